@@ -1,0 +1,1 @@
+"""What every actor stands on: supervision, mailboxes, the clock."""

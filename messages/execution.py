@@ -1,0 +1,154 @@
+"""What became of orders. Fills are facts, acknowledgements are not: only the ledger reads fills, only a leg reads acknowledgements."""
+
+from typing import Literal
+
+import msgspec
+
+from messages.sizing import Leg
+from messages.units import Base, Ms, Ns, Price, Quote
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """leg -> supervisor -> ledger: what the venue answered to one order. `none` = no byte was sent. `accepted` does not mean filled."""
+
+    leg: Leg
+    epoch: int
+    seq: int
+    order_digest: str
+    kind: Literal["accepted", "refused", "unknown", "none"]
+    code: int | None
+    """The venue's error code when refused."""
+    detail: str
+    sent_ms: Ms
+    answered_ms: Ms
+    """Venue time before the first byte and at the answer; equal when nothing was sent."""
+
+
+class Fill(msgspec.Struct, frozen=True):
+    """account -> ledger: a piece of an order traded. `amount` is signed. (order_digest, remaining) identifies it: duplicates are dropped."""
+
+    order_digest: str
+    product_id: int
+    amount: Base
+    price: Price
+    fee: Quote
+    """> 0 = paid."""
+    remaining: Base
+    original: Base
+    """What was left after this fill, and the order's full size; both unsigned."""
+    is_taker: bool
+    submission_idx: int
+    """Cursor into the archive, not an identity."""
+    at_ns: Ns
+
+
+class OrderUpdate(msgspec.Struct, frozen=True):
+    """account -> ledger: an order changed. Remaining 0 is ambiguous (filled or cancelled): `reason` decides."""
+
+    order_digest: str
+    product_id: int
+    remaining: Base
+    reason: Literal["placed", "filled", "cancelled"]
+    at_ns: Ns
+
+
+class PositionChange(msgspec.Struct, frozen=True):
+    """account -> ledger: the venue's absolute position after a change; a check on the fold of fills, never a source of it."""
+
+    product_id: int
+    isolated: bool
+    amount: Base
+    v_quote: Quote
+    reason: str
+    at_ns: Ns
+
+
+class Position(msgspec.Struct, frozen=True):
+    """One product's position at the venue, cross margin and isolated margin apart. Both must be read (lesson R1)."""
+
+    product_id: int
+    cross: Base
+    isolated: Base
+    v_quote: Quote
+    """Cross margin's quote balance of the perp: -(entry cost) - fees - funding."""
+
+    @property
+    def total(self) -> Base:
+        """What the venue would have to close."""
+        return Base(self.cross + self.isolated)
+
+
+class AccountSnapshot(msgspec.Struct, frozen=True):
+    """venue client -> supervisor -> ledger: the venue's own word about the subaccount, read at or after venue time `at_ms`."""
+
+    at_ms: Ms
+    exists: bool
+    usdt0: Quote
+    initial_health: Quote
+    maintenance_health: Quote
+    value: Quote
+    """Account value: the unweighted health."""
+    positions: tuple[Position, ...]
+    open_orders: tuple[str, ...]
+    """Digests of orders resting on the two products."""
+
+    def position(self, product_id: int) -> Position:
+        """The position in `product_id`; zero when the venue lists none."""
+        for position in self.positions:
+            if position.product_id == product_id:
+                return position
+        return Position(product_id, Base(0), Base(0), Quote(0))
+
+
+class Resolved(msgspec.Struct, frozen=True):
+    """RESOLVE -> ledger: what an order of ours really did, in total. Replaces what was pieced together from fills; it never adds to it."""
+
+    order_digest: str
+    product_id: int
+    filled: Base
+    """Signed total; 0 = the venue never took it, or took it and filled nothing."""
+    quote: Quote
+    """Unsigned notional of the total, before fees."""
+    fee: Quote
+    provisional: bool
+    """Quantity certain, price and fee derived from balances because the archive is late; a second Resolved replaces it."""
+    source: str
+
+
+class Doubt(msgspec.Struct, frozen=True):
+    """An intent without an ending, as the ledger reports it: who must RESOLVE needs no more than this."""
+
+    leg: Leg
+    epoch: int
+    seq: int
+    order_digest: str
+    product_id: int
+    amount: Base
+    limit: Price
+    recv_time_ms: Ms
+    before: Base
+    """What the ledger held in this product before the order."""
+
+
+class LegFill(msgspec.Struct, frozen=True):
+    """One leg's order of a closed plan, summed over its fills."""
+
+    product_id: int
+    order_digest: str
+    ordered: Base
+    filled: Base
+    vwap: Price
+    """0 when nothing was filled."""
+    fee: Quote
+    outcome: Literal["accepted", "refused", "unknown", "none"]
+    code: int | None
+
+
+class PlanClosed(msgspec.Struct, frozen=True):
+    """ledger -> supervisor: both orders of a plan have endings (design: OUTCOME and RESOLVE are done)."""
+
+    epoch: int
+    seq: int
+    aborted: bool
+    eth: LegFill
+    sol: LegFill

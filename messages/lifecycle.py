@@ -1,0 +1,135 @@
+"""The run itself: what is held, what is allowed, who came and went."""
+
+from typing import Literal
+
+import msgspec
+
+from messages.execution import Doubt
+from messages.sizing import Purpose
+from messages.units import Base, Bps, Ms, Ns, Price, Quote
+
+Phase = Literal["flat", "open", "uneven", "in_flight"]
+
+
+class Held(msgspec.Struct, frozen=True):
+    """ledger -> sizing and supervisor, through a conflating slot: the fold of everything that happened.
+
+    `flat`: nothing of ours is open. `open`: both legs as planned. `uneven`: something is open that is not a balanced pair. `in_flight`: a plan is
+    sealed and not closed, nobody may decide anything.
+    """
+
+    version: int
+    rows: int
+    epoch: int
+    seq: int
+    """Last sealed plan."""
+    phase: Phase
+    cycle: int
+    """The cycle last entered or skipped; 0 before the first."""
+    direction: Literal["", "long-eth", "long-sol"]
+    """Of the pair that is open or was open last."""
+    eth: Base
+    sol: Base
+    """Held now, by fills."""
+    eth_wanted: Base
+    sol_wanted: Base
+    """What the sealed `enter` of this cycle asked for."""
+    eth_vwap: Price
+    sol_vwap: Price
+    """Average price of what this cycle opened; 0 when nothing."""
+    entered_ms: Ms
+    """Venue time of the `enter` plan; 0 when flat."""
+    last_change_ms: Ms
+    """Venue time at which the last cycle ended or the last plan closed: pauses count from here."""
+    last_purpose: Purpose | None
+    last_refusals: int
+    """How many legs of the last plan were refused or not sent."""
+    repairs: int
+    """repair plans sealed in this cycle."""
+    flattens: int
+    """exit and flatten plans sealed in this cycle."""
+    filled_imbalance: Bps | None
+    completed: int
+    skipped: int
+    failed: int
+    """Cycles of this invocation, by ending: entered and flat again by the venue's word; not entered; entered but never hedged."""
+    doubts: tuple[Doubt, ...]
+    foreign: str
+    """"" or what at the venue our intents do not explain: blocks entering."""
+    account_ok: bool
+    """The account view is reconciled and its stream alive: needed to enter."""
+    initial_health: Quote
+    """At the last account snapshot."""
+    value: Quote
+
+
+class Directive(msgspec.Struct, frozen=True):
+    """supervisor -> sizing, through a conflating slot: what sizing may still do."""
+
+    enter: bool
+    leave_now: bool
+    reason: str
+
+
+class AccountStream(msgspec.Struct, frozen=True):
+    """account -> ledger: is the account view live? Stale means no `enter`; it restarts nothing."""
+
+    live: bool
+    detail: str
+
+
+class CycleEnded(msgspec.Struct, frozen=True):
+    """ledger's own event: a cycle is over. `completed` = entered and flat again by the venue's word."""
+
+    cycle: int
+    ending: Literal["completed", "skipped", "failed"]
+    detail: str
+
+
+class Restarted(msgspec.Struct, frozen=True):
+    """supervisor -> ledger: an actor died and came back (or is about to)."""
+
+    actor: str
+    why: str
+    after_ms: Ms
+    epoch: int
+
+
+class Halted(msgspec.Struct, frozen=True):
+    """supervisor -> ledger: trading is latched off until a person clears it."""
+
+    code: str
+    detail: str
+
+
+class Opened(msgspec.Struct, frozen=True):
+    """Row 0 of a ledger: whose it is. A ledger is never continued under another identity."""
+
+    schema: str
+    venue: str
+    """Instance of the venue: its name, and for a simulated one its instance id."""
+    chain_id: int
+    subaccount: str
+    """bytes32 as hex."""
+
+
+class Hop(msgspec.Struct, frozen=True):
+    """anyone -> log and screen: a plan passed this point. Every hop names plan, digest and both quantities, so two paths cannot differ unseen."""
+
+    at_ns: Ns
+    hop: str
+    epoch: int
+    seq: int
+    digest: str
+    eth: Base
+    sol: Base
+    note: str
+
+
+class Note(msgspec.Struct, frozen=True):
+    """anyone -> log and screen: something a person may want to read. `level` as in logging."""
+
+    at_ns: Ns
+    level: Literal["debug", "info", "warning", "error"]
+    source: str
+    text: str

@@ -1,0 +1,77 @@
+"""What the market looks like. Sent by market_data (and the venue client), read by sizing and by the closing paths."""
+
+from typing import Literal
+
+import msgspec
+
+from messages.units import Base, Ms, Ns, Price
+
+TradingStatus = Literal["live", "post_only", "not_tradable", "reduce_only", "soft_reduce_only"]
+
+
+class Level(msgspec.Struct, frozen=True):
+    """One price of a book side and the amount (> 0) that stands there."""
+
+    price: Price
+    amount: Base
+
+
+class BookDelta(msgspec.Struct, frozen=True):
+    """venue client -> market_data: one batch of book changes. An amount of 0 deletes the level.
+
+    Source: `book_depth`. Batches form a chain: `last_max_ns` of one is `max_ns` of the one before, else events were lost.
+    """
+
+    product_id: int
+    min_ns: Ns
+    max_ns: Ns
+    last_max_ns: Ns
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+
+
+class BookSnapshot(msgspec.Struct, frozen=True):
+    """venue client -> market_data: the book at venue time `at_ns`, best level first. Source: `market_liquidity` (100 levels at most)."""
+
+    product_id: int
+    at_ns: Ns
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+
+
+class LegQuote(msgspec.Struct, frozen=True):
+    """One product as market_data knows it. Best level first; both sides non-empty and not crossed."""
+
+    product_id: int
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+    proven_ms: Ms
+    """Venue time at which this book was last *proven* right (an event's max_timestamp, or an equal snapshot's), not when it arrived."""
+    oracle: Price
+    status: TradingStatus
+
+    @property
+    def mid(self) -> Price:
+        """Half-way between the best bid and ask."""
+        return Price((self.bids[0].price + self.asks[0].price) // 2)
+
+
+class PairQuote(msgspec.Struct, frozen=True):
+    """market_data -> sizing, through a conflating slot: both books at once."""
+
+    version: int
+    at_ms: Ms
+    """Venue time of publication."""
+    eth: LegQuote
+    sol: LegQuote
+    venue_active: bool
+    """The venue's status is `active`."""
+
+    def age_ms(self, now_ms: int) -> tuple[Ms, Ms]:
+        """Age of the ETH and the SOL book at venue time `now_ms`, since each was last proven."""
+        return Ms(now_ms - self.eth.proven_ms), Ms(now_ms - self.sol.proven_ms)
+
+    @property
+    def skew_ms(self) -> Ms:
+        """|age of ETH - age of SOL|."""
+        return Ms(abs(self.eth.proven_ms - self.sol.proven_ms))

@@ -1,0 +1,74 @@
+"""The effective configuration, in units. Read by every actor, decided once at start (`commands/config.py` makes it from TOML, flags and defaults)."""
+
+from typing import Literal
+
+import msgspec
+
+from messages.units import ONE, Bps, Ms, Quote, Rate
+
+
+class WhenUnbalanced(msgspec.Struct, frozen=True):
+    """What to do when no pair of quantities keeps the promise: skip, accept up to `accept`, or raise the target up to `raise_by` times."""
+
+    action: Literal["skip", "accept", "raise"] = "skip"
+    accept: Bps = Bps(0)
+    raise_by: Rate = Rate(ONE)
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """`[limits]`."""
+
+    max_leg_notional: Quote = Quote(1250 * ONE)
+    max_gross: Quote = Quote(2500 * ONE)
+    margin_buffer: Rate = Rate(20 * ONE // 100)
+
+
+class VenueSettings(msgspec.Struct, frozen=True):
+    """`[venue]`."""
+
+    name: Literal["simulated", "testnet", "mainnet"] = "simulated"
+    subaccount: str = "default"
+    owner: str = ""
+    key: str = "env:NADO_PRIVATE_KEY"
+
+
+class Files(msgspec.Struct, frozen=True):
+    """`[files]`."""
+
+    logs: str = "logs"
+    ledger_sync: Literal["auto", "full", "normal"] = "auto"
+    log_size: int = 10_000_000
+    log_keep: int = 10
+    min_free_disk: int = 500_000_000
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """Every key with its default; `interface.md` has the reasons for the numbers."""
+
+    target: Quote = Quote(1000 * ONE)
+    max_imbalance: Bps = Bps(10 * ONE)
+    planning_margin: Bps = Bps(25 * ONE // 10)
+    max_deviation: Bps = Bps(2000 * ONE)
+    when_unbalanced: WhenUnbalanced = WhenUnbalanced()
+    direction: Literal["alternate", "long-eth", "long-sol"] = "alternate"
+    cycles: int | None = 5
+    """None = forever."""
+    hold: Ms = Ms(2000)
+    pause: Ms = Ms(500)
+    max_slippage: Bps = Bps(10 * ONE)
+    recv_time: Ms = Ms(2000)
+    ready_deadline: Ms = Ms(100)
+    legging_known: Ms = Ms(500)
+    legging_unknown: Ms = Ms(4000)
+    max_repair_steps: int = 3
+    flatten_steps: tuple[Bps, ...] = (Bps(10 * ONE), Bps(25 * ONE), Bps(50 * ONE), Bps(100 * ONE), Bps(300 * ONE))
+    venue_patience: Ms = Ms(600_000)
+    max_quote_age: Ms = Ms(1000)
+    max_quote_skew: Ms = Ms(500)
+    max_spread: Bps = Bps(5 * ONE)
+    min_depth: Rate = Rate(5 * ONE)
+    max_oracle_gap: Bps = Bps(50 * ONE)
+    max_clock_skew: Ms = Ms(250)
+    limits: Limits = Limits()
+    venue: VenueSettings = VenueSettings()
+    files: Files = Files()

@@ -1,0 +1,148 @@
+"""The one message that orders come from, and the four words of the barrier.
+
+sizing -- SizingPlan --> supervisor -- Sealed (the same object) --> eth_leg, sol_leg, ledger
+                         supervisor <-- Ready / Declined x3 -- each of them
+                         supervisor -- Place | Abort --> the same three
+"""
+
+from typing import Literal
+
+import msgspec
+
+from messages.units import Base, Bps, Ms, Price, Quote
+
+Leg = Literal["eth", "sol"]
+Purpose = Literal["enter", "repair", "exit", "flatten"]
+Voter = Literal["eth", "sol", "ledger"]
+
+
+class LegOrder(msgspec.Struct, frozen=True):
+    """What one leg is to do. `amount` is signed (+ buy, - sell) and on the size step; 0 = send nothing."""
+
+    product_id: int
+    amount: Base
+    limit: Price
+    """Worst price accepted, on the tick."""
+    kind: Literal["fok", "ioc"]
+    reduce_only: bool
+    vwap: Price
+    """The average price the plan expects to pay."""
+
+    @property
+    def increases(self) -> bool:
+        """May this order make a position larger? Only a reduce-only order cannot (the venue clamps it)."""
+        return self.amount != 0 and not self.reduce_only
+
+
+class SizingPlan(msgspec.Struct, frozen=True):
+    """sizing -> supervisor (epoch and seq still 0), then sealed by the supervisor and given to both legs and the ledger.
+
+    The only source of order quantities in the program: entering, repairing, leaving and flattening are four purposes of it.
+    """
+
+    epoch: int
+    seq: int
+    cycle: int
+    step: int
+    """How often this cycle has tried to repair or flatten; 0 for enter and exit."""
+    purpose: Purpose
+    decided_ms: Ms
+    """Venue time of the decision."""
+    recv_time_ms: Ms
+    """Venue time until which the orders may arrive; set when sealed. It is also part of both order nonces."""
+    eth_age_ms: Ms
+    sol_age_ms: Ms
+    """Ages of the two books at the decision."""
+    quote_deadline_ms: Ms
+    """Venue time after which the quotes behind this plan are too old to place it; 0 = the purpose has no such limit."""
+    planned_imbalance: Bps
+    eth: LegOrder
+    sol: LegOrder
+
+    def leg(self, name: Leg) -> LegOrder:
+        """The order of one leg."""
+        return self.eth if name == "eth" else self.sol
+
+    @property
+    def increases(self) -> bool:
+        """May any order of this plan make a position larger?"""
+        return self.eth.increases or self.sol.increases
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """Can this target be balanced at these books? Answered by the lattice search, shown to people, written with every skip.
+
+    `met`: the best pair is within the promise (`thin` when it misses the planning goal). `best_effort`: the least imbalance there is.
+    `impossible`: no pair of quantities satisfies minimum notional and deviation at all; quantities are 0.
+    """
+
+    kind: Literal["met", "best_effort", "impossible"]
+    thin: bool
+    eth: Base
+    sol: Base
+    eth_notional: Quote
+    sol_notional: Quote
+    imbalance: Bps
+    reason: str
+    smallest_target: Quote | None
+    """Smallest T' in [T, 100 T] whose verdict is met; T itself when met; None when there is none."""
+    always_from: Quote | None
+    """From this target on, up to 100 T, every verdict is met; None when not known or not asked."""
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """sizing -> supervisor -> ledger: this cycle was not entered, and why. Counts as an attempted cycle."""
+
+    cycle: int
+    code: str
+    detail: str
+    verdict: Verdict | None
+
+
+class Sealed(msgspec.Struct, frozen=True):
+    """supervisor -> eth_leg, sol_leg, ledger: one object, posted three times in one scheduler slice. `digest` is taken over `plan`."""
+
+    plan: SizingPlan
+    digest: str
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """A voter's yes. A leg names the digest of the order it built and signed ("" when its amount is 0); the ledger names both, derived from
+    the plan itself, after committing the intent.
+    """
+
+    who: Voter
+    epoch: int
+    seq: int
+    plan_digest: str
+    eth_order: str | None
+    sol_order: str | None
+
+
+class Declined(msgspec.Struct, frozen=True):
+    """A voter's no, with its reason. One no aborts the plan; nothing was sent."""
+
+    who: Voter
+    epoch: int
+    seq: int
+    code: str
+    detail: str
+
+
+class Place(msgspec.Struct, frozen=True):
+    """supervisor -> all three, after three equal votes: send now."""
+
+    epoch: int
+    seq: int
+    plan_digest: str
+    eth_order: str
+    sol_order: str
+
+
+class Abort(msgspec.Struct, frozen=True):
+    """supervisor -> all three: forget this plan. Nothing was sent."""
+
+    epoch: int
+    seq: int
+    code: str
+    detail: str

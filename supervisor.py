@@ -1,0 +1,1 @@
+"""Evenkeel: the tree, the wiring, the barrier and main."""

@@ -1,0 +1,1 @@
+"""The Nado wire: signing, the JSON codec and the client over trio-websocket."""

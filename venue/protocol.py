@@ -1,0 +1,218 @@
+"""The narrow interface: everything that actors know of a venue.
+
+Siblings behind it: `venue/nado` (the real wire, used live and against the simulated venue alike). Tests put small fakes here.
+
+Errors, and what the caller does:
+
+    VenueError
+    |-- Unreachable   nothing is known: try again, and never read it as zero (lesson R2)
+    |-- Malformed     the answer cannot be read: the same as unknown
+    `-- Refused       the venue said no, with a code: a definite answer to a *query*; for orders see `Reply`
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Literal, Protocol
+
+import msgspec
+
+from messages.execution import AccountSnapshot, Fill, OrderUpdate, PositionChange
+from messages.market import BookDelta, BookSnapshot, TradingStatus
+from messages.sizing import Leg, SizingPlan
+from messages.units import Base, Ms, Price, Quote, Rate
+
+
+class VenueError(Exception):
+    """The venue did not give a usable answer."""
+
+
+class Unreachable(VenueError):
+    """No answer: refused connection, lost socket, deadline, HTTP 5xx/429. Nothing is known."""
+
+
+class Malformed(VenueError):
+    """An answer that cannot be read. Nothing is known."""
+
+
+class Refused(VenueError):
+    """The venue answered a request with a failure."""
+
+    def __init__(self, code: int | None, text: str) -> None:
+        super().__init__(f"{code}: {text}")
+        self.code = code
+        self.text = text
+
+
+class OffLattice(ValueError):
+    """An order's price is not on the tick or its amount not on the step. Refused before signing; nobody rounds (lesson S2)."""
+
+
+class ProductRules(msgspec.Struct, frozen=True):
+    """One perp's rules, read from the venue at start. Nothing here has a default: a missing rule is a refusal to start (lesson S4)."""
+
+    symbol: str
+    product_id: int
+    price_tick: Price
+    size_step: Base
+    min_notional: Quote
+    taker_fee: Rate
+    maker_fee: Rate
+    long_weight_initial: Rate
+    short_weight_initial: Rate
+    long_weight_maintenance: Rate
+    short_weight_maintenance: Rate
+    oracle: Price
+    status: TradingStatus
+
+
+class VenueRules(msgspec.Struct, frozen=True):
+    """What a run needs to know before its first order."""
+
+    venue: str
+    """Identity of this venue instance: name and, for a simulated one, its instance id."""
+    chain_id: int
+    endpoint: str
+    eth: ProductRules
+    sol: ProductRules
+
+    def product(self, leg: Leg) -> ProductRules:
+        """The rules of one leg's product."""
+        return self.eth if leg == "eth" else self.sol
+
+
+class Order(msgspec.Struct, frozen=True):
+    """An order as it will be signed. All integers as the venue wants them; `amount` is signed."""
+
+    product_id: int
+    sender: str
+    """bytes32 hex: owner address and subaccount name."""
+    price: Price
+    amount: Base
+    expiration_s: int
+    nonce: int
+    appendix: int
+
+
+class SignedOrder(msgspec.Struct, frozen=True):
+    """An order, its digest (the venue's id for it, known before the first byte leaves) and its signature."""
+
+    order: Order
+    digest: str
+    signature: str
+    recv_time_ms: Ms
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """What came back for one order. Only `refused` (a written list of codes) and `not_sent` say that it cannot trade."""
+
+    kind: Literal["accepted", "refused", "unknown", "not_sent"]
+    code: int | None
+    text: str
+
+
+class ArchivedOrder(msgspec.Struct, frozen=True):
+    """The archive's record of one order. The archive lags: absence from it proves nothing."""
+
+    digest: str
+    product_id: int
+    filled: Base
+    """Signed total."""
+    quote: Quote
+    """Unsigned notional of the fills, before fees."""
+    fee: Quote
+    last_submission_idx: int
+
+
+class Forge(Protocol):
+    """Turns one leg of a plan into an order. Pure and deterministic: legs and ledger call it apart and must agree."""
+
+    def order_of(self, plan: SizingPlan, plan_digest: str, leg: Leg) -> Order:
+        """The order of `leg`; raises `OffLattice` naming step and value, `ValueError` when the leg's amount is 0."""
+        ...
+
+    def digest_of(self, order: Order) -> str:
+        """The venue's digest of `order`, 0x-hex."""
+        ...
+
+    def sign(self, order: Order) -> SignedOrder:
+        """Digest and signature."""
+        ...
+
+
+class OrderWire(Protocol):
+    """One leg's own connection for orders. Keeps itself connected."""
+
+    @property
+    def connected(self) -> bool:
+        """Can an order be sent right now?"""
+        ...
+
+    async def place(self, signed: SignedOrder) -> Reply:
+        """Send one order and wait for its reply or for recv_time + 500 ms of venue time. Never raises `VenueError`: doubt is `unknown`.
+
+        Right before the first byte it compares venue time with recv_time - 200 ms; too late is `not_sent`.
+        """
+        ...
+
+
+class Reads(Protocol):
+    """Questions to the venue. Each is bounded by a deadline and raises `VenueError`; an error is never zero."""
+
+    async def time_ms(self) -> Ms:
+        """The venue's clock."""
+        ...
+
+    async def status(self) -> str:
+        """`active` or why not."""
+        ...
+
+    async def rules(self) -> VenueRules:
+        """Chain, endpoint and both products' rules; raises `Malformed` when one is missing."""
+        ...
+
+    async def book(self, product_id: int, depth: int = 100) -> BookSnapshot:
+        """A snapshot; its timestamp is the engine's clock."""
+        ...
+
+    async def account(self) -> AccountSnapshot:
+        """Cross and isolated positions, health, open orders: read *after* the engine's timestamp that the snapshot carries."""
+        ...
+
+    async def archived(self, digests: Sequence[str]) -> tuple[ArchivedOrder, ...]:
+        """Those of `digests` that the archive knows."""
+        ...
+
+
+MarketEvent = BookDelta
+"""What a market stream yields."""
+AccountEvent = Fill | OrderUpdate | PositionChange
+
+
+class Venue(Protocol):
+    """A venue, seen from the actors."""
+
+    @property
+    def reads(self) -> Reads:
+        """Questions."""
+        ...
+
+    @property
+    def forge(self) -> Forge:
+        """Order building and signing for this subaccount."""
+        ...
+
+    def order_wire(self, name: str) -> AbstractAsyncContextManager[OrderWire]:
+        """A leg's connection, kept up in the background while the context is open."""
+        ...
+
+    def market_events(self, product_ids: Sequence[int]) -> AbstractAsyncContextManager[AsyncIterator[MarketEvent]]:
+        """Book batches of the products, for one connection's life. Entered = subscribed. Raises `Unreachable` when it is lost."""
+        ...
+
+    def account_events(self) -> AbstractAsyncContextManager[AsyncIterator[AccountEvent]]:
+        """Fills, order updates and position changes of the subaccount, authenticated, in order, for one connection's life."""
+        ...
+
+    async def cancel_all(self, product_ids: Sequence[int]) -> None:
+        """Cancel every order of the subaccount on these products. Never called with an empty list. Raises `VenueError`."""
+        ...
