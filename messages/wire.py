@@ -3,9 +3,10 @@
 x18 integers travel as decimal strings (JSON readers round large numbers; Nado writes them the same way).
 """
 
+from collections.abc import Hashable
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 
@@ -30,8 +31,8 @@ _encoder = msgspec.json.Encoder(enc_hook=_encode_unit)
 
 
 @lru_cache(maxsize=64)
-def _decoder(kind: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(kind, dec_hook=_decode_unit)
+def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(cast(Any, kind), dec_hook=_decode_unit)
 
 
 def encode(message: msgspec.Struct) -> bytes:
@@ -41,7 +42,7 @@ def encode(message: msgspec.Struct) -> bytes:
 
 def decode(data: bytes | str, kind: type[T]) -> T:
     """The message in `data`. Raises `msgspec.ValidationError` or `msgspec.DecodeError` when it is not a `kind`."""
-    decoded: T = _decoder(kind).decode(data)
+    decoded: T = _decoder(cast(Hashable, kind)).decode(data)
     return decoded
 
 

@@ -1,1 +1,4 @@
-"""A Nado to practise on: exchange engine, markets that move it, and the real wire in front. Nothing outside `commands/simulate.py` and tests imports it."""
+"""A Nado to practise on: an exchange engine, markets that move it, and the real wire in front.
+
+Only `commands/simulate.py` and tests import it.
+"""
