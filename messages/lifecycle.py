@@ -44,6 +44,8 @@ class Held(msgspec.Struct, frozen=True):
     last_purpose: Purpose | None
     last_refusals: int
     """How many legs of the last plan were refused or not sent."""
+    enters: int
+    """enter plans placed in this cycle."""
     repairs: int
     """repair plans sealed in this cycle."""
     flattens: int
@@ -133,3 +135,46 @@ class Note(msgspec.Struct, frozen=True):
     level: Literal["debug", "info", "warning", "error"]
     source: str
     text: str
+
+
+class Staged(msgspec.Struct, frozen=True):
+    """demo -> screen and summary: an accident that was staged on purpose, and what came of it."""
+
+    cycle: int
+    text: str
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """ledger -> summary: this invocation in numbers, folded from its events. USD amounts x18."""
+
+    cycles: int
+    """Attempted: completed + skipped + failed."""
+    completed: int
+    skipped: int
+    failed: int
+    legs_ordered: int
+    legs_filled_first: int
+    """Entering legs, and those filled in full by their first order."""
+    orders_sent: int
+    orders_closed: int
+    restarts: int
+    rows: int
+    filled_imbalances: tuple[Bps, ...]
+    """One per cycle that opened a pair, completing repairs included."""
+    exit_imbalances: tuple[Bps, ...]
+    fees: Quote
+    """> 0 = paid."""
+    spread: Quote
+    """> 0 = paid: fills against the mids at the decisions."""
+    traded: Quote
+    """Sum of the notionals of all fills."""
+    pnl: Quote | None
+    """Change of account value at the venue, net of everything; None while unknown."""
+    funding: Quote | None
+    """> 0 = received: what pnl has beyond fills and fees; known only when flat."""
+    unhedged_worst: Quote
+    """Largest |ETH + SOL| exposure between fills of one plan."""
+    unhedged_usd_s: Quote
+    """Largest integral of that exposure over time in one cycle, USD x seconds, by the venue's timestamps."""
+    halted: str
+    """"" or the halt code."""

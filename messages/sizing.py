@@ -27,6 +27,8 @@ class LegOrder(msgspec.Struct, frozen=True):
     reduce_only: bool
     vwap: Price
     """The average price the plan expects to pay."""
+    mid: Price
+    """The book's mid at the decision: what spread and slippage are reported against."""
 
     @property
     def increases(self) -> bool:
