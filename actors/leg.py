@@ -1,0 +1,176 @@
+"""A leg: turns its half of a sealed plan into one order, votes, and sends it when all three votes agree.
+
+One implementation, two instances (eth_leg, sol_leg), each with its own connection, because Nado's `/v1/ws` answers strictly in order and a
+taker waits 30 ms there: two legs on one connection would trade one after the other.
+
+A leg never decides, never rounds, never reads fills and never sends twice. What it knows of the past is one plan.
+"""
+
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+import trio
+
+from actors.objections import Objection, objection
+from actors.runtime.clock import VenueClock
+from actors.runtime.observe import Observe
+from messages.execution import Outcome
+from messages.lifecycle import Hop
+from messages.settings import Settings
+from messages.sizing import Abort, Declined, Leg, Place, Ready, Sealed
+from messages.units import Ms, notional
+from messages.wire import digest
+from venue.protocol import Forge, OffLattice, OrderWire, Reply, SignedOrder
+
+LegMessage = Sealed | Place | Abort
+
+
+class LegState(msgspec.Struct, frozen=True):
+    """All that a leg remembers: who it is, the last plan it saw, and the order it has built for it (None when its amount is 0)."""
+
+    leg: Leg
+    epoch: int
+    last_seq: int = 0
+    sealed: Sealed | None = None
+    signed: SignedOrder | None = None
+
+
+def on_sealed(state: LegState, sealed: Sealed, forge: Forge, settings: Settings, *, connected: bool) -> tuple[LegState, Ready | Declined]:
+    """Check the plan on the object held, build and sign this leg's order, and vote. Sends nothing."""
+    plan = sealed.plan
+    against = objection(sealed, state.epoch, state.last_seq) or _leg_objection(state.leg, sealed, settings, connected=connected)
+    if against:
+        return state, Declined(state.leg, plan.epoch, plan.seq, *against)
+    try:
+        signed = forge.sign(forge.order_of(plan, sealed.digest, state.leg)) if plan.leg(state.leg).amount else None
+    except OffLattice as error:
+        return state, Declined(state.leg, plan.epoch, plan.seq, "OFF_LATTICE", str(error))
+    built = signed.digest if signed else ""
+    eth_order, sol_order = (built, None) if state.leg == "eth" else (None, built)
+    vote = Ready(state.leg, plan.epoch, plan.seq, digest(plan), eth_order, sol_order)
+    return LegState(state.leg, state.epoch, plan.seq, sealed, signed), vote
+
+
+def _leg_objection(leg: Leg, sealed: Sealed, settings: Settings, *, connected: bool) -> Objection | None:
+    order = sealed.plan.leg(leg)
+    if order.amount and not connected:
+        return "NOT_CONNECTED", f"{leg}_leg has no connection to send an order on"
+    size = notional(order.limit, order.amount)
+    if order.increases and size > settings.limits.max_leg_notional:
+        return "MAX_LEG_NOTIONAL", f"{size.text()} USD exceeds limits.max_leg_notional = {settings.limits.max_leg_notional.text()} USD"
+    return None
+
+
+def on_place(state: LegState, place: Place, forge: Forge) -> SignedOrder | Objection | None:
+    """What to send now: the order built for exactly this plan; None when this leg sends nothing; or why it must not be sent.
+
+    Everything is checked once more on what is held *now*: the plan's digest, and that the order is the one the plan says and the ledger wrote down.
+    """
+    sealed = state.sealed
+    if sealed is None or (place.epoch, place.seq) != (sealed.plan.epoch, sealed.plan.seq) or place.epoch != state.epoch:
+        return "NOT_HELD", f"plan {place.epoch}.{place.seq} is not the one held"
+    if digest(sealed.plan) != place.plan_digest or sealed.digest != place.plan_digest:
+        return "DIGEST_MISMATCH", "the plan changed after the vote"
+    if sealed.plan.leg(state.leg).amount == 0:
+        return None
+    wanted = place.eth_order if state.leg == "eth" else place.sol_order
+    signed = state.signed
+    if signed is None or signed != forge.sign(forge.order_of(sealed.plan, sealed.digest, state.leg)) or signed.digest != wanted:
+        return "ORDER_CHANGED", "the order is not the one the plan says and the ledger wrote down"
+    return signed
+
+
+def outcome_of(state: LegState, signed: SignedOrder, reply: Reply, sent_ms: Ms, answered_ms: Ms) -> Outcome:
+    """The venue's reply as a message; a late or missing answer stays `unknown`."""
+    kind: Literal["accepted", "refused", "unknown", "none"] = "none" if reply.kind == "not_sent" else reply.kind
+    return Outcome(state.leg, state.epoch, state.last_seq, signed.digest, kind, reply.code, reply.text, sent_ms, answered_ms)
+
+
+def nothing_sent(leg: Leg, place: Place, detail: str, now_ms: Ms) -> Outcome:
+    """The outcome of a leg that did not send."""
+    own = place.eth_order if leg == "eth" else place.sol_order
+    return Outcome(leg, place.epoch, place.seq, own, "none", None, detail, now_ms, now_ms)
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What a leg works with. `post` reaches the supervisor."""
+
+    post: Callable[[msgspec.Struct], None]
+    forge: Forge
+    clock: VenueClock
+    settings: Settings
+    observe: Observe
+
+    def hop(self, name: str, sealed: Sealed, note: str) -> None:
+        """Tell the log where this plan is, with its digest and both quantities."""
+        plan = sealed.plan
+        self.observe(Hop(self.clock.utc_ns(), name, plan.epoch, plan.seq, sealed.digest, plan.eth.amount, plan.sol.amount, note))
+
+
+async def run(
+    leg: Leg,
+    epoch: int,
+    inbox: trio.MemoryReceiveChannel[LegMessage],
+    open_wire: Callable[[], AbstractAsyncContextManager[OrderWire]],
+    tools: Tools,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Take sealed plans, vote, place. Ends only by an exception or when told to stop.
+
+    Told to stop while a Place for the plan it holds waits in the mailbox, it sends first: else the other leg would stand alone.
+    """
+    state = LegState(leg, epoch)
+    async with open_wire() as wire:
+        task_status.started()
+        with inbox:
+            while True:
+                try:
+                    message = await inbox.receive()
+                except trio.Cancelled:
+                    await _send_what_was_promised(state, inbox, wire, tools)
+                    raise
+                state = await handle(state, message, wire, tools)
+
+
+async def handle(state: LegState, message: LegMessage, wire: OrderWire, tools: Tools) -> LegState:
+    """One message: vote on a sealed plan, place the one held, or forget it."""
+    if isinstance(message, Sealed):
+        state, vote = on_sealed(state, message, tools.forge, tools.settings, connected=wire.connected)
+        tools.hop(f"{state.leg}_leg votes", message, "READY" if isinstance(vote, Ready) else f"{vote.code}: {vote.detail}")
+        tools.post(vote)
+        return state
+    if isinstance(message, Place):
+        tools.post(await place_one(state, message, wire, tools))
+    return msgspec.structs.replace(state, sealed=None, signed=None) if _holds(state, message) else state
+
+
+def _holds(state: LegState, message: Place | Abort) -> bool:
+    return state.sealed is not None and (message.epoch, message.seq) == (state.sealed.plan.epoch, state.sealed.plan.seq)
+
+
+async def place_one(state: LegState, place: Place, wire: OrderWire, tools: Tools) -> Outcome:
+    """Carry out one Place: send the order held for it, or say that nothing was sent."""
+    order = on_place(state, place, tools.forge)
+    if order is None or isinstance(order, tuple):
+        return nothing_sent(state.leg, place, "" if order is None else f"{order[0]}: {order[1]}", tools.clock.now_ms())
+    assert state.sealed is not None  # noqa: S101 - on_place returned an order of it
+    sent_ms = tools.clock.now_ms()
+    tools.hop(f"{state.leg}_leg sends", state.sealed, order.digest)
+    reply = await wire.place(order)
+    tools.hop(f"{state.leg}_leg answered", state.sealed, f"{order.digest} {reply.kind} {reply.code or ''} {reply.text}".strip())
+    return outcome_of(state, order, reply, sent_ms, tools.clock.now_ms())
+
+
+async def _send_what_was_promised(state: LegState, inbox: trio.MemoryReceiveChannel[LegMessage], wire: OrderWire, tools: Tools) -> None:
+    try:
+        message = inbox.receive_nowait()
+    except (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError):
+        return
+    if isinstance(message, Place):
+        with trio.CancelScope(shield=True):
+            tools.post(await place_one(state, message, wire, tools))
