@@ -1,0 +1,185 @@
+"""market_data: keeps both books true and publishes them as one PairQuote, newest wins; nobody can make it wait.
+
+Staleness is not "no message lately": a motionless book must trade and a frozen feed must not. A book's age counts from the last moment it was
+*proven*: by an event, or, when a product has been silent for half of `max_quote_age`, by a snapshot that equals it. A snapshot that differs means
+that the feed has frozen: the book starts over from the snapshot, and the incident is counted.
+
+A lost connection is handled in here; only a defect gets out.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import trio
+
+from actors.local_book import LocalBook
+from actors.runtime.clock import VenueClock
+from actors.runtime.mailbox import Latest
+from actors.runtime.observe import Observe
+from messages.lifecycle import Note
+from messages.market import BookDelta, LegQuote, PairQuote
+from messages.settings import Settings
+from messages.units import Ms
+from venue.protocol import ProductRules, Venue, VenueError, VenueRules
+
+RECONNECT_S = (0.1, 5.0)
+"""First and longest pause between two attempts to connect."""
+RULES_EVERY_S = 5.0
+"""How often oracle prices and trading status are read."""
+CLOCK_EVERY_S = 30.0
+"""How often the venue's clock is read (design: the barrier)."""
+
+
+@dataclass
+class Market:
+    """What market_data knows; `quote` is the pure step from it to what is published."""
+
+    books: dict[int, LocalBook]
+    rules: VenueRules
+    active: bool = True
+    version: int = 0
+    resyncs: int = 0
+    frozen: int = 0
+    wanted: set[int] = field(default_factory=set)
+    """Products whose book must start over from a snapshot."""
+
+    @classmethod
+    def of(cls, rules: VenueRules) -> "Market":
+        """Empty books for both products."""
+        ids = (rules.eth.product_id, rules.sol.product_id)
+        return cls({product: LocalBook(product) for product in ids}, rules, wanted=set(ids))
+
+    def take(self, delta: BookDelta) -> bool:
+        """Apply one batch; True when there may be something new to publish."""
+        result = self.books[delta.product_id].apply(delta)
+        if result == "gap":
+            self.resyncs += 1
+            self.wanted.add(delta.product_id)
+        return result == "applied"
+
+    def lost(self) -> None:
+        """The stream is gone: no book can be trusted."""
+        for book in self.books.values():
+            book.lost()
+        self.wanted = set(self.books)
+
+    def quote(self, now_ms: int) -> PairQuote | None:
+        """Both books as one message; None while either cannot be trusted."""
+        if not all(book.usable for book in self.books.values()):
+            return None
+        self.version += 1
+        eth, sol = (self._leg(product) for product in (self.rules.eth, self.rules.sol))
+        return PairQuote(self.version, Ms(now_ms), eth, sol, self.active)
+
+    def _leg(self, product: ProductRules) -> LegQuote:
+        book = self.books[product.product_id]
+        bids, asks = book.levels()
+        return LegQuote(product.product_id, bids, asks, book.proven_ms, product.oracle, product.status)
+
+
+@dataclass(frozen=True)
+class _Feed:
+    """The loops of one incarnation."""
+
+    venue: Venue
+    market: Market
+    out: Latest[PairQuote]
+    clock: VenueClock
+    settings: Settings
+    observe: Observe
+
+    def publish(self) -> None:
+        quote = self.market.quote(self.clock.now_ms())
+        if quote is not None:
+            self.out.put(quote)
+
+    def note(self, text: str) -> None:
+        self.observe(Note(self.clock.utc_ns(), "warning", "market_data", text))
+
+    async def stream(self) -> None:
+        """Connect, take events, and do it again for ever."""
+        pause = RECONNECT_S[0]
+        while True:
+            try:
+                async with self.venue.market_events(sorted(self.market.books)) as events:
+                    pause = RECONNECT_S[0]
+                    await self.resync()
+                    async for delta in events:
+                        if self.market.take(delta):
+                            self.publish()
+                        await self.resync()
+            except VenueError as error:
+                self.note(f"stream lost: {error}")
+            self.market.lost()
+            await trio.sleep(pause)
+            pause = min(pause * 2, RECONNECT_S[1])
+
+    async def resync(self) -> None:
+        """Snapshot every product that wants one."""
+        for product in sorted(self.market.wanted):
+            self.market.books[product].load(await self.venue.reads.book(product))
+            self.market.wanted.discard(product)
+            self.publish()
+
+    async def prove(self) -> None:
+        """Products silent for half of `max_quote_age` are compared with a snapshot."""
+        for product, book in self.market.books.items():
+            silent_ms = self.clock.now_ms() - book.proven_ms
+            if not book.usable or silent_ms < self.settings.max_quote_age // 2:
+                continue
+            before = book.proven_ns
+            snapshot = await self.venue.reads.book(product)
+            if book.proven_ns != before or product in self.market.wanted:
+                continue
+            if book.agrees(snapshot):
+                book.proven_by(snapshot)
+            else:
+                self.market.frozen += 1
+                book.load(snapshot)
+                self.note(f"product {product}: the feed was silent while the book moved; started over from a snapshot")
+            self.publish()
+
+    async def read_rules(self) -> None:
+        """Oracle prices, trading status, and whether the venue is active."""
+        self.market.active = await self.venue.reads.status() == "active"
+        self.market.rules = await self.venue.reads.rules()
+
+    async def read_clock(self) -> None:
+        """One measurement of the venue's clock."""
+        await measure_clock(self.venue, self.clock)
+
+    async def every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
+        """Do `work` now and then every `seconds`; a venue that does not answer is noted and asked again."""
+        while True:
+            try:
+                await work()
+            except VenueError as error:
+                self.note(f"{getattr(work, '__name__', 'work')}: {error}")
+            await trio.sleep(seconds)
+
+
+async def measure_clock(venue: Venue, clock: VenueClock) -> None:
+    """Ask the venue for its time and take the measurement. Raises `VenueError`."""
+    asked_ns = clock.utc_ns()
+    venue_ms = await venue.reads.time_ms()
+    clock.measured(asked_ns, venue_ms, clock.utc_ns())
+
+
+async def run(
+    venue: Venue,
+    rules: VenueRules,
+    out: Latest[PairQuote],
+    clock: VenueClock,
+    settings: Settings,
+    observe: Observe,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Keep `out` filled until cancelled."""
+    feed = _Feed(venue, Market.of(rules), out, clock, settings, observe)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(feed.stream)
+        nursery.start_soon(feed.every, settings.max_quote_age / 8_000, feed.prove)
+        nursery.start_soon(feed.every, RULES_EVERY_S, feed.read_rules)
+        nursery.start_soon(feed.every, CLOCK_EVERY_S, feed.read_clock)
+        task_status.started()

@@ -1,0 +1,279 @@
+"""sizing: the one place where quantities come from.
+
+The pure step looks at what the market is, what is held and what is allowed, and answers with at most one thing: a plan, a skipped cycle, or
+nothing yet. Entering, repairing, leaving and flattening are four purposes of the same plan. An exit never sizes: it closes exactly what the ledger
+holds (lesson S8). What sizing remembers between steps is only how long it has waited; everything else is the ledger's, so that a restart loses
+nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import trio
+
+from actors.gates import Denial, entry_denial, limit_price
+from actors.lattice import Side, size_pair, vwap
+from actors.runtime.clock import VenueClock
+from actors.runtime.mailbox import Latest
+from actors.runtime.observe import Observe
+from messages.lifecycle import Directive, Held, Hop
+from messages.market import LegQuote, Level, PairQuote
+from messages.settings import Settings
+from messages.sizing import LegOrder, Purpose, SizingPlan, Skipped, Verdict
+from messages.units import ONE, Base, Bps, Ms, Price, Quote, imbalance, notional
+from venue.protocol import ProductRules, VenueRules
+
+ENTRY_PATIENCE_MS = 5_000
+"""How long an entry waits for the gates to open before the cycle is skipped."""
+ENTRY_TRIES = 3
+"""Enter plans of one cycle of which neither leg traded, before the cycle is given up."""
+ANSWER_MS = 250
+"""How long a proposal may stay unanswered before sizing looks again."""
+TICK_S = 0.1
+"""How long sizing sleeps at most: holds and pauses end between two quotes."""
+RETRY_MS = (100, 5_000)
+"""First and longest pause before another repair or flatten step; doubles with each."""
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """All that sizing remembers. `version` is that of the Held its last proposal was made on."""
+
+    waiting_since_ms: Ms = Ms(0)
+    proposed_ms: Ms = Ms(0)
+    version: int = -1
+
+
+class Look(msgspec.Struct, frozen=True):
+    """Everything a step looks at."""
+
+    quote: PairQuote | None
+    held: Held
+    directive: Directive
+    now_ms: Ms
+
+
+Decision = SizingPlan | Skipped | None
+
+
+@dataclass(frozen=True)
+class Sizer:
+    """The pure step, for one configuration and one venue's rules."""
+
+    settings: Settings
+    rules: VenueRules
+
+    def step(self, memory: Memory, look: Look) -> tuple[Memory, Decision]:
+        """At most one decision. The memory returned belongs to it."""
+        held = look.held
+        unanswered = memory.version == held.version and look.now_ms < memory.proposed_ms + ANSWER_MS
+        if held.phase == "in_flight" or look.quote is None or unanswered:
+            return memory, None
+        if held.phase == "flat":
+            return self._flat(memory, look, look.quote)
+        decision = self._open(look, look.quote) if held.phase == "open" else self._uneven(look, look.quote)
+        return self._proposed(memory, look, decision)
+
+    def _proposed(self, memory: Memory, look: Look, decision: Decision) -> tuple[Memory, Decision]:
+        if decision is None:
+            return memory, None
+        return Memory(Ms(0), look.now_ms, look.held.version), decision
+
+    # -- flat: enter, or say why not ---------------------------------------------------------------------------------------------------------
+
+    def _flat(self, memory: Memory, look: Look, quote: PairQuote) -> tuple[Memory, Decision]:
+        if not self._may_enter(look):
+            return msgspec.structs.replace(memory, waiting_since_ms=Ms(0)), None
+        if not memory.waiting_since_ms:
+            memory = msgspec.structs.replace(memory, waiting_since_ms=look.now_ms)
+        patient = look.now_ms < memory.waiting_since_ms + ENTRY_PATIENCE_MS
+        decision = self._attempt(look, quote)
+        if isinstance(decision, Denial):
+            decision = None if patient else Skipped(self._cycle(look.held), decision.code, decision.detail, None)
+        return self._proposed(memory, look, decision)
+
+    def _may_enter(self, look: Look) -> bool:
+        held, directive = look.held, look.directive
+        attempted = held.completed + held.skipped + held.failed
+        done = self.settings.cycles is not None and attempted >= self.settings.cycles
+        rested = held.last_change_ms == 0 or look.now_ms >= held.last_change_ms + self.settings.pause
+        allowed = directive.enter and not directive.leave_now
+        return allowed and not done and rested and held.account_ok and not held.foreign and not held.awaiting_proof
+
+    def _cycle(self, held: Held) -> int:
+        return held.cycle if held.enters else held.cycle + 1
+
+    def _attempt(self, look: Look, quote: PairQuote) -> SizingPlan | Skipped | Denial:
+        cycle = self._cycle(look.held)
+        if look.held.enters >= ENTRY_TRIES:
+            return Skipped(cycle, "NOT_FILLED", f"neither leg traded in {ENTRY_TRIES} attempts", None)
+        sign = self.sign(cycle)
+        verdict = self.size(quote, sign, self.settings.target)
+        denial = entry_denial(quote, look.now_ms, self.settings, sign * verdict.eth, -sign * verdict.sol)
+        if denial:
+            return denial
+        chosen = self._chosen(quote, sign, verdict)
+        if chosen is None:
+            return Skipped(cycle, "UNBALANCED", verdict.reason, self.size(quote, sign, self.settings.target, advise=True))
+        return self._enter(look, quote, cycle, chosen)
+
+    def sign(self, cycle: int) -> int:
+        """+1 for a cycle that is long ETH and short SOL, -1 for the mirror."""
+        if self.settings.direction == "alternate":
+            return 1 if cycle % 2 else -1
+        return 1 if self.settings.direction == "long-eth" else -1
+
+    def size(self, quote: PairQuote, sign: int, target: Quote, *, advise: bool = False) -> Verdict:
+        """The lattice's verdict for `target` USD per leg on the sides that an entry in this direction takes."""
+        eth = Side(_taken(quote.eth, sign), self.rules.eth.size_step, self.rules.eth.min_notional)
+        sol = Side(_taken(quote.sol, -sign), self.rules.sol.size_step, self.rules.sol.min_notional)
+        settings = self.settings
+        return size_pair(
+            target,
+            eth,
+            sol,
+            max_imbalance=settings.max_imbalance,
+            planning_margin=settings.planning_margin,
+            max_deviation=settings.max_deviation,
+            advise=advise,
+        )
+
+    def _chosen(self, quote: PairQuote, sign: int, verdict: Verdict) -> Verdict | None:
+        """The verdict to trade on under `when_unbalanced`; None = skip."""
+        unbalanced = self.settings.when_unbalanced
+        if verdict.kind == "met":
+            return verdict
+        if unbalanced.action == "accept" and verdict.kind == "best_effort" and verdict.imbalance <= unbalanced.accept:
+            return verdict
+        raised = verdict.smallest_target
+        if unbalanced.action == "raise" and raised is not None and raised * ONE <= self.settings.target * unbalanced.raise_by:
+            larger = self.size(quote, sign, raised)
+            return larger if larger.kind == "met" else None
+        return None
+
+    def _enter(self, look: Look, quote: PairQuote, cycle: int, verdict: Verdict) -> SizingPlan:
+        sign = self.sign(cycle)
+        eth = self._order(quote.eth, self.rules.eth, sign * verdict.eth, self.settings.max_slippage, reduce_only=False)
+        sol = self._order(quote.sol, self.rules.sol, -sign * verdict.sol, self.settings.max_slippage, reduce_only=False)
+        deadline = min(quote.eth.proven_ms, quote.sol.proven_ms) + self.settings.max_quote_age
+        return self._plan(look, quote, ("enter", cycle, 0, deadline), eth, sol)
+
+    # -- open: leave when it is time -----------------------------------------------------------------------------------------------------------
+
+    def _open(self, look: Look, quote: PairQuote) -> SizingPlan | None:
+        held = look.held
+        due = look.directive.leave_now or held.flattens > 0 or look.now_ms >= held.entered_ms + self.settings.hold
+        if not due or not _closable(quote):
+            return None
+        return self._flatten(look, quote) if held.flattens else self._close(look, quote, "exit", self.settings.max_slippage)
+
+    def _close(self, look: Look, quote: PairQuote, purpose: Purpose, slippage: Bps) -> SizingPlan:
+        held = look.held
+        eth = self._order(quote.eth, self.rules.eth, -held.eth, slippage, reduce_only=True)
+        sol = self._order(quote.sol, self.rules.sol, -held.sol, slippage, reduce_only=True)
+        return self._plan(look, quote, (purpose, held.cycle, held.flattens, 0), eth, sol)
+
+    # -- uneven: complete the pair, else flatten both ------------------------------------------------------------------------------------------
+
+    def _uneven(self, look: Look, quote: PairQuote) -> SizingPlan | None:
+        held = look.held
+        step = held.repairs + held.flattens
+        if step and look.now_ms < held.last_change_ms + min(RETRY_MS[0] << min(step, 10), RETRY_MS[1]):
+            return None
+        missing_eth, missing_sol = held.eth_wanted - held.eth, held.sol_wanted - held.sol
+        one_leg_missing = (missing_eth == 0) != (missing_sol == 0)
+        repairable = held.flattens == 0 and held.repairs < self.settings.max_repair_steps and not look.directive.leave_now
+        if one_leg_missing and repairable and _tradable(quote):
+            return self._repair(look, quote, missing_eth, missing_sol)
+        return self._flatten(look, quote) if _closable(quote) else None
+
+    def _repair(self, look: Look, quote: PairQuote, missing_eth: int, missing_sol: int) -> SizingPlan:
+        eth = self._order(quote.eth, self.rules.eth, missing_eth, self.settings.max_slippage, reduce_only=False)
+        sol = self._order(quote.sol, self.rules.sol, missing_sol, self.settings.max_slippage, reduce_only=False)
+        return self._plan(look, quote, ("repair", look.held.cycle, look.held.repairs + 1, 0), eth, sol)
+
+    def _flatten(self, look: Look, quote: PairQuote) -> SizingPlan | None:
+        held = look.held
+        if held.flattens and look.now_ms < held.last_change_ms + min(RETRY_MS[0] << min(held.flattens, 10), RETRY_MS[1]):
+            return None
+        steps = self.settings.flatten_steps
+        return self._close(look, quote, "flatten", steps[min(held.flattens, len(steps) - 1)])
+
+    # -- orders ----------------------------------------------------------------------------------------------------------------------------------
+
+    def _order(self, leg: LegQuote, product: ProductRules, amount: int, slippage: Bps, *, reduce_only: bool) -> LegOrder:
+        kind = "ioc" if reduce_only else "fok"
+        if amount == 0:
+            return LegOrder(product.product_id, Base(0), Price(0), kind, reduce_only, Price(0), leg.mid)
+        expected = _expected(_taken(leg, amount), amount)
+        limit = limit_price(expected, amount, slippage, product.price_tick)
+        return LegOrder(product.product_id, Base(amount), limit, kind, reduce_only, expected, leg.mid)
+
+    def _plan(self, look: Look, quote: PairQuote, what: tuple[Purpose, int, int, int], eth: LegOrder, sol: LegOrder) -> SizingPlan:
+        purpose, cycle, step, deadline = what
+        eth_age, sol_age = quote.age_ms(look.now_ms)
+        planned = imbalance(notional(eth.vwap, eth.amount), notional(sol.vwap, sol.amount)) if eth.amount and sol.amount else Bps(0)
+        return SizingPlan(0, 0, cycle, step, purpose, look.now_ms, Ms(0), eth_age, sol_age, Ms(deadline), planned, eth, sol)
+
+
+def _taken(leg: LegQuote, amount: int) -> tuple[Level, ...]:
+    """The side of the book that an order of this sign takes from."""
+    return leg.asks if amount > 0 else leg.bids
+
+
+def _expected(ladder: tuple[Level, ...], amount: int) -> Price:
+    """The VWAP of taking `amount`; the last visible price when the book is thinner than that (closing is never refused for depth)."""
+    try:
+        return vwap(ladder, abs(amount))
+    except ValueError:
+        return ladder[-1].price
+
+
+def _closable(quote: PairQuote) -> bool:
+    """May a reduce-only order trade on both legs? An exit sends both legs or neither."""
+    return quote.venue_active and all(leg.status in {"live", "reduce_only", "soft_reduce_only"} for leg in (quote.eth, quote.sol))
+
+
+def _tradable(quote: PairQuote) -> bool:
+    return quote.venue_active and quote.eth.status == quote.sol.status == "live"
+
+
+async def run(
+    quotes: Latest[PairQuote],
+    held: Latest[Held],
+    directives: Latest[Directive],
+    post: Callable[[msgspec.Struct], None],
+    sizer: Sizer,
+    clock: VenueClock,
+    observe: Observe,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Look whenever quotes, holdings or the directive change, and at least every `TICK_S`; post each decision to the supervisor."""
+    memory = Memory()
+    seen = (-1, -1, -1)
+    task_status.started()
+    while True:
+        with trio.move_on_after(TICK_S):
+            await _any_newer((quotes, held, directives), seen)
+        seen = (quotes.version, held.version, directives.version)
+        if held.value is None or directives.value is None:
+            continue
+        memory, decision = sizer.step(memory, Look(quotes.value, held.value, directives.value, clock.now_ms()))
+        if isinstance(decision, SizingPlan):
+            observe(Hop(clock.utc_ns(), "sizing proposes", 0, 0, "", decision.eth.amount, decision.sol.amount, decision.purpose))
+        if decision is not None:
+            post(decision)
+
+
+async def _any_newer(slots: tuple[Latest[Any], ...], seen: tuple[int, ...]) -> None:
+    """Return as soon as one slot has a newer version than the one seen."""
+    async with trio.open_nursery() as nursery:
+
+        async def watch(slot: Latest[Any], version: int) -> None:
+            await slot.newer_than(version)
+            nursery.cancel_scope.cancel()
+
+        for slot, version in zip(slots, seen, strict=True):
+            nursery.start_soon(watch, slot, version)
