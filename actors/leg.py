@@ -144,9 +144,11 @@ async def handle(state: LegState, message: LegMessage, wire: OrderWire, tools: T
         tools.hop(f"{state.leg}_leg votes", message, "READY" if isinstance(vote, Ready) else f"{vote.code}: {vote.detail}")
         tools.post(vote)
         return state
+    if not _holds(state, message):
+        return state  # left over from another incarnation, or carried out already: whoever doubts it asks the venue
     if isinstance(message, Place):
         tools.post(await place_one(state, message, wire, tools))
-    return msgspec.structs.replace(state, sealed=None, signed=None) if _holds(state, message) else state
+    return msgspec.structs.replace(state, sealed=None, signed=None)
 
 
 def _holds(state: LegState, message: Place | Abort) -> bool:
@@ -171,6 +173,6 @@ async def _send_what_was_promised(state: LegState, inbox: trio.MemoryReceiveChan
         message = inbox.receive_nowait()
     except (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError):
         return
-    if isinstance(message, Place):
+    if isinstance(message, Place) and _holds(state, message):
         with trio.CancelScope(shield=True):
             tools.post(await place_one(state, message, wire, tools))

@@ -1,0 +1,245 @@
+"""Plans, quotes and small venues for actor tests. Real types, real digests, real signatures; only the far side of the wire is made up."""
+
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import trio
+
+from actors.runtime.clock import RunClock, VenueClock
+from messages.execution import AccountSnapshot
+from messages.lifecycle import Directive, Held
+from messages.market import BookDelta, BookSnapshot, LegQuote, Level, PairQuote
+from messages.settings import Settings
+from messages.sizing import LegOrder, Sealed, SizingPlan
+from messages.units import ONE, Base, Bps, Ms, Ns, Price, Quote, Rate
+from messages.wire import digest
+from venue.nado.forge import NadoForge
+from venue.nado.signing import Signer, subaccount_hex
+from venue.protocol import ArchivedOrder, ProductRules, Reply, SignedOrder, Unreachable, VenueRules
+
+START_MS = 1_790_000_000_000
+KEY = Signer(b"\x11" * 32)
+SENDER = subaccount_hex(KEY.address, "default")
+
+
+def product(symbol: str, product_id: int, tick: str, step: str, oracle: str) -> ProductRules:
+    long, short = Rate.of("0.975"), Rate.of("1.025")
+    return ProductRules(
+        symbol,
+        product_id,
+        Price.of(tick),
+        Base.of(step),
+        Quote(100 * ONE),
+        Rate.of("0.00035"),
+        Rate.of("0.0001"),
+        long,
+        short,
+        Rate.of("0.9875"),
+        Rate.of("1.0125"),
+        Price.of(oracle),
+        "live",
+    )
+
+
+RULES = VenueRules(
+    "test",
+    763373,
+    "0x698d87105274292b5673367dec81874ce3633ac2",
+    product("ETH-PERP", 4, "0.1", "0.001", "2756.9"),
+    product("SOL-PERP", 8, "0.01", "0.1", "115.86"),
+)
+FORGE = NadoForge(RULES, SENDER, KEY)
+
+
+def venue_clock() -> VenueClock:
+    return VenueClock(RunClock(START_MS * 1_000_000))
+
+
+def ladder(best: str, tick: str, amount: str, *, up: bool, levels: int = 5) -> tuple[Level, ...]:
+    sign = 1 if up else -1
+    return tuple(Level(Price(Price.of(best) + sign * i * Price.of(tick)), Base.of(amount)) for i in range(levels))
+
+
+def quote(
+    now_ms: int = START_MS, *, version: int = 1, age_ms: int = 0, eth_ask: str = "2756.9", sol_bid: str = "115.86", **changes: Any
+) -> PairQuote:
+    """The founding prices: ETH's ask and SOL's bid, one tick wide, deep."""
+    eth_bid, sol_ask = Price(Price.of(eth_ask) - Price.of("0.1")).text(), Price(Price.of(sol_bid) + Price.of("0.01")).text()
+    proven = Ms(now_ms - age_ms)
+    eth = LegQuote(4, ladder(eth_bid, "0.1", "100", up=False), ladder(eth_ask, "0.1", "100", up=True), proven, Price.of(eth_ask), "live")
+    sol = LegQuote(8, ladder(sol_bid, "0.01", "1000", up=False), ladder(sol_ask, "0.01", "1000", up=True), proven, Price.of(sol_bid), "live")
+    whole = PairQuote(version, Ms(now_ms), eth, sol, True)
+    return msgspec.structs.replace(whole, **changes)
+
+
+def leg_order(product_id: int, amount: str, limit: str, *, reduce_only: bool = False) -> LegOrder:
+    return LegOrder(product_id, Base.of(amount), Price.of(limit), "ioc" if reduce_only else "fok", reduce_only, Price.of(limit), Price.of(limit))
+
+
+def plan(now_ms: int = START_MS, *, epoch: int = 1, seq: int = 1, **changes: Any) -> SizingPlan:
+    """A sealed-looking entry: long 0.042 ETH, short 1.0 SOL."""
+    whole = SizingPlan(
+        epoch,
+        seq,
+        1,
+        0,
+        "enter",
+        Ms(now_ms),
+        Ms(now_ms + 2000),
+        Ms(0),
+        Ms(0),
+        Ms(0),
+        Bps(0),
+        leg_order(4, "0.042", "2759.6"),
+        leg_order(8, "-1", "115.75"),
+    )
+    return msgspec.structs.replace(whole, **changes)
+
+
+def sealed(**changes: Any) -> Sealed:
+    whole = plan(**changes)
+    return Sealed(whole, digest(whole))
+
+
+def held(**changes: Any) -> Held:
+    """Flat, fresh, allowed to enter."""
+    fields: dict[str, Any] = {name: _ZERO[name] for name in Held.__struct_fields__ if name in _ZERO}
+    fields |= changes
+    return Held(**fields)
+
+
+_ZERO: dict[str, Any] = {name: 0 for name in Held.__struct_fields__} | {
+    "version": 1,
+    "epoch": 1,
+    "phase": "flat",
+    "direction": "",
+    "eth": Base(0),
+    "sol": Base(0),
+    "eth_wanted": Base(0),
+    "sol_wanted": Base(0),
+    "eth_vwap": Price(0),
+    "sol_vwap": Price(0),
+    "last_purpose": None,
+    "filled_imbalance": None,
+    "doubts": (),
+    "foreign": "",
+    "account_ok": True,
+    "awaiting_proof": False,
+    "initial_health": Quote(10_000 * ONE),
+    "value": Quote(10_000 * ONE),
+}
+
+FREE = Directive(enter=True, leave_now=False, reason="")
+SETTINGS = Settings(target=Quote(100 * ONE))
+
+
+class FakeWire:
+    """An OrderWire that remembers what was put on it."""
+
+    def __init__(self, reply: Reply | None = None) -> None:
+        self.connected = True
+        self.sent: list[SignedOrder] = []
+        self.reply = reply or Reply("accepted", None, "")
+        self.delay_s = 0.0
+
+    async def place(self, signed: SignedOrder) -> Reply:
+        self.sent.append(signed)
+        await trio.sleep(self.delay_s)
+        return self.reply
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator["FakeWire"]:
+        yield self
+
+
+class FakeVenue:
+    """Streams that a test feeds, and reads that answer from attributes; `down` makes every read Unreachable."""
+
+    def __init__(self) -> None:
+        self.reads = self
+        self.forge = FORGE
+        self.down = False
+        self.books: dict[int, BookSnapshot] = {}
+        self.asked: list[int] = []
+        self.snapshot: AccountSnapshot | None = None
+        self.archive: dict[str, ArchivedOrder] = {}
+        self.connections = 0
+        self._feed: trio.MemorySendChannel[Any] | None = None
+
+    def send(self, event: Any) -> None:
+        assert self._feed is not None
+        self._feed.send_nowait(event)
+
+    def cut(self) -> None:
+        assert self._feed is not None
+        self._feed.close()
+
+    @asynccontextmanager
+    async def market_events(self, product_ids: Sequence[int]) -> AsyncIterator[AsyncIterator[BookDelta]]:
+        self.connections += 1
+        if self.down:
+            raise Unreachable("refused")
+        self._feed, receive = trio.open_memory_channel[Any](1000)
+        with receive:
+            yield _until_cut(receive)
+
+    @asynccontextmanager
+    async def account_events(self) -> AsyncIterator[AsyncIterator[Any]]:
+        async with self.market_events(()) as events:
+            yield events
+
+    async def book(self, product_id: int, depth: int = 100) -> BookSnapshot:
+        self.asked.append(product_id)
+        await self._answer()
+        return self.books[product_id]
+
+    async def account(self) -> AccountSnapshot:
+        await self._answer()
+        assert self.snapshot is not None
+        return self.snapshot
+
+    async def archived(self, digests: Sequence[str]) -> tuple[ArchivedOrder, ...]:
+        await self._answer()
+        return tuple(self.archive[digest] for digest in digests if digest in self.archive)
+
+    async def status(self) -> str:
+        await self._answer()
+        return "active"
+
+    async def rules(self) -> VenueRules:
+        await self._answer()
+        return RULES
+
+    async def time_ms(self) -> Ms:
+        await self._answer()
+        return venue_clock().now_ms()
+
+    async def _answer(self) -> None:
+        await trio.lowlevel.checkpoint()
+        if self.down:
+            raise Unreachable("no answer")
+
+
+async def _until_cut(receive: trio.MemoryReceiveChannel[Any]) -> AsyncIterator[Any]:
+    async for event in receive:
+        yield event
+    raise Unreachable("cut")
+
+
+def book_snapshot(product_id: int, at_ms: int, bids: Sequence[tuple[str, str]], asks: Sequence[tuple[str, str]]) -> BookSnapshot:
+    return BookSnapshot(product_id, Ns(at_ms * 1_000_000), levels(bids), levels(asks))
+
+
+def levels(pairs: Sequence[tuple[str, str]]) -> tuple[Level, ...]:
+    return tuple(Level(Price.of(price), Base.of(amount)) for price, amount in pairs)
+
+
+def delta(product_id: int, at_ms: int, last_ms: int, bids: Sequence[tuple[str, str]] = (), asks: Sequence[tuple[str, str]] = ()) -> BookDelta:
+    return BookDelta(product_id, Ns(at_ms * 1_000_000), Ns(at_ms * 1_000_000), Ns(last_ms * 1_000_000), levels(bids), levels(asks))
+
+
+def seeded(seed: int) -> random.Random:
+    return random.Random(seed)

@@ -1,0 +1,213 @@
+"""market_data on a fake venue and virtual time: a motionless book trades, a frozen feed does not."""
+
+import json
+
+import msgspec
+import pytest
+import trio
+
+from actors import market_data
+from actors.local_book import LEVELS_KEPT, LocalBook
+from actors.market_data import Market
+from actors.runtime.clock import RunClock, VenueClock
+from actors.runtime.mailbox import Latest
+from messages.lifecycle import Note
+from messages.market import BookDelta, BookSnapshot, Level, PairQuote
+from messages.settings import Settings
+from messages.units import Base, Ns, Price
+from tests.actors.fakes import RULES, START_MS, FakeVenue, book_snapshot, delta
+from tests.shared_data import shared
+
+ETH_BOOK = book_snapshot(4, START_MS, [("2756.8", "3"), ("2756.7", "5")], [("2756.9", "2"), ("2757", "4")])
+SOL_BOOK = book_snapshot(8, START_MS, [("115.86", "30")], [("115.87", "20")])
+
+
+def loaded() -> LocalBook:
+    book = LocalBook(4)
+    book.load(ETH_BOOK)
+    return book
+
+
+def test_a_book_is_not_usable_before_its_snapshot() -> None:
+    """R8: a book built from deltas alone showed a 108 bp phantom spread."""
+    book = LocalBook(4)
+    assert book.apply(delta(4, START_MS + 50, START_MS, [("2756.8", "1")], [("2822", "1")])) == "old"
+    assert not book.usable
+
+
+def test_a_batch_that_the_snapshot_already_has_is_dropped_but_continues_the_chain() -> None:
+    book = loaded()
+    assert book.apply(delta(4, START_MS - 10, START_MS - 60, [("2756.8", "9")])) == "old"
+    assert book.apply(delta(4, START_MS + 40, START_MS - 10, [("2756.8", "7")])) == "applied"
+    assert book.levels()[0][0] == Level(Price.of("2756.8"), Base.of(7))
+
+
+def test_a_missing_batch_is_a_gap_and_the_book_is_not_trusted() -> None:
+    book = loaded()
+    book.apply(delta(4, START_MS + 50, START_MS, [("2756.8", "7")]))
+    assert book.apply(delta(4, START_MS + 150, START_MS + 100, [("2756.8", "8")])) == "gap"
+    assert not book.usable
+
+
+def test_an_amount_of_zero_deletes_the_level() -> None:
+    book = loaded()
+    book.apply(delta(4, START_MS + 50, START_MS, (), [("2756.9", "0")]))
+    assert book.levels()[1][0].price == Price.of(2757)
+
+
+def test_a_crossed_book_is_stale() -> None:
+    book = loaded()
+    book.apply(delta(4, START_MS + 50, START_MS, [("2757", "1")]))
+    assert not book.usable
+
+
+def test_a_book_does_not_grow_for_ever() -> None:
+    """R16: unbounded caches ran a bot out of memory."""
+    book = loaded()
+    for step in range(3 * LEVELS_KEPT):
+        book.apply(delta(4, START_MS + step + 1, START_MS + step, [(f"{2000 + step / 10:.1f}", "1")]))
+        book.levels()
+    assert len(book._bids) <= LEVELS_KEPT + 1
+    assert book.levels()[0][0].price == Price.of("2756.8")
+
+
+def test_the_documented_sequence_of_batches_ends_as_it_says() -> None:
+    example = json.loads(shared("nado-messages/16_events_book_depth_sequence.json").read_text())
+    book = LocalBook(4)
+    levels = tuple(Level(Price(int(price)), Base(int(amount))) for price, amount in [("2756900000000000000000", "417000000000000000")])
+    asks = (Level(Price.of(2757), Base.of(1)), Level(Price.of("2757.1"), Base.of(1)))
+    book.load(BookSnapshot(4, Ns(int(example["snapshot_timestamp"])), levels, asks))
+    results = []
+    for event in example["events"]:
+        bids, offers = (tuple(Level(Price(int(price)), Base(int(amount))) for price, amount in event[side]) for side in ("bids", "asks"))
+        times = (Ns(int(event[name])) for name in ("min_timestamp", "max_timestamp", "last_max_timestamp"))
+        results.append(book.apply(BookDelta(4, *times, bids, offers)))
+    assert results == ["old", "applied", "applied", "gap"]
+
+
+def test_no_quote_without_both_books() -> None:
+    market = Market.of(RULES)
+    market.books[4].load(ETH_BOOK)
+    assert market.quote(START_MS) is None
+    market.books[8].load(SOL_BOOK)
+    quote = market.quote(START_MS + 5)
+    assert quote is not None
+    assert (quote.eth.proven_ms, quote.skew_ms, quote.age_ms(START_MS + 5)) == (START_MS, 0, (5, 5))
+
+
+class Bench:
+    """market_data running on a fake venue."""
+
+    def __init__(self) -> None:
+        self.venue = FakeVenue()
+        self.clock = VenueClock(RunClock(START_MS * 1_000_000))
+        self.out: Latest[PairQuote] = Latest()
+        self.notes: list[msgspec.Struct] = []
+        self.set_books(0)
+
+    def set_books(self, later_ms: int, **changes: object) -> None:
+        at = Ns((START_MS + later_ms) * 1_000_000)
+        self.venue.books = {
+            4: msgspec.structs.replace(ETH_BOOK, at_ns=at, **changes),
+            8: msgspec.structs.replace(SOL_BOOK, at_ns=at),
+        }
+
+    async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
+        await market_data.run(self.venue, RULES, self.out, self.clock, Settings(), self.notes.append, task_status=task_status)  # type: ignore[arg-type]
+
+    def quote(self) -> PairQuote:
+        assert self.out.value is not None
+        return self.out.value
+
+    def ages(self) -> tuple[int, int]:
+        return self.quote().age_ms(self.clock.now_ms())
+
+
+async def keep_books_current(bench: Bench) -> None:
+    """A live engine answers snapshots with its clock's now."""
+    while True:
+        bench.set_books(round(trio.current_time() * 1000))
+        await trio.sleep(0.01)
+
+
+async def test_a_motionless_book_is_proven_by_equal_snapshots_and_stays_young(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+    bench = Bench()
+    nursery.start_soon(keep_books_current, bench)
+    await nursery.start(bench.run)
+    for _ in range(20):
+        await trio.sleep(0.5)
+        assert max(bench.ages()) <= 700
+    assert not bench.notes
+
+
+async def test_a_feed_that_freezes_while_the_market_moves_is_noticed_and_started_over(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    """R7: a frozen quote was once traded on for ever."""
+    bench = Bench()
+    await nursery.start(bench.run)
+    await trio.sleep(0.3)
+    moved = book_snapshot(4, START_MS, [("2756", "3")], [("2756.1", "2")])
+    bench.set_books(400, bids=moved.bids, asks=moved.asks)
+    await trio.sleep(0.6)
+    assert bench.quote().eth.bids[0].price == Price.of(2756)
+    assert any(isinstance(note, Note) and "silent" in note.text for note in bench.notes)
+
+
+async def test_a_feed_that_freezes_with_the_venue_silent_too_only_grows_old(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+    bench = Bench()
+    await nursery.start(bench.run)
+    await trio.sleep(0.1)
+    bench.venue.down = True
+    await trio.sleep(3)
+    assert min(bench.ages()) > 2500
+
+
+async def test_a_gap_leads_to_a_new_snapshot(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+    bench = Bench()
+    await nursery.start(bench.run)
+    await trio.sleep(0.1)
+    bench.venue.send(delta(4, START_MS + 150, START_MS + 100, [("2756.8", "9")]))
+    bench.venue.send(delta(4, START_MS + 250, START_MS + 200, [("2756.8", "9")]))
+    await trio.sleep(0.05)
+    assert bench.venue.asked.count(4) == 2
+    assert bench.quote().eth.bids[0].amount == Base.of(3)
+
+
+async def test_after_a_lost_connection_it_connects_subscribes_and_takes_snapshots_again(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    """R7."""
+    bench = Bench()
+    await nursery.start(bench.run)
+    await trio.sleep(0.1)
+    bench.venue.cut()
+    await trio.sleep(0.5)
+    assert bench.venue.connections == 2
+    assert bench.venue.asked[:4] == [4, 8, 4, 8]
+
+
+async def test_a_consumer_that_never_reads_does_not_stop_it(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+    bench = Bench()
+    await nursery.start(bench.run)
+    await trio.sleep(0.01)
+    for step in range(500):
+        bench.venue.send(delta(4, START_MS + step + 1, START_MS + step, [("2756.8", str(step + 1))]))
+    await trio.sleep(0.01)
+    assert bench.quote().eth.bids[0].amount == Base.of(500)
+
+
+@pytest.mark.parametrize("seconds", [65])
+async def test_the_venues_clock_is_measured_again_and_again(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, seconds: float) -> None:
+    bench = Bench()
+    asked: list[float] = []
+
+    async def time_ms() -> int:
+        asked.append(trio.current_time())
+        return bench.clock.utc_ns() // 1_000_000 + 70
+
+    bench.venue.time_ms = time_ms  # type: ignore[method-assign,assignment]
+    await nursery.start(bench.run)
+    await trio.sleep(seconds)
+    assert len(asked) == 3
+    assert bench.clock.offset_ms == 70

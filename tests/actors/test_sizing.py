@@ -1,0 +1,250 @@
+"""sizing: the pure step first, then the actor on fake channels."""
+
+import msgspec
+import pytest
+import trio
+
+from actors import sizing
+from actors.runtime.mailbox import Latest
+from actors.sizing import ENTRY_PATIENCE_MS, ENTRY_TRIES, Decision, Look, Memory, Sizer
+from messages.lifecycle import Directive, Held
+from messages.market import PairQuote
+from messages.settings import Settings, WhenUnbalanced
+from messages.sizing import SizingPlan, Skipped
+from messages.units import ONE, Base, Bps, Ms, Price, Quote
+from tests.actors.fakes import FREE, RULES, SETTINGS, START_MS, held, quote, venue_clock
+
+NOW = START_MS + 10_000
+LEAVE = Directive(enter=False, leave_now=True, reason="stop")
+PAIR = {"eth": Base.of("0.042"), "sol": Base.of("-1"), "eth_wanted": Base.of("0.042"), "sol_wanted": Base.of("-1"), "cycle": 1, "enters": 1}
+
+
+def decide(
+    holding: Held,
+    directive: Directive = FREE,
+    settings: Settings = SETTINGS,
+    memory: Memory = Memory(),
+    look_at: PairQuote | None = None,
+    now_ms: int = NOW,
+) -> Decision:
+    return Sizer(settings, RULES).step(memory, Look(look_at or quote(now_ms), holding, directive, Ms(now_ms)))[1]
+
+
+def plan_of(decision: Decision) -> SizingPlan:
+    assert isinstance(decision, SizingPlan), decision
+    return decision
+
+
+def opened(**changes: object) -> Held:
+    return held(phase="open", entered_ms=Ms(NOW - 2000), last_change_ms=Ms(NOW - 1900), **(PAIR | changes))
+
+
+def test_the_first_cycle_at_the_founding_prices_is_0_042_eth_against_1_sol() -> None:
+    """S1: and not 0.036 against 0.9."""
+    plan = plan_of(decide(held()))
+    assert (plan.purpose, plan.cycle, plan.eth.amount, plan.sol.amount) == ("enter", 1, Base.of("0.042"), Base.of("-1"))
+    assert (plan.eth.kind, plan.eth.reduce_only) == ("fok", False)
+    assert 6 * ONE < plan.planned_imbalance < 6.1 * ONE
+
+
+def test_the_second_cycle_is_the_mirror() -> None:
+    plan = plan_of(decide(held(cycle=1, completed=1)))
+    assert (plan.cycle, plan.eth.amount < 0, plan.sol.amount > 0) == (2, True, True)
+
+
+@pytest.mark.parametrize(("direction", "sign"), [("long-eth", 1), ("long-sol", -1)])
+def test_a_fixed_direction_stays(direction: str, sign: int) -> None:
+    settings = msgspec.structs.replace(SETTINGS, direction=direction)
+    for cycle in (0, 1):
+        assert plan_of(decide(held(cycle=cycle, completed=cycle), settings=settings)).eth.amount * sign > 0
+
+
+def test_limits_are_max_slippage_beyond_the_expected_price_and_on_the_tick() -> None:
+    plan = plan_of(decide(held()))
+    assert plan.eth.limit == Price.of("2759.6")
+    assert plan.sol.limit == Price.of("115.75")
+
+
+def test_nothing_is_decided_while_a_plan_is_in_flight() -> None:
+    assert decide(held(phase="in_flight")) is None
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"account_ok": False},
+        {"foreign": "SOL-PERP 3 is not ours"},
+        {"awaiting_proof": True},
+        {"completed": 5},
+        {"skipped": 5},
+        {"last_change_ms": Ms(NOW - 499)},
+    ],
+)
+def test_no_entry_when(change: dict[str, object]) -> None:
+    assert decide(held(**change)) is None
+
+
+@pytest.mark.parametrize("directive", [LEAVE, Directive(False, False, "halted")])
+def test_no_entry_when_the_supervisor_says_so(directive: Directive) -> None:
+    assert decide(held(), directive) is None
+
+
+def test_a_stale_quote_is_waited_for_and_then_skipped_with_its_code() -> None:
+    old = quote(NOW, age_ms=1001)
+    assert decide(held(), look_at=old) is None
+    skipped = decide(held(), look_at=old, memory=Memory(waiting_since_ms=Ms(NOW - ENTRY_PATIENCE_MS)))
+    assert isinstance(skipped, Skipped)
+    assert (skipped.code, skipped.cycle) == ("QUOTE_STALE", 1)
+
+
+def test_what_cannot_be_balanced_is_skipped_with_verdict_and_numbers() -> None:
+    skipped = decide(held(), look_at=quote(NOW, eth_ask="2800"))
+    assert isinstance(skipped, Skipped)
+    assert skipped.code == "UNBALANCED"
+    assert skipped.verdict is not None
+    assert skipped.verdict.kind == "best_effort"
+    assert skipped.verdict.smallest_target is not None
+
+
+def test_accept_takes_the_best_there_is_up_to_its_limit() -> None:
+    for limit, traded in ((500, True), (1, False)):
+        settings = msgspec.structs.replace(SETTINGS, when_unbalanced=WhenUnbalanced("accept", Bps(limit * ONE)))
+        assert isinstance(decide(held(), settings=settings, look_at=quote(NOW, eth_ask="2800")), SizingPlan) == traded
+
+
+def test_raise_uses_a_larger_target_within_its_factor() -> None:
+    for factor, traded in ((100, True), (1, False)):
+        settings = msgspec.structs.replace(SETTINGS, when_unbalanced=WhenUnbalanced("raise", raise_by=Bps(factor * ONE)))  # type: ignore[arg-type]
+        decision = decide(held(), settings=settings, look_at=quote(NOW, eth_ask="2800"))
+        assert isinstance(decision, SizingPlan) == traded
+
+
+def test_an_entry_of_which_neither_leg_traded_is_tried_again_as_a_new_plan_and_then_given_up() -> None:
+    assert plan_of(decide(held(cycle=1, enters=1, last_change_ms=Ms(NOW - 600)))).cycle == 1
+    given_up = decide(held(cycle=1, enters=ENTRY_TRIES, last_change_ms=Ms(NOW - 600)))
+    assert isinstance(given_up, Skipped)
+    assert given_up.code == "NOT_FILLED"
+
+
+def test_a_pair_is_held_until_its_time() -> None:
+    assert decide(opened(entered_ms=Ms(NOW - 1999))) is None
+    assert plan_of(decide(opened())).purpose == "exit"
+
+
+def test_an_exit_closes_exactly_what_is_held_reduce_only_on_both_legs() -> None:
+    """S8: exits sized from target/price once drifted every cycle."""
+    plan = plan_of(decide(opened(eth=Base.of("0.041"), sol=Base.of("-0.9"))))
+    assert (plan.eth.amount, plan.sol.amount) == (Base.of("-0.041"), Base.of("0.9"))
+    assert all(leg.reduce_only and leg.kind == "ioc" for leg in (plan.eth, plan.sol))
+
+
+def test_an_exit_is_not_refused_for_an_old_quote() -> None:
+    assert plan_of(decide(opened(), look_at=quote(NOW, age_ms=60_000))).purpose == "exit"
+
+
+def test_an_exit_sends_both_legs_or_neither() -> None:
+    whole = quote(NOW)
+    for blocked in (
+        msgspec.structs.replace(whole, venue_active=False),
+        msgspec.structs.replace(whole, sol=msgspec.structs.replace(whole.sol, status="not_tradable")),
+    ):
+        assert decide(opened(), look_at=blocked) is None
+
+
+def test_a_stop_leaves_at_once() -> None:
+    assert plan_of(decide(opened(entered_ms=Ms(NOW)), LEAVE)).purpose == "exit"
+
+
+def lone_eth(**changes: object) -> Held:
+    return held(phase="uneven", entered_ms=Ms(NOW - 100), last_change_ms=Ms(NOW - 50), **(PAIR | {"sol": Base(0)} | changes))
+
+
+def test_a_lone_leg_is_completed_with_exactly_what_is_missing() -> None:
+    """O3, O11: only the missing quantity of the missing leg is ever sent again."""
+    plan = plan_of(decide(lone_eth()))
+    assert (plan.purpose, plan.eth.amount, plan.sol.amount, plan.sol.kind) == ("repair", 0, Base.of("-1"), "fok")
+
+
+def test_repairs_are_bounded_and_then_both_legs_close() -> None:
+    """O14: each step lowers the exposure or stops."""
+    plan = plan_of(decide(lone_eth(repairs=3, last_change_ms=Ms(NOW - 5000))))
+    assert (plan.purpose, plan.eth.amount, plan.sol.amount) == ("flatten", Base.of("-0.042"), 0)
+
+
+def test_a_stop_with_a_lone_leg_flattens_instead_of_completing() -> None:
+    assert plan_of(decide(lone_eth(), LEAVE)).purpose == "flatten"
+
+
+def test_what_an_exit_left_is_flattened_at_worse_and_worse_prices() -> None:
+    rest = held(phase="uneven", last_change_ms=Ms(NOW - 5000), **(PAIR | {"eth": Base.of("0.01"), "sol": Base(0)}))
+    limits = [plan_of(decide(msgspec.structs.replace(rest, flattens=step))).eth.limit for step in (1, 2, 3, 4, 9)]
+    assert limits == sorted(limits, reverse=True)
+    assert limits[-1] < limits[0]
+    assert len(set(limits)) == 4  # 25, 50, 100, 300 bps, and 300 again
+
+
+def test_a_retry_waits_longer_each_time() -> None:
+    """O14: fourteen taker orders in twelve ticks."""
+    assert decide(lone_eth(repairs=1)) is None
+    assert decide(lone_eth(repairs=1, last_change_ms=Ms(NOW - 200))) is not None
+    assert decide(lone_eth(repairs=2, last_change_ms=Ms(NOW - 200))) is None
+
+
+def test_a_proposal_is_not_repeated_before_it_is_answered() -> None:
+    sizer, holding = Sizer(SETTINGS, RULES), held()
+    memory, first = sizer.step(Memory(), Look(quote(NOW), holding, FREE, Ms(NOW)))
+    assert first is not None
+    assert sizer.step(memory, Look(quote(NOW + 249), holding, FREE, Ms(NOW + 249)))[1] is None
+    assert sizer.step(memory, Look(quote(NOW + 250), holding, FREE, Ms(NOW + 250)))[1] is not None
+
+
+async def test_the_actor_proposes_on_the_newest_quote_only(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+    posted: list[msgspec.Struct] = []
+    quotes: Latest[PairQuote] = Latest()
+    holding = Latest(held())
+    clock = venue_clock()
+
+    async def run(*, task_status: trio.TaskStatus[None]) -> None:
+        await sizing.run(quotes, holding, Latest(FREE), posted.append, Sizer(SETTINGS, RULES), clock, lambda message: None, task_status=task_status)
+
+    await nursery.start(run)
+    await trio.sleep(0.5)
+    assert posted == []
+    for version, ask in enumerate(("2700", "2701", "2756.9")):
+        quotes.put(quote(clock.now_ms(), version=version, eth_ask=ask))
+    await trio.sleep(0.02)
+    assert [plan_of(plan).eth.amount for plan in posted] == [Base.of("0.042")]  # type: ignore[arg-type]
+    holding.put(held(version=2, phase="in_flight"))
+    await trio.sleep(1)
+    assert len(posted) == 1
+
+
+async def test_a_hold_ends_without_a_new_quote(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+    """O15: a wait for an event that never comes has an ending."""
+    posted: list[msgspec.Struct] = []
+    clock = venue_clock()
+    holding = Latest(held(phase="open", entered_ms=clock.now_ms(), **PAIR))
+
+    async def run(*, task_status: trio.TaskStatus[None]) -> None:
+        await sizing.run(
+            Latest(quote(clock.now_ms())),
+            holding,
+            Latest(FREE),
+            posted.append,
+            Sizer(SETTINGS, RULES),
+            clock,
+            lambda message: None,
+            task_status=task_status,
+        )
+
+    await nursery.start(run)
+    await trio.sleep(1.9)
+    assert posted == []
+    await trio.sleep(0.3)
+    assert plan_of(posted[0]).purpose == "exit"  # type: ignore[arg-type]
+
+
+def test_target_is_per_leg() -> None:
+    settings = msgspec.structs.replace(SETTINGS, target=Quote(1000 * ONE))
+    plan = plan_of(decide(held(), settings=settings))
+    assert 900 * ONE < plan.eth.vwap * plan.eth.amount // ONE < 1100 * ONE
