@@ -1,0 +1,334 @@
+"""The codec against the composed examples of the protocol sheet, and against frames that nobody should trust."""
+
+import json
+import random
+from typing import Any
+
+import pytest
+
+from messages.execution import Fill, OrderUpdate, PositionChange
+from messages.market import BookDelta, Level
+from messages.units import ONE, Base, Price
+from tests.shared_data import shared
+from venue.nado import codec, events, queries
+from venue.protocol import Malformed, Order, Refused, SignedOrder
+
+SENDER = "0x19e7e376e7c213b7e7e7e46cc70a5dd086daff2a64656661756c740000000000"
+
+
+def example(name: str) -> Any:
+    return json.loads(shared(f"nado-messages/{name}.json").read_text())
+
+
+def answer_to(name: str, kind: str) -> str:
+    document = example(name)
+    cases = document.get("cases", [document])
+    return json.dumps(next(case["response"] for case in cases if case["request"].get("type") == kind))
+
+
+def decode(event: object, sender: str = SENDER) -> object:
+    tally = events.Tally()
+    decoded = events.decode(json.dumps(event), sender, tally)
+    assert tally.unreadable == 0, tally.last_problem
+    return decoded
+
+
+def rules() -> Any:
+    return queries.rules_of(
+        "test",
+        codec.payload(answer_to("01_query_contracts_nonces_status", "contracts"), queries.Contracts),
+        codec.payload(answer_to("03_query_symbols", "symbols"), queries.Symbols),
+        codec.payload(answer_to("02_query_all_products", "all_products"), queries.AllProducts),
+        codec.payload(answer_to("07_query_max_order_size_fee_rates", "fee_rates"), queries.FeeRates),
+    )
+
+
+def test_the_rules_of_both_products_come_from_four_answers() -> None:
+    read = rules()
+    assert (read.chain_id, read.endpoint) == (57073, "0x05ec92d78ed421f3d3ada77ffde167106565974e")
+    assert (read.eth.product_id, read.eth.price_tick, read.eth.size_step) == (4, ONE // 10, ONE // 1000)
+    assert (read.sol.product_id, read.sol.price_tick, read.sol.size_step) == (8, ONE // 100, ONE // 10)
+    assert read.sol.min_notional == 100 * ONE
+    assert (read.eth.taker_fee, read.eth.maker_fee) == (35 * ONE // 100_000, ONE // 10_000)
+    assert read.eth.status == "live"
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        (lambda d: d["symbols"].pop("SOL-PERP"), "SOL-PERP"),
+        (lambda d: d["symbols"]["ETH-PERP"].pop("size_increment"), "size_increment"),
+        (lambda d: d["symbols"]["ETH-PERP"].update(price_increment_x18="0"), "tick"),
+        (lambda d: d["symbols"]["ETH-PERP"].update(size_increment="1000000000000000000"), "disagree"),
+        (lambda d: d["symbols"]["ETH-PERP"].update(isolated_only=True), "isolated"),
+        (lambda d: d["symbols"]["ETH-PERP"].update(trading_status="perhaps"), "trading_status"),
+    ],
+)
+def test_a_missing_or_contradictory_rule_is_refused_by_name(change: Any, named: str) -> None:
+    """Lesson S4: nothing is hard-coded, so nothing may be missing."""
+    symbols = json.loads(answer_to("03_query_symbols", "symbols"))
+    change(symbols["data"])
+    with pytest.raises(Malformed, match=named):
+        queries.rules_of(
+            "test",
+            codec.payload(answer_to("01_query_contracts_nonces_status", "contracts"), queries.Contracts),
+            codec.payload(json.dumps(symbols), queries.Symbols),
+            codec.payload(answer_to("02_query_all_products", "all_products"), queries.AllProducts),
+            codec.payload(answer_to("07_query_max_order_size_fee_rates", "fee_rates"), queries.FeeRates),
+        )
+
+
+def test_an_account_is_cross_and_isolated_positions_healths_and_open_orders() -> None:
+    """Lesson R1: the first bot read cross positions only and was short without knowing."""
+    info = codec.payload(answer_to("04_query_subaccount_info", "subaccount_info"), queries.SubaccountInfo)
+    orders = codec.payload(answer_to("06_query_orders", "orders"), queries.Orders)
+    short = {"product_id": 8, "balance": {"amount": str(-3 * ONE), "v_quote_balance": "0", "last_cumulative_funding_x18": "0"}}
+    isolated = codec.read(json.dumps({"isolated_positions": [{"subaccount": "0x00", "base_balance": short}]}), queries.IsolatedPositions)
+    account = queries.account_of(codec_ms(7), info, isolated, orders, SENDER)
+    assert account.exists
+    assert account.usdt0 == 1000 * ONE
+    assert (account.initial_health, account.maintenance_health) == (997093674861986198620, 998541047361986198620)
+    assert account.value == 999988419861986198620
+    assert account.position(4).total == 42 * ONE // 1000
+    assert account.position(4).v_quote == -115801380138013801380
+    assert (account.position(8).cross, account.position(8).isolated) == (0, -3 * ONE)
+    assert account.open_orders == ("0x36188375ab2eb764fa367e014eb3352e438aeb7d32e14d0d71a0d106d6f02fec",)
+
+
+def codec_ms(value: int) -> Any:
+    return value
+
+
+def test_an_account_that_does_not_exist_says_so_and_an_existing_one_without_healths_is_malformed() -> None:
+    nothing = queries.IsolatedPositions(())
+    absent = queries.account_of(codec_ms(1), queries.SubaccountInfo(SENDER, exists=False), nothing, queries.Orders(()), SENDER)
+    assert not absent.exists
+    assert (absent.value, absent.positions) == (0, ())
+    with pytest.raises(Malformed, match="healths"):
+        queries.account_of(codec_ms(1), queries.SubaccountInfo(SENDER, exists=True), nothing, queries.Orders(()), SENDER)
+
+
+def test_an_empty_book_is_no_quote() -> None:
+    sentinel = {"product_id": 8, "timestamp": "7", "bids": [["0", "0"]], "asks": [[str(codec.NO_ASK), "0"]]}
+    book = queries.book_of(codec.read(json.dumps(sentinel), queries.Liquidity), 8)
+    assert (book.bids, book.asks) == ((), ())
+
+
+def test_a_snapshot_is_best_level_first_and_of_the_product_asked_for() -> None:
+    liquidity = codec.payload(answer_to("05_query_market_data", "market_liquidity"), queries.Liquidity)
+    book = queries.book_of(liquidity, 4)
+    assert book.at_ns == 1786360000123456789
+    assert book.bids[0] == Level(Price(27569 * ONE // 10), Base(417 * ONE // 1000))
+    assert book.asks[0].price < book.asks[1].price
+    with pytest.raises(Malformed, match="asked for the book of 8"):
+        queries.book_of(liquidity, 8)
+
+
+def test_the_archives_quote_is_turned_into_a_notional_before_fees_for_both_sides() -> None:
+    match = example("19_indexer_requests")["cases"][3]["response"]["matches"][0]
+    common = {"subaccount": SENDER, "product_id": 4, "amount": "42000000000000000", "submission_idx": "563012"}
+    bought = {**common, **{key: match[key] for key in ("digest", "base_filled", "quote_filled", "fee")}}
+    found = codec.read(json.dumps({"orders": [bought]}), queries.HistoricalOrders)
+    (order,) = queries.archived_of(found, [match["digest"]], SENDER)
+    assert (order.filled, order.quote, order.fee) == (ONE // 50, 55138 * ONE // 1000, 5514351435143514)
+
+    fee = 55138 * ONE // 1000 // 10_000
+    sold = {**bought, "amount": "-42000000000000000", "base_filled": str(-ONE // 50), "quote_filled": str(55138 * ONE // 1000 - fee), "fee": str(fee)}
+    (order,) = queries.archived_of(codec.read(json.dumps({"orders": [sold]}), queries.HistoricalOrders), [match["digest"].upper()], SENDER)
+    assert (order.filled, order.quote) == (-ONE // 50, 55138 * ONE // 1000)
+    assert queries.archived_of(found, ["0x00"], SENDER) == ()
+
+
+def test_an_order_on_the_wire_is_the_documented_one() -> None:
+    document = example("08_execute_place_order")
+    wanted = document["request"]["place_order"]
+    order = Order(4, SENDER, Price(27569 * ONE // 10), Base(42 * ONE // 1000), 4294967295, 1873134317860815848, 1537)
+    signed = SignedOrder(order, document["response"]["data"]["digest"], wanted["signature"], codec_ms(0))
+    assert json.loads(codec.place_order(signed, 100)) == {"place_order": wanted}
+    assert codec.reply_to(json.dumps(document["response"]), 100, signed.digest).kind == "accepted"
+
+
+def test_a_cancellation_on_the_wire_is_the_documented_one_and_never_of_all_products() -> None:
+    wanted = example("11_execute_cancel_product_orders")["request"]["cancel_product_orders"]
+    sent = json.loads(codec.cancel_product_orders(SENDER, [4, 8], 1873134317860815851, wanted["signature"]))
+    wanted.pop("id")
+    assert sent == {"cancel_product_orders": wanted}
+    with pytest.raises(ValueError, match="at least one product"):
+        codec.cancel_product_orders(SENDER, [], 1, "0x")
+
+
+def test_control_frames_on_the_wire_are_the_documented_ones() -> None:
+    exchange = example("14_subscribe_control")["exchange"]
+    authenticate = exchange[0]["send"]
+    assert json.loads(codec.authenticate(1, SENDER, 1786360060123, authenticate["signature"])) == authenticate
+    assert json.loads(codec.subscribe(3, codec.book_depth(4))) == exchange[2]["send"]
+    order_update = codec.account_streams(SENDER)[2]
+    assert json.loads(codec.subscribe(4, order_update)) == exchange[3]["send"]
+
+
+@pytest.mark.parametrize("code", sorted(codec.DEFINITE_REFUSALS))
+def test_every_code_of_the_list_is_a_refusal(code: int) -> None:
+    text = json.dumps({"status": "failure", "error": "no", "error_code": code, "request_type": "execute_place_order"})
+    reply = codec.reply_to(text, 1, "0xaa")
+    assert (reply.kind, reply.code) == ("refused", code)
+
+
+@pytest.mark.parametrize("code", [1000, 1015, 2013, 2014, 2020, 2022, 2024, 2073, 2122, 5000, 0, -1])
+def test_every_other_code_leaves_the_order_unknown(code: int) -> None:
+    """Lesson O6: 2013 (digest exists) after a lost answer means that the first one was taken."""
+    reply = codec.reply_to(json.dumps({"status": "failure", "error": "no", "error_code": code}), 1, "0xaa")
+    assert (reply.kind, reply.code) == ("unknown", code)
+
+
+def test_the_documented_failures_are_read_with_their_codes() -> None:
+    replies = [codec.reply_to(json.dumps(case["response"]), 1, "0xaa") for case in example("13_execute_failures")["cases"]]
+    assert [(reply.kind, reply.code) for reply in replies] == [
+        ("refused", 2008),
+        ("refused", 2094),
+        ("refused", 2011),
+        ("unknown", None),
+        ("unknown", None),
+    ]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "null",
+        "[]",
+        "error code: 1015",
+        '{"status":"success"}',
+        '{"status":"success","data":{"digest":"0xbb"}}',
+        '{"status":"success","data":{"digest":"0xaa"},"id":2}',
+        '{"status":"failure","error_code":2000,"id":2}',
+        '{"status":"success","data":{"digest":"0xaa"},"request_type":"query_order"}',
+        '{"status":"perhaps","data":{"digest":"0xaa"}}',
+        '{"status":"failure","error":"no code"}',
+        '{"type":"fill"}',
+    ],
+)
+def test_an_answer_that_is_not_certainly_this_orders_is_unknown_without_a_code(text: str) -> None:
+    reply = codec.reply_to(text, 1, "0xaa")
+    assert (reply.kind, reply.code) == ("unknown", None)
+
+
+def test_a_refused_query_carries_the_venues_code() -> None:
+    document = example("06_query_orders")["cases"][-1]["response"]
+    with pytest.raises(Refused) as caught:
+        codec.payload(json.dumps(document), queries.Orders)
+    assert caught.value.code == 2020
+
+
+def test_fills_of_both_sides_are_signed() -> None:
+    """Lesson O3: a sell read as a negative fill was sent again."""
+    wire = example("17_events_private_lifecycle")["events"][1]
+    bought = decode(wire)
+    assert isinstance(bought, Fill)
+    assert (bought.amount, bought.remaining, bought.original) == (ONE // 50, 22 * ONE // 1000, 42 * ONE // 1000)
+    assert (bought.price, bought.fee, bought.submission_idx) == (27569 * ONE // 10, 5514351435143514, 563012)
+    assert bought.at_ns == 1786360001123456789
+    sold = decode({**wire, "is_bid": False, "submission_idx": "563012", "id": "x"})
+    assert isinstance(sold, Fill)
+    assert (sold.amount, sold.submission_idx) == (-ONE // 50, 563012)
+
+
+def test_the_private_lifecycle_is_read_in_full() -> None:
+    decoded = [decode(event) for event in example("17_events_private_lifecycle")["events"] + example("18_events_ioc_partial")["events"]]
+    kinds = [type(event) for event in decoded]
+    assert kinds == [OrderUpdate, Fill, OrderUpdate, PositionChange, Fill, OrderUpdate, PositionChange, OrderUpdate, OrderUpdate, OrderUpdate]
+    last = decoded[-1]
+    assert isinstance(last, OrderUpdate)
+    assert (last.remaining, last.reason) == (0, "cancelled")
+    change = decoded[6]
+    assert isinstance(change, PositionChange)
+    assert (change.amount, change.v_quote, change.isolated) == (42 * ONE // 1000, -115801380138013801379, False)
+
+
+def test_book_batches_keep_their_chain_of_timestamps() -> None:
+    deltas = [decode(event, "") for event in example("16_events_book_depth_sequence")["events"]]
+    assert all(isinstance(delta, BookDelta) for delta in deltas)
+    chain = [(delta.last_max_ns, delta.max_ns) for delta in deltas if isinstance(delta, BookDelta)]
+    assert chain[1][0] == chain[0][1]
+    assert chain[3][0] != chain[2][1]
+
+
+def test_events_of_other_types_are_counted_and_skipped() -> None:
+    tally = events.Tally()
+    for event in example("15_events_public")["events"]:
+        assert events.decode(json.dumps(event), "", tally) is None
+    assert (tally.unknown, tally.unreadable, tally.events) == (7, 0, 0)
+
+
+def test_control_answers_are_kept_apart_from_events() -> None:
+    for step in example("14_subscribe_control")["exchange"]:
+        control = decode(step["recv"])
+        assert isinstance(control, codec.Control)
+        assert control.refusal is None
+    refused = decode({"id": 3, "error": "unknown stream"})
+    assert isinstance(refused, codec.Control)
+    assert refused.refusal == '"unknown stream"'
+    failed = decode({"id": "3", "status": "failure", "error_code": 2028})
+    assert isinstance(failed, codec.Control)
+    assert (failed.refusal, failed.error_code, failed.id) == ("no reason given", 2028, 3)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"filled_qty": "2e16"},
+        {"filled_qty": 2e16},
+        {"filled_qty": "0.02"},
+        {"filled_qty": "20_000"},
+        {"filled_qty": " 20"},
+        {"filled_qty": ""},
+        {"filled_qty": None},
+        {"filled_qty": True},
+        {"filled_qty": "-20000000000000000"},
+        {"filled_qty": "0"},
+        {"filled_qty": str(2**127)},
+        {"filled_qty": "42000000000000000"},
+        {"remaining_qty": "-1"},
+        {"price": "0"},
+        {"price": "NaN"},
+        {"is_bid": "true"},
+        {"subaccount": "0x" + "22" * 32},
+        {"order_digest": 7},
+    ],
+)
+def test_a_fill_that_cannot_be_right_is_counted_and_dropped(change: dict[str, object]) -> None:
+    tally = events.Tally()
+    wire = {**example("17_events_private_lifecycle")["events"][1], **change}
+    assert events.decode(json.dumps(wire), SENDER, tally) is None
+    assert (tally.unreadable, tally.events) == (1, 0)
+    assert tally.last_problem
+
+
+def test_an_isolated_subaccount_of_the_same_owner_is_ours() -> None:
+    wire = example("17_events_private_lifecycle")["events"][3]
+    isolated = SENDER[:42] + "000000000000" + "0008" + "01" + "69736f"
+    assert isinstance(decode({**wire, "subaccount": isolated, "isolated": True}), PositionChange)
+
+
+def test_numbers_at_the_edge_of_int128_survive_exactly() -> None:
+    edge = {"type": "position_change", "timestamp": 1, "product_id": "4", "subaccount": SENDER, "isolated": False, "reason": "x"}
+    decoded = decode({**edge, "amount": str(2**127 - 1), "v_quote_amount": str(-(2**127))})
+    assert isinstance(decoded, PositionChange)
+    assert (decoded.amount, decoded.v_quote) == (2**127 - 1, -(2**127))
+
+
+def test_no_frame_however_broken_stops_the_reader() -> None:
+    """Reproduce a failure with the seed it prints: random.Random(seed)."""
+    seed = 20
+    source = random.Random(seed)
+    whole = [json.dumps(event) for event in example("17_events_private_lifecycle")["events"]]
+    tally = events.Tally()
+    for turn in range(3000):
+        text = list(source.choice(whole))
+        for _ in range(source.randint(1, 6)):
+            place = source.randrange(len(text))
+            text[place : place + source.randint(0, 3)] = chr(source.choice([0, 34, 44, 45, 48, 57, 123, 125, 0x1F600]))
+        decoded = events.decode("".join(text), SENDER, tally)
+        assert decoded is None or not isinstance(decoded, Fill) or 0 < abs(decoded.amount) <= decoded.original, f"seed {seed}, turn {turn}"
+    assert tally.unreadable > 0
+    assert events.decode("[" * 100_000, SENDER, tally) is None

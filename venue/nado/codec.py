@@ -1,0 +1,250 @@
+"""Nado's wire, both directions: numbers, envelopes, executes and control frames. Pure: text in, structs out, no I/O.
+
+What every reader here keeps to:
+- An x18 number is a decimal string within int128, or it is not a number. JSON floats, exponents, blanks and underscores are refused, never rounded.
+- What the protocol types as "number or string" (ids, counters, timestamps) may be either; money may not be a JSON float.
+- Unknown *fields* are ignored (the venue adds some), missing ones are `Malformed`, naming the path.
+
+`events` reads streams, `queries` reads answers to questions; both build on this file.
+"""
+
+import re
+from collections.abc import Hashable, Sequence
+from functools import lru_cache
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from messages.units import X18, X18_LIMIT, Base, Price
+from venue.protocol import Malformed, Refused, Reply, SignedOrder
+
+T = TypeVar("T")
+
+DEFINITE_REFUSALS = frozenset(
+    {*range(2000, 2013), 2015, 2016, 2028, 2031, 2035, 2056, 2064, 2067, 2069, 2070, 2094, 2095},
+)
+"""Codes after which the venue certainly does not hold the order (design: the barrier). Every other code leaves it unknown, 2013 (digest exists: it
+may have been accepted before), 5000 and the rate limits 1000/1015 included."""
+
+NO_ASK = X18_LIMIT - 1
+"""int128's maximum: what the venue writes as the ask of a product without asks. Its counterpart, the bid of a product without bids, is "0"."""
+
+_DIGITS = re.compile(r"-?[0-9]{1,40}", re.ASCII)
+_TOP = 64
+"""Longest piece of a venue's text that is quoted in an error."""
+
+
+class Whole(int):
+    """An integer that the protocol writes as a JSON number in one place and as a string in another."""
+
+
+def _whole(value: object) -> int:
+    if isinstance(value, str) and _DIGITS.fullmatch(value):
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise ValueError(f"expected an integer, got {value!r}")
+
+
+def _decode_number(kind: type[Any], value: object) -> object:
+    if issubclass(kind, X18):
+        number = _whole(value)
+        if not -X18_LIMIT <= number < X18_LIMIT:
+            raise ValueError(f"{number} does not fit a signed 128-bit integer")
+        return kind(number)
+    if issubclass(kind, Whole):
+        return kind(_whole(value))
+    raise ValueError(f"{kind.__name__} has no wire form")
+
+
+@lru_cache(maxsize=64)
+def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
+    return msgspec.json.Decoder(cast(Any, kind), dec_hook=_decode_number)
+
+
+def read(data: bytes | str, kind: type[T]) -> T:
+    """`data` as a `kind`. Raises `Malformed` naming what is missing or wrong, and where."""
+    try:
+        decoded: T = _decoder(cast(Hashable, kind)).decode(data)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        text = data if isinstance(data, str) else data.decode("utf-8", "replace")
+        raise Malformed(f"{error}: {text[:_TOP]!r}") from None
+    return decoded
+
+
+def write(frame: object) -> str:
+    """A frame as the text that goes out."""
+    return msgspec.json.encode(frame).decode()
+
+
+# --- answers to queries and executes ---------------------------------------------------------------------------------------------------------------
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """The envelope of every answer. Absent optionals are omitted by the venue, sometimes null."""
+
+    status: str
+    data: msgspec.Raw = msgspec.Raw(b"null")
+    error: str | None = None
+    error_code: Whole | None = None
+    id: Whole | None = None
+    request_type: str | None = None
+
+
+def payload(text: bytes | str, kind: type[T]) -> T:
+    """The `data` of a successful answer. Raises `Refused` with the venue's code for a failure, `Malformed` for anything unreadable."""
+    answer = read(text, Answer)
+    if answer.status == "failure":
+        raise Refused(answer.error_code, answer.error or "no reason given")
+    if answer.status != "success":
+        raise Malformed(f"neither success nor failure: {answer.status[:_TOP]!r}")
+    return read(bytes(answer.data), kind)
+
+
+class _Placed(msgspec.Struct, frozen=True):
+    digest: str
+
+
+def reply_to(text: str, order_id: int, digest: str) -> Reply:
+    """What an answer on an order's connection says about that order. Never raises: doubt is `unknown`.
+
+    `unknown` without a code means that the answer is not certainly this order's: the connection is out of step and must not be used again. An echoed
+    id is compared when present; whether failures echo it is not documented, so answers are matched by their order first.
+    """
+    try:
+        answer = read(text, Answer)
+        strange = _strange(answer, order_id)
+        if strange:
+            return Reply("unknown", None, strange)
+        if answer.status == "failure":
+            return _failure(answer)
+        placed = read(bytes(answer.data), _Placed)
+    except Malformed as error:
+        return Reply("unknown", None, f"unreadable answer: {error}")
+    if placed.digest.lower() != digest.lower():
+        return Reply("unknown", None, f"the answer names another order: {placed.digest[: _TOP + 2]}")
+    return Reply("accepted", None, "")
+
+
+def _strange(answer: Answer, order_id: int) -> str:
+    if answer.id is not None and answer.id != order_id:
+        return f"the answer is for request {int(answer.id)}, not {order_id}"
+    if answer.request_type not in {None, "execute_place_order"}:
+        return f"the answer is for {answer.request_type[:_TOP] if answer.request_type else ''}"
+    if answer.status not in {"success", "failure"}:
+        return f"neither success nor failure: {answer.status[:_TOP]!r}"
+    return ""
+
+
+def _failure(answer: Answer) -> Reply:
+    text = answer.error or "no reason given"
+    if answer.error_code is None:
+        return Reply("unknown", None, text)
+    code = int(answer.error_code)
+    return Reply("refused" if code in DEFINITE_REFUSALS else "unknown", code, text)
+
+
+# --- executes --------------------------------------------------------------------------------------------------------------------------------------
+
+
+class _WireOrder(msgspec.Struct, frozen=True, rename={"price": "priceX18"}):
+    sender: str
+    price: str
+    amount: str
+    expiration: str
+    nonce: str
+    appendix: str
+
+
+class _PlaceOrder(msgspec.Struct, frozen=True):
+    product_id: int
+    order: _WireOrder
+    signature: str
+    id: int
+
+
+def place_order(signed: SignedOrder, order_id: int) -> str:
+    """The execute that places a signed order; `order_id` is echoed in the answer and is no part of the order's digest."""
+    order = signed.order
+    wire = _WireOrder(
+        sender=order.sender,
+        price=str(int(order.price)),
+        amount=str(int(order.amount)),
+        expiration=str(order.expiration_s),
+        nonce=str(order.nonce),
+        appendix=str(order.appendix),
+    )
+    return write({"place_order": _PlaceOrder(order.product_id, wire, signed.signature, order_id)})
+
+
+def cancel_product_orders(sender: str, product_ids: Sequence[int], nonce: int, signature: str) -> str:
+    """The execute that cancels every order of `sender` on these products. An empty list would mean *all* products (weight 50): `ValueError`."""
+    if not product_ids:
+        raise ValueError("cancel_product_orders needs at least one product: the venue reads an empty list as all of them")
+    tx = {"sender": sender, "productIds": list(product_ids), "nonce": str(nonce)}
+    return write({"cancel_product_orders": {"tx": tx, "signature": signature}})
+
+
+class _Cancelled(msgspec.Struct, frozen=True):
+    digest: str
+
+
+class CancelledOrders(msgspec.Struct, frozen=True):
+    """What a cancellation answers: the orders that were still resting."""
+
+    cancelled_orders: tuple[_Cancelled, ...]
+
+
+# --- control frames of /subscribe ------------------------------------------------------------------------------------------------------------------
+
+
+def authenticate(request_id: int, sender: str, expiration_ms: int, signature: str) -> str:
+    """Prove that the connection speaks for the wallet of `sender`; `expiration_ms` must be within 100 s of the venue's clock."""
+    tx = {"sender": sender, "expiration": str(expiration_ms)}
+    return write({"method": "authenticate", "id": request_id, "tx": tx, "signature": signature})
+
+
+def subscribe(request_id: int, stream: dict[str, object]) -> str:
+    """Ask for one stream. The venue rejects unknown extra fields in `stream`."""
+    return write({"method": "subscribe", "stream": stream, "id": request_id})
+
+
+def book_depth(product_id: int) -> dict[str, object]:
+    """The stream of book batches of one product."""
+    return {"type": "book_depth", "product_id": product_id}
+
+
+def account_streams(subaccount: str) -> tuple[dict[str, object], ...]:
+    """The three streams of one subaccount, on all products (product_id null)."""
+    return tuple({"type": kind, "product_id": None, "subaccount": subaccount} for kind in ("fill", "position_change", "order_update"))
+
+
+class Control(msgspec.Struct, frozen=True):
+    """An answer to a control frame. The failure's shape is undocumented: an `error` key, or status "failure"."""
+
+    id: Whole | None = None
+    status: str | None = None
+    error: msgspec.Raw = msgspec.Raw(b"null")
+    error_code: Whole | None = None
+
+    @property
+    def refusal(self) -> str | None:
+        """Why the request failed; None when it did not."""
+        text = bytes(self.error).decode("utf-8", "replace")
+        if text not in {"null", '""', "false"}:
+            return text[: 4 * _TOP]
+        return "no reason given" if self.status == "failure" else None
+
+
+# --- books, as both streams and queries write them -------------------------------------------------------------------------------------------------
+
+WireLevels = tuple[tuple[Price, Base], ...]
+"""[[price, amount], ...]"""
+
+
+def real_levels(levels: WireLevels) -> WireLevels:
+    """Without the empty-side sentinels. Raises `Malformed` for a negative number: there is no such level."""
+    for price, amount in levels:
+        if price < 0 or amount < 0:
+            raise Malformed(f"a book level of {int(amount)} at {int(price)}")
+    return tuple(level for level in levels if 0 < level[0] < NO_ASK)
