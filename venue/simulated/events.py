@@ -1,0 +1,76 @@
+"""What the engine reports: one frozen struct per stream of the wire, in the order in which things happened."""
+
+from typing import Literal
+
+import msgspec
+
+from messages.market import Level
+from messages.units import Base, Ns, Price, Quote
+
+
+class Filled(msgspec.Struct, frozen=True):
+    """A piece of an order of an account traded. Quantities are unsigned, `is_bid` has the side. Stream `fill`, archive `matches`."""
+
+    product_id: int
+    subaccount: str
+    digest: str
+    filled: Base
+    remaining: Base
+    original: Base
+    price: Price
+    is_taker: bool
+    is_bid: bool
+    fee: Quote
+    quote: Quote
+    """Signed change of the account's v_quote: the traded quote after the fee."""
+    submission_idx: int
+    order_id: int | None
+    appendix: int
+    at_ns: Ns
+
+
+class OrderUpdated(msgspec.Struct, frozen=True):
+    """An order of an account changed. `amount` is what remains: 0 when filled *or* cancelled. Stream `order_update`."""
+
+    product_id: int
+    subaccount: str
+    digest: str
+    amount: Base
+    reason: Literal["placed", "filled", "cancelled"]
+    order_id: int | None
+    at_ns: Ns
+
+
+class PositionChanged(msgspec.Struct, frozen=True):
+    """The absolute position after a change. Stream `position_change`."""
+
+    product_id: int
+    subaccount: str
+    amount: Base
+    v_quote: Quote
+    reason: Literal["deposit_collateral", "match_orders"]
+    at_ns: Ns
+
+
+class Traded(msgspec.Struct, frozen=True):
+    """A public trade. Stream `trade`."""
+
+    product_id: int
+    price: Price
+    amount: Base
+    is_taker_buyer: bool
+    at_ns: Ns
+
+
+class BookBatch(msgspec.Struct, frozen=True):
+    """What changed in a book since the last batch; amount 0 deletes. `last_max_ns` chains it to the one before. Stream `book_depth`."""
+
+    product_id: int
+    min_ns: Ns
+    max_ns: Ns
+    last_max_ns: Ns
+    bids: tuple[Level, ...]
+    asks: tuple[Level, ...]
+
+
+Event = Filled | OrderUpdated | PositionChanged | Traded
