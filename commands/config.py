@@ -1,0 +1,274 @@
+"""The effective configuration: flags over environment over file over defaults, each value with its origin.
+
+    load(file, environment, overrides) -> Loaded(settings, origins)
+
+msgspec decodes the merged tables into unit-typed fields and refuses what it does not know; what it says is turned into a sentence with the key, the
+line or variable it came from, and the text to write instead.
+"""
+
+import json
+import re
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from commands.config_keys import EXAMPLES, KEYS, REMARKS, complaints, room_for, value_of, written
+from commands.units_text import BadText, Measure, Text
+from commands.words import ConfigError, did_you_mean
+from messages.settings import Settings
+from messages.units import Quote
+
+__all__ = ["ENVIRONMENT_PREFIX", "ConfigError", "Loaded", "environment_name", "load", "printed"]
+
+ENVIRONMENT_PREFIX = "EVENKEEL_"
+LIST_THEM = "python supervisor.py run --print-config lists every key"
+
+Leaves = dict[str, tuple[Any, str]]
+"""Dotted key -> (what was written, where)."""
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """Settings, and for every key where its value came from: default | file line N | environment NAME | flag."""
+
+    settings: Settings
+    origins: dict[str, str]
+
+
+class _Read:
+    """What a kind of text made of a written value; the type that msgspec decodes into."""
+
+    kind: type[Text]
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+def _reads(kind: type[Text]) -> type[_Read]:
+    return type(f"Read{kind.__name__}", (_Read,), {"kind": kind})
+
+
+def _shape() -> Any:
+    """The struct that the configuration is decoded into: one optional field per key, one struct per table, nothing else."""
+    tables: dict[str, list[tuple[str, Any, Any]]] = {}
+    for key, kind in KEYS.items():
+        table, _, name = key.rpartition(".")
+        tables.setdefault(table, []).append((name, _reads(kind), msgspec.UNSET))
+    inner = [(name, _strict(name, fields), msgspec.UNSET) for name, fields in tables.items() if name]
+    return _strict("evenkeel", tables[""] + inner)
+
+
+def _strict(name: str, fields: list[tuple[str, Any, Any]]) -> Any:
+    return msgspec.defstruct(name, fields, frozen=True, forbid_unknown_fields=True)
+
+
+_SHAPE = _shape()
+
+
+def _decode_text(kind: type[_Read], value: Any) -> _Read:
+    return kind(kind.kind.read(value))
+
+
+def environment_name(key: str) -> str:
+    """The environment variable of a dotted key: `EVENKEEL_LIMITS__MAX_GROSS`."""
+    return ENVIRONMENT_PREFIX + key.upper().replace(".", "__")
+
+
+def load(file: Path | None, environment: Mapping[str, str], overrides: Mapping[str, str]) -> Loaded:
+    """The effective configuration. `overrides` maps dotted keys to texts (flags). Raises `ConfigError` for anything that is not certain."""
+    leaves = _from_file(file) if file else {}
+    for name, text in environment.items():
+        if name.startswith(ENVIRONMENT_PREFIX):
+            key = name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".")
+            leaves[key] = (_typed(key, text), f"environment {name}")
+    for key, text in overrides.items():
+        leaves[key] = (_typed(key, text), "flag")
+    settings, origins = _with_room(_settings(leaves, file), {key: leaves[key][1] if key in leaves else "default" for key in KEYS})
+    for key, saying, instead in complaints(settings):
+        raise ConfigError("OUT_OF_RANGE", key, f"{key}: {saying}", _write_instead(key, instead))
+    return Loaded(settings, origins)
+
+
+# -- sources -----------------------------------------------------------------------------------------------------------------------------------
+
+
+def _from_file(file: Path) -> Leaves:
+    text = _text(file)
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _syntax_error(file, str(error), text) from None
+    lines = _lines(text)
+    return {key: (value, f"file line {_line(lines, key)}") for key, value in _flat(tree, "")}
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_bytes().decode("utf-8").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise ConfigError("TOML_SYNTAX", None, f"{file.name} is not UTF-8 text (byte {error.start})", "save it as UTF-8") from None
+    except OSError as error:
+        saying = f"{file} cannot be read: {(error.strerror or 'unknown error').lower()}"
+        raise ConfigError("FILE_MISSING", "--config", saying, "check the path given to --config") from None
+
+
+def _syntax_error(file: Path, saying: str, text: str) -> ConfigError:
+    found = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", saying)
+    line = found.group(1) if found and found.group(1) else str(text.count("\n") + 1)
+    what = saying[: found.start()] if found else saying
+    message = f"{file.name} line {line}: not valid TOML ({what[:1].lower()}{what[1:]})"
+    return ConfigError("TOML_SYNTAX", None, message, 'write each key as name = "value"')
+
+
+def _flat(tree: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, Any]]:
+    for name, value in tree.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _lines(text: str) -> dict[str, int]:
+    """Dotted key or table -> the line it is written on."""
+    found: dict[str, int] = {}
+    table = ""
+    for number, line in enumerate(text.split("\n"), 1):
+        if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]", line):
+            table = _unquoted(header.group(1))
+            found.setdefault(table, number)
+            table += "."
+        elif key := re.match(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""", line):
+            found.setdefault(table + _unquoted(key.group(1)), number)
+    return found
+
+
+def _unquoted(key: str) -> str:
+    return re.sub(r"""["'\s]""", "", key)
+
+
+def _line(lines: Mapping[str, int], key: str) -> int:
+    """The line of a key; of the table around it when it stands in an inline table."""
+    while key and key not in lines:
+        key = key.rpartition(".")[0]
+    return lines.get(key, 1)
+
+
+def _typed(key: str, text: str) -> Any:
+    """What was typed, as TOML would give it: only a list needs reading, everything else is a text."""
+    if not text.lstrip().startswith("["):
+        return text
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        raise ConfigError("WRONG_TYPE", key, f"{key}: {text} is not a list of texts in quotes", _write_instead(key, None)) from None
+
+
+# -- decoding ----------------------------------------------------------------------------------------------------------------------------------
+
+
+def _settings(leaves: Leaves, file: Path | None) -> Settings:
+    try:
+        decoded = msgspec.convert(_nested(leaves), _SHAPE, dec_hook=_decode_text)
+    except msgspec.ValidationError as error:
+        raise _explained(error, leaves, file) from None
+    settings: Settings = _filled(Settings(), decoded)
+    return settings
+
+
+def _nested(leaves: Leaves) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for key, (value, _) in leaves.items():
+        *tables, name = key.split(".")
+        at: Any = tree
+        for table in tables:
+            at = at.setdefault(table, {})
+            if not isinstance(at, dict):
+                raise ConfigError("WRONG_TYPE", table, f"{table}: is a table of keys, not a value", f"write [{table}] on a line of its own")
+        at[name] = value
+    return tree
+
+
+def _filled(defaults: Any, decoded: Any) -> Any:
+    """`defaults` with every field that was written."""
+    changes = {}
+    for name in decoded.__struct_fields__:
+        field = getattr(decoded, name)
+        if isinstance(field, _Read):
+            changes[name] = field.value
+        elif field is not msgspec.UNSET:
+            changes[name] = _filled(getattr(defaults, name), field)
+    return msgspec.structs.replace(defaults, **changes)
+
+
+def _explained(error: msgspec.ValidationError, leaves: Leaves, file: Path | None) -> ConfigError:
+    """What msgspec complains of, in our words."""
+    saying = str(error)
+    path = (re.search(r" - at `\$\.?([^`]*)`$", saying) or [None, ""])[1] or ""
+    key = re.sub(r"\[.*", "", path)
+    if unknown := re.match(r"Object contains unknown field `([^`]*)`", saying):
+        return _unknown(f"{key}.{unknown.group(1)}" if key else unknown.group(1), leaves, file)
+    if key in KEYS and key not in leaves:
+        return _unknown(next(leaf for leaf in leaves if leaf.startswith(f"{key}.")), leaves, file)
+    if isinstance(error.__cause__, BadText) and key in KEYS:
+        bad = error.__cause__
+        return ConfigError(bad.code, key, f"{key}: {bad.saying}", _write_instead(key, _with_unit(key, bad, leaves[key][0])))
+    return ConfigError("WRONG_TYPE", key, f"{key}: is a table of keys, not a value", f"write [{key}] on a line of its own")
+
+
+def _unknown(key: str, leaves: Leaves, file: Path | None) -> ConfigError:
+    key = key if key in leaves else next((leaf for leaf in leaves if leaf.startswith(f"{key}.")), key)
+    origin = leaves[key][1] if key in leaves else "flag"
+    place = f"in {file.name} {origin.removeprefix('file ')}" if file and origin.startswith("file") else f"in {origin}"
+    place = "given by a flag" if origin == "flag" else place
+    return ConfigError("UNKNOWN_KEY", key, f"{key}: unknown key {place}", did_you_mean(key, list(KEYS), LIST_THEM))
+
+
+def _with_unit(key: str, bad: BadText, typed: Any) -> object | None:
+    """The typed number with the unit that the default has, when only the unit was missing."""
+    default = str(written(Settings(), key))
+    if bad.code != "NO_UNIT" or not issubclass(KEYS[key], Measure):
+        return None
+    unit = "x" if default.endswith("x") else " " + default.rpartition(" ")[2]
+    return f"{typed}{unit}"
+
+
+def _write_instead(key: str, instead: object | None) -> str:
+    if key not in KEYS:
+        return LIST_THEM
+    value = EXAMPLES.get(key, written(Settings(), key)) if instead is None else instead
+    return f"write {key} = {_toml(value)}{REMARKS.get(key, '')}"
+
+
+def _with_room(settings: Settings, origins: dict[str, str]) -> tuple[Settings, dict[str, str]]:
+    """The limits nobody wrote grow with a larger target: their defaults are meant to be `target + 20 % + one lot`, and both legs of it."""
+    room = room_for(settings)
+    wanted = {"max_leg_notional": room, "max_gross": Quote(2 * room)}
+    grown = {name: value for name, value in wanted.items() if origins[f"limits.{name}"] == "default" and value > value_of(settings, f"limits.{name}")}
+    limits = msgspec.structs.replace(settings.limits, **grown)
+    return msgspec.structs.replace(settings, limits=limits), origins | {f"limits.{name}": "default, grown with target" for name in grown}
+
+
+# -- printing ----------------------------------------------------------------------------------------------------------------------------------
+
+
+def printed(loaded: Loaded) -> list[str]:
+    """Every effective value as TOML that `load` takes back, each with where it came from."""
+    lines = ["# every key, its effective value, and where that came from"]
+    table = ""
+    for key in KEYS:
+        here, _, name = key.rpartition(".")
+        if here != table:
+            table = here
+            lines += ["", f"[{table}]"]
+        lines.append(f"{name} = {_toml(written(loaded.settings, key))}  # {loaded.origins[key]}")
+    return lines
+
+
+def _toml(value: object) -> str:
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, list):
+        return "[" + ", ".join(_toml(item) for item in value) + "]"
+    return str(value)

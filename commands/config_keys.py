@@ -1,0 +1,250 @@
+"""Every key of the configuration and how its value is written; and what values make no sense, alone or together.
+
+The defaults are those of `messages.settings.Settings`, once. A key that is not in here does not exist in this release.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from commands.units_text import (
+    BadText,
+    Bytes,
+    Count,
+    Cycles,
+    Direction,
+    Duration,
+    Factor,
+    Ladder,
+    LedgerSync,
+    Percent,
+    Points,
+    Share,
+    Text,
+    Unbalanced,
+    Usd,
+    VenueName,
+    Words,
+)
+from messages.settings import Settings
+from messages.units import ONE, Quote
+
+WINDOW_MS = 1_000
+"""Of the receive window this much must be left when orders are placed (the barrier), so a shorter one can never trade."""
+
+
+class KeyPlace(Words):
+    """Where the signing key is. Never the key itself, and a wrong text is never repeated: it may be one."""
+
+    @classmethod
+    def read(cls, written: object) -> Any:
+        """The place."""
+        if not isinstance(written, str) or not re.fullmatch(r"(env|file|keystore):\S.*", written):
+            raise BadText("BAD_CHOICE", "says where the key is (env:NAME, file:PATH or keystore:PATH), never the key itself")
+        return written
+
+
+class Subaccount(Words):
+    """A subaccount's name: at most 12 ASCII characters, because the venue packs it into 12 bytes."""
+
+    @classmethod
+    def read(cls, written: object) -> Any:
+        """The name."""
+        if not isinstance(written, str) or not re.fullmatch(r"[!-~]{1,12}", written):
+            raise BadText("OUT_OF_RANGE", f'"{written}" is not 1 to 12 ASCII characters')
+        return written
+
+
+class Owner(Words):
+    """An address, or "" while trading is simulated."""
+
+    @classmethod
+    def read(cls, written: object) -> Any:
+        """The address."""
+        if not isinstance(written, str) or not re.fullmatch(r"(0x[0-9a-fA-F]{40})?", written):
+            raise BadText("WRONG_TYPE", "is not an address: 0x and 40 hex digits")
+        return written
+
+
+class Folder(Words):
+    """A path."""
+
+    @classmethod
+    def read(cls, written: object) -> Any:
+        """The path."""
+        if not isinstance(written, str) or not written.strip() or "\0" in written:
+            raise BadText("WRONG_TYPE", "is not a path")
+        return written
+
+
+KEYS: Mapping[str, type[Text]] = {
+    "target": Usd,
+    "max_imbalance": Percent,
+    "planning_margin": Points,
+    "max_deviation": Percent,
+    "when_unbalanced": Unbalanced,
+    "direction": Direction,
+    "cycles": Cycles,
+    "hold": Duration,
+    "pause": Duration,
+    "max_slippage": Points,
+    "recv_time": Duration,
+    "ready_deadline": Duration,
+    "legging_known": Duration,
+    "legging_unknown": Duration,
+    "max_repair_steps": Count,
+    "flatten_steps": Ladder,
+    "venue_patience": Duration,
+    "max_quote_age": Duration,
+    "max_quote_skew": Duration,
+    "max_spread": Points,
+    "min_depth": Factor,
+    "max_oracle_gap": Points,
+    "max_clock_skew": Duration,
+    "limits.max_leg_notional": Usd,
+    "limits.max_gross": Usd,
+    "limits.margin_buffer": Share,
+    "venue.name": VenueName,
+    "venue.subaccount": Subaccount,
+    "venue.owner": Owner,
+    "venue.key": KeyPlace,
+    "files.logs": Folder,
+    "files.ledger_sync": LedgerSync,
+    "files.log_size": Bytes,
+    "files.log_keep": Count,
+    "files.min_free_disk": Bytes,
+}
+"""In the order of the file. Dots are tables."""
+
+REMARKS = {"target": " (per leg)", "limits.max_leg_notional": " (per leg)", "limits.max_gross": " (both legs)"}
+"""What a unit does not say."""
+
+EXAMPLES = {"when_unbalanced": "accept 0.5 %", "venue.owner": "0x..."}
+"""What to write where the default is no help."""
+
+_HUNDRED_PERCENT = 10_000 * ONE
+_YEAR_MS = 366 * 86_400_000
+
+_BOUNDS: Mapping[str, tuple[int, int]] = {
+    "target": (1, 10**9 * ONE),
+    "max_imbalance": (1, _HUNDRED_PERCENT),
+    "planning_margin": (0, _HUNDRED_PERCENT),
+    "max_deviation": (1, 9_900 * ONE),
+    "cycles": (1, 10**9),
+    "hold": (0, _YEAR_MS),
+    "pause": (0, _YEAR_MS),
+    "max_slippage": (1, 1_000 * ONE),
+    "recv_time": (WINDOW_MS + 1, 89_999),
+    "ready_deadline": (1, 89_999),
+    "legging_known": (1, 600_000),
+    "legging_unknown": (1, 600_000),
+    "max_repair_steps": (0, 10),
+    "venue_patience": (1, _YEAR_MS),
+    "max_quote_age": (1, 60_000),
+    "max_quote_skew": (1, 60_000),
+    "max_spread": (1, 1_000 * ONE),
+    "min_depth": (ONE, 10**6 * ONE),
+    "max_oracle_gap": (1, _HUNDRED_PERCENT),
+    "max_clock_skew": (1, 60_000),
+    "limits.max_leg_notional": (1, 10**9 * ONE),
+    "limits.max_gross": (1, 2 * 10**9 * ONE),
+    "limits.margin_buffer": (0, 10 * ONE),
+    "files.log_size": (10_000, 10**12),
+    "files.log_keep": (1, 1_000),
+    "files.min_free_disk": (0, 10**15),
+}
+"""Least and greatest value, both allowed, in the value's own integers."""
+
+Complaint = tuple[str, str, object]
+"""A key, a sentence that begins after the key, and a value to write instead (as `Text.write` gives it)."""
+
+
+def value_of(settings: Settings, key: str) -> Any:
+    """The effective value of a dotted key."""
+    value: Any = settings
+    for part in key.split("."):
+        value = getattr(value, part)
+    return value
+
+
+def written(settings: Settings, key: str) -> object:
+    """The value of a dotted key as it is written in TOML."""
+    return KEYS[key].write(value_of(settings, key))
+
+
+def complaints(settings: Settings) -> Iterator[Complaint]:
+    """Everything about these values that makes no sense, most basic first."""
+    for key, (least, greatest) in _BOUNDS.items():
+        value = value_of(settings, key)
+        if value is not None and not least <= value <= greatest:
+            yield _out_of_bounds(key, value, least, greatest)
+    yield from _flatten_steps(settings)
+    yield from _unbalanced(settings)
+    yield from _together(settings)
+
+
+def _out_of_bounds(key: str, value: Any, least: int, greatest: int) -> Complaint:
+    if value > greatest:
+        wanted = f"at most {_as(key, greatest)}"
+    elif least == 0:
+        wanted = "0 or more"
+    else:
+        wanted = "above 0" if value <= 0 else f"at least {_as(key, least)}"
+    return key, f"{KEYS[key].write(value)} is out of range, it must be {wanted}", written(Settings(), key)
+
+
+def _as(key: str, scaled: int) -> object:
+    like = value_of(Settings(), key)
+    return KEYS[key].write(type(like)(scaled))
+
+
+def _flatten_steps(settings: Settings) -> Iterator[Complaint]:
+    steps = settings.flatten_steps
+    default = written(Settings(), "flatten_steps")
+    if not 1 <= len(steps) <= 20:
+        yield "flatten_steps", f"has {len(steps)} steps, it must have 1 to 20", default
+    elif any(not 0 < step <= 5_000 * ONE for step in steps):
+        yield "flatten_steps", "has a step out of range, each must be above 0 and at most 5000 bps", default
+    elif list(steps) != sorted(steps):
+        yield "flatten_steps", "must go from better to worse prices", Ladder.write(sorted(steps))
+
+
+def _unbalanced(settings: Settings) -> Iterator[Complaint]:
+    choice = settings.when_unbalanced
+    if choice.action == "accept" and not settings.max_imbalance <= choice.accept < _HUNDRED_PERCENT:
+        promise = written(settings, "max_imbalance")
+        yield "when_unbalanced", f"accepts {Percent.write(choice.accept)}, not between max_imbalance = {promise} and 100 %", "accept 0.5 %"
+    if choice.action == "raise" and not ONE < choice.raise_by <= 100 * ONE:
+        yield "when_unbalanced", f"raises {Factor.write(choice.raise_by)}, it must be above 1x and at most 100x", "raise 1.2x"
+
+
+def _together(settings: Settings) -> Iterator[Complaint]:
+    if settings.max_imbalance <= settings.planning_margin:
+        yield (
+            "max_imbalance",
+            f"{written(settings, 'max_imbalance')} must be above planning_margin = {written(settings, 'planning_margin')}",
+            Percent.write(4 * settings.planning_margin),
+        )
+    if settings.ready_deadline + WINDOW_MS >= settings.recv_time:
+        saying = f"{written(settings, 'ready_deadline')} leaves no second of recv_time = {written(settings, 'recv_time')} for the orders to arrive"
+        yield "ready_deadline", saying, Duration.write(max(1, min(100, (settings.recv_time - WINDOW_MS) // 2)))
+    if 2 * settings.max_clock_skew >= settings.recv_time:
+        saying = f"{written(settings, 'max_clock_skew')} twice is not less than recv_time = {written(settings, 'recv_time')}"
+        yield "max_clock_skew", saying, Duration.write(settings.recv_time // 8)
+    yield from _limits(settings)
+
+
+def _limits(settings: Settings) -> Iterator[Complaint]:
+    leg, gross = settings.limits.max_leg_notional, settings.limits.max_gross
+    if leg < settings.target:
+        saying = f"{Usd.write(leg)} is less than target = {written(settings, 'target')}: no leg could be sent"
+        yield "limits.max_leg_notional", saying, Usd.write(room_for(settings))
+    if gross < 2 * settings.target:
+        saying = f"{Usd.write(gross)} is less than both legs of target = {written(settings, 'target')}"
+        yield "limits.max_gross", saying, Usd.write(Quote(2 * room_for(settings)))
+
+
+def room_for(settings: Settings) -> Quote:
+    """The largest leg that this target can lead to: raised and deviating as allowed, and 5 % for slippage and one lot. USD x18."""
+    raised = settings.target * max(ONE, settings.when_unbalanced.raise_by) // ONE
+    return Quote(raised * (settings.max_deviation + 10_500 * ONE) // _HUNDRED_PERCENT)

@@ -1,0 +1,320 @@
+"""How quantities are written by people: a number, a space or not, a unit. Reading and writing, exact in both directions.
+
+    "1000 USD"  "0.1 %"  "2.5 bps"  "2 s"  "100 ms"  "10 min"  "24 h"  "5x"  "10 MB"  "accept 0.5 %"  5 | "forever"
+
+Each kind of text is one class: `read` makes the value that `messages.settings` holds, `write` makes a text that `read` takes back unchanged.
+A number without a unit, or with somebody else's unit, is refused: nobody guesses whether 1000 meant dollars or coins.
+"""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal, localcontext
+from typing import Any, ClassVar
+
+from messages.settings import WhenUnbalanced
+from messages.units import ONE, Bps, Ms, Quote, Rate
+
+_NUMBER_AND_UNIT = re.compile(r"([+-]?(?:\d[\d,_]*)?(?:\.\d+)?)\s*(.*)", re.DOTALL)
+_NUMBER = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:[,_]\d{3})+)(?:\.\d+)?")
+_DIGITS_MAX = 40
+"""Longer numbers are typing accidents; int128 has 39 digits."""
+
+
+class BadText(ValueError):
+    """A text that is not a quantity of the wanted kind. `code` is a word; `saying` continues a sentence that begins with the key."""
+
+    def __init__(self, code: str, saying: str) -> None:
+        super().__init__(saying)
+        self.code = code
+        self.saying = saying
+
+
+class Text:
+    """A kind of text. Abstract: subclasses say how it is read and written."""
+
+    name: ClassVar[str] = "a text"
+    """What the value is, for sentences: "an amount of money"."""
+
+    @classmethod
+    def read(cls, written: object) -> Any:
+        """The value in `written` (a TOML value, or the string typed at a flag). Raises `BadText`."""
+        raise NotImplementedError
+
+    @classmethod
+    def write(cls, value: Any) -> object:
+        """The TOML value that `read` turns into `value` again."""
+        raise NotImplementedError
+
+
+class Measure(Text):
+    """A number with a unit. `units` maps each unit to the size of one of it in the value's own integers."""
+
+    units: ClassVar[Mapping[str, int]]
+
+    @classmethod
+    def of(cls, scaled: int) -> Any:
+        """The typed value of a scaled integer."""
+        raise NotImplementedError
+
+    @classmethod
+    def read(cls, written: object) -> Any:
+        """The value; exact, never rounded. Raises `BadText` for no unit, a wrong unit, or more digits than the value can hold."""
+        shown = str(written)
+        number, unit = _split(shown)
+        if not unit:
+            raise BadText("NO_UNIT", f'"{shown}" has no unit')
+        if unit not in cls.units:
+            raise BadText("WRONG_UNIT", f'"{shown}" is not {cls.name}: the unit is {" or ".join(cls.units)}')
+        return cls.of(_scaled(number, cls.units[unit], shown))
+
+    @classmethod
+    def write(cls, value: Any) -> object:
+        """In the first unit in which the value is a whole number, else in the last one of those listed."""
+        whole = [unit for unit, size in cls.units.items() if int(value) % size == 0]
+        unit = whole[0] if whole else list(cls.units)[-1]
+        return _written(int(value), cls.units[unit]) + _spaced(unit)
+
+
+def _split(shown: str) -> tuple[str, str]:
+    match = _NUMBER_AND_UNIT.fullmatch(shown.strip())
+    number, unit = match.groups() if match else ("", shown)
+    if not _NUMBER.fullmatch(number) or len(number) > _DIGITS_MAX:
+        raise BadText("NOT_A_NUMBER", f'"{shown}" does not begin with a number')
+    return number, unit.strip()
+
+
+def _scaled(number: str, size: int, shown: str) -> int:
+    with localcontext() as exact:
+        exact.prec = 120
+        scaled = Decimal(number.replace(",", "").replace("_", "")) * size
+        if scaled != scaled.to_integral_value():
+            raise BadText("TOO_FINE", f'"{shown}" has more digits than can be kept')
+        return int(scaled)
+
+
+def _written(value: int, size: int) -> str:
+    with localcontext() as exact:
+        exact.prec = 120
+        text = f"{Decimal(value) / Decimal(size):f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _spaced(unit: str) -> str:
+    return unit if unit == "x" else f" {unit}"
+
+
+def _checked(kind: Any, scaled: int) -> Any:
+    try:
+        return kind.checked(scaled)
+    except ValueError:
+        raise BadText("OUT_OF_RANGE", "is too large to be true") from None
+
+
+class Usd(Measure):
+    """An amount of money."""
+
+    name = "an amount of money"
+    units: ClassVar[Mapping[str, int]] = {"USD": ONE}
+
+    @classmethod
+    def of(cls, scaled: int) -> Quote:
+        """USD x18."""
+        return Quote(_checked(Quote, scaled))
+
+
+class Points(Measure):
+    """A part of a price, written in basis points first."""
+
+    name = "a part of the whole"
+    units: ClassVar[Mapping[str, int]] = {"bps": ONE, "%": 100 * ONE}
+
+    @classmethod
+    def of(cls, scaled: int) -> Bps:
+        """Basis points x18."""
+        return Bps(_checked(Bps, scaled))
+
+    @classmethod
+    def write(cls, value: Any) -> object:
+        """In this kind's first unit, always: every count of basis points has an exact text in both."""
+        unit, size = next(iter(cls.units.items()))
+        return f"{_written(int(value), size)} {unit}"
+
+
+class Percent(Points):
+    """The same, written in percent first."""
+
+    units: ClassVar[Mapping[str, int]] = {"%": 100 * ONE, "bps": ONE}
+
+
+class Duration(Measure):
+    """A length of time, kept in whole milliseconds."""
+
+    name = "a length of time"
+    units: ClassVar[Mapping[str, int]] = {"h": 3_600_000, "min": 60_000, "s": 1_000, "ms": 1}
+
+    @classmethod
+    def of(cls, scaled: int) -> Ms:
+        """Milliseconds."""
+        return Ms(scaled)
+
+    @classmethod
+    def write(cls, value: Any) -> object:
+        """In the largest unit in which it is a whole number; nothing is "0 s"."""
+        return "0 s" if value == 0 else super().write(value)
+
+
+class Factor(Measure):
+    """How many times something."""
+
+    name = "a multiple"
+    units: ClassVar[Mapping[str, int]] = {"x": ONE}
+
+    @classmethod
+    def of(cls, scaled: int) -> Rate:
+        """A rate x18."""
+        return Rate(_checked(Rate, scaled))
+
+
+class Share(Factor):
+    """A part of something, written in percent."""
+
+    name = "a share"
+    units: ClassVar[Mapping[str, int]] = {"%": ONE // 100}
+
+
+class Bytes(Measure):
+    """A size of files. Decimal units, as disks are sold."""
+
+    name = "a size of files"
+    units: ClassVar[Mapping[str, int]] = {"GB": 10**9, "MB": 10**6, "kB": 10**3, "B": 1}
+
+    @classmethod
+    def of(cls, scaled: int) -> int:
+        """Bytes."""
+        return scaled
+
+
+class Count(Text):
+    """A whole number."""
+
+    name = "a whole number"
+
+    @classmethod
+    def read(cls, written: object) -> Any:
+        """The number, from a number or from its digits."""
+        if isinstance(written, int) and not isinstance(written, bool):
+            return written
+        if isinstance(written, str) and re.fullmatch(r"[+-]?\d{1,18}", written.strip()):
+            return int(written)
+        raise BadText("WRONG_TYPE", f'"{written}" is not {cls.name}')
+
+    @classmethod
+    def write(cls, value: Any) -> object:
+        """The number."""
+        return value
+
+
+class Cycles(Count):
+    """How many cycles: a whole number, or "forever" (None)."""
+
+    name = 'a whole number or "forever"'
+
+    @classmethod
+    def read(cls, written: object) -> Any:
+        """The number; None = forever."""
+        return None if written == "forever" else super().read(written)
+
+    @classmethod
+    def write(cls, value: Any) -> object:
+        """The number or "forever"."""
+        return "forever" if value is None else value
+
+
+class Words(Text):
+    """Any string."""
+
+    @classmethod
+    def read(cls, written: object) -> Any:
+        """The string itself."""
+        if not isinstance(written, str):
+            raise BadText("WRONG_TYPE", f'"{written}" is not a text in quotes')
+        return written
+
+    @classmethod
+    def write(cls, value: Any) -> object:
+        """The string itself."""
+        return value
+
+
+class Choice(Words):
+    """One of a few words."""
+
+    words: ClassVar[tuple[str, ...]]
+
+    @classmethod
+    def read(cls, written: object) -> Any:
+        """The word. Raises `BadText` naming all of them."""
+        if written not in cls.words:
+            raise BadText("BAD_CHOICE", f'"{written}" is none of {", ".join(cls.words)}')
+        return written
+
+
+class Direction(Choice):
+    """Which leg is bought."""
+
+    words = ("alternate", "long-eth", "long-sol")
+
+
+class VenueName(Choice):
+    """Where to trade. An unknown name once silently meant mainnet (lesson R12)."""
+
+    words = ("simulated", "testnet", "mainnet")
+
+
+class LedgerSync(Choice):
+    """How durable a commit is."""
+
+    words = ("auto", "full", "normal")
+
+
+class Ladder(Text):
+    """A list of parts of a price."""
+
+    name = 'a list like ["10 bps", "25 bps"]'
+
+    @classmethod
+    def read(cls, written: object) -> Any:
+        """All of them, in order."""
+        if not isinstance(written, list):
+            raise BadText("WRONG_TYPE", f'"{written}" is not {cls.name}')
+        return tuple(Points.read(item) for item in written)
+
+    @classmethod
+    def write(cls, value: Any) -> object:
+        """A list of texts."""
+        return [Points.write(item) for item in value]
+
+
+class Unbalanced(Text):
+    """What to do when no pair of quantities keeps the promise."""
+
+    name = '"skip", "accept 0.5 %" or "raise 1.2x"'
+
+    @classmethod
+    def read(cls, written: object) -> Any:
+        """The decision with its number."""
+        action, _, number = str(written).strip().partition(" ")
+        if action == "accept" and number:
+            return WhenUnbalanced("accept", accept=Percent.read(number))
+        if action == "raise" and number:
+            return WhenUnbalanced("raise", raise_by=Factor.read(number))
+        if action == "skip" and not number:
+            return WhenUnbalanced()
+        raise BadText("BAD_CHOICE", f'"{written}" is none of {cls.name}')
+
+    @classmethod
+    def write(cls, value: Any) -> object:
+        """The decision with its number."""
+        if value.action == "accept":
+            return f"accept {Percent.write(value.accept)}"
+        return f"raise {Factor.write(value.raise_by)}" if value.action == "raise" else "skip"

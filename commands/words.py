@@ -1,0 +1,176 @@
+"""The words: every error a person sees has the same three parts, and every number is written the same way.
+
+    what happened · what it means for the money · what to type next
+
+    Problem
+    |-- ConfigError   wrong usage or configuration; exit 2
+    `-- Refusal       understood, and not done; nothing of ours is open; exit 3
+
+A `Problem` raised anywhere below `commands.cli.main` is printed by it, as a sentence or as the `error` of the JSON object.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal, localcontext
+from difflib import get_close_matches
+from typing import TextIO
+
+from messages.units import X18, Bps, Ms
+
+DONE, INTERNAL, USAGE, REFUSED, OPEN, HALTED = 0, 1, 2, 3, 4, 70
+"""Exit codes (`docs/running.md`); a signal that ended flat is 130 (SIGINT) or 143 (SIGTERM, SIGHUP)."""
+
+COMMAND = "python supervisor.py"
+
+
+class Problem(Exception):
+    """Something a person must know. `code` is a word, `key` the configuration key or option it is about (None: none)."""
+
+    exit_code = INTERNAL
+    ended_by = "error"
+
+    def __init__(self, code: str, key: str | None, message: str, cure: str, meaning: str = "nothing was started") -> None:
+        super().__init__(code, key, message, cure, meaning)
+        self.code = code
+        self.key = key
+        self.message = message
+        self.cure = cure
+        self.meaning = meaning
+
+    @property
+    def sentence(self) -> str:
+        """What happened, what it means for the money, what to type next."""
+        return " · ".join(part for part in (self.message, self.meaning, self.cure) if part)
+
+    def __str__(self) -> str:
+        return self.sentence
+
+    def as_json(self) -> dict[str, str | None]:
+        """The `error` object of the JSON line."""
+        return {"code": self.code, "key": self.key, "message": self.message, "cure": self.cure}
+
+
+class ConfigError(Problem):
+    """A wrong key, value, option or command. Nothing was started."""
+
+    exit_code = USAGE
+
+
+class Refusal(Problem):
+    """Understood, but not done; nothing of ours is open."""
+
+    exit_code = REFUSED
+    ended_by = "refused"
+
+
+def nearest(wrong: str, right: Sequence[str]) -> str | None:
+    """The one of `right` that `wrong` was probably meant to be; None when nothing is near.
+
+    A dotted key is also found by its last part, because the table is what people forget: `max_gross` finds `limits.max_gross`.
+    """
+    last = wrong.rsplit(".", 1)[-1]
+    for candidate in right:
+        if candidate.rsplit(".", 1)[-1] == last:
+            return candidate
+    close = get_close_matches(wrong, right, 1, 0.6)
+    if close:
+        return close[0]
+    by_last = {candidate.rsplit(".", 1)[-1]: candidate for candidate in right}
+    short = get_close_matches(last, list(by_last), 1, 0.6)
+    return by_last[short[0]] if short else None
+
+
+def did_you_mean(wrong: str, right: Sequence[str], otherwise: str) -> str:
+    """The cure for a mistyped word."""
+    found = nearest(wrong, right)
+    return f"did you mean {found}?" if found else otherwise
+
+
+def fixed(value: X18, places: int, *, up: bool = False) -> str:
+    """`value` with `places` decimals, half to even (or up: a limit must not look met because it was rounded); -0 is 0."""
+    with localcontext() as exact:
+        exact.prec = 80
+        rounded = value.decimal().quantize(Decimal(1).scaleb(-places), ROUND_CEILING if up else ROUND_HALF_EVEN)
+    return f"{abs(rounded) if rounded == 0 else rounded:f}"
+
+
+def usd(value: X18, places: int = 2) -> str:
+    """A signed amount of USD without its unit."""
+    return fixed(value, places)
+
+
+def grouped(value: X18) -> str:
+    """Money as in running text: 1,000 or 1,234.5; exact."""
+    return f"{value.decimal().normalize():,f}"
+
+
+def plain_usd(value: X18) -> str:
+    """An exact amount as it can be typed: `1000 USD`."""
+    return f"{value.text()} USD"
+
+
+def percent(value: Bps, places: int = 3) -> str:
+    """Basis points as percent, rounded up: an imbalance never looks smaller than it is."""
+    return fixed(Bps(value // 100 + (1 if value % 100 else 0)), places, up=True) + " %"
+
+
+def short_percent(value: Bps) -> str:
+    """The same for running text, exact and without trailing zeros: `0.1 %`."""
+    with localcontext() as exact:
+        exact.prec = 80
+        text = f"{value.decimal() / 100:f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text) + " %"
+
+
+def bps(value: Bps, places: int = 2) -> str:
+    """Basis points with their unit."""
+    return f"{fixed(value, places)} bps"
+
+
+def seconds(duration_ms: int, places: int = 1) -> str:
+    """A duration in seconds with its unit."""
+    return f"{duration_ms / 1000:.{places}f} s"
+
+
+def span(duration_ms: int) -> str:
+    """A short duration: `38 ms`, `1.2 s`, `3 m 05 s`, `2 h 04 m`."""
+    if duration_ms < 1000:
+        return f"{duration_ms} ms"
+    if duration_ms < 60_000:
+        return seconds(duration_ms)
+    minutes, rest = divmod(duration_ms // 1000, 60)
+    return f"{minutes} m {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} m"
+
+
+def clock_time(at_ms: int) -> str:
+    """HH:MM:SS, UTC."""
+    return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%H:%M:%S")
+
+
+def date_time(at_ms: int) -> str:
+    """YYYY-MM-DD HH:MM:SSZ."""
+    return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def iso_micros(at_ns: int) -> str:
+    """ISO-8601 with microseconds and Z."""
+    whole, rest = divmod(at_ns, 1_000_000_000)
+    return datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{rest // 1000:06d}Z"
+
+
+def per_leg(target: X18) -> str:
+    """The target as every text says it: `1,000 USD per leg (2,000 gross)`."""
+    return f"{grouped(target)} USD per leg ({grouped(X18(2 * target))} gross)"
+
+
+def say(stream: TextIO, lines: str | Iterable[str]) -> None:
+    """Write lines to a person, now. A terminal that lacks a character gets `?` for it and never an exception."""
+    text = lines if isinstance(lines, str) else "\n".join(lines)
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+    stream.flush()
+
+
+def elapsed_ms(start_ms: int, now_ms: int) -> Ms:
+    """Time since `start_ms`, never negative (the venue's clock may have been set back in between)."""
+    return Ms(max(0, now_ms - start_ms))
