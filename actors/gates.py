@@ -1,0 +1,110 @@
+"""May we enter on this quote? Pure comparisons, each with a limit that still passes when it is met exactly.
+
+Only entering asks. An exit is never refused for age, depth or planning: staying in a position that one wants to leave is the larger risk.
+Margin, limits and rate-limit weight are checked where they are known: at the seal.
+"""
+
+import msgspec
+
+from actors.ladder import BASIS, depth_within, walk
+from messages.market import LegQuote, PairQuote
+from messages.settings import Settings
+from messages.units import ONE, Bps, Price, Quote, worse
+
+
+class Denial(msgspec.Struct, frozen=True):
+    """A gate's no: a code in words and a sentence with the figure, its limit and their units."""
+
+    code: str
+    detail: str
+
+
+def entry_denial(quote: PairQuote, now_ms: int, settings: Settings, eth_amount: int, sol_amount: int) -> Denial | None:
+    """The first reason not to enter with these signed amounts (+ buy) at venue time `now_ms`; None when every gate is open.
+
+    An amount of 0 asks nothing of its book's depth: that there is no amount is sizing's to say.
+    """
+    legs = (("ETH-PERP", quote.eth, eth_amount), ("SOL-PERP", quote.sol, sol_amount))
+    if not quote.venue_active:
+        return Denial("VENUE_NOT_ACTIVE", "the venue's status is not active")
+    for name, leg, _ in legs:
+        if denial := _untradable(name, leg) or _stale(name, leg, now_ms, settings):
+            return denial
+    if quote.skew_ms > settings.max_quote_skew:
+        return Denial("QUOTE_SKEW", f"the books of ETH-PERP and SOL-PERP are {quote.skew_ms} ms apart, limit {settings.max_quote_skew} ms")
+    for name, leg, amount in legs:
+        if denial := _wide(name, leg, settings) or _thin(name, leg, amount, settings) or _off_oracle(name, leg, settings):
+            return denial
+    return None
+
+
+def limit_price(price: int, amount: int, slippage: Bps, tick: int) -> Price:
+    """The worst price that an order of signed `amount` accepts: `slippage` beyond `price`, on the tick.
+
+    The tick is the less aggressive one: a buyer's limit is rounded down, a seller's up. But it is never better than `price`, rounded outward where
+    that is off the tick, so that an order for which `price` is the worst level it walks can fill. A seller's limit is at least one tick.
+    Where the depth gate has passed with the same slippage, `price` may as well be the VWAP: no level walked is beyond the limit then.
+
+    Raises `ValueError` for an amount of 0, which has no side.
+    """
+    if amount == 0:
+        raise ValueError("an amount of 0 has no limit price")
+    worst = worse(price, amount, slippage)
+    if amount > 0:
+        return Price(max(worst // tick, -(-price // tick)) * tick)
+    return Price(max(min(-(-worst // tick), price // tick), 1) * tick)
+
+
+def _untradable(name: str, leg: LegQuote) -> Denial | None:
+    if leg.status == "live":
+        return None
+    return Denial("NOT_TRADABLE", f"{name} is {leg.status}, not live")
+
+
+def _stale(name: str, leg: LegQuote, now_ms: int, settings: Settings) -> Denial | None:
+    """Also a book from the future is refused: with such a clock no age means anything."""
+    age_ms = now_ms - leg.proven_ms
+    if age_ms > settings.max_quote_age:
+        return Denial("QUOTE_STALE", f"the book of {name} was last proven {age_ms} ms ago, limit {settings.max_quote_age} ms")
+    if -age_ms > settings.max_clock_skew:
+        return Denial("QUOTE_STALE", f"the book of {name} is {-age_ms} ms ahead of our clock, limit {settings.max_clock_skew} ms")
+    return None
+
+
+def _wide(name: str, leg: LegQuote, settings: Settings) -> Denial | None:
+    bid, ask = leg.bids[0].price, leg.asks[0].price
+    if (ask - bid) * 2 * BASIS <= settings.max_spread * (ask + bid):
+        return None
+    return Denial("SPREAD_WIDE", f"the spread of {name} is {_bps((ask - bid) * 2, ask + bid)} bps, limit {settings.max_spread.text()} bps")
+
+
+def _thin(name: str, leg: LegQuote, amount: int, settings: Settings) -> Denial | None:
+    ladder = leg.asks if amount > 0 else leg.bids
+    ours, depth = walk(ladder, amount), depth_within(ladder, settings.max_slippage)
+    if ours is not None and ours * settings.min_depth <= depth * ONE:
+        return None
+    within = f"{_usd(depth)} USD of {name} stand within {settings.max_slippage.text()} bps of the touch"
+    if ours is None:
+        return Denial("DEPTH_THIN", f"{within}, and the whole visible side is less than our size")
+    return Denial("DEPTH_THIN", f"{within}, limit {settings.min_depth.text()} x our {_usd(ours)} USD")
+
+
+def _off_oracle(name: str, leg: LegQuote, settings: Settings) -> Denial | None:
+    """The exact middle, doubled, against the doubled oracle price."""
+    middle, oracle = leg.bids[0].price + leg.asks[0].price, 2 * leg.oracle
+    if oracle <= 0:
+        return Denial("ORACLE_GAP", f"{name} has no oracle price")
+    if abs(middle - oracle) * BASIS <= settings.max_oracle_gap * oracle:
+        return None
+    gap = _bps(abs(middle - oracle), oracle)
+    return Denial("ORACLE_GAP", f"the mid of {name} is {gap} bps off its oracle price, limit {settings.max_oracle_gap.text()} bps")
+
+
+def _bps(part: int, whole: int) -> str:
+    """Rounded up to 0.01 bps, so that a figure over its limit reads so."""
+    hundredths = -(-part * 1_000_000 // whole)
+    return Bps(hundredths * ONE // 100).text()
+
+
+def _usd(amount: Quote) -> str:
+    return f"{amount.decimal():.2f}"
