@@ -60,6 +60,8 @@ class Held(msgspec.Struct, frozen=True):
     """"" or what at the venue our intents do not explain: blocks entering."""
     account_ok: bool
     """The account view is reconciled and its stream alive: needed to enter."""
+    awaiting_proof: bool
+    """Flat by our fills after a pair was open, and the venue has not yet said that it is flat too: the cycle has no ending yet."""
     initial_health: Quote
     """At the last account snapshot."""
     value: Quote

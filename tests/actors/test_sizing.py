@@ -36,7 +36,8 @@ def plan_of(decision: Decision) -> SizingPlan:
 
 
 def opened(**changes: object) -> Held:
-    return held(phase="open", entered_ms=Ms(NOW - 2000), last_change_ms=Ms(NOW - 1900), **(PAIR | changes))
+    times = {"entered_ms": Ms(NOW - 2000), "last_change_ms": Ms(NOW - 1900)}
+    return held(phase="open", **(PAIR | times | changes))
 
 
 def test_the_first_cycle_at_the_founding_prices_is_0_042_eth_against_1_sol() -> None:
@@ -156,7 +157,8 @@ def test_a_stop_leaves_at_once() -> None:
 
 
 def lone_eth(**changes: object) -> Held:
-    return held(phase="uneven", entered_ms=Ms(NOW - 100), last_change_ms=Ms(NOW - 50), **(PAIR | {"sol": Base(0)} | changes))
+    times = {"entered_ms": Ms(NOW - 100), "last_change_ms": Ms(NOW - 50)}
+    return held(phase="uneven", **(PAIR | times | {"sol": Base(0)} | changes))
 
 
 def test_a_lone_leg_is_completed_with_exactly_what_is_missing() -> None:
