@@ -8,7 +8,7 @@ nothing.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import trio
@@ -88,10 +88,11 @@ class Sizer:
         if not memory.waiting_since_ms:
             memory = msgspec.structs.replace(memory, waiting_since_ms=look.now_ms)
         patient = look.now_ms < memory.waiting_since_ms + ENTRY_PATIENCE_MS
-        decision = self._attempt(look, quote)
-        if isinstance(decision, Denial):
-            decision = None if patient else Skipped(self._cycle(look.held), decision.code, decision.detail, None)
-        return self._proposed(memory, look, decision)
+        attempt = self._attempt(look, quote)
+        if not isinstance(attempt, Denial):
+            return self._proposed(memory, look, attempt)
+        late = None if patient else Skipped(self._cycle(look.held), attempt.code, attempt.detail, None)
+        return self._proposed(memory, look, late)
 
     def _may_enter(self, look: Look) -> bool:
         held, directive = look.held, look.directive
@@ -203,7 +204,7 @@ class Sizer:
     # -- orders ----------------------------------------------------------------------------------------------------------------------------------
 
     def _order(self, leg: LegQuote, product: ProductRules, amount: int, slippage: Bps, *, reduce_only: bool) -> LegOrder:
-        kind = "ioc" if reduce_only else "fok"
+        kind: Literal["ioc", "fok"] = "ioc" if reduce_only else "fok"
         if amount == 0:
             return LegOrder(product.product_id, Base(0), Price(0), kind, reduce_only, Price(0), leg.mid)
         expected = _expected(_taken(leg, amount), amount)

@@ -111,7 +111,7 @@ def held(**changes: Any) -> Held:
     return Held(**fields)
 
 
-_ZERO: dict[str, Any] = {name: 0 for name in Held.__struct_fields__} | {
+_ZERO: dict[str, Any] = dict.fromkeys(Held.__struct_fields__, 0) | {
     "version": 1,
     "epoch": 1,
     "phase": "flat",

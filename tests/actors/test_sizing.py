@@ -16,6 +16,7 @@ from tests.actors.fakes import FREE, RULES, SETTINGS, START_MS, held, quote, ven
 
 NOW = START_MS + 10_000
 LEAVE = Directive(enter=False, leave_now=True, reason="stop")
+NEW = Memory()
 PAIR = {"eth": Base.of("0.042"), "sol": Base.of("-1"), "eth_wanted": Base.of("0.042"), "sol_wanted": Base.of("-1"), "cycle": 1, "enters": 1}
 
 
@@ -23,7 +24,7 @@ def decide(
     holding: Held,
     directive: Directive = FREE,
     settings: Settings = SETTINGS,
-    memory: Memory = Memory(),
+    memory: Memory = NEW,
     look_at: PairQuote | None = None,
     now_ms: int = NOW,
 ) -> Decision:
