@@ -90,6 +90,13 @@ class CycleEnded(msgspec.Struct, frozen=True):
     detail: str
 
 
+class Started(msgspec.Struct, frozen=True):
+    """supervisor -> ledger, once per process and before anything else: a new invocation. What is held carries over, counts and totals begin again."""
+
+    seed: int
+    at_ns: Ns
+
+
 class Restarted(msgspec.Struct, frozen=True):
     """supervisor -> ledger: an actor died and came back (or is about to)."""
 
