@@ -35,6 +35,9 @@ CHAINS = (57073, 763373)
 KINDS = ("default", "ioc", "fok", "post_only")
 TRIGGERS = ("none", "price", "twap", "twap_custom")
 
+pytestmark = pytest.mark.filterwarnings("ignore:'collections.abc.ByteString' is deprecated:DeprecationWarning")
+"""The SDK's eth-account asks for it at its first signature on Python 3.12 and 3.13."""
+
 
 @pytest.fixture(scope="module")
 def sdk() -> SimpleNamespace:
