@@ -1,0 +1,65 @@
+"""Who may know whom. The demo must be no easier than live: what trades never imports the simulated venue."""
+
+import ast
+import json
+import statistics
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+HEAVY = {"nado_protocol", "httpx", "rich", "hypercorn", "starlette", "web3", "eth_account"}
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def files(*places: str) -> list[Path]:
+    return [path for place in places for path in ([ROOT / place] if place.endswith(".py") else sorted((ROOT / place).rglob("*.py")))]
+
+
+@pytest.mark.parametrize("path", files("messages", "actors", "supervisor.py", "venue/nado", "venue/resolve.py", "venue/escape.py"), ids=str)
+def test_what_trades_never_imports_the_simulated_venue(path: Path) -> None:
+    assert not [name for name in imports_of(path) if name.startswith("venue.simulated")]
+
+
+@pytest.mark.parametrize("path", files("messages"), ids=str)
+def test_messages_know_nobody(path: Path) -> None:
+    assert not [name for name in imports_of(path) if name.split(".")[0] in {"actors", "venue", "commands", "supervisor"}]
+
+
+@pytest.mark.parametrize("path", files("actors"), ids=str)
+def test_actors_know_the_venue_only_through_its_narrow_interface(path: Path) -> None:
+    assert not [name for name in imports_of(path) if name.startswith(("venue.nado", "commands", "supervisor"))]
+
+
+@pytest.mark.parametrize("path", [p for p in files("messages", "actors", "venue", "commands", "supervisor.py") if p.name != "clock.py"], ids=str)
+def test_only_the_clock_reads_time(path: Path) -> None:
+    assert "time" not in set(imports_of(path))
+
+
+def test_importing_the_supervisor_brings_nothing_heavy() -> None:
+    code = "import sys, json, supervisor; print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
+    loaded = set(json.loads(subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, text=True).stdout))
+    assert not loaded & HEAVY
+
+
+def import_s(what: str) -> float:
+    code = f"import time; began = time.perf_counter(); import {what}; print(time.perf_counter() - began)"
+    return float(subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, text=True).stdout)
+
+
+def test_importing_the_supervisor_costs_at_most_half_as_much_again_as_what_it_stands_on() -> None:
+    import_s("supervisor")
+    pairs = [(import_s("supervisor"), import_s("trio, trio_websocket, msgspec, coincurve")) for _ in range(5)]
+    ratio = statistics.median(ours / base for ours, base in pairs)
+    assert ratio <= 1.5, f"{ratio:.2f} times; five pairs in one run: {pairs}"
