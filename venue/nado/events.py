@@ -85,14 +85,14 @@ class _PositionChange(msgspec.Struct, frozen=True):
 def decode(text: str, sender: str, tally: Tally) -> StreamEvent | Control | None:
     """One frame of /subscribe. None when it is nothing for us; `tally` says why. Never raises.
 
-    `sender` is the subaccount (bytes32 hex) that account events must belong to; "" on a market stream.
+    `sender` is the subaccount (bytes32 hex) of an account stream, which its events must belong to; "" on a market stream.
     """
     try:
         kind = read(text, _Head).type
         if kind is None:
             tally.controls += 1
             return read(text, Control)
-        decoder = _READERS.get(kind)
+        decoder = (_ACCOUNT if sender else _MARKET).get(kind)
         if decoder is None:
             tally.unknown += 1
             return None
@@ -160,9 +160,5 @@ def _must_be_ours(subaccount: str, sender: str) -> None:
         raise Malformed(f"an event of another subaccount: {subaccount[:66]}")
 
 
-_READERS: dict[str, Callable[[str, str], StreamEvent]] = {
-    "book_depth": _book_delta,
-    "fill": _fill,
-    "order_update": _order_update,
-    "position_change": _position_change,
-}
+_MARKET: dict[str, Callable[[str, str], StreamEvent]] = {"book_depth": _book_delta}
+_ACCOUNT: dict[str, Callable[[str, str], StreamEvent]] = {"fill": _fill, "order_update": _order_update, "position_change": _position_change}

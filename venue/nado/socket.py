@@ -143,8 +143,8 @@ class Socket:
     def lost(self) -> Unreachable:
         """The error that says why this connection is over."""
         closed = self._connection.closed
-        detail = self._over or (f"closed: {closed.code} {closed.reason or closed.name}" if closed else "the connection was lost")
-        return Unreachable(f"{self.name}: {detail}")
+        self._over = self._over or (f"closed: {closed.code} {closed.reason or closed.name}" if closed else "the connection was lost")
+        return Unreachable(f"{self.name}: {self._over}")
 
     async def read_bytes(self) -> None:
         """Move bytes in until the connection ends; then close the stream."""

@@ -1,0 +1,190 @@
+"""Market and account streams against a server that speaks /v1/subscribe, on virtual time."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from messages.execution import Fill, OrderUpdate, PositionChange
+from messages.market import BookDelta
+from tests.shared_data import shared
+from tests.venue.nado.wires import MemoryDialer
+from venue.nado import codec
+from venue.nado.socket import Socket
+from venue.nado.streams import ACK_S, BUFFER_SIZE, subscribed
+from venue.protocol import Refused, Unreachable
+
+URL = "ws://venue/v1/subscribe"
+SENDER = "0x19e7e376e7c213b7e7e7e46cc70a5dd086daff2a64656661756c740000000000"
+BOOKS = [codec.book_depth(4), codec.book_depth(8)]
+
+
+def events_of(name: str) -> list[dict[str, Any]]:
+    events: list[dict[str, Any]] = json.loads(shared(f"nado-messages/{name}.json").read_text())["events"]
+    return events
+
+
+def delta(max_ns: int) -> str:
+    return json.dumps(
+        {"type": "book_depth", "product_id": 4, "min_timestamp": "1", "max_timestamp": str(max_ns), "last_max_timestamp": "0", "bids": [], "asks": []}
+    )
+
+
+class Server:
+    """Acknowledges control frames by `ack`, then sends `after`; remembers what was asked."""
+
+    def __init__(self, after: list[str], ack: Callable[[dict[str, Any]], str | None] | None = None, streams: int = 2) -> None:
+        self.after = after
+        self.ack = ack or (lambda frame: json.dumps({"result": None, "id": frame["id"]}))
+        self.streams = streams
+        self.asked: list[dict[str, Any]] = []
+
+    async def __call__(self, socket: Socket) -> None:
+        while sum(frame["method"] == "subscribe" for frame in self.asked) < self.streams:
+            frame = json.loads(await socket.receive())
+            self.asked.append(frame)
+            answer = self.ack(frame)
+            if answer is not None:
+                await socket.send(answer)
+        for text in self.after:
+            await socket.send(text)
+        await socket.receive()
+
+
+async def test_entered_means_that_every_subscription_is_acknowledged(autojump_clock: MockClock) -> None:
+    server = Server([delta(7)])
+    async with MemoryDialer(server) as dialer, subscribed(URL, dialer, BOOKS) as events:
+        assert [frame["stream"] for frame in server.asked] == BOOKS
+        event = await anext(events)
+        assert isinstance(event, BookDelta)
+        assert event.max_ns == 7
+
+
+async def test_events_before_an_acknowledgement_are_kept_in_order(autojump_clock: MockClock) -> None:
+    async def session(socket: Socket) -> None:
+        first = json.loads(await socket.receive())
+        await socket.send(delta(1))
+        await socket.send(json.dumps({"result": None, "id": first["id"]}))
+        second = json.loads(await socket.receive())
+        await socket.send(delta(2))
+        await trio.sleep(0.2)
+        await socket.send(json.dumps({"result": None, "id": second["id"]}))
+        await socket.send(delta(3))
+        await trio.sleep_forever()
+
+    async with MemoryDialer(session) as dialer, subscribed(URL, dialer, BOOKS) as events:
+        seen = [await anext(events) for _ in range(3)]
+        assert [event.max_ns for event in seen if isinstance(event, BookDelta)] == [1, 2, 3]
+
+
+async def test_the_account_stream_authenticates_before_it_subscribes(autojump_clock: MockClock) -> None:
+    server = Server([json.dumps(event) for event in events_of("17_events_private_lifecycle")], streams=3)
+    async with (
+        MemoryDialer(server) as dialer,
+        subscribed(URL, dialer, codec.account_streams(SENDER), SENDER, (1786360060123, "0xsigned")) as events,
+    ):
+        assert [frame["method"] for frame in server.asked] == ["authenticate", "subscribe", "subscribe", "subscribe"]
+        assert server.asked[0]["tx"] == {"sender": SENDER, "expiration": "1786360060123"}
+        assert {frame["stream"]["type"] for frame in server.asked[1:]} == {"fill", "order_update", "position_change"}
+        seen = [type(await anext(events)) for _ in range(7)]
+        assert seen == [OrderUpdate, Fill, OrderUpdate, PositionChange, Fill, OrderUpdate, PositionChange]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        lambda frame: json.dumps({"id": frame["id"], "error": "no such stream", "error_code": 2060}),
+        lambda _frame: json.dumps({"error": "no such stream", "error_code": "2060"}),
+        lambda frame: json.dumps({"id": frame["id"], "status": "failure", "error": "no such stream", "error_code": 2060}),
+    ],
+)
+async def test_a_refused_subscription_is_refused(refusal: Callable[[dict[str, Any]], str], autojump_clock: MockClock) -> None:
+    async with MemoryDialer(Server([], refusal)) as dialer:
+        with pytest.raises(Refused, match="no such stream") as caught:
+            async with subscribed(URL, dialer, BOOKS):
+                raise AssertionError("entered")
+        assert caught.value.code == 2060
+
+
+async def test_a_refused_authentication_subscribes_to_nothing(autojump_clock: MockClock) -> None:
+    server = Server([], lambda frame: json.dumps({"id": frame["id"], "error": "Invalid signature", "error_code": 2028}))
+    async with MemoryDialer(server) as dialer:
+        with pytest.raises(Refused) as caught:
+            async with subscribed(URL, dialer, codec.account_streams(SENDER), SENDER, (1, "0x")):
+                raise AssertionError("entered")
+        assert caught.value.code == 2028
+    assert [frame["method"] for frame in server.asked] == ["authenticate"]
+
+
+async def test_a_missing_acknowledgement_is_unreachable_in_time(autojump_clock: MockClock) -> None:
+    async with MemoryDialer(Server([], lambda _frame: None)) as dialer:
+        with pytest.raises(Unreachable, match="no acknowledgement"):
+            async with subscribed(URL, dialer, BOOKS):
+                raise AssertionError("entered")
+        assert trio.current_time() == pytest.approx(ACK_S, abs=1.1)
+
+
+async def test_a_connection_lost_while_subscribing_is_unreachable_at_once(autojump_clock: MockClock) -> None:
+    async def session(socket: Socket) -> None:
+        await socket.receive()
+        await dialer.cut()
+
+    async with MemoryDialer(session) as dialer:
+        with pytest.raises(Unreachable):
+            async with subscribed(URL, dialer, BOOKS):
+                raise AssertionError("entered")
+        assert trio.current_time() < 1
+
+
+async def test_a_cut_stream_yields_what_had_arrived_and_then_says_so(autojump_clock: MockClock) -> None:
+    """Lesson R7: a lost stream is an error, never a quiet one."""
+    async with MemoryDialer(Server([delta(1), delta(2)])) as dialer, subscribed(URL, dialer, BOOKS) as events:
+        await dialer.cut()
+        seen = [await anext(events), await anext(events)]
+        assert len(seen) == 2
+        with pytest.raises(Unreachable):
+            await anext(events)
+
+
+async def test_frames_that_cannot_be_read_are_counted_and_survived(autojump_clock: MockClock) -> None:
+    noise = ["", "not json", "[1,2]", '{"type":"book_depth"}', delta(1).replace('"1"', '"1e9"'), '{"type":"trade","price":"1"}', '{"type":7}']
+    async with MemoryDialer(Server([*noise, delta(9)])) as dialer, subscribed(URL, dialer, BOOKS) as events:
+        event = await anext(events)
+        assert isinstance(event, BookDelta)
+        assert event.max_ns == 9
+        assert (events.tally.unreadable, events.tally.unknown, events.tally.events) == (6, 1, 1)
+
+
+async def test_account_events_on_a_market_stream_are_not_passed_on(autojump_clock: MockClock) -> None:
+    stray = json.dumps(events_of("17_events_private_lifecycle")[1])
+    async with MemoryDialer(Server([stray, delta(9)])) as dialer, subscribed(URL, dialer, BOOKS) as events:
+        assert isinstance(await anext(events), BookDelta)
+
+
+async def test_a_reader_that_falls_behind_loses_the_connection_instead_of_growing_for_ever(autojump_clock: MockClock) -> None:
+    """Lesson R16: every queue is bounded."""
+    flood = [delta(number) for number in range(1, BUFFER_SIZE + 200)]
+    async with MemoryDialer(Server(flood)) as dialer, subscribed(URL, dialer, BOOKS) as events:
+        await trio.sleep(1)
+        seen = [await anext(events) for _ in range(BUFFER_SIZE)]
+        assert all(isinstance(event, BookDelta) for event in seen)
+        with pytest.raises(Unreachable, match="fell behind"):
+            await anext(events)
+
+
+async def test_a_silent_stream_is_unreachable_after_a_minute(autojump_clock: MockClock) -> None:
+    async with MemoryDialer(Server([])) as dialer, subscribed(URL, dialer, BOOKS) as events:
+        dialer.mute = True
+        with pytest.raises(Unreachable, match="nothing received"):
+            await anext(events)
+        assert trio.current_time() == pytest.approx(60, abs=1.1)
+
+
+async def test_a_quiet_market_on_a_live_connection_stays_open(autojump_clock: MockClock) -> None:
+    async with MemoryDialer(Server([])) as dialer, subscribed(URL, dialer, BOOKS) as events:
+        with trio.move_on_after(600) as scope:
+            await anext(events)
+        assert scope.cancelled_caught

@@ -1,0 +1,142 @@
+"""Nado as a `venue.protocol.Venue`: one subaccount, four kinds of connection.
+
+    HTTP  /v1/query, /v1/time, archive   questions, and the cancellation of everything     `http`
+    WS    /v1/ws         one per leg     signed orders                                     `orders`
+    WS    /v1/subscribe  one             book batches of both products                     `streams`
+    WS    /v1/subscribe  one             fills, order updates, position changes            `streams`
+
+The same client speaks to the live venue and to the simulated one. Rules are read before there is a venue: `HttpReads(...).rules()`.
+"""
+
+import random
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Self, cast
+
+from actors.runtime.clock import VenueClock
+from actors.runtime.observe import Observe
+from messages.lifecycle import Note
+from venue.nado import codec
+from venue.nado.forge import NadoForge
+from venue.nado.http import HttpReads
+from venue.nado.orders import order_wire
+from venue.nado.signing import Signer, cancellation_products_digest, order_nonce, stream_authentication_digest
+from venue.nado.socket import Dialer
+from venue.nado.streams import Events, subscribed
+from venue.protocol import AccountEvent, Forge, MarketEvent, OrderWire, Reads, VenueRules
+
+if TYPE_CHECKING:
+    import httpx
+
+AUTHENTICATION_MS = 90_000
+"""How long a stream's authentication is valid; the venue allows 100 s ahead."""
+CANCEL_RECV_MS = 10_000
+"""How long a cancellation may be under way."""
+_LOW20 = 1 << 20
+
+
+class NadoVenue:
+    """One subaccount at one Nado. `signer` is None for whoever only looks: then nothing that needs a signature works. Use it in `async with`."""
+
+    def __init__(
+        self,
+        base_url: str,
+        rules: VenueRules,
+        sender: str,
+        signer: Signer | None,
+        clock: VenueClock,
+        dialer: Dialer,
+        *,
+        archive_url: str | None = None,
+        http_transport: "httpx.AsyncBaseTransport | None" = None,
+        seed: int = 0,
+        observe: Observe = lambda _message: None,
+    ) -> None:
+        """`base_url` is http(s)://host:port without `/v1`; sockets go to the same host. `seed` only spreads reconnects."""
+        self._gateway = base_url.rstrip("/") + "/v1"
+        self._rules = rules
+        self._sender = sender
+        self._signer = signer
+        self._clock = clock
+        self._dialer = dialer
+        self._chance = random.Random(seed)  # noqa: S311 - jitter and the free bits of a nonce
+        self._observe = observe
+        self._forge = NadoForge(rules, sender, signer)
+        self._http = HttpReads(
+            base_url,
+            sender,
+            name=rules.venue.partition(":")[0],
+            archive_url=archive_url,
+            products=(rules.eth.product_id, rules.sol.product_id),
+            transport=http_transport,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_details: object) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Close the HTTP connections. Sockets end with their own contexts."""
+        await self._http.aclose()
+
+    @property
+    def reads(self) -> Reads:
+        """Questions."""
+        return self._http
+
+    @property
+    def forge(self) -> Forge:
+        """Order building and signing for this subaccount."""
+        return self._forge
+
+    def order_wire(self, name: str) -> AbstractAsyncContextManager[OrderWire]:
+        """A leg's connection, kept up in the background while the context is open."""
+        source = random.Random(f"{name} {self._chance.random()}")  # noqa: S311 - jitter
+        return order_wire(name, f"{self._gateway}/ws", self._dialer, self._clock, source, self._observe)
+
+    @asynccontextmanager
+    async def market_events(self, product_ids: Sequence[int]) -> AsyncIterator[AsyncIterator[MarketEvent]]:
+        """Book batches of the products, for one connection's life. Entered = subscribed. Raises `Refused` or `Unreachable`."""
+        streams = [codec.book_depth(product_id) for product_id in product_ids]
+        async with subscribed(f"{self._gateway}/subscribe", self._dialer, streams) as events:
+            try:
+                yield cast("AsyncIterator[MarketEvent]", events)
+            finally:
+                self._tell("market stream", events)
+
+    @asynccontextmanager
+    async def account_events(self) -> AsyncIterator[AsyncIterator[AccountEvent]]:
+        """Fills, order updates and position changes of the subaccount, authenticated, in order. Raises `Refused` or `Unreachable`."""
+        expiration_ms = self._clock.now_ms() + AUTHENTICATION_MS
+        digest = stream_authentication_digest(self._sender, expiration_ms, self._rules.chain_id, self._rules.endpoint)
+        authentication = expiration_ms, self._key().sign(digest)
+        streams = codec.account_streams(self._sender)
+        async with subscribed(f"{self._gateway}/subscribe", self._dialer, streams, self._sender, authentication) as events:
+            try:
+                yield cast("AsyncIterator[AccountEvent]", events)
+            finally:
+                self._tell("account stream", events)
+
+    async def cancel_all(self, product_ids: Sequence[int]) -> None:
+        """Cancel every order of the subaccount on these products. Raises `VenueError`.
+
+        `ValueError` for an empty list: the venue would read it as all products.
+        """
+        if not product_ids:
+            raise ValueError("cancel_all needs at least one product")
+        nonce = order_nonce(self._clock.now_ms() + CANCEL_RECV_MS, self._chance.randrange(_LOW20))
+        digest = cancellation_products_digest(self._sender, product_ids, nonce, self._rules.chain_id, self._rules.endpoint)
+        await self._http.execute(codec.cancel_product_orders(self._sender, product_ids, nonce, self._key().sign(digest)))
+
+    def _key(self) -> Signer:
+        if self._signer is None:
+            raise ValueError(f"there is no key to sign for {self._sender}")
+        return self._signer
+
+    def _tell(self, source: str, events: Events) -> None:
+        tally = events.tally
+        if tally.unreadable:
+            text = f"{tally.unreadable} of {tally.events + tally.unreadable} frames could not be read; the last: {tally.last_problem}"
+            self._observe(Note(self._clock.utc_ns(), "warning", source, text))

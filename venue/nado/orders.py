@@ -1,0 +1,166 @@
+"""A leg's own connection for orders: one order at a time, sent once, answered or in doubt.
+
+`/v1/ws` answers strictly in order, so an answer belongs to the oldest request without one; with one order at a time that is the order in flight. The
+echoed id is checked when the venue sends it. Whenever the connection may be out of step (no answer in time, an answer that cannot be read or names
+something else, a frame nobody asked for) it is closed: a late answer must never be taken for the next order's. The order stays `unknown` and is
+resolved elsewhere by its digest. **Nothing is ever sent again from here.**
+
+This file holds the only shielded wait of the program: from the bytes handed to the socket until the answer or the deadline. A cancellation in
+between would leave an order on its way that nobody waits for. It is bounded by the receive window, 2.5 s in all.
+"""
+
+import random
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import trio
+
+from actors.runtime.clock import VenueClock
+from actors.runtime.observe import Observe
+from messages.lifecycle import Note
+from venue.nado.codec import place_order, reply_to
+from venue.nado.socket import Dialer, Socket, background, open_socket
+from venue.protocol import Reply, SignedOrder, Unreachable
+
+LATEST_BEFORE_RECV_MS = 200
+"""An order leaves no later than this before its receive window closes: what arrives later is refused, and we would have to wait to learn it."""
+ANSWER_AFTER_RECV_MS = 500
+"""How long after its receive window an answer is waited for."""
+
+
+class Backoff:
+    """Pauses between attempts to connect: doubling from `first_s` to 5 s, each halved at random so that two legs do not knock in step."""
+
+    LONGEST_S = 5.0
+
+    def __init__(self, source: random.Random, first_s: float = 0.1) -> None:
+        self._source = source
+        self._first_s = first_s
+        self._next_s = first_s
+
+    def pause_s(self) -> float:
+        """How long to wait before the next attempt."""
+        pause, self._next_s = self._next_s, min(self._next_s * 2, self.LONGEST_S)
+        return pause * self._source.uniform(0.5, 1.0)
+
+    def reset(self) -> None:
+        """A connection has held: the next loss starts over."""
+        self._next_s = self._first_s
+
+
+class _Answer:
+    """Where the reader puts what came back for the order in flight."""
+
+    def __init__(self) -> None:
+        self.arrived = trio.Event()
+        self.text: str | None = None
+        """None when the connection was lost instead."""
+
+    def put(self, text: str | None) -> None:
+        self.text = text
+        self.arrived.set()
+
+
+class NadoOrderWire:
+    """`venue.protocol.OrderWire` on Nado's `/v1/ws`. Use `order_wire`, which keeps it connected."""
+
+    def __init__(self, name: str, url: str, dialer: Dialer, clock: VenueClock, source: random.Random, observe: Observe) -> None:
+        self._name = name
+        self._url = url
+        self._dialer = dialer
+        self._clock = clock
+        self._backoff = Backoff(source)
+        self._observe = observe
+        self._socket: Socket | None = None
+        self._waiting: _Answer | None = None
+        self._last_id = 0
+
+    @property
+    def connected(self) -> bool:
+        """Can an order be sent right now?"""
+        return self._socket is not None and self._socket.open
+
+    async def place(self, signed: SignedOrder) -> Reply:
+        """Send one order and wait for its answer, or until recv_time + 500 ms of venue time. Never raises `VenueError`: doubt is `unknown`.
+
+        It is carried out even when the caller has been cancelled already: nothing between its first statement and the first byte can be interrupted,
+        so a leg that was told to stop while it held a Place still sends, and no leg sends half an order.
+        """
+        socket = self._socket
+        if socket is None or not socket.open:
+            return Reply("not_sent", None, f"{self._name} is not connected")
+        if self._waiting is not None:
+            return Reply("not_sent", None, f"{self._name} has another order in flight")
+        self._last_id += 1
+        frame = place_order(signed, self._last_id)
+        answer = self._waiting = _Answer()
+        try:
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + self._left_s(signed)):
+                if self._clock.now_ms() > signed.recv_time_ms - LATEST_BEFORE_RECV_MS:
+                    return self._too_late(signed)
+                await socket.send(frame)
+                await answer.arrived.wait()
+        except Unreachable as error:
+            return self._in_doubt(socket, str(error))
+        finally:
+            self._waiting = None
+        return self._judge(socket, answer, signed.digest)
+
+    def _left_s(self, signed: SignedOrder) -> float:
+        return max(0, signed.recv_time_ms + ANSWER_AFTER_RECV_MS - self._clock.now_ms()) / 1000
+
+    def _too_late(self, signed: SignedOrder) -> Reply:
+        left_ms = signed.recv_time_ms - self._clock.now_ms()
+        return Reply("not_sent", None, f"too late: {left_ms} ms of the receive window were left, {LATEST_BEFORE_RECV_MS} are needed")
+
+    def _judge(self, socket: Socket, answer: _Answer, digest: str) -> Reply:
+        if answer.text is None:
+            return self._in_doubt(socket, "the connection was lost before the answer" if answer.arrived.is_set() else "no answer in time")
+        reply = reply_to(answer.text, self._last_id, digest)
+        return self._in_doubt(socket, reply.text) if reply.kind == "unknown" and reply.code is None else reply
+
+    def _in_doubt(self, socket: Socket, why: str) -> Reply:
+        socket.abandon(why)
+        return Reply("unknown", None, why)
+
+    async def keep_connected(self) -> None:
+        """Connect, read, and connect again, until cancelled."""
+        while True:
+            try:
+                async with open_socket(self._url, self._dialer) as socket:
+                    await self._read(socket)
+            except Unreachable as error:
+                self._observe(Note(self._clock.utc_ns(), "warning", self._name, str(error)))
+            await trio.sleep(self._backoff.pause_s())
+
+    async def _read(self, socket: Socket) -> None:
+        self._socket, since = socket, trio.current_time()
+        try:
+            while True:
+                text = await socket.receive()
+                if not self._give(text):
+                    socket.abandon("an answer that nobody waits for")
+        finally:
+            self._socket = None
+            self._give(None)
+            if trio.current_time() - since >= Backoff.LONGEST_S:
+                self._backoff.reset()
+
+    def _give(self, text: str | None) -> bool:
+        answer = self._waiting
+        if answer is None or answer.arrived.is_set():
+            return False
+        answer.put(text)
+        return True
+
+
+@asynccontextmanager
+async def order_wire(name: str, url: str, dialer: Dialer, clock: VenueClock, source: random.Random, observe: Observe) -> AsyncIterator[NadoOrderWire]:
+    """An order wire that connects in the background while the context is open. `url` is the gateway's `/v1/ws`.
+
+    It comes up unconnected: a leg without a connection says so when it is asked to vote.
+    """
+    wire = NadoOrderWire(name, url, dialer, clock, source, observe)
+    async with background() as nursery:
+        nursery.start_soon(wire.keep_connected)
+        yield wire

@@ -1,0 +1,123 @@
+"""Event streams from `/v1/subscribe`: one connection, entered when every subscription is acknowledged, ended by the first loss.
+
+There is no replay: whoever loses a stream subscribes anew and reads the state again. So nothing here reconnects or repairs; it says `Unreachable`.
+The socket is drained by a task of its own into a bounded buffer, because a stalled reader stops answering pings and the venue would cut it off. A
+reader that falls behind by a whole buffer loses the connection.
+"""
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+
+import trio
+
+from venue.nado import codec
+from venue.nado.events import StreamEvent, Tally, decode
+from venue.nado.socket import Dialer, Socket, background, open_socket
+from venue.protocol import Refused, Unreachable
+
+BUFFER_SIZE = 4096
+"""Events. At 20 batches a second and product this is over a minute and a half."""
+ACK_S = 5.0
+"""How long the venue may take to acknowledge one step of subscribing."""
+
+Stream = dict[str, object]
+
+
+class Events:
+    """The events of one connection, in the order of their arrival. Raises `Unreachable` when it is over and everything that came is read."""
+
+    def __init__(self, socket: Socket, sender: str) -> None:
+        self.tally = Tally()
+        self._socket = socket
+        self._sender = sender
+        self._send, self._receive = trio.open_memory_channel[StreamEvent](BUFFER_SIZE)
+        self._acks: dict[int, codec.Control] = {}
+        self._progress = trio.Event()
+        self._refusal: codec.Control | None = None
+        self._last_id = 0
+
+    def __aiter__(self) -> AsyncIterator[StreamEvent]:
+        return self
+
+    async def __anext__(self) -> StreamEvent:
+        try:
+            return await self._receive.receive()
+        except trio.EndOfChannel:
+            raise self._socket.lost() from None
+
+    async def drain(self) -> None:
+        """Read the socket until it ends: events into the buffer, answers to where `ask` waits for them."""
+        try:
+            with self._send:
+                while True:
+                    self._take(decode(await self._socket.receive(), self._sender, self.tally))
+        except Unreachable:
+            pass  # the reader hears of it from `__anext__`, after what had arrived before
+        except trio.WouldBlock:
+            self._socket.abandon(f"fell behind: {BUFFER_SIZE} events were not read")
+        finally:
+            self._notify()
+
+    def _take(self, read: StreamEvent | codec.Control | None) -> None:
+        if isinstance(read, codec.Control):
+            self._acknowledge(read)
+        elif read is not None:
+            self._send.send_nowait(read)
+
+    def _acknowledge(self, control: codec.Control) -> None:
+        if control.refusal is not None:
+            self._refusal = control
+        elif control.id is not None:
+            self._acks[int(control.id)] = control
+        self._notify()
+
+    def _notify(self) -> None:
+        progress, self._progress = self._progress, trio.Event()
+        progress.set()
+
+    def next_id(self) -> int:
+        """A fresh request id for this connection."""
+        self._last_id += 1
+        return self._last_id
+
+    async def ask(self, frames: dict[int, str]) -> None:
+        """Send control frames by their ids and wait until all are acknowledged. Events may come before the acknowledgements: they are kept.
+
+        Raises `Refused` when the venue says no to one, `Unreachable` when it does not answer in time.
+        """
+        with trio.move_on_after(ACK_S):
+            for frame in frames.values():
+                await self._socket.send(frame)
+            await self._acknowledged(set(frames))
+            return
+        raise Unreachable(f"{self._socket.name}: no acknowledgement in {ACK_S:g} s")
+
+    async def _acknowledged(self, ids: set[int]) -> None:
+        while not ids <= self._acks.keys():
+            if self._refusal is not None:
+                code = self._refusal.error_code
+                raise Refused(None if code is None else int(code), self._refusal.refusal or "")
+            if not self._socket.open:
+                raise self._socket.lost()
+            await self._progress.wait()
+        for request_id in ids:
+            del self._acks[request_id]
+
+
+@asynccontextmanager
+async def subscribed(
+    url: str, dialer: Dialer, streams: Sequence[Stream], sender: str = "", authentication: tuple[int, str] | None = None
+) -> AsyncIterator[Events]:
+    """The events of `streams` for one connection's life. Entered = all acknowledged; raises `Refused` or `Unreachable` instead.
+
+    `authentication`: (expiration in venue ms, signature) of `sender`, for streams that need it. It is acknowledged before anything is subscribed.
+    """
+    async with open_socket(url, dialer) as socket, background() as nursery:
+        events = Events(socket, sender)
+        nursery.start_soon(events.drain)
+        if authentication is not None:
+            request_id = events.next_id()
+            await events.ask({request_id: codec.authenticate(request_id, sender, *authentication)})
+        ids = [events.next_id() for _ in streams]
+        await events.ask({request_id: codec.subscribe(request_id, stream) for request_id, stream in zip(ids, streams, strict=True)})
+        yield events
