@@ -37,6 +37,7 @@ class LoggedOrder:
     reduce_only: bool
     appendix: int
     nonce: int
+    expiration_s: int
     increasing: bool
     """Could it have made the position larger when it arrived? Reduce-only orders cannot."""
     arrived_ns: Ns
@@ -65,9 +66,20 @@ class OrderLog(list[LoggedOrder]):
     def attempt(self, order: Order, digest: str, signer: str, terms: Terms, *, increasing: bool, now_ns: int) -> LoggedOrder:
         """Append an attempt."""
         entry = LoggedOrder(
-            digest, order.sender, signer, order.product_id, order.amount, order.price, terms.kind, terms.reduce_only, order.appendix, order.nonce,
-            increasing, Ns(now_ns),
-        )  # fmt: skip
+            digest=digest,
+            sender=order.sender,
+            signer=signer,
+            product_id=order.product_id,
+            amount=order.amount,
+            price=order.price,
+            kind=terms.kind,
+            reduce_only=terms.reduce_only,
+            appendix=order.appendix,
+            nonce=order.nonce,
+            expiration_s=order.expiration_s,
+            increasing=increasing,
+            arrived_ns=Ns(now_ns),
+        )
         self.append(entry)
         return entry
 

@@ -1,0 +1,146 @@
+"""The archive (indexer): fills as the chain will remember them, visible some time after they happened. Absence from it proves nothing."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from messages.units import Ns
+from venue.simulated.events import Filled
+from venue.simulated.order_log import LoggedOrder, OrderLog
+
+LAG_NS = Ns(150_000_000)
+"""Observed between engine and archive: 100 to 200 ms."""
+LIMIT_DEFAULT, LIMIT_MAX = 100, 500
+
+
+class ArchiveQuery(msgspec.Struct, frozen=True):
+    """The parameters of `orders` and `matches` that are understood; the filters of triggers and isolated margin are ignored."""
+
+    digests: tuple[str, ...] | None = None
+    subaccounts: tuple[str, ...] | None = None
+    product_ids: tuple[int, ...] | None = None
+    limit: int | None = None
+    idx: int | None = None
+    """Newest submission index wanted; clients of different ages call it idx, max_idx or submission_idx."""
+    max_idx: int | None = None
+    submission_idx: int | None = None
+    max_time: int | None = None
+    """Seconds."""
+
+    @property
+    def newest(self) -> int | None:
+        """The newest submission index wanted."""
+        return next((idx for idx in (self.idx, self.max_idx, self.submission_idx) if idx is not None), None)
+
+
+class _Match(msgspec.Struct, frozen=True):
+    """One side of one match, with the order's running totals after it."""
+
+    fill: Filled
+    order: LoggedOrder
+    base: int
+    quote: int
+    fee: int
+
+
+class Archive:
+    """Every match, oldest first, and where to find an order's."""
+
+    def __init__(self, orders: OrderLog) -> None:
+        self._orders = orders
+        self._matches: list[_Match] = []
+        self._by_digest: dict[str, list[_Match]] = {}
+
+    def record(self, fill: Filled) -> None:
+        """Take a fill in; it can be asked for `LAG_NS` later."""
+        order = self._orders.known(fill.digest)
+        if order is None:
+            raise LookupError(f"a fill of {fill.digest}, which never arrived")
+        mine = self._by_digest.setdefault(fill.digest, [])
+        base, quote, fee = (mine[-1].base, mine[-1].quote, mine[-1].fee) if mine else (0, 0, 0)
+        signed = fill.filled if fill.is_bid else -fill.filled
+        match = _Match(fill, order, base + signed, quote + fill.quote, fee + fill.fee)
+        mine.append(match)
+        self._matches.append(match)
+
+    def matches(self, query: ArchiveQuery, now_ns: int) -> dict[str, Any]:
+        """`matches`: newest first."""
+        found = (match for match in reversed(self._matches) if _visible(match, query, now_ns))
+        return {"matches": [_match_json(match) for match in _first(found, query)], "txs": []}
+
+    def orders(self, query: ArchiveQuery, now_ns: int) -> dict[str, Any]:
+        """`orders`: those that have traded, with their totals, newest first."""
+        if query.digests is not None:
+            lasts = (self._last(digest.lower(), query, now_ns) for digest in query.digests)
+        else:
+            lasts = (self._last(digest, query, now_ns) for digest in reversed(self._by_digest))
+        return {"orders": [_order_json(match) for match in _first((last for last in lasts if last), query)]}
+
+    def _last(self, digest: str, query: ArchiveQuery, now_ns: int) -> _Match | None:
+        visible = [match for match in self._by_digest.get(digest, ()) if _visible(match, query, now_ns)]
+        return visible[-1] if visible else None
+
+
+def _visible(match: _Match, query: ArchiveQuery, now_ns: int) -> bool:
+    fill = match.fill
+    return (
+        fill.at_ns + LAG_NS <= now_ns
+        and (query.subaccounts is None or fill.subaccount in {name.lower() for name in query.subaccounts})
+        and (query.product_ids is None or fill.product_id in query.product_ids)
+        and (query.newest is None or fill.submission_idx <= query.newest)
+        and (query.max_time is None or fill.at_ns <= query.max_time * 10**9)
+    )
+
+
+def _first(matches: Iterable[_Match], query: ArchiveQuery) -> list[_Match]:
+    limit = min(LIMIT_DEFAULT if query.limit is None else query.limit, LIMIT_MAX)
+    return [match for _, match in zip(range(limit), matches, strict=False)]
+
+
+def _match_json(match: _Match) -> dict[str, Any]:
+    fill, order = match.fill, match.order
+    return {
+        "digest": fill.digest,
+        "order": {
+            "sender": order.sender,
+            "priceX18": str(int(order.price)),
+            "amount": str(int(order.amount)),
+            "expiration": str(order.expiration_s),
+            "nonce": str(order.nonce),
+            "appendix": str(order.appendix),
+        },
+        "base_filled": str(int(fill.filled) if fill.is_bid else -int(fill.filled)),
+        "quote_filled": str(int(fill.quote)),
+        "fee": str(int(fill.fee)),
+        "builder_fee": "0",
+        "sequencer_fee": "0",
+        "cumulative_fee": str(match.fee),
+        "cumulative_base_filled": str(match.base),
+        "cumulative_quote_filled": str(match.quote),
+        "submission_idx": str(fill.submission_idx),
+        "timestamp": str(fill.at_ns // 10**9),
+        "isolated": False,
+        "is_taker": fill.is_taker,
+    }
+
+
+def _order_json(match: _Match) -> dict[str, Any]:
+    fill, order = match.fill, match.order
+    return {
+        "digest": fill.digest,
+        "subaccount": fill.subaccount,
+        "product_id": fill.product_id,
+        "submission_idx": str(fill.submission_idx),
+        "amount": str(int(order.amount)),
+        "price_x18": str(int(order.price)),
+        "expiration": str(order.expiration_s),
+        "nonce": str(order.nonce),
+        "appendix": str(order.appendix),
+        "base_filled": str(match.base),
+        "quote_filled": str(match.quote),
+        "fee": str(match.fee),
+        "builder_fee": "0",
+        "timestamp": str(fill.at_ns // 10**9),
+        "isolated": False,
+    }
