@@ -1,0 +1,201 @@
+"""Questions over HTTP, against a transport that answers with the documented JSON."""
+
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+import trio
+from trio.testing import MockClock
+
+from messages.units import ONE
+from tests.shared_data import shared
+from venue.nado.http import INSTANCE_HEADER, HttpReads
+from venue.protocol import Malformed, Reads, Refused, Unreachable
+
+BASE = "http://venue:1234"
+SENDER = "0x19e7e376e7c213b7e7e7e46cc70a5dd086daff2a64656661756c740000000000"
+DIGEST = "0x36188375ab2eb764fa367e014eb3352e438aeb7d32e14d0d71a0d106d6f02fec"
+FILES = (
+    "01_query_contracts_nonces_status",
+    "02_query_all_products",
+    "03_query_symbols",
+    "04_query_subaccount_info",
+    "05_query_market_data",
+    "06_query_orders",
+    "07_query_max_order_size_fee_rates",
+)
+
+
+def documented() -> dict[str, dict[str, Any]]:
+    """Every query of the protocol sheet's examples with its answer."""
+    answers: dict[str, dict[str, Any]] = {}
+    for name in FILES:
+        document = json.loads(shared(f"nado-messages/{name}.json").read_text())
+        for case in document.get("cases", [document]):
+            answers.setdefault(case["request"]["type"], case["response"])
+    return answers
+
+
+class Gateway:
+    """Speaks the documented HTTP: /v1/query, /v1/time, /v1/execute and the archive at /v1 of another host."""
+
+    def __init__(self) -> None:
+        self.answers = documented()
+        self.archive: dict[str, Any] = {"orders": []}
+        self.headers = {"content-type": "application/json"}
+        self.asked: list[tuple[str, str, Any]] = []
+
+    async def __call__(self, request: httpx.Request) -> httpx.Response:
+        body = json.loads(request.content) if request.content else None
+        self.asked.append((request.method, str(request.url), body))
+        return httpx.Response(200, json=self._answer(request, body), headers=self.headers)
+
+    def _answer(self, request: httpx.Request, body: Any) -> Any:
+        if request.url.host == "archive":
+            return self.archive
+        match request.method, request.url.path:
+            case "GET", "/v1/time":
+                return 1786360000123
+            case "POST", "/v1/query":
+                return self.answers[body["type"]]
+            case "POST", "/v1/execute":
+                document = json.loads(shared("nado-messages/10_execute_cancel_orders.json").read_text())
+                return document["response"]
+        raise AssertionError(f"nothing at {request.method} {request.url}")
+
+
+Handler = Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
+
+
+@asynccontextmanager
+async def reads_of(handler: Handler) -> AsyncIterator[HttpReads]:
+    transport = httpx.MockTransport(handler)
+    async with HttpReads(BASE + "/", SENDER, name="testnet", archive_url="http://archive", transport=transport) as reads:
+        yield reads
+
+
+async def test_every_question_of_the_interface_is_answered_from_the_documented_json() -> None:
+    gateway = Gateway()
+    async with reads_of(gateway) as reads:
+        as_interface: Reads = reads
+        assert await as_interface.time_ms() == 1786360000123
+        assert await as_interface.status() == "active"
+        rules = await as_interface.rules()
+        assert (rules.venue, rules.chain_id, rules.eth.product_id, rules.sol.product_id) == ("testnet", 57073, 4, 8)
+        assert (await as_interface.book(4)).bids[0].price == 27569 * ONE // 10
+        account = await as_interface.account()
+        assert account.at_ms == 1786360000123
+        assert account.position(4).total == 42 * ONE // 1000
+        assert account.open_orders == (DIGEST,)
+        assert await as_interface.archived([DIGEST]) == ()
+    assert ("POST", "http://archive/v1", {"orders": {"digests": [DIGEST]}}) in gateway.asked
+    assert ("POST", f"{BASE}/v1/query", {"type": "fee_rates", "sender": SENDER}) in gateway.asked
+
+
+async def test_the_engines_timestamp_is_asked_before_the_positions() -> None:
+    gateway = Gateway()
+    async with reads_of(gateway) as reads:
+        await reads.account()
+    kinds = [body["type"] for _, _, body in gateway.asked]
+    assert kinds == ["symbols", "market_liquidity", "subaccount_info", "isolated_positions", "orders"]
+    assert gateway.asked[1][2] == {"type": "market_liquidity", "product_id": 4, "depth": 1}
+    assert gateway.asked[4][2] == {"type": "orders", "sender": SENDER, "product_ids": [4, 8]}
+
+
+async def test_a_simulated_venue_is_known_by_its_instance() -> None:
+    gateway = Gateway()
+    gateway.headers[INSTANCE_HEADER] = "a1b2"
+    async with reads_of(gateway) as reads:
+        assert (await reads.rules()).venue == "testnet:a1b2"
+
+
+async def test_the_archive_tells_quantity_notional_and_fee() -> None:
+    gateway = Gateway()
+    order = {"digest": DIGEST, "subaccount": SENDER, "product_id": 4, "amount": str(42 * ONE // 1000), "submission_idx": "563019", "isolated": False}
+    gateway.archive = {"orders": [{**order, "base_filled": str(42 * ONE // 1000), "quote_filled": str(-116 * ONE), "fee": str(ONE // 5)}]}
+    async with reads_of(gateway) as reads:
+        (found,) = await reads.archived([DIGEST, "0x00"])
+        assert (found.filled, found.quote, found.fee, found.last_submission_idx) == (42 * ONE // 1000, 1158 * ONE // 10, ONE // 5, 563019)
+        assert await reads.archived([]) == ()
+        gateway.archive = {"error": "busy"}
+        with pytest.raises(Malformed, match="orders"):
+            await reads.archived([DIGEST])
+
+
+@pytest.mark.parametrize("status", [403, 404, 429, 500, 502, 503])
+async def test_any_status_but_200_is_unreachable_and_never_flat(status: int) -> None:
+    """Lesson R2: HTTP 503 on the position query was read as flat."""
+
+    async def failing(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, json={"reason": "ip_query_only", "blocked": True})
+
+    async with reads_of(failing) as reads:
+        with pytest.raises(Unreachable, match=rf"HTTP {status} .*ip_query_only"):
+            await reads.account()
+
+
+async def test_a_refused_question_names_the_code() -> None:
+    gateway = Gateway()
+    gateway.answers["subaccount_info"] = {
+        "status": "failure",
+        "error": "no such product",
+        "error_code": 2016,
+        "request_type": "query_subaccount_info",
+    }
+    async with reads_of(gateway) as reads:
+        with pytest.raises(Refused) as caught:
+            await reads.account()
+    assert caught.value.code == 2016
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>", b"{}", b"[]", b'{"status":"success"}', b'{"status":"success","data":{}}', b'{"status":"maybe","data":1}']
+)
+async def test_garbage_is_malformed_and_names_the_question(body: bytes) -> None:
+    async def answer(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=body)
+
+    async with reads_of(answer) as reads:
+        with pytest.raises(Malformed, match="market_liquidity"):
+            await reads.book(4)
+        with pytest.raises(Malformed):
+            await reads.time_ms()
+
+
+async def test_no_answer_is_unreachable_at_the_deadline(autojump_clock: MockClock) -> None:
+    async def hanging(_request: httpx.Request) -> httpx.Response:
+        await trio.sleep_forever()
+        raise AssertionError
+
+    async with reads_of(hanging) as reads:
+        with pytest.raises(Unreachable, match="no answer in 2 s"):
+            await reads.status()
+        assert trio.current_time() == pytest.approx(2, abs=0.01)
+
+
+async def test_a_refused_connection_is_unreachable() -> None:
+    async with HttpReads("http://127.0.0.1:1", SENDER, name="simulated") as reads:
+        with pytest.raises(Unreachable, match=r"127\.0\.0\.1:1"):
+            await reads.time_ms()
+
+
+async def test_over_real_tcp_the_same_questions_are_answered() -> None:
+    async def serve(stream: trio.SocketStream) -> None:
+        async with stream:
+            while await stream.receive_some():
+                await stream.send_all(b"HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\n1786360000123")
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(trio.serve_tcp, serve, 0)
+        port = listeners[0].socket.getsockname()[1]
+        async with HttpReads(f"http://127.0.0.1:{port}", SENDER, name="simulated") as reads:
+            assert await reads.time_ms() == await reads.time_ms() == 1786360000123
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_cancellation_answers_what_it_cancelled() -> None:
+    async with reads_of(Gateway()) as reads:
+        assert await reads.execute('{"cancel_product_orders":{}}') == (DIGEST,)

@@ -1,0 +1,154 @@
+"""The whole client as one `Venue`: what it signs, where it goes, what it refuses."""
+
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import httpx
+import pytest
+import trio
+import trio.testing
+from trio.testing import MockClock
+
+from actors.runtime.clock import RunClock, VenueClock
+from messages.units import ONE, Base, Ms, Price, Quote, Rate
+from tests.venue.nado.wires import MemoryDialer
+from venue.nado.client import AUTHENTICATION_MS, NadoVenue
+from venue.nado.signing import Signer, cancellation_products_digest, recover, recv_time_of, stream_authentication_digest, subaccount_hex
+from venue.nado.socket import Socket
+from venue.protocol import Order, ProductRules, Refused, SignedOrder, Venue, VenueRules
+
+SIGNER = Signer(bytes([0x11]) * 32)
+SENDER = subaccount_hex(SIGNER.address, "default")
+START_MS = 1_786_360_000_000
+ENDPOINT = "0x05ec92d78ed421f3d3ada77ffde167106565974e"
+
+
+def product(symbol: str, product_id: int, tick: int, step: int) -> ProductRules:
+    one = Rate(ONE)
+    return ProductRules(symbol, product_id, Price(tick), Base(step), Quote(100 * ONE), one, one, one, one, one, one, Price(ONE), "live")
+
+
+RULES = VenueRules("simulated:a1", 57073, ENDPOINT, product("ETH-PERP", 4, ONE // 10, ONE // 1000), product("SOL-PERP", 8, ONE // 100, ONE // 10))
+
+
+class Nado:
+    """Both sockets of a venue: acknowledges everything on /v1/subscribe, accepts everything on /v1/ws."""
+
+    def __init__(self) -> None:
+        self.frames: list[tuple[str, dict[str, Any]]] = []
+        self.after: list[str] = []
+
+    async def __call__(self, socket: Socket) -> None:
+        while True:
+            frame = json.loads(await socket.receive())
+            self.frames.append((socket.path, frame))
+            if socket.path == "/v1/ws":
+                await socket.send(json.dumps({"status": "success", "data": {"digest": "0x07"}}))
+                continue
+            await socket.send(json.dumps({"result": None, "id": frame["id"]}))
+            while self.after and frame["method"] == "subscribe":
+                await socket.send(self.after.pop(0))
+
+
+@asynccontextmanager
+async def venue_at(nado: Nado, signer: Signer | None = SIGNER, handler: Any = None, notes: list[Any] | None = None) -> AsyncIterator[NadoVenue]:
+    clock = VenueClock(RunClock(START_MS * 1_000_000))
+    transport = httpx.MockTransport(handler) if handler else None
+    async with (
+        MemoryDialer(nado) as dialer,
+        NadoVenue(
+            "http://venue", RULES, SENDER, signer, clock, dialer, http_transport=transport, observe=(notes if notes is not None else []).append
+        ) as venue,
+    ):
+        yield venue
+
+
+async def test_it_is_a_venue() -> None:
+    async with venue_at(Nado()) as venue:
+        as_interface: Venue = venue
+        assert as_interface.reads is not None
+        assert as_interface.forge is not None
+
+
+async def test_the_account_stream_is_authenticated_by_a_signature_that_recovers_to_us(autojump_clock: MockClock) -> None:
+    nado = Nado()
+    async with venue_at(nado) as venue, venue.account_events():
+        path, frame = nado.frames[0]
+    assert path == "/v1/subscribe"
+    expiration = int(frame["tx"]["expiration"])
+    assert expiration - START_MS == AUTHENTICATION_MS
+    assert frame["tx"]["sender"] == SENDER
+    assert recover(stream_authentication_digest(SENDER, expiration, 57073, ENDPOINT), frame["signature"]) == SIGNER.address
+    assert {frame["stream"]["subaccount"] for _, frame in nado.frames[1:]} == {SENDER}
+
+
+async def test_the_market_stream_needs_no_key(autojump_clock: MockClock) -> None:
+    nado = Nado()
+    async with venue_at(nado, signer=None) as venue:
+        async with venue.market_events([4, 8]):
+            assert [frame["stream"]["product_id"] for _, frame in nado.frames] == [4, 8]
+        with pytest.raises(ValueError, match="no key"):
+            async with venue.account_events():
+                raise AssertionError("entered")
+
+
+async def test_what_could_not_be_read_is_told_when_the_stream_ends(autojump_clock: MockClock) -> None:
+    nado, notes = Nado(), list[Any]()
+    nado.after = ["garbage"]
+    async with venue_at(nado, notes=notes) as venue, venue.market_events([4]):
+        await trio.sleep(0.1)
+    assert "1 of 1 frames could not be read" in notes[0].text
+
+
+async def test_each_leg_has_a_connection_of_its_own(autojump_clock: MockClock) -> None:
+    nado = Nado()
+    order = Order(4, SENDER, Price(2757 * ONE), Base(ONE), START_MS // 1000 + 3, (START_MS + 2000) << 20, 1025)
+    signed = SignedOrder(order, "0x07", "0x", Ms(START_MS + 2000))
+    async with venue_at(nado) as venue, venue.order_wire("eth_leg") as eth, venue.order_wire("sol_leg") as sol:
+        await trio.sleep(0.1)
+        assert eth.connected
+        assert sol.connected
+        assert [(await wire.place(signed)).kind for wire in (eth, sol)] == ["accepted", "accepted"]
+    assert [path for path, _ in nado.frames] == ["/v1/ws", "/v1/ws"]
+    assert [frame["place_order"]["id"] for _, frame in nado.frames] == [1, 1]
+
+
+async def test_cancelling_everything_is_signed_for_exactly_the_products_named(autojump_clock: MockClock) -> None:
+    executed: list[dict[str, Any]] = []
+
+    async def handler(request: httpx.Request) -> httpx.Response:
+        assert str(request.url) == "http://venue/v1/execute"
+        executed.append(json.loads(request.content)["cancel_product_orders"])
+        return httpx.Response(200, json={"status": "success", "data": {"cancelled_orders": []}, "request_type": "execute_cancel_product_orders"})
+
+    async with venue_at(Nado(), handler=handler) as venue:
+        await venue.cancel_all([4, 8])
+        await venue.cancel_all([4])
+        with pytest.raises(ValueError, match="at least one product"):
+            await venue.cancel_all([])
+    assert [cancel["tx"]["productIds"] for cancel in executed] == [[4, 8], [4]]
+    for cancel in executed:
+        nonce = int(cancel["tx"]["nonce"])
+        assert START_MS < recv_time_of(nonce) <= START_MS + 100_000
+        digest = cancellation_products_digest(SENDER, cancel["tx"]["productIds"], nonce, 57073, ENDPOINT)
+        assert recover(digest, cancel["signature"]) == SIGNER.address
+    assert executed[0]["tx"]["nonce"] != executed[1]["tx"]["nonce"]
+
+
+async def test_a_refused_cancellation_is_refused() -> None:
+    async def handler(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"status": "failure", "error": "Invalid signature", "error_code": 2028})
+
+    async with venue_at(Nado(), handler=handler) as venue:
+        with pytest.raises(Refused) as caught:
+            await venue.cancel_all([4, 8])
+    assert caught.value.code == 2028
+
+
+def test_importing_the_client_does_not_import_the_web_packages() -> None:
+    code = "import sys, venue.nado.client; sys.exit(any(name in sys.modules for name in ('httpx', 'nado_protocol', 'starlette', 'hypercorn')))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
