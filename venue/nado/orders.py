@@ -6,7 +6,7 @@ something else, a frame nobody asked for) it is closed: a late answer must never
 resolved elsewhere by its digest. **Nothing is ever sent again from here.**
 
 This file holds the only shielded wait of the program: from the bytes handed to the socket until the answer or the deadline. A cancellation in
-between would leave an order on its way that nobody waits for. It is bounded by the receive window, 2.5 s in all.
+between would leave an order on its way that nobody waits for. It ends 500 ms after the receive window, and the connection lives as long.
 """
 
 import random
@@ -158,9 +158,19 @@ class NadoOrderWire:
 async def order_wire(name: str, url: str, dialer: Dialer, clock: VenueClock, source: random.Random, observe: Observe) -> AsyncIterator[NadoOrderWire]:
     """An order wire that connects in the background while the context is open. `url` is the gateway's `/v1/ws`.
 
-    It comes up unconnected: a leg without a connection says so when it is asked to vote.
+    It comes up unconnected: a leg without a connection says so when it is asked to vote. The connection outlives a cancellation until the body of the
+    context has ended: a leg that is stopped with an order under way needs it to hear the answer.
     """
     wire = NadoOrderWire(name, url, dialer, clock, source, observe)
+    life = trio.CancelScope(shield=True)
+
+    async def keep_connected() -> None:
+        with life:
+            await wire.keep_connected()
+
     async with background() as nursery:
-        nursery.start_soon(wire.keep_connected)
-        yield wire
+        nursery.start_soon(keep_connected)
+        try:
+            yield wire
+        finally:
+            life.cancel()

@@ -14,7 +14,7 @@ WINDOWS = ((10_000, 100), (60_000, 600))
 _LONGEST_MS = max(length for length, _ in WINDOWS)
 
 
-def unwind_weight(flatten_steps: int, products: int = 2) -> int:
+def unwind_weight(flatten_steps: int = 5, products: int = 2) -> int:
     """What closing both legs may cost at worst, from any state.
 
     Flattening: one order per leg and step. ESCAPE, should that fail: twice (now, and once more after the last receive window), each time one

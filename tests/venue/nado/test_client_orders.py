@@ -228,6 +228,25 @@ async def test_a_leg_that_is_stopped_while_its_order_is_under_way_still_learns_t
         assert len(server.frames) == 1
 
 
+async def test_a_whole_leg_that_is_stopped_takes_its_connection_down_only_after_the_answer(autojump_clock: MockClock) -> None:
+    server = Server()
+    server.delay_s = 0.5
+    replies: list[Reply] = []
+    with trio.move_on_after(0.2):
+        async with wire_to(server) as (wire, dialer):
+            dialer.outlive()
+            replies.append(await wire.place(signed()))
+    assert replies == [Reply("accepted", None, "")]
+    assert trio.current_time() == pytest.approx(0.5, abs=0.01)
+
+
+async def test_an_idle_leg_is_stopped_at_once(autojump_clock: MockClock) -> None:
+    with trio.move_on_after(0.2):
+        async with wire_to(Server()):
+            await trio.sleep_forever()
+    assert trio.current_time() == pytest.approx(0.2, abs=0.01)
+
+
 async def test_a_cancelled_leg_is_held_no_longer_than_the_receive_window(autojump_clock: MockClock) -> None:
     async with wire_to(Server(lambda _frame: None)) as (wire, _):
         began = trio.current_time()
