@@ -228,22 +228,29 @@ async def test_a_leg_that_is_stopped_while_its_order_is_under_way_still_learns_t
         assert len(server.frames) == 1
 
 
+@asynccontextmanager
+async def stopped_leg(dialer: MemoryDialer, after_s: float) -> AsyncIterator[NadoOrderWire]:
+    """A leg's connection under a scope that is cancelled, while the venue lives on."""
+    clock = VenueClock(RunClock(START_MS * 1_000_000))
+    with trio.move_on_after(after_s):
+        async with order_wire("eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), lambda _note: None) as wire:
+            await trio.sleep(0.1)
+            yield wire
+
+
 async def test_a_whole_leg_that_is_stopped_takes_its_connection_down_only_after_the_answer(autojump_clock: MockClock) -> None:
     server = Server()
     server.delay_s = 0.5
     replies: list[Reply] = []
-    with trio.move_on_after(0.2):
-        async with wire_to(server) as (wire, dialer):
-            dialer.outlive()
-            replies.append(await wire.place(signed()))
+    async with MemoryDialer(server) as dialer, stopped_leg(dialer, 0.2) as wire:
+        replies.append(await wire.place(signed()))
     assert replies == [Reply("accepted", None, "")]
-    assert trio.current_time() == pytest.approx(0.5, abs=0.01)
+    assert trio.current_time() == pytest.approx(0.6, abs=0.01)
 
 
-async def test_an_idle_leg_is_stopped_at_once(autojump_clock: MockClock) -> None:
-    with trio.move_on_after(0.2):
-        async with wire_to(Server()):
-            await trio.sleep_forever()
+async def test_a_leg_that_is_stopped_without_an_order_under_way_ends_at_once(autojump_clock: MockClock) -> None:
+    async with MemoryDialer(Server()) as dialer, stopped_leg(dialer, 0.2):
+        await trio.sleep_forever()
     assert trio.current_time() == pytest.approx(0.2, abs=0.01)
 
 

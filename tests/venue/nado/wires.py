@@ -64,10 +64,6 @@ class MemoryDialer:
         self.break_after: int | None = None
         self._ends: list[trio.abc.Stream] = []
 
-    def outlive(self) -> None:
-        """Let the server live on when the test's own scope is cancelled: it is another process."""
-        self._nursery.cancel_scope.shield = True
-
     async def __aenter__(self) -> Self:
         self._nursery = await self._stack.enter_async_context(background())
         return self
