@@ -1,0 +1,67 @@
+"""What a market is made of: moves, which replace the house's liquidity of one product and may bring trades."""
+
+from collections.abc import Iterator
+from typing import Literal, NamedTuple, Protocol
+
+import msgspec
+
+from messages.market import Level
+from messages.units import Base, Price
+
+ProductName = Literal["eth", "sol"]
+
+
+class Trade(msgspec.Struct, frozen=True):
+    """A trade of the rest of the world, as the tape shows it."""
+
+    price: Price
+    amount: Base
+    """Unsigned."""
+    taker_buys: bool
+
+
+class Move(msgspec.Struct, frozen=True):
+    """One change of one product: the whole house ladder after it, never a difference."""
+
+    at_ns: int
+    """Since the market's start; never decreases from move to move."""
+    product: ProductName
+    bids: tuple[Level, ...]
+    """Best first, on tick and step; REPLACES the house's bids. Never empty, never crossing `asks`."""
+    asks: tuple[Level, ...]
+    oracle: Price | None
+    """The new oracle price, or None where it stays."""
+    trades: tuple[Trade, ...]
+    """Traded since the move before, oldest first."""
+
+
+class Market(Protocol):
+    """Something that moves the venue's two books."""
+
+    def moves(self) -> Iterator[Move]:
+        """Moves by time, each call from the start again; the first of each product at 0 ns; may be endless. After the last one the books stand still."""
+        ...
+
+
+class Lattice(NamedTuple):
+    """One product's price tick and size step, x18."""
+
+    tick: Price
+    step: Base
+
+
+class Steps(msgspec.Struct, frozen=True):
+    """The venue's lattice, x18. The defaults are Nado's for ETH-PERP and SOL-PERP."""
+
+    eth_tick: Price = Price.of("0.1")
+    eth_step: Base = Base.of("0.001")
+    sol_tick: Price = Price.of("0.01")
+    sol_step: Base = Base.of("0.1")
+
+    def of(self, product: ProductName) -> Lattice:
+        """The lattice of one product."""
+        return Lattice(self.eth_tick, self.eth_step) if product == "eth" else Lattice(self.sol_tick, self.sol_step)
+
+
+NADO_STEPS = Steps()
+"""Nado's ticks and steps: 0.1 / 0.001 for ETH-PERP, 0.01 / 0.1 for SOL-PERP."""
