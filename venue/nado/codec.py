@@ -72,9 +72,20 @@ def read(data: bytes | str, kind: type[T]) -> T:
     return decoded
 
 
+def _encode_number(value: object) -> object:
+    if isinstance(value, X18):
+        return int.__str__(value)
+    if isinstance(value, Whole):
+        return int(value)
+    raise NotImplementedError(f"{type(value).__name__} has no wire form")
+
+
+_encoder = msgspec.json.Encoder(enc_hook=_encode_number)
+
+
 def write(frame: object) -> str:
-    """A frame as the text that goes out."""
-    return msgspec.json.encode(frame).decode()
+    """A frame as the text that goes out: x18 numbers as decimal strings, counters and ids as JSON numbers."""
+    return _encoder.encode(frame).decode()
 
 
 # --- answers to queries and executes ---------------------------------------------------------------------------------------------------------------

@@ -157,6 +157,10 @@ def test_a_cancellation_on_the_wire_is_the_documented_one_and_never_of_all_produ
         codec.cancel_product_orders(SENDER, [], 1, "0x")
 
 
+def test_amounts_leave_as_strings_and_counters_as_numbers() -> None:
+    assert codec.write({"id": codec.Whole(7), "amount": Base(-(2**127))}) == '{"id":7,"amount":"-170141183460469231731687303715884105728"}'
+
+
 def test_control_frames_on_the_wire_are_the_documented_ones() -> None:
     exchange = example("14_subscribe_control")["exchange"]
     authenticate = exchange[0]["send"]
