@@ -27,6 +27,7 @@ class Saved(msgspec.Struct, frozen=True):
     """What the file holds."""
 
     epoch: int = 0
+    venue: str = ""
     halt_code: str = ""
     halt_detail: str = ""
 
@@ -57,6 +58,11 @@ class RunState:
     def halted(self) -> tuple[str, str] | None:
         """Code and detail of a latched halt."""
         return (self._saved.halt_code, self._saved.halt_detail) if self._saved.halt_code else None
+
+    def belongs_to(self, venue: str) -> None:
+        """Tie a halt to one instance of the venue: a simulated venue that is new starts without the halt of the one before."""
+        if self._saved.venue != venue:
+            self._write(Saved(self._saved.epoch, venue))
 
     def bump(self) -> int:
         """Start a new epoch: on disk before anybody acts in it."""

@@ -1,0 +1,67 @@
+"""What has to be asked of the venue, beside the supervisor's loop: RESOLVE for orders in doubt, and reconciling the account.
+
+Answers go to the ledger.
+"""
+
+import trio
+
+from actors.tree import Channels, World
+from messages.execution import Doubt, Resolved
+from messages.lifecycle import Note
+from venue.protocol import VenueError
+from venue.resolve import resolve
+
+RECONCILE_S = (0.2, 5.0)
+"""Pause between two readings of the account: while something awaits proof, and otherwise."""
+
+
+class Inquiry:
+    """Runs in the supervisor's nursery; never decides anything."""
+
+    def __init__(self, world: World, channels: Channels) -> None:
+        self._world = world
+        self._channels = channels
+        self._resolving: set[str] = set()
+        self._wanted = trio.Event()
+
+    def reconcile_soon(self) -> None:
+        """Something has changed: read the account now."""
+        self._wanted.set()
+
+    def resolve_doubts(self, nursery: trio.Nursery) -> None:
+        """Start RESOLVE for every order without an ending that is not being resolved already."""
+        held = self._channels.held.value
+        for doubt in held.doubts if held else ():
+            if doubt.order_digest not in self._resolving:
+                self._resolving.add(doubt.order_digest)
+                nursery.start_soon(self._resolve, doubt)
+
+    async def _resolve(self, doubt: Doubt) -> None:
+        self._note(f"{doubt.leg.upper()} order {doubt.order_digest[:10]} unknown: asking the venue until it is certain")
+        try:
+            await resolve(doubt, self._world.venue.reads, self._resolved)
+        finally:
+            self._resolving.discard(doubt.order_digest)
+
+    def _resolved(self, answer: Resolved) -> None:
+        self._channels.to_ledger.post(answer)
+        self._world.observe(answer)
+
+    async def reconcile_for_ever(self) -> None:
+        """Read the account after every plan, and now and then; the ledger compares it with its own word."""
+        while True:
+            held = self._channels.held.value
+            pending = held is None or held.awaiting_proof or not held.account_ok
+            with trio.move_on_after(RECONCILE_S[0] if pending else RECONCILE_S[1]):
+                await self._wanted.wait()
+            self._wanted = trio.Event()
+            try:
+                snapshot = await self._world.venue.reads.account()
+            except VenueError as error:
+                self._note(f"the account could not be read: {error}")
+                await trio.sleep(RECONCILE_S[0])
+            else:
+                self._channels.to_ledger.post(snapshot)
+
+    def _note(self, text: str) -> None:
+        self._world.observe(Note(self._world.clock.utc_ns(), "warning", "supervisor", text))

@@ -1,0 +1,174 @@
+"""The tree and its wiring: who is started in which order, under which limits, and which channels connect them (design: supervision).
+
+    supervisor               one_for_one, 3 in 60 s
+    |-- feeds                one_for_one, 10 in 300 s, backoff 0.25 -> 30 s: market_data, account
+    `-- trading              rest_for_one, 5 in 60 s
+        |-- ledger           first up, last down: never trade unrecorded
+        |-- legs             one_for_all: eth_leg, sol_leg
+        `-- sizing           first to stop: no new decisions
+
+The channels live as long as the process and outlive every incarnation. An incarnation's epoch is an argument of its start, read once: a restart of
+legs or ledger puts the next epoch on disk first, when both old legs are proven gone.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import trio
+
+from actors import account, leg, market_data, sizing
+from actors.ledger import CsvBooks, LedgerMessage, ledger_actor
+from actors.runtime.barrier import EpochBumped
+from actors.runtime.clock import VenueClock
+from actors.runtime.mailbox import Latest, Mailbox
+from actors.runtime.observe import Observe
+from actors.runtime.specs import Backoff, ChildSpec, Strategy, SupervisorSpec
+from actors.runtime.state import RunState
+from actors.runtime.supervision import Supervisor, nested
+from messages.lifecycle import Directive, Held, Opened
+from messages.market import PairQuote
+from messages.settings import Settings
+from messages.sizing import Abort, Leg, Place, Sealed
+from venue.protocol import Venue, VenueRules
+
+MAILBOX_LEG = 16
+MAILBOX_LEDGER = 4_096
+MAILBOX_SUPERVISOR = 1_024
+"""Bounds: a leg sees three messages a plan; a ledger that falls 4,096 events behind is stuck."""
+
+
+@dataclass(frozen=True)
+class World:
+    """What a machine is given: everything outside of it."""
+
+    settings: Settings
+    venue: Venue
+    rules: VenueRules
+    clock: VenueClock
+    ledger: Path
+    opened: Opened
+    state: RunState
+    observe: Observe
+    seed: int
+    csvs: Callable[[], CsvBooks] | None = None
+    sync: Literal["full", "normal"] = "normal"
+
+
+class Channels:
+    """Every channel of a run, both ends, for the life of the process."""
+
+    def __init__(self, *, may_enter: bool) -> None:
+        self.inbox: Mailbox[msgspec.Struct] = Mailbox("supervisor", MAILBOX_SUPERVISOR)
+        self.to_leg: dict[Leg, Mailbox[leg.LegMessage]] = {"eth": Mailbox("eth_leg", MAILBOX_LEG), "sol": Mailbox("sol_leg", MAILBOX_LEG)}
+        self.to_ledger: Mailbox[LedgerMessage] = Mailbox("ledger", MAILBOX_LEDGER)
+        self.quotes: Latest[PairQuote] = Latest()
+        self.held: Latest[Held] = Latest()
+        self.directive = Latest(Directive(enter=may_enter, leave_now=False, reason=""))
+
+    def tell_three(self, message: Sealed | Place | Abort) -> None:
+        """The same object into three mailboxes in one scheduler slice: nothing can run in between."""
+        self.to_leg["eth"].post(message)
+        self.to_leg["sol"].post(message)
+        self.to_ledger.post(message)
+
+    @property
+    def legs_idle(self) -> bool:
+        """Have both legs taken everything they were sent?"""
+        return not any(box.backlog for box in self.to_leg.values())
+
+
+class Tree:
+    """Builds the supervision tree of one run. `supervisor` is its root."""
+
+    def __init__(self, world: World, channels: Channels) -> None:
+        self.world = world
+        self.channels = channels
+        self._rng = random.Random(world.seed)  # noqa: S311 - jitter, not secrets
+        self.supervisor = Supervisor(self._root(), rng=self._rng)
+
+    def legs_up(self) -> bool:
+        """Are both legs running, neither of them told to stop?"""
+        return self.supervisor.running("eth_leg") and self.supervisor.running("sol_leg")
+
+    def _root(self) -> SupervisorSpec:
+        feeds = (ChildSpec("market_data", self._market_data), ChildSpec("account", self._account))
+        legs = (ChildSpec("eth_leg", partial(self._leg, "eth")), ChildSpec("sol_leg", partial(self._leg, "sol")))
+        under_legs = self.group("legs", "one_for_all", (5, 60), legs, bumps=True)
+        trading = (ChildSpec("ledger", self._ledger), nested(under_legs, rng=self._rng), ChildSpec("sizing", self._sizing))
+        under_feeds = self.group("feeds", "one_for_one", (10, 300), feeds, backoff=Backoff(0.25, 2, 30, 0.2, 60))
+        under_trading = self.group("trading", "rest_for_one", (5, 60), trading, bumps=True)
+        return self.group("supervisor", "one_for_one", (3, 60), tuple(nested(spec, rng=self._rng) for spec in (under_feeds, under_trading)))
+
+    def group(
+        self,
+        name: str,
+        strategy: Strategy,
+        limits: tuple[int, float],
+        children: tuple[ChildSpec, ...],
+        *,
+        backoff: Backoff | None = None,
+        bumps: bool = False,
+    ) -> SupervisorSpec:
+        """One supervisor of the tree; `bumps`: a restart of its children starts a new epoch."""
+        hook = self._bump if bumps else None
+        return SupervisorSpec(name, strategy, *limits, children, backoff, on_restart=hook, on_event=self.world.observe)
+
+    def _bump(self, names: tuple[str, ...]) -> None:
+        """Called with both legs proven gone, before anything starts again: the new epoch is on disk first."""
+        if names == ("sizing",):
+            return
+        epoch = self.world.state.bump()
+        self.channels.inbox.post(EpochBumped(epoch, ", ".join(names)))
+
+    async def _market_data(self, *, task_status: trio.TaskStatus[None]) -> None:
+        w = self.world
+        await market_data.run(w.venue, w.rules, self.channels.quotes, w.clock, w.settings, w.observe, task_status=task_status)
+
+    async def _account(self, *, task_status: trio.TaskStatus[None]) -> None:
+        await account.run(self.world.venue, self._to_ledger, self.channels.inbox.post, task_status=task_status)
+
+    def _to_ledger(self, message: account.AccountMessage) -> None:
+        self.channels.to_ledger.post(message)
+        self.world.observe(message)
+
+    async def _ledger(self, *, task_status: trio.TaskStatus[None]) -> None:
+        w = self.world
+        await ledger_actor(
+            w.ledger,
+            w.opened,
+            w.sync,
+            self.channels.to_ledger.reader(),
+            self.channels.inbox.post,
+            self.channels.held,
+            w.venue.forge,
+            w.clock,
+            w.state.epoch,
+            w.observe,
+            w.csvs() if w.csvs else None,
+            task_status=task_status,
+        )
+
+    async def _leg(self, name: Leg, *, task_status: trio.TaskStatus[None]) -> None:
+        w = self.world
+        tools = leg.Tools(self.channels.inbox.post, w.venue.forge, w.clock, w.settings, w.observe)
+        wire = partial(w.venue.order_wire, f"{name}_leg")
+        await leg.run(name, w.state.epoch, self.channels.to_leg[name].reader(), wire, tools, task_status=task_status)
+
+    async def _sizing(self, *, task_status: trio.TaskStatus[None]) -> None:
+        w = self.world
+        sizer = sizing.Sizer(w.settings, w.rules)
+        await sizing.run(
+            self.channels.quotes,
+            self.channels.held,
+            self.channels.directive,
+            self.channels.inbox.post,
+            sizer,
+            w.clock,
+            w.observe,
+            task_status=task_status,
+        )

@@ -1,0 +1,190 @@
+"""`python supervisor.py run`, and the demo: trade pairs until done, then flat, and say exactly how it ended."""
+
+import signal
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import msgspec
+import trio
+
+from actors.ledger import Fold, OtherIdentity, Store
+from actors.runtime.clock import stopwatch_ns
+from actors.runtime.specs import told
+from actors.runtime.state import AlreadyRunning
+from actors.tree import World
+from commands.child import ChildFailed
+from commands.logfile import log_observer
+from commands.options import RunOptions
+from commands.screen import show
+from commands.staging import Staging
+from commands.summary import Report, code_of, json_line, run_json, text
+from commands.view import RunView
+from commands.words import COMMAND, Refusal, say
+from commands.world import SlowDisk, Wanted, world
+from messages.execution import AccountSnapshot
+from messages.lifecycle import Held, Staged, Totals
+from messages.sizing import Skipped
+from messages.units import Base
+from supervisor import Ending, Machine
+from venue.escape import escape
+from venue.protocol import VenueError
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SKIPS_KEPT = 1_000
+FLAT_CHECK_S = 5.0
+"""How long the last question to the venue may take."""
+
+
+class Recorder:
+    """Fans out what actors say to the log, the screen's view and the staging, and keeps what the summary needs."""
+
+    def __init__(self) -> None:
+        self.view = RunView()
+        self.staged: list[Staged] = []
+        self.skips: list[Skipped] = []
+        self.watchers = [self.view.apply]
+
+    def observe(self, message: msgspec.Struct) -> None:
+        """One message that somebody said."""
+        if isinstance(message, Staged):
+            self.staged.append(message)
+        elif isinstance(message, Skipped) and len(self.skips) < SKIPS_KEPT:
+            self.skips.append(message)
+        for watch in self.watchers:
+            watch(message)
+
+
+def main(options: RunOptions) -> int:
+    """Run, print the summary and, with --json, the one object; returns the exit code."""
+    report = trio.run(_run, options)
+    output = sys.stderr if options.json else sys.stdout
+    say(output, text(report))
+    if options.json:
+        say(sys.stdout, json_line(run_json(report)))
+    return code_of(report)
+
+
+async def _run(options: RunOptions) -> Report:
+    began_ns = stopwatch_ns()
+    recorder = Recorder()
+    settings = options.settings
+    logs = Path(settings.files.logs)
+    wanted = Wanted(options.seed, options.market, options.faults, options.url)
+    try:
+        async with world(settings, wanted, recorder.observe) as known:
+            recorder.watchers.append(log_observer(logs / "evenkeel.log", settings.files.log_size, settings.files.log_keep))
+            machine = Machine(known)
+            if options.faults == "demo":
+                staging = Staging(machine.tree.supervisor.kill, known.clock.now_ms, recorder.observe)
+                recorder.watchers.append(staging.watch)
+            async with show(options, recorder.view, machine.channels.quotes, known):
+                ending = await _traded(machine)
+            return await _report(options, known, machine, ending, recorder, began_ns)
+    except* (AlreadyRunning, OtherIdentity, ChildFailed, SlowDisk, VenueError) as group:
+        raise _refusal(group) from group
+
+
+async def _traded(machine: Machine) -> Ending:
+    """Run the machine while listening for signals; when trading is dead and something is open, close it without it."""
+    with trio.open_signal_receiver(*SIGNALS) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_stop_on, signals, machine)
+            ending = await machine.run()
+            nursery.cancel_scope.cancel()
+    if ending.by == "halt" and ending.open_legs:
+        await _escaped(machine)
+    return ending
+
+
+async def _stop_on(signals: AsyncIterator[int], machine: Machine) -> None:
+    async for number in signals:
+        machine.stop(signal.Signals(number).name, number)
+
+
+async def _escaped(machine: Machine) -> None:
+    known, held = machine.world, machine.channels.held.value
+    if held is not None:
+        await escape(known.venue, known.rules, known.clock, known.settings, ours_at_most(held), known.observe)
+
+
+def ours_at_most(held: Held) -> tuple[Base, Base]:
+    """The largest amounts that our intents explain: what is held, and every order in doubt as if it had filled."""
+    eth = held.eth + sum(doubt.amount for doubt in held.doubts if doubt.leg == "eth")
+    sol = held.sol + sum(doubt.amount for doubt in held.doubts if doubt.leg == "sol")
+    return Base(eth), Base(sol)
+
+
+async def _report(options: RunOptions, known: World, machine: Machine, ending: Ending, recorder: Recorder, began_ns: int) -> Report:
+    snapshot = await _last_word(known)
+    totals = _totals(known)
+    logs = Path(options.settings.files.logs)
+    files = ("ledger.sqlite", "DN_pair_eth_sol_nado_trades.csv")
+    return Report(
+        settings=options.settings,
+        seed=options.seed,
+        ended_by=ending.by,
+        elapsed_ms=(stopwatch_ns() - began_ns) // 1_000_000,
+        totals=totals,
+        held=machine.channels.held.value,
+        open_legs=_open(known, snapshot, machine.channels.held.value),
+        code=ending.code,
+        detail=ending.detail,
+        signal=ending.signal,
+        venue=options.settings.venue.name,
+        url=options.url,
+        ledger=str(known.ledger),
+        files=tuple(str(logs / name) for name in files if (logs / name).exists()),
+        staged=tuple(recorder.staged),
+        skips=tuple(recorder.skips),
+        next=f'{COMMAND} run --target "100 USD"   # why 100 is hard' if options.demo else "",
+    )
+
+
+async def _last_word(known: World) -> AccountSnapshot | None:
+    """What the venue says is open, asked once more at the very end; None when it does not say."""
+    with trio.move_on_after(FLAT_CHECK_S):
+        while True:
+            try:
+                return await known.venue.reads.account()
+            except VenueError:
+                await trio.sleep(0.2)
+    return None
+
+
+def _open(known: World, snapshot: AccountSnapshot | None, held: Held | None) -> str:
+    """What is open in words, by the venue's word; "" when flat."""
+    if snapshot is None:
+        return "unknown: the venue did not answer"
+    parts = []
+    for name, product in (("ETH-PERP", known.rules.eth), ("SOL-PERP", known.rules.sol)):
+        position = snapshot.position(product.product_id).total
+        if position:
+            parts.append(f"{name} {position.text()}")
+    parts += [f"order {digest[:10]}" for digest in snapshot.open_orders]
+    doubts = held.doubts if held else ()
+    return ", ".join(parts + [f"{doubt.leg} order {doubt.order_digest[:10]} unknown" for doubt in doubts])
+
+
+def _totals(known: World) -> Totals | None:
+    """This invocation's numbers, folded once more from what is on disk."""
+    with Store.reading(known.ledger) as store:
+        fold = Fold()
+        for _, at_ns, message in store.events():
+            fold.apply(message, at_ns)
+        return fold.totals()
+
+
+def _refusal(group: BaseExceptionGroup[Exception]) -> Refusal:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, AlreadyRunning):
+        return Refusal("ALREADY_RUNNING", None, str(error), f"{COMMAND} run --logs DIR with another directory, or stop that one", "it was left alone")
+    if isinstance(error, OtherIdentity):
+        return Refusal("OTHER_LEDGER", "files.logs", str(error), "use another --logs DIR for this venue", "nothing was started")
+    if isinstance(error, ChildFailed):
+        return Refusal("VENUE_NOT_STARTED", None, f"the simulated venue did not start: {error}", "read logs/venue.log", "nothing was started")
+    if isinstance(error, SlowDisk):
+        return Refusal("SLOW_DISK", "ready_deadline", str(error), "use a quicker disk for --logs, or raise ready_deadline", "nothing was started")
+    return Refusal("VENUE_UNREACHABLE", None, told(error), "check --url, or leave it out to start an own venue", "nothing was started")

@@ -1,0 +1,152 @@
+"""The whole machine on virtual time: real actors, real codec, real signatures, real WebSockets over in-memory streams, real SQLite, one process."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import trio
+
+from actors.ledger import CsvBooks, Fold, Store
+from actors.market_data import measure_clock
+from actors.runtime.clock import RunClock, VenueClock
+from actors.runtime.specs import ChildSpec, SupervisorSpec
+from actors.runtime.state import RunState
+from actors.tree import Channels, Tree, World
+from messages.execution import AccountSnapshot
+from messages.lifecycle import Opened, Totals
+from messages.settings import Settings
+from messages.units import ONE, Quote
+from supervisor import Ending, Machine
+from tests.machine.crash import Target
+from venue.nado.client import NadoVenue
+from venue.nado.http import HttpReads
+from venue.nado.signing import Signer
+from venue.simulated.asgi import application
+from venue.simulated.exchange import Exchange
+from venue.simulated.faults import NO_FAULTS, Faults
+from venue.simulated.markets import market_named
+from venue.simulated.memory import MemoryDialer
+from venue.simulated.venue import SimulatedVenue
+from venue.throwaway import PRIVATE_KEY, SENDER
+
+START_NS = 1_790_000_000_000_000_000
+URL = "http://127.0.0.1:1"
+ACTORS = ("market_data", "account", "ledger", "eth_leg", "sol_leg", "sizing")
+
+
+class CrashableTree(Tree):
+    """A tree whose actors can be crashed from outside; nothing else differs."""
+
+    def __init__(self, world: World, channels: Channels) -> None:
+        self.targets = {name: Target() for name in ACTORS}
+        super().__init__(world, channels)
+
+    def group(self, name: str, strategy: Any, limits: Any, children: tuple[ChildSpec, ...], **options: Any) -> SupervisorSpec:
+        return super().group(name, strategy, limits, tuple(self._under_fire(child) for child in children), **options)
+
+    def _under_fire(self, child: ChildSpec) -> ChildSpec:
+        target = self.targets.get(child.name)
+        if target is None:
+            return child
+        start = child.start
+
+        async def crashable(*, task_status: trio.TaskStatus[None]) -> None:
+            await target.run(start, task_status)
+
+        return ChildSpec(child.name, crashable)
+
+
+class CrashableMachine(Machine):
+    """A machine with a crashable tree."""
+
+    tree: CrashableTree
+
+    def planted(self) -> CrashableTree:
+        return CrashableTree(self.world, self.channels)
+
+
+@dataclass
+class Bench:
+    """A machine, the venue it trades at, and everything that was said."""
+
+    machine: CrashableMachine
+    venue: SimulatedVenue
+    dialer: MemoryDialer
+    world: World
+    said: list[msgspec.Struct] = field(default_factory=list)
+    watchers: list[Callable[[msgspec.Struct], None]] = field(default_factory=list)
+
+    async def run(self, *, within_s: float = 3600) -> Ending:
+        """Run to the end, on virtual time."""
+        with trio.fail_after(within_s):
+            return await self.machine.run()
+
+    def totals(self) -> Totals:
+        """Folded from the rows on disk."""
+        fold = Fold()
+        with Store.reading(self.world.ledger) as store:
+            for _, at_ns, message in store.events():
+                fold.apply(message, at_ns)
+        return fold.totals()
+
+    async def account(self) -> AccountSnapshot:
+        """What the venue says."""
+        return await self.world.venue.reads.account()
+
+
+def rows(ledger: Path) -> bytes:
+    """Every byte of every row of a ledger."""
+    import sqlite3
+
+    database = sqlite3.connect(ledger)
+    try:
+        return repr(database.execute("SELECT * FROM events ORDER BY seq").fetchall()).encode()
+    finally:
+        database.close()
+
+
+@asynccontextmanager
+async def bench(
+    folder: Path, settings: Settings, *, market: str = "flat:2756.9/115.86", seed: int = 7, faults: Faults = NO_FAULTS
+) -> AsyncIterator[Bench]:
+    """A machine on a venue of its own, both gone at the end of the context."""
+    clock = RunClock(START_NS)
+    venue = SimulatedVenue(Exchange(), market_named(market, seed), clock, faults)
+    venue.fund(SENDER, Quote(10_000 * ONE))
+    async with trio.open_nursery() as outside:
+        await outside.start(venue.run)
+        async with connected(folder, settings, venue, outside, seed) as ready:
+            yield ready
+        outside.cancel_scope.cancel()
+
+
+@asynccontextmanager
+async def connected(folder: Path, settings: Settings, venue: SimulatedVenue, outside: trio.Nursery, seed: int = 7) -> AsyncIterator[Bench]:
+    """A machine of its own process on a venue that is there already."""
+    clock = VenueClock(RunClock(START_NS))
+    transport = httpx.ASGITransport(app=application(venue))
+    async with HttpReads(URL, SENDER, name="test", transport=transport) as reads:
+        rules = await reads.rules()
+    dialer = MemoryDialer(venue, outside)
+    said: list[msgspec.Struct] = []
+    watchers: list[Callable[[msgspec.Struct], None]] = [said.append]
+
+    def observe(message: msgspec.Struct) -> None:
+        for watch in watchers:
+            watch(message)
+
+    state = RunState(folder / "state", "bench", str(folder))
+    opened = Opened("evenkeel.ledger/1", rules.venue, rules.chain_id, SENDER)
+    async with NadoVenue(URL, rules, SENDER, Signer(PRIVATE_KEY), clock, dialer, http_transport=transport, seed=seed, observe=observe) as client:
+        await measure_clock(client, clock)
+        csvs = CsvBooks(folder, "Nado-simulated")
+        world = World(settings, client, rules, clock, folder / "ledger.sqlite", opened, state, observe, seed, lambda: csvs)
+        machine = CrashableMachine(world)
+        try:
+            yield Bench(machine, venue, dialer, world, said, watchers)
+        finally:
+            state.close()
