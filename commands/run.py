@@ -1,5 +1,7 @@
 """`python supervisor.py run`, and the demo: trade pairs until done, then flat, and say exactly how it ended."""
 
+import os
+import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -9,21 +11,27 @@ import msgspec
 import trio
 
 from actors.ledger import Fold, OtherIdentity, Store
-from actors.runtime.clock import stopwatch_ns
+from actors.runtime.clock import WallClock, stopwatch_ns
+from actors.runtime.mailbox import Latest
+from actors.runtime.observe import Observe
 from actors.runtime.specs import told
 from actors.runtime.state import AlreadyRunning
 from actors.tree import World
 from commands.child import ChildFailed
+from commands.ending import Report, code_of
 from commands.logfile import log_observer
 from commands.options import RunOptions
-from commands.screen import show
+from commands.run_json import json_line, run_json
+from commands.screen import fits_a_screen, run_screen
+from commands.sentences import expected_cost
 from commands.staging import Staging
-from commands.summary import Report, code_of, json_line, run_json, text
+from commands.summary import text
 from commands.view import RunView
 from commands.words import COMMAND, Refusal, say
 from commands.world import SlowDisk, Wanted, world
 from messages.execution import AccountSnapshot
-from messages.lifecycle import Held, Staged, Totals
+from messages.lifecycle import Held, Note, Staged, Totals
+from messages.market import PairQuote
 from messages.sizing import Skipped
 from messages.units import Base
 from supervisor import Ending, Machine
@@ -32,6 +40,7 @@ from venue.protocol import VenueError
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SKIPS_KEPT = 1_000
+WATCH_S = 0.1
 FLAT_CHECK_S = 5.0
 """How long the last question to the venue may take."""
 
@@ -40,10 +49,9 @@ class Recorder:
     """Fans out what actors say to the log, the screen's view and the staging, and keeps what the summary needs."""
 
     def __init__(self) -> None:
-        self.view = RunView()
         self.staged: list[Staged] = []
         self.skips: list[Skipped] = []
-        self.watchers = [self.view.apply]
+        self.watchers: list[Observe] = []
 
     def observe(self, message: msgspec.Struct) -> None:
         """One message that somebody said."""
@@ -69,32 +77,70 @@ async def _run(options: RunOptions) -> Report:
     began_ns = stopwatch_ns()
     recorder = Recorder()
     settings = options.settings
-    logs = Path(settings.files.logs)
-    wanted = Wanted(options.seed, options.market, options.faults, options.url)
+    clock = WallClock()
+    view = RunView(settings, options.seed, lambda: clock.utc_ns() // 1_000_000, venue=settings.venue.name, demo=options.demo)
+    recorder.watchers.append(view.observe)
     try:
-        async with world(settings, wanted, recorder.observe) as known:
-            recorder.watchers.append(log_observer(logs / "evenkeel.log", settings.files.log_size, settings.files.log_keep))
-            machine = Machine(known)
-            if options.faults == "demo":
-                staging = Staging(machine.tree.supervisor.kill, known.clock.now_ms, recorder.observe)
-                recorder.watchers.append(staging.watch)
-            async with show(options, recorder.view, machine.channels.quotes, known):
-                ending = await _traded(machine)
-            return await _report(options, known, machine, ending, recorder, began_ns)
+        async with trio.open_nursery() as nursery:
+            if not options.quiet:
+                nursery.start_soon(_shown, options, view)
+            report = await _in_world(options, recorder, view, began_ns)
+            nursery.cancel_scope.cancel()
     except* (AlreadyRunning, OtherIdentity, ChildFailed, SlowDisk, VenueError) as group:
         raise _refusal(group) from group
+    return report
 
 
-async def _traded(machine: Machine) -> Ending:
+async def _shown(options: RunOptions, view: RunView) -> None:
+    """The screen, on standard error with --json: standard output then belongs to the one object."""
+    stream = sys.stderr if options.json else sys.stdout
+    live = fits_a_screen(stream, os.environ, shutil.get_terminal_size())
+    await run_screen(view, stream, lambda: WallClock().utc_ns() // 1_000_000, live=live, colour="NO_COLOR" not in os.environ)
+
+
+async def _in_world(options: RunOptions, recorder: Recorder, view: RunView, began_ns: int) -> Report:
+    settings = options.settings
+    wanted = Wanted(options.seed, options.market, options.faults, options.url)
+    async with world(settings, wanted, recorder.observe) as known:
+        log = Path(settings.files.logs) / "evenkeel.log"
+        recorder.watchers.append(log_observer(log, known.clock, log_size=settings.files.log_size, log_keep=settings.files.log_keep))
+        machine = Machine(known)
+        if options.faults == "demo":
+            recorder.watchers.append(Staging(machine.tree.supervisor.kill, known.clock.now_ms, recorder.observe).watch)
+        ending = await _traded(machine, view)
+        return await _report(options, known, machine, ending, recorder, began_ns)
+
+
+async def _traded(machine: Machine, view: RunView) -> Ending:
     """Run the machine while listening for signals; when trading is dead and something is open, close it without it."""
     with trio.open_signal_receiver(*SIGNALS) as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_stop_on, signals, machine)
+            nursery.start_soon(_watch, machine.channels.held, view)
+            nursery.start_soon(_watch, machine.channels.quotes, view)
+            nursery.start_soon(_announce, machine)
             ending = await machine.run()
             nursery.cancel_scope.cancel()
     if ending.by == "halt" and ending.open_legs:
         await _escaped(machine)
     return ending
+
+
+async def _watch(slot: Latest[Held] | Latest[PairQuote], view: RunView) -> None:
+    """Keep the view current, a few times a second: what a person can see."""
+    seen = 0
+    while True:
+        value = await slot.newer_than(seen)
+        seen = slot.version
+        view.observe(value)
+        await trio.sleep(WATCH_S)
+
+
+async def _announce(machine: Machine) -> None:
+    """What a cycle will cost, as soon as there are prices: before anything is traded."""
+    known = machine.world
+    quote = await machine.channels.quotes.newer_than(0)
+    known.observe(Note(known.clock.utc_ns(), "info", "run", expected_cost(known.settings, known.rules, quote)))
 
 
 async def _stop_on(signals: AsyncIterator[int], machine: Machine) -> None:
@@ -167,7 +213,7 @@ def _open(known: World, snapshot: AccountSnapshot | None, held: Held | None) -> 
 
 
 def _totals(known: World) -> Totals | None:
-    """This invocation's numbers, folded once more from what is on disk."""
+    """The numbers of this invocation, folded once more from what is on disk."""
     with Store.reading(known.ledger) as store:
         fold = Fold()
         for _, at_ns, message in store.events():

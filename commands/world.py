@@ -24,7 +24,7 @@ from venue.nado.http import HttpReads
 from venue.nado.signing import Signer, subaccount_hex
 from venue.nado.socket import TcpDialer
 from venue.protocol import VenueRules
-from venue.throwaway import PRIVATE_KEY
+from venue.throwaway import THROWAWAY_KEY
 
 SCHEMA = "evenkeel.ledger/1"
 COMMITS = 20
@@ -66,7 +66,7 @@ async def world(settings: Settings, wanted: Wanted, observe: Observe) -> AsyncIt
 
 @asynccontextmanager
 async def _connected(settings: Settings, wanted: Wanted, url: str, state: RunState, observe: Observe, *, own_venue: bool) -> AsyncIterator[World]:
-    signer = Signer(PRIVATE_KEY)
+    signer = Signer(THROWAWAY_KEY)
     sender = subaccount_hex(signer.address, settings.venue.subaccount)
     clock = VenueClock(WallClock())
     async with HttpReads(url, sender, name="Nado-simulated") as reads:

@@ -31,7 +31,7 @@ from venue.simulated.faults import NO_FAULTS, Faults
 from venue.simulated.markets import market_named
 from venue.simulated.memory import MemoryDialer
 from venue.simulated.venue import SimulatedVenue
-from venue.throwaway import PRIVATE_KEY, SENDER
+from venue.throwaway import THROWAWAY_KEY, THROWAWAY_SENDER
 
 START_NS = 1_790_000_000_000_000_000
 URL = "http://127.0.0.1:1"
@@ -116,7 +116,7 @@ async def bench(
     """A machine on a venue of its own, both gone at the end of the context."""
     clock = RunClock(START_NS)
     venue = SimulatedVenue(Exchange(), market_named(market, seed), clock, faults)
-    venue.fund(SENDER, Quote(10_000 * ONE))
+    venue.fund(THROWAWAY_SENDER, Quote(10_000 * ONE))
     async with trio.open_nursery() as outside:
         await outside.start(venue.run)
         async with connected(folder, settings, venue, outside, seed) as ready:
@@ -129,7 +129,7 @@ async def connected(folder: Path, settings: Settings, venue: SimulatedVenue, out
     """A machine of its own process on a venue that is there already."""
     clock = VenueClock(RunClock(START_NS))
     transport = httpx.ASGITransport(app=application(venue))
-    async with HttpReads(URL, SENDER, name="test", transport=transport) as reads:
+    async with HttpReads(URL, THROWAWAY_SENDER, name="test", transport=transport) as reads:
         rules = await reads.rules()
     dialer = MemoryDialer(venue, outside)
     said: list[msgspec.Struct] = []
@@ -140,8 +140,10 @@ async def connected(folder: Path, settings: Settings, venue: SimulatedVenue, out
             watch(message)
 
     state = RunState(folder / "state", "bench", str(folder))
-    opened = Opened("evenkeel.ledger/1", rules.venue, rules.chain_id, SENDER)
-    async with NadoVenue(URL, rules, SENDER, Signer(PRIVATE_KEY), clock, dialer, http_transport=transport, seed=seed, observe=observe) as client:
+    opened = Opened("evenkeel.ledger/1", rules.venue, rules.chain_id, THROWAWAY_SENDER)
+    async with NadoVenue(
+        URL, rules, THROWAWAY_SENDER, Signer(THROWAWAY_KEY), clock, dialer, http_transport=transport, seed=seed, observe=observe
+    ) as client:
         await measure_clock(client, clock)
         csvs = CsvBooks(folder, "Nado-simulated")
         world = World(settings, client, rules, clock, folder / "ledger.sqlite", opened, state, observe, seed, lambda: csvs)
