@@ -1,0 +1,237 @@
+"""The command line: what was typed becomes one command with decided options, or one sentence that says what to type instead.
+
+    python supervisor.py                 the demo = run --market synthetic --faults demo
+    python supervisor.py run ...         commands/run.py
+    python supervisor.py simulate ...    commands/simulate.py
+
+With --json the last line of standard output is one JSON object on every exit code, and everything else goes to standard error. Commands are imported
+when they are typed: `--help` and a mistyped option need no venue, no screen and no web server.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from commands import config
+from commands.options import SEED, RunOptions, faults_of, live_later, market_of, pair_of, seed_of, url_of
+from commands.run_json import failure_json, json_line
+from commands.words import COMMAND, DONE, ConfigError, Problem, did_you_mean, per_leg, say
+from messages.settings import Settings
+
+WIDTH = 80
+COMMANDS = {
+    "run": "trade pairs until done, then flat",
+    "simulate": "serve a simulated Nado on loopback",
+}
+SHORTHANDS = {
+    "--cycles": ("cycles", "N|forever", "how many pairs, or until stopped"),
+    "--target": ("target", "'N USD'", ""),
+    "--hold": ("hold", "'N s'", "how long a pair is held; also ms, min, h"),
+    "--direction": ("direction", "WAY", "alternate, long-eth or long-sol"),
+    "--when-unbalanced": ("when_unbalanced", "WHAT", "skip, 'accept 0.5 %%' or 'raise 1.2x'"),
+    "--venue": ("venue.name", "NAME", "simulated; testnet and mainnet come later"),
+    "--logs": ("files.logs", "DIR", "ledger, CSV files and evenkeel.log"),
+}
+"""Flag -> configuration key, what to type, and help. `--set` reaches every other key."""
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run one command line; returns the exit code.
+
+    A `Problem` from anywhere below becomes its sentence on standard error, its exit code, and with --json its object. Any other exception is a
+    defect: it passes through with its traceback, but not without the JSON line that was promised.
+    """
+    wants_json = "--json" in argv
+    ended = False
+    try:
+        code = _dispatch(list(argv))
+        ended = True
+    except Problem as problem:
+        ended = True
+        say(sys.stderr, problem.sentence)
+        if wants_json:
+            say(sys.stdout, json_line(failure_json(problem)))
+        return problem.exit_code
+    finally:
+        if wants_json and not ended and isinstance(sys.exc_info()[1], Exception):
+            say(sys.stdout, json_line(failure_json(Problem("INTERNAL", None, "Evenkeel failed, see standard error", "please report it"))))
+    return code
+
+
+def _dispatch(argv: list[str]) -> int:
+    if argv and not argv[0].startswith("-"):
+        name, *rest = argv
+        if name not in COMMANDS:
+            cure = did_you_mean(name, list(COMMANDS), f"{COMMAND} --help lists the commands")
+            raise ConfigError("UNKNOWN_COMMAND", None, f"{name}: unknown command", cure)
+        return _simulate(rest) if name == "simulate" else _run(rest, demo=False)
+    if "--version" in argv:
+        return _told([f"evenkeel {_version()}"], argv)
+    if "--help" in argv or "-h" in argv:
+        return _told(help_text().splitlines(), argv)
+    return _run(argv, demo=True)
+
+
+def _told(lines: Sequence[str], argv: Sequence[str]) -> int:
+    """Answer a question about the program itself."""
+    as_json = "--json" in argv
+    say(sys.stderr if as_json else sys.stdout, lines)
+    if as_json:
+        say(sys.stdout, json_line(failure_json(None)))
+    return DONE
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("evenkeel")
+    except PackageNotFoundError:
+        return "unknown (not installed: pip install -c constraints.txt -e .)"
+
+
+# -- run ---------------------------------------------------------------------------------------------------------------------------------------
+
+
+def _run(argv: list[str], *, demo: bool) -> int:
+    parser = run_parser()
+    if "--help" in argv or "-h" in argv:
+        return _told(parser.format_help().splitlines(), argv)
+    if "--version" in argv:
+        return _told([f"evenkeel {_version()}"], argv)
+    typed = parser.parse_args(argv)
+    loaded = config.load(Path(typed.config) if typed.config is not None else None, os.environ, typed.overrides)
+    options = RunOptions(
+        loaded.settings,
+        loaded.origins,
+        seed_of(typed.seed),
+        market_of(typed.market),
+        faults_of(typed.faults or ("demo" if demo else "none")),
+        url_of(typed.url),
+        typed.json,
+        typed.quiet,
+        demo,
+    )
+    if typed.print_config:
+        return _told(config.printed(loaded), argv)
+    if options.settings.venue.name != "simulated":
+        raise live_later("venue.name", f"this release does not trade on {options.settings.venue.name}")
+    from commands.run import main as run
+
+    return run(options)
+
+
+def run_parser() -> argparse.ArgumentParser:
+    """The options of `run` and of the demo."""
+    parser = _Parser(
+        prog=f"{COMMAND} run",
+        description=f"Trade ETH/SOL pairs until done, then flat.\nTarget by default: {per_leg(Settings().target)}.",
+    )
+    for flag, (key, metavar, text) in SHORTHANDS.items():
+        shown = text or f"default {per_leg(Settings().target)}"
+        parser.add_argument(flag, dest="overrides", action=_Override, key=key, metavar=metavar, help=shown)
+    parser.add_argument("--set", dest="overrides", action=_Override, metavar="KEY=VALUE", help="any key of the configuration")
+    parser.add_argument("--config", metavar="FILE", help="a TOML file; flags and EVENKEEL_KEY come first")
+    parser.add_argument("--market", default="synthetic", metavar="WHICH", help="synthetic, flat:2756.9/115.86 or a recording's prefix")
+    parser.add_argument("--seed", default=str(SEED), metavar="N", help=f"what the simulated market starts from, {SEED}")
+    parser.add_argument("--faults", metavar="WHICH", help="none, demo (two staged accidents) or a file")
+    parser.add_argument("--url", metavar="URL", help="a running simulate, instead of an own one")
+    parser.add_argument("--json", action="store_true", help="the last line of stdout is one JSON object")
+    parser.add_argument("--quiet", action="store_true", help="no screen, only the summary")
+    parser.add_argument("--print-config", action="store_true", help="show every value and where it came from")
+    _common(parser)
+    return parser
+
+
+class _Override(argparse.Action):
+    """Collects configuration keys in the order typed: the last one wins, whichever flag it came by."""
+
+    def __init__(self, *, key: str | None = None, **known: Any) -> None:
+        super().__init__(default={}, **known)
+        self.key = key
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: str | None = None) -> None:
+        key, value = (self.key, values) if self.key else pair_of(values)
+        namespace.overrides = namespace.overrides | {key: value}
+
+
+# -- simulate ----------------------------------------------------------------------------------------------------------------------------------
+
+
+def _simulate(argv: list[str]) -> int:
+    from commands import simulate
+
+    parser = _Parser(prog=f"{COMMAND} simulate", description="Serve a simulated Nado on loopback; prints its base URL first.")
+    simulate.add_arguments(parser)
+    _common(parser)
+    if "--help" in argv or "-h" in argv:
+        return _told(parser.format_help().splitlines(), argv)
+    return simulate.main(parser.parse_args(argv))
+
+
+# -- words -------------------------------------------------------------------------------------------------------------------------------------
+
+
+def _common(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-h", "--help", action="store_true", help="this page")
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse with our words: 80 columns, no abbreviations (a later option must not change what an old line means), errors as `ConfigError`."""
+
+    def __init__(self, **known: Any) -> None:
+        super().__init__(
+            **known,
+            add_help=False,
+            allow_abbrev=False,
+            formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=30, width=WIDTH - 1),
+        )
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse all of `args`. Raises `ConfigError` for anything unknown, naming the nearest option there is."""
+        known, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            wrong = next((word for word in unknown if word.startswith("-")), unknown[0]).partition("=")[0]
+            cure = did_you_mean(wrong, self._flags(), f"{self.prog} --help lists the options")
+            what = "unknown option" if wrong.startswith("-") else "a word too many"
+            raise ConfigError("UNKNOWN_OPTION", wrong if wrong.startswith("-") else None, f"{wrong}: {what}", cure)
+        return known
+
+    def _flags(self) -> list[str]:
+        return [flag for flag in self._option_string_actions if flag.startswith("--")]
+
+    def error(self, message: str) -> NoReturn:
+        """What argparse says about one option, e.g. `argument --seed: expected one argument`. Raises `ConfigError`."""
+        key, _, saying = message.removeprefix("argument ").partition(": ")
+        flag = key.split("/")[-1] if key.startswith("-") else None
+        raise ConfigError("BAD_OPTION", flag, f"{key}: {saying}" if saying else message, f"{self.prog} --help shows how")
+
+
+def help_text() -> str:
+    """The page of `--help`: at most 80 columns."""
+    commands = "\n".join(f"  {name:<10} {text}" for name, text in COMMANDS.items())
+    return f"""\
+Evenkeel holds a delta-neutral ETH/SOL perpetual pair on Nado: long one, short
+the other, the same dollars on both sides, entered and left together.
+
+  {COMMAND}              the demo: simulated, 5 cycles, two staged
+                                    accidents; no key, no network
+  {COMMAND} COMMAND ...  one of:
+
+{commands}
+
+  {COMMAND} run --cycles 20 --target '1000 USD' --seed 7
+  {COMMAND} run --help
+
+The target is {per_leg(Settings().target)} unless you say otherwise.
+
+Exit codes: 0 done and flat, 1 internal error, 2 usage or configuration,
+3 refused or nothing traded, 4 something is open or unknown, 70 halted,
+130 and 143 stopped by a signal, flat.
+
+  --version, --help                 about the program
+  --json                            one JSON object as the last line of stdout
+"""

@@ -1,0 +1,206 @@
+"""The screen as text: a pure function of the view and the time. At most 24 lines of at most 80 characters, whatever has happened."""
+
+from collections.abc import Sequence
+
+from commands.sentences import spread_bps
+from commands.summary import agreement, signed
+from commands.unhedged import allowed
+from commands.view import ACTORS, RunView
+from commands.view_parts import Event, Row, marked_exposure, net_of
+from commands.view_words import order_words, short
+from commands.words import bps, clock_time, date_time, fixed, percent, seconds, span, usd
+from messages.market import LegQuote
+from messages.units import ONE, Base, Bps, Quote, imbalance
+
+COLUMNS = 80
+ROWS = 24
+WIDTH = COLUMNS - 1
+"""One column stays empty: some terminals wrap when the last one is written."""
+BAR = 18
+EVENTS_SHOWN = 3
+RULE = "-" * WIDTH
+
+
+def draw(view: RunView, now_ms: int) -> list[str]:
+    """The whole screen at venue time `now_ms`."""
+    lines = [
+        _title(view, now_ms),
+        _progress(view, now_ms),
+        RULE,
+        *_books(view, now_ms),
+        RULE,
+        *_plan(view),
+        *_numbers(view),
+        *_actors(view),
+        RULE,
+        *[f" {clock_time(event.at_ms)} {event.line}" for event in _notable(view.events)],
+        f" Ctrl-C: close both legs and stop           log: {view.settings.files.logs}/evenkeel.log",
+    ]
+    return [clipped(line) for line in lines][:ROWS]
+
+
+def clipped(line: str) -> str:
+    """At most `WIDTH` characters on one line."""
+    flat = " ".join(line.splitlines()).rstrip()
+    return flat if len(flat) <= WIDTH else flat[: WIDTH - 2] + ".."
+
+
+def _notable(events: Sequence[Event]) -> list[Event]:
+    return [event for event in events if event.notable][-EVENTS_SHOWN:]
+
+
+# -- head ----------------------------------------------------------------------------------------------------------------------------------------
+
+
+def mode(view: RunView) -> str:
+    """Whose money it is."""
+    return "SIMULATED, play money" if view.venue == "simulated" else f"{view.venue.upper()}, real money"
+
+
+def _title(view: RunView, now_ms: int) -> str:
+    left = f" EVENKEEL   {mode(view)}   seed {view.seed}"
+    return left + date_time(now_ms).rjust(WIDTH - len(left))
+
+
+def _progress(view: RunView, now_ms: int) -> str:
+    cycles, cycle = view.settings.cycles, view.cycle
+    done = 0 if view.held is None else view.held.completed + view.held.skipped + view.held.failed
+    doing = f"{_direction(view)}{phase(view, now_ms)}"
+    if cycles is None:
+        return f" cycle {cycle}, until stopped   {doing}"
+    full = min(BAR, BAR * done // cycles)
+    return f" [{'#' * full}{'-' * (BAR - full)}]  cycle {cycle} of {cycles}   {doing}"
+
+
+def _direction(view: RunView) -> str:
+    plan = view.sealed.plan if view.sealed else None
+    long_eth = view.held is not None and view.held.direction == "long-eth"
+    if plan is not None and plan.purpose == "enter":
+        long_eth = plan.eth.amount > 0
+    elif view.held is None or not view.held.direction:
+        return ""
+    return "long ETH / short SOL   " if long_eth else "short ETH / long SOL   "
+
+
+def phase(view: RunView, now_ms: int) -> str:
+    """What the run is doing, in two or three words."""
+    held, plan = view.held, view.sealed.plan if view.sealed else None
+    if view.halted:
+        return f"HALTED {view.halted.code}"
+    if held is None:
+        return "starting"
+    if plan is not None and view.fate in {"", "placed"} and held.phase != "open":
+        return f"{plan.purpose.upper()}, {'orders are out' if view.fate == 'placed' else 'voting'}"
+    if held.phase == "open":
+        left = held.entered_ms + view.settings.hold - now_ms
+        return f"HOLD, out in {seconds(left)}" if left >= 0 else f"HOLD, exit overdue {span(-left)}"
+    if held.phase == "flat":
+        return "FLAT, asking the venue" if held.awaiting_proof else "FLAT"
+    return "UNEVEN, repairing" if held.phase == "uneven" else "orders are out"
+
+
+# -- books ---------------------------------------------------------------------------------------------------------------------------------------
+
+
+def _books(view: RunView, now_ms: int) -> list[str]:
+    quote = view.quote
+    lines = ["             bid       ask      spread    age     book"]
+    for name, leg in (("ETH-PERP", quote.eth if quote else None), ("SOL-PERP", quote.sol if quote else None)):
+        lines.append(f" {name}    " + (_book(leg, view, now_ms) if leg else "-         -          -         -   waiting"))
+    return lines
+
+
+def _book(leg: LegQuote, view: RunView, now_ms: int) -> str:
+    age = max(0, now_ms - leg.proven_ms)
+    state = leg.status if leg.status != "live" else "live" if age <= view.settings.max_quote_age else "STALE"
+    return f"{leg.bids[0].price.text():<9} {leg.asks[0].price.text():<8} {bps(spread_bps(leg)):>9} {span(age):>8}   {state}"
+
+
+# -- the plan ------------------------------------------------------------------------------------------------------------------------------------
+
+
+def _plan(view: RunView) -> list[str]:
+    if view.sealed is None:
+        return [" PLAN      none yet"]
+    plan = view.sealed.plan
+    both = f"{order_words('ETH', plan.eth)}   {order_words('SOL', plan.sol)} USD"
+    return [
+        f" PLAN {plan.epoch}.{plan.seq}  {view.sealed.digest[:8]}  {plan.purpose}  {both}",
+        f" votes     {_votes(view)}",
+        "          ordered   filled    VWAP         slip  order         after",
+        *[_row(row) for row in view.rows],
+    ]
+
+
+def _votes(view: RunView) -> str:
+    said = [f"{name} {view.votes.get(who, '...')}" for who, name in (("eth", "eth_leg"), ("sol", "sol_leg"), ("ledger", "ledger"))]
+    agreed = list(view.votes.values()) == ["READY"] * 3
+    after = ", written   one digest" if agreed else ""
+    return "   ".join(said) + after + ("   ABORTED, 0 sent" if view.fate == "aborted" else "")
+
+
+def _row(row: Row) -> str:
+    after = "" if row.after_ms is None else span(row.after_ms)
+    vwap = fixed(row.vwap, 2) if row.filled else ""
+    slip = bps(slippage(row)) if row.filled else ""
+    sizes = f"{Base(abs(row.order.amount)).text():<9} {Base(row.filled).text():<9}"
+    return f" {row.label:<8} {sizes} {vwap:<9} {slip:>9}  {short(row.digest):<10} {after:>8}  {row.state}"
+
+
+def slippage(row: Row) -> Bps:
+    """Paid beyond the VWAP that was planned, in basis points; negative = better."""
+    expected = row.order.vwap
+    worse = (row.vwap - expected) * (1 if row.order.amount > 0 else -1)
+    return Bps(worse * 10_000 * ONE // expected) if expected else Bps(0)
+
+
+# -- numbers -------------------------------------------------------------------------------------------------------------------------------------
+
+
+def _numbers(view: RunView) -> list[str]:
+    return [_imbalance(view), _unhedged(view), _money(view)]
+
+
+def _imbalance(view: RunView) -> str:
+    plan, held = view.sealed.plan if view.sealed else None, view.held
+    planned = percent(plan.planned_imbalance) if plan and plan.eth.amount and plan.sol.amount else "-"
+    filled = percent(held.filled_imbalance) if held and held.filled_imbalance is not None else "-"
+    exposed = marked_exposure(held, view.quote)
+    marked = percent(imbalance(exposed[1], exposed[1] - abs(exposed[0]))) if exposed else "-"
+    return f" imbalance  planned {planned}   FILLED {filled}   marked {marked}   promise {percent(view.settings.max_imbalance)}"
+
+
+def _unhedged(view: RunView) -> str:
+    worst, budget = view.unhedged.worst, allowed(view.settings.target, view.settings.legging_known)
+    lasted = f" for {span(worst.lasted_ms)} = {fixed(worst.usd_s, 1)} USD·s" if worst.worst else ""
+    return f" unhedged   now {fixed(view.unhedged.now, 0)}   worst {fixed(worst.worst, 0)} USD{lasted} of {fixed(budget, 0)} allowed"
+
+
+def _money(view: RunView) -> str:
+    money = view.money
+    market, net = net_of(money, view.held, view.quote)
+    funding = "?" if money.funding is None else usd(money.funding)
+    paid = f"fees {usd(Quote(-money.fees))}  spread {usd(Quote(-money.spread))}"
+    return f" money USD  {paid}  market {_known(market)}  funding {funding}   NET {_known(net)}"
+
+
+def _known(amount: Quote | None) -> str:
+    return "?" if amount is None else signed(amount)
+
+
+# -- actors --------------------------------------------------------------------------------------------------------------------------------------
+
+
+def _actors(view: RunView) -> list[str]:
+    names = [_actor(view, name) for name in ACTORS]
+    rows = f"{view.held.rows} rows" if view.held else "no row yet"
+    agrees = agreement(view.held).removesuffix(" and ledger agree").removeprefix("venue and ledger ")
+    agrees = "venue agrees" if agrees == "venue" else f"venue {agrees}"
+    tail = f"{names[-1]}, {rows}  epoch {view.epoch}  {agrees}  guard off"
+    return [f" actors     {'  '.join(names[:4])}", f"            {names[4]}  {tail}"]
+
+
+def _actor(view: RunView, name: str) -> str:
+    count = view.restarts.get(name, 0)
+    state = "DOWN" if name in view.down else "ok"
+    return f"{name} {state}" + (f" ({count} restart{'s' if count > 1 else ''})" if count else "")

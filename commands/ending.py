@@ -1,0 +1,121 @@
+"""How a run ended: all that is known of it, its exit code, and what went wrong in the three parts of every message.
+
+0 done and flat   1 internal error   3 nothing traded   4 something is open or unknown   70 halted, flat   130, 143 stopped by a signal, flat
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from commands.sentences import advice, cannot
+from commands.words import COMMAND, DONE, HALTED, INTERNAL, OPEN, REFUSED, Problem
+from messages.lifecycle import Held, Staged, Totals
+from messages.settings import Settings
+from messages.sizing import Skipped
+from messages.units import Bps
+
+EndedBy = Literal["done", "signal", "halt", "refused", "error"]
+
+
+class Report(msgspec.Struct, frozen=True):
+    """All that the end of a run is told from."""
+
+    settings: Settings
+    seed: int
+    ended_by: EndedBy
+    elapsed_ms: int
+    totals: Totals | None
+    """None: the ledger could not be asked."""
+    held: Held | None
+    open_legs: str
+    """"" when the venue says flat; else what is open or unknown, in words."""
+    code: str = ""
+    detail: str = ""
+    """Of a halt or a refusal: a word and a sentence."""
+    signal: int = 0
+    venue: str = "simulated"
+    url: str | None = None
+    """Of a venue that outlives this run."""
+    ledger: str | None = None
+    files: tuple[str, ...] = ()
+    """What to look at, paths as a person would type them."""
+    staged: tuple[Staged, ...] = ()
+    skips: tuple[Skipped, ...] = ()
+    orders_twice: int | None = None
+    """Orders that left more than once; None when nobody counted."""
+    next: str = ""
+    """A command line worth typing now, with its remark."""
+
+
+def exit_code(ended_by: EndedBy, *, open_legs: str, traded: bool, signal: int = 0, halted: bool = False) -> int:
+    """The exit code of a run. Something open or unknown beats everything; then a halt, an error, a signal, a refusal or nothing traded.
+
+    SIGINT is 130; SIGTERM and SIGHUP are both 143.
+    """
+    if open_legs:
+        return OPEN
+    if halted or ended_by == "halt":
+        return HALTED
+    if ended_by == "error":
+        return INTERNAL
+    if ended_by == "signal":
+        return 130 if signal == 2 else 143
+    return DONE if traded and ended_by == "done" else REFUSED
+
+
+def code_of(report: Report) -> int:
+    """The exit code of a run that got as far as having a report."""
+    totals = report.totals
+    traded = totals is not None and totals.completed + totals.failed > 0
+    halted = totals is not None and totals.halted != ""
+    return exit_code(report.ended_by, open_legs=report.open_legs, traded=traded, signal=report.signal, halted=halted)
+
+
+def problem_of(report: Report) -> Problem | None:
+    """What went wrong, in the three parts of every message; None when nothing did."""
+    code = code_of(report)
+    if code == OPEN:
+        return _not_flat(report)
+    if code == HALTED:
+        word = report.code or (report.totals.halted if report.totals else "") or "HALTED"
+        return Problem(word, None, f"HALTED {word}" + _detail(report), f"read {_log(report)}", "flat at the venue")
+    if code == REFUSED and report.ended_by == "done":
+        return _nothing_traded(report)
+    if code in {REFUSED, INTERNAL}:
+        return Problem(report.code or "REFUSED", None, report.detail or report.code, f"read {_log(report)}", "nothing of ours is open")
+    return None
+
+
+def _detail(report: Report) -> str:
+    return f": {report.detail}" if report.detail else ""
+
+
+def _log(report: Report) -> str:
+    return f"{report.settings.files.logs}/evenkeel.log"
+
+
+def _not_flat(report: Report) -> Problem:
+    cure = "the simulated venue ended with this run: no real money was in it"
+    if report.url:
+        cure = f"{COMMAND} run --url {report.url} --logs {report.settings.files.logs} closes it"
+    message = f"NOT FLAT: {report.open_legs} at {report.venue}/{report.settings.venue.subaccount}"
+    return Problem("NOT_FLAT", None, message, cure, "exposure is open now")
+
+
+def _nothing_traded(report: Report) -> Problem:
+    last = report.skips[-1] if report.skips else None
+    if last is None:
+        return Problem("NOTHING_TRADED", None, "no pair was entered", f"read {_log(report)}", "nothing of ours is open")
+    if last.verdict is None:
+        return Problem(last.code, None, f"no pair was entered: {last.detail}", f"read {_log(report)}", "nothing of ours is open")
+    return Problem(last.code, "target", cannot(report.settings, last.verdict), advice(last.verdict), "nothing was traded")
+
+
+def median_of(values: Sequence[Bps]) -> Bps | None:
+    """The median, in integers (`statistics.median` divides into a float); None of nothing."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    middle = ordered[(len(ordered) - 1) // 2 : len(ordered) // 2 + 1]
+    return Bps(sum(middle) // len(middle))

@@ -1,0 +1,121 @@
+"""evenkeel.log: what happened, in words, for reading afterwards. Rotated by us (`files.log_size` x `files.log_keep`).
+
+Every point that a plan passes is one line with the plan's number, its digest and both quantities in decimal, so that two paths to the wire could
+never differ unseen (lesson S1). A log that cannot be written stops nothing (lesson R11).
+"""
+
+import logging
+from collections.abc import Callable
+from logging.handlers import RotatingFileHandler
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from actors.runtime import specs
+from actors.runtime.clock import Clock
+from actors.runtime.observe import Observe
+from commands.words import iso_micros
+from messages.execution import Fill, Outcome, PlanClosed, Resolved
+from messages.lifecycle import CycleEnded, Halted, Hop, Note, Restarted, Staged
+from messages.sizing import Abort, Declined, Skipped
+
+LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
+
+
+class _Quiet(RotatingFileHandler):
+    """A rotating file that keeps its troubles to itself; `lost` counts the lines that could not be written."""
+
+    lost = 0
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name is logging's
+        """Count instead of printing a traceback over the screen."""
+        self.lost += 1
+
+
+def log_observer(path: Path, clock: Clock, *, log_size: int = 10_000_000, log_keep: int = 10) -> Observe:
+    """An observer that writes lines to `path`: at most `log_keep` files of `log_size` bytes. Raises `OSError` when the file cannot be created."""
+    handler = _Quiet(path, maxBytes=log_size, backupCount=max(0, log_keep - 1), encoding="utf-8", errors="backslashreplace")
+    logger = logging.Logger(f"evenkeel {path}", logging.DEBUG)
+    logger.addHandler(handler)
+
+    def observe(message: msgspec.Struct) -> None:
+        told = line_of(message, clock)
+        if told is not None:
+            level, line = told
+            logger.log(level, "%s", line)
+
+    return observe
+
+
+def line_of(message: msgspec.Struct, clock: Clock) -> tuple[int, str] | None:
+    """Level and line of one message; None for those that are too many to log. The time is the message's own, else now."""
+    words = _WORDS.get(type(message))
+    if words is None:
+        return None
+    level, source, text = words(message)
+    at_ns = getattr(message, "at_ns", 0) or clock.utc_ns()
+    return level, f"{iso_micros(at_ns)} {logging.getLevelName(level).lower():<7} {source}: {' '.join(text.split())}"
+
+
+Words = tuple[int, str, str]
+"""Level, source, text."""
+
+
+def _hop(hop: Hop) -> Words:
+    plan = f"plan {hop.epoch}.{hop.seq} {hop.digest}" if hop.digest else "plan not sealed"
+    return logging.INFO, hop.hop, f"{plan} ETH {hop.eth.text()} SOL {hop.sol.text()} {hop.note}"
+
+
+def _note(note: Note) -> Words:
+    return LEVELS[note.level], note.source, note.text
+
+
+def _outcome(outcome: Outcome) -> Words:
+    level = logging.INFO if outcome.kind in {"accepted", "none"} else logging.WARNING
+    code = "" if outcome.code is None else f" {outcome.code}"
+    waited = outcome.answered_ms - outcome.sent_ms
+    text = f"plan {outcome.epoch}.{outcome.seq} order {outcome.order_digest} {outcome.kind}{code} after {waited} ms {outcome.detail}"
+    return level, f"{outcome.leg}_leg outcome", text
+
+
+def _fill(fill: Fill) -> Words:
+    text = f"order {fill.order_digest} {fill.amount.text()} at {fill.price.text()}, fee {fill.fee.text()}, {fill.remaining.text()} left"
+    return logging.INFO, f"fill of product {fill.product_id}", text
+
+
+def _resolved(answer: Resolved) -> Words:
+    text = f"order {answer.order_digest} filled {answer.filled.text()} for {answer.quote.text()} USD, by {answer.source}"
+    return logging.WARNING, "resolved", text + (", provisional" if answer.provisional else "")
+
+
+def _closed(closed: PlanClosed) -> Words:
+    legs = ", ".join(
+        f"{name} {leg.filled.text()} of {leg.ordered.text()} at {leg.vwap.text()}" for name, leg in (("ETH", closed.eth), ("SOL", closed.sol))
+    )
+    return logging.INFO, "plan closed", f"plan {closed.epoch}.{closed.seq} {'aborted' if closed.aborted else legs}"
+
+
+def _exited(exited: specs.Exited) -> Words:
+    level = logging.WARNING if exited.why else logging.DEBUG
+    return level, "supervision", f"{exited.child} {exited.incarnation} ended {exited.why} {exited.trace}"
+
+
+_WORDS: dict[type, Callable[[Any], Words]] = {
+    Hop: _hop,
+    Note: _note,
+    Outcome: _outcome,
+    Fill: _fill,
+    Resolved: _resolved,
+    PlanClosed: _closed,
+    Declined: lambda m: (logging.WARNING, f"{m.who} declined", f"plan {m.epoch}.{m.seq} {m.code}: {m.detail}"),
+    Abort: lambda m: (logging.WARNING, "aborted", f"plan {m.epoch}.{m.seq} {m.code}: {m.detail}, 0 orders sent"),
+    Skipped: lambda m: (logging.WARNING, "skipped", f"cycle {m.cycle} {m.code}: {m.detail}"),
+    CycleEnded: lambda m: (logging.INFO, "cycle ended", f"cycle {m.cycle} {m.ending} {m.detail}"),
+    Restarted: lambda m: (logging.WARNING, "restarted", f"{m.actor} after {m.after_ms} ms, epoch {m.epoch}: {m.why}"),
+    Halted: lambda m: (logging.ERROR, "HALTED", f"{m.code}: {m.detail}"),
+    Staged: lambda m: (logging.INFO, "STAGED", f"cycle {m.cycle} {m.text}"),
+    specs.Exited: _exited,
+    specs.Started: lambda m: (logging.INFO, "supervision", f"{m.child} {m.incarnation} started"),
+    specs.GivingUp: lambda m: (logging.ERROR, "supervision", f"{m.supervisor} gives up: {m.why}"),
+}

@@ -1,0 +1,72 @@
+"""Sentences with numbers in them: what a cycle will cost, why a target is not traded, and what to type instead."""
+
+from commands.words import grouped, plain_usd, short_percent
+from messages.market import LegQuote, PairQuote
+from messages.settings import Settings
+from messages.sizing import Skipped, Verdict
+from messages.units import ONE, Bps, Quote
+from venue.protocol import VenueRules
+
+
+def expected_cost(settings: Settings, rules: VenueRules, quote: PairQuote) -> str:
+    """What a cycle will cost at the taker fees and the spreads of now: four fees, and each leg's spread once (in at one side, out at the other).
+
+    The first line of every run: `expected cost 1.50 USD a cycle (fees 1.38 + spread 0.12), 5 cycles ≈ 7.50 USD`.
+    """
+    fees = _cents(2 * settings.target * (rules.eth.taker_fee + rules.sol.taker_fee) // ONE)
+    spread = _cents(sum(settings.target * (leg.asks[0].price - leg.bids[0].price) // leg.mid for leg in (quote.eth, quote.sol)))
+    cycle = fees + spread
+    text = f"expected cost {_usd_of(cycle)} USD a cycle (fees {_usd_of(fees)} + spread {_usd_of(spread)})"
+    if settings.cycles is None:
+        return f"{text}, until stopped"
+    plural = "cycle" if settings.cycles == 1 else "cycles"
+    return f"{text}, {settings.cycles} {plural} ≈ {_usd_of(cycle * settings.cycles)} USD"
+
+
+def _cents(amount: int) -> int:
+    return round(Quote(amount).decimal() * 100)
+
+
+def _usd_of(cents: int) -> str:
+    return f"{cents // 100}.{cents % 100:02d}"
+
+
+def spread_bps(leg: LegQuote) -> Bps:
+    """The spread of one book in basis points of its mid."""
+    return Bps((leg.asks[0].price - leg.bids[0].price) * 10_000 * ONE // leg.mid)
+
+
+def cannot(settings: Settings, verdict: Verdict) -> str:
+    """Why this target is not traded, with the numbers: the verdict's own reason, and for which target."""
+    if verdict.kind == "impossible":
+        return f"{grouped(settings.target)} USD per leg cannot be traded here: {verdict.reason}"
+    return verdict.reason
+
+
+def advice(verdict: Verdict) -> str:
+    """What to type instead. "" when no target up to 100 times this one is known to work and nothing could be accepted."""
+    ways = []
+    larger = verdict.always_from or verdict.smallest_target
+    if larger is not None:
+        ways.append(f"--target '{plain_usd(_whole(larger) if verdict.always_from else larger)}'")
+    if verdict.kind == "best_effort":
+        ways.append(f"--when-unbalanced 'accept {short_percent(acceptable(verdict.imbalance))}'")
+    return f"Try {' or '.join(ways)}." if ways else ""
+
+
+def _whole(amount: Quote) -> Quote:
+    """Rounded up to whole USD: from there on every target works, and people type round numbers."""
+    return Quote(-(-amount // ONE) * ONE)
+
+
+def acceptable(found: Bps) -> Bps:
+    """The next round share at or above `found`: steps of 0.1 % below 0.5 %, of 0.5 % from there."""
+    step = 10 * ONE if found <= 50 * ONE else 50 * ONE
+    return Bps(-(-found // step) * step)
+
+
+def skip_sentence(settings: Settings, skipped: Skipped) -> str:
+    """Why a cycle was not entered and what to type, e.g. `100 USD per leg cannot be balanced to 0.1 % here: best 1.31 % (...). ... Try ...`."""
+    if skipped.verdict is None:
+        return f"{skipped.code}: {skipped.detail}"
+    return f"{cannot(settings, skipped.verdict)} {advice(skipped.verdict)}".strip()

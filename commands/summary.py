@@ -1,0 +1,95 @@
+"""How a run ended, for a person: a few lines that stay in the scrollback.
+
+Every number is the ledger's or the venue's. What nobody knows is `unknown`, never 0.
+"""
+
+from commands.ending import Report, code_of, median_of, problem_of
+from commands.words import OPEN, percent, seconds, short_percent, usd
+from messages.lifecycle import Held, Totals
+from messages.units import Bps, Quote
+
+
+def text(report: Report) -> list[str]:
+    """The final summary, one paragraph of at most 80 columns where paths allow; it stays in the scrollback."""
+    lines = [_first_line(report)]
+    problem = problem_of(report)
+    if problem is not None and code_of(report) != OPEN:
+        lines.append(f" {'why':<9} {problem.sentence}")
+    totals = report.totals
+    if totals is not None:
+        lines += _numbers(report, totals)
+    lines.append(f" {'open':<9} {_open(report)}")
+    if report.files:
+        lines.append(f" {'files':<9} {'   '.join(report.files)}")
+    if report.next and code_of(report) != OPEN:
+        lines.append(f" {'next':<9} {report.next}")
+    return lines
+
+
+def _first_line(report: Report) -> str:
+    if code_of(report) == OPEN:
+        problem = problem_of(report)
+        return problem.sentence if problem else ""
+    totals = report.totals
+    where = f"({report.venue}, seed {report.seed})"
+    if totals is None or totals.completed + totals.failed == 0:
+        return f"FLAT. Nothing was traded in {seconds(report.elapsed_ms)} {where}."
+    together = f"{totals.completed} of {totals.cycles} pairs entered and left together in {seconds(report.elapsed_ms)} {where}."
+    return f"FLAT. {together}"
+
+
+def _numbers(report: Report, totals: Totals) -> list[str]:
+    lines = []
+    if totals.filled_imbalances:
+        worst, middle = percent(max(totals.filled_imbalances)), percent(median_of(totals.filled_imbalances) or Bps(0))
+        promise = short_percent(report.settings.max_imbalance)
+        lines.append(f" {'balance':<9} filled imbalance worst {worst}, median {middle} (promise: under {promise})")
+    if totals.skipped or totals.failed:
+        lines.append(f" {'cycles':<9} {totals.completed} completed, {totals.skipped} skipped, {totals.failed} failed")
+    for number, staged in enumerate(report.staged):
+        lines.append(f" {'' if number else 'staged':<9} {staged.text}")
+    if totals.orders_sent:
+        lines += [f" {'orders':<9} {_orders(report, totals)}", *_money(totals)]
+    return lines
+
+
+def _orders(report: Report, totals: Totals) -> str:
+    counted = f"{totals.orders_sent} sent, {totals.orders_closed} resolved"
+    twice = "" if report.orders_twice is None else f", {report.orders_twice} twice"
+    restarts = f", {totals.restarts} restarts" if totals.restarts > 1 else ", 1 restart" if totals.restarts else ""
+    return f"{counted}{twice}{restarts}; {agreement(report.held)}"
+
+
+def agreement(held: Held | None) -> str:
+    """Does the venue's word about the account equal the ledger's?"""
+    if held is None or not held.account_ok:
+        return "venue and ledger not compared"
+    return f"venue and ledger DISAGREE: {held.foreign}" if held.foreign else "venue and ledger agree"
+
+
+def _money(totals: Totals) -> list[str]:
+    paid = f"fees {usd(Quote(-totals.fees))}  spread {usd(Quote(-totals.spread))}"
+    if totals.pnl is None:
+        lines = [f" {'money':<9} {paid}  NET unknown"]
+    elif totals.funding is None:
+        rest = Quote(totals.pnl + totals.fees + totals.spread)
+        lines = [f" {'money':<9} {paid}  market and funding {signed(rest)} = NET {usd(totals.pnl)} USD"]
+    else:
+        market = Quote(totals.pnl + totals.fees + totals.spread - totals.funding)
+        lines = [f" {'money':<9} {paid}  market {signed(market)}  funding {usd(totals.funding)} = NET {usd(totals.pnl)} USD"]
+    if totals.traded:
+        per_million = (totals.fees + totals.spread) * 1_000_000 // totals.traded
+        lines.append(f" {'':<9} {per_million} USD per 1M traded. Evenkeel hedges; it does not find profit.")
+    return lines
+
+
+def signed(amount: Quote) -> str:
+    """USD with its sign, also when it is a gain."""
+    shown = usd(amount)
+    return f"+{shown}" if amount > 0 and shown != "0.00" else shown
+
+
+def _open(report: Report) -> str:
+    if report.open_legs:
+        return report.open_legs
+    return "0 ETH, 0 SOL (asked: cross, isolated, open orders)" if report.held and report.held.account_ok else "0 ETH, 0 SOL by the ledger"

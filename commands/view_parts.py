@@ -1,0 +1,85 @@
+"""What the view is made of: events, order rows, money, and what is computed of them at the prices of now."""
+
+from dataclasses import dataclass, field
+
+from messages.lifecycle import Held
+from messages.market import PairQuote
+from messages.sizing import Leg, LegOrder
+from messages.units import ONE, Ms, Price, Quote
+
+
+@dataclass(frozen=True)
+class Event:
+    """One thing that happened, in words. `number` counts from 1; `notable` = the screen shows it too, not only plain lines."""
+
+    number: int
+    at_ms: Ms
+    cycle: int
+    text: str
+    notable: bool
+
+    @property
+    def line(self) -> str:
+        """Without the time."""
+        return f"cycle {self.cycle}  {self.text}" if self.cycle else self.text
+
+
+@dataclass
+class Row:
+    """One order of the plan on the screen."""
+
+    label: str
+    leg: Leg
+    order: LegOrder
+    digest: str = ""
+    filled: int = 0
+    """Unsigned, x18."""
+    cost: int = 0
+    """Sum of price x unsigned amount, x36."""
+    after_ms: int | None = None
+    state: str = ""
+    settled: bool = False
+    """The ledger has said what it did; later fills are repetitions."""
+    seen: set[int] = field(default_factory=set)
+    """Remaining amounts of the fills taken: a duplicate has one of them."""
+
+    @property
+    def vwap(self) -> Price:
+        """Average price of what was filled; 0 when nothing."""
+        return Price(self.cost // self.filled) if self.filled else Price(0)
+
+    @property
+    def full(self) -> bool:
+        """Is the order filled?"""
+        return self.filled >= abs(self.order.amount) > 0
+
+
+@dataclass
+class Money:
+    """Cash and costs of all closed plans, USD x18."""
+
+    fees: int = 0
+    spread: int = 0
+    cash: int = 0
+    traded: int = 0
+    funding: Quote | None = None
+    """Known when flat: what the venue's account value has beyond fills and fees."""
+    value_at_start: Quote | None = None
+
+
+def net_of(money: Money, held: Held | None, quote: PairQuote | None) -> tuple[Quote | None, Quote | None]:
+    """Market gain and net result, USD x18, of what was closed and what is held at the mids of now; None while they are not known."""
+    if held is None or (quote is None and (held.eth or held.sol)):
+        return None, None
+    marked = 0 if quote is None else (held.eth * quote.eth.mid + held.sol * quote.sol.mid) // ONE
+    gain = money.cash + marked + money.spread
+    net = gain - money.spread - money.fees + (money.funding or 0)
+    return Quote(gain), Quote(net)
+
+
+def marked_exposure(held: Held | None, quote: PairQuote | None) -> tuple[Quote, Quote] | None:
+    """Signed net exposure and the larger leg at the mids of now; None while nothing is held or nothing is quoted."""
+    if held is None or quote is None or not (held.eth or held.sol):
+        return None
+    eth, sol = held.eth * quote.eth.mid // ONE, held.sol * quote.sol.mid // ONE
+    return Quote(eth + sol), Quote(max(abs(eth), abs(sol)))
