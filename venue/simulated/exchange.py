@@ -114,13 +114,16 @@ class Exchange(Matching):
 
     def check_sender(self, sender: str, signer: str) -> Account:
         """The sender's account; 2028 unless its owner or linked signer signed, 2024 when it never had a deposit."""
-        account = self.accounts.get(sender)
-        linked = account.linked_signer if account else ""
-        if signer.lower() not in {sender[:42].lower(), linked.lower()}:
-            raise refused(2028)
-        if account is None:
+        self.check_signer(sender, signer)
+        if sender not in self.accounts:
             raise refused(2024)
-        return account
+        return self.accounts[sender]
+
+    def check_signer(self, sender: str, signer: str) -> None:
+        """2028 unless the sender's owner or linked signer signed. Addresses in lower case."""
+        account = self.accounts.get(sender)
+        if signer not in {sender[:42], account.linked_signer if account else sender[:42]}:
+            raise refused(2028)
 
     def open_orders(self, sender: str, product_id: int) -> list[Resting]:
         """The sender's resting orders in one product, oldest first. Raises `Refused` 2016 for an unknown product."""

@@ -132,6 +132,7 @@ TEXTS = {
     2067: "Only taker orders can be reduce only.",
     2069: "Trading on this market is blocked.",
     2095: "The order's version is invalid.",
+    2114: "All orders of one request must have the same sender.",
     2118: "The builder is invalid.",
     2111: "Too many orders in one request.",
 }
@@ -199,13 +200,18 @@ def check_oracle(order: Order, oracle: Price) -> None:
 
 def check_window(order: Order, now_ms: int) -> None:
     """2011 / 2012 unless now < recv_time <= now + 100 s; 2004 when expired. `now_ms` is the moment of *arrival*."""
-    recv_time = recv_time_of(order.nonce)
+    check_recv_time(order.nonce, now_ms)
+    if order.expiration_s * 1000 <= now_ms:
+        raise refused(2004)
+
+
+def check_recv_time(nonce: int, now_ms: int) -> None:
+    """2011 / 2012 unless now < recv_time <= now + 100 s. Binds every request that carries an order nonce."""
+    recv_time = recv_time_of(nonce)
     if recv_time <= now_ms:
         raise refused(2011)
     if recv_time > now_ms + RECV_WINDOW_MS:
         raise refused(2012)
-    if order.expiration_s * 1000 <= now_ms:
-        raise refused(2004)
 
 
 def check_status(terms: Terms, product: Product) -> None:

@@ -1,0 +1,163 @@
+"""The executes: signed requests that change something. Each answers with one envelope; orders go through `SimulatedVenue.place`."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+import trio
+
+from messages.units import Base
+from venue.nado.codec import Whole
+from venue.nado.signing import cancellation_digest, cancellation_products_digest
+from venue.simulated.book import Resting
+from venue.simulated.rules import Refused, check_recv_time, order_not_found, refused
+from venue.simulated.venue import AnswerLost, SimulatedVenue
+from venue.simulated.wire import (
+    CancelAndPlace,
+    CancellationTx,
+    CancelOrders,
+    CancelProductOrders,
+    PlaceOrder,
+    PlaceOrders,
+    failure,
+    order_json,
+    read_request,
+    success,
+)
+
+ORDERS_MAX = 50
+"""Orders in one `place_orders`."""
+BATCH_PENALTY_S = 0.05
+"""What `place_orders` costs on top of its orders."""
+
+T = TypeVar("T")
+
+
+class _Echo(msgspec.Struct, frozen=True):
+    """What an answer repeats of its request."""
+
+    signature: str | None = None
+    id: Whole | None = None
+
+
+async def execute(venue: SimulatedVenue, name: str, body: bytes) -> str:
+    """The answer to one execute. Raises `AnswerLost` and `ConnectionCut` when that is staged."""
+    request_type, echo = f"execute_{name}", _Echo()
+    run = EXECUTES.get(name)
+    try:
+        if run is None:
+            raise refused(2038)
+        echo = _echo(name, body)
+        data = await run(venue, body)
+    except Refused as no:
+        return failure(request_type, no, signature=echo.signature, id=echo.id)
+    finally:
+        venue.publish()
+    return success(request_type, data, signature=echo.signature or "0x", id=echo.id)
+
+
+def _echo(name: str, body: bytes) -> _Echo:
+    """The echo of a `cancel_and_place` is its order's."""
+    if name == "cancel_and_place":
+        order = read_request(body, CancelAndPlace).place_order
+        return _Echo(order.signature, order.id)
+    return read_request(body, _Echo)
+
+
+async def _place_order(venue: SimulatedVenue, body: bytes) -> object:
+    return {"digest": await venue.place(read_request(body, PlaceOrder))}
+
+
+async def _place_orders(venue: SimulatedVenue, body: bytes) -> object:
+    """Order by order, none rolled back; a list, as the server writes it."""
+    request = read_request(body, PlaceOrders)
+    if len(request.orders) > ORDERS_MAX:
+        raise refused(2111)
+    if len({order.order.sender.lower() for order in request.orders}) > 1:
+        raise refused(2114)
+    await trio.sleep(BATCH_PENALTY_S)
+    results: list[dict[str, Any]] = []
+    lost = False
+    for order in request.orders:
+        try:
+            results.append({"digest": await venue.place(order), "error": None})
+        except AnswerLost:
+            lost = True
+        except Refused as no:
+            results.append({"digest": None, "error": no.text})
+            if request.stop_on_failure:
+                break
+    if lost:
+        raise AnswerLost
+    return results
+
+
+async def _cancel_orders(venue: SimulatedVenue, body: bytes) -> object:
+    request = read_request(body, CancelOrders)
+    orders = _resting(venue, request.tx, request.signature, request.required_unfilled_amount)
+    return _cancelled(venue, orders)
+
+
+async def _cancel_product_orders(venue: SimulatedVenue, body: bytes) -> object:
+    request = read_request(body, CancelProductOrders)
+    tx, exchange = request.tx, venue.exchange
+    products = [int(product_id) for product_id in tx.productIds]
+    digest = _digest(cancellation_products_digest, tx.sender.lower(), products, int(tx.nonce), exchange.chain_id, exchange.endpoint)
+    _check_request(venue, tx.sender, tx.nonce, venue.signer_of(digest, request.signature))
+    wanted = products or list(exchange.markets)
+    return _cancelled(venue, [order for product_id in wanted for order in exchange.open_orders(tx.sender.lower(), product_id)])
+
+
+async def _cancel_and_place(venue: SimulatedVenue, body: bytes) -> object:
+    """Cancel, then place. When the cancellation finds nothing, nothing is placed: the safer reading of what is not documented."""
+    request = read_request(body, CancelAndPlace)
+    if request.cancel_tx.sender.lower() != request.place_order.order.sender.lower():
+        raise refused(2066)
+    orders = _resting(venue, request.cancel_tx, request.cancel_signature, request.required_unfilled_amount)
+    if request.place_requires_unfilled and any(order.remaining != abs(order.order.amount) for order in orders):
+        raise Refused(2020, "The order to be replaced has been filled in part.")
+    _cancelled(venue, orders)
+    return {"digest": await venue.place(request.place_order)}
+
+
+def _resting(venue: SimulatedVenue, tx: CancellationTx, signature: str, unfilled: Base | None) -> list[Resting]:
+    """The orders a signed cancellation names; all of them rest and belong to the sender, or the whole request is refused."""
+    if len(tx.productIds) != len(tx.digests):
+        raise refused(2039)
+    products, digests, exchange = [int(product_id) for product_id in tx.productIds], [digest.lower() for digest in tx.digests], venue.exchange
+    digest = _digest(cancellation_digest, tx.sender.lower(), products, digests, int(tx.nonce), exchange.chain_id, exchange.endpoint)
+    _check_request(venue, tx.sender, tx.nonce, venue.signer_of(digest, signature))
+    orders = [exchange.find(product_id, digest) for product_id, digest in zip(products, digests, strict=True)]
+    for order in orders:
+        if order.order.sender != tx.sender.lower():
+            raise refused(2014)
+        if unfilled is not None and order.remaining != abs(unfilled):
+            raise order_not_found(order.digest)
+    return orders
+
+
+def _check_request(venue: SimulatedVenue, sender: str, nonce: int, signer: str) -> None:
+    venue.exchange.check_sender(sender.lower(), signer)
+    check_recv_time(nonce, venue.now_ms())
+
+
+def _digest(make: Callable[..., bytes], *fields: object) -> bytes:
+    try:
+        return make(*fields)
+    except ValueError as error:
+        raise refused(2038) from error
+
+
+def _cancelled(venue: SimulatedVenue, orders: list[Resting]) -> object:
+    shown = [order_json(order) for order in orders]
+    venue.exchange.cancel(orders, venue.now_ns())
+    return {"cancelled_orders": shown}
+
+
+EXECUTES: dict[str, Callable[[SimulatedVenue, bytes], Awaitable[object]]] = {
+    "place_order": _place_order,
+    "place_orders": _place_orders,
+    "cancel_orders": _cancel_orders,
+    "cancel_product_orders": _cancel_product_orders,
+    "cancel_and_place": _cancel_and_place,
+}

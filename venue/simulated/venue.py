@@ -1,0 +1,217 @@
+"""The running venue: the engine driven by a market on Trio's clock, with archive, batches, faults and everybody who listens.
+
+    market moves --> exchange --> outbox --> archive (150 ms later) and hub (at once)
+    orders ------->     |                      `--> fill, order_update, position_change, trade, best_bid_offer
+                      books --(50 ms after the first change)--> book_depth
+
+A motionless market wakes nobody up, so virtual time jumps over it.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+import trio
+
+from actors.runtime.clock import Clock
+from messages.market import Level
+from messages.units import Ms, Ns, Price, Quote
+from venue.nado.signing import order_digest, recover
+from venue.simulated.archive import Archive
+from venue.simulated.book import Book
+from venue.simulated.events import Event, Filled, OrderUpdated, PositionChanged
+from venue.simulated.exchange import Exchange
+from venue.simulated.faults import NO_FAULTS, FaultCounter, Faults
+from venue.simulated.hub import Hub, Topic
+from venue.simulated.rules import TAKER_DELAY_S, refused
+from venue.simulated.wire import PlaceOrder, batch_json, event_json, funding_json, top_json
+
+if TYPE_CHECKING:
+    from venue.simulated.markets import Market, Move
+
+BATCH_S = 0.05
+"""Book changes are collected this long."""
+FUNDING_RATE_S = 20.0
+EXPIRY_S = 1.0
+"""How often resting orders are looked at for expiration."""
+
+
+class AnswerLost(Exception):
+    """Staged: the request was processed, its answer never comes."""
+
+
+class ConnectionCut(Exception):
+    """Staged: the connection ends here, without an answer."""
+
+
+class SimulatedVenue:
+    """One simulated Nado. Several clients may come and go; it keeps its state for as long as `run` runs."""
+
+    def __init__(self, exchange: Exchange, market: "Market", clock: Clock, faults: Faults = NO_FAULTS, *, instance: str = "test") -> None:
+        self.exchange = exchange
+        self.instance = instance
+        """Identity of this start of the venue, sent with every HTTP answer: another start has another history."""
+        self.status = "active"
+        self.hub = Hub()
+        self.archive = Archive(exchange.order_log)
+        self._market = market
+        self._clock = clock
+        self._faults = FaultCounter(faults)
+        self._book_changed = trio.Event()
+        self._tops: dict[int, tuple[Level | None, Level | None]] = {}
+
+    @property
+    def faults(self) -> Faults:
+        """The staged accidents; setting them starts counting anew."""
+        return self._faults.faults
+
+    @faults.setter
+    def faults(self, faults: Faults) -> None:
+        self._faults = FaultCounter(faults)
+
+    def now_ns(self) -> Ns:
+        """The venue's clock."""
+        return self._clock.utc_ns()
+
+    def now_ms(self) -> Ms:
+        """The venue's clock in milliseconds, as `/v1/time` tells it."""
+        return Ms(self.now_ns() // 1_000_000)
+
+    def fund(self, subaccount: str, amount: Quote) -> None:
+        """Deposit USDT0."""
+        self.exchange.deposit(subaccount, amount, self.now_ns())
+        self.publish()
+
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Drive the market for ever. Started = every product has a price and a book."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._batch_books)
+            nursery.start_soon(self._tell_funding)
+            nursery.start_soon(self._expire_orders)
+            await self._drive(task_status)
+
+    # -- the market ------------------------------------------------------------------------------------------------------------------------
+
+    async def _drive(self, task_status: trio.TaskStatus[None]) -> None:
+        began, started = trio.current_time(), False
+        for move in self._market.moves():
+            if not started and (move.at_ns > 0 or self._priced()):
+                started = True
+                task_status.started()
+            await trio.sleep_until(began + move.at_ns / 1e9)
+            self._apply(move)
+        if not started:
+            task_status.started()
+
+    def _priced(self) -> bool:
+        return all(market.oracle for market in self.exchange.markets.values())
+
+    def _apply(self, move: "Move") -> None:
+        now = self.now_ns()
+        if move.bids or move.asks:  # a move without any level is about trades and prices only
+            self.exchange.move(move.product_id, move.bids, move.asks, now)
+        for trade in move.trades:
+            self.exchange.market_trade(move.product_id, trade.price, trade.amount, now, is_taker_buyer=trade.is_taker_buyer)
+        oracle = move.oracle or _mid(move.bids, move.asks)
+        if oracle is not None:
+            self.exchange.set_oracle(move.product_id, oracle)
+        self.publish()
+
+    # -- orders ----------------------------------------------------------------------------------------------------------------------------
+
+    async def place(self, body: PlaceOrder) -> str:
+        """Process one order from its arrival to its end or rest; the digest. Raises `Refused`, `AnswerLost`, `ConnectionCut`.
+
+        What arrives here is processed to the end whatever becomes of the connection it came on.
+        """
+        order = body.to_order()
+        digest, signer = self._identify(body)
+        market = self.exchange.markets.get(order.product_id)
+        symbol = market.product.symbol if market else ""
+        staged = self._faults.next(symbol, increasing=self.exchange.would_increase(order))
+        if staged.cut_before:
+            raise ConnectionCut
+        order_id = None if body.id is None else int(body.id)
+        try:
+            resting = self.exchange.arrive(order, digest, signer, self.now_ns(), order_id=order_id, staged=staged.refusal)
+            if resting.terms.kind != "post_only":
+                with trio.CancelScope(shield=True):  # 30 ms
+                    await trio.sleep(TAKER_DELAY_S)
+            self.exchange.match(resting, self.now_ns())
+        finally:
+            self.publish()
+            if staged.cut_after:
+                raise ConnectionCut
+        if staged.lose_ack:
+            raise AnswerLost
+        return digest
+
+    def _identify(self, body: PlaceOrder) -> tuple[str, str]:
+        try:
+            digest = order_digest(body.to_order(), self.exchange.chain_id)
+        except ValueError as error:
+            raise refused(2038) from error
+        return "0x" + digest.hex(), self.signer_of(digest, body.signature)
+
+    def signer_of(self, digest: bytes, signature: str) -> str:
+        """The address that signed. Raises `Refused` 2035 when that is no signature."""
+        try:
+            return recover(digest, signature)
+        except ValueError as error:
+            raise refused(2035) from error
+
+    # -- telling -----------------------------------------------------------------------------------------------------------------------------
+
+    def publish(self) -> None:
+        """Hand out what the engine has produced since the last time."""
+        events, self.exchange.outbox = self.exchange.outbox, []
+        for event in events:
+            if isinstance(event, Filled):
+                self.archive.record(event)
+            self.hub.tell(_topics(event), partial(event_json, event))
+        for market in self.exchange.markets.values():
+            if market.book.changed:
+                self._book_changed.set()
+                self._tell_top(market.book)
+
+    def _tell_top(self, book: Book) -> None:
+        bid, ask = (next(iter(book.levels(is_bid, 1)), None) for is_bid in (True, False))
+        if self._tops.get(book.product_id) != (bid, ask):
+            self._tops[book.product_id] = (bid, ask)
+            self.hub.tell([("best_bid_offer", book.product_id)], partial(top_json, book.product_id, bid, ask, self.exchange.now_ns))
+
+    async def _batch_books(self) -> None:
+        while True:
+            await self._book_changed.wait()
+            await trio.sleep(BATCH_S)
+            self._book_changed = trio.Event()
+            for market in self.exchange.markets.values():
+                if market.book.changed:
+                    self.hub.tell([("book_depth", market.book.product_id)], partial(batch_json, market.book.batch()))
+
+    async def _tell_funding(self) -> None:
+        while True:
+            await trio.sleep(FUNDING_RATE_S)
+            for product_id in self.exchange.markets:
+                topics: list[Topic] = [("funding_rate", product_id), ("funding_rate", None)]
+                self.hub.tell(topics, partial(funding_json, product_id, 0, self.now_ns()))
+
+    async def _expire_orders(self) -> None:
+        while True:
+            await trio.sleep(EXPIRY_S)
+            self.exchange.expire(self.now_ns())
+            self.publish()
+
+
+def _mid(bids: Sequence[Level], asks: Sequence[Level]) -> Price | None:
+    return Price((bids[0].price + asks[0].price) // 2) if bids and asks else None
+
+
+def _topics(event: Event) -> list[Topic]:
+    if isinstance(event, Filled):
+        return [("fill", event.subaccount, event.product_id), ("fill", event.subaccount, None)]
+    if isinstance(event, OrderUpdated):
+        return [("order_update", event.subaccount, event.product_id), ("order_update", event.subaccount, None)]
+    if isinstance(event, PositionChanged):
+        return [("position_change", event.subaccount, event.product_id), ("position_change", event.subaccount, None)]
+    return [("trade", event.product_id)]
