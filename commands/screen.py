@@ -36,15 +36,16 @@ def size_of(stream: TextIO) -> tuple[int, int]:
         return 0, 0
 
 
-async def run_screen(view: RunView, stream: TextIO, now_ms: Callable[[], int], *, live: bool | None = None) -> None:
+async def run_screen(view: RunView, stream: TextIO, now_ms: Callable[[], int], *, live: bool | None = None, colour: bool = True) -> None:
     """Show `view` on `stream` until cancelled; what has happened by then is still shown. `now_ms` is venue time.
 
-    `live`: the in-place screen (True), plain lines (False), or whatever the stream can show (None). NO_COLOR is obeyed by `rich`.
+    `live`: the in-place screen (True), plain lines (False), or whatever the stream can show (None). `colour` only matters in place;
+    `rich` obeys NO_COLOR as well.
     """
     if live is None:
         live = fits_a_screen(stream, os.environ, size_of(stream))
     try:
-        await (_live(view, stream, now_ms) if live else _lines(view, stream))
+        await (_live(view, stream, now_ms, colour=colour) if live else _lines(view, stream))
     except (BrokenPipeError, ConnectionResetError):
         return
 
@@ -75,7 +76,7 @@ def new_lines(view: RunView, seen: int) -> tuple[list[str], int]:
     return lines, fresh[-1].number if fresh else seen
 
 
-async def _live(view: RunView, stream: TextIO, now_ms: Callable[[], int]) -> None:
+async def _live(view: RunView, stream: TextIO, now_ms: Callable[[], int], *, colour: bool) -> None:
     """The in-place screen. Its last picture stays in the scrollback."""
     from rich.console import Console
     from rich.live import Live
@@ -87,7 +88,7 @@ async def _live(view: RunView, stream: TextIO, now_ms: Callable[[], int]) -> Non
             text.highlight_words([word], style)
         return text
 
-    console = Console(file=stream, highlight=False, width=COLUMNS)
+    console = Console(file=stream, no_color=True if not colour else None, highlight=False, width=COLUMNS)
     with Live(picture(), console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False) as screen:
         try:
             while True:
