@@ -11,6 +11,7 @@ import trio
 
 from venue.nado.codec import Whole, write
 from venue.nado.signing import stream_authentication_digest
+from venue.nado.socket import background
 from venue.simulated import queries
 from venue.simulated.executes import execute
 from venue.simulated.hub import QUEUE_MAX, Listener, Topic
@@ -98,7 +99,7 @@ async def subscribe_session(frames: Frames, venue: SimulatedVenue, *, queue_max:
     subscriptions = Subscriptions(venue, listener)
     try:
         with listener.scope, suppress(Closed):
-            async with trio.open_nursery(strict_exception_groups=False) as nursery:
+            async with background() as nursery:
                 nursery.start_soon(_read_controls, frames, subscriptions, nursery.cancel_scope)
                 async for text in listener.queue:
                     await frames.send(text)

@@ -55,6 +55,7 @@ class SimulatedVenue:
         self.hub = Hub()
         self.archive = Archive(exchange.order_log)
         self._market = market
+        self._ids = {state.product.symbol.removesuffix("-PERP").lower(): product_id for product_id, state in exchange.markets.items()}
         self._clock = clock
         self._faults = FaultCounter(faults)
         self._book_changed = trio.Event()
@@ -107,15 +108,18 @@ class SimulatedVenue:
         return all(market.oracle for market in self.exchange.markets.values())
 
     def _apply(self, move: "Move") -> None:
-        now = self.now_ns()
+        now, product_id = self.now_ns(), self._ids[move.product]
         if move.bids or move.asks:  # a move without any level is about trades and prices only
-            self.exchange.move(move.product_id, move.bids, move.asks, now)
+            self.exchange.move(product_id, move.bids, move.asks, now)
         for trade in move.trades:
-            self.exchange.market_trade(move.product_id, trade.price, trade.amount, now, is_taker_buyer=trade.is_taker_buyer)
-        oracle = move.oracle or _mid(move.bids, move.asks)
-        if oracle is not None:
-            self.exchange.set_oracle(move.product_id, oracle)
+            self.exchange.market_trade(product_id, trade.price, trade.amount, now, is_taker_buyer=trade.taker_buys)
+        self._move_oracle(product_id, move.oracle or _mid(move.bids, move.asks), moved=move.oracle is not None)
         self.publish()
+
+    def _move_oracle(self, product_id: int, price: Price | None, *, moved: bool) -> None:
+        """A market that never names an oracle price starts at its own mid; one that does not move it leaves it where it is."""
+        if price is not None and (moved or not self.exchange.markets[product_id].oracle):
+            self.exchange.set_oracle(product_id, price)
 
     # -- orders ----------------------------------------------------------------------------------------------------------------------------
 

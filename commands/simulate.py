@@ -1,0 +1,141 @@
+"""`simulate`: serve a Nado on loopback, HTTP and WebSocket on one port, until told to stop.
+
+The first line of standard output is the base URL, when it can be used; everything else goes to standard error. The venue keeps its state while
+clients come and go, and its account is the published throw-away key's. It never listens anywhere but on 127.0.0.1: what it gives away is only play
+money, but a signature made for it should not travel.
+"""
+
+import argparse
+import os
+import signal
+import socket
+import sys
+import threading
+from functools import partial
+
+import trio
+
+from actors.runtime.clock import WallClock
+from commands.options import SEED, seed_of
+from commands.words import DONE, ConfigError, Refusal
+from messages.units import Quote
+from venue.simulated.asgi import application
+from venue.simulated.exchange import Exchange
+from venue.simulated.faults import Faults, faults_named
+from venue.simulated.markets import Market, market_named
+from venue.simulated.rules import DEFAULT_PRODUCTS
+from venue.simulated.venue import SimulatedVenue
+from venue.throwaway import THROWAWAY_SENDER
+
+LOOPBACK = "127.0.0.1"
+FUNDS = Quote.of(10_000)
+GRACE_S = 0.2
+"""How long open connections may finish when the venue stops."""
+PATIENCE_S = 2.0
+"""After this the process ends even if a client that stopped reading holds a send."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `simulate`."""
+    parser.add_argument("--port", default="0", metavar="N", help="TCP port on 127.0.0.1; 0 (the default) takes a free one")
+    parser.add_argument("--seed", default=str(SEED), metavar="N", help=f"what the simulated market starts from, {SEED}")
+    parser.add_argument("--market", default="synthetic", metavar="SPEC", help="synthetic, flat:ETH/SOL or the prefix of a recording")
+    parser.add_argument("--faults", default="none", metavar="FILE", help="staged accidents: none, demo, or a TOML or JSON file")
+    parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input closes, as a child process should")
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Serve until a signal comes or standard input closes; the exit code. Raises `ConfigError` and `Refusal` before anything is served."""
+    seed = seed_of(arguments.seed)
+    market, faults = _market(arguments.market, seed), _faults(arguments.faults)
+    listening = listen(_port(arguments.port))
+    trio.run(partial(_serve, listening, market, faults, seed, until_stdin_closes=arguments.until_stdin_closes))
+    return DONE
+
+
+def _port(text: str) -> int:
+    if text.isascii() and text.isdigit() and int(text) < 2**16:
+        return int(text)
+    raise ConfigError("BAD_VALUE", "--port", f"--port: {text!r} is not a port", "type --port 0 for a free one")
+
+
+def _market(spec: str, seed: int) -> Market:
+    try:
+        return market_named(spec, seed)
+    except (ValueError, OSError) as error:
+        raise ConfigError("BAD_VALUE", "--market", f"--market: {error}", "type --market synthetic") from error
+
+
+def _faults(spec: str) -> Faults:
+    try:
+        return faults_named(spec).with_known_products(frozenset(product.symbol for product in DEFAULT_PRODUCTS))
+    except (ValueError, OSError) as error:
+        raise ConfigError("BAD_VALUE", "--faults", f"--faults {spec}: {error}", "type --faults none, --faults demo or a file that exists") from error
+
+
+def listen(port: int) -> socket.socket:
+    """A bound socket on loopback. Raises `Refusal` when the port is taken."""
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((LOOPBACK, port))
+        bound.listen()
+    except OSError as error:
+        bound.close()
+        message = f"port {port} on {LOOPBACK} cannot be used: {os.strerror(error.errno or 0)}"
+        raise Refusal("PORT_IN_USE", "--port", message, "type --port 0 for a free one") from error
+    return bound
+
+
+async def _serve(listening: socket.socket, market: Market, faults: Faults, seed: int, *, until_stdin_closes: bool) -> None:
+    clock = WallClock()
+    venue = SimulatedVenue(Exchange(), market, clock, faults, instance=f"simulated-{seed}-{clock.utc_ns()}")
+    venue.fund(THROWAWAY_SENDER, FUNDS)
+    url, stop = f"http://{LOOPBACK}:{listening.getsockname()[1]}", trio.Event()
+    async with trio.open_nursery() as nursery:
+        await nursery.start(_stop_on_signal, stop)
+        if until_stdin_closes:
+            nursery.start_soon(_stop_on_eof, stop)
+        await nursery.start(venue.run)
+        await nursery.start(partial(_web, venue, listening, stop))
+        print(url, flush=True)
+        await stop.wait()
+        _end_in_any_case()
+        await trio.sleep(GRACE_S)
+        nursery.cancel_scope.cancel()
+
+
+async def _web(
+    venue: SimulatedVenue, listening: socket.socket, stop: trio.Event, *, task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Serve with hypercorn; standard output stays clean, its warnings go to standard error."""
+    from hypercorn.config import Config
+    from hypercorn.trio import serve
+
+    config = Config()
+    config.bind = [f"fd://{listening.detach()}"]
+    config.loglevel = "WARNING"
+    config.graceful_timeout = GRACE_S / 2
+    config.include_server_header = False
+    await serve(application(venue), config, shutdown_trigger=stop.wait, task_status=task_status)  # type: ignore[arg-type]
+
+
+async def _stop_on_signal(stop: trio.Event, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        task_status.started()
+        async for _ in signals:
+            stop.set()
+
+
+async def _stop_on_eof(stop: trio.Event) -> None:
+    """In a thread: standard input may be a pipe, a file or nothing, and only a blocking read serves them all."""
+    while await trio.to_thread.run_sync(partial(os.read, sys.stdin.fileno(), 4096), abandon_on_cancel=True):
+        pass
+    stop.set()
+
+
+def _end_in_any_case() -> None:
+    """The web server shields its sends: a client that stopped reading could keep us here for ever."""
+    last_resort = threading.Timer(PATIENCE_S, os._exit, (DONE,))
+    last_resort.daemon = True
+    last_resort.start()
