@@ -25,10 +25,10 @@ from actors.runtime.barrier import Barrier, EpochBumped, FillsDue, Recovered, Vo
 from actors.runtime.specs import told
 from actors.tree import Channels, Tree, World
 from messages.execution import Outcome, PlanClosed
-from messages.lifecycle import AccountStream, CycleEnded, Directive, Halted, Held, Hop, Note, Restarted, Started
+from messages.lifecycle import AccountStream, CycleEnded, Directive, Halted, Held, Hop, Note, Started
 from messages.settings import Settings
 from messages.sizing import Declined, Ready, Sealed, SizingPlan, Skipped
-from messages.units import ONE, Ms, Quote, notional
+from messages.units import ONE, Quote, notional
 from venue.nado.weights import WeightBudget, unwind_weight
 
 TICK_S = 0.05
@@ -128,7 +128,6 @@ class Machine:
         elif isinstance(message, Skipped):
             self.channels.to_ledger.post(message)
         elif isinstance(message, EpochBumped):
-            self.channels.to_ledger.post(Restarted(message.why, "restarted", Ms(0), message.epoch))
             self._step(message)
         elif isinstance(message, SizingPlan):
             self._propose(message)

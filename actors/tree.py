@@ -30,16 +30,20 @@ from actors.runtime.observe import Observe
 from actors.runtime.specs import Backoff, ChildSpec, Strategy, SupervisorSpec
 from actors.runtime.state import RunState
 from actors.runtime.supervision import Supervisor, nested
-from messages.lifecycle import Directive, Held, Opened
+from messages.lifecycle import Directive, Held, Opened, Restarted
 from messages.market import PairQuote
 from messages.settings import Settings
 from messages.sizing import Abort, Leg, Place, Sealed
+from messages.units import Ms
 from venue.protocol import Venue, VenueRules
 
 MAILBOX_LEG = 16
 MAILBOX_LEDGER = 4_096
 MAILBOX_SUPERVISOR = 1_024
 """Bounds: a leg sees three messages a plan; a ledger that falls 4,096 events behind is stuck."""
+
+BUMPING = frozenset({"ledger", "legs", "eth_leg", "sol_leg", "trading"})
+"""Restarts of these start a new epoch: an order of theirs may be on the wire."""
 
 
 @dataclass(frozen=True)
@@ -98,10 +102,10 @@ class Tree:
     def _root(self) -> SupervisorSpec:
         feeds = (ChildSpec("market_data", self._market_data), ChildSpec("account", self._account))
         legs = (ChildSpec("eth_leg", partial(self._leg, "eth")), ChildSpec("sol_leg", partial(self._leg, "sol")))
-        under_legs = self.group("legs", "one_for_all", (5, 60), legs, bumps=True)
+        under_legs = self.group("legs", "one_for_all", (5, 60), legs)
         trading = (ChildSpec("ledger", self._ledger), nested(under_legs, rng=self._rng), ChildSpec("sizing", self._sizing))
         under_feeds = self.group("feeds", "one_for_one", (10, 300), feeds, backoff=Backoff(0.25, 2, 30, 0.2, 60))
-        under_trading = self.group("trading", "rest_for_one", (5, 60), trading, bumps=True)
+        under_trading = self.group("trading", "rest_for_one", (5, 60), trading)
         return self.group("supervisor", "one_for_one", (3, 60), tuple(nested(spec, rng=self._rng) for spec in (under_feeds, under_trading)))
 
     def group(
@@ -112,18 +116,16 @@ class Tree:
         children: tuple[ChildSpec, ...],
         *,
         backoff: Backoff | None = None,
-        bumps: bool = False,
     ) -> SupervisorSpec:
-        """One supervisor of the tree; `bumps`: a restart of its children starts a new epoch."""
-        hook = self._bump if bumps else None
-        return SupervisorSpec(name, strategy, *limits, children, backoff, on_restart=hook, on_event=self.world.observe)
+        """One supervisor of the tree."""
+        return SupervisorSpec(name, strategy, *limits, children, backoff, on_restart=self._restarts, on_event=self.world.observe)
 
-    def _bump(self, names: tuple[str, ...]) -> None:
-        """Called with both legs proven gone, before anything starts again: the new epoch is on disk first."""
-        if names == ("sizing",):
-            return
-        epoch = self.world.state.bump()
-        self.channels.inbox.post(EpochBumped(epoch, ", ".join(names)))
+    def _restarts(self, names: tuple[str, ...]) -> None:
+        """Called when these are proven gone, before any of them starts again. If legs or ledger are among them, the new epoch is on disk first."""
+        what = ", ".join(names)
+        if not BUMPING.isdisjoint(names):
+            self.channels.inbox.post(EpochBumped(self.world.state.bump(), what))
+        self.channels.to_ledger.post(Restarted(what, "restarted", Ms(0), self.world.state.epoch))
 
     async def _market_data(self, *, task_status: trio.TaskStatus[None]) -> None:
         w = self.world

@@ -5,6 +5,7 @@ import shutil
 import signal
 import sys
 from collections.abc import AsyncIterator
+from contextlib import closing
 from pathlib import Path
 
 import msgspec
@@ -214,7 +215,7 @@ def _open(known: World, snapshot: AccountSnapshot | None, held: Held | None) -> 
 
 def _totals(known: World) -> Totals | None:
     """The numbers of this invocation, folded once more from what is on disk."""
-    with Store.reading(known.ledger) as store:
+    with closing(Store.reading(known.ledger)) as store:
         fold = Fold()
         for _, at_ns, message in store.events():
             fold.apply(message, at_ns)

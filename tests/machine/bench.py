@@ -1,7 +1,7 @@
 """The whole machine on virtual time: real actors, real codec, real signatures, real WebSockets over in-memory streams, real SQLite, one process."""
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,7 +88,7 @@ class Bench:
     def totals(self) -> Totals:
         """Folded from the rows on disk."""
         fold = Fold()
-        with Store.reading(self.world.ledger) as store:
+        with closing(Store.reading(self.world.ledger)) as store:
             for _, at_ns, message in store.events():
                 fold.apply(message, at_ns)
         return fold.totals()

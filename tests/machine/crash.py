@@ -16,6 +16,20 @@ class InjectedCrash(Exception):
     """The crash a test throws."""
 
 
+def _leaving_a_nursery(actor: Coroutine[Any, Any, None]) -> bool:
+    """Is the actor waiting for the children of a nursery? There Trio itself is at work, and the crash must come with the cancellation instead."""
+    inner: Any = actor
+    while isinstance(inner, types.CoroutineType):
+        if inner.cr_code.co_name == "_nested_child_finished":
+            return True
+        inner = inner.cr_await
+    return False
+
+
+def _only_cancelled(error: BaseException) -> bool:
+    return isinstance(error, trio.Cancelled) or (isinstance(error, BaseExceptionGroup) and error.split(trio.Cancelled)[1] is None)
+
+
 class Target:
     """One actor under fire; `crash` may be called from anywhere, any number of times."""
 
@@ -42,13 +56,19 @@ class Target:
         value: Any = None
         error: BaseException | None = None
         while True:
-            if self.pending:
+            if self.pending and not _leaving_a_nursery(actor):
                 self.pending, error = False, InjectedCrash()
                 self.crashes += 1
             try:
                 waits_for = actor.throw(error) if error else actor.send(value)
             except StopIteration:
                 return
+            except (trio.Cancelled, BaseExceptionGroup) as ended:
+                if not self.pending or not _only_cancelled(ended):
+                    raise
+                self.pending = False
+                self.crashes += 1
+                raise InjectedCrash from None
             value = error = None
             try:
                 value = yield waits_for

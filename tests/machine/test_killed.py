@@ -1,0 +1,80 @@
+"""Each actor killed once in each phase: flat at the end, nothing sent twice, by the engine's own order log."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import pytest
+import trio
+
+from messages.execution import Outcome, PlanClosed
+from messages.lifecycle import Hop
+from messages.settings import Settings
+from messages.sizing import Ready
+from messages.units import ONE, Base, Ms, Quote
+from tests.determinism import seed_trio
+from tests.machine.audit import faults
+from tests.machine.bench import ACTORS, Bench, bench
+
+HUNDRED = Settings(target=Quote(100 * ONE), cycles=1, hold=Ms(500))
+PAIR = {4: int(Base.of("0.042")), 8: int(Base.of("1"))}
+
+
+def hop(name: str, purpose_seq: int = 1) -> Callable[[msgspec.Struct], bool]:
+    return lambda said: isinstance(said, Hop) and said.hop.endswith(name) and said.seq == purpose_seq
+
+
+PHASES: dict[str, tuple[Callable[[msgspec.Struct], bool], float]] = {
+    "idle": (hop("proposes", 0), 0.0),
+    "seal to ready": (hop("seals"), 0.0),
+    "ready to place": (lambda said: isinstance(said, Ready), 0.0),
+    "between the sends": (hop("sends"), 0.0),
+    "sent to ack": (hop("sends"), 0.015),
+    "ack to fill": (hop("answered"), 0.0),
+    "outcome to close": (lambda said: isinstance(said, Outcome), 0.0),
+    "hold": (lambda said: isinstance(said, PlanClosed), 0.2),
+    "exit sealed": (hop("seals", 2), 0.0),
+    "exit sent": (hop("sends", 2), 0.015),
+    "exit answered": (hop("answered", 2), 0.0),
+}
+"""Phase -> what marks it, and how many seconds later the crash comes."""
+
+
+def crash_in(ready: Bench, nursery: trio.Nursery, actor: str, phase: str) -> None:
+    """Arrange for `actor` to die in `phase`, the first time it comes."""
+    marks, after_s = PHASES[phase]
+    target = ready.machine.tree.targets[actor]
+    struck: list[bool] = []
+
+    async def later() -> None:
+        await trio.sleep(after_s)
+        target.crash()
+
+    def watch(said: msgspec.Struct) -> None:
+        if marks(said) and not struck:
+            struck.append(True)
+            if after_s:
+                nursery.start_soon(later)
+            else:
+                target.crash()
+
+    ready.watchers.append(watch)
+
+
+@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("actor", ACTORS)
+async def test_killed(autojump_clock: trio.testing.MockClock, tmp_path: Path, nursery: trio.Nursery, actor: str, phase: str) -> None:
+    """R4, R14, L2: whoever dies, whenever: the pair ends flat, no order is sent twice, and the death is counted."""
+    seed_trio(11)
+    async with bench(tmp_path, HUNDRED) as ready:
+        crash_in(ready, nursery, actor, phase)
+        ending = await ready.run(within_s=120)
+        totals = ready.totals()
+        log = ready.venue.exchange.order_log
+        assert faults(log, largest=PAIR) == []
+        assert ready.machine.tree.targets[actor].crashes == 1, "the crash never struck"
+        assert ending.by == "done", ending
+        assert totals.completed + totals.failed + totals.skipped == 1
+        snapshot = await ready.account()
+        assert [position.total for position in snapshot.positions if position.total] == []
+        assert snapshot.open_orders == ()
