@@ -27,7 +27,7 @@ from actors.tree import Channels, Tree, World
 from messages.execution import Outcome, PlanClosed
 from messages.lifecycle import AccountStream, CycleEnded, Directive, Halted, Held, Hop, Note, Started
 from messages.settings import Settings
-from messages.sizing import Declined, Ready, Sealed, SizingPlan, Skipped
+from messages.sizing import Abort, Declined, Ready, Sealed, SizingPlan, Skipped
 from messages.units import ONE, Quote, notional
 from venue.nado.weights import WeightBudget, unwind_weight
 
@@ -191,6 +191,8 @@ class Machine:
             self._tell(action)
         elif isinstance(action, barrier.TellLedger):
             self.channels.to_ledger.post(action.message)
+            if isinstance(action.message, Abort):
+                self.world.observe(action.message)
         elif isinstance(action, barrier.Resolve):
             self._inquiry.resolve_doubts(self._nursery)
         else:

@@ -32,8 +32,9 @@ __all__ = ["COUNTS_MAX", "REACH", "Side", "depth_within", "size_pair", "vwap", "
 REACH = 100
 """How many times the target `smallest_target` and `always_from` look ahead."""
 
-COUNTS_MAX = 200_000
-"""Lot counts looked at for one piece of advice. Only a promise of practically zero gets there; the answer is then "not known"."""
+COUNTS_MAX = 20_000
+"""Lot counts looked at for the advice of one verdict, some hundred milliseconds at worst (ordinary advice needs a few hundred counts and 0.1 ms).
+Only a promise or a deviation of practically zero gets there, and what is not certain by then is "not known"."""
 
 CENT = SQUARE // 100
 """Advised targets are rounded up to whole cents: people type them."""
@@ -92,6 +93,8 @@ class Lattice:
         self.sol = CostCurve(sol.ladder, sol.step)
         self._eth_scanned = self.eth.lot_cost > self.sol.lot_cost
         self._scanned, self._solved = (self.eth, self.sol) if self._eth_scanned else (self.sol, self.eth)
+        self.counts_left = COUNTS_MAX
+        """How many counts advice may still look at."""
 
     def closest(self, windows: tuple[Window, Window], target: int, goal: int) -> Pair | None:
         """The best pair within `goal`; None when there is none. `windows` are ETH's and SOL's, `target` is undivided."""
@@ -123,14 +126,20 @@ class Lattice:
         return best
 
     def first_within(self, windows: tuple[Window, Window], promise: int, fits: Callable[[Pair], bool]) -> Pair | None:
-        """The pair within `promise` and `fits` whose larger leg is smallest. Of one count only the two costs next to its own can be it."""
+        """The pair within `promise` and `fits` whose larger leg is smallest; None when there is none or `counts_left` ends before it is certain.
+
+        Of one count only the two costs next to its own can be it.
+        """
         scanned, solved = self._roles(windows)
         low = max(scanned.low, _over(solved.low * (BASIS - promise), BASIS))
         best: Pair | None = None
-        for count in self._counts(Window(low, scanned.high))[:COUNTS_MAX]:
+        for count in self._counts(Window(low, scanned.high)):
             cost = self._scanned.cost(count)
             if best is not None and cost >= max(best.eth, best.sol):
                 break
+            if self.counts_left == 0:
+                return None
+            self.counts_left -= 1
             for pair in self._pairs(count, cost, cost, solved.narrowed(cost, promise)):
                 if fits(pair) and (best is None or max(pair.eth, pair.sol) < max(best.eth, best.sol)):
                     best = pair
@@ -254,7 +263,7 @@ def _always(lattice: Lattice, ask: Ask) -> Quote | None:
         if pair is None or (served and max(pair.eth, pair.sol) * BASIS >= reached):
             break
         served, reached = True, max(pair.eth, pair.sol) * BASIS
-    if not served:
+    if not served or lattice.counts_left == 0:
         return None
     if reached <= ask.target * (BASIS + ask.deviation):
         return Quote(ask.target // ONE)

@@ -46,8 +46,9 @@ def on_sealed(state: LegState, sealed: Sealed, forge: Forge, settings: Settings,
         return state, Declined(state.leg, plan.epoch, plan.seq, *against)
     try:
         signed = forge.sign(forge.order_of(plan, sealed.digest, state.leg)) if plan.leg(state.leg).amount else None
-    except OffLattice as error:
-        return state, Declined(state.leg, plan.epoch, plan.seq, "OFF_LATTICE", str(error))
+    except ValueError as error:
+        code = "OFF_LATTICE" if isinstance(error, OffLattice) else "BAD_ORDER"
+        return state, Declined(state.leg, plan.epoch, plan.seq, code, str(error))
     built = signed.digest if signed else ""
     eth_order, sol_order = (built, None) if state.leg == "eth" else (None, built)
     vote = Ready(state.leg, plan.epoch, plan.seq, digest(plan), eth_order, sol_order)

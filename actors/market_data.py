@@ -24,6 +24,8 @@ from venue.protocol import ProductRules, Venue, VenueError, VenueRules
 
 RECONNECT_S = (0.1, 5.0)
 """First and longest pause between two attempts to connect."""
+BATCH_GRACE_S = 0.2
+"""Nado batches book changes for 50 ms: a change that a snapshot already shows must arrive within this."""
 RULES_EVERY_S = 5.0
 """How often oracle prices and trading status are read."""
 CLOCK_EVERY_S = 30.0
@@ -133,11 +135,20 @@ class _Feed:
                 continue
             if book.agrees(snapshot):
                 book.proven_by(snapshot)
+                self.publish()
             else:
-                self.market.frozen += 1
-                book.load(snapshot)
-                self.note(f"product {product}: the feed was silent while the book moved; started over from a snapshot")
-            self.publish()
+                await self._suspect(product, book)
+
+    async def _suspect(self, product: int, book: LocalBook) -> None:
+        """A snapshot differs. A batch that is under way explains it; if none comes, the feed is frozen and the book starts over."""
+        before = book.proven_ns
+        await trio.sleep(BATCH_GRACE_S)
+        if book.proven_ns != before or product in self.market.wanted:
+            return
+        self.market.frozen += 1
+        book.load(await self.venue.reads.book(product))
+        self.note(f"product {product}: the feed was silent while the book moved; started over from a snapshot")
+        self.publish()
 
     async def read_rules(self) -> None:
         """Oracle prices, trading status, and whether the venue is active."""

@@ -73,6 +73,10 @@ def test_off_step_quantities_and_off_tick_prices_are_declined_naming_step_and_va
         assert state.signed is None
 
 
+def test_a_plan_for_another_product_is_declined_and_kills_nobody() -> None:
+    assert declined_code(vote(sealed(eth=leg_order(6, "0.042", "2759.6")))) == "BAD_ORDER"
+
+
 def test_a_leg_above_its_own_limit_is_declined() -> None:
     small = Settings(limits=Limits(max_leg_notional=Quote(100 * ONE)))
     assert declined_code(vote(sealed(), settings=small)) == "MAX_LEG_NOTIONAL"

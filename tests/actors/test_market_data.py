@@ -149,9 +149,20 @@ async def test_a_feed_that_freezes_while_the_market_moves_is_noticed_and_started
     await trio.sleep(0.3)
     moved = book_snapshot(4, START_MS, [("2756", "3")], [("2756.1", "2")])
     bench.set_books(400, bids=moved.bids, asks=moved.asks)
-    await trio.sleep(0.6)
+    await trio.sleep(0.8)
     assert bench.quote().eth.bids[0].price == Price.of(2756)
     assert any(isinstance(note, Note) and "silent" in note.text for note in bench.notes)
+
+
+async def test_a_batch_that_is_under_way_is_not_a_frozen_feed(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+    bench = Bench()
+    await nursery.start(bench.run)
+    await trio.sleep(0.45)
+    bench.set_books(450, bids=book_snapshot(4, START_MS, [("2756.8", "2")], []).bids)
+    await trio.sleep(0.15)
+    bench.venue.send(delta(4, START_MS + 600, START_MS, [("2756.8", "2"), ("2756.7", "0")]))
+    await trio.sleep(0.3)
+    assert not [note for note in bench.notes if isinstance(note, Note) and "product 4" in note.text]
 
 
 async def test_a_feed_that_freezes_with_the_venue_silent_too_only_grows_old(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:

@@ -1,0 +1,233 @@
+"""The ledger's facts as two CSV files, for people who already have scripts on these columns. Nothing ever reads them back.
+
+One row per leg and side that traded, ETH before SOL, written when a plan closes; one row per skipped cycle. Every row follows from the ledger, so
+rows that a crash kept from being written are written at the next start. What is not known is an empty cell, never 0; what this bot has no notion
+of (momentum, thresholds) stays empty. Money is exact text, times are UTC.
+
+    order_type    fok | ioc
+    mode          enter | repair | exit | flatten
+    pnl_*         on closing rows: this leg's result against the average price of what the cycle opened; with_fee after both sides' fees
+    spread_bps    the fill against the mid at the decision; slippage_bps against the average price the plan expected; > 0 = paid
+"""
+
+import csv
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import chain
+from pathlib import Path
+from typing import Literal
+
+from actors.ledger.cycles import Cycle
+from actors.ledger.orders import OurOrder
+from messages.units import ONE, Base, Bps, Price, Quote, notional
+
+TRADES = [
+    "exchange",
+    "timestamp",
+    "side",
+    "price",
+    "quantity",
+    "order_type",
+    "mode",
+    "fee_usd",
+    "pnl_no_fee",
+    "pnl_with_fee",
+    "cycle_id",
+    "entry_timestamp",
+    "exit_timestamp",
+    "entry_price_eth",
+    "entry_price_sol",
+    "exit_price_eth",
+    "exit_price_sol",
+    "spread_bps_entry",
+    "spread_bps_exit",
+    "slippage_bps_entry",
+    "slippage_bps_exit",
+    "cycle_skipped",
+    "skip_reason",
+    "eth_momentum_state",
+    "sol_momentum_state",
+    "spread_state_entry",
+    "spread_state_exit",
+    "entry_threshold_bps",
+    "exit_threshold_bps",
+    "exit_liquidity_available",
+    "exit_liquidity_usd",
+    "websocket_available",
+]
+POSITIONS = ["exchange", "timestamp", "ticker", "old_position", "new_position", "position_change", "cycle_id", "source", "price"]
+
+File = Literal["trades", "positions"]
+HEADERS: dict[File, list[str]] = {"trades": TRADES_HEADER.split(","), "positions": POSITIONS_HEADER.split(",")}
+Line = tuple[File, dict[str, str]]
+"""Which file, and the cells that are known by column."""
+
+
+class ForeignFile(ValueError):
+    """A file of our name has another header: it is somebody else's and stays as it is. Nothing is written to it."""
+
+
+class CsvBooks:
+    """The two files in one folder. Raises `OSError` and `ForeignFile`; whoever writes must not let that reach trading (lesson R11)."""
+
+    def __init__(self, folder: Path, exchange: Literal["Nado", "Nado-simulated"]) -> None:
+        self._folder = folder
+        self.exchange = exchange
+        self._written: dict[File, int] = {"trades": 0, "positions": 0}
+
+    def path(self, file: File) -> Path:
+        """Where one of the files is."""
+        return self._folder / f"DN_pair_eth_sol_nado_{file}.csv"
+
+    def resume(self) -> None:
+        """Count what is in the files already: that many of the ledger's lines need not be written again. A torn last line is cut off."""
+        self._written = {file: self._lines_in(file) for file in HEADERS}
+
+    def _lines_in(self, file: File) -> int:
+        path = self.path(file)
+        if not path.exists():
+            return 0
+        raw = path.read_bytes()
+        whole = raw[: raw.rfind(b"\n") + 1]
+        if whole != raw:
+            path.write_bytes(whole)
+        rows = list(csv.reader(whole.decode("utf-8", "replace").splitlines()))
+        if rows and rows[0] != HEADERS[file]:
+            raise ForeignFile(f"{path} has other columns than ours")
+        return max(len(rows) - 1, 0)
+
+    def again(self, lines: Sequence[Line]) -> None:
+        """Lines of the ledger's past: write those that are not in the files."""
+        missing = [line for line in lines if not self._has(line[0])]
+        self.append(missing)
+
+    def _has(self, file: File) -> bool:
+        known = self._written[file] > 0
+        self._written[file] -= known
+        return known
+
+    def append(self, lines: Sequence[Line]) -> None:
+        """Write new lines."""
+        for file, header in HEADERS.items():
+            cells = [line for name, line in lines if name == file]
+            if cells:
+                self._append(self.path(file), header, cells)
+
+    def _append(self, path: Path, header: list[str], lines: list[dict[str, str]]) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, header, restval="", lineterminator="\n")
+            if file.tell() == 0:
+                writer.writeheader()
+            writer.writerows(lines)
+
+
+# -- lines ---------------------------------------------------------------------------------------------------------------------------------------
+
+
+def closed_lines(exchange: str, orders: Sequence[OurOrder], cycle: Cycle) -> list[Line]:
+    """What a closed plan traded: for each leg a line in both files, ETH before SOL."""
+    traded = [order for order in orders if order.total.filled]
+    return list(chain.from_iterable(_leg_lines(exchange, order, cycle) for order in traded))
+
+
+def skipped_line(exchange: str, at_ns: int, cycle: int, reason: str) -> Line:
+    """A cycle that was not entered, and why."""
+    return "trades", {"exchange": exchange, "timestamp": utc_text(at_ns), "cycle_id": str(cycle), "cycle_skipped": "True", "skip_reason": reason}
+
+
+def _leg_lines(exchange: str, order: OurOrder, cycle: Cycle) -> Iterator[Line]:
+    total, filled = order.total, Base(order.total.filled)
+    common = {"exchange": exchange, "timestamp": utc_text(_last_ns(order)), "price": total.vwap.text(), "cycle_id": str(order.plan.cycle)}
+    yield (
+        "trades",
+        common
+        | {
+            "side": f"{order.leg.upper()}-{'BUY' if filled > 0 else 'SELL'}",
+            "quantity": Base(abs(filled)).text(),
+            "order_type": order.order.kind,
+            "mode": order.plan.purpose,
+            "fee_usd": Quote(total.fee).text(),
+            "cycle_skipped": "False",
+        }
+        | _cycle_cells(cycle)
+        | (_entry_cells(order) if order.order.increases else _exit_cells(order, cycle)),
+    )
+    yield (
+        "positions",
+        common
+        | {
+            "ticker": order.leg.upper(),
+            "old_position": Base(order.before).text(),
+            "new_position": Base(order.before + filled).text(),
+            "position_change": filled.text(),
+            "source": order.source,
+        },
+    )
+
+
+def _cycle_cells(cycle: Cycle) -> dict[str, str]:
+    opening = [move.at_ns for order in cycle.orders if order.order.increases for move in order.moves()]
+    prices = {f"entry_price_{leg}": cycle.opened(leg).vwap for leg in ("eth", "sol")} | {
+        f"exit_price_{leg}": cycle.closed(leg).vwap for leg in ("eth", "sol")
+    }
+    return {name: _price_text(price) for name, price in prices.items()} | {"entry_timestamp": utc_text(min(opening)) if opening else ""}
+
+
+def _entry_cells(order: OurOrder) -> dict[str, str]:
+    return {"spread_bps_entry": _against(order, order.order.mid), "slippage_bps_entry": _against(order, order.order.vwap)}
+
+
+def _exit_cells(order: OurOrder, cycle: Cycle) -> dict[str, str]:
+    before_fees, after_fees = closing_pnl(order, cycle)
+    return {
+        "exit_timestamp": utc_text(_last_ns(order)),
+        "spread_bps_exit": _against(order, order.order.mid),
+        "slippage_bps_exit": _against(order, order.order.vwap),
+        "pnl_no_fee": before_fees,
+        "pnl_with_fee": after_fees,
+    }
+
+
+def closing_pnl(order: OurOrder, cycle: Cycle) -> tuple[str, str]:
+    """A closing order's result before and after fees, by the side that was really open (lesson S7); empty when the cycle opened nothing.
+
+    Each order takes its share of what the opening cost, cut so that the shares of all closing orders add up to all of it.
+    """
+    opened, closed, total = cycle.opened(order.leg), cycle.closed(order.leg), order.total
+    if not opened.filled:
+        return "", ""
+    until = min(abs(closed.filled), abs(opened.filled))
+    since = max(until - abs(total.filled), 0)
+    cost = _share(opened.quote, opened.filled, since, until)
+    fee = _share(opened.fee, opened.filled, since, until)
+    result = total.quote - cost if opened.filled > 0 else cost - total.quote
+    return Quote(result).text(), Quote(result - total.fee - fee).text()
+
+
+def _share(whole: int, amount: int, since: int, until: int) -> int:
+    return whole * until // abs(amount) - whole * since // abs(amount)
+
+
+def _against(order: OurOrder, reference: Price) -> str:
+    """Basis points paid against `reference`; < 0 = better. Empty when there was no reference."""
+    total = order.total
+    expected = int(notional(reference, total.filled))
+    if not expected:
+        return ""
+    paid = total.quote - expected if total.filled > 0 else expected - total.quote
+    return Bps(paid * 10_000 * ONE // expected).text()
+
+
+def _price_text(price: Price) -> str:
+    return price.text() if price else ""
+
+
+def _last_ns(order: OurOrder) -> int:
+    return max(move.at_ns for move in order.moves())
+
+
+def utc_text(at_ns: int) -> str:
+    """ISO-8601 with microseconds and Z."""
+    seconds, rest = divmod(at_ns, 1_000_000_000)
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{rest // 1000:06d}Z"

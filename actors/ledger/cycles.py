@@ -1,0 +1,108 @@
+"""One cycle: a pair that is entered, perhaps repaired, and left again. All its numbers are sums over its orders, so late news changes all of them."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from actors.ledger.orders import NOTHING, Move, OurOrder, Sums
+from messages.sizing import Leg
+from messages.units import ONE, Bps, imbalance
+
+Pair = tuple[int, int]
+"""Signed amounts of ETH and SOL."""
+FLAT: Pair = (0, 0)
+
+
+@dataclass(slots=True)
+class Cycle:
+    """The cycle last entered or skipped; number 0 is none yet."""
+
+    number: int = 0
+    wanted: Pair = FLAT
+    """What the `enter` asked for."""
+    pair: Pair = FLAT
+    """What counts as the balanced pair: `wanted`, or what a trimming repair left."""
+    entered_ms: int = 0
+    enters: int = 0
+    repairs: int = 0
+    flattens: int = 0
+    orders: list[OurOrder] = field(default_factory=list)
+    was_open: bool = False
+    over: bool = True
+    adopted: bool = False
+    """Entered by an earlier invocation: it is closed here and not counted here."""
+
+    @property
+    def direction(self) -> Literal["", "long-eth", "long-sol"]:
+        """Which leg is bought."""
+        if self.wanted == FLAT:
+            return ""
+        return "long-eth" if self.wanted[0] > 0 else "long-sol"
+
+    @property
+    def live(self) -> bool:
+        """Has it opened something, and no ending yet?"""
+        return not self.over and any(order.order.increases and order.total.filled for order in self.orders)
+
+    @property
+    def sent(self) -> bool:
+        """Has any order of it left?"""
+        return any(order.sent for order in self.orders)
+
+    def opened(self, leg: Leg) -> Sums:
+        """Everything that built the position: the entry and the repairs that completed it."""
+        return _sum(order.total for order in self.orders if order.leg == leg and order.order.increases)
+
+    def closed(self, leg: Leg) -> Sums:
+        """Everything that took the position down."""
+        return _sum(order.total for order in self.orders if order.leg == leg and not order.order.increases)
+
+    def holds_pair(self, held: Pair) -> bool:
+        """Is `held` the balanced pair?"""
+        return 0 not in held and held == self.pair
+
+    @property
+    def filled_imbalance(self) -> Bps | None:
+        """|E - S| / max(E, S) of what was really paid for the pair; None when it never stood."""
+        if not self.was_open:
+            return None
+        return imbalance(_paid(self.opened("eth"), self.pair[0]), _paid(self.opened("sol"), self.pair[1]))
+
+    @property
+    def exit_imbalance(self) -> Bps | None:
+        """The same for what closed it; None when it never stood."""
+        if not self.was_open:
+            return None
+        return imbalance(self.closed("eth").quote, self.closed("sol").quote)
+
+    def moves(self) -> list[Move]:
+        """All trades, by the venue's clock."""
+        return sorted((move for order in self.orders for move in order.moves()), key=lambda move: (move.at_ns, move.leg))
+
+    def exposure(self) -> tuple[int, int]:
+        """The largest unhedged exposure (USD x18) and its integral over time (USD x seconds, x18), while it was neither flat nor the pair.
+
+        Each leg is marked at its last fill. Two trades of one instant leave nothing between them.
+        """
+        worst = integral = 0
+        held, price = {"eth": 0, "sol": 0}, {"eth": 0, "sol": 0}
+        moves = self.moves()
+        for i, move in enumerate(moves):
+            held[move.leg] += move.amount
+            price[move.leg] = move.price
+            until = moves[i + 1].at_ns if i + 1 < len(moves) else None
+            if until == move.at_ns or self.holds_pair((held["eth"], held["sol"])):
+                continue
+            naked = abs(sum(held[leg] * price[leg] for leg in held) // ONE)
+            worst = max(worst, naked)
+            integral += naked * ((until or move.at_ns) - move.at_ns) // 1_000_000_000
+        return worst, integral
+
+
+def _sum(sums: Iterable[Sums]) -> Sums:
+    return sum(sums, NOTHING)
+
+
+def _paid(opened: Sums, held: int) -> int:
+    """The share of what was paid that belongs to what is held."""
+    return opened.quote * abs(held) // abs(opened.filled) if opened.filled else 0

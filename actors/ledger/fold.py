@@ -1,0 +1,366 @@
+"""What is held and what happened: a pure fold over the ledger's rows. The same rows give the same answer, today and after a crash.
+
+    Sealed + Ready(ledger)     an intent: two orders, by digest; in flight from here on
+    Place                      both may be on the wire
+    Abort                      nothing was sent; the plan is closed
+    Outcome, Fill, OrderUpdate, Resolved   tell an order what it did (`orders.py` has the table of endings)
+    the last order ends        -> PlanClosed
+    AccountSnapshot            compares; when it finds both products flat after a pair was entered -> CycleEnded
+    Skipped                    -> CycleEnded
+
+Only fills (and RESOLVE's word where fills are missing) move a position; nothing ever sets one (lesson R3). Consequences are written down too, for
+readers of the ledger; folding them again changes nothing.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from actors.ledger.cycles import Cycle
+from actors.ledger.orders import OurOrder
+from actors.ledger.tally import Ending, Standing, Tally
+from actors.ledger.view import AccountView, Ours
+from messages.execution import AccountSnapshot, Doubt, Fill, OrderUpdate, Outcome, PlanClosed, PositionChange, Resolved
+from messages.lifecycle import AccountStream, CycleEnded, Halted, Held, Phase, Restarted, Started, Totals
+from messages.sizing import Abort, Leg, Place, Purpose, Ready, Sealed, SizingPlan, Skipped
+from messages.units import Base, Ms, Quote
+
+REMEMBERED = 4_096
+"""Orders whose late fills are still recognised as ours; two a plan, so thousands of plans back."""
+LEGS: tuple[Leg, Leg] = ("eth", "sol")
+
+
+@dataclass(slots=True)
+class Flight:
+    """A sealed plan and its two orders, ETH first."""
+
+    sealed: Sealed
+    orders: tuple[OurOrder, OurOrder]
+    placed: bool = False
+    uncertain: bool = False
+    """Sealed before a restart and never heard of again: it may have been placed."""
+    aborted: bool = False
+    adopted: bool = False
+
+    @property
+    def plan(self) -> SizingPlan:
+        """The plan."""
+        return self.sealed.plan
+
+    def is_plan(self, epoch: int, seq: int) -> bool:
+        """Is it plan (epoch, seq)?"""
+        return (self.plan.epoch, self.plan.seq) == (epoch, seq)
+
+
+@dataclass(slots=True)
+class Fold:
+    """The state. `apply` one row after the other; `held` and `totals` at any time."""
+
+    rows: int = 0
+    seq: int = 0
+    position: dict[Leg, int] = field(default_factory=lambda: {"eth": 0, "sol": 0})
+    products: dict[Leg, int] = field(default_factory=dict)
+    flight: Flight | None = None
+    last_flight: Flight | None = None
+    """The plan that closed last."""
+    cycle: Cycle = field(default_factory=Cycle)
+    orders: dict[str, OurOrder] = field(default_factory=dict)
+    view: AccountView = field(default_factory=AccountView)
+    tally: Tally = field(default_factory=Tally)
+    last_change_ms: int = 0
+    last_purpose: Purpose | None = None
+    last_refusals: int = 0
+    _sealed: Sealed | None = None
+
+    def apply(self, message: msgspec.Struct, at_ns: int) -> list[msgspec.Struct]:
+        """Take one row, written at venue time `at_ns`; what follows from it, to be written and sent."""
+        self.rows += 1
+        handler = _HANDLERS.get(type(message))
+        if handler is None:
+            return []
+        ended: CycleEnded | None = handler(self, message, at_ns)
+        closed = self._close_plan(at_ns)
+        self._note_pair()
+        return [consequence for consequence in (closed, ended) if consequence is not None]
+
+    def reopened(self) -> None:
+        """Rows were read back by a new incarnation: what it was about to hear about a sealed plan may be lost, so that plan is in doubt."""
+        if self.flight is not None and not self.flight.placed:
+            self.flight.uncertain = True
+
+    def distrust(self, why: str) -> None:
+        """The ledger itself is not to be trusted: nothing is entered any more, closing goes on."""
+        self.view.distrust = why
+
+    # -- the life of a plan ------------------------------------------------------------------------------------------------------------------------
+
+    def _on_sealed(self, sealed: Sealed, _at_ns: int) -> None:
+        self.seq = sealed.plan.seq
+        self._sealed = sealed
+
+    def _on_ready(self, vote: Ready, _at_ns: int) -> None:
+        sealed = self._sealed
+        if vote.who != "ledger" or sealed is None or (vote.epoch, vote.seq) != (sealed.plan.epoch, sealed.plan.seq):
+            return
+        self._sealed = None
+        plan = sealed.plan
+        self.products = {"eth": plan.eth.product_id, "sol": plan.sol.product_id}
+        eth = OurOrder("eth", plan, vote.eth_order or "", self.position["eth"])
+        sol = OurOrder("sol", plan, vote.sol_order or "", self.position["sol"])
+        self.flight = Flight(sealed, (eth, sol))
+        self._remember(eth, sol)
+        self.cycle.repairs += plan.purpose == "repair"
+        self.cycle.flattens += plan.purpose in {"exit", "flatten"}
+
+    def _remember(self, *orders: OurOrder) -> None:
+        self.orders.update({order.digest: order for order in orders if order.digest})
+        while len(self.orders) > REMEMBERED:
+            del self.orders[next(iter(self.orders))]
+
+    def _on_place(self, place: Place, _at_ns: int) -> None:
+        if self.flight is not None and self.flight.is_plan(place.epoch, place.seq):
+            self._placed(self.flight)
+
+    def _placed(self, flight: Flight) -> None:
+        """The plan's orders may be on the wire: by a Place, or because one of them was heard of."""
+        if flight.placed:
+            return
+        flight.placed = True
+        if flight.plan.purpose == "enter":
+            self._enters(flight)
+        self.cycle.orders.extend(order for order in flight.orders if order.order.amount)
+
+    def _enters(self, flight: Flight) -> None:
+        plan = flight.plan
+        if self.cycle.over or self.cycle.number != plan.cycle:
+            self.cycle = Cycle(plan.cycle, over=False)
+            self.tally.legs_ordered += len(flight.orders)
+        self.cycle.adopted = flight.adopted
+        self.cycle.enters += 1
+        self.cycle.wanted = self.cycle.pair = (int(plan.eth.amount), int(plan.sol.amount))
+        self.cycle.entered_ms = plan.decided_ms
+
+    def _on_abort(self, abort: Abort, _at_ns: int) -> None:
+        if self.flight is not None and self.flight.is_plan(abort.epoch, abort.seq) and not self.flight.placed:
+            self.flight.aborted = True
+
+    def _close_plan(self, at_ns: int) -> PlanClosed | None:
+        flight = self.flight
+        if flight is None or not (flight.aborted or all(order.ended for order in flight.orders)):
+            return None
+        self.flight, self.last_flight = None, flight
+        self.last_change_ms = at_ns // 1_000_000
+        self.last_purpose = flight.plan.purpose
+        asked = [order for order in flight.orders if order.order.amount]
+        self.last_refusals = sum(flight.aborted or order.answer in {"refused", "none"} for order in asked)
+        if not flight.aborted:
+            self._settle(flight)
+        eth, sol = (order.leg_fill(aborted=flight.aborted) for order in flight.orders)
+        return PlanClosed(flight.plan.epoch, flight.plan.seq, flight.aborted, eth, sol)
+
+    def _settle(self, flight: Flight) -> None:
+        """Both orders have endings: later snapshots know of them, and a cycle learns how it went."""
+        moved_ns = max((move.at_ns for order in flight.orders for move in order.moves()), default=0)
+        self.view.moved(max(self.last_change_ms, moved_ns // 1_000_000))
+        whole = [order.total.filled == order.order.amount for order in flight.orders]
+        if flight.plan.purpose == "enter" and self.cycle.enters == 1:
+            self.tally.legs_filled_first += sum(whole)
+        if flight.plan.purpose == "repair" and all(whole) and any(order.order.amount and order.order.reduce_only for order in flight.orders):
+            self.cycle.pair = self._pair
+
+    @property
+    def _pair(self) -> tuple[int, int]:
+        return self.position["eth"], self.position["sol"]
+
+    def _note_pair(self) -> None:
+        if self.flight is None and self.cycle.holds_pair(self._pair):
+            self.cycle.was_open = True
+
+    # -- what orders did ---------------------------------------------------------------------------------------------------------------------------
+
+    def _change(self, order: OurOrder, take: Callable[[], None]) -> None:
+        """Let an order take an event, and move position and sums by the difference it made."""
+        before = Standing.of(order)
+        take()
+        after = Standing.of(order)
+        self.position[order.leg] += after.filled - before.filled
+        self.tally.add(before, after)
+        if after.sent and self.flight is not None and order in self.flight.orders:
+            self._placed(self.flight)
+
+    def _on_outcome(self, outcome: Outcome, _at_ns: int) -> None:
+        recent = (flight for flight in (self.flight, self.last_flight) if flight is not None)
+        flight = next((flight for flight in recent if flight.is_plan(outcome.epoch, outcome.seq)), None)
+        if flight is None or flight.aborted:
+            return
+        self._placed(flight)
+        order = flight.orders[LEGS.index(outcome.leg)]
+        self._change(order, partial(order.take_outcome, outcome))
+
+    def _on_fill(self, fill: Fill, _at_ns: int) -> None:
+        order = self.orders.get(fill.order_digest)
+        if order is None:
+            what = f"{fill.amount.text()} of product {fill.product_id} at {fill.price.text()}, order {fill.order_digest}"
+            self.view.foreign_fill = f"a fill of an order that is not ours: {what}"
+        else:
+            self._change(order, partial(order.take_fill, fill))
+
+    def _on_update(self, update: OrderUpdate, _at_ns: int) -> None:
+        order = self.orders.get(update.order_digest)
+        if order is not None:
+            self._change(order, partial(order.take_update, update))
+
+    def _on_resolved(self, answer: Resolved, at_ns: int) -> None:
+        order = self.orders.get(answer.order_digest)
+        if order is not None:
+            self._change(order, partial(order.take_resolved, answer, at_ns))
+
+    # -- what the venue says about the account -----------------------------------------------------------------------------------------------------
+
+    def _ours(self) -> Ours:
+        return {product: (f"{leg.upper()}-PERP", self.position[leg]) for leg, product in self.products.items()}
+
+    def _on_position(self, change: PositionChange, _at_ns: int) -> None:
+        ours = self._ours().get(change.product_id, ("", 0))[1]
+        if self.flight is None and change.amount != (0 if change.isolated else ours):
+            self.view.doubt(change.at_ns // 1_000_000)
+
+    def _on_stream(self, stream: AccountStream, at_ns: int) -> None:
+        self.view.stream(stream.live, at_ns // 1_000_000)
+
+    def _on_snapshot(self, snapshot: AccountSnapshot, at_ns: int) -> CycleEnded | None:
+        if self.tally.first is None and snapshot.exists:
+            self.tally.first, self.tally.first_flat = snapshot, self._pair == (0, 0) and self.flight is None
+        if self.flight is not None:
+            self.view.snapshot = snapshot
+            return None
+        agreed = self.view.compare(snapshot, self._ours()) and self.view.agreed
+        if not (agreed and self.awaiting_proof):
+            return None
+        ending: Ending = "completed" if self.cycle.was_open else "failed"
+        return self._end_cycle(ending, "flat by the venue's word", at_ns)
+
+    # -- cycles ------------------------------------------------------------------------------------------------------------------------------------
+
+    @property
+    def awaiting_proof(self) -> bool:
+        """Flat by fills after something was opened, and the venue has not yet said so."""
+        return self.flight is None and self._pair == (0, 0) and self.cycle.live
+
+    def _on_skipped(self, skipped: Skipped, at_ns: int) -> CycleEnded | None:
+        stale = skipped.cycle <= self.cycle.number and self.cycle.over
+        if stale or self.flight is not None or self.cycle.live:
+            return None
+        if self.cycle.number != skipped.cycle:
+            self.cycle = Cycle(skipped.cycle, over=False)
+        return self._end_cycle("failed" if self.cycle.sent else "skipped", f"{skipped.code}: {skipped.detail}", at_ns)
+
+    def _end_cycle(self, ending: Ending, detail: str, at_ns: int) -> CycleEnded:
+        cycle = self.cycle
+        cycle.over = True
+        cycle.enters = cycle.repairs = cycle.flattens = 0
+        self.last_change_ms = at_ns // 1_000_000
+        if not cycle.adopted:
+            self.tally.cycle_ended(ending, cycle)
+        return CycleEnded(cycle.number, ending, f"adopted; {detail}" if cycle.adopted else detail)
+
+    # -- the process -------------------------------------------------------------------------------------------------------------------------------
+
+    def _on_started(self, _started: Started, _at_ns: int) -> None:
+        waiting = sum(order.sent and not order.ended for order in self.flight.orders) if self.flight else 0
+        self.tally = Tally(orders_sent=waiting)
+        self.view.began()
+        self.cycle.adopted = True
+        if self.flight is not None:
+            self.flight.adopted = self.flight.uncertain = True
+        elif not self.cycle.live:
+            self.cycle.over = True
+            self.cycle.enters = self.cycle.repairs = self.cycle.flattens = 0
+
+    def _on_restarted(self, _restarted: Restarted, _at_ns: int) -> None:
+        self.tally.restarts += 1
+
+    def _on_halted(self, halted: Halted, _at_ns: int) -> None:
+        self.tally.halted = halted.code
+
+    # -- what comes of it --------------------------------------------------------------------------------------------------------------------------
+
+    @property
+    def phase(self) -> Phase:
+        """Is something in flight, and if not, what is open?"""
+        if self.flight is not None:
+            return "in_flight"
+        if self._pair == (0, 0):
+            return "flat"
+        return "open" if self.cycle.holds_pair(self._pair) else "uneven"
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """Orders that may be on the wire and have no ending."""
+        flight = self.flight
+        if flight is None or not (flight.placed or flight.uncertain):
+            return ()
+        return tuple(order.doubt() for order in flight.orders if not order.ended)
+
+    def held(self, epoch: int) -> Held:
+        """Everything sizing and the supervisor need to know, for the incarnation of `epoch`."""
+        cycle, snapshot, (eth, sol) = self.cycle, self.view.snapshot, self._pair
+        return Held(
+            version=self.rows,
+            rows=self.rows,
+            epoch=epoch,
+            seq=self.seq,
+            phase=self.phase,
+            cycle=cycle.number,
+            direction=cycle.direction,
+            eth=Base(eth),
+            sol=Base(sol),
+            eth_wanted=Base(cycle.wanted[0]),
+            sol_wanted=Base(cycle.wanted[1]),
+            eth_vwap=cycle.opened("eth").vwap,
+            sol_vwap=cycle.opened("sol").vwap,
+            entered_ms=Ms(cycle.entered_ms if eth or sol else 0),
+            last_change_ms=Ms(self.last_change_ms),
+            last_purpose=self.last_purpose,
+            last_refusals=self.last_refusals,
+            enters=cycle.enters,
+            repairs=cycle.repairs,
+            flattens=cycle.flattens,
+            filled_imbalance=cycle.filled_imbalance,
+            completed=self.tally.completed,
+            skipped=self.tally.skipped,
+            failed=self.tally.failed,
+            doubts=self.doubts,
+            foreign=self.view.foreign,
+            account_ok=self.view.ok,
+            awaiting_proof=self.awaiting_proof,
+            initial_health=snapshot.initial_health if snapshot else Quote(0),
+            value=snapshot.value if snapshot else Quote(0),
+        )
+
+    def totals(self) -> Totals:
+        """The invocation in numbers."""
+        known = self.view.snapshot if self.flight is None and self.view.current else None
+        return self.tally.totals(self.rows, self.cycle, known, flat=self._pair == (0, 0))
+
+
+_HANDLERS: dict[type, Callable[[Fold, Any, int], CycleEnded | None]] = {
+    Sealed: Fold._on_sealed,
+    Ready: Fold._on_ready,
+    Place: Fold._on_place,
+    Abort: Fold._on_abort,
+    Outcome: Fold._on_outcome,
+    Fill: Fold._on_fill,
+    OrderUpdate: Fold._on_update,
+    PositionChange: Fold._on_position,
+    AccountStream: Fold._on_stream,
+    AccountSnapshot: Fold._on_snapshot,
+    Resolved: Fold._on_resolved,
+    Skipped: Fold._on_skipped,
+    Started: Fold._on_started,
+    Restarted: Fold._on_restarted,
+    Halted: Fold._on_halted,
+}

@@ -1,0 +1,220 @@
+"""The ledger on disk: an append-only, hash-chained log of messages in one SQLite file.
+
+A row is a message: its class name, its canonical JSON, the venue time at which it was written, and a hash over all that and the hash of the row
+before. Nothing is ever changed or removed (triggers see to it), so the file is the history and whatever else is known is a fold over it. A flipped
+byte breaks the chain at its row, and every later reader is told which one.
+
+WAL lets others read while the run writes; a commit is one append to the log file. Checkpoints, the slow part, happen only when asked for.
+
+    LedgerError           (sqlite3 errors are not wrapped: they mean that nothing can be written, and the supervisor ends trading by ESCAPE)
+    |-- OtherIdentity     refuse to start: this file is another account's or another venue's
+    |-- NewerSchema       refuse to start: written by a later version
+    `-- BrokenChain       open it all the same with `broken_ok`, fold what is good, never enter: only a person can clear this
+"""
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from hashlib import blake2b
+from pathlib import Path
+from typing import Literal, Self
+
+import msgspec
+
+from messages import execution, lifecycle, market, settings, sizing
+from messages.lifecycle import Opened
+from messages.wire import decode, encode
+
+SCHEMA = "evenkeel.ledger/1"
+"""Name and version of the rows' form; stands in row 0."""
+
+KINDS: dict[str, type[msgspec.Struct]] = {
+    name: value
+    for module in (execution, lifecycle, market, settings, sizing)
+    for name, value in vars(module).items()
+    if isinstance(value, type) and issubclass(value, msgspec.Struct) and value.__module__ == module.__name__
+}
+"""Every message there is, by class name."""
+
+TABLE = """
+CREATE TABLE IF NOT EXISTS events (
+    seq INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL, prev TEXT NOT NULL, hash TEXT NOT NULL);
+CREATE TRIGGER IF NOT EXISTS events_are_never_changed BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TRIGGER IF NOT EXISTS events_are_never_removed BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+"""
+
+Timed = tuple[int, msgspec.Struct]
+"""Venue time in nanoseconds, and a message."""
+Row = tuple[int, int, str, str, str, str]
+"""seq, at_ns, kind, body, prev, hash."""
+
+
+class LedgerError(Exception):
+    """The ledger's file cannot be used as it is."""
+
+
+class OtherIdentity(LedgerError):
+    """The file belongs to another venue, chain or subaccount. It is never continued under this one."""
+
+    def __init__(self, found: Opened, wanted: Opened) -> None:
+        super().__init__(f"this ledger belongs to {_identity(found)}, this run is {_identity(wanted)}")
+        self.found = found
+        self.wanted = wanted
+
+
+class NewerSchema(LedgerError):
+    """The file was written by a later version; reading it would miss what that version knows."""
+
+    def __init__(self, found: str) -> None:
+        super().__init__(f"this ledger was written as {found}, this version reads {SCHEMA}")
+        self.found = found
+
+
+class BrokenChain(LedgerError):
+    """Row `row` is not what was written, or a row before it is missing."""
+
+    def __init__(self, row: int) -> None:
+        super().__init__(f"row {row} of the ledger is not the row that was written")
+        self.row = row
+
+
+class Store:
+    """One open ledger file. `open` it, `append_all` to it, `close` it; the only writer of its file."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+        self._next, self._prev = 0, ""
+
+    @classmethod
+    def open(cls, path: Path, opened: Opened, sync: Literal["full", "normal"], *, at_ns: int = 0, broken_ok: bool = False) -> Self:
+        """Open the ledger at `path`, or begin it with `opened` as row 0, stamped `at_ns`.
+
+        `sync`: full survives a power cut, normal survives `kill -9`. Raises `OtherIdentity`, `NewerSchema`, `BrokenChain` (not with `broken_ok`), and
+        whatever `sqlite3` raises when the file cannot be used.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        store = cls(_connected(path, sync))
+        try:
+            store._begin(opened, at_ns)
+            if not broken_ok:
+                store.verify()
+        except BaseException:
+            store.close()
+            raise
+        return store
+
+    @classmethod
+    def reading(cls, path: Path) -> Self:
+        """Open an existing ledger for reading only, whoever it belongs to. Raises `sqlite3.OperationalError` where there is none."""
+        return cls(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None))
+
+    def _begin(self, opened: Opened, at_ns: int) -> None:
+        self._db.executescript(TABLE)
+        last = self._db.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
+        if last is None:
+            self.append_all([(at_ns, opened)])
+            return
+        self._next, self._prev = last[0] + 1, last[1]
+        _same_ledger(self._identity(), opened)
+
+    def _identity(self) -> Opened:
+        first = self._db.execute("SELECT body FROM events WHERE seq = 0 AND kind = 'Opened'").fetchone()
+        try:
+            return decode(first[0], Opened) if first else _no_row_zero()
+        except (msgspec.DecodeError, UnicodeError) as error:
+            raise BrokenChain(0) from error
+
+    def append_all(self, messages: Sequence[Timed]) -> None:
+        """Write all of `messages`, or none: one transaction. On return they are durable as far as `sync` promises."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            rows = list(self._rows(messages))
+            self._db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", rows)
+            self._db.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                self._db.execute("ROLLBACK")
+            raise
+        if rows:
+            self._next, self._prev = rows[-1][0] + 1, rows[-1][5]
+
+    def _rows(self, messages: Sequence[Timed]) -> Iterator[Row]:
+        seq, prev = self._next, self._prev
+        for at_ns, message in messages:
+            kind, body = type(message).__name__, encode(message).decode()
+            digest = row_hash(prev, seq, at_ns, kind, body)
+            yield seq, at_ns, kind, body, prev, digest
+            seq, prev = seq + 1, digest
+
+    def events(self) -> Iterator[tuple[int, int, msgspec.Struct]]:
+        """Every row that is as it was written, in order: seq, at_ns, message. Raises `NewerSchema` for a kind that this version does not know."""
+        for seq, at_ns, kind, body, prev, digest in self._stored():
+            if row_hash(prev, seq, at_ns, kind, body) != digest:
+                continue
+            if kind not in KINDS:
+                raise NewerSchema(f"{SCHEMA} with {kind}")
+            yield seq, at_ns, decode(body, KINDS[kind])
+
+    def verify(self) -> int:
+        """Recompute the whole chain; the number of rows. Raises `BrokenChain` naming the first row that does not fit."""
+        count, last = 0, ""
+        for seq, at_ns, kind, body, prev, digest in self._stored():
+            if seq != count or prev != last or row_hash(prev, seq, at_ns, kind, body) != digest:
+                raise BrokenChain(min(seq, count))
+            count, last = count + 1, digest
+        return count
+
+    def _stored(self) -> Iterator[Row]:
+        yield from self._db.execute("SELECT seq, at_ns, CAST(kind AS TEXT), CAST(body AS TEXT), prev, hash FROM events ORDER BY seq")
+
+    def checkpoint(self) -> None:
+        """Move the write-ahead log into the main file. Takes milliseconds: only when nothing is in flight."""
+        self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
+    def close(self) -> None:
+        """Close the file; SQLite moves the write-ahead log into it. Closing twice is fine."""
+        self._db.close()
+
+
+def row_hash(prev: str, seq: int, at_ns: int, kind: str, body: str) -> str:
+    """BLAKE2b-128 over the row and the hash of the one before, 32 hex digits."""
+    return blake2b(f"{prev}|{seq}|{at_ns}|{kind}|{body}".encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+
+def _connected(path: Path, sync: Literal["full", "normal"]) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, timeout=1.0)
+    connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute(f"PRAGMA synchronous={sync.upper()}")
+    connection.execute("PRAGMA wal_autocheckpoint=0")
+    return connection
+
+
+def _same_ledger(found: Opened, wanted: Opened) -> None:
+    name, _, version = found.schema.rpartition("/")
+    ours, _, known = SCHEMA.rpartition("/")
+    if name != ours or not version.isdecimal() or int(version) > int(known):
+        raise NewerSchema(found.schema)
+    if (found.venue, found.chain_id, found.subaccount) != (wanted.venue, wanted.chain_id, wanted.subaccount):
+        raise OtherIdentity(found, wanted)
+
+
+def _identity(opened: Opened) -> str:
+    return f"{opened.venue}, chain {opened.chain_id}, subaccount {opened.subaccount}"
+
+
+def _no_row_zero() -> Opened:
+    raise BrokenChain(0)
+
+
+def archive_logs(logs: Path, stamp: str) -> Path:
+    """Move the ledger and the CSV files of an earlier venue to `logs/archive/<stamp>/`, and return that folder.
+
+    `stamp`: UTC as a file name. Raises `FileExistsError` rather than mixing two archives.
+    """
+    archive = logs / "archive" / stamp
+    archive.mkdir(parents=True)
+    for pattern in ("ledger.sqlite*", "DN_pair_eth_sol_nado_*.csv"):
+        for path in sorted(logs.glob(pattern)):
+            path.rename(archive / path.name)
+    return archive

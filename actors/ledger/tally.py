@@ -1,0 +1,116 @@
+"""One invocation in numbers: counts and sums that begin again with every process. What is held does not live here."""
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+
+from actors.ledger.cycles import Cycle
+from actors.ledger.orders import OurOrder
+from messages.execution import AccountSnapshot
+from messages.lifecycle import Totals
+from messages.units import Bps, Quote
+
+Ending = Literal["completed", "skipped", "failed"]
+KEPT = 100_000
+"""How many cycles' imbalances are kept, newest last; a run without end must not grow without end (lesson R16)."""
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """What one order adds to the sums; taken before and after an event, so that late news corrects and never adds twice."""
+
+    filled: int = 0
+    fees: int = 0
+    spread: int = 0
+    traded: int = 0
+    cash: int = 0
+    sent: int = 0
+    closed: int = 0
+
+    @classmethod
+    def of(cls, order: OurOrder) -> "Standing":
+        """The order's share, as it stands now."""
+        total = order.total
+        return cls(total.filled, total.fee, order.spread, total.quote, total.cash, int(order.sent), int(order.sent and order.ended))
+
+
+def _kept() -> deque[Bps]:
+    return deque(maxlen=KEPT)
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts and sums since `Started`."""
+
+    completed: int = 0
+    skipped: int = 0
+    failed: int = 0
+    legs_ordered: int = 0
+    legs_filled_first: int = 0
+    orders_sent: int = 0
+    orders_closed: int = 0
+    restarts: int = 0
+    fees: int = 0
+    spread: int = 0
+    traded: int = 0
+    cash: int = 0
+    filled_imbalances: deque[Bps] = field(default_factory=_kept)
+    exit_imbalances: deque[Bps] = field(default_factory=_kept)
+    unhedged_worst: int = 0
+    unhedged_usd_s: int = 0
+    halted: str = ""
+    first: AccountSnapshot | None = None
+    first_flat: bool = False
+    """Did the invocation begin flat, so that its fills alone explain its PnL?"""
+
+    def add(self, before: Standing, after: Standing) -> None:
+        """An order's share changed."""
+        self.fees += after.fees - before.fees
+        self.spread += after.spread - before.spread
+        self.traded += after.traded - before.traded
+        self.cash += after.cash - before.cash
+        self.orders_sent += after.sent - before.sent
+        self.orders_closed += after.closed - before.closed
+
+    def cycle_ended(self, ending: Ending, cycle: Cycle | None) -> None:
+        """Count an ending, and keep the numbers of a cycle that traded."""
+        setattr(self, ending, getattr(self, ending) + 1)
+        if cycle is None:
+            return
+        for imbalances, value in ((self.filled_imbalances, cycle.filled_imbalance), (self.exit_imbalances, cycle.exit_imbalance)):
+            if value is not None:
+                imbalances.append(value)
+        self.unhedged_worst, self.unhedged_usd_s = self._unhedged(cycle)
+
+    def _unhedged(self, cycle: Cycle) -> tuple[int, int]:
+        worst, usd_s = (0, 0) if cycle.adopted else cycle.exposure()
+        return max(self.unhedged_worst, worst), max(self.unhedged_usd_s, usd_s)
+
+    def totals(self, rows: int, cycle: Cycle, now: AccountSnapshot | None, *, flat: bool) -> Totals:
+        """The numbers now. `cycle` = the one under way, `now` = a snapshot that knows of everything we did, or None."""
+        worst, usd_s = self._unhedged(cycle)
+        pnl = None if now is None or self.first is None else Quote(now.value - self.first.value)
+        explained = flat and self.first_flat
+        return Totals(
+            cycles=self.completed + self.skipped + self.failed,
+            completed=self.completed,
+            skipped=self.skipped,
+            failed=self.failed,
+            legs_ordered=self.legs_ordered,
+            legs_filled_first=self.legs_filled_first,
+            orders_sent=self.orders_sent,
+            orders_closed=self.orders_closed,
+            restarts=self.restarts,
+            rows=rows,
+            filled_imbalances=tuple(self.filled_imbalances),
+            exit_imbalances=tuple(self.exit_imbalances),
+            fees=Quote(self.fees),
+            spread=Quote(self.spread),
+            traded=Quote(self.traded),
+            pnl=pnl,
+            funding=Quote(pnl - self.cash + self.fees) if pnl is not None and explained else None,
+            unhedged_worst=Quote(worst),
+            unhedged_usd_s=Quote(usd_s),
+            halted=self.halted,
+        )

@@ -1,0 +1,75 @@
+"""What the venue says about the account, beside what our fills say. It compares; nothing in here sets a position (lesson R3)."""
+
+from dataclasses import dataclass
+
+from messages.execution import AccountSnapshot
+from messages.units import Base
+
+Ours = dict[int, tuple[str, int]]
+"""Product id to its name and what our fills say is held; every product we have ever traded."""
+
+
+@dataclass(slots=True)
+class AccountView:
+    """The account, as seen; `foreign` is what keeps us from entering."""
+
+    live: bool = False
+    agreed: bool = False
+    """A snapshot taken since the last doubt says what our fills say."""
+    snapshot: AccountSnapshot | None = None
+    proves_after_ms: int = 0
+    """Only a snapshot later than this says something about now."""
+    disagreement: str = ""
+    foreign_fill: str = ""
+    distrust: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """May an entry rely on it?"""
+        return self.live and self.agreed
+
+    @property
+    def foreign(self) -> str:
+        """What at the venue our intents do not explain, in words."""
+        return "; ".join(text for text in (self.distrust, self.foreign_fill, self.disagreement) if text)
+
+    @property
+    def current(self) -> bool:
+        """Was the last snapshot taken after the last thing we did?"""
+        return self.snapshot is not None and self.snapshot.at_ms > self.proves_after_ms
+
+    def began(self) -> None:
+        """A new process: its stream is not up yet, and what an earlier one saw of strangers is for a snapshot to say again."""
+        self.live = self.agreed = False
+        self.foreign_fill = ""
+
+    def stream(self, live: bool, now_ms: int) -> None:
+        """The account stream came or went. What happened while it was away is unknown until a snapshot."""
+        self.live = live
+        self.doubt(now_ms)
+
+    def doubt(self, now_ms: int) -> None:
+        """The venue said something that our fills do not: nothing is agreed until a later snapshot."""
+        self.agreed = False
+        self.moved(now_ms)
+
+    def moved(self, now_ms: int) -> None:
+        """We did something at `now_ms`: an earlier snapshot does not know of it."""
+        self.proves_after_ms = max(self.proves_after_ms, now_ms)
+
+    def compare(self, snapshot: AccountSnapshot, ours: Ours) -> bool:
+        """Take a snapshot and compare it, cross and isolated together (lesson R1); False when it is too old to say anything."""
+        self.snapshot = snapshot
+        if not self.current:
+            return False
+        known = {position.product_id: position.total for position in snapshot.positions}
+        products = sorted({*known, *ours})
+        texts = [_difference(ours.get(product, (f"product {product}", 0)), known.get(product, Base(0))) for product in products]
+        self.disagreement = "; ".join(text for text in texts if text)
+        self.agreed = not self.disagreement
+        return True
+
+
+def _difference(ours: tuple[str, int], venue: Base) -> str:
+    name, held = ours
+    return "" if venue == held else f"{name}: the venue holds {venue.text()}, our fills say {Base(held).text()}"
