@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from commands.config_keys import EXAMPLES, KEYS, REMARKS, complaints, room_for, value_of, written
-from commands.units_text import BadText, Measure, Text
+from commands.units_text import BadText, Ladder, Measure, Text
 from commands.words import ConfigError, did_you_mean
 from messages.settings import Settings
 from messages.units import Quote
@@ -157,7 +157,7 @@ def _line(lines: Mapping[str, int], key: str) -> int:
 
 def _typed(key: str, text: str) -> Any:
     """What was typed, as TOML would give it: only a list needs reading, everything else is a text."""
-    if not text.lstrip().startswith("["):
+    if KEYS.get(key) is not Ladder or not text.lstrip().startswith("["):
         return text
     try:
         return tomllib.loads(f"value = {text}")["value"]

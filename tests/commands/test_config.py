@@ -1,0 +1,265 @@
+"""The configuration: flags over environment over file over defaults, and sentences for everything that is wrong."""
+
+import tomllib
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis
+from hypothesis import strategies as st
+
+from commands.config import ConfigError, Loaded, environment_name, load, printed
+from commands.config_keys import KEYS, complaints, written
+from messages.settings import Files, Limits, Settings, VenueSettings, WhenUnbalanced
+from messages.units import ONE, Bps, Ms, Quote, Rate
+
+
+def refused(text: str | None = None, tmp_path: Path | None = None, **overrides: str) -> ConfigError:
+    file = None
+    if text is not None and tmp_path is not None:
+        file = tmp_path / "evenkeel.toml"
+        file.write_text(text, encoding="utf-8")
+    with pytest.raises(ConfigError) as error:
+        load(file, {}, {key.replace("__", "."): value for key, value in overrides.items()})
+    return error.value
+
+
+def test_without_anything_written_every_value_is_the_default() -> None:
+    loaded = load(None, {}, {})
+    assert loaded.settings == Settings()
+    assert set(loaded.origins) == set(KEYS)
+    assert set(loaded.origins.values()) == {"default"}
+
+
+def test_every_setting_has_a_key_and_every_key_a_setting() -> None:
+    names = set()
+    for field in msgspec.structs.fields(Settings):
+        value = getattr(Settings(), field.name)
+        inner = value.__struct_fields__ if isinstance(value, Limits | VenueSettings | Files) else None
+        names |= {f"{field.name}.{each}" for each in inner} if inner else {field.name}
+    assert names == set(KEYS)
+
+
+def test_the_default_configuration_makes_sense() -> None:
+    assert list(complaints(Settings())) == []
+
+
+def test_flags_beat_the_environment_which_beats_the_file_which_beats_the_default(tmp_path: Path) -> None:
+    file = tmp_path / "evenkeel.toml"
+    file.write_text('target = "200 USD"\nhold = "3 s"\npause = "4 s"\n[limits]\nmax_gross = "9000 USD"\n', encoding="utf-8")
+    loaded = load(file, {"EVENKEEL_TARGET": "300 USD", "EVENKEEL_HOLD": "5 s", "HOME": "/"}, {"target": "400 USD"})
+    assert loaded.settings.target == Quote(400 * ONE)
+    assert (loaded.settings.hold, loaded.settings.pause) == (5000, 4000)
+    assert loaded.settings.limits.max_gross == Quote(9000 * ONE)
+    assert [loaded.origins[key] for key in ("target", "hold", "pause", "limits.max_gross", "recv_time")] == [
+        "flag",
+        "environment EVENKEEL_HOLD",
+        "file line 3",
+        "file line 5",
+        "default",
+    ]
+
+
+def test_the_environment_reaches_tables_with_two_underscores() -> None:
+    assert environment_name("limits.max_gross") == "EVENKEEL_LIMITS__MAX_GROSS"
+    loaded = load(None, {"EVENKEEL_LIMITS__MAX_GROSS": "3000 USD", "EVENKEEL_FLATTEN_STEPS": '["1 bps", "2 bps"]'}, {})
+    assert loaded.settings.limits.max_gross == Quote(3000 * ONE)
+    assert loaded.settings.flatten_steps == (Bps(ONE), Bps(2 * ONE))
+
+
+@pytest.mark.parametrize("text", ['target = "1000"', "target = 1000", "target = '1000'"])
+def test_a_bare_number_is_refused_with_the_unit_to_write(text: str, tmp_path: Path) -> None:
+    assert refused(text, tmp_path).sentence == 'target: "1000" has no unit · nothing was started · write target = "1000 USD" (per leg)'
+
+
+def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_right_one(tmp_path: Path) -> None:
+    error = refused('# mine\n\n\nmax_imbalence = "0.1 %"\n', tmp_path)
+    assert error.sentence == "max_imbalence: unknown key in evenkeel.toml line 4 · nothing was started · did you mean max_imbalance?"
+    assert (error.code, error.key, error.exit_code) == ("UNKNOWN_KEY", "max_imbalence", 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        (
+            '[limits]\nmax_gros = "1 USD"',
+            "limits.max_gros: unknown key in evenkeel.toml line 2 · nothing was started · did you mean limits.max_gross?",
+        ),
+        ('max_gross = "1 USD"', "did you mean limits.max_gross?"),
+        ('limits = {max_gros = "3 USD"}', "evenkeel.toml line 1"),
+        ('limits.max_gros = "3 USD"', "evenkeel.toml line 1"),
+        ("[guard]\nenabled = true", "guard.enabled: unknown key in evenkeel.toml line 2"),
+        ("[guard]", "guard: unknown key in evenkeel.toml line 1"),
+        ('no_entry_utc = ["Mon 13:50-14:20"]', "--print-config lists every key"),
+        ("target = = 3", "evenkeel.toml line 1: not valid TOML"),
+        ("hold = '2 s'\n\n[limits", "evenkeel.toml line 3: not valid TOML"),
+        ("target = '1 USD'\ntarget = '2 USD'", "evenkeel.toml line 2: not valid TOML"),
+        ('target = "1', "evenkeel.toml line 1: not valid TOML"),
+        ("limits = 3", "limits: is a table of keys, not a value"),
+        ("[target]\nx = 1", "target.x: unknown key in evenkeel.toml line 2"),
+        ('max_imbalance = "0.1 USD"', 'max_imbalance: "0.1 USD" is not a part of the whole'),
+        ('direction = "both"', "none of alternate, long-eth, long-sol"),
+        ("cycles = 0", "cycles: 0 is out of range, it must be above 0"),
+        ("cycles = 2.5", 'cycles: "2.5" is not a whole number or "forever"'),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_named(text: str, wanted: str, tmp_path: Path) -> None:
+    sentence = refused(text, tmp_path).sentence
+    assert wanted in sentence
+    assert sentence.count(" · ") == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "wanted"),
+    [
+        ("target", "-5 USD", "target: -5 USD is out of range, it must be above 0"),
+        ("target", "0 USD", "must be above 0"),
+        ("hold", "5", 'write hold = "5 s"'),
+        ("hold", "-1 s", "must be 0 or more"),
+        ("max_imbalance", "0.02 %", "max_imbalance: 0.02 % must be above planning_margin = 2.5 bps"),
+        ("max_imbalance", "2.5 bps", "must be above planning_margin"),
+        ("planning_margin", "-1 bps", "must be 0 or more"),
+        ("max_deviation", "100 %", "at most 99 %"),
+        ("ready_deadline", "2 s", "ready_deadline: 2 s leaves no second of recv_time = 2 s"),
+        ("ready_deadline", "1 s", "ready_deadline"),
+        ("recv_time", "90 s", "at most"),
+        ("recv_time", "1 s", "at least"),
+        ("max_clock_skew", "1 s", "max_clock_skew: 1 s twice is not less than recv_time = 2 s"),
+        ("min_depth", "0.5x", "at least 1x"),
+        ("flatten_steps", "[]", "1 to 20"),
+        ("flatten_steps", '["10 bps", "5 bps"]', 'write flatten_steps = ["5 bps", "10 bps"]'),
+        ("flatten_steps", '["10 bps"', "not a list"),
+        ("when_unbalanced", "accept 0.05 %", "max_imbalance = 0.1 %"),
+        ("when_unbalanced", "raise 1x", "above 1x"),
+        ("when_unbalanced", "ignore", 'write when_unbalanced = "accept 0.5 %"'),
+        ("limits.max_leg_notional", "500 USD", "limits.max_leg_notional: 500 USD is less than target = 1000 USD"),
+        ("limits.max_gross", "1999 USD", "less than both legs"),
+        ("venue.name", "MAINNET", "none of simulated, testnet, mainnet"),
+        ("venue.subaccount", "thirteenchars", "1 to 12 ASCII"),
+        ("venue.owner", "me", "is not an address"),
+        ("files.log_size", "1 kB", "at least 10 kB"),
+        ("files.log_keep", "0", "above 0"),
+        ("targt", "1 USD", "targt: unknown key given by a flag · nothing was started · did you mean target?"),
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused_with_its_key_and_a_cure(key: str, text: str, wanted: str) -> None:
+    error = refused(**{key.replace(".", "__"): text})
+    assert wanted in error.sentence
+    assert error.key == key
+    assert error.cure
+
+
+def test_an_unknown_environment_variable_is_refused_by_name() -> None:
+    with pytest.raises(ConfigError, match="targt: unknown key in environment EVENKEEL_TARGT · nothing was started · did you mean target"):
+        load(None, {"EVENKEEL_TARGT": "1 USD"}, {})
+
+
+def test_what_may_be_a_private_key_is_never_repeated() -> None:
+    secret = "0x" + "deadbeef" * 8
+    error = refused(venue__key=secret)
+    assert secret not in error.sentence
+    assert "env:NADO_PRIVATE_KEY" in error.sentence
+
+
+def test_a_file_that_is_missing_or_no_text_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"gone\.toml cannot be read: no such file or directory · nothing was started · check the path"):
+        load(tmp_path / "gone.toml", {}, {})
+    (tmp_path / "bytes.toml").write_bytes(b"target = '\xff'")
+    with pytest.raises(ConfigError, match=r"bytes\.toml is not UTF-8"):
+        load(tmp_path / "bytes.toml", {}, {})
+
+
+def test_limits_nobody_wrote_grow_with_the_target_and_never_shrink() -> None:
+    large, small = load(None, {}, {"target": "5000 USD"}), load(None, {}, {"target": "100 USD"})
+    assert large.settings.limits.max_leg_notional == Quote(6250 * ONE)
+    assert large.settings.limits.max_gross == Quote(12_500 * ONE)
+    assert large.origins["limits.max_leg_notional"] == "default, grown with target"
+    assert small.settings.limits == Limits()
+
+
+def test_limits_that_were_written_stay_as_written() -> None:
+    loaded = load(None, {}, {"target": "2000 USD", "limits.max_leg_notional": "2100 USD"})
+    assert loaded.settings.limits.max_leg_notional == Quote(2100 * ONE)
+
+
+def test_print_config_is_toml_that_says_where_each_value_came_from(tmp_path: Path) -> None:
+    file = tmp_path / "evenkeel.toml"
+    file.write_text('\nhold = "1 h"\n', encoding="utf-8")
+    lines = printed(load(file, {"EVENKEEL_PAUSE": "1 s"}, {"cycles": "forever"}))
+    for line in ('hold = "1 h"  # file line 2', 'pause = "1 s"  # environment EVENKEEL_PAUSE', 'cycles = "forever"  # flag', "[limits]"):
+        assert line in lines
+    assert 'target = "1000 USD"  # default' in lines
+    tomllib.loads("\n".join(lines))
+
+
+amounts = st.integers(1, 10**26).map(Quote)
+small_parts = st.integers(1, 1_000 * ONE).map(Bps)
+spans = st.integers(1, 600_000).map(Ms)
+unbalanced = st.one_of(
+    st.just(WhenUnbalanced()),
+    st.integers(9_000 * ONE, 9_999 * ONE).map(lambda accept: WhenUnbalanced("accept", accept=Bps(accept))),
+    st.integers(ONE + 1, 100 * ONE).map(lambda factor: WhenUnbalanced("raise", raise_by=Rate(factor))),
+)
+names = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), min_size=1).filter(str.strip)
+
+
+@st.composite
+def configurations(draw: st.DrawFn) -> Settings:
+    target = draw(amounts)
+    margin = draw(st.integers(0, 4_000 * ONE))
+    steps = sorted(draw(st.lists(small_parts, min_size=1, max_size=20)))
+    recv = draw(st.integers(3_000, 89_999))
+    return Settings(
+        target=target,
+        planning_margin=Bps(margin),
+        max_imbalance=Bps(margin + draw(st.integers(1, 4_000 * ONE))),
+        max_deviation=draw(small_parts),
+        when_unbalanced=draw(unbalanced),
+        direction=draw(st.sampled_from(("alternate", "long-eth", "long-sol"))),
+        cycles=draw(st.none() | st.integers(1, 10**9)),
+        hold=draw(st.integers(0, 10**9).map(Ms)),
+        pause=draw(st.integers(0, 10**9).map(Ms)),
+        max_slippage=draw(small_parts),
+        recv_time=Ms(recv),
+        ready_deadline=Ms(draw(st.integers(1, recv - 1_001))),
+        legging_known=draw(spans),
+        legging_unknown=draw(spans),
+        max_repair_steps=draw(st.integers(0, 10)),
+        flatten_steps=tuple(steps),
+        venue_patience=draw(spans),
+        max_quote_age=draw(st.integers(1, 60_000).map(Ms)),
+        max_quote_skew=draw(st.integers(1, 60_000).map(Ms)),
+        max_spread=draw(small_parts),
+        min_depth=draw(st.integers(ONE, 10**24).map(Rate)),
+        max_oracle_gap=draw(small_parts),
+        max_clock_skew=Ms(draw(st.integers(1, recv // 2 - 1))),
+        limits=Limits(Quote(target + draw(st.integers(0, ONE))), Quote(2 * target + draw(st.integers(0, ONE))), Rate(draw(st.integers(0, 10 * ONE)))),
+        venue=VenueSettings(
+            draw(st.sampled_from(("simulated", "testnet", "mainnet"))),
+            draw(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=12)),
+            draw(st.just("") | st.from_regex(r"0x[0-9a-fA-F]{40}", fullmatch=True)),
+            draw(st.sampled_from(("env:KEY", 'file:/a b/"c\\d', "keystore:/k"))),
+        ),
+        files=Files(
+            draw(names),
+            draw(st.sampled_from(("auto", "full", "normal"))),
+            draw(st.integers(10_000, 10**12)),
+            draw(st.integers(1, 1000)),
+            draw(st.integers(0, 10**15)),
+        ),
+    )
+
+
+@hypothesis(deadline=None, print_blob=True, max_examples=200)
+@given(configurations())
+def test_every_configuration_that_can_be_printed_reads_back_the_same(settings: Settings) -> None:
+    lines = printed(Loaded(settings, dict.fromkeys(KEYS, "flag")))
+    with TemporaryDirectory() as folder:
+        file = Path(folder) / "evenkeel.toml"
+        file.write_text("\n".join(lines), encoding="utf-8", newline="")
+        assert load(file, {}, {}).settings == settings
+    typed = {key: each if isinstance(each := written(settings, key), str) else str(each).replace("'", '"') for key in KEYS}
+    assert load(None, {}, typed).settings == settings
+    assert load(None, {environment_name(key): text for key, text in typed.items()}, {}).settings == settings

@@ -1,0 +1,110 @@
+"""Quantities as people write them."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from commands.units_text import (
+    BadText,
+    Bytes,
+    Cycles,
+    Duration,
+    Factor,
+    Ladder,
+    Percent,
+    Points,
+    Share,
+    Text,
+    Unbalanced,
+    Usd,
+)
+from messages.settings import WhenUnbalanced
+from messages.units import ONE, Bps, Ms, Quote, Rate
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "value"),
+    [
+        (Usd, "1000 USD", Quote(1000 * ONE)),
+        (Usd, "1000USD", Quote(1000 * ONE)),
+        (Usd, "1,234.5 USD", Quote.of("1234.5")),
+        (Points, "2.5 bps", Bps.of("2.5")),
+        (Points, "0.1 %", Bps.of(10)),
+        (Percent, "0.1%", Bps.of(10)),
+        (Percent, "20 %", Bps.of(2000)),
+        (Duration, "2 s", Ms(2000)),
+        (Duration, "0.5 s", Ms(500)),
+        (Duration, "100 ms", Ms(100)),
+        (Duration, "10 min", Ms(600_000)),
+        (Duration, "24 h", Ms(86_400_000)),
+        (Factor, "5x", Rate(5 * ONE)),
+        (Factor, "1.2x", Rate.of("1.2")),
+        (Share, "20 %", Rate.of("0.2")),
+        (Bytes, "10 MB", 10_000_000),
+        (Cycles, 5, 5),
+        (Cycles, "5", 5),
+        (Cycles, "forever", None),
+        (Unbalanced, "skip", WhenUnbalanced()),
+        (Unbalanced, "accept 0.5 %", WhenUnbalanced("accept", accept=Bps.of(50))),
+        (Unbalanced, "raise 1.2x", WhenUnbalanced("raise", raise_by=Rate.of("1.2"))),
+        (Ladder, ["10 bps", "0.5 %"], (Bps.of(10), Bps.of(50))),
+    ],
+)
+def test_a_number_and_its_unit_are_read_exactly(kind: type[Text], text: object, value: object) -> None:
+    assert kind.read(text) == value
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "code"),
+    [
+        (Usd, "1000", "NO_UNIT"),
+        (Usd, 1000, "NO_UNIT"),
+        (Usd, 1000.5, "NO_UNIT"),
+        (Usd, "1000 EUR", "WRONG_UNIT"),
+        (Usd, "1000 usd", "WRONG_UNIT"),
+        (Usd, "1000 %", "WRONG_UNIT"),
+        (Usd, "", "NOT_A_NUMBER"),
+        (Usd, "USD", "NOT_A_NUMBER"),
+        (Usd, "nan USD", "NOT_A_NUMBER"),
+        (Usd, "1,00,0 USD", "NOT_A_NUMBER"),
+        (Usd, "0.0000000000000000001 USD", "TOO_FINE"),
+        (Usd, "9" * 39 + " USD", "OUT_OF_RANGE"),
+        (Usd, "9" * 41 + " USD", "NOT_A_NUMBER"),
+        (Duration, "2", "NO_UNIT"),
+        (Duration, "2 m", "WRONG_UNIT"),
+        (Duration, "0.1 ms", "TOO_FINE"),
+        (Points, "10 USD", "WRONG_UNIT"),
+        (Factor, "5", "NO_UNIT"),
+        (Cycles, "five", "WRONG_TYPE"),
+        (Cycles, 1.5, "WRONG_TYPE"),
+        (Cycles, True, "WRONG_TYPE"),
+        (Unbalanced, "accept", "BAD_CHOICE"),
+        (Unbalanced, "accept 5", "NO_UNIT"),
+        (Unbalanced, "skip 5 %", "BAD_CHOICE"),
+        (Ladder, "10 bps", "WRONG_TYPE"),
+        (Ladder, ["10"], "NO_UNIT"),
+    ],
+)
+def test_what_is_not_certain_is_refused_with_a_word(kind: type[Text], text: object, code: str) -> None:
+    with pytest.raises(BadText) as refused:
+        kind.read(text)
+    assert refused.value.code == code
+
+
+@settings(deadline=None, print_blob=True)
+@given(st.integers(-(10**30), 10**30))
+def test_every_amount_is_written_so_that_it_reads_back_the_same(scaled: int) -> None:
+    for kind, unit in ((Usd, Quote), (Points, Bps), (Percent, Bps), (Factor, Rate), (Share, Rate)):
+        assert kind.read(kind.write(unit(scaled))) == scaled
+
+
+@settings(deadline=None, print_blob=True)
+@given(st.integers(0, 10**15))
+def test_every_duration_and_size_is_written_so_that_it_reads_back_the_same(value: int) -> None:
+    for kind in (Duration, Bytes):
+        assert kind.read(kind.write(value)) == value
+
+
+@pytest.mark.parametrize(("value", "text"), [(0, "0 s"), (500, "500 ms"), (2000, "2 s"), (90_000, "90 s"), (600_000, "10 min"), (86_400_000, "24 h")])
+def test_a_duration_is_written_in_its_largest_whole_unit(value: int, text: str) -> None:
+    assert Duration.write(value) == text
