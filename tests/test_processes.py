@@ -1,0 +1,123 @@
+"""The few tests with real processes, sockets and clocks: what a person does with Ctrl-C, kill -9 and a second terminal."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FLAT = ["--market", "flat:2756.9/115.86", "--hold", "300 ms", "--set", "pause=100 ms"]
+
+
+def environment(folder: Path) -> dict[str, str]:
+    return os.environ | {"XDG_STATE_HOME": str(folder / "state")}
+
+
+def started(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "supervisor.py", *arguments]
+    return subprocess.Popen(
+        command, cwd=ROOT, env=environment(folder), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL
+    )
+
+
+def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
+    output, errors = process.communicate(timeout=60)
+    return process.returncode, output, errors
+
+
+def run(folder: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
+    code, output, errors = ended(started(folder, "run", "--json", "--logs", str(folder / "logs"), *arguments))
+    assert output, errors
+    return code, json.loads(output.splitlines()[-1])
+
+
+def wait_for(path: Path, text: str, within_s: float = 20) -> None:
+    """Until `text` stands in the file: a moment chosen by what happened, not by a clock."""
+    until = time.monotonic() + within_s
+    while time.monotonic() < until:
+        if path.exists() and text in path.read_text():
+            return
+        time.sleep(0.02)
+    raise AssertionError(f"{text!r} never came: {path.read_text() if path.exists() else 'no file'}")
+
+
+@pytest.fixture
+def venue_url(tmp_path: Path) -> Iterator[str]:
+    process = started(tmp_path, "simulate", "--port", "0", *FLAT[:2])
+    assert process.stdout is not None
+    yield process.stdout.readline().strip()
+    process.send_signal(signal.SIGTERM)
+    code, _, errors = ended(process)
+    assert (code, errors) == (0, "")
+
+
+def test_a_run_ends_flat_and_says_so_in_one_json_object(tmp_path: Path) -> None:
+    code, told = run(tmp_path, *FLAT, "--cycles", "2", "--target", "100 USD")
+    assert code == told["exit_code"] == 0
+    assert (told["completed"], told["open_eth"], told["open_sol"], told["halted"], told["fill_rate"]) == (2, "0", "0", False, "1")
+    assert float(told["filled_imbalance_max_bps"]) < 10
+    rows = (tmp_path / "logs" / "DN_pair_eth_sol_nado_trades.csv").read_text().splitlines()
+    assert [row.split(",")[2] for row in rows[1:5]] == ["ETH-BUY", "SOL-SELL", "ETH-SELL", "SOL-BUY"]
+
+
+def test_nothing_traded_is_exit_3_with_the_reason_and_the_cure(tmp_path: Path) -> None:
+    code, told = run(tmp_path, "--market", "flat:2800/115.86", "--cycles", "1", "--target", "100 USD")
+    assert (code, told["completed"], told["skipped"]) == (3, 0, 1)
+    assert "cannot be balanced to 0.1 %" in told["error"]["message"]
+    assert "--target" in told["error"]["cure"]
+
+
+def test_after_a_kill_9_the_venue_is_gone_too_and_the_next_run_starts_afresh(tmp_path: Path) -> None:
+    first = started(tmp_path, "run", *FLAT, "--cycles", "forever", "--logs", str(tmp_path / "logs"))
+    wait_for(tmp_path / "logs" / "evenkeel.log", "eth_leg answered")
+    first.kill()
+    first.communicate()
+    code, told = run(tmp_path, *FLAT, "--cycles", "1")
+    assert (code, told["completed"]) == (0, 1)
+    assert len(list((tmp_path / "logs" / "archive").iterdir())) == 1
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
+def test_a_signal_closes_both_legs_and_ends_flat(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    """R5: Ctrl-C once only set a flag that nobody read."""
+    process = started(tmp_path, "run", "--json", "--market", FLAT[1], "--hold", "1 h", "--cycles", "forever", "--logs", str(tmp_path / "logs"))
+    wait_for(tmp_path / "logs" / "evenkeel.log", "eth_leg answered")
+    process.send_signal(number)
+    ended_with, output, errors = ended(process)
+    assert ended_with == code, errors
+    told = json.loads(output.splitlines()[-1])
+    assert (told["ended_by"], told["open_eth"], told["open_sol"]) == ("signal", "0", "0")
+
+
+def test_a_second_instance_is_refused_and_the_first_left_alone(tmp_path: Path, venue_url: str) -> None:
+    first = started(tmp_path, "run", "--url", venue_url, *FLAT[2:], "--cycles", "forever", "--logs", str(tmp_path / "one"))
+    wait_for(tmp_path / "one" / "evenkeel.log", "eth_leg answered")
+    code, told = run(tmp_path, "--url", venue_url, *FLAT[2:], "--cycles", "1")
+    assert (code, told["error"]["code"]) == (3, "ALREADY_RUNNING")
+    first.send_signal(signal.SIGINT)
+    assert ended(first)[0] == 130
+
+
+def test_a_pair_left_open_by_kill_9_is_adopted_and_closed(tmp_path: Path, venue_url: str) -> None:
+    """R4: a restart once forgot the open pair."""
+    first = started(tmp_path, "run", "--url", venue_url, "--hold", "1 h", "--cycles", "forever", "--logs", str(tmp_path / "logs"))
+    wait_for(tmp_path / "logs" / "evenkeel.log", "sol_leg answered")
+    wait_for(tmp_path / "logs" / "evenkeel.log", "eth_leg answered")
+    first.kill()
+    first.communicate()
+    code, told = run(tmp_path, "--url", venue_url, *FLAT[2:], "--cycles", "1")
+    assert (code, told["completed"], told["open_eth"], told["open_sol"]) == (0, 1, "0", "0")
+
+
+def test_a_ledger_of_another_venue_is_refused_naming_both(tmp_path: Path, venue_url: str) -> None:
+    assert run(tmp_path, *FLAT, "--cycles", "1")[0] == 0
+    code, told = run(tmp_path, "--url", venue_url, *FLAT[2:], "--cycles", "1")
+    assert (code, told["error"]["code"]) == (3, "OTHER_LEDGER")
+    assert told["error"]["message"].count("simulated-7-") == 2
