@@ -1,10 +1,27 @@
-"""The ledger (temporary wiring)."""
+"""The ledger: what was intended, what happened, what is held. The first up and the last down, so that nothing is ever traded unrecorded.
 
-from actors.ledger.actor import LedgerMessage, ledger_actor
+store.py    the rows on disk: append-only, hash-chained
+orders.py   one order, as its events tell it       cycles.py  one pair, from entry to exit
+view.py     what the venue says beside it          tally.py   one invocation in numbers
+fold.py     rows in, what is held out: pure        vote.py    may this plan stand?
+csvs.py     the same facts for spreadsheets        actor.py   the loop: drain, fold, commit, then speak
+"""
 
-try:
-    from actors.ledger.csvs import CsvBooks
-except NameError:
-    CsvBooks = lambda *a: None
+from actors.ledger.actor import LedgerMessage, ledger_actor, run
+from actors.ledger.csvs import CsvBooks
 from actors.ledger.fold import Fold
-from actors.ledger.store import OtherIdentity, Store, archive_logs
+from actors.ledger.store import BrokenChain, LedgerError, NewerSchema, OtherIdentity, Store, archive_logs
+
+__all__ = [
+    "BrokenChain",
+    "CsvBooks",
+    "Fold",
+    "LedgerError",
+    "LedgerMessage",
+    "NewerSchema",
+    "OtherIdentity",
+    "Store",
+    "archive_logs",
+    "ledger_actor",
+    "run",
+]

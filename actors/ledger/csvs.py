@@ -21,41 +21,13 @@ from actors.ledger.cycles import Cycle
 from actors.ledger.orders import OurOrder
 from messages.units import ONE, Base, Bps, Price, Quote, notional
 
-TRADES = [
-    "exchange",
-    "timestamp",
-    "side",
-    "price",
-    "quantity",
-    "order_type",
-    "mode",
-    "fee_usd",
-    "pnl_no_fee",
-    "pnl_with_fee",
-    "cycle_id",
-    "entry_timestamp",
-    "exit_timestamp",
-    "entry_price_eth",
-    "entry_price_sol",
-    "exit_price_eth",
-    "exit_price_sol",
-    "spread_bps_entry",
-    "spread_bps_exit",
-    "slippage_bps_entry",
-    "slippage_bps_exit",
-    "cycle_skipped",
-    "skip_reason",
-    "eth_momentum_state",
-    "sol_momentum_state",
-    "spread_state_entry",
-    "spread_state_exit",
-    "entry_threshold_bps",
-    "exit_threshold_bps",
-    "exit_liquidity_available",
-    "exit_liquidity_usd",
-    "websocket_available",
-]
-POSITIONS = ["exchange", "timestamp", "ticker", "old_position", "new_position", "position_change", "cycle_id", "source", "price"]
+TRADES_HEADER = (
+    "exchange,timestamp,side,price,quantity,order_type,mode,fee_usd,pnl_no_fee,pnl_with_fee,cycle_id,entry_timestamp,exit_timestamp,"
+    "entry_price_eth,entry_price_sol,exit_price_eth,exit_price_sol,spread_bps_entry,spread_bps_exit,slippage_bps_entry,slippage_bps_exit,"
+    "cycle_skipped,skip_reason,eth_momentum_state,sol_momentum_state,spread_state_entry,spread_state_exit,entry_threshold_bps,"
+    "exit_threshold_bps,exit_liquidity_available,exit_liquidity_usd,websocket_available"
+)
+POSITIONS_HEADER = "exchange,timestamp,ticker,old_position,new_position,position_change,cycle_id,source,price"
 
 File = Literal["trades", "positions"]
 HEADERS: dict[File, list[str]] = {"trades": TRADES_HEADER.split(","), "positions": POSITIONS_HEADER.split(",")}

@@ -1,0 +1,63 @@
+"""The ledger's vote: what it alone can know is whether a plan fits what is held."""
+
+from actors.ledger.fold import LEGS, Fold
+from actors.objections import Objection, objection
+from messages.sizing import Declined, Leg, LegOrder, Ready, Sealed, SizingPlan
+from messages.units import Base
+from venue.protocol import Forge
+
+
+def vote(fold: Fold, sealed: Sealed, epoch: int, forge: Forge) -> Ready | Declined:
+    """Check the plan on the object held, derive both orders' digests from it, and vote. Nothing is written down in here."""
+    plan = sealed.plan
+    against = objection(sealed, epoch, fold.seq) or _misfit(fold, plan)
+    if against:
+        return Declined("ledger", plan.epoch, plan.seq, *against)
+    try:
+        eth, sol = (_digest(sealed, leg, forge) for leg in LEGS)
+    except ValueError as error:  # OffLattice, or an order that the plan cannot mean
+        return Declined("ledger", plan.epoch, plan.seq, "OFF_LATTICE", str(error))
+    return Ready("ledger", plan.epoch, plan.seq, sealed.digest, eth, sol)
+
+
+def _digest(sealed: Sealed, leg: Leg, forge: Forge) -> str:
+    if sealed.plan.leg(leg).amount == 0:
+        return ""
+    return forge.digest_of(forge.order_of(sealed.plan, sealed.digest, leg))
+
+
+def _misfit(fold: Fold, plan: SizingPlan) -> Objection | None:
+    if fold.flight is not None:
+        return "PLAN_IN_FLIGHT", f"plan {fold.flight.plan.epoch}.{fold.flight.plan.seq} has no ending yet"
+    if plan.purpose == "enter":
+        return _may_not_enter(fold, plan)
+    return next((against for leg in LEGS if (against := _leg_misfit(fold, plan, leg))), None)
+
+
+def _may_not_enter(fold: Fold, plan: SizingPlan) -> Objection | None:
+    if fold.view.foreign:
+        return "FOREIGN", fold.view.foreign
+    if fold.phase != "flat" or fold.awaiting_proof:
+        return "NOT_FLAT", "something of the last cycle is open, or the venue has not yet said that nothing is"
+    if not fold.view.ok:
+        return "ACCOUNT_STALE", "the account view is not live or not reconciled"
+    if fold.cycle.over and plan.cycle <= fold.cycle.number:
+        return "CYCLE_OVER", f"cycle {plan.cycle} has had its ending"
+    return None
+
+
+def _leg_misfit(fold: Fold, plan: SizingPlan, leg: Leg) -> Objection | None:
+    """A closing order opposes what is held and is no larger; a completing one is no more than what is missing (lessons O3, O8)."""
+    order, held = plan.leg(leg), fold.position[leg]
+    if order.amount == 0:
+        return None
+    room = -held if order.reduce_only else fold.cycle.wanted[LEGS.index(leg)] - held
+    if _within(order, room):
+        return None
+    code = "NOT_A_CLOSE" if order.reduce_only else "NOT_MISSING"
+    what = f"{leg} order of {order.amount.text()} while {Base(held).text()} is held"
+    return code, what if order.reduce_only else f"{what} and {Base(room).text()} is missing"
+
+
+def _within(order: LegOrder, room: int) -> bool:
+    return (order.amount > 0) == (room > 0) and abs(order.amount) <= abs(room)
