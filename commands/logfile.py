@@ -14,7 +14,6 @@ import msgspec
 
 from actors.runtime import specs
 from actors.runtime.clock import Clock
-from actors.runtime.observe import Observe
 from commands.words import iso_micros
 from messages.execution import Fill, Outcome, PlanClosed, Resolved
 from messages.lifecycle import CycleEnded, Halted, Hop, Note, Restarted, Staged
@@ -33,19 +32,34 @@ class _Quiet(RotatingFileHandler):
         self.lost += 1
 
 
-def log_observer(path: Path, clock: Clock, *, log_size: int = 10_000_000, log_keep: int = 10) -> Observe:
-    """An observer that writes lines to `path`: at most `log_keep` files of `log_size` bytes. Raises `OSError` when the file cannot be created."""
-    handler = _Quiet(path, maxBytes=log_size, backupCount=max(0, log_keep - 1), encoding="utf-8", errors="backslashreplace")
-    logger = logging.Logger(f"evenkeel {path}", logging.DEBUG)
-    logger.addHandler(handler)
+class LogFile:
+    """An observer (call it with messages) that writes lines to a file. Close it when the run is over."""
 
-    def observe(message: msgspec.Struct) -> None:
-        told = line_of(message, clock)
+    def __init__(self, path: Path, clock: Clock, *, log_size: int, log_keep: int) -> None:
+        self._clock = clock
+        self._handler = _Quiet(path, maxBytes=log_size, backupCount=max(0, log_keep - 1), encoding="utf-8", errors="backslashreplace")
+        self._logger = logging.Logger(f"evenkeel {path}", logging.DEBUG)
+        self._logger.addHandler(self._handler)
+
+    def __call__(self, message: msgspec.Struct) -> None:
+        """One line, or none for what comes too often. Never raises."""
+        told = line_of(message, self._clock)
         if told is not None:
-            level, line = told
-            logger.log(level, "%s", line)
+            self._logger.log(told[0], "%s", told[1])
 
-    return observe
+    @property
+    def lost(self) -> int:
+        """Lines that could not be written."""
+        return self._handler.lost
+
+    def close(self) -> None:
+        """Close the file; what is observed afterwards opens it again."""
+        self._handler.close()
+
+
+def log_observer(path: Path, clock: Clock, *, log_size: int = 10_000_000, log_keep: int = 10) -> LogFile:
+    """An observer that writes lines to `path`: at most `log_keep` files of `log_size` bytes. Raises `OSError` when the file cannot be created."""
+    return LogFile(path, clock, log_size=log_size, log_keep=log_keep)
 
 
 def line_of(message: msgspec.Struct, clock: Clock) -> tuple[int, str] | None:

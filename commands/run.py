@@ -28,7 +28,7 @@ from commands.sentences import expected_cost
 from commands.staging import Staging
 from commands.summary import text
 from commands.view import RunView
-from commands.words import COMMAND, Refusal, say
+from commands.words import COMMAND, Refusal, grouped, say
 from commands.world import SlowDisk, Wanted, world
 from messages.execution import AccountSnapshot
 from messages.lifecycle import Held, Note, Staged, Totals
@@ -102,6 +102,7 @@ async def _shown(options: RunOptions, view: RunView) -> None:
 async def _in_world(options: RunOptions, recorder: Recorder, view: RunView, began_ns: int) -> Report:
     settings = options.settings
     wanted = Wanted(options.seed, options.market, options.faults, options.url)
+    recorder.observe(Note(WallClock().utc_ns(), "info", "run", f"SIMULATED, play money, no key, no network · seed {options.seed}"))
     async with world(settings, wanted, recorder.observe) as known:
         log = Path(settings.files.logs) / "evenkeel.log"
         recorder.watchers.append(log_observer(log, known.clock, log_size=settings.files.log_size, log_keep=settings.files.log_keep))
@@ -141,7 +142,19 @@ async def _announce(machine: Machine) -> None:
     """What a cycle will cost, as soon as there are prices: before anything is traded."""
     known = machine.world
     quote = await machine.channels.quotes.newer_than(0)
+    held = await _reconciled(machine.channels.held)
+    known.observe(Note(known.clock.utc_ns(), "info", "run", f"account {grouped(held.value)} USDT0"))
     known.observe(Note(known.clock.utc_ns(), "info", "run", expected_cost(known.settings, known.rules, quote)))
+
+
+async def _reconciled(slot: Latest[Held]) -> Held:
+    """The first word of the ledger after it was compared with the venue's."""
+    seen = 0
+    while True:
+        held = await slot.newer_than(seen)
+        if held.account_ok:
+            return held
+        seen = slot.version
 
 
 async def _stop_on(signals: AsyncIterator[int], machine: Machine) -> None:

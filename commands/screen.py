@@ -92,7 +92,7 @@ async def _live(view: RunView, stream: TextIO, now_ms: Callable[[], int], *, col
     with Live(picture(), console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False) as screen:
         try:
             while True:
-                screen.update(picture(), refresh=True)
                 await trio.sleep(REDRAW_S)
+                screen.update(picture(), refresh=True)
         finally:
-            screen.update(picture(), refresh=True)
+            screen.update(picture())

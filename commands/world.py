@@ -19,6 +19,7 @@ from actors.tree import World
 from commands.child import simulated_nado
 from messages.lifecycle import Note, Opened
 from messages.settings import Settings
+from messages.units import Rate
 from venue.nado.client import NadoVenue
 from venue.nado.http import HttpReads
 from venue.nado.signing import Signer, subaccount_hex
@@ -73,7 +74,16 @@ async def _connected(settings: Settings, wanted: Wanted, url: str, state: RunSta
         rules = await reads.rules()
     async with NadoVenue(url, rules, sender, signer, clock, TcpDialer(), seed=wanted.seed, observe=observe) as venue:
         await measure_clock(venue, clock)
+        observe(Note(clock.utc_ns(), "info", "run", f"Nado simulated on {url.removeprefix('http://')} · {rules_read(rules)}"))
         yield _prepared(settings, wanted, venue, rules, state, clock, observe, sender, own_venue=own_venue)
+
+
+def rules_read(rules: VenueRules) -> str:
+    """The rules this run trades by, as read from the venue, in one line: tick/step, minimum notional, taker fee."""
+    eth, sol = rules.eth, rules.sol
+    taker = Rate(eth.taker_fee * 10_000).text()
+    lots = f"ETH {eth.price_tick.text()}/{eth.size_step.text()}, SOL {sol.price_tick.text()}/{sol.size_step.text()}"
+    return f"rules read: {lots}, min {eth.min_notional.text()}, taker {taker} bp"
 
 
 def _prepared(
