@@ -1,0 +1,167 @@
+"""Tells the ledger what happened, one message after the other, with real plans, real digests and a clock that moves by a millisecond."""
+
+from typing import Any
+
+import msgspec
+
+from actors.ledger.actor import Clerk
+from actors.ledger.fold import Fold
+from messages.execution import AccountSnapshot, Fill, OrderUpdate, Outcome, PlanClosed, Position, PositionChange, Resolved
+from messages.lifecycle import AccountStream, CycleEnded, Held, Started
+from messages.sizing import Abort, Leg, LegOrder, Place, Purpose, Ready, Sealed, SizingPlan
+from messages.units import Base, Ms, Ns, Price, Quote, notional
+from messages.wire import digest
+from tests.actors.fakes import FORGE, START_MS, leg_order, plan
+
+PRODUCT: dict[Leg, int] = {"eth": 4, "sol": 8}
+PRICE: dict[Leg, str] = {"eth": "2756.9", "sol": "115.86"}
+ETH, SOL = "0.042", "-1"
+
+
+class Story:
+    """A ledger without a disk. `rows` is what would have been committed; `said` what would have been posted."""
+
+    def __init__(self, *, ready: bool = True) -> None:
+        self.clerk = Clerk(Fold(), FORGE, 1)
+        self.now_ms = START_MS
+        self.rows: list[tuple[int, msgspec.Struct]] = []
+        self.said: list[msgspec.Struct] = []
+        self.seq = 0
+        self.sealed: Sealed | None = None
+        if ready:
+            self.tell(Started(7, Ns(START_MS * 1_000_000)), AccountStream(True, ""))
+            self.snapshot()
+
+    @property
+    def fold(self) -> Fold:
+        return self.clerk.fold
+
+    @property
+    def held(self) -> Held:
+        return self.fold.held(self.clerk.epoch)
+
+    def tell(self, *messages: msgspec.Struct) -> list[msgspec.Struct]:
+        self.now_ms += 1
+        batch = self.clerk.step(messages, self.now_ms * 1_000_000)
+        self.rows += batch.rows
+        self.said += batch.posts
+        return batch.posts
+
+    def said_of(self, kind: type[Any]) -> list[Any]:
+        return [message for message in self.said if type(message) is kind]
+
+    @property
+    def closed(self) -> PlanClosed:
+        last: PlanClosed = self.said_of(PlanClosed)[-1]
+        return last
+
+    @property
+    def ended(self) -> list[tuple[int, str]]:
+        return [(message.cycle, message.ending) for message in self.said_of(CycleEnded)]
+
+    # -- plans -----------------------------------------------------------------------------------------------------------------------------------
+
+    def plan(self, purpose: Purpose, eth: str = "0", sol: str = "0", *, cycle: int = 1, closing: bool | None = None, **changes: Any) -> SizingPlan:
+        reduce_only = purpose in {"exit", "flatten"} if closing is None else closing
+        self.seq += 1
+        orders = {"eth": self.order("eth", eth, reduce_only=reduce_only), "sol": self.order("sol", sol, reduce_only=reduce_only)}
+        return plan(self.now_ms, seq=self.seq, purpose=purpose, cycle=cycle, **(orders | {"epoch": self.clerk.epoch} | changes))
+
+    def order(self, leg: Leg, amount: str, *, reduce_only: bool) -> LegOrder:
+        return leg_order(PRODUCT[leg], amount, PRICE[leg], reduce_only=reduce_only)
+
+    def seal(self, whole: SizingPlan) -> list[msgspec.Struct]:
+        self.sealed = Sealed(whole, digest(whole))
+        return self.tell(self.sealed)
+
+    def place(self) -> None:
+        ready = self.said_of(Ready)[-1]
+        self.tell(Place(ready.epoch, ready.seq, ready.plan_digest, ready.eth_order, ready.sol_order))
+
+    def placed(self, purpose: Purpose, eth: str = "0", sol: str = "0", **changes: Any) -> None:
+        """Seal and place a plan."""
+        (vote,) = self.seal(self.plan(purpose, eth, sol, **changes))
+        assert isinstance(vote, Ready), vote
+        self.place()
+
+    def abort(self) -> None:
+        assert self.sealed is not None
+        self.tell(Abort(self.sealed.plan.epoch, self.sealed.plan.seq, "VOTES_LATE", "no vote in time"))
+
+    def order_digest(self, leg: Leg) -> str:
+        assert self.sealed is not None
+        return FORGE.digest_of(FORGE.order_of(self.sealed.plan, self.sealed.digest, leg))
+
+    # -- what the venue says -----------------------------------------------------------------------------------------------------------------------
+
+    def a_fill(self, leg: Leg, amount: str = "", price: str = "", *, remaining: str = "0", fee: str = "0.04", at_ms: int = 0) -> Fill:
+        """A fill of the last plan's order; all of it unless `amount` says less."""
+        assert self.sealed is not None
+        order = self.sealed.plan.leg(leg)
+        filled = Base.of(amount) if amount else order.amount
+        return Fill(
+            self.order_digest(leg),
+            PRODUCT[leg],
+            filled,
+            Price.of(price or PRICE[leg]),
+            Quote.of(fee),
+            Base.of(remaining),
+            Base(abs(order.amount)),
+            True,
+            0,
+            Ns((at_ms or self.now_ms) * 1_000_000),
+        )
+
+    def fill(self, leg: Leg, amount: str = "", price: str = "", **more: Any) -> None:
+        self.tell(self.a_fill(leg, amount, price, **more))
+
+    def outcome(self, leg: Leg, kind: Any, code: int | None = None) -> None:
+        assert self.sealed is not None
+        plan = self.sealed.plan
+        own = self.order_digest(leg) if plan.leg(leg).amount else ""
+        self.tell(Outcome(leg, plan.epoch, plan.seq, own, kind, code, "", Ms(self.now_ms), Ms(self.now_ms)))
+
+    def update(self, leg: Leg, remaining: str, reason: Any) -> None:
+        self.tell(OrderUpdate(self.order_digest(leg), PRODUCT[leg], Base.of(remaining), reason, Ns(self.now_ms * 1_000_000)))
+
+    def resolved(self, leg: Leg, filled: str, *, price: str = "", fee: str = "0", provisional: bool = False) -> None:
+        amount = Base.of(filled)
+        quote = notional(Price.of(price or PRICE[leg]), amount)
+        source = "engine position" if provisional else "archive"
+        self.tell(Resolved(self.order_digest(leg), PRODUCT[leg], amount, quote, Quote.of(fee), provisional, source))
+
+    def position_change(self, leg: Leg, amount: str, *, isolated: bool = False) -> None:
+        self.tell(PositionChange(PRODUCT[leg], isolated, Base.of(amount), Quote(0), "match_orders", Ns(self.now_ms * 1_000_000)))
+
+    def snapshot(self, eth: str | None = None, sol: str | None = None, *, isolated: str = "0", value: str = "10000", at_ms: int = 0) -> None:
+        """The venue's word, a millisecond after the last thing we did; by default it says what we say."""
+        self.now_ms += 1
+        ours = self.fold.position
+        amounts: dict[Leg, int] = {"eth": Base.of(eth) if eth is not None else ours["eth"], "sol": Base.of(sol) if sol is not None else ours["sol"]}
+        apart = {"eth": Base(0), "sol": Base.of(isolated)}
+        positions = tuple(Position(PRODUCT[leg], Base(amount), apart[leg], Quote(0)) for leg, amount in amounts.items())
+        money = Quote.of(value)
+        self.tell(AccountSnapshot(Ms(at_ms or self.now_ms), True, money, money, money, money, positions, ()))
+
+    # -- whole chapters ----------------------------------------------------------------------------------------------------------------------------
+
+    def enter(self, cycle: int = 1, eth: str = ETH, sol: str = SOL) -> None:
+        """A pair, entered as planned."""
+        self.placed("enter", eth, sol, cycle=cycle)
+        self.fill("eth")
+        self.fill("sol")
+
+    def leave(self, cycle: int = 1, eth_price: str = "", sol_price: str = "") -> None:
+        """Close exactly what is held, both legs."""
+        eth, sol = (Base(-self.fold.position[leg]).text() for leg in ("eth", "sol"))
+        self.placed("exit", eth, sol, cycle=cycle)
+        self.fill("eth", price=eth_price)
+        self.fill("sol", price=sol_price)
+
+    def reread(self) -> Held:
+        """What a new incarnation would hold after reading the same rows."""
+        fold = Fold()
+        for at_ns, message in self.rows:
+            fold.apply(message, at_ns)
+        fold.reopened()
+        return fold.held(self.clerk.epoch)
