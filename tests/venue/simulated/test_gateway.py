@@ -221,7 +221,8 @@ async def test_answers_have_the_shape_of_the_documented_messages(name: str, auto
     async with floor() as place:
         for case in document.get("cases", [document]):
             reply = await place.post("/v1/query", case["request"])
-            assert shape(reply) == shape(case["response"]), case["request"]
+            documented = {name: value for name, value in case["response"].items() if not name.startswith("_")}
+            assert shape(reply) == shape(documented), case["request"]
 
 
 async def test_orders_have_the_shape_of_the_documented_messages(autojump_clock: MockClock) -> None:

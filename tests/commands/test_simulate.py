@@ -1,0 +1,158 @@
+"""`simulate` as a process: what a parent sees of it."""
+
+import json
+import select
+import signal
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.venue.simulated.desk import ME
+from venue.throwaway import THROWAWAY_ADDRESS, THROWAWAY_KEY, THROWAWAY_SENDER
+
+SUPERVISOR = Path(__file__).resolve().parent.parent.parent / "supervisor.py"
+FLAT = "flat:2756.9/115.86"
+
+
+@contextmanager
+def simulate(*arguments: str) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+    """A running `simulate --market flat` and its base URL; killed at the end if it still lives."""
+    command = [sys.executable, str(SUPERVISOR), "simulate", "--market", FLAT, *arguments]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        try:
+            assert process.stdout is not None
+            assert select.select([process.stdout], [], [], 20)[0]
+            yield process, process.stdout.readline().decode().rstrip("\n")
+        finally:
+            process.kill()
+
+
+def run_simulate(*arguments: str) -> "subprocess.CompletedProcess[bytes]":
+    """Run one that cannot start, to its end."""
+    command = [sys.executable, str(SUPERVISOR), "simulate", "--market", FLAT, *arguments]
+    return subprocess.run(command, capture_output=True, timeout=20, check=False)
+
+
+def query(url: str, **params: Any) -> Any:
+    return httpx.post(f"{url}/v1/query", json=params, trust_env=False).json()["data"]
+
+
+def test_it_prints_its_url_first_serves_the_funded_account_and_ends_with_its_standard_input() -> None:
+    with simulate("--until-stdin-closes", "--seed", "11") as (process, url):
+        assert url.startswith("http://127.0.0.1:")
+        account = query(url, type="subaccount_info", subaccount=THROWAWAY_SENDER)
+        assert account["healths"][0]["health"] == "10000000000000000000000"
+        instance = httpx.get(f"{url}/v1/time", trust_env=False).headers["x-evenkeel-venue"]
+        assert instance.startswith("simulated-11-")
+        rest, said = process.communicate(timeout=10)
+        assert (process.returncode, rest, said) == (0, b"", b"")
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_ends_it_with_exit_0(number: signal.Signals) -> None:
+    with simulate() as (process, url):
+        assert query(url, type="status") == "active"
+        process.send_signal(number)
+        assert process.wait(timeout=10) == 0
+
+
+def test_closing_standard_input_does_not_end_it_unless_asked() -> None:
+    with simulate() as (process, url):
+        assert process.stdin is not None
+        process.stdin.close()
+        assert query(url, type="status") == "active"
+        assert process.poll() is None
+
+
+def test_a_port_in_use_is_exit_3_and_says_so() -> None:
+    with simulate() as (_, url):
+        port = url.rsplit(":", 1)[1]
+        second = subprocess.run(
+            [sys.executable, str(SUPERVISOR), "simulate", "--market", FLAT, "--port", port], capture_output=True, timeout=20, check=False
+        )
+        assert second.returncode == 3
+        assert f"port {port} on 127.0.0.1 cannot be used" in second.stderr.decode()
+
+
+@pytest.mark.parametrize("wrong", [["--market", "flat:1"], ["--faults", "/no/such/file"], ["--port", "http"], ["--host", "0.0.0.0"]])  # noqa: S104
+def test_a_wrong_option_is_exit_2_and_names_it(wrong: list[str]) -> None:
+    ended = run_simulate(*wrong)
+    assert ended.returncode == 2
+    assert wrong[0] in ended.stderr.decode()
+
+
+def test_a_client_that_stopped_reading_does_not_keep_it_alive() -> None:
+    import socket
+
+    with simulate() as (process, url):
+        host, port = url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port))) as deaf:
+            deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
+            body = json.dumps({"type": "market_liquidity", "product_id": 4, "depth": 100}).encode()
+            request = b"POST /v1/query HTTP/1.1\r\nHost: x\r\nContent-Length: " + str(len(body)).encode() + b"\r\n\r\n" + body
+            deaf.setblocking(False)
+            try:
+                for _ in range(20_000):
+                    deaf.send(request)
+            except BlockingIOError:
+                pass
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(timeout=10) == 0
+
+
+def test_the_throw_away_constants_belong_together() -> None:
+    from venue.nado.signing import Signer
+
+    assert Signer(THROWAWAY_KEY).address == THROWAWAY_ADDRESS
+    assert THROWAWAY_SENDER == ME
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_the_exchanges_own_sdk_trades_against_it() -> None:
+    """Lesson R9: a fake that only its author's client understands proves nothing."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from nado_protocol.engine_client import EngineClient
+        from nado_protocol.engine_client.types import EngineClientOpts
+        from nado_protocol.engine_client.types.execute import OrderParams, PlaceOrderParams
+        from nado_protocol.indexer_client import IndexerClient
+        from nado_protocol.indexer_client.types import IndexerClientOpts
+        from nado_protocol.utils.bytes32 import subaccount_to_hex
+        from nado_protocol.utils.expiration import OrderType, get_expiration_timestamp
+        from nado_protocol.utils.math import to_pow_10
+        from nado_protocol.utils.nonce import gen_order_nonce
+        from nado_protocol.utils.order import build_appendix
+    with simulate() as (_, url):
+        client = EngineClient(EngineClientOpts(url=f"{url}/v1", signer="0x" + "11" * 32))
+        contracts = client.get_contracts()
+        client.endpoint_addr, client.chain_id = contracts.endpoint_addr, int(contracts.chain_id)
+        assert client.get_status().value == "active"
+        assert {product.product_id for product in client.get_all_products().perp_products} == {4, 8}
+        sender = subaccount_to_hex(THROWAWAY_ADDRESS, "default")
+        placed = {}
+        for kind, price in ((OrderType.FOK, 27569), (OrderType.POST_ONLY, 27500)):
+            order = OrderParams(
+                sender=sender,
+                priceX18=to_pow_10(price, 17),
+                amount=to_pow_10(42, 15),
+                expiration=get_expiration_timestamp(1000),
+                nonce=gen_order_nonce(),
+                appendix=build_appendix(kind),
+            )
+            placed[kind] = client.place_order(PlaceOrderParams(product_id=4, order=order)).data.digest
+        assert [order.digest for order in client.get_subaccount_open_orders(4, sender).orders] == [placed[OrderType.POST_ONLY]]
+        info = client.get_subaccount_info(sender)
+        assert info.parse_subaccount_balance(4).balance.amount == str(42 * 10**15)
+        indexer = IndexerClient(IndexerClientOpts(url=f"{url}/v1"))
+        for _ in range(1000):
+            found = indexer.get_historical_orders_by_digest([placed[OrderType.FOK]]).orders
+            if found:
+                break
+        assert found[0].base_filled == str(42 * 10**15)
