@@ -84,7 +84,7 @@ def test_exactly_five_times_our_size_passes_and_a_lot_less_is_thin(name: str, pr
     enough, amounts = one_leg(name, ("2000", "5"))
     assert entry_denial(enough, NOW, SETTINGS, *amounts.values()) is None
     short, amounts = one_leg(name, ("2000", "4.999"))
-    denial = denied(short, **amounts)
+    denial = denied(short, NOW, SETTINGS, *amounts.values())
     assert denial == Denial("DEPTH_THIN", f"9998.00 USD of {product} stand within 10 bps of the touch, limit 5 x our 2000.00 USD")
 
 
@@ -93,13 +93,13 @@ def test_depth_counts_to_max_slippage_from_the_touch_and_no_further(name: str, n
     inside, amounts = one_leg(name, ("2000", "1"), (near, "5"))
     assert entry_denial(inside, NOW, SETTINGS, *amounts.values()) is None
     outside, amounts = one_leg(name, ("2000", "1"), (beyond, "5"))
-    assert denied(outside, **amounts).code == "DEPTH_THIN"
+    assert denied(outside, NOW, SETTINGS, *amounts.values()).code == "DEPTH_THIN"
 
 
 def test_a_side_thinner_than_our_size_is_thin() -> None:
     book, amounts = one_leg("eth", ("2000", "0.999"))
     expected = "1998.00 USD of ETH-PERP stand within 10 bps of the touch, and the whole visible side is less than our size"
-    assert denied(book, **amounts) == Denial("DEPTH_THIN", expected)
+    assert denied(book, NOW, SETTINGS, *amounts.values()) == Denial("DEPTH_THIN", expected)
 
 
 def test_an_amount_of_zero_asks_nothing_of_the_depth() -> None:
@@ -110,7 +110,7 @@ def test_walking_fifty_bps_with_a_limit_of_twenty_is_thin() -> None:
     """The recorded case `slippage mock 50 bps > 20`."""
     settings = msgspec.structs.replace(SETTINGS, max_slippage=Bps.of(20), min_depth=Rate.of(1))
     book, amounts = one_leg("eth", ("2000", "0.001"), ("2010", "100"))
-    assert denied(book, settings=settings, **amounts).code == "DEPTH_THIN"
+    assert denied(book, NOW, settings, *amounts.values()).code == "DEPTH_THIN"
     book, amounts = one_leg("eth", ("2000", "0.001"), ("2001", "100"))
     assert entry_denial(book, NOW, settings, *amounts.values()) is None
 
