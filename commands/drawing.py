@@ -127,7 +127,7 @@ def _plan(view: RunView) -> list[str]:
     return [
         f" PLAN {plan.epoch}.{plan.seq}  {view.sealed.digest[:8]}  {plan.purpose}  {both}",
         f" votes     {_votes(view)}",
-        "          ordered   filled    VWAP         slip  order         after",
+        "         ordered   filled    VWAP          slip  order      after",
         *[_row(row) for row in view.rows],
     ]
 
@@ -144,7 +144,7 @@ def _row(row: Row) -> str:
     vwap = fixed(row.vwap, 2) if row.filled else ""
     slip = bps(slippage(row)) if row.filled else ""
     sizes = f"{Base(abs(row.order.amount)).text():<9} {Base(row.filled).text():<9}"
-    return f" {row.label:<8} {sizes} {vwap:<9} {slip:>9}  {short(row.digest):<10} {after:>8}  {row.state}"
+    return f" {row.label:<7} {sizes} {vwap:<8} {slip:>9}  {short(row.digest):<8} {after:>7}  {row.state}"
 
 
 def slippage(row: Row) -> Bps:
@@ -162,8 +162,8 @@ def _numbers(view: RunView) -> list[str]:
 
 
 def _imbalance(view: RunView) -> str:
-    plan, held = view.sealed.plan if view.sealed else None, view.held
-    planned = percent(plan.planned_imbalance) if plan and plan.eth.amount and plan.sol.amount else "-"
+    held = view.held
+    planned = "-" if view.planned is None else percent(view.planned)
     filled = percent(held.filled_imbalance) if held and held.filled_imbalance is not None else "-"
     exposed = marked_exposure(held, view.quote)
     marked = percent(imbalance(exposed[1], exposed[1] - abs(exposed[0]))) if exposed else "-"

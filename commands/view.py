@@ -28,7 +28,7 @@ from messages.lifecycle import CycleEnded, Halted, Held, Hop, Note, Restarted, S
 from messages.market import PairQuote
 from messages.settings import Settings
 from messages.sizing import Abort, Declined, Leg, LegOrder, Place, Ready, Sealed, SizingPlan, Skipped
-from messages.units import ONE, Ms, Quote, notional
+from messages.units import ONE, Bps, Ms, Quote, notional
 
 EVENTS_KEPT = 512
 SKIPS_KEPT = 1_000
@@ -56,6 +56,8 @@ class RunView:
         """Voter -> "READY" or the code of its no."""
         self.fate = ""
         """Of the plan: "", "placed", "aborted" or "closed"."""
+        self.planned: Bps | None = None
+        """Imbalance of the last entry as planned."""
         self.rows: list[Row] = []
         self.unhedged = Unhedged()
         self.money = Money()
@@ -125,6 +127,7 @@ class RunView:
         keep = self.rows if plan.purpose == "repair" else []
         self.rows = [*keep[:2], *(keep[2:] + new)[-REPAIRS_SHOWN:]] if keep else new
         if plan.purpose == "enter":
+            self.planned = plan.planned_imbalance
             self.unhedged.new_cycle()
         self.say(plan_words(sealed), cycle=plan.cycle)
 

@@ -1,0 +1,226 @@
+"""The command line: what is typed becomes options, or one sentence and an exit code; with --json always one object."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from commands import cli
+from commands.options import RunOptions
+from commands.run_json import KEYS
+from commands.words import Problem, Refusal
+from messages.units import ONE, Quote
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Runs:
+    """Stands where `commands.run` would be: takes the options and ends as it is told."""
+
+    def __init__(self) -> None:
+        self.options: list[RunOptions] = []
+        self.error: Exception | None = None
+
+    def main(self, options: RunOptions) -> int:
+        self.options.append(options)
+        if self.error:
+            raise self.error
+        return 0
+
+
+@pytest.fixture
+def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
+    known = Runs()
+    module = ModuleType("commands.run")
+    module.main = known.main  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "commands.run", module)
+    for name in list(os.environ):
+        if name.startswith("EVENKEEL_"):
+            monkeypatch.delenv(name)
+    return known
+
+
+def typed(runs: Runs, *argv: str) -> RunOptions:
+    assert cli.main(argv) == 0
+    return runs.options[-1]
+
+
+def test_no_argument_is_the_demo(runs: Runs) -> None:
+    options = typed(runs)
+    assert (options.demo, options.market, options.faults, options.seed, options.settings.cycles) == (True, "synthetic", "demo", 7, 5)
+    assert (options.url, options.json, options.quiet) == (None, False, False)
+
+
+def test_options_without_a_command_belong_to_the_demo(runs: Runs) -> None:
+    options = typed(runs, "--seed", "9", "--json")
+    assert (options.demo, options.faults, options.seed, options.json) == (True, "demo", 9, True)
+
+
+def test_run_stays_clean(runs: Runs) -> None:
+    options = typed(runs, "run")
+    assert (options.demo, options.faults) == (False, "none")
+
+
+def test_shorthands_are_configuration_keys(runs: Runs) -> None:
+    line = "run --cycles forever --target 250USD --hold 1s --direction long-sol --logs here --when-unbalanced skip --venue simulated --quiet"
+    settings = typed(runs, *line.split()).settings
+    assert (settings.cycles, settings.target, settings.hold, settings.direction) == (None, Quote(250 * ONE), 1000, "long-sol")
+    assert settings.files.logs == "here"
+    assert runs.options[-1].origins["files.logs"] == "flag"
+
+
+def test_set_reaches_every_key_and_the_last_one_typed_wins(runs: Runs) -> None:
+    options = typed(runs, "run", "--target", "200 USD", "--set", "target=300 USD", "--set", "limits.max_gross=900 USD")
+    assert options.settings.target == Quote(300 * ONE)
+    assert typed(runs, "run", "--set", "target=300 USD", "--target", "200 USD").settings.target == Quote(200 * ONE)
+    assert typed(runs, "run").settings.target == Quote(1000 * ONE)
+
+
+def test_the_environment_and_a_file_reach_a_run(runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.toml").write_text('hold = "7 s"\n', encoding="utf-8")
+    monkeypatch.setenv("EVENKEEL_PAUSE", "9 s")
+    settings = typed(runs, "run", "--config", str(tmp_path / "mine.toml")).settings
+    assert (settings.hold, settings.pause) == (7000, 9000)
+
+
+def test_a_recording_is_known_by_its_prefix(runs: Runs, tmp_path: Path) -> None:
+    (tmp_path / "perp_20250904a_quotes.csv").touch()
+    assert typed(runs, "run", "--market", str(tmp_path / "perp_20250904a")).market == str(tmp_path / "perp_20250904a")
+
+
+WRONG = [
+    (["rnu"], 2, "rnu: unknown command · nothing was started · did you mean run?"),
+    (["trade"], 2, "python supervisor.py --help lists the commands"),
+    (["run", "--targt", "5"], 2, "--targt: unknown option · nothing was started · did you mean --target?"),
+    (["run", "--targt=5"], 2, "--targt: unknown option · nothing was started · did you mean --target?"),
+    (["run", "--targ", "5 USD"], 2, "did you mean --target?"),
+    (["run", "now"], 2, "now: a word too many"),
+    (["run", "--seed"], 2, "--seed: expected one argument"),
+    (["run", "--seed", "x"], 2, '--seed: "x" is not a whole number · nothing was started · type --seed 7'),
+    (["run", "--seed", "-1"], 2, "--seed"),
+    (["run", "--target", "1000"], 2, 'target: "1000" has no unit · nothing was started · write target = "1000 USD" (per leg)'),
+    (["run", "--target", "-5 USD"], 2, "target: -5 USD is out of range"),
+    (["run", "--cycles", "0"], 2, "cycles: 0 is out of range"),
+    (["run", "--set", "targt=5 USD"], 2, "did you mean target?"),
+    (["run", "--set", "0xdeadbeef"], 2, "--set: needs a key and a value"),
+    (["run", "--config", "nowhere.toml"], 2, "nowhere.toml cannot be read: no such file or directory"),
+    (["run", "--market", "syntetic"], 2, "did you mean synthetic?"),
+    (["run", "--market", "flat:2756.9"], 2, "type --market flat:2756.9/115.86"),
+    (["run", "--market", ""], 2, "--market"),
+    (["run", "--faults", "demoo"], 2, "did you mean demo?"),
+    (["run", "--url", "127.0.0.1:80"], 2, "is not a base URL"),
+    (["run", "--url", "http://127.0.0.1:port"], 2, "is not a base URL"),
+    (["run", "--url", "https://gateway.prod.nado.xyz:443"], 3, "is not this machine · no order was sent"),
+    (["run", "--venue", "foo"], 2, 'venue.name: "foo" is none of simulated, testnet, mainnet'),
+    (["run", "--venue", "TESTNET"], 2, "venue.name"),
+    (["run", "--venue", "testnet"], 3, "this release does not trade on testnet · no order was sent · live trading comes with a later release"),
+    (["run", "--venue", "mainnet"], 3, "mainnet"),
+]
+
+
+@pytest.mark.parametrize(("argv", "code", "sentence"), WRONG)
+def test_what_is_wrong_is_one_sentence_and_its_exit_code(
+    argv: list[str], code: int, sentence: str, runs: Runs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(argv) == code
+    out, err = capsys.readouterr()
+    assert sentence in err
+    assert err.count("\n") == 1
+    assert "0xdeadbeef" not in err
+    assert out == ""
+    assert runs.options == []
+
+
+@pytest.mark.parametrize(("argv", "code", "sentence"), WRONG)
+def test_with_json_the_same_is_one_object_on_stdout(
+    argv: list[str], code: int, sentence: str, runs: Runs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([*argv, "--json"]) == code
+    out, err = capsys.readouterr()
+    assert out.count("\n") == 1
+    told = json.loads(out)
+    assert tuple(told) == KEYS
+    assert (told["schema"], told["ok"], told["exit_code"]) == ("evenkeel.run/1", False, code)
+    assert told["ended_by"] == ("refused" if code == 3 else "error")
+    assert set(told["error"]) == {"code", "key", "message", "cure"}
+    assert err.strip().startswith(told["error"]["message"])
+    assert {key for key in told if told[key] is not None} == {"schema", "ok", "exit_code", "ended_by", "error"}
+
+
+def test_a_refusal_from_deep_inside_is_told_like_any_other(runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
+    runs.error = Refusal("SLOW_DISK", "ready_deadline", "a commit took 80 ms", "write ready_deadline = '200 ms'")
+    assert cli.main(["run", "--json"]) == 3
+    out, err = capsys.readouterr()
+    assert json.loads(out)["error"]["code"] == "SLOW_DISK"
+    assert err == "a commit took 80 ms · nothing was started · write ready_deadline = '200 ms'\n"
+
+
+def test_a_defect_keeps_its_traceback_and_still_leaves_the_object(runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
+    runs.error = ZeroDivisionError("ours")
+    with pytest.raises(ZeroDivisionError):
+        cli.main(["run", "--json"])
+    told = json.loads(capsys.readouterr().out)
+    assert (told["ok"], told["exit_code"], told["error"]["code"]) == (False, 1, "INTERNAL")
+
+
+def test_a_command_that_prints_its_own_object_gets_no_second_one(runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", "--json"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["-h"], ["run", "--help"], ["--seed", "3", "--help"]])
+def test_help_fits_80_columns_and_says_per_leg(argv: list[str], runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(argv) == 0
+    out = capsys.readouterr().out
+    assert max(len(line) for line in out.splitlines()) <= 80
+    assert "1,000 USD per leg (2,000 gross)" in out
+    assert runs.options == []
+
+
+def test_help_names_every_option_of_run(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["run", "--help"])
+    out = capsys.readouterr().out
+    for flag in cli.run_parser()._option_string_actions:
+        assert flag in out
+
+
+def test_version_is_the_installed_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("evenkeel ")
+
+
+@pytest.mark.parametrize("question", ["--help", "--version", "--print-config"])
+def test_with_json_an_answer_about_the_program_goes_to_stderr(question: str, runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", question, "--json"]) == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out)["ok"] is True
+    assert err
+    assert runs.options == []
+
+
+def test_print_config_shows_values_and_origins_and_starts_nothing(runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", "--target", "500 USD", "--print-config"]) == 0
+    out = capsys.readouterr().out
+    assert 'target = "500 USD"  # flag' in out
+    assert 'hold = "2 s"  # default' in out
+    assert runs.options == []
+
+
+def test_print_config_answers_for_a_venue_that_cannot_be_traded_yet(runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["run", "--venue", "mainnet", "--print-config"]) == 0
+    assert 'name = "mainnet"  # flag' in capsys.readouterr().out
+
+
+def test_a_problem_without_a_cure_has_no_dangling_dot() -> None:
+    assert Problem("X", None, "it broke", "", "").sentence == "it broke"
+
+
+def test_a_mistyped_option_loads_no_venue_no_screen_and_no_server() -> None:
+    heavy = "{'httpx', 'rich', 'hypercorn', 'starlette', 'nado_protocol', 'trio_websocket', 'sqlite3', 'commands.run', 'commands.simulate'}"
+    code = f"import sys, commands.cli; commands.cli.main(['run', '--targt']); sys.exit(str(sorted({heavy} & set(sys.modules)) or ''))"
+    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert ended.stderr.splitlines() == ["--targt: unknown option · nothing was started · did you mean --target?", ""]

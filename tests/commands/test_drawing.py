@@ -1,0 +1,119 @@
+"""The screen as text."""
+
+import msgspec
+import pytest
+
+from actors.runtime import specs
+from commands.drawing import RULE, clipped, draw, phase
+from commands.view import RunView
+from messages.settings import Settings
+from messages.units import Base, Ms
+from tests.actors.fakes import START_MS, held, quote
+from tests.commands.scenes import calm_entry, every_state, open_pair, plan, refused_and_repaired, view_of
+
+STATES = every_state()
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_in_every_state_it_fits_24_rows_of_80_columns(state: str) -> None:
+    lines = draw(STATES[state], START_MS + 400)
+    assert len(lines) <= 24
+    assert max(len(line) for line in lines) < 80
+    assert all(line == line.rstrip() and "\n" not in line for line in lines)
+    assert lines[0].startswith(" EVENKEEL   SIMULATED, play money   seed 7")
+    assert lines[-1] == " Ctrl-C: close both legs and stop           log: logs/evenkeel.log"
+
+
+def test_drawing_changes_nothing() -> None:
+    view = STATES["repaired"]
+    assert draw(view, START_MS) == draw(view, START_MS)
+
+
+def test_a_repaired_pair_looks_as_documented() -> None:
+    lines = draw(view_of([quote(), *refused_and_repaired(), open_pair()]), START_MS + 400)
+    assert lines[1] == " [##########--------]  cycle 4 of 5   short ETH / long SOL   HOLD, out in 1.6 s"
+    assert lines[2] == RULE
+    assert lines[4:6] == [
+        " ETH-PERP    2756.8    2756.9    0.36 bps   400 ms   live",
+        " SOL-PERP    115.86    115.87    0.86 bps   400 ms   live",
+    ]
+    digest = plan("repair", seq=8, eth="0").digest[:8]
+    assert lines[7:18] == [
+        f" PLAN 2.8  {digest}  repair  ETH nothing   SOL buy 8.5 = 984.81 USD",
+        " votes     eth_leg READY   sol_leg READY   ledger READY, written   one digest",
+        "         ordered   filled    VWAP          slip  order      after",
+        " ETH     0.357     0.357     2757.90   0.00 bps  5f1c..a2   41 ms  filled",
+        " SOL     8.5       0                             88d0..4e   38 ms  refused 2031",
+        " repair  8.5       8.5       115.87    0.86 bps  b7e1..09          filled",
+        " imbalance  planned 0.024 %   FILLED 0.028 %   marked 0.067 %   promise 0.100 %",
+        " unhedged   now 0   worst 985 USD for 77 ms = 75.8 USD·s of 500 allowed",
+        " money USD  fees -0.69  spread -0.08  market +0.42  funding ?   NET -0.36",
+        " actors     market_data ok  account ok  sizing ok  eth_leg ok",
+        "            sol_leg ok  ledger ok, 214 rows  epoch 2  venue agrees  guard off",
+    ]
+    assert lines[-2] == " 14:13:20 cycle 4  STAGED SOL order refused: repaired, balanced in 118 ms"
+
+
+def at(view: RunView, after_ms: int = 0) -> str:
+    return phase(view, START_MS + after_ms)
+
+
+def test_the_phase_is_said_in_words() -> None:
+    entry = plan()
+    entered = calm_entry(entry)
+    assert at(view_of()) == "starting"
+    assert at(view_of([held()])) == "FLAT"
+    assert at(view_of([held(awaiting_proof=True)])) == "FLAT, asking the venue"
+    assert at(view_of([held(), entry])) == "ENTER, voting"
+    assert at(view_of([held(phase="in_flight"), *entered[:5]])) == "ENTER, orders are out"
+    assert at(view_of([*entered, open_pair()]), 500) == "HOLD, out in 1.5 s"
+    assert at(view_of([*entered, open_pair()]), 185_000) == "HOLD, exit overdue 3 m 03 s"
+    assert at(view_of([*entered, open_pair(phase="uneven")])) == "UNEVEN, repairing"
+    assert at(STATES["halted"]) == "HALTED LEGGING_BUDGET"
+
+
+def test_a_book_that_is_too_old_is_called_stale_and_one_that_cannot_trade_by_its_status() -> None:
+    old = draw(view_of([quote()]), START_MS + 1001)[4]
+    assert old.endswith("1.0 s   STALE")
+    halted = msgspec.structs.replace(quote(), sol=msgspec.structs.replace(quote().sol, status="not_tradable"))
+    assert draw(view_of([halted]), START_MS)[5].endswith("not_tradable")
+
+
+def test_actors_are_shown_down_and_with_their_restarts() -> None:
+    view = view_of([specs.Exited("legs", "eth_leg", 1, "x", ""), specs.Started("legs", "eth_leg", 2), specs.Exited("legs", "sol_leg", 1, "y", "")])
+    lines = draw(view, START_MS)
+    assert any("eth_leg ok (1 restart)" in line for line in lines)
+    assert any("sol_leg DOWN" in line for line in lines)
+
+
+def test_a_run_without_an_end_has_no_bar() -> None:
+    settings = msgspec.structs.replace(Settings(), cycles=None)
+    assert draw(view_of([held(cycle=12)], settings=settings), START_MS)[1] == " cycle 12, until stopped   FLAT"
+
+
+def test_the_bar_is_full_when_all_cycles_are_done() -> None:
+    assert "[##################]  cycle 5 of 5" in draw(view_of([held(cycle=5, completed=5)]), START_MS)[1]
+
+
+def test_real_money_is_called_real_money() -> None:
+    view = RunView(Settings(), 7, lambda: START_MS, venue="mainnet")
+    assert "MAINNET, real money" in draw(view, START_MS)[0]
+
+
+def test_what_is_not_known_is_not_zero() -> None:
+    lines = draw(view_of(), START_MS)
+    assert any("market ?  funding ?   NET ?" in line for line in lines)
+    assert any("venue not compared" in line for line in lines)
+
+
+def test_the_direction_is_that_of_the_pair_held() -> None:
+    exit_plan = plan("exit", seq=9, eth="0.357", sol="-8.5")
+    view = view_of([*calm_entry(plan()), open_pair(), exit_plan])
+    assert "short ETH / long SOL" in draw(view, START_MS)[1]
+    long_eth = open_pair(direction="long-eth", eth=Base.of("0.357"), sol=Base.of("-8.5"), entered_ms=Ms(START_MS))
+    assert "long ETH / short SOL" in draw(view_of([long_eth]), START_MS)[1]
+
+
+def test_a_long_line_says_that_it_goes_on() -> None:
+    assert clipped("x" * 100) == "x" * 77 + ".."
+    assert clipped("two\nlines ") == "two lines"

@@ -1,0 +1,137 @@
+"""Where the screen goes: in place on a terminal that can, plain lines everywhere else."""
+
+import io
+import re
+from collections.abc import Callable
+
+import pytest
+import trio
+from trio.testing import MockClock
+
+from commands.screen import fits_a_screen, new_lines, run_screen, size_of
+from commands.view import EVENTS_KEPT, RunView
+from commands.words import say
+from messages.lifecycle import Note
+from messages.units import Ns
+from tests.actors.fakes import START_MS, held, quote
+from tests.commands.scenes import calm_entry, open_pair, plan, view_of
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal, and counts how often something was written."""
+
+    writes = 0
+
+    def isatty(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        self.writes += 1
+        return super().write(text)
+
+
+class Gone(io.StringIO):
+    """A pipe whose reader has gone away."""
+
+    def write(self, text: str) -> int:
+        raise BrokenPipeError
+
+
+def note(text: str) -> Note:
+    return Note(Ns(START_MS * 10**6), "info", "x", text)
+
+
+@pytest.mark.parametrize(
+    ("stream", "environment", "size", "fits"),
+    [
+        (Terminal(), {"TERM": "xterm"}, (80, 24), True),
+        (Terminal(), {"TERM": "xterm", "NO_COLOR": "1"}, (80, 24), True),
+        (Terminal(), {"TERM": "xterm"}, (79, 24), False),
+        (Terminal(), {"TERM": "xterm"}, (80, 23), False),
+        (Terminal(), {"TERM": "dumb"}, (80, 24), False),
+        (Terminal(), {}, (80, 24), False),
+        (io.StringIO(), {"TERM": "xterm"}, (80, 24), False),
+    ],
+)
+def test_the_screen_wants_a_terminal_of_80_by_24(stream: io.StringIO, environment: dict[str, str], size: tuple[int, int], fits: bool) -> None:
+    assert fits_a_screen(stream, environment, size) is fits
+
+
+def test_a_stream_without_a_terminal_has_no_size() -> None:
+    assert size_of(io.StringIO()) == (0, 0)
+
+
+def test_plain_lines_are_one_per_event_with_the_time() -> None:
+    lines, seen = new_lines(view_of([quote(), held(cycle=3), *calm_entry(plan()), open_pair()]), 0)
+    assert len(lines) == seen == 9
+    assert all(re.fullmatch(r"\d\d:\d\d:\d\d \S.*", line) for line in lines)
+    assert lines[0] == "14:13:20 both books live"
+    assert lines[4] == "14:13:20 cycle 4 ETH filled 0.357 at 2757.9"
+
+
+def test_an_event_is_shown_once() -> None:
+    view = view_of([note("one")])
+    first, seen = new_lines(view, 0)
+    again, _ = new_lines(view, seen)
+    view.observe(note("two"))
+    second, _ = new_lines(view, seen)
+    assert (first, again, second) == (["14:13:20 one"], [], ["14:13:20 two"])
+
+
+def test_events_that_were_too_many_are_counted() -> None:
+    lines, _ = new_lines(view_of(note(str(each)) for each in range(EVENTS_KEPT + 3)), 0)
+    assert lines[:2] == ["(3 events not shown, they are in the log)", "14:13:20 3"]
+
+
+async def shown(view: RunView, stream: io.StringIO, *, live: bool, during: Callable[[], None] | None = None, for_s: float = 1.0) -> str:
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(lambda: run_screen(view, stream, lambda: START_MS, live=live))
+        await trio.sleep(for_s)
+        if during:
+            during()
+        nursery.cancel_scope.cancel()
+    return stream.getvalue()
+
+
+async def test_what_happened_before_the_end_is_still_shown(autojump_clock: MockClock) -> None:
+    view = view_of([note("first")])
+    out = await shown(view, io.StringIO(), live=False, during=lambda: view.observe(note("last words")))
+    assert out == "14:13:20 first\n14:13:20 last words\n"
+
+
+async def test_a_quiet_minute_writes_nothing(autojump_clock: MockClock) -> None:
+    stream = Terminal()
+    assert await shown(view_of(), stream, live=False, for_s=60) == ""
+    assert stream.writes == 0
+
+
+async def test_a_reader_that_went_away_ends_the_screen_and_nothing_else(autojump_clock: MockClock) -> None:
+    await shown(view_of([note("x")]), Gone(), live=False)
+    await run_screen(view_of([note("x")]), Gone(), lambda: START_MS, live=False)
+
+
+async def test_the_screen_is_redrawn_in_place_at_most_four_times_a_second(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    out = await shown(view_of([quote()]), stream, live=True, for_s=2.0)
+    pictures = out.count("EVENKEEL   SIMULATED")
+    assert 8 <= pictures <= 11
+    assert "\x1b[1A" in out
+    assert out.rstrip().endswith("\x1b[?25h")
+
+
+async def test_without_colour_there_is_no_colour(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    view = view_of([quote(), *calm_entry(plan()), open_pair()])
+    coloured = await shown(view, Terminal(), live=True)
+    monkeypatch.setenv("NO_COLOR", "1")
+    plain = await shown(view, Terminal(), live=True)
+    assert re.search(r"\x1b\[[\d;]*3[0-9]m", coloured)
+    assert not re.search(r"\x1b\[[\d;]*3[0-9]m", plain)
+
+
+def test_a_terminal_without_our_characters_gets_question_marks() -> None:
+    raw = io.BytesIO()
+    ascii_only = io.TextIOWrapper(raw, encoding="ascii")
+    say(ascii_only, "a · b ≈ c")
+    assert raw.getvalue() == b"a ? b ? c\n"

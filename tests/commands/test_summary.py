@@ -1,0 +1,168 @@
+"""The last lines of a run, for a person and for a program."""
+
+import json
+
+import msgspec
+import pytest
+
+from commands.ending import Report
+from commands.run_json import KEYS, json_line, run_json
+from commands.summary import text
+from messages.execution import Doubt
+from messages.lifecycle import Staged
+from messages.settings import Settings
+from messages.units import Base, Ms, Price, Quote
+from tests.actors.fakes import held
+from tests.commands.scenes import SKIPPED, totals
+
+DEMO = Report(
+    Settings(),
+    7,
+    "done",
+    17_800,
+    totals(),
+    held(account_ok=True),
+    "",
+    ledger="logs/ledger.sqlite",
+    files=("logs/ledger.sqlite", "logs/DN_pair_eth_sol_nado_trades.csv"),
+    staged=(
+        Staged(3, "eth_leg killed after READY: 0 orders sent, back in 31 ms"),
+        Staged(4, "SOL refused once: 985 USD unhedged for 77 ms, then repaired"),
+    ),
+    orders_twice=0,
+    next='python supervisor.py run --target "100 USD"   # why 100 is hard',
+)
+
+
+def test_the_summary_of_the_demo_is_the_documented_one() -> None:
+    assert text(DEMO) == [
+        "FLAT. 5 of 5 pairs entered and left together in 17.8 s (simulated, seed 7).",
+        " balance   filled imbalance worst 0.061 %, median 0.031 % (promise: under 0.1 %)",
+        " staged    eth_leg killed after READY: 0 orders sent, back in 31 ms",
+        "           SOL refused once: 985 USD unhedged for 77 ms, then repaired",
+        " orders    21 sent, 21 resolved, 0 twice, 1 restart; venue and ledger agree",
+        " money     fees -6.89  spread -0.64  market +0.31  funding 0.00 = NET -7.22 USD",
+        "           382 USD per 1M traded. Evenkeel hedges; it does not find profit.",
+        " open      0 ETH, 0 SOL (asked: cross, isolated, open orders)",
+        " files     logs/ledger.sqlite   logs/DN_pair_eth_sol_nado_trades.csv",
+        ' next      python supervisor.py run --target "100 USD"   # why 100 is hard',
+    ]
+
+
+def test_no_line_of_the_summary_is_wider_than_a_terminal() -> None:
+    assert max(len(line) for line in text(DEMO)) <= 80
+
+
+def test_money_that_is_not_known_is_not_zero() -> None:
+    unknown = text(msgspec.structs.replace(DEMO, totals=totals(pnl=None, funding=None)))
+    assert " money     fees -6.89  spread -0.64  NET unknown" in unknown
+    partly = text(msgspec.structs.replace(DEMO, totals=totals(funding=None)))
+    assert " money     fees -6.89  spread -0.64  market and funding +0.31 = NET -7.22 USD" in partly
+
+
+def test_the_money_line_adds_up() -> None:
+    """fees + spread + market + funding = NET, whatever the parts are."""
+    lines = text(msgspec.structs.replace(DEMO, totals=totals(pnl=Quote.of("-9.22"), funding=Quote.of("-1.5"))))
+    assert " money     fees -6.89  spread -0.64  market -0.19  funding -1.50 = NET -9.22 USD" in lines
+
+
+def test_what_is_open_comes_first() -> None:
+    lines = text(msgspec.structs.replace(DEMO, open_legs="SOL-PERP -8.5"))
+    assert lines[0].startswith("NOT FLAT: SOL-PERP -8.5 at simulated/default · exposure is open now · ")
+    assert " open      SOL-PERP -8.5" in lines
+    assert not any("FLAT. " in line for line in lines)
+
+
+def test_nothing_traded_says_why_and_what_to_type() -> None:
+    empty = totals(completed=0, skipped=5, filled_imbalances=(), exit_imbalances=(), orders_sent=0, legs_ordered=0, traded=Quote(0))
+    lines = text(msgspec.structs.replace(DEMO, totals=empty, skips=(SKIPPED,), staged=()))
+    assert lines[0] == "FLAT. Nothing was traded in 17.8 s (simulated, seed 7)."
+    assert "best 1.31 % (0.024 ETH / 0.5 SOL)" in lines[1]
+    assert "Try --target '813 USD' or --when-unbalanced 'accept 1.5 %'." in lines[1]
+    assert not any("money" in line for line in lines)
+
+
+def test_skips_and_failures_are_counted() -> None:
+    assert " cycles    3 completed, 1 skipped, 1 failed" in text(msgspec.structs.replace(DEMO, totals=totals(completed=3, skipped=1, failed=1)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [({"account_ok": False}, "venue and ledger not compared"), ({"foreign": "ETH 1"}, "venue and ledger DISAGREE: ETH 1")],
+)
+def test_agreement_is_only_claimed_when_it_was_seen(changes: dict[str, object], words: str) -> None:
+    lines = text(msgspec.structs.replace(DEMO, held=held(**({"account_ok": True} | changes))))
+    assert any(words in line for line in lines)
+
+
+# -- the object ----------------------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_object_has_every_key_in_order_and_its_types() -> None:
+    told = json.loads(json_line(run_json(DEMO)))
+    assert tuple(told) == KEYS
+    expected = {
+        "schema": "evenkeel.run/1",
+        "ok": True,
+        "exit_code": 0,
+        "ended_by": "done",
+        "error": None,
+        "cycles": 5,
+        "completed": 5,
+        "skipped": 0,
+        "fill_rate": "0.9",
+        "filled_imbalance_max_bps": "6.05",
+        "filled_imbalance_median_bps": "3.1",
+        "exit_imbalance_max_bps": "7.2",
+        "orders_sent": 21,
+        "restarts": 1,
+        "open_eth": "0",
+        "open_sol": "0",
+        "pnl_usd": "-7.22",
+        "fees_usd": "6.89",
+        "funding_usd": "0",
+        "halted": False,
+        "seed": 7,
+        "ledger": "logs/ledger.sqlite",
+        "venue": "simulated",
+        "subaccount": "default",
+    }
+    assert {key: told[key] for key in expected} == expected
+
+
+def test_what_nobody_knows_is_null() -> None:
+    told = run_json(msgspec.structs.replace(DEMO, totals=None, held=None, ledger=None))
+    for key in ("cycles", "pnl_usd", "fees_usd", "open_eth", "open_sol", "fill_rate", "halted", "ledger"):
+        assert told[key] is None
+    assert tuple(told) == KEYS
+
+
+def test_no_entry_has_no_imbalance_and_no_fill_rate() -> None:
+    told = run_json(msgspec.structs.replace(DEMO, totals=totals(filled_imbalances=(), exit_imbalances=(), legs_ordered=0, completed=0)))
+    for key in ("filled_imbalance_max_bps", "filled_imbalance_median_bps", "exit_imbalance_max_bps", "fill_rate"):
+        assert told[key] is None
+
+
+def test_a_leg_in_doubt_is_not_zero() -> None:
+    doubt = Doubt("sol", 1, 1, "0x1", 8, Base(1), Price(1), Ms(1), Base(0))
+    told = run_json(msgspec.structs.replace(DEMO, held=held(doubts=(doubt,)), open_legs="sol order 0x1 unknown"))
+    assert (told["open_eth"], told["open_sol"], told["exit_code"], told["ok"]) == ("0", None, 4, False)
+    assert told["error"]["code"] == "NOT_FLAT"
+
+
+def test_a_fill_rate_is_never_rounded_up_to_its_limit() -> None:
+    told = run_json(msgspec.structs.replace(DEMO, totals=totals(legs_ordered=100_000, legs_filled_first=94_999)))
+    assert told["fill_rate"] == "0.9499"
+
+
+def test_a_skip_carries_its_verdict_and_numbers() -> None:
+    told = run_json(msgspec.structs.replace(DEMO, skips=(SKIPPED,) * 150))
+    assert len(told["skips"]) == 100
+    skip = told["skips"][0]
+    assert (skip["verdict"], skip["best_bps"], skip["eth"], skip["sol"]) == ("best_effort", "130.6", "0.024", "0.5")
+    assert (skip["smallest_target_usd"], skip["always_from_usd"]) == ("117.25", "812.4")
+
+
+def test_money_travels_to_the_last_digit() -> None:
+    told = run_json(msgspec.structs.replace(DEMO, totals=totals(pnl=Quote(-7_220_000_000_000_000_001))))
+    assert told["pnl_usd"] == "-7.220000000000000001"
