@@ -2,6 +2,8 @@
 
 from venue.simulated.markets.flat import flat_market
 from venue.simulated.markets.move import NADO_STEPS, Lattice, Market, Move, ProductName, Steps, Trade
+from venue.simulated.markets.recording import RecordingMarket
+from venue.simulated.markets.synthetic import SyntheticMarket
 
 __all__ = ["NADO_STEPS", "Lattice", "Market", "Move", "ProductName", "Steps", "Trade", "market_named"]
 
@@ -9,8 +11,13 @@ __all__ = ["NADO_STEPS", "Lattice", "Market", "Move", "ProductName", "Steps", "T
 def market_named(spec: str, seed: int, steps: Steps = NADO_STEPS) -> Market:
     """The market that `--market` names: `synthetic`, `flat:ETH/SOL` or the path that a recording's files begin with.
 
-    `seed` decides a synthetic market. Raises `ValueError` naming the value and the three forms when it is none of them.
+    `seed` decides a synthetic market. Raises `ValueError` naming the value and what is wrong with it.
     """
+    if spec == "synthetic":
+        return SyntheticMarket(seed, steps)
     if spec.startswith("flat:"):
         return flat_market(spec.removeprefix("flat:"), steps)
-    raise ValueError(spec)
+    try:
+        return RecordingMarket(spec, steps)
+    except ValueError as error:
+        raise ValueError(f"{spec!r} is none of synthetic, flat:ETH/SOL and the path that a recording's files begin with: {error}") from error
