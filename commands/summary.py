@@ -92,4 +92,4 @@ def signed(amount: Quote) -> str:
 def _open(report: Report) -> str:
     if report.open_legs:
         return report.open_legs
-    return "0 ETH, 0 SOL (asked: cross, isolated, open orders)" if report.held and report.held.account_ok else "0 ETH, 0 SOL by the ledger"
+    return "0 ETH, 0 SOL, 0 orders (asked: cross, isolated, open orders)" if report.held and report.held.account_ok else "0 ETH, 0 SOL by the ledger"

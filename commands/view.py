@@ -63,7 +63,7 @@ class RunView:
         self.money = Money()
         self.restarts: dict[str, int] = {}
         self.down: set[str] = set()
-        """Actors that have ended and are not back."""
+        """Actors that have died and are not back; one that was told to stop has not."""
         self.halted: Halted | None = None
         self.staged: list[Staged] = []
         self.skips: deque[Skipped] = deque(maxlen=SKIPS_KEPT)
@@ -106,11 +106,8 @@ class RunView:
 
     def _holds(self, held: Held) -> None:
         before, self.held = self.held, held
-        if self.money.value_at_start is None and held.phase == "flat" and held.account_ok:
-            self.money.value_at_start = held.value
-        proven = held.phase == "flat" and held.account_ok and not held.awaiting_proof
-        if proven and self.money.value_at_start is not None and held.eth == held.sol == 0:
-            self.money.funding = Quote(held.value - self.money.value_at_start - self.money.cash + self.money.fees)
+        if held.phase == "flat" and held.account_ok and not held.awaiting_proof:
+            self.money.proven_flat(held.value)
         if held.phase == "open" and (before is None or before.phase != "open") and held.filled_imbalance is not None:
             left = span(max(0, held.entered_ms + self.settings.hold - self._now_ms()))
             self.say(f"balanced: filled imbalance {percent(held.filled_imbalance)}, out in {left}", cycle=held.cycle)
@@ -239,8 +236,8 @@ class RunView:
 
     def _child_gone(self, exited: specs.Exited) -> None:
         self._gone_ms[exited.child] = self._now_ms()
-        self.down.add(exited.child)
         if exited.why and exited.child in ACTORS:
+            self.down.add(exited.child)
             self.say(f"{exited.child} died: {exited.why}", notable=True)
 
     def _child_up(self, started: specs.Started) -> None:

@@ -66,6 +66,12 @@ class Money:
     """Known when flat: what the venue's account value has beyond fills and fees."""
     value_at_start: Quote | None = None
 
+    def proven_flat(self, value: Quote) -> None:
+        """The venue says that nothing is open and the account is worth `value`. The first time this is the start, whatever was traded before."""
+        if self.value_at_start is None:
+            self.value_at_start = Quote(value - self.cash + self.fees)
+        self.funding = Quote(value - self.value_at_start - self.cash + self.fees)
+
 
 def net_of(money: Money, held: Held | None, quote: PairQuote | None) -> tuple[Quote | None, Quote | None]:
     """Market gain and net result, USD x18, of what was closed and what is held at the mids of now; None while they are not known."""

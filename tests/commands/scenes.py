@@ -57,7 +57,7 @@ def plan(purpose: str = "enter", *, seq: int = 7, cycle: int = 4, eth: str = "-0
 
 def votes(sealed: Sealed) -> list[msgspec.Struct]:
     plan = sealed.plan
-    return [Ready(who, plan.epoch, plan.seq, sealed.digest, None, None) for who in ("eth", "sol", "ledger")]  # type: ignore[arg-type]
+    return [Ready(who, plan.epoch, plan.seq, sealed.digest, None, None) for who in ("eth", "sol", "ledger")]
 
 
 def place(sealed: Sealed, eth: str = ETH_ORDER, sol: str = SOL_ORDER) -> Place:

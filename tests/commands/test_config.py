@@ -145,7 +145,7 @@ def test_what_is_wrong_in_a_file_is_named(text: str, wanted: str, tmp_path: Path
     ],
 )
 def test_a_value_that_makes_no_sense_is_refused_with_its_key_and_a_cure(key: str, text: str, wanted: str) -> None:
-    error = refused(**{key.replace(".", "__"): text})
+    error = refused(None, None, **{key.replace(".", "__"): text})
     assert wanted in error.sentence
     assert error.key == key
     assert error.cure
@@ -202,7 +202,7 @@ unbalanced = st.one_of(
     st.integers(9_000 * ONE, 9_999 * ONE).map(lambda accept: WhenUnbalanced("accept", accept=Bps(accept))),
     st.integers(ONE + 1, 100 * ONE).map(lambda factor: WhenUnbalanced("raise", raise_by=Rate(factor))),
 )
-names = st.text(st.characters(blacklist_categories=("Cs",), blacklist_characters="\0"), min_size=1).filter(str.strip)
+names = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(str.strip)
 
 
 @st.composite

@@ -43,7 +43,7 @@ def test_the_summary_of_the_demo_is_the_documented_one() -> None:
         " orders    21 sent, 21 resolved, 0 twice, 1 restart; venue and ledger agree",
         " money     fees -6.89  spread -0.64  market +0.31  funding 0.00 = NET -7.22 USD",
         "           382 USD per 1M traded. Evenkeel hedges; it does not find profit.",
-        " open      0 ETH, 0 SOL (asked: cross, isolated, open orders)",
+        " open      0 ETH, 0 SOL, 0 orders (asked: cross, isolated, open orders)",
         " files     logs/ledger.sqlite   logs/DN_pair_eth_sol_nado_trades.csv",
         ' next      python supervisor.py run --target "100 USD"   # why 100 is hard',
     ]

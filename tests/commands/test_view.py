@@ -162,6 +162,12 @@ def test_money_of_a_round_trip_explains_the_change_of_account_value() -> None:
     assert market - view.money.spread - paid + view.money.funding == net
 
 
+def test_a_first_word_from_the_venue_that_comes_late_is_no_funding() -> None:
+    entry, leave = plan(), plan("exit", seq=8, eth="0.357", sol="-8.5")
+    view = view_of([quote(), *calm_entry(entry), leave, calm_entry(leave)[-1], held(account_ok=True, value=Quote.of("9998.5"))])
+    assert view.money.funding == 0
+
+
 def test_what_is_open_is_marked_at_the_mids_of_now() -> None:
     exposed = marked_exposure(open_pair(), quote())
     assert exposed is not None
@@ -183,7 +189,8 @@ def test_actors_that_die_are_down_until_they_are_back() -> None:
 
 
 def test_a_sibling_that_was_only_told_to_stop_did_not_die() -> None:
-    assert told(view_of([specs.Exited("legs", "sol_leg", 1, "", "")])) == []
+    view = view_of([specs.Exited("legs", "sol_leg", 1, "", "")])
+    assert (told(view), view.down) == ([], set())
 
 
 def test_the_supervisors_own_word_about_a_restart_counts_too() -> None:
