@@ -1,10 +1,11 @@
 """The ledger: what was intended, what happened, what is held. The first up and the last down, so that nothing is ever traded unrecorded.
 
 store.py    the rows on disk: append-only, hash-chained
-orders.py   one order, as its events tell it       cycles.py  one pair, from entry to exit
-view.py     what the venue says beside it          tally.py   one invocation in numbers
-fold.py     rows in, what is held out: pure        vote.py    may this plan stand?
-csvs.py     the same facts for spreadsheets        actor.py   the loop: drain, fold, commit, then speak
+orders.py   one order, as its events tell it         flight.py   a plan in flight: two of them
+cycles.py   one pair, from entry to exit             tally.py    one invocation in numbers
+view.py     what the venue says beside it            fold.py     rows in, what is held out: pure
+vote.py     may this plan stand?                     csvs.py     the same facts for spreadsheets
+actor.py    the loop: drain, fold, commit, speak     bookkeeping.py  what a CSV file may not do
 """
 
 from actors.ledger.actor import LedgerMessage, ledger_actor, run

@@ -7,7 +7,6 @@ A plan that the ledger declines is written down as the Declined alone: without t
 leaves nothing in doubt. An intent is a Sealed and that Ready, in one transaction.
 """
 
-import csv
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +15,8 @@ from typing import Literal
 import msgspec
 import trio
 
-from actors.ledger.csvs import CsvBooks, Line, closed_lines, skipped_line
+from actors.ledger.bookkeeping import lines_of, resumed, write_lines
+from actors.ledger.csvs import CsvBooks, Line
 from actors.ledger.fold import Fold
 from actors.ledger.store import BrokenChain, Store, Timed
 from actors.ledger.vote import vote
@@ -24,7 +24,7 @@ from actors.runtime.clock import VenueClock
 from actors.runtime.mailbox import Latest
 from actors.runtime.observe import Observe
 from messages.execution import AccountSnapshot, Fill, OrderUpdate, Outcome, PlanClosed, PositionChange, Resolved
-from messages.lifecycle import AccountStream, CycleEnded, Halted, Held, Hop, Note, Opened, Restarted, Staged, Started
+from messages.lifecycle import AccountStream, Halted, Held, Hop, Note, Opened, Restarted, Staged, Started
 from messages.sizing import Abort, Place, Ready, Sealed, Skipped
 from messages.units import Ns
 from venue.protocol import Forge
@@ -49,8 +49,6 @@ LedgerMessage = (
 
 CHECKPOINT_ROWS = 500
 """Rows between two checkpoints; they wait until nothing is in flight."""
-BOOKKEEPING = (OSError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, csv.Error)
-"""What a CSV file may do to us without consequence (lesson R11)."""
 
 
 @dataclass(slots=True)
@@ -60,7 +58,7 @@ class Batch:
     rows: list[Timed] = field(default_factory=list)
     posts: list[msgspec.Struct] = field(default_factory=list)
     hops: list[Hop] = field(default_factory=list)
-    lines: list[Callable[[str], list[Line]]] = field(default_factory=list)
+    lines: list[tuple[list[Line], str]] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -108,16 +106,6 @@ def _fill_hop(fold: Fold, message: msgspec.Struct, at_ns: int) -> list[Hop]:
     note = "aborted" if message.aborted else f"eth {message.eth.outcome}, sol {message.sol.outcome}"
     digest = fold.last_flight.sealed.digest
     return [Hop(Ns(at_ns), "ledger fill", message.epoch, message.seq, digest, message.eth.filled, message.sol.filled, note)]
-
-
-def lines_of(fold: Fold, cause: msgspec.Struct, consequence: msgspec.Struct, at_ns: int) -> Callable[[str], list[Line]]:
-    """The CSV lines of a consequence, made when asked for: whatever goes wrong in making them goes wrong there."""
-    flight, cycle = fold.last_flight, fold.cycle
-    if isinstance(consequence, PlanClosed) and flight is not None:
-        return lambda exchange: closed_lines(exchange, flight.orders, cycle)
-    if isinstance(consequence, CycleEnded) and isinstance(cause, Skipped):
-        return lambda exchange: [skipped_line(exchange, at_ns, consequence.cycle, consequence.detail)]
-    return lambda _exchange: []
 
 
 async def run(
@@ -181,7 +169,7 @@ class _Desk:
         self._name_foreign()
         if self.csvs is not None:
             for lines in batch.lines:
-                write_lines(self.csvs.append, lines, self.csvs.exchange, self.observe, self.clock)
+                write_lines(self.csvs.append, lines, self.observe, self.clock)
 
     def _name_foreign(self) -> None:
         foreign = self.clerk.fold.view.foreign
@@ -202,21 +190,13 @@ def venue_ns(clock: VenueClock) -> int:
     return clock.utc_ns() + clock.offset_ms * 1_000_000
 
 
-def write_lines(write: Callable[[list[Line]], None], lines: Callable[[str], list[Line]], exchange: str, observe: Observe, clock: VenueClock) -> None:
-    """Make and write CSV lines. What goes wrong is told and goes no further (lesson R11)."""
-    try:
-        write(lines(exchange))
-    except BOOKKEEPING as error:
-        observe(Note(clock.utc_ns(), "warning", "ledger", f"CSV row not written: {type(error).__name__}: {error}"))
-
-
 def reread(store: Store, csvs: CsvBooks | None, observe: Observe, clock: VenueClock) -> Fold:
     """The fold of everything in `store`; CSV lines that a crash kept from being written are written now."""
     fold = Fold()
     for _, at_ns, message in store.events():
         for consequence in fold.apply(message, at_ns):
             if csvs is not None:
-                write_lines(csvs.again, lines_of(fold, message, consequence, at_ns), csvs.exchange, observe, clock)
+                write_lines(csvs.again, lines_of(fold, message, consequence, at_ns), observe, clock)
     fold.reopened()
     return fold
 
@@ -243,7 +223,7 @@ async def ledger_actor(
     with inbox:
         store, broken = _opened(path, opened, sync, venue_ns(clock))
         try:
-            books = csvs if csvs is not None and _resumed(csvs, observe, clock) else None
+            books = csvs if csvs is not None and resumed(csvs, observe, clock) else None
             fold = reread(store, books, observe, clock)
             if broken:
                 fold.distrust(broken)
@@ -258,12 +238,3 @@ def _opened(path: Path, opened: Opened, sync: Literal["full", "normal"], at_ns: 
         return Store.open(path, opened, sync, at_ns=at_ns), ""
     except BrokenChain as error:
         return Store.open(path, opened, sync, broken_ok=True), str(error)
-
-
-def _resumed(csvs: CsvBooks, observe: Observe, clock: VenueClock) -> bool:
-    try:
-        csvs.resume()
-    except BOOKKEEPING as error:
-        observe(Note(clock.utc_ns(), "warning", "ledger", f"no CSV files: {error}"))
-        return False
-    return True

@@ -44,7 +44,7 @@ class CsvBooks:
 
     def __init__(self, folder: Path, exchange: Literal["Nado", "Nado-simulated"]) -> None:
         self._folder = folder
-        self.exchange = exchange
+        self._exchange = exchange
         self._written: dict[File, int] = {"trades": 0, "positions": 0}
 
     def path(self, file: File) -> Path:
@@ -81,7 +81,7 @@ class CsvBooks:
     def append(self, lines: Sequence[Line]) -> None:
         """Write new lines."""
         for file, header in HEADERS.items():
-            cells = [line for name, line in lines if name == file]
+            cells = [{"exchange": self._exchange} | line for name, line in lines if name == file]
             if cells:
                 self._append(self.path(file), header, cells)
 
@@ -97,20 +97,20 @@ class CsvBooks:
 # -- lines ---------------------------------------------------------------------------------------------------------------------------------------
 
 
-def closed_lines(exchange: str, orders: Sequence[OurOrder], cycle: Cycle) -> list[Line]:
+def closed_lines(orders: Sequence[OurOrder], cycle: Cycle) -> list[Line]:
     """What a closed plan traded: for each leg a line in both files, ETH before SOL."""
     traded = [order for order in orders if order.total.filled]
-    return list(chain.from_iterable(_leg_lines(exchange, order, cycle) for order in traded))
+    return list(chain.from_iterable(_leg_lines(order, cycle) for order in traded))
 
 
-def skipped_line(exchange: str, at_ns: int, cycle: int, reason: str) -> Line:
+def skipped_line(at_ns: int, cycle: int, reason: str) -> Line:
     """A cycle that was not entered, and why."""
-    return "trades", {"exchange": exchange, "timestamp": utc_text(at_ns), "cycle_id": str(cycle), "cycle_skipped": "True", "skip_reason": reason}
+    return "trades", {"timestamp": utc_text(at_ns), "cycle_id": str(cycle), "cycle_skipped": "True", "skip_reason": reason}
 
 
-def _leg_lines(exchange: str, order: OurOrder, cycle: Cycle) -> Iterator[Line]:
+def _leg_lines(order: OurOrder, cycle: Cycle) -> Iterator[Line]:
     total, filled = order.total, Base(order.total.filled)
-    common = {"exchange": exchange, "timestamp": utc_text(_last_ns(order)), "price": total.vwap.text(), "cycle_id": str(order.plan.cycle)}
+    common = {"timestamp": utc_text(_last_ns(order)), "price": total.vwap.text(), "cycle_id": str(order.plan.cycle)}
     yield (
         "trades",
         common

@@ -20,39 +20,17 @@ from typing import Any
 import msgspec
 
 from actors.ledger.cycles import Cycle
+from actors.ledger.flight import LEGS, Flight
 from actors.ledger.orders import OurOrder
 from actors.ledger.tally import Ending, Standing, Tally
 from actors.ledger.view import AccountView, Ours
 from messages.execution import AccountSnapshot, Doubt, Fill, OrderUpdate, Outcome, PlanClosed, PositionChange, Resolved
 from messages.lifecycle import AccountStream, CycleEnded, Halted, Held, Phase, Restarted, Started, Totals
-from messages.sizing import Abort, Leg, Place, Purpose, Ready, Sealed, SizingPlan, Skipped
+from messages.sizing import Abort, Leg, Place, Purpose, Ready, Sealed, Skipped
 from messages.units import Base, Ms, Quote
 
 REMEMBERED = 4_096
 """Orders whose late fills are still recognised as ours; two a plan, so thousands of plans back."""
-LEGS: tuple[Leg, Leg] = ("eth", "sol")
-
-
-@dataclass(slots=True)
-class Flight:
-    """A sealed plan and its two orders, ETH first."""
-
-    sealed: Sealed
-    orders: tuple[OurOrder, OurOrder]
-    placed: bool = False
-    uncertain: bool = False
-    """Sealed before a restart and never heard of again: it may have been placed."""
-    aborted: bool = False
-    adopted: bool = False
-
-    @property
-    def plan(self) -> SizingPlan:
-        """The plan."""
-        return self.sealed.plan
-
-    def is_plan(self, epoch: int, seq: int) -> bool:
-        """Is it plan (epoch, seq)?"""
-        return (self.plan.epoch, self.plan.seq) == (epoch, seq)
 
 
 @dataclass(slots=True)
@@ -149,26 +127,22 @@ class Fold:
 
     def _close_plan(self, at_ns: int) -> PlanClosed | None:
         flight = self.flight
-        if flight is None or not (flight.aborted or all(order.ended for order in flight.orders)):
+        if flight is None or not flight.ended:
             return None
         self.flight, self.last_flight = None, flight
         self.last_change_ms = at_ns // 1_000_000
         self.last_purpose = flight.plan.purpose
-        asked = [order for order in flight.orders if order.order.amount]
-        self.last_refusals = sum(flight.aborted or order.answer in {"refused", "none"} for order in asked)
+        self.last_refusals = flight.refusals
         if not flight.aborted:
             self._settle(flight)
-        eth, sol = (order.leg_fill(aborted=flight.aborted) for order in flight.orders)
-        return PlanClosed(flight.plan.epoch, flight.plan.seq, flight.aborted, eth, sol)
+        return flight.closed()
 
     def _settle(self, flight: Flight) -> None:
         """Both orders have endings: later snapshots know of them, and a cycle learns how it went."""
-        moved_ns = max((move.at_ns for order in flight.orders for move in order.moves()), default=0)
-        self.view.moved(max(self.last_change_ms, moved_ns // 1_000_000))
-        whole = [order.total.filled == order.order.amount for order in flight.orders]
+        self.view.moved(max(self.last_change_ms, flight.last_trade_ns // 1_000_000))
         if flight.plan.purpose == "enter" and self.cycle.enters == 1:
-            self.tally.legs_filled_first += sum(whole)
-        if flight.plan.purpose == "repair" and all(whole) and any(order.order.amount and order.order.reduce_only for order in flight.orders):
+            self.tally.legs_filled_first += flight.whole
+        if flight.trimmed:
             self.cycle.pair = self._pair
 
     @property
@@ -300,10 +274,7 @@ class Fold:
     @property
     def doubts(self) -> tuple[Doubt, ...]:
         """Orders that may be on the wire and have no ending."""
-        flight = self.flight
-        if flight is None or not (flight.placed or flight.uncertain):
-            return ()
-        return tuple(order.doubt() for order in flight.orders if not order.ended)
+        return self.flight.doubts if self.flight is not None else ()
 
     def held(self, epoch: int) -> Held:
         """Everything sizing and the supervisor need to know, for the incarnation of `epoch`."""

@@ -1,6 +1,7 @@
 """The ledger's vote: what it alone can know is whether a plan fits what is held."""
 
-from actors.ledger.fold import LEGS, Fold
+from actors.ledger.flight import LEGS
+from actors.ledger.fold import Fold
 from actors.objections import Objection, objection
 from messages.sizing import Declined, Leg, LegOrder, Ready, Sealed, SizingPlan
 from messages.units import Base

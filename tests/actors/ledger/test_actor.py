@@ -279,6 +279,21 @@ async def test_a_csv_defect_stops_nothing(desk: Desk, tmp_path: Path, autojump_c
     assert "TypeError" in next(note.text for note in desk.seen if isinstance(note, Note))
 
 
+async def test_the_csv_files_are_a_function_of_the_ledger(desk: Desk, tmp_path: Path, autojump_clock: MockClock) -> None:
+    """However the messages came in, and however often a start writes what a crash left out."""
+    story = whole_cycle()
+    books = CsvBooks(tmp_path, "Nado-simulated")
+    async with desk.running(csvs=books):
+        await desk.tell(*told(story))
+    live = {file: books.path(file).read_bytes() for file in ("trades", "positions")}
+    assert live["trades"].count(b"\n") == live["positions"].count(b"\n") == 5
+    books.path("trades").unlink()
+    for _ in range(2):
+        async with desk.running(csvs=books):
+            pass
+        assert {file: books.path(file).read_bytes() for file in ("trades", "positions")} == live
+
+
 async def test_an_outcome_for_a_plan_nobody_sealed_changes_nothing(desk: Desk, autojump_clock: MockClock) -> None:
     async with desk.running():
         await desk.tell(*told(Story()))

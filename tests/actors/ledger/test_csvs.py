@@ -20,7 +20,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 def lines(story: Story) -> list[Line]:
     """The lines of the plan that closed last."""
     assert story.fold.last_flight is not None
-    return closed_lines("Nado-simulated", story.fold.last_flight.orders, story.fold.cycle)
+    return closed_lines(story.fold.last_flight.orders, story.fold.cycle)
 
 
 def trades(story: Story) -> list[dict[str, str]]:
@@ -42,7 +42,7 @@ def test_a_cell_goes_only_under_a_column_that_exists() -> None:
     story.leave()
     for name, header in (("trades", TRADES_HEADER), ("positions", POSITIONS_HEADER)):
         known = set(header.split(","))
-        assert all(set(cells) <= known for file, cells in [*lines(story), skipped_line("Nado", 0, 1, "x")] if file == name)
+        assert all(set(cells) <= known for file, cells in [*lines(story), skipped_line(0, 1, "x")] if file == name)
 
 
 def test_an_entry_is_one_row_per_leg_eth_first_with_vwap_and_filled_quantity() -> None:
@@ -143,7 +143,7 @@ def test_times_are_utc_with_microseconds() -> None:
 
 def test_a_skipped_cycle_is_a_row_with_its_reason_and_nothing_else(tmp_path: Path) -> None:
     books = CsvBooks(tmp_path, "Nado")
-    books.append([skipped_line("Nado", START_MS * 1_000_000, 3, 'UNBALANCED: best 1.31 %, "ask more"')])
+    books.append([skipped_line(START_MS * 1_000_000, 3, 'UNBALANCED: best 1.31 %, "ask more"')])
     (row,) = rows(books.path("trades"))
     said = {name: cell for name, cell in row.items() if cell}
     assert said == {

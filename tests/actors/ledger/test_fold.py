@@ -351,6 +351,15 @@ def test_a_pair_that_stands_is_not_unhedged_however_long_it_is_held() -> None:
     assert totals.unhedged_usd_s == totals.unhedged_worst // 1000  # the millisecond between the two closing fills
 
 
+def test_two_fills_of_one_instant_leave_nothing_between_them() -> None:
+    story = Story()
+    story.placed("enter", "0.042", "-1")
+    at = story.now_ms
+    story.fill("eth", at_ms=at)
+    story.fill("sol", at_ms=at)
+    assert story.fold.totals().unhedged_worst == 0
+
+
 def test_totals_count_what_this_invocation_did() -> None:
     story = Story()
     story.enter()

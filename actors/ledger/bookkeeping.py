@@ -1,0 +1,54 @@
+"""Between the ledger and its CSV files: what goes wrong with them is told, and goes no further (lesson R11)."""
+
+import csv
+from collections.abc import Callable
+
+import msgspec
+
+from actors.ledger.csvs import CsvBooks, Line, closed_lines, skipped_line
+from actors.ledger.fold import Fold
+from actors.runtime.clock import VenueClock
+from actors.runtime.observe import Observe
+from messages.execution import PlanClosed
+from messages.lifecycle import CycleEnded, Note
+from messages.sizing import Skipped
+
+BOOKKEEPING = (OSError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, csv.Error)
+"""What a CSV file may do to us without consequence (lesson R11)."""
+
+
+def lines_of(fold: Fold, cause: msgspec.Struct, consequence: msgspec.Struct, at_ns: int) -> tuple[list[Line], str]:
+    """The CSV lines of a consequence, and what went wrong in making them or ""."""
+    try:
+        return _lines(fold, cause, consequence, at_ns), ""
+    except BOOKKEEPING as error:
+        return [], f"{type(error).__name__}: {error}"
+
+
+def _lines(fold: Fold, cause: msgspec.Struct, consequence: msgspec.Struct, at_ns: int) -> list[Line]:
+    if isinstance(consequence, PlanClosed) and fold.last_flight is not None:
+        return closed_lines(fold.last_flight.orders, fold.cycle)
+    if isinstance(consequence, CycleEnded) and isinstance(cause, Skipped):
+        return [skipped_line(at_ns, consequence.cycle, consequence.detail)]
+    return []
+
+
+def write_lines(write: Callable[[list[Line]], None], made: tuple[list[Line], str], observe: Observe, clock: VenueClock) -> None:
+    """Write CSV lines, and tell what went wrong with them."""
+    lines, defect = made
+    try:
+        write(lines)
+    except BOOKKEEPING as error:
+        defect = f"{type(error).__name__}: {error}"
+    if defect:
+        observe(Note(clock.utc_ns(), "warning", "ledger", f"CSV row not written: {defect}"))
+
+
+def resumed(csvs: CsvBooks, observe: Observe, clock: VenueClock) -> bool:
+    """Count what is in the files already; False when they cannot be used at all."""
+    try:
+        csvs.resume()
+    except BOOKKEEPING as error:
+        observe(Note(clock.utc_ns(), "warning", "ledger", f"no CSV files: {error}"))
+        return False
+    return True

@@ -1,0 +1,76 @@
+"""A plan in flight: two orders and what became of both."""
+
+from dataclasses import dataclass
+
+from actors.ledger.orders import OurOrder
+from messages.execution import Doubt, PlanClosed
+from messages.sizing import Leg, Sealed, SizingPlan
+
+LEGS: tuple[Leg, Leg] = ("eth", "sol")
+"""In the order in which they stand everywhere."""
+
+
+@dataclass(slots=True)
+class Flight:
+    """A sealed plan that the ledger has said yes to, and its two orders, ETH first."""
+
+    sealed: Sealed
+    orders: tuple[OurOrder, OurOrder]
+    placed: bool = False
+    uncertain: bool = False
+    """Sealed before a restart and never heard of again: it may have been placed."""
+    aborted: bool = False
+    adopted: bool = False
+    """Sealed by an earlier invocation."""
+
+    @property
+    def plan(self) -> SizingPlan:
+        """The plan."""
+        return self.sealed.plan
+
+    def is_plan(self, epoch: int, seq: int) -> bool:
+        """Is it plan (epoch, seq)?"""
+        return (self.plan.epoch, self.plan.seq) == (epoch, seq)
+
+    @property
+    def asked(self) -> list[OurOrder]:
+        """The orders that have an amount."""
+        return [order for order in self.orders if order.order.amount]
+
+    @property
+    def ended(self) -> bool:
+        """Has it been aborted, or has every order an ending?"""
+        return self.aborted or all(order.ended for order in self.orders)
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """Orders that may be on the wire and have no ending."""
+        if not (self.placed or self.uncertain):
+            return ()
+        return tuple(order.doubt() for order in self.orders if not order.ended)
+
+    @property
+    def refusals(self) -> int:
+        """Orders that were refused or not sent."""
+        return sum(self.aborted or order.answer in {"refused", "none"} for order in self.asked)
+
+    @property
+    def whole(self) -> int:
+        """Orders that were filled in full."""
+        return sum(order.total.filled == order.order.amount for order in self.asked)
+
+    @property
+    def trimmed(self) -> bool:
+        """Was it a repair that took from what is held, and took all it wanted? Then what is left is the pair."""
+        takes = any(order.order.reduce_only for order in self.asked)
+        return self.plan.purpose == "repair" and takes and self.whole == len(self.asked)
+
+    @property
+    def last_trade_ns(self) -> int:
+        """Venue time of its last trade; 0 without one."""
+        return max((move.at_ns for order in self.orders for move in order.moves()), default=0)
+
+    def closed(self) -> PlanClosed:
+        """The message that says how it ended."""
+        eth, sol = (order.leg_fill(aborted=self.aborted) for order in self.orders)
+        return PlanClosed(self.plan.epoch, self.plan.seq, self.aborted, eth, sol)
