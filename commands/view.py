@@ -28,7 +28,7 @@ from messages.lifecycle import CycleEnded, Halted, Held, Hop, Note, Restarted, S
 from messages.market import PairQuote
 from messages.settings import Settings
 from messages.sizing import Abort, Declined, Leg, LegOrder, Place, Ready, Sealed, SizingPlan, Skipped
-from messages.units import ONE, Bps, Ms, Quote, notional
+from messages.units import ONE, Bps, Ms, notional
 
 EVENTS_KEPT = 512
 SKIPS_KEPT = 1_000
