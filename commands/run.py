@@ -105,12 +105,16 @@ async def _in_world(options: RunOptions, recorder: Recorder, view: RunView, bega
     recorder.observe(Note(WallClock().utc_ns(), "info", "run", f"SIMULATED, play money, no key, no network · seed {options.seed}"))
     async with world(settings, wanted, recorder.observe) as known:
         log = Path(settings.files.logs) / "evenkeel.log"
-        recorder.watchers.append(log_observer(log, known.clock, log_size=settings.files.log_size, log_keep=settings.files.log_keep))
-        machine = Machine(known)
-        if options.faults == "demo":
-            recorder.watchers.append(Staging(machine.tree.supervisor.kill, known.clock.now_ms, recorder.observe).watch)
-        ending = await _traded(machine, view)
-        return await _report(options, known, machine, ending, recorder, began_ns)
+        written = log_observer(log, known.clock, log_size=settings.files.log_size, log_keep=settings.files.log_keep)
+        with closing(written):
+            recorder.watchers.append(written)
+            machine = Machine(known)
+            if options.faults == "demo":
+                recorder.watchers.append(Staging(machine.tree.supervisor.kill, known.clock.now_ms, recorder.observe).watch)
+            ending = await _traded(machine, view)
+            if machine.channels.held.value is not None:
+                view.observe(machine.channels.held.value)
+            return await _report(options, known, machine, ending, recorder, view, began_ns)
 
 
 async def _traded(machine: Machine, view: RunView) -> Ending:
@@ -175,7 +179,7 @@ def ours_at_most(held: Held) -> tuple[Base, Base]:
     return Base(eth), Base(sol)
 
 
-async def _report(options: RunOptions, known: World, machine: Machine, ending: Ending, recorder: Recorder, began_ns: int) -> Report:
+async def _report(options: RunOptions, known: World, machine: Machine, ending: Ending, recorder: Recorder, view: RunView, began_ns: int) -> Report:
     snapshot = await _last_word(known)
     totals = _totals(known)
     logs = Path(options.settings.files.logs)
@@ -197,6 +201,7 @@ async def _report(options: RunOptions, known: World, machine: Machine, ending: E
         files=tuple(str(logs / name) for name in files if (logs / name).exists()),
         staged=tuple(recorder.staged),
         skips=tuple(recorder.skips),
+        orders_twice=view.orders_twice,
         next=f'{COMMAND} run --target "100 USD"   # why 100 is hard' if options.demo else "",
     )
 

@@ -39,7 +39,10 @@ class Market(Protocol):
     """Something that moves the venue's two books."""
 
     def moves(self) -> Iterator[Move]:
-        """Moves by time, each call from the start again; the first of each product at 0 ns; may be endless. After the last one the books stand still."""
+        """Moves by time, each call from the start again; the first of each product at 0 ns.
+
+        May be endless. After the last one the books stand still.
+        """
         ...
 
 
