@@ -77,6 +77,7 @@ class Machine:
         self._stop: Stop | None = None
         self._stop_by = 0.0
         self._refused: Ending | None = None
+        self._closing_since: float | None = None
 
     def planted(self) -> Tree:
         """The tree this machine runs."""
@@ -241,8 +242,19 @@ class Machine:
             return self._stopped(held)
         if held is not None and held.foreign and self._stop is None:
             self.channels.directive.put(Directive(enter=False, leave_now=True, reason="FOREIGN"))
+        if held is not None and self._close_overdue(held):
+            return self._halt("CLOSE_OVERDUE", f"the venue has not let us close for {self.world.settings.venue_patience // 1000} s")
         at_rest = held is not None and held.phase == "flat" and not held.awaiting_proof and self.barrier.phase == "idle"
         return self._flat_ending(held) if held is not None and at_rest else None
+
+    def _close_overdue(self, held: Held) -> bool:
+        """Has closing or repairing been tried for longer than `venue_patience`?"""
+        settled = held.phase == "flat" or (held.phase == "open" and not held.flattens)
+        if settled:
+            self._closing_since = None
+        elif self._closing_since is None and held.phase != "in_flight":
+            self._closing_since = trio.current_time()
+        return self._closing_since is not None and trio.current_time() > self._closing_since + self.world.settings.venue_patience / 1000
 
     def _flat_ending(self, held: Held) -> Ending | None:
         """Flat and idle: is there a reason not to go on?"""

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 import trio
 
@@ -89,6 +90,26 @@ async def test_an_accident_at_the_venue_ends_flat_without_an_order_twice(
         assert max(totals.filled_imbalances) < 10 * ONE
         snapshot = await ready.account()
         assert [position.total for position in snapshot.positions if position.total] == []
+
+
+async def test_a_venue_that_does_not_let_us_close_is_a_halt_that_names_what_is_open(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+    """R13, O15: recovery is bounded, then loud."""
+    never = Faults(refuse=tuple(Refuse(nth=number, increasing=False, code=2056) for number in range(3, 200)))
+    settings = msgspec.structs.replace(HUNDRED, venue_patience=Ms(20_000))
+    async with bench(tmp_path, settings, faults=never) as ready:
+        ending = await ready.run(within_s=120)
+        assert (ending.by, ending.code) == ("halt", "CLOSE_OVERDUE")
+        assert "ETH-PERP 0.042" in ending.open_legs
+        assert "SOL-PERP -1" in ending.open_legs
+        assert ready.world.state.halted is not None
+        assert len(ready.venue.exchange.order_log) < 40
+
+
+async def test_a_repaired_pair_may_be_held_longer_than_closing_may_take(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+    settings = msgspec.structs.replace(HUNDRED, venue_patience=Ms(2_000), hold=Ms(10_000))
+    async with bench(tmp_path, settings, faults=Faults(refuse=(Refuse(product="SOL-PERP", nth=1, code=2031),))) as ready:
+        ending = await ready.run(within_s=60)
+        assert (ending.by, ready.totals().completed) == ("done", 1)
 
 
 async def test_every_cycle_is_balanced_and_ends_flat(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
