@@ -1,8 +1,7 @@
-"""Prints the project's requirements, test extra included, for pip's --dry-run."""
+"""Prints the project's requirements, test extra included, one a line, for pip's --dry-run."""
 
-import shlex
 import tomllib
 from pathlib import Path
 
 project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
-print(" ".join(shlex.quote(requirement) for requirement in project["dependencies"] + project["optional-dependencies"]["test"]))
+print("\n".join(project["dependencies"] + project["optional-dependencies"]["test"]))
