@@ -1,6 +1,7 @@
 """The screen as text: a pure function of the view and the time. At most 24 lines of at most 80 characters, whatever has happened."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from commands.sentences import spread_bps
 from commands.summary import agreement, signed
@@ -113,7 +114,14 @@ def _books(view: RunView, now_ms: int) -> list[str]:
 def _book(leg: LegQuote, view: RunView, now_ms: int) -> str:
     age = max(0, now_ms - leg.proven_ms)
     state = leg.status if leg.status != "live" else "live" if age <= view.settings.max_quote_age else "STALE"
-    return f"{leg.bids[0].price.text():<9} {leg.asks[0].price.text():<8} {bps(spread_bps(leg)):>9} {span(age):>8}   {state}"
+    bid, ask = _alike(leg.bids[0].price.text(), leg.asks[0].price.text())
+    return f"{bid:<9} {ask:<8} {bps(spread_bps(leg)):>9} {span(age):>8}   {state}"
+
+
+def _alike(*prices: str) -> list[str]:
+    """The same prices with as many decimals as the longest has: 203.1 beside 203.11 would not line up."""
+    decimals = max(len(price.partition(".")[2]) for price in prices)
+    return [f"{Decimal(price):.{decimals}f}" for price in prices]
 
 
 # -- the plan ------------------------------------------------------------------------------------------------------------------------------------
@@ -196,8 +204,18 @@ def _actors(view: RunView) -> list[str]:
     rows = f"{view.held.rows} rows" if view.held else "no row yet"
     agrees = agreement(view.held).removesuffix(" and ledger agree").removeprefix("venue and ledger ")
     agrees = "venue agrees" if agrees == "venue" else f"venue {agrees}"
-    tail = f"{names[-1]}, {rows}  epoch {view.epoch}  {agrees}  guard off"
-    return [f" actors     {'  '.join(names[:4])}", f"            {names[4]}  {tail}"]
+    return _wrapped(" actors     ", [*names[:-1], f"{names[-1]}, {rows}", f"epoch {view.epoch}", agrees, "guard off"])
+
+
+def _wrapped(head: str, parts: Sequence[str]) -> list[str]:
+    """Parts side by side under a head, on as many lines as they need."""
+    lines = [head + parts[0]]
+    for part in parts[1:]:
+        if len(lines[-1]) + len("  ") + len(part) <= WIDTH:
+            lines[-1] += "  " + part
+        else:
+            lines.append(" " * len(head) + part)
+    return lines
 
 
 def _actor(view: RunView, name: str) -> str:

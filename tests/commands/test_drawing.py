@@ -7,7 +7,7 @@ from actors.runtime import specs
 from commands.drawing import RULE, clipped, draw, phase
 from commands.view import RunView
 from messages.settings import Settings
-from messages.units import Base, Ms
+from messages.units import Base, Ms, Price
 from tests.actors.fakes import START_MS, held, quote
 from tests.commands.scenes import calm_entry, every_state, open_pair, plan, refused_and_repaired, view_of
 
@@ -48,8 +48,8 @@ def test_a_repaired_pair_looks_as_documented() -> None:
         " imbalance  planned 0.024 %   FILLED 0.028 %   marked 0.067 %   promise 0.100 %",
         " unhedged   now 0   worst 985 USD for 77 ms = 75.8 USD·s of 500 allowed",
         " money USD  fees -0.69  spread -0.08  market +0.42  funding ?   NET -0.36",
-        " actors     market_data ok  account ok  sizing ok  eth_leg ok",
-        "            sol_leg ok  ledger ok, 214 rows  epoch 2  venue agrees  guard off",
+        " actors     market_data ok  account ok  sizing ok  eth_leg ok  sol_leg ok",
+        "            ledger ok, 214 rows  epoch 2  venue agrees  guard off",
     ]
     assert lines[-2] == " 14:13:20 cycle 4  STAGED SOL order refused: repaired, balanced in 118 ms"
 
@@ -84,6 +84,19 @@ def test_actors_are_shown_down_and_with_their_restarts() -> None:
     lines = draw(view, START_MS)
     assert any("eth_leg ok (1 restart)" in line for line in lines)
     assert any("sol_leg DOWN" in line for line in lines)
+
+
+def test_actors_that_all_restarted_take_another_line_and_lose_nothing() -> None:
+    both = [specs.Started("legs", name, life) for life in (1, 2) for name in ("eth_leg", "sol_leg")]
+    shown = [line for line in draw(view_of([*both, held()]), START_MS) if "eth_leg ok" in line or "guard" in line or "epoch" in line]
+    assert "sol_leg ok (1 restart)" in " ".join(shown)
+    assert shown[-1].endswith("guard off")
+
+
+def test_prices_of_one_book_have_the_same_number_of_decimals() -> None:
+    book = quote()
+    whole = msgspec.structs.replace(book.eth, bids=(msgspec.structs.replace(book.eth.bids[0], price=Price.of("2756")),))
+    assert "2756.0    2756.9" in draw(view_of([msgspec.structs.replace(book, eth=whole)]), START_MS)[4]
 
 
 def test_a_run_without_an_end_has_no_bar() -> None:
