@@ -24,6 +24,7 @@ from venue.simulated.exchange import Exchange
 from venue.simulated.faults import Faults, faults_named
 from venue.simulated.markets import Market, market_named
 from venue.simulated.rules import DEFAULT_PRODUCTS
+from venue.simulated.sessions import REQUESTS
 from venue.simulated.venue import SimulatedVenue
 from venue.throwaway import THROWAWAY_SENDER
 
@@ -68,7 +69,7 @@ def _market(spec: str, seed: int) -> Market:
 
 def _faults(spec: str) -> Faults:
     try:
-        return faults_named(spec).with_known_products(frozenset(product.symbol for product in DEFAULT_PRODUCTS))
+        return faults_named(spec).with_known(frozenset(product.symbol for product in DEFAULT_PRODUCTS), REQUESTS)
     except (ValueError, OSError) as error:
         raise ConfigError("BAD_VALUE", "--faults", f"--faults {spec}: {error}", "type --faults none, --faults demo or a file that exists") from error
 

@@ -20,7 +20,7 @@ from venue.nado.socket import NO_DEFLATE, offers_deflate
 from venue.simulated.archive import ArchiveQuery
 from venue.simulated.queries import symbol_json
 from venue.simulated.rules import Refused
-from venue.simulated.sessions import Closed, Frames, answer, answer_query, gateway_session, subscribe_session
+from venue.simulated.sessions import Closed, Frames, answer, answer_query, carried, gateway_session, subscribe_session
 from venue.simulated.venue import AnswerLost, ConnectionCut, SimulatedVenue
 from venue.simulated.wire import read_request
 
@@ -67,41 +67,45 @@ class _Http:
     async def query(self, request: Request) -> Response:
         """`/v1/query`: parameters in the URL or in a JSON body."""
         if request.method == "GET":
-            params = dict(request.query_params)
-            return _text(answer_query(self._venue, {"type": "", **params}))
-        return await self._answer(await request.body())
+            params = {"type": "", **request.query_params}
+            return await self._carried(params["type"], answer_query(self._venue, params))
+        return await self._answered(answer(self._venue, await request.body()))
 
     async def execute(self, request: Request) -> Response:
         """`/v1/execute`."""
-        return await self._answer(await request.body())
+        return await self._answered(answer(self._venue, await request.body()))
 
-    async def _answer(self, body: bytes) -> Response:
+    async def _carried(self, request: str, reply: str) -> Response:
+        return await self._answered(carried(self._venue, request, reply))
+
+    async def _answered(self, reply: Awaitable[str]) -> Response:
         try:
-            return _text(await answer(self._venue, body))
+            return _text(await reply)
         except (AnswerLost, ConnectionCut):
             return _text(write({"reason": "staged: the answer was lost"}), 504)
 
     async def time(self, _request: Request) -> Response:
         """`/v1/time`: a bare number of milliseconds."""
-        return _text(str(self._venue.now_ms()))
+        return await self._carried("time", str(self._venue.now_ms()))
 
     async def symbols(self, _request: Request) -> Response:
         """`/v1/symbols`: a bare list."""
-        return _text(write([symbol_json(product) for product in self._venue.exchange.products]))
+        return await self._carried("symbols", write([symbol_json(product) for product in self._venue.exchange.products]))
 
     async def archive(self, request: Request) -> Response:
         """The archive: one key, no envelope."""
         try:
-            return _text(write(self._archived(await request.body())))
+            name, found = self._archived(await request.body())
         except Refused as no:
             return _text(write({"error": no.text, "error_code": no.code}), 400)
+        return await self._carried(name, write(found))
 
-    def _archived(self, body: bytes) -> dict[str, Any]:
+    def _archived(self, body: bytes) -> tuple[str, dict[str, Any]]:
         asked = read_request(body, dict[str, msgspec.Raw])
         readers = {"orders": self._venue.archive.orders, "matches": self._venue.archive.matches}
         for name, reader in readers.items():
             if set(asked) == {name}:
-                return reader(read_request(bytes(asked[name]), ArchiveQuery), self._venue.now_ns())
+                return name, reader(read_request(bytes(asked[name]), ArchiveQuery), self._venue.now_ns())
         raise Refused(3000, f"The archive answers orders and matches, not {', '.join(asked)[:64]}")
 
 

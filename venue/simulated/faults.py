@@ -13,16 +13,38 @@
     nth = 1
     when = "before"        # the order never arrives | "after": it is processed, the answer is lost with the connection
 
-An order is counted by every fault whose product (or "" = any) it belongs to; by default only orders count that could make the position larger.
+    [[thin]]
+    nth = 1
+    increasing = false     # this order finds no more than `lots` size steps in the book
+    lots = 3
+
+    [[event]]
+    stream = "fill"        # "" = any stream
+    one_in = 5             # one in five, by `seed`; or nth = 2, the second one
+    how = "reorder"        # drop | duplicate | delay (by delay_ms) | reorder (after the stream's next one)
+
+    [[reply]]
+    request = "place_order"    # "" = any request: an execute, a query's type, time, orders or matches (the archive), subscribe, authenticate
+    nth = 3
+    how = "delay"          # lose | delay (by delay_ms)
+    delay_ms = 700
+
+An order is counted by every fault whose product (or "" = any) it belongs to; by default only orders count that could make the position larger. An
+event is counted when somebody listens to it, a reply when it is ready.
 """
 
+import random
 import tomllib
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Generic, Literal, TypeVar
 
 import msgspec
 
 from venue.simulated.rules import Refused
+
+DELAY_MS_MAX = 100_000
+"""The longest delay: how long the venue lets an order be under way."""
 
 
 class Trigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -55,19 +77,70 @@ class Cut(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
     when: Literal["before", "after"]
 
 
+class Thin(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The order finds no more than `lots` size steps in the book: a FOK is refused (2031), an IOC is filled in part."""
+
+    lots: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.lots < 0:
+            raise ValueError(f"lots: an order cannot find {self.lots} lots")
+
+
+class Recurring(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Either the `nth` one (from 1), or `one_in` so many, drawn by the faults' seed."""
+
+    nth: int = 0
+    one_in: int = 0
+    delay_ms: int = 200
+
+    def __post_init__(self) -> None:
+        if min(self.nth, self.one_in) < 0 or (self.nth == 0) == (self.one_in == 0):
+            raise ValueError(f"nth, one_in: one of the two must be 1 or more, not {self.nth} and {self.one_in}")
+        if not 0 <= self.delay_ms <= DELAY_MS_MAX:
+            raise ValueError(f"delay_ms: a delay lies between 0 and {DELAY_MS_MAX}, not at {self.delay_ms}")
+
+
+class DisturbEvent(Recurring, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Something happens to an event on its way to whoever listens."""
+
+    how: Literal["drop", "duplicate", "delay", "reorder"]
+    stream: Literal["", "book_depth", "best_bid_offer", "trade", "funding_rate", "fill", "order_update", "position_change"] = ""
+    product: str = ""
+
+
+class DisturbReply(Recurring, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Something happens to the answer of a request that has been carried out."""
+
+    how: Literal["lose", "delay"]
+    request: str = ""
+
+
 class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """All staged accidents of a run."""
 
     refuse: tuple[Refuse, ...] = ()
     lose_ack: tuple[LoseAck, ...] = ()
     cut: tuple[Cut, ...] = ()
+    thin: tuple[Thin, ...] = ()
+    event: tuple[DisturbEvent, ...] = ()
+    reply: tuple[DisturbReply, ...] = ()
+    seed: int = 0
+    """Of everything that happens `one_in` so many times."""
 
-    def with_known_products(self, symbols: frozenset[str]) -> "Faults":
-        """Itself; raises `ValueError` naming a product that the venue does not have: such a fault would silently never happen."""
-        for trigger in (*self.refuse, *self.lose_ack, *self.cut):
-            if trigger.product and trigger.product not in symbols:
-                raise ValueError(f"faults: there is no product {trigger.product!r}, only {', '.join(sorted(symbols))}")
+    def with_known(self, symbols: frozenset[str], requests: frozenset[str]) -> "Faults":
+        """Itself; raises `ValueError` naming a product or request that the venue does not have: such a fault would silently never happen."""
+        orders: tuple[Trigger, ...] = (*self.refuse, *self.lose_ack, *self.cut, *self.thin)
+        _must_exist("product", [fault.product for fault in orders] + [fault.product for fault in self.event], symbols)
+        _must_exist("request", [fault.request for fault in self.reply], requests)
         return self
+
+
+def _must_exist(what: str, named: Sequence[str], known: frozenset[str]) -> None:
+    for name in named:
+        if name and name not in known:
+            raise ValueError(f"faults: there is no {what} {name!r}, only {', '.join(sorted(known))}")
 
 
 NO_FAULTS = Faults()
@@ -94,6 +167,8 @@ class Staged(msgspec.Struct, frozen=True):
     lose_ack: bool = False
     cut_before: bool = False
     cut_after: bool = False
+    lots: int | None = None
+    """The most it finds in the book, in size steps; None = whatever stands there."""
 
 
 class FaultCounter:
@@ -108,7 +183,8 @@ class FaultCounter:
         refuse = [fault for fault in self.faults.refuse if self._is_due(fault, product, increasing)]
         cuts = [fault.when for fault in self.faults.cut if self._is_due(fault, product, increasing)]
         lost = [fault for fault in self.faults.lose_ack if self._is_due(fault, product, increasing)]
-        return Staged(_refusal(refuse[0]) if refuse else None, bool(lost), "before" in cuts, "after" in cuts)
+        thin = [fault.lots for fault in self.faults.thin if self._is_due(fault, product, increasing)]
+        return Staged(_refusal(refuse[0]) if refuse else None, bool(lost), "before" in cuts, "after" in cuts, min(thin, default=None))
 
     def _is_due(self, trigger: Trigger, product: str, increasing: bool) -> bool:
         if trigger.product not in {"", product} or (trigger.increasing and not increasing):
@@ -120,3 +196,24 @@ class FaultCounter:
 def _refusal(fault: Refuse) -> Refused:
     usual = f"the simulated venue refuses order {fault.nth} of {fault.product or 'any product'}"
     return Refused(fault.code, f"staged: {fault.text or usual}")
+
+
+R = TypeVar("R", bound=Recurring)
+
+
+class Turns(Generic[R]):
+    """Whose turn it is: counts what happens against recurring faults."""
+
+    def __init__(self, faults: Sequence[R], seed: int) -> None:
+        self._faults = [(fault, random.Random(f"{seed} {number}")) for number, fault in enumerate(faults)]  # noqa: S311 - a seeded accident
+        self._counts = [0] * len(faults)
+
+    def due(self, is_about: Callable[[R], bool]) -> R | None:
+        """Count one happening for every fault that `is_about` it; the first fault whose turn it is."""
+        due: list[R] = []
+        for i, (fault, chance) in enumerate(self._faults):
+            if is_about(fault):
+                self._counts[i] += 1
+                if self._counts[i] == fault.nth or (fault.one_in and chance.randrange(fault.one_in) == 0):
+                    due.append(fault)
+        return due[0] if due else None

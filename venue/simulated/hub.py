@@ -46,6 +46,10 @@ class Hub:
         if not listeners:
             self._topics.pop(topic, None)
 
+    def hears(self, topics: Iterable[Topic]) -> bool:
+        """Does anybody listen to one of `topics`?"""
+        return any(topic in self._topics for topic in topics)
+
     def tell(self, topics: Iterable[Topic], text: Callable[[], str]) -> None:
         """Post one text to all listeners of `topics`; it is only made when somebody listens."""
         listeners = [listener for topic in topics for listener in self._topics.get(topic, ())]

@@ -78,8 +78,11 @@ class Matching:
         self.now_ns = Ns(max(now_ns, self.now_ns + 1))
         return self.now_ns
 
-    def match(self, order: Resting, now_ns: int) -> None:
-        """Trade an order that has arrived. Raises `Refused`; what it does otherwise is in `outbox`, `order_log` and the book."""
+    def match(self, order: Resting, now_ns: int, *, lots: int | None = None) -> None:
+        """Trade an order that has arrived. Raises `Refused`; what it does otherwise is in `outbox`, `order_log` and the book.
+
+        `lots`: the most that a fault lets it find in the book, in size steps.
+        """
         now, entry = self.tick(now_ns), self.order_log.known(order.digest)
         if entry is None:
             raise LookupError(f"order {order.digest} never arrived")
@@ -87,7 +90,7 @@ class Matching:
             if order.terms.kind == "post_only":
                 self._match_maker(order, now)
             else:
-                self._match_taker(order, now)
+                self._match_taker(order, now, lots)
             entry.result = "accepted"
 
     def _match_maker(self, order: Resting, now: Ns) -> None:
@@ -98,9 +101,10 @@ class Matching:
         self._check_margin(order, [])
         self._rest(order, now)
 
-    def _match_taker(self, order: Resting, now: Ns) -> None:
+    def _match_taker(self, order: Resting, now: Ns, lots: int | None) -> None:
         wanted = self._wanted(order)
-        plan = self._plan(order, wanted)
+        found = wanted if lots is None else min(wanted, lots * self.markets[order.order.product_id].product.step)
+        plan = self._plan(order, found)
         filled = sum(amount for _, amount in plan)
         self._check_filled(order, filled, wanted, now)
         if order.terms.kind == "default" and filled < wanted:

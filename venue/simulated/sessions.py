@@ -13,11 +13,15 @@ from venue.nado.codec import Whole, write
 from venue.nado.signing import stream_authentication_digest
 from venue.nado.socket import background
 from venue.simulated import queries
-from venue.simulated.executes import execute
+from venue.simulated.executes import EXECUTES, execute
 from venue.simulated.hub import QUEUE_MAX, Listener, Topic
 from venue.simulated.rules import RECV_WINDOW_MS, Refused, refused
 from venue.simulated.venue import AnswerLost, ConnectionCut, SimulatedVenue
 from venue.simulated.wire import failure, read_request, success
+
+CONTROLS = frozenset({"subscribe", "subscribe_multi", "unsubscribe", "unsubscribe_multi", "authenticate", "list", "ping", "time"})
+REQUESTS = frozenset({*EXECUTES, *queries.QUERIES, *CONTROLS, "status", "orders", "matches"})
+"""Everything that is answered: executes, queries, what a stream's socket may be asked, the clock, and the archive's two."""
 
 
 class Closed(Exception):
@@ -55,11 +59,19 @@ async def answer(venue: SimulatedVenue, text: bytes | str) -> str:
     except Refused as no:
         return failure("unknown", no)
     if "type" in fields:
-        return answer_query(venue, msgspec.json.decode(text))
+        params = msgspec.json.decode(text)
+        return await carried(venue, str(params["type"]), answer_query(venue, params))
     if len(fields) != 1:
         return failure("unknown", refused(2038))
     ((name, body),) = fields.items()
-    return await execute(venue, name, bytes(body))
+    return await carried(venue, name, await execute(venue, name, bytes(body)))
+
+
+async def carried(venue: SimulatedVenue, request: str, reply: str) -> str:
+    """The reply to `request`, once it is there. Raises `AnswerLost` when that is staged."""
+    if not await venue.courier.brings_answer(request):
+        raise AnswerLost
+    return reply
 
 
 def answer_query(venue: SimulatedVenue, params: dict[str, Any]) -> str:
@@ -131,14 +143,15 @@ class Subscriptions:
 
     def control(self, text: str) -> None:
         """Obey one control frame and queue its answer: {"result": ..., "id": n}, or {"error": text, "error_code": n, "id": n}."""
-        number = 0
+        number, method = 0, ""
         try:
             frame = read_request(text, _Control)
-            number = int(frame.id)
+            number, method = int(frame.id), frame.method
             reply = {"result": self._obey(frame)}
         except Refused as no:
             reply = {"error": no.text, "error_code": no.code}
-        self._listener.post(write({**reply, "id": number}))
+        answer = write({**reply, "id": number})
+        self._venue.courier.answer(method, lambda: self._listener.post(answer))
 
     def _obey(self, frame: _Control) -> object:
         streams = frame.streams if frame.method.endswith("_multi") else (frame.stream,)

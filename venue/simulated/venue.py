@@ -19,6 +19,7 @@ from messages.units import Ms, Ns, Price, Quote
 from venue.nado.signing import order_digest, recover
 from venue.simulated.archive import Archive
 from venue.simulated.book import Book
+from venue.simulated.courier import Courier
 from venue.simulated.events import Event, Filled, OrderUpdated, PositionChanged
 from venue.simulated.exchange import Exchange
 from venue.simulated.faults import NO_FAULTS, FaultCounter, Faults
@@ -58,6 +59,7 @@ class SimulatedVenue:
         self._ids = {state.product.symbol.removesuffix("-PERP").lower(): product_id for product_id, state in exchange.markets.items()}
         self._clock = clock
         self._faults = FaultCounter(faults)
+        self.courier = Courier(self.hub, {product_id: state.product.symbol for product_id, state in exchange.markets.items()}, faults)
         self._book_changed = trio.Event()
         self._tops: dict[int, tuple[Level | None, Level | None]] = {}
 
@@ -69,6 +71,7 @@ class SimulatedVenue:
     @faults.setter
     def faults(self, faults: Faults) -> None:
         self._faults = FaultCounter(faults)
+        self.courier.obey(faults)
 
     def now_ns(self) -> Ns:
         """The venue's clock."""
@@ -89,6 +92,7 @@ class SimulatedVenue:
             nursery.start_soon(self._batch_books)
             nursery.start_soon(self._tell_funding)
             nursery.start_soon(self._expire_orders)
+            nursery.start_soon(self.courier.run)
             await self._drive(task_status)
 
     # -- the market ------------------------------------------------------------------------------------------------------------------------
@@ -141,7 +145,7 @@ class SimulatedVenue:
             if resting.terms.kind != "post_only":
                 with trio.CancelScope(shield=True):  # 30 ms
                     await trio.sleep(TAKER_DELAY_S)
-            self.exchange.match(resting, self.now_ns())
+            self.exchange.match(resting, self.now_ns(), lots=staged.lots)
         finally:
             self.publish()
             if staged.cut_after:
@@ -172,7 +176,7 @@ class SimulatedVenue:
         for event in events:
             if isinstance(event, Filled):
                 self.archive.record(event)
-            self.hub.tell(_topics(event), partial(event_json, event))
+            self.courier.tell(_topics(event), partial(event_json, event))
         for market in self.exchange.markets.values():
             if market.book.changed:
                 self._book_changed.set()
@@ -182,7 +186,7 @@ class SimulatedVenue:
         bid, ask = (next(iter(book.levels(is_bid, 1)), None) for is_bid in (True, False))
         if self._tops.get(book.product_id) != (bid, ask):
             self._tops[book.product_id] = (bid, ask)
-            self.hub.tell([("best_bid_offer", book.product_id)], partial(top_json, book.product_id, bid, ask, self.exchange.now_ns))
+            self.courier.tell([("best_bid_offer", book.product_id)], partial(top_json, book.product_id, bid, ask, self.exchange.now_ns))
 
     async def _batch_books(self) -> None:
         while True:
@@ -191,14 +195,14 @@ class SimulatedVenue:
             self._book_changed = trio.Event()
             for market in self.exchange.markets.values():
                 if market.book.changed:
-                    self.hub.tell([("book_depth", market.book.product_id)], partial(batch_json, market.book.batch()))
+                    self.courier.tell([("book_depth", market.book.product_id)], partial(batch_json, market.book.batch()))
 
     async def _tell_funding(self) -> None:
         while True:
             await trio.sleep(FUNDING_RATE_S)
             for product_id in self.exchange.markets:
                 topics: list[Topic] = [("funding_rate", product_id), ("funding_rate", None)]
-                self.hub.tell(topics, partial(funding_json, product_id, 0, self.now_ns()))
+                self.courier.tell(topics, partial(funding_json, product_id, 0, self.now_ns()))
 
     async def _expire_orders(self) -> None:
         while True:

@@ -61,7 +61,7 @@ def test_what_is_not_understood_is_refused(text: str, tmp_path: Path) -> None:
 
 def test_a_fault_of_a_product_that_does_not_exist_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match="BTC-PERP"):
-        Faults(lose_ack=(LoseAck(nth=1, product="BTC-PERP"),)).with_known_products(frozenset({"ETH-PERP"}))
+        Faults(lose_ack=(LoseAck(nth=1, product="BTC-PERP"),)).with_known(frozenset({"ETH-PERP"}), frozenset())
 
 
 def test_each_fault_counts_only_the_orders_it_is_about() -> None:
