@@ -41,7 +41,6 @@ from actors.runtime.specs import (
     Event,
     Exited,
     Failure,
-    Fatal,
     GaveUp,
     GivingUp,
     Killed,
@@ -58,29 +57,6 @@ from actors.runtime.specs import (
     objections,
     told,
 )
-
-__all__ = [
-    "Backoff",
-    "ChildSpec",
-    "Event",
-    "Exited",
-    "Failure",
-    "Fatal",
-    "GaveUp",
-    "GivingUp",
-    "Killed",
-    "NotStarted",
-    "Overdue",
-    "RestartRefused",
-    "Restarting",
-    "Returned",
-    "Stalled",
-    "Started",
-    "Stuck",
-    "Supervisor",
-    "SupervisorSpec",
-    "nested",
-]
 
 SECOND_WAIT_S = 1.0
 """The least time between reporting a child that does not stop and abandoning it."""
