@@ -78,6 +78,7 @@ class Machine:
         self._stop_by = 0.0
         self._refused: Ending | None = None
         self._closing_since: float | None = None
+        self._gone: TreeGone | None = None
 
     def planted(self) -> Tree:
         """The tree this machine runs."""
@@ -94,13 +95,19 @@ class Machine:
             nursery.start_soon(self._inquiry.reconcile_for_ever)
             ending = await self._conduct()
             nursery.cancel_scope.cancel()
-        return ending
+        return ending if self._gone is None or ending.by == "halt" else self._halt("GAVE_UP", self._gone.detail)
 
     async def _run_tree(self) -> None:
+        """However the tree ends, what is open must still be closed: nothing is raised, `_gone` says what it was."""
+        why = "it came to its end"
         try:
             await self.tree.supervisor.run()
-        except Exception as error:  # noqa: BLE001 - however the tree ended, what is open must still be closed
-            self.channels.inbox.post(TreeGone(told(error)))
+        except trio.Cancelled:
+            raise
+        except BaseException as error:  # noqa: BLE001 - a library's SystemExit must not leave a leg open either
+            why = told(error)
+        self._gone = TreeGone(why)
+        self.channels.inbox.post(self._gone)
 
     def stop(self, reason: str, signal: int = 0) -> None:
         """Ask for the end: enter no more, close both legs."""
@@ -287,8 +294,11 @@ class Machine:
         return None
 
     def _halt(self, code: str, detail: str) -> Ending:
-        self.world.state.halt(code, detail)
         self.world.observe(Halted(code, detail))
+        try:
+            self.world.state.halt(code, detail)
+        except OSError as error:
+            self._note("error", f"the halt could not be written down, so the next start will not know of it: {error}")
         return Ending("halt", code, detail, 0, open_legs(self.channels.held.value))
 
     def _note(self, level: Literal["debug", "info", "warning", "error"], text: str) -> None:

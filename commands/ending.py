@@ -96,11 +96,16 @@ def _log(report: Report) -> str:
 
 
 def _not_flat(report: Report) -> Problem:
-    cure = "the simulated venue ended with this run: no real money was in it"
-    if report.url:
-        cure = f"{COMMAND} run --url {report.url} --logs {report.settings.files.logs} closes it"
+    cure = closing_line(report.settings, report.url)
     message = f"NOT FLAT: {report.open_legs} at {report.venue}/{report.settings.venue.subaccount}"
     return Problem("NOT_FLAT", None, message, cure, "exposure is open now")
+
+
+def closing_line(settings: Settings, url: str | None) -> str:
+    """What to type when something stays open."""
+    if url:
+        return f"{COMMAND} run --url {url} --logs {settings.files.logs} closes it"
+    return "the simulated venue ended with this run: no real money was in it"
 
 
 def _nothing_traded(report: Report) -> Problem:

@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -19,7 +20,8 @@ from actors.runtime.specs import told
 from actors.runtime.state import AlreadyRunning
 from actors.tree import World
 from commands.child import ChildFailed
-from commands.ending import Report, code_of
+from commands.ending import Report, closing_line, code_of
+from commands.last_resort import LastResort
 from commands.logfile import log_observer
 from commands.options import RunOptions
 from commands.run_json import json_line, run_json
@@ -31,7 +33,7 @@ from commands.view import RunView
 from commands.words import COMMAND, Refusal, grouped, say
 from commands.world import SlowDisk, Wanted, world
 from messages.execution import AccountSnapshot
-from messages.lifecycle import Held, Note, Staged, Totals
+from messages.lifecycle import Halted, Held, Note, Staged, Totals
 from messages.market import PairQuote
 from messages.sizing import Skipped
 from messages.units import Base
@@ -44,6 +46,10 @@ SKIPS_KEPT = 1_000
 WATCH_S = 0.1
 FLAT_CHECK_S = 5.0
 """How long the last question to the venue may take."""
+WAY_OUT_S = 90.0
+"""From a halt to the end of the process, beside `venue_patience`: stopping six actors, each with its time twice, the last question, the summary."""
+LEAVE_S = 10.0
+"""From there to the end of the process, once all is said and done: a task that ignores its cancellation is not waited for any longer."""
 
 
 class Recorder:
@@ -66,15 +72,16 @@ class Recorder:
 
 def main(options: RunOptions) -> int:
     """Run, print the summary and, with --json, the one object; returns the exit code."""
-    report = trio.run(_run, options)
-    output = sys.stderr if options.json else sys.stdout
-    say(output, text(report))
-    if options.json:
-        say(sys.stdout, json_line(run_json(report)))
-    return code_of(report)
+    with LastResort(json=options.json) as last:
+        report = trio.run(_run, options, last)
+        output = sys.stderr if options.json else sys.stdout
+        say(output, text(report))
+        if options.json:
+            say(sys.stdout, json_line(run_json(report)))
+        return code_of(report)
 
 
-async def _run(options: RunOptions) -> Report:
+async def _run(options: RunOptions, last: LastResort) -> Report:
     began_ns = stopwatch_ns()
     recorder = Recorder()
     settings = options.settings
@@ -85,10 +92,11 @@ async def _run(options: RunOptions) -> Report:
         async with trio.open_nursery() as nursery:
             if not options.quiet:
                 nursery.start_soon(_shown, options, view)
-            report = await _in_world(options, recorder, view, began_ns)
+            report = await _in_world(options, recorder, view, last, began_ns)
             nursery.cancel_scope.cancel()
     except* (AlreadyRunning, OtherIdentity, ChildFailed, SlowDisk, VenueError) as group:
         raise _refusal(group) from group
+    last.hurry(LEAVE_S)
     return report
 
 
@@ -99,8 +107,9 @@ async def _shown(options: RunOptions, view: RunView) -> None:
     await run_screen(view, stream, lambda: WallClock().utc_ns() // 1_000_000, live=live, colour="NO_COLOR" not in os.environ)
 
 
-async def _in_world(options: RunOptions, recorder: Recorder, view: RunView, began_ns: int) -> Report:
+async def _in_world(options: RunOptions, recorder: Recorder, view: RunView, last: LastResort, began_ns: int) -> Report:
     settings = options.settings
+    recorder.watchers.append(partial(_arm, last, options))
     wanted = Wanted(options.seed, options.market, options.faults, options.url)
     recorder.observe(Note(WallClock().utc_ns(), "info", "run", f"SIMULATED, play money, no key, no network · seed {options.seed}"))
     async with world(settings, wanted, recorder.observe) as known:
@@ -111,13 +120,22 @@ async def _in_world(options: RunOptions, recorder: Recorder, view: RunView, bega
             machine = Machine(known)
             if options.faults == "demo":
                 recorder.watchers.append(Staging(machine.tree.supervisor.kill, known.clock.now_ms, recorder.observe).watch)
-            ending = await _traded(machine, view)
+            ending = await _traded(machine, view, last)
             if machine.channels.held.value is not None:
                 view.observe(machine.channels.held.value)
-            return await _report(options, known, machine, ending, recorder, view, began_ns)
+            report = await _report(options, known, machine, ending, recorder, view, began_ns)
+            last.open_legs = report.open_legs
+            return report
 
 
-async def _traded(machine: Machine, view: RunView) -> Ending:
+def _arm(last: LastResort, options: RunOptions, message: msgspec.Struct) -> None:
+    """From the moment trading halts, the process has a time by which it is gone."""
+    if isinstance(message, Halted):
+        cause = f"HALTED {message.code}: {message.detail}"
+        last.arm(cause, closing_line(options.settings, options.url), options.settings.venue_patience / 1000 + WAY_OUT_S)
+
+
+async def _traded(machine: Machine, view: RunView, last: LastResort) -> Ending:
     """Run the machine while listening for signals; when trading is dead and something is open, close it without it."""
     with trio.open_signal_receiver(*SIGNALS) as signals:
         async with trio.open_nursery() as nursery:
@@ -128,7 +146,7 @@ async def _traded(machine: Machine, view: RunView) -> Ending:
             ending = await machine.run()
             nursery.cancel_scope.cancel()
     if ending.by == "halt" and ending.open_legs:
-        await _escaped(machine)
+        await last.attempt("ESCAPE", machine.world.settings.venue_patience / 1000 + FLAT_CHECK_S, partial(_escaped, machine))
     return ending
 
 
