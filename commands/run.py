@@ -19,8 +19,10 @@ from actors.runtime.observe import Observe
 from actors.runtime.specs import told
 from actors.runtime.state import AlreadyRunning
 from actors.tree import World
+from commands.access import Access, access
 from commands.child import ChildFailed
 from commands.ending import Report, closing_line, code_of
+from commands.keys import ask_passphrase
 from commands.last_resort import LastResort
 from commands.logfile import log_observer
 from commands.options import RunOptions
@@ -72,8 +74,9 @@ class Recorder:
 
 def main(options: RunOptions) -> int:
     """Run, print the summary and, with --json, the one object; returns the exit code."""
+    here = access(options.settings, options.url, os.environ, ask_passphrase)
     with LastResort(json=options.json) as last:
-        report = trio.run(_run, options, last)
+        report = trio.run(_run, options, here, last)
         output = sys.stderr if options.json else sys.stdout
         say(output, text(report))
         if options.json:
@@ -81,7 +84,7 @@ def main(options: RunOptions) -> int:
         return code_of(report)
 
 
-async def _run(options: RunOptions, last: LastResort) -> Report:
+async def _run(options: RunOptions, here: Access, last: LastResort) -> Report:
     began_ns = stopwatch_ns()
     recorder = Recorder()
     settings = options.settings
@@ -92,7 +95,7 @@ async def _run(options: RunOptions, last: LastResort) -> Report:
         async with trio.open_nursery() as nursery:
             if not options.quiet:
                 nursery.start_soon(_shown, options, view)
-            report = await _in_world(options, recorder, view, last, began_ns)
+            report = await _in_world(options, here, recorder, view, last, began_ns)
             nursery.cancel_scope.cancel()
     except* (AlreadyRunning, OtherIdentity, ChildFailed, SlowDisk, VenueError) as group:
         raise _refusal(group) from group
@@ -107,11 +110,11 @@ async def _shown(options: RunOptions, view: RunView) -> None:
     await run_screen(view, stream, lambda: WallClock().utc_ns() // 1_000_000, live=live, colour="NO_COLOR" not in os.environ)
 
 
-async def _in_world(options: RunOptions, recorder: Recorder, view: RunView, last: LastResort, began_ns: int) -> Report:
+async def _in_world(options: RunOptions, here: Access, recorder: Recorder, view: RunView, last: LastResort, began_ns: int) -> Report:
     settings = options.settings
     recorder.watchers.append(partial(_arm, last, options))
-    wanted = Wanted(options.seed, options.market, options.faults, options.url)
-    recorder.observe(Note(WallClock().utc_ns(), "info", "run", f"SIMULATED, play money, no key, no network · seed {options.seed}"))
+    wanted = Wanted(here, options.seed, options.market, options.faults)
+    recorder.observe(Note(WallClock().utc_ns(), "info", "run", _whose_money(options, here)))
     async with world(settings, wanted, recorder.observe) as known:
         log = Path(settings.files.logs) / "evenkeel.log"
         written = log_observer(log, known.clock, log_size=settings.files.log_size, log_keep=settings.files.log_keep)
@@ -126,6 +129,14 @@ async def _in_world(options: RunOptions, recorder: Recorder, view: RunView, last
             report = await _report(options, known, machine, ending, recorder, view, began_ns)
             last.open_legs = report.open_legs
             return report
+
+
+def _whose_money(options: RunOptions, here: Access) -> str:
+    """The first line: play money or real money, and whose."""
+    if not here.live:
+        return f"SIMULATED, play money, no key, no network · seed {options.seed}"
+    money = f"{here.name.upper()}, real money" if here.network else f"REHEARSAL of {here.name}, play money"
+    return f'{money} · owner {here.owner} · subaccount "{options.settings.venue.subaccount}" · signer {here.signer.address}'
 
 
 def _arm(last: LastResort, options: RunOptions, message: msgspec.Struct) -> None:

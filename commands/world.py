@@ -16,16 +16,15 @@ from actors.runtime.clock import VenueClock, WallClock, stopwatch_ns
 from actors.runtime.observe import Observe
 from actors.runtime.state import RunState, state_directory
 from actors.tree import World
+from commands.access import Access
 from commands.child import simulated_nado
 from messages.lifecycle import Note, Opened
 from messages.settings import Settings
 from messages.units import Rate
 from venue.nado.client import NadoVenue
 from venue.nado.http import HttpReads
-from venue.nado.signing import Signer, subaccount_hex
 from venue.nado.socket import TcpDialer
 from venue.protocol import VenueRules
-from venue.throwaway import THROWAWAY_KEY
 
 SCHEMA = "evenkeel.ledger/1"
 COMMITS = 20
@@ -39,10 +38,10 @@ class SlowDisk(Exception):
 class Wanted(msgspec.Struct, frozen=True):
     """What a run was asked for, beside its settings."""
 
+    access: Access
     seed: int
     market: str
     faults: str
-    url: str | None
 
 
 @asynccontextmanager
@@ -53,29 +52,47 @@ async def world(settings: Settings, wanted: Wanted, observe: Observe) -> AsyncIt
     """
     logs = Path(settings.files.logs)
     logs.mkdir(parents=True, exist_ok=True)
-    child = wanted.url is None
-    state = RunState(state_directory(), f"child of {logs.resolve()}" if child else f"{wanted.url} {settings.venue.subaccount}", str(logs.resolve()))
+    here = wanted.access
+    own_venue = not here.gateway
+    state = RunState(state_directory(), here.identity(logs), str(logs.resolve()))
     try:
         async with AsyncExitStack() as stack:
-            url = wanted.url
-            if url is None:
+            if own_venue:
                 url = await stack.enter_async_context(simulated_nado(wanted.seed, wanted.market, wanted.faults, logs / "venue.log"))
-            yield await stack.enter_async_context(_connected(settings, wanted, url, state, observe, own_venue=child))
+                here = msgspec.structs.replace(here, gateway=url)
+            known = await stack.enter_async_context(connected(settings, here, wanted.seed, observe))
+            observe(Note(known.clock.utc_ns(), "info", "run", f"{_place(here)} · {rules_read(known.rules)}"))
+            yield _prepared(settings, wanted, known, state, observe, own_venue=own_venue)
     finally:
         state.close()
 
 
+class Connected(msgspec.Struct, frozen=True):
+    """A venue that has answered: its rules are read and its clock is measured."""
+
+    access: Access
+    venue: NadoVenue
+    rules: VenueRules
+    clock: VenueClock
+
+
 @asynccontextmanager
-async def _connected(settings: Settings, wanted: Wanted, url: str, state: RunState, observe: Observe, *, own_venue: bool) -> AsyncIterator[World]:
-    signer = Signer(THROWAWAY_KEY)
-    sender = subaccount_hex(signer.address, settings.venue.subaccount)
+async def connected(settings: Settings, here: Access, seed: int, observe: Observe) -> AsyncIterator[Connected]:
+    """The venue at `here.gateway`, for as long as the context is open. Raises `VenueError`."""
     clock = VenueClock(WallClock())
-    async with HttpReads(url, sender, name="Nado-simulated") as reads:
+    async with HttpReads(here.gateway, here.sender, name=here.name, archive_url=here.archive) as reads:
         rules = await reads.rules()
-    async with NadoVenue(url, rules, sender, signer, clock, TcpDialer(), seed=wanted.seed, observe=observe) as venue:
+    async with NadoVenue(
+        here.gateway, rules, here.sender, here.signer, clock, TcpDialer(), archive_url=here.archive, seed=seed, observe=observe
+    ) as venue:
         await measure_clock(venue, clock)
-        observe(Note(clock.utc_ns(), "info", "run", f"Nado simulated on {url.removeprefix('http://')} · {rules_read(rules)}"))
-        yield _prepared(settings, wanted, venue, rules, state, clock, observe, sender, own_venue=own_venue)
+        yield Connected(here, venue, rules, clock)
+
+
+def _place(here: Access) -> str:
+    """The venue, in a person's words."""
+    where = here.gateway.partition("://")[2]
+    return f"Nado {here.name} on {where}" if here.network else f"Nado simulated on {where}"
 
 
 def rules_read(rules: VenueRules) -> str:
@@ -86,28 +103,18 @@ def rules_read(rules: VenueRules) -> str:
     return f"rules read: {lots}, min {eth.min_notional.text()}, taker {taker} bp"
 
 
-def _prepared(
-    settings: Settings,
-    wanted: Wanted,
-    venue: NadoVenue,
-    rules: VenueRules,
-    state: RunState,
-    clock: VenueClock,
-    observe: Observe,
-    sender: str,
-    *,
-    own_venue: bool,
-) -> World:
+def _prepared(settings: Settings, wanted: Wanted, known: Connected, state: RunState, observe: Observe, *, own_venue: bool) -> World:
     """The ledger's identity, room for it, and a disk that is quick enough."""
+    rules, clock = known.rules, known.clock
     state.belongs_to(rules.venue)
-    opened = Opened(SCHEMA, rules.venue, rules.chain_id, sender)
+    opened = Opened(SCHEMA, rules.venue, rules.chain_id, known.access.sender)
     logs = Path(settings.files.logs)
     sync = _sync(settings)
     ledger = logs / "ledger.sqlite"
     _make_way(logs, ledger, opened, sync, observe, clock, own_venue=own_venue)
     _measure_disk(logs, sync, settings)
-    csvs = CsvBooks(logs, "Nado-simulated")
-    return World(settings, venue, rules, clock, ledger, opened, state, observe, wanted.seed, lambda: csvs, sync)
+    csvs = CsvBooks(logs, known.access.exchange)
+    return World(settings, known.venue, rules, clock, ledger, opened, state, observe, wanted.seed, lambda: csvs, sync)
 
 
 def _sync(settings: Settings) -> Literal["full", "normal"]:

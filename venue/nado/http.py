@@ -14,6 +14,7 @@ from messages.market import BookSnapshot
 from messages.units import Ms
 from venue.nado import queries
 from venue.nado.codec import CancelledOrders, Whole, payload, read, write
+from venue.nado.tls import trusted
 from venue.protocol import ArchivedOrder, Malformed, Unreachable, VenueRules
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ class HttpReads:
 
         if self._client is None:
             # No proxies from the environment: the sockets would not use them either. No timeout: `_fetch` bounds the whole request.
-            self._client = httpx.AsyncClient(transport=self._transport, trust_env=False, timeout=None)  # noqa: S113
+            self._client = httpx.AsyncClient(transport=self._transport, verify=trusted(), trust_env=False, timeout=None)  # noqa: S113
         headers = {"content-type": "application/json"} if body is not None else None
         try:
             return await self._client.request(method, url, content=body, headers=headers)

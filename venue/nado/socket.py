@@ -9,7 +9,6 @@ connection; the handshake, the closing and the size of a message are bounded. Wh
 """
 
 import json
-import ssl
 from collections.abc import AsyncIterator, Generator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -23,6 +22,7 @@ from wsproto.events import AcceptConnection, Event, Request
 from wsproto.extensions import PerMessageDeflate
 from wsproto.utilities import ProtocolError
 
+from venue.nado.tls import trusted
 from venue.protocol import Unreachable
 
 HANDSHAKE_S = 5.0
@@ -58,8 +58,11 @@ class TcpDialer:
         """Connect, and finish the TLS handshake if there is one."""
         if not tls:
             return await trio.open_tcp_stream(host, port)
-        stream = await trio.open_ssl_over_tcp_stream(host, port, ssl_context=ssl.create_default_context(), https_compatible=True)
-        await stream.do_handshake()
+        stream = await trio.open_ssl_over_tcp_stream(host, port, ssl_context=trusted(), https_compatible=True)
+        try:
+            await stream.do_handshake()
+        except trio.BrokenResourceError as error:
+            raise OSError(f"TLS: {error.__cause__ or 'the connection was lost'}") from error
         return stream
 
 

@@ -1,0 +1,77 @@
+"""Where a venue is and who we are there: one path for the venue of our own, one that outlives us, testnet and mainnet.
+
+simulated                   a venue of our own, or --url; the key that everybody knows
+testnet, mainnet            Nado's addresses; the configured owner, subaccount and key
+testnet, mainnet + --url    a rehearsal: every rule of live trading, at a simulated venue on this machine
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from commands.keys import read_key
+from commands.words import ConfigError, Refusal
+from messages.settings import Settings
+from venue.nado.networks import NETWORKS, Network
+from venue.nado.signing import Signer, subaccount_hex
+from venue.throwaway import THROWAWAY_ADDRESS, THROWAWAY_KEY
+
+SIMULATED = "Nado-simulated"
+
+
+class Access(msgspec.Struct, frozen=True):
+    """Everything that differs between venues, before the first question is asked."""
+
+    name: str
+    """What a ledger calls the venue: `Nado-simulated`, `testnet` or `mainnet`."""
+    live: bool
+    """Do the rules of live trading hold? Also in a rehearsal."""
+    gateway: str
+    """Base URL without `/v1`; "" while our own venue has yet to be started."""
+    archive: str | None
+    """Base URL of the archive; None: the gateway's."""
+    network: Network | None
+    """What the answers are compared with; None where the venue is simulated."""
+    owner: str
+    sender: str
+    """bytes32 of the subaccount."""
+    signer: Signer
+
+    @property
+    def exchange(self) -> Literal["Nado", "Nado-simulated"]:
+        """The CSV files' word for it."""
+        return "Nado" if self.network else "Nado-simulated"
+
+    def identity(self, logs: Path) -> str:
+        """What only one process at a time may trade: this subaccount at this venue. A venue of our own is nobody else's."""
+        return f"{self.gateway} {self.sender}" if self.gateway else f"child of {logs.resolve()}"
+
+
+def access(settings: Settings, url: str | None, environment: Mapping[str, str], passphrase: Callable[[str], str]) -> Access:
+    """Who we are at the configured venue. Reads the key, for live venues only.
+
+    `passphrase(path)` asks a person for that of a keystore. Raises `ConfigError` for a missing owner or a key that cannot be read, `Refusal` for the
+    key that everybody knows.
+    """
+    venue = settings.venue
+    if venue.name == "simulated":
+        sender = subaccount_hex(THROWAWAY_ADDRESS, venue.subaccount)
+        return Access(SIMULATED, False, url or "", None, None, THROWAWAY_ADDRESS, sender, Signer(THROWAWAY_KEY))
+    owner = owner_of(settings)
+    signer = read_key(venue.key, environment, passphrase)
+    if signer.address == THROWAWAY_ADDRESS:
+        message = "this is the key published in the exchange's own examples: whoever sends it money gives it away"
+        raise Refusal("PUBLIC_KEY", "venue.key", message, "use a key of your own", "no order was sent")
+    network = None if url else NETWORKS[venue.name]
+    gateway, archive = (network.gateway, network.archive) if network else (url or "", None)
+    return Access(venue.name, True, gateway, archive, network, owner, subaccount_hex(owner, venue.subaccount), signer)
+
+
+def owner_of(settings: Settings) -> str:
+    """The owner's address, lowercase. Raises `ConfigError` when none is configured: a linked key does not reveal it."""
+    if not settings.venue.owner:
+        message = f"venue.owner: is needed on {settings.venue.name}, a key does not reveal whose subaccount it acts for"
+        raise ConfigError("NOT_WRITTEN", "venue.owner", message, 'write venue.owner = "0x..."')
+    return settings.venue.owner.lower()
