@@ -21,9 +21,11 @@ import trio
 
 from actors.inquiry import Inquiry
 from actors.runtime import barrier
-from actors.runtime.barrier import Barrier, EpochBumped, FillsDue, Recovered, VotesDue
+from actors.runtime.barrier import Barrier, ClockJumped, EpochBumped, FillsDue, Recovered, VotesDue
+from actors.runtime.clock import ClockWatch, Shift
 from actors.runtime.specs import told
 from actors.tree import Channels, Tree, World
+from actors.waking import Waking
 from messages.execution import Outcome, PlanClosed
 from messages.lifecycle import AccountStream, CycleEnded, Directive, Halted, Held, Hop, Note, Started
 from messages.settings import Settings
@@ -72,6 +74,7 @@ class Machine:
         self.budget = WeightBudget()
         self.tree = self.planted()
         self._inquiry = Inquiry(world, self.channels)
+        self._waking = Waking(world, self.channels)
         self._unwind = unwind_weight(len(world.settings.flatten_steps))
         self._fills_due_ms = 0
         self._stop: Stop | None = None
@@ -93,6 +96,8 @@ class Machine:
             self.channels.to_ledger.post(Started(self.world.seed, self.world.clock.utc_ns()))
             nursery.start_soon(self._run_tree)
             nursery.start_soon(self._inquiry.reconcile_for_ever)
+            self._clocks = ClockWatch(self.world.clock)
+            nursery.start_soon(self._clocks.look_for_ever, self.channels.inbox.post)
             ending = await self._conduct()
             nursery.cancel_scope.cancel()
         return ending if self._gone is None or ending.by == "halt" else self._halt("GAVE_UP", self._gone.detail)
@@ -133,6 +138,8 @@ class Machine:
             return self._stopping(message)
         if isinstance(message, AccountStream | CycleEnded):
             self._inquiry.reconcile_soon()
+        elif isinstance(message, Shift):
+            self._shifted(message)
         elif isinstance(message, Skipped):
             self.channels.to_ledger.post(message)
         elif isinstance(message, EpochBumped):
@@ -145,7 +152,17 @@ class Machine:
             self._step(message)
         return None
 
+    def _shifted(self, shift: Shift) -> None:
+        self._waking.shifted(shift, self._nursery)
+        if shift.jumped and self.barrier.sealed:
+            plan = self.barrier.sealed.plan
+            self._step(ClockJumped(plan.epoch, plan.seq, shift.text()))
+
     def _propose(self, plan: SizingPlan) -> None:
+        shift = self._clocks.look()
+        if shift:
+            self.world.observe(shift)
+            self._shifted(shift)
         obstacle = self._obstacle(plan)
         if obstacle:
             self._note("info", f"{plan.purpose} not sealed: {obstacle}")
@@ -159,6 +176,9 @@ class Machine:
             return f"the barrier is {self.barrier.phase}"
         if not self.channels.legs_idle or not self.tree.legs_up():
             return "a leg is not ready for it"
+        asleep = self._waking.obstacle(plan)
+        if asleep:
+            return asleep
         now_ms = self.world.clock.now_ms()
         if plan.increases and not self.budget.affords(2 + self._unwind, now_ms):
             return "the rate limit leaves no weight for this plan and a full unwind"

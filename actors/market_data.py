@@ -13,14 +13,14 @@ from dataclasses import dataclass, field
 import trio
 
 from actors.local_book import LocalBook
-from actors.runtime.clock import VenueClock
+from actors.runtime.clock import ROUND_TRIP_MAX_MS, VenueClock
 from actors.runtime.mailbox import Latest
 from actors.runtime.observe import Observe
 from messages.lifecycle import Note
-from messages.market import BookDelta, LegQuote, PairQuote
+from messages.market import BookDelta, BookSnapshot, LegQuote, PairQuote
 from messages.settings import Settings
-from messages.units import Ms
-from venue.protocol import ProductRules, Venue, VenueError, VenueRules
+from messages.units import Ms, Ns
+from venue.protocol import ProductRules, Unreachable, Venue, VenueError, VenueRules
 
 RECONNECT_S = (0.1, 5.0)
 """First and longest pause between two attempts to connect."""
@@ -30,6 +30,8 @@ RULES_EVERY_S = 5.0
 """How often oracle prices and trading status are read."""
 CLOCK_EVERY_S = 30.0
 """How often the venue's clock is read (design: the barrier)."""
+MEASUREMENTS = 3
+"""How often the clock is asked for before a measurement is given up."""
 
 
 @dataclass
@@ -44,6 +46,8 @@ class Market:
     frozen: int = 0
     wanted: set[int] = field(default_factory=set)
     """Products whose book must start over from a snapshot."""
+    asked_ns: dict[int, int] = field(default_factory=dict)
+    """Product -> steady time at which the snapshot was asked for that its book began from."""
 
     @classmethod
     def of(cls, rules: VenueRules) -> "Market":
@@ -59,6 +63,11 @@ class Market:
             self.wanted.add(delta.product_id)
         return result == "applied"
 
+    def load(self, snapshot: BookSnapshot, asked_ns: int) -> None:
+        """A book starts over from a snapshot that was asked for at steady time `asked_ns`."""
+        self.books[snapshot.product_id].load(snapshot)
+        self.asked_ns[snapshot.product_id] = asked_ns
+
     def lost(self) -> None:
         """The stream is gone: no book can be trusted."""
         for book in self.books.values():
@@ -71,7 +80,7 @@ class Market:
             return None
         self.version += 1
         eth, sol = (self._leg(product) for product in (self.rules.eth, self.rules.sol))
-        return PairQuote(self.version, Ms(now_ms), eth, sol, self.active)
+        return PairQuote(self.version, Ms(now_ms), eth, sol, self.active, Ns(min(self.asked_ns.values())))
 
     def _leg(self, product: ProductRules) -> LegQuote:
         book = self.books[product.product_id]
@@ -119,9 +128,14 @@ class _Feed:
     async def resync(self) -> None:
         """Snapshot every product that wants one."""
         for product in sorted(self.market.wanted):
-            self.market.books[product].load(await self.venue.reads.book(product))
+            await self.read_anew(product)
             self.market.wanted.discard(product)
             self.publish()
+
+    async def read_anew(self, product: int) -> None:
+        """One book starts over from a snapshot."""
+        asked_ns = self.clock.steady_ns()
+        self.market.load(await self.venue.reads.book(product), asked_ns)
 
     async def prove(self) -> None:
         """Products silent for half of `max_quote_age` are compared with a snapshot."""
@@ -146,7 +160,7 @@ class _Feed:
         if book.proven_ns != before or product in self.market.wanted:
             return
         self.market.frozen += 1
-        book.load(await self.venue.reads.book(product))
+        await self.read_anew(product)
         self.note(f"product {product}: the feed was silent while the book moved; started over from a snapshot")
         self.publish()
 
@@ -170,10 +184,13 @@ class _Feed:
 
 
 async def measure_clock(venue: Venue, clock: VenueClock) -> None:
-    """Ask the venue for its time and take the measurement. Raises `VenueError`."""
-    asked_ns = clock.utc_ns()
-    venue_ms = await venue.reads.time_ms()
-    clock.measured(asked_ns, venue_ms, clock.utc_ns())
+    """Ask the venue for its time until an answer is quick enough to mean something. Raises `VenueError`, also when three were too slow."""
+    for _ in range(MEASUREMENTS):
+        asked_ns = clock.steady_ns()
+        venue_ms = await venue.reads.time_ms()
+        if clock.measured(asked_ns, venue_ms, clock.steady_ns()):
+            return
+    raise Unreachable(f"the venue's clock: {MEASUREMENTS} answers in a row took longer than {ROUND_TRIP_MAX_MS} ms")
 
 
 async def run(

@@ -66,6 +66,8 @@ class PairQuote(msgspec.Struct, frozen=True):
     sol: LegQuote
     venue_active: bool
     """The venue's status is `active`."""
+    read_ns: Ns = Ns(0)
+    """Steady time of this machine (no venue time) at which the snapshot was asked for that the older of both books began from."""
 
     def age_ms(self, now_ms: int) -> tuple[Ms, Ms]:
         """Age of the ETH and the SOL book at venue time `now_ms`, since each was last proven."""

@@ -213,6 +213,10 @@ class Venue(Protocol):
         """Fills, order updates and position changes of the subaccount, authenticated, in order, for one connection's life."""
         ...
 
+    async def disconnect(self) -> None:
+        """Give up every connection there is, now. Whoever needs one makes a new one; what was under way ends as lost."""
+        ...
+
     async def cancel_all(self, product_ids: Sequence[int]) -> None:
         """Cancel every order of the subaccount on these products. Never called with an empty list. Raises `VenueError`."""
         ...

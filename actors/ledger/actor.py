@@ -158,7 +158,7 @@ class _Desk:
     _checkpointed: int = 0
 
     def work(self, messages: Sequence[LedgerMessage]) -> None:
-        batch = self.clerk.step(messages, venue_ns(self.clock))
+        batch = self.clerk.step(messages, self.clock.now_ns())
         if batch.rows:
             self.store.append_all(batch.rows)
         for message in batch.posts:
@@ -183,11 +183,6 @@ class _Desk:
         if fold.flight is None and fold.rows >= self._checkpointed + CHECKPOINT_ROWS:
             self.store.checkpoint()
             self._checkpointed = fold.rows
-
-
-def venue_ns(clock: VenueClock) -> int:
-    """Venue time in nanoseconds."""
-    return clock.utc_ns() + clock.offset_ms * 1_000_000
 
 
 def reread(store: Store, csvs: CsvBooks | None, observe: Observe, clock: VenueClock) -> Fold:
@@ -221,7 +216,7 @@ async def ledger_actor(
     A broken chain does not stop it, because what is open must still be closed: the rows that are good are folded and entering is blocked.
     """
     with inbox:
-        store, broken = _opened(path, opened, sync, venue_ns(clock))
+        store, broken = _opened(path, opened, sync, clock.now_ns())
         try:
             books = csvs if csvs is not None and resumed(csvs, observe, clock) else None
             fold = reread(store, books, observe, clock)

@@ -17,6 +17,8 @@ nothing was sent. After `Place` the plan ends when the ledger says that both ord
     placed       Outcome            placed       Tell the ledger; unknown: Resolve
     placed       FillsDue           placed       Resolve
     placed       PlanClosed         idle         Settle
+    voting       ClockJumped        idle         Tell three: Abort
+    placed       ClockJumped        placed       Resolve
     any          EpochBumped        recovering   voting: Abort to the ledger; placed: Resolve
 
 Two rules hold in every row: a message of another (epoch, seq) than the plan in flight changes nothing, and (epoch, seq) only ever rises.
@@ -50,6 +52,14 @@ class FillsDue(msgspec.Struct, frozen=True):
     seq: int
 
 
+class ClockJumped(msgspec.Struct, frozen=True):
+    """The machine slept, or its clock was set: what this plan was decided on is no longer so."""
+
+    epoch: int
+    seq: int
+    how: str
+
+
 class EpochBumped(msgspec.Struct, frozen=True):
     """Legs or ledger are about to be started again; both old legs are proven gone and the new epoch is on disk."""
 
@@ -61,7 +71,7 @@ class Recovered(msgspec.Struct, frozen=True):
     """The ledger has no order without an ending."""
 
 
-Event = SizingPlan | Ready | Declined | VotesDue | FillsDue | Outcome | PlanClosed | EpochBumped | Recovered
+Event = SizingPlan | Ready | Declined | VotesDue | FillsDue | ClockJumped | Outcome | PlanClosed | EpochBumped | Recovered
 
 
 class Tell(msgspec.Struct, frozen=True):
@@ -208,12 +218,16 @@ def _votes_due(barrier: Barrier, _event: VotesDue, _now_ms: int) -> Step:
     return _abort(barrier, "VOTES_LATE", f"no vote in time from {', '.join(missing)}")
 
 
+def _jumped(barrier: Barrier, event: ClockJumped, _now_ms: int) -> Step:
+    return _abort(barrier, "CLOCK_JUMPED", event.how)
+
+
 def _outcome(barrier: Barrier, outcome: Outcome, _now_ms: int) -> Step:
     actions: tuple[Action, ...] = (TellLedger(outcome),)
     return barrier, (*actions, Resolve()) if outcome.kind == "unknown" else actions
 
 
-def _fills_due(barrier: Barrier, _event: FillsDue, _now_ms: int) -> Step:
+def _fills_due(barrier: Barrier, _event: FillsDue | ClockJumped, _now_ms: int) -> Step:
     return barrier, (Resolve(),)
 
 
@@ -229,8 +243,10 @@ _ROWS: dict[tuple[Phase, type], Callable[..., Step]] = {
     ("voting", Ready): _ready,
     ("voting", Declined): _declined,
     ("voting", VotesDue): _votes_due,
+    ("voting", ClockJumped): _jumped,
     ("placed", Outcome): _outcome,
     ("placed", FillsDue): _fills_due,
+    ("placed", ClockJumped): _fills_due,
     ("placed", PlanClosed): _closed,
     ("recovering", Outcome): _outcome,
     ("recovering", PlanClosed): _closed_in_doubt,

@@ -66,9 +66,13 @@ class Latest(Generic[T]):
         changed, self._changed = self._changed, trio.Event()
         changed.set()
 
+    def clear(self) -> None:
+        """Forget the value: until the next `put` there is none."""
+        self._value = None
+
     @property
     def value(self) -> T | None:
-        """The newest value; None before the first."""
+        """The newest value; None before the first, and after `clear`."""
         return self._value
 
     async def newer_than(self, version: int) -> T:

@@ -12,7 +12,7 @@ import trio
 
 from actors.ledger import CsvBooks, Fold, Store
 from actors.market_data import measure_clock
-from actors.runtime.clock import RunClock, VenueClock
+from actors.runtime.clock import Clock, RunClock, VenueClock
 from actors.runtime.specs import ChildSpec, SupervisorSpec
 from actors.runtime.state import RunState
 from actors.tree import Channels, Tree, World
@@ -111,23 +111,31 @@ def rows(ledger: Path) -> bytes:
 
 @asynccontextmanager
 async def bench(
-    folder: Path, settings: Settings, *, market: str = "flat:2756.9/115.86", seed: int = 7, faults: Faults = NO_FAULTS
+    folder: Path,
+    settings: Settings,
+    *,
+    market: str = "flat:2756.9/115.86",
+    seed: int = 7,
+    faults: Faults = NO_FAULTS,
+    clocks: tuple[Clock, Clock] | None = None,
 ) -> AsyncIterator[Bench]:
-    """A machine on a venue of its own, both gone at the end of the context."""
-    clock = RunClock(START_NS)
-    venue = SimulatedVenue(Exchange(), market_named(market, seed), clock, faults)
+    """A machine on a venue of its own, both gone at the end of the context. `clocks`: the venue's and the machine's."""
+    of_venue, of_machine = clocks or (RunClock(START_NS), RunClock(START_NS))
+    venue = SimulatedVenue(Exchange(), market_named(market, seed), of_venue, faults)
     venue.fund(THROWAWAY_SENDER, Quote(10_000 * ONE))
     async with trio.open_nursery() as outside:
         await outside.start(venue.run)
-        async with connected(folder, settings, venue, outside, seed) as ready:
+        async with connected(folder, settings, venue, outside, seed, of_machine) as ready:
             yield ready
         outside.cancel_scope.cancel()
 
 
 @asynccontextmanager
-async def connected(folder: Path, settings: Settings, venue: SimulatedVenue, outside: trio.Nursery, seed: int = 7) -> AsyncIterator[Bench]:
+async def connected(
+    folder: Path, settings: Settings, venue: SimulatedVenue, outside: trio.Nursery, seed: int = 7, of_machine: Clock | None = None
+) -> AsyncIterator[Bench]:
     """A machine of its own process on a venue that is there already."""
-    clock = VenueClock(RunClock(START_NS))
+    clock = VenueClock(of_machine or RunClock(START_NS))
     transport = httpx.ASGITransport(app=application(venue))
     async with HttpReads(URL, THROWAWAY_SENDER, name="test", transport=transport) as reads:
         rules = await reads.rules()

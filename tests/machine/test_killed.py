@@ -40,15 +40,14 @@ PHASES: dict[str, tuple[Callable[[msgspec.Struct], bool], float]] = {
 """Phase -> what marks it, and how many seconds later the crash comes."""
 
 
-def crash_in(ready: Bench, nursery: trio.Nursery, actor: str, phase: str) -> None:
-    """Arrange for `actor` to die in `phase`, the first time it comes."""
+def strike_in(ready: Bench, nursery: trio.Nursery, phase: str, strike: Callable[[], None]) -> None:
+    """Arrange for `strike` in `phase`, the first time it comes."""
     marks, after_s = PHASES[phase]
-    target = ready.machine.tree.targets[actor]
     struck: list[bool] = []
 
     async def later() -> None:
         await trio.sleep(after_s)
-        target.crash()
+        strike()
 
     def watch(said: msgspec.Struct) -> None:
         if marks(said) and not struck:
@@ -56,7 +55,7 @@ def crash_in(ready: Bench, nursery: trio.Nursery, actor: str, phase: str) -> Non
             if after_s:
                 nursery.start_soon(later)
             else:
-                target.crash()
+                strike()
 
     ready.watchers.append(watch)
 
@@ -67,7 +66,7 @@ async def test_killed(autojump_clock: trio.testing.MockClock, tmp_path: Path, nu
     """R4, R14, L2: whoever dies, whenever: the pair ends flat, no order is sent twice, and the death is counted."""
     seed_trio(11)
     async with bench(tmp_path, HUNDRED) as ready:
-        crash_in(ready, nursery, actor, phase)
+        strike_in(ready, nursery, phase, ready.machine.tree.targets[actor].crash)
         ending = await ready.run(within_s=120)
         totals = ready.totals()
         log = ready.venue.exchange.order_log

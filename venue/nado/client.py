@@ -19,6 +19,7 @@ from messages.lifecycle import Note
 from venue.nado import codec
 from venue.nado.forge import NadoForge
 from venue.nado.http import HttpReads
+from venue.nado.lines import Lines
 from venue.nado.orders import order_wire
 from venue.nado.signing import Signer, cancellation_products_digest, order_nonce, stream_authentication_digest
 from venue.nado.socket import Dialer
@@ -58,7 +59,7 @@ class NadoVenue:
         self._sender = sender
         self._signer = signer
         self._clock = clock
-        self._dialer = dialer
+        self._dialer = Lines(dialer)
         self._chance = random.Random(seed)  # noqa: S311 - jitter and the free bits of a nonce
         self._observe = observe
         self._forge = NadoForge(rules, sender, signer)
@@ -118,6 +119,11 @@ class NadoVenue:
                 yield cast("AsyncIterator[AccountEvent]", events)
             finally:
                 self._tell("account stream", events)
+
+    async def disconnect(self) -> None:
+        """Give up every connection there is: sockets, and what HTTP keeps open. Each is made anew by whoever needs it."""
+        await self._dialer.cut()
+        await self._http.aclose()
 
     async def cancel_all(self, product_ids: Sequence[int]) -> None:
         """Cancel every order of the subaccount on these products. Raises `VenueError`.

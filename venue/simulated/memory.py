@@ -50,6 +50,8 @@ class MemoryDialer:
         self.venue = venue
         self.refusing = False
         """Set to let every dial fail, as when the host is down."""
+        self.dials = 0
+        """Streams handed out so far."""
         self._nursery = nursery
 
     async def dial(self, host: str, port: int, *, tls: bool) -> trio.abc.Stream:
@@ -57,6 +59,7 @@ class MemoryDialer:
         await trio.lowlevel.checkpoint()
         if self.refusing:
             raise ConnectionRefusedError(f"nobody listens on {host}:{port} (tls: {tls})")
+        self.dials += 1
         ours, theirs = memory_stream_pair()
         self._nursery.start_soon(serve_stream, theirs, self.venue)
         return ours
