@@ -30,6 +30,8 @@ class LocalBook:
         self._usable = False
         self.proven_ns = Ns(0)
         """Venue time at which the book was last proven right."""
+        self.asked_ns = 0
+        """Steady time of this machine at which the snapshot was asked for that the book began from."""
 
     @property
     def usable(self) -> bool:
@@ -46,8 +48,9 @@ class LocalBook:
         self._usable = False
         self._chain_ns = None
 
-    def load(self, snapshot: BookSnapshot) -> None:
-        """Start over from a snapshot."""
+    def load(self, snapshot: BookSnapshot, asked_ns: int = 0) -> None:
+        """Start over from a snapshot that was asked for at steady time `asked_ns`."""
+        self.asked_ns = asked_ns
         self._bids = {int(level.price): int(level.amount) for level in snapshot.bids}
         self._asks = {int(level.price): int(level.amount) for level in snapshot.asks}
         self._snapshot_ns = snapshot.at_ns

@@ -17,7 +17,7 @@ from actors.runtime.clock import ROUND_TRIP_MAX_MS, VenueClock
 from actors.runtime.mailbox import Latest
 from actors.runtime.observe import Observe
 from messages.lifecycle import Note
-from messages.market import BookDelta, BookSnapshot, LegQuote, PairQuote
+from messages.market import BookDelta, LegQuote, PairQuote
 from messages.settings import Settings
 from messages.units import Ms, Ns
 from venue.protocol import ProductRules, Unreachable, Venue, VenueError, VenueRules
@@ -46,8 +46,6 @@ class Market:
     frozen: int = 0
     wanted: set[int] = field(default_factory=set)
     """Products whose book must start over from a snapshot."""
-    asked_ns: dict[int, int] = field(default_factory=dict)
-    """Product -> steady time at which the snapshot was asked for that its book began from."""
 
     @classmethod
     def of(cls, rules: VenueRules) -> "Market":
@@ -63,11 +61,6 @@ class Market:
             self.wanted.add(delta.product_id)
         return result == "applied"
 
-    def load(self, snapshot: BookSnapshot, asked_ns: int) -> None:
-        """A book starts over from a snapshot that was asked for at steady time `asked_ns`."""
-        self.books[snapshot.product_id].load(snapshot)
-        self.asked_ns[snapshot.product_id] = asked_ns
-
     def lost(self) -> None:
         """The stream is gone: no book can be trusted."""
         for book in self.books.values():
@@ -80,7 +73,7 @@ class Market:
             return None
         self.version += 1
         eth, sol = (self._leg(product) for product in (self.rules.eth, self.rules.sol))
-        return PairQuote(self.version, Ms(now_ms), eth, sol, self.active, Ns(min(self.asked_ns.values())))
+        return PairQuote(self.version, Ms(now_ms), eth, sol, self.active, Ns(min(book.asked_ns for book in self.books.values())))
 
     def _leg(self, product: ProductRules) -> LegQuote:
         book = self.books[product.product_id]
@@ -135,7 +128,7 @@ class _Feed:
     async def read_anew(self, product: int) -> None:
         """One book starts over from a snapshot."""
         asked_ns = self.clock.steady_ns()
-        self.market.load(await self.venue.reads.book(product), asked_ns)
+        self.market.books[product].load(await self.venue.reads.book(product), asked_ns)
 
     async def prove(self) -> None:
         """Products silent for half of `max_quote_age` are compared with a snapshot."""
