@@ -15,6 +15,7 @@ import trio
 
 from actors.gates import Denial, entry_denial, limit_price
 from actors.lattice import Side, size_pair, vwap
+from actors.repair import Way, cheapest
 from actors.runtime.clock import VenueClock
 from actors.runtime.mailbox import Latest
 from actors.runtime.observe import Observe
@@ -175,24 +176,26 @@ class Sizer:
         sol = self._order(quote.sol, self.rules.sol, -held.sol, slippage, reduce_only=True)
         return self._plan(look, quote, (purpose, held.cycle, held.flattens, 0), eth, sol)
 
-    # -- uneven: complete the pair, else flatten both ------------------------------------------------------------------------------------------
+    # -- uneven: the cheapest of completing, adjusting and flattening ---------------------------------------------------------------------------
 
     def _uneven(self, look: Look, quote: PairQuote) -> SizingPlan | None:
         held = look.held
         step = held.repairs + held.flattens
         if step and look.now_ms < held.last_change_ms + min(RETRY_MS[0] << min(step, 10), RETRY_MS[1]):
             return None
-        missing_eth, missing_sol = held.eth_wanted - held.eth, held.sol_wanted - held.sol
-        one_leg_missing = (missing_eth == 0) != (missing_sol == 0)
         repairable = held.flattens == 0 and held.repairs < self.settings.max_repair_steps and not look.directive.leave_now
-        if one_leg_missing and repairable and _tradable(quote):
-            return self._repair(look, quote, missing_eth, missing_sol)
+        if repairable and _tradable(quote):
+            way = cheapest(held, quote, self.settings, self.rules)
+            if way.name != "flatten":
+                return self._repair(look, quote, way)
         return self._flatten(look, quote) if _closable(quote) else None
 
-    def _repair(self, look: Look, quote: PairQuote, missing_eth: int, missing_sol: int) -> SizingPlan:
-        eth = self._order(quote.eth, self.rules.eth, missing_eth, self.settings.max_slippage, reduce_only=False)
-        sol = self._order(quote.sol, self.rules.sol, missing_sol, self.settings.max_slippage, reduce_only=False)
-        return self._plan(look, quote, ("repair", look.held.cycle, look.held.repairs + 1, 0), eth, sol)
+    def _repair(self, look: Look, quote: PairQuote, way: Way) -> SizingPlan:
+        """Orders that make a position larger are FOK, those that trim are reduce-only IOC."""
+        held, slippage = look.held, self.settings.max_slippage
+        eth = self._order(quote.eth, self.rules.eth, way.eth, slippage, reduce_only=way.eth * held.eth_wanted < 0)
+        sol = self._order(quote.sol, self.rules.sol, way.sol, slippage, reduce_only=way.sol * held.sol_wanted < 0)
+        return self._plan(look, quote, ("repair", held.cycle, held.repairs + 1, 0), eth, sol)
 
     def _flatten(self, look: Look, quote: PairQuote) -> SizingPlan | None:
         held = look.held

@@ -1,0 +1,164 @@
+"""The cheapest way out of an uneven pair, on books made for each case."""
+
+import random
+from typing import Any
+
+import msgspec
+import pytest
+
+from actors.repair import Way, cheapest
+from messages.lifecycle import Held
+from messages.market import LegQuote, Level, PairQuote
+from messages.settings import Settings
+from messages.units import ONE, Base, Bps, Price, Quote, imbalance, notional
+from tests.actors.fakes import RULES, START_MS, held, ladder, quote
+
+THOUSAND = Settings()
+
+
+def uneven(eth: str, sol: str, *, wanted: tuple[str, str] = ("0.357", "-8.5"), **changes: Any) -> Held:
+    prices = {"eth_vwap": Price.of("2756.9"), "sol_vwap": Price.of("115.86")}
+    amounts = {"eth": Base.of(eth), "sol": Base.of(sol), "eth_wanted": Base.of(wanted[0]), "sol_wanted": Base.of(wanted[1])}
+    return held(phase="uneven", cycle=1, enters=1, **(prices | amounts | changes))
+
+
+def way_out(standing: Held, book: PairQuote | None = None, settings: Settings = THOUSAND) -> Way:
+    return cheapest(standing, book or quote(), settings, RULES)
+
+
+def with_sol(**changes: Any) -> PairQuote:
+    book = quote()
+    return msgspec.structs.replace(book, sol=msgspec.structs.replace(book.sol, **changes))
+
+
+def test_a_leg_that_never_came_is_completed_with_exactly_what_is_missing() -> None:
+    """O3, O11: the other leg is left alone."""
+    way = way_out(uneven("0.357", "0"))
+    assert (way.name, way.eth, way.sol) == ("complete", 0, Base.of("-8.5"))
+
+
+def test_the_mirrored_pair_is_completed_on_its_own_side() -> None:
+    way = way_out(uneven("-0.357", "0", wanted=("-0.357", "8.5")))
+    assert (way.name, way.eth, way.sol) == ("complete", 0, Base.of("8.5"))
+
+
+def test_a_leg_that_cannot_be_bought_within_the_slippage_is_not_completed_but_the_other_closed() -> None:
+    thin = (Level(Price.of("115.86"), Base.of("0.1")), Level(Price.of("110"), Base.of("1000")))
+    assert way_out(uneven("0.357", "0"), with_sol(bids=thin)).name == "flatten"
+
+
+def test_a_pair_that_a_price_move_would_leave_unbalanced_is_adjusted_to_one_that_keeps_the_promise() -> None:
+    """SOL fell 0.3 % while it was missing: 8.5 SOL no longer balance 0.357 ETH, other lots do."""
+    moved = with_sol(bids=ladder("115.51", "0.01", "1000", up=False), asks=ladder("115.52", "0.01", "1000", up=True))
+    standing = uneven("0.357", "0")
+    way = way_out(standing, moved)
+    assert way.name in {"adjust", "flatten"}
+    if way.name == "adjust":
+        eth = notional(standing.eth_vwap, standing.eth + way.eth)
+        assert imbalance(eth, notional(Price.of("115.51"), way.sol)) <= THOUSAND.max_imbalance
+
+
+def test_a_remainder_too_small_to_be_sent_is_met_by_trimming_the_other_leg() -> None:
+    """O13: 0.5 SOL (58 USD) are missing, less than the venue takes."""
+    standing = uneven("0.357", "-8")
+    way = way_out(standing)
+    assert way.name == "trim"
+    assert way.eth < 0
+    assert way.sol == 0
+    left = notional(standing.eth_vwap, standing.eth + way.eth)
+    assert imbalance(left, notional(standing.sol_vwap, standing.sol)) <= THOUSAND.max_imbalance
+
+
+def test_two_partial_legs_become_a_smaller_pair() -> None:
+    standing = uneven("0.3", "-5")
+    way = way_out(standing)
+    assert way.name == "adjust"
+    assert way.eth <= 0
+    assert way.sol < 0, "the lagging leg is completed"
+
+
+def test_nothing_but_closing_is_left_for_what_the_entry_did_not_want() -> None:
+    """R4, --adopt: a leg of unknown origin, or larger than the plan, or the wrong way round."""
+    for standing in (uneven("0.357", "0", wanted=("0", "0")), uneven("0.4", "0"), uneven("-0.1", "0")):
+        assert way_out(standing).name == "flatten"
+
+
+def test_a_wide_book_makes_giving_up_cheaper_than_completing() -> None:
+    """SOL 40 bps wide: crossing it once costs more than closing ETH... but opening the pair again would cross it as well, so completing stays cheaper."""
+    wide = with_sol(bids=ladder("115.40", "0.01", "1000", up=False), asks=ladder("115.86", "0.01", "1000", up=True))
+    standing = uneven("0.357", "0", sol_vwap=Price(0))
+    completing, closing = way_out(standing, wide), way_out(uneven("0.357", "0", wanted=("0", "0")), wide)
+    assert completing.cost > closing.cost
+    assert completing.name != "complete", "8.5 SOL at 115.40 against 0.357 ETH is 0.35 % off: the promise forbids it"
+
+
+def test_a_leg_paid_at_a_price_that_is_not_known_is_reckoned_at_the_mid() -> None:
+    assert way_out(uneven("0.357", "0", eth_vwap=Price(0), wanted=("0.357", "-8.5"))).name in {"complete", "adjust"}
+
+
+def _random_case(chance: random.Random) -> tuple[Held, PairQuote]:
+    sign = chance.choice((1, -1))
+    eth_price, sol_price = Price(chance.randint(15_000, 50_000) * ONE // 10), Price(chance.randint(6_000, 30_000) * ONE // 100)
+    eth_lots = chance.randint(10, 2_000)
+    equal = max(1, round(eth_lots * eth_price / sol_price / 100))
+    wanted = eth_lots, chance.choice((equal, chance.randint(5, 1_000)))
+    got = chance.choice((wanted[0], chance.randint(0, wanted[0]))), chance.choice((0, wanted[1], chance.randint(0, wanted[1])))
+    eth_step, sol_step = RULES.eth.size_step, RULES.sol.size_step
+    amounts = {"eth": got[0] * eth_step, "sol": -got[1] * sol_step, "eth_wanted": wanted[0] * eth_step, "sol_wanted": -wanted[1] * sol_step}
+    standing = held(
+        phase="uneven", cycle=1, enters=1, eth_vwap=eth_price, sol_vwap=sol_price, **{name: Base(sign * amount) for name, amount in amounts.items()}
+    )
+    return standing, PairQuote(1, START_MS, _book(chance, 4, eth_price, "0.1"), _book(chance, 8, sol_price, "0.01"), venue_active=True)  # type: ignore[arg-type]
+
+
+def _book(chance: random.Random, product: int, price: Price, tick: str) -> LegQuote:
+    step, moved = Price.of(tick), Price(price + chance.randint(-20, 20) * Price.of(tick))
+    sizes = [Base(chance.randint(1, 400) * ONE) for _ in range(10)]
+    bids = tuple(Level(Price(moved - i * step), size) for i, size in enumerate(sizes))
+    asks = tuple(Level(Price(moved + (i + 1) * step), size) for i, size in enumerate(sizes))
+    return LegQuote(product, bids, asks, START_MS, moved, "live")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("seed", range(300))
+def test_whatever_is_chosen_lowers_the_exposure_stays_within_the_entry_and_keeps_the_promise(seed: int) -> None:
+    """O14, I2. Repeat one with: pytest tests/actors/test_repair.py -k 'promise and [SEED]'."""
+    standing, book = _random_case(random.Random(seed))
+    way = cheapest(standing, book, THOUSAND, RULES)
+    eth, sol = standing.eth + way.eth, standing.sol + way.sol
+    if way.name == "flatten":
+        assert (eth, sol) == (0, 0)
+        return
+    before = abs(standing.eth * book.eth.mid + standing.sol * book.sol.mid)
+    assert abs(eth * book.eth.mid + sol * book.sol.mid) < before
+    assert 0 < abs(eth) <= abs(standing.eth_wanted)
+    assert 0 < abs(sol) <= abs(standing.sol_wanted)
+    assert (way.eth % RULES.eth.size_step, way.sol % RULES.sol.size_step) == (0, 0)
+    paid = [_paid(standing.eth, way.eth, standing.eth_vwap, book.eth), _paid(standing.sol, way.sol, standing.sol_vwap, book.sol)]
+    assert imbalance(*paid) <= THOUSAND.max_imbalance
+    for amount, wanted, leg in ((way.eth, standing.eth_wanted, book.eth), (way.sol, standing.sol_wanted, book.sol)):
+        if amount * wanted > 0:
+            assert _walked(amount, leg) >= RULES.eth.min_notional
+
+
+def _paid(kept: int, order: int, vwap: Price, leg: LegQuote) -> Quote:
+    """What the pair that is left has cost: a trim takes from what was paid, a completion adds what the book asks."""
+    if order * kept < 0:
+        return notional(vwap, abs(kept + order))
+    return Quote(notional(vwap, kept) + _walked(order, leg))
+
+
+def _walked(order: int, leg: LegQuote) -> int:
+    cost, left = 0, abs(order)
+    for level in leg.asks if order > 0 else leg.bids:
+        cost += notional(level.price, min(left, level.amount))
+        left -= min(left, level.amount)
+    return cost
+
+
+def test_of_the_random_cases_every_way_is_taken_by_some() -> None:
+    names = {cheapest(*_random_case(random.Random(seed)), THOUSAND, RULES).name for seed in range(300)}
+    assert names == {"complete", "trim", "adjust", "flatten"}
+
+
+def test_with_no_tolerance_at_all_a_pair_that_cannot_be_exact_is_closed() -> None:
+    assert way_out(uneven("0.357", "0"), settings=Settings(max_imbalance=Bps(0))).name == "flatten"
