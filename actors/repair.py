@@ -31,7 +31,6 @@ from messages.sizing import Leg
 from messages.units import ONE, Base, Bps, Price, Quote, imbalance, notional
 from venue.protocol import ProductRules, VenueRules
 
-
 Name = Literal["complete", "trim", "adjust", "flatten"]
 
 

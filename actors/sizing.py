@@ -38,6 +38,12 @@ RETRY_MS = (100, 5_000)
 """First and longest pause before another repair or flatten step; doubles with each."""
 
 
+ENDLESS = Base(10**9 * ONE)
+"""More than anybody holds."""
+BLIND_AFTER_MS = 3_000
+"""How long a book is waited for before something open is left at a limit reckoned from the oracle."""
+
+
 class Memory(msgspec.Struct, frozen=True):
     """All that sizing remembers. `version` is that of the Held its last proposal was made on."""
 
@@ -69,12 +75,27 @@ class Sizer:
         """At most one decision. The memory returned belongs to it."""
         held = look.held
         unanswered = memory.version == held.version and look.now_ms < memory.proposed_ms + ANSWER_MS
-        if held.phase == "in_flight" or look.quote is None or unanswered:
+        if held.phase == "in_flight" or unanswered:
             return memory, None
+        if look.quote is None:
+            return self._blind(memory, look)
         if held.phase == "flat":
             return self._flat(memory, look, look.quote)
-        decision = self._open(look, look.quote) if held.phase == "open" else self._uneven(look, look.quote)
-        return self._proposed(memory, look, decision)
+        return self._proposed(memory, look, self._not_flat(look, look.quote))
+
+    def _not_flat(self, look: Look, quote: PairQuote) -> SizingPlan | None:
+        return self._open(look, quote) if look.held.phase == "open" else self._uneven(look, quote)
+
+    def _blind(self, memory: Memory, look: Look) -> tuple[Memory, Decision]:
+        """No book has ever come. What is open may still be left: after a while the oracle's prices of the start serve instead."""
+        if look.held.phase == "flat":
+            return memory, None
+        if not memory.waiting_since_ms:
+            return msgspec.structs.replace(memory, waiting_since_ms=look.now_ms), None
+        if look.now_ms < memory.waiting_since_ms + BLIND_AFTER_MS:
+            return memory, None
+        decision = self._not_flat(look, at_the_oracle(self.rules))
+        return memory if decision is None else Memory(memory.waiting_since_ms, look.now_ms, look.held.version), decision
 
     def _proposed(self, memory: Memory, look: Look, decision: Decision) -> tuple[Memory, Decision]:
         if decision is None:
@@ -219,6 +240,18 @@ class Sizer:
         eth_age, sol_age = quote.age_ms(look.now_ms)
         planned = imbalance(notional(eth.vwap, eth.amount), notional(sol.vwap, sol.amount)) if eth.amount and sol.amount else Bps(0)
         return SizingPlan(0, 0, cycle, step, purpose, look.now_ms, Ms(0), eth_age, sol_age, Ms(deadline), planned, eth, sol)
+
+
+def at_the_oracle(rules: VenueRules) -> PairQuote:
+    """Both books as one level at the oracle's price: what a closing order's limit is reckoned from when there is no book. Never proven, never to
+    enter or complete on: what is live counts as reduce-only.
+    """
+    eth, sol = (
+        LegQuote(product.product_id, level, level, Ms(0), product.oracle, "reduce_only" if product.status == "live" else product.status)
+        for product in (rules.eth, rules.sol)
+        for level in ((Level(product.oracle, ENDLESS),),)
+    )
+    return PairQuote(0, Ms(0), eth, sol, venue_active=True)
 
 
 def _taken(leg: LegQuote, amount: int) -> tuple[Level, ...]:

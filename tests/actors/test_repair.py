@@ -83,8 +83,8 @@ def test_nothing_but_closing_is_left_for_what_the_entry_did_not_want() -> None:
         assert way_out(standing).name == "flatten"
 
 
-def test_a_wide_book_makes_giving_up_cheaper_than_completing() -> None:
-    """SOL 40 bps wide: crossing it once costs more than closing ETH... but opening the pair again would cross it as well, so completing stays cheaper."""
+def test_a_book_40_bps_wide_forbids_completing_because_the_promise_would_not_hold() -> None:
+    """Of a pair that is to be opened again, crossing a wide book is paid for either way."""
     wide = with_sol(bids=ladder("115.40", "0.01", "1000", up=False), asks=ladder("115.86", "0.01", "1000", up=True))
     standing = uneven("0.357", "0", sol_vwap=Price(0))
     completing, closing = way_out(standing, wide), way_out(uneven("0.357", "0", wanted=("0", "0")), wide)

@@ -11,7 +11,7 @@ from messages.lifecycle import Directive, Held
 from messages.market import PairQuote
 from messages.settings import Settings, WhenUnbalanced
 from messages.sizing import SizingPlan, Skipped
-from messages.units import ONE, Base, Bps, Ms, Price, Quote
+from messages.units import ONE, Base, Bps, Ms, Price, Quote, worse
 from tests.actors.fakes import FREE, RULES, SETTINGS, START_MS, held, quote, venue_clock
 
 NOW = START_MS + 10_000
@@ -142,6 +142,28 @@ def test_an_exit_closes_exactly_what_is_held_reduce_only_on_both_legs() -> None:
 
 def test_an_exit_is_not_refused_for_an_old_quote() -> None:
     assert plan_of(decide(opened(), look_at=quote(NOW, age_ms=60_000))).purpose == "exit"
+
+
+def test_without_any_book_an_overdue_pair_is_left_at_the_oracles_prices_after_a_while() -> None:
+    """Closing is never refused for want of a quote: book, else last known, else oracle."""
+    sizer, holding = Sizer(SETTINGS, RULES), opened()
+    memory, decision = sizer.step(NEW, Look(None, holding, FREE, Ms(NOW)))
+    assert decision is None
+    memory, decision = sizer.step(memory, Look(None, holding, FREE, Ms(NOW + 2_999)))
+    assert decision is None
+    memory, decision = sizer.step(memory, Look(None, holding, FREE, Ms(NOW + 3_000)))
+    plan = plan_of(decision)
+    assert (plan.purpose, plan.eth.amount, plan.sol.amount) == ("exit", -holding.eth, -holding.sol)
+    assert plan.eth.limit < RULES.eth.oracle < worse(RULES.eth.oracle, 1, SETTINGS.max_slippage)
+    assert sizer.step(memory, Look(None, holding, FREE, Ms(NOW + 3_100)))[1] is None, "a proposal is not repeated at once"
+
+
+def test_without_any_book_nothing_is_entered_and_a_lone_leg_is_closed_not_completed() -> None:
+    sizer = Sizer(SETTINGS, RULES)
+    waited = Memory(waiting_since_ms=Ms(NOW - 60_000))
+    assert sizer.step(waited, Look(None, held(), FREE, Ms(NOW)))[1] is None
+    plan = plan_of(sizer.step(waited, Look(None, lone_eth(), FREE, Ms(NOW)))[1])
+    assert (plan.purpose, plan.eth.amount, plan.sol.amount) == ("flatten", Base.of("-0.042"), 0)
 
 
 def test_an_exit_sends_both_legs_or_neither() -> None:
