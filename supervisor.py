@@ -19,6 +19,7 @@ from typing import Literal
 import msgspec
 import trio
 
+from actors.gates import closed_window, daily_loss
 from actors.inquiry import Inquiry
 from actors.runtime import barrier
 from actors.runtime.barrier import Barrier, ClockJumped, EpochBumped, FillsDue, Recovered, VotesDue
@@ -190,6 +191,9 @@ class Machine:
         directive = self.channels.directive.value
         if directive is None or not directive.enter or directive.leave_now:
             return "entering is not allowed"
+        denial = closed_window(self.world.clock.now_ms(), self.world.settings) or daily_loss(held, self.world.settings)
+        if denial:
+            return f"{denial.code}: {denial.detail}"
         needs, has = self.margin_needed(plan), held.initial_health
         if has < needs:
             self._refused = Ending("refused", "MARGIN", _short_of_margin(needs, has, self.world.settings))
@@ -291,6 +295,8 @@ class Machine:
             return Ending("halt", *self.world.state.halted)
         if held.foreign and held.account_ok:
             return self._strangers(held)
+        if denial := daily_loss(held, self.world.settings):
+            return self._halt(denial.code, denial.detail)
         cycles, attempted = self.world.settings.cycles, held.completed + held.skipped + held.failed
         return Ending("done") if cycles is not None and attempted >= cycles else self._refused
 

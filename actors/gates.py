@@ -7,9 +7,13 @@ Margin, limits and rate-limit weight are checked where they are known: at the se
 import msgspec
 
 from actors.ladder import BASIS, depth_within, walk
+from messages.lifecycle import Held
 from messages.market import LegQuote, PairQuote
 from messages.settings import Settings
 from messages.units import ONE, Bps, Price, Quote, worse
+
+_EPOCH_WEEKDAY = 3
+"""1970-01-01 was a Thursday; Monday is 0."""
 
 
 class Denial(msgspec.Struct, frozen=True):
@@ -36,6 +40,24 @@ def entry_denial(quote: PairQuote, now_ms: int, settings: Settings, eth_amount: 
         if denial := _wide(name, leg, settings) or _thin(name, leg, amount, settings) or _off_oracle(name, leg, settings):
             return denial
     return None
+
+
+def closed_window(now_ms: int, settings: Settings) -> Denial | None:
+    """The weekly window of `no_entry_utc` that venue time `now_ms` lies in; None outside all of them."""
+    day, minute = divmod(now_ms // 60_000, 1_440)
+    weekday = (day + _EPOCH_WEEKDAY) % 7
+    for window in settings.no_entry_utc:
+        if window.weekday == weekday and window.start_min <= minute < window.end_min:
+            return Denial("NO_ENTRY_WINDOW", f"nothing is entered in {window.text()} UTC (no_entry_utc); what is open stays hedged and may be left")
+    return None
+
+
+def daily_loss(held: Held, settings: Settings) -> Denial | None:
+    """Has this UTC day cost `max_daily_loss` or more? Money taken out of the account counts as lost: it cannot be told apart."""
+    limit = settings.limits.max_daily_loss
+    if held.day_loss < limit:
+        return None
+    return Denial("MAX_DAILY_LOSS", f"this UTC day has cost {_usd(held.day_loss)} USD, limit {_usd(limit)} USD; nothing more is entered")
 
 
 def limit_price(price: int, amount: int, slippage: Bps, tick: int) -> Price:

@@ -13,13 +13,13 @@ from typing import Any, Literal
 import msgspec
 import trio
 
-from actors.gates import Denial, entry_denial, limit_price
+from actors.gates import Denial, closed_window, daily_loss, entry_denial, limit_price
 from actors.lattice import Side, size_pair, vwap
 from actors.repair import Way, cheapest
 from actors.runtime.clock import VenueClock
 from actors.runtime.mailbox import Latest
 from actors.runtime.observe import Observe
-from messages.lifecycle import Directive, Held, Hop
+from messages.lifecycle import Directive, Held, Hop, Note
 from messages.market import LegQuote, Level, PairQuote
 from messages.settings import Settings
 from messages.sizing import LegOrder, Purpose, SizingPlan, Skipped, Verdict
@@ -121,8 +121,12 @@ class Sizer:
         attempted = held.completed + held.skipped + held.failed
         done = self.settings.cycles is not None and attempted >= self.settings.cycles
         rested = held.last_change_ms == 0 or look.now_ms >= held.last_change_ms + self.settings.pause
-        allowed = directive.enter and not directive.leave_now
+        allowed = directive.enter and not directive.leave_now and self.barred(look) is None
         return allowed and not done and rested and held.account_ok and not held.foreign and not held.awaiting_proof
+
+    def barred(self, look: Look) -> Denial | None:
+        """What keeps us from entering however good the books are. It is waited out: no cycle is skipped for it."""
+        return closed_window(look.now_ms, self.settings) or daily_loss(look.held, self.settings)
 
     def _cycle(self, held: Held) -> int:
         return held.cycle if held.enters else held.cycle + 1
@@ -289,6 +293,7 @@ async def run(
 ) -> None:
     """Look whenever quotes, holdings or the directive change, and at least every `TICK_S`; post each decision to the supervisor."""
     memory = Memory()
+    barred: Denial | None = None
     seen = (-1, -1, -1)
     task_status.started()
     while True:
@@ -297,7 +302,11 @@ async def run(
         seen = (quotes.version, held.version, directives.version)
         if held.value is None or directives.value is None:
             continue
-        memory, decision = sizer.step(memory, Look(quotes.value, held.value, directives.value, clock.now_ms()))
+        look = Look(quotes.value, held.value, directives.value, clock.now_ms())
+        memory, decision = sizer.step(memory, look)
+        before, barred = barred, sizer.barred(look)
+        if (before and before.code) != (barred and barred.code):
+            observe(Note(clock.utc_ns(), "info", "sizing", f"{barred.code}: {barred.detail}" if barred else "entering is possible again"))
         if isinstance(decision, SizingPlan):
             observe(Hop(clock.utc_ns(), "sizing proposes", 0, 0, "", decision.eth.amount, decision.sol.amount, decision.purpose))
         if decision is not None:

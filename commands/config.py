@@ -15,16 +15,19 @@ from typing import Any
 
 import msgspec
 
-from commands.config_keys import EXAMPLES, KEYS, REMARKS, complaints, room_for, value_of, written
-from commands.units_text import BadText, Ladder, Measure, Text
+from commands.config_keys import EXAMPLES, KEYS, MAINTENANCE, REMARKS, complaints, room_for, value_of, written
+from commands.units_text import BadText, Ladder, Measure, Text, Windows
 from commands.words import ConfigError, did_you_mean
 from messages.settings import Settings
-from messages.units import Quote
+from messages.units import ONE, Quote
 
 __all__ = ["ENVIRONMENT_PREFIX", "ConfigError", "Loaded", "environment_name", "load", "printed"]
 
 ENVIRONMENT_PREFIX = "EVENKEEL_"
 LIST_THEM = "python supervisor.py run --print-config lists every key"
+
+UNENDING = 10**6
+"""Cycles that a run without end is taken to have."""
 
 Leaves = dict[str, tuple[Any, str]]
 """Dotted key -> (what was written, where)."""
@@ -85,7 +88,8 @@ def load(file: Path | None, environment: Mapping[str, str], overrides: Mapping[s
             leaves[key] = (_typed(key, text), f"environment {name}")
     for key, text in overrides.items():
         leaves[key] = (_typed(key, text), "flag")
-    settings, origins = _with_room(_settings(leaves, file), {key: leaves[key][1] if key in leaves else "default" for key in KEYS})
+    origins = {key: leaves[key][1] if key in leaves else "default" for key in KEYS}
+    settings, origins = _for_venue(*_with_room(_settings(leaves, file), origins))
     for key, saying, instead in complaints(settings):
         raise ConfigError("OUT_OF_RANGE", key, f"{key}: {saying}", _write_instead(key, instead))
     return Loaded(settings, origins)
@@ -157,7 +161,7 @@ def _line(lines: Mapping[str, int], key: str) -> int:
 
 def _typed(key: str, text: str) -> Any:
     """What was typed, as TOML would give it: only a list needs reading, everything else is a text."""
-    if KEYS.get(key) is not Ladder or not text.lstrip().startswith("["):
+    if KEYS.get(key) not in {Ladder, Windows} or not text.lstrip().startswith("["):
         return text
     try:
         return tomllib.loads(f"value = {text}")["value"]
@@ -248,6 +252,23 @@ def _with_room(settings: Settings, origins: dict[str, str]) -> tuple[Settings, d
     grown = {name: value for name, value in wanted.items() if origins[f"limits.{name}"] == "default" and value > value_of(settings, f"limits.{name}")}
     limits = msgspec.structs.replace(settings.limits, **grown)
     return msgspec.structs.replace(settings, limits=limits), origins | {f"limits.{name}": "default, grown with target" for name in grown}
+
+
+def _for_venue(settings: Settings, origins: dict[str, str]) -> tuple[Settings, dict[str, str]]:
+    """The defaults that depend on whose money it is.
+
+    Live: the exchange's maintenance windows. Simulated: a daily loss of one percent of the target for each cycle, because a long run with play money
+    should not end at the limit that nobody wrote; live has no such default.
+    """
+    if settings.venue.name != "simulated":
+        if origins["no_entry_utc"] == "default":
+            return msgspec.structs.replace(settings, no_entry_utc=MAINTENANCE), origins | {"no_entry_utc": "default of a live venue"}
+        return settings, origins
+    enough = Quote(settings.target * (settings.cycles or UNENDING) // 100)
+    if origins["limits.max_daily_loss"] != "default" or enough <= settings.limits.max_daily_loss:
+        return settings, origins
+    limits = msgspec.structs.replace(settings.limits, max_daily_loss=min(enough, Quote(10**9 * ONE)))
+    return msgspec.structs.replace(settings, limits=limits), origins | {"limits.max_daily_loss": "default, grown with target and cycles"}
 
 
 # -- printing ----------------------------------------------------------------------------------------------------------------------------------

@@ -24,9 +24,10 @@ from commands.units_text import (
     Unbalanced,
     Usd,
     VenueName,
+    Windows,
     Words,
 )
-from messages.settings import Settings
+from messages.settings import Settings, WeeklyWindow
 from messages.units import ONE, Quote
 
 WINDOW_MS = 1_000
@@ -101,8 +102,10 @@ KEYS: Mapping[str, type[Text]] = {
     "min_depth": Factor,
     "max_oracle_gap": Points,
     "max_clock_skew": Duration,
+    "no_entry_utc": Windows,
     "limits.max_leg_notional": Usd,
     "limits.max_gross": Usd,
+    "limits.max_daily_loss": Usd,
     "limits.margin_buffer": Share,
     "venue.name": VenueName,
     "venue.subaccount": Subaccount,
@@ -119,7 +122,10 @@ KEYS: Mapping[str, type[Text]] = {
 REMARKS = {"target": " (per leg)", "limits.max_leg_notional": " (per leg)", "limits.max_gross": " (both legs)"}
 """What a unit does not say."""
 
-EXAMPLES = {"when_unbalanced": "accept 0.5 %", "venue.owner": "0x..."}
+MAINTENANCE = (WeeklyWindow(0, 830, 860), WeeklyWindow(3, 830, 860))
+"""The exchange's own windows: Monday and Thursday 14:00 UTC, at most ten minutes (its documents), and ten minutes on either side."""
+
+EXAMPLES = {"when_unbalanced": "accept 0.5 %", "venue.owner": "0x...", "no_entry_utc": Windows.write(MAINTENANCE)}
 """What to write where the default is no help."""
 
 _HUNDRED_PERCENT = 10_000 * ONE
@@ -148,6 +154,7 @@ _BOUNDS: Mapping[str, tuple[int, int]] = {
     "max_clock_skew": (1, 60_000),
     "limits.max_leg_notional": (1, 10**9 * ONE),
     "limits.max_gross": (1, 2 * 10**9 * ONE),
+    "limits.max_daily_loss": (1, 10**9 * ONE),
     "limits.margin_buffer": (0, 10 * ONE),
     "files.log_size": (10_000, 10**12),
     "files.log_keep": (1, 1_000),

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from decimal import Decimal, localcontext
 from typing import Any, ClassVar
 
-from messages.settings import WhenUnbalanced
+from messages.settings import WEEKDAYS, WeeklyWindow, WhenUnbalanced
 from messages.units import ONE, Bps, Ms, Quote, Rate
 
 _NUMBER_AND_UNIT = re.compile(r"([+-]?(?:\d[\d,_]*)?(?:\.\d+)?)\s*(.*)", re.DOTALL)
@@ -293,6 +293,36 @@ class Ladder(Text):
     def write(cls, value: Any) -> object:
         """A list of texts."""
         return [Points.write(item) for item in value]
+
+
+class Windows(Text):
+    """Weekly windows of time."""
+
+    name = 'a list like ["Mon 13:50-14:20"], UTC'
+    _pattern = re.compile(r"(\w{3})\w*\s+(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
+
+    @classmethod
+    def read(cls, written: object) -> Any:
+        """All of them, in order."""
+        if not isinstance(written, list):
+            raise BadText("WRONG_TYPE", f'"{written}" is not {cls.name}')
+        return tuple(cls._window(item) for item in written)
+
+    @classmethod
+    def _window(cls, item: object) -> WeeklyWindow:
+        match = cls._pattern.fullmatch(item.strip()) if isinstance(item, str) else None
+        if match is None or match[1].title() not in WEEKDAYS:
+            raise BadText("BAD_CHOICE", f'"{item}" is not a window like "Mon 13:50-14:20"')
+        hours_and_minutes = [int(part) for part in match.groups()[1:]]
+        start, end = hours_and_minutes[0] * 60 + hours_and_minutes[1], hours_and_minutes[2] * 60 + hours_and_minutes[3]
+        if hours_and_minutes[1] > 59 or hours_and_minutes[3] > 59 or not start < end <= 1440:
+            raise BadText("OUT_OF_RANGE", f'"{item}" does not end after it begins, on the same day')
+        return WeeklyWindow(WEEKDAYS.index(match[1].title()), start, end)
+
+    @classmethod
+    def write(cls, value: Any) -> object:
+        """A list of texts."""
+        return [window.text() for window in value]
 
 
 class Unbalanced(Text):

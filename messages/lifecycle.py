@@ -65,6 +65,8 @@ class Held(msgspec.Struct, frozen=True):
     initial_health: Quote
     """At the last account snapshot."""
     value: Quote
+    day_loss: Quote = Quote(0)
+    """> 0: what this UTC day has cost, earlier invocations included."""
 
 
 class Directive(msgspec.Struct, frozen=True):

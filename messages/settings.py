@@ -15,11 +15,33 @@ class WhenUnbalanced(msgspec.Struct, frozen=True):
     raise_by: Rate = Rate(ONE)
 
 
+class WeeklyWindow(msgspec.Struct, frozen=True):
+    """The same minutes of every week, UTC: from `start_min` on, up to and without `end_min` (minutes since midnight)."""
+
+    weekday: int
+    """0 is Monday."""
+    start_min: int
+    end_min: int
+
+    def text(self) -> str:
+        """As it is written: `Mon 13:50-14:20`."""
+        return f"{WEEKDAYS[self.weekday]} {_clock(self.start_min)}-{_clock(self.end_min)}"
+
+
+WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def _clock(minute: int) -> str:
+    return f"{minute // 60:02d}:{minute % 60:02d}"
+
+
 class Limits(msgspec.Struct, frozen=True):
     """`[limits]`."""
 
     max_leg_notional: Quote = Quote(1250 * ONE)
     max_gross: Quote = Quote(2500 * ONE)
+    max_daily_loss: Quote = Quote(50 * ONE)
+    """Of a UTC day. Live trading has no default for it."""
     margin_buffer: Rate = Rate(20 * ONE // 100)
 
 
@@ -69,6 +91,8 @@ class Settings(msgspec.Struct, frozen=True):
     min_depth: Rate = Rate(5 * ONE)
     max_oracle_gap: Bps = Bps(50 * ONE)
     max_clock_skew: Ms = Ms(250)
+    no_entry_utc: tuple[WeeklyWindow, ...] = ()
+    """Nothing is entered within these. Live venues get the exchange's maintenance windows; a simulated one has none."""
     limits: Limits = Limits()
     venue: VenueSettings = VenueSettings()
     files: Files = Files()

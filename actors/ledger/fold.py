@@ -20,6 +20,7 @@ from typing import Any
 import msgspec
 
 from actors.ledger.cycles import Cycle
+from actors.ledger.day import Day
 from actors.ledger.flight import LEGS, Flight
 from actors.ledger.orders import OurOrder
 from actors.ledger.tally import Ending, Standing, Tally
@@ -48,6 +49,7 @@ class Fold:
     orders: dict[str, OurOrder] = field(default_factory=dict)
     view: AccountView = field(default_factory=AccountView)
     tally: Tally = field(default_factory=Tally)
+    day: Day = field(default_factory=Day)
     last_change_ms: int = 0
     last_purpose: Purpose | None = None
     last_refusals: int = 0
@@ -56,6 +58,7 @@ class Fold:
     def apply(self, message: msgspec.Struct, at_ns: int) -> list[msgspec.Struct]:
         """Take one row, written at venue time `at_ns`; what follows from it, to be written and sent."""
         self.rows += 1
+        self.day.at(at_ns)
         handler = _HANDLERS.get(type(message))
         if handler is None:
             return []
@@ -162,6 +165,7 @@ class Fold:
         after = Standing.of(order)
         self.position[order.leg] += after.filled - before.filled
         self.tally.add(before, after)
+        self.day.traded(after.cash - before.cash, after.fees - before.fees)
         if after.sent and self.flight is not None and order in self.flight.orders:
             self._placed(self.flight)
 
@@ -206,6 +210,7 @@ class Fold:
         self.view.stream(stream.live, at_ns // 1_000_000)
 
     def _on_snapshot(self, snapshot: AccountSnapshot, at_ns: int) -> CycleEnded | None:
+        self.day.seen(snapshot)
         if self.tally.first is None and snapshot.exists:
             self.tally.first, self.tally.first_flat = snapshot, self._pair == (0, 0) and self.flight is None
         if self.flight is not None:
@@ -310,6 +315,7 @@ class Fold:
             awaiting_proof=self.awaiting_proof,
             initial_health=snapshot.initial_health if snapshot else Quote(0),
             value=snapshot.value if snapshot else Quote(0),
+            day_loss=self.day.loss(flat=self.phase == "flat"),
         )
 
     def totals(self) -> Totals:

@@ -1,17 +1,18 @@
 """Every gate of `enter`: at its limit it passes, beyond it denies, and it says so with figures."""
 
 import random
+from datetime import datetime
 from typing import Any
 
 import msgspec
 import pytest
 
-from actors.gates import Denial, entry_denial, limit_price
+from actors.gates import Denial, closed_window, daily_loss, entry_denial, limit_price
 from actors.ladder import depth_within, vwap, walk
 from messages.market import Level, PairQuote
-from messages.settings import Settings
+from messages.settings import Settings, WeeklyWindow
 from messages.units import Base, Bps, Ms, Price, Quote, Rate, notional
-from tests.actors.fakes import START_MS, quote
+from tests.actors.fakes import START_MS, held, quote
 
 SETTINGS = Settings()
 NOW = START_MS
@@ -222,3 +223,38 @@ def test_depth_within_a_slippage_includes_the_level_on_its_edge() -> None:
     assert depth_within(ASKS, Bps.of(300)) == Quote.of("714")
     assert depth_within(tuple(reversed(ASKS)), Bps.of(500)) == Quote.of("714")
     assert depth_within((), Bps.of(500)) == 0
+
+
+# -- what bars entering however good the books are -----------------------------------------------------------------------------------------------
+
+
+def at(day: str, time: str) -> int:
+    """Venue time: 2026-11-23 is a Monday."""
+    date = {"Sun": "22", "Mon": "23", "Tue": "24", "Thu": "26"}[day]
+    return int(datetime.fromisoformat(f"2026-11-{date}T{time}+00:00").timestamp() * 1000)
+
+
+@pytest.mark.parametrize(
+    ("day", "time", "closed"),
+    [
+        ("Mon", "13:49:59.999", False),
+        ("Mon", "13:50:00", True),
+        ("Mon", "14:19:59.999", True),
+        ("Mon", "14:20:00", False),
+        ("Thu", "14:00:00", True),
+        ("Tue", "14:00:00", False),
+        ("Sun", "14:00:00", False),
+    ],
+)
+def test_a_window_is_closed_from_its_first_minute_up_to_and_without_its_last(day: str, time: str, closed: bool) -> None:
+    settings = msgspec.structs.replace(SETTINGS, no_entry_utc=(WeeklyWindow(0, 830, 860), WeeklyWindow(3, 830, 860)))
+    denial = closed_window(at(day, time), settings)
+    assert (denial is not None) == closed
+    if denial:
+        assert (denial.code, f"{day} 13:50-14:20 UTC" in denial.detail) == ("NO_ENTRY_WINDOW", True)
+
+
+def test_a_day_that_has_cost_its_limit_is_over_and_a_cent_less_is_not() -> None:
+    assert daily_loss(held(day_loss=Quote.of("49.99")), SETTINGS) is None
+    denial = daily_loss(held(day_loss=Quote.of("50")), SETTINGS)
+    assert denial == Denial("MAX_DAILY_LOSS", "this UTC day has cost 50.00 USD, limit 50.00 USD; nothing more is entered")

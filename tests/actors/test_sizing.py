@@ -7,9 +7,9 @@ import trio
 from actors import sizing
 from actors.runtime.mailbox import Latest
 from actors.sizing import ENTRY_PATIENCE_MS, ENTRY_TRIES, Decision, Look, Memory, Sizer
-from messages.lifecycle import Directive, Held
+from messages.lifecycle import Directive, Held, Note
 from messages.market import PairQuote
-from messages.settings import Settings, WhenUnbalanced
+from messages.settings import Settings, WeeklyWindow, WhenUnbalanced
 from messages.sizing import SizingPlan, Skipped
 from messages.units import ONE, Base, Bps, Ms, Price, Quote, worse
 from tests.actors.fakes import FREE, RULES, SETTINGS, START_MS, held, quote, venue_clock
@@ -273,3 +273,37 @@ def test_target_is_per_leg() -> None:
     settings = msgspec.structs.replace(SETTINGS, target=Quote(1000 * ONE))
     plan = plan_of(decide(held(), settings=settings))
     assert 900 * ONE < plan.eth.vwap * plan.eth.amount // ONE < 1100 * ONE
+
+
+MONDAY_14 = Ms(1_795_442_400_000)
+"""2026-11-23 14:00 UTC, a Monday."""
+WINDOWED = msgspec.structs.replace(SETTINGS, no_entry_utc=(WeeklyWindow(0, 830, 860),))
+
+
+def test_within_a_maintenance_window_nothing_is_entered_and_no_cycle_is_skipped_for_it() -> None:
+    memory = Memory(waiting_since_ms=Ms(MONDAY_14 - ENTRY_PATIENCE_MS - 1))
+    assert decide(held(), settings=WINDOWED, memory=memory, now_ms=MONDAY_14) is None
+    assert plan_of(decide(held(), settings=WINDOWED, now_ms=Ms(MONDAY_14 + 20 * 60_000))).purpose == "enter"
+
+
+def test_within_a_maintenance_window_an_open_pair_is_left_as_ever() -> None:
+    times = {"entered_ms": Ms(MONDAY_14 - 2000), "last_change_ms": Ms(MONDAY_14 - 1900)}
+    assert plan_of(decide(held(phase="open", **PAIR, **times), settings=WINDOWED, now_ms=MONDAY_14)).purpose == "exit"
+
+
+def test_a_day_that_cost_too_much_enters_nothing_and_still_leaves() -> None:
+    assert decide(held(day_loss=Quote(50 * ONE))) is None
+    assert plan_of(decide(opened(day_loss=Quote(50 * ONE)))).purpose == "exit"
+
+
+async def test_why_nothing_is_entered_is_said_once_when_it_begins_and_once_when_it_ends(autojump_clock: trio.testing.MockClock) -> None:
+    quotes, holding, directives = Latest(quote(START_MS)), Latest(held(day_loss=Quote(50 * ONE))), Latest(FREE)
+    notes: list[str] = []
+    async with trio.open_nursery() as nursery:
+        said = lambda message: notes.append(message.text) if isinstance(message, Note) else None  # noqa: E731
+        await nursery.start(sizing.run, quotes, holding, directives, lambda _plan: None, Sizer(SETTINGS, RULES), venue_clock(), said)
+        await trio.sleep(1)
+        holding.put(held())
+        await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    assert notes == ["MAX_DAILY_LOSS: this UTC day has cost 50.00 USD, limit 50.00 USD; nothing more is entered", "entering is possible again"]

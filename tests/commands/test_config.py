@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from commands.config import ConfigError, Loaded, environment_name, load, printed
 from commands.config_keys import KEYS, complaints, written
-from messages.settings import Files, Limits, Settings, VenueSettings, WhenUnbalanced
+from messages.settings import Files, Limits, Settings, VenueSettings, WeeklyWindow, WhenUnbalanced
 from messages.units import ONE, Bps, Ms, Quote, Rate
 
 
@@ -92,7 +92,7 @@ def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_right_one(tmp_p
         ('limits.max_gros = "3 USD"', "evenkeel.toml line 1"),
         ("[guard]\nenabled = true", "guard.enabled: unknown key in evenkeel.toml line 2"),
         ("[guard]", "guard: unknown key in evenkeel.toml line 1"),
-        ('no_entry_utc = ["Mon 13:50-14:20"]', "--print-config lists every key"),
+        ('zebra = "24 h"', "--print-config lists every key"),
         ("target = = 3", "evenkeel.toml line 1: not valid TOML"),
         ("hold = '2 s'\n\n[limits", "evenkeel.toml line 3: not valid TOML"),
         ("target = '1 USD'\ntarget = '2 USD'", "evenkeel.toml line 2: not valid TOML"),
@@ -184,6 +184,22 @@ def test_limits_that_were_written_stay_as_written() -> None:
     assert loaded.settings.limits.max_leg_notional == Quote(2100 * ONE)
 
 
+def test_a_live_venue_has_the_exchanges_maintenance_windows_unless_others_are_written() -> None:
+    live = load(None, {}, {"venue.name": "mainnet"})
+    assert [window.text() for window in live.settings.no_entry_utc] == ["Mon 13:50-14:20", "Thu 13:50-14:20"]
+    assert live.origins["no_entry_utc"] == "default of a live venue"
+    own = load(None, {}, {"venue.name": "mainnet", "no_entry_utc": '["Sun 00:00-24:00"]'})
+    assert [window.text() for window in own.settings.no_entry_utc] == ["Sun 00:00-24:00"]
+    assert load(None, {}, {}).settings.no_entry_utc == ()
+
+
+def test_a_daily_loss_nobody_wrote_leaves_room_for_long_runs_with_play_money_only() -> None:
+    assert load(None, {}, {"cycles": "1000"}).settings.limits.max_daily_loss == Quote(10_000 * ONE)
+    assert load(None, {}, {"cycles": "forever"}).settings.limits.max_daily_loss == Quote(10**7 * ONE)
+    assert load(None, {}, {"cycles": "1000", "limits.max_daily_loss": "60 USD"}).settings.limits.max_daily_loss == Quote(60 * ONE)
+    assert load(None, {}, {"cycles": "1000", "venue.name": "testnet"}).settings.limits.max_daily_loss == Quote(50 * ONE)
+
+
 def test_print_config_is_toml_that_says_where_each_value_came_from(tmp_path: Path) -> None:
     file = tmp_path / "evenkeel.toml"
     file.write_text('\nhold = "1 h"\n', encoding="utf-8")
@@ -201,6 +217,9 @@ unbalanced = st.one_of(
     st.just(WhenUnbalanced()),
     st.integers(9_000 * ONE, 9_999 * ONE).map(lambda accept: WhenUnbalanced("accept", accept=Bps(accept))),
     st.integers(ONE + 1, 100 * ONE).map(lambda factor: WhenUnbalanced("raise", raise_by=Rate(factor))),
+)
+windows = st.tuples(st.integers(0, 6), st.integers(0, 1438)).flatmap(
+    lambda at: st.integers(at[1] + 1, 1440).map(lambda end: WeeklyWindow(at[0], at[1], end))
 )
 names = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(str.strip)
 
@@ -235,7 +254,13 @@ def configurations(draw: st.DrawFn) -> Settings:
         min_depth=draw(st.integers(ONE, 10**24).map(Rate)),
         max_oracle_gap=draw(small_parts),
         max_clock_skew=Ms(draw(st.integers(1, recv // 2 - 1))),
-        limits=Limits(Quote(target + draw(st.integers(0, ONE))), Quote(2 * target + draw(st.integers(0, ONE))), Rate(draw(st.integers(0, 10 * ONE)))),
+        no_entry_utc=draw(st.lists(windows, max_size=3).map(tuple)),
+        limits=Limits(
+            max_leg_notional=Quote(target + draw(st.integers(0, ONE))),
+            max_gross=Quote(2 * target + draw(st.integers(0, ONE))),
+            max_daily_loss=Quote(draw(st.integers(1, 10**9 * ONE))),
+            margin_buffer=Rate(draw(st.integers(0, 10 * ONE))),
+        ),
         venue=VenueSettings(
             draw(st.sampled_from(("simulated", "testnet", "mainnet"))),
             draw(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=12)),

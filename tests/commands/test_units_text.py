@@ -17,6 +17,7 @@ from commands.units_text import (
     Text,
     Unbalanced,
     Usd,
+    Windows,
 )
 from messages.settings import WhenUnbalanced
 from messages.units import ONE, Bps, Ms, Quote, Rate
@@ -76,6 +77,12 @@ def test_a_number_and_its_unit_are_read_exactly(kind: type[Text], text: object, 
         (Points, "10 USD", "WRONG_UNIT"),
         (Factor, "5", "NO_UNIT"),
         (Cycles, "five", "WRONG_TYPE"),
+        (Windows, "Mon 13:50-14:20", "WRONG_TYPE"),
+        (Windows, ["13:50-14:20"], "BAD_CHOICE"),
+        (Windows, ["Moo 13:50-14:20"], "BAD_CHOICE"),
+        (Windows, ["Mon 14:20-13:50"], "OUT_OF_RANGE"),
+        (Windows, ["Mon 13:60-14:20"], "OUT_OF_RANGE"),
+        (Windows, ["Mon 23:00-24:01"], "OUT_OF_RANGE"),
         (Cycles, 1.5, "WRONG_TYPE"),
         (Cycles, True, "WRONG_TYPE"),
         (Unbalanced, "accept", "BAD_CHOICE"),

@@ -153,3 +153,17 @@ def ledger_hash(hash_seed: str) -> str:
 
 def test_twenty_cycles_are_the_same_bytes_twice_and_under_two_hash_seeds() -> None:
     assert ledger_hash("1") == ledger_hash("1") == ledger_hash("2")
+
+
+async def test_a_day_that_has_cost_its_limit_is_over_flat_and_latched(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+    """R15: a kill switch once kept placing orders."""
+    limits = msgspec.structs.replace(Settings().limits, max_daily_loss=Quote(ONE // 5))
+    settings = msgspec.structs.replace(HUNDRED, cycles=None, limits=limits)
+    async with bench(tmp_path, settings) as ready:
+        ending = await ready.run(within_s=600)
+        assert (ending.by, ending.code, ending.open_legs) == ("halt", "MAX_DAILY_LOSS", "")
+        assert "this UTC day has cost" in ending.detail
+        assert ready.world.state.halted == (ending.code, ending.detail)
+        # A cycle of 100 USD costs 0.16 USD: one is allowed, the second passes the limit, a third must not begin.
+        assert ready.totals().completed == 2
+        assert net(ready.venue.exchange.order_log) == {4: 0, 8: 0}
