@@ -1,6 +1,7 @@
 """The venue as a web application: HTTP and WebSocket of one base URL. Served by hypercorn in `simulate`, called in-process by tests.
 
 GET|POST /v1/query   POST /v1/execute   GET /v1/time   GET /v1/symbols   POST /v1 and /archive/v1 (the archive)   /v1/ws   /v1/subscribe
+GET /simulated/order_log   no question that Nado answers: every attempt to place an order, for whoever audits a client from outside
 """
 
 from collections.abc import Awaitable, Callable
@@ -38,6 +39,7 @@ def application(venue: SimulatedVenue) -> ASGIApp:
         Route("/v1/symbols", http.symbols, methods=["GET"]),
         Route("/v1", http.archive, methods=["POST"]),
         Route("/archive/v1", http.archive, methods=["POST"]),
+        Route("/simulated/order_log", http.order_log, methods=["GET"]),
         WebSocketRoute("/v1/ws", _socket(venue, gateway_session)),
         WebSocketRoute("/v1/subscribe", _socket(venue, subscribe_session)),
     ]
@@ -91,6 +93,10 @@ class _Http:
     async def symbols(self, _request: Request) -> Response:
         """`/v1/symbols`: a bare list."""
         return await self._carried("symbols", write([symbol_json(product) for product in self._venue.exchange.products]))
+
+    async def order_log(self, _request: Request) -> Response:
+        """`/simulated/order_log`: a list of `order_log.LoggedOrder`, in the order of arrival."""
+        return _text(write(list(self._venue.exchange.order_log)))
 
     async def archive(self, request: Request) -> Response:
         """The archive: one key, no envelope."""

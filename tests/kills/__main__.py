@@ -1,0 +1,130 @@
+"""`python -m tests.kills`: real runs against real venues, struck by SIGKILL (or other signals), each ending audited against the venue.
+
+Prints every strike with its phase, then counts per phase, runs, failures, the seed, and 3/n: with no failure in n strikes, the rate of failures is
+below 3/n with 95 % confidence. Exit code 1 when anything failed; what failed keeps its files and is told with the command that repeats it.
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from itertools import count
+from pathlib import Path
+
+from tests.kills.rounds import Bed, Round, play
+from tests.kills.venue import simulated
+
+MARKETS = (("flat:2756.9/115.86", "100 USD"), ("synthetic", "1000 USD"))
+"""Market and target, in turn: one that always can be entered, and one that moves."""
+ROUNDS_PER_VENUE = 8
+BREATH_S = 0.2
+
+
+class Tally:
+    """Rounds handed out and rounds back, for several threads."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.strikes: Counter[str] = Counter()
+        self.rounds = 0
+        self.failed: list[Round] = []
+        self._numbers = count(0) if options.only is None else iter([options.only])
+        self._until = time.monotonic() + options.minutes * 60 if options.minutes else None
+        self._lock = threading.Lock()
+
+    def numbers(self) -> Iterator[int]:
+        """Round numbers, as long as there is something to do."""
+        while True:
+            with self._lock:
+                number = None if self._enough() else next(self._numbers, None)
+            if number is None:
+                return
+            yield number
+
+    def _enough(self) -> bool:
+        if self.options.only is not None:
+            return False
+        if self._until is not None:
+            return time.monotonic() >= self._until
+        return sum(self.strikes.values()) >= self.options.runs
+
+    def take(self, result: Round, kept: Path) -> None:
+        """Count and print one round."""
+        with self._lock:
+            self.rounds += 1
+            self.strikes.update(strike.phase for strike in result.strikes)
+            for strike in result.strikes:
+                print(f"round {result.number}: {strike.signal} {strike.moment}: {strike.phase}", flush=True)
+            if result.faults:
+                self.failed.append(result)
+                print(f"round {result.number} FAILED, files in {kept}", *result.faults, sep="\n    ", flush=True)
+                print(f"    repeat: python -m tests.kills --how {self.options.how} --seed {self.options.seed} --only {result.number}", flush=True)
+
+    def report(self) -> str:
+        """The whole in numbers."""
+        total = sum(self.strikes.values())
+        lines = [f"  {times:5d}  {phase}" for phase, times in sorted(self.strikes.items(), key=lambda item: -item[1])]
+        bound = f"3/n = {3 / total:.4f}" if total else "nothing was struck"
+        last = f"{total} strikes ({self.options.how}) in {self.rounds} rounds, {len(self.failed)} failed, seed {self.options.seed}, {bound}"
+        return "\n".join(["strikes by phase:", *lines, last])
+
+
+def main() -> int:
+    """Play until enough; 1 when anything failed or nothing was struck."""
+    parser = argparse.ArgumentParser(prog="python -m tests.kills", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=20, metavar="N", help="strikes, 20")
+    parser.add_argument("--minutes", type=float, default=0, metavar="M", help="strike for this long instead")
+    parser.add_argument("--seed", type=int, default=7, metavar="N", help="what is chosen, 7")
+    parser.add_argument("--how", choices=("kill", "signal", "stop"), default="kill", help="SIGKILL; SIGINT, SIGTERM, SIGHUP; SIGSTOP and SIGCONT")
+    parser.add_argument("--only", type=int, metavar="ROUND", help="this round alone, on a venue of its own")
+    parser.add_argument("--workers", type=int, default=2, metavar="N", help="venues at once, 2")
+    options = parser.parse_args()
+    tally = Tally(options)
+    began = time.monotonic()
+    with ThreadPoolExecutor(options.workers) as pool:
+        for worker in [pool.submit(_work, tally, number) for number in range(options.workers)]:
+            worker.result()
+    print(tally.report())
+    print(f"{time.monotonic() - began:.0f} s")
+    return 1 if tally.failed or not tally.strikes else 0
+
+
+def _work(tally: Tally, worker: int) -> None:
+    numbers = tally.numbers()
+    for venue in count(worker):
+        first = next(numbers, None)
+        if first is None:
+            return
+        _on_one_venue(tally, first, numbers, MARKETS[venue % len(MARKETS)], venue)
+
+
+def _on_one_venue(tally: Tally, first: int, numbers: Iterator[int], market: tuple[str, str], venue: int) -> None:
+    """Up to `ROUNDS_PER_VENUE` rounds on one venue and one --logs; a failure ends them, and its files stay."""
+    options, folder = tally.options, Path(tempfile.mkdtemp(prefix="kills-"))
+    failed = False
+    with ExitStack() as stack:
+        bed = Bed(folder, stack.enter_context(simulated(folder, market[0], options.seed + venue)))
+        for played, number in enumerate(_chain(first, numbers), 1):
+            result = play(bed, number, options.seed, options.how, market[1])
+            tally.take(result, folder)
+            failed = bool(result.faults)
+            if failed or played == ROUNDS_PER_VENUE:
+                break
+            time.sleep(BREATH_S)
+    if not failed:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _chain(first: int, rest: Iterator[int]) -> Iterator[int]:
+    yield first
+    yield from rest
+
+
+if __name__ == "__main__":
+    sys.exit(main())

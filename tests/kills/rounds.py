@@ -1,0 +1,172 @@
+"""One round: start a run, strike it, start it again until its cycles are done; then ask the venue whether all is well.
+
+Three ways to strike:
+- `kill`: SIGKILL, as often as the round says, each time with a start on the same --logs after it.
+- `signal`: SIGINT, SIGTERM or SIGHUP once; the run must end flat with its own code, or with code 4 and a last line that says what is open.
+- `stop`: SIGSTOP for longer than recv_time, then SIGCONT; the venue may accept nothing that was sealed before, and the run must still end by itself.
+"""
+
+import json
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from tests.kills.audit import ending_faults, sealed_before
+from tests.kills.venue import truth_of
+from tests.kills.watch import Moment, phase_of, random_moment, row_moment, rows_in, waited_for
+from tests.test_processes import started
+
+How = Literal["kill", "signal", "stop"]
+RECV_TIME_MS = 1_500
+CYCLES = 2
+ENDS_WITHIN_S = 60.0
+STOPPED_S = RECV_TIME_MS / 1000 + 0.7
+CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 143}
+TRIES = 20
+"""A moment can come too late (the run was done): as often as this another one is chosen."""
+
+
+class Struck(msgspec.Struct, frozen=True):
+    """One strike and what was going on when it came."""
+
+    signal: str
+    moment: str
+    phase: str
+
+
+class Round(msgspec.Struct, frozen=True):
+    """What one round came to."""
+
+    number: int
+    strikes: tuple[Struck, ...]
+    faults: tuple[str, ...]
+
+
+class Bed:
+    """Where rounds happen: one venue, one --logs."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        self.folder = folder
+        self.url = url
+        self.logs = folder / "logs"
+        self.ledger = self.logs / "ledger.sqlite"
+        self.lasts_s = 4.0
+        """How long a run that nobody strikes takes here; learnt as rounds go."""
+
+    def begin(self, target: str) -> "Run":
+        """Start a run."""
+        return Run(self, target)
+
+
+class Run:
+    """One process under fire."""
+
+    def __init__(self, bed: Bed, target: str) -> None:
+        self.bed = bed
+        self.rows_before = rows_in(bed.ledger)
+        self.began = time.monotonic()
+        short = ["--hold", "300 ms", "--set", "pause=50 ms", "--set", f"recv_time={RECV_TIME_MS} ms", "--target", target]
+        self.process = started(bed.folder, "run", "--json", "--url", bed.url, "--logs", str(bed.logs), "--cycles", str(CYCLES), *short)
+
+    def reached(self, moment: Moment) -> bool:
+        """Wait for the moment; False when the run ended before."""
+        return waited_for(moment, self.bed.ledger, self.rows_before, lambda: self.process.poll() is None)
+
+    def strike(self, number: signal.Signals, moment: Moment) -> Struck:
+        """Send the signal."""
+        self.process.send_signal(number)
+        if number == signal.SIGKILL:
+            self.process.wait()
+        return Struck(number.name, moment.text(), phase_of(self.bed.ledger, self.rows_before))
+
+    def end(self) -> tuple[int, dict[str, Any], str]:
+        """Exit code, the JSON object, and standard error. One that does not end is killed and has code -9."""
+        try:
+            output, errors = self.process.communicate(timeout=ENDS_WITHIN_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            output, errors = self.process.communicate()
+        lines = output.splitlines()
+        return self.process.returncode, json.loads(lines[-1]) if lines else {}, errors
+
+
+def play(bed: Bed, number: int, seed: int, how: How, target: str) -> Round:
+    """Round `number` of `seed`. The same number chooses the same signals and moments; what they meet is up to the machine."""
+    rng = random.Random(f"{seed} {how} {number}")
+    strikes: list[Struck] = []
+    faults = WAYS[how](bed, rng, number, target, strikes)
+    faults += _finished(bed, target)
+    return Round(number, tuple(strikes), tuple(faults))
+
+
+def _moments(bed: Bed, rng: random.Random, number: int) -> Callable[[int], Moment]:
+    """Every other moment is a random one, every other one follows a row of the ledger."""
+    return lambda strike: random_moment(rng, bed.lasts_s) if (number + strike) % 2 else row_moment(rng)
+
+
+def _struck(bed: Bed, moment: Callable[[], Moment], number: signal.Signals, target: str) -> tuple[Run, Struck] | None:
+    """Start runs until one is struck in time."""
+    for _ in range(TRIES):
+        run, chosen = bed.begin(target), moment()
+        if run.reached(chosen):
+            return run, run.strike(number, chosen)
+        run.end()
+    return None
+
+
+def _killed(bed: Bed, rng: random.Random, number: int, target: str, strikes: list[Struck]) -> list[str]:
+    moment = _moments(bed, rng, number)
+    for strike in range(rng.choice((1, 1, 2))):
+        met = _struck(bed, lambda strike=strike: moment(strike), signal.SIGKILL, target)  # type: ignore[misc]
+        if met is None:
+            return [f"no run could be struck in {TRIES} attempts"]
+        met[0].end()
+        strikes.append(met[1])
+    return []
+
+
+def _signalled(bed: Bed, rng: random.Random, number: int, target: str, strikes: list[Struck]) -> list[str]:
+    chosen = rng.choice(list(CODES))
+    met = _struck(bed, lambda: _moments(bed, rng, number)(0), chosen, target)
+    if met is None:
+        return [f"no run could be struck in {TRIES} attempts"]
+    strikes.append(met[1])
+    code, told, errors = met[0].end()
+    if code == 4:
+        return [] if "NOT FLAT" in errors.splitlines()[-1] else [f"exit code 4, but the last line is {errors.splitlines()[-1:]}"]
+    if code not in {CODES[chosen], 0}:
+        return [f"{chosen.name}: exit code {code}: {told or errors[-800:]}"]
+    open_now = [position for position in truth_of(bed.url).account.positions if position.total]
+    return [f"{chosen.name}: exit code {code}, and the venue holds {open_now}"] if open_now else []
+
+
+def _stopped(bed: Bed, rng: random.Random, number: int, target: str, strikes: list[Struck]) -> list[str]:
+    met = _struck(bed, lambda: _moments(bed, rng, number)(0), signal.SIGSTOP, target)
+    if met is None:
+        return [f"no run could be struck in {TRIES} attempts"]
+    strikes.append(met[1])
+    stopped_ms = time.time_ns() // 1_000_000
+    time.sleep(STOPPED_S)
+    continued_ms = time.time_ns() // 1_000_000
+    met[0].process.send_signal(signal.SIGCONT)
+    code, told, errors = met[0].end()
+    found = [] if code == 0 else [f"continued after {STOPPED_S:g} s it ended with {code}: {told or errors[-800:]}"]
+    return found + sealed_before(truth_of(bed.url), stopped_ms, continued_ms, RECV_TIME_MS)
+
+
+def _finished(bed: Bed, target: str) -> list[str]:
+    """The start that nobody strikes: it must end by itself, flat; then the venue is asked."""
+    run = bed.begin(target)
+    code, told, errors = run.end()
+    bed.lasts_s = time.monotonic() - run.began
+    found = [] if code == 0 else [f"the run after it ended with {code}: {told or errors[-800:]}"]
+    return found + ending_faults(truth_of(bed.url), bed.ledger)
+
+
+WAYS: dict[How, Callable[[Bed, random.Random, int, str, list[Struck]], list[str]]] = {"kill": _killed, "signal": _signalled, "stop": _stopped}
