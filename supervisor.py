@@ -21,6 +21,7 @@ import trio
 
 from actors.gates import closed_window, daily_loss
 from actors.inquiry import Inquiry
+from actors.legging import budget, over_budget
 from actors.runtime import barrier
 from actors.runtime.barrier import Barrier, ClockJumped, EpochBumped, FillsDue, Recovered, VotesDue
 from actors.runtime.clock import ClockWatch, Shift
@@ -289,6 +290,8 @@ class Machine:
 
     def _flat_ending(self, held: Held) -> Ending | None:
         """Flat and idle: is there a reason not to go on?"""
+        if over_budget(held, self.world.settings, held.legging.since_ms):
+            return self._halt("LEGGING_BUDGET", _stood_alone(held, self.world.settings))
         if self._stop:
             return self._stopped(held)
         if self.world.state.halted:
@@ -329,6 +332,12 @@ class Machine:
 
     def _note(self, level: Literal["debug", "info", "warning", "error"], text: str) -> None:
         self.world.observe(Note(self.world.clock.utc_ns(), level, "supervisor", text))
+
+
+def _stood_alone(held: Held, settings: Settings) -> str:
+    kind = "legging_unknown" if held.legging.doubted else "legging_known"
+    used, allowed = (amount.decimal() for amount in (held.legging.usd_s, budget(held, settings)))
+    return f"cycle {held.cycle} stood on one leg for {used:.0f} USD s, {kind} allows {allowed:.0f}"
 
 
 def _short_of_margin(needs: Quote, has: Quote, settings: Settings) -> str:

@@ -15,6 +15,7 @@ import trio
 
 from actors.gates import Denial, closed_window, daily_loss, entry_denial, limit_price
 from actors.lattice import Side, size_pair, vwap
+from actors.legging import over_budget
 from actors.repair import Way, cheapest
 from actors.runtime.clock import VenueClock
 from actors.runtime.mailbox import Latest
@@ -208,12 +209,17 @@ class Sizer:
         step = held.repairs + held.flattens
         if step and look.now_ms < held.last_change_ms + min(RETRY_MS[0] << min(step, 10), RETRY_MS[1]):
             return None
-        repairable = held.flattens == 0 and held.repairs < self.settings.max_repair_steps and not look.directive.leave_now
-        if repairable and _tradable(quote):
+        if self._repairable(look) and _tradable(quote):
             way = cheapest(held, quote, self.settings, self.rules)
             if way.name != "flatten":
                 return self._repair(look, quote, way)
         return self._flatten(look, quote) if _closable(quote) else None
+
+    def _repairable(self, look: Look) -> bool:
+        """May it still become the pair? Not once closing has begun, nor after too many tries or too long on one leg."""
+        held, settings = look.held, self.settings
+        tries_left = held.flattens == 0 and held.repairs < settings.max_repair_steps
+        return tries_left and not look.directive.leave_now and not over_budget(held, settings, look.now_ms)
 
     def _repair(self, look: Look, quote: PairQuote, way: Way) -> SizingPlan:
         """Orders that make a position larger are FOK, those that trim are reduce-only IOC."""

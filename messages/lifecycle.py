@@ -11,6 +11,21 @@ from messages.units import Base, Bps, Ms, Ns, Price, Quote
 Phase = Literal["flat", "open", "uneven", "in_flight"]
 
 
+class Legging(msgspec.Struct, frozen=True):
+    """How long how much of this cycle stood alone, by the venue's timestamps, from its first fill."""
+
+    usd_s: Quote = Quote(0)
+    """The integral of |ETH + SOL| over time up to the last trade, USD x seconds."""
+    naked: Quote = Quote(0)
+    """The exposure since then, USD; 0 while flat or the pair."""
+    since_ms: Ms = Ms(0)
+    """Venue time of the last trade."""
+    doubted: bool = False
+    """Was, or is, the outcome of an order of this cycle unknown?"""
+    leg: Quote = Quote(0)
+    """Notional of the larger leg, as entered."""
+
+
 class Held(msgspec.Struct, frozen=True):
     """ledger -> sizing and supervisor, through a conflating slot: the fold of everything that happened.
 
@@ -51,6 +66,9 @@ class Held(msgspec.Struct, frozen=True):
     flattens: int
     """exit and flatten plans sealed in this cycle."""
     filled_imbalance: Bps | None
+    legging: Legging
+    adopted: bool
+    """This cycle was entered by an earlier invocation."""
     completed: int
     skipped: int
     failed: int

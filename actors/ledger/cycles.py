@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from actors.ledger.orders import NOTHING, Move, OurOrder, Sums
 from messages.sizing import Leg
@@ -11,6 +11,15 @@ from messages.units import ONE, Bps, imbalance
 Pair = tuple[int, int]
 """Signed amounts of ETH and SOL."""
 FLAT: Pair = (0, 0)
+
+
+class Exposure(NamedTuple):
+    """The largest unhedged exposure (USD x18), its integral over time (USD x seconds, x18) up to `since_ns`, and what is naked since then."""
+
+    worst: int
+    usd_s: int
+    naked: int
+    since_ns: int
 
 
 @dataclass(slots=True)
@@ -23,6 +32,8 @@ class Cycle:
     pair: Pair = FLAT
     """What counts as the balanced pair: `wanted`, or what a trimming repair left."""
     entered_ms: int = 0
+    leg: int = 0
+    """USD (x18) that the larger leg was to cost."""
     enters: int = 0
     repairs: int = 0
     flattens: int = 0
@@ -79,24 +90,28 @@ class Cycle:
         """All trades, by the venue's clock."""
         return sorted((move for order in self.orders for move in order.moves()), key=lambda move: (move.at_ns, move.leg))
 
-    def exposure(self) -> tuple[int, int]:
-        """The largest unhedged exposure (USD x18) and its integral over time (USD x seconds, x18), while it was neither flat nor the pair.
+    def exposure(self) -> Exposure:
+        """How much stood alone for how long, while it was neither flat nor the pair.
 
         Each leg is marked at its last fill. Two trades of one instant leave nothing between them.
         """
-        worst = integral = 0
+        worst = integral = naked = since_ns = 0
         held, price = {"eth": 0, "sol": 0}, {"eth": 0, "sol": 0}
-        moves = self.moves()
-        for i, move in enumerate(moves):
+        for move in self.moves():
+            if move.at_ns > since_ns:
+                worst = max(worst, naked)
+                integral += naked * (move.at_ns - since_ns) // 1_000_000_000
             held[move.leg] += move.amount
             price[move.leg] = move.price
-            until = moves[i + 1].at_ns if i + 1 < len(moves) else None
-            if until == move.at_ns or self.holds_pair((held["eth"], held["sol"])):
-                continue
-            naked = abs(sum(held[leg] * price[leg] for leg in held) // ONE)
-            worst = max(worst, naked)
-            integral += naked * ((until or move.at_ns) - move.at_ns) // 1_000_000_000
-        return worst, integral
+            since_ns = move.at_ns
+            hedged = self.holds_pair((held["eth"], held["sol"]))
+            naked = 0 if hedged else abs(sum(held[leg] * price[leg] for leg in held) // ONE)
+        return Exposure(max(worst, naked), integral, naked, since_ns)
+
+    @property
+    def doubted(self) -> bool:
+        """Was, or is, the outcome of one of its orders unknown?"""
+        return any(order.doubted for order in self.orders)
 
 
 def _sum(sums: Iterable[Sums]) -> Sums:

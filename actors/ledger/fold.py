@@ -26,9 +26,9 @@ from actors.ledger.orders import OurOrder
 from actors.ledger.tally import Ending, Standing, Tally
 from actors.ledger.view import AccountView, Ours
 from messages.execution import AccountSnapshot, Doubt, Fill, OrderUpdate, Outcome, PlanClosed, PositionChange, Resolved
-from messages.lifecycle import AccountStream, CycleEnded, Halted, Held, Phase, Restarted, Started, Totals
+from messages.lifecycle import AccountStream, CycleEnded, Halted, Held, Legging, Phase, Restarted, Started, Totals
 from messages.sizing import Abort, Leg, Place, Purpose, Ready, Sealed, Skipped
-from messages.units import Base, Ms, Quote
+from messages.units import Base, Ms, Quote, notional
 
 REMEMBERED = 4_096
 """Orders whose late fills are still recognised as ours; two a plan, so thousands of plans back."""
@@ -123,6 +123,7 @@ class Fold:
         self.cycle.enters += 1
         self.cycle.wanted = self.cycle.pair = (int(plan.eth.amount), int(plan.sol.amount))
         self.cycle.entered_ms = plan.decided_ms
+        self.cycle.leg = max(notional(plan.leg(leg).vwap, plan.leg(leg).amount) for leg in LEGS)
 
     def _on_abort(self, abort: Abort, _at_ns: int) -> None:
         if self.flight is not None and self.flight.is_plan(abort.epoch, abort.seq) and not self.flight.placed:
@@ -306,6 +307,8 @@ class Fold:
             repairs=cycle.repairs,
             flattens=cycle.flattens,
             filled_imbalance=cycle.filled_imbalance,
+            legging=self._legging(),
+            adopted=cycle.adopted,
             completed=self.tally.completed,
             skipped=self.tally.skipped,
             failed=self.tally.failed,
@@ -317,6 +320,11 @@ class Fold:
             value=snapshot.value if snapshot else Quote(0),
             day_loss=self.day.loss(flat=self.phase == "flat"),
         )
+
+    def _legging(self) -> Legging:
+        exposure = self.cycle.exposure()
+        since_ms = Ms(exposure.since_ns // 1_000_000)
+        return Legging(Quote(exposure.usd_s), Quote(exposure.naked), since_ms, self.cycle.doubted, Quote(self.cycle.leg))
 
     def totals(self) -> Totals:
         """The invocation in numbers."""

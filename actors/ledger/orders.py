@@ -97,6 +97,12 @@ class OurOrder:
         answered = self.outcome is not None and self.outcome.kind != "none" and self.order.amount != 0
         return answered or bool(self.pieces) or (self.resolved is not None and self.resolved.filled != 0)
 
+    @property
+    def doubted(self) -> bool:
+        """Did RESOLVE have to find out, or must it still?"""
+        silent = self.outcome is None or self.outcome.kind == "unknown"
+        return self.order.amount != 0 and (self.resolved is not None or (silent and not self.ended))
+
     # -- what happened to it ---------------------------------------------------------------------------------------------------------------------
 
     def take_outcome(self, outcome: Outcome) -> None:

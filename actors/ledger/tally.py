@@ -84,8 +84,10 @@ class Tally:
         self.unhedged_worst, self.unhedged_usd_s = self._unhedged(cycle)
 
     def _unhedged(self, cycle: Cycle) -> tuple[int, int]:
-        worst, usd_s = (0, 0) if cycle.adopted else cycle.exposure()
-        return max(self.unhedged_worst, worst), max(self.unhedged_usd_s, usd_s)
+        if cycle.adopted:
+            return self.unhedged_worst, self.unhedged_usd_s
+        exposure = cycle.exposure()
+        return max(self.unhedged_worst, exposure.worst), max(self.unhedged_usd_s, exposure.usd_s)
 
     def totals(self, rows: int, cycle: Cycle, now: AccountSnapshot | None, *, flat: bool) -> Totals:
         """The numbers now. `cycle` = the one under way, `now` = a snapshot that knows of everything we did, or None."""

@@ -10,7 +10,7 @@ import trio
 
 from actors.runtime.clock import RunClock, VenueClock
 from messages.execution import AccountSnapshot
-from messages.lifecycle import Directive, Held
+from messages.lifecycle import Directive, Held, Legging
 from messages.market import BookDelta, BookSnapshot, LegQuote, Level, PairQuote
 from messages.settings import Settings
 from messages.sizing import LegOrder, Sealed, SizingPlan
@@ -112,6 +112,8 @@ def held(**changes: Any) -> Held:
 
 
 _ZERO: dict[str, Any] = dict.fromkeys(Held.__struct_fields__, 0) | {
+    "legging": Legging(),
+    "adopted": False,
     "version": 1,
     "epoch": 1,
     "phase": "flat",

@@ -7,7 +7,7 @@ import trio
 from actors import sizing
 from actors.runtime.mailbox import Latest
 from actors.sizing import ENTRY_PATIENCE_MS, ENTRY_TRIES, Decision, Look, Memory, Sizer
-from messages.lifecycle import Directive, Held, Note
+from messages.lifecycle import Directive, Held, Legging, Note
 from messages.market import PairQuote
 from messages.settings import Settings, WeeklyWindow, WhenUnbalanced
 from messages.sizing import SizingPlan, Skipped
@@ -194,6 +194,19 @@ def test_repairs_are_bounded_and_then_both_legs_close() -> None:
     """O14: each step lowers the exposure or stops."""
     plan = plan_of(decide(lone_eth(repairs=3, last_change_ms=Ms(NOW - 5000))))
     assert (plan.purpose, plan.eth.amount, plan.sol.amount) == ("flatten", Base.of("-0.042"), 0)
+
+
+def test_a_leg_that_stood_alone_for_too_long_is_closed_and_no_longer_completed() -> None:
+    alone = Legging(naked=Quote(115 * ONE), since_ms=Ms(NOW - 400), leg=Quote(116 * ONE))
+    assert plan_of(decide(lone_eth(legging=alone))).purpose == "repair"
+    longer = msgspec.structs.replace(alone, since_ms=Ms(NOW - 600))
+    assert plan_of(decide(lone_eth(legging=longer))).purpose == "flatten"
+
+
+def test_doubt_is_given_the_larger_budget() -> None:
+    doubted = Legging(naked=Quote(115 * ONE), since_ms=Ms(NOW - 3_900), doubted=True, leg=Quote(116 * ONE))
+    assert plan_of(decide(lone_eth(legging=doubted))).purpose == "repair"
+    assert plan_of(decide(lone_eth(legging=msgspec.structs.replace(doubted, since_ms=Ms(NOW - 4_100))))).purpose == "flatten"
 
 
 def test_a_stop_with_a_lone_leg_flattens_instead_of_completing() -> None:

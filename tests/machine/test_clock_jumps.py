@@ -22,7 +22,8 @@ from tests.machine.bench import Bench, bench
 from tests.machine.test_killed import HUNDRED, PAIR, PHASES, strike_in
 from venue.nado.signing import recv_time_of
 
-TWICE = msgspec.structs.replace(HUNDRED, cycles=2)
+TWICE = msgspec.structs.replace(HUNDRED, cycles=2, legging_unknown=Ms(60_000))
+"""A lone leg outlives a sleep, and its budget with it; that this ends in a halt is another test."""
 """So that there is an entry after every phase of the first cycle."""
 ASLEEP_S = TWICE.recv_time / 1000 + 3
 JUMPS: dict[str, Callable[[Clocks], None]] = {

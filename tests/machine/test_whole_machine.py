@@ -105,6 +105,20 @@ async def test_a_venue_that_does_not_let_us_close_is_a_halt_that_names_what_is_o
         assert len(ready.venue.exchange.order_log) < 40
 
 
+async def test_a_leg_that_stays_alone_for_longer_than_its_budget_is_closed_and_the_run_halts_flat(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    """R13: 0.5 s on one leg is what a repair may take; then both close, and a person has to look."""
+    never_sol = Faults(refuse=tuple(Refuse(product="SOL-PERP", nth=number, code=2031) for number in range(1, 20)))
+    async with bench(tmp_path, msgspec.structs.replace(HUNDRED, cycles=3), faults=never_sol) as ready:
+        ending = await ready.run(within_s=60)
+        assert (ending.by, ending.code, ending.open_legs) == ("halt", "LEGGING_BUDGET", "")
+        assert "legging_known allows 58" in ending.detail
+        assert ready.world.state.halted is not None
+        assert faults(ready.venue.exchange.order_log, largest=PAIR) == []
+        assert ready.totals().cycles == 1
+
+
 async def test_a_repaired_pair_may_be_held_longer_than_closing_may_take(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
     settings = msgspec.structs.replace(HUNDRED, venue_patience=Ms(2_000), hold=Ms(10_000))
     async with bench(tmp_path, settings, faults=Faults(refuse=(Refuse(product="SOL-PERP", nth=1, code=2031),))) as ready:
