@@ -23,11 +23,12 @@ import trio
 
 from actors import account, leg, market_data, sizing
 from actors.ledger import CsvBooks, LedgerMessage, ledger_actor
+from actors.runtime.backoff import Backoff
 from actors.runtime.barrier import EpochBumped
 from actors.runtime.clock import VenueClock
 from actors.runtime.mailbox import Latest, Mailbox
 from actors.runtime.observe import Observe
-from actors.runtime.specs import Backoff, ChildSpec, Strategy, SupervisorSpec
+from actors.runtime.specs import ChildSpec, Strategy, SupervisorSpec
 from actors.runtime.state import RunState
 from actors.runtime.supervision import Supervisor, nested
 from messages.lifecycle import Directive, Held, Opened, Restarted

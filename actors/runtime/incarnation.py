@@ -1,42 +1,66 @@
-"""One life of a child: the task it lives in, when it is up, and what its end is called."""
+"""One life of a child: the task it lives in, when it is up, how it is stopped, and what its end is called."""
 
 import contextvars
+import traceback
 from collections.abc import Callable, Iterator
 
 import trio
 
-from actors.runtime.specs import ChildSpec, Fatal, Killed, NotStarted, Stalled
+from actors.runtime.specs import ChildSpec, Event, Exited, Fatal, Killed, NotStarted, Overdue, Stalled, Started, Stuck, told
 
 _CRASH = 2
 """Rank of an ordinary crash: after what passes through (0) and `Fatal` (1)."""
 
 
-class Incarnation:
-    """One life of a child, numbered from 1. It is the `task_status` that the child is given."""
+SECOND_WAIT_S = 1.0
+"""The least time between reporting a child that does not stop and abandoning it."""
 
-    def __init__(self, spec: ChildSpec, number: int) -> None:
+
+class Incarnation:
+    """One life of a child, numbered from 1. It is the `task_status` that the child is given.
+
+    `report` is called with it when it is condemned and when it has ended, so at most twice. `tell` hears of its start and its end.
+    """
+
+    def __init__(self, spec: ChildSpec, number: int, supervisor: str, report: Callable[["Incarnation"], None], tell: Callable[[Event], None]) -> None:
         self.spec = spec
-        self.number = number
         self.scope = trio.CancelScope(shield=True)
         self.up = False
         """It said that it has started."""
-        self.settled = trio.Event()
-        """It is up, or gone before it was."""
         self.ended = trio.Event()
         self.error: BaseException | None = None
-        """How it ended: None when it returned, or was told to stop and did."""
+        """How it ended: None when it returned, or was told to stop and did; `Stuck` when it is abandoned."""
         self.abandoned = False
         """It does not stop, and nobody waits for it any longer."""
+        self._who = (supervisor, spec.name, number)
+        self._report = report
+        self._tell = tell
+        self._settled = trio.Event()
+        """It is up, or gone before it was."""
         self._doom: Killed | Stalled | NotStarted | None = None
 
-    def begin(self, report: Callable[["Incarnation"], None]) -> None:
-        """Start the task, among Trio's own: nothing but `scope` ends it, and no nursery of ours has to wait for it. `report` is called at its end."""
-        trio.lowlevel.spawn_system_task(self._live, report, name=self.spec.name, context=contextvars.copy_context())
+    @property
+    def running(self) -> bool:
+        """It has started, has not ended and was not told to stop."""
+        return self.up and not self.ended.is_set() and not self.scope.cancel_called
 
     def started(self, value: None = None) -> None:
         """The child is ready: the next one may be started."""
         self.up = True
-        self.settled.set()
+        self._settled.set()
+
+    async def start(self) -> None:
+        """Begin, and wait until it is up, gone, or condemned for taking too long.
+
+        The task is one of Trio's own: nothing but `scope` ends it, and no nursery of ours has to wait for it.
+        """
+        trio.lowlevel.spawn_system_task(self._live, name=self.spec.name, context=contextvars.copy_context())
+        with trio.move_on_after(self.spec.start_s):
+            await self._settled.wait()
+        if self.up:
+            self._tell(Started(*self._who))
+        else:
+            self.condemn(NotStarted(f"{self.spec.name} did not start within {self.spec.start_s:g} s"))
 
     def condemn(self, doom: Killed | Stalled | NotStarted) -> bool:
         """End it, under this name. False when it has ended or was told to stop already."""
@@ -44,9 +68,29 @@ class Incarnation:
             return False
         self._doom = doom
         self.scope.cancel()
+        self._report(self)
         return True
 
-    async def _live(self, report: Callable[["Incarnation"], None]) -> None:
+    async def stop(self) -> None:
+        """Cancel it and wait for as long as it may take; then it is gone and told of, or abandoned."""
+        self.scope.cancel()
+        first_s, second_s = self.spec.shutdown_s, max(SECOND_WAIT_S, self.spec.shutdown_s)
+        if not await self._gone_within(first_s):
+            self._tell(Overdue(*self._who, first_s, abandoned=False))
+            self.abandoned = not await self._gone_within(second_s)
+        if self.abandoned:
+            self.error = Stuck(f"{self.spec.name} still runs {first_s + second_s:g} s after it was told to stop")
+            self._tell(Overdue(*self._who, first_s + second_s, abandoned=True))
+        else:
+            trace = "".join(traceback.format_exception(self.error)) if self.error else ""
+            self._tell(Exited(*self._who, told(self.error) if self.error else "", trace))
+
+    async def _gone_within(self, seconds: float) -> bool:
+        with trio.move_on_after(seconds):
+            await self.ended.wait()
+        return self.ended.is_set()
+
+    async def _live(self) -> None:
         raised: BaseException | None = None
         try:
             with self.scope:
@@ -55,8 +99,8 @@ class Incarnation:
             raised = error
         self.error = self._verdict(None if raised is None else essence(raised))
         self.ended.set()
-        self.settled.set()
-        report(self)
+        self._settled.set()
+        self._report(self)
 
     def _verdict(self, error: BaseException | None) -> BaseException | None:
         if error is not None and is_loud(error):

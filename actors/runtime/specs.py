@@ -16,11 +16,13 @@ The errors, and what a supervisor does about each:
 
 import math
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Container, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import msgspec
+
+from actors.runtime.backoff import Backoff
 
 Restart = Literal["permanent", "transient", "temporary"]
 Strategy = Literal["one_for_one", "one_for_all", "rest_for_one"]
@@ -128,20 +130,6 @@ Event = Started | Exited | Restarting | GivingUp | Overdue
 
 
 @dataclass(frozen=True)
-class Backoff:
-    """Pause before a restart: `first_s`, then times `factor` up to `cap_s`, each shortened by up to `jitter` (0 to below 1) of itself.
-
-    A child that has been up for `reset_after_s` when it fails begins with `first_s` again.
-    """
-
-    first_s: float
-    factor: float
-    cap_s: float
-    jitter: float
-    reset_after_s: float
-
-
-@dataclass(frozen=True)
 class ChildSpec:
     """One child. `start` is called as `await start(task_status=...)` in a task of its own and must call `task_status.started()`.
 
@@ -176,7 +164,7 @@ class SupervisorSpec:
     on_event: Callable[[Event], None] | None = None
 
 
-def objections(spec: SupervisorSpec, nested: set[str], names: list[str]) -> Iterator[str]:
+def objections(spec: SupervisorSpec, nested: Container[str], names: Iterable[str]) -> Iterator[str]:
     """Why this spec cannot be run, each beginning with the field at fault. `nested`: supervisors among the children; `names`: the whole tree's."""
     if not spec.name:
         yield "name: a supervisor needs one"
@@ -190,23 +178,10 @@ def objections(spec: SupervisorSpec, nested: set[str], names: list[str]) -> Iter
         if times > 1:
             yield f"children: the name {name!r} is used {times} times in this tree"
     if spec.backoff is not None:
-        yield from _backoff_objections(spec.backoff)
+        yield from spec.backoff.objections()
     for child in spec.children:
         for reason in _child_objections(child, nested=child.name in nested, auto_shutdown=spec.auto_shutdown):
             yield f"child {child.name!r}: {reason}"
-
-
-def _backoff_objections(backoff: Backoff) -> Iterator[str]:
-    if not 0 < backoff.first_s < math.inf:
-        yield f"backoff.first_s: {backoff.first_s} is not a positive, finite time"
-    if not 1 <= backoff.factor < math.inf:
-        yield f"backoff.factor: {backoff.factor} must be at least 1"
-    if not backoff.first_s <= backoff.cap_s < math.inf:
-        yield f"backoff.cap_s: {backoff.cap_s} must be finite and at least first_s"
-    if not 0 <= backoff.jitter < 1:
-        yield f"backoff.jitter: {backoff.jitter} is not in [0, 1)"
-    if not backoff.reset_after_s >= 0:
-        yield f"backoff.reset_after_s: {backoff.reset_after_s} is not a time"
 
 
 def _child_objections(child: ChildSpec, *, nested: bool, auto_shutdown: bool) -> Iterator[str]:

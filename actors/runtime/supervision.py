@@ -2,8 +2,8 @@
 
 A supervisor starts its children in order, restarts those that fail, and when restarting does not help stops everything in reverse and fails
 itself, so that whoever supervises *it* can try at a larger scale. The rules are those of Erlang's `supervisor`; docs/supervision.md states them
-one by one, with what differs. `specs.py` holds the words (specs, errors, events), `incarnation.py` one life of a child. Here is what makes it
-work on Trio.
+one by one, with what differs. `specs.py` holds the words (specs, errors, events), `backoff.py` the pauses, `incarnation.py` one life of a child.
+Here is what makes it work on Trio.
 
 **Where children live.** A Trio nursery cancels all its children at once when its owner is cancelled, and cannot end while one of them runs. Both
 are wrong here: children must stop one by one, in reverse, each with time to clean up while those it depends on still run; and a child that
@@ -12,54 +12,46 @@ only way to end it is its incarnation's scope, which only this module holds. Ctr
 main task, which is cancelled, and it arrives here as an orderly stop.
 
 **The loop.** `run` is an ordinary task without a shield. It takes one incarnation at a time from a channel ("look at this one") and decides. An
-incarnation puts itself there when it ends, `kill` when it has condemned one. The loop is the only place where children are started, stopped and
-counted, so there is nothing to lock. A cancel from outside strikes the loop wherever it waits (for news, for a start, during backoff, in the
-middle of a stop) and ends in the one `finally`, where all that runs is stopped, in reverse, under a shield whose time is bounded.
+incarnation puts itself there when it is condemned and when it ends. The loop is the only place where children are started, stopped and counted,
+so there is nothing to lock. A cancel from outside strikes the loop wherever it waits (for news, for a start, during backoff, in the middle of a
+stop) and ends in the one `finally`, where all that runs is stopped, in reverse, under a shield whose time is bounded.
 
 **Incarnations.** A failed child's group is stopped first, each member *proven* gone, then comes the pause, then `on_restart`, and then the
-starts. News of an incarnation that is no longer the current one is dropped: a sibling that crashed while it was being stopped is not a second
-failure. Nothing is started while news waits, so two crashes in one tick are both counted and lead to one start.
+starts. News of an incarnation that is no longer the current one is dropped: a sibling that crashed in the same tick, or while it was being
+stopped with its group, shares that group's one failure and its one restart. No restart begins while news waits.
 
 **What cannot be had.** Trio cannot end a task by force. A child that ignores its cancellation for `shutdown_s` is reported (`Overdue`); after a
-second such time (at least `SECOND_WAIT_S`) it is abandoned: nothing that depends on its absence is started, the others are stopped, and `Stuck`
+second such time (at least a second) it is abandoned: nothing that depends on its absence is started, the others are stopped, and `Stuck`
 goes up, which no supervisor restarts. Whoever is on top must then end the process by `os._exit`, because `trio.run` still waits for that task.
 """
 
 import math
 import random
-import traceback
 from collections import deque
-from collections.abc import Iterator
 from contextlib import suppress
 
 import trio
 
+from actors.runtime.backoff import Streak
 from actors.runtime.incarnation import Incarnation, is_loud
 from actors.runtime.specs import (
-    Backoff,
     ChildSpec,
     Event,
-    Exited,
     Failure,
     GaveUp,
     GivingUp,
     Killed,
     NotStarted,
-    Overdue,
     Restart,
     Restarting,
     RestartRefused,
     Returned,
     Stalled,
-    Started,
     Stuck,
     SupervisorSpec,
     objections,
     told,
 )
-
-SECOND_WAIT_S = 1.0
-"""The least time between reporting a child that does not stop and abandoning it."""
 
 
 class Supervisor:
@@ -67,10 +59,15 @@ class Supervisor:
 
     def __init__(self, spec: SupervisorSpec, *, rng: random.Random) -> None:
         self.spec = spec
-        self._nested = {child.name: tree for child in spec.children if (tree := _supervisor_of(child))}
-        against = list(objections(spec, set(self._nested), list(self.names())))
+        trees = {child.name: tree for child in spec.children if (tree := _supervisor_of(child))}
+        self.names: list[str] = [child.name for child in spec.children] + [name for tree in trees.values() for name in tree.names]
+        """Every child below here, at any depth."""
+        against = list(objections(spec, trees, self.names))
         if against:
             raise ValueError("; ".join(against))
+        self._owners: dict[str, Supervisor] = {child.name: self for child in spec.children}
+        for tree in trees.values():
+            self._owners |= tree._owners
         self._rng = rng
         self._numbers = {child.name: 0 for child in spec.children}
         self._runs = False
@@ -81,56 +78,34 @@ class Supervisor:
     def _forget(self) -> None:
         """A new life: no child, no failure, no pause. Incarnation numbers go on, so that no two lives share one."""
         self._current: dict[str, Incarnation] = {}
-        self._pending: dict[str, float] = {}
+        self._due_s: dict[str, float] = {}
+        """When each child that waits for its restart is due."""
         self._failures: deque[Failure] = deque()
         self._loud: list[BaseException] = []
-        self._streaks = {child.name: _Streak(self.spec.backoff) for child in self.spec.children if self.spec.backoff}
-        # Starts happen only when the channel is empty, so at most two reports of each child wait here: condemned, and gone.
+        """What must go up at once, in the order of its coming."""
+        self._streaks = {child.name: Streak(self.spec.backoff, self._rng) for child in self.spec.children}
+        # Restarts begin only when the channel is empty, and nobody reports more than twice.
         self._reports, self._news = trio.open_memory_channel[Incarnation](2 * len(self.spec.children))
 
-    # -- what may be asked from any task ------------------------------------------------------------------------------------------------------
-
-    def names(self) -> Iterator[str]:
-        """Every child below here, at any depth."""
-        for child in self.spec.children:
-            yield child.name
-            if child.name in self._nested:
-                yield from self._nested[child.name].names()
-
-    @property
-    def restarts(self) -> dict[str, int]:
-        """How often each child below here was started again, for whatever reason, since this object was made."""
-        counts = {name: max(0, number - 1) for name, number in self._numbers.items()}
-        for tree in self._nested.values():
-            counts |= tree.restarts
-        return counts
+    # -- what may be asked from any task; a name that is not below here is a KeyError ---------------------------------------------------------
 
     def running(self, name: str) -> bool:
         """Whether this child, at any depth, has started, has not ended and was not told to stop."""
-        owner = self._owner(name)
-        child = owner._current.get(name) if owner else None
-        return child is not None and child.up and not child.ended.is_set() and not child.scope.cancel_called
+        child = self._find(name)
+        return child is not None and child.running
 
     def kill(self, name: str) -> bool:
         """End a child at any depth; its end counts as the failure `Killed`. False when it does not run or is being stopped already."""
-        return self._condemn(name, Killed(f"{name} was killed"))
+        child = self._find(name)
+        return child is not None and child.condemn(Killed(f"{name} was killed"))
 
-    def stall(self, name: str) -> bool:
+    def stall(self, name: str, why: str) -> bool:
         """Like `kill`, for a child that makes no progress; counts as the failure `Stalled`."""
-        return self._condemn(name, Stalled(f"{name} made no progress"))
+        child = self._find(name)
+        return child is not None and child.condemn(Stalled(f"{name}: {why}"))
 
-    def _owner(self, name: str) -> "Supervisor | None":
-        if name in self._numbers:
-            return self
-        return next((owner for tree in self._nested.values() if (owner := tree._owner(name))), None)
-
-    def _condemn(self, name: str, doom: Killed | Stalled) -> bool:
-        owner = self._owner(name)
-        child = owner._current.get(name) if owner else None
-        if owner is None or child is None or not child.condemn(doom):
-            return False
-        owner._reports.send_nowait(child)
-        return True
+    def _find(self, name: str) -> Incarnation | None:
+        return self._owners[name]._current.get(name)
 
     # -- a life -------------------------------------------------------------------------------------------------------------------------------
 
@@ -171,10 +146,10 @@ class Supervisor:
 
     async def _next(self) -> Incarnation | None:
         """The next incarnation to look at; None when a restart is due and nothing waits."""
+        with trio.move_on_at(min(self._due_s.values(), default=math.inf)):
+            return await self._news.receive()
         with suppress(trio.WouldBlock):
             return self._news.receive_nowait()
-        with trio.move_on_at(min(self._pending.values(), default=math.inf)):
-            return await self._news.receive()
         return None
 
     async def _look_at(self, child: Incarnation) -> bool:
@@ -185,9 +160,10 @@ class Supervisor:
         await self._end(child)
         if spec.restart == "permanent" or (spec.restart == "transient" and child.error is not None):
             await self._plan_restart(spec, child.error or Returned(f"{spec.name} returned, and it is permanent"))
-        elif spec.significant and child.error is not None:
+            return True
+        if spec.significant and child.error is not None:
             raise self._gave_up(f"{spec.name}, which is significant, ended", (Failure(trio.current_time(), spec.name, child.error),))
-        return not (spec.significant and child.error is None and spec.restart != "permanent")
+        return not spec.significant
 
     # -- restarting ---------------------------------------------------------------------------------------------------------------------------
 
@@ -200,9 +176,8 @@ class Supervisor:
                 await self._end(self._current[spec.name])
         again = tuple(spec.name for spec in group if spec.restart != "temporary")
         now_s = trio.current_time()
-        pause_s = self._streaks[failed.name].pause_s(self._rng) if self._streaks else 0.0
-        due_s = max([now_s + pause_s, *(self._pending.get(name, 0.0) for name in again)])
-        self._pending |= dict.fromkeys(again, due_s)
+        due_s = max([now_s + self._streaks[failed.name].pause_s(now_s), *(self._due_s.get(name, 0.0) for name in again)])
+        self._due_s |= dict.fromkeys(again, due_s)
         self._tell(Restarting(self.spec.name, again, due_s - now_s, f"{failed.name}: {told(error)}"))
 
     def _sharing_fate_with(self, failed: ChildSpec) -> tuple[ChildSpec, ...]:
@@ -229,10 +204,10 @@ class Supervisor:
     async def _restart(self) -> None:
         """Start what is due, in order. One that fails to start is one more failure; those behind it stay due."""
         now_s = trio.current_time()
-        due = [spec for spec in self.spec.children if self._pending.get(spec.name, math.inf) <= now_s]
+        due = [spec for spec in self.spec.children if self._due_s.get(spec.name, math.inf) <= now_s]
         self._prepare(tuple(spec.name for spec in due))
         for spec in due:
-            del self._pending[spec.name]
+            del self._due_s[spec.name]
             child = await self._start(spec)
             if not child.up:
                 await self._look_at(child)
@@ -251,16 +226,11 @@ class Supervisor:
     async def _start(self, spec: ChildSpec) -> Incarnation:
         """A new incarnation, once it is up, gone, or condemned for taking too long."""
         self._numbers[spec.name] += 1
-        child = self._current[spec.name] = Incarnation(spec, self._numbers[spec.name])
-        child.begin(self._reports.send_nowait)
-        with trio.move_on_after(spec.start_s):
-            await child.settled.wait()
+        child = Incarnation(spec, self._numbers[spec.name], self.spec.name, self._reports.send_nowait, self._tell)
+        self._current[spec.name] = child
+        await child.start()
         if child.up:
-            if self._streaks:
-                self._streaks[spec.name].up_since_s = trio.current_time()
-            self._tell(Started(self.spec.name, spec.name, child.number))
-        else:
-            child.condemn(NotStarted(f"{spec.name} did not start within {spec.start_s:g} s"))
+            self._streaks[spec.name].up(trio.current_time())
         return child
 
     async def _end(self, child: Incarnation) -> None:
@@ -270,32 +240,12 @@ class Supervisor:
             raise self._loud[0]
 
     async def _stop(self, child: Incarnation) -> None:
-        """Cancel a child and wait for as long as it may take; then it is gone and told of, or abandoned. Keeps what must go up, raises nothing."""
-        child.scope.cancel()
-        if not await self._gone_within(child, child.spec.shutdown_s) and not await self._gone_at_last(child):
-            return
-        del self._current[child.spec.name]
-        error = child.error
-        trace = "".join(traceback.format_exception(error)) if error else ""
-        self._tell(Exited(self.spec.name, child.spec.name, child.number, told(error) if error else "", trace))
-        if error is not None and is_loud(error):
-            self._loud.append(error)
-
-    async def _gone_within(self, child: Incarnation, seconds: float) -> bool:
-        with trio.move_on_after(seconds):
-            await child.ended.wait()
-        return child.ended.is_set()
-
-    async def _gone_at_last(self, child: Incarnation) -> bool:
-        """A child is late to stop: say so and wait once more. If that does not help either it is abandoned, and `Stuck` must go up."""
-        first_s, second_s = child.spec.shutdown_s, max(SECOND_WAIT_S, child.spec.shutdown_s)
-        self._tell(Overdue(self.spec.name, child.spec.name, child.number, first_s, abandoned=False))
-        if await self._gone_within(child, second_s):
-            return True
-        child.abandoned = True
-        self._tell(Overdue(self.spec.name, child.spec.name, child.number, first_s + second_s, abandoned=True))
-        self._loud.append(Stuck(f"{child.spec.name} still runs {first_s + second_s:g} s after it was told to stop"))
-        return False
+        """See a child gone or abandoned. What must go up is kept: the others are stopped first."""
+        await child.stop()
+        if not child.abandoned:
+            del self._current[child.spec.name]
+        if child.error is not None and is_loud(child.error):
+            self._loud.append(child.error)
 
     async def _stop_all(self) -> None:
         """Everything that runs, one by one, last started first. What must go up does so when all are gone; `Stuck` before the rest."""
@@ -318,23 +268,6 @@ class Supervisor:
             self.spec.on_event(event)
         except Exception:  # noqa: BLE001 - a watcher has no say
             self.unheard += 1
-
-
-class _Streak:
-    """The pauses before one child's restarts."""
-
-    def __init__(self, backoff: Backoff) -> None:
-        self._backoff = backoff
-        self._next_s = backoff.first_s
-        self.up_since_s = math.inf
-
-    def pause_s(self, rng: random.Random) -> float:
-        backoff = self._backoff
-        if trio.current_time() - self.up_since_s >= backoff.reset_after_s:
-            self._next_s = backoff.first_s
-        self.up_since_s = math.inf
-        pause_s, self._next_s = self._next_s, min(backoff.cap_s, self._next_s * backoff.factor)
-        return pause_s * rng.uniform(1 - backoff.jitter, 1)
 
 
 def nested(spec: SupervisorSpec, *, rng: random.Random, restart: Restart = "permanent", significant: bool = False) -> ChildSpec:
