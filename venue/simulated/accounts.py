@@ -12,24 +12,35 @@ WEIGHTINGS: tuple[Weighting, ...] = ("initial", "maintenance", "unweighted")
 
 
 class Position(NamedTuple):
-    """A perp position. `v_quote` = -(what was paid) - fees: value is amount x oracle + v_quote."""
+    """A perp position. `v_quote` = -(what was paid) - fees - funding: value is amount x oracle + v_quote."""
 
     amount: Base = Base(0)
     v_quote: Quote = Quote(0)
+    funding: int = 0
+    """The cumulative funding per unit (x18) up to which it has been paid."""
 
     def changed(self, amount: int, quote: int) -> "Position":
         """The position after `amount` was traded for `quote` (both signed)."""
-        return Position(Base(self.amount + amount), Quote(self.v_quote + quote))
+        return Position(Base(self.amount + amount), Quote(self.v_quote + quote), self.funding)
+
+    def funded(self, cumulative: int) -> "Position":
+        """The position after funding was paid up to `cumulative`: a positive difference is paid by longs (contracts: PerpEngineState)."""
+        paid = product_of_x18(cumulative - self.funding, self.amount)
+        return Position(self.amount, Quote(self.v_quote - paid), cumulative)
 
 
 @dataclass(slots=True)
 class Account:
-    """One subaccount. `usdt0` moves by deposits alone: fees and results of perps land in their v_quote."""
+    """One subaccount. `usdt0` moves by deposits, transfers and settled results: fees and results of perps land in their v_quote first."""
 
     subaccount: str
     usdt0: int = 0
     positions: dict[int, Position] = field(default_factory=dict)
     linked_signer: str = NO_ADDRESS
+    signer_links_ns: list[int] = field(default_factory=list)
+    """When its signer was changed; only the last seven days are kept."""
+    parent: str = ""
+    """Of an isolated subaccount: whose margin it holds."""
 
     def position(self, product_id: int) -> Position:
         """The position; zero when never traded."""
@@ -107,10 +118,9 @@ def contribution(account: Account, product: Product, oracle: int, weighting: Wei
     return Quote(product_of_x18(product_of_x18(position.amount, weight(product, position.amount, weighting)), oracle) + position.v_quote)
 
 
-def initial_after(account: Account, product_id: int, position: Position, products: Iterable[Product], oracles: Mapping[int, int]) -> Quote:
-    """The account's initial health if its position in one product were `position`."""
-    imagined = Account(account.subaccount, account.usdt0, {**account.positions, product_id: position})
-    return health_of(imagined, products, oracles, "initial").health
+def imagined(account: Account, usdt0: int = 0, positions: Mapping[int, Position] = {}) -> Account:
+    """A copy of `account` with `usdt0` more and some positions replaced, to ask its health."""
+    return Account(account.subaccount, account.usdt0 + usdt0, {**account.positions, **positions}, parent=account.parent)
 
 
 def increases(before: int, change: int) -> bool:

@@ -19,8 +19,8 @@ from venue.nado.codec import write
 from venue.nado.http import INSTANCE_HEADER
 from venue.nado.socket import NO_DEFLATE, offers_deflate
 from venue.simulated.archive import ArchiveQuery
+from venue.simulated.codes import Refused
 from venue.simulated.queries import symbol_json
-from venue.simulated.rules import Refused
 from venue.simulated.sessions import Closed, Frames, answer, answer_query, carried, gateway_session, subscribe_session
 from venue.simulated.venue import AnswerLost, ConnectionCut, SimulatedVenue
 from venue.simulated.wire import read_request

@@ -6,6 +6,7 @@ first; what takers take from it stays taken until the market's next ladder. Ever
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from messages.market import Level
 from messages.units import Base, Ns, Price
@@ -26,6 +27,12 @@ class Resting:
     order_id: int | None = None
     taken_quote: int = 0
     """Unsigned quote this order has traded as a taker; the minimum fee needs it."""
+    margin_due: int = 0
+    """Of an isolated order: the margin that moves at its first fill."""
+    borrow_margin: bool = True
+    """May the margin be borrowed, the balance going below zero while health allows it?"""
+    split: "Split | None" = None
+    """Staged: into what pieces it trades."""
 
     @property
     def is_bid(self) -> bool:
@@ -36,6 +43,26 @@ class Resting:
     def unfilled(self) -> Base:
         """Signed rest."""
         return Base(self.remaining if self.is_bid else -self.remaining)
+
+
+class Split(NamedTuple):
+    """Trade in these pieces (unsigned), one fill each; afterwards the rest as the book has it, or nothing when `only`."""
+
+    pieces: tuple[int, ...]
+    only: bool
+
+    def cut(self, offers: Iterable[tuple["Offer", int]]) -> Iterator[tuple["Offer", int]]:
+        """The same trades, cut at the pieces' ends."""
+        pieces = list(self.pieces)
+        for offer, amount in offers:
+            left = amount
+            while left and (pieces or not self.only):
+                piece = min(left, pieces[0]) if pieces else left
+                yield offer, piece
+                left -= piece
+                if pieces:
+                    pieces[0] -= piece
+                    del pieces[: pieces[0] == 0]
 
 
 @dataclass(frozen=True, slots=True)

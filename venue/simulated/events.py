@@ -7,6 +7,9 @@ import msgspec
 from messages.market import Level
 from messages.units import Base, Ns, Price, Quote
 
+Reason = Literal["deposit_collateral", "match_orders", "withdraw_collateral", "transfer_quote", "settle_pnl", "liquidate_subaccount"]
+"""Why a position changed. Funding is no reason: it changes v_quote without an event."""
+
 
 class Filled(msgspec.Struct, frozen=True):
     """A piece of an order of an account traded. Quantities are unsigned, `is_bid` has the side. Stream `fill`, archive `matches`."""
@@ -27,6 +30,9 @@ class Filled(msgspec.Struct, frozen=True):
     order_id: int | None
     appendix: int
     at_ns: Ns
+    isolated: bool = False
+    also: str = ""
+    """Another name under which the event can be subscribed to: the isolated subaccount's, or its parent's."""
 
 
 class OrderUpdated(msgspec.Struct, frozen=True):
@@ -39,17 +45,24 @@ class OrderUpdated(msgspec.Struct, frozen=True):
     reason: Literal["placed", "filled", "cancelled"]
     order_id: int | None
     at_ns: Ns
+    filled: Base = Base(0)
+    """Unsigned amount of the fill that changed it; 0 when it was no fill."""
+    price: Price = Price(0)
+    """Of that fill."""
 
 
 class PositionChanged(msgspec.Struct, frozen=True):
-    """The absolute position after a change. Stream `position_change`."""
+    """The absolute position after a change; of product 0 the USDT0 balance. Stream `position_change`."""
 
     product_id: int
     subaccount: str
     amount: Base
     v_quote: Quote
-    reason: Literal["deposit_collateral", "match_orders"]
+    reason: Reason
     at_ns: Ns
+    isolated: bool = False
+    also: str = ""
+    """As in `Filled`."""
 
 
 class Traded(msgspec.Struct, frozen=True):
@@ -73,4 +86,28 @@ class BookBatch(msgspec.Struct, frozen=True):
     asks: tuple[Level, ...]
 
 
-Event = Filled | OrderUpdated | PositionChanged | Traded
+class Liquidated(msgspec.Struct, frozen=True):
+    """A position was taken over because its account was under maintenance. Stream `liquidation`."""
+
+    product_id: int
+    liquidator: str
+    liquidatee: str
+    amount: Base
+    """Signed: what was taken over."""
+    price: Price
+    at_ns: Ns
+
+
+class FundingPaid(msgspec.Struct, frozen=True):
+    """A product's funding was charged. Stream `funding_payment`."""
+
+    product_id: int
+    payment: int
+    """Per unit of base, x18; positive is paid by longs."""
+    open_interest: Base
+    cumulative: int
+    seconds: int
+    at_ns: Ns
+
+
+Event = Filled | OrderUpdated | PositionChanged | Traded | Liquidated | FundingPaid

@@ -1,47 +1,56 @@
 """The exchange engine: orders in, fills and events out. Pure: time is an argument, nothing is random, nothing waits.
 
-An order passes two gates. `arrive` judges what can be judged when it comes in (form, signer, receive window, duplicate digest), then `match` trades
-it; whoever drives the engine lets `TAKER_DELAY_S` pass in between for orders that may take.
+An order passes two gates. `arrive` judges what can be judged when it comes in (form, signer, receive window, duplicate digest, health), then `match`
+trades it; whoever drives the engine lets `TAKER_DELAY_S` pass in between for orders that may take.
 
-Decided here because Nado's documents do not say: an order that would trade with another of the same subaccount cancels that one and trades on; one
-unknown digest refuses a whole cancellation; margin is asked for the order itself, not for others that rest; funding is not charged.
+    engine      markets, accounts, the clock, isolated margin
+    matching    the second gate: fills, fees, order updates
+    exchange    the first gate, and the world outside: ladders, oracle prices, other people's trades    (this file)
+    treasury    deposits, transfers, withdrawals, linked signers, funding and settlement
+    liquidation accounts under maintenance
+
+What Nado's documents leave open is a knob (`rules.Knobs`), or decided here: margin is asked for the order itself, not for others that rest.
 """
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from messages.market import Level
-from messages.units import Base, Ns, Price, Quote
+from messages.units import Base, Ns, Price
 from venue.protocol import Order
 from venue.simulated.accounts import Account, increases
-from venue.simulated.book import Resting
-from venue.simulated.events import PositionChanged, Traded
+from venue.simulated.book import Resting, Split
+from venue.simulated.codes import Refused, refused
+from venue.simulated.events import Traded
 from venue.simulated.matching import Matching, written_down
 from venue.simulated.rules import (
-    QUOTE_PRODUCT,
-    Refused,
     Terms,
     check_form,
+    check_isolation,
     check_oracle,
     check_size,
     check_status,
     check_window,
-    order_not_found,
-    refused,
     terms_of,
 )
+
+
+class Extras(msgspec.Struct, frozen=True):
+    """What comes with an order beside its signed part, and what a fault wants of it."""
+
+    order_id: int | None = None
+    borrow_margin: bool = True
+    spot_leverage: bool | None = None
+    staged: Refused | None = None
+    """A refusal once all checks have passed."""
+    split: Split | None = None
 
 
 class Exchange(Matching):
     """All products, accounts and orders of one venue, as the outside world reaches them."""
 
     # -- the outside world ---------------------------------------------------------------------------------------------------------------
-
-    def deposit(self, subaccount: str, amount: Quote, now_ns: int) -> None:
-        """Credit USDT0; the first deposit makes the subaccount exist."""
-        account = self.accounts.setdefault(subaccount, Account(subaccount))
-        account.usdt0 += amount
-        balance = Base(account.usdt0)
-        self.outbox.append(PositionChanged(QUOTE_PRODUCT, subaccount, balance, Quote(0), "deposit_collateral", self.tick(now_ns)))
 
     def move(self, product_id: int, bids: Sequence[Level], asks: Sequence[Level], now_ns: int) -> None:
         """The market's next ladder replaces the house's liquidity; where it crosses resting orders of accounts they are filled first."""
@@ -50,10 +59,18 @@ class Exchange(Matching):
         rest_of_asks = self._cross(product_id, asks, now, is_bid=False)
         book.set_house(True, rest_of_bids, now)
         book.set_house(False, rest_of_asks, now)
+        self.note_premium(product_id)
 
-    def set_oracle(self, product_id: int, price: Price) -> None:
-        """The oracle price, which health and the price band are judged by."""
+    def set_oracle(self, product_id: int, price: Price, now_ns: int = 0) -> None:
+        """The oracle price, which health, funding and the price band are judged by."""
+        self.tick(now_ns)
         self.markets[product_id].oracle = price
+        self.note_premium(product_id)
+
+    def note_premium(self, product_id: int) -> None:
+        """Mark or index may have changed."""
+        market = self.markets[product_id]
+        market.funding.premium.note(market.premium(), self.now_ns)
 
     def market_trade(self, product_id: int, price: Price, amount: Base, now_ns: int, *, is_taker_buyer: bool) -> None:
         """Somebody else's trade: published, and resting orders of accounts at strictly better prices are traded through."""
@@ -86,16 +103,20 @@ class Exchange(Matching):
         held = account.position(order.product_id).amount if account else 0
         return not terms_of(order.appendix).reduce_only and increases(held, order.amount)
 
-    def arrive(self, order: Order, digest: str, signer: str, now_ns: int, *, order_id: int | None = None, staged: Refused | None = None) -> Resting:
-        """Judge an order at the moment it comes in. Raises `Refused`; `staged` is a refusal that a fault asks for once all checks have passed."""
+    def arrive(self, order: Order, digest: str, signer: str, now_ns: int, extras: Extras = Extras()) -> Resting:  # noqa: B008 - frozen
+        """Judge an order at the moment it comes in. Raises `Refused`."""
         now, terms = self.tick(now_ns), terms_of(order.appendix)
         entry = self.order_log.attempt(order, digest, signer, terms, increasing=self.would_increase(order), now_ns=now)
+        waiting = Resting(order, digest, terms, abs(order.amount), now // 10**9, extras.order_id, 0, terms.margin, extras.borrow_margin, extras.split)
         with written_down(entry):
             self._check_arrival(order, terms, digest, signer, now)
+            if extras.spot_leverage is not None and not self.knobs.spot_leverage_on_perps:
+                raise refused(2019)
+            self._check_health(waiting)
             self.order_log.take_in(entry)
-            if staged is not None:
-                raise staged
-        return Resting(order, digest, terms, abs(order.amount), now // 10**9, order_id)
+            if extras.staged is not None:
+                raise extras.staged
+        return waiting
 
     def _check_arrival(self, order: Order, terms: Terms, digest: str, signer: str, now: Ns) -> None:
         market = self.markets.get(order.product_id)
@@ -106,23 +127,28 @@ class Exchange(Matching):
         if self.order_log.known(digest) is not None:
             raise refused(2013)
         check_form(order, terms, market.product)
+        check_isolation(order, terms, market.product)
         check_status(terms, market.product)
         check_size(order, terms, market.product, self.knobs)
         check_oracle(order, market.oracle)
         if terms.reduce_only and terms.kind not in {"ioc", "fok"}:
             raise refused(2067)
 
+    def _check_health(self, order: Resting) -> None:
+        """2006 when the order would be too much for the account as the book stands now."""
+        if not order.terms.reduce_only:
+            self.check_margin(order, [] if order.terms.kind == "post_only" else self.plan(order, order.remaining), 2006)
+
     def check_sender(self, sender: str, signer: str) -> Account:
         """The sender's account; 2028 unless its owner or linked signer signed, 2024 when it never had a deposit."""
         self.check_signer(sender, signer)
-        if sender not in self.accounts:
-            raise refused(2024)
-        return self.accounts[sender]
+        return self.account_named(sender)
 
     def check_signer(self, sender: str, signer: str) -> None:
-        """2028 unless the sender's owner or linked signer signed. Addresses in lower case."""
+        """2028 unless the sender's owner or linked signer signed. An isolated subaccount has its parent's signer. Addresses in lower case."""
         account = self.accounts.get(sender)
-        if signer not in {sender[:42], account.linked_signer if account else sender[:42]}:
+        linked = self.accounts[account.parent] if account and account.parent else account
+        if signer not in {sender[:42], linked.linked_signer if linked else sender[:42]}:
             raise refused(2028)
 
     def open_orders(self, sender: str, product_id: int) -> list[Resting]:
@@ -130,13 +156,6 @@ class Exchange(Matching):
         if product_id not in self.markets:
             raise refused(2016)
         return [order for order in self.markets[product_id].open_orders.values() if order.order.sender == sender]
-
-    def find(self, product_id: int, digest: str) -> Resting:
-        """A resting order. Raises `Refused` 2020 when it does not rest, however it ended."""
-        market = self.markets.get(product_id)
-        if market is None or digest not in market.open_orders:
-            raise order_not_found(digest)
-        return market.open_orders[digest]
 
     def cancel(self, orders: Sequence[Resting], now_ns: int) -> None:
         """Withdraw resting orders."""

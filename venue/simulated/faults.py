@@ -18,6 +18,11 @@
     increasing = false     # this order finds no more than `lots` size steps in the book
     lots = 3
 
+    [[split]]
+    nth = 2                # this order is filled in pieces of 1, 2 and 3 lots, and no more
+    lots = [1, 2, 3]
+    only = true
+
     [[event]]
     stream = "fill"        # "" = any stream
     one_in = 5             # one in five, by `seed`; or nth = 2, the second one
@@ -41,7 +46,7 @@ from typing import Generic, Literal, TypeVar
 
 import msgspec
 
-from venue.simulated.rules import Refused
+from venue.simulated.codes import Refused
 
 DELAY_MS_MAX = 100_000
 """The longest delay: how long the venue lets an order be under way."""
@@ -88,6 +93,18 @@ class Thin(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
             raise ValueError(f"lots: an order cannot find {self.lots} lots")
 
 
+class Pieces(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The order is filled piece by piece, one fill for each of `lots` size steps; then the rest as the book has it, or nothing when `only`."""
+
+    lots: tuple[int, ...]
+    only: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.lots or min(self.lots) < 1:
+            raise ValueError(f"lots: pieces have at least one lot each, not {list(self.lots)}")
+
+
 class Recurring(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Either the `nth` one (from 1), or `one_in` so many, drawn by the faults' seed."""
 
@@ -124,6 +141,7 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     lose_ack: tuple[LoseAck, ...] = ()
     cut: tuple[Cut, ...] = ()
     thin: tuple[Thin, ...] = ()
+    split: tuple[Pieces, ...] = ()
     event: tuple[DisturbEvent, ...] = ()
     reply: tuple[DisturbReply, ...] = ()
     seed: int = 0
@@ -131,7 +149,7 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def with_known(self, symbols: frozenset[str], requests: frozenset[str]) -> "Faults":
         """Itself; raises `ValueError` naming a product or request that the venue does not have: such a fault would silently never happen."""
-        orders: tuple[Trigger, ...] = (*self.refuse, *self.lose_ack, *self.cut, *self.thin)
+        orders: tuple[Trigger, ...] = (*self.refuse, *self.lose_ack, *self.cut, *self.thin, *self.split)
         _must_exist("product", [fault.product for fault in orders] + [fault.product for fault in self.event], symbols)
         _must_exist("request", [fault.request for fault in self.reply], requests)
         return self
@@ -167,8 +185,10 @@ class Staged(msgspec.Struct, frozen=True):
     lose_ack: bool = False
     cut_before: bool = False
     cut_after: bool = False
-    lots: int | None = None
-    """The most it finds in the book, in size steps; None = whatever stands there."""
+    lots: tuple[int, ...] | None = None
+    """The pieces it finds in the book, in size steps; None = whatever stands there."""
+    only: bool = False
+    """Does it find nothing beyond them?"""
 
 
 class FaultCounter:
@@ -184,7 +204,9 @@ class FaultCounter:
         cuts = [fault.when for fault in self.faults.cut if self._is_due(fault, product, increasing)]
         lost = [fault for fault in self.faults.lose_ack if self._is_due(fault, product, increasing)]
         thin = [fault.lots for fault in self.faults.thin if self._is_due(fault, product, increasing)]
-        return Staged(_refusal(refuse[0]) if refuse else None, bool(lost), "before" in cuts, "after" in cuts, min(thin, default=None))
+        split = [fault for fault in self.faults.split if self._is_due(fault, product, increasing)]
+        lots, only = ((min(thin),), True) if thin else (split[0].lots, split[0].only) if split else (None, False)
+        return Staged(_refusal(refuse[0]) if refuse else None, bool(lost), "before" in cuts, "after" in cuts, lots, only)
 
     def _is_due(self, trigger: Trigger, product: str, increasing: bool) -> bool:
         if trigger.product not in {"", product} or (trigger.increasing and not increasing):

@@ -8,7 +8,8 @@ from typing import Literal
 
 from messages.units import Base, Ns, Price, Quote
 from venue.protocol import Order
-from venue.simulated.rules import Kind, Refused, Terms
+from venue.simulated.codes import Refused
+from venue.simulated.rules import Kind, Terms
 
 
 @dataclass(frozen=True, slots=True)

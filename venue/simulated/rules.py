@@ -1,7 +1,7 @@
-"""The venue's rules as data: products, knobs, and the refusals with the texts Nado uses.
+"""The venue's rules as data: products, knobs, and the checks that an order passes by itself, without book and account.
 
-Sources: the codes and texts of the exchange's documentation, the settlement contracts for fees and health. What the documents leave open is a knob or
-is decided here, in one place, with its reason.
+Sources: the exchange's documentation, and the settlement contracts for fees and health. What the documents leave open is a knob or is decided here,
+in one place, with its reason. Codes and their words are in `codes`.
 """
 
 from typing import Literal
@@ -12,6 +12,7 @@ from messages.market import TradingStatus
 from messages.units import ONE, Base, Price, Quote, Rate
 from venue.nado.signing import recv_time_of
 from venue.protocol import Order
+from venue.simulated.codes import refused
 
 TAKER_DELAY_S = 0.03
 """The speed bump: orders that are not post-only wait this long before they match."""
@@ -19,6 +20,8 @@ RECV_WINDOW_MS = 100_000
 """How far in the future a `recv_time` may lie."""
 MAX_OPEN_ORDERS = 500
 """Per subaccount and market."""
+ISOLATED_MAX = 10
+"""Isolated subaccounts per address (contracts)."""
 ORACLE_FLOOR_PERCENT = 20
 ORACLE_CEILING_PERCENT = 500
 QUOTE_PRODUCT = 0
@@ -47,6 +50,9 @@ class Product(msgspec.Struct, frozen=True):
     long_weight_initial: Rate = Rate(975 * ONE // 1000)
     long_weight_maintenance: Rate = Rate(9875 * ONE // 10_000)
     status: TradingStatus = "live"
+    isolated_only: bool = False
+    max_open_interest: Quote | None = None
+    """USDT0 of notional; None = no limit."""
 
     @property
     def short_weight_initial(self) -> Rate:
@@ -64,11 +70,39 @@ SOL_PERP = Product("SOL-PERP", 8, Price.of("0.01"), Base.of("0.1"), Quote.of(100
 DEFAULT_PRODUCTS = (ETH_PERP, SOL_PERP)
 
 
-class Knobs(msgspec.Struct, frozen=True):
-    """What Nado's documents leave open, settled for a run."""
+class Knobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What Nado's documents leave open, settled for a run. The defaults are the likelier behaviour; a faults file may say otherwise under [venue]."""
 
     min_size_binds_takers: bool = False
     """Are IOC and FOK orders held to the minimum notional? The newest sources say no (they pay the minimum fee instead); both are tested."""
+    self_match: Literal["cancel_resting", "refuse"] = "cancel_resting"
+    """An order that would trade with another of the same subaccount: the resting one is cancelled, or the new one is refused with 2073."""
+    spot_leverage_on_perps: bool = True
+    """May an order for a perp carry `spot_leverage`? False = 2019. The newest client sends it, so the engine lets it pass."""
+    isolated_shows_parent: bool = True
+    """Do the events of an isolated position name its parent (with `isolated` true) or the isolated subaccount?"""
+    filled_orders_found: bool = False
+    """Does the query `order` still find an order that has ended? The documents answer 2020."""
+    cancel_batch_is_atomic: bool = True
+    """Does one digest that is gone refuse a whole `cancel_orders`? False = the others are cancelled."""
+    place_after_failed_cancel: bool = False
+    """Does `cancel_and_place` place its order although the cancellation found nothing? False is the safer reading."""
+    echo_id: bool = True
+    """Do a failure and `cancel_and_place` echo the request's `id`?"""
+    bump: Literal["takers", "crossing"] = "takers"
+    """Who waits at the speed bump: every order that is not post-only, or only those that cross when they arrive."""
+    order_update_fills: bool = False
+    """Does `order_update` carry `filled_qty` and `filled_price`, as the newest independent client reads them?"""
+    limited_by: Literal[1000, 1015] = 1000
+    limited_status: int = 429
+    """How a request over the rate limit is answered over HTTP: code and status."""
+    rate_limits: bool = True
+    settle_every_s: float = 3600.0
+    """How often unsettled profit and loss moves into the USDT0 balance by itself. 0 = never. The documents say only that it does."""
+    excess_socket: Literal["newest", "oldest"] = "newest"
+    """Which connection goes when a wallet authenticates on a sixth."""
+    needs_encoding: bool = True
+    """Is a request refused that accepts no compressed answer?"""
 
 
 class Terms(msgspec.Struct, frozen=True):
@@ -80,10 +114,12 @@ class Terms(msgspec.Struct, frozen=True):
     isolated: bool
     triggered: bool
     builder: int
+    margin: Quote = Quote(0)
+    """What an isolated order takes with it from its parent."""
 
 
 def terms_of(appendix: int) -> Terms:
-    """The order's terms from its appendix: bits 7..0 version, 8 isolated, 10..9 kind, 11 reduce-only, 13..12 trigger, 63..48 builder.
+    """The order's terms from its appendix: bits 7..0 version, 8 isolated, 10..9 kind, 11 reduce-only, 13..12 trigger, 63..48 builder, 127..64 margin.
 
     Reads any number, unlike the client's own decoder: an order that is refused for its version still appears in the order log.
     """
@@ -94,89 +130,59 @@ def terms_of(appendix: int) -> Terms:
         isolated=bool(appendix >> 8 & 1),
         triggered=bool(appendix >> 12 & 3),
         builder=appendix >> 48 & 0xFFFF,
+        margin=Quote((appendix >> 64) * 10**12) if appendix >> 8 & 1 else Quote(0),
     )
-
-
-class Refused(Exception):
-    """The exchange says no to a request: the code and text that the wire will carry."""
-
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(f"{code}: {text}")
-        self.code = code
-        self.text = text
-
-
-TEXTS = {
-    2001: "Invalid order amount",
-    2002: "The order amount must not be zero.",
-    2004: "The order has expired.",
-    2005: "The maximum number of open orders for this market has been reached.",
-    2006: "Insufficient account health: the order would leave the subaccount with negative initial health.",
-    2008: "The order cannot be placed as it is post-only and crosses the book. Please adjust your order parameters.",
-    2009: "This order type is not supported.",
-    2011: "Execute request received after 'recv_time'. Ensure that your 'recv_time' allows adequate time for requests to be received.",
-    2012: "Execute request's 'recv_time' is more than 100 seconds in the future.",
-    2013: "An order with this digest already exists.",
-    2014: "This subaccount may not cancel the order.",
-    2016: "The product id is invalid.",
-    2024: "The subaccount has no prior deposit.",
-    2028: "The signature does not belong to the sender's address or its linked signer.",
-    2031: "Your 'Fill or Kill' order could not be filled in full. Please review the market conditions or adjust your order.",
-    2035: "The signature could not be verified.",
-    2038: "The execute message is invalid.",
-    2039: "Mismatched number of digests and product ids.",
-    2055: "The order price must be greater than zero.",
-    2056: "Your 'Immediate or Cancel' order does not cross the book. Please review the market conditions or adjust your order.",
-    2064: "The order is reduce-only and would increase the position.",
-    2066: "The cancellation and the order must have the same sender and signer.",
-    2067: "Only taker orders can be reduce only.",
-    2069: "Trading on this market is blocked.",
-    2095: "The order's version is invalid.",
-    2114: "All orders of one request must have the same sender.",
-    2118: "The builder is invalid.",
-    2111: "Too many orders in one request.",
-}
-"""The wording for codes that carry no numbers. Texts of the documents where they are known, plain words of the same meaning elsewhere."""
-
-
-def refused(code: int) -> Refused:
-    """The refusal with its standard text."""
-    return Refused(code, TEXTS[code])
-
-
-def order_not_found(digest: str) -> Refused:
-    """2020: the order is not resting (it may have ended in any way)."""
-    return Refused(2020, f"Order with the provided digest ({digest}) could not be found. Please verify the order digest and try again.")
 
 
 def check_form(order: Order, terms: Terms, product: Product) -> None:
     """Raise `Refused` unless version, type, amount and price have the form the product demands."""
     if terms.version != 1:
-        raise refused(2095)
-    if terms.triggered or terms.isolated:
-        raise refused(2009)
+        raise refused(2095, version=terms.version)
+    if terms.triggered:
+        raise refused(2084 if terms.isolated else 2009)
     if terms.builder:
         raise refused(2118)
     if order.amount == 0:
         raise refused(2002)
     if order.price <= 0:
         raise refused(2055)
-    _check_increments(order, product)
-
-
-def _check_increments(order: Order, product: Product) -> None:
     if order.price % product.tick:
-        raise Refused(
-            2000,
-            f"Invalid order price: Order price, {int(order.price)}, is not divisible by the price_increment_x18; "
-            f"price_increment_x18 for product {product.product_id}: {int(product.tick)}.",
-        )
+        raise refused(2000, price=int(order.price), product_id=product.product_id, tick=int(product.tick))
     if order.amount % product.step:
-        raise Refused(
-            2001,
-            f"Invalid order amount: Order amount, {int(order.amount)}, is not divisible by the size_increment; "
-            f"size_increment for product {product.product_id}: {int(product.step)}.",
-        )
+        raise refused(2001, amount=int(order.amount), product_id=product.product_id, step=int(product.step))
+
+
+def check_isolation(order: Order, terms: Terms, product: Product) -> None:
+    """Raise `Refused` where isolated margin forbids the order: what an isolated subaccount may send, and what an isolated order may be."""
+    if is_isolated(order.sender):
+        if terms.isolated:
+            raise refused(2081)
+        if isolated_product(order.sender) != product.product_id:
+            raise refused(2082)
+        if not terms.reduce_only:
+            raise refused(2088)
+    elif terms.isolated and terms.reduce_only:
+        raise refused(2085)
+    elif product.isolated_only and not terms.isolated:
+        raise refused(2122)
+
+
+_ISOLATED = b"iso".hex()
+
+
+def isolated_name(owner: str, product_id: int, number: int) -> str:
+    """The bytes32 of an isolated subaccount: owner's 20 bytes, 6 reserved, product id in 2, a number in 1, "iso" (contracts: RiskHelper)."""
+    return f"{owner}{'00' * 6}{product_id:04x}{number:02x}{_ISOLATED}"
+
+
+def is_isolated(subaccount: str) -> bool:
+    """Is it the name of an isolated subaccount?"""
+    return subaccount.endswith(_ISOLATED)
+
+
+def isolated_product(subaccount: str) -> int:
+    """The only product an isolated subaccount may hold."""
+    return int(subaccount[54:58], 16)
 
 
 def check_size(order: Order, terms: Terms, product: Product, knobs: Knobs) -> None:
@@ -185,17 +191,13 @@ def check_size(order: Order, terms: Terms, product: Product, knobs: Knobs) -> No
     if takes and not knobs.min_size_binds_takers:
         return
     if abs(order.amount) * order.price < product.min_size * ONE:
-        raise Refused(
-            2094,
-            f"Invalid order size: Order amount, {int(order.amount)}, or price, {int(order.price)}, is too small. "
-            f"abs(amount) * price must be >= min_size; min_size for product {product.product_id}: {int(product.min_size)}.",
-        )
+        raise refused(2094, amount=int(order.amount), price=int(order.price), product_id=product.product_id, min_size=int(product.min_size))
 
 
 def check_oracle(order: Order, oracle: Price) -> None:
     """2007 unless the price lies within 20 % .. 500 % of the oracle price."""
     if not oracle * ORACLE_FLOOR_PERCENT <= order.price * 100 <= oracle * ORACLE_CEILING_PERCENT:
-        raise Refused(2007, f"The order price must be between 20% and 500% of the oracle price, {int(oracle)}.")
+        raise refused(2007)
 
 
 def check_window(order: Order, now_ms: int) -> None:

@@ -13,14 +13,17 @@ from venue.nado.codec import Whole, write
 from venue.nado.signing import stream_authentication_digest
 from venue.nado.socket import background
 from venue.simulated import queries
-from venue.simulated.executes import EXECUTES, execute
+from venue.simulated.candles import GRANULARITIES_S
+from venue.simulated.codes import Refused, refused
+from venue.simulated.executes import EXECUTES, NOT_SIMULATED, execute
 from venue.simulated.hub import QUEUE_MAX, Listener, Topic
-from venue.simulated.rules import RECV_WINDOW_MS, Refused, refused
+from venue.simulated.money_executes import MONEY_EXECUTES
+from venue.simulated.rules import RECV_WINDOW_MS
 from venue.simulated.venue import AnswerLost, ConnectionCut, SimulatedVenue
 from venue.simulated.wire import failure, read_request, success
 
 CONTROLS = frozenset({"subscribe", "subscribe_multi", "unsubscribe", "unsubscribe_multi", "authenticate", "list", "ping", "time"})
-REQUESTS = frozenset({*EXECUTES, *queries.QUERIES, *CONTROLS, "status", "orders", "matches"})
+REQUESTS = frozenset({*EXECUTES, *MONEY_EXECUTES, *NOT_SIMULATED, *queries.QUERIES, *CONTROLS, "status", "orders", "matches"})
 """Everything that is answered: executes, queries, what a stream's socket may be asked, the clock, and the archive's two."""
 
 
@@ -101,7 +104,8 @@ class _Control(msgspec.Struct, frozen=True):
     client_time: str | int | None = None
 
 
-_PER_PRODUCT = {"book_depth", "best_bid_offer", "trade"}
+_PER_PRODUCT = {"book_depth", "best_bid_offer", "trade", "funding_payment", "latest_candlestick"}
+_PER_PRODUCT_OR_ALL = {"funding_rate", "liquidation"}
 _PER_ACCOUNT = {"fill", "order_update", "position_change"}
 
 
@@ -200,10 +204,14 @@ class Subscriptions:
         topic: Topic = (kind, product_id)
         if kind in _PER_ACCOUNT:
             topic = (kind, str(fields.pop("subaccount", "")).lower(), product_id)
-        elif kind not in {*_PER_PRODUCT, "funding_rate"}:
-            raise Refused(2062, f"Unknown stream: {str(kind)[:64]}")
+        elif kind == "latest_candlestick":
+            topic = (kind, _granularity(fields.pop("granularity", None)), product_id)
+        elif kind == "all_bbo":
+            topic = (kind, None)
+        elif kind not in _PER_PRODUCT | _PER_PRODUCT_OR_ALL:
+            raise Refused(2038, f"Unknown stream: {str(kind)[:64]}")
         if fields:
-            raise Refused(2062, f"Unknown fields of {kind}: {', '.join(sorted(fields))[:64]}")
+            raise Refused(2038, f"Unknown fields of {kind}: {', '.join(sorted(fields))[:64]}")
         if (product_id is None and kind in _PER_PRODUCT) or (product_id is not None and product_id not in self._venue.exchange.markets):
             raise refused(2016)
         return topic
@@ -221,3 +229,9 @@ class Subscriptions:
             raise refused(2038) from error
         venue.exchange.check_signer(sender, venue.signer_of(digest, frame.signature))
         self._wallet = sender[:42]
+
+
+def _granularity(value: object) -> int:
+    if value not in GRANULARITIES_S:
+        raise refused(3003)
+    return int(str(value))

@@ -18,14 +18,20 @@ from messages.market import Level
 from messages.units import Ms, Ns, Price, Quote
 from venue.nado.signing import order_digest, recover
 from venue.simulated.archive import Archive
-from venue.simulated.book import Book
+from venue.simulated.book import Book, Resting, Split
+from venue.simulated.candles import Candles
+from venue.simulated.codes import refused
 from venue.simulated.courier import Courier
-from venue.simulated.events import Event, Filled, OrderUpdated, PositionChanged
-from venue.simulated.exchange import Exchange
-from venue.simulated.faults import NO_FAULTS, FaultCounter, Faults
+from venue.simulated.events import Event, Filled, Liquidated, OrderUpdated, PositionChanged, Traded
+from venue.simulated.exchange import Exchange, Extras
+from venue.simulated.faults import NO_FAULTS, FaultCounter, Faults, Staged
+from venue.simulated.funding import PERIOD_S
 from venue.simulated.hub import Hub, Topic
-from venue.simulated.rules import TAKER_DELAY_S, refused
-from venue.simulated.wire import PlaceOrder, batch_json, event_json, funding_json, top_json
+from venue.simulated.liquidation import liquidate_unhealthy
+from venue.simulated.queries import all_prices
+from venue.simulated.rules import TAKER_DELAY_S
+from venue.simulated.treasury import deposit, pay_funding, settle_results
+from venue.simulated.wire import PlaceOrder, all_bbo_json, batch_json, candle_json, event_json, funding_json, top_json
 
 if TYPE_CHECKING:
     from venue.simulated.markets import Market, Move
@@ -35,6 +41,10 @@ BATCH_S = 0.05
 FUNDING_RATE_S = 20.0
 EXPIRY_S = 1.0
 """How often resting orders are looked at for expiration."""
+ALL_BBO_S = 1.0
+"""How often the stream of all best prices is told; its speed is not documented."""
+SIGNATURE_CHARS = 132
+"""0x, and two digits for each of r || s || v's 65 bytes."""
 
 
 class AnswerLost(Exception):
@@ -55,6 +65,7 @@ class SimulatedVenue:
         self.status = "active"
         self.hub = Hub()
         self.archive = Archive(exchange.order_log)
+        self.candles = Candles()
         self._market = market
         self._ids = {state.product.symbol.removesuffix("-PERP").lower(): product_id for product_id, state in exchange.markets.items()}
         self._clock = clock
@@ -83,7 +94,7 @@ class SimulatedVenue:
 
     def fund(self, subaccount: str, amount: Quote) -> None:
         """Deposit USDT0."""
-        self.exchange.deposit(subaccount, amount, self.now_ns())
+        deposit(self.exchange, subaccount, amount, self.now_ns())
         self.publish()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
@@ -93,6 +104,9 @@ class SimulatedVenue:
             nursery.start_soon(self._tell_funding)
             nursery.start_soon(self._expire_orders)
             nursery.start_soon(self.courier.run)
+            nursery.start_soon(self._pay_funding)
+            nursery.start_soon(self._settle_results)
+            nursery.start_soon(self._tell_all_bbo)
             await self._drive(task_status)
 
     # -- the market ------------------------------------------------------------------------------------------------------------------------
@@ -118,12 +132,13 @@ class SimulatedVenue:
         for trade in move.trades:
             self.exchange.market_trade(product_id, trade.price, trade.amount, now, is_taker_buyer=trade.taker_buys)
         self._move_oracle(product_id, move.oracle or _mid(move.bids, move.asks), moved=move.oracle is not None)
+        liquidate_unhealthy(self.exchange, now)
         self.publish()
 
     def _move_oracle(self, product_id: int, price: Price | None, *, moved: bool) -> None:
         """A market that never names an oracle price starts at its own mid; one that does not move it leaves it where it is."""
         if price is not None and (moved or not self.exchange.markets[product_id].oracle):
-            self.exchange.set_oracle(product_id, price)
+            self.exchange.set_oracle(product_id, price, self.now_ns())
 
     # -- orders ----------------------------------------------------------------------------------------------------------------------------
 
@@ -133,19 +148,18 @@ class SimulatedVenue:
         What arrives here is processed to the end whatever becomes of the connection it came on.
         """
         order = body.to_order()
-        digest, signer = self._identify(body)
+        digest, signer = self.identify(body)
         market = self.exchange.markets.get(order.product_id)
         symbol = market.product.symbol if market else ""
         staged = self._faults.next(symbol, increasing=self.exchange.would_increase(order))
         if staged.cut_before:
             raise ConnectionCut
-        order_id = None if body.id is None else int(body.id)
         try:
-            resting = self.exchange.arrive(order, digest, signer, self.now_ns(), order_id=order_id, staged=staged.refusal)
-            if resting.terms.kind != "post_only":
+            resting = self.exchange.arrive(order, digest, signer, self.now_ns(), self._extras(body, staged))
+            if self._waits(resting):
                 with trio.CancelScope(shield=True):  # 30 ms
                     await trio.sleep(TAKER_DELAY_S)
-            self.exchange.match(resting, self.now_ns(), lots=staged.lots)
+            self.exchange.match(resting, self.now_ns())
         finally:
             self.publish()
             if staged.cut_after:
@@ -154,7 +168,21 @@ class SimulatedVenue:
             raise AnswerLost
         return digest
 
-    def _identify(self, body: PlaceOrder) -> tuple[str, str]:
+    def _extras(self, body: PlaceOrder, staged: Staged) -> Extras:
+        order_id, market = None if body.id is None else int(body.id), self.exchange.markets.get(int(body.product_id))
+        split = None
+        if staged.lots is not None and market is not None:
+            split = Split(tuple(lots * market.product.step for lots in staged.lots if lots), staged.only)
+        return Extras(order_id, body.borrow_margin is not False, body.spot_leverage, staged.refusal, split)
+
+    def _waits(self, order: Resting) -> bool:
+        """Does the order wait at the speed bump?"""
+        if order.terms.kind == "post_only":
+            return False
+        return self.exchange.knobs.bump == "takers" or self.exchange.markets[order.order.product_id].book.crosses(order.order)
+
+    def identify(self, body: PlaceOrder) -> tuple[str, str]:
+        """The order's digest and who signed it. Raises `Refused`."""
         try:
             digest = order_digest(body.to_order(), self.exchange.chain_id)
         except ValueError as error:
@@ -162,11 +190,15 @@ class SimulatedVenue:
         return "0x" + digest.hex(), self.signer_of(digest, body.signature)
 
     def signer_of(self, digest: bytes, signature: str) -> str:
-        """The address that signed. Raises `Refused` 2035 when that is no signature."""
+        """The address that signed. Raises `Refused`: 2027 for a wrong length, 2034 for a wrong v, 2035 for what is no signature at all."""
+        if len(signature) != SIGNATURE_CHARS or not signature.startswith("0x"):
+            raise refused(2027)
+        if signature[-2:].lower() not in {"1b", "1c"}:
+            raise refused(2034)
         try:
             return recover(digest, signature)
         except ValueError as error:
-            raise refused(2035) from error
+            raise refused(2035, error=error) from error
 
     # -- telling -----------------------------------------------------------------------------------------------------------------------------
 
@@ -176,7 +208,9 @@ class SimulatedVenue:
         for event in events:
             if isinstance(event, Filled):
                 self.archive.record(event)
-            self.courier.tell(_topics(event), partial(event_json, event))
+            if isinstance(event, Traded):
+                self._tell_candles(event)
+            self.courier.tell(_topics(event), partial(event_json, event, order_update_fills=self.exchange.knobs.order_update_fills))
         for market in self.exchange.markets.values():
             if market.book.changed:
                 self._book_changed.set()
@@ -187,6 +221,10 @@ class SimulatedVenue:
         if self._tops.get(book.product_id) != (bid, ask):
             self._tops[book.product_id] = (bid, ask)
             self.courier.tell([("best_bid_offer", book.product_id)], partial(top_json, book.product_id, bid, ask, self.exchange.now_ns))
+
+    def _tell_candles(self, trade: Traded) -> None:
+        for candle in self.candles.take(trade):
+            self.courier.tell([("latest_candlestick", candle.granularity, candle.product_id)], partial(candle_json, candle))
 
     async def _batch_books(self) -> None:
         while True:
@@ -202,7 +240,34 @@ class SimulatedVenue:
             await trio.sleep(FUNDING_RATE_S)
             for product_id in self.exchange.markets:
                 topics: list[Topic] = [("funding_rate", product_id), ("funding_rate", None)]
-                self.courier.tell(topics, partial(funding_json, product_id, 0, self.now_ns()))
+                self.courier.tell(topics, partial(self._funding_json, product_id))
+
+    def _funding_json(self, product_id: int) -> str:
+        return funding_json(product_id, self.funding_rate(product_id), self.now_ns())
+
+    def funding_rate(self, product_id: int) -> int:
+        """The 24-hour rate x18 as it stands."""
+        market = self.exchange.markets[product_id]
+        return market.funding.rate(market.oracle, self.exchange.tick(self.now_ns()))
+
+    async def _pay_funding(self) -> None:
+        """At every full hour of the venue's clock."""
+        while True:
+            await trio.sleep(PERIOD_S - self.now_ns() / 1e9 % PERIOD_S)
+            pay_funding(self.exchange, self.now_ns())
+            liquidate_unhealthy(self.exchange, self.now_ns())
+            self.publish()
+
+    async def _settle_results(self) -> None:
+        while self.exchange.knobs.settle_every_s:
+            await trio.sleep(self.exchange.knobs.settle_every_s)
+            settle_results(self.exchange, self.now_ns())
+            self.publish()
+
+    async def _tell_all_bbo(self) -> None:
+        while True:
+            await trio.sleep(ALL_BBO_S)
+            self.courier.tell([("all_bbo", None)], lambda: all_bbo_json(all_prices(self.exchange), self.now_ms()))
 
     async def _expire_orders(self) -> None:
         while True:
@@ -216,10 +281,12 @@ def _mid(bids: Sequence[Level], asks: Sequence[Level]) -> Price | None:
 
 
 def _topics(event: Event) -> list[Topic]:
-    if isinstance(event, Filled):
-        return [("fill", event.subaccount, event.product_id), ("fill", event.subaccount, None)]
+    if isinstance(event, Filled | PositionChanged):
+        kind = "fill" if isinstance(event, Filled) else "position_change"
+        names = (event.subaccount, event.also) if event.also else (event.subaccount,)
+        return [(kind, name, product_id) for name in names for product_id in (event.product_id, None)]
     if isinstance(event, OrderUpdated):
         return [("order_update", event.subaccount, event.product_id), ("order_update", event.subaccount, None)]
-    if isinstance(event, PositionChanged):
-        return [("position_change", event.subaccount, event.product_id), ("position_change", event.subaccount, None)]
-    return [("trade", event.product_id)]
+    if isinstance(event, Liquidated):
+        return [("liquidation", event.product_id), ("liquidation", None)]
+    return [("trade" if isinstance(event, Traded) else "funding_payment", event.product_id)]

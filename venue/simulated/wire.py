@@ -13,8 +13,11 @@ from messages.units import Base, Price
 from venue.nado.codec import Whole, read, write
 from venue.protocol import Malformed, Order
 from venue.simulated.book import Resting
-from venue.simulated.events import BookBatch, Event, Filled, OrderUpdated, PositionChanged, Traded
-from venue.simulated.rules import NO_ASK, Refused, refused
+from venue.simulated.candles import Candle
+from venue.simulated.codes import Refused, refused
+from venue.simulated.events import BookBatch, Event, Filled, FundingPaid, Liquidated, OrderUpdated, PositionChanged, Traded
+from venue.simulated.order_log import LoggedOrder
+from venue.simulated.rules import NO_ASK
 
 T = TypeVar("T")
 
@@ -37,6 +40,10 @@ class PlaceOrder(msgspec.Struct, frozen=True):
     order: WireOrder
     signature: str
     id: Whole | None = None
+    digest: str | None = None
+    """Allowed, and not believed."""
+    spot_leverage: bool | None = None
+    borrow_margin: bool | None = None
 
     def to_order(self) -> Order:
         """The order as it was signed; hex in lower case."""
@@ -48,7 +55,7 @@ class PlaceOrders(msgspec.Struct, frozen=True):
     """`place_orders`."""
 
     orders: tuple[PlaceOrder, ...]
-    stop_on_failure: bool = False
+    stop_on_failure: bool | None = None
 
 
 class CancellationTx(msgspec.Struct, frozen=True):
@@ -85,13 +92,81 @@ class CancelProductOrders(msgspec.Struct, frozen=True):
     id: Whole | None = None
 
 
+class LinkSignerTx(msgspec.Struct, frozen=True):
+    """The signed part of `link_signer`: the new signer's address and any 12 bytes."""
+
+    sender: str
+    signer: str
+    nonce: Whole | None = None
+
+
+class LinkSigner(msgspec.Struct, frozen=True):
+    """`link_signer`."""
+
+    tx: LinkSignerTx
+    signature: str
+
+
+class TransferQuoteTx(msgspec.Struct, frozen=True):
+    """The signed part of `transfer_quote`; `amount` is x18."""
+
+    sender: str
+    recipient: str
+    amount: Whole
+    nonce: Whole | None = None
+
+
+class TransferQuote(msgspec.Struct, frozen=True):
+    """`transfer_quote`."""
+
+    tx: TransferQuoteTx
+    signature: str
+
+
+class WithdrawTx(msgspec.Struct, frozen=True):
+    """The signed part of `withdraw_collateral`; `amount` in the token's own decimals. The second version has the last two fields."""
+
+    sender: str
+    productId: Whole  # noqa: N815 - the wire's name
+    amount: Whole
+    nonce: Whole | None = None
+    sendTo: str = ""  # noqa: N815 - the wire's name
+    appendix: Whole = Whole(0)
+
+
+class Withdraw(msgspec.Struct, frozen=True):
+    """`withdraw_collateral` and `withdraw_collateral_v2`."""
+
+    tx: WithdrawTx
+    signature: str
+    spot_leverage: bool | None = None
+
+
+class LiquidateTx(msgspec.Struct, frozen=True):
+    """The signed part of `liquidate_subaccount`; `amount` is x18, signed like the position."""
+
+    sender: str
+    liquidatee: str
+    productId: Whole  # noqa: N815 - the wire's name
+    isEncodedSpread: bool  # noqa: N815 - the wire's name
+    amount: Base
+    nonce: Whole | None = None
+
+
+class Liquidate(msgspec.Struct, frozen=True):
+    """`liquidate_subaccount`."""
+
+    tx: LiquidateTx
+    signature: str
+
+
 class CancelAndPlace(msgspec.Struct, frozen=True):
     """`cancel_and_place`."""
 
     cancel_tx: CancellationTx
     cancel_signature: str
     place_order: PlaceOrder
-    place_requires_unfilled: bool = False
+    place_requires_unfilled: bool | None = None
     required_unfilled_amount: Base | None = None
 
 
@@ -104,12 +179,12 @@ def read_request(data: bytes | str, kind: type[T]) -> T:
 
 
 def success(request_type: str, data: object, **echo: object) -> str:
-    """The envelope of a good answer; `echo` = signature and id of an execute. Absent optionals are left out."""
-    return write({"status": "success", **_present(echo), "data": data, "request_type": request_type})
+    """The envelope of a good answer; `echo` = signature and id of an execute. Absent optionals are left out, `data` too."""
+    return write({"status": "success", **_present(echo), **_present({"data": data}), "request_type": request_type})
 
 
 def failure(request_type: str, no: Refused, **echo: object) -> str:
-    """The envelope of a refusal. Nado's documents do not say whether a failure echoes the id; here it does, as in their example."""
+    """The envelope of a refusal."""
     return write({"status": "failure", **_present(echo), "error": no.text, "error_code": no.code, "request_type": request_type})
 
 
@@ -139,6 +214,23 @@ def order_json(order: Resting) -> dict[str, Any]:
         "placed_at": order.placed_s,
     }
     return shown if order.order_id is None else {**shown, "id": order.order_id}
+
+
+def ended_json(entry: LoggedOrder) -> dict[str, Any]:
+    """An order that has ended, in the same shape: a venue that keeps them would show them so."""
+    return {
+        "product_id": entry.product_id,
+        "sender": entry.sender,
+        "price_x18": str(int(entry.price)),
+        "amount": str(int(entry.amount)),
+        "expiration": str(entry.expiration_s),
+        "order_type": entry.kind,
+        "nonce": str(entry.nonce),
+        "appendix": str(entry.appendix),
+        "unfilled_amount": str(int(entry.amount) - int(entry.filled)),
+        "digest": entry.digest,
+        "placed_at": entry.arrived_ns // 10**9,
+    }
 
 
 def batch_json(batch: BookBatch) -> str:
@@ -177,18 +269,83 @@ def funding_json(product_id: int, rate_x18: int, now_ns: int) -> str:
     return write({"type": "funding_rate", "timestamp": str(now_ns), **shown})
 
 
-def event_json(event: Event) -> str:
+def candle_fields(candle: Candle) -> dict[str, Any]:
+    """A candlestick, as the stream and the archive have it."""
+    return {
+        "product_id": candle.product_id,
+        "granularity": candle.granularity,
+        "timestamp": str(candle.start_s),
+        "open_x18": str(candle.opened),
+        "high_x18": str(candle.high),
+        "low_x18": str(candle.low),
+        "close_x18": str(candle.closed),
+        "volume": str(candle.volume),
+    }
+
+
+def candle_json(candle: Candle) -> str:
+    """`latest_candlestick`."""
+    return write({"type": "latest_candlestick", **candle_fields(candle)})
+
+
+def all_bbo_json(prices: Sequence[dict[str, Any]], now_ms: int) -> str:
+    """`all_bbo`: every product's best prices, as `market_prices` has them."""
+    bbos = {str(price["product_id"]): {"bid": price["bid_x18"], "ask": price["ask_x18"]} for price in prices}
+    return write({"type": "all_bbo", "time": str(now_ms), "bbos": bbos})
+
+
+def event_json(event: Event, *, order_update_fills: bool = False) -> str:
     """An engine event as its stream carries it."""
-    fields: dict[str, object]
+    fields = _fields(event, order_update_fills)
+    return write(_present({"timestamp": str(event.at_ns), "product_id": event.product_id, **fields}))
+
+
+def _fields(event: Event, order_update_fills: bool) -> dict[str, object]:
     if isinstance(event, Filled):
-        fields = _fill_fields(event)
-    elif isinstance(event, OrderUpdated):
-        fields = {"type": "order_update", "digest": event.digest, "amount": str(int(event.amount)), "reason": event.reason, "id": event.order_id}
-    elif isinstance(event, PositionChanged):
-        fields = _position_fields(event)
-    else:
-        fields = _trade_fields(event)
-    return write({"timestamp": str(event.at_ns), "product_id": event.product_id, **_present(fields)})
+        return _fill_fields(event)
+    if isinstance(event, OrderUpdated):
+        return _update_fields(event, order_update_fills)
+    if isinstance(event, PositionChanged):
+        return _position_fields(event)
+    if isinstance(event, Liquidated):
+        return _liquidation_fields(event)
+    return _trade_fields(event) if isinstance(event, Traded) else _funding_fields(event)
+
+
+def _update_fields(event: OrderUpdated, order_update_fills: bool) -> dict[str, object]:
+    fields: dict[str, object] = {
+        "type": "order_update",
+        "digest": event.digest,
+        "amount": str(int(event.amount)),
+        "reason": event.reason,
+        "id": event.order_id,
+    }
+    if order_update_fills and event.filled:
+        return {**fields, "filled_qty": str(int(event.filled)), "filled_price": str(int(event.price))}
+    return fields
+
+
+def _liquidation_fields(event: Liquidated) -> dict[str, object]:
+    return {
+        "type": "liquidation",
+        "product_id": None,
+        "product_ids": [event.product_id],
+        "liquidator": event.liquidator,
+        "liquidatee": event.liquidatee,
+        "amount": str(int(event.amount)),
+        "price": str(int(event.price)),
+    }
+
+
+def _funding_fields(event: FundingPaid) -> dict[str, object]:
+    return {
+        "type": "funding_payment",
+        "payment_amount": str(event.payment),
+        "open_interest": str(int(event.open_interest)),
+        "cumulative_funding_long_x18": str(event.cumulative),
+        "cumulative_funding_short_x18": str(event.cumulative),
+        "dt": event.seconds * 1000,
+    }
 
 
 def _fill_fields(event: Filled) -> dict[str, object]:
@@ -213,7 +370,7 @@ def _position_fields(event: PositionChanged) -> dict[str, object]:
     return {
         "type": "position_change",
         "subaccount": event.subaccount,
-        "isolated": False,
+        "isolated": event.isolated,
         "amount": str(int(event.amount)),
         "v_quote_amount": str(int(event.v_quote)),
         "reason": event.reason,

@@ -17,13 +17,15 @@ from venue.nado.signing import Signer, order_digest, order_nonce, subaccount_hex
 from venue.nado.socket import Socket, open_socket
 from venue.protocol import Order
 from venue.simulated.asgi import application
+from venue.simulated.codes import Refused
 from venue.simulated.events import Event
 from venue.simulated.exchange import Exchange
 from venue.simulated.faults import NO_FAULTS, Faults
 from venue.simulated.markets import Move, market_named
 from venue.simulated.memory import MemoryDialer
 from venue.simulated.order_log import LoggedOrder
-from venue.simulated.rules import Knobs, Refused
+from venue.simulated.rules import Knobs
+from venue.simulated.treasury import deposit
 from venue.simulated.venue import SimulatedVenue
 
 START_NS = 1_790_000_000_000_000_000
@@ -94,7 +96,7 @@ def desk(*, knobs: Knobs | None = None, funds: str = "10000") -> Desk:
     """Both products priced and booked, two funded accounts, nothing in the outbox."""
     made = Desk(Exchange(knobs=knobs))
     for name in (ME, OTHER):
-        made.exchange.deposit(name, Quote.of(funds), made.later())
+        deposit(made.exchange, name, Quote.of(funds), made.later())
     made.exchange.set_oracle(ETH, Price.of("2756.9"))
     made.exchange.set_oracle(SOL, Price.of("115.86"))
     made.draw(ETH, levels(("2756.8", "1"), ("2756.7", "5")), levels(("2756.9", "1"), ("2757.0", "5")))

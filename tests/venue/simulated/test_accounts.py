@@ -47,7 +47,7 @@ def test_a_small_taker_pays_the_minimum_fee_into_its_v_quote() -> None:
     entry = floor.place(order("-0.001", "2756.8"))
     assert entry.fills[0].fee == Quote.of("0.035")
     account = floor.exchange.accounts[ME]
-    assert account.position(ETH) == (Base.of("-0.001"), Quote.of("2.7218"))
+    assert account.position(ETH) == Position(Base.of("-0.001"), Quote.of("2.7218"))
     assert account.usdt0 == Quote.of(10_000)
 
 

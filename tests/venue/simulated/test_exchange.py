@@ -7,9 +7,11 @@ from messages.units import Base, Price, Quote
 from tests.venue.simulated.desk import ETH, ME, OTHER, OURS, SOL, START_NS, THEIRS, desk, levels, order
 from venue.nado.signing import order_digest
 from venue.simulated.accounts import health_of
+from venue.simulated.codes import Refused
 from venue.simulated.events import Filled, OrderUpdated, PositionChanged, Traded
 from venue.simulated.exchange import Exchange
-from venue.simulated.rules import ETH_PERP, SOL_PERP, Knobs, Refused
+from venue.simulated.rules import ETH_PERP, SOL_PERP, Knobs
+from venue.simulated.treasury import deposit
 
 NOW_MS = START_NS // 1_000_000
 
@@ -69,11 +71,11 @@ def test_the_same_digest_is_taken_once() -> None:
     assert [entry.result for entry in floor.exchange.order_log] == ["accepted", "refused", "refused"]
 
 
-def test_an_unknown_version_trigger_isolated_margin_or_builder_is_refused() -> None:
+def test_an_unknown_version_trigger_or_builder_is_refused() -> None:
     assert desk().code(order("0.042", "2756.9", appendix=512)) == 2095
     assert desk().code(order("0.042", "2756.9", appendix=514)) == 2095
     assert desk().code(order("0.042", "2756.9", appendix=513 | 1 << 12)) == 2009
-    assert desk().code(order("0.042", "2756.9", appendix=513 | 1 << 8)) == 2009
+    assert desk().code(order("0.042", "2756.9", appendix=513 | 1 << 12 | 1 << 8)) == 2084
     assert desk().code(order("0.042", "2756.9", appendix=513 | 7 << 48)) == 2118
 
 
@@ -345,5 +347,5 @@ def test_a_close_without_the_reduce_only_flag_does_not_count_as_increasing() -> 
 
 def test_a_funded_account_says_so() -> None:
     exchange = Exchange()
-    exchange.deposit(ME, Quote.of(5), START_NS)
+    deposit(exchange, ME, Quote.of(5), START_NS)
     assert [(event.product_id, event.reason) for event in exchange.outbox if isinstance(event, PositionChanged)] == [(0, "deposit_collateral")]

@@ -1,0 +1,73 @@
+"""Funding: once an hour, longs pay shorts for the mark having been above the index, or the other way round. Pure, integers x18.
+
+    payment per unit = clamp(time-weighted average of mark - index, +-2 % of the index) x seconds / 86400      (contracts: PerpEngine, docs: funding)
+
+The mark is the middle of the book, the index the oracle price. While either is missing the time does not count.
+"""
+
+from dataclasses import dataclass
+
+from messages.units import ONE
+
+PERIOD_S = 3600
+DAY_S = 86_400
+CAP_PERCENT = 2
+"""Of the index, per day."""
+
+
+@dataclass(slots=True)
+class Premium:
+    """The time-weighted average of mark - index since the last payment."""
+
+    weighted: int = 0
+    """Sum of premium x18 x nanoseconds."""
+    covered_ns: int = 0
+    now: int | None = None
+    """The premium at the moment, None while mark or index is missing."""
+    since_ns: int = 0
+
+    def note(self, premium: int | None, now_ns: int) -> None:
+        """The premium changed to `premium` at `now_ns`."""
+        if self.now is not None:
+            self.weighted += self.now * (now_ns - self.since_ns)
+            self.covered_ns += now_ns - self.since_ns
+        self.now, self.since_ns = premium, now_ns
+
+    def average(self, now_ns: int) -> int:
+        """The average until now; 0 when there was none."""
+        self.note(self.now, now_ns)
+        return _toward_zero(self.weighted, self.covered_ns) if self.covered_ns else 0
+
+    def restart(self) -> None:
+        """Forget what has been averaged: a payment was made."""
+        self.weighted = self.covered_ns = 0
+
+
+@dataclass(slots=True)
+class Funding:
+    """One product's funding."""
+
+    premium: Premium
+    cumulative: int = 0
+    """Paid per unit since the beginning, x18; the same for longs and shorts here (they differ after socialised losses only)."""
+
+    def per_day(self, index: int, now_ns: int) -> int:
+        """The average premium, capped: what a unit would pay in 24 hours."""
+        cap = index * CAP_PERCENT // 100
+        return max(-cap, min(cap, self.premium.average(now_ns)))
+
+    def rate(self, index: int, now_ns: int) -> int:
+        """The 24-hour rate x18 that `funding_rate` shows."""
+        return _toward_zero(self.per_day(index, now_ns) * ONE, index) if index else 0
+
+    def pay(self, index: int, now_ns: int, seconds: int = PERIOD_S) -> int:
+        """Charge one period; the payment per unit."""
+        payment = _toward_zero(self.per_day(index, now_ns) * seconds, DAY_S)
+        self.premium.restart()
+        self.cumulative += payment
+        return payment
+
+
+def _toward_zero(numerator: int, denominator: int) -> int:
+    magnitude = abs(numerator) // denominator
+    return magnitude if numerator >= 0 else -magnitude
