@@ -33,7 +33,6 @@ from messages.lifecycle import AccountStream, CycleEnded, Directive, Halted, Hel
 from messages.settings import Settings
 from messages.sizing import Abort, Declined, Ready, Sealed, SizingPlan, Skipped
 from messages.units import ONE, Quote, notional
-from venue.nado.weights import WeightBudget, unwind_weight
 
 TICK_S = 0.05
 """How often the supervisor looks at its deadlines when nothing happens."""
@@ -73,11 +72,9 @@ class Machine:
         self.world = world
         self.channels = Channels(may_enter=world.state.halted is None)
         self.barrier = Barrier(world.state.bump(), 0)
-        self.budget = WeightBudget()
         self.tree = self.planted()
         self._inquiry = Inquiry(world, self.channels)
         self._waking = Waking(world, self.channels)
-        self._unwind = unwind_weight(len(world.settings.flatten_steps))
         self._fills_due_ms = 0
         self._stop: Stop | None = None
         self._stop_by = 0.0
@@ -181,9 +178,9 @@ class Machine:
         asleep = self._waking.obstacle(plan)
         if asleep:
             return asleep
-        now_ms = self.world.clock.now_ms()
-        if plan.increases and not self.budget.affords(2 + self._unwind, now_ms):
-            return "the rate limit leaves no weight for this plan and a full unwind"
+        limited = plan.increases and self.world.venue.rate_obstacle(2, len(self.world.settings.flatten_steps))
+        if limited:
+            return limited
         if plan.purpose == "enter":
             return self._entry_obstacle(plan, held)
         return ""
@@ -241,9 +238,7 @@ class Machine:
             at_ns, eth, sol = self.world.clock.utc_ns(), plan.eth.amount, plan.sol.amount
             self.world.observe(Hop(at_ns, "supervisor seals", plan.epoch, plan.seq, message.digest, eth, sol, plan.purpose))
         elif self.barrier.phase == "placed":
-            now_ms = self.world.clock.now_ms()
-            self.budget.spend(2, now_ms)
-            self._fills_due_ms = now_ms + FILLS_DUE_MS
+            self._fills_due_ms = self.world.clock.now_ms() + FILLS_DUE_MS
 
     # -- deadlines ------------------------------------------------------------------------------------------------------------------------------
 

@@ -1,46 +1,118 @@
 """account: the only reader of the account's streams; hands every event, in order, to the ledger.
 
-It interprets nothing. When its socket is lost the account view is stale, which it says; the supervisor reconciles when it is back. Nothing else
-restarts.
+It interprets nothing. When its socket is lost the account view is stale, which it says; the supervisor reconciles positions and orders when it is
+back. Streams have no replay, so what traded while it was away is asked of the archive, from the last submission index seen on; a fill that comes both
+ways is one fill to the ledger (lesson O5). Nothing else restarts.
 """
 
+import random
 from collections.abc import Callable
 
 import msgspec
 import trio
 
+from actors.runtime.backoff import RECONNECT, Streak
+from actors.runtime.clock import VenueClock
+from actors.runtime.observe import Observe
 from messages.execution import Fill, OrderUpdate, PositionChange
-from messages.lifecycle import AccountStream
-from venue.protocol import Venue, VenueError
+from messages.lifecycle import AccountStream, Note
+from venue.protocol import Malformed, Venue, VenueError
 
 AccountMessage = Fill | OrderUpdate | PositionChange | AccountStream
-RECONNECT_S = (0.1, 5.0)
-"""First and longest pause between two attempts to connect."""
+ARCHIVE_LAG_S = 0.5
+"""After a reconnect, how long until the archive knows all that happened before it; it lags the engine by 100 to 200 ms."""
+
+
+class Missed:
+    """Finds what traded while the stream was away."""
+
+    def __init__(self, venue: Venue, to_ledger: Callable[[AccountMessage], None], note: Callable[[str], None], rng: random.Random) -> None:
+        self._venue = venue
+        self._to_ledger = to_ledger
+        self._note = note
+        self._streak = Streak(RECONNECT, rng)
+        self._newest: int | None = None
+        """Highest submission index seen, -1 where the archive has none; None while nobody knows."""
+        self._since: int | None = None
+        self._wanted = trio.Event()
+
+    def seen(self, fill: Fill) -> None:
+        """A fill went to the ledger."""
+        self._newest = fill.submission_idx if self._newest is None else max(self._newest, fill.submission_idx)
+
+    def reconnected(self) -> None:
+        """The stream is live: what came after the last fill *before* this moment is to be asked for, whatever the stream brings in the meantime."""
+        if not self._wanted.is_set():
+            self._since = self._newest
+            self._wanted.set()
+
+    async def run(self) -> None:
+        """Catch up after each reconnect, until cancelled."""
+        while True:
+            await self._wanted.wait()
+            await trio.sleep(ARCHIVE_LAG_S)
+            try:
+                fills = await self._venue.reads.fills_since(self._since)
+            except Malformed as error:
+                self._note(f"what the archive says of the time without a stream cannot be read: {error}")
+                fills = ()
+            except VenueError as error:
+                self._note(f"the archive did not say what traded while there was no stream: {error}")
+                await trio.sleep(self._streak.pause_s(trio.current_time()))
+                continue
+            self._wanted = trio.Event()
+            self._take(fills)
+
+    def _take(self, fills: tuple[Fill, ...]) -> None:
+        """The first answer of all only says where history stands: what is older, the account's snapshot tells."""
+        for fill in fills:
+            self.seen(fill)
+            if self._since is not None:
+                self._to_ledger(fill)
+        self._newest = -1 if self._newest is None else self._newest
 
 
 async def run(
     venue: Venue,
     to_ledger: Callable[[AccountMessage], None],
     post: Callable[[msgspec.Struct], None],
+    clock: VenueClock,
+    observe: Observe,
+    rng: random.Random,
     *,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Forward the account's events until cancelled. `post` tells the supervisor when the view comes and goes, so that it reconciles."""
-    task_status.started()
-    pause = RECONNECT_S[0]
+    """Forward the account's events until cancelled. `post` tells the supervisor when the view comes and goes, so that it reconciles.
+
+    `rng` spreads the attempts to connect.
+    """
+    missed = Missed(venue, to_ledger, lambda text: observe(Note(clock.utc_ns(), "warning", "account", text)), rng)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(missed.run)
+        task_status.started()
+        await _forward(venue, to_ledger, post, missed, rng)
+
+
+async def _forward(
+    venue: Venue, to_ledger: Callable[[AccountMessage], None], post: Callable[[msgspec.Struct], None], missed: Missed, rng: random.Random
+) -> None:
+    """Connect, hand on, and connect again."""
+    streak = Streak(RECONNECT, rng)
     while True:
         detail = "the stream ended"
         try:
             async with venue.account_events() as events:
-                pause = RECONNECT_S[0]
+                streak.up(trio.current_time())
                 _both(to_ledger, post, AccountStream(live=True, detail=""))
+                missed.reconnected()
                 async for event in events:
+                    if isinstance(event, Fill):
+                        missed.seen(event)
                     to_ledger(event)
         except VenueError as error:
             detail = str(error)
         _both(to_ledger, post, AccountStream(live=False, detail=detail))
-        await trio.sleep(pause)
-        pause = min(pause * 2, RECONNECT_S[1])
+        await trio.sleep(streak.pause_s(trio.current_time()))
 
 
 def _both(to_ledger: Callable[[AccountMessage], None], post: Callable[[msgspec.Struct], None], view: AccountStream) -> None:

@@ -7,12 +7,14 @@ that the feed has frozen: the book starts over from the snapshot, and the incide
 A lost connection is handled in here; only a defect gets out.
 """
 
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 import trio
 
 from actors.local_book import LocalBook
+from actors.runtime.backoff import RECONNECT, Streak
 from actors.runtime.clock import ROUND_TRIP_MAX_MS, VenueClock
 from actors.runtime.mailbox import Latest
 from actors.runtime.observe import Observe
@@ -22,12 +24,12 @@ from messages.settings import Settings
 from messages.units import Ms, Ns
 from venue.protocol import ProductRules, Unreachable, Venue, VenueError, VenueRules
 
-RECONNECT_S = (0.1, 5.0)
-"""First and longest pause between two attempts to connect."""
 BATCH_GRACE_S = 0.2
 """Nado batches book changes for 50 ms: a change that a snapshot already shows must arrive within this."""
 RULES_EVERY_S = 5.0
 """How often oracle prices and trading status are read."""
+DOUBT_EVERY_S = 1.0
+"""How often a book that cannot be right is read anew."""
 CLOCK_EVERY_S = 30.0
 """How often the venue's clock is read (design: the barrier)."""
 MEASUREMENTS = 3
@@ -44,6 +46,8 @@ class Market:
     version: int = 0
     resyncs: int = 0
     frozen: int = 0
+    strangers: int = 0
+    """Batches of products that nobody asked for."""
     wanted: set[int] = field(default_factory=set)
     """Products whose book must start over from a snapshot."""
 
@@ -55,7 +59,11 @@ class Market:
 
     def take(self, delta: BookDelta) -> bool:
         """Apply one batch; True when there may be something new to publish."""
-        result = self.books[delta.product_id].apply(delta)
+        book = self.books.get(delta.product_id)
+        if book is None:
+            self.strangers += 1
+            return False
+        result = book.apply(delta)
         if result == "gap":
             self.resyncs += 1
             self.wanted.add(delta.product_id)
@@ -91,6 +99,7 @@ class _Feed:
     clock: VenueClock
     settings: Settings
     observe: Observe
+    rng: random.Random
 
     def publish(self) -> None:
         quote = self.market.quote(self.clock.now_ms())
@@ -102,11 +111,11 @@ class _Feed:
 
     async def stream(self) -> None:
         """Connect, take events, and do it again for ever."""
-        pause = RECONNECT_S[0]
+        streak = Streak(RECONNECT, self.rng)
         while True:
             try:
                 async with self.venue.market_events(sorted(self.market.books)) as events:
-                    pause = RECONNECT_S[0]
+                    streak.up(trio.current_time())
                     await self.resync()
                     async for delta in events:
                         if self.market.take(delta):
@@ -115,8 +124,7 @@ class _Feed:
             except VenueError as error:
                 self.note(f"stream lost: {error}")
             self.market.lost()
-            await trio.sleep(pause)
-            pause = min(pause * 2, RECONNECT_S[1])
+            await trio.sleep(streak.pause_s(trio.current_time()))
 
     async def resync(self) -> None:
         """Snapshot every product that wants one."""
@@ -153,8 +161,22 @@ class _Feed:
         if book.proven_ns != before or product in self.market.wanted:
             return
         self.market.frozen += 1
+        await self._start_over(product, "the feed was silent while the book moved")
+
+    async def doubt(self) -> None:
+        """Books that no snapshot would prove as they are: crossed, with an empty side, or from the future. They start over from one."""
+        for product, book in self.market.books.items():
+            ahead_ms = book.proven_ms - self.clock.now_ms()
+            if product in self.market.wanted:
+                continue  # whoever wanted it is about to read it
+            if not book.usable:
+                await self._start_over(product, "the book is crossed or has an empty side")
+            elif ahead_ms > self.settings.max_clock_skew:
+                await self._start_over(product, f"the book is {ahead_ms} ms ahead of our clock")
+
+    async def _start_over(self, product: int, why: str) -> None:
         await self.read_anew(product)
-        self.note(f"product {product}: the feed was silent while the book moved; started over from a snapshot")
+        self.note(f"product {product}: {why}; started over from a snapshot")
         self.publish()
 
     async def read_rules(self) -> None:
@@ -193,14 +215,16 @@ async def run(
     clock: VenueClock,
     settings: Settings,
     observe: Observe,
+    rng: random.Random,
     *,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Keep `out` filled until cancelled."""
-    feed = _Feed(venue, Market.of(rules), out, clock, settings, observe)
+    """Keep `out` filled until cancelled. `rng` spreads the attempts to connect."""
+    feed = _Feed(venue, Market.of(rules), out, clock, settings, observe, rng)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(feed.stream)
         nursery.start_soon(feed.every, settings.max_quote_age / 8_000, feed.prove)
+        nursery.start_soon(feed.every, DOUBT_EVERY_S, feed.doubt)
         nursery.start_soon(feed.every, RULES_EVERY_S, feed.read_rules)
         nursery.start_soon(feed.every, CLOCK_EVERY_S, feed.read_clock)
         task_status.started()

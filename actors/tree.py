@@ -130,10 +130,15 @@ class Tree:
 
     async def _market_data(self, *, task_status: trio.TaskStatus[None]) -> None:
         w = self.world
-        await market_data.run(w.venue, w.rules, self.channels.quotes, w.clock, w.settings, w.observe, task_status=task_status)
+        chance = self._chance("market_data")
+        await market_data.run(w.venue, w.rules, self.channels.quotes, w.clock, w.settings, w.observe, chance, task_status=task_status)
 
     async def _account(self, *, task_status: trio.TaskStatus[None]) -> None:
-        await account.run(self.world.venue, self._to_ledger, self.channels.inbox.post, task_status=task_status)
+        w = self.world
+        await account.run(w.venue, self._to_ledger, self.channels.inbox.post, w.clock, w.observe, self._chance("account"), task_status=task_status)
+
+    def _chance(self, who: str) -> random.Random:
+        return random.Random(f"{who} {self.world.seed}")  # noqa: S311 - jitter, not secrets
 
     def _to_ledger(self, message: account.AccountMessage) -> None:
         self.channels.to_ledger.post(message)

@@ -16,7 +16,7 @@ from actors.runtime import specs
 from actors.runtime.clock import Clock
 from commands.words import iso_micros
 from messages.execution import Fill, Outcome, PlanClosed, Resolved
-from messages.lifecycle import CycleEnded, Halted, Hop, Note, Restarted, Staged
+from messages.lifecycle import AccountStream, CycleEnded, Halted, Hop, Note, Restarted, Staged
 from messages.sizing import Abort, Declined, Skipped
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -103,6 +103,12 @@ def _resolved(answer: Resolved) -> Words:
     return logging.WARNING, "resolved", text + (", provisional" if answer.provisional else "")
 
 
+def _stream(stream: AccountStream) -> Words:
+    if stream.live:
+        return logging.INFO, "account", "its stream is live"
+    return logging.WARNING, "account", f"its stream is gone, nothing is entered until it is back: {stream.detail}"
+
+
 def _closed(closed: PlanClosed) -> Words:
     legs = ", ".join(
         f"{name} {leg.filled.text()} of {leg.ordered.text()} at {leg.vwap.text()}" for name, leg in (("ETH", closed.eth), ("SOL", closed.sol))
@@ -121,6 +127,7 @@ _WORDS: dict[type, Callable[[Any], Words]] = {
     Outcome: _outcome,
     Fill: _fill,
     Resolved: _resolved,
+    AccountStream: _stream,
     PlanClosed: _closed,
     Declined: lambda m: (logging.WARNING, f"{m.who} declined", f"plan {m.epoch}.{m.seq} {m.code}: {m.detail}"),
     Abort: lambda m: (logging.WARNING, "aborted", f"plan {m.epoch}.{m.seq} {m.code}: {m.detail}, 0 orders sent"),

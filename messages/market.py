@@ -39,6 +39,25 @@ class BookSnapshot(msgspec.Struct, frozen=True):
     asks: tuple[Level, ...]
 
 
+class Touch(msgspec.Struct, frozen=True):
+    """venue client -> recorder: the best bid and ask; None = that side is empty. Source: `best_bid_offer`."""
+
+    product_id: int
+    at_ns: Ns
+    bid: Level | None
+    ask: Level | None
+
+
+class PublicTrade(msgspec.Struct, frozen=True):
+    """venue client -> recorder: somebody traded. `amount` is unsigned. Source: `trade`."""
+
+    product_id: int
+    at_ns: Ns
+    price: Price
+    amount: Base
+    taker_buys: bool
+
+
 class LegQuote(msgspec.Struct, frozen=True):
     """One product as market_data knows it. Best level first; both sides non-empty and not crossed."""
 

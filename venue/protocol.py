@@ -7,6 +7,7 @@ Errors, and what the caller does:
     VenueError
     |-- Unreachable   nothing is known: try again, and never read it as zero (lesson R2)
     |-- Malformed     the answer cannot be read: the same as unknown
+    |   `-- OutOfRange    it can be read, and holds a number that cannot be: the same
     `-- Refused       the venue said no, with a code: a definite answer to a *query*; for orders see `Reply`
 """
 
@@ -32,6 +33,10 @@ class Unreachable(VenueError):
 
 class Malformed(VenueError):
     """An answer that cannot be read. Nothing is known."""
+
+
+class OutOfRange(Malformed):
+    """An answer with a number that cannot be: beyond int128, a negative price, a moment outside of any clock. Nothing is known."""
 
 
 class Refused(VenueError):
@@ -182,6 +187,13 @@ class Reads(Protocol):
         """Those of `digests` that the archive knows."""
         ...
 
+    async def fills_since(self, after: int | None) -> tuple[Fill, ...]:
+        """What the subaccount traded in the pair after submission index `after`, oldest first; with None only the newest fill, if there is one.
+
+        From the archive, which lags; its times are whole seconds.
+        """
+        ...
+
 
 MarketEvent = BookDelta
 """What a market stream yields."""
@@ -215,6 +227,10 @@ class Venue(Protocol):
 
     async def disconnect(self) -> None:
         """Give up every connection there is, now. Whoever needs one makes a new one; what was under way ends as lost."""
+        ...
+
+    def rate_obstacle(self, orders: int, flatten_steps: int) -> str:
+        """Why `orders` more orders and then closing everything may not fit into the venue's rate limits now; "" when they do."""
         ...
 
     async def cancel_all(self, product_ids: Sequence[int]) -> None:

@@ -1,4 +1,4 @@
-"""The pauses before restarts: growing, bounded, apart from each other, and short again after a quiet time."""
+"""The pauses before another attempt, of a restart or of a connection: growing, bounded, apart from each other, and short again after a quiet time."""
 
 import math
 import random
@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Backoff:
-    """Pause before a restart: `first_s`, then times `factor` up to `cap_s`, each shortened by up to `jitter` (0 to below 1) of itself.
+    """Pause before an attempt: `first_s`, then times `factor` up to `cap_s`, each shortened by up to `jitter` (0 to below 1) of itself.
 
-    A child that has been up for `reset_after_s` when it fails begins with `first_s` again.
+    What has been up for `reset_after_s` when it fails begins with `first_s` again.
     """
 
     first_s: float
@@ -33,8 +33,12 @@ class Backoff:
             yield f"backoff.reset_after_s: {self.reset_after_s} is not a time"
 
 
+RECONNECT = Backoff(0.1, 2, 5.0, 0.5, 5.0)
+"""Connections to the venue. One that is accepted and dropped at once has not held: its pauses go on growing."""
+
+
 class Streak:
-    """One child's pauses. Without a `Backoff` they are all 0. Times are Trio's, in seconds."""
+    """The pauses of one child, or of one connection and its successors. Without a `Backoff` they are all 0. Times are Trio's, in seconds."""
 
     def __init__(self, backoff: Backoff | None, rng: random.Random) -> None:
         self._backoff = backoff
@@ -43,11 +47,11 @@ class Streak:
         self._up_since_s = math.inf
 
     def up(self, now_s: float) -> None:
-        """The child has started."""
+        """It has started."""
         self._up_since_s = now_s
 
     def pause_s(self, now_s: float) -> float:
-        """The child has failed: how long to wait now."""
+        """It has failed: how long to wait now."""
         backoff = self._backoff
         if backoff is None:
             return 0.0

@@ -9,7 +9,7 @@ import msgspec
 import trio
 
 from actors.runtime.clock import RunClock, VenueClock
-from messages.execution import AccountSnapshot
+from messages.execution import AccountSnapshot, Fill
 from messages.lifecycle import Directive, Held, Legging
 from messages.market import BookDelta, BookSnapshot, LegQuote, Level, PairQuote
 from messages.settings import Settings
@@ -168,6 +168,8 @@ class FakeVenue:
         self.asked: list[int] = []
         self.snapshot: AccountSnapshot | None = None
         self.archive: dict[str, ArchivedOrder] = {}
+        self.traded: list[Fill] = []
+        self.since: list[int | None] = []
         self.connections = 0
         self._feed: trio.MemorySendChannel[Any] | None = None
 
@@ -206,6 +208,13 @@ class FakeVenue:
     async def archived(self, digests: Sequence[str]) -> tuple[ArchivedOrder, ...]:
         await self._answer()
         return tuple(self.archive[digest] for digest in digests if digest in self.archive)
+
+    async def fills_since(self, after: int | None) -> tuple[Fill, ...]:
+        self.since.append(after)
+        await self._answer()
+        return tuple(fill for fill in self.traded if after is not None and fill.submission_idx > after) or tuple(
+            self.traded[-1:] if after is None else ()
+        )
 
     async def status(self) -> str:
         await self._answer()

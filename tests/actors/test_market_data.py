@@ -15,7 +15,7 @@ from messages.lifecycle import Note
 from messages.market import BookDelta, BookSnapshot, Level, PairQuote
 from messages.settings import Settings
 from messages.units import Base, Ns, Price
-from tests.actors.fakes import RULES, START_MS, FakeVenue, book_snapshot, delta
+from tests.actors.fakes import RULES, START_MS, FakeVenue, book_snapshot, delta, seeded
 from tests.shared_data import shared
 
 ETH_BOOK = book_snapshot(4, START_MS, [("2756.8", "3"), ("2756.7", "5")], [("2756.9", "2"), ("2757", "4")])
@@ -113,7 +113,7 @@ class Bench:
         }
 
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
-        await market_data.run(self.venue, RULES, self.out, self.clock, Settings(), self.notes.append, task_status=task_status)  # type: ignore[arg-type]
+        await market_data.run(self.venue, RULES, self.out, self.clock, Settings(), self.notes.append, seeded(1), task_status=task_status)  # type: ignore[arg-type]
 
     def quote(self) -> PairQuote:
         assert self.out.value is not None
@@ -222,3 +222,46 @@ async def test_the_venues_clock_is_measured_again_and_again(autojump_clock: trio
     await trio.sleep(seconds)
     assert len(asked) == 3
     assert bench.clock.offset_ms == 70
+
+
+async def test_a_batch_of_a_product_that_nobody_asked_for_is_ignored(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+    bench = Bench()
+    await nursery.start(bench.run)
+    await trio.sleep(0.1)
+    bench.venue.send(delta(2, START_MS + 50, START_MS, [("60000", "1")]))
+    bench.venue.send(delta(4, START_MS + 60, START_MS, [("2756.8", "9")]))
+    await trio.sleep(0.01)
+    assert bench.quote().eth.bids[0].amount == Base.of(9)
+
+
+async def test_a_book_that_stays_crossed_starts_over_from_a_snapshot(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+    """R8: a crossed book is stale, and no event may ever come to uncross it."""
+    bench = Bench()
+    await nursery.start(bench.run)
+    await trio.sleep(0.1)
+    bench.venue.send(delta(4, START_MS + 150, START_MS, [("2757.5", "9")]))
+    await trio.sleep(0.05)
+    before = bench.out.version
+    bench.set_books(1200)
+    await trio.sleep(1.2)
+    assert bench.out.version > before
+    assert bench.quote().eth.bids[0].price == Price.of("2756.8")
+    assert [note.text for note in bench.notes if isinstance(note, Note)] == [
+        "product 4: the book is crossed or has an empty side; started over from a snapshot"
+    ]
+
+
+async def test_a_book_from_the_future_starts_over_instead_of_staying_young_for_ever(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    """S5: a moment that cannot be must not become an age."""
+    bench = Bench()
+    await nursery.start(bench.run)
+    await trio.sleep(0.1)
+    bench.venue.send(delta(4, START_MS + 3_600_000, START_MS, [("2756.8", "9")]))
+    await trio.sleep(0.05)
+    assert bench.ages()[0] < 0
+    bench.set_books(900)
+    await trio.sleep(1.2)
+    assert bench.ages()[0] >= 0
+    assert any(isinstance(note, Note) and "ahead of our clock" in note.text for note in bench.notes)

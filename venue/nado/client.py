@@ -17,13 +17,15 @@ from actors.runtime.clock import VenueClock
 from actors.runtime.observe import Observe
 from messages.lifecycle import Note
 from venue.nado import codec
+from venue.nado.counts import Tally, WireCounts
 from venue.nado.forge import NadoForge
 from venue.nado.http import HttpReads
 from venue.nado.lines import Lines
 from venue.nado.orders import order_wire
 from venue.nado.signing import Signer, cancellation_products_digest, order_nonce, stream_authentication_digest
 from venue.nado.socket import Dialer
-from venue.nado.streams import Events, subscribed
+from venue.nado.streams import subscribed
+from venue.nado.weights import Weights
 from venue.protocol import AccountEvent, Forge, MarketEvent, OrderWire, Reads, VenueRules
 
 if TYPE_CHECKING:
@@ -63,6 +65,8 @@ class NadoVenue:
         self._chance = random.Random(seed)  # noqa: S311 - jitter and the free bits of a nonce
         self._observe = observe
         self._forge = NadoForge(rules, sender, signer)
+        self._tallies: dict[str, Tally] = {}
+        self._weights = Weights()
         self._http = HttpReads(
             base_url,
             sender,
@@ -70,6 +74,8 @@ class NadoVenue:
             archive_url=archive_url,
             products=(rules.eth.product_id, rules.sol.product_id),
             transport=http_transport,
+            tally=self._tally("http"),
+            weights=self._weights,
         )
 
     async def __aenter__(self) -> Self:
@@ -79,8 +85,10 @@ class NadoVenue:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the HTTP connections. Sockets end with their own contexts."""
+        """Close the HTTP connections, and tell what all connections have seen. Sockets end with their own contexts."""
         await self._http.aclose()
+        for counts in self.counts:
+            self._observe(Note(self._clock.utc_ns(), "info", counts.name, counts.line()))
 
     @property
     def reads(self) -> Reads:
@@ -92,20 +100,27 @@ class NadoVenue:
         """Order building and signing for this subaccount."""
         return self._forge
 
+    @property
+    def counts(self) -> tuple[WireCounts, ...]:
+        """What every connection of this client has seen so far, reconnects included: HTTP, both streams, each leg's."""
+        return tuple(tally.counts for tally in self._tallies.values())
+
+    def rate_obstacle(self, orders: int, flatten_steps: int) -> str:
+        """Why `orders` more orders and then closing everything may not fit into the venue's rate limits now; "" when they do."""
+        return self._weights.obstacle(orders, flatten_steps)
+
     def order_wire(self, name: str) -> AbstractAsyncContextManager[OrderWire]:
         """A leg's connection, kept up in the background while the context is open."""
         source = random.Random(f"{name} {self._chance.random()}")  # noqa: S311 - jitter
-        return order_wire(name, f"{self._gateway}/ws", self._dialer, self._clock, source, self._observe)
+        return order_wire(name, f"{self._gateway}/ws", self._dialer, self._clock, source, self._tally(name), self._weights)
 
     @asynccontextmanager
     async def market_events(self, product_ids: Sequence[int]) -> AsyncIterator[AsyncIterator[MarketEvent]]:
         """Book batches of the products, for one connection's life. Entered = subscribed. Raises `Refused` or `Unreachable`."""
         streams = [codec.book_depth(product_id) for product_id in product_ids]
-        async with subscribed(f"{self._gateway}/subscribe", self._dialer, streams) as events:
-            try:
-                yield cast("AsyncIterator[MarketEvent]", events)
-            finally:
-                self._tell("market stream", events)
+        self._weights.connect()
+        async with subscribed(f"{self._gateway}/subscribe", self._dialer, streams, self._tally("market stream")) as events:
+            yield cast("AsyncIterator[MarketEvent]", events)
 
     @asynccontextmanager
     async def account_events(self) -> AsyncIterator[AsyncIterator[AccountEvent]]:
@@ -113,12 +128,10 @@ class NadoVenue:
         expiration_ms = self._clock.now_ms() + AUTHENTICATION_MS
         digest = stream_authentication_digest(self._sender, expiration_ms, self._rules.chain_id, self._rules.endpoint)
         authentication = expiration_ms, self._key().sign(digest)
-        streams = codec.account_streams(self._sender)
-        async with subscribed(f"{self._gateway}/subscribe", self._dialer, streams, self._sender, authentication) as events:
-            try:
-                yield cast("AsyncIterator[AccountEvent]", events)
-            finally:
-                self._tell("account stream", events)
+        streams, tally = codec.account_streams(self._sender), self._tally("account stream")
+        self._weights.connect()
+        async with subscribed(f"{self._gateway}/subscribe", self._dialer, streams, tally, self._sender, authentication) as events:
+            yield cast("AsyncIterator[AccountEvent]", events)
 
     async def disconnect(self) -> None:
         """Give up every connection there is: sockets, and what HTTP keeps open. Each is made anew by whoever needs it."""
@@ -134,6 +147,7 @@ class NadoVenue:
             raise ValueError("cancel_all needs at least one product")
         nonce = order_nonce(self._clock.now_ms() + CANCEL_RECV_MS, self._chance.randrange(_LOW20))
         digest = cancellation_products_digest(self._sender, product_ids, nonce, self._rules.chain_id, self._rules.endpoint)
+        self._weights.cancel(product_ids)
         await self._http.execute(codec.cancel_product_orders(self._sender, product_ids, nonce, self._key().sign(digest)))
 
     def _key(self) -> Signer:
@@ -141,8 +155,8 @@ class NadoVenue:
             raise ValueError(f"there is no key to sign for {self._sender}")
         return self._signer
 
-    def _tell(self, source: str, events: Events) -> None:
-        tally = events.tally
-        if tally.unreadable:
-            text = f"{tally.unreadable} of {tally.events + tally.unreadable} frames could not be read; the last: {tally.last_problem}"
-            self._observe(Note(self._clock.utc_ns(), "warning", source, text))
+    def _tally(self, name: str) -> Tally:
+        """The counts of one connection and its successors."""
+        if name not in self._tallies:
+            self._tallies[name] = Tally(name, lambda text: self._observe(Note(self._clock.utc_ns(), "warning", name, text)))
+        return self._tallies[name]

@@ -16,7 +16,7 @@ from typing import Any, TypeVar, cast
 import msgspec
 
 from messages.units import X18, X18_LIMIT, Base, Price
-from venue.protocol import Malformed, Refused, Reply, SignedOrder
+from venue.protocol import Malformed, OutOfRange, Refused, Reply, SignedOrder
 
 T = TypeVar("T")
 
@@ -26,8 +26,13 @@ DEFINITE_REFUSALS = frozenset(
 """Codes after which the venue certainly does not hold the order (design: the barrier). Every other code leaves it unknown, 2013 (digest exists: it
 may have been accepted before), 5000 and the rate limits 1000/1015 included."""
 
+RATE_LIMITED = frozenset({1000, 1015})
+"""The venue's own limit, and that of the proxy in front of it."""
+
 NO_ASK = X18_LIMIT - 1
 """int128's maximum: what the venue writes as the ask of a product without asks. Its counterpart, the bid of a product without bids, is "0"."""
+
+MOMENT_LIMIT = 2**63
 
 _DIGITS = re.compile(r"-?[0-9]{1,40}", re.ASCII)
 _TOP = 64
@@ -36,6 +41,17 @@ _TOP = 64
 
 class Whole(int):
     """An integer that the protocol writes as a JSON number in one place and as a string in another."""
+
+
+class Moment(Whole):
+    """Nanoseconds since the epoch, on somebody's clock: above 0 and within a signed 64-bit integer, which lasts until the year 2262.
+
+    A moment decides how old a book is, so an impossible one must not become an age.
+    """
+
+
+class _Beyond(ValueError):
+    """An integer that its unit cannot hold."""
 
 
 def _whole(value: object) -> int:
@@ -50,7 +66,12 @@ def _decode_number(kind: type[Any], value: object) -> object:
     if issubclass(kind, X18):
         number = _whole(value)
         if not -X18_LIMIT <= number < X18_LIMIT:
-            raise ValueError(f"{number} does not fit a signed 128-bit integer")
+            raise _Beyond(f"{number} does not fit a signed 128-bit integer")
+        return kind(number)
+    if issubclass(kind, Moment):
+        number = _whole(value)
+        if not 0 < number < MOMENT_LIMIT:
+            raise _Beyond(f"{number} is no moment in nanoseconds")
         return kind(number)
     if issubclass(kind, Whole):
         return kind(_whole(value))
@@ -63,12 +84,13 @@ def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
 
 
 def read(data: bytes | str, kind: type[T]) -> T:
-    """`data` as a `kind`. Raises `Malformed` naming what is missing or wrong, and where."""
+    """`data` as a `kind`. Raises `Malformed` naming what is missing or wrong, and where; `OutOfRange` for a number that its unit cannot hold."""
     try:
         decoded: T = _decoder(cast(Hashable, kind)).decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         text = data if isinstance(data, str) else data.decode("utf-8", "replace")
-        raise Malformed(f"{error}: {text[:_TOP]!r}") from None
+        kind_of_error = OutOfRange if isinstance(error.__cause__, _Beyond) else Malformed
+        raise kind_of_error(f"{error}: {text[:_TOP]!r}") from None
     return decoded
 
 
@@ -254,8 +276,8 @@ WireLevels = tuple[tuple[Price, Base], ...]
 
 
 def real_levels(levels: WireLevels) -> WireLevels:
-    """Without the empty-side sentinels. Raises `Malformed` for a negative number: there is no such level."""
+    """Without the empty-side sentinels. Raises `OutOfRange` for a negative number: there is no such level."""
     for price, amount in levels:
         if price < 0 or amount < 0:
-            raise Malformed(f"a book level of {int(amount)} at {int(price)}")
+            raise OutOfRange(f"a book level of {int(amount)} at {int(price)}")
     return tuple(level for level in levels if 0 < level[0] < NO_ASK)

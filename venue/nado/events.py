@@ -4,36 +4,19 @@ A frame that cannot be read is counted and dropped: it never stops the stream an
 book's timestamp chain, the sum of an order's fills), because that is what those checks are for.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection
 from typing import Literal
 
 import msgspec
 
 from messages.execution import Fill, OrderUpdate, PositionChange
-from messages.market import BookDelta, Level
+from messages.market import BookDelta, Level, PublicTrade, Touch
 from messages.units import Base, Ns, Price, Quote
-from venue.nado.codec import Control, Whole, WireLevels, read, real_levels
-from venue.protocol import Malformed
+from venue.nado.codec import NO_ASK, Control, Moment, Whole, WireLevels, read, real_levels
+from venue.nado.counts import Tally
+from venue.protocol import Malformed, OutOfRange
 
-StreamEvent = BookDelta | Fill | OrderUpdate | PositionChange
-
-
-@dataclass
-class Tally:
-    """How many frames of one connection were what. Only the counts are kept."""
-
-    events: int = 0
-    controls: int = 0
-    unknown: int = 0
-    """Well-formed events of a type that nobody here asked for."""
-    unreadable: int = 0
-    last_problem: str = ""
-
-    def note_unreadable(self, why: str) -> None:
-        """Count a frame that could not be read."""
-        self.unreadable += 1
-        self.last_problem = why
+StreamEvent = BookDelta | Touch | PublicTrade | Fill | OrderUpdate | PositionChange
 
 
 class _Head(msgspec.Struct, frozen=True):
@@ -42,16 +25,33 @@ class _Head(msgspec.Struct, frozen=True):
 
 class _BookDepth(msgspec.Struct, frozen=True):
     product_id: Whole
-    min_timestamp: Whole
-    max_timestamp: Whole
+    min_timestamp: Moment
+    max_timestamp: Moment
     last_max_timestamp: Whole
     bids: WireLevels
     asks: WireLevels
 
 
+class _BestBidOffer(msgspec.Struct, frozen=True):
+    product_id: Whole
+    timestamp: Moment
+    bid_price: Price
+    bid_qty: Base
+    ask_price: Price
+    ask_qty: Base
+
+
+class _Trade(msgspec.Struct, frozen=True):
+    product_id: Whole
+    timestamp: Moment
+    price: Price
+    taker_qty: Base
+    is_taker_buyer: bool
+
+
 class _Fill(msgspec.Struct, frozen=True):
     product_id: Whole
-    timestamp: Whole
+    timestamp: Moment
     subaccount: str
     order_digest: str
     filled_qty: Base
@@ -66,7 +66,7 @@ class _Fill(msgspec.Struct, frozen=True):
 
 class _OrderUpdate(msgspec.Struct, frozen=True):
     product_id: Whole
-    timestamp: Whole
+    timestamp: Moment
     digest: str
     amount: Base
     reason: Literal["placed", "filled", "cancelled"]
@@ -74,7 +74,7 @@ class _OrderUpdate(msgspec.Struct, frozen=True):
 
 class _PositionChange(msgspec.Struct, frozen=True):
     product_id: Whole
-    timestamp: Whole
+    timestamp: Moment
     subaccount: str
     isolated: bool
     amount: Base
@@ -82,30 +82,32 @@ class _PositionChange(msgspec.Struct, frozen=True):
     reason: str
 
 
-def decode(text: str, sender: str, tally: Tally) -> StreamEvent | Control | None:
+def decode(text: str, wanted: Collection[str], sender: str, tally: Tally) -> StreamEvent | Control | None:
     """One frame of /subscribe. None when it is nothing for us; `tally` says why. Never raises.
 
-    `sender` is the subaccount (bytes32 hex) of an account stream, which its events must belong to; "" on a market stream.
+    `wanted`: the types of event that were subscribed to. `sender`: the subaccount (bytes32 hex) that an account's events must belong to.
     """
     try:
         kind = read(text, _Head).type
         if kind is None:
-            tally.controls += 1
+            tally.counts.controls += 1
             return read(text, Control)
-        decoder = (_ACCOUNT if sender else _MARKET).get(kind)
+        decoder = DECODERS.get(kind) if kind in wanted else None
         if decoder is None:
-            tally.unknown += 1
+            tally.trouble("unknown", kind)
             return None
         event = decoder(text, sender)
     except Malformed as error:
-        tally.note_unreadable(str(error))
+        tally.trouble("out_of_range" if isinstance(error, OutOfRange) else "unreadable", str(error))
         return None
-    tally.events += 1
+    tally.counts.events += 1
     return event
 
 
 def _book_delta(text: str, _sender: str) -> BookDelta:
     wire = read(text, _BookDepth)
+    if wire.min_timestamp > wire.max_timestamp:
+        raise OutOfRange(f"a book batch from {int(wire.min_timestamp)} to {int(wire.max_timestamp)}")
     return BookDelta(
         product_id=int(wire.product_id),
         min_ns=Ns(int(wire.min_timestamp)),
@@ -120,11 +122,24 @@ def _levels(levels: WireLevels) -> tuple[Level, ...]:
     return tuple(Level(price, amount) for price, amount in real_levels(levels))
 
 
+def _touch(text: str, _sender: str) -> Touch:
+    wire = read(text, _BestBidOffer)
+    bid, ask = _levels(((wire.bid_price, wire.bid_qty),)), _levels(((wire.ask_price, wire.ask_qty),))
+    return Touch(int(wire.product_id), Ns(int(wire.timestamp)), bid[0] if bid else None, ask[0] if ask else None)
+
+
+def _public_trade(text: str, _sender: str) -> PublicTrade:
+    wire = read(text, _Trade)
+    if not 0 < wire.price < NO_ASK or wire.taker_qty <= 0:
+        raise OutOfRange(f"a trade of {int(wire.taker_qty)} at {int(wire.price)}")
+    return PublicTrade(int(wire.product_id), Ns(int(wire.timestamp)), wire.price, wire.taker_qty, wire.is_taker_buyer)
+
+
 def _fill(text: str, sender: str) -> Fill:
     wire = read(text, _Fill)
     _must_be_ours(wire.subaccount, sender)
     if wire.filled_qty <= 0 or wire.remaining_qty < 0 or wire.filled_qty + wire.remaining_qty > wire.original_qty or wire.price <= 0:
-        raise Malformed(f"a fill of {int(wire.filled_qty)} at {int(wire.price)} leaving {int(wire.remaining_qty)} of {int(wire.original_qty)}")
+        raise OutOfRange(f"a fill of {int(wire.filled_qty)} at {int(wire.price)} leaving {int(wire.remaining_qty)} of {int(wire.original_qty)}")
     return Fill(
         order_digest=wire.order_digest,
         product_id=int(wire.product_id),
@@ -160,5 +175,12 @@ def _must_be_ours(subaccount: str, sender: str) -> None:
         raise Malformed(f"an event of another subaccount: {subaccount[:66]}")
 
 
-_MARKET: dict[str, Callable[[str, str], StreamEvent]] = {"book_depth": _book_delta}
-_ACCOUNT: dict[str, Callable[[str, str], StreamEvent]] = {"fill": _fill, "order_update": _order_update, "position_change": _position_change}
+DECODERS: dict[str, Callable[[str, str], StreamEvent]] = {
+    "book_depth": _book_delta,
+    "best_bid_offer": _touch,
+    "trade": _public_trade,
+    "fill": _fill,
+    "order_update": _order_update,
+    "position_change": _position_change,
+}
+"""By the `type` of the event; each takes the frame and the subaccount that it must belong to."""

@@ -1,21 +1,25 @@
 """Questions over HTTP: `venue.protocol.Reads` on the gateway and the archive, and the one execute that is not an order.
 
-Every request has a deadline; no answer, a status other than 200 and a text that is no JSON are errors, never an empty result (lesson R2). httpx is
-imported where it is used: `import supervisor` must stay cheap.
+Every request has a deadline and every answer a size; no answer, a status other than 200 and a text that is no JSON are errors, never an empty result
+(lesson R2). Every question is counted against the venue's rate limits before it leaves; `status` and `rules` are routine, so they are left out when
+they would take from what an unwind needs. httpx is imported where it is used: `import supervisor` must stay cheap.
 """
 
+import zlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import trio
 
-from messages.execution import AccountSnapshot
+from messages.execution import AccountSnapshot, Fill
 from messages.market import BookSnapshot
 from messages.units import Ms
 from venue.nado import queries
-from venue.nado.codec import CancelledOrders, Whole, payload, read, write
+from venue.nado.codec import MOMENT_LIMIT, RATE_LIMITED, CancelledOrders, Whole, payload, read, write
+from venue.nado.counts import Tally
 from venue.nado.tls import trusted
-from venue.protocol import ArchivedOrder, Malformed, Unreachable, VenueRules
+from venue.nado.weights import Weights, archive_weight, query_weight
+from venue.protocol import ArchivedOrder, Malformed, OutOfRange, Refused, Unreachable, VenueRules
 
 if TYPE_CHECKING:
     import httpx
@@ -23,6 +27,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DEADLINE_S = 2.0
+ANSWER_BYTES_MAX = 4 * 2**20
+"""Of an answer, decompressed. Everything about all products is a few hundred kB."""
+TOO_MANY_REQUESTS = 429
+TIME_WEIGHT = 1
+"""Not documented; as much as the cheapest query."""
+PAGE, PAGES_MAX = 100, 10
+"""Matches asked for at once, and how many times: a pair trades a handful of fills a minute."""
+RULES_WEIGHT = sum(query_weight({"type": kind}) for kind in ("contracts", "symbols", "all_products", "fee_rates"))
 INSTANCE_HEADER = "x-evenkeel-venue"
 """How a simulated venue names its instance: each start of it is another venue with another history."""
 _QUOTED = 160
@@ -41,10 +53,13 @@ class HttpReads:
         products: tuple[int, int] | None = None,
         transport: "httpx.AsyncBaseTransport | None" = None,
         deadline_s: float = DEADLINE_S,
+        tally: Tally | None = None,
+        weights: Weights | None = None,
     ) -> None:
         """`base_url` without `/v1`. The archive has a host of its own live (`archive_url`), and the gateway's when simulated.
 
-        `name` is the venue's, for `VenueRules.venue`. `products`: the pair's ids (ETH, SOL) when they are known already.
+        `name` is the venue's, for `VenueRules.venue`. `products`: the pair's ids (ETH, SOL) when they are known already. `tally` and `weights`:
+        shared with the sockets of the same client.
         """
         self._gateway = base_url.rstrip("/") + "/v1"
         self._archive = (archive_url or base_url).rstrip("/") + "/v1"
@@ -53,6 +68,8 @@ class HttpReads:
         self._products = products
         self._transport = transport
         self._deadline_s = deadline_s
+        self._tally = tally or Tally("http")
+        self._weights = weights or Weights()
         self._client: httpx.AsyncClient | None = None
 
     async def __aenter__(self) -> "HttpReads":
@@ -69,19 +86,25 @@ class HttpReads:
 
     async def time_ms(self) -> Ms:
         """The venue's clock: `GET /v1/time`, a bare number of milliseconds."""
+        self._weights.ask(TIME_WEIGHT)
         text, _ = await self._fetch("GET", f"{self._gateway}/time")
-        return Ms(int(read(text, Whole)))
+        now_ms = int(self._read(text, Whole))
+        if not 0 < now_ms < MOMENT_LIMIT // 1_000_000:
+            raise self._counted(OutOfRange(f"{now_ms} is no moment in milliseconds"))
+        return Ms(now_ms)
 
     async def status(self) -> str:
         """`active` or why not."""
+        self._only_routinely(query_weight({"type": "status"}))
         return await self._query({"type": "status"}, str)
 
     async def rules(self) -> VenueRules:
         """Chain, endpoint, both products' rules and this subaccount's fees. Raises `Malformed` naming what is missing."""
-        text, instance = await self._fetch("POST", f"{self._gateway}/query", write({"type": "contracts"}))
+        self._only_routinely(RULES_WEIGHT)
+        contracts, instance = await self._asked({"type": "contracts"}, queries.Contracts)
         rules = queries.rules_of(
             f"{self._name}:{instance}" if instance else self._name,
-            payload(text, queries.Contracts),
+            contracts,
             await self._symbols(),
             await self._query({"type": "all_products"}, queries.AllProducts),
             await self._query({"type": "fee_rates", "sender": self._sender}, queries.FeeRates),
@@ -110,13 +133,41 @@ class HttpReads:
         """Those of `digests` that the archive knows; it lags the engine by 100 to 200 ms."""
         if not digests:
             return ()
-        text, _ = await self._fetch("POST", self._archive, write({"orders": {"digests": list(digests)}}))
-        return queries.archived_of(read(text, queries.HistoricalOrders), digests, self._sender)
+        found = await self._ask_archive({"orders": {"digests": list(digests)}}, queries.HistoricalOrders)
+        return queries.archived_of(found, digests, self._sender)
+
+    async def fills_since(self, after: int | None) -> tuple[Fill, ...]:
+        """What the subaccount traded in the pair after submission index `after`, oldest first; with None only the newest fill.
+
+        A match does not name its product, so each product is asked for by itself.
+        """
+        fills = [fill for product_id in self._products or await self._find_products() for fill in await self._fills_of(product_id, after)]
+        fills.sort(key=lambda fill: fill.submission_idx)
+        return tuple(fills[-1:] if after is None else fills)
+
+    async def _fills_of(self, product_id: int, after: int | None) -> list[Fill]:
+        """Pages from the newest back to `after`. Raises `Malformed` when that takes more than `PAGES_MAX`."""
+        fills: dict[tuple[str, int], Fill] = {}
+        question: dict[str, object] = {"subaccounts": [self._sender], "product_ids": [product_id], "limit": 1 if after is None else PAGE}
+        for _ in range(PAGES_MAX):
+            found = await self._ask_archive({"matches": question}, queries.Matches)
+            page = [fill for fill in queries.fills_of(found, product_id, self._sender) if after is None or fill.submission_idx > after]
+            known = len(fills)
+            fills |= {(fill.order_digest, int(fill.remaining)): fill for fill in page}
+            if after is None or len(page) < PAGE or len(fills) == known:
+                return list(fills.values())
+            question = {**question, "idx": page[-1].submission_idx}  # inclusive: several matches may share an index
+        raise Malformed(f"more than {PAGES_MAX * PAGE} fills of product {product_id} since {after}")
 
     async def execute(self, frame: str) -> tuple[str, ...]:
         """Send a cancellation; the digests that it cancelled. Raises `Refused` with the venue's code. Orders never leave through here."""
         text, _ = await self._fetch("POST", f"{self._gateway}/execute", frame)
-        return tuple(order.digest for order in payload(text, CancelledOrders).cancelled_orders)
+        try:
+            return tuple(order.digest for order in self._payload(text, CancelledOrders).cancelled_orders)
+        except Refused as refused:
+            if refused.code in RATE_LIMITED:
+                self._weights.limited_executes()
+            raise
 
     async def _find_products(self) -> tuple[int, int]:
         symbols = await self._symbols()
@@ -128,29 +179,112 @@ class HttpReads:
         return await self._query({"type": "symbols", "product_type": "perp"}, queries.Symbols)
 
     async def _query(self, question: dict[str, object], kind: type[T]) -> T:
-        text, _ = await self._fetch("POST", f"{self._gateway}/query", write(question))
+        return (await self._asked(question, kind))[0]
+
+    async def _asked(self, question: dict[str, object], kind: type[T]) -> tuple[T, str]:
+        """The answer to a query, and the instance that gave it."""
+        self._weights.ask(query_weight(question))
+        text, instance = await self._fetch("POST", f"{self._gateway}/query", write(question))
+        try:
+            return self._payload(text, kind), instance
+        except Malformed as error:
+            raise type(error)(f"{question['type']}: {error}") from None
+        except Refused as refused:
+            if refused.code in RATE_LIMITED:
+                self._weights.limited_queries()
+            raise
+
+    async def _ask_archive(self, question: dict[str, dict[str, object]], kind: type[T]) -> T:
+        self._weights.ask_archive(archive_weight(question))
+        text, _ = await self._fetch("POST", self._archive, write(question))
+        return self._read(text, kind)
+
+    def _only_routinely(self, weight: int) -> None:
+        """Raises `Unreachable` when a question that can wait would take from what an unwind needs."""
+        if not self._weights.routine(weight):
+            raise Unreachable("not asked: the rest of the venue's rate limit is kept for closing")
+
+    def _payload(self, text: bytes, kind: type[T]) -> T:
         try:
             return payload(text, kind)
         except Malformed as error:
-            raise Malformed(f"{question['type']}: {error}") from None
+            raise self._counted(error) from None
+        except Refused as refused:
+            self._tally.trouble("limited" if refused.code in RATE_LIMITED else "refused", str(refused))
+            raise
+
+    def _read(self, text: bytes, kind: type[T]) -> T:
+        try:
+            return read(text, kind)
+        except Malformed as error:
+            raise self._counted(error) from None
+
+    def _counted(self, error: Malformed) -> Malformed:
+        self._tally.trouble("out_of_range" if isinstance(error, OutOfRange) else "unreadable", str(error))
+        return error
 
     async def _fetch(self, method: str, url: str, body: str | None = None) -> tuple[bytes, str]:
         """The body of a 200, and the venue's instance id if it names one. Everything else is `Unreachable`."""
+        self._tally.counts.attempts += 1
         with trio.move_on_after(self._deadline_s):
-            response = await self._request(method, url, body)
-            if response.status_code != 200:
-                raise Unreachable(f"{url}: HTTP {response.status_code} {response.text[:_QUOTED]}".strip())
-            return response.content, response.headers.get(INSTANCE_HEADER, "")
+            status, content, instance = await self._request(method, url, body)
+            if status == TOO_MANY_REQUESTS:
+                self._tally.trouble("limited", f"{url}: HTTP {status}")
+                self._weights.limited_queries()
+            if status != 200:
+                raise Unreachable(f"{url}: HTTP {status} {content[:_QUOTED].decode('utf-8', 'replace')}".strip())
+            self._tally.counts.events += 1
+            return content, instance
         raise Unreachable(f"{url}: no answer in {self._deadline_s:g} s")
 
-    async def _request(self, method: str, url: str, body: str | None) -> "httpx.Response":
+    async def _request(self, method: str, url: str, body: str | None) -> tuple[int, bytes, str]:
+        """Status, body and instance. Raises `Unreachable`, also for a body beyond `ANSWER_BYTES_MAX`, which is read no further than that."""
         import httpx  # noqa: PLC0415 - see the module's docstring
 
         if self._client is None:
             # No proxies from the environment: the sockets would not use them either. No timeout: `_fetch` bounds the whole request.
             self._client = httpx.AsyncClient(transport=self._transport, verify=trusted(), trust_env=False, timeout=None)  # noqa: S113
-        headers = {"content-type": "application/json"} if body is not None else None
+        headers = {"accept-encoding": "gzip"} | ({"content-type": "application/json"} if body is not None else {})
         try:
-            return await self._client.request(method, url, content=body, headers=headers)
+            async with self._client.stream(method, url, content=body, headers=headers) as response:
+                return response.status_code, await self._body(response), response.headers.get(INSTANCE_HEADER, "")
         except httpx.RequestError as error:
             raise Unreachable(f"{url}: {error or type(error).__name__}") from None
+
+    async def _body(self, response: "httpx.Response") -> bytes:
+        """The whole body, inflated here and not by httpx: a small answer that inflates without end must cost no more than the limit.
+
+        Reading is stopped by a cancellation and not by leaving the loop: httpx's generators inside it must end in order.
+        """
+        body = _Body(response.headers.get("content-encoding", ""))
+        with trio.CancelScope() as enough:
+            async for piece in response.aiter_raw():
+                body.take(piece)
+                if body.problem:
+                    enough.cancel()
+        if len(body.content) > ANSWER_BYTES_MAX:
+            self._tally.trouble("oversized", f"{response.url}: {body.problem}")
+        if body.problem:
+            raise Unreachable(f"{response.url}: {body.problem}")
+        return bytes(body.content)
+
+
+class _Body:
+    """An answer's bytes as they come; `problem` says why no more of them are wanted."""
+
+    def __init__(self, encoding: str) -> None:
+        self.content = bytearray()
+        self.problem = "" if encoding in {"", "identity", "gzip"} else f"compressed with {encoding[:_QUOTED]}, which was not offered"
+        self._gzip = zlib.decompressobj(zlib.MAX_WBITS | 16) if encoding == "gzip" else None
+
+    def take(self, piece: bytes) -> None:
+        """One piece. It is inflated no further than the limit."""
+        if self.problem:
+            return
+        room = ANSWER_BYTES_MAX + 1 - len(self.content)
+        try:
+            self.content += self._gzip.decompress(piece, room) if self._gzip else piece[:room]
+        except zlib.error as error:
+            self.problem = f"its compression is broken: {error}"
+        if len(self.content) > ANSWER_BYTES_MAX:
+            self.problem = f"an answer of more than {ANSWER_BYTES_MAX} bytes"

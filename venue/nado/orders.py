@@ -15,37 +15,18 @@ from contextlib import asynccontextmanager
 
 import trio
 
+from actors.runtime.backoff import RECONNECT, Streak
 from actors.runtime.clock import VenueClock
-from actors.runtime.observe import Observe
-from messages.lifecycle import Note
-from venue.nado.codec import place_order, reply_to
+from venue.nado.codec import RATE_LIMITED, place_order, reply_to
+from venue.nado.counts import Tally
 from venue.nado.socket import Dialer, Socket, background, open_socket
+from venue.nado.weights import Weights
 from venue.protocol import Reply, SignedOrder, Unreachable
 
 LATEST_BEFORE_RECV_MS = 200
 """An order leaves no later than this before its receive window closes: what arrives later is refused, and we would have to wait to learn it."""
 ANSWER_AFTER_RECV_MS = 500
 """How long after its receive window an answer is waited for."""
-
-
-class Backoff:
-    """Pauses between attempts to connect: doubling from `first_s` to 5 s, each halved at random so that two legs do not knock in step."""
-
-    LONGEST_S = 5.0
-
-    def __init__(self, source: random.Random, first_s: float = 0.1) -> None:
-        self._source = source
-        self._first_s = first_s
-        self._next_s = first_s
-
-    def pause_s(self) -> float:
-        """How long to wait before the next attempt."""
-        pause, self._next_s = self._next_s, min(self._next_s * 2, self.LONGEST_S)
-        return pause * self._source.uniform(0.5, 1.0)
-
-    def reset(self) -> None:
-        """A connection has held: the next loss starts over."""
-        self._next_s = self._first_s
 
 
 class _Answer:
@@ -64,13 +45,14 @@ class _Answer:
 class NadoOrderWire:
     """`venue.protocol.OrderWire` on Nado's `/v1/ws`. Use `order_wire`, which keeps it connected."""
 
-    def __init__(self, name: str, url: str, dialer: Dialer, clock: VenueClock, source: random.Random, observe: Observe) -> None:
+    def __init__(self, name: str, url: str, dialer: Dialer, clock: VenueClock, source: random.Random, tally: Tally, weights: Weights) -> None:
         self._name = name
         self._url = url
         self._dialer = dialer
         self._clock = clock
-        self._backoff = Backoff(source)
-        self._observe = observe
+        self._streak = Streak(RECONNECT, source)
+        self._tally = tally
+        self._weights = weights
         self._socket: Socket | None = None
         self._waiting: _Answer | None = None
         self._last_id = 0
@@ -98,6 +80,7 @@ class NadoOrderWire:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + self._left_s(signed)):
                 if self._clock.now_ms() > signed.recv_time_ms - LATEST_BEFORE_RECV_MS:
                     return self._too_late(signed)
+                self._weights.place()
                 await socket.send(frame)
                 await answer.arrived.wait()
         except Unreachable as error:
@@ -117,7 +100,18 @@ class NadoOrderWire:
         if answer.text is None:
             return self._in_doubt(socket, "the connection was lost before the answer" if answer.arrived.is_set() else "no answer in time")
         reply = reply_to(answer.text, self._last_id, digest)
-        return self._in_doubt(socket, reply.text) if reply.kind == "unknown" and reply.code is None else reply
+        return self._out_of_step(socket, reply) if reply.kind == "unknown" and reply.code is None else self._counted(reply)
+
+    def _counted(self, reply: Reply) -> Reply:
+        self._tally.counts.events += 1
+        if reply.code in RATE_LIMITED:
+            self._tally.trouble("limited", f"{reply.code}: {reply.text}")
+            self._weights.limited_executes()
+        return reply
+
+    def _out_of_step(self, socket: Socket, reply: Reply) -> Reply:
+        self._tally.trouble("unreadable", reply.text)
+        return self._in_doubt(socket, reply.text)
 
     def _in_doubt(self, socket: Socket, why: str) -> Reply:
         socket.abandon(why)
@@ -126,25 +120,30 @@ class NadoOrderWire:
     async def keep_connected(self) -> None:
         """Connect, read, and connect again, until cancelled."""
         while True:
+            self._tally.counts.attempts += 1
+            self._weights.connect()
             try:
                 async with open_socket(self._url, self._dialer) as socket:
                     await self._read(socket)
             except Unreachable as error:
-                self._observe(Note(self._clock.utc_ns(), "warning", self._name, str(error)))
-            await trio.sleep(self._backoff.pause_s())
+                self._tally.trouble("lost", str(error))
+            await trio.sleep(self._streak.pause_s(trio.current_time()))
 
     async def _read(self, socket: Socket) -> None:
-        self._socket, since = socket, trio.current_time()
+        self._socket = socket
+        self._tally.counts.connections += 1
+        self._streak.up(trio.current_time())
         try:
             while True:
                 text = await socket.receive()
                 if not self._give(text):
+                    self._tally.trouble("unknown", text)
                     socket.abandon("an answer that nobody waits for")
         finally:
             self._socket = None
             self._give(None)
-            if trio.current_time() - since >= Backoff.LONGEST_S:
-                self._backoff.reset()
+            if socket.oversized:
+                self._tally.trouble("oversized", str(socket.lost()))
 
     def _give(self, text: str | None) -> bool:
         answer = self._waiting
@@ -155,13 +154,15 @@ class NadoOrderWire:
 
 
 @asynccontextmanager
-async def order_wire(name: str, url: str, dialer: Dialer, clock: VenueClock, source: random.Random, observe: Observe) -> AsyncIterator[NadoOrderWire]:
+async def order_wire(
+    name: str, url: str, dialer: Dialer, clock: VenueClock, source: random.Random, tally: Tally, weights: Weights
+) -> AsyncIterator[NadoOrderWire]:
     """An order wire that connects in the background while the context is open. `url` is the gateway's `/v1/ws`.
 
     It comes up unconnected: a leg without a connection says so when it is asked to vote. The connection outlives a cancellation until the body of the
     context has ended: a leg that is stopped with an order under way needs it to hear the answer.
     """
-    wire = NadoOrderWire(name, url, dialer, clock, source, observe)
+    wire = NadoOrderWire(name, url, dialer, clock, source, tally, weights)
     life = trio.CancelScope(shield=True)
 
     async def keep_connected() -> None:

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from messages.execution import AccountSnapshot, Position
+from messages.execution import AccountSnapshot, Fill, Position
 from messages.market import BookSnapshot, Level, TradingStatus
-from messages.units import Base, Ms, Ns, Price, Quote, Rate
-from venue.nado.codec import Whole, WireLevels, real_levels
-from venue.protocol import ArchivedOrder, Malformed, ProductRules, VenueRules
+from messages.units import ONE, Base, Ms, Ns, Price, Quote, Rate
+from venue.nado.codec import MOMENT_LIMIT, Moment, Whole, WireLevels, real_levels
+from venue.protocol import ArchivedOrder, Malformed, OutOfRange, ProductRules, VenueRules
 
 ETH, SOL = "ETH-PERP", "SOL-PERP"
 """The venue's names of the pair. Their ids and rules are read, never assumed."""
@@ -136,7 +136,7 @@ class Liquidity(msgspec.Struct, frozen=True):
     """`market_liquidity`."""
 
     product_id: Whole
-    timestamp: Whole
+    timestamp: Moment
     bids: WireLevels
     asks: WireLevels
 
@@ -294,3 +294,72 @@ def _archived(order: HistoricalOrder, subaccount: str) -> ArchivedOrder:
     if order.subaccount.lower() != subaccount.lower() or abs(filled) > abs(order.amount) or (notional <= 0) != (filled == 0):
         raise Malformed(f"the archive's order {order.digest[:66]} contradicts itself")
     return ArchivedOrder(order.digest.lower(), int(order.product_id), Base(filled), Quote(notional), order.fee, int(order.submission_idx))
+
+
+class _MatchedOrder(msgspec.Struct, frozen=True):
+    sender: str
+    amount: Base
+
+
+class _Match(msgspec.Struct, frozen=True):
+    digest: str
+    order: _MatchedOrder
+    base_filled: Base
+    quote_filled: Quote
+    fee: Quote
+    cumulative_base_filled: Base
+    submission_idx: Whole
+    is_taker: bool
+    timestamp: Whole | None = None
+
+
+class _Tx(msgspec.Struct, frozen=True):
+    submission_idx: Whole
+    timestamp: Whole
+
+
+class Matches(msgspec.Struct, frozen=True):
+    """The archive's `matches`, newest first. The time of a match stands in it or in its transaction, in seconds."""
+
+    matches: tuple[_Match, ...]
+    txs: tuple[_Tx, ...] = ()
+
+
+def fills_of(found: Matches, product_id: int, subaccount: str) -> tuple[Fill, ...]:
+    """The matches of one product as fills, as they came: newest first.
+
+    Raises `Malformed` for another subaccount's and for one without a time, `OutOfRange` when an entry contradicts itself.
+    """
+    times = {int(tx.submission_idx): int(tx.timestamp) for tx in found.txs}
+    return tuple(_fill(match, product_id, subaccount, times) for match in found.matches)
+
+
+def _fill(match: _Match, product_id: int, subaccount: str, times: dict[int, int]) -> Fill:
+    idx, side = int(match.submission_idx), 1 if match.order.amount > 0 else -1
+    seconds = int(match.timestamp) if match.timestamp is not None else times.get(idx)
+    if match.order.sender.lower() != subaccount.lower():
+        raise Malformed(f"a match of another subaccount: {match.order.sender[:66]}")
+    if seconds is None:
+        raise Malformed(f"the archive names no time for match {idx}")
+    original, remaining = abs(match.order.amount), abs(match.order.amount) - abs(match.cumulative_base_filled)
+    notional = abs(match.quote_filled) - side * match.fee
+    if match.base_filled * side <= 0 or remaining < 0 or abs(match.base_filled) + remaining > original or notional <= 0 or idx < 0:
+        raise OutOfRange(f"the archive's match {idx} of {match.digest[:66]} contradicts itself")
+    return Fill(
+        order_digest=match.digest,
+        product_id=product_id,
+        amount=match.base_filled,
+        price=Price(notional * ONE // abs(match.base_filled)),
+        fee=match.fee,
+        remaining=Base(remaining),
+        original=Base(original),
+        is_taker=match.is_taker,
+        submission_idx=idx,
+        at_ns=_seconds_ns(seconds),
+    )
+
+
+def _seconds_ns(seconds: int) -> Ns:
+    if not 0 < seconds < MOMENT_LIMIT // 10**9:
+        raise OutOfRange(f"{seconds} is no moment in seconds")
+    return Ns(seconds * 10**9)

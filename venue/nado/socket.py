@@ -36,6 +36,8 @@ SILENCE_S = 60.0
 UNANSWERED_PINGS_MAX = 4
 MESSAGE_BYTES_MAX = 4 * 2**20
 """A book batch is a few kB; whatever is larger than this is no message."""
+TOO_BIG = 1009
+"""The close code for a message beyond the limit; we send it."""
 QUEUE_SIZE = 256
 RECEIVE_BYTES = 64 * 1024
 
@@ -119,6 +121,12 @@ class Socket:
     def open(self) -> bool:
         """May bytes be handed to it? False as soon as either side began to close."""
         return not self._over and self._connection.closed is None and not self.ended.is_set()
+
+    @property
+    def oversized(self) -> bool:
+        """Did it end because the other side sent a message larger than `MESSAGE_BYTES_MAX`?"""
+        closed = self._connection.closed
+        return closed is not None and closed.code == TOO_BIG
 
     async def send(self, text: str) -> None:
         """Send one text message. Raises `Unreachable`; then, as after a cancellation, some, all or none of it may have gone out."""

@@ -11,7 +11,8 @@ from contextlib import asynccontextmanager
 import trio
 
 from venue.nado import codec
-from venue.nado.events import StreamEvent, Tally, decode
+from venue.nado.counts import Tally
+from venue.nado.events import StreamEvent, decode
 from venue.nado.socket import Dialer, Socket, background, open_socket
 from venue.protocol import Refused, Unreachable
 
@@ -26,14 +27,16 @@ Stream = dict[str, object]
 class Events:
     """The events of one connection, in the order of their arrival. Raises `Unreachable` when it is over and everything that came is read."""
 
-    def __init__(self, socket: Socket, sender: str) -> None:
-        self.tally = Tally()
+    def __init__(self, socket: Socket, wanted: frozenset[str], sender: str, tally: Tally) -> None:
         self._socket = socket
+        self._wanted = wanted
         self._sender = sender
+        self._tally = tally
         self._send, self._receive = trio.open_memory_channel[StreamEvent](BUFFER_SIZE)
-        self._acks: dict[int, codec.Control] = {}
         self._progress = trio.Event()
         self._refusal: codec.Control | None = None
+        self._asked: set[int] = set()
+        """Ids of the control frames that are not acknowledged yet."""
         self._last_id = 0
 
     def __aiter__(self) -> AsyncIterator[StreamEvent]:
@@ -50,13 +53,19 @@ class Events:
         try:
             with self._send:
                 while True:
-                    self._take(decode(await self._socket.receive(), self._sender, self.tally))
-        except Unreachable:
-            pass  # the reader hears of it from `__anext__`, after what had arrived before
+                    self._take(decode(await self._socket.receive(), self._wanted, self._sender, self._tally))
+        except Unreachable as error:
+            self._lost(str(error))  # the reader hears of it from `__anext__`, after what had arrived before
         except trio.WouldBlock:
+            self._tally.counts.lost += 1
             self._socket.abandon(f"fell behind: {BUFFER_SIZE} events were not read")
         finally:
             self._notify()
+
+    def _lost(self, why: str) -> None:
+        self._tally.counts.lost += 1
+        if self._socket.oversized:
+            self._tally.trouble("oversized", why)
 
     def _take(self, read: StreamEvent | codec.Control | None) -> None:
         if isinstance(read, codec.Control):
@@ -66,9 +75,10 @@ class Events:
 
     def _acknowledge(self, control: codec.Control) -> None:
         if control.refusal is not None:
-            self._refusal = control
+            self._tally.trouble("refused", control.refusal)
+            self._refusal = control if self._asked else None
         elif control.id is not None:
-            self._acks[int(control.id)] = control
+            self._asked.discard(int(control.id))
         self._notify()
 
     def _notify(self) -> None:
@@ -85,39 +95,40 @@ class Events:
 
         Raises `Refused` when the venue says no to one, `Unreachable` when it does not answer in time.
         """
+        self._asked = set(frames)
         with trio.move_on_after(ACK_S):
             for frame in frames.values():
                 await self._socket.send(frame)
-            await self._acknowledged(set(frames))
+            await self._acknowledged()
             return
         raise Unreachable(f"{self._socket.name}: no acknowledgement in {ACK_S:g} s")
 
-    async def _acknowledged(self, ids: set[int]) -> None:
-        while not ids <= self._acks.keys():
+    async def _acknowledged(self) -> None:
+        while self._asked:
             if self._refusal is not None:
                 code = self._refusal.error_code
                 raise Refused(None if code is None else int(code), self._refusal.refusal or "")
             if not self._socket.open:
                 raise self._socket.lost()
             await self._progress.wait()
-        for request_id in ids:
-            del self._acks[request_id]
 
 
 @asynccontextmanager
 async def subscribed(
-    url: str, dialer: Dialer, streams: Sequence[Stream], sender: str = "", authentication: tuple[int, str] | None = None
+    url: str, dialer: Dialer, streams: Sequence[Stream], tally: Tally, sender: str = "", authentication: tuple[int, str] | None = None
 ) -> AsyncIterator[Events]:
     """The events of `streams` for one connection's life. Entered = all acknowledged; raises `Refused` or `Unreachable` instead.
 
     `authentication`: (expiration in venue ms, signature) of `sender`, for streams that need it. It is acknowledged before anything is subscribed.
     """
+    tally.counts.attempts += 1
     async with open_socket(url, dialer) as socket, background() as nursery:
-        events = Events(socket, sender)
+        events = Events(socket, frozenset(str(stream["type"]) for stream in streams), sender, tally)
         nursery.start_soon(events.drain)
         if authentication is not None:
             request_id = events.next_id()
             await events.ask({request_id: codec.authenticate(request_id, sender, *authentication)})
         ids = [events.next_id() for _ in streams]
         await events.ask({request_id: codec.subscribe(request_id, stream) for request_id, stream in zip(ids, streams, strict=True)})
+        tally.counts.connections += 1
         yield events

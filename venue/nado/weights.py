@@ -1,21 +1,91 @@
-"""The venue's execute budget, kept on our side so that the weight for getting out is still there when it is needed (lesson O12).
+"""The venue's rate limits, kept on our side so that the weight for getting out is still there when it is needed (lesson O12).
 
-Per wallet, REST and sockets together: 600 in any minute and 100 in any 10 seconds. place_order weighs 1, cancel_product_orders 5 per product
-(protocol sheet, rate limits).
+    executes   per wallet       600 in any minute, 100 in any 10 seconds
+    queries    per IP          2400 in any minute, 400 in any 10 seconds
+    archive    per IP          2400 in any minute, a budget of its own
+
+HTTP and sockets count together (protocol sheet, rate limits). What leaves is always counted. What closes, and what is asked in order to close, is
+never held back in here; entering is, and so are the routine questions, as soon as they would take from what an unwind needs. Other programs behind
+the same address spend the same budget unseen: when the venue itself says that it was asked too much, the budget counts as spent.
+
+Opening a connection has no documented weight. It is counted as one query, so that a connection that does not hold is seen in the budget too.
 """
 
 from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import trio
+
+Limits = tuple[tuple[int, int], ...]
+"""(length of a window in ms, weight allowed within it), the shortest first."""
+
+EXECUTES: Limits = ((10_000, 100), (60_000, 600))
+QUERIES: Limits = ((10_000, 400), (60_000, 2_400))
+ARCHIVE: Limits = ((60_000, 2_400),)
 
 PLACE_WEIGHT = 1
 CANCEL_WEIGHT_PER_PRODUCT = 5
-WINDOWS = ((10_000, 100), (60_000, 600))
-"""(length in ms, weight allowed within it)."""
+CONNECT_WEIGHT = 1
 
-_LONGEST_MS = max(length for length, _ in WINDOWS)
+_QUERY_WEIGHTS = {
+    "status": 1,
+    "contracts": 1,
+    "order": 1,
+    "market_liquidity": 1,
+    "market_price": 1,
+    "nonces": 2,
+    "symbols": 2,
+    "fee_rates": 2,
+    "health_groups": 2,
+    "insurance": 2,
+    "subaccount_info": 2,
+    "all_products": 5,
+    "max_order_size": 5,
+    "max_withdrawable": 5,
+    "linked_signer": 5,
+    "isolated_positions": 10,
+}
+_DEAREST_QUERY = 20
+"""What a question that is not in the table counts as: as much as the dearest that is documented."""
+_ARCHIVE_PARTS = {"orders": 20, "matches": 10, "events": 10}
+_ARCHIVE_LIMIT = 100
+"""Entries that the archive gives when no limit is asked for."""
+
+
+def query_weight(question: Mapping[str, Any]) -> int:
+    """What a query weighs, by its type and its lists."""
+    kind = question.get("type")
+    if kind == "orders":
+        return 2 * len(question["product_ids"])
+    if kind == "market_prices":
+        return len(question["product_ids"])
+    if kind == "subaccount_info" and question.get("txns"):
+        return 15 if question.get("pre_state") else 10
+    return _QUERY_WEIGHTS.get(str(kind), _DEAREST_QUERY)
+
+
+def archive_weight(question: Mapping[str, Mapping[str, Any]]) -> int:
+    """What a question to the archive weighs: 2 + limit x subaccounts / 20 (orders) or / 10 (matches, events), rounded up; 2 for the rest."""
+    ((kind, details),) = question.items()
+    parts = _ARCHIVE_PARTS.get(kind)
+    if parts is None:
+        return 2
+    entries = details.get("limit") or len(details.get("digests", ())) or _ARCHIVE_LIMIT
+    return 2 - (-entries * max(1, len(details.get("subaccounts", ()))) // parts)
+
+
+ACCOUNT_WEIGHT = (
+    query_weight({"type": "market_liquidity"})
+    + query_weight({"type": "subaccount_info"})
+    + query_weight({"type": "isolated_positions"})
+    + query_weight({"type": "orders", "product_ids": (0, 0)})
+)
+"""One reading of the account (`HttpReads.account`)."""
 
 
 def unwind_weight(flatten_steps: int = 5, products: int = 2) -> int:
-    """What closing both legs may cost at worst, from any state.
+    """What closing both legs may cost at worst in executes, from any state.
 
     Flattening: one order per leg and step. ESCAPE, should that fail: twice (now, and once more after the last receive window), each time one
     cancellation of both products and one order per leg. With 5 steps and 2 products: 5 x 2 + 2 x (2 x 5 + 2) = 34.
@@ -25,10 +95,27 @@ def unwind_weight(flatten_steps: int = 5, products: int = 2) -> int:
     return flatten + escape
 
 
-class WeightBudget:
-    """What was spent in the last minute. Time is venue time and is always given: this reads no clock."""
+def unwind_questions(products: int = 2) -> int:
+    """What closing both legs may cost at worst in queries within one window of 10 s.
 
-    def __init__(self) -> None:
+    Both orders of a step in doubt: RESOLVE reads the account four times for each (`venue/resolve.py`). Then one more step (account, both books), and
+    one round of ESCAPE (account before and after, both books). 8 x 17 + 19 + 36 = 191.
+    """
+    resolve = 4 * products * ACCOUNT_WEIGHT
+    step = ACCOUNT_WEIGHT + products
+    return resolve + step + step + ACCOUNT_WEIGHT
+
+
+def since_boot_ms() -> int:
+    """Milliseconds on Trio's clock: windows are durations, and no step of the wall clock may empty or fill them."""
+    return int(trio.current_time() * 1000)
+
+
+class WeightBudget:
+    """What was spent within the longest window. Time is always given, in ms of any steady clock: this reads none."""
+
+    def __init__(self, limits: Limits = EXECUTES) -> None:
+        self.limits = limits
         self._spent: deque[tuple[int, int]] = deque()
 
     def spend(self, weight: int, now_ms: int) -> None:
@@ -41,11 +128,71 @@ class WeightBudget:
     def affords(self, weight: int, now_ms: int) -> bool:
         """May `weight` leave at `now_ms` without exceeding a window? The edges count as inside: the venue's clock is not quite ours."""
         self._forget(now_ms)
-        return all(self._within(length, now_ms) + weight <= allowed for length, allowed in WINDOWS)
+        return all(self.spent(length, now_ms) + weight <= allowed for length, allowed in self.limits)
 
-    def _within(self, length_ms: int, now_ms: int) -> int:
+    def exhaust(self, now_ms: int) -> None:
+        """The venue says that the budget is spent: for the length of the shortest window it is."""
+        length, allowed = self.limits[0]
+        self.spend(max(0, allowed - self.spent(length, now_ms)), now_ms)
+
+    def spent(self, length_ms: int, now_ms: int) -> int:
+        """The weight that left within the last `length_ms`."""
         return sum(weight for at_ms, weight in self._spent if at_ms >= now_ms - length_ms)
 
     def _forget(self, now_ms: int) -> None:
-        while self._spent and self._spent[0][0] < now_ms - _LONGEST_MS:
+        while self._spent and self._spent[0][0] < now_ms - self.limits[-1][0]:
             self._spent.popleft()
+
+
+class Weights:
+    """The three budgets of one client. `now_ms` is a steady clock."""
+
+    def __init__(self, now_ms: Callable[[], int] = since_boot_ms) -> None:
+        self.executes, self.queries, self.archive = (WeightBudget(limits) for limits in (EXECUTES, QUERIES, ARCHIVE))
+        self._now_ms = now_ms
+
+    def place(self) -> None:
+        """One order leaves."""
+        self.executes.spend(PLACE_WEIGHT, self._now_ms())
+
+    def cancel(self, product_ids: Sequence[int]) -> None:
+        """A cancellation of everything on these products leaves."""
+        self.executes.spend(CANCEL_WEIGHT_PER_PRODUCT * len(product_ids), self._now_ms())
+
+    def connect(self) -> None:
+        """A connection is being opened."""
+        self.queries.spend(CONNECT_WEIGHT, self._now_ms())
+
+    def ask(self, weight: int) -> None:
+        """A query leaves."""
+        self.queries.spend(weight, self._now_ms())
+
+    def ask_archive(self, weight: int) -> None:
+        """A question to the archive leaves."""
+        self.archive.spend(weight, self._now_ms())
+
+    def routine(self, weight: int) -> bool:
+        """May a question leave that can as well be asked later? Not out of what an unwind needs."""
+        return self.queries.affords(weight + unwind_questions(), self._now_ms())
+
+    def obstacle(self, orders: int, flatten_steps: int) -> str:
+        """Why `orders` more orders and then closing everything may not fit into the limits; "" when they do."""
+        now_ms = self._now_ms()
+        if not self.executes.affords(orders * PLACE_WEIGHT + unwind_weight(flatten_steps), now_ms):
+            return _full("orders", self.executes, now_ms)
+        if not self.queries.affords(unwind_questions(), now_ms):
+            return _full("questions", self.queries, now_ms)
+        return ""
+
+    def limited_executes(self) -> None:
+        """The venue refused an execute for its rate."""
+        self.executes.exhaust(self._now_ms())
+
+    def limited_queries(self) -> None:
+        """The venue refused a question for its rate."""
+        self.queries.exhaust(self._now_ms())
+
+
+def _full(what: str, budget: WeightBudget, now_ms: int) -> str:
+    used = ", ".join(f"{budget.spent(length, now_ms)} of {allowed} in {length // 1000} s" for length, allowed in budget.limits)
+    return f"the venue's rate limit for {what} leaves no room for this plan and a full unwind ({used} used)"

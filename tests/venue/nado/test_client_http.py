@@ -1,7 +1,8 @@
 """Questions over HTTP, against a transport that answers with the documented JSON."""
 
+import gzip
 import json
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -12,8 +13,10 @@ from trio.testing import MockClock
 
 from messages.units import ONE
 from tests.shared_data import shared
-from venue.nado.http import INSTANCE_HEADER, HttpReads
-from venue.protocol import Malformed, Reads, Refused, Unreachable
+from tests.venue.nado.wires import Handler, answering
+from venue.nado.counts import Tally
+from venue.nado.http import ANSWER_BYTES_MAX, INSTANCE_HEADER, HttpReads
+from venue.protocol import Malformed, Reads, Refused, Unreachable, VenueError
 
 BASE = "http://venue:1234"
 SENDER = "0x19e7e376e7c213b7e7e7e46cc70a5dd086daff2a64656661756c740000000000"
@@ -67,12 +70,9 @@ class Gateway:
         raise AssertionError(f"nothing at {request.method} {request.url}")
 
 
-Handler = Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
-
-
 @asynccontextmanager
 async def reads_of(handler: Handler) -> AsyncIterator[HttpReads]:
-    transport = httpx.MockTransport(handler)
+    transport = answering(handler)
     async with HttpReads(BASE + "/", SENDER, name="testnet", archive_url="http://archive", transport=transport) as reads:
         yield reads
 
@@ -199,3 +199,164 @@ async def test_over_real_tcp_the_same_questions_are_answered() -> None:
 async def test_a_cancellation_answers_what_it_cancelled() -> None:
     async with reads_of(Gateway()) as reads:
         assert await reads.execute('{"cancel_product_orders":{}}') == (DIGEST,)
+
+
+class Endless(httpx.AsyncByteStream):
+    """A body that never ends."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+
+    def __aiter__(self) -> "Endless":
+        return self
+
+    async def __anext__(self) -> bytes:
+        await trio.lowlevel.checkpoint()
+        self.sent += 1
+        return b"0" * 2**16
+
+
+async def test_an_answer_without_end_is_read_no_further_than_its_limit() -> None:
+    body, tally = Endless(), Tally("http")
+
+    async def handler(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, stream=body)
+
+    async with HttpReads(BASE, SENDER, name="testnet", transport=answering(handler), tally=tally) as reads:
+        with pytest.raises(Unreachable, match="more than 4194304 bytes"):
+            await reads.status()
+    assert body.sent == ANSWER_BYTES_MAX // 2**16 + 1
+    assert tally.counts.oversized == 1
+
+
+@pytest.mark.parametrize(
+    ("encoding", "content", "saying"),
+    [
+        ("gzip", gzip.compress(b"0" * 100 * 2**20), "more than"),
+        ("gzip", b"not gzip", "compression is broken"),
+        ("br", b"\x00", "not offered"),
+    ],
+)
+async def test_an_answer_that_inflates_beyond_its_limit_or_not_at_all_is_unreachable(encoding: str, content: bytes, saying: str) -> None:
+    async def handler(request: httpx.Request) -> httpx.Response:
+        assert request.headers["accept-encoding"] == "gzip"
+        return httpx.Response(200, stream=httpx.ByteStream(content), headers={"content-encoding": encoding})
+
+    async with reads_of(handler) as reads:
+        with pytest.raises(Unreachable, match=saying):
+            await reads.status()
+
+
+async def test_a_compressed_answer_is_read() -> None:
+    async def handler(_request: httpx.Request) -> httpx.Response:
+        body = gzip.compress(json.dumps({"status": "success", "data": "active"}).encode())
+        return httpx.Response(200, stream=httpx.ByteStream(body), headers={"content-encoding": "gzip"})
+
+    async with reads_of(handler) as reads:
+        assert await reads.status() == "active"
+
+
+@pytest.mark.parametrize("now", ["0", "-1", "1786360000123456789012", "1.5", '"soon"', "null"])
+async def test_a_venue_time_that_cannot_be_is_malformed_and_counted(now: str) -> None:
+    async def handler(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, content=now.encode())
+
+    tally = Tally("http")
+    async with HttpReads(BASE, SENDER, name="testnet", transport=answering(handler), tally=tally) as reads:
+        with pytest.raises(Malformed):
+            await reads.time_ms()
+    assert tally.counts.troubles == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [(429, {}), (200, {"status": "failure", "error": "Too many requests", "error_code": 1000}), (200, {"status": "failure", "error_code": 1015})],
+)
+async def test_when_the_venue_limits_us_routine_questions_wait_and_those_that_close_do_not(
+    status: int, body: dict[str, Any], autojump_clock: MockClock
+) -> None:
+    gateway = Gateway()
+    limited = True
+
+    async def handler(request: httpx.Request) -> httpx.Response:
+        return httpx.Response(status, json=body) if limited else await gateway(request)
+
+    tally = Tally("http")
+    async with HttpReads(BASE, SENDER, name="testnet", products=(4, 8), transport=answering(handler), tally=tally) as reads:
+        with pytest.raises(VenueError):
+            await reads.book(4)
+        limited = False
+        with pytest.raises(Unreachable, match="kept for closing"):
+            await reads.rules()
+        assert gateway.asked == []
+        assert (await reads.account()).exists
+        await trio.sleep(10.1)
+        await reads.rules()
+    assert tally.counts.limited == 1
+
+
+def match(idx: int, base: str, cumulative: str, **changes: Any) -> dict[str, Any]:
+    entry = json.loads(shared("nado-messages/19_indexer_requests.json").read_text())["cases"][3]["response"]["matches"][0]
+    return {**entry, "submission_idx": str(idx), "base_filled": base, "cumulative_base_filled": cumulative, **changes}
+
+
+async def test_what_traded_since_an_index_comes_from_the_archive_oldest_first_with_what_is_left_of_each_order() -> None:
+    asked: list[Any] = []
+
+    async def handler(request: httpx.Request) -> httpx.Response:
+        question = json.loads(request.content)["matches"]
+        asked.append(question)
+        entries = [match(563013, "22000000000000000", "42000000000000000"), match(563012, "20000000000000000", "20000000000000000")]
+        entries[0]["quote_filled"], entries[0]["fee"] = "-60657865786578657865", "6065786578657865"
+        txs = [{"submission_idx": "563012", "timestamp": "1786360001"}, {"submission_idx": "563013", "timestamp": "1786360002"}]
+        return httpx.Response(200, json={"matches": entries if question["product_ids"] == [4] else [], "txs": txs})
+
+    async with HttpReads(BASE, SENDER, name="testnet", products=(4, 8), transport=answering(handler)) as reads:
+        first, second = await reads.fills_since(563000)
+        assert (first.submission_idx, first.amount, first.remaining, first.original) == (563012, ONE // 50, 22 * ONE // 1000, 42 * ONE // 1000)
+        assert (first.price, first.fee, first.at_ns) == (27569 * ONE // 10, 5514351435143514, 1786360001 * 10**9)
+        assert (second.submission_idx, second.remaining) == (563013, 0)
+        assert [fill.submission_idx for fill in await reads.fills_since(563012)] == [563013]
+        assert [fill.submission_idx for fill in await reads.fills_since(None)] == [563013]
+    assert asked[0] == {"subaccounts": [SENDER], "product_ids": [4], "limit": 100}
+    assert asked[-1]["limit"] == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"base_filled": "-20000000000000000"},
+        {"base_filled": "43000000000000000"},
+        {"cumulative_base_filled": "43000000000000000"},
+        {"quote_filled": "0"},
+        {"submission_idx": "-1"},
+        {"timestamp": "0"},
+        {"timestamp": None},
+        {"order": {"sender": "0x" + "22" * 32, "amount": "42000000000000000"}},
+    ],
+)
+async def test_a_match_that_cannot_be_right_is_malformed(change: dict[str, Any]) -> None:
+    async def handler(_request: httpx.Request) -> httpx.Response:
+        entry = match(563012, "20000000000000000", "20000000000000000", timestamp="1786360001")
+        return httpx.Response(200, json={"matches": [{**entry, **change}]})
+
+    async with HttpReads(BASE, SENDER, name="testnet", products=(4, 8), transport=answering(handler)) as reads:
+        with pytest.raises(Malformed):
+            await reads.fills_since(0)
+
+
+async def test_more_than_a_page_of_fills_is_read_page_by_page_and_not_for_ever() -> None:
+    total = 250
+
+    async def handler(request: httpx.Request) -> httpx.Response:
+        question = json.loads(request.content)["matches"]
+        newest = min(question.get("idx", total), total)
+        indices = range(newest, max(0, newest - question["limit"]), -1) if question["product_ids"] == [4] else ()
+        entries = [match(idx, "20000000000000000", "20000000000000000", digest=f"0x{idx:064x}", timestamp="1786360001") for idx in indices]
+        return httpx.Response(200, json={"matches": entries})
+
+    async with HttpReads(BASE, SENDER, name="testnet", products=(4, 8), transport=answering(handler)) as reads:
+        assert [fill.submission_idx for fill in await reads.fills_since(0)] == list(range(1, 251))
+        total = 5_000
+        with pytest.raises(Malformed, match="more than 1000 fills"):
+            await reads.fills_since(0)

@@ -11,11 +11,14 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
+from actors.runtime.backoff import RECONNECT
 from actors.runtime.clock import RunClock, VenueClock
 from messages.units import ONE, Base, Ms, Price
 from tests.venue.nado.wires import MemoryDialer, Session
-from venue.nado.orders import Backoff, NadoOrderWire, order_wire
+from venue.nado.counts import Tally
+from venue.nado.orders import NadoOrderWire, order_wire
 from venue.nado.socket import Socket
+from venue.nado.weights import Weights
 from venue.protocol import Order, Reply, SignedOrder
 
 START_MS = 1_786_360_000_000
@@ -64,7 +67,7 @@ async def wire_to(session: Session) -> AsyncIterator[tuple[NadoOrderWire, Memory
     clock = VenueClock(RunClock(START_MS * 1_000_000))
     async with (
         MemoryDialer(session) as dialer,
-        order_wire("eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), lambda _note: None) as wire,
+        order_wire("eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), Tally(), Weights()) as wire,
     ):
         await trio.testing.wait_all_tasks_blocked()
         await trio.testing.wait_all_tasks_blocked()
@@ -148,10 +151,13 @@ async def test_a_frame_that_nobody_asked_for_closes_the_connection(autojump_cloc
 
     clock = VenueClock(RunClock(START_MS * 1_000_000))
     notes: list[Any] = []
-    async with MemoryDialer(session) as dialer, order_wire("eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), notes.append):
+    async with (
+        MemoryDialer(session) as dialer,
+        order_wire("eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), Tally("eth_leg", notes.append), Weights()),
+    ):
         await trio.sleep(1)
         assert len(dialer.dials) > 1
-    assert "nobody waits for" in notes[0].text
+    assert "nobody asked for" in notes[0]
 
 
 async def test_a_cut_before_the_answer_is_unknown_at_once(autojump_clock: MockClock) -> None:
@@ -193,7 +199,7 @@ async def test_without_a_connection_nothing_is_sent(autojump_clock: MockClock) -
     clock = VenueClock(RunClock(START_MS * 1_000_000))
     dialer = MemoryDialer(Server())
     dialer.refuse = True
-    async with dialer, order_wire("eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), lambda _note: None) as wire:
+    async with dialer, order_wire("eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), Tally(), Weights()) as wire:
         await trio.sleep(0.01)
         assert await wire.place(signed()) == Reply("not_sent", None, "eth_leg is not connected")
         assert dialer.sent == 0
@@ -233,7 +239,7 @@ async def stopped_leg(dialer: MemoryDialer, after_s: float) -> AsyncIterator[Nad
     """A leg's connection under a scope that is cancelled, while the venue lives on."""
     clock = VenueClock(RunClock(START_MS * 1_000_000))
     with trio.move_on_after(after_s):
-        async with order_wire("eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), lambda _note: None) as wire:
+        async with order_wire("eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), Tally(), Weights()) as wire:
             await trio.sleep(0.1)
             yield wire
 
@@ -267,23 +273,17 @@ async def test_it_reconnects_with_growing_pauses_that_are_bounded(autojump_clock
     dialer = MemoryDialer(Server())
     dialer.refuse = True
     notes: list[Any] = []
-    async with dialer, order_wire("eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), notes.append) as wire:
+    async with dialer, order_wire("eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), Tally("eth_leg", notes.append), Weights()) as wire:
         await trio.sleep(60)
         pauses = [later - earlier for earlier, later in zip(dialer.dials, dialer.dials[1:], strict=False)]
         assert 10 < len(pauses) < 40
         assert pauses[0] <= 0.1
-        assert all(pause <= Backoff.LONGEST_S for pause in pauses)
-        assert all(pause >= Backoff.LONGEST_S / 2 for pause in pauses[7:])
-        assert "connection refused" in notes[0].text
+        assert all(pause <= RECONNECT.cap_s for pause in pauses)
+        assert all(pause >= RECONNECT.cap_s / 2 for pause in pauses[7:])
+        assert "connection refused" in notes[0]
         dialer.refuse = False
         await trio.sleep(5)
         assert wire.connected
-
-
-def test_two_seeds_knock_at_different_times_and_one_seed_at_the_same() -> None:
-    first, again, other = (Backoff(random.Random(seed)) for seed in (1, 1, 2))
-    pauses = [[backoff.pause_s() for _ in range(5)] for backoff in (first, again, other)]
-    assert pauses[0] == pauses[1] != pauses[2]
 
 
 async def test_whatever_the_venue_answers_one_order_leaves_once_and_gets_one_verdict(autojump_clock: MockClock) -> None:

@@ -15,7 +15,7 @@ from trio.testing import MockClock
 
 from actors.runtime.clock import RunClock, VenueClock
 from messages.units import ONE, Base, Ms, Price, Quote, Rate
-from tests.venue.nado.wires import MemoryDialer
+from tests.venue.nado.wires import MemoryDialer, answering
 from venue.nado.client import AUTHENTICATION_MS, NadoVenue
 from venue.nado.signing import Signer, cancellation_products_digest, recover, recv_time_of, stream_authentication_digest, subaccount_hex
 from venue.nado.socket import Socket
@@ -57,7 +57,7 @@ class Nado:
 @asynccontextmanager
 async def venue_at(nado: Nado, signer: Signer | None = SIGNER, handler: Any = None, notes: list[Any] | None = None) -> AsyncIterator[NadoVenue]:
     clock = VenueClock(RunClock(START_MS * 1_000_000))
-    transport = httpx.MockTransport(handler) if handler else None
+    transport = answering(handler) if handler else None
     async with (
         MemoryDialer(nado) as dialer,
         NadoVenue(
@@ -96,12 +96,37 @@ async def test_the_market_stream_needs_no_key(autojump_clock: MockClock) -> None
                 raise AssertionError("entered")
 
 
-async def test_what_could_not_be_read_is_told_when_the_stream_ends(autojump_clock: MockClock) -> None:
+async def test_what_could_not_be_read_is_told_at_once_and_every_connection_sums_itself_up_at_the_end(autojump_clock: MockClock) -> None:
     nado, notes = Nado(), list[Any]()
     nado.after = ["garbage"]
-    async with venue_at(nado, notes=notes) as venue, venue.market_events([4]):
+    async with venue_at(nado, notes=notes) as venue:
+        async with venue.market_events([4]):
+            await trio.sleep(0.1)
+            assert [(note.source, note.level) for note in notes] == [("market stream", "warning")]
+            assert "could not be read" in notes[0].text
+        async with venue.market_events([4]):
+            await trio.sleep(0.1)
+        counts = {count.name: count for count in venue.counts}
+        assert (counts["market stream"].connections, counts["market stream"].unreadable) == (2, 1)
+    assert {note.source: note.text for note in notes[1:]} == {
+        "http": "nothing yet",
+        "market stream": "2 attempts, 2 connections, 2 controls, 1 unreadable",
+    }
+
+
+async def test_orders_cancellations_and_connections_are_counted_against_the_venues_limits(autojump_clock: MockClock) -> None:
+    async def handler(_request: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, json={"status": "success", "data": {"cancelled_orders": []}})
+
+    order = Order(4, SENDER, Price(2757 * ONE), Base(ONE), START_MS // 1000 + 3, (START_MS + 2000) << 20, 1025)
+    async with venue_at(Nado(), handler=handler) as venue, venue.order_wire("eth_leg") as eth:
         await trio.sleep(0.1)
-    assert "1 of 1 frames could not be read" in notes[0].text
+        for _ in range(64):
+            assert venue.rate_obstacle(2, 5) == ""
+            await eth.place(SignedOrder(order, "0x07", "0x", Ms(START_MS + 2000)))
+        assert venue.rate_obstacle(2, 5) == ""
+        await venue.cancel_all([4])
+        assert "69 of 100 in 10 s" in venue.rate_obstacle(2, 5)
 
 
 async def test_each_leg_has_a_connection_of_its_own(autojump_clock: MockClock) -> None:

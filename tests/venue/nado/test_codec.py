@@ -11,6 +11,7 @@ from messages.market import BookDelta, Level
 from messages.units import ONE, Base, Price
 from tests.shared_data import shared
 from venue.nado import codec, events, queries
+from venue.nado.counts import Tally
 from venue.protocol import Malformed, Order, Refused, SignedOrder
 
 SENDER = "0x19e7e376e7c213b7e7e7e46cc70a5dd086daff2a64656661756c740000000000"
@@ -27,9 +28,9 @@ def answer_to(name: str, kind: str) -> str:
 
 
 def decode(event: object, sender: str = SENDER) -> object:
-    tally = events.Tally()
-    decoded = events.decode(json.dumps(event), sender, tally)
-    assert tally.unreadable == 0, tally.last_problem
+    tally = Tally()
+    decoded = events.decode(json.dumps(event), events.DECODERS, sender, tally)
+    assert tally.counts.troubles == 0, tally.counts.last_problem
     return decoded
 
 
@@ -258,10 +259,10 @@ def test_book_batches_keep_their_chain_of_timestamps() -> None:
 
 
 def test_events_of_other_types_are_counted_and_skipped() -> None:
-    tally = events.Tally()
+    tally = Tally()
     for event in example("15_events_public")["events"]:
-        assert events.decode(json.dumps(event), "", tally) is None
-    assert (tally.unknown, tally.unreadable, tally.events) == (7, 0, 0)
+        assert events.decode(json.dumps(event), {"book_depth"}, "", tally) is None
+    assert (tally.counts.unknown, tally.counts.troubles, tally.counts.events) == (7, 0, 0)
 
 
 def test_control_answers_are_kept_apart_from_events() -> None:
@@ -301,11 +302,11 @@ def test_control_answers_are_kept_apart_from_events() -> None:
     ],
 )
 def test_a_fill_that_cannot_be_right_is_counted_and_dropped(change: dict[str, object]) -> None:
-    tally = events.Tally()
+    tally = Tally()
     wire = {**example("17_events_private_lifecycle")["events"][1], **change}
-    assert events.decode(json.dumps(wire), SENDER, tally) is None
-    assert (tally.unreadable, tally.events) == (1, 0)
-    assert tally.last_problem
+    assert events.decode(json.dumps(wire), events.DECODERS, SENDER, tally) is None
+    assert (tally.counts.troubles, tally.counts.events) == (1, 0)
+    assert tally.counts.last_problem
 
 
 def test_an_isolated_subaccount_of_the_same_owner_is_ours() -> None:
@@ -326,13 +327,13 @@ def test_no_frame_however_broken_stops_the_reader() -> None:
     seed = 20
     source = random.Random(seed)
     whole = [json.dumps(event) for event in example("17_events_private_lifecycle")["events"]]
-    tally = events.Tally()
+    tally = Tally()
     for turn in range(3000):
         text = list(source.choice(whole))
         for _ in range(source.randint(1, 6)):
             place = source.randrange(len(text))
             text[place : place + source.randint(0, 3)] = chr(source.choice([0, 34, 44, 45, 48, 57, 123, 125, 0x1F600]))
-        decoded = events.decode("".join(text), SENDER, tally)
+        decoded = events.decode("".join(text), events.DECODERS, SENDER, tally)
         assert decoded is None or not isinstance(decoded, Fill) or 0 < abs(decoded.amount) <= decoded.original, f"seed {seed}, turn {turn}"
-    assert tally.unreadable > 0
-    assert events.decode("[" * 100_000, SENDER, tally) is None
+    assert tally.counts.unreadable > 0
+    assert events.decode("[" * 100_000, events.DECODERS, SENDER, tally) is None

@@ -1,10 +1,11 @@
 """In-memory wires for tests: a dialer whose other end is a session function, with the accidents that real wires have."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
+import httpx
 import trio
 import trio.testing
 
@@ -13,6 +14,19 @@ from venue.protocol import Unreachable
 
 Session = Callable[[Socket], Awaitable[None]]
 Raw = Callable[[trio.abc.Stream], Awaitable[None]]
+Handler = Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
+
+
+def answering(handler: Handler) -> httpx.MockTransport:
+    """HTTP answered by `handler`, whose answers arrive as a body to be read, as on a wire, and not read already as httpx makes them."""
+
+    async def streamed(request: httpx.Request) -> httpx.Response:
+        answer = await handler(request)
+        if not answer.is_stream_consumed:
+            return answer
+        return httpx.Response(answer.status_code, headers=answer.headers, stream=httpx.ByteStream(answer.content))
+
+    return httpx.MockTransport(streamed)
 
 
 class _Counted(trio.abc.Stream):

@@ -1,0 +1,83 @@
+"""What the connections of one client have seen, counted for as long as the client lives, over every reconnect.
+
+Nothing here decides anything: a frame that cannot be read is dropped by whoever read it, and who misses it notices elsewhere (the book's chain of
+timestamps, the sum of an order's fills). It is counted so that a person can see it, and told at once the first time and once a minute after that: a
+venue that has changed its wire must not fill the disk.
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+import trio
+
+TELL_EVERY_S = 60.0
+_QUOTED = 300
+"""Characters of a venue's text that are kept."""
+
+Trouble = Literal["lost", "unknown", "unreadable", "out_of_range", "oversized", "refused", "limited"]
+
+WORDS: dict[Trouble, str] = {
+    "lost": "no connection",
+    "unknown": "something that nobody asked for",
+    "unreadable": "a frame could not be read",
+    "out_of_range": "a number that cannot be",
+    "oversized": "a message larger than any that is expected",
+    "refused": "the venue said no",
+    "limited": "the venue says that it was asked too much",
+}
+
+
+class WireCounts(msgspec.Struct):
+    """The counts of one connection and its successors; for the log, `doctor` and `status`."""
+
+    name: str
+    attempts: int = 0
+    connections: int = 0
+    """Attempts that succeeded: the connection is open and, for a stream, subscribed."""
+    events: int = 0
+    """Answers, for HTTP."""
+    controls: int = 0
+    lost: int = 0
+    unknown: int = 0
+    unreadable: int = 0
+    out_of_range: int = 0
+    oversized: int = 0
+    refused: int = 0
+    limited: int = 0
+    last_problem: str = ""
+
+    @property
+    def troubles(self) -> int:
+        """Frames and answers that were dropped."""
+        return self.unreadable + self.out_of_range + self.oversized
+
+    def line(self) -> str:
+        """All counts that are not 0, in one line."""
+        parts = [f"{value} {name}" for name, value in msgspec.structs.asdict(self).items() if isinstance(value, int) and value]
+        return ", ".join(parts) or "nothing yet"
+
+
+class Tally:
+    """Counts, and whoever is told of troubles. `tell` gets one line at the first trouble of a kind, and then at most one a minute."""
+
+    def __init__(self, name: str = "", tell: Callable[[str], None] | None = None) -> None:
+        self.counts = WireCounts(name)
+        self._tell = tell
+        self._told: dict[Trouble, tuple[float, int]] = {}
+
+    def trouble(self, kind: Trouble, why: str) -> None:
+        """Count one."""
+        count = getattr(self.counts, kind) + 1
+        setattr(self.counts, kind, count)
+        self.counts.last_problem = why[:_QUOTED]
+        if self._tell is not None:
+            self._say(kind, count, self._tell)
+
+    def _say(self, kind: Trouble, count: int, tell: Callable[[str], None]) -> None:
+        now_s = trio.current_time()
+        due_s, told = self._told.get(kind, (now_s, 0))
+        if now_s >= due_s:
+            self._told[kind] = now_s + TELL_EVERY_S, count
+            more = f" ({count - told} times in a minute)" if count - told > 1 else ""
+            tell(f"{WORDS[kind]}{more}: {self.counts.last_problem}")
