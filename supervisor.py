@@ -29,10 +29,10 @@ from actors.runtime.specs import told
 from actors.tree import Channels, Tree, World
 from actors.waking import Waking
 from messages.execution import Outcome, PlanClosed
-from messages.lifecycle import AccountStream, CycleEnded, Directive, Halted, Held, Hop, Note, Started
+from messages.lifecycle import AccountStream, CycleEnded, Directive, Halted, Held, Hop, Note, Started, Stopping
 from messages.settings import Settings
 from messages.sizing import Abort, Declined, Ready, Sealed, SizingPlan, Skipped
-from messages.units import ONE, Quote, notional
+from messages.units import ONE, Ms, Quote, notional
 
 TICK_S = 0.05
 """How often the supervisor looks at its deadlines when nothing happens."""
@@ -314,7 +314,9 @@ class Machine:
         self._stop = stop
         self._stop_by = trio.current_time() + STOP_PATIENCE_S
         self.channels.directive.put(Directive(enter=False, leave_now=True, reason=stop.reason))
-        self._note("info", f"stopping ({stop.reason}): entering no more, closing both legs")
+        self.world.observe(Stopping(stop.reason, Ms(int(STOP_PATIENCE_S * 1000))))
+        how = f"entering no more, closing both legs, at most {STOP_PATIENCE_S:g} s; a second one stops waiting"
+        self._note("info", f"stopping ({stop.reason}): {how}")
         return None
 
     def _halt(self, code: str, detail: str) -> Ending:

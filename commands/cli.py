@@ -10,6 +10,7 @@ when they are typed: `--help` and a mistyped option need no venue, no screen and
 
 import argparse
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import Any, NoReturn
 from commands import config
 from commands.options import SEED, RunOptions, faults_of, live_later, market_of, pair_of, seed_of, url_of
 from commands.run_json import failure_json, json_line
-from commands.words import COMMAND, DONE, ConfigError, Problem, did_you_mean, per_leg, say
+from commands.words import COMMAND, DONE, ConfigError, Problem, did_you_mean, per_leg, say, stopped_code
 from messages.settings import Settings
 
 WIDTH = 80
@@ -51,14 +52,28 @@ def main(argv: Sequence[str]) -> int:
         ended = True
     except Problem as problem:
         ended = True
-        say(sys.stderr, problem.sentence)
-        if wants_json:
-            say(sys.stdout, json_line(failure_json(problem)))
-        return problem.exit_code
+        return _failed(problem, wants_json=wants_json)
+    except KeyboardInterrupt:  # a run hears its signals itself: this one came before it began
+        ended = True
+        return _failed(NotBegun("STOPPED", None, "stopped", "", "nothing was started"), wants_json=wants_json)
     finally:
         if wants_json and not ended and isinstance(sys.exc_info()[1], Exception):
             say(sys.stdout, json_line(failure_json(Problem("INTERNAL", None, "Evenkeel failed, see standard error", "please report it"))))
     return code
+
+
+class NotBegun(Problem):
+    """Ctrl-C before there was anything to stop."""
+
+    exit_code = stopped_code(signal.SIGINT)
+    ended_by = "signal"
+
+
+def _failed(problem: Problem, *, wants_json: bool) -> int:
+    say(sys.stderr, problem.sentence)
+    if wants_json:
+        say(sys.stdout, json_line(failure_json(problem)))
+    return problem.exit_code
 
 
 def _dispatch(argv: list[str]) -> int:

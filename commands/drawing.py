@@ -35,7 +35,7 @@ def draw(view: RunView, now_ms: int) -> list[str]:
         *_actors(view),
         RULE,
         *[f" {clock_time(event.at_ms)} {event.line}" for event in _notable(view.events)],
-        f" Ctrl-C: close both legs and stop           log: {view.settings.files.logs}/evenkeel.log",
+        _last_line(view, now_ms),
     ]
     return [clipped(line) for line in lines][:ROWS]
 
@@ -44,6 +44,12 @@ def clipped(line: str) -> str:
     """At most `WIDTH` characters on one line."""
     flat = " ".join(line.splitlines()).rstrip()
     return flat if len(flat) <= WIDTH else flat[: WIDTH - 2] + ".."
+
+
+def _last_line(view: RunView, now_ms: int) -> str:
+    if view.stopping is None:
+        return f" Ctrl-C: close both legs and stop           log: {view.settings.files.logs}/evenkeel.log"
+    return f" STOPPING ({view.stopping.reason}): closing both legs, {view.stopping_s(now_ms)} s left   Ctrl-C: stop waiting"
 
 
 def _notable(events: Sequence[Event]) -> list[Event]:

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from commands.sentences import advice, cannot
-from commands.words import COMMAND, DONE, HALTED, INTERNAL, OPEN, REFUSED, Problem
+from commands.words import COMMAND, DONE, HALTED, INTERNAL, OPEN, REFUSED, Problem, stopped_code
 from messages.lifecycle import Held, Staged, Totals
 from messages.settings import Settings
 from messages.sizing import Skipped
@@ -49,10 +49,7 @@ class Report(msgspec.Struct, frozen=True):
 
 
 def exit_code(ended_by: EndedBy, *, open_legs: str, traded: bool, signal: int = 0, halted: bool = False) -> int:
-    """The exit code of a run. Something open or unknown beats everything; then a halt, an error, a signal, a refusal or nothing traded.
-
-    SIGINT is 130; SIGTERM and SIGHUP are both 143.
-    """
+    """The exit code of a run. Something open or unknown beats everything; then a halt, an error, a signal, a refusal or nothing traded."""
     if open_legs:
         return OPEN
     if halted or ended_by == "halt":
@@ -60,7 +57,7 @@ def exit_code(ended_by: EndedBy, *, open_legs: str, traded: bool, signal: int = 
     if ended_by == "error":
         return INTERNAL
     if ended_by == "signal":
-        return 130 if signal == 2 else 143
+        return stopped_code(signal)
     return DONE if traded and ended_by == "done" else REFUSED
 
 

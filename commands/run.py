@@ -2,9 +2,7 @@
 
 import os
 import shutil
-import signal
 import sys
-from collections.abc import AsyncIterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -30,6 +28,7 @@ from commands.run_json import json_line, run_json
 from commands.screen import fits_a_screen, run_screen
 from commands.sentences import expected_cost
 from commands.staging import Staging
+from commands.stopping import StoppedAtStart, Stops, open_by_ledger
 from commands.summary import text
 from commands.view import RunView
 from commands.words import COMMAND, Refusal, grouped, say
@@ -39,15 +38,18 @@ from messages.lifecycle import Halted, Held, Note, Staged, Totals
 from messages.market import PairQuote
 from messages.sizing import Skipped
 from messages.units import Base
-from supervisor import Ending, Machine
+from supervisor import STOP_PATIENCE_S, Ending, Machine, open_legs
 from venue.escape import escape
 from venue.protocol import VenueError
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SKIPS_KEPT = 1_000
 WATCH_S = 0.1
+COUNT_EVERY_S = 3.0
+"""How often a stop says how long it may still take."""
 FLAT_CHECK_S = 5.0
 """How long the last question to the venue may take."""
+IMPATIENT_S = 1.0
+"""The same after a second Ctrl-C."""
 WAY_OUT_S = 90.0
 """From a halt to the end of the process, beside `venue_patience`: stopping six actors, each with its time twice, the last question, the summary."""
 LEAVE_S = 10.0
@@ -75,8 +77,8 @@ class Recorder:
 def main(options: RunOptions) -> int:
     """Run, print the summary and, with --json, the one object; returns the exit code."""
     here = access(options.settings, options.url, os.environ, ask_passphrase)
-    with LastResort(json=options.json) as last:
-        report = trio.run(_run, options, here, last)
+    with Stops() as stops, LastResort(json=options.json) as last:
+        report = trio.run(_run, options, here, last, stops)
         output = sys.stderr if options.json else sys.stdout
         say(output, text(report))
         if options.json:
@@ -84,21 +86,25 @@ def main(options: RunOptions) -> int:
         return code_of(report)
 
 
-async def _run(options: RunOptions, here: Access, last: LastResort) -> Report:
+async def _run(options: RunOptions, here: Access, last: LastResort, stops: Stops) -> Report:
     began_ns = stopwatch_ns()
     recorder = Recorder()
     settings = options.settings
     clock = WallClock()
     view = RunView(settings, options.seed, lambda: clock.utc_ns() // 1_000_000, venue=settings.venue.name, demo=options.demo)
     recorder.watchers.append(view.observe)
+    report = None
     try:
         async with trio.open_nursery() as nursery:
+            stops.hear(lambda _number, count: nursery.cancel_scope.cancel() if count > 1 else None)
             if not options.quiet:
                 nursery.start_soon(_shown, options, view)
-            report = await _in_world(options, here, recorder, view, last, began_ns)
+            report = await _in_world(options, here, recorder, view, last, stops, began_ns)
             nursery.cancel_scope.cancel()
     except* (AlreadyRunning, OtherIdentity, ChildFailed, SlowDisk, VenueError) as group:
         raise _refusal(group) from group
+    if report is None:
+        raise StoppedAtStart(stops.first, open_by_ledger(Path(settings.files.logs) / "ledger.sqlite"), closing_line(settings, options.url))
     last.hurry(LEAVE_S)
     return report
 
@@ -110,7 +116,7 @@ async def _shown(options: RunOptions, view: RunView) -> None:
     await run_screen(view, stream, lambda: WallClock().utc_ns() // 1_000_000, live=live, colour="NO_COLOR" not in os.environ)
 
 
-async def _in_world(options: RunOptions, here: Access, recorder: Recorder, view: RunView, last: LastResort, began_ns: int) -> Report:
+async def _in_world(options: RunOptions, here: Access, recorder: Recorder, view: RunView, last: LastResort, stops: Stops, began_ns: int) -> Report:
     settings = options.settings
     recorder.watchers.append(partial(_arm, last, options))
     wanted = Wanted(here, options.seed, options.market, options.faults)
@@ -123,10 +129,10 @@ async def _in_world(options: RunOptions, here: Access, recorder: Recorder, view:
             machine = Machine(known)
             if options.faults == "demo":
                 recorder.watchers.append(Staging(machine.tree.supervisor.kill, known.clock.now_ms, recorder.observe).watch)
-            ending = await _traded(machine, view, last)
+            ending = await _traded(machine, view, last, stops)
             if machine.channels.held.value is not None:
                 view.observe(machine.channels.held.value)
-            report = await _report(options, known, machine, ending, recorder, view, began_ns)
+            report = await _report(options, known, machine, ending, recorder, view, await _last_word(known, stops), began_ns)
             last.open_legs = report.open_legs
             return report
 
@@ -146,19 +152,29 @@ def _arm(last: LastResort, options: RunOptions, message: msgspec.Struct) -> None
         last.arm(cause, closing_line(options.settings, options.url), options.settings.venue_patience / 1000 + WAY_OUT_S)
 
 
-async def _traded(machine: Machine, view: RunView, last: LastResort) -> Ending:
-    """Run the machine while listening for signals; when trading is dead and something is open, close it without it."""
-    with trio.open_signal_receiver(*SIGNALS) as signals:
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(_stop_on, signals, machine)
-            nursery.start_soon(_watch, machine.channels.held, view)
-            nursery.start_soon(_watch, machine.channels.quotes, view)
-            nursery.start_soon(_announce, machine)
-            ending = await machine.run()
-            nursery.cancel_scope.cancel()
+async def _traded(machine: Machine, view: RunView, last: LastResort, stops: Stops) -> Ending:
+    """Run the machine and let it hear of signals; when trading is dead and something is open, close it without it."""
+    stops.hear(lambda number, _count: machine.stop(number.name, number))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(_watch, machine.channels.held, view)
+        nursery.start_soon(_watch, machine.channels.quotes, view)
+        nursery.start_soon(_announce, machine)
+        nursery.start_soon(_counted_down, view)
+        ending = await machine.run()
+        nursery.cancel_scope.cancel()
+    stops.hear(None)
     if ending.by == "halt" and ending.open_legs:
-        await last.attempt("ESCAPE", machine.world.settings.venue_patience / 1000 + FLAT_CHECK_S, partial(_escaped, machine))
+        await last.attempt("ESCAPE", machine.world.settings.venue_patience / 1000 + FLAT_CHECK_S, partial(_escaped, machine, stops))
     return ending
+
+
+async def _counted_down(view: RunView) -> None:
+    """How long a stop may still take, for who has no screen to see it on."""
+    while True:
+        await trio.sleep(COUNT_EVERY_S)
+        left_s = view.stopping_s(WallClock().utc_ns() // 1_000_000)
+        if left_s is not None:
+            view.say(f"closing both legs, {left_s} s left; a second Ctrl-C stops waiting")
 
 
 async def _watch(slot: Latest[Held] | Latest[PairQuote], view: RunView) -> None:
@@ -190,15 +206,19 @@ async def _reconciled(slot: Latest[Held]) -> Held:
         seen = slot.version
 
 
-async def _stop_on(signals: AsyncIterator[int], machine: Machine) -> None:
-    async for number in signals:
-        machine.stop(signal.Signals(number).name, number)
-
-
-async def _escaped(machine: Machine) -> None:
+async def _escaped(machine: Machine, stops: Stops) -> None:
+    """ESCAPE. A signal gives it as long as any stop has, a second one ends it: what is open is then told."""
     known, held = machine.world, machine.channels.held.value
-    if held is not None:
+    if held is None:
+        return
+    with trio.CancelScope() as scope:
+        stops.hear(lambda _number, count: scope.cancel() if count > 1 else _ends_by(scope, trio.current_time() + STOP_PATIENCE_S))
         await escape(known.venue, known.rules, known.clock, known.settings, ours_at_most(held), known.observe)
+    stops.hear(None)
+
+
+def _ends_by(scope: trio.CancelScope, at_s: float) -> None:
+    scope.deadline = min(scope.deadline, at_s)
 
 
 def ours_at_most(held: Held) -> tuple[Base, Base]:
@@ -208,8 +228,16 @@ def ours_at_most(held: Held) -> tuple[Base, Base]:
     return Base(eth), Base(sol)
 
 
-async def _report(options: RunOptions, known: World, machine: Machine, ending: Ending, recorder: Recorder, view: RunView, began_ns: int) -> Report:
-    snapshot = await _last_word(known)
+async def _report(
+    options: RunOptions,
+    known: World,
+    machine: Machine,
+    ending: Ending,
+    recorder: Recorder,
+    view: RunView,
+    snapshot: AccountSnapshot | None,
+    began_ns: int,
+) -> Report:
     totals = _totals(known)
     logs = Path(options.settings.files.logs)
     files = ("ledger.sqlite", "DN_pair_eth_sol_nado_trades.csv")
@@ -235,21 +263,23 @@ async def _report(options: RunOptions, known: World, machine: Machine, ending: E
     )
 
 
-async def _last_word(known: World) -> AccountSnapshot | None:
-    """What the venue says is open, asked once more at the very end; None when it does not say."""
-    with trio.move_on_after(FLAT_CHECK_S):
+async def _last_word(known: World, stops: Stops) -> AccountSnapshot | None:
+    """What the venue says is open, asked once more at the very end; None when it does not say. Who has stopped waiting waits for it only a second."""
+    with trio.move_on_after(FLAT_CHECK_S) as scope:
+        stops.hear(lambda _number, count: _ends_by(scope, trio.current_time() + IMPATIENT_S) if count > 1 else None)
         while True:
             try:
                 return await known.venue.reads.account()
             except VenueError:
                 await trio.sleep(0.2)
+    stops.hear(None)
     return None
 
 
 def _open(known: World, snapshot: AccountSnapshot | None, held: Held | None) -> str:
     """What is open in words, by the venue's word; "" when flat."""
     if snapshot is None:
-        return "unknown: the venue did not answer"
+        return f"unknown, the venue did not answer; by our fills: {open_legs(held) or 'nothing'}"
     parts = []
     for name, product in (("ETH-PERP", known.rules.eth), ("SOL-PERP", known.rules.sol)):
         position = snapshot.position(product.product_id).total

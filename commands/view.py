@@ -24,7 +24,7 @@ from commands.view_words import (
 )
 from commands.words import percent, span
 from messages.execution import Fill, LegFill, Outcome, PlanClosed
-from messages.lifecycle import CycleEnded, Halted, Held, Hop, Note, Restarted, Staged
+from messages.lifecycle import CycleEnded, Halted, Held, Hop, Note, Restarted, Staged, Stopping
 from messages.market import PairQuote
 from messages.settings import Settings
 from messages.sizing import Abort, Declined, Leg, LegOrder, Place, Ready, Sealed, SizingPlan, Skipped
@@ -65,6 +65,8 @@ class RunView:
         self.down: set[str] = set()
         """Actors that have died and are not back; one that was told to stop has not."""
         self.halted: Halted | None = None
+        self.stopping: Stopping | None = None
+        self._stopped_by_ms = 0
         self.staged: list[Staged] = []
         self.skips: deque[Skipped] = deque(maxlen=SKIPS_KEPT)
         self.orders_twice = 0
@@ -96,6 +98,13 @@ class RunView:
         """The epoch in force, as far as seen."""
         of_plan = self.sealed.plan.epoch if self.sealed else 0
         return max(of_plan, self.held.epoch if self.held else 0)
+
+    def stopping_s(self, now_ms: int) -> int | None:
+        """Whole seconds that a stop may still take; None while nobody has asked for one."""
+        return None if self.stopping is None else max(0, -((now_ms - self._stopped_by_ms) // 1000))
+
+    def _stops(self, stopping: Stopping) -> None:
+        self.stopping, self._stopped_by_ms = stopping, self._now_ms() + stopping.within_ms
 
     # -- market and holdings -----------------------------------------------------------------------------------------------------------------
 
@@ -293,6 +302,7 @@ _FOLDS: dict[type, Callable[[RunView, Any], None]] = {
     specs.Started: RunView._child_up,
     Halted: RunView._halted,
     Staged: RunView._staged,
+    Stopping: RunView._stops,
     Hop: RunView._hop,
     Note: RunView._note,
 }

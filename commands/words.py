@@ -23,6 +23,11 @@ DONE, INTERNAL, USAGE, REFUSED, OPEN, HALTED = 0, 1, 2, 3, 4, 70
 COMMAND = "python supervisor.py"
 
 
+def stopped_code(signal: int) -> int:
+    """The exit code of what a signal stopped, flat: SIGINT is 130; SIGTERM and SIGHUP are both 143."""
+    return 130 if signal == 2 else 143
+
+
 class Problem(Exception):
     """Something a person must know. `code` is a word, `key` the configuration key or option it is about (None: none)."""
 

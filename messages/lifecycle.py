@@ -144,6 +144,13 @@ class Opened(msgspec.Struct, frozen=True):
     """bytes32 as hex."""
 
 
+class Stopping(msgspec.Struct, frozen=True):
+    """supervisor -> screen: both legs are being closed; in `within_ms` it ends in any case."""
+
+    reason: str
+    within_ms: Ms
+
+
 class Hop(msgspec.Struct, frozen=True):
     """anyone -> log and screen: a plan passed this point. Every hop names plan, digest and both quantities, so two paths cannot differ unseen."""
 

@@ -1,0 +1,88 @@
+"""SIGINT, SIGTERM and SIGHUP, from before Trio runs until the summary is printed: every one is heard, none ends the process by itself.
+
+The first asks for the end: enter no more, close both legs. The second stops waiting, whatever is being waited for. Who has to act on them changes as
+a run goes on: its start, its machine, ESCAPE; `hear` says who it is now. Handlers of our own and not Trio's receiver, because what comes while the
+summary is printed must not take the exit code away.
+"""
+
+import signal
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from types import FrameType
+from typing import Self
+
+import trio
+
+from actors.ledger import Fold, Store
+from commands.words import OPEN, Problem, stopped_code
+from messages.units import Base
+
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+Act = Callable[[signal.Signals, int], None]
+"""Called in Trio with a signal and how many have come so far, this one included."""
+
+
+class Stops:
+    """All signals of one run. In `with` around everything, `trio.run` included."""
+
+    def __init__(self) -> None:
+        self.first: signal.Signals | None = None
+        self.count = 0
+        self._act: Act | None = None
+        self._token: trio.lowlevel.TrioToken | None = None
+
+    def __enter__(self) -> Self:
+        self._before = {number: signal.signal(number, self.came) for number in SIGNALS}
+        return self
+
+    def __exit__(self, *_details: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def came(self, number: int, _frame: FrameType | None) -> None:
+        """The handler. It may run between any two instructions, so that all it does is count and wake Trio up."""
+        self.count += 1
+        self.first = self.first or signal.Signals(number)
+        if self._token is not None:
+            with suppress(trio.RunFinishedError):
+                self._token.run_sync_soon(self._tell, signal.Signals(number), self.count)
+
+    def hear(self, act: Act | None) -> None:
+        """From now on `act` hears of every signal; if there has been one already, at once. Called in Trio."""
+        self._act = act
+        self._token = self._token or trio.lowlevel.current_trio_token()
+        if self.first is not None:
+            self._tell(self.first, self.count)
+
+    def _tell(self, number: signal.Signals, count: int) -> None:
+        if self._act is not None:
+            self._act(number, count)
+
+
+class StoppedAtStart(Problem):
+    """Two signals before the machine ran: it was not waited for."""
+
+    ended_by = "signal"
+
+    def __init__(self, first: signal.Signals | None, open_legs: str, cure: str) -> None:
+        code = "NOT_FLAT" if open_legs else "STOPPED"
+        meaning = f"open by the ledger, the venue was not asked: {open_legs}" if open_legs else "nothing was sent, nothing is open by the ledger"
+        super().__init__(code, None, "stopped while starting", cure if open_legs else "", meaning)
+        self.exit_code = OPEN if open_legs else stopped_code(first or signal.SIGINT)
+
+
+def open_by_ledger(ledger: Path) -> str:
+    """What the rows on disk leave open or unknown, in words; "" when nothing."""
+    if not ledger.exists():
+        return ""
+    store = Store.reading(ledger)
+    try:
+        fold = Fold()
+        for _, at_ns, message in store.events():
+            fold.apply(message, at_ns)
+    finally:
+        store.close()
+    parts = [f"{leg.upper()}-PERP {Base(amount).text()}" for leg, amount in fold.position.items() if amount]
+    in_flight = fold.flight.asked if fold.flight is not None else []
+    return ", ".join(parts + [f"{order.leg} order {order.digest[:10]} unknown" for order in in_flight if not order.ended])
