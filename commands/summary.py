@@ -10,7 +10,7 @@ from messages.units import Bps, Quote
 
 
 def text(report: Report) -> list[str]:
-    """The final summary, one paragraph of at most 80 columns where paths allow; it stays in the scrollback."""
+    """The final summary, of at most 80 columns where paths allow; it stays in the scrollback. When something is open, that comes last."""
     lines = [_first_line(report)]
     problem = problem_of(report)
     if problem is not None and code_of(report) != OPEN:
@@ -18,20 +18,22 @@ def text(report: Report) -> list[str]:
     totals = report.totals
     if totals is not None:
         lines += _numbers(report, totals)
-    lines.append(f" {'open':<9} {_open(report)}")
+    if code_of(report) != OPEN:
+        lines.append(f" {'open':<9} {_flat(report)}")
     if report.files:
         lines.append(f" {'files':<9} {'   '.join(report.files)}")
-    if report.next and code_of(report) != OPEN:
+    if problem is not None and code_of(report) == OPEN:
+        lines.append(problem.sentence)
+    elif report.next:
         lines.append(f" {'next':<9} {report.next}")
     return lines
 
 
 def _first_line(report: Report) -> str:
-    if code_of(report) == OPEN:
-        problem = problem_of(report)
-        return problem.sentence if problem else ""
     totals = report.totals
     where = f"({report.venue}, seed {report.seed})"
+    if code_of(report) == OPEN:
+        return f"NOT FLAT after {seconds(report.elapsed_ms)} {where}."
     if totals is None or totals.completed + totals.failed == 0:
         return f"FLAT. Nothing was traded in {seconds(report.elapsed_ms)} {where}."
     together = f"{totals.completed} of {totals.cycles} pairs entered and left together in {seconds(report.elapsed_ms)} {where}."
@@ -57,7 +59,7 @@ def _orders(report: Report, totals: Totals) -> str:
     counted = f"{totals.orders_sent} sent, {totals.orders_closed} resolved"
     twice = "" if report.orders_twice is None else f", {report.orders_twice} twice"
     restarts = f", {totals.restarts} restarts" if totals.restarts > 1 else ", 1 restart" if totals.restarts else ""
-    return f"{counted}{twice}{restarts}; {agreement(report.held)}"
+    return f"{counted}{twice}{restarts}; {'venue and ledger not compared' if 'unknown' in report.open_legs else agreement(report.held)}"
 
 
 def agreement(held: Held | None) -> str:
@@ -89,7 +91,5 @@ def signed(amount: Quote) -> str:
     return f"+{shown}" if amount > 0 and shown != "0.00" else shown
 
 
-def _open(report: Report) -> str:
-    if report.open_legs:
-        return report.open_legs
+def _flat(report: Report) -> str:
     return "0 ETH, 0 SOL, 0 orders (asked: cross, isolated, open orders)" if report.held and report.held.account_ok else "0 ETH, 0 SOL by the ledger"

@@ -49,13 +49,18 @@ def wait_for(path: Path, text: str, within_s: float = 20) -> None:
 
 
 @pytest.fixture
-def venue_url(tmp_path: Path) -> Iterator[str]:
+def venue(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     process = started(tmp_path, "simulate", "--port", "0", *FLAT[:2])
-    assert process.stdout is not None
-    yield process.stdout.readline().strip()
+    yield process
     process.send_signal(signal.SIGTERM)
     code, _, errors = ended(process)
     assert (code, errors) == (0, "")
+
+
+@pytest.fixture
+def venue_url(venue: subprocess.Popen[str]) -> str:
+    assert venue.stdout is not None
+    return venue.stdout.readline().strip()
 
 
 def test_a_run_ends_flat_and_says_so_in_one_json_object(tmp_path: Path) -> None:
@@ -94,6 +99,37 @@ def test_a_signal_closes_both_legs_and_ends_flat(tmp_path: Path, number: signal.
     assert ended_with == code, errors
     told = json.loads(output.splitlines()[-1])
     assert (told["ended_by"], told["open_eth"], told["open_sol"]) == ("signal", "0", "0")
+
+
+def test_a_second_ctrl_c_stops_waiting_and_says_what_is_open_and_what_to_type(tmp_path: Path, venue: subprocess.Popen[str], venue_url: str) -> None:
+    """R5. The venue hangs, so that nothing can be closed: nobody is kept waiting for it."""
+    log = tmp_path / "logs" / "evenkeel.log"
+    long = ["--hold", "1 h", "--cycles", "forever", "--set", "recv_time=1.2 s"]
+    process = started(tmp_path, "run", "--url", venue_url, *long, "--logs", str(tmp_path / "logs"))
+    wait_for(log, "sol_leg answered")
+    wait_for(log, "eth_leg answered")
+    venue.send_signal(signal.SIGSTOP)
+    process.send_signal(signal.SIGINT)
+    wait_for(log, "stopping (SIGINT)")
+    process.send_signal(signal.SIGINT)
+    code, output, _ = ended(process)
+    venue.send_signal(signal.SIGCONT)
+    assert code == 4
+    last = output.splitlines()[-1]
+    assert last.startswith("NOT FLAT: unknown, the venue did not answer; by our fills: ETH-PERP 0.357, SOL-PERP -8.5")
+    assert str(tmp_path / "logs") in last.split(" · ")[-1]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_before_the_venue_is_connected_ends_the_run_flat_with_its_own_code(tmp_path: Path, number: signal.Signals) -> None:
+    """It once ended in a traceback, exit code 1."""
+    process = started(tmp_path, "run", "--json", *FLAT, "--cycles", "forever", "--logs", str(tmp_path / "logs"))
+    wait_for(tmp_path / "logs" / "venue.log", "")
+    process.send_signal(number)
+    code, output, errors = ended(process)
+    assert code == (130 if number == signal.SIGINT else 143), errors
+    assert json.loads(output.splitlines()[-1])["ended_by"] == "signal"
+    assert "Traceback" not in errors
 
 
 def test_a_second_instance_is_refused_and_the_first_left_alone(tmp_path: Path, venue_url: str) -> None:

@@ -66,11 +66,17 @@ def test_the_money_line_adds_up() -> None:
     assert " money     fees -6.89  spread -0.64  market -0.19  funding -1.50 = NET -9.22 USD" in lines
 
 
-def test_what_is_open_comes_first() -> None:
+def test_that_it_is_not_flat_comes_first_and_what_is_open_and_what_to_type_last() -> None:
+    """The last line is what stands above the prompt."""
     lines = text(msgspec.structs.replace(DEMO, open_legs="SOL-PERP -8.5"))
-    assert lines[0].startswith("NOT FLAT: SOL-PERP -8.5 at simulated/default · exposure is open now · ")
-    assert " open      SOL-PERP -8.5" in lines
-    assert not any("FLAT. " in line for line in lines)
+    assert lines[0] == "NOT FLAT after 17.8 s (simulated, seed 7)."
+    assert lines[-1].startswith("NOT FLAT: SOL-PERP -8.5 at simulated/default · exposure is open now · ")
+    assert not any(line.startswith(("FLAT", " open ")) for line in lines)
+
+
+def test_what_the_venue_did_not_answer_for_is_never_called_agreed() -> None:
+    lines = text(msgspec.structs.replace(DEMO, open_legs="unknown, the venue did not answer; by our fills: nothing", held=held(account_ok=True)))
+    assert any(line.endswith("venue and ledger not compared") for line in lines)
 
 
 def test_nothing_traded_says_why_and_what_to_type() -> None:

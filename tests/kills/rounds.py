@@ -140,6 +140,8 @@ def _signalled(bed: Bed, rng: random.Random, number: int, target: str, strikes: 
     code, told, errors = met[0].end()
     if code == 4:
         return [] if "NOT FLAT" in errors.splitlines()[-1] else [f"exit code 4, but the last line is {errors.splitlines()[-1:]}"]
+    if code == -chosen and met[1].phase == "starting" and not told:
+        return []  # Python was still importing us: there was no run to stop
     if code not in {CODES[chosen], 0}:
         return [f"{chosen.name}: exit code {code}: {told or errors[-800:]}"]
     open_now = [position for position in truth_of(bed.url).account.positions if position.total]
