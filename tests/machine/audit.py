@@ -1,9 +1,30 @@
-"""Judging a run by the simulated engine's own order log, never by our ledger alone."""
+"""Judging a run by the simulated engine's own order log, never by our ledger alone.
+
+`faults` needs the log and nothing else. `judged` also asks what the machine said and wrote: every order at the engine must belong to a sealed plan that
+three voters agreed on and the ledger had written down, of an epoch that was alive, and the ledger's sums must be the engine's to the last digit.
+"""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
 
+import msgspec
+
+from actors.ledger import Fold, Store
+from actors.ledger.flight import LEGS
+from actors.runtime.barrier import EpochBumped
+from messages.sizing import Leg, Place, Ready, Sealed, SizingPlan
+from messages.units import ONE, notional
+from venue.protocol import Forge
 from venue.simulated.order_log import LoggedOrder
+
+LONE_S = 12.0
+"""The longest time in virtual seconds for which less than a pair may be held: a lost answer (recv_time), two crashes, a few steps of flattening."""
+INSTANT_NS = 1_000_000
+"""What had been handed to a socket when its leg died may arrive in the same instant."""
 
 
 def net(log: Iterable[LoggedOrder]) -> dict[int, int]:
@@ -15,7 +36,7 @@ def net(log: Iterable[LoggedOrder]) -> dict[int, int]:
 
 
 def faults(log: list[LoggedOrder], *, largest: dict[int, int]) -> list[str]:
-    """Everything wrong with how a machine traded. `largest`: product -> the largest |position| that one pair may have.
+    """What is wrong with how a machine traded, by the engine's log alone. `largest`: product -> the largest |position| that one pair may have.
 
     No order twice; no position larger than one pair (a second increasing order for the same plan would show here); no closing order that turned a
     position round; flat at the end.
@@ -31,3 +52,130 @@ def faults(log: list[LoggedOrder], *, largest: dict[int, int]) -> list[str]:
             found.append(f"product {product_id} was turned round at {at_ns}")
     found += [f"product {product_id} ends with {amount}" for product_id, amount in position.items() if amount]
     return found
+
+
+@dataclass
+class Heard:
+    """What the machine said, with the engine's clock: an observer."""
+
+    now_ns: int = 0
+    sealed: list[Sealed] = field(default_factory=list)
+    placed: dict[tuple[int, int], int] = field(default_factory=dict)
+    votes: dict[tuple[int, int], set[Ready]] = field(default_factory=dict)
+    bumps: list[tuple[int, int]] = field(default_factory=list)
+
+    def take(self, said: msgspec.Struct, now_ns: int) -> None:
+        """Remember what matters."""
+        if isinstance(said, Sealed):
+            self.sealed.append(said)
+        elif isinstance(said, Ready):
+            self.votes.setdefault((said.epoch, said.seq), set()).add(said)
+        elif isinstance(said, Place):
+            self.placed[said.epoch, said.seq] = now_ns
+        elif isinstance(said, EpochBumped):
+            self.bumps.append((now_ns, said.epoch))
+
+    def epoch_at(self, at_ns: int) -> int:
+        """The epoch in force at the engine's `at_ns`."""
+        return max((epoch for bumped_ns, epoch in self.bumps if bumped_ns < at_ns), default=0)
+
+
+class Half(NamedTuple):
+    """One leg of a sealed plan."""
+
+    plan: SizingPlan
+    leg: Leg
+
+
+@dataclass
+class Written:
+    """What the ledger's file says: when each order was intended (venue ns), and the fold of everything."""
+
+    intents: dict[str, int]
+    fold: Fold
+
+    @classmethod
+    def read(cls, ledger: Path) -> "Written":
+        """Read it all. Raises `BrokenChain` when a row is not what was written."""
+        written = cls({}, Fold())
+        with closing(Store.reading(ledger)) as store:
+            store.verify()
+            for _, at_ns, message in store.events():
+                written.fold.apply(message, at_ns)
+                if isinstance(message, Ready) and message.who == "ledger":
+                    written.intents |= dict.fromkeys((message.eth_order or "", message.sol_order or ""), at_ns)
+        return written
+
+
+def judged(log: list[LoggedOrder], heard: Heard, written: Written, forge: Forge) -> list[str]:
+    """Everything wrong with a run. Empty = nothing."""
+    halves = {forge.digest_of(forge.order_of(sealed.plan, sealed.digest, leg)): Half(sealed.plan, leg) for sealed, leg in _asked(heard.sealed)}
+    largest = _largest(heard.sealed)
+    found = faults(log, largest=largest)
+    for order in log:
+        half = halves.get(order.digest)
+        found += ["no sealed plan has the order " + order.digest[:10]] if half is None else _unlawful(order, half, heard, written)
+    found += _lone(log, halves, written)
+    found += _unequal(log, written.fold)
+    return found
+
+
+def _asked(sealed: Iterable[Sealed]) -> Iterator[tuple[Sealed, Leg]]:
+    return ((one, leg) for one in sealed for leg in LEGS if one.plan.leg(leg).amount)
+
+
+def _largest(sealed: Iterable[Sealed]) -> dict[int, int]:
+    largest: Counter[int] = Counter()
+    for one, leg in _asked(sealed):
+        order = one.plan.leg(leg)
+        largest[order.product_id] = max(largest[order.product_id], abs(order.amount) if one.plan.purpose == "enter" else 0)
+    return largest
+
+
+def _unlawful(order: LoggedOrder, half: Half, heard: Heard, written: Written) -> list[str]:
+    plan, name = half.plan, f"{half.leg} order {order.digest[:10]} of plan {half.plan.epoch}.{half.plan.seq}"
+    votes = heard.votes.get((plan.epoch, plan.seq), set())
+    found = []
+    if {vote.who for vote in votes} != {"eth", "sol", "ledger"} or len({vote.plan_digest for vote in votes}) != 1:
+        found.append(f"{name} arrived without three equal votes")
+    if heard.placed.get((plan.epoch, plan.seq), order.arrived_ns + 1) > order.arrived_ns:
+        found.append(f"{name} arrived before any Place")
+    if written.intents.get(order.digest, order.arrived_ns + 1) > order.arrived_ns:
+        found.append(f"{name} arrived without a written intent")
+    if heard.epoch_at(order.arrived_ns - INSTANT_NS) > plan.epoch:
+        found.append(f"{name} arrived in epoch {heard.epoch_at(order.arrived_ns)}")
+    return found
+
+
+def _lone(log: list[LoggedOrder], halves: dict[str, Half], written: Written) -> Iterator[str]:
+    """Less than a pair was held for too long, or nothing written down did anything about it."""
+    held = {leg: 0 for leg in LEGS}
+    pair = dict(held)
+    since_ns = 0
+    moves = sorted((fill.at_ns, order.digest, int(fill.amount)) for order in log for fill in order.fills)
+    for at_ns, digest, amount in moves:
+        half = halves.get(digest)
+        if half is None:
+            return
+        if since_ns and at_ns - since_ns > LONE_S * 10**9:
+            yield f"{held} was held for {(at_ns - since_ns) / 10**9:.1f} s"
+        if since_ns and half.plan.purpose == "enter" and written.intents.get(digest, 0) > since_ns:
+            yield f"{held} was held, and another enter was the answer"
+        held[half.leg] += amount
+        if half.plan.purpose == "enter":
+            pair = {leg: int(half.plan.leg(leg).amount) for leg in LEGS}
+        hedged = held == pair or not any(held.values())
+        since_ns = 0 if hedged else since_ns or at_ns
+
+
+def _unequal(log: list[LoggedOrder], fold: Fold) -> Iterator[str]:
+    """Lost or doubled fills: the ledger's amount, notional and fee of every order against the engine's."""
+    traded = {order.digest: order for order in log if order.fills}
+    for digest in sorted({*traded, *(digest for digest, order in fold.orders.items() if order.total.filled)}):
+        engine, ours = traded.get(digest), fold.orders.get(digest)
+        fills = engine.fills if engine else []
+        theirs = (sum(fill.amount for fill in fills), sum(notional(fill.price, fill.amount) for fill in fills), sum(fill.fee for fill in fills))
+        booked = (ours.total.filled, ours.total.quote, ours.total.fee) if ours else (0, 0, 0)
+        if theirs != booked:
+            shown = " instead of ".join(str(tuple(value / ONE for value in each)) for each in (booked, theirs))
+            yield f"the ledger has {shown} for {digest[:10]} ({ours.source if ours else 'unknown'})"

@@ -21,7 +21,7 @@ from messages.lifecycle import Opened, Totals
 from messages.settings import Settings
 from messages.units import ONE, Quote
 from supervisor import Ending, Machine
-from tests.machine.crash import Target
+from tests.machine.crash import Fire
 from venue.nado.client import NadoVenue
 from venue.nado.http import HttpReads
 from venue.nado.signing import Signer
@@ -42,7 +42,8 @@ class CrashableTree(Tree):
     """A tree whose actors can be crashed from outside; nothing else differs."""
 
     def __init__(self, world: World, channels: Channels) -> None:
-        self.targets = {name: Target() for name in ACTORS}
+        self.fire = Fire(ACTORS)
+        self.targets = self.fire.targets
         super().__init__(world, channels)
 
     def group(self, name: str, strategy: Any, limits: Any, children: tuple[ChildSpec, ...], **options: Any) -> SupervisorSpec:
@@ -156,7 +157,9 @@ async def connected(
         csvs = CsvBooks(folder, "Nado-simulated")
         world = World(settings, client, rules, clock, folder / "ledger.sqlite", opened, state, observe, seed, lambda: csvs)
         machine = CrashableMachine(world)
+        trio.lowlevel.add_instrument(machine.tree.fire)
         try:
             yield Bench(machine, venue, dialer, world, said, watchers)
         finally:
+            trio.lowlevel.remove_instrument(machine.tree.fire)
             state.close()

@@ -1,0 +1,146 @@
+"""One run of the sweep: a whole cycle with blows at given points, judged by the simulated engine's own order log."""
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import msgspec
+import trio
+import trio.testing
+
+from actors.ledger import Store
+from messages.settings import Settings
+from messages.sizing import Leg, Sealed
+from messages.units import ONE, Base, Ms, Quote
+from messages.wire import digest
+from tests.determinism import seed_trio
+from tests.machine.audit import Heard, Written, judged
+from tests.machine.bench import ACTORS, Bench, bench
+from tests.sweep.phases import PhaseWatch
+from tests.sweep.weather import weather
+
+HUNDRED = Settings(target=Quote(100 * ONE), cycles=1, hold=Ms(500))
+WHERE = (*ACTORS, "before_commit", "after_commit", "tampered_eth", "tampered_sol")
+"""An actor, at its n-th schedule point; the ledger, at its n-th transaction, before it or after it and before a word of it is said; the n-th sealed
+plan on its way to one leg, whose order is doubled.
+"""
+ENDS_WITHIN_S = 300
+
+
+class Blow(msgspec.Struct, frozen=True):
+    """What strikes, and when: `point` counts from 1, over all incarnations."""
+
+    where: str
+    point: int
+
+
+class Result(msgspec.Struct, frozen=True):
+    """What came of a run: what is wrong (empty = nothing), the phase of each blow that struck, and how many points there were of each kind."""
+
+    wrong: tuple[str, ...]
+    phases: tuple[str, ...]
+    points: dict[str, int]
+
+
+class Striker:
+    """Deals the blows of a run and counts the points where one could be dealt."""
+
+    def __init__(self, ready: Bench, blows: Sequence[Blow]) -> None:
+        self._watch = PhaseWatch(ready.machine)
+        self._targets = ready.machine.tree.targets
+        self._blows = frozenset(blows)
+        self._channels = ready.machine.channels
+        self._counts = dict.fromkeys(WHERE[len(ACTORS) :], 0)
+        self.phases: list[str] = []
+        ready.watchers.append(self._watch)
+        for name, target in self._targets.items():
+            target.due = {blow.point for blow in blows if blow.where == name}
+            target.struck = self._note
+
+    def _note(self) -> None:
+        self.phases.append(self._watch.now())
+
+    @property
+    def points(self) -> dict[str, int]:
+        """How many points of each kind there were."""
+        return {name: target.points for name, target in self._targets.items()} | self._counts
+
+    def _due(self, where: str) -> bool:
+        self._counts[where] += 1
+        return Blow(where, self._counts[where]) in self._blows
+
+    @contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Commits and sealed plans are under fire in here."""
+        append_all, ledger = Store.append_all, self._targets["ledger"]
+
+        def struck(store: Store, messages: Sequence[Any]) -> None:
+            if self._due("before_commit"):
+                raise ledger.made()
+            append_all(store, messages)
+            if self._due("after_commit"):
+                raise ledger.made()
+
+        with patch.object(Store, "append_all", struck), self._tampering("eth"), self._tampering("sol"):
+            yield
+
+    def _tampering(self, leg: Leg) -> Any:
+        box = self._channels.to_leg[leg]
+        post: Callable[[Any], None] = box.post
+
+        def tampered(message: Any) -> None:
+            post(_doubled(message, leg) if isinstance(message, Sealed) and self._due(f"tampered_{leg}") else message)
+
+        return patch.object(box, "post", tampered)
+
+
+def _doubled(sealed: Sealed, leg: Leg) -> Sealed:
+    order = sealed.plan.leg(leg)
+    plan = msgspec.structs.replace(sealed.plan, **{leg: msgspec.structs.replace(order, amount=Base(2 * order.amount))})
+    return Sealed(plan, digest(plan))
+
+
+def one(seed: int, blows: Sequence[Blow]) -> Result:
+    """Run it. Deterministic: the same arguments give the same result."""
+    seed_trio(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        return trio.run(_run, Path(folder), seed, blows, clock=trio.testing.MockClock(autojump_threshold=0))
+
+
+async def _run(folder: Path, seed: int, blows: Sequence[Blow]) -> Result:
+    async with bench(folder, HUNDRED, faults=weather(seed), seed=seed) as ready:
+        heard = Heard()
+        ready.watchers.append(lambda said: heard.take(said, ready.venue.now_ns()))
+        striker = Striker(ready, blows)
+        with striker.at_work():
+            wrong = await _judged(ready, heard)
+        return Result(tuple(wrong), tuple(striker.phases), striker.points)
+
+
+async def _judged(ready: Bench, heard: Heard) -> list[str]:
+    ending = None
+    with trio.move_on_after(ENDS_WITHIN_S):
+        ending = await ready.machine.run()
+    ready.venue.faults = type(ready.venue.faults)()
+    wrong = judged(list(ready.venue.exchange.order_log), heard, Written.read(ready.world.ledger), ready.world.venue.forge)
+    if ending is None:
+        return [*wrong, f"the run did not end within {ENDS_WITHIN_S} s"]
+    if ending.by != "done":
+        wrong.append(f"ended by {ending.by} {ending.code} {ending.detail}")
+    snapshot = await ready.account()
+    wrong += [f"the venue holds {position.total.text()} of {position.product_id}" for position in snapshot.positions if position.total]
+    wrong += [f"order {resting} rests" for resting in snapshot.open_orders]
+    return wrong + _uncounted(ready)
+
+
+def _uncounted(ready: Bench) -> list[str]:
+    totals = ready.totals()
+    wrong = []
+    if totals.completed + totals.failed + totals.skipped != 1:
+        wrong.append(f"cycles: {totals.completed} completed, {totals.failed} failed, {totals.skipped} skipped")
+    if totals.funding:
+        wrong.append(f"{totals.funding.text()} USD of the result are not explained by fills and fees")
+    return wrong

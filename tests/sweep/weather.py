@@ -1,0 +1,54 @@
+"""What the venue does wrong in the runs of a seed: accidents to orders, and disturbances of events and answers."""
+
+import random
+
+from venue.simulated.faults import Cut, DisturbEvent, DisturbReply, Faults, LoseAck, Refuse, Thin
+
+STREAMS = ("fill", "order_update", "position_change", "book_depth")
+REQUESTS = ("place_order", "subaccount_info", "isolated_positions", "market_liquidity", "orders", "time", "authenticate", "subscribe")
+
+
+def weather(seed: int) -> Faults:
+    """Calm for every fourth seed; else an accident, a few disturbances, or both."""
+    chance = random.Random(f"weather {seed}")
+    kind = seed % 4
+    accident = accidents(chance) if kind in {2, 3} else {}
+    disturbed = disturbances(chance) if kind in {1, 3} else {}
+    return Faults(**accident, **disturbed, seed=seed)  # type: ignore[arg-type]
+
+
+def accidents(chance: random.Random) -> dict[str, object]:
+    """Something happens to one of the four orders that a clean cycle has, or to two of them."""
+    nth = chance.randint(1, 4)
+    entering = nth <= 2
+    code = chance.choice((2031, 2006, 5000) if entering else (2056, 2064, 5000))
+    return chance.choice(
+        (
+            {"lose_ack": (LoseAck(nth=nth, increasing=entering),)},
+            {"refuse": (Refuse(nth=nth, increasing=entering, code=code),)},
+            {"cut": (Cut(nth=nth, increasing=entering, when=chance.choice(("before", "after"))),)},
+            {"refuse": (Refuse(nth=1, code=5000),), "lose_ack": (LoseAck(nth=2),)},
+            {"thin": tuple(Thin(nth=late, increasing=False, lots=chance.randint(1, 5)) for late in (3, 4))},
+            {"thin": (Thin(nth=chance.randint(3, 4), increasing=False, lots=2),), "lose_ack": (LoseAck(nth=nth, increasing=entering),)},
+        )
+    )
+
+
+def disturbances(chance: random.Random) -> dict[str, object]:
+    """One to three streams that are not in order, and perhaps answers that come late or never."""
+    events = tuple(_event(chance) for _ in range(chance.randint(1, 3)))
+    replies = tuple(_reply(chance) for _ in range(chance.randint(0, 2)))
+    return {"event": events, "reply": replies}
+
+
+def _event(chance: random.Random) -> DisturbEvent:
+    how = chance.choice(("drop", "duplicate", "delay", "reorder"))
+    delay_ms = chance.choice((20, 150, 900, 4_000))
+    return DisturbEvent(how=how, stream=chance.choice(STREAMS), one_in=chance.randint(1, 4), delay_ms=delay_ms)  # type: ignore[arg-type]
+
+
+def _reply(chance: random.Random) -> DisturbReply:
+    """The first few of a kind, or now and then: a venue that never answers at all is another matter."""
+    when = {"nth": chance.randint(1, 4)} if chance.random() < 0.5 else {"one_in": chance.randint(3, 6)}
+    how = chance.choice(("lose", "delay"))
+    return DisturbReply(how=how, request=chance.choice(REQUESTS), delay_ms=chance.choice((30, 400, 1_900, 3_000)), **when)  # type: ignore[arg-type]
