@@ -271,8 +271,9 @@ class Machine:
             self.channels.directive.put(Directive(enter=False, leave_now=True, reason="FOREIGN"))
         if held is not None and self._close_overdue(held):
             return self._halt("CLOSE_OVERDUE", f"the venue has not let us close for {self.world.settings.venue_patience // 1000} s")
-        at_rest = held is not None and held.phase == "flat" and not held.awaiting_proof and self.barrier.phase == "idle"
-        return self._flat_ending(held) if held is not None and at_rest else None
+        if held is None or held.phase != "flat" or held.awaiting_proof or self.barrier.phase != "idle" or not self._inquiry.settled:
+            return None
+        return self._flat_ending(held)
 
     def _close_overdue(self, held: Held) -> bool:
         """Has closing or repairing been tried for longer than `venue_patience`?"""

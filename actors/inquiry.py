@@ -14,6 +14,8 @@ from venue.resolve import resolve
 RECONCILE_S = (0.2, 5.0)
 """Pause between two readings of the account: the first while something awaits proof, doubling, and the longest. A reading weighs 17 of the 400 that
 the venue allows in 10 s, so a proof that does not come must not eat what closing needs."""
+FINAL_S = 10.0
+"""How long a run that is over waits for the archive to name the prices and fees of orders whose fills were never heard of."""
 
 
 class Inquiry:
@@ -23,6 +25,7 @@ class Inquiry:
         self._world = world
         self._channels = channels
         self._resolving: set[str] = set()
+        self._asking_since = 0.0
         self._wanted = trio.Event()
 
     def reconcile_soon(self) -> None:
@@ -35,7 +38,13 @@ class Inquiry:
         for doubt in held.doubts if held else ():
             if doubt.order_digest not in self._resolving:
                 self._resolving.add(doubt.order_digest)
+                self._asking_since = trio.current_time()
                 nursery.start_soon(self._resolve, doubt)
+
+    @property
+    def settled(self) -> bool:
+        """Has every order that was asked about its final price and fee, or has the archive been waited for long enough?"""
+        return not self._resolving or trio.current_time() > self._asking_since + FINAL_S
 
     async def _resolve(self, doubt: Doubt) -> None:
         self._note(f"{doubt.leg.upper()} order {doubt.order_digest[:10]} unknown: asking the venue until it is certain")

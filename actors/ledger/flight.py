@@ -32,6 +32,12 @@ class Flight:
         """Is it plan (epoch, seq)?"""
         return (self.plan.epoch, self.plan.seq) == (epoch, seq)
 
+    def abort(self) -> None:
+        """Nothing of it was sent. That is an ending of both orders: a RESOLVE that was asked before must not give them what a later plan trades."""
+        self.aborted = True
+        for order in self.orders:
+            order.ended = True
+
     @property
     def asked(self) -> list[OurOrder]:
         """The orders that have an amount."""

@@ -127,7 +127,7 @@ class Fold:
 
     def _on_abort(self, abort: Abort, _at_ns: int) -> None:
         if self.flight is not None and self.flight.is_plan(abort.epoch, abort.seq) and not self.flight.placed:
-            self.flight.aborted = True
+            self.flight.abort()
 
     def _close_plan(self, at_ns: int) -> PlanClosed | None:
         flight = self.flight

@@ -1,7 +1,7 @@
 """Judging a run by the simulated engine's own order log, never by our ledger alone.
 
-`faults` needs the log and nothing else. `judged` also asks what the machine said and wrote: every order at the engine must belong to a sealed plan that
-three voters agreed on and the ledger had written down, of an epoch that was alive, and the ledger's sums must be the engine's to the last digit.
+`faults` needs the log and nothing else. `judged` also asks what the machine said and wrote: every order at the engine must belong to a sealed plan
+that three voters agreed on and the ledger had written down, of an epoch that was alive, and the ledger's sums must be the engine's to the last digit.
 """
 
 from collections import Counter
@@ -149,7 +149,7 @@ def _unlawful(order: LoggedOrder, half: Half, heard: Heard, written: Written) ->
 
 def _lone(log: list[LoggedOrder], halves: dict[str, Half], written: Written) -> Iterator[str]:
     """Less than a pair was held for too long, or nothing written down did anything about it."""
-    held = {leg: 0 for leg in LEGS}
+    held = dict.fromkeys(LEGS, 0)
     pair = dict(held)
     since_ns = 0
     moves = sorted((fill.at_ns, order.digest, int(fill.amount)) for order in log for fill in order.fills)

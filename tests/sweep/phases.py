@@ -9,8 +9,8 @@ from supervisor import Machine
 
 PHASES = ("boot", "idle", "seal to ready", "ready to place", "between the sends", "send to ack", "ack to fill", "hold", "repair", "exit", "recover")
 
-LAST_UP = "supervisor"
-"""The last child to come up."""
+LAST_UP = "trading"
+"""The last child to come up; `sizing`, below it, is the last actor."""
 
 
 class PhaseWatch:

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from messages.execution import Fill, PlanClosed
+from messages.execution import Fill, PlanClosed, Resolved
 from messages.lifecycle import AccountStream, CycleEnded, Halted, Restarted, Started
 from messages.sizing import Ready, Skipped
 from messages.units import ONE, Base, Ms, Ns, Price, Quote, imbalance, notional
@@ -50,6 +50,20 @@ def test_an_aborted_plan_sent_nothing_and_is_no_cycle() -> None:
     assert (story.closed.eth.outcome, story.closed.eth.filled) == ("none", 0)
     assert (story.held.phase, story.held.cycle, story.held.enters) == ("flat", 0, 0)
     assert story.fold.totals().orders_sent == 0
+
+
+def test_an_aborted_order_is_not_given_what_a_later_plan_traded() -> None:
+    """The sweep's first: asked about between the ledger's death and the abort, answered by the position that the next plan left."""
+    story = Story()
+    story.enter()
+    story.seal(story.plan("exit", "-0.042", "1"))
+    story.fold.reopened()
+    assert len(story.held.doubts) == 2
+    aborted = {leg: story.order_digest(leg) for leg in ("eth", "sol")}
+    story.abort()
+    story.placed("flatten", "-0.042", "1")
+    story.tell(Resolved(aborted["eth"], PRODUCT["eth"], Base.of("-0.042"), Quote.of("115.7"), Quote(0), provisional=True, source="engine position"))
+    assert story.held.eth == Base.of("0.042")
 
 
 def test_an_abort_that_comes_after_place_changes_nothing() -> None:
