@@ -19,9 +19,11 @@ from typing import Literal
 import msgspec
 import trio
 
+from actors.denials import Denials
 from actors.gates import closed_window, daily_loss
 from actors.inquiry import Inquiry
 from actors.legging import budget, over_budget
+from actors.limits import plan_denial, run_over
 from actors.runtime import barrier
 from actors.runtime.barrier import Barrier, ClockJumped, EpochBumped, FillsDue, Recovered, VotesDue
 from actors.runtime.clock import ClockWatch, Shift
@@ -29,10 +31,10 @@ from actors.runtime.specs import told
 from actors.tree import Channels, Tree, World
 from actors.waking import Waking
 from messages.execution import Outcome, PlanClosed
-from messages.lifecycle import AccountStream, CycleEnded, Directive, Halted, Held, Hop, Note, Started, Stopping
+from messages.lifecycle import AccountStream, CycleEnded, Denied, Directive, Halted, Held, Hop, Note, Started, Stopping
 from messages.settings import Settings
 from messages.sizing import Abort, Declined, Ready, Sealed, SizingPlan, Skipped
-from messages.units import ONE, Ms, Quote, notional
+from messages.units import Ms
 
 TICK_S = 0.05
 """How often the supervisor looks at its deadlines when nothing happens."""
@@ -79,6 +81,7 @@ class Machine:
         self._stop: Stop | None = None
         self._stop_by = 0.0
         self._refused: Ending | None = None
+        self._denials = Denials(world.settings.limits.alarm_after_denying)
         self._closing_since: float | None = None
         self._gone: TreeGone | None = None
 
@@ -139,8 +142,8 @@ class Machine:
             self._inquiry.reconcile_soon()
         elif isinstance(message, Shift):
             self._shifted(message)
-        elif isinstance(message, Skipped):
-            self.channels.to_ledger.post(message)
+        elif isinstance(message, Skipped | Denied):
+            self._not_entered(message)
         elif isinstance(message, EpochBumped):
             self._step(message)
         elif isinstance(message, SizingPlan):
@@ -189,23 +192,26 @@ class Machine:
         directive = self.channels.directive.value
         if directive is None or not directive.enter or directive.leave_now:
             return "entering is not allowed"
-        denial = closed_window(self.world.clock.now_ms(), self.world.settings) or daily_loss(held, self.world.settings)
-        if denial:
-            return f"{denial.code}: {denial.detail}"
-        needs, has = self.margin_needed(plan), held.initial_health
-        if has < needs:
-            self._refused = Ending("refused", "MARGIN", _short_of_margin(needs, has, self.world.settings))
-        return self._refused.detail if self._refused else ""
+        settings = self.world.settings
+        barred = closed_window(self.world.clock.now_ms(), settings) or daily_loss(held, settings) or run_over(held, settings)
+        denial = barred or plan_denial(plan, held, self.world.rules, settings)
+        if denial is None:
+            return ""
+        self._denied(Denied(denial.code, denial.detail))
+        if barred is None:
+            self._refused = Ending("refused", denial.code, denial.detail)
+        return f"{denial.code}: {denial.detail}"
 
-    def margin_needed(self, plan: SizingPlan) -> Quote:
-        """USDT0 (x18) of initial health that both legs take at their limits, with four taker fees and `margin_buffer`. ETH and SOL do not net."""
-        total = 0
-        for name in ("eth", "sol"):
-            order, product = plan.leg(name), self.world.rules.product(name)
-            weight = ONE - product.long_weight_initial if order.amount > 0 else product.short_weight_initial - ONE
-            size = notional(order.limit, order.amount)
-            total += size * (weight + 2 * product.taker_fee) // ONE
-        return Quote(total * (ONE + self.world.settings.limits.margin_buffer) // ONE)
+    def _not_entered(self, why: Skipped | Denied) -> None:
+        """Sizing's word: a cycle skipped is written down each time."""
+        if self._denials.denied(why.code, why.detail, self.world.clock.now_ms()) or isinstance(why, Skipped):
+            self.channels.to_ledger.post(why)
+
+    def _denied(self, denied: Denied) -> None:
+        """Our own denial; written down when its reason is a new one."""
+        if self._denials.denied(denied.code, denied.detail, self.world.clock.now_ms()):
+            self.world.observe(denied)
+            self.channels.to_ledger.post(denied)
 
     def _step(self, event: barrier.Event) -> None:
         settings = self.world.settings
@@ -236,6 +242,8 @@ class Machine:
         if isinstance(message, Sealed):
             plan = message.plan
             at_ns, eth, sol = self.world.clock.utc_ns(), plan.eth.amount, plan.sol.amount
+            if plan.purpose == "enter":
+                self._denials.entered()
             self.world.observe(Hop(at_ns, "supervisor seals", plan.epoch, plan.seq, message.digest, eth, sol, plan.purpose))
         elif self.barrier.phase == "placed":
             self._fills_due_ms = self.world.clock.now_ms() + FILLS_DUE_MS
@@ -244,6 +252,9 @@ class Machine:
 
     def _look_at_deadlines(self) -> None:
         state, now_ms = self.barrier, self.world.clock.now_ms()
+        if alarm := self._denials.due(now_ms):
+            self.world.observe(alarm)
+            self.channels.to_ledger.post(alarm)
         if state.phase == "voting" and state.sealed and now_ms > state.votes_due_ms:
             self._step(VotesDue(state.sealed.plan.epoch, state.sealed.plan.seq))
         elif state.phase == "placed" and state.sealed and self._fills_due_ms and now_ms > self._fills_due_ms:
@@ -294,7 +305,7 @@ class Machine:
             return Ending("halt", *self.world.state.halted)
         if held.foreign and held.account_ok:
             return self._strangers(held)
-        if denial := daily_loss(held, self.world.settings):
+        if denial := daily_loss(held, self.world.settings) or run_over(held, self.world.settings):
             return self._halt(denial.code, denial.detail)
         cycles, attempted = self.world.settings.cycles, held.completed + held.skipped + held.failed
         return Ending("done") if cycles is not None and attempted >= cycles else self._refused
@@ -336,13 +347,6 @@ def _stood_alone(held: Held, settings: Settings) -> str:
     kind = "legging_unknown" if held.legging.doubted else "legging_known"
     used, allowed = (amount.decimal() for amount in (held.legging.usd_s, budget(held, settings)))
     return f"cycle {held.cycle} stood on one leg for {used:.0f} USD s, {kind} allows {allowed:.0f}"
-
-
-def _short_of_margin(needs: Quote, has: Quote, settings: Settings) -> str:
-    """What is missing, and the two cures."""
-    affordable = Quote(max(0, settings.target * has // needs))
-    deposit = -(-(needs - has) // ONE)
-    return f"needs {needs.decimal():.2f} USDT0 free, has {has.decimal():.2f}: deposit {deposit} or use --target '{affordable.decimal():.0f} USD'"
 
 
 def open_legs(held: Held | None) -> str:

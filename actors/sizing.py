@@ -16,11 +16,12 @@ import trio
 from actors.gates import Denial, closed_window, daily_loss, entry_denial, limit_price
 from actors.lattice import Side, size_pair, vwap
 from actors.legging import over_budget
+from actors.limits import pair_over
 from actors.repair import Way, cheapest
 from actors.runtime.clock import VenueClock
 from actors.runtime.mailbox import Latest
 from actors.runtime.observe import Observe
-from messages.lifecycle import Directive, Held, Hop, Note
+from messages.lifecycle import Denied, Directive, Held, Hop, Note
 from messages.market import LegQuote, Level, PairQuote
 from messages.settings import Settings
 from messages.sizing import LegOrder, Purpose, SizingPlan, Skipped, Verdict
@@ -192,9 +193,16 @@ class Sizer:
     def _open(self, look: Look, quote: PairQuote) -> SizingPlan | None:
         held = look.held
         due = look.directive.leave_now or held.flattens > 0 or look.now_ms >= held.entered_ms + self.settings.hold
+        due = due or self.leaves_early(look) is not None
         if not due or not _closable(quote):
             return None
         return self._flatten(look, quote) if held.flattens else self._close(look, quote, "exit", self.settings.max_slippage)
+
+    def leaves_early(self, look: Look) -> Denial | None:
+        """The limit that ends an open pair before its time; None while it may stay."""
+        if look.held.phase != "open" or look.quote is None:
+            return None
+        return pair_over(look.held, look.quote, self.settings, look.now_ms)
 
     def _close(self, look: Look, quote: PairQuote, purpose: Purpose, slippage: Bps) -> SizingPlan:
         held = look.held
@@ -311,10 +319,14 @@ async def run(
         look = Look(quotes.value, held.value, directives.value, clock.now_ms())
         memory, decision = sizer.step(memory, look)
         before, barred = barred, sizer.barred(look)
-        if (before and before.code) != (barred and barred.code):
-            observe(Note(clock.utc_ns(), "info", "sizing", f"{barred.code}: {barred.detail}" if barred else "entering is possible again"))
+        if barred and (before is None or before.code != barred.code):
+            post(Denied(barred.code, barred.detail))
+        elif before and not barred:
+            observe(Note(clock.utc_ns(), "info", "sizing", "entering is possible again"))
         if isinstance(decision, SizingPlan):
-            observe(Hop(clock.utc_ns(), "sizing proposes", 0, 0, "", decision.eth.amount, decision.sol.amount, decision.purpose))
+            early = sizer.leaves_early(look)
+            note = f"{decision.purpose}, {early.code}: {early.detail}" if early else decision.purpose
+            observe(Hop(clock.utc_ns(), "sizing proposes", 0, 0, "", decision.eth.amount, decision.sol.amount, note))
         if decision is not None:
             post(decision)
 

@@ -26,6 +26,8 @@ __all__ = ["ENVIRONMENT_PREFIX", "ConfigError", "Loaded", "environment_name", "l
 ENVIRONMENT_PREFIX = "EVENKEEL_"
 LIST_THEM = "python supervisor.py run --print-config lists every key"
 
+MOST = 10**9 * ONE
+"""The greatest amount that a key takes, USD x18."""
 UNENDING = 10**6
 """Cycles that a run without end is taken to have."""
 
@@ -248,27 +250,29 @@ def _write_instead(key: str, instead: object | None) -> str:
 def _with_room(settings: Settings, origins: dict[str, str]) -> tuple[Settings, dict[str, str]]:
     """The limits nobody wrote grow with a larger target: their defaults are meant to be `target + 20 % + one lot`, and both legs of it."""
     room = room_for(settings)
-    wanted = {"max_leg_notional": room, "max_gross": Quote(2 * room)}
+    return _grown(settings, origins, {"max_leg_notional": room, "max_gross": Quote(2 * room)}, "default, grown with target")
+
+
+def _grown(settings: Settings, origins: dict[str, str], wanted: dict[str, Quote], origin: str) -> tuple[Settings, dict[str, str]]:
+    """The limits that nobody wrote, raised to what is wanted."""
     grown = {name: value for name, value in wanted.items() if origins[f"limits.{name}"] == "default" and value > value_of(settings, f"limits.{name}")}
     limits = msgspec.structs.replace(settings.limits, **grown)
-    return msgspec.structs.replace(settings, limits=limits), origins | {f"limits.{name}": "default, grown with target" for name in grown}
+    return msgspec.structs.replace(settings, limits=limits), origins | {f"limits.{name}": origin for name in grown}
 
 
 def _for_venue(settings: Settings, origins: dict[str, str]) -> tuple[Settings, dict[str, str]]:
     """The defaults that depend on whose money it is.
 
     Live: the exchange's maintenance windows. Simulated: a daily loss of one percent of the target for each cycle, because a long run with play money
-    should not end at the limit that nobody wrote; live has no such default.
+    should not end at the limit that nobody wrote, and a drawdown of twice that; live has no such default.
     """
     if settings.venue.name != "simulated":
         if origins["no_entry_utc"] == "default":
             return msgspec.structs.replace(settings, no_entry_utc=MAINTENANCE), origins | {"no_entry_utc": "default of a live venue"}
         return settings, origins
-    enough = Quote(settings.target * (settings.cycles or UNENDING) // 100)
-    if origins["limits.max_daily_loss"] != "default" or enough <= settings.limits.max_daily_loss:
-        return settings, origins
-    limits = msgspec.structs.replace(settings.limits, max_daily_loss=min(enough, Quote(10**9 * ONE)))
-    return msgspec.structs.replace(settings, limits=limits), origins | {"limits.max_daily_loss": "default, grown with target and cycles"}
+    enough = settings.target * (settings.cycles or UNENDING) // 100
+    wanted = {"max_daily_loss": Quote(min(enough, MOST)), "max_drawdown": Quote(min(2 * enough, MOST))}
+    return _grown(settings, origins, wanted, "default, grown with target and cycles")
 
 
 # -- printing ----------------------------------------------------------------------------------------------------------------------------------

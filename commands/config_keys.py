@@ -106,7 +106,15 @@ KEYS: Mapping[str, type[Text]] = {
     "limits.max_leg_notional": Usd,
     "limits.max_gross": Usd,
     "limits.max_daily_loss": Usd,
+    "limits.max_drawdown": Usd,
+    "limits.max_failed_cycles": Count,
+    "limits.min_fill_rate": Share,
+    "limits.min_cycle_success": Share,
     "limits.margin_buffer": Share,
+    "limits.min_liquidation_move": Share,
+    "limits.max_marked_imbalance": Percent,
+    "limits.max_hold": Duration,
+    "limits.alarm_after_denying": Duration,
     "venue.name": VenueName,
     "venue.subaccount": Subaccount,
     "venue.owner": Owner,
@@ -155,7 +163,15 @@ _BOUNDS: Mapping[str, tuple[int, int]] = {
     "limits.max_leg_notional": (1, 10**9 * ONE),
     "limits.max_gross": (1, 2 * 10**9 * ONE),
     "limits.max_daily_loss": (1, 10**9 * ONE),
+    "limits.max_drawdown": (1, 10**9 * ONE),
+    "limits.max_failed_cycles": (1, 1_000),
+    "limits.min_fill_rate": (0, ONE),
+    "limits.min_cycle_success": (0, ONE),
     "limits.margin_buffer": (0, 10 * ONE),
+    "limits.min_liquidation_move": (0, 10 * ONE),
+    "limits.max_marked_imbalance": (1, _HUNDRED_PERCENT),
+    "limits.max_hold": (1, _YEAR_MS),
+    "limits.alarm_after_denying": (1_000, _YEAR_MS),
     "files.log_size": (10_000, 10**12),
     "files.log_keep": (1, 1_000),
     "files.min_free_disk": (0, 10**15),
@@ -239,6 +255,7 @@ def _together(settings: Settings) -> Iterator[Complaint]:
         saying = f"{written(settings, 'max_clock_skew')} twice is not less than recv_time = {written(settings, 'recv_time')}"
         yield "max_clock_skew", saying, Duration.write(settings.recv_time // 8)
     yield from _limits(settings)
+    yield from _times(settings)
 
 
 def _limits(settings: Settings) -> Iterator[Complaint]:
@@ -249,6 +266,12 @@ def _limits(settings: Settings) -> Iterator[Complaint]:
     if gross < 2 * settings.target:
         saying = f"{Usd.write(gross)} is less than both legs of target = {written(settings, 'target')}"
         yield "limits.max_gross", saying, Usd.write(Quote(2 * room_for(settings)))
+
+
+def _times(settings: Settings) -> Iterator[Complaint]:
+    if settings.hold > settings.limits.max_hold:
+        saying = f"{written(settings, 'limits.max_hold')} is shorter than hold = {written(settings, 'hold')}"
+        yield "limits.max_hold", saying, Duration.write(settings.hold)
 
 
 def room_for(settings: Settings) -> Quote:

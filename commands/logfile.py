@@ -16,7 +16,7 @@ from actors.runtime import specs
 from actors.runtime.clock import Clock
 from commands.words import iso_micros
 from messages.execution import Fill, Outcome, PlanClosed, Resolved
-from messages.lifecycle import AccountStream, CycleEnded, Halted, Hop, Note, Restarted, Staged
+from messages.lifecycle import AccountStream, Alarm, CycleEnded, Denied, Halted, Hop, Note, Restarted, Staged
 from messages.sizing import Abort, Declined, Skipped
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
@@ -134,6 +134,8 @@ _WORDS: dict[type, Callable[[Any], Words]] = {
     Skipped: lambda m: (logging.WARNING, "skipped", f"cycle {m.cycle} {m.code}: {m.detail}"),
     CycleEnded: lambda m: (logging.INFO, "cycle ended", f"cycle {m.cycle} {m.ending} {m.detail}"),
     Restarted: lambda m: (logging.WARNING, "restarted", f"{m.actor} after {m.after_ms} ms, epoch {m.epoch}: {m.why}"),
+    Denied: lambda m: (logging.WARNING, "denied", f"{m.code}: {m.detail}"),
+    Alarm: lambda m: (logging.ERROR, "ALARM", f"{m.code}: {m.detail}"),
     Halted: lambda m: (logging.ERROR, "HALTED", f"{m.code}: {m.detail}"),
     Staged: lambda m: (logging.INFO, "STAGED", f"cycle {m.cycle} {m.text}"),
     specs.Exited: _exited,

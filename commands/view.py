@@ -24,7 +24,7 @@ from commands.view_words import (
 )
 from commands.words import percent, span
 from messages.execution import Fill, LegFill, Outcome, PlanClosed
-from messages.lifecycle import CycleEnded, Halted, Held, Hop, Note, Restarted, Staged, Stopping
+from messages.lifecycle import Alarm, CycleEnded, Denied, Halted, Held, Hop, Note, Restarted, Staged, Stopping
 from messages.market import PairQuote
 from messages.settings import Settings
 from messages.sizing import Abort, Declined, Leg, LegOrder, Place, Ready, Sealed, SizingPlan, Skipped
@@ -260,6 +260,12 @@ class RunView:
         self.halted = halted
         self.say(f"HALTED {halted.code}: {halted.detail}", notable=True)
 
+    def _denied(self, denied: Denied) -> None:
+        self.say(f"entering denied, {denied.code}: {denied.detail}", notable=True)
+
+    def _alarm(self, alarm: Alarm) -> None:
+        self.say(f"ALARM {alarm.code}: {alarm.detail}", notable=True)
+
     def _staged(self, staged: Staged) -> None:
         self.staged.append(staged)
         self.say(f"STAGED {staged.text}", notable=True, cycle=staged.cycle)
@@ -301,6 +307,8 @@ _FOLDS: dict[type, Callable[[RunView, Any], None]] = {
     specs.Exited: RunView._child_gone,
     specs.Started: RunView._child_up,
     Halted: RunView._halted,
+    Denied: RunView._denied,
+    Alarm: RunView._alarm,
     Staged: RunView._staged,
     Stopping: RunView._stops,
     Hop: RunView._hop,

@@ -6,7 +6,7 @@ import msgspec
 
 from messages.execution import Doubt
 from messages.sizing import Purpose
-from messages.units import Base, Bps, Ms, Ns, Price, Quote
+from messages.units import Base, Bps, Ms, Ns, Price, Quote, Rate
 
 Phase = Literal["flat", "open", "uneven", "in_flight"]
 
@@ -24,6 +24,18 @@ class Legging(msgspec.Struct, frozen=True):
     """Was, or is, the outcome of an order of this cycle unknown?"""
     leg: Quote = Quote(0)
     """Notional of the larger leg, as entered."""
+
+
+class Record(msgspec.Struct, frozen=True):
+    """What the limits judge a run by; persisted, a person's `clear-halt` begins it again."""
+
+    drawdown: Quote = Quote(0)
+    """USD below the highest account value ever read."""
+    failed_in_row: int = 0
+    cycles: int = 0
+    """In the window, at most 20."""
+    fill_rate: Rate | None = None
+    success: Rate | None = None
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -82,6 +94,8 @@ class Held(msgspec.Struct, frozen=True):
     """Flat by our fills after a pair was open, and the venue has not yet said that it is flat too: the cycle has no ending yet."""
     initial_health: Quote
     """At the last account snapshot."""
+    maintenance_health: Quote
+    record: Record
     value: Quote
     day_loss: Quote = Quote(0)
     """> 0: what this UTC day has cost, earlier invocations included."""
@@ -126,11 +140,36 @@ class Restarted(msgspec.Struct, frozen=True):
     epoch: int
 
 
+class Denied(msgspec.Struct, frozen=True):
+    """sizing and supervisor -> ledger: entering is denied by this limit or gate. Written when the reason changes, not each time it is found again."""
+
+    code: str
+    detail: str
+
+
+class Alarm(msgspec.Struct, frozen=True):
+    """supervisor -> ledger, log and screen: a gate has denied everything since `since_ms` (venue time). That is a fault, not patience."""
+
+    code: str
+    detail: str
+    since_ms: Ms
+
+
 class Halted(msgspec.Struct, frozen=True):
     """supervisor -> ledger: trading is latched off until a person clears it."""
 
     code: str
     detail: str
+
+
+class HaltCleared(msgspec.Struct, frozen=True):
+    """`clear-halt` -> ledger: a person has looked and allows entering again."""
+
+    code: str
+    detail: str
+    """Of the halt."""
+    reason: str
+    """The person's."""
 
 
 class Opened(msgspec.Struct, frozen=True):

@@ -42,7 +42,18 @@ class Limits(msgspec.Struct, frozen=True):
     max_gross: Quote = Quote(2500 * ONE)
     max_daily_loss: Quote = Quote(50 * ONE)
     """Of a UTC day. Live trading has no default for it."""
+    max_drawdown: Quote = Quote(100 * ONE)
+    """From the account's persisted peak."""
+    max_failed_cycles: int = 3
+    """In a row."""
+    min_fill_rate: Rate = Rate(90 * ONE // 100)
+    min_cycle_success: Rate = Rate(90 * ONE // 100)
+    """Over the last 20 cycles that sent orders, judged from the 10th."""
     margin_buffer: Rate = Rate(20 * ONE // 100)
+    min_liquidation_move: Rate = Rate(20 * ONE // 100)
+    max_marked_imbalance: Bps = Bps(500 * ONE)
+    max_hold: Ms = Ms(86_400_000)
+    alarm_after_denying: Ms = Ms(600_000)
 
 
 class VenueSettings(msgspec.Struct, frozen=True):

@@ -24,7 +24,7 @@ from actors.runtime.clock import VenueClock
 from actors.runtime.mailbox import Latest
 from actors.runtime.observe import Observe
 from messages.execution import AccountSnapshot, Fill, OrderUpdate, Outcome, PlanClosed, PositionChange, Resolved
-from messages.lifecycle import AccountStream, Halted, Held, Hop, Note, Opened, Restarted, Staged, Started
+from messages.lifecycle import AccountStream, Alarm, Denied, HaltCleared, Halted, Held, Hop, Note, Opened, Restarted, Staged, Started
 from messages.sizing import Abort, Place, Ready, Sealed, Skipped
 from messages.units import Ns
 from venue.protocol import Forge
@@ -43,6 +43,9 @@ LedgerMessage = (
     | Skipped
     | Restarted
     | Halted
+    | HaltCleared
+    | Denied
+    | Alarm
     | Staged
     | Started
 )

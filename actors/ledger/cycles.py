@@ -34,6 +34,8 @@ class Cycle:
     entered_ms: int = 0
     leg: int = 0
     """USD (x18) that the larger leg was to cost."""
+    filled_first: int = 0
+    """Entering legs that their first order filled in full."""
     enters: int = 0
     repairs: int = 0
     flattens: int = 0

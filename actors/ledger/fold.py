@@ -23,10 +23,11 @@ from actors.ledger.cycles import Cycle
 from actors.ledger.day import Day
 from actors.ledger.flight import LEGS, Flight
 from actors.ledger.orders import OurOrder
+from actors.ledger.record import TrackRecord
 from actors.ledger.tally import Ending, Standing, Tally
 from actors.ledger.view import AccountView, Ours
 from messages.execution import AccountSnapshot, Doubt, Fill, OrderUpdate, Outcome, PlanClosed, PositionChange, Resolved
-from messages.lifecycle import AccountStream, CycleEnded, Halted, Held, Legging, Phase, Restarted, Started, Totals
+from messages.lifecycle import AccountStream, CycleEnded, HaltCleared, Halted, Held, Legging, Phase, Restarted, Started, Totals
 from messages.sizing import Abort, Leg, Place, Purpose, Ready, Sealed, Skipped
 from messages.units import Base, Ms, Quote, notional
 
@@ -50,6 +51,7 @@ class Fold:
     view: AccountView = field(default_factory=AccountView)
     tally: Tally = field(default_factory=Tally)
     day: Day = field(default_factory=Day)
+    record: TrackRecord = field(default_factory=TrackRecord)
     last_change_ms: int = 0
     last_purpose: Purpose | None = None
     last_refusals: int = 0
@@ -146,6 +148,7 @@ class Fold:
         self.view.moved(max(self.last_change_ms, flight.last_trade_ns // 1_000_000))
         if flight.plan.purpose == "enter" and self.cycle.enters == 1:
             self.tally.legs_filled_first += flight.whole
+            self.cycle.filled_first = flight.whole
         if flight.trimmed:
             self.cycle.pair = self._pair
 
@@ -212,6 +215,7 @@ class Fold:
 
     def _on_snapshot(self, snapshot: AccountSnapshot, at_ns: int) -> CycleEnded | None:
         self.day.seen(snapshot)
+        self.record.seen(snapshot)
         if self.tally.first is None and snapshot.exists:
             self.tally.first, self.tally.first_flat = snapshot, self._pair == (0, 0) and self.flight is None
         if self.flight is not None:
@@ -245,6 +249,8 @@ class Fold:
         self.last_change_ms = at_ns // 1_000_000
         if not cycle.adopted:
             self.tally.cycle_ended(ending, cycle)
+        if cycle.sent:
+            self.record.cycle_ended(cycle, completed=ending == "completed")
         return CycleEnded(cycle.number, ending, f"adopted; {detail}" if cycle.adopted else detail)
 
     # -- the process -------------------------------------------------------------------------------------------------------------------------------
@@ -262,6 +268,9 @@ class Fold:
 
     def _on_restarted(self, _restarted: Restarted, _at_ns: int) -> None:
         self.tally.restarts += 1
+
+    def _on_cleared(self, _cleared: HaltCleared, _at_ns: int) -> None:
+        self.record.clear()
 
     def _on_halted(self, halted: Halted, _at_ns: int) -> None:
         self.tally.halted = halted.code
@@ -317,6 +326,8 @@ class Fold:
             account_ok=self.view.ok,
             awaiting_proof=self.awaiting_proof,
             initial_health=snapshot.initial_health if snapshot else Quote(0),
+            maintenance_health=snapshot.maintenance_health if snapshot else Quote(0),
+            record=self.record.told(),
             value=snapshot.value if snapshot else Quote(0),
             day_loss=self.day.loss(flat=self.phase == "flat"),
         )
@@ -348,4 +359,5 @@ _HANDLERS: dict[type, Callable[[Fold, Any, int], CycleEnded | None]] = {
     Started: Fold._on_started,
     Restarted: Fold._on_restarted,
     Halted: Fold._on_halted,
+    HaltCleared: Fold._on_cleared,
 }

@@ -7,7 +7,7 @@ import trio
 from actors import sizing
 from actors.runtime.mailbox import Latest
 from actors.sizing import ENTRY_PATIENCE_MS, ENTRY_TRIES, Decision, Look, Memory, Sizer
-from messages.lifecycle import Directive, Held, Legging, Note
+from messages.lifecycle import Denied, Directive, Held, Legging, Note
 from messages.market import PairQuote
 from messages.settings import Settings, WeeklyWindow, WhenUnbalanced
 from messages.sizing import SizingPlan, Skipped
@@ -175,6 +175,19 @@ def test_an_exit_sends_both_legs_or_neither() -> None:
         assert decide(opened(), look_at=blocked) is None
 
 
+def test_a_pair_that_drifted_apart_is_left_before_its_time() -> None:
+    fresh = opened(entered_ms=Ms(NOW - 100))
+    assert decide(fresh) is None
+    assert plan_of(decide(fresh, look_at=quote(NOW, eth_ask="2910"))).purpose == "exit"
+
+
+def test_no_pair_is_held_longer_than_max_hold_whatever_hold_says() -> None:
+    limits = msgspec.structs.replace(SETTINGS.limits, max_hold=Ms(1_000))
+    settings = msgspec.structs.replace(SETTINGS, hold=Ms(10_000_000), limits=limits)
+    assert decide(opened(entered_ms=Ms(NOW - 999)), settings=settings) is None
+    assert plan_of(decide(opened(entered_ms=Ms(NOW - 1_000)), settings=settings)).purpose == "exit"
+
+
 def test_a_stop_leaves_at_once() -> None:
     assert plan_of(decide(opened(entered_ms=Ms(NOW)), LEAVE)).purpose == "exit"
 
@@ -312,9 +325,13 @@ def test_a_day_that_cost_too_much_enters_nothing_and_still_leaves() -> None:
 async def test_why_nothing_is_entered_is_said_once_when_it_begins_and_once_when_it_ends(autojump_clock: trio.testing.MockClock) -> None:
     quotes, holding, directives = Latest(quote(START_MS)), Latest(held(day_loss=Quote(50 * ONE))), Latest(FREE)
     notes: list[str] = []
+
+    def said(message: msgspec.Struct) -> None:
+        if isinstance(message, Note | Denied):
+            notes.append(message.text if isinstance(message, Note) else f"{message.code}: {message.detail}")
+
     async with trio.open_nursery() as nursery:
-        said = lambda message: notes.append(message.text) if isinstance(message, Note) else None  # noqa: E731
-        await nursery.start(sizing.run, quotes, holding, directives, lambda _plan: None, Sizer(SETTINGS, RULES), venue_clock(), said)
+        await nursery.start(sizing.run, quotes, holding, directives, said, Sizer(SETTINGS, RULES), venue_clock(), said)
         await trio.sleep(1)
         holding.put(held())
         await trio.sleep(1)

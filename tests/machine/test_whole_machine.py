@@ -10,13 +10,13 @@ import msgspec
 import pytest
 import trio
 
-from messages.lifecycle import Hop
+from messages.lifecycle import Denied, Hop
 from messages.settings import Settings
 from messages.sizing import Sealed
 from messages.units import ONE, Base, Bps, Ms, Quote
 from tests.determinism import seed_trio
 from tests.machine.audit import faults, net
-from tests.machine.bench import bench
+from tests.machine.bench import bench, rows
 from venue.simulated.faults import Cut, Faults, LoseAck, Refuse
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -117,6 +117,30 @@ async def test_a_leg_that_stays_alone_for_longer_than_its_budget_is_closed_and_t
         assert ready.world.state.halted is not None
         assert faults(ready.venue.exchange.order_log, largest=PAIR) == []
         assert ready.totals().cycles == 1
+
+
+def limited(**changes: object) -> Settings:
+    return msgspec.structs.replace(HUNDRED, cycles=5, limits=msgspec.structs.replace(HUNDRED.limits, **changes), legging_known=Ms(60_000))
+
+
+async def test_three_failed_cycles_in_a_row_close_halt_and_latch(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+    """R13, R15."""
+    never_sol = Faults(refuse=tuple(Refuse(product="SOL-PERP", nth=number, code=2031) for number in range(1, 100)))
+    async with bench(tmp_path, limited(), faults=never_sol) as ready:
+        ending = await ready.run(within_s=120)
+        assert (ending.by, ending.code, ending.open_legs) == ("halt", "FAILED_CYCLES", "")
+        assert ready.totals().failed == 3
+        assert ready.world.state.halted is not None
+
+
+async def test_a_denied_entry_reaches_no_leg_and_is_written_down_once_with_its_code(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+    async with bench(tmp_path, limited(max_gross=Quote(150 * ONE))) as ready:
+        ending = await ready.run(within_s=60)
+        assert (ending.by, ending.code) == ("refused", "MAX_GROSS")
+        assert ready.venue.exchange.order_log == []
+        assert [message.code for message in ready.said if isinstance(message, Denied)] == ["MAX_GROSS"]
+        assert not any(isinstance(message, Sealed) for message in ready.said)
+        assert b"Denied" in rows(ready.world.ledger)
 
 
 async def test_a_repaired_pair_may_be_held_longer_than_closing_may_take(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
