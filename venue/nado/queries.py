@@ -233,7 +233,7 @@ def _healths(info: SubaccountInfo) -> tuple[Quote, Quote, Quote]:
     if len(info.healths) == 3:
         initial, maintenance, unweighted = (entry.health for entry in info.healths)
         return initial, maintenance, unweighted
-    if info.exists:
+    if info.exists or info.healths:
         raise Malformed(f"subaccount_info has {len(info.healths)} healths instead of 3")
     return Quote(0), Quote(0), Quote(0)
 
