@@ -10,6 +10,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -111,7 +112,7 @@ def _on_one_venue(tally: Tally, first: int, numbers: Iterator[int], market: tupl
     with ExitStack() as stack:
         bed = Bed(folder, stack.enter_context(simulated(folder, market[0], options.seed + venue)))
         for played, number in enumerate(_chain(first, numbers), 1):
-            result = play(bed, number, options.seed, options.how, market[1])
+            result = _played(bed, number, options, market[1])
             tally.take(result, folder)
             failed = bool(result.faults)
             if failed or played == ROUNDS_PER_VENUE:
@@ -119,6 +120,14 @@ def _on_one_venue(tally: Tally, first: int, numbers: Iterator[int], market: tupl
             time.sleep(BREATH_S)
     if not failed:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _played(bed: Bed, number: int, options: argparse.Namespace, target: str) -> Round:
+    """One round. Whatever goes wrong with it is its failure, a broken ledger and a venue that is gone included."""
+    try:
+        return play(bed, number, options.seed, options.how, target)
+    except Exception:  # noqa: BLE001 - the others go on
+        return Round(number, (), (traceback.format_exc(),))
 
 
 def _chain(first: int, rest: Iterator[int]) -> Iterator[int]:

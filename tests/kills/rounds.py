@@ -51,9 +51,10 @@ class Round(msgspec.Struct, frozen=True):
 class Bed:
     """Where rounds happen: one venue, one --logs."""
 
-    def __init__(self, folder: Path, url: str) -> None:
+    def __init__(self, folder: Path, url: str, cycles: int = CYCLES) -> None:
         self.folder = folder
         self.url = url
+        self.cycles = cycles
         self.logs = folder / "logs"
         self.ledger = self.logs / "ledger.sqlite"
         self.lasts_s = 4.0
@@ -72,7 +73,7 @@ class Run:
         self.rows_before = rows_in(bed.ledger)
         self.began = time.monotonic()
         short = ["--hold", "300 ms", "--set", "pause=50 ms", "--set", f"recv_time={RECV_TIME_MS} ms", "--target", target]
-        self.process = started(bed.folder, "run", "--json", "--url", bed.url, "--logs", str(bed.logs), "--cycles", str(CYCLES), *short)
+        self.process = started(bed.folder, "run", "--json", "--url", bed.url, "--logs", str(bed.logs), "--cycles", str(bed.cycles), *short)
 
     def reached(self, moment: Moment) -> bool:
         """Wait for the moment; False when the run ended before."""

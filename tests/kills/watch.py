@@ -32,8 +32,10 @@ class Moment(msgspec.Struct, frozen=True):
 
 
 def random_moment(rng: random.Random, lasts_s: float) -> Moment:
-    """Any time in a run that usually lasts `lasts_s`."""
-    return Moment("", 0, rng.uniform(0, lasts_s))
+    """Any time in a run that usually lasts `lasts_s`. Half of that is its start, which one in four moments is for."""
+    if rng.random() < 0.25:
+        return Moment("", 0, rng.uniform(0, lasts_s))
+    return Moment("first row", 1, rng.uniform(0, lasts_s / 2))
 
 
 def row_moment(rng: random.Random) -> Moment:
@@ -70,7 +72,12 @@ def _row_came(moment: Moment, ledger: Path, rows_before: int, alive: Callable[[]
 
 
 def _rows_like(row: str, ledger: Path, rows_before: int) -> list[tuple[int]]:
-    kind, body = {"intent": ("Sealed", "%"), "first outcome": ("Outcome", "%"), "exit": ("Sealed", '%"purpose":"exit"%')}[row]
+    kind, body = {
+        "first row": ("Started", "%"),
+        "intent": ("Sealed", "%"),
+        "first outcome": ("Outcome", "%"),
+        "exit": ("Sealed", '%"purpose":"exit"%'),
+    }[row]
     try:
         with closing(_reading(ledger)) as database:
             query = "SELECT seq FROM events WHERE seq >= ? AND kind = ? AND CAST(body AS TEXT) LIKE ?"
