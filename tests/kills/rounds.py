@@ -72,7 +72,18 @@ class Run:
         self.bed = bed
         self.rows_before = rows_in(bed.ledger)
         self.began = time.monotonic()
-        short = ["--hold", "300 ms", "--set", "pause=50 ms", "--set", f"recv_time={RECV_TIME_MS} ms", "--target", target]
+        short = [
+            "--set",
+            "limits.max_daily_loss=10000 USD",
+            "--hold",
+            "300 ms",
+            "--set",
+            "pause=50 ms",
+            "--set",
+            f"recv_time={RECV_TIME_MS} ms",
+            "--target",
+            target,
+        ]
         self.process = started(bed.folder, "run", "--json", "--url", bed.url, "--logs", str(bed.logs), "--cycles", str(bed.cycles), *short)
 
     def reached(self, moment: Moment) -> bool:
@@ -144,7 +155,7 @@ def _signalled(bed: Bed, rng: random.Random, number: int, target: str, strikes: 
     if code == -chosen and met[1].phase == "starting" and not told:
         return []  # Python was still importing us: there was no run to stop
     if code not in {CODES[chosen], 0}:
-        return [f"{chosen.name}: exit code {code}: {told or errors[-800:]}"]
+        return [f"{chosen.name}: exit code {code}: {_words(told, errors)}"]
     open_now = [position for position in truth_of(bed.url).account.positions if position.total]
     return [f"{chosen.name}: exit code {code}, and the venue holds {open_now}"] if open_now else []
 
@@ -159,7 +170,7 @@ def _stopped(bed: Bed, rng: random.Random, number: int, target: str, strikes: li
     continued_ms = time.time_ns() // 1_000_000
     met[0].process.send_signal(signal.SIGCONT)
     code, told, errors = met[0].end()
-    found = [] if code == 0 else [f"continued after {STOPPED_S:g} s it ended with {code}: {told or errors[-800:]}"]
+    found = [] if code == 0 else [f"continued after {STOPPED_S:g} s it ended with {code}: {_words(told, errors)}"]
     return found + sealed_before(truth_of(bed.url), stopped_ms, continued_ms, RECV_TIME_MS)
 
 
@@ -168,8 +179,13 @@ def _finished(bed: Bed, target: str) -> list[str]:
     run = bed.begin(target)
     code, told, errors = run.end()
     bed.lasts_s = time.monotonic() - run.began
-    found = [] if code == 0 else [f"the run after it ended with {code}: {told or errors[-800:]}"]
+    found = [] if code == 0 else [f"the run after it ended with {code}: {_words(told, errors)}"]
     return found + ending_faults(truth_of(bed.url), bed.ledger)
+
+
+def _words(told: dict[str, Any], errors: str) -> str:
+    """What a run said about its end: its object's error, and the last of standard error."""
+    return f"{told.get('error')}\n{errors[-1500:]}"
 
 
 WAYS: dict[How, Callable[[Bed, random.Random, int, str, list[Struck]], list[str]]] = {"kill": _killed, "signal": _signalled, "stop": _stopped}
