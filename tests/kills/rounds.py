@@ -57,6 +57,7 @@ class Bed:
         self.cycles = cycles
         self.logs = folder / "logs"
         self.ledger = self.logs / "ledger.sqlite"
+        self.log = self.logs / "evenkeel.log"
         self.lasts_s = 4.0
         """How long a run that nobody strikes takes here; learnt as rounds go."""
 
@@ -71,6 +72,7 @@ class Run:
     def __init__(self, bed: Bed, target: str) -> None:
         self.bed = bed
         self.rows_before = rows_in(bed.ledger)
+        self._logged = _size(bed.log)
         self.began = time.monotonic()
         short = [
             "--set",
@@ -85,6 +87,10 @@ class Run:
             target,
         ]
         self.process = started(bed.folder, "run", "--json", "--url", bed.url, "--logs", str(bed.logs), "--cycles", str(bed.cycles), *short)
+
+    def begun(self) -> bool:
+        """Has it written anything at all?"""
+        return rows_in(self.bed.ledger) > self.rows_before or _size(self.bed.log) > self._logged
 
     def reached(self, moment: Moment) -> bool:
         """Wait for the moment; False when the run ended before."""
@@ -152,8 +158,8 @@ def _signalled(bed: Bed, rng: random.Random, number: int, target: str, strikes: 
     code, told, errors = met[0].end()
     if code == 4:
         return [] if "NOT FLAT" in errors.splitlines()[-1] else [f"exit code 4, but the last line is {errors.splitlines()[-1:]}"]
-    if code == -chosen and met[1].phase == "starting" and not told:
-        return []  # Python was still importing us: there was no run to stop
+    if not told and not met[0].begun():
+        return []  # Python was still importing us: there was no run that could have heard it
     if code not in {CODES[chosen], 0}:
         return [f"{chosen.name}: exit code {code}: {_words(told, errors)}"]
     open_now = [position for position in truth_of(bed.url).account.positions if position.total]
@@ -181,6 +187,10 @@ def _finished(bed: Bed, target: str) -> list[str]:
     bed.lasts_s = time.monotonic() - run.began
     found = [] if code == 0 else [f"the run after it ended with {code}: {_words(told, errors)}"]
     return found + ending_faults(truth_of(bed.url), bed.ledger)
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
 
 
 def _words(told: dict[str, Any], errors: str) -> str:
