@@ -202,15 +202,13 @@ class Supervisor:
         return error
 
     async def _restart(self) -> None:
-        """Start what is due, in order. One that fails to start is one more failure; those behind it stay due."""
+        """Start what is due, in order. One that fails to start is the next news, and one more failure; those behind it stay due."""
         now_s = trio.current_time()
         due = [spec for spec in self.spec.children if self._due_s.get(spec.name, math.inf) <= now_s]
         self._prepare(tuple(spec.name for spec in due))
         for spec in due:
             del self._due_s[spec.name]
-            child = await self._start(spec)
-            if not child.up:
-                await self._look_at(child)
+            if not (await self._start(spec)).up:
                 return
 
     def _prepare(self, names: tuple[str, ...]) -> None:

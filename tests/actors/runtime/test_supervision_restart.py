@@ -168,6 +168,31 @@ async def test_a_child_that_swallows_its_cancellation_and_ends_is_no_failure(aut
     assert not stage.told(Overdue)
 
 
+async def test_a_cancellation_that_a_child_lets_out_is_no_failure_neither_alone_nor_in_a_group(autojump_clock: MockClock) -> None:
+    async def stray() -> trio.Cancelled:
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            try:
+                await trio.lowlevel.checkpoint()
+            except trio.Cancelled as cancelled:
+                return cancelled
+        raise AssertionError
+
+    async def alone(started: Started) -> None:
+        started()
+        raise await stray()
+
+    async def beside_a_crash(started: Started) -> None:
+        started()
+        raise BaseExceptionGroup("", [await stray(), Boom("the crash")])
+
+    stage = Stage()
+    children = stage.child("a", alone, restart="transient"), stage.child("b", beside_a_crash)
+    assert await stage.run(*children, limits=(1, 60), for_s=10) is None
+    assert sorted(event.why for event in stage.told(Exited)) == ["", "", "Boom: the crash"]
+    assert (stage.at("+a"), stage.at("+b")) == ([0], [0, 0])
+
+
 async def test_a_group_of_crashes_is_one_failure_and_a_group_of_one_is_its_member(autojump_clock: MockClock) -> None:
     stage = Stage()
     two = crashes(1, ExceptionGroup("", [Boom("x"), ExceptionGroup("", [Boom("y")])]))

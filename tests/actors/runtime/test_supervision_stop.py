@@ -153,3 +153,15 @@ async def test_a_stop_that_comes_before_anything_has_started_is_fine(autojump_cl
         scope.cancel()
         await supervisor.run()
     assert stage.living == set()
+
+
+def test_children_stop_one_by_one_even_when_all_of_trio_shuts_down_around_them() -> None:
+    """The supervisor is itself a task of Trio's own, and the main task ends: Trio cancels all such tasks at once."""
+    stage = Stage()
+
+    async def main() -> None:
+        trio.lowlevel.spawn_system_task(stage.run, *(stage.child(name, tidies(1)) for name in "abc"))
+        await trio.sleep(1)
+
+    trio.run(main, clock=MockClock(autojump_threshold=0))
+    assert stage.times[3:] == [(2, "-c"), (3, "-b"), (4, "-a")]
