@@ -97,6 +97,7 @@ class Machine:
             self._nursery = nursery
             self.channels.to_ledger.post(Started(self.world.seed, self.world.clock.utc_ns()))
             nursery.start_soon(self._run_tree)
+            nursery.start_soon(self.tree.watch_for_ever)
             nursery.start_soon(self._inquiry.reconcile_for_ever)
             self._clocks = ClockWatch(self.world.clock)
             nursery.start_soon(self._clocks.look_for_ever, self.channels.inbox.post)

@@ -14,10 +14,13 @@ import trio
 from actors.runtime.backoff import RECONNECT, Streak
 from actors.runtime.clock import VenueClock
 from actors.runtime.observe import Observe
+from actors.runtime.pulse import Pulse
 from messages.execution import Fill, OrderUpdate, PositionChange
 from messages.lifecycle import AccountStream, Note
 from venue.protocol import Malformed, Venue, VenueError
 
+CONNECT_S = 12.0
+"""What connecting and subscribing may take: each step of it has a deadline of its own."""
 AccountMessage = Fill | OrderUpdate | PositionChange | AccountStream
 ARCHIVE_LAG_S = 0.5
 """After a reconnect, how long until the archive knows all that happened before it; it lags the engine by 100 to 200 ms."""
@@ -80,6 +83,7 @@ async def run(
     observe: Observe,
     rng: random.Random,
     *,
+    pulse: Pulse | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Forward the account's events until cancelled. `post` tells the supervisor when the view comes and goes, so that it reconciles.
@@ -90,18 +94,26 @@ async def run(
     async with trio.open_nursery() as nursery:
         nursery.start_soon(missed.run)
         task_status.started()
-        await _forward(venue, to_ledger, post, missed, rng)
+        await _forward(venue, to_ledger, post, missed, rng, pulse or Pulse())
 
 
 async def _forward(
-    venue: Venue, to_ledger: Callable[[AccountMessage], None], post: Callable[[msgspec.Struct], None], missed: Missed, rng: random.Random
+    venue: Venue,
+    to_ledger: Callable[[AccountMessage], None],
+    post: Callable[[msgspec.Struct], None],
+    missed: Missed,
+    rng: random.Random,
+    pulse: Pulse,
 ) -> None:
     """Connect, hand on, and connect again."""
     streak = Streak(RECONNECT, rng)
     while True:
         detail = "the stream ended"
+        pulse.expect("a connection", CONNECT_S)
         try:
             async with venue.account_events() as events:
+                pulse.done("a connection")
+                pulse.inbox = events
                 streak.up(trio.current_time())
                 _both(to_ledger, post, AccountStream(live=True, detail=""))
                 missed.reconnected()
@@ -109,10 +121,15 @@ async def _forward(
                     if isinstance(event, Fill):
                         missed.seen(event)
                     to_ledger(event)
+                    pulse.done()
         except VenueError as error:
             detail = str(error)
+        pulse.inbox = None
+        pulse.done()
         _both(to_ledger, post, AccountStream(live=False, detail=detail))
-        await trio.sleep(streak.pause_s(trio.current_time()))
+        pause_s = streak.pause_s(trio.current_time())
+        pulse.expect("a connection", pause_s)
+        await trio.sleep(pause_s)
 
 
 def _both(to_ledger: Callable[[AccountMessage], None], post: Callable[[msgspec.Struct], None], view: AccountStream) -> None:

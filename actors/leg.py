@@ -8,7 +8,7 @@ A leg never decides, never rounds, never reads fills and never sends twice. What
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
@@ -17,13 +17,14 @@ import trio
 from actors.objections import Objection, objection
 from actors.runtime.clock import VenueClock
 from actors.runtime.observe import Observe
+from actors.runtime.pulse import MAIL, Pulse
 from messages.execution import Outcome
 from messages.lifecycle import Hop
 from messages.settings import Settings
 from messages.sizing import Abort, Declined, Leg, Place, Ready, Sealed
 from messages.units import Ms, notional
 from messages.wire import digest
-from venue.protocol import Forge, OffLattice, OrderWire, Reply, SignedOrder
+from venue.protocol import ANSWER_AFTER_RECV_MS, Forge, OffLattice, OrderWire, Reply, SignedOrder
 
 LegMessage = Sealed | Place | Abort
 
@@ -105,6 +106,7 @@ class Tools:
     clock: VenueClock
     settings: Settings
     observe: Observe
+    pulse: Pulse = field(default_factory=Pulse)
 
     def hop(self, name: str, sealed: Sealed, note: str) -> None:
         """Tell the log where this plan is, with its digest and both quantities."""
@@ -135,7 +137,9 @@ async def run(
                 except trio.Cancelled:
                     await _send_what_was_promised(state, inbox, wire, tools)
                     raise
+                tools.pulse.expect()
                 state = await handle(state, message, wire, tools)
+                tools.pulse.done()
 
 
 async def handle(state: LegState, message: LegMessage, wire: OrderWire, tools: Tools) -> LegState:
@@ -164,6 +168,7 @@ async def place_one(state: LegState, place: Place, wire: OrderWire, tools: Tools
     assert state.sealed is not None  # noqa: S101 - on_place returned an order of it
     sent_ms = tools.clock.now_ms()
     tools.hop(f"{state.leg}_leg sends", state.sealed, order.digest)
+    tools.pulse.expect(MAIL, max(0, order.recv_time_ms + ANSWER_AFTER_RECV_MS - sent_ms) / 1000)
     reply = await wire.place(order)
     tools.hop(f"{state.leg}_leg answered", state.sealed, f"{order.digest} {reply.kind} {reply.code or ''} {reply.text}".strip())
     return outcome_of(state, order, reply, sent_ms, tools.clock.now_ms())

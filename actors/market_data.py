@@ -18,12 +18,15 @@ from actors.runtime.backoff import RECONNECT, Streak
 from actors.runtime.clock import ROUND_TRIP_MAX_MS, VenueClock
 from actors.runtime.mailbox import Latest
 from actors.runtime.observe import Observe
+from actors.runtime.pulse import MAIL, Pulse
 from messages.lifecycle import Note
 from messages.market import BookDelta, LegQuote, PairQuote
 from messages.settings import Settings
 from messages.units import Ms, Ns
 from venue.protocol import ProductRules, Unreachable, Venue, VenueError, VenueRules
 
+ROUND_S = 20.0
+"""What connecting, or one round of questions, may take: every step of it has a deadline of its own, and there are at most eight."""
 BATCH_GRACE_S = 0.2
 """Nado batches book changes for 50 ms: a change that a snapshot already shows must arrive within this."""
 RULES_EVERY_S = 5.0
@@ -100,6 +103,7 @@ class _Feed:
     settings: Settings
     observe: Observe
     rng: random.Random
+    pulse: Pulse
 
     def publish(self) -> None:
         quote = self.market.quote(self.clock.now_ms())
@@ -113,8 +117,11 @@ class _Feed:
         """Connect, take events, and do it again for ever."""
         streak = Streak(RECONNECT, self.rng)
         while True:
+            self.pulse.expect("a connection", ROUND_S)
             try:
                 async with self.venue.market_events(sorted(self.market.books)) as events:
+                    self.pulse.done("a connection")
+                    self.pulse.inbox = events
                     streak.up(trio.current_time())
                     await self.resync()
                     async for delta in events:
@@ -123,15 +130,22 @@ class _Feed:
                         await self.resync()
             except VenueError as error:
                 self.note(f"stream lost: {error}")
+            self.pulse.inbox = None
+            self.pulse.done()
             self.market.lost()
-            await trio.sleep(streak.pause_s(trio.current_time()))
+            pause_s = streak.pause_s(trio.current_time())
+            self.pulse.expect("a connection", pause_s)
+            await trio.sleep(pause_s)
 
     async def resync(self) -> None:
         """Snapshot every product that wants one."""
+        if self.market.wanted:
+            self.pulse.expect(MAIL, ROUND_S)
         for product in sorted(self.market.wanted):
             await self.read_anew(product)
             self.market.wanted.discard(product)
             self.publish()
+        self.pulse.done()
 
     async def read_anew(self, product: int) -> None:
         """One book starts over from a snapshot."""
@@ -190,11 +204,14 @@ class _Feed:
 
     async def every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
         """Do `work` now and then every `seconds`; a venue that does not answer is noted and asked again."""
+        name = getattr(work, "__name__", "work")
         while True:
+            self.pulse.expect(name, ROUND_S)
             try:
                 await work()
             except VenueError as error:
-                self.note(f"{getattr(work, '__name__', 'work')}: {error}")
+                self.note(f"{name}: {error}")
+            self.pulse.expect(name, seconds)
             await trio.sleep(seconds)
 
 
@@ -217,10 +234,11 @@ async def run(
     observe: Observe,
     rng: random.Random,
     *,
+    pulse: Pulse | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Keep `out` filled until cancelled. `rng` spreads the attempts to connect."""
-    feed = _Feed(venue, Market.of(rules), out, clock, settings, observe, rng)
+    feed = _Feed(venue, Market.of(rules), out, clock, settings, observe, rng, pulse or Pulse())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(feed.stream)
         nursery.start_soon(feed.every, settings.max_quote_age / 8_000, feed.prove)

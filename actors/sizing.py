@@ -21,6 +21,7 @@ from actors.repair import Way, cheapest
 from actors.runtime.clock import VenueClock
 from actors.runtime.mailbox import Latest
 from actors.runtime.observe import Observe
+from actors.runtime.pulse import Pulse
 from messages.lifecycle import Denied, Directive, Held, Hop, Note
 from messages.market import LegQuote, Level, PairQuote
 from messages.settings import Settings
@@ -303,14 +304,17 @@ async def run(
     clock: VenueClock,
     observe: Observe,
     *,
+    pulse: Pulse | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Look whenever quotes, holdings or the directive change, and at least every `TICK_S`; post each decision to the supervisor."""
     memory = Memory()
     barred: Denial | None = None
     seen = (-1, -1, -1)
+    pulse = pulse or Pulse()
     task_status.started()
     while True:
+        pulse.expect("its next look", TICK_S)
         with trio.move_on_after(TICK_S):
             await _any_newer((quotes, held, directives), seen)
         seen = (quotes.version, held.version, directives.version)

@@ -28,6 +28,7 @@ from actors.runtime.barrier import EpochBumped
 from actors.runtime.clock import VenueClock
 from actors.runtime.mailbox import Latest, Mailbox
 from actors.runtime.observe import Observe
+from actors.runtime.pulse import Watch
 from actors.runtime.specs import ChildSpec, Strategy, SupervisorSpec
 from actors.runtime.state import RunState
 from actors.runtime.supervision import Supervisor, nested
@@ -43,7 +44,10 @@ MAILBOX_LEDGER = 4_096
 MAILBOX_SUPERVISOR = 1_024
 """Bounds: a leg sees three messages a plan; a ledger that falls 4,096 events behind is stuck."""
 
-BUMPING = frozenset({"ledger", "legs", "eth_leg", "sol_leg", "trading"})
+LOOK_S = 0.1
+"""How often the supervisor looks for an actor that makes no progress."""
+
+BUMPING = frozenset({"ledger", "legs", "eth_leg", "sol_leg"})
 """Restarts of these start a new epoch: an order of theirs may be on the wire."""
 
 
@@ -94,11 +98,19 @@ class Tree:
         self.world = world
         self.channels = channels
         self._rng = random.Random(world.seed)  # noqa: S311 - jitter, not secrets
+        self._watch = Watch()
         self.supervisor = Supervisor(self._root(), rng=self._rng)
 
     def legs_up(self) -> bool:
         """Are both legs running, neither of them told to stop?"""
         return self.supervisor.running("eth_leg") and self.supervisor.running("sol_leg")
+
+    async def watch_for_ever(self) -> None:
+        """Notice who makes no progress, and end that incarnation: it is restarted as `Stalled`, and counted."""
+        while True:
+            await trio.sleep(LOOK_S)
+            for name, why in self._watch.stalled(trio.current_time(), self.supervisor.running):
+                self.supervisor.stall(name, why)
 
     def _root(self) -> SupervisorSpec:
         feeds = (ChildSpec("market_data", self._market_data), ChildSpec("account", self._account))
@@ -107,7 +119,9 @@ class Tree:
         trading = (ChildSpec("ledger", self._ledger), nested(under_legs, rng=self._rng), ChildSpec("sizing", self._sizing))
         under_feeds = self.group("feeds", "one_for_one", (10, 300), feeds, backoff=Backoff(0.25, 2, 30, 0.2, 60))
         under_trading = self.group("trading", "rest_for_one", (5, 60), trading)
-        return self.group("supervisor", "one_for_one", (3, 60), tuple(nested(spec, rng=self._rng) for spec in (under_feeds, under_trading)))
+        feeding = nested(under_feeds, rng=self._rng)
+        trade = nested(under_trading, rng=self._rng, restart="temporary", significant=True)
+        return self.group("supervisor", "one_for_one", (3, 60), (feeding, trade), auto_shutdown=True)
 
     def group(
         self,
@@ -117,9 +131,10 @@ class Tree:
         children: tuple[ChildSpec, ...],
         *,
         backoff: Backoff | None = None,
+        auto_shutdown: bool = False,
     ) -> SupervisorSpec:
         """One supervisor of the tree."""
-        return SupervisorSpec(name, strategy, *limits, children, backoff, on_restart=self._restarts, on_event=self.world.observe)
+        return SupervisorSpec(name, strategy, *limits, children, backoff, auto_shutdown, on_restart=self._restarts, on_event=self.world.observe)
 
     def _restarts(self, names: tuple[str, ...]) -> None:
         """Called when these are proven gone, before any of them starts again. If legs or ledger are among them, the new epoch is on disk first."""
@@ -130,12 +145,13 @@ class Tree:
 
     async def _market_data(self, *, task_status: trio.TaskStatus[None]) -> None:
         w = self.world
-        chance = self._chance("market_data")
-        await market_data.run(w.venue, w.rules, self.channels.quotes, w.clock, w.settings, w.observe, chance, task_status=task_status)
+        chance, pulse = self._chance("market_data"), self._watch.fresh("market_data")
+        await market_data.run(w.venue, w.rules, self.channels.quotes, w.clock, w.settings, w.observe, chance, pulse=pulse, task_status=task_status)
 
     async def _account(self, *, task_status: trio.TaskStatus[None]) -> None:
         w = self.world
-        await account.run(w.venue, self._to_ledger, self.channels.inbox.post, w.clock, w.observe, self._chance("account"), task_status=task_status)
+        chance, pulse = self._chance("account"), self._watch.fresh("account")
+        await account.run(w.venue, self._to_ledger, self.channels.inbox.post, w.clock, w.observe, chance, pulse=pulse, task_status=task_status)
 
     def _chance(self, who: str) -> random.Random:
         return random.Random(f"{who} {self.world.seed}")  # noqa: S311 - jitter, not secrets
@@ -158,12 +174,14 @@ class Tree:
             w.state.epoch,
             w.observe,
             w.csvs() if w.csvs else None,
+            pulse=self._watch.fresh("ledger", self.channels.to_ledger),
             task_status=task_status,
         )
 
     async def _leg(self, name: Leg, *, task_status: trio.TaskStatus[None]) -> None:
         w = self.world
-        tools = leg.Tools(self.channels.inbox.post, w.venue.forge, w.clock, w.settings, w.observe)
+        pulse = self._watch.fresh(f"{name}_leg", self.channels.to_leg[name])
+        tools = leg.Tools(self.channels.inbox.post, w.venue.forge, w.clock, w.settings, w.observe, pulse)
         wire = partial(w.venue.order_wire, f"{name}_leg")
         await leg.run(name, w.state.epoch, self.channels.to_leg[name].reader(), wire, tools, task_status=task_status)
 
@@ -178,5 +196,6 @@ class Tree:
             sizer,
             w.clock,
             w.observe,
+            pulse=self._watch.fresh("sizing"),
             task_status=task_status,
         )

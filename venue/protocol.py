@@ -13,7 +13,7 @@ Errors, and what the caller does:
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -144,6 +144,10 @@ class Forge(Protocol):
         ...
 
 
+ANSWER_AFTER_RECV_MS = 500
+"""How long after its receive window an order's answer is waited for."""
+
+
 class OrderWire(Protocol):
     """One leg's own connection for orders. Keeps itself connected."""
 
@@ -195,6 +199,22 @@ class Reads(Protocol):
         ...
 
 
+E_co = TypeVar("E_co", covariant=True)
+
+
+class EventStream(Protocol[E_co]):
+    """The events of one connection, in the order of their arrival."""
+
+    @property
+    def backlog(self) -> int:
+        """Events that have arrived and were not taken yet."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[E_co]:
+        """Ends by `Unreachable`."""
+        ...
+
+
 MarketEvent = BookDelta
 """What a market stream yields."""
 AccountEvent = Fill | OrderUpdate | PositionChange
@@ -217,11 +237,11 @@ class Venue(Protocol):
         """A leg's connection, kept up in the background while the context is open."""
         ...
 
-    def market_events(self, product_ids: Sequence[int]) -> AbstractAsyncContextManager[AsyncIterator[MarketEvent]]:
+    def market_events(self, product_ids: Sequence[int]) -> AbstractAsyncContextManager[EventStream[MarketEvent]]:
         """Book batches of the products, for one connection's life. Entered = subscribed. Raises `Unreachable` when it is lost."""
         ...
 
-    def account_events(self) -> AbstractAsyncContextManager[AsyncIterator[AccountEvent]]:
+    def account_events(self) -> AbstractAsyncContextManager[EventStream[AccountEvent]]:
         """Fills, order updates and position changes of the subaccount, authenticated, in order, for one connection's life."""
         ...
 

@@ -23,6 +23,7 @@ from actors.ledger.vote import vote
 from actors.runtime.clock import VenueClock
 from actors.runtime.mailbox import Latest
 from actors.runtime.observe import Observe
+from actors.runtime.pulse import Pulse
 from messages.execution import AccountSnapshot, Fill, OrderUpdate, Outcome, PlanClosed, PositionChange, Resolved
 from messages.lifecycle import AccountStream, Alarm, Denied, HaltCleared, Halted, Held, Hop, Note, Opened, Restarted, Staged, Started
 from messages.sizing import Abort, Place, Ready, Sealed, Skipped
@@ -123,6 +124,7 @@ async def run(
     observe: Observe,
     csvs: CsvBooks | None,
     *,
+    pulse: Pulse | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Keep the ledger until cancelled. `sqlite3` errors propagate: a ledger that cannot write must end trading.
@@ -130,6 +132,7 @@ async def run(
     What already waits in the mailbox is folded before anybody sees what is held, so that a new incarnation never shows an older state.
     """
     desk = _Desk(Clerk(fold, forge, epoch), store, post, held, clock, observe, csvs)
+    pulse = pulse or Pulse()
     with inbox:
         desk.work(_waiting(inbox))
         task_status.started()
@@ -137,6 +140,7 @@ async def run(
             first = await inbox.receive()
             desk.work([first, *_waiting(inbox)])
             desk.rest()
+            pulse.done()
 
 
 def _waiting(inbox: trio.MemoryReceiveChannel[LedgerMessage]) -> list[LedgerMessage]:
@@ -212,6 +216,7 @@ async def ledger_actor(
     observe: Observe,
     csvs: CsvBooks | None,
     *,
+    pulse: Pulse | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """One incarnation: open the file, fold it, keep it, close it. Raises `LedgerError` and what `sqlite3` raises.
@@ -225,7 +230,7 @@ async def ledger_actor(
             fold = reread(store, books, observe, clock)
             if broken:
                 fold.distrust(broken)
-            await run(inbox, post, held, store, fold, forge, clock, epoch, observe, books, task_status=task_status)
+            await run(inbox, post, held, store, fold, forge, clock, epoch, observe, books, pulse=pulse, task_status=task_status)
         finally:
             store.close()
 

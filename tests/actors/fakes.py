@@ -159,6 +159,26 @@ class FakeWire:
         yield self
 
 
+class FakeStream:
+    """What was sent and not taken yet waits here; cut, it is `Unreachable`."""
+
+    def __init__(self, receive: trio.MemoryReceiveChannel[Any]) -> None:
+        self._receive = receive
+
+    @property
+    def backlog(self) -> int:
+        return self._receive.statistics().current_buffer_used
+
+    def __aiter__(self) -> "FakeStream":
+        return self
+
+    async def __anext__(self) -> Any:
+        try:
+            return await self._receive.receive()
+        except trio.EndOfChannel:
+            raise Unreachable("cut") from None
+
+
 class FakeVenue:
     """Streams that a test feeds, and reads that answer from attributes; `down` makes every read Unreachable."""
 
@@ -184,16 +204,16 @@ class FakeVenue:
         self._feed.close()
 
     @asynccontextmanager
-    async def market_events(self, product_ids: Sequence[int]) -> AsyncIterator[AsyncIterator[BookDelta]]:
+    async def market_events(self, product_ids: Sequence[int]) -> AsyncIterator[FakeStream]:
         self.connections += 1
         if self.down:
             raise Unreachable("refused")
         self._feed, receive = trio.open_memory_channel[Any](1000)
         with receive:
-            yield _until_cut(receive)
+            yield FakeStream(receive)
 
     @asynccontextmanager
-    async def account_events(self) -> AsyncIterator[AsyncIterator[Any]]:
+    async def account_events(self) -> AsyncIterator[FakeStream]:
         async with self.market_events(()) as events:
             yield events
 
@@ -234,12 +254,6 @@ class FakeVenue:
         await trio.lowlevel.checkpoint()
         if self.down:
             raise Unreachable("no answer")
-
-
-async def _until_cut(receive: trio.MemoryReceiveChannel[Any]) -> AsyncIterator[Any]:
-    async for event in receive:
-        yield event
-    raise Unreachable("cut")
 
 
 def book_snapshot(product_id: int, at_ms: int, bids: Sequence[tuple[str, str]], asks: Sequence[tuple[str, str]]) -> BookSnapshot:

@@ -26,7 +26,7 @@ from venue.nado.signing import Signer, cancellation_products_digest, order_nonce
 from venue.nado.socket import Dialer
 from venue.nado.streams import subscribed
 from venue.nado.weights import Weights
-from venue.protocol import AccountEvent, Forge, MarketEvent, OrderWire, Reads, VenueRules
+from venue.protocol import AccountEvent, EventStream, Forge, MarketEvent, OrderWire, Reads, VenueRules
 
 if TYPE_CHECKING:
     import httpx
@@ -115,15 +115,15 @@ class NadoVenue:
         return order_wire(name, f"{self._gateway}/ws", self._dialer, self._clock, source, self._tally(name), self._weights)
 
     @asynccontextmanager
-    async def market_events(self, product_ids: Sequence[int]) -> AsyncIterator[AsyncIterator[MarketEvent]]:
+    async def market_events(self, product_ids: Sequence[int]) -> AsyncIterator[EventStream[MarketEvent]]:
         """Book batches of the products, for one connection's life. Entered = subscribed. Raises `Refused` or `Unreachable`."""
         streams = [codec.book_depth(product_id) for product_id in product_ids]
         self._weights.connect()
         async with subscribed(f"{self._gateway}/subscribe", self._dialer, streams, self._tally("market stream")) as events:
-            yield cast("AsyncIterator[MarketEvent]", events)
+            yield cast("EventStream[MarketEvent]", events)
 
     @asynccontextmanager
-    async def account_events(self) -> AsyncIterator[AsyncIterator[AccountEvent]]:
+    async def account_events(self) -> AsyncIterator[EventStream[AccountEvent]]:
         """Fills, order updates and position changes of the subaccount, authenticated, in order. Raises `Refused` or `Unreachable`."""
         expiration_ms = self._clock.now_ms() + AUTHENTICATION_MS
         digest = stream_authentication_digest(self._sender, expiration_ms, self._rules.chain_id, self._rules.endpoint)
@@ -131,7 +131,7 @@ class NadoVenue:
         streams, tally = codec.account_streams(self._sender), self._tally("account stream")
         self._weights.connect()
         async with subscribed(f"{self._gateway}/subscribe", self._dialer, streams, tally, self._sender, authentication) as events:
-            yield cast("AsyncIterator[AccountEvent]", events)
+            yield cast("EventStream[AccountEvent]", events)
 
     async def disconnect(self) -> None:
         """Give up every connection there is: sockets, and what HTTP keeps open. Each is made anew by whoever needs it."""

@@ -21,12 +21,10 @@ from venue.nado.codec import RATE_LIMITED, place_order, reply_to
 from venue.nado.counts import Tally
 from venue.nado.socket import Dialer, Socket, background, open_socket
 from venue.nado.weights import Weights
-from venue.protocol import Reply, SignedOrder, Unreachable
+from venue.protocol import ANSWER_AFTER_RECV_MS, Reply, SignedOrder, Unreachable
 
 LATEST_BEFORE_RECV_MS = 200
 """An order leaves no later than this before its receive window closes: what arrives later is refused, and we would have to wait to learn it."""
-ANSWER_AFTER_RECV_MS = 500
-"""How long after its receive window an answer is waited for."""
 
 
 class _Answer:

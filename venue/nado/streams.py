@@ -39,6 +39,11 @@ class Events:
         """Ids of the control frames that are not acknowledged yet."""
         self._last_id = 0
 
+    @property
+    def backlog(self) -> int:
+        """Events that have arrived and were not taken yet."""
+        return self._receive.statistics().current_buffer_used
+
     def __aiter__(self) -> AsyncIterator[StreamEvent]:
         return self
 

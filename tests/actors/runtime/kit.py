@@ -7,8 +7,10 @@ from typing import Any
 
 import trio
 
+from actors.runtime.pulse import Watch
 from actors.runtime.specs import ChildSpec, Event, GaveUp, Restart, SupervisorSpec
 from actors.runtime.supervision import Supervisor
+from actors.tree import LOOK_S
 
 Started = Callable[[], None]
 Life = Callable[[Started], Awaitable[None]]
@@ -146,3 +148,13 @@ class Stage:
 def gave_up(error: BaseException | None) -> GaveUp:
     assert isinstance(error, GaveUp), repr(error)
     return error
+
+
+async def noticed(watch: Watch, within_s: float) -> float | None:
+    """Look ten times a second, for so long: after how many seconds somebody stalled; None when nobody did."""
+    began = trio.current_time()
+    while trio.current_time() < began + within_s:
+        await trio.sleep(LOOK_S)
+        if list(watch.stalled(trio.current_time(), lambda name: True)):
+            return round(trio.current_time() - began, 3)
+    return None
