@@ -32,7 +32,7 @@ def plan_denial(plan: SizingPlan, held: Held, rules: VenueRules, settings: Setti
         return Denial("MAX_GROSS", f"both legs at their limits are {_usd(gross)} USD, limits.max_gross = {_usd(settings.limits.max_gross)} USD")
     needs, has = margin_needed(plan, rules, settings), held.initial_health
     if has < needs:
-        return Denial("MARGIN", _short_of_margin(needs, has, settings))
+        return Denial("MARGIN", short_of_margin(needs, has, settings))
     return _near_liquidation(plan, held, rules, settings)
 
 
@@ -68,7 +68,7 @@ def _near_liquidation(plan: SizingPlan, held: Held, rules: VenueRules, settings:
     return Denial("LIQUIDATION_NEAR", f"{words}: deposit more, or use a smaller --target")
 
 
-def _short_of_margin(needs: Quote, has: Quote, settings: Settings) -> str:
+def short_of_margin(needs: Quote, has: Quote, settings: Settings) -> str:
     """What is missing, and the two cures."""
     affordable = Quote(max(0, settings.target * has // needs))
     deposit = -(-(needs - has) // ONE)

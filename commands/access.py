@@ -12,7 +12,7 @@ from typing import Literal
 import msgspec
 
 from commands.keys import read_key
-from commands.words import ConfigError, Refusal
+from commands.words import PLAY_MONEY, ConfigError, Refusal
 from messages.settings import Settings
 from venue.nado.networks import NETWORKS, Network
 from venue.nado.signing import Signer, subaccount_hex
@@ -37,7 +37,17 @@ class Access(msgspec.Struct, frozen=True):
     owner: str
     sender: str
     """bytes32 of the subaccount."""
-    signer: Signer
+    signer: Signer | None
+    """None for whoever only looks."""
+
+    @property
+    def money(self) -> str:
+        """Whose money it is: what every screen says first."""
+        if not self.live:
+            return PLAY_MONEY
+        if self.network is None:
+            return f"REHEARSAL of {self.name}, play money"
+        return "MAINNET, real money" if self.name == "mainnet" else f"{self.name.upper()}, test money"
 
     @property
     def exchange(self) -> Literal["Nado", "Nado-simulated"]:
@@ -49,24 +59,29 @@ class Access(msgspec.Struct, frozen=True):
         return f"{self.gateway} {self.sender}" if self.gateway else f"child of {logs.resolve()}"
 
 
+def place(settings: Settings, url: str | None) -> Access:
+    """The configured venue and subaccount, for looking: no key is read, none is needed. Raises `ConfigError` for a missing owner."""
+    venue = settings.venue
+    if venue.name == "simulated":
+        return Access(SIMULATED, False, url or "", None, None, THROWAWAY_ADDRESS, subaccount_hex(THROWAWAY_ADDRESS, venue.subaccount), None)
+    owner = owner_of(settings)
+    network = None if url else NETWORKS[venue.name]
+    gateway, archive = (network.gateway, network.archive) if network else (url or "", None)
+    return Access(venue.name, True, gateway, archive, network, owner, subaccount_hex(owner, venue.subaccount), None)
+
+
 def access(settings: Settings, url: str | None, environment: Mapping[str, str], passphrase: Callable[[str], str]) -> Access:
-    """Who we are at the configured venue. Reads the key, for live venues only.
+    """The configured venue and subaccount, and the signer. Reads the key, for live venues only: what is simulated signs with the published one.
 
     `passphrase(path)` asks a person for that of a keystore. Raises `ConfigError` for a missing owner or a key that cannot be read, `Refusal` for the
     key that everybody knows.
     """
-    venue = settings.venue
-    if venue.name == "simulated":
-        sender = subaccount_hex(THROWAWAY_ADDRESS, venue.subaccount)
-        return Access(SIMULATED, False, url or "", None, None, THROWAWAY_ADDRESS, sender, Signer(THROWAWAY_KEY))
-    owner = owner_of(settings)
-    signer = read_key(venue.key, environment, passphrase)
-    if signer.address == THROWAWAY_ADDRESS:
+    here = place(settings, url)
+    signer = read_key(settings.venue.key, environment, passphrase) if here.live else Signer(THROWAWAY_KEY)
+    if here.live and signer.address == THROWAWAY_ADDRESS:
         message = "this is the key published in the exchange's own examples: whoever sends it money gives it away"
         raise Refusal("PUBLIC_KEY", "venue.key", message, "use a key of your own", "no order was sent")
-    network = None if url else NETWORKS[venue.name]
-    gateway, archive = (network.gateway, network.archive) if network else (url or "", None)
-    return Access(venue.name, True, gateway, archive, network, owner, subaccount_hex(owner, venue.subaccount), signer)
+    return msgspec.structs.replace(here, signer=signer)
 
 
 def owner_of(settings: Settings) -> str:

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from commands import config
-from commands.options import SEED, RunOptions, faults_of, live_later, market_of, pair_of, seed_of, url_of
+from commands.options import SEED, RunOptions, faults_of, loss_of, market_of, not_staged, pair_of, seed_of, url_of
 from commands.run_json import failure_json, json_line
 from commands.words import COMMAND, DONE, ConfigError, Problem, did_you_mean, per_leg, say, stopped_code
 from messages.settings import Settings
@@ -33,7 +33,7 @@ SHORTHANDS = {
     "--hold": ("hold", "'N s'", "how long a pair is held; also ms, min, h"),
     "--direction": ("direction", "WAY", "alternate, long-eth or long-sol"),
     "--when-unbalanced": ("when_unbalanced", "WHAT", "skip, 'accept 0.5 %%' or 'raise 1.2x'"),
-    "--venue": ("venue.name", "NAME", "simulated; testnet and mainnet come later"),
+    "--venue": ("venue.name", "NAME", "simulated, testnet or mainnet"),
     "--logs": ("files.logs", "DIR", "ledger, CSV files and evenkeel.log"),
 }
 """Flag -> configuration key, what to type, and help. `--set` reaches every other key."""
@@ -129,11 +129,13 @@ def _run(argv: list[str], *, demo: bool) -> int:
         typed.json,
         typed.quiet,
         demo,
+        loss_of(typed.accept_loss),
     )
     if typed.print_config:
         return _told(config.printed(loaded), argv)
+    not_staged(options.settings.venue.name, options.faults, demo=demo)
     if options.settings.venue.name != "simulated":
-        raise live_later("venue.name", f"this release does not trade on {options.settings.venue.name}")
+        config.must_be_written(loaded, config.LIVE_RUN, f"{options.settings.venue.name} is traded on no default")
     from commands.run import main as run
 
     return run(options)
@@ -154,6 +156,7 @@ def run_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", default=str(SEED), metavar="N", help=f"what the simulated market starts from, {SEED}")
     parser.add_argument("--faults", metavar="WHICH", help="none, demo (two staged accidents) or a file")
     parser.add_argument("--url", metavar="URL", help="a running simulate, instead of an own one")
+    parser.add_argument("--accept-loss", metavar="'N USD'", help="mainnet: at least the worst case that is printed")
     parser.add_argument("--json", action="store_true", help="the last line of stdout is one JSON object")
     parser.add_argument("--quiet", action="store_true", help="no screen, only the summary")
     parser.add_argument("--print-config", action="store_true", help="show every value and where it came from")

@@ -9,7 +9,7 @@ line or variable it came from, and the text to write instead.
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +95,18 @@ def load(file: Path | None, environment: Mapping[str, str], overrides: Mapping[s
     for key, saying, instead in complaints(settings):
         raise ConfigError("OUT_OF_RANGE", key, f"{key}: {saying}", _write_instead(key, instead))
     return Loaded(settings, origins)
+
+
+LIVE_RUN = ("target", "cycles", "hold", "limits.max_daily_loss", "venue.subaccount", "venue.owner")
+"""What a run with real money needs to be told: no number that was chosen for the demo ever trades it."""
+
+
+def must_be_written(loaded: Loaded, keys: Sequence[str], because: str) -> None:
+    """Raises `ConfigError` naming all of `keys` that nobody wrote, in a file, a variable or a flag."""
+    missing = [key for key in keys if loaded.origins[key].startswith("default") or written(loaded.settings, key) == ""]
+    if missing:
+        cure = _write_instead(missing[0], None) + (f", and so on for {', '.join(missing[1:])}" if len(missing) > 1 else "")
+        raise ConfigError("NOT_WRITTEN", missing[0], f"{', '.join(missing)}: not written down, and {because}", cure)
 
 
 # -- sources -----------------------------------------------------------------------------------------------------------------------------------

@@ -61,7 +61,7 @@ def _notable(events: Sequence[Event]) -> list[Event]:
 
 def mode(view: RunView) -> str:
     """Whose money it is."""
-    return "SIMULATED, play money" if view.venue == "simulated" else f"{view.venue.upper()}, real money"
+    return view.whose
 
 
 def _title(view: RunView, now_ms: int) -> str:

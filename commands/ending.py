@@ -100,8 +100,10 @@ def _not_flat(report: Report) -> Problem:
 
 def closing_line(settings: Settings, url: str | None) -> str:
     """What to type when something stays open."""
-    if url:
-        return f"{COMMAND} run --url {url} --logs {settings.files.logs} closes it"
+    venue = "" if settings.venue.name == "simulated" else f" --venue {settings.venue.name}"
+    if url or venue:
+        there = f"{venue} --url {url}" if url else venue
+        return f"{COMMAND} run{there} --logs {settings.files.logs}{' and the same configuration' if venue else ''} closes it"
     return "the simulated venue ended with this run: no real money was in it"
 
 

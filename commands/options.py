@@ -7,8 +7,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from commands.words import ConfigError, Refusal, did_you_mean
+from commands.units_text import BadText, Usd
+from commands.words import COMMAND, ConfigError, did_you_mean
 from messages.settings import Settings
+from messages.units import Quote
 
 SEED = 7
 """Everybody's first run is the same run."""
@@ -30,6 +32,8 @@ class RunOptions(msgspec.Struct, frozen=True):
     quiet: bool
     demo: bool
     """Typed without a command: accidents are staged."""
+    accept_loss: Quote | None = None
+    """What somebody says that the run may lose at worst; mainnet asks for it."""
 
 
 def seed_of(text: str) -> int:
@@ -62,14 +66,15 @@ def faults_of(text: str) -> str:
 
 
 def url_of(text: str | None) -> str | None:
-    """A simulated venue on this machine. Raises `ConfigError`, and `Refusal` for any other machine: that would be live trading."""
+    """A simulated venue on this machine. Raises `ConfigError`, also for any other machine: a key is never used at an address that was typed."""
     if text is None:
         return None
     host = _host(text)
     if host is None:
         raise ConfigError("BAD_VALUE", "--url", f'--url: "{text}" is not a base URL', "type --url http://127.0.0.1:PORT, as simulate prints it")
     if host not in {"127.0.0.1", "localhost", "::1"}:
-        raise live_later("--url", f"--url: {host} is not this machine")
+        cure = "type --venue testnet or --venue mainnet for the exchange's own addresses"
+        raise ConfigError("NOT_LOOPBACK", "--url", f"--url: {host} is not this machine; it is for a simulated venue", cure)
     return text.rstrip("/")
 
 
@@ -82,9 +87,27 @@ def _host(text: str) -> str | None:
     return parts.hostname if known else None
 
 
-def live_later(key: str, message: str) -> Refusal:
-    """The refusal of everything that is not play money."""
-    return Refusal("LIVE_LATER", key, message, "live trading comes with a later release: type --venue simulated", "no order was sent")
+def loss_of(text: str | None) -> Quote | None:
+    """The loss that is accepted. Raises `ConfigError`."""
+    if text is None:
+        return None
+    try:
+        loss: Quote = Usd.read(text)
+    except BadText as bad:
+        raise ConfigError(bad.code, "--accept-loss", f"--accept-loss: {bad.saying}", 'type --accept-loss "75 USD"') from None
+    return loss
+
+
+def not_staged(venue: str, faults: str, *, demo: bool) -> None:
+    """Raises `ConfigError` where accidents would be staged with real money: the demo and `--faults` are for the simulated venue."""
+    if venue == "simulated":
+        return
+    if demo:
+        message = f"venue.name: the demo is always simulated, and {venue} is configured"
+        raise ConfigError("DEMO_IS_SIMULATED", "venue.name", message, f"type {COMMAND} run to trade there, or --venue simulated")
+    if faults != "none":
+        message = f"--faults: accidents are staged at a simulated venue only, not on {venue}"
+        raise ConfigError("LIVE_FAULTS", "--faults", message, "leave --faults out")
 
 
 def pair_of(text: str) -> Sequence[str]:

@@ -3,26 +3,25 @@
 import os
 import shutil
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from functools import partial
 from pathlib import Path
 
 import msgspec
 import trio
 
-from actors.ledger import Fold, OtherIdentity, Store
+from actors.ledger import Fold, Store
 from actors.runtime.clock import WallClock, stopwatch_ns
 from actors.runtime.mailbox import Latest
 from actors.runtime.observe import Observe
-from actors.runtime.specs import told
-from actors.runtime.state import AlreadyRunning
 from actors.tree import World
+from commands import refusals
 from commands.access import Access, access
-from commands.child import ChildFailed
 from commands.ending import Report, closing_line, code_of
 from commands.keys import ask_passphrase
 from commands.last_resort import LastResort
-from commands.logfile import log_observer
+from commands.logfile import LogFile, log_observer
 from commands.options import RunOptions
 from commands.run_json import json_line, run_json
 from commands.screen import fits_a_screen, run_screen
@@ -31,8 +30,8 @@ from commands.staging import Staging
 from commands.stopping import StoppedAtStart, Stops, open_by_ledger
 from commands.summary import text
 from commands.view import RunView
-from commands.words import COMMAND, Refusal, grouped, say
-from commands.world import SlowDisk, Wanted, world
+from commands.words import COMMAND, grouped, say
+from commands.world import Wanted, world
 from messages.execution import AccountSnapshot
 from messages.lifecycle import Halted, Held, Note, Staged, Totals
 from messages.market import PairQuote
@@ -43,6 +42,8 @@ from venue.escape import escape
 from venue.protocol import VenueError
 
 SKIPS_KEPT = 1_000
+EARLY_KEPT = 100
+"""Messages said before the log is open: only who holds the lock may write to it."""
 WATCH_S = 0.1
 COUNT_EVERY_S = 3.0
 """How often a stop says how long it may still take."""
@@ -63,6 +64,20 @@ class Recorder:
         self.staged: list[Staged] = []
         self.skips: list[Skipped] = []
         self.watchers: list[Observe] = []
+        self._early: list[msgspec.Struct] | None = []
+
+    @contextmanager
+    def logging_to(self, log: LogFile) -> Iterator[None]:
+        """Everything is written to `log`, and what was said before there was one comes first. Closed at the end: what is said later is not written."""
+        early, self._early = self._early, None
+        for message in early or ():
+            log(message)
+        self.watchers.append(log)
+        try:
+            yield
+        finally:
+            self.watchers.remove(log)
+            log.close()
 
     def observe(self, message: msgspec.Struct) -> None:
         """One message that somebody said."""
@@ -70,6 +85,8 @@ class Recorder:
             self.staged.append(message)
         elif isinstance(message, Skipped) and len(self.skips) < SKIPS_KEPT:
             self.skips.append(message)
+        if self._early is not None and len(self._early) < EARLY_KEPT:
+            self._early.append(message)
         for watch in self.watchers:
             watch(message)
 
@@ -91,7 +108,7 @@ async def _run(options: RunOptions, here: Access, last: LastResort, stops: Stops
     recorder = Recorder()
     settings = options.settings
     clock = WallClock()
-    view = RunView(settings, options.seed, lambda: clock.utc_ns() // 1_000_000, venue=settings.venue.name, demo=options.demo)
+    view = RunView(settings, options.seed, lambda: clock.utc_ns() // 1_000_000, whose=here.money, demo=options.demo)
     recorder.watchers.append(view.observe)
     report = None
     try:
@@ -101,8 +118,8 @@ async def _run(options: RunOptions, here: Access, last: LastResort, stops: Stops
                 nursery.start_soon(_shown, options, view)
             report = await _in_world(options, here, recorder, view, last, stops, began_ns)
             nursery.cancel_scope.cancel()
-    except* (AlreadyRunning, OtherIdentity, ChildFailed, SlowDisk, VenueError) as group:
-        raise _refusal(group) from group
+    except* refusals.KNOWN as group:
+        raise refusals.refusal(group, here) from group
     if report is None:
         raise StoppedAtStart(stops.first, open_by_ledger(Path(settings.files.logs) / "ledger.sqlite"), closing_line(settings, options.url))
     last.hurry(LEAVE_S)
@@ -119,13 +136,12 @@ async def _shown(options: RunOptions, view: RunView) -> None:
 async def _in_world(options: RunOptions, here: Access, recorder: Recorder, view: RunView, last: LastResort, stops: Stops, began_ns: int) -> Report:
     settings = options.settings
     recorder.watchers.append(partial(_arm, last, options))
-    wanted = Wanted(here, options.seed, options.market, options.faults)
+    wanted = Wanted(here, options.seed, options.market, options.faults, options.accept_loss)
     recorder.observe(Note(WallClock().utc_ns(), "info", "run", _whose_money(options, here)))
     async with world(settings, wanted, recorder.observe) as known:
         log = Path(settings.files.logs) / "evenkeel.log"
         written = log_observer(log, known.clock, log_size=settings.files.log_size, log_keep=settings.files.log_keep)
-        with closing(written):
-            recorder.watchers.append(written)
+        with recorder.logging_to(written):
             machine = Machine(known)
             if options.faults == "demo":
                 recorder.watchers.append(Staging(machine.tree.supervisor.kill, known.clock.now_ms, recorder.observe).watch)
@@ -139,10 +155,9 @@ async def _in_world(options: RunOptions, here: Access, recorder: Recorder, view:
 
 def _whose_money(options: RunOptions, here: Access) -> str:
     """The first line: play money or real money, and whose."""
-    if not here.live:
-        return f"SIMULATED, play money, no key, no network · seed {options.seed}"
-    money = f"{here.name.upper()}, real money" if here.network else f"REHEARSAL of {here.name}, play money"
-    return f'{money} · owner {here.owner} · subaccount "{options.settings.venue.subaccount}" · signer {here.signer.address}'
+    if here.signer is None or not here.live:
+        return f"{here.money}, no key, no network · seed {options.seed}"
+    return f'{here.money} · owner {here.owner} · subaccount "{options.settings.venue.subaccount}" · signer {here.signer.address}'
 
 
 def _arm(last: LastResort, options: RunOptions, message: msgspec.Struct) -> None:
@@ -297,18 +312,3 @@ def _totals(known: World) -> Totals | None:
         for _, at_ns, message in store.events():
             fold.apply(message, at_ns)
         return fold.totals()
-
-
-def _refusal(group: BaseExceptionGroup[Exception]) -> Refusal:
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    if isinstance(error, AlreadyRunning):
-        return Refusal("ALREADY_RUNNING", None, str(error), f"{COMMAND} run --logs DIR with another directory, or stop that one", "it was left alone")
-    if isinstance(error, OtherIdentity):
-        return Refusal("OTHER_LEDGER", "files.logs", str(error), "use another --logs DIR for this venue", "nothing was started")
-    if isinstance(error, ChildFailed):
-        return Refusal("VENUE_NOT_STARTED", None, f"the simulated venue did not start: {error}", "read logs/venue.log", "nothing was started")
-    if isinstance(error, SlowDisk):
-        return Refusal("SLOW_DISK", "ready_deadline", str(error), "use a quicker disk for --logs, or raise ready_deadline", "nothing was started")
-    return Refusal("VENUE_UNREACHABLE", None, told(error), "check --url, or leave it out to start an own venue", "nothing was started")

@@ -22,7 +22,7 @@ from commands.view_words import (
     plan_words,
     restarted_words,
 )
-from commands.words import percent, span
+from commands.words import PLAY_MONEY, percent, span
 from messages.execution import Fill, LegFill, Outcome, PlanClosed
 from messages.lifecycle import Alarm, CycleEnded, Denied, Halted, Held, Hop, Note, Restarted, Staged, Stopping
 from messages.market import PairQuote
@@ -41,10 +41,10 @@ ACTORS = ("market_data", "account", "sizing", "eth_leg", "sol_leg", "ledger")
 class RunView:
     """The fold. `now_ms` gives venue time: some messages carry none."""
 
-    def __init__(self, settings: Settings, seed: int, now_ms: Callable[[], int], *, venue: str = "simulated", demo: bool = False) -> None:
+    def __init__(self, settings: Settings, seed: int, now_ms: Callable[[], int], *, whose: str = PLAY_MONEY, demo: bool = False) -> None:
         self.settings = settings
         self.seed = seed
-        self.venue = venue
+        self.whose = whose
         self.demo = demo
         self._now_ms = now_ms
         self.started_ms = Ms(now_ms())

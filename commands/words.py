@@ -21,6 +21,8 @@ DONE, INTERNAL, USAGE, REFUSED, OPEN, HALTED = 0, 1, 2, 3, 4, 70
 """Exit codes (`docs/running.md`); a signal that ended flat is 130 (SIGINT) or 143 (SIGTERM, SIGHUP)."""
 
 COMMAND = "python supervisor.py"
+PLAY_MONEY = "SIMULATED, play money"
+"""What every screen says first where no money is in it."""
 
 
 def stopped_code(signal: int) -> int:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -17,14 +17,19 @@ from actors.runtime.observe import Observe
 from actors.runtime.state import RunState, state_directory
 from actors.tree import World
 from commands.access import Access
+from commands.checks.known import Known
 from commands.child import simulated_nado
+from commands.preflight import preflight
 from messages.lifecycle import Note, Opened
 from messages.settings import Settings
-from messages.units import Rate
+from messages.units import Quote, Rate
 from venue.nado.client import NadoVenue
 from venue.nado.http import HttpReads
-from venue.nado.socket import TcpDialer
+from venue.nado.socket import Dialer, TcpDialer
 from venue.protocol import VenueRules
+
+if TYPE_CHECKING:
+    import httpx
 
 SCHEMA = "evenkeel.ledger/1"
 COMMITS = 20
@@ -42,13 +47,15 @@ class Wanted(msgspec.Struct, frozen=True):
     seed: int
     market: str
     faults: str
+    accept_loss: Quote | None = None
 
 
 @asynccontextmanager
 async def world(settings: Settings, wanted: Wanted, observe: Observe) -> AsyncIterator[World]:
     """Everything a machine needs, torn down in reverse order; our own venue last.
 
-    Raises `AlreadyRunning`, `OtherIdentity`, `ChildFailed`, `SlowDisk`, `VenueError`.
+    Raises `AlreadyRunning`, `OtherIdentity`, `ChildFailed`, `SlowDisk`, `VenueError`; where the rules of live trading hold, `Problem` for
+    whatever must be true before the first order and is not.
     """
     logs = Path(settings.files.logs)
     logs.mkdir(parents=True, exist_ok=True)
@@ -60,33 +67,37 @@ async def world(settings: Settings, wanted: Wanted, observe: Observe) -> AsyncIt
             if own_venue:
                 url = await stack.enter_async_context(simulated_nado(wanted.seed, wanted.market, wanted.faults, logs / "venue.log"))
                 here = msgspec.structs.replace(here, gateway=url)
-            known = await stack.enter_async_context(connected(settings, here, wanted.seed, observe))
+            known = await stack.enter_async_context(connected(settings, here, wanted.seed, observe, TcpDialer()))
             observe(Note(known.clock.utc_ns(), "info", "run", f"{_place(here)} · {rules_read(known.rules)}"))
+            if here.live:
+                await preflight(known, wanted.accept_loss, observe)
             yield _prepared(settings, wanted, known, state, observe, own_venue=own_venue)
     finally:
         state.close()
 
 
-class Connected(msgspec.Struct, frozen=True):
-    """A venue that has answered: its rules are read and its clock is measured."""
-
-    access: Access
-    venue: NadoVenue
-    rules: VenueRules
-    clock: VenueClock
-
-
 @asynccontextmanager
-async def connected(settings: Settings, here: Access, seed: int, observe: Observe) -> AsyncIterator[Connected]:
-    """The venue at `here.gateway`, for as long as the context is open. Raises `VenueError`."""
+async def connected(
+    settings: Settings, here: Access, seed: int, observe: Observe, dialer: Dialer, transport: "httpx.AsyncBaseTransport | None" = None
+) -> AsyncIterator[Known]:
+    """The venue at `here.gateway`, for as long as the context is open: its rules are read and its clock is measured. Raises `VenueError`."""
     clock = VenueClock(WallClock())
-    async with HttpReads(here.gateway, here.sender, name=here.name, archive_url=here.archive) as reads:
+    async with HttpReads(here.gateway, here.sender, name=here.name, archive_url=here.archive, transport=transport) as reads:
         rules = await reads.rules()
-    async with NadoVenue(
-        here.gateway, rules, here.sender, here.signer, clock, TcpDialer(), archive_url=here.archive, seed=seed, observe=observe
-    ) as venue:
-        await measure_clock(venue, clock)
-        yield Connected(here, venue, rules, clock)
+        async with NadoVenue(
+            here.gateway,
+            rules,
+            here.sender,
+            here.signer,
+            clock,
+            dialer,
+            archive_url=here.archive,
+            http_transport=transport,
+            seed=seed,
+            observe=observe,
+        ) as venue:
+            await measure_clock(venue, clock)
+            yield Known(settings, here, venue, reads, dialer, rules, clock)
 
 
 def _place(here: Access) -> str:
@@ -103,7 +114,7 @@ def rules_read(rules: VenueRules) -> str:
     return f"rules read: {lots}, min {eth.min_notional.text()}, taker {taker} bp"
 
 
-def _prepared(settings: Settings, wanted: Wanted, known: Connected, state: RunState, observe: Observe, *, own_venue: bool) -> World:
+def _prepared(settings: Settings, wanted: Wanted, known: Known, state: RunState, observe: Observe, *, own_venue: bool) -> World:
     """The ledger's identity, room for it, and a disk that is quick enough."""
     rules, clock = known.rules, known.clock
     state.belongs_to(rules.venue)

@@ -114,11 +114,14 @@ WRONG = [
     (["run", "--faults", "demoo"], 2, "did you mean demo?"),
     (["run", "--url", "127.0.0.1:80"], 2, "is not a base URL"),
     (["run", "--url", "http://127.0.0.1:port"], 2, "is not a base URL"),
-    (["run", "--url", "https://gateway.prod.nado.xyz:443"], 3, "is not this machine · no order was sent"),
+    (["run", "--url", "https://gateway.prod.nado.xyz:443"], 2, "is not this machine; it is for a simulated venue"),
     (["run", "--venue", "foo"], 2, 'venue.name: "foo" is none of simulated, testnet, mainnet'),
     (["run", "--venue", "TESTNET"], 2, "venue.name"),
-    (["run", "--venue", "testnet"], 3, "this release does not trade on testnet · no order was sent · live trading comes with a later release"),
-    (["run", "--venue", "mainnet"], 3, "mainnet"),
+    (["run", "--venue", "testnet", "--hold", "1 s"], 2, "target, cycles, limits.max_daily_loss, venue.subaccount, venue.owner: not written down"),
+    (["run", "--venue", "mainnet", "--accept-loss", "75 USD"], 2, "mainnet is traded on no default"),
+    (["run", "--venue", "mainnet", "--accept-loss", "75"], 2, '--accept-loss: "75" has no unit · nothing was started · type --accept-loss "75 USD"'),
+    (["run", "--venue", "testnet", "--faults", "demo"], 2, "--faults: accidents are staged at a simulated venue only, not on testnet"),
+    (["--venue", "testnet"], 2, "venue.name: the demo is always simulated, and testnet is configured"),
 ]
 
 

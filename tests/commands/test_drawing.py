@@ -109,7 +109,7 @@ def test_the_bar_is_full_when_all_cycles_are_done() -> None:
 
 
 def test_real_money_is_called_real_money() -> None:
-    view = RunView(Settings(), 7, lambda: START_MS, venue="mainnet")
+    view = RunView(Settings(), 7, lambda: START_MS, whose="MAINNET, real money")
     assert "MAINNET, real money" in draw(view, START_MS)[0]
 
 

@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
 import trio
 
 from messages.execution import AccountSnapshot, Fill
@@ -17,6 +18,7 @@ from messages.units import Ms
 from venue.nado import queries
 from venue.nado.codec import MOMENT_LIMIT, RATE_LIMITED, CancelledOrders, Whole, payload, read, write
 from venue.nado.counts import Tally
+from venue.nado.reasons import reason
 from venue.nado.tls import trusted
 from venue.nado.weights import Weights, archive_weight, query_weight
 from venue.protocol import ArchivedOrder, Malformed, OutOfRange, Refused, Unreachable, VenueRules
@@ -169,6 +171,15 @@ class HttpReads:
                 self._weights.limited_executes()
             raise
 
+    async def ask(self, question: dict[str, object], kind: type[T]) -> T:
+        """The answer to any other query, for what only a command wants to know."""
+        return await self._query(question, kind)
+
+    async def submit(self, frame: str) -> None:
+        """Send an execute whose answer carries nothing but yes. Raises `Refused` with the venue's code."""
+        text, _ = await self._fetch("POST", f"{self._gateway}/execute", frame)
+        payload(text, msgspec.Raw)
+
     async def _find_products(self) -> tuple[int, int]:
         symbols = await self._symbols()
         found = int(queries.symbol_of(queries.ETH, symbols).product_id), int(queries.symbol_of(queries.SOL, symbols).product_id)
@@ -249,7 +260,7 @@ class HttpReads:
             async with self._client.stream(method, url, content=body, headers=headers) as response:
                 return response.status_code, await self._body(response), response.headers.get(INSTANCE_HEADER, "")
         except httpx.RequestError as error:
-            raise Unreachable(f"{url}: {error or type(error).__name__}") from None
+            raise Unreachable(f"{url}: {reason(error)}") from None
 
     async def _body(self, response: "httpx.Response") -> bytes:
         """The whole body, inflated here and not by httpx: a small answer that inflates without end must cost no more than the limit.

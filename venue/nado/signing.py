@@ -12,14 +12,16 @@ milliseconds per order, which is why it does not sign here itself.
 Nothing is truncated, padded or rounded to fit: a value outside its field's type is a `ValueError` that names the field.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
-from typing import NoReturn, Self
+from typing import NoReturn, Self, TypeVar
 
 from coincurve import PrivateKey, PublicKey
 from Crypto.Hash import keccak
 
 from venue.protocol import Order
+
+T = TypeVar("T")
 
 _RANGES = {
     "int128": (-(2**127), 2**127 - 1),
@@ -209,6 +211,10 @@ class Signer:
         """0x-hex of r || s || v with v 27 or 28. Deterministic (RFC 6979, low s). Raises `ValueError` unless `digest` has 32 bytes."""
         signature = self._key.sign_recoverable(digest, hasher=None)
         return f"0x{signature[:64].hex()}{27 + signature[64]:02x}"
+
+    def lend(self, to: Callable[[bytes], T]) -> T:
+        """What `to` makes of the key itself. For nado-protocol's own account object, when it is asked whether it agrees with us; for nobody else."""
+        return to(self._key.secret)
 
     def __repr__(self) -> str:
         return f"Signer({self._address})"

@@ -22,6 +22,7 @@ from wsproto.events import AcceptConnection, Event, Request
 from wsproto.extensions import PerMessageDeflate
 from wsproto.utilities import ProtocolError
 
+from venue.nado.reasons import reason
 from venue.nado.tls import trusted
 from venue.protocol import Unreachable
 
@@ -63,8 +64,10 @@ class TcpDialer:
         stream = await trio.open_ssl_over_tcp_stream(host, port, ssl_context=trusted(), https_compatible=True)
         try:
             await stream.do_handshake()
-        except trio.BrokenResourceError as error:
-            raise OSError(f"TLS: {error.__cause__ or 'the connection was lost'}") from error
+        except BaseException:
+            with trio.CancelScope(shield=True):
+                await trio.aclose_forcefully(stream)
+            raise
         return stream
 
 
@@ -240,7 +243,7 @@ async def _dial(dialer: Dialer, host: str, port: int, *, tls: bool, url: str, de
         try:
             return await dialer.dial(host, port, tls=tls)
         except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            raise Unreachable(f"{url}: {error or type(error).__name__}") from None
+            raise Unreachable(f"{url}: {reason(error)}") from None
     raise Unreachable(f"{url}: no connection in time")
 
 

@@ -1,0 +1,133 @@
+"""Checks of the account: the key, the subaccount, what is in it, and whether the SDK would sign what we sign."""
+
+from contextlib import closing
+from functools import partial
+
+import trio
+
+from actors.ledger import Fold, LedgerError, Store
+from actors.limits import FEES, short_of_margin
+from commands.checks.finding import Finding, fail, ok, short, warn
+from commands.checks.known import Known
+from commands.words import COMMAND, grouped
+from messages.units import ONE, Base, Quote, Rate
+from venue.nado.agreement import Disagreement, agree
+from venue.nado.linked import linked_signer
+from venue.protocol import ProductRules
+
+SDK_PATIENCE_S = 60.0
+"""How long importing and asking nado-protocol may take; 3 s on an idle machine."""
+
+
+async def key(known: Known) -> Finding:
+    """May our key sign for this subaccount?"""
+    here, name = known.access, known.settings.venue.subaccount
+    if here.signer is None:
+        return fail("key", f"no key was read from {known.settings.venue.key}", "see the line above", "NO_KEY")
+    ours = here.signer.address
+    linked = await linked_signer(known.reads, here.sender)
+    if ours == linked:
+        return ok(
+            "key", f'{ours} is the linked signer of "{name}": it can trade, move funds between the owner\'s subaccounts and withdraw to the owner'
+        )
+    if ours == here.owner:
+        found = f"{ours} is the owner's own key: it can do everything, and there is no way to take that back"
+        return warn("key", found, f"{COMMAND} link-signer --new FILE makes one that can be revoked", "OWNER_KEY") if here.live else ok("key", ours)
+    there = f'the linked signer of "{name}" ({short(linked)})' if linked else f'a linked signer of "{name}" (there is none)'
+    message = f"key belongs to {short(ours)}, which is neither owner {short(here.owner)} nor {there}"
+    return fail("key", message, f"check {known.settings.venue.key.removeprefix('env:')} or run link-signer", "WRONG_KEY")
+
+
+async def sdk(known: Known) -> Finding:
+    """Does nado-protocol sign what we sign, with this key, on this chain? In a worker thread: it blocks for seconds."""
+    here = known.access
+    if here.signer is None:
+        return fail("sdk", "not asked: there is no key", "see the check key", "NO_KEY")
+    with trio.move_on_after(SDK_PATIENCE_S):
+        try:
+            asked = partial(agree, here.signer, known.rules, here.sender, known.clock.now_ms())
+            count = await trio.to_thread.run_sync(asked, abandon_on_cancel=True)
+        except Disagreement as error:
+            cure = "pip install -c constraints.txt -e . restores the versions that were tested"
+            return fail("sdk", str(error), cure, "SDK_DISAGREES", "nothing was signed for the venue")
+        return ok("sdk", f"nado-protocol signs {count} of {count} messages byte for byte as we do, with this key on chain {known.rules.chain_id}")
+    return fail("sdk", f"nado-protocol did not answer in {SDK_PATIENCE_S:g} s", "use a machine that is less busy", "SDK_DISAGREES")
+
+
+async def subaccount(known: Known) -> Finding:
+    """Does it exist? It does from its first deposit on."""
+    name, owner = known.settings.venue.subaccount, short(known.access.owner)
+    account = await known.reads.account()
+    if account.exists:
+        return ok("subaccount", f'"{name}" of {owner}: {account.usdt0.decimal():.2f} USDT0, worth {account.value.decimal():.2f}')
+    message = f'subaccount "{name}" of {owner} does not exist on {known.access.name}'
+    return fail("subaccount", message, "deposit ≥ 5 USDT0 first", "NO_SUBACCOUNT", "no money there, no order sent")
+
+
+async def margin(known: Known) -> Finding:
+    """Does initial margin cover both legs of the target, four fees and `margin_buffer`? ETH and SOL do not net."""
+    has = (await known.reads.account()).initial_health
+    needs = margin_for(known)
+    if has < needs:
+        message = short_of_margin(needs, has, known.settings)
+        found, _, cure = message.partition(": ")
+        return fail("margin", found, cure, "MARGIN")
+    return ok("margin", f"{has.decimal():.2f} USDT0 free, a pair of {grouped(known.settings.target)} USD per leg takes {needs.decimal():.2f}")
+
+
+def margin_for(known: Known) -> Quote:
+    """USDT0 (x18) of initial health that a pair of the target takes at the worse side of each product, with four taker fees and the buffer."""
+    target, limits = known.settings.target, known.settings.limits
+    weights = sum(_margin_weight(product) + FEES // 2 * product.taker_fee for product in (known.rules.eth, known.rules.sol))
+    return Quote(target * weights // ONE * (ONE + limits.margin_buffer) // ONE)
+
+
+def _margin_weight(product: ProductRules) -> Rate:
+    return Rate(max(ONE - product.long_weight_initial, product.short_weight_initial - ONE))
+
+
+async def positions(known: Known) -> Finding:
+    """What is open on the two products, cross and isolated, against what our ledger explains; and whether anything else is."""
+    account, ours = await known.reads.account(), _ours(known)
+    names = {known.rules.eth.product_id: known.rules.eth.symbol, known.rules.sol.product_id: known.rules.sol.symbol}
+    for product, name in names.items():
+        held, explained = account.position(product).total, ours.get(product, Base(0))
+        if held != explained:
+            found = f"{name}: the venue holds {held.text()}, our ledger explains {explained.text()}"
+            cure = "close it yourself, or use a subaccount of its own; nothing of it is ever touched"
+            return fail("positions", found, cure, "FOREIGN_POSITION", "entering is blocked")
+    others = [
+        f"product {position.product_id}: {position.total.text()}"
+        for position in account.positions
+        if position.total and position.product_id not in names
+    ]
+    if others:
+        return warn(
+            "positions", f"other products are open and share the margin: {', '.join(others)}", "use a subaccount of its own", "OTHER_PRODUCTS"
+        )
+    pair = ", ".join(f"{names[product]} {amount.text()}" for product, amount in ours.items() if amount)
+    return ok("positions", f"ours, and closed on schedule by the next run: {pair}" if pair else "none")
+
+
+def _ours(known: Known) -> dict[int, Base]:
+    """What the fills in the ledger say is held, by product; nothing when there is no ledger of this subaccount."""
+    path = known.logs / "ledger.sqlite"
+    if not path.exists():
+        return {}
+    fold = Fold()
+    try:
+        with closing(Store.reading(path)) as store:
+            for _, at_ns, message in store.events():
+                fold.apply(message, at_ns)
+    except LedgerError:
+        return {}
+    return {product: Base(fold.position[leg]) for leg, product in fold.products.items()}
+
+
+async def orders(known: Known) -> Finding:
+    """A run of ours leaves no order resting, so whatever rests is somebody else's."""
+    resting = (await known.reads.account()).open_orders
+    if resting:
+        found = f"{len(resting)} orders rest on the two products, none of them is ours: {', '.join(short(digest) for digest in resting[:5])}"
+        return warn("orders", found, "cancel them, or use a subaccount of its own", "FOREIGN_ORDERS")
+    return ok("orders", "none rest")

@@ -1,0 +1,47 @@
+"""What one check found."""
+
+from typing import Literal
+
+import msgspec
+
+from commands.words import Refusal
+
+State = Literal["ok", "warn", "fail"]
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """One line of `doctor`. `fail` means that a live run refuses to start, or would not get far."""
+
+    check: str
+    state: State
+    found: str
+    cure: str = ""
+    """What to type or do; "" when all is well."""
+    code: str = ""
+    """A word for programs; "" when all is well."""
+    meaning: str = "no order was sent"
+    """What it means for the money."""
+
+    def refusal(self) -> Refusal:
+        """The refusal of a run that this finding stops."""
+        return Refusal(self.code, None, self.found, self.cure, self.meaning)
+
+
+def ok(check: str, found: str) -> Finding:
+    """All is well."""
+    return Finding(check, "ok", found)
+
+
+def warn(check: str, found: str, cure: str, code: str) -> Finding:
+    """Trading is possible, but somebody should look at this."""
+    return Finding(check, "warn", found, cure, code)
+
+
+def fail(check: str, found: str, cure: str, code: str, meaning: str = "no order was sent") -> Finding:
+    """Not ready."""
+    return Finding(check, "fail", found, cure, code, meaning)
+
+
+def short(hexadecimal: str) -> str:
+    """An address or a digest as a person recognises it: `0x12ab…`."""
+    return f"{hexadecimal[:6]}…"

@@ -1,0 +1,30 @@
+"""What the checks of the venue and of the account are given."""
+
+from pathlib import Path
+
+import msgspec
+
+from actors.runtime.clock import VenueClock
+from commands.access import Access
+from messages.settings import Settings
+from venue.nado.client import NadoVenue
+from venue.nado.http import HttpReads
+from venue.nado.socket import Dialer
+from venue.protocol import VenueRules
+
+
+class Known(msgspec.Struct, frozen=True):
+    """A venue that has answered: its rules are read and its clock is measured."""
+
+    settings: Settings
+    access: Access
+    venue: NadoVenue
+    reads: HttpReads
+    dialer: Dialer
+    rules: VenueRules
+    clock: VenueClock
+
+    @property
+    def logs(self) -> Path:
+        """Where the ledger is."""
+        return Path(self.settings.files.logs)

@@ -1,0 +1,133 @@
+"""Checks of the venue: is it there, is it the right one, does it trade, and does it keep time as we do?"""
+
+import trio
+
+from commands.checks.finding import Finding, fail, ok, warn
+from commands.checks.known import Known
+from commands.words import clock_time, grouped
+from messages.units import ONE, Quote, Rate
+from venue.nado.linked import fee_tier
+from venue.nado.socket import open_socket
+
+CLOCK_READINGS = 5
+EXIT_ROOM = Rate(ONE * 105 // 100)
+"""A leg must be this far above the venue's minimum, so that a small fall does not make its exit unsendable (sizing)."""
+
+
+async def clock(known: Known) -> Finding:
+    """Our clock against `/v1/time`: the quickest of some readings, which is the most exact one, is taken into use."""
+    readings = [await _reading(known) for _ in range(CLOCK_READINGS)]
+    asked_ns, venue_ms, answered_ns = min(readings, key=lambda reading: reading[2] - reading[0])
+    known.clock.measured(asked_ns, venue_ms, answered_ns)
+    off_ms, round_trip_ms = known.clock.offset_ms, (answered_ns - asked_ns) // 1_000_000
+    settings = known.settings
+    found = f"this machine is {abs(off_ms)} ms {'behind' if off_ms > 0 else 'ahead of'} the venue, round trip {round_trip_ms} ms"
+    if abs(off_ms) > settings.max_clock_skew:
+        cure = "set this machine's clock (NTP: timedatectl set-ntp true), or raise max_clock_skew"
+        return fail("clock", f"{found}, limit {settings.max_clock_skew} ms", cure, "CLOCK_SKEW")
+    if 4 * round_trip_ms + settings.max_clock_skew > settings.recv_time:
+        cure = "use a machine nearer to the venue, or raise recv_time"
+        return warn("clock", f"{found}: recv_time = {settings.recv_time} ms leaves less than four round trips", cure, "FAR_AWAY")
+    return ok("clock", found)
+
+
+async def _reading(known: Known) -> tuple[int, int, int]:
+    asked_ns = known.clock.steady_ns()
+    venue_ms = await known.reads.time_ms()
+    return asked_ns, venue_ms, known.clock.steady_ns()
+
+
+async def status(known: Known) -> Finding:
+    """The venue's own word on whether it trades."""
+    said = await known.reads.status()
+    if said == "active":
+        return ok("status", "active")
+    return fail(
+        "status",
+        f'the venue\'s status is "{said}", not active',
+        "wait until it trades again (maintenance: Mon and Thu 14:00 UTC)",
+        "VENUE_NOT_ACTIVE",
+    )
+
+
+async def contracts(known: Known) -> Finding:
+    """Is it the network that was asked for? Signatures are made for a chain and a contract."""
+    await trio.lowlevel.checkpoint()
+    rules, network = known.rules, known.access.network
+    found = f"chain {rules.chain_id}, endpoint {rules.endpoint}"
+    if network is None:
+        return ok("contracts", f"{found} (a simulated venue may have any)")
+    if rules.chain_id != network.chain_id:
+        message = f"{known.access.gateway} is on chain {rules.chain_id}, but {known.access.name} is chain {network.chain_id}"
+        return fail("contracts", message, "check --venue; do not trade there", "WRONG_CHAIN", "nothing was signed")
+    if rules.endpoint.lower() != network.endpoint.lower():
+        message = f"{known.access.name} names the contract {rules.endpoint}; this release knows {network.endpoint}"
+        return fail("contracts", message, "look for a newer release, and for an announcement of the exchange", "WRONG_CONTRACT", "nothing was signed")
+    return ok("contracts", found)
+
+
+async def sockets(known: Known) -> Finding:
+    """Both kinds of connection, compressed, and the account's streams with our signature: everything a run opens."""
+    plain = []
+    for path in ("/v1/ws", "/v1/subscribe"):
+        async with open_socket(known.access.gateway + path, known.dialer) as socket:
+            plain += [] if socket.compressed else [path]
+    if known.access.signer is None:
+        return fail("sockets", "not tried with a signature: there is no key", "see the check key", "NO_KEY")
+    async with known.venue.account_events():
+        pass
+    if plain:
+        return warn(
+            "sockets", f"permessage-deflate was not agreed on at {' and '.join(plain)}", "nothing to do: it works, with more bytes", "NO_DEFLATE"
+        )
+    return ok("sockets", "orders and streams open, permessage-deflate agreed, our authentication taken")
+
+
+async def products(known: Known) -> Finding:
+    """Are both legs traded, and by which rules?"""
+    await trio.lowlevel.checkpoint()
+    legs = (known.rules.eth, known.rules.sol)
+    for product in legs:
+        if product.status != "live":
+            return fail("products", f"{product.symbol} is {product.status}, not live", "wait until both legs can be traded", "NOT_TRADABLE")
+    texts = [f"{leg.symbol} tick {leg.price_tick.text()} step {leg.size_step.text()}" for leg in legs]
+    return ok("products", f"{', '.join(texts)}, oracle {legs[0].oracle.decimal():.2f} / {legs[1].oracle.decimal():.2f}")
+
+
+async def fees(known: Known) -> Finding:
+    """What the venue charges this owner."""
+    tier = await fee_tier(known.reads, known.access.sender)
+    eth, sol = known.rules.eth, known.rules.sol
+    rates = f"tier {tier}: taker {_bp(eth.taker_fee)} bp, maker {_bp(eth.maker_fee)} bp"
+    if (eth.taker_fee, eth.maker_fee) != (sol.taker_fee, sol.maker_fee):
+        rates += f"; SOL taker {_bp(sol.taker_fee)} bp, maker {_bp(sol.maker_fee)} bp"
+    cost = Quote(2 * known.settings.target * (eth.taker_fee + sol.taker_fee) // ONE)
+    return ok("fees", f"{rates}; a cycle of {grouped(known.settings.target)} USD per leg pays {cost.decimal():.2f} USD")
+
+
+def _bp(rate: Rate) -> str:
+    return Rate(rate * 10_000).text()
+
+
+async def minimum(known: Known) -> Finding:
+    """Is the target above what the venue takes, with room for a fall before the exit?"""
+    await trio.lowlevel.checkpoint()
+    target, least = known.settings.target, max(known.rules.eth.min_notional, known.rules.sol.min_notional)
+    found = f"{grouped(target)} USD per leg, the venue takes {grouped(least)} USD and more"
+    needed = Quote(least * EXIT_ROOM // ONE)
+    if target < needed:
+        return fail("minimum", found, f'write target = "{needed.text()} USD" or more', "TARGET_TOO_SMALL")
+    return ok("minimum", found)
+
+
+async def windows(known: Known) -> Finding:
+    """Would something be entered now?"""
+    from actors.gates import closed_window
+
+    await trio.lowlevel.checkpoint()
+    now_ms = known.clock.now_ms()
+    denial = closed_window(now_ms, known.settings)
+    if denial:
+        return warn("windows", f"{clock_time(now_ms)}Z: {denial.detail}", "a run waits until it is over", denial.code)
+    configured = ", ".join(window.text() for window in known.settings.no_entry_utc)
+    return ok("windows", f"nothing is entered in {configured} UTC" if configured else "no_entry_utc is empty: entering at all times")

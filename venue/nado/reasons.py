@@ -1,0 +1,11 @@
+"""Why a connection failed, in the words of whoever knew: libraries wrap an error until its text is empty."""
+
+
+def reason(error: BaseException) -> str:
+    """The first words along the chain of causes, e.g. `certificate verify failed`; the error's own name when nobody has any."""
+    at: BaseException | None = error
+    while at is not None:
+        if str(at):
+            return str(at)
+        at = at.__cause__ or at.__context__
+    return type(error).__name__
