@@ -68,7 +68,7 @@ class Recorder:
 
     @contextmanager
     def logging_to(self, log: LogFile) -> Iterator[None]:
-        """Everything is written to `log`, and what was said before there was one comes first. Closed at the end: what is said later is not written."""
+        """Everything is written to `log`, what was said before it first. Closed at the end: what is said later is not written."""
         early, self._early = self._early, None
         for message in early or ():
             log(message)
