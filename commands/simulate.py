@@ -19,16 +19,15 @@ from actors.runtime.clock import WallClock
 from commands.options import SEED, seed_of
 from commands.words import DONE, ConfigError, Refusal
 from messages.units import Quote
-from venue.simulated.asgi import application
+from venue.simulated.answers import REQUESTS
 from venue.simulated.exchange import Exchange
 from venue.simulated.faults import Faults, faults_named
 from venue.simulated.markets import Market, market_named
 from venue.simulated.rules import DEFAULT_PRODUCTS
-from venue.simulated.sessions import REQUESTS
+from venue.simulated.server import LOOPBACK, listen, serve
 from venue.simulated.venue import SimulatedVenue
 from venue.throwaway import THROWAWAY_SENDER
 
-LOOPBACK = "127.0.0.1"
 FUNDS = Quote.of(10_000)
 GRACE_S = 0.2
 """How long open connections may finish when the venue stops."""
@@ -49,7 +48,7 @@ def main(arguments: argparse.Namespace) -> int:
     """Serve until a signal comes or standard input closes; the exit code. Raises `ConfigError` and `Refusal` before anything is served."""
     seed = seed_of(arguments.seed)
     market, faults = _market(arguments.market, seed), _faults(arguments.faults)
-    listening = listen(_port(arguments.port))
+    listening = _listen(_port(arguments.port))
     trio.run(partial(_serve, listening, market, faults, seed, until_stdin_closes=arguments.until_stdin_closes))
     return DONE
 
@@ -74,23 +73,18 @@ def _faults(spec: str) -> Faults:
         raise ConfigError("BAD_VALUE", "--faults", f"--faults {spec}: {error}", "type --faults none, --faults demo or a file that exists") from error
 
 
-def listen(port: int) -> socket.socket:
+def _listen(port: int) -> socket.socket:
     """A bound socket on loopback. Raises `Refusal` when the port is taken."""
-    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        bound.bind((LOOPBACK, port))
-        bound.listen()
+        return listen(port)
     except OSError as error:
-        bound.close()
         message = f"port {port} on {LOOPBACK} cannot be used: {os.strerror(error.errno or 0)}"
         raise Refusal("PORT_IN_USE", "--port", message, "type --port 0 for a free one") from error
-    return bound
 
 
 async def _serve(listening: socket.socket, market: Market, faults: Faults, seed: int, *, until_stdin_closes: bool) -> None:
     clock = WallClock()
-    venue = SimulatedVenue(Exchange(), market, clock, faults, instance=f"simulated-{seed}-{clock.utc_ns()}")
+    venue = SimulatedVenue(Exchange(knobs=faults.venue), market, clock, faults, instance=f"simulated-{seed}-{clock.utc_ns()}")
     venue.fund(THROWAWAY_SENDER, FUNDS)
     url, stop = f"http://{LOOPBACK}:{listening.getsockname()[1]}", trio.Event()
     async with trio.open_nursery() as nursery:
@@ -98,27 +92,12 @@ async def _serve(listening: socket.socket, market: Market, faults: Faults, seed:
         if until_stdin_closes:
             nursery.start_soon(_stop_on_eof, stop)
         await nursery.start(venue.run)
-        await nursery.start(partial(_web, venue, listening, stop))
+        await nursery.start(serve, venue, listening, stop)
         print(url, flush=True)
         await stop.wait()
         _end_in_any_case()
         await trio.sleep(GRACE_S)
         nursery.cancel_scope.cancel()
-
-
-async def _web(
-    venue: SimulatedVenue, listening: socket.socket, stop: trio.Event, *, task_status: trio.TaskStatus[list[str]] = trio.TASK_STATUS_IGNORED
-) -> None:
-    """Serve with hypercorn; standard output stays clean, its warnings go to standard error."""
-    from hypercorn.config import Config
-    from hypercorn.trio import serve
-
-    config = Config()
-    config.bind = [f"fd://{listening.detach()}"]
-    config.loglevel = "WARNING"
-    config.graceful_timeout = GRACE_S / 2
-    config.include_server_header = False
-    await serve(application(venue), config, shutdown_trigger=stop.wait, task_status=task_status)  # type: ignore[arg-type]
 
 
 async def _stop_on_signal(stop: trio.Event, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:

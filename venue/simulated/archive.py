@@ -1,4 +1,7 @@
-"""The archive (indexer): fills as the chain will remember them, visible some time after they happened. Absence from it proves nothing."""
+"""The archive (indexer): fills as the chain will remember them, visible some time after they happened. Absence from it proves nothing.
+
+Whoever asks it something else than `orders` and `matches` is answered by `archive_requests`.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -15,7 +18,7 @@ LIMIT_DEFAULT, LIMIT_MAX = 100, 500
 
 
 class ArchiveQuery(msgspec.Struct, frozen=True):
-    """The parameters of `orders` and `matches` that are understood; the filters of triggers and isolated margin are ignored."""
+    """The parameters of `orders` and `matches` that are understood; the filter of triggers is ignored."""
 
     digests: tuple[str, ...] | None = None
     subaccounts: tuple[str, ...] | None = None
@@ -27,6 +30,7 @@ class ArchiveQuery(msgspec.Struct, frozen=True):
     submission_idx: int | None = None
     max_time: int | None = None
     """Seconds."""
+    isolated: bool | None = None
 
     @property
     def newest(self) -> int | None:
@@ -86,7 +90,8 @@ def _visible(match: _Match, query: ArchiveQuery, now_ns: int) -> bool:
     fill = match.fill
     return (
         fill.at_ns + LAG_NS <= now_ns
-        and (query.subaccounts is None or fill.subaccount in {name.lower() for name in query.subaccounts})
+        and (query.subaccounts is None or not {fill.subaccount, fill.also}.isdisjoint(name.lower() for name in query.subaccounts))
+        and query.isolated in {None, fill.isolated}
         and (query.product_ids is None or fill.product_id in query.product_ids)
         and (query.newest is None or fill.submission_idx <= query.newest)
         and (query.max_time is None or fill.at_ns <= query.max_time * 10**9)
@@ -120,7 +125,7 @@ def _match_json(match: _Match) -> dict[str, Any]:
         "cumulative_quote_filled": str(match.quote),
         "submission_idx": str(fill.submission_idx),
         "timestamp": str(fill.at_ns // 10**9),
-        "isolated": False,
+        "isolated": fill.isolated,
         "is_taker": fill.is_taker,
     }
 
@@ -142,5 +147,5 @@ def _order_json(match: _Match) -> dict[str, Any]:
         "fee": str(match.fee),
         "builder_fee": "0",
         "timestamp": str(fill.at_ns // 10**9),
-        "isolated": False,
+        "isolated": fill.isolated,
     }

@@ -1,13 +1,14 @@
 """The venue as a web application: HTTP and WebSocket of one base URL. Served by hypercorn in `simulate`, called in-process by tests.
 
-GET|POST /v1/query   POST /v1/execute   GET /v1/time   GET /v1/symbols   POST /v1 and /archive/v1 (the archive)   /v1/ws   /v1/subscribe
+GET|POST /v1/query   POST /v1/execute   GET /v1/time   GET /v1/symbols   POST /v1/edge/query   GET /v1/ip and /v1/cf-check
+POST /v1 and /archive/v1 (the archive)   GET /v2/assets, /v2/pairs, /v2/orderbook, /v2/apr   /v1/ws   /ws/v2   /v1/subscribe
 GET /simulated/order_log   no question that Nado answers: every attempt to place an order, for whoever audits a client from outside
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import msgspec
+import trio
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -18,46 +19,69 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from venue.nado.codec import write
 from venue.nado.http import INSTANCE_HEADER
 from venue.nado.socket import NO_DEFLATE, offers_deflate
-from venue.simulated.archive import ArchiveQuery
+from venue.simulated import public
+from venue.simulated.answers import QUERY_ONLY, Answer, answer, carried
+from venue.simulated.archive_requests import archived
 from venue.simulated.codes import Refused
+from venue.simulated.faults import AnswerLost, ConnectionCut
+from venue.simulated.params import whole
 from venue.simulated.queries import symbol_json
-from venue.simulated.sessions import Closed, Frames, answer, answer_query, carried, gateway_session, subscribe_session
-from venue.simulated.venue import AnswerLost, ConnectionCut, SimulatedVenue
-from venue.simulated.wire import read_request
+from venue.simulated.sessions import Closed, Session, attended, concurrent_session, gateway_session
+from venue.simulated.subscriptions import subscribe_session
+from venue.simulated.venue import SimulatedVenue
 
 JSON = "application/json"
+COUNTRY_HEADER = "x-nado-country"
+NOWHERE = "XX"
+ENCODINGS = ("gzip", "br", "deflate", "*")
+NO_ENCODING = {"reason": "Invalid compression headers: 'Accept-Encoding' must include 'gzip', 'br' or 'deflate'", "block": True}
+HALF = "evenkeel.half"
+"""The type of an ASGI message that only our own server understands: send half of a frame and cut the connection."""
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def application(venue: SimulatedVenue) -> ASGIApp:
     """The ASGI application of `venue`."""
     http = _Http(venue)
+    get, post = ["GET"], ["POST"]
     routes = [
-        Route("/v1/query", http.query, methods=["GET", "POST"]),
-        Route("/v1/execute", http.execute, methods=["POST"]),
-        Route("/v1/time", http.time, methods=["GET"]),
-        Route("/v1/symbols", http.symbols, methods=["GET"]),
-        Route("/v1", http.archive, methods=["POST"]),
-        Route("/archive/v1", http.archive, methods=["POST"]),
-        Route("/simulated/order_log", http.order_log, methods=["GET"]),
-        WebSocketRoute("/v1/ws", _socket(venue, gateway_session)),
-        WebSocketRoute("/v1/subscribe", _socket(venue, subscribe_session)),
+        Route("/v1/query", http.query, methods=[*get, *post]),
+        Route("/v1/execute", http.execute, methods=post),
+        Route("/v1/time", http.time, methods=get),
+        Route("/v1/symbols", http.symbols, methods=get),
+        Route("/v1/edge/query", http.edge, methods=post),
+        Route("/v1/ip", http.ip, methods=get),
+        Route("/v1/cf-check", http.ip, methods=get),
+        Route("/v1", http.archive, methods=post),
+        Route("/archive/v1", http.archive, methods=post),
+        Route("/v2/assets", http.assets, methods=get),
+        Route("/v2/pairs", http.pairs, methods=get),
+        Route("/v2/orderbook", http.orderbook, methods=get),
+        Route("/v2/apr", http.apr, methods=get),
+        Route("/simulated/order_log", http.order_log, methods=get),
+        WebSocketRoute("/v1/ws", _SocketEndpoint(venue, gateway_session)),
+        WebSocketRoute("/ws/v2", _SocketEndpoint(venue, concurrent_session)),
+        WebSocketRoute("/v1/subscribe", _SocketEndpoint(venue, subscribe_session)),
     ]
-    return _named(Starlette(routes=routes), venue.instance)
+    return _named(Starlette(routes=routes), venue)
 
 
-def _named(app: ASGIApp, instance: str) -> ASGIApp:
-    """`app` with the venue's instance id on every HTTP answer, errors included."""
+def _named(app: ASGIApp, venue: SimulatedVenue) -> ASGIApp:
+    """`app` with the venue's instance id and the client's country on every HTTP answer, errors included; and gone while the host is down."""
+    headers = [(INSTANCE_HEADER.encode(), venue.instance.encode()), (COUNTRY_HEADER.encode(), NOWHERE.encode())]
 
     async def named(scope: Scope, receive: Receive, send: Send) -> None:
         async def send_named(message: Message) -> None:
             if message["type"] in {"http.response.start", "websocket.http.response.start"}:
-                message["headers"] = [*message.get("headers", ()), (INSTANCE_HEADER.encode(), instance.encode())]
+                message["headers"] = [*message.get("headers", ()), *headers]
             await send(message)
 
-        await app(scope, receive, send_named)
+        await (_GONE if venue.stage.down else app)(scope, receive, send_named)
 
     return named
+
+
+_GONE = Response('{"reason": "staged: the host is down"}', 502, media_type=JSON)
 
 
 class _Http:
@@ -69,22 +93,23 @@ class _Http:
     async def query(self, request: Request) -> Response:
         """`/v1/query`: parameters in the URL or in a JSON body."""
         if request.method == "GET":
-            params = {"type": "", **request.query_params}
-            return await self._carried(params["type"], answer_query(self._venue, params))
-        return await self._answered(answer(self._venue, await request.body()))
+            return await self._answered(request, write({"type": "", **request.query_params}))
+        return await self._answered(request, await request.body())
 
     async def execute(self, request: Request) -> Response:
         """`/v1/execute`."""
-        return await self._answered(answer(self._venue, await request.body()))
+        return await self._answered(request, await request.body())
+
+    async def _answered(self, request: Request, body: bytes | str) -> Response:
+        if self._venue.exchange.knobs.needs_encoding and not _accepts_encoding(request):
+            return _text(write(NO_ENCODING), 403)
+        return await _sent(answer(self._venue, body, _address(request)))
 
     async def _carried(self, request: str, reply: str) -> Response:
-        return await self._answered(carried(self._venue, request, reply))
+        async def carry() -> Answer:
+            return Answer(await carried(self._venue, request, reply))
 
-    async def _answered(self, reply: Awaitable[str]) -> Response:
-        try:
-            return _text(await reply)
-        except (AnswerLost, ConnectionCut):
-            return _text(write({"reason": "staged: the answer was lost"}), 504)
+        return await _sent(carry())
 
     async def time(self, _request: Request) -> Response:
         """`/v1/time`: a bare number of milliseconds."""
@@ -94,6 +119,18 @@ class _Http:
         """`/v1/symbols`: a bare list."""
         return await self._carried("symbols", write([symbol_json(product) for product in self._venue.exchange.products]))
 
+    async def edge(self, request: Request) -> Response:
+        """`/v1/edge/query`."""
+        try:
+            params = msgspec.json.decode(await request.body(), type=dict[str, object])
+        except msgspec.DecodeError as error:
+            return _text(write({"reason": f"no JSON object: {error}"}), 400)
+        return _text(public.answer_edge(self._venue, params))
+
+    async def ip(self, _request: Request) -> Response:
+        """`/v1/ip`, `/v1/cf-check`: 403 for an address that may only read, else nothing of interest."""
+        return _text(write(QUERY_ONLY), 403) if "ip_query_only" in self._venue.stage.gates else _text("{}")
+
     async def order_log(self, _request: Request) -> Response:
         """`/simulated/order_log`: a list of `order_log.LoggedOrder`, in the order of arrival."""
         return _text(write(list(self._venue.exchange.order_log)))
@@ -101,18 +138,48 @@ class _Http:
     async def archive(self, request: Request) -> Response:
         """The archive: one key, no envelope."""
         try:
-            name, found = self._archived(await request.body())
+            name, found = archived(self._venue, await request.body(), _address(request))
         except Refused as no:
-            return _text(write({"error": no.text, "error_code": no.code}), 400)
+            status = self._venue.exchange.knobs.limited_status if no.code < 2000 else 400
+            return _text(write({"error": no.text, "error_code": no.code}), status)
         return await self._carried(name, write(found))
 
-    def _archived(self, body: bytes) -> tuple[str, dict[str, Any]]:
-        asked = read_request(body, dict[str, msgspec.Raw])
-        readers = {"orders": self._venue.archive.orders, "matches": self._venue.archive.matches}
-        for name, reader in readers.items():
-            if set(asked) == {name}:
-                return name, reader(read_request(bytes(asked[name]), ArchiveQuery), self._venue.now_ns())
-        raise Refused(3000, f"The archive answers orders and matches, not {', '.join(asked)[:64]}")
+    async def assets(self, _request: Request) -> Response:
+        """`/v2/assets`."""
+        return _text(write(public.assets(self._venue)))
+
+    async def pairs(self, request: Request) -> Response:
+        """`/v2/pairs`."""
+        return _text(write(public.pairs(self._venue, request.query_params.get("market"))))
+
+    async def orderbook(self, request: Request) -> Response:
+        """`/v2/orderbook`."""
+        asked = request.query_params
+        try:
+            return _text(write(public.orderbook(self._venue, asked.get("ticker_id", ""), whole(asked.get("depth")))))
+        except Refused as no:
+            return _text(write({"error": no.text, "error_code": no.code}), 400)
+
+    async def apr(self, _request: Request) -> Response:
+        """`/v2/apr`: of spot products, of which there are none."""
+        return _text("[]")
+
+
+async def _sent(reply: Awaitable[Answer]) -> Response:
+    try:
+        sent = await reply
+    except (AnswerLost, ConnectionCut):
+        return _text(write({"reason": "staged: the answer was lost"}), 504)
+    return _text(sent.text if sent.body is None else sent.body, sent.status)
+
+
+def _accepts_encoding(request: Request) -> bool:
+    accepted = request.headers.get("accept-encoding", "").lower()
+    return any(encoding in accepted for encoding in ENCODINGS)
+
+
+def _address(connection: Request | WebSocket) -> str:
+    return connection.client.host if connection.client else ""
 
 
 def _text(text: str, status: int = 200) -> Response:
@@ -122,14 +189,28 @@ def _text(text: str, status: int = 200) -> Response:
 class WebSocketFrames:
     """`sessions.Frames` on an ASGI WebSocket."""
 
-    def __init__(self, socket: WebSocket) -> None:
+    def __init__(self, socket: WebSocket, send: Send) -> None:
         self._socket = socket
+        self._send = send
+        self._heard: dict[str, float] = socket.scope.setdefault("state", {})
+        self._heard.setdefault("heard_at", trio.current_time())
+
+    @property
+    def address(self) -> str:
+        """Where the client is."""
+        return _address(self._socket)
+
+    @property
+    def heard_at(self) -> float:
+        """Of the last byte, as far as the server tells it; else of the last frame."""
+        return self._heard["heard_at"]
 
     async def receive(self) -> str:
         """The next frame, text or UTF-8. Raises `Closed`."""
         message = await self._socket.receive()
         if message["type"] != "websocket.receive":
             raise Closed
+        self._heard["heard_at"] = trio.current_time()
         text: str | None = message.get("text")
         return text if text is not None else message["bytes"].decode("utf-8", "replace")
 
@@ -140,15 +221,24 @@ class WebSocketFrames:
         except (WebSocketDisconnect, RuntimeError) as error:
             raise Closed from error
 
+    async def send_half(self, text: str) -> None:
+        """Staged: half a frame, where the server can do that."""
+        await self._send({"type": HALF, "text": text})
 
-def _socket(venue: SimulatedVenue, session: Callable[[Frames, SimulatedVenue], Awaitable[None]]) -> Callable[[WebSocket], Awaitable[None]]:
+
+class _SocketEndpoint:
     """An endpoint that runs `session`; 403 with the venue's own body for a client that does not offer permessage-deflate."""
 
-    async def endpoint(socket: WebSocket) -> None:
+    def __init__(self, venue: SimulatedVenue, session: Session) -> None:
+        self._venue = venue
+        self._session = session
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        socket, gates = WebSocket(scope, receive, send), self._venue.stage.gates
         if not offers_deflate(socket.headers.raw):
             await socket.send_denial_response(_text(write(NO_DEFLATE), 403))
-            return
-        await socket.accept()
-        await session(WebSocketFrames(socket), venue)
-
-    return endpoint
+        elif "unavailable" in gates:
+            await socket.send_denial_response(_text(write({"reason": "staged: the service is unavailable"}), 503))
+        else:
+            await socket.accept()
+            await attended(self._session, WebSocketFrames(socket, send), self._venue)

@@ -182,8 +182,10 @@ class Book:
         """Is there anything for the next batch?"""
         return bool(self._touched)
 
-    def batch(self) -> BookBatch:
-        """What changed since the last batch, with the amounts of this moment; starts a new batch."""
+    def batch(self, now_ns: int) -> BookBatch:
+        """What changed since the last batch, with the amounts of this moment; starts a new batch. One without changes is of the moment `now_ns`."""
+        if not self._touched:
+            self._min_ns = self._max_ns = Ns(max(now_ns, self._max_ns + 1))
         batch = BookBatch(self.product_id, self._min_ns, self._max_ns, self._last_max_ns, self._changes(True), self._changes(False))
         self._last_max_ns = self._max_ns
         self._touched.clear()

@@ -9,8 +9,8 @@ from heapq import heappop, heappush
 
 import trio
 
-from venue.simulated.faults import DisturbEvent, DisturbReply, Faults, Turns
-from venue.simulated.hub import Hub, Topic
+from venue.simulated.faults import ConnectionCut, DisturbEvent, DisturbReply, Faults, Turns
+from venue.simulated.hub import Half, Hub, Topic
 
 REORDER_MS = 500
 """An event that nothing overtakes comes this late."""
@@ -72,7 +72,10 @@ class Courier:
         stream, symbol = str(topics[0][0]), self._symbols.get(int(topics[0][-1] or 0), "")
         fault = self._events.due(lambda fault: fault.stream in {"", stream} and fault.product in {"", symbol})
         held = self._overtaken.pop(stream, [])
-        self._send(stream, fault, lambda: self._hub.tell(topics, text))
+        if fault and fault.how == "cut":
+            self._hub.tell(topics, lambda: Half(text()))
+        else:
+            self._send(stream, fault, lambda: self._hub.tell(topics, text))
         for late in held:
             late()
 
@@ -90,17 +93,21 @@ class Courier:
     # -- answers -------------------------------------------------------------------------------------------------------------------------------
 
     async def brings_answer(self, request: str) -> bool:
-        """Wait for as long as the answer to `request` is held back; False when it is lost."""
+        """Wait for as long as the answer to `request` is held back; False when it is lost. Raises `ConnectionCut`."""
         fault = self._reply_fault(request)
+        if fault is not None and fault.how == "cut":
+            raise ConnectionCut
         if fault is not None and fault.how == "delay":
             await trio.sleep(fault.delay_ms / 1000)
         return fault is None or fault.how != "lose"
 
-    def answer(self, request: str, deliver: Callable[[], None]) -> None:
-        """Deliver the answer to a request of a stream's socket, now or later or not at all: nothing behind it waits."""
+    def answer(self, request: str, deliver: Callable[[], None], cut: Callable[[], None]) -> None:
+        """Deliver the answer to a request of a stream's socket, now or later or not at all: nothing behind it waits. `cut` ends the connection."""
         fault = self._reply_fault(request)
         if fault is None:
             deliver()
+        elif fault.how == "cut":
+            cut()
         elif fault.how == "delay":
             self._hold(deliver, fault.delay_ms)
 

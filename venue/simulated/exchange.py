@@ -109,7 +109,7 @@ class Exchange(Matching):
         entry = self.order_log.attempt(order, digest, signer, terms, increasing=self.would_increase(order), now_ns=now)
         waiting = Resting(order, digest, terms, abs(order.amount), now // 10**9, extras.order_id, 0, terms.margin, extras.borrow_margin, extras.split)
         with written_down(entry):
-            self._check_arrival(order, terms, digest, signer, now)
+            self._check_arrival(order, terms, digest, signer, now_ns)
             if extras.spot_leverage is not None and not self.knobs.spot_leverage_on_perps:
                 raise refused(2019)
             self._check_health(waiting)
@@ -118,12 +118,13 @@ class Exchange(Matching):
                 raise extras.staged
         return waiting
 
-    def _check_arrival(self, order: Order, terms: Terms, digest: str, signer: str, now: Ns) -> None:
+    def _check_arrival(self, order: Order, terms: Terms, digest: str, signer: str, now_ns: int) -> None:
+        """`now_ns` is what the venue's clock says, which may be wrong; the engine's own time only grows."""
         market = self.markets.get(order.product_id)
         if market is None:
             raise refused(2016)
         self.check_sender(order.sender, signer)
-        check_window(order, now // 1_000_000)
+        check_window(order, now_ns // 1_000_000)
         if self.order_log.known(digest) is not None:
             raise refused(2013)
         check_form(order, terms, market.product)

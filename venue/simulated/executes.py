@@ -14,9 +14,10 @@ from venue.nado.codec import Whole
 from venue.nado.signing import cancellation_digest, cancellation_products_digest
 from venue.simulated.book import Resting
 from venue.simulated.codes import Refused, refused
+from venue.simulated.faults import AnswerLost
 from venue.simulated.money_executes import MONEY_EXECUTES, digest_of
 from venue.simulated.rules import check_recv_time
-from venue.simulated.venue import AnswerLost, SimulatedVenue
+from venue.simulated.venue import HalfSent, SimulatedVenue
 from venue.simulated.wire import (
     CancelAndPlace,
     CancellationTx,
@@ -52,6 +53,8 @@ async def execute(venue: SimulatedVenue, name: str, body: bytes) -> str:
     try:
         echo = _echo(name, body)
         data = await _run(venue, name, body)
+    except HalfSent as cut:
+        raise HalfSent(success(request_type, {"digest": cut.text}, signature=echo.signature, id=echo.id)) from None
     except Refused as no:
         return failure(request_type, no, signature=echo.signature, id=echo.id if echoes_id else None)
     finally:

@@ -11,7 +11,7 @@
     [[cut]]
     product = "ETH-PERP"
     nth = 1
-    when = "before"        # the order never arrives | "after": it is processed, the answer is lost with the connection
+    when = "before"        # the order never arrives | "after": it is processed, the answer is lost with the connection | "during": half of it is sent
 
     [[thin]]
     nth = 1
@@ -26,13 +26,21 @@
     [[event]]
     stream = "fill"        # "" = any stream
     one_in = 5             # one in five, by `seed`; or nth = 2, the second one
-    how = "reorder"        # drop | duplicate | delay (by delay_ms) | reorder (after the stream's next one)
+    how = "reorder"        # drop | duplicate | delay (by delay_ms) | reorder (after the stream's next one) | cut (in mid-frame)
 
     [[reply]]
     request = "place_order"    # "" = any request: an execute, a query's type, time, orders or matches (the archive), subscribe, authenticate
     nth = 3
-    how = "delay"          # lose | delay (by delay_ms)
+    how = "delay"          # lose | delay (by delay_ms) | cut
     delay_ms = 700
+
+    [[incident]]           # of the whole venue, at a moment and for a time: see `incidents`
+    kind = "down"
+    at_ms = 4000
+    for_ms = 1500
+
+    [venue]                # what Nado's documents leave open: see `rules.Knobs`
+    self_match = "refuse"
 
 An order is counted by every fault whose product (or "" = any) it belongs to; by default only orders count that could make the position larger. An
 event is counted when somebody listens to it, a reply when it is ready.
@@ -47,9 +55,26 @@ from typing import Generic, Literal, TypeVar
 import msgspec
 
 from venue.simulated.codes import Refused
+from venue.simulated.incidents import Incident
+from venue.simulated.rules import Knobs
 
 DELAY_MS_MAX = 100_000
 """The longest delay: how long the venue lets an order be under way."""
+
+
+Stream = Literal[
+    "", "book_depth", "best_bid_offer", "trade", "funding_rate", "funding_payment", "liquidation", "latest_candlestick", "all_bbo", "fill",
+    "order_update", "position_change",
+]  # fmt: skip
+"""A stream's name, or "" = any."""
+
+
+class AnswerLost(Exception):
+    """Staged: the request was processed, its answer never comes."""
+
+
+class ConnectionCut(Exception):
+    """Staged: the connection ends here, without an answer."""
 
 
 class Trigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -77,9 +102,9 @@ class LoseAck(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Cut(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Cut the connection that the order came on, before or after the order is processed."""
+    """Cut the connection that the order came on: before the order is processed, after it, or in the middle of its answer's frame."""
 
-    when: Literal["before", "after"]
+    when: Literal["before", "after", "during"]
 
 
 class Thin(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -122,15 +147,15 @@ class Recurring(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 class DisturbEvent(Recurring, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Something happens to an event on its way to whoever listens."""
 
-    how: Literal["drop", "duplicate", "delay", "reorder"]
-    stream: Literal["", "book_depth", "best_bid_offer", "trade", "funding_rate", "fill", "order_update", "position_change"] = ""
+    how: Literal["drop", "duplicate", "delay", "reorder", "cut"]
+    stream: Stream = ""
     product: str = ""
 
 
 class DisturbReply(Recurring, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Something happens to the answer of a request that has been carried out."""
 
-    how: Literal["lose", "delay"]
+    how: Literal["lose", "delay", "cut"]
     request: str = ""
 
 
@@ -144,13 +169,17 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     split: tuple[Pieces, ...] = ()
     event: tuple[DisturbEvent, ...] = ()
     reply: tuple[DisturbReply, ...] = ()
+    incident: tuple[Incident, ...] = ()
+    venue: Knobs = Knobs()
+    """Not an accident: what the documents leave open, settled otherwise. Obeyed from the venue's start."""
     seed: int = 0
     """Of everything that happens `one_in` so many times."""
 
     def with_known(self, symbols: frozenset[str], requests: frozenset[str]) -> "Faults":
         """Itself; raises `ValueError` naming a product or request that the venue does not have: such a fault would silently never happen."""
         orders: tuple[Trigger, ...] = (*self.refuse, *self.lose_ack, *self.cut, *self.thin, *self.split)
-        _must_exist("product", [fault.product for fault in orders] + [fault.product for fault in self.event], symbols)
+        lasting = [getattr(incident, "product", "") for incident in self.incident]
+        _must_exist("product", [*(fault.product for fault in orders), *(fault.product for fault in self.event), *lasting], symbols)
         _must_exist("request", [fault.request for fault in self.reply], requests)
         return self
 
@@ -185,6 +214,7 @@ class Staged(msgspec.Struct, frozen=True):
     lose_ack: bool = False
     cut_before: bool = False
     cut_after: bool = False
+    cut_during: bool = False
     lots: tuple[int, ...] | None = None
     """The pieces it finds in the book, in size steps; None = whatever stands there."""
     only: bool = False
@@ -206,7 +236,7 @@ class FaultCounter:
         thin = [fault.lots for fault in self.faults.thin if self._is_due(fault, product, increasing)]
         split = [fault for fault in self.faults.split if self._is_due(fault, product, increasing)]
         lots, only = ((min(thin),), True) if thin else (split[0].lots, split[0].only) if split else (None, False)
-        return Staged(_refusal(refuse[0]) if refuse else None, bool(lost), "before" in cuts, "after" in cuts, lots, only)
+        return Staged(_refusal(refuse[0]) if refuse else None, bool(lost), "before" in cuts, "after" in cuts, "during" in cuts, lots, only)
 
     def _is_due(self, trigger: Trigger, product: str, increasing: bool) -> bool:
         if trigger.product not in {"", product} or (trigger.increasing and not increasing):

@@ -7,6 +7,11 @@ import trio
 QUEUE_MAX = 1024
 """Messages a listener may be behind: about ten seconds of two busy books."""
 
+
+class Half(str):
+    """Staged: a text of which only half is sent before the connection is cut."""
+
+
 Topic = tuple[str | int | None, ...]
 """A stream's type and parameters, e.g. ("book_depth", 4) or ("fill", subaccount, None) = on all products."""
 

@@ -30,6 +30,16 @@ def liquidate_unhealthy(engine: Matching, now_ns: int) -> bool:
     return bool(under)
 
 
+def take_over_all(engine: Matching, subaccount: str, now_ns: int) -> None:
+    """Staged: take over every position of `subaccount` ("" = of everybody), however healthy it is."""
+    for account in [account for account in engine.accounts.values() if subaccount in {"", account.subaccount, account.parent}]:
+        now = engine.tick(now_ns)
+        _withdraw_orders(engine, account, now)
+        for product_id, held in tuple(account.positions.items()):
+            if held.amount:
+                _take_over(engine, account, product_id, held.amount, HOUSE, now)
+
+
 def _is_under(engine: Engine, account: Account) -> bool:
     return engine.health(account, "maintenance").health < 0
 

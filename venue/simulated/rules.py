@@ -16,6 +16,8 @@ from venue.simulated.codes import refused
 
 TAKER_DELAY_S = 0.03
 """The speed bump: orders that are not post-only wait this long before they match."""
+AUTHENTICATED_MAX = 5
+"""Authenticated connections of one wallet."""
 RECV_WINDOW_MS = 100_000
 """How far in the future a `recv_time` may lie."""
 MAX_OPEN_ORDERS = 500
@@ -99,6 +101,8 @@ class Knobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rate_limits: bool = True
     settle_every_s: float = 3600.0
     """How often unsettled profit and loss moves into the USDT0 balance by itself. 0 = never. The documents say only that it does."""
+    ping_timeout_s: float = 60.0
+    """The venue hangs up on a client from which no byte, pings included, has come for so long; clients are told to ping every 30 s."""
     excess_socket: Literal["newest", "oldest"] = "newest"
     """Which connection goes when a wallet authenticates on a sixth."""
     needs_encoding: bool = True

@@ -1,30 +1,22 @@
-"""The two sockets of the venue, as functions over a two-method frame interface: whoever owns a real socket adapts it to `Frames`.
+"""Connections of the venue: `/v1/ws` answers in order, `/ws/v2` as answers come; `/v1/subscribe` is in `subscriptions`.
 
-A session returns when its connection is over or is to be cut; closing the socket is the owner's business.
+Sessions are functions over a small frame interface: whoever owns a real socket adapts it to `Frames`. A session returns when its connection is over
+or is to be cut; closing the socket is the owner's business. All of them run under `attended`, which hangs up on a client that has gone silent.
 """
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Any, Protocol
+from typing import Protocol
 
-import msgspec
 import trio
 
-from venue.nado.codec import Whole, write
-from venue.nado.signing import stream_authentication_digest
 from venue.nado.socket import background
-from venue.simulated import queries
-from venue.simulated.candles import GRANULARITIES_S
-from venue.simulated.codes import Refused, refused
-from venue.simulated.executes import EXECUTES, NOT_SIMULATED, execute
-from venue.simulated.hub import QUEUE_MAX, Listener, Topic
-from venue.simulated.money_executes import MONEY_EXECUTES
-from venue.simulated.rules import RECV_WINDOW_MS
-from venue.simulated.venue import AnswerLost, ConnectionCut, SimulatedVenue
-from venue.simulated.wire import failure, read_request, success
+from venue.simulated.answers import answer
+from venue.simulated.faults import AnswerLost, ConnectionCut
+from venue.simulated.venue import HalfSent, SimulatedVenue
 
-CONTROLS = frozenset({"subscribe", "subscribe_multi", "unsubscribe", "unsubscribe_multi", "authenticate", "list", "ping", "time"})
-REQUESTS = frozenset({*EXECUTES, *MONEY_EXECUTES, *NOT_SIMULATED, *queries.QUERIES, *CONTROLS, "status", "orders", "matches"})
-"""Everything that is answered: executes, queries, what a stream's socket may be asked, the clock, and the archive's two."""
+CONCURRENT_MAX = 64
+"""Requests of one `/ws/v2` connection that are worked on at a time; more of them wait."""
 
 
 class Closed(Exception):
@@ -32,7 +24,17 @@ class Closed(Exception):
 
 
 class Frames(Protocol):
-    """Text frames of one connection. Both methods raise `Closed`."""
+    """Text frames of one connection. All methods raise `Closed`."""
+
+    @property
+    def address(self) -> str:
+        """Where the client is, for the rate limits."""
+        ...
+
+    @property
+    def heard_at(self) -> float:
+        """Trio's time of the last byte from the client, pings included."""
+        ...
 
     async def receive(self) -> str:
         """The next frame."""
@@ -42,196 +44,71 @@ class Frames(Protocol):
         """Send one frame."""
         ...
 
+    async def send_half(self, text: str) -> None:
+        """Staged: send the first half of a frame. The connection is of no use afterwards."""
+        ...
 
-# -- /v1/ws ----------------------------------------------------------------------------------------------------------------------------------
+
+def half_frame(text: str) -> bytes:
+    """The first half of a server's text frame: its header promises more than comes."""
+    payload = text.encode()
+    size = len(payload)
+    length = bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2, "big") if size < 2**16 else b"\x7f" + size.to_bytes(8, "big")
+    return b"\x81" + length + payload[: size // 2]
+
+
+Session = Callable[[Frames, SimulatedVenue], Awaitable[None]]
+
+
+async def attended(session: Session, frames: Frames, venue: SimulatedVenue) -> None:
+    """Run a session until it ends, the client is silent for too long, or the host goes down."""
+    async with background() as nursery:
+        with venue.connected(nursery.cancel_scope):
+            nursery.start_soon(_hang_up_when_silent, frames, venue.exchange.knobs.ping_timeout_s, nursery.cancel_scope)
+            await session(frames, venue)
+
+
+async def _hang_up_when_silent(frames: Frames, timeout_s: float, connection: trio.CancelScope) -> None:
+    due = frames.heard_at + timeout_s
+    while trio.current_time() < due:
+        await trio.sleep_until(due)
+        due = frames.heard_at + timeout_s
+    connection.cancel()
 
 
 async def gateway_session(frames: Frames, venue: SimulatedVenue) -> None:
-    """Queries and executes, strictly one after the other: an order at the speed bump delays everything behind it on this connection."""
+    """`/v1/ws`: strictly one after the other; an order at the speed bump delays everything behind it on this connection."""
     with suppress(Closed, ConnectionCut):
         while True:
-            text = await frames.receive()
-            with suppress(AnswerLost):
-                await frames.send(await answer(venue, text))
+            await _reply(frames, venue, await frames.receive())
 
 
-async def answer(venue: SimulatedVenue, text: bytes | str) -> str:
-    """The answer to one request, as HTTP and the gateway socket give it. Raises `AnswerLost` and `ConnectionCut` when that is staged."""
-    try:
-        fields = read_request(text, dict[str, msgspec.Raw])
-    except Refused as no:
-        return failure("unknown", no)
-    if "type" in fields:
-        params = msgspec.json.decode(text)
-        return await carried(venue, str(params["type"]), answer_query(venue, params))
-    if len(fields) != 1:
-        return failure("unknown", refused(2038))
-    ((name, body),) = fields.items()
-    return await carried(venue, name, await execute(venue, name, bytes(body)))
-
-
-async def carried(venue: SimulatedVenue, request: str, reply: str) -> str:
-    """The reply to `request`, once it is there. Raises `AnswerLost` when that is staged."""
-    if not await venue.courier.brings_answer(request):
-        raise AnswerLost
-    return reply
-
-
-def answer_query(venue: SimulatedVenue, params: dict[str, Any]) -> str:
-    """The envelope of a query's answer."""
-    request_type = f"query_{params['type']}"
-    try:
-        return success(request_type, queries.answer(venue.exchange, venue.status, params, venue.now_ns()))
-    except Refused as no:
-        return failure(request_type, no)
-
-
-# -- /v1/subscribe ---------------------------------------------------------------------------------------------------------------------------
-
-
-class _AuthTx(msgspec.Struct, frozen=True):
-    sender: str
-    expiration: Whole
-
-
-class _Control(msgspec.Struct, frozen=True):
-    method: str
-    id: Whole = Whole(0)
-    stream: dict[str, Any] = {}
-    streams: tuple[dict[str, Any], ...] = ()
-    tx: _AuthTx | None = None
-    signature: str = ""
-    client_time: str | int | None = None
-
-
-_PER_PRODUCT = {"book_depth", "best_bid_offer", "trade", "funding_payment", "latest_candlestick"}
-_PER_PRODUCT_OR_ALL = {"funding_rate", "liquidation"}
-_PER_ACCOUNT = {"fill", "order_update", "position_change"}
-
-
-async def subscribe_session(frames: Frames, venue: SimulatedVenue, *, queue_max: int = QUEUE_MAX) -> None:
-    """Streams and their control frames. A reader that falls `queue_max` messages behind is cut off."""
-    listener = Listener(queue_max)
-    subscriptions = Subscriptions(venue, listener)
-    try:
-        with listener.scope, suppress(Closed):
-            async with background() as nursery:
-                nursery.start_soon(_read_controls, frames, subscriptions, nursery.cancel_scope)
-                async for text in listener.queue:
-                    await frames.send(text)
-    finally:
-        subscriptions.drop_all()
-
-
-async def _read_controls(frames: Frames, subscriptions: "Subscriptions", over: trio.CancelScope) -> None:
+async def concurrent_session(frames: Frames, venue: SimulatedVenue) -> None:
+    """`/ws/v2`: every request on its own; answers come in the order in which they are ready."""
+    room = trio.CapacityLimiter(CONCURRENT_MAX)
     with suppress(Closed):
-        while True:
-            subscriptions.control(await frames.receive())
-    over.cancel()
+        async with trio.open_nursery() as nursery:
+            with suppress(Closed):
+                while True:
+                    text = await frames.receive()
+                    token = object()
+                    await room.acquire_on_behalf_of(token)
+                    nursery.start_soon(_reply_alone, frames, venue, text, lambda token=token: room.release_on_behalf_of(token), nursery.cancel_scope)
 
 
-class Subscriptions:
-    """What one connection listens to, and for whom it has authenticated."""
-
-    def __init__(self, venue: SimulatedVenue, listener: Listener) -> None:
-        self._venue = venue
-        self._listener = listener
-        self._streams: dict[Topic, dict[str, Any]] = {}
-        self._wallet = ""
-
-    def drop_all(self) -> None:
-        """Listen to nothing any more."""
-        for topic in self._streams:
-            self._venue.hub.remove(topic, self._listener)
-        self._streams.clear()
-
-    def control(self, text: str) -> None:
-        """Obey one control frame and queue its answer: {"result": ..., "id": n}, or {"error": text, "error_code": n, "id": n}."""
-        number, method = 0, ""
-        try:
-            frame = read_request(text, _Control)
-            number, method = int(frame.id), frame.method
-            reply = {"result": self._obey(frame)}
-        except Refused as no:
-            reply = {"error": no.text, "error_code": no.code}
-        answer = write({**reply, "id": number})
-        self._venue.courier.answer(method, lambda: self._listener.post(answer))
-
-    def _obey(self, frame: _Control) -> object:
-        streams = frame.streams if frame.method.endswith("_multi") else (frame.stream,)
-        if frame.method in {"subscribe", "subscribe_multi"}:
-            self._subscribe(streams)
-        elif frame.method in {"unsubscribe", "unsubscribe_multi"}:
-            self._unsubscribe(streams)
-        elif frame.method == "authenticate":
-            self._authenticate(frame)
-        else:
-            return self._tell(frame)
-        return None
-
-    def _tell(self, frame: _Control) -> object:
-        if frame.method == "list":
-            return [{"type": "default"}, *self._streams.values()]
-        if frame.method in {"ping", "time"}:
-            return self._time(frame)
-        raise Refused(2038, f"Unknown method: {frame.method[:64]}")
-
-    def _time(self, frame: _Control) -> object:
-        now = str(self._venue.now_ms())
-        if frame.method == "time":
-            return now
-        echo = {} if frame.client_time is None else {"client_time": str(frame.client_time)}
-        return {"method": "pong", "server_time": now, **echo}
-
-    def _subscribe(self, streams: tuple[dict[str, Any], ...]) -> None:
-        topics = [self._topic(stream) for stream in streams]
-        for topic in topics:
-            if topic[0] == "order_update" and str(topic[1])[:42] != self._wallet:
-                raise Refused(2050, "order_update needs authentication for this subaccount.")
-        for topic, stream in zip(topics, streams, strict=True):
-            self._streams[topic] = stream
-            self._venue.hub.add(topic, self._listener)
-
-    def _unsubscribe(self, streams: tuple[dict[str, Any], ...]) -> None:
-        for topic in [self._topic(stream) for stream in streams]:
-            self._streams.pop(topic, None)
-            self._venue.hub.remove(topic, self._listener)
-
-    def _topic(self, stream: dict[str, Any]) -> Topic:
-        """The topic of a stream. An unknown stream, product or extra field is rejected, as the venue does."""
-        fields = dict(stream)
-        kind, product_id = fields.pop("type", None), fields.pop("product_id", None)
-        topic: Topic = (kind, product_id)
-        if kind in _PER_ACCOUNT:
-            topic = (kind, str(fields.pop("subaccount", "")).lower(), product_id)
-        elif kind == "latest_candlestick":
-            topic = (kind, _granularity(fields.pop("granularity", None)), product_id)
-        elif kind == "all_bbo":
-            topic = (kind, None)
-        elif kind not in _PER_PRODUCT | _PER_PRODUCT_OR_ALL:
-            raise Refused(2038, f"Unknown stream: {str(kind)[:64]}")
-        if fields:
-            raise Refused(2038, f"Unknown fields of {kind}: {', '.join(sorted(fields))[:64]}")
-        if (product_id is None and kind in _PER_PRODUCT) or (product_id is not None and product_id not in self._venue.exchange.markets):
-            raise refused(2016)
-        return topic
-
-    def _authenticate(self, frame: _Control) -> None:
-        """The owner signs, or the subaccount's linked signer. One wallet for the life of the connection; `expiration` within 100 s."""
-        if frame.tx is None or self._wallet:
-            raise refused(2038)
-        venue, sender, expiration = self._venue, frame.tx.sender.lower(), int(frame.tx.expiration)
-        if not venue.now_ms() < expiration <= venue.now_ms() + RECV_WINDOW_MS:
-            raise Refused(2004, "The expiration must lie within the next 100 seconds.")
-        try:
-            digest = stream_authentication_digest(sender, expiration, venue.exchange.chain_id, venue.exchange.endpoint)
-        except ValueError as error:
-            raise refused(2038) from error
-        venue.exchange.check_signer(sender, venue.signer_of(digest, frame.signature))
-        self._wallet = sender[:42]
+async def _reply_alone(frames: Frames, venue: SimulatedVenue, text: str, done: Callable[[], None], connection: trio.CancelScope) -> None:
+    try:
+        await _reply(frames, venue, text)
+    except (Closed, ConnectionCut):
+        connection.cancel()
+    finally:
+        done()
 
 
-def _granularity(value: object) -> int:
-    if value not in GRANULARITIES_S:
-        raise refused(3003)
-    return int(str(value))
+async def _reply(frames: Frames, venue: SimulatedVenue, text: str) -> None:
+    try:
+        with suppress(AnswerLost):
+            await frames.send((await answer(venue, text, frames.address)).text)
+    except HalfSent as cut:
+        await frames.send_half(cut.text)
+        raise

@@ -7,29 +7,33 @@
 A motionless market wakes nobody up, so virtual time jumps over it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
+import msgspec
 import trio
 
 from actors.runtime.clock import Clock
 from messages.market import Level
-from messages.units import Ms, Ns, Price, Quote
+from messages.units import Base, Ms, Ns, Price, Quote
 from venue.nado.signing import order_digest, recover
 from venue.simulated.archive import Archive
 from venue.simulated.book import Book, Resting, Split
 from venue.simulated.candles import Candles
 from venue.simulated.codes import refused
 from venue.simulated.courier import Courier
-from venue.simulated.events import Event, Filled, Liquidated, OrderUpdated, PositionChanged, Traded
+from venue.simulated.events import BookBatch, Event, Filled, Liquidated, OrderUpdated, PositionChanged, Traded
 from venue.simulated.exchange import Exchange, Extras
-from venue.simulated.faults import NO_FAULTS, FaultCounter, Faults, Staged
+from venue.simulated.faults import NO_FAULTS, AnswerLost, ConnectionCut, FaultCounter, Faults, Staged
 from venue.simulated.funding import PERIOD_S
-from venue.simulated.hub import Hub, Topic
+from venue.simulated.hub import Hub, Listener, Topic
+from venue.simulated.limits import Budget, Limiter
 from venue.simulated.liquidation import liquidate_unhealthy
 from venue.simulated.queries import all_prices
-from venue.simulated.rules import TAKER_DELAY_S
+from venue.simulated.rules import AUTHENTICATED_MAX, TAKER_DELAY_S
+from venue.simulated.staging import Stage, bent
 from venue.simulated.treasury import deposit, pay_funding, settle_results
 from venue.simulated.wire import PlaceOrder, all_bbo_json, batch_json, candle_json, event_json, funding_json, top_json
 
@@ -47,12 +51,12 @@ SIGNATURE_CHARS = 132
 """0x, and two digits for each of r || s || v's 65 bytes."""
 
 
-class AnswerLost(Exception):
-    """Staged: the request was processed, its answer never comes."""
+class HalfSent(ConnectionCut):
+    """Staged: of the answer, `text`, only half is sent."""
 
-
-class ConnectionCut(Exception):
-    """Staged: the connection ends here, without an answer."""
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
 
 
 class SimulatedVenue:
@@ -62,7 +66,8 @@ class SimulatedVenue:
         self.exchange = exchange
         self.instance = instance
         """Identity of this start of the venue, sent with every HTTP answer: another start has another history."""
-        self.status = "active"
+        self.stage = Stage()
+        self.limiter = Limiter()
         self.hub = Hub()
         self.archive = Archive(exchange.order_log)
         self.candles = Candles()
@@ -73,6 +78,11 @@ class SimulatedVenue:
         self.courier = Courier(self.hub, {product_id: state.product.symbol for product_id, state in exchange.markets.items()}, faults)
         self._book_changed = trio.Event()
         self._tops: dict[int, tuple[Level | None, Level | None]] = {}
+        self._connections: dict[trio.CancelScope, None] = {}
+        self._authenticated: dict[str, list[Listener]] = {}
+        self._taken_back: dict[int, Price] = {}
+        """By product: a bid that was never there and has to be taken back."""
+        self.stage.obey(faults.incident)
 
     @property
     def faults(self) -> Faults:
@@ -83,10 +93,55 @@ class SimulatedVenue:
     def faults(self, faults: Faults) -> None:
         self._faults = FaultCounter(faults)
         self.courier.obey(faults)
+        self.stage.obey(faults.incident)
+
+    @property
+    def status(self) -> str:
+        """`active`, or why no order is taken."""
+        return self.stage.status
+
+    def product_id(self, symbol: str) -> int:
+        """Raises `LookupError` for a product that the venue does not have."""
+        return next(product_id for product_id, market in self.exchange.markets.items() if market.product.symbol == symbol)
+
+    def may_ask(self, budget: Budget, key: str, weight: int) -> bool:
+        """Use `weight` of what `key` (an address or a wallet) may ask."""
+        return not self.exchange.knobs.rate_limits or self.limiter.take(budget, key, weight, trio.current_time())
+
+    # -- connections ---------------------------------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def connected(self, connection: trio.CancelScope) -> Iterator[None]:
+        """A connection, for as long as it is open."""
+        self._connections[connection] = None
+        try:
+            yield
+        finally:
+            del self._connections[connection]
+
+    def cut_all(self) -> None:
+        """Every open connection ends."""
+        for connection in tuple(self._connections):
+            connection.cancel()
+
+    def admit(self, wallet: str, listener: Listener) -> None:
+        """One more authenticated connection of a wallet; the excess one goes. Raises `ConnectionCut` when that is this one."""
+        present = self._authenticated.setdefault(wallet, [])
+        if len(present) >= AUTHENTICATED_MAX:
+            if self.exchange.knobs.excess_socket == "newest":
+                raise ConnectionCut
+            present.pop(0).scope.cancel()
+        present.append(listener)
+
+    def leave(self, wallet: str, listener: Listener) -> None:
+        """An authenticated connection is over; what was never admitted is fine."""
+        present = self._authenticated.get(wallet, [])
+        if listener in present:
+            present.remove(listener)
 
     def now_ns(self) -> Ns:
         """The venue's clock."""
-        return self._clock.utc_ns()
+        return Ns(self._clock.utc_ns() + self.stage.skew_ms * 1_000_000)
 
     def now_ms(self) -> Ms:
         """The venue's clock in milliseconds, as `/v1/time` tells it."""
@@ -104,6 +159,7 @@ class SimulatedVenue:
             nursery.start_soon(self._tell_funding)
             nursery.start_soon(self._expire_orders)
             nursery.start_soon(self.courier.run)
+            nursery.start_soon(self.stage.run, self)
             nursery.start_soon(self._pay_funding)
             nursery.start_soon(self._settle_results)
             nursery.start_soon(self._tell_all_bbo)
@@ -138,7 +194,7 @@ class SimulatedVenue:
     def _move_oracle(self, product_id: int, price: Price | None, *, moved: bool) -> None:
         """A market that never names an oracle price starts at its own mid; one that does not move it leaves it where it is."""
         if price is not None and (moved or not self.exchange.markets[product_id].oracle):
-            self.exchange.set_oracle(product_id, price, self.now_ns())
+            self.exchange.set_oracle(product_id, Price(bent(price, self.stage.oracle_bps.get(product_id, 0))), self.now_ns())
 
     # -- orders ----------------------------------------------------------------------------------------------------------------------------
 
@@ -166,6 +222,8 @@ class SimulatedVenue:
                 raise ConnectionCut
         if staged.lose_ack:
             raise AnswerLost
+        if staged.cut_during:
+            raise HalfSent(digest)
         return digest
 
     def _extras(self, body: PlaceOrder, staged: Staged) -> Extras:
@@ -211,8 +269,8 @@ class SimulatedVenue:
             if isinstance(event, Traded):
                 self._tell_candles(event)
             self.courier.tell(_topics(event), partial(event_json, event, order_update_fills=self.exchange.knobs.order_update_fills))
-        for market in self.exchange.markets.values():
-            if market.book.changed:
+        for product_id, market in self.exchange.markets.items():
+            if market.book.changed and product_id not in self.stage.frozen:
                 self._book_changed.set()
                 self._tell_top(market.book)
 
@@ -231,9 +289,30 @@ class SimulatedVenue:
             await self._book_changed.wait()
             await trio.sleep(BATCH_S)
             self._book_changed = trio.Event()
-            for market in self.exchange.markets.values():
-                if market.book.changed:
-                    self.courier.tell([("book_depth", market.book.product_id)], partial(batch_json, market.book.batch()))
+            for product_id, market in self.exchange.markets.items():
+                lies = product_id in self.stage.crossed or product_id in self._taken_back
+                if (market.book.changed or lies) and product_id not in self.stage.frozen:
+                    self.courier.tell([("book_depth", product_id)], partial(batch_json, self._batch(market.book)))
+
+    def wake_books(self) -> None:
+        """Tell the books once more although they have not moved."""
+        self._book_changed.set()
+
+    def _batch(self, book: Book) -> BookBatch:
+        """The next batch; crossed when that is staged, and the one after takes back what was never there."""
+        product_id, best = book.product_id, book.asks.best()
+        if product_id in self.stage.crossed and best is not None:
+            self.stage.crossed.remove(product_id)
+            self._taken_back[product_id] = Price(best)
+            batch = book.batch(self.now_ns())
+            self._book_changed.set()
+            lie = Level(Price(best), self.exchange.markets[product_id].product.step)
+            return msgspec.structs.replace(batch, bids=(lie, *batch.bids))
+        taken_back = self._taken_back.pop(product_id, None)
+        batch = book.batch(self.now_ns())
+        if taken_back is None or any(level.price == taken_back for level in batch.bids):
+            return batch
+        return msgspec.structs.replace(batch, bids=(Level(taken_back, Base(0)), *batch.bids))
 
     async def _tell_funding(self) -> None:
         while True:

@@ -182,7 +182,7 @@ class Line:
 @asynccontextmanager
 async def floor(*moves: Move, faults: Faults = NO_FAULTS) -> AsyncIterator[Floor]:
     """A venue on virtual time with a flat book and, after it, `moves`; both accounts funded."""
-    venue = SimulatedVenue(Exchange(), Script(*moves), RunClock(START_NS), faults)
+    venue = SimulatedVenue(Exchange(knobs=faults.venue), Script(*moves), RunClock(START_NS), faults)
     for name in (ME, OTHER):
         venue.fund(name, Quote.of(10_000))
     async with trio.open_nursery() as nursery:

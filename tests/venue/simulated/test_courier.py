@@ -9,9 +9,9 @@ from trio.testing import MockClock
 
 from messages.units import Base
 from tests.venue.simulated.desk import ETH, ME, Floor, Line, floor, levels, order
+from venue.simulated.answers import REQUESTS
 from venue.simulated.faults import DisturbEvent, DisturbReply, Faults, Recurring, Thin, Turns
 from venue.simulated.markets import Move
-from venue.simulated.sessions import REQUESTS
 
 MS = 1_000_000
 FILLS: dict[str, Any] = {"type": "fill", "subaccount": ME, "product_id": None}

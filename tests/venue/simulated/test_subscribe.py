@@ -14,7 +14,8 @@ from venue.nado.signing import Signer, stream_authentication_digest
 from venue.nado.socket import open_socket
 from venue.protocol import Unreachable
 from venue.simulated.markets import Move, Trade
-from venue.simulated.sessions import Closed, subscribe_session
+from venue.simulated.sessions import Closed
+from venue.simulated.subscriptions import subscribe_session
 
 NOW_MS = START_NS // 1_000_000
 MS = 1_000_000

@@ -1,0 +1,120 @@
+"""Accidents of the whole venue, each at a moment and for a time, counted from when they are staged. Frozen data, part of a faults file.
+
+    [[incident]]
+    kind = "down"              # sockets are cut and connections refused
+    at_ms = 4000
+    for_ms = 1500
+
+    [[incident]]
+    kind = "oracle"            # the oracle price jumps, and is back afterwards
+    at_ms = 10000
+    for_ms = 60000
+    product = "ETH-PERP"
+    by_bps = -300
+
+What lasts needs `for_ms`; what happens once has none. The module says what there is; `staging` makes it happen.
+"""
+
+from typing import Literal
+
+import msgspec
+
+TIME_MS_MAX = 7 * 86_400_000
+SKEW_MS_MAX = 3_600_000
+BPS_MIN, BPS_MAX = -9_900, 100_000
+
+
+class Once(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind"):
+    """Something that happens `at_ms`."""
+
+    at_ms: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.at_ms <= TIME_MS_MAX:
+            raise ValueError(f"at_ms: an incident begins between 0 and {TIME_MS_MAX}, not at {self.at_ms}")
+
+
+class Lasting(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind"):
+    """Something that begins `at_ms` and ends `for_ms` later."""
+
+    for_ms: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.for_ms <= TIME_MS_MAX:
+            raise ValueError(f"for_ms: an incident lasts between 1 and {TIME_MS_MAX}, not {self.for_ms}")
+
+
+class Status(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="status"):
+    """The engine is not active: queries are answered, executes are refused with 2068."""
+
+    status: Literal["started", "stopping", "syncing", "live_syncing", "failed"] = "live_syncing"
+
+
+class Gate(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="gate"):
+    """What stands before the engine refuses: 403 for executes, 503 for everything, or everything is over the rate limit (429, code 1000)."""
+
+    answer: Literal["ip_query_only", "unavailable", "rate_limited"]
+
+
+class Down(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="down"):
+    """The host is gone: every socket is cut, every connection refused."""
+
+
+class Freeze(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="freeze"):
+    """The book moves and nobody is told; afterwards one batch tells everything."""
+
+    product: str
+
+
+class Clock(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="clock"):
+    """The venue's clock is wrong by `skew_ms`. The engine's own steps never go backwards."""
+
+    skew_ms: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if abs(self.skew_ms) > SKEW_MS_MAX:
+            raise ValueError(f"skew_ms: a clock is wrong by at most {SKEW_MS_MAX}, not {self.skew_ms}")
+
+
+class Oracle(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="oracle"):
+    """The oracle price is `by_bps` away from what the market says."""
+
+    product: str
+    by_bps: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not BPS_MIN <= self.by_bps <= BPS_MAX:
+            raise ValueError(f"by_bps: an oracle price jumps by {BPS_MIN} to {BPS_MAX}, not {self.by_bps}")
+
+
+class Trading(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="trading"):
+    """The product's trading status changes."""
+
+    product: str
+    status: Literal["post_only", "reduce_only", "soft_reduce_only", "not_tradable"]
+
+
+class Crossed(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="crossed"):
+    """The next book batch has a bid above the best ask; the one after takes it back. Snapshots stay right."""
+
+    product: str
+
+
+class Liquidate(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="liquidate"):
+    """Every position of the subaccount ("" = of everybody) is taken over, however healthy it is."""
+
+    subaccount: str = ""
+
+
+class Settle(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="settle"):
+    """Results are settled into the balances."""
+
+
+class Funding(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="funding"):
+    """An hour's funding is charged now."""
+
+
+Incident = Status | Gate | Down | Freeze | Clock | Oracle | Trading | Crossed | Liquidate | Settle | Funding
