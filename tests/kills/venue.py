@@ -31,8 +31,9 @@ class Truth(msgspec.Struct, frozen=True):
 
 @contextmanager
 def simulated(folder: Path, market: str, seed: int) -> Iterator[str]:
-    """The base URL of a venue that outlives every run."""
-    process = started(folder, "simulate", "--port", "0", "--market", market, "--seed", str(seed))
+    """The base URL of a venue that outlives every run, and ends with us however we end."""
+    arguments = ["--port", "0", "--market", market, "--seed", str(seed), "--until-stdin-closes"]
+    process = started(folder, "simulate", *arguments, stdin=subprocess.PIPE)
     assert process.stdout is not None
     try:
         yield process.stdout.readline().strip()
