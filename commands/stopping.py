@@ -33,12 +33,14 @@ class Stops:
         self._token: trio.lowlevel.TrioToken | None = None
 
     def __enter__(self) -> Self:
-        self._before = {number: signal.signal(number, self.came) for number in SIGNALS}
+        for number in SIGNALS:
+            signal.signal(number, self.came)
         return self
 
     def __exit__(self, *_details: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
+        """The exit code is decided and all is said: a signal while Python goes down must not replace it. Nobody may want a signal after this."""
+        for number in SIGNALS:
+            signal.signal(number, signal.SIG_IGN)
 
     def came(self, number: int, _frame: FrameType | None) -> None:
         """The handler. It may run between any two instructions, so that all it does is count and wake Trio up."""
