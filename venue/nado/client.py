@@ -13,6 +13,8 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Self, cast
 
+import trio
+
 from actors.runtime.clock import VenueClock
 from actors.runtime.observe import Observe
 from messages.lifecycle import Note
@@ -23,7 +25,7 @@ from venue.nado.http import HttpReads
 from venue.nado.lines import Lines
 from venue.nado.orders import order_wire
 from venue.nado.signing import Signer, cancellation_products_digest, order_nonce, stream_authentication_digest
-from venue.nado.socket import Dialer
+from venue.nado.socket import CLOSE_S, Dialer
 from venue.nado.streams import subscribed
 from venue.nado.weights import Weights
 from venue.protocol import AccountEvent, EventStream, Forge, MarketEvent, OrderWire, Reads, VenueRules
@@ -136,7 +138,8 @@ class NadoVenue:
     async def disconnect(self) -> None:
         """Give up every connection there is: sockets, and what HTTP keeps open. Each is made anew by whoever needs it."""
         await self._dialer.cut()
-        await self._http.aclose()
+        with trio.move_on_after(CLOSE_S):  # saying goodbye on a dead line would wait for it
+            await self._http.aclose()
 
     async def cancel_all(self, product_ids: Sequence[int]) -> None:
         """Cancel every order of the subaccount on these products. Raises `VenueError`.

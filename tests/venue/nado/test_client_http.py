@@ -360,3 +360,34 @@ async def test_more_than_a_page_of_fills_is_read_page_by_page_and_not_for_ever()
         total = 5_000
         with pytest.raises(Malformed, match="more than 1000 fills"):
             await reads.fills_since(0)
+
+
+async def test_a_question_under_way_ends_as_lost_when_its_connection_is_given_up_and_the_next_one_is_asked_on_a_new_one() -> None:
+    """After the machine has slept: over TCP, because only there is a connection that is kept."""
+    asked = trio.Event()
+    answered: list[bytes] = []
+
+    async def serve(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        if not asked.is_set():
+            asked.set()
+            await trio.sleep_forever()
+        answered.append(b"1790000000000")
+        await stream.send_all(b"HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\n" + answered[0])
+
+    async with trio.open_nursery() as nursery:
+        (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        nursery.start_soon(trio.serve_listeners, serve, [listener])
+        port = listener.socket.getsockname()[1]
+        async with HttpReads(f"http://127.0.0.1:{port}", SENDER, name="Nado", deadline_s=60) as reads:
+
+            async def give_up() -> None:
+                await asked.wait()
+                await reads.aclose()
+
+            nursery.start_soon(give_up)
+            with trio.fail_after(30), pytest.raises(Unreachable):
+                await reads.time_ms()
+            assert await reads.time_ms() == 1_790_000_000_000
+        nursery.cancel_scope.cancel()
+    assert len(answered) == 1
