@@ -1,0 +1,35 @@
+"""The switches: the protocol as it is, with all of them off. `mutants.py` says what each one breaks."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from tests.model import real
+from tests.model.real import Answer
+from tests.model.state import Bar, Message
+
+
+class Rules(NamedTuple):
+    """How the modelled parts behave, and which table the barrier is. `plans`: how many plans may be placed in one run."""
+
+    plans: int = 2
+    step: Callable[[Bar, Message, bool], Answer] = real.step
+    believes: Callable[..., tuple[int, bool] | None] = real.believes
+    acts_on_receipt: bool = False
+    votes_before_writing: bool = False
+    nobody_compares: bool = False
+    resends: str = ""
+    """"fresh" = with another nonce, "same" = the identical bytes."""
+    no_epochs: bool = False
+    old_keeps_running: bool = False
+    awaited_sends: bool = False
+    forgets_repair: bool = False
+    sizing_bumps: bool = False
+    acts_on_late_place: bool = False
+    ack_is_fill: bool = False
+    unknown_is_refused: bool = False
+    counts_duplicates: bool = False
+    forgets_doubts: bool = False
+    never_asks: bool = False
+
+
+SOUND = Rules()

@@ -1,0 +1,200 @@
+"""What one state of the model is. Everything is a small tuple, so that states are hashed and compared by value.
+
+Amounts are whole lots, without sign: an enter asks for two lots a leg, so that a close can be filled in part. Time is abstract: a plan's receive
+window is *open* or *closed* (`recv_time` plus the margin have passed), and the plan being voted on is *late* or not. The clock may close a window at
+any moment, so every delay and every freeze is among the runs.
+
+Messages are tuples that begin with their name, in the model as in a log:
+
+    to the supervisor  ("ready", who, plan, copy)  ("declined", who, plan)  ("outcome", leg, plan, kind)  ("closed", plan, aborted)
+                       ("bumped", epoch)  ("proposed", purpose, eth, sol)
+    to a leg           ("seal", plan, copy)  ("place", plan)  ("abort", plan)
+    to the ledger      the same, and ("outcome", ...)  ("restarted", epoch)  ("resolved", leg, plan, lots, final)
+
+`copy` says which object a voter holds: "same" is the one that was sealed. "other" was changed on its way and its digest with it, "torn" was changed
+and its digest was not.
+"""
+
+from typing import Any, NamedTuple
+
+LOTS = 2
+"""What an enter asks for, per leg."""
+LEGS = ("eth", "sol")
+Message = tuple[Any, ...]
+
+
+class Plan(NamedTuple):
+    """A sealed plan. Two plans are never equal: `seq` only rises."""
+
+    epoch: int
+    seq: int
+    purpose: str
+    eth: int
+    sol: int
+
+    def lots(self, leg: str) -> int:
+        return self.eth if leg == "eth" else self.sol
+
+    @property
+    def increases(self) -> bool:
+        return self.purpose in {"enter", "repair"}
+
+    def __str__(self) -> str:
+        return f"{self.epoch}.{self.seq} {self.purpose}"
+
+
+class Bar(NamedTuple):
+    """The barrier's state, as a key: `real.py` turns it into the real one and back. `ready` is a set in tuple form: (who, copy), sorted."""
+
+    epoch: int
+    seq: int
+    phase: str
+    plan: Plan | None
+    ready: tuple[tuple[str, str], ...]
+
+
+class Leg(NamedTuple):
+    """An incarnation of a leg and its mailbox, which outlives it. `waits` names the order whose answer it waits for: (plan, try)."""
+
+    up: bool
+    epoch: int
+    last: int
+    held: tuple[Plan, str] | None
+    waits: tuple[Plan, int] | None
+    box: tuple[Message, ...]
+
+
+class Told(NamedTuple):
+    """One order as the ledger knows it: the leg's answer, the lots that fills named, what a cancel left, and the total once it has an ending."""
+
+    answer: str
+    traded: int
+    left: int | None
+    total: int | None
+
+
+class Entry(NamedTuple):
+    """An intent in the ledger. Aborted ones are dropped. `stage`: unwritten (broken variant only), intent, placed, uncertain, over."""
+
+    plan: Plan
+    stage: str
+    eth: Told
+    sol: Told
+
+
+class Ledger(NamedTuple):
+    """The ledger: what is on disk (`entries`, `last`), and an incarnation with its mailbox. Memory is the fold of the disk."""
+
+    up: bool
+    epoch: int
+    last: int
+    box: tuple[Message, ...]
+    entries: tuple[Entry, ...]
+
+
+class Order(NamedTuple):
+    """Bytes that were handed to a socket, and all that became of them. `number` counts tries: 0, and 1 for a broken variant's second one.
+
+    `votes`, `journalled`, `alive` are noted when it is handed over: had all three voted, was the intent on disk, was its epoch in force?
+    """
+
+    plan: Plan
+    leg: str
+    number: int
+    copy: str
+    votes: int
+    journalled: bool
+    alive: bool
+    travels: bool
+    answer: str
+    filled: int
+    accepted: int
+    """How often the venue took it."""
+    events: tuple[Message, ...]
+    """On their way to the ledger, in any order: ("fill", lots), ("cancelled", left)."""
+
+
+class Probe(NamedTuple):
+    """A RESOLVE that runs: for which order, what was held before it, and the provisional answer already given."""
+
+    plan: Plan
+    leg: str
+    before: int
+    told: int | None
+
+
+class State(NamedTuple):
+    """Everything. The last line of fields is what may still go wrong, and notes that only the invariants read."""
+
+    bar: Bar
+    eth: Leg
+    sol: Leg
+    ledger: Ledger
+    inbox: tuple[Message, ...]
+    orders: tuple[Order, ...]
+    probes: tuple[Probe, ...]
+    windows: tuple[Plan, ...]
+    late: bool
+    epoch: int
+    again: bool
+    """Sizing has lost its memory and may propose once more."""
+    crashes: int
+    losses: int
+    hiccups: int
+    votes: int
+    """Who has really voted on the last sealed plan: 1 eth, 2 sol, 4 ledger."""
+    lives: tuple[int, int]
+    """Restarts of legs or ledger: at the last seal, and now."""
+    frozen: bool
+    """A receive window closed while a leg had not yet taken its Place: somebody stood still for a second or more."""
+    spent: tuple[int, int]
+    """Crashes and losses so far."""
+
+    def leg(self, name: str) -> Leg:
+        return self.eth if name == "eth" else self.sol
+
+
+NOTHING_TOLD = Told("", 0, None, None)
+OVER_WITH_NOTHING = Told("", 0, None, 0)
+
+
+def start(crashes: int, losses: int, hiccups: int) -> State:
+    """A fresh run: the first epoch is on disk, everybody is up, nothing was ever sealed."""
+    leg = Leg(True, 1, 0, None, None, ())
+    return State(
+        Bar(1, 0, "idle", None, ()), leg, leg, Ledger(True, 1, 0, (), ()), (), (), (), (), False, 1, False,
+        crashes, losses, hiccups, 0, (0, 0), False, (0, 0),
+    )  # fmt: skip
+
+
+def held(ledger: Ledger, leg: str) -> int:
+    """Lots the ledger counts as held in a leg."""
+    lots = 0
+    for entry in ledger.entries:
+        told = entry.eth if leg == "eth" else entry.sol
+        known = told.traded if told.total is None else told.total
+        lots += known if entry.plan.increases else -known
+    return lots
+
+
+def position(state: State, leg: str) -> int:
+    """Lots the venue has really open in a leg."""
+    return sum(order.filled if order.plan.increases else -order.filled for order in state.orders if order.leg == leg)
+
+
+def in_flight(ledger: Ledger) -> Entry | None:
+    """The intent without an ending; None when there is none."""
+    return next((entry for entry in ledger.entries if entry.stage != "over"), None)
+
+
+def doubts(ledger: Ledger) -> tuple[tuple[Plan, str], ...]:
+    """Orders that may be on the wire and have no ending, as the ledger reports them."""
+    entry = in_flight(ledger)
+    if entry is None or entry.stage not in {"placed", "uncertain"}:
+        return ()
+    return tuple((entry.plan, leg) for leg, told in (("eth", entry.eth), ("sol", entry.sol)) if told.total is None)
+
+
+def placed_plans(ledger: Ledger) -> int:
+    """Plans that count against the bound: aborted ones do not, nothing was sent for them."""
+    return len(ledger.entries)

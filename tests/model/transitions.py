@@ -1,0 +1,133 @@
+"""What can happen next: everybody's moves, and then whatever is settled at once because waiting with it could be seen by nobody.
+
+Two rules keep the number of states down and lose no behaviour that matters:
+
+*Settled at once.* The supervisor takes at once what only it sees (outcomes, the first two votes, a no, an ending, what concerns no plan); a leg drops
+at once what it does not hold; the ledger notes a Place and a new epoch at once. All of these commute with whatever else may happen: doing them later
+is the same as the sender having sent them later. The third vote, a bumped epoch and a proposal are left waiting, because there it matters.
+
+*Nobody listens any more.* Once an order has its ending in the ledger, nothing that is said about it changes anything (`OurOrder` keeps its first
+ending): its events, its outcome, what RESOLVE still finds out and the answer its leg waits for are dropped.
+
+*Time is slow.* A receive window closes only when nothing else can happen, or for a hiccup: messages take milliseconds and the window takes seconds, so
+a window that closes while something is still on its way is an accident, and is counted as one.
+"""
+
+from collections.abc import Iterator
+
+from tests.model import accidents, ledger, legs, supervisor, venue
+from tests.model.legs import Move, with_leg
+from tests.model.rules import Rules
+from tests.model.state import LEGS, Leg, Message, Plan, State, in_flight
+
+PARTS = (supervisor.moves, legs.moves, ledger.moves, venue.moves)
+
+
+def successors(state: State, rules: Rules) -> Iterator[Move]:
+    """Every next state, with the words for what happened."""
+    idle = True
+    for part in PARTS:
+        for words, after in part(state, rules):
+            idle = False
+            yield settled(words, after, rules)
+    for words, after in accidents.moves(state, rules):
+        yield settled(words, after, rules)
+    if idle or state.hiccups:
+        paid = state if idle else state._replace(hiccups=state.hiccups - 1)
+        for words, after in supervisor.time_passes(paid):
+            yield settled(words, after, rules)
+
+
+def settled(words: str, state: State, rules: Rules) -> Move:
+    """`state` with everything settled that nobody would wait with, in its one canonical form."""
+    more: Move | None = (words, state)
+    while more is not None:
+        words, state = more
+        state = canonical(state)
+        more = _taken(words, state, rules) or _dropped(words, state, rules) or _noted(words, state)
+    return words, state
+
+
+def _taken(words: str, state: State, rules: Rules) -> Move | None:
+    if not state.inbox or not _plain(state, state.inbox[0]):
+        return None
+    message = state.inbox[0]
+    after = supervisor.stepped(state._replace(inbox=state.inbox[1:]), message, rules)
+    told = supervisor.orders_of(state, after)
+    return (f"{words}; supervisor{told}" if told else words), after
+
+
+def _plain(state: State, message: Message) -> bool:
+    if message[0] == "ready":
+        return len(state.bar.ready) < 2 or state.bar.plan != message[2] or state.bar.phase != "voting"
+    return message[0] in {"outcome", "declined", "closed"}
+
+
+def _dropped(words: str, state: State, rules: Rules) -> Move | None:
+    for name in LEGS:
+        leg = state.leg(name)
+        if leg.up and leg.waits is None and leg.box and _leaves_cold(leg, leg.box[0], rules):
+            forgets = leg.held is not None and leg.held[0] == leg.box[0][1]
+            return words, with_leg(state, name, leg._replace(box=leg.box[1:], held=None if forgets else leg.held))
+    return None
+
+
+def _leaves_cold(leg: Leg, message: Message, rules: Rules) -> bool:
+    holds = leg.held is not None and leg.held[0] == message[1]
+    return message[0] == "abort" or (message[0] == "place" and not holds and not rules.acts_on_late_place)
+
+
+def _noted(words: str, state: State) -> Move | None:
+    box = state.ledger.box
+    if not state.ledger.up or not box or box[0][0] not in {"place", "restarted"}:
+        return None
+    return words, ledger.noted(state)
+
+
+# -- one form -----------------------------------------------------------------------------------------------------------------------------------------
+
+
+def canonical(state: State) -> State:
+    """The one form of states that only differ in what nobody can ever see."""
+    if state.orders or state.probes:
+        state = _unheard(state)
+    if not state.windows:
+        return state
+    windows = tuple(plan for plan in state.windows if _matters(state, plan))
+    return state if windows == state.windows else state._replace(windows=windows)
+
+
+def _unheard(state: State) -> State:
+    """Without what is still said about orders that have their ending."""
+    open_ones = {(entry.plan, leg) for entry in state.ledger.entries for leg, told in (("eth", entry.eth), ("sol", entry.sol)) if told.total is None}
+    probes = tuple(probe for probe in state.probes if (probe.plan, probe.leg) in open_ones)
+    box = tuple(message for message in state.ledger.box if message[0] not in {"outcome", "resolved"} or (message[2], message[1]) in open_ones)
+    orders = tuple(order if not order.events or (order.plan, order.leg) in open_ones else order._replace(events=()) for order in state.orders)
+    if (probes, box, orders) != (state.probes, state.ledger.box, state.orders):
+        state = state._replace(probes=probes, orders=orders, ledger=state.ledger._replace(box=box))
+    for name in LEGS:
+        leg = state.leg(name)
+        if leg.waits is not None and (leg.waits[0], name) not in open_ones:
+            state = _unheard_by(state, name, leg)
+    return state
+
+
+def _unheard_by(state: State, name: str, leg: Leg) -> State:
+    assert leg.waits is not None
+    order = legs.order_of(state, name, leg.waits)
+    if order.travels:
+        return state
+    return legs.with_order(with_leg(state, name, leg._replace(waits=None)), order, order._replace(answer=""))
+
+
+def _matters(state: State, plan: Plan) -> bool:
+    """Can anything still depend on whether the plan's receive window is open?"""
+    entry = in_flight(state.ledger)
+    if (entry is not None and entry.plan == plan) or state.bar.plan == plan:
+        return True
+    for leg in (state.eth, state.sol):
+        if leg.waits is not None and leg.waits[0] == plan:
+            return True
+        if (leg.held is not None and leg.held[0] == plan) or any(message[1] == plan for message in leg.box):
+            return True
+    return any(order.travels and order.plan == plan for order in state.orders) or any(probe.plan == plan for probe in state.probes)
