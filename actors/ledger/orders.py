@@ -5,7 +5,7 @@
     its amount is 0                                      nothing; there never was an order
     Outcome refused or none, and no fill is known        nothing
     its fills add up to all of it                        its fills
-    cancelled, and its fills add up to what had traded   its fills
+    cancelled, and its fills add up to what had traded   its fills (of an IOC an update must say how much that was)
     Resolved                                             what RESOLVE says, in place of the fills
 
 An acknowledgement ends nothing (lesson O1) and neither does silence (O2). A fill is a fact: it counts whenever it comes, except for an order that
@@ -148,8 +148,8 @@ class OurOrder:
         traded = abs(self._pieced().filled)
         whole = abs(self.order.amount)
         never = self.answer in {"refused", "none"} and not self.pieces
-        left = whole if self.left is None else self.left
-        self.ended = self.ended or never or traded == whole or (self.cancelled and traded == whole - left)
+        left = whole if self.left is None and self.order.kind == "fok" else self.left
+        self.ended = self.ended or never or traded == whole or (self.cancelled and left is not None and traded == whole - left)
 
     # -- what it comes to ------------------------------------------------------------------------------------------------------------------------
 

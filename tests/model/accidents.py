@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from tests.model import ledger as ledger_moves
-from tests.model.legs import Move, posted, with_leg, with_order
+from tests.model.legs import Move, in_doubt, posted, with_leg, with_order
 from tests.model.rules import Rules
 from tests.model.state import LEGS, Leg, Order, State
 from tests.model.supervisor import down
@@ -12,11 +12,11 @@ from tests.model.supervisor import down
 def moves(state: State, rules: Rules) -> Iterator[Move]:
     """Every accident that is still allowed."""
     if state.crashes:
-        struck = state._replace(crashes=state.crashes - 1, spent=(state.spent[0] + 1, state.spent[1]))
-        yield from _crashes(struck, rules)
+        struck = state._replace(crashes=state.crashes - 1)
+        yield from _crashes(struck._replace(hurt=True), rules)
+        yield from _sizing_crashes(struck, rules)
     if state.losses:
-        struck = state._replace(losses=state.losses - 1, spent=(state.spent[0], state.spent[1] + 1))
-        yield from _losses(struck)
+        yield from _losses(state._replace(losses=state.losses - 1, hurt=True), rules)
 
 
 # -- crashes ------------------------------------------------------------------------------------------------------------------------------------------
@@ -28,7 +28,6 @@ def _crashes(state: State, rules: Rules) -> Iterator[Move]:
             yield f"CRASH of {name}_leg", leg_crashed(state, name)
     if state.ledger.up:
         yield from _ledger_crashes(state, rules)
-    yield from _sizing_crashes(state, rules)
 
 
 def leg_crashed(state: State, name: str) -> State:
@@ -47,7 +46,7 @@ def _ledger_crashes(state: State, rules: Rules) -> Iterator[Move]:
         yield "CRASH of ledger, the account's events taken and not committed", _ledger_crashed(lost, 0)
     if state.ledger.box:
         for words, after in ledger_moves.moves(state._replace(orders=()), rules):
-            if after.inbox != state.inbox and after.hiccups == state.hiccups:
+            if after.inbox != state.inbox and after.losses == state.losses:
                 silent = after._replace(inbox=state.inbox, orders=state.orders)
                 yield f"CRASH of ledger: {words}, but dies before it speaks", _ledger_crashed(silent, 0)
 
@@ -60,8 +59,9 @@ def _ledger_crashed(state: State, taken: int) -> State:
 def _sizing_crashes(state: State, rules: Rules) -> Iterator[Move]:
     """Sizing forgets what it has proposed. Nothing else restarts, and the epoch stays."""
     if rules.sizing_bumps:
-        bumped = state._replace(epoch=state.epoch + 1, lives=(state.lives[0], state.lives[1] + 1))
-        yield "CRASH of sizing, and the epoch is bumped", posted(bumped, ("bumped", bumped.epoch))
+        epoch = state.epoch + 1
+        ledger = state.ledger._replace(box=(*state.ledger.box, ("restarted", epoch)))
+        yield "CRASH of sizing, and the epoch is bumped", posted(state._replace(epoch=epoch, reborn=True, ledger=ledger), ("bumped", epoch))
     elif not state.again:
         yield "CRASH of sizing", state._replace(again=True)
 
@@ -69,9 +69,9 @@ def _sizing_crashes(state: State, rules: Rules) -> Iterator[Move]:
 # -- losses -------------------------------------------------------------------------------------------------------------------------------------------
 
 
-def _losses(state: State) -> Iterator[Move]:
+def _losses(state: State, rules: Rules) -> Iterator[Move]:
     for order in state.orders:
-        yield from _order_losses(state, order)
+        yield from _order_losses(state, order, rules)
     for name in LEGS:
         yield from _changed(state, name, state.leg(name))
     box = state.ledger.box
@@ -81,12 +81,13 @@ def _losses(state: State) -> Iterator[Move]:
             yield f"CHANGED: the ledger's copy of {box[0][1]} is {copy}", state._replace(ledger=state.ledger._replace(box=(message, *box[1:])))
 
 
-def _order_losses(state: State, order: Order) -> Iterator[Move]:
+def _order_losses(state: State, order: Order, rules: Rules) -> Iterator[Move]:
     name = f"the {order.leg} order of {order.plan}"
     if order.travels:
         yield f"LOST: {name}", with_order(state, order, order._replace(travels=False))
         if state.leg(order.leg).waits == (order.plan, order.number):
-            yield f"LOST: the connection, with {name} on its way", _cut(state, order)
+            words, cut = in_doubt(state, order.leg, state.leg(order.leg)._replace(waits=None), order, rules)
+            yield f"LOST: the connection, with {name} on its way; {words}", cut
     if order.answer:
         yield f"LOST: the answer to {name}", with_order(state, order, order._replace(answer=""))
     for event in order.events:
@@ -94,12 +95,6 @@ def _order_losses(state: State, order: Order) -> Iterator[Move]:
         yield f"LOST: {event[0]} of {name}", with_order(state, order, order._replace(events=rest))
         if event[0] == "fill":
             yield f"DOUBLED: {event[0]} of {name}", with_order(state, order, order._replace(events=(*order.events, event)))
-
-
-def _cut(state: State, order: Order) -> State:
-    """The leg knows at once that it will hear nothing; the bytes are still under way."""
-    leg = state.leg(order.leg)._replace(waits=None)
-    return posted(with_leg(state, order.leg, leg), ("outcome", order.leg, order.plan, "unknown"))
 
 
 def _changed(state: State, name: str, leg: Leg) -> Iterator[Move]:

@@ -1,4 +1,4 @@
-"""The two legs: vote on what is sealed, send what is placed, wait for the answer. Modelled after `actors/leg.py`."""
+"""The two legs: vote on what is sealed, send what is placed, wait for the answer. What they say and whether they send is asked of the real `actors/leg.py`."""
 
 from collections.abc import Iterator
 
@@ -41,17 +41,13 @@ def _takes(state: State, name: str, leg: Leg, rules: Rules) -> Iterator[Move]:
 
 def _seal(state: State, name: str, leg: Leg, message: Message, rules: Rules) -> Iterator[Move]:
     _, plan, copy = message
-    epoch = plan.epoch if rules.no_epochs else leg.epoch
-    if copy != "same" and rules.nobody_compares:
-        copy_ok = True
-    else:
-        copy_ok = not real.objects(plan, copy, epoch, leg.last)
-    if not copy_ok or epoch != plan.epoch:
+    epoch, seen = plan.epoch if rules.no_epochs else leg.epoch, "same" if rules.nobody_compares else copy
+    if not real.leg_agrees(name, plan, seen, epoch, leg.last):
         yield f"{name}_leg declines {plan}", posted(with_leg(state, name, leg), ("declined", name, plan))
         return
-    if state.hiccups and not rules.acts_on_receipt:
+    if state.losses and not real.leg_agrees(name, plan, seen, epoch, leg.last, connected=False):
         declined = posted(with_leg(state, name, leg), ("declined", name, plan))
-        yield f"{name}_leg has no connection and declines {plan}", declined._replace(hiccups=state.hiccups - 1)
+        yield f"{name}_leg has no connection and declines {plan}", declined._replace(losses=state.losses - 1)
     after = voted(with_leg(state, name, leg._replace(last=plan.seq, held=(plan, copy))), name, plan, copy)
     if rules.acts_on_receipt:
         yield f"{name}_leg sends {plan} on receipt", _sent(after, name, plan, copy, 0)
@@ -69,7 +65,8 @@ def _place(state: State, name: str, leg: Leg, plan: Plan, rules: Rules) -> Move:
     """A Place of the plan it holds: others are dropped on arrival (`transitions.py`)."""
     after = with_leg(state, name, leg._replace(held=None))
     copy = leg.held[1] if leg.held is not None else "same"
-    if plan.lots(name) == 0 or (copy != "same" and not rules.nobody_compares):
+    sends = rules.acts_on_late_place or rules.nobody_compares or real.leg_sends(name, plan, copy)
+    if plan.lots(name) == 0 or not sends:
         return f"{name}_leg sends nothing for {plan}", posted(after, ("outcome", name, plan, "none"))
     if plan not in state.windows:
         return f"{name}_leg is too late for {plan}, sends nothing", posted(after, ("outcome", name, plan, "none"))
@@ -79,8 +76,8 @@ def _place(state: State, name: str, leg: Leg, plan: Plan, rules: Rules) -> Move:
 def _sent(state: State, name: str, plan: Plan, copy: str, number: int) -> State:
     """Bytes handed to the socket; the facts that the invariants judge them by are noted here."""
     journalled = any(entry.plan == plan and entry.stage != "unwritten" for entry in state.ledger.entries)
-    votes = state.votes if state.bar.plan == plan else 7
-    alive = state.lives[0] == state.lives[1] and state.bar.seq == plan.seq
+    last = state.bar.seq == plan.seq
+    votes, alive = state.votes if last else 0, last and not state.reborn
     order = Order(plan, name, number, copy, votes, journalled, alive, True, "", 0, 0, ())
     leg = state.leg(name)._replace(held=None, waits=(plan, number))
     return with_leg(state, name, leg)._replace(orders=tuple(sorted((*state.orders, order))))
@@ -103,13 +100,13 @@ def _answered(state: State, name: str, leg: Leg, rules: Rules) -> Iterator[Move]
         heard = with_order(with_leg(state, name, free), order, order._replace(answer=""))
         yield f"{name}_leg hears: {order.answer}", posted(heard, ("outcome", name, order.plan, order.answer))
     elif not order.travels or order.plan not in state.windows:
-        yield from _in_doubt(state, name, free, order, rules)
+        yield in_doubt(state, name, free, order, rules)
 
 
-def _in_doubt(state: State, name: str, free: Leg, order: Order, rules: Rules) -> Iterator[Move]:
+def in_doubt(state: State, name: str, free: Leg, order: Order, rules: Rules) -> Move:
+    """The leg knows that it will hear nothing about its order."""
     if rules.resends and order.number == 0 and order.plan in state.windows:
         again = _sent(with_leg(state, name, free), name, order.plan, order.copy, 1)
-        yield f"{name}_leg hears nothing and sends {order.plan} again ({rules.resends} bytes)", again
-        return
+        return f"{name}_leg hears nothing and sends {order.plan} again ({rules.resends} bytes)", again
     kind = "refused" if rules.unknown_is_refused else "unknown"
-    yield f"{name}_leg hears nothing: {kind}", posted(with_leg(state, name, free), ("outcome", name, order.plan, kind))
+    return f"{name}_leg hears nothing: {kind}", posted(with_leg(state, name, free), ("outcome", name, order.plan, kind))

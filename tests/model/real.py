@@ -1,22 +1,33 @@
 """The real code in the loop. Keys in, real messages built, the real function called, keys out; every different question is asked once.
 
-`barrier.step` is the whole of the barrier in this model, `objections.objection` what each voter checks, `resolve.judge` what is believed of an order in
-doubt. A broken variant passes its own `step`, made from the real one.
+    barrier.step                what the supervisor does
+    leg.on_sealed, on_place     how a leg votes (with `objections.objection`), and whether it sends
+    ledger.vote                 how the ledger votes
+    orders.OurOrder             when the ledger gives an order its ending, and which
+    resolve.judge               what is believed of an order in doubt
+
+A broken variant passes its own version, made from the real one.
 """
 
-from functools import lru_cache
+from collections.abc import Iterator
+from functools import cache
 
 import msgspec
 
-from actors.objections import objection
+from actors.ledger import Fold
+from actors.ledger.flight import Flight
+from actors.ledger.orders import OurOrder
+from actors.ledger.vote import vote
+from actors.leg import LegState, on_place, on_sealed
 from actors.runtime import barrier
-from actors.runtime.barrier import Barrier, EpochBumped, FillsDue, Recovered, Resolve, Tell, TellLedger, VotesDue
-from messages.execution import AccountSnapshot, Doubt, LegFill, Outcome, PlanClosed, Position
+from actors.runtime.barrier import Barrier, ClockJumped, EpochBumped, FillsDue, Recovered, Resolve, Tell, TellLedger, VotesDue
+from messages.execution import AccountSnapshot, Doubt, Fill, LegFill, OrderUpdate, Outcome, PlanClosed, Position, Resolved
+from messages.settings import Settings
 from messages.sizing import Declined, LegOrder, Place, Ready, Sealed, SizingPlan
-from messages.units import Base, Bps, Ms, Price, Quote
+from messages.units import Base, Bps, Ms, Ns, Price, Quote
 from messages.wire import digest
-from tests.model.state import Bar, Message, Plan
-from venue.protocol import ArchivedOrder
+from tests.model.state import LOTS, Bar, Message, Plan, Told
+from venue.protocol import ArchivedOrder, Order, SignedOrder
 from venue.resolve import WINDOW_MARGIN_MS, judge
 
 RECV_TIME_MS = 2_000
@@ -45,7 +56,7 @@ def _order(plan: Plan, leg: str) -> LegOrder:
     return LegOrder(PRODUCTS[leg], Base(lots), Price(1), "fok" if plan.increases else "ioc", not plan.increases, Price(1), Price(1))
 
 
-@lru_cache(maxsize=None)
+@cache
 def sizing_plan(plan: Plan) -> SizingPlan:
     """The plan as sizing proposes it, with the numbers that the seal gave it."""
     until = Ms(sealed_ms(plan.seq) + RECV_TIME_MS)
@@ -53,7 +64,7 @@ def sizing_plan(plan: Plan) -> SizingPlan:
     return SizingPlan(plan.epoch, plan.seq, 1, 0, plan.purpose, Ms(0), until, Ms(0), Ms(0), Ms(0), Bps(0), eth, sol)  # type: ignore[arg-type]
 
 
-@lru_cache(maxsize=None)
+@cache
 def sealed(plan: Plan, copy: str) -> Sealed:
     """The object that a voter holds."""
     true = sizing_plan(plan)
@@ -61,23 +72,6 @@ def sealed(plan: Plan, copy: str) -> Sealed:
         return Sealed(true, digest(true))
     changed = msgspec.structs.replace(true, cycle=99)
     return Sealed(changed, digest(changed if copy == "other" else true))
-
-
-def order_digest(plan: Plan, copy: str, leg: str) -> str:
-    """What stands for the venue's digest of a leg's order: it follows from the plan alone, so everybody can derive it."""
-    return f"{leg} of {digest(sealed(plan, copy).plan)}" if plan.lots(leg) else ""
-
-
-@lru_cache(maxsize=None)
-def objects(plan: Plan, copy: str, epoch: int, last: int) -> bool:
-    """Would the real check, made by a voter of this epoch that last saw `last`, refuse this object?"""
-    return objection(sealed(plan, copy), epoch, last) is not None
-
-
-def _vote(who: str, plan: Plan, copy: str) -> Ready:
-    eth = order_digest(plan, copy, "eth") if who in {"eth", "ledger"} else None
-    sol = order_digest(plan, copy, "sol") if who in {"sol", "ledger"} else None
-    return Ready(who, plan.epoch, plan.seq, digest(sealed(plan, copy).plan), eth, sol)  # type: ignore[arg-type]
 
 
 def _closed(plan: Plan, *, aborted: bool) -> PlanClosed:
@@ -101,6 +95,8 @@ def _event(message: Message) -> barrier.Event:
             return sizing_plan(Plan(0, 0, purpose, eth, sol))
         case ("votes due", plan):
             return VotesDue(plan.epoch, plan.seq)
+        case ("clock jumped", plan):
+            return ClockJumped(plan.epoch, plan.seq, "it was set")
         case ("fills due", plan):
             return FillsDue(plan.epoch, plan.seq)
         case ("recovered",):
@@ -148,7 +144,7 @@ def _actions(actions: tuple[barrier.Action, ...], plan: Plan | None) -> tuple[Ac
     return tuple(keys)
 
 
-@lru_cache(maxsize=None)
+@cache
 def step(bar: Bar, message: Message, late: bool) -> Answer:
     """The real table's row for this state, message and time."""
     if message[0] == "proposed":
@@ -160,7 +156,7 @@ def step(bar: Bar, message: Message, late: bool) -> Answer:
     return key, _actions(actions, key.plan or bar.plan)
 
 
-@lru_cache(maxsize=None)
+@cache
 def believes(plan: Plan, leg: str, moved: int, archived: int, closed: bool) -> tuple[int, bool] | None:
     """What the real `judge` says of an order: (lots, final), or None for "not known yet".
 
@@ -176,3 +172,105 @@ def believes(plan: Plan, leg: str, moved: int, archived: int, closed: bool) -> t
     told = ArchivedOrder("x", order.product_id, Base(archived * unit), Quote(0), Quote(0), 1) if archived else None
     answer = judge(doubt, snapshot, told)
     return None if answer is None else (abs(answer.filled), not answer.provisional)
+
+
+# -- the voters ---------------------------------------------------------------------------------------------------------------------------------------
+
+
+class _Forge:
+    """Orders without keys: the nonce carries the plan's digest, so an order's digest follows from the plan alone and nobody needs to be told it."""
+
+    def order_of(self, plan: SizingPlan, plan_digest: str, leg: str) -> Order:
+        half = plan.leg(leg)  # type: ignore[arg-type]
+        return Order(half.product_id, "", half.limit, half.amount, 0, int(plan_digest, 16), int(half.reduce_only))
+
+    def digest_of(self, order: Order) -> str:
+        return f"{order.product_id} {int(order.amount)} {order.nonce:x}"
+
+    def sign(self, order: Order) -> SignedOrder:
+        return SignedOrder(order, self.digest_of(order), "", Ms(0))
+
+
+FORGE = _Forge()
+SETTINGS = Settings()
+
+
+def _vote(who: str, plan: Plan, copy: str) -> Ready:
+    """The yes of a voter that holds this copy."""
+    held = sealed(plan, copy)
+    true = digest(held.plan)
+    eth, sol = (FORGE.digest_of(FORGE.order_of(held.plan, true, leg)) if plan.lots(leg) else "" for leg in ("eth", "sol"))
+    return Ready(who, plan.epoch, plan.seq, true, None if who == "sol" else eth, None if who == "eth" else sol)  # type: ignore[arg-type]
+
+
+@cache
+def leg_agrees(leg: str, plan: Plan, copy: str, epoch: int, last: int, connected: bool = True) -> bool:
+    """Does the real leg say yes? It is asked as an incarnation of `epoch` that last voted on `last`."""
+    _, vote = on_sealed(LegState(leg, epoch, last), sealed(plan, copy), FORGE, SETTINGS, connected=connected)  # type: ignore[arg-type]
+    assert isinstance(vote, Declined) or vote == _vote(leg, plan, copy), "the key of a vote must say everything"
+    return isinstance(vote, Ready)
+
+
+@cache
+def leg_sends(leg: str, plan: Plan, copy: str) -> bool:
+    """Does the real leg, that has voted on its copy, send at the Place of the plan that was sealed?"""
+    state, _ = on_sealed(LegState(leg, plan.epoch), sealed(plan, copy), FORGE, SETTINGS, connected=True)  # type: ignore[arg-type]
+    ledger, true = _vote("ledger", plan, "same"), sealed(plan, "same").digest
+    place = Place(plan.epoch, plan.seq, true, ledger.eth_order or "", ledger.sol_order or "")
+    return isinstance(on_place(state, place, FORGE), SignedOrder)
+
+
+@cache
+def ledger_agrees(plan: Plan, copy: str, epoch: int, last: int, eth: int, sol: int, flying: Plan | None) -> bool:
+    """Does the real ledger say yes, while it holds so many lots and `flying` has no ending?"""
+    fold = Fold(seq=last, position={"eth": eth * SIGN["eth"], "sol": sol * SIGN["sol"]})
+    fold.cycle.wanted = fold.cycle.pair = (LOTS * SIGN["eth"], LOTS * SIGN["sol"])
+    fold.view.live = fold.view.agreed = True
+    if flying is not None:
+        whole = sizing_plan(flying)
+        fold.flight = Flight(sealed(flying, "same"), (OurOrder("eth", whole, "", 0), OurOrder("sol", whole, "", 0)))
+    answer = vote(fold, sealed(plan, copy), epoch, FORGE)
+    return isinstance(answer, Ready)
+
+
+# -- an order's ending --------------------------------------------------------------------------------------------------------------------------------
+
+
+@cache
+def told(plan: Plan, leg: str, before: Told, news: Message) -> Told:
+    """What the real `OurOrder` makes of a piece of news: ("outcome", kind), ("fill", lots), ("filled", left), ("cancelled", 0), ("resolved", lots, final)."""
+    order = OurOrder(leg, sizing_plan(plan), "x", 0)  # type: ignore[arg-type]
+    for known in _known(before):
+        _tell(order, known)
+    assert not order.ended, f"{before} has no ending"
+    _tell(order, news)
+    if order.ended:
+        return Told("", 0, None, False, abs(order.total.filled))
+    answer = order.outcome.kind if order.outcome and order.outcome.kind in {"refused", "none"} else ""
+    return Told(answer, abs(order.total.filled), order.left, order.cancelled, None)
+
+
+def _known(before: Told) -> Iterator[Message]:
+    if before.answer:
+        yield "outcome", before.answer
+    if before.traded:
+        yield "fill", before.traded
+    if before.left is not None:
+        yield "filled", before.left
+    if before.cancelled:
+        yield "cancelled", 0
+
+
+def _tell(order: OurOrder, news: Message) -> None:
+    plan, product, amount = order.plan, order.order.product_id, int(order.order.amount)
+    unit = 1 if amount > 0 else -1
+    match news:
+        case ("outcome", kind):
+            order.take_outcome(Outcome(order.leg, plan.epoch, plan.seq, "x", kind, None, "", Ms(0), Ms(0)))
+        case ("fill", lots):
+            left = Base(abs(amount) - lots)
+            order.take_fill(Fill("x", product, Base(lots * unit), Price(1), Quote(0), left, Base(abs(amount)), True, 1, Ns(0)))
+        case ("resolved", lots, final):
+            order.take_resolved(Resolved("x", product, Base(lots * unit), Quote(0), Quote(0), not final, ""), 0)
+        case (reason, left):
+            order.take_update(OrderUpdate("x", product, Base(left), reason, Ns(0)))

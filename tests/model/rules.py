@@ -5,15 +5,16 @@ from typing import NamedTuple
 
 from tests.model import real
 from tests.model.real import Answer
-from tests.model.state import Bar, Message
+from tests.model.state import Bar, Message, Plan, Told
 
 
 class Rules(NamedTuple):
-    """How the modelled parts behave, and which table the barrier is. `plans`: how many plans may be placed in one run."""
+    """How the modelled parts behave, and which functions decide in them. `plans`: how many plans may be placed in one run."""
 
     plans: int = 2
     step: Callable[[Bar, Message, bool], Answer] = real.step
-    believes: Callable[..., tuple[int, bool] | None] = real.believes
+    believes: Callable[[Plan, str, int, int, bool], tuple[int, bool] | None] = real.believes
+    told: Callable[[Plan, str, Told, Message], Told] = real.told
     acts_on_receipt: bool = False
     votes_before_writing: bool = False
     nobody_compares: bool = False
@@ -25,11 +26,14 @@ class Rules(NamedTuple):
     forgets_repair: bool = False
     sizing_bumps: bool = False
     acts_on_late_place: bool = False
-    ack_is_fill: bool = False
     unknown_is_refused: bool = False
-    counts_duplicates: bool = False
     forgets_doubts: bool = False
     never_asks: bool = False
+
+    @property
+    def symmetric(self) -> bool:
+        """Are ETH and SOL treated alike?"""
+        return not self.awaited_sends
 
 
 SOUND = Rules()

@@ -8,11 +8,13 @@ import gc
 import time
 from array import array
 from dataclasses import dataclass
+from itertools import pairwise
 
-from tests.model.invariants import LIVENESS, SAFETY
+from tests.model.invariants import LIVENESS, SAFETY, STEPS
 from tests.model.rules import Rules
 from tests.model.state import State, start
-from tests.model.transitions import successors
+from tests.model.symmetry import mirrored, words
+from tests.model.transitions import calmed, successors
 
 
 @dataclass
@@ -41,9 +43,9 @@ class Found:
 class Search:
     """One search. States are numbered in the order they are found; an edge list remembers who leads to whom."""
 
-    def __init__(self, rules: Rules, crashes: int, losses: int, hiccups: int = 1) -> None:
+    def __init__(self, rules: Rules, crashes: int, losses: int) -> None:
         self.rules = rules
-        first = start(crashes, losses, hiccups)
+        first = start(crashes, losses)
         self.numbers: dict[State, int] = {first: 0}
         self.order: list[State] = [first]
         self.parents = array("i", [-1])
@@ -72,22 +74,29 @@ class Search:
             number += 1
         return self._found("a cycle", "a run need not end") if self._cyclic() else self._found()
 
-    def _expand(self, number: int) -> tuple[str, str, int] | None:
-        state, ends = self.order[number], True
-        for _, after in successors(state, self.rules):
-            if after == state:
+    def _expand(self, number: int) -> tuple[str, str, tuple[State, int]] | None:
+        before, ends = self.order[number], True
+        for _, reached in successors(before, self.rules):
+            if reached == before:
                 continue
             ends = False
-            known = self.numbers.get(after)
+            after = calmed(reached)
+            known = self._number(after)
+            rules = SAFETY if known is None or after is not reached else STEPS
+            for rule in rules:
+                detail = rule(reached, before)
+                if detail:
+                    return rule.__name__, detail, (reached, number)
             if known is None:
                 known = self._meet(after, number)
-                for rule in SAFETY:
-                    detail = rule(after, state)
-                    if detail:
-                        return rule.__name__, detail, known
             self.sources.append(number)
             self.targets.append(known)
-        return self._ending(state, number) if ends else None
+        return self._ending(before, number) if ends else None
+
+    def _number(self, state: State) -> int | None:
+        """The number of a state that was met already, as it is or in the mirror."""
+        known = self.numbers.get(state)
+        return self.numbers.get(mirrored(state)) if known is None and self.rules.symmetric else known
 
     def _meet(self, state: State, parent: int) -> int:
         number = len(self.order)
@@ -96,12 +105,12 @@ class Search:
         self.parents.append(parent)
         return number
 
-    def _ending(self, state: State, number: int) -> tuple[str, str, int] | None:
+    def _ending(self, state: State, number: int) -> tuple[str, str, tuple[State, int]] | None:
         self.endings += 1
         for rule in LIVENESS:
             detail = rule(state, self.rules)
             if detail:
-                return rule.__name__, detail, number
+                return rule.__name__, detail, (state, number)
         return None
 
     def _cyclic(self) -> bool:
@@ -125,21 +134,36 @@ class Search:
                     free.append(target)
         return taken != len(self.order)
 
-    def _found(self, name: str = "", detail: str = "", number: int | None = None) -> Found:
-        trace = self._trace(number) if number is not None else ()
+    def _found(self, name: str = "", detail: str = "", where: tuple[State, int] | None = None) -> Found:
+        trace = self._trace(*where) if where is not None else ()
         seconds = time.perf_counter() - self.began
         return Found(len(self.order), len(self.targets), self.depth, self.endings, seconds, name, detail, trace)
 
-    def _trace(self, number: int) -> tuple[str, ...]:
-        lines: list[str] = []
-        while number:
-            parent = self.parents[number]
-            state = self.order[number]
-            lines.append(next(words for words, after in successors(self.order[parent], self.rules) if after == state))
-            number = parent
-        return tuple(reversed(lines))
+    def _trace(self, last: State, number: int) -> tuple[str, ...]:
+        """The moves that lead to `last`, which is state `number` or one move behind it. Where the search went on in the mirror, so do the words."""
+        path = [number]
+        while path[-1]:
+            path.append(self.parents[path[-1]])
+        states = [self.order[each] for each in reversed(path)]
+        if last != states[-1]:
+            states.append(last)
+        lines, swapped = [], False
+        for before, after in pairwise(states):
+            line, turns = self._move(before, after)
+            lines.append(words(line) if swapped else line)
+            swapped ^= turns
+        return tuple(lines)
+
+    def _move(self, before: State, after: State) -> tuple[str, bool]:
+        for line, reached in successors(before, self.rules):
+            for form in (reached, calmed(reached)):
+                if form == after:
+                    return line, False
+                if self.rules.symmetric and mirrored(form) == after:
+                    return line, True
+        raise AssertionError("no move leads there")
 
 
-def search(rules: Rules, *, crashes: int, losses: int, hiccups: int = 1) -> Found:
+def search(rules: Rules, *, crashes: int, losses: int) -> Found:
     """All states within the bounds."""
-    return Search(rules, crashes, losses, hiccups).run()
+    return Search(rules, crashes, losses).run()

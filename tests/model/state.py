@@ -1,8 +1,8 @@
 """What one state of the model is. Everything is a small tuple, so that states are hashed and compared by value.
 
 Amounts are whole lots, without sign: an enter asks for two lots a leg, so that a close can be filled in part. Time is abstract: a plan's receive
-window is *open* or *closed* (`recv_time` plus the margin have passed), and the plan being voted on is *late* or not. The clock may close a window at
-any moment, so every delay and every freeze is among the runs.
+window is *open* or *closed* (`recv_time` plus the margin have passed), and the plan being voted on is *late* or not. A window closes when nothing else
+can happen, or at any other moment at the price of one loss, so delays and freezes are among the runs.
 
 Messages are tuples that begin with their name, in the model as in a log:
 
@@ -65,11 +65,13 @@ class Leg(NamedTuple):
 
 
 class Told(NamedTuple):
-    """One order as the ledger knows it: the leg's answer, the lots that fills named, what a cancel left, and the total once it has an ending."""
+    """One order as the ledger knows it: a definite no of its leg, the lots that fills named, what an update named as left, whether it was cancelled, and
+    the total once it has an ending. `real.py` turns it into the real `OurOrder` and back."""
 
     answer: str
     traded: int
     left: int | None
+    cancelled: bool
     total: int | None
 
 
@@ -111,7 +113,7 @@ class Order(NamedTuple):
     accepted: int
     """How often the venue took it."""
     events: tuple[Message, ...]
-    """On their way to the ledger, in any order: ("fill", lots), ("cancelled", left)."""
+    """On their way to the ledger, in any order: ("fill", lots), ("filled", left), ("cancelled", 0)."""
 
 
 class Probe(NamedTuple):
@@ -123,8 +125,20 @@ class Probe(NamedTuple):
     told: int | None
 
 
+class Past(NamedTuple):
+    """What all plans came to that nobody speaks of any more: how many there were, what is held (ledger and venue agree, I6), the last one's purpose."""
+
+    plans: int
+    eth: int
+    sol: int
+    purpose: str
+
+    def lots(self, leg: str) -> int:
+        return self.eth if leg == "eth" else self.sol
+
+
 class State(NamedTuple):
-    """Everything. The last line of fields is what may still go wrong, and notes that only the invariants read."""
+    """Everything. `crashes` and `losses` may still happen; `votes`, `reborn` and `hurt` are notes that only the invariants read."""
 
     bar: Bar
     eth: Leg
@@ -138,39 +152,35 @@ class State(NamedTuple):
     epoch: int
     again: bool
     """Sizing has lost its memory and may propose once more."""
+    past: Past
     crashes: int
     losses: int
-    hiccups: int
     votes: int
     """Who has really voted on the last sealed plan: 1 eth, 2 sol, 4 ledger."""
-    lives: tuple[int, int]
-    """Restarts of legs or ledger: at the last seal, and now."""
-    frozen: bool
-    """A receive window closed while a leg had not yet taken its Place: somebody stood still for a second or more."""
-    spent: tuple[int, int]
-    """Crashes and losses so far."""
+    reborn: bool
+    """Legs or ledger were started again since the last seal."""
+    hurt: bool
+    """Since nobody spoke of a plan, a leg or the ledger has crashed, something was lost, or a leg stood still until its window was over."""
 
     def leg(self, name: str) -> Leg:
         return self.eth if name == "eth" else self.sol
 
 
-NOTHING_TOLD = Told("", 0, None, None)
-OVER_WITH_NOTHING = Told("", 0, None, 0)
+NOTHING_TOLD = Told("", 0, None, False, None)
+OVER_WITH_NOTHING = Told("", 0, None, False, 0)
 
 
-def start(crashes: int, losses: int, hiccups: int) -> State:
-    """A fresh run: the first epoch is on disk, everybody is up, nothing was ever sealed."""
+def start(crashes: int, losses: int, past: Past = Past(0, 0, 0, "")) -> State:
+    """A fresh run: the first epoch is on disk, everybody is up, nothing is spoken of."""
     leg = Leg(True, 1, 0, None, None, ())
-    return State(
-        Bar(1, 0, "idle", None, ()), leg, leg, Ledger(True, 1, 0, (), ()), (), (), (), (), False, 1, False,
-        crashes, losses, hiccups, 0, (0, 0), False, (0, 0),
-    )  # fmt: skip
+    bar = Bar(1, 0, "idle", None, ())
+    return State(bar, leg, leg, Ledger(True, 1, 0, (), ()), (), (), (), (), False, 1, False, past, crashes, losses, 0, False, False)
 
 
-def held(ledger: Ledger, leg: str) -> int:
+def held(state: State, leg: str) -> int:
     """Lots the ledger counts as held in a leg."""
-    lots = 0
-    for entry in ledger.entries:
+    lots = state.past.lots(leg)
+    for entry in state.ledger.entries:
         told = entry.eth if leg == "eth" else entry.sol
         known = told.traded if told.total is None else told.total
         lots += known if entry.plan.increases else -known
@@ -179,12 +189,16 @@ def held(ledger: Ledger, leg: str) -> int:
 
 def position(state: State, leg: str) -> int:
     """Lots the venue has really open in a leg."""
-    return sum(order.filled if order.plan.increases else -order.filled for order in state.orders if order.leg == leg)
+    moved = (order.filled if order.plan.increases else -order.filled for order in state.orders if order.leg == leg)
+    return state.past.lots(leg) + sum(moved)
 
 
 def in_flight(ledger: Ledger) -> Entry | None:
     """The intent without an ending; None when there is none."""
-    return next((entry for entry in ledger.entries if entry.stage != "over"), None)
+    for entry in ledger.entries:
+        if entry.stage != "over":
+            return entry
+    return None
 
 
 def doubts(ledger: Ledger) -> tuple[tuple[Plan, str], ...]:
@@ -195,6 +209,11 @@ def doubts(ledger: Ledger) -> tuple[tuple[Plan, str], ...]:
     return tuple((entry.plan, leg) for leg, told in (("eth", entry.eth), ("sol", entry.sol)) if told.total is None)
 
 
-def placed_plans(ledger: Ledger) -> int:
+def plans_of(state: State) -> int:
     """Plans that count against the bound: aborted ones do not, nothing was sent for them."""
-    return len(ledger.entries)
+    return state.past.plans + len(state.ledger.entries)
+
+
+def last_purpose(state: State) -> str:
+    """What the last plan was for that has an ending; "" before the first."""
+    return state.ledger.entries[-1].plan.purpose if state.ledger.entries else state.past.purpose

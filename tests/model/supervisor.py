@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from tests.model.legs import Move, posted, with_leg
 from tests.model.real import Action
 from tests.model.rules import Rules
-from tests.model.state import LEGS, LOTS, Leg, Message, Plan, State, held, in_flight, placed_plans
+from tests.model.state import LEGS, LOTS, Leg, Message, Plan, State, held, in_flight, last_purpose, plans_of
 from tests.model.venue import probing, unprobed
 
 
@@ -16,8 +16,10 @@ def moves(state: State, rules: Rules) -> Iterator[Move]:
     yield from _restarts(state, rules)
     yield from _proposes(state, rules)
     voting = state.bar.plan if state.bar.phase == "voting" else None
-    if voting is not None and not state.late and state.hiccups:
-        yield f"the deadline for the votes on {voting} passes", state._replace(late=True, hiccups=state.hiccups - 1)
+    if voting is not None and not state.late and state.losses:
+        fewer = state._replace(losses=state.losses - 1)
+        yield f"the deadline for the votes on {voting} passes", fewer._replace(late=True)
+        yield f"the clock is set while {voting} is voted on", stepped(fewer, ("clock jumped", voting), rules)
 
 
 # -- the barrier's driver -------------------------------------------------------------------------------------------------------------------------
@@ -29,6 +31,9 @@ def _takes(state: State, rules: Rules) -> Iterator[Move]:
     message, state = state.inbox[0], state._replace(inbox=state.inbox[1:])
     if message[0] == "proposed" and _obstacle(state):
         yield f"supervisor does not seal the {message[1]}", state
+        return
+    if message[0] == "second send":
+        yield f"supervisor tells sol_leg as well -> {message[1][0].upper()}", _into(state, "sol", message[1])
         return
     if message[0] == "ready" and not legs_up(state):
         seen = stepped(state, ("declined", message[1], message[2]), rules)
@@ -65,18 +70,21 @@ def _acted(state: State, action: Action, rules: Rules) -> State:
     if whom == "resolve":
         return state if rules.never_asks else probing(state)
     if message[0] == "seal":
-        state = state._replace(windows=(*state.windows, message[1]), votes=0, lives=(state.lives[1], state.lives[1]))
+        state = state._replace(windows=(*state.windows, message[1]), votes=0, reborn=False)
     if whom == "three":
         state = _to_legs(state, message, rules)
     return state._replace(ledger=state.ledger._replace(box=(*state.ledger.box, message)))
 
 
 def _to_legs(state: State, message: Message, rules: Rules) -> State:
-    first = ("eth",) if rules.awaited_sends and message[0] == "place" else LEGS
-    for name in first:
-        leg = state.leg(name)
-        state = with_leg(state, name, leg._replace(box=(*leg.box, message)))
-    return state
+    if rules.awaited_sends and message[0] == "place":
+        return posted(_into(state, "eth", message), ("second send", message))
+    return _into(_into(state, "eth", message), "sol", message)
+
+
+def _into(state: State, name: str, message: Message) -> State:
+    leg = state.leg(name)
+    return with_leg(state, name, leg._replace(box=(*leg.box, message)))
 
 
 def _looks(state: State, rules: Rules) -> Iterator[Move]:
@@ -86,8 +94,8 @@ def _looks(state: State, rules: Rules) -> Iterator[Move]:
         yield f"the votes on {bar.plan} are due", stepped(state, ("votes due", bar.plan), rules)
     elif bar.phase == "placed" and unprobed(state):
         at_rest = _at_rest(state)
-        if at_rest or state.hiccups:
-            slow = state if at_rest else state._replace(hiccups=state.hiccups - 1)
+        if at_rest or state.losses:
+            slow = state if at_rest else state._replace(losses=state.losses - 1)
             yield f"the fills of {bar.plan} are due", stepped(slow, ("fills due", bar.plan), rules)
     elif bar.phase == "recovering" and state.ledger.epoch == bar.epoch:
         yield from _recovers(state, rules)
@@ -141,7 +149,7 @@ def _reborn(state: State, legs_down: list[str], rules: Rules) -> Move:
         entries = tuple(entry._replace(stage="uncertain") if entry.stage == "intent" else entry for entry in ledger.entries)
         ledger = ledger._replace(up=True, epoch=epoch, entries=entries)
     ledger = ledger._replace(box=(*ledger.box, ("restarted", epoch)))
-    state = state._replace(ledger=ledger, epoch=epoch, lives=(state.lives[0], state.lives[1] + 1))
+    state = state._replace(ledger=ledger, epoch=epoch, reborn=True)
     return f"tree: epoch {epoch} is on disk, what fell starts again", state if rules.no_epochs else posted(state, ("bumped", epoch))
 
 
@@ -149,7 +157,7 @@ def _reborn(state: State, legs_down: list[str], rules: Rules) -> Move:
 
 
 def _proposes(state: State, rules: Rules) -> Iterator[Move]:
-    if in_flight(state.ledger) or placed_plans(state.ledger) >= rules.plans:
+    if in_flight(state.ledger) or plans_of(state) >= rules.plans:
         return
     asked = any(message[0] == "proposed" for message in state.inbox)
     if (asked or _obstacle(state)) and not state.again:
@@ -161,8 +169,8 @@ def _proposes(state: State, rules: Rules) -> Iterator[Move]:
 
 def decisions(state: State, rules: Rules) -> Iterator[tuple[str, int, int]]:
     """What may follow from what the ledger holds: an enter, an exit of the pair, or one of the two cures of a lone leg."""
-    eth, sol = held(state.ledger, "eth"), held(state.ledger, "sol")
-    closing = bool(state.ledger.entries) and state.ledger.entries[-1].plan.purpose in {"exit", "flatten"}
+    eth, sol = held(state, "eth"), held(state, "sol")
+    closing = last_purpose(state) in {"exit", "flatten", "close"}
     if eth == sol == 0:
         yield "enter", LOTS, LOTS
     elif eth == sol == LOTS:
@@ -186,4 +194,4 @@ def time_passes(state: State) -> Iterator[Move]:
 def closed(state: State, plan: Plan) -> State:
     """The clock passes the plan's recv_time and the margin. Whoever still holds its Place then was frozen for more than a second."""
     frozen = any(("place", plan) in state.leg(name).box for name in LEGS)
-    return state._replace(windows=tuple(each for each in state.windows if each != plan), frozen=state.frozen or frozen)
+    return state._replace(windows=tuple(each for each in state.windows if each != plan), hurt=state.hurt or frozen)

@@ -1,24 +1,30 @@
 """What can happen next: everybody's moves, and then whatever is settled at once because waiting with it could be seen by nobody.
 
-Two rules keep the number of states down and lose no behaviour that matters:
+The rules that keep the number of states down, each with the reason why no behaviour that matters is lost:
 
 *Settled at once.* The supervisor takes at once what only it sees (outcomes, the first two votes, a no, an ending, what concerns no plan); a leg drops
 at once what it does not hold; the ledger notes a Place and a new epoch at once. All of these commute with whatever else may happen: doing them later
 is the same as the sender having sent them later. The third vote, a bumped epoch and a proposal are left waiting, because there it matters.
 
 *Nobody listens any more.* Once an order has its ending in the ledger, nothing that is said about it changes anything (`OurOrder` keeps its first
-ending): its events, its outcome, what RESOLVE still finds out and the answer its leg waits for are dropped.
+ending; `test_model.py` asks it): its events, its outcome, what RESOLVE still finds out and the answer its leg waits for are dropped. And of an outcome
+only a no can ever change anything in the ledger (same test): "accepted" and "unknown" are dropped where the plan is known to be placed.
 
-*Time is slow.* A receive window closes only when nothing else can happen, or for a hiccup: messages take milliseconds and the window takes seconds, so
-a window that closes while something is still on its way is an accident, and is counted as one.
+*Nothing is remembered that is over* (`calmed`). When nobody speaks of any plan, what happened so far comes down to what is held, and to what was
+tried last: epochs and numbers start again at 1 and 0. Only their order is ever asked for, and everything that is still to come is numbered after it.
+
+*ETH and SOL are alike* (`symmetry.py`): of a state and its mirror image, the search keeps the one it met first.
+
+*Time is slow.* A receive window closes only when nothing else can happen, or at the price of a loss: messages take milliseconds and the window takes
+seconds, so a window that closes while something is still on its way is an accident, and is counted as one.
 """
 
 from collections.abc import Iterator
 
-from tests.model import accidents, ledger, legs, supervisor, venue
+from tests.model import accidents, ledger, legs, real, supervisor, venue
 from tests.model.legs import Move, with_leg
 from tests.model.rules import Rules
-from tests.model.state import LEGS, Leg, Message, Plan, State, in_flight
+from tests.model.state import LEGS, Entry, Leg, Message, Past, Plan, State, in_flight, position, start
 
 PARTS = (supervisor.moves, legs.moves, ledger.moves, venue.moves)
 
@@ -32,8 +38,8 @@ def successors(state: State, rules: Rules) -> Iterator[Move]:
             yield settled(words, after, rules)
     for words, after in accidents.moves(state, rules):
         yield settled(words, after, rules)
-    if idle or state.hiccups:
-        paid = state if idle else state._replace(hiccups=state.hiccups - 1)
+    if idle or state.losses:
+        paid = state if idle else state._replace(losses=state.losses - 1)
         for words, after in supervisor.time_passes(paid):
             yield settled(words, after, rules)
 
@@ -43,7 +49,7 @@ def settled(words: str, state: State, rules: Rules) -> Move:
     more: Move | None = (words, state)
     while more is not None:
         words, state = more
-        state = canonical(state)
+        state = canonical(state, rules)
         more = _taken(words, state, rules) or _dropped(words, state, rules) or _noted(words, state)
     return words, state
 
@@ -87,21 +93,25 @@ def _noted(words: str, state: State) -> Move | None:
 # -- one form -----------------------------------------------------------------------------------------------------------------------------------------
 
 
-def canonical(state: State) -> State:
+def canonical(state: State, rules: Rules) -> State:
     """The one form of states that only differ in what nobody can ever see."""
-    if state.orders or state.probes:
-        state = _unheard(state)
+    if state.orders or state.probes or state.ledger.box:
+        state = _unheard(state, rules)
     if not state.windows:
         return state
     windows = tuple(plan for plan in state.windows if _matters(state, plan))
     return state if windows == state.windows else state._replace(windows=windows)
 
 
-def _unheard(state: State) -> State:
+def _unheard(state: State, rules: Rules) -> State:
     """Without what is still said about orders that have their ending."""
-    open_ones = {(entry.plan, leg) for entry in state.ledger.entries for leg, told in (("eth", entry.eth), ("sol", entry.sol)) if told.total is None}
+    open_ones, placed = set(), set()
+    for entry in state.ledger.entries:
+        open_ones |= {(entry.plan, leg) for leg, told in (("eth", entry.eth), ("sol", entry.sol)) if told.total is None}
+        if entry.stage in {"placed", "over"}:
+            placed.add(entry.plan)
     probes = tuple(probe for probe in state.probes if (probe.plan, probe.leg) in open_ones)
-    box = tuple(message for message in state.ledger.box if message[0] not in {"outcome", "resolved"} or (message[2], message[1]) in open_ones)
+    box = tuple(message for message in state.ledger.box if not _idle_talk(message, open_ones, placed, rules))
     orders = tuple(order if not order.events or (order.plan, order.leg) in open_ones else order._replace(events=()) for order in state.orders)
     if (probes, box, orders) != (state.probes, state.ledger.box, state.orders):
         state = state._replace(probes=probes, orders=orders, ledger=state.ledger._replace(box=box))
@@ -110,6 +120,14 @@ def _unheard(state: State) -> State:
         if leg.waits is not None and (leg.waits[0], name) not in open_ones:
             state = _unheard_by(state, name, leg)
     return state
+
+
+def _idle_talk(message: Message, open_ones: set[tuple[Plan, str]], placed: set[Plan], rules: Rules) -> bool:
+    if message[0] not in {"outcome", "resolved"} or message[2] not in placed:
+        return False
+    if (message[2], message[1]) not in open_ones:
+        return True
+    return message[0] == "outcome" and message[3] in {"accepted", "unknown"} and rules.told is real.told
 
 
 def _unheard_by(state: State, name: str, leg: Leg) -> State:
@@ -131,3 +149,39 @@ def _matters(state: State, plan: Plan) -> bool:
         if (leg.held is not None and leg.held[0] == plan) or any(message[1] == plan for message in leg.box):
             return True
     return any(order.travels and order.plan == plan for order in state.orders) or any(probe.plan == plan for probe in state.probes)
+
+
+# -- over -------------------------------------------------------------------------------------------------------------------------------------------
+
+
+def calmed(state: State) -> State:
+    """When nobody speaks of any plan any more: the start of what is still to come, with what came of the past. Else `state` itself."""
+    if not _quiet(state):
+        return state
+    past = Past(state.past.plans + len(state.ledger.entries), position(state, "eth"), position(state, "sol"), _purpose(state))
+    return start(state.crashes, state.losses, past)._replace(again=state.again)
+
+
+def _purpose(state: State) -> str:
+    """Of the last plan: all that is asked of it later is whether it was a closing one."""
+    entries = state.ledger.entries
+    return ("close" if not entries[-1].plan.increases else "open") if entries else state.past.purpose
+
+
+def _quiet(state: State) -> bool:
+    bar, ledger = state.bar, state.ledger
+    if bar.phase != "idle" or state.inbox or ledger.box or state.probes or state.windows or not ledger.up:
+        return False
+    if not all(_resting(leg, bar.epoch, bar.seq) for leg in (state.eth, state.sol)):
+        return False
+    if not ledger.epoch == bar.epoch == state.epoch or ledger.last > bar.seq or not all(entry.stage == "over" for entry in ledger.entries):
+        return False
+    return all(not (order.travels or order.events or order.answer) and _known(ledger.entries, order.plan) for order in state.orders)
+
+
+def _resting(leg: Leg, epoch: int, seq: int) -> bool:
+    return leg.up and not leg.box and leg.waits is None and leg.held is None and leg.epoch == epoch and leg.last <= seq
+
+
+def _known(entries: tuple[Entry, ...], plan: Plan) -> bool:
+    return any(entry.plan == plan for entry in entries)

@@ -4,20 +4,24 @@ from collections.abc import Iterator
 
 from tests.model.legs import Move, with_order
 from tests.model.rules import Rules
-from tests.model.state import LEGS, Message, Order, Plan, Probe, State, doubts, held, position
+from tests.model.state import Message, Order, Plan, Probe, State, doubts, held, position
+from tests.model.symmetry import by_order
 
 
 def moves(state: State, rules: Rules) -> Iterator[Move]:
     """What the venue can do now, and what RESOLVE can learn from it."""
     for order in state.orders:
         if order.travels:
-            yield from _arrives(state, order)
+            yield from _arrives(state, order, rules)
     for probe in state.probes:
         yield from _asks(state, probe, rules)
 
 
-def _arrives(state: State, order: Order) -> Iterator[Move]:
+def _arrives(state: State, order: Order, rules: Rules) -> Iterator[Move]:
     name, lots = f"the {order.leg} order of {order.plan}", order.plan.lots(order.leg)
+    if rules.resends == "same" and any(_twin(order, other) for other in state.orders):
+        yield f"venue knows the digest of {name} already", _judged(state, order, "", 0, ())
+        return
     if order.plan not in state.windows:
         yield f"venue refuses {name}: its window is over", _judged(state, order, "refused", 0, ())
         return
@@ -27,8 +31,12 @@ def _arrives(state: State, order: Order) -> Iterator[Move]:
         yield f"venue fills {name}", _judged(state, order, "accepted", lots, (("fill", lots),))
     for part in range(1, lots):
         if not order.plan.increases and part <= room:
-            cut = (("cancelled", lots - part), ("fill", part))
+            cut = (("cancelled", 0), ("fill", part), ("filled", lots - part))
             yield f"venue fills {part} of {lots} of {name}", _judged(state, order, "accepted", part, cut)
+
+
+def _twin(order: Order, other: Order) -> bool:
+    return (other.plan, other.leg) == (order.plan, order.leg) and bool(other.accepted)
 
 
 def _judged(state: State, order: Order, answer: str, lots: int, events: tuple[Message, ...]) -> State:
@@ -43,17 +51,13 @@ def _judged(state: State, order: Order, answer: str, lots: int, events: tuple[Me
 def probing(state: State) -> State:
     """RESOLVE runs for every doubt that the ledger reports, once each."""
     started = tuple(Probe(plan, leg, _before(state, plan, leg), None) for plan, leg in unprobed(state))
-    return state._replace(probes=tuple(sorted(state.probes + started, key=_by_order))) if started else state
-
-
-def _by_order(probe: Probe) -> tuple[int, str]:
-    return probe.plan.seq, probe.leg
+    return state._replace(probes=tuple(sorted(state.probes + started, key=by_order))) if started else state
 
 
 def _before(state: State, plan: Plan, leg: str) -> int:
     """What the ledger held before the plan: one plan is in flight, so all other intents are over."""
     others = tuple(entry for entry in state.ledger.entries if entry.plan != plan)
-    return held(state.ledger._replace(entries=others), leg)
+    return held(state._replace(ledger=state.ledger._replace(entries=others)), leg)
 
 
 def unprobed(state: State) -> tuple[tuple[Plan, str], ...]:
@@ -84,6 +88,3 @@ def _reported(state: State, probe: Probe, message: Message | None, left: Probe |
     probes = tuple(each for each in (left if one is probe else one for one in state.probes) if each is not None)
     box = state.ledger.box if message is None else (*state.ledger.box, message)
     return state._replace(probes=probes, ledger=state.ledger._replace(box=box))
-
-
-__all__ = ["LEGS", "moves", "probing", "unprobed"]

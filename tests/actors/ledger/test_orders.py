@@ -115,6 +115,21 @@ def test_a_cancel_without_any_fill_closes_at_zero() -> None:
     assert story.closed.eth.filled == 0
 
 
+def test_a_cancel_that_overtakes_the_news_of_a_partial_ioc_closes_nothing() -> None:
+    """O5, O7: stream events come in any order. That the rest of an IOC was cancelled says nothing of how much had traded before; RESOLVE asks."""
+    story = Story()
+    story.enter()
+    story.placed("exit", "-0.042", "1")
+    story.fill("sol")
+    story.update("eth", "0", "cancelled")
+    assert story.held.phase == "in_flight"
+    assert [doubt.leg for doubt in story.held.doubts] == ["eth"]
+    story.fill("eth", "-0.03", remaining="0.012")
+    assert story.held.phase == "in_flight"
+    story.update("eth", "0.012", "filled")
+    assert story.closed.eth.filled == Base.of("-0.03")
+
+
 def test_remaining_zero_because_filled_is_not_a_cancel() -> None:
     story = entered()
     story.fill("sol")
