@@ -1,25 +1,40 @@
-"""The full bound by one command: `python -m tests.model --crashes 2 --losses 1 --plans 2`."""
+"""The full bound by one command: `python -m tests.model --crashes 2 --losses 1 --plans 2`. `--mutant NAME` and `--mutants` show broken variants."""
 
 import argparse
 import resource
 import sys
 
+from tests.model.mutants import MUTANTS, table
 from tests.model.rules import SOUND
-from tests.model.search import search
+from tests.model.search import Found, search
 
 
 def main() -> int:
-    """Search, print what was explored, and the shortest trace to a violation if there is one."""
+    """Search, print what was explored, and the shortest trace to a violation if there is one. 1 = a violation, or a mutant that none catches."""
     parser = argparse.ArgumentParser(prog="python -m tests.model", description="Every interleaving of the barrier within these bounds.")
     for name, default in (("crashes", 2), ("losses", 1), ("plans", 2)):
         parser.add_argument(f"--{name}", type=int, default=default)
-    bounds = parser.parse_args()
-    found = search(SOUND._replace(plans=bounds.plans), crashes=bounds.crashes, losses=bounds.losses)
-    print(found.summary)  # noqa: T201 - a command prints
-    print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB")  # noqa: T201 - same
-    if found.name:
-        print(found.story())  # noqa: T201 - same
-    return 1 if found.name else 0
+    parser.add_argument("--mutant", choices=sorted(MUTANTS), help="search this broken variant, in its own bound, and print the trace")
+    parser.add_argument("--mutants", action="store_true", help="search all broken variants")
+    asked = parser.parse_args()
+    if asked.mutants:
+        words = table()
+        print(words)
+        return "NOT CAUGHT" in words
+    if asked.mutant:
+        print(MUTANTS[asked.mutant].says)
+        found = MUTANTS[asked.mutant].search()
+        print(_told(found))
+        return not found.name
+    found = search(SOUND._replace(plans=asked.plans), crashes=asked.crashes, losses=asked.losses)
+    print(_told(found))
+    print(f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:,.0f} MB")
+    print("no violation" if not found.name else "VIOLATION")
+    return bool(found.name)
+
+
+def _told(found: Found) -> str:
+    return f"{found.summary}\n{found.story()}" if found.name else found.summary
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ def moves(state: State, rules: Rules) -> Iterator[Move]:
         yield from _losses(state._replace(losses=state.losses - 1, hurt=True), rules)
 
 
-# -- crashes ------------------------------------------------------------------------------------------------------------------------------------------
+# -- crashes ---------------------------------------------------------------------------------------------------------------------------------------
 
 
 def _crashes(state: State, rules: Rules) -> Iterator[Move]:
@@ -66,7 +66,7 @@ def _sizing_crashes(state: State, rules: Rules) -> Iterator[Move]:
         yield "CRASH of sizing", state._replace(again=True)
 
 
-# -- losses -------------------------------------------------------------------------------------------------------------------------------------------
+# -- losses ----------------------------------------------------------------------------------------------------------------------------------------
 
 
 def _losses(state: State, rules: Rules) -> Iterator[Move]:

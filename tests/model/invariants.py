@@ -57,7 +57,7 @@ def i8_epoch_and_seq_strictly_increase(state: State, before: State) -> str:
     if state.bar.plan == before.bar.plan or state.bar.plan is None:
         return ""
     new, old = state.bar.plan, (before.bar.epoch, before.bar.seq)
-    backwards = new.seq <= old[1] or new.epoch < old[0] or any(entry.plan.seq >= new.seq for entry in state.ledger.entries)
+    backwards = new.seq <= old[1] or new.epoch < old[0] or any(entry.plan.seq >= new.seq for entry in before.ledger.entries)
     return f"{new} was sealed after {old[0]}.{old[1]}" if backwards else ""
 
 

@@ -1,5 +1,6 @@
-"""The ledger: commit, then speak. How it votes and when an order has its ending is asked of the real code (`real.py`); modelled after `fold.py` is what
-happens to an intent."""
+"""The ledger: commit, then speak. How it votes and when an order has its ending is asked of the real code (`real.py`); what happens to an intent is
+modelled after `actors/ledger/fold.py`.
+"""
 
 from collections.abc import Iterator
 
@@ -15,7 +16,7 @@ def moves(state: State, rules: Rules) -> Iterator[Move]:
     if not ledger.up:
         return
     if ledger.box:
-        yield from _takes(state._replace(ledger=ledger._replace(box=ledger.box[1:])), ledger.box[0], rules)
+        yield from taken(state, rules)
     if rules.votes_before_writing:
         yield from _writes_at_last(state)
     for order in state.orders:
@@ -23,6 +24,12 @@ def moves(state: State, rules: Rules) -> Iterator[Move]:
             rest = list(order.events)
             rest.remove(event)
             yield f"ledger reads {event[0]} {event[1]} of the {order.leg} order of {order.plan}", _event(state, order, event, tuple(rest), rules)
+
+
+def taken(state: State, rules: Rules) -> Iterator[Move]:
+    """The head of the mailbox, dealt with."""
+    ledger = state.ledger
+    yield from _takes(state._replace(ledger=ledger._replace(box=ledger.box[1:])), ledger.box[0], rules)
 
 
 def _takes(state: State, message: Message, rules: Rules) -> Iterator[Move]:
@@ -46,7 +53,7 @@ def noted(state: State) -> State:
     return state._replace(ledger=ledger._replace(box=box, epoch=max(what, ledger.epoch)))
 
 
-# -- votes ------------------------------------------------------------------------------------------------------------------------------------------
+# -- votes -----------------------------------------------------------------------------------------------------------------------------------------
 
 
 def _votes(state: State, plan: Plan, copy: str, rules: Rules) -> Iterator[Move]:

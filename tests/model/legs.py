@@ -1,4 +1,4 @@
-"""The two legs: vote on what is sealed, send what is placed, wait for the answer. What they say and whether they send is asked of the real `actors/leg.py`."""
+"""The two legs: vote on what is sealed, send what is placed, wait for the answer. What they say and send is asked of the real `actors/leg.py`."""
 
 from collections.abc import Iterator
 
@@ -108,5 +108,4 @@ def in_doubt(state: State, name: str, free: Leg, order: Order, rules: Rules) -> 
     if rules.resends and order.number == 0 and order.plan in state.windows:
         again = _sent(with_leg(state, name, free), name, order.plan, order.copy, 1)
         return f"{name}_leg hears nothing and sends {order.plan} again ({rules.resends} bytes)", again
-    kind = "refused" if rules.unknown_is_refused else "unknown"
-    return f"{name}_leg hears nothing: {kind}", posted(with_leg(state, name, free), ("outcome", name, order.plan, kind))
+    return f"{name}_leg hears nothing: unknown", posted(with_leg(state, name, free), ("outcome", name, order.plan, "unknown"))

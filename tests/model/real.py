@@ -79,6 +79,9 @@ def _closed(plan: Plan, *, aborted: bool) -> PlanClosed:
     return PlanClosed(plan.epoch, plan.seq, aborted, eth, sol)
 
 
+DUE = {"votes due": VotesDue, "fills due": FillsDue}
+
+
 def _event(message: Message) -> barrier.Event:
     match message:
         case ("ready", who, plan, copy):
@@ -93,15 +96,12 @@ def _event(message: Message) -> barrier.Event:
             return EpochBumped(epoch, "restarted")
         case ("proposed", purpose, eth, sol):
             return sizing_plan(Plan(0, 0, purpose, eth, sol))
-        case ("votes due", plan):
-            return VotesDue(plan.epoch, plan.seq)
         case ("clock jumped", plan):
             return ClockJumped(plan.epoch, plan.seq, "it was set")
-        case ("fills due", plan):
-            return FillsDue(plan.epoch, plan.seq)
         case ("recovered",):
             return Recovered()
-    raise AssertionError(message)
+    word, plan = message
+    return DUE[word](plan.epoch, plan.seq)
 
 
 def barrier_of(bar: Bar) -> Barrier:
@@ -147,10 +147,7 @@ def _actions(actions: tuple[barrier.Action, ...], plan: Plan | None) -> tuple[Ac
 @cache
 def step(bar: Bar, message: Message, late: bool) -> Answer:
     """The real table's row for this state, message and time."""
-    if message[0] == "proposed":
-        at = sealed_ms(bar.seq + 1)
-    else:
-        at = now_ms(bar.plan.seq if bar.plan else bar.seq, late=late)
+    at = sealed_ms(bar.seq + 1) if message[0] == "proposed" else now_ms(bar.plan.seq if bar.plan else bar.seq, late=late)
     after, actions = barrier.step(barrier_of(bar), _event(message), at, recv_time_ms=RECV_TIME_MS, ready_deadline_ms=READY_DEADLINE_MS)
     key = _key(after)
     return key, _actions(actions, key.plan or bar.plan)
@@ -174,7 +171,7 @@ def believes(plan: Plan, leg: str, moved: int, archived: int, closed: bool) -> t
     return None if answer is None else (abs(answer.filled), not answer.provisional)
 
 
-# -- the voters ---------------------------------------------------------------------------------------------------------------------------------------
+# -- the voters ------------------------------------------------------------------------------------------------------------------------------------
 
 
 class _Forge:
@@ -233,17 +230,17 @@ def ledger_agrees(plan: Plan, copy: str, epoch: int, last: int, eth: int, sol: i
     return isinstance(answer, Ready)
 
 
-# -- an order's ending --------------------------------------------------------------------------------------------------------------------------------
+# -- an order's ending -----------------------------------------------------------------------------------------------------------------------------
 
 
 @cache
 def told(plan: Plan, leg: str, before: Told, news: Message) -> Told:
-    """What the real `OurOrder` makes of a piece of news: ("outcome", kind), ("fill", lots), ("filled", left), ("cancelled", 0), ("resolved", lots, final)."""
+    """What the real `OurOrder` makes of ("outcome", kind), ("fill", lots), ("filled", left), ("cancelled", 0) or ("resolved", lots, final)."""
     order = OurOrder(leg, sizing_plan(plan), "x", 0)  # type: ignore[arg-type]
     for known in _known(before):
-        _tell(order, known)
+        tell(order, known)
     assert not order.ended, f"{before} has no ending"
-    _tell(order, news)
+    tell(order, news)
     if order.ended:
         return Told("", 0, None, False, abs(order.total.filled))
     answer = order.outcome.kind if order.outcome and order.outcome.kind in {"refused", "none"} else ""
@@ -261,7 +258,8 @@ def _known(before: Told) -> Iterator[Message]:
         yield "cancelled", 0
 
 
-def _tell(order: OurOrder, news: Message) -> None:
+def tell(order: OurOrder, news: Message) -> None:
+    """Give the real order a piece of news."""
     plan, product, amount = order.plan, order.order.product_id, int(order.order.amount)
     unit = 1 if amount > 0 else -1
     match news:

@@ -12,6 +12,8 @@ class Rules(NamedTuple):
     """How the modelled parts behave, and which functions decide in them. `plans`: how many plans may be placed in one run."""
 
     plans: int = 2
+    prompt: bool = True
+    """Act at once when nothing is left to go wrong (`transitions.py`)."""
     step: Callable[[Bar, Message, bool], Answer] = real.step
     believes: Callable[[Plan, str, int, int, bool], tuple[int, bool] | None] = real.believes
     told: Callable[[Plan, str, Told, Message], Told] = real.told
@@ -26,7 +28,6 @@ class Rules(NamedTuple):
     forgets_repair: bool = False
     sizing_bumps: bool = False
     acts_on_late_place: bool = False
-    unknown_is_refused: bool = False
     forgets_doubts: bool = False
     never_asks: bool = False
 

@@ -1,8 +1,8 @@
 """What one state of the model is. Everything is a small tuple, so that states are hashed and compared by value.
 
 Amounts are whole lots, without sign: an enter asks for two lots a leg, so that a close can be filled in part. Time is abstract: a plan's receive
-window is *open* or *closed* (`recv_time` plus the margin have passed), and the plan being voted on is *late* or not. A window closes when nothing else
-can happen, or at any other moment at the price of one loss, so delays and freezes are among the runs.
+window is *open* or *closed* (`recv_time` plus the margin have passed), and the plan being voted on is *late* or not. A window closes when nothing
+else can happen, or at any other moment at the price of one loss, so delays and freezes are among the runs.
 
 Messages are tuples that begin with their name, in the model as in a log:
 
@@ -65,8 +65,9 @@ class Leg(NamedTuple):
 
 
 class Told(NamedTuple):
-    """One order as the ledger knows it: a definite no of its leg, the lots that fills named, what an update named as left, whether it was cancelled, and
-    the total once it has an ending. `real.py` turns it into the real `OurOrder` and back."""
+    """One order as the ledger knows it: a definite no of its leg, the lots that fills named, what an update named as left, whether it was
+    cancelled, and the total once it has an ending. `real.py` turns it into the real `OurOrder` and back.
+    """
 
     answer: str
     traded: int
@@ -126,7 +127,7 @@ class Probe(NamedTuple):
 
 
 class Past(NamedTuple):
-    """What all plans came to that nobody speaks of any more: how many there were, what is held (ledger and venue agree, I6), the last one's purpose."""
+    """What all plans came to that nobody speaks of any more: how many, what is held (ledger and venue agree, I6), and what the last was for."""
 
     plans: int
     eth: int
@@ -170,7 +171,10 @@ NOTHING_TOLD = Told("", 0, None, False, None)
 OVER_WITH_NOTHING = Told("", 0, None, False, 0)
 
 
-def start(crashes: int, losses: int, past: Past = Past(0, 0, 0, "")) -> State:
+NOTHING_YET = Past(0, 0, 0, "")
+
+
+def start(crashes: int, losses: int, past: Past = NOTHING_YET) -> State:
     """A fresh run: the first epoch is on disk, everybody is up, nothing is spoken of."""
     leg = Leg(True, 1, 0, None, None, ())
     bar = Bar(1, 0, "idle", None, ())

@@ -17,9 +17,8 @@ def moves(state: State, rules: Rules) -> Iterator[Move]:
     yield from _proposes(state, rules)
     voting = state.bar.plan if state.bar.phase == "voting" else None
     if voting is not None and not state.late and state.losses:
-        fewer = state._replace(losses=state.losses - 1)
-        yield f"the deadline for the votes on {voting} passes", fewer._replace(late=True)
-        yield f"the clock is set while {voting} is voted on", stepped(fewer, ("clock jumped", voting), rules)
+        jumped = stepped(state._replace(losses=state.losses - 1), ("clock jumped", voting), rules)
+        yield f"the clock is set while {voting} is voted on", jumped
 
 
 # -- the barrier's driver -------------------------------------------------------------------------------------------------------------------------
@@ -114,20 +113,26 @@ def _recovers(state: State, rules: Rules) -> Iterator[Move]:
         yield "every doubt has an ending: recovered", stepped(state._replace(bar=bar), ("recovered",), rules)
 
 
-# -- the tree -----------------------------------------------------------------------------------------------------------------------------------------
+# -- the tree --------------------------------------------------------------------------------------------------------------------------------------
 
 
 def _restarts(state: State, rules: Rules) -> Iterator[Move]:
-    ledger_down, legs_down = not state.ledger.up, [name for name in LEGS if not state.leg(name).up]
-    if not ledger_down and not legs_down:
+    legs_down = [name for name in LEGS if not state.leg(name).up]
+    if state.ledger.up and not legs_down:
         return
     spared = rules.old_keeps_running or rules.no_epochs
     for name in LEGS:
         leg = state.leg(name)
         if leg.up and leg.waits is None and not _promised(leg) and not spared:
             yield f"tree stops {name}_leg", with_leg(state, name, down(leg))
-    if len(legs_down) == 2 or (spared and (legs_down or ledger_down)):
+    if len(legs_down) == 2 or spared:
         yield _reborn(state, legs_down, rules)
+
+
+def restarts_at_rest(state: State, rules: Rules) -> Iterator[Move]:
+    """The moves of a restart, when no leg holds or hears anything."""
+    if not any(leg.up and (leg.held is not None or leg.waits is not None or leg.box) for leg in (state.eth, state.sol)):
+        yield from _restarts(state, rules)
 
 
 def _promised(leg: Leg) -> bool:
@@ -153,7 +158,7 @@ def _reborn(state: State, legs_down: list[str], rules: Rules) -> Move:
     return f"tree: epoch {epoch} is on disk, what fell starts again", state if rules.no_epochs else posted(state, ("bumped", epoch))
 
 
-# -- sizing -------------------------------------------------------------------------------------------------------------------------------------------
+# -- sizing ----------------------------------------------------------------------------------------------------------------------------------------
 
 
 def _proposes(state: State, rules: Rules) -> Iterator[Move]:
@@ -181,11 +186,13 @@ def decisions(state: State, rules: Rules) -> Iterator[tuple[str, int, int]]:
         yield "flatten", eth, sol
 
 
-# -- the clock ----------------------------------------------------------------------------------------------------------------------------------------
+# -- the clock -------------------------------------------------------------------------------------------------------------------------------------
 
 
 def time_passes(state: State) -> Iterator[Move]:
-    """A receive window closes. A plan that is being voted on is late before its window is over."""
+    """The votes are due, or a receive window closes. A plan that is being voted on is late before its window is over."""
+    if state.bar.phase == "voting" and not state.late:
+        yield f"the deadline for the votes on {state.bar.plan} passes", state._replace(late=True)
     for plan in state.windows:
         if plan != state.bar.plan or state.bar.phase != "voting" or state.late:
             yield f"the receive window of {plan} closes", closed(state, plan)

@@ -1,8 +1,8 @@
-"""ETH and SOL exchanged. The protocol treats its two legs alike, so a state and its mirror image have mirrored futures, and one of them is enough.
+"""ETH and SOL exchanged. The protocol treats its two legs alike: a state and its mirror image have mirrored futures, and one of them is enough.
 
-This is not taken on trust: `test_model.py` checks on every state of a small bound that the moves of a mirrored state are the mirrored moves. That holds
-because the real code behind the model holds it: one `leg.py` for both legs, one `tell_three`, one vote. (A broken variant that tells ETH first is
-searched without this rule.)
+This is not taken on trust: `test_model.py` checks on every state of a small bound that the moves of a mirrored state are the mirrored moves. That
+holds because the real code behind the model holds it: one `leg.py` for both legs, one `tell_three`, one vote. (A broken variant that tells ETH first
+is searched without this rule.)
 """
 
 from functools import cache, lru_cache
@@ -38,8 +38,7 @@ def by_order(probe: Probe) -> tuple[int, str]:
 
 def words(line: str) -> str:
     """A line of a trace with ETH and SOL exchanged. ("eth 2 sol 0" stays as it is: amounts are exchanged instead.)"""
-    parts = line.replace("eth", "\0").replace("sol", "eth").replace("\0", "sol")
-    return parts
+    return line.replace("eth", "\0").replace("sol", "eth").replace("\0", "sol")
 
 
 @cache

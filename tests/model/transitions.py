@@ -6,17 +6,23 @@ The rules that keep the number of states down, each with the reason why no behav
 at once what it does not hold; the ledger notes a Place and a new epoch at once. All of these commute with whatever else may happen: doing them later
 is the same as the sender having sent them later. The third vote, a bumped epoch and a proposal are left waiting, because there it matters.
 
-*Nobody listens any more.* Once an order has its ending in the ledger, nothing that is said about it changes anything (`OurOrder` keeps its first
-ending; `test_model.py` asks it): its events, its outcome, what RESOLVE still finds out and the answer its leg waits for are dropped. And of an outcome
-only a no can ever change anything in the ledger (same test): "accepted" and "unknown" are dropped where the plan is known to be placed.
+*Nobody listens any more.* Once an order has its ending in the ledger, nothing that is said about it changes anything (`test_model.py` asks the real
+`OurOrder`): its events, its outcome, what RESOLVE still finds out and the answer its leg waits for are dropped. And of an outcome only a no can ever
+change anything in the ledger (same test): "accepted" and "unknown" are dropped where the plan is known to be placed.
 
 *Nothing is remembered that is over* (`calmed`). When nobody speaks of any plan, what happened so far comes down to what is held, and to what was
 tried last: epochs and numbers start again at 1 and 0. Only their order is ever asked for, and everything that is still to come is numbered after it.
 
+*Nothing left to go wrong, nothing to wait for* (`_promptly`). A message that waits can be lost in a crash or changed; once that can no longer happen,
+when it is taken is seen by nobody: every mailbox has one reader and keeps its order, and what is still open (what the venue does with an order, in
+which order its events arrive, what RESOLVE learns when, which vote comes last) stays open. So without crashes left the ledger reads at once what is
+no plan and a restart that nobody votes under is finished at once, and without losses left as well the legs and the ledger act at once. A test
+compares what all runs come to with this rule and without it.
+
 *ETH and SOL are alike* (`symmetry.py`): of a state and its mirror image, the search keeps the one it met first.
 
-*Time is slow.* A receive window closes only when nothing else can happen, or at the price of a loss: messages take milliseconds and the window takes
-seconds, so a window that closes while something is still on its way is an accident, and is counted as one.
+*Time is slow.* The votes are due and a receive window closes only when nothing else can happen, or at the price of a loss: messages take microseconds
+and milliseconds, the deadline takes a tenth of a second and the window seconds, so what is overtaken by either is an accident, and counted as one.
 """
 
 from collections.abc import Iterator
@@ -50,7 +56,7 @@ def settled(words: str, state: State, rules: Rules) -> Move:
     while more is not None:
         words, state = more
         state = canonical(state, rules)
-        more = _taken(words, state, rules) or _dropped(words, state, rules) or _noted(words, state)
+        more = _taken(words, state, rules) or _dropped(words, state, rules) or _noted(words, state) or _promptly(words, state, rules)
     return words, state
 
 
@@ -90,7 +96,23 @@ def _noted(words: str, state: State) -> Move | None:
     return words, ledger.noted(state)
 
 
-# -- one form -----------------------------------------------------------------------------------------------------------------------------------------
+def _promptly(words: str, state: State, rules: Rules) -> Move | None:
+    if state.crashes or not rules.prompt:
+        return None
+    box = state.ledger.box
+    if state.ledger.up and box and (box[0][0] != "seal" or not state.losses):
+        return _first(words, ledger.taken(state, rules))
+    if not (state.ledger.up and state.eth.up and state.sol.up):
+        return _first(words, supervisor.restarts_at_rest(state, rules)) if state.bar.phase != "voting" else None
+    return None if state.losses else _first(words, legs.moves(state, rules))
+
+
+def _first(words: str, moves: Iterator[Move]) -> Move | None:
+    move = next(moves, None)
+    return None if move is None else (f"{words}; {move[0]}", move[1])
+
+
+# -- one form --------------------------------------------------------------------------------------------------------------------------------------
 
 
 def canonical(state: State, rules: Rules) -> State:
@@ -151,7 +173,7 @@ def _matters(state: State, plan: Plan) -> bool:
     return any(order.travels and order.plan == plan for order in state.orders) or any(probe.plan == plan for probe in state.probes)
 
 
-# -- over -------------------------------------------------------------------------------------------------------------------------------------------
+# -- over ------------------------------------------------------------------------------------------------------------------------------------------
 
 
 def calmed(state: State) -> State:
