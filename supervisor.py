@@ -22,6 +22,7 @@ import trio
 from actors.denials import Denials
 from actors.gates import closed_window, daily_loss
 from actors.inquiry import Inquiry
+from actors.ledger import Unwritable
 from actors.legging import budget, over_budget
 from actors.limits import plan_denial, run_over
 from actors.runtime import barrier
@@ -40,6 +41,8 @@ TICK_S = 0.05
 """How often the supervisor looks at its deadlines when nothing happens."""
 FILLS_DUE_MS = 500
 """After Place, how long fills may take before RESOLVE starts asking."""
+CLOSES_TRIED = 2
+"""How often closing through the barrier is tried when somebody else trades here too."""
 STOP_PATIENCE_S = 15.0
 """How long a stop may take to close both legs before it says what is open instead."""
 
@@ -51,10 +54,19 @@ class Stop(msgspec.Struct, frozen=True):
     signal: int = 0
 
 
+class Leave(msgspec.Struct, frozen=True):
+    """Somebody's wish through the control socket: enter no more, close both legs, end. `latch`: and stay halted."""
+
+    code: str
+    detail: str
+    latch: bool
+
+
 class TreeGone(msgspec.Struct, frozen=True):
-    """The supervision tree gave up."""
+    """The supervision tree gave up; `code` is the halt's."""
 
     detail: str
+    code: str = "GAVE_UP"
 
 
 class Ending(msgspec.Struct, frozen=True):
@@ -72,7 +84,7 @@ class Machine:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.channels = Channels(may_enter=world.state.halted is None)
+        self.channels = Channels(halted=world.state.halted is not None)
         self.barrier = Barrier(world.state.bump(), 0)
         self.tree = self.planted()
         self._inquiry = Inquiry(world, self.channels)
@@ -84,6 +96,11 @@ class Machine:
         self._denials = Denials(world.settings.limits.alarm_after_denying)
         self._closing_since: float | None = None
         self._gone: TreeGone | None = None
+        self._left: Leave | None = None
+        self._placed = False
+        """Has this process sent anything?"""
+        self._strange: Literal["", "refused", "halt"] = ""
+        """How a run ends that has met something which is not ours: there from the beginning, or while it was running."""
 
     def planted(self) -> Tree:
         """The tree this machine runs."""
@@ -95,7 +112,7 @@ class Machine:
         """Trade until the configured cycles are done, a stop arrives, or trading must halt."""
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            self.channels.to_ledger.post(Started(self.world.seed, self.world.clock.utc_ns()))
+            self.channels.to_ledger.post(self._started())
             nursery.start_soon(self._run_tree)
             nursery.start_soon(self.tree.watch_for_ever)
             nursery.start_soon(self._inquiry.reconcile_for_ever)
@@ -103,18 +120,22 @@ class Machine:
             nursery.start_soon(self._clocks.look_for_ever, self.channels.inbox.post)
             ending = await self._conduct()
             nursery.cancel_scope.cancel()
-        return ending if self._gone is None or ending.by == "halt" else self._halt("GAVE_UP", self._gone.detail)
+        return ending if self._gone is None or ending.by == "halt" else self._halt(self._gone.code, self._gone.detail)
+
+    def _started(self) -> Started:
+        world = self.world
+        return Started(world.seed, world.clock.utc_ns(), world.url, world.signer, world.settings.venue.subaccount)
 
     async def _run_tree(self) -> None:
         """However the tree ends, what is open must still be closed: nothing is raised, `_gone` says what it was."""
-        why = "it came to its end"
+        gone = TreeGone("it came to its end")
         try:
             await self.tree.supervisor.run()
         except trio.Cancelled:
             raise
         except BaseException as error:  # noqa: BLE001 - a library's SystemExit must not leave a leg open either
-            why = told(error)
-        self._gone = TreeGone(why)
+            gone = TreeGone(told(error), "LEDGER_UNWRITABLE" if isinstance(error, Unwritable) else "GAVE_UP")
+        self._gone = gone
         self.channels.inbox.post(self._gone)
 
     def stop(self, reason: str, signal: int = 0) -> None:
@@ -136,10 +157,17 @@ class Machine:
     def _take(self, message: msgspec.Struct) -> Ending | None:
         self.world.observe(message)
         if isinstance(message, TreeGone):
-            return self._halt("GAVE_UP", message.detail)
+            return self._halt(message.code, message.detail)
         if isinstance(message, Stop):
             return self._stopping(message)
-        if isinstance(message, AccountStream | CycleEnded):
+        self._hear(message)
+        return None
+
+    def _hear(self, message: msgspec.Struct) -> None:
+        """What moves the barrier, the ledger or the way a run ends."""
+        if isinstance(message, Leave):
+            self._leaving(message)
+        elif isinstance(message, AccountStream | CycleEnded):
             self._inquiry.reconcile_soon()
         elif isinstance(message, Shift):
             self._shifted(message)
@@ -153,7 +181,6 @@ class Machine:
             self._step(Declined(message.who, message.epoch, message.seq, "LEG_DOWN", "a leg died after the votes began"))
         elif isinstance(message, Ready | Declined | Outcome | PlanClosed):
             self._step(message)
-        return None
 
     def _shifted(self, shift: Shift) -> None:
         self._waking.shifted(shift, self._nursery)
@@ -247,6 +274,7 @@ class Machine:
                 self._denials.entered()
             self.world.observe(Hop(at_ns, "supervisor seals", plan.epoch, plan.seq, message.digest, eth, sol, plan.purpose))
         elif self.barrier.phase == "placed":
+            self._placed = True
             self._fills_due_ms = self.world.clock.now_ms() + FILLS_DUE_MS
 
     # -- deadlines ------------------------------------------------------------------------------------------------------------------------------
@@ -279,11 +307,14 @@ class Machine:
         held = self.channels.held.value
         if self._stop and trio.current_time() > self._stop_by:
             return self._stopped(held)
-        if held is not None and held.foreign and self._stop is None:
-            self.channels.directive.put(Directive(enter=False, leave_now=True, reason="FOREIGN"))
+        if held is not None and held.foreign:
+            self._meet_strangers()
+            if self._taken_from_us(held):
+                return self._halt("FOREIGN_FILL", held.foreign)
         if held is not None and self._close_overdue(held):
             return self._halt("CLOSE_OVERDUE", f"the venue has not let us close for {self.world.settings.venue_patience // 1000} s")
-        if held is None or held.phase != "flat" or held.awaiting_proof or self.barrier.phase != "idle" or not self._inquiry.settled:
+        waiting = held is None or (held.awaiting_proof and not held.foreign) or not self._inquiry.settled
+        if held is None or waiting or held.phase != "flat" or self.barrier.phase != "idle":
             return None
         return self._flat_ending(held)
 
@@ -304,18 +335,41 @@ class Machine:
             return self._stopped(held)
         if self.world.state.halted:
             return Ending("halt", *self.world.state.halted)
-        if held.foreign and held.account_ok:
-            return self._strangers(held)
+        if held.foreign:
+            refused = Ending("refused", "FOREIGN_POSITION", held.foreign)
+            return refused if self._strange == "refused" else self._halt("FOREIGN_FILL", held.foreign)
         if denial := daily_loss(held, self.world.settings) or run_over(held, self.world.settings):
             return self._halt(denial.code, denial.detail)
-        cycles, attempted = self.world.settings.cycles, held.completed + held.skipped + held.failed
-        return Ending("done") if cycles is not None and attempted >= cycles else self._refused
+        return self._no_more(held)
 
-    def _strangers(self, held: Held) -> Ending:
-        """Something at the venue is not explained by our intents: before the first entry a refusal, afterwards a halt. Nothing of it is touched."""
-        if held.completed + held.failed == 0:
-            return Ending("refused", "FOREIGN_POSITION", held.foreign)
-        return self._halt("FOREIGN_FILL", held.foreign)
+    def _no_more(self, held: Held) -> Ending | None:
+        """Is all done, or may nothing more be entered?"""
+        if self._left:
+            return Ending("refused", self._left.code, self._left.detail)
+        cycles, attempted = self.world.settings.cycles, held.completed + held.skipped + held.failed
+        if cycles is not None and attempted >= cycles:
+            return Ending("done")
+        if held.no_entry:
+            code, _, why = held.no_entry.partition(": ")
+            return Ending("refused", code, why)
+        return self._refused
+
+    def _meet_strangers(self) -> None:
+        """Something at the venue is not explained by our intents. Nothing of it is touched; what is ours is closed and the run ends."""
+        if not self._strange:
+            self._strange = "halt" if self._placed else "refused"
+            self.channels.directive.put(Directive(enter=False, leave_now=True, reason="FOREIGN"))
+
+    def _taken_from_us(self, held: Held) -> bool:
+        """Has somebody closed a leg of ours? Then our fills will never say flat: ESCAPE closes what is left of the other, by the venue's word."""
+        return held.phase in {"open", "uneven"} and held.flattens >= CLOSES_TRIED
+
+    def _leaving(self, wish: Leave) -> None:
+        self._left = wish
+        if wish.latch:
+            self._latch(wish.code, wish.detail)
+        self.channels.directive.put(Directive(enter=False, leave_now=True, reason=wish.code))
+        self._note("info", f"{wish.code}: {wish.detail}: entering no more, closing both legs")
 
     def _stopped(self, held: Held | None) -> Ending:
         stop = self._stop or Stop("")
@@ -334,11 +388,14 @@ class Machine:
 
     def _halt(self, code: str, detail: str) -> Ending:
         self.world.observe(Halted(code, detail))
+        self._latch(code, detail)
+        return Ending("halt", code, detail, 0, open_legs(self.channels.held.value))
+
+    def _latch(self, code: str, detail: str) -> None:
         try:
             self.world.state.halt(code, detail)
         except OSError as error:
             self._note("error", f"the halt could not be written down, so the next start will not know of it: {error}")
-        return Ending("halt", code, detail, 0, open_legs(self.channels.held.value))
 
     def _note(self, level: Literal["debug", "info", "warning", "error"], text: str) -> None:
         self.world.observe(Note(self.world.clock.utc_ns(), level, "supervisor", text))

@@ -22,7 +22,7 @@ import msgspec
 import trio
 
 from actors import account, leg, market_data, sizing
-from actors.ledger import CsvBooks, LedgerMessage, ledger_actor
+from actors.ledger import CsvBooks, Disk, LedgerMessage, ledger_actor
 from actors.runtime.backoff import Backoff
 from actors.runtime.barrier import EpochBumped
 from actors.runtime.clock import VenueClock
@@ -66,18 +66,24 @@ class World:
     seed: int
     csvs: Callable[[], CsvBooks] | None = None
     sync: Literal["full", "normal"] = "normal"
+    disk: Disk | None = None
+    url: str = ""
+    """Base URL of a venue that outlives us; "" for our own child."""
+    signer: str = ""
+    """Address of the key that signs."""
 
 
 class Channels:
     """Every channel of a run, both ends, for the life of the process."""
 
-    def __init__(self, *, may_enter: bool) -> None:
+    def __init__(self, *, halted: bool) -> None:
+        """`halted`: nothing is entered, and what is open is closed now."""
         self.inbox: Mailbox[msgspec.Struct] = Mailbox("supervisor", MAILBOX_SUPERVISOR)
         self.to_leg: dict[Leg, Mailbox[leg.LegMessage]] = {"eth": Mailbox("eth_leg", MAILBOX_LEG), "sol": Mailbox("sol_leg", MAILBOX_LEG)}
         self.to_ledger: Mailbox[LedgerMessage] = Mailbox("ledger", MAILBOX_LEDGER)
         self.quotes: Latest[PairQuote] = Latest()
         self.held: Latest[Held] = Latest()
-        self.directive = Latest(Directive(enter=may_enter, leave_now=False, reason=""))
+        self.directive = Latest(Directive(enter=not halted, leave_now=halted, reason="HALTED" if halted else ""))
 
     def tell_three(self, message: Sealed | Place | Abort) -> None:
         """The same object into three mailboxes in one scheduler slice: nothing can run in between."""
@@ -174,6 +180,8 @@ class Tree:
             w.state.epoch,
             w.observe,
             w.csvs() if w.csvs else None,
+            disk=w.disk,
+            products=(w.rules.eth.product_id, w.rules.sol.product_id),
             pulse=self._watch.fresh("ledger", self.channels.to_ledger),
             task_status=task_status,
         )

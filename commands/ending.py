@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from commands.sentences import advice, cannot
-from commands.words import COMMAND, DONE, HALTED, INTERNAL, OPEN, REFUSED, Problem, stopped_code
+from commands.words import COMMAND, DONE, HALTED, INTERNAL, OPEN, REFUSED, Problem, clock_time, stopped_code
 from messages.lifecycle import Held, Staged, Totals
 from messages.settings import Settings
 from messages.sizing import Skipped
@@ -30,6 +30,8 @@ class Report(msgspec.Struct, frozen=True):
     held: Held | None
     open_legs: str
     """"" when the venue says flat; else what is open or unknown, in words."""
+    checked_ms: int | None = None
+    """Venue time at which the venue was asked what is open; None: it did not answer."""
     code: str = ""
     detail: str = ""
     """Of a halt or a refusal: a word and a sentence."""
@@ -76,12 +78,39 @@ def problem_of(report: Report) -> Problem | None:
         return _not_flat(report)
     if code == HALTED:
         word = report.code or (report.totals.halted if report.totals else "") or "HALTED"
-        return Problem(word, None, f"HALTED {word}" + _detail(report), f"read {_log(report)}", "flat at the venue")
+        return Problem(word, None, f"HALTED {word}" + _detail(report), halt_cure(word, report.settings.files.logs), _checked(report))
     if code == REFUSED and report.ended_by == "done":
         return _nothing_traded(report)
+    if code == REFUSED and report.code in CURES:
+        meaning, cure = CURES[report.code]
+        return Problem(report.code, None, report.detail, cure.format(command=COMMAND, logs=report.settings.files.logs), meaning)
     if code in {REFUSED, INTERNAL}:
         return Problem(report.code or "REFUSED", None, report.detail or report.code, f"read {_log(report)}", "nothing of ours is open")
     return None
+
+
+CURES = {
+    "FOREIGN_POSITION": (
+        "it was left alone, nothing of ours is open",
+        "close it yourself, or book it as ours: {command} run --adopt --logs {logs}",
+    ),
+    "BROKEN_LEDGER": (
+        "nothing is entered with a ledger that was changed, nothing of ours is open",
+        "keep a copy of {logs}/ledger.sqlite, move it away, start again",
+    ),
+    "LOW_DISK": ("nothing is entered, nothing of ours is open", "make room, then start again"),
+    "FLATTENED": ("entering stays paused, nothing of ours is open", "{command} run --logs {logs} enters again"),
+}
+"""Refusals that are not in the log alone: what they mean for the money, and what to type."""
+
+
+def halt_cure(word: str, logs: str) -> str:
+    """Where a halt is explained, and what to type once it is understood."""
+    return f'read docs/running.md#{word.lower()}, then {COMMAND} clear-halt --reason "..." --logs {logs}'
+
+
+def _checked(report: Report) -> str:
+    return "flat at the venue" + (f", checked {clock_time(report.checked_ms)}Z" if report.checked_ms else "")
 
 
 def _detail(report: Report) -> str:
@@ -100,10 +129,9 @@ def _not_flat(report: Report) -> Problem:
 
 def closing_line(settings: Settings, url: str | None) -> str:
     """What to type when something stays open."""
-    venue = "" if settings.venue.name == "simulated" else f" --venue {settings.venue.name}"
-    if url or venue:
-        there = f"{venue} --url {url}" if url else venue
-        return f"{COMMAND} run{there} --logs {settings.files.logs}{' and the same configuration' if venue else ''} closes it"
+    if url or settings.venue.name != "simulated":
+        live = "" if settings.venue.name == "simulated" else " and the same configuration"
+        return f"{COMMAND} flatten --logs {settings.files.logs}{live}"
     return "the simulated venue ended with this run: no real money was in it"
 
 

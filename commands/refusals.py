@@ -1,16 +1,18 @@
 """What keeps a command from starting, in a person's words: every error below the commands has one sentence here."""
 
-from actors.ledger import OtherIdentity
+from actors.ledger import LedgerError, NewerSchema, OtherIdentity
 from actors.runtime.specs import told
-from actors.runtime.state import AlreadyRunning
+from actors.runtime.state import AlreadyRunning, NoState
 from commands.access import Access
 from commands.child import ChildFailed
 from commands.words import COMMAND, Problem, Refusal
-from commands.world import SlowDisk
+from commands.world import SlowDisk, UnreadableLedger, UnwritableLedger
 from venue.protocol import VenueError
 
-KNOWN = (AlreadyRunning, OtherIdentity, ChildFailed, SlowDisk, VenueError, Problem)
+KNOWN = (AlreadyRunning, NoState, LedgerError, UnreadableLedger, UnwritableLedger, ChildFailed, SlowDisk, VenueError, Problem, OSError)
 """Everything that `refusal` has words for."""
+
+NOTHING = "nothing was started"
 
 
 def refusal(group: BaseException, here: Access) -> Problem:
@@ -18,17 +20,40 @@ def refusal(group: BaseException, here: Access) -> Problem:
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
-    if isinstance(error, Problem):
-        return error
-    if isinstance(error, AlreadyRunning):
-        return Refusal("ALREADY_RUNNING", None, str(error), f"{COMMAND} run --logs DIR with another directory, or stop that one", "it was left alone")
+    return error if isinstance(error, Problem) else _about_ledger(error) or _about_place(error, here)
+
+
+def already_running(error: AlreadyRunning) -> Refusal:
+    """Another process holds the subaccount."""
+    return Refusal("ALREADY_RUNNING", None, str(error), f"{COMMAND} status --logs {error.logs}", "it was left alone")
+
+
+def _about_ledger(error: BaseException) -> Refusal | None:
     if isinstance(error, OtherIdentity):
-        return Refusal("OTHER_LEDGER", "files.logs", str(error), "use another --logs DIR for this venue", "nothing was started")
+        return Refusal("OTHER_LEDGER", "files.logs", str(error), "use another --logs DIR for this venue", NOTHING)
+    if isinstance(error, NewerSchema):
+        return Refusal("NEWER_LEDGER", "files.logs", str(error), "use the version that wrote it, or another --logs DIR", NOTHING)
+    if isinstance(error, UnreadableLedger):
+        cure = f"move it away, then {COMMAND} run --adopt books what is open"
+        return Refusal("UNREADABLE_LEDGER", "files.logs", str(error), cure, "what is open at the venue was left alone, whosever it is")
+    if isinstance(error, UnwritableLedger):
+        return Refusal("UNWRITABLE_LEDGER", "files.logs", str(error), "make room, or make it writable, then start again", NOTHING)
+    return Refusal("LEDGER", "files.logs", str(error), f"{COMMAND} status shows what is open", NOTHING) if isinstance(error, LedgerError) else None
+
+
+def _about_place(error: BaseException, here: Access) -> Refusal:
+    if isinstance(error, AlreadyRunning):
+        return already_running(error)
+    if isinstance(error, NoState):
+        cure = "make it writable, or point XDG_STATE_HOME to a directory of yours"
+        return Refusal("NO_STATE", None, f"the state directory cannot be used: {error}", cure, NOTHING)
     if isinstance(error, ChildFailed):
-        return Refusal("VENUE_NOT_STARTED", None, f"the simulated venue did not start: {error}", "read logs/venue.log", "nothing was started")
+        return Refusal("VENUE_NOT_STARTED", None, f"the simulated venue did not start: {error}", "read logs/venue.log", NOTHING)
     if isinstance(error, SlowDisk):
-        return Refusal("SLOW_DISK", "ready_deadline", str(error), "use a quicker disk for --logs, or raise ready_deadline", "nothing was started")
-    return Refusal("VENUE_UNREACHABLE", None, told(error), _unreachable(here), "nothing was started")
+        return Refusal("SLOW_DISK", "ready_deadline", str(error), "use a quicker disk for --logs, or raise ready_deadline", NOTHING)
+    if isinstance(error, OSError):
+        return Refusal("UNWRITABLE", "files.logs", told(error), "make it writable, or use another --logs DIR", NOTHING)
+    return Refusal("VENUE_UNREACHABLE", None, told(error), _unreachable(here), NOTHING)
 
 
 def _unreachable(here: Access) -> str:

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 import msgspec
 import trio
 
-from actors.ledger import Fold, Store
+from actors.ledger import Fold, LedgerError, Store
 from actors.runtime.clock import WallClock, stopwatch_ns
 from actors.runtime.mailbox import Latest
 from actors.runtime.observe import Observe
@@ -19,6 +20,7 @@ from actors.tree import World
 from commands import refusals
 from commands.access import Access, access
 from commands.ending import Report, closing_line, code_of
+from commands.escaping import close_ours, write_down_halt
 from commands.keys import ask_passphrase
 from commands.last_resort import LastResort
 from commands.logfile import LogFile, log_observer
@@ -30,15 +32,14 @@ from commands.staging import Staging
 from commands.stopping import StoppedAtStart, Stops, open_by_ledger
 from commands.summary import text
 from commands.view import RunView
+from commands.whats_open import open_words
 from commands.words import COMMAND, grouped, say
 from commands.world import Wanted, world
 from messages.execution import AccountSnapshot
-from messages.lifecycle import Halted, Held, Note, Staged, Totals
+from messages.lifecycle import Halted, Held, Note, Staged
 from messages.market import PairQuote
 from messages.sizing import Skipped
-from messages.units import Base
-from supervisor import STOP_PATIENCE_S, Ending, Machine, open_legs
-from venue.escape import escape
+from supervisor import STOP_PATIENCE_S, Ending, Machine
 from venue.protocol import VenueError
 
 SKIPS_KEPT = 1_000
@@ -178,8 +179,8 @@ async def _traded(machine: Machine, view: RunView, last: LastResort, stops: Stop
         ending = await machine.run()
         nursery.cancel_scope.cancel()
     stops.hear(None)
-    if ending.by == "halt" and ending.open_legs:
-        await last.attempt("ESCAPE", machine.world.settings.venue_patience / 1000 + FLAT_CHECK_S, partial(_escaped, machine, stops))
+    if ending.by == "halt":
+        await last.attempt("ESCAPE", machine.world.settings.venue_patience / 1000 + FLAT_CHECK_S, partial(_after_halt, machine, ending, stops))
     return ending
 
 
@@ -221,26 +222,23 @@ async def _reconciled(slot: Latest[Held]) -> Held:
         seen = slot.version
 
 
-async def _escaped(machine: Machine, stops: Stops) -> None:
-    """ESCAPE. A signal gives it as long as any stop has, a second one ends it: what is open is then told."""
-    known, held = machine.world, machine.channels.held.value
-    if held is None:
+async def _after_halt(machine: Machine, ending: Ending, stops: Stops) -> None:
+    """The tree is gone, and both legs with it: write the halt down, and close what is open.
+
+    A signal gives ESCAPE as long as any stop has, a second one ends it: what is open is then told.
+    """
+    halted = Halted(ending.code, ending.detail)
+    if not ending.open_legs:
+        write_down_halt(machine.world, halted)
         return
     with trio.CancelScope() as scope:
         stops.hear(lambda _number, count: scope.cancel() if count > 1 else _ends_by(scope, trio.current_time() + STOP_PATIENCE_S))
-        await escape(known.venue, known.rules, known.clock, known.settings, ours_at_most(held), known.observe)
+        await close_ours(machine.world, machine.channels.held.value, halted)
     stops.hear(None)
 
 
 def _ends_by(scope: trio.CancelScope, at_s: float) -> None:
     scope.deadline = min(scope.deadline, at_s)
-
-
-def ours_at_most(held: Held) -> tuple[Base, Base]:
-    """The largest amounts that our intents explain: what is held, and every order in doubt as if it had filled."""
-    eth = held.eth + sum(doubt.amount for doubt in held.doubts if doubt.leg == "eth")
-    sol = held.sol + sum(doubt.amount for doubt in held.doubts if doubt.leg == "sol")
-    return Base(eth), Base(sol)
 
 
 async def _report(
@@ -253,7 +251,8 @@ async def _report(
     snapshot: AccountSnapshot | None,
     began_ns: int,
 ) -> Report:
-    totals = _totals(known)
+    fold = _fold(known)
+    held = fold.held(known.state.epoch) if fold else machine.channels.held.value
     logs = Path(options.settings.files.logs)
     files = ("ledger.sqlite", "DN_pair_eth_sol_nado_trades.csv")
     return Report(
@@ -261,9 +260,10 @@ async def _report(
         seed=options.seed,
         ended_by=ending.by,
         elapsed_ms=(stopwatch_ns() - began_ns) // 1_000_000,
-        totals=totals,
-        held=machine.channels.held.value,
-        open_legs=_open(known, snapshot, machine.channels.held.value),
+        totals=fold.totals() if fold else None,
+        held=held,
+        open_legs=open_words(known.rules, snapshot, held),
+        checked_ms=snapshot.at_ms if snapshot else None,
         code=ending.code,
         detail=ending.detail,
         signal=ending.signal,
@@ -291,24 +291,13 @@ async def _last_word(known: World, stops: Stops) -> AccountSnapshot | None:
     return None
 
 
-def _open(known: World, snapshot: AccountSnapshot | None, held: Held | None) -> str:
-    """What is open in words, by the venue's word; "" when flat."""
-    if snapshot is None:
-        return f"unknown, the venue did not answer; by our fills: {open_legs(held) or 'nothing'}"
-    parts = []
-    for name, product in (("ETH-PERP", known.rules.eth), ("SOL-PERP", known.rules.sol)):
-        position = snapshot.position(product.product_id).total
-        if position:
-            parts.append(f"{name} {position.text()}")
-    parts += [f"order {digest[:10]}" for digest in snapshot.open_orders]
-    doubts = held.doubts if held else ()
-    return ", ".join(parts + [f"{doubt.leg} order {doubt.order_digest[:10]} unknown" for doubt in doubts])
-
-
-def _totals(known: World) -> Totals | None:
-    """The numbers of this invocation, folded once more from what is on disk."""
-    with closing(Store.reading(known.ledger)) as store:
-        fold = Fold()
-        for _, at_ns, message in store.events():
-            fold.apply(message, at_ns)
-        return fold.totals()
+def _fold(known: World) -> Fold | None:
+    """The ledger, folded once more from what is on disk; None when that cannot be read."""
+    fold = Fold()
+    try:
+        with closing(Store.reading(known.ledger)) as store:
+            for _, at_ns, message in store.events():
+                fold.apply(message, at_ns)
+    except (sqlite3.Error, LedgerError):
+        return None
+    return fold

@@ -3,14 +3,14 @@
 import sqlite3
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from actors.ledger import CsvBooks, OtherIdentity, Store, archive_logs
+from actors.ledger import BrokenChain, CsvBooks, Disk, Fold, OtherIdentity, Store, archive_logs
 from actors.market_data import measure_clock
 from actors.runtime.clock import VenueClock, WallClock, stopwatch_ns
 from actors.runtime.observe import Observe
@@ -20,7 +20,7 @@ from commands.access import Access
 from commands.checks.known import Known
 from commands.child import simulated_nado
 from commands.preflight import preflight
-from messages.lifecycle import Note, Opened
+from messages.lifecycle import Held, Note, Opened
 from messages.settings import Settings
 from messages.units import Quote, Rate
 from venue.nado.client import NadoVenue
@@ -34,6 +34,14 @@ if TYPE_CHECKING:
 SCHEMA = "evenkeel.ledger/1"
 COMMITS = 20
 """Commits measured at start: the ledger's vote must fit into `ready_deadline`."""
+
+
+class UnreadableLedger(Exception):
+    """The ledger's file is there and is no ledger: what is ours at the venue cannot be known from it."""
+
+
+class UnwritableLedger(Exception):
+    """Nothing can be written down, and nothing is open: so nothing is begun."""
 
 
 class SlowDisk(Exception):
@@ -54,8 +62,8 @@ class Wanted(msgspec.Struct, frozen=True):
 async def world(settings: Settings, wanted: Wanted, observe: Observe) -> AsyncIterator[World]:
     """Everything a machine needs, torn down in reverse order; our own venue last.
 
-    Raises `AlreadyRunning`, `OtherIdentity`, `ChildFailed`, `SlowDisk`, `VenueError`; where the rules of live trading hold, `Problem` for
-    whatever must be true before the first order and is not.
+    Raises `AlreadyRunning`, `NoState`, `LedgerError`, `UnreadableLedger`, `UnwritableLedger`, `ChildFailed`, `SlowDisk`, `VenueError`; where the
+    rules of live trading hold, `Problem` for whatever must be true before the first order and is not.
     """
     logs = Path(settings.files.logs)
     logs.mkdir(parents=True, exist_ok=True)
@@ -123,9 +131,41 @@ def _prepared(settings: Settings, wanted: Wanted, known: Known, state: RunState,
     sync = _sync(settings)
     ledger = logs / "ledger.sqlite"
     _make_way(logs, ledger, opened, sync, observe, clock, own_venue=own_venue)
-    _measure_disk(logs, sync, settings)
+    state.at_least(_epoch_of(ledger))
+    if held_by(ledger) is None:  # a slow disk is no reason to leave a pair open
+        _measure_disk(logs, sync, settings)
     csvs = CsvBooks(logs, known.access.exchange)
-    return World(settings, known.venue, rules, clock, ledger, opened, state, observe, wanted.seed, lambda: csvs, sync)
+    return World(
+        settings,
+        known.venue,
+        rules,
+        clock,
+        ledger,
+        opened,
+        state,
+        observe,
+        wanted.seed,
+        lambda: csvs,
+        sync,
+        Disk(logs, settings.files.min_free_disk),
+        "" if own_venue else known.access.gateway,
+        known.access.signer.address if known.access.signer else "",
+    )
+
+
+def held_by(ledger: Path) -> Held | None:
+    """What is open or in doubt by the ledger's rows; None when nothing. Raises `sqlite3.Error`, `LedgerError`."""
+    fold = Fold()
+    with closing(Store.reading(ledger)) as store:
+        for _, at_ns, message in store.events():
+            fold.apply(message, at_ns)
+    fold.reopened()
+    return fold.held(0) if fold.phase != "flat" else None
+
+
+def _epoch_of(ledger: Path) -> int:
+    with closing(Store.reading(ledger)) as store:
+        return store.last_epoch()
 
 
 def _sync(settings: Settings) -> Literal["full", "normal"]:
@@ -137,15 +177,32 @@ def _sync(settings: Settings) -> Literal["full", "normal"]:
 def _make_way(
     logs: Path, ledger: Path, opened: Opened, sync: Literal["full", "normal"], observe: Observe, clock: VenueClock, *, own_venue: bool
 ) -> None:
-    """A venue of our own is new each time: the files of the one before go to `archive/`. Any other mismatch is refused (`OtherIdentity`)."""
+    """A ledger that can be gone on with. A venue of our own is new each time: the files of the one before go to `archive/`.
+
+    A broken chain is gone on with, to close what is open. Raises `OtherIdentity`, `NewerSchema`, `UnreadableLedger`, `UnwritableLedger`.
+    """
     try:
         Store.open(ledger, opened, sync).close()
-    except OtherIdentity:
-        if not own_venue:
+    except (OtherIdentity, BrokenChain, sqlite3.Error) as error:
+        if own_venue:
+            stamp = datetime.fromtimestamp(clock.utc_ns() / 1_000_000_000, UTC).strftime("%Y%m%dT%H%M%S%fZ")
+            archive_logs(logs, stamp)
+            Store.open(ledger, opened, sync).close()
+            observe(Note(clock.utc_ns(), "info", "run", f"a new simulated venue: the files of the one before are in {logs / 'archive' / stamp}"))
+        elif isinstance(error, OtherIdentity):
             raise
-        stamp = datetime.fromtimestamp(clock.utc_ns() / 1_000_000_000, UTC).strftime("%Y%m%dT%H%M%S%fZ")
-        archive_logs(logs, stamp)
-        observe(Note(clock.utc_ns(), "info", "run", f"a new simulated venue: the files of the one before are in {logs / 'archive' / stamp}"))
+        elif isinstance(error, sqlite3.Error):
+            _only_to_close(ledger, error)
+
+
+def _only_to_close(ledger: Path, error: sqlite3.Error) -> None:
+    """The ledger cannot be written. If it can be read and something is open the run goes on: it will end in ESCAPE."""
+    try:
+        busy = held_by(ledger) is not None
+    except (sqlite3.Error, BrokenChain) as unreadable:
+        raise UnreadableLedger(f"{ledger}: {unreadable}") from unreadable
+    if not busy:
+        raise UnwritableLedger(f"{ledger}: {error}") from error
 
 
 def _measure_disk(logs: Path, sync: Literal["full", "normal"], settings: Settings) -> None:

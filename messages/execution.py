@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from messages.sizing import Leg
+from messages.sizing import Leg, SizingPlan
 from messages.units import Base, Ms, Ns, Price, Quote
 
 
@@ -128,6 +128,8 @@ class Doubt(msgspec.Struct, frozen=True):
     recv_time_ms: Ms
     before: Base
     """What the ledger held in this product before the order."""
+    alone: bool = True
+    """Is it the only order of ours in this product that is in doubt? If not, a change of the position does not tell whose it is."""
 
 
 class LegFill(msgspec.Struct, frozen=True):
@@ -142,6 +144,16 @@ class LegFill(msgspec.Struct, frozen=True):
     fee: Quote
     outcome: Literal["accepted", "refused", "unknown", "none"]
     code: int | None
+
+
+class EscapeRound(msgspec.Struct, frozen=True):
+    """ESCAPE -> ledger: the reduce-only orders of one round, written down before they leave; so their fills are ours at the next start."""
+
+    plan: SizingPlan
+    """Purpose `flatten`; sealed by nobody, voted on by nobody."""
+    eth_order: str
+    sol_order: str
+    """Digests; "" where nothing is sent."""
 
 
 class PlanClosed(msgspec.Struct, frozen=True):

@@ -88,6 +88,8 @@ class Held(msgspec.Struct, frozen=True):
     doubts: tuple[Doubt, ...]
     foreign: str
     """"" or what at the venue our intents do not explain: blocks entering."""
+    no_entry: str
+    """"" or `CODE: why` the ledger itself lets nothing be entered: its chain is broken, or its disk is nearly full."""
     account_ok: bool
     """The account view is reconciled and its stream alive: needed to enter."""
     awaiting_proof: bool
@@ -129,6 +131,24 @@ class Started(msgspec.Struct, frozen=True):
 
     seed: int
     at_ns: Ns
+    url: str = ""
+    """Base URL of the venue; "" for one that is our child and dies with us."""
+    signer: str = ""
+    """Address of the key that signs."""
+    subaccount: str = ""
+    """Its name; the owner is in row 0."""
+
+
+class Adopted(msgspec.Struct, frozen=True):
+    """`run --adopt` -> ledger: a person says that what the venue holds beyond our fills is ours. It will be closed like a pair of ours."""
+
+    eth_product: int
+    sol_product: int
+    eth: Base
+    sol: Base
+    """The difference, signed: venue minus ledger."""
+    at_ms: Ms
+    """Of the snapshot it was read from."""
 
 
 class Restarted(msgspec.Struct, frozen=True):

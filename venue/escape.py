@@ -1,35 +1,57 @@
-"""ESCAPE: the one way to the wire outside of the barrier, for when trading is dead. One function, no actors, no plan, no votes.
+"""ESCAPE: the one way to the wire outside of the barrier, for when trading is dead. One function, no actors, no votes.
 
-It can only close. Both orders are reduce-only, and the venue clamps a reduce-only order to the position, so that even sending twice cannot turn a
-position round. What is not ours is not touched: at most the amounts handed in are closed, and only against a position of the same sign.
+It can only close, and only what stands on cross margin, where all our orders go. Every order is reduce-only, and the venue clamps a reduce-only order
+to the position, so that even sending twice cannot turn a position round. What is not ours is not touched: of each leg at most what our intents
+explain is closed (`ours.py`), and what has been closed is deducted.
 
-    cancel ours -> read cross + isolated -> reduce-only IOCs -> read again
+    cancel ours -> read cross + isolated -> reduce-only IOCs -> read again        round after round, each at a worse price
+
+It ends when nothing of ours is open by the venue's word, read after the last order that could still arrive has become impossible there, or when its
+patience ends. What the venue does not say is never flat. The caller has proven the legs gone; each round is written down before it leaves.
 """
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
 
 import msgspec
 import trio
 
 from actors.runtime.clock import VenueClock
+from messages.execution import AccountSnapshot, EscapeRound, Outcome, Resolved
 from messages.lifecycle import Note
 from messages.settings import Settings
 from messages.sizing import Leg, LegOrder, SizingPlan
 from messages.units import Base, Bps, Ms, Price, worse
 from messages.wire import digest
-from venue.protocol import OrderWire, ProductRules, Venue, VenueError, VenueRules
+from venue.ours import Ours, Task
+from venue.protocol import OrderWire, ProductRules, Reply, SignedOrder, Venue, VenueError, VenueRules
 
-PAUSE_S = 0.25
-"""Between two rounds; a round's orders cannot be in doubt for longer than their receive window."""
+LEGS: tuple[Leg, Leg] = ("eth", "sol")
+PAUSE_S = (0.25, 2.0)
+"""First and longest pause between two rounds; doubles while rounds change nothing."""
+CONNECT_S = 1.0
+"""How long a round waits for its connections before it goes on with those that are up."""
+ARRIVED_MS = 500
+"""After an order's receive window, this much later by the venue's clock, it cannot arrive any more (as in RESOLVE)."""
+ARCHIVE_S = 3.0
+"""How long the archive is asked for prices and fees at the end."""
+CLOSABLE = frozenset({"live", "reduce_only", "soft_reduce_only"})
 
 
 class Escaped(msgspec.Struct, frozen=True):
-    """What ESCAPE left behind: both 0 = flat by the venue's word; None = the venue did not say."""
+    """What ESCAPE left behind of ours: both 0 = flat by the venue's word; None = the venue did not say."""
 
     eth: Base | None
     sol: Base | None
     rounds: int
+    at_ms: Ms = Ms(0)
+    """Venue time of the reading it says this by."""
+
+    @property
+    def flat(self) -> bool:
+        """Is nothing of ours open, by the venue's word?"""
+        return (self.eth, self.sol) == (0, 0)
 
 
 async def escape(
@@ -37,85 +59,258 @@ async def escape(
     rules: VenueRules,
     clock: VenueClock,
     settings: Settings,
-    ours: tuple[Base, Base],
+    task: Task,
+    write: Callable[..., None],
     observe: Callable[[msgspec.Struct], None],
+    *,
+    epoch: int = 0,
 ) -> Escaped:
-    """Close what is ours of both legs, until flat or until `venue_patience` has passed.
+    """Close what is ours of both legs, until flat or until `settings.venue_patience` has passed. Never raises `VenueError`.
 
-    `ours`: the largest amounts (signed) of ETH and SOL that our intents explain, orders in doubt included. Never raises `VenueError`.
+    `write(*messages)` is the journal's: it takes each round before it leaves and what came of it, and never raises.
     """
-    left: tuple[Base | None, Base | None] = (None, None)
-    rounds = 0
+    at_work = _Escape(venue, rules, clock, settings, task, write, observe, epoch)
     with trio.move_on_after(settings.venue_patience / 1000):
-        async with AsyncExitStack() as stack:
-            wires: dict[Leg, OrderWire] = {
-                "eth": await stack.enter_async_context(venue.order_wire("escape_eth")),
-                "sol": await stack.enter_async_context(venue.order_wire("escape_sol")),
-            }
-            while True:
-                rounds += 1
+        await at_work.until_flat()
+    with trio.move_on_after(ARCHIVE_S):
+        await at_work.look_up()
+    if at_work.snapshot is not None:
+        write(at_work.snapshot)
+    return at_work.result()
+
+
+@dataclass
+class _Escape:
+    venue: Venue
+    rules: VenueRules
+    clock: VenueClock
+    settings: Settings
+    task: Task
+    write: Callable[..., None]
+    observe: Callable[[msgspec.Struct], None]
+    epoch: int
+    rounds: int = 0
+    snapshot: AccountSnapshot | None = None
+    """The last reading; None while the venue has not answered since something was sent."""
+    ours: dict[Leg, Ours] = field(default_factory=dict)
+    products: dict[str, int] = field(default_factory=dict)
+    """Digest -> product, of every order of ours that may have traded and whose prices the ledger may not know."""
+    before: dict[Leg, int] = field(default_factory=dict)
+    """Position of each leg when its last order left; absent when that has been accounted for."""
+    closable: bool = True
+    """Could both legs be traded when that was last asked? Until it has been, the orders' own answers will tell."""
+    unknown_until_ms: dict[Leg, int] = field(default_factory=dict)
+    """Venue time until which an order of this leg that nobody answered for may still arrive."""
+
+    def __post_init__(self) -> None:
+        self.ours = {"eth": self.task.eth, "sol": self.task.sol}
+        self.products = {doubt.order_digest: doubt.product_id for doubt in self.task.doubts}
+
+    # -- rounds -------------------------------------------------------------------------------------------------------------------------------
+
+    async def until_flat(self) -> None:
+        """Round after round. A connection that cannot be had is one more thing to try again."""
+        pause = PAUSE_S[0]
+        while True:
+            left = self._left()
+            try:
+                async with AsyncExitStack() as stack:
+                    wires = {leg: await stack.enter_async_context(self.venue.order_wire(f"escape_{leg}")) for leg in LEGS}
+                    while not await self._round(wires):
+                        pause = PAUSE_S[0] if self._left() != left else min(pause * 2, PAUSE_S[1])
+                        left = self._left()
+                        await trio.sleep(pause)
+                    return
+            except VenueError as error:
+                self._note(f"no connection: {error}")
+            await trio.sleep(pause)
+
+    async def _round(self, wires: dict[Leg, OrderWire]) -> bool:
+        """One round; True when flat for certain."""
+        try:
+            await self._read()
+            if self._done():
+                return True
+            await self._cancel_ours()
+            if await self._may_close():
+                await self._close(wires)
+                await self._read()
+        except VenueError as error:
+            self._note(f"round {self.rounds}: {error}")
+        return self._done()
+
+    def _done(self) -> bool:
+        """Nothing of ours is open, by a reading that no order of ours can be later than."""
+        return self._left() == (0, 0) and self.snapshot is not None and self.snapshot.at_ms > self._last_arrival_ms() and not self._cancellable()
+
+    def _last_arrival_ms(self) -> int:
+        return max([doubt.recv_time_ms + ARRIVED_MS for doubt in self.task.doubts] + list(self.unknown_until_ms.values()), default=0)
+
+    def _left(self) -> tuple[Base, Base] | None:
+        """Open and ours; None when the venue has not said."""
+        if self.snapshot is None:
+            return None
+        eth, sol = (self.ours[leg].part_of(self._position(leg, self.snapshot)) for leg in LEGS)
+        return eth, sol
+
+    def _position(self, leg: Leg, snapshot: AccountSnapshot) -> int:
+        return int(snapshot.position(self.rules.product(leg).product_id).cross)
+
+    async def _read(self) -> None:
+        """Read cross and isolated positions, and deduct what our last orders have closed."""
+        self.snapshot = None
+        snapshot = await self.venue.reads.account()
+        for leg, before in list(self.before.items()):
+            if snapshot.at_ms <= self.unknown_until_ms.get(leg, 0) and self._strangers(leg, before):
+                continue
+            self.ours[leg] = self.ours[leg].without(_closed(before, self._position(leg, snapshot)))
+            del self.before[leg]
+        self.snapshot = snapshot
+
+    def _strangers(self, leg: Leg, position: int) -> bool:
+        """Is part of this position not ours?"""
+        return self.ours[leg].part_of(position) != position
+
+    # -- cancelling -----------------------------------------------------------------------------------------------------------------------------
+
+    def _cancellable(self) -> list[str]:
+        if self.snapshot is None:
+            return []
+        return [order for order in self.snapshot.open_orders if self.task.everything or order in self.products]
+
+    async def _cancel_ours(self) -> None:
+        """Our orders never rest by intention; one that does all the same is cancelled by its digest."""
+        resting = self._cancellable()
+        if resting and self.task.everything:
+            await self.venue.cancel_all((self.rules.eth.product_id, self.rules.sol.product_id))
+        for order in () if self.task.everything else resting:
+            await self.venue.cancel(self.products[order], order)
+
+    # -- closing --------------------------------------------------------------------------------------------------------------------------------
+
+    async def _may_close(self) -> bool:
+        """An exit sends both legs or neither: while both stand and one cannot be traded, the pair is hedged and stays."""
+        left = self._left()
+        if left is None or left == (0, 0):
+            return False
+        if 0 in left or (left[0] > 0) == (left[1] > 0):
+            return True
+        try:
+            status, rules = await self.venue.reads.status(), await self.venue.reads.rules()
+        except VenueError:
+            return self.closable
+        self.closable = status == "active" and rules.eth.status in CLOSABLE and rules.sol.status in CLOSABLE
+        if not self.closable:
+            self._note(f"hedged, and kept: the venue is {status}, ETH {rules.eth.status}, SOL {rules.sol.status}")
+        return self.closable
+
+    async def _close(self, wires: dict[Leg, OrderWire]) -> None:
+        left = self._left() or (Base(0), Base(0))
+        orders = {leg: await self._order(leg, amount) for leg, amount in zip(LEGS, left, strict=True)}
+        if not any(order.amount for order in orders.values()):
+            return
+        await _connected(wires, {leg for leg in LEGS if orders[leg].amount})
+        self.rounds += 1
+        now_ms = self.clock.now_ms()
+        recv_ms = Ms(now_ms + self.settings.recv_time)
+        plan = SizingPlan(
+            self.epoch, self.rounds, 0, self.rounds, "flatten", now_ms, recv_ms, Ms(0), Ms(0), Ms(0), Bps(0), orders["eth"], orders["sol"]
+        )
+        signed = self._signed(plan)
+        self.write(EscapeRound(plan, *(signed[leg].digest if leg in signed else "" for leg in LEGS)))
+        async with trio.open_nursery() as nursery:
+            for leg, order in signed.items():
+                nursery.start_soon(self._send, leg, order, wires[leg])
+
+    def _signed(self, plan: SizingPlan) -> dict[Leg, SignedOrder]:
+        """What can be signed: a leg that cannot must not keep the other one open."""
+        signed: dict[Leg, SignedOrder] = {}
+        for leg in LEGS:
+            if plan.leg(leg).amount:
                 try:
-                    await venue.cancel_all((rules.eth.product_id, rules.sol.product_id))
-                    left = await _left(venue, rules, ours)
-                    if left == (0, 0):
-                        return Escaped(*left, rounds)
-                    await _close(venue, rules, clock, settings, wires, left, rounds)
-                except VenueError as error:
-                    observe(Note(clock.utc_ns(), "error", "escape", f"round {rounds}: {error}"))
-                await trio.sleep(PAUSE_S)
-    return Escaped(*left, rounds)
+                    signed[leg] = self.venue.forge.sign(self.venue.forge.order_of(plan, digest(plan), leg))
+                except ValueError as error:
+                    self._note(f"{leg} cannot be signed: {error}")
+        return signed
+
+    async def _send(self, leg: Leg, order: SignedOrder, wire: OrderWire) -> None:
+        position = self._position(leg, self.snapshot) if self.snapshot else 0
+        self.before[leg] = position
+        sent_ms = self.clock.now_ms()
+        reply = await wire.place(order)
+        self._answered(leg, order, reply)
+        kind = "none" if reply.kind == "not_sent" else reply.kind
+        self.write(Outcome(leg, self.epoch, self.rounds, order.digest, kind, reply.code, reply.text, sent_ms, self.clock.now_ms()))
+
+    def _answered(self, leg: Leg, order: SignedOrder, reply: Reply) -> None:
+        if reply.kind in {"not_sent", "refused"}:
+            self.before.pop(leg, None)
+            self._note(f"{leg} order {order.digest[:10]} {reply.kind}: {reply.text}")
+            return
+        self.products[order.digest] = order.order.product_id
+        if reply.kind == "unknown":
+            self.unknown_until_ms[leg] = order.recv_time_ms + ARRIVED_MS
+            self._note(f"{leg} order {order.digest[:10]} unknown: {reply.text}")
+
+    async def _order(self, leg: Leg, position: Base) -> LegOrder:
+        """The reduce-only order that closes `position`; of nothing while an order that nobody answered for could still take part of a stranger's."""
+        product = self.rules.product(leg)
+        nothing = LegOrder(product.product_id, Base(0), Price(0), "ioc", True, Price(0), Price(0))
+        if position == 0 or leg in self.before:
+            return nothing
+        try:
+            price = await self._last_price(product, -position)
+        except VenueError as error:
+            self._note(f"{leg} has no price: {error}")
+            return nothing
+        steps = self.settings.flatten_steps
+        raw = worse(price, -position, steps[min(self.rounds, len(steps) - 1)])
+        limit = Price(raw - raw % product.price_tick + (product.price_tick if position < 0 else 0))
+        return LegOrder(product.product_id, Base(-position), limit, "ioc", True, price, price)
+
+    async def _last_price(self, product: ProductRules, amount: int) -> Price:
+        """The touch of a snapshot, else the oracle's price."""
+        try:
+            snapshot = await self.venue.reads.book(product.product_id)
+            side = snapshot.asks if amount > 0 else snapshot.bids
+            if side:
+                return side[0].price
+        except VenueError as error:
+            self._note(f"no book of {product.symbol}: {error}")
+        rules = await self.venue.reads.rules()
+        return rules.eth.oracle if product.product_id == rules.eth.product_id else rules.sol.oracle
+
+    # -- afterwards -----------------------------------------------------------------------------------------------------------------------------
+
+    async def look_up(self) -> None:
+        """Ask the archive what our orders did, those in doubt from before included, and write it down."""
+        wanted = list(self.products)
+        while wanted:
+            try:
+                for known in await self.venue.reads.archived(wanted):
+                    self.write(Resolved(known.digest, known.product_id, known.filled, known.quote, known.fee, provisional=False, source="archive"))
+                    wanted.remove(known.digest)
+            except VenueError as error:
+                self._note(f"the archive: {error}")
+            if wanted:
+                await trio.sleep(PAUSE_S[0])
+
+    def result(self) -> Escaped:
+        """What is left, by the last reading."""
+        left = self._left()
+        eth, sol = left if left is not None else (None, None)
+        return Escaped(eth, sol, self.rounds, self.snapshot.at_ms if self.snapshot else Ms(0))
+
+    def _note(self, text: str) -> None:
+        self.observe(Note(self.clock.utc_ns(), "error", "escape", text))
 
 
-async def _left(venue: Venue, rules: VenueRules, ours: tuple[Base, Base]) -> tuple[Base, Base]:
-    """What is open at the venue and ours: the smaller of both, where they have one sign."""
-    snapshot = await venue.reads.account()
-    open_now = (snapshot.position(rules.eth.product_id).total, snapshot.position(rules.sol.product_id).total)
-    eth, sol = (_ours(position, mine) for position, mine in zip(open_now, ours, strict=True))
-    return eth, sol
+def _closed(before: int, after: int) -> int:
+    """How much of `before` is gone (signed as it was); what grew or turned round was not our doing."""
+    return max(0, before - max(after, 0)) if before > 0 else min(0, before - min(after, 0))
 
 
-def _ours(position: int, mine: int) -> Base:
-    if position * mine <= 0:
-        return Base(0)
-    return Base(min(position, mine) if mine > 0 else max(position, mine))
-
-
-async def _close(
-    venue: Venue,
-    rules: VenueRules,
-    clock: VenueClock,
-    settings: Settings,
-    wires: dict[Leg, OrderWire],
-    left: tuple[Base | None, Base | None],
-    rounds: int,
-) -> None:
-    slippage = settings.flatten_steps[min(rounds, len(settings.flatten_steps)) - 1]
-    eth = await _order(venue, rules.eth, left[0] or Base(0), slippage)
-    sol = await _order(venue, rules.sol, left[1] or Base(0), slippage)
-    now_ms = clock.now_ms()
-    plan = SizingPlan(0, rounds, 0, rounds, "flatten", now_ms, Ms(now_ms + settings.recv_time), Ms(0), Ms(0), Ms(0), Bps(0), eth, sol)
-    names: tuple[Leg, Leg] = ("eth", "sol")
-    async with trio.open_nursery() as nursery:
-        for name in names:
-            if plan.leg(name).amount:
-                signed = venue.forge.sign(venue.forge.order_of(plan, digest(plan), name))
-                nursery.start_soon(wires[name].place, signed)
-
-
-async def _order(venue: Venue, product: ProductRules, position: Base, slippage: Bps) -> LegOrder:
-    if position == 0:
-        return LegOrder(product.product_id, Base(0), Price(0), "ioc", True, Price(0), Price(0))
-    price = await _last_price(venue, product, -position)
-    raw = worse(price, -position, slippage)
-    limit = Price(raw - raw % product.price_tick + (product.price_tick if position < 0 else 0))
-    return LegOrder(product.product_id, Base(-position), limit, "ioc", True, price, price)
-
-
-async def _last_price(venue: Venue, product: ProductRules, amount: int) -> Price:
-    """The touch of a snapshot, else the oracle's price."""
-    snapshot = await venue.reads.book(product.product_id)
-    side = snapshot.asks if amount > 0 else snapshot.bids
-    if side:
-        return side[0].price
-    rules = await venue.reads.rules()
-    return rules.eth.oracle if product.product_id == rules.eth.product_id else rules.sol.oracle
+async def _connected(wires: dict[Leg, OrderWire], legs: set[Leg]) -> None:
+    with trio.move_on_after(CONNECT_S):
+        while not all(wires[leg].connected for leg in legs):  # noqa: ASYNC110 - a wire has no event for it
+            await trio.sleep(PAUSE_S[0] / 10)

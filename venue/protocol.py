@@ -253,6 +253,10 @@ class Venue(Protocol):
         """Why `orders` more orders and then closing everything may not fit into the venue's rate limits now; "" when they do."""
         ...
 
+    async def cancel(self, product_id: int, digest: str) -> None:
+        """Cancel one order. One that has ended already is no error. Raises `VenueError`."""
+        ...
+
     async def cancel_all(self, product_ids: Sequence[int]) -> None:
         """Cancel every order of the subaccount on these products. Never called with an empty list. Raises `VenueError`."""
         ...

@@ -78,17 +78,18 @@ class _Asked:
 def judge(doubt: Doubt, snapshot: AccountSnapshot, archived: ArchivedOrder | None) -> Resolved | None:
     """What the engine's position says about the order; None = not known yet. Pure.
 
-    A difference outside [0, order] is not this order's: then only the archive's word on the digest counts, and the ledger will name the rest as
-    foreign when it compares positions.
+    A difference outside [0, order] is not this order's, and one of a product with other orders in doubt may not be: then only the archive's word on
+    the digest counts, and the ledger will name the rest as foreign when it compares positions.
     """
-    moved = snapshot.position(doubt.product_id).total - doubt.before
-    ours = moved != 0 and (moved > 0) == (doubt.amount > 0) and abs(moved) <= abs(doubt.amount)
+    moved = snapshot.position(doubt.product_id).cross - doubt.before  # all our orders are cross; what stands isolated is not ours
+    ours = doubt.alone and moved != 0 and (moved > 0) == (doubt.amount > 0) and abs(moved) <= abs(doubt.amount)
     if archived is not None and archived.filled != 0 and (archived.filled == moved or not ours):
         return _from_archive(doubt, archived)
     if ours:
         worst = notional(doubt.limit, moved)
         return Resolved(doubt.order_digest, doubt.product_id, Base(moved), worst, Quote(0), provisional=True, source="engine position")
-    if snapshot.at_ms > doubt.recv_time_ms + WINDOW_MARGIN_MS:
+    patience_ms = WINDOW_MARGIN_MS if doubt.alone else ARCHIVE_PATIENCE_MS
+    if snapshot.at_ms > doubt.recv_time_ms + patience_ms:
         return Resolved(
             doubt.order_digest, doubt.product_id, Base(0), Quote(0), Quote(0), provisional=False, source="engine, after the receive window"
         )

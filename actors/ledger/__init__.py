@@ -6,22 +6,29 @@ cycles.py   one pair, from entry to exit             tally.py    one invocation 
 view.py     what the venue says beside it            fold.py     rows in, what is held out: pure
 vote.py     may this plan stand?                     csvs.py     the same facts for spreadsheets
 actor.py    the loop: drain, fold, commit, speak     bookkeeping.py  what a CSV file may not do
+disk.py     room to close on a full disk             escapes.py      what ESCAPE wrote beside the ledger
+journal.py  writing while no ledger actor lives
 """
 
-from actors.ledger.actor import LedgerMessage, ledger_actor, run
+from actors.ledger.actor import LedgerMessage, Unwritable, ledger_actor, run
 from actors.ledger.csvs import CsvBooks
+from actors.ledger.disk import Disk
 from actors.ledger.fold import Fold
+from actors.ledger.journal import Journal
 from actors.ledger.store import BrokenChain, LedgerError, NewerSchema, OtherIdentity, Store, archive_logs
 
 __all__ = [
     "BrokenChain",
     "CsvBooks",
+    "Disk",
     "Fold",
+    "Journal",
     "LedgerError",
     "LedgerMessage",
     "NewerSchema",
     "OtherIdentity",
     "Store",
+    "Unwritable",
     "archive_logs",
     "ledger_actor",
     "run",

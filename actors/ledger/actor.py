@@ -7,8 +7,11 @@ A plan that the ledger declines is written down as the Declined alone: without t
 leaves nothing in doubt. An intent is a Sealed and that Ready, in one transaction.
 """
 
+import sqlite3
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +20,9 @@ import trio
 
 from actors.ledger.bookkeeping import lines_of, resumed, write_lines
 from actors.ledger.csvs import CsvBooks, Line
+from actors.ledger.disk import Disk, is_full
+from actors.ledger.escapes import take_in
+from actors.ledger.flight import LEGS
 from actors.ledger.fold import Fold
 from actors.ledger.store import BrokenChain, Store, Timed
 from actors.ledger.vote import vote
@@ -24,8 +30,9 @@ from actors.runtime.clock import VenueClock
 from actors.runtime.mailbox import Latest
 from actors.runtime.observe import Observe
 from actors.runtime.pulse import Pulse
+from actors.runtime.specs import Fatal, told
 from messages.execution import AccountSnapshot, Fill, OrderUpdate, Outcome, PlanClosed, PositionChange, Resolved
-from messages.lifecycle import AccountStream, Alarm, Denied, HaltCleared, Halted, Held, Hop, Note, Opened, Restarted, Staged, Started
+from messages.lifecycle import AccountStream, Adopted, Alarm, Denied, HaltCleared, Halted, Held, Hop, Note, Opened, Restarted, Staged, Started
 from messages.sizing import Abort, Place, Ready, Sealed, Skipped
 from messages.units import Ns
 from venue.protocol import Forge
@@ -49,10 +56,15 @@ LedgerMessage = (
     | Alarm
     | Staged
     | Started
+    | Adopted
 )
 
 CHECKPOINT_ROWS = 500
 """Rows between two checkpoints; they wait until nothing is in flight."""
+
+
+class Unwritable(Fatal):
+    """The ledger's file or disk fails. The same disk would fail a restarted ledger too, and nothing may be traded unrecorded: ESCAPE, at once."""
 
 
 @dataclass(slots=True)
@@ -125,15 +137,18 @@ async def run(
     csvs: CsvBooks | None,
     *,
     pulse: Pulse | None = None,
+    disk: Disk | None = None,
+    broken: str = "",
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Keep the ledger until cancelled. `sqlite3` errors propagate: a ledger that cannot write must end trading.
+    """Keep the ledger until cancelled. `sqlite3` errors propagate: a ledger that cannot write must end trading. `broken`: why its chain is not whole.
 
     What already waits in the mailbox is folded before anybody sees what is held, so that a new incarnation never shows an older state.
     """
-    desk = _Desk(Clerk(fold, forge, epoch), store, post, held, clock, observe, csvs)
+    desk = _Desk(Clerk(fold, forge, epoch), store, post, held, clock, observe, csvs, disk, broken)
     pulse = pulse or Pulse()
     with inbox:
+        desk.look_at_disk()
         desk.work(_waiting(inbox))
         task_status.started()
         while True:
@@ -161,13 +176,16 @@ class _Desk:
     clock: VenueClock
     observe: Observe
     csvs: CsvBooks | None
-    _foreign: str = ""
+    disk: Disk | None
+    broken: str
+    _strangers: tuple[str, str] = ("", "")
+    _no_entry: str = ""
     _checkpointed: int = 0
 
     def work(self, messages: Sequence[LedgerMessage]) -> None:
         batch = self.clerk.step(messages, self.clock.now_ns())
         if batch.rows:
-            self.store.append_all(batch.rows)
+            self._commit(batch.rows)
         for message in batch.posts:
             self.post(message)
         self.held.put(self.clerk.fold.held(self.clerk.epoch))
@@ -178,16 +196,37 @@ class _Desk:
             for lines in batch.lines:
                 write_lines(self.csvs.append, lines, self.observe, self.clock)
 
+    def _commit(self, rows: list[Timed]) -> None:
+        """Write rows; the first time that the disk is full, once more with the reserve."""
+        try:
+            self.store.append_all(rows)
+        except sqlite3.OperationalError as error:
+            if self.disk is None or not is_full(error) or not self.disk.release():
+                raise
+            self.look_at_disk()
+            self.store.append_all(rows)
+
+    def look_at_disk(self) -> None:
+        """May anything be entered, as far as the file and its disk are concerned?"""
+        why = f"BROKEN_LEDGER: {self.broken}" if self.broken else self.disk.short() if self.disk else ""
+        self.clerk.fold.view.no_entry = why
+        if why and why.partition(":")[0] != self._no_entry:
+            self.observe(Note(self.clock.utc_ns(), "error", "ledger", f"entering is blocked: {why}"))
+        self._no_entry = why.partition(":")[0]
+
     def _name_foreign(self) -> None:
-        foreign = self.clerk.fold.view.foreign
-        if foreign and foreign != self._foreign:
-            self.observe(Note(self.clock.utc_ns(), "warning", "ledger", f"entering is blocked: {foreign}"))
-        self._foreign = foreign
+        view = self.clerk.fold.view
+        now = (f"entering is blocked: {view.foreign}" if view.foreign else "", f"not ours, and left alone: {view.others}" if view.others else "")
+        for text, before in zip(now, self._strangers, strict=True):
+            if text and text != before:
+                self.observe(Note(self.clock.utc_ns(), "warning", "ledger", text))
+        self._strangers = now
 
     def rest(self) -> None:
         """Between plans, move the write-ahead log into the file."""
         fold = self.clerk.fold
-        if fold.flight is None and fold.rows >= self._checkpointed + CHECKPOINT_ROWS:
+        self.look_at_disk()
+        if not fold.busy and fold.rows >= self._checkpointed + CHECKPOINT_ROWS:
             self.store.checkpoint()
             self._checkpointed = fold.rows
 
@@ -217,26 +256,37 @@ async def ledger_actor(
     csvs: CsvBooks | None,
     *,
     pulse: Pulse | None = None,
+    disk: Disk | None = None,
+    products: tuple[int, int] | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """One incarnation: open the file, fold it, keep it, close it. Raises `LedgerError` and what `sqlite3` raises.
+    """One incarnation: open the file, fold it, keep it, close it. Raises `LedgerError`, and `Unwritable` for what `sqlite3` and the disk raise.
 
     A broken chain does not stop it, because what is open must still be closed: the rows that are good are folded and entering is blocked.
+    `products`: ids of ETH-PERP and SOL-PERP, by the venue's rules.
     """
     with inbox:
-        store, broken = _opened(path, opened, sync, clock.now_ns())
         try:
-            books = csvs if csvs is not None and resumed(csvs, observe, clock) else None
-            fold = reread(store, books, observe, clock)
-            if broken:
-                fold.distrust(broken)
-            await run(inbox, post, held, store, fold, forge, clock, epoch, observe, books, pulse=pulse, task_status=task_status)
-        finally:
-            store.close()
+            store, broken = opened_anyway(path, opened, sync, clock.now_ns())
+            try:
+                take_in(path.parent, store, observe, clock)
+                if disk is not None:
+                    disk.reserve()
+                books = csvs if csvs is not None and resumed(csvs, observe, clock) else None
+                fold = reread(store, books, observe, clock)
+                if products:
+                    fold.products = dict(zip(LEGS, products, strict=True))
+                keep = partial(run, inbox, post, held, store, fold, forge, clock, epoch, observe, books)
+                await keep(disk=disk, broken=broken, pulse=pulse, task_status=task_status)
+            finally:
+                with suppress(sqlite3.Error):  # what brought us here is what must be told
+                    store.close()
+        except (sqlite3.Error, OSError) as error:
+            raise Unwritable(f"{path}: {told(error)}") from error
 
 
-def _opened(path: Path, opened: Opened, sync: Literal["full", "normal"], at_ns: int) -> tuple[Store, str]:
-    """The store, and what is wrong with its chain or ""."""
+def opened_anyway(path: Path, opened: Opened, sync: Literal["full", "normal"], at_ns: int) -> tuple[Store, str]:
+    """The store, and what is wrong with its chain or "". Raises as `Store.open` does, except `BrokenChain`."""
     try:
         return Store.open(path, opened, sync, at_ns=at_ns), ""
     except BrokenChain as error:

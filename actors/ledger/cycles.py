@@ -44,6 +44,14 @@ class Cycle:
     over: bool = True
     adopted: bool = False
     """Entered by an earlier invocation: it is closed here and not counted here."""
+    booked: bool = False
+    """A person said that it is ours; no order of ours opened it."""
+
+    @classmethod
+    def booked_at(cls, number: int, pair: Pair, now_ms: int) -> "Cycle":
+        """What a person adopted: two legs are held and left like a pair, anything else is closed at once."""
+        lone = int(0 in pair or (pair[0] > 0) == (pair[1] > 0))
+        return cls(number, pair, pair, now_ms, flattens=lone, over=False, adopted=True, booked=True)
 
     @property
     def direction(self) -> Literal["", "long-eth", "long-sol"]:
@@ -55,7 +63,7 @@ class Cycle:
     @property
     def live(self) -> bool:
         """Has it opened something, and no ending yet?"""
-        return not self.over and any(order.order.increases and order.total.filled for order in self.orders)
+        return not self.over and (self.booked or any(order.order.increases and order.total.filled for order in self.orders))
 
     @property
     def sent(self) -> bool:
@@ -76,8 +84,8 @@ class Cycle:
 
     @property
     def filled_imbalance(self) -> Bps | None:
-        """|E - S| / max(E, S) of what was really paid for the pair; None when it never stood."""
-        if not self.was_open:
+        """|E - S| / max(E, S) of what was really paid for the pair; None when it never stood, or nobody knows."""
+        if not self.was_open or self.booked:
             return None
         return imbalance(_paid(self.opened("eth"), self.pair[0]), _paid(self.opened("sol"), self.pair[1]))
 

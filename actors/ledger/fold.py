@@ -7,9 +7,11 @@
     the last order ends        -> PlanClosed
     AccountSnapshot            compares; when it finds both products flat after a pair was entered -> CycleEnded
     Skipped                    -> CycleEnded
+    EscapeRound                two orders more, outside of any plan (`strays`): in doubt until each has an ending
+    Adopted                    what a person says is ours: the one row besides fills that moves a position
 
-Only fills (and RESOLVE's word where fills are missing) move a position; nothing ever sets one (lesson R3). Consequences are written down too, for
-readers of the ledger; folding them again changes nothing.
+Only fills (and RESOLVE's word where fills are missing, and a person's) move a position; nothing ever sets one (lesson R3). Consequences are
+written down too, for readers of the ledger; folding them again changes nothing.
 """
 
 from collections.abc import Callable
@@ -26,8 +28,8 @@ from actors.ledger.orders import OurOrder
 from actors.ledger.record import TrackRecord
 from actors.ledger.tally import Ending, Standing, Tally
 from actors.ledger.view import AccountView, Ours
-from messages.execution import AccountSnapshot, Doubt, Fill, OrderUpdate, Outcome, PlanClosed, PositionChange, Resolved
-from messages.lifecycle import AccountStream, CycleEnded, HaltCleared, Halted, Held, Legging, Phase, Restarted, Started, Totals
+from messages.execution import AccountSnapshot, Doubt, EscapeRound, Fill, OrderUpdate, Outcome, PlanClosed, PositionChange, Resolved
+from messages.lifecycle import AccountStream, Adopted, CycleEnded, HaltCleared, Halted, Held, Legging, Phase, Restarted, Started, Totals
 from messages.sizing import Abort, Leg, Place, Purpose, Ready, Sealed, Skipped
 from messages.units import Base, Ms, Quote, notional
 
@@ -46,6 +48,8 @@ class Fold:
     flight: Flight | None = None
     last_flight: Flight | None = None
     """The plan that closed last."""
+    strays: list[OurOrder] = field(default_factory=list)
+    """ESCAPE's orders that have no ending yet."""
     cycle: Cycle = field(default_factory=Cycle)
     orders: dict[str, OurOrder] = field(default_factory=dict)
     view: AccountView = field(default_factory=AccountView)
@@ -66,6 +70,7 @@ class Fold:
             return []
         ended: CycleEnded | None = handler(self, message, at_ns)
         closed = self._close_plan(at_ns)
+        self.strays = [order for order in self.strays if not order.ended]
         self._note_pair()
         return [consequence for consequence in (closed, ended) if consequence is not None]
 
@@ -74,9 +79,10 @@ class Fold:
         if self.flight is not None and not self.flight.placed:
             self.flight.uncertain = True
 
-    def distrust(self, why: str) -> None:
-        """The ledger itself is not to be trusted: nothing is entered any more, closing goes on."""
-        self.view.distrust = why
+    @property
+    def busy(self) -> bool:
+        """Has an order of ours no ending yet, so that nobody may decide anything?"""
+        return self.flight is not None or bool(self.strays)
 
     # -- the life of a plan ------------------------------------------------------------------------------------------------------------------------
 
@@ -157,8 +163,26 @@ class Fold:
         return self.position["eth"], self.position["sol"]
 
     def _note_pair(self) -> None:
-        if self.flight is None and self.cycle.holds_pair(self._pair):
+        if not self.busy and self.cycle.holds_pair(self._pair):
             self.cycle.was_open = True
+
+    def _on_escape(self, escaping: EscapeRound, _at_ns: int) -> None:
+        plan = escaping.plan
+        self.products = {"eth": plan.eth.product_id, "sol": plan.sol.product_id}
+        for leg, digest in zip(LEGS, (escaping.eth_order, escaping.sol_order), strict=True):
+            if digest and digest not in self.orders:
+                order = OurOrder(leg, plan, digest, self.position[leg])
+                self._remember(order)
+                self.strays.append(order)
+                self.cycle.orders.append(order)
+
+    def _on_adopted(self, adopted: Adopted, at_ns: int) -> None:
+        self.products = {"eth": adopted.eth_product, "sol": adopted.sol_product}
+        self.position["eth"] += adopted.eth
+        self.position["sol"] += adopted.sol
+        self.view.moved(adopted.at_ms)
+        self.view.foreign_fill = self.view.disagreement = ""
+        self.cycle = Cycle.booked_at(self.cycle.number + 1, self._pair, at_ns // 1_000_000)
 
     # -- what orders did ---------------------------------------------------------------------------------------------------------------------------
 
@@ -174,6 +198,10 @@ class Fold:
             self._placed(self.flight)
 
     def _on_outcome(self, outcome: Outcome, _at_ns: int) -> None:
+        stray = next((order for order in self.strays if order.digest == outcome.order_digest), None)
+        if stray is not None:
+            self._change(stray, partial(stray.take_outcome, outcome))
+            return
         recent = (flight for flight in (self.flight, self.last_flight) if flight is not None)
         flight = next((flight for flight in recent if flight.is_plan(outcome.epoch, outcome.seq)), None)
         if flight is None or flight.aborted:
@@ -207,7 +235,7 @@ class Fold:
 
     def _on_position(self, change: PositionChange, _at_ns: int) -> None:
         ours = self._ours().get(change.product_id, ("", 0))[1]
-        if self.flight is None and change.amount != (0 if change.isolated else ours):
+        if not self.busy and change.amount != (0 if change.isolated else ours):
             self.view.doubt(change.at_ns // 1_000_000)
 
     def _on_stream(self, stream: AccountStream, at_ns: int) -> None:
@@ -217,8 +245,8 @@ class Fold:
         self.day.seen(snapshot)
         self.record.seen(snapshot)
         if self.tally.first is None and snapshot.exists:
-            self.tally.first, self.tally.first_flat = snapshot, self._pair == (0, 0) and self.flight is None
-        if self.flight is not None:
+            self.tally.first, self.tally.first_flat = snapshot, self._pair == (0, 0) and not self.busy
+        if self.busy:
             self.view.snapshot = snapshot
             return None
         agreed = self.view.compare(snapshot, self._ours()) and self.view.agreed
@@ -232,11 +260,11 @@ class Fold:
     @property
     def awaiting_proof(self) -> bool:
         """Flat by fills after something was opened, and the venue has not yet said so."""
-        return self.flight is None and self._pair == (0, 0) and self.cycle.live
+        return not self.busy and self._pair == (0, 0) and self.cycle.live
 
     def _on_skipped(self, skipped: Skipped, at_ns: int) -> CycleEnded | None:
         stale = skipped.cycle <= self.cycle.number and self.cycle.over
-        if stale or self.flight is not None or self.cycle.live:
+        if stale or self.busy or self.cycle.live:
             return None
         if self.cycle.number != skipped.cycle:
             self.cycle = Cycle(skipped.cycle, over=False)
@@ -256,8 +284,8 @@ class Fold:
     # -- the process -------------------------------------------------------------------------------------------------------------------------------
 
     def _on_started(self, _started: Started, _at_ns: int) -> None:
-        waiting = sum(order.sent and not order.ended for order in self.flight.orders) if self.flight else 0
-        self.tally = Tally(orders_sent=waiting)
+        waiting = (*self.flight.orders, *self.strays) if self.flight else self.strays
+        self.tally = Tally(orders_sent=sum(order.sent and not order.ended for order in waiting))
         self.view.began()
         self.cycle.adopted = True
         if self.flight is not None:
@@ -280,7 +308,7 @@ class Fold:
     @property
     def phase(self) -> Phase:
         """Is something in flight, and if not, what is open?"""
-        if self.flight is not None:
+        if self.busy:
             return "in_flight"
         if self._pair == (0, 0):
             return "flat"
@@ -289,7 +317,10 @@ class Fold:
     @property
     def doubts(self) -> tuple[Doubt, ...]:
         """Orders that may be on the wire and have no ending."""
-        return self.flight.doubts if self.flight is not None else ()
+        planned = self.flight.doubts if self.flight is not None else ()
+        if not self.strays:
+            return planned
+        return tuple(msgspec.structs.replace(doubt, alone=False) for doubt in (*planned, *(order.doubt() for order in self.strays)))
 
     def held(self, epoch: int) -> Held:
         """Everything sizing and the supervisor need to know, for the incarnation of `epoch`."""
@@ -323,6 +354,7 @@ class Fold:
             failed=self.tally.failed,
             doubts=self.doubts,
             foreign=self.view.foreign,
+            no_entry=self.view.no_entry,
             account_ok=self.view.ok,
             awaiting_proof=self.awaiting_proof,
             initial_health=snapshot.initial_health if snapshot else Quote(0),
@@ -339,7 +371,7 @@ class Fold:
 
     def totals(self) -> Totals:
         """The invocation in numbers."""
-        known = self.view.snapshot if self.flight is None and self.view.current else None
+        known = self.view.snapshot if not self.busy and self.view.current else None
         return self.tally.totals(self.rows, self.cycle, known, flat=self._pair == (0, 0))
 
 
@@ -358,6 +390,8 @@ _HANDLERS: dict[type, Callable[[Fold, Any, int], CycleEnded | None]] = {
     Skipped: Fold._on_skipped,
     Started: Fold._on_started,
     Restarted: Fold._on_restarted,
+    EscapeRound: Fold._on_escape,
+    Adopted: Fold._on_adopted,
     Halted: Fold._on_halted,
     HaltCleared: Fold._on_cleared,
 }

@@ -43,6 +43,9 @@ CREATE TRIGGER IF NOT EXISTS events_are_never_changed BEFORE UPDATE ON events BE
 CREATE TRIGGER IF NOT EXISTS events_are_never_removed BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 """
 
+EPOCHAL = ("Sealed", "EscapeRound", "Restarted")
+"""Kinds whose rows name the epoch in force."""
+
 Timed = tuple[int, msgspec.Struct]
 """Venue time in nanoseconds, and a message."""
 Row = tuple[int, int, str, str, str, str]
@@ -155,6 +158,15 @@ class Store:
                 raise NewerSchema(f"{SCHEMA} with {kind}")
             yield seq, at_ns, decode(body, KINDS[kind])
 
+    def last_epoch(self) -> int:
+        """The latest epoch that the ledger has seen; 0 when none."""
+        query = "SELECT CAST(kind AS TEXT), CAST(body AS TEXT) FROM events WHERE kind IN (?, ?, ?) ORDER BY seq DESC LIMIT 1"
+        for kind, body in self._db.execute(query, EPOCHAL):
+            with suppress(msgspec.DecodeError):  # a broken row is `verify`'s to name
+                message = decode(body, KINDS[kind])
+                return int(getattr(getattr(message, "plan", message), "epoch", 0))
+        return 0
+
     def verify(self) -> int:
         """Recompute the whole chain; the number of rows. Raises `BrokenChain` naming the first row that does not fit."""
         count, last = 0, ""
@@ -214,7 +226,7 @@ def archive_logs(logs: Path, stamp: str) -> Path:
     """
     archive = logs / "archive" / stamp
     archive.mkdir(parents=True)
-    for pattern in ("ledger.sqlite*", "DN_pair_eth_sol_nado_*.csv"):
+    for pattern in ("ledger.sqlite*", "escape-*.jsonl*", "DN_pair_eth_sol_nado_*.csv"):
         for path in sorted(logs.glob(pattern)):
             path.rename(archive / path.name)
     return archive

@@ -2,11 +2,11 @@
 
 from dataclasses import dataclass
 
-from messages.execution import AccountSnapshot
+from messages.execution import AccountSnapshot, Position
 from messages.units import Base
 
 Ours = dict[int, tuple[str, int]]
-"""Product id to its name and what our fills say is held; every product we have ever traded."""
+"""Product id to its name and what our fills say is held; both products, as soon as they are known."""
 
 
 @dataclass(slots=True)
@@ -21,7 +21,10 @@ class AccountView:
     """Only a snapshot later than this says something about now."""
     disagreement: str = ""
     foreign_fill: str = ""
-    distrust: str = ""
+    others: str = ""
+    """Positions in products that we do not trade: worth a warning, they share the margin."""
+    no_entry: str = ""
+    """`CODE: why` the ledger itself lets nothing be entered."""
 
     @property
     def ok(self) -> bool:
@@ -31,7 +34,7 @@ class AccountView:
     @property
     def foreign(self) -> str:
         """What at the venue our intents do not explain, in words."""
-        return "; ".join(text for text in (self.distrust, self.foreign_fill, self.disagreement) if text)
+        return "; ".join(text for text in (self.foreign_fill, self.disagreement) if text)
 
     @property
     def current(self) -> bool:
@@ -41,7 +44,7 @@ class AccountView:
     def began(self) -> None:
         """A new process: its stream is not up yet, and what an earlier one saw of strangers is for a snapshot to say again."""
         self.live = self.agreed = False
-        self.foreign_fill = ""
+        self.foreign_fill = self.disagreement = ""
 
     def stream(self, live: bool, now_ms: int) -> None:
         """The account stream came or went. What happened while it was away is unknown until a snapshot."""
@@ -58,18 +61,20 @@ class AccountView:
         self.proves_after_ms = max(self.proves_after_ms, now_ms)
 
     def compare(self, snapshot: AccountSnapshot, ours: Ours) -> bool:
-        """Take a snapshot and compare it, cross and isolated together (lesson R1); False when it is too old to say anything."""
+        """Take a snapshot and compare it, cross and isolated apart (lesson R1: ours are all cross); False when it is too old to say anything."""
         self.snapshot = snapshot
         if not self.current:
             return False
-        known = {position.product_id: position.total for position in snapshot.positions}
-        products = sorted({*known, *ours})
-        texts = [_difference(ours.get(product, (f"product {product}", 0)), known.get(product, Base(0))) for product in products]
+        products = sorted(ours or {position.product_id for position in snapshot.positions})
+        texts = [_difference(*ours.get(product, (f"product {product}", 0)), snapshot.position(product)) for product in products]
+        rest = [position for position in snapshot.positions if position.product_id not in products and (position.cross or position.isolated)]
+        self.others = "; ".join(f"product {each.product_id}: {each.total.text()}" for each in rest)
         self.disagreement = "; ".join(text for text in texts if text)
         self.agreed = not self.disagreement
         return True
 
 
-def _difference(ours: tuple[str, int], venue: Base) -> str:
-    name, held = ours
-    return "" if venue == held else f"{name}: the venue holds {venue.text()}, our fills say {Base(held).text()}"
+def _difference(name: str, held: int, venue: Position) -> str:
+    texts = [f"{name}: the venue holds {venue.cross.text()}, our fills say {Base(held).text()}"] if venue.cross != held else []
+    texts += [f"{name}: {venue.isolated.text()} stand on isolated margin, where we never trade"] if venue.isolated else []
+    return "; ".join(texts)

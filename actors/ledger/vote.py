@@ -30,12 +30,17 @@ def _digest(sealed: Sealed, leg: Leg, forge: Forge) -> str:
 def _misfit(fold: Fold, plan: SizingPlan) -> Objection | None:
     if fold.flight is not None:
         return "PLAN_IN_FLIGHT", f"plan {fold.flight.plan.epoch}.{fold.flight.plan.seq} has no ending yet"
+    if fold.strays:
+        return "PLAN_IN_FLIGHT", f"order {fold.strays[0].digest} of ESCAPE has no ending yet"
     if plan.purpose == "enter":
         return _may_not_enter(fold, plan)
     return next((against for leg in LEGS if (against := _leg_misfit(fold, plan, leg))), None)
 
 
 def _may_not_enter(fold: Fold, plan: SizingPlan) -> Objection | None:
+    if fold.view.no_entry:
+        code, _, why = fold.view.no_entry.partition(": ")
+        return code, why
     if fold.view.foreign:
         return "FOREIGN", fold.view.foreign
     if fold.phase != "flat" or fold.awaiting_proof:

@@ -2,11 +2,15 @@
 
 The lock is what keeps a second bot off the same subaccount, whatever its `--logs`: it stands in the user's state directory and not beside the
 ledger. The operating system drops it with the process, so a `kill -9` leaves nothing to clean up.
+
+A file that cannot be read is no reason to leave a pair open: it is set aside and counts as a halt, which forbids entering and nothing else, and the
+epoch goes on from the one in the ledger (`at_least`).
 """
 
 import fcntl
 import json
 import os
+from contextlib import suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import IO
@@ -21,6 +25,14 @@ class AlreadyRunning(Exception):
         super().__init__(f"another Evenkeel (pid {pid}, logs {logs}) trades this subaccount")
         self.pid = pid
         self.logs = logs
+
+
+class NoState(Exception):
+    """The state directory cannot be used: without it two bots could trade one subaccount, so nothing may start."""
+
+
+UNREADABLE = "STATE_UNREADABLE"
+"""Halt code of a state file that is not what was written."""
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -42,12 +54,16 @@ class RunState:
     """The epoch of this run and its halt, on disk. Open it once per process and keep it."""
 
     def __init__(self, directory: Path, identity: str, logs: str) -> None:
-        """Take the lock for `identity` (venue URL and subaccount). Raises `AlreadyRunning`, or `OSError` when the directory cannot be written."""
-        directory.mkdir(parents=True, exist_ok=True)
-        name = blake2b(identity.encode(), digest_size=12).hexdigest()
-        self._path = directory / f"{name}.json"
-        self._lock = _locked(directory / f"{name}.lock", logs)
-        self._saved = msgspec.json.decode(self._path.read_bytes(), type=Saved) if self._path.exists() else Saved()
+        """Take the lock for `identity` (venue URL and subaccount). Raises `AlreadyRunning`, or `NoState` when the directory cannot be used."""
+        self._path = state_file(directory, identity)
+        try:
+            directory.mkdir(parents=True, exist_ok=True)
+            self._lock = _locked(self._path.with_suffix(".lock"), logs)
+        except OSError as error:
+            raise NoState(f"{directory}: {error.strerror or error}") from error
+        self._saved = read_state(self._path)
+        if self._saved == _unreadable(self._saved.halt_detail):
+            self._set_aside()
 
     @property
     def epoch(self) -> int:
@@ -61,8 +77,14 @@ class RunState:
 
     def belongs_to(self, venue: str) -> None:
         """Tie a halt to one instance of the venue: a simulated venue that is new starts without the halt of the one before."""
-        if self._saved.venue != venue:
-            self._write(Saved(self._saved.epoch, venue))
+        known = self._saved
+        if known.venue != venue:
+            self._write(Saved(known.epoch, venue) if known.venue else msgspec.structs.replace(known, venue=venue))
+
+    def at_least(self, epoch: int) -> None:
+        """The ledger has seen `epoch`: never fall behind it, whatever became of the file."""
+        if self._saved.epoch < epoch:
+            self._write(msgspec.structs.replace(self._saved, epoch=epoch))
 
     def bump(self) -> int:
         """Start a new epoch: on disk before anybody acts in it."""
@@ -74,9 +96,18 @@ class RunState:
         if not self._saved.halt_code:
             self._write(msgspec.structs.replace(self._saved, halt_code=code, halt_detail=detail))
 
+    def clear_halt(self) -> None:
+        """A person allows trading again."""
+        self._write(msgspec.structs.replace(self._saved, halt_code="", halt_detail=""))
+
     def close(self) -> None:
         """Give the lock back."""
         self._lock.close()
+
+    def _set_aside(self) -> None:
+        with suppress(OSError):  # it is only kept for whoever wants to know what happened to it
+            self._path.replace(self._path.with_suffix(".bad"))
+        self._write(self._saved)
 
     def _write(self, saved: Saved) -> None:
         temporary = self._path.with_suffix(".tmp")
@@ -87,6 +118,37 @@ class RunState:
         temporary.replace(self._path)
         _sync_directory(self._path.parent)
         self._saved = saved
+
+
+def state_file(directory: Path, identity: str) -> Path:
+    """Where the state of `identity` is kept. A hash: a URL is no file name."""
+    return directory / f"{blake2b(identity.encode(), digest_size=12).hexdigest()}.json"
+
+
+def read_state(path: Path) -> Saved:
+    """What the file holds: nothing yet when there is none, a halt when it cannot be read."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Saved)
+    except FileNotFoundError:
+        return Saved()
+    except (OSError, msgspec.DecodeError, UnicodeError) as error:
+        return _unreadable(f"{path} cannot be read ({error}): a halt in it would be lost, so nothing is entered")
+
+
+def _unreadable(why: str) -> Saved:
+    return Saved(halt_code=UNREADABLE, halt_detail=why)
+
+
+def holder_of(directory: Path, identity: str) -> AlreadyRunning | None:
+    """Who holds the lock of `identity` right now; None when nobody does. Takes nothing, waits for nothing."""
+    try:
+        with state_file(directory, identity).with_suffix(".lock").open("r+", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return None
+    except BlockingIOError:
+        return AlreadyRunning(*_holder(state_file(directory, identity).with_suffix(".lock").read_text(encoding="utf-8")))
+    return None
 
 
 def _locked(path: Path, logs: str) -> IO[str]:

@@ -130,6 +130,7 @@ _ZERO: dict[str, Any] = dict.fromkeys(Held.__struct_fields__, 0) | {
     "filled_imbalance": None,
     "doubts": (),
     "foreign": "",
+    "no_entry": "",
     "account_ok": True,
     "awaiting_proof": False,
     "initial_health": Quote(10_000 * ONE),

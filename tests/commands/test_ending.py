@@ -72,16 +72,16 @@ def test_what_is_open_is_said_with_a_command_that_exists() -> None:
     report = msgspec.structs.replace(REPORT, open_legs="SOL-PERP -8.5", url="http://127.0.0.1:4000")
     problem = problem_of(report)
     assert problem is not None
-    assert problem.sentence == (
-        "NOT FLAT: SOL-PERP -8.5 at simulated/default · exposure is open now · "
-        "python supervisor.py run --url http://127.0.0.1:4000 --logs logs closes it"
-    )
+    assert problem.sentence == ("NOT FLAT: SOL-PERP -8.5 at simulated/default · exposure is open now · python supervisor.py flatten --logs logs")
 
 
 def test_a_halt_says_that_it_is_flat_and_where_to_read() -> None:
-    problem = problem_of(msgspec.structs.replace(REPORT, ended_by="halt", code="GAVE_UP", detail="trading gave up"))
+    problem = problem_of(msgspec.structs.replace(REPORT, ended_by="halt", code="GAVE_UP", detail="trading gave up", checked_ms=1_790_000_000_000))
     assert problem is not None
-    assert problem.sentence == "HALTED GAVE_UP: trading gave up · flat at the venue · read logs/evenkeel.log"
+    assert problem.sentence == (
+        "HALTED GAVE_UP: trading gave up · flat at the venue, checked 14:13:20Z · "
+        'read docs/running.md#gave_up, then python supervisor.py clear-halt --reason "..." --logs logs'
+    )
 
 
 def test_a_run_whose_ledger_could_not_be_asked_traded_nothing_that_is_known() -> None:

@@ -24,11 +24,11 @@ from venue.nado.forge import NadoForge
 from venue.nado.http import HttpReads
 from venue.nado.lines import Lines
 from venue.nado.orders import order_wire
-from venue.nado.signing import Signer, cancellation_products_digest, order_nonce, stream_authentication_digest
+from venue.nado.signing import Signer, cancellation_digest, cancellation_products_digest, order_nonce, stream_authentication_digest
 from venue.nado.socket import CLOSE_S, Dialer
 from venue.nado.streams import subscribed
 from venue.nado.weights import Weights
-from venue.protocol import AccountEvent, EventStream, Forge, MarketEvent, OrderWire, Reads, VenueRules
+from venue.protocol import AccountEvent, EventStream, Forge, MarketEvent, OrderWire, Reads, Refused, VenueRules
 
 if TYPE_CHECKING:
     import httpx
@@ -37,6 +37,8 @@ AUTHENTICATION_MS = 90_000
 """How long a stream's authentication is valid; the venue allows 100 s ahead."""
 CANCEL_RECV_MS = 10_000
 """How long a cancellation may be under way."""
+NOT_RESTING = 2020
+"""The engine's answer for an order that has ended, however it did."""
 _LOW20 = 1 << 20
 
 
@@ -140,6 +142,16 @@ class NadoVenue:
         await self._dialer.cut()
         with trio.move_on_after(CLOSE_S):  # saying goodbye on a dead line would wait for it
             await self._http.aclose()
+
+    async def cancel(self, product_id: int, digest: str) -> None:
+        """Cancel one order. One that has ended already is no error. Raises `VenueError`."""
+        nonce = order_nonce(self._clock.now_ms() + CANCEL_RECV_MS, self._chance.randrange(_LOW20))
+        signing = cancellation_digest(self._sender, [product_id], [digest], nonce, self._rules.chain_id, self._rules.endpoint)
+        try:
+            await self._http.execute(codec.cancel_orders(self._sender, [product_id], [digest], nonce, self._key().sign(signing)))
+        except Refused as error:
+            if error.code != NOT_RESTING:
+                raise
 
     async def cancel_all(self, product_ids: Sequence[int]) -> None:
         """Cancel every order of the subaccount on these products. Raises `VenueError`.

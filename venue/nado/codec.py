@@ -210,6 +210,12 @@ def place_order(signed: SignedOrder, order_id: int) -> str:
     return write({"place_order": _PlaceOrder(order.product_id, wire, signed.signature, order_id)})
 
 
+def cancel_orders(sender: str, product_ids: Sequence[int], digests: Sequence[str], nonce: int, signature: str) -> str:
+    """The execute that cancels these orders; one product id per digest."""
+    tx = {"sender": sender, "productIds": list(product_ids), "digests": list(digests), "nonce": str(nonce)}
+    return write({"cancel_orders": {"tx": tx, "signature": signature}})
+
+
 def cancel_product_orders(sender: str, product_ids: Sequence[int], nonce: int, signature: str) -> str:
     """The execute that cancels every order of `sender` on these products. An empty list would mean *all* products (weight 50): `ValueError`."""
     if not product_ids:

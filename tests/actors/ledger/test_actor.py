@@ -12,7 +12,7 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors.ledger import BrokenChain, CsvBooks, LedgerMessage, Store, ledger_actor
+from actors.ledger import BrokenChain, CsvBooks, LedgerMessage, Store, Unwritable, ledger_actor
 from actors.ledger.store import SCHEMA, Timed
 from actors.runtime.mailbox import Latest, Mailbox
 from messages.execution import Outcome, PlanClosed
@@ -100,17 +100,13 @@ def dies_of(error: type[Exception]) -> Iterator[None]:
     assert [type(cause) for cause in group.value.exceptions] == [error]
 
 
-class Unwritable(sqlite3.OperationalError):
-    pass
-
-
 def refuse_sealed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk that is full from the first intent on."""
     real = Store.append_all
 
     def failing(store: Store, messages: Sequence[Timed]) -> None:
         if any(isinstance(message, Sealed) for _, message in messages):
-            raise Unwritable("database or disk is full")
+            raise sqlite3.OperationalError("database or disk is full")
         real(store, messages)
 
     monkeypatch.setattr(Store, "append_all", failing)
@@ -217,7 +213,7 @@ async def test_a_broken_chain_blocks_entering_and_not_closing(desk: Desk, autoju
         database.execute("UPDATE events SET at_ns = 5 WHERE seq = 2")
     desk.said.clear()
     async with desk.running():
-        assert desk.holding.foreign == "row 2 of the ledger is not the row that was written"
+        assert desk.holding.no_entry == "BROKEN_LEDGER: row 2 of the ledger is not the row that was written"
         assert (desk.holding.phase, desk.holding.eth) == ("open", Base.of("0.042"))
         story.leave()
         await desk.tell(*told(story)[-4:])
@@ -227,7 +223,7 @@ async def test_a_broken_chain_blocks_entering_and_not_closing(desk: Desk, autoju
         story.seal(story.plan("enter", "0.042", "-1", cycle=2))
         await desk.tell(*told(story)[-2:])
         assert isinstance(desk.said[-1], Declined)
-        assert desk.said[-1].code == "FOREIGN"
+        assert desk.said[-1].code == "BROKEN_LEDGER"
 
 
 async def test_a_ledger_without_row_0_does_not_start(desk: Desk, autojump_clock: MockClock) -> None:

@@ -135,7 +135,7 @@ def test_a_venue_that_still_holds_something_keeps_the_cycle_open_and_is_named() 
     story.leave()
     story.snapshot(isolated="-12.9")
     assert story.ended == []
-    assert story.held.foreign == "SOL-PERP: the venue holds -12.9, our fills say 0"
+    assert story.held.foreign == "SOL-PERP: -12.9 stand on isolated margin, where we never trade"
     story.snapshot()
     assert (story.held.foreign, story.ended) == ("", [(1, "completed")])
 

@@ -1,0 +1,60 @@
+"""What ESCAPE wrote down beside a ledger that could not be written, and how the ledger takes it in once it can.
+
+One file per ESCAPE, `escape-<utc>.jsonl`, one row per line: venue time, kind, message. The rows are those that the ledger would have had, so that
+their fills are ours and not a stranger's at the next start.
+"""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from actors.ledger.store import KINDS, Store, Timed
+from actors.runtime.clock import VenueClock
+from actors.runtime.observe import Observe
+from messages.lifecycle import Note
+from messages.wire import decode, encode
+
+PATTERN = "escape-*.jsonl"
+TAKEN = ".taken"
+"""Added to the name of a file whose rows are in the ledger."""
+
+
+class Line(msgspec.Struct, frozen=True):
+    """One row."""
+
+    at_ns: int
+    kind: str
+    body: str
+
+
+def write_down(path: Path, rows: Sequence[Timed]) -> None:
+    """Append rows to `path`, durably. Raises `OSError`."""
+    lines = [msgspec.json.encode(Line(at_ns, type(message).__name__, encode(message).decode())) for at_ns, message in rows]
+    with path.open("ab") as file:
+        file.write(b"".join(line + b"\n" for line in lines))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def take_in(folder: Path, store: Store, observe: Observe, clock: VenueClock) -> None:
+    """Append every such file's rows to the ledger and rename it. Raises what `Store.append_all` raises, and `OSError`.
+
+    After a crash between the two the rows are taken in twice; folding them twice changes nothing.
+    """
+    for path in sorted(folder.glob(PATTERN)):
+        rows = list(_rows(path))
+        store.append_all(rows)
+        path.rename(path.with_name(path.name + TAKEN))
+        observe(Note(clock.utc_ns(), "warning", "ledger", f"{len(rows)} rows of an escape taken in from {path.name}"))
+
+
+def _rows(path: Path) -> Iterator[Timed]:
+    """The rows up to the first that cannot be read: a torn line is the last one that was written."""
+    for raw in path.read_bytes().splitlines():
+        try:
+            line = msgspec.json.decode(raw, type=Line)
+            yield line.at_ns, decode(line.body, KINDS[line.kind])
+        except (msgspec.DecodeError, LookupError, UnicodeError):
+            return

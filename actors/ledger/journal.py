@@ -1,0 +1,106 @@
+"""Writing down what is done while no ledger actor lives: ESCAPE's orders and what became of them, a halt, a person's adoption.
+
+Into the ledger if it can be written; else, from the first failure on, into a file beside it (`escapes.py`) that the next start takes in. A full disk
+is met with the reserve first. If nothing at all can be written the journal says so and goes on: closing does not wait for paper.
+"""
+
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from actors.ledger.actor import Clerk, opened_anyway, reread
+from actors.ledger.disk import Disk
+from actors.ledger.escapes import take_in, write_down
+from actors.ledger.fold import Fold
+from actors.ledger.store import LedgerError, Store, Timed
+from actors.runtime.clock import VenueClock
+from actors.runtime.observe import Observe
+from actors.runtime.specs import told
+from messages.lifecycle import Note, Opened
+from venue.protocol import Forge
+
+CANNOT = (sqlite3.Error, OSError, LedgerError)
+"""What keeps a ledger from being read or written."""
+
+
+class Journal:
+    """The ledger of one run, between the end of its actor and the end of the process. Never raises; `unreadable` says why `fold` is empty."""
+
+    def __init__(
+        self, path: Path, opened: Opened, sync: Literal["full", "normal"], forge: Forge, clock: VenueClock, observe: Observe, epoch: int = 0
+    ) -> None:
+        """Reads what is there. `path`: the ledger; it is begun when there is none."""
+        self._path, self._opened, self._sync = path, opened, sync
+        self._clock, self._observe = clock, observe
+        stamp = datetime.fromtimestamp(clock.utc_ns() // 1_000_000_000, UTC).strftime("%Y%m%dT%H%M%SZ")
+        self._beside = path.with_name(f"escape-{stamp}.jsonl")
+        self._disk = Disk(path.parent, 0)
+        self._store: Store | None = None
+        self.unreadable = ""
+        self.in_ledger = True
+        """Has everything so far been written into the ledger itself?"""
+        self.clerk = Clerk(self._read(), forge, epoch)
+
+    @property
+    def fold(self) -> Fold:
+        """What is held, everything written here included."""
+        return self.clerk.fold
+
+    def close(self) -> None:
+        """Close the ledger's file."""
+        if self._store is not None:
+            with suppress(sqlite3.Error):
+                self._store.close()
+
+    def write(self, *messages: msgspec.Struct) -> None:
+        """Write messages and what follows from them, wherever that is possible."""
+        rows = self.clerk.step(messages, self._clock.now_ns()).rows
+        if self.in_ledger and self._into_ledger(rows):
+            return
+        try:
+            write_down(self._beside, rows)
+        except OSError as error:
+            self._note(f"nothing can be written, going on without: {told(error)}")
+
+    def _into_ledger(self, rows: Sequence[Timed]) -> bool:
+        error = self._append(rows)
+        if error and self._disk.release():
+            error = self._append(rows)
+        if error:
+            self.in_ledger = False
+            self._note(f"{self._path.name} cannot be written ({error}): writing to {self._beside.name}")
+        return self.in_ledger
+
+    def _append(self, rows: Sequence[Timed]) -> str:
+        try:
+            if self._store is None:
+                return self.unreadable or "it was not opened"
+            self._store.append_all(rows)
+        except CANNOT as error:
+            return told(error)
+        return ""
+
+    def _read(self) -> Fold:
+        """The fold of what is there, read in any way that works. What an earlier ESCAPE left is taken in first."""
+        try:
+            self._store, _ = opened_anyway(self._path, self._opened, self._sync, self._clock.now_ns())
+            with suppress(*CANNOT):  # if it cannot be written now, then at the next start
+                take_in(self._path.parent, self._store, self._observe, self._clock)
+            return reread(self._store, None, self._observe, self._clock)
+        except CANNOT as error:
+            self.unreadable = told(error)
+        try:
+            with closing(Store.reading(self._path)) as store:
+                fold = reread(store, None, self._observe, self._clock)
+        except CANNOT:
+            return Fold()
+        self.unreadable = ""
+        return fold
+
+    def _note(self, text: str) -> None:
+        self._observe(Note(self._clock.utc_ns(), "error", "journal", text))

@@ -1,0 +1,33 @@
+"""`run --adopt`: a person says that what the venue holds beyond our fills is ours. It is written into the ledger, and then closed like any pair."""
+
+from contextlib import closing
+
+from actors.tree import World
+from commands.escaping import journal_of
+from commands.whats_open import amount_words
+from commands.words import COMMAND, Refusal
+from messages.lifecycle import Adopted, Note
+from messages.units import Base
+
+
+async def adopt(known: World) -> None:
+    """Book the difference between the venue and the ledger, if there is one. Raises `Refusal` and `VenueError`; on either nothing was booked."""
+    with closing(journal_of(known)) as journal:
+        fold, rules = journal.fold, known.rules
+        if journal.unreadable or not journal.in_ledger:
+            why = f"the ledger cannot be used: {journal.unreadable}"
+            raise Refusal("UNREADABLE_LEDGER", "files.logs", why, "move it away, then try again", "nothing was booked")
+        if fold.busy:
+            cure = f"{COMMAND} run without --adopt asks the venue about it first"
+            raise Refusal(
+                "ORDER_IN_DOUBT", "--adopt", "an order of ours has no ending yet, so nobody knows what is beyond it", cure, "nothing was booked"
+            )
+        snapshot = await known.venue.reads.account()
+        eth, sol = (Base(snapshot.position(product.product_id).cross) for product in (rules.eth, rules.sol))
+        booked = Adopted(
+            rules.eth.product_id, rules.sol.product_id, Base(eth - fold.position["eth"]), Base(sol - fold.position["sol"]), snapshot.at_ms
+        )
+        if booked.eth or booked.sol:
+            journal.write(booked)
+            words = [amount_words(product, amount) for product, amount in ((rules.eth, booked.eth), (rules.sol, booked.sol)) if amount]
+            known.observe(Note(known.clock.utc_ns(), "warning", "run", f"adopted by you, and closed like ours: {', '.join(words)}"))

@@ -1,0 +1,42 @@
+"""The way out when trading is dead: what is ours by the ledger, ESCAPE, and all of it written down, in the ledger or beside it."""
+
+from contextlib import closing
+
+from actors.ledger import Journal
+from actors.tree import World
+from messages.lifecycle import Halted, Held, Note
+from venue.escape import Escaped, escape
+from venue.ours import Ours, Task
+
+
+def journal_of(known: World) -> Journal:
+    """The ledger of `known`, while no actor keeps it. Close it."""
+    return Journal(known.ledger, known.opened, known.sync, known.venue.forge, known.clock, known.observe, known.state.epoch)
+
+
+async def close_ours(known: World, held: Held | None, halted: Halted | None = None) -> Escaped:
+    """ESCAPE for what the ledger explains; by `held`, the last that was heard of it, when its file cannot be read any more."""
+    with closing(journal_of(known)) as journal:
+        if halted is not None:
+            journal.write(halted)
+        return await escape_with(known, journal, task_of(known, journal, held))
+
+
+async def escape_with(known: World, journal: Journal, task: Task) -> Escaped:
+    """ESCAPE, written down by `journal`."""
+    return await escape(known.venue, known.rules, known.clock, known.settings, task, journal.write, known.observe, epoch=known.state.epoch)
+
+
+def task_of(known: World, journal: Journal, held: Held | None) -> Task:
+    """What is ours to close."""
+    if not journal.unreadable:
+        return Task.of(journal.fold.held(known.state.epoch))
+    why = f"the ledger cannot be read ({journal.unreadable}): " + ("closing what was held last" if held else "nothing is known to be ours")
+    known.observe(Note(known.clock.utc_ns(), "error", "escape", why))
+    return Task.of(held) if held else Task(Ours(), Ours())
+
+
+def write_down_halt(known: World, halted: Halted) -> None:
+    """A halt that found nothing open."""
+    with closing(journal_of(known)) as journal:
+        journal.write(halted)

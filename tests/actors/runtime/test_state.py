@@ -1,0 +1,108 @@
+"""Epoch and halt on disk: they survive what files go through, and one subaccount has one Evenkeel."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from actors.runtime.state import UNREADABLE, AlreadyRunning, NoState, RunState, holder_of, state_file
+
+IDENTITY = "http://127.0.0.1:8645 default"
+
+
+class Reopening:
+    """Opens the state again and again, as one process after the other does; closes the last."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.now = RunState(folder, IDENTITY, "/logs/one")
+
+    def again(self) -> RunState:
+        self.now.close()
+        self.now = RunState(self.folder, IDENTITY, "/logs/one")
+        return self.now
+
+
+@pytest.fixture
+def states(tmp_path: Path) -> Iterator[Reopening]:
+    known = Reopening(tmp_path)
+    yield known
+    known.now.close()
+
+
+@pytest.fixture
+def state(states: Reopening) -> RunState:
+    return states.now
+
+
+def test_an_epoch_is_on_disk_before_anybody_acts_in_it(states: Reopening, state: RunState) -> None:
+    assert [state.bump(), state.bump()] == [1, 2]
+    assert states.again().epoch == 2
+
+
+def test_the_first_cause_of_a_halt_stays_until_a_person_clears_it(states: Reopening, state: RunState) -> None:
+    state.halt("GAVE_UP", "eth_leg")
+    state.halt("CLOSE_OVERDUE", "later")
+    again = states.again()
+    assert again.halted == ("GAVE_UP", "eth_leg")
+    again.clear_halt()
+    assert states.again().halted is None
+
+
+def test_a_second_bot_is_refused_whatever_its_logs_naming_pid_and_logs_of_the_first(state: RunState, tmp_path: Path) -> None:
+    with pytest.raises(AlreadyRunning) as refused:
+        RunState(tmp_path, IDENTITY, "/logs/two")
+    assert (refused.value.pid, refused.value.logs) == (os.getpid(), "/logs/one")
+    RunState(tmp_path, "http://127.0.0.1:8645 other", "/logs/two").close()
+
+
+def test_whoever_only_asks_learns_who_runs_it_and_takes_nothing(state: RunState, tmp_path: Path) -> None:
+    held = holder_of(tmp_path, IDENTITY)
+    assert held is not None
+    assert (held.pid, held.logs) == (os.getpid(), "/logs/one")
+    state.close()
+    assert holder_of(tmp_path, IDENTITY) is None
+    assert holder_of(tmp_path, "never seen") is None
+
+
+@pytest.mark.parametrize("garbage", [b"", b"{", b"\xff\xfe", b'{"epoch": "seven"}', b"[]"])
+def test_a_state_file_that_cannot_be_read_is_a_halt(states: Reopening, state: RunState, tmp_path: Path, garbage: bytes) -> None:
+    state.bump()
+    state_file(tmp_path, IDENTITY).write_bytes(garbage)
+    again = states.again()
+    assert again.halted is not None
+    assert again.halted[0] == UNREADABLE
+    assert str(state_file(tmp_path, IDENTITY)) in again.halted[1]
+    assert state_file(tmp_path, IDENTITY).with_suffix(".bad").read_bytes() == garbage
+
+
+def test_an_unreadable_state_stays_a_halt_for_the_venue_it_then_meets(states: Reopening, state: RunState, tmp_path: Path) -> None:
+    state_file(tmp_path, IDENTITY).write_bytes(b"{")
+    again = states.again()
+    again.belongs_to("Nado-simulated:1")
+    third = states.again()
+    assert third.halted is not None
+    assert third.halted[0] == UNREADABLE
+
+
+def test_the_epoch_never_falls_behind_the_ledger(state: RunState, tmp_path: Path) -> None:
+    """I5, I8: plans of an epoch that is already in the ledger would be taken for dead ones, or worse."""
+    state.at_least(41)
+    state.at_least(7)
+    assert state.bump() == 42
+
+
+def test_a_simulated_venue_that_is_new_starts_without_the_halt_of_the_one_before(state: RunState) -> None:
+    state.belongs_to("simulated-1")
+    state.halt("GAVE_UP", "")
+    state.belongs_to("simulated-1")
+    assert state.halted is not None
+    state.belongs_to("simulated-2")
+    assert state.halted is None
+
+
+def test_a_state_directory_that_cannot_be_used_is_one_named_error(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(NoState, match="file"):
+        RunState(tmp_path / "file" / "state", IDENTITY, "/logs")
