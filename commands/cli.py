@@ -3,6 +3,7 @@
     python supervisor.py                 the demo = run --market synthetic --faults demo
     python supervisor.py run ...         commands/run.py
     python supervisor.py simulate ...    commands/simulate.py
+    python supervisor.py record ...      commands/record.py
 
 With --json the last line of standard output is one JSON object on every exit code, and everything else goes to standard error. Commands are imported
 when they are typed: `--help` and a mistyped option need no venue, no screen and no web server.
@@ -13,6 +14,7 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,6 +28,7 @@ WIDTH = 80
 COMMANDS = {
     "run": "trade pairs until done, then flat",
     "simulate": "serve a simulated Nado on loopback",
+    "record": "save a venue's market, to replay it with --market",
 }
 SHORTHANDS = {
     "--cycles": ("cycles", "N|forever", "how many pairs, or until stopped"),
@@ -46,19 +49,20 @@ def main(argv: Sequence[str]) -> int:
     defect: it passes through with its traceback, but not without the JSON line that was promised.
     """
     wants_json = "--json" in argv
+    command = _command(argv)
     ended = False
     try:
         code = _dispatch(list(argv))
         ended = True
     except Problem as problem:
         ended = True
-        return _failed(problem, wants_json=wants_json)
+        return _failed(problem, command, wants_json=wants_json)
     except KeyboardInterrupt:  # a run hears its signals itself: this one came before it began
         ended = True
-        return _failed(NotBegun("STOPPED", None, "stopped", "", "nothing was started"), wants_json=wants_json)
+        return _failed(NotBegun("STOPPED", None, "stopped", "", "nothing was started"), command, wants_json=wants_json)
     finally:
         if wants_json and not ended and isinstance(sys.exc_info()[1], Exception):
-            say(sys.stdout, json_line(failure_json(Problem("INTERNAL", None, "Evenkeel failed, see standard error", "please report it"))))
+            say(sys.stdout, json_line(failure_json(Problem("INTERNAL", None, "Evenkeel failed, see standard error", "please report it"), command)))
     return code
 
 
@@ -69,10 +73,15 @@ class NotBegun(Problem):
     ended_by = "signal"
 
 
-def _failed(problem: Problem, *, wants_json: bool) -> int:
+def _command(argv: Sequence[str]) -> str:
+    """Whose JSON object it is: the demo's is that of `run`."""
+    return argv[0] if argv and argv[0] in COMMANDS else "run"
+
+
+def _failed(problem: Problem, command: str, *, wants_json: bool) -> int:
     say(sys.stderr, problem.sentence)
     if wants_json:
-        say(sys.stdout, json_line(failure_json(problem)))
+        say(sys.stdout, json_line(failure_json(problem, command)))
     return problem.exit_code
 
 
@@ -82,7 +91,7 @@ def _dispatch(argv: list[str]) -> int:
         if name not in COMMANDS:
             cure = did_you_mean(name, list(COMMANDS), f"{COMMAND} --help lists the commands")
             raise ConfigError("UNKNOWN_COMMAND", None, f"{name}: unknown command", cure)
-        return _simulate(rest) if name == "simulate" else _run(rest, demo=False)
+        return {"simulate": _simulate, "record": _record}.get(name, partial(_run, demo=False))(rest)
     if "--version" in argv:
         return _told([f"evenkeel {_version()}"], argv)
     if "--help" in argv or "-h" in argv:
@@ -95,7 +104,7 @@ def _told(lines: Sequence[str], argv: Sequence[str]) -> int:
     as_json = "--json" in argv
     say(sys.stderr if as_json else sys.stdout, lines)
     if as_json:
-        say(sys.stdout, json_line(failure_json(None)))
+        say(sys.stdout, json_line(failure_json(None, _command(argv))))
     return DONE
 
 
@@ -188,6 +197,25 @@ def _simulate(argv: list[str]) -> int:
     if "--help" in argv or "-h" in argv:
         return _told(parser.format_help().splitlines(), argv)
     return simulate.main(parser.parse_args(argv))
+
+
+# -- record ------------------------------------------------------------------------------------------------------------------------------------
+
+
+def _record(argv: list[str]) -> int:
+    from commands import record
+
+    parser = _Parser(prog=f"{COMMAND} record", description="Save a venue's public streams, to replay them with --market. Nothing is traded.")
+    record.add_arguments(parser)
+    parser.add_argument("--venue", dest="overrides", action=_Override, key="venue.name", metavar="NAME", help="testnet or mainnet")
+    parser.add_argument("--set", dest="overrides", action=_Override, metavar="KEY=VALUE", help="any key of the configuration")
+    parser.add_argument("--config", metavar="FILE", help="a TOML file; flags and EVENKEEL_KEY come first")
+    _common(parser)
+    if "--help" in argv or "-h" in argv:
+        return _told(parser.format_help().splitlines(), argv)
+    typed = parser.parse_args(argv)
+    loaded = config.load(Path(typed.config) if typed.config is not None else None, os.environ, typed.overrides)
+    return record.main(record.options_of(typed, loaded.settings))
 
 
 # -- words -------------------------------------------------------------------------------------------------------------------------------------

@@ -109,11 +109,15 @@ def _skip(settings: Settings, skipped: Skipped) -> dict[str, Any]:
     }
 
 
-def failure_json(problem: Problem | None) -> dict[str, Any]:
-    """The object of a command that never began to run: everything unknown but how it ended. None: it was only asked about itself."""
+def failure_json(problem: Problem | None, command: str = "run") -> dict[str, Any]:
+    """The object of a command that never began to run: everything unknown but how it ended. None: it was only asked about itself.
+
+    Of another command than `run` it has the keys that all of them share.
+    """
+    empty = _EMPTY if command == "run" else {"schema": f"evenkeel.{command}/1", "error": None}
     if problem is None:
-        return _EMPTY | {"ok": True, "exit_code": DONE, "ended_by": "done"}
-    return _EMPTY | {"ok": False, "exit_code": problem.exit_code, "ended_by": problem.ended_by, "error": problem.as_json()}
+        return empty | {"ok": True, "exit_code": DONE, "ended_by": "done"}
+    return empty | {"ok": False, "exit_code": problem.exit_code, "ended_by": problem.ended_by, "error": problem.as_json()}
 
 
 def json_line(content: dict[str, Any]) -> str:

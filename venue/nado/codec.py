@@ -253,6 +253,11 @@ def book_depth(product_id: int) -> dict[str, object]:
     return {"type": "book_depth", "product_id": product_id}
 
 
+def public_streams(product_id: int) -> tuple[dict[str, object], ...]:
+    """Everything that a product's market shows: book batches, the best bid and ask, trades."""
+    return tuple({"type": kind, "product_id": product_id} for kind in ("book_depth", "best_bid_offer", "trade"))
+
+
 def account_streams(subaccount: str) -> tuple[dict[str, object], ...]:
     """The three streams of one subaccount, on all products (product_id null)."""
     return tuple({"type": kind, "product_id": None, "subaccount": subaccount} for kind in ("fill", "position_change", "order_update"))

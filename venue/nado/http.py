@@ -121,7 +121,7 @@ class HttpReads:
 
     async def account(self) -> AccountSnapshot:
         """Positions, health and open orders, all asked for *after* the engine named the timestamp that the snapshot carries."""
-        eth, sol = self._products or await self._find_products()
+        eth, sol = await self.pair()
         at_ms = Ms((await self.book(eth, depth=1)).at_ns // 1_000_000)
         return queries.account_of(
             at_ms,
@@ -143,7 +143,7 @@ class HttpReads:
 
         A match does not name its product, so each product is asked for by itself.
         """
-        fills = [fill for product_id in self._products or await self._find_products() for fill in await self._fills_of(product_id, after)]
+        fills = [fill for product_id in await self.pair() for fill in await self._fills_of(product_id, after)]
         fills.sort(key=lambda fill: fill.submission_idx)
         return tuple(fills[-1:] if after is None else fills)
 
@@ -180,11 +180,15 @@ class HttpReads:
         text, _ = await self._fetch("POST", f"{self._gateway}/execute", frame)
         payload(text, msgspec.Raw)
 
+    async def pair(self) -> tuple[int, int]:
+        """The products' ids, ETH first. Raises `Malformed` when the venue does not list one of them."""
+        if self._products is None:
+            self._products = await self._find_products()
+        return self._products
+
     async def _find_products(self) -> tuple[int, int]:
         symbols = await self._symbols()
-        found = int(queries.symbol_of(queries.ETH, symbols).product_id), int(queries.symbol_of(queries.SOL, symbols).product_id)
-        self._products = found
-        return found
+        return int(queries.symbol_of(queries.ETH, symbols).product_id), int(queries.symbol_of(queries.SOL, symbols).product_id)
 
     async def _symbols(self) -> queries.Symbols:
         return await self._query({"type": "symbols", "product_type": "perp"}, queries.Symbols)
