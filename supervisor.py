@@ -109,7 +109,14 @@ class Machine:
     # -- the run ------------------------------------------------------------------------------------------------------------------------------
 
     async def run(self) -> Ending:
-        """Trade until the configured cycles are done, a stop arrives, or trading must halt."""
+        """Trade until the configured cycles are done, a stop arrives, or trading must halt. A defect in here is a halt, too."""
+        try:
+            ending = await self._run()
+        except Exception as error:  # noqa: BLE001 - above this there is nobody who would close what is open
+            return self._halt("INTERNAL", told(error))
+        return ending if self._gone is None or ending.by == "halt" else self._halt(self._gone.code, self._gone.detail)
+
+    async def _run(self) -> Ending:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             self.channels.to_ledger.post(self._started())
@@ -120,7 +127,7 @@ class Machine:
             nursery.start_soon(self._clocks.look_for_ever, self.channels.inbox.post)
             ending = await self._conduct()
             nursery.cancel_scope.cancel()
-        return ending if self._gone is None or ending.by == "halt" else self._halt(self._gone.code, self._gone.detail)
+        return ending
 
     def _started(self) -> Started:
         world = self.world

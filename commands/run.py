@@ -4,8 +4,7 @@ import os
 import shutil
 import sqlite3
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +14,6 @@ import trio
 from actors.ledger import Fold, LedgerError, Store
 from actors.runtime.clock import WallClock, stopwatch_ns
 from actors.runtime.mailbox import Latest
-from actors.runtime.observe import Observe
 from actors.tree import World
 from commands import refusals
 from commands.access import Access, access
@@ -23,8 +21,9 @@ from commands.ending import Report, closing_line, code_of
 from commands.escaping import close_ours, write_down_halt
 from commands.keys import ask_passphrase
 from commands.last_resort import LastResort
-from commands.logfile import LogFile, log_observer
+from commands.logfile import log_observer
 from commands.options import RunOptions
+from commands.recorder import Recorder
 from commands.run_json import json_line, run_json
 from commands.screen import fits_a_screen, run_screen
 from commands.sentences import expected_cost
@@ -36,15 +35,11 @@ from commands.whats_open import open_words
 from commands.words import COMMAND, grouped, say
 from commands.world import Wanted, world
 from messages.execution import AccountSnapshot
-from messages.lifecycle import Halted, Held, Note, Staged
+from messages.lifecycle import Halted, Held, Note
 from messages.market import PairQuote
-from messages.sizing import Skipped
 from supervisor import STOP_PATIENCE_S, Ending, Machine
 from venue.protocol import VenueError
 
-SKIPS_KEPT = 1_000
-EARLY_KEPT = 100
-"""Messages said before the log is open: only who holds the lock may write to it."""
 WATCH_S = 0.1
 COUNT_EVERY_S = 3.0
 """How often a stop says how long it may still take."""
@@ -56,40 +51,6 @@ WAY_OUT_S = 90.0
 """From a halt to the end of the process, beside `venue_patience`: stopping six actors, each with its time twice, the last question, the summary."""
 LEAVE_S = 10.0
 """From there to the end of the process, once all is said and done: a task that ignores its cancellation is not waited for any longer."""
-
-
-class Recorder:
-    """Fans out what actors say to the log, the screen's view and the staging, and keeps what the summary needs."""
-
-    def __init__(self) -> None:
-        self.staged: list[Staged] = []
-        self.skips: list[Skipped] = []
-        self.watchers: list[Observe] = []
-        self._early: list[msgspec.Struct] | None = []
-
-    @contextmanager
-    def logging_to(self, log: LogFile) -> Iterator[None]:
-        """Everything is written to `log`, what was said before it first. Closed at the end: what is said later is not written."""
-        early, self._early = self._early, None
-        for message in early or ():
-            log(message)
-        self.watchers.append(log)
-        try:
-            yield
-        finally:
-            self.watchers.remove(log)
-            log.close()
-
-    def observe(self, message: msgspec.Struct) -> None:
-        """One message that somebody said."""
-        if isinstance(message, Staged):
-            self.staged.append(message)
-        elif isinstance(message, Skipped) and len(self.skips) < SKIPS_KEPT:
-            self.skips.append(message)
-        if self._early is not None and len(self._early) < EARLY_KEPT:
-            self._early.append(message)
-        for watch in self.watchers:
-            watch(message)
 
 
 def main(options: RunOptions) -> int:
@@ -116,7 +77,7 @@ async def _run(options: RunOptions, here: Access, last: LastResort, stops: Stops
         async with trio.open_nursery() as nursery:
             stops.hear(lambda _number, count: nursery.cancel_scope.cancel() if count > 1 else None)
             if not options.quiet:
-                nursery.start_soon(_shown, options, view)
+                nursery.start_soon(recorder.show, "the screen", _shown, options, view)
             report = await _in_world(options, here, recorder, view, last, stops, began_ns)
             nursery.cancel_scope.cancel()
     except* refusals.KNOWN as group:
@@ -146,7 +107,7 @@ async def _in_world(options: RunOptions, here: Access, recorder: Recorder, view:
             machine = Machine(known)
             if options.faults == "demo":
                 recorder.watchers.append(Staging(machine.tree.supervisor.kill, known.clock.now_ms, recorder.observe).watch)
-            ending = await _traded(machine, view, last, stops)
+            ending = await _traded(machine, recorder, view, last, stops)
             if machine.channels.held.value is not None:
                 view.observe(machine.channels.held.value)
             report = await _report(options, known, machine, ending, recorder, view, await _last_word(known, stops), began_ns)
@@ -168,14 +129,14 @@ def _arm(last: LastResort, options: RunOptions, message: msgspec.Struct) -> None
         last.arm(cause, closing_line(options.settings, options.url), options.settings.venue_patience / 1000 + WAY_OUT_S)
 
 
-async def _traded(machine: Machine, view: RunView, last: LastResort, stops: Stops) -> Ending:
+async def _traded(machine: Machine, recorder: Recorder, view: RunView, last: LastResort, stops: Stops) -> Ending:
     """Run the machine and let it hear of signals; when trading is dead and something is open, close it without it."""
     stops.hear(lambda number, _count: machine.stop(number.name, number))
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(_watch, machine.channels.held, view)
-        nursery.start_soon(_watch, machine.channels.quotes, view)
-        nursery.start_soon(_announce, machine)
-        nursery.start_soon(_counted_down, view)
+        nursery.start_soon(recorder.show, "the holdings on screen", _watch, machine.channels.held, view)
+        nursery.start_soon(recorder.show, "the books on screen", _watch, machine.channels.quotes, view)
+        nursery.start_soon(recorder.show, "the cost expected", _announce, machine)
+        nursery.start_soon(recorder.show, "the countdown", _counted_down, view)
         ending = await machine.run()
         nursery.cancel_scope.cancel()
     stops.hear(None)

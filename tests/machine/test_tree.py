@@ -11,6 +11,7 @@ from trio.testing import MockClock
 from actors.runtime.backoff import Backoff
 from actors.runtime.specs import Started, SupervisorSpec
 from actors.runtime.supervision import Supervisor
+from messages.execution import Outcome
 from messages.lifecycle import Halted
 from messages.settings import Settings
 from messages.units import ONE, Ms, Quote
@@ -171,3 +172,22 @@ async def test_a_halt_that_cannot_be_written_down_is_still_a_halt(autojump_clock
         ending = await ready.run(within_s=60)
         assert (ending.by, ending.code) == ("halt", "GAVE_UP")
         assert any("could not be written down" in getattr(said, "text", "") for said in ready.said)
+
+
+async def test_a_defect_in_the_supervisors_own_loop_is_a_halt_after_which_no_actor_runs(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with bench(tmp_path, LONG) as ready:
+        roster = Roster(ready)
+
+        def broken(event: object) -> None:
+            raise ZeroDivisionError("a defect in the barrier")
+
+        def watch(said: msgspec.Struct) -> None:
+            if isinstance(said, Outcome):
+                ready.machine._step = broken  # type: ignore[assignment,method-assign]
+
+        ready.watchers.append(watch)
+        ending = await ready.run(within_s=60)
+        assert (ending.by, ending.code) == ("halt", "INTERNAL")
+        assert "a defect in the barrier" in ending.detail
+        assert ending.open_legs != ""
+        assert roster.living == set()
