@@ -8,7 +8,7 @@ import trio
 
 from actors import market_data
 from actors.local_book import LEVELS_KEPT, LocalBook
-from actors.market_data import Market
+from actors.market_data import Market, measure_clock
 from actors.runtime.clock import RunClock, VenueClock
 from actors.runtime.mailbox import Latest
 from messages.lifecycle import Note
@@ -17,6 +17,7 @@ from messages.settings import Settings
 from messages.units import Base, Ns, Price
 from tests.actors.fakes import RULES, START_MS, FakeVenue, book_snapshot, delta, seeded
 from tests.shared_data import shared
+from venue.protocol import Unreachable
 
 ETH_BOOK = book_snapshot(4, START_MS, [("2756.8", "3"), ("2756.7", "5")], [("2756.9", "2"), ("2757", "4")])
 SOL_BOOK = book_snapshot(8, START_MS, [("115.86", "30")], [("115.87", "20")])
@@ -222,6 +223,42 @@ async def test_the_venues_clock_is_measured_again_and_again(autojump_clock: trio
     await trio.sleep(seconds)
     assert len(asked) == 3
     assert bench.clock.offset_ms == 70
+
+
+@pytest.mark.parametrize(
+    ("trips_ms", "asked", "round_trip_ms"),
+    [((80,), 1, 80), ((100,), 1, 100), ((400, 60), 2, 60), ((400, 300, 350), 3, 300), ((2_000, 1_900, 1_000), 3, 1_000)],
+)
+async def test_the_clock_is_asked_until_an_answer_is_quick_and_the_quickest_counts(
+    autojump_clock: trio.testing.MockClock, trips_ms: tuple[int, ...], asked: int, round_trip_ms: int
+) -> None:
+    """One answer that was held up by 400 ms put venue time 170 ms off for half a minute."""
+    bench, trips = Bench(), list(trips_ms)
+
+    async def time_ms() -> int:
+        now_ms = bench.clock.utc_ns() // 1_000_000
+        await trio.sleep(trips.pop(0) / 1000)
+        return now_ms + 70
+
+    bench.venue.time_ms = time_ms  # type: ignore[method-assign,assignment]
+    await measure_clock(bench.venue, bench.clock)
+    assert bench.clock.round_trip_ms == round_trip_ms
+    assert bench.clock.offset_ms == 70 - round_trip_ms // 2
+    assert len(trips_ms) - len(trips) == asked
+
+
+async def test_a_clock_that_answers_too_slowly_is_not_believed(autojump_clock: trio.testing.MockClock) -> None:
+    bench = Bench()
+    before_ms = bench.clock.now_ms()
+
+    async def time_ms() -> int:
+        await trio.sleep(1.5)
+        return 5
+
+    bench.venue.time_ms = time_ms  # type: ignore[method-assign,assignment]
+    with pytest.raises(Unreachable, match="3 answers in a row"):
+        await measure_clock(bench.venue, bench.clock)
+    assert bench.clock.now_ms() == before_ms + 4_500
 
 
 async def test_a_batch_of_a_product_that_nobody_asked_for_is_ignored(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:

@@ -19,11 +19,12 @@ from itertools import count
 from pathlib import Path
 
 from tests.kills.rounds import Bed, Round, play
-from tests.kills.venue import simulated
+from tests.kills.venue import hostile, simulated
+from venue.simulated.faults import NO_FAULTS
 
-MARKETS = (("flat:2756.9/115.86", "100 USD"), ("synthetic", "1000 USD"))
-"""Market and target, in turn: one that always can be entered, and one that moves."""
-ROUNDS_PER_VENUE = 8
+BEDS = (("flat:2756.9/115.86", "100 USD", True), ("synthetic", "1000 USD", False), ("flat:2756.9/115.86", "100 USD", False))
+"""Market, target and whether the venue is a hostile one, in turn: prices that always can be entered on, and prices that move."""
+ROUNDS_PER_VENUE = 6
 BREATH_S = 0.2
 
 
@@ -102,17 +103,18 @@ def _work(tally: Tally, worker: int) -> None:
         first = next(numbers, None)
         if first is None:
             return
-        _on_one_venue(tally, first, numbers, MARKETS[venue % len(MARKETS)], venue)
+        _on_one_venue(tally, first, numbers, venue)
 
 
-def _on_one_venue(tally: Tally, first: int, numbers: Iterator[int], market: tuple[str, str], venue: int) -> None:
+def _on_one_venue(tally: Tally, first: int, numbers: Iterator[int], venue: int) -> None:
     """Up to `ROUNDS_PER_VENUE` rounds on one venue and one --logs; a failure ends them, and its files stay."""
     options, folder = tally.options, Path(tempfile.mkdtemp(prefix="kills-"))
-    failed = False
+    market, target, is_hostile = BEDS[venue % len(BEDS)]
+    seed, failed = options.seed + venue, False
     with ExitStack() as stack:
-        bed = Bed(folder, stack.enter_context(simulated(folder, market[0], options.seed + venue)))
+        bed = Bed(folder, stack.enter_context(simulated(folder, market, seed, hostile(seed) if is_hostile else NO_FAULTS)))
         for played, number in enumerate(_chain(first, numbers), 1):
-            result = _played(bed, number, options, market[1])
+            result = _played(bed, number, options, target)
             tally.take(result, folder)
             failed = bool(result.faults)
             if failed or played == ROUNDS_PER_VENUE:
