@@ -245,7 +245,7 @@ class Fold:
         self.day.seen(snapshot)
         self.record.seen(snapshot)
         if self.tally.first is None and snapshot.exists:
-            self.tally.first, self.tally.first_flat = snapshot, self._pair == (0, 0) and not self.busy
+            self.tally.first, self.tally.first_flat = snapshot, self._pair == (0, 0) and not self.busy and not self.tally.traded
         if self.busy:
             self.view.snapshot = snapshot
             return None

@@ -26,6 +26,16 @@ How = Literal["kill", "signal", "stop"]
 RECV_TIME_MS = 1_500
 CYCLES = 2
 ENDS_WITHIN_S = 60.0
+HASTY = ("hold=300 ms", "pause=50 ms", f"recv_time={RECV_TIME_MS} ms")
+PATIENT = (
+    "limits.max_daily_loss=10000 USD",
+    "limits.max_failed_cycles=1000",
+    "limits.min_fill_rate=0 %",
+    "limits.min_cycle_success=0 %",
+    "legging_known=600 s",
+    "legging_unknown=600 s",
+)
+"""A hostile venue and a kill every few seconds are what these limits halt a run for; here it has to go on."""
 STOPPED_S = RECV_TIME_MS / 1000 + 0.7
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 143}
 TRIES = 20
@@ -74,19 +84,9 @@ class Run:
         self.rows_before = rows_in(bed.ledger)
         self._logged = _size(bed.log)
         self.began = time.monotonic()
-        short = [
-            "--set",
-            "limits.max_daily_loss=10000 USD",
-            "--hold",
-            "300 ms",
-            "--set",
-            "pause=50 ms",
-            "--set",
-            f"recv_time={RECV_TIME_MS} ms",
-            "--target",
-            target,
-        ]
-        self.process = started(bed.folder, "run", "--json", "--url", bed.url, "--logs", str(bed.logs), "--cycles", str(bed.cycles), *short)
+        keys = [part for value in (*HASTY, *PATIENT) for part in ("--set", value)]
+        what = ["--url", bed.url, "--logs", str(bed.logs), "--cycles", str(bed.cycles), "--target", target]
+        self.process = started(bed.folder, "run", "--json", *what, *keys)
 
     def begun(self) -> bool:
         """Has it written anything at all?"""

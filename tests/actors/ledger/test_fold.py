@@ -333,6 +333,19 @@ def test_pnl_is_unknown_until_a_snapshot_knows_of_the_last_trade() -> None:
     assert story.fold.totals().funding is None
 
 
+def test_trades_that_were_learnt_of_before_the_first_reading_of_the_account_are_no_funding() -> None:
+    """Killed while leaving: the next start heard of the fills before it saw the account, and told of 116 USD of funding."""
+    story = Story()
+    story.enter()
+    story.placed("exit", "-0.042", "1")
+    story.tell(Started(7, Ns(story.now_ms * 1_000_000)), AccountStream(True, ""))
+    story.fill("eth")
+    story.fill("sol")
+    story.snapshot(value="9999.84")
+    assert story.fold.totals().traded > 0
+    assert story.fold.totals().funding is None
+
+
 def test_spread_is_paid_against_the_mid_on_either_side() -> None:
     story = Story()
     story.placed("enter", "0.042", "-1")
