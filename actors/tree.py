@@ -37,13 +37,15 @@ from messages.market import PairQuote
 from messages.settings import Settings
 from messages.sizing import Abort, Leg, Place, Sealed
 from messages.units import Ms
-from venue.protocol import Venue, VenueRules
+from venue.protocol import ANSWER_AFTER_RECV_MS, Venue, VenueRules
 
 MAILBOX_LEG = 16
 MAILBOX_LEDGER = 4_096
 MAILBOX_SUPERVISOR = 1_024
 """Bounds: a leg sees three messages a plan; a ledger that falls 4,096 events behind is stuck."""
 
+LEG_TIDY_S = 2.5
+"""What a leg that is told to stop may take beyond the answer it waits for: a leg is not stuck because the venue is slow."""
 LOOK_S = 0.1
 """How often the supervisor looks for an actor that makes no progress."""
 
@@ -120,7 +122,9 @@ class Tree:
 
     def _root(self) -> SupervisorSpec:
         feeds = (ChildSpec("market_data", self._market_data), ChildSpec("account", self._account))
-        legs = (ChildSpec("eth_leg", partial(self._leg, "eth")), ChildSpec("sol_leg", partial(self._leg, "sol")))
+        answered_s = (self.world.settings.recv_time + ANSWER_AFTER_RECV_MS) / 1000
+        names: tuple[Leg, Leg] = ("eth", "sol")
+        legs = tuple(ChildSpec(f"{name}_leg", partial(self._leg, name), shutdown_s=answered_s + LEG_TIDY_S) for name in names)
         under_legs = self.group("legs", "one_for_all", (5, 60), legs)
         trading = (ChildSpec("ledger", self._ledger), nested(under_legs, rng=self._rng), ChildSpec("sizing", self._sizing))
         under_feeds = self.group("feeds", "one_for_one", (10, 300), feeds, backoff=Backoff(0.25, 2, 30, 0.2, 60))

@@ -48,7 +48,9 @@ FLAT_CHECK_S = 5.0
 IMPATIENT_S = 1.0
 """The same after a second Ctrl-C."""
 WAY_OUT_S = 90.0
-"""From a halt to the end of the process, beside `venue_patience`: stopping six actors, each with its time twice, the last question, the summary."""
+"""From a halt to the end of the process, beside `venue_patience` and what the legs may wait for their answers: stopping six actors, each with its
+time twice, the last question, the summary.
+"""
 LEAVE_S = 10.0
 """From there to the end of the process, once all is said and done: a task that ignores its cancellation is not waited for any longer."""
 
@@ -126,7 +128,8 @@ def _arm(last: LastResort, options: RunOptions, message: msgspec.Struct) -> None
     """From the moment trading halts, the process has a time by which it is gone."""
     if isinstance(message, Halted):
         cause = f"HALTED {message.code}: {message.detail}"
-        last.arm(cause, closing_line(options.settings, options.url), options.settings.venue_patience / 1000 + WAY_OUT_S)
+        settings = options.settings
+        last.arm(cause, closing_line(settings, options.url), (settings.venue_patience + 4 * settings.recv_time) / 1000 + WAY_OUT_S)
 
 
 async def _traded(machine: Machine, recorder: Recorder, view: RunView, last: LastResort, stops: Stops) -> Ending:

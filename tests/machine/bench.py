@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ class CrashableTree(Tree):
         async def crashable(*, task_status: trio.TaskStatus[None]) -> None:
             await target.run(start, task_status)
 
-        return ChildSpec(child.name, crashable)
+        return replace(child, start=crashable)
 
 
 class CrashableMachine(Machine):

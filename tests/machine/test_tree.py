@@ -51,6 +51,7 @@ class Roster:
     def __init__(self, ready: Bench) -> None:
         self.living: set[str] = set()
         self.started: list[str] = []
+        self.stopped: list[str] = []
         for name, target in ready.machine.tree.targets.items():
             target.run = self._counted(name, target.run)  # type: ignore[method-assign]
 
@@ -62,6 +63,7 @@ class Roster:
                 await run(start, task_status)
             finally:
                 self.living.discard(name)
+                self.stopped.append(name)
 
         return counted
 
@@ -95,11 +97,19 @@ async def test_only_a_restart_of_ledger_or_legs_begins_a_new_epoch_and_only_when
         assert again == {"ledger": ["ledger", "eth_leg", "sol_leg", "sizing"]}.get(actor, ["eth_leg", "sol_leg"] if bumps else [actor])
 
 
-async def test_actors_start_in_the_order_of_the_design(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_actors_start_in_the_order_of_the_design_and_stop_in_reverse(autojump_clock: MockClock, tmp_path: Path) -> None:
     async with bench(tmp_path, LONG) as ready:
         roster = Roster(ready)
         await ready.run(within_s=60)
         assert roster.started == ["market_data", "account", "ledger", "eth_leg", "sol_leg", "sizing"]
+        assert roster.stopped == roster.started[::-1]
+
+
+@pytest.mark.parametrize("recv_time_s", [1, 2, 60])
+async def test_a_leg_may_stop_for_longer_than_it_may_wait_for_an_answer(autojump_clock: MockClock, tmp_path: Path, recv_time_s: int) -> None:
+    async with bench(tmp_path, msgspec.structs.replace(LONG, recv_time=Ms(recv_time_s * 1000))) as ready:
+        legs = supervisors(ready.machine.tree.supervisor)["legs"].children
+        assert [leg.shutdown_s for leg in legs] == [recv_time_s + 3, recv_time_s + 3]
 
 
 def kill_whenever_it_starts(ready: Bench, actor: str) -> None:
@@ -108,6 +118,17 @@ def kill_whenever_it_starts(ready: Bench, actor: str) -> None:
             trio.lowlevel.current_trio_token().run_sync_soon(ready.machine.tree.supervisor.kill, actor)
 
     ready.watchers.append(watch)
+
+
+@pytest.mark.parametrize(("actor", "lives"), [("sizing", 6), ("ledger", 6), ("eth_leg", 36), ("sol_leg", 36)])
+async def test_an_actor_that_dies_whenever_it_is_up_ends_trading_after_a_known_number_of_lives(
+    autojump_clock: MockClock, tmp_path: Path, actor: str, lives: int
+) -> None:
+    async with bench(tmp_path, LONG) as ready:
+        kill_whenever_it_starts(ready, actor)
+        ending = await ready.run(within_s=60)
+        assert (ending.by, ending.code) == ("halt", "GAVE_UP")
+        assert len([said for said in ready.said if isinstance(said, Started) and said.child == actor]) == lives
 
 
 async def test_when_trading_gives_up_it_is_not_tried_again_and_the_run_halts(autojump_clock: MockClock, tmp_path: Path) -> None:
