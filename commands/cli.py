@@ -28,8 +28,14 @@ WIDTH = 80
 COMMANDS = {
     "run": "trade pairs until done, then flat",
     "simulate": "serve a simulated Nado on loopback",
+    "status": "what is open, who runs it, is it halted",
+    "flatten": "close our legs, verify, report",
+    "halt": "stop entering, flatten, stay halted",
+    "clear-halt": "a person allows trading again",
     "record": "save a venue's market, to replay it with --market",
 }
+ACCOUNT = ("status", "flatten", "halt", "clear-halt")
+"""Commands that act on what a run has left (`commands/account_commands.py`)."""
 SHORTHANDS = {
     "--cycles": ("cycles", "N|forever", "how many pairs, or until stopped"),
     "--target": ("target", "'N USD'", ""),
@@ -62,7 +68,7 @@ def main(argv: Sequence[str]) -> int:
         return _failed(NotBegun("STOPPED", None, "stopped", "", "nothing was started"), command, wants_json=wants_json)
     finally:
         if wants_json and not ended and isinstance(sys.exc_info()[1], Exception):
-            say(sys.stdout, json_line(failure_json(Problem("INTERNAL", None, "Evenkeel failed, see standard error", "please report it"), command)))
+            say(sys.stdout, json_line(_failure(Problem("INTERNAL", None, "Evenkeel failed, see standard error", "please report it"), command)))
     return code
 
 
@@ -81,8 +87,16 @@ def _command(argv: Sequence[str]) -> str:
 def _failed(problem: Problem, command: str, *, wants_json: bool) -> int:
     say(sys.stderr, problem.sentence)
     if wants_json:
-        say(sys.stdout, json_line(failure_json(problem, command)))
+        say(sys.stdout, json_line(_failure(problem, command)))
     return problem.exit_code
+
+
+def _failure(problem: Problem, command: str) -> dict[str, Any]:
+    if command not in ACCOUNT:
+        return failure_json(problem, command)
+    from commands.outcome import failed_json
+
+    return failed_json(command, problem)
 
 
 def _dispatch(argv: list[str]) -> int:
@@ -91,7 +105,8 @@ def _dispatch(argv: list[str]) -> int:
         if name not in COMMANDS:
             cure = did_you_mean(name, list(COMMANDS), f"{COMMAND} --help lists the commands")
             raise ConfigError("UNKNOWN_COMMAND", None, f"{name}: unknown command", cure)
-        return {"simulate": _simulate, "record": _record}.get(name, partial(_run, demo=False))(rest)
+        own = {"simulate": _simulate, "record": _record} | {each: partial(_account, each) for each in ACCOUNT}
+        return own.get(name, partial(_run, demo=False))(rest)
     if "--version" in argv:
         return _told([f"evenkeel {_version()}"], argv)
     if "--help" in argv or "-h" in argv:
@@ -139,6 +154,7 @@ def _run(argv: list[str], *, demo: bool) -> int:
         typed.quiet,
         demo,
         loss_of(typed.accept_loss),
+        typed.adopt,
     )
     if typed.print_config:
         return _told(config.printed(loaded), argv)
@@ -165,6 +181,7 @@ def run_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", default=str(SEED), metavar="N", help=f"what the simulated market starts from, {SEED}")
     parser.add_argument("--faults", metavar="WHICH", help="none, demo (two staged accidents) or a file")
     parser.add_argument("--url", metavar="URL", help="a running simulate, instead of an own one")
+    parser.add_argument("--adopt", action="store_true", help="book what the venue holds beyond our fills as ours")
     parser.add_argument("--accept-loss", metavar="'N USD'", help="mainnet: at least the worst case that is printed")
     parser.add_argument("--json", action="store_true", help="the last line of stdout is one JSON object")
     parser.add_argument("--quiet", action="store_true", help="no screen, only the summary")
@@ -216,6 +233,26 @@ def _record(argv: list[str]) -> int:
     typed = parser.parse_args(argv)
     loaded = config.load(Path(typed.config) if typed.config is not None else None, os.environ, typed.overrides)
     return record.main(record.options_of(typed, loaded.settings))
+
+
+# -- flatten, status, halt, clear-halt ------------------------------------------------------------------------------------------------------------
+
+
+def _account(name: str, argv: list[str]) -> int:
+    from commands import account_commands
+
+    parser = _Parser(prog=f"{COMMAND} {name}", description=account_commands.HELP[name])
+    for flag in ("--venue", "--logs"):
+        key, metavar, text = SHORTHANDS[flag]
+        parser.add_argument(flag, dest="overrides", action=_Override, key=key, metavar=metavar, help=text)
+    parser.add_argument("--set", dest="overrides", action=_Override, metavar="KEY=VALUE", help="any key of the configuration")
+    parser.add_argument("--config", metavar="FILE", help="a TOML file; flags and EVENKEEL_KEY come first")
+    account_commands.add_arguments(parser, name)
+    _common(parser)
+    if "--help" in argv or "-h" in argv:
+        return _told(parser.format_help().splitlines(), argv)
+    typed = parser.parse_args(argv)
+    return account_commands.main(name, typed, typed.overrides)
 
 
 # -- words -------------------------------------------------------------------------------------------------------------------------------------

@@ -34,6 +34,8 @@ class RunOptions(msgspec.Struct, frozen=True):
     """Typed without a command: accidents are staged."""
     accept_loss: Quote | None = None
     """What somebody says that the run may lose at worst; mainnet asks for it."""
+    adopt: bool = False
+    """Book what the venue holds beyond our fills as ours, first."""
 
 
 def seed_of(text: str) -> int:

@@ -17,6 +17,8 @@ from actors.runtime.mailbox import Latest
 from actors.tree import World
 from commands import refusals
 from commands.access import Access, access
+from commands.adopting import adopt
+from commands.control import Control, controlled
 from commands.ending import Report, closing_line, code_of
 from commands.escaping import close_ours, write_down_halt
 from commands.keys import ask_passphrase
@@ -106,14 +108,19 @@ async def _in_world(options: RunOptions, here: Access, recorder: Recorder, view:
         log = Path(settings.files.logs) / "evenkeel.log"
         written = log_observer(log, known.clock, log_size=settings.files.log_size, log_keep=settings.files.log_keep)
         with recorder.logging_to(written):
+            if options.adopt:
+                await adopt(known)
             machine = Machine(known)
             if options.faults == "demo":
                 recorder.watchers.append(Staging(machine.tree.supervisor.kill, known.clock.now_ms, recorder.observe).watch)
-            ending = await _traded(machine, recorder, view, last, stops)
-            if machine.channels.held.value is not None:
-                view.observe(machine.channels.held.value)
-            report = await _report(options, known, machine, ending, recorder, view, await _last_word(known, stops), began_ns)
-            last.open_legs = report.open_legs
+            control = Control(machine.channels.inbox.post, lambda: machine.channels.held.value)
+            async with controlled(control, known.state.name, lambda text: recorder.observe(Note(known.clock.utc_ns(), "info", "run", text))):
+                ending = await _traded(machine, recorder, view, last, stops)
+                if machine.channels.held.value is not None:
+                    view.observe(machine.channels.held.value)
+                report = await _report(options, known, machine, ending, recorder, view, await _last_word(known, stops), began_ns)
+                last.open_legs = report.open_legs
+                control.finished(report.open_legs)
             return report
 
 

@@ -51,6 +51,14 @@ class Journal:
         """What is held, everything written here included."""
         return self.clerk.fold
 
+    @property
+    def last_epoch(self) -> int:
+        """The latest epoch that the ledger has seen; 0 when it cannot say."""
+        try:
+            return self._store.last_epoch() if self._store else 0
+        except CANNOT:
+            return 0
+
     def close(self) -> None:
         """Close the ledger's file."""
         if self._store is not None:

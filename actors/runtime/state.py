@@ -66,6 +66,11 @@ class RunState:
             self._set_aside()
 
     @property
+    def name(self) -> str:
+        """What this subaccount's state, lock and control socket are called."""
+        return self._path.stem
+
+    @property
     def epoch(self) -> int:
         """The epoch in force."""
         return self._saved.epoch

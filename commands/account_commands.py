@@ -1,0 +1,95 @@
+"""The command lines of `flatten`, `status`, `halt` and `clear-halt`: options in, one outcome out, shown in words or as one object."""
+
+import argparse
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+
+import trio
+
+from commands.outcome import Outcome, show
+from commands.units_text import BadText, Duration
+from commands.whose import Whose, whose
+from commands.words import ConfigError
+
+TIMEOUT = "2 min"
+HELP = {
+    "flatten": "Close our legs reduce-only, verify at the venue, report.\nExit code 4 while something is open or unknown.",
+    "status": "What is open, who runs it, is it halted.\nExit code 4 when something is open and no run manages it.",
+    "halt": "Stop entering, close both legs, and stay halted until clear-halt.",
+    "clear-halt": "Allow trading again; refused while something of ours is open.",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
+    """The options of one of them, beside --venue, --logs, --set and --config."""
+    parser.add_argument("--url", metavar="URL", help="a running simulate on this machine")
+    parser.add_argument("--json", action="store_true", help="the last line of stdout is one JSON object")
+    if command in {"flatten", "halt"}:
+        parser.add_argument("--timeout", default=TIMEOUT, metavar="'N s'", help=f"how long closing is tried, {TIMEOUT}")
+    if command in {"halt", "clear-halt"}:
+        parser.add_argument("--reason", metavar="WORDS", help="why; it is written into the ledger")
+    if command == "flatten":
+        parser.add_argument("--everything", action="store_true", help="also what is not ours in ETH-PERP and SOL-PERP")
+        parser.add_argument("--yes", action="store_true", help="do not ask for the subaccount's name")
+    if command == "status":
+        parser.add_argument("--watch", action="store_true", help="look again every 2 s until Ctrl-C")
+
+
+def main(command: str, typed: argparse.Namespace, overrides: Mapping[str, str]) -> int:
+    """Run one of them; returns the exit code. Raises `Problem` for what kept it from acting."""
+    return _COMMANDS[command](typed, overrides)
+
+
+def _flatten(typed: argparse.Namespace, overrides: Mapping[str, str]) -> int:
+    from commands.flatten import Order, confirm, flattened
+
+    who = _who(typed, overrides, signs=True)
+    if typed.everything:
+        confirm(who, yes=typed.yes)
+    return _shown(partial(flattened, who, Order("flatten", _seconds(typed.timeout), typed.everything)), who, typed)
+
+
+def _halt(typed: argparse.Namespace, overrides: Mapping[str, str]) -> int:
+    from commands.flatten import Order, flattened
+
+    reason = _reason(typed)
+    who = _who(typed, overrides, signs=True)
+    return _shown(partial(flattened, who, Order("halt", _seconds(typed.timeout), halt=reason)), who, typed)
+
+
+def _clear_halt(typed: argparse.Namespace, overrides: Mapping[str, str]) -> int:
+    from commands.clear_halt import cleared
+
+    reason = _reason(typed)
+    who = _who(typed, overrides, signs=False)
+    return _shown(partial(cleared, who, reason), who, typed)
+
+
+def _status(typed: argparse.Namespace, overrides: Mapping[str, str]) -> int:
+    from commands.status import main as look
+
+    return trio.run(partial(look, _who(typed, overrides, signs=False), json=typed.json, watch=typed.watch))
+
+
+_COMMANDS = {"flatten": _flatten, "halt": _halt, "clear-halt": _clear_halt, "status": _status}
+
+
+def _shown(act: Callable[[], Awaitable[Outcome]], who: Whose, typed: argparse.Namespace) -> int:
+    return show(trio.run(act), who, json=typed.json)
+
+
+def _who(typed: argparse.Namespace, overrides: Mapping[str, str], *, signs: bool) -> Whose:
+    return whose(typed.config, typed.url, overrides, signs=signs)
+
+
+def _reason(typed: argparse.Namespace) -> str:
+    if not typed.reason or not typed.reason.strip():
+        raise ConfigError("NO_REASON", "--reason", "--reason: is needed, it is written into the ledger", 'add --reason "..."')
+    return str(typed.reason.strip())
+
+
+def _seconds(text: str) -> float:
+    try:
+        return int(Duration.read(text)) / 1000
+    except BadText as error:
+        raise ConfigError(error.code, "--timeout", f"--timeout: {error.saying}", f"type --timeout '{TIMEOUT}'") from None

@@ -1,0 +1,185 @@
+"""The control socket: how `flatten`, `halt` and `status` reach a run that is alive.
+
+A Unix socket in the user's runtime directory, 0600, named like the run's lock; one JSON line asks, one answers, and for a run that was told to leave
+one more says how that ended. It only asks the supervisor, by a message like any other: nothing is decided here.
+
+A path of a Unix socket has at most 107 bytes. Where even the fallback is longer there is no socket, and commands wait for the lock instead.
+"""
+
+import os
+import socket
+import stat
+import tempfile
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import trio
+
+from messages.lifecycle import Held
+from supervisor import Leave, open_legs
+
+PATH_MAX = 107
+LINE_MAX = 65_536
+ANSWER_S = 5.0
+"""How long a run may take to answer before it counts as one that does not."""
+FAREWELL_S = 1.0
+"""How long a run that ends waits for its last words to be taken."""
+
+
+class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """command -> run."""
+
+    do: Literal["status", "flatten", "halt"]
+    reason: str = ""
+
+
+class Answer(msgspec.Struct, frozen=True):
+    """run -> command. `ended`: this is the last word of a run that has ended; `open_legs` is then the venue's word, else the ledger's."""
+
+    pid: int
+    ended: bool
+    phase: str
+    cycle: int
+    open_legs: str
+
+
+def socket_path(name: str) -> Path | None:
+    """Where the socket of the run `name` is, in a directory that only we may enter; None when no such place has a path short enough."""
+    own = os.environ.get("XDG_RUNTIME_DIR")
+    for base in ([Path(own) / "evenkeel"] if own else []) + [Path(tempfile.gettempdir()) / f"evenkeel-{os.getuid()}"]:
+        path = base / f"{name}.sock"
+        if len(os.fsencode(path)) <= PATH_MAX and _ours(base):
+            return path
+    return None
+
+
+def _ours(base: Path) -> bool:
+    with suppress(OSError):
+        base.mkdir(mode=0o700, exist_ok=True)
+        known = base.lstat()
+        return stat.S_ISDIR(known.st_mode) and known.st_uid == os.getuid() and not known.st_mode & 0o077
+    return False
+
+
+# -- the run's end -------------------------------------------------------------------------------------------------------------------------------
+
+
+class Control:
+    """Answers for one run. `post` reaches its supervisor, `held` what its ledger says."""
+
+    def __init__(self, post: Callable[[msgspec.Struct], None], held: Callable[[], Held | None]) -> None:
+        self._post, self._held = post, held
+        self._over = trio.Event()
+        self._open = "unknown"
+        self._talking = 0
+
+    def finished(self, open_legs_now: str) -> None:
+        """The run has ended, with this open."""
+        self._open = open_legs_now
+        self._over.set()
+
+    def answer(self) -> Answer:
+        """How things stand."""
+        held = self._held()
+        over = self._over.is_set()
+        return Answer(os.getpid(), over, held.phase if held else "unknown", held.cycle if held else 0, self._open if over else open_legs(held))
+
+    async def talk(self, stream: trio.SocketStream) -> None:
+        """One connection. Whatever is wrong with it ends it, and nothing else."""
+        self._talking += 1
+        try:
+            with suppress(trio.BrokenResourceError, msgspec.DecodeError):
+                with trio.fail_after(ANSWER_S):
+                    ask = msgspec.json.decode(await _line(stream), type=Ask)
+                if ask.do != "status":
+                    code = "HALTED_BY_HAND" if ask.do == "halt" else "FLATTENED"
+                    self._post(Leave(code, ask.reason or "asked to flatten", latch=ask.do == "halt"))
+                await stream.send_all(msgspec.json.encode(self.answer()) + b"\n")
+                if ask.do != "status":
+                    await self._over.wait()
+                    await stream.send_all(msgspec.json.encode(self.answer()) + b"\n")
+        except trio.TooSlowError:
+            pass
+        finally:
+            self._talking -= 1
+            await trio.aclose_forcefully(stream)
+
+    async def farewell(self) -> None:
+        """Let whoever waits hear how it ended."""
+        with trio.move_on_after(FAREWELL_S):
+            while self._talking:  # noqa: ASYNC110 - it is over in a moment, and bounded
+                await trio.sleep(0.01)
+
+
+@asynccontextmanager
+async def controlled(control: Control, name: str, note: Callable[[str], None]) -> AsyncIterator[None]:
+    """Serve `control` while the context is open. Without a place for the socket the run goes on without."""
+    path = socket_path(name)
+    listener = _listening(path) if path else None
+    if listener is None or path is None:
+        note("no control socket: flatten, halt and status will wait for this run to end")
+        yield
+        return
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(trio.serve_listeners, control.talk, [listener], handler_nursery=nursery))
+        try:
+            yield
+            await control.farewell()
+        finally:
+            nursery.cancel_scope.cancel()
+            with suppress(OSError):
+                path.unlink()
+
+
+def _listening(path: Path) -> trio.SocketListener | None:
+    """We hold the lock, so that a socket which is there already is a dead run's."""
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    before = os.umask(0o177)
+    try:
+        path.unlink(missing_ok=True)
+        made.bind(str(path))
+        made.listen(8)
+    except OSError:
+        made.close()
+        return None
+    finally:
+        os.umask(before)
+    return trio.SocketListener(trio.socket.from_stdlib_socket(made))
+
+
+# -- the command's end ---------------------------------------------------------------------------------------------------------------------------
+
+
+async def ask(name: str, wish: Ask, patience_s: float, heard: Callable[[Answer], None] = lambda _answer: None) -> Answer | None:
+    """Ask the run `name`; None when nobody answers. A run that was told to leave is waited for, up to `patience_s`: then its first answer stands.
+
+    `heard` is told each answer as it comes.
+    """
+    path = socket_path(name)
+    if path is None or not path.exists():
+        return None
+    answer: Answer | None = None
+    with suppress(OSError, trio.BrokenResourceError, msgspec.DecodeError):
+        async with await trio.open_unix_socket(path) as stream:
+            await stream.send_all(msgspec.json.encode(wish) + b"\n")
+            for waits_s in (ANSWER_S, patience_s) if wish.do != "status" else (ANSWER_S,):
+                with trio.move_on_after(waits_s):
+                    answer = msgspec.json.decode(await _line(stream), type=Answer)
+                    heard(answer)
+                if answer is None:
+                    return None
+    return answer
+
+
+async def _line(stream: trio.SocketStream) -> bytes:
+    text = b""
+    while not text.endswith(b"\n"):
+        piece = await stream.receive_some(LINE_MAX)
+        text += piece
+        if not piece or len(text) > LINE_MAX:
+            raise msgspec.DecodeError("the other side hung up")
+    return text

@@ -1,0 +1,65 @@
+"""How a command that acts on an account ended: the same facts as lines for a person and as one object for a program."""
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from commands.run_json import json_line
+from commands.whose import Whose, words
+from commands.words import DONE, Problem, iso_micros, say
+
+KEYS = (
+    *("schema", "ok", "exit_code", "ended_by", "error", "venue", "subaccount", "address", "signer", "seed", "run_pid", "run_logs", "epoch"),
+    *("halted", "halt_code", "halt_detail", "open", "open_eth", "open_sol", "not_ours", "checked_at", "rounds"),
+)
+"""Every key of the object, in order; unknown is null."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a command found and did. None: not known, not asked."""
+
+    command: str
+    exit_code: int
+    lines: Sequence[tuple[str, str]]
+    ended_by: str = "done"
+    error: Problem | None = None
+    facts: dict[str, Any] = {}
+
+
+def show(outcome: Outcome, who: Whose, *, json: bool) -> int:
+    """Print it, whose it is first; returns the exit code."""
+    text = [who.line, *words(outcome.lines)]
+    if outcome.error:
+        text.append(outcome.error.sentence)
+    say(sys.stderr if json else sys.stdout, text)
+    if json:
+        say(sys.stdout, json_line(as_json(outcome, who)))
+    return outcome.exit_code
+
+
+def as_json(outcome: Outcome, who: Whose | None) -> dict[str, Any]:
+    """The object of `--json`."""
+    whose: dict[str, Any] = {}
+    if who:
+        whose = {"venue": who.venue, "subaccount": who.settings.venue.subaccount, "address": who.access.owner, "signer": who.signer or None}
+    return dict.fromkeys(KEYS) | {
+        "schema": f"evenkeel.{outcome.command}/1",
+        "ok": outcome.exit_code == DONE,
+        "exit_code": outcome.exit_code,
+        "ended_by": outcome.ended_by,
+        "error": outcome.error.as_json() if outcome.error else None,
+        **whose,
+        **outcome.facts,
+    }
+
+
+def failed_json(command: str, problem: Problem) -> dict[str, Any]:
+    """The object of a command that did not get as far as knowing whose account it is."""
+    return as_json(Outcome(command, problem.exit_code, (), problem.ended_by, problem), None)
+
+
+def checked_at(at_ms: int | None) -> str | None:
+    """Venue time as the object writes it."""
+    return iso_micros(at_ms * 1_000_000) if at_ms else None

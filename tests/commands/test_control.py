@@ -1,0 +1,120 @@
+"""The control socket: a run is reached by its name, says how things stand, and leaves when it is asked to."""
+
+import os
+import stat
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+import trio
+
+from commands.control import LINE_MAX, Answer, Ask, Control, ask, controlled, socket_path
+from messages.lifecycle import Held
+from messages.units import Base
+from supervisor import Leave
+from tests.actors.fakes import held
+
+NAME = "0123456789abcdef01234567"
+
+
+@pytest.fixture(autouse=True)
+def runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+
+
+class Run:
+    """What stands behind the socket."""
+
+    def __init__(self) -> None:
+        self.posted: list[msgspec.Struct] = []
+        self.held: Held | None = held(phase="open", cycle=3, eth=Base.of("0.042"), sol=Base.of("-1"))
+        self.notes: list[str] = []
+        self.control = Control(self.posted.append, lambda: self.held)
+
+    @asynccontextmanager
+    async def serving(self) -> AsyncIterator[None]:
+        async with controlled(self.control, NAME, self.notes.append):
+            yield
+
+
+async def test_status_says_how_things_stand_and_changes_nothing() -> None:
+    run = Run()
+    async with run.serving():
+        answer = await ask(NAME, Ask("status"), 5)
+    assert answer == Answer(os.getpid(), False, "open", 3, "ETH-PERP 0.042, SOL-PERP -1")
+    assert run.posted == []
+
+
+@pytest.mark.parametrize(("do", "code", "latch"), [("flatten", "FLATTENED", False), ("halt", "HALTED_BY_HAND", True)])
+async def test_a_run_is_asked_to_leave_and_its_last_word_is_waited_for(do: str, code: str, latch: bool) -> None:
+    run, heard = Run(), []
+    async with run.serving(), trio.open_nursery() as nursery:
+
+        async def ends() -> None:
+            while not run.posted:  # noqa: ASYNC110 - posted to a list
+                await trio.sleep(0.005)
+            run.control.finished("")
+
+        nursery.start_soon(ends)
+        answer = await ask(NAME, Ask(do, "I say so"), 5, heard.append)  # type: ignore[arg-type]
+    assert run.posted == [Leave(code, "I say so", latch)]
+    assert [each.ended for each in heard] == [False, True]
+    assert answer is not None
+    assert (answer.ended, answer.open_legs) == (True, "")
+
+
+async def test_only_its_owner_can_reach_it_and_it_is_gone_with_the_run() -> None:
+    run, path = Run(), socket_path(NAME)
+    assert path is not None
+    async with run.serving():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert not path.exists()
+    assert await ask(NAME, Ask("status"), 1) is None
+
+
+async def test_the_socket_of_a_dead_run_is_replaced() -> None:
+    path = socket_path(NAME)
+    assert path is not None
+    path.touch()
+    async with Run().serving():
+        assert await ask(NAME, Ask("status"), 5) is not None
+
+
+@pytest.mark.parametrize("garbage", [b"", b"\n", b"nonsense\n", b'{"do": "sell everything"}\n', b"x" * (LINE_MAX + 10)])
+async def test_whatever_else_is_sent_ends_that_connection_and_nothing_else(garbage: bytes) -> None:
+    run, path = Run(), socket_path(NAME)
+    assert path is not None
+    async with run.serving():
+        async with await trio.open_unix_socket(path) as stream:
+            await stream.send_all(garbage)
+            await stream.aclose()
+        assert await ask(NAME, Ask("status"), 5) is not None
+    assert run.posted == []
+
+
+async def test_a_run_that_does_not_answer_is_given_up_after_5_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run's process is stopped: its socket takes what is sent and says nothing."""
+    monkeypatch.setattr("commands.control.ANSWER_S", 0.05)
+    path = socket_path(NAME)
+    assert path is not None
+    silent = trio.socket.socket(trio.socket.AF_UNIX)
+    with silent:
+        await silent.bind(str(path))
+        silent.listen(1)
+        assert await ask(NAME, Ask("flatten"), 5) is None
+
+
+def test_a_runtime_directory_whose_path_is_too_long_for_a_socket_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / ("deep" * 25)))
+    path = socket_path(NAME)
+    assert path is None or not path.is_relative_to(tmp_path)
+
+
+def test_a_runtime_directory_that_others_may_enter_is_not_used(tmp_path: Path) -> None:
+    (tmp_path / "evenkeel").mkdir(mode=0o755)
+    (tmp_path / "evenkeel").chmod(0o755)
+    path = socket_path(NAME)
+    assert path is None or not path.is_relative_to(tmp_path)
