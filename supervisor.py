@@ -32,7 +32,7 @@ from actors.runtime.specs import told
 from actors.tree import Channels, Tree, World
 from actors.waking import Waking
 from messages.execution import Outcome, PlanClosed
-from messages.lifecycle import AccountStream, CycleEnded, Denied, Directive, Halted, Held, Hop, Note, Started, Stopping
+from messages.lifecycle import AccountStream, Denied, Directive, Halted, Held, Hop, Note, Started, Stopping
 from messages.settings import Settings
 from messages.sizing import Abort, Declined, Ready, Sealed, SizingPlan, Skipped
 from messages.units import Ms
@@ -174,7 +174,7 @@ class Machine:
         """What moves the barrier, the ledger or the way a run ends."""
         if isinstance(message, Leave):
             self._leaving(message)
-        elif isinstance(message, AccountStream | CycleEnded):
+        elif isinstance(message, AccountStream):
             self._inquiry.reconcile_soon()
         elif isinstance(message, Shift):
             self._shifted(message)

@@ -16,6 +16,8 @@ RECONCILE_S = (0.2, 5.0)
 the venue allows in 10 s, so a proof that does not come must not eat what closing needs."""
 FINAL_S = 10.0
 """How long a run that is over waits for the archive to name the prices and fees of orders whose fills were never heard of."""
+LATER_S = 0.005
+"""A reading proves something only when the engine names a later millisecond than that of what happened last."""
 
 
 class Inquiry:
@@ -61,10 +63,10 @@ class Inquiry:
         """Read the account after every plan, and now and then; the ledger compares it with its own word."""
         pause_s = RECONCILE_S[0]
         while True:
-            with trio.move_on_after(pause_s if self._pending() else RECONCILE_S[1]) as waited:
-                await self._wanted.wait()
+            await self._until_due(pause_s)
+            pause_s = RECONCILE_S[0] if self._wanted.is_set() else min(2 * pause_s, RECONCILE_S[1])
+            await trio.sleep(LATER_S)
             self._wanted = trio.Event()
-            pause_s = min(2 * pause_s, RECONCILE_S[1]) if waited.cancelled_caught and self._pending() else RECONCILE_S[0]
             try:
                 snapshot = await self._world.venue.reads.account()
             except VenueError as error:
@@ -72,6 +74,14 @@ class Inquiry:
                 await trio.sleep(RECONCILE_S[0])
             else:
                 self._channels.to_ledger.post(snapshot)
+
+    async def _until_due(self, pause_s: float) -> None:
+        """Until something has changed, or a proof is missing after `pause_s`; the longest pause otherwise."""
+        with trio.move_on_after(RECONCILE_S[1]):
+            with trio.move_on_after(pause_s):
+                await self._wanted.wait()
+            if not self._wanted.is_set() and not self._pending():
+                await self._wanted.wait()
 
     def _pending(self) -> bool:
         held = self._channels.held.value

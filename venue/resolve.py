@@ -15,7 +15,7 @@ from venue.protocol import ArchivedOrder, Reads, VenueError
 
 POLL_S = 0.1
 """How often the venue is asked (design: the barrier)."""
-ENGINE_EVERY_S = 1.0
+ENGINE_EVERY_S = 2.0
 """How often the engine's position is read in between, beside the first time and the moment at which it can prove an absence. A reading weighs 17 of
 the 400 that the venue allows in 10 s; a question to the archive weighs 3 of another budget."""
 WINDOW_MARGIN_MS = 500

@@ -98,10 +98,10 @@ def unwind_weight(flatten_steps: int = 5, products: int = 2) -> int:
 def unwind_questions(products: int = 2) -> int:
     """What closing both legs may cost at worst in queries within one window of 10 s.
 
-    Both orders of a step in doubt: RESOLVE reads the account four times for each (`venue/resolve.py`). Then one more step (account, both books), and
-    one round of ESCAPE (account before and after, both books). 8 x 17 + 19 + 36 = 191.
+    Both orders of a step in doubt: RESOLVE reads the account three times for each (`venue/resolve.py`). Then one more step (account, both books), and
+    one round of ESCAPE (account before and after, both books). 6 x 17 + 19 + 36 = 157.
     """
-    resolve = 4 * products * ACCOUNT_WEIGHT
+    resolve = 3 * products * ACCOUNT_WEIGHT
     step = ACCOUNT_WEIGHT + products
     return resolve + step + step + ACCOUNT_WEIGHT
 

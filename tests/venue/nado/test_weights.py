@@ -23,7 +23,7 @@ def test_the_unwind_of_both_legs_is_the_documented_sum() -> None:
     assert unwind_weight(5) == 34
     assert unwind_weight(1, products=1) == 1 + 2 * 6
     assert ACCOUNT_WEIGHT == 1 + 2 + 10 + 4
-    assert unwind_questions() == 8 * 17 + 19 + 36
+    assert unwind_questions() == 6 * 17 + 19 + 36
 
 
 def test_a_hundred_fit_into_ten_seconds_and_not_one_more() -> None:
