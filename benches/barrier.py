@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import msgspec
 import trio
+import trio.testing
 
 from messages.settings import Settings
 from messages.sizing import Sealed, SizingPlan
@@ -85,8 +86,9 @@ async def with_barrier(ready: Bench, watch: Stopwatch, sync: Literal["full", "no
 async def without_barrier(venue: Venue, now_ms: Any, plans: list[SizingPlan], watch: Stopwatch) -> None:
     """The same plans; each leg signs its order and sends it."""
     async with venue.order_wire("eth_leg") as eth, venue.order_wire("sol_leg") as sol:
-        while not (eth.connected and sol.connected):
-            await trio.sleep(0.01)
+        await trio.testing.wait_all_tasks_blocked(0.05)
+        if not (eth.connected and sol.connected):
+            raise SystemExit("the legs' connections do not come up")
         for plan in plans:
             fresh = msgspec.structs.replace(plan, recv_time_ms=Ms(now_ms() + 2000))
             watch.decided()

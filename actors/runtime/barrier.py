@@ -7,6 +7,8 @@ nothing was sent. After `Place` the plan ends when the ledger says that both ord
 
     phase        event           -> phase        what the supervisor does
     ----------   -------------   -- ----------   ------------------------------------------------------------
+    recovering   Outcome            recovering   Tell the ledger; unknown: Resolve
+    recovering   PlanClosed         recovering   Settle
     recovering   Recovered          idle         nothing: every doubt has an ending
     idle         SizingPlan         voting       Tell three: Sealed
     voting       Ready (1st, 2nd)   voting       -

@@ -7,6 +7,7 @@ import sys
 from tests.model.mutants import MUTANTS, table
 from tests.model.rules import SOUND
 from tests.model.search import Found, search
+from tests.model.table import markdown
 
 
 def main() -> int:
@@ -16,7 +17,11 @@ def main() -> int:
         parser.add_argument(f"--{name}", type=int, default=default)
     parser.add_argument("--mutant", choices=sorted(MUTANTS), help="search this broken variant, in its own bound, and print the trace")
     parser.add_argument("--mutants", action="store_true", help="search all broken variants")
+    parser.add_argument("--table", action="store_true", help="print the rows of the barrier's table that were seen at work")
     asked = parser.parse_args()
+    if asked.table:
+        print(markdown())
+        return 0
     if asked.mutants:
         words = table()
         print(words)

@@ -59,7 +59,7 @@ def noted(state: State) -> State:
 def _votes(state: State, plan: Plan, copy: str, rules: Rules) -> Iterator[Move]:
     ledger = state.ledger
     epoch = plan.epoch if rules.no_epochs else ledger.epoch
-    flying, seen = in_flight(ledger), "same" if rules.nobody_compares else copy
+    flying, seen = None if rules.ignores_flight else in_flight(ledger), "same" if rules.nobody_compares else copy
     if not real.ledger_agrees(plan, seen, epoch, ledger.last, held(state, "eth"), held(state, "sol"), flying.plan if flying else None):
         yield f"ledger declines {plan}", posted(state, ("declined", "ledger", plan))
         return

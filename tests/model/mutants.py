@@ -53,6 +53,11 @@ def _compares_nothing(bar: Bar, message: Message, late: bool) -> Answer:
     return real.step(bar, (*message[:3], "same") if message[0] == "ready" else message, late)
 
 
+def _uses_a_number_again(bar: Bar, message: Message, late: bool) -> Answer:
+    """A plan is sealed with the number of the one before."""
+    return real.step(bar._replace(seq=bar.seq - 1) if message[0] == "proposed" else bar, message, late)
+
+
 def _bumps_without_asking(bar: Bar, message: Message, late: bool) -> Answer:
     """A new epoch starts no RESOLVE."""
     after, actions = real.step(bar, message, late)
@@ -94,6 +99,8 @@ I3 = "i3_no_order_before_three_votes"
 I4 = "i4_no_order_without_a_journalled_intent"
 I5 = "i5_no_order_of_a_dead_epoch"
 I6 = "i6_the_ledgers_outcome_is_the_venues"
+I7 = "i7_one_plan_in_flight"
+I8 = "i8_epoch_and_seq_strictly_increase"
 I9 = "i9_undisturbed_legs_act_together"
 L1 = "l1_every_intent_gets_an_outcome"
 L2 = "l2_a_lone_leg_is_followed_by_repair_or_flatten"
@@ -122,6 +129,13 @@ MUTANTS: dict[str, Mutant] = {
         L1,
         crashes=1,
     ),
+    "next_plan_beside_a_doubt": Mutant(
+        "after a restart the next plan is sealed, and voted for, while the last is in doubt",
+        broken(ignores_flight=True, forgets_doubts=True, step=_bumps_without_asking),
+        I7,
+        crashes=1,
+    ),
+    "number_used_again": Mutant("a plan gets the number of the one before", broken(step=_uses_a_number_again), I8),
     "never_resolved": Mutant("nobody asks the venue about an order in doubt", broken(never_asks=True), L1, losses=1),
 }
 

@@ -20,7 +20,7 @@ from actors.ledger.orders import OurOrder
 from actors.ledger.vote import vote
 from actors.leg import LegState, on_place, on_sealed
 from actors.runtime import barrier
-from actors.runtime.barrier import Barrier, ClockJumped, EpochBumped, FillsDue, Recovered, Resolve, Tell, TellLedger, VotesDue
+from actors.runtime.barrier import Barrier, ClockJumped, EpochBumped, FillsDue, Recovered, Resolve, Settle, Tell, VotesDue
 from messages.execution import AccountSnapshot, Doubt, Fill, LegFill, OrderUpdate, Outcome, PlanClosed, Position, Resolved
 from messages.settings import Settings
 from messages.sizing import Declined, LegOrder, Place, Ready, Sealed, SizingPlan
@@ -38,7 +38,7 @@ SIGN = {"eth": 1, "sol": -1}
 """An enter buys ETH and sells SOL."""
 
 Action = tuple[str, Message]
-"""("three", message), ("ledger", message) or ("resolve", ()); what `Settle` starts is not modelled, the ledger's word is enough here."""
+"""("three", message), ("ledger", message), ("resolve", ()) or ("settle", ()). What the last starts is not modelled: the ledger's word is enough"""
 Answer = tuple[Bar, tuple[Action, ...]]
 
 
@@ -138,7 +138,9 @@ def _actions(actions: tuple[barrier.Action, ...], plan: Plan | None) -> tuple[Ac
     for action in actions:
         if isinstance(action, Resolve):
             keys.append(("resolve", ()))
-        elif isinstance(action, Tell | TellLedger):
+        elif isinstance(action, Settle):
+            keys.append(("settle", ()))
+        else:
             assert plan is not None
             keys.append(("three" if isinstance(action, Tell) else "ledger", _word(action.message, plan)))
     return tuple(keys)

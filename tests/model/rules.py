@@ -30,6 +30,7 @@ class Rules(NamedTuple):
     acts_on_late_place: bool = False
     forgets_doubts: bool = False
     never_asks: bool = False
+    ignores_flight: bool = False
 
     @property
     def symmetric(self) -> bool:

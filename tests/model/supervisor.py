@@ -66,6 +66,8 @@ def stepped(state: State, message: Message, rules: Rules) -> State:
 
 def _acted(state: State, action: Action, rules: Rules) -> State:
     whom, message = action
+    if whom == "settle":
+        return state
     if whom == "resolve":
         return state if rules.never_asks else probing(state)
     if message[0] == "seal":
@@ -96,6 +98,8 @@ def _looks(state: State, rules: Rules) -> Iterator[Move]:
         if at_rest or state.losses:
             slow = state if at_rest else state._replace(losses=state.losses - 1)
             yield f"the fills of {bar.plan} are due", stepped(slow, ("fills due", bar.plan), rules)
+            if not at_rest:
+                yield f"the clock is set while {bar.plan} is placed", stepped(slow, ("clock jumped", bar.plan), rules)
     elif bar.phase == "recovering" and state.ledger.epoch == bar.epoch:
         yield from _recovers(state, rules)
 
@@ -162,7 +166,7 @@ def _reborn(state: State, legs_down: list[str], rules: Rules) -> Move:
 
 
 def _proposes(state: State, rules: Rules) -> Iterator[Move]:
-    if in_flight(state.ledger) or plans_of(state) >= rules.plans:
+    if (in_flight(state.ledger) and not rules.ignores_flight) or plans_of(state) >= rules.plans:
         return
     asked = any(message[0] == "proposed" for message in state.inbox)
     if (asked or _obstacle(state)) and not state.again:
