@@ -90,6 +90,7 @@ class Machine:
         self._inquiry = Inquiry(world, self.channels)
         self._waking = Waking(world, self.channels)
         self._fills_due_ms = 0
+        self._stream: AccountStream | None = None
         self._stop: Stop | None = None
         self._stop_by = 0.0
         self._refused: Ending | None = None
@@ -175,13 +176,14 @@ class Machine:
         if isinstance(message, Leave):
             self._leaving(message)
         elif isinstance(message, AccountStream):
+            self._stream = message
             self._inquiry.reconcile_soon()
         elif isinstance(message, Shift):
             self._shifted(message)
         elif isinstance(message, Skipped | Denied):
             self._not_entered(message)
         elif isinstance(message, EpochBumped):
-            self._step(message)
+            self._bumped(message)
         elif isinstance(message, SizingPlan):
             self._propose(message)
         elif isinstance(message, Ready) and len(self.barrier.ready) == 2 and not self.tree.legs_up():
@@ -194,6 +196,12 @@ class Machine:
         if shift.jumped and self.barrier.sealed:
             plan = self.barrier.sealed.plan
             self._step(ClockJumped(plan.epoch, plan.seq, shift.text()))
+
+    def _bumped(self, message: EpochBumped) -> None:
+        """A ledger that died with the account's last word in its hand has lost it, and nobody says it twice but us."""
+        self._step(message)
+        if self._stream is not None:
+            self.channels.to_ledger.post(self._stream)
 
     def _propose(self, plan: SizingPlan) -> None:
         shift = self._clocks.look()
