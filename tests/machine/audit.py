@@ -58,10 +58,10 @@ def faults(log: list[LoggedOrder], *, largest: dict[int, int]) -> list[str]:
 class Heard:
     """What the machine said, with the engine's clock: an observer."""
 
-    now_ns: int = 0
     sealed: list[Sealed] = field(default_factory=list)
-    placed: dict[tuple[int, int], int] = field(default_factory=dict)
-    votes: dict[tuple[int, int], set[Ready]] = field(default_factory=dict)
+    placed: dict[tuple[int, int], tuple[int, set[Ready]]] = field(default_factory=dict)
+    """(epoch, seq) -> when, and on which votes."""
+    votes: set[Ready] = field(default_factory=set)
     bumps: list[tuple[int, int]] = field(default_factory=list)
 
     def take(self, said: msgspec.Struct, now_ns: int) -> None:
@@ -69,9 +69,9 @@ class Heard:
         if isinstance(said, Sealed):
             self.sealed.append(said)
         elif isinstance(said, Ready):
-            self.votes.setdefault((said.epoch, said.seq), set()).add(said)
+            self.votes.add(said)
         elif isinstance(said, Place):
-            self.placed[said.epoch, said.seq] = now_ns
+            self.placed[said.epoch, said.seq] = now_ns, {vote for vote in self.votes if (vote.epoch, vote.seq) == (said.epoch, said.seq)}
         elif isinstance(said, EpochBumped):
             self.bumps.append((now_ns, said.epoch))
 
@@ -107,14 +107,17 @@ class Written:
         return written
 
 
-def judged(log: list[LoggedOrder], heard: Heard, written: Written, forge: Forge) -> list[str]:
-    """Everything wrong with a run. Empty = nothing."""
+def judged(log: list[LoggedOrder], heard: Heard, written: Written, forge: Forge, *, late_ms: int = 0) -> list[str]:
+    """Everything wrong with a run; empty = nothing. `late_ms`: the longest time that an order was under way by the venue's doing."""
     halves = {forge.digest_of(forge.order_of(sealed.plan, sealed.digest, leg)): Half(sealed.plan, leg) for sealed, leg in _asked(heard.sealed)}
     largest = _largest(heard.sealed)
     found = faults(log, largest=largest)
     for order in log:
         half = halves.get(order.digest)
-        found += ["no sealed plan has the order " + order.digest[:10]] if half is None else _unlawful(order, half, heard, written)
+        if half is None:
+            found.append(f"no sealed plan has the order {order.digest[:10]}")
+        else:
+            found += _unlawful(order, half, heard, written, late_ms * 1_000_000)
     found += _lone(log, halves, written)
     found += _unequal(log, written.fold)
     return found
@@ -132,17 +135,17 @@ def _largest(sealed: Iterable[Sealed]) -> dict[int, int]:
     return largest
 
 
-def _unlawful(order: LoggedOrder, half: Half, heard: Heard, written: Written) -> list[str]:
+def _unlawful(order: LoggedOrder, half: Half, heard: Heard, written: Written, late_ns: int) -> list[str]:
     plan, name = half.plan, f"{half.leg} order {order.digest[:10]} of plan {half.plan.epoch}.{half.plan.seq}"
-    votes = heard.votes.get((plan.epoch, plan.seq), set())
+    placed_ns, votes = heard.placed.get((plan.epoch, plan.seq), (order.arrived_ns + 1, set()))
     found = []
     if {vote.who for vote in votes} != {"eth", "sol", "ledger"} or len({vote.plan_digest for vote in votes}) != 1:
-        found.append(f"{name} arrived without three equal votes")
-    if heard.placed.get((plan.epoch, plan.seq), order.arrived_ns + 1) > order.arrived_ns:
+        found.append(f"{name} arrived, but three equal votes there were not")
+    if placed_ns > order.arrived_ns:
         found.append(f"{name} arrived before any Place")
     if written.intents.get(order.digest, order.arrived_ns + 1) > order.arrived_ns:
         found.append(f"{name} arrived without a written intent")
-    if heard.epoch_at(order.arrived_ns - INSTANT_NS) > plan.epoch:
+    if heard.epoch_at(order.arrived_ns - late_ns - INSTANT_NS) > plan.epoch:
         found.append(f"{name} arrived in epoch {heard.epoch_at(order.arrived_ns)}")
     return found
 

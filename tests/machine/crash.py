@@ -49,6 +49,8 @@ class Target:
         """Schedule points at which to crash."""
         self.struck: Callable[[], None] = lambda: None
         """Called when a crash strikes."""
+        self.passed: Callable[[], None] = lambda: None
+        """Called at every schedule point."""
         self._fire = fire
         self._scope: trio.CancelScope | None = None
 
@@ -80,6 +82,7 @@ class Target:
         error: BaseException | None = None
         while True:
             self.points += 1
+            self.passed()
             if self.points in self.due:
                 self.pending = True
             if self.pending and not _leaving_a_nursery(actor):

@@ -3,6 +3,7 @@
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -31,7 +32,7 @@ WHERE = (*ACTORS, "before_commit", "after_commit", "tampered_eth", "tampered_sol
 """An actor, at its n-th schedule point; the ledger, at its n-th transaction, before it or after it and before a word of it is said; the n-th sealed
 plan on its way to one leg, whose order is doubled.
 """
-ENDS_WITHIN_S = 300
+ENDS_WITHIN_S = 60
 
 
 class Blow(msgspec.Struct, frozen=True):
@@ -42,11 +43,11 @@ class Blow(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What came of a run: what is wrong (empty = nothing), the phase of each blow that struck, and how many points there were of each kind."""
+    """What came of a run: what is wrong (empty = nothing), the phase of each blow that struck, and every point where one could have."""
 
     wrong: tuple[str, ...]
     phases: tuple[str, ...]
-    points: dict[str, int]
+    points: tuple[tuple[Blow, str], ...]
 
 
 class Striker:
@@ -57,24 +58,24 @@ class Striker:
         self._targets = ready.machine.tree.targets
         self._blows = frozenset(blows)
         self._channels = ready.machine.channels
-        self._counts = dict.fromkeys(WHERE[len(ACTORS) :], 0)
+        self._counts = dict.fromkeys(WHERE, 0)
         self.phases: list[str] = []
+        self.points: list[tuple[Blow, str]] = []
         ready.watchers.append(self._watch)
         for name, target in self._targets.items():
             target.due = {blow.point for blow in blows if blow.where == name}
             target.struck = self._note
+            target.passed = partial(self._due, name)
 
     def _note(self) -> None:
         self.phases.append(self._watch.now())
 
-    @property
-    def points(self) -> dict[str, int]:
-        """How many points of each kind there were."""
-        return {name: target.points for name, target in self._targets.items()} | self._counts
-
     def _due(self, where: str) -> bool:
+        """Count a point; is a blow due here?"""
         self._counts[where] += 1
-        return Blow(where, self._counts[where]) in self._blows
+        blow = Blow(where, self._counts[where])
+        self.points.append((blow, self._watch.now()))
+        return blow in self._blows
 
     @contextmanager
     def at_work(self) -> Iterator[None]:
@@ -124,17 +125,18 @@ async def _run(folder: Path, seed: int, blows: Sequence[Blow], faults: Faults) -
             wrong = await _judged(ready, heard)
         if "boot" in striker.phases and not ready.venue.exchange.order_log:
             wrong = []  # who dies before everybody is up ends the start: nothing was traded, and that is all there is to judge
-        return Result(tuple(wrong), tuple(striker.phases), striker.points)
+        return Result(tuple(wrong), tuple(striker.phases), tuple(striker.points))
 
 
 async def _judged(ready: Bench, heard: Heard) -> list[str]:
     ending = None
     with trio.move_on_after(ENDS_WITHIN_S):
         ending = await ready.machine.run()
-    ready.venue.faults = NO_FAULTS
+    late, ready.venue.faults = ready.venue.faults.late, NO_FAULTS
     if not ready.world.ledger.exists():
         return ["there is no ledger"]
-    wrong = judged(list(ready.venue.exchange.order_log), heard, Written.read(ready.world.ledger), ready.world.venue.forge)
+    log, written = list(ready.venue.exchange.order_log), Written.read(ready.world.ledger)
+    wrong = judged(log, heard, written, ready.world.venue.forge, late_ms=max((fault.delay_ms for fault in late), default=0))
     if ending is None:
         return [*wrong, f"the run did not end within {ENDS_WITHIN_S} s"]
     if ending.by != "done" and ending.code not in _allowed(ready.world.settings):

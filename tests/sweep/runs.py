@@ -6,30 +6,50 @@ from collections.abc import Iterator
 from tests.sweep.one import WHERE, Blow, Result, one
 
 SEVERAL_EVERY = 10
-"""After so many runs with one blow comes one with several."""
+"""After so many runs with one blow come two with several."""
 
 Run = tuple[int, tuple[Blow, ...]]
 
 
 def runs(first_seed: int) -> Iterator[Run]:
-    """Every kind of blow at every point of seed after seed, with a random 2- to 4-blow run after every tenth."""
+    """Every kind of blow at every point of seed after seed, and every now and then several in one run."""
     seed = first_seed
     while True:
-        yield seed, ()
         yield from runs_of(seed)
         seed += 1
 
 
 def runs_of(seed: int) -> Iterator[Run]:
     """All runs of one seed, in an order in which every beginning is a fair sample."""
-    points = one(seed, ()).points
+    yield seed, ()
     chance = random.Random(f"blows {seed}")
-    blows = [Blow(where, point) for where in WHERE for point in range(1, points[where] + 1)]
+    blows = [blow for blow, _ in one(seed, ()).points]
     chance.shuffle(blows)
     for number, blow in enumerate(blows, 1):
         yield seed, (blow,)
         if number % SEVERAL_EVERY == 0:
             yield seed, tuple(chance.sample(blows, chance.randint(2, 4)))
+            yield from in_recovery(seed, chance.choice(blows), chance)
+
+
+def in_recovery(seed: int, first: Blow, chance: random.Random) -> Iterator[Run]:
+    """A second blow while the first is being recovered from."""
+    then = [blow for blow, phase in one(seed, (first,)).points if phase == "recover"]
+    if then:
+        yield seed, (first, chance.choice(then))
+
+
+def sample_of(seed: int) -> Iterator[Run]:
+    """A few runs of a seed: one with a blow in each phase that it has, and one with a second blow during recovery."""
+    yield seed, ()
+    chance = random.Random(f"sample {seed}")
+    by_phase: dict[str, list[Blow]] = {}
+    for blow, phase in one(seed, ()).points:
+        by_phase.setdefault(phase, []).append(blow)
+    for blows in by_phase.values():
+        yield seed, (chance.choice(blows),)
+    legs = [blow for blow in by_phase.get("send to ack", []) if blow.where in {"eth_leg", "sol_leg", "ledger"}]
+    yield from in_recovery(seed, chance.choice(legs), chance) if legs else ()
 
 
 def command(run: Run) -> str:

@@ -2,10 +2,10 @@
 
 import random
 
-from venue.simulated.faults import Cut, DisturbEvent, DisturbReply, Faults, LoseAck, Refuse, Thin
+from venue.simulated.faults import Cut, DisturbEvent, DisturbReply, Faults, Late, LoseAck, Pieces, Refuse, Thin
 
 STREAMS = ("fill", "order_update", "position_change", "book_depth")
-REQUESTS = ("place_order", "subaccount_info", "isolated_positions", "market_liquidity", "orders", "time", "authenticate", "subscribe")
+REQUESTS = ("place_order", "subaccount_info", "isolated_positions", "market_liquidity", "orders", "archive_orders", "time", "subscribe")
 
 
 def weather(seed: int) -> Faults:
@@ -29,6 +29,9 @@ def accidents(chance: random.Random) -> dict[str, object]:
             {"cut": (Cut(nth=nth, increasing=entering, when=chance.choice(("before", "after"))),)},
             {"refuse": (Refuse(nth=1, code=5000),), "lose_ack": (LoseAck(nth=2),)},
             {"thin": tuple(Thin(nth=late, increasing=False, lots=chance.randint(1, 5)) for late in (3, 4))},
+            {"late": (Late(nth=nth, increasing=entering, delay_ms=chance.choice((100, 700, 1_500, 2_100))),)},
+            {"split": tuple(Pieces(nth=each, lots=(1, 2, 3), increasing=each < 3) for each in (1, 2, 3, 4)), "lose_ack": (LoseAck(nth=nth),)},
+            {"split": (Pieces(nth=3, lots=(1, 1, 2), only=True, increasing=False),), "late": (Late(nth=4, increasing=False, delay_ms=900),)},
             {"thin": (Thin(nth=chance.randint(3, 4), increasing=False, lots=2),), "lose_ack": (LoseAck(nth=nth, increasing=entering),)},
         )
     )

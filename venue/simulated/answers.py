@@ -22,8 +22,10 @@ ARCHIVE_REQUESTS = frozenset(
     {"orders", "matches", "candlesticks", "funding_rate", "funding_rates", "price", "perp_prices", "oracle_price", "linked_signer_rate_limit"}
 )
 CONTROLS = frozenset({"subscribe", "subscribe_multi", "unsubscribe", "unsubscribe_multi", "authenticate", "list", "ping", "time"})
-REQUESTS = frozenset({*EXECUTES, *MONEY_EXECUTES, *NOT_SIMULATED, *queries.QUERIES, *CONTROLS, *ARCHIVE_REQUESTS, "status"})
-"""Everything that is answered: executes, queries, what a stream's socket may be asked, the clock, and the archive's."""
+REQUESTS = frozenset(
+    {*EXECUTES, *MONEY_EXECUTES, *NOT_SIMULATED, *queries.QUERIES, *CONTROLS, *(f"archive_{name}" for name in ARCHIVE_REQUESTS), "status"}
+)
+"""Everything that is answered: executes, queries, what a stream's socket may be asked, the clock, and the archive's under a name of their own."""
 QUERY_ONLY = {"reason": "ip_query_only", "blocked": True}
 """The 403 body for an address that may only read."""
 

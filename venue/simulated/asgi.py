@@ -142,7 +142,7 @@ class _Http:
         except Refused as no:
             status = self._venue.exchange.knobs.limited_status if no.code < 2000 else 400
             return _text(write({"error": no.text, "error_code": no.code}), status)
-        return await self._carried(name, write(found))
+        return await self._carried(f"archive_{name}", write(found))
 
     async def assets(self, _request: Request) -> Response:
         """`/v2/assets`."""

@@ -23,13 +23,17 @@
     lots = [1, 2, 3]
     only = true
 
+    [[late]]
+    nth = 1
+    delay_ms = 1500        # this order is under way so long before it arrives
+
     [[event]]
     stream = "fill"        # "" = any stream
     one_in = 5             # one in five, by `seed`; or nth = 2, the second one
     how = "reorder"        # drop | duplicate | delay (by delay_ms) | reorder (after the stream's next one) | cut (in mid-frame)
 
     [[reply]]
-    request = "place_order"    # "" = any request: an execute, a query's type, time, orders or matches (the archive), subscribe, authenticate
+    request = "place_order"    # "" = any request: an execute, a query's type, time, archive_orders, subscribe, authenticate ...
     nth = 3
     how = "delay"          # lose | delay (by delay_ms) | cut
     delay_ms = 700
@@ -77,6 +81,11 @@ class ConnectionCut(Exception):
     """Staged: the connection ends here, without an answer."""
 
 
+def _must_be_a_delay(delay_ms: int) -> None:
+    if not 0 <= delay_ms <= DELAY_MS_MAX:
+        raise ValueError(f"delay_ms: a delay lies between 0 and {DELAY_MS_MAX}, not at {delay_ms}")
+
+
 class Trigger(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The n-th order (from 1) of a product."""
 
@@ -118,6 +127,16 @@ class Thin(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
             raise ValueError(f"lots: an order cannot find {self.lots} lots")
 
 
+class Late(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The order is under way for `delay_ms` before it arrives, whatever becomes of the connection it was sent on."""
+
+    delay_ms: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _must_be_a_delay(self.delay_ms)
+
+
 class Pieces(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The order is filled piece by piece, one fill for each of `lots` size steps; then the rest as the book has it, or nothing when `only`."""
 
@@ -140,8 +159,7 @@ class Recurring(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     def __post_init__(self) -> None:
         if min(self.nth, self.one_in) < 0 or (self.nth == 0) == (self.one_in == 0):
             raise ValueError(f"nth, one_in: one of the two must be 1 or more, not {self.nth} and {self.one_in}")
-        if not 0 <= self.delay_ms <= DELAY_MS_MAX:
-            raise ValueError(f"delay_ms: a delay lies between 0 and {DELAY_MS_MAX}, not at {self.delay_ms}")
+        _must_be_a_delay(self.delay_ms)
 
 
 class DisturbEvent(Recurring, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -167,6 +185,7 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cut: tuple[Cut, ...] = ()
     thin: tuple[Thin, ...] = ()
     split: tuple[Pieces, ...] = ()
+    late: tuple[Late, ...] = ()
     event: tuple[DisturbEvent, ...] = ()
     reply: tuple[DisturbReply, ...] = ()
     incident: tuple[Incident, ...] = ()
@@ -177,7 +196,7 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def with_known(self, symbols: frozenset[str], requests: frozenset[str]) -> "Faults":
         """Itself; raises `ValueError` naming a product or request that the venue does not have: such a fault would silently never happen."""
-        orders: tuple[Trigger, ...] = (*self.refuse, *self.lose_ack, *self.cut, *self.thin, *self.split)
+        orders: tuple[Trigger, ...] = (*self.refuse, *self.lose_ack, *self.cut, *self.thin, *self.split, *self.late)
         lasting = [getattr(incident, "product", "") for incident in self.incident]
         _must_exist("product", [*(fault.product for fault in orders), *(fault.product for fault in self.event), *lasting], symbols)
         _must_exist("request", [fault.request for fault in self.reply], requests)
@@ -219,6 +238,7 @@ class Staged(msgspec.Struct, frozen=True):
     """The pieces it finds in the book, in size steps; None = whatever stands there."""
     only: bool = False
     """Does it find nothing beyond them?"""
+    late_ms: int = 0
 
 
 class FaultCounter:
@@ -236,7 +256,8 @@ class FaultCounter:
         thin = [fault.lots for fault in self.faults.thin if self._is_due(fault, product, increasing)]
         split = [fault for fault in self.faults.split if self._is_due(fault, product, increasing)]
         lots, only = ((min(thin),), True) if thin else (split[0].lots, split[0].only) if split else (None, False)
-        return Staged(_refusal(refuse[0]) if refuse else None, bool(lost), "before" in cuts, "after" in cuts, "during" in cuts, lots, only)
+        late_ms = max((fault.delay_ms for fault in self.faults.late if self._is_due(fault, product, increasing)), default=0)
+        return Staged(_refusal(refuse[0]) if refuse else None, bool(lost), "before" in cuts, "after" in cuts, "during" in cuts, lots, only, late_ms)
 
     def _is_due(self, trigger: Trigger, product: str, increasing: bool) -> bool:
         if trigger.product not in {"", product} or (trigger.increasing and not increasing):

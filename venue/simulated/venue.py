@@ -211,6 +211,9 @@ class SimulatedVenue:
         if staged.cut_before:
             raise ConnectionCut
         try:
+            if staged.late_ms:
+                with trio.CancelScope(shield=True):
+                    await trio.sleep(staged.late_ms / 1000)
             resting = self.exchange.arrive(order, digest, signer, self.now_ns(), self._extras(body, staged))
             if self._waits(resting):
                 with trio.CancelScope(shield=True):  # 30 ms

@@ -10,7 +10,7 @@ from trio.testing import MockClock
 from messages.units import Base
 from tests.venue.simulated.desk import ETH, ME, Floor, Line, floor, levels, order
 from venue.simulated.answers import REQUESTS
-from venue.simulated.faults import DisturbEvent, DisturbReply, Faults, Recurring, Thin, Turns
+from venue.simulated.faults import DisturbEvent, DisturbReply, Faults, Late, Recurring, Thin, Turns
 from venue.simulated.markets import Move
 
 MS = 1_000_000
@@ -96,13 +96,13 @@ async def test_an_answer_is_lost_or_late_on_the_socket_and_over_http(autojump_cl
         assert trio.current_time() - asked == pytest.approx(1.4)
 
 
-@pytest.mark.parametrize("request_name", ["time", "orders", "symbols", "place_order", "authenticate"])
+@pytest.mark.parametrize("request_name", ["time", "archive_orders", "symbols", "place_order", "authenticate"])
 async def test_every_kind_of_request_can_lose_its_answer(autojump_clock: MockClock, request_name: str) -> None:
     assert request_name in REQUESTS
     async with floor(faults=Faults(reply=(DisturbReply(request=request_name, nth=1, how="lose"),))) as place:
         if request_name == "time":
             assert (await place.http.get("http://venue/v1/time")).status_code == 504
-        elif request_name == "orders":
+        elif request_name == "archive_orders":
             assert (await place.http.post("http://venue/v1", json={"orders": {"digests": []}})).status_code == 504
         elif request_name == "symbols":
             assert (await place.http.get("http://venue/v1/symbols")).status_code == 504
@@ -122,6 +122,17 @@ async def test_an_order_that_finds_a_thin_book_is_filled_in_part_or_refused(auto
         refused = await place.post("/v1/execute", place.frame(order("0.010", "2757.0", "fok")))
         assert place.venue.exchange.accounts[ME].position(ETH).amount == Base.of("0.003")
         assert refused["error_code"] == 2031
+
+
+async def test_an_order_that_is_late_arrives_although_its_connection_is_gone(autojump_clock: MockClock) -> None:
+    async with floor(faults=Faults(late=(Late(nth=1, delay_ms=1_500),))) as place:
+        async with place.socket("/v1/ws") as line:
+            await line.send(place.frame(order("0.001", "2757.0")))
+            await trio.sleep(0.01)
+        await trio.sleep(1.3)
+        assert list(place.venue.exchange.order_log) == []
+        await trio.sleep(0.3)
+        assert place.venue.exchange.accounts[ME].position(ETH).amount == Base.of("0.001")
 
 
 @pytest.mark.parametrize("text", ["nth = 0", "nth = 1\none_in = 2", "one_in = -1", "nth = 1\ndelay_ms = 200000"])

@@ -1,0 +1,209 @@
+"""The mutants. Each breaks one rule of the product by replacing a function or two, and names runs of the sweep of which one must show it."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+import pytest
+import trio
+
+from actors import leg, sizing, tree
+from actors.inquiry import Inquiry
+from actors.ledger.actor import _Desk
+from actors.ledger.flight import Flight
+from actors.ledger.orders import OurOrder
+from actors.runtime import barrier
+from messages.execution import Fill, Outcome
+from messages.sizing import Place, Ready
+from messages.units import Ms
+from supervisor import Machine
+from tests.sweep.one import Blow
+from venue import resolve
+from venue.protocol import Reply, SignedOrder
+from venue.simulated.faults import NO_FAULTS, Cut, DisturbEvent, DisturbReply, Faults, Late, LoseAck, Pieces, Refuse
+
+Patch = pytest.MonkeyPatch
+Runs = tuple[tuple[int, tuple[Blow, ...]], ...]
+
+DEAF = DisturbEvent(stream="fill", one_in=1, how="drop")
+UNHEARD_EXIT = Faults(
+    cut=(Cut(nth=3, increasing=False, when="after"), Cut(nth=4, increasing=False, when="after")),
+    event=tuple(DisturbEvent(stream="fill", nth=nth, how="drop") for nth in (3, 4)),
+    reply=tuple(DisturbReply(request="archive_orders", nth=nth, how="lose") for nth in range(3, 14)),
+)
+"""Both orders of the exit trade, and nobody hears of it; the archive is slow to answer."""
+CALM: Runs = ((0, ()),)
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """`breaks` says what no longer holds; `apply` replaces code until the patch is undone; one of `runs` (seed and blows) under `faults` shows it."""
+
+    apply: Callable[[Patch], None]
+    breaks: str
+    faults: Faults = NO_FAULTS
+    runs: Runs = CALM
+
+    @property
+    def name(self) -> str:
+        """In words."""
+        return self.apply.__name__.replace("_", " ")
+
+
+def each(where: str, points: Sequence[int], seeds: Sequence[int] = (0,)) -> Runs:
+    """Runs with one blow each."""
+    return tuple((seed, (Blow(where, point),)) for seed in seeds for point in points)
+
+
+# -- the barrier -------------------------------------------------------------------------------------------------------------------------------
+
+
+def vote_before_commit(patch: Patch) -> None:
+    def work(desk: Any, messages: Any) -> None:
+        batch = desk.clerk.step(messages, desk.clock.now_ns())
+        for message in batch.posts:
+            desk.post(message)
+        desk.store.append_all(batch.rows)
+        desk.held.put(desk.clerk.fold.held(desk.clerk.epoch))
+
+    patch.setattr(_Desk, "work", work)
+
+
+def place_on_two_votes(patch: Patch) -> None:
+    def ready(state: barrier.Barrier, vote: Ready, _now_ms: int) -> barrier.Step:
+        votes = (*state.ready, vote)
+        eth = next((each.eth_order for each in votes if each.eth_order), "")
+        sol = next((each.sol_order for each in votes if each.sol_order), "")
+        if len(votes) < 2 or not (eth and sol):
+            return msgspec.structs.replace(state, ready=votes), ()
+        place = Place(vote.epoch, vote.seq, vote.plan_digest, eth, sol)
+        return msgspec.structs.replace(state, phase="placed"), (barrier.Tell(place),)
+
+    patch.setitem(barrier._ROWS, ("voting", Ready), ready)
+
+
+def digests_not_compared(patch: Patch) -> None:
+    patch.setattr(barrier, "disagreement", lambda _sealed, _votes: None)
+    patch.setattr(leg, "on_place", lambda state, _place, _forge: state.signed)
+
+
+# -- the legs ----------------------------------------------------------------------------------------------------------------------------------
+
+
+def _again_when_unknown(patch: Patch, again: Callable[[Any, SignedOrder], SignedOrder]) -> None:
+    place_one = leg.place_one
+
+    async def twice(state: Any, place: Place, wire: Any, tools: Any) -> Outcome:
+        outcome = await place_one(state, place, wire, tools)
+        if outcome.kind == "unknown":
+            while not wire.connected:  # noqa: ASYNC110 - nobody tells it
+                await trio.sleep(0.05)
+            reply: Reply = await wire.place(again(tools, state.signed))
+            return msgspec.structs.replace(outcome, kind="accepted" if reply.kind == "accepted" else "refused")
+        return outcome
+
+    patch.setattr(leg, "place_one", twice)
+
+
+def resend_identical_bytes(patch: Patch) -> None:
+    _again_when_unknown(patch, lambda _tools, signed: signed)
+
+
+def resend_with_a_fresh_nonce(patch: Patch) -> None:
+    def fresh(tools: Any, signed: SignedOrder) -> SignedOrder:
+        order = signed.order
+        again: SignedOrder = tools.forge.sign(msgspec.structs.replace(order, nonce=order.nonce + (3_000 << 20), expiration_s=order.expiration_s + 3))
+        return again
+
+    _again_when_unknown(patch, fresh)
+
+
+def unknown_is_called_refused(patch: Patch) -> None:
+    outcome_of = leg.outcome_of
+
+    def sure(state: Any, signed: SignedOrder, reply: Reply, sent_ms: Ms, answered_ms: Ms) -> Outcome:
+        known = msgspec.structs.replace(reply, kind="refused") if reply.kind == "unknown" else reply
+        return outcome_of(state, signed, known, sent_ms, answered_ms)
+
+    patch.setattr(leg, "outcome_of", sure)
+
+
+# -- what is believed --------------------------------------------------------------------------------------------------------------------------
+
+
+def absent_is_believed_at_once(patch: Patch) -> None:
+    patch.setattr(resolve, "WINDOW_MARGIN_MS", -10_000)
+
+
+def fills_are_not_deduplicated(patch: Patch) -> None:
+    def take_fill(order: OurOrder, fill: Fill) -> None:
+        order.pieces[-len(order.pieces)] = fill
+        order._judge()
+
+    patch.setattr(OurOrder, "take_fill", take_fill)
+
+
+def an_acknowledgement_is_a_fill(patch: Patch) -> None:
+    judge = OurOrder._judge
+
+    def trusting(order: OurOrder) -> None:
+        judge(order)
+        order.ended = order.ended or order.answer == "accepted"
+
+    patch.setattr(OurOrder, "_judge", trusting)
+
+
+def an_aborted_order_is_not_over(patch: Patch) -> None:
+    patch.setattr(Flight, "abort", lambda flight: setattr(flight, "aborted", True))
+
+
+def prices_stay_provisional(patch: Patch) -> None:
+    patch.setattr(Inquiry, "settled", property(lambda _inquiry: True))
+
+
+# -- who is started, and what is decided -------------------------------------------------------------------------------------------------------
+
+
+def epoch_bumped_by_a_sizing_restart(patch: Patch) -> None:
+    patch.setattr(tree, "BUMPING", tree.BUMPING | {"sizing"})
+
+
+def old_leg_left_running(patch: Patch) -> None:
+    group = tree.Tree.group
+
+    def apart(self: Any, name: str, strategy: Any, limits: Any, children: Any, **options: Any) -> Any:
+        return group(self, name, "one_for_one" if name == "legs" else strategy, limits, children, **options)
+
+    patch.setattr(tree.Tree, "group", apart)
+
+
+def the_accounts_word_is_not_said_again(patch: Patch) -> None:
+    patch.setattr(Machine, "_bumped", Machine._step)
+
+
+def repair_forgotten(patch: Patch) -> None:
+    patch.setattr(sizing.Sizer, "_uneven", lambda _sizer, _look, _quote: None)
+
+
+MUTANTS = (
+    Mutant(vote_before_commit, "an intent is on disk before anybody hears the vote", runs=each("before_commit", (6, 5, 7, 4, 8))),
+    Mutant(place_on_two_votes, "no order leaves before three votes"),
+    Mutant(digests_not_compared, "both legs act on one plan", runs=each("tampered_eth", (1,)) + each("tampered_sol", (1, 2))),
+    Mutant(resend_identical_bytes, "an order is sent once", Faults(cut=(Cut(nth=1, when="after"),))),
+    Mutant(resend_with_a_fresh_nonce, "an order is never sent again under another name", Faults(lose_ack=(LoseAck(nth=2),))),
+    Mutant(unknown_is_called_refused, "an order that nobody answered for is unknown", Faults(cut=(Cut(nth=1, when="after"),), event=(DEAF,))),
+    Mutant(absent_is_believed_at_once, "absence is believed only after the receive window", Faults(late=(Late(nth=1, delay_ms=1_500),))),
+    Mutant(
+        fills_are_not_deduplicated,
+        "a fill that is told twice counts once",
+        Faults(split=(Pieces(nth=1, lots=(10, 10)),), event=(DisturbEvent(stream="fill", one_in=1, how="duplicate"),)),
+    ),
+    Mutant(an_acknowledgement_is_a_fill, "accepted is not filled", Faults(event=(DEAF,))),
+    Mutant(an_aborted_order_is_not_over, "an aborted order stays without a trade", Faults(event=(DEAF,)), each("after_commit", range(3, 24))),
+    Mutant(prices_stay_provisional, "a run ends with the venue's prices", UNHEARD_EXIT),
+    Mutant(epoch_bumped_by_a_sizing_restart, "an epoch ends only with its legs", runs=each("sizing", (60,))),
+    Mutant(old_leg_left_running, "both legs are started again together", runs=each("eth_leg", (20,))),
+    Mutant(the_accounts_word_is_not_said_again, "a new ledger knows whether the account's stream is live", runs=each("ledger", (2, 3, 4))),
+    Mutant(repair_forgotten, "a lone leg is followed by a repair or a flatten", Faults(refuse=(Refuse(nth=1, code=2031),))),
+)

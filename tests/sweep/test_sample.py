@@ -1,0 +1,30 @@
+"""A sample of the sweep: for every seed a blow in each phase that its cycle has. `python -m tests.sweep` has the rest."""
+
+from collections import Counter
+
+from tests.sweep.one import Result, one
+from tests.sweep.phases import PHASES
+from tests.sweep.runs import attempt, blow_of, command, sample_of
+
+SEEDS = range(1, 17)
+
+
+def test_a_sample_of_the_sweep_finds_nothing_and_strikes_in_every_phase() -> None:
+    """I1 to I8, L1, L2, judged by the engine's order log. A failure is printed with the command that repeats it."""
+    failed, struck = [], Counter[str]()
+    for run in (run for seed in SEEDS for run in sample_of(seed)):
+        _, result = attempt(run)
+        wrong = result.wrong if isinstance(result, Result) else (result,)
+        struck.update(result.phases if isinstance(result, Result) else ())
+        failed += [f"{command(run)}\n    {fault}" for fault in wrong]
+    assert not failed, "\n".join(failed)
+    assert [phase for phase in PHASES if not struck[phase]] == []
+
+
+def test_a_run_is_repeated_to_the_letter_by_its_command() -> None:
+    run = list(sample_of(2))[3]
+    words = command(run).split()
+    assert words[:4] == ["python", "-m", "tests.sweep", "--seed"]
+    again = int(words[4]), tuple(blow_of(word) for word in words[5:] if ":" in word)
+    assert again == run
+    assert one(*again) == one(*run)
