@@ -57,8 +57,7 @@ class _Asked:
 
     async def again(self) -> Resolved | None:
         """One turn. Raises `VenueError`."""
-        found = await self._reads.archived([self._doubt.order_digest])
-        before, self._archived = self._archived, found[0] if found else None
+        before, self._archived = self._archived, await self._archive()
         if self._archived and abs(self._archived.filled) == abs(self._doubt.amount):
             return _from_archive(self._doubt, self._archived)
         if self._archived == before and trio.current_time() < self._engine_due_s:
@@ -67,6 +66,14 @@ class _Asked:
         self.at_ms = snapshot.at_ms
         self._engine_due_s = trio.current_time() + self._pause_ms() / 1000
         return judge(self._doubt, snapshot, self._archived)
+
+    async def _archive(self) -> ArchivedOrder | None:
+        """What the archive knows, or knew when it last answered: it is another host, and the engine is asked whether it answers or not."""
+        try:
+            found = await self._reads.archived([self._doubt.order_digest])
+        except VenueError:
+            return self._archived
+        return found[0] if found else None
 
     def _pause_ms(self) -> float:
         """Until the next moment at which the engine's answer means more than this one."""

@@ -1,12 +1,14 @@
 """RESOLVE on a fake venue: presence is believed at once, absence only when the order can no longer arrive."""
 
+from collections.abc import Sequence
+
 import pytest
 import trio
 
 from messages.execution import AccountSnapshot, Doubt, Position, Resolved
 from messages.units import Base, Ms, Price, Quote
 from tests.actors.fakes import START_MS, FakeVenue
-from venue.protocol import ArchivedOrder
+from venue.protocol import ArchivedOrder, Unreachable
 from venue.resolve import ARCHIVE_PATIENCE_MS, WINDOW_MARGIN_MS, judge, resolve
 
 DIGEST = "0xabc"
@@ -112,3 +114,17 @@ async def test_a_venue_that_does_not_answer_proves_nothing(autojump_clock: trio.
     venue = Asked()
     venue.down = True
     assert await resolved(venue, within_s=60) == []
+
+
+async def test_the_engine_is_asked_although_the_archive_does_not_answer(autojump_clock: trio.testing.MockClock) -> None:
+    """O15: the archive is another host; while it was down nothing was ever resolved."""
+
+    class NoArchive(Asked):
+        async def archived(self, digests: Sequence[str]) -> tuple[ArchivedOrder, ...]:
+            await trio.sleep(2)
+            raise Unreachable("HTTP 504")
+
+    there, absent = NoArchive(), NoArchive()
+    there.sol = "-8.5"
+    assert [(answer.filled, answer.provisional) for answer in await resolved(there, within_s=60)] == [(Base.of("-8.5"), True)]
+    assert [(answer.filled, answer.provisional) for answer in await resolved(absent, within_s=60)] == [(Base(0), False)]
