@@ -4,6 +4,7 @@
     python supervisor.py run ...         commands/run.py
     python supervisor.py simulate ...    commands/simulate.py
     python supervisor.py record ...      commands/record.py
+    python supervisor.py doctor ...      commands/doctor.py
 
 With --json the last line of standard output is one JSON object on every exit code, and everything else goes to standard error. Commands are imported
 when they are typed: `--help` and a mistyped option need no venue, no screen and no web server.
@@ -13,7 +14,7 @@ import argparse
 import os
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
@@ -33,6 +34,7 @@ COMMANDS = {
     "halt": "stop entering, flatten, stay halted",
     "clear-halt": "a person allows trading again",
     "record": "save a venue's market, to replay it with --market",
+    "doctor": "is everything ready for real money",
 }
 ACCOUNT = ("status", "flatten", "halt", "clear-halt")
 """Commands that act on what a run has left (`commands/account_commands.py`)."""
@@ -105,8 +107,7 @@ def _dispatch(argv: list[str]) -> int:
         if name not in COMMANDS:
             cure = did_you_mean(name, list(COMMANDS), f"{COMMAND} --help lists the commands")
             raise ConfigError("UNKNOWN_COMMAND", None, f"{name}: unknown command", cure)
-        own = {"simulate": _simulate, "record": _record} | {each: partial(_account, each) for each in ACCOUNT}
-        return own.get(name, partial(_run, demo=False))(rest)
+        return _COMMANDS[name](rest)
     if "--version" in argv:
         return _told([f"evenkeel {_version()}"], argv)
     if "--help" in argv or "-h" in argv:
@@ -142,7 +143,7 @@ def _run(argv: list[str], *, demo: bool) -> int:
     if "--version" in argv:
         return _told([f"evenkeel {_version()}"], argv)
     typed = parser.parse_args(argv)
-    loaded = config.load(Path(typed.config) if typed.config is not None else None, os.environ, typed.overrides)
+    loaded = loaded_by(typed)
     options = RunOptions(
         loaded.settings,
         loaded.origins,
@@ -166,27 +167,35 @@ def _run(argv: list[str], *, demo: bool) -> int:
     return run(options)
 
 
-def run_parser() -> argparse.ArgumentParser:
-    """The options of `run` and of the demo."""
-    parser = _Parser(
-        prog=f"{COMMAND} run",
-        description=f"Trade ETH/SOL pairs until done, then flat.\nTarget by default: {per_leg(Settings().target)}.",
-    )
+def configured(name: str, description: str) -> argparse.ArgumentParser:
+    """A parser with the options of every command that is configured as a run is."""
+    parser = _Parser(prog=f"{COMMAND} {name}", description=description)
     for flag, (key, metavar, text) in SHORTHANDS.items():
         shown = text or f"default {per_leg(Settings().target)}"
         parser.add_argument(flag, dest="overrides", action=_Override, key=key, metavar=metavar, help=shown)
     parser.add_argument("--set", dest="overrides", action=_Override, metavar="KEY=VALUE", help="any key of the configuration")
     parser.add_argument("--config", metavar="FILE", help="a TOML file; flags and EVENKEEL_KEY come first")
+    parser.add_argument("--url", metavar="URL", help="a running simulate, instead of an own one or of the exchange")
+    parser.add_argument("--json", action="store_true", help="the last line of stdout is one JSON object")
+    parser.add_argument("--print-config", action="store_true", help="show every value and where it came from")
+    _common(parser)
+    return parser
+
+
+def loaded_by(typed: argparse.Namespace) -> config.Loaded:
+    """The effective configuration of a command line that `configured` parsed. Raises `ConfigError`."""
+    return config.load(Path(typed.config) if typed.config is not None else None, os.environ, typed.overrides)
+
+
+def run_parser() -> argparse.ArgumentParser:
+    """The options of `run` and of the demo."""
+    parser = configured("run", f"Trade ETH/SOL pairs until done, then flat.\nTarget by default: {per_leg(Settings().target)}.")
     parser.add_argument("--market", default="synthetic", metavar="WHICH", help="synthetic, flat:2756.9/115.86 or a recording's prefix")
     parser.add_argument("--seed", default=str(SEED), metavar="N", help=f"what the simulated market starts from, {SEED}")
     parser.add_argument("--faults", metavar="WHICH", help="none, demo (two staged accidents) or a file")
-    parser.add_argument("--url", metavar="URL", help="a running simulate, instead of an own one")
     parser.add_argument("--adopt", action="store_true", help="book what the venue holds beyond our fills as ours")
     parser.add_argument("--accept-loss", metavar="'N USD'", help="mainnet: at least the worst case that is printed")
-    parser.add_argument("--json", action="store_true", help="the last line of stdout is one JSON object")
     parser.add_argument("--quiet", action="store_true", help="no screen, only the summary")
-    parser.add_argument("--print-config", action="store_true", help="show every value and where it came from")
-    _common(parser)
     return parser
 
 
@@ -231,7 +240,7 @@ def _record(argv: list[str]) -> int:
     if "--help" in argv or "-h" in argv:
         return _told(parser.format_help().splitlines(), argv)
     typed = parser.parse_args(argv)
-    loaded = config.load(Path(typed.config) if typed.config is not None else None, os.environ, typed.overrides)
+    loaded = loaded_by(typed)
     return record.main(record.options_of(typed, loaded.settings))
 
 
@@ -253,6 +262,31 @@ def _account(name: str, argv: list[str]) -> int:
         return _told(parser.format_help().splitlines(), argv)
     typed = parser.parse_args(argv)
     return account_commands.main(name, typed, typed.overrides)
+
+
+# -- doctor ------------------------------------------------------------------------------------------------------------------------------------
+
+
+def _doctor(argv: list[str]) -> int:
+    parser = configured("doctor", "Check everything that real money needs: this machine, the venue, the key, the account.")
+    if "--help" in argv or "-h" in argv:
+        return _told(parser.format_help().splitlines(), argv)
+    typed = parser.parse_args(argv)
+    loaded = loaded_by(typed)
+    if typed.print_config:
+        return _told(config.printed(loaded), argv)
+    from commands.doctor import main as doctor
+
+    return doctor(loaded, url_of(typed.url), Path(typed.config) if typed.config is not None else None, as_json=typed.json)
+
+
+_COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
+    "run": partial(_run, demo=False),
+    "simulate": _simulate,
+    "record": _record,
+    "doctor": _doctor,
+    **{each: partial(_account, each) for each in ACCOUNT},
+}
 
 
 # -- words -------------------------------------------------------------------------------------------------------------------------------------

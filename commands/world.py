@@ -1,7 +1,5 @@
 """From a configuration to a world: a venue that answers, its rules, its clock, our lock, our ledger."""
 
-import sqlite3
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import UTC, datetime
@@ -12,13 +10,14 @@ import msgspec
 
 from actors.ledger import BrokenChain, CsvBooks, Disk, Fold, OtherIdentity, Store, archive_logs
 from actors.market_data import measure_clock
-from actors.runtime.clock import VenueClock, WallClock, stopwatch_ns
+from actors.runtime.clock import Clock, VenueClock, WallClock
 from actors.runtime.observe import Observe
 from actors.runtime.state import RunState, state_directory
 from actors.tree import World
 from commands.access import Access
 from commands.checks.known import Known
 from commands.child import simulated_nado
+from commands.disk import slow_commit_ms, sync_of
 from commands.preflight import preflight
 from messages.lifecycle import Held, Note, Opened
 from messages.settings import Settings
@@ -32,8 +31,6 @@ if TYPE_CHECKING:
     import httpx
 
 SCHEMA = "evenkeel.ledger/1"
-COMMITS = 20
-"""Commits measured at start: the ledger's vote must fit into `ready_deadline`."""
 
 
 class UnreadableLedger(Exception):
@@ -86,10 +83,16 @@ async def world(settings: Settings, wanted: Wanted, observe: Observe) -> AsyncIt
 
 @asynccontextmanager
 async def connected(
-    settings: Settings, here: Access, seed: int, observe: Observe, dialer: Dialer, transport: "httpx.AsyncBaseTransport | None" = None
+    settings: Settings,
+    here: Access,
+    seed: int,
+    observe: Observe,
+    dialer: Dialer,
+    transport: "httpx.AsyncBaseTransport | None" = None,
+    local: Clock | None = None,
 ) -> AsyncIterator[Known]:
     """The venue at `here.gateway`, for as long as the context is open: its rules are read and its clock is measured. Raises `VenueError`."""
-    clock = VenueClock(WallClock())
+    clock = VenueClock(local or WallClock())
     async with HttpReads(here.gateway, here.sender, name=here.name, archive_url=here.archive, transport=transport) as reads:
         rules = await reads.rules()
         async with NadoVenue(
@@ -128,7 +131,7 @@ def _prepared(settings: Settings, wanted: Wanted, known: Known, state: RunState,
     state.belongs_to(rules.venue)
     opened = Opened(SCHEMA, rules.venue, rules.chain_id, known.access.sender)
     logs = Path(settings.files.logs)
-    sync = _sync(settings)
+    sync = sync_of(settings)
     ledger = logs / "ledger.sqlite"
     _make_way(logs, ledger, opened, sync, observe, clock, own_venue=own_venue)
     state.at_least(_epoch_of(ledger))
@@ -168,12 +171,6 @@ def _epoch_of(ledger: Path) -> int:
         return store.last_epoch()
 
 
-def _sync(settings: Settings) -> Literal["full", "normal"]:
-    if settings.files.ledger_sync == "auto":
-        return "normal" if settings.venue.name == "simulated" else "full"
-    return settings.files.ledger_sync
-
-
 def _make_way(
     logs: Path, ledger: Path, opened: Opened, sync: Literal["full", "normal"], observe: Observe, clock: VenueClock, *, own_venue: bool
 ) -> None:
@@ -206,19 +203,7 @@ def _only_to_close(ledger: Path, error: sqlite3.Error) -> None:
 
 
 def _measure_disk(logs: Path, sync: Literal["full", "normal"], settings: Settings) -> None:
-    """Refuse to start when the slowest of some commits takes more than half of `ready_deadline`."""
-    with tempfile.TemporaryDirectory(dir=logs) as scratch:
-        database = sqlite3.connect(Path(scratch) / "probe.sqlite", isolation_level=None)
-        database.execute("PRAGMA journal_mode=WAL")
-        database.execute(f"PRAGMA synchronous={sync}")
-        database.execute("CREATE TABLE probe (value TEXT)")
-        slowest = sorted(_commit_ms(database) for _ in range(COMMITS))[-2]
-        database.close()
+    """Refuse to start when a commit takes more than half of `ready_deadline`."""
+    slowest = slow_commit_ms(logs, sync)
     if slowest > settings.ready_deadline / 2:
         raise SlowDisk(f"a commit took {slowest:.0f} ms, more than half of ready_deadline = {settings.ready_deadline} ms")
-
-
-def _commit_ms(database: sqlite3.Connection) -> float:
-    began = stopwatch_ns()
-    database.execute("INSERT INTO probe VALUES (?)", ("x" * 500,))
-    return (stopwatch_ns() - began) / 1_000_000

@@ -49,6 +49,11 @@ def stopwatch_ns() -> int:
     return time.perf_counter_ns()
 
 
+def slept_s() -> int:
+    """Seconds that this machine has slept since it was started; 0 where the operating system does not tell."""
+    return (time.clock_gettime_ns(_STEADY) - time.monotonic_ns()) // 1_000_000_000
+
+
 class WallClock:
     """The machine's clock."""
 

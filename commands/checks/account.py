@@ -10,6 +10,7 @@ from actors.limits import FEES, short_of_margin
 from commands.checks.finding import Finding, fail, ok, short, warn
 from commands.checks.known import Known
 from commands.words import COMMAND, grouped
+from messages.lifecycle import Opened
 from messages.units import ONE, Base, Quote, Rate
 from venue.nado.agreement import Disagreement, agree
 from venue.nado.linked import linked_signer
@@ -110,7 +111,7 @@ async def positions(known: Known) -> Finding:
 
 
 def _ours(known: Known) -> dict[int, Base]:
-    """What the fills in the ledger say is held, by product; nothing when there is no ledger of this subaccount."""
+    """What the fills in the ledger say is held, by product; nothing when there is no ledger of this subaccount at this venue."""
     path = known.logs / "ledger.sqlite"
     if not path.exists():
         return {}
@@ -118,6 +119,8 @@ def _ours(known: Known) -> dict[int, Base]:
     try:
         with closing(Store.reading(path)) as store:
             for _, at_ns, message in store.events():
+                if isinstance(message, Opened) and (message.venue, message.subaccount) != (known.rules.venue, known.access.sender):
+                    return {}
                 fold.apply(message, at_ns)
     except LedgerError:
         return {}

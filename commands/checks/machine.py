@@ -3,12 +3,14 @@
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from statistics import median
 
 from actors.ledger import BrokenChain, LedgerError, Store
 from actors.runtime.clock import stopwatch_ns
 from commands.checks.finding import Finding, fail, ok, warn
+from messages.lifecycle import Opened
 from messages.settings import Settings
 from venue.nado.signing import Signer
 from venue.throwaway import THROWAWAY_KEY
@@ -87,21 +89,22 @@ def key_file(place: str) -> Finding:
     return ok("key_file", f"{path}, mode {mode:04o}")
 
 
-def ledger(path: Path) -> Finding:
-    """Is every row of the ledger as it was written?"""
+def ledger(path: Path, wanted: Opened) -> Finding:
+    """Is every row of the ledger as it was written, and is it this subaccount's at this venue?"""
     if not path.exists():
         return ok("ledger", f"{path} does not exist yet: the first run begins it")
     try:
-        store = Store.reading(path)
-        try:
+        with closing(Store.reading(path)) as store:
             rows = store.verify()
-        finally:
-            store.close()
+            _, _, opened = next(store.events())
     except BrokenChain as error:
         cure = f"close what is open, then move {path} away: nothing is entered on a ledger that was changed"
         return fail("ledger", f"{path}: {error}", cure, "BROKEN_CHAIN", "entering is blocked")
     except LedgerError as error:
         return fail("ledger", f"{path}: {error}", "use the version that wrote it, or another --logs", "OTHER_LEDGER", "entering is blocked")
+    if isinstance(opened, Opened) and (opened.chain_id, opened.subaccount) != (wanted.chain_id, wanted.subaccount):
+        found = f"{path} belongs to {opened.venue}, subaccount {opened.subaccount}"
+        return fail("ledger", found, "use another --logs", "OTHER_LEDGER", "nothing was started")
     return ok("ledger", f"{path}: {rows:,} rows, chain whole")
 
 
