@@ -145,7 +145,7 @@ async def _venue(who: Patient, here: Access) -> list[Finding]:
         return [reached, *_not_asked("the venue cannot be reached")]
     try:
         async with connected(who.loaded.settings, here, SEED, lambda _message: None, who.dialer, who.transport, who.clock) as known:
-            findings = [await _checked(name, check, known) for name, check in CHECKS.items()]
+            findings = [await checked(name, check, known) for name, check in CHECKS.items()]
             return [reached, *findings, *_last(known)]
     except Malformed as error:
         cure = "look for a newer release: the venue says something that this one does not understand"
@@ -164,7 +164,8 @@ async def _reached(who: Patient, here: Access) -> Finding:
     return ok("reachability", f"{here.gateway} and its archive answer")
 
 
-async def _checked(name: str, check: Callable[[Known], Awaitable[Finding]], known: Known) -> Finding:
+async def checked(name: str, check: Callable[[Known], Awaitable[Finding]], known: Known) -> Finding:
+    """What `check` finds; a venue that does not answer it is a finding too."""
     with trio.move_on_after(CHECK_S):
         try:
             return await check(known)
