@@ -1,5 +1,6 @@
 """From a configuration to a world: a venue that answers, its rules, its clock, our lock, our ledger."""
 
+import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import UTC, datetime
