@@ -18,6 +18,7 @@ from venue.nado.signing import Signer, subaccount_hex
 from venue.simulated.asgi import application
 from venue.simulated.exchange import Exchange
 from venue.simulated.markets import market_named
+from venue.simulated.rules import Knobs
 from venue.simulated.venue import SimulatedVenue
 
 T = TypeVar("T")
@@ -75,7 +76,7 @@ async def _serve(certificate: trustme.LeafCert | None, folder: Path | None, fund
     from hypercorn.config import Config
     from hypercorn.trio import serve
 
-    venue = SimulatedVenue(Exchange(), market_named(FOUNDING, 7), WallClock())
+    venue = SimulatedVenue(Exchange(knobs=Knobs(rate_limits=False)), market_named(FOUNDING, 7), WallClock())
     for sender in fund:
         venue.fund(sender, Quote.of(10_000))
     listening = listen(0)

@@ -111,7 +111,7 @@ TABLE: list[tuple[str, str, str, Prepare, tuple[str, ...], dict[str, Any]]] = [
     ("contracts", "fail", "but testnet is chain 1", NOTHING, (), elsewhere()),
     ("contracts", "fail", "this release knows 0x00", NOTHING, (), elsewhere(763373, "0x" + "00" * 20)),
     ("status", "ok", "active", NOTHING, (), {}),
-    ("status", "fail", '"failed", not active', lambda there, _m: setattr(there.venue, "status", "failed"), (), {}),
+    ("status", "fail", '"failed", not active', lambda there, _m: setattr(there.venue.stage, "status", "failed"), (), {}),
     ("sockets", "ok", "permessage-deflate agreed", NOTHING, (), {}),
     ("sockets", "fail", "there is no key", NOTHING, (), {"signer": None}),
     ("sockets", "fail", "2028", NOTHING, (), {"signer": STRANGER}),

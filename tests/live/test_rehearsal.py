@@ -67,7 +67,7 @@ def test_a_linked_signer_trades_for_the_owner(there: Served, tmp_path: Path, cap
     ("prepare", "changes", "code", "saying"),
     [
         (
-            lambda venue: setattr(venue, "status", "live_syncing"),
+            lambda venue: setattr(venue.stage, "status", "live_syncing"),
             (),
             "VENUE_NOT_ACTIVE",
             'the venue\'s status is "live_syncing", not active · no order was sent · wait until it trades again',
@@ -95,7 +95,7 @@ def test_what_is_not_ready_refuses_the_run_before_anything_is_signed_for_the_ven
     try:
         ended = rehearse(capsys, tmp_path / "logs", there.url, changes=changes)
     finally:
-        there.do(lambda venue: setattr(venue, "status", "active"))
+        there.do(lambda venue: setattr(venue.stage, "status", "active"))
     assert (ended.code, ended.told["error"]["code"]) == (3, code)
     assert saying in ended.errors
     assert orders(there) == before
