@@ -12,6 +12,7 @@ between would leave an order on its way that nobody waits for. It ends 500 ms af
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 import trio
 
@@ -19,6 +20,7 @@ from actors.runtime.backoff import RECONNECT, Streak
 from actors.runtime.clock import VenueClock
 from venue.nado.codec import RATE_LIMITED, place_order, reply_to
 from venue.nado.counts import Tally
+from venue.nado.gate import Withheld
 from venue.nado.socket import Dialer, Socket, background, open_socket
 from venue.nado.weights import Weights
 from venue.protocol import ANSWER_AFTER_RECV_MS, Reply, SignedOrder, Unreachable
@@ -76,16 +78,21 @@ class NadoOrderWire:
         answer = self._waiting = _Answer()
         try:
             with trio.CancelScope(shield=True, deadline=trio.current_time() + self._left_s(signed)):
-                if self._clock.now_ms() > signed.recv_time_ms - LATEST_BEFORE_RECV_MS:
+                if not self._in_time(signed):
                     return self._too_late(signed)
                 self._weights.place()
-                await socket.send(frame)
+                await socket.send(frame, may=partial(self._in_time, signed))
                 await answer.arrived.wait()
+        except Withheld:
+            return self._too_late(signed)
         except Unreachable as error:
             return self._in_doubt(socket, str(error))
         finally:
             self._waiting = None
         return self._judge(socket, answer, signed.digest)
+
+    def _in_time(self, signed: SignedOrder) -> bool:
+        return self._clock.now_ms() <= signed.recv_time_ms - LATEST_BEFORE_RECV_MS
 
     def _left_s(self, signed: SignedOrder) -> float:
         return max(0, signed.recv_time_ms + ANSWER_AFTER_RECV_MS - self._clock.now_ms()) / 1000

@@ -9,7 +9,7 @@ connection; the handshake, the closing and the size of a message are bounded. Wh
 """
 
 import json
-from collections.abc import AsyncIterator, Generator, Iterable
+from collections.abc import AsyncIterator, Callable, Generator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from typing import Protocol
@@ -22,6 +22,7 @@ from wsproto.events import AcceptConnection, Event, Request
 from wsproto.extensions import PerMessageDeflate
 from wsproto.utilities import ProtocolError
 
+from venue.nado.gate import Gate, Withheld
 from venue.nado.reasons import reason
 from venue.nado.tls import trusted
 from venue.protocol import Unreachable
@@ -102,7 +103,7 @@ class _Deflating(WSConnection):
 class Socket:
     """One open WebSocket, of either side. Made by `open_socket` and `accept_socket`."""
 
-    def __init__(self, name: str, stream: trio.abc.Stream, wire: _Deflating, connection: WebSocketConnection) -> None:
+    def __init__(self, name: str, stream: Gate, wire: _Deflating, connection: WebSocketConnection) -> None:
         self.name = name
         self.path = ""
         self._stream = stream
@@ -131,14 +132,20 @@ class Socket:
         closed = self._connection.closed
         return closed is not None and closed.code == TOO_BIG
 
-    async def send(self, text: str) -> None:
-        """Send one text message. Raises `Unreachable`; then, as after a cancellation, some, all or none of it may have gone out."""
+    async def send(self, text: str, may: Callable[[], bool] | None = None) -> None:
+        """Send one text message. Raises `Unreachable`; then, as after a cancellation, some, all or none of it may have gone out.
+
+        `may` is asked by the statement before the first byte. When it says no, nothing has left and `Withheld` is raised.
+        """
         if self._over:
             raise self.lost()
+        self._stream.ask(may)
         try:
             await self._connection.send_message(text)
         except (ConnectionClosed, ProtocolError):
-            raise self.lost() from None
+            raise (Withheld(f"{self.name}: too late to be sent") if self._stream.withheld else self.lost()) from None
+        finally:
+            self._stream.ask(None)
 
     async def receive(self) -> str:
         """The next message. Raises `Unreachable` once the connection is over and everything that had arrived is read."""
@@ -213,7 +220,7 @@ async def open_socket(url: str, dialer: Dialer, *, deadline_s: float = HANDSHAKE
     tls = parts.scheme in {"wss", "https"}
     host, port = parts.hostname or "", parts.port or (443 if tls else 80)
     deadline = trio.current_time() + deadline_s
-    stream = await _dial(dialer, host, port, tls=tls, url=url, deadline=deadline)
+    stream = Gate(await _dial(dialer, host, port, tls=tls, url=url, deadline=deadline))
     wire = _Deflating(ConnectionType.CLIENT)
     resource = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     socket = Socket(url, stream, wire, _connection(stream, wire, host=parts.netloc, path=resource))
@@ -254,8 +261,9 @@ async def accept_socket(stream: trio.abc.Stream, *, deadline_s: float = HANDSHAK
     Answers 403 with the venue's body to a client that does not offer permessage-deflate, and raises `Unreachable`, as for one that never asks.
     """
     wire = _Deflating(ConnectionType.SERVER)
-    connection = _connection(stream, wire)
-    socket = Socket("client", stream, wire, connection)
+    gate = Gate(stream)
+    connection = _connection(gate, wire)
+    socket = Socket("client", gate, wire, connection)
     async with _running(socket):
         await _decided(socket, wire, trio.current_time() + deadline_s)
         if wire.request is None:

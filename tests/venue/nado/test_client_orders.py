@@ -17,7 +17,7 @@ from messages.units import ONE, Base, Ms, Price
 from tests.venue.nado.wires import MemoryDialer, Session
 from venue.nado.counts import Tally
 from venue.nado.orders import NadoOrderWire, order_wire
-from venue.nado.socket import Socket
+from venue.nado.socket import PING_EVERY_S, Socket
 from venue.nado.weights import Weights
 from venue.protocol import Order, Reply, SignedOrder
 
@@ -193,6 +193,32 @@ async def test_an_order_that_is_too_late_leaves_no_byte_on_the_wire(autojump_clo
         assert dialer.sent == before
         assert (await wire.place(signed(recv_time_ms=START_MS + 200))).kind == "accepted"
     assert len(server.frames) == 1
+
+
+async def test_an_order_that_has_to_wait_for_the_line_is_looked_at_once_more_right_before_its_first_byte(autojump_clock: MockClock) -> None:
+    """A ping that the network holds up has the line: by the time it is free the order is too late, and not a byte of it may leave."""
+    server = Server()
+    async with wire_to(server) as (wire, dialer):
+        await trio.sleep(PING_EVERY_S - 0.2)
+        dialer.hold_s = 1.2
+        await trio.sleep(0.3)
+        now_ms = START_MS + round(trio.current_time() * 1000)
+        reply = await wire.place(signed(recv_time_ms=now_ms + 1_000))
+        assert (reply.kind, server.frames) == ("not_sent", [])
+        assert reply.text.startswith("too late: ")
+        await trio.sleep(3)
+        assert (await wire.place(signed(2, recv_time_ms=now_ms + 9_000))).kind == "accepted", "on a connection made anew"
+    assert len(server.frames) == 1
+
+
+async def test_an_order_that_has_to_wait_for_the_line_and_is_still_in_time_leaves(autojump_clock: MockClock) -> None:
+    server = Server()
+    async with wire_to(server) as (wire, dialer):
+        await trio.sleep(PING_EVERY_S - 0.2)
+        dialer.hold_s = 1.2
+        await trio.sleep(0.3)
+        reply = await wire.place(signed(recv_time_ms=START_MS + round(trio.current_time() * 1000) + 2_000))
+        assert reply.kind == "accepted"
 
 
 async def test_without_a_connection_nothing_is_sent(autojump_clock: MockClock) -> None:

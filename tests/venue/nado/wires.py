@@ -38,6 +38,9 @@ class _Counted(trio.abc.Stream):
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
         whole = bytes(data)
+        held_s, self._owner.hold_s = self._owner.hold_s, 0.0
+        if held_s:
+            await trio.sleep(held_s)
         if self._owner.break_after is not None:
             part, self._owner.break_after = whole[: self._owner.break_after], None
             self._owner.sent += len(part)
@@ -64,7 +67,7 @@ class MemoryDialer:
     """Every dial makes a fresh in-memory pair and runs `session` on the server's end (or `raw`, below the WebSocket).
 
     `refuse` makes dials fail. `sent` counts the clients' bytes. `mute` swallows everything from the server. `break_after` lets that many bytes of
-    the next send out and then breaks the stream.
+    the next send out and then breaks the stream. `hold_s` keeps the next send waiting, as a full TCP window would.
     """
 
     def __init__(self, session: Session | None = None, *, raw: Raw | None = None) -> None:
@@ -76,6 +79,7 @@ class MemoryDialer:
         self.sent = 0
         self.mute = False
         self.break_after: int | None = None
+        self.hold_s = 0.0
         self._ends: list[trio.abc.Stream] = []
 
     async def __aenter__(self) -> Self:
