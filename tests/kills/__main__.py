@@ -12,7 +12,6 @@ import threading
 import time
 import traceback
 from collections import Counter
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import count
@@ -40,14 +39,10 @@ class Tally:
         self._until = time.monotonic() + options.minutes * 60 if options.minutes else None
         self._lock = threading.Lock()
 
-    def numbers(self) -> Iterator[int]:
-        """Round numbers, as long as there is something to do."""
-        while True:
-            with self._lock:
-                number = None if self._enough() else next(self._numbers, None)
-            if number is None:
-                return
-            yield number
+    def next_number(self) -> int | None:
+        """The next round's; None when there is nothing left to do."""
+        with self._lock:
+            return None if self._enough() else next(self._numbers, None)
 
     def _enough(self) -> bool:
         if self.options.only is not None:
@@ -98,30 +93,27 @@ def main() -> int:
 
 
 def _work(tally: Tally, worker: int) -> None:
-    numbers = tally.numbers()
+    """Venue after venue, until there is nothing to do."""
     for venue in count(worker):
-        first = next(numbers, None)
-        if first is None:
+        if not _on_one_venue(tally, venue):
             return
-        _on_one_venue(tally, first, numbers, venue)
 
 
-def _on_one_venue(tally: Tally, first: int, numbers: Iterator[int], venue: int) -> None:
-    """Up to `ROUNDS_PER_VENUE` rounds on one venue and one --logs; a failure ends them, and its files stay."""
+def _on_one_venue(tally: Tally, venue: int) -> bool:
+    """Up to `ROUNDS_PER_VENUE` rounds on one venue and one --logs; a failure ends them, and its files stay. False: there was nothing to do."""
     options, folder = tally.options, Path(tempfile.mkdtemp(prefix="kills-"))
     market, target, is_hostile = BEDS[venue % len(BEDS)]
-    seed, failed = options.seed + venue, False
+    seed, played, failed = options.seed + venue, 0, False
     with ExitStack() as stack:
         bed = Bed(folder, stack.enter_context(simulated(folder, market, seed, hostile(seed) if is_hostile else NO_FAULTS)))
-        for played, number in enumerate(_chain(first, numbers), 1):
+        while played < ROUNDS_PER_VENUE and not failed and (number := tally.next_number()) is not None:
             result = _played(bed, number, options, target)
             tally.take(result, folder)
-            failed = bool(result.faults)
-            if failed or played == ROUNDS_PER_VENUE:
-                break
+            played, failed = played + 1, bool(result.faults)
             time.sleep(BREATH_S)
     if not failed:
         shutil.rmtree(folder, ignore_errors=True)
+    return played > 0
 
 
 def _played(bed: Bed, number: int, options: argparse.Namespace, target: str) -> Round:
@@ -130,11 +122,6 @@ def _played(bed: Bed, number: int, options: argparse.Namespace, target: str) -> 
         return play(bed, number, options.seed, options.how, target)
     except Exception:  # noqa: BLE001 - the others go on
         return Round(number, (), (traceback.format_exc(),))
-
-
-def _chain(first: int, rest: Iterator[int]) -> Iterator[int]:
-    yield first
-    yield from rest
 
 
 if __name__ == "__main__":
