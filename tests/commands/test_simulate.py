@@ -5,7 +5,6 @@ import select
 import signal
 import subprocess
 import sys
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -112,47 +111,3 @@ def test_the_throw_away_constants_belong_together() -> None:
 
     assert Signer(THROWAWAY_KEY).address == THROWAWAY_ADDRESS
     assert THROWAWAY_SENDER == ME
-
-
-@pytest.mark.filterwarnings("ignore")
-def test_the_exchanges_own_sdk_trades_against_it() -> None:
-    """Lesson R9: a fake that only its author's client understands proves nothing."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        from nado_protocol.engine_client import EngineClient
-        from nado_protocol.engine_client.types import EngineClientOpts
-        from nado_protocol.engine_client.types.execute import OrderParams, PlaceOrderParams
-        from nado_protocol.indexer_client import IndexerClient
-        from nado_protocol.indexer_client.types import IndexerClientOpts
-        from nado_protocol.utils.bytes32 import subaccount_to_hex
-        from nado_protocol.utils.expiration import OrderType, get_expiration_timestamp
-        from nado_protocol.utils.math import to_pow_10
-        from nado_protocol.utils.nonce import gen_order_nonce
-        from nado_protocol.utils.order import build_appendix
-    with simulate() as (_, url):
-        client = EngineClient(EngineClientOpts(url=f"{url}/v1", signer="0x" + "11" * 32))
-        contracts = client.get_contracts()
-        client.endpoint_addr, client.chain_id = contracts.endpoint_addr, int(contracts.chain_id)
-        assert client.get_status().value == "active"
-        assert {product.product_id for product in client.get_all_products().perp_products} == {4, 8}
-        sender = subaccount_to_hex(THROWAWAY_ADDRESS, "default")
-        placed = {}
-        for kind, price in ((OrderType.FOK, 27569), (OrderType.POST_ONLY, 27500)):
-            order = OrderParams(
-                sender=sender,
-                priceX18=to_pow_10(price, 17),
-                amount=to_pow_10(42, 15),
-                expiration=get_expiration_timestamp(1000),
-                nonce=gen_order_nonce(),
-                appendix=build_appendix(kind),
-            )
-            placed[kind] = client.place_order(PlaceOrderParams(product_id=4, order=order)).data.digest
-        assert [order.digest for order in client.get_subaccount_open_orders(4, sender).orders] == [placed[OrderType.POST_ONLY]]
-        info = client.get_subaccount_info(sender)
-        assert info.parse_subaccount_balance(4).balance.amount == str(42 * 10**15)
-        indexer = IndexerClient(IndexerClientOpts(url=f"{url}/v1"))
-        for _ in range(1000):
-            found = indexer.get_historical_orders_by_digest([placed[OrderType.FOK]]).orders
-            if found:
-                break
-        assert found[0].base_filled == str(42 * 10**15)

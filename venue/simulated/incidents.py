@@ -114,7 +114,7 @@ class Settle(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_fi
 
 
 class Funding(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="funding"):
-    """An hour's funding is charged now."""
+    """The rate is told and an hour's funding is charged now."""
 
 
 Incident = Status | Gate | Down | Freeze | Clock | Oracle | Trading | Crossed | Liquidate | Settle | Funding

@@ -118,6 +118,7 @@ class Stage:
             case of.Settle():
                 settle_results(exchange, now)
             case of.Funding():
+                venue.tell_funding_rates()
                 pay_funding(exchange, now)
         return _nothing
 

@@ -320,9 +320,13 @@ class SimulatedVenue:
     async def _tell_funding(self) -> None:
         while True:
             await trio.sleep(FUNDING_RATE_S)
-            for product_id in self.exchange.markets:
-                topics: list[Topic] = [("funding_rate", product_id), ("funding_rate", None)]
-                self.courier.tell(topics, partial(self._funding_json, product_id))
+            self.tell_funding_rates()
+
+    def tell_funding_rates(self) -> None:
+        """Every product's rate, to whoever listens."""
+        for product_id in self.exchange.markets:
+            topics: list[Topic] = [("funding_rate", product_id), ("funding_rate", None)]
+            self.courier.tell(topics, partial(self._funding_json, product_id))
 
     def _funding_json(self, product_id: int) -> str:
         return funding_json(product_id, self.funding_rate(product_id), self.now_ns())
