@@ -12,6 +12,7 @@ import socket
 import sys
 import threading
 from functools import partial
+from pathlib import Path
 
 import trio
 
@@ -22,6 +23,7 @@ from messages.units import Quote
 from venue.simulated.answers import REQUESTS
 from venue.simulated.exchange import Exchange
 from venue.simulated.faults import Faults, faults_named
+from venue.simulated.keeping import keep, load, restore, save, state_of
 from venue.simulated.markets import Market, market_named
 from venue.simulated.rules import DEFAULT_PRODUCTS
 from venue.simulated.server import LOOPBACK, listen, serve
@@ -41,15 +43,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", default=str(SEED), metavar="N", help=f"what the simulated market starts from, {SEED}")
     parser.add_argument("--market", default="synthetic", metavar="SPEC", help="synthetic, flat:ETH/SOL or the prefix of a recording")
     parser.add_argument("--faults", default="none", metavar="FILE", help="staged accidents: none, demo, or a TOML or JSON file")
+    parser.add_argument("--keep-state", metavar="FILE", help="accounts, orders and archive survive a restart in FILE, made when it is not there")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input closes, as a child process should")
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Serve until a signal comes or standard input closes; the exit code. Raises `ConfigError` and `Refusal` before anything is served."""
     seed = seed_of(arguments.seed)
-    market, faults = _market(arguments.market, seed), _faults(arguments.faults)
+    clock, faults = WallClock(), _faults(arguments.faults)
+    instance = f"simulated-{seed}-{clock.utc_ns()}"
+    venue = SimulatedVenue(Exchange(knobs=faults.venue), _market(arguments.market, seed), clock, faults, instance=instance)
+    kept = Path(arguments.keep_state) if arguments.keep_state else None
+    if not (kept and _restored(venue, kept)):
+        venue.fund(THROWAWAY_SENDER, FUNDS)
     listening = _listen(_port(arguments.port))
-    trio.run(partial(_serve, listening, market, faults, seed, until_stdin_closes=arguments.until_stdin_closes))
+    trio.run(partial(_serve, listening, venue, kept, until_stdin_closes=arguments.until_stdin_closes))
     return DONE
 
 
@@ -73,6 +81,19 @@ def _faults(spec: str) -> Faults:
         raise ConfigError("BAD_VALUE", "--faults", f"--faults {spec}: {error}", "type --faults none, --faults demo or a file that exists") from error
 
 
+def _restored(venue: SimulatedVenue, path: Path) -> bool:
+    """Put the venue into the state that was kept; False when none was."""
+    try:
+        kept = load(path)
+        if kept is not None:
+            restore(venue, kept)
+        save(path, state_of(venue))
+    except (ValueError, OSError) as error:
+        cure = "name a file that an earlier simulate has written, or one that does not exist yet"
+        raise ConfigError("BAD_VALUE", "--keep-state", f"--keep-state {path}: {error}", cure) from error
+    return kept is not None
+
+
 def _listen(port: int) -> socket.socket:
     """A bound socket on loopback. Raises `Refusal` when the port is taken."""
     try:
@@ -82,16 +103,15 @@ def _listen(port: int) -> socket.socket:
         raise Refusal("PORT_IN_USE", "--port", message, "type --port 0 for a free one") from error
 
 
-async def _serve(listening: socket.socket, market: Market, faults: Faults, seed: int, *, until_stdin_closes: bool) -> None:
-    clock = WallClock()
-    venue = SimulatedVenue(Exchange(knobs=faults.venue), market, clock, faults, instance=f"simulated-{seed}-{clock.utc_ns()}")
-    venue.fund(THROWAWAY_SENDER, FUNDS)
+async def _serve(listening: socket.socket, venue: SimulatedVenue, kept: Path | None, *, until_stdin_closes: bool) -> None:
     url, stop = f"http://{LOOPBACK}:{listening.getsockname()[1]}", trio.Event()
     async with trio.open_nursery() as nursery:
         await nursery.start(_stop_on_signal, stop)
         if until_stdin_closes:
             nursery.start_soon(_stop_on_eof, stop)
         await nursery.start(venue.run)
+        if kept is not None:
+            nursery.start_soon(keep, venue, kept)
         await nursery.start(serve, venue, listening, stop)
         print(url, flush=True)
         await stop.wait()

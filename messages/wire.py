@@ -15,24 +15,26 @@ from messages.units import X18
 T = TypeVar("T")
 
 
-def _encode_unit(value: Any) -> str:
+def encode_unit(value: Any) -> str:
+    """Msgspec's `enc_hook`: an x18 integer as a decimal string."""
     if isinstance(value, X18):
         return int.__str__(value)
     raise NotImplementedError(f"{type(value).__name__} has no wire form")
 
 
-def _decode_unit(kind: type[Any], value: Any) -> Any:
+def decode_unit(kind: type[Any], value: Any) -> Any:
+    """Msgspec's `dec_hook`: an x18 integer out of a decimal string. Raises `ValueError` for anything else."""
     if issubclass(kind, X18) and isinstance(value, str):
         return kind.checked(int(value))
     raise ValueError(f"expected {kind.__name__} as a decimal string, got {value!r}")
 
 
-_encoder = msgspec.json.Encoder(enc_hook=_encode_unit)
+_encoder = msgspec.json.Encoder(enc_hook=encode_unit)
 
 
 @lru_cache(maxsize=64)
 def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(cast(Any, kind), dec_hook=_decode_unit)
+    return msgspec.json.Decoder(cast(Any, kind), dec_hook=decode_unit)
 
 
 def encode(message: msgspec.Struct) -> bytes:

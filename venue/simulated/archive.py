@@ -56,6 +56,11 @@ class Archive:
         self._matches: list[_Match] = []
         self._by_digest: dict[str, list[_Match]] = {}
 
+    @property
+    def fills(self) -> list[Filled]:
+        """Every fill, oldest first."""
+        return [match.fill for match in self._matches]
+
     def record(self, fill: Filled) -> None:
         """Take a fill in; it can be asked for `LAG_NS` later."""
         order = self._orders.known(fill.digest)

@@ -1,12 +1,13 @@
 """Every error code that Nado documents, with the words it sends and how the simulated venue comes to send it.
 
-`rule` = the venue's own rules say it, and a test provokes it. Every other code can be staged with the `refuse` fault; `why` says what is missing for
-a rule. Numbers and names: the exchange's error page; 2118 and 2122 are known from other bots only. 2116 to 2125 have no published names.
+`rule` = the venue's own rules say it, `incident` = an incident of the whole venue brings it about; a test provokes each of them. Every other code can
+be staged with the `refuse` fault; `why` says what is missing for a rule. Numbers and names: the exchange's error page; 2118 and 2122 are known from
+other bots only. The others between 2116 and 2125 have no published names.
 """
 
 from typing import Literal, NamedTuple
 
-Origin = Literal["rule", "staged"]
+Origin = Literal["rule", "incident", "staged"]
 
 
 class Code(NamedTuple):
@@ -33,9 +34,9 @@ def _staged(name: str, text: str, why: str) -> Code:
 CODES: dict[int, Code] = {
     1000: Code("RateLimit", "Too Many Requests: You have exceeded the rate limit. Please reduce your request frequency and try again later."),
     1001: _staged("BlacklistedAddress", "This address has been blacklisted from accessing the sequencer.", _SCREENING),
-    1002: _staged("BlockedLocation", "Access from your current location is blocked.", "the `gate` fault answers 403 ip_query_only instead"),
-    1003: _staged("BlockedSubdivision", "Access from your current location is blocked.", "as 1002"),
-    1004: _staged("Maintenance", "Service is temporarily unavailable due to scheduled maintenance.", "the `gate` fault answers 503 instead"),
+    1002: Code("BlockedLocation", "Access from your current location is blocked. Please check your location and try again.", "incident"),
+    1003: _staged("BlockedSubdivision", "Access from your current location is blocked.", "locations are not divided here"),
+    1004: Code("Maintenance", "Service is temporarily unavailable due to scheduled maintenance. Please try again later.", "incident"),
     1015: Code("RateLimit", "Too Many Requests: You have exceeded the rate limit. Please reduce your request frequency and try again later."),
     2000: Code(
         "InvalidPriceIncrement",
@@ -135,7 +136,7 @@ CODES: dict[int, Code] = {
     2049: _staged("TransferFailed", "ERC20 Transfer failed. Please verify the transaction details.", _CHAIN),
     2050: Code("UnauthorizedAction", "Unauthorized action attempted. Please ensure you have the necessary permissions."),
     2051: _staged("NotFinalizableSubaccount", "The subaccount is not eligible for finalization.", "the venue finalises by itself"),
-    2052: _staged("InvalidMaker", "The maker order subaccount is invalid or has failed the risk check.", "an unhealthy maker is cancelled instead"),
+    2052: _staged("InvalidMaker", "The maker order subaccount is invalid.", "a resting order's health is not asked again"),
     2053: _staged("OrdersCannotBeMatched", "Orders failed to match due to an internal error. Please try again.", "the engine has no such failure"),
     2054: _staged("SlippageTooHigh", "The requested operation could not be completed due to excessive slippage.", _TRIGGER),
     2055: Code("InvalidPrice", "Invalid price provided. The price must be greater than 0. Please input a valid price."),
@@ -156,7 +157,7 @@ CODES: dict[int, Code] = {
     2065: _staged("InvalidExpirationBits", "Invalid expiration bits: The 4th to 6th most significant bits are reserved and must be unset.", _OLD),
     2066: Code("CancelAndPlaceDifferentSenderOrSigner", "Sender or signer of cancel and place are not the same."),
     2067: Code("ReduceOnlyNotTaker", "Only taker orders can be set as reduce only."),
-    2068: Code("SystemUnderMaintenance", "We're currently performing maintenance on the system. Please try again later."),
+    2068: Code("SystemUnderMaintenance", "We're currently performing maintenance on the system. Please try again later.", "incident"),
     2069: Code("MarketTradingBlocked", "Trading is blocked for this market."),
     2070: Code("MarketMaxOpenInterest", "Market has reached maximum open interest. Please only close positions at this time."),
     2071: _staged("MaxUtilization", "Product at maximum utilization", _SPOT),
@@ -168,7 +169,11 @@ CODES: dict[int, Code] = {
     2077: Code("TransferQuoteAmountTooSmall", "Transfer quote amount is too small. You must transfer a minimum of 5 USDT0."),
     2078: _staged("TransferQuoteNewRecipientLimitExceeded", "Transfers to new recipients: limit exceeded.", "the limit's number is not documented"),
     2079: Code("SelfTransferQuoteNotAllowed", "Self-transfer quote is not allowed."),
-    2080: Code("WebsocketCompressionRequired", "Subscriptions require the header 'Sec-WebSocket-Extensions' with value 'permessage-deflate'."),
+    2080: _staged(
+        "WebsocketCompressionRequired",
+        "Subscriptions require the header 'Sec-WebSocket-Extensions' with value 'permessage-deflate'.",
+        "the upgrade is refused with HTTP 403 and a body without a code, as it was observed",
+    ),
     2081: Code("IsolatedSubaccountCannotPlaceIsolatedOrder", "An isolated subaccount cannot place an isolated order."),
     2082: Code("IsolatedSubaccountInvalidProduct", "Invalid product_id for isolated subaccount."),
     2083: _staged("InvalidIsolatedSpotOrder", "Isolated orders cannot be placed on spots.", _SPOT),

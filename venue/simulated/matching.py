@@ -72,6 +72,8 @@ class Matching(Engine):
 
     def _match_taker(self, order: Resting, now: Ns) -> None:
         wanted = self._wanted(order)
+        if self.knobs.self_match == "refuse" and self._own(order):
+            raise refused(2073)
         plan = self.plan(order, wanted)
         filled = sum(amount for _, amount in plan)
         self._check_filled(order, filled, wanted, now)
@@ -148,11 +150,13 @@ class Matching(Engine):
     # -- what trades -----------------------------------------------------------------------------------------------------------------------
 
     def _clear_own(self, order: Resting, now: Ns) -> None:
-        for offer in tuple(self.markets[order.order.product_id].book.side(not order.is_bid).offers(order.order.price)):
-            if offer.maker is not None and _same_owner(offer, order):
-                if self.knobs.self_match == "refuse":
-                    raise refused(2073)
-                self.withdraw(offer.maker, now)
+        for maker in self._own(order):
+            self.withdraw(maker, now)
+
+    def _own(self, order: Resting) -> list[Resting]:
+        """Resting orders of the same subaccount that the order would meet."""
+        offers = self.markets[order.order.product_id].book.side(not order.is_bid).offers(order.order.price)
+        return [offer.maker for offer in offers if offer.maker is not None and _same_owner(offer, order)]
 
     def _trade(self, taker: Resting, offer: Offer, amount: int, now: Ns) -> None:
         product, idx = self.markets[taker.order.product_id].product, self.next_idx()

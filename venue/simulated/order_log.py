@@ -46,6 +46,8 @@ class LoggedOrder:
     code: int | None = None
     text: str = ""
     fills: list[LoggedFill] = field(default_factory=list)
+    taken_in: bool = False
+    """Did it get past all checks of its arrival, so that its digest is used up?"""
 
     @property
     def filled(self) -> Base:
@@ -86,6 +88,7 @@ class OrderLog(list[LoggedOrder]):
 
     def take_in(self, entry: LoggedOrder) -> None:
         """Remember the digest: a second order with it is a duplicate."""
+        entry.taken_in = True
         self._known[entry.digest] = entry
 
     def known(self, digest: str) -> LoggedOrder | None:

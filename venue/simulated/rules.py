@@ -99,6 +99,7 @@ class Knobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limited_status: int = 429
     """How a request over the rate limit is answered over HTTP: code and status."""
     rate_limits: bool = True
+    """Are requests counted at all?"""
     settle_every_s: float = 3600.0
     """How often unsettled profit and loss moves into the USDT0 balance by itself. 0 = never. The documents say only that it does."""
     ping_timeout_s: float = 60.0
@@ -107,6 +108,14 @@ class Knobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which connection goes when a wallet authenticates on a sixth."""
     needs_encoding: bool = True
     """Is a request refused that accepts no compressed answer?"""
+
+    def __post_init__(self) -> None:
+        if self.settle_every_s < 0:
+            raise ValueError(f"settle_every_s: 0 or more seconds, not {self.settle_every_s}")
+        if self.ping_timeout_s <= 0:
+            raise ValueError(f"ping_timeout_s: more than 0 seconds, not {self.ping_timeout_s}")
+        if not 200 <= self.limited_status < 600:
+            raise ValueError(f"limited_status: an HTTP status, not {self.limited_status}")
 
 
 class Terms(msgspec.Struct, frozen=True):

@@ -68,6 +68,8 @@ class SimulatedVenue:
         """Identity of this start of the venue, sent with every HTTP answer: another start has another history."""
         self.stage = Stage()
         self.limiter = Limiter()
+        self.changes = 0
+        """How often something happened to an account."""
         self.hub = Hub()
         self.archive = Archive(exchange.order_log)
         self.candles = Candles()
@@ -267,6 +269,7 @@ class SimulatedVenue:
         """Hand out what the engine has produced since the last time."""
         events, self.exchange.outbox = self.exchange.outbox, []
         for event in events:
+            self.changes += not isinstance(event, Traded)
             if isinstance(event, Filled):
                 self.archive.record(event)
             if isinstance(event, Traded):

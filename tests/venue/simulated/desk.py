@@ -21,6 +21,7 @@ from venue.simulated.codes import Refused
 from venue.simulated.events import Event
 from venue.simulated.exchange import Exchange
 from venue.simulated.faults import NO_FAULTS, Faults
+from venue.simulated.keeping import Kept, restore
 from venue.simulated.markets import Move, market_named
 from venue.simulated.memory import MemoryDialer
 from venue.simulated.order_log import LoggedOrder
@@ -180,10 +181,12 @@ class Line:
 
 
 @asynccontextmanager
-async def floor(*moves: Move, faults: Faults = NO_FAULTS) -> AsyncIterator[Floor]:
-    """A venue on virtual time with a flat book and, after it, `moves`; both accounts funded."""
+async def floor(*moves: Move, faults: Faults = NO_FAULTS, kept: Kept | None = None) -> AsyncIterator[Floor]:
+    """A venue on virtual time with a flat book and, after it, `moves`; both accounts funded, or everything as it was `kept`."""
     venue = SimulatedVenue(Exchange(knobs=faults.venue), Script(*moves), RunClock(START_NS), faults)
-    for name in (ME, OTHER):
+    if kept is not None:
+        restore(venue, kept)
+    for name in () if kept else (ME, OTHER):
         venue.fund(name, Quote.of(10_000))
     async with trio.open_nursery() as nursery:
         await nursery.start(venue.run)

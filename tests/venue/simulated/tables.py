@@ -1,0 +1,106 @@
+"""The tables of docs/simulated.md, made from the code they are about. `python -m tests.venue.simulated.tables` writes them."""
+
+import ast
+import inspect
+from pathlib import Path
+from typing import Any, get_args
+
+import msgspec
+
+from venue.simulated import incidents, rules
+from venue.simulated.archive_requests import READERS
+from venue.simulated.codes import CODES
+from venue.simulated.executes import EXECUTES
+from venue.simulated.faults import Cut, DisturbEvent, DisturbReply, LoseAck, Pieces, Refuse, Stream, Thin
+from venue.simulated.money_executes import MONEY_EXECUTES
+from venue.simulated.public import CACHED
+from venue.simulated.queries import QUERIES
+
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "simulated.md"
+BEGIN, END = "<!-- made by tests/venue/simulated/tables.py: {} -->", "<!-- end of {} -->"
+FAULTS = {"refuse": Refuse, "lose_ack": LoseAck, "cut": Cut, "thin": Thin, "split": Pieces, "event": DisturbEvent, "reply": DisturbReply}
+
+
+def row(*cells: object) -> str:
+    return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+
+
+def table(head: list[str], rows: list[str]) -> str:
+    return "\n".join([row(*head), row(*("---" for _ in head)), *rows])
+
+
+def covered() -> str:
+    """Codes by how they arise."""
+    count = {origin: sum(code.origin == origin for code in CODES.values()) for origin in ("rule", "incident", "staged")}
+    said = count["rule"] + count["incident"]
+    return f"{said} of {len(CODES)} documented codes arise by themselves ({count['incident']} of them by an incident); any code can be staged."
+
+
+def codes() -> str:
+    rows = [row(number, code.name, code.origin, code.why) for number, code in CODES.items()]
+    return covered() + "\n\n" + table(["code", "name", "comes from", "why not by itself"], rows)
+
+
+def surface() -> str:
+    streams = [name for name in get_args(Stream) if name]
+    asked = {
+        "queries": ["status", *QUERIES],
+        "executes": [*EXECUTES, *MONEY_EXECUTES],
+        "streams": streams,
+        "archive": list(READERS),
+        "cached reads": ["cached_prices", "cached_bbo_history", *CACHED, "ping", "time"],
+    }
+    return table(["what", "how many", "which"], [row(what, len(names), ", ".join(f"`{name}`" for name in names)) for what, names in asked.items()])
+
+
+def _summary(kind: type[Any]) -> str:
+    return (inspect.getdoc(kind) or "").replace("\n", " ")
+
+
+def faults() -> str:
+    rows = [row(f"`[[{name}]]`", ", ".join(f"`{each}`" for each in kind.__struct_fields__), _summary(kind)) for name, kind in FAULTS.items()]
+    return table(["table", "fields", "what happens"], rows)
+
+
+def staged_incidents() -> str:
+    kinds: tuple[Any, ...] = get_args(incidents.Incident)
+    rows = [row(f"`{_tag(kind)}`", ", ".join(f"`{each}`" for each in kind.__struct_fields__), _summary(kind)) for kind in kinds]
+    return table(["`kind`", "fields", "what happens"], rows)
+
+
+def _tag(kind: type[msgspec.Struct]) -> str:
+    return str(kind.__struct_config__.tag)
+
+
+def knobs() -> str:
+    """A field's words are the string below it."""
+    (body,) = [node.body for node in ast.parse(inspect.getsource(rules)).body if isinstance(node, ast.ClassDef) and node.name == "Knobs"]
+    fields = [(field.name, msgspec.json.encode(field.default).decode()) for field in msgspec.structs.fields(rules.Knobs)]
+    words: dict[str, str] = {}
+    waiting: list[str] = []
+    for node in body:
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+            waiting.append(node.target.id)
+        elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and waiting:
+            words |= dict.fromkeys(waiting, " ".join(str(node.value.value).split()))
+            waiting = []
+    return table(["knob", "default", "what it settles"], [row(f"`{name}`", f"`{default}`", words.get(name, "")) for name, default in fields])
+
+
+TABLES = {"surface": surface, "codes": codes, "faults": faults, "incidents": staged_incidents, "knobs": knobs}
+
+
+def with_tables(text: str) -> str:
+    """`text` with every table as it should be. Raises `ValueError` for a table without a place."""
+    for name, make in TABLES.items():
+        begin, end = BEGIN.format(name), END.format(name)
+        before, _, rest = text.partition(begin)
+        _, found, after = rest.partition(end)
+        if not found:
+            raise ValueError(f"{DOCUMENT.name} has no place for {name}")
+        text = f"{before}{begin}\n\n{make()}\n\n{end}{after}"
+    return text
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(with_tables(DOCUMENT.read_text()))

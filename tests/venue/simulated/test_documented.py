@@ -1,0 +1,15 @@
+"""docs/simulated.md says what the simulated venue really does."""
+
+from tests.venue.simulated.tables import DOCUMENT, knobs, with_tables
+from venue.simulated.rules import Knobs
+
+
+def test_the_tables_are_those_of_the_code() -> None:
+    """`python -m tests.venue.simulated.tables` writes them anew."""
+    text = DOCUMENT.read_text()
+    assert text == with_tables(text)
+
+
+def test_every_knob_says_what_it_settles() -> None:
+    assert [line for line in knobs().splitlines()[2:] if line.rstrip(" |").endswith("`")] == []
+    assert len(knobs().splitlines()) == len(Knobs.__struct_fields__) + 2

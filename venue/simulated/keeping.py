@@ -1,0 +1,130 @@
+"""A venue's state in a file, so that accounts, orders and the archive survive a restart of the process. Books do not: the market draws them anew.
+
+Plain JSON, written whole beside the old one and renamed over it. What a crash may lose is `EVERY_S` of time.
+"""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import trio
+
+from messages.wire import decode_unit, encode_unit
+from venue.simulated.accounts import Account
+from venue.simulated.book import Resting
+from venue.simulated.events import Filled
+from venue.simulated.exchange import Exchange
+from venue.simulated.order_log import LoggedOrder
+from venue.simulated.venue import SimulatedVenue
+
+EVERY_S = 0.2
+"""How often a changed state is written."""
+SCHEMA = "evenkeel.simulated/1"
+
+
+class KeptMarket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one product has collected and paid."""
+
+    product_id: int
+    cumulative_funding: int
+    available_settle: int
+    fees: int
+
+
+class Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything that outlives a restart."""
+
+    schema: str
+    instance: str
+    now_ns: int
+    submission_idx: int
+    insurance: int
+    accounts: list[Account]
+    tx_nonces: dict[str, int]
+    markets: list[KeptMarket]
+    resting: list[Resting]
+    orders: list[LoggedOrder]
+    matches: list[Filled]
+
+
+def state_of(venue: SimulatedVenue) -> Kept:
+    """What to keep of a running venue."""
+    exchange = venue.exchange
+    return Kept(
+        SCHEMA,
+        venue.instance,
+        exchange.now_ns,
+        exchange.submission_idx,
+        exchange.insurance,
+        list(exchange.accounts.values()),
+        exchange.tx_nonces,
+        [KeptMarket(each, market.funding.cumulative, market.available_settle, market.fees) for each, market in exchange.markets.items()],
+        [order for market in exchange.markets.values() for order in market.open_orders.values()],
+        list(exchange.order_log),
+        venue.archive.fills,
+    )
+
+
+def restore(venue: SimulatedVenue, kept: Kept) -> None:
+    """Put a venue that has not begun into the state `kept`. Raises `ValueError` for a product that it does not have."""
+    exchange = venue.exchange
+    if {market.product_id for market in kept.markets} != set(exchange.markets):
+        raise ValueError(f"markets: they are {sorted(market.product_id for market in kept.markets)}, not {sorted(exchange.markets)}")
+    venue.instance = kept.instance
+    exchange.tick(kept.now_ns)
+    exchange.submission_idx, exchange.insurance = kept.submission_idx, kept.insurance
+    exchange.accounts = {account.subaccount: account for account in kept.accounts}
+    exchange.tx_nonces = dict(kept.tx_nonces)
+    for market in kept.markets:
+        here = exchange.markets[market.product_id]
+        here.funding.cumulative, here.available_settle, here.fees = market.cumulative_funding, market.available_settle, market.fees
+    _restore_orders(exchange, kept)
+    for fill in kept.matches:
+        venue.archive.record(fill)
+
+
+def _restore_orders(exchange: Exchange, kept: Kept) -> None:
+    for entry in kept.orders:
+        exchange.order_log.append(entry)
+        if entry.taken_in:
+            exchange.order_log.take_in(entry)
+    for order in kept.resting:
+        market = exchange.markets[order.order.product_id]
+        market.book.rest(order, exchange.now_ns)
+        market.open_orders[order.digest] = order
+
+
+def load(path: Path) -> Kept | None:
+    """What the file holds; None when there is none yet. Raises `OSError`, and `ValueError` naming what cannot be read."""
+    if not path.exists():
+        return None
+    data: Any = json.loads(path.read_text())
+    kept = msgspec.convert(data, Kept, dec_hook=decode_unit, str_keys=True, strict=False)
+    if kept.schema != SCHEMA:
+        raise ValueError(f"schema: it is {kept.schema!r}, not {SCHEMA!r}")
+    return kept
+
+
+def save(path: Path, kept: Kept) -> None:
+    """Write the state. Raises `OSError`."""
+    beside = path.with_name(path.name + ".new")
+    with beside.open("w") as file:
+        json.dump(msgspec.to_builtins(kept, enc_hook=encode_unit, str_keys=True), file)
+        file.flush()
+        os.fsync(file.fileno())
+    beside.replace(path)
+
+
+async def keep(venue: SimulatedVenue, path: Path) -> None:
+    """Write the state whenever it has changed, and once more when this is cancelled."""
+    written = -1
+    try:
+        while True:
+            if venue.changes != written:
+                written = venue.changes
+                save(path, state_of(venue))
+            await trio.sleep(EVERY_S)
+    finally:
+        save(path, state_of(venue))
