@@ -55,7 +55,7 @@ def test_a_mirrored_state_has_the_mirrored_moves() -> None:
         assert here == {after for _, after in successors(mirrored(state), rules)}, state
 
 
-@pytest.mark.parametrize(("crashes", "losses"), [(0, 0), (1, 0), (0, 1)])
+@pytest.mark.parametrize(("crashes", "losses"), [(0, 0), (1, 0), (0, 1), (1, 1)])
 def test_acting_at_once_when_nothing_is_left_to_go_wrong_comes_to_the_same(crashes: int, losses: int) -> None:
     def calm(rules: Rules) -> set[frozenset[State]]:
         found = states_of(rules, crashes, losses)

@@ -15,9 +15,9 @@ tried last: epochs and numbers start again at 1 and 0. Only their order is ever 
 
 *Nothing left to go wrong, nothing to wait for* (`_promptly`). A message that waits can be lost in a crash or changed; once that can no longer happen,
 when it is taken is seen by nobody: every mailbox has one reader and keeps its order, and what is still open (what the venue does with an order, in
-which order its events arrive, what RESOLVE learns when, which vote comes last) stays open. So without crashes left the ledger reads at once what is
-no plan and a restart that nobody votes under is finished at once, and without losses left as well the legs and the ledger act at once. A test
-compares what all runs come to with this rule and without it.
+which order its events arrive, what RESOLVE learns when) stays open. So without crashes left the ledger reads at once what is no plan and a restart
+that nobody votes under is finished at once, and without losses left as well the legs and the ledger act at once. A test compares what all runs come
+to with this rule and without it. (Mutants are searched without it, for the sake of their traces.)
 
 *ETH and SOL are alike* (`symmetry.py`): of a state and its mirror image, the search keeps the one it met first.
 
