@@ -1,4 +1,4 @@
-"""The command lines of `flatten`, `status`, `halt` and `clear-halt`: options in, one outcome out, shown in words or as one object."""
+"""The command lines of `flatten`, `status`, `halt`, `clear-halt` and `link-signer`: options in, one outcome out, shown in words or as one object."""
 
 import argparse
 from collections.abc import Awaitable, Callable, Mapping
@@ -17,6 +17,8 @@ HELP = {
     "status": "What is open, who runs it, is it halted.\nExit code 4 when something is open and no run manages it.",
     "halt": "Stop entering, close both legs, and stay halted until clear-halt.",
     "clear-halt": "Allow trading again; refused while something of ours is open.",
+    "link-signer": "Let another key act for this subaccount. It can trade, move funds between\n"
+    "the owner's subaccounts and withdraw to the owner. One per subaccount.",
 }
 
 
@@ -31,6 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
     if command == "flatten":
         parser.add_argument("--everything", action="store_true", help="also what is not ours in ETH-PERP and SOL-PERP")
         parser.add_argument("--yes", action="store_true", help="do not ask for the subaccount's name")
+    if command == "link-signer":
+        parser.add_argument("--show", action="store_true", help="who may sign now; needs no key")
+        parser.add_argument("--new", metavar="FILE", help="make a key, write it to FILE and link it")
+        parser.add_argument("--replace", action="store_true", help="with --new: instead of the one that is linked")
+        parser.add_argument("--revoke", action="store_true", help="nobody but the owner may sign")
     if command == "status":
         parser.add_argument("--watch", action="store_true", help="look again every 2 s until Ctrl-C")
 
@@ -71,7 +78,15 @@ def _status(typed: argparse.Namespace, overrides: Mapping[str, str]) -> int:
     return trio.run(partial(look, _who(typed, overrides, signs=False), json=typed.json, watch=typed.watch))
 
 
-_COMMANDS = {"flatten": _flatten, "halt": _halt, "clear-halt": _clear_halt, "status": _status}
+def _link_signer(typed: argparse.Namespace, overrides: Mapping[str, str]) -> int:
+    from commands.link_signer import linked, wish_of
+
+    wish = wish_of(typed)
+    who = _who(typed, overrides, signs=wish.changes)
+    return _shown(partial(linked, who, wish), who, typed)
+
+
+_COMMANDS = {"flatten": _flatten, "halt": _halt, "clear-halt": _clear_halt, "status": _status, "link-signer": _link_signer}
 
 
 def _shown(act: Callable[[], Awaitable[Outcome]], who: Whose, typed: argparse.Namespace) -> int:

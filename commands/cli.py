@@ -35,9 +35,10 @@ COMMANDS = {
     "clear-halt": "a person allows trading again",
     "record": "save a venue's market, to replay it with --market",
     "doctor": "is everything ready for real money",
+    "link-signer": "let another key act for this subaccount",
 }
-ACCOUNT = ("status", "flatten", "halt", "clear-halt")
-"""Commands that act on what a run has left (`commands/account_commands.py`)."""
+ACCOUNT = ("status", "flatten", "halt", "clear-halt", "link-signer")
+"""Commands that act on an account, not on a market (`commands/account_commands.py`)."""
 SHORTHANDS = {
     "--cycles": ("cycles", "N|forever", "how many pairs, or until stopped"),
     "--target": ("target", "'N USD'", ""),
@@ -329,7 +330,7 @@ class _Parser(argparse.ArgumentParser):
 
 def help_text() -> str:
     """The page of `--help`: at most 80 columns."""
-    commands = "\n".join(f"  {name:<10} {text}" for name, text in COMMANDS.items())
+    commands = "\n".join(f"  {name:<11} {text}" for name, text in COMMANDS.items())
     return f"""\
 Evenkeel holds a delta-neutral ETH/SOL perpetual pair on Nado: long one, short
 the other, the same dollars on both sides, entered and left together.
