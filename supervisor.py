@@ -28,7 +28,7 @@ from actors.limits import plan_denial, run_over
 from actors.runtime import barrier
 from actors.runtime.barrier import Barrier, ClockJumped, EpochBumped, FillsDue, Recovered, VotesDue
 from actors.runtime.clock import ClockWatch, Shift
-from actors.runtime.specs import told
+from actors.runtime.specs import first_cause_first, told
 from actors.tree import Channels, Tree, World
 from actors.waking import Waking
 from messages.execution import Outcome, PlanClosed
@@ -142,7 +142,7 @@ class Machine:
         except trio.Cancelled:
             raise
         except BaseException as error:  # noqa: BLE001 - a library's SystemExit must not leave a leg open either
-            gone = TreeGone(told(error), "LEDGER_UNWRITABLE" if isinstance(error, Unwritable) else "GAVE_UP")
+            gone = TreeGone(first_cause_first(error), "LEDGER_UNWRITABLE" if isinstance(error, Unwritable) else "GAVE_UP")
         self._gone = gone
         self.channels.inbox.post(self._gone)
 

@@ -82,6 +82,14 @@ def told(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}"
 
 
+def first_cause_first(error: BaseException) -> str:
+    """How a tree ended: what was on its way up already when a child turned out to be stuck, then that."""
+    before = error.__context__
+    if isinstance(error, Stuck) and isinstance(before, Exception | SystemExit | KeyboardInterrupt):
+        return f"{first_cause_first(before)}; then {told(error)}"
+    return told(error)
+
+
 class Started(msgspec.Struct, frozen=True):
     """A child said that it has started. Incarnations count from 1."""
 

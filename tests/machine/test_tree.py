@@ -142,24 +142,44 @@ async def test_when_trading_gives_up_it_is_not_tried_again_and_the_run_halts(aut
         assert [said.code for said in ready.said if isinstance(said, Halted)] == ["GAVE_UP"]
 
 
+DEAF_S = 60.0
+
+
+def deafen(ready: Bench, actor: str) -> None:
+    """From now on it ignores its cancellation for a minute."""
+    target = ready.machine.tree.targets[actor]
+    run = target.run
+
+    async def deaf(start: Callable[..., Awaitable[None]], task_status: trio.TaskStatus[None]) -> None:
+        try:
+            await run(start, task_status)
+        finally:
+            with trio.CancelScope(shield=True):
+                await trio.sleep(DEAF_S)
+
+    target.run = deaf  # type: ignore[method-assign]
+
+
+async def test_a_stuck_actor_does_not_hide_what_was_wrong_before_it(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with bench(tmp_path, LONG) as ready:
+        deafen(ready, "market_data")
+        kill_whenever_it_starts(ready, "sizing")
+        ending = await ready.run(within_s=120)
+        first, then = ending.detail.split("; then ")
+        assert first.startswith(
+            "GaveUp: supervisor gave up: trading, which is significant, ended; first trading: GaveUp: trading gave up: 6 failures"
+        )
+        assert then == "Stuck: market_data still runs 10 s after it was told to stop"
+        await trio.sleep(DEAF_S)
+
+
 async def test_a_tree_that_is_stuck_while_it_stops_is_a_halt_and_not_a_run_that_is_done(autojump_clock: MockClock, tmp_path: Path) -> None:
     async with bench(tmp_path, LONG) as ready:
-        target = ready.machine.tree.targets["market_data"]
-        run = target.run
-        deaf_s = 60.0
-
-        async def deaf(start: Callable[..., Awaitable[None]], task_status: trio.TaskStatus[None]) -> None:
-            try:
-                await run(start, task_status)
-            finally:
-                with trio.CancelScope(shield=True):
-                    await trio.sleep(deaf_s)
-
-        target.run = deaf  # type: ignore[method-assign]
+        deafen(ready, "market_data")
         ending = await ready.run(within_s=120)
         assert (ending.by, ending.code) == ("halt", "GAVE_UP")
         assert "Stuck: market_data still runs" in ending.detail
-        await trio.sleep(deaf_s)
+        await trio.sleep(DEAF_S)
 
 
 @pytest.mark.parametrize("error", [SystemExit(3), KeyboardInterrupt()], ids=repr)

@@ -1,0 +1,49 @@
+"""A real process whose trading is dead, whose tree is stuck and whose way out blocks the whole loop: it ends all the same."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.test_processes import ROOT, environment
+
+SABOTAGED = """
+import sys, time
+import trio
+import actors.market_data, actors.runtime.incarnation, actors.sizing, commands.run
+from actors.runtime.specs import ChildSpec
+from commands.cli import main
+
+async def defect(*given, task_status, **known):
+    raise ZeroDivisionError("sizing has a defect")
+
+async def deaf(*given, task_status, **known):
+    task_status.started()
+    while True:
+        with trio.CancelScope(shield=True):
+            await trio.sleep(0.05)
+
+async def blocks(*given):
+    time.sleep(3600)
+
+actors.sizing.run, actors.market_data.run, commands.run._after_halt = defect, deaf, blocks
+ChildSpec.__init__.__defaults__ = ("permanent", 0.1, False, 30.0)   # all times are short: only what is waited for differs
+actors.runtime.incarnation.SECOND_WAIT_S = 0.1
+commands.run.WAY_OUT_S = -7.5
+sys.exit(main(["run", "--json", "--quiet", "--market", "flat:2756.9/115.86", "--set", "venue_patience=1 ms", *sys.argv[1:]]))
+"""
+
+
+def test_a_run_whose_way_out_blocks_is_ended_by_force_with_the_first_cause_first(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SABOTAGED, "--logs", str(tmp_path / "logs")]
+    done = subprocess.run(command, cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, timeout=60, check=False)
+    (line,) = done.stderr.splitlines()
+    causes, meaning, _ = line.split(" · ")
+    first, stuck, blocked = causes.split("; ")
+    assert first == "HALTED GAVE_UP: ZeroDivisionError: sizing has a defect"
+    assert stuck.startswith("then Stuck: market_data still runs")
+    assert blocked.startswith("the way out did not end within")
+    assert blocked.endswith("it was in: ESCAPE")
+    assert meaning == "open or unknown: unknown"
+    assert done.returncode == 4
+    assert json.loads(done.stdout.splitlines()[-1])["exit_code"] == 4
