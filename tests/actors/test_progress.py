@@ -14,7 +14,7 @@ from actors.runtime.mailbox import Latest, Mailbox
 from actors.runtime.pulse import STALL_S, Pulse, Watch
 from actors.sizing import Sizer
 from messages.settings import Settings
-from tests.actors.fakes import FORGE, FREE, RULES, SETTINGS, FakeVenue, FakeWire, held, sealed, seeded, venue_clock
+from tests.actors.fakes import FORGE, FREE, RULES, SETTINGS, FakeVenue, FakeWire, book_snapshot, held, sealed, seeded, venue_clock
 from tests.actors.runtime.kit import noticed
 from tests.actors.test_leg import place_for
 
@@ -99,6 +99,21 @@ async def test_feeds_that_wait_longer_than_any_deadline_allows_are_noticed(autoj
     then_s = await noticed(watch, 120)
     assert then_s is not None
     assert abs(first_s + then_s - (ROUND_S + STALL_S)) <= 0.5
+    nursery.cancel_scope.cancel()
+
+
+async def test_one_round_of_questions_that_never_ends_is_noticed_though_the_books_go_on(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+    class NoRules(FakeVenue):
+        async def status(self) -> str:
+            await trio.sleep_forever()
+            raise AssertionError
+
+    venue = NoRules()
+    at_ms = venue_clock().now_ms()
+    venue.books = {4: book_snapshot(4, at_ms, [("2756.8", "9")], [("2756.9", "9")]), 8: book_snapshot(8, at_ms, [("115.85", "9")], [("115.86", "9")])}
+    at_s = await noticed(feeds(nursery, venue), 120)
+    assert at_s is not None
+    assert ROUND_S + STALL_S <= at_s <= ROUND_S + STALL_S + 0.5
     nursery.cancel_scope.cancel()
 
 

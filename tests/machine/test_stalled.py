@@ -12,7 +12,7 @@ from trio.testing import MockClock
 
 from actors.runtime.pulse import STALL_S
 from actors.runtime.specs import Exited
-from messages.lifecycle import Hop
+from messages.lifecycle import AccountStream, Hop
 from messages.settings import Settings
 from messages.units import ONE, Base, Ms, Quote
 from tests.determinism import seed_trio
@@ -111,10 +111,22 @@ async def test_a_wedged_actor_is_noticed_and_restarted_and_the_pair_ends_flat(au
 
 
 async def test_a_quiet_machine_is_left_alone(autojump_clock: MockClock, tmp_path: Path) -> None:
-    """A minute between two motionless books, with a pair held."""
+    """A minute between two motionless books, with a pair held; and looked at in the midst of whatever happens, with mail in the box."""
     settings = msgspec.structs.replace(HUNDRED, hold=Ms(60_000))
     async with bench(tmp_path, settings) as ready:
+        tree, to_ledger = ready.machine.tree, ready.machine.channels.to_ledger
+        waiting: list[int] = []
+
+        def look(said: msgspec.Struct) -> None:
+            if seals(said):
+                for _ in range(2):  # the first goes straight to the waiting ledger, the second is left in the box
+                    to_ledger.post(AccountStream(live=True, detail=""))
+                waiting.append(to_ledger.backlog)
+            assert list(tree._watch.stalled(trio.current_time(), tree.supervisor.running)) == []
+
+        ready.watchers.append(look)
         ending = await ready.run(within_s=180)
         assert ending.by == "done"
         assert stalls(ready) == []
+        assert min(waiting) > 0
         assert ready.totals().restarts == 0

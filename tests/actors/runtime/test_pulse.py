@@ -76,7 +76,7 @@ async def test_a_timer_of_one_loop_is_not_hidden_by_the_steps_of_another(autojum
 async def test_a_process_that_was_stopped_for_a_minute_blames_no_actor(autojump_clock: MockClock) -> None:
     watch = Watch()
     pulse = watch.fresh("a")
-    pulse.expect("its next look", 0.1)
+    pulse.expect("its next look")
     assert list(watch.stalled(trio.current_time(), lambda name: True)) == []
     await trio.sleep(60)
     assert list(watch.stalled(trio.current_time(), lambda name: True)) == []
