@@ -118,7 +118,7 @@ def test_a_second_ctrl_c_stops_waiting_and_says_what_is_open_and_what_to_type(tm
     assert str(tmp_path / "logs") in last.split(" · ")[-1]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
 def test_a_signal_before_the_venue_is_connected_ends_the_run_flat_with_its_own_code(tmp_path: Path, number: signal.Signals) -> None:
     """It once ended in a traceback, exit code 1."""
     process = started(tmp_path, "run", "--json", *FLAT, "--cycles", "forever", "--logs", str(tmp_path / "logs"))

@@ -32,6 +32,12 @@ async def ended(folder: Path) -> tuple[Truth, Path]:
         return Truth(orders, {order.digest: order for order in archived}, await ready.account()), ready.world.ledger
 
 
+@pytest.fixture(scope="module")
+def good(tmp_path_factory: pytest.TempPathFactory) -> tuple[Truth, Path]:
+    """One run for all: nobody changes it."""
+    return trio.run(ended, tmp_path_factory.mktemp("good"), clock=MockClock(autojump_threshold=0))
+
+
 def doubled(truth: Truth) -> Truth:
     again = replace(truth.orders[0], result="refused", code=2013, fills=[])
     return msgspec.structs.replace(truth, orders=[*truth.orders, again])
@@ -91,23 +97,24 @@ WRONG: dict[Callable[[Truth], Truth], str] = {
 }
 
 
-async def test_a_good_run_is_found_good(autojump_clock: MockClock, tmp_path: Path) -> None:
-    truth, ledger = await ended(tmp_path)
+def test_a_good_run_is_found_good(good: tuple[Truth, Path]) -> None:
+    truth, ledger = good
     assert len(truth.orders) == 8
     assert ending_faults(truth, ledger) == []
     assert phase_of(ledger, 0) == "flat"
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-async def test_what_is_wrong_is_found(autojump_clock: MockClock, tmp_path: Path, wrong: Callable[[Truth], Truth]) -> None:
-    truth, ledger = await ended(tmp_path)
+def test_what_is_wrong_is_found(good: tuple[Truth, Path], wrong: Callable[[Truth], Truth]) -> None:
+    truth, ledger = good
     found = ending_faults(wrong(truth), ledger)
     assert any(WRONG[wrong] in fault for fault in found), found
 
 
-async def test_a_row_that_was_changed_is_found(autojump_clock: MockClock, tmp_path: Path) -> None:
-    truth, ledger = await ended(tmp_path)
-    ledger.write_bytes(ledger.read_bytes().replace(b'"cycle":1', b'"cycle":2', 1))
+def test_a_row_that_was_changed_is_found(good: tuple[Truth, Path], tmp_path: Path) -> None:
+    truth, whole = good
+    ledger = tmp_path / "ledger.sqlite"
+    ledger.write_bytes(whole.read_bytes().replace(b'"cycle":1', b'"cycle":2', 1))
     with pytest.raises(Exception, match="is not the row that was written"):
         ending_faults(truth, ledger)
 
@@ -116,8 +123,8 @@ def arrived(order: LoggedOrder, at_ms: int, sealed_ms: int) -> LoggedOrder:
     return replace(order, arrived_ns=Ns(at_ms * 1_000_000), nonce=order_nonce(sealed_ms + 1_500, 1))
 
 
-async def test_an_order_from_before_a_stop_may_only_be_accepted_before_it_ended(autojump_clock: MockClock, tmp_path: Path) -> None:
-    truth, _ = await ended(tmp_path)
+def test_an_order_from_before_a_stop_may_only_be_accepted_before_it_ended(good: tuple[Truth, Path]) -> None:
+    truth, _ = good
     stopped, continued = 10_000, 12_200
     for at_ms, sealed_ms, faults in ((10_001, 9_999, 0), (12_200, 10_000, 1), (12_300, 10_001, 0)):
         order = arrived(truth.orders[0], at_ms, sealed_ms)

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from actors.runtime.barrier import WINDOW_LEFT_MS
-from actors.runtime.clock import Shift
+from actors.runtime.clock import LOOK_EVERY_S, Shift
 from messages.lifecycle import Note
 from messages.sizing import Abort, Ready, Sealed
 from messages.units import Ms
@@ -122,8 +122,18 @@ async def test_a_small_step_of_the_clock_measures_the_venues_time_again_and_drop
     seed_trio(11)
     clocks = Clocks()
     async with bench(tmp_path, TWICE, clocks=(clocks.venue, clocks.machine)) as ready:
-        strike_in(ready, nursery, "hold", lambda: clocks.set(0.5))
+        measured: list[float] = []
+        take = ready.world.clock.measured
+
+        def counted(asked_ns: int, venue_ms: int, answered_ns: int) -> bool:
+            measured.append(trio.current_time())
+            return take(asked_ns, venue_ms, answered_ns)
+
+        ready.world.clock.measured = counted  # type: ignore[method-assign]
+        struck: list[float] = []
+        strike_in(ready, nursery, "hold", lambda: [struck.append(trio.current_time()), clocks.set(0.5)])  # type: ignore[arg-type, return-value]
         await ready.run(within_s=120)
+        assert len([at for at in measured if struck[0] < at <= struck[0] + LOOK_EVERY_S + 0.1]) == 1
         assert [message.set_ms for message in ready.said if isinstance(message, Shift)] == [500]
         assert any(isinstance(message, Note) and "measured again" in message.text for message in ready.said)
         assert ready.dialer.dials == 4
