@@ -106,7 +106,7 @@ async def _forward(
     pulse: Pulse,
 ) -> None:
     """Connect, hand on, and connect again."""
-    streak = Streak(RECONNECT, rng)
+    streak, told = Streak(RECONNECT, rng), ""
     while True:
         detail = "the stream ended"
         pulse.expect("a connection", CONNECT_S)
@@ -115,6 +115,7 @@ async def _forward(
                 pulse.done("a connection")
                 pulse.inbox = events
                 streak.up(trio.current_time())
+                told = ""
                 _both(to_ledger, post, AccountStream(live=True, detail=""))
                 missed.reconnected()
                 async for event in events:
@@ -126,7 +127,9 @@ async def _forward(
             detail = str(error)
         pulse.inbox = None
         pulse.done()
-        _both(to_ledger, post, AccountStream(live=False, detail=detail))
+        if detail != told:  # an outage is one event, however often it is knocked
+            told = detail
+            _both(to_ledger, post, AccountStream(live=False, detail=detail))
         pause_s = streak.pause_s(trio.current_time())
         pulse.expect("a connection", pause_s)
         await trio.sleep(pause_s)

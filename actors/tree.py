@@ -32,7 +32,7 @@ from actors.runtime.pulse import Watch
 from actors.runtime.specs import ChildSpec, Strategy, SupervisorSpec
 from actors.runtime.state import RunState
 from actors.runtime.supervision import Supervisor, nested
-from messages.lifecycle import Directive, Held, Opened, Restarted
+from messages.lifecycle import AccountStream, Directive, Held, Opened, Restarted
 from messages.market import PairQuote
 from messages.settings import Settings
 from messages.sizing import Abort, Leg, Place, Sealed
@@ -168,7 +168,8 @@ class Tree:
 
     def _to_ledger(self, message: account.AccountMessage) -> None:
         self.channels.to_ledger.post(message)
-        self.world.observe(message)
+        if not isinstance(message, AccountStream):  # the supervisor is sent it too, and tells of it
+            self.world.observe(message)
 
     async def _ledger(self, *, task_status: trio.TaskStatus[None]) -> None:
         w = self.world

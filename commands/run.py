@@ -119,6 +119,8 @@ async def _in_world(options: RunOptions, here: Access, recorder: Recorder, view:
                 if machine.channels.held.value is not None:
                     view.observe(machine.channels.held.value)
                 report = await _report(options, known, machine, ending, recorder, view, await _last_word(known, stops), began_ns)
+                for name, line in known.venue.seen():
+                    recorder.observe(Note(known.clock.utc_ns(), "debug", name, line))
                 last.open_legs = report.open_legs
                 control.finished(report.open_legs)
             return report

@@ -249,6 +249,10 @@ class Venue(Protocol):
         """Give up every connection there is, now. Whoever needs one makes a new one; what was under way ends as lost."""
         ...
 
+    def seen(self) -> tuple[tuple[str, str], ...]:
+        """Each connection's name and what it has seen so far, in one line: messages, losses, and what could not be read."""
+        ...
+
     def rate_obstacle(self, orders: int, flatten_steps: int) -> str:
         """Why `orders` more orders and then closing everything may not fit into the venue's rate limits now; "" when they do."""
         ...

@@ -55,11 +55,12 @@ async def test_a_lost_stream_is_said_to_be_stale_and_said_again_when_it_is_back(
 
 
 async def test_an_unreachable_venue_is_tried_for_ever_with_growing_pauses(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
-    venue, _, _ = await started(nursery)
+    venue, _, posted = await started(nursery)
     venue.down = True
     venue.cut()
     await trio.sleep(60)
     assert 10 <= venue.connections <= 25
+    assert [view.detail for view in posted if isinstance(view, AccountStream)] == ["", "cut", "refused"]
     venue.down = False
     await trio.sleep(6)
     venue.send(update(1))

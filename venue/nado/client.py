@@ -89,10 +89,8 @@ class NadoVenue:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the HTTP connections, and tell what all connections have seen. Sockets end with their own contexts."""
+        """Close the HTTP connections. Sockets end with their own contexts."""
         await self._http.aclose()
-        for counts in self.counts:
-            self._observe(Note(self._clock.utc_ns(), "info", counts.name, counts.line()))
 
     @property
     def reads(self) -> Reads:
@@ -108,6 +106,10 @@ class NadoVenue:
     def counts(self) -> tuple[WireCounts, ...]:
         """What every connection of this client has seen so far, reconnects included: HTTP, both streams, each leg's."""
         return tuple(tally.counts for tally in self._tallies.values())
+
+    def seen(self) -> tuple[tuple[str, str], ...]:
+        """The same in words: each connection's name and its counts that are not 0."""
+        return tuple((counts.name, counts.line()) for counts in self.counts)
 
     def rate_obstacle(self, orders: int, flatten_steps: int) -> str:
         """Why `orders` more orders and then closing everything may not fit into the venue's rate limits now; "" when they do."""
