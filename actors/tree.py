@@ -29,7 +29,7 @@ from actors.runtime.clock import VenueClock
 from actors.runtime.mailbox import Latest, Mailbox
 from actors.runtime.observe import Observe
 from actors.runtime.pulse import Watch
-from actors.runtime.specs import ChildSpec, Strategy, SupervisorSpec
+from actors.runtime.specs import ChildSpec, Event, Restarting, Strategy, SupervisorSpec
 from actors.runtime.state import RunState
 from actors.runtime.supervision import Supervisor, nested
 from messages.lifecycle import AccountStream, Directive, Held, Opened, Restarted
@@ -144,7 +144,15 @@ class Tree:
         auto_shutdown: bool = False,
     ) -> SupervisorSpec:
         """One supervisor of the tree."""
-        return SupervisorSpec(name, strategy, *limits, children, backoff, auto_shutdown, on_restart=self._restarts, on_event=self.world.observe)
+        return SupervisorSpec(name, strategy, *limits, children, backoff, auto_shutdown, on_restart=self._restarts, on_event=self._noticed)
+
+    def _noticed(self, event: Event) -> None:
+        """An account that crashed cannot say that it has no stream any more; until another one has, nothing is entered."""
+        self.world.observe(event)
+        if isinstance(event, Restarting) and not {"account", "feeds"}.isdisjoint(event.children):
+            gone = AccountStream(live=False, detail=event.cause)
+            self._to_ledger(gone)
+            self.channels.inbox.post(gone)
 
     def _restarts(self, names: tuple[str, ...]) -> None:
         """Called when these are proven gone, before any of them starts again. If legs or ledger are among them, the new epoch is on disk first."""

@@ -76,23 +76,22 @@ class Target:
             await self.driven(start(task_status=task_status))  # type: ignore[arg-type]
 
     @types.coroutine
-    def driven(self, actor: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
-        """The coroutine of one task of the actor, under fire."""
-        value: Any = None
+    def driven(self, actor: Coroutine[Any, Any, Any], *, first: bool = True) -> Generator[Any, Any, Any]:
+        """The coroutine of one task of the actor, under fire. `crash` strikes its `first` task: below it somebody might catch it."""
+        due, value = False, None
         error: BaseException | None = None
         while True:
             self.points += 1
             self.passed()
-            if self.points in self.due:
-                self.pending = True
-            if self.pending and not _leaving_a_nursery(actor):
-                error = self.made()
+            due = due or self.points in self.due
+            if (due or (first and self.pending)) and not _leaving_a_nursery(actor):
+                due, error = False, self.made()
             try:
                 waits_for = actor.throw(error) if error else actor.send(value)
             except StopIteration as returned:
                 return returned.value
             except (trio.Cancelled, BaseExceptionGroup) as ended:
-                if not self.pending or not _only_cancelled(ended):
+                if not (due or (first and self.pending)) or not _only_cancelled(ended):
                     raise
                 raise self.made() from None
             value = error = None
@@ -119,7 +118,7 @@ class Fire(trio.abc.Instrument):
         target = self.owners.get(task.parent_nursery.parent_task) if task.parent_nursery is not None else None
         if target is not None:
             self.owners[task] = target
-            task.coro = _awaited(target.driven(task.coro))
+            task.coro = _awaited(target.driven(task.coro, first=False))
 
     def task_exited(self, task: trio.lowlevel.Task) -> None:
         """Forget it."""

@@ -7,10 +7,11 @@ import msgspec
 import pytest
 import trio
 
+from actors.runtime.specs import Exited
 from messages.execution import Outcome, PlanClosed
-from messages.lifecycle import Hop
+from messages.lifecycle import AccountStream, Hop
 from messages.settings import Settings
-from messages.sizing import Ready
+from messages.sizing import Place, Ready
 from messages.units import ONE, Base, Ms, Quote
 from tests.determinism import seed_trio
 from tests.machine.audit import faults
@@ -77,3 +78,27 @@ async def test_killed(autojump_clock: trio.testing.MockClock, tmp_path: Path, nu
         snapshot = await ready.account()
         assert [position.total for position in snapshot.positions if position.total] == []
         assert snapshot.open_orders == ()
+
+
+async def test_nothing_is_entered_while_the_account_has_died_and_not_come_back(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+    """R7: its stream died with it, and a dead actor says nothing."""
+    settings = msgspec.structs.replace(HUNDRED, cycles=2, hold=Ms(100), pause=Ms(100))
+    async with bench(tmp_path, settings) as ready:
+        heard: list[str] = []
+
+        def watch(said: msgspec.Struct) -> None:
+            if isinstance(said, Exited) and said.child == "account":
+                heard.append("gone")
+            elif isinstance(said, AccountStream) and said.live:
+                heard.append("back")
+            elif isinstance(said, Place):
+                heard.append("placed")
+            elif isinstance(said, PlanClosed) and said.seq == 2:
+                ready.machine.tree.targets["account"].crash()
+
+        ready.watchers.append(watch)
+        ending = await ready.run(within_s=60)
+        assert ending.by == "done"
+        between = heard[heard.index("gone") : len(heard) - heard[::-1].index("back")]
+        assert between[0] == "gone"
+        assert set(between[1:]) == {"back"}, heard

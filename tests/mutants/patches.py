@@ -202,8 +202,8 @@ MUTANTS = (
     Mutant(an_acknowledgement_is_a_fill, "accepted is not filled", Faults(event=(DEAF,))),
     Mutant(an_aborted_order_is_not_over, "an aborted order stays without a trade", Faults(event=(DEAF,)), each("after_commit", range(3, 24))),
     Mutant(prices_stay_provisional, "a run ends with the venue's prices", UNHEARD_EXIT),
-    Mutant(epoch_bumped_by_a_sizing_restart, "an epoch ends only with its legs", runs=each("sizing", (60,))),
-    Mutant(old_leg_left_running, "both legs are started again together", runs=each("eth_leg", (20,))),
+    Mutant(epoch_bumped_by_a_sizing_restart, "an epoch ends only with its legs", runs=each("sizing", range(60, 100, 7))),
+    Mutant(old_leg_left_running, "both legs are started again together", runs=each("eth_leg", range(20, 60, 7))),
     Mutant(the_accounts_word_is_not_said_again, "a new ledger knows whether the account's stream is live", runs=each("ledger", (2, 3, 4))),
     Mutant(repair_forgotten, "a lone leg is followed by a repair or a flatten", Faults(refuse=(Refuse(nth=1, code=2031),))),
 )

@@ -1,12 +1,15 @@
 """Which runs there are."""
 
 import random
+import signal
 from collections.abc import Iterator
 
 from tests.sweep.one import WHERE, Blow, Result, one
 
 SEVERAL_EVERY = 10
 """After so many runs with one blow come two with several."""
+STUCK_S = 120
+"""A run takes a fraction of a second; one that takes this long turns round in circles while its virtual clock stands still."""
 
 Run = tuple[int, tuple[Blow, ...]]
 
@@ -68,7 +71,15 @@ def blow_of(text: str) -> Blow:
 
 def attempt(run: Run) -> tuple[Run, Result | str]:
     """Run it, in a process of the sweep; an exception is a finding, not an end of the sweep."""
+    signal.signal(signal.SIGALRM, _stuck)
+    signal.alarm(STUCK_S)
     try:
         return run, one(*run)
     except BaseException as error:  # noqa: BLE001 - whatever it was, the command that repeats it must be printed
         return run, f"{type(error).__name__}: {error}"
+    finally:
+        signal.alarm(0)
+
+
+def _stuck(*_signal: object) -> None:
+    raise TimeoutError(f"stuck: no end in {STUCK_S} s of real time")
