@@ -122,7 +122,7 @@ async def bench(
 ) -> AsyncIterator[Bench]:
     """A machine on a venue of its own, both gone at the end of the context. `clocks`: the venue's and the machine's."""
     of_venue, of_machine = clocks or (RunClock(START_NS), RunClock(START_NS))
-    venue = SimulatedVenue(Exchange(), market_named(market, seed), of_venue, faults)
+    venue = SimulatedVenue(Exchange(knobs=faults.venue), market_named(market, seed), of_venue, faults)
     venue.fund(THROWAWAY_SENDER, Quote(10_000 * ONE))
     async with trio.open_nursery() as outside:
         await outside.start(venue.run)
