@@ -76,12 +76,17 @@ def _named(app: ASGIApp, venue: SimulatedVenue) -> ASGIApp:
                 message["headers"] = [*message.get("headers", ()), *headers]
             await send(message)
 
-        await (_GONE if venue.stage.down else app)(scope, receive, send_named)
+        closed = _GONE if venue.stage.down else _UNAVAILABLE if "unavailable" in venue.stage.gates else None
+        if closed is not None and scope["type"] == "websocket":
+            await WebSocket(scope, receive, send_named).send_denial_response(closed)
+        else:
+            await (closed or app)(scope, receive, send_named)
 
     return named
 
 
 _GONE = Response('{"reason": "staged: the host is down"}', 502, media_type=JSON)
+_UNAVAILABLE = Response('{"reason": "staged: the service is unavailable"}', 503, media_type=JSON)
 
 
 class _Http:
@@ -234,11 +239,9 @@ class _SocketEndpoint:
         self._session = session
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        socket, gates = WebSocket(scope, receive, send), self._venue.stage.gates
+        socket = WebSocket(scope, receive, send)
         if not offers_deflate(socket.headers.raw):
             await socket.send_denial_response(_text(write(NO_DEFLATE), 403))
-        elif "unavailable" in gates:
-            await socket.send_denial_response(_text(write({"reason": "staged: the service is unavailable"}), 503))
         else:
             await socket.accept()
             await attended(self._session, WebSocketFrames(socket, send), self._venue)

@@ -105,6 +105,11 @@ class Refuse(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
     code: int
     text: str = ""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1000 <= self.code <= 9999:
+            raise ValueError(f"code: the venue's codes have four digits, not {self.code}")
+
 
 class LoseAck(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Process the order; if it is accepted the answer never comes."""

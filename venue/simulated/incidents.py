@@ -15,6 +15,7 @@
 What lasts needs `for_ms`; what happens once has none. The module says what there is; `staging` makes it happen.
 """
 
+import re
 from typing import Literal
 
 import msgspec
@@ -22,6 +23,7 @@ import msgspec
 TIME_MS_MAX = 7 * 86_400_000
 SKEW_MS_MAX = 3_600_000
 BPS_MIN, BPS_MAX = -9_900, 100_000
+_BYTES32 = re.compile("0x[0-9a-fA-F]{64}")
 
 
 class Once(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind"):
@@ -107,6 +109,11 @@ class Liquidate(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag
     """Every position of the subaccount ("" = of everybody) is taken over, however healthy it is."""
 
     subaccount: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.subaccount and not _BYTES32.fullmatch(self.subaccount):
+            raise ValueError(f"subaccount: 0x and 64 hex digits, or nothing for everybody, not {self.subaccount!r}")
 
 
 class Settle(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="settle"):

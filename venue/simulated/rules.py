@@ -104,6 +104,8 @@ class Knobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How often unsettled profit and loss moves into the USDT0 balance by itself. 0 = never. The documents say only that it does."""
     ping_timeout_s: float = 60.0
     """The venue hangs up on a client from which no byte, pings included, has come for so long; clients are told to ping every 30 s."""
+    sockets_per_address: int = 100
+    """Connections of one address; one more is cut at once. Known from another bot's notes only."""
     excess_socket: Literal["newest", "oldest"] = "newest"
     """Which connection goes when a wallet authenticates on a sixth."""
     needs_encoding: bool = True
@@ -114,6 +116,8 @@ class Knobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"settle_every_s: 0 or more seconds, not {self.settle_every_s}")
         if self.ping_timeout_s <= 0:
             raise ValueError(f"ping_timeout_s: more than 0 seconds, not {self.ping_timeout_s}")
+        if self.sockets_per_address < 1:
+            raise ValueError(f"sockets_per_address: at least 1, not {self.sockets_per_address}")
         if not 200 <= self.limited_status < 600:
             raise ValueError(f"limited_status: an HTTP status, not {self.limited_status}")
 

@@ -80,7 +80,7 @@ class SimulatedVenue:
         self.courier = Courier(self.hub, {product_id: state.product.symbol for product_id, state in exchange.markets.items()}, faults)
         self._book_changed = trio.Event()
         self._tops: dict[int, tuple[Level | None, Level | None]] = {}
-        self._connections: dict[trio.CancelScope, None] = {}
+        self._connections: dict[trio.CancelScope, str] = {}
         self._authenticated: dict[str, list[Listener]] = {}
         self._taken_back: dict[int, Price] = {}
         """By product: a bid that was never there and has to be taken back."""
@@ -108,14 +108,18 @@ class SimulatedVenue:
 
     def may_ask(self, budget: Budget, key: str, weight: int) -> bool:
         """Use `weight` of what `key` (an address or a wallet) may ask."""
+        if "rate_limited" in self.stage.gates:
+            return False
         return not self.exchange.knobs.rate_limits or self.limiter.take(budget, key, weight, trio.current_time())
 
     # -- connections ---------------------------------------------------------------------------------------------------------------------------
 
     @contextmanager
-    def connected(self, connection: trio.CancelScope) -> Iterator[None]:
-        """A connection, for as long as it is open."""
-        self._connections[connection] = None
+    def connected(self, connection: trio.CancelScope, address: str) -> Iterator[None]:
+        """A connection from `address`, for as long as it is open; one too many is cut at once."""
+        if list(self._connections.values()).count(address) >= self.exchange.knobs.sockets_per_address:
+            connection.cancel()
+        self._connections[connection] = address
         try:
             yield
         finally:

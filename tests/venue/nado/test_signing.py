@@ -23,6 +23,7 @@ from venue.nado.signing import (
     stream_authentication_digest,
     subaccount_hex,
     subaccount_owner,
+    typed_digest,
 )
 from venue.protocol import Order
 
@@ -277,3 +278,22 @@ def test_a_nonce_outside_uint64_has_no_receive_time():
     for nonce in (-1, 2**64):
         with pytest.raises(ValueError, match="nonce"):
             recv_time_of(nonce)
+
+
+# -- any flat message ------------------------------------------------------------------------------------------------------------------------
+
+LINK = "LinkSigner(bytes32 sender,bytes32 signer,uint64 nonce)"
+
+
+def test_a_message_given_by_its_type_has_the_digest_of_its_own_encoder():
+    sender, signer = "0x" + "11" * 32, "0x" + "22" * 32
+    assert typed_digest(LINK, 763373, ENDPOINT, sender=sender, signer=signer, nonce=7) == link_signer_digest(sender, signer, 7, 763373, ENDPOINT)
+
+
+def test_a_message_given_by_its_type_refuses_what_does_not_fit_by_name():
+    right: dict[str, Any] = {"sender": "0x" + "11" * 32, "signer": "0x" + "22" * 32, "nonce": 7}
+    for name, wrong in (("nonce", 2**64), ("sender", "0x11"), ("signer", "0x" + "22" * 20)):
+        with pytest.raises(ValueError, match=name):
+            typed_digest(LINK, 763373, ENDPOINT, **{**right, name: wrong})
+    with pytest.raises(KeyError, match="nonce"):
+        typed_digest(LINK, 763373, ENDPOINT, sender=right["sender"], signer=right["signer"])

@@ -67,6 +67,19 @@ async def test_a_wallet_has_five_authenticated_sockets_and_the_excess_one_goes(e
             assert (await line.ask({"method": "list", "id": 3}))["id"] == 3
 
 
+async def test_an_address_has_so_many_sockets_and_no_more(autojump_clock: MockClock) -> None:
+    async with floor(faults=Faults(venue=Knobs(sockets_per_address=2))) as place:
+        async with place.socket("/v1/ws") as first, place.socket("/v1/ws") as second:
+            async with place.socket("/v1/ws") as third:
+                with pytest.raises(Unreachable):
+                    await third.read()
+            for line in (first, second):
+                assert (await line.ask({"type": "status"}))["data"] == "active"
+        await trio.sleep(1)
+        async with place.socket("/v1/ws") as again:
+            assert (await again.ask({"type": "status"}))["data"] == "active"
+
+
 async def test_an_answer_can_be_cut_in_the_middle_of_its_frame_and_the_order_stands(autojump_clock: MockClock) -> None:
     async with floor(faults=Faults(cut=(Cut(nth=1, when="during"),))) as place, place.socket("/v1/ws") as line:
         with pytest.raises(Unreachable):

@@ -7,13 +7,14 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from messages.units import Base, Price
+from messages.units import Base, Price, Quote
 from tests.shared_data import shared
 from tests.venue.simulated.desk import ETH, ME, OTHER, OURS, SOL, START_NS, THEIRS, Floor, Line, floor, levels, order
 from venue.nado.signing import Signer, stream_authentication_digest
 from venue.nado.socket import open_socket
 from venue.protocol import Unreachable
 from venue.simulated.markets import Move, Trade
+from venue.simulated.rules import isolated_name
 from venue.simulated.sessions import Closed
 from venue.simulated.subscriptions import subscribe_session
 
@@ -231,6 +232,23 @@ async def test_events_go_only_to_those_who_asked_for_that_subaccount_and_product
         await gateway.ask(place.frame(order("1", "115.87", product_id=SOL, sender=OTHER), signer=THEIRS))
         await gateway.ask(place.frame(order("2", "115.87", product_id=SOL)))
         assert (await line.read())["filled_qty"] == "2000000000000000000"
+
+
+async def test_an_isolated_positions_events_reach_both_names_and_carry_the_one_that_the_knob_says(autojump_clock: MockClock) -> None:
+    child = isolated_name(ME[:42], ETH, 0)
+    async with floor() as place, place.socket("/v1/subscribe") as of_parent, place.socket("/v1/subscribe") as of_child:
+        for line, name in ((of_parent, ME), (of_child, child)):
+            await line.subscribe({"type": "fill", "subaccount": name}, {"type": "position_change", "subaccount": name, "product_id": ETH})
+        margin = int(Quote.of("50")) // 10**12
+        await place.post("/v1/execute", place.frame(order("0.1", "2756.9", appendix=margin << 64 | 1 << 9 | 1 << 8 | 1)))
+        for line in (of_parent, of_child):
+            fill, change = await read_until(line, 2)
+            assert (fill["subaccount"], change["subaccount"], change["isolated"], change["amount"]) == (ME, ME, True, str(10**17))
+        await trio.sleep(1)
+        for name in (ME, child):
+            (match,) = (await place.post("/archive/v1", {"matches": {"subaccounts": [name], "isolated": True}}))["matches"]
+            assert match["isolated"] is True
+        assert (await place.post("/archive/v1", {"matches": {"subaccounts": [ME], "isolated": False}}))["matches"] == []
 
 
 # -- slow readers ----------------------------------------------------------------------------------------------------------------------------
