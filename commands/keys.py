@@ -85,7 +85,8 @@ def _from_environment(name: str, environment: Mapping[str, str]) -> str:
 def _private_text(path: Path) -> str:
     """What is in a file that only its owner may read."""
     try:
-        with path.open("rb") as file:
+        # Not blocking: somebody's pipe of that name must not keep us waiting.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
             _must_be_private(path, os.fstat(file.fileno()))
             content = file.read(KEY_BYTES_MAX + 1)
     except OSError as error:
