@@ -1,0 +1,30 @@
+"""The manual has a place for every word that a message sends people to."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+MANUAL = (ROOT / "docs/running.md").read_text(encoding="utf-8")
+
+
+def halt_codes() -> set[str]:
+    """Every code that is latched, as the sources write it."""
+    supervisor = (ROOT / "supervisor.py").read_text(encoding="utf-8")
+    limits = (ROOT / "actors/limits.py").read_text(encoding="utf-8")
+    found = set(re.findall(r'_halt\("([A-Z_]+)"', supervisor)) | set(re.findall(r'"(GAVE_UP|LEDGER_UNWRITABLE|INTERNAL)"', supervisor))
+    named = {"MAX_DAILY_LOSS", "MAX_DRAWDOWN", "FAILED_CYCLES", "FILL_RATE", "CYCLE_SUCCESS"}
+    return found | {code for code in named if code in limits} | {"HALTED_BY_HAND", "STATE_UNREADABLE"}
+
+
+@pytest.mark.parametrize("code", sorted(halt_codes()))
+def test_every_halt_has_a_place_in_the_manual(code: str) -> None:
+    """`HALTED ...: read docs/running.md#gave_up` must lead somewhere."""
+    assert re.search(rf"^### {code}$", MANUAL, re.MULTILINE)
+
+
+def test_every_command_is_in_the_manual() -> None:
+    from commands.cli import COMMANDS
+
+    assert [name for name in COMMANDS if f"python supervisor.py {name}" not in MANUAL] == []
