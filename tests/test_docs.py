@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from commands.cli import COMMANDS
+
 ROOT = Path(__file__).resolve().parent.parent
 MANUAL = (ROOT / "docs/running.md").read_text(encoding="utf-8")
 
@@ -24,7 +26,7 @@ def test_every_halt_has_a_place_in_the_manual(code: str) -> None:
     assert re.search(rf"^### {code}$", MANUAL, re.MULTILINE)
 
 
-def test_every_command_that_acts_on_what_is_open_is_in_the_manual() -> None:
-    from commands.cli import ACCOUNT
-
-    assert [name for name in ACCOUNT if f"python supervisor.py {name}" not in MANUAL] == []
+@pytest.mark.parametrize("command", ["status", "flatten", "halt", "clear-halt"])
+def test_every_command_that_acts_on_what_is_open_is_in_the_manual(command: str) -> None:
+    assert command in COMMANDS
+    assert f"python supervisor.py {command} " in MANUAL
