@@ -4,7 +4,7 @@ With: the whole machine, in real time, on a simulated venue in memory: digests, 
 WebSocket frames. Without: the same plans, each leg signs and sends at once. Both in one process, so that the ratio does not depend on the machine's
 mood. `normal` and `full` are SQLite's two ways to commit: simulated and live.
 
-python benches/barrier.py [cycles]     (15; the machine keeps to the rate limit, so that many more cycles mostly wait for it)
+python benches/barrier.py [cycles]     (5; the machine keeps to the rate limit, so that many more cycles mostly wait for it)
 """
 
 import statistics
@@ -120,10 +120,10 @@ async def measure(cycles: int, sync: Literal["full", "normal"]) -> float:
     ratio = statistics.median(barrier.took) / statistics.median(bare.took)
     print(f"{sync:6} with the barrier    {barrier.text()}")
     print(f"{sync:6} without             {bare.text()}")
-    print(f"{sync:6} median: {ratio:.1f} times")
+    print(f"{sync:6} median: {ratio:.1f} times", flush=True)
     return ratio
 
 
 if __name__ == "__main__":
     for mode in ("normal", "full"):
-        trio.run(measure, int(sys.argv[1]) if len(sys.argv) > 1 else 15, mode)
+        trio.run(measure, int(sys.argv[1]) if len(sys.argv) > 1 else 5, mode)
