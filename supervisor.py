@@ -14,6 +14,7 @@ to the ledger.
 """
 
 import sys
+from collections.abc import Callable
 from typing import Literal
 
 import msgspec
@@ -31,8 +32,9 @@ from actors.runtime.clock import ClockWatch, Shift
 from actors.runtime.specs import first_cause_first, told
 from actors.tree import Channels, Tree, World
 from actors.waking import Waking
+from actors.way_out import WayOut
 from messages.execution import Outcome, PlanClosed
-from messages.lifecycle import AccountStream, Denied, Directive, Halted, Held, Hop, Note, Started, Stopping
+from messages.lifecycle import TAKEN_OVER, AccountStream, Denied, Directive, Halted, Held, Hop, Note, Started, Stopping
 from messages.settings import Settings
 from messages.sizing import Abort, Declined, Ready, Sealed, SizingPlan, Skipped
 from messages.units import Ms
@@ -89,6 +91,10 @@ class Machine:
         self.tree = self.planted()
         self._inquiry = Inquiry(world, self.channels)
         self._waking = Waking(world, self.channels)
+        self._way_out = WayOut(world, self.channels)
+        self._beaten = False
+        self.beat: Callable[[float], None] = lambda _now_s: None
+        """Called with Trio's time in every turn of the loop: the heartbeat, where somebody listens for one."""
         self._fills_due_ms = 0
         self._stream: AccountStream | None = None
         self._stop: Stop | None = None
@@ -124,6 +130,7 @@ class Machine:
             nursery.start_soon(self._run_tree)
             nursery.start_soon(self.tree.watch_for_ever)
             nursery.start_soon(self._inquiry.reconcile_for_ever)
+            nursery.start_soon(self._way_out.keep)
             self._clocks = ClockWatch(self.world.clock)
             nursery.start_soon(self._clocks.look_for_ever, self.channels.inbox.post)
             ending = await self._conduct()
@@ -192,6 +199,7 @@ class Machine:
             self._step(message)
 
     def _shifted(self, shift: Shift) -> None:
+        self._beaten = self._beaten or self.world.state.beaten
         self._waking.shifted(shift, self._nursery)
         if shift.jumped and self.barrier.sealed:
             plan = self.barrier.sealed.plan
@@ -211,8 +219,10 @@ class Machine:
         obstacle = self._obstacle(plan)
         if obstacle:
             self._note("info", f"{plan.purpose} not sealed: {obstacle}")
-        else:
-            self._step(plan)
+            return
+        if plan.purpose in {"exit", "flatten"}:
+            self._way_out.drop()
+        self._step(plan)
 
     def _obstacle(self, plan: SizingPlan) -> str:
         """Why this plan may not be sealed now; "" when it may."""
@@ -221,7 +231,8 @@ class Machine:
             return f"the barrier is {self.barrier.phase}"
         if not self.channels.legs_idle or not self.tree.legs_up():
             return "a leg is not ready for it"
-        asleep = self._waking.obstacle(plan)
+        self._beaten = self._beaten or self.world.state.beaten
+        asleep = "a guard has taken over" if self._beaten else self._waking.obstacle(plan)
         if asleep:
             return asleep
         limited = plan.increases and self.world.venue.rate_obstacle(2, len(self.world.settings.flatten_steps))
@@ -296,6 +307,7 @@ class Machine:
 
     def _look_at_deadlines(self) -> None:
         state, now_ms = self.barrier, self.world.clock.now_ms()
+        self.beat(trio.current_time())
         if alarm := self._denials.due(now_ms):
             self.world.observe(alarm)
             self.channels.to_ledger.post(alarm)
@@ -320,6 +332,8 @@ class Machine:
 
     def _ended(self) -> Ending | None:
         held = self.channels.held.value
+        if self._beaten:
+            return self._stands_down()
         if self._stop and trio.current_time() > self._stop_by:
             return self._stopped(held)
         if held is not None and held.foreign:
@@ -401,7 +415,15 @@ class Machine:
         self._note("info", f"stopping ({stop.reason}): {how}")
         return None
 
+    def _stands_down(self) -> Ending:
+        """Nothing is latched and nothing sent: the state and the subaccount are another process's now."""
+        detail = "this run's heartbeat had stopped, so a guard closes what it left open; the run stands down"
+        self.world.observe(Halted(TAKEN_OVER, detail))
+        return Ending("halt", TAKEN_OVER, detail, 0, open_legs(self.channels.held.value))
+
     def _halt(self, code: str, detail: str) -> Ending:
+        if self._beaten or self.world.state.beaten:
+            return self._stands_down()
         self.world.observe(Halted(code, detail))
         self._latch(code, detail)
         return Ending("halt", code, detail, 0, open_legs(self.channels.held.value))

@@ -35,6 +35,7 @@ COMMANDS = {
     "clear-halt": "a person allows trading again",
     "record": "save a venue's market, to replay it with --market",
     "doctor": "is everything ready for real money",
+    "guard": "close what a run leaves open when it stops breathing",
     "link-signer": "let another key act for this subaccount",
 }
 ACCOUNT = ("status", "flatten", "halt", "clear-halt", "link-signer")
@@ -196,6 +197,7 @@ def run_parser() -> argparse.ArgumentParser:
     parser.add_argument("--faults", metavar="WHICH", help="none, demo (two staged accidents) or a file")
     parser.add_argument("--adopt", action="store_true", help="book what the venue holds beyond our fills as ours")
     parser.add_argument("--accept-loss", metavar="'N USD'", help="mainnet: at least the worst case that is printed")
+    parser.add_argument("--no-guard", dest="overrides", action=_Switched, key="guard.enabled", nargs=0, help="start no guard beside this run")
     parser.add_argument("--quiet", action="store_true", help="no screen, only the summary")
     return parser
 
@@ -210,6 +212,36 @@ class _Override(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: str | None = None) -> None:
         key, value = (self.key, values) if self.key else pair_of(values)
         namespace.overrides = namespace.overrides | {key: value}
+
+
+class _Switched(_Override):
+    """A flag without a value that turns a key off."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: str | None = None) -> None:
+        super().__call__(parser, namespace, "false", option_string)
+
+
+# -- guard -------------------------------------------------------------------------------------------------------------------------------------
+
+
+def _guard(argv: list[str]) -> int:
+    parser = configured("guard", "Watch a run, and close what it leaves open when it is killed, frozen or\nwedged. A run starts its own guard.")
+    silence = "silence after which a run is dead"
+    parser.add_argument("--dead-man", dest="overrides", action=_Override, key="guard.dead_man", metavar="'5 s'", help=silence)
+    parser.add_argument("--run", default="", metavar="ID", help="watch this run alone; else any")
+    if "--help" in argv or "-h" in argv:
+        return _told(parser.format_help().splitlines(), argv)
+    typed = parser.parse_args(argv)
+    loaded = loaded_by(typed)
+    if typed.print_config:
+        return _told(config.printed(loaded), argv)
+    where = url_of(typed.url)
+    if where is None and loaded.settings.venue.name == "simulated":
+        raise ConfigError("WHICH_VENUE", "venue.name", "which venue?", "add --url, --venue or --config")
+    from commands.guard import GuardOptions
+    from commands.guard import main as guard
+
+    return guard(GuardOptions(loaded.settings, where, typed.run))
 
 
 # -- simulate ----------------------------------------------------------------------------------------------------------------------------------
@@ -286,6 +318,7 @@ _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "simulate": _simulate,
     "record": _record,
     "doctor": _doctor,
+    "guard": _guard,
     **{each: partial(_account, each) for each in ACCOUNT},
 }
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import msgspec
 
-from commands.config_keys import EXAMPLES, KEYS, MAINTENANCE, REMARKS, complaints, room_for, value_of, written
+from commands.config_keys import EXAMPLES, KEYS, MAINTENANCE, REMARKS, complaints, least_dead_man, room_for, value_of, written
 from commands.units_text import BadText, Ladder, Measure, Text, Windows
 from commands.words import ConfigError, did_you_mean
 from messages.settings import Settings
@@ -91,7 +91,7 @@ def load(file: Path | None, environment: Mapping[str, str], overrides: Mapping[s
     for key, text in overrides.items():
         leaves[key] = (_typed(key, text), "flag")
     origins = {key: leaves[key][1] if key in leaves else "default" for key in KEYS}
-    settings, origins = _for_venue(*_with_room(_settings(leaves, file), origins))
+    settings, origins = _for_venue(*_with_room(*_patient(_settings(leaves, file), origins)))
     for key, saying, instead in complaints(settings):
         raise ConfigError("OUT_OF_RANGE", key, f"{key}: {saying}", _write_instead(key, instead))
     return Loaded(settings, origins)
@@ -259,6 +259,15 @@ def _write_instead(key: str, instead: object | None) -> str:
     return f"write {key} = {_toml(value)}{REMARKS.get(key, '')}"
 
 
+def _patient(settings: Settings, origins: dict[str, str]) -> tuple[Settings, dict[str, str]]:
+    """A dead man's time that nobody wrote grows with `recv_time`: before that is over, nobody can say that a run is dead."""
+    least = least_dead_man(settings)
+    if origins["guard.dead_man"] != "default" or settings.guard.dead_man >= least:
+        return settings, origins
+    guard = msgspec.structs.replace(settings.guard, dead_man=least)
+    return msgspec.structs.replace(settings, guard=guard), origins | {"guard.dead_man": "default, grown with recv_time"}
+
+
 def _with_room(settings: Settings, origins: dict[str, str]) -> tuple[Settings, dict[str, str]]:
     """The limits nobody wrote grow with a larger target: their defaults are meant to be `target + 20 % + one lot`, and both legs of it."""
     room = room_for(settings)
@@ -304,6 +313,8 @@ def printed(loaded: Loaded) -> list[str]:
 
 
 def _toml(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, list):

@@ -20,6 +20,7 @@ from commands.units_text import (
     Percent,
     Points,
     Share,
+    Switch,
     Text,
     Unbalanced,
     Usd,
@@ -28,7 +29,7 @@ from commands.units_text import (
     Words,
 )
 from messages.settings import Settings, WeeklyWindow
-from messages.units import ONE, Quote
+from messages.units import ONE, Ms, Quote
 
 WINDOW_MS = 1_000
 """Of the receive window this much must be left when orders are placed (the barrier), so a shorter one can never trade."""
@@ -115,6 +116,8 @@ KEYS: Mapping[str, type[Text]] = {
     "limits.max_marked_imbalance": Percent,
     "limits.max_hold": Duration,
     "limits.alarm_after_denying": Duration,
+    "guard.enabled": Switch,
+    "guard.dead_man": Duration,
     "venue.name": VenueName,
     "venue.subaccount": Subaccount,
     "venue.owner": Owner,
@@ -172,6 +175,7 @@ _BOUNDS: Mapping[str, tuple[int, int]] = {
     "limits.max_marked_imbalance": (1, _HUNDRED_PERCENT),
     "limits.max_hold": (1, _YEAR_MS),
     "limits.alarm_after_denying": (1_000, _YEAR_MS),
+    "guard.dead_man": (1_000, 600_000),
     "files.log_size": (10_000, 10**12),
     "files.log_keep": (1, 1_000),
     "files.min_free_disk": (0, 10**15),
@@ -272,6 +276,14 @@ def _times(settings: Settings) -> Iterator[Complaint]:
     if settings.hold > settings.limits.max_hold:
         saying = f"{written(settings, 'limits.max_hold')} is shorter than hold = {written(settings, 'hold')}"
         yield "limits.max_hold", saying, Duration.write(settings.hold)
+    if settings.guard.dead_man < least_dead_man(settings):
+        saying = f"{written(settings, 'guard.dead_man')} is less than recv_time = {written(settings, 'recv_time')} and 2 s: orders may still arrive"
+        yield "guard.dead_man", saying, Duration.write(least_dead_man(settings))
+
+
+def least_dead_man(settings: Settings) -> Ms:
+    """Until an order can no longer arrive, and two seconds more: a guard that acts earlier could act beside a run that is alive."""
+    return Ms(settings.recv_time + 2_000)
 
 
 def room_for(settings: Settings) -> Quote:

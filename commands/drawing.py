@@ -210,7 +210,7 @@ def _actors(view: RunView) -> list[str]:
     rows = f"{view.held.rows} rows" if view.held else "no row yet"
     agrees = agreement(view.held).removesuffix(" and ledger agree").removeprefix("venue and ledger ")
     agrees = "venue agrees" if agrees == "venue" else f"venue {agrees}"
-    return _wrapped(" actors     ", [*names[:-1], f"{names[-1]}, {rows}", f"epoch {view.epoch}", agrees, "guard off"])
+    return _wrapped(" actors     ", [*names[:-1], f"{names[-1]}, {rows}", f"epoch {view.epoch}", agrees, view.guard()])
 
 
 def _wrapped(head: str, parts: Sequence[str]) -> list[str]:

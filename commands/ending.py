@@ -10,7 +10,7 @@ import msgspec
 
 from commands.sentences import advice, cannot
 from commands.words import COMMAND, DONE, HALTED, INTERNAL, OPEN, REFUSED, Problem, clock_time, stopped_code
-from messages.lifecycle import Held, Staged, Totals
+from messages.lifecycle import TAKEN_OVER, Held, Staged, Totals
 from messages.settings import Settings
 from messages.sizing import Skipped
 from messages.units import Bps
@@ -105,7 +105,9 @@ CURES = {
 
 
 def halt_cure(word: str, logs: str) -> str:
-    """Where a halt is explained, and what to type once it is understood."""
+    """Where a halt is explained, and what to type once it is understood. A guard that took over has latched nothing."""
+    if word == TAKEN_OVER:
+        return f"read {logs}/guard.log, then {COMMAND} run --logs {logs} goes on"
     return f'read docs/running.md#{word.lower()}, then {COMMAND} clear-halt --reason "..." --logs {logs}'
 
 

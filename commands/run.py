@@ -4,7 +4,7 @@ import os
 import shutil
 import sqlite3
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +21,7 @@ from commands.adopting import adopt
 from commands.control import Control, controlled
 from commands.ending import Report, closing_line, code_of
 from commands.escaping import close_ours, write_down_halt
+from commands.guarding import Guarded, guarded
 from commands.keys import ask_passphrase
 from commands.last_resort import LastResort
 from commands.logfile import log_observer
@@ -37,7 +38,7 @@ from commands.whats_open import open_words
 from commands.words import COMMAND, grouped, say
 from commands.world import Wanted, world
 from messages.execution import AccountSnapshot
-from messages.lifecycle import Halted, Held, Note
+from messages.lifecycle import TAKEN_OVER, Halted, Held, Note
 from messages.market import PairQuote
 from supervisor import STOP_PATIENCE_S, Ending, Machine
 from venue.protocol import VenueError
@@ -110,20 +111,53 @@ async def _in_world(options: RunOptions, here: Access, recorder: Recorder, view:
         with recorder.logging_to(written):
             if options.adopt:
                 await adopt(known)
-            machine = Machine(known)
-            if options.faults == "demo":
-                recorder.watchers.append(Staging(machine.tree.supervisor.kill, known.clock.now_ms, recorder.observe).watch)
-            control = Control(machine.channels.inbox.post, lambda: machine.channels.held.value)
-            async with controlled(control, known.state.name, lambda text: recorder.observe(Note(known.clock.utc_ns(), "info", "run", text))):
-                ending = await _traded(machine, recorder, view, last, stops)
-                if machine.channels.held.value is not None:
-                    view.observe(machine.channels.held.value)
-                report = await _report(options, known, machine, ending, recorder, view, await _last_word(known, stops), began_ns)
-                for name, line in known.venue.seen():
-                    recorder.observe(Note(known.clock.utc_ns(), "debug", name, line))
-                last.open_legs = report.open_legs
-                control.finished(report.open_legs)
-            return report
+            async with guarded(known, options) as guard:
+                view.guard = lambda: guard.words
+                report = await _by_machine(options, known, recorder, view, last, stops, guard, began_ns)
+                guard.needless = guard.needless or not report.open_legs
+                return report
+
+
+async def _by_machine(
+    options: RunOptions, known: World, recorder: Recorder, view: RunView, last: LastResort, stops: Stops, guard: Guarded, began_ns: int
+) -> Report:
+    machine = Machine(known)
+    machine.beat = guard.beat
+    if options.faults == "demo":
+        recorder.watchers.append(Staging(machine.tree.supervisor.kill, known.clock.now_ms, recorder.observe).watch)
+    control = Control(machine.channels.inbox.post, lambda: machine.channels.held.value)
+    async with controlled(control, known.state.name, lambda text: recorder.observe(Note(known.clock.utc_ns(), "info", "run", text))):
+        ending = await _traded(machine, recorder, view, stops)
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(guard.beat_for_ever)
+            report = await _ended(options, known, machine, ending, recorder, view, last, stops, began_ns)
+            nursery.cancel_scope.cancel()
+        control.finished(report.open_legs)
+    return report
+
+
+async def _ended(
+    options: RunOptions,
+    known: World,
+    machine: Machine,
+    ending: Ending,
+    recorder: Recorder,
+    view: RunView,
+    last: LastResort,
+    stops: Stops,
+    began_ns: int,
+) -> Report:
+    """After the machine: when trading is dead and something is open, close it without it; then the venue's last word."""
+    if ending.by == "halt":
+        patience_s = known.settings.venue_patience / 1000 + FLAT_CHECK_S
+        await last.attempt("ESCAPE", patience_s, partial(_after_halt, machine, ending, stops))
+    if machine.channels.held.value is not None:
+        view.observe(machine.channels.held.value)
+    report = await _report(options, known, machine, ending, recorder, view, await _last_word(known, stops), began_ns)
+    for name, line in known.venue.seen():
+        recorder.observe(Note(known.clock.utc_ns(), "debug", name, line))
+    last.open_legs = report.open_legs
+    return report
 
 
 def _whose_money(options: RunOptions, here: Access) -> str:
@@ -141,8 +175,8 @@ def _arm(last: LastResort, options: RunOptions, message: msgspec.Struct) -> None
         last.arm(cause, closing_line(settings, options.url), (settings.venue_patience + 4 * settings.recv_time) / 1000 + WAY_OUT_S)
 
 
-async def _traded(machine: Machine, recorder: Recorder, view: RunView, last: LastResort, stops: Stops) -> Ending:
-    """Run the machine and let it hear of signals; when trading is dead and something is open, close it without it."""
+async def _traded(machine: Machine, recorder: Recorder, view: RunView, stops: Stops) -> Ending:
+    """Run the machine and let it hear of signals."""
     stops.hear(lambda number, _count: machine.stop(number.name, number))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(recorder.show, "the holdings on screen", _watch, machine.channels.held, view)
@@ -152,8 +186,6 @@ async def _traded(machine: Machine, recorder: Recorder, view: RunView, last: Las
         ending = await machine.run()
         nursery.cancel_scope.cancel()
     stops.hear(None)
-    if ending.by == "halt":
-        await last.attempt("ESCAPE", machine.world.settings.venue_patience / 1000 + FLAT_CHECK_S, partial(_after_halt, machine, ending, stops))
     return ending
 
 
@@ -200,6 +232,9 @@ async def _after_halt(machine: Machine, ending: Ending, stops: Stops) -> None:
 
     A signal gives ESCAPE as long as any stop has, a second one ends it: what is open is then told.
     """
+    if ending.code == TAKEN_OVER:
+        await _while_guard_closes(machine.world, stops)
+        return
     halted = Halted(ending.code, ending.detail)
     if not ending.open_legs:
         write_down_halt(machine.world, halted)
@@ -207,6 +242,19 @@ async def _after_halt(machine: Machine, ending: Ending, stops: Stops) -> None:
     with trio.CancelScope() as scope:
         stops.hear(lambda _number, count: scope.cancel() if count > 1 else _ends_by(scope, trio.current_time() + STOP_PATIENCE_S))
         await close_ours(machine.world, machine.channels.held.value, halted)
+    stops.hear(None)
+
+
+async def _while_guard_closes(known: World, stops: Stops) -> None:
+    """Another process closes what is open: say how that ends, and touch nothing."""
+    with trio.move_on_after(STOP_PATIENCE_S) as scope:
+        stops.hear(lambda _number, count: scope.cancel() if count > 1 else None)
+        while True:
+            with suppress(VenueError):
+                snapshot = await known.venue.reads.account()
+                if not any(snapshot.position(product.product_id).total for product in (known.rules.eth, known.rules.sol)):
+                    break
+            await trio.sleep(WATCH_S)
     stops.hear(None)
 
 

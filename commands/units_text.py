@@ -214,6 +214,26 @@ class Count(Text):
         return value
 
 
+class Switch(Text):
+    """On or off."""
+
+    name = "true or false"
+
+    @classmethod
+    def read(cls, written: object) -> Any:
+        """The truth value, from one or from its word."""
+        if isinstance(written, bool):
+            return written
+        if isinstance(written, str) and written.strip().lower() in {"true", "false"}:
+            return written.strip().lower() == "true"
+        raise BadText("WRONG_TYPE", f'"{written}" is not {cls.name}')
+
+    @classmethod
+    def write(cls, value: Any) -> object:
+        """The truth value."""
+        return value
+
+
 class Cycles(Count):
     """How many cycles: a whole number, or "forever" (None)."""
 

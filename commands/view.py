@@ -46,6 +46,8 @@ class RunView:
         self.seed = seed
         self.whose = whose
         self.demo = demo
+        self.guard: Callable[[], str] = lambda: "guard off"
+        """What is known of this run's guard, in two words."""
         self._now_ms = now_ms
         self.started_ms = Ms(now_ms())
         self.events: deque[Event] = deque(maxlen=EVENTS_KEPT)

@@ -2,14 +2,15 @@
 
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import msgspec
+import trio
 
-from actors.ledger import BrokenChain, CsvBooks, Disk, Fold, OtherIdentity, Store, archive_logs
+from actors.ledger import BrokenChain, CsvBooks, Disk, Fold, LedgerError, OtherIdentity, Store, archive_logs
 from actors.market_data import measure_clock
 from actors.runtime.clock import Clock, VenueClock, WallClock
 from actors.runtime.observe import Observe
@@ -26,7 +27,7 @@ from messages.units import Quote, Rate
 from venue.nado.client import NadoVenue
 from venue.nado.http import HttpReads
 from venue.nado.socket import Dialer, TcpDialer
-from venue.protocol import VenueRules
+from venue.protocol import Busy, Unreachable, VenueRules
 
 if TYPE_CHECKING:
     import httpx
@@ -40,6 +41,11 @@ class UnreadableLedger(Exception):
 
 class UnwritableLedger(Exception):
     """Nothing can be written down, and nothing is open: so nothing is begun."""
+
+
+BUSY_S = 30.0
+"""How long a venue that is there and does not answer is asked again at the start."""
+AGAIN_S = 1.0
 
 
 class SlowDisk(Exception):
@@ -69,17 +75,41 @@ async def world(settings: Settings, wanted: Wanted, observe: Observe) -> AsyncIt
     own_venue = not here.gateway
     state = RunState(state_directory(), here.identity(logs), str(logs.resolve()))
     try:
+        await state.begin()
         async with AsyncExitStack() as stack:
             if own_venue:
                 url = await stack.enter_async_context(simulated_nado(wanted.seed, wanted.market, wanted.faults, logs / "venue.log"))
                 here = msgspec.structs.replace(here, gateway=url)
-            known = await stack.enter_async_context(connected(settings, here, wanted.seed, observe, TcpDialer()))
+            known = await _answering(stack, settings, here, wanted.seed, observe)
             observe(Note(known.clock.utc_ns(), "info", "run", f"{_place(here)} · {rules_read(known.rules)}"))
             if here.live:
                 await preflight(known, wanted.accept_loss, observe)
             yield _prepared(settings, wanted, known, state, observe, own_venue=own_venue)
     finally:
         state.close()
+
+
+async def _answering(stack: AsyncExitStack, settings: Settings, here: Access, seed: int, observe: Observe) -> Known:
+    """A venue that answers. A busy one is asked again for `BUSY_S`; any that does not answer for `venue_patience`, while our fills say that something
+    is open there: who could close it must not give up at the door. Raises `VenueError`.
+    """
+    began_s = trio.current_time()
+    while True:
+        try:
+            return await stack.enter_async_context(connected(settings, here, seed, observe, TcpDialer()))
+        except Unreachable as error:
+            patience_s = _patience_s(settings, busy=isinstance(error, Busy))
+            if trio.current_time() - began_s >= patience_s:
+                raise
+            observe(Note(WallClock().utc_ns(), "warning", "run", f"{error}: asked again for at most {patience_s:.0f} s"))
+        await trio.sleep(AGAIN_S)
+
+
+def _patience_s(settings: Settings, *, busy: bool) -> float:
+    with suppress(sqlite3.Error, LedgerError):
+        if held_by(Path(settings.files.logs) / "ledger.sqlite") is not None:
+            return settings.venue_patience / 1000
+    return BUSY_S if busy else 0.0
 
 
 @asynccontextmanager

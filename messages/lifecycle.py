@@ -8,6 +8,8 @@ from messages.execution import Doubt
 from messages.sizing import Purpose
 from messages.units import Base, Bps, Ms, Ns, Price, Quote, Rate
 
+TAKEN_OVER = "GUARD_TOOK_OVER"
+"""Code of an ending after which nothing more is sent: a guard closes what is open."""
 Phase = Literal["flat", "open", "uneven", "in_flight"]
 
 
@@ -173,6 +175,14 @@ class Alarm(msgspec.Struct, frozen=True):
     code: str
     detail: str
     since_ms: Ms
+
+
+class GuardActed(msgspec.Struct, frozen=True):
+    """guard -> ledger: `run` had no heartbeat for `silent_ms`; what it left open is closed, in this epoch. What follows is an ESCAPE."""
+
+    epoch: int
+    run: str
+    silent_ms: Ms
 
 
 class Halted(msgspec.Struct, frozen=True):

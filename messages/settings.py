@@ -65,6 +65,14 @@ class VenueSettings(msgspec.Struct, frozen=True):
     key: str = "env:NADO_PRIVATE_KEY"
 
 
+class Guard(msgspec.Struct, frozen=True):
+    """`[guard]`."""
+
+    enabled: bool = True
+    dead_man: Ms = Ms(5_000)
+    """A run whose heartbeat has stopped for this long is dead: the guard closes what it left open."""
+
+
 class Files(msgspec.Struct, frozen=True):
     """`[files]`."""
 
@@ -105,5 +113,6 @@ class Settings(msgspec.Struct, frozen=True):
     no_entry_utc: tuple[WeeklyWindow, ...] = ()
     """Nothing is entered within these. Live venues get the exchange's maintenance windows; a simulated one has none."""
     limits: Limits = Limits()
+    guard: Guard = Guard()
     venue: VenueSettings = VenueSettings()
     files: Files = Files()

@@ -22,10 +22,11 @@ from messages.execution import AccountSnapshot, EscapeRound, Outcome, Resolved
 from messages.lifecycle import Note
 from messages.settings import Settings
 from messages.sizing import Leg, LegOrder, SizingPlan
-from messages.units import Base, Bps, Ms, Price, worse
+from messages.units import Base, Bps, Ms, Price
 from messages.wire import digest
 from venue.ours import Ours, Task
 from venue.protocol import OrderWire, ProductRules, Reply, SignedOrder, Venue, VenueError, VenueRules
+from venue.stored_escape import StoredEscape, closing_order
 
 LEGS: tuple[Leg, Leg] = ("eth", "sol")
 PAUSE_S = (0.25, 2.0)
@@ -64,12 +65,16 @@ async def escape(
     observe: Callable[[msgspec.Struct], None],
     *,
     epoch: int = 0,
+    stored: StoredEscape | None = None,
+    signs: bool = True,
 ) -> Escaped:
     """Close what is ours of both legs, until flat or until `settings.venue_patience` has passed. Never raises `VenueError`.
 
-    `write(*messages)` is the journal's: it takes each round before it leaves and what came of it, and never raises.
+    `write(*messages)` is the journal's: it takes each round before it leaves and what came of it, and never raises. `stored`: the way out that was
+    signed when the pair was entered; the first round uses it where it closes exactly what is left. `signs`: False for a caller without the key,
+    which then has no other order than those.
     """
-    at_work = _Escape(venue, rules, clock, settings, task, write, observe, epoch)
+    at_work = _Escape(venue, rules, clock, settings, task, write, observe, epoch, stored, signs)
     with trio.move_on_after(settings.venue_patience / 1000):
         await at_work.until_flat()
     with trio.move_on_after(ARCHIVE_S):
@@ -89,6 +94,8 @@ class _Escape:
     write: Callable[..., None]
     observe: Callable[[msgspec.Struct], None]
     epoch: int
+    stored: StoredEscape | None = None
+    signs: bool = True
     rounds: int = 0
     snapshot: AccountSnapshot | None = None
     """The last reading; None while the venue has not answered since something was sent."""
@@ -206,17 +213,32 @@ class _Escape:
 
     async def _close(self, wires: dict[Leg, OrderWire]) -> None:
         left = self._left() or (Base(0), Base(0))
+        stored = self._usable(left)
+        if stored is not None:
+            return await self._send_all(wires, stored.plan, stored.asked_until(self.clock.now_ms() + self.settings.recv_time))
+        if not self.signs:
+            return self._note(f"no order left that was signed for ETH {left[0].text()}, SOL {left[1].text()}, and no key to sign one")
         orders = {leg: await self._order(leg, amount) for leg, amount in zip(LEGS, left, strict=True)}
         if not any(order.amount for order in orders.values()):
-            return
-        await _connected(wires, {leg for leg in LEGS if orders[leg].amount})
+            return None
         self.rounds += 1
         now_ms = self.clock.now_ms()
         recv_ms = Ms(now_ms + self.settings.recv_time)
         plan = SizingPlan(
             self.epoch, self.rounds, 0, self.rounds, "flatten", now_ms, recv_ms, Ms(0), Ms(0), Ms(0), Bps(0), orders["eth"], orders["sol"]
         )
-        signed = self._signed(plan)
+        return await self._send_all(wires, plan, self._signed(plan))
+
+    def _usable(self, left: tuple[Base, Base]) -> StoredEscape | None:
+        """The generation signed in advance, once, if it closes exactly what is left and nothing of a stranger's can be taken by it."""
+        stored, self.stored = self.stored, None
+        if stored is None or self.before or self.snapshot is None or not stored.closes((int(left[0]), int(left[1])), self.clock.now_ms()):
+            return None
+        ours_alone = not any(self._strangers(leg, self._position(leg, self.snapshot)) for leg in LEGS)
+        return stored if ours_alone else None
+
+    async def _send_all(self, wires: dict[Leg, OrderWire], plan: SizingPlan, signed: dict[Leg, SignedOrder]) -> None:
+        await _connected(wires, set(signed))
         self.write(EscapeRound(plan, *(signed[leg].digest if leg in signed else "" for leg in LEGS)))
         async with trio.open_nursery() as nursery:
             for leg, order in signed.items():
@@ -255,7 +277,7 @@ class _Escape:
     async def _order(self, leg: Leg, position: Base) -> LegOrder:
         """The reduce-only order that closes `position`; of nothing while an order that nobody answered for could still take part of a stranger's."""
         product = self.rules.product(leg)
-        nothing = LegOrder(product.product_id, Base(0), Price(0), "ioc", True, Price(0), Price(0))
+        nothing = closing_order(product, Base(0), Price(0), Bps(0))
         if position == 0 or leg in self.before:
             return nothing
         try:
@@ -264,9 +286,7 @@ class _Escape:
             self._note(f"{leg} has no price: {error}")
             return nothing
         steps = self.settings.flatten_steps
-        raw = worse(price, -position, steps[min(self.rounds, len(steps) - 1)])
-        limit = Price(raw - raw % product.price_tick + (product.price_tick if position < 0 else 0))
-        return LegOrder(product.product_id, Base(-position), limit, "ioc", True, price, price)
+        return closing_order(product, position, price, steps[min(self.rounds, len(steps) - 1)])
 
     async def _last_price(self, product: ProductRules, amount: int) -> Price:
         """The touch of a snapshot, else the oracle's price."""

@@ -6,6 +6,7 @@ Errors, and what the caller does:
 
     VenueError
     |-- Unreachable   nothing is known: try again, and never read it as zero (lesson R2)
+    |   `-- Busy      the same, from a venue that is there: asked too much, or down for a moment
     |-- Malformed     the answer cannot be read: the same as unknown
     |   `-- OutOfRange    it can be read, and holds a number that cannot be: the same
     `-- Refused       the venue said no, with a code: a definite answer to a *query*; for orders see `Reply`
@@ -29,6 +30,10 @@ class VenueError(Exception):
 
 class Unreachable(VenueError):
     """No answer: refused connection, lost socket, deadline, HTTP 5xx/429. Nothing is known."""
+
+
+class Busy(Unreachable):
+    """The venue is there and does not answer now: HTTP 429 or 5xx. Nothing is known, and it will pass."""
 
 
 class Malformed(VenueError):

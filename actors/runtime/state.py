@@ -10,12 +10,16 @@ epoch goes on from the one in the ledger (`at_least`).
 import fcntl
 import json
 import os
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
 from typing import IO
 
 import msgspec
+import trio
+
+from actors.runtime.specs import Fatal
 
 
 class AlreadyRunning(Exception):
@@ -27,10 +31,17 @@ class AlreadyRunning(Exception):
         self.logs = logs
 
 
+class Beaten(Fatal):
+    """Somebody started a newer epoch: the guard, because this run's heartbeat had stopped. This run stands down and sends nothing more."""
+
+
 class NoState(Exception):
     """The state directory cannot be used: without it two bots could trade one subaccount, so nothing may start."""
 
 
+GUARD_LOCK = ".guarding"
+GUARD_GONE_S = 5.0
+"""How long a start waits for an older guard to stand down: it looks ten times a second."""
 UNREADABLE = "STATE_UNREADABLE"
 """Halt code of a state file that is not what was written."""
 
@@ -61,6 +72,7 @@ class RunState:
             self._lock = _locked(self._path.with_suffix(".lock"), logs)
         except OSError as error:
             raise NoState(f"{directory}: {error.strerror or error}") from error
+        self._begun = False
         self._saved = read_state(self._path)
         if self._saved == _unreadable(self._saved.halt_detail):
             self._set_aside()
@@ -91,10 +103,32 @@ class RunState:
         if self._saved.epoch < epoch:
             self._write(msgspec.structs.replace(self._saved, epoch=epoch))
 
+    @property
+    def beaten(self) -> bool:
+        """Has somebody else started a newer epoch since this process began its first? Read from disk, now."""
+        return self._begun and read_state(self._path).epoch > self._saved.epoch
+
+    async def begin(self) -> None:
+        """Start the first epoch of this process, above whatever is on disk. A guard that closes for a run before it stands down: wait for that."""
+        with _alone(self._path):
+            self._saved = read_state(self._path)
+            self._replace(msgspec.structs.replace(self._saved, epoch=self._saved.epoch + 1))
+        self._begun = True
+        with trio.move_on_after(GUARD_GONE_S):
+            while not _free(self._path.with_suffix(GUARD_LOCK)):  # noqa: ASYNC110 - another process holds it
+                await trio.sleep(0.05)
+
     def bump(self) -> int:
-        """Start a new epoch: on disk before anybody acts in it."""
-        self._write(msgspec.structs.replace(self._saved, epoch=self._saved.epoch + 1))
+        """Start a new epoch: on disk before anybody acts in it. Raises `Beaten`."""
+        with _alone(self._path):
+            if self.beaten:
+                raise Beaten(f"epoch {self._saved.epoch} is over: a guard has started a newer one")
+            self._replace(msgspec.structs.replace(self._saved, epoch=self._saved.epoch + 1))
         return self._saved.epoch
+
+    def beside(self, suffix: str) -> Path:
+        """A file of this subaccount's, beside the state file."""
+        return self._path.with_suffix(suffix)
 
     def halt(self, code: str, detail: str) -> None:
         """Latch entering off. The first cause stays."""
@@ -115,14 +149,58 @@ class RunState:
         self._write(self._saved)
 
     def _write(self, saved: Saved) -> None:
-        temporary = self._path.with_suffix(".tmp")
-        with temporary.open("wb") as file:
-            file.write(msgspec.json.encode(saved))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(self._path)
-        _sync_directory(self._path.parent)
+        """Anything but the epoch, which a guard may have raised meanwhile."""
+        with _alone(self._path):
+            self._replace(saved)
+
+    def _replace(self, saved: Saved) -> None:
+        _replaced(self._path, msgspec.structs.replace(saved, epoch=max(saved.epoch, read_state(self._path).epoch)))
         self._saved = saved
+
+
+def take_over(path: Path, seen: int) -> int | None:
+    """A guard's step: start the epoch after `seen`, on disk before it acts. None when there is a newer one than it has seen: somebody is alive."""
+    with _alone(path):
+        saved = read_state(path)
+        if saved.epoch != seen:
+            return None
+        _replaced(path, msgspec.structs.replace(saved, epoch=seen + 1))
+    return seen + 1
+
+
+@contextmanager
+def closing_alone(path: Path) -> Iterator[None]:
+    """Held by a guard while it closes: a run that starts waits for it, because both write the ledger."""
+    with path.with_suffix(GUARD_LOCK).open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _free(path: Path) -> bool:
+    with path.open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
+
+
+@contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """Nobody else changes the file meanwhile. Held for one small write, by a run or a guard."""
+    with path.with_suffix(".writing").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _replaced(path: Path, saved: Saved) -> None:
+    temporary = path.with_suffix(".tmp")
+    with temporary.open("wb") as file:
+        file.write(msgspec.json.encode(saved))
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    _sync_directory(path.parent)
 
 
 def state_file(directory: Path, identity: str) -> Path:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from commands.config import ConfigError, Loaded, environment_name, load, printed
 from commands.config_keys import KEYS, complaints, written
-from messages.settings import Files, Limits, Settings, VenueSettings, WeeklyWindow, WhenUnbalanced
+from messages.settings import Files, Guard, Limits, Settings, VenueSettings, WeeklyWindow, WhenUnbalanced
 from messages.units import ONE, Bps, Ms, Quote, Rate
 
 
@@ -37,7 +37,7 @@ def test_every_setting_has_a_key_and_every_key_a_setting() -> None:
     names = set()
     for field in msgspec.structs.fields(Settings):
         value = getattr(Settings(), field.name)
-        inner = value.__struct_fields__ if isinstance(value, Limits | VenueSettings | Files) else None
+        inner = value.__struct_fields__ if isinstance(value, Limits | Guard | VenueSettings | Files) else None
         names |= {f"{field.name}.{each}" for each in inner} if inner else {field.name}
     assert names == set(KEYS)
 
@@ -90,8 +90,8 @@ def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_right_one(tmp_p
         ('max_gross = "1 USD"', "did you mean limits.max_gross?"),
         ('limits = {max_gros = "3 USD"}', "evenkeel.toml line 1"),
         ('limits.max_gros = "3 USD"', "evenkeel.toml line 1"),
-        ("[guard]\nenabled = true", "guard.enabled: unknown key in evenkeel.toml line 2"),
-        ("[guard]", "guard: unknown key in evenkeel.toml line 1"),
+        ("[guards]\nenabled = true", "guards.enabled: unknown key in evenkeel.toml line 2"),
+        ("[guards]", "guards: unknown key in evenkeel.toml line 1"),
         ('zebra = "24 h"', "--print-config lists every key"),
         ("target = = 3", "evenkeel.toml line 1: not valid TOML"),
         ("hold = '2 s'\n\n[limits", "evenkeel.toml line 3: not valid TOML"),
@@ -269,6 +269,7 @@ def configurations(draw: st.DrawFn) -> Settings:
             alarm_after_denying=Ms(draw(st.integers(1_000, 10**9))),
             margin_buffer=Rate(draw(st.integers(0, 10 * ONE))),
         ),
+        guard=Guard(draw(st.booleans()), Ms(recv + draw(st.integers(2_000, 400_000)))),
         venue=VenueSettings(
             draw(st.sampled_from(("simulated", "testnet", "mainnet"))),
             draw(st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=12)),

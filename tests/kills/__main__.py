@@ -17,7 +17,7 @@ from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 
-from tests.kills.rounds import Bed, Round, play
+from tests.kills.rounds import HOWS, Bed, Round, play
 from tests.kills.venue import hostile, simulated
 from venue.simulated.faults import NO_FAULTS
 
@@ -78,7 +78,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=20, metavar="N", help="strikes, 20")
     parser.add_argument("--minutes", type=float, default=0, metavar="M", help="strike for this long instead")
     parser.add_argument("--seed", type=int, default=7, metavar="N", help="what is chosen, 7")
-    parser.add_argument("--how", choices=("kill", "signal", "stop"), default="kill", help="SIGKILL; SIGINT, SIGTERM, SIGHUP; SIGSTOP and SIGCONT")
+    parser.add_argument("--how", choices=HOWS, default="kill", help="SIGKILL; SIGINT, SIGTERM, SIGHUP; SIGSTOP and SIGCONT; a guard alone")
     parser.add_argument("--only", type=int, metavar="ROUND", help="this round alone, on a venue of its own")
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="venues at once, 2")
     options = parser.parse_args()

@@ -3,6 +3,8 @@
 Three ways to strike:
 - `kill`: SIGKILL, as often as the round says, each time with a start on the same --logs after it.
 - `signal`: SIGINT, SIGTERM or SIGHUP once; the run must end flat with its own code, or with code 4 and a last line that says what is open.
+- `guard`: SIGKILL or SIGSTOP, and then nothing: the guard must close what is open, in its time; a run that is continued in the middle of that stands
+  down, one that is started again within a second takes over, and either way nothing is closed twice.
 - `stop`: SIGSTOP for longer than recv_time, then SIGCONT; the venue may accept nothing that was sealed before, and the run must still end by itself.
 """
 
@@ -13,7 +15,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import msgspec
 
@@ -22,11 +24,13 @@ from tests.kills.venue import truth_of
 from tests.kills.watch import Moment, phase_of, random_moment, row_moment, rows_in, waited_for
 from tests.test_processes import started
 
-How = Literal["kill", "signal", "stop"]
+How = Literal["kill", "signal", "stop", "guard"]
+HOWS = get_args(How)
 RECV_TIME_MS = 1_500
 CYCLES = 2
 ENDS_WITHIN_S = 60.0
-HASTY = ("hold=300 ms", "pause=50 ms", f"recv_time={RECV_TIME_MS} ms")
+DEAD_MAN_S = RECV_TIME_MS / 1000 + 2
+HASTY = ("hold=300 ms", "pause=50 ms", f"recv_time={RECV_TIME_MS} ms", f"guard.dead_man={DEAD_MAN_S * 1000:.0f} ms")
 PATIENT = (
     "limits.max_daily_loss=10000 USD",
     "limits.max_failed_cycles=1000",
@@ -37,6 +41,9 @@ PATIENT = (
 )
 """A hostile venue and a kill every few seconds are what these limits halt a run for; here it has to go on."""
 STOPPED_S = RECV_TIME_MS / 1000 + 0.7
+CLOSED_WITHIN_S = DEAD_MAN_S + RECV_TIME_MS / 1000 + 8
+"""From a strike to flat at the venue: the guard's patience, an order that may still arrive, and the time in which it connects and closes."""
+STANDS_DOWN = 70
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 143}
 TRIES = 20
 """A moment can come too late (the run was done): as often as this another one is chosen."""
@@ -180,6 +187,44 @@ def _stopped(bed: Bed, rng: random.Random, number: int, target: str, strikes: li
     return found + sealed_before(truth_of(bed.url), stopped_ms, continued_ms, RECV_TIME_MS)
 
 
+def _guarded(bed: Bed, rng: random.Random, number: int, target: str, strikes: list[Struck]) -> list[str]:
+    then = rng.choice(("killed", "stopped", "continued", "restarted"))
+    how = signal.SIGSTOP if then in {"stopped", "continued"} else signal.SIGKILL
+    met = _struck(bed, lambda: _moments(bed, rng, number)(0), how, target)
+    if met is None:
+        return [f"no run could be struck in {TRIES} attempts"]
+    run, struck = met
+    strikes.append(msgspec.structs.replace(struck, moment=f"{struck.moment}, {then}"))
+    if then == "restarted":
+        time.sleep(rng.uniform(0, 1))
+        run.end()
+        return []  # the run that follows must find everything as it should be
+    if then == "continued":
+        time.sleep(DEAD_MAN_S + rng.uniform(-0.3, 0.7))
+        run.process.send_signal(signal.SIGCONT)
+        return _continued(bed, run)
+    flat = _flat_within(bed.url, CLOSED_WITHIN_S)
+    run.process.kill()
+    run.end()
+    return [] if flat else [f"{struck.signal}: not flat {CLOSED_WITHIN_S:g} s later"]
+
+
+def _continued(bed: Bed, run: "Run") -> list[str]:
+    """It woke up about when the guard took over: it goes on to its end, or stands down; either way flat."""
+    code, told, errors = run.end()
+    found = [] if code in {0, STANDS_DOWN} else [f"continued, it ended with {code}: {_words(told, errors)}"]
+    return found if _flat_within(bed.url, CLOSED_WITHIN_S) else [*found, "continued, it is not flat"]
+
+
+def _flat_within(url: str, seconds: float) -> bool:
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        if not any(position.total for position in truth_of(url).account.positions):
+            return True
+        time.sleep(1)
+    return False
+
+
 def _finished(bed: Bed, target: str) -> list[str]:
     """The start that nobody strikes: it must end by itself, flat; then the venue is asked."""
     run = bed.begin(target)
@@ -198,4 +243,9 @@ def _words(told: dict[str, Any], errors: str) -> str:
     return f"{told.get('error')}\n{errors[-1500:]}"
 
 
-WAYS: dict[How, Callable[[Bed, random.Random, int, str, list[Struck]], list[str]]] = {"kill": _killed, "signal": _signalled, "stop": _stopped}
+WAYS: dict[How, Callable[[Bed, random.Random, int, str, list[Struck]], list[str]]] = {
+    "kill": _killed,
+    "signal": _signalled,
+    "stop": _stopped,
+    "guard": _guarded,
+}

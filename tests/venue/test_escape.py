@@ -16,7 +16,7 @@ from messages.settings import Settings
 from messages.sizing import Leg, SizingPlan
 from messages.units import ONE, Base, Bps, Ms, Price, Quote
 from messages.wire import digest
-from tests.actors.fakes import leg_order
+from tests.actors.fakes import held, leg_order
 from tests.determinism import seed_trio
 from tests.machine.audit import net
 from tests.machine.bench import Bench, bench
@@ -24,6 +24,7 @@ from venue.escape import Escaped, escape
 from venue.ours import EVERYTHING, Ours, Task
 from venue.protocol import OrderWire, Reads, Unreachable, Venue, VenueRules
 from venue.simulated.faults import Cut, DisturbReply, Faults, LoseAck, Refuse, Thin
+from venue.stored_escape import StoredEscape, signed_escape
 
 SETTINGS = Settings(target=Quote(100 * ONE), venue_patience=Ms(60_000))
 PAIR = Task(Ours(0, int(Base.of("0.042"))), Ours(int(Base.of("-1")), 0))
@@ -325,3 +326,57 @@ def test_an_exit_in_doubt_may_have_closed_everything_or_nothing() -> None:
     doubts = tuple(Doubt(leg, 1, 2, leg, 4, Base.of(amount), Price(0), Ms(0), Base(0)) for leg, amount in legs)
     task = Task.of(held(eth=Base.of("0.042"), sol=Base.of("-1"), doubts=doubts))
     assert (task.eth.part_of(Base.of("0.042")), task.sol.part_of(Base.of("-1"))) == (Base.of("0.042"), Base.of("-1"))
+
+
+def stored_for(ready: Bench, eth: str, sol: str) -> StoredEscape:
+    world = ready.world
+    holding = held(phase="open", eth=Base.of(eth), sol=Base.of(sol))
+    prices = (world.rules.eth.oracle, world.rules.sol.oracle)
+    return signed_escape(holding, prices, world.rules, world.venue.forge, SETTINGS, world.clock.now_ms(), 1)
+
+
+async def with_stored(ready: Bench, task: Task, stored: StoredEscape, *, signs: bool) -> Escaped:
+    world = ready.world
+    return await escape(world.venue, world.rules, world.clock, SETTINGS, task, lambda *_: None, lambda _: None, epoch=1, stored=stored, signs=signs)
+
+
+async def test_what_was_signed_in_advance_closes_without_any_key(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+    async with bench(tmp_path, SETTINGS) as ready:
+        await trade(ready, "0.042", "-1")
+        stored = stored_for(ready, "0.042", "-1")
+        escaped = await with_stored(ready, PAIR, stored, signs=False)
+        assert escaped.flat
+        assert escaped.rounds == 0, "no order was signed"
+        sent = {order.digest for order in ready.venue.exchange.order_log}
+        assert {order.digest for order in stored.orders} <= sent
+        assert set(net(ready.venue.exchange.order_log).values()) == {0}
+
+
+async def test_what_was_signed_for_another_amount_is_not_sent_and_the_key_signs_anew(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+    async with bench(tmp_path, SETTINGS) as ready:
+        await trade(ready, "0.042", "-1")
+        stored = stored_for(ready, "0.084", "-1")
+        assert not (await with_stored(ready, PAIR, stored_for(ready, "0.084", "-1"), signs=False)).flat
+        assert (await with_stored(ready, PAIR, stored, signs=True)).flat
+        sent = {order.digest for order in ready.venue.exchange.order_log}
+        assert sent.isdisjoint(order.digest for order in stored.orders)
+
+
+async def test_what_was_signed_in_advance_is_not_sent_where_a_stranger_could_be_closed_by_it(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    """An answer that never comes would leave it on its way for a minute."""
+    async with bench(tmp_path, SETTINGS) as ready:
+        await trade(ready, "0.050", "-1")
+        stored = stored_for(ready, "0.042", "-1")
+        assert (await with_stored(ready, PAIR, stored, signs=True)).flat
+        assert {order.digest for order in ready.venue.exchange.order_log}.isdisjoint(order.digest for order in stored.orders)
+        assert net(ready.venue.exchange.order_log) == {4: Base.of("0.008"), 8: 0}
+
+
+async def test_an_answer_to_it_that_is_lost_is_not_waited_for_until_its_window_ends(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+    async with bench(tmp_path, SETTINGS, faults=Faults(lose_ack=(LoseAck(nth=3), LoseAck(nth=4)))) as ready:
+        await trade(ready, "0.042", "-1")
+        began = trio.current_time()
+        assert (await with_stored(ready, PAIR, stored_for(ready, "0.042", "-1"), signs=False)).flat
+        assert trio.current_time() - began < 10

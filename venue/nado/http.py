@@ -21,7 +21,7 @@ from venue.nado.counts import Tally
 from venue.nado.reasons import reason
 from venue.nado.tls import trusted
 from venue.nado.weights import Weights, archive_weight, query_weight
-from venue.protocol import ArchivedOrder, Malformed, OutOfRange, Refused, Unreachable, VenueRules
+from venue.protocol import ArchivedOrder, Busy, Malformed, OutOfRange, Refused, Unreachable, VenueRules
 
 if TYPE_CHECKING:
     import httpx
@@ -32,6 +32,7 @@ DEADLINE_S = 2.0
 ANSWER_BYTES_MAX = 4 * 2**20
 """Of an answer, decompressed. Everything about all products is a few hundred kB."""
 TOO_MANY_REQUESTS = 429
+SERVER_FAULT = 500
 TIME_WEIGHT = 1
 """Not documented; as much as the cheapest query."""
 PAGE, PAGES_MAX = 100, 10
@@ -247,7 +248,8 @@ class HttpReads:
                 self._tally.trouble("limited", f"{url}: HTTP {status}")
                 self._weights.limited_queries()
             if status != 200:
-                raise Unreachable(f"{url}: HTTP {status} {content[:_QUOTED].decode('utf-8', 'replace')}".strip())
+                kind = Busy if status == TOO_MANY_REQUESTS or status >= SERVER_FAULT else Unreachable
+                raise kind(f"{url}: HTTP {status} {content[:_QUOTED].decode('utf-8', 'replace')}".strip())
             self._tally.counts.events += 1
             return content, instance
         raise Unreachable(f"{url}: no answer in {self._deadline_s:g} s")

@@ -1,0 +1,74 @@
+"""Keeps the way out of an open pair signed and on disk (`venue/stored_escape.py`), beside the supervisor's loop and apart from every actor.
+
+Renewed when what is held changes and every `RENEW_S`; emptied when nothing is held, and by the supervisor before it seals what closes the pair.
+While a plan is in flight nobody knows what will be held, so nothing is signed then.
+"""
+
+from collections.abc import Callable
+
+import trio
+
+from actors.tree import Channels, World
+from messages.lifecycle import Held, Note
+from messages.units import Price
+from venue.stored_escape import RENEW_S, EscapeFile, signed_escape
+
+TICK_S = 1.0
+"""The least time between two looks when nothing changes."""
+
+
+class WayOut:
+    """One run's stored way out."""
+
+    def __init__(self, world: World, channels: Channels) -> None:
+        self._world = world
+        self._channels = channels
+        self._file = EscapeFile(world.state.beside(".escape"), durable=world.sync == "full")
+        self._generation = 0
+        self._due_s = 0.0
+        """When the generation on disk is to be renewed."""
+        self._kept: tuple[int, int] | None = None
+        """What the generation on disk closes; None when the file is empty, or not known to be."""
+
+    async def keep(self) -> None:
+        """For as long as the run lives."""
+        seen = 0
+        while True:
+            with trio.move_on_at(max(self._due_s, trio.current_time() + TICK_S)):
+                await self._channels.held.newer_than(seen)
+            seen = self._channels.held.version
+            if self._channels.held.value is not None:
+                self._look(self._channels.held.value)
+
+    def drop(self) -> None:
+        """Empty the file, before orders are sealed that close the pair."""
+        self._kept = None
+        self._attempt(self._file.clear)
+
+    def _look(self, held: Held) -> None:
+        now = (int(held.eth), int(held.sol))
+        fresh = now == self._kept and (not any(now) or trio.current_time() < self._due_s)
+        if held.phase == "in_flight" or fresh:
+            return
+        if any(now):
+            self._sign(held)
+        elif self._kept != now:
+            self.drop()
+        self._kept = now
+
+    def _sign(self, held: Held) -> None:
+        world, self._generation = self._world, self._generation + 1
+        stored = signed_escape(held, self._prices(), world.rules, world.venue.forge, world.settings, world.clock.now_ms(), self._generation)
+        self._due_s = trio.current_time() + RENEW_S
+        self._attempt(lambda: self._file.replace(stored))
+
+    def _prices(self) -> tuple[Price, Price]:
+        quote, rules = self._channels.quotes.value, self._world.rules
+        return (quote.eth.mid, quote.sol.mid) if quote else (rules.eth.oracle, rules.sol.oracle)
+
+    def _attempt(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except OSError as error:
+            text = f"the way out could not be stored ({error}): without the key nobody else could close this pair"
+            self._world.observe(Note(self._world.clock.utc_ns(), "warning", "way out", text))

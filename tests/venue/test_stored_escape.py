@@ -1,0 +1,81 @@
+"""The way out signed in advance: what it closes, for how long it can be used, and the file it is kept in."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from messages.settings import Settings
+from messages.units import Base, Price
+from tests.actors.fakes import FORGE, RULES, START_MS, held
+from venue.stored_escape import WINDOW_MS, EscapeFile, StoredEscape, signed_escape
+
+PRICES = (Price.of("2756.9"), Price.of("115.86"))
+
+
+def stored(eth: str = "0.042", sol: str = "-1", generation: int = 1) -> StoredEscape:
+    return signed_escape(held(phase="open", eth=Base.of(eth), sol=Base.of(sol)), PRICES, RULES, FORGE, Settings(), START_MS, generation)
+
+
+def test_it_closes_both_legs_reduce_only_at_the_worst_price_that_is_configured() -> None:
+    way_out = stored()
+    eth, sol = way_out.order("eth"), way_out.order("sol")
+    assert eth is not None
+    assert sol is not None
+    assert (eth.order.amount, sol.order.amount) == (Base.of("-0.042"), Base.of("1"))
+    assert (eth.order.price, sol.order.price) == (Price.of("2674.1"), Price.of("119.34"))  # 300 bps, on the tick
+    assert all(leg.reduce_only and leg.kind == "ioc" for leg in (way_out.plan.eth, way_out.plan.sol))
+    assert eth == FORGE.sign(eth.order), "the signature is the key's own"
+
+
+def test_a_leg_that_is_not_held_has_no_order() -> None:
+    way_out = stored(sol="0")
+    assert way_out.order("sol") is None
+    assert len(way_out.orders) == 1
+
+
+def test_its_window_is_within_what_the_venue_takes_and_it_is_not_used_after_it() -> None:
+    way_out = stored()
+    left = (int(Base.of("0.042")), int(Base.of("-1")))
+    assert WINDOW_MS < 100_000
+    assert way_out.closes(left, START_MS + WINDOW_MS - 501)
+    assert not way_out.closes(left, START_MS + WINDOW_MS - 500)
+
+
+@pytest.mark.parametrize("left", [("0.042", "0"), ("0.041", "-1"), ("-0.042", "1"), ("0", "0")])
+def test_it_is_used_for_exactly_what_it_was_signed_for(left: tuple[str, str]) -> None:
+    assert not stored().closes((int(Base.of(left[0])), int(Base.of(left[1]))), START_MS)
+
+
+def test_its_answers_are_not_waited_for_until_its_window_ends() -> None:
+    by_ms = START_MS + 2_000
+    assert {order.recv_time_ms for order in stored().asked_until(by_ms).values()} == {by_ms}
+    whole = stored().asked_until(START_MS + 10 * WINDOW_MS)
+    assert {order.recv_time_ms for order in whole.values()} == {START_MS + WINDOW_MS}
+
+
+def test_two_generations_have_orders_of_their_own() -> None:
+    digests = {order.digest for generation in (1, 2) for order in stored(generation=generation).orders}
+    assert len(digests) == 4
+
+
+def test_the_file_holds_the_newest_generation_for_its_owner_only(tmp_path: Path) -> None:
+    file = EscapeFile(tmp_path / "a.escape", durable=True)
+    assert file.read() is None
+    file.replace(stored())
+    file.replace(stored(generation=2))
+    assert file.read() == stored(generation=2)
+    assert stat.S_IMODE((tmp_path / "a.escape").stat().st_mode) == 0o600
+    assert [path.name for path in tmp_path.iterdir()] == ["a.escape"]
+
+
+def test_an_emptied_or_unreadable_file_is_no_way_out(tmp_path: Path) -> None:
+    path = tmp_path / "a.escape"
+    file = EscapeFile(path, durable=False)
+    file.clear()
+    assert not path.exists()
+    file.replace(stored())
+    file.clear()
+    assert file.read() is None
+    path.write_bytes(b'{"generation": 1')
+    assert file.read() is None
