@@ -155,3 +155,26 @@ def test_a_ledger_of_another_venue_is_refused_naming_both(tmp_path: Path, venue_
     code, told = run(tmp_path, "--url", venue_url, *FLAT[2:], "--cycles", "1")
     assert (code, told["error"]["code"]) == (3, "OTHER_LEDGER")
     assert told["error"]["message"].count("simulated-7-") == 2
+
+
+def command(folder: Path, name: str, *arguments: str) -> tuple[int, dict[str, Any]]:
+    code, output, errors = ended(started(folder, name, "--json", "--logs", str(folder / "logs"), *arguments))
+    assert output, errors
+    return code, json.loads(output.splitlines()[-1])
+
+
+def test_flatten_reaches_a_live_run_and_closes_what_a_killed_one_left(tmp_path: Path, venue_url: str) -> None:
+    holding = ["run", "--url", venue_url, "--hold", "1 h", "--cycles", "forever", "--logs", str(tmp_path / "logs")]
+    first = started(tmp_path, *holding)
+    wait_for(tmp_path / "logs" / "evenkeel.log", "sol_leg answered")
+    code, told = command(tmp_path, "flatten")
+    assert (code, told["open"], told["open_eth"], told["open_sol"]) == (0, "", "0", "0")
+    assert ended(first)[0] == 3
+    second = started(tmp_path, *holding)
+    wait_for(tmp_path / "logs" / "evenkeel.log", "plan closed: plan 3.1")
+    second.kill()
+    second.communicate()
+    code, told = command(tmp_path, "status")
+    assert (code, told["error"]["code"], told["run_pid"]) == (4, "NOT_FLAT", None)
+    assert command(tmp_path, "flatten")[0] == 0
+    assert command(tmp_path, "status")[0] == 0
