@@ -53,6 +53,8 @@ class Market:
     frozen: int = 0
     strangers: int = 0
     """Batches of products that nobody asked for."""
+    doubted: set[int] = field(default_factory=set)
+    """Products whose book cannot be right, of which it has been told."""
     wanted: set[int] = field(default_factory=set)
     """Products whose book must start over from a snapshot."""
 
@@ -177,23 +179,28 @@ class _Feed:
         if book.proven_ns != before or product in self.market.wanted:
             return
         self.market.frozen += 1
-        await self._start_over(product, "the feed was silent while the book moved")
+        await self.read_anew(product)
+        self.note(f"product {product}: the feed was silent while the book moved; started over from a snapshot")
+        self.publish()
 
     async def doubt(self) -> None:
-        """Books that no snapshot would prove as they are: crossed, with an empty side, or from the future. They start over from one."""
+        """Books that no snapshot would prove as they are start over from one, again and again; it is told once until they are right."""
         for product, book in self.market.books.items():
-            ahead_ms = book.proven_ms - self.clock.now_ms()
-            if product in self.market.wanted:
-                continue  # whoever wanted it is about to read it
-            if not book.usable:
-                await self._start_over(product, "the book is crossed or has an empty side")
-            elif ahead_ms > self.settings.max_clock_skew:
-                await self._start_over(product, f"the book is {ahead_ms} ms ahead of our clock")
+            problem = "" if product in self.market.wanted else self._problem(book)
+            if not problem:
+                self.market.doubted.discard(product)
+                continue
+            await self.read_anew(product)
+            if product not in self.market.doubted:
+                self.market.doubted.add(product)
+                self.note(f"product {product}: {problem}; started over from a snapshot")
+            self.publish()
 
-    async def _start_over(self, product: int, why: str) -> None:
-        await self.read_anew(product)
-        self.note(f"product {product}: {why}; started over from a snapshot")
-        self.publish()
+    def _problem(self, book: LocalBook) -> str:
+        ahead_ms = book.proven_ms - self.clock.now_ms()
+        if not book.usable:
+            return "the book is crossed or has an empty side"
+        return f"the book is {ahead_ms} ms ahead of our clock" if ahead_ms > self.settings.max_clock_skew else ""
 
     async def read_rules(self) -> None:
         """Oracle prices, trading status, and whether the venue is active."""

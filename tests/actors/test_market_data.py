@@ -302,3 +302,16 @@ async def test_a_book_from_the_future_starts_over_instead_of_staying_young_for_e
     await trio.sleep(1.2)
     assert bench.ages()[0] >= 0
     assert any(isinstance(note, Note) and "ahead of our clock" in note.text for note in bench.notes)
+
+
+async def test_a_side_that_stays_empty_is_read_anew_every_second_and_told_once(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+    bench = Bench()
+    bench.set_books(0, asks=())
+    await nursery.start(bench.run)
+    await trio.sleep(60)
+    assert bench.out.value is None
+    assert 55 < bench.venue.asked.count(4) < 65
+    assert len([note for note in bench.notes if isinstance(note, Note) and "empty side" in note.text]) == 1
+    bench.set_books(60_000)
+    await trio.sleep(1.1)
+    assert bench.quote().eth.bids[0].price == Price.of("2756.8")

@@ -205,7 +205,7 @@ def call(main: Callable[[list[str]], int], words: list[str]) -> tuple[int, str]:
         return main(words), said.getvalue()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def simulate() -> Any:
     process = subprocess.Popen([sys.executable, "supervisor.py", "simulate"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
@@ -213,6 +213,28 @@ def simulate() -> Any:
     process.terminate()
     process.wait(10)
     process.stdout.close()
+
+
+def test_a_disk_that_takes_no_more_ends_the_recording_with_what_is_written(tmp_path: Path, simulate: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from commands import record, recording
+    from commands.cli import main
+
+    flush, calls = recording.Chunked.flush, list[int]()
+
+    def full(file: recording.Chunked) -> None:
+        calls.append(1)
+        if len(calls) > 2 * len(HEADERS):
+            raise OSError(28, "No space left on device")
+        flush(file)
+
+    monkeypatch.setattr(recording.Chunked, "flush", full)
+    monkeypatch.setattr(record, "FLUSH_S", 0.2)
+    code, said = call(main, ["record", "--url", simulate, "--out", str(tmp_path / "a"), "--for", "1 h"])
+    assert (code, said.splitlines()[-1]) == (
+        3,
+        "the disk refused: No space left on device · the files hold what was written before · make room and record again under another name",
+    )
+    assert all(rows_of(tmp_path / f"a_{kind}.csv.gz") for kind in HEADERS)
 
 
 def test_a_signal_ends_a_recording_whose_files_are_whole_and_the_last_word_replays_it(tmp_path: Path, simulate: str) -> None:
