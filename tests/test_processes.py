@@ -170,8 +170,9 @@ def test_flatten_reaches_a_live_run_and_closes_what_a_killed_one_left(tmp_path: 
     code, told = command(tmp_path, "flatten")
     assert (code, told["open"], told["open_eth"], told["open_sol"]) == (0, "", "0", "0")
     assert ended(first)[0] == 3
+    (tmp_path / "logs" / "evenkeel.log").unlink()
     second = started(tmp_path, *holding)
-    wait_for(tmp_path / "logs" / "evenkeel.log", "plan closed: plan 3.1")
+    wait_for(tmp_path / "logs" / "evenkeel.log", "plan closed")
     second.kill()
     second.communicate()
     code, told = command(tmp_path, "status")
