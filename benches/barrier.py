@@ -4,7 +4,7 @@ With: the whole machine, in real time, on a simulated venue in memory: digests, 
 WebSocket frames. Without: the same plans, each leg signs and sends at once. Both in one process, so that the ratio does not depend on the machine's
 mood. `normal` and `full` are SQLite's two ways to commit: simulated and live.
 
-python benches/barrier.py [cycles]     (5; the machine keeps to the rate limit, so that many more cycles mostly wait for it)
+python benches/barrier.py [cycles]     (15; the machine keeps to the rate limit, so that many more cycles mostly wait for it)
 """
 
 import statistics
@@ -58,10 +58,10 @@ def watch_orders(watch: Stopwatch) -> None:
     """Stop the watch whenever an order's frame is handed to a socket."""
     send = Socket.send
 
-    async def timed(socket: Socket, text: str) -> None:
+    async def timed(socket: Socket, text: str, *more: Any, **named: Any) -> None:
         if text.startswith(ORDER):
             watch.handed_over()
-        await send(socket, text)
+        await send(socket, text, *more, **named)
 
     Socket.send = timed  # type: ignore[method-assign]
 
@@ -77,7 +77,8 @@ async def with_barrier(ready: Bench, watch: Stopwatch, sync: Literal["full", "no
         post(message)
 
     machine.channels.inbox.post = timed  # type: ignore[method-assign]
-    ending = await machine.run()
+    with trio.fail_after(300):
+        ending = await machine.run()
     if ending.by != "done":
         raise SystemExit(f"the run ended by {ending.by}: {ending.code} {ending.detail}")
     return [said.plan for said in ready.said if isinstance(said, Sealed)]
@@ -126,4 +127,4 @@ async def measure(cycles: int, sync: Literal["full", "normal"]) -> float:
 
 if __name__ == "__main__":
     for mode in ("normal", "full"):
-        trio.run(measure, int(sys.argv[1]) if len(sys.argv) > 1 else 5, mode)
+        trio.run(measure, int(sys.argv[1]) if len(sys.argv) > 1 else 15, mode)
