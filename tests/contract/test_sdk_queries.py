@@ -110,6 +110,8 @@ def test_the_archive(desk: Desk) -> None:
     assert {price.product_id for price in indexer.get_oracle_prices([ETH, SOL]).prices} == {ETH, SOL}
     minute = desk.sdk.IndexerCandlesticksParams(product_id=ETH, granularity=desk.sdk.IndexerCandlesticksGranularity.ONE_MINUTE, limit=2)
     assert int(indexer.get_candlesticks(minute).candlesticks[0].volume) >= x18("0.042")
+    paid = indexer.get_paginated_subaccount_interest_funding_payments(desk.sender, [ETH], limit=2)
+    assert (paid.interest_payments, {payment.product_id for payment in paid.funding_payments} <= {ETH}) == ([], True)
     assert int(indexer.get_linked_signer_rate_limits(desk.sender).total_tx_limit) == 50
 
 

@@ -10,6 +10,7 @@ import trio
 
 from venue.nado.codec import write
 from venue.simulated import queries
+from venue.simulated.archive_requests import READERS
 from venue.simulated.codes import Refused, refused
 from venue.simulated.executes import EXECUTES, NOT_SIMULATED, execute
 from venue.simulated.faults import AnswerLost
@@ -18,13 +19,8 @@ from venue.simulated.money_executes import MONEY_EXECUTES
 from venue.simulated.venue import SimulatedVenue
 from venue.simulated.wire import failure, read_request, success
 
-ARCHIVE_REQUESTS = frozenset(
-    {"orders", "matches", "candlesticks", "funding_rate", "funding_rates", "price", "perp_prices", "oracle_price", "linked_signer_rate_limit"}
-)
 CONTROLS = frozenset({"subscribe", "subscribe_multi", "unsubscribe", "unsubscribe_multi", "authenticate", "list", "ping", "time"})
-REQUESTS = frozenset(
-    {*EXECUTES, *MONEY_EXECUTES, *NOT_SIMULATED, *queries.QUERIES, *CONTROLS, *(f"archive_{name}" for name in ARCHIVE_REQUESTS), "status"}
-)
+REQUESTS = frozenset({*EXECUTES, *MONEY_EXECUTES, *NOT_SIMULATED, *queries.QUERIES, *CONTROLS, *(f"archive_{name}" for name in READERS), "status"})
 """Everything that is answered: executes, queries, what a stream's socket may be asked, the clock, and the archive's under a name of their own."""
 QUERY_ONLY = {"reason": "ip_query_only", "blocked": True}
 """The 403 body for an address that may only read."""

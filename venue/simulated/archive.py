@@ -3,13 +3,13 @@
 Whoever asks it something else than `orders` and `matches` is answered by `archive_requests`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
 from messages.units import Ns
-from venue.simulated.events import Filled
+from venue.simulated.events import Filled, FundingCharged
 from venue.simulated.order_log import LoggedOrder, OrderLog
 
 LAG_NS = Ns(150_000_000)
@@ -54,12 +54,33 @@ class Archive:
     def __init__(self, orders: OrderLog) -> None:
         self._orders = orders
         self._matches: list[_Match] = []
+        self.charges: list[FundingCharged] = []
+        """Every funding payment of an account, oldest first."""
         self._by_digest: dict[str, list[_Match]] = {}
 
     @property
     def fills(self) -> list[Filled]:
         """Every fill, oldest first."""
         return [match.fill for match in self._matches]
+
+    def record_funding(self, charged: FundingCharged) -> None:
+        """Take a funding payment of one account in."""
+        self.charges.append(charged)
+
+    def funding(self, subaccount: str, product_ids: Sequence[int], newest: int | None, limit: int, now_ns: int) -> dict[str, Any]:
+        """`interest_and_funding`: newest first; there is no interest. `next_idx` is where the next page begins, "" on the last."""
+        visible = [
+            one
+            for one in reversed(self.charges)
+            if one.subaccount == subaccount
+            and one.product_id in product_ids
+            and one.at_ns + LAG_NS <= now_ns
+            and (newest is None or one.submission_idx <= newest)
+        ]
+        limit = max(0, min(limit, LIMIT_MAX))
+        following = visible[limit:]
+        next_idx = str(following[0].submission_idx) if following else ""
+        return {"interest_payments": [], "funding_payments": [_charge_json(one) for one in visible[:limit]], "next_idx": next_idx}
 
     def record(self, fill: Filled) -> None:
         """Take a fill in; it can be asked for `LAG_NS` later."""
@@ -132,6 +153,18 @@ def _match_json(match: _Match) -> dict[str, Any]:
         "timestamp": str(fill.at_ns // 10**9),
         "isolated": fill.isolated,
         "is_taker": fill.is_taker,
+    }
+
+
+def _charge_json(charged: FundingCharged) -> dict[str, Any]:
+    return {
+        "product_id": charged.product_id,
+        "idx": str(charged.submission_idx),
+        "timestamp": str(charged.at_ns // 10**9),
+        "amount": str(int(charged.amount)),
+        "balance_amount": str(int(charged.held)),
+        "rate_x18": str(charged.rate),
+        "oracle_price_x18": str(int(charged.oracle)),
     }
 
 

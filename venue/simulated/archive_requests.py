@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from venue.nado.codec import Whole
 from venue.simulated.archive import ArchiveQuery
 from venue.simulated.candles import GRANULARITIES_S
 from venue.simulated.codes import Refused, refused
@@ -17,6 +18,13 @@ from venue.simulated.wire import candle_fields, read_request
 
 DIGESTS_MAX = 500
 CANDLES_MAX = 500
+
+
+class _Size(msgspec.Struct, frozen=True):
+    """What a question's weight depends on."""
+
+    limit: int | None = None
+    subaccounts: tuple[msgspec.Raw, ...] | None = None
 
 
 class _Product(msgspec.Struct, frozen=True):
@@ -34,6 +42,13 @@ class _Candlesticks(msgspec.Struct, frozen=True):
     max_time: int | None = None
 
 
+class _Payments(msgspec.Struct, frozen=True):
+    product_ids: tuple[int, ...]
+    subaccount: str = ""
+    limit: int = 100
+    max_idx: Whole | None = None
+
+
 class _Subaccount(msgspec.Struct, frozen=True):
     subaccount: str = ""
 
@@ -44,8 +59,8 @@ def archived(venue: SimulatedVenue, body: bytes, address: str) -> tuple[str, obj
     if len(asked) != 1 or not set(asked) <= set(READERS):
         raise Refused(2038, f"The archive answers one of {', '.join(sorted(READERS))}, not {', '.join(asked)[:64]}")
     ((name, question),) = asked.items()
-    limits = read_request(bytes(question), ArchiveQuery)
-    if not venue.may_ask("archive", address, archive_weight(name, limits.limit or 0, len(limits.subaccounts or ()))):
+    size = read_request(bytes(question), _Size)
+    if not venue.may_ask("archive", address, archive_weight(name, size.limit or 0, len(size.subaccounts or ()))):
         raise refused(venue.exchange.knobs.limited_by)
     return name, READERS[name](venue, bytes(question))
 
@@ -117,6 +132,14 @@ def _oracle_price(venue: SimulatedVenue, body: bytes) -> object:
     return {"prices": shown}
 
 
+def _interest_and_funding(venue: SimulatedVenue, body: bytes) -> object:
+    query = read_request(body, _Payments)
+    if not query.subaccount:
+        raise refused(3002)
+    newest = None if query.max_idx is None else int(query.max_idx)
+    return venue.archive.funding(query.subaccount.lower(), query.product_ids, newest, query.limit, venue.now_ns())
+
+
 def _linked_signer_rate_limit(venue: SimulatedVenue, body: bytes) -> object:
     name = read_request(body, _Subaccount).subaccount.lower()
     if not name:
@@ -141,5 +164,6 @@ READERS: dict[str, Callable[[SimulatedVenue, bytes], object]] = {
     "price": _price,
     "perp_prices": _perp_prices,
     "oracle_price": _oracle_price,
+    "interest_and_funding": _interest_and_funding,
     "linked_signer_rate_limit": _linked_signer_rate_limit,
 }

@@ -110,4 +110,21 @@ class FundingPaid(msgspec.Struct, frozen=True):
     at_ns: Ns
 
 
-Event = Filled | OrderUpdated | PositionChanged | Traded | Liquidated | FundingPaid
+class FundingCharged(msgspec.Struct, frozen=True):
+    """What one account paid or received of a product's funding. No stream: only the archive tells it (`interest_and_funding`)."""
+
+    product_id: int
+    subaccount: str
+    amount: Quote
+    """> 0 = received."""
+    held: Base
+    rate: int
+    """Per 24 hours, x18."""
+    oracle: Price
+    submission_idx: int
+    at_ns: Ns
+
+
+Told = Filled | OrderUpdated | PositionChanged | Traded | Liquidated | FundingPaid
+"""What a stream carries."""
+Event = Told | FundingCharged

@@ -14,7 +14,7 @@ import trio
 from messages.wire import decode_unit, encode_unit
 from venue.simulated.accounts import Account
 from venue.simulated.book import Resting
-from venue.simulated.events import Filled
+from venue.simulated.events import Filled, FundingCharged
 from venue.simulated.exchange import Exchange
 from venue.simulated.order_log import LoggedOrder
 from venue.simulated.venue import SimulatedVenue
@@ -47,6 +47,7 @@ class Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     resting: list[Resting]
     orders: list[LoggedOrder]
     matches: list[Filled]
+    charges: list[FundingCharged]
 
 
 def state_of(venue: SimulatedVenue) -> Kept:
@@ -64,6 +65,7 @@ def state_of(venue: SimulatedVenue) -> Kept:
         [order for market in exchange.markets.values() for order in market.open_orders.values()],
         list(exchange.order_log),
         venue.archive.fills,
+        venue.archive.charges,
     )
 
 
@@ -83,6 +85,8 @@ def restore(venue: SimulatedVenue, kept: Kept) -> None:
     _restore_orders(exchange, kept)
     for fill in kept.matches:
         venue.archive.record(fill)
+    for charged in kept.charges:
+        venue.archive.record_funding(charged)
 
 
 def _restore_orders(exchange: Exchange, kept: Kept) -> None:

@@ -7,7 +7,7 @@ from messages.units import Base, Ns, Quote
 from venue.simulated.accounts import Account, imagined, product_of_x18
 from venue.simulated.codes import refused
 from venue.simulated.engine import Engine
-from venue.simulated.events import FundingPaid
+from venue.simulated.events import FundingCharged, FundingPaid
 from venue.simulated.funding import PERIOD_S
 from venue.simulated.rules import NO_ADDRESS, QUOTE_PRODUCT, is_isolated
 
@@ -86,9 +86,21 @@ def pay_funding(engine: Engine, now_ns: int, seconds: int = PERIOD_S) -> None:
     """Charge every product's funding for the time since the last payment. Positions pay when they are next touched or asked about."""
     now = engine.tick(now_ns)
     for product_id, market in engine.markets.items():
+        rate = market.funding.rate(market.oracle, now)
         payment = market.funding.pay(market.oracle, now, seconds)
+        _tell_charges(engine, product_id, payment, rate, now)
         open_interest = Base(engine.open_interest(product_id))
         engine.outbox.append(FundingPaid(product_id, payment, open_interest, market.funding.cumulative, seconds, now))
+
+
+def _tell_charges(engine: Engine, product_id: int, payment: int, rate: int, now: Ns) -> None:
+    """What each account pays of it. Several periods paid at one touch are rounded once, so that a sum of these may differ by 10**-18 each."""
+    oracle = engine.markets[product_id].oracle
+    for account in engine.accounts.values():
+        held = account.position(product_id).amount
+        if held:
+            paid = Quote(-product_of_x18(payment, held))
+            engine.outbox.append(FundingCharged(product_id, account.subaccount, paid, held, rate, oracle, engine.next_idx(), now))
 
 
 def settle_results(engine: Engine, now_ns: int) -> None:

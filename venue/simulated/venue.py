@@ -24,7 +24,7 @@ from venue.simulated.book import Book, Resting, Split
 from venue.simulated.candles import Candles
 from venue.simulated.codes import refused
 from venue.simulated.courier import Courier
-from venue.simulated.events import BookBatch, Event, Filled, Liquidated, OrderUpdated, PositionChanged, Traded
+from venue.simulated.events import BookBatch, Filled, FundingCharged, Liquidated, OrderUpdated, PositionChanged, Told, Traded
 from venue.simulated.exchange import Exchange, Extras
 from venue.simulated.faults import NO_FAULTS, AnswerLost, ConnectionCut, FaultCounter, Faults, Staged
 from venue.simulated.funding import PERIOD_S
@@ -274,6 +274,9 @@ class SimulatedVenue:
         events, self.exchange.outbox = self.exchange.outbox, []
         for event in events:
             self.changes += not isinstance(event, Traded)
+            if isinstance(event, FundingCharged):
+                self.archive.record_funding(event)
+                continue
             if isinstance(event, Filled):
                 self.archive.record(event)
             if isinstance(event, Traded):
@@ -373,7 +376,7 @@ def _mid(bids: Sequence[Level], asks: Sequence[Level]) -> Price | None:
     return Price((bids[0].price + asks[0].price) // 2) if bids and asks else None
 
 
-def _topics(event: Event) -> list[Topic]:
+def _topics(event: Told) -> list[Topic]:
     if isinstance(event, Filled | PositionChanged):
         kind = "fill" if isinstance(event, Filled) else "position_change"
         names = (event.subaccount, event.also) if event.also else (event.subaccount,)

@@ -15,7 +15,7 @@ from venue.protocol import Malformed, Order
 from venue.simulated.book import Resting
 from venue.simulated.candles import Candle
 from venue.simulated.codes import Refused, refused
-from venue.simulated.events import BookBatch, Event, Filled, FundingPaid, Liquidated, OrderUpdated, PositionChanged, Traded
+from venue.simulated.events import BookBatch, Filled, FundingPaid, Liquidated, OrderUpdated, PositionChanged, Told, Traded
 from venue.simulated.order_log import LoggedOrder
 from venue.simulated.rules import NO_ASK
 
@@ -294,13 +294,13 @@ def all_bbo_json(prices: Sequence[dict[str, Any]], now_ms: int) -> str:
     return write({"type": "all_bbo", "time": str(now_ms), "bbos": bbos})
 
 
-def event_json(event: Event, *, order_update_fills: bool = False) -> str:
+def event_json(event: Told, *, order_update_fills: bool = False) -> str:
     """An engine event as its stream carries it."""
     fields = _fields(event, order_update_fills)
     return write(_present({"timestamp": str(event.at_ns), "product_id": event.product_id, **fields}))
 
 
-def _fields(event: Event, order_update_fills: bool) -> dict[str, object]:
+def _fields(event: Told, order_update_fills: bool) -> dict[str, object]:
     if isinstance(event, Filled):
         return _fill_fields(event)
     if isinstance(event, OrderUpdated):

@@ -379,6 +379,6 @@ async def questions_that_the_archive_refuses(on: Stage) -> Any:
     return [
         await on.archive("orders", digests=[NOT_FOUND], subaccounts=[ME]),
         await on.archive("orders", digests=[NOT_FOUND] * 501),
-        await on.archive("linked_signer_rate_limit"),
+        await on.archive("interest_and_funding", product_ids=[ETH], limit=5),
         await on.archive("candlesticks", product_id=ETH, granularity=61),
     ]

@@ -224,3 +224,20 @@ def test_an_incident_of_an_unknown_product_is_refused() -> None:
     staged = Faults(incident=(Freeze(at_ms=0, for_ms=1, product="BTC-PERP"),))
     with pytest.raises(ValueError, match="BTC-PERP"):
         staged.with_known(frozenset({"ETH-PERP"}), frozenset())
+
+
+async def test_the_archive_tells_an_account_what_funding_it_paid_page_by_page(autojump_clock: MockClock) -> None:
+    async with floor() as place, place.socket("/v1/ws") as line:
+        await line.ask(place.frame(order("0.042", "2756.9")))
+        jump = Oracle(at_ms=0, for_ms=50_000, product="ETH-PERP", by_bps=-50)
+        stage(place, jump, *(Funding(at_ms=1000 * number) for number in range(1, 4)))
+        await trio.sleep(4)
+        question: dict[str, Any] = {"subaccount": ME, "product_ids": [ETH], "limit": 2}
+        first = await place.post("/archive/v1", {"interest_and_funding": question})
+        second = await place.post("/archive/v1", {"interest_and_funding": {**question, "max_idx": first["next_idx"]}})
+        payments = [*first["funding_payments"], *second["funding_payments"]]
+        assert (len(first["funding_payments"]), len(payments), second["next_idx"]) == (2, 3, "")
+        info = (await place.query(type="subaccount_info", subaccount=ME))["perp_balances"][0]["balance"]
+        (fill,) = place.venue.exchange.order_log[-1].fills
+        traded = -int(fill.price) * int(fill.amount) // 10**18 - int(fill.fee)
+        assert abs(int(info["v_quote_balance"]) - traded - sum(int(payment["amount"]) for payment in payments)) <= len(payments)

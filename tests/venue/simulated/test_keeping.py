@@ -41,7 +41,9 @@ async def asked(place: Floor) -> list[Any]:
     ]
     answers = [await place.query(**question) for question in questions]
     answers.append((await place.query(type="nonces", address=ME[:42]))["tx_nonce"])
-    return [*answers, await place.post("/archive/v1", {"matches": {"subaccounts": [ME, OTHER]}}), place.venue.instance]
+    funding = {"interest_and_funding": {"subaccount": ME, "product_ids": [ETH], "limit": 9}}
+    answers += [await place.post("/archive/v1", question) for question in ({"matches": {"subaccounts": [ME, OTHER]}}, funding)]
+    return [*answers, place.venue.instance]
 
 
 async def test_everything_that_can_be_asked_is_the_same_after_a_restart(autojump_clock: MockClock, tmp_path: Path) -> None:

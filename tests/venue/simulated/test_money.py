@@ -7,7 +7,7 @@ from tests.venue.simulated.desk import ETH, ME, OTHER, OURS, SOL, START_NS, THEI
 from venue.simulated import treasury
 from venue.simulated.accounts import Account
 from venue.simulated.codes import Refused
-from venue.simulated.events import Filled, FundingPaid, Liquidated, PositionChanged
+from venue.simulated.events import Filled, FundingCharged, FundingPaid, Liquidated, PositionChanged
 from venue.simulated.funding import Funding, Premium
 from venue.simulated.liquidation import HOUSE, liquidate_by, liquidate_unhealthy, price_of
 from venue.simulated.rules import ISOLATED_MAX, NO_ADDRESS, Knobs, is_isolated, isolated_name, isolated_product
@@ -72,8 +72,10 @@ def test_a_long_pays_a_short_when_the_mark_is_above_the_index_and_no_position_ch
     floor.now_ns += HOUR_NS
     treasury.pay_funding(floor.exchange, floor.now_ns)
     told = floor.events()
-    assert [type(event) for event in told] == [FundingPaid, FundingPaid]
-    assert told[0] == FundingPaid(ETH, ONE, Base(ONE), ONE, 3600, floor.exchange.now_ns)
+    assert [type(event) for event in told] == [FundingCharged, FundingCharged, FundingPaid, FundingPaid]
+    assert told[2] == FundingPaid(ETH, ONE, Base(ONE), ONE, 3600, floor.exchange.now_ns)
+    charged = {event.subaccount: event.amount for event in told if isinstance(event, FundingCharged)}
+    assert charged == {ME: -ONE // 2, OTHER: ONE // 2}
     for name, sign in ((ME, -1), (OTHER, 1)):
         (amount, quote), worth = before[name]
         assert held(floor, name) == (amount, quote + sign * ONE // 2)
