@@ -54,6 +54,13 @@ def test_it_prints_its_url_first_serves_the_funded_account_and_ends_with_its_sta
         assert (process.returncode, rest, said) == (0, b"", b"")
 
 
+def test_another_subaccount_can_be_funded_to_rehearse_with_ones_own_key() -> None:
+    owner = "0x" + "9f" * 20
+    with simulate("--fund", f"{owner}/evenkeel") as (_, url):
+        account = query(url, type="subaccount_info", subaccount=owner + b"evenkeel".ljust(12, b"\0").hex())
+        assert (account["exists"], account["healths"][0]["health"]) == (True, "10000000000000000000000")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_with_exit_0(number: signal.Signals) -> None:
     with simulate() as (process, url):
@@ -80,7 +87,9 @@ def test_a_port_in_use_is_exit_3_and_says_so() -> None:
         assert f"port {port} on 127.0.0.1 cannot be used" in second.stderr.decode()
 
 
-@pytest.mark.parametrize("wrong", [["--market", "flat:1"], ["--faults", "/no/such/file"], ["--port", "http"], ["--host", "0.0.0.0"]])  # noqa: S104
+@pytest.mark.parametrize(
+    "wrong", [["--market", "flat:1"], ["--faults", "/no/such/file"], ["--port", "http"], ["--host", "0.0.0.0"], ["--fund", "me"]]
+)  # noqa: S104
 def test_a_wrong_option_is_exit_2_and_names_it(wrong: list[str]) -> None:
     ended = run_simulate(*wrong)
     assert ended.returncode == 2
