@@ -5,13 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from actors.ledger.orders import OurOrder
-from messages.sizing import Sealed
-from messages.units import notional
 from tests.kills.venue import Truth
 from tests.kills.watch import folded
 from tests.machine import audit
 from venue.nado.signing import recv_time_of
-from venue.simulated.order_log import LoggedOrder
 
 Plan = tuple[int, int]
 
@@ -19,7 +16,7 @@ Plan = tuple[int, int]
 def ending_faults(truth: Truth, ledger: Path) -> list[str]:
     """Everything wrong with how a subaccount was traded, once it should be flat and its ledger complete."""
     fold, plans = folded(ledger)
-    found = audit.faults(truth.orders, largest=_pair(plans, truth))
+    found = audit.faults(truth.orders, largest=audit.largest_pair(plans))
     found += [f"the venue holds {position.total.text()} of product {position.product_id}" for position in truth.account.positions if position.total]
     found += [f"order {digest[:10]} is still open" for digest in truth.account.open_orders]
     found += list(_unexplained(truth, fold.orders))
@@ -28,15 +25,6 @@ def ending_faults(truth: Truth, ledger: Path) -> list[str]:
     if (fold.phase, fold.doubts) != ("flat", ()):
         found.append(f"the ledger says {fold.phase} with {len(fold.doubts)} doubts")
     return found
-
-
-def _pair(plans: list[Sealed], truth: Truth) -> dict[int, int]:
-    """Product -> the largest amount that one entry asked for."""
-    largest: Counter[int] = Counter({order.product_id: 0 for order in truth.orders})
-    for sealed in plans:
-        for order in (sealed.plan.eth, sealed.plan.sol) if sealed.plan.purpose == "enter" else ():
-            largest[order.product_id] = max(largest[order.product_id], abs(order.amount))
-    return largest
 
 
 def _unexplained(truth: Truth, ours: dict[str, OurOrder]) -> Iterator[str]:
@@ -61,18 +49,13 @@ def _other_numbers(order: OurOrder, digest: str, truth: Truth) -> Iterator[str]:
     """I6: what the ledger says of an order is what the engine logged and the archive shows, to the last digit."""
     logged = next((one for one in truth.orders if one.digest == digest), None)
     ours = order.total.filled, order.total.quote, order.total.fee
-    engine = _sums(logged) if logged else (0, 0, 0)
+    engine = audit.sums_of(logged) if logged else (0, 0, 0)
     if ours != engine:
         yield f"order {digest[:10]}: filled, notional, fee are {ours} by the ledger ({order.source}) and {engine} by the engine"
     archived = truth.archived.get(digest)
     shown = (int(archived.filled), int(archived.quote), int(archived.fee)) if archived else (0, 0, 0)
     if shown != engine:
         yield f"order {digest[:10]}: {shown} by the archive and {engine} by the engine"
-
-
-def _sums(order: LoggedOrder) -> tuple[int, int, int]:
-    quote = sum(int(notional(fill.price, fill.amount)) for fill in order.fills)
-    return int(order.filled), quote, sum(int(fill.fee) for fill in order.fills)
 
 
 def sealed_before(truth: Truth, stopped_ms: int, continued_ms: int, recv_time_ms: int) -> list[str]:

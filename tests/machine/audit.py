@@ -110,7 +110,7 @@ class Written:
 def judged(log: list[LoggedOrder], heard: Heard, written: Written, forge: Forge, *, late_ms: int = 0) -> list[str]:
     """Everything wrong with a run; empty = nothing. `late_ms`: the longest time that an order was under way by the venue's doing."""
     halves = {forge.digest_of(forge.order_of(sealed.plan, sealed.digest, leg)): Half(sealed.plan, leg) for sealed, leg in _asked(heard.sealed)}
-    largest = _largest(heard.sealed)
+    largest = largest_pair(heard.sealed)
     found = faults(log, largest=largest)
     for order in log:
         half = halves.get(order.digest)
@@ -127,7 +127,8 @@ def _asked(sealed: Iterable[Sealed]) -> Iterator[tuple[Sealed, Leg]]:
     return ((one, leg) for one in sealed for leg in LEGS if one.plan.leg(leg).amount)
 
 
-def _largest(sealed: Iterable[Sealed]) -> dict[int, int]:
+def largest_pair(sealed: Iterable[Sealed]) -> dict[int, int]:
+    """Product -> the largest amount that one entry asked for."""
     largest: Counter[int] = Counter()
     for one, leg in _asked(sealed):
         order = one.plan.leg(leg)
@@ -171,13 +172,17 @@ def _lone(log: list[LoggedOrder], halves: dict[str, Half], written: Written) -> 
         since_ns = 0 if hedged else since_ns or at_ns
 
 
+def sums_of(order: LoggedOrder) -> tuple[int, int, int]:
+    """Amount (signed), notional and fee of an order's fills, by the engine."""
+    return int(order.filled), sum(int(notional(fill.price, fill.amount)) for fill in order.fills), sum(int(fill.fee) for fill in order.fills)
+
+
 def _unequal(log: list[LoggedOrder], fold: Fold) -> Iterator[str]:
     """Lost or doubled fills: the ledger's amount, notional and fee of every order against the engine's."""
     traded = {order.digest: order for order in log if order.fills}
     for digest in sorted({*traded, *(digest for digest, order in fold.orders.items() if order.total.filled)}):
         engine, ours = traded.get(digest), fold.orders.get(digest)
-        fills = engine.fills if engine else []
-        theirs = (sum(fill.amount for fill in fills), sum(notional(fill.price, fill.amount) for fill in fills), sum(fill.fee for fill in fills))
+        theirs = sums_of(engine) if engine else (0, 0, 0)
         booked = (ours.total.filled, ours.total.quote, ours.total.fee) if ours else (0, 0, 0)
         if theirs != booked:
             shown = " instead of ".join(str(tuple(value / ONE for value in each)) for each in (booked, theirs))
