@@ -1,6 +1,6 @@
 """The mutants. Each breaks one rule of the product by replacing a function or two, and names runs of the sweep of which one must show it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,14 +18,13 @@ from messages.execution import Fill, Outcome
 from messages.sizing import Place, Ready
 from messages.units import Ms
 from supervisor import Machine
-from tests.sweep.one import Blow
+from tests.sweep.one import one
+from tests.sweep.runs import Run
 from venue import resolve
 from venue.protocol import Reply, SignedOrder
 from venue.simulated.faults import NO_FAULTS, Cut, DisturbEvent, DisturbReply, Faults, Late, LoseAck, Pieces, Refuse
 
 Patch = pytest.MonkeyPatch
-Runs = tuple[tuple[int, tuple[Blow, ...]], ...]
-
 DEAF = DisturbEvent(stream="fill", one_in=1, how="drop")
 UNHEARD_EXIT = Faults(
     cut=(Cut(nth=3, increasing=False, when="after"), Cut(nth=4, increasing=False, when="after")),
@@ -33,27 +32,36 @@ UNHEARD_EXIT = Faults(
     reply=tuple(DisturbReply(request="archive_orders", nth=nth, how="lose") for nth in range(3, 14)),
 )
 """Both orders of the exit trade, and nobody hears of it; the archive is slow to answer."""
-CALM: Runs = ((0, ()),)
+SEEDS = 8
+"""Where two things happen at once, the seed decides which comes first."""
 
 
 @dataclass(frozen=True)
 class Mutant:
-    """`breaks` says what no longer holds; `apply` replaces code until the patch is undone; one of `runs` (seed and blows) under `faults` shows it."""
+    """`breaks` says what no longer holds; `apply` replaces code until the patch is undone; a run with a blow at `where` in `phase` shows it."""
 
     apply: Callable[[Patch], None]
     breaks: str
     faults: Faults = NO_FAULTS
-    runs: Runs = CALM
+    where: str = ""
+    """"" = the run needs no blow."""
+    phase: str = ""
+    """"" = in any."""
 
     @property
     def name(self) -> str:
         """In words."""
         return self.apply.__name__.replace("_", " ")
 
-
-def each(where: str, points: Sequence[int], seeds: Sequence[int] = (0,)) -> Runs:
-    """Runs with one blow each."""
-    return tuple((seed, (Blow(where, point),)) for seed in seeds for point in points)
+    def runs(self) -> Iterator[Run]:
+        """Where to look, in order; made with the code as it is, point by point, so that a few steps more or less in an actor change nothing."""
+        if not self.where:
+            yield 0, ()
+            return
+        for seed in range(SEEDS):
+            for blow, phase in one(seed, (), self.faults).points:
+                if blow.where == self.where and self.phase in {"", phase}:
+                    yield seed, (blow,)
 
 
 # -- the barrier -------------------------------------------------------------------------------------------------------------------------------
@@ -187,9 +195,9 @@ def repair_forgotten(patch: Patch) -> None:
 
 
 MUTANTS = (
-    Mutant(vote_before_commit, "an intent is on disk before anybody hears the vote", runs=each("before_commit", (6, 5, 7, 4, 8))),
+    Mutant(vote_before_commit, "an intent is on disk before anybody hears the vote", where="before_commit", phase="seal to ready"),
     Mutant(place_on_two_votes, "no order leaves before three votes"),
-    Mutant(digests_not_compared, "both legs act on one plan", runs=each("tampered_eth", (1,)) + each("tampered_sol", (1, 2))),
+    Mutant(digests_not_compared, "both legs act on one plan", where="tampered_eth"),
     Mutant(resend_identical_bytes, "an order is sent once", Faults(cut=(Cut(nth=1, when="after"),))),
     Mutant(resend_with_a_fresh_nonce, "an order is never sent again under another name", Faults(lose_ack=(LoseAck(nth=2),))),
     Mutant(unknown_is_called_refused, "an order that nobody answered for is unknown", Faults(cut=(Cut(nth=1, when="after"),), event=(DEAF,))),
@@ -200,10 +208,10 @@ MUTANTS = (
         Faults(split=(Pieces(nth=1, lots=(10, 10)),), event=(DisturbEvent(stream="fill", one_in=1, how="duplicate"),)),
     ),
     Mutant(an_acknowledgement_is_a_fill, "accepted is not filled", Faults(event=(DEAF,))),
-    Mutant(an_aborted_order_is_not_over, "an aborted order stays without a trade", Faults(event=(DEAF,)), each("after_commit", range(3, 24))),
+    Mutant(an_aborted_order_is_not_over, "an aborted order stays without a trade", Faults(event=(DEAF,)), "after_commit", "exit"),
     Mutant(prices_stay_provisional, "a run ends with the venue's prices", UNHEARD_EXIT),
-    Mutant(epoch_bumped_by_a_sizing_restart, "an epoch ends only with its legs", runs=each("sizing", range(60, 100, 7))),
-    Mutant(old_leg_left_running, "both legs are started again together", runs=each("eth_leg", range(20, 60, 7))),
-    Mutant(the_accounts_word_is_not_said_again, "a new ledger knows whether the account's stream is live", runs=each("ledger", (2, 3, 4))),
+    Mutant(epoch_bumped_by_a_sizing_restart, "an epoch ends only with its legs", where="sizing", phase="hold"),
+    Mutant(old_leg_left_running, "both legs are started again together", where="eth_leg", phase="send to ack"),
+    Mutant(the_accounts_word_is_not_said_again, "a new ledger knows whether the account's stream is live", where="ledger", phase="idle"),
     Mutant(repair_forgotten, "a lone leg is followed by a repair or a flatten", Faults(refuse=(Refuse(nth=1, code=2031),))),
 )
