@@ -2,7 +2,6 @@
 
 import ast
 import json
-import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -54,12 +53,13 @@ def test_importing_the_supervisor_brings_nothing_heavy() -> None:
 
 
 def import_s(what: str) -> float:
-    code = f"import time; began = time.perf_counter(); import {what}; print(time.perf_counter() - began)"
+    """Seconds of processor time, which what else runs on the machine disturbs least."""
+    code = f"import time; began = time.process_time(); import {what}; print(time.process_time() - began)"
     return float(subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, text=True).stdout)
 
 
 def test_importing_the_supervisor_costs_at_most_half_as_much_again_as_what_it_stands_on() -> None:
     import_s("supervisor")
-    pairs = [(import_s("supervisor"), import_s("trio, trio_websocket, msgspec, coincurve")) for _ in range(5)]
-    ratio = statistics.median(ours / base for ours, base in pairs)
-    assert ratio <= 1.5, f"{ratio:.2f} times; five pairs in one run: {pairs}"
+    pairs = [(import_s("supervisor"), import_s("trio, trio_websocket, msgspec, coincurve")) for _ in range(7)]
+    ratio = min(ours for ours, _ in pairs) / min(base for _, base in pairs)
+    assert ratio <= 1.5, f"{ratio:.2f} times; seven pairs in one run: {pairs}"
