@@ -50,6 +50,8 @@ class Split(NamedTuple):
 
     pieces: tuple[int, ...]
     only: bool
+    breaks_fok: bool = False
+    """Does it stand although the order is a FOK and is not filled in full?"""
 
     def cut(self, offers: Iterable[tuple["Offer", int]]) -> Iterator[tuple["Offer", int]]:
         """The same trades, cut at the pieces' ends."""

@@ -22,10 +22,18 @@
     nth = 2                # this order is filled in pieces of 1, 2 and 3 lots, and no more
     lots = [1, 2, 3]
     only = true
+    breaks_fok = false     # true: so is a FOK, which should be filled in full or not at all
 
     [[late]]
     nth = 1
     delay_ms = 1500        # this order is under way so long before it arrives
+
+    [[slow_ack]]
+    nth = 1
+    delay_ms = 700         # this order is processed at once, its answer comes so much later
+
+    [[forget]]
+    nth = 1                # this order is acknowledged and never traded, and no event ever tells of it
 
     [[event]]
     stream = "fill"        # "" = any stream
@@ -142,11 +150,27 @@ class Late(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
         _must_be_a_delay(self.delay_ms)
 
 
+class SlowAck(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The order is processed at once; if it is accepted its answer comes `delay_ms` later, after everything that the streams say of it."""
+
+    delay_ms: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _must_be_a_delay(self.delay_ms)
+
+
+class Forget(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """A venue that loses an order: it is acknowledged and never traded, and no event ever tells of it."""
+
+
 class Pieces(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The order is filled piece by piece, one fill for each of `lots` size steps; then the rest as the book has it, or nothing when `only`."""
 
     lots: tuple[int, ...]
     only: bool = False
+    breaks_fok: bool = False
+    """A venue that breaks its own rule: what is not filled of a FOK is cancelled, and what is filled stays."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -191,6 +215,8 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     thin: tuple[Thin, ...] = ()
     split: tuple[Pieces, ...] = ()
     late: tuple[Late, ...] = ()
+    slow_ack: tuple[SlowAck, ...] = ()
+    forget: tuple[Forget, ...] = ()
     event: tuple[DisturbEvent, ...] = ()
     reply: tuple[DisturbReply, ...] = ()
     incident: tuple[Incident, ...] = ()
@@ -201,7 +227,8 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def with_known(self, symbols: frozenset[str], requests: frozenset[str]) -> "Faults":
         """Itself; raises `ValueError` naming a product or request that the venue does not have: such a fault would silently never happen."""
-        orders: tuple[Trigger, ...] = (*self.refuse, *self.lose_ack, *self.cut, *self.thin, *self.split, *self.late)
+        shapes = (*self.thin, *self.split, *self.late, *self.slow_ack, *self.forget)
+        orders: tuple[Trigger, ...] = (*self.refuse, *self.lose_ack, *self.cut, *shapes)
         lasting = [getattr(incident, "product", "") for incident in self.incident]
         _must_exist("product", [*(fault.product for fault in orders), *(fault.product for fault in self.event), *lasting], symbols)
         _must_exist("request", [fault.request for fault in self.reply], requests)
@@ -244,6 +271,9 @@ class Staged(msgspec.Struct, frozen=True):
     only: bool = False
     """Does it find nothing beyond them?"""
     late_ms: int = 0
+    breaks_fok: bool = False
+    slow_ack_ms: int = 0
+    forget: bool = False
 
 
 class FaultCounter:
@@ -262,7 +292,21 @@ class FaultCounter:
         split = [fault for fault in self.faults.split if self._is_due(fault, product, increasing)]
         lots, only = ((min(thin),), True) if thin else (split[0].lots, split[0].only) if split else (None, False)
         late_ms = max((fault.delay_ms for fault in self.faults.late if self._is_due(fault, product, increasing)), default=0)
-        return Staged(_refusal(refuse[0]) if refuse else None, bool(lost), "before" in cuts, "after" in cuts, "during" in cuts, lots, only, late_ms)
+        slow_ms = max((fault.delay_ms for fault in self.faults.slow_ack if self._is_due(fault, product, increasing)), default=0)
+        forgotten = [fault for fault in self.faults.forget if self._is_due(fault, product, increasing)]
+        return Staged(
+            _refusal(refuse[0]) if refuse else None,
+            lose_ack=bool(lost),
+            cut_before="before" in cuts,
+            cut_after="after" in cuts,
+            cut_during="during" in cuts,
+            lots=lots,
+            only=only,
+            late_ms=late_ms,
+            breaks_fok=any(fault.breaks_fok for fault in split),
+            slow_ack_ms=slow_ms,
+            forget=bool(forgotten),
+        )
 
     def _is_due(self, trigger: Trigger, product: str, increasing: bool) -> bool:
         if trigger.product not in {"", product} or (trigger.increasing and not increasing):

@@ -62,6 +62,12 @@ class Matching(Engine):
                 self._match_taker(order, now)
             entry.result = "accepted"
 
+    def forget(self, order: Resting) -> None:
+        """Staged: acknowledge an order and never trade it."""
+        entry = self.order_log.known(order.digest)
+        if entry is not None:
+            entry.result = "accepted"
+
     def _match_maker(self, order: Resting, now: Ns) -> None:
         market = self.markets[order.order.product_id]
         if market.book.crosses(order.order):
@@ -112,7 +118,7 @@ class Matching(Engine):
         code = 0
         if order.terms.kind == "ioc" and filled == 0:
             code = 2056
-        if order.terms.kind == "fok" and filled < wanted:
+        if order.terms.kind == "fok" and filled < wanted and not (order.split and order.split.breaks_fok):
             code = 2031
         if code:
             self._update(order, Base(0), "cancelled", now)

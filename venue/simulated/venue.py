@@ -224,11 +224,16 @@ class SimulatedVenue:
             if self._waits(resting):
                 with trio.CancelScope(shield=True):  # 30 ms
                     await trio.sleep(TAKER_DELAY_S)
-            self.exchange.match(resting, self.now_ns())
+            if staged.forget:
+                self.exchange.forget(resting)
+            else:
+                self.exchange.match(resting, self.now_ns())
         finally:
             self.publish()
             if staged.cut_after:
                 raise ConnectionCut
+        if staged.slow_ack_ms:
+            await trio.sleep(staged.slow_ack_ms / 1000)
         if staged.lose_ack:
             raise AnswerLost
         if staged.cut_during:
@@ -239,7 +244,7 @@ class SimulatedVenue:
         order_id, market = None if body.id is None else int(body.id), self.exchange.markets.get(int(body.product_id))
         split = None
         if staged.lots is not None and market is not None:
-            split = Split(tuple(lots * market.product.step for lots in staged.lots if lots), staged.only)
+            split = Split(tuple(lots * market.product.step for lots in staged.lots if lots), staged.only, staged.breaks_fok)
         return Extras(order_id, body.borrow_margin is not False, body.spot_leverage, staged.refusal, split)
 
     def _waits(self, order: Resting) -> bool:

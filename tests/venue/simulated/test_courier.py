@@ -10,7 +10,7 @@ from trio.testing import MockClock
 from messages.units import Base
 from tests.venue.simulated.desk import ETH, ME, Floor, Line, floor, levels, order
 from venue.simulated.answers import REQUESTS
-from venue.simulated.faults import DisturbEvent, DisturbReply, Faults, Late, Recurring, Thin, Turns
+from venue.simulated.faults import DisturbEvent, DisturbReply, Faults, Forget, Late, Pieces, Recurring, SlowAck, Thin, Turns
 from venue.simulated.markets import Move
 
 MS = 1_000_000
@@ -133,6 +133,30 @@ async def test_an_order_that_is_late_arrives_although_its_connection_is_gone(aut
         assert list(place.venue.exchange.order_log) == []
         await trio.sleep(0.3)
         assert place.venue.exchange.accounts[ME].position(ETH).amount == Base.of("0.001")
+
+
+async def test_a_venue_that_breaks_its_rule_leaves_a_fok_filled_in_part(autojump_clock: MockClock) -> None:
+    split = Pieces(nth=1, lots=(3,), only=True, breaks_fok=True)
+    async with floor(faults=Faults(split=(split,))) as place:
+        answer = await place.post("/v1/execute", place.frame(order("0.010", "2757.0", "fok")))
+        assert (answer["status"], place.venue.exchange.accounts[ME].position(ETH).amount) == ("success", Base.of("0.003"))
+
+
+async def test_an_order_can_be_acknowledged_and_forgotten(autojump_clock: MockClock) -> None:
+    async with floor(faults=Faults(forget=(Forget(nth=1),))) as place:
+        answer = await place.post("/v1/execute", place.frame(order("0.010", "2757.0")))
+        await trio.sleep(60)
+        assert (answer["status"], place.venue.exchange.accounts[ME].position(ETH).amount) == ("success", 0)
+
+
+async def test_an_answer_can_come_long_after_the_order_has_traded(autojump_clock: MockClock) -> None:
+    async with floor(faults=Faults(slow_ack=(SlowAck(nth=1, delay_ms=700),))) as place, place.socket("/v1/ws") as line:
+        began = trio.current_time()
+        await line.send(place.frame(order("0.010", "2757.0")))
+        await trio.sleep(0.1)
+        assert place.venue.exchange.accounts[ME].position(ETH).amount == Base.of("0.010")
+        assert (await line.read())["status"] == "success"
+        assert trio.current_time() - began > 0.7
 
 
 @pytest.mark.parametrize("text", ["nth = 0", "nth = 1\none_in = 2", "one_in = -1", "nth = 1\ndelay_ms = 200000"])
