@@ -54,11 +54,13 @@ def disk(settings: Settings, free_bytes: int, commit_ms: float) -> Finding:
 
 def permissions(settings: Settings, config: Path | None) -> Finding:
     """Files that others could read or change, and must not."""
-    loose = list(_loose(settings, config))
+    loose = sorted(_loose(settings, config), key=lambda found: not found[1] & 0o002)
     if loose:
         path, mode = loose[0]
         more = f", and {len(loose) - 1} more" if len(loose) > 1 else ""
-        return fail("permissions", f"{path} has mode {mode:04o}{more}: others could change what is traded", f"chmod go-w {path}", "LOOSE_FILES")
+        found, cure = f"{path} has mode {mode:04o}{more}: others could change what is traded", f"chmod go-w {path}"
+        say = fail if mode & 0o002 else warn  # many systems give every user a group of their own
+        return say("permissions", found, cure, "LOOSE_FILES")
     return ok("permissions", "nobody else can change configuration, ledger or logs")
 
 

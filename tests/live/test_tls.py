@@ -82,6 +82,16 @@ async def test_a_certificate_of_another_host_is_not_spoken_to(secured: Served, t
             pass
 
 
+async def test_authorities_that_cannot_be_read_are_named_and_are_no_crash(secured: Served, strangers: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/authority.pem")
+    async with HttpReads(secured.url, SENDER, name="tls") as reads:
+        with pytest.raises(Unreachable, match=r"SSL_CERT_FILE = /nowhere/authority\.pem\): No such file or directory"):
+            await reads.time_ms()
+    with pytest.raises(Unreachable, match="cannot be read"):
+        async with open_socket(f"{secured.url}/v1/ws", TcpDialer()):
+            pass
+
+
 async def test_plain_http_is_not_mistaken_for_tls(secured: Served, trusting: None) -> None:
     with pytest.raises(Unreachable):
         async with open_socket(f"{secured.url.replace('https', 'http')}/v1/ws", TcpDialer()):

@@ -260,7 +260,8 @@ class HttpReads:
 
         if self._client is None:
             # No proxies from the environment: the sockets would not use them either. No timeout: `_fetch` bounds the whole request.
-            self._client = httpx.AsyncClient(transport=self._transport, verify=trusted(), trust_env=False, timeout=None)  # noqa: S113
+            verify = trusted() if url.startswith("https:") else True
+            self._client = httpx.AsyncClient(transport=self._transport, verify=verify, trust_env=False, timeout=None)  # noqa: S113
         headers = {"accept-encoding": "gzip"} | ({"content-type": "application/json"} if body is not None else {})
         try:
             async with self._client.stream(method, url, content=body, headers=headers) as response:
