@@ -3,11 +3,14 @@
 import random
 import signal
 from collections.abc import Iterator
+from itertools import count
 
 from tests.sweep.one import WHERE, Blow, Result, one
 
 SEVERAL_EVERY = 10
 """After so many runs with one blow come two with several."""
+SAMPLED = 10
+"""Seeds of which a sample comes first, so that a short sweep has been in every phase too."""
 STUCK_S = 120
 """A run takes a fraction of a second; one that takes this long turns round in circles while its virtual clock stands still."""
 
@@ -15,11 +18,11 @@ Run = tuple[int, tuple[Blow, ...]]
 
 
 def runs(first_seed: int) -> Iterator[Run]:
-    """Every kind of blow at every point of seed after seed, and every now and then several in one run."""
-    seed = first_seed
-    while True:
+    """A sample of the first seeds; then every kind of blow at every point of seed after seed, and every now and then several in one run."""
+    for seed in range(first_seed, first_seed + SAMPLED):
+        yield from sample_of(seed)
+    for seed in count(first_seed):
         yield from runs_of(seed)
-        seed += 1
 
 
 def runs_of(seed: int) -> Iterator[Run]:
