@@ -3,7 +3,7 @@
 import ast
 import inspect
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 
@@ -11,14 +11,14 @@ from venue.simulated import incidents, rules
 from venue.simulated.archive_requests import READERS
 from venue.simulated.codes import CODES
 from venue.simulated.executes import EXECUTES
-from venue.simulated.faults import Cut, DisturbEvent, DisturbReply, LoseAck, Pieces, Refuse, Stream, Thin
+from venue.simulated.faults import Faults, Stream
 from venue.simulated.money_executes import MONEY_EXECUTES
 from venue.simulated.public import CACHED
 from venue.simulated.queries import QUERIES
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "simulated.md"
 BEGIN, END = "<!-- made by tests/venue/simulated/tables.py: {} -->", "<!-- end of {} -->"
-FAULTS = {"refuse": Refuse, "lose_ack": LoseAck, "cut": Cut, "thin": Thin, "split": Pieces, "event": DisturbEvent, "reply": DisturbReply}
+FAULTS: dict[str, Any] = {name: get_args(kind)[0] for name, kind in get_type_hints(Faults).items() if get_args(kind) and name != "incident"}
 
 
 def row(*cells: object) -> str:
