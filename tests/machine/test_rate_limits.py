@@ -21,14 +21,14 @@ Taken = list[tuple[float, str, int, bool]]
 def watched(ready: Bench) -> Taken:
     """Every weight that the venue takes from now on."""
     taken: Taken = []
-    take: Callable[[limits.Budget, str, int, float], bool] = ready.venue.limiter.take
+    take: Callable[[limits.Budget, str, int, float], bool] = ready.venue.door.limiter.take
 
     def watch(budget: limits.Budget, key: str, weight: int, now_s: float) -> bool:
         allowed = take(budget, key, weight, now_s)
         taken.append((now_s, budget, weight, allowed))
         return allowed
 
-    ready.venue.limiter.take = watch  # type: ignore[method-assign]
+    ready.venue.door.limiter.take = watch  # type: ignore[method-assign]
     return taken
 
 

@@ -16,8 +16,9 @@ from venue.simulated.executes import EXECUTES, NOT_SIMULATED, execute
 from venue.simulated.faults import AnswerLost
 from venue.simulated.limits import execute_weight, query_weight
 from venue.simulated.money_executes import MONEY_EXECUTES
+from venue.simulated.requests import read_request
 from venue.simulated.venue import SimulatedVenue
-from venue.simulated.wire import failure, read_request, success
+from venue.simulated.wire import failure, success
 
 CONTROLS = frozenset({"subscribe", "subscribe_multi", "unsubscribe", "unsubscribe_multi", "authenticate", "list", "ping", "time"})
 REQUESTS = frozenset({*EXECUTES, *MONEY_EXECUTES, *NOT_SIMULATED, *queries.QUERIES, *CONTROLS, *(f"archive_{name}" for name in READERS), "status"})
@@ -108,6 +109,6 @@ def over_limit(venue: SimulatedVenue, request_type: str) -> Answer:
 
 def _within_limits(venue: SimulatedVenue, asked: _Asked, address: str) -> bool:
     if asked.params is not None:
-        return venue.may_ask("query", address, query_weight(asked.params))
+        return venue.door.may_ask("query", address, query_weight(asked.params))
     weight, wallet = execute_weight(asked.name, asked.body)
-    return venue.may_ask("execute", wallet, weight)
+    return venue.door.may_ask("execute", wallet, weight)

@@ -9,12 +9,14 @@ from venue.nado.codec import Whole
 from venue.simulated.archive import ArchiveQuery
 from venue.simulated.candles import GRANULARITIES_S
 from venue.simulated.codes import Refused, refused
+from venue.simulated.crier import rate_of
 from venue.simulated.engine import Market
 from venue.simulated.limits import archive_weight
+from venue.simulated.requests import read_request
 from venue.simulated.rules import NO_ADDRESS
 from venue.simulated.treasury import LINKS_MAX, LINKS_WINDOW_NS
 from venue.simulated.venue import SimulatedVenue
-from venue.simulated.wire import candle_fields, read_request
+from venue.simulated.wire import candle_fields
 
 DIGESTS_MAX = 500
 CANDLES_MAX = 500
@@ -60,7 +62,7 @@ def archived(venue: SimulatedVenue, body: bytes, address: str) -> tuple[str, obj
         raise Refused(2038, f"The archive answers one of {', '.join(sorted(READERS))}, not {', '.join(asked)[:64]}")
     ((name, question),) = asked.items()
     size = read_request(bytes(question), _Size)
-    if not venue.may_ask("archive", address, archive_weight(name, size.limit or 0, len(size.subaccounts or ()))):
+    if not venue.door.may_ask("archive", address, archive_weight(name, size.limit or 0, len(size.subaccounts or ()))):
         raise refused(venue.exchange.knobs.limited_by)
     return name, READERS[name](venue, bytes(question))
 
@@ -101,7 +103,7 @@ def _candlesticks(venue: SimulatedVenue, body: bytes) -> object:
 
 def _rate(venue: SimulatedVenue, product_id: int) -> dict[str, Any]:
     _market(venue, product_id)
-    return {"product_id": product_id, "funding_rate_x18": str(venue.funding_rate(product_id)), "update_time": _now(venue)}
+    return {"product_id": product_id, "funding_rate_x18": str(rate_of(venue.exchange, product_id, venue.now_ns())), "update_time": _now(venue)}
 
 
 def _funding_rate(venue: SimulatedVenue, body: bytes) -> object:

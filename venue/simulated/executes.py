@@ -16,20 +16,10 @@ from venue.simulated.book import Resting
 from venue.simulated.codes import Refused, refused
 from venue.simulated.faults import AnswerLost
 from venue.simulated.money_executes import MONEY_EXECUTES, digest_of
+from venue.simulated.requests import CancelAndPlace, CancellationTx, CancelOrders, CancelProductOrders, PlaceOrder, PlaceOrders, read_request
 from venue.simulated.rules import check_recv_time
 from venue.simulated.venue import HalfSent, SimulatedVenue
-from venue.simulated.wire import (
-    CancelAndPlace,
-    CancellationTx,
-    CancelOrders,
-    CancelProductOrders,
-    PlaceOrder,
-    PlaceOrders,
-    failure,
-    order_json,
-    read_request,
-    success,
-)
+from venue.simulated.wire import failure, order_json, success
 
 ORDERS_MAX = 50
 """Orders in one `place_orders`."""

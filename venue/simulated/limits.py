@@ -14,6 +14,7 @@ from venue.protocol import Malformed
 
 Budget = Literal["query", "execute", "archive"]
 SHORT_S, LONG_S = 10.0, 60.0
+KEYS_MAX = 1000
 LIMITS: dict[Budget, tuple[int, int]] = {"query": (400, 2400), "execute": (100, 600), "archive": (2400, 2400)}
 """Weight in ten seconds and in a minute. The archive documents no short window."""
 
@@ -39,6 +40,10 @@ class Windows:
         self._limits = ((SHORT_S, short), (LONG_S, long))
         self._used: deque[tuple[float, int]] = deque()
 
+    def used_since(self, at_s: float) -> bool:
+        """Was anything used after `at_s`?"""
+        return bool(self._used) and self._used[-1][0] > at_s
+
     def take(self, weight: int, now_s: float) -> bool:
         """Use `weight` if every window allows it."""
         while self._used and self._used[0][0] <= now_s - LONG_S:
@@ -51,13 +56,15 @@ class Windows:
 
 
 class Limiter:
-    """All budgets of all addresses and wallets. Those idle for a minute are forgotten."""
+    """All budgets of all addresses and wallets. When they become many, those idle for a minute are forgotten."""
 
     def __init__(self) -> None:
         self._windows: dict[tuple[Budget, str], Windows] = {}
 
     def take(self, budget: Budget, key: str, weight: int, now_s: float) -> bool:
         """Use `weight` of what `key` may; False when it is over the limit, and then nothing is used."""
+        if len(self._windows) >= KEYS_MAX:
+            self._windows = {kept: windows for kept, windows in self._windows.items() if windows.used_since(now_s - LONG_S)}
         windows = self._windows.setdefault((budget, key), Windows(*LIMITS[budget]))
         return windows.take(weight, now_s)
 

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from venue.nado.signing import link_signer_digest, typed_digest
 from venue.simulated import liquidation, treasury
 from venue.simulated.codes import refused
+from venue.simulated.requests import LinkSigner, Liquidate, TransferQuote, Withdraw, read_request
 from venue.simulated.venue import SimulatedVenue
-from venue.simulated.wire import LinkSigner, Liquidate, TransferQuote, Withdraw, read_request
 
 TRANSFER = "TransferQuote(bytes32 sender,bytes32 recipient,uint128 amount,uint64 nonce)"
 WITHDRAW = "WithdrawCollateral(bytes32 sender,uint32 productId,uint128 amount,uint64 nonce)"

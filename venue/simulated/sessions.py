@@ -63,7 +63,7 @@ Session = Callable[[Frames, SimulatedVenue], Awaitable[None]]
 async def attended(session: Session, frames: Frames, venue: SimulatedVenue) -> None:
     """Run a session until it ends, the client is silent for too long, or the host goes down."""
     async with background() as nursery:
-        with venue.connected(nursery.cancel_scope, frames.address):
+        with venue.door.connected(nursery.cancel_scope, frames.address):
             nursery.start_soon(_hang_up_when_silent, frames, venue.exchange.knobs.ping_timeout_s, nursery.cancel_scope)
             await session(frames, venue)
 

@@ -75,7 +75,7 @@ class Stage:
                 end = _remover(self.frozen, product_id)
             case of.Down():
                 self._go_down(1)
-                venue.cut_all()
+                venue.door.cut_all()
                 end = self._come_back
             case of.Clock():
                 end = self._skew(incident.skew_ms)
@@ -112,13 +112,12 @@ class Stage:
                 return _trading(venue, incident)
             case of.Crossed():
                 self.crossed.append(venue.product_id(incident.product))
-                venue.wake_books()
             case of.Liquidate():
                 take_over_all(exchange, incident.subaccount.lower(), now)
             case of.Settle():
                 settle_results(exchange, now)
             case of.Funding():
-                venue.tell_funding_rates()
+                venue.crier.tell_funding_rates()
                 pay_funding(exchange, now)
         return _nothing
 

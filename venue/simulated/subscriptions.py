@@ -14,10 +14,10 @@ from venue.simulated.candles import GRANULARITIES_S
 from venue.simulated.codes import Refused, refused
 from venue.simulated.faults import ConnectionCut
 from venue.simulated.hub import QUEUE_MAX, Half, Listener, Topic
+from venue.simulated.requests import read_request
 from venue.simulated.rules import RECV_WINDOW_MS
 from venue.simulated.sessions import Closed, Frames
 from venue.simulated.venue import SimulatedVenue
-from venue.simulated.wire import read_request
 
 
 class _AuthTx(msgspec.Struct, frozen=True):
@@ -78,7 +78,7 @@ class Subscriptions:
         for topic in self._streams:
             self._venue.hub.remove(topic, self._listener)
         self._streams.clear()
-        self._venue.leave(self._wallet, self._listener)
+        self._venue.door.leave(self._wallet, self._listener)
 
     def control(self, text: str) -> None:
         """Obey one control frame and queue its answer: {"result": ..., "id": n}, or {"error": text, "error_code": n, "id": n}."""
@@ -164,7 +164,7 @@ class Subscriptions:
             raise refused(2038) from error
         venue.exchange.check_signer(sender, venue.signer_of(digest, frame.signature))
         self._wallet = sender[:42]
-        self._venue.admit(self._wallet, self._listener)
+        self._venue.door.admit(self._wallet, self._listener)
 
 
 def _granularity(value: object) -> int:

@@ -1,52 +1,45 @@
-"""The running venue: the engine driven by a market on Trio's clock, with archive, batches, faults and everybody who listens.
+"""The running venue: the engine driven by a market on Trio's clock, with archive, faults and everybody who listens.
 
-    market moves --> exchange --> outbox --> archive (150 ms later) and hub (at once)
-    orders ------->     |                      `--> fill, order_update, position_change, trade, best_bid_offer
-                      books --(50 ms after the first change)--> book_depth
+    market moves --> exchange --> outbox --> archive (150 ms later)
+    orders ------->     |            `-----> crier --> courier --> hub --> streams
+      the hour ------>  |
 
 A motionless market wakes nobody up, so virtual time jumps over it.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from functools import partial
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-import msgspec
 import trio
 
 from actors.runtime.clock import Clock
 from messages.market import Level
-from messages.units import Base, Ms, Ns, Price, Quote
+from messages.units import Ms, Ns, Price, Quote
 from venue.nado.signing import order_digest, recover
 from venue.simulated.archive import Archive
-from venue.simulated.book import Book, Resting, Split
+from venue.simulated.book import Resting, Split
 from venue.simulated.candles import Candles
 from venue.simulated.codes import refused
 from venue.simulated.courier import Courier
-from venue.simulated.events import BookBatch, Filled, FundingCharged, Liquidated, OrderUpdated, PositionChanged, Told, Traded
+from venue.simulated.crier import Crier
+from venue.simulated.door import Door
+from venue.simulated.events import Filled, FundingCharged, Traded
 from venue.simulated.exchange import Exchange, Extras
 from venue.simulated.faults import NO_FAULTS, AnswerLost, ConnectionCut, FaultCounter, Faults, Staged
 from venue.simulated.funding import PERIOD_S
-from venue.simulated.hub import Hub, Listener, Topic
-from venue.simulated.limits import Budget, Limiter
+from venue.simulated.hub import Hub
 from venue.simulated.liquidation import liquidate_unhealthy
-from venue.simulated.queries import all_prices
-from venue.simulated.rules import AUTHENTICATED_MAX, TAKER_DELAY_S
+from venue.simulated.requests import PlaceOrder
+from venue.simulated.rules import TAKER_DELAY_S
 from venue.simulated.staging import Stage, bent
 from venue.simulated.treasury import deposit, pay_funding, settle_results
-from venue.simulated.wire import PlaceOrder, all_bbo_json, batch_json, candle_json, event_json, funding_json, top_json
 
 if TYPE_CHECKING:
     from venue.simulated.markets import Market, Move
 
-BATCH_S = 0.05
-"""Book changes are collected this long."""
-FUNDING_RATE_S = 20.0
+PERIOD_NS = PERIOD_S * 10**9
 EXPIRY_S = 1.0
 """How often resting orders are looked at for expiration."""
-ALL_BBO_S = 1.0
-"""How often the stream of all best prices is told; its speed is not documented."""
 SIGNATURE_CHARS = 132
 """0x, and two digits for each of r || s || v's 65 bytes."""
 
@@ -67,7 +60,7 @@ class SimulatedVenue:
         self.instance = instance
         """Identity of this start of the venue, sent with every HTTP answer: another start has another history."""
         self.stage = Stage()
-        self.limiter = Limiter()
+        self.door = Door(exchange.knobs, self.stage)
         self.changes = 0
         """How often something happened to an account."""
         self.hub = Hub()
@@ -78,12 +71,7 @@ class SimulatedVenue:
         self._clock = clock
         self._faults = FaultCounter(faults)
         self.courier = Courier(self.hub, {product_id: state.product.symbol for product_id, state in exchange.markets.items()}, faults)
-        self._book_changed = trio.Event()
-        self._tops: dict[int, tuple[Level | None, Level | None]] = {}
-        self._connections: dict[trio.CancelScope, str] = {}
-        self._authenticated: dict[str, list[Listener]] = {}
-        self._taken_back: dict[int, Price] = {}
-        """By product: a bid that was never there and has to be taken back."""
+        self.crier = Crier(exchange, self.courier, self.candles, self.stage, self.now_ns)
         self.stage.obey(faults.incident)
 
     @property
@@ -106,45 +94,6 @@ class SimulatedVenue:
         """Raises `LookupError` for a product that the venue does not have."""
         return next(product_id for product_id, market in self.exchange.markets.items() if market.product.symbol == symbol)
 
-    def may_ask(self, budget: Budget, key: str, weight: int) -> bool:
-        """Use `weight` of what `key` (an address or a wallet) may ask."""
-        if "rate_limited" in self.stage.gates:
-            return False
-        return not self.exchange.knobs.rate_limits or self.limiter.take(budget, key, weight, trio.current_time())
-
-    # -- connections ---------------------------------------------------------------------------------------------------------------------------
-
-    @contextmanager
-    def connected(self, connection: trio.CancelScope, address: str) -> Iterator[None]:
-        """A connection from `address`, for as long as it is open; one too many is cut at once."""
-        if list(self._connections.values()).count(address) >= self.exchange.knobs.sockets_per_address:
-            connection.cancel()
-        self._connections[connection] = address
-        try:
-            yield
-        finally:
-            del self._connections[connection]
-
-    def cut_all(self) -> None:
-        """Every open connection ends."""
-        for connection in tuple(self._connections):
-            connection.cancel()
-
-    def admit(self, wallet: str, listener: Listener) -> None:
-        """One more authenticated connection of a wallet; the excess one goes. Raises `ConnectionCut` when that is this one."""
-        present = self._authenticated.setdefault(wallet, [])
-        if len(present) >= AUTHENTICATED_MAX:
-            if self.exchange.knobs.excess_socket == "newest":
-                raise ConnectionCut
-            present.pop(0).scope.cancel()
-        present.append(listener)
-
-    def leave(self, wallet: str, listener: Listener) -> None:
-        """An authenticated connection is over; what was never admitted is fine."""
-        present = self._authenticated.get(wallet, [])
-        if listener in present:
-            present.remove(listener)
-
     def now_ns(self) -> Ns:
         """The venue's clock."""
         return Ns(self._clock.utc_ns() + self.stage.skew_ms * 1_000_000)
@@ -161,14 +110,12 @@ class SimulatedVenue:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Drive the market for ever. Started = every product has a price and a book."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._batch_books)
-            nursery.start_soon(self._tell_funding)
             nursery.start_soon(self._expire_orders)
             nursery.start_soon(self.courier.run)
+            nursery.start_soon(self.crier.run)
             nursery.start_soon(self.stage.run, self)
             nursery.start_soon(self._pay_funding)
             nursery.start_soon(self._settle_results)
-            nursery.start_soon(self._tell_all_bbo)
             await self._drive(task_status)
 
     # -- the market ------------------------------------------------------------------------------------------------------------------------
@@ -284,91 +231,27 @@ class SimulatedVenue:
                 continue
             if isinstance(event, Filled):
                 self.archive.record(event)
-            if isinstance(event, Traded):
-                self._tell_candles(event)
-            self.courier.tell(_topics(event), partial(event_json, event, order_update_fills=self.exchange.knobs.order_update_fills))
-        for product_id, market in self.exchange.markets.items():
-            if market.book.changed and product_id not in self.stage.frozen:
-                self._book_changed.set()
-                self._tell_top(market.book)
+            self.crier.tell(event)
+        self.crier.look()
 
-    def _tell_top(self, book: Book) -> None:
-        bid, ask = (next(iter(book.levels(is_bid, 1)), None) for is_bid in (True, False))
-        if self._tops.get(book.product_id) != (bid, ask):
-            self._tops[book.product_id] = (bid, ask)
-            self.courier.tell([("best_bid_offer", book.product_id)], partial(top_json, book.product_id, bid, ask, self.exchange.now_ns))
-
-    def _tell_candles(self, trade: Traded) -> None:
-        for candle in self.candles.take(trade):
-            self.courier.tell([("latest_candlestick", candle.granularity, candle.product_id)], partial(candle_json, candle))
-
-    async def _batch_books(self) -> None:
-        while True:
-            await self._book_changed.wait()
-            await trio.sleep(BATCH_S)
-            self._book_changed = trio.Event()
-            for product_id, market in self.exchange.markets.items():
-                lies = product_id in self.stage.crossed or product_id in self._taken_back
-                if (market.book.changed or lies) and product_id not in self.stage.frozen:
-                    self.courier.tell([("book_depth", product_id)], partial(batch_json, self._batch(market.book)))
-
-    def wake_books(self) -> None:
-        """Tell the books once more although they have not moved."""
-        self._book_changed.set()
-
-    def _batch(self, book: Book) -> BookBatch:
-        """The next batch; crossed when that is staged, and the one after takes back what was never there."""
-        product_id, best = book.product_id, book.asks.best()
-        if product_id in self.stage.crossed and best is not None:
-            self.stage.crossed.remove(product_id)
-            self._taken_back[product_id] = Price(best)
-            batch = book.batch(self.now_ns())
-            self._book_changed.set()
-            lie = Level(Price(best), self.exchange.markets[product_id].product.step)
-            return msgspec.structs.replace(batch, bids=(lie, *batch.bids))
-        taken_back = self._taken_back.pop(product_id, None)
-        batch = book.batch(self.now_ns())
-        if taken_back is None or any(level.price == taken_back for level in batch.bids):
-            return batch
-        return msgspec.structs.replace(batch, bids=(Level(taken_back, Base(0)), *batch.bids))
-
-    async def _tell_funding(self) -> None:
-        while True:
-            await trio.sleep(FUNDING_RATE_S)
-            self.tell_funding_rates()
-
-    def tell_funding_rates(self) -> None:
-        """Every product's rate, to whoever listens."""
-        for product_id in self.exchange.markets:
-            topics: list[Topic] = [("funding_rate", product_id), ("funding_rate", None)]
-            self.courier.tell(topics, partial(self._funding_json, product_id))
-
-    def _funding_json(self, product_id: int) -> str:
-        return funding_json(product_id, self.funding_rate(product_id), self.now_ns())
-
-    def funding_rate(self, product_id: int) -> int:
-        """The 24-hour rate x18 as it stands."""
-        market = self.exchange.markets[product_id]
-        return market.funding.rate(market.oracle, self.exchange.tick(self.now_ns()))
+    # -- the clockwork -----------------------------------------------------------------------------------------------------------------------
 
     async def _pay_funding(self) -> None:
-        """At every full hour of the venue's clock."""
+        """At every full hour of the venue's clock, once, even if that clock is set back."""
+        paid = self.now_ns() // PERIOD_NS
         while True:
-            await trio.sleep(PERIOD_S - self.now_ns() / 1e9 % PERIOD_S)
-            pay_funding(self.exchange, self.now_ns())
-            liquidate_unhealthy(self.exchange, self.now_ns())
-            self.publish()
+            await trio.sleep((PERIOD_NS - self.now_ns() % PERIOD_NS) / 1e9)
+            if self.now_ns() // PERIOD_NS > paid:
+                paid = self.now_ns() // PERIOD_NS
+                pay_funding(self.exchange, self.now_ns())
+                liquidate_unhealthy(self.exchange, self.now_ns())
+                self.publish()
 
     async def _settle_results(self) -> None:
         while self.exchange.knobs.settle_every_s:
             await trio.sleep(self.exchange.knobs.settle_every_s)
             settle_results(self.exchange, self.now_ns())
             self.publish()
-
-    async def _tell_all_bbo(self) -> None:
-        while True:
-            await trio.sleep(ALL_BBO_S)
-            self.courier.tell([("all_bbo", None)], lambda: all_bbo_json(all_prices(self.exchange), self.now_ms()))
 
     async def _expire_orders(self) -> None:
         while True:
@@ -379,15 +262,3 @@ class SimulatedVenue:
 
 def _mid(bids: Sequence[Level], asks: Sequence[Level]) -> Price | None:
     return Price((bids[0].price + asks[0].price) // 2) if bids and asks else None
-
-
-def _topics(event: Told) -> list[Topic]:
-    if isinstance(event, Filled | PositionChanged):
-        kind = "fill" if isinstance(event, Filled) else "position_change"
-        names = (event.subaccount, event.also) if event.also else (event.subaccount,)
-        return [(kind, name, product_id) for name in names for product_id in (event.product_id, None)]
-    if isinstance(event, OrderUpdated):
-        return [("order_update", event.subaccount, event.product_id), ("order_update", event.subaccount, None)]
-    if isinstance(event, Liquidated):
-        return [("liquidation", event.product_id), ("liquidation", None)]
-    return [("trade" if isinstance(event, Traded) else "funding_payment", event.product_id)]

@@ -7,6 +7,7 @@ from tests.venue.simulated.desk import floor, order
 from tests.venue.simulated.scenes import SCENES, Scene, Stage
 from venue.simulated.codes import CODES
 from venue.simulated.faults import Faults, Refuse
+from venue.simulated.rules import Knobs
 
 
 def scenes() -> list[tuple[Scene, Faults, list[int]]]:
@@ -36,7 +37,6 @@ def test_a_code_that_cannot_arise_says_why() -> None:
 
 async def test_any_code_can_be_staged(autojump_clock: MockClock) -> None:
     refusals = tuple(Refuse(nth=number, increasing=False, code=code) for number, code in enumerate(CODES, start=1))
-    async with floor(faults=Faults(refuse=refusals)) as place, place.socket("/ws/v2") as line:
-        place.venue.limiter.take = lambda *_: True  # type: ignore[method-assign]
+    async with floor(faults=Faults(refuse=refusals, venue=Knobs(rate_limits=False))) as place, place.socket("/ws/v2") as line:
         answered = [(await line.ask(place.frame(order("0.042", "2756.9"))))["error_code"] for _ in CODES]
     assert answered == list(CODES)

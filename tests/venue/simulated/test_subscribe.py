@@ -198,6 +198,16 @@ async def test_the_funding_rate_is_told_every_twenty_seconds(autojump_clock: Moc
         assert trio.current_time() == pytest.approx(20, abs=1e-3)
 
 
+async def test_funding_is_paid_once_an_hour_at_the_full_hour(autojump_clock: MockClock) -> None:
+    async with floor() as place, place.socket("/v1/subscribe") as line:
+        await line.subscribe({"type": "funding_payment", "product_id": ETH})
+        told = await read_until(line, 5)
+        hours = [int(event["timestamp"]) / 3.6e12 for event in told]
+        assert [round(hour - hours[0], 6) for hour in hours] == [0, 1, 2, 3, 4]
+        assert hours[0] == pytest.approx(round(hours[0]), abs=1e-6)
+        assert {event["dt"] for event in told} == {3_600_000}
+
+
 async def test_after_unsubscribing_nothing_comes(autojump_clock: MockClock) -> None:
     async with floor(eth_move(100, "2756.0", "2757.0")) as place, place.socket("/v1/subscribe") as line:
         await line.subscribe(BOOK)
