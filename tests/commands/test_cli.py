@@ -129,6 +129,7 @@ WRONG = [
 def test_what_is_wrong_is_one_sentence_and_its_exit_code(
     argv: list[str], code: int, sentence: str, runs: Runs, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """R12: an unknown mode, even TESTNET, once meant the real exchange."""
     assert cli.main(argv) == code
     out, err = capsys.readouterr()
     assert sentence in err

@@ -177,7 +177,10 @@ def test_the_sdks_subscriptions_hear_every_stream(desk: Desk) -> None:
 
 
 def test_the_sdk_trades_a_pair_and_our_ledger_agrees_with_its_subaccount_info_to_the_last_digit(desk: Desk) -> None:
-    """The plan is ours, the orders and signatures are the SDK's, the fills come over the SDK's socket: nothing of ours trades."""
+    """R9: the first bot's fakes had the field names that its handler had invented. Here the exchange's own client reads and writes our fake's wire.
+
+    The plan is ours, the orders and signatures are the SDK's, the fills come over the SDK's socket: nothing of ours trades.
+    """
     sdk, story = desk.sdk, Story()
     story.now_ms = time.time_ns() // 1_000_000
     products = {"eth": ETH, "sol": SOL}

@@ -30,6 +30,7 @@ from venue.simulated.exchange import Exchange
 from venue.simulated.faults import NO_FAULTS, Faults
 from venue.simulated.markets import market_named
 from venue.simulated.memory import MemoryDialer
+from venue.simulated.rules import DEFAULT_PRODUCTS, Product
 from venue.simulated.venue import SimulatedVenue
 from venue.throwaway import THROWAWAY_KEY, THROWAWAY_SENDER
 
@@ -119,10 +120,11 @@ async def bench(
     seed: int = 7,
     faults: Faults = NO_FAULTS,
     clocks: tuple[Clock, Clock] | None = None,
+    products: tuple[Product, ...] = DEFAULT_PRODUCTS,
 ) -> AsyncIterator[Bench]:
     """A machine on a venue of its own, both gone at the end of the context. `clocks`: the venue's and the machine's."""
     of_venue, of_machine = clocks or (RunClock(START_NS), RunClock(START_NS))
-    venue = SimulatedVenue(Exchange(knobs=faults.venue), market_named(market, seed), of_venue, faults)
+    venue = SimulatedVenue(Exchange(products, knobs=faults.venue), market_named(market, seed), of_venue, faults)
     venue.fund(THROWAWAY_SENDER, Quote(10_000 * ONE))
     async with trio.open_nursery() as outside:
         await outside.start(venue.run)

@@ -83,7 +83,7 @@ async def test_slow_replies_and_fills_in_pieces_are_booked_to_the_last_digit(aut
 
 
 async def test_funding_paid_while_a_pair_is_held_is_in_the_ledger_to_the_last_digit(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
-    """The mark stands above the index, so the long ETH leg pays; settlement in between changes no figure."""
+    """S6: the mark stands above the index, so the long ETH leg pays; settlement in between changes no figure."""
     staged = (Oracle(at_ms=500, for_ms=60_000, product="ETH-PERP", by_bps=-40), Settle(at_ms=3_000), Funding(at_ms=3_500), Settle(at_ms=4_000))
     settings = msgspec.structs.replace(CALM, cycles=1)
     async with bench(tmp_path, settings, faults=Faults(incident=staged)) as ready:

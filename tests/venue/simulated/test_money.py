@@ -50,6 +50,7 @@ def test_the_premium_is_averaged_over_the_time_that_it_stood() -> None:
 
 
 def test_funding_is_charged_by_the_hour_at_a_twenty_fourth_of_the_daily_premium_and_never_more_than_two_percent() -> None:
+    """S6: an eight-hour rate was applied every hour."""
     funding = Funding(Premium())
     funding.premium.note(24 * ONE, 0)
     assert funding.rate(int(Price.of("2400")), HOUR_NS) == ONE // 100
@@ -60,6 +61,7 @@ def test_funding_is_charged_by_the_hour_at_a_twenty_fourth_of_the_daily_premium_
 
 
 def test_a_long_pays_a_short_when_the_mark_is_above_the_index_and_no_position_change_is_told() -> None:
+    """S6: funding was once reckoned as +1 % a year on both legs. It has a sign."""
     floor = desk()
     floor.draw(ETH, levels(("2756.8", "1")), ())
     floor.place(order("-0.5", "2756.9", "post_only", sender=OTHER))
