@@ -151,6 +151,7 @@ async def test_a_repaired_pair_may_be_held_longer_than_closing_may_take(autojump
 
 
 async def test_every_cycle_is_balanced_and_ends_flat(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+    """S8: exits sized from target and price drifted every cycle. After twenty cycles in a moving market nothing is left."""
     seed_trio(7)
     async with bench(tmp_path, Settings(cycles=20, hold=Ms(500)), market="synthetic") as ready:
         ending = await ready.run(within_s=600)

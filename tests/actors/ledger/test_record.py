@@ -7,6 +7,7 @@ from tests.actors.ledger.story import Story
 
 
 def test_drawdown_is_counted_from_the_highest_value_ever_read() -> None:
+    """R15: it was once measured from the wrong peak."""
     story = Story()
     story.snapshot(value="10050")
     story.snapshot(value="9990")
