@@ -1,24 +1,23 @@
 """A simulated venue behind real sockets on loopback, with or without TLS, in a thread with a Trio of its own: what a live run sees of a venue."""
 
 import queue
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
 import trio
 import trustme
 
 from actors.runtime.clock import WallClock
-from commands.simulate import listen
 from messages.units import Quote
 from venue.nado.signing import Signer, subaccount_hex
-from venue.simulated.asgi import application
 from venue.simulated.exchange import Exchange
 from venue.simulated.markets import market_named
 from venue.simulated.rules import Knobs
+from venue.simulated.server import LOOPBACK, listen, serve
 from venue.simulated.venue import SimulatedVenue
 
 T = TypeVar("T")
@@ -46,11 +45,14 @@ class Served:
         return trio.from_thread.run_sync(work, self.venue, trio_token=self._token)
 
 
+Told = queue.Queue[Served | BaseException]
+
+
 @contextmanager
-def served(certificate: trustme.LeafCert | None = None, *, folder: Path | None = None, fund: Sequence[str] = (SENDER,)) -> Iterator[Served]:
-    """A venue with the founding prices; each of `fund` has 10,000 USDT0. `folder` holds the certificate's files while it serves."""
-    told: queue.Queue[Served | BaseException] = queue.Queue()
-    thread = threading.Thread(target=_thread, args=(certificate, folder, fund, told), daemon=True)
+def served(certificate: trustme.LeafCert | None = None, *, fund: Sequence[str] = (SENDER,)) -> Iterator[Served]:
+    """A venue with the founding prices; each of `fund` has 10,000 USDT0. With a certificate it is behind TLS."""
+    told: Told = queue.Queue()
+    thread = threading.Thread(target=_thread, args=(certificate, fund, told), daemon=True)
     thread.start()
     found = told.get(timeout=20)
     if isinstance(found, BaseException):
@@ -63,38 +65,49 @@ def served(certificate: trustme.LeafCert | None = None, *, folder: Path | None =
         assert not thread.is_alive()
 
 
-def _thread(*details: object) -> None:
-    told = details[3]
-    assert isinstance(told, queue.Queue)
+def _thread(certificate: trustme.LeafCert | None, fund: Sequence[str], told: Told) -> None:
     try:
-        trio.run(_serve, *details)
+        trio.run(_serve, certificate, fund, told)
     except BaseException as error:  # noqa: BLE001 - handed to the test
         told.put(error)
 
 
-async def _serve(certificate: trustme.LeafCert | None, folder: Path | None, fund: Sequence[str], told: "queue.Queue[Served]") -> None:
-    from hypercorn.config import Config
-    from hypercorn.trio import serve
-
+async def _serve(certificate: trustme.LeafCert | None, fund: Sequence[str], told: Told) -> None:
     venue = SimulatedVenue(Exchange(knobs=Knobs(rate_limits=False)), market_named(FOUNDING, 7), WallClock())
     for sender in fund:
         venue.fund(sender, Quote.of(10_000))
-    listening = listen(0)
-    url = f"{'https' if certificate else 'http'}://localhost:{listening.getsockname()[1]}"
-    config = Config()
-    config.bind = [f"fd://{listening.detach()}"]
-    config.loglevel = "CRITICAL"
-    config.graceful_timeout = 0.1
-    if certificate is not None:
-        assert folder is not None
-        config.certfile, config.keyfile = str(folder / "chain.pem"), str(folder / "key.pem")
-        (folder / "chain.pem").write_bytes(b"".join(blob.bytes() for blob in certificate.cert_chain_pems))
-        certificate.private_key_pem.write_to_path(str(folder / "key.pem"))
-
-    stop = trio.Event()
+    listening, stop = listen(0), trio.Event()
+    url = f"http://localhost:{listening.getsockname()[1]}"
     async with trio.open_nursery() as nursery:
         await nursery.start(venue.run)
-        await nursery.start(partial(serve, application(venue), config, shutdown_trigger=stop.wait))  # type: ignore[arg-type]
+        await nursery.start(serve, venue, listening, stop)
+        if certificate is not None:
+            port = await nursery.start(_behind_tls, certificate, int(url.rsplit(":", 1)[1]))
+            url = f"https://localhost:{port}"
         told.put(Served(url, venue, stop, trio.lowlevel.current_trio_token()))
         await stop.wait()
         nursery.cancel_scope.cancel()
+
+
+async def _behind_tls(certificate: trustme.LeafCert, port: int, *, task_status: trio.TaskStatus[int]) -> None:
+    """Take the TLS off every connection and pass it on to `port`, as the proxy in front of the exchange does."""
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    certificate.configure_cert(context)
+
+    async def relay(outside: trio.SSLStream[trio.SocketStream]) -> None:
+        async with await trio.open_tcp_stream(LOOPBACK, port) as inside, trio.open_nursery() as nursery:
+            nursery.start_soon(_pump, inside, outside, nursery.cancel_scope)
+            await _pump(outside, inside, nursery.cancel_scope)
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(partial(trio.serve_ssl_over_tcp, relay, 0, context, host=LOOPBACK, https_compatible=True))
+        task_status.started(listeners[0].transport_listener.socket.getsockname()[1])
+
+
+async def _pump(source: trio.abc.Stream, sink: trio.abc.Stream, over: trio.CancelScope) -> None:
+    try:
+        while data := await source.receive_some(65_536):
+            await sink.send_all(data)
+    except (trio.BrokenResourceError, trio.ClosedResourceError):
+        pass
+    over.cancel()

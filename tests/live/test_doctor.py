@@ -24,8 +24,8 @@ from commands.world import connected
 from messages.lifecycle import Opened, Started
 from messages.settings import Settings
 from messages.units import Base, Ns, Quote
-from tests.live.served import KEY, SENDER
-from tests.live.typed import written
+from tests.live.served import KEY, SENDER, served
+from tests.live.typed import typed, written
 from tests.venue.simulated.desk import START_NS, Floor, floor, order
 from venue.nado.agreement import Disagreement
 from venue.nado.networks import NETWORKS, Network
@@ -357,3 +357,18 @@ async def test_a_venue_that_cannot_be_reached_is_one_cause_and_the_rest_unknown(
     assert [finding.check for finding in causes] == ["reachability"]
     assert [finding.check for finding in findings if finding.code == "UNKNOWN"] == list(CHECKS)
     json.dumps(as_object(configured(), findings))
+
+
+# -- as a person types it --------------------------------------------------------------------------------------------------------------------------
+
+
+def test_typed_at_a_venue_that_is_ready_it_says_ready_and_exits_0(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NADO_PRIVATE_KEY", KEY.hex())
+    with served() as venue:
+        ended = typed(capsys, "doctor", "--venue", "testnet", "--url", venue.url, "--logs", str(tmp_path / "logs"), *written())
+    assert (ended.code, ended.told["ok"], ended.told["schema"]) == (0, True, "evenkeel.doctor/1"), ended.errors
+    assert [entry["check"] for entry in ended.told["checks"] if entry["check"] in CHECKS] == list(CHECKS)
+    assert "READY: " in ended.errors
+    assert not (tmp_path / "logs").exists()

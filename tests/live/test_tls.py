@@ -23,8 +23,8 @@ def authority() -> trustme.CA:
 
 
 @pytest.fixture(scope="module")
-def secured(authority: trustme.CA, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with served(authority.issue_cert("localhost"), folder=tmp_path_factory.mktemp("tls")) as venue:
+def secured(authority: trustme.CA) -> Iterator[Served]:
+    with served(authority.issue_cert("localhost")) as venue:
         yield venue
 
 
