@@ -19,8 +19,8 @@ from typing import Literal
 import msgspec
 import trio
 
+from actors.endings import Leave, open_legs
 from messages.lifecycle import Held
-from supervisor import Leave, open_legs
 
 PATH_MAX = 107
 LINE_MAX = 65_536

@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import trio
 
+from actors.endings import STOP_PATIENCE_S, Ending
 from actors.ledger import Fold, LedgerError, Store
 from actors.runtime.clock import WallClock, stopwatch_ns
 from actors.runtime.mailbox import Latest
@@ -40,7 +41,7 @@ from commands.world import Wanted, world
 from messages.execution import AccountSnapshot
 from messages.lifecycle import TAKEN_OVER, Halted, Held, Note
 from messages.market import PairQuote
-from supervisor import STOP_PATIENCE_S, Ending, Machine
+from supervisor import Machine
 from venue.protocol import VenueError
 
 WATCH_S = 0.1

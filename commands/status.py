@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 import trio
 
+from actors.endings import open_legs
 from actors.runtime.state import Saved
 from commands.control import Answer, Ask, ask
 from commands.flatten import last_word, observe, open_facts
@@ -18,7 +19,6 @@ from commands.whose import Whose, fold_of
 from commands.words import COMMAND, DONE, OPEN, Problem, clock_time
 from commands.world import connected
 from messages.lifecycle import Held
-from supervisor import open_legs
 from venue.nado.socket import TcpDialer
 from venue.protocol import VenueError
 

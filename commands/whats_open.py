@@ -1,10 +1,10 @@
 """What of ours is open, in words: the venue's word on how much, the ledger's on whose."""
 
+from actors.endings import open_legs
 from actors.ledger import Fold
 from messages.execution import AccountSnapshot
 from messages.lifecycle import Held
 from messages.units import Base, notional
-from supervisor import open_legs
 from venue.ours import Task
 from venue.protocol import ProductRules, VenueRules
 from venue.resolve import WINDOW_MARGIN_MS

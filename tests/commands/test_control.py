@@ -10,10 +10,10 @@ import msgspec
 import pytest
 import trio
 
+from actors.endings import Leave
 from commands.control import LINE_MAX, Answer, Ask, Control, ask, controlled, socket_path
 from messages.lifecycle import Held
 from messages.units import Base
-from supervisor import Leave
 from tests.actors.fakes import held
 
 NAME = "0123456789abcdef01234567"

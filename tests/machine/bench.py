@@ -10,6 +10,7 @@ import httpx
 import msgspec
 import trio
 
+from actors.endings import Ending
 from actors.ledger import CsvBooks, Fold, Store
 from actors.market_data import measure_clock
 from actors.runtime.clock import Clock, RunClock, VenueClock
@@ -20,7 +21,7 @@ from messages.execution import AccountSnapshot
 from messages.lifecycle import Opened, Totals
 from messages.settings import Settings
 from messages.units import ONE, Quote
-from supervisor import Ending, Machine
+from supervisor import Machine
 from tests.machine.crash import Fire
 from venue.nado.client import NadoVenue
 from venue.nado.http import HttpReads

@@ -10,6 +10,7 @@ import msgspec
 import pytest
 import trio
 
+from actors.endings import Ending
 from actors.ledger import Disk, Store
 from actors.ledger.escapes import PATTERN
 from actors.ledger.store import Timed
@@ -21,7 +22,6 @@ from messages.lifecycle import Adopted, Halted
 from messages.settings import Settings
 from messages.sizing import Sealed
 from messages.units import ONE, Base, Ms, Quote
-from supervisor import Ending
 from tests.machine.audit import net
 from tests.machine.bench import Bench, bench, connected
 from tests.venue.test_escape import trade

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 import trio
 
+from actors.endings import Ending, Leave
 from commands.access import Access
 from commands.checks.known import Known
 from commands.flatten import Order, _closed
@@ -13,7 +14,6 @@ from commands.outcome import Outcome
 from commands.whose import Whose
 from messages.lifecycle import Halted
 from messages.units import Base
-from supervisor import Ending, Leave
 from tests.machine.bench import URL, Bench, bench
 from tests.machine.test_escape_and_recovery import FLAT, HOURS, interrupted, killed, next_start, opened, rows_of
 from tests.venue.test_escape import trade
