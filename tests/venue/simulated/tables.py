@@ -11,7 +11,7 @@ from venue.simulated import incidents, rules
 from venue.simulated.archive_requests import READERS
 from venue.simulated.codes import CODES
 from venue.simulated.executes import EXECUTES
-from venue.simulated.faults import Faults, Stream
+from venue.simulated.faults import Faults, Recurring, Stream, Trigger
 from venue.simulated.money_executes import MONEY_EXECUTES
 from venue.simulated.public import CACHED
 from venue.simulated.queries import QUERIES
@@ -57,8 +57,14 @@ def _summary(kind: type[Any]) -> str:
     return (inspect.getdoc(kind) or "").replace("\n", " ")
 
 
+def _kinds() -> dict[str, Any]:
+    """The tables of a faults file that are counted, and the struct of each."""
+    hints = {name: get_args(hint)[0] for name, hint in get_type_hints(Faults).items() if get_args(hint)}
+    return {name: kind for name, kind in hints.items() if isinstance(kind, type) and issubclass(kind, Trigger | Recurring)}
+
+
 def faults() -> str:
-    rows = [row(f"`[[{name}]]`", ", ".join(f"`{each}`" for each in kind.__struct_fields__), _summary(kind)) for name, kind in FAULTS.items()]
+    rows = [row(f"`[[{name}]]`", ", ".join(f"`{each}`" for each in kind.__struct_fields__), _summary(kind)) for name, kind in _kinds().items()]
     return table(["table", "fields", "what happens"], rows)
 
 
