@@ -4,7 +4,9 @@ Two figures, and the worse one counts:
 
     value     the account's value at the venue, now against the first reading of the day: sees fees, funding, drift, liquidation, everything;
               money moved in hides a loss from it, money moved out looks like one
-    trades    what our own fills of the day came to, fees taken out, when flat: cannot see funding, and no deposit hides anything from it
+    trades    what our own fills of the day came to, fees taken out, each time we were flat again: cannot see funding, and no deposit hides anything
+              from it. Of a position that was not bought today by us (held over midnight, adopted) the closing fills say nothing by themselves, so
+              everything up to the next flat moment is left out
 """
 
 from dataclasses import dataclass
@@ -25,12 +27,22 @@ class Day:
     last: int | None = None
     """The account's value at the first and the last reading of the day."""
     trades: int = 0
+    """Up to the last flat moment."""
+    moving: int = 0
+    """Since then."""
+    strange: bool = False
+    """Is a part of what is held not bought today by us?"""
 
-    def at(self, at_ns: int) -> None:
+    def at(self, at_ns: int, *, flat: bool) -> None:
         """A row of venue time `at_ns` begins: at midnight everything starts anew. A row dated back starts nothing."""
         number = at_ns // DAY_NS
         if number > self.number:
-            self.number, self.first, self.last, self.trades = number, None, None, 0
+            self.number, self.first, self.last, self.trades, self.moving, self.strange = number, None, None, 0, 0, not flat
+
+    def rests(self) -> None:
+        """We are flat and nothing is under way."""
+        self.trades += 0 if self.strange else self.moving
+        self.moving, self.strange = 0, False
 
     def seen(self, snapshot: AccountSnapshot) -> None:
         """A reading of the account."""
@@ -40,10 +52,10 @@ class Day:
 
     def traded(self, cash: int, fees: int) -> None:
         """Fills brought in `cash` (signed) and cost `fees`."""
-        self.trades += cash - fees
+        self.moving += cash - fees
 
-    def loss(self, *, flat: bool) -> Quote:
-        """USD lost today; 0 when it is a gain. While something is open its fills alone say nothing: then only the account's value is asked."""
+    @property
+    def loss(self) -> Quote:
+        """USD lost today; 0 when it is a gain."""
         by_value = self.first - self.last if self.first is not None and self.last is not None else 0
-        by_trades = -self.trades if flat else 0
-        return Quote(max(0, by_value, by_trades))
+        return Quote(max(0, by_value, -self.trades))

@@ -64,7 +64,7 @@ class Fold:
     def apply(self, message: msgspec.Struct, at_ns: int) -> list[msgspec.Struct]:
         """Take one row, written at venue time `at_ns`; what follows from it, to be written and sent."""
         self.rows += 1
-        self.day.at(at_ns)
+        self.day.at(at_ns, flat=self.phase == "flat")
         handler = _HANDLERS.get(type(message))
         if handler is None:
             return []
@@ -72,6 +72,8 @@ class Fold:
         closed = self._close_plan(at_ns)
         self.strays = [order for order in self.strays if not order.ended]
         self._note_pair()
+        if self.phase == "flat":
+            self.day.rests()
         return [consequence for consequence in (closed, ended) if consequence is not None]
 
     def reopened(self) -> None:
@@ -180,6 +182,7 @@ class Fold:
         self.products = {"eth": adopted.eth_product, "sol": adopted.sol_product}
         self.position["eth"] += adopted.eth
         self.position["sol"] += adopted.sol
+        self.day.strange = True
         self.view.moved(adopted.at_ms)
         self.view.foreign_fill = self.view.disagreement = ""
         self.cycle = Cycle.booked_at(self.cycle.number + 1, self._pair, at_ns // 1_000_000)
@@ -361,7 +364,7 @@ class Fold:
             maintenance_health=snapshot.maintenance_health if snapshot else Quote(0),
             record=self.record.told(),
             value=snapshot.value if snapshot else Quote(0),
-            day_loss=self.day.loss(flat=self.phase == "flat"),
+            day_loss=self.day.loss,
         )
 
     def _legging(self) -> Legging:

@@ -1,7 +1,8 @@
 """What the UTC day has cost, from the rows alone."""
 
 from actors.ledger.day import DAY_NS
-from messages.units import Quote
+from messages.lifecycle import Adopted
+from messages.units import Base, Ms, Quote
 from tests.actors.ledger.story import Story
 
 
@@ -57,3 +58,33 @@ def test_a_restart_forgets_none_of_it() -> None:
     story.leave(eth_price="2656.9")
     story.snapshot(value="9950")
     assert story.reread().day_loss == story.held.day_loss == Quote.of("50")
+
+
+def test_a_pair_held_over_midnight_is_not_todays_loss_when_it_is_closed() -> None:
+    """Its entry was yesterday: with a lone short leg, or an uneven pair, today's fills alone look like a loss."""
+    story = Story()
+    story.placed("enter", "-0.042", "1")
+    story.fill("eth")
+    story.fill("sol", "0.5", remaining="0.5")
+    story.resolved("sol", "0.5")
+    story.now_ms += DAY_NS // 1_000_000
+    story.snapshot()
+    story.placed("flatten", "0.042", "-0.5")
+    story.fill("eth")
+    story.fill("sol")
+    assert story.held.phase == "flat"
+    assert story.held.day_loss == 0
+    story.snapshot()
+    story.enter(cycle=2)
+    story.leave(cycle=2, eth_price="2656.9")
+    assert story.held.day_loss == Quote.of("4.36")
+
+
+def test_what_was_adopted_is_not_bought_today() -> None:
+    story = Story()
+    story.tell(Adopted(4, 8, Base.of("-1"), Base(0), Ms(story.now_ms)))
+    story.snapshot()
+    story.placed("flatten", "1", "0", cycle=story.held.cycle)
+    story.fill("eth")
+    assert story.held.phase == "flat"
+    assert story.held.day_loss == 0
