@@ -9,8 +9,11 @@ import pytest
 from commands import cli
 from tests.live.served import OWNER
 
-KEYLESS = ("target=1000 USD", "cycles=1", "hold=100 ms", "limits.max_daily_loss=50 USD", "venue.subaccount=evenkeel", f"venue.owner={OWNER}")
-"""Everything that live trading must be told, as small as it goes."""
+KEYLESS = (
+    *("target=1000 USD", "cycles=1", "hold=100 ms", "limits.max_daily_loss=50 USD", "venue.subaccount=evenkeel", f"venue.owner={OWNER}"),
+    "ready_deadline=900 ms",
+)
+"""Everything that live trading must be told, as small as it goes; and votes may take long, because tests share a disk."""
 
 
 class Ended(NamedTuple):
