@@ -261,6 +261,7 @@ class Machine:
     def _look_at_deadlines(self) -> None:
         state, now_ms = self.barrier, self.world.clock.now_ms()
         self.beat(trio.current_time())
+        self._inquiry.price_again(self._nursery)
         if alarm := self._denials.due(now_ms):
             self.world.observe(alarm)
             self.channels.to_ledger.post(alarm)

@@ -16,6 +16,8 @@ RECONCILE_S = (0.2, 5.0)
 the venue allows in 10 s, so a proof that does not come must not eat what closing needs."""
 FINAL_S = 10.0
 """How long a run that is over waits for the archive to name the prices and fees of orders whose fills were never heard of."""
+AGAIN_S = (1.0, 60.0)
+"""Pause before an order whose price is an estimate is asked about once more: the first, doubling, and the longest."""
 LATER_S = 0.005
 """A reading proves something only when the engine names a later millisecond than that of what happened last."""
 
@@ -28,6 +30,8 @@ class Inquiry:
         self._channels = channels
         self._resolving: set[str] = set()
         self._asking_since = 0.0
+        self._ask_again: dict[str, tuple[float, float]] = {}
+        """Order -> when it may be asked about again, and the pause after that."""
         self._wanted = trio.Event()
 
     def reconcile_soon(self) -> None:
@@ -39,14 +43,30 @@ class Inquiry:
         held = self._channels.held.value
         for doubt in held.doubts if held else ():
             if doubt.order_digest not in self._resolving:
-                self._resolving.add(doubt.order_digest)
                 self._asking_since = trio.current_time()
-                nursery.start_soon(self._resolve, doubt)
+                self._start(nursery, doubt)
+
+    def _start(self, nursery: trio.Nursery, doubt: Doubt) -> None:
+        self._resolving.add(doubt.order_digest)
+        nursery.start_soon(self._resolve, doubt)
+
+    def price_again(self, nursery: trio.Nursery) -> None:
+        """Ask about every order whose price is an estimate: the final word may have died with the ledger that was to write it down."""
+        held, now_s = self._channels.held.value, trio.current_time()
+        unpriced = held.unpriced if held else ()
+        if any(doubt.order_digest not in self._ask_again for doubt in unpriced):
+            self._asking_since = now_s
+        self._ask_again = {doubt.order_digest: self._ask_again.get(doubt.order_digest, (now_s, AGAIN_S[0])) for doubt in unpriced}
+        for doubt in unpriced:
+            due_s, pause_s = self._ask_again[doubt.order_digest]
+            if now_s >= due_s and doubt.order_digest not in self._resolving:
+                self._ask_again[doubt.order_digest] = (now_s + pause_s, min(2 * pause_s, AGAIN_S[1]))
+                self._start(nursery, doubt)
 
     @property
     def settled(self) -> bool:
         """Has every order that was asked about its final price and fee, or has the archive been waited for long enough?"""
-        return not self._resolving or trio.current_time() > self._asking_since + FINAL_S
+        return not (self._resolving or self._ask_again) or trio.current_time() > self._asking_since + FINAL_S
 
     async def _resolve(self, doubt: Doubt) -> None:
         self._note(f"{doubt.leg.upper()} order {doubt.order_digest[:10]} unknown: asking the venue until it is certain")

@@ -13,6 +13,7 @@ import os
 import signal
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -21,7 +22,7 @@ import trio
 from actors.ledger import Journal
 from actors.runtime.clock import WallClock
 from actors.runtime.heartbeat import Beat, Pulse
-from actors.runtime.state import closing_alone, read_state, state_directory, state_file, take_over
+from actors.runtime.state import BEAT, closing_alone, read_state, state_directory, state_file, take_over
 from commands.access import Access, access, place
 from commands.checks.known import Known
 from commands.disk import sync_of
@@ -71,24 +72,32 @@ def _told(text: str) -> None:
 
 async def _watch(options: GuardOptions, here: Access, signs: bool) -> int:
     state = state_file(state_directory(), here.identity(Path(options.settings.files.logs)))
-    pulse = Pulse(state.with_suffix(".beat"), trio.current_time())
+    pulse = Pulse(state.with_suffix(BEAT), trio.current_time())
     _told(f"watching {options.run or 'any run'} of {here.sender} at {here.gateway}, dead after {options.settings.guard.dead_man} ms of silence")
     while True:
         beat = pulse.look(trio.current_time())
         if _needless(beat, options.run):
             _told("the run has ended, or another has followed it")
             return DONE
-        silent_ms = int(pulse.silent_s(trio.current_time()) * 1000)
-        if beat is not None and not beat.ended and silent_ms >= options.settings.guard.dead_man:
+        dead = partial(_dead, pulse, beat, options.settings.guard.dead_man)
+        if beat is not None and dead():
+            silent_ms = int(pulse.silent_s(trio.current_time()) * 1000)
             with closing_alone(state):
-                epoch = take_over(state, read_state(state).epoch)
+                epoch = take_over(state, dead)
                 if epoch is not None:
                     return await _close(options, here, signs, state, GuardActed(epoch, beat.run, Ms(silent_ms)))
         await trio.sleep(LOOK_S)
 
 
 def _needless(beat: Beat | None, run: str) -> bool:
-    return bool(run) and beat is not None and (beat.ended or beat.run != run)
+    """Has this guard's run ended on purpose, or another one begun? (Then it took the heartbeat away.)"""
+    return bool(run) and (beat is None or beat.ended or beat.run != run)
+
+
+def _dead(pulse: Pulse, beat: Beat | None, dead_man_ms: int) -> bool:
+    """Is it still this heartbeat, and silent for too long?"""
+    now_s = trio.current_time()
+    return pulse.look(now_s) == beat and beat is not None and not beat.ended and pulse.silent_s(now_s) * 1000 >= dead_man_ms
 
 
 async def _close(options: GuardOptions, here: Access, signs: bool, state: Path, acted: GuardActed) -> int:

@@ -11,6 +11,7 @@ import trio
 
 from actors.runtime.clock import WallClock
 from actors.runtime.heartbeat import BEAT_S, Heartbeat
+from actors.runtime.state import BEAT
 from actors.tree import World
 from commands.child import SUPERVISOR
 from commands.config import Loaded, printed
@@ -55,7 +56,7 @@ async def guarded(known: World, options: RunOptions) -> AsyncIterator[Guarded]:
         yield Guarded()
         return
     run = f"{os.getpid()}-{WallClock().utc_ns()}"
-    guard = Guarded(Heartbeat(known.state.beside(".beat"), run))
+    guard = Guarded(Heartbeat(known.state.beside(BEAT), run))
     assert guard.heartbeat is not None  # noqa: S101 - given in the line above
     guard.heartbeat.begin()
     async with trio.open_nursery() as nursery:

@@ -90,6 +90,8 @@ class Held(msgspec.Struct, frozen=True):
     failed: int
     """Cycles of this invocation, by ending: entered and flat again by the venue's word; not entered; entered but never hedged."""
     doubts: tuple[Doubt, ...]
+    unpriced: tuple[Doubt, ...]
+    """Orders whose quantity is certain, and whose price and fee are an estimate: the archive is asked again, also by the next incarnation."""
     foreign: str
     """"" or what at the venue our intents do not explain: blocks entering."""
     no_entry: str

@@ -52,6 +52,8 @@ class Fold:
     """ESCAPE's orders that have no ending yet."""
     cycle: Cycle = field(default_factory=Cycle)
     orders: dict[str, OurOrder] = field(default_factory=dict)
+    unpriced: dict[str, OurOrder] = field(default_factory=dict)
+    """Those whose price and fee are still an estimate."""
     view: AccountView = field(default_factory=AccountView)
     tally: Tally = field(default_factory=Tally)
     day: Day = field(default_factory=Day)
@@ -196,6 +198,10 @@ class Fold:
         after = Standing.of(order)
         self.position[order.leg] += after.filled - before.filled
         self.tally.add(before, after)
+        if order.provisional:
+            self.unpriced[order.digest] = order
+        else:
+            self.unpriced.pop(order.digest, None)
         self.day.traded(after.cash - before.cash, after.fees - before.fees)
         if after.sent and self.flight is not None and order in self.flight.orders:
             self._placed(self.flight)
@@ -356,6 +362,7 @@ class Fold:
             skipped=self.tally.skipped,
             failed=self.tally.failed,
             doubts=self.doubts,
+            unpriced=tuple(order.doubt() for order in self.unpriced.values()),
             foreign=self.view.foreign,
             no_entry=self.view.no_entry,
             account_ok=self.view.ok,

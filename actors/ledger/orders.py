@@ -161,6 +161,11 @@ class OurOrder:
         return self._pieced()
 
     @property
+    def provisional(self) -> bool:
+        """Are price and fee still RESOLVE's estimate, because neither the fills nor the archive's word have been heard?"""
+        return self._answered_for and self.resolved is not None and self.resolved.provisional
+
+    @property
     def _answered_for(self) -> bool:
         """Does RESOLVE's word stand? A provisional one gives way to fills that complete it exactly: their prices and fees are the real ones."""
         if self.resolved is None:

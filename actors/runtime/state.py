@@ -10,7 +10,7 @@ epoch goes on from the one in the ledger (`at_least`).
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from hashlib import blake2b
 from pathlib import Path
@@ -39,6 +39,7 @@ class NoState(Exception):
     """The state directory cannot be used: without it two bots could trade one subaccount, so nothing may start."""
 
 
+BEAT = ".beat"
 GUARD_LOCK = ".guarding"
 GUARD_GONE_S = 5.0
 """How long a start waits for an older guard to stand down: it looks ten times a second."""
@@ -111,6 +112,7 @@ class RunState:
     async def begin(self) -> None:
         """Start the first epoch of this process, above whatever is on disk. A guard that closes for a run before it stands down: wait for that."""
         with _alone(self._path):
+            self.beside(BEAT).unlink(missing_ok=True)
             self._saved = read_state(self._path)
             self._replace(msgspec.structs.replace(self._saved, epoch=self._saved.epoch + 1))
         self._begun = True
@@ -158,14 +160,17 @@ class RunState:
         self._saved = saved
 
 
-def take_over(path: Path, seen: int) -> int | None:
-    """A guard's step: start the epoch after `seen`, on disk before it acts. None when there is a newer one than it has seen: somebody is alive."""
+def take_over(path: Path, still_silent: Callable[[], bool]) -> int | None:
+    """A guard's step: start a new epoch, on disk before it acts. None when its run is not silent after all.
+
+    `still_silent` is asked while nobody else can start an epoch: a run that starts takes the heartbeat of the one before away before it does.
+    """
     with _alone(path):
-        saved = read_state(path)
-        if saved.epoch != seen:
+        if not still_silent():
             return None
-        _replaced(path, msgspec.structs.replace(saved, epoch=seen + 1))
-    return seen + 1
+        saved = read_state(path)
+        _replaced(path, msgspec.structs.replace(saved, epoch=saved.epoch + 1))
+    return saved.epoch + 1
 
 
 @contextmanager

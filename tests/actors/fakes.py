@@ -113,6 +113,7 @@ def held(**changes: Any) -> Held:
 
 _ZERO: dict[str, Any] = dict.fromkeys(Held.__struct_fields__, 0) | {
     "legging": Legging(),
+    "unpriced": (),
     "record": Record(),
     "maintenance_health": Quote(10_000 * ONE),
     "adopted": False,

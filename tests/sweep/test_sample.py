@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import pytest
+
 from tests.sweep.one import Result, one
 from tests.sweep.phases import PHASES
 from tests.sweep.runs import attempt, blow_of, command, sample_of
@@ -19,6 +21,18 @@ def test_a_sample_of_the_sweep_finds_nothing_and_strikes_in_every_phase() -> Non
         failed += [f"{command(run)}\n    {fault}" for fault in wrong]
     assert not failed, "\n".join(failed)
     assert [phase for phase in PHASES if not struck[phase]] == []
+
+
+ONCE_FOUND = {"the archive's last word died with the ledger": (1001, "ledger:23 ledger:18 account:93 account:29")}
+"""Runs of long sweeps that found something: what it was, seed and blows."""
+
+
+@pytest.mark.parametrize("what", ONCE_FOUND)
+def test_a_run_that_once_found_something_finds_nothing_any_more(what: str) -> None:
+    seed, blows = ONCE_FOUND[what]
+    run = seed, tuple(blow_of(word) for word in blows.split())
+    result = one(*run)
+    assert result.wrong == (), command(run)
 
 
 def test_a_run_is_repeated_to_the_letter_by_its_command() -> None:

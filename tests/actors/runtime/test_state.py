@@ -5,8 +5,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import trio
+import trio.testing
 
-from actors.runtime.state import UNREADABLE, AlreadyRunning, NoState, RunState, holder_of, state_file
+from actors.runtime.heartbeat import Heartbeat, Pulse
+from actors.runtime.state import (
+    BEAT,
+    GUARD_GONE_S,
+    UNREADABLE,
+    AlreadyRunning,
+    Beaten,
+    NoState,
+    RunState,
+    closing_alone,
+    holder_of,
+    state_file,
+    take_over,
+)
 
 IDENTITY = "http://127.0.0.1:8645 default"
 
@@ -106,3 +121,46 @@ def test_a_state_directory_that_cannot_be_used_is_one_named_error(tmp_path: Path
     (tmp_path / "file").write_text("")
     with pytest.raises(NoState, match="file"):
         RunState(tmp_path / "file" / "state", IDENTITY, "/logs")
+
+
+async def test_a_start_takes_the_heartbeat_of_the_run_before_away_so_that_its_guard_cannot_take_over(tmp_path: Path) -> None:
+    """Found by kills in a row: the guard of a dead run started an epoch between the start of the next one and its first heartbeat."""
+    state = RunState(tmp_path, "venue sub", "logs")
+    Heartbeat(state.beside(BEAT), "run 1").begin()
+    pulse = Pulse(state.beside(BEAT), 0.0)
+    seen = pulse.look(0.0)
+    assert seen is not None
+    await state.begin()
+    assert take_over(state_file(tmp_path, "venue sub"), lambda: pulse.look(9.0) == seen) is None
+    assert not state.beaten
+    state.bump()
+    state.close()
+
+
+async def test_a_guard_that_took_over_is_seen_by_the_run_it_thought_dead_and_outranked_by_the_next(tmp_path: Path) -> None:
+    state = RunState(tmp_path, "venue sub", "logs")
+    await state.begin()
+    epoch = take_over(state_file(tmp_path, "venue sub"), lambda: True)
+    assert epoch == state.epoch + 1
+    assert state.beaten
+    with pytest.raises(Beaten):
+        state.bump()
+    state.halt("CODE", "a halt of the beaten run does not take the epoch back")
+    state.close()
+    following = RunState(tmp_path, "venue sub", "logs")
+    await following.begin()
+    assert following.epoch == epoch + 1
+    assert not following.beaten
+    following.close()
+
+
+async def test_a_start_waits_for_a_guard_that_is_closing(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
+    state = RunState(tmp_path, "venue sub", "logs")
+    with closing_alone(state_file(tmp_path, "venue sub")):
+        began = trio.current_time()
+        await state.begin()
+        assert trio.current_time() - began == pytest.approx(GUARD_GONE_S, abs=0.2)
+    began = trio.current_time()
+    await state.begin()
+    assert trio.current_time() - began < 0.1
+    state.close()
