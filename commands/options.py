@@ -14,6 +14,8 @@ from messages.units import Quote
 
 SEED = 7
 """Everybody's first run is the same run."""
+FAULTS = ("demo", "crashes", "none")
+"""Accidents that have a name; anything else is a file."""
 
 
 class RunOptions(msgspec.Struct, frozen=True):
@@ -25,7 +27,7 @@ class RunOptions(msgspec.Struct, frozen=True):
     market: str
     """`synthetic`, `flat:ETH/SOL` or the path prefix of a recording."""
     faults: str
-    """`demo`, `none` or the path of a file."""
+    """`demo`, `crashes`, `none` or the path of a file."""
     url: str | None
     """Base URL of a running `simulate`; None = start one."""
     json: bool
@@ -62,9 +64,9 @@ def market_of(text: str) -> str:
 
 def faults_of(text: str) -> str:
     """Staged accidents: a word or a file. Raises `ConfigError`."""
-    if text in {"demo", "none"} or Path(text).is_file():
+    if text in FAULTS or Path(text).is_file():
         return text
-    raise ConfigError("BAD_VALUE", "--faults", f'--faults: there is no file "{text}"', did_you_mean(text, ("demo", "none"), "type --faults none"))
+    raise ConfigError("BAD_VALUE", "--faults", f'--faults: there is no file "{text}"', did_you_mean(text, FAULTS, "type --faults none"))
 
 
 def url_of(text: str | None) -> str | None:
@@ -91,13 +93,16 @@ def _host(text: str) -> str | None:
 
 def loss_of(text: str | None) -> Quote | None:
     """The loss that is accepted. Raises `ConfigError`."""
-    if text is None:
-        return None
+    return None if text is None else usd_of("--accept-loss", text)
+
+
+def usd_of(flag: str, text: str) -> Quote:
+    """An amount of money. Raises `ConfigError`."""
     try:
-        loss: Quote = Usd.read(text)
+        amount: Quote = Usd.read(text)
     except BadText as bad:
-        raise ConfigError(bad.code, "--accept-loss", f"--accept-loss: {bad.saying}", 'type --accept-loss "75 USD"') from None
-    return loss
+        raise ConfigError(bad.code, flag, f"{flag}: {bad.saying}", f'type {flag} "75 USD"') from None
+    return amount
 
 
 def not_staged(venue: str, faults: str, *, demo: bool) -> None:

@@ -17,9 +17,9 @@ from pathlib import Path
 import trio
 
 from actors.runtime.clock import WallClock
-from commands.options import SEED, seed_of
+from commands.options import SEED, seed_of, usd_of
 from commands.words import DONE, ConfigError, Refusal
-from messages.units import Quote
+from messages.units import ONE, Quote
 from venue.nado.signing import subaccount_hex
 from venue.simulated.answers import REQUESTS
 from venue.simulated.exchange import Exchange
@@ -44,21 +44,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", default=str(SEED), metavar="N", help=f"what the simulated market starts from, {SEED}")
     parser.add_argument("--market", default="synthetic", metavar="SPEC", help="synthetic, flat:ETH/SOL or the prefix of a recording")
     parser.add_argument("--faults", default="none", metavar="FILE", help="staged accidents: none, demo, or a TOML or JSON file")
-    parser.add_argument("--fund", metavar="OWNER/NAME", help="also 10,000 USDT0 for this subaccount, to rehearse live trading with your own key")
+    parser.add_argument("--fund", metavar="OWNER/NAME", help="also money for this subaccount, to rehearse live trading with your own key")
+    parser.add_argument("--deposit", default=f"{FUNDS // ONE} USD", metavar="'N USD'", help=f"what an account begins with, {FUNDS // ONE} USD")
     parser.add_argument("--keep-state", metavar="FILE", help="accounts, orders and archive survive a restart in FILE, made when it is not there")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input closes, as a child process should")
 
 
 def main(arguments: argparse.Namespace) -> int:
     """Serve until a signal comes or standard input closes; the exit code. Raises `ConfigError` and `Refusal` before anything is served."""
-    seed, funded = seed_of(arguments.seed), _funded(arguments.fund)
+    seed, funded, deposit = seed_of(arguments.seed), _funded(arguments.fund), usd_of("--deposit", arguments.deposit)
     clock, faults = WallClock(), _faults(arguments.faults)
     instance = f"simulated-{seed}-{clock.utc_ns()}"
     venue = SimulatedVenue(Exchange(knobs=faults.venue), _market(arguments.market, seed), clock, faults, instance=instance)
     kept = Path(arguments.keep_state) if arguments.keep_state else None
     if not (kept and _restored(venue, kept)):
         for sender in funded:
-            venue.fund(sender, FUNDS)
+            venue.fund(sender, deposit)
     listening = _listen(_port(arguments.port))
     trio.run(partial(_serve, listening, venue, kept, until_stdin_closes=arguments.until_stdin_closes))
     return DONE

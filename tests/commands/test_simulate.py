@@ -61,6 +61,13 @@ def test_another_subaccount_can_be_funded_to_rehearse_with_ones_own_key() -> Non
         assert (account["exists"], account["healths"][0]["health"]) == (True, "10000000000000000000000")
 
 
+def test_the_account_begins_with_the_deposit_it_is_given() -> None:
+    with simulate("--deposit", "250.5 USD") as (_, url):
+        assert query(url, type="subaccount_info", subaccount=THROWAWAY_SENDER)["healths"][0]["health"] == "250500000000000000000"
+    refused = run_simulate("--deposit", "250")
+    assert (refused.returncode, b'--deposit: "250" has no unit' in refused.stderr) == (2, True)
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_it_with_exit_0(number: signal.Signals) -> None:
     with simulate() as (process, url):

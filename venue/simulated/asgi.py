@@ -3,6 +3,8 @@
 GET|POST /v1/query   POST /v1/execute   GET /v1/time   GET /v1/symbols   POST /v1/edge/query   GET /v1/ip and /v1/cf-check
 POST /v1 and /archive/v1 (the archive)   GET /v2/assets, /v2/pairs, /v2/orderbook, /v2/apr   /v1/ws   /ws/v2   /v1/subscribe
 GET /simulated/order_log   no question that Nado answers: every attempt to place an order, for whoever audits a client from outside
+GET /simulated/takeovers   the same for positions that were liquidated
+POST /simulated/faults     stage accidents from now on, for whoever waits for the right moment
 """
 
 from collections.abc import Awaitable, Callable
@@ -20,10 +22,10 @@ from venue.nado.codec import write
 from venue.nado.http import INSTANCE_HEADER
 from venue.nado.socket import NO_DEFLATE, offers_deflate
 from venue.simulated import public
-from venue.simulated.answers import QUERY_ONLY, Answer, answer, carried
+from venue.simulated.answers import QUERY_ONLY, REQUESTS, Answer, answer, carried
 from venue.simulated.archive_requests import archived
 from venue.simulated.codes import Refused
-from venue.simulated.faults import AnswerLost, ConnectionCut
+from venue.simulated.faults import AnswerLost, ConnectionCut, faults_of
 from venue.simulated.params import whole
 from venue.simulated.queries import symbol_json
 from venue.simulated.sessions import Closed, Session, attended, concurrent_session, gateway_session
@@ -59,6 +61,8 @@ def application(venue: SimulatedVenue) -> ASGIApp:
         Route("/v2/orderbook", http.orderbook, methods=get),
         Route("/v2/apr", http.apr, methods=get),
         Route("/simulated/order_log", http.order_log, methods=get),
+        Route("/simulated/takeovers", http.takeovers, methods=get),
+        Route("/simulated/faults", http.faults, methods=post),
         WebSocketRoute("/v1/ws", _SocketEndpoint(venue, gateway_session)),
         WebSocketRoute("/ws/v2", _SocketEndpoint(venue, concurrent_session)),
         WebSocketRoute("/v1/subscribe", _SocketEndpoint(venue, subscribe_session)),
@@ -139,6 +143,18 @@ class _Http:
     async def order_log(self, _request: Request) -> Response:
         """`/simulated/order_log`: a list of `order_log.LoggedOrder`, in the order of arrival."""
         return _text(write(list(self._venue.exchange.order_log)))
+
+    async def takeovers(self, _request: Request) -> Response:
+        """`/simulated/takeovers`: a list of `events.Liquidated`."""
+        return _text(write(list(self._venue.exchange.takeovers)))
+
+    async def faults(self, request: Request) -> Response:
+        """`/simulated/faults`: a `faults.Faults` as JSON takes the place of what is staged; everything is counted, and timed, from now on."""
+        try:
+            self._venue.faults = faults_of(await request.body()).with_known(frozenset(p.symbol for p in self._venue.exchange.products), REQUESTS)
+        except ValueError as error:
+            return _text(write({"error": str(error)}), 400)
+        return _text("{}")
 
     async def archive(self, request: Request) -> Response:
         """The archive: one key, no envelope."""

@@ -14,7 +14,7 @@ from messages.units import Base, Ns, Price, Quote
 from venue.simulated.accounts import Account, Health, Position, Weighting, health_of, imagined
 from venue.simulated.book import Book, Resting
 from venue.simulated.codes import refused
-from venue.simulated.events import Event, PositionChanged, Reason
+from venue.simulated.events import Event, Liquidated, PositionChanged, Reason
 from venue.simulated.funding import Funding, Premium
 from venue.simulated.order_log import OrderLog
 from venue.simulated.rules import CHAIN_ID, DEFAULT_PRODUCTS, ENDPOINT, ISOLATED_MAX, QUOTE_PRODUCT, Knobs, Product, isolated_name
@@ -57,6 +57,8 @@ class Engine:
         """By address: how many requests other than orders and cancellations it has made."""
         self.insurance = 0
         self.order_log = OrderLog()
+        self.takeovers: list[Liquidated] = []
+        """Positions that were taken over: with the order log, all that ever changed one."""
         self.outbox: list[Event] = []
         """Events since whoever drives the engine took them last."""
         self.submission_idx = 0

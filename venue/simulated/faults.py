@@ -247,15 +247,23 @@ DEMO = Faults(refuse=(Refuse(product="SOL-PERP", nth=4, code=2031),))
 
 
 def faults_named(spec: str) -> Faults:
-    """`none`, `demo`, or the faults of a TOML or JSON file. Raises `OSError`, `ValueError` (also `msgspec.ValidationError`) naming what is wrong."""
-    if spec in {"", "none"}:
+    """`none` (and `crashes`, which are not the venue's), `demo`, or the faults of a TOML or JSON file.
+
+    Raises `OSError`, `ValueError` (also `msgspec.ValidationError`) naming what is wrong.
+    """
+    if spec in {"", "none", "crashes"}:  # crashes are the client's own
         return NO_FAULTS
     if spec == "demo":
         return DEMO
     data = Path(spec).read_bytes()
     if spec.endswith(".json"):
-        return msgspec.json.decode(data, type=Faults)
+        return faults_of(data)
     return msgspec.convert(tomllib.loads(data.decode()), Faults)
+
+
+def faults_of(data: bytes) -> Faults:
+    """The faults that a JSON text says. Raises `ValueError` (also `msgspec.ValidationError`) naming what is wrong."""
+    return msgspec.json.decode(data, type=Faults)
 
 
 class Staged(msgspec.Struct, frozen=True):

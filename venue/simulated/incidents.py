@@ -23,6 +23,7 @@ import msgspec
 TIME_MS_MAX = 7 * 86_400_000
 SKEW_MS_MAX = 3_600_000
 BPS_MIN, BPS_MAX = -9_900, 100_000
+SHIFT_BPS_MAX = 5_000
 _BYTES32 = re.compile("0x[0-9a-fA-F]{64}")
 
 
@@ -92,6 +93,18 @@ class Oracle(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag
             raise ValueError(f"by_bps: an oracle price jumps by {BPS_MIN} to {BPS_MAX}, not {self.by_bps}")
 
 
+class Shift(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="shift"):
+    """The market moves by `by_bps` at once, book and oracle price alike, and back afterwards."""
+
+    product: str
+    by_bps: int
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if abs(self.by_bps) > SHIFT_BPS_MAX:
+            raise ValueError(f"by_bps: a market moves by at most {SHIFT_BPS_MAX}, not by {self.by_bps}")
+
+
 class Trading(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="trading"):
     """The product's trading status changes."""
 
@@ -106,9 +119,10 @@ class Crossed(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_f
 
 
 class Liquidate(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="liquidate"):
-    """Every position of the subaccount ("" = of everybody) is taken over, however healthy it is."""
+    """The positions of the subaccount ("" = of everybody) in the product ("" = in all) are taken over, however healthy it is."""
 
     subaccount: str = ""
+    product: str = ""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -124,4 +138,4 @@ class Funding(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_f
     """The rate is told and an hour's funding is charged now."""
 
 
-Incident = Status | Gate | Down | Freeze | Clock | Oracle | Trading | Crossed | Liquidate | Settle | Funding
+Incident = Status | Gate | Down | Freeze | Clock | Oracle | Shift | Trading | Crossed | Liquidate | Settle | Funding

@@ -30,13 +30,13 @@ def liquidate_unhealthy(engine: Matching, now_ns: int) -> bool:
     return bool(under)
 
 
-def take_over_all(engine: Matching, subaccount: str, now_ns: int) -> None:
-    """Staged: take over every position of `subaccount` ("" = of everybody), however healthy it is."""
+def take_over_all(engine: Matching, subaccount: str, now_ns: int, only: int | None = None) -> None:
+    """Staged: take over every position of `subaccount` ("" = of everybody), or `only` that of one product, however healthy it is."""
     for account in [account for account in engine.accounts.values() if subaccount in {"", account.subaccount, account.parent}]:
         now = engine.tick(now_ns)
         _withdraw_orders(engine, account, now)
         for product_id, held in tuple(account.positions.items()):
-            if held.amount:
+            if held.amount and only in {None, product_id}:
                 _take_over(engine, account, product_id, held.amount, HOUSE, now)
 
 
@@ -86,7 +86,9 @@ def _take_over(engine: Engine, account: Account, product_id: int, amount: int, l
     fee = abs(product_of_x18(market.oracle - price, amount)) // FEE_SHARE
     engine.change(account, product_id, -amount, payment)
     engine.insurance += fee
-    engine.outbox.append(Liquidated(product_id, liquidator, account.subaccount, Base(amount), price, now))
+    taken = Liquidated(product_id, liquidator, account.subaccount, Base(amount), price, now)
+    engine.takeovers.append(taken)
+    engine.outbox.append(taken)
     engine.tell_position(account, product_id, "liquidate_subaccount", now)
     if liquidator in engine.accounts:
         engine.change(engine.accounts[liquidator], product_id, amount, -payment - fee)

@@ -1,6 +1,7 @@
 """Makes the incidents of a faults file happen: begins each at its moment and ends it after its time."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -28,6 +29,7 @@ class Stage:
         """Products whose next batch is to be crossed."""
         self.skew_ms = Ms(0)
         self.oracle_bps: dict[int, int] = {}
+        self.shift_bps: dict[int, int] = {}
         self.down = 0
         """How many incidents keep the host down."""
         self.changed = trio.Event()
@@ -108,12 +110,15 @@ class Stage:
         match incident:
             case of.Oracle():
                 return self._jump(venue, venue.product_id(incident.product), incident.by_bps)
+            case of.Shift():
+                return self._shift(venue, venue.product_id(incident.product), incident.by_bps)
             case of.Trading():
                 return _trading(venue, incident)
             case of.Crossed():
                 self.crossed.append(venue.product_id(incident.product))
             case of.Liquidate():
-                take_over_all(exchange, incident.subaccount.lower(), now)
+                only = venue.product_id(incident.product) if incident.product else None
+                take_over_all(exchange, incident.subaccount.lower(), now, only)
             case of.Settle():
                 settle_results(exchange, now)
             case of.Funding():
@@ -136,6 +141,14 @@ class Stage:
         self.oracle_bps[product_id] = by_bps
         set_to(bent(honest, by_bps))
         return end
+
+    def _shift(self, venue: "SimulatedVenue", product_id: int, by_bps: int) -> Callable[[], None]:
+        def move(by: int) -> None:
+            self.shift_bps[product_id] = self.shift_bps.get(product_id, 0) + by
+            venue.move_again(product_id)
+
+        move(by_bps)
+        return partial(move, -by_bps)
 
 
 def bent(price: int, by_bps: int) -> int:

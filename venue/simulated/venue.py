@@ -29,6 +29,7 @@ from venue.simulated.faults import NO_FAULTS, AnswerLost, ConnectionCut, FaultCo
 from venue.simulated.funding import PERIOD_S
 from venue.simulated.hub import Hub
 from venue.simulated.liquidation import liquidate_unhealthy
+from venue.simulated.markets.move import shifted
 from venue.simulated.requests import PlaceOrder
 from venue.simulated.rules import TAKER_DELAY_S
 from venue.simulated.staging import Stage, bent
@@ -72,6 +73,8 @@ class SimulatedVenue:
         self._faults = FaultCounter(faults)
         self.courier = Courier(self.hub, {product_id: state.product.symbol for product_id, state in exchange.markets.items()}, faults)
         self.crier = Crier(exchange, self.courier, self.candles, self.stage, self.now_ns)
+        self._ladders: dict[int, Move] = {}
+        """By product: the market's last move with a book."""
         self.stage.obey(faults.incident)
 
     @property
@@ -134,8 +137,15 @@ class SimulatedVenue:
     def _priced(self) -> bool:
         return all(market.oracle for market in self.exchange.markets.values())
 
+    def move_again(self, product_id: int) -> None:
+        """The market's last book, as far away as it is staged to be now."""
+        self._apply(self._ladders[product_id].untraded)
+
     def _apply(self, move: "Move") -> None:
         now, product_id = self.now_ns(), self._ids[move.product]
+        if move.bids or move.asks:
+            self._ladders[product_id] = move
+        move = shifted(move, self.stage.shift_bps.get(product_id, 0), self.exchange.markets[product_id].product.tick)
         if move.bids or move.asks:  # a move without any level is about trades and prices only
             self.exchange.move(product_id, move.bids, move.asks, now)
         for trade in move.trades:

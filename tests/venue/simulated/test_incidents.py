@@ -10,10 +10,12 @@ import trio
 from trio.testing import MockClock
 
 from messages.units import Base, Price, Quote
+from messages.wire import decode
 from tests.venue.simulated.desk import ETH, ME, START_NS, Floor, floor, order
 from tests.venue.simulated.test_subscribe import BOOK, eth_move
+from venue.simulated.events import Liquidated
 from venue.simulated.faults import Faults, Pieces, faults_named
-from venue.simulated.incidents import Clock, Crossed, Freeze, Funding, Gate, Incident, Liquidate, Oracle, Settle, Status, Trading
+from venue.simulated.incidents import Clock, Crossed, Freeze, Funding, Gate, Incident, Liquidate, Oracle, Settle, Shift, Status, Trading
 
 
 def stage(place: Floor, *incidents: Incident) -> None:
@@ -119,6 +121,53 @@ async def test_an_oracle_that_jumped_follows_the_market_from_where_it_is(autojum
         assert place.venue.exchange.markets[ETH].oracle == Price.of("3000")
 
 
+async def test_a_market_moves_at_once_with_its_oracle_price_and_back(autojump_clock: MockClock) -> None:
+    moves = [msgspec.structs.replace(eth_move(500, "2000.0", "2000.1"), oracle=Price.of("2000"))]
+    async with floor(*moves) as place:
+        market = place.venue.exchange.markets[ETH]
+
+        def seen() -> tuple[Price, ...]:
+            return tuple(Price(price or 0) for price in (market.book.bids.best(), market.book.asks.best(), market.oracle))
+
+        before = seen()
+        stage(place, Shift(at_ms=100, for_ms=1000, product="ETH-PERP", by_bps=-800))
+        await trio.sleep(0.2)
+        by = before[0] * 800 // 10_000 // Price.of("0.1") * Price.of("0.1") + Price.of("0.1")
+        assert seen() == tuple(price - by for price in before)
+        await trio.sleep(0.5)
+        assert seen() == (Price.of("1840"), Price.of("1840.1"), Price.of("1840"))
+        await trio.sleep(1)
+        assert seen() == (Price.of("2000"), Price.of("2000.1"), Price.of("2000"))
+
+
+async def test_one_leg_can_be_taken_over_and_whoever_audits_reads_what_was(autojump_clock: MockClock) -> None:
+    async with floor() as place, place.socket("/v1/ws") as line:
+        await line.ask(place.frame(order("0.042", "2756.9")))
+        for product, left in (("SOL-PERP", "0.042"), ("ETH-PERP", "0")):
+            stage(place, Liquidate(at_ms=0, subaccount=ME, product=product))
+            await trio.sleep(0.1)
+            assert place.venue.exchange.accounts[ME].position(ETH).amount == Base.of(left)
+        (taken,) = decode((await place.http.get("http://venue/simulated/takeovers")).content, list[Liquidated])
+        assert (taken.product_id, taken.liquidatee, taken.amount) == (ETH, ME, Base.of("0.042"))
+
+
+async def test_accidents_are_staged_over_http_and_what_cannot_be_is_refused(autojump_clock: MockClock) -> None:
+    async with floor() as place:
+        staged = Faults(incident=(Status(at_ms=0, for_ms=1000),))
+        reply = await place.http.post("http://venue/simulated/faults", content=msgspec.json.encode(staged))
+        await trio.sleep(0.1)
+        assert (reply.status_code, place.venue.status, place.venue.faults) == (200, "live_syncing", staged)
+        for wrong, named in (
+            ('{"refuse": [{"nth": 1, "code": 2031, "product": "BTC-PERP"}]}', "BTC-PERP"),
+            ('{"refused": []}', "refused"),
+            ("{", ""),
+        ):
+            reply = await place.http.post("http://venue/simulated/faults", content=wrong)
+            assert reply.status_code == 400
+            assert named in reply.json()["error"]
+        assert place.venue.faults == staged
+
+
 async def test_a_trading_status_changes_for_a_while(autojump_clock: MockClock) -> None:
     async with floor() as place, place.socket("/v1/ws") as line:
         stage(place, Trading(at_ms=0, for_ms=1000, product="ETH-PERP", status="reduce_only"))
@@ -205,6 +254,7 @@ def test_a_file_stages_incidents_and_turns_knobs_in_toml_and_in_json(tmp_path: P
         ('[[incident]]\nkind = "earthquake"\nat_ms = 5', "earthquake"),
         ('[[incident]]\nkind = "settle"\nat_ms = 5\nfor_ms = 7', "for_ms"),
         ('[[incident]]\nkind = "oracle"\nat_ms = 5\nfor_ms = 7\nproduct = "ETH-PERP"\nby_bps = -10000', "by_bps"),
+        ('[[incident]]\nkind = "shift"\nat_ms = 5\nfor_ms = 7\nproduct = "ETH-PERP"\nby_bps = -5001', "by_bps"),
         ('[[incident]]\nkind = "clock"\nat_ms = 5\nfor_ms = 7\nskew_ms = 9999999999', "skew_ms"),
         ("[[split]]\nnth = 1\nlots = [0]", "lots"),
         ('[[incident]]\nkind = "liquidate"\nat_ms = 5\nsubaccount = "default"', "subaccount"),

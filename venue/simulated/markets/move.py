@@ -9,6 +9,7 @@ from messages.market import Level
 from messages.units import Base, Price
 
 ProductName = Literal["eth", "sol"]
+BPS = 10_000
 
 
 class Trade(msgspec.Struct, frozen=True):
@@ -33,6 +34,22 @@ class Move(msgspec.Struct, frozen=True):
     """The new oracle price, or None where it stays."""
     trades: tuple[Trade, ...]
     """Traded since the move before, oldest first."""
+
+    @property
+    def untraded(self) -> "Move":
+        """The same book and price, and nothing traded."""
+        return msgspec.structs.replace(self, trades=())
+
+
+def shifted(move: Move, by_bps: int, tick: int) -> Move:
+    """The same move elsewhere: every price is away by the same number of ticks, the one nearest to `by_bps` of the best bid, or of the trade."""
+    prices = [level.price for level in (*move.bids[:1], *move.asks[:1])] + [trade.price for trade in move.trades]
+    if not by_bps or not prices:
+        return move
+    by = prices[0] * by_bps // BPS // tick * tick
+    bids, asks = (tuple(Level(Price(level.price + by), level.amount) for level in side) for side in (move.bids, move.asks))
+    trades = tuple(msgspec.structs.replace(trade, price=Price(trade.price + by)) for trade in move.trades)
+    return Move(move.at_ns, move.product, bids, asks, None if move.oracle is None else Price(move.oracle + by), trades)
 
 
 class Market(Protocol):
