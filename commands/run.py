@@ -20,6 +20,7 @@ from commands import refusals
 from commands.access import Access, access
 from commands.adopting import adopt
 from commands.control import Control, controlled
+from commands.crashes import Crashes
 from commands.ending import Report, closing_line, code_of
 from commands.escaping import close_ours, write_down_halt
 from commands.guarding import Guarded, guarded
@@ -126,6 +127,8 @@ async def _by_machine(
     machine.beat = guard.beat
     if options.faults == "demo":
         recorder.watchers.append(Staging(machine.tree.supervisor.kill, known.clock.now_ms, recorder.observe).watch)
+    elif options.faults == "crashes":
+        recorder.watchers.append(Crashes(machine.tree.supervisor.kill, recorder.observe).watch)
     control = Control(machine.channels.inbox.post, lambda: machine.channels.held.value)
     async with controlled(control, known.state.name, lambda text: recorder.observe(Note(known.clock.utc_ns(), "info", "run", text))):
         ending = await _traded(machine, recorder, view, stops)

@@ -1,0 +1,72 @@
+"""`run --faults crashes`: every actor that trades dies once, each at the moment at which that is worst. Nothing here is known to the actors.
+
+cycle 1   eth_leg     has just sent its order: nobody hears the venue's answer
+cycle 2   ledger      the first leg has answered, the other has not
+cycle 3   the rest    one by one, while the pair is held
+"""
+
+from collections.abc import Callable
+from typing import Literal
+
+import msgspec
+
+from messages.execution import Outcome, PlanClosed
+from messages.lifecycle import Hop, Staged
+from messages.sizing import Sealed
+
+Moment = Literal["sent", "answered", "held"]
+
+
+class Crash(msgspec.Struct, frozen=True):
+    """One actor dies when the entry of a cycle gets this far."""
+
+    cycle: int
+    moment: Moment
+    actor: str
+
+
+CRASHES = (
+    Crash(1, "sent", "eth_leg"),
+    Crash(2, "answered", "ledger"),
+    Crash(3, "held", "sizing"),
+    Crash(3, "held", "account"),
+    Crash(3, "held", "market_data"),
+)
+CYCLES = max(crash.cycle for crash in CRASHES)
+"""How many cycles it takes until all have died."""
+
+
+class Crashes:
+    """Watches everything that happens, and kills. `kill` is the one that a supervisor has for everybody."""
+
+    def __init__(self, kill: Callable[[str], bool], tell: Callable[[Staged], None]) -> None:
+        self._kill = kill
+        self._tell = tell
+        self._left = list(CRASHES)
+        self._entry: Sealed | None = None
+
+    def watch(self, message: msgspec.Struct) -> None:
+        """One message that somebody observed."""
+        if isinstance(message, Sealed):
+            self._entry = message if message.plan.purpose == "enter" else None
+        elif self._entry is not None:
+            moment = _moment(message)
+            if moment is not None:
+                self._strike(self._entry.plan.cycle, moment)
+
+    def _strike(self, cycle: int, moment: Moment) -> None:
+        for crash in [crash for crash in self._left if (crash.cycle, crash.moment) == (cycle, moment)]:
+            if self._kill(crash.actor):
+                self._left.remove(crash)
+                self._tell(Staged(cycle, f"{crash.actor} killed, the pair {_WORDS[moment]}"))
+
+
+_WORDS = {"sent": "on its way", "answered": "half answered", "held": "held"}
+
+
+def _moment(message: msgspec.Struct) -> Moment | None:
+    if isinstance(message, Hop):
+        return "sent" if message.hop == "eth_leg sends" else None
+    if isinstance(message, Outcome):
+        return "answered"
+    return "held" if isinstance(message, PlanClosed) and not message.aborted else None
