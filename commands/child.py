@@ -24,9 +24,9 @@ class ChildFailed(Exception):
 
 
 @asynccontextmanager
-async def simulated_nado(seed: int, market: str, faults: str, log: Path) -> AsyncIterator[str]:
+async def simulated_nado(seed: int, market: str, faults: str, log: Path, *more: str) -> AsyncIterator[str]:
     """Start `simulate --port 0` and yield its base URL; it is stopped last. What it has to say lands in `log`. Raises `ChildFailed`."""
-    arguments = ["--port", "0", "--seed", str(seed), "--market", market, "--faults", faults, "--until-stdin-closes"]
+    arguments = ["--port", "0", "--seed", str(seed), "--market", market, "--faults", faults, "--until-stdin-closes", *more]
     with log.open("wb") as words:
         process = await trio.lowlevel.open_process(
             [sys.executable, str(SUPERVISOR), "simulate", *arguments],

@@ -5,6 +5,7 @@
     python supervisor.py simulate ...    commands/simulate.py
     python supervisor.py record ...      commands/record.py
     python supervisor.py doctor ...      commands/doctor.py
+    python supervisor.py drill ...       commands/drill.py
 
 With --json the last line of standard output is one JSON object on every exit code, and everything else goes to standard error. Commands are imported
 when they are typed: `--help` and a mistyped option need no venue, no screen and no web server.
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from commands import config
-from commands.options import SEED, RunOptions, faults_of, loss_of, market_of, not_staged, pair_of, seed_of, url_of
+from commands.options import SEED, RunOptions, faults_of, loss_of, market_of, not_staged, pair_of, seed_of, url_of, usd_of
 from commands.run_json import failure_json, json_line
 from commands.words import COMMAND, DONE, ConfigError, Problem, did_you_mean, per_leg, say, stopped_code
 from messages.settings import Settings
@@ -35,6 +36,7 @@ COMMANDS = {
     "clear-halt": "a person allows trading again",
     "record": "save a venue's market, to replay it with --market",
     "doctor": "is everything ready for real money",
+    "drill": "your configuration through named disasters",
     "guard": "close what a run leaves open when it stops breathing",
     "link-signer": "let another key act for this subaccount",
 }
@@ -194,7 +196,7 @@ def run_parser() -> argparse.ArgumentParser:
     parser = configured("run", f"Trade ETH/SOL pairs until done, then flat.\nTarget by default: {per_leg(Settings().target)}.")
     parser.add_argument("--market", default="synthetic", metavar="WHICH", help="synthetic, flat:2756.9/115.86 or a recording's prefix")
     parser.add_argument("--seed", default=str(SEED), metavar="N", help=f"what the simulated market starts from, {SEED}")
-    parser.add_argument("--faults", metavar="WHICH", help="none, demo (two staged accidents) or a file")
+    parser.add_argument("--faults", metavar="WHICH", help="none, demo (two staged accidents), crashes (every\nactor dies once) or a file")
     parser.add_argument("--adopt", action="store_true", help="book what the venue holds beyond our fills as ours")
     parser.add_argument("--accept-loss", metavar="'N USD'", help="mainnet: at least the worst case that is printed")
     parser.add_argument("--no-guard", dest="overrides", action=_Switched, key="guard.enabled", nargs=0, help="start no guard beside this run")
@@ -313,11 +315,40 @@ def _doctor(argv: list[str]) -> int:
     return doctor(loaded, url_of(typed.url), Path(typed.config) if typed.config is not None else None, as_json=typed.json)
 
 
+# -- drill -------------------------------------------------------------------------------------------------------------------------------------
+
+
+def _drill(argv: list[str]) -> int:
+    parser = configured(
+        "drill", "Run your configuration through named disasters at a simulated venue of its own.\nExit code 3 when a limit was exceeded."
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="which drills; --list lists them")
+    parser.add_argument("--all", action="store_true", help="every drill")
+    parser.add_argument("--list", action="store_true", help="name every drill and what goes wrong in it")
+    parser.add_argument("--seed", default=str(SEED), metavar="N", help=f"what the simulated market starts from, {SEED}")
+    parser.add_argument("--deposit", default="10000 USD", metavar="'N USD'", help="what the practice account has, 10000 USD")
+    if "--help" in argv or "-h" in argv:
+        return _told(parser.format_help().splitlines(), argv)
+    typed = parser.parse_args(argv)
+    from commands import drill
+
+    if typed.list:
+        return _told(drill.listed(), argv)
+    drills = drill.chosen(typed.names, everything=typed.all)
+    if typed.url is not None:
+        raise ConfigError("BAD_OPTION", "--url", "--url: a drill breaks its own simulated venue and no other", "leave --url out")
+    loaded = loaded_by(typed)
+    if typed.print_config:
+        return _told(config.printed(loaded), argv)
+    return drill.main(drill.DrillOptions(loaded, drills, seed_of(typed.seed), usd_of("--deposit", typed.deposit), typed.json))
+
+
 _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
     "run": partial(_run, demo=False),
     "simulate": _simulate,
     "record": _record,
     "doctor": _doctor,
+    "drill": _drill,
     "guard": _guard,
     **{each: partial(_account, each) for each in ACCOUNT},
 }

@@ -9,7 +9,7 @@ from actors.runtime.observe import Observe
 from commands.checks import account, venue
 from commands.checks.finding import Finding
 from commands.checks.known import Known
-from commands.worst_case import must_be_accepted, worst_case
+from commands.worst_case import must_be_accepted, stated
 from messages.lifecycle import Note
 from messages.units import Quote
 
@@ -26,7 +26,7 @@ GATES: tuple[Callable[[Known], Awaitable[Finding]], ...] = (
 
 async def preflight(known: Known, accepted: Quote | None, observe: Observe) -> None:
     """Raises `ConfigError` for a worst case that nobody accepted (mainnet), `Refusal` for a check that fails, `VenueError` for no answer."""
-    worst = worst_case(known.settings, known.rules)
+    worst = stated(known.settings, known.rules, known.clock.now_ms())
     if known.access.name == "mainnet":
         must_be_accepted(worst, accepted)
     _say(known, observe, worst.text())

@@ -3,7 +3,8 @@
     leg         = min(limits.max_leg_notional, target x when_unbalanced's raise x (1 + max_deviation))
     cycle       = 2 legs in and out: taker fees + max_spread of both legs once + max_slippage of all four orders
     lost leg    = leg x the last of flatten_steps: one leg is alone and is closed at the worst price that is allowed
-    worst case  = cycles x cycle + lost leg; without an end, for each UTC day: limits.max_daily_loss + cycle + lost leg
+    disaster    = the lost leg, or what the most expensive drill of this very configuration has cost, whichever is more (`drill --all`)
+    worst case  = cycles x cycle + disaster; without an end, for each UTC day: limits.max_daily_loss + cycle + disaster
 
 Not in it: how ETH moves against SOL while a pair is held (limits.max_marked_imbalance ends the pair, and says at what drift), a price that falls
 through every one of flatten_steps, and a venue that does not answer.
@@ -11,9 +12,10 @@ through every one of flatten_steps, and a venue that does not answer.
 
 import msgspec
 
-from commands.words import ConfigError, grouped
+from commands.drills.remembered import Maxima, maxima_of
+from commands.words import COMMAND, ConfigError, grouped, iso_micros, usd
 from messages.settings import Settings
-from messages.units import ONE, Quote
+from messages.units import ONE, Ms, Quote
 from venue.protocol import VenueRules
 
 BASIS = 10_000 * ONE
@@ -31,6 +33,13 @@ class WorstCase(msgspec.Struct, frozen=True):
     lost_leg: Quote
     drift: Quote
     """What a pair may drift before max_marked_imbalance ends it: beside the sum, because it can as well be a gain."""
+    drilled: Maxima | None = None
+    """What was measured in drills of this configuration; None: it was not drilled, or too long ago."""
+
+    @property
+    def disaster(self) -> Quote:
+        """The dearer of a lost leg and the worst drill."""
+        return Quote(max(self.lost_leg, self.drilled.costliest.cost if self.drilled else 0))
 
     @property
     def cycle(self) -> Quote:
@@ -41,22 +50,36 @@ class WorstCase(msgspec.Struct, frozen=True):
     def total(self) -> Quote:
         """The sum; of a UTC day when there is no end."""
         traded = self.daily_loss + self.cycle if self.cycles is None else self.cycles * self.cycle
-        return Quote(traded + self.lost_leg)
+        return Quote(traded + self.disaster)
 
     def text(self) -> str:
         """The sum with its parts: the line that a person accepts."""
         beside = f"not in it: ETH against SOL while a pair is held (ended at {_usd(self.drift)}), a fall through every flatten step, a silent venue"
-        return f"{self._sum()} ({beside})"
+        return f"{self._sum()} ({beside}); {self._source()}"
+
+    def _source(self) -> str:
+        """Where the disaster's figure comes from."""
+        if self.drilled is None:
+            return f"computed, not rehearsed: {COMMAND} drill --all measures it"
+        dear, long = self.drilled.costliest, self.drilled.longest
+        than = "the worst drill counts" if dear.cost > self.lost_leg else "the computed lost leg counts, no drill cost more"
+        when = iso_micros(self.drilled.drilled_ms * 1_000_000)[:10]
+        return f"{than}: drilled {when}, at most {_usd(dear.cost)} USD ({dear.name}) and {usd(long.usd_s, 0)} USD·s alone ({long.name})"
 
     def _sum(self) -> str:
         cycle = f"{_usd(self.cycle)} USD a cycle (fees {_usd(self.fees)} + spread {_usd(self.spread)} + slippage {_usd(self.slippage)})"
-        lost = f"one lost leg {_usd(self.lost_leg)}"
+        lost = f"{'one lost leg' if self.disaster == self.lost_leg else 'the worst drill'} {_usd(self.disaster)}"
         if self.cycles is None:
             return f"worst case of a UTC day {_usd(self.total)} USD = max_daily_loss {_usd(self.daily_loss)} + {cycle} + {lost}"
         return f"worst case {_usd(self.total)} USD = {self.cycles} x {cycle} + {lost}"
 
 
-def worst_case(settings: Settings, rules: VenueRules) -> WorstCase:
+def stated(settings: Settings, rules: VenueRules, now_ms: Ms) -> WorstCase:
+    """The worst case as a person is told it: with what drills of this configuration have measured, if they have."""
+    return worst_case(settings, rules, maxima_of(settings, now_ms))
+
+
+def worst_case(settings: Settings, rules: VenueRules, drilled: Maxima | None = None) -> WorstCase:
     """The worst case of `settings` at the fees of `rules`."""
     raised = settings.target * max(ONE, settings.when_unbalanced.raise_by) // ONE
     leg = min(settings.limits.max_leg_notional, Quote(raised * (BASIS + settings.max_deviation) // BASIS))
@@ -69,6 +92,7 @@ def worst_case(settings: Settings, rules: VenueRules) -> WorstCase:
         daily_loss=settings.limits.max_daily_loss,
         lost_leg=Quote(leg * settings.flatten_steps[-1] // BASIS),
         drift=Quote(leg * settings.limits.max_marked_imbalance // BASIS),
+        drilled=drilled,
     )
 
 

@@ -21,7 +21,7 @@ from commands.disk import slow_commit_ms, sync_of
 from commands.options import SEED
 from commands.words import Problem
 from commands.world import SCHEMA, connected
-from commands.worst_case import worst_case
+from commands.worst_case import stated
 from messages.lifecycle import Opened
 from venue.nado.http import HttpReads
 from venue.nado.socket import Dialer, TcpDialer
@@ -185,5 +185,5 @@ def _last(known: Known) -> list[Finding]:
     wanted = Opened(SCHEMA, rules.venue, rules.chain_id, known.access.sender)
     findings = [machine.ledger(known.logs / "ledger.sqlite", wanted)]
     if known.access.live:
-        findings.append(warn("worst_case", worst_case(known.settings, rules).text(), "can you afford that?", "WORST_CASE"))
+        findings.append(warn("worst_case", stated(known.settings, rules, known.clock.now_ms()).text(), "can you afford that?", "WORST_CASE"))
     return findings

@@ -1,0 +1,237 @@
+"""One drill as real processes: a venue that outlives the run, the run with your configuration, and whatever strikes it.
+
+    simulate --faults FILE      our child; it is asked for its own order log, by its own timestamps
+    run --config FILE --url     our child; it starts a guard of its own, as it does live
+    the moment                  watched for in the order log; then accidents are staged over HTTP, or the run is killed
+
+State, ledger and logs live in the drill's own folder: nothing of the user's is read or touched. However it ends, the processes are ended too.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import trio
+
+from actors.runtime.heartbeat import Beat, Heartbeat
+from actors.runtime.state import take_over
+from commands.child import SUPERVISOR, simulated_nado
+from commands.config import ENVIRONMENT_PREFIX, Loaded, printed
+from commands.config_keys import KEYS
+from commands.drills.exposure import Change, changes_of, positions_of
+from commands.drills.table import CLOSES_MS, Drill, staging_for
+from messages.execution import AccountSnapshot
+from messages.settings import Settings, VenueSettings
+from messages.units import Ms, Quote
+from messages.wire import decode
+from venue.nado.http import HttpReads
+from venue.protocol import VenueError, VenueRules
+from venue.simulated.events import Liquidated
+from venue.simulated.faults import Faults
+from venue.simulated.order_log import LoggedOrder
+from venue.throwaway import THROWAWAY_SENDER
+
+LOOK_S = 0.02
+PAUSE_MS = 500
+CLOSING_MS = 60_000
+"""How long closing is retried: nobody waits `venue_patience` for a practice venue."""
+SLACK_S = 60.0
+"""What starting, ending and a busy machine may take, beside the times in the configuration."""
+ENDS_S = 20.0
+"""A run that is asked to end, and the venue's last word."""
+GUARD_S = 10.0
+"""How long a guard that has closed everything may take to write that down and end."""
+
+
+class Played(msgspec.Struct, frozen=True):
+    """What is known after a drill. Money by the venue, times by its clock."""
+
+    rules: VenueRules
+    changes: tuple[Change, ...]
+    entered: bool
+    before: Quote
+    after: AccountSnapshot | None
+    """The venue's last word; None when it gave none."""
+    code: int | None
+    """Exit code of the run; None: it had to be killed because it did not end."""
+    told: dict[str, Any]
+    """The run's own JSON object; empty when it was killed."""
+    killed: bool
+    struck: bool
+    """Did the drill's moment come?"""
+
+
+def drilled(settings: Settings, drill: Drill, folder: Path) -> Settings:
+    """The configuration as it is drilled: yours, at a simulated venue, for a few short cycles, with everything it writes in `folder`."""
+    return msgspec.structs.replace(
+        settings,
+        cycles=drill.cycles,
+        hold=Ms(drill.hold_ms),
+        pause=Ms(min(settings.pause, PAUSE_MS)),
+        venue_patience=Ms(min(settings.venue_patience, CLOSING_MS)),
+        no_entry_utc=(),
+        venue=VenueSettings(),
+        files=msgspec.structs.replace(settings.files, logs=str(folder / "logs")),
+    )
+
+
+async def play(drill: Drill, settings: Settings, seed: int, funds: Quote, folder: Path) -> Played:
+    """Play it to its end. Raises `ChildFailed`, `OSError`, `VenueError`."""
+    folder.mkdir(parents=True)
+    settings, staging = drilled(settings, drill, folder), staging_for(drill, settings)
+    faults = folder / "faults.json"
+    faults.write_bytes(msgspec.json.encode(staging.first))
+    money = ("--deposit", f"{(staging.funds or funds).text()} USD")
+    async with (
+        simulated_nado(seed, drill.market, str(faults), folder / "venue.log", *money) as url,
+        HttpReads(url, THROWAWAY_SENDER, name="drill") as reads,
+        httpx.AsyncClient(base_url=url, trust_env=False) as venue,
+    ):
+        scene = Scene(drill, settings, folder, url, venue, reads)
+        rules, before = await reads.rules(), (await reads.account()).value
+        try:
+            code, struck = await scene.run(seed, staging.then)
+            if drill.kill and struck:
+                await scene.guard_closes()
+        finally:
+            scene.dismiss_guard()
+        orders, takeovers, after = await scene.last_word()
+        entered = any(order.increasing and order.result == "accepted" for order in orders)
+        changes = tuple(changes_of(orders, takeovers))
+        return Played(rules, changes, entered, before, after, code, _told(folder / "run.out"), drill.kill and struck, struck)
+
+
+class Scene:
+    """A venue that answers, and one run at it."""
+
+    def __init__(self, drill: Drill, settings: Settings, folder: Path, url: str, venue: httpx.AsyncClient, reads: HttpReads) -> None:
+        self.drill, self.settings, self.folder, self.url = drill, settings, folder, url
+        self._venue, self._reads = venue, reads
+
+    @property
+    def patience_s(self) -> float:
+        """How long the whole run may take."""
+        settings = self.settings
+        doubt_ms = self.drill.cycles * (settings.legging_unknown + 2 * settings.recv_time + self.drill.hold_ms)
+        return doubt_ms / 1000 + SLACK_S
+
+    async def run(self, seed: int, then: Faults) -> tuple[int | None, bool]:
+        """Start the run and strike it at its moment. Its exit code, and whether the moment came."""
+        struck = False
+        async with self._started(seed) as process:
+            with trio.move_on_after(self.patience_s):
+                if self.drill.moment:
+                    struck = await self._moment_comes(process)
+                if struck:
+                    await self._strike(process, then)
+                await process.wait()
+            return process.returncode, struck
+
+    @asynccontextmanager
+    async def _started(self, seed: int) -> AsyncIterator[trio.Process]:
+        """The run's process. It does not outlive us, and neither does its guard."""
+        config = self.folder / "drilled.toml"
+        config.write_text("\n".join(printed(Loaded(self.settings, dict.fromkeys(KEYS, "drill")))) + "\n", encoding="utf-8")
+        faults = ("--faults", "crashes") if self.drill.crashes else ()
+        command = [
+            sys.executable,
+            str(SUPERVISOR),
+            "run",
+            "--config",
+            str(config),
+            "--url",
+            self.url,
+            "--seed",
+            str(seed),
+            "--json",
+            "--quiet",
+            *faults,
+        ]
+        with (self.folder / "run.out").open("wb") as out, (self.folder / "run.err").open("wb") as err:
+            process = await trio.lowlevel.open_process(
+                command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=_environment(self.folder), start_new_session=True
+            )
+        try:
+            yield process
+        finally:
+            with trio.CancelScope(shield=True):
+                if process.returncode is None:
+                    process.kill()
+                    await process.wait()
+
+    async def _moment_comes(self, process: trio.Process) -> bool:
+        """Wait until one leg has traded, or both; False when the run ended before."""
+        wanted = 1 if self.drill.moment == "one leg" else 2
+        while process.poll() is None:
+            held = positions_of(changes_of(*await self._log()))
+            if sum(amount != 0 for amount in held.values()) == wanted:
+                return True
+            await trio.sleep(LOOK_S)
+        return False
+
+    async def _strike(self, process: trio.Process, then: Faults) -> None:
+        if self.drill.kill:
+            process.kill()
+        else:
+            (await self._venue.post("/simulated/faults", content=msgspec.json.encode(then))).raise_for_status()
+
+    async def guard_closes(self) -> None:
+        """The run is dead: its guard has `dead_man`, and what closing takes, until nothing is open and it has ended. No guard has no longer."""
+        slack_s = SLACK_S if self.settings.guard.enabled else CLOSES_MS / 1000
+        with trio.move_on_after((self.settings.guard.dead_man + self.settings.recv_time) / 1000 + slack_s):
+            while any(positions_of(changes_of(*await self._log())).values()):  # noqa: ASYNC110 - another process closes
+                await trio.sleep(LOOK_S)
+            words = self.folder / "logs" / "guard.log"
+            with trio.move_on_after(GUARD_S):
+                while "FLAT" not in words.read_text(errors="replace"):  # noqa: ASYNC110 - another process writes it
+                    await trio.sleep(LOOK_S)
+
+    def dismiss_guard(self) -> None:
+        """A guard that still watches ends when the heartbeat has ended, one that closes when somebody starts a newer epoch."""
+        states = self.folder / "state" / "evenkeel"
+        for beat in states.glob("*.beat"):
+            with suppress(msgspec.DecodeError):
+                Heartbeat(beat, msgspec.json.decode(beat.read_bytes(), type=Beat).run).end()
+        for state in states.glob("*.json"):
+            take_over(state, lambda: True)
+
+    async def last_word(self) -> tuple[list[LoggedOrder], list[Liquidated], AccountSnapshot | None]:
+        """Order log, takeovers and account, once the venue answers again."""
+        after = None
+        with trio.move_on_after(ENDS_S):
+            while after is None:
+                try:
+                    after = await self._reads.account()
+                except VenueError:
+                    await trio.sleep(0.2)
+        return *(await self._log()), after
+
+    async def _log(self) -> tuple[list[LoggedOrder], list[Liquidated]]:
+        """Both, as soon as the host is there."""
+        while True:
+            with suppress(httpx.HTTPError):
+                orders = (await self._venue.get("/simulated/order_log")).raise_for_status()
+                takeovers = (await self._venue.get("/simulated/takeovers")).raise_for_status()
+                return decode(orders.content, list[LoggedOrder]), decode(takeovers.content, list[Liquidated])
+            await trio.sleep(LOOK_S)
+
+
+def _environment(folder: Path) -> Mapping[str, str]:
+    """Ours without the configuration in it, which the file says already; locks, epoch and halt go to the drill's own state directory."""
+    ours = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
+    return ours | {"XDG_STATE_HOME": str(folder / "state")}
+
+
+def _told(output: Path) -> dict[str, Any]:
+    lines = output.read_text(encoding="utf-8").splitlines()
+    with suppress(ValueError):
+        found = json.loads(lines[-1]) if lines else {}
+        return found if isinstance(found, dict) else {}
+    return {}

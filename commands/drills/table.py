@@ -1,0 +1,210 @@
+"""The drills, as data: what goes wrong, when, and which of the three legging classes it may use up.
+
+Written for a pair that is long ETH and short SOL, as the first cycle is unless the configuration says otherwise; `faults_for` turns it round.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from commands.crashes import CYCLES as CRASHED_CYCLES
+from messages.settings import Settings
+from messages.units import ONE, Ms, Quote
+from venue.simulated import incidents as of
+from venue.simulated.faults import NO_FAULTS, Cut, Faults, Late, LoseAck, Refuse, Thin
+from venue.simulated.rules import ETH_PERP, SOL_PERP, Product
+
+ETH, SOL = ETH_PERP.symbol, SOL_PERP.symbol
+FLAT = "flat:2756.9/115.86"
+"""A market at which 100 USD and 1,000 USD per leg can both be balanced, and every cost can be worked out on paper."""
+ALWAYS = 600_000
+"""Milliseconds: longer than any drill."""
+
+Legging = Literal["known", "unknown", "dead_man"]
+
+
+class Drill(msgspec.Struct, frozen=True, kw_only=True):
+    """One disaster."""
+
+    name: str
+    text: str
+    """What goes wrong, in a sentence's words."""
+    legging: Legging = "known"
+    """The class that an exposure may use up."""
+    faults: Faults = NO_FAULTS
+    """Staged from the venue's start; they count orders."""
+    moment: Literal["", "one leg", "held"] = ""
+    """When what follows happens: one leg has traded and the other has not; both are held."""
+    then: Faults = NO_FAULTS
+    """Staged at that moment, counted and timed from there."""
+    kill: bool = False
+    """The run is killed (SIGKILL) at that moment, and nobody starts it again."""
+    crashes: bool = False
+    """`run --faults crashes`."""
+    margin_call: bool = False
+    """The account has only just the margin for this pair, and at that moment the oracle price of the short leg takes it away."""
+    drifts: bool = False
+    """The pair itself loses: what it may drift apart counts as allowed."""
+    market: str = FLAT
+    cycles: int = 1
+    hold_ms: int = 1_000
+
+
+DRILLS = (
+    Drill(
+        name="one-leg-reject",
+        text="one leg is refused, the other trades; first SOL, then ETH",
+        faults=Faults(refuse=(Refuse(product=SOL, nth=1, code=2031), Refuse(product=ETH, nth=2, code=2031))),
+        cycles=2,
+    ),
+    Drill(
+        name="one-leg-partial",
+        text="leaving, SOL finds three lots in the book and no more",
+        faults=Faults(thin=(Thin(product=SOL, nth=2, increasing=False, lots=3),)),
+    ),
+    Drill(
+        name="ack-lost",
+        text="SOL trades and the answer is lost; then ETH's order is lost on its way",
+        legging="unknown",
+        faults=Faults(lose_ack=(LoseAck(product=SOL, nth=1),), cut=(Cut(product=ETH, nth=2, when="before"),)),
+        cycles=2,
+    ),
+    Drill(
+        name="venue-down",
+        text="ETH has traded, SOL's order is lost, and the venue is gone for 1.5 s",
+        legging="unknown",
+        faults=Faults(cut=(Cut(product=SOL, nth=1, when="before"),)),
+        moment="one leg",
+        then=Faults(incident=(of.Down(at_ms=0, for_ms=1_500),)),
+    ),
+    Drill(
+        name="feed-frozen",
+        text="both books move and nobody is told for 3 s, while the pair is left and the next one is due",
+        moment="held",
+        then=Faults(incident=(of.Freeze(at_ms=0, for_ms=3_000, product=ETH), of.Freeze(at_ms=0, for_ms=3_000, product=SOL))),
+        market="synthetic",
+        cycles=2,
+        hold_ms=500,
+    ),
+    Drill(
+        name="flash-crash",
+        text="while the pair is held ETH falls by 8 % and SOL by 6 %, at once",
+        moment="held",
+        then=Faults(
+            incident=(of.Shift(at_ms=0, for_ms=ALWAYS, product=ETH, by_bps=-800), of.Shift(at_ms=0, for_ms=ALWAYS, product=SOL, by_bps=-600))
+        ),
+        drifts=True,
+    ),
+    Drill(
+        name="margin-call",
+        text="the short leg's oracle price rises until the account has less than initial margin",
+        moment="held",
+        margin_call=True,
+    ),
+    Drill(
+        name="actor-crash",
+        text="every actor that trades dies once, when it is worst",
+        legging="unknown",
+        crashes=True,
+        cycles=CRASHED_CYCLES,
+        hold_ms=500,
+    ),
+    Drill(
+        name="process-kill",
+        text="ETH has traded, SOL has not and is refused later; the run is killed and nobody starts it again",
+        legging="dead_man",
+        faults=Faults(late=(Late(product=SOL, nth=1, delay_ms=4_000),), refuse=(Refuse(product=SOL, nth=1, code=2031),)),
+        moment="one leg",
+        kill=True,
+    ),
+    Drill(
+        name="rate-limited",
+        text="everything is over the rate limit for 3 s when the pair is due to be left",
+        moment="held",
+        then=Faults(incident=(of.Gate(at_ms=0, for_ms=3_000, answer="rate_limited"),)),
+        hold_ms=500,
+    ),
+    Drill(
+        name="clock-skew",
+        text="the venue's clock is 3 s ahead for 4 s when the pair is due to be left",
+        moment="held",
+        then=Faults(incident=(of.Clock(at_ms=0, for_ms=4_000, skew_ms=3_000),)),
+        hold_ms=500,
+    ),
+    Drill(
+        name="liquidation",
+        text="the venue takes the short leg over while the pair is held",
+        moment="held",
+        then=Faults(incident=(of.Liquidate(at_ms=0, product=SOL),)),
+        hold_ms=5_000,
+    ),
+)
+NAMES = tuple(drill.name for drill in DRILLS)
+BY_NAME: Mapping[str, Drill] = {drill.name: drill for drill in DRILLS}
+
+
+class Staging(msgspec.Struct, frozen=True):
+    """What a drill comes to for one configuration. `funds` None: what the practice account has anyway."""
+
+    first: Faults
+    then: Faults
+    funds: Quote | None = None
+
+
+def staging_for(drill: Drill, settings: Settings) -> Staging:
+    """The drill for this configuration's direction and margin."""
+    first, then, funds = drill.faults, drill.then, None
+    if drill.margin_call:
+        funds, jump_bps = margin_call(settings, ETH_PERP, SOL_PERP)
+        then = Faults(incident=(of.Oracle(at_ms=0, for_ms=ALWAYS, product=SOL, by_bps=jump_bps),))
+    if settings.direction == "long-sol":
+        first, then = mirrored(first), mirrored(then)
+    return Staging(first, then, funds)
+
+
+def mirrored(faults: Faults) -> Faults:
+    """The same for ETH as for SOL, and the other way round."""
+    other = {ETH: SOL, SOL: ETH}
+
+    def turned(fault: msgspec.Struct) -> msgspec.Struct:
+        product = getattr(fault, "product", "")
+        return msgspec.structs.replace(fault, product=other[product]) if product else fault
+
+    changed = {name: tuple(turned(each) for each in value) for name in faults.__struct_fields__ if isinstance(value := getattr(faults, name), tuple)}
+    return msgspec.structs.replace(faults, **changed)
+
+
+HEADROOM_PERCENT = 1
+"""Of a leg, above the least that an entry asks for: limits, fees and lots are never exact."""
+
+
+def margin_call(settings: Settings, long: Product, short: Product) -> tuple[Quote, int]:
+    """Funds with which a pair of `target` may just be entered, and by how many bps the short leg's oracle price must then rise.
+
+    The least an entry asks for: margin for both legs with four fees and `margin_buffer` (MARGIN), and `min_liquidation_move` of one leg until the
+    maintenance health is used up (LIQUIDATION_NEAR). The rise lies half-way between where initial and where maintenance health end: the account may
+    not open anything more and is not liquidated yet. Per leg of 1, with weights w away from 1:
+
+        funds - rise - w_long - (1 + rise) w_short = 0
+    """
+    limits = settings.limits
+    initial = [int(ONE - long.long_weight_initial), int(short.short_weight_initial - ONE)]
+    maintenance = [int(ONE - long.long_weight_maintenance), int(short.short_weight_maintenance - ONE)]
+    fees = 2 * int(long.taker_fee + short.taker_fee)
+    buffered = (sum(initial) + fees) * (ONE + limits.margin_buffer) // ONE
+    distant = sum(maintenance) + fees + limits.min_liquidation_move * (ONE + max(maintenance)) // ONE
+    share = max(buffered, distant) + HEADROOM_PERCENT * ONE // 100
+    rises = [(share - fees - sum(weights)) * 10_000 // (ONE + weights[1]) for weights in (initial, maintenance)]
+    return Quote(settings.target * share // ONE), int(sum(rises) // 2)
+
+
+def class_ms(drill: Drill, settings: Settings) -> Ms:
+    """For how long a whole leg may stand alone in this drill (interface: three classes)."""
+    if drill.legging == "dead_man":
+        return Ms(settings.guard.dead_man + CLOSES_MS)
+    return settings.legging_unknown if drill.legging == "unknown" else settings.legging_known
+
+
+CLOSES_MS = 3_000
+"""How long a guard may take to close, once it knows that the run is dead."""
