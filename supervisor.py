@@ -133,6 +133,7 @@ class Machine:
 
     def _hear(self, message: msgspec.Struct) -> None:
         """What moves the barrier, the ledger or the way a run ends."""
+        self._endings.hear(message)
         if isinstance(message, Leave):
             self._endings.leave(message)
         elif isinstance(message, AccountStream):
@@ -184,7 +185,7 @@ class Machine:
             return f"the barrier is {self.barrier.phase}"
         if not self.channels.legs_idle or not self.tree.legs_up():
             return "a leg is not ready for it"
-        asleep = "a guard has taken over" if self._endings.look_at_epoch() else self._waking.obstacle(plan)
+        asleep = "a guard has taken over" if self._endings.look_at_epoch() else self._endings.unsigned or self._waking.obstacle(plan)
         if asleep:
             return asleep
         limited = plan.increases and self.world.venue.rate_obstacle(2, len(self.world.settings.flatten_steps))

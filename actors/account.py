@@ -17,7 +17,7 @@ from actors.runtime.observe import Observe
 from actors.runtime.pulse import Pulse
 from messages.execution import Fill, OrderUpdate, PositionChange
 from messages.lifecycle import AccountStream, Note
-from venue.protocol import Malformed, Venue, VenueError
+from venue.protocol import Malformed, Refused, Venue, VenueError
 
 CONNECT_S = 12.0
 """What connecting and subscribing may take: each step of it has a deadline of its own."""
@@ -108,7 +108,7 @@ async def _forward(
     """Connect, hand on, and connect again."""
     streak, told = Streak(RECONNECT, rng), ""
     while True:
-        detail = "the stream ended"
+        detail, code = "the stream ended", None
         pulse.expect("a connection", CONNECT_S)
         try:
             async with venue.account_events() as events:
@@ -125,11 +125,12 @@ async def _forward(
                     pulse.done()
         except VenueError as error:
             detail = str(error)
+            code = error.code if isinstance(error, Refused) else None
         pulse.inbox = None
         pulse.done()
         if detail != told:  # an outage is one event, however often it is knocked
             told = detail
-            _both(to_ledger, post, AccountStream(live=False, detail=detail))
+            _both(to_ledger, post, AccountStream(live=False, detail=detail, refused=code))
         pause_s = streak.pause_s(trio.current_time())
         pulse.expect("a connection", pause_s)
         await trio.sleep(pause_s)

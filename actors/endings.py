@@ -6,7 +6,7 @@
     halt       latched until a person clears it: a limit was passed, a stranger traded, the venue does not let us close, the tree gave up
 
 An ending is decided when the run is flat and the barrier is idle, but for those that cannot wait for it: a stop whose time is over, a close that is
-overdue, a guard that took over, the tree's give-up.
+overdue, a key that the venue refuses, a guard that took over, the tree's give-up.
 """
 
 from typing import Literal
@@ -17,8 +17,9 @@ import trio
 from actors.gates import daily_loss
 from actors.legging import budget, over_budget
 from actors.limits import run_over
+from actors.signing_right import SigningRight
 from actors.tree import Channels, World
-from messages.lifecycle import TAKEN_OVER, Directive, Halted, Held, Note, Stopping
+from messages.lifecycle import SIGNER_REPLACED, TAKEN_OVER, Directive, Halted, Held, Note, Stopping
 from messages.settings import Settings
 from messages.units import Ms
 
@@ -70,6 +71,7 @@ class Endings:
         """Has this process sent anything?"""
         self.refused: Ending | None = None
         """Why no plan to enter can be sealed; the run ends with it once flat."""
+        self._signing = SigningRight()
         self._beaten = False
         self._stop: Stop | None = None
         self._stop_by = 0.0
@@ -94,12 +96,19 @@ class Endings:
             self._meet_strangers()
             if self._taken_from_us(held):
                 return self.halt("FOREIGN_FILL", held.foreign)
-        if held is not None and self._close_overdue(held):
-            return self.halt("CLOSE_OVERDUE", f"the venue has not let us close for {self._world.settings.venue_patience // 1000} s")
+        if held is not None and (ending := self._cannot_close(held, idle=idle)):
+            return ending
         waiting = held is None or (held.awaiting_proof and not held.foreign) or not settled
         if held is None or waiting or held.phase != "flat" or not idle:
             return None
         return self._flat_ending(held)
+
+    def _cannot_close(self, held: Held, *, idle: bool) -> Ending | None:
+        if idle and self._signing.over(held):
+            return self.halt(SIGNER_REPLACED, self._signing.lost)
+        if self._close_overdue(held):
+            return self.halt("CLOSE_OVERDUE", f"the venue has not let us close for {self._world.settings.venue_patience // 1000} s")
+        return None
 
     def _close_overdue(self, held: Held) -> bool:
         """Has closing or repairing been tried for longer than `venue_patience`?"""
@@ -152,8 +161,21 @@ class Endings:
         self._left = wish
         if wish.latch:
             self._latch(wish.code, wish.detail)
-        self._channels.directive.put(Directive(enter=False, leave_now=True, reason=wish.code))
-        self._note("info", f"{wish.code}: {wish.detail}: entering no more, closing both legs")
+        self._enter_no_more(wish.code, wish.detail)
+
+    def hear(self, message: msgspec.Struct) -> None:
+        """Take notice of a venue that refuses our signature: what can still be closed is closed now."""
+        if self._signing.hear(message):
+            self._enter_no_more(SIGNER_REPLACED, self._signing.lost)
+
+    @property
+    def unsigned(self) -> str:
+        """Why no order of ours would be taken any more; "" while they are."""
+        return self._signing.obstacle
+
+    def _enter_no_more(self, code: str, detail: str) -> None:
+        self._channels.directive.put(Directive(enter=False, leave_now=True, reason=code))
+        self._note("info", f"{code}: {detail}: entering no more, closing both legs")
 
     def _stopped(self, held: Held | None) -> Ending:
         stop = self._stop or Stop("")

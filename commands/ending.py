@@ -10,7 +10,7 @@ import msgspec
 
 from commands.sentences import advice, cannot
 from commands.words import COMMAND, DONE, HALTED, INTERNAL, OPEN, REFUSED, Problem, clock_time, stopped_code
-from messages.lifecycle import TAKEN_OVER, Held, Staged, Totals
+from messages.lifecycle import SIGNER_REPLACED, TAKEN_OVER, Held, Staged, Totals
 from messages.settings import Settings
 from messages.sizing import Skipped
 from messages.units import Bps
@@ -125,6 +125,8 @@ def _log(report: Report) -> str:
 
 def _not_flat(report: Report) -> Problem:
     cure = closing_line(report.settings, report.url)
+    if report.code == SIGNER_REPLACED:
+        cure = f"close it in the exchange's web page, or with a key that may sign: {cure}"
     message = f"NOT FLAT: {report.open_legs} at {report.venue}/{report.settings.venue.subaccount}"
     return Problem("NOT_FLAT", None, message, cure, "exposure is open now")
 

@@ -1,12 +1,19 @@
 """The way out when trading is dead: what is ours by the ledger, ESCAPE, and all of it written down, in the ledger or beside it."""
 
 from contextlib import closing
+from dataclasses import replace
+
+import msgspec
 
 from actors.ledger import Journal
 from actors.tree import World
-from messages.lifecycle import Halted, Held, Note
+from messages.lifecycle import SIGNER_REPLACED, Halted, Held, Note
+from messages.units import Ms
 from venue.escape import Escaped, escape
 from venue.ours import Ours, Task
+
+UNSIGNED_PATIENCE = Ms(10_000)
+"""How long closing is tried with a key that the venue has refused: it would take a mistake of the venue's for that to help."""
 
 
 def journal_of(known: World) -> Journal:
@@ -19,7 +26,13 @@ async def close_ours(known: World, held: Held | None, halted: Halted | None = No
     with closing(journal_of(known)) as journal:
         if halted is not None:
             journal.write(halted)
+            known = _hurried(known) if halted.code == SIGNER_REPLACED else known
         return await escape_with(known, journal, task_of(known, journal, held))
+
+
+def _hurried(known: World) -> World:
+    patience = min(known.settings.venue_patience, UNSIGNED_PATIENCE)
+    return replace(known, settings=msgspec.structs.replace(known.settings, venue_patience=patience))
 
 
 async def escape_with(known: World, journal: Journal, task: Task) -> Escaped:

@@ -10,6 +10,8 @@ from messages.units import Base, Bps, Ms, Ns, Price, Quote, Rate
 
 TAKEN_OVER = "GUARD_TOOK_OVER"
 """Code of an ending after which nothing more is sent: a guard closes what is open."""
+SIGNER_REPLACED = "SIGNER_REPLACED"
+"""Code of an ending after which nothing can be signed that the venue would take."""
 Phase = Literal["flat", "open", "uneven", "in_flight"]
 
 
@@ -120,6 +122,8 @@ class AccountStream(msgspec.Struct, frozen=True):
 
     live: bool
     detail: str
+    refused: int | None = None
+    """The venue's code when it was the venue that would not let us listen."""
 
 
 class CycleEnded(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ import pytest
 from commands.cli import COMMANDS
 from commands.drills.judge import CLASSES
 from commands.drills.table import DRILLS, Drill
+from messages.lifecycle import SIGNER_REPLACED
 
 ROOT = Path(__file__).resolve().parent.parent
 MANUAL = (ROOT / "docs/running.md").read_text(encoding="utf-8")
@@ -15,11 +16,12 @@ MANUAL = (ROOT / "docs/running.md").read_text(encoding="utf-8")
 
 def halt_codes() -> set[str]:
     """Every code that is latched, as the sources write it."""
-    supervisor = (ROOT / "supervisor.py").read_text(encoding="utf-8")
+    supervisor = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("supervisor.py", "actors/endings.py"))
     limits = "".join((ROOT / "actors" / name).read_text(encoding="utf-8") for name in ("limits.py", "gates.py"))
-    found = set(re.findall(r'_halt\("([A-Z_]+)"', supervisor)) | set(re.findall(r'"(GAVE_UP|LEDGER_UNWRITABLE|INTERNAL)"', supervisor))
+    found = set(re.findall(r'halt\("([A-Z_]+)"', supervisor)) | set(re.findall(r'"(GAVE_UP|LEDGER_UNWRITABLE|INTERNAL)"', supervisor))
     named = {"MAX_DAILY_LOSS", "MAX_DRAWDOWN", "FAILED_CYCLES", "FILL_RATE", "CYCLE_SUCCESS"}
-    return found | {code for code in named if code in limits} | {"HALTED_BY_HAND", "STATE_UNREADABLE"}
+    assert found >= {"FOREIGN_FILL", "CLOSE_OVERDUE", "LEGGING_BUDGET"}
+    return found | {code for code in named if code in limits} | {"HALTED_BY_HAND", "STATE_UNREADABLE", SIGNER_REPLACED}
 
 
 @pytest.mark.parametrize("code", sorted(halt_codes()))

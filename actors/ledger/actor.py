@@ -216,7 +216,10 @@ class _Desk:
 
     def _name_foreign(self) -> None:
         view = self.clerk.fold.view
-        now = (f"entering is blocked: {view.foreign}" if view.foreign else "", f"not ours, and left alone: {view.others}" if view.others else "")
+        now = (
+            f"entering is blocked: {view.foreign}" if view.foreign else "",
+            f"not ours, left alone, sharing our margin: {view.others}" if view.others else "",
+        )
         for text, before in zip(now, self._strangers, strict=True):
             if text and text != before:
                 self.observe(Note(self.clock.utc_ns(), "warning", "ledger", text))

@@ -22,7 +22,7 @@ class AccountView:
     disagreement: str = ""
     foreign_fill: str = ""
     others: str = ""
-    """Positions in products that we do not trade: worth a warning, they share the margin."""
+    """Positions in products that we do not trade, and resting orders (ours never rest): worth a warning, they share the margin."""
     no_entry: str = ""
     """`CODE: why` the ledger itself lets nothing be entered."""
 
@@ -68,7 +68,9 @@ class AccountView:
         products = sorted(ours or {position.product_id for position in snapshot.positions})
         texts = [_difference(*ours.get(product, (f"product {product}", 0)), snapshot.position(product)) for product in products]
         rest = [position for position in snapshot.positions if position.product_id not in products and (position.cross or position.isolated)]
-        self.others = "; ".join(f"product {each.product_id}: {each.total.text()}" for each in rest)
+        orders = len(snapshot.open_orders)
+        resting = [f"{orders} resting order{'s' if orders > 1 else ''}"] if orders else []
+        self.others = "; ".join([*(f"product {each.product_id}: {each.total.text()}" for each in rest), *resting])
         self.disagreement = "; ".join(text for text in texts if text)
         self.agreed = not self.disagreement
         return True

@@ -37,6 +37,7 @@ from venue.throwaway import THROWAWAY_KEY, THROWAWAY_SENDER
 
 START_NS = 1_790_000_000_000_000_000
 URL = "http://127.0.0.1:1"
+OWNER = Signer(THROWAWAY_KEY)
 ACTORS = ("market_data", "account", "ledger", "eth_leg", "sol_leg", "sizing")
 
 
@@ -122,21 +123,32 @@ async def bench(
     faults: Faults = NO_FAULTS,
     clocks: tuple[Clock, Clock] | None = None,
     products: tuple[Product, ...] = DEFAULT_PRODUCTS,
+    signer: Signer = OWNER,
 ) -> AsyncIterator[Bench]:
-    """A machine on a venue of its own, both gone at the end of the context. `clocks`: the venue's and the machine's."""
+    """A machine on a venue of its own, both gone at the end of the context. `clocks`: the venue's and the machine's. A `signer` that is not the owner
+    is linked.
+    """
     of_venue, of_machine = clocks or (RunClock(START_NS), RunClock(START_NS))
     venue = SimulatedVenue(Exchange(products, knobs=faults.venue), market_named(market, seed), of_venue, faults)
     venue.fund(THROWAWAY_SENDER, Quote(10_000 * ONE))
+    if signer is not OWNER:
+        venue.exchange.accounts[THROWAWAY_SENDER].linked_signer = signer.address
     async with trio.open_nursery() as outside:
         await outside.start(venue.run)
-        async with connected(folder, settings, venue, outside, seed, of_machine) as ready:
+        async with connected(folder, settings, venue, outside, seed, of_machine, signer) as ready:
             yield ready
         outside.cancel_scope.cancel()
 
 
 @asynccontextmanager
 async def connected(
-    folder: Path, settings: Settings, venue: SimulatedVenue, outside: trio.Nursery, seed: int = 7, of_machine: Clock | None = None
+    folder: Path,
+    settings: Settings,
+    venue: SimulatedVenue,
+    outside: trio.Nursery,
+    seed: int = 7,
+    of_machine: Clock | None = None,
+    signer: Signer = OWNER,
 ) -> AsyncIterator[Bench]:
     """A machine of its own process on a venue that is there already."""
     clock = VenueClock(of_machine or RunClock(START_NS))
@@ -153,9 +165,7 @@ async def connected(
 
     state = RunState(folder / "state", "bench", str(folder))
     opened = Opened("evenkeel.ledger/1", rules.venue, rules.chain_id, THROWAWAY_SENDER)
-    async with NadoVenue(
-        URL, rules, THROWAWAY_SENDER, Signer(THROWAWAY_KEY), clock, dialer, http_transport=transport, seed=seed, observe=observe
-    ) as client:
+    async with NadoVenue(URL, rules, THROWAWAY_SENDER, signer, clock, dialer, http_transport=transport, seed=seed, observe=observe) as client:
         await measure_clock(client, clock)
         csvs = CsvBooks(folder, "Nado-simulated")
         world = World(settings, client, rules, clock, folder / "ledger.sqlite", opened, state, observe, seed, lambda: csvs)
