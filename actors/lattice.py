@@ -36,6 +36,8 @@ COUNTS_MAX = 20_000
 """Lot counts looked at for the advice of one verdict, some hundred milliseconds at worst (ordinary advice needs a few hundred counts and 0.1 ms).
 Only a promise or a deviation of practically zero gets there, and what is not certain by then is "not known"."""
 
+MINIMUM_PERCENT = 105
+"""Of the venue's minimum, what each leg is planned to be at least: a small fall must not make the exit unsendable."""
 CENT = SQUARE // 100
 """Advised targets are rounded up to whole cents: people type them."""
 
@@ -180,6 +182,10 @@ class Ask(NamedTuple):
         return target <= REACH * self.target and min(pair.eth, pair.sol) * BASIS >= target * (BASIS - self.deviation)
 
 
+def _floor(side: Side) -> int:
+    return _over(side.min_notional * ONE * MINIMUM_PERCENT, 100)
+
+
 def size_pair(
     target: Quote,
     eth: Side,
@@ -196,7 +202,7 @@ def size_pair(
     `impossible`. Raises `ValueError` for an empty ladder and for a price, amount or step that is not positive.
     """
     lattice = Lattice(eth, sol)
-    floors = (_over(eth.min_notional * ONE * 105, 100), _over(sol.min_notional * ONE * 105, 100))
+    floors = _floor(eth), _floor(sol)
     ask = Ask(target * ONE, max_deviation, max_imbalance, floors)
     windows = ask.windows(ask.target, ask.target)
     goal = max_imbalance - planning_margin

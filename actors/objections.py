@@ -31,6 +31,8 @@ def _shape(plan: SizingPlan) -> Objection | None:
         return "NOT_A_PAIR", "an enter with an empty leg"
     if plan.purpose in {"exit", "flatten"} and any(leg.increases for leg in legs):
         return "CLOSE_INCREASES", f"an order of {plan.purpose} is not reduce-only"
+    if plan.purpose == "top_up" and any(leg.amount and leg.reduce_only for leg in legs):
+        return "NOT_A_TOP_UP", "an order of top_up is reduce-only"
     if all(leg.amount == 0 for leg in legs):
         return "EMPTY", "neither leg has an amount"
     return next((_kind(plan, leg) for leg in legs if leg.amount and _kind(plan, leg)), None)

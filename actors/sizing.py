@@ -13,6 +13,7 @@ from typing import Any, Literal
 import msgspec
 import trio
 
+from actors.dust import topping_up
 from actors.gates import Denial, closed_window, daily_loss, entry_denial, limit_price
 from actors.lattice import Side, size_pair, vwap
 from actors.legging import over_budget
@@ -216,7 +217,7 @@ class Sizer:
     def _uneven(self, look: Look, quote: PairQuote) -> SizingPlan | None:
         held = look.held
         step = held.repairs + held.flattens
-        if step and look.now_ms < held.last_change_ms + min(RETRY_MS[0] << min(step, 10), RETRY_MS[1]):
+        if step and not _topped_up(held) and look.now_ms < held.last_change_ms + min(RETRY_MS[0] << min(step, 10), RETRY_MS[1]):
             return None
         if self._repairable(look) and _tradable(quote):
             way = cheapest(held, quote, self.settings, self.rules)
@@ -239,10 +240,24 @@ class Sizer:
 
     def _flatten(self, look: Look, quote: PairQuote) -> SizingPlan | None:
         held = look.held
+        if _topped_up(held):
+            return self._close(look, quote, "flatten", self._flatten_slippage(held))
         if held.flattens and look.now_ms < held.last_change_ms + min(RETRY_MS[0] << min(held.flattens, 10), RETRY_MS[1]):
             return None
+        more = topping_up(held, quote, self.rules) if _tradable(quote) else None
+        return self._top_up(look, quote, *more) if more else self._close(look, quote, "flatten", self._flatten_slippage(held))
+
+    def _flatten_slippage(self, held: Held) -> Bps:
         steps = self.settings.flatten_steps
-        return self._close(look, quote, "flatten", steps[min(held.flattens, len(steps) - 1)])
+        return steps[min(held.flattens, len(steps) - 1)]
+
+    def _top_up(self, look: Look, quote: PairQuote, eth: Base, sol: Base) -> SizingPlan:
+        slippage = self.settings.max_slippage
+        orders = (
+            self._order(leg, product, amount, slippage, reduce_only=False)
+            for leg, product, amount in ((quote.eth, self.rules.eth, eth), (quote.sol, self.rules.sol, sol))
+        )
+        return self._plan(look, quote, ("top_up", look.held.cycle, look.held.top_ups + 1, 0), *orders)
 
     # -- orders ----------------------------------------------------------------------------------------------------------------------------------
 
@@ -284,6 +299,11 @@ def _expected(ladder: tuple[Level, ...], amount: int) -> Price:
         return vwap(ladder, abs(amount))
     except ValueError:
         return ladder[-1].price
+
+
+def _topped_up(held: Held) -> bool:
+    """Has the first of two steps just been done? The second waits for nothing."""
+    return held.last_purpose == "top_up" and not held.last_refusals
 
 
 def _closable(quote: PairQuote) -> bool:

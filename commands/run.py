@@ -31,7 +31,7 @@ from commands.options import RunOptions
 from commands.recorder import Recorder
 from commands.run_json import json_line, run_json
 from commands.screen import fits_a_screen, run_screen
-from commands.sentences import expected_cost
+from commands.sentences import expected_cost, expected_dust
 from commands.staging import Staging
 from commands.stopping import StoppedAtStart, Stops, open_by_ledger
 from commands.summary import text
@@ -219,6 +219,7 @@ async def _announce(machine: Machine) -> None:
     held = await _reconciled(machine.channels.held)
     known.observe(Note(known.clock.utc_ns(), "info", "run", f"account {grouped(held.value)} USDT0"))
     known.observe(Note(known.clock.utc_ns(), "info", "run", expected_cost(known.settings, known.rules, quote)))
+    known.observe(Note(known.clock.utc_ns(), "info", "run", expected_dust(known.rules)))
 
 
 async def _reconciled(slot: Latest[Held]) -> Held:

@@ -1,5 +1,6 @@
 """Sentences with numbers in them: what a cycle will cost, why a target is not traded, and what to type instead."""
 
+from actors.dust import least_order, worst_top_up
 from commands.words import grouped, plain_usd, short_percent
 from messages.market import LegQuote, PairQuote
 from messages.settings import Settings
@@ -21,6 +22,16 @@ def expected_cost(settings: Settings, rules: VenueRules, quote: PairQuote) -> st
         return f"{text}, until stopped"
     plural = "cycle" if settings.cycles == 1 else "cycles"
     return f"{text}, {settings.cycles} {plural} ≈ {_usd_of(cycle * settings.cycles)} USD"
+
+
+def expected_dust(rules: VenueRules) -> str:
+    """What may be left of a leg, and what is then done about it: said before anything is entered."""
+    minimum = max(product.min_notional for product in (rules.eth, rules.sol))
+    least, cost = max(least_order(product) for product in (rules.eth, rules.sol)), -(-worst_top_up(rules) * 100 // ONE)
+    return (
+        f"an exit that fills in part can leave less than {grouped(minimum)} USD of a leg: closed reduce-only; if the venue refuses that (2094), "
+        f"topped up by {grouped(least)} USD and closed, fees at most {_usd_of(cost)} USD"
+    )
 
 
 def _cents(amount: int) -> int:

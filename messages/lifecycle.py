@@ -5,7 +5,7 @@ from typing import Literal
 import msgspec
 
 from messages.execution import Doubt
-from messages.sizing import Purpose
+from messages.sizing import Leg, Purpose
 from messages.units import Base, Bps, Ms, Ns, Price, Quote, Rate
 
 TAKEN_OVER = "GUARD_TOOK_OVER"
@@ -105,6 +105,10 @@ class Held(msgspec.Struct, frozen=True):
     maintenance_health: Quote
     record: Record
     value: Quote
+    too_small: tuple[Leg, ...] = ()
+    """Legs that are held and whose last close the venue refused as too small (2094)."""
+    top_ups: int = 0
+    """top_up plans placed in this cycle."""
     day_loss: Quote = Quote(0)
     """> 0: what this UTC day has cost, earlier invocations included."""
 

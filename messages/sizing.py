@@ -12,7 +12,10 @@ import msgspec
 from messages.units import Base, Bps, Ms, Price, Quote
 
 Leg = Literal["eth", "sol"]
-Purpose = Literal["enter", "repair", "exit", "flatten"]
+Purpose = Literal["enter", "repair", "exit", "flatten", "top_up"]
+"""`top_up` is the first of the two steps that close a remainder which the venue refuses to close for being too small (`actors/dust.py`)."""
+TOP_UPS = 3
+"""How often a cycle may top up."""
 Voter = Literal["eth", "sol", "ledger"]
 
 
@@ -39,7 +42,7 @@ class LegOrder(msgspec.Struct, frozen=True):
 class SizingPlan(msgspec.Struct, frozen=True):
     """sizing -> supervisor (epoch and seq still 0), then sealed by the supervisor and given to both legs and the ledger.
 
-    The only source of order quantities in the program: entering, repairing, leaving and flattening are four purposes of it.
+    The only source of order quantities in the program: entering, repairing, leaving, flattening and topping up are purposes of it.
     """
 
     epoch: int

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from actors.ledger.cycles import Cycle
-from actors.ledger.orders import OurOrder
+from actors.ledger.orders import OurOrder, Sums
 from messages.units import ONE, Base, Bps, Price, Quote, notional
 
 TRADES_HEADER = (
@@ -166,15 +166,27 @@ def closing_pnl(order: OurOrder, cycle: Cycle) -> tuple[str, str]:
 
     Each order takes its share of what the opening cost, cut so that the shares of all closing orders add up to all of it.
     """
-    opened, closed, total = cycle.opened(order.leg), cycle.closed(order.leg), order.total
-    if not opened.filled:
+    opening = [opened.total for opened in cycle.opening(order.leg) if opened.total.filled]
+    if not opening:
         return "", ""
-    until = min(abs(closed.filled), abs(opened.filled))
-    since = max(until - abs(total.filled), 0)
-    cost = _share(opened.quote, opened.filled, since, until)
-    fee = _share(opened.fee, opened.filled, since, until)
-    result = total.quote - cost if opened.filled > 0 else cost - total.quote
+    total = order.total
+    until = min(abs(cycle.closed(order.leg).filled), sum(abs(opened.filled) for opened in opening))
+    cost, fee = _shares(opening, max(until - abs(total.filled), 0), until)
+    result = total.quote - cost if opening[0].filled > 0 else cost - total.quote
     return Quote(result).text(), Quote(result - total.fee - fee).text()
+
+
+def _shares(opening: Sequence[Sums], since: int, until: int) -> tuple[int, int]:
+    """Cost and fee of what was opened from amount `since` to amount `until`, the oldest first: what is opened later changes no line before it."""
+    cost = fee = began = 0
+    for opened in opening:
+        ended = began + abs(opened.filled)
+        part = max(since, began) - began, min(until, ended) - began
+        if part[0] < part[1]:
+            cost += _share(opened.quote, opened.filled, *part)
+            fee += _share(opened.fee, opened.filled, *part)
+        began = ended
+    return cost, fee
 
 
 def _share(whole: int, amount: int, since: int, until: int) -> int:

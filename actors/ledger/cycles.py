@@ -39,6 +39,9 @@ class Cycle:
     enters: int = 0
     repairs: int = 0
     flattens: int = 0
+    top_ups: int = 0
+    too_small: set[Leg] = field(default_factory=set)
+    """Legs whose last close the venue refused with 2094."""
     orders: list[OurOrder] = field(default_factory=list)
     was_open: bool = False
     over: bool = True
@@ -71,8 +74,21 @@ class Cycle:
         return any(order.sent for order in self.orders)
 
     def opened(self, leg: Leg) -> Sums:
-        """Everything that built the position: the entry and the repairs that completed it."""
-        return _sum(order.total for order in self.orders if order.leg == leg and order.order.increases)
+        """What built the pair: the entry and the repairs that completed it."""
+        return _sum(order.total for order in self.opening(leg) if order.plan.purpose != "top_up")
+
+    def opening(self, leg: Leg) -> list[OurOrder]:
+        """Every order that made the position larger, oldest first."""
+        return [order for order in self.orders if order.leg == leg and order.order.increases]
+
+    def judge_sizes(self, orders: Iterable[OurOrder]) -> None:
+        """Learn from a closed plan what the venue will not close for being too small."""
+        for order in orders:
+            answered = order.order.amount and order.answer != "none"
+            if order.refused_as_too_small:
+                self.too_small.add(order.leg)
+            elif answered and (order.order.reduce_only or order.total.filled):
+                self.too_small.discard(order.leg)
 
     def closed(self, leg: Leg) -> Sums:
         """Everything that took the position down."""
@@ -94,7 +110,11 @@ class Cycle:
         """The same for what closed it; None when it never stood."""
         if not self.was_open:
             return None
-        return imbalance(self.closed("eth").quote, self.closed("sol").quote)
+        eth, sol = (self.closed(leg).quote - self._topped_up(leg).quote for leg in ("eth", "sol"))
+        return imbalance(eth, sol)
+
+    def _topped_up(self, leg: Leg) -> Sums:
+        return _sum(order.total for order in self.opening(leg) if order.plan.purpose == "top_up")
 
     def moves(self) -> list[Move]:
         """All trades, by the venue's clock."""

@@ -124,6 +124,7 @@ class Fold:
         flight.placed = True
         if flight.plan.purpose == "enter":
             self._enters(flight)
+        self.cycle.top_ups += flight.plan.purpose == "top_up"
         self.cycle.orders.extend(order for order in flight.orders if order.order.amount)
 
     def _enters(self, flight: Flight) -> None:
@@ -159,6 +160,7 @@ class Fold:
         if flight.plan.purpose == "enter" and self.cycle.enters == 1:
             self.tally.legs_filled_first += flight.whole
             self.cycle.filled_first = flight.whole
+        self.cycle.judge_sizes(flight.orders)
         if flight.trimmed:
             self.cycle.pair = self._pair
 
@@ -324,6 +326,11 @@ class Fold:
         return "open" if self.cycle.holds_pair(self._pair) else "uneven"
 
     @property
+    def too_small(self) -> tuple[Leg, ...]:
+        """Legs that are held and that the venue refused to close for being too small."""
+        return tuple(leg for leg in LEGS if self.position[leg] and leg in self.cycle.too_small)
+
+    @property
     def doubts(self) -> tuple[Doubt, ...]:
         """Orders that may be on the wire and have no ending."""
         planned = self.flight.doubts if self.flight is not None else ()
@@ -355,6 +362,8 @@ class Fold:
             enters=cycle.enters,
             repairs=cycle.repairs,
             flattens=cycle.flattens,
+            too_small=self.too_small,
+            top_ups=cycle.top_ups,
             filled_imbalance=cycle.filled_imbalance,
             legging=self._legging(),
             adopted=cycle.adopted,

@@ -44,6 +44,8 @@ class Sums(msgspec.Struct, frozen=True):
 
 
 NOTHING = Sums()
+TOO_SMALL = 2094
+"""The venue: an order below the minimum notional."""
 
 
 class Move(msgspec.Struct, frozen=True):
@@ -90,6 +92,11 @@ class OurOrder:
         if self.outcome is not None and self.outcome.kind != "unknown":
             return self.outcome.kind
         return "accepted" if self.total.filled else "unknown"
+
+    @property
+    def refused_as_too_small(self) -> bool:
+        """Was it a close that the venue refused as smaller than its minimum?"""
+        return self.order.reduce_only and self.answer == "refused" and self.outcome is not None and self.outcome.code == TOO_SMALL
 
     @property
     def sent(self) -> bool:

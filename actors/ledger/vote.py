@@ -3,7 +3,7 @@
 from actors.ledger.flight import LEGS
 from actors.ledger.fold import Fold
 from actors.objections import Objection, objection
-from messages.sizing import Declined, Leg, LegOrder, Ready, Sealed, SizingPlan
+from messages.sizing import TOP_UPS, Declined, Leg, LegOrder, Ready, Sealed, SizingPlan
 from messages.units import Base
 from venue.protocol import Forge
 
@@ -34,6 +34,8 @@ def _misfit(fold: Fold, plan: SizingPlan) -> Objection | None:
         return "PLAN_IN_FLIGHT", f"order {fold.strays[0].digest} of ESCAPE has no ending yet"
     if plan.purpose == "enter":
         return _may_not_enter(fold, plan)
+    if plan.purpose == "top_up":
+        return _may_not_top_up(fold, plan)
     return next((against for leg in LEGS if (against := _leg_misfit(fold, plan, leg))), None)
 
 
@@ -49,6 +51,21 @@ def _may_not_enter(fold: Fold, plan: SizingPlan) -> Objection | None:
         return "ACCOUNT_STALE", "the account view is not live or not reconciled"
     if fold.cycle.over and plan.cycle <= fold.cycle.number:
         return "CYCLE_OVER", f"cycle {plan.cycle} has had its ending"
+    return None
+
+
+def _may_not_top_up(fold: Fold, plan: SizingPlan) -> Objection | None:
+    """Only what is held and was refused as too small, in its own direction, a few times, within twice the entry, and beside nobody else."""
+    if fold.view.foreign:
+        return "FOREIGN", fold.view.foreign
+    if fold.cycle.top_ups >= TOP_UPS:
+        return "TOO_MANY_TOP_UPS", f"cycle {plan.cycle} has topped up {TOP_UPS} times"
+    if any(fold.position[leg] and leg not in fold.too_small for leg in LEGS):
+        return "NOT_TOO_SMALL", "a leg is held that the venue has not refused to close for being too small"
+    for leg in LEGS:
+        amount, held, wanted = plan.leg(leg).amount, fold.position[leg], fold.cycle.wanted[LEGS.index(leg)]
+        if amount and (amount * held <= 0 or abs(amount) > 2 * abs(wanted)):
+            return "NOT_A_TOP_UP", f"{leg} order of {amount.text()} while {Base(held).text()} is held and the entry wanted {Base(wanted).text()}"
     return None
 
 

@@ -130,6 +130,7 @@ _ZERO: dict[str, Any] = dict.fromkeys(Held.__struct_fields__, 0) | {
     "last_purpose": None,
     "filled_imbalance": None,
     "doubts": (),
+    "too_small": (),
     "foreign": "",
     "no_entry": "",
     "account_ok": True,

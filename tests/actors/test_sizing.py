@@ -234,6 +234,43 @@ def test_what_an_exit_left_is_flattened_at_worse_and_worse_prices() -> None:
     assert len(set(limits)) == 4  # 25, 50, 100, 300 bps, and 300 again
 
 
+def dust(eth: str = "0.003", sol: str = "0", **changes: object) -> Held:
+    """What an exit left and the venue would not close for being too small."""
+    small = tuple(name for name, amount in (("eth", eth), ("sol", sol)) if amount != "0")
+    times = {"last_change_ms": Ms(NOW - 5000), "flattens": 2, "last_purpose": "flatten", "last_refusals": 1, "too_small": small}
+    return held(phase="uneven", **(PAIR | {"eth": Base.of(eth), "sol": Base.of(sol)} | times | changes))
+
+
+def test_a_remainder_that_cannot_be_closed_is_topped_up_to_what_can() -> None:
+    """O13: 105 USD at 2,756.85 are 0.039 ETH, at 115.865 one SOL."""
+    plan = plan_of(decide(dust()))
+    assert (plan.purpose, plan.eth.amount, plan.sol.amount, plan.eth.kind, plan.eth.reduce_only) == ("top_up", Base.of("0.039"), 0, "fok", False)
+    plan = plan_of(decide(dust("0.003", "-0.2")))
+    assert (plan.eth.amount, plan.sol.amount) == (Base.of("0.039"), Base.of("-1"))
+
+
+def test_the_second_step_waits_for_nothing() -> None:
+    topped = dust("0.042", last_purpose="top_up", last_refusals=0, too_small=(), top_ups=1, last_change_ms=Ms(NOW))
+    plan = plan_of(decide(topped))
+    assert (plan.purpose, plan.eth.amount, plan.eth.reduce_only) == ("flatten", Base.of("-0.042"), True)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"too_small": ()}, {"sol": "-1", "too_small": ("eth",)}, {"foreign": "SOL-PERP: the venue holds 3, our fills say 0"}, {"top_ups": 3}],
+    ids=["not refused so", "another leg can be closed", "a stranger", "too often"],
+)
+def test_without_its_reason_nothing_is_topped_up(changes: dict[str, object]) -> None:
+    """O9, O14."""
+    assert plan_of(decide(dust(**changes))).purpose == "flatten"  # type: ignore[arg-type]
+
+
+def test_nothing_is_topped_up_on_a_market_that_only_lets_positions_shrink() -> None:
+    market = quote(NOW)
+    closing = msgspec.structs.replace(market, eth=msgspec.structs.replace(market.eth, status="reduce_only"))
+    assert plan_of(decide(dust(), look_at=closing)).purpose == "flatten"
+
+
 def test_a_retry_waits_longer_each_time() -> None:
     """O14: fourteen taker orders in twelve ticks."""
     assert decide(lone_eth(repairs=1)) is None

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from commands.sentences import acceptable, advice, expected_cost, skip_sentence, spread_bps
+from commands.sentences import acceptable, advice, expected_cost, expected_dust, skip_sentence, spread_bps
 from messages.settings import Settings
 from messages.sizing import Skipped, Verdict
 from messages.units import ONE, Base, Bps, Quote
@@ -22,6 +22,14 @@ def test_the_cost_counts_one_cycle_and_endless_ones_in_words() -> None:
     one, forever = (msgspec.structs.replace(Settings(), cycles=cycles) for cycles in (1, None))
     assert expected_cost(one, RULES, quote()).endswith(", 1 cycle ≈ 1.52 USD")
     assert expected_cost(forever, RULES, quote()).endswith("a cycle (fees 1.40 + spread 0.12), until stopped")
+
+
+def test_what_may_be_left_below_the_minimum_is_said_with_what_is_done_about_it() -> None:
+    """O13: decided before entering. (105 + 105 + 100) USD x 3.5 bp."""
+    assert expected_dust(RULES) == (
+        "an exit that fills in part can leave less than 100 USD of a leg: closed reduce-only; if the venue refuses that (2094), "
+        "topped up by 105 USD and closed, fees at most 0.11 USD"
+    )
 
 
 def test_the_spread_is_in_basis_points_of_the_mid() -> None:

@@ -1,11 +1,13 @@
 """The ledger's vote: what it declines, by what is held."""
 
+from typing import Any
+
 import msgspec
 import pytest
 
 from messages.execution import Fill
 from messages.lifecycle import AccountStream, Restarted
-from messages.sizing import Declined, Ready, Sealed, SizingPlan
+from messages.sizing import TOP_UPS, Declined, Ready, Sealed, SizingPlan
 from messages.units import Base, Ms, Ns, Price, Quote
 from messages.wire import digest
 from tests.actors.fakes import FORGE
@@ -113,6 +115,97 @@ def test_a_repair_completes_no_more_than_what_is_missing(eth: str, sol: str) -> 
     """O3, O11: the fallback sent both legs again in full although one had filled."""
     story = lone_leg()
     assert code(story, story.plan("repair", eth, sol, closing=False)) == "NOT_MISSING"
+
+
+def dusty(*, code: int = 2094) -> Story:
+    """An exit that left 0.003 ETH, and a flatten of it that the venue refused."""
+    story = opened()
+    story.placed("exit", "-0.042", "1")
+    story.fill("eth", "-0.039", remaining="0.003")
+    story.update("eth", "0.003", "filled")
+    story.update("eth", "0.003", "cancelled")
+    story.fill("sol")
+    story.placed("flatten", "-0.003", "0")
+    story.outcome("eth", "refused", code)
+    return story
+
+
+def top_up(story: Story, eth: str = "0.04", sol: str = "0", **changes: Any) -> str:
+    return code(story, story.plan("top_up", eth, sol, closing=False, **changes))
+
+
+def test_what_the_venue_would_not_close_for_being_too_small_may_be_topped_up() -> None:
+    """O13."""
+    story = dusty()
+    assert story.held.too_small == ("eth",)
+    assert story.reread().too_small == ("eth",), "and a restart knows it"
+    assert top_up(story) == "READY"
+
+
+@pytest.mark.parametrize(
+    ("eth", "sol", "why"),
+    [
+        ("-0.04", "0", "NOT_A_TOP_UP"),
+        ("0.085", "0", "NOT_A_TOP_UP"),
+        ("0.04", "-1", "NOT_A_TOP_UP"),
+        ("0", "-1", "NOT_A_TOP_UP"),
+        ("0", "0", "EMPTY"),
+    ],
+)
+def test_a_top_up_adds_to_what_is_held_no_more_than_twice_the_entry_and_nothing_else(eth: str, sol: str, why: str) -> None:
+    """O9: the way of an order that makes a position larger is as narrow as its reason."""
+    assert top_up(dusty(), eth, sol) == why
+
+
+@pytest.mark.parametrize("other", [2056, 2031, 2006])
+def test_another_refusal_is_no_reason_to_top_up(other: int) -> None:
+    assert top_up(dusty(code=other)) == "NOT_TOO_SMALL"
+
+
+def test_nothing_is_topped_up_that_was_not_refused_so() -> None:
+    assert top_up(opened()) == "NOT_TOO_SMALL"
+    assert top_up(lone_leg()) == "NOT_TOO_SMALL"
+    assert top_up(Story()) == "NOT_A_TOP_UP"
+
+
+def test_a_leg_that_is_too_small_is_not_topped_up_while_the_other_can_be_closed() -> None:
+    story = opened()
+    story.placed("exit", "-0.042", "1")
+    story.outcome("eth", "refused", 2094)
+    story.outcome("sol", "refused", 2056)
+    assert story.held.too_small == ("eth",)
+    assert top_up(story) == "NOT_TOO_SMALL"
+
+
+def test_a_top_up_is_reduce_only_never_and_a_close_always() -> None:
+    story = dusty()
+    assert code(story, story.plan("top_up", "0.04", "0", closing=True)) == "NOT_A_TOP_UP"
+    assert code(story, story.plan("flatten", "0.04", "0", closing=False)) == "CLOSE_INCREASES"
+
+
+def test_a_top_up_that_filled_is_closed_as_a_whole_and_not_topped_up_again() -> None:
+    story = dusty()
+    story.placed("top_up", "0.04", "0", closing=False)
+    story.fill("eth")
+    assert (story.held.eth, story.held.too_small, story.held.top_ups) == (Base.of("0.043"), (), 1)
+    assert top_up(story) == "NOT_TOO_SMALL"
+    assert code(story, story.plan("flatten", "-0.043", "0")) == "READY"
+
+
+def test_topping_up_has_an_end() -> None:
+    """O14."""
+    story = dusty()
+    for _ in range(TOP_UPS):
+        story.placed("top_up", "0.04", "0", closing=False)
+        story.outcome("eth", "refused", 2031)
+    assert story.held.top_ups == TOP_UPS
+    assert top_up(story) == "TOO_MANY_TOP_UPS"
+
+
+def test_nothing_is_topped_up_beside_a_stranger() -> None:
+    story = dusty()
+    story.tell(Fill("0xdead", 4, Base.of("1"), Price.of("1"), Quote(0), Base(0), Base.of("1"), True, 0, Ns(1)))
+    assert top_up(story) == "FOREIGN"
 
 
 def test_off_the_lattice_is_declined_naming_step_and_value() -> None:
