@@ -150,6 +150,8 @@ class Machine:
         elif isinstance(message, Ready) and len(self.barrier.ready) == 2 and not self.tree.legs_up():
             self._step(Declined(message.who, message.epoch, message.seq, "LEG_DOWN", "a leg died after the votes began"))
         elif isinstance(message, Ready | Declined | Outcome | PlanClosed):
+            if isinstance(message, Outcome):
+                self._waking.answered(message, self._nursery)
             self._step(message)
 
     def _shifted(self, shift: Shift) -> None:

@@ -15,7 +15,7 @@ import trio
 
 from actors.local_book import LocalBook
 from actors.runtime.backoff import RECONNECT, Streak
-from actors.runtime.clock import ROUND_TRIP_MAX_MS, VenueClock
+from actors.runtime.clock import VenueClock
 from actors.runtime.mailbox import Latest
 from actors.runtime.observe import Observe
 from actors.runtime.pulse import MAIL, Pulse
@@ -23,7 +23,8 @@ from messages.lifecycle import Note
 from messages.market import BookDelta, LegQuote, PairQuote
 from messages.settings import Settings
 from messages.units import Ms, Ns
-from venue.protocol import ProductRules, Unreachable, Venue, VenueError, VenueRules
+from venue.protocol import ProductRules, Venue, VenueError, VenueRules
+from venue.venue_time import measure_clock
 
 ROUND_S = 20.0
 """What connecting, or one round of questions, may take: every step of it has a deadline of its own, and there are at most eight."""
@@ -35,10 +36,6 @@ DOUBT_EVERY_S = 1.0
 """How often a book that cannot be right is read anew."""
 CLOCK_EVERY_S = 30.0
 """How often the venue's clock is read (design: the barrier)."""
-MEASUREMENTS = 3
-"""How often the clock is asked for at most."""
-QUICK_NS = 100_000_000
-"""A round trip that needs no second one: half of it is well within `max_clock_skew`."""
 
 
 @dataclass
@@ -222,20 +219,6 @@ class _Feed:
                 self.note(f"{name}: {error}")
             self.pulse.expect(name, seconds)
             await trio.sleep(seconds)
-
-
-async def measure_clock(venue: Venue, clock: VenueClock) -> None:
-    """Ask the venue for its time, up to three times until an answer is quick, and take the quickest: it is wrong by half its round trip at most.
-
-    Raises `VenueError`, also when even the quickest was too slow to mean anything.
-    """
-    answers: list[tuple[int, int, int]] = []
-    while len(answers) < MEASUREMENTS and not any(answered - asked <= QUICK_NS for asked, _, answered in answers):
-        asked_ns = clock.steady_ns()
-        venue_ms = await venue.reads.time_ms()
-        answers.append((asked_ns, venue_ms, clock.steady_ns()))
-    if not clock.measured(*min(answers, key=lambda answer: answer[2] - answer[0])):
-        raise Unreachable(f"the venue's clock: {MEASUREMENTS} answers in a row took longer than {ROUND_TRIP_MAX_MS} ms")
 
 
 async def run(

@@ -1,22 +1,25 @@
-"""After the clocks have jumped: what must be learnt anew before the next plan is sealed.
+"""After the clocks have jumped, ours or the venue's: what must be learnt anew before the next plan is sealed.
 
 A machine that has slept knows nothing: its sockets may be dead without a sign, its books are from before, an order may have been filled, and the wall
 clock may be anywhere. So every quote is dropped, every connection closed, and until the venue's clock has been measured, the account read and both
 books read from a snapshot, nothing is sealed. Closing waits for it as well, but only a venue that does not answer can make it long, and then nothing
 could be closed.
+
+The venue's clock may jump without ours. An order that it refuses for its receive time is the proof: then its time alone is asked for, at once.
 """
 
 from typing import Literal
 
 import trio
 
-from actors.market_data import measure_clock
 from actors.runtime.clock import Shift
 from actors.tree import Channels, World
+from messages.execution import Outcome
 from messages.lifecycle import Note
 from messages.sizing import SizingPlan
 from messages.units import Ms
 from venue.protocol import VenueError
+from venue.venue_time import MISTIMED, measure_clock
 
 AGAIN_S = 0.2
 """Pause before the venue is asked once more."""
@@ -31,6 +34,7 @@ class Waking:
         self._jumped_ns = 0
         self._known_ms: Ms | None = Ms(0)
         """Venue time since which everything is known again; None while it is not."""
+        self._measures = False
 
     def obstacle(self, plan: SizingPlan) -> str:
         """Why this plan may not be sealed now; "" when it may."""
@@ -48,6 +52,19 @@ class Waking:
         self._jumped_ns, self._known_ms = self._world.clock.steady_ns(), None
         self._channels.quotes.clear()
         nursery.start_soon(self._learn, self._jumped_ns)
+
+    def answered(self, outcome: Outcome, nursery: trio.Nursery) -> None:
+        """What the venue said to an order. Refused for its receive time: its clock is not where we thought."""
+        if outcome.code in MISTIMED and not self._measures:
+            self._measures = True
+            self._note("warning", f"the {outcome.leg} order was refused with {outcome.code}: the venue's time is measured again")
+            nursery.start_soon(self._measure_once)
+
+    async def _measure_once(self) -> None:
+        try:
+            await self._measure()
+        finally:
+            self._measures = False
 
     async def _learn(self, since_ns: int) -> None:
         await self._world.venue.disconnect()
@@ -73,7 +90,7 @@ class Waking:
                 await self._asked_in_vain(error)
 
     async def _asked_in_vain(self, error: VenueError) -> None:
-        self._note("warning", f"after the clocks jumped: {error}")
+        self._note("warning", f"after a clock jumped: {error}")
         await trio.sleep(AGAIN_S)
 
     async def _books_read_after(self, since_ns: int) -> None:

@@ -11,7 +11,6 @@ import msgspec
 import trio
 
 from actors.ledger import BrokenChain, CsvBooks, Disk, Fold, LedgerError, OtherIdentity, Store, archive_logs
-from actors.market_data import measure_clock
 from actors.runtime.clock import Clock, VenueClock, WallClock
 from actors.runtime.observe import Observe
 from actors.runtime.state import RunState, state_directory
@@ -28,6 +27,7 @@ from venue.nado.client import NadoVenue
 from venue.nado.http import HttpReads
 from venue.nado.socket import Dialer, TcpDialer
 from venue.protocol import Busy, Unreachable, VenueRules
+from venue.venue_time import measure_clock
 
 if TYPE_CHECKING:
     import httpx

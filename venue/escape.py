@@ -27,6 +27,7 @@ from messages.wire import digest
 from venue.ours import Ours, Task
 from venue.protocol import OrderWire, ProductRules, Reply, SignedOrder, Venue, VenueError, VenueRules
 from venue.stored_escape import StoredEscape, closing_order
+from venue.venue_time import MISTIMED, measure_clock
 
 LEGS: tuple[Leg, Leg] = ("eth", "sol")
 PAUSE_S = (0.25, 2.0)
@@ -104,6 +105,8 @@ class _Escape:
     """Digest -> product, of every order of ours that may have traded and whose prices the ledger may not know."""
     before: dict[Leg, int] = field(default_factory=dict)
     """Position of each leg when its last order left; absent when that has been accounted for."""
+    mistimed: bool = False
+    """Was an order refused for its receive time? Then the venue's time is asked for before the next round."""
     closable: bool = True
     """Could both legs be traded when that was last asked? Until it has been, the orders' own answers will tell."""
     unknown_until_ms: dict[Leg, int] = field(default_factory=dict)
@@ -136,6 +139,9 @@ class _Escape:
         """One round; True when flat for certain."""
         try:
             await self._read()
+            if self.mistimed:
+                await measure_clock(self.venue, self.clock)
+                self.mistimed = False
             if self._done():
                 return True
             await self._cancel_ours()
@@ -267,6 +273,7 @@ class _Escape:
     def _answered(self, leg: Leg, order: SignedOrder, reply: Reply) -> None:
         if reply.kind in {"not_sent", "refused"}:
             self.before.pop(leg, None)
+            self.mistimed = self.mistimed or reply.code in MISTIMED
             self._note(f"{leg} order {order.digest[:10]} {reply.kind}: {reply.text}")
             return
         self.products[order.digest] = order.order.product_id

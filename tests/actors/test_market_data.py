@@ -8,7 +8,7 @@ import trio
 
 from actors import market_data
 from actors.local_book import LEVELS_KEPT, LocalBook
-from actors.market_data import Market, measure_clock
+from actors.market_data import Market
 from actors.runtime.clock import RunClock, VenueClock
 from actors.runtime.mailbox import Latest
 from messages.lifecycle import Note
@@ -18,6 +18,7 @@ from messages.units import Base, Ns, Price
 from tests.actors.fakes import RULES, START_MS, FakeVenue, book_snapshot, delta, seeded
 from tests.shared_data import shared
 from venue.protocol import Unreachable
+from venue.venue_time import measure_clock
 
 ETH_BOOK = book_snapshot(4, START_MS, [("2756.8", "3"), ("2756.7", "5")], [("2756.9", "2"), ("2757", "4")])
 SOL_BOOK = book_snapshot(8, START_MS, [("115.86", "30")], [("115.87", "20")])

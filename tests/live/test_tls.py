@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import trustme
 
-from actors.market_data import measure_clock
 from actors.runtime.clock import VenueClock, WallClock
 from tests.live.served import KEY, SENDER, Served, served
 from venue.nado.client import NadoVenue
@@ -15,6 +14,7 @@ from venue.nado.signing import Signer
 from venue.nado.socket import TcpDialer, open_socket
 from venue.nado.tls import trusted
 from venue.protocol import Unreachable
+from venue.venue_time import measure_clock
 
 
 @pytest.fixture(scope="module")

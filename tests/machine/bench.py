@@ -12,7 +12,6 @@ import trio
 
 from actors.endings import Ending
 from actors.ledger import CsvBooks, Fold, Store
-from actors.market_data import measure_clock
 from actors.runtime.clock import Clock, RunClock, VenueClock
 from actors.runtime.specs import ChildSpec, SupervisorSpec
 from actors.runtime.state import RunState
@@ -34,6 +33,7 @@ from venue.simulated.memory import MemoryDialer
 from venue.simulated.rules import DEFAULT_PRODUCTS, Product
 from venue.simulated.venue import SimulatedVenue
 from venue.throwaway import THROWAWAY_KEY, THROWAWAY_SENDER
+from venue.venue_time import measure_clock
 
 START_NS = 1_790_000_000_000_000_000
 URL = "http://127.0.0.1:1"

@@ -24,6 +24,7 @@ from venue.escape import Escaped, escape
 from venue.ours import EVERYTHING, Ours, Task
 from venue.protocol import OrderWire, Reads, Unreachable, Venue, VenueRules
 from venue.simulated.faults import Cut, DisturbReply, Faults, LoseAck, Refuse, Thin
+from venue.simulated.incidents import Clock
 from venue.stored_escape import StoredEscape, signed_escape
 
 SETTINGS = Settings(target=Quote(100 * ONE), venue_patience=Ms(60_000))
@@ -95,6 +96,9 @@ class Accidents:
 
     async def status(self) -> str:
         return await self.venue.reads.status()
+
+    async def time_ms(self) -> Ms:
+        return await self.venue.reads.time_ms()
 
     async def book(self, product_id: int, depth: int = 100) -> Any:
         return await self.venue.reads.book(product_id, depth)
@@ -188,6 +192,16 @@ async def test_whatever_happens_to_its_orders_it_ends_flat(autojump_clock: trio.
         left = await it.escape()
         assert (left.flat, it.open_now()) == (True, (0, 0)), it.notes
         assert all(order.reduce_only for order in list(it.ready.venue.exchange.order_log)[2:])
+
+
+@pytest.mark.parametrize("skew_ms", [3_000, -100_000])
+async def test_a_venue_whose_clock_has_jumped_is_asked_for_its_time(autojump_clock: trio.testing.MockClock, tmp_path: Path, skew_ms: int) -> None:
+    """It once sent orders that were too late, or too early, until its patience was over."""
+    async with trial(tmp_path, faults=Faults(incident=(Clock(at_ms=0, for_ms=600_000, skew_ms=skew_ms),))) as it:
+        await trio.sleep(0.1)
+        left = await it.escape()
+        assert (left.flat, it.open_now()) == (True, (0, 0)), it.notes
+        assert [order.code for order in it.ready.venue.exchange.order_log if order.code] == [2011 if skew_ms > 0 else 2012] * 2
 
 
 async def test_prices_get_worse_from_round_to_round(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
