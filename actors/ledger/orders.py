@@ -5,11 +5,12 @@
     its amount is 0                                      nothing; there never was an order
     Outcome refused or none, and no fill is known        nothing
     its fills add up to all of it                        its fills
-    cancelled, and its fills add up to what had traded   its fills (of an IOC an update must say how much that was)
+    cancelled, and its fills add up to what had traded   its fills (an update must say how much that was)
     Resolved                                             what RESOLVE says, in place of the fills
 
-An acknowledgement ends nothing (lesson O1) and neither does silence (O2). A fill is a fact: it counts whenever it comes, except for an order that
-RESOLVE has answered for, because then it is already in the answer (O4). (order digest, remaining) identifies a fill (O5).
+An acknowledgement ends nothing (lesson O1), neither does silence (O2), and neither does a cancellation alone, whatever the order's kind (O7). A fill
+is a fact: it counts whenever it comes, except for an order that RESOLVE has answered for, because then it is already in the answer (O4).
+(order digest, remaining) identifies a fill (O5).
 """
 
 from dataclasses import dataclass, field
@@ -155,8 +156,8 @@ class OurOrder:
         traded = abs(self._pieced().filled)
         whole = abs(self.order.amount)
         never = self.answer in {"refused", "none"} and not self.pieces
-        left = whole if self.left is None and self.order.kind == "fok" else self.left
-        self.ended = self.ended or never or traded == whole or (self.cancelled and left is not None and traded == whole - left)
+        all_told = self.cancelled and self.left is not None and traded == whole - self.left
+        self.ended = self.ended or never or traded == whole or all_told
 
     # -- what it comes to ------------------------------------------------------------------------------------------------------------------------
 

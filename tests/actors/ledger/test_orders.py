@@ -108,10 +108,21 @@ def test_a_partial_ioc_closes_when_its_fills_add_up_to_what_traded_before_the_ca
     assert amounts(story) == ("0.012", "0")
 
 
-def test_a_cancel_without_any_fill_closes_at_zero() -> None:
+def test_a_cancel_without_any_fill_closes_nothing_not_even_of_a_fok_that_was_accepted() -> None:
+    """O7. A venue that leaves a FOK filled in part cancels the rest: taken for nothing, the fill that came later made a second pair of it."""
+    story = entered()
+    story.fill("sol")
+    story.outcome("eth", "accepted")
+    story.update("eth", "0", "cancelled")
+    assert story.held.phase == "in_flight"
+    assert [doubt.leg for doubt in story.held.doubts] == ["eth"]
+
+
+def test_a_cancel_and_a_refusal_close_at_zero() -> None:
     story = entered()
     story.fill("sol")
     story.update("eth", "0", "cancelled")
+    story.outcome("eth", "refused")
     assert story.closed.eth.filled == 0
 
 
@@ -142,7 +153,7 @@ def test_a_cancel_that_lost_the_race_ends_in_the_fill() -> None:
     story = entered()
     story.fill("sol")
     story.update("eth", "0", "cancelled")
-    assert story.held.phase == "uneven"
+    assert story.held.phase == "in_flight"
     story.fill("eth")
     assert amounts(story) == ("0.9", "-20")
     assert story.held.phase == "open"
