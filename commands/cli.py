@@ -326,6 +326,7 @@ def _drill(argv: list[str]) -> int:
     parser.add_argument("--all", action="store_true", help="every drill")
     parser.add_argument("--list", action="store_true", help="name every drill and what goes wrong in it")
     parser.add_argument("--seed", default=str(SEED), metavar="N", help=f"what the simulated market starts from, {SEED}")
+    parser.add_argument("--keep", action="store_true", help="keep the logs also of drills that went well")
     parser.add_argument("--deposit", default="10000 USD", metavar="'N USD'", help="what the practice account has, 10000 USD")
     if "--help" in argv or "-h" in argv:
         return _told(parser.format_help().splitlines(), argv)
@@ -340,7 +341,8 @@ def _drill(argv: list[str]) -> int:
     loaded = loaded_by(typed)
     if typed.print_config:
         return _told(config.printed(loaded), argv)
-    return drill.main(drill.DrillOptions(loaded, drills, seed_of(typed.seed), usd_of("--deposit", typed.deposit), typed.json))
+    deposit = usd_of("--deposit", typed.deposit)
+    return drill.main(drill.DrillOptions(loaded, drills, seed_of(typed.seed), deposit, typed.json, typed.keep))
 
 
 _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {

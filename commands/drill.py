@@ -41,6 +41,8 @@ class DrillOptions(msgspec.Struct, frozen=True):
     seed: int
     funds: Quote
     json: bool
+    keep: bool = False
+    """Keep the logs of every drill."""
 
 
 class Stopped(Problem):
@@ -151,7 +153,8 @@ async def _one(
         return
     finally:
         slots.release()
-    results[drill.name] = msgspec.structs.replace(result, logs=str(folder / drill.name)) if result.exceeded else result
+    kept = options.keep or result.exceeded
+    results[drill.name] = msgspec.structs.replace(result, logs=str(folder / drill.name)) if kept else result
     say(sys.stderr if options.json else sys.stdout, lines(results[drill.name]))
 
 
@@ -168,7 +171,7 @@ def cannot(drill: Drill, played: Played, funds: Quote) -> Refusal:
 def _tidy(folder: Path, results: Sequence[Result]) -> None:
     """Logs of drills that went well are nobody's business any more."""
     for result in results:
-        if not result.exceeded:
+        if not result.logs:
             shutil.rmtree(folder / result.name, ignore_errors=True)
     if not any(folder.iterdir()):
         folder.rmdir()

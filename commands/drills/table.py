@@ -101,6 +101,7 @@ DRILLS = (
         text="the short leg's oracle price rises until the account has less than initial margin",
         moment="held",
         margin_call=True,
+        hold_ms=12_000,
     ),
     Drill(
         name="actor-crash",
@@ -127,9 +128,9 @@ DRILLS = (
     ),
     Drill(
         name="clock-skew",
-        text="the venue's clock is 3 s ahead for 4 s when the pair is due to be left",
+        text="the venue's clock jumps 3 s ahead when the pair is due to be left, and stays there",
         moment="held",
-        then=Faults(incident=(of.Clock(at_ms=0, for_ms=4_000, skew_ms=3_000),)),
+        then=Faults(incident=(of.Clock(at_ms=0, for_ms=ALWAYS, skew_ms=3_000),)),
         hold_ms=500,
     ),
     Drill(

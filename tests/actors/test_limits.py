@@ -104,6 +104,19 @@ def test_a_pair_is_left_when_it_has_drifted_or_been_held_too_long() -> None:
     assert ended(with_limits(max_hold=Ms(1_000)), START_MS + 1_000) == "MAX_HOLD"
 
 
+def test_a_pair_is_left_when_the_account_has_less_than_initial_margin() -> None:
+    """Found by the drill margin-call: the pair was held on, until the venue would have taken one leg over and left the other alone."""
+    settings = Settings()
+    pair = held(phase="open", eth=Base.of("0.042"), sol=Base.of("-1"), entered_ms=Ms(START_MS), initial_health=Quote(0))
+    assert pair_over(pair, quote(), settings, START_MS) is None
+    called = pair_over(msgspec.structs.replace(pair, initial_health=Quote.of("-0.5")), quote(), settings, START_MS)
+    assert called is not None
+    assert (called.code, called.detail) == (
+        "MARGIN_CALL",
+        "the account has 0.50 USDT0 less than initial margin: left before the venue takes one leg over",
+    )
+
+
 def at(minute: float) -> int:
     return START_MS + int(minute * 60_000)
 
