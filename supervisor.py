@@ -57,6 +57,8 @@ class Machine:
         self._endings = Endings(world, self.channels)
         self.beat: Callable[[float], None] = lambda _now_s: None
         """Called with Trio's time in every turn of the loop: the heartbeat, where somebody listens for one."""
+        self._told = ("", "")
+        """The purpose and the obstacle that were noted last: a proposal comes again four times a second."""
         self._fills_due_ms = 0
         self._stream: AccountStream | None = None
         self._denials = Denials(world.settings.limits.alarm_after_denying)
@@ -174,8 +176,11 @@ class Machine:
             self._shifted(shift)
         obstacle = self._obstacle(plan)
         if obstacle:
-            self._note("info", f"{plan.purpose} not sealed: {obstacle}")
+            if (plan.purpose, obstacle) != self._told:
+                self._told = plan.purpose, obstacle
+                self._note("info", f"{plan.purpose} not sealed: {obstacle}")
             return
+        self._told = ("", "")
         if plan.purpose in {"exit", "flatten"}:
             self._way_out.drop()
         self._step(plan)

@@ -23,6 +23,8 @@ class Recorder:
     def __init__(self) -> None:
         self.staged: list[Staged] = []
         self.skips: list[Skipped] = []
+        self.trading = False
+        """Has a machine begun? From then on an error is no refusal to start."""
         self.watchers: list[Observe] = []
         self._early: list[msgspec.Struct] | None = []
 

@@ -4,7 +4,7 @@ import os
 import shutil
 import sqlite3
 import sys
-from contextlib import closing, suppress
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -12,9 +12,10 @@ import msgspec
 import trio
 
 from actors.endings import STOP_PATIENCE_S, Ending
-from actors.ledger import Fold, LedgerError, Store
+from actors.ledger import Fold, LedgerError, folded
 from actors.runtime.clock import WallClock, stopwatch_ns
 from actors.runtime.mailbox import Latest
+from actors.runtime.specs import told
 from actors.tree import World
 from commands import refusals
 from commands.access import Access, access
@@ -25,7 +26,7 @@ from commands.ending import Report, closing_line, code_of
 from commands.escaping import close_ours, write_down_halt
 from commands.guarding import Guarded, guarded
 from commands.keys import ask_passphrase
-from commands.last_resort import LastResort
+from commands.last_resort import LastResort, NotFlat
 from commands.logfile import log_observer
 from commands.options import RunOptions
 from commands.recorder import Recorder
@@ -37,11 +38,12 @@ from commands.stopping import StoppedAtStart, Stops, open_by_ledger
 from commands.summary import text
 from commands.view import RunView
 from commands.whats_open import open_words
-from commands.words import COMMAND, grouped, say
+from commands.words import COMMAND, Problem, grouped, say
 from commands.world import Wanted, world
 from messages.execution import AccountSnapshot
 from messages.lifecycle import TAKEN_OVER, Halted, Held, Note
 from messages.market import PairQuote
+from messages.settings import Settings
 from supervisor import Machine
 from venue.protocol import VenueError
 
@@ -88,11 +90,19 @@ async def _run(options: RunOptions, here: Access, last: LastResort, stops: Stops
             report = await _in_world(options, here, recorder, view, last, stops, began_ns)
             nursery.cancel_scope.cancel()
     except* refusals.KNOWN as group:
-        raise refusals.refusal(group, here) from group
+        raise _too_late(group, settings, options) if recorder.trading else refusals.refusal(group, here) from group
     if report is None:
         raise StoppedAtStart(stops.first, open_by_ledger(Path(settings.files.logs) / "ledger.sqlite"), closing_line(settings, options.url))
     last.hurry(LEAVE_S)
     return report
+
+
+def _too_late(group: BaseException, settings: Settings, options: RunOptions) -> Problem:
+    """An error of a run that had begun to trade is no refusal to start: what is open by the ledger decides what it means."""
+    open_now = open_by_ledger(Path(settings.files.logs) / "ledger.sqlite")
+    if open_now:
+        return NotFlat("NOT_FLAT", None, told(group), closing_line(settings, options.url), f"open by the ledger: {open_now}")
+    return Problem("INTERNAL", None, told(group), f"read {settings.files.logs}/evenkeel.log", "nothing of ours is open by the ledger")
 
 
 async def _shown(options: RunOptions, view: RunView) -> None:
@@ -124,6 +134,7 @@ async def _by_machine(
     options: RunOptions, known: World, recorder: Recorder, view: RunView, last: LastResort, stops: Stops, guard: Guarded, began_ns: int
 ) -> Report:
     machine = Machine(known)
+    recorder.trading = True
     machine.beat = guard.beat
     if options.faults == "demo":
         recorder.watchers.append(Staging(machine.tree.supervisor.kill, known.clock.now_ms, recorder.observe).watch)
@@ -319,11 +330,7 @@ async def _last_word(known: World, stops: Stops) -> AccountSnapshot | None:
 
 def _fold(known: World) -> Fold | None:
     """The ledger, folded once more from what is on disk; None when that cannot be read."""
-    fold = Fold()
     try:
-        with closing(Store.reading(known.ledger)) as store:
-            for _, at_ns, message in store.events():
-                fold.apply(message, at_ns)
+        return folded(known.ledger)
     except (sqlite3.Error, LedgerError):
         return None
-    return fold

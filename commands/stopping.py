@@ -14,7 +14,7 @@ from typing import Self
 
 import trio
 
-from actors.ledger import Fold, Store
+from actors.ledger import folded
 from commands.words import OPEN, Problem, stopped_code
 from messages.units import Base
 
@@ -78,13 +78,7 @@ def open_by_ledger(ledger: Path) -> str:
     """What the rows on disk leave open or unknown, in words; "" when nothing."""
     if not ledger.exists():
         return ""
-    store = Store.reading(ledger)
-    try:
-        fold = Fold()
-        for _, at_ns, message in store.events():
-            fold.apply(message, at_ns)
-    finally:
-        store.close()
+    fold = folded(ledger)
+    fold.reopened()
     parts = [f"{leg.upper()}-PERP {Base(amount).text()}" for leg, amount in fold.position.items() if amount]
-    in_flight = fold.flight.asked if fold.flight is not None else []
-    return ", ".join(parts + [f"{order.leg} order {order.digest[:10]} unknown" for order in in_flight if not order.ended])
+    return ", ".join(parts + [f"{doubt.leg} order {doubt.order_digest[:10]} unknown" for doubt in fold.doubts])

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from actors.ledger import Fold, LedgerError, Store
+from actors.ledger import Fold, LedgerError, Store, folded
 from actors.runtime.state import AlreadyRunning, Saved, holder_of, read_state, state_directory, state_file
 from commands import config
 from commands.access import SIMULATED, Access, access, place
@@ -135,11 +135,8 @@ def remembered(ledger: Path) -> Remembered | None:
 
 def fold_of(ledger: Path) -> Fold | None:
     """Everything the ledger says, as a process that has just started would hold it; None where none can be read."""
-    fold = Fold()
     try:
-        with closing(Store.reading(ledger)) as store:
-            for _, at_ns, message in store.events():
-                fold.apply(message, at_ns)
+        fold = folded(ledger)
     except (sqlite3.Error, LedgerError):
         return None
     fold.reopened()

@@ -9,6 +9,7 @@
 A `Problem` raised anywhere below `commands.cli.main` is printed by it, as a sentence or as the `error` of the JSON object.
 """
 
+import os
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal, localcontext
@@ -171,11 +172,19 @@ def per_leg(target: X18) -> str:
 
 
 def say(stream: TextIO, lines: str | Iterable[str]) -> None:
-    """Write lines to a person, now. A terminal that lacks a character gets `?` for it and never an exception."""
+    """Write lines to a person, now. A terminal that lacks a character gets `?` for it and never an exception.
+
+    Where nobody reads any longer (a closed pipe) the rest goes nowhere: the exit code must not change for it.
+    """
     text = lines if isinstance(lines, str) else "\n".join(lines)
     encoding = getattr(stream, "encoding", None) or "utf-8"
-    stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
-    stream.flush()
+    try:
+        stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+        stream.flush()
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def elapsed_ms(start_ms: int, now_ms: int) -> Ms:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 import trio
 
-from actors.ledger import BrokenChain, CsvBooks, Disk, Fold, LedgerError, OtherIdentity, Store, archive_logs
+from actors.ledger import BrokenChain, CsvBooks, Disk, LedgerError, OtherIdentity, Store, archive_logs, folded
 from actors.runtime.clock import Clock, VenueClock, WallClock
 from actors.runtime.observe import Observe
 from actors.runtime.state import RunState, state_directory
@@ -189,10 +189,7 @@ def _prepared(settings: Settings, wanted: Wanted, known: Known, state: RunState,
 
 def held_by(ledger: Path) -> Held | None:
     """What is open or in doubt by the ledger's rows; None when nothing. Raises `sqlite3.Error`, `LedgerError`."""
-    fold = Fold()
-    with closing(Store.reading(ledger)) as store:
-        for _, at_ns, message in store.events():
-            fold.apply(message, at_ns)
+    fold = folded(ledger)
     fold.reopened()
     return fold.held(0) if fold.phase != "flat" else None
 

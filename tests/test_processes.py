@@ -179,3 +179,12 @@ def test_flatten_reaches_a_live_run_and_closes_what_a_killed_one_left(tmp_path: 
     assert (code, told["error"]["code"], told["run_pid"]) == (4, "NOT_FLAT", None)
     assert command(tmp_path, "flatten")[0] == 0
     assert command(tmp_path, "status")[0] == 0
+
+
+def test_a_reader_that_goes_away_changes_no_exit_code(tmp_path: Path) -> None:
+    """Nothing was traded, and that is still exit code 3 when nobody is there to read why."""
+    command = f"{sys.executable} supervisor.py run --market flat:4300.7/203.12 --target '100 USD' --cycles 1 --logs {tmp_path}/logs --json"
+    piped = f"bash -c '{command.replace(chr(39), chr(34))} | true; exit ${{PIPESTATUS[0]}}'"
+    ended_with = subprocess.run(piped, shell=True, cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, check=False, timeout=60)  # noqa: S602
+    assert ended_with.returncode == 3, ended_with.stderr[-500:]
+    assert "Traceback" not in ended_with.stderr

@@ -13,7 +13,7 @@ journal.py  writing while no ledger actor lives
 from actors.ledger.actor import LedgerMessage, Unwritable, ledger_actor, run
 from actors.ledger.csvs import CsvBooks
 from actors.ledger.disk import Disk
-from actors.ledger.fold import Fold
+from actors.ledger.fold import Fold, folded
 from actors.ledger.journal import Journal
 from actors.ledger.store import BrokenChain, LedgerError, NewerSchema, OtherIdentity, Store, archive_logs
 
@@ -30,6 +30,7 @@ __all__ = [
     "Store",
     "Unwritable",
     "archive_logs",
+    "folded",
     "ledger_actor",
     "run",
 ]

@@ -15,8 +15,10 @@ written down too, for readers of the ledger; folding them again changes nothing.
 """
 
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -26,6 +28,7 @@ from actors.ledger.day import Day
 from actors.ledger.flight import LEGS, Flight
 from actors.ledger.orders import OurOrder
 from actors.ledger.record import TrackRecord
+from actors.ledger.store import Store
 from actors.ledger.tally import Ending, Standing, Tally
 from actors.ledger.view import AccountView, Ours
 from messages.execution import AccountSnapshot, Doubt, EscapeRound, Fill, OrderUpdate, Outcome, PlanClosed, PositionChange, Resolved
@@ -414,3 +417,12 @@ _HANDLERS: dict[type, Callable[[Fold, Any, int], CycleEnded | None]] = {
     Halted: Fold._on_halted,
     HaltCleared: Fold._on_cleared,
 }
+
+
+def folded(path: Path) -> Fold:
+    """What the ledger at `path` says, read without writing. Raises `sqlite3.Error` where there is none, and `LedgerError`."""
+    fold = Fold()
+    with closing(Store.reading(path)) as store:
+        for _, at_ns, message in store.events():
+            fold.apply(message, at_ns)
+    return fold

@@ -8,7 +8,6 @@ epoch goes on from the one in the ledger (`at_least`).
 """
 
 import fcntl
-import json
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -45,6 +44,13 @@ GUARD_GONE_S = 5.0
 """How long a start waits for an older guard to stand down: it looks ten times a second."""
 UNREADABLE = "STATE_UNREADABLE"
 """Halt code of a state file that is not what was written."""
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """What the lock file says of whoever holds the lock."""
+
+    pid: int | None = None
+    logs: str = "unknown"
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -249,17 +255,17 @@ def _locked(path: Path, logs: str) -> IO[str]:
         file.close()
         raise AlreadyRunning(pid, other) from None
     file.truncate(0)
-    file.write(json.dumps({"pid": os.getpid(), "logs": logs}))
+    file.write(msgspec.json.encode(Holder(os.getpid(), logs)).decode())
     file.flush()
     return file
 
 
 def _holder(text: str) -> tuple[int | None, str]:
     try:
-        known = json.loads(text)
-    except ValueError:
+        known = msgspec.json.decode(text, type=Holder)
+    except (msgspec.DecodeError, ValueError):
         return None, "unknown"
-    return known.get("pid"), str(known.get("logs", "unknown"))
+    return known.pid, known.logs
 
 
 def _sync_directory(path: Path) -> None:
