@@ -181,10 +181,19 @@ def say(stream: TextIO, lines: str | Iterable[str]) -> None:
     try:
         stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
         stream.flush()
-    except BrokenPipeError:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, stream.fileno())
-        os.close(nowhere)
+    except BrokenPipeError as error:
+        _send_nowhere(stream, error)
+
+
+def _send_nowhere(stream: TextIO, error: BrokenPipeError) -> None:
+    """Point a stream of the process's own at nothing; one that is none of these raises what it raised."""
+    try:
+        number = stream.fileno()
+    except OSError:
+        raise error from None
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, number)
+    os.close(nowhere)
 
 
 def elapsed_ms(start_ms: int, now_ms: int) -> Ms:
