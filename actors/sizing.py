@@ -40,6 +40,9 @@ TICK_S = 0.1
 """How long sizing sleeps at most: holds and pauses end between two quotes."""
 RETRY_MS = (100, 5_000)
 """First and longest pause before another repair or flatten step; doubles with each."""
+PRICE_MS = 1_000
+"""How long a repair waits for the price of an order of which RESOLVE knows only the quantity: a pair completed on an estimate, the order's limit, may
+be off by all of `max_slippage`. The archive lags by less, and a cycle in doubt may stand on one leg for longer (`legging_unknown`)."""
 
 
 ENDLESS = Base(10**9 * ONE)
@@ -220,7 +223,9 @@ class Sizer:
         if step and not _topped_up(held) and look.now_ms < held.last_change_ms + min(RETRY_MS[0] << min(step, 10), RETRY_MS[1]):
             return None
         if self._repairable(look) and _tradable(quote):
-            way = cheapest(held, quote, self.settings, self.rules)
+            if held.unpriced and held.legging.doubted and look.now_ms < held.last_change_ms + PRICE_MS:
+                return None
+            way = cheapest(_at_the_mid(held), quote, self.settings, self.rules)
             if way.name != "flatten":
                 return self._repair(look, quote, way)
         return self._flatten(look, quote) if _closable(quote) else None
@@ -286,6 +291,11 @@ def at_the_oracle(rules: VenueRules) -> PairQuote:
         for level in ((Level(product.oracle, ENDLESS),),)
     )
     return PairQuote(0, Ms(0), eth, sol, venue_active=True)
+
+
+def _at_the_mid(held: Held) -> Held:
+    """With no price where the price is an estimate: a repair then reckons with the mid, which is nearer to what was paid than the order's limit."""
+    return msgspec.structs.replace(held, **{f"{doubt.leg}_vwap": Price(0) for doubt in held.unpriced})
 
 
 def _taken(leg: LegQuote, amount: int) -> tuple[Level, ...]:

@@ -6,7 +6,8 @@ import trio
 
 from actors import sizing
 from actors.runtime.mailbox import Latest
-from actors.sizing import ENTRY_PATIENCE_MS, ENTRY_TRIES, Decision, Look, Memory, Sizer
+from actors.sizing import ENTRY_PATIENCE_MS, ENTRY_TRIES, PRICE_MS, Decision, Look, Memory, Sizer
+from messages.execution import Doubt
 from messages.lifecycle import Denied, Directive, Held, Legging, Note
 from messages.market import PairQuote
 from messages.settings import Settings, WeeklyWindow, WhenUnbalanced
@@ -220,6 +221,20 @@ def test_doubt_is_given_the_larger_budget() -> None:
     doubted = Legging(naked=Quote(115 * ONE), since_ms=Ms(NOW - 3_900), doubted=True, leg=Quote(116 * ONE))
     assert plan_of(decide(lone_eth(legging=doubted))).purpose == "repair"
     assert plan_of(decide(lone_eth(legging=msgspec.structs.replace(doubted, since_ms=Ms(NOW - 4_100))))).purpose == "flatten"
+
+
+def unpriced(waited_ms: int) -> Held:
+    """A lone leg of which RESOLVE knows the quantity; its price is still the order's limit, 10 bps off what was paid."""
+    own = Doubt("eth", 1, 1, "0xabc", RULES.eth.product_id, Base.of("0.042"), Price.of("2759.6"), Ms(NOW), Base(0))
+    alone = Legging(naked=Quote(115 * ONE), since_ms=Ms(NOW - waited_ms), doubted=True, leg=Quote(116 * ONE))
+    return lone_eth(legging=alone, unpriced=(own,), eth_vwap=Price.of("2759.6"), last_change_ms=Ms(NOW - waited_ms))
+
+
+def test_a_repair_waits_a_while_for_the_price_of_what_it_completes() -> None:
+    """Found by the leg-outcome matrix: completed on an estimate the pair was 0.18 % apart."""
+    assert decide(unpriced(PRICE_MS - 1)) is None
+    plan = plan_of(decide(unpriced(PRICE_MS)))
+    assert (plan.purpose, plan.sol.amount) == ("repair", Base.of("-1")), "against the mid 1 SOL is right, against the limit it is not"
 
 
 def test_a_stop_with_a_lone_leg_flattens_instead_of_completing() -> None:

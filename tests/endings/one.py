@@ -22,6 +22,8 @@ from tests.machine.audit import Heard, Written, judged
 from tests.machine.bench import Bench, bench
 
 ENDS_WITHIN_S = 120
+LONE_S = 30.0
+"""A part of a leg may be uneven for longer than in the sweep, where whole legs are: its USD x seconds are judged here."""
 SLACK = 50
 """A fill that only RESOLVE knows of is dated by its answer: USD x seconds may differ by so many parts in a thousand of the budget."""
 KINDS = get_args(Kind)
@@ -78,7 +80,7 @@ async def _run(folder: Path, cell: Cell, told: bool) -> Result:
         nursery.cancel_scope.cancel()
         written = Written.read(ready.world.ledger)
         log = list(ready.venue.exchange.order_log)
-        wrong = judged(log, heard, written, ready.world.venue.forge, late_ms=LATE_MS)
+        wrong = judged(log, heard, written, ready.world.venue.forge, late_ms=LATE_MS, lone_s=LONE_S)
         wrong += _not_as_meant(cell, accident) + _left(snapshot)
         result = _result(ending, watch.over or watch.now(), written, log, settings, wrong)
         return msgspec.structs.replace(result, said=tuple(map(str, ready.said))) if told else result

@@ -107,7 +107,7 @@ class Written:
         return written
 
 
-def judged(log: list[LoggedOrder], heard: Heard, written: Written, forge: Forge, *, late_ms: int = 0) -> list[str]:
+def judged(log: list[LoggedOrder], heard: Heard, written: Written, forge: Forge, *, late_ms: int = 0, lone_s: float = LONE_S) -> list[str]:
     """Everything wrong with a run; empty = nothing. `late_ms`: the longest time that an order was under way by the venue's doing."""
     halves = {forge.digest_of(forge.order_of(sealed.plan, sealed.digest, leg)): Half(sealed.plan, leg) for sealed, leg in _asked(heard.sealed)}
     largest = largest_pair(heard.sealed)
@@ -118,7 +118,7 @@ def judged(log: list[LoggedOrder], heard: Heard, written: Written, forge: Forge,
             found.append(f"no sealed plan has the order {order.digest[:10]}")
         else:
             found += _unlawful(order, half, heard, written, late_ms * 1_000_000)
-    found += _lone(log, halves, written)
+    found += _lone(log, halves, written, lone_s)
     found += _unequal(log, written.fold)
     return found
 
@@ -151,7 +151,7 @@ def _unlawful(order: LoggedOrder, half: Half, heard: Heard, written: Written, la
     return found
 
 
-def _lone(log: list[LoggedOrder], halves: dict[str, Half], written: Written) -> Iterator[str]:
+def _lone(log: list[LoggedOrder], halves: dict[str, Half], written: Written, lone_s: float) -> Iterator[str]:
     """Less than a pair was held for too long, or nothing written down did anything about it."""
     held = dict.fromkeys(LEGS, 0)
     pair = dict(held)
@@ -161,7 +161,7 @@ def _lone(log: list[LoggedOrder], halves: dict[str, Half], written: Written) -> 
         half = halves.get(digest)
         if half is None:
             return
-        if since_ns and at_ns - since_ns > LONE_S * 10**9:
+        if since_ns and at_ns - since_ns > lone_s * 10**9:
             yield f"{held} was held for {(at_ns - since_ns) / 10**9:.1f} s"
         if since_ns and half.plan.purpose == "enter" and written.intents.get(digest, 0) > since_ns:
             yield f"{held} was held, and another enter was the answer"
