@@ -16,13 +16,18 @@ import msgspec
 from actors.ledger import Fold, Store
 from actors.ledger.flight import LEGS
 from actors.runtime.barrier import EpochBumped
-from messages.sizing import Leg, Place, Ready, Sealed, SizingPlan
+from messages.sizing import Leg, LegOrder, Place, Purpose, Ready, Sealed, SizingPlan
 from messages.units import ONE, notional
 from venue.protocol import Forge
 from venue.simulated.order_log import LoggedOrder
+from venue.simulated.rules import ETH_PERP
 
 LONE_S = 12.0
 """The longest time in virtual seconds for which less than a pair may be held: a lost answer (recv_time), two crashes, a few steps of flattening."""
+DUST_WAITS = 3
+"""Less than the venue's minimum may wait so much longer, for room in its rate limits: topping up leaves a full unwind's reserve alone."""
+MINIMUM = int(ETH_PERP.min_size)
+"""USD below which the venue need not close (the same for both products)."""
 INSTANT_NS = 1_000_000
 """What had been handed to a socket when its leg died may arrive in the same instant."""
 
@@ -132,8 +137,15 @@ def largest_pair(sealed: Iterable[Sealed]) -> dict[int, int]:
     largest: Counter[int] = Counter()
     for one, leg in _asked(sealed):
         order = one.plan.leg(leg)
-        largest[order.product_id] = max(largest[order.product_id], abs(order.amount) if one.plan.purpose == "enter" else 0)
+        largest[order.product_id] = max(largest[order.product_id], _may_reach(one.plan.purpose, order))
     return largest
+
+
+def _may_reach(purpose: Purpose, order: LegOrder) -> int:
+    """The |position| that an order may lead to: an entry its amount, a top-up that and a remainder below the venue's minimum."""
+    if purpose == "top_up":
+        return abs(order.amount) + MINIMUM * ONE // order.mid
+    return abs(order.amount) if purpose == "enter" else 0
 
 
 def _unlawful(order: LoggedOrder, half: Half, heard: Heard, written: Written, late_ns: int) -> list[str]:
@@ -153,23 +165,31 @@ def _unlawful(order: LoggedOrder, half: Half, heard: Heard, written: Written, la
 
 def _lone(log: list[LoggedOrder], halves: dict[str, Half], written: Written, lone_s: float) -> Iterator[str]:
     """Less than a pair was held for too long, or nothing written down did anything about it."""
-    held = dict.fromkeys(LEGS, 0)
+    held, worth = dict.fromkeys(LEGS, 0), dict.fromkeys(LEGS, 0)
     pair = dict(held)
-    since_ns = 0
+    longest_s = {"hedged": float("inf"), "lone": lone_s, "dust": DUST_WAITS * lone_s}
+    state, since_ns = "hedged", 0
     moves = sorted((fill.at_ns, order.digest, int(fill.amount)) for order in log for fill in order.fills)
     for at_ns, digest, amount in moves:
         half = halves.get(digest)
         if half is None:
             return
-        if since_ns and at_ns - since_ns > lone_s * 10**9:
+        if at_ns - since_ns > longest_s[state] * 10**9:
             yield f"{held} was held for {(at_ns - since_ns) / 10**9:.1f} s"
-        if since_ns and half.plan.purpose == "enter" and written.intents.get(digest, 0) > since_ns:
+        if state != "hedged" and half.plan.purpose == "enter" and written.intents.get(digest, 0) > since_ns:
             yield f"{held} was held, and another enter was the answer"
         held[half.leg] += amount
+        worth[half.leg] = abs(held[half.leg]) * half.plan.leg(half.leg).mid // ONE
         if half.plan.purpose == "enter":
             pair = {leg: int(half.plan.leg(leg).amount) for leg in LEGS}
-        hedged = held == pair or not any(held.values())
-        since_ns = 0 if hedged else since_ns or at_ns
+        before, state = state, _state(held, pair, worth)
+        since_ns = since_ns if state == before else at_ns
+
+
+def _state(held: dict[Leg, int], pair: dict[Leg, int], worth: dict[Leg, int]) -> str:
+    if held == pair or not any(held.values()):
+        return "hedged"
+    return "dust" if max(worth.values()) < MINIMUM else "lone"
 
 
 def sums_of(order: LoggedOrder) -> tuple[int, int, int]:

@@ -3,14 +3,18 @@
 import random
 
 from venue.simulated.faults import Cut, DisturbEvent, DisturbReply, Faults, Late, LoseAck, Pieces, Refuse, Thin
+from venue.simulated.rules import Knobs
 
 STREAMS = ("fill", "order_update", "position_change", "book_depth")
 REQUESTS = ("place_order", "subaccount_info", "isolated_positions", "market_liquidity", "orders", "archive_orders", "time", "subscribe")
+DUSTY = 9
 
 
 def weather(seed: int) -> Faults:
-    """Calm for every fourth seed; else an accident, a few disturbances, or both."""
+    """Calm for every fourth seed; else an accident, a few disturbances, or both. Every tenth leaves a remainder that the venue will not close."""
     chance = random.Random(f"weather {seed}")
+    if seed % 10 == DUSTY:
+        return Faults(**dust(chance), seed=seed)  # type: ignore[arg-type]
     kind = seed % 4
     accident = accidents(chance) if kind in {2, 3} else {}
     disturbed = disturbances(chance) if kind in {1, 3} else {}
@@ -35,6 +39,26 @@ def accidents(chance: random.Random) -> dict[str, object]:
             {"thin": (Thin(nth=chance.randint(3, 4), increasing=False, lots=2),), "lose_ack": (LoseAck(nth=nth, increasing=entering),)},
         )
     )
+
+
+def dust(chance: random.Random) -> dict[str, object]:
+    """An exit leaves less than the venue closes, of one leg or both; something may happen to the orders that follow, or to what is said of them."""
+    left = {"ETH-PERP": chance.randint(20, 41), "SOL-PERP": chance.randint(3, 9)}
+    legs = chance.choice((("ETH-PERP",), ("SOL-PERP",), ("ETH-PERP", "SOL-PERP")))
+    thin = tuple(Thin(product=leg, nth=2, increasing=False, lots=left[leg]) for leg in legs)
+    leg, topping = chance.choice(legs), chance.random() < 0.5
+    nth = 2 if topping else chance.choice((4, 5))
+    then = chance.choice(
+        (
+            {},
+            {"lose_ack": (LoseAck(product=leg, nth=nth, increasing=topping),)},
+            {"cut": (Cut(product=leg, nth=nth, increasing=topping, when=chance.choice(("before", "after"))),)},
+            {"late": (Late(product=leg, nth=nth, increasing=topping, delay_ms=chance.choice((100, 700, 2_100))),)},
+            {"refuse": (Refuse(product=leg, nth=nth, increasing=topping, code=chance.choice((2031, 5000)) if topping else 2056),)},
+        )
+    )
+    disturbed = disturbances(chance) if chance.random() < 0.5 else {}
+    return {"thin": thin, "venue": Knobs(min_size_binds_takers=True)} | then | disturbed
 
 
 def disturbances(chance: random.Random) -> dict[str, object]:
