@@ -83,8 +83,8 @@ def main(options: DrillOptions) -> int:
 
 
 def measured(results: Sequence[Result], now_ms: Ms) -> list[Measured]:
-    """What is worth keeping: everything whose cost is known."""
-    return [Measured(each.name, now_ms, each.worst, each.usd_s, each.cost) for each in results if each.cost is not None]
+    """What is worth keeping: everything whose cost is known, which it is not while something is open."""
+    return [Measured(each.name, now_ms, each.worst, each.usd_s, each.cost) for each in results if each.flat and each.cost is not None]
 
 
 def headline(options: DrillOptions) -> str:
@@ -111,6 +111,7 @@ async def _drill(options: DrillOptions) -> list[Result]:
                 drills.start_soon(_one, drill, options, folder, slots, results, refusals, drills.cancel_scope)
         nursery.cancel_scope.cancel()
     if stopped:
+        shutil.rmtree(folder, ignore_errors=True)
         raise Stopped(stopped[0])
     _tidy(folder, list(results.values()))
     if refusals:

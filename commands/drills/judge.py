@@ -43,6 +43,8 @@ class Result(msgspec.Struct, frozen=True):
     exit_code: int | None
     halt_code: str | None
     exceeded: tuple[Exceeded, ...]
+    flat: bool = True
+    """Is nothing open by the venue's own log?"""
     logs: str = ""
     """Where to look; "" when all is well and nothing was kept."""
 
@@ -68,6 +70,7 @@ def judged(drill: Drill, settings: Settings, played: Played) -> Result:
         played.code,
         str(halt) if halt else None,
         exceeded,
+        not found.left,
     )
 
 

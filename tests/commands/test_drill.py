@@ -9,13 +9,13 @@ import pytest
 
 from commands.cli import main
 from commands.config import load
-from commands.drill import DrillOptions, as_object, cannot, chosen, code_of, headline, lines, listed, verdict
+from commands.drill import DrillOptions, as_object, cannot, chosen, code_of, headline, lines, listed, measured, verdict
 from commands.drills.judge import Exceeded, Result
 from commands.drills.stage import Played, drilled
 from commands.drills.table import BY_NAME, DRILLS, NAMES
 from commands.words import ConfigError, Problem
 from messages.settings import Settings
-from messages.units import Quote
+from messages.units import Ms, Quote
 from tests.commands.drills.test_judge import played
 from tests.test_processes import ended, started
 
@@ -95,6 +95,11 @@ def test_the_object_has_every_figure_as_text_and_exit_3_when_a_limit_was_exceede
     assert (code_of([GOOD]), as_object(options(), [GOOD])["error"]) == (0, None)
     assert verdict([GOOD]).startswith("PASSED: 1 of 1")
     assert verdict([GOOD, BAD]).startswith("OVER: 1 of 2 drills exceeded a limit of this configuration: ack-lost · play money only · ")
+
+
+def test_what_is_still_open_has_no_final_cost_and_is_not_remembered() -> None:
+    left, unknown = msgspec.structs.replace(GOOD, flat=False), msgspec.structs.replace(GOOD, cost=None)
+    assert [each.name for each in measured([GOOD, left, unknown], Ms(5))] == ["flash-crash"]
 
 
 @pytest.mark.parametrize(

@@ -65,7 +65,7 @@ def test_what_is_open_is_exceeded_and_named() -> None:
     result = judged(BY_NAME["ack-lost"], Settings(), played(code=4))
     assert result.ending == "OPEN: ETH-PERP 0.5"
     assert [each.limit for each in result.exceeded] == ["legging_unknown", "ending"]
-    assert result.usd_s == Quote(9_500 * ONE)
+    assert (result.usd_s, result.flat) == (Quote(9_500 * ONE), False)
 
 
 def test_without_a_guard_nobody_closes_and_the_reason_is_said() -> None:
