@@ -23,7 +23,7 @@ from messages.lifecycle import Note
 from messages.market import BookDelta, LegQuote, PairQuote
 from messages.settings import Settings
 from messages.units import Ms, Ns
-from venue.protocol import ProductRules, Venue, VenueError, VenueRules
+from venue.protocol import Busy, ProductRules, Venue, VenueError, VenueRules
 from venue.venue_time import measure_clock
 
 ROUND_S = 20.0
@@ -34,6 +34,8 @@ RULES_EVERY_S = 5.0
 """How often oracle prices and trading status are read."""
 DOUBT_EVERY_S = 1.0
 """How often a book that cannot be right is read anew."""
+BUSY_S = 2.0
+"""The longest pause before a venue that is over a limit, or down for a moment, is asked again for what is asked more often than that."""
 CLOCK_EVERY_S = 30.0
 """How often the venue's clock is read (design: the barrier)."""
 
@@ -209,16 +211,19 @@ class _Feed:
         await measure_clock(self.venue, self.clock)
 
     async def every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-        """Do `work` now and then every `seconds`; a venue that does not answer is noted and asked again."""
+        """Do `work` now and then every `seconds`; a venue that does not answer is noted and asked again, a busy one more and more rarely."""
         name = getattr(work, "__name__", "work")
+        pause_s = seconds
         while True:
             self.pulse.expect(name, ROUND_S)
             try:
                 await work()
+                pause_s = seconds
             except VenueError as error:
                 self.note(f"{name}: {error}")
-            self.pulse.expect(name, seconds)
-            await trio.sleep(seconds)
+                pause_s = max(seconds, min(2 * pause_s, BUSY_S)) if isinstance(error, Busy) else seconds
+            self.pulse.expect(name, pause_s)
+            await trio.sleep(pause_s)
 
 
 async def run(

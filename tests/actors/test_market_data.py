@@ -17,7 +17,7 @@ from messages.settings import Settings
 from messages.units import Base, Ns, Price
 from tests.actors.fakes import RULES, START_MS, FakeVenue, book_snapshot, delta, seeded
 from tests.shared_data import shared
-from venue.protocol import Unreachable
+from venue.protocol import Busy, Unreachable
 from venue.venue_time import measure_clock
 
 ETH_BOOK = book_snapshot(4, START_MS, [("2756.8", "3"), ("2756.7", "5")], [("2756.9", "2"), ("2757", "4")])
@@ -130,6 +130,28 @@ async def keep_books_current(bench: Bench) -> None:
     while True:
         bench.set_books(round(trio.current_time() * 1000))
         await trio.sleep(0.01)
+
+
+async def test_a_venue_that_is_busy_is_asked_more_and_more_rarely_and_at_once_again_when_it_answers(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    """Found by the drill rate-limited: whoever is over the limit and asks eight times a second stays over it."""
+    bench = Bench()
+    nursery.start_soon(keep_books_current, bench)
+    await nursery.start(bench.run)
+    await trio.sleep(0.3)
+    answers, asked = bench.venue.book, []
+
+    async def book(product_id: int, depth: int = 100) -> BookSnapshot:
+        asked.append(trio.current_time())
+        raise Busy("HTTP 429")
+
+    bench.venue.book = book  # type: ignore[method-assign,assignment]
+    await trio.sleep(20)
+    assert 10 < len(asked) <= 16, asked
+    bench.venue.book = answers  # type: ignore[method-assign]
+    await trio.sleep(2.5)
+    assert max(bench.ages()) < 800, "books are proven as often as before"
 
 
 async def test_a_motionless_book_is_proven_by_equal_snapshots_and_stays_young(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
