@@ -47,7 +47,7 @@ def test_the_page_has_the_lessons_there_are_each_once() -> None:
 
 
 def test_every_file_and_module_that_the_page_sends_people_to_exists() -> None:
-    paths = re.findall(r"`(?:pytest |python )?((?:tests|docs|benches)/[\w/]+(?:\.\w+)?)", PAGE)
+    paths = re.findall(r"`(?:pytest |python )?((?:tests|docs|benches)/[\w/-]+(?:\.\w+)?)", PAGE)
     modules = [module.replace(".", "/") + "/__main__.py" for module in re.findall(r"python -m (tests\.\w+)", PAGE)]
     assert paths
     assert modules

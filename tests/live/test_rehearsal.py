@@ -63,6 +63,33 @@ def test_a_linked_signer_trades_for_the_owner(there: Served, tmp_path: Path, cap
     assert 'is the linked signer of "evenkeel": it can trade, move funds' in (tmp_path / "logs" / "evenkeel.log").read_text()
 
 
+def test_a_signer_replaced_while_a_pair_is_open_ends_with_code_4_and_names_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """2028 in mid-run: an exit that cannot be signed any more."""
+    key_file = tmp_path / "key"
+    key_file.touch(0o600)
+    key_file.write_text("0x" + "11ed" * 16 + "\n")
+    with served() as there:
+        exchange = there.venue.exchange
+        account, match = exchange.accounts[SENDER], exchange.match
+        account.linked_signer = LINKED.address
+
+        def replaced(*order: Any) -> None:
+            match(*order)
+            if all(account.position(product).amount for product in (4, 8)):
+                account.linked_signer = "0x" + "77" * 20
+
+        monkeypatch.setattr(exchange, "match", replaced)
+        changes = (f"venue.key=file:{key_file}", "venue_patience=1 s", "hold=100 ms")
+        ended = rehearse(capsys, tmp_path / "logs", there.url, "--no-guard", changes=changes)
+    assert (ended.code, ended.told["ended_by"], ended.told["error"]["code"]) == (4, "halt", "NOT_FLAT"), ended.errors
+    last = ended.errors.strip().splitlines()[-1]
+    assert last.startswith("NOT FLAT: ETH-PERP 0.357 (984 USD), SOL-PERP -8.5 (985 USD) at testnet/evenkeel")
+    assert "close it in the exchange's web page, or with a key that may sign: python supervisor.py flatten" in last
+    assert "SIGNER_REPLACED" in (tmp_path / "logs" / "evenkeel.log").read_text()
+
+
 @pytest.mark.parametrize(
     ("prepare", "changes", "code", "saying"),
     [

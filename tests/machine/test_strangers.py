@@ -31,11 +31,12 @@ SOMEBODY = "0x" + "77" * 20
 NUMBERS = count(1)
 
 
-def by_hand(ready: Bench, amount: str, price: str, product: int = ETH, kind: OrderKind = "ioc") -> str:
-    """Somebody's order in the exchange's web page, signed by the owner; its digest."""
+def by_hand(ready: Bench, amount: str, price: str, product: int = ETH, kind: OrderKind = "ioc", margin: int = 0) -> str:
+    """Somebody's order in the exchange's web page, signed by the owner; its digest. `margin`: USD that it takes along, for isolated margin."""
     venue = ready.venue
     nonce = order_nonce(venue.now_ms() + 50_000, next(NUMBERS))
-    order = Order(product, THROWAWAY_SENDER, Price.of(price), Base.of(amount), 4_294_967_295, nonce, pack(Appendix(kind)))
+    terms = Appendix(kind, isolated=margin > 0, value=margin * 10**6)
+    order = Order(product, THROWAWAY_SENDER, Price.of(price), Base.of(amount), 4_294_967_295, nonce, pack(terms))
     digest = "0x" + order_digest(order, venue.exchange.chain_id).hex()
     venue.exchange.match(venue.exchange.arrive(order, digest, OWNER.address, venue.now_ns()), venue.now_ns())
     venue.publish()
@@ -65,6 +66,31 @@ async def test_a_resting_order_that_is_not_ours_is_a_warning_and_stays_where_it_
         assert (ending.by, ready.totals().completed) == ("done", 1)
         assert (await ready.account()).open_orders == (theirs,)
         assert [text for text in warnings(ready) if "not ours" in text] == ["not ours, left alone, sharing our margin: 1 resting order"]
+
+
+async def test_an_isolated_position_in_our_products_blocks_entering_is_named_and_stays(autojump_clock: MockClock, tmp_path: Path) -> None:
+    """R1: it is part of what the venue holds, and no order of ours ever opened it."""
+    async with bench(tmp_path, SHORT) as ready:
+        by_hand(ready, "-3", "110", SOL, margin=100)
+        ending = await ready.run(within_s=60)
+        report = await reported(ready, ending)
+        assert (ending.by, ending.code, code_of(report)) == ("refused", "FOREIGN_POSITION", 3)
+        assert ending.detail == "SOL-PERP: -3 stand on isolated margin, where we never trade"
+        assert (await ready.account()).position(SOL).isolated == Base.of("-3")
+        assert len(ready.venue.exchange.order_log) == 1
+
+
+async def test_an_isolated_position_that_comes_while_a_pair_is_open_ends_the_run_and_stays(autojump_clock: MockClock, tmp_path: Path) -> None:
+    async with bench(tmp_path, HOURS) as ready:
+
+        async def accident(_ready: Bench) -> None:
+            by_hand(ready, "0.5", "2800", margin=200)
+
+        ending = await interrupted(ready, accident)
+        report = await reported(ready, ending)
+        assert (ending.by, ending.code, code_of(report)) == ("halt", "FOREIGN_FILL", 70)
+        snapshot = await ready.account()
+        assert (snapshot.position(ETH).cross, snapshot.position(SOL).cross, snapshot.position(ETH).isolated) == (0, 0, Base.of("0.5"))
 
 
 async def test_a_position_in_another_product_is_a_warning_and_is_left_alone(autojump_clock: MockClock, tmp_path: Path) -> None:
