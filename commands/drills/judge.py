@@ -3,7 +3,7 @@
 legging          the largest integral of |ETH + SOL| of one cycle <= the drill's class x the larger leg
 cost             <= what the configuration allows so many cycles to cost: every order at its limit, the last of flatten_steps for one leg, and
                  where the pair itself loses, what it may drift apart; and never more than max_daily_loss and max_drawdown
-ending           nothing is open, and the run said so itself, or its guard did
+ending           nothing is open, the run said so itself or its guard did, and it did not halt for a limit
 """
 
 import msgspec
@@ -20,6 +20,8 @@ from venue.protocol import VenueRules
 
 CLASSES = {"known": "legging_known", "unknown": "legging_unknown", "dead_man": "guard.dead_man + 3 s"}
 """What a person calls the three legging classes."""
+LIMIT_HALTS = {"LEGGING_BUDGET", "MAX_DAILY_LOSS", "MAX_DRAWDOWN", "FAILED_CYCLES", "FILL_RATE", "CYCLE_SUCCESS"}
+"""Halts that mean: by the run's own count, a limit of the configuration was exceeded."""
 
 
 class Exceeded(msgspec.Struct, frozen=True):
@@ -121,6 +123,9 @@ def _ending(drill: Drill, found: Alone, played: Played) -> list[Exceeded]:
     if found.left:
         missing = ": guard.enabled = false, nobody closes for a run that is dead" if played.killed else ""
         return [Exceeded("ending", f"{_open_words(found, played.rules)} left open{missing}")]
+    halt = str(played.told.get("halt_code"))
+    if halt in LIMIT_HALTS:
+        return [Exceeded(halt, "the run halted for it, flat")]
     if played.killed or played.code in {DONE, REFUSED, HALTED}:
         return []
     said = "did not end in time and was killed" if played.code is None or played.code < 0 else f"ended with exit code {played.code}"

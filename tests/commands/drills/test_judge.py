@@ -1,12 +1,13 @@
 """Limits are kept when they are met exactly and exceeded by the smallest step beyond; nothing open is ever inside."""
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
 from commands.drills.exposure import Change
-from commands.drills.judge import allowed_cost, judged
+from commands.drills.judge import LIMIT_HALTS, allowed_cost, judged
 from commands.drills.stage import Played
 from commands.drills.table import BY_NAME
 from messages.execution import AccountSnapshot
@@ -68,6 +69,11 @@ def test_what_is_open_is_exceeded_and_named() -> None:
     assert (result.usd_s, result.flat) == (Quote(9_500 * ONE), False)
 
 
+def test_every_halt_that_counts_as_a_limit_is_one_that_a_run_knows() -> None:
+    manual = (Path(__file__).resolve().parents[3] / "docs" / "running.md").read_text(encoding="utf-8")
+    assert {code for code in LIMIT_HALTS if f"### {code}\n" not in manual} == set()
+
+
 def test_without_a_guard_nobody_closes_and_the_reason_is_said() -> None:
     unguarded = Settings(guard=Guard(enabled=False))
     result = judged(BY_NAME["process-kill"], unguarded, played(code=-9, killed=True))
@@ -79,6 +85,7 @@ def test_without_a_guard_nobody_closes_and_the_reason_is_said() -> None:
     [
         ({"code": 0}, "flat", []),
         ({"code": 70, "told": {"halt_code": "FOREIGN_FILL"}}, "flat, halted FOREIGN_FILL", []),
+        ({"code": 70, "told": {"halt_code": "MAX_DRAWDOWN"}}, "flat, halted MAX_DRAWDOWN", ["MAX_DRAWDOWN"]),
         ({"code": 3, "told": {"error": {"code": "MARGIN"}}}, "flat, refused MARGIN", []),
         ({"code": -9, "killed": True}, "flat, closed by the guard", []),
         ({"code": 4}, "flat", ["ending"]),
