@@ -30,8 +30,6 @@ class SigningRight:
             self._lose(f"an order for {message.leg.upper()}-PERP")
         elif isinstance(message, AccountStream) and message.refused == REPLACED:
             self._lose("the account's stream")
-        elif isinstance(message, AccountStream) and message.live and not self.order_refused:
-            self.lost = ""
         return bool(self.lost) and not before
 
     def _lose(self, what: str) -> None:

@@ -29,8 +29,8 @@ def expected_dust(rules: VenueRules) -> str:
     minimum = max(product.min_notional for product in (rules.eth, rules.sol))
     least, cost = max(least_order(product) for product in (rules.eth, rules.sol)), -(-worst_top_up(rules) * 100 // ONE)
     return (
-        f"an exit that fills in part can leave less than {grouped(minimum)} USD of a leg: closed reduce-only; if the venue refuses that (2094), "
-        f"topped up by {grouped(least)} USD and closed, fees at most {_usd_of(cost)} USD"
+        f"a remainder under {grouped(minimum)} USD of a leg is closed reduce-only; "
+        f"if the venue refuses that (2094), topped up by {grouped(least)} USD and closed, fees at most {_usd_of(cost)} USD"
     )
 
 

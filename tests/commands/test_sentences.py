@@ -27,8 +27,8 @@ def test_the_cost_counts_one_cycle_and_endless_ones_in_words() -> None:
 def test_what_may_be_left_below_the_minimum_is_said_with_what_is_done_about_it() -> None:
     """O13: decided before entering. (105 + 105 + 100) USD x 3.5 bp."""
     assert expected_dust(RULES) == (
-        "an exit that fills in part can leave less than 100 USD of a leg: closed reduce-only; if the venue refuses that (2094), "
-        "topped up by 105 USD and closed, fees at most 0.11 USD"
+        "a remainder under 100 USD of a leg is closed reduce-only; "
+        "if the venue refuses that (2094), topped up by 105 USD and closed, fees at most 0.11 USD"
     )
 
 
