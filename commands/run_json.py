@@ -47,6 +47,8 @@ KEYS = (
     *("halted", "halt_code", "seed", "ledger", "venue", "subaccount", "elapsed_ms", "target_usd", "staged", "skips"),
 )
 """Every key there is, in order. Keys are added, never renamed."""
+SHARED = ("schema", "ok", "exit_code", "ended_by", "error", "venue", "subaccount", "seed")
+"""Those that the object of every command has."""
 
 _EMPTY: dict[str, Any] = dict.fromkeys(KEYS) | {"schema": SCHEMA}
 
@@ -114,7 +116,7 @@ def failure_json(problem: Problem | None, command: str = "run") -> dict[str, Any
 
     Of another command than `run` it has the keys that all of them share.
     """
-    empty = _EMPTY if command == "run" else {"schema": f"evenkeel.{command}/1", "error": None}
+    empty = _EMPTY if command == "run" else dict.fromkeys(SHARED) | {"schema": f"evenkeel.{command}/1"}
     if problem is None:
         return empty | {"ok": True, "exit_code": DONE, "ended_by": "done"}
     return empty | {"ok": False, "exit_code": problem.exit_code, "ended_by": problem.ended_by, "error": problem.as_json()}

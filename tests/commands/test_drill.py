@@ -13,6 +13,7 @@ from commands.drill import DrillOptions, as_object, cannot, chosen, code_of, hea
 from commands.drills.judge import Exceeded, Result
 from commands.drills.stage import Played, drilled
 from commands.drills.table import BY_NAME, DRILLS, NAMES
+from commands.run_json import SHARED
 from commands.words import ConfigError, Problem
 from messages.settings import Settings
 from messages.units import Ms, Quote
@@ -51,6 +52,7 @@ def test_a_failure_is_one_json_object_too(capsys: pytest.CaptureFixture[str]) ->
     assert main(["drill", "flash-crush", "--json"]) == 2
     told = json.loads(capsys.readouterr().out)
     assert (told["schema"], told["ok"], told["exit_code"], told["error"]["code"]) == ("evenkeel.drill/1", False, 2, "UNKNOWN_DRILL")
+    assert set(told) == set(SHARED), "what is unknown is null, not left out"
 
 
 def test_the_list_names_every_drill_with_what_goes_wrong_in_it(capsys: pytest.CaptureFixture[str]) -> None:
