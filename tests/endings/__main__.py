@@ -4,29 +4,57 @@ import argparse
 import os
 import sys
 import time
+from pathlib import Path
 
-from tests.endings.cells import cell_of, cells, sample
-from tests.endings.one import one
+from messages.units import ONE
+from tests.endings.cells import Cell, cell_of, cells
+from tests.endings.one import Result, one
 from tests.endings.runs import every
+from tests.endings.table import document
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "endings.md"
+
+
+def show(cell: Cell) -> int:
+    """One cell at length."""
+    result = one(cell, told=True)
+    print("\n".join(result.said))
+    print(f"{result.kind}: {result.usd_s / ONE:.1f} USD s unhedged of {result.budget / ONE:.0f}, at worst {result.worst / ONE:.1f} USD")
+    print("\n".join(result.wrong) or "nothing is wrong")
+    return 1 if result.wrong else 0
+
+
+def run_all(cores: int) -> dict[Cell, Result]:
+    """Every cell, failures printed as they come."""
+    results, began = {}, time.monotonic()
+    for cell, result in every(cores, list(cells())):
+        results[cell] = result
+        if result.wrong:
+            print(f"FAILED {cell.command}\n  " + "\n  ".join(result.wrong), flush=True)
+    failed = sum(bool(result.wrong) for result in results.values())
+    print(f"{len(results)} cells, {failed} failed, in {time.monotonic() - began:.0f} s")
+    return results
 
 
 def main() -> int:
     """Parse and go."""
     parser = argparse.ArgumentParser(prog="python -m tests.endings")
-    parser.add_argument("--cell", type=cell_of)
-    parser.add_argument("--all", action="store_true")
-    parser.add_argument("--sample", action="store_true")
-    parser.add_argument("--cores", type=int, default=os.cpu_count())
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--cell", type=cell_of, help='e.g. "exit / ack lost / cut while / crash"')
+    what.add_argument("--all", action="store_true")
+    parser.add_argument("--write", type=Path, metavar="FILE", help="with --all: write the page instead of comparing it")
+    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1)
     typed = parser.parse_args()
     if typed.cell:
-        result = one(typed.cell, told=True)
-        print("\n".join(result.said))
-        print(result.kind, result.wrong or "nothing is wrong", result.worst / 1e18, result.usd_s / 1e18, result.budget / 1e18)
-        return 1 if result.wrong else 0
-    began = time.monotonic()
-    results = every(typed.cores, list(cells() if typed.all else sample()))
-    print(len(results), sum(bool(r.wrong) for r in results.values()), time.monotonic() - began)
-    return 0
+        return show(typed.cell)
+    results = run_all(typed.cores)
+    page = document(results)
+    if typed.write:
+        typed.write.write_text(page, encoding="utf-8")
+    elif PAGE.read_text(encoding="utf-8") != page:
+        print("docs/endings.md is not what came of it: python -m tests.endings --all --write docs/endings.md")
+        return 1
+    return 1 if any(result.wrong for result in results.values()) else 0
 
 
 if __name__ == "__main__":
