@@ -1,5 +1,6 @@
 """Somebody else at work in our subaccount: what is not ours is named and never touched, what is ours is closed, and nothing more is entered."""
 
+import random
 from itertools import count
 from pathlib import Path
 
@@ -16,8 +17,11 @@ from messages.market import Level
 from messages.sizing import Sealed
 from messages.units import Base, Ms, Price, Quote
 from supervisor import Ending
+from tests.determinism import seed_trio
+from tests.machine.audit import net
 from tests.machine.bench import OWNER, Bench, bench
 from tests.machine.test_escape_and_recovery import FLAT, HOURS, SHORT, escaped, interrupted, opened
+from tests.machine.test_killed import PHASES, strike_in
 from tests.machine.test_lost_connections import cut
 from venue.nado.appendix import Appendix, OrderKind, pack
 from venue.nado.signing import Signer, order_digest, order_nonce
@@ -29,6 +33,8 @@ ETH, SOL, BTC = 4, 8, 2
 LINKED = Signer(b"\x22" * 32)
 SOMEBODY = "0x" + "77" * 20
 NUMBERS = count(1)
+IN_FLIGHT_NS = 60_000_000
+"""What three votes had placed already when the hand came may still arrive."""
 
 
 def by_hand(ready: Bench, amount: str, price: str, product: int = ETH, kind: OrderKind = "ioc", margin: int = 0) -> str:
@@ -251,3 +257,56 @@ async def test_a_signer_replaced_between_the_two_orders_of_an_entry_names_the_le
         assert (ending.by, ending.code, code_of(report)) == ("halt", "SIGNER_REPLACED", 4)
         assert sum(1 for order in log if order.filled) == 1
         assert report.open_legs.count("PERP") == 1
+
+
+@pytest.mark.parametrize("phase", PHASES)
+async def test_a_signer_replaced_in_any_phase_is_a_halt_with_every_leg_that_stays_named(
+    autojump_clock: MockClock, tmp_path: Path, nursery: trio.Nursery, phase: str
+) -> None:
+    """2028. Exit code 4 exactly when the engine holds something, and nothing is sent on and on."""
+    async with bench(tmp_path, msgspec.structs.replace(SHORT, cycles=None, venue_patience=Ms(5_000)), signer=LINKED) as ready:
+        strike_in(ready, nursery, phase, lambda: replaced(ready))
+        ending = await ready.run(within_s=60)
+        report = await reported(ready, ending)
+        held = [amount for amount in opened(ready).values() if amount]
+        assert (ending.by, ending.code) == ("halt", "SIGNER_REPLACED")
+        assert (report.open_legs.count("PERP"), code_of(report)) == (len(held), 4 if held else 70)
+        assert len([order for order in ready.venue.exchange.order_log if order.code == 2028]) < 30
+
+
+# -- at any moment ----------------------------------------------------------------------------------------------------------------------------------
+
+HANDS_AT_RANDOM = 12
+"""More of them: for as many seeds as you like, the same test with a larger number here."""
+WORST = {(ETH, 1): "2800", (ETH, -1): "2700", (SOL, 1): "120", (SOL, -1): "110"}
+
+
+@pytest.mark.parametrize("seed", range(HANDS_AT_RANDOM))
+async def test_a_hand_at_any_moment_gets_what_it_did_and_nothing_of_it_is_touched(
+    autojump_clock: MockClock, tmp_path: Path, nursery: trio.Nursery, seed: int
+) -> None:
+    """Repeat one with: pytest tests/machine/test_strangers.py -k 'hand_at_any_moment and [SEED]'."""
+    seed_trio(seed)
+    chance = random.Random(f"hand {seed}")
+    product, sign = chance.choice((ETH, SOL)), chance.choice((1, -1))
+    amount = chance.choice(("0.02", "0.042", "0.5") if product == ETH else ("0.4", "1", "5"))
+    settings = msgspec.structs.replace(SHORT, cycles=chance.choice((1, 3)), pause=Ms(200), direction=chance.choice(("long-eth", "long-sol")))
+    async with bench(tmp_path, settings, seed=seed) as ready:
+        theirs: list[str] = []
+
+        def hand() -> None:
+            theirs.append(by_hand(ready, ("-" if sign < 0 else "") + amount, WORST[product, sign], product))
+            if chance.random() < 0.2:
+                theirs.append(by_hand(ready, ("" if sign < 0 else "-") + amount, WORST[product, -sign], product))
+
+        strike_in(ready, nursery, chance.choice(list(PHASES)), hand)
+        ending = await ready.run(within_s=300)
+        report = await reported(ready, ending)
+        log = list(ready.venue.exchange.order_log)
+    assert (ending.by, ending.code, report.open_legs) in {("halt", "FOREIGN_FILL", ""), ("refused", "FOREIGN_POSITION", "")}
+    done, left = net(order for order in log if order.digest in theirs), net(log)
+    low, high = sorted((0, done[product]))
+    assert low <= left[product] <= high
+    assert [amount for other, amount in left.items() if other != product and amount] == []
+    began = next(order.arrived_ns for order in log if order.digest == theirs[0])
+    assert all(order.reduce_only for order in log if order.digest not in theirs and order.arrived_ns > began + IN_FLIGHT_NS)
