@@ -111,13 +111,18 @@ class Endings:
         return None
 
     def _close_overdue(self, held: Held) -> bool:
-        """Has closing or repairing been tried for longer than `venue_patience`?"""
+        """Has closing, repairing, or finding out what an order did been tried for longer than `venue_patience`?"""
         settled = held.phase == "flat" or (held.phase == "open" and not held.flattens)
         if settled:
             self._closing_since = None
-        elif self._closing_since is None and held.phase != "in_flight":
+        elif self._closing_since is None and not self._under_way(held):
             self._closing_since = trio.current_time()
         return self._closing_since is not None and trio.current_time() > self._closing_since + self._world.settings.venue_patience / 1000
+
+    def _under_way(self, held: Held) -> bool:
+        """Is a plan in flight of which an order may still arrive? One whose window has passed is in doubt only because the venue does not answer."""
+        arriving = not held.doubts or self._world.clock.now_ms() <= max(doubt.recv_time_ms for doubt in held.doubts)
+        return held.phase == "in_flight" and arriving
 
     def _flat_ending(self, held: Held) -> Ending | None:
         """Flat and idle: is there a reason not to go on?"""

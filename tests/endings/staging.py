@@ -33,12 +33,14 @@ def prepared(cell: Cell, direction: str) -> Faults:
 class Accident:
     """Waits for the plan under test; when both legs are told to place it, the cell's outcomes happen."""
 
-    def __init__(self, cell: Cell, ready: Bench, nursery: trio.Nursery) -> None:
+    def __init__(self, cell: Cell, ready: Bench, nursery: trio.Nursery, beside: Faults = Faults()) -> None:  # noqa: B008 - frozen
+        """`beside`: what goes wrong with the venue at the same time."""
         self.plan: SizingPlan | None = None
         """The plan it happened to."""
         self._cell = cell
         self._ready = ready
         self._nursery = nursery
+        self._beside = beside
         self._sealed: SizingPlan | None = None
         self._wires: dict[str, Any] = {}
         self._order_wire: Callable[[str], Any] = ready.world.venue.order_wire
@@ -60,7 +62,7 @@ class Accident:
 
     def _happen(self, plan: SizingPlan) -> None:
         legs: dict[Leg, str] = {"eth": self._cell.eth, "sol": self._cell.sol}
-        staged = Faults()
+        staged = self._beside
         for leg, name in legs.items():
             staged = together(staged, OUTCOMES[name].stage(self._order(plan, leg)))
             self._strike_wire(leg, OUTCOMES[name].wire)
