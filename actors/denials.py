@@ -1,6 +1,6 @@
 """Entering that is denied again and again: a fault, not patience. Knows nothing of the reasons, counts only for how long nothing else was heard."""
 
-from dataclasses import dataclass
+import msgspec
 
 from messages.lifecycle import Alarm
 from messages.units import Ms
@@ -9,8 +9,7 @@ EXPECTED = frozenset({"NO_ENTRY_WINDOW"})
 """Denials that a person has asked for."""
 
 
-@dataclass(slots=True)
-class Denials:
+class Denials(msgspec.Struct):
     """Since when, and why last. `patience_ms`: after this long an alarm is due, and again each time it has passed once more."""
 
     patience_ms: int

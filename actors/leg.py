@@ -8,7 +8,6 @@ A leg never decides, never rounds, never reads fills and never sends twice. What
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
@@ -97,8 +96,7 @@ def nothing_sent(leg: Leg, place: Place, detail: str, now_ms: Ms) -> Outcome:
     return Outcome(leg, place.epoch, place.seq, own, "none", None, detail, now_ms, now_ms)
 
 
-@dataclass(frozen=True)
-class Tools:
+class Tools(msgspec.Struct, frozen=True):
     """What a leg works with. `post` reaches the supervisor."""
 
     post: Callable[[msgspec.Struct], None]
@@ -106,7 +104,7 @@ class Tools:
     clock: VenueClock
     settings: Settings
     observe: Observe
-    pulse: Pulse = field(default_factory=Pulse)
+    pulse: Pulse = msgspec.field(default_factory=Pulse)
 
     def hop(self, name: str, sealed: Sealed, note: str) -> None:
         """Tell the log where this plan is, with its digest and both quantities."""

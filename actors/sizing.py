@@ -7,7 +7,6 @@ nothing.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import msgspec
@@ -71,8 +70,7 @@ class Look(msgspec.Struct, frozen=True):
 Decision = SizingPlan | Skipped | None
 
 
-@dataclass(frozen=True)
-class Sizer:
+class Sizer(msgspec.Struct, frozen=True):
     """The pure step, for one configuration and one venue's rules."""
 
     settings: Settings

@@ -10,7 +10,6 @@ leaves nothing in doubt. An intent is a Sealed and that Ready, in one transactio
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Literal
@@ -67,18 +66,16 @@ class Unwritable(Fatal):
     """The ledger's file or disk fails. The same disk would fail a restarted ledger too, and nothing may be traded unrecorded: ESCAPE, at once."""
 
 
-@dataclass(slots=True)
-class Batch:
+class Batch(msgspec.Struct):
     """What one drained mailbox comes to: rows to commit, then messages to post, hops to show, lines for the CSV files."""
 
-    rows: list[Timed] = field(default_factory=list)
-    posts: list[msgspec.Struct] = field(default_factory=list)
-    hops: list[Hop] = field(default_factory=list)
-    lines: list[tuple[list[Line], str]] = field(default_factory=list)
+    rows: list[Timed] = msgspec.field(default_factory=list)
+    posts: list[msgspec.Struct] = msgspec.field(default_factory=list)
+    hops: list[Hop] = msgspec.field(default_factory=list)
+    lines: list[tuple[list[Line], str]] = msgspec.field(default_factory=list)
 
 
-@dataclass(slots=True)
-class Clerk:
+class Clerk(msgspec.Struct):
     """The pure step. `epoch` is this incarnation's; only a Restarted raises it, when the legs were renewed and the ledger was not."""
 
     fold: Fold
@@ -165,8 +162,7 @@ def _waiting(inbox: trio.MemoryReceiveChannel[LedgerMessage]) -> list[LedgerMess
     return messages
 
 
-@dataclass(slots=True)
-class _Desk:
+class _Desk(msgspec.Struct):
     """The step with its surroundings: commit, then post, then show."""
 
     clerk: Clerk

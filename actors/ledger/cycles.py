@@ -1,8 +1,9 @@
 """One cycle: a pair that is entered, perhaps repaired, and left again. All its numbers are sums over its orders, so late news changes all of them."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
+
+import msgspec
 
 from actors.ledger.orders import NOTHING, Move, OurOrder, Sums
 from messages.sizing import Leg
@@ -22,8 +23,7 @@ class Exposure(NamedTuple):
     since_ns: int
 
 
-@dataclass(slots=True)
-class Cycle:
+class Cycle(msgspec.Struct):
     """The cycle last entered or skipped; number 0 is none yet."""
 
     number: int = 0
@@ -40,9 +40,9 @@ class Cycle:
     repairs: int = 0
     flattens: int = 0
     top_ups: int = 0
-    too_small: set[Leg] = field(default_factory=set)
+    too_small: set[Leg] = msgspec.field(default_factory=set)
     """Legs whose last close the venue refused with 2094."""
-    orders: list[OurOrder] = field(default_factory=list)
+    orders: list[OurOrder] = msgspec.field(default_factory=list)
     was_open: bool = False
     over: bool = True
     adopted: bool = False

@@ -9,7 +9,7 @@ Two figures, and the worse one counts:
               everything up to the next flat moment is left out
 """
 
-from dataclasses import dataclass
+import msgspec
 
 from messages.execution import AccountSnapshot
 from messages.units import Quote
@@ -17,8 +17,7 @@ from messages.units import Quote
 DAY_NS = 86_400_000_000_000
 
 
-@dataclass(slots=True)
-class Day:
+class Day(msgspec.Struct):
     """The day that the last row belongs to, by venue time."""
 
     number: int = -1

@@ -1,6 +1,6 @@
 """A plan in flight: two orders and what became of both."""
 
-from dataclasses import dataclass
+import msgspec
 
 from actors.ledger.orders import OurOrder
 from messages.execution import Doubt, PlanClosed
@@ -10,8 +10,7 @@ LEGS: tuple[Leg, Leg] = ("eth", "sol")
 """In the order in which they stand everywhere."""
 
 
-@dataclass(slots=True)
-class Flight:
+class Flight(msgspec.Struct):
     """A sealed plan that the ledger has said yes to, and its two orders, ETH first."""
 
     sealed: Sealed

@@ -16,7 +16,6 @@ written down too, for readers of the ledger; folding them again changes nothing.
 
 from collections.abc import Callable
 from contextlib import closing
-from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -40,27 +39,26 @@ REMEMBERED = 4_096
 """Orders whose late fills are still recognised as ours; two a plan, so thousands of plans back."""
 
 
-@dataclass(slots=True)
-class Fold:
+class Fold(msgspec.Struct):
     """The state. `apply` one row after the other; `held` and `totals` at any time."""
 
     rows: int = 0
     seq: int = 0
-    position: dict[Leg, int] = field(default_factory=lambda: {"eth": 0, "sol": 0})
-    products: dict[Leg, int] = field(default_factory=dict)
+    position: dict[Leg, int] = msgspec.field(default_factory=lambda: {"eth": 0, "sol": 0})
+    products: dict[Leg, int] = msgspec.field(default_factory=dict)
     flight: Flight | None = None
     last_flight: Flight | None = None
     """The plan that closed last."""
-    strays: list[OurOrder] = field(default_factory=list)
+    strays: list[OurOrder] = msgspec.field(default_factory=list)
     """ESCAPE's orders that have no ending yet."""
-    cycle: Cycle = field(default_factory=Cycle)
-    orders: dict[str, OurOrder] = field(default_factory=dict)
-    unpriced: dict[str, OurOrder] = field(default_factory=dict)
+    cycle: Cycle = msgspec.field(default_factory=Cycle)
+    orders: dict[str, OurOrder] = msgspec.field(default_factory=dict)
+    unpriced: dict[str, OurOrder] = msgspec.field(default_factory=dict)
     """Those whose price and fee are still an estimate."""
-    view: AccountView = field(default_factory=AccountView)
-    tally: Tally = field(default_factory=Tally)
-    day: Day = field(default_factory=Day)
-    record: TrackRecord = field(default_factory=TrackRecord)
+    view: AccountView = msgspec.field(default_factory=AccountView)
+    tally: Tally = msgspec.field(default_factory=Tally)
+    day: Day = msgspec.field(default_factory=Day)
+    record: TrackRecord = msgspec.field(default_factory=TrackRecord)
     last_change_ms: int = 0
     last_purpose: Purpose | None = None
     last_refusals: int = 0

@@ -13,7 +13,6 @@ is a fact: it counts whenever it comes, except for an order that RESOLVE has ans
 (order digest, remaining) identifies a fill (O5).
 """
 
-from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
@@ -58,8 +57,7 @@ class Move(msgspec.Struct, frozen=True):
     price: int
 
 
-@dataclass(slots=True, eq=False)
-class OurOrder:
+class OurOrder(msgspec.Struct, eq=False):
     """One leg's order of one plan."""
 
     leg: Leg
@@ -67,7 +65,7 @@ class OurOrder:
     digest: str
     before: int
     """What was held in this product when the plan was sealed."""
-    pieces: dict[int, Fill] = field(default_factory=dict)
+    pieces: dict[int, Fill] = msgspec.field(default_factory=dict)
     """By what was left after it."""
     left: int | None = None
     """The least that an update has named as left after a fill."""

@@ -4,8 +4,9 @@
 """
 
 from collections import deque
-from dataclasses import dataclass, field
 from typing import NamedTuple
+
+import msgspec
 
 from actors.ledger.cycles import Cycle
 from messages.execution import AccountSnapshot
@@ -29,14 +30,13 @@ def _window() -> deque[Past]:
     return deque(maxlen=WINDOW)
 
 
-@dataclass(slots=True)
-class TrackRecord:
+class TrackRecord(msgspec.Struct):
     """The account's peak, failures in a row, and the last cycles."""
 
     peak: int | None = None
     value: int = 0
     failed_in_row: int = 0
-    window: deque[Past] = field(default_factory=_window)
+    window: deque[Past] = msgspec.field(default_factory=_window)
 
     def seen(self, snapshot: AccountSnapshot) -> None:
         """A reading of the account: its value, all included."""

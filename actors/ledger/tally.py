@@ -1,7 +1,6 @@
 """One invocation in numbers: counts and sums that begin again with every process. What is held does not live here."""
 
 from collections import deque
-from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
@@ -39,8 +38,7 @@ def _kept() -> deque[Bps]:
     return deque(maxlen=KEPT)
 
 
-@dataclass(slots=True)
-class Tally:
+class Tally(msgspec.Struct):
     """Counts and sums since `Started`."""
 
     completed: int = 0
@@ -55,8 +53,8 @@ class Tally:
     spread: int = 0
     traded: int = 0
     cash: int = 0
-    filled_imbalances: deque[Bps] = field(default_factory=_kept)
-    exit_imbalances: deque[Bps] = field(default_factory=_kept)
+    filled_imbalances: deque[Bps] = msgspec.field(default_factory=_kept)
+    exit_imbalances: deque[Bps] = msgspec.field(default_factory=_kept)
     unhedged_worst: int = 0
     unhedged_usd_s: int = 0
     halted: str = ""

@@ -1,6 +1,6 @@
 """What the venue says about the account, beside what our fills say. It compares; nothing in here sets a position (lesson R3)."""
 
-from dataclasses import dataclass
+import msgspec
 
 from messages.execution import AccountSnapshot, Position
 from messages.units import Base
@@ -9,8 +9,7 @@ Ours = dict[int, tuple[str, int]]
 """Product id to its name and what our fills say is held; both products, as soon as they are known."""
 
 
-@dataclass(slots=True)
-class AccountView:
+class AccountView(msgspec.Struct):
     """The account, as seen; `foreign` is what keeps us from entering."""
 
     live: bool = False
