@@ -2,7 +2,9 @@
 
 import random
 import signal
+from collections.abc import Iterator
 
+import pytest
 import trio
 from trio.testing import MockClock
 
@@ -104,6 +106,15 @@ async def test_a_cancel_while_giving_up_changes_nothing_about_the_order(autojump
     assert stage.times[3:] == [(1, "-c"), (3, "-b"), (4, "-a")]
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Python's own handler, as at a terminal: Trio takes Ctrl-C over from that one only, and a worker of the test runner has another."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_is_an_orderly_stop_and_a_second_one_cancels_all_that_are_left_at_once() -> None:
     stage = Stage()
 
@@ -122,6 +133,7 @@ def test_ctrl_c_is_an_orderly_stop_and_a_second_one_cancels_all_that_are_left_at
     assert sorted(stage.times[4:]) == [(2.5, "-a"), (2.5, "-b")]
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_never_strikes_inside_a_child() -> None:
     stage = Stage()
     struck: list[BaseException] = []
