@@ -3,8 +3,10 @@
 import json
 import select
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -118,6 +120,19 @@ def test_a_client_that_stopped_reading_does_not_keep_it_alive() -> None:
                 pass
             process.send_signal(signal.SIGTERM)
             assert process.wait(timeout=10) == 0
+
+
+def test_a_client_that_goes_away_in_the_middle_of_a_question_is_no_trace_on_standard_error() -> None:
+    """A run that is killed while it asks must not look like a defect of the venue."""
+    with simulate("--until-stdin-closes") as (process, url):
+        host, port = url.removeprefix("http://").split(":")
+        for path in ("query", "execute"):
+            with socket.create_connection((host, int(port))) as client:
+                client.sendall(f"POST /v1/{path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 100\r\n\r\nhalf".encode())
+                time.sleep(0.2)
+        assert query(url, type="status") == "active"
+        _, said = process.communicate(timeout=10)
+        assert (process.returncode, said) == (0, b"")
 
 
 def test_the_throw_away_constants_belong_together() -> None:

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import trio
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -67,7 +67,12 @@ def application(venue: SimulatedVenue) -> ASGIApp:
         WebSocketRoute("/ws/v2", _SocketEndpoint(venue, concurrent_session)),
         WebSocketRoute("/v1/subscribe", _SocketEndpoint(venue, subscribe_session)),
     ]
-    return _named(Starlette(routes=routes), venue)
+    return _named(Starlette(routes=routes, exception_handlers={ClientDisconnect: _nobody_there}), venue)
+
+
+async def _nobody_there(_request: Request, _gone: Exception) -> Response:
+    """The client went away before it had asked; what is answered then reaches nobody."""
+    return Response(status_code=400)
 
 
 def _named(app: ASGIApp, venue: SimulatedVenue) -> ASGIApp:
