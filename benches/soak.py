@@ -120,6 +120,9 @@ def report(ended: dict[str, object], memory: list[tuple[float, int]], folder: Pa
     if early and late:
         figures = (statistics.median(early), statistics.median(late), max(kb for _, kb in memory))
         print(f"{'memory, MB: start, end, most':30} {' '.join(f'{kb / 1024:.1f}' for kb in figures)}")
+        tenths = [memory[len(memory) * part // 10][1] for part in range(10)]
+        print(f"{'memory, MB: every tenth':30} {' '.join(f'{kb / 1024:.1f}' for kb in tenths)}")
+        print("the ledger remembers its last 4,096 orders, so memory may grow for the first 1,024 cycles")
 
 
 def words(line: str) -> str:
