@@ -116,6 +116,11 @@ def _closed(closed: PlanClosed) -> Words:
     return logging.INFO, "plan closed", f"plan {closed.epoch}.{closed.seq} {'aborted' if closed.aborted else legs}"
 
 
+def _cycle_words(ended: CycleEnded) -> str:
+    alone = f", {ended.unhedged_usd_s.text()} USD s unhedged" if ended.unhedged_usd_s else ""
+    return f"cycle {ended.cycle} {ended.ending} {ended.detail}".rstrip() + alone
+
+
 def _exited(exited: specs.Exited) -> Words:
     level = logging.WARNING if exited.why else logging.DEBUG
     return level, "supervision", f"{exited.child} {exited.incarnation} ended {exited.why} {exited.trace}"
@@ -132,7 +137,7 @@ _WORDS: dict[type, Callable[[Any], Words]] = {
     Declined: lambda m: (logging.WARNING, f"{m.who} declined", f"plan {m.epoch}.{m.seq} {m.code}: {m.detail}"),
     Abort: lambda m: (logging.WARNING, "aborted", f"plan {m.epoch}.{m.seq} {m.code}: {m.detail}, 0 orders sent"),
     Skipped: lambda m: (logging.WARNING, "skipped", f"cycle {m.cycle} {m.code}: {m.detail}"),
-    CycleEnded: lambda m: (logging.INFO, "cycle ended", f"cycle {m.cycle} {m.ending} {m.detail}"),
+    CycleEnded: lambda m: (logging.INFO, "cycle ended", _cycle_words(m)),
     Restarted: lambda m: (logging.WARNING, "restarted", f"{m.actor} after {m.after_ms} ms, epoch {m.epoch}: {m.why}"),
     Denied: lambda m: (logging.WARNING, "denied", f"{m.code}: {m.detail}"),
     Alarm: lambda m: (logging.ERROR, "ALARM", f"{m.code}: {m.detail}"),

@@ -22,7 +22,7 @@ from commands.view_words import (
     plan_words,
     restarted_words,
 )
-from commands.words import PLAY_MONEY, percent, span
+from commands.words import PLAY_MONEY, fixed, percent, span
 from messages.execution import Fill, LegFill, Outcome, PlanClosed
 from messages.lifecycle import Alarm, CycleEnded, Denied, Halted, Held, Hop, Note, Restarted, Staged, Stopping
 from messages.market import PairQuote
@@ -234,7 +234,9 @@ class RunView:
 
     def _ended(self, ended: CycleEnded) -> None:
         if ended.ending != "skipped":
-            self.say(f"{ended.ending}{': ' + ended.detail if ended.detail else ''}", cycle=ended.cycle, notable=ended.ending == "failed")
+            alone = f", stood alone for {fixed(ended.unhedged_usd_s, 1)} USD·s" if ended.unhedged_usd_s else ""
+            detail = f": {ended.detail}" if ended.detail else ""
+            self.say(f"{ended.ending}{detail}{alone}", cycle=ended.cycle, notable=ended.ending == "failed")
 
     def _skipped(self, skipped: Skipped) -> None:
         self.skips.append(skipped)

@@ -136,6 +136,8 @@ class CycleEnded(msgspec.Struct, frozen=True):
     cycle: int
     ending: Literal["completed", "skipped", "failed"]
     detail: str
+    unhedged_usd_s: Quote = Quote(0)
+    """The integral of what stood alone over time in this cycle, USD x seconds, by the venue's timestamps."""
 
 
 class Started(msgspec.Struct, frozen=True):

@@ -291,7 +291,8 @@ class Fold(msgspec.Struct):
             self.tally.cycle_ended(ending, cycle)
         if cycle.sent:
             self.record.cycle_ended(cycle, completed=ending == "completed")
-        return CycleEnded(cycle.number, ending, f"adopted; {detail}" if cycle.adopted else detail)
+        told = f"adopted; {detail}" if cycle.adopted else detail
+        return CycleEnded(cycle.number, ending, told, Quote(cycle.exposure().usd_s))
 
     # -- the process -------------------------------------------------------------------------------------------------------------------------------
 

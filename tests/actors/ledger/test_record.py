@@ -1,7 +1,7 @@
 """The track record that the limits judge: folded from every row, whichever invocation wrote it."""
 
 from actors.ledger.fold import Fold
-from messages.lifecycle import HaltCleared, Started
+from messages.lifecycle import CycleEnded, HaltCleared, Started
 from messages.units import ONE, Ns, Quote
 from tests.actors.ledger.story import Story
 
@@ -52,6 +52,20 @@ def test_failures_in_a_row_end_with_a_completed_cycle() -> None:
     assert (record.failed_in_row, record.cycles) == (0, 2)
     assert record.success == ONE // 2
     assert record.fill_rate == ONE * 3 // 4, "three of four entering legs were filled by their first order"
+
+
+def test_a_cycles_ending_says_how_much_stood_alone_for_how_long() -> None:
+    story = Story()
+    story.placed("enter", "0.042", "-1")
+    story.fill("eth")
+    story.now_ms += 500
+    story.outcome("sol", "refused", 2031)
+    story.placed("repair", "0", "-1", closing=False)
+    story.fill("sol")
+    story.leave()
+    story.snapshot()
+    (ended,) = story.said_of(CycleEnded)
+    assert Quote.of("57") < ended.unhedged_usd_s < Quote.of("60"), "116 USD for half a second"
 
 
 def test_only_the_last_twenty_cycles_count() -> None:
