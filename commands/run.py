@@ -268,7 +268,8 @@ async def _while_guard_closes(known: World, stops: Stops) -> None:
         while True:
             with suppress(VenueError):
                 snapshot = await known.venue.reads.account()
-                if not any(snapshot.position(product.product_id).total for product in (known.rules.eth, known.rules.sol)):
+                flat = not any(snapshot.position(product.product_id).total for product in (known.rules.eth, known.rules.sol))
+                if flat and not known.state.guard_closes:
                     break
             await trio.sleep(WATCH_S)
     stops.hear(None)

@@ -123,8 +123,13 @@ class RunState:
             self._replace(msgspec.structs.replace(self._saved, epoch=self._saved.epoch + 1))
         self._begun = True
         with trio.move_on_after(GUARD_GONE_S):
-            while not _free(self._path.with_suffix(GUARD_LOCK)):  # noqa: ASYNC110 - another process holds it
+            while self.guard_closes:  # noqa: ASYNC110 - another process holds it
                 await trio.sleep(0.05)
+
+    @property
+    def guard_closes(self) -> bool:
+        """Is a guard closing this subaccount's pair, or writing down what it did?"""
+        return not _free(self._path.with_suffix(GUARD_LOCK))
 
     def bump(self) -> int:
         """Start a new epoch: on disk before anybody acts in it. Raises `Beaten`."""

@@ -157,9 +157,11 @@ async def test_a_guard_that_took_over_is_seen_by_the_run_it_thought_dead_and_out
 async def test_a_start_waits_for_a_guard_that_is_closing(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
     state = RunState(tmp_path, "venue sub", "logs")
     with closing_alone(state_file(tmp_path, "venue sub")):
+        assert state.guard_closes
         began = trio.current_time()
         await state.begin()
         assert trio.current_time() - began == pytest.approx(GUARD_GONE_S, abs=0.2)
+    assert not state.guard_closes
     began = trio.current_time()
     await state.begin()
     assert trio.current_time() - began < 0.1
