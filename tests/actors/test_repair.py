@@ -162,3 +162,9 @@ def test_of_the_random_cases_every_way_is_taken_by_some() -> None:
 
 def test_with_no_tolerance_at_all_a_pair_that_cannot_be_exact_is_closed() -> None:
     assert way_out(uneven("0.357", "0"), settings=Settings(max_imbalance=Bps(0))).name == "flatten"
+
+
+def test_what_would_raise_the_exposure_at_the_mids_of_now_is_not_done_however_balanced_it_was_paid_for() -> None:
+    """SOL rose while ETH led by what was paid: trimming ETH would even out the prices paid and leave more alone than before."""
+    risen = with_sol(bids=ladder("160.00", "0.01", "1000", up=False), asks=ladder("160.01", "0.01", "1000", up=True))
+    assert way_out(uneven("0.357", "-7"), risen).name == "flatten"
