@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.process
 ROOT = Path(__file__).resolve().parent.parent
 FLAT = ["--market", "flat:2756.9/115.86", "--hold", "300 ms", "--set", "pause=100 ms"]
 

@@ -116,6 +116,7 @@ def test_a_configuration_that_cannot_be_drilled_is_told_why_with_the_cure(code: 
     assert cure in refusal.sentence
 
 
+@pytest.mark.process
 def test_a_leg_that_is_refused_is_drilled_with_real_processes(tmp_path: Path) -> None:
     logs = tmp_path / "logs"
     code, output, errors = ended(started(tmp_path, "drill", "one-leg-reject", "--json", "--logs", str(logs), "--set", "legging_known=60 s"))
@@ -131,6 +132,7 @@ def test_a_leg_that_is_refused_is_drilled_with_real_processes(tmp_path: Path) ->
     assert list((logs / "drills").iterdir()) == [], "logs of a drill that went well are not kept"
 
 
+@pytest.mark.process
 def test_what_cannot_be_entered_is_refused_and_nothing_is_remembered(tmp_path: Path) -> None:
     typed = ("drill", "one-leg-partial", "--json", "--logs", str(tmp_path / "logs"), "--deposit", "30 USD")
     code, output, errors = ended(started(tmp_path, *typed))

@@ -17,7 +17,7 @@ from venue.nado.signing import typed_digest
 from venue.simulated.money_executes import TRANSFER
 from venue.simulated.rules import CHAIN_ID, ENDPOINT
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 PATIENCE_S = 20.0
 """A loaded machine may be this slow; nothing here asserts a time."""
 

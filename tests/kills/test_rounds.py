@@ -1,9 +1,13 @@
-"""One of the harness's rounds, for every `pytest`; `.ci/run` strikes twenty times, `python -m tests.kills --minutes 40` as long as you like."""
+"""One of the harness's rounds, for every `pytest -m process`; `python -m tests.kills --minutes 40` strikes as long as you like."""
 
 from pathlib import Path
 
+import pytest
+
 from tests.kills.rounds import Bed, play
 from tests.kills.venue import simulated
+
+pytestmark = pytest.mark.process
 
 
 def test_stopped_for_longer_than_recv_time_and_continued_nothing_sealed_before_is_accepted_and_it_ends_flat(tmp_path: Path) -> None:

@@ -78,6 +78,7 @@ def test_what_is_looked_for_is_found_where_it_is() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.process
 def test_a_whole_live_run_shows_it_nowhere(there: Served, tmp_path: Path) -> None:
     argv = ["run", "--venue", "testnet", "--url", there.url, "--logs", str(tmp_path / "logs"), *written("cycles=2", "hold=500 ms"), "--json"]
     process = subprocess.Popen([sys.executable, "supervisor.py", *argv], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
