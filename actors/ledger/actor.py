@@ -20,7 +20,7 @@ import trio
 from actors.ledger.bookkeeping import lines_of, resumed, write_lines
 from actors.ledger.csvs import CsvBooks, Line
 from actors.ledger.disk import Disk, is_full
-from actors.ledger.escapes import take_in
+from actors.ledger.escapes import take_in, waiting
 from actors.ledger.flight import LEGS
 from actors.ledger.fold import Fold
 from actors.ledger.store import BrokenChain, Store, Timed
@@ -230,13 +230,18 @@ class _Desk(msgspec.Struct):
             self._checkpointed = fold.rows
 
 
-def reread(store: Store, csvs: CsvBooks | None, observe: Observe, clock: VenueClock) -> Fold:
-    """The fold of everything in `store`; CSV lines that a crash kept from being written are written now."""
+def reread(store: Store, csvs: CsvBooks | None, observe: Observe, clock: VenueClock, *, beside: Path | None = None) -> Fold:
+    """The fold of everything in `store`; CSV lines that a crash kept from being written are written now.
+
+    `beside`: a folder whose `escape-*.jsonl` files count as rows, too.
+    """
     fold = Fold()
     for _, at_ns, message in store.events():
         for consequence in fold.apply(message, at_ns):
             if csvs is not None:
                 write_lines(csvs.again, lines_of(fold, message, consequence, at_ns), observe, clock)
+    for at_ns, message in waiting(beside) if beside else ():
+        fold.apply(message, at_ns)
     fold.reopened()
     return fold
 

@@ -50,6 +50,12 @@ def take_in(folder: Path, store: Store, observe: Observe, clock: VenueClock) -> 
         observe(Note(clock.utc_ns(), "warning", "ledger", f"{len(rows)} rows of an escape taken in from {path.name}"))
 
 
+def waiting(folder: Path) -> Iterator[Timed]:
+    """The rows that stand beside the ledger in `folder` and are not in it yet, oldest file first. Raises `OSError`."""
+    for path in sorted(folder.glob(PATTERN)):
+        yield from _rows(path)
+
+
 def _rows(path: Path) -> Iterator[Timed]:
     """The rows up to the first that cannot be read: a torn line is the last one that was written."""
     for raw in path.read_bytes().splitlines():

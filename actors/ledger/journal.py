@@ -2,6 +2,9 @@
 
 Into the ledger if it can be written; else, from the first failure on, into a file beside it (`escapes.py`) that the next start takes in. A full disk
 is met with the reserve first. If nothing at all can be written the journal says so and goes on: closing does not wait for paper.
+
+A guard that closes for a run which still lives (stopped, wedged) must not wait for what that run holds: `read_only`. Such a journal takes no lock of
+the ledger and writes nothing into it, from the first row on everything stands beside it.
 """
 
 import sqlite3
@@ -32,19 +35,34 @@ class Journal:
     """The ledger of one run, between the end of its actor and the end of the process. Never raises; `unreadable` says why `fold` is empty."""
 
     def __init__(
-        self, path: Path, opened: Opened, sync: Literal["full", "normal"], forge: Forge, clock: VenueClock, observe: Observe, epoch: int = 0
+        self,
+        path: Path,
+        opened: Opened,
+        sync: Literal["full", "normal"],
+        forge: Forge,
+        clock: VenueClock,
+        observe: Observe,
+        epoch: int = 0,
+        *,
+        read_only: bool = False,
     ) -> None:
-        """Reads what is there. `path`: the ledger; it is begun when there is none."""
+        """Reads what is there. `path`: the ledger; it is begun when there is none.
+
+        `read_only`: the ledger is opened for reading only, also while another process has it, holds its lock or was stopped with it; what earlier
+        journals left beside it counts as written. Every `write` goes to `escape-<utc>.jsonl` beside it, and the next start takes that in. No ledger
+        is begun: where there is none `fold` is empty and `unreadable` says so.
+        """
         self._path, self._opened, self._sync = path, opened, sync
         self._clock, self._observe = clock, observe
         stamp = datetime.fromtimestamp(clock.utc_ns() // 1_000_000_000, UTC).strftime("%Y%m%dT%H%M%SZ")
         self._beside = path.with_name(f"escape-{stamp}.jsonl")
         self._disk = Disk(path.parent, 0)
         self._store: Store | None = None
+        self._last_epoch = 0
         self.unreadable = ""
-        self.in_ledger = True
+        self.in_ledger = not read_only
         """Has everything so far been written into the ledger itself?"""
-        self.clerk = Clerk(self._read(), forge, epoch)
+        self.clerk = Clerk(self._read_beside() if read_only else self._read(), forge, epoch)
 
     @property
     def fold(self) -> Fold:
@@ -55,7 +73,7 @@ class Journal:
     def last_epoch(self) -> int:
         """The latest epoch that the ledger has seen; 0 when it cannot say."""
         try:
-            return self._store.last_epoch() if self._store else 0
+            return self._store.last_epoch() if self._store else self._last_epoch
         except CANNOT:
             return 0
 
@@ -102,10 +120,16 @@ class Journal:
             return reread(self._store, None, self._observe, self._clock)
         except CANNOT as error:
             self.unreadable = told(error)
+        return self._read_beside()
+
+    def _read_beside(self) -> Fold:
+        """The fold of the ledger, read without writing, and of what stands beside it."""
         try:
             with closing(Store.reading(self._path)) as store:
-                fold = reread(store, None, self._observe, self._clock)
-        except CANNOT:
+                fold = reread(store, None, self._observe, self._clock, beside=self._path.parent)
+                self._last_epoch = store.last_epoch()
+        except CANNOT as error:
+            self.unreadable = self.unreadable or told(error)
             return Fold()
         self.unreadable = ""
         return fold

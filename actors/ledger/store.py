@@ -12,6 +12,7 @@ WAL lets others read while the run writes; a commit is one append to the log fil
     `-- BrokenChain       open it all the same with `broken_ok`, fold what is good, never enter: only a person can clear this
 """
 
+import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -50,6 +51,12 @@ Timed = tuple[int, msgspec.Struct]
 """Venue time in nanoseconds, and a message."""
 Row = tuple[int, int, str, str, str, str]
 """seq, at_ns, kind, body, prev, hash."""
+FileId = tuple[int, int] | None
+"""Device and inode; None where there is no file."""
+BUSY_S = 1.0
+"""How long SQLite waits for a lock of another process."""
+SEQ_DIGITS = 18
+"""More than a row number can have."""
 
 
 class LedgerError(Exception):
@@ -84,9 +91,11 @@ class BrokenChain(LedgerError):
 class Store:
     """One open ledger file. `open` it, `append_all` to it, `close` it; the only writer of its file."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._db = connection
+        self._path = path
         self._next, self._prev = 0, ""
+        self._files: tuple[FileId, FileId] = (None, None)
 
     @classmethod
     def open(cls, path: Path, opened: Opened, sync: Literal["full", "normal"], *, at_ns: int = 0, broken_ok: bool = False) -> Self:
@@ -96,9 +105,10 @@ class Store:
         whatever `sqlite3` raises when the file cannot be used.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
-        store = cls(_connected(path, sync))
+        store = cls(_connected(path, sync), path)
         try:
             store._begin(opened, at_ns)
+            store._files = store._files_now()
             if not broken_ok:
                 store.verify()
         except BaseException:
@@ -109,7 +119,10 @@ class Store:
     @classmethod
     def reading(cls, path: Path) -> Self:
         """Open an existing ledger for reading only, whoever it belongs to. Raises `sqlite3.OperationalError` where there is none."""
-        return cls(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None))
+        uri = f"{path.resolve().as_uri()}?mode=ro"
+        store = cls(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_S), path)
+        store._files = store._files_now()
+        return store
 
     def _begin(self, opened: Opened, at_ns: int) -> None:
         self._db.executescript(TABLE)
@@ -158,6 +171,39 @@ class Store:
                 raise NewerSchema(f"{SCHEMA} with {kind}")
             yield seq, at_ns, decode(body, KINDS[kind])
 
+    @property
+    def last_hash(self) -> str:
+        """Names the last row, and with it everything before: `seq:hash`, "" while there is none. Give it to `contains` as it is.
+
+        Whoever keeps it elsewhere (the state file) can tell later whether this chain is that chain, or an empty, replaced, older or shortened one.
+        """
+        last = self._db.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
+        return f"{last[0]}:{last[1]}" if last else ""
+
+    def contains(self, last_hash: str) -> bool:
+        """Was `last_hash` (by `Store.last_hash`) once the end of this chain? One look-up by row number; the empty one is contained in every ledger.
+
+        It believes the hash column: that the row's content fits it is what verifying the chain is for.
+        """
+        if not last_hash:
+            return True
+        seq, _, digest = last_hash.partition(":")
+        if not seq.isdecimal() or len(seq) > SEQ_DIGITS:
+            return False
+        found = self._db.execute("SELECT hash FROM events WHERE seq = ?", (int(seq),)).fetchone()
+        return found is not None and str(found[0]) == digest
+
+    def still_there(self) -> bool:
+        """Are the ledger's path and its write-ahead log's still the files that were opened? Two `stat`s, no descriptor.
+
+        False: deleted, moved away or replaced; what is written now goes into a file that nobody will find. Device and inode are compared within this
+        process only: a reboot or a restore changes both.
+        """
+        return self._files[0] is not None and self._files_now() == self._files
+
+    def _files_now(self) -> "tuple[FileId, FileId]":
+        return _file_id(self._path), _file_id(self._path.with_name(self._path.name + "-wal"))
+
     def last_epoch(self) -> int:
         """The latest epoch that the ledger has seen; 0 when none."""
         query = "SELECT CAST(kind AS TEXT), CAST(body AS TEXT) FROM events WHERE kind IN (?, ?, ?) ORDER BY seq DESC LIMIT 1"
@@ -194,12 +240,20 @@ def row_hash(prev: str, seq: int, at_ns: int, kind: str, body: str) -> str:
 
 
 def _connected(path: Path, sync: Literal["full", "normal"]) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, timeout=1.0)
+    connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)
     connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute(f"PRAGMA synchronous={sync.upper()}")
     connection.execute("PRAGMA wal_autocheckpoint=0")
     return connection
+
+
+def _file_id(path: Path) -> FileId:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _same_ledger(found: Opened, wanted: Opened) -> None:
