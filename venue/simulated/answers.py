@@ -81,7 +81,8 @@ def answer_query(venue: SimulatedVenue, params: dict[str, Any]) -> str:
     """The envelope of a query's answer."""
     request_type = f"query_{params['type']}"
     try:
-        return success(request_type, queries.answer(venue.exchange, venue.status, params, venue.now_ns()))
+        data = queries.answer(venue.exchange, venue.status, params, venue.now_ns())
+        return success(request_type, venue.stage.bend(params, data, venue.exchange))
     except Refused as no:
         return failure(request_type, no)
 

@@ -67,7 +67,7 @@ from typing import Generic, Literal, TypeVar
 import msgspec
 
 from venue.simulated.codes import Refused
-from venue.simulated.incidents import Incident
+from venue.simulated.incidents import Incident, Listing, Says
 from venue.simulated.rules import Knobs
 
 DELAY_MS_MAX = 100_000
@@ -231,7 +231,10 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         orders: tuple[Trigger, ...] = (*self.refuse, *self.lose_ack, *self.cut, *shapes)
         lasting = [getattr(incident, "product", "") for incident in self.incident]
         _must_exist("product", [*(fault.product for fault in orders), *(fault.product for fault in self.event), *lasting], symbols)
-        _must_exist("request", [fault.request for fault in self.reply], requests)
+        listed = {incident.symbol for incident in self.incident if isinstance(incident, Listing)}
+        lies = [incident for incident in self.incident if isinstance(incident, Says)]
+        _must_exist("of", [lie.of for lie in lies], symbols | listed)
+        _must_exist("request", [*(fault.request for fault in self.reply), *(lie.request for lie in lies)], requests)
         return self
 
 

@@ -12,6 +12,21 @@
     product = "ETH-PERP"
     by_bps = -300
 
+    [[incident]]
+    kind = "rules"             # step, tick or minimum change, the product is delisted or isolated only: answers and engine agree on it
+    at_ms = 0
+    for_ms = 60000
+    product = "SOL-PERP"
+    step = "1"
+
+    [[incident]]
+    kind = "says"              # one field of one answer is wrong, null, absent or unknown: the engine goes on as before
+    at_ms = 0
+    for_ms = 60000
+    request = "all_products"
+    of = "ETH-PERP"
+    field = "oracle_price_x18" # no `value`: null
+
 What lasts needs `for_ms`; what happens once has none. The module says what there is; `staging` makes it happen.
 """
 
@@ -24,6 +39,8 @@ TIME_MS_MAX = 7 * 86_400_000
 SKEW_MS_MAX = 3_600_000
 BPS_MIN, BPS_MAX = -9_900, 100_000
 SHIFT_BPS_MAX = 5_000
+PRODUCT_ID_MAX = 1_000
+_DECIMAL = re.compile(r"[0-9]{1,12}(\.[0-9]{1,18})?")
 _BYTES32 = re.compile("0x[0-9a-fA-F]{64}")
 
 
@@ -112,6 +129,67 @@ class Trading(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, ta
     status: Literal["post_only", "reduce_only", "soft_reduce_only", "not_tradable"]
 
 
+def _positive_or_absent(name: str, text: str) -> None:
+    if text and not (_DECIMAL.fullmatch(text) and text.strip("0.")):
+        raise ValueError(f"{name}: a decimal number above 0 as text, not {text!r}")
+
+
+class Rules(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="rules"):
+    """The product trades by other rules, and every answer says so. What is "" or absent stays as it is; amounts are decimal text."""
+
+    product: str
+    tick: str = ""
+    step: str = ""
+    min_size: str = ""
+    """USDT0 of notional."""
+    isolated_only: bool | None = None
+    listed: bool = True
+    """False: no answer names the product any more, and its orders are refused with 2069. Positions stay, and are shown."""
+    min_size_binds_takers: bool | None = None
+    """Of the whole venue: see `rules.Knobs`."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("tick", "step", "min_size"):
+            _positive_or_absent(name, getattr(self, name))
+
+
+class Listing(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="listing"):
+    """The venue lists one more perp, which nobody can trade: something to say odd things about."""
+
+    symbol: str
+    product_id: int
+    held: str = "0"
+    """Of it every account holds so much, as decimal text."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.product_id <= PRODUCT_ID_MAX:
+            raise ValueError(f"product_id: between 1 and {PRODUCT_ID_MAX}, not {self.product_id}")
+        if not _DECIMAL.fullmatch(self.held.removeprefix("-")):
+            raise ValueError(f"held: a decimal number as text, not {self.held!r}")
+
+
+class Says(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="says"):
+    """One field of a query's answer says `value`, while the engine goes on as before. Without `value` it is null; `absent`: it is left out."""
+
+    request: str
+    """A query's type: symbols, all_products, subaccount_info, isolated_positions, fee_rates, contracts, status ..."""
+    of: str = ""
+    """The symbol whose entry is meant; "" = the answer itself."""
+    field: str = ""
+    """Its name in the entry, or a path with dots: `book_info.size_increment`, `perp_balances.0.balance`; "" = all of it."""
+    value: object = None
+    absent: bool = False
+    every: int = 1
+    """Only every n-th such answer says it, the first one included."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.every < 1:
+            raise ValueError(f"every: every n-th answer, from 1, not {self.every}")
+
+
 class Crossed(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="crossed"):
     """The next book batch has a bid above the best ask; the one after takes it back. Snapshots stay right."""
 
@@ -138,4 +216,4 @@ class Funding(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_f
     """The rate is told and an hour's funding is charged now."""
 
 
-Incident = Status | Gate | Down | Freeze | Clock | Oracle | Shift | Trading | Crossed | Liquidate | Settle | Funding
+Incident = Status | Gate | Down | Freeze | Clock | Oracle | Shift | Trading | Rules | Listing | Says | Crossed | Liquidate | Settle | Funding

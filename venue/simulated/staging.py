@@ -1,18 +1,21 @@
 """Makes the incidents of a faults file happen: begins each at its moment and ends it after its time."""
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import trio
 
-from messages.units import Ms, Price
+from messages.units import X18, Base, Ms, Price, Quote
 from venue.simulated import incidents as of
+from venue.simulated.lies import Said, leave_out, list_another
 from venue.simulated.liquidation import liquidate_unhealthy, take_over_all
 from venue.simulated.treasury import pay_funding, settle_results
 
 if TYPE_CHECKING:
+    from venue.simulated.exchange import Exchange
     from venue.simulated.venue import SimulatedVenue
 
 BPS = 10_000
@@ -34,6 +37,11 @@ class Stage:
         """How many incidents keep the host down."""
         self.changed = trio.Event()
         """Set, and replaced, whenever `down` changes."""
+        self.listed: list[of.Listing] = []
+        """Products that only the answers know of."""
+        self.unlisted: list[str] = []
+        """Symbols that no answer names any more."""
+        self.said: list[Said] = []
         self._staged: tuple[of.Incident, ...] = ()
         self._restart = trio.Event()
 
@@ -81,6 +89,12 @@ class Stage:
                 end = self._come_back
             case of.Clock():
                 end = self._skew(incident.skew_ms)
+            case of.Trading():
+                end = _changed(venue, incident.product, status=incident.status)
+            case of.Rules():
+                end = self._rules(venue, incident)
+            case of.Listing() | of.Says():
+                end = self._lie(incident)
             case _:
                 end = self._begin_in_engine(incident, venue)
         venue.publish()
@@ -112,8 +126,6 @@ class Stage:
                 return self._jump(venue, venue.product_id(incident.product), incident.by_bps)
             case of.Shift():
                 return self._shift(venue, venue.product_id(incident.product), incident.by_bps)
-            case of.Trading():
-                return _trading(venue, incident)
             case of.Crossed():
                 self.crossed.append(venue.product_id(incident.product))
             case of.Liquidate():
@@ -125,6 +137,49 @@ class Stage:
                 venue.crier.tell_funding_rates()
                 pay_funding(exchange, now)
         return _nothing
+
+    def _lie(self, incident: of.Listing | of.Says) -> Callable[[], None]:
+        if isinstance(incident, of.Listing):
+            self.listed.append(incident)
+            return partial(self.listed.remove, incident)
+        said = Said(incident)
+        self.said.append(said)
+        return partial(self.said.remove, said)
+
+    def _rules(self, venue: "SimulatedVenue", incident: of.Rules) -> Callable[[], None]:
+        texts: tuple[tuple[str, type[X18]], ...] = (("tick", Price), ("step", Base), ("min_size", Quote))
+        changes: dict[str, Any] = {name: unit.of(getattr(incident, name)) for name, unit in texts if getattr(incident, name)}
+        if incident.isolated_only is not None:
+            changes["isolated_only"] = incident.isolated_only
+        if not incident.listed:
+            changes["status"] = "not_tradable"
+            self.unlisted.append(incident.product)
+        ends = [_changed(venue, incident.product, **changes)]
+        if incident.min_size_binds_takers is not None:
+            ends.append(_bound(venue, binds=incident.min_size_binds_takers))
+
+        def end() -> None:
+            if not incident.listed:
+                self.unlisted.remove(incident.product)
+            for undo in ends:
+                undo()
+
+        return end
+
+    def bend(self, params: Mapping[str, Any], data: object, exchange: "Exchange") -> object:
+        """The answer `data` to a query as it is told: products listed, left out, and lied about as staged."""
+        if not (self.listed or self.unlisted or self.said):
+            return data
+        kind, told = params.get("type"), copy.deepcopy(data)
+        ids = {market.product.symbol: product_id for product_id, market in exchange.markets.items()}
+        ids |= {listing.symbol: listing.product_id for listing in self.listed}
+        for listing in self.listed:
+            list_another(kind, told, listing)
+        for symbol in self.unlisted:
+            leave_out(kind, told, symbol, ids[symbol])
+        for said in self.said:
+            told = said.tell(kind, told, ids)
+        return told
 
     def _jump(self, venue: "SimulatedVenue", product_id: int, by_bps: int) -> Callable[[], None]:
         honest = venue.exchange.markets[product_id].oracle
@@ -156,13 +211,25 @@ def bent(price: int, by_bps: int) -> int:
     return price * (BPS + by_bps) // BPS
 
 
-def _trading(venue: "SimulatedVenue", incident: of.Trading) -> Callable[[], None]:
-    market = venue.exchange.markets[venue.product_id(incident.product)]
-    before = market.product
-    market.product = msgspec.structs.replace(before, status=incident.status)
+def _changed(venue: "SimulatedVenue", symbol: str, **changes: Any) -> Callable[[], None]:
+    """The product by other rules; what ends it takes back these fields and no others."""
+    market = venue.exchange.markets[venue.product_id(symbol)]
+    before = {name: getattr(market.product, name) for name in changes}
+    market.product = msgspec.structs.replace(market.product, **changes)
 
     def end() -> None:
-        market.product = before
+        market.product = msgspec.structs.replace(market.product, **before)
+
+    return end
+
+
+def _bound(venue: "SimulatedVenue", *, binds: bool) -> Callable[[], None]:
+    """Takers are held to the minimum, or not."""
+    exchange, before = venue.exchange, venue.exchange.knobs.min_size_binds_takers
+    exchange.knobs = msgspec.structs.replace(exchange.knobs, min_size_binds_takers=binds)
+
+    def end() -> None:
+        exchange.knobs = msgspec.structs.replace(exchange.knobs, min_size_binds_takers=before)
 
     return end
 
