@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -10,6 +11,9 @@ from commands.outcome import Outcome, show
 from commands.units_text import BadText, Duration
 from commands.whose import Whose, whose
 from commands.words import ConfigError
+
+if TYPE_CHECKING:
+    from commands.flatten import Order
 
 TIMEOUT = "2 min"
 HELP = {
@@ -48,20 +52,29 @@ def main(command: str, typed: argparse.Namespace, overrides: Mapping[str, str]) 
 
 
 def _flatten(typed: argparse.Namespace, overrides: Mapping[str, str]) -> int:
-    from commands.flatten import Order, confirm, flattened
+    from commands.flatten import Order, confirm
 
     who = _who(typed, overrides, signs=True)
     if typed.everything:
         confirm(who, yes=typed.yes)
-    return _shown(partial(flattened, who, Order("flatten", _seconds(typed.timeout), typed.everything)), who, typed)
+    return _closed(who, Order("flatten", _seconds(typed.timeout), typed.everything), typed)
 
 
 def _halt(typed: argparse.Namespace, overrides: Mapping[str, str]) -> int:
-    from commands.flatten import Order, flattened
+    from commands.flatten import Order
 
     reason = _reason(typed)
     who = _who(typed, overrides, signs=True)
-    return _shown(partial(flattened, who, Order("halt", _seconds(typed.timeout), halt=reason)), who, typed)
+    return _closed(who, Order("halt", _seconds(typed.timeout), halt=reason), typed)
+
+
+def _closed(who: Whose, order: "Order", typed: argparse.Namespace) -> int:
+    """Close, and hear signals while at it: ESCAPE outlives every exception, a KeyboardInterrupt too, so Ctrl-C must not be one."""
+    from commands.flatten import flattened_or_stopped
+    from commands.stopping import Stops
+
+    with Stops() as stops:
+        return _shown(partial(flattened_or_stopped, who, order, stops), who, typed)
 
 
 def _clear_halt(typed: argparse.Namespace, overrides: Mapping[str, str]) -> int:

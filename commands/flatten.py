@@ -20,6 +20,7 @@ from commands.checks.known import Known
 from commands.control import Answer, Ask, ask
 from commands.escaping import escape_with, journal_of, task_of
 from commands.outcome import Outcome, checked_at
+from commands.stopping import Stops
 from commands.whats_open import legs_open, open_words, strangers_words
 from commands.whose import Whose
 from commands.words import COMMAND, DONE, OPEN, ConfigError, Problem, clock_time, say
@@ -57,6 +58,16 @@ def confirm(who: Whose, *, yes: bool) -> None:
     say(sys.stderr, [who.line, f"This closes every ETH-PERP and SOL-PERP position and order there, whosever it is. Type {name} to go on:"])
     if sys.stdin.readline().strip() != name:
         raise ConfigError("NOT_CONFIRMED", "--everything", f"that is not {name}", "nothing to type: nothing was done", "nothing was sent")
+
+
+async def flattened_or_stopped(who: Whose, order: Order, stops: Stops) -> Outcome:
+    """The same until the first signal: then nothing is waited for any more, and what is open is unknown."""
+    outcome = None
+    with trio.CancelScope() as scope:
+        stops.hear(lambda _number, _count: scope.cancel())
+        outcome = await flattened(who, order)
+    why = f"unknown: stopped by {stops.first.name if stops.first else 'a signal'} before closing was over"
+    return outcome or _not_flat(order, why, f"{COMMAND} {order.command} again")
 
 
 async def flattened(who: Whose, order: Order) -> Outcome:

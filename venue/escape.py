@@ -8,30 +8,36 @@ explain is closed (`ours.py`), and what has been closed is deducted.
 
 It ends when nothing of ours is open by the venue's word, read after the last order that could still arrive has become impossible there, or when its
 patience ends. What the venue does not say is never flat. The caller has proven the legs gone; each round is written down before it leaves.
+
+Nothing that it calls can end it: whatever fails in whatever way (`outlive.py`) is noted and tried again, at least `PAUSE_S` later. Each leg's
+connection has a keeper of its own (`escape_wire.py`), so that one which cannot be had does not keep the other leg open.
 """
 
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 
 import msgspec
 import trio
 
 from actors.runtime.clock import VenueClock
+from actors.runtime.outlive import outlive, outlive_call
 from messages.execution import AccountSnapshot, EscapeRound, Outcome, Resolved
 from messages.lifecycle import Note
 from messages.settings import Settings
 from messages.sizing import Leg, LegOrder, SizingPlan
 from messages.units import Base, Bps, Ms, Price
 from messages.wire import digest
+from venue.escape_wire import KeptWire, kept_wires
 from venue.ours import Ours, Task
-from venue.protocol import OrderWire, ProductRules, Reply, SignedOrder, Venue, VenueError, VenueRules
+from venue.protocol import ProductRules, Reply, SignedOrder, Venue, VenueError, VenueRules
 from venue.stored_escape import StoredEscape, closing_order
 from venue.venue_time import MISTIMED, measure_clock
 
 LEGS: tuple[Leg, Leg] = ("eth", "sol")
 PAUSE_S = (0.25, 2.0)
 """First and longest pause between two rounds; doubles while rounds change nothing."""
+ROUND_S = 60.0
+"""A round that takes longer has met something that waits without a limit of its own: it is given up and the next one begins."""
 CONNECT_S = 1.0
 """How long a round waits for its connections before it goes on with those that are up."""
 ARRIVED_MS = 500
@@ -69,11 +75,11 @@ async def escape(
     stored: StoredEscape | None = None,
     signs: bool = True,
 ) -> Escaped:
-    """Close what is ours of both legs, until flat or until `settings.venue_patience` has passed. Never raises `VenueError`.
+    """Close what is ours of both legs, until flat or until `settings.venue_patience` has passed. Raises nothing but a cancellation.
 
-    `write(*messages)` is the journal's: it takes each round before it leaves and what came of it, and never raises. `stored`: the way out that was
-    signed when the pair was entered; the first round uses it where it closes exactly what is left. `signs`: False for a caller without the key,
-    which then has no other order than those.
+    `write(*messages)` is the journal's: it takes each round before it leaves and what came of it; when it fails, closing goes on. `stored`: the way
+    out that was signed when the pair was entered; the first round uses it where it closes exactly what is left. `signs`: False for a caller without
+    the key, which then has no other order than those.
     """
     at_work = _Escape(venue, rules, clock, settings, task, write, observe, epoch, stored, signs)
     with trio.move_on_after(settings.venue_patience / 1000):
@@ -81,7 +87,7 @@ async def escape(
     with trio.move_on_after(ARCHIVE_S):
         await at_work.look_up()
     if at_work.snapshot is not None:
-        write(at_work.snapshot)
+        at_work.put_down(at_work.snapshot)
     return at_work.result()
 
 
@@ -119,38 +125,39 @@ class _Escape:
     # -- rounds -------------------------------------------------------------------------------------------------------------------------------
 
     async def until_flat(self) -> None:
-        """Round after round. A connection that cannot be had is one more thing to try again."""
+        """Round after round, whatever happens in one. The pause doubles while rounds change nothing."""
         pause = PAUSE_S[0]
-        while True:
-            left = self._left()
-            try:
-                async with AsyncExitStack() as stack:
-                    wires = {leg: await stack.enter_async_context(self.venue.order_wire(f"escape_{leg}")) for leg in LEGS}
-                    while not await self._round(wires):
-                        pause = PAUSE_S[0] if self._left() != left else min(pause * 2, PAUSE_S[1])
-                        left = self._left()
-                        await trio.sleep(pause)
+        async with kept_wires(self.venue, LEGS, self._note) as wires:
+            while True:
+                left = self._left()
+                if await outlive(lambda: self._round(wires), self._round_failed):
                     return
-            except VenueError as error:
-                self._note(f"no connection: {error}")
-            await trio.sleep(pause)
+                pause = PAUSE_S[0] if self._left() != left else min(pause * 2, PAUSE_S[1])
+                await trio.sleep(pause)
 
-    async def _round(self, wires: dict[Leg, OrderWire]) -> bool:
-        """One round; True when flat for certain."""
-        try:
+    async def _round(self, wires: dict[Leg, KeptWire]) -> bool:
+        """One round; True when flat for certain. Raises whatever what it calls raises."""
+        with trio.move_on_after(ROUND_S) as limit:
             await self._read()
             if self.mistimed:
-                await measure_clock(self.venue, self.clock)
-                self.mistimed = False
+                await outlive(self._ask_time, lambda why: self._note(f"the venue's clock: {why}"))
             if self._done():
                 return True
-            await self._cancel_ours()
-            if await self._may_close():
+            await outlive(self._cancel_ours, lambda why: self._note(f"cancelling: {why}"))
+            may = await outlive(self._may_close, lambda why: self._note(f"can the legs be traded? {why}"))
+            if may or (may is None and self.closable):  # nobody has said that they cannot: silence sends
                 await self._close(wires)
                 await self._read()
-        except VenueError as error:
-            self._note(f"round {self.rounds}: {error}")
+        if limit.cancelled_caught:
+            self._round_failed(f"did not end within {ROUND_S:g} s")
         return self._done()
+
+    def _round_failed(self, why: str) -> None:
+        self._note(f"round {self.rounds}: {why}")
+
+    async def _ask_time(self) -> None:
+        await measure_clock(self.venue, self.clock)
+        self.mistimed = False
 
     def _done(self) -> bool:
         """Nothing of ours is open, by a reading that no order of ours can be later than."""
@@ -217,14 +224,15 @@ class _Escape:
             self._note(f"hedged, and kept: the venue is {status}, ETH {rules.eth.status}, SOL {rules.sol.status}")
         return self.closable
 
-    async def _close(self, wires: dict[Leg, OrderWire]) -> None:
+    async def _close(self, wires: dict[Leg, KeptWire]) -> None:
         left = self._left() or (Base(0), Base(0))
         stored = self._usable(left)
         if stored is not None:
+            self.rounds += 1
             return await self._send_all(wires, stored.plan, stored.asked_until(self.clock.now_ms() + self.settings.recv_time))
         if not self.signs:
             return self._note(f"no order left that was signed for ETH {left[0].text()}, SOL {left[1].text()}, and no key to sign one")
-        orders = {leg: await self._order(leg, amount) for leg, amount in zip(LEGS, left, strict=True)}
+        orders = {leg: await self._order_or_none(leg, amount) for leg, amount in zip(LEGS, left, strict=True)}
         if not any(order.amount for order in orders.values()):
             return None
         self.rounds += 1
@@ -243,32 +251,33 @@ class _Escape:
         ours_alone = not any(self._strangers(leg, self._position(leg, self.snapshot)) for leg in LEGS)
         return stored if ours_alone else None
 
-    async def _send_all(self, wires: dict[Leg, OrderWire], plan: SizingPlan, signed: dict[Leg, SignedOrder]) -> None:
+    async def _send_all(self, wires: dict[Leg, KeptWire], plan: SizingPlan, signed: dict[Leg, SignedOrder]) -> None:
         await _connected(wires, set(signed))
-        self.write(EscapeRound(plan, *(signed[leg].digest if leg in signed else "" for leg in LEGS)))
+        self.put_down(EscapeRound(plan, *(signed[leg].digest if leg in signed else "" for leg in LEGS)))
         async with trio.open_nursery() as nursery:
             for leg, order in signed.items():
                 nursery.start_soon(self._send, leg, order, wires[leg])
 
     def _signed(self, plan: SizingPlan) -> dict[Leg, SignedOrder]:
-        """What can be signed: a leg that cannot must not keep the other one open."""
-        signed: dict[Leg, SignedOrder] = {}
-        for leg in LEGS:
-            if plan.leg(leg).amount:
-                try:
-                    signed[leg] = self.venue.forge.sign(self.venue.forge.order_of(plan, digest(plan), leg))
-                except ValueError as error:
-                    self._note(f"{leg} cannot be signed: {error}")
-        return signed
+        """What can be signed: a leg that cannot, for whatever reason, must not keep the other one open."""
+        asked = [leg for leg in LEGS if plan.leg(leg).amount]
+        tried = {leg: outlive_call(lambda: self._sign(plan, leg), lambda why: self._note(f"{leg} cannot be signed: {why}")) for leg in asked}  # noqa: B023
+        return {leg: order for leg, order in tried.items() if order is not None}
 
-    async def _send(self, leg: Leg, order: SignedOrder, wire: OrderWire) -> None:
+    def _sign(self, plan: SizingPlan, leg: Leg) -> SignedOrder:
+        forge = self.venue.forge
+        return forge.sign(forge.order_of(plan, digest(plan), leg))
+
+    async def _send(self, leg: Leg, order: SignedOrder, wire: KeptWire) -> None:
+        """Send one order. Raises nothing but a cancellation: the other leg's is under way beside it."""
         position = self._position(leg, self.snapshot) if self.snapshot else 0
         self.before[leg] = position
-        sent_ms = self.clock.now_ms()
+        sent_ms = outlive_call(self.clock.now_ms) or 0
         reply = await wire.place(order)
         self._answered(leg, order, reply)
         kind = "none" if reply.kind == "not_sent" else reply.kind
-        self.write(Outcome(leg, self.epoch, self.rounds, order.digest, kind, reply.code, reply.text, sent_ms, self.clock.now_ms()))
+        answered_ms = outlive_call(self.clock.now_ms) or sent_ms
+        self.put_down(Outcome(leg, self.epoch, self.rounds, order.digest, kind, reply.code, reply.text, Ms(sent_ms), Ms(answered_ms)))
 
     def _answered(self, leg: Leg, order: SignedOrder, reply: Reply) -> None:
         if reply.kind in {"not_sent", "refused"}:
@@ -280,6 +289,11 @@ class _Escape:
         if reply.kind == "unknown":
             self.unknown_until_ms[leg] = order.recv_time_ms + ARRIVED_MS
             self._note(f"{leg} order {order.digest[:10]} unknown: {reply.text}")
+
+    async def _order_or_none(self, leg: Leg, position: Base) -> LegOrder:
+        """`_order`; of nothing where it fails: then the other leg goes alone, and this one in the next round."""
+        order = await outlive(lambda: self._order(leg, position), lambda why: self._note(f"{leg} has no order: {why}"))
+        return order or closing_order(self.rules.product(leg), Base(0), Price(0), Bps(0))
 
     async def _order(self, leg: Leg, position: Base) -> LegOrder:
         """The reduce-only order that closes `position`; of nothing while an order that nobody answered for could still take part of a stranger's."""
@@ -313,14 +327,15 @@ class _Escape:
         """Ask the archive what our orders did, those in doubt from before included, and write it down."""
         wanted = list(self.products)
         while wanted:
-            try:
-                for known in await self.venue.reads.archived(wanted):
-                    self.write(Resolved(known.digest, known.product_id, known.filled, known.quote, known.fee, provisional=False, source="archive"))
-                    wanted.remove(known.digest)
-            except VenueError as error:
-                self._note(f"the archive: {error}")
+            await outlive(lambda: self._ask_archive(wanted), lambda why: self._note(f"the archive: {why}"))
             if wanted:
                 await trio.sleep(PAUSE_S[0])
+
+    async def _ask_archive(self, wanted: list[str]) -> None:
+        """Take from `wanted` what it answers."""
+        for known in await self.venue.reads.archived(wanted):
+            self.put_down(Resolved(known.digest, known.product_id, known.filled, known.quote, known.fee, provisional=False, source="archive"))
+            wanted.remove(known.digest)
 
     def result(self) -> Escaped:
         """What is left, by the last reading."""
@@ -328,8 +343,12 @@ class _Escape:
         eth, sol = left if left is not None else (None, None)
         return Escaped(eth, sol, self.rounds, self.snapshot.at_ms if self.snapshot else Ms(0))
 
+    def put_down(self, message: msgspec.Struct) -> None:
+        """Write `message` down. Closing does not wait for paper."""
+        outlive_call(lambda: self.write(message), lambda why: self._note(f"{type(message).__name__} could not be written down: {why}"))
+
     def _note(self, text: str) -> None:
-        self.observe(Note(self.clock.utc_ns(), "error", "escape", text))
+        outlive_call(lambda: self.observe(Note(self.clock.utc_ns(), "error", "escape", text)))
 
 
 def _closed(before: int, after: int) -> int:
@@ -337,7 +356,7 @@ def _closed(before: int, after: int) -> int:
     return max(0, before - max(after, 0)) if before > 0 else min(0, before - min(after, 0))
 
 
-async def _connected(wires: dict[Leg, OrderWire], legs: set[Leg]) -> None:
+async def _connected(wires: dict[Leg, KeptWire], legs: set[Leg]) -> None:
     with trio.move_on_after(CONNECT_S):
         while not all(wires[leg].connected for leg in legs):  # noqa: ASYNC110 - a wire has no event for it
             await trio.sleep(PAUSE_S[0] / 10)
