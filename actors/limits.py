@@ -72,7 +72,10 @@ def short_of_margin(needs: Quote, has: Quote, settings: Settings) -> str:
     """What is missing, and the two cures."""
     affordable = Quote(max(0, settings.target * has // needs))
     deposit = -(-(needs - has) // ONE)
-    return f"needs {needs.decimal():.2f} USDT0 free, has {has.decimal():.2f}: deposit {deposit} or use --target '{affordable.decimal():.0f} USD'"
+    short = f"needs {needs.decimal():.2f} USDT0 free, has {has.decimal():.2f}: deposit {deposit}"
+    # Rounded down, and only where something is left to trade with: nobody can type '0 USD'.
+    whole = affordable // ONE
+    return f"{short} or use --target '{whole} USD'" if whole else short
 
 
 def run_over(held: Held, settings: Settings) -> Denial | None:

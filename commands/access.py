@@ -88,5 +88,5 @@ def owner_of(settings: Settings) -> str:
     """The owner's address, lowercase. Raises `ConfigError` when none is configured: a linked key does not reveal it."""
     if not settings.venue.owner:
         message = f"venue.owner: is needed on {settings.venue.name}, a key does not reveal whose subaccount it acts for"
-        raise ConfigError("NOT_WRITTEN", "venue.owner", message, 'write venue.owner = "0x..."')
+        raise ConfigError("NOT_WRITTEN", "venue.owner", message, "venue.owner takes the address of your wallet: 0x and 40 hex digits")
     return settings.venue.owner.lower()

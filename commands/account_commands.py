@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import trio
 
+from commands.options import typed_instead
 from commands.outcome import Outcome, show
 from commands.units_text import BadText, Duration
 from commands.whose import Whose, whose
 from commands.words import ConfigError
+from messages.units import Ms
 
 if TYPE_CHECKING:
     from commands.flatten import Order
@@ -120,4 +122,4 @@ def _seconds(text: str) -> float:
     try:
         return int(Duration.read(text)) / 1000
     except BadText as error:
-        raise ConfigError(error.code, "--timeout", f"--timeout: {error.saying}", f"type --timeout '{TIMEOUT}'") from None
+        raise ConfigError(error.code, "--timeout", f"--timeout: {error.saying}", typed_instead("--timeout", text, Duration, Ms(1000))) from None

@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 from commands import config
 from commands.options import SEED, RunOptions, faults_of, loss_of, market_of, not_staged, pair_of, seed_of, url_of, usd_of
 from commands.run_json import failure_json, json_line
-from commands.words import COMMAND, DONE, ConfigError, Problem, did_you_mean, per_leg, say, stopped_code
+from commands.words import COMMAND, DONE, ConfigError, Problem, did_you_mean, nearest, per_leg, say, stopped_code
 from messages.settings import Settings
 
 WIDTH = 80
@@ -42,6 +42,19 @@ COMMANDS = {
 }
 ACCOUNT = ("status", "flatten", "halt", "clear-halt", "link-signer")
 """Commands that act on an account, not on a market (`commands/account_commands.py`)."""
+LEADS_TO = {
+    "stop": "flatten",
+    "close": "flatten",
+    "exit": "flatten",
+    "start": "run",
+    "trade": "run",
+    "check": "doctor",
+    "resume": "clear-halt",
+    "pause": "halt",
+}
+"""Words that people try, and the command that does what they mean."""
+CONSENT = frozenset({"--accept-loss", "--adopt", "--everything", "--no-guard", "--replace", "--revoke", "--yes"})
+"""Flags by which a person takes a risk: never proposed for a mistyped one."""
 SHORTHANDS = {
     "--cycles": ("cycles", "N|forever", "how many pairs, or until stopped"),
     "--target": ("target", "'N USD'", ""),
@@ -108,15 +121,26 @@ def _failure(problem: Problem, command: str) -> dict[str, Any]:
 def _dispatch(argv: list[str]) -> int:
     if argv and not argv[0].startswith("-"):
         name, *rest = argv
+        if name == "help":
+            return _dispatch([*rest, "--help"])
+        if name == "demo":
+            return _dispatch(rest)
         if name not in COMMANDS:
-            cure = did_you_mean(name, list(COMMANDS), f"{COMMAND} --help lists the commands")
-            raise ConfigError("UNKNOWN_COMMAND", None, f"{name}: unknown command", cure)
+            raise ConfigError("UNKNOWN_COMMAND", None, f"{name}: unknown command", _command_meant(name))
         return _COMMANDS[name](rest)
     if "--version" in argv:
         return _told([f"evenkeel {_version()}"], argv)
     if "--help" in argv or "-h" in argv:
         return _told(help_text().splitlines(), argv)
     return _run(argv, demo=True)
+
+
+def _command_meant(name: str) -> str:
+    """Where a word leads that is no command. What trades or closes is only named: nobody means it by a slip."""
+    meant = LEADS_TO.get(name.lower())
+    if meant:
+        return f"{COMMAND} {meant}: {COMMANDS[meant]}"
+    return did_you_mean(name, list(COMMANDS), f"{COMMAND} --help lists the commands")
 
 
 def _told(lines: Sequence[str], argv: Sequence[str]) -> int:
@@ -379,10 +403,16 @@ class _Parser(argparse.ArgumentParser):
         known, unknown = self.parse_known_args(args, namespace)
         if unknown:
             wrong = next((word for word in unknown if word.startswith("-")), unknown[0]).partition("=")[0]
-            cure = did_you_mean(wrong, self._flags(), f"{self.prog} --help lists the options")
+            cure = self._option_meant(wrong)
             what = "unknown option" if wrong.startswith("-") else "a word too many"
             raise ConfigError("UNKNOWN_OPTION", wrong if wrong.startswith("-") else None, f"{wrong}: {what}", cure)
         return known
+
+    def _option_meant(self, wrong: str) -> str:
+        """By the word alone: two hyphens would make any two short options alike."""
+        flags = [flag.removeprefix("--") for flag in self._flags() if flag not in CONSENT]
+        near = nearest(wrong.lstrip("-"), flags)
+        return f"did you mean --{near}?" if near else f"{self.prog} --help lists the options"
 
     def _flags(self) -> list[str]:
         return [flag for flag in self._option_string_actions if flag.startswith("--")]

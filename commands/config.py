@@ -15,8 +15,8 @@ from typing import Any
 
 import msgspec
 
-from commands.config_keys import EXAMPLES, KEYS, MAINTENANCE, REMARKS, complaints, least_dead_man, room_for, value_of, written
-from commands.units_text import BadText, Ladder, Measure, Text, Windows
+from commands.config_keys import KEYS, MAINTENANCE, REMARKS, complaints, least_dead_man, room_for, value_of, written
+from commands.units_text import BadText, Ladder, Text, Windows
 from commands.words import ConfigError, did_you_mean
 from messages.settings import Settings
 from messages.units import ONE, Quote
@@ -93,8 +93,20 @@ def load(file: Path | None, environment: Mapping[str, str], overrides: Mapping[s
     origins = {key: leaves[key][1] if key in leaves else "default" for key in KEYS}
     settings, origins = _for_venue(*_with_room(*_patient(_settings(leaves, file), origins)))
     for key, saying, instead in complaints(settings):
-        raise ConfigError("OUT_OF_RANGE", key, f"{key}: {saying}", _write_instead(key, instead))
+        raise ConfigError("OUT_OF_RANGE", key, f"{key}: {saying}", _write_instead(key, instead, settings))
     return Loaded(settings, origins)
+
+
+def _takes(key: str, instead: object, settings: Settings) -> bool:
+    """Would the program itself take this value for `key`, among these settings?"""
+    try:
+        value = KEYS[key].read(instead)
+    except BadText:
+        return False
+    table, _, name = key.rpartition(".")
+    if table:
+        name, value = table, msgspec.structs.replace(getattr(settings, table), **{name: value})
+    return all(wrong != key for wrong, _, _ in complaints(msgspec.structs.replace(settings, **{name: value})))
 
 
 LIVE_RUN = ("target", "cycles", "hold", "limits.max_daily_loss", "venue.subaccount", "venue.owner")
@@ -105,7 +117,8 @@ def must_be_written(loaded: Loaded, keys: Sequence[str], because: str) -> None:
     """Raises `ConfigError` naming all of `keys` that nobody wrote, in a file, a variable or a flag."""
     missing = [key for key in keys if loaded.origins[key].startswith("default") or written(loaded.settings, key) == ""]
     if missing:
-        cure = _write_instead(missing[0], None) + (f", and so on for {', '.join(missing[1:])}" if len(missing) > 1 else "")
+        # No number is proposed: what is traded with real money is the user's own decision.
+        cure = "write " + ", ".join(f"{key} ({KEYS[key].form()})" for key in missing) + " in the configuration file"
         raise ConfigError("NOT_WRITTEN", missing[0], f"{', '.join(missing)}: not written down, and {because}", cure)
 
 
@@ -124,7 +137,8 @@ def _from_file(file: Path) -> Leaves:
 
 def _text(file: Path) -> str:
     try:
-        return file.read_bytes().decode("utf-8").replace("\r\n", "\n")
+        # An editor's byte order mark is no part of the text.
+        return file.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise ConfigError("TOML_SYNTAX", None, f"{file.name} is not UTF-8 text (byte {error.start})", "save it as UTF-8") from None
     except OSError as error:
@@ -231,7 +245,8 @@ def _explained(error: msgspec.ValidationError, leaves: Leaves, file: Path | None
         return _unknown(next(leaf for leaf in leaves if leaf.startswith(f"{key}.")), leaves, file)
     if isinstance(error.__cause__, BadText) and key in KEYS:
         bad = error.__cause__
-        return ConfigError(bad.code, key, f"{key}: {bad.saying}", _write_instead(key, _with_unit(key, bad, leaves[key][0])))
+        meant = KEYS[key].suggest(leaves[key][0], value_of(Settings(), key))
+        return ConfigError(bad.code, key, f"{key}: {bad.saying}", _write_instead(key, meant))
     return ConfigError("WRONG_TYPE", key, f"{key}: is a table of keys, not a value", f"write [{key}] on a line of its own")
 
 
@@ -243,20 +258,13 @@ def _unknown(key: str, leaves: Leaves, file: Path | None) -> ConfigError:
     return ConfigError("UNKNOWN_KEY", key, f"{key}: unknown key {place}", did_you_mean(key, list(KEYS), LIST_THEM))
 
 
-def _with_unit(key: str, bad: BadText, typed: Any) -> object | None:
-    """The typed number with the unit that the default has, when only the unit was missing."""
-    default = str(written(Settings(), key))
-    if bad.code != "NO_UNIT" or not issubclass(KEYS[key], Measure):
-        return None
-    unit = "x" if default.endswith("x") else " " + default.rpartition(" ")[2]
-    return f"{typed}{unit}"
-
-
-def _write_instead(key: str, instead: object | None) -> str:
+def _write_instead(key: str, instead: object | None, settings: Settings = Settings()) -> str:  # noqa: B008 - frozen
+    """The value that was meant, if the program would take it; else what kind of value is wanted, without a number of ours."""
     if key not in KEYS:
         return LIST_THEM
-    value = EXAMPLES.get(key, written(Settings(), key)) if instead is None else instead
-    return f"write {key} = {_toml(value)}{REMARKS.get(key, '')}"
+    if instead is None or not _takes(key, instead, settings):
+        return f"{key} takes {KEYS[key].form()}{REMARKS.get(key, '')}"
+    return f"write {key} = {_toml(instead)}{REMARKS.get(key, '')}"
 
 
 def _patient(settings: Settings, origins: dict[str, str]) -> tuple[Settings, dict[str, str]]:

@@ -38,6 +38,8 @@ WINDOW_MS = 1_000
 class KeyPlace(Words):
     """Where the signing key is. Never the key itself, and a wrong text is never repeated: it may be one."""
 
+    name = "the place of the key: env:NAME, file:PATH or keystore:PATH"
+
     @classmethod
     def read(cls, written: object) -> Any:
         """The place."""
@@ -48,6 +50,8 @@ class KeyPlace(Words):
 
 class Subaccount(Words):
     """A subaccount's name: at most 12 ASCII characters, because the venue packs it into 12 bytes."""
+
+    name = "the subaccount's name, 1 to 12 ASCII characters"
 
     @classmethod
     def read(cls, written: object) -> Any:
@@ -60,6 +64,8 @@ class Subaccount(Words):
 class Owner(Words):
     """An address, or "" while trading is simulated."""
 
+    name = "your wallet's address, 0x and 40 hex digits"
+
     @classmethod
     def read(cls, written: object) -> Any:
         """The address."""
@@ -70,6 +76,8 @@ class Owner(Words):
 
 class Folder(Words):
     """A path."""
+
+    name = "a path"
 
     @classmethod
     def read(cls, written: object) -> Any:
@@ -136,9 +144,6 @@ REMARKS = {"target": " (per leg)", "limits.max_leg_notional": " (per leg)", "lim
 MAINTENANCE = (WeeklyWindow(0, 830, 860), WeeklyWindow(3, 830, 860))
 """The exchange's own windows: Monday and Thursday 14:00 UTC, at most ten minutes (its documents), and ten minutes on either side."""
 
-EXAMPLES = {"when_unbalanced": "accept 0.5 %", "venue.owner": "0x...", "no_entry_utc": Windows.write(MAINTENANCE)}
-"""What to write where the default is no help."""
-
 _HUNDRED_PERCENT = 10_000 * ONE
 _YEAR_MS = 366 * 86_400_000
 
@@ -182,8 +187,8 @@ _BOUNDS: Mapping[str, tuple[int, int]] = {
 }
 """Least and greatest value, both allowed, in the value's own integers."""
 
-Complaint = tuple[str, str, object]
-"""A key, a sentence that begins after the key, and a value to write instead (as `Text.write` gives it)."""
+Complaint = tuple[str, str, object | None]
+"""A key, a sentence that begins after the key, and a value to write instead (as `Text.write` gives it): made of the user's own values, or None."""
 
 
 def value_of(settings: Settings, key: str) -> Any:
@@ -217,7 +222,7 @@ def _out_of_bounds(key: str, value: Any, least: int, greatest: int) -> Complaint
         wanted = "0 or more"
     else:
         wanted = "above 0" if value <= 0 else f"at least {_as(key, least)}"
-    return key, f"{KEYS[key].write(value)} is out of range, it must be {wanted}", written(Settings(), key)
+    return key, f"{KEYS[key].write(value)} is out of range, it must be {wanted}", KEYS[key].suggest(KEYS[key].write(value), value)
 
 
 def _as(key: str, scaled: int) -> object:
@@ -227,11 +232,10 @@ def _as(key: str, scaled: int) -> object:
 
 def _flatten_steps(settings: Settings) -> Iterator[Complaint]:
     steps = settings.flatten_steps
-    default = written(Settings(), "flatten_steps")
     if not 1 <= len(steps) <= 20:
-        yield "flatten_steps", f"has {len(steps)} steps, it must have 1 to 20", default
+        yield "flatten_steps", f"has {len(steps)} steps, it must have 1 to 20", None
     elif any(not 0 < step <= 5_000 * ONE for step in steps):
-        yield "flatten_steps", "has a step out of range, each must be above 0 and at most 5000 bps", default
+        yield "flatten_steps", "has a step out of range, each must be above 0 and at most 5000 bps", None
     elif list(steps) != sorted(steps):
         yield "flatten_steps", "must go from better to worse prices", Ladder.write(sorted(steps))
 
@@ -240,9 +244,9 @@ def _unbalanced(settings: Settings) -> Iterator[Complaint]:
     choice = settings.when_unbalanced
     if choice.action == "accept" and not settings.max_imbalance <= choice.accept < _HUNDRED_PERCENT:
         promise = written(settings, "max_imbalance")
-        yield "when_unbalanced", f"accepts {Percent.write(choice.accept)}, not between max_imbalance = {promise} and 100 %", "accept 0.5 %"
+        yield "when_unbalanced", f"accepts {Percent.write(choice.accept)}, not between max_imbalance = {promise} and 100 %", None
     if choice.action == "raise" and not ONE < choice.raise_by <= 100 * ONE:
-        yield "when_unbalanced", f"raises {Factor.write(choice.raise_by)}, it must be above 1x and at most 100x", "raise 1.2x"
+        yield "when_unbalanced", f"raises {Factor.write(choice.raise_by)}, it must be above 1x and at most 100x", None
 
 
 def _together(settings: Settings) -> Iterator[Complaint]:

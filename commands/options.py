@@ -7,10 +7,10 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from commands.units_text import BadText, Usd
+from commands.units_text import BadText, Text, Usd
 from commands.words import COMMAND, ConfigError, did_you_mean
 from messages.settings import Settings
-from messages.units import Quote
+from messages.units import ONE, Quote
 
 SEED = 7
 """Everybody's first run is the same run."""
@@ -55,11 +55,27 @@ def market_of(text: str) -> str:
         if not re.fullmatch(r"flat:\d+(\.\d+)?/\d+(\.\d+)?", text):
             raise ConfigError("BAD_VALUE", "--market", f'--market: "{text}" is not flat:ETH/SOL', "type --market flat:2756.9/115.86")
         return text
-    prefix = Path(text)
-    if text and prefix.name and prefix.parent.is_dir() and any(file.name.startswith(prefix.name) for file in prefix.parent.iterdir()):
-        return text
+    recording = _recording(Path(text)) if text else None
+    if recording is not None:
+        return recording
     cure = did_you_mean(text, ("synthetic", "flat:2756.9/115.86"), "type --market synthetic, --market flat:2756.9/115.86 or a recording's prefix")
     raise ConfigError("BAD_VALUE", "--market", f'--market: no recording begins with "{text}"', cure)
+
+
+def _recording(named: Path) -> str | None:
+    """The prefix of the recording that is named by its prefix, its folder (with one recording in it) or one of its files; None when there is none."""
+    if named.is_dir():
+        inside = {prefix for file in named.iterdir() if (prefix := _prefix(file))}
+        return inside.pop() if len(inside) == 1 else None
+    if named.is_file():
+        return _prefix(named)
+    there = named.parent.is_dir() and any(file.name.startswith(f"{named.name}_") for file in named.parent.iterdir())
+    return str(named) if named.name and there else None
+
+
+def _prefix(file: Path) -> str | None:
+    found = re.fullmatch(r"(.+)_(?:quotes|l2_20|trades)\.csv\.gz", file.name)
+    return str(file.with_name(found[1])) if found else None
 
 
 def faults_of(text: str) -> str:
@@ -101,8 +117,14 @@ def usd_of(flag: str, text: str) -> Quote:
     try:
         amount: Quote = Usd.read(text)
     except BadText as bad:
-        raise ConfigError(bad.code, flag, f"{flag}: {bad.saying}", f'type {flag} "75 USD"') from None
+        raise ConfigError(bad.code, flag, f"{flag}: {bad.saying}", typed_instead(flag, text, Usd, Quote(ONE))) from None
     return amount
+
+
+def typed_instead(flag: str, text: str, kind: type[Text], like: object) -> str:
+    """What to type at a flag: the user's own number in a unit that it takes, else what it takes, in words."""
+    meant = kind.suggest(text, like)
+    return f"type {flag} '{meant}'" if meant is not None else f"{flag} takes {kind.form()}"
 
 
 def not_staged(venue: str, faults: str, *, demo: bool) -> None:

@@ -24,7 +24,7 @@ from actors.runtime.backoff import RECONNECT, Streak
 from actors.runtime.clock import Clock, WallClock, stopwatch_ns
 from commands.access import Access, access
 from commands.keys import ask_passphrase
-from commands.options import url_of
+from commands.options import typed_instead, url_of
 from commands.recording import HEADERS, PRIVATE_HEADERS, Files, Tape
 from commands.stopping import Stops
 from commands.units_text import BadText, Duration
@@ -81,15 +81,15 @@ def options_of(typed: argparse.Namespace, settings: Settings) -> RecordOptions:
 
 
 def _length(text: str | None) -> Ms:
-    cure = "type --for '1 h'"
     if text is None:
-        raise ConfigError("MISSING", "--for", "--for: how long?", cure, NOTHING)
+        raise ConfigError("MISSING", "--for", "--for: how long?", f"--for takes {Duration.form()}", NOTHING)
+    cure = typed_instead("--for", text, Duration, Ms(3_600_000))
     try:
         length: Ms = Duration.read(text)
     except BadText as bad:
         raise ConfigError(bad.code, "--for", f"--for: {bad}", cure, NOTHING) from None
     if length <= 0:
-        raise ConfigError("OUT_OF_RANGE", "--for", f'--for: "{text}" is no time at all', cure, NOTHING)
+        raise ConfigError("OUT_OF_RANGE", "--for", f'--for: "{text}" is no time at all', f"--for takes {Duration.form()}", NOTHING)
     return length
 
 

@@ -2,13 +2,15 @@
 
     "1000 USD"  "0.1 %"  "2.5 bps"  "2 s"  "100 ms"  "10 min"  "24 h"  "5x"  "10 MB"  "accept 0.5 %"  5 | "forever"
 
-Each kind of text is one class: `read` makes the value that `messages.settings` holds, `write` makes a text that `read` takes back unchanged.
-A number without a unit, or with somebody else's unit, is refused: nobody guesses whether 1000 meant dollars or coins.
+Each kind of text is one class: `read` makes the value that `messages.settings` holds, `write` makes a text that `read` takes back unchanged,
+`suggest` repeats a number that was typed in a unit that `read` takes. What people type for a unit is understood ("5m", "2 mins", "usdt0", "1k USD");
+a number without a unit, or with somebody else's unit, is refused: nobody guesses whether 1000 meant dollars or coins.
 """
 
 import re
 from collections.abc import Mapping
 from decimal import Decimal, localcontext
+from difflib import get_close_matches
 from typing import Any, ClassVar
 
 from messages.settings import WEEKDAYS, WeeklyWindow, WhenUnbalanced
@@ -45,11 +47,23 @@ class Text:
         """The TOML value that `read` turns into `value` again."""
         raise NotImplementedError
 
+    @classmethod
+    def suggest(cls, written: object, like: Any) -> object | None:
+        """What was meant by a text that `read` refuses, in a form that it takes; None when that would be a guess. `like`: a value of this kind."""
+        return None
+
+    @classmethod
+    def form(cls) -> str:
+        """What is to be written, in words, without anybody's number."""
+        return cls.name
+
 
 class Measure(Text):
     """A number with a unit. `units` maps each unit to the size of one of it in the value's own integers."""
 
     units: ClassVar[Mapping[str, int]]
+    also: ClassVar[Mapping[str, int]] = {}
+    """What people type for the units, in lower case; capitals do not matter in any unit."""
 
     @classmethod
     def of(cls, scaled: int) -> Any:
@@ -60,12 +74,42 @@ class Measure(Text):
     def read(cls, written: object) -> Any:
         """The value; exact, never rounded. Raises `BadText` for no unit, a wrong unit, or more digits than the value can hold."""
         shown = str(written)
-        number, unit = _split(shown)
+        number, unit = cls.parts(shown)
         if not unit:
             raise BadText("NO_UNIT", f'"{shown}" has no unit')
-        if unit not in cls.units:
+        size = cls._size(unit)
+        if size is None:
             raise BadText("WRONG_UNIT", f'"{shown}" is not {cls.name}: the unit is {" or ".join(cls.units)}')
-        return cls.of(_scaled(number, cls.units[unit], shown))
+        return cls.of(_scaled(number, size, shown))
+
+    @classmethod
+    def parts(cls, shown: str) -> tuple[str, str]:
+        """Number and unit of a text, "" where it has none. Raises `BadText` where it does not begin with a number."""
+        return _split(shown)
+
+    @classmethod
+    def _size(cls, unit: str) -> int | None:
+        folded: dict[str, int] = {name.lower(): size for name, size in cls.units.items()}
+        folded.update(cls.also)
+        return cls.units.get(unit, folded.get(unit.lower()))
+
+    @classmethod
+    def suggest(cls, written: object, like: Any) -> object | None:
+        """The number that was typed, in the unit of `like`; a minus sign is taken for a slip."""
+        try:
+            number, unit = cls.parts(str(written))
+        except BadText:
+            return None
+        if cls._size(unit) is None:
+            if not re.fullmatch(r"[^\W\d_]{2,}|%|", unit):
+                return None  # "1k", "1e3": the number that was meant is another one
+            unit = str(cls.write(like)).lstrip("-0123456789.").strip()
+        return f"{number.lstrip('+-')}{_spaced(unit)}"
+
+    @classmethod
+    def form(cls) -> str:
+        """What is to be written, in words."""
+        return f"a number and {' or '.join(cls.units)}"
 
     @classmethod
     def write(cls, value: Any) -> object:
@@ -115,6 +159,17 @@ class Usd(Measure):
 
     name = "an amount of money"
     units: ClassVar[Mapping[str, int]] = {"USD": ONE}
+    also: ClassVar[Mapping[str, int]] = dict.fromkeys(("usdt", "usdt0", "usdc", "dollar", "dollars", "$"), ONE)
+    _thousands = re.compile(r"([^a-z]*\d)\s*k\b\s*(.*)", re.DOTALL | re.IGNORECASE)
+
+    @classmethod
+    def parts(cls, shown: str) -> tuple[str, str]:
+        """As of any measure; "1k" is 1000, and a dollar sign may stand in front."""
+        text = shown.strip()
+        dollars = text.removeprefix("$")
+        match = cls._thousands.fullmatch(dollars)
+        number, unit = _split(f"{match[1]} {match[2]}" if match else dollars)
+        return (_written(_scaled(number, 1000 * ONE, shown), ONE) if match else number), unit or text[: len(text) - len(dollars)]
 
     @classmethod
     def of(cls, scaled: int) -> Quote:
@@ -127,6 +182,7 @@ class Points(Measure):
 
     name = "a part of the whole"
     units: ClassVar[Mapping[str, int]] = {"bps": ONE, "%": 100 * ONE}
+    also: ClassVar[Mapping[str, int]] = {"bp": ONE, "basis points": ONE, "percent": 100 * ONE, "pct": 100 * ONE}
 
     @classmethod
     def of(cls, scaled: int) -> Bps:
@@ -151,6 +207,13 @@ class Duration(Measure):
 
     name = "a length of time"
     units: ClassVar[Mapping[str, int]] = {"h": 3_600_000, "min": 60_000, "s": 1_000, "ms": 1}
+    also: ClassVar[Mapping[str, int]] = {
+        **dict.fromkeys(("d", "day", "days"), 86_400_000),
+        **dict.fromkeys(("hr", "hrs", "hour", "hours"), 3_600_000),
+        **dict.fromkeys(("m", "mins", "minute", "minutes"), 60_000),
+        **dict.fromkeys(("sec", "secs", "second", "seconds"), 1_000),
+        **dict.fromkeys(("msec", "millisecond", "milliseconds"), 1),
+    }
 
     @classmethod
     def of(cls, scaled: int) -> Ms:
@@ -168,6 +231,7 @@ class Factor(Measure):
 
     name = "a multiple"
     units: ClassVar[Mapping[str, int]] = {"x": ONE}
+    also: ClassVar[Mapping[str, int]] = {"times": ONE}
 
     @classmethod
     def of(cls, scaled: int) -> Rate:
@@ -180,6 +244,7 @@ class Share(Factor):
 
     name = "a share"
     units: ClassVar[Mapping[str, int]] = {"%": ONE // 100}
+    also: ClassVar[Mapping[str, int]] = {"percent": ONE // 100, "pct": ONE // 100}
 
 
 class Bytes(Measure):
@@ -204,9 +269,15 @@ class Count(Text):
         """The number, from a number or from its digits."""
         if isinstance(written, int) and not isinstance(written, bool):
             return written
-        if isinstance(written, str) and re.fullmatch(r"[+-]?\d{1,18}", written.strip()):
+        if isinstance(written, str) and re.fullmatch(r"[+-]?\d(?:[\d_]{0,16}\d)?", written.strip()):
             return int(written)
         raise BadText("WRONG_TYPE", f'"{written}" is not {cls.name}')
+
+    @classmethod
+    def suggest(cls, written: object, like: Any) -> object | None:
+        """The digits of a number that was written with more than digits: "5 cycles" is 5."""
+        match = re.fullmatch(r"\s*(\d{1,9})(?:\.0+)?\s*(?:[A-Za-z]{3,})?\s*", str(written))
+        return int(match[1]) if match else None
 
     @classmethod
     def write(cls, value: Any) -> object:
@@ -270,6 +341,18 @@ class Choice(Words):
     """One of a few words."""
 
     words: ClassVar[tuple[str, ...]]
+
+    @classmethod
+    def form(cls) -> str:
+        """All of the words."""
+        return " or ".join(f'"{word}"' for word in cls.words)
+
+    @classmethod
+    def suggest(cls, written: object, like: Any) -> object | None:
+        """The word that differs in capitals, spaces or hyphens alone, or by a slip or two of the keys."""
+        plain = re.sub(r"[\s_]+", "-", str(written).strip().lower())
+        near = get_close_matches(plain, cls.words, 1, 0.75)
+        return near[0] if near else None
 
     @classmethod
     def read(cls, written: object) -> Any:
@@ -348,7 +431,15 @@ class Windows(Text):
 class Unbalanced(Text):
     """What to do when no pair of quantities keeps the promise."""
 
-    name = '"skip", "accept 0.5 %" or "raise 1.2x"'
+    name = '"skip", "accept N %" or "raise Nx"'
+
+    @classmethod
+    def suggest(cls, written: object, like: Any) -> object | None:
+        """The same decision with the unit that its number lacks."""
+        action, _, number = str(written).strip().partition(" ")
+        kind = {"accept": Percent, "raise": Factor}.get(action)
+        meant = kind.suggest(number, kind.of(ONE)) if kind and number else None
+        return f"{action} {meant}" if meant else None
 
     @classmethod
     def read(cls, written: object) -> Any:

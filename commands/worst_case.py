@@ -101,7 +101,7 @@ def must_be_accepted(worst: WorstCase, accepted: Quote | None) -> None:
     if accepted is not None and accepted >= worst.total:
         return
     said = f"{grouped(accepted)} USD is less than the worst case" if accepted is not None else "nobody has accepted the worst case"
-    cure = f'type --accept-loss "{_whole(worst.total)} USD" if you can afford that'
+    cure = "--accept-loss takes what you accept to lose at worst, at least that amount in USD"
     raise ConfigError("LOSS_NOT_ACCEPTED", "--accept-loss", f"--accept-loss: {said}: {worst.text()}", cure, "no order was sent")
 
 

@@ -87,14 +87,36 @@ def test_the_environment_and_a_file_reach_a_run(runs: Runs, tmp_path: Path, monk
     assert (settings.hold, settings.pause) == (7000, 9000)
 
 
-def test_a_recording_is_known_by_its_prefix(runs: Runs, tmp_path: Path) -> None:
-    (tmp_path / "perp_20250904a_quotes.csv").touch()
-    assert typed(runs, "run", "--market", str(tmp_path / "perp_20250904a")).market == str(tmp_path / "perp_20250904a")
+def test_a_recording_is_known_by_its_prefix_its_folder_or_one_of_its_files(runs: Runs, tmp_path: Path) -> None:
+    prefix = tmp_path / "perp_20250904a"
+    for part in ("quotes", "l2_20", "trades"):
+        prefix.with_name(f"{prefix.name}_{part}.csv.gz").touch()
+    for named in (str(prefix), str(tmp_path), f"{prefix}_trades.csv.gz"):
+        assert typed(runs, "run", "--market", named).market == str(prefix)
+
+
+def test_a_folder_with_two_recordings_is_not_guessed_from(runs: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("monday", "tuesday"):
+        (tmp_path / f"{name}_quotes.csv.gz").touch()
+    assert cli.main(["run", "--market", str(tmp_path)]) == 2
+    assert "no recording begins with" in capsys.readouterr().err
+
+
+def test_demo_and_help_are_understood_as_words(runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
+    assert typed(runs, "demo").demo
+    for words, shown in ((["help"], "the demo: simulated"), (["help", "run"], "--accept-loss")):
+        assert cli.main(words) == 0
+        assert shown in capsys.readouterr().out
 
 
 WRONG = [
     (["rnu"], 2, "rnu: unknown command · nothing was started · did you mean run?"),
-    (["trade"], 2, "python supervisor.py --help lists the commands"),
+    (["trade"], 2, "trade: unknown command · nothing was started · python supervisor.py run: trade pairs until done, then flat"),
+    (["stop"], 2, "stop: unknown command · nothing was started · python supervisor.py flatten: close our legs, verify, report"),
+    (["close"], 2, "python supervisor.py flatten"),
+    (["frobnicate"], 2, "python supervisor.py --help lists the commands"),
+    (["run", "--stop-loss", "5"], 2, "--stop-loss: unknown option · nothing was started · python supervisor.py run --help lists the options"),
+    (["run", "--accept-los", "5 USD"], 2, "--help lists the options"),
     (["run", "--targt", "5"], 2, "--targt: unknown option · nothing was started · did you mean --target?"),
     (["run", "--targt=5"], 2, "--targt: unknown option · nothing was started · did you mean --target?"),
     (["run", "--targ", "5 USD"], 2, "did you mean --target?"),
@@ -119,7 +141,11 @@ WRONG = [
     (["run", "--venue", "TESTNET"], 2, "venue.name"),
     (["run", "--venue", "testnet", "--hold", "1 s"], 2, "target, cycles, limits.max_daily_loss, venue.subaccount, venue.owner: not written down"),
     (["run", "--venue", "mainnet", "--accept-loss", "75 USD"], 2, "mainnet is traded on no default"),
-    (["run", "--venue", "mainnet", "--accept-loss", "75"], 2, '--accept-loss: "75" has no unit · nothing was started · type --accept-loss "75 USD"'),
+    (
+        ["run", "--venue", "mainnet", "--accept-loss", "75"],
+        2,
+        "--accept-loss: \"75\" has no unit · nothing was started · type --accept-loss '75 USD'",
+    ),
     (["run", "--venue", "testnet", "--faults", "demo"], 2, "--faults: accidents are staged at a simulated venue only, not on testnet"),
     (["--venue", "testnet"], 2, "venue.name: the demo is always simulated, and testnet is configured"),
 ]

@@ -1,5 +1,6 @@
 """The configuration: flags over environment over file over defaults, and sentences for everything that is wrong."""
 
+import re
 import tomllib
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -133,7 +134,11 @@ def test_what_is_wrong_in_a_file_is_named(text: str, wanted: str, tmp_path: Path
         ("flatten_steps", '["10 bps"', "not a list"),
         ("when_unbalanced", "accept 0.05 %", "max_imbalance = 0.1 %"),
         ("when_unbalanced", "raise 1x", "above 1x"),
-        ("when_unbalanced", "ignore", 'write when_unbalanced = "accept 0.5 %"'),
+        ("when_unbalanced", "ignore", 'when_unbalanced takes "skip", "accept N %" or "raise Nx"'),
+        ("when_unbalanced", "accept 0.5", 'write when_unbalanced = "accept 0.5 %"'),
+        ("target", "-1000", 'write target = "1000 USD" (per leg)'),
+        ("target", "-1000 USD", 'write target = "1000 USD" (per leg)'),
+        ("max_deviation", "100 %", "max_deviation takes a number and % or bps"),
         ("limits.max_leg_notional", "500 USD", "limits.max_leg_notional: 500 USD is less than target = 1000 USD"),
         ("limits.max_gross", "1999 USD", "less than both legs"),
         ("venue.name", "MAINNET", "none of simulated, testnet, mainnet"),
@@ -160,7 +165,7 @@ def test_what_may_be_a_private_key_is_never_repeated() -> None:
     secret = "0x" + "deadbeef" * 8
     error = refused(venue__key=secret)
     assert secret not in error.sentence
-    assert "env:NADO_PRIVATE_KEY" in error.sentence
+    assert "env:NAME" in error.sentence
 
 
 def test_a_file_that_is_missing_or_no_text_is_named(tmp_path: Path) -> None:
@@ -297,3 +302,39 @@ def test_every_configuration_that_can_be_printed_reads_back_the_same(settings: S
     typed = {key: each if isinstance(each := written(settings, key), str) else str(each).replace("'", '"') for key in KEYS}
     assert load(None, {}, typed).settings == settings
     assert load(None, {environment_name(key): text for key, text in typed.items()}, {}).settings == settings
+
+
+TYPED = (
+    *("", "5", "-5", "0", "1000", "1k", "-1000 USD", "5 EUR", "5m", "0.5", "1e3", "0x12", "TESTNET"),
+    *("long eth", "yes", "5 %", "99999999 %", "many", "5x"),
+)
+"""What people may write at any key."""
+
+
+def answered(**typed: str) -> ConfigError | None:
+    try:
+        load(None, {}, {key.replace("__", "."): text for key, text in typed.items()})
+    except ConfigError as error:
+        return error
+    return None
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("text", TYPED)
+def test_every_value_that_an_error_proposes_is_taken_and_holds_no_number_of_ours(key: str, text: str) -> None:
+    """A suggestion is typed as it stands by somebody in a hurry, so it is the user's own value or none at all."""
+    error = answered(**{key: text})
+    proposed = re.search(r"write (\S+) = (.+?)(?: \((?:per leg|both legs)\))?$", error.cure) if error else None
+    if error is None or proposed is None:
+        return
+    value = tomllib.loads(f"value = {proposed[2]}")["value"]
+    again = answered(**{key: text, proposed[1]: value if isinstance(value, str) else str(value)})
+    assert again is None or again.key != proposed[1], again  # another key may need its own answer
+    if proposed[1] == key:
+        digits = set(re.findall(r"\d+", text.replace("1k", "1000")))
+        assert set(re.findall(r"\d+", str(value))) <= digits, error.sentence
+
+
+def test_an_editors_byte_order_mark_is_no_part_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "evenkeel.toml").write_bytes(b"\xef\xbb\xbf" + b'target = "500 USD"\n')
+    assert load(tmp_path / "evenkeel.toml", {}, {}).settings.target == Quote.of(500)

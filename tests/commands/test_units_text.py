@@ -49,6 +49,24 @@ from messages.units import ONE, Bps, Ms, Quote, Rate
         (Unbalanced, "accept 0.5 %", WhenUnbalanced("accept", accept=Bps.of(50))),
         (Unbalanced, "raise 1.2x", WhenUnbalanced("raise", raise_by=Rate.of("1.2"))),
         (Ladder, ["10 bps", "0.5 %"], (Bps.of(10), Bps.of(50))),
+        (Usd, "1000 usd", Quote(1000 * ONE)),
+        (Usd, "1000 USDT0", Quote(1000 * ONE)),
+        (Usd, "1_000 USD", Quote(1000 * ONE)),
+        (Usd, "1k USD", Quote(1000 * ONE)),
+        (Usd, "2.5K usdt", Quote(2500 * ONE)),
+        (Usd, "$1000", Quote(1000 * ONE)),
+        (Usd, "$1.5k", Quote(1500 * ONE)),
+        (Duration, "5m", Ms(300_000)),
+        (Duration, "5 minutes", Ms(300_000)),
+        (Duration, "2 mins", Ms(120_000)),
+        (Duration, "1 Hour", Ms(3_600_000)),
+        (Duration, "1d", Ms(86_400_000)),
+        (Duration, "30sec", Ms(30_000)),
+        (Points, "5 bp", Bps.of(5)),
+        (Percent, "0.1 percent", Bps.of(10)),
+        (Share, "20pct", Rate.of("0.2")),
+        (Bytes, "10 mb", 10_000_000),
+        (Cycles, "1_000", 1000),
     ],
 )
 def test_a_number_and_its_unit_are_read_exactly(kind: type[Text], text: object, value: object) -> None:
@@ -62,7 +80,6 @@ def test_a_number_and_its_unit_are_read_exactly(kind: type[Text], text: object, 
         (Usd, 1000, "NO_UNIT"),
         (Usd, 1000.5, "NO_UNIT"),
         (Usd, "1000 EUR", "WRONG_UNIT"),
-        (Usd, "1000 usd", "WRONG_UNIT"),
         (Usd, "1000 %", "WRONG_UNIT"),
         (Usd, "", "NOT_A_NUMBER"),
         (Usd, "USD", "NOT_A_NUMBER"),
@@ -72,7 +89,9 @@ def test_a_number_and_its_unit_are_read_exactly(kind: type[Text], text: object, 
         (Usd, "9" * 39 + " USD", "OUT_OF_RANGE"),
         (Usd, "9" * 41 + " USD", "NOT_A_NUMBER"),
         (Duration, "2", "NO_UNIT"),
-        (Duration, "2 m", "WRONG_UNIT"),
+        (Duration, "2 months", "WRONG_UNIT"),
+        (Usd, "1k", "NO_UNIT"),
+        (Usd, "1 kg", "WRONG_UNIT"),
         (Duration, "0.1 ms", "TOO_FINE"),
         (Points, "10 USD", "WRONG_UNIT"),
         (Factor, "5", "NO_UNIT"),
@@ -115,3 +134,29 @@ def test_every_duration_and_size_is_written_so_that_it_reads_back_the_same(value
 @pytest.mark.parametrize(("value", "text"), [(0, "0 s"), (500, "500 ms"), (2000, "2 s"), (90_000, "90 s"), (600_000, "10 min"), (86_400_000, "24 h")])
 def test_a_duration_is_written_in_its_largest_whole_unit(value: int, text: str) -> None:
     assert Duration.write(value) == text
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "like", "meant"),
+    [
+        (Usd, "5", Quote(ONE), "5 USD"),
+        (Usd, "1k", Quote(ONE), "1000 USD"),
+        (Usd, "-1000", Quote(ONE), "1000 USD"),
+        (Usd, "1000 EUR", Quote(ONE), "1000 USD"),
+        (Usd, "a lot", Quote(ONE), None),
+        (Duration, "5", Ms(2000), "5 s"),
+        (Duration, "2 months", Ms(600_000), "2 min"),
+        (Points, "10", Bps.of(5), "10 bps"),
+        (Percent, "0.1", Bps.of(10), "0.1 %"),
+        (Factor, "5", Rate.of("5"), "5x"),
+        (Cycles, "5 cycles", 5, 5),
+        (Cycles, "five", 5, None),
+        (Unbalanced, "accept 0.5", None, "accept 0.5 %"),
+        (Unbalanced, "raise 1.2", None, "raise 1.2x"),
+        (Unbalanced, "ignore", None, None),
+    ],
+)
+def test_a_suggestion_repeats_the_number_that_was_typed_in_a_unit_that_is_taken(kind: type[Text], text: object, like: object, meant: object) -> None:
+    assert kind.suggest(text, like) == meant
+    if meant is not None:
+        kind.read(meant)

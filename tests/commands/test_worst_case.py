@@ -41,7 +41,7 @@ def test_a_raised_target_counts_up_to_the_largest_leg_that_is_allowed() -> None:
 def test_less_than_the_worst_case_is_refused_with_what_to_type(accepted: Quote | None) -> None:
     with pytest.raises(ConfigError) as error:
         must_be_accepted(worst_case(Settings(), RULES), accepted)
-    assert error.value.cure == 'type --accept-loss "75 USD" if you can afford that'
+    assert error.value.cure == "--accept-loss takes what you accept to lose at worst, at least that amount in USD"
     assert "worst case 74.40 USD" in error.value.message
 
 
