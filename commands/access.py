@@ -54,6 +54,10 @@ class Access(msgspec.Struct, frozen=True):
         """The CSV files' word for it."""
         return "Nado" if self.network else "Nado-simulated"
 
+    def identities(self, logs: Path) -> tuple[str, ...]:
+        """Every name that a state of this subaccount may be kept under, today's first."""
+        return (self.identity(logs),)
+
     def identity(self, logs: Path) -> str:
         """What only one process at a time may trade: this subaccount at this venue. A venue of our own is nobody else's."""
         return f"{self.gateway} {self.sender}" if self.gateway else f"child of {logs.resolve()}"

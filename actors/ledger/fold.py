@@ -37,6 +37,8 @@ from messages.units import Base, Ms, Quote, notional
 
 REMEMBERED = 4_096
 """Orders whose late fills are still recognised as ours; two a plan, so thousands of plans back."""
+THIRD_PARTY_SEEN = 256
+"""Fills of other people's orders that are recognised when they are told twice."""
 
 
 class Fold(msgspec.Struct):
@@ -62,6 +64,16 @@ class Fold(msgspec.Struct):
     last_change_ms: int = 0
     last_purpose: Purpose | None = None
     last_refusals: int = 0
+    started: Started | None = None
+    """The last start of a run."""
+    latched: tuple[str, str] | None = None
+    """Code and detail of a halt that no person has cleared."""
+    grounded: bool = False
+    """Has it ever known what the venue holds? By an intent of ours, or by a reading of the account that agreed with it."""
+    third_party: dict[Leg, int] = msgspec.field(default_factory=lambda: {"eth": 0, "sol": 0})
+    """What fills of orders that are not ours came to, signed."""
+    third_seen: list[tuple[str, int]] = msgspec.field(default_factory=list)
+    """The newest of them, by order and what was left of it."""
     _sealed: Sealed | None = None
 
     def apply(self, message: msgspec.Struct, at_ns: int) -> list[msgspec.Struct]:
@@ -100,6 +112,7 @@ class Fold(msgspec.Struct):
         if vote.who != "ledger" or sealed is None or (vote.epoch, vote.seq) != (sealed.plan.epoch, sealed.plan.seq):
             return
         self._sealed = None
+        self.grounded = True
         plan = sealed.plan
         self.products = {"eth": plan.eth.product_id, "sol": plan.sol.product_id}
         eth = OurOrder("eth", plan, vote.eth_order or "", self.position["eth"])
@@ -227,8 +240,18 @@ class Fold(msgspec.Struct):
         if order is None:
             what = f"{fill.amount.text()} of product {fill.product_id} at {fill.price.text()}, order {fill.order_digest}"
             self.view.foreign_fill = f"a fill of an order that is not ours: {what}"
+            self._count_third_party(fill)
         else:
             self._change(order, partial(order.take_fill, fill))
+
+    def _count_third_party(self, fill: Fill) -> None:
+        """Once each: what somebody else traded explains a position, and a duplicate would explain one that is not there."""
+        identity = (fill.order_digest, int(fill.remaining))
+        if identity in self.third_seen:
+            return
+        self.third_seen = [*self.third_seen[1 - THIRD_PARTY_SEEN :], identity]
+        for leg, product_id in self.products.items():
+            self.third_party[leg] += int(fill.amount) if product_id == fill.product_id else 0
 
     def _on_update(self, update: OrderUpdate, _at_ns: int) -> None:
         order = self.orders.get(update.order_digest)
@@ -262,6 +285,7 @@ class Fold(msgspec.Struct):
             self.view.snapshot = snapshot
             return None
         agreed = self.view.compare(snapshot, self._ours()) and self.view.agreed
+        self.grounded = self.grounded or agreed
         if not (agreed and self.awaiting_proof):
             return None
         ending: Ending = "completed" if self.cycle.was_open else "failed"
@@ -296,7 +320,8 @@ class Fold(msgspec.Struct):
 
     # -- the process -------------------------------------------------------------------------------------------------------------------------------
 
-    def _on_started(self, _started: Started, _at_ns: int) -> None:
+    def _on_started(self, started: Started, _at_ns: int) -> None:
+        self.started = started
         waiting = (*self.flight.orders, *self.strays) if self.flight else self.strays
         self.tally = Tally(orders_sent=sum(order.sent and not order.ended for order in waiting))
         self.view.began()
@@ -312,9 +337,11 @@ class Fold(msgspec.Struct):
 
     def _on_cleared(self, _cleared: HaltCleared, _at_ns: int) -> None:
         self.record.clear()
+        self.latched = None
 
     def _on_halted(self, halted: Halted, _at_ns: int) -> None:
         self.tally.halted = halted.code
+        self.latched = self.latched or (halted.code, halted.detail)
 
     # -- what comes of it --------------------------------------------------------------------------------------------------------------------------
 

@@ -204,6 +204,15 @@ class Store:
     def _files_now(self) -> "tuple[FileId, FileId]":
         return _file_id(self._path), _file_id(self._path.with_name(self._path.name + "-wal"))
 
+    def opened(self) -> Opened | None:
+        """Whose ledger this is: row 0. None while there is no row. Raises `BrokenChain` when row 0 is not what was written."""
+        return self._identity() if self.last_hash else None
+
+    def last_ns(self) -> int:
+        """Venue time of the last row in nanoseconds; 0 while there is none."""
+        last = self._db.execute("SELECT at_ns FROM events ORDER BY seq DESC LIMIT 1").fetchone()
+        return int(last[0]) if last else 0
+
     def last_epoch(self) -> int:
         """The latest epoch that the ledger has seen; 0 when none."""
         query = "SELECT CAST(kind AS TEXT), CAST(body AS TEXT) FROM events WHERE kind IN (?, ?, ?) ORDER BY seq DESC LIMIT 1"

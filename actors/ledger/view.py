@@ -16,6 +16,8 @@ class AccountView(msgspec.Struct):
     agreed: bool = False
     """A snapshot taken since the last doubt says what our fills say."""
     snapshot: AccountSnapshot | None = None
+    agreed_ms: int = 0
+    """Venue time of the last snapshot that said what our fills say; 0 = none ever did."""
     proves_after_ms: int = 0
     """Only a snapshot later than this says something about now."""
     disagreement: str = ""
@@ -72,6 +74,7 @@ class AccountView(msgspec.Struct):
         self.others = "; ".join([*(f"product {each.product_id}: {each.total.text()}" for each in rest), *resting])
         self.disagreement = "; ".join(text for text in texts if text)
         self.agreed = not self.disagreement
+        self.agreed_ms = int(snapshot.at_ms) if self.agreed else self.agreed_ms
         return True
 
 

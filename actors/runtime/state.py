@@ -40,6 +40,8 @@ class NoState(Exception):
 
 BEAT = ".beat"
 GUARD_LOCK = ".guarding"
+FOLDERS = 4
+"""How many folders of earlier holders a lock file remembers."""
 GUARD_GONE_S = 5.0
 """How long a start waits for an older guard to stand down: it looks ten times a second."""
 UNREADABLE = "STATE_UNREADABLE"
@@ -51,6 +53,28 @@ class Holder(msgspec.Struct, frozen=True):
 
     pid: int | None = None
     logs: str = "unknown"
+    earlier: tuple[str, ...] = ()
+    """Folders that holders before it named, newest first: a command typed with another `--logs` must not make the last run's forgotten."""
+
+    @property
+    def folders(self) -> tuple[str, ...]:
+        """Every folder that is known, newest first."""
+        return tuple(dict.fromkeys(each for each in (self.logs, *self.earlier) if each != "unknown"))
+
+
+class Anchor(msgspec.Struct, frozen=True):
+    """What this subaccount's ledger was when it was last written about here: a ledger without that row is another one, or an older one."""
+
+    logs: str
+    """Its folder, resolved."""
+    last_hash: str
+    """Its last row then, as `Store.last_hash` names it."""
+    may_be_open: bool
+    """True from before the vote on an order that can increase a position until the venue has said that nothing is open."""
+    at_ms: int = 0
+    """Venue time of this word."""
+    until_ms: int = 0
+    """Venue time after which no order that was intended by then can arrive any more."""
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -60,6 +84,13 @@ class Saved(msgspec.Struct, frozen=True):
     venue: str = ""
     halt_code: str = ""
     halt_detail: str = ""
+    anchor: Anchor | None = None
+    """None: written by a version that did not know of it, or before the first ledger."""
+
+    @property
+    def unreadable(self) -> bool:
+        """Is it what stands for a file that cannot be read?"""
+        return self.halt_code == UNREADABLE
 
 
 def state_directory() -> Path:
@@ -240,14 +271,27 @@ def _unreadable(why: str) -> Saved:
 
 def holder_of(directory: Path, identity: str) -> AlreadyRunning | None:
     """Who holds the lock of `identity` right now; None when nobody does. Takes nothing, waits for nothing."""
+    return holder_of_file(state_file(directory, identity))
+
+
+def holder_of_file(path: Path) -> AlreadyRunning | None:
+    """The same for the state file at `path`. One that may not be opened says nothing."""
     try:
-        with state_file(directory, identity).with_suffix(".lock").open("r+", encoding="utf-8") as file:
+        with path.with_suffix(".lock").open("r+", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return None
     except BlockingIOError:
-        return AlreadyRunning(*_holder(state_file(directory, identity).with_suffix(".lock").read_text(encoding="utf-8")))
+        known = last_holder(path)
+        return AlreadyRunning(known.pid, known.logs)
+    except OSError:
+        return None
     return None
+
+
+def last_holder(path: Path) -> Holder:
+    """Whoever held, or holds, the lock of the state file at `path`. Never raises."""
+    with suppress(OSError, msgspec.DecodeError, ValueError):
+        return msgspec.json.decode(path.with_suffix(".lock").read_bytes(), type=Holder)
+    return Holder()
 
 
 def _locked(path: Path, logs: str) -> IO[str]:
@@ -259,8 +303,9 @@ def _locked(path: Path, logs: str) -> IO[str]:
         pid, other = _holder(file.read())
         file.close()
         raise AlreadyRunning(pid, other) from None
+    earlier = tuple(each for each in last_holder(path).folders if each != logs)[:FOLDERS]
     file.truncate(0)
-    file.write(msgspec.json.encode(Holder(os.getpid(), logs)).decode())
+    file.write(msgspec.json.encode(Holder(os.getpid(), logs, earlier)).decode())
     file.flush()
     return file
 
