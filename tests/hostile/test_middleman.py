@@ -1,0 +1,189 @@
+"""The attack tool's own parts: what it recognises, what it invents, and that its judge can tell a lie."""
+
+import json
+import random
+from collections.abc import Iterator
+from functools import partial
+
+import pytest
+import trio
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import AcceptConnection, Request, TextMessage
+from wsproto.extensions import PerMessageDeflate
+
+from messages.units import Base, Ns, Price, Quote
+from tests.hostile import frames, handshakes
+from tests.hostile.cells import STATES, WIRE, Cell, cells, names, sample
+from tests.hostile.judge import Claim, false_claims, held_at, uneven_s, unlawful
+from tests.hostile.middleman import Middleman, kind_of, parsed, purpose_of
+from tests.hostile.mode import Answer, Asked, Mode, Spoken
+from venue.nado.appendix import Appendix, pack
+from venue.simulated.order_log import LoggedFill, LoggedOrder
+
+GOOD = b"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Extensions: permessage-deflate\r\n"
+GOOD += b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: abc=\r\n\r\n"
+CHANCE = random.Random(1)
+SECOND = 1_000_000_000
+
+
+def order(product: int, amount: int, at_s: int, *, digest: str = "", closing: bool = False) -> LoggedOrder:
+    fill = LoggedFill(Base(amount), Price(1), Quote(0), True, 1, Ns(at_s * SECOND))
+    name = digest or f"0x{product}{amount}{at_s}"
+    return LoggedOrder(
+        digest=name, sender="", signer="", product_id=product, amount=Base(amount), price=Price(1),
+        kind="ioc" if closing else "fok", reduce_only=closing, appendix=0, nonce=0, expiration_s=0,
+        increasing=not closing, arrived_ns=Ns(at_s * SECOND), result="accepted", fills=[fill],
+    )  # fmt: skip
+
+
+PAIR = [order(4, 5, 1), order(8, -7, 1)]
+CLOSED = [*PAIR, order(4, -5, 9, closing=True), order(8, 7, 9, closing=True)]
+
+
+def test_there_are_more_than_sixty_modes_and_each_can_be_typed_and_repeated() -> None:
+    assert len(names()) > 60
+    every = list(cells(names(), STATES))
+    assert len(every) == len(names()) * len(STATES)
+    assert [cell for cell in cells(["upgrade window*"], ["killed"]) if cell.mode == "upgrade window bits 8"]
+    assert Cell("frame silence", "held").seed == Cell("frame silence", "held").seed
+    with pytest.raises(ValueError, match="no mode is called sunshine"):
+        list(cells(["sunshine"], ["held"]))
+
+
+def test_a_sample_takes_another_mode_before_it_takes_another_state() -> None:
+    every = list(cells(names(), STATES))
+    drawn = sample(every, len(names()), seed=3)
+    assert len({cell.mode for cell in drawn}) == len(names())
+    assert drawn == sample(every, len(names()), seed=3) != sample(every, len(names()), seed=4)
+
+
+@pytest.mark.parametrize("name", handshakes.ODD)
+def test_every_odd_handshake_is_another_answer_than_the_good_one(name: str) -> None:
+    script = handshakes.ODD[name](GOOD, CHANCE)
+    assert script != (GOOD,)
+
+
+def test_a_frame_is_what_rfc_6455_says() -> None:
+    """The example of section 5.7, and both longer lengths."""
+    assert frames.frame(frames.TEXT, b"Hello") == b"\x81\x05Hello"
+    assert frames.frame(frames.TEXT, b"a" * 256)[:4] == b"\x81\x7e\x01\x00"
+    assert frames.frame(frames.TEXT, b"a" * 65536)[:10] == b"\x81\x7f\0\0\0\0\0\x01\0\0"
+    assert frames.frame(0, b"", fin=False) == b"\0\0"
+
+
+def test_what_is_squeezed_here_is_inflated_there() -> None:
+    wire = WSConnection(ConnectionType.CLIENT)
+    peer = WSConnection(ConnectionType.SERVER)
+    peer.receive_data(wire.send(Request(host="a", target="/", extensions=[PerMessageDeflate()])))
+    list(peer.events())
+    wire.receive_data(peer.send(AcceptConnection(extensions=[PerMessageDeflate()])))
+    wire.receive_data(frames.frame(frames.TEXT, frames.squeezed(b"a" * 1000), rsv=4))
+    said = [event.data for event in wire.events() if isinstance(event, TextMessage)]
+    assert "".join(said) == "a" * 1000
+
+
+def test_orders_are_known_by_what_they_may_do() -> None:
+    placed = [{"place_order": {"order": {"appendix": str(pack(Appendix("fok", closing)))}}} for closing in (False, True)]
+    enter, leave = map(json.dumps, placed)
+    assert (purpose_of(enter), purpose_of(leave), purpose_of('{"cancel_orders": {}}')) == ("entering", "leaving", "")
+
+
+def test_questions_are_known_by_their_type() -> None:
+    assert kind_of(b'{"type":"symbols"}') == "symbols"
+    assert kind_of(b'{"matches":{"limit":1}}') == "matches"
+    assert (kind_of(b""), kind_of(b"not json"), kind_of(b"[]")) == ("", "", "")
+    first, headers = parsed(b"POST /v1/query HTTP/1.1\r\nHost: a:1\r\nContent-Length: 3\r\n\r\n")
+    assert (first, headers) == (b"POST /v1/query HTTP/1.1", {b"host": b"a:1", b"content-length": b"3"})
+
+
+def test_reordered_frames_come_two_by_two() -> None:
+    hook = frames._reordered()
+    said = [hook(Spoken("/v1/ws", text, str.encode), CHANCE) for text in "abcd"]
+    assert said == [(), (b"b", b"a"), (), (b"d", b"c")]
+
+
+def test_an_answer_that_is_changed_says_its_own_length() -> None:
+    answer = Answer(200, ((b"content-length", b"2"), (b"a", b"b")), b"{}").saying(b"null")
+    assert answer.raw() == b"HTTP/1.1 200 OK\r\na: b\r\ncontent-length: 4\r\n\r\nnull"
+
+
+@pytest.mark.parametrize("name", [name for name, mode in WIRE.items() if mode.http])
+def test_every_odd_http_answer_can_be_made(name: str) -> None:
+    hook = WIRE[name].http
+    assert hook is not None
+    body = b'{"status":"success","data":{"symbols":{"ETH-PERP":{"min_size":"1"}}}}'
+    asked = Asked("/v1/query", "symbols", b'{"type":"symbols"}')
+    script = hook(asked, Answer(200, ((b"content-length", b"%d" % len(body)),), body), CHANCE)
+    assert script is None or all(isinstance(step, bytes | float | str) for step in script)
+
+
+def claim(code: int, at_s: int = 5, words: str = "", **told: object) -> Claim:
+    return Claim("run", code, at_s * SECOND, words, told)
+
+
+@pytest.mark.parametrize("code", [0, 3, 70, 130, 143])
+def test_flat_is_a_lie_while_something_stands(code: int) -> None:
+    (found,) = false_claims([claim(code)], PAIR)
+    assert found.startswith(f"run ended with {code} while the venue held ETH-PERP 0.000000000000000005")
+    assert not list(false_claims([claim(code, at_s=9)], CLOSED))
+
+
+def test_what_stands_is_4_and_is_named_and_nothing_ends_in_a_traceback() -> None:
+    assert not list(false_claims([claim(4, open_eth="0.3", open_sol="0")], PAIR))
+    assert "says open_eth 0" in next(false_claims([claim(4, open_eth="0", open_sol="0")], PAIR))
+    assert "and not 4" in next(false_claims([claim(1)], PAIR))
+    assert "traceback" in next(false_claims([claim(4, words="Traceback (most recent call last):\n...")], CLOSED))
+
+
+def wrong_logs() -> Iterator[tuple[str, list[LoggedOrder]]]:
+    yield "arrived 2 times", [*CLOSED, order(4, 0, 9, digest=PAIR[0].digest)]
+    yield "reached", [*PAIR, order(4, 5, 2), *CLOSED[2:]]
+    yield "turned round", [*PAIR, order(4, -8, 9, closing=True)]
+    yield "ends with", PAIR
+
+
+@pytest.mark.parametrize(("what", "log"), list(wrong_logs()))
+def test_what_may_not_happen_is_found_in_the_log(what: str, log: list[LoggedOrder]) -> None:
+    assert any(what in fault for fault in unlawful(log))
+
+
+def test_a_presigned_exit_that_arrives_again_and_does_nothing_is_lawful() -> None:
+    again = order(4, 0, 10, digest=CLOSED[2].digest, closing=True)
+    again.fills.clear()
+    assert unlawful([*CLOSED, again]) == []
+
+
+def test_how_long_one_leg_stood_alone() -> None:
+    assert uneven_s([order(4, 5, 1), order(8, -7, 3), order(4, -5, 9), order(8, 7, 14)], 20 * SECOND) == 5
+    assert uneven_s([order(4, 5, 1)], 20 * SECOND) == 19
+    assert held_at(CLOSED, 8 * SECOND) == {4: 5, 8: -7}
+
+
+async def test_a_mode_lasts_from_its_beginning_to_its_end() -> None:
+    """Against a server that answers every request alike, on a real socket."""
+
+    async def serve(stream: trio.SocketStream) -> None:
+        while await stream.receive_some(4096):
+            await stream.send_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ngood")
+
+    def bad(_asked: Asked, answer: Answer, _chance: random.Random) -> tuple[bytes]:
+        return (answer.saying(b"bad").raw(),)
+
+    async with trio.open_nursery() as nursery:
+        listener, *_ = await nursery.start(partial(trio.serve_tcp, serve, 0, host="127.0.0.1"))
+        url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
+        with Middleman(url, Mode("bad", http=bad), "", 1) as between:
+            stream = await trio.open_tcp_stream("127.0.0.1", int(between.url.rpartition(":")[2]))
+
+            async def asked() -> bytes:
+                await stream.send_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+                return bytes(await stream.receive_some(4096)).rpartition(b"\r\n\r\n")[2]
+
+            assert await asked() == b"good"
+            between.begin()
+            while between.began_s is None:  # noqa: ASYNC110 - another thread changes it
+                await trio.sleep(0.01)
+            assert await asked() == b"bad"
+            between.end()
+            assert await asked() == b"good"
+        nursery.cancel_scope.cancel()
