@@ -169,11 +169,16 @@ async def test_a_mode_lasts_from_its_beginning_to_its_end() -> None:
     def bad(_asked: Asked, answer: Answer, _chance: random.Random) -> tuple[bytes]:
         return (answer.saying(b"bad").raw(),)
 
+    async def closed_at_end(stream: trio.SocketStream) -> None:
+        async with stream:
+            await trio.sleep_forever()
+
     async with trio.open_nursery() as nursery:
         listener, *_ = await nursery.start(partial(trio.serve_tcp, serve, 0, host="127.0.0.1"))
         url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
         with Middleman(url, Mode("bad", http=bad), "", 1) as between:
             stream = await trio.open_tcp_stream("127.0.0.1", int(between.url.rpartition(":")[2]))
+            nursery.start_soon(closed_at_end, stream)
 
             async def asked() -> bytes:
                 await stream.send_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
