@@ -3,10 +3,14 @@
 Every request has a deadline and every answer a size; no answer, a status other than 200 and a text that is no JSON are errors, never an empty result
 (lesson R2). Every question is counted against the venue's rate limits before it leaves; `status` and `rules` are routine, so they are left out when
 they would take from what an unwind needs. httpx is imported where it is used: `import supervisor` must stay cheap.
+
+Whatever comes of a request, and whatever a library makes of the answer's bytes, is a `VenueError`: `_request` is the one place that says so.
 """
 
+import re
 import zlib
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
@@ -19,11 +23,13 @@ from venue.nado import queries
 from venue.nado.codec import MOMENT_LIMIT, RATE_LIMITED, CancelledOrders, Whole, payload, read, write
 from venue.nado.counts import Tally
 from venue.nado.reasons import reason
-from venue.nado.tls import trusted
+from venue.nado.tls import nobody, trusted
 from venue.nado.weights import Weights, archive_weight, query_weight
-from venue.protocol import ArchivedOrder, Busy, Malformed, OutOfRange, Refused, Unreachable, VenueRules
+from venue.protocol import ArchivedOrder, Busy, Malformed, OutOfRange, Refused, Unreachable, VenueError, VenueRules
 
 if TYPE_CHECKING:
+    from http.cookiejar import CookieJar
+
     import httpx
 
 T = TypeVar("T")
@@ -40,6 +46,10 @@ PAGE, PAGES_MAX = 100, 10
 RULES_WEIGHT = sum(query_weight({"type": kind}) for kind in ("contracts", "symbols", "all_products", "fee_rates"))
 INSTANCE_HEADER = "x-evenkeel-venue"
 """How a simulated venue names its instance: each start of it is another venue with another history."""
+_INSTANCE = re.compile(r"[A-Za-z0-9._:-]{1,80}", re.ASCII)
+"""It becomes part of a name that the state is kept under."""
+CLOSE_S = 1.0
+"""How long connections may take to be closed."""
 _QUOTED = 160
 
 
@@ -258,16 +268,34 @@ class HttpReads:
         """Status, body and instance. Raises `Unreachable`, also for a body beyond `ANSWER_BYTES_MAX`, which is read no further than that."""
         import httpx  # noqa: PLC0415 - see the module's docstring
 
-        if self._client is None:
-            # No proxies from the environment: the sockets would not use them either. No timeout: `_fetch` bounds the whole request.
-            verify = trusted() if url.startswith("https:") else True
-            self._client = httpx.AsyncClient(transport=self._transport, verify=verify, trust_env=False, timeout=None)  # noqa: S113
-        headers = {"accept-encoding": "gzip"} | ({"content-type": "application/json"} if body is not None else {})
         try:
-            async with self._client.stream(method, url, content=body, headers=headers) as response:
-                return response.status_code, await self._body(response), response.headers.get(INSTANCE_HEADER, "")
+            async with self._connected(url).stream(method, url, content=body, headers=_headers(body)) as response:
+                return response.status_code, await self._body(response), _instance(response.headers.get(INSTANCE_HEADER, ""))
+        except VenueError:
+            raise
         except httpx.RequestError as error:
-            raise Unreachable(f"{url}: {reason(error)}") from None
+            raise Unreachable(f"{url}: {reason(error)[:_QUOTED]}") from None
+        except Exception as error:  # noqa: BLE001 - httpx, httpcore, h11, ssl and zlib raise over the far side's bytes what none of them lists
+            await self._start_over()
+            raise Unreachable(f"{url}: {reason(error)[:_QUOTED]}") from None
+
+    def _connected(self, url: str) -> "httpx.AsyncClient":
+        """The client, made on first use.
+
+        No proxies from the environment: the sockets would not use them either. No timeout: `_fetch` bounds the whole request. No cookies: a venue
+        that sets them would be sent ever more.
+        """
+        if self._client is None:
+            import httpx  # noqa: PLC0415 - see the module's docstring
+
+            verify = trusted() if url.startswith("https:") else nobody()
+            self._client = httpx.AsyncClient(transport=self._transport, verify=verify, trust_env=False, timeout=None, cookies=_no_cookies())  # noqa: S113
+        return self._client
+
+    async def _start_over(self) -> None:
+        """What has failed once in a way that nobody foresaw keeps no connection: the next question makes new ones."""
+        with trio.move_on_after(CLOSE_S), suppress(Exception):  # closing what is broken may fail, too
+            await self.aclose()
 
     async def _body(self, response: "httpx.Response") -> bytes:
         """The whole body, inflated here and not by httpx: a small answer that inflates without end must cost no more than the limit.
@@ -280,6 +308,7 @@ class HttpReads:
                 body.take(piece)
                 if body.problem:
                     enough.cancel()
+        body.end()
         if len(body.content) > ANSWER_BYTES_MAX:
             self._tally.trouble("oversized", f"{response.url}: {body.problem}")
         if body.problem:
@@ -287,12 +316,35 @@ class HttpReads:
         return bytes(body.content)
 
 
+def _headers(body: str | None) -> dict[str, str]:
+    return {"accept-encoding": "gzip"} | ({"content-type": "application/json"} if body is not None else {})
+
+
+def _instance(text: str) -> str:
+    """Raises `Malformed` for a name that cannot be one."""
+    if text and not _INSTANCE.fullmatch(text):
+        raise Malformed(f"a venue does not call itself {text[:_QUOTED]!r}")
+    return text
+
+
+def _no_cookies() -> "CookieJar":
+    from http.cookiejar import CookieJar  # noqa: PLC0415 - see the module's docstring
+
+    class NoCookies(CookieJar):
+        """Does not even read them: a jar has no bound, and its parser of dates is slow on what is made for it."""
+
+        def extract_cookies(self, _response: object, _request: object) -> None:
+            return
+
+    return NoCookies()
+
+
 class _Body:
     """An answer's bytes as they come; `problem` says why no more of them are wanted."""
 
     def __init__(self, encoding: str) -> None:
         self.content = bytearray()
-        self.problem = "" if encoding in {"", "identity", "gzip"} else f"compressed with {encoding[:_QUOTED]}, which was not offered"
+        self.problem = "" if encoding in {"", "identity", "gzip"} else f"compressed with {encoding[:_QUOTED]!r}, which was not offered"
         self._gzip = zlib.decompressobj(zlib.MAX_WBITS | 16) if encoding == "gzip" else None
 
     def take(self, piece: bytes) -> None:
@@ -306,3 +358,10 @@ class _Body:
             self.problem = f"its compression is broken: {error}"
         if len(self.content) > ANSWER_BYTES_MAX:
             self.problem = f"an answer of more than {ANSWER_BYTES_MAX} bytes"
+        elif self._gzip and self._gzip.unused_data:  # zlib would keep all of it
+            self.problem = "its compression is broken: something follows its end"
+
+    def end(self) -> None:
+        """No more will come."""
+        if not self.problem and self._gzip and not self._gzip.eof:
+            self.problem = "its compression is broken: it has no end"

@@ -4,7 +4,7 @@ from weakref import WeakSet
 
 import trio
 
-from venue.nado.socket import Dialer
+from venue.nado.socket import Dialer, drop
 
 
 class Lines:
@@ -23,4 +23,4 @@ class Lines:
     async def cut(self) -> None:
         """Close all of them without a word to the other side. Whoever reads or writes one hears that it is lost."""
         for stream in tuple(self._open):
-            await trio.aclose_forcefully(stream)
+            await drop(stream)

@@ -4,13 +4,17 @@ Nado answers 403 to an upgrade that does not offer permessage-deflate, and trio-
 `wsproto.WSConnection`, so `_Deflating` adds the extension to the two events that negotiate it, on either side. Only one private name of
 trio-websocket is used, `_reader_task`, which every connection needs somebody to run; `tests/venue/nado/test_socket.py` fails when it goes away.
 
-What a `Socket` promises: `send` and `receive` raise `Unreachable` and nothing else; a ping leaves every 30 s; silence of 60 s ends the
-connection; the handshake, the closing and the size of a message are bounded. Whoever reads must read promptly: a full queue also delays the pongs.
+What a `Socket` promises: opening it, `send` and `receive` raise `Unreachable` and nothing else; a ping leaves every 30 s; silence of 60 s ends the
+connection; the handshake, the closing, the size of a message *inflated*, its fragments, and what waits to be read are bounded. Whoever reads must
+read promptly: a full queue also delays the pongs.
+
+Whatever the far side sends, and whatever a library makes of it, is `Unreachable`, and `broken_by` is the one place that says so: the peer's bytes
+reach h11, wsproto, zlib and trio-websocket, none of which has ever had a complete list of what it raises.
 """
 
 import json
-from collections.abc import AsyncIterator, Callable, Generator, Iterable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -18,10 +22,11 @@ from urllib.parse import urlsplit
 import trio
 from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection, WebSocketRequest
 from wsproto import ConnectionType, WSConnection
-from wsproto.events import AcceptConnection, Event, Request
-from wsproto.extensions import PerMessageDeflate
+from wsproto.connection import ConnectionState
+from wsproto.events import AcceptConnection, CloseConnection, Event, Message, RejectData, Request
 from wsproto.utilities import ProtocolError
 
+from venue.nado.deflate import BoundedDeflate
 from venue.nado.gate import Gate, Withheld
 from venue.nado.reasons import reason
 from venue.nado.tls import trusted
@@ -40,7 +45,17 @@ MESSAGE_BYTES_MAX = 4 * 2**20
 """A book batch is a few kB; whatever is larger than this is no message."""
 TOO_BIG = 1009
 """The close code for a message beyond the limit; we send it."""
+PROTOCOL_ERROR, POLICY = 1002, 1008
+_QUOTED = 200
 QUEUE_SIZE = 256
+QUEUE_TEXT_MAX = 2 * MESSAGE_BYTES_MAX
+"""Characters of the messages that wait to be read. Whoever reads is only a scheduler's turn behind, so this many are a flood."""
+FRAGMENTS_MAX = 4_096
+"""Of one message; a fragment may be empty, so its size does not bound their number."""
+EMPTY_HANDED_MAX = 512
+"""Frames of one read that end no message: pings, pongs, fragments. Nothing else runs while they are worked through."""
+REFUSAL_BYTES_MAX = 64 * 1024
+"""Of the body that comes with a refused upgrade."""
 RECEIVE_BYTES = 64 * 1024
 
 NO_DEFLATE = {"reason": "Invalid compression headers: 'Sec-WebSocket-Extensions' must include 'permessage-deflate'", "block": True}
@@ -72,15 +87,41 @@ class TcpDialer:
         return stream
 
 
+class Broken(ProtocolError):
+    """The far side sent what cannot be. `code` is the close code that says so to it."""
+
+    def __init__(self, why: str, code: int = PROTOCOL_ERROR) -> None:
+        super().__init__(why)
+        self.code = code
+
+
+@contextmanager
+def broken_by(subject: str = "the peer broke the protocol") -> Iterator[None]:
+    """What leaves this block is `Broken`, `Unreachable`, or a cancellation."""
+    try:
+        yield
+    except (Unreachable, Broken):
+        raise
+    except Exception as error:  # whatever a library raises over the far side's bytes is about those bytes, and no defect of a caller
+        raise Broken(f"{subject}: {reason(error)[:_QUOTED]}") from error
+
+
 class _Deflating(WSConnection):
-    """A connection that offers and accepts permessage-deflate, and remembers what the handshake said."""
+    """A connection that offers and accepts permessage-deflate, remembers what the handshake said, and ends at the first thing that cannot be."""
 
     def __init__(self, side: ConnectionType) -> None:
         super().__init__(side)
-        self.deflate = PerMessageDeflate()
+        self.deflate = BoundedDeflate(MESSAGE_BYTES_MAX)
         self.decided = trio.Event()
         self.request: Request | None = None
         self.accepted = False
+        self.broken: Broken | None = None
+        """Why nothing more is read from this connection."""
+        self.waiting = 0
+        """Characters of the messages that nobody has taken yet."""
+        self._refusal_bytes = 0
+        self._fragments: list[int] = []
+        """Lengths of what has come of the message that is under way."""
 
     def send(self, event: Event) -> bytes:
         """As wsproto's, with the extension added to the events that negotiate it."""
@@ -88,16 +129,55 @@ class _Deflating(WSConnection):
             event = replace(event, extensions=[self.deflate])
         return super().send(event)
 
+    def receive_data(self, data: bytes | None) -> None:
+        """As wsproto's. Raises `Broken` for bytes that cannot be read."""
+        with self._noted():
+            super().receive_data(data)
+
     def events(self) -> Generator[Event, None, None]:
-        """As wsproto's, noticing the handshake on its way."""
-        for event in super().events():
-            if isinstance(event, Request):
-                self.request = event
-                self.decided.set()
-            elif isinstance(event, AcceptConnection):
-                self.accepted = True
-                self.decided.set()
-            yield event
+        """As wsproto's, noticing the handshake on its way. Raises `Broken` at what cannot be, and at what is too much."""
+        with self._noted():
+            empty_handed = 0
+            for event in super().events():
+                if isinstance(event, Request):
+                    self.request = event
+                    self.decided.set()
+                elif isinstance(event, AcceptConnection):
+                    self.accepted = True
+                    self.decided.set()
+                empty_handed += not (isinstance(event, Message) and event.message_finished)
+                self._bound(event, empty_handed)
+                yield event
+                # wsproto reports what it cannot parse as a closing, and then reads nothing more; trio-websocket would go on collecting.
+                if isinstance(event, CloseConnection) and self.state is ConnectionState.OPEN:
+                    raise Broken(event.reason or "a frame that cannot be", event.code)
+
+    def _bound(self, event: Event, empty_handed: int) -> None:
+        if empty_handed > EMPTY_HANDED_MAX:
+            raise Broken(f"more than {EMPTY_HANDED_MAX} frames at once without a message", POLICY)
+        if isinstance(event, RejectData):
+            self._refusal_bytes += len(event.data)
+            if self._refusal_bytes > REFUSAL_BYTES_MAX:
+                raise Broken(f"the upgrade was refused with more than {REFUSAL_BYTES_MAX} bytes")
+        elif isinstance(event, Message):
+            self._fragments.append(len(event.data))
+            if len(self._fragments) > FRAGMENTS_MAX:
+                raise Broken(f"a message of more than {FRAGMENTS_MAX} fragments", TOO_BIG)
+            if event.message_finished:
+                self.waiting += sum(self._fragments)
+                self._fragments.clear()
+                if self.waiting > QUEUE_TEXT_MAX:
+                    raise Broken(f"more than {QUEUE_TEXT_MAX} characters wait to be read", POLICY)
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        """Known before anybody is woken: the reason must be there when the reader's queue ends."""
+        try:
+            with broken_by():
+                yield
+        except Broken as error:
+            self.broken = self.broken or error
+            raise
 
 
 class Socket:
@@ -129,8 +209,8 @@ class Socket:
     @property
     def oversized(self) -> bool:
         """Did it end because the other side sent a message larger than `MESSAGE_BYTES_MAX`?"""
-        closed = self._connection.closed
-        return closed is not None and closed.code == TOO_BIG
+        closed, broken = self._connection.closed, self._wire.broken
+        return (closed is not None and closed.code == TOO_BIG) or (broken is not None and broken.code == TOO_BIG)
 
     async def send(self, text: str, may: Callable[[], bool] | None = None) -> None:
         """Send one text message. Raises `Unreachable`; then, as after a cancellation, some, all or none of it may have gone out.
@@ -141,18 +221,21 @@ class Socket:
             raise self.lost()
         self._stream.ask(may)
         try:
-            await self._connection.send_message(text)
-        except (ConnectionClosed, ProtocolError):
-            raise (Withheld(f"{self.name}: too late to be sent") if self._stream.withheld else self.lost()) from None
+            with broken_by():
+                await self._connection.send_message(text)
+        except Broken as error:
+            raise (Withheld(f"{self.name}: too late to be sent") if self._stream.withheld else self.lost(error)) from None
         finally:
             self._stream.ask(None)
 
     async def receive(self) -> str:
         """The next message. Raises `Unreachable` once the connection is over and everything that had arrived is read."""
         try:
-            message = await self._connection.get_message()
-        except ConnectionClosed:
-            raise self.lost() from None
+            with broken_by():
+                message = await self._connection.get_message()
+        except Broken as error:
+            raise self.lost(error) from None
+        self._wire.waiting -= len(message)
         self._heard_at = trio.current_time()
         return message if isinstance(message, str) else message.decode("utf-8", "replace")
 
@@ -161,29 +244,44 @@ class Socket:
         self._over = self._over or why
         self._reading.cancel()
 
-    def lost(self) -> Unreachable:
-        """The error that says why this connection is over."""
+    def lost(self, error: Broken | None = None) -> Unreachable:
+        """The error that says why this connection is over; `error` is the last to know."""
         closed = self._connection.closed
-        self._over = self._over or (f"closed: {closed.code} {closed.reason or closed.name}" if closed else "the connection was lost")
+        if self._wire.broken is not None:
+            self._over = self._over or f"closed: {self._wire.broken.code} {self._wire.broken}"
+        elif closed is not None:
+            self._over = self._over or f"closed: {closed.code} {closed.reason or closed.name}"
+        unknown = error is None or isinstance(error.__cause__, ConnectionClosed)
+        self._over = self._over or ("the connection was lost" if unknown else str(error))
         return Unreachable(f"{self.name}: {self._over}")
 
     async def read_bytes(self) -> None:
-        """Move bytes in until the connection ends; then close the stream."""
+        """Move bytes in until the connection ends; then close the stream. Raises nothing: `lost` says why it ended."""
         try:
-            with self._reading:
+            with self._reading, broken_by():
                 await self._connection._reader_task()
-        except ConnectionRejected as refused:
-            body = (refused.body or b"").decode("utf-8", "replace")[:200]
-            self._over = f"the upgrade was refused: HTTP {refused.status_code} {body}".strip()
-        except ConnectionClosed:
-            pass  # the peer went away while we answered it: `lost` says so
-        except ProtocolError as error:
-            self._over = self._over or f"the peer broke the protocol: {error}"
+        except Broken as error:
+            self._ended_by(error)
+            await self._tell_peer(error)
         finally:
-            with trio.CancelScope(shield=True):
-                await trio.aclose_forcefully(self._stream)
+            await drop(self._stream)
             self.ended.set()
             self._wire.decided.set()
+
+    def _ended_by(self, error: Broken) -> None:
+        refused = error.__cause__
+        if isinstance(refused, ConnectionRejected):
+            body = (refused.body or b"").decode("utf-8", "replace")[:_QUOTED]
+            self._over = f"the upgrade was refused: HTTP {refused.status_code} {body}".strip()
+        elif self._wire.broken is None and not isinstance(refused, ConnectionClosed):
+            self._over = self._over or str(error)
+
+    async def _tell_peer(self, error: Broken) -> None:
+        """A close frame with the reason's code, if the connection ever opened: a courtesy that nothing waits for."""
+        if self._wire.broken is None or self._wire.state is not ConnectionState.OPEN:
+            return
+        with trio.move_on_after(CLOSE_S), suppress(Exception):  # it may be dead, or somebody may be writing on it
+            await self._stream.send_all(self._wire.send(CloseConnection(code=error.code)))
 
     async def keep_alive(self, nursery: trio.Nursery) -> None:
         """Ping every 30 s, and give up on a silent peer. A ping is never cut: half a frame would spoil the connection."""
@@ -200,15 +298,16 @@ class Socket:
     async def _ping(self, count: int) -> None:
         self._unanswered += 1
         try:
-            await self._connection.ping(count.to_bytes(8, "big"))
-        except (ConnectionClosed, ProtocolError):
+            with broken_by():
+                await self._connection.ping(count.to_bytes(8, "big"))
+        except Broken:
             return
         self._unanswered = 0
         self._heard_at = trio.current_time()
 
     async def close(self) -> None:
         """Close with the handshake, as long as the other side takes part in it within a second."""
-        with trio.move_on_after(CLOSE_S), suppress(ProtocolError):
+        with trio.move_on_after(CLOSE_S), suppress(Broken), broken_by():
             await self._connection.aclose()
         self.abandon("closed by us")
 
@@ -216,11 +315,9 @@ class Socket:
 @asynccontextmanager
 async def open_socket(url: str, dialer: Dialer, *, deadline_s: float = HANDSHAKE_S) -> AsyncIterator[Socket]:
     """A client connection to `url` (ws, wss, http or https). Raises `Unreachable` naming the HTTP status and body of a refusal."""
-    parts = urlsplit(url)
-    tls = parts.scheme in {"wss", "https"}
-    host, port = parts.hostname or "", parts.port or (443 if tls else 80)
     deadline = trio.current_time() + deadline_s
-    stream = Gate(await _dial(dialer, host, port, tls=tls, url=url, deadline=deadline))
+    stream = Gate(await _dial(dialer, url, deadline))
+    parts = urlsplit(url)
     wire = _Deflating(ConnectionType.CLIENT)
     resource = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     socket = Socket(url, stream, wire, _connection(stream, wire, host=parts.netloc, path=resource))
@@ -245,13 +342,23 @@ def _connection(stream: trio.abc.Stream, wire: _Deflating, host: str | None = No
     )
 
 
-async def _dial(dialer: Dialer, host: str, port: int, *, tls: bool, url: str, deadline: float) -> trio.abc.Stream:
+async def _dial(dialer: Dialer, url: str, deadline: float) -> trio.abc.Stream:
+    """Raises `Unreachable`: a name that is none, a certificate, a port: there are as many errors here as there are layers."""
     with trio.move_on_at(deadline):
         try:
-            return await dialer.dial(host, port, tls=tls)
-        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as error:
-            raise Unreachable(f"{url}: {reason(error)}") from None
+            with broken_by("no connection"):
+                parts = urlsplit(url)
+                tls = parts.scheme in {"wss", "https"}
+                return await dialer.dial(parts.hostname or "", parts.port or (443 if tls else 80), tls=tls)
+        except Broken as error:
+            raise Unreachable(f"{url}: {error}") from None
     raise Unreachable(f"{url}: no connection in time")
+
+
+async def drop(stream: trio.abc.Stream) -> None:
+    """Close a stream without a word to the other side, come what may."""
+    with trio.CancelScope(shield=True), suppress(Exception):  # a stream that cannot even be closed is as lost as one that was
+        await trio.aclose_forcefully(stream)
 
 
 @asynccontextmanager
@@ -273,8 +380,9 @@ async def accept_socket(stream: trio.abc.Stream, *, deadline_s: float = HANDSHAK
             if not offers_deflate([(b"sec-websocket-extensions", _text(extension).encode()) for extension in wire.request.extensions]):
                 await request.reject(403, extra_headers=[(b"content-type", b"application/json")], body=json.dumps(NO_DEFLATE).encode())
                 raise Unreachable("client: offered no permessage-deflate")
-            await request.accept()
-        except ConnectionClosed:
+            with broken_by():
+                await request.accept()
+        except (ConnectionClosed, Broken):
             raise socket.lost() from None
         socket.path = request.path
         yield socket

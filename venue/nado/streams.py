@@ -18,6 +18,8 @@ from venue.protocol import Refused, Unreachable
 
 BUFFER_SIZE = 4096
 """Events. At 20 batches a second and product this is over a minute and a half."""
+BUFFER_TEXT_MAX = 4 * 2**20
+"""Characters of the frames that these events were read from; an event takes up to twenty times as much memory."""
 ACK_S = 5.0
 """How long the venue may take to acknowledge one step of subscribing."""
 
@@ -32,7 +34,9 @@ class Events:
         self._wanted = wanted
         self._sender = sender
         self._tally = tally
-        self._send, self._receive = trio.open_memory_channel[StreamEvent](BUFFER_SIZE)
+        self._send, self._receive = trio.open_memory_channel[tuple[StreamEvent, int]](BUFFER_SIZE)
+        self.waiting = 0
+        """Characters of the frames whose events nobody has taken yet."""
         self._progress = trio.Event()
         self._refusal: codec.Control | None = None
         self._asked: set[int] = set()
@@ -49,21 +53,24 @@ class Events:
 
     async def __anext__(self) -> StreamEvent:
         try:
-            return await self._receive.receive()
+            event, size = await self._receive.receive()
         except trio.EndOfChannel:
             raise self._socket.lost() from None
+        self.waiting -= size
+        return event
 
     async def drain(self) -> None:
         """Read the socket until it ends: events into the buffer, answers to where `ask` waits for them."""
         try:
             with self._send:
                 while True:
-                    self._take(decode(await self._socket.receive(), self._wanted, self._sender, self._tally))
+                    text = await self._socket.receive()
+                    self._take(decode(text, self._wanted, self._sender, self._tally), len(text))
         except Unreachable as error:
             self._lost(str(error))  # the reader hears of it from `__anext__`, after what had arrived before
         except trio.WouldBlock:
             self._tally.counts.lost += 1
-            self._socket.abandon(f"fell behind: {BUFFER_SIZE} events were not read")
+            self._socket.abandon(f"fell behind: {self.backlog} events were not read")
         finally:
             self._notify()
 
@@ -72,11 +79,15 @@ class Events:
         if self._socket.oversized:
             self._tally.trouble("oversized", why)
 
-    def _take(self, read: StreamEvent | codec.Control | None) -> None:
+    def _take(self, read: StreamEvent | codec.Control | None, size: int) -> None:
+        """Raises `trio.WouldBlock` when more waits than may."""
         if isinstance(read, codec.Control):
             self._acknowledge(read)
         elif read is not None:
-            self._send.send_nowait(read)
+            self.waiting += size
+            if self.waiting > BUFFER_TEXT_MAX:
+                raise trio.WouldBlock
+            self._send.send_nowait((read, size))
 
     def _acknowledge(self, control: codec.Control) -> None:
         if control.refusal is not None:

@@ -21,3 +21,9 @@ def trusted() -> ssl.SSLContext:
     except OSError as error:  # ssl's own errors are OSErrors too
         named = next((f"{name} = {os.environ[name]}" for name in ("SSL_CERT_FILE", "SSL_CERT_DIR") if os.environ.get(name)), "certifi's")
         raise Unreachable(f"no TLS: the certificate authorities cannot be read ({named}): {error.strerror or error}") from None
+
+
+@lru_cache(maxsize=1)
+def nobody() -> ssl.SSLContext:
+    """A context that trusts no authority at all, for what speaks no TLS: httpx wants one, and would read the authorities for each new client."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
