@@ -255,7 +255,7 @@ async def test_an_answer_that_inflates_beyond_its_limit_or_not_at_all_is_unreach
 GZIPPED = gzip.compress(json.dumps({"status": "success", "data": "active"}).encode())
 
 
-@pytest.mark.parametrize("body", [GZIPPED[:-1], GZIPPED[:-8], GZIPPED + b"more", GZIPPED + GZIPPED])
+@pytest.mark.parametrize("body", [GZIPPED[:-1], GZIPPED[:-8], GZIPPED + b"more", GZIPPED + GZIPPED], ids=["short", "no sum", "more", "twice"])
 async def test_a_compressed_answer_that_lacks_its_end_or_goes_on_behind_it_is_unreachable(body: bytes) -> None:
     async def handler(_request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, stream=httpx.ByteStream(body), headers={"content-encoding": "gzip"})
