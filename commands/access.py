@@ -11,11 +11,14 @@ from typing import Literal
 
 import msgspec
 
+from actors.runtime.state import state_directory
+from actors.runtime.venues import canonical, known_venue, remember_venue
 from commands.keys import read_key
 from commands.words import PLAY_MONEY, ConfigError, Refusal
 from messages.settings import Settings
 from venue.nado.networks import NETWORKS, Network
 from venue.nado.signing import Signer, subaccount_hex
+from venue.protocol import VenueRules
 from venue.throwaway import THROWAWAY_ADDRESS, THROWAWAY_KEY
 
 SIMULATED = "Nado-simulated"
@@ -54,13 +57,29 @@ class Access(msgspec.Struct, frozen=True):
         """The CSV files' word for it."""
         return "Nado" if self.network else "Nado-simulated"
 
-    def identities(self, logs: Path) -> tuple[str, ...]:
-        """Every name that a state of this subaccount may be kept under, today's first."""
-        return (self.identity(logs),)
-
     def identity(self, logs: Path) -> str:
-        """What only one process at a time may trade: this subaccount at this venue. A venue of our own is nobody else's."""
-        return f"{self.gateway} {self.sender}" if self.gateway else f"child of {logs.resolve()}"
+        """What only one process at a time may trade: this subaccount at this venue. A venue of our own is nobody else's.
+
+        A venue is its chain, its contract and, if it is simulated, its instance, as it said itself when it was last asked at this URL; one that never
+        was is its URL, however that is spelled.
+        """
+        return self.identities(logs)[0]
+
+    def identities(self, logs: Path) -> tuple[str, ...]:
+        """Every name that a state of this subaccount may be kept under: today's, then those that it had before its venue was known."""
+        if not self.gateway:
+            return (f"child of {logs.resolve()}",)
+        url = canonical(self.gateway)
+        venue = known_venue(state_directory(), url)
+        names = [f"{venue} {self.sender.lower()}"] if venue else []
+        return tuple(dict.fromkeys([*names, f"{url} {self.sender.lower()}", f"{self.gateway} {self.sender}"]))
+
+    def identity_at(self, rules: VenueRules) -> str:
+        """The same once the venue has said which one it is; it is remembered for this URL. Raises `OSError`."""
+        instance = rules.venue.partition(":")[2]
+        venue = f"chain {rules.chain_id} contract {rules.endpoint.lower()} {instance}".strip()
+        remember_venue(state_directory(), canonical(self.gateway), venue)
+        return f"{venue} {self.sender.lower()}"
 
 
 def place(settings: Settings, url: str | None) -> Access:

@@ -8,7 +8,7 @@ from contextlib import closing
 
 import trio
 
-from actors.runtime.state import AlreadyRunning, NoState, RunState, state_directory
+from actors.runtime.state import AlreadyRunning, NoState, RunState, opened_state, state_directory
 from actors.tree import World
 from commands.escaping import journal_of
 from commands.flatten import last_word, observe
@@ -30,7 +30,7 @@ STAYS = "the halt stays"
 async def cleared(who: Whose, reason: str) -> Outcome:
     """Clear the halt, or say why not. Raises `Refusal`."""
     try:
-        state = RunState(state_directory(), who.identity, str(who.logs.resolve()))
+        state = opened_state(state_directory(), who.access.identities(who.logs), who.logs)
     except (AlreadyRunning, NoState) as error:
         raise refusal(error, who.access) from error
     with closing(state):

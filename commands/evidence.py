@@ -6,6 +6,7 @@ A file that is missing, empty, replaced or older than what is known of it is evi
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
+from functools import reduce
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +14,7 @@ import msgspec
 
 from actors.ledger import Fold, LedgerError, Store, folded
 from actors.runtime.specs import told
-from actors.runtime.state import AlreadyRunning, Anchor, Saved, holder_of_file, last_holder, read_state, state_file
+from actors.runtime.state import ESCAPE, AlreadyRunning, Anchor, Saved, holder_of_file, last_holder, read_state, state_file, stricter
 from commands.access import Access
 from messages.execution import AccountSnapshot
 from messages.lifecycle import Held, Opened
@@ -25,7 +26,6 @@ from venue.stored_escape import EscapeFile, StoredEscape
 
 LedgerState = Literal["good", "missing", "empty", "unreadable", "broken", "older", "other"]
 """`older`: the row that the state file names as its last is not in it: replaced, restored or shortened. `other`: another account's or venue's."""
-ESCAPE = ".escape"
 
 
 class LedgerWord(msgspec.Struct, frozen=True):
@@ -190,18 +190,8 @@ def _names(path: Path, folder: str) -> bool:
 
 
 def strictest(known: Sequence[Saved]) -> Saved:
-    """Several state files of one subaccount as one: the highest epoch, any halt, the newest word on the ledger."""
-    if not known:
-        return Saved()
-    halted = next((saved for saved in known if saved.halt_code), known[0])
-    anchors = [saved.anchor for saved in known if saved.anchor]
-    return Saved(
-        max(saved.epoch for saved in known),
-        next((saved.venue for saved in known if saved.venue), ""),
-        halted.halt_code,
-        halted.halt_detail,
-        max(anchors, key=lambda anchor: (anchor.may_be_open, anchor.at_ms), default=None),
-    )
+    """Several state files of one subaccount as one."""
+    return reduce(stricter, known, Saved())
 
 
 def _broken(store: Store) -> str:

@@ -14,7 +14,7 @@ from functools import partial
 import msgspec
 import trio
 
-from actors.runtime.state import AlreadyRunning, NoState, RunState, state_directory
+from actors.runtime.state import AlreadyRunning, NoState, RunState, opened_state, state_directory
 from actors.tree import World
 from commands.checks.known import Known
 from commands.control import Answer, Ask, ask
@@ -107,7 +107,7 @@ def _with_its_venue(who: Whose, order: Order, last: Answer | None) -> Outcome:
     if who.runner() is not None:
         return _not_flat(order, "unknown: the run did not answer", f"stop it: kill {who.runner().pid}")  # type: ignore[union-attr]
     if order.halt:
-        state = RunState(state_directory(), who.identity, str(who.logs.resolve()))
+        state = opened_state(state_directory(), who.access.identities(who.logs), who.logs)
         with closing(state):
             state.halt("HALTED_BY_HAND", order.halt)
     return Outcome(order.command, DONE, [("open", "nothing: its simulated venue ended with its run")], facts=_nothing())
@@ -121,7 +121,7 @@ async def _locked(who: Whose, until: float) -> RunState:
     """The subaccount's lock, waited for. Raises `AlreadyRunning` when it is not given back in time."""
     while True:
         try:
-            return RunState(state_directory(), who.identity, str(who.logs.resolve()))
+            return opened_state(state_directory(), who.access.identities(who.logs), who.logs)
         except AlreadyRunning:
             if trio.current_time() > until:
                 raise

@@ -14,9 +14,10 @@ from typing import Any
 import msgspec
 
 from actors.ledger import Fold, LedgerError, Store, folded
-from actors.runtime.state import AlreadyRunning, Saved, holder_of, read_state, state_directory, state_file
+from actors.runtime.state import AlreadyRunning, Saved, holder_of_file, read_state, state_directory, state_file
 from commands import config
 from commands.access import SIMULATED, Access, access, place
+from commands.evidence import strictest
 from commands.keys import ask_passphrase
 from commands.options import url_of
 from commands.words import COMMAND, ConfigError
@@ -75,11 +76,16 @@ class Whose(msgspec.Struct, frozen=True):
 
     def runner(self) -> AlreadyRunning | None:
         """Who holds the subaccount now."""
-        return holder_of(state_directory(), self.identity)
+        return next((holder for path in self.states if (holder := holder_of_file(path))), None)
 
     def saved(self) -> Saved:
         """Epoch and halt, read without the lock."""
-        return read_state(state_file(state_directory(), self.identity))
+        return strictest([read_state(path) for path in self.states])
+
+    @property
+    def states(self) -> list[Path]:
+        """The state files of this subaccount, under today's name and under those it had before."""
+        return [state_file(state_directory(), name) for name in self.access.identities(self.logs)]
 
 
 class Remembered(msgspec.Struct, frozen=True):

@@ -13,7 +13,7 @@ import trio
 from actors.ledger import BrokenChain, CsvBooks, Disk, LedgerError, OtherIdentity, Store, archive_logs, folded
 from actors.runtime.clock import Clock, VenueClock, WallClock
 from actors.runtime.observe import Observe
-from actors.runtime.state import RunState, state_directory
+from actors.runtime.state import RunState, opened_state, state_directory
 from actors.tree import World
 from commands.access import Access
 from commands.checks.known import Known
@@ -73,7 +73,7 @@ async def world(settings: Settings, wanted: Wanted, observe: Observe) -> AsyncIt
     logs.mkdir(parents=True, exist_ok=True)
     here = wanted.access
     own_venue = not here.gateway
-    state = RunState(state_directory(), here.identity(logs), str(logs.resolve()))
+    state = opened_state(state_directory(), here.identities(logs), logs)
     try:
         await state.begin()
         async with AsyncExitStack() as stack:

@@ -64,7 +64,7 @@ def test_with_json_there_is_one_object_on_every_code(command: str, tmp_path: Pat
 def test_venue_subaccount_owner_and_signer_come_from_the_ledger(tmp_path: Path) -> None:
     who = known(a_ledger(tmp_path))
     assert who.line == f"Nado-simulated (127.0.0.1:9) · other · {THROWAWAY_ADDRESS} · 0xabc"
-    assert who.identity == f"{URL} {SENDER}"
+    assert who.identity == f"http://loopback:9 {SENDER}"
     assert not who.child
 
 

@@ -9,19 +9,27 @@ import trio
 import trio.testing
 
 from actors.runtime.heartbeat import Heartbeat, Pulse
+from actors.runtime.locks import writing
 from actors.runtime.state import (
     BEAT,
+    ESCAPE,
     GUARD_GONE_S,
+    LOCK_S,
     UNREADABLE,
     AlreadyRunning,
     Beaten,
+    LockHeld,
     NoState,
     RunState,
+    StateLocked,
     closing_alone,
     holder_of,
+    read_state,
+    reassert,
     state_file,
     take_over,
 )
+from actors.runtime.venues import canonical, known_venue, remember_venue
 
 IDENTITY = "http://127.0.0.1:8645 default"
 
@@ -166,3 +174,155 @@ async def test_a_start_waits_for_a_guard_that_is_closing(tmp_path: Path, autojum
     await state.begin()
     assert trio.current_time() - began < 0.1
     state.close()
+
+
+# -- locks, modes and names --------------------------------------------------------------------------------------------------------------------
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o777])
+async def test_files_are_their_owners_alone_whatever_the_umask(umask: int, tmp_path: Path) -> None:
+    before = os.umask(umask)
+    try:
+        state = RunState(tmp_path / "state", IDENTITY, "/logs/one")
+        await state.begin()
+        state.halt("CODE", "detail")
+        state.remember("7:ab", may_be_open=True, at_ms=1)
+        take_over(state_file(tmp_path / "state", IDENTITY), lambda: True)
+        state.close()
+    finally:
+        os.umask(before)
+    assert mode(tmp_path / "state") == 0o700
+    modes = {path.suffix: mode(path) for path in (tmp_path / "state").iterdir()}
+    assert modes == dict.fromkeys((".json", ".lock", ".writing", ".anchor", ".taken"), 0o600)
+
+
+def test_a_lock_that_others_could_open_is_closed_to_them(tmp_path: Path) -> None:
+    """An earlier version made them 0644: whoever could open one could hold it, and stop guard and start for ever."""
+    lock = state_file(tmp_path, IDENTITY).with_suffix(".lock")
+    lock.write_text("")
+    lock.chmod(0o644)
+    RunState(tmp_path, IDENTITY, "/logs").close()
+    assert mode(lock) == 0o600
+
+
+async def test_a_state_file_that_somebody_keeps_locked_is_refused_in_time_and_names_who(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
+    state = RunState(tmp_path, IDENTITY, "/logs")
+    with writing(state_file(tmp_path, IDENTITY)):
+        began = trio.current_time()
+        with pytest.raises(StateLocked, match=f"held by process {os.getpid()}, and does not let go"):
+            await state.begin()
+        assert trio.current_time() - began == pytest.approx(LOCK_S, abs=0.1)
+    state.close()
+
+
+async def test_no_lock_stops_a_guard_and_the_run_that_held_it_sees_the_newer_epoch(tmp_path: Path) -> None:
+    """A run that was stopped in mid-write goes on and writes its own epoch: the guard's stands all the same."""
+    state = RunState(tmp_path, IDENTITY, "/logs")
+    await state.begin()
+    path = state_file(tmp_path, IDENTITY)
+    stale = path.read_bytes()
+    with writing(path):
+        with pytest.raises(LockHeld):
+            take_over(path, lambda: True)
+        epoch = take_over(path, lambda: True, lockless=True)
+    path.write_bytes(stale)
+    assert (epoch, read_state(path).epoch, state.beaten) == (2, 2, True)
+    with pytest.raises(Beaten):
+        state.bump()
+    state.close()
+
+
+async def test_of_two_epochs_with_one_number_the_guards_counts(tmp_path: Path) -> None:
+    state = RunState(tmp_path, IDENTITY, "/logs")
+    await state.begin()
+    path = state_file(tmp_path, IDENTITY)
+    stale = path.read_bytes()
+    state.bump()
+    fresh = path.read_bytes()
+    path.write_bytes(stale)
+    assert take_over(path, lambda: True) == 2
+    path.write_bytes(fresh)  # both read epoch 1, and wrote 2
+    assert (state.epoch, state.beaten) == (2, True)
+    state.close()
+
+
+async def test_a_lost_state_file_does_not_take_a_guards_epoch_back(tmp_path: Path) -> None:
+    path = state_file(tmp_path, IDENTITY)
+    assert take_over(path, lambda: True, seen=41) == 42
+    path.with_suffix(".taken").unlink()
+    assert reassert(path, 42) == 42
+    assert read_state(path).epoch == 42
+
+
+@pytest.mark.parametrize("reset", ["zeroed", "deleted"])
+def test_epoch_and_halt_come_back_from_the_ledger(reset: str, states: Reopening, state: RunState, tmp_path: Path) -> None:
+    state.at_least(40)
+    if reset == "zeroed":
+        state_file(tmp_path, IDENTITY).write_bytes(b"\0" * 100)
+    else:
+        state_file(tmp_path, IDENTITY).unlink()
+    again = states.again()
+    again.recover(40, ("GAVE_UP", "eth_leg"))
+    assert again.epoch == 40
+    assert again.halted is not None
+    assert again.halted[0] == ("STATE_UNREADABLE" if reset == "zeroed" else "GAVE_UP")
+
+
+def test_a_state_kept_under_an_earlier_name_is_moved_under_both_locks_and_never_read_again(tmp_path: Path) -> None:
+    old = RunState(tmp_path, "old", "/logs")
+    old.halt("GAVE_UP", "eth_leg")
+    old.at_least(9)
+    old.beside(ESCAPE).write_bytes(b"signed")
+    with pytest.raises(AlreadyRunning):
+        RunState(tmp_path, "new", "/logs", ["old"])
+    old.close()
+    new = RunState(tmp_path, "new", "/logs", ["old"])
+    assert (new.epoch, new.halted, new.beside(ESCAPE).read_bytes()) == (9, ("GAVE_UP", "eth_leg"), b"signed")
+    with pytest.raises(AlreadyRunning):
+        RunState(tmp_path, "old", "/logs")
+    new.clear_halt()
+    new.close()
+    again = RunState(tmp_path, "new", "/logs", ["old"])
+    assert (again.epoch, again.halted) == (9, None)
+    again.close()
+
+
+async def test_one_venue_at_two_addresses_is_one_lock_and_one_state(tmp_path: Path) -> None:
+    one, other = RunState(tmp_path, "address one", "/logs/one"), RunState(tmp_path, "address two", "/logs/two")
+    await one.begin()
+    await other.begin()
+    await one.move_to("chain 1 contract 0xa", "venue")
+    one.halt("GAVE_UP", "")
+    with pytest.raises(AlreadyRunning, match="/logs/one"):
+        await other.move_to("chain 1 contract 0xa", "venue")
+    one.close()
+    other.close()
+    third = RunState(tmp_path, "address three", "/logs/three")
+    await third.begin()
+    await third.move_to("chain 1 contract 0xa", "venue")
+    assert (third.halted, third.epoch) == (("GAVE_UP", ""), one.epoch + 1)
+    third.close()
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    ["http://localhost:8645", "http://127.0.0.1:8645/", "HTTP://LOCALHOST:8645", "http://[::1]:8645", "http://127.0.0.1:8645"],
+)
+def test_every_spelling_of_one_address_is_one_name(spelled: str) -> None:
+    assert canonical(spelled) == "http://loopback:8645"
+    assert canonical("https://Gateway.prod.nado.xyz/") == canonical("https://gateway.prod.nado.xyz:443") != canonical("https://gateway.test.nado.xyz")
+
+
+def test_what_a_venue_said_it_is_is_kept_by_its_address(tmp_path: Path) -> None:
+    url = canonical("http://localhost:8645")
+    assert known_venue(tmp_path, url) == ""
+    remember_venue(tmp_path, url, "chain 1")
+    assert known_venue(tmp_path, url) == "chain 1"
+    (tmp_path / "venues").write_bytes(b"\0")
+    assert known_venue(tmp_path, url) == ""
