@@ -2,10 +2,9 @@
 
 import gzip
 import json
-import random
 from collections.abc import Callable
 
-from tests.hostile.mode import CLOSE, HANG, RESET, Answer, Asked, Mode, OnHttp, Script
+from tests.hostile.mode import CLOSE, HANG, RESET, Answer, Asked, Chance, Mode, OnHttp, Script
 
 DRIP_S = 0.02
 QUERY, ARCHIVE = "/v1/query", "/v1"
@@ -46,7 +45,7 @@ def of(hook: OnHttp, path: str, *kinds: str) -> OnHttp:
 def changed(change: Callable[[object], object]) -> OnHttp:
     """The `data` of a good answer to a query, changed."""
 
-    def hook(asked: Asked, answer: Answer, _chance: random.Random) -> Script | None:
+    def hook(asked: Asked, answer: Answer, _chance: Chance) -> Script | None:
         if not asked.path.endswith("/query"):
             return None
         said = json.loads(answer.body)
@@ -71,50 +70,43 @@ def _digits(value: object) -> bool:
     return isinstance(value, str) and value.lstrip("-").isdigit()
 
 
-def _half(_asked: Asked, answer: Answer, _chance: random.Random) -> Script:
+def _half(_asked: Asked, answer: Answer, _chance: Chance) -> Script:
     raw = answer.raw()
     return raw[: len(raw) - len(answer.body) // 2 - 1], CLOSE
 
 
-def _drip(_asked: Asked, answer: Answer, _chance: random.Random) -> Script:
+def _drip(_asked: Asked, answer: Answer, _chance: Chance) -> Script:
     return tuple(step for byte in answer.raw() for step in (bytes([byte]), DRIP_S))
 
 
 def _zipped(content: bytes, encoding: bytes = b"gzip") -> OnHttp:
-    def hook(_asked: Asked, answer: Answer, _chance: random.Random) -> Script:
+    def hook(_asked: Asked, answer: Answer, _chance: Chance) -> Script:
         return (answer.saying(content).adding((b"content-encoding", encoding)).raw(),)
 
     return hook
 
 
-def _swapped() -> OnHttp:
+def _swapped(_asked: Asked, answer: Answer, chance: Chance) -> Script:
     """Each question gets the answer to the one before."""
-    kept: list[Answer] = []
-
-    def hook(_asked: Asked, answer: Answer, _chance: random.Random) -> Script:
-        kept.append(answer)
-        return (kept[-2].raw() if len(kept) > 1 else answer.raw(),)
-
-    return hook
+    kept = chance.kept["swapped"]
+    kept.append(answer)
+    return (kept[-2].raw() if len(kept) > 1 else answer.raw(),)
 
 
-def _frozen() -> OnHttp:
-    """Each kind of question gets what it got first."""
-    first: dict[bytes, Answer] = {}
-
-    def hook(asked: Asked, answer: Answer, _chance: random.Random) -> Script:
-        return (first.setdefault(asked.body or asked.path.encode(), answer).raw(),)
-
-    return hook
+def _frozen(asked: Asked, answer: Answer, chance: Chance) -> Script:
+    """Each question gets what it got first."""
+    first = chance.kept[asked.path, asked.body]
+    first.append(answer)
+    return (first[0].raw(),)
 
 
-def _chunked(_asked: Asked, answer: Answer, _chance: random.Random) -> Script:
+def _chunked(_asked: Asked, answer: Answer, _chance: Chance) -> Script:
     head = answer.without(b"content-length").adding((b"transfer-encoding", b"chunked"))
     return head.raw().removesuffix(answer.body) + b"5\r\nabc", CLOSE
 
 
 def _time_off_by(ms: int) -> OnHttp:
-    def hook(asked: Asked, answer: Answer, _chance: random.Random) -> Script | None:
+    def hook(asked: Asked, answer: Answer, _chance: Chance) -> Script | None:
         if not asked.path.endswith("/time"):
             return None
         return (answer.saying(b"%d" % (int(answer.body) + ms)).raw(),)
@@ -182,8 +174,8 @@ ODD: dict[str, OnHttp] = {
     "silence": script(HANG),
     "reset": script(RESET),
     "end": script(CLOSE),
-    "answers to another question": _swapped(),
-    "frozen": _frozen(),
+    "answers to another question": _swapped,
+    "frozen": _frozen,
     "half of them lost": lambda _asked, _answer, chance: (RESET,) if chance.random() < 0.5 else None,
 }
 KINDS = {
@@ -198,7 +190,7 @@ KINDS = {
 PARTS: dict[str, OnHttp] = {
     f"{what} {name}": of(hook, path, *kinds)
     for what, (path, *kinds) in KINDS.items()
-    for name, hook in (("silent", script(HANG)), ("500", status(500)), ("null", saying(b"null")), ("frozen", _frozen()))
+    for name, hook in (("silent", script(HANG)), ("500", status(500)), ("null", saying(b"null")), ("frozen", _frozen))
 }
 MODES = (
     *(Mode(f"http {name}", http=hook) for name, hook in (ODD | PARTS).items()),

@@ -7,12 +7,12 @@ from typing import Literal, get_args
 
 import msgspec
 
-from tests.hostile import answers, frames, handshakes
+from tests.hostile import answers, frames, handshakes, lies, rules
 from tests.hostile.mode import Mode
 
 State = Literal["held", "entering", "leaving", "killed"]
 STATES: tuple[State, ...] = get_args(State)
-WIRE: dict[str, Mode] = {mode.name: mode for mode in (*handshakes.MODES, *frames.MODES, *answers.MODES)}
+WIRE: dict[str, Mode] = {mode.name: mode for mode in (*handshakes.MODES, *frames.MODES, *answers.MODES, *rules.MODES, *lies.MODES)}
 
 
 class Cell(msgspec.Struct, frozen=True):

@@ -1,11 +1,10 @@
 """Odd WebSocket frames, and messages that are lost, doubled, late, out of order or nonsense. They hit what is connected and what reconnects."""
 
 import json
-import random
 import zlib
 from collections.abc import Callable, Sequence
 
-from tests.hostile.mode import CLOSE, HANG, RESET, Mode, OnSpoken, Script, Spoken, Step
+from tests.hostile.mode import CLOSE, HANG, RESET, Chance, Mode, OnSpoken, Script, Spoken, Step
 
 TEXT, BINARY, CLOSING, PING, PONG = 1, 2, 8, 9, 10
 ORDERS = "/v1/ws"
@@ -54,7 +53,7 @@ def only(hook: OnSpoken, *paths: str) -> OnSpoken:
 def changed(change: Callable[[dict[str, object]], object]) -> OnSpoken:
     """What is a JSON object, with something in it changed in place (or what `change` returns, if not None)."""
 
-    def hook(spoken: Spoken, _chance: random.Random) -> Script | None:
+    def hook(spoken: Spoken, _chance: Chance) -> Script | None:
         said = json.loads(spoken.text)
         if not isinstance(said, dict):
             return None
@@ -68,24 +67,24 @@ def _all_fields(value: object) -> OnSpoken:
     return changed(lambda said: dict.fromkeys(said, value))
 
 
-def _doubled(spoken: Spoken, _chance: random.Random) -> Script:
+def _doubled(spoken: Spoken, _chance: Chance) -> Script:
     return spoken.speak(spoken.text), spoken.speak(spoken.text)
 
 
-def _late(spoken: Spoken, _chance: random.Random) -> Script:
+def _late(spoken: Spoken, _chance: Chance) -> Script:
     return 1.2, spoken.speak(spoken.text)
 
 
-def _dripped(spoken: Spoken, _chance: random.Random) -> Script:
+def _dripped(spoken: Spoken, _chance: Chance) -> Script:
     return tuple(step for byte in spoken.speak(spoken.text) for step in (bytes([byte]), DRIP_S))
 
 
-def _half(spoken: Spoken, _chance: random.Random) -> Script:
+def _half(spoken: Spoken, _chance: Chance) -> Script:
     whole = spoken.speak(spoken.text)
     return whole[: len(whole) // 2], RESET
 
 
-def _fragments(spoken: Spoken, _chance: random.Random) -> Script:
+def _fragments(spoken: Spoken, _chance: Chance) -> Script:
     data = spoken.text.encode()
     pieces = [data[n : n + 7] for n in range(0, len(data), 7)]
     opcodes = [TEXT] + [0] * (len(pieces) - 1)
@@ -93,37 +92,25 @@ def _fragments(spoken: Spoken, _chance: random.Random) -> Script:
     return tuple(frame(opcode, piece, fin=piece is pieces[-1]) for opcode, piece in pairs)
 
 
-def _reordered() -> OnSpoken:
+def _reordered(spoken: Spoken, chance: Chance) -> Script:
     """Two by two, the later one first. What is kept back is per path: a connection that is lost loses it."""
-    kept: dict[str, str] = {}
-
-    def hook(spoken: Spoken, _chance: random.Random) -> Script:
-        earlier = kept.pop(spoken.path, None)
-        if earlier is None:
-            kept[spoken.path] = spoken.text
-            return ()
-        return spoken.speak(spoken.text), spoken.speak(earlier)
-
-    return hook
+    kept = chance.kept[spoken.path]
+    kept.append(spoken.text)
+    return (spoken.speak(kept.pop()), spoken.speak(kept.pop())) if len(kept) > 1 else ()
 
 
-def _again() -> OnSpoken:
+def _again(spoken: Spoken, chance: Chance) -> Script:
     """Every text once more, three texts later."""
-    said: dict[str, list[str]] = {}
-
-    def hook(spoken: Spoken, _chance: random.Random) -> Script:
-        past = said.setdefault(spoken.path, [])
-        past.append(spoken.text)
-        return spoken.speak(spoken.text), *(spoken.speak(text) for text in past[-4:-3])
-
-    return hook
+    past = chance.kept[spoken.path]
+    past.append(spoken.text)
+    return spoken.speak(spoken.text), *(spoken.speak(text) for text in past[-4:-3])
 
 
 def _one_in(count: int) -> OnSpoken:
     return lambda _spoken, chance: () if chance.randrange(count) == 0 else None
 
 
-def _mutated(data: bytes, chance: random.Random) -> bytes:
+def _mutated(data: bytes, chance: Chance) -> bytes:
     if chance.random() > 0.2 or not data:
         return data
     spoilt = bytearray(data)
@@ -132,7 +119,7 @@ def _mutated(data: bytes, chance: random.Random) -> bytes:
     return bytes(spoilt)
 
 
-def _cut_short(data: bytes, chance: random.Random) -> bytes:
+def _cut_short(data: bytes, chance: Chance) -> bytes:
     return data[: chance.randrange(len(data) + 1)] if chance.random() < 0.05 else data
 
 
@@ -192,9 +179,9 @@ ODD: dict[str, OnSpoken] = {
     "all fields -1": _all_fields("-1"),
     "all fields huge": _all_fields("9" * 60),
     "doubled": _doubled,
-    "again, later": _again(),
+    "again, later": _again,
     "late": _late,
-    "reordered": _reordered(),
+    "reordered": _reordered,
     "one in 3 lost": _one_in(3),
     "half a frame and reset": _half,
     "slow drip": _dripped,

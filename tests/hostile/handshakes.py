@@ -1,9 +1,8 @@
 """Odd answers to a WebSocket upgrade. Each lasts for a while and is about new connections, so the old ones are cut when it begins."""
 
-import random
 from collections.abc import Callable
 
-from tests.hostile.mode import CLOSE, HANG, RESET, Answer, Mode, OnUpgrade, Script
+from tests.hostile.mode import CLOSE, HANG, RESET, Answer, Chance, Mode, OnUpgrade, Script
 
 EXTENSIONS = b"Sec-WebSocket-Extensions"
 DRIP_S = 0.05
@@ -62,15 +61,15 @@ def then(*steps: object) -> OnUpgrade:
     return lambda good, _chance: (good, *steps)  # type: ignore[return-value]
 
 
-def _half(good: bytes, chance: random.Random) -> bytes:
+def _half(good: bytes, chance: Chance) -> bytes:
     return good[: chance.randrange(1, len(good) - 1)]
 
 
-def _drip(good: bytes, _chance: random.Random) -> Script:
+def _drip(good: bytes, _chance: Chance) -> Script:
     return tuple(step for byte in good for step in (bytes([byte]), DRIP_S))
 
 
-def _mode(name: str, upgrade: Callable[[bytes, random.Random], Script]) -> Mode:
+def _mode(name: str, upgrade: Callable[[bytes, Chance], Script]) -> Mode:
     return Mode(f"upgrade {name}", upgrade=upgrade, cuts=True)
 
 

@@ -5,7 +5,6 @@ client's frames are looked at only to know what is going on (an order that may i
 """
 
 import json
-import random
 import socket
 import threading
 import time
@@ -29,7 +28,7 @@ from wsproto.events import (
 from wsproto.extensions import PerMessageDeflate
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
-from tests.hostile.mode import CLOSE, HANG, RESET, Answer, Asked, Mode, Script, Spoken
+from tests.hostile.mode import CLOSE, HANG, RESET, Answer, Asked, Chance, Mode, Script, Spoken
 from venue.nado.appendix import unpack
 
 Moment = Literal["", "entering", "leaving"]
@@ -54,9 +53,11 @@ class Middleman:
         self.ended_s: float | None = None
         self.entered = self.left = 0
         """Orders seen: entries, exits."""
+        self.troubles: list[str] = []
+        """What went wrong with the tool itself."""
         self._mode = mode
         self._moment = moment
-        self._chance = random.Random(seed)
+        self._chance = Chance(seed)
         host, _, port = upstream.removeprefix("http://").partition(":")
         self._upstream = host, int(port)
         self._open: set[trio.SocketStream] = set()
@@ -121,6 +122,8 @@ class Middleman:
                 await self._carry(Pipe(down), Pipe(up))
         except* (Gone, *GONE):
             pass  # one side went away, which is what connections do here
+        except* Exception as group:  # noqa: BLE001 - the other connections go on; the cell is told that its tool has failed
+            self.troubles.append(repr(group.exceptions))
         finally:
             self._open.discard(down)
             with trio.CancelScope(shield=True):
@@ -144,6 +147,8 @@ class Middleman:
         kept = tuple((name, value) for name, value in answered.items())
         answer = Answer(int(number), kept, content, reason)
         asked = Asked(first.split(b" ")[1].decode(), kind_of(body), body)
+        if self._mode.sees:
+            self._mode.sees(asked, answer, self._chance)
         bad = self.bad
         script = bad.http(asked, answer, self._chance) if bad and bad.http else None
         await self._play(down, (answer.raw(),) if script is None else script)
@@ -272,9 +277,12 @@ class Pipe:
         return taken[:count]
 
     async def dead(self) -> None:
-        """Until the other side gives up. Always raises `Gone`."""
-        while True:
-            await self.some()
+        """Until the other side gives up. Raises `Gone`, here or where the stream is already read."""
+        try:
+            while True:
+                await self.some()
+        except trio.BusyResourceError:
+            await trio.sleep_forever()
 
 
 def _reset(stream: trio.SocketStream) -> None:

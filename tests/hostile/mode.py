@@ -1,8 +1,9 @@
 """What the middleman may do instead of passing something on, as data: a mode is a name and a few hooks; a hook answers with a script."""
 
 import random
+from collections import defaultdict
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -18,6 +19,14 @@ Script = tuple[Step, ...]
 
 SECONDS = 5.0
 """How long a wire stays bad unless a mode says otherwise: longer than a handshake's deadline, shorter than patience."""
+
+
+class Chance(random.Random):
+    """The randomness of one cell, and what its hooks remember while it is played."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self.kept: defaultdict[object, list[Any]] = defaultdict(list)
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -64,10 +73,10 @@ class Spoken(msgspec.Struct, frozen=True):
     speak: Callable[[str], bytes]
 
 
-OnUpgrade = Callable[[bytes, random.Random], Script]
-OnHttp = Callable[[Asked, Answer, random.Random], Script | None]
-OnSpoken = Callable[[Spoken, random.Random], Script | None]
-OnBytes = Callable[[bytes, random.Random], bytes]
+OnUpgrade = Callable[[bytes, Chance], Script]
+OnHttp = Callable[[Asked, Answer, Chance], Script | None]
+OnSpoken = Callable[[Spoken, Chance], Script | None]
+OnBytes = Callable[[bytes, Chance], bytes]
 
 
 class Mode(msgspec.Struct, frozen=True):
@@ -81,6 +90,8 @@ class Mode(msgspec.Struct, frozen=True):
     """Instead of a frame from the venue."""
     raw: OnBytes | None = None
     """On every byte that goes to the client, after all else."""
+    sees: Callable[[Asked, Answer, Chance], None] | None = None
+    """Is shown every HTTP answer, before the mode begins too."""
     drops_orders: bool = False
     """Frames of the client do not reach the venue."""
     refuses: bool = False

@@ -1,7 +1,6 @@
 """The attack tool's own parts: what it recognises, what it invents, and that its judge can tell a lie."""
 
 import json
-import random
 from collections.abc import Iterator
 from functools import partial
 
@@ -16,13 +15,13 @@ from tests.hostile import frames, handshakes
 from tests.hostile.cells import STATES, WIRE, Cell, cells, names, sample
 from tests.hostile.judge import Claim, false_claims, held_at, uneven_s, unlawful
 from tests.hostile.middleman import Middleman, kind_of, parsed, purpose_of
-from tests.hostile.mode import Answer, Asked, Mode, Spoken
+from tests.hostile.mode import Answer, Asked, Chance, Mode, Spoken
 from venue.nado.appendix import Appendix, pack
 from venue.simulated.order_log import LoggedFill, LoggedOrder
 
 GOOD = b"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Extensions: permessage-deflate\r\n"
 GOOD += b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: abc=\r\n\r\n"
-CHANCE = random.Random(1)
+CHANCE = Chance(1)
 SECOND = 1_000_000_000
 
 
@@ -97,7 +96,7 @@ def test_questions_are_known_by_their_type() -> None:
 
 
 def test_reordered_frames_come_two_by_two() -> None:
-    hook = frames._reordered()
+    hook = frames._reordered
     said = [hook(Spoken("/v1/ws", text, str.encode), CHANCE) for text in "abcd"]
     assert said == [(), (b"b", b"a"), (), (b"d", b"c")]
 
@@ -107,14 +106,43 @@ def test_an_answer_that_is_changed_says_its_own_length() -> None:
     assert answer.raw() == b"HTTP/1.1 200 OK\r\na: b\r\ncontent-length: 4\r\n\r\nnull"
 
 
+PERP = {"product_id": 4, "oracle_price_x18": "1", "risk": {}, "book_info": {}, "balance": {"amount": "1", "v_quote_balance": "1"}}
+SYMBOL = {"product_id": 4, "min_size": "1", "trading_status": "live", "size_increment": "1", "price_increment_x18": "1"}
+DATA: dict[str, dict[str, object]] = {
+    "symbols": {"symbols": {"ETH-PERP": SYMBOL, "SOL-PERP": SYMBOL | {"product_id": 8}}},
+    "all_products": {"perp_products": [PERP, PERP | {"product_id": 8}], "spot_products": []},
+    "contracts": {"chain_id": "763373", "endpoint_addr": "0x0"},
+    "fee_rates": {"taker_fee_rates_x18": [], "maker_fee_rates_x18": []},
+    "subaccount_info": {"subaccount": "0x1", "exists": True, "healths": [1], "spot_balances": [], "perp_balances": [PERP]},
+    "status": {"not": "a word, as Nado says it"},
+    "orders": {"product_orders": [{"orders": []}]},
+}
+"""The smallest answers in which everything is that hooks change."""
+
+
+ELSEWHERE = ("archive ", "http archive", "http time", "http no instance", "http half of them lost", "account 0.5", "account 2", "account 6")
+ELSEWHERE += tuple(f"http {what}" for what in ("frozen", "account frozen", "rules frozen", "book"))
+"""What these change is not in `DATA`, or not at the first time."""
+
+
+def asked_and_answered(kind: str) -> tuple[Asked, Answer]:
+    said = {"status": "success", "data": json.loads(json.dumps(DATA.get(kind, {})))}
+    asked = Asked("/v1/query", kind, json.dumps({"type": kind}).encode())
+    return asked, Answer(200, ((b"content-length", b"1"),), b"").saying(json.dumps(said).encode())
+
+
 @pytest.mark.parametrize("name", [name for name, mode in WIRE.items() if mode.http])
 def test_every_odd_http_answer_can_be_made(name: str) -> None:
-    hook = WIRE[name].http
-    assert hook is not None
-    body = b'{"status":"success","data":{"symbols":{"ETH-PERP":{"min_size":"1"}}}}'
-    asked = Asked("/v1/query", "symbols", b'{"type":"symbols"}')
-    script = hook(asked, Answer(200, ((b"content-length", b"%d" % len(body)),), body), CHANCE)
-    assert script is None or all(isinstance(step, bytes | float | str) for step in script)
+    mode, chance, changed = WIRE[name], Chance(1), []
+    assert mode.http is not None
+    for kind in DATA:
+        asked, answer = asked_and_answered(kind)
+        if mode.sees:
+            mode.sees(asked, answer, chance)
+        script = mode.http(asked, answer, chance)
+        assert script is None or all(isinstance(step, bytes | float | str) for step in script)
+        changed.append(script not in {None, (answer.raw(),)})
+    assert any(changed) or name.startswith(ELSEWHERE)
 
 
 def claim(code: int, at_s: int = 5, words: str = "", **told: object) -> Claim:
@@ -166,7 +194,7 @@ async def test_a_mode_lasts_from_its_beginning_to_its_end() -> None:
         while await stream.receive_some(4096):
             await stream.send_all(b"HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\ngood")
 
-    def bad(_asked: Asked, answer: Answer, _chance: random.Random) -> tuple[bytes]:
+    def bad(_asked: Asked, answer: Answer, _chance: Chance) -> tuple[bytes]:
         return (answer.saying(b"bad").raw(),)
 
     async def closed_at_end(stream: trio.SocketStream) -> None:
