@@ -19,7 +19,7 @@ from actors.legging import budget, over_budget
 from actors.limits import run_over
 from actors.signing_right import SigningRight
 from actors.tree import Channels, World
-from messages.lifecycle import SIGNER_REPLACED, TAKEN_OVER, Directive, Halted, Held, Note, Stopping
+from messages.lifecycle import SIGNER_REPLACED, TAKEN_OVER, VERIFYING, Directive, Halted, Held, Note, Stopping
 from messages.settings import Settings
 from messages.units import Ms
 
@@ -148,7 +148,7 @@ class Endings:
             return Ending("done")
         if held.no_entry:
             code, _, why = held.no_entry.partition(": ")
-            return Ending("refused", code, why)
+            return None if code == VERIFYING else Ending("refused", code, why)
         return self.refused
 
     def _meet_strangers(self) -> None:

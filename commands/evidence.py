@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from actors.ledger import Fold, LedgerError, Store, folded
+from actors.ledger import Fold, LedgerError, Store, read
 from actors.runtime.specs import told
 from actors.runtime.state import ESCAPE, AlreadyRunning, Anchor, Saved, holder_of_file, last_holder, read_state, state_file, stricter
 from commands.access import Access
@@ -136,16 +136,16 @@ def ledger_word(path: Path, anchor: Anchor | None, here: Access | None) -> Ledge
             opened = store.opened()
             if opened is None:
                 return LedgerWord("empty", name, f"{name} is empty")
-            last_ms, epoch, broken = store.last_ns() // 1_000_000, store.last_epoch(), _broken(store)
+            last_ms = store.last_ns() // 1_000_000
             known = anchor is None or store.contains(anchor.last_hash)
-        fold = folded(path)
+        fold, broken = read(path)
     except (sqlite3.Error, LedgerError, OSError, msgspec.MsgspecError, ValueError) as error:
         if "no such table" in str(error):
             return LedgerWord("empty", name, f"{name} is empty")
         return LedgerWord("unreadable", name, f"{name} cannot be read ({told(error)})")
     fold.reopened()
     state, why = _judged(name, opened, here, broken, "" if known or anchor is None else _lost(name, anchor))
-    return msgspec.structs.replace(_of_fold(fold, epoch, opened, name, last_ms), state=state, why=why)
+    return msgspec.structs.replace(_of_fold(fold, fold.epoch, opened, name, last_ms), state=state, why=why)
 
 
 def _judged(name: str, opened: Opened, here: Access | None, broken: str, lost: str) -> tuple[LedgerState, str]:
@@ -192,14 +192,6 @@ def _names(path: Path, folder: str) -> bool:
 def strictest(known: Sequence[Saved]) -> Saved:
     """Several state files of one subaccount as one."""
     return reduce(stricter, known, Saved())
-
-
-def _broken(store: Store) -> str:
-    try:
-        store.verify()
-    except LedgerError as error:
-        return told(error)
-    return ""
 
 
 def _of_fold(fold: Fold, epoch: int, opened: Opened, name: str, last_ms: int) -> LedgerWord:

@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -195,8 +195,7 @@ def held_by(ledger: Path) -> Held | None:
 
 
 def _epoch_of(ledger: Path) -> int:
-    with closing(Store.reading(ledger)) as store:
-        return store.last_epoch()
+    return folded(ledger).epoch
 
 
 def _make_way(

@@ -12,6 +12,8 @@ TAKEN_OVER = "GUARD_TOOK_OVER"
 """Code of an ending after which nothing more is sent: a guard closes what is open."""
 SIGNER_REPLACED = "SIGNER_REPLACED"
 """Code of an ending after which nothing can be signed that the venue would take."""
+VERIFYING = "LEDGER_BEING_VERIFIED"
+"""Code of a `no_entry` that passes by itself: older rows of the ledger are still being verified."""
 Phase = Literal["flat", "open", "uneven", "in_flight"]
 
 
@@ -95,7 +97,7 @@ class Held(msgspec.Struct, frozen=True):
     foreign: str
     """"" or what at the venue our intents do not explain: blocks entering."""
     no_entry: str
-    """"" or `CODE: why` the ledger itself lets nothing be entered: its chain is broken, or its disk is nearly full."""
+    """"" or `CODE: why` the ledger itself lets nothing be entered: its chain is broken or not yet verified, or its disk is nearly full."""
     account_ok: bool
     """The account view is reconciled and its stream alive: needed to enter."""
     awaiting_proof: bool
@@ -223,6 +225,18 @@ class Opened(msgspec.Struct, frozen=True):
     chain_id: int
     subaccount: str
     """bytes32 as hex."""
+
+
+class FoldSnapshot(msgspec.Struct, frozen=True):
+    """ledger's own event: what all rows before this one come to, so that a start need not fold them again. It is a row like any other."""
+
+    version: int
+    """Of the fold that made it; another one folds the rows again."""
+    trades_bytes: int
+    positions_bytes: int
+    """How far the two CSV files went: rows before this one wrote nothing beyond. -1 = there were no such files to keep."""
+    state: msgspec.Raw
+    """JSON, the fold's own affair (`actors/ledger/snapshots.py`)."""
 
 
 class Stopping(msgspec.Struct, frozen=True):

@@ -4,17 +4,19 @@ store.py    the rows on disk: append-only, hash-chained
 orders.py   one order, as its events tell it         flight.py   a plan in flight: two of them
 cycles.py   one pair, from entry to exit             tally.py    one invocation in numbers
 view.py     what the venue says beside it            fold.py     rows in, what is held out: pure
+reading.py  the rows again, slice by slice           snapshots.py  what they come to, as one row of them
 vote.py     may this plan stand?                     csvs.py     the same facts for spreadsheets
 actor.py    the loop: drain, fold, commit, speak     bookkeeping.py  what a CSV file may not do
 disk.py     room to close on a full disk             escapes.py      what ESCAPE wrote beside the ledger
-journal.py  writing while no ledger actor lives
+journal.py  writing while no ledger actor lives      remembered_orders.py  orders that ended long ago, shrunk
 """
 
 from actors.ledger.actor import LedgerMessage, Unwritable, ledger_actor, run
 from actors.ledger.csvs import CsvBooks
 from actors.ledger.disk import Disk
-from actors.ledger.fold import Fold, folded
+from actors.ledger.fold import Fold
 from actors.ledger.journal import Journal
+from actors.ledger.reading import Reading, folded, read
 from actors.ledger.store import BrokenChain, LedgerError, NewerSchema, OtherIdentity, Store, archive_logs
 
 __all__ = [
@@ -27,10 +29,12 @@ __all__ = [
     "LedgerMessage",
     "NewerSchema",
     "OtherIdentity",
+    "Reading",
     "Store",
     "Unwritable",
     "archive_logs",
     "folded",
     "ledger_actor",
+    "read",
     "run",
 ]

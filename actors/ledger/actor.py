@@ -8,7 +8,7 @@ leaves nothing in doubt. An intent is a Sealed and that Ready, in one transactio
 """
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -17,13 +17,15 @@ from typing import Literal
 import msgspec
 import trio
 
-from actors.ledger.bookkeeping import lines_of, resumed, write_lines
+from actors.ledger.bookkeeping import lines_of, place_in, resumed, write_again, write_lines
 from actors.ledger.csvs import CsvBooks, Line
 from actors.ledger.disk import Disk, is_full
-from actors.ledger.escapes import take_in, waiting
+from actors.ledger.escapes import take_in
 from actors.ledger.flight import LEGS
 from actors.ledger.fold import Fold
-from actors.ledger.store import BrokenChain, Store, Timed
+from actors.ledger.reading import SNAPSHOT_ROWS, START_ROWS, Reading
+from actors.ledger.snapshots import snapshot_of
+from actors.ledger.store import Store, Timed
 from actors.ledger.vote import vote
 from actors.runtime.clock import VenueClock
 from actors.runtime.mailbox import Latest
@@ -31,7 +33,22 @@ from actors.runtime.observe import Observe
 from actors.runtime.pulse import Pulse
 from actors.runtime.specs import Fatal, told
 from messages.execution import AccountSnapshot, Fill, OrderUpdate, Outcome, PlanClosed, PositionChange, Resolved
-from messages.lifecycle import AccountStream, Adopted, Alarm, Denied, HaltCleared, Halted, Held, Hop, Note, Opened, Restarted, Staged, Started
+from messages.lifecycle import (
+    VERIFYING,
+    AccountStream,
+    Adopted,
+    Alarm,
+    Denied,
+    HaltCleared,
+    Halted,
+    Held,
+    Hop,
+    Note,
+    Opened,
+    Restarted,
+    Staged,
+    Started,
+)
 from messages.sizing import Abort, Place, Ready, Sealed, Skipped
 from messages.units import Ns
 from venue.protocol import Forge
@@ -133,26 +150,42 @@ async def run(
     observe: Observe,
     csvs: CsvBooks | None,
     *,
+    reading: Reading,
     pulse: Pulse | None = None,
     disk: Disk | None = None,
-    broken: str = "",
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Keep the ledger until cancelled. `sqlite3` errors propagate: a ledger that cannot write must end trading. `broken`: why its chain is not whole.
+    """Keep the ledger until cancelled. `sqlite3` errors propagate: a ledger that cannot write must end trading. `reading`: how it was read.
 
-    What already waits in the mailbox is folded before anybody sees what is held, so that a new incarnation never shows an older state.
+    What already waits in the mailbox is folded before anybody sees what is held, so that a new incarnation never shows an older state. Rows before
+    the snapshot that the reading began with are verified meanwhile; until they are, nothing is entered.
     """
-    desk = _Desk(Clerk(fold, forge, epoch), store, post, held, clock, observe, csvs, disk, broken)
+    desk = _Desk(Clerk(fold, forge, epoch), store, post, held, clock, observe, csvs, disk, reading)
     pulse = pulse or Pulse()
     with inbox:
         desk.look_at_disk()
         desk.work(_waiting(inbox))
+        desk.rest(START_ROWS)
         task_status.started()
-        while True:
-            first = await inbox.receive()
-            desk.work([first, *_waiting(inbox)])
-            desk.rest()
-            pulse.done()
+        try:
+            while True:
+                first = await _mail(inbox, desk)
+                desk.work([*first, *_waiting(inbox)])
+                desk.rest(SNAPSHOT_ROWS)
+                pulse.done()
+        except trio.Cancelled:
+            desk.leave()
+            raise
+
+
+async def _mail(inbox: trio.MemoryReceiveChannel[LedgerMessage], desk: "_Desk") -> list[LedgerMessage]:
+    """What comes first; until then old rows are verified, a slice at a time. Raises `trio.EndOfChannel`."""
+    while desk.verifying:
+        desk.verify()
+        await trio.lowlevel.checkpoint()
+        if waiting := _waiting(inbox):
+            return waiting
+    return [await inbox.receive()]
 
 
 def _waiting(inbox: trio.MemoryReceiveChannel[LedgerMessage]) -> list[LedgerMessage]:
@@ -173,15 +206,26 @@ class _Desk(msgspec.Struct):
     observe: Observe
     csvs: CsvBooks | None
     disk: Disk | None
-    broken: str
+    reading: Reading
     _strangers: tuple[str, str] = ("", "")
     _no_entry: str = ""
     _checkpointed: int = 0
+    _unverified: Iterator[None] | None = None
+    _committed: bool = True
+    """Is everything in the fold also in the file?"""
+    _snapshot_at: int = 0
+    """How many rows the fold had when the newest snapshot was written."""
+
+    def __post_init__(self) -> None:
+        self._snapshot_at = self.clerk.fold.rows - self.reading.read
+        self._unverified = self.reading.unverified() if self.reading.unverified_rows else None
 
     def work(self, messages: Sequence[LedgerMessage]) -> None:
+        self._committed = False
         batch = self.clerk.step(messages, self.clock.now_ns())
         if batch.rows:
             self._commit(batch.rows)
+        self._committed = True
         for message in batch.posts:
             self.post(message)
         self.held.put(self.clerk.fold.held(self.clerk.epoch))
@@ -204,11 +248,29 @@ class _Desk(msgspec.Struct):
 
     def look_at_disk(self) -> None:
         """May anything be entered, as far as the file and its disk are concerned?"""
-        why = f"BROKEN_LEDGER: {self.broken}" if self.broken else self.disk.short() if self.disk else ""
+        why = self._file_trouble() or (self.disk.short() if self.disk else "")
         self.clerk.fold.view.no_entry = why
         if why and why.partition(":")[0] != self._no_entry:
             self.observe(Note(self.clock.utc_ns(), "error", "ledger", f"entering is blocked: {why}"))
         self._no_entry = why.partition(":")[0]
+
+    def _file_trouble(self) -> str:
+        if self.reading.broken:
+            return f"BROKEN_LEDGER: {self.reading.broken}"
+        return "" if self._unverified is None else f"{VERIFYING}: {self.reading.unverified_rows} older rows of the ledger are being verified"
+
+    @property
+    def verifying(self) -> bool:
+        """Are rows before the snapshot still to be verified?"""
+        return self._unverified is not None
+
+    def verify(self) -> None:
+        """One slice of them."""
+        if self._unverified is None or next(self._unverified, self) is None:
+            return
+        self._unverified = None
+        self.look_at_disk()
+        self.held.put(self.clerk.fold.held(self.clerk.epoch))
 
     def _name_foreign(self) -> None:
         view = self.clerk.fold.view
@@ -221,29 +283,43 @@ class _Desk(msgspec.Struct):
                 self.observe(Note(self.clock.utc_ns(), "warning", "ledger", text))
         self._strangers = now
 
-    def rest(self) -> None:
-        """Between plans, move the write-ahead log into the file."""
+    def rest(self, snapshot_rows: int) -> None:
+        """Between plans: a snapshot, when so many rows have come since the last one, and the write-ahead log moved into the file."""
         fold = self.clerk.fold
         self.look_at_disk()
-        if not fold.busy and fold.rows >= self._checkpointed + CHECKPOINT_ROWS:
+        if fold.busy or not self._committed:
+            return
+        if fold.rows >= self._snapshot_at + snapshot_rows and not self.reading.broken:
+            self._write_snapshot(fold)
+        if fold.rows >= self._checkpointed + CHECKPOINT_ROWS:
             self.store.checkpoint()
             self._checkpointed = fold.rows
 
+    def _write_snapshot(self, fold: Fold) -> None:
+        at_ns = self.clock.now_ns()
+        snapshot = snapshot_of(fold, place_in(self.csvs))
+        self._commit([(at_ns, snapshot)])
+        fold.apply(snapshot, at_ns)
+        self._snapshot_at = fold.rows
 
-def reread(store: Store, csvs: CsvBooks | None, observe: Observe, clock: VenueClock, *, beside: Path | None = None) -> Fold:
-    """The fold of everything in `store`; CSV lines that a crash kept from being written are written now.
+    def leave(self) -> None:
+        """The end of an incarnation: the next one need not fold much again. What cannot be written now is folded then."""
+        with suppress(sqlite3.Error, OSError):
+            self.rest(START_ROWS)
 
-    `beside`: a folder whose `escape-*.jsonl` files count as rows, too.
-    """
-    fold = Fold()
-    for _, at_ns, message in store.events():
-        for consequence in fold.apply(message, at_ns):
-            if csvs is not None:
-                write_lines(csvs.again, lines_of(fold, message, consequence, at_ns), observe, clock)
-    for at_ns, message in waiting(beside) if beside else ():
-        fold.apply(message, at_ns)
-    fold.reopened()
-    return fold
+
+def reading_of(store: Store, csvs: CsvBooks | None, observe: Observe, clock: VenueClock) -> tuple[Reading, CsvBooks | None]:
+    """A reading that also writes the CSV lines that a crash kept from being written; and the files, None when they cannot be used."""
+    if csvs is None:
+        return Reading(store), None
+
+    def consequence(fold: Fold, cause: msgspec.Struct, what: msgspec.Struct, at_ns: int) -> None:
+        write_again(csvs, fold, cause, what, at_ns, observe, clock)
+
+    reading = Reading(store, consequence)
+    made = reading.snapshot
+    since = (made.trades_bytes, made.positions_bytes) if made else (0, 0)
+    return (reading, csvs) if resumed(csvs, since, observe, clock) else (Reading(store), None)
 
 
 async def ledger_actor(
@@ -271,27 +347,24 @@ async def ledger_actor(
     """
     with inbox:
         try:
-            store, broken = opened_anyway(path, opened, sync, clock.now_ns())
+            store = Store.open(path, opened, sync, at_ns=clock.now_ns())
             try:
                 take_in(path.parent, store, observe, clock)
                 if disk is not None:
                     disk.reserve()
-                books = csvs if csvs is not None and resumed(csvs, observe, clock) else None
-                fold = reread(store, books, observe, clock)
+                reading, books = reading_of(store, csvs, observe, clock)
+                for _ in reading.slices():
+                    await trio.lowlevel.checkpoint()
+                    if pulse is not None:
+                        pulse.done()
+                fold = reading.fold
+                fold.reopened()
                 if products:
                     fold.products = dict(zip(LEGS, products, strict=True))
-                keep = partial(run, inbox, post, held, store, fold, forge, clock, epoch, observe, books)
-                await keep(disk=disk, broken=broken, pulse=pulse, task_status=task_status)
+                keep = partial(run, inbox, post, held, store, fold, forge, clock, epoch, observe, books, reading=reading)
+                await keep(disk=disk, pulse=pulse, task_status=task_status)
             finally:
                 with suppress(sqlite3.Error):  # what brought us here is what must be told
                     store.close()
         except (sqlite3.Error, OSError) as error:
             raise Unwritable(f"{path}: {told(error)}") from error
-
-
-def opened_anyway(path: Path, opened: Opened, sync: Literal["full", "normal"], at_ns: int) -> tuple[Store, str]:
-    """The store, and what is wrong with its chain or "". Raises as `Store.open` does, except `BrokenChain`."""
-    try:
-        return Store.open(path, opened, sync, at_ns=at_ns), ""
-    except BrokenChain as error:
-        return Store.open(path, opened, sync, broken_ok=True), str(error)

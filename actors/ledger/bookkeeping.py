@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from actors.ledger.csvs import CsvBooks, Line, closed_lines, skipped_line
+from actors.ledger.csvs import NO_PLACE, CsvBooks, File, Line, closed_count, closed_lines, skipped_line
 from actors.ledger.fold import Fold
 from actors.runtime.clock import VenueClock
 from actors.runtime.observe import Observe
@@ -33,6 +33,26 @@ def _lines(fold: Fold, cause: msgspec.Struct, consequence: msgspec.Struct, at_ns
     return []
 
 
+def write_again(
+    csvs: CsvBooks, fold: Fold, cause: msgspec.Struct, consequence: msgspec.Struct, at_ns: int, observe: Observe, clock: VenueClock
+) -> None:
+    """Write a past consequence's lines, as far as they are not in the files. Those that are are counted and not made again."""
+    try:
+        if csvs.had(_count(fold, cause, consequence)):
+            return
+    except BOOKKEEPING:  # making the lines meets the same defect, and tells
+        pass
+    write_lines(csvs.again, lines_of(fold, cause, consequence, at_ns), observe, clock)
+
+
+def _count(fold: Fold, cause: msgspec.Struct, consequence: msgspec.Struct) -> dict[File, int]:
+    if isinstance(consequence, PlanClosed) and fold.last_flight is not None:
+        return closed_count(fold.last_flight.orders)
+    if isinstance(consequence, CycleEnded) and isinstance(cause, Skipped):
+        return {"trades": 1}
+    return {}
+
+
 def write_lines(write: Callable[[list[Line]], None], made: tuple[list[Line], str], observe: Observe, clock: VenueClock) -> None:
     """Write CSV lines, and tell what went wrong with them."""
     lines, defect = made
@@ -44,10 +64,18 @@ def write_lines(write: Callable[[list[Line]], None], made: tuple[list[Line], str
         observe(Note(clock.utc_ns(), "warning", "ledger", f"CSV row not written: {defect}"))
 
 
-def resumed(csvs: CsvBooks, observe: Observe, clock: VenueClock) -> bool:
-    """Count what is in the files already; False when they cannot be used at all."""
+def place_in(csvs: CsvBooks | None) -> tuple[int, int]:
+    """How far the files go now, for a snapshot."""
     try:
-        csvs.resume()
+        return csvs.sizes() if csvs is not None else NO_PLACE
+    except OSError:
+        return NO_PLACE
+
+
+def resumed(csvs: CsvBooks, since: tuple[int, int], observe: Observe, clock: VenueClock) -> bool:
+    """Count what is in the files already, beyond `since`; False when they cannot be used at all."""
+    try:
+        csvs.resume(since)
     except BOOKKEEPING as error:
         observe(Note(clock.utc_ns(), "warning", "ledger", f"no CSV files: {error}"))
         return False

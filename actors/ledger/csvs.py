@@ -11,11 +11,11 @@ of (momentum, thresholds) stays empty. Money is exact text, times are UTC.
 """
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 from actors.ledger.cycles import Cycle
 from actors.ledger.orders import OurOrder, Sums
@@ -35,6 +35,12 @@ Line = tuple[File, dict[str, str]]
 """Which file, and the cells that are known by column."""
 
 
+EVERY_LINE = 2**62
+"""More lines than a ledger has: nothing of the past is written."""
+NO_PLACE = (-1, -1)
+"""In place of `sizes`, where there were no files to keep."""
+
+
 class ForeignFile(ValueError):
     """A file of our name has another header: it is somebody else's and stays as it is. Nothing is written to it."""
 
@@ -51,22 +57,43 @@ class CsvBooks:
         """Where one of the files is."""
         return self._folder / f"DN_pair_eth_sol_nado_{file}.csv"
 
-    def resume(self) -> None:
-        """Count what is in the files already: that many of the ledger's lines need not be written again. A torn last line is cut off."""
-        self._written = {file: self._lines_in(file) for file in HEADERS}
+    def sizes(self) -> tuple[int, int]:
+        """Bytes of both files; a snapshot keeps them, so that a start need not look at what stands before. Raises `OSError`."""
+        trades, positions = (self.path(file) for file in HEADERS)
+        return _size(trades), _size(positions)
 
-    def _lines_in(self, file: File) -> int:
+    def resume(self, since: tuple[int, int] = (0, 0)) -> None:
+        """Count the lines beyond `since` (bytes, of `sizes`): that many of the ledger's lines need not be written again. A torn last one is cut off.
+
+        A file that was made shorter or otherwise edited before that place is a person's: nothing can be counted in it, and none of the ledger's past
+        is written into it. Raises `OSError`, and `ForeignFile` for other columns than ours.
+        """
+        self._written = {file: self._lines_in(file, start) for file, start in zip(HEADERS, since, strict=True)}
+
+    def _lines_in(self, file: File, since: int) -> int:
         path = self.path(file)
         if not path.exists():
             return 0
-        raw = path.read_bytes()
-        whole = raw[: raw.rfind(b"\n") + 1]
-        if whole != raw:
-            path.write_bytes(whole)
-        rows = list(csv.reader(whole.decode("utf-8", "replace").splitlines()))
-        if rows and rows[0] != HEADERS[file]:
-            raise ForeignFile(f"{path} has other columns than ours")
-        return max(len(rows) - 1, 0)
+        with path.open("r+b") as there:
+            header = there.readline()
+            if header.endswith(b"\n") and header.decode("utf-8", "replace").rstrip("\n").split(",") != HEADERS[file]:
+                raise ForeignFile(f"{path} has other columns than ours")
+            if since < 0 or (since and not _is_line_end(there, since)):
+                return EVERY_LINE
+            there.seek(max(since, len(header)))
+            raw = there.read()
+            whole = raw[: raw.rfind(b"\n") + 1]
+            if whole != raw or not header.endswith(b"\n"):
+                there.truncate(max(since, len(header)) + len(whole) if header.endswith(b"\n") else 0)
+        return len(list(csv.reader(whole.decode("utf-8", "replace").splitlines()))) if b'"' in whole else whole.count(b"\n")
+
+    def had(self, count: Mapping[File, int]) -> bool:
+        """Are all of so many lines of the ledger's past in the files? Then they are taken as written, and nobody needs to make them."""
+        if any(self._written[file] < wanted for file, wanted in count.items()):
+            return False
+        for file, wanted in count.items():
+            self._written[file] -= wanted
+        return True
 
     def again(self, lines: Sequence[Line]) -> None:
         """Lines of the ledger's past: write those that are not in the files."""
@@ -94,6 +121,15 @@ class CsvBooks:
             writer.writerows(lines)
 
 
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.exists() else 0
+
+
+def _is_line_end(file: BinaryIO, place: int) -> bool:
+    file.seek(place - 1)
+    return file.read(1) == b"\n"
+
+
 # -- lines ---------------------------------------------------------------------------------------------------------------------------------------
 
 
@@ -101,6 +137,12 @@ def closed_lines(orders: Sequence[OurOrder], cycle: Cycle) -> list[Line]:
     """What a closed plan traded: for each leg a line in both files, ETH before SOL."""
     traded = [order for order in orders if order.total.filled]
     return list(chain.from_iterable(_leg_lines(order, cycle) for order in traded))
+
+
+def closed_count(orders: Sequence[OurOrder]) -> dict[File, int]:
+    """How many lines `closed_lines` makes."""
+    traded = sum(order.total.filled != 0 for order in orders)
+    return {"trades": traded, "positions": traded}
 
 
 def skipped_line(at_ns: int, cycle: int, reason: str) -> Line:

@@ -9,15 +9,15 @@
     Skipped                    -> CycleEnded
     EscapeRound                two orders more, outside of any plan (`strays`): in doubt until each has an ending
     Adopted                    what a person says is ours: the one row besides fills that moves a position
+    FoldSnapshot               what all rows before it come to; here it only shrinks orders that ended long ago
 
 Only fills (and RESOLVE's word where fills are missing, and a person's) move a position; nothing ever sets one (lesson R3). Consequences are
 written down too, for readers of the ledger; folding them again changes nothing.
 """
 
 from collections.abc import Callable
-from contextlib import closing
 from functools import partial
-from pathlib import Path
+from itertools import chain
 from typing import Any
 
 import msgspec
@@ -27,11 +27,26 @@ from actors.ledger.day import Day
 from actors.ledger.flight import LEGS, Flight
 from actors.ledger.orders import OurOrder
 from actors.ledger.record import TrackRecord
-from actors.ledger.store import Store
+from actors.ledger.remembered_orders import Shrunk, revived, shrunk
 from actors.ledger.tally import Ending, Standing, Tally
 from actors.ledger.view import AccountView, Ours
 from messages.execution import AccountSnapshot, Doubt, EscapeRound, Fill, OrderUpdate, Outcome, PlanClosed, PositionChange, Resolved
-from messages.lifecycle import AccountStream, Adopted, CycleEnded, HaltCleared, Halted, Held, Legging, Phase, Restarted, Started, Totals
+from messages.lifecycle import (
+    AccountStream,
+    Adopted,
+    CycleEnded,
+    FoldSnapshot,
+    GuardActed,
+    HaltCleared,
+    Halted,
+    Held,
+    Legging,
+    Opened,
+    Phase,
+    Restarted,
+    Started,
+    Totals,
+)
 from messages.sizing import Abort, Leg, Place, Purpose, Ready, Sealed, Skipped
 from messages.units import Base, Ms, Quote, notional
 
@@ -54,7 +69,8 @@ class Fold(msgspec.Struct):
     strays: list[OurOrder] = msgspec.field(default_factory=list)
     """ESCAPE's orders that have no ending yet."""
     cycle: Cycle = msgspec.field(default_factory=Cycle)
-    orders: dict[str, OurOrder] = msgspec.field(default_factory=dict)
+    orders: dict[str, OurOrder | Shrunk] = msgspec.field(default_factory=dict)
+    """Ours by digest, the oldest first; `order` makes one whole again that a snapshot has shrunk."""
     unpriced: dict[str, OurOrder] = msgspec.field(default_factory=dict)
     """Those whose price and fee are still an estimate."""
     view: AccountView = msgspec.field(default_factory=AccountView)
@@ -74,12 +90,17 @@ class Fold(msgspec.Struct):
     """What fills of orders that are not ours came to, signed."""
     third_seen: list[tuple[str, int]] = msgspec.field(default_factory=list)
     """The newest of them, by order and what was left of it."""
+    epoch: int = 0
+    """The latest epoch that a row has named."""
+    opened: Opened | None = None
+    """Row 0: whose ledger it is."""
     _sealed: Sealed | None = None
 
     def apply(self, message: msgspec.Struct, at_ns: int) -> list[msgspec.Struct]:
         """Take one row, written at venue time `at_ns`; what follows from it, to be written and sent."""
         self.rows += 1
         self.day.at(at_ns, flat=self.phase == "flat")
+        self.epoch = max(self.epoch, _epoch_in(message))
         handler = _HANDLERS.get(type(message))
         if handler is None:
             return []
@@ -95,6 +116,24 @@ class Fold(msgspec.Struct):
         """Rows were read back by a new incarnation: what it was about to hear about a sealed plan may be lost, so that plan is in doubt."""
         if self.flight is not None and not self.flight.placed:
             self.flight.uncertain = True
+
+    def shrink(self) -> None:
+        """Shrink every order that has ended and that nothing points to any more: not the plan under way, the last one, the cycle or an open price."""
+        flights = (flight.orders for flight in (self.flight, self.last_flight) if flight is not None)
+        pointed_at = (*chain.from_iterable(flights), *self.strays, *self.cycle.orders, *self.unpriced.values())
+        needed = {id(order) for order in pointed_at}
+        for digest, order in self.orders.items():
+            if isinstance(order, OurOrder) and order.ended and id(order) not in needed:
+                self.orders[digest] = shrunk(order)
+
+    def order(self, digest: str) -> OurOrder | None:
+        """The order of ours with this digest, whole; None when it is not ours or too long ago."""
+        known = self.orders.get(digest)
+        if known is None or isinstance(known, OurOrder):
+            return known
+        whole = revived(digest, known)
+        self.orders[digest] = whole
+        return whole
 
     @property
     def busy(self) -> bool:
@@ -236,7 +275,7 @@ class Fold(msgspec.Struct):
         self._change(order, partial(order.take_outcome, outcome))
 
     def _on_fill(self, fill: Fill, _at_ns: int) -> None:
-        order = self.orders.get(fill.order_digest)
+        order = self.order(fill.order_digest)
         if order is None:
             what = f"{fill.amount.text()} of product {fill.product_id} at {fill.price.text()}, order {fill.order_digest}"
             self.view.foreign_fill = f"a fill of an order that is not ours: {what}"
@@ -254,12 +293,12 @@ class Fold(msgspec.Struct):
             self.third_party[leg] += int(fill.amount) if product_id == fill.product_id else 0
 
     def _on_update(self, update: OrderUpdate, _at_ns: int) -> None:
-        order = self.orders.get(update.order_digest)
+        order = self.order(update.order_digest)
         if order is not None:
             self._change(order, partial(order.take_update, update))
 
     def _on_resolved(self, answer: Resolved, at_ns: int) -> None:
-        order = self.orders.get(answer.order_digest)
+        order = self.order(answer.order_digest)
         if order is not None:
             self._change(order, partial(order.take_resolved, answer, at_ns))
 
@@ -331,6 +370,12 @@ class Fold(msgspec.Struct):
         elif not self.cycle.live:
             self.cycle.over = True
             self.cycle.enters = self.cycle.repairs = self.cycle.flattens = 0
+
+    def _on_opened(self, opened: Opened, _at_ns: int) -> None:
+        self.opened = opened
+
+    def _on_fold_snapshot(self, _snapshot: FoldSnapshot, _at_ns: int) -> None:
+        self.shrink()
 
     def _on_restarted(self, _restarted: Restarted, _at_ns: int) -> None:
         self.tally.restarts += 1
@@ -442,13 +487,12 @@ _HANDLERS: dict[type, Callable[[Fold, Any, int], CycleEnded | None]] = {
     Adopted: Fold._on_adopted,
     Halted: Fold._on_halted,
     HaltCleared: Fold._on_cleared,
+    Opened: Fold._on_opened,
+    FoldSnapshot: Fold._on_fold_snapshot,
 }
 
 
-def folded(path: Path) -> Fold:
-    """What the ledger at `path` says, read without writing. Raises `sqlite3.Error` where there is none, and `LedgerError`."""
-    fold = Fold()
-    with closing(Store.reading(path)) as store:
-        for _, at_ns, message in store.events():
-            fold.apply(message, at_ns)
-    return fold
+def _epoch_in(message: msgspec.Struct) -> int:
+    if isinstance(message, Sealed | EscapeRound):
+        return message.plan.epoch
+    return message.epoch if isinstance(message, Restarted | GuardActed) else 0

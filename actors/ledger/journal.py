@@ -9,17 +9,18 @@ the ledger and writes nothing into it, from the first row on everything stands b
 
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing, suppress
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
-from actors.ledger.actor import Clerk, opened_anyway, reread
+from actors.ledger.actor import Clerk
 from actors.ledger.disk import Disk
 from actors.ledger.escapes import take_in, write_down
 from actors.ledger.fold import Fold
+from actors.ledger.reading import Reading, folded
 from actors.ledger.store import LedgerError, Store, Timed
 from actors.runtime.clock import VenueClock
 from actors.runtime.observe import Observe
@@ -58,7 +59,6 @@ class Journal:
         self._beside = path.with_name(f"escape-{stamp}.jsonl")
         self._disk = Disk(path.parent, 0)
         self._store: Store | None = None
-        self._last_epoch = 0
         self.unreadable = ""
         self.in_ledger = not read_only
         """Has everything so far been written into the ledger itself?"""
@@ -72,10 +72,7 @@ class Journal:
     @property
     def last_epoch(self) -> int:
         """The latest epoch that the ledger has seen; 0 when it cannot say."""
-        try:
-            return self._store.last_epoch() if self._store else self._last_epoch
-        except CANNOT:
-            return 0
+        return self.fold.epoch
 
     def close(self) -> None:
         """Close the ledger's file."""
@@ -114,10 +111,12 @@ class Journal:
     def _read(self) -> Fold:
         """The fold of what is there, read in any way that works. What an earlier ESCAPE left is taken in first."""
         try:
-            self._store, _ = opened_anyway(self._path, self._opened, self._sync, self._clock.now_ns())
+            self._store = Store.open(self._path, self._opened, self._sync, at_ns=self._clock.now_ns())
             with suppress(*CANNOT):  # if it cannot be written now, then at the next start
                 take_in(self._path.parent, self._store, self._observe, self._clock)
-            return reread(self._store, None, self._observe, self._clock)
+            fold = Reading(self._store).whole()
+            fold.reopened()
+            return fold
         except CANNOT as error:
             self.unreadable = told(error)
         return self._read_beside()
@@ -125,12 +124,11 @@ class Journal:
     def _read_beside(self) -> Fold:
         """The fold of the ledger, read without writing, and of what stands beside it."""
         try:
-            with closing(Store.reading(self._path)) as store:
-                fold = reread(store, None, self._observe, self._clock, beside=self._path.parent)
-                self._last_epoch = store.last_epoch()
+            fold = folded(self._path)
         except CANNOT as error:
             self.unreadable = self.unreadable or told(error)
             return Fold()
+        fold.reopened()
         self.unreadable = ""
         return fold
 

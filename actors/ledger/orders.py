@@ -76,7 +76,7 @@ class OurOrder(msgspec.Struct, eq=False):
     ended: bool = False
 
     def __post_init__(self) -> None:
-        self.ended = self.order.amount == 0
+        self.ended = self.ended or self.order.amount == 0
 
     @property
     def order(self) -> LegOrder:

@@ -3,7 +3,6 @@
 `HaltCleared` is a person's word that trading may go on: peak, streak and window begin again there.
 """
 
-from collections import deque
 from typing import NamedTuple
 
 import msgspec
@@ -26,17 +25,14 @@ class Past(NamedTuple):
     """Entering legs, and those filled in full by their first order."""
 
 
-def _window() -> deque[Past]:
-    return deque(maxlen=WINDOW)
-
-
 class TrackRecord(msgspec.Struct):
     """The account's peak, failures in a row, and the last cycles."""
 
     peak: int | None = None
     value: int = 0
     failed_in_row: int = 0
-    window: deque[Past] = msgspec.field(default_factory=_window)
+    window: list[Past] = msgspec.field(default_factory=list)
+    """The last `WINDOW` cycles."""
 
     def seen(self, snapshot: AccountSnapshot) -> None:
         """A reading of the account: its value, all included."""
@@ -47,7 +43,7 @@ class TrackRecord(msgspec.Struct):
     def cycle_ended(self, cycle: Cycle, *, completed: bool) -> None:
         """A cycle that sent orders is over."""
         self.failed_in_row = 0 if completed else self.failed_in_row + 1
-        self.window.append(Past(completed, 2, cycle.filled_first))
+        self.window = [*self.window, Past(completed, 2, cycle.filled_first)][-WINDOW:]
 
     def clear(self) -> None:
         """A person has looked."""

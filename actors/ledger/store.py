@@ -6,10 +6,14 @@ byte breaks the chain at its row, and every later reader is told which one.
 
 WAL lets others read while the run writes; a commit is one append to the log file. Checkpoints, the slow part, happen only when asked for.
 
+Opening reads row 0 and the last row, whatever the length; folding and verifying the others is `reading.py`'s, slice by slice. A second table says at
+which rows snapshots stand. It is an index and no evidence: what it points to is judged by the chain, and without it the rows are folded from the
+first.
+
     LedgerError           (sqlite3 errors are not wrapped: they mean that nothing can be written, and the supervisor ends trading by ESCAPE)
     |-- OtherIdentity     refuse to start: this file is another account's or another venue's
     |-- NewerSchema       refuse to start: written by a later version
-    `-- BrokenChain       open it all the same with `broken_ok`, fold what is good, never enter: only a person can clear this
+    `-- BrokenChain       fold what is good, close what is open, never enter: only a person can clear this
 """
 
 import os
@@ -23,7 +27,7 @@ from typing import Literal, Self
 import msgspec
 
 from messages import execution, lifecycle, market, settings, sizing
-from messages.lifecycle import Opened
+from messages.lifecycle import FoldSnapshot, Opened
 from messages.wire import decode, encode
 
 SCHEMA = "evenkeel.ledger/1"
@@ -42,8 +46,11 @@ CREATE TABLE IF NOT EXISTS events (
     seq INTEGER PRIMARY KEY, at_ns INTEGER NOT NULL, kind TEXT NOT NULL, body TEXT NOT NULL, prev TEXT NOT NULL, hash TEXT NOT NULL);
 CREATE TRIGGER IF NOT EXISTS events_are_never_changed BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 CREATE TRIGGER IF NOT EXISTS events_are_never_removed BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
+CREATE TABLE IF NOT EXISTS snapshots (seq INTEGER PRIMARY KEY);
 """
 
+OPENED, SNAPSHOT = Opened.__name__, FoldSnapshot.__name__
+ROWS = "SELECT seq, at_ns, CAST(kind AS TEXT), CAST(body AS TEXT), prev, hash FROM events"
 EPOCHAL = ("Sealed", "EscapeRound", "Restarted")
 """Kinds whose rows name the epoch in force."""
 
@@ -98,10 +105,10 @@ class Store:
         self._files: tuple[FileId, FileId] = (None, None)
 
     @classmethod
-    def open(cls, path: Path, opened: Opened, sync: Literal["full", "normal"], *, at_ns: int = 0, broken_ok: bool = False) -> Self:
-        """Open the ledger at `path`, or begin it with `opened` as row 0, stamped `at_ns`.
+    def open(cls, path: Path, opened: Opened, sync: Literal["full", "normal"], *, at_ns: int = 0) -> Self:
+        """Open the ledger at `path`, or begin it with `opened` as row 0, stamped `at_ns`. No other row is looked at.
 
-        `sync`: full survives a power cut, normal survives `kill -9`. Raises `OtherIdentity`, `NewerSchema`, `BrokenChain` (not with `broken_ok`), and
+        `sync`: full survives a power cut, normal survives `kill -9`. Raises `OtherIdentity`, `NewerSchema`, `BrokenChain` when row 0 is no row 0, and
         whatever `sqlite3` raises when the file cannot be used.
         """
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -109,8 +116,6 @@ class Store:
         try:
             store._begin(opened, at_ns)
             store._files = store._files_now()
-            if not broken_ok:
-                store.verify()
         except BaseException:
             store.close()
             raise
@@ -120,7 +125,9 @@ class Store:
     def reading(cls, path: Path) -> Self:
         """Open an existing ledger for reading only, whoever it belongs to. Raises `sqlite3.OperationalError` where there is none."""
         uri = f"{path.resolve().as_uri()}?mode=ro"
-        store = cls(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_S), path)
+        connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_S)
+        connection.text_factory = _text
+        store = cls(connection, path)
         store._files = store._files_now()
         return store
 
@@ -134,11 +141,16 @@ class Store:
         _same_ledger(self._identity(), opened)
 
     def _identity(self) -> Opened:
-        first = self._db.execute("SELECT body FROM events WHERE seq = 0 AND kind = 'Opened'").fetchone()
+        first = self._db.execute("SELECT CAST(kind AS TEXT), body FROM events ORDER BY seq LIMIT 1").fetchone()
         try:
-            return decode(first[0], Opened) if first else _no_row_zero()
+            return decode(first[1], Opened) if first and first[0] == OPENED else _no_row_zero()
         except (msgspec.DecodeError, UnicodeError) as error:
             raise BrokenChain(0) from error
+
+    def beginning(self) -> "Links":
+        """Before the first row. A ledger that goes on where another file ended begins with its own Opened, at that file's next row number."""
+        first = self._db.execute("SELECT seq, prev, CAST(kind AS TEXT) FROM events ORDER BY seq LIMIT 1").fetchone()
+        return Links(*first[:2]) if first and first[0] > 0 and first[1] and first[2] == OPENED else Links()
 
     def append_all(self, messages: Sequence[Timed]) -> None:
         """Write all of `messages`, or none: one transaction. On return they are durable as far as `sync` promises."""
@@ -146,6 +158,7 @@ class Store:
         try:
             rows = list(self._rows(messages))
             self._db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", rows)
+            self._db.executemany("INSERT OR IGNORE INTO snapshots VALUES (?)", [row[:1] for row in rows if row[2] == SNAPSHOT])
             self._db.execute("COMMIT")
         except BaseException:
             with suppress(sqlite3.Error):
@@ -164,12 +177,10 @@ class Store:
 
     def events(self) -> Iterator[tuple[int, int, msgspec.Struct]]:
         """Every row that is as it was written, in order: seq, at_ns, message. Raises `NewerSchema` for a kind that this version does not know."""
-        for seq, at_ns, kind, body, prev, digest in self._stored():
-            if row_hash(prev, seq, at_ns, kind, body) != digest:
-                continue
-            if kind not in KINDS:
-                raise NewerSchema(f"{SCHEMA} with {kind}")
-            yield seq, at_ns, decode(body, KINDS[kind])
+        links = self.beginning()
+        for row in self._stored():
+            if links.take(row):
+                yield row[0], row[1], message_of(row)
 
     @property
     def last_hash(self) -> str:
@@ -223,16 +234,33 @@ class Store:
         return 0
 
     def verify(self) -> int:
-        """Recompute the whole chain; the number of rows. Raises `BrokenChain` naming the first row that does not fit."""
-        count, last = 0, ""
-        for seq, at_ns, kind, body, prev, digest in self._stored():
-            if seq != count or prev != last or row_hash(prev, seq, at_ns, kind, body) != digest:
-                raise BrokenChain(min(seq, count))
-            count, last = count + 1, digest
+        """Recompute the whole chain, in one go; the number of rows. Raises `BrokenChain` naming the first row that does not fit."""
+        links, count = self.beginning(), 0
+        for row in self._stored():
+            links.take(row)
+            links.check()
+            count += 1
         return count
 
     def _stored(self) -> Iterator[Row]:
-        yield from self._db.execute("SELECT seq, at_ns, CAST(kind AS TEXT), CAST(body AS TEXT), prev, hash FROM events ORDER BY seq")
+        yield from self._db.execute(f"{ROWS} ORDER BY seq")
+
+    def rows(self, since: int, count: int) -> list[Row]:
+        """At most `count` stored rows from row number `since` on, in order."""
+        return self._db.execute(f"{ROWS} WHERE seq >= ? ORDER BY seq LIMIT ?", (since, count)).fetchall()
+
+    def snapshots(self, count: int) -> list[int]:
+        """Where the newest `count` snapshots stand, the newest first. An older ledger has none, and no table of them."""
+        try:
+            found = self._db.execute("SELECT seq FROM snapshots ORDER BY seq DESC LIMIT ?", (count,)).fetchall()
+        except sqlite3.OperationalError:
+            return []
+        return [int(seq) for (seq,) in found]
+
+    @property
+    def last_seq(self) -> int:
+        """The number of the last row; -1 while there is none."""
+        return int(self._db.execute("SELECT COALESCE(MAX(seq), -1) FROM events").fetchone()[0])
 
     def checkpoint(self) -> None:
         """Move the write-ahead log into the main file. Takes milliseconds: only when nothing is in flight."""
@@ -243,14 +271,49 @@ class Store:
         self._db.close()
 
 
+class Links:
+    """Follows a chain from row to row. `broken`: the first row that is not what was written, or that a row is missing before; None while whole."""
+
+    def __init__(self, seq: int = 0, prev: str = "") -> None:
+        """Begins before row `seq`, whose predecessor's hash is `prev`."""
+        self.seq, self.prev = seq, prev
+        self.broken: int | None = None
+
+    def take(self, row: Row) -> bool:
+        """The next row. Is it what was written, taken by itself?"""
+        seq, at_ns, kind, body, prev, digest = row
+        good = row_hash(prev, seq, at_ns, kind, body) == digest
+        if self.broken is None and not (good and seq == self.seq and prev == self.prev):
+            self.broken = min(seq, self.seq)
+        self.seq, self.prev = seq + 1, digest
+        return good
+
+    def check(self) -> None:
+        """Raises `BrokenChain` if it is."""
+        if self.broken is not None:
+            raise BrokenChain(self.broken)
+
+
+def message_of(row: Row) -> msgspec.Struct:
+    """The message in a row that is as it was written. Raises `NewerSchema` for a kind that this version does not know."""
+    kind, body = row[2], row[3]
+    if kind not in KINDS:
+        raise NewerSchema(f"{SCHEMA} with {kind}")
+    return decode(body, KINDS[kind])
+
+
 def row_hash(prev: str, seq: int, at_ns: int, kind: str, body: str) -> str:
     """BLAKE2b-128 over the row and the hash of the one before, 32 hex digits."""
     return blake2b(f"{prev}|{seq}|{at_ns}|{kind}|{body}".encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
 
 
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")
+
+
 def _connected(path: Path, sync: Literal["full", "normal"]) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, timeout=BUSY_S)
-    connection.text_factory = lambda raw: raw.decode("utf-8", "surrogateescape")
+    connection.text_factory = _text
     connection.execute("PRAGMA journal_mode=WAL")
     connection.execute(f"PRAGMA synchronous={sync.upper()}")
     connection.execute("PRAGMA wal_autocheckpoint=0")

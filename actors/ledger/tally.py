@@ -1,6 +1,5 @@
 """One invocation in numbers: counts and sums that begin again with every process. What is held does not live here."""
 
-from collections import deque
 from typing import Literal
 
 import msgspec
@@ -12,8 +11,8 @@ from messages.lifecycle import Totals
 from messages.units import Bps, Quote
 
 Ending = Literal["completed", "skipped", "failed"]
-KEPT = 100_000
-"""How many cycles' imbalances are kept, newest last; a run without end must not grow without end (lesson R16)."""
+KEPT = 4_096
+"""How many cycles' imbalances are kept, newest last; a run without end must not grow without end (lesson R16). The worst of all is never dropped."""
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -34,8 +33,11 @@ class Standing(msgspec.Struct, frozen=True):
         return cls(total.filled, total.fee, order.spread, total.quote, total.cash, int(order.sent), int(order.sent and order.ended))
 
 
-def _kept() -> deque[Bps]:
-    return deque(maxlen=KEPT)
+def _keep(kept: list[Bps], value: Bps) -> None:
+    """Append; of the two oldest the better one makes room, so that the worst of all cycles stays known."""
+    kept.append(value)
+    if len(kept) > KEPT:
+        del kept[kept[0] > kept[1]]
 
 
 class Tally(msgspec.Struct):
@@ -53,8 +55,8 @@ class Tally(msgspec.Struct):
     spread: int = 0
     traded: int = 0
     cash: int = 0
-    filled_imbalances: deque[Bps] = msgspec.field(default_factory=_kept)
-    exit_imbalances: deque[Bps] = msgspec.field(default_factory=_kept)
+    filled_imbalances: list[Bps] = msgspec.field(default_factory=list)
+    exit_imbalances: list[Bps] = msgspec.field(default_factory=list)
     unhedged_worst: int = 0
     unhedged_usd_s: int = 0
     halted: str = ""
@@ -78,7 +80,7 @@ class Tally(msgspec.Struct):
             return
         for imbalances, value in ((self.filled_imbalances, cycle.filled_imbalance), (self.exit_imbalances, cycle.exit_imbalance)):
             if value is not None:
-                imbalances.append(value)
+                _keep(imbalances, value)
         self.unhedged_worst, self.unhedged_usd_s = self._unhedged(cycle)
 
     def _unhedged(self, cycle: Cycle) -> tuple[int, int]:

@@ -15,7 +15,7 @@ import messages
 from messages.units import X18, X18_LIMIT, Base, Bps, Price, Quote, Rate, imbalance, notional, worse
 from messages.wire import decode, digest, encode
 
-SCALARS = (int, str, bool, type(None))
+SCALARS = (int, str, bool, type(None), msgspec.Raw)  # Raw: bytes that nobody changes
 
 
 def every_message() -> Iterator[type[msgspec.Struct]]:
@@ -63,7 +63,9 @@ def sample(kind: Any, rng: random.Random) -> Any:
         return filled(kind, rng)
     if issubclass(kind, X18):
         return kind(rng.choice([X18_LIMIT, -X18_LIMIT, rng.randrange(-X18_LIMIT, X18_LIMIT)]))
-    values = {bool: rng.random() < 0.5, int: rng.randrange(2**63), str: rng.choice(["", "x", 'quote"\n']), type(None): None}
+    raw = msgspec.Raw(rng.choice([b"{}", b"[1]", b"2"]))
+    texts = ["", "x", 'quote"\n']
+    values = {msgspec.Raw: raw, bool: rng.random() < 0.5, int: rng.randrange(2**63), str: rng.choice(texts), type(None): None}
     return values[kind]
 
 

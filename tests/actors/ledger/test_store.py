@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from actors.ledger.reading import Reading
 from actors.ledger.store import KINDS, SCHEMA, BrokenChain, NewerSchema, OtherIdentity, Store, archive_logs
 from messages.lifecycle import AccountStream, Note, Opened
 from messages.units import Ns
@@ -19,8 +20,8 @@ def said(text: str) -> AccountStream:
     return AccountStream(True, text)
 
 
-def opened(path: Path, opened: Opened = OURS, *, broken_ok: bool = False) -> Store:
-    return Store.open(path, opened, "normal", at_ns=SECOND, broken_ok=broken_ok)
+def opened(path: Path, opened: Opened = OURS) -> Store:
+    return Store.open(path, opened, "normal", at_ns=SECOND)
 
 
 def written(path: Path, texts: list[str]) -> None:
@@ -34,6 +35,17 @@ def tampered(path: Path, statement: str) -> None:
         database.execute("DROP TRIGGER events_are_never_changed")
         database.execute("DROP TRIGGER events_are_never_removed")
         database.execute(statement)
+
+
+def broken_at(path: Path) -> int:
+    """Where the chain is broken, by verifying all of it, by reading it, and as the reader in slices says: one answer."""
+    with closing(Store.reading(path)) as store:
+        with pytest.raises(BrokenChain) as broken:
+            store.verify()
+        reading = Reading(store)
+        reading.whole()
+        assert reading.broken == str(broken.value)
+    return broken.value.row
 
 
 def test_a_new_ledger_begins_with_whose_it_is(tmp_path: Path) -> None:
@@ -113,9 +125,7 @@ def test_a_change_to_any_column_breaks_the_chain_at_its_row(tmp_path: Path, stat
     path = tmp_path / "ledger.sqlite"
     written(path, ["a", "b", "c"])
     tampered(path, statement)
-    with pytest.raises(BrokenChain) as broken:
-        opened(path)
-    assert broken.value.row == row
+    assert broken_at(path) == row
 
 
 def test_a_flipped_byte_in_the_file_is_found(tmp_path: Path) -> None:
@@ -124,16 +134,14 @@ def test_a_flipped_byte_in_the_file_is_found(tmp_path: Path) -> None:
     raw = path.read_bytes()
     at = raw.index(b"recognisable")
     path.write_bytes(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :])
-    with pytest.raises(BrokenChain) as broken:
-        opened(path)
-    assert broken.value.row == 2
+    assert broken_at(path) == 2
 
 
 def test_a_broken_ledger_can_be_read_without_the_bad_row_and_written_on(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     written(path, ["a", "b", "c"])
     tampered(path, "UPDATE events SET body = replace(body, 'b', 'B') WHERE seq = 2")
-    with closing(opened(path, broken_ok=True)) as store:
+    with closing(opened(path)) as store:
         store.append_all([(9 * SECOND, said("d"))])
         assert [message for _, _, message in store.events()][1:] == [said("a"), said("c"), said("d")]
         with pytest.raises(BrokenChain):
@@ -145,7 +153,7 @@ def test_a_ledger_without_its_first_row_is_nobodys(tmp_path: Path) -> None:
     written(path, ["a"])
     tampered(path, "DELETE FROM events WHERE seq = 0")
     with pytest.raises(BrokenChain) as broken:
-        opened(path, broken_ok=True)
+        opened(path)
     assert broken.value.row == 0
 
 

@@ -1,0 +1,123 @@
+"""Reading a ledger of any length: the newest good snapshot and the rows after it, slice by slice, so that nothing else has to wait.
+
+    newest good snapshot   of the last `SNAPSHOTS_TRIED`: its row's hash fits, its fold version is ours, it can be read
+    the rows after it      linked from there to the last row and folded; without a snapshot: all rows
+    the rows before it     linked from the first row to the snapshot, later, by `unverified` (before anything is entered)
+
+A slice is `SLICE_ROWS` rows, about 5 ms. Whoever reads in the one loop lets it run between two slices; a command of its own reads all at once.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from actors.ledger.escapes import waiting
+from actors.ledger.fold import Fold
+from actors.ledger.snapshots import NoSnapshot, fold_in
+from actors.ledger.store import BrokenChain, LedgerError, Links, Row, Store, message_of
+from messages.lifecycle import FoldSnapshot
+
+SLICE_ROWS = 200
+SNAPSHOT_ROWS = 5_000
+"""Rows between two snapshots while trading; they wait until nothing is in flight."""
+START_ROWS = 500
+"""After so many rows a start or an end makes one, too."""
+SNAPSHOTS_TRIED = 3
+
+Consequence = Callable[[Fold, msgspec.Struct, msgspec.Struct, int], None]
+"""Takes the fold, a row's message, one of its consequences, and the row's venue time."""
+
+
+class Reading:
+    """One reading of `store`. Run through `slices`; then `fold` is what its rows say, and `broken` says what is wrong with the chain so far."""
+
+    def __init__(self, store: Store, consequence: Consequence | None = None) -> None:
+        self._store = store
+        self._consequence = consequence
+        self.snapshot, self.fold = self._newest()
+        """The message of the snapshot that this reading begins with, if any."""
+        self._links = Links(*self._start) if self.snapshot else store.beginning()
+        self.read = 0
+        """How many rows were read."""
+
+    def _newest(self) -> tuple[FoldSnapshot | None, Fold]:
+        self._start = (0, "")
+        for seq in self._store.snapshots(SNAPSHOTS_TRIED):
+            row = next(iter(self._store.rows(seq, 1)), None)
+            if row is None or row[0] != seq or not Links().take(row):
+                continue
+            try:
+                message = message_of(row)
+                if isinstance(message, FoldSnapshot):
+                    fold = fold_in(message)
+                    self._start = (seq, row[4])
+                    return message, fold
+            except (NoSnapshot, LedgerError, msgspec.DecodeError):
+                continue
+        return None, Fold()
+
+    @property
+    def broken(self) -> str:
+        """Why the chain is not whole, as far as it was looked at; "" while it is."""
+        return "" if self._links.broken is None else str(BrokenChain(self._links.broken))
+
+    def slices(self) -> Iterator[None]:
+        """Verify and fold, at most `SLICE_ROWS` rows between two steps. Raises `NewerSchema`, `sqlite3.Error`."""
+        while rows := self._store.rows(self._links.seq, SLICE_ROWS):
+            for row in rows:
+                if self._links.take(row):
+                    self._fold(row)
+            self.read += len(rows)
+            yield
+
+    def _fold(self, row: Row) -> None:
+        message, at_ns = message_of(row), row[1]
+        for consequence in self.fold.apply(message, at_ns):
+            if self._consequence is not None:
+                self._consequence(self.fold, message, consequence, at_ns)
+
+    def whole(self) -> Fold:
+        """All slices at once, for a process that has nothing else to do."""
+        for _ in self.slices():
+            pass
+        return self.fold
+
+    @property
+    def unverified_rows(self) -> int:
+        """How many rows before the snapshot are still to be verified by `unverified`."""
+        return self._start[0]
+
+    def unverified(self) -> Iterator[None]:
+        """Verify the rows before the snapshot, at most `SLICE_ROWS` between two steps; `broken` says what is found."""
+        until, prev = self._start
+        links = self._store.beginning()
+        while links.seq < until:
+            rows = self._store.rows(links.seq, min(SLICE_ROWS, until - links.seq))
+            for row in rows:
+                links.take(row)
+            if links.broken is None and links.seq == until and links.prev != prev:
+                links.broken = until
+            if not rows or links.broken is not None:
+                self._links.broken = until if links.broken is None else links.broken
+                return
+            yield
+
+
+def read(path: Path) -> tuple[Fold, str]:
+    """What the ledger at `path` and what stands beside it say, read without writing, in one go; and what is wrong with its chain, "" when nothing.
+
+    Rows before the newest snapshot are not verified here. Raises `sqlite3.Error` where there is no ledger, `OSError` and `LedgerError`.
+    """
+    with closing(Store.reading(path)) as store:
+        reading = Reading(store)
+        fold = reading.whole()
+    for at_ns, message in waiting(path.parent):
+        fold.apply(message, at_ns)
+    return fold, reading.broken
+
+
+def folded(path: Path) -> Fold:
+    """The fold that `read` gives. Raises what it raises."""
+    return read(path)[0]

@@ -1,0 +1,150 @@
+"""A fold to bytes and back, for the snapshot rows of the ledger.
+
+Orders are shared: the same order may stand in the plan in flight, in the cycle and among those remembered, and an event must move it once. So every
+order that is still whole stands once in a pool, and all else names it by its place there. Every other field is kept as it is, by name: a new field of
+the fold, of a flight, a cycle or an order is kept without a change here. What it *means* is not known here, so:
+
+**Whoever changes what the fold makes of a row, or adds a field that older rows should have set, raises `FOLD_VERSION`.** A snapshot of another
+version is not used; the rows are folded again. A test holds the fields of everything in a snapshot against the fingerprint that belongs to the
+version.
+"""
+
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+import msgspec
+
+from actors.ledger.cycles import Cycle
+from actors.ledger.flight import Flight
+from actors.ledger.fold import Fold
+from actors.ledger.orders import OurOrder
+from actors.ledger.remembered_orders import Shrunk, plain, unit
+from actors.ledger.view import AccountView
+from messages.lifecycle import FoldSnapshot
+from messages.sizing import Sealed
+
+FOLD_VERSION = 1
+"""Raise it whenever the same rows give another fold than before."""
+
+Fields = dict[str, msgspec.Raw]
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class NoSnapshot(Exception):
+    """These bytes are no fold that this version can go on from: the rows are folded again."""
+
+
+class _Flight(msgspec.Struct):
+    fields: Fields
+    eth: int
+    sol: int
+
+
+class _Frozen(msgspec.Struct):
+    fields: Fields
+    cycle: Fields
+    cycle_orders: list[int]
+    flight: _Flight | None
+    last_flight: _Flight | None
+    strays: list[int]
+    unpriced: list[int]
+    pool: list[OurOrder]
+    orders: dict[str, msgspec.Raw]
+    """By digest, in their order: a place in the pool, or the bytes of one that is shrunk."""
+
+
+_APART = {Fold: ("cycle", "flight", "last_flight", "strays", "unpriced", "orders"), Cycle: ("orders",), Flight: ("orders",)}
+"""The fields that hold orders."""
+_encode = msgspec.json.Encoder(enc_hook=plain).encode
+_decoder = msgspec.json.Decoder(_Frozen, dec_hook=unit)
+
+
+def snapshot_of(fold: Fold, csvs: tuple[int, int]) -> FoldSnapshot:
+    """The row that says what `fold` is, to be appended and folded next. Ended orders that nothing points to are shrunk."""
+    fold.shrink()
+    pool = _Pool()
+    frozen = _Frozen(
+        fields=_fields(fold),
+        cycle=_fields(fold.cycle),
+        cycle_orders=pool.places(fold.cycle.orders),
+        flight=_flight(fold.flight, pool),
+        last_flight=_flight(fold.last_flight, pool),
+        strays=pool.places(fold.strays),
+        unpriced=pool.places(fold.unpriced.values()),
+        orders={digest: _remembered(order, pool) for digest, order in fold.orders.items()},
+        pool=pool.orders,
+    )
+    return FoldSnapshot(FOLD_VERSION, *csvs, msgspec.Raw(_encode(frozen)))
+
+
+def fold_in(snapshot: FoldSnapshot) -> Fold:
+    """The fold as it was when `snapshot` was made, its own row not yet taken. Raises `NoSnapshot`."""
+    if snapshot.version != FOLD_VERSION:
+        raise NoSnapshot(f"a snapshot of fold version {snapshot.version}, this is {FOLD_VERSION}")
+    try:
+        return _thawed(_decoder.decode(snapshot.state))
+    except (msgspec.DecodeError, ValueError, TypeError, LookupError) as error:
+        raise NoSnapshot(f"a snapshot that cannot be read: {error}") from error
+
+
+class _Pool:
+    def __init__(self) -> None:
+        self.orders: list[OurOrder] = []
+        self._place: dict[int, int] = {}
+
+    def place(self, order: OurOrder) -> int:
+        if id(order) not in self._place:
+            self._place[id(order)] = len(self.orders)
+            self.orders.append(order)
+        return self._place[id(order)]
+
+    def places(self, orders: Iterable[OurOrder]) -> list[int]:
+        return [self.place(order) for order in orders]
+
+
+def _fields(struct: msgspec.Struct) -> Fields:
+    names = (name for name in struct.__struct_fields__ if name not in _APART[type(struct)])
+    return {name: msgspec.Raw(_encode(_by_rows(getattr(struct, name)))) for name in names}
+
+
+def _by_rows(value: Any) -> Any:
+    """Why nothing may be entered is this process's to know, no row says it."""
+    return msgspec.structs.replace(value, no_entry="") if isinstance(value, AccountView) else value
+
+
+def _flight(flight: Flight | None, pool: _Pool) -> _Flight | None:
+    return _Flight(_fields(flight), *pool.places(flight.orders)) if flight is not None else None
+
+
+def _remembered(order: OurOrder | Shrunk, pool: _Pool) -> msgspec.Raw:
+    return msgspec.Raw(_encode(pool.place(order))) if isinstance(order, OurOrder) else order
+
+
+def _thawed(frozen: _Frozen) -> Fold:
+    pool = frozen.pool
+    fold = _with_fields(Fold(), frozen.fields)
+    fold.cycle = _with_fields(Cycle(orders=[pool[place] for place in frozen.cycle_orders]), frozen.cycle)
+    fold.flight, fold.last_flight = _flown(frozen.flight, pool), _flown(frozen.last_flight, pool)
+    fold.strays = [pool[place] for place in frozen.strays]
+    fold.unpriced = {pool[place].digest: pool[place] for place in frozen.unpriced}
+    fold.orders = {digest: _whole(raw, pool) for digest, raw in frozen.orders.items()}
+    return fold
+
+
+def _flown(flight: _Flight | None, pool: list[OurOrder]) -> Flight | None:
+    if flight is None:
+        return None
+    sealed = msgspec.json.decode(flight.fields["sealed"], type=Sealed, dec_hook=unit)
+    return _with_fields(Flight(sealed, (pool[flight.eth], pool[flight.sol])), flight.fields)
+
+
+def _whole(raw: msgspec.Raw, pool: list[OurOrder]) -> OurOrder | Shrunk:
+    content = bytes(raw)
+    return pool[int(content)] if content.isdigit() else msgspec.Raw(content)
+
+
+def _with_fields(struct: S, known: Fields) -> S:
+    types: dict[str, Any] = {field.name: field.type for field in msgspec.structs.fields(type(struct))}
+    for name, raw in known.items():
+        setattr(struct, name, msgspec.json.decode(raw, type=types[name], dec_hook=unit))
+    return struct
