@@ -30,7 +30,7 @@ def mutated(answer: Answer, others: list[str], rng: random.Random) -> bytes:
 
 
 def _said(body: bytes, others: list[str], rng: random.Random) -> bytes:
-    if rng.random() < 0.02:
+    if rng.random() < 0.1:
         return rng.choice((b"[", b'{"data":', b'[{"a":')) * rng.choice((100, 5_000, 100_000)) + body
     return mutate.mutated(body.decode(), others, rng)
 

@@ -153,7 +153,7 @@ _QUESTIONS: tuple[Callable[[HttpReads], Awaitable[object]], ...] = (
     lambda reads: reads.book(4),
     lambda reads: reads.account(),
     lambda reads: reads.account(),
-    lambda reads: reads.archived([DIGEST]),
+    lambda reads: reads.archived(recorded().digests),
     lambda reads: reads.fills_since(None),
     lambda reads: reads.fills_since(0),
 )
@@ -182,7 +182,7 @@ class _Question:
         head, _, body = request.partition(b"\r\n\r\n")
         words = head.split(b" ", 2)
         known = recorded().answers
-        answers = known.get(kind_of(words[1].decode(), body)) or known["time"]
+        answers = known.get(kind_of(words[1].decode(), body), known["time"])
         one: Answer = answers[self.asked % len(answers)]
         hostile, self.asked = self.asked == self.at, self.asked + 1
         if not hostile:

@@ -42,7 +42,7 @@ class Answer:
     """One HTTP answer, before it is framed."""
 
     kind: str
-    """The question's type: `time`, `contracts`, `matches`..."""
+    """The question's type and product: `time`, `contracts`, `archive matches 4`..."""
     status: int
     headers: tuple[tuple[bytes, bytes], ...]
     body: bytes
@@ -56,6 +56,8 @@ class Transcripts:
     """By role: `subscribe`, `orders`."""
     answers: dict[str, tuple[Answer, ...]] = field(default_factory=dict)
     """By kind."""
+    digests: tuple[str, ...] = ()
+    """Orders that the archive was asked for."""
 
 
 @cache
@@ -91,19 +93,24 @@ async def _record(folder: Path) -> Transcripts:
 
             with mock.patch.object(ready.dialer, "dial", tapped):
                 await ready.run(within_s=120)
+            digests = tuple(order.digest for order in ready.venue.exchange.order_log)
+            await trio.sleep(1)  # the archive lags
             await ready.world.venue.reads.fills_since(0)
-            await ready.world.venue.reads.archived(["0x" + "ab" * 32])
+            await ready.world.venue.reads.archived(digests)
     upgrades = [_upgrade(tap) for tap in sockets]
     by_role = {role: tuple(each for each in upgrades if each.path.endswith(end)) for role, end in (("subscribe", "/subscribe"), ("orders", "/ws"))}
-    return Transcripts(by_role, {kind: tuple(each) for kind, each in answers.items()})
+    return Transcripts(by_role, {kind: tuple(each) for kind, each in answers.items()}, digests)
 
 
 def kind_of(path: str, body: bytes) -> str:
-    """What a request asks for."""
+    """What a request asks for, and of which product."""
     if not body:
         return path.rsplit("/", 1)[-1]
     question: Any = json.loads(body)
-    return str(question["type"]) if "type" in question else str(next(iter(question)))
+    if "type" in question:
+        return f"{question['type']} {question.get('product_id', '')}".strip()
+    name, details = next(iter(question.items()))
+    return f"archive {name} {details.get('product_ids', [''])[0]}".strip()
 
 
 class _Tap(trio.abc.Stream):
