@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 import trio
 
-from actors.ledger import BrokenChain, CsvBooks, Disk, LedgerError, OtherIdentity, Store, archive_logs, folded
+from actors.ledger import BrokenChain, CsvBooks, Disk, LedgerError, OtherIdentity, Store, archive_logs, catch_up, folded
 from actors.runtime.clock import Clock, VenueClock, WallClock
 from actors.runtime.observe import Observe
 from actors.runtime.state import RunState, opened_state, state_directory
@@ -84,7 +84,7 @@ async def world(settings: Settings, wanted: Wanted, observe: Observe) -> AsyncIt
             observe(Note(known.clock.utc_ns(), "info", "run", f"{_place(here)} · {rules_read(known.rules)}"))
             if here.live:
                 await preflight(known, wanted.accept_loss, observe)
-            yield _prepared(settings, wanted, known, state, observe, own_venue=own_venue)
+            yield await _prepared(settings, wanted, known, state, observe, own_venue=own_venue)
     finally:
         state.close()
 
@@ -156,7 +156,7 @@ def rules_read(rules: VenueRules) -> str:
     return f"rules read: {lots}, min {eth.min_notional.text()}, taker {taker} bp"
 
 
-def _prepared(settings: Settings, wanted: Wanted, known: Known, state: RunState, observe: Observe, *, own_venue: bool) -> World:
+async def _prepared(settings: Settings, wanted: Wanted, known: Known, state: RunState, observe: Observe, *, own_venue: bool) -> World:
     """The ledger's identity, room for it, and a disk that is quick enough."""
     rules, clock = known.rules, known.clock
     state.belongs_to(rules.venue)
@@ -165,10 +165,12 @@ def _prepared(settings: Settings, wanted: Wanted, known: Known, state: RunState,
     sync = sync_of(settings)
     ledger = logs / "ledger.sqlite"
     _make_way(logs, ledger, opened, sync, observe, clock, own_venue=own_venue)
-    state.at_least(_epoch_of(ledger))
-    if held_by(ledger) is None:  # a slow disk is no reason to leave a pair open
-        _measure_disk(logs, sync, settings)
     csvs = CsvBooks(logs, known.access.exchange)
+    await catch_up(ledger, opened, sync, csvs, observe, clock)
+    fold = folded(ledger)
+    state.at_least(fold.epoch)
+    if fold.phase == "flat":  # a slow disk is no reason to leave a pair open
+        _measure_disk(logs, sync, settings)
     return World(
         settings,
         known.venue,
@@ -192,10 +194,6 @@ def held_by(ledger: Path) -> Held | None:
     fold = folded(ledger)
     fold.reopened()
     return fold.held(0) if fold.phase != "flat" else None
-
-
-def _epoch_of(ledger: Path) -> int:
-    return folded(ledger).epoch
 
 
 def _make_way(

@@ -4,7 +4,8 @@ store.py    the rows on disk: append-only, hash-chained
 orders.py   one order, as its events tell it         flight.py   a plan in flight: two of them
 cycles.py   one pair, from entry to exit             tally.py    one invocation in numbers
 view.py     what the venue says beside it            fold.py     rows in, what is held out: pure
-reading.py  the rows again, slice by slice           snapshots.py  what they come to, as one row of them
+reading.py  the rows again, slice by slice           starting.py  how a start reads them
+snapshots.py  what they come to, as one row of them
 vote.py     may this plan stand?                     csvs.py     the same facts for spreadsheets
 actor.py    the loop: drain, fold, commit, speak     bookkeeping.py  what a CSV file may not do
 disk.py     room to close on a full disk             escapes.py      what ESCAPE wrote beside the ledger
@@ -17,6 +18,7 @@ from actors.ledger.disk import Disk
 from actors.ledger.fold import Fold
 from actors.ledger.journal import Journal
 from actors.ledger.reading import Reading, folded, read
+from actors.ledger.starting import catch_up
 from actors.ledger.store import BrokenChain, LedgerError, NewerSchema, OtherIdentity, Store, archive_logs
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "Store",
     "Unwritable",
     "archive_logs",
+    "catch_up",
     "folded",
     "ledger_actor",
     "read",

@@ -17,7 +17,7 @@ from typing import Literal
 import msgspec
 import trio
 
-from actors.ledger.bookkeeping import lines_of, place_in, resumed, write_again, write_lines
+from actors.ledger.bookkeeping import lines_of, place_in, write_lines
 from actors.ledger.csvs import CsvBooks, Line
 from actors.ledger.disk import Disk, is_full
 from actors.ledger.escapes import take_in
@@ -25,6 +25,7 @@ from actors.ledger.flight import LEGS
 from actors.ledger.fold import Fold
 from actors.ledger.reading import SNAPSHOT_ROWS, START_ROWS, Reading
 from actors.ledger.snapshots import snapshot_of
+from actors.ledger.starting import in_slices, reading_of
 from actors.ledger.store import Store, Timed
 from actors.ledger.vote import vote
 from actors.runtime.clock import VenueClock
@@ -308,20 +309,6 @@ class _Desk(msgspec.Struct):
             self.rest(START_ROWS)
 
 
-def reading_of(store: Store, csvs: CsvBooks | None, observe: Observe, clock: VenueClock) -> tuple[Reading, CsvBooks | None]:
-    """A reading that also writes the CSV lines that a crash kept from being written; and the files, None when they cannot be used."""
-    if csvs is None:
-        return Reading(store), None
-
-    def consequence(fold: Fold, cause: msgspec.Struct, what: msgspec.Struct, at_ns: int) -> None:
-        write_again(csvs, fold, cause, what, at_ns, observe, clock)
-
-    reading = Reading(store, consequence)
-    made = reading.snapshot
-    since = (made.trades_bytes, made.positions_bytes) if made else (0, 0)
-    return (reading, csvs) if resumed(csvs, since, observe, clock) else (Reading(store), None)
-
-
 async def ledger_actor(
     path: Path,
     opened: Opened,
@@ -353,10 +340,7 @@ async def ledger_actor(
                 if disk is not None:
                     disk.reserve()
                 reading, books = reading_of(store, csvs, observe, clock)
-                for _ in reading.slices():
-                    await trio.lowlevel.checkpoint()
-                    if pulse is not None:
-                        pulse.done()
+                await in_slices(reading, pulse)
                 fold = reading.fold
                 fold.reopened()
                 if products:

@@ -1,0 +1,62 @@
+"""How a ledger of any length is begun with: read in slices, the CSV lines that a crash lost, and a snapshot where there is no recent one."""
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+import trio
+
+from actors.ledger.bookkeeping import place_in, resumed, write_again
+from actors.ledger.csvs import CsvBooks
+from actors.ledger.fold import Fold
+from actors.ledger.reading import SNAPSHOT_ROWS, START_ROWS, Reading
+from actors.ledger.snapshots import snapshot_of
+from actors.ledger.store import Store
+from actors.runtime.clock import VenueClock
+from actors.runtime.observe import Observe
+from actors.runtime.pulse import Pulse
+from messages.lifecycle import Note, Opened
+
+
+def reading_of(store: Store, csvs: CsvBooks | None, observe: Observe, clock: VenueClock) -> tuple[Reading, CsvBooks | None]:
+    """A reading that also writes the CSV lines that a crash kept from being written; and the files, None when they cannot be used."""
+    if csvs is None:
+        return Reading(store), None
+
+    def consequence(fold: Fold, cause: msgspec.Struct, what: msgspec.Struct, at_ns: int) -> None:
+        write_again(csvs, fold, cause, what, at_ns, observe, clock)
+
+    reading = Reading(store, consequence)
+    made = reading.snapshot
+    since = (made.trades_bytes, made.positions_bytes) if made else (0, 0)
+    return (reading, csvs) if resumed(csvs, since, observe, clock) else (Reading(store), None)
+
+
+async def in_slices(reading: Reading, pulse: Pulse | None = None, told: Callable[[int], None] = lambda _rows: None) -> None:
+    """Read all of it, and let everything else run between two slices. `told` hears how many rows were read so far."""
+    for _ in reading.slices():
+        await trio.lowlevel.checkpoint()
+        told(reading.read)
+        if pulse is not None:
+            pulse.done()
+
+
+async def catch_up(path: Path, opened: Opened, sync: Literal["full", "normal"], csvs: CsvBooks | None, observe: Observe, clock: VenueClock) -> None:
+    """Before a run begins, and before anything is held back by it: write a snapshot, unless there is one within the last `START_ROWS` rows.
+
+    For a ledger of an earlier version this folds every row, 20 s for a million; it can be cancelled at any slice. A broken chain gets no snapshot,
+    and a file that cannot be used is left to whoever must write into it. Raises `LedgerError`.
+    """
+    with suppress(sqlite3.Error, OSError), closing(Store.open(path, opened, sync, at_ns=clock.now_ns())) as store:
+        behind = store.last_seq - next(iter(store.snapshots(1)), -1)
+        if behind <= START_ROWS:
+            return
+        if behind > 2 * SNAPSHOT_ROWS:
+            observe(Note(clock.utc_ns(), "info", "ledger", f"{behind} rows of {path.name} are read once, then a snapshot makes it quick"))
+        reading, books = reading_of(store, csvs, observe, clock)
+        await in_slices(reading)
+        if not reading.broken:
+            store.append_all([(clock.now_ns(), snapshot_of(reading.fold, place_in(books)))])
