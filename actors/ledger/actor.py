@@ -24,7 +24,6 @@ from actors.ledger.escapes import take_in
 from actors.ledger.flight import LEGS
 from actors.ledger.fold import Fold
 from actors.ledger.reading import SNAPSHOT_ROWS, START_ROWS, Reading
-from actors.ledger.snapshots import snapshot_of
 from actors.ledger.starting import in_slices, reading_of
 from actors.ledger.store import Store, Timed
 from actors.ledger.vote import vote
@@ -297,6 +296,8 @@ class _Desk(msgspec.Struct):
             self._checkpointed = fold.rows
 
     def _write_snapshot(self, fold: Fold) -> None:
+        from actors.ledger.snapshots import snapshot_of  # noqa: PLC0415 - starting is quicker without
+
         at_ns = self.clock.now_ns()
         snapshot = snapshot_of(fold, place_in(self.csvs))
         self._commit([(at_ns, snapshot)])

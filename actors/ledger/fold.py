@@ -27,7 +27,6 @@ from actors.ledger.day import Day
 from actors.ledger.flight import LEGS, Flight
 from actors.ledger.orders import OurOrder
 from actors.ledger.record import TrackRecord
-from actors.ledger.remembered_orders import Shrunk, revived, shrunk
 from actors.ledger.tally import Ending, Standing, Tally
 from actors.ledger.view import AccountView, Ours
 from messages.execution import AccountSnapshot, Doubt, EscapeRound, Fill, OrderUpdate, Outcome, PlanClosed, PositionChange, Resolved
@@ -50,6 +49,8 @@ from messages.lifecycle import (
 from messages.sizing import Abort, Leg, Place, Purpose, Ready, Sealed, Skipped
 from messages.units import Base, Ms, Quote, notional
 
+Shrunk = msgspec.Raw
+"""An order as bytes (`remembered_orders.py`, imported when one is met: most processes never do)."""
 REMEMBERED = 4_096
 """Orders whose late fills are still recognised as ours; two a plan, so thousands of plans back."""
 THIRD_PARTY_SEEN = 256
@@ -119,6 +120,8 @@ class Fold(msgspec.Struct):
 
     def shrink(self) -> None:
         """Shrink every order that has ended and that nothing points to any more: not the plan under way, the last one, the cycle or an open price."""
+        from actors.ledger.remembered_orders import shrunk  # noqa: PLC0415 - starting is quicker without
+
         flights = (flight.orders for flight in (self.flight, self.last_flight) if flight is not None)
         pointed_at = (*chain.from_iterable(flights), *self.strays, *self.cycle.orders, *self.unpriced.values())
         needed = {id(order) for order in pointed_at}
@@ -131,6 +134,8 @@ class Fold(msgspec.Struct):
         known = self.orders.get(digest)
         if known is None or isinstance(known, OurOrder):
             return known
+        from actors.ledger.remembered_orders import revived  # noqa: PLC0415 - as above
+
         whole = revived(digest, known)
         self.orders[digest] = whole
         return whole

@@ -7,7 +7,7 @@
 A slice is `SLICE_ROWS` rows, about 5 ms. Whoever reads in the one loop lets it run between two slices; a command of its own reads all at once.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -15,7 +15,6 @@ import msgspec
 
 from actors.ledger.escapes import waiting
 from actors.ledger.fold import Fold
-from actors.ledger.snapshots import NoSnapshot, fold_in
 from actors.ledger.store import BrokenChain, LedgerError, Links, Row, Store, message_of
 from messages.lifecycle import FoldSnapshot
 
@@ -44,7 +43,13 @@ class Reading:
 
     def _newest(self) -> tuple[FoldSnapshot | None, Fold]:
         self._start = (0, "")
-        for seq in self._store.snapshots(SNAPSHOTS_TRIED):
+        found = self._store.snapshots(SNAPSHOTS_TRIED)
+        return self._snapshot_at(found) if found else (None, Fold())
+
+    def _snapshot_at(self, places: Sequence[int]) -> tuple[FoldSnapshot | None, Fold]:
+        from actors.ledger.snapshots import NoSnapshot, fold_in  # noqa: PLC0415 - starting is quicker without
+
+        for seq in places:
             row = next(iter(self._store.rows(seq, 1)), None)
             if row is None or row[0] != seq or not Links().take(row):
                 continue

@@ -4,17 +4,16 @@ Thousands of ended orders are remembered so that a late fill is ours and not a s
 kept as bytes and made into an order again only when one is.
 """
 
+from functools import cache
 from typing import Any, Literal
 
 import msgspec
 
+from actors.ledger.fold import Shrunk
 from actors.ledger.orders import OurOrder
 from messages.execution import Fill, Outcome, Resolved
 from messages.sizing import Leg, LegOrder, Purpose, SizingPlan
 from messages.units import X18, Base, Bps, Ms, Ns, Price, Quote
-
-Shrunk = msgspec.Raw
-"""JSON of an `_Ended`."""
 
 
 def plain(value: Any) -> int:
@@ -75,10 +74,19 @@ class _Ended(msgspec.Struct, array_like=True, frozen=True):
 
 
 _SHRUNK = frozenset({"leg", "plan", "digest", "before", "pieces", "left", "cancelled", "outcome", "resolved", "resolved_at_ns", "ended"})
-_FIELDS = {field.name: field for field in msgspec.structs.fields(OurOrder) if field.name not in _SHRUNK}
 _encode = msgspec.json.Encoder(enc_hook=plain).encode
-_decoder = msgspec.json.Decoder(_Ended, dec_hook=unit)
 NOTHING = LegOrder(0, Base(0), Price(0), "ioc", True, Price(0), Price(0))
+
+
+@cache
+def _others() -> dict[str, msgspec.structs.FieldInfo]:
+    """The fields of an order that `_Ended` does not name. Not at import: types are looked at when they are needed."""
+    return {field.name: field for field in msgspec.structs.fields(OurOrder) if field.name not in _SHRUNK}
+
+
+@cache
+def _decoder() -> msgspec.json.Decoder[_Ended]:
+    return msgspec.json.Decoder(_Ended, dec_hook=unit)
 
 
 def shrunk(order: OurOrder) -> Shrunk:
@@ -117,7 +125,7 @@ def shrunk(order: OurOrder) -> Shrunk:
 
 
 def _more(order: OurOrder) -> dict[str, msgspec.Raw]:
-    known = ((name, getattr(order, name), field) for name, field in _FIELDS.items())
+    known = ((name, getattr(order, name), field) for name, field in _others().items())
     return {name: msgspec.Raw(_encode(value)) for name, value, field in known if value != _default(field)}
 
 
@@ -127,7 +135,7 @@ def _default(field: msgspec.structs.FieldInfo) -> Any:
 
 def revived(digest: str, stored: Shrunk) -> OurOrder:
     """The order again. Of the other leg's order in its plan nothing is known any more. Raises `msgspec.DecodeError`."""
-    known = _decoder.decode(stored)
+    known = _decoder().decode(stored)
     asked = LegOrder(known.product_id, known.amount, known.limit, known.kind, known.reduce_only, known.vwap, known.mid)
     order = OurOrder(known.leg, _plan(known, asked), digest, known.before)
     whole = Base(abs(known.amount))
@@ -142,7 +150,7 @@ def revived(digest: str, stored: Shrunk) -> OurOrder:
         order.resolved = Resolved(digest, known.product_id, said.filled, said.quote, said.fee, said.provisional, said.source)
         order.resolved_at_ns = said.at_ns
     for name, raw in known.more.items():
-        setattr(order, name, msgspec.json.decode(raw, type=_FIELDS[name].type, dec_hook=unit))
+        setattr(order, name, msgspec.json.decode(raw, type=_others()[name].type, dec_hook=unit))
     return order
 
 

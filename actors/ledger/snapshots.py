@@ -10,15 +10,16 @@ version.
 """
 
 from collections.abc import Iterable
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
 
 from actors.ledger.cycles import Cycle
 from actors.ledger.flight import Flight
-from actors.ledger.fold import Fold
+from actors.ledger.fold import Fold, Shrunk
 from actors.ledger.orders import OurOrder
-from actors.ledger.remembered_orders import Shrunk, plain, unit
+from actors.ledger.remembered_orders import plain, unit
 from actors.ledger.view import AccountView
 from messages.lifecycle import FoldSnapshot
 from messages.sizing import Sealed
@@ -56,7 +57,6 @@ class _Frozen(msgspec.Struct):
 _APART = {Fold: ("cycle", "flight", "last_flight", "strays", "unpriced", "orders"), Cycle: ("orders",), Flight: ("orders",)}
 """The fields that hold orders."""
 _encode = msgspec.json.Encoder(enc_hook=plain).encode
-_decoder = msgspec.json.Decoder(_Frozen, dec_hook=unit)
 
 
 def snapshot_of(fold: Fold, csvs: tuple[int, int]) -> FoldSnapshot:
@@ -82,9 +82,14 @@ def fold_in(snapshot: FoldSnapshot) -> Fold:
     if snapshot.version != FOLD_VERSION:
         raise NoSnapshot(f"a snapshot of fold version {snapshot.version}, this is {FOLD_VERSION}")
     try:
-        return _thawed(_decoder.decode(snapshot.state))
+        return _thawed(_decoder().decode(snapshot.state))
     except (msgspec.DecodeError, ValueError, TypeError, LookupError) as error:
         raise NoSnapshot(f"a snapshot that cannot be read: {error}") from error
+
+
+@cache
+def _decoder() -> msgspec.json.Decoder[_Frozen]:
+    return msgspec.json.Decoder(_Frozen, dec_hook=unit)
 
 
 class _Pool:

@@ -13,7 +13,6 @@ from actors.ledger.bookkeeping import place_in, resumed, write_again
 from actors.ledger.csvs import CsvBooks
 from actors.ledger.fold import Fold
 from actors.ledger.reading import SNAPSHOT_ROWS, START_ROWS, Reading
-from actors.ledger.snapshots import snapshot_of
 from actors.ledger.store import Store
 from actors.runtime.clock import VenueClock
 from actors.runtime.observe import Observe
@@ -59,4 +58,6 @@ async def catch_up(path: Path, opened: Opened, sync: Literal["full", "normal"], 
         reading, books = reading_of(store, csvs, observe, clock)
         await in_slices(reading)
         if not reading.broken:
+            from actors.ledger.snapshots import snapshot_of  # noqa: PLC0415 - starting is quicker without
+
             store.append_all([(clock.now_ns(), snapshot_of(reading.fold, place_in(books)))])
