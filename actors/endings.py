@@ -19,7 +19,7 @@ from actors.legging import budget, over_budget
 from actors.limits import run_over
 from actors.signing_right import SigningRight
 from actors.tree import Channels, World
-from messages.lifecycle import SIGNER_REPLACED, TAKEN_OVER, VERIFYING, Directive, Halted, Held, Note, Stopping
+from messages.lifecycle import LEDGER_GONE, SIGNER_REPLACED, TAKEN_OVER, VERIFYING, Directive, Halted, Held, Note, Stopping
 from messages.settings import Settings
 from messages.units import Ms
 
@@ -73,6 +73,8 @@ class Endings:
         """Why no plan to enter can be sealed; the run ends with it once flat."""
         self._signing = SigningRight()
         self._beaten = False
+        self._lost = ""
+        """Why the ledger's file is not the one that was opened any more."""
         self._stop: Stop | None = None
         self._stop_by = 0.0
         self._closing_since: float | None = None
@@ -96,6 +98,8 @@ class Endings:
             self._meet_strangers()
             if self._taken_from_us(held):
                 return self.halt("FOREIGN_FILL", held.foreign)
+        if held is not None and held.no_entry.startswith(LEDGER_GONE):
+            self._lose_ledger(held.no_entry)
         if held is not None and (ending := self._cannot_close(held, idle=idle)):
             return ending
         waiting = held is None or (held.awaiting_proof and not held.foreign) or not settled
@@ -128,8 +132,8 @@ class Endings:
         """Flat and idle: is there a reason not to go on?"""
         if over_budget(held, self._world.settings, held.legging.since_ms):
             return self.halt("LEGGING_BUDGET", _stood_alone(held, self._world.settings))
-        if self._stop:
-            return self._stopped(held)
+        if self._lost or self._stop:
+            return self.halt(LEDGER_GONE, self._lost) if self._lost else self._stopped(held)
         if self._world.state.halted:
             return Ending("halt", *self._world.state.halted)
         if held.foreign:
@@ -138,6 +142,12 @@ class Endings:
         if denial := daily_loss(held, self._world.settings) or run_over(held, self._world.settings):
             return self.halt(denial.code, denial.detail)
         return self._no_more(held)
+
+    def _lose_ledger(self, why: str) -> None:
+        """Its file is gone: what is held is closed by what this process knows, and nothing is entered again before a person has looked."""
+        if not self._lost:
+            self._lost = why.partition(": ")[2]
+            self._enter_no_more(LEDGER_GONE, self._lost)
 
     def _no_more(self, held: Held) -> Ending | None:
         """Is all done, or may nothing more be entered?"""

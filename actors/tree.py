@@ -195,6 +195,8 @@ class Tree:
             w.csvs() if w.csvs else None,
             disk=w.disk,
             products=(w.rules.eth.product_id, w.rules.sol.product_id),
+            remember=w.state.remember if w.url else None,
+            may_be_open=w.state.anchor.may_be_open if w.state.anchor else None,
             pulse=self._watch.fresh("ledger", self.channels.to_ledger),
             task_status=task_status,
         )

@@ -41,10 +41,12 @@ async def escape_with(known: World, journal: Journal, task: Task) -> Escaped:
 
 
 def task_of(known: World, journal: Journal, held: Held | None) -> Task:
-    """What is ours to close."""
-    if not journal.unreadable:
-        return Task.of(journal.fold.held(known.state.epoch))
-    why = f"the ledger cannot be read ({journal.unreadable}): " + ("closing what was held last" if held else "nothing is known to be ours")
+    """What is ours to close. A ledger that was lost and begun again knows less than whoever has heard of it last."""
+    by_file = journal.fold.held(known.state.epoch)
+    if not journal.unreadable and (held is None or by_file.rows >= held.rows):
+        return Task.of(by_file)
+    trouble = journal.unreadable or "its file was lost, and has fewer rows than this run has written"
+    why = f"the ledger cannot be read ({trouble}): " + ("closing what was held last" if held else "nothing is known to be ours")
     known.observe(Note(known.clock.utc_ns(), "error", "escape", why))
     return Task.of(held) if held else Task(Ours(), Ours())
 

@@ -99,6 +99,18 @@ class Evidence(msgspec.Struct, frozen=True):
         """What the state file knows of the ledger."""
         return self.saved.anchor
 
+    @property
+    def epoch(self) -> int:
+        """The latest that anything knows of."""
+        return max(self.saved.epoch, *(word.epoch for word in (self.ledger, *self.elsewhere) if word.state != "other"), 0)
+
+    @property
+    def halted(self) -> tuple[str, str] | None:
+        """A halt that stands in the state file, or in the ledger without a person's clearing: the stricter of the two."""
+        if self.saved.halt_code:
+            return self.saved.halt_code, self.saved.halt_detail
+        return self.ledger.halted if self.ledger.state not in {"other", "older"} and not self.child else None
+
 
 def gathered(here: Access | None, logs: Path, directory: Path) -> Evidence:
     """What the files say about `here` and about the ledger in `logs`. Never raises.

@@ -20,6 +20,7 @@ from actors.tree import World
 from commands import refusals
 from commands.access import Access, access
 from commands.adopting import adopt
+from commands.confirming import at_the_end
 from commands.control import Control, controlled
 from commands.crashes import Crashes
 from commands.ending import Report, closing_line, code_of
@@ -37,7 +38,6 @@ from commands.staging import Staging
 from commands.stopping import StoppedAtStart, Stops, open_by_ledger
 from commands.summary import text
 from commands.view import RunView
-from commands.whats_open import open_words
 from commands.words import COMMAND, Problem, grouped, say
 from commands.world import Wanted, world
 from messages.execution import AccountSnapshot
@@ -115,7 +115,7 @@ async def _shown(options: RunOptions, view: RunView) -> None:
 async def _in_world(options: RunOptions, here: Access, recorder: Recorder, view: RunView, last: LastResort, stops: Stops, began_ns: int) -> Report:
     settings = options.settings
     recorder.watchers.append(partial(_arm, last, options))
-    wanted = Wanted(here, options.seed, options.market, options.faults, options.accept_loss)
+    wanted = Wanted(here, options.seed, options.market, options.faults, options.accept_loss, options.adopt)
     recorder.observe(Note(WallClock().utc_ns(), "info", "run", _whose_money(options, here)))
     async with world(settings, wanted, recorder.observe) as known:
         log = Path(settings.files.logs) / "evenkeel.log"
@@ -289,8 +289,9 @@ async def _report(
     snapshot: AccountSnapshot | None,
     began_ns: int,
 ) -> Report:
-    fold = _fold(known)
+    fold = _fold(known, machine.channels.held.value)
     held = fold.held(known.state.epoch) if fold else machine.channels.held.value
+    answer = at_the_end(known, held, snapshot)
     logs = Path(options.settings.files.logs)
     files = ("ledger.sqlite", "DN_pair_eth_sol_nado_trades.csv")
     return Report(
@@ -300,7 +301,7 @@ async def _report(
         elapsed_ms=(stopwatch_ns() - began_ns) // 1_000_000,
         totals=fold.totals() if fold else None,
         held=held,
-        open_legs=open_words(known.rules, snapshot, held),
+        open_legs=answer.words,
         checked_ms=snapshot.at_ms if snapshot else None,
         code=ending.code,
         detail=ending.detail,
@@ -329,9 +330,10 @@ async def _last_word(known: World, stops: Stops) -> AccountSnapshot | None:
     return None
 
 
-def _fold(known: World) -> Fold | None:
-    """The ledger, folded once more from what is on disk; None when that cannot be read."""
+def _fold(known: World, held: Held | None) -> Fold | None:
+    """The ledger, folded once more from what is on disk; None when that cannot be read, or is not the one that this run has written."""
     try:
-        return folded(known.ledger)
+        fold = folded(known.ledger)
     except (sqlite3.Error, LedgerError):
         return None
+    return fold if held is None or fold.rows >= held.rows else None

@@ -20,7 +20,7 @@ from actors.runtime.specs import told
 from actors.runtime.state import state_directory
 from commands.access import Access
 from commands.evidence import EscapeWord, Evidence, LedgerWord, gathered
-from commands.words import COMMAND, OPEN, clock_time
+from commands.words import COMMAND, OPEN, Problem, clock_time
 from messages.execution import AccountSnapshot
 from messages.lifecycle import Held
 from messages.sizing import Leg
@@ -54,6 +54,19 @@ class OpenAnswer(msgspec.Struct, frozen=True):
     def exit_code(self, otherwise: int) -> int:
         """`otherwise`, which 4 beats."""
         return otherwise if self.flat else OPEN
+
+
+class StillOpen(Problem):
+    """Understood, and not done, because something of ours is open or nobody can say whether it is."""
+
+    exit_code = OPEN
+    ended_by = "refused"
+    settled = True
+    """What is open has been asked: nobody need look again."""
+
+    def __init__(self, answer: OpenAnswer, why: str = "") -> None:
+        meaning = "exposure is open now" if answer.kind == "open" else "exposure may be open now"
+        super().__init__("NOT_FLAT", None, f"{why}NOT FLAT: {answer.words}", answer.cure, meaning)
 
 
 def on_disk(here: Access | None, logs: Path, directory: Path | None = None) -> OpenAnswer:
@@ -96,7 +109,7 @@ def _by_files(known: Evidence) -> OpenAnswer:
     held = ledger.held if ledger else None
     said, signs = _open_by(held), signs_of(known)
     if known.venue.trouble:
-        by = "; ".join(signs) or (f"by the ledger: {said or 'nothing'}" if ledger else known.ledger.why)
+        by = "; ".join(signs) or (f"by our fills: {said or 'nothing'}" if ledger else known.ledger.why)
         return OpenAnswer("unknown", f"unknown: {known.venue.trouble}; {by}", cure_of(known))
     if said and ledger is not None and held is not None:
         where = "" if ledger is known.ledger else f", by {ledger.path}"
@@ -131,6 +144,18 @@ def _by_venue(known: Evidence, snapshot: AccountSnapshot, rules: VenueRules) -> 
     if ledger is None or (reasons and not ledger.grounded):
         return OpenAnswer("unknown", f"unknown whose: {words}", cure_of(known), amounts[0], amounts[1], at_ms)
     return OpenAnswer("open", words, cure_of(known), amounts[0], amounts[1], at_ms)
+
+
+def starts_by_itself(known: Evidence) -> bool:
+    """Does the ledger that a run would go on with know all there is to know, so that whatever is open is closed by that run?
+
+    A broken, unreadable or another account's ledger has an ending of its own there.
+    """
+    if known.ledger.state in {"unreadable", "broken", "other"}:
+        return True
+    if known.ledger.state == "good":
+        return trusted(known) is known.ledger and not signs_of(known)
+    return decide(known).flat
 
 
 def trusted(known: Evidence) -> LedgerWord | None:

@@ -1,8 +1,8 @@
 """From a configuration to a world: a venue that answers, its rules, its clock, our lock, our ledger."""
 
 import sqlite3
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -19,8 +19,10 @@ from commands.access import Access
 from commands.checks.known import Known
 from commands.child import simulated_nado
 from commands.disk import slow_commit_ms, sync_of
+from commands.evidence import Evidence, LedgerWord, VenueWord, gathered, ledger_word
 from commands.preflight import preflight
-from messages.lifecycle import Held, Note, Opened
+from commands.whats_open import StillOpen, decide, starts_by_itself, trusted
+from messages.lifecycle import Halted, Held, Note, Opened
 from messages.settings import Settings
 from messages.units import Quote, Rate
 from venue.nado.client import NadoVenue
@@ -60,6 +62,8 @@ class Wanted(msgspec.Struct, frozen=True):
     market: str
     faults: str
     accept_loss: Quote | None = None
+    adopt: bool = False
+    """A person says that what the venue holds is ours: a ledger that does not know of it is no reason not to start."""
 
 
 @asynccontextmanager
@@ -73,8 +77,10 @@ async def world(settings: Settings, wanted: Wanted, observe: Observe) -> AsyncIt
     logs.mkdir(parents=True, exist_ok=True)
     here = wanted.access
     own_venue = not here.gateway
+    found = gathered(here, logs, state_directory())
     state = opened_state(state_directory(), here.identities(logs), logs)
     try:
+        state.at_least(found.epoch)
         await state.begin()
         async with AsyncExitStack() as stack:
             if own_venue:
@@ -82,6 +88,9 @@ async def world(settings: Settings, wanted: Wanted, observe: Observe) -> AsyncIt
                 here = msgspec.structs.replace(here, gateway=url)
             known = await _answering(stack, settings, here, wanted.seed, observe)
             observe(Note(known.clock.utc_ns(), "info", "run", f"{_place(here)} · {rules_read(known.rules)}"))
+            if not own_venue:
+                await state.move_to(here.identity_at(known.rules), known.rules.venue)
+                await _knows_what_is_open(known, found, state.belongs_to, adopt=wanted.adopt)
             if here.live:
                 await preflight(known, wanted.accept_loss, observe)
             yield await _prepared(settings, wanted, known, state, observe, own_venue=own_venue)
@@ -142,6 +151,24 @@ async def connected(
             yield Known(settings, here, venue, reads, dialer, rules, clock)
 
 
+async def _knows_what_is_open(known: Known, found: Evidence, belongs_to: Callable[[str], None], *, adopt: bool) -> None:
+    """A start closes what its own ledger says is open. Where that cannot say it, the venue must say that nothing is, or a person that it is ours.
+
+    Raises `StillOpen` with the cure typed out, `VenueError`. Nothing has been written by then.
+    """
+    before = found.saved.venue
+    belongs_to(known.rules.venue)
+    if before not in {"", known.rules.venue}:  # another instance: what was known of the one before is gone with it
+        found = gathered(known.access, known.logs, state_directory())
+    if starts_by_itself(found):
+        return
+    snapshot = await known.reads.account()
+    answer = decide(msgspec.structs.replace(found, venue=VenueWord(snapshot, known.rules), runner=None))
+    if answer.flat or (adopt and trusted(found) in {None, found.ledger}):
+        return
+    raise StillOpen(answer)
+
+
 def _place(here: Access) -> str:
     """The venue, in a person's words."""
     where = here.gateway.partition("://")[2]
@@ -167,8 +194,10 @@ async def _prepared(settings: Settings, wanted: Wanted, known: Known, state: Run
     _make_way(logs, ledger, opened, sync, observe, clock, own_venue=own_venue)
     csvs = CsvBooks(logs, known.access.exchange)
     await catch_up(ledger, opened, sync, csvs, observe, clock)
+    word = ledger_word(ledger, None, None if own_venue else known.access)
+    state.recover(word.epoch, None if own_venue else word.halted)
+    _write_down_halt(ledger, opened, sync, state, word, clock)
     fold = folded(ledger)
-    state.at_least(fold.epoch)
     if fold.phase == "flat":  # a slow disk is no reason to leave a pair open
         _measure_disk(logs, sync, settings)
     return World(
@@ -194,6 +223,14 @@ def held_by(ledger: Path) -> Held | None:
     fold = folded(ledger)
     fold.reopened()
     return fold.held(0) if fold.phase != "flat" else None
+
+
+def _write_down_halt(ledger: Path, opened: Opened, sync: Literal["full", "normal"], state: RunState, word: LedgerWord, clock: VenueClock) -> None:
+    """A halt stands in both places, so that neither can be lost alone."""
+    if state.halted is None or word.halted is not None or word.state != "good":
+        return
+    with suppress(sqlite3.Error, OSError, LedgerError), closing(Store.open(ledger, opened, sync)) as store:
+        store.append_all([(clock.now_ns(), Halted(*state.halted))])
 
 
 def _make_way(

@@ -12,6 +12,8 @@ TAKEN_OVER = "GUARD_TOOK_OVER"
 """Code of an ending after which nothing more is sent: a guard closes what is open."""
 SIGNER_REPLACED = "SIGNER_REPLACED"
 """Code of an ending after which nothing can be signed that the venue would take."""
+LEDGER_GONE = "LEDGER_GONE"
+"""Code of a ledger whose file was deleted or replaced under its run: nothing is entered, what is held is closed, and the run halts."""
 VERIFYING = "LEDGER_BEING_VERIFIED"
 """Code of a `no_entry` that passes by itself: older rows of the ledger are still being verified."""
 Phase = Literal["flat", "open", "uneven", "in_flight"]

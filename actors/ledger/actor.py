@@ -17,6 +17,7 @@ from typing import Literal
 import msgspec
 import trio
 
+from actors.ledger.anchoring import Anchoring, Remember
 from actors.ledger.bookkeeping import lines_of, place_in, write_lines
 from actors.ledger.csvs import CsvBooks, Line
 from actors.ledger.disk import Disk, is_full
@@ -151,6 +152,7 @@ async def run(
     csvs: CsvBooks | None,
     *,
     reading: Reading,
+    anchoring: Anchoring | None = None,
     pulse: Pulse | None = None,
     disk: Disk | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
@@ -160,10 +162,10 @@ async def run(
     What already waits in the mailbox is folded before anybody sees what is held, so that a new incarnation never shows an older state. Rows before
     the snapshot that the reading began with are verified meanwhile; until they are, nothing is entered.
     """
-    desk = _Desk(Clerk(fold, forge, epoch), store, post, held, clock, observe, csvs, disk, reading)
+    desk = _Desk(Clerk(fold, forge, epoch), store, post, held, clock, observe, csvs, disk, reading, anchoring or Anchoring(store, None))
     pulse = pulse or Pulse()
     with inbox:
-        desk.look_at_disk()
+        desk.begin()
         desk.work(_waiting(inbox))
         desk.rest(START_ROWS)
         task_status.started()
@@ -207,6 +209,7 @@ class _Desk(msgspec.Struct):
     csvs: CsvBooks | None
     disk: Disk | None
     reading: Reading
+    anchoring: Anchoring
     _strangers: tuple[str, str] = ("", "")
     _no_entry: str = ""
     _checkpointed: int = 0
@@ -220,13 +223,22 @@ class _Desk(msgspec.Struct):
         self._snapshot_at = self.clerk.fold.rows - self.reading.read
         self._unverified = self.reading.unverified() if self.reading.unverified_rows else None
 
+    def begin(self) -> None:
+        """Say which ledger this is, and whether it may be entered with."""
+        wrong = self.anchoring.begins(self.clerk.fold, self.clock.now_ms())
+        if wrong:
+            self.observe(Note(self.clock.utc_ns(), "error", "ledger", wrong))
+        self.look_at_disk()
+
     def work(self, messages: Sequence[LedgerMessage]) -> None:
+        if any(isinstance(message, Sealed) and message.plan.increases for message in messages):
+            self.look_at_disk()  # before each entry: is the file still ours, and is there room?
         self._committed = False
         batch = self.clerk.step(messages, self.clock.now_ns())
         if batch.rows:
             self._commit(batch.rows)
         self._committed = True
-        for message in batch.posts:
+        for message in self.anchoring.before_speaking(self.clerk.fold, batch.posts, self.clock.now_ms()):
             self.post(message)
         self.held.put(self.clerk.fold.held(self.clerk.epoch))
         for hop in batch.hops:
@@ -255,6 +267,8 @@ class _Desk(msgspec.Struct):
         self._no_entry = why.partition(":")[0]
 
     def _file_trouble(self) -> str:
+        if gone := self.anchoring.gone:
+            return gone
         if self.reading.broken:
             return f"BROKEN_LEDGER: {self.reading.broken}"
         return "" if self._unverified is None else f"{VERIFYING}: {self.reading.unverified_rows} older rows of the ledger are being verified"
@@ -326,12 +340,15 @@ async def ledger_actor(
     pulse: Pulse | None = None,
     disk: Disk | None = None,
     products: tuple[int, int] | None = None,
+    remember: Remember | None = None,
+    may_be_open: bool | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """One incarnation: open the file, fold it, keep it, close it. Raises `LedgerError`, and `Unwritable` for what `sqlite3` and the disk raise.
 
     A broken chain does not stop it, because what is open must still be closed: the rows that are good are folded and entering is blocked.
-    `products`: ids of ETH-PERP and SOL-PERP, by the venue's rules.
+    `products`: ids of ETH-PERP and SOL-PERP, by the venue's rules. `remember`: keeps what must outlive a ledger
+    that is lost, and `may_be_open` is what was kept.
     """
     with inbox:
         try:
@@ -347,6 +364,7 @@ async def ledger_actor(
                 if products:
                     fold.products = dict(zip(LEGS, products, strict=True))
                 keep = partial(run, inbox, post, held, store, fold, forge, clock, epoch, observe, books, reading=reading)
+                keep = partial(keep, anchoring=Anchoring(store, remember, may_be_open=may_be_open))
                 await keep(disk=disk, pulse=pulse, task_status=task_status)
             finally:
                 with suppress(sqlite3.Error):  # what brought us here is what must be told

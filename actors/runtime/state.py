@@ -260,7 +260,7 @@ class RunState:
         """A person allows trading again."""
         self._write(msgspec.structs.replace(self._saved, halt_code="", halt_detail=""))
 
-    def remember(self, last_hash: str, *, may_be_open: bool, at_ms: int, until_ms: int = 0) -> None:
+    def remember(self, last_hash: str, may_be_open: bool, at_ms: int, until_ms: int = 0) -> None:
         """Which row the ledger has come to, and whether a pair may be open: before a vote that can open one is spoken. Raises `OSError`."""
         write_anchor(self._path, Anchor(self._logs, last_hash, may_be_open, at_ms, until_ms))
 
