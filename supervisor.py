@@ -14,6 +14,12 @@ to the ledger.
 """
 
 import sys
+
+if __name__ == "__main__":  # before anything else is imported: a signal, a wrong interpreter and a closed standard output come that early
+    from commands.begin import main as begin
+
+    begin(sys.argv[1:])
+
 from collections.abc import Callable
 from typing import Literal
 
@@ -269,7 +275,8 @@ class Machine:
         state, now_ms = self.barrier, self.world.clock.now_ms()
         self.beat(trio.current_time())
         self._inquiry.price_again(self._nursery)
-        if alarm := self._denials.due(now_ms):
+        alarm = self._denials.due(now_ms)
+        if alarm:
             self.world.observe(alarm)
             self.channels.to_ledger.post(alarm)
         if state.phase == "voting" and state.sealed and now_ms > state.votes_due_ms:
@@ -293,14 +300,3 @@ class Machine:
 
     def _note(self, level: Literal["debug", "info", "warning", "error"], text: str) -> None:
         self.world.observe(Note(self.world.clock.utc_ns(), level, "supervisor", text))
-
-
-def main() -> int:
-    """Hand the command line to `commands/cli.py`."""
-    from commands.cli import main as command_line
-
-    return command_line(sys.argv[1:])
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -6,14 +6,12 @@ from typing import Any
 
 import msgspec
 
+from commands import json_keys
 from commands.run_json import json_line
 from commands.whose import Whose, words
 from commands.words import DONE, Problem, iso_micros, say
 
-KEYS = (
-    *("schema", "ok", "exit_code", "ended_by", "error", "venue", "subaccount", "address", "signer", "seed", "run_pid", "run_logs", "epoch"),
-    *("halted", "halt_code", "halt_detail", "open", "open_eth", "open_sol", "not_ours", "checked_at", "rounds"),
-)
+KEYS = json_keys.ACCOUNT
 """Every key of the object, in order; unknown is null."""
 
 

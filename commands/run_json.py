@@ -4,6 +4,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from commands import json_keys
 from commands.ending import Report, code_of, median_of, problem_of
 from commands.sentences import skip_sentence
 from commands.words import DONE, Problem
@@ -40,15 +41,8 @@ def run_json(report: Report) -> dict[str, Any]:
     }
 
 
-KEYS = (
-    *("schema", "ok", "exit_code", "ended_by", "error", "cycles", "completed", "skipped", "failed", "fill_rate"),
-    *("filled_imbalance_max_bps", "filled_imbalance_median_bps", "exit_imbalance_max_bps", "orders_sent", "orders_resolved", "restarts"),
-    *("open_eth", "open_sol", "pnl_usd", "fees_usd", "spread_usd", "funding_usd", "traded_usd", "unhedged_worst_usd", "unhedged_usd_s"),
-    *("halted", "halt_code", "seed", "ledger", "venue", "subaccount", "elapsed_ms", "target_usd", "staged", "skips"),
-)
-"""Every key there is, in order. Keys are added, never renamed."""
-SHARED = ("schema", "ok", "exit_code", "ended_by", "error", "venue", "subaccount", "seed")
-"""Those that the object of every command has."""
+KEYS = json_keys.RUN
+"""Every key there is, in order."""
 
 _EMPTY: dict[str, Any] = dict.fromkeys(KEYS) | {"schema": SCHEMA}
 
@@ -116,7 +110,7 @@ def failure_json(problem: Problem | None, command: str = "run") -> dict[str, Any
 
     Of another command than `run` it has the keys that all of them share.
     """
-    empty = _EMPTY if command == "run" else dict.fromkeys(SHARED) | {"schema": f"evenkeel.{command}/1"}
+    empty = _EMPTY if command == "run" else dict.fromkeys(json_keys.SHARED) | {"schema": f"evenkeel.{command}/1"}
     if problem is None:
         return empty | {"ok": True, "exit_code": DONE, "ended_by": "done"}
     return empty | {"ok": False, "exit_code": problem.exit_code, "ended_by": problem.ended_by, "error": problem.as_json()}

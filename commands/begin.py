@@ -1,0 +1,167 @@
+"""The first and the last thing that `python supervisor.py` does, around everything else.
+
+    signals       counted from here on; who can act on them asks (`stopping.Stops`), and none replaces an exit code
+    interpreter   one that is too old or too new, and a package that is not installed, are one sentence and exit code 2
+    streams       a closed descriptor 0, 1 or 2 is opened to nothing, or the next file (a ledger!) would become standard output; then everything
+                  that is printed goes through queues (`streams.py`)
+    the command   `cli.main`: its exit code is final
+    the end       what was printed has two seconds to be read; then `os._exit`: a failing flush, a signal or a thread that hangs while Python goes
+                  down would replace the code, and the code says whether something is open
+
+Standard library only, and written for any Python 3.6 or later: this file must run where nothing else of Evenkeel can.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from importlib.util import find_spec
+from typing import Any, Callable, Dict, List, NoReturn, Optional, Tuple
+
+from commands import json_keys
+
+OLDEST, NEWEST = (3, 11), (3, 13)
+"""The interpreters that the tests run on."""
+PACKAGES = {
+    "trio": "trio",
+    "trio_websocket": "trio-websocket",
+    "wsproto": "wsproto",
+    "msgspec": "msgspec",
+    "coincurve": "coincurve",
+    "Crypto": "pycryptodome",
+    "httpx": "httpx",
+    "rich": "rich",
+    "nado_protocol": "nado-protocol",
+    "eth_keyfile": "eth-keyfile",
+    "hypercorn": "hypercorn",
+    "starlette": "starlette",
+}
+"""What is imported -> what is installed."""
+INSTALL = "pip install -c constraints.txt -e ."
+INTERNAL, USAGE, OPEN = 1, 2, 4
+"""Exit codes; `commands/words.py` has all of them, and cannot be imported yet."""
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+SPEAK_S = 2.0
+
+
+class Signals:
+    """SIGINT, SIGTERM and SIGHUP of this process, counted. None ends it by itself."""
+
+    def __init__(self) -> None:
+        self.first = 0
+        self.count = 0
+        self.act: Optional[Callable[[int, int], None]] = None
+        """Called with each one and how many there have been, by whoever acts on them now; None: they are only counted."""
+        self.asking = False
+        """Does a person type something in now? Then a signal must end the waiting: `KeyboardInterrupt`."""
+
+    def install(self) -> None:
+        """From now on."""
+        for number in SIGNALS:
+            signal.signal(number, self.came)
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # else a terminal stops a background process that writes to it, guard or no guard
+
+    def came(self, number: int, _frame: object) -> None:
+        """The handler. It may run between any two instructions."""
+        self.count += 1
+        self.first = self.first or number
+        if self.asking:
+            raise KeyboardInterrupt
+        if self.act is not None:
+            self.act(number, self.count)
+
+
+HERE = Signals()
+"""Those of this process. Tests, which run in a process of their own, never install them."""
+
+
+def main(argv: List[str]) -> NoReturn:
+    """Run one command line from beginning to end. Does not return: the process ends with the exit code."""
+    HERE.install()
+    _fill_descriptors()
+    trouble = _interpreter() or _packages()
+    if trouble:
+        os._exit(_refused(argv, *trouble))
+    code = OPEN
+    try:
+        code = _command(argv)
+    except BaseException:  # `cli.main` returns a code whatever happens: this is for what happens to itself
+        _speak(2, traceback.format_exc() + "Evenkeel failed, and could not find out what is open: status says it\n")
+    os._exit(code)
+
+
+def _command(argv: List[str]) -> int:
+    try:
+        from commands import streams
+
+        streams.take_over()
+        from commands.cli import main as command_line
+    except ImportError as error:
+        return _refused(argv, "BROKEN_PACKAGE", "a package cannot be imported: %s" % error, INSTALL)
+    code = command_line(argv)
+    streams.finish()
+    return code
+
+
+def _fill_descriptors() -> None:
+    """Open what is closed of 0, 1 and 2, to nothing: the next file that is opened would get its number, and what is printed would go into it."""
+    try:
+        while True:
+            opened = os.open(os.devnull, os.O_RDWR)
+            if opened > 2:
+                os.close(opened)
+                break
+            os.set_inheritable(opened, True)
+    except OSError:  # no /dev/null: then a file may get the number, and `streams` writes to it no more than to any other
+        pass
+    for name, descriptor, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
+        if getattr(sys, name) is None:
+            try:
+                setattr(sys, name, open(descriptor, mode, closefd=False))  # noqa: SIM115 - for as long as the process lives
+            except OSError:
+                pass
+
+
+def _interpreter() -> Optional[Tuple[str, str, str]]:
+    if OLDEST <= sys.version_info[:2] <= NEWEST:
+        return None
+    message = "Evenkeel needs Python 3.11, 3.12 or 3.13, and this is %d.%d.%d" % sys.version_info[:3]
+    return "WRONG_PYTHON", message, "python3.12 -m venv venv, then in it " + INSTALL
+
+
+def _packages() -> Optional[Tuple[str, str, str]]:
+    missing = [name for module, name in sorted(PACKAGES.items()) if find_spec(module) is None]
+    if not missing:
+        return None
+    one = len(missing) == 1
+    return "MISSING_PACKAGE", "%s %s not installed" % (", ".join(missing), "is" if one else "are"), INSTALL
+
+
+def _refused(argv: List[str], code: str, message: str, cure: str) -> int:
+    """Nothing of ours can run here: one sentence, and the object where one was promised."""
+    _speak(2, "%s · nothing was started · %s\n" % (message, cure))
+    if "--json" in argv:
+        command = argv[0] if argv and not argv[0].startswith("-") else "run"
+        told: Dict[str, Any] = dict.fromkeys(json_keys.keys_of(command))
+        error = {"code": code, "key": None, "message": message, "cure": cure}
+        told.update(schema=json_keys.schema_of(command), ok=False, exit_code=USAGE, ended_by="error", error=error)
+        _speak(1, json.dumps(told, separators=(",", ":")) + "\n")
+    return USAGE
+
+
+def _speak(descriptor: int, text: str) -> None:
+    """Straight to the descriptor, in a thread: whoever does not read cannot hold us."""
+
+    def write() -> None:
+        try:
+            encoding = getattr(sys.stderr, "encoding", None) or "utf-8"
+            os.write(descriptor, text.encode(encoding, "replace"))
+        except OSError:
+            pass
+
+    speaker = threading.Thread(target=write)
+    speaker.daemon = True
+    speaker.start()
+    speaker.join(SPEAK_S)

@@ -1,0 +1,34 @@
+"""The keys of the `--json` objects, in order. Keys are added, never renamed. Standard library only, and it parses on every Python 3: an interpreter
+that Evenkeel cannot run on must still be told so in the object that was promised.
+"""
+
+from typing import Tuple
+
+RUN = (
+    *("schema", "ok", "exit_code", "ended_by", "error", "cycles", "completed", "skipped", "failed", "fill_rate"),
+    *("filled_imbalance_max_bps", "filled_imbalance_median_bps", "exit_imbalance_max_bps", "orders_sent", "orders_resolved", "restarts"),
+    *("open_eth", "open_sol", "pnl_usd", "fees_usd", "spread_usd", "funding_usd", "traded_usd", "unhedged_worst_usd", "unhedged_usd_s"),
+    *("halted", "halt_code", "seed", "ledger", "venue", "subaccount", "elapsed_ms", "target_usd", "staged", "skips"),
+)
+"""Of `run` and the demo."""
+ACCOUNT = (
+    *("schema", "ok", "exit_code", "ended_by", "error", "venue", "subaccount", "address", "signer", "seed", "run_pid", "run_logs", "epoch"),
+    *("halted", "halt_code", "halt_detail", "open", "open_eth", "open_sol", "not_ours", "checked_at", "rounds"),
+)
+"""Of the commands that act on an account."""
+SHARED = ("schema", "ok", "exit_code", "ended_by", "error", "venue", "subaccount", "seed")
+"""Those that the object of every command has."""
+ACCOUNT_COMMANDS = ("status", "flatten", "halt", "clear-halt", "link-signer")
+OTHER_COMMANDS = ("simulate", "record", "doctor", "drill", "guard")
+
+
+def schema_of(command: str) -> str:
+    """`evenkeel.run/1` for a word that is no other command."""
+    return "evenkeel." + (command if command in ACCOUNT_COMMANDS + OTHER_COMMANDS else "run") + "/1"
+
+
+def keys_of(command: str) -> Tuple[str, ...]:
+    """The keys of its object."""
+    if command in ACCOUNT_COMMANDS:
+        return ACCOUNT
+    return SHARED if command in OTHER_COMMANDS else RUN
