@@ -9,6 +9,7 @@ import trio
 
 from commands.options import typed_instead
 from commands.outcome import Outcome, show
+from commands.stopping import until_stopped
 from commands.units_text import BadText, Duration
 from commands.whose import Whose, whose
 from commands.words import ConfigError
@@ -76,7 +77,7 @@ def _closed(who: Whose, order: "Order", typed: argparse.Namespace) -> int:
     from commands.stopping import Stops
 
     with Stops() as stops:
-        return _shown(partial(flattened_or_stopped, who, order, stops), who, typed)
+        return show(trio.run(flattened_or_stopped, who, order, stops), who, json=typed.json)
 
 
 def _clear_halt(typed: argparse.Namespace, overrides: Mapping[str, str]) -> int:
@@ -90,7 +91,7 @@ def _clear_halt(typed: argparse.Namespace, overrides: Mapping[str, str]) -> int:
 def _status(typed: argparse.Namespace, overrides: Mapping[str, str]) -> int:
     from commands.status import main as look
 
-    return trio.run(partial(look, _who(typed, overrides, signs=False), json=typed.json, watch=typed.watch))
+    return until_stopped(partial(look, _who(typed, overrides, signs=False), json=typed.json, watch=typed.watch))
 
 
 def _link_signer(typed: argparse.Namespace, overrides: Mapping[str, str]) -> int:
@@ -105,7 +106,7 @@ _COMMANDS = {"flatten": _flatten, "halt": _halt, "clear-halt": _clear_halt, "sta
 
 
 def _shown(act: Callable[[], Awaitable[Outcome]], who: Whose, typed: argparse.Namespace) -> int:
-    return show(trio.run(act), who, json=typed.json)
+    return show(until_stopped(act), who, json=typed.json)
 
 
 def _who(typed: argparse.Namespace, overrides: Mapping[str, str], *, signs: bool) -> Whose:

@@ -1,6 +1,6 @@
 """The first and the last thing that `python supervisor.py` does, around everything else.
 
-    signals       counted from here on; who can act on them asks (`stopping.Stops`), and none replaces an exit code
+    signals       counted from here on (`stopping.Stops` tells who can act on them), and none replaces an exit code
     interpreter   one that is too old or too new, and a package that is not installed, are one sentence and exit code 2
     streams       a closed descriptor 0, 1 or 2 is opened to nothing, or the next file (a ledger!) would become standard output; then everything
                   that is printed goes through queues (`streams.py`)
@@ -18,7 +18,7 @@ import sys
 import threading
 import traceback
 from importlib.util import find_spec
-from typing import Any, Callable, Dict, List, NoReturn, Optional, Tuple
+from typing import Any, Dict, List, NoReturn, Optional, Tuple
 
 from commands import json_keys
 
@@ -52,8 +52,6 @@ class Signals:
     def __init__(self) -> None:
         self.first = 0
         self.count = 0
-        self.act: Optional[Callable[[int, int], None]] = None
-        """Called with each one and how many there have been, by whoever acts on them now; None: they are only counted."""
         self.asking = False
         """Does a person type something in now? Then a signal must end the waiting: `KeyboardInterrupt`."""
 
@@ -63,23 +61,30 @@ class Signals:
             signal.signal(number, self.came)
         signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # else a terminal stops a background process that writes to it, guard or no guard
 
+    def __enter__(self) -> None:
+        """A person is asked something: a signal, also one that has come already, ends the waiting. Raises `KeyboardInterrupt`."""
+        self.asking = True
+        if self.count:
+            raise KeyboardInterrupt
+
+    def __exit__(self, *_details: object) -> None:
+        self.asking = False
+
     def came(self, number: int, _frame: object) -> None:
         """The handler. It may run between any two instructions."""
         self.count += 1
         self.first = self.first or number
         if self.asking:
             raise KeyboardInterrupt
-        if self.act is not None:
-            self.act(number, self.count)
 
 
-HERE = Signals()
+SO_FAR = Signals()
 """Those of this process. Tests, which run in a process of their own, never install them."""
 
 
 def main(argv: List[str]) -> NoReturn:
     """Run one command line from beginning to end. Does not return: the process ends with the exit code."""
-    HERE.install()
+    SO_FAR.install()
     _fill_descriptors()
     trouble = _interpreter() or _packages()
     if trouble:

@@ -6,16 +6,16 @@ works here. What a live run refuses to start without is also checked by `run` it
 
 import os
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-import trio
 
 from commands.checks.examination import examine, patient
 from commands.checks.finding import Finding
 from commands.config import Loaded
 from commands.keys import ask_passphrase
 from commands.run_json import json_line
+from commands.stopping import until_stopped
 from commands.words import DONE, REFUSED, say
 
 SCHEMA = "evenkeel.doctor/1"
@@ -23,7 +23,7 @@ SCHEMA = "evenkeel.doctor/1"
 
 def main(loaded: Loaded, url: str | None, config: Path | None, *, as_json: bool) -> int:
     """Examine, tell, and return the exit code."""
-    findings = trio.run(examine, patient(loaded, url, config, os.environ, ask_passphrase))
+    findings = until_stopped(partial(examine, patient(loaded, url, config, os.environ, ask_passphrase)))
     lines = [headline(loaded), *(line(finding) for finding in findings), verdict(findings)]
     say(sys.stderr if as_json else sys.stdout, lines)
     if as_json:

@@ -5,7 +5,6 @@ the logs of such a drill are kept. Two drills run at a time, each with a venue, 
 """
 
 import shutil
-import signal
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from commands.drills.remembered import Measured, remember
 from commands.drills.stage import Played, play
 from commands.drills.table import BY_NAME, DRILLS, NAMES, Drill
 from commands.run_json import json_line
+from commands.stopping import Stops
 from commands.words import COMMAND, DONE, REFUSED, ConfigError, Problem, Refusal, did_you_mean, say, stopped_code, usd
 from messages.units import Ms, Quote
 from venue.protocol import VenueError
@@ -74,7 +74,8 @@ def main(options: DrillOptions) -> int:
     """Drill, tell, and return the exit code. Raises `Problem` for what cannot be drilled."""
     out = sys.stderr if options.json else sys.stdout
     say(out, headline(options))
-    results = trio.run(_drill, options)
+    with Stops() as stops:
+        results = trio.run(_drill, options, stops)
     where = remember(options.loaded.settings, NAMES, measured(results, _now_ms()))
     say(out, [verdict(results), f"written to {where}: the worst case that a live run states counts them in"])
     if options.json:
@@ -94,37 +95,27 @@ def headline(options: DrillOptions) -> str:
     return f"simulated · default · {THROWAWAY_ADDRESS} · the published key · play money{whose}"
 
 
-async def _drill(options: DrillOptions) -> list[Result]:
+async def _drill(options: DrillOptions, stops: Stops) -> list[Result]:
     folder = (
         Path(options.loaded.settings.files.logs).resolve() / "drills" / datetime.fromtimestamp(_now_ms() / 1000, UTC).strftime("%Y%m%dT%H%M%S%fZ")
     )
     folder.mkdir(parents=True)
     results: dict[str, Result] = {}
     refusals: list[Problem] = []
-    stopped: list[int] = []
     slots = trio.Semaphore(AT_A_TIME)
-    async with trio.open_nursery() as nursery:
-        await nursery.start(_hear, nursery.cancel_scope, stopped)
-        async with trio.open_nursery() as drills:
-            for drill in options.drills:
-                await slots.acquire()
-                drills.start_soon(_one, drill, options, folder, slots, results, refusals, drills.cancel_scope)
-        nursery.cancel_scope.cancel()
-    if stopped:
+    async with trio.open_nursery() as drills:
+        stops.hear(lambda _number, _count: drills.cancel_scope.cancel())
+        for drill in options.drills:
+            await slots.acquire()
+            drills.start_soon(_one, drill, options, folder, slots, results, refusals, drills.cancel_scope)
+    stops.hear(None)
+    if stops.first is not None:
         shutil.rmtree(folder, ignore_errors=True)
-        raise Stopped(stopped[0])
+        raise Stopped(stops.first)
     _tidy(folder, list(results.values()))
     if refusals:
         raise refusals[0]
     return [results[drill.name] for drill in options.drills]
-
-
-async def _hear(scope: trio.CancelScope, stopped: list[int], *, task_status: trio.TaskStatus[None]) -> None:
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-        task_status.started()
-        async for number in signals:
-            stopped.append(number)
-            scope.cancel()
 
 
 async def _one(

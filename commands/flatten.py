@@ -16,6 +16,7 @@ import trio
 
 from actors.runtime.state import AlreadyRunning, NoState, RunState, opened_state, state_directory
 from actors.tree import World
+from commands.begin import SO_FAR
 from commands.checks.known import Known
 from commands.control import Answer, Ask, ask
 from commands.escaping import escape_with, journal_of, task_of
@@ -52,11 +53,13 @@ def confirm(who: Whose, *, yes: bool) -> None:
     name = who.settings.venue.subaccount
     if yes:
         return
-    if not sys.stdin.isatty():
+    if not (sys.stdin and sys.stdin.isatty()):
         message = "--everything also closes what Evenkeel did not open"
         raise ConfigError("NOT_CONFIRMED", "--everything", message, "add --yes, or type it at a terminal", "nothing was sent")
     say(sys.stderr, [who.line, f"This closes every ETH-PERP and SOL-PERP position and order there, whosever it is. Type {name} to go on:"])
-    if sys.stdin.readline().strip() != name:
+    with SO_FAR:
+        typed = sys.stdin.readline().strip()
+    if typed != name:
         raise ConfigError("NOT_CONFIRMED", "--everything", f"that is not {name}", "nothing to type: nothing was done", "nothing was sent")
 
 

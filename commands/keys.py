@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
+from commands.begin import SO_FAR
 from commands.words import ConfigError
 from venue.nado.signing import Signer
 
@@ -45,7 +46,8 @@ def ask_passphrase(path: str) -> str:
     with warnings.catch_warnings():
         warnings.simplefilter("error", GetPassWarning)  # it would show what is typed
         try:
-            return getpass(f"passphrase of {path}: ", stream=sys.stderr)
+            with SO_FAR:
+                return getpass(f"passphrase of {path}: ", stream=sys.stderr)
         except (GetPassWarning, EOFError, OSError):
             cure = 'run it at a terminal, or use venue.key = "file:PATH" with a file that only you may read (0600)'
             raise _refused(f"{path} is encrypted, and there is no terminal to ask for its passphrase", cure) from None

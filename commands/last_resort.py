@@ -19,6 +19,7 @@ import trio
 
 from actors.runtime.specs import told
 from commands.run_json import failure_json, json_line
+from commands.streams import finish
 from commands.words import HALTED, OPEN, Problem, say
 
 T = TypeVar("T")
@@ -117,7 +118,7 @@ class LastResort:
 
 def spoken(problem: Problem, *, json: bool) -> None:
     """Its sentence on standard error; with `json` its object as the last line of standard output."""
-    say(sys.stderr, (CURSOR if sys.stderr.isatty() else "") + problem.sentence)
+    say(sys.stderr, (CURSOR if sys.stderr and sys.stderr.isatty() else "") + problem.sentence)
     if json:
         say(sys.stdout, json_line(failure_json(problem)))
-    sys.stdout.flush()
+    finish(SPEAK_S)

@@ -1,10 +1,12 @@
 """evenkeel.log: what happened, in words, for reading afterwards. Rotated by us (`files.log_size` x `files.log_keep`).
 
 Every point that a plan passes is one line with the plan's number, its digest and both quantities in decimal, so that two paths to the wire could
-never differ unseen (lesson S1). A log that cannot be written stops nothing (lesson R11).
+never differ unseen (lesson S1). A log that cannot be written stops nothing (lesson R11), and one that hangs (a network file system) holds a thread
+of its own and nobody else: what it cannot take is dropped, counted, and said in the log as soon as it can be written again.
 """
 
 import logging
+import threading
 from collections.abc import Callable
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -14,6 +16,7 @@ import msgspec
 
 from actors.runtime import specs
 from actors.runtime.clock import Clock
+from commands.spool import Spool
 from commands.words import iso_micros
 from messages.execution import Fill, Outcome, PlanClosed, Resolved
 from messages.lifecycle import AccountStream, Alarm, CycleEnded, Denied, Halted, Hop, Note, Restarted, Staged
@@ -32,29 +35,59 @@ class _Quiet(RotatingFileHandler):
         self.lost += 1
 
 
+OPEN_S = 1.0
+"""How long opening the file may take before a run goes on without knowing whether it can be written."""
+CLOSE_S = 1.0
+"""How long the last lines may take."""
+
+
 class LogFile:
     """An observer (call it with messages) that writes lines to a file. Close it when the run is over."""
 
     def __init__(self, path: Path, clock: Clock, *, log_size: int, log_keep: int) -> None:
         self._clock = clock
-        self._handler = _Quiet(path, maxBytes=log_size, backupCount=max(0, log_keep - 1), encoding="utf-8", errors="backslashreplace")
-        self._logger = logging.Logger(f"evenkeel {path}", logging.DEBUG)
-        self._logger.addHandler(self._handler)
+        self._handler = _Quiet(path, maxBytes=log_size, backupCount=max(0, log_keep - 1), encoding="utf-8", errors="backslashreplace", delay=True)
+        self._spool = Spool(f"writes {path.name}", self._written, self._missing)
+        self._error: OSError | None = None
+        self._opened = threading.Event()
+        threading.Thread(target=self._open, name=f"opens {path.name}", daemon=True).start()
+        self._opened.wait(OPEN_S)
+        if self._error is not None:
+            raise self._error
 
     def __call__(self, message: msgspec.Struct) -> None:
-        """One line, or none for what comes too often. Never raises."""
+        """One line, or none for what comes too often. Never raises, never waits."""
         told = line_of(message, self._clock)
         if told is not None:
-            self._logger.log(told[0], "%s", told[1])
+            self._spool.put(told[1])
 
     @property
     def lost(self) -> int:
         """Lines that could not be written."""
-        return self._handler.lost
+        return self._handler.lost + self._spool.lost
 
     def close(self) -> None:
-        """Close the file; what is observed afterwards opens it again."""
-        self._handler.close()
+        """Close the file once all lines are in it, at most `CLOSE_S` later; what is observed afterwards opens it again."""
+        if self._spool.finish(CLOSE_S):
+            self._handler.close()
+
+    def _open(self) -> None:
+        """In a thread: even opening a file can take for ever."""
+        try:
+            self._handler.acquire()
+            try:
+                self._handler.stream = self._handler._open()
+            finally:
+                self._handler.release()
+        except OSError as error:
+            self._error = error
+        self._opened.set()
+
+    def _written(self, line: str) -> None:
+        self._handler.handle(logging.LogRecord("evenkeel", logging.INFO, "", 0, line, None, None))
+
+    def _missing(self, count: int) -> str:
+        return f"{iso_micros(self._clock.utc_ns())} warning log: {count} lines before this one were dropped, the disk did not take them\n"
 
 
 def log_observer(path: Path, clock: Clock, *, log_size: int = 10_000_000, log_keep: int = 10) -> LogFile:

@@ -1,7 +1,8 @@
 """Showing a run while it runs: an in-place screen on a terminal that can, one line per event everywhere else.
 
-`drawing.draw` decides every character; here is only where they go. A screen never stops a run: it polls the view and writes, nothing waits for it,
-and a reader that has gone away (a closed pipe) ends the screen and nothing else.
+`drawing.draw` decides every character; here is only where they go. A screen never stops a run: it polls the view and writes into a queue
+(`streams.Queued`), nothing waits for it, and while a terminal takes nothing (Ctrl-S, a dropped connection) no picture is drawn for it. A reader that
+has gone away (a closed pipe) ends the screen and nothing else.
 """
 
 import os
@@ -11,6 +12,7 @@ from typing import TextIO
 import trio
 
 from commands.drawing import COLUMNS, ROWS, draw
+from commands.streams import stalled
 from commands.view import RunView
 from commands.words import clock_time, say
 
@@ -93,6 +95,7 @@ async def _live(view: RunView, stream: TextIO, now_ms: Callable[[], int], *, col
         try:
             while True:
                 await trio.sleep(REDRAW_S)
-                screen.update(picture(), refresh=True)
+                if not stalled(stream):
+                    screen.update(picture(), refresh=True)
         finally:
             screen.update(picture())

@@ -7,7 +7,6 @@ money, but a signature made for it should not travel.
 
 import argparse
 import os
-import signal
 import socket
 import sys
 import threading
@@ -18,7 +17,8 @@ import trio
 
 from actors.runtime.clock import WallClock
 from commands.options import SEED, seed_of, usd_of
-from commands.words import DONE, ConfigError, Refusal
+from commands.stopping import Stops
+from commands.words import DONE, ConfigError, Refusal, say
 from messages.units import ONE, Quote
 from venue.nado.signing import subaccount_hex
 from venue.simulated.answers import REQUESTS
@@ -61,7 +61,8 @@ def main(arguments: argparse.Namespace) -> int:
         for sender in funded:
             venue.fund(sender, deposit)
     listening = _listen(_port(arguments.port))
-    trio.run(partial(_serve, listening, venue, kept, until_stdin_closes=arguments.until_stdin_closes))
+    with Stops() as stops:
+        trio.run(partial(_serve, listening, venue, kept, stops, until_stdin_closes=arguments.until_stdin_closes))
     return DONE
 
 
@@ -118,28 +119,21 @@ def _listen(port: int) -> socket.socket:
         raise Refusal("PORT_IN_USE", "--port", message, "type --port 0 for a free one") from error
 
 
-async def _serve(listening: socket.socket, venue: SimulatedVenue, kept: Path | None, *, until_stdin_closes: bool) -> None:
+async def _serve(listening: socket.socket, venue: SimulatedVenue, kept: Path | None, stops: Stops, *, until_stdin_closes: bool) -> None:
     url, stop = f"http://{LOOPBACK}:{listening.getsockname()[1]}", trio.Event()
     async with trio.open_nursery() as nursery:
-        await nursery.start(_stop_on_signal, stop)
+        stops.hear(lambda _number, _count: stop.set())
         if until_stdin_closes:
             nursery.start_soon(_stop_on_eof, stop)
         await nursery.start(venue.run)
         if kept is not None:
             nursery.start_soon(keep, venue, kept)
         await nursery.start(serve, venue, listening, stop)
-        print(url, flush=True)
+        say(sys.stdout, url)
         await stop.wait()
         _end_in_any_case()
         await trio.sleep(GRACE_S)
         nursery.cancel_scope.cancel()
-
-
-async def _stop_on_signal(stop: trio.Event, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-        task_status.started()
-        async for _ in signals:
-            stop.set()
 
 
 async def _stop_on_eof(stop: trio.Event) -> None:

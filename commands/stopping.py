@@ -1,24 +1,26 @@
-"""SIGINT, SIGTERM and SIGHUP, from before Trio runs until the summary is printed: every one is heard, none ends the process by itself.
+"""SIGINT, SIGTERM and SIGHUP, from the first statement of the process until its end: every one is heard, none ends the process by itself.
 
 The first asks for the end: enter no more, close both legs. The second stops waiting, whatever is being waited for. Who has to act on them changes as
 a run goes on: its start, its machine, ESCAPE; `hear` says who it is now. Handlers of our own and not Trio's receiver, because what comes while the
-summary is printed must not take the exit code away.
+summary is printed must not take the exit code away; before and after `Stops` they are `begin.SO_FAR`'s, which only counts.
 """
 
 import signal
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
-from typing import Self
+from typing import Any, Self, TypeVar
 
 import trio
 
 from actors.ledger import folded
+from commands.begin import SO_FAR
 from commands.words import OPEN, Problem, stopped_code
 from messages.units import Base
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+T = TypeVar("T")
 Act = Callable[[signal.Signals, int], None]
 """Called in Trio with a signal and how many have come so far, this one included."""
 
@@ -33,14 +35,16 @@ class Stops:
         self._token: trio.lowlevel.TrioToken | None = None
 
     def __enter__(self) -> Self:
-        for number in SIGNALS:
-            signal.signal(number, self.came)
+        self._before: list[Any] = [signal.signal(number, self.came) for number in SIGNALS]
+        if SO_FAR.count:  # while Python was still importing
+            self.count += SO_FAR.count
+            self.first = self.first or signal.Signals(SO_FAR.first)
         return self
 
     def __exit__(self, *_details: object) -> None:
-        """The exit code is decided and all is said: a signal while Python goes down must not replace it. Nobody may want a signal after this."""
-        for number in SIGNALS:
-            signal.signal(number, signal.SIG_IGN)
+        """The exit code is decided. In a process of ours `SO_FAR` goes on counting: what comes now changes nothing any more."""
+        for number, before in zip(SIGNALS, self._before, strict=True):
+            signal.signal(number, before)
 
     def came(self, number: int, _frame: FrameType | None) -> None:
         """The handler. It may run between any two instructions, so that all it does is count and wake Trio up."""
@@ -60,6 +64,32 @@ class Stops:
     def _tell(self, number: signal.Signals, count: int) -> None:
         if self._act is not None:
             self._act(number, count)
+
+
+class Stopped(Problem):
+    """A signal ended a command that was asked for something else than to run."""
+
+    ended_by = "signal"
+
+    def __init__(self, first: int) -> None:
+        super().__init__("STOPPED", None, "stopped", "", "what was sent before is in the ledger")
+        self.exit_code = stopped_code(first or signal.SIGINT)
+
+
+def until_stopped(work: Callable[[], Awaitable[T]]) -> T:
+    """`trio.run(work)`, ended by the first signal. Raises `Stopped`, and what `work` raises."""
+
+    async def stoppable() -> list[T]:
+        with trio.CancelScope() as scope:
+            stops.hear(lambda _number, _count: scope.cancel())
+            return [await work()]
+        return []
+
+    with Stops() as stops:
+        done = trio.run(stoppable)
+    if not done:
+        raise Stopped(stops.first or signal.SIGINT)
+    return done[0]
 
 
 class StoppedAtStart(Problem):

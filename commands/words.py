@@ -11,6 +11,7 @@ A `Problem` raised anywhere below `commands.cli.main` is printed by it, as a sen
 
 import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal, localcontext
 from difflib import get_close_matches
@@ -171,29 +172,29 @@ def per_leg(target: X18) -> str:
     return f"{grouped(target)} USD per leg ({grouped(X18(2 * target))} gross)"
 
 
-def say(stream: TextIO, lines: str | Iterable[str]) -> None:
-    """Write lines to a person, now. A terminal that lacks a character gets `?` for it and never an exception.
+def say(stream: TextIO | None, lines: str | Iterable[str]) -> None:
+    """Write lines to a person, now. Never raises: an exit code is about money, and must not depend on who listens.
 
-    Where nobody reads any longer (a closed pipe) the rest goes nowhere: the exit code must not change for it.
+    A terminal that lacks a character gets `?` for it. Where nothing can be written (a full disk, a closed pipe, no stream at all) the words are lost.
+    In a process of ours the stream is a queue (`streams.Queued`), so that nobody is waited for either.
     """
     text = lines if isinstance(lines, str) else "\n".join(lines)
-    encoding = getattr(stream, "encoding", None) or "utf-8"
     try:
-        stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
-        stream.flush()
-    except BrokenPipeError as error:
-        _send_nowhere(stream, error)
+        if stream is not None:
+            encoding = getattr(stream, "encoding", None) or "utf-8"
+            stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
+            stream.flush()
+    except Exception:  # noqa: BLE001 - whatever is wrong with a stream, the caller has something more important to return
+        _send_nowhere(stream)
 
 
-def _send_nowhere(stream: TextIO, error: BrokenPipeError) -> None:
-    """Point a stream of the process's own at nothing; one that is none of these raises what it raised."""
-    try:
-        number = stream.fileno()
-    except OSError:
-        raise error from None
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, number)
-    os.close(nowhere)
+def _send_nowhere(stream: TextIO | None) -> None:
+    """Point a stream that failed at nothing: Python flushes it again when it goes down, and ends with exit code 120 when that fails."""
+    with suppress(Exception):
+        number = stream.fileno() if stream is not None else -1
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, number)
+        os.close(nowhere)
 
 
 def elapsed_ms(start_ms: int, now_ms: int) -> Ms:
