@@ -11,6 +11,7 @@ from commands.options import typed_instead
 from commands.outcome import Outcome, show
 from commands.stopping import until_stopped
 from commands.units_text import BadText, Duration
+from commands.verdict import MEANT
 from commands.whose import Whose, whose
 from commands.words import ConfigError
 from messages.units import Ms
@@ -110,7 +111,9 @@ def _shown(act: Callable[[], Awaitable[Outcome]], who: Whose, typed: argparse.Na
 
 
 def _who(typed: argparse.Namespace, overrides: Mapping[str, str], *, signs: bool) -> Whose:
-    return whose(typed.config, typed.url, overrides, signs=signs)
+    who = whose(typed.config, typed.url, overrides, signs=signs)
+    MEANT.learn(who.access, who.settings)
+    return who
 
 
 def _reason(typed: argparse.Namespace) -> str:

@@ -15,15 +15,18 @@ import argparse
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from commands import config
+from commands import config, verdict
+from commands.begin import SO_FAR
 from commands.options import SEED, RunOptions, faults_of, loss_of, market_of, not_staged, pair_of, seed_of, url_of, usd_of
 from commands.run_json import failure_json, json_line
-from commands.words import COMMAND, DONE, ConfigError, Problem, did_you_mean, nearest, per_leg, say, stopped_code
+from commands.stopping import Stopped
+from commands.words import COMMAND, DONE, ConfigError, Problem, did_you_mean, nearest, per_leg, say
 from messages.settings import Settings
 
 WIDTH = 80
@@ -68,34 +71,28 @@ SHORTHANDS = {
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run one command line; returns the exit code.
+    """Run one command line; returns the exit code, whatever happens: nothing passes through.
 
     A `Problem` from anywhere below becomes its sentence on standard error, its exit code, and with --json its object. Any other exception is a
-    defect: it passes through with its traceback, but not without the JSON line that was promised.
+    defect: its traceback is shown. Both look at what is open before they say which code it is (`verdict.py`): it is known before a word is said.
     """
-    wants_json = "--json" in argv
-    command = _command(argv)
-    ended = False
+    verdict.MEANT.forget()
     try:
-        code = _dispatch(list(argv))
-        ended = True
-    except Problem as problem:
-        ended = True
-        return _failed(problem, command, wants_json=wants_json)
-    except KeyboardInterrupt:  # a run hears its signals itself: this one came before it began
-        ended = True
-        return _failed(NotBegun("STOPPED", None, "stopped", "", "nothing was started"), command, wants_json=wants_json)
-    finally:
-        if wants_json and not ended and isinstance(sys.exc_info()[1], Exception):
-            say(sys.stdout, json_line(_failure(Problem("INTERNAL", None, "Evenkeel failed, see standard error", "please report it"), command)))
-    return code
+        return _dispatch(list(argv))
+    except Problem as known:
+        problem = known
+    except KeyboardInterrupt:  # while a person was asked something; else signals are heard by who can act on them (`stopping.py`)
+        problem = Stopped(SO_FAR.first)
+    except BaseException as error:  # noqa: BLE001 - a library's SystemExit, too, must not decide the exit code of a process with a pair open
+        problem = _defect(error)
+    return _failed(problem, argv)
 
 
-class NotBegun(Problem):
-    """Ctrl-C before there was anything to stop."""
-
-    exit_code = stopped_code(signal.SIGINT)
-    ended_by = "signal"
+def _defect(error: BaseException) -> Problem:
+    """What is our fault, or a package's."""
+    say(sys.stderr, "".join(traceback.format_exception(error)).rstrip())
+    message = f"Evenkeel failed, the lines above say where ({type(error).__name__})"
+    return Problem("INTERNAL", None, message, "please report it with them", "nothing of ours is open by the files on this machine")
 
 
 def _command(argv: Sequence[str]) -> str:
@@ -103,19 +100,17 @@ def _command(argv: Sequence[str]) -> str:
     return argv[0] if argv and argv[0] in COMMANDS else "run"
 
 
-def _failed(problem: Problem, command: str, *, wants_json: bool) -> int:
+def _failed(problem: Problem, argv: Sequence[str]) -> int:
+    """Say it. What is open is known before, and what cannot be said changes nothing."""
+    command = _command(argv)
+    problem, found = verdict.of(problem, argv, command)
     say(sys.stderr, problem.sentence)
-    if wants_json:
-        say(sys.stdout, json_line(_failure(problem, command)))
+    if "--json" in argv:
+        told = failure_json(problem, command)
+        if found is not None and "open_eth" in told:
+            told |= {"open_eth": found.eth, "open_sol": found.sol}
+        say(sys.stdout, json_line(told))
     return problem.exit_code
-
-
-def _failure(problem: Problem, command: str) -> dict[str, Any]:
-    if command not in ACCOUNT:
-        return failure_json(problem, command)
-    from commands.outcome import failed_json
-
-    return failed_json(command, problem)
 
 
 def _dispatch(argv: list[str]) -> int:
@@ -266,6 +261,9 @@ def _guard(argv: list[str]) -> int:
         raise ConfigError("WHICH_VENUE", "venue.name", "which venue?", "add --url, --venue or --config")
     from commands.guard import GuardOptions
     from commands.guard import main as guard
+
+    if SO_FAR.first != signal.SIGTERM:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # who ends a guard means it, and it has nothing to say then
 
     return guard(GuardOptions(loaded.settings, where, typed.run))
 

@@ -6,29 +6,38 @@ works here. What a live run refuses to start without is also checked by `run` it
 
 import os
 import sys
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from commands.access import place
 from commands.checks.examination import examine, patient
 from commands.checks.finding import Finding
 from commands.config import Loaded
 from commands.keys import ask_passphrase
 from commands.run_json import json_line
 from commands.stopping import until_stopped
-from commands.words import DONE, REFUSED, say
+from commands.verdict import MEANT, asked
+from commands.words import DONE, OPEN, REFUSED, Problem, say
 
 SCHEMA = "evenkeel.doctor/1"
 
 
 def main(loaded: Loaded, url: str | None, config: Path | None, *, as_json: bool) -> int:
     """Examine, tell, and return the exit code."""
+    with suppress(Problem):  # no owner: the files are asked by their folder alone
+        MEANT.learn(place(loaded.settings, url), loaded.settings)
     findings = until_stopped(partial(examine, patient(loaded, url, config, os.environ, ask_passphrase)))
+    code, found = code_of(findings), asked()
     lines = [headline(loaded), *(line(finding) for finding in findings), verdict(findings)]
+    if code != DONE and found.counts:
+        code = OPEN
+        lines.append(f"NOT FLAT: {found.words} · {found.cure}")
     say(sys.stderr if as_json else sys.stdout, lines)
     if as_json:
-        say(sys.stdout, json_line(as_object(loaded, findings)))
-    return code_of(findings)
+        say(sys.stdout, json_line(as_object(loaded, findings) | {"exit_code": code}))
+    return code
 
 
 def headline(loaded: Loaded) -> str:

@@ -35,6 +35,7 @@ class Halt(Problem):
 
     exit_code = HALTED
     ended_by = "halt"
+    settled = True
 
 
 class NotFlat(Halt):

@@ -53,11 +53,6 @@ def as_json(outcome: Outcome, who: Whose | None) -> dict[str, Any]:
     }
 
 
-def failed_json(command: str, problem: Problem) -> dict[str, Any]:
-    """The object of a command that did not get as far as knowing whose account it is."""
-    return as_json(Outcome(command, problem.exit_code, (), problem.ended_by, problem), None)
-
-
 def checked_at(at_ms: int | None) -> str | None:
     """Venue time as the object writes it."""
     return iso_micros(at_ms * 1_000_000) if at_ms else None

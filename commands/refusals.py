@@ -1,5 +1,7 @@
 """What keeps a command from starting, in a person's words: every error below the commands has one sentence here."""
 
+import trio
+
 from actors.ledger import LedgerError, NewerSchema, OtherIdentity
 from actors.runtime.specs import told
 from actors.runtime.state import AlreadyRunning, NoState
@@ -15,11 +17,21 @@ KNOWN = (AlreadyRunning, NoState, LedgerError, UnreadableLedger, UnwritableLedge
 NOTHING = "nothing was started"
 
 
-def refusal(group: BaseException, here: Access) -> Problem:
-    """The first error in `group`, which may be one itself."""
-    error: BaseException = group
+def first_error(error: BaseException) -> BaseException:
+    """The first error in a group, which may be one itself: the one that ended all others. What was cancelled for it is none."""
     while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
+        error = next((each for each in error.exceptions if not isinstance(each, trio.Cancelled)), error.exceptions[0])
+    return error
+
+
+def known(error: BaseException) -> bool:
+    """Does `refusal` have words for it?"""
+    return isinstance(first_error(error), KNOWN)
+
+
+def refusal(group: BaseException, here: Access) -> Problem:
+    """The first error in `group`, which may be one itself. (No `except*`: what is raised inside one becomes a group again on Python 3.11.2.)"""
+    error = first_error(group)
     return error if isinstance(error, Problem) else _about_ledger(error) or _about_place(error, here)
 
 

@@ -18,7 +18,7 @@ from actors.runtime.mailbox import Latest
 from actors.runtime.specs import told
 from actors.tree import World
 from commands import refusals
-from commands.access import Access, access
+from commands.access import Access, access, place
 from commands.adopting import adopt
 from commands.confirming import at_the_end
 from commands.control import Control, controlled
@@ -27,23 +27,23 @@ from commands.ending import Report, closing_line, code_of
 from commands.escaping import close_ours, write_down_halt
 from commands.guarding import Guarded, guarded
 from commands.keys import ask_passphrase
-from commands.last_resort import LastResort, NotFlat
+from commands.last_resort import LastResort
 from commands.logfile import log_observer
 from commands.options import RunOptions
 from commands.recorder import Recorder
-from commands.run_json import json_line, run_json
+from commands.run_json import failure_json, json_line, run_json
 from commands.screen import fits_a_screen, run_screen
 from commands.sentences import expected_cost, expected_dust
 from commands.staging import Staging
-from commands.stopping import StoppedAtStart, Stops, open_by_ledger
+from commands.stopping import StoppedAtStart, Stops
 from commands.summary import text
+from commands.verdict import MEANT, asked
 from commands.view import RunView
 from commands.words import COMMAND, Problem, grouped, say
 from commands.world import Wanted, world
 from messages.execution import AccountSnapshot
 from messages.lifecycle import TAKEN_OVER, Halted, Held, Note
 from messages.market import PairQuote
-from messages.settings import Settings
 from supervisor import Machine
 from venue.protocol import VenueError
 
@@ -63,46 +63,74 @@ LEAVE_S = 10.0
 
 
 def main(options: RunOptions) -> int:
-    """Run, print the summary and, with --json, the one object; returns the exit code."""
-    here = access(options.settings, options.url, os.environ, ask_passphrase)
-    with Stops() as stops, LastResort(json=options.json) as last:
-        report = trio.run(_run, options, here, last, stops)
-        output = sys.stderr if options.json else sys.stdout
-        say(output, text(report))
-        if options.json:
-            say(sys.stdout, json_line(run_json(report)))
-        return code_of(report)
+    """Run, print the summary and, with --json, the one object; returns the exit code, which is known before anything is printed.
 
-
-async def _run(options: RunOptions, here: Access, last: LastResort, stops: Stops) -> Report:
-    began_ns = stopwatch_ns()
+    Raises `Problem` for what kept it from running or failed on the way; what is open then decides the code (`verdict.py`).
+    """
+    settings = options.settings
+    MEANT.learn(place(settings, options.url), settings)
+    here = access(settings, options.url, os.environ, ask_passphrase)
     recorder = Recorder()
+    with Stops() as stops, LastResort(json=options.json) as last:
+        try:
+            report = trio.run(_run, options, here, recorder, last, stops)
+        except (Exception, BaseExceptionGroup) as error:
+            if not refusals.known(error):
+                raise
+            raise _failure(error, here, options, recorder) from error
+        code = code_of(report)
+        _tell(report, options, code)
+        return code
+
+
+def _failure(error: BaseException, here: Access, options: RunOptions, recorder: Recorder) -> Problem:
+    """A refusal to start; once there was a machine an error is none."""
+    if recorder.trading:
+        return Problem("INTERNAL", None, told(error), f"read {options.settings.files.logs}/evenkeel.log", "nothing of ours is open by the ledger")
+    return refusals.refusal(error, here)
+
+
+def _tell(report: Report, options: RunOptions, code: int) -> None:
+    """The summary, and the object. Whatever fails here, `code` stands, and both of them say it."""
+    output = sys.stderr if options.json else sys.stdout
+    try:
+        say(output, text(report))
+        told_json = run_json(report)
+    except Exception as error:  # noqa: BLE001 - a summary that cannot be made is no reason for another exit code
+        open_now = f"NOT FLAT: {report.open_legs}" if report.open_legs else "nothing of ours is open"
+        problem = Problem("INTERNAL", None, f"the summary failed: {told(error)}", f"read {options.settings.files.logs}/evenkeel.log", open_now)
+        problem.exit_code = code
+        say(sys.stderr, problem.sentence)
+        told_json = failure_json(problem)
+    if options.json:
+        say(sys.stdout, json_line(told_json))
+
+
+async def _run(options: RunOptions, here: Access, recorder: Recorder, last: LastResort, stops: Stops) -> Report:
+    began_ns = stopwatch_ns()
     settings = options.settings
     clock = WallClock()
     view = RunView(settings, options.seed, lambda: clock.utc_ns() // 1_000_000, whose=here.money, demo=options.demo)
     recorder.watchers.append(view.observe)
     report = None
-    try:
-        async with trio.open_nursery() as nursery:
-            stops.hear(lambda _number, count: nursery.cancel_scope.cancel() if count > 1 else None)
-            if not options.quiet:
-                nursery.start_soon(recorder.show, "the screen", _shown, options, view)
-            report = await _in_world(options, here, recorder, view, last, stops, began_ns)
-            nursery.cancel_scope.cancel()
-    except* refusals.KNOWN as group:
-        raise _too_late(group, settings, options) if recorder.trading else refusals.refusal(group, here) from group
+    async with trio.open_nursery() as nursery:
+        stops.hear(partial(_stop_starting, nursery.cancel_scope))
+        if not options.quiet:
+            nursery.start_soon(recorder.show, "the screen", _shown, options, view)
+        report = await _in_world(options, here, recorder, view, last, stops, began_ns)
+        nursery.cancel_scope.cancel()
     if report is None:
-        raise StoppedAtStart(stops.first, open_by_ledger(Path(settings.files.logs) / "ledger.sqlite"), closing_line(settings, options.url))
+        raise StoppedAtStart(stops.first)
     last.hurry(LEAVE_S)
     return report
 
 
-def _too_late(group: BaseException, settings: Settings, options: RunOptions) -> Problem:
-    """An error of a run that had begun to trade is no refusal to start: what is open by the ledger decides what it means."""
-    open_now = open_by_ledger(Path(settings.files.logs) / "ledger.sqlite")
-    if open_now:
-        return NotFlat("NOT_FLAT", None, told(group), closing_line(settings, options.url), f"open by the ledger: {open_now}")
-    return Problem("INTERNAL", None, told(group), f"read {settings.files.logs}/evenkeel.log", "nothing of ours is open by the ledger")
+def _stop_starting(scope: trio.CancelScope, _number: int, count: int) -> None:
+    """Before there is a machine: the first signal ends a start that has nothing to close, at once; else the start goes on, to close it. The second
+    one ends it in any case.
+    """
+    if count > 1 or not asked().counts:
+        scope.cancel()
 
 
 async def _shown(options: RunOptions, view: RunView) -> None:

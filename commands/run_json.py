@@ -106,11 +106,8 @@ def _skip(settings: Settings, skipped: Skipped) -> dict[str, Any]:
 
 
 def failure_json(problem: Problem | None, command: str = "run") -> dict[str, Any]:
-    """The object of a command that never began to run: everything unknown but how it ended. None: it was only asked about itself.
-
-    Of another command than `run` it has the keys that all of them share.
-    """
-    empty = _EMPTY if command == "run" else dict.fromkeys(json_keys.SHARED) | {"schema": f"evenkeel.{command}/1"}
+    """The object of a command that never began to run: everything unknown but how it ended. None: it was only asked about itself."""
+    empty: dict[str, Any] = dict.fromkeys(json_keys.keys_of(command)) | {"schema": json_keys.schema_of(command)}
     if problem is None:
         return empty | {"ok": True, "exit_code": DONE, "ended_by": "done"}
     return empty | {"ok": False, "exit_code": problem.exit_code, "ended_by": problem.ended_by, "error": problem.as_json()}

@@ -8,16 +8,13 @@ summary is printed must not take the exit code away; before and after `Stops` th
 import signal
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from pathlib import Path
 from types import FrameType
 from typing import Any, Self, TypeVar
 
 import trio
 
-from actors.ledger import folded
 from commands.begin import SO_FAR
-from commands.words import OPEN, Problem, stopped_code
-from messages.units import Base
+from commands.words import Problem, stopped_code
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 T = TypeVar("T")
@@ -93,22 +90,10 @@ def until_stopped(work: Callable[[], Awaitable[T]]) -> T:
 
 
 class StoppedAtStart(Problem):
-    """Two signals before the machine ran: it was not waited for."""
+    """A signal before the machine ran: it was not waited for. What is open by the files beats its exit code (`verdict.py`)."""
 
     ended_by = "signal"
 
-    def __init__(self, first: signal.Signals | None, open_legs: str, cure: str) -> None:
-        code = "NOT_FLAT" if open_legs else "STOPPED"
-        meaning = f"open by the ledger, the venue was not asked: {open_legs}" if open_legs else "nothing was sent, nothing is open by the ledger"
-        super().__init__(code, None, "stopped while starting", cure if open_legs else "", meaning)
-        self.exit_code = OPEN if open_legs else stopped_code(first or signal.SIGINT)
-
-
-def open_by_ledger(ledger: Path) -> str:
-    """What the rows on disk leave open or unknown, in words; "" when nothing."""
-    if not ledger.exists():
-        return ""
-    fold = folded(ledger)
-    fold.reopened()
-    parts = [f"{leg.upper()}-PERP {Base(amount).text()}" for leg, amount in fold.position.items() if amount]
-    return ", ".join(parts + [f"{doubt.leg} order {doubt.order_digest[:10]} unknown" for doubt in fold.doubts])
+    def __init__(self, first: signal.Signals | None) -> None:
+        super().__init__("STOPPED", None, "stopped while starting", "", "nothing was sent")
+        self.exit_code = stopped_code(first or signal.SIGINT)

@@ -37,6 +37,8 @@ class Problem(Exception):
 
     exit_code = INTERNAL
     ended_by = "error"
+    settled = False
+    """Does it rest on the venue's word on what is open? Then the files are not asked any more (`verdict.py`)."""
 
     def __init__(self, code: str, key: str | None, message: str, cure: str, meaning: str = "nothing was started") -> None:
         super().__init__(code, key, message, cure, meaning)

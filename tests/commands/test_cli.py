@@ -23,7 +23,7 @@ class Runs:
 
     def __init__(self) -> None:
         self.options: list[RunOptions] = []
-        self.error: Exception | None = None
+        self.error: BaseException | None = None
 
     def main(self, options: RunOptions) -> int:
         self.options.append(options)
@@ -189,12 +189,14 @@ def test_a_refusal_from_deep_inside_is_told_like_any_other(runs: Runs, capsys: p
     assert err == "a commit took 80 ms · nothing was started · write ready_deadline = '200 ms'\n"
 
 
-def test_a_defect_keeps_its_traceback_and_still_leaves_the_object(runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
-    runs.error = ZeroDivisionError("ours")
-    with pytest.raises(ZeroDivisionError):
-        cli.main(["run", "--json"])
-    told = json.loads(capsys.readouterr().out)
-    assert (told["ok"], told["exit_code"], told["error"]["code"]) == (False, 1, "INTERNAL")
+def test_a_defect_keeps_its_traceback_and_still_leaves_the_object_and_its_exit_code(runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
+    for error in (ZeroDivisionError("ours"), SystemExit(0), BaseExceptionGroup("", [KeyboardInterrupt()])):
+        runs.error = error
+        assert cli.main(["run", "--json"]) == 1
+        out, err = capsys.readouterr()
+        told = json.loads(out)
+        assert (told["ok"], told["exit_code"], told["error"]["code"]) == (False, 1, "INTERNAL")
+        assert type(error).__name__ in err
 
 
 def test_a_command_that_prints_its_own_object_gets_no_second_one(runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:

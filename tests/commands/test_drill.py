@@ -13,7 +13,7 @@ from commands.drill import DrillOptions, as_object, cannot, chosen, code_of, hea
 from commands.drills.judge import Exceeded, Result
 from commands.drills.stage import Played, drilled
 from commands.drills.table import BY_NAME, DRILLS, NAMES
-from commands.run_json import SHARED
+from commands.json_keys import SHARED
 from commands.words import ConfigError, Problem
 from messages.settings import Settings
 from messages.units import Ms, Quote

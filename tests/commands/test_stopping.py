@@ -1,31 +1,21 @@
 """Signals of a run: heard from its first statement to its last, by whoever has to act on them then."""
 
 import signal
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 import trio
 from trio.testing import MockClock
 
-from actors.ledger import Store
+from commands.begin import Signals
 from commands.drawing import draw
-from commands.stopping import SIGNALS, StoppedAtStart, Stops, open_by_ledger
-from messages.lifecycle import Opened, Stopping
+from commands.stopping import SIGNALS, Stopped, StoppedAtStart, Stops, until_stopped
+from messages.lifecycle import Stopping
 from messages.units import Ms
 from tests.actors.fakes import START_MS
 from tests.commands.scenes import Clock, view_of
 
 Heard = list[tuple[str, int]]
-
-
-@pytest.fixture(autouse=True)
-def handlers() -> Iterator[None]:
-    """A run takes them for the rest of its process; this process goes on."""
-    before = [signal.getsignal(number) for number in SIGNALS]
-    yield
-    for number, handler in zip(SIGNALS, before, strict=True):
-        signal.signal(number, handler)
 
 
 def into(heard: Heard) -> Callable[[signal.Signals, int], None]:
@@ -82,30 +72,61 @@ def test_a_signal_while_the_summary_is_printed_is_no_traceback() -> None:
     assert stops.count == 1
 
 
-def test_afterwards_no_signal_takes_the_exit_code_away() -> None:
-    """SIGHUP while Python went down: a run that had said what is open ended with another code than 4."""
+def test_afterwards_the_handlers_are_those_of_before() -> None:
+    """In a process of ours that is `begin.SO_FAR`, which only counts: nothing takes the exit code away (tests/refusals)."""
+    before = [signal.getsignal(number) for number in SIGNALS]
     with Stops():
+        assert signal.getsignal(signal.SIGINT) not in before
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+
+
+def test_what_came_while_python_was_importing_is_heard_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first Ctrl-C in the first second was a traceback."""
+    so_far = Signals()
+    so_far.came(signal.SIGTERM, None)
+    monkeypatch.setattr("commands.stopping.SO_FAR", so_far)
+    heard: Heard = []
+
+    async def run(stops: Stops) -> None:
+        stops.hear(into(heard))
+
+    with Stops() as stops:
+        trio.run(run, stops)
+    assert heard == [("SIGTERM", 1)]
+
+
+def test_a_signal_ends_what_waits_for_a_person_to_type_also_one_that_came_before() -> None:
+    so_far = Signals()
+    so_far.came(signal.SIGHUP, None)
+    with pytest.raises(KeyboardInterrupt), so_far:
         pass
-    for number in SIGNALS:
+    waiting = Signals()
+    with pytest.raises(KeyboardInterrupt), waiting:
+        waiting.came(signal.SIGINT, None)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
+def test_a_command_that_only_asks_is_ended_by_the_first_signal(number: signal.Signals, code: int) -> None:
+    async def asks() -> None:
         signal.raise_signal(number)
-    assert {signal.getsignal(number) for number in SIGNALS} == {signal.SIG_IGN}
+        await trio.sleep_forever()
+
+    with pytest.raises(Stopped) as stopped:
+        until_stopped(asks)
+    assert stopped.value.exit_code == code
+
+
+def test_a_command_that_was_not_stopped_gives_what_it_found() -> None:
+    async def answers() -> str:
+        return "flat"
+
+    assert until_stopped(answers) == "flat"
 
 
 @pytest.mark.parametrize(("first", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143), (None, 130)])
-def test_two_signals_at_the_start_end_it_with_the_first_ones_code_or_4_when_something_is_open(first: signal.Signals | None, code: int) -> None:
-    flat = StoppedAtStart(first, "", "python supervisor.py run")
-    assert (flat.exit_code, flat.ended_by) == (code, "signal")
-    open_ = StoppedAtStart(first, "SOL-PERP -8.5", "python supervisor.py run")
-    assert open_.exit_code == 4
-    assert "SOL-PERP -8.5" in open_.sentence
-    assert open_.sentence.endswith("python supervisor.py run")
-
-
-def test_without_a_ledger_and_with_one_that_traded_nothing_nothing_is_open(tmp_path: Path) -> None:
-    ledger = tmp_path / "ledger.sqlite"
-    assert open_by_ledger(ledger) == ""
-    Store.open(ledger, Opened("evenkeel.ledger/1", "test", 1, "0x" + "0" * 64), "normal").close()
-    assert open_by_ledger(ledger) == ""
+def test_a_start_that_was_stopped_has_the_first_signals_code(first: signal.Signals | None, code: int) -> None:
+    stopped = StoppedAtStart(first)
+    assert (stopped.exit_code, stopped.ended_by, stopped.code) == (code, "signal", "STOPPED")
 
 
 async def test_the_screen_counts_down_while_it_stops(autojump_clock: MockClock) -> None:
