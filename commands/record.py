@@ -183,7 +183,7 @@ def main(options: RecordOptions) -> int:
         return _ended(options, recording, stops, tell, (stopwatch_ns() - began_ns) // 1_000_000)
 
 
-def _ended(options: RecordOptions, recording: Recording | None, stops: Stops, tell: Callable[[str], None], elapsed_ms: int) -> int:
+def _ended(options: RecordOptions, recording: Recording | None, stops: Stops, tell: Callable[[str], object], elapsed_ms: int) -> int:
     if recording is None:
         raise _Stopped(stops)
     if not recording.files.rows("l2_20"):
@@ -223,7 +223,7 @@ def _as_json(options: RecordOptions, recording: Recording, stops: Stops, code: i
     }
 
 
-async def _recorded(options: RecordOptions, here: Access | None, stops: Stops, tell: Callable[[str], None]) -> Recording | None:
+async def _recorded(options: RecordOptions, here: Access | None, stops: Stops, tell: Callable[[str], object]) -> Recording | None:
     """The finished recording; None when a signal came before it began. Raises `VenueError`, `ConfigError`, `OSError`."""
     recording = None
     with trio.CancelScope() as scope:
@@ -275,7 +275,7 @@ def _created(options: RecordOptions) -> Files:
         raise ConfigError("FILE_UNWRITABLE", "--out", message, "type a place that you may write to", NOTHING) from None
 
 
-async def _all_of_it(recording: Recording, source: Source, tell: Callable[[str], None]) -> None:
+async def _all_of_it(recording: Recording, source: Source, tell: Callable[[str], object]) -> None:
     async with background() as nursery:
         if source.private is not None:
             nursery.start_soon(follow, recording, source.private, random.Random(1), None)  # noqa: S311 - jitter
@@ -284,7 +284,7 @@ async def _all_of_it(recording: Recording, source: Source, tell: Callable[[str],
         await record_market(source.gateway, recording, source.reads, TcpDialer())
 
 
-async def _every(seconds: float, work: Callable[[], None]) -> None:
+async def _every(seconds: float, work: Callable[[], object]) -> None:
     while True:
         await trio.sleep(seconds)
         work()

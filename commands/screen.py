@@ -64,8 +64,8 @@ async def _lines(view: RunView, stream: TextIO) -> None:
 
 def _write_new(view: RunView, stream: TextIO, seen: int) -> int:
     lines, seen = new_lines(view, seen)
-    if lines:
-        say(stream, lines)
+    if lines and not say(stream, lines):
+        raise BrokenPipeError
     return seen
 
 

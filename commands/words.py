@@ -174,8 +174,8 @@ def per_leg(target: X18) -> str:
     return f"{grouped(target)} USD per leg ({grouped(X18(2 * target))} gross)"
 
 
-def say(stream: TextIO | None, lines: str | Iterable[str]) -> None:
-    """Write lines to a person, now. Never raises: an exit code is about money, and must not depend on who listens.
+def say(stream: TextIO | None, lines: str | Iterable[str]) -> bool:
+    """Write lines to a person, now; False when nobody can hear them. Never raises: an exit code is about money, not about who listens.
 
     A terminal that lacks a character gets `?` for it. Where nothing can be written (a full disk, a closed pipe, no stream at all) the words are lost.
     In a process of ours the stream is a queue (`streams.Queued`), so that nobody is waited for either.
@@ -186,8 +186,10 @@ def say(stream: TextIO | None, lines: str | Iterable[str]) -> None:
             encoding = getattr(stream, "encoding", None) or "utf-8"
             stream.write(text.encode(encoding, "replace").decode(encoding) + "\n")
             stream.flush()
+            return True
     except Exception:  # noqa: BLE001 - whatever is wrong with a stream, the caller has something more important to return
         _send_nowhere(stream)
+    return False
 
 
 def _send_nowhere(stream: TextIO | None) -> None:

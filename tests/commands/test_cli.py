@@ -252,7 +252,7 @@ def test_a_problem_without_a_cure_has_no_dangling_dot() -> None:
 
 
 def test_a_mistyped_option_loads_no_venue_no_screen_and_no_server() -> None:
-    heavy = "{'httpx', 'rich', 'hypercorn', 'starlette', 'nado_protocol', 'trio_websocket', 'sqlite3', 'commands.run', 'commands.simulate'}"
+    heavy = "{'httpx', 'rich', 'hypercorn', 'starlette', 'nado_protocol', 'trio_websocket', 'commands.run', 'commands.simulate'}"
     code = f"import sys, commands.cli; commands.cli.main(['run', '--targt']); sys.exit(str(sorted({heavy} & set(sys.modules)) or ''))"
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.stderr.splitlines() == ["--targt: unknown option · nothing was started · did you mean --target?", ""]
