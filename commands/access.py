@@ -74,11 +74,11 @@ class Access(msgspec.Struct, frozen=True):
         names = [f"{venue} {self.sender.lower()}"] if venue else []
         return tuple(dict.fromkeys([*names, f"{url} {self.sender.lower()}", f"{self.gateway} {self.sender}"]))
 
-    def identity_at(self, rules: VenueRules) -> str:
+    def identity_at(self, rules: VenueRules, directory: Path) -> str:
         """The same once the venue has said which one it is; it is remembered for this URL. Raises `OSError`."""
         instance = rules.venue.partition(":")[2]
         venue = f"chain {rules.chain_id} contract {rules.endpoint.lower()} {instance}".strip()
-        remember_venue(state_directory(), canonical(self.gateway), venue)
+        remember_venue(directory, canonical(self.gateway), venue)
         return f"{venue} {self.sender.lower()}"
 
 

@@ -6,17 +6,20 @@ Refused while a run is alive, while something of ours is open, and while nobody 
 import os
 from contextlib import closing
 
+import msgspec
 import trio
 
 from actors.runtime.state import AlreadyRunning, NoState, RunState, opened_state, state_directory
 from actors.tree import World
+from commands.confirming import settle
 from commands.escaping import journal_of
+from commands.evidence import VenueWord, gathered
 from commands.flatten import last_word, observe
 from commands.outcome import Outcome, checked_at
 from commands.refusals import refusal
-from commands.whats_open import open_words
-from commands.whose import Whose, fold_of
-from commands.words import COMMAND, DONE, Problem, Refusal, clock_time
+from commands.whats_open import StillOpen, decide
+from commands.whose import Whose
+from commands.words import DONE, Problem, Refusal, clock_time
 from commands.world import SCHEMA, connected
 from messages.lifecycle import HaltCleared, Opened
 from venue.nado.socket import TcpDialer
@@ -34,10 +37,14 @@ async def cleared(who: Whose, reason: str) -> Outcome:
     except (AlreadyRunning, NoState) as error:
         raise refusal(error, who.access) from error
     with closing(state):
-        halt = state.halted
+        known = gathered(who.access, who.logs, state_directory())
+        halt = state.halted or known.halted
         if halt is None:
             return Outcome("clear-halt", DONE, [("halted", "no: there is nothing to clear")], facts={"halted": False})
-        flat_ms = None if who.child else await _flat(who, state, HaltCleared(*halt, reason))
+        try:
+            flat_ms = None if who.child else await _flat(who, state, HaltCleared(*halt, reason))
+        except (AlreadyRunning, NoState) as error:  # at the venue's own name: it was reached by another URL
+            raise refusal(error, who.access) from error
         state.clear_halt()
     at = f"flat at the venue, checked {clock_time(flat_ms)}Z" if flat_ms else "its simulated venue is gone with its run"
     lines = [("cleared", f"{halt[0]}: {halt[1]}"), ("reason", reason), ("open", f"nothing of ours: {at}"), ("next", who.run_line)]
@@ -45,20 +52,26 @@ async def cleared(who: Whose, reason: str) -> Outcome:
 
 
 async def _flat(who: Whose, state: RunState, cleared_by: HaltCleared) -> int:
-    """Venue time at which nothing of ours was open; then the person's word is in the ledger. Raises `Refusal`."""
+    """Venue time at which nothing of ours was open; then the person's word is in the ledger. Raises `Refusal`, `StillOpen`."""
     with trio.move_on_after(ASK_S):
         try:
             async with connected(who.settings, who.access, os.getpid(), observe, TcpDialer()) as there:
+                await state.move_to(who.access.identity_at(there.rules, state.directory), there.rules.venue)
                 snapshot = await last_word(there, trio.current_time())
+                word = VenueWord(snapshot, there.rules, "" if snapshot else "the venue did not answer")
+                known = msgspec.structs.replace(gathered(who.access, who.logs, state.directory), venue=word, runner=None)
+                answer = decide(known)
+                if snapshot is None:
+                    raise _stays(f"not flat: {answer.words}", answer.cure)
+                if not answer.flat:
+                    raise StillOpen(answer, f"{STAYS}: ")
                 opened = Opened(SCHEMA, there.rules.venue, there.rules.chain_id, who.access.sender)
-                known = World(who.settings, there.venue, there.rules, there.clock, who.ledger, opened, state, observe, 0)
-                fold = fold_of(who.ledger)
-                what = open_words(there.rules, snapshot, fold.held(state.epoch) if fold else None)
-                if what or snapshot is None:
-                    raise _stays(f"not flat: {what}", f"{COMMAND} flatten --logs {who.logs}")
-                with closing(journal_of(known)) as journal:
-                    journal.write(cleared_by)
-                return snapshot.at_ms
+                at_venue = World(who.settings, there.venue, there.rules, there.clock, who.ledger, opened, state, observe, 0)
+                if known.ledger.state != "other":
+                    with closing(journal_of(at_venue)) as journal:
+                        journal.write(cleared_by)
+                    settle(state, who.ledger, int(snapshot.at_ms))
+                return int(snapshot.at_ms)
         except VenueError as error:
             raise _stays(f"the venue does not say whether it is flat: {error}", "try again when it answers") from error
     raise _stays("the venue does not say whether it is flat", "try again when it answers")

@@ -8,31 +8,36 @@ A run that does not answer within 5 s is waited for by its lock. Entering stays 
 
 import os
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 
 import msgspec
 import trio
 
+from actors.ledger import Journal
 from actors.runtime.state import AlreadyRunning, NoState, RunState, opened_state, state_directory
 from actors.tree import World
 from commands.begin import SO_FAR
 from commands.checks.known import Known
+from commands.confirming import settle
 from commands.control import Answer, Ask, ask
 from commands.escaping import escape_with, journal_of, task_of
+from commands.evidence import Evidence, VenueWord, gathered
 from commands.outcome import Outcome, checked_at
 from commands.stopping import Stops
-from commands.whats_open import legs_open, open_words, strangers_words
+from commands.whats_open import OpenAnswer, amount_words, decide, pair_words, signs_of, third_party_words, trusted
 from commands.whose import Whose
 from commands.words import COMMAND, DONE, OPEN, ConfigError, Problem, clock_time, say
 from commands.world import SCHEMA, connected
 from messages.execution import AccountSnapshot
-from messages.lifecycle import Halted, Held, Note, Opened
-from messages.units import Ms
+from messages.lifecycle import Adopted, Halted, Note, Opened
+from messages.units import Base, Ms
 from venue.nado.socket import TcpDialer
-from venue.ours import EVERYTHING, Task
-from venue.protocol import VenueError
+from venue.ours import EVERYTHING, Ours, Task
+from venue.protocol import ProductRules, VenueError, VenueRules
 
+LOST = "lost"
+"""In place of a row's hash: no ledger has it."""
 LOCK_S = 0.2
 """How often the lock is tried."""
 AGAIN_S = 1.0
@@ -79,14 +84,15 @@ async def flattened(who: Whose, order: Order) -> Outcome:
     last = await _leave_run(who, order, until)
     if who.child:
         return _with_its_venue(who, order, last)
+    state = None
     try:
         state = await _locked(who, until)
+        return await _alone(who, order, state, until)
     except (AlreadyRunning, NoState) as error:
         return _not_flat(order, f"unknown: {error}, and it did not end", f"kill {getattr(error, 'pid', '') or 'it'}, then {COMMAND} flatten again")
-    try:
-        return await _alone(who, order, state, until)
     finally:
-        state.close()
+        if state is not None:
+            state.close()
 
 
 async def _leave_run(who: Whose, order: Order, until: float) -> Answer | None:
@@ -149,20 +155,103 @@ async def _alone(who: Whose, order: Order, state: RunState, until: float) -> Out
 
 
 async def _closed(who: Whose, order: Order, state: RunState, there: Known, until: float) -> Outcome:
+    await state.move_to(who.access.identity_at(there.rules, state.directory), there.rules.venue)
+    state.belongs_to(there.rules.venue)
+    before = gathered(who.access, who.logs, state.directory)
+    if not order.everything and _of_another_ledger(before):  # what would be done would be written into the wrong one
+        return _told(order, who, there, state, await last_word(there, until), 0)
+    if signs_of(before) and before.anchor is None:
+        with suppress(OSError):  # a ledger is begun below: what its loss says must not be lost with it
+            state.remember(LOST, True, int(there.clock.now_ms()))
     patience = msgspec.structs.replace(who.settings, venue_patience=Ms(max(1000, int((until - trio.current_time()) * 1000))))
     opened = Opened(SCHEMA, there.rules.venue, there.rules.chain_id, who.access.sender)
-    state.belongs_to(there.rules.venue)
     known = World(patience, there.venue, there.rules, there.clock, who.ledger, opened, state, observe, 0)
     with closing(journal_of(known)) as journal:
-        state.at_least(journal.last_epoch)
+        state.at_least(max(journal.last_epoch, before.epoch))
         journal.clerk.epoch = state.bump()
         if order.halt:
             journal.write(Halted("HALTED_BY_HAND", order.halt))
-        task = Task(EVERYTHING, EVERYTHING, everything=True) if order.everything else task_of(known, journal, None)
-        left = await escape_with(known, journal, task)
-        held = None if order.everything else journal.fold.held(state.epoch)
+        left = await escape_with(known, journal, await _task(order, known, there, journal, before, until))
         snapshot = await last_word(there, until)
-    return _told(order, there, snapshot, held, left.rounds)
+    return _told(order, who, there, state, snapshot, left.rounds)
+
+
+def _of_another_ledger(before: Evidence) -> bool:
+    """Is it another ledger that knows what is open, or is this one another account's?"""
+    holding = trusted(before)
+    elsewhere = holding is not None and holding is not before.ledger and not decide(before).flat
+    return elsewhere or before.ledger.state == "other"
+
+
+async def _task(order: Order, known: World, there: Known, journal: Journal, before: Evidence, until: float) -> Task:
+    """What is ours to close: by the ledger; where it does not know of the pair that the stored escape closes, that pair, booked first."""
+    if order.everything:
+        return Task(EVERYTHING, EVERYTHING, everything=True)
+    escape, rules = before.escape, there.rules
+    if escape is None or not signs_of(before) or journal.fold.busy:
+        return task_of(known, journal, None)
+    snapshot = await last_word(there, until)
+    if snapshot is None:
+        return task_of(known, journal, None)
+    eth, sol = (_part(escape_amount, snapshot, product) for escape_amount, product in ((escape.eth, rules.eth), (escape.sol, rules.sol)))
+    position = journal.fold.position
+    booked = Adopted(rules.eth.product_id, rules.sol.product_id, Base(eth - position["eth"]), Base(sol - position["sol"]), snapshot.at_ms)
+    if booked.eth or booked.sol:
+        journal.write(booked)
+        told = f"the ledger does not know of {pair_words(escape)}, which the stored escape closes: closed now"
+        observe(Note(known.clock.utc_ns(), "warning", order.command, told))
+    return Task.of(journal.fold.held(known.state.epoch))
+
+
+def _part(amount: Base, snapshot: AccountSnapshot, product: ProductRules) -> Base:
+    """How much of the position is at most ours, where `amount` (signed) was held when the stored escape was signed."""
+    return Ours(min(amount, 0), max(amount, 0)).part_of(snapshot.position(product.product_id).cross)
+
+
+def _told(order: Order, who: Whose, there: Known, state: RunState, snapshot: AccountSnapshot | None, rounds: int) -> Outcome:
+    """By the venue's word, held against everything else that knows; a sign that was there before does not go away by having been acted on."""
+    word = VenueWord(snapshot, there.rules, "" if snapshot else "the venue did not answer")
+    known = msgspec.structs.replace(gathered(who.access, who.logs, state.directory), venue=word, runner=None)
+    answer = decide(known)
+    if order.everything:
+        answer = _whatever_is_left(there.rules, snapshot, answer, f"{COMMAND} flatten --everything --logs {who.logs}")
+    facts = open_facts(answer) | {"not_ours": third_party_words(known, answer) or None, "rounds": rounds}
+    if not answer.flat:
+        return _not_flat(order, answer.words, answer.cure, facts)
+    if known.ledger.state != "other":
+        settle(state, who.ledger, int(answer.checked_ms or 0))
+    third = third_party_words(known, answer)
+    at = f", checked {clock_time(answer.checked_ms)}Z" if answer.checked_ms else ""
+    lines = [("open", f"nothing of ours: flat at the venue{at} (cross, isolated, open orders)"), ("sent", f"{rounds} rounds of reduce-only orders")]
+    lines += [("not ours", f"{third}: left alone; {COMMAND} flatten --everything closes it too")] if third else []
+    return Outcome(order.command, DONE, lines, facts=facts)
+
+
+def _whatever_is_left(rules: VenueRules, snapshot: AccountSnapshot | None, answer: OpenAnswer, cure: str) -> OpenAnswer:
+    """After `--everything`: whatever stands on the two products is what was to be closed, isolated amounts too."""
+    if snapshot is None:
+        return answer
+    amounts = [snapshot.position(product.product_id).total for product in (rules.eth, rules.sol)]
+    parts = [amount_words(product, amount) for product, amount in zip((rules.eth, rules.sol), amounts, strict=True) if amount]
+    if not parts:
+        return answer
+    return OpenAnswer("open", ", ".join(parts), cure, amounts[0], amounts[1], int(snapshot.at_ms))
+
+
+async def venue_word(who: Whose, patience_s: float) -> VenueWord:
+    """What the venue says now, and which one it is: that is remembered. Never raises `VenueError`."""
+    trouble = "the venue did not answer"
+    with trio.move_on_after(patience_s):
+        try:
+            async with connected(who.settings, who.access, os.getpid(), observe, TcpDialer()) as there:
+                with suppress(OSError):
+                    who.access.identity_at(there.rules, state_directory())
+                snapshot = await last_word(there, trio.current_time() + patience_s)
+                if snapshot is not None:
+                    return VenueWord(snapshot, there.rules)
+        except VenueError as error:
+            trouble = str(error)
+    return VenueWord(trouble=trouble)
 
 
 async def last_word(there: Known, until: float) -> AccountSnapshot | None:
@@ -178,24 +267,10 @@ async def last_word(there: Known, until: float) -> AccountSnapshot | None:
     return None
 
 
-def _told(order: Order, there: Known, snapshot: AccountSnapshot | None, held: Held | None, rounds: int) -> Outcome:
-    what = open_words(there.rules, snapshot, held)
-    strangers = strangers_words(there.rules, snapshot, held) if snapshot else ""
-    facts = open_facts(there, snapshot, held) | {"open": what, "not_ours": strangers or None, "rounds": rounds}
-    if what:
-        return _not_flat(order, what, f"{COMMAND} {order.command} again", facts)
-    at = f", checked {clock_time(snapshot.at_ms)}Z" if snapshot else ""
-    lines = [("open", f"nothing of ours: flat at the venue{at} (cross, isolated, open orders)"), ("sent", f"{rounds} rounds of reduce-only orders")]
-    lines += [("not ours", f"{strangers}: left alone; {COMMAND} flatten --everything closes it too")] if strangers else []
-    return Outcome(order.command, DONE, lines, facts=facts)
-
-
-def open_facts(there: Known, snapshot: AccountSnapshot | None, held: Held | None) -> dict[str, object]:
+def open_facts(answer: OpenAnswer) -> dict[str, object]:
     """The figures of the object."""
-    if snapshot is None:
-        return {}
-    (_, eth), (_, sol) = legs_open(there.rules, snapshot, held)
-    return {"open_eth": eth.text(), "open_sol": sol.text(), "checked_at": checked_at(snapshot.at_ms)}
+    eth, sol = (None if amount is None else amount.text() for amount in (answer.eth, answer.sol))
+    return {"open": answer.words, "open_eth": eth, "open_sol": sol, "checked_at": checked_at(answer.checked_ms)}
 
 
 def _not_flat(order: Order, what: str, cure: str, facts: dict[str, object] | None = None) -> Outcome:

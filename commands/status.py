@@ -3,38 +3,24 @@
 Exit code 4: something is open or unknown and no run manages it.
 """
 
-import os
 from typing import Any
 
 import msgspec
 import trio
 
-from actors.endings import open_legs
-from actors.runtime.state import Saved
+from actors.runtime.state import state_directory
 from commands.control import Answer, Ask, ask
-from commands.flatten import last_word, observe, open_facts
+from commands.evidence import Evidence, VenueWord, gathered
+from commands.flatten import open_facts, venue_word
 from commands.outcome import Outcome, show
-from commands.whats_open import open_words, strangers_words
-from commands.whose import Whose, fold_of
-from commands.words import COMMAND, DONE, OPEN, Problem, clock_time
-from commands.world import connected
-from messages.lifecycle import Held
-from venue.nado.socket import TcpDialer
-from venue.protocol import VenueError
+from commands.whats_open import OpenAnswer, decide, third_party_words
+from commands.whose import Whose
+from commands.words import DONE, OPEN, Problem, clock_time
 
 ASK_S = 5.0
 """How long the venue is asked."""
 WATCH_S = 2.0
 """Between two looks with --watch."""
-
-
-class Seen(msgspec.Struct, frozen=True):
-    """What the venue and the ledger say. `open` in words."""
-
-    open: str
-    strangers: str
-    facts: dict[str, Any]
-    at_ms: int | None = None
 
 
 async def main(who: Whose, *, json: bool, watch: bool) -> int:
@@ -48,24 +34,26 @@ async def main(who: Whose, *, json: bool, watch: bool) -> int:
 
 async def looked(who: Whose) -> Outcome:
     """One look."""
-    runner, saved = who.runner(), who.saved()
+    runner = who.runner()
     answer = await ask(who.state_name, Ask("status"), ASK_S) if runner else None
-    fold = fold_of(who.ledger)
-    held = fold.held(saved.epoch) if fold else None
-    seen = _of_its_own_venue(held, runs=runner is not None) if who.child else await _at_venue(who, held)
+    word = VenueWord() if who.child else await venue_word(who, ASK_S)
+    known = msgspec.structs.replace(gathered(who.access, who.logs, state_directory()), venue=word)
+    found = decide(known)
     lines = [
         ("run", f"{_run_words(answer)}, pid {runner.pid}, logs {runner.logs}" if runner else "none"),
-        ("halted", f"{saved.halt_code}: {saved.halt_detail}" if saved.halt_code else "no"),
-        ("open", seen.open or _nothing(seen)),
-        ("ledger", f"{who.ledger}, {fold.rows} rows, epoch {saved.epoch}" if fold else f"{who.ledger} cannot be read"),
+        ("halted", ": ".join(known.halted) if known.halted else "no"),
+        ("open", found.words or _nothing(found)),
+        ("ledger", _ledger_words(known)),
     ]
-    lines += [("not ours", f"{seen.strangers}: left alone")] if seen.strangers else []
-    facts = _facts(saved) | seen.facts | {"open": seen.open, "not_ours": seen.strangers or None}
+    third = third_party_words(known, found)
+    lines += [("not ours", f"{third}: left alone")] if third else []
+    lines += [("odd", remark) for remark in found.remarks]
+    facts = _facts(known) | open_facts(found) | {"not_ours": third or None}
     facts |= {"run_pid": runner.pid, "run_logs": runner.logs} if runner else {}
-    if not seen.open or runner:
+    if found.flat or runner:
         return Outcome("status", DONE, lines, facts=facts)
-    cure = f"{COMMAND} flatten --logs {who.logs}"
-    problem = Problem("NOT_FLAT", None, f"NOT FLAT: {seen.open}", cure, "exposure is open now and no run manages it")
+    meaning = "exposure is open now and no run manages it" if found.kind == "open" else "exposure may be open now and no run manages it"
+    problem = Problem("NOT_FLAT", None, f"NOT FLAT: {found.words}", found.cure, meaning)
     return Outcome("status", OPEN, lines, "error", problem, facts)
 
 
@@ -73,35 +61,17 @@ def _run_words(answer: Answer | None) -> str:
     return f"alive, {answer.phase.replace('_', ' ')}, cycle {answer.cycle}" if answer else "it does not answer"
 
 
-def _nothing(seen: Seen) -> str:
-    return "nothing of ours" + (f", checked {clock_time(seen.at_ms)}Z (cross, isolated, open orders)" if seen.at_ms else "")
+def _nothing(found: OpenAnswer) -> str:
+    return "nothing of ours" + (f", checked {clock_time(found.checked_ms)}Z (cross, isolated, open orders)" if found.checked_ms else "")
 
 
-def _facts(saved: Saved) -> dict[str, Any]:
-    return {
-        "epoch": saved.epoch,
-        "halted": saved.halt_code != "",
-        "halt_code": saved.halt_code or None,
-        "halt_detail": saved.halt_detail or None,
-    }
+def _ledger_words(known: Evidence) -> str:
+    ledger = known.ledger
+    if ledger.held is None:
+        return ledger.why
+    return f"{ledger.path}, {ledger.held.rows} rows, epoch {known.epoch}" + (f" · {ledger.why}" if ledger.why else "")
 
 
-def _of_its_own_venue(held: Held | None, *, runs: bool) -> Seen:
-    """A simulated venue that is a run's child can be asked by that run alone, and is gone with it."""
-    if not runs:
-        return Seen("", "", {"open_eth": "0", "open_sol": "0"})
-    return Seen(open_legs(held), "", {"open_eth": held.eth.text(), "open_sol": held.sol.text()} if held else {})
-
-
-async def _at_venue(who: Whose, held: Held | None) -> Seen:
-    trouble = "the venue did not answer"
-    with trio.move_on_after(ASK_S):
-        try:
-            async with connected(who.settings, who.access, os.getpid(), observe, TcpDialer()) as there:
-                snapshot = await last_word(there, trio.current_time() + ASK_S)
-                if snapshot is not None:
-                    what, strangers = open_words(there.rules, snapshot, held), strangers_words(there.rules, snapshot, held)
-                    return Seen(what, strangers, open_facts(there, snapshot, held), snapshot.at_ms)
-        except VenueError as error:
-            trouble = str(error)
-    return Seen(f"unknown: {trouble}; by the ledger: {open_legs(held) or 'nothing'}", "", {})
+def _facts(known: Evidence) -> dict[str, Any]:
+    code, detail = known.halted or (None, None)
+    return {"epoch": known.epoch, "halted": code is not None, "halt_code": code, "halt_detail": detail}

@@ -15,7 +15,6 @@ from typing import Literal
 import msgspec
 
 from actors.endings import open_legs
-from actors.ledger import Fold
 from actors.runtime.specs import told
 from actors.runtime.state import state_directory
 from commands.access import Access
@@ -171,7 +170,7 @@ def signs_of(known: Evidence) -> list[str]:
     ledger, lost = trusted(known), known.ledger.why or f"{known.ledger.path} does not know of it"
     signs += [f"{word.why}, and by it {_open_by(word.held)} is open" for word in (known.ledger, *known.elsewhere) if _doubtful(word)]
     if known.escape is not None and not _newer(ledger, known.escape):
-        signs.append(f"{lost}, and the stored escape closes {_pair_words(known.escape)}")
+        signs.append(f"{lost}, and the stored escape closes {pair_words(known.escape)}")
     elif ledger is None and known.anchor is not None and known.anchor.may_be_open:
         signs.append(f"{lost}, and the state file says that a pair was entered from {known.anchor.logs}")
     elif ledger is None and known.anchor is None and known.saved.venue and known.ledger.state in {"missing", "empty"}:
@@ -189,7 +188,7 @@ def _of_others(known: Evidence) -> list[str]:
     signs = [f"{ledger.why}, and by it {_open_by(ledger.held)} is open there"] if ledger.state == "other" and _open_by(ledger.held) else []
     for saved, escape in known.beside:
         if escape is not None and not (ledger.state == "other" and ledger.last_ms >= escape.signed_ms):
-            signs.append(f"another subaccount's stored escape closes {_pair_words(escape)}, and its run wrote into this folder")
+            signs.append(f"another subaccount's stored escape closes {pair_words(escape)}, and its run wrote into this folder")
         elif saved.anchor is not None and saved.anchor.may_be_open and ledger.state != "other":
             signs.append(f"the state file of another subaccount says that a pair was entered from {saved.anchor.logs}")
     return signs
@@ -225,8 +224,6 @@ def _contradiction(ledger: LedgerWord, held: Held, index: int, position: int, re
         return f"a {name} order of ours that nobody heard of again could be behind it"
     if position == by_fills + int(ledger.third_party[index]):
         return ""
-    if held.awaiting_proof:
-        return f"flat by our fills, and the venue has not said so for {name}"
     if by_fills and Ours(min(by_fills, 0), max(by_fills, 0)).part_of(position) != by_fills:
         return f"by our fills {name} is {Base(by_fills).text()}, and nobody else was seen to trade"
     return ""
@@ -263,41 +260,23 @@ def closing(logs: str) -> str:
     return f"{COMMAND} flatten --logs {logs}"
 
 
-def _pair_words(escape: EscapeWord) -> str:
+def pair_words(escape: EscapeWord) -> str:
+    """The pair that a stored escape closes."""
     return ", ".join(f"{name} {amount.text()}" for name, amount in (("ETH-PERP", escape.eth), ("SOL-PERP", escape.sol)) if amount)
 
 
-def open_words(rules: VenueRules, snapshot: AccountSnapshot | None, held: Held | None) -> str:
-    """Nothing when nothing of ours is open; else each leg with its size in USD, and each order that may still trade.
-
-    `held` None: there is no ledger to say whose it is, so everything that is open is named.
-    """
-    if snapshot is None:
-        return f"unknown, the venue did not answer; by our fills: {open_legs(held) or 'nothing'}"
-    parts = [amount_words(product, amount) for product, amount in legs_open(rules, snapshot, held) if amount]
-    if held is None and parts:
-        parts.append("and no ledger says whose it is")
-    waiting = [doubt for doubt in (held.doubts if held else ()) if snapshot.at_ms <= doubt.recv_time_ms + WINDOW_MARGIN_MS]
-    return ", ".join(parts + [f"{doubt.leg} order {doubt.order_digest[:10]} unknown" for doubt in waiting])
-
-
-def legs_open(rules: VenueRules, snapshot: AccountSnapshot, held: Held | None) -> tuple[tuple[ProductRules, Base], tuple[ProductRules, Base]]:
-    """How much of each leg is open and ours."""
-    task = Task.of(held) if held else None
-    eth, sol = (snapshot.position(product.product_id) for product in (rules.eth, rules.sol))
-    return (rules.eth, task.eth.part_of(eth.cross) if task else eth.total), (rules.sol, task.sol.part_of(sol.cross) if task else sol.total)
-
-
-def strangers_words(rules: VenueRules, snapshot: AccountSnapshot, held: Held | None, ours: Fold | None = None) -> str:
-    """What else stands on the two products: somebody else's amounts and orders, left alone."""
+def third_party_words(known: Evidence, answer: OpenAnswer) -> str:
+    """What else stands on the two products, left alone: amounts that are not in `answer`, isolated ones, and orders that are not ours."""
+    snapshot, rules, ledger = known.venue.snapshot, known.venue.rules, trusted(known)
+    if snapshot is None or rules is None:
+        return ""
     parts = []
-    for product, amount in legs_open(rules, snapshot, held) if held else ():
+    for product, ours in ((rules.eth, answer.eth), (rules.sol, answer.sol)):
         position = snapshot.position(product.product_id)
-        parts += [amount_words(product, Base(rest)) for rest in [position.cross - amount] if rest]
+        parts += [amount_words(product, Base(rest)) for rest in [position.cross - (ours or 0)] if rest]
         parts += [f"{amount_words(product, position.isolated)} on isolated margin"] if position.isolated else []
-    known = ours.orders if ours else {}
-    orders = [digest for digest in snapshot.open_orders if digest not in known]
-    return ", ".join(parts + ([f"{len(orders)} orders"] if orders else []))
+    orders = sum(digest not in ledger.orders for digest in snapshot.open_orders) if ledger else 0
+    return ", ".join(parts + ([f"{orders} order{'s' if orders > 1 else ''}"] if orders else []))
 
 
 def amount_words(product: ProductRules, amount: Base) -> str:

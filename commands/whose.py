@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from actors.ledger import Fold, LedgerError, Store, folded
+from actors.ledger import LedgerError, Store
 from actors.runtime.state import AlreadyRunning, Saved, holder_of_file, read_state, state_directory, state_file
 from commands import config
 from commands.access import SIMULATED, Access, access, place
@@ -137,16 +137,6 @@ def remembered(ledger: Path) -> Remembered | None:
     except (sqlite3.Error, LedgerError):
         return None
     return Remembered(opened, started) if opened else None
-
-
-def fold_of(ledger: Path) -> Fold | None:
-    """Everything the ledger says, as a process that has just started would hold it; None where none can be read."""
-    try:
-        fold = folded(ledger)
-    except (sqlite3.Error, LedgerError):
-        return None
-    fold.reopened()
-    return fold
 
 
 def words(lines: Sequence[tuple[str, str]]) -> list[str]:

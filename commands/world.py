@@ -89,7 +89,7 @@ async def world(settings: Settings, wanted: Wanted, observe: Observe) -> AsyncIt
             known = await _answering(stack, settings, here, wanted.seed, observe)
             observe(Note(known.clock.utc_ns(), "info", "run", f"{_place(here)} · {rules_read(known.rules)}"))
             if not own_venue:
-                await state.move_to(here.identity_at(known.rules), known.rules.venue)
+                await state.move_to(here.identity_at(known.rules, state.directory), known.rules.venue)
                 await _knows_what_is_open(known, found, state.belongs_to, adopt=wanted.adopt)
             if here.live:
                 await preflight(known, wanted.accept_loss, observe)

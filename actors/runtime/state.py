@@ -94,7 +94,8 @@ class RunState:
 
         Raises `AlreadyRunning`, or `NoState` when the directory cannot be used.
         """
-        self._directory, self._logs = directory, logs
+        self.directory = directory
+        self._logs = logs
         self._path = state_file(directory, identity)
         self._paths = [self._path]
         self._locks = []
@@ -158,7 +159,7 @@ class RunState:
 
         Raises `AlreadyRunning` when another process trades there under another URL, `NoState`, `StateLocked`.
         """
-        path, before = state_file(self._directory, identity), self._path
+        path, before = state_file(self.directory, identity), self._path
         if path == before:
             return
         try:
@@ -175,7 +176,7 @@ class RunState:
             self._replace(self._saved)
             _leave_behind(before)
         except OSError as error:
-            raise NoState(f"{self._directory}: {error.strerror or error}") from error
+            raise NoState(f"{self.directory}: {error.strerror or error}") from error
         if self._begun:
             self._begun = False
             await self.begin()

@@ -140,7 +140,8 @@ def expected_flat(cell: tuple[str, str, str, str, str]) -> bool:
     if of_venue == "zero, within the window":
         intended = of_state == "may be open" and not whole(cell)
         return not intended and "doubt" not in believed(cell)
-    return believed(cell) == "good, flat" and not sign_of_a_pair(cell)  # then it is a third party's
+    proven = ("good, flat" if cell[0] == "good, awaits proof" else cell[0], *cell[1:])
+    return believed(cell) in {"good, flat", "good, awaits proof"} and not sign_of_a_pair(proven)  # then it is a third party's
 
 
 def believed(cell: tuple[str, str, str, str, str]) -> str:
@@ -222,9 +223,10 @@ def test_a_position_that_fits_an_order_taken_for_absent_is_open() -> None:
     assert unexplained(FLAT, ("-0.236", "0"), unproven=absent).flat
 
 
-def test_flat_by_fills_that_the_venue_has_not_confirmed_is_not_flat_where_it_says_otherwise() -> None:
-    assert unexplained(held(awaiting_proof=True), ("0.236", "0")).kind == "open"
-    assert unexplained(held(awaiting_proof=True), ("0.236", "0"), third_party=(int(ETH), 0)).flat
+def test_what_no_order_of_ours_can_have_left_is_a_third_partys_even_before_the_venue_has_agreed() -> None:
+    """All our orders have exact endings; somebody traded while nobody listened."""
+    assert unexplained(held(awaiting_proof=True), ("0.2", "-3")).flat
+    assert decide(Evidence(ledger("good", held(awaiting_proof=True)), "logs")).kind == "unknown"
 
 
 def test_a_venue_that_is_gone_with_its_run_holds_nothing_any_more() -> None:

@@ -9,8 +9,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
+from commands.confirming import at_the_end
 from commands.ending import Report, code_of, problem_of
-from commands.whats_open import open_words
 from messages.execution import PlanClosed
 from messages.lifecycle import Note
 from messages.market import Level
@@ -58,7 +58,7 @@ async def reported(ready: Bench, ending: Ending) -> Report:
     if ending.by == "halt" and ending.open_legs:
         await escaped(ready, ending)
     held = ready.machine.channels.held.value
-    words = open_words(ready.world.rules, await ready.account(), held)
+    words = at_the_end(ready.world, held, await ready.account()).words
     return Report(ready.world.settings, 7, ending.by, 0, ready.totals(), held, words, code=ending.code, detail=ending.detail)
 
 
