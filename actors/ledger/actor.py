@@ -25,6 +25,7 @@ from actors.ledger.escapes import take_in
 from actors.ledger.flight import LEGS
 from actors.ledger.fold import Fold
 from actors.ledger.reading import SNAPSHOT_ROWS, START_ROWS, Reading
+from actors.ledger.sieve import Sieve
 from actors.ledger.starting import in_slices, reading_of
 from actors.ledger.store import Store, Timed
 from actors.ledger.vote import vote
@@ -99,6 +100,12 @@ class Clerk(msgspec.Struct):
     fold: Fold
     forge: Forge
     epoch: int
+    sieve: Sieve = msgspec.field(default_factory=Sieve)
+
+    @property
+    def held(self) -> Held:
+        """What is held, by the rows, and the account as it was read last."""
+        return self.sieve.held(self.fold, self.epoch)
 
     def step(self, messages: Sequence[msgspec.Struct], at_ns: int) -> Batch:
         """Fold `messages`, all at venue time `at_ns`, and say what follows."""
@@ -107,12 +114,22 @@ class Clerk(msgspec.Struct):
             if isinstance(message, Sealed):
                 self._vote(message, at_ns, batch)
             else:
-                self._take(message, at_ns, batch)
+                for row in self.sieve.admitted(self.fold, message, at_ns):
+                    self._take(row, at_ns, batch)
+        return batch
+
+    def rest(self, at_ns: int) -> Batch:
+        """The reading of the account that is no row yet becomes one: a plan is about to stand on it, or this incarnation ends."""
+        batch = Batch()
+        for reading in self.sieve.flushed():
+            self._take(reading, at_ns, batch)
         return batch
 
     def _vote(self, sealed: Sealed, at_ns: int, batch: Batch) -> None:
         answer = vote(self.fold, sealed, self.epoch, self.forge)
         if isinstance(answer, Ready):
+            for reading in self.sieve.flushed():
+                self._take(reading, at_ns, batch)
             self._take(sealed, at_ns, batch)
         self._take(answer, at_ns, batch)
         batch.posts.append(answer)
@@ -240,7 +257,7 @@ class _Desk(msgspec.Struct):
         self._committed = True
         for message in self.anchoring.before_speaking(self.clerk.fold, batch.posts, self.clock.now_ms()):
             self.post(message)
-        self.held.put(self.clerk.fold.held(self.clerk.epoch))
+        self.held.put(self.clerk.held)
         for hop in batch.hops:
             self.observe(hop)
         self._name_foreign()
@@ -284,7 +301,7 @@ class _Desk(msgspec.Struct):
             return
         self._unverified = None
         self.look_at_disk()
-        self.held.put(self.clerk.fold.held(self.clerk.epoch))
+        self.held.put(self.clerk.held)
 
     def _name_foreign(self) -> None:
         view = self.clerk.fold.view
@@ -320,7 +337,12 @@ class _Desk(msgspec.Struct):
 
     def leave(self) -> None:
         """The end of an incarnation: the next one need not fold much again. What cannot be written now is folded then."""
+        if not self._committed:
+            return
         with suppress(sqlite3.Error, OSError):
+            self._committed = False
+            self._commit(self.clerk.rest(self.clock.now_ns()).rows)
+            self._committed = True
             self.rest(START_ROWS)
 
 

@@ -145,6 +145,11 @@ class Fold(msgspec.Struct):
         """Has an order of ours no ending yet, so that nobody may decide anything?"""
         return self.flight is not None or bool(self.strays)
 
+    @property
+    def calm(self) -> bool:
+        """Is nothing under way, awaited or in doubt, so that a reading of the account which says the same again decides nothing?"""
+        return not self.busy and not self.awaiting_proof and self.view.ok and self.view.current and not self.unpriced
+
     # -- the life of a plan ------------------------------------------------------------------------------------------------------------------------
 
     def _on_sealed(self, sealed: Sealed, _at_ns: int) -> None:
@@ -312,9 +317,13 @@ class Fold(msgspec.Struct):
     def _ours(self) -> Ours:
         return {product: (f"{leg.upper()}-PERP", self.position[leg]) for leg, product in self.products.items()}
 
-    def _on_position(self, change: PositionChange, _at_ns: int) -> None:
+    def doubts_position(self, change: PositionChange) -> bool:
+        """Does it say something else than our fills, while nothing of ours is under way?"""
         ours = self._ours().get(change.product_id, ("", 0))[1]
-        if not self.busy and change.amount != (0 if change.isolated else ours):
+        return not self.busy and change.amount != (0 if change.isolated else ours)
+
+    def _on_position(self, change: PositionChange, _at_ns: int) -> None:
+        if self.doubts_position(change):
             self.view.doubt(change.at_ns // 1_000_000)
 
     def _on_stream(self, stream: AccountStream, at_ns: int) -> None:

@@ -38,7 +38,7 @@ class Story:
 
     @property
     def held(self) -> Held:
-        return self.fold.held(self.clerk.epoch)
+        return self.clerk.held
 
     def tell(self, *messages: msgspec.Struct) -> list[msgspec.Struct]:
         self.now_ms += 1
