@@ -96,12 +96,16 @@ def log_observer(path: Path, clock: Clock, *, log_size: int = 10_000_000, log_ke
 
 
 def line_of(message: msgspec.Struct, clock: Clock) -> tuple[int, str] | None:
-    """Level and line of one message; None for those that are too many to log. The time is the message's own, else now."""
+    """Level and line of one message; None for those that are too many to log.
+
+    One clock for all lines, this machine's: the time of a note or a hop is its own, of everything else it is now. What the venue dates says so in
+    its text.
+    """
     words = _WORDS.get(type(message))
     if words is None:
         return None
     level, source, text = words(message)
-    at_ns = getattr(message, "at_ns", 0) or clock.utc_ns()
+    at_ns = message.at_ns if isinstance(message, Note | Hop) else clock.utc_ns()
     return level, f"{iso_micros(at_ns)} {logging.getLevelName(level).lower():<7} {source}: {' '.join(text.split())}"
 
 
@@ -128,6 +132,7 @@ def _outcome(outcome: Outcome) -> Words:
 
 def _fill(fill: Fill) -> Words:
     text = f"order {fill.order_digest} {fill.amount.text()} at {fill.price.text()}, fee {fill.fee.text()}, {fill.remaining.text()} left"
+    text += f", traded {iso_micros(fill.at_ns)} by the exchange's clock"
     return logging.INFO, f"fill of product {fill.product_id}", text
 
 

@@ -252,6 +252,7 @@ class Hop(msgspec.Struct, frozen=True):
     """anyone -> log and screen: a plan passed this point. Every hop names plan, digest and both quantities, so two paths cannot differ unseen."""
 
     at_ns: Ns
+    """By this machine's clock."""
     hop: str
     epoch: int
     seq: int

@@ -258,8 +258,8 @@ class _Desk(msgspec.Struct):
         for message in self.anchoring.before_speaking(self.clerk.fold, batch.posts, self.clock.now_ms()):
             self.post(message)
         self.held.put(self.clerk.held)
-        for hop in batch.hops:
-            self.observe(hop)
+        for hop in batch.hops:  # rows carry venue time; who reads a log has one clock, this machine's
+            self.observe(msgspec.structs.replace(hop, at_ns=self.clock.utc_ns()))
         self._name_foreign()
         if self.csvs is not None:
             for lines in batch.lines:
