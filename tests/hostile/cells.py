@@ -9,10 +9,14 @@ import msgspec
 
 from tests.hostile import answers, frames, handshakes, lies, rules
 from tests.hostile.mode import Mode
+from tests.hostile.terminal import TERMINALS, UNGUARDED
+from tests.hostile.vandal import DEEDS
 
 State = Literal["held", "entering", "leaving", "killed"]
 STATES: tuple[State, ...] = get_args(State)
 WIRE: dict[str, Mode] = {mode.name: mode for mode in (*handshakes.MODES, *frames.MODES, *answers.MODES, *rules.MODES, *lies.MODES)}
+NOBODY = {(name + UNGUARDED, "killed") for name in TERMINALS}
+"""Without a guard nobody is left to close."""
 
 
 class Cell(msgspec.Struct, frozen=True):
@@ -37,7 +41,7 @@ def cells(modes: Sequence[str], states: Sequence[State]) -> Iterator[Cell]:
     if unknown := [mode for mode in modes if not matching(mode)]:
         raise ValueError(f"no mode is called {', '.join(unknown)}: see --list")
     for typed in modes:
-        yield from (Cell(mode, state) for mode in matching(typed) for state in states)
+        yield from (Cell(mode, state) for mode in matching(typed) for state in states if (mode, state) not in NOBODY)
 
 
 def matching(typed: str) -> list[str]:
@@ -48,8 +52,8 @@ def matching(typed: str) -> list[str]:
 
 
 def names() -> list[str]:
-    """Of all modes."""
-    return list(WIRE)
+    """Of all modes: of the wire, of files and processes, of the terminal."""
+    return [*WIRE, *DEEDS, *TERMINALS, *(name + UNGUARDED for name in TERMINALS)]
 
 
 def sample(every: Sequence[Cell], count: int, seed: int) -> list[Cell]:

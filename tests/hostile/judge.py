@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from messages.units import Base, Ms
+from messages.units import Base
 from tests.kills.audit import ending_faults
 from tests.kills.venue import Truth
 from tests.machine import audit
@@ -17,6 +17,8 @@ FLAT_CODES = frozenset({0, 3, 70, 130, 143})
 OPEN = 4
 ETH, SOL = 4, 8
 NAMES = {ETH: "ETH-PERP", SOL: "SOL-PERP"}
+GRACE_NS = 300_000_000
+"""What is under way already may arrive."""
 TRACEBACK = "Traceback (most recent call last)"
 
 
@@ -108,6 +110,9 @@ def uneven_s(log: Sequence[LoggedOrder], until_ns: int) -> float:
     return longest / 1e9
 
 
-def ms(at_ns: int) -> Ms:
-    """Nanoseconds to milliseconds."""
-    return Ms(at_ns // 1_000_000)
+def entered_after(log: Sequence[LoggedOrder], at_ns: int) -> list[str]:
+    """Orders that may increase, sent when nothing may be entered any more."""
+    late = [order for order in log if order.increasing and order.arrived_ns > at_ns + GRACE_NS]
+    return [
+        f"order {order.digest[:10]} entered {(order.arrived_ns - at_ns) / 1e9:.1f} s after the ledger was not ours any more" for order in late[:2]
+    ]

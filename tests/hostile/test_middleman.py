@@ -1,8 +1,11 @@
 """The attack tool's own parts: what it recognises, what it invents, and that its judge can tell a lie."""
 
 import json
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
+from pathlib import Path
 
 import pytest
 import trio
@@ -12,10 +15,11 @@ from wsproto.extensions import PerMessageDeflate
 
 from messages.units import Base, Ns, Price, Quote
 from tests.hostile import frames, handshakes
-from tests.hostile.cells import STATES, WIRE, Cell, cells, names, sample
+from tests.hostile.cells import NOBODY, STATES, WIRE, Cell, cells, names, sample
 from tests.hostile.judge import Claim, false_claims, held_at, uneven_s, unlawful
 from tests.hostile.middleman import Middleman, kind_of, parsed, purpose_of
 from tests.hostile.mode import Answer, Asked, Chance, Mode, Spoken
+from tests.hostile.vandal import DEEDS, Scene
 from venue.nado.appendix import Appendix, pack
 from venue.simulated.order_log import LoggedFill, LoggedOrder
 
@@ -42,7 +46,7 @@ CLOSED = [*PAIR, order(4, -5, 9, closing=True), order(8, 7, 9, closing=True)]
 def test_there_are_more_than_sixty_modes_and_each_can_be_typed_and_repeated() -> None:
     assert len(names()) > 60
     every = list(cells(names(), STATES))
-    assert len(every) == len(names()) * len(STATES)
+    assert len(every) == len(names()) * len(STATES) - len(NOBODY)
     assert [cell for cell in cells(["upgrade window*"], ["killed"]) if cell.mode == "upgrade window bits 8"]
     assert Cell("frame silence", "held").seed == Cell("frame silence", "held").seed
     with pytest.raises(ValueError, match="no mode is called sunshine"):
@@ -185,6 +189,29 @@ def test_how_long_one_leg_stood_alone() -> None:
     assert uneven_s([order(4, 5, 1), order(8, -7, 3), order(4, -5, 9), order(8, 7, 14)], 20 * SECOND) == 5
     assert uneven_s([order(4, 5, 1)], 20 * SECOND) == 19
     assert held_at(CLOSED, 8 * SECOND) == {4: 5, 8: -7}
+
+
+def test_a_deed_spoils_what_it_names(tmp_path: Path) -> None:
+    for name, deed in DEEDS.items():
+        if name.startswith(("run ", "guard ")) or " lock" in name or "shared memory" in name:
+            continue  # they speak of processes, and of what no copy shows
+        scene = Scene(tmp_path / name.replace("'", ""))
+        scene.logs.mkdir(parents=True)
+        scene.state.mkdir(parents=True)
+        for suffix in (".json", ".escape", ".beat", ".lock"):
+            (scene.state / f"a{suffix}").write_text("{}")
+        with closing(sqlite3.connect(scene.ledger)) as database:
+            database.executescript("PRAGMA journal_mode=wal; CREATE TABLE events (seq, kind, body); INSERT INTO events VALUES (1, 'Sealed', '0')")
+            scene.keep_an_older_copy()
+            database.executescript("INSERT INTO events VALUES (2, 'Sealed', '0')")
+            before = content(scene)
+            deed.do(scene)
+        scene.release()
+        assert content(scene) != before, name
+
+
+def content(scene: Scene) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in scene.folder.rglob("*") if path.is_file() and not path.name.endswith("-shm")}
 
 
 async def test_a_mode_lasts_from_its_beginning_to_its_end() -> None:
