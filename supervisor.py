@@ -28,7 +28,7 @@ import trio
 
 from actors.denials import Denials
 from actors.endings import Ending, Endings, Leave, Stop, TreeGone
-from actors.gates import closed_window, daily_loss
+from actors.gates import closed_window, daily_loss, rules_denial
 from actors.inquiry import Inquiry
 from actors.ledger import Unwritable
 from actors.limits import plan_denial, run_over
@@ -42,6 +42,8 @@ from actors.way_out import WayOut
 from messages.execution import Outcome, PlanClosed
 from messages.lifecycle import AccountStream, Denied, Held, Hop, Note, Started
 from messages.sizing import Abort, Declined, Ready, Sealed, SizingPlan, Skipped
+from venue.closing import REREAD_AFTER, hedged, liquidation_near
+from venue.protocol import Tradable
 
 TICK_S = 0.05
 """How often the supervisor looks at its deadlines when nothing happens."""
@@ -49,12 +51,18 @@ FILLS_DUE_MS = 500
 """After Place, how long fills may take before RESOLVE starts asking."""
 
 
+KEPT_MS = 1_000
+"""How long a pair is kept before the venue is asked again whether both legs can be traded."""
+
+
 class Machine:
     """Five actors, their channels, the tree above them, and the barrier between them."""
 
     def __init__(self, world: World) -> None:
         self.world = world
-        self.channels = Channels(halted=world.state.halted is not None)
+        start = msgspec.structs.replace(world.rules, version=max(1, world.rules.version), read_ms=world.rules.read_ms or world.clock.now_ms())
+        world.venue.forge.use(start)
+        self.channels = Channels(halted=world.state.halted is not None, rules=start)
         self.barrier = Barrier(world.state.bump(), 0)
         self.tree = self.planted()
         self._inquiry = Inquiry(world, self.channels)
@@ -66,6 +74,10 @@ class Machine:
         self._told = ("", "")
         """The purpose and the obstacle that were noted last: a proposal comes again four times a second."""
         self._fills_due_ms = 0
+        self._leaving: SizingPlan | None = None
+        """The exit that waits for the venue to say whether both legs can be traded."""
+        self._kept_until_ms = 0
+        """Venue time until which a pair is kept because the venue said that a leg cannot be traded."""
         self._stream: AccountStream | None = None
         self._denials = Denials(world.settings.limits.alarm_after_denying)
         self._gone: TreeGone | None = None
@@ -136,7 +148,10 @@ class Machine:
             return self._endings.halt(message.code, message.detail)
         if isinstance(message, Stop):
             return self._endings.stop(message)
-        self._hear(message)
+        if isinstance(message, Tradable):
+            self._may_leave(message)
+        else:
+            self._hear(message)
         return None
 
     def _hear(self, message: msgspec.Struct) -> None:
@@ -159,8 +174,14 @@ class Machine:
             self._step(Declined(message.who, message.epoch, message.seq, "LEG_DOWN", "a leg died after the votes began"))
         elif isinstance(message, Ready | Declined | Outcome | PlanClosed):
             if isinstance(message, Outcome):
-                self._waking.answered(message, self._nursery)
+                self._answered(message)
             self._step(message)
+
+    def _answered(self, outcome: Outcome) -> None:
+        """What an order's answer says beside its outcome: about our time, and about the venue's rules."""
+        self._waking.answered(outcome, self._nursery)
+        if outcome.code in REREAD_AFTER:
+            self.channels.doubted.put(self.world.clock.now_ms())
 
     def _shifted(self, shift: Shift) -> None:
         self._endings.look_at_epoch()
@@ -182,14 +203,45 @@ class Machine:
             self._shifted(shift)
         obstacle = self._obstacle(plan)
         if obstacle:
-            if (plan.purpose, obstacle) != self._told:
-                self._told = plan.purpose, obstacle
-                self._note("info", f"{plan.purpose} not sealed: {obstacle}")
-            return
-        self._told = ("", "")
+            return self._not_sealed(plan, obstacle)
+        if not leaves_a_pair(plan, self.channels.held.value):
+            return self._seal(plan)
+        if self.world.clock.now_ms() >= self._kept_until_ms:
+            self._leaving = plan
+            self._inquiry.ask_tradable(self._nursery)
+        return None
+
+    def _seal(self, plan: SizingPlan) -> None:
+        """The forge changes over to the newest rules here and nowhere between a vote and its orders: both legs must find the same one."""
+        if rules := self.channels.rules.value:
+            self.world.venue.forge.use(rules)
         if plan.purpose in {"exit", "flatten"}:
             self._way_out.drop()
         self._step(plan)
+
+    def _may_leave(self, answer: Tradable) -> None:
+        """The venue's word, or its silence, on the exit that waits. Only what it says in so many words keeps both legs; no lone leg waits here."""
+        plan, self._leaving = self._leaving, None
+        if plan is None:
+            return None
+        obstacle = self._obstacle(plan)
+        if not obstacle and answer.obstacle and not self._liquidation_near():
+            self._kept_until_ms = self.world.clock.now_ms() + KEPT_MS
+            self.channels.doubted.put(self.world.clock.now_ms())
+            obstacle = f"hedged, and kept: {answer.obstacle}"
+        if obstacle:
+            return self._not_sealed(plan, obstacle)
+        return self._seal(plan)
+
+    def _liquidation_near(self) -> bool:
+        held, rules = self.channels.held.value, self.channels.rules.value
+        limit = self.world.settings.limits.min_liquidation_move
+        return held is not None and rules is not None and liquidation_near(held.eth, held.sol, held.maintenance_health, rules, limit)
+
+    def _not_sealed(self, plan: SizingPlan, obstacle: str) -> None:
+        if (plan.purpose, obstacle) != self._told:
+            self._told = plan.purpose, obstacle
+            self._note("info", f"{plan.purpose} not sealed: {obstacle}")
 
     def _obstacle(self, plan: SizingPlan) -> str:
         """Why this plan may not be sealed now; "" when it may."""
@@ -201,20 +253,20 @@ class Machine:
         asleep = "a guard has taken over" if self._endings.look_at_epoch() else self._endings.unsigned or self._waking.obstacle(plan)
         if asleep:
             return asleep
-        limited = plan.increases and self.world.venue.rate_obstacle(2, len(self.world.settings.flatten_steps))
-        if limited:
-            return limited
-        if plan.purpose == "enter":
-            return self._entry_obstacle(plan, held)
-        return ""
+        rules = self.channels.rules.value
+        if rules is not None and plan.rules_version not in {0, rules.version}:
+            return "the venue's rules have changed since it was proposed"
+        limited = self.world.venue.rate_obstacle(2, len(self.world.settings.flatten_steps)) if plan.increases else ""
+        return limited or (self._entry_obstacle(plan, held) if plan.purpose == "enter" else "")
 
     def _entry_obstacle(self, plan: SizingPlan, held: Held) -> str:
         directive = self.channels.directive.value
         if directive is None or not directive.enter or directive.leave_now:
             return "entering is not allowed"
         settings = self.world.settings
-        barred = closed_window(self.world.clock.now_ms(), settings) or daily_loss(held, settings) or run_over(held, settings)
-        denial = barred or plan_denial(plan, held, self.world.rules, settings)
+        rules, doubted_ms, now_ms = self.channels.rules.value or self.world.rules, self.channels.doubted.value or 0, self.world.clock.now_ms()
+        barred = closed_window(now_ms, settings) or rules_denial(rules, doubted_ms, now_ms) or daily_loss(held, settings) or run_over(held, settings)
+        denial = barred or plan_denial(plan, held, rules.terms(), settings)
         if denial is None:
             return ""
         self._denied(Denied(denial.code, denial.detail))
@@ -300,3 +352,8 @@ class Machine:
 
     def _note(self, level: Literal["debug", "info", "warning", "error"], text: str) -> None:
         self.world.observe(Note(self.world.clock.utc_ns(), level, "supervisor", text))
+
+
+def leaves_a_pair(plan: SizingPlan, held: Held | None) -> bool:
+    """Does it close while two legs hedge each other? Then both can leave, or neither should."""
+    return plan.purpose in {"exit", "flatten"} and held is not None and hedged(held.eth, held.sol)

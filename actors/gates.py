@@ -11,9 +11,14 @@ from messages.lifecycle import Held
 from messages.market import LegQuote, PairQuote
 from messages.settings import Settings
 from messages.units import ONE, Bps, Price, Quote, worse
+from venue.protocol import VenueRules
 
 _EPOCH_WEEKDAY = 3
 """1970-01-01 was a Thursday; Monday is 0."""
+
+
+RULES_AGE_MS = 15_000
+"""By rules read longer ago than this nothing is entered. They are read every 5 s, so three readings in a row have failed then."""
 
 
 class Denial(msgspec.Struct, frozen=True):
@@ -39,6 +44,21 @@ def entry_denial(quote: PairQuote, now_ms: int, settings: Settings, eth_amount: 
     for name, leg, amount in legs:
         if denial := _wide(name, leg, settings) or _thin(name, leg, amount, settings) or _off_oracle(name, leg, settings):
             return denial
+    return None
+
+
+def rules_denial(rules: VenueRules, doubted_ms: int, now_ms: int) -> Denial | None:
+    """Why nothing is entered by these rules of the venue: they do not say all that entering needs, or they are old.
+
+    `doubted_ms`: venue time of the last refusal which says that the rules behind an order were not those of the venue; 0 = none.
+    """
+    if problem := rules.incomplete():
+        return Denial("RULES_INCOMPLETE", f"the venue does not say all that entering needs: {problem}")
+    if doubted_ms and rules.read_ms <= doubted_ms:
+        return Denial("RULES_STALE", "the venue refused an order for a rule that is not the one we read: its rules are being read again")
+    age_ms = now_ms - rules.read_ms
+    if rules.read_ms and age_ms > RULES_AGE_MS:
+        return Denial("RULES_STALE", f"the venue's rules were last read {age_ms} ms ago, limit {RULES_AGE_MS} ms")
     return None
 
 
@@ -113,7 +133,7 @@ def _thin(name: str, leg: LegQuote, amount: int, settings: Settings) -> Denial |
 
 def _off_oracle(name: str, leg: LegQuote, settings: Settings) -> Denial | None:
     """The exact middle, doubled, against the doubled oracle price."""
-    middle, oracle = leg.bids[0].price + leg.asks[0].price, 2 * leg.oracle
+    middle, oracle = leg.bids[0].price + leg.asks[0].price, 2 * (leg.oracle or 0)
     if oracle <= 0:
         return Denial("ORACLE_GAP", f"{name} has no oracle price")
     if abs(middle - oracle) * BASIS <= settings.max_oracle_gap * oracle:

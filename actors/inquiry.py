@@ -8,7 +8,7 @@ import trio
 from actors.tree import Channels, World
 from messages.execution import Doubt, Resolved
 from messages.lifecycle import Note
-from venue.protocol import VenueError
+from venue.protocol import ASKED_S, UNSAID, VenueError
 from venue.resolve import resolve
 
 RECONCILE_S = (0.2, 5.0)
@@ -33,6 +33,7 @@ class Inquiry:
         self._ask_again: dict[str, tuple[float, float]] = {}
         """Order -> when it may be asked about again, and the pause after that."""
         self._wanted = trio.Event()
+        self._asking_tradable = False
 
     def reconcile_soon(self) -> None:
         """Something has changed: read the account now."""
@@ -62,6 +63,22 @@ class Inquiry:
             if now_s >= due_s and doubt.order_digest not in self._resolving:
                 self._ask_again[doubt.order_digest] = (now_s + pause_s, min(2 * pause_s, AGAIN_S[1]))
                 self._start(nursery, doubt)
+
+    def ask_tradable(self, nursery: trio.Nursery) -> None:
+        """Ask whether both legs can be traded now; the answer comes to the supervisor's inbox within `ASKED_S`. One question at a time."""
+        if not self._asking_tradable:
+            self._asking_tradable = True
+            nursery.start_soon(self._ask_tradable)
+
+    async def _ask_tradable(self) -> None:
+        try:
+            answer = await self._world.venue.reads.tradable(ASKED_S)
+        except VenueError as error:  # silence sends
+            self._note(f"nobody says whether both legs can be traded: {error}")
+            answer = UNSAID
+        finally:
+            self._asking_tradable = False
+        self._channels.inbox.post(answer)
 
     @property
     def settled(self) -> bool:

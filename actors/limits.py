@@ -17,7 +17,7 @@ from messages.market import PairQuote
 from messages.settings import Settings
 from messages.sizing import LegOrder, SizingPlan
 from messages.units import ONE, Base, Bps, Quote, Rate, imbalance, notional
-from venue.protocol import ProductRules, VenueRules
+from venue.protocol import PairTerms, ProductTerms
 
 FEES = 4
 """Taker fees of a cycle: two in, two out."""
@@ -25,18 +25,20 @@ JUDGED_FROM = 10
 """Cycles before a rate is judged."""
 
 
-def plan_denial(plan: SizingPlan, held: Held, rules: VenueRules, settings: Settings) -> Denial | None:
+def plan_denial(plan: SizingPlan, held: Held, rules: PairTerms, settings: Settings) -> Denial | None:
     """Why this entry is too large, for the limits or for the account; None when it is not."""
     gross = Quote(notional(plan.eth.limit, plan.eth.amount) + notional(plan.sol.limit, plan.sol.amount))
     if gross > settings.limits.max_gross:
         return Denial("MAX_GROSS", f"both legs at their limits are {_usd(gross)} USD, limits.max_gross = {_usd(settings.limits.max_gross)} USD")
     needs, has = margin_needed(plan, rules, settings), held.initial_health
+    if has is None or held.maintenance_health is None:
+        return Denial("MARGIN", "the venue does not say how much margin the account has")
     if has < needs:
         return Denial("MARGIN", short_of_margin(needs, has, settings))
     return _near_liquidation(plan, held, rules, settings)
 
 
-def margin_needed(plan: SizingPlan, rules: VenueRules, settings: Settings) -> Quote:
+def margin_needed(plan: SizingPlan, rules: PairTerms, settings: Settings) -> Quote:
     """USDT0 (x18) of initial health that both legs take at their limits, with four taker fees and `margin_buffer`."""
     total = 0
     for order, product in ((plan.eth, rules.eth), (plan.sol, rules.sol)):
@@ -45,9 +47,9 @@ def margin_needed(plan: SizingPlan, rules: VenueRules, settings: Settings) -> Qu
     return Quote(total * (ONE + settings.limits.margin_buffer) // ONE)
 
 
-def liquidation_move(plan: SizingPlan, held: Held, rules: VenueRules) -> Rate:
+def liquidation_move(plan: SizingPlan, held: Held, rules: PairTerms) -> Rate:
     """How far the nearer leg's price may move against us, the other standing still, until the maintenance health is used up (x18, 0.2 = 20 %)."""
-    health, slopes = int(held.maintenance_health), []
+    health, slopes = int(held.maintenance_health or 0), []
     for order, product in ((plan.eth, rules.eth), (plan.sol, rules.sol)):
         weight = _maintenance_weight(order, product)
         size = notional(order.limit, order.amount)
@@ -56,11 +58,11 @@ def liquidation_move(plan: SizingPlan, held: Held, rules: VenueRules) -> Rate:
     return Rate(max(0, health) * ONE // max(*slopes, 1))
 
 
-def _maintenance_weight(order: LegOrder, product: ProductRules) -> int:
+def _maintenance_weight(order: LegOrder, product: ProductTerms) -> int:
     return product.long_weight_maintenance if order.amount > 0 else product.short_weight_maintenance
 
 
-def _near_liquidation(plan: SizingPlan, held: Held, rules: VenueRules, settings: Settings) -> Denial | None:
+def _near_liquidation(plan: SizingPlan, held: Held, rules: PairTerms, settings: Settings) -> Denial | None:
     move, least = liquidation_move(plan, held, rules), settings.limits.min_liquidation_move
     if move >= least:
         return None
@@ -103,7 +105,7 @@ def pair_over(held: Held, quote: PairQuote, settings: Settings, now_ms: int) -> 
     limits = settings.limits
     if now_ms >= held.entered_ms + limits.max_hold:
         return Denial("MAX_HOLD", f"held for {(now_ms - held.entered_ms) // 1000} s, limits.max_hold = {limits.max_hold // 1000} s")
-    if held.initial_health < 0:
+    if held.initial_health is not None and held.initial_health < 0:
         words = f"the account has {_usd(Quote(-held.initial_health))} USDT0 less than initial margin"
         return Denial("MARGIN_CALL", f"{words}: left before the venue takes one leg over")
     drift = marked(held.eth, held.sol, quote)

@@ -9,8 +9,8 @@ A lost connection is handled in here; only a defect gets out.
 
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 
+import msgspec
 import trio
 
 from actors.local_book import LocalBook
@@ -22,8 +22,8 @@ from actors.runtime.pulse import MAIL, Pulse
 from messages.lifecycle import Note
 from messages.market import BookDelta, LegQuote, PairQuote
 from messages.settings import Settings
-from messages.units import Ms, Ns
-from venue.protocol import Busy, ProductRules, Venue, VenueError, VenueRules
+from messages.units import Ms, Ns, Price
+from venue.protocol import Busy, Malformed, ProductRules, Venue, VenueError, VenueRules
 from venue.venue_time import measure_clock
 
 ROUND_S = 20.0
@@ -31,7 +31,9 @@ ROUND_S = 20.0
 BATCH_GRACE_S = 0.2
 """Nado batches book changes for 50 ms: a change that a snapshot already shows must arrive within this."""
 RULES_EVERY_S = 5.0
-"""How often oracle prices and trading status are read."""
+"""How often the venue's rules, oracle prices and trading status are read."""
+SOON_S = 0.25
+"""The least pause between two readings of the rules, however often they are doubted."""
 DOUBT_EVERY_S = 1.0
 """How often a book that cannot be right is read anew."""
 BUSY_S = 2.0
@@ -40,8 +42,7 @@ CLOCK_EVERY_S = 30.0
 """How often the venue's clock is read (design: the barrier)."""
 
 
-@dataclass
-class Market:
+class Market(msgspec.Struct):
     """What market_data knows; `quote` is the pure step from it to what is published."""
 
     books: dict[int, LocalBook]
@@ -52,9 +53,9 @@ class Market:
     frozen: int = 0
     strangers: int = 0
     """Batches of products that nobody asked for."""
-    doubted: set[int] = field(default_factory=set)
+    doubted: set[int] = msgspec.field(default_factory=set)
     """Products whose book cannot be right, of which it has been told."""
-    wanted: set[int] = field(default_factory=set)
+    wanted: set[int] = msgspec.field(default_factory=set)
     """Products whose book must start over from a snapshot."""
 
     @classmethod
@@ -74,6 +75,18 @@ class Market:
             self.resyncs += 1
             self.wanted.add(delta.product_id)
         return result == "applied"
+
+    def take_rules(self, read: VenueRules, read_ms: int) -> bool:
+        """Go by other rules from now on, asked for at venue time `read_ms`; True when anything but an oracle price is another.
+
+        Raises `Malformed` for another chain or other products: then they are not the rules of what we trade.
+        """
+        before = self.rules
+        if _identity(read) != _identity(before):
+            raise Malformed(f"the venue's products are not those of the start any more: {_identity(read)}, not {_identity(before)}")
+        changed = _lasting(read) != _lasting(before)
+        self.rules = msgspec.structs.replace(read, version=before.version + changed, read_ms=Ms(read_ms))
+        return changed
 
     def lost(self) -> None:
         """The stream is gone: no book can be trusted."""
@@ -95,8 +108,17 @@ class Market:
         return LegQuote(product.product_id, bids, asks, book.proven_ms, product.oracle, product.status)
 
 
-@dataclass(frozen=True)
-class _Feed:
+def _identity(rules: VenueRules) -> tuple[int, str, int, int]:
+    return rules.chain_id, rules.endpoint, rules.eth.product_id, rules.sol.product_id
+
+
+def _lasting(rules: VenueRules) -> VenueRules:
+    """The rules without what changes all the time."""
+    eth, sol = (msgspec.structs.replace(product, oracle=None if product.oracle is None else Price(1)) for product in (rules.eth, rules.sol))
+    return msgspec.structs.replace(rules, eth=eth, sol=sol, version=0, read_ms=Ms(0))
+
+
+class _Feed(msgspec.Struct, frozen=True):
     """The loops of one incarnation."""
 
     venue: Venue
@@ -107,6 +129,8 @@ class _Feed:
     observe: Observe
     rng: random.Random
     pulse: Pulse
+    tell: Callable[[VenueRules, bool], None] = lambda _rules, _changed: None
+    doubted: Latest[Ms] = msgspec.field(default_factory=Latest)
 
     def publish(self) -> None:
         quote = self.market.quote(self.clock.now_ms())
@@ -202,16 +226,24 @@ class _Feed:
         return f"the book is {ahead_ms} ms ahead of our clock" if ahead_ms > self.settings.max_clock_skew else ""
 
     async def read_rules(self) -> None:
-        """Oracle prices, trading status, and whether the venue is active."""
-        self.market.active = await self.venue.reads.status() == "active"
-        self.market.rules = await self.venue.reads.rules()
+        """The venue's rules, oracle prices and trading status with them, and whether the venue is active; at once when somebody doubts them."""
+        asked_ms, reads = self.clock.now_ms(), self.venue.reads
+        in_doubt = (self.doubted.value or 0) >= self.market.rules.read_ms
+        self.market.active = await reads.status() == "active"
+        changed = self.market.take_rules(await (reads.rules_now() if in_doubt and self.doubted.value else reads.rules()), asked_ms)
+        self.tell(self.market.rules, changed)
+        if changed:
+            self.publish()
 
     async def read_clock(self) -> None:
         """One measurement of the venue's clock."""
         await measure_clock(self.venue, self.clock)
 
-    async def every(self, seconds: float, work: Callable[[], Awaitable[None]]) -> None:
-        """Do `work` now and then every `seconds`; a venue that does not answer is noted and asked again, a busy one more and more rarely."""
+    async def every(self, seconds: float, work: Callable[[], Awaitable[None]], soon: Latest[Ms] | None = None) -> None:
+        """Do `work` now and then every `seconds`; a venue that does not answer is noted and asked again, a busy one more and more rarely.
+
+        `soon`: something newer in there is a reason not to wait so long, but `SOON_S` at least.
+        """
         name = getattr(work, "__name__", "work")
         pause_s = seconds
         while True:
@@ -223,7 +255,13 @@ class _Feed:
                 self.note(f"{name}: {error}")
                 pause_s = max(seconds, min(2 * pause_s, BUSY_S)) if isinstance(error, Busy) else seconds
             self.pulse.expect(name, pause_s)
-            await trio.sleep(pause_s)
+            if soon is None:
+                await trio.sleep(pause_s)
+                continue
+            seen = soon.version
+            await trio.sleep(SOON_S)
+            with trio.move_on_after(pause_s - SOON_S):
+                await soon.newer_than(seen)
 
 
 async def run(
@@ -235,15 +273,20 @@ async def run(
     observe: Observe,
     rng: random.Random,
     *,
+    tell: Callable[[VenueRules, bool], None] = lambda _rules, _changed: None,
+    doubted: Latest[Ms] | None = None,
     pulse: Pulse | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Keep `out` filled until cancelled. `rng` spreads the attempts to connect."""
-    feed = _Feed(venue, Market.of(rules), out, clock, settings, observe, rng, pulse or Pulse())
+    """Keep `out` filled until cancelled. `rng` spreads the attempts to connect.
+
+    `tell(rules, changed)` takes every reading of the venue's rules; `doubted` holds the venue time at which somebody last had reason to doubt them.
+    """
+    feed = _Feed(venue, Market.of(rules), out, clock, settings, observe, rng, pulse or Pulse(), tell, doubted or Latest())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(feed.stream)
         nursery.start_soon(feed.every, settings.max_quote_age / 8_000, feed.prove)
         nursery.start_soon(feed.every, DOUBT_EVERY_S, feed.doubt)
-        nursery.start_soon(feed.every, RULES_EVERY_S, feed.read_rules)
+        nursery.start_soon(feed.every, RULES_EVERY_S, feed.read_rules, feed.doubted)
         nursery.start_soon(feed.every, CLOCK_EVERY_S, feed.read_clock)
         task_status.started()

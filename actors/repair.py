@@ -29,7 +29,7 @@ from messages.market import LegQuote, Level, PairQuote
 from messages.settings import Settings
 from messages.sizing import Leg
 from messages.units import ONE, Base, Bps, Price, Quote, imbalance, notional
-from venue.protocol import ProductRules, VenueRules
+from venue.protocol import PairTerms, ProductTerms
 
 Name = Literal["complete", "trim", "adjust", "flatten"]
 
@@ -50,7 +50,7 @@ class Standing(msgspec.Struct, frozen=True):
     wanted: int
     paid: Price
     book: LegQuote
-    rules: ProductRules
+    rules: ProductTerms
 
     @property
     def within_wanted(self) -> bool:
@@ -90,7 +90,7 @@ class Standing(msgspec.Struct, frozen=True):
         return deep and (not increases or spent >= self.rules.min_notional)
 
 
-def cheapest(held: Held, quote: PairQuote, settings: Settings, rules: VenueRules) -> Way:
+def cheapest(held: Held, quote: PairQuote, settings: Settings, rules: PairTerms) -> Way:
     """The way of least cost. Ties go to the one that keeps more of the pair."""
     eth = Standing(held.eth, held.eth_wanted, held.eth_vwap or quote.eth.mid, quote.eth, rules.eth)
     sol = Standing(held.sol, held.sol_wanted, held.sol_vwap or quote.sol.mid, quote.sol, rules.sol)

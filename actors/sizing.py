@@ -1,9 +1,9 @@
 """sizing: the one place where quantities come from.
 
 The pure step looks at what the market is, what is held and what is allowed, and answers with at most one thing: a plan, a skipped cycle, or
-nothing yet. Entering, repairing, leaving and flattening are four purposes of the same plan. An exit never sizes: it closes exactly what the ledger
-holds (lesson S8). What sizing remembers between steps is only how long it has waited; everything else is the ledger's, so that a restart loses
-nothing.
+nothing yet. Entering, repairing, leaving and flattening are four purposes of the same plan. An exit never sizes (lesson S8): it closes what the
+ledger holds, floored to the venue's step of now (`venue/closing.py`). What sizing remembers between steps is only how long it has waited; everything
+else is the ledger's, so that a restart loses nothing.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ import msgspec
 import trio
 
 from actors.dust import topping_up
-from actors.gates import Denial, closed_window, daily_loss, entry_denial, limit_price
+from actors.gates import Denial, closed_window, daily_loss, entry_denial, limit_price, rules_denial
 from actors.lattice import Side, size_pair, vwap
 from actors.legging import over_budget
 from actors.limits import pair_over
@@ -25,9 +25,10 @@ from actors.runtime.pulse import Pulse
 from messages.lifecycle import Denied, Directive, Held, Hop, Note
 from messages.market import LegQuote, Level, PairQuote
 from messages.settings import Settings
-from messages.sizing import LegOrder, Purpose, SizingPlan, Skipped, Verdict
+from messages.sizing import RESTORES, LegOrder, Purpose, SizingPlan, Skipped, Verdict
 from messages.units import ONE, Base, Bps, Ms, Price, Quote, imbalance, notional
-from venue.protocol import ProductRules, VenueRules
+from venue.closing import Closing, closing, hedged, liquidation_near
+from venue.protocol import UNTRADABLE, ProductRules, VenueRules
 
 ENTRY_PATIENCE_MS = 5_000
 """How long an entry waits for the gates to open before the cycle is skipped."""
@@ -44,6 +45,8 @@ PRICE_MS = 1_000
 be off by all of `max_slippage`. The archive lags by less, and a cycle in doubt may stand on one leg for longer (`legging_unknown`)."""
 
 
+REFUSED_MS = 30_000
+"""How long a hedged pair waits with another try at a leg that was refused for good, unless the venue's rules change before."""
 ENDLESS = Base(10**9 * ONE)
 """More than anybody holds."""
 BLIND_AFTER_MS = 3_000
@@ -65,6 +68,8 @@ class Look(msgspec.Struct, frozen=True):
     held: Held
     directive: Directive
     now_ms: Ms
+    doubted_ms: Ms = Ms(0)
+    """Venue time of the last refusal that says that the venue's rules are not those we know."""
 
 
 Decision = SizingPlan | Skipped | None
@@ -99,7 +104,8 @@ class Sizer(msgspec.Struct, frozen=True):
             return msgspec.structs.replace(memory, waiting_since_ms=look.now_ms), None
         if look.now_ms < memory.waiting_since_ms + BLIND_AFTER_MS:
             return memory, None
-        decision = self._not_flat(look, at_the_oracle(self.rules))
+        quote = at_the_oracle(self.rules)
+        decision = self._not_flat(look, quote) if quote is not None else None
         return memory if decision is None else Memory(memory.waiting_since_ms, look.now_ms, look.held.version), decision
 
     def _proposed(self, memory: Memory, look: Look, decision: Decision) -> tuple[Memory, Decision]:
@@ -131,7 +137,8 @@ class Sizer(msgspec.Struct, frozen=True):
 
     def barred(self, look: Look) -> Denial | None:
         """What keeps us from entering however good the books are. It is waited out: no cycle is skipped for it."""
-        return closed_window(look.now_ms, self.settings) or daily_loss(look.held, self.settings)
+        old = rules_denial(self.rules, look.doubted_ms, look.now_ms)
+        return closed_window(look.now_ms, self.settings) or daily_loss(look.held, self.settings) or old
 
     def _cycle(self, held: Held) -> int:
         return held.cycle if held.enters else held.cycle + 1
@@ -157,9 +164,10 @@ class Sizer(msgspec.Struct, frozen=True):
         return 1 if self.settings.direction == "long-eth" else -1
 
     def size(self, quote: PairQuote, sign: int, target: Quote, *, advise: bool = False) -> Verdict:
-        """The lattice's verdict for `target` USD per leg on the sides that an entry in this direction takes."""
-        eth = Side(_taken(quote.eth, sign), self.rules.eth.size_step, self.rules.eth.min_notional)
-        sol = Side(_taken(quote.sol, -sign), self.rules.sol.size_step, self.rules.sol.min_notional)
+        """The lattice's verdict for `target` USD per leg on the sides that an entry in this direction takes. Raises `Incomplete`."""
+        terms = self.rules.terms()
+        eth = Side(_taken(quote.eth, sign), terms.eth.size_step, terms.eth.min_notional)
+        sol = Side(_taken(quote.sol, -sign), terms.sol.size_step, terms.sol.min_notional)
         settings = self.settings
         return size_pair(
             target,
@@ -197,7 +205,7 @@ class Sizer(msgspec.Struct, frozen=True):
         held = look.held
         due = look.directive.leave_now or held.flattens > 0 or look.now_ms >= held.entered_ms + self.settings.hold
         due = due or self.leaves_early(look) is not None
-        if not due or not _closable(quote):
+        if not due or not quote.venue_active:
             return None
         return self._flatten(look, quote) if held.flattens else self._close(look, quote, "exit", self.settings.max_slippage)
 
@@ -207,11 +215,25 @@ class Sizer(msgspec.Struct, frozen=True):
             return None
         return pair_over(look.held, look.quote, self.settings, look.now_ms)
 
-    def _close(self, look: Look, quote: PairQuote, purpose: Purpose, slippage: Bps) -> SizingPlan:
-        held = look.held
-        eth = self._order(quote.eth, self.rules.eth, -held.eth, slippage, reduce_only=True)
-        sol = self._order(quote.sol, self.rules.sol, -held.sol, slippage, reduce_only=True)
+    def _close(self, look: Look, quote: PairQuote, purpose: Purpose, slippage: Bps) -> SizingPlan | None:
+        """The ledger's amount, as far as the venue lets it go now; None when nothing of it can or should leave."""
+        held, part = look.held, self.closing(look.held)
+        blocked = hedged(held.eth, held.sol) and {quote.eth.status, quote.sol.status} & UNTRADABLE and not self.urgent(held)
+        if blocked or not (part.eth or part.sol):
+            return None
+        eth = self._order(quote.eth, self.rules.eth, -part.eth, slippage, reduce_only=True)
+        sol = self._order(quote.sol, self.rules.sol, -part.sol, slippage, reduce_only=True)
         return self._plan(look, quote, (purpose, held.cycle, held.flattens, 0), eth, sol)
+
+    def closing(self, held: Held) -> Closing:
+        """What of it the venue lets go now, by the rules of now."""
+        rules = self.rules
+        wanted = [notional(product.oracle or 0, each) for product, each in ((rules.eth, held.eth_wanted), (rules.sol, held.sol_wanted))]
+        return closing(held.eth, held.sol, self.rules, refused=held.refused, urgent=self.urgent(held), tops_up=2 * min(wanted))
+
+    def urgent(self, held: Held) -> bool:
+        """Is liquidation so near that one leg is better closed alone than both kept?"""
+        return liquidation_near(held.eth, held.sol, held.maintenance_health, self.rules, self.settings.limits.min_liquidation_move)
 
     # -- uneven: the cheapest of completing, adjusting and flattening ---------------------------------------------------------------------------
 
@@ -220,13 +242,17 @@ class Sizer(msgspec.Struct, frozen=True):
         step = held.repairs + held.flattens
         if step and not _topped_up(held) and look.now_ms < held.last_change_ms + min(RETRY_MS[0] << min(step, 10), RETRY_MS[1]):
             return None
-        if self._repairable(look) and _tradable(quote):
+        if self._repairable(look) and _tradable(quote) and not self.rules.incomplete():
             if held.unpriced and held.legging.doubted and look.now_ms < held.last_change_ms + PRICE_MS:
                 return None
-            way = cheapest(_at_the_mid(held), quote, self.settings, self.rules)
+            way = cheapest(_at_the_mid(held), quote, self.settings, self.rules.terms())
             if way.name != "flatten":
                 return self._repair(look, quote, way)
-        return self._flatten(look, quote) if _closable(quote) else None
+        restoring = self._restore(look, quote)
+        if restoring is not None:
+            return restoring
+        lone = 0 in (held.eth, held.sol)
+        return self._flatten(look, quote) if quote.venue_active or lone else None
 
     def _repairable(self, look: Look) -> bool:
         """May it still become the pair? Not once closing has begun, nor after too many tries or too long on one leg."""
@@ -241,13 +267,37 @@ class Sizer(msgspec.Struct, frozen=True):
         sol = self._order(quote.sol, self.rules.sol, way.sol, slippage, reduce_only=way.sol * held.sol_wanted < 0)
         return self._plan(look, quote, ("repair", held.cycle, held.repairs + 1, 0), eth, sol)
 
+    def _restore(self, look: Look, quote: PairQuote) -> SizingPlan | None:
+        """Open again what has left, because the other leg was refused for a reason that lasts: a pair stays hedged. Once a cycle, by a run that may
+        enter, and only where everything that entering asks for holds; else None, and what can be closed goes on being closed.
+        """
+        from actors.restore import missing_counterpart, restore_denial  # noqa: PLC0415 - rare, and the supervisor must stay cheap to import
+
+        held, directive = look.held, look.directive
+        if not held.flattens or held.restores >= RESTORES or len(held.refused) != 1 or not directive.enter or directive.leave_now or held.foreign:
+            return None
+        stays, left = ("eth", "sol") if held.refused[0] == "eth" else ("sol", "eth")
+        missing = missing_counterpart(held, stays, self.rules.product(left))  # type: ignore[arg-type]
+        if not missing or rules_denial(self.rules, look.doubted_ms, look.now_ms) or self.urgent(held):
+            return None
+        eth, sol = (missing, 0) if left == "eth" else (0, missing)
+        orders = (
+            self._order(leg, product, amount, self.settings.max_slippage, reduce_only=False)
+            for leg, product, amount in ((quote.eth, self.rules.eth, eth), (quote.sol, self.rules.sol, sol))
+        )
+        deadline = (quote.eth if left == "eth" else quote.sol).proven_ms + self.settings.max_quote_age
+        plan = self._plan(look, quote, ("repair", held.cycle, held.repairs + 1, deadline), *orders)
+        return None if restore_denial(plan, quote, held, self.rules.terms(), self.settings, look.now_ms) else plan
+
     def _flatten(self, look: Look, quote: PairQuote) -> SizingPlan | None:
         held = look.held
         if _topped_up(held):
             return self._close(look, quote, "flatten", self._flatten_slippage(held))
+        if held.refused and hedged(held.eth, held.sol) and held.last_rules == self.rules.version and look.now_ms < held.last_change_ms + REFUSED_MS:
+            return None
         if held.flattens and look.now_ms < held.last_change_ms + min(RETRY_MS[0] << min(held.flattens, 10), RETRY_MS[1]):
             return None
-        more = topping_up(held, quote, self.rules) if _tradable(quote) else None
+        more = topping_up(held, quote, self.rules.terms()) if _tradable(quote) and not self.rules.incomplete() else None
         return self._top_up(look, quote, *more) if more else self._close(look, quote, "flatten", self._flatten_slippage(held))
 
     def _flatten_slippage(self, held: Held) -> Bps:
@@ -276,17 +326,20 @@ class Sizer(msgspec.Struct, frozen=True):
         purpose, cycle, step, deadline = what
         eth_age, sol_age = quote.age_ms(look.now_ms)
         planned = imbalance(notional(eth.vwap, eth.amount), notional(sol.vwap, sol.amount)) if eth.amount and sol.amount else Bps(0)
-        return SizingPlan(0, 0, cycle, step, purpose, look.now_ms, Ms(0), eth_age, sol_age, Ms(deadline), planned, eth, sol)
+        version = self.rules.version
+        return SizingPlan(0, 0, cycle, step, purpose, look.now_ms, Ms(0), eth_age, sol_age, Ms(deadline), planned, eth, sol, version)
 
 
-def at_the_oracle(rules: VenueRules) -> PairQuote:
+def at_the_oracle(rules: VenueRules) -> PairQuote | None:
     """Both books as one level at the oracle's price: what a closing order's limit is reckoned from when there is no book. Never proven, never to
-    enter or complete on: what is live counts as reduce-only.
+    enter or complete on: what is live counts as reduce-only. None while a product has no oracle price either.
     """
+    if rules.eth.oracle is None or rules.sol.oracle is None:
+        return None
     eth, sol = (
-        LegQuote(product.product_id, level, level, Ms(0), product.oracle, "reduce_only" if product.status == "live" else product.status)
-        for product in (rules.eth, rules.sol)
-        for level in ((Level(product.oracle, ENDLESS),),)
+        LegQuote(product.product_id, level, level, Ms(0), oracle, "reduce_only" if product.status == "live" else product.status)
+        for product, oracle in ((rules.eth, rules.eth.oracle), (rules.sol, rules.sol.oracle))
+        for level in ((Level(oracle, ENDLESS),),)
     )
     return PairQuote(0, Ms(0), eth, sol, venue_active=True)
 
@@ -314,11 +367,6 @@ def _topped_up(held: Held) -> bool:
     return held.last_purpose == "top_up" and not held.last_refusals
 
 
-def _closable(quote: PairQuote) -> bool:
-    """May a reduce-only order trade on both legs? An exit sends both legs or neither."""
-    return quote.venue_active and all(leg.status in {"live", "reduce_only", "soft_reduce_only"} for leg in (quote.eth, quote.sol))
-
-
 def _tradable(quote: PairQuote) -> bool:
     return quote.venue_active and quote.eth.status == quote.sol.status == "live"
 
@@ -332,10 +380,15 @@ async def run(
     clock: VenueClock,
     observe: Observe,
     *,
+    rules: Latest[VenueRules] | None = None,
+    doubted: Latest[Ms] | None = None,
     pulse: Pulse | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Look whenever quotes, holdings or the directive change, and at least every `TICK_S`; post each decision to the supervisor."""
+    """Look whenever quotes, holdings or the directive change, and at least every `TICK_S`; post each decision to the supervisor.
+
+    `rules`: the venue's, newest wins; each look goes by those of its moment. `doubted`: see `Look.doubted_ms`.
+    """
     memory = Memory()
     barred: Denial | None = None
     seen = (-1, -1, -1)
@@ -348,7 +401,10 @@ async def run(
         seen = (quotes.version, held.version, directives.version)
         if held.value is None or directives.value is None:
             continue
-        look = Look(quotes.value, held.value, directives.value, clock.now_ms())
+        if rules is not None and rules.value is not None:
+            sizer = msgspec.structs.replace(sizer, rules=rules.value)
+        doubted_ms = doubted.value if doubted is not None else None
+        look = Look(quotes.value, held.value, directives.value, clock.now_ms(), doubted_ms or Ms(0))
         memory, decision = sizer.step(memory, look)
         before, barred = barred, sizer.barred(look)
         if barred and (before is None or before.code != barred.code):

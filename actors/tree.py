@@ -32,12 +32,12 @@ from actors.runtime.pulse import Watch
 from actors.runtime.specs import ChildSpec, Event, Restarting, Strategy, SupervisorSpec
 from actors.runtime.state import RunState
 from actors.runtime.supervision import Supervisor, nested
-from messages.lifecycle import AccountStream, Directive, Held, Opened, Restarted
+from messages.lifecycle import AccountStream, Directive, Held, Note, Opened, Restarted
 from messages.market import PairQuote
 from messages.settings import Settings
 from messages.sizing import Abort, Leg, Place, Sealed
 from messages.units import Ms
-from venue.protocol import ANSWER_AFTER_RECV_MS, Venue, VenueRules
+from venue.protocol import ANSWER_AFTER_RECV_MS, Venue, VenueRules, rules_read
 
 MAILBOX_LEG = 16
 MAILBOX_LEDGER = 4_096
@@ -78,13 +78,17 @@ class World:
 class Channels:
     """Every channel of a run, both ends, for the life of the process."""
 
-    def __init__(self, *, halted: bool) -> None:
-        """`halted`: nothing is entered, and what is open is closed now."""
+    def __init__(self, *, halted: bool, rules: VenueRules | None = None) -> None:
+        """`halted`: nothing is entered, and what is open is closed now. `rules`: the venue's, as they were read at the start."""
         self.inbox: Mailbox[msgspec.Struct] = Mailbox("supervisor", MAILBOX_SUPERVISOR)
         self.to_leg: dict[Leg, Mailbox[leg.LegMessage]] = {"eth": Mailbox("eth_leg", MAILBOX_LEG), "sol": Mailbox("sol_leg", MAILBOX_LEG)}
         self.to_ledger: Mailbox[LedgerMessage] = Mailbox("ledger", MAILBOX_LEDGER)
         self.quotes: Latest[PairQuote] = Latest()
         self.held: Latest[Held] = Latest()
+        self.rules: Latest[VenueRules] = Latest(rules)
+        """The venue's rules: market_data puts every reading of them here, sizing and supervisor go by the newest."""
+        self.doubted: Latest[Ms] = Latest()
+        """Venue time of the last refusal that says that they are not the venue's rules any more: they are read again at once."""
         self.directive = Latest(Directive(enter=not halted, leave_now=halted, reason="HALTED" if halted else ""))
 
     def tell_three(self, message: Sealed | Place | Abort) -> None:
@@ -164,7 +168,18 @@ class Tree:
     async def _market_data(self, *, task_status: trio.TaskStatus[None]) -> None:
         w = self.world
         chance, pulse = self._chance("market_data"), self._watch.fresh("market_data")
-        await market_data.run(w.venue, w.rules, self.channels.quotes, w.clock, w.settings, w.observe, chance, pulse=pulse, task_status=task_status)
+        c, rules = self.channels, self.channels.rules.value or w.rules
+        keep = partial(market_data.run, w.venue, rules, c.quotes, w.clock, w.settings, w.observe, chance)
+        await keep(tell=self._go_by, doubted=c.doubted, pulse=pulse, task_status=task_status)
+
+    def _go_by(self, rules: VenueRules, changed: bool) -> None:
+        """A reading of the venue's rules; the ledger keeps what has changed. The forge goes by them from the next plan on (supervisor)."""
+        self.channels.rules.put(rules)
+        if changed:
+            read = rules_read(rules)
+            self.channels.to_ledger.post(read)
+            self.world.observe(read)
+            self.world.observe(Note(self.world.clock.utc_ns(), "warning", "market_data", read.text()))
 
     async def _account(self, *, task_status: trio.TaskStatus[None]) -> None:
         w = self.world
@@ -210,7 +225,7 @@ class Tree:
 
     async def _sizing(self, *, task_status: trio.TaskStatus[None]) -> None:
         w = self.world
-        sizer = sizing.Sizer(w.settings, w.rules)
+        sizer = sizing.Sizer(w.settings, self.channels.rules.value or w.rules)
         await sizing.run(
             self.channels.quotes,
             self.channels.held,
@@ -219,6 +234,8 @@ class Tree:
             sizer,
             w.clock,
             w.observe,
+            rules=self.channels.rules,
+            doubted=self.channels.doubted,
             pulse=self._watch.fresh("sizing"),
             task_status=task_status,
         )

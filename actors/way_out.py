@@ -1,7 +1,7 @@
 """Keeps the way out of an open pair signed and on disk (`venue/stored_escape.py`), beside the supervisor's loop and apart from every actor.
 
-Renewed when what is held changes and every `RENEW_S`; emptied when nothing is held, and by the supervisor before it seals what closes the pair.
-While a plan is in flight nobody knows what will be held, so nothing is signed then.
+Renewed when what is held or the venue's rules change and every `RENEW_S`; emptied when nothing is held, and by the supervisor before it seals what
+closes the pair. While a plan is in flight nobody knows what will be held, so nothing is signed then.
 """
 
 from collections.abc import Callable
@@ -11,7 +11,8 @@ import trio
 from actors.tree import Channels, World
 from messages.lifecycle import Held, Note
 from messages.units import Price
-from venue.stored_escape import RENEW_S, EscapeFile, signed_escape
+from venue.protocol import VenueRules
+from venue.stored_escape import RENEW_S, EscapeFile, StoredEscape, signed_escape
 
 TICK_S = 1.0
 """The least time between two looks when nothing changes."""
@@ -29,6 +30,8 @@ class WayOut:
         """When the generation on disk is to be renewed."""
         self._kept: tuple[int, int] | None = None
         """What the generation on disk closes; None when the file is empty, or not known to be."""
+        self._version = 0
+        """Of the venue's rules that it was signed by."""
 
     async def keep(self) -> None:
         """For as long as the run lives."""
@@ -47,28 +50,37 @@ class WayOut:
 
     def _look(self, held: Held) -> None:
         now = (int(held.eth), int(held.sol))
-        fresh = now == self._kept and (not any(now) or trio.current_time() < self._due_s)
+        version = self._channels.rules.value.version if self._channels.rules.value else 0
+        fresh = now == self._kept and version == self._version and (not any(now) or trio.current_time() < self._due_s)
         if held.phase == "in_flight" or fresh:
             return
         if any(now):
             self._sign(held)
         elif self._kept != now:
             self.drop()
-        self._kept = now
+        self._kept, self._version = now, version
 
     def _sign(self, held: Held) -> None:
-        world, self._generation = self._world, self._generation + 1
-        stored = signed_escape(held, self._prices(), world.rules, world.venue.forge, world.settings, world.clock.now_ms(), self._generation)
+        self._generation += 1
         self._due_s = trio.current_time() + RENEW_S
-        self._attempt(lambda: self._file.replace(stored))
+        self._attempt(lambda: self._file.replace(self._signed(held)))
 
-    def _prices(self) -> tuple[Price, Price]:
-        quote, rules = self._channels.quotes.value, self._world.rules
+    def _signed(self, held: Held) -> StoredEscape:
+        """Raises `ValueError` where no order can be made of it: no price, nothing on the venue's step."""
+        world, rules = self._world, self._channels.rules.value or self._world.rules
+        eth, sol = self._prices(rules)
+        world.venue.forge.use(rules)  # nothing is in flight: at worst a plan that is being voted on is declined
+        if eth is None or sol is None:
+            raise ValueError("there is neither a book nor an oracle price")
+        return signed_escape(held, (eth, sol), rules, world.venue.forge, world.settings, world.clock.now_ms(), self._generation)
+
+    def _prices(self, rules: VenueRules) -> tuple[Price | None, Price | None]:
+        quote = self._channels.quotes.value
         return (quote.eth.mid, quote.sol.mid) if quote else (rules.eth.oracle, rules.sol.oracle)
 
     def _attempt(self, write: Callable[[], None]) -> None:
         try:
             write()
-        except OSError as error:
+        except (OSError, ValueError) as error:
             text = f"the way out could not be stored ({error}): without the key nobody else could close this pair"
             self._world.observe(Note(self._world.clock.utc_ns(), "warning", "way out", text))

@@ -26,10 +26,13 @@ GATES: tuple[Callable[[Known], Awaitable[Finding]], ...] = (
 
 async def preflight(known: Known, accepted: Quote | None, observe: Observe) -> None:
     """Raises `ConfigError` for a worst case that nobody accepted (mainnet), `Refusal` for a check that fails, `VenueError` for no answer."""
-    worst = stated(known.settings, known.rules, known.clock.now_ms())
-    if known.access.name == "mainnet":
-        must_be_accepted(worst, accepted)
-    _say(known, observe, worst.text())
+    if problem := known.rules.incomplete():  # something is open then, or nobody would have come so far: it must be closed all the same
+        _say(known, observe, f"nothing can be entered, only closed: {problem}", warning=True)
+    else:
+        worst = stated(known.settings, known.rules.terms(), known.clock.now_ms())
+        if known.access.name == "mainnet":
+            must_be_accepted(worst, accepted)
+        _say(known, observe, worst.text())
     for gate in GATES:
         found = await gate(known)
         if found.state == "fail":

@@ -256,9 +256,14 @@ async def _announce(machine: Machine) -> None:
     known = machine.world
     quote = await machine.channels.quotes.newer_than(0)
     held = await _reconciled(machine.channels.held)
-    known.observe(Note(known.clock.utc_ns(), "info", "run", f"account {grouped(held.value)} USDT0"))
-    known.observe(Note(known.clock.utc_ns(), "info", "run", expected_cost(known.settings, known.rules, quote)))
-    known.observe(Note(known.clock.utc_ns(), "info", "run", expected_dust(known.rules)))
+    if held.value is not None:
+        known.observe(Note(known.clock.utc_ns(), "info", "run", f"account {grouped(held.value)} USDT0"))
+    rules = machine.channels.rules.value or known.rules
+    if problem := rules.incomplete():
+        known.observe(Note(known.clock.utc_ns(), "warning", "run", f"nothing can be entered, only closed: {problem}"))
+        return
+    known.observe(Note(known.clock.utc_ns(), "info", "run", expected_cost(known.settings, rules.terms(), quote)))
+    known.observe(Note(known.clock.utc_ns(), "info", "run", expected_dust(rules.terms())))
 
 
 async def _reconciled(slot: Latest[Held]) -> Held:

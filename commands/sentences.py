@@ -6,10 +6,10 @@ from messages.market import LegQuote, PairQuote
 from messages.settings import Settings
 from messages.sizing import Skipped, Verdict
 from messages.units import ONE, Bps, Quote
-from venue.protocol import VenueRules
+from venue.protocol import PairTerms
 
 
-def expected_cost(settings: Settings, rules: VenueRules, quote: PairQuote) -> str:
+def expected_cost(settings: Settings, rules: PairTerms, quote: PairQuote) -> str:
     """What a cycle will cost at the taker fees and the spreads of now: four fees, and each leg's spread once (in at one side, out at the other).
 
     The first line of every run: `expected cost 1.50 USD a cycle (fees 1.38 + spread 0.12), 5 cycles ≈ 7.50 USD`.
@@ -24,7 +24,7 @@ def expected_cost(settings: Settings, rules: VenueRules, quote: PairQuote) -> st
     return f"{text}, {settings.cycles} {plural} ≈ {_usd_of(cycle * settings.cycles)} USD"
 
 
-def expected_dust(rules: VenueRules) -> str:
+def expected_dust(rules: PairTerms) -> str:
     """What may be left of a leg, and what is then done about it: said before anything is entered."""
     minimum = max(product.min_notional for product in (rules.eth, rules.sol))
     least, cost = max(least_order(product) for product in (rules.eth, rules.sol)), -(-worst_top_up(rules) * 100 // ONE)

@@ -117,7 +117,7 @@ class RunView:
 
     def _holds(self, held: Held) -> None:
         before, self.held = self.held, held
-        if held.phase == "flat" and held.account_ok and not held.awaiting_proof:
+        if held.value is not None and held.phase == "flat" and held.account_ok and not held.awaiting_proof:
             self.money.proven_flat(held.value)
         if held.phase == "open" and (before is None or before.phase != "open") and held.filled_imbalance is not None:
             left = span(max(0, held.entered_ms + self.settings.hold - self._now_ms()))

@@ -136,6 +136,9 @@ def _by_venue(known: Evidence, snapshot: AccountSnapshot, rules: VenueRules) -> 
     parts = [amount_words(rules.product(leg), amount) for leg, amount in zip(LEGS, amounts, strict=True) if amount]
     parts += _may_arrive(known, ledger, at_ms, snapshot.open_orders)
     other = _of_others(known)
+    if snapshot.unread and not (parts or other):
+        words = f"unknown: nothing is seen to be open, but what the venue said of {', '.join(snapshot.unread)} could not be read"
+        return OpenAnswer("unknown", words, cure_of(known), amounts[0], amounts[1], at_ms)
     if not (parts or other):
         return OpenAnswer("flat", "", "", Base(0), Base(0), at_ms, tuple(signs_of(known)))
     why = "; ".join(dict.fromkeys([*reasons, *other]))
@@ -280,5 +283,6 @@ def third_party_words(known: Evidence, answer: OpenAnswer) -> str:
 
 
 def amount_words(product: ProductRules, amount: Base) -> str:
-    """`SOL-PERP -8.5 (985 USD)`, at the oracle's price."""
-    return f"{product.symbol} {amount.text()} ({notional(product.oracle, amount).decimal():.0f} USD)"
+    """`SOL-PERP -8.5 (985 USD)`, at the oracle's price; without the USD where there is none."""
+    worth = f" ({notional(product.oracle, amount).decimal():.0f} USD)" if product.oracle is not None else ""
+    return f"{product.symbol} {amount.text()}{worth}"

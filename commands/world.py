@@ -178,9 +178,10 @@ def _place(here: Access) -> str:
 def rules_read(rules: VenueRules) -> str:
     """The rules this run trades by, as read from the venue, in one line: tick/step, minimum notional, taker fee."""
     eth, sol = rules.eth, rules.sol
-    taker = Rate(eth.taker_fee * 10_000).text()
+    taker = Rate(eth.taker_fee * 10_000).text() if eth.taker_fee is not None else "?"
+    minimum = eth.min_notional.text() if eth.min_notional is not None else "?"
     lots = f"ETH {eth.price_tick.text()}/{eth.size_step.text()}, SOL {sol.price_tick.text()}/{sol.size_step.text()}"
-    return f"rules read: {lots}, min {eth.min_notional.text()}, taker {taker} bp"
+    return f"rules read: {lots}, min {minimum}, taker {taker} bp"
 
 
 async def _prepared(settings: Settings, wanted: Wanted, known: Known, state: RunState, observe: Observe, *, own_venue: bool) -> World:

@@ -16,7 +16,7 @@ from commands.drills.remembered import Maxima, maxima_of
 from commands.words import COMMAND, ConfigError, grouped, iso_micros, usd
 from messages.settings import Settings
 from messages.units import ONE, Ms, Quote
-from venue.protocol import VenueRules
+from venue.protocol import PairTerms
 
 BASIS = 10_000 * ONE
 
@@ -74,12 +74,12 @@ class WorstCase(msgspec.Struct, frozen=True):
         return f"worst case {_usd(self.total)} USD = {self.cycles} x {cycle} + {lost}"
 
 
-def stated(settings: Settings, rules: VenueRules, now_ms: Ms) -> WorstCase:
+def stated(settings: Settings, rules: PairTerms, now_ms: Ms) -> WorstCase:
     """The worst case as a person is told it: with what drills of this configuration have measured, if they have."""
     return worst_case(settings, rules, maxima_of(settings, now_ms))
 
 
-def worst_case(settings: Settings, rules: VenueRules, drilled: Maxima | None = None) -> WorstCase:
+def worst_case(settings: Settings, rules: PairTerms, drilled: Maxima | None = None) -> WorstCase:
     """The worst case of `settings` at the fees of `rules`."""
     raised = settings.target * max(ONE, settings.when_unbalanced.raise_by) // ONE
     leg = min(settings.limits.max_leg_notional, Quote(raised * (BASIS + settings.max_deviation) // BASIS))

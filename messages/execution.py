@@ -78,19 +78,24 @@ class Position(msgspec.Struct, frozen=True):
         return Base(self.cross + self.isolated)
 
 
-class AccountSnapshot(msgspec.Struct, frozen=True):
-    """venue client -> supervisor -> ledger: the venue's own word about the subaccount, read at or after venue time `at_ms`."""
+class AccountSnapshot(msgspec.Struct, frozen=True, omit_defaults=True):
+    """venue client -> supervisor -> ledger: the venue's own word about the subaccount, read at or after venue time `at_ms`.
+
+    Balance and healths are None when the venue did not say them so that they can be read: closing goes by the positions alone.
+    """
 
     at_ms: Ms
     exists: bool
-    usdt0: Quote
-    initial_health: Quote
-    maintenance_health: Quote
-    value: Quote
+    usdt0: Quote | None
+    initial_health: Quote | None
+    maintenance_health: Quote | None
+    value: Quote | None
     """Account value: the unweighted health."""
     positions: tuple[Position, ...]
     open_orders: tuple[str, ...]
     """Digests of orders resting on the two products."""
+    unread: tuple[str, ...] = ()
+    """What could not be read of isolated positions and orders: while there is anything, nobody can say that nothing is open."""
 
     def position(self, product_id: int) -> Position:
         """The position in `product_id`; zero when the venue lists none."""

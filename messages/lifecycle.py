@@ -104,17 +104,23 @@ class Held(msgspec.Struct, frozen=True):
     """The account view is reconciled and its stream alive: needed to enter."""
     awaiting_proof: bool
     """Flat by our fills after a pair was open, and the venue has not yet said that it is flat too: the cycle has no ending yet."""
-    initial_health: Quote
-    """At the last account snapshot."""
-    maintenance_health: Quote
+    initial_health: Quote | None
+    """At the last account snapshot; None when it did not say."""
+    maintenance_health: Quote | None
     record: Record
-    value: Quote
+    value: Quote | None
     too_small: tuple[Leg, ...] = ()
     """Legs that are held and whose last close the venue refused as too small (2094)."""
     top_ups: int = 0
     """top_up plans placed in this cycle."""
     day_loss: Quote = Quote(0)
     """> 0: what this UTC day has cost, earlier invocations included."""
+    refused: tuple[Leg, ...] = ()
+    """Legs that are held and whose last close the venue refused for a reason that does not pass by itself (`venue/closing.py`)."""
+    restores: int = 0
+    """Repairs of this cycle that opened again what had been closed already."""
+    last_rules: int = 0
+    """Version of the venue's rules by which the last plan was made."""
 
 
 class Directive(msgspec.Struct, frozen=True):

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from messages.units import Base, Ms, Ns, Price
+from messages.units import Base, Ms, Ns, Price, Quote
 
 TradingStatus = Literal["live", "post_only", "not_tradable", "reduce_only", "soft_reduce_only"]
 
@@ -39,6 +39,37 @@ class BookSnapshot(msgspec.Struct, frozen=True):
     asks: tuple[Level, ...]
 
 
+class ProductRead(msgspec.Struct, frozen=True):
+    """Of one product: what an order of ours must fit. None = the venue did not say."""
+
+    symbol: str
+    price_tick: Price
+    size_step: Base
+    min_notional: Quote | None
+    status: str
+
+    def text(self) -> str:
+        """In a person's words."""
+        least = "an unknown minimum" if self.min_notional is None else f"minimum {self.min_notional.text()} USD"
+        return f"{self.symbol} tick {self.price_tick.text()}, step {self.size_step.text()}, {least}, {self.status}"
+
+
+class RulesRead(msgspec.Struct, frozen=True):
+    """market_data -> ledger and log: the venue's rules have changed. Plans name the version that they were made by."""
+
+    version: int
+    read_ms: Ms
+    eth: ProductRead
+    sol: ProductRead
+    incomplete: str
+    """Why nothing can be entered by them; "" when it can."""
+
+    def text(self) -> str:
+        """In a person's words."""
+        but = f"; nothing can be entered: {self.incomplete}" if self.incomplete else ""
+        return f"the venue's rules have changed (version {self.version}): {self.eth.text()}; {self.sol.text()}{but}"
+
+
 class Touch(msgspec.Struct, frozen=True):
     """venue client -> recorder: the best bid and ask; None = that side is empty. Source: `best_bid_offer`."""
 
@@ -66,8 +97,10 @@ class LegQuote(msgspec.Struct, frozen=True):
     asks: tuple[Level, ...]
     proven_ms: Ms
     """Venue time at which this book was last *proven* right (an event's max_timestamp, or an equal snapshot's), not when it arrived."""
-    oracle: Price
-    status: TradingStatus
+    oracle: Price | None
+    """None: the venue does not say one."""
+    status: str
+    """The venue's word; `TradingStatus` has those it documents, and an unknown one is a word like any other: not live."""
 
     @property
     def mid(self) -> Price:

@@ -16,6 +16,8 @@ Purpose = Literal["enter", "repair", "exit", "flatten", "top_up"]
 """`top_up` is the first of the two steps that close a remainder which the venue refuses to close for being too small (`actors/dust.py`)."""
 TOP_UPS = 3
 """How often a cycle may top up."""
+RESTORES = 1
+"""How often a cycle may open again what it had closed, because the other leg could not leave."""
 Voter = Literal["eth", "sol", "ledger"]
 
 
@@ -39,7 +41,7 @@ class LegOrder(msgspec.Struct, frozen=True):
         return self.amount != 0 and not self.reduce_only
 
 
-class SizingPlan(msgspec.Struct, frozen=True):
+class SizingPlan(msgspec.Struct, frozen=True, omit_defaults=True):
     """sizing -> supervisor (epoch and seq still 0), then sealed by the supervisor and given to both legs and the ledger.
 
     The only source of order quantities in the program: entering, repairing, leaving, flattening and topping up are purposes of it.
@@ -63,6 +65,9 @@ class SizingPlan(msgspec.Struct, frozen=True):
     planned_imbalance: Bps
     eth: LegOrder
     sol: LegOrder
+    rules_version: int = 0
+    """Of the venue's rules that it was made by: a voter that knows others refuses it. 0 = made outside of the barrier. It is left out of the bytes
+    then, so that digests of plans from before there were versions stay what they were."""
 
     def leg(self, name: Leg) -> LegOrder:
         """The order of one leg."""

@@ -27,13 +27,13 @@ from messages.settings import Settings
 from messages.sizing import Leg, LegOrder, SizingPlan
 from messages.units import Base, Bps, Ms, Price
 from messages.wire import digest
+from venue.closing import LASTING, LEGS, Closing, closing, hedged, near_liquidation
 from venue.escape_wire import KeptWire, kept_wires
 from venue.ours import Ours, Task
-from venue.protocol import ProductRules, Reply, SignedOrder, Venue, VenueError, VenueRules
+from venue.protocol import ProductRules, Reply, SignedOrder, Unreachable, Venue, VenueError, VenueRules
 from venue.stored_escape import StoredEscape, closing_order
 from venue.venue_time import MISTIMED, measure_clock
 
-LEGS: tuple[Leg, Leg] = ("eth", "sol")
 PAUSE_S = (0.25, 2.0)
 """First and longest pause between two rounds; doubles while rounds change nothing."""
 ROUND_S = 60.0
@@ -44,7 +44,10 @@ ARRIVED_MS = 500
 """After an order's receive window, this much later by the venue's clock, it cannot arrive any more (as in RESOLVE)."""
 ARCHIVE_S = 3.0
 """How long the archive is asked for prices and fees at the end."""
-CLOSABLE = frozenset({"live", "reduce_only", "soft_reduce_only"})
+RULES_EVERY_S = 5.0
+"""How often a round reads the venue's rules again; after a refusal that speaks of them it does so at once."""
+RULES_S = 1.0
+"""How long a round waits for the venue's rules before it goes on with the last it knows."""
 
 
 class Escaped(msgspec.Struct, frozen=True):
@@ -115,11 +118,22 @@ class _Escape:
     """Was an order refused for its receive time? Then the venue's time is asked for before the next round."""
     closable: bool = True
     """Could both legs be traded when that was last asked? Until it has been, the orders' own answers will tell."""
+    kept: str = ""
+    """Why something was not to be closed when that was last asked."""
+    reread: bool = False
+    """Have the rules been read in here?"""
+    rules_due_s: float = 0.0
+    """When they are to be read again."""
+    used: set[Leg] = field(default_factory=set)
+    """Legs whose stored order has been sent."""
+    refused: set[Leg] = field(default_factory=set)
+    """Legs whose last close the venue refused for a reason that does not pass: of a pair they go first and alone."""
     unknown_until_ms: dict[Leg, int] = field(default_factory=dict)
     """Venue time until which an order of this leg that nobody answered for may still arrive."""
 
     def __post_init__(self) -> None:
         self.ours = {"eth": self.task.eth, "sol": self.task.sol}
+        self.refused = set(self.task.refused)
         self.products = {doubt.order_digest: doubt.product_id for doubt in self.task.doubts}
 
     # -- rounds -------------------------------------------------------------------------------------------------------------------------------
@@ -141,7 +155,7 @@ class _Escape:
             await self._read()
             if self.mistimed:
                 await outlive(self._ask_time, lambda why: self._note(f"the venue's clock: {why}"))
-            if self._done():
+            if self._done() or self._rest_stays():
                 return True
             await outlive(self._cancel_ours, lambda why: self._note(f"cancelling: {why}"))
             may = await outlive(self._may_close, lambda why: self._note(f"can the legs be traded? {why}"))
@@ -209,30 +223,59 @@ class _Escape:
     # -- closing --------------------------------------------------------------------------------------------------------------------------------
 
     async def _may_close(self) -> bool:
-        """An exit sends both legs or neither: while both stand and one cannot be traded, the pair is hedged and stays."""
+        """Is there anything to close now? The rules are read again first: steps, ticks and statuses are those of this moment, or the last known."""
         left = self._left()
         if left is None or left == (0, 0):
             return False
-        if 0 in left or (left[0] > 0) == (left[1] > 0):
-            return True
-        try:
-            status, rules = await self.venue.reads.status(), await self.venue.reads.rules()
-        except VenueError:
+        if trio.current_time() >= self.rules_due_s:
+            await outlive(self._read_rules, lambda why: self._note(f"the venue's rules: {why}"))
+        part = self._part(left)
+        self.closable = bool(part.eth or part.sol)
+        if part.kept and part.kept != self.kept:
+            self._note(part.kept)
+        self.kept = part.kept
+        if not self.closable or not hedged(*left) or near_liquidation(self._known(), self.rules, self.settings.limits.min_liquidation_move):
             return self.closable
-        self.closable = status == "active" and rules.eth.status in CLOSABLE and rules.sol.status in CLOSABLE
-        if not self.closable:
-            self._note(f"hedged, and kept: the venue is {status}, ETH {rules.eth.status}, SOL {rules.sol.status}")
+        said = await self.venue.reads.tradable()
+        if said.obstacle:
+            self._note(f"hedged, and kept: {said.obstacle}")
+        self.closable = not said.obstacle
         return self.closable
 
+    async def _read_rules(self) -> None:
+        """The rules of now, for what is decided here and for the forge; none but those of the products we know."""
+        with trio.move_on_after(RULES_S):
+            rules = await self.venue.reads.rules_now()
+            self.venue.forge.use(rules)
+            self.rules = rules
+            self.reread, self.rules_due_s = True, trio.current_time() + RULES_EVERY_S
+
+    def _known(self) -> AccountSnapshot:
+        assert self.snapshot is not None  # noqa: S101 - `_left` has said so
+        return self.snapshot
+
+    def _part(self, left: tuple[Base, Base]) -> Closing:
+        """What of it to close now."""
+        urgent = near_liquidation(self._known(), self.rules, self.settings.limits.min_liquidation_move)
+        return closing(*left, self.rules, refused=self.refused, urgent=urgent)
+
+    def _rest_stays(self) -> bool:
+        """Is all that is left under the venue's steps, by rules read in here, and no order of ours under way? Then another round is no help."""
+        left, snapshot = self._left(), self.snapshot
+        if left is None or snapshot is None or not self.reread or snapshot.at_ms <= self._last_arrival_ms() or self._cancellable():
+            return False
+        return all(abs(amount) < self.rules.product(leg).size_step for leg, amount in zip(LEGS, left, strict=True))
+
     async def _close(self, wires: dict[Leg, KeptWire]) -> None:
-        left = self._left() or (Base(0), Base(0))
-        stored = self._usable(left)
+        part = self._part(self._left() or (Base(0), Base(0)))
+        stored = self._usable(part)
         if stored is not None:
             self.rounds += 1
-            return await self._send_all(wires, stored.plan, stored.asked_until(self.clock.now_ms() + self.settings.recv_time))
+            orders_signed = stored.asked_until(self.clock.now_ms() + self.settings.recv_time)
+            return await self._send_all(wires, stored.plan, {leg: order for leg, order in orders_signed.items() if part.part(leg)})
         if not self.signs:
-            return self._note(f"no order left that was signed for ETH {left[0].text()}, SOL {left[1].text()}, and no key to sign one")
-        orders = {leg: await self._order_or_none(leg, amount) for leg, amount in zip(LEGS, left, strict=True)}
+            return self._note(f"no order left that was signed for ETH {part.eth.text()}, SOL {part.sol.text()}, and no key to sign one")
+        orders = {leg: await self._order_or_none(leg, part.part(leg)) for leg in LEGS}
         if not any(order.amount for order in orders.values()):
             return None
         self.rounds += 1
@@ -243,13 +286,17 @@ class _Escape:
         )
         return await self._send_all(wires, plan, self._signed(plan))
 
-    def _usable(self, left: tuple[Base, Base]) -> StoredEscape | None:
-        """The generation signed in advance, once, if it closes exactly what is left and nothing of a stranger's can be taken by it."""
-        stored, self.stored = self.stored, None
-        if stored is None or self.before or self.snapshot is None or not stored.closes((int(left[0]), int(left[1])), self.clock.now_ms()):
+    def _usable(self, part: Closing) -> StoredEscape | None:
+        """The generation signed in advance, each order of it once, if it closes exactly `part` and nothing of a stranger's can be taken by it."""
+        stored, wanted = self.stored, {leg for leg in LEGS if part.part(leg)}
+        if stored is None or self.before or self.snapshot is None or self.used & wanted:
             return None
-        ours_alone = not any(self._strangers(leg, self._position(leg, self.snapshot)) for leg in LEGS)
-        return stored if ours_alone else None
+        if not stored.closes(part, self.rules, self.clock.now_ms()):
+            return None
+        if any(self._strangers(leg, self._position(leg, self.snapshot)) for leg in LEGS):
+            return None
+        self.used |= wanted
+        return stored
 
     async def _send_all(self, wires: dict[Leg, KeptWire], plan: SizingPlan, signed: dict[Leg, SignedOrder]) -> None:
         await _connected(wires, set(signed))
@@ -283,12 +330,21 @@ class _Escape:
         if reply.kind in {"not_sent", "refused"}:
             self.before.pop(leg, None)
             self.mistimed = self.mistimed or reply.code in MISTIMED
+            self._doubts(leg, reply)
             self._note(f"{leg} order {order.digest[:10]} {reply.kind}: {reply.text}")
             return
         self.products[order.digest] = order.order.product_id
+        self.refused -= {leg} if reply.kind == "accepted" else set()
         if reply.kind == "unknown":
+            self._doubts(leg, reply)
             self.unknown_until_ms[leg] = order.recv_time_ms + ARRIVED_MS
             self._note(f"{leg} order {order.digest[:10]} unknown: {reply.text}")
+
+    def _doubts(self, leg: Leg, reply: Reply) -> None:
+        """An answer that says something about the rules: they are read again before the next round, and this leg will go first."""
+        if reply.code in LASTING:
+            self.refused.add(leg)
+            self.rules_due_s = 0.0
 
     async def _order_or_none(self, leg: Leg, position: Base) -> LegOrder:
         """`_order`; of nothing where it fails: then the other leg goes alone, and this one in the next round."""
@@ -318,8 +374,9 @@ class _Escape:
                 return side[0].price
         except VenueError as error:
             self._note(f"no book of {product.symbol}: {error}")
-        rules = await self.venue.reads.rules()
-        return rules.eth.oracle if product.product_id == rules.eth.product_id else rules.sol.oracle
+        if product.oracle is None:
+            raise Unreachable(f"no oracle price of {product.symbol} either")
+        return product.oracle
 
     # -- afterwards -----------------------------------------------------------------------------------------------------------------------------
 

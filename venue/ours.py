@@ -35,11 +35,13 @@ class Task(msgspec.Struct, frozen=True):
     doubts: tuple[Doubt, ...] = ()
     everything: bool = False
     """Cancel every order on both products, too, and not only ours."""
+    refused: tuple[Leg, ...] = ()
+    """Legs whose last close the venue refused for a reason that does not pass by itself."""
 
     @classmethod
     def of(cls, held: Held) -> "Task":
         """What is held, and each order in doubt as if it had filled and as if it had not."""
-        return cls(_hull(held.eth, "eth", held.doubts), _hull(held.sol, "sol", held.doubts), held.doubts)
+        return cls(_hull(held.eth, "eth", held.doubts), _hull(held.sol, "sol", held.doubts), held.doubts, refused=held.refused)
 
 
 def _hull(held: int, leg: Leg, doubts: tuple[Doubt, ...]) -> Ours:

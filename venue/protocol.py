@@ -8,7 +8,8 @@ Errors, and what the caller does:
     |-- Unreachable   nothing is known: try again, and never read it as zero (lesson R2)
     |   `-- Busy      the same, from a venue that is there: asked too much, or down for a moment
     |-- Malformed     the answer cannot be read: the same as unknown
-    |   `-- OutOfRange    it can be read, and holds a number that cannot be: the same
+    |   |-- OutOfRange    it can be read, and holds a number that cannot be: the same
+    |   `-- Incomplete    the rules are enough to close by, not to enter by: enter nothing
     `-- Refused       the venue said no, with a code: a definite answer to a *query*; for orders see `Reply`
 """
 
@@ -19,7 +20,7 @@ from typing import Literal, Protocol, TypeVar
 import msgspec
 
 from messages.execution import AccountSnapshot, Fill, OrderUpdate, PositionChange
-from messages.market import BookDelta, BookSnapshot, TradingStatus
+from messages.market import BookDelta, BookSnapshot, ProductRead, RulesRead
 from messages.sizing import Leg, SizingPlan
 from messages.units import Base, Ms, Price, Quote, Rate
 
@@ -57,8 +58,17 @@ class OffLattice(ValueError):
     """An order's price is not on the tick or its amount not on the step. Refused before signing; nobody rounds (lesson S2)."""
 
 
-class ProductRules(msgspec.Struct, frozen=True):
-    """One perp's rules, read from the venue at start. Nothing here has a default: a missing rule is a refusal to start (lesson S4)."""
+class Incomplete(Malformed):
+    """The rules can be read as far as closing needs them, and not as far as entering does. Nothing is entered; what is open can be closed."""
+
+
+UNTRADABLE = frozenset({"post_only", "not_tradable", "delisted"})
+"""Trading statuses under which certainly no reduce-only IOC trades. `delisted` is ours: the venue does not name the product any more. A status that
+nobody has heard of is none of these: whether it lets us close is for the venue's answer to say."""
+
+
+class ProductTerms(msgspec.Struct, frozen=True):
+    """Everything that entering one product needs, and nothing of it missing: made by `ProductRules.terms` alone."""
 
     symbol: str
     product_id: int
@@ -72,11 +82,61 @@ class ProductRules(msgspec.Struct, frozen=True):
     long_weight_maintenance: Rate
     short_weight_maintenance: Rate
     oracle: Price
-    status: TradingStatus
+    status: str
+
+
+class PairTerms(msgspec.Struct, frozen=True):
+    """What entering the pair needs."""
+
+    eth: ProductTerms
+    sol: ProductTerms
+
+    def product(self, leg: Leg) -> ProductTerms:
+        """The terms of one leg's product."""
+        return self.eth if leg == "eth" else self.sol
+
+
+class ProductRules(msgspec.Struct, frozen=True):
+    """One perp's rules as the venue says them. Id, tick and step are what closing needs; whatever else it does not say, or says so that nobody can
+    read it, is None and keeps us from entering (`terms`). Nothing is filled in (lesson S4).
+    """
+
+    symbol: str
+    product_id: int
+    price_tick: Price
+    size_step: Base
+    min_notional: Quote | None
+    taker_fee: Rate | None
+    maker_fee: Rate | None
+    long_weight_initial: Rate | None
+    short_weight_initial: Rate | None
+    long_weight_maintenance: Rate | None
+    short_weight_maintenance: Rate | None
+    oracle: Price | None
+    status: str
+    """A word of the venue's (`messages.market.TradingStatus` has those it documents), or one of ours: `delisted`, `unsaid`."""
+    objections: tuple[str, ...] = ()
+    """Why nothing may be entered here although every figure is there: two answers that contradict each other, isolated margin only."""
+    unsure: bool = False
+    """May the venue refuse to close, by what it says? Of a pair, this leg then goes first and alone (`venue/closing.py`)."""
+
+    @property
+    def untradable(self) -> bool:
+        """Does the venue say in so many words that nothing of this product can be closed now?"""
+        return self.status in UNTRADABLE
+
+    def terms(self) -> ProductTerms:
+        """All that entering needs. Raises `Incomplete` naming what is missing or contradictory."""
+        said = {name: getattr(self, name) for name in ProductTerms.__struct_fields__}
+        missing = [name for name, value in said.items() if value is None]
+        problems = [*([f"{self.symbol} has no {', '.join(missing)}"] if missing else []), *self.objections]
+        if problems:
+            raise Incomplete("; ".join(problems))
+        return ProductTerms(**said)
 
 
 class VenueRules(msgspec.Struct, frozen=True):
-    """What a run needs to know before its first order."""
+    """What the venue says of itself and of our two products: a message with a version and an age, read again and again while a run lives."""
 
     venue: str
     """Identity of this venue instance: name and, for a simulated one, its instance id."""
@@ -84,10 +144,58 @@ class VenueRules(msgspec.Struct, frozen=True):
     endpoint: str
     eth: ProductRules
     sol: ProductRules
+    version: int = 0
+    """Rises whenever anything but an oracle price has changed; 0 = nobody counts."""
+    read_ms: Ms = Ms(0)
+    """Venue time at which they were asked for; 0 = not known."""
 
     def product(self, leg: Leg) -> ProductRules:
         """The rules of one leg's product."""
         return self.eth if leg == "eth" else self.sol
+
+    def terms(self) -> PairTerms:
+        """All that entering the pair needs. Raises `Incomplete` naming what is missing."""
+        return PairTerms(self.eth.terms(), self.sol.terms())
+
+    def incomplete(self) -> str:
+        """Why nothing can be entered by these rules; "" when it can."""
+        try:
+            self.terms()
+        except Incomplete as error:
+            return str(error)
+        return ""
+
+
+def rules_read(rules: VenueRules) -> RulesRead:
+    """The row that says what the rules are now."""
+    eth, sol = (ProductRead(each.symbol, each.price_tick, each.size_step, each.min_notional, each.status) for each in (rules.eth, rules.sol))
+    return RulesRead(rules.version, rules.read_ms, eth, sol, rules.incomplete())
+
+
+ASKED_S = 0.3
+"""How long an exit waits for the venue to say whether both legs can be traded. Longer would keep a pair that its owner wants to leave."""
+
+
+class Tradable(msgspec.Struct, frozen=True):
+    """The venue's answer to "can both products be traded now?", asked right before an exit is sealed."""
+
+    venue: str
+    """`active` or why not."""
+    eth: str
+    sol: str
+    """Trading statuses."""
+
+    @property
+    def obstacle(self) -> str:
+        """What the venue says explicitly against closing both legs now; "" when nothing."""
+        if self.venue != "active":
+            return f"the venue is {self.venue}"
+        legs = (("ETH-PERP", self.eth), ("SOL-PERP", self.sol))
+        return ", ".join(f"{name} is {status}" for name, status in legs if status in UNTRADABLE)
+
+
+UNSAID = Tradable("active", "unsaid", "unsaid")
+"""No answer: nothing speaks against closing."""
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -148,6 +256,10 @@ class Forge(Protocol):
         """Digest and signature."""
         ...
 
+    def use(self, rules: VenueRules) -> None:
+        """From now on ticks and steps are these. Raises `ValueError` for another chain or other products, and keeps the old ones."""
+        ...
+
 
 ANSWER_AFTER_RECV_MS = 500
 """How long after its receive window an order's answer is waited for."""
@@ -181,7 +293,15 @@ class Reads(Protocol):
         ...
 
     async def rules(self) -> VenueRules:
-        """Chain, endpoint and both products' rules; raises `Malformed` when one is missing."""
+        """Chain, endpoint and both products' rules, as far as they can be read; raises `Malformed` when not even closing could go by them."""
+        ...
+
+    async def rules_now(self) -> VenueRules:
+        """The same, and never left out for the rate limit: closing depends on it."""
+        ...
+
+    async def tradable(self, within_s: float = ASKED_S) -> Tradable:
+        """Can both products be traded now? Two cheap questions at once; what is not answered in time is not said. Never raises `VenueError`."""
         ...
 
     async def book(self, product_id: int, depth: int = 100) -> BookSnapshot:

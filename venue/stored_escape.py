@@ -18,6 +18,7 @@ from messages.settings import Settings
 from messages.sizing import Leg, LegOrder, SizingPlan
 from messages.units import Base, Bps, Ms, Price, worse
 from messages.wire import decode, digest, encode
+from venue.closing import LEGS, Closing, on_the_steps
 from venue.protocol import Forge, ProductRules, SignedOrder, VenueRules
 
 WINDOW_MS = 90_000
@@ -26,7 +27,6 @@ RENEW_S = 30.0
 """A generation is replaced when it is this old, so that one always has a minute left."""
 LEFT_MS = 500
 """Of its window this much must be left for a generation to be used."""
-LEGS: tuple[Leg, Leg] = ("eth", "sol")
 
 
 class StoredEscape(msgspec.Struct, frozen=True):
@@ -49,19 +49,27 @@ class StoredEscape(msgspec.Struct, frozen=True):
         known = {leg: order for leg in LEGS if (order := self.order(leg))}
         return {leg: msgspec.structs.replace(order, recv_time_ms=Ms(min(order.recv_time_ms, by_ms))) for leg, order in known.items()}
 
-    def closes(self, left: tuple[int, int], now_ms: int) -> bool:
-        """Does this generation close exactly what is left, and can it still arrive at venue time `now_ms`?"""
+    def closes(self, part: Closing, rules: VenueRules, now_ms: int) -> bool:
+        """Does it close exactly `part` (0 = that leg's order is not wanted), on ticks and steps of now, and can it still arrive at `now_ms`?"""
         in_time = now_ms + LEFT_MS < self.plan.recv_time_ms
-        return in_time and (-self.plan.eth.amount, -self.plan.sol.amount) == left
+        wanted = [leg for leg in LEGS if part.part(leg)]
+        return in_time and bool(wanted) and all(-self.plan.leg(leg).amount == part.part(leg) and self._fits(leg, rules) for leg in wanted)
+
+    def _fits(self, leg: Leg, rules: VenueRules) -> bool:
+        order, product = self.plan.leg(leg), rules.product(leg)
+        return not (order.amount % product.size_step or order.limit % product.price_tick)
 
 
 def signed_escape(
     held: Held, prices: tuple[Price, Price], rules: VenueRules, forge: Forge, settings: Settings, now_ms: int, generation: int
 ) -> StoredEscape:
-    """The way out of what is held at venue time `now_ms`, at the worst of `flatten_steps` from `prices` (mids of ETH and SOL)."""
-    slippage = settings.flatten_steps[-1]
-    eth = closing_order(rules.eth, held.eth, prices[0], slippage)
-    sol = closing_order(rules.sol, held.sol, prices[1], slippage)
+    """The way out of what the size steps let close of what is held at venue time `now_ms`, at the worst of `flatten_steps` from `prices` (mids).
+
+    Whether both legs can be traded is asked by whoever uses it.
+    """
+    slippage, part = settings.flatten_steps[-1], on_the_steps(held.eth, held.sol, rules)
+    eth = closing_order(rules.eth, part.eth, prices[0], slippage)
+    sol = closing_order(rules.sol, part.sol, prices[1], slippage)
     recv_ms = Ms(now_ms + WINDOW_MS)
     plan = SizingPlan(held.epoch, generation, held.cycle, generation, "flatten", Ms(now_ms), recv_ms, Ms(0), Ms(0), Ms(0), Bps(0), eth, sol)
     asked = (leg for leg in LEGS if plan.leg(leg).amount)

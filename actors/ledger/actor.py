@@ -51,6 +51,7 @@ from messages.lifecycle import (
     Staged,
     Started,
 )
+from messages.market import RulesRead
 from messages.sizing import Abort, Place, Ready, Sealed, Skipped
 from messages.units import Ns
 from venue.protocol import Forge
@@ -75,6 +76,7 @@ LedgerMessage = (
     | Staged
     | Started
     | Adopted
+    | RulesRead
 )
 
 CHECKPOINT_ROWS = 500

@@ -42,6 +42,10 @@ class Cycle(msgspec.Struct):
     top_ups: int = 0
     too_small: set[Leg] = msgspec.field(default_factory=set)
     """Legs whose last close the venue refused with 2094."""
+    refused: set[Leg] = msgspec.field(default_factory=set)
+    """Legs whose last close the venue refused for a reason that does not pass by itself (`venue.closing.LASTING`)."""
+    restores: int = 0
+    """Repairs placed after closing had begun: a leg that had left was opened again, because the other could not leave."""
     orders: list[OurOrder] = msgspec.field(default_factory=list)
     was_open: bool = False
     over: bool = True
@@ -82,13 +86,17 @@ class Cycle(msgspec.Struct):
         return [order for order in self.orders if order.leg == leg and order.order.increases]
 
     def judge_sizes(self, orders: Iterable[OurOrder]) -> None:
-        """Learn from a closed plan what the venue will not close for being too small."""
+        """Learn from a closed plan what the venue will not close, for being too small or for another reason that lasts."""
         for order in orders:
             answered = order.order.amount and order.answer != "none"
             if order.refused_as_too_small:
                 self.too_small.add(order.leg)
             elif answered and (order.order.reduce_only or order.total.filled):
                 self.too_small.discard(order.leg)
+            if order.refused_for_good:
+                self.refused.add(order.leg)
+            elif answered and (order.order.reduce_only or order.total.filled):
+                self.refused.discard(order.leg)
 
     def closed(self, leg: Leg) -> Sums:
         """Everything that took the position down."""

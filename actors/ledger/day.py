@@ -45,7 +45,7 @@ class Day(msgspec.Struct):
 
     def seen(self, snapshot: AccountSnapshot) -> None:
         """A reading of the account."""
-        if snapshot.exists:
+        if snapshot.exists and snapshot.value is not None:
             self.last = snapshot.value
             self.first = self.last if self.first is None else self.first
 

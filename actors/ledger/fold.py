@@ -188,6 +188,7 @@ class Fold(msgspec.Struct):
         if flight.plan.purpose == "enter":
             self._enters(flight)
         self.cycle.top_ups += flight.plan.purpose == "top_up"
+        self.cycle.restores += flight.plan.purpose == "repair" and self.cycle.flattens > 0
         self.cycle.orders.extend(order for order in flight.orders if order.order.amount)
 
     def _enters(self, flight: Flight) -> None:
@@ -224,7 +225,8 @@ class Fold(msgspec.Struct):
             self.tally.legs_filled_first += flight.whole
             self.cycle.filled_first = flight.whole
         self.cycle.judge_sizes(flight.orders)
-        if flight.trimmed:
+        restored = flight.plan.purpose == "repair" and self.cycle.flattens > 0 and flight.whole == len(flight.asked)
+        if flight.trimmed or restored:
             self.cycle.pair = self._pair
 
     @property
@@ -452,6 +454,9 @@ class Fold(msgspec.Struct):
             flattens=cycle.flattens,
             too_small=self.too_small,
             top_ups=cycle.top_ups,
+            refused=tuple(leg for leg in LEGS if self.position[leg] and leg in cycle.refused),
+            restores=cycle.restores,
+            last_rules=self.last_flight.plan.rules_version if self.last_flight is not None else 0,
             filled_imbalance=cycle.filled_imbalance,
             legging=self._legging(),
             adopted=cycle.adopted,

@@ -20,6 +20,7 @@ import msgspec
 from messages.execution import Doubt, Fill, LegFill, OrderUpdate, Outcome, Resolved
 from messages.sizing import Leg, LegOrder, SizingPlan
 from messages.units import ONE, Base, Price, Quote, notional
+from venue.closing import LASTING
 
 
 class Sums(msgspec.Struct, frozen=True):
@@ -96,6 +97,12 @@ class OurOrder(msgspec.Struct, eq=False):
     def refused_as_too_small(self) -> bool:
         """Was it a close that the venue refused as smaller than its minimum?"""
         return self.order.reduce_only and self.answer == "refused" and self.outcome is not None and self.outcome.code == TOO_SMALL
+
+    @property
+    def refused_for_good(self) -> bool:
+        """Was it a close that the venue refused for a reason that does not pass by itself?"""
+        said = self.outcome is not None and self.outcome.kind in {"refused", "unknown"} and self.outcome.code in LASTING
+        return self.order.reduce_only and self.order.amount != 0 and said and not self.total.filled
 
     @property
     def sent(self) -> bool:

@@ -36,7 +36,7 @@ class TrackRecord(msgspec.Struct):
 
     def seen(self, snapshot: AccountSnapshot) -> None:
         """A reading of the account: its value, all included."""
-        if snapshot.exists:
+        if snapshot.exists and snapshot.value is not None:
             self.value = int(snapshot.value)
             self.peak = self.value if self.peak is None else max(self.peak, self.value)
 

@@ -78,7 +78,8 @@ class Sieve(msgspec.Struct):
 
     def _reading(self, fold: Fold, reading: AccountSnapshot, at_ns: int) -> list[msgspec.Struct]:
         peak = fold.record.peak
-        if peak is None or (reading.exists and reading.value > max(peak, self.highest.value if self.highest else 0)):
+        highest = self.highest.value or 0 if self.highest else 0
+        if peak is None or (reading.exists and reading.value is not None and reading.value > max(peak, highest)):
             self.highest = reading
         self.current = reading
         if not self._says_something(fold, reading, at_ns):
@@ -92,7 +93,7 @@ class Sieve(msgspec.Struct):
             return True
         if at_ns // DAY_NS > fold.day.number or fold.day.first is None or fold.record.peak is None:
             return True
-        risen = reading.exists and (reading.value - fold.record.peak) * PEAK_STEP >= abs(fold.record.peak)
+        risen = reading.exists and reading.value is not None and (reading.value - fold.record.peak) * PEAK_STEP >= abs(fold.record.peak)
         return risen or _standing(reading) != _standing(written)
 
     def held(self, fold: Fold, epoch: int) -> Held:

@@ -92,7 +92,8 @@ class Tally(msgspec.Struct):
     def totals(self, rows: int, cycle: Cycle, now: AccountSnapshot | None, *, flat: bool) -> Totals:
         """The numbers now. `cycle` = the one under way, `now` = a snapshot that knows of everything we did, or None."""
         worst, usd_s = self._unhedged(cycle)
-        pnl = None if now is None or self.first is None else Quote(now.value - self.first.value)
+        then, here = (snapshot.value if snapshot is not None else None for snapshot in (self.first, now))
+        pnl = None if then is None or here is None else Quote(here - then)
         explained = flat and self.first_flat
         return Totals(
             cycles=self.completed + self.skipped + self.failed,

@@ -73,7 +73,7 @@ class AccountView(msgspec.Struct):
         resting = [f"{orders} resting order{'s' if orders > 1 else ''}"] if orders else []
         self.others = "; ".join([*(f"product {each.product_id}: {each.total.text()}" for each in rest), *resting])
         self.disagreement = "; ".join(text for text in texts if text)
-        self.agreed = not self.disagreement
+        self.agreed = not self.disagreement and not snapshot.unread
         self.agreed_ms = int(snapshot.at_ms) if self.agreed else self.agreed_ms
         return True
 

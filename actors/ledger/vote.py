@@ -3,7 +3,7 @@
 from actors.ledger.flight import LEGS
 from actors.ledger.fold import Fold
 from actors.objections import Objection, objection
-from messages.sizing import TOP_UPS, Declined, Leg, LegOrder, Ready, Sealed, SizingPlan
+from messages.sizing import RESTORES, TOP_UPS, Declined, Leg, LegOrder, Ready, Sealed, SizingPlan
 from messages.units import Base
 from venue.protocol import Forge
 
@@ -36,6 +36,10 @@ def _misfit(fold: Fold, plan: SizingPlan) -> Objection | None:
         return _may_not_enter(fold, plan)
     if plan.purpose == "top_up":
         return _may_not_top_up(fold, plan)
+    if plan.purpose == "repair" and plan.increases and fold.cycle.flattens:
+        against = _may_not_restore(fold, plan)
+        if against:
+            return against
     return next((against for leg in LEGS if (against := _leg_misfit(fold, plan, leg))), None)
 
 
@@ -51,6 +55,20 @@ def _may_not_enter(fold: Fold, plan: SizingPlan) -> Objection | None:
         return "ACCOUNT_STALE", "the account view is not live or not reconciled"
     if fold.cycle.over and plan.cycle <= fold.cycle.number:
         return "CYCLE_OVER", f"cycle {plan.cycle} has had its ending"
+    return None
+
+
+def _may_not_restore(fold: Fold, plan: SizingPlan) -> Objection | None:
+    """A leg that has left is opened again only because the other one was refused for good, once a cycle, and with health to spare."""
+    health = fold.view.snapshot.initial_health if fold.view.snapshot is not None else None
+    if fold.view.foreign:
+        return "FOREIGN", fold.view.foreign
+    if fold.cycle.restores >= RESTORES:
+        return "TOO_MANY_RESTORES", f"cycle {plan.cycle} has opened again {RESTORES} time what it had closed"
+    if not any(fold.position[leg] and leg in fold.cycle.refused and not plan.leg(leg).amount for leg in LEGS):
+        return "NOT_REFUSED", "no leg is held that the venue has refused to close for a reason that lasts"
+    if health is None or health < 0:
+        return "MARGIN", "the account has no initial health to spare, or nobody knows"
     return None
 
 

@@ -14,7 +14,7 @@ from messages.lifecycle import Opened
 from messages.units import ONE, Base, Quote, Rate
 from venue.nado.agreement import Disagreement, agree
 from venue.nado.linked import linked_signer
-from venue.protocol import ProductRules
+from venue.protocol import ProductTerms
 
 SDK_PATIENCE_S = 60.0
 """How long importing and asking nado-protocol may take; 3 s on an idle machine."""
@@ -59,6 +59,8 @@ async def subaccount(known: Known) -> Finding:
     """Does it exist? It does from its first deposit on."""
     name, owner = known.settings.venue.subaccount, short(known.access.owner)
     account = await known.reads.account()
+    if account.usdt0 is None or account.value is None:
+        return fail("subaccount", "the venue does not say what is in it", "try again in a minute", "ACCOUNT_UNREAD")
     if account.exists:
         return ok("subaccount", f'"{name}" of {owner}: {account.usdt0.decimal():.2f} USDT0, worth {account.value.decimal():.2f}')
     message = f'subaccount "{name}" of {owner} does not exist on {known.access.name}'
@@ -69,6 +71,8 @@ async def margin(known: Known) -> Finding:
     """Does initial margin cover both legs of the target, four fees and `margin_buffer`? ETH and SOL do not net."""
     has = (await known.reads.account()).initial_health
     needs = margin_for(known)
+    if has is None:
+        return fail("margin", "the venue does not say how much margin there is", "try again in a minute", "MARGIN")
     if has < needs:
         message = short_of_margin(needs, has, known.settings)
         found, _, cure = message.partition(": ")
@@ -78,12 +82,12 @@ async def margin(known: Known) -> Finding:
 
 def margin_for(known: Known) -> Quote:
     """USDT0 (x18) of initial health that a pair of the target takes at the worse side of each product, with four taker fees and the buffer."""
-    target, limits = known.settings.target, known.settings.limits
-    weights = sum(_margin_weight(product) + FEES // 2 * product.taker_fee for product in (known.rules.eth, known.rules.sol))
+    target, limits, pair = known.settings.target, known.settings.limits, known.rules.terms()
+    weights = sum(_margin_weight(product) + FEES // 2 * product.taker_fee for product in (pair.eth, pair.sol))
     return Quote(target * weights // ONE * (ONE + limits.margin_buffer) // ONE)
 
 
-def _margin_weight(product: ProductRules) -> Rate:
+def _margin_weight(product: ProductTerms) -> Rate:
     return Rate(max(ONE - product.long_weight_initial, product.short_weight_initial - ONE))
 
 

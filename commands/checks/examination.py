@@ -184,6 +184,6 @@ def _last(known: Known) -> list[Finding]:
     rules = known.rules
     wanted = Opened(SCHEMA, rules.venue, rules.chain_id, known.access.sender)
     findings = [machine.ledger(known.logs / "ledger.sqlite", wanted)]
-    if known.access.live:
-        findings.append(warn("worst_case", stated(known.settings, rules, known.clock.now_ms()).text(), "can you afford that?", "WORST_CASE"))
+    if known.access.live and not rules.incomplete():
+        findings.append(warn("worst_case", stated(known.settings, rules.terms(), known.clock.now_ms()).text(), "can you afford that?", "WORST_CASE"))
     return findings

@@ -86,7 +86,8 @@ async def sockets(known: Known) -> Finding:
 async def products(known: Known) -> Finding:
     """Are both legs traded, and by which rules?"""
     await trio.lowlevel.checkpoint()
-    legs = (known.rules.eth, known.rules.sol)
+    pair = known.rules.terms()
+    legs = (pair.eth, pair.sol)
     for product in legs:
         if product.status != "live":
             return fail("products", f"{product.symbol} is {product.status}, not live", "wait until both legs can be traded", "NOT_TRADABLE")
@@ -97,7 +98,8 @@ async def products(known: Known) -> Finding:
 async def fees(known: Known) -> Finding:
     """What the venue charges this owner."""
     tier = await fee_tier(known.reads, known.access.sender)
-    eth, sol = known.rules.eth, known.rules.sol
+    pair = known.rules.terms()
+    eth, sol = pair.eth, pair.sol
     rates = f"tier {tier}: taker {_bp(eth.taker_fee)} bp, maker {_bp(eth.maker_fee)} bp"
     if (eth.taker_fee, eth.maker_fee) != (sol.taker_fee, sol.maker_fee):
         rates += f"; SOL taker {_bp(sol.taker_fee)} bp, maker {_bp(sol.maker_fee)} bp"
@@ -112,7 +114,8 @@ def _bp(rate: Rate) -> str:
 async def minimum(known: Known) -> Finding:
     """Is the target above what the venue takes, with room for a fall before the exit?"""
     await trio.lowlevel.checkpoint()
-    target, least = known.settings.target, max(known.rules.eth.min_notional, known.rules.sol.min_notional)
+    pair = known.rules.terms()
+    target, least = known.settings.target, max(pair.eth.min_notional, pair.sol.min_notional)
     found = f"{grouped(target)} USD per leg, the venue takes {grouped(least)} USD and more"
     needed = Quote(least * EXIT_ROOM // ONE)
     if target < needed:

@@ -56,7 +56,7 @@ def judged(drill: Drill, settings: Settings, played: Played) -> Result:
     until_ms = played.after.at_ms if played.after else max((change.at_ns // 1_000_000 for change in played.changes), default=0)
     found = alone(played.changes, played.rules.eth.product_id, Ms(until_ms))
     usd_s_allowed = allowed(found.leg, class_ms(drill, settings))
-    cost = Quote(played.before - played.after.value) if played.after else None
+    cost = Quote(played.before - played.after.value) if played.after and played.after.value is not None else None
     cost_allowed = allowed_cost(drill, settings, played.rules)
     exceeded = (*_legging(drill, found, usd_s_allowed), *_cost(settings, cost, cost_allowed), *_ending(drill, found, played))
     halt = played.told.get("halt_code")
@@ -78,7 +78,7 @@ def judged(drill: Drill, settings: Settings, played: Played) -> Result:
 
 def allowed_cost(drill: Drill, settings: Settings, rules: VenueRules) -> Quote:
     """What the configuration lets this drill cost."""
-    worst = worst_case(msgspec.structs.replace(settings, cycles=drill.cycles), rules)
+    worst = worst_case(msgspec.structs.replace(settings, cycles=drill.cycles), rules.terms())
     return Quote(worst.total + (worst.drift if drill.drifts else 0))
 
 

@@ -32,7 +32,7 @@ from messages.settings import Settings, VenueSettings
 from messages.units import Ms, Quote
 from messages.wire import decode
 from venue.nado.http import HttpReads
-from venue.protocol import VenueError, VenueRules
+from venue.protocol import Malformed, VenueError, VenueRules
 from venue.simulated.events import Liquidated
 from venue.simulated.faults import Faults
 from venue.simulated.order_log import LoggedOrder
@@ -96,6 +96,8 @@ async def play(drill: Drill, settings: Settings, seed: int, funds: Quote, folder
     ):
         scene = Scene(drill, settings, folder, url, venue, reads)
         rules, before = await reads.rules(), (await reads.account()).value
+        if before is None:
+            raise Malformed("the venue does not say what the account is worth")
         try:
             code, struck = await scene.run(seed, staging.then)
             if drill.kill and struck:

@@ -131,6 +131,7 @@ _ZERO: dict[str, Any] = dict.fromkeys(Held.__struct_fields__, 0) | {
     "filled_imbalance": None,
     "doubts": (),
     "too_small": (),
+    "refused": (),
     "foreign": "",
     "no_entry": "",
     "account_ok": True,

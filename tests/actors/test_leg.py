@@ -108,6 +108,7 @@ FIELDS = (
     "planned_imbalance",
     "eth",
     "sol",
+    "rules_version",
 )
 OTHER = {"purpose": "repair", "eth": leg_order(4, "0.043", "2759.6"), "sol": leg_order(8, "-1.1", "115.75")}
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from messages.execution import Fill, OrderUpdate, PositionChange
 from messages.market import BookDelta, Level, PublicTrade, Touch
-from messages.units import ONE, Ms
+from messages.units import ONE, X18_LIMIT, Base, Ms, Price, Quote
 from tests.fuzz import shapes
 from tests.fuzz.judge import Json, Wrong, comes_back, document_of, exactly, says
 from venue.nado import codec, events, queries
@@ -197,7 +197,8 @@ def _reader(read: Callable[[bytes], Reading], further: Callable[[Any], None] = l
         except (Malformed, Refused):
             return False
         says(found, said(data))
-        comes_back(found, kind)
+        if kind not in IN_PARTS:
+            comes_back(found, kind)
         try:
             further(found)
         except Malformed:
@@ -211,12 +212,12 @@ def _answers(rng: random.Random, known: list[Json]) -> Iterator[Target]:
     kinds: dict[str, tuple[Any, Callable[[Any], None]]] = {
         "status": (str, _nothing),
         "contracts": (queries.Contracts, _nothing),
-        "symbols": (queries.Symbols, _nothing),
-        "all_products": (queries.AllProducts, _nothing),
-        "fee_rates": (queries.FeeRates, _nothing),
+        "symbols": (queries.Symbols, _symbols),
+        "all_products": (queries.AllProducts, _perps),
+        "fee_rates": (queries.FeeRates, _rates),
         "market_liquidity": (queries.Liquidity, _book),
         "subaccount_info": (queries.SubaccountInfo, _account),
-        "isolated_positions": (queries.IsolatedPositions, _nothing),
+        "isolated_positions": (queries.IsolatedPositions, _isolated),
         "orders": (queries.Orders, _nothing),
     }
     for name, (kind, further) in kinds.items():
@@ -242,7 +243,27 @@ def _plausible_account(rng: random.Random) -> Json:
     return {"subaccount": SENDER, "exists": True, "healths": healths, "spot_balances": spots, "perp_balances": perps}
 
 
-_PLAUSIBLE: dict[str, Callable[[random.Random], Json]] = {"market_liquidity": _plausible_book, "subaccount_info": _plausible_account}
+def _x18s(rng: random.Random, count: int) -> list[Json]:
+    return [str(rng.choice((1, -1)) * rng.choice((0, 1, 10**18, rng.randrange(2**64), rng.randrange(2**127)))) for _ in range(count)]
+
+
+def _plausible_rates(rng: random.Random) -> Json:
+    return {"taker_fee_rates_x18": _x18s(rng, 9), "maker_fee_rates_x18": _x18s(rng, 9)}
+
+
+def _plausible_isolated(rng: random.Random) -> Json:
+    balances = [{"amount": amount, "v_quote_balance": "0"} for amount in _x18s(rng, 3)]
+    return {"isolated_positions": [{"base_balance": {"product_id": each, "balance": balances[index]}} for index, each in enumerate((4, 8, 4))]}
+
+
+_PLAUSIBLE: dict[str, Callable[[random.Random], Json]] = {
+    "market_liquidity": _plausible_book,
+    "subaccount_info": _plausible_account,
+    "fee_rates": _plausible_rates,
+    "isolated_positions": _plausible_isolated,
+}
+IN_PARTS = (queries.Symbols, queries.AllProducts, queries.FeeRates, queries.SubaccountInfo, queries.IsolatedPositions)
+"""Answers of which only the parts that are about us are read, and each by itself."""
 
 
 def _data_of(data: bytes) -> Json:
@@ -261,15 +282,76 @@ def _book(read: queries.Liquidity) -> None:
             raise Wrong(f"a book with {levels}")
 
 
+def _symbols(read: queries.Symbols) -> None:
+    for name, raw in read.symbols.items():
+        said, document = queries._Said(bytes(raw)), document_of(bytes(raw))
+        for field, kind in (("size_increment", Base), ("price_increment_x18", Price), ("min_size", Quote)):
+            _as_said(said.one(field, kind), document, field)
+        if queries.status_of(name, read) not in {"unsaid", *([document.get("trading_status")] if isinstance(document, dict) else [])}:
+            raise Wrong(f"a status that {name} does not have")
+
+
+def _perps(read: queries.AllProducts) -> None:
+    for raw in read.perp_products:
+        document = document_of(bytes(raw))
+        _as_said(queries._Said(bytes(raw)).one("oracle_price_x18", Price), document, "oracle_price_x18")
+        part = document.get("book_info") if isinstance(document, dict) else None
+        _as_said(queries._Said(bytes(raw)).part("book_info").one("size_increment", Base), part, "size_increment")
+
+
+def _rates(read: queries.FeeRates) -> None:
+    for rates in (read.taker_fee_rates_x18, read.maker_fee_rates_x18):
+        for index, raw in enumerate(rates):
+            rate = queries._rate(rates, index)
+            if rate is not None:
+                says(rate, document_of(bytes(raw)))
+
+
+def _as_said(read: object, document: Json, field: str) -> None:
+    """What was read of a field, if anything, is what the text says."""
+    if read is not None:
+        says(read, document[field], field)
+
+
+def _isolated(read: queries.IsolatedPositions) -> None:
+    """An isolated position is the sum of the readable entries of its product; an entry is read or named as unread."""
+    apart, unread = queries._apart(read)
+    sums: dict[int, int] = {}
+    skipped = 0
+    for raw in read.isolated_positions:
+        try:
+            balance = document_of(bytes(raw))["base_balance"]
+            product_id, amount = exactly(balance["product_id"]), exactly(balance["balance"]["amount"])
+        except (TypeError, LookupError, Wrong):
+            skipped += 1
+            continue
+        if not -X18_LIMIT <= amount < X18_LIMIT:
+            skipped += 1
+            continue
+        sums[product_id] = sums.get(product_id, 0) + amount
+    if len(unread) >= skipped and len(unread) == 0 and apart != sums:
+        raise Wrong(f"isolated positions {apart}, the text says {sums}")
+
+
 def _account(read: queries.SubaccountInfo) -> None:
-    """Every cross position is the last that the text names for its product; health and value are the first and third number."""
-    orders, isolated = queries.Orders(()), queries.IsolatedPositions(())
-    account = queries.account_of(Ms(1), read, isolated, orders, read.subaccount)
+    """Every cross position is the one that the text names for its product; health and value are the first and third number."""
+    account = queries.account_of(Ms(1), read, queries.IsolatedPositions(()), queries.Orders(()), read.subaccount)
+    entries = [document_of(bytes(raw)) for raw in read.perp_balances]
+    named = {exactly(entry["product_id"]): entry for entry in entries if isinstance(entry, dict) and "product_id" in entry and _is_exact(entry)}
     for position in account.positions:
-        _number(position.total, {int(perp.product_id): int(perp.balance.amount) for perp in read.perp_balances}[position.product_id])
-    if read.healths:
-        _number(account.initial_health, read.healths[0].health)
-        _number(account.value, read.healths[2].health)
+        says(position.cross, named[position.product_id]["balance"]["amount"])
+    if account.initial_health is not None and account.exists:
+        healths = document_of(bytes(read.healths))
+        says(account.initial_health, healths[0]["health"])
+        says(account.value, healths[2]["health"])
+
+
+def _is_exact(entry: Json) -> bool:
+    try:
+        exactly(entry["product_id"])
+    except Wrong:
+        return False
+    return True
 
 
 def _archive(rng: random.Random, known: list[Json]) -> Iterator[Target]:

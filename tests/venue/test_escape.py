@@ -22,7 +22,7 @@ from tests.machine.audit import net
 from tests.machine.bench import Bench, bench
 from venue.escape import Escaped, escape
 from venue.ours import EVERYTHING, Ours, Task
-from venue.protocol import OrderWire, Reads, Unreachable, Venue, VenueRules
+from venue.protocol import OrderWire, Reads, Tradable, Unreachable, Venue, VenueRules
 from venue.simulated.faults import Cut, DisturbReply, Faults, LoseAck, Refuse, Thin
 from venue.simulated.incidents import Clock
 from venue.stored_escape import StoredEscape, signed_escape
@@ -90,8 +90,12 @@ class Accidents:
         apart = Position(4, eth.cross, self.isolated, eth.v_quote)
         return msgspec.structs.replace(known, positions=(apart, known.position(8)))
 
-    async def rules(self) -> VenueRules:
-        known = await self.venue.reads.rules()
+    async def tradable(self, within_s: float = 0.3) -> Tradable:
+        said = await self.venue.reads.tradable(within_s)
+        return msgspec.structs.replace(said, sol=self.status_of_sol)
+
+    async def rules_now(self) -> VenueRules:
+        known = await self.venue.reads.rules_now()
         return msgspec.structs.replace(known, sol=msgspec.structs.replace(known.sol, status=self.status_of_sol))
 
     async def status(self) -> str:

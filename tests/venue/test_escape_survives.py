@@ -20,7 +20,7 @@ from tests.machine.audit import net
 from tests.machine.bench import Bench, bench
 from tests.venue.test_escape import PAIR, trade
 from venue.escape import PAUSE_S, Escaped, escape
-from venue.protocol import Unreachable
+from venue.protocol import Unreachable, VenueRules
 
 SETTINGS = Settings(target=Quote(100 * ONE), venue_patience=Ms(60_000))
 
@@ -85,7 +85,7 @@ class Breaking:
         return result
 
 
-ASYNC = {"account", "status", "rules", "time_ms", "book", "archived", "fills_since", "place", "cancel", "cancel_all"}
+ASYNC = {"account", "status", "rules", "rules_now", "tradable", "time_ms", "book", "archived", "fills_since", "place", "cancel", "cancel_all"}
 PLAIN = {"reads", "forge"}
 
 
@@ -240,11 +240,11 @@ async def test_a_call_that_never_ends_is_given_up_and_the_next_round_closes(auto
             def __getattr__(self, name: str) -> Any:
                 return getattr(world.venue, name) if hasattr(world.venue, name) else getattr(world.venue.reads, name)
 
-            async def status(self) -> str:
+            async def rules_now(self) -> VenueRules:
                 if not hung:
                     hung.append(True)
                     await trio.sleep_forever()
-                return await world.venue.reads.status()
+                return await world.venue.reads.rules_now()
 
         patience = msgspec.structs.replace(SETTINGS, venue_patience=Ms(120_000))
         left = await escape(Hanging(), world.rules, world.clock, patience, PAIR, lambda *_: None, lambda _: None)  # type: ignore[arg-type]

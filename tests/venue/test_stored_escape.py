@@ -3,11 +3,13 @@
 import stat
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from messages.settings import Settings
 from messages.units import Base, Price
 from tests.actors.fakes import FORGE, RULES, START_MS, held
+from venue.closing import Closing
 from venue.stored_escape import WINDOW_MS, EscapeFile, StoredEscape, signed_escape
 
 PRICES = (Price.of("2756.9"), Price.of("115.86"))
@@ -36,15 +38,26 @@ def test_a_leg_that_is_not_held_has_no_order() -> None:
 
 def test_its_window_is_within_what_the_venue_takes_and_it_is_not_used_after_it() -> None:
     way_out = stored()
-    left = (int(Base.of("0.042")), int(Base.of("-1")))
+    left = Closing(Base.of("0.042"), Base.of("-1"))
     assert WINDOW_MS < 100_000
-    assert way_out.closes(left, START_MS + WINDOW_MS - 501)
-    assert not way_out.closes(left, START_MS + WINDOW_MS - 500)
+    assert way_out.closes(left, RULES, START_MS + WINDOW_MS - 501)
+    assert not way_out.closes(left, RULES, START_MS + WINDOW_MS - 500)
 
 
-@pytest.mark.parametrize("left", [("0.042", "0"), ("0.041", "-1"), ("-0.042", "1"), ("0", "0")])
+@pytest.mark.parametrize("left", [("0.041", "-1"), ("-0.042", "1"), ("0", "0")])
 def test_it_is_used_for_exactly_what_it_was_signed_for(left: tuple[str, str]) -> None:
-    assert not stored().closes((int(Base.of(left[0])), int(Base.of(left[1]))), START_MS)
+    assert not stored().closes(Closing(Base.of(left[0]), Base.of(left[1])), RULES, START_MS)
+
+
+def test_one_order_of_it_is_used_where_one_leg_is_to_go() -> None:
+    assert stored().closes(Closing(Base.of("0.042"), Base(0)), RULES, START_MS)
+
+
+@pytest.mark.parametrize(("name", "value"), [("size_step", Base.of("0.3")), ("price_tick", Price.of("0.07"))])
+def test_it_is_not_used_when_the_venue_trades_on_other_steps_or_ticks_now(name: str, value: object) -> None:
+    """Its other order would trade alone."""
+    rules = msgspec.structs.replace(RULES, sol=msgspec.structs.replace(RULES.sol, **{name: value}))
+    assert not stored().closes(Closing(Base.of("0.042"), Base.of("-1")), rules, START_MS)
 
 
 def test_its_answers_are_not_waited_for_until_its_window_ends() -> None:

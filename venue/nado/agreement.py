@@ -54,7 +54,8 @@ def samples(rules: VenueRules, sender: str, now_ms: int) -> Iterator[Sample]:
 
 
 def _order_of(product: ProductRules, sender: str, now_ms: int, side: int, kind: OrderKind, *, closing: bool) -> Order:
-    price = Price(product.oracle // product.price_tick * product.price_tick)
+    near = product.oracle or 1_000 * product.price_tick
+    price = Price(near // product.price_tick * product.price_tick)
     nonce = order_nonce(now_ms + LIFE_MS, _LOW20)
     return Order(product.product_id, sender, price, Base(side * product.size_step), now_ms // 1000 + 61, nonce, pack(Appendix(kind, closing)))
 

@@ -23,9 +23,7 @@ class NadoForge:
         Raises `ValueError` for a sender that is no bytes32 and for rules without a positive tick and step.
         """
         subaccount_owner(sender)
-        for product in (rules.eth, rules.sol):
-            if product.price_tick <= 0 or product.size_step <= 0:
-                raise ValueError(f"{product.symbol}: tick {product.price_tick.text()} and step {product.size_step.text()} must be positive")
+        _must_have_lattice(rules)
         self._chain_id = rules.chain_id
         self._rules = rules
         self._sender = sender
@@ -40,6 +38,8 @@ class NadoForge:
         wanted, product = plan.leg(leg), self._rules.product(leg)
         if wanted.product_id != product.product_id:
             raise ValueError(f"product_id: {wanted.product_id} is not {product.symbol} ({product.product_id})")
+        if plan.rules_version not in {0, self._rules.version}:
+            raise ValueError(f"rules_version: the plan goes by version {plan.rules_version} of the venue's rules, now it is {self._rules.version}")
         if plan.recv_time_ms <= 0:
             raise ValueError(f"recv_time_ms: {plan.recv_time_ms}, so the plan is not sealed")
         order = Order(
@@ -53,6 +53,15 @@ class NadoForge:
         )
         _check_lattice(order, product)
         return order
+
+    def use(self, rules: VenueRules) -> None:
+        """From now on ticks, steps and the version are these. Raises `ValueError` for another chain or other products, and keeps the old ones."""
+        before = self._rules
+        ids = (rules.chain_id, rules.eth.product_id, rules.sol.product_id)
+        if ids != (before.chain_id, before.eth.product_id, before.sol.product_id):
+            raise ValueError(f"chain and products {ids} are not those that this run signs for")
+        _must_have_lattice(rules)
+        self._rules = rules
 
     def digest_of(self, order: Order) -> str:
         """The venue's digest of `order`, 0x-hex."""
@@ -73,6 +82,12 @@ class NadoForge:
             if product.product_id == product_id:
                 return product
         raise ValueError(f"product_id: {product_id} is neither {self._rules.eth.symbol} nor {self._rules.sol.symbol}")
+
+
+def _must_have_lattice(rules: VenueRules) -> None:
+    for product in (rules.eth, rules.sol):
+        if product.price_tick <= 0 or product.size_step <= 0:
+            raise ValueError(f"{product.symbol}: tick {product.price_tick.text()} and step {product.size_step.text()} must be positive")
 
 
 def _low20(plan_digest: str, leg: Leg) -> int:

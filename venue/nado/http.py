@@ -9,7 +9,7 @@ Whatever comes of a request, and whatever a library makes of the answer's bytes,
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Awaitable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
@@ -25,7 +25,7 @@ from venue.nado.counts import Tally
 from venue.nado.reasons import reason
 from venue.nado.tls import nobody, trusted
 from venue.nado.weights import Weights, archive_weight, query_weight
-from venue.protocol import ArchivedOrder, Busy, Malformed, OutOfRange, Refused, Unreachable, VenueError, VenueRules
+from venue.protocol import ASKED_S, ArchivedOrder, Busy, Malformed, OutOfRange, Refused, Tradable, Unreachable, VenueError, VenueRules
 
 if TYPE_CHECKING:
     from http.cookiejar import CookieJar
@@ -112,18 +112,49 @@ class HttpReads:
         return await self._query({"type": "status"}, str)
 
     async def rules(self) -> VenueRules:
-        """Chain, endpoint, both products' rules and this subaccount's fees. Raises `Malformed` naming what is missing."""
+        """Chain, endpoint, both products' rules and the fees, as far as they can be read. Raises `Malformed` naming what closing misses."""
         self._only_routinely(RULES_WEIGHT)
+        return await self.rules_now()
+
+    async def rules_now(self) -> VenueRules:
+        """The same, however little of the rate limit is left: for whoever is closing, or starting."""
         contracts, instance = await self._asked({"type": "contracts"}, queries.Contracts)
         rules = queries.rules_of(
             f"{self._name}:{instance}" if instance else self._name,
             contracts,
-            await self._symbols(),
-            await self._query({"type": "all_products"}, queries.AllProducts),
-            await self._query({"type": "fee_rates", "sender": self._sender}, queries.FeeRates),
+            await self._symbols() if self._products is None else await self._said(self._symbols()),
+            await self._said(self._query({"type": "all_products"}, queries.AllProducts)),
+            await self._said(self._query({"type": "fee_rates", "sender": self._sender}, queries.FeeRates)),
+            self._products,
         )
         self._products = rules.eth.product_id, rules.sol.product_id
         return rules
+
+    async def tradable(self, within_s: float = ASKED_S) -> Tradable:
+        """Can both products be traded now? What was not said within `within_s` counts as not said. Never raises `VenueError`."""
+        said: dict[str, str] = {}
+
+        async def ask_status() -> None:
+            with suppress(VenueError):
+                said["venue"] = await self._query({"type": "status"}, str)
+
+        async def ask_symbols() -> None:
+            with suppress(VenueError):
+                symbols = await self._symbols()
+                said.update(eth=queries.status_of(queries.ETH, symbols), sol=queries.status_of(queries.SOL, symbols))
+
+        with trio.move_on_after(within_s):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(ask_status)
+                nursery.start_soon(ask_symbols)
+        return Tradable(said.get("venue", "active"), said.get("eth", "unsaid"), said.get("sol", "unsaid"))
+
+    async def _said(self, asked: Awaitable[T]) -> T | None:
+        """An answer that one can do without; None when there is none."""
+        try:
+            return await asked
+        except VenueError:
+            return None
 
     async def book(self, product_id: int, depth: int = 100) -> BookSnapshot:
         """A snapshot of at most 100 levels a side; its timestamp is the engine's clock."""
@@ -133,14 +164,23 @@ class HttpReads:
     async def account(self) -> AccountSnapshot:
         """Positions, health and open orders, all asked for *after* the engine named the timestamp that the snapshot carries."""
         eth, sol = await self.pair()
-        at_ms = Ms((await self.book(eth, depth=1)).at_ns // 1_000_000)
+        at_ms = await self._engine_ms(eth, sol)
         return queries.account_of(
             at_ms,
             await self._query({"type": "subaccount_info", "subaccount": self._sender}, queries.SubaccountInfo),
-            await self._query({"type": "isolated_positions", "subaccount": self._sender}, queries.IsolatedPositions),
-            await self._query({"type": "orders", "sender": self._sender, "product_ids": [eth, sol]}, queries.Orders),
+            await self._said(self._query({"type": "isolated_positions", "subaccount": self._sender}, queries.IsolatedPositions)),
+            await self._said(self._query({"type": "orders", "sender": self._sender, "product_ids": [eth, sol]}, queries.Orders)),
             self._sender,
+            (eth, sol),
         )
+
+    async def _engine_ms(self, eth: int, sol: int) -> Ms:
+        """The engine's clock, from one book or, where that one is gone, from the other."""
+        try:
+            book = await self.book(eth, depth=1)
+        except (Refused, Malformed):
+            book = await self.book(sol, depth=1)
+        return Ms(book.at_ns // 1_000_000)
 
     async def archived(self, digests: Sequence[str]) -> tuple[ArchivedOrder, ...]:
         """Those of `digests` that the archive knows; it lags the engine by 100 to 200 ms."""
@@ -199,7 +239,7 @@ class HttpReads:
 
     async def _find_products(self) -> tuple[int, int]:
         symbols = await self._symbols()
-        return int(queries.symbol_of(queries.ETH, symbols).product_id), int(queries.symbol_of(queries.SOL, symbols).product_id)
+        return queries.id_of(queries.ETH, symbols), queries.id_of(queries.SOL, symbols)
 
     async def _symbols(self) -> queries.Symbols:
         return await self._query({"type": "symbols", "product_type": "perp"}, queries.Symbols)

@@ -1,18 +1,23 @@
 """Answers to questions, read into what the rest of the program knows. Pure.
 
-Nothing is filled in: a rule, a product or a health that is missing is `Malformed`, naming it (lessons S4, R2).
+Only our two products are decoded, each field where it is needed. What closing needs (id, tick, step, position) is `Malformed` when it cannot be read;
+what only entering needs is then None, and named by whoever wanted to enter. Nothing is filled in (lessons S4, R2).
 """
 
+import math
 from collections.abc import Sequence
+from typing import TypeVar, get_args
 
 import msgspec
 
 from messages.execution import AccountSnapshot, Fill, Position
 from messages.market import BookSnapshot, Level, TradingStatus
-from messages.units import ONE, Base, Ms, Ns, Price, Quote, Rate
-from venue.nado.codec import MOMENT_LIMIT, Moment, Whole, WireLevels, real_levels
+from messages.units import ONE, X18, Base, Ms, Ns, Price, Quote, Rate
+from venue.nado.codec import MOMENT_LIMIT, Moment, Whole, WireLevels, read, real_levels
 from venue.protocol import ArchivedOrder, Malformed, OutOfRange, ProductRules, VenueRules
 
+T = TypeVar("T")
+X = TypeVar("X", bound=X18)
 ETH, SOL = "ETH-PERP", "SOL-PERP"
 """The venue's names of the pair. Their ids and rules are read, never assumed."""
 
@@ -24,112 +29,169 @@ class Contracts(msgspec.Struct, frozen=True):
     endpoint_addr: str
 
 
-class Symbol(msgspec.Struct, frozen=True):
-    """One product of `symbols`."""
-
-    product_id: Whole
-    price_increment_x18: Price
-    size_increment: Base
-    min_size: Quote
-    trading_status: TradingStatus
-    isolated_only: bool = False
-
-
 class Symbols(msgspec.Struct, frozen=True):
-    """`symbols`, perps only."""
+    """`symbols`, perps only. What other products say of themselves is not read at all."""
 
-    symbols: dict[str, Symbol]
-
-
-class _Risk(msgspec.Struct, frozen=True):
-    long_weight_initial_x18: Rate
-    short_weight_initial_x18: Rate
-    long_weight_maintenance_x18: Rate
-    short_weight_maintenance_x18: Rate
-
-
-class _BookInfo(msgspec.Struct, frozen=True):
-    size_increment: Base
-    price_increment_x18: Price
-    min_size: Quote
-
-
-class _PerpProduct(msgspec.Struct, frozen=True):
-    product_id: Whole
-    oracle_price_x18: Price
-    risk: _Risk
-    book_info: _BookInfo
+    symbols: dict[str, msgspec.Raw]
 
 
 class AllProducts(msgspec.Struct, frozen=True):
-    """`all_products`; the spot half is not read."""
+    """`all_products`; the spot half is not read, and of the perps only ours."""
 
-    perp_products: tuple[_PerpProduct, ...]
+    perp_products: tuple[msgspec.Raw, ...] = ()
 
 
 class FeeRates(msgspec.Struct, frozen=True):
     """`fee_rates`: the subaccount's own tier; both lists are indexed by product id."""
 
-    taker_fee_rates_x18: tuple[Rate, ...]
-    maker_fee_rates_x18: tuple[Rate, ...]
+    taker_fee_rates_x18: tuple[msgspec.Raw, ...] = ()
+    maker_fee_rates_x18: tuple[msgspec.Raw, ...] = ()
 
 
-def rules_of(venue: str, contracts: Contracts, symbols: Symbols, products: AllProducts, fees: FeeRates) -> VenueRules:
-    """The rules of the pair. Raises `Malformed` naming what is missing, or where two answers of the venue contradict each other."""
-    return VenueRules(
-        venue=venue,
-        chain_id=int(contracts.chain_id),
-        endpoint=contracts.endpoint_addr,
-        eth=_product(ETH, symbols, products, fees),
-        sol=_product(SOL, symbols, products, fees),
-    )
+class _Id(msgspec.Struct, frozen=True):
+    product_id: Whole
 
 
-def symbol_of(name: str, symbols: Symbols) -> Symbol:
-    """The product called `name`. Raises `Malformed` when the venue does not list it."""
+class _Said:
+    """One product's entries in the answers, asked field by field: what cannot be read is not said."""
+
+    def __init__(self, *entries: bytes | None) -> None:
+        self._entries = [_fields(entry) for entry in entries]
+
+    def part(self, name: str) -> "_Said":
+        """What stands under `name`, in every entry that has it."""
+        return _Said(*(bytes(fields[name]) if name in fields else None for fields in self._entries))
+
+    def all(self, name: str, kind: type[T]) -> list[T]:
+        """Every readable word on `name`, in the order of the answers."""
+        return [value for fields in self._entries if name in fields for value in [_readable(bytes(fields[name]), kind)] if value is not None]
+
+    def one(self, name: str, kind: type[T]) -> T | None:
+        """The first readable word on `name`; None when nobody says."""
+        return next(iter(self.all(name, kind)), None)
+
+
+def _fields(entry: bytes | None) -> dict[str, msgspec.Raw]:
+    return (_readable(entry, dict[str, msgspec.Raw]) if entry else None) or {}
+
+
+def _readable(text: bytes, kind: type[T]) -> T | None:
+    try:
+        return read(text, kind)
+    except Malformed:
+        return None
+
+
+def rules_of(
+    venue: str,
+    contracts: Contracts,
+    symbols: Symbols | None,
+    products: AllProducts | None,
+    fees: FeeRates | None,
+    known: tuple[int, int] | None = None,
+) -> VenueRules:
+    """The rules of the pair. Raises `Malformed` naming what is missing, where not even closing could do without it.
+
+    None: that question had no answer, or none that can be read. `known`: the ids (ETH, SOL) by which a product is still found that `symbols` does
+    not name, or not any more.
+    """
+    ids = known or (None, None)
+    answers = symbols, products or AllProducts(), fees or FeeRates()
+    eth, sol = (_product(name, known_id, *answers) for name, known_id in ((ETH, ids[0]), (SOL, ids[1])))
+    return VenueRules(venue, int(contracts.chain_id), contracts.endpoint_addr, eth, sol)
+
+
+def id_of(name: str, symbols: Symbols) -> int:
+    """The id of the product called `name`. Raises `Malformed` when the venue does not list it."""
     if name not in symbols.symbols:
         raise Malformed(f"the venue lists no {name}")
-    return symbols.symbols[name]
+    return int(read(bytes(symbols.symbols[name]), _Id).product_id)
 
 
-def _product(name: str, symbols: Symbols, products: AllProducts, fees: FeeRates) -> ProductRules:
-    symbol = symbol_of(name, symbols)
-    product_id = int(symbol.product_id)
-    perp = next((perp for perp in products.perp_products if perp.product_id == product_id), None)
-    if perp is None:
-        raise Malformed(f"all_products has no perp {product_id} ({name})")
-    _must_be_tradable(name, symbol, perp)
+def status_of(name: str, symbols: Symbols | None) -> str:
+    """The trading status of the product called `name`: a word of the venue's, `delisted` when it lists no such product, `unsaid` without a word."""
+    if symbols is None:
+        return "unsaid"
+    if name not in symbols.symbols:
+        return "delisted"
+    return _Said(bytes(symbols.symbols[name])).one("trading_status", str) or "unsaid"
+
+
+def _product(name: str, known_id: int | None, symbols: Symbols | None, products: AllProducts, fees: FeeRates) -> ProductRules:
+    product_id = _find(name, known_id, symbols)
+    listed = symbols.symbols.get(name) if symbols else None
+    symbol, whole = _Said(bytes(listed) if listed is not None else None), _Said(_perp(product_id, products))
+    book, risk = whole.part("book_info"), whole.part("risk")
+    ticks = [*symbol.all("price_increment_x18", Price), *book.all("price_increment_x18", Price)]
+    steps = [*symbol.all("size_increment", Base), *book.all("size_increment", Base)]
+    minima = [*symbol.all("min_size", Quote), *book.all("min_size", Quote)]
+    oracle, status = whole.one("oracle_price_x18", Price), status_of(name, symbols)
+    isolated_only, disagree = symbol.one("isolated_only", bool) is True, any(len(set(said)) > 1 for said in (ticks, steps, minima))
+    objections = (
+        (disagree, f"symbols and all_products disagree on the tick, step or minimum of {name}"),
+        (isolated_only, f"{name} can only be traded with isolated margin, which is not supported"),
+        (listed is None, f"symbols does not name {name}"),
+    )
     return ProductRules(
         symbol=name,
         product_id=product_id,
-        price_tick=symbol.price_increment_x18,
-        size_step=symbol.size_increment,
-        min_notional=symbol.min_size,
-        taker_fee=_rate(name, "taker", fees.taker_fee_rates_x18, product_id),
-        maker_fee=_rate(name, "maker", fees.maker_fee_rates_x18, product_id),
-        long_weight_initial=perp.risk.long_weight_initial_x18,
-        short_weight_initial=perp.risk.short_weight_initial_x18,
-        long_weight_maintenance=perp.risk.long_weight_maintenance_x18,
-        short_weight_maintenance=perp.risk.short_weight_maintenance_x18,
-        oracle=perp.oracle_price_x18,
-        status=symbol.trading_status,
+        price_tick=_on_both(_usable(name, "price tick", ticks), ticks),
+        size_step=_usable(name, "size step", steps),
+        min_notional=minima[0] if minima else None,
+        taker_fee=_rate(fees.taker_fee_rates_x18, product_id),
+        maker_fee=_rate(fees.maker_fee_rates_x18, product_id),
+        long_weight_initial=risk.one("long_weight_initial_x18", Rate),
+        short_weight_initial=risk.one("short_weight_initial_x18", Rate),
+        long_weight_maintenance=risk.one("long_weight_maintenance_x18", Rate),
+        short_weight_maintenance=risk.one("short_weight_maintenance_x18", Rate),
+        oracle=oracle if oracle is not None and oracle > 0 else None,
+        status=status,
+        objections=tuple(text for holds, text in objections if holds),
+        unsure=disagree or isolated_only or status not in _STATUSES,
     )
 
 
-def _must_be_tradable(name: str, symbol: Symbol, perp: _PerpProduct) -> None:
-    if symbol.price_increment_x18 <= 0 or symbol.size_increment <= 0 or perp.oracle_price_x18 <= 0:
-        raise Malformed(f"{name} has no price tick, no size step or no oracle price")
-    said = (symbol.price_increment_x18, symbol.size_increment, symbol.min_size)
-    if said != (perp.book_info.price_increment_x18, perp.book_info.size_increment, perp.book_info.min_size):
-        raise Malformed(f"symbols and all_products disagree on the tick, step or minimum of {name}")
-    if symbol.isolated_only:
-        raise Malformed(f"{name} can only be traded with isolated margin, which is not supported")
+def _find(name: str, known_id: int | None, symbols: Symbols | None) -> int:
+    try:
+        return id_of(name, symbols or Symbols({}))
+    except Malformed:
+        if known_id is None:
+            raise
+        return known_id
 
 
-def _rate(name: str, side: str, rates: tuple[Rate, ...], product_id: int) -> Rate:
-    if product_id >= len(rates):
-        raise Malformed(f"fee_rates has no {side} rate for {name} ({product_id})")
-    return rates[product_id]
+def _on_both(tick: Price, said: list[Price]) -> Price:
+    """A tick whose prices are good whichever of two answers is right, unless that would be far coarser than either."""
+    both = math.lcm(*(int(each) for each in said if each > 0))
+    return Price(both) if both <= COARSER_MAX * max(said) else tick
+
+
+_STATUSES = frozenset(get_args(TradingStatus))
+
+
+COARSER_MAX = 100
+"""How much coarser than the coarser of two ticks the one may be that suits both."""
+
+
+def _usable(name: str, what: str, said: list[X]) -> X:
+    """What closing cannot do without: the first usable word. Raises `Malformed` when there is none."""
+    for value in said:
+        if value > 0:
+            return value
+    raise Malformed(f"{name} has no {what}")
+
+
+def _perp(product_id: int, products: AllProducts) -> bytes | None:
+    """The entry of one perp; entries without a readable id are somebody else's."""
+    for entry in products.perp_products:
+        found = _readable(bytes(entry), _Id)
+        if found is not None and found.product_id == product_id:
+            return bytes(entry)
+    return None
+
+
+def _rate(rates: tuple[msgspec.Raw, ...], product_id: int) -> Rate | None:
+    return _readable(bytes(rates[product_id]), Rate) if product_id < len(rates) else None
 
 
 class Liquidity(msgspec.Struct, frozen=True):
@@ -169,7 +231,7 @@ class _Spot(msgspec.Struct, frozen=True):
 
 class _PerpBalance(msgspec.Struct, frozen=True):
     amount: Base
-    v_quote_balance: Quote
+    v_quote_balance: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Perp(msgspec.Struct, frozen=True):
@@ -181,10 +243,10 @@ class SubaccountInfo(msgspec.Struct, frozen=True):
     """`subaccount_info`: cross margin. Healths in the order initial, maintenance, unweighted."""
 
     subaccount: str
-    exists: bool
-    healths: tuple[_Health, ...] = ()
-    spot_balances: tuple[_Spot, ...] = ()
-    perp_balances: tuple[_Perp, ...] = ()
+    perp_balances: tuple[msgspec.Raw, ...] = ()
+    exists: msgspec.Raw = msgspec.Raw(b"null")
+    healths: msgspec.Raw = msgspec.Raw(b"null")
+    spot_balances: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Isolated(msgspec.Struct, frozen=True):
@@ -194,7 +256,11 @@ class _Isolated(msgspec.Struct, frozen=True):
 class IsolatedPositions(msgspec.Struct, frozen=True):
     """`isolated_positions`: what `subaccount_info` does not show (lesson R1)."""
 
-    isolated_positions: tuple[_Isolated, ...]
+    isolated_positions: tuple[msgspec.Raw, ...]
+
+
+class _IsolatedId(msgspec.Struct, frozen=True):
+    base_balance: _Id
 
 
 class _Resting(msgspec.Struct, frozen=True):
@@ -212,51 +278,94 @@ class Orders(msgspec.Struct, frozen=True):
     product_orders: tuple[_ProductOrders, ...]
 
 
-def account_of(at_ms: Ms, info: SubaccountInfo, isolated: IsolatedPositions, orders: Orders, subaccount: str) -> AccountSnapshot:
-    """The account at or after engine time `at_ms`. Raises `Malformed` when healths or the USDT0 balance of an existing account are missing."""
+def account_of(
+    at_ms: Ms,
+    info: SubaccountInfo,
+    isolated: IsolatedPositions | None,
+    orders: Orders | None,
+    subaccount: str,
+    ours: tuple[int, int] | None = None,
+) -> AccountSnapshot:
+    """The account at or after engine time `at_ms`. Raises `Malformed` where a position in one of our products (`ours`; None = in any) cannot be read.
+
+    What closing does not need may be missing: healths and balance are None then, and isolated positions or orders that could not be read (None: that
+    question had no answer) are named in `unread`, because without them nobody can say that nothing is open.
+    """
     if info.subaccount.lower() != subaccount.lower():
         raise Malformed(f"asked for subaccount {subaccount}, got {info.subaccount[:66]}")
-    initial, maintenance, unweighted = _healths(info)
+    exists = _readable(bytes(info.exists), bool)
+    initial, maintenance, unweighted = _healths(info, exists=exists is not False)
+    apart, unread = _apart(isolated)
     return AccountSnapshot(
         at_ms=at_ms,
-        exists=info.exists,
-        usdt0=_usdt0(info),
+        exists=bool(info.perp_balances) if exists is None else exists,
+        usdt0=_usdt0(info, exists=exists is not False),
         initial_health=initial,
         maintenance_health=maintenance,
         value=unweighted,
-        positions=_positions(info, isolated),
-        open_orders=tuple(order.digest for product in orders.product_orders for order in product.orders),
+        positions=_positions(_cross(info, ours), apart),
+        open_orders=tuple(order.digest for product in orders.product_orders for order in product.orders) if orders else (),
+        unread=unread if orders else (*unread, "orders"),
     )
 
 
-def _healths(info: SubaccountInfo) -> tuple[Quote, Quote, Quote]:
-    if len(info.healths) == 3:
-        initial, maintenance, unweighted = (entry.health for entry in info.healths)
+def _healths(info: SubaccountInfo, *, exists: bool) -> tuple[Quote | None, Quote | None, Quote | None]:
+    healths = _readable(bytes(info.healths), tuple[_Health, ...])
+    if healths is not None and len(healths) == 3:
+        initial, maintenance, unweighted = (entry.health for entry in healths)
         return initial, maintenance, unweighted
-    if info.exists or info.healths:
-        raise Malformed(f"subaccount_info has {len(info.healths)} healths instead of 3")
-    return Quote(0), Quote(0), Quote(0)
+    return (None, None, None) if exists or healths else (Quote(0), Quote(0), Quote(0))
 
 
-def _usdt0(info: SubaccountInfo) -> Quote:
-    for spot in info.spot_balances:
-        if spot.product_id == 0:
+def _usdt0(info: SubaccountInfo, *, exists: bool) -> Quote | None:
+    for entry in _readable(bytes(info.spot_balances), tuple[msgspec.Raw, ...]) or ():
+        spot = _readable(bytes(entry), _Spot)
+        if spot is not None and spot.product_id == 0:
             return spot.balance.amount
-    if info.exists:
-        raise Malformed("subaccount_info has no USDT0 balance (product 0)")
-    return Quote(0)
+    return None if exists else Quote(0)
 
 
-def _positions(info: SubaccountInfo, isolated: IsolatedPositions) -> tuple[Position, ...]:
-    cross = {int(perp.product_id): perp.balance for perp in info.perp_balances}
+def _cross(info: SubaccountInfo, ours: tuple[int, int] | None) -> dict[int, _PerpBalance]:
+    """Cross positions. An entry of ours that cannot be read is an error; so is one of nobody knows which product, while ours is not there."""
+    found: dict[int, _PerpBalance] = {}
+    nameless = False
+    for entry in info.perp_balances:
+        named = _readable(bytes(entry), _Id)
+        product_id = int(named.product_id) if named is not None else None
+        nameless = nameless or product_id is None
+        strict = product_id is not None and (ours is None or product_id in ours)
+        perp = read(bytes(entry), _Perp) if strict else _readable(bytes(entry), _Perp)
+        if perp is not None and product_id is not None:
+            if product_id in found and found[product_id].amount != perp.balance.amount:
+                raise Malformed(f"subaccount_info names product {product_id} twice, with two amounts")
+            found[product_id] = perp.balance
+    if nameless and not set(ours or ()) <= set(found):
+        raise Malformed("subaccount_info has a position without a product id, and none of one of our products")
+    return found
+
+
+def _apart(isolated: IsolatedPositions | None) -> tuple[dict[int, int], tuple[str, ...]]:
+    """Isolated positions by product, and what of them could not be read."""
     apart: dict[int, int] = {}
+    if isolated is None:
+        return apart, ("isolated_positions",)
+    unread: list[str] = []
     for entry in isolated.isolated_positions:
-        product_id = int(entry.base_balance.product_id)
-        apart[product_id] = apart.get(product_id, 0) + entry.base_balance.balance.amount
-    nothing = _PerpBalance(Base(0), Quote(0))
+        one, named = _readable(bytes(entry), _Isolated), _readable(bytes(entry), _IsolatedId)
+        if one is not None:
+            product_id = int(one.base_balance.product_id)
+            apart[product_id] = apart.get(product_id, 0) + one.base_balance.balance.amount
+        else:
+            unread.append(f"isolated position of product {int(named.base_balance.product_id)}" if named else "isolated position")
+    return apart, tuple(unread)
+
+
+def _positions(cross: dict[int, _PerpBalance], apart: dict[int, int]) -> tuple[Position, ...]:
+    nothing = _PerpBalance(Base(0))
+    held = {product_id: cross.get(product_id, nothing) for product_id in sorted({*cross, *apart})}
     return tuple(
-        Position(product_id, cross.get(product_id, nothing).amount, Base(apart.get(product_id, 0)), cross.get(product_id, nothing).v_quote_balance)
-        for product_id in sorted({*cross, *apart})
+        Position(product_id, balance.amount, Base(apart.get(product_id, 0)), _readable(bytes(balance.v_quote_balance), Quote) or Quote(0))
+        for product_id, balance in held.items()
     )
 
 

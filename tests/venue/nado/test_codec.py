@@ -12,7 +12,7 @@ from messages.units import ONE, Base, Price
 from tests.shared_data import shared
 from venue.nado import codec, events, queries
 from venue.nado.counts import Tally
-from venue.protocol import Malformed, Order, Refused, SignedOrder
+from venue.protocol import Incomplete, Malformed, Order, Refused, SignedOrder
 
 SENDER = "0x19e7e376e7c213b7e7e7e46cc70a5dd086daff2a64656661756c740000000000"
 
@@ -57,26 +57,68 @@ def test_the_rules_of_both_products_come_from_four_answers() -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (lambda d: d["symbols"].pop("SOL-PERP"), "SOL-PERP"),
-        (lambda d: d["symbols"]["ETH-PERP"].pop("size_increment"), "size_increment"),
-        (lambda d: d["symbols"]["ETH-PERP"].update(price_increment_x18="0"), "tick"),
-        (lambda d: d["symbols"]["ETH-PERP"].update(size_increment="1000000000000000000"), "disagree"),
-        (lambda d: d["symbols"]["ETH-PERP"].update(isolated_only=True), "isolated"),
-        (lambda d: d["symbols"]["ETH-PERP"].update(trading_status="perhaps"), "trading_status"),
+        (lambda s, p: s.update(price_increment_x18="0"), "disagree"),
+        (lambda s, p: s.update(size_increment="1000000000000000000"), "disagree"),
+        (lambda s, p: s.update(isolated_only=True), "isolated"),
+        (lambda s, p: (s.update(min_size=None), p["book_info"].update(min_size="1e2")), "min_notional"),
+        (lambda s, p: p.update(oracle_price_x18=None), "oracle"),
+        (lambda s, p: p.update(oracle_price_x18="0"), "oracle"),
+        (lambda s, p: p["risk"].pop("short_weight_initial_x18"), "short_weight_initial"),
+        (lambda s, p: p.update(product_id=99), "long_weight_initial"),
     ],
 )
-def test_a_missing_or_contradictory_rule_is_refused_by_name(change: Any, named: str) -> None:
-    """Lesson S4: nothing is hard-coded, so nothing may be missing."""
+def test_what_entering_needs_is_named_when_it_is_missing_and_closing_goes_on(change: Any, named: str) -> None:
+    """Lesson S4: nothing is hard-coded, so nothing may be missing; but only id, tick and step are needed to close."""
+    read = changed(change)
+    with pytest.raises(Incomplete, match=named):
+        read.terms()
+    assert (read.eth.product_id, read.eth.price_tick, read.sol.size_step) == (4, ONE // 10, ONE // 10)
+
+
+def changed(change: Any, known: tuple[int, int] | None = None) -> Any:
+    """The rules after `change` of ETH's two entries."""
+    symbols, products = json.loads(answer_to("03_query_symbols", "symbols")), json.loads(answer_to("02_query_all_products", "all_products"))
+    change(symbols["data"]["symbols"]["ETH-PERP"], next(each for each in products["data"]["perp_products"] if each["product_id"] == 4))
+    if symbols["data"]["symbols"]["ETH-PERP"].get("gone"):
+        del symbols["data"]["symbols"]["ETH-PERP"]
+    return queries.rules_of(
+        "test",
+        codec.payload(answer_to("01_query_contracts_nonces_status", "contracts"), queries.Contracts),
+        codec.payload(json.dumps(symbols), queries.Symbols),
+        codec.payload(json.dumps(products), queries.AllProducts),
+        codec.payload(answer_to("07_query_max_order_size_fee_rates", "fee_rates"), queries.FeeRates),
+        known,
+    )
+
+
+def test_a_tick_on_which_two_answers_disagree_is_one_that_suits_both_and_the_leg_is_unsure() -> None:
+    read = changed(lambda s, p: p["book_info"].update(price_increment_x18=str(ONE * 3 // 10)))
+    assert (read.eth.price_tick, read.eth.unsure, read.sol.unsure) == (ONE * 3 // 10, True, False)
+
+
+@pytest.mark.parametrize("said", ["halted", "", None, 7])
+def test_an_unknown_trading_status_is_a_word_and_no_reason_not_to_close(said: object) -> None:
+    read = changed(lambda s, p: s.update(trading_status=said))
+    assert (read.eth.status, read.eth.untradable, read.eth.unsure) == (said if said == "halted" else "unsaid", False, True)
+
+
+def test_a_product_that_is_not_listed_any_more_is_known_by_its_id_and_untradable() -> None:
+    with pytest.raises(Malformed, match="ETH-PERP"):
+        changed(lambda s, p: s.update(gone=True))
+    read = changed(lambda s, p: s.update(gone=True), (4, 8))
+    assert (read.eth.status, read.eth.untradable, read.eth.price_tick) == ("delisted", True, ONE // 10)
+
+
+@pytest.mark.parametrize("name", ["price_increment_x18", "size_increment"])
+def test_without_a_tick_or_a_step_in_any_answer_not_even_closing_could_go_on(name: str) -> None:
+    with pytest.raises(Malformed, match="ETH-PERP has no"):
+        changed(lambda s, p: (s.pop(name), p["book_info"].pop(name)))
+
+
+def test_what_other_products_say_of_themselves_is_not_read() -> None:
     symbols = json.loads(answer_to("03_query_symbols", "symbols"))
-    change(symbols["data"])
-    with pytest.raises(Malformed, match=named):
-        queries.rules_of(
-            "test",
-            codec.payload(answer_to("01_query_contracts_nonces_status", "contracts"), queries.Contracts),
-            codec.payload(json.dumps(symbols), queries.Symbols),
-            codec.payload(answer_to("02_query_all_products", "all_products"), queries.AllProducts),
-            codec.payload(answer_to("07_query_max_order_size_fee_rates", "fee_rates"), queries.FeeRates),
-        )
+    symbols["data"]["symbols"]["XRP-PERP"] = {"product_id": None, "trading_status": 5, "min_size": None}
+    assert queries.status_of("ETH-PERP", codec.payload(json.dumps(symbols), queries.Symbols)) == "live"
 
 
 def test_an_account_is_cross_and_isolated_positions_healths_and_open_orders() -> None:
@@ -100,13 +142,39 @@ def codec_ms(value: int) -> Any:
     return value
 
 
-def test_an_account_that_does_not_exist_says_so_and_an_existing_one_without_healths_is_malformed() -> None:
-    nothing = queries.IsolatedPositions(())
-    absent = queries.account_of(codec_ms(1), queries.SubaccountInfo(SENDER, exists=False), nothing, queries.Orders(()), SENDER)
-    assert not absent.exists
-    assert (absent.value, absent.positions) == (0, ())
-    with pytest.raises(Malformed, match="healths"):
-        queries.account_of(codec_ms(1), queries.SubaccountInfo(SENDER, exists=True), nothing, queries.Orders(()), SENDER)
+def account(info: dict[str, Any], isolated: Any = None, orders: Any = None) -> Any:
+    """The account that these answers tell of; our products are 4 and 8."""
+    read = codec.read(json.dumps({"subaccount": SENDER, **info}), queries.SubaccountInfo)
+    apart = codec.read(json.dumps({"isolated_positions": [] if isolated is None else isolated}), queries.IsolatedPositions)
+    return queries.account_of(codec_ms(1), read, apart, queries.Orders(()) if orders is None else orders, SENDER, (4, 8))
+
+
+def perp(product_id: object, amount: object = "1") -> dict[str, Any]:
+    return {"product_id": product_id, "balance": {"amount": amount, "v_quote_balance": "0"}}
+
+
+def test_an_account_that_does_not_exist_says_so_and_healths_that_are_not_said_are_none() -> None:
+    absent = account({"exists": False})
+    assert (absent.exists, absent.value, absent.positions) == (False, 0, ())
+    silent = account({"exists": True, "healths": None, "spot_balances": "?", "perp_balances": [perp(4, "42"), perp(8, "-7")]})
+    assert (silent.initial_health, silent.value, silent.usdt0) == (None, None, None)
+    assert (silent.position(4).cross, silent.position(8).cross, silent.unread) == (42, -7, ())
+
+
+@pytest.mark.parametrize("odd", [perp(10, None), perp(10, "1.5"), {"product_id": 10}, {"balance": None}, "x", perp(None)])
+def test_what_cannot_be_read_of_another_product_keeps_nobody_from_reading_ours(odd: Any) -> None:
+    read = account({"exists": True, "perp_balances": [odd, perp(4, "42"), perp(8, "-7")]}, [{"base_balance": perp(10, None)}])
+    assert (read.position(4).cross, read.position(8).cross) == (42, -7)
+    assert read.unread == ("isolated position of product 10",)
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [[perp(4, None), perp(8)], [perp(4, "1.5"), perp(8)], [perp(None), perp(8)], [perp(4, "1"), perp(4, "2"), perp(8)], ["x", perp(4)]],
+)
+def test_a_position_of_ours_that_cannot_be_read_is_never_zero(odd: Any) -> None:
+    with pytest.raises(Malformed):
+        account({"exists": True, "perp_balances": odd})
 
 
 def test_an_empty_book_is_no_quote() -> None:
