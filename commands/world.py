@@ -11,8 +11,10 @@ import msgspec
 import trio
 
 from actors.ledger import BrokenChain, CsvBooks, Disk, LedgerError, OtherIdentity, Store, archive_logs, catch_up, folded
+from actors.ledger.locking import kept
 from actors.runtime.clock import Clock, VenueClock, WallClock
 from actors.runtime.observe import Observe
+from actors.runtime.private import private_folder
 from actors.runtime.state import RunState, opened_state, state_directory
 from actors.tree import World
 from commands.access import Access
@@ -74,7 +76,8 @@ async def world(settings: Settings, wanted: Wanted, observe: Observe) -> AsyncIt
     rules of live trading hold, `Problem` for whatever must be true before the first order and is not.
     """
     logs = Path(settings.files.logs)
-    logs.mkdir(parents=True, exist_ok=True)
+    if not logs.is_dir():
+        private_folder(logs)
     here = wanted.access
     own_venue = not here.gateway
     found = gathered(here, logs, state_directory())
@@ -93,7 +96,9 @@ async def world(settings: Settings, wanted: Wanted, observe: Observe) -> AsyncIt
                 await _knows_what_is_open(known, found, state.belongs_to, adopt=wanted.adopt)
             if here.live:
                 await preflight(known, wanted.accept_loss, observe)
-            yield await _prepared(settings, wanted, known, state, observe, own_venue=own_venue)
+            prepared = await _prepared(settings, wanted, known, state, observe, own_venue=own_venue)
+            with kept(prepared.ledger):
+                yield prepared
     finally:
         state.close()
 

@@ -9,6 +9,7 @@ snapshots.py  what they come to, as one row of them
 vote.py     may this plan stand?                     csvs.py     the same facts for spreadsheets
 actor.py    the loop: drain, fold, commit, speak     bookkeeping.py  what a CSV file may not do
 disk.py     room to close on a full disk             escapes.py      what ESCAPE wrote beside the ledger
+locking.py  one process writes it
 journal.py  writing while no ledger actor lives      remembered_orders.py  orders that ended long ago, shrunk
 """
 
@@ -17,9 +18,10 @@ from actors.ledger.csvs import CsvBooks
 from actors.ledger.disk import Disk
 from actors.ledger.fold import Fold
 from actors.ledger.journal import Journal
+from actors.ledger.locking import LedgerError
 from actors.ledger.reading import Reading, folded, read
 from actors.ledger.starting import catch_up
-from actors.ledger.store import BrokenChain, LedgerError, NewerSchema, OtherIdentity, Store, archive_logs
+from actors.ledger.store import BrokenChain, NewerSchema, OtherIdentity, Store, archive_logs
 
 __all__ = [
     "BrokenChain",

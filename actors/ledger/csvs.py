@@ -19,6 +19,7 @@ from typing import BinaryIO, Literal
 
 from actors.ledger.cycles import Cycle
 from actors.ledger.orders import OurOrder, Sums
+from actors.runtime.private import private
 from messages.units import ONE, Base, Bps, Price, Quote, notional
 
 TRADES_HEADER = (
@@ -114,7 +115,7 @@ class CsvBooks:
 
     def _append(self, path: Path, header: list[str], lines: list[dict[str, str]]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("a", encoding="utf-8", newline="") as file:
+        with open(path, "a", encoding="utf-8", newline="", opener=private) as file:
             writer = csv.DictWriter(file, header, restval="", lineterminator="\n")
             if file.tell() == 0:
                 writer.writeheader()

@@ -8,6 +8,8 @@ import os
 import sqlite3
 from pathlib import Path
 
+from actors.runtime.private import private
+
 RESERVE_BYTES = 16_000_000
 """Thousands of plans' worth of rows."""
 RESERVE = "reserve"
@@ -33,7 +35,7 @@ class Disk:
         """Set the reserve aside, unless it is there or there is no room for it."""
         if self._reserve.exists() or self.short():
             return
-        with self._reserve.open("wb") as file:
+        with open(self._reserve, "wb", opener=private) as file:
             os.posix_fallocate(file.fileno(), 0, RESERVE_BYTES)
 
     def release(self) -> bool:

@@ -13,6 +13,7 @@ import msgspec
 from actors.ledger.store import KINDS, Store, Timed
 from actors.runtime.clock import VenueClock
 from actors.runtime.observe import Observe
+from actors.runtime.private import private
 from messages.lifecycle import Note
 from messages.wire import decode, encode
 
@@ -32,7 +33,7 @@ class Line(msgspec.Struct, frozen=True):
 def write_down(path: Path, rows: Sequence[Timed]) -> None:
     """Append rows to `path`, durably. Raises `OSError`."""
     lines = [msgspec.json.encode(Line(at_ns, type(message).__name__, encode(message).decode())) for at_ns, message in rows]
-    with path.open("ab") as file:
+    with open(path, "ab", opener=private) as file:
         file.write(b"".join(line + b"\n" for line in lines))
         file.flush()
         os.fsync(file.fileno())

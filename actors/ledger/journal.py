@@ -20,8 +20,9 @@ from actors.ledger.actor import Clerk
 from actors.ledger.disk import Disk
 from actors.ledger.escapes import take_in, write_down
 from actors.ledger.fold import Fold
+from actors.ledger.locking import LedgerError
 from actors.ledger.reading import Reading, folded
-from actors.ledger.store import LedgerError, Store, Timed
+from actors.ledger.store import Store, Timed
 from actors.runtime.clock import VenueClock
 from actors.runtime.observe import Observe
 from actors.runtime.specs import told

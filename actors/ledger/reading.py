@@ -15,7 +15,8 @@ import msgspec
 
 from actors.ledger.escapes import waiting
 from actors.ledger.fold import Fold
-from actors.ledger.store import BrokenChain, LedgerError, Links, Row, Store, message_of
+from actors.ledger.locking import LedgerError
+from actors.ledger.store import BrokenChain, Links, Row, Store, message_of
 from messages.lifecycle import FoldSnapshot
 
 SLICE_ROWS = 200

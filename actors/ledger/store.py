@@ -11,6 +11,8 @@ which rows snapshots stand. It is an index and no evidence: what it points to is
 first.
 
     LedgerError           (sqlite3 errors are not wrapped: they mean that nothing can be written, and the supervisor ends trading by ESCAPE)
+    |-- Elsewhere         (`locking.py`) refuse to start: another process writes it
+    |-- AnotherUser       (`locking.py`) refuse to start: it is another user's
     |-- OtherIdentity     refuse to start: this file is another account's or another venue's
     |-- NewerSchema       refuse to start: written by a later version
     `-- BrokenChain       fold what is good, close what is open, never enter: only a person can clear this
@@ -26,6 +28,8 @@ from typing import Literal, Self
 
 import msgspec
 
+from actors.ledger.locking import LedgerError, drop, take
+from actors.runtime.private import FILE, FOLDER, private_folder
 from messages import execution, lifecycle, market, settings, sizing
 from messages.lifecycle import FoldSnapshot, Opened
 from messages.wire import decode, encode
@@ -66,10 +70,6 @@ SEQ_DIGITS = 18
 """More than a row number can have."""
 
 
-class LedgerError(Exception):
-    """The ledger's file cannot be used as it is."""
-
-
 class OtherIdentity(LedgerError):
     """The file belongs to another venue, chain or subaccount. It is never continued under this one."""
 
@@ -103,16 +103,29 @@ class Store:
         self._path = path
         self._next, self._prev = 0, ""
         self._files: tuple[FileId, FileId] = (None, None)
+        self._lock: Path | None = None
 
     @classmethod
     def open(cls, path: Path, opened: Opened, sync: Literal["full", "normal"], *, at_ns: int = 0) -> Self:
         """Open the ledger at `path`, or begin it with `opened` as row 0, stamped `at_ns`. No other row is looked at.
 
-        `sync`: full survives a power cut, normal survives `kill -9`. Raises `OtherIdentity`, `NewerSchema`, `BrokenChain` when row 0 is no row 0, and
-        whatever `sqlite3` raises when the file cannot be used.
+        `sync`: full survives a power cut, normal survives `kill -9`. While it is open it is locked against every other process (`locking.py`); its
+        files are 0600. Raises `LedgerError` when another process has it or another user owns it, `OtherIdentity`, `NewerSchema`, `BrokenChain` when
+        row 0 is no row 0, and whatever `sqlite3` raises when the file cannot be used.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
-        store = cls(_connected(path, sync), path)
+        _own_folder(path.parent)
+        lock = None
+        try:
+            lock = take(path)
+            _private(path)
+            store = cls(_connected(path, sync), path)
+        except BaseException as error:
+            if lock is not None:
+                drop(lock)
+            if isinstance(error, OSError):
+                raise sqlite3.OperationalError(f"{path}: {error.strerror or error}") from error
+            raise
+        store._lock = lock
         try:
             store._begin(opened, at_ns)
             store._files = store._files_now()
@@ -269,6 +282,9 @@ class Store:
     def close(self) -> None:
         """Close the file; SQLite moves the write-ahead log into it. Closing twice is fine."""
         self._db.close()
+        if self._lock is not None:
+            drop(self._lock)
+            self._lock = None
 
 
 class Links:
@@ -305,6 +321,23 @@ def message_of(row: Row) -> msgspec.Struct:
 def row_hash(prev: str, seq: int, at_ns: int, kind: str, body: str) -> str:
     """BLAKE2b-128 over the row and the hash of the one before, 32 hex digits."""
     return blake2b(f"{prev}|{seq}|{at_ns}|{kind}|{body}".encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+
+
+def _own_folder(folder: Path) -> None:
+    """The folder, ours alone if it is made here; a folder that somebody made has the mode that he gave it."""
+    if not folder.is_dir():
+        private_folder(folder)
+
+
+def _private(path: Path) -> None:
+    """The database's file, 0600 before SQLite makes it, because SQLite gives the same mode to the files beside it. Never opened when it is there."""
+    if path.exists():
+        path.chmod(FILE)
+    else:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, FILE))
+    for beside in (path.with_name(path.name + end) for end in ("-wal", "-shm")):
+        if beside.exists():
+            beside.chmod(FILE)
 
 
 def _text(raw: bytes) -> str:
@@ -351,8 +384,9 @@ def archive_logs(logs: Path, stamp: str) -> Path:
     `stamp`: UTC as a file name. Raises `FileExistsError` rather than mixing two archives.
     """
     archive = logs / "archive" / stamp
-    archive.mkdir(parents=True)
-    for pattern in ("ledger.sqlite*", "escape-*.jsonl*", "DN_pair_eth_sol_nado_*.csv"):
+    archive.parent.mkdir(mode=FOLDER, parents=True, exist_ok=True)
+    archive.mkdir(mode=FOLDER)
+    for pattern in ("ledger.sqlite", "ledger.sqlite-*", "escape-*.jsonl*", "DN_pair_eth_sol_nado_*.csv"):
         for path in sorted(logs.glob(pattern)):
             path.rename(archive / path.name)
     return archive

@@ -214,7 +214,7 @@ def test_an_earlier_venues_files_move_aside_and_others_stay(tmp_path: Path) -> N
         "ledger.sqlite",
         "ledger.sqlite-wal",
     ]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["README.md", "archive", "evenkeel.log"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["README.md", "archive", "evenkeel.log", "ledger.sqlite.lock"]
     with pytest.raises(FileExistsError):
         archive_logs(tmp_path, "20261123T120411Z")
 
