@@ -1,0 +1,168 @@
+"""What a long ledger costs: `python -m benches.long_ledger [ROWS]`, a million by default; two minutes and 700 MB in a temporary folder.
+
+The ledger is a valid chain of what trading writes: enter, fills, readings, exit; a snapshot every 5,000 rows, the last one well before its end. Each
+figure stands beside that of an empty ledger. The last lines are what a year of holding one pair writes.
+"""
+
+import os
+import random
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import trio
+
+from actors.ledger import Fold, Journal, Reading, Store, folded, ledger_actor
+from actors.ledger.reading import SNAPSHOT_ROWS
+from actors.ledger.snapshots import snapshot_of
+from actors.ledger.store import SCHEMA
+from actors.runtime.mailbox import Latest, Mailbox
+from messages.lifecycle import Held, Opened
+from messages.units import Quote
+from tests.actors.fakes import FORGE, venue_clock
+from tests.actors.ledger.story import Story
+
+ROOT = Path(__file__).resolve().parent.parent
+OURS = Opened(SCHEMA, "Nado-simulated:bench", 763373, "0x" + "11" * 32)
+ROWS = 1_000_000
+EVERY_MS = 5_000
+TURN_S = 0.001
+
+
+def lived() -> Iterator[tuple[int, msgspec.Struct]]:
+    """Rows without end, as trading writes them."""
+    story = Story()
+    yield from story.rows
+    for cycle in range(1, 10**9):
+        story.rows.clear()
+        story.enter(cycle)
+        story.snapshot()
+        story.leave(cycle)
+        story.snapshot()
+        yield from story.rows
+
+
+def build(path: Path, rows: int) -> None:
+    """A ledger of `rows` rows, and a pair that is held at its end."""
+    fold, source = Fold(), lived()
+    with closing(Store.open(path, OURS, "normal", at_ns=1)) as store:
+        fold.apply(OURS, 1)
+        while fold.rows < rows:
+            batch = list(islice(source, min(SNAPSHOT_ROWS, rows - fold.rows)))
+            store.append_all(batch)
+            for at_ns, message in batch:
+                fold.apply(message, at_ns)
+            if fold.rows < rows - SNAPSHOT_ROWS // 2:
+                snapshot = snapshot_of(fold, (-1, -1))
+                store.append_all([(batch[-1][0], snapshot)])
+                fold.apply(snapshot, batch[-1][0])
+            store.checkpoint()
+
+
+def took(work: Callable[[], object]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def cold(path: Path) -> None:
+    """Have the file's pages dropped from memory, where the system lets us."""
+    with path.open("rb") as file:
+        os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+
+
+def status_s(folder: Path) -> float:
+    """The `status` process; its venue does not answer, which it says at once."""
+    command = [sys.executable, "supervisor.py", "status", "--url", "http://127.0.0.1:1", "--logs", str(folder)]
+    environment = os.environ | {"XDG_STATE_HOME": str(folder / "state")}
+    return took(lambda: subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False))
+
+
+async def restarted(path: Path) -> tuple[float, float, float]:
+    """Seconds until a new incarnation says what is held, the longest turn of the loop meanwhile, and until everything is verified."""
+    held: Latest[Held] = Latest()
+    box: Mailbox[Any] = Mailbox("ledger", 100)
+    turns = [0.0]
+
+    async def turning() -> None:
+        last = time.perf_counter()
+        while True:
+            await trio.lowlevel.checkpoint()
+            now = time.perf_counter()
+            turns.append(now - last)
+            last = now
+
+    began = time.perf_counter()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(turning)
+        actor = partial(ledger_actor, path, OURS, "normal", box.reader(), lambda _m: None, held, FORGE, venue_clock(), 1, lambda _m: None, None)
+        await nursery.start(actor)
+        ready = time.perf_counter() - began
+        while held.value is None or held.value.no_entry:  # noqa: ASYNC110 - a bench looks now and then
+            await trio.sleep(TURN_S)
+        verified = time.perf_counter() - began
+        nursery.cancel_scope.cancel()
+    return ready, max(turns), verified
+
+
+async def guard_s(path: Path, *, read_only: bool) -> float:
+    began = time.perf_counter()
+    with closing(Journal(path, OURS, "normal", FORGE, venue_clock(), lambda _m: None, 2, read_only=read_only)):
+        return time.perf_counter() - began
+
+
+def measured(path: Path, *, hot: int = 3) -> dict[str, float]:
+    cold(path)
+    found = {"open and fold, cold": took(lambda: folded(path))}
+    found["open and fold, hot"] = statistics.median(took(lambda: folded(path)) for _ in range(hot))
+    found["status, the process"] = statistics.median(status_s(path.parent) for _ in range(hot))
+    found["guard opens its journal, read-only"] = trio.run(partial(guard_s, path, read_only=True))
+    found["guard opens its journal"] = trio.run(partial(guard_s, path, read_only=False))
+    restart = trio.run(restarted, path)
+    return found | {"ledger restart in mid-trade": restart[0], "longest turn of the loop": restart[1], "everything verified": restart[2]}
+
+
+def a_day_of_holding() -> tuple[int, int]:
+    """Rows and bytes of bodies that a pair held for a day writes, read every 5 s, its value moving by cents."""
+    story, rng, value = Story(), random.Random(9), 10_000 * 10**18  # noqa: S311 - a bench
+    story.enter()
+    before = len(story.rows)
+    for _ in range(86_400_000 // EVERY_MS):
+        story.now_ms += EVERY_MS - 2
+        value += rng.randrange(-5, 6) * 10**16
+        story.snapshot(value=Quote(value).text())
+    rows = story.rows[before:]
+    return len(rows), sum(len(msgspec.json.encode(message, enc_hook=str)) + 110 for _, message in rows)
+
+
+def main() -> None:
+    rows = int(sys.argv[1]) if len(sys.argv) > 1 else ROWS
+    folder = Path(tempfile.mkdtemp(prefix="long-ledger-"))
+    try:
+        empty, long = folder / "empty" / "ledger.sqlite", folder / "long" / "ledger.sqlite"
+        build(empty, 2)
+        print(f"built {rows:,} rows in {took(lambda: build(long, rows)):.0f} s, {long.stat().st_size / 1e6:.0f} MB")
+        few, many = measured(empty), measured(long)
+        for name, seconds in many.items():
+            print(f"{name:<36} {seconds * 1000:8.0f} ms   empty {few[name] * 1000:6.0f} ms   more by {(seconds - few[name]) * 1000:6.0f} ms")
+        with closing(Store.reading(long)) as store:
+            whole = Reading(store)
+            print(f"rows folded at an opening: {whole.whole().rows - whole.unverified_rows:,} of {rows:,}")
+        day, size = a_day_of_holding()
+        print(f"holding: {day} rows a day, a year is {day * 365:,} rows, {size * 365 / 1e6:.0f} MB")
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()
