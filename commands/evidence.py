@@ -93,6 +93,8 @@ class Evidence(msgspec.Struct, frozen=True):
     venue: VenueWord = VenueWord()
     child: bool = False
     """The venue was a child of its run: it is gone when the run is, and every position with it."""
+    where: str = ""
+    """What must be typed to name the venue where no ledger does."""
 
     @property
     def anchor(self) -> Anchor | None:
@@ -135,6 +137,7 @@ def gathered(here: Access | None, logs: Path, directory: Path) -> Evidence:
         tuple((read_state(path), escape_word(path)) for path in strange),
         next((holder for path in ours if (holder := holder_of_file(path))), None),
         child=not here.gateway if here is not None else ledger.child,
+        where=_where(here) if here is not None else "",
     )
 
 
@@ -174,6 +177,11 @@ def _judged(name: str, opened: Opened, here: Access | None, broken: str, lost: s
 def _lost(name: str, anchor: Anchor) -> str:
     row = anchor.last_hash.partition(":")[0]
     return f"{name} does not have row {row} as it was written into {anchor.logs}: it was replaced, or is older"
+
+
+def _where(here: Access) -> str:
+    venue = f" --venue {here.name}" if here.live else ""
+    return f"{venue} --url {here.gateway}" if here.network is None and here.gateway else venue
 
 
 def _resolved(folder: Path) -> Path:

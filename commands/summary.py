@@ -34,7 +34,9 @@ def _first_line(report: Report) -> str:
     where = f"({report.venue}, seed {report.seed})"
     if code_of(report) == OPEN:
         return f"NOT FLAT after {seconds(report.elapsed_ms)} {where}."
-    if totals is None or totals.completed + totals.failed == 0:
+    if totals is None:
+        return f"FLAT. What was traded in {seconds(report.elapsed_ms)} {where} is not known: the ledger is lost."
+    if totals.completed + totals.failed == 0:
         return f"FLAT. Nothing was traded in {seconds(report.elapsed_ms)} {where}."
     together = f"{totals.completed} of {totals.cycles} pairs entered and left together in {seconds(report.elapsed_ms)} {where}."
     return f"FLAT. {together}"

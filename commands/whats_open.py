@@ -93,7 +93,9 @@ def decide(known: Evidence) -> OpenAnswer:
 
 def _of_child(known: Evidence) -> OpenAnswer:
     """A simulated venue of a run's own can be asked by that run alone, and is gone with it: no real money was in it."""
-    held = known.ledger.held
+    held, others = known.ledger.held, _of_others(known)
+    if others:
+        return OpenAnswer("unknown", "unknown: " + "; ".join(others), cure_of(known))
     if known.runner is None:
         return OpenAnswer("flat", eth=Base(0), sol=Base(0))
     words = open_legs(held)
@@ -144,7 +146,7 @@ def _by_venue(known: Evidence, snapshot: AccountSnapshot, rules: VenueRules) -> 
     why = "; ".join(dict.fromkeys([*reasons, *other]))
     words = " · ".join(each for each in (", ".join(parts), why) if each)
     if ledger is None or (reasons and not ledger.grounded):
-        return OpenAnswer("unknown", f"unknown whose: {words}", cure_of(known), amounts[0], amounts[1], at_ms)
+        return OpenAnswer("unknown", f"unknown whose: {words}" if parts else f"unknown: {words}", cure_of(known), amounts[0], amounts[1], at_ms)
     return OpenAnswer("open", words, cure_of(known), amounts[0], amounts[1], at_ms)
 
 
@@ -253,9 +255,10 @@ def cure_of(known: Evidence) -> str:
     if found is not None and found is not known.ledger and _open_by(found.held):
         return closing(str(Path(found.path).parent))
     line = closing(known.logs)
-    if known.ledger.state in {"good", "other"}:
+    if known.ledger.state == "other" or (known.ledger.state == "good" and not signs_of(known)):
         return line
-    return f"restore {known.ledger.path}, or {line} closes what the stored escape signs, or {COMMAND} run --adopt --logs {known.logs}"
+    ways = [f"restore {known.ledger.path}"] + ([f"{line}{known.where} closes what the stored escape signs"] if known.escape else [])
+    return ", or ".join([*ways, f"{COMMAND} run --adopt --logs {known.logs}{known.where}"])
 
 
 def closing(logs: str) -> str:

@@ -104,6 +104,8 @@ def whose(config_file: str | None, url: str | None, overrides: Mapping[str, str]
     if loaded.origins["venue.name"] == "default" and typed_url is None:
         if known is None:
             raise UNKNOWN
+        if known.started is None and known.opened.venue.partition(":")[0] == SIMULATED:
+            raise UNKNOWN  # no run has got as far as saying where its venue is: it may be one that outlives it
         settings = _by_ledger(settings, known)
         typed_url = (known.started.url if known.started else "") or None
         typed_url = typed_url if settings.venue.name == "simulated" or ":" in known.opened.venue else None

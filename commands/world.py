@@ -17,7 +17,7 @@ from actors.runtime.observe import Observe
 from actors.runtime.private import private_folder
 from actors.runtime.state import RunState, opened_state, state_directory
 from actors.tree import World
-from commands.access import Access
+from commands.access import SIMULATED, Access
 from commands.checks.known import Known
 from commands.child import simulated_nado
 from commands.disk import slow_commit_ms, sync_of
@@ -249,7 +249,7 @@ def _make_way(
     try:
         Store.open(ledger, opened, sync).close()
     except (OtherIdentity, BrokenChain, sqlite3.Error) as error:
-        if own_venue:
+        if own_venue and not (isinstance(error, OtherIdentity) and _outlives(ledger)):
             stamp = datetime.fromtimestamp(clock.utc_ns() / 1_000_000_000, UTC).strftime("%Y%m%dT%H%M%S%fZ")
             archive_logs(logs, stamp)
             Store.open(ledger, opened, sync).close()
@@ -258,6 +258,13 @@ def _make_way(
             raise
         elif isinstance(error, sqlite3.Error):
             _only_to_close(ledger, error)
+
+
+def _outlives(ledger: Path) -> bool:
+    """Is this the ledger of a venue that is still there when its run is gone, or was real money in it? Then it is no demo's to put away."""
+    word = ledger_word(ledger, None, None)
+    simulated = word.opened is not None and word.opened.venue.partition(":")[0] == SIMULATED
+    return not word.child and (not simulated or (word.held is not None and word.held.phase != "flat"))
 
 
 def _only_to_close(ledger: Path, error: sqlite3.Error) -> None:

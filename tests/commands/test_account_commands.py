@@ -104,6 +104,14 @@ def test_a_run_whose_venue_was_its_child_leaves_nothing_open_when_it_is_gone(tmp
     assert capsys.readouterr().out.splitlines()[-1] == " open      nothing: its simulated venue ended with its run"
 
 
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_ledger_that_does_not_say_where_its_venue_was_guesses_none(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Found with the write-ahead log deleted: row 0 alone was left, and was taken for a demo's, flat."""
+    Store.open(tmp_path / "ledger.sqlite", Opened("evenkeel.ledger/1", "Nado-simulated:7", 763373, SENDER), "normal").close()
+    assert cli.main([*arguments(command), "--logs", str(tmp_path)]) == 2
+    assert "which venue?" in capsys.readouterr().err
+
+
 def test_a_venue_that_does_not_answer_is_unknown_and_not_flat(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """R2."""
     logs = str(a_ledger(tmp_path))

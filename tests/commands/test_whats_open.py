@@ -183,7 +183,7 @@ def test_whatever_is_not_flat_says_why_what_to_type_and_is_exit_4(cell: tuple[st
         (
             ("other, pair", "none", "none", "none", "zero"),
             "unknown",
-            "unknown whose: logs/ledger.sqlite is other, and by it ETH-PERP 0.236, SOL-PERP -5 is open there",
+            "unknown: logs/ledger.sqlite is other, and by it ETH-PERP 0.236, SOL-PERP -5 is open there",
         ),
         (
             ("good, new", "none", "none", "none", "the pair"),
@@ -312,7 +312,7 @@ def test_a_ledger_that_is_gone_beside_a_stored_escape_is_unknown_and_named(vanda
     answer = left.answer()
     assert (answer.kind, answer.exit_code(0)) == ("unknown", 4)
     assert str(left.ledger) in answer.words
-    assert "flatten" in answer.cure
+    assert f"flatten --logs {left.logs} --url {URL}" in answer.cure
 
 
 @pytest.mark.parametrize("vandal", VANDALS, ids=lambda vandal: str(vandal.__name__))
@@ -378,3 +378,12 @@ def test_a_folder_in_which_nothing_ever_ran_leaves_nothing_open(tmp_path: Path) 
     left = Left("held", tmp_path)
     assert on_disk(msgspec.structs.replace(left.here, gateway="http://127.0.0.1:1"), tmp_path / "new", tmp_path / "none").flat
     assert on_disk(None, tmp_path / "new", tmp_path / "none").flat
+
+
+def test_a_run_with_a_venue_of_its_own_in_a_folder_in_which_another_left_a_pair_is_not_flat(tmp_path: Path) -> None:
+    """Its write-ahead log alone was deleted: what is left of the ledger does not say where its venue was."""
+    left = Left("held", tmp_path)
+    anchored(left, may_be_open=True)
+    deleted(left)
+    child = msgspec.structs.replace(left.here, gateway="")
+    assert on_disk(child, left.logs, left.states).kind == "unknown"
