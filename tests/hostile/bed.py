@@ -34,6 +34,7 @@ CLOSED_WITHIN_S = DEAD_MAN_S + RECV_TIME_S + 12.0
 ENDS_WITHIN_S = 35.0
 """From a good wire to the end of the run."""
 POLL_S = 0.1
+ASKED_TIMES = 5
 SLACK_MAX = 3.0
 
 
@@ -62,9 +63,17 @@ class Bed:
         self.said.append(f"{time.monotonic() - self.began_s:6.2f} {text}")
 
     def log(self) -> list[LoggedOrder]:
-        """The venue's own, asked past the middleman."""
-        answer = self._venue.get("/simulated/order_log")
-        return decode(answer.raise_for_status().content, list[LoggedOrder])
+        """The venue's own, asked past the middleman; a connection that was idle for too long is made anew."""
+        for last in range(ASKED_TIMES):
+            try:
+                answer = self._venue.get("/simulated/order_log")
+            except httpx.TransportError:
+                if last == ASKED_TIMES - 1:
+                    raise
+                time.sleep(0.2)
+            else:
+                return decode(answer.raise_for_status().content, list[LoggedOrder])
+        raise AssertionError("unreachable")
 
     def held(self) -> dict[int, int]:
         """What the venue holds now."""
