@@ -13,6 +13,7 @@ from typing import Literal
 import msgspec
 
 from actors.ledger import Fold, LedgerError, Store, read
+from actors.ledger.escapes import waiting
 from actors.runtime.specs import told
 from actors.runtime.state import ESCAPE, AlreadyRunning, Anchor, Saved, holder_of_file, last_holder, read_state, state_file, stricter
 from commands.access import Access
@@ -151,7 +152,7 @@ def ledger_word(path: Path, anchor: Anchor | None, here: Access | None) -> Ledge
             opened = store.opened()
             if opened is None:
                 return LedgerWord("empty", name, f"{name} is empty")
-            last_ms = store.last_ns() // 1_000_000
+            last_ns = max([store.last_ns(), *(at_ns for at_ns, _ in waiting(path.parent))])
             known = anchor is None or store.contains(anchor.last_hash)
         fold, broken = read(path)
     except (sqlite3.Error, LedgerError, OSError, msgspec.MsgspecError, ValueError) as error:
@@ -160,7 +161,7 @@ def ledger_word(path: Path, anchor: Anchor | None, here: Access | None) -> Ledge
         return LedgerWord("unreadable", name, f"{name} cannot be read ({told(error)})")
     fold.reopened()
     state, why = _judged(name, opened, here, broken, "" if known or anchor is None else _lost(name, anchor))
-    return msgspec.structs.replace(_of_fold(fold, fold.epoch, opened, name, last_ms), state=state, why=why)
+    return msgspec.structs.replace(_of_fold(fold, fold.epoch, opened, name, last_ns // 1_000_000), state=state, why=why)
 
 
 def _judged(name: str, opened: Opened, here: Access | None, broken: str, lost: str) -> tuple[LedgerState, str]:

@@ -13,6 +13,7 @@ from commands.control import Answer, Ask, ask
 from commands.evidence import Evidence, VenueWord, gathered
 from commands.flatten import open_facts, venue_word
 from commands.outcome import Outcome, show
+from commands.verdict import breathes
 from commands.whats_open import OpenAnswer, decide, third_party_words
 from commands.whose import Whose
 from commands.words import DONE, OPEN, Problem, clock_time
@@ -34,9 +35,9 @@ async def main(who: Whose, *, json: bool, watch: bool) -> int:
 
 async def looked(who: Whose) -> Outcome:
     """One look."""
+    word = VenueWord() if who.child else await venue_word(who, ASK_S)  # first: it may be known under another name from then on
     runner = who.runner()
     answer = await ask(who.state_name, Ask("status"), ASK_S) if runner else None
-    word = VenueWord() if who.child else await venue_word(who, ASK_S)
     known = msgspec.structs.replace(gathered(who.access, who.logs, state_directory()), venue=word)
     found = decide(known)
     lines = [
@@ -50,7 +51,7 @@ async def looked(who: Whose) -> Outcome:
     lines += [("odd", remark) for remark in found.remarks]
     facts = _facts(known) | open_facts(found) | {"not_ours": third or None}
     facts |= {"run_pid": runner.pid, "run_logs": runner.logs} if runner else {}
-    if found.flat or runner:
+    if found.flat or (runner and breathes(runner.pid)):
         return Outcome("status", DONE, lines, facts=facts)
     meaning = "exposure is open now and no run manages it" if found.kind == "open" else "exposure may be open now and no run manages it"
     problem = Problem("NOT_FLAT", None, f"NOT FLAT: {found.words}", found.cure, meaning)

@@ -104,10 +104,10 @@ def _managed(logs: Path) -> bool:
     from commands.evidence import gathered
 
     runner = gathered(MEANT.here, logs, state_directory()).runner
-    return runner is not None and runner.pid not in {None, os.getpid()} and _breathes(runner.pid)
+    return runner is not None and runner.pid not in {None, os.getpid()} and breathes(runner.pid)
 
 
-def _breathes(pid: int | None) -> bool:
+def breathes(pid: int | None) -> bool:
     """Is it neither stopped nor dead? Where /proc does not tell, its lock says that it lives."""
     try:
         return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] not in {b"T", b"t", b"Z", b"X"}

@@ -10,16 +10,18 @@ import msgspec
 import pytest
 
 from actors.ledger import Store
+from actors.ledger.escapes import write_down
 from actors.runtime.state import AlreadyRunning, Anchor, Saved, state_file
 from actors.runtime.state_file import write_anchor
 from commands.access import SIMULATED, Access
 from commands.evidence import EscapeWord, Evidence, LedgerState, LedgerWord, VenueWord
 from commands.whats_open import OpenAnswer, decide, on_disk
 from messages.execution import AccountSnapshot, Doubt, Position
-from messages.lifecycle import Held, Opened
-from messages.units import Base, Ms, Price, Quote
+from messages.lifecycle import Held, Note, Opened
+from messages.units import Base, Ms, Ns, Price, Quote
 from tests.actors.fakes import RULES, START_MS, held
 from venue.ours import Ours
+from venue.stored_escape import EscapeFile
 from venue.throwaway import THROWAWAY_ADDRESS
 
 V1 = Path(__file__).resolve().parent.parent / "fixtures" / "v1"
@@ -387,3 +389,17 @@ def test_a_run_with_a_venue_of_its_own_in_a_folder_in_which_another_left_a_pair_
     deleted(left)
     child = msgspec.structs.replace(left.here, gateway="")
     assert on_disk(child, left.logs, left.states).kind == "unknown"
+
+
+def test_what_a_guard_wrote_beside_the_ledger_is_later_than_the_escape_it_used(tmp_path: Path) -> None:
+    """The pair was closed by a guard that only read the ledger: its rows wait beside it, and the stored escape is a leftover."""
+    left = Left("flat", tmp_path)
+    shutil.copyfile(V1 / "held" / "state.escape", left.state.with_suffix(".escape"))
+    signed = EscapeFile(left.state.with_suffix(".escape"), durable=False).read()
+    assert signed is not None
+    later_ns = int(signed.plan.decided_ms + 1) * 1_000_000
+    with closing(sqlite3.connect(left.ledger)) as file:
+        last_ns = file.execute("SELECT max(at_ns) FROM events").fetchone()[0]
+    assert left.answer().kind == ("unknown" if last_ns < later_ns else "flat")
+    write_down(left.logs / "escape-20260101T000000Z.jsonl", [(max(later_ns, last_ns), Note(Ns(0), "info", "guard", "closed"))])
+    assert left.answer().kind == "flat"
