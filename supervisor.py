@@ -13,6 +13,7 @@ Its own loop does no I/O: what has to be asked of the venue (reconciling, RESOLV
 to the ledger.
 """
 
+import random
 import sys
 
 if __name__ == "__main__":  # before anything else is imported: a signal, a wrong interpreter and a closed standard output come that early
@@ -26,11 +27,13 @@ from typing import Literal
 import msgspec
 import trio
 
+from actors.aborts import Aborts
 from actors.denials import Denials
 from actors.endings import Ending, Endings, Leave, Stop, TreeGone
 from actors.gates import closed_window, daily_loss, rules_denial
 from actors.inquiry import Inquiry
 from actors.ledger import Unwritable
+from actors.leg_connections import LegConnections
 from actors.limits import plan_denial, run_over
 from actors.runtime import barrier
 from actors.runtime.barrier import Barrier, ClockJumped, EpochBumped, FillsDue, Recovered, VotesDue
@@ -80,6 +83,8 @@ class Machine:
         """Venue time until which a pair is kept because the venue said that a leg cannot be traded."""
         self._stream: AccountStream | None = None
         self._denials = Denials(world.settings.limits.alarm_after_denying)
+        self._aborts = Aborts(random.Random(f"aborts {world.seed}"))  # noqa: S311 - jitter
+        self._connections = LegConnections(world)
         self._gone: TreeGone | None = None
 
     def planted(self) -> Tree:
@@ -138,6 +143,7 @@ class Machine:
                     if ending:
                         return ending
                 self._look_at_deadlines()
+                self._endings.unreachable = self._connections.overdue(self.channels.held.value, trio.current_time())
                 ending = self._endings.now(settled=self._inquiry.settled, idle=self.barrier.phase == "idle")
                 if ending:
                     return ending
@@ -251,13 +257,27 @@ class Machine:
         if not self.channels.legs_idle or not self.tree.legs_up():
             return "a leg is not ready for it"
         asleep = "a guard has taken over" if self._endings.look_at_epoch() else self._endings.unsigned or self._waking.obstacle(plan)
-        if asleep:
-            return asleep
+        return asleep or self._futile(plan) or self._beyond_limits(plan, held)
+
+    def _futile(self, plan: SizingPlan) -> str:
+        """Would sealing it only cost rows? Its legs could not send it, or those before it were aborted one after the other."""
+        if unconnected := self._connections.obstacle(plan):
+            return self._not_sealed(plan, "NOT_CONNECTED", unconnected)
+        aborted = self._aborts.obstacle(plan.purpose, trio.current_time())
+        return self._not_sealed(plan, "ABORTED", aborted) if aborted and self._aborts.repeated else aborted
+
+    def _beyond_limits(self, plan: SizingPlan, held: Held) -> str:
         rules = self.channels.rules.value
         if rules is not None and plan.rules_version not in {0, rules.version}:
             return "the venue's rules have changed since it was proposed"
         limited = self.world.venue.rate_obstacle(2, len(self.world.settings.flatten_steps)) if plan.increases else ""
         return limited or (self._entry_obstacle(plan, held) if plan.purpose == "enter" else "")
+
+    def _not_sealed(self, plan: SizingPlan, code: str, why: str) -> str:
+        """A fault of ours or of the way to the venue, and no patience: it is written down once, and becomes an alarm when it lasts."""
+        self._denied(Denied(code, f"{plan.purpose}: {why}"))
+        self._endings.closing_refused |= plan.purpose in {"exit", "flatten"}
+        return why
 
     def _entry_obstacle(self, plan: SizingPlan, held: Held) -> str:
         directive = self.channels.directive.value
@@ -311,14 +331,17 @@ class Machine:
         message = action.message
         self.channels.tell_three(message)
         self.world.observe(message)
-        if isinstance(message, Sealed):
+        if isinstance(message, Abort):
+            self._aborts.aborted(message, trio.current_time())
+        elif isinstance(message, Sealed):
             plan = message.plan
+            self._aborts.sealed(plan.purpose)
             at_ns, eth, sol = self.world.clock.utc_ns(), plan.eth.amount, plan.sol.amount
-            if plan.purpose == "enter":
-                self._denials.entered()
             self.world.observe(Hop(at_ns, "supervisor seals", plan.epoch, plan.seq, message.digest, eth, sol, plan.purpose))
         elif self.barrier.phase == "placed":
             self._endings.placed = True
+            self._aborts.placed()
+            self._denials.entered()
             self._fills_due_ms = self.world.clock.now_ms() + FILLS_DUE_MS
 
     # -- deadlines ------------------------------------------------------------------------------------------------------------------------------

@@ -19,8 +19,9 @@ from messages.execution import Fill, OrderUpdate, PositionChange
 from messages.lifecycle import AccountStream, Note
 from venue.protocol import Malformed, Refused, Venue, VenueError
 
-CONNECT_S = 12.0
-"""What connecting and subscribing may take: each step of it has a deadline of its own."""
+CONNECT_S = 18.0
+"""What connecting and subscribing may take at most: the upgrade, the authentication and the subscriptions 5 s each, the closing 1 s. A venue that
+uses up each of these bounds is slow, and no actor is stuck because of it."""
 AccountMessage = Fill | OrderUpdate | PositionChange | AccountStream
 ARCHIVE_LAG_S = 0.5
 """After a reconnect, how long until the archive knows all that happened before it; it lags the engine by 100 to 200 ms."""

@@ -71,6 +71,10 @@ class Endings:
         """Has this process sent anything?"""
         self.refused: Ending | None = None
         """Why no plan to enter can be sealed; the run ends with it once flat."""
+        self.unreachable = ""
+        """Why a leg's missing connection may not be waited for any longer."""
+        self.closing_refused = False
+        """Was closing a pair proposed, and not even sealed?"""
         self._signing = SigningRight()
         self._beaten = False
         self._lost = ""
@@ -108,6 +112,8 @@ class Endings:
         return self._flat_ending(held)
 
     def _cannot_close(self, held: Held, *, idle: bool) -> Ending | None:
+        if self.unreachable:
+            return self.halt("LEG_UNREACHABLE", self.unreachable)
         if idle and self._signing.over(held):
             return self.halt(SIGNER_REPLACED, self._signing.lost)
         if self._close_overdue(held):
@@ -116,7 +122,8 @@ class Endings:
 
     def _close_overdue(self, held: Held) -> bool:
         """Has closing, repairing, or finding out what an order did been tried for longer than `venue_patience`?"""
-        settled = held.phase == "flat" or (held.phase == "open" and not held.flattens)
+        self.closing_refused = self.closing_refused and held.phase != "flat"
+        settled = held.phase == "flat" or (held.phase == "open" and not held.flattens and not self.closing_refused)
         if settled:
             self._closing_since = None
         elif self._closing_since is None and not self._under_way(held):

@@ -378,6 +378,10 @@ class Venue(Protocol):
         """Each connection's name and what it has seen so far, in one line: messages, losses, and what could not be read."""
         ...
 
+    def unconnected(self) -> frozenset[str]:
+        """The names of the order wires that somebody has open and that could not send an order now."""
+        ...
+
     def rate_obstacle(self, orders: int, flatten_steps: int) -> str:
         """Why `orders` more orders and then closing everything may not fit into the venue's rate limits now; "" when they do."""
         ...

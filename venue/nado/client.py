@@ -10,7 +10,7 @@ The same client speaks to the live venue and to the simulated one. Rules are rea
 
 import random
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Self, cast
 
 import trio
@@ -70,6 +70,7 @@ class NadoVenue:
         self._observe = observe
         self._forge = NadoForge(rules, sender, signer)
         self._tallies: dict[str, Tally] = {}
+        self._wires: dict[str, OrderWire] = {}
         self._weights = Weights()
         self._http = HttpReads(
             base_url,
@@ -115,10 +116,22 @@ class NadoVenue:
         """Why `orders` more orders and then closing everything may not fit into the venue's rate limits now; "" when they do."""
         return self._weights.obstacle(orders, flatten_steps)
 
-    def order_wire(self, name: str) -> AbstractAsyncContextManager[OrderWire]:
+    def unconnected(self) -> frozenset[str]:
+        """The names of the order wires that somebody has open and that could not send an order now."""
+        return frozenset(name for name, wire in self._wires.items() if not wire.connected)
+
+    @asynccontextmanager
+    async def order_wire(self, name: str) -> AsyncIterator[OrderWire]:
         """A leg's connection, kept up in the background while the context is open."""
         source = random.Random(f"{name} {self._chance.random()}")  # noqa: S311 - jitter
-        return order_wire(name, f"{self._gateway}/ws", self._dialer, self._clock, source, self._tally(name), self._weights)
+        url = f"{self._gateway}/ws"
+        async with order_wire(name, url, self._dialer, self._clock, source, self._tally(name), self._weights) as wire:
+            self._wires[name] = wire
+            try:
+                yield wire
+            finally:
+                if self._wires.get(name) is wire:
+                    del self._wires[name]
 
     @asynccontextmanager
     async def market_events(self, product_ids: Sequence[int]) -> AsyncIterator[EventStream[MarketEvent]]:

@@ -1,0 +1,53 @@
+"""Legs without a connection: nothing is sealed that they would have to decline, and an uneven pair does not wait for one for long.
+
+A hedged pair that cannot leave stays hedged, and is tried again for as long as the run lasts. A lone leg is another matter: after `UNEVEN_S` the
+run halts (LEG_UNREACHABLE), and ESCAPE closes what it can on connections of its own.
+"""
+
+from actors.tree import World
+from messages.lifecycle import Held
+from messages.sizing import Leg, SizingPlan
+
+UNEVEN_S = 10.0
+"""How long something that is no balanced pair is held while a leg has no connection."""
+STEADY_S = 1.0
+"""How long connections must have held to count as back: one that is accepted and dropped again and again is none."""
+LEGS: tuple[Leg, Leg] = ("eth", "sol")
+
+
+class LegConnections:
+    """What the supervisor knows of them. Asks the venue's client, never the wire."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._since_s: float | None = None
+        """Trio's time since when a leg has been without one while the pair is uneven."""
+        self._steady_since_s: float | None = None
+
+    def missing(self) -> tuple[Leg, ...]:
+        """The legs that could not send an order now."""
+        gone = self._world.venue.unconnected()
+        return tuple(leg for leg in LEGS if f"{leg}_leg" in gone)
+
+    def obstacle(self, plan: SizingPlan) -> str:
+        """Why this plan would be declined; "" when its legs can send."""
+        gone = [f"{leg}_leg" for leg in self.missing() if plan.leg(leg).amount]
+        return f"{' and '.join(gone)} {'have' if len(gone) > 1 else 'has'} no connection to send an order on" if gone else ""
+
+    def overdue(self, held: Held | None, now_s: float) -> str:
+        """Why an uneven pair may not be waited for any longer; "" while it may. Asked in every turn of the supervisor's loop."""
+        if held is None or held.phase in {"flat", "open"}:
+            self._since_s = self._steady_since_s = None
+            return ""
+        gone = self.missing()
+        if gone:
+            self._steady_since_s = None
+            self._since_s = now_s if self._since_s is None and held.phase == "uneven" else self._since_s
+        elif self._steady_since_s is None:
+            self._steady_since_s = now_s
+        if self._steady_since_s is not None and now_s - self._steady_since_s >= STEADY_S:
+            self._since_s = None
+        if self._since_s is None or not gone or held.phase != "uneven" or now_s - self._since_s < UNEVEN_S:
+            return ""
+        names = " and ".join(f"{leg}_leg" for leg in gone)
+        return f"{names} without a connection for {UNEVEN_S:g} s while ETH {held.eth.text()} and SOL {held.sol.text()} are held, which is no pair"
