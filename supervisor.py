@@ -262,9 +262,9 @@ class Machine:
     def _futile(self, plan: SizingPlan) -> str:
         """Would sealing it only cost rows? Its legs could not send it, or those before it were aborted one after the other."""
         if unconnected := self._connections.obstacle(plan):
-            return self._not_sealed(plan, "NOT_CONNECTED", unconnected)
+            return self._denied_as(plan, "NOT_CONNECTED", unconnected)
         aborted = self._aborts.obstacle(plan.purpose, trio.current_time())
-        return self._not_sealed(plan, "ABORTED", aborted) if aborted and self._aborts.repeated else aborted
+        return self._denied_as(plan, "ABORTED", aborted) if aborted and self._aborts.repeated else aborted
 
     def _beyond_limits(self, plan: SizingPlan, held: Held) -> str:
         rules = self.channels.rules.value
@@ -273,7 +273,7 @@ class Machine:
         limited = self.world.venue.rate_obstacle(2, len(self.world.settings.flatten_steps)) if plan.increases else ""
         return limited or (self._entry_obstacle(plan, held) if plan.purpose == "enter" else "")
 
-    def _not_sealed(self, plan: SizingPlan, code: str, why: str) -> str:
+    def _denied_as(self, plan: SizingPlan, code: str, why: str) -> str:
         """A fault of ours or of the way to the venue, and no patience: it is written down once, and becomes an alarm when it lasts."""
         self._denied(Denied(code, f"{plan.purpose}: {why}"))
         self._endings.closing_refused |= plan.purpose in {"exit", "flatten"}

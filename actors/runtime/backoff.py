@@ -3,11 +3,11 @@
 import math
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 
-@dataclass(frozen=True)
-class Backoff:
+class Backoff(msgspec.Struct, frozen=True):
     """Pause before an attempt: `first_s`, then times `factor` up to `cap_s`, each shortened by up to `jitter` (0 to below 1) of itself.
 
     What has been up for `reset_after_s` when it fails begins with `first_s` again.

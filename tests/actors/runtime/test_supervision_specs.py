@@ -5,6 +5,7 @@ import math
 import random
 from collections.abc import Callable
 
+import msgspec
 import pytest
 
 from actors.runtime.backoff import Backoff
@@ -27,7 +28,7 @@ def child(**options: object) -> SupervisorSpec:
 
 
 def backoff(**changes: float) -> SupervisorSpec:
-    return top(backoff=dataclasses.replace(GOOD, **changes))
+    return top(backoff=msgspec.structs.replace(GOOD, **changes))
 
 
 def doubled_at_depth() -> SupervisorSpec:
