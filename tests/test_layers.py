@@ -63,3 +63,18 @@ def test_importing_the_supervisor_costs_at_most_half_as_much_again_as_what_it_st
     pairs = [(import_s("supervisor"), import_s("trio, trio_websocket, msgspec, coincurve")) for _ in range(7)]
     ratio = min(ours for ours, _ in pairs) / min(base for _, base in pairs)
     assert ratio <= 1.5, f"{ratio:.2f} times; seven pairs in one run: {pairs}"
+
+
+@pytest.mark.parametrize("path", files("messages", "actors", "venue", "commands", "supervisor.py"), ids=str)
+def test_nothing_is_raised_inside_except_star(path: Path) -> None:
+    """On Debian 12's Python 3.11.2 it becomes a group: every refusal was a traceback and exit code 1."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.TryStar):
+            raised = [each.lineno for handler in node.handlers for each in ast.walk(handler) if isinstance(each, ast.Raise)]
+            assert not raised, f"{path}:{raised[0]}"
+
+
+@pytest.mark.parametrize("path", files("supervisor.py", "commands/__init__.py", "commands/begin.py", "commands/json_keys.py"), ids=str)
+def test_what_runs_first_parses_on_an_old_python(path: Path) -> None:
+    """Else a wrong interpreter is a SyntaxError instead of a sentence."""
+    ast.parse(path.read_text(), feature_version=(3, 6))

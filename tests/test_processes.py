@@ -12,6 +12,8 @@ from typing import Any
 
 import pytest
 
+from tests.leftovers import end, left, marked
+
 pytestmark = pytest.mark.process
 ROOT = Path(__file__).resolve().parent.parent
 FLAT = ["--market", "flat:2756.9/115.86", "--hold", "300 ms", "--set", "pause=100 ms"]
@@ -45,6 +47,13 @@ def wait_for(path: Path, text: str, within_s: float = 20) -> None:
             return
         time.sleep(0.02)
     raise AssertionError(f"{text!r} never came: {path.read_text() if path.exists() else 'no file'}")
+
+
+@pytest.fixture(autouse=True)
+def guards(tmp_path: Path) -> Iterator[None]:
+    """A run that is killed leaves its guard behind, on purpose: it is ended with the test."""
+    yield
+    end(left(str(tmp_path), "supervisor.py guard"))
 
 
 @pytest.fixture
@@ -189,3 +198,12 @@ def test_a_reader_that_goes_away_changes_no_exit_code(tmp_path: Path) -> None:
     ended_with = subprocess.run(piped, shell=True, cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, check=False, timeout=60)  # noqa: S602
     assert ended_with.returncode == 3, ended_with.stderr[-500:]
     assert "Traceback" not in ended_with.stderr
+
+
+def test_a_process_that_a_test_leaves_behind_is_found_and_ended(tmp_path: Path, venue: subprocess.Popen[str], venue_url: str) -> None:
+    assert f"{venue.pid}" not in venue_url
+    assert venue.pid in left(f"XDG_STATE_HOME={tmp_path / 'state'}")
+    assert venue.pid in left(marked())
+    other = started(tmp_path, "simulate", "--port", "0")
+    end({other.pid: ""})
+    assert ended(other)[0] == -signal.SIGKILL

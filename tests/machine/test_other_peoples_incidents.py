@@ -180,6 +180,13 @@ MAY_CATCH_ALL = {
     "supervisor.py": "above it is nobody who would close what is open",
     "commands/last_resort.py": "the way out takes its next step",
     "commands/recorder.py": "what is only for people",
+    "commands/whats_open.py": "evidence that cannot be read makes the answer unknown",
+    "commands/begin.py": "the process ends with a code whatever happens",
+    "commands/cli.py": "the same for a command: a defect, too, asks what is open",
+    "commands/run.py": "a summary that fails changes no exit code",
+    "commands/spool.py": "speaking",
+    "commands/verdict.py": "files that cannot be judged make the answer unknown",
+    "commands/words.py": "speaking",
     "commands/keys.py": "a library's words may quote a key",
     "venue/nado/agreement.py": "the same",
 }

@@ -31,6 +31,7 @@ from venue.simulated.queries import symbol_json
 from venue.simulated.sessions import Closed, Session, attended, concurrent_session, gateway_session
 from venue.simulated.subscriptions import subscribe_session
 from venue.simulated.venue import SimulatedVenue
+from venue.simulated.visitors import TooLarge, bounded, too_large
 
 JSON = "application/json"
 COUNTRY_HEADER = "x-nado-country"
@@ -67,7 +68,7 @@ def application(venue: SimulatedVenue) -> ASGIApp:
         WebSocketRoute("/ws/v2", _SocketEndpoint(venue, concurrent_session)),
         WebSocketRoute("/v1/subscribe", _SocketEndpoint(venue, subscribe_session)),
     ]
-    return _named(Starlette(routes=routes, exception_handlers={ClientDisconnect: _nobody_there}), venue)
+    return bounded(_named(Starlette(routes=routes, exception_handlers={ClientDisconnect: _nobody_there, TooLarge: too_large}), venue))
 
 
 async def _nobody_there(_request: Request, _gone: Exception) -> Response:

@@ -11,6 +11,7 @@ import trio
 
 from venue.simulated.asgi import HALF, application
 from venue.simulated.sessions import half_frame
+from venue.simulated.visitors import BODY_MAX, of_this_machine
 
 if TYPE_CHECKING:
     from hypercorn.config import Config
@@ -42,7 +43,7 @@ async def serve(
     from hypercorn.trio import serve as hypercorn  # noqa: PLC0415 - slow to import
 
     _install()
-    port, app = listening.getsockname()[1], application(venue)
+    port, app = listening.getsockname()[1], of_this_machine(application(venue))
     async with trio.open_nursery() as nursery:
         first = True
         while not stop.is_set():
@@ -72,6 +73,7 @@ def _config(descriptor: int) -> "Config":
     config.loglevel = "WARNING"
     config.graceful_timeout = GRACE_S
     config.include_server_header = False
+    config.websocket_max_message_size = BODY_MAX
     return config
 
 

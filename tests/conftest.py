@@ -1,0 +1,27 @@
+"""For every test: no process that a test started may outlive the test run. (Two guards did, for ten minutes each.)"""
+
+import sys
+import time
+
+import pytest
+
+from tests.leftovers import end, left, marked
+
+GRACE_S = 3.0
+"""How long a process that was told to end may take."""
+
+
+def pytest_configure() -> None:
+    marked()
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    if hasattr(session.config, "workerinput"):
+        return
+    until = time.monotonic() + GRACE_S
+    while (found := left(marked())) and time.monotonic() < until:
+        time.sleep(0.1)
+    end(found)
+    if found:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        sys.stderr.write("\n  ".join(["\nLEFT BEHIND by a test:", *found.values()]) + "\n")
