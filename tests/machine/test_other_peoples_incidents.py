@@ -178,6 +178,7 @@ MAY_CATCH_ALL = {
     "actors/runtime/supervision.py": "the supervisor",
     "actors/runtime/incarnation.py": "the supervisor's view of one life",
     "supervisor.py": "above it is nobody who would close what is open",
+    "actors/runtime/outlive.py": "closing goes on, whatever fails",
     "commands/last_resort.py": "the way out takes its next step",
     "commands/recorder.py": "what is only for people",
     "commands/whats_open.py": "evidence that cannot be read makes the answer unknown",
