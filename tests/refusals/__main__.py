@@ -173,15 +173,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", default="", metavar="WORDS", help="cases with these words in their name")
     only, failed, count, began = parser.parse_args().only, [], 0, time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="refusals-") as folder:
-        bed = Bed(Path(folder))
-        try:
-            bed.leave_open()
-            for state, cases, prepare in (("open", with_a_pair_open, bed.again), ("flat", with_nothing_open, bed.fresh)):
+    for state, cases in (("open", with_a_pair_open), ("flat", with_nothing_open)):
+        with tempfile.TemporaryDirectory(prefix="refusals-") as folder:
+            bed = Bed(Path(folder))  # each with a venue of its own: what one of them holds is nobody's for the other
+            try:
+                if state == "open":
+                    bed.leave_open()
                 for name, case in cases(bed):
                     if only not in f"{state}: {name}":
                         continue
-                    prepare()
+                    bed.again()
                     count += 1
                     try:
                         case()
@@ -189,8 +190,8 @@ def main() -> int:
                     except (Failed, AssertionError, subprocess.TimeoutExpired, ValueError, KeyError, IndexError) as error:
                         failed.append(f"{state}: {name}")
                         print(f"FAILED  {state}: {name}: {type(error).__name__} {error}", flush=True)
-        finally:
-            bed.close()
+            finally:
+                bed.close()
     print(f"{count} cases, {len(failed)} failed, {time.monotonic() - began:.0f} s on Python {sys.version.split()[0]}")
     return 1 if failed or not count else 0
 

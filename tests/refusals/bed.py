@@ -72,14 +72,12 @@ class Bed:
         raise AssertionError("no pair was entered")
 
     def again(self) -> None:
-        """The files as they were kept."""
+        """The files as they were kept; none where no run was killed."""
         shutil.rmtree(self.work)
-        shutil.copytree(self.kept, self.work)
-
-    def fresh(self) -> None:
-        """No files at all."""
-        shutil.rmtree(self.work)
-        self.work.mkdir()
+        if self.kept.exists():
+            shutil.copytree(self.kept, self.work)
+        else:
+            self.work.mkdir()
 
     def close(self) -> None:
         """End the venue, and whatever a case has left."""
