@@ -219,7 +219,8 @@ class Machine:
 
     def _seal(self, plan: SizingPlan) -> None:
         """The forge changes over to the newest rules here and nowhere between a vote and its orders: both legs must find the same one."""
-        if rules := self.channels.rules.value:
+        rules = self.channels.rules.value
+        if rules:
             self.world.venue.forge.use(rules)
         if plan.purpose in {"exit", "flatten"}:
             self._way_out.drop()
