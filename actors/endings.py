@@ -166,7 +166,7 @@ class Endings:
         if held.no_entry:
             code, _, why = held.no_entry.partition(": ")
             return None if code == VERIFYING else Ending("refused", code, why)
-        return self.refused
+        return Ending("refused", "MISFIT", held.unfit) if held.unfit else self.refused
 
     def _meet_strangers(self) -> None:
         """Something at the venue is not explained by our intents. Nothing of it is touched; what is ours is closed and the run ends."""

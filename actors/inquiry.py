@@ -9,7 +9,7 @@ from actors.tree import Channels, World
 from messages.execution import Doubt, Resolved
 from messages.lifecycle import Note
 from venue.protocol import ASKED_S, UNSAID, VenueError
-from venue.resolve import resolve
+from venue.resolve import look_up, resolve
 
 RECONCILE_S = (0.2, 5.0)
 """Pause between two readings of the account: the first while something awaits proof, doubling, and the longest. A reading weighs 17 of the 400 that
@@ -52,9 +52,12 @@ class Inquiry:
         nursery.start_soon(self._resolve, doubt)
 
     def price_again(self, nursery: trio.Nursery) -> None:
-        """Ask about every order whose price is an estimate: the final word may have died with the ledger that was to write it down."""
+        """Ask the archive about every order whose price is an estimate, whose numbers did not fit, or that positions alone say never traded.
+
+        The final word of the first may have died with the ledger that was to write it down.
+        """
         held, now_s = self._channels.held.value, trio.current_time()
-        unpriced = held.unpriced if held else ()
+        unpriced = (*held.unpriced, *held.absent) if held else ()
         if any(doubt.order_digest not in self._ask_again for doubt in unpriced):
             self._asking_since = now_s
         self._ask_again = {doubt.order_digest: self._ask_again.get(doubt.order_digest, (now_s, AGAIN_S[0])) for doubt in unpriced}
@@ -62,7 +65,14 @@ class Inquiry:
             due_s, pause_s = self._ask_again[doubt.order_digest]
             if now_s >= due_s and doubt.order_digest not in self._resolving:
                 self._ask_again[doubt.order_digest] = (now_s + pause_s, min(2 * pause_s, AGAIN_S[1]))
-                self._start(nursery, doubt)
+                self._resolving.add(doubt.order_digest)
+                nursery.start_soon(self._look_up, doubt)
+
+    async def _look_up(self, doubt: Doubt) -> None:
+        try:
+            await look_up(doubt, self._world.venue.reads, self._resolved)
+        finally:
+            self._resolving.discard(doubt.order_digest)
 
     def ask_tradable(self, nursery: trio.Nursery) -> None:
         """Ask whether both legs can be traded now; the answer comes to the supervisor's inbox within `ASKED_S`. One question at a time."""

@@ -133,7 +133,8 @@ class Sizer(msgspec.Struct, frozen=True):
         done = self.settings.cycles is not None and attempted >= self.settings.cycles
         rested = held.last_change_ms == 0 or look.now_ms >= held.last_change_ms + self.settings.pause
         allowed = directive.enter and not directive.leave_now and self.barred(look) is None
-        return allowed and not done and rested and held.account_ok and not held.foreign and not held.no_entry and not held.awaiting_proof
+        barred = held.foreign or held.no_entry or held.unfit
+        return allowed and not done and rested and held.account_ok and not barred and not held.awaiting_proof
 
     def barred(self, look: Look) -> Denial | None:
         """What keeps us from entering however good the books are. It is waited out: no cycle is skipped for it."""

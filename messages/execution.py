@@ -118,6 +118,8 @@ class Resolved(msgspec.Struct, frozen=True):
     provisional: bool
     """Quantity certain, price and fee derived from balances because the archive is late; a second Resolved replaces it."""
     source: str
+    by_absence: bool = False
+    """0 only because two readings of the account showed nothing: what comes to light later still counts."""
 
 
 class Doubt(msgspec.Struct, frozen=True):
@@ -135,6 +137,8 @@ class Doubt(msgspec.Struct, frozen=True):
     """What the ledger held in this product before the order."""
     alone: bool = True
     """Is it the only order of ours in this product that is in doubt? If not, a change of the position does not tell whose it is."""
+    v_quote: Quote | None = None
+    """The product's `v_quote` at the venue before the order; None where no reading of the account had just agreed with the ledger."""
 
 
 class LegFill(msgspec.Struct, frozen=True):

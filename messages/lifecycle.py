@@ -121,6 +121,10 @@ class Held(msgspec.Struct, frozen=True):
     """Repairs of this cycle that opened again what had been closed already."""
     last_rules: int = 0
     """Version of the venue's rules by which the last plan was made."""
+    unfit: str = ""
+    """"" or which number of the venue's does not fit what we signed: blocks entering until its archive has confirmed the true one."""
+    absent: tuple[Doubt, ...] = ()
+    """Orders that only two readings of the account say never traded: the archive goes on being asked."""
 
 
 class Directive(msgspec.Struct, frozen=True):

@@ -1,8 +1,10 @@
 """RESOLVE: what became of an order that nobody answered for.
 
-*Present* is believed from any source at once. *Absent* is believed only after the engine has answered with a timestamp later than the order's
-receive window plus a margin: until then the order may still arrive. The quantity is the engine's position minus what the ledger held before (one
-plan is in flight, so the difference is this order's); price and fee come from the archive, which lags. Nothing is ever sent again in here.
+*Present* is believed from any source at once, as far as it fits what was signed (`fits`). *Absent* is believed only when the order's receive window
+and a margin have passed by the engine's clock, and two readings 2 s apart by that clock say so while the archive, which has had its time, knows of
+nothing: until then the order may still arrive, and a reading carries no time of its own. The quantity is the engine's position minus what the ledger
+held before (one plan is in flight, so the difference is this order's); price and fee come from the archive, which lags. Nothing is ever sent again in
+here, and every doubt ends: at the latest with the second reading, whatever the two say.
 """
 
 from collections.abc import Callable
@@ -10,7 +12,8 @@ from collections.abc import Callable
 import trio
 
 from messages.execution import AccountSnapshot, Doubt, Resolved
-from messages.units import Base, Quote, notional
+from messages.units import Base, Quote
+from venue.fits import APART_MS, Terms, Twice, answer_misfit, estimate, implausible, reading_misfit
 from venue.protocol import ArchivedOrder, Reads, VenueError
 
 POLL_S = 0.1
@@ -37,6 +40,9 @@ async def resolve(doubt: Doubt, reads: Reads, report: Callable[[Resolved], None]
             answer = await asked.again()
         except VenueError:
             answer = None
+        if asked.misfit is not None:
+            report(asked.misfit)
+            asked.misfit = None
         if answer is not None and answer != told:
             report(answer)
             told = answer
@@ -53,19 +59,44 @@ class _Asked:
         self._reads = reads
         self._engine_due_s = trio.current_time()
         self._archived: ArchivedOrder | None = None
+        self._twice = Twice()
+        self._proving_since_ms: int | None = None
+        """The first reading that could have proven an absence."""
         self.at_ms = 0
+        self._misfits = False
+        self.misfit: Resolved | None = None
+        """An archive's record that cannot be this order's: reported, for the ledger to name, and not believed."""
 
     async def again(self) -> Resolved | None:
         """One turn. Raises `VenueError`."""
         before, self._archived = self._archived, await self._archive()
-        if self._archived and abs(self._archived.filled) == abs(self._doubt.amount):
-            return _from_archive(self._doubt, self._archived)
         if self._archived == before and trio.current_time() < self._engine_due_s:
             return None
         snapshot = await self._reads.account()
         self.at_ms = snapshot.at_ms
+        answer = judge(self._doubt, snapshot, self._archived)
+        believed = self._believed(answer, snapshot)
         self._engine_due_s = trio.current_time() + self._pause_ms() / 1000
-        return judge(self._doubt, snapshot, self._archived)
+        return answer if believed else None
+
+    def _believed(self, answer: Resolved | None, snapshot: AccountSnapshot) -> bool:
+        """A presence at once, unless the reading contradicts itself; that, and an absence, only when a second reading says the same."""
+        if answer is None:
+            self._twice.forget()
+            return False
+        if answer.filled and not (answer.provisional and self._contradicts(snapshot)):
+            return True
+        if self._proving_since_ms is None and snapshot.at_ms > self._doubt.recv_time_ms + WINDOW_MARGIN_MS:
+            self._proving_since_ms = int(snapshot.at_ms)
+        overdue = self._proving_since_ms is not None and snapshot.at_ms >= self._proving_since_ms + 2 * APART_MS
+        return self._twice.confirms(int(snapshot.at_ms), int(answer.filled), APART_MS) or overdue
+
+    def _contradicts(self, snapshot: AccountSnapshot) -> bool:
+        """Does the reading contradict itself, what it said before the order, or an archive that knows of more?"""
+        doubt, position = self._doubt, snapshot.position(self._doubt.product_id)
+        moved = position.cross - doubt.before
+        more = self._archived is not None and abs(self._archived.filled) > abs(moved)
+        return more or implausible(doubt, moved, position.v_quote) or reading_misfit(snapshot, {doubt.product_id: doubt.limit}) != ""
 
     async def _archive(self) -> ArchivedOrder | None:
         """What the archive knows, or knew when it last answered: it is another host, and the engine is asked whether it answers or not."""
@@ -73,13 +104,24 @@ class _Asked:
             found = await self._reads.archived([self._doubt.order_digest])
         except VenueError:
             return self._archived
-        return found[0] if found else None
+        if not found:
+            return self._archived
+        answer = _from_archive(self._doubt, found[0])
+        misfit = answer_misfit(Terms.of_doubt(self._doubt), answer)
+        if misfit is None or misfit.of_money:
+            return found[0]
+        if not self._misfits:
+            self._misfits, self.misfit = True, answer
+        return self._archived
 
     def _pause_ms(self) -> float:
-        """Until the next moment at which the engine's answer means more than this one."""
+        """Until the next moment at which the engine's answer means more than this one. One that comes soon is waited for: a reading weighs 17."""
         window = self._doubt.recv_time_ms
-        moments = (window + WINDOW_MARGIN_MS + 1, window + ARCHIVE_PATIENCE_MS + 1)
-        return min([ENGINE_EVERY_S * 1000, *(moment - self.at_ms for moment in moments if moment > self.at_ms)])
+        moments = [window + WINDOW_MARGIN_MS + 1, window + ARCHIVE_PATIENCE_MS + 1]
+        if self._twice.since_ms is not None:
+            moments.append(self._twice.since_ms + APART_MS)
+        waits = [moment - self.at_ms for moment in moments if moment > self.at_ms]
+        return min(waits) if waits and min(waits) < 1.5 * ENGINE_EVERY_S * 1000 else ENGINE_EVERY_S * 1000
 
 
 def judge(doubt: Doubt, snapshot: AccountSnapshot, archived: ArchivedOrder | None) -> Resolved | None:
@@ -88,20 +130,33 @@ def judge(doubt: Doubt, snapshot: AccountSnapshot, archived: ArchivedOrder | Non
     A difference outside [0, order] is not this order's, and one of a product with other orders in doubt may not be: then only the archive's word on
     the digest counts, and the ledger will name the rest as foreign when it compares positions.
     """
-    moved = snapshot.position(doubt.product_id).cross - doubt.before  # all our orders are cross; what stands isolated is not ours
+    position = snapshot.position(doubt.product_id)
+    moved = position.cross - doubt.before  # all our orders are cross; what stands isolated is not ours
     ours = doubt.alone and moved != 0 and (moved > 0) == (doubt.amount > 0) and abs(moved) <= abs(doubt.amount)
-    if archived is not None and archived.filled != 0 and (archived.filled == moved or not ours):
+    if archived is not None and archived.filled != 0 and (archived.filled in {moved, doubt.amount} or not ours):
         return _from_archive(doubt, archived)
     if ours:
-        worst = notional(doubt.limit, moved)
-        return Resolved(doubt.order_digest, doubt.product_id, Base(moved), worst, Quote(0), provisional=True, source="engine position")
+        quote = estimate(doubt, moved, position.v_quote)
+        return Resolved(doubt.order_digest, doubt.product_id, Base(moved), quote, Quote(0), provisional=True, source="engine position")
     patience_ms = WINDOW_MARGIN_MS if doubt.alone else ARCHIVE_PATIENCE_MS
     if snapshot.at_ms > doubt.recv_time_ms + patience_ms:
         return Resolved(
-            doubt.order_digest, doubt.product_id, Base(0), Quote(0), Quote(0), provisional=False, source="engine, after the receive window"
-        )
+            doubt.order_digest, doubt.product_id, Base(0), Quote(0), Quote(0), provisional=False,
+            source="engine, after the receive window", by_absence=True,
+        )  # fmt: skip
     return None
 
 
+async def look_up(doubt: Doubt, reads: Reads, report: Callable[[Resolved], None]) -> None:
+    """Ask the archive, once, about an order that has its ending; report what it knows. A venue that does not answer is asked another time."""
+    try:
+        found = await reads.archived([doubt.order_digest])
+    except VenueError:
+        return
+    for known in found:
+        if known.filled:
+            report(_from_archive(doubt, known))
+
+
 def _from_archive(doubt: Doubt, archived: ArchivedOrder) -> Resolved:
-    return Resolved(doubt.order_digest, doubt.product_id, archived.filled, archived.quote, archived.fee, provisional=False, source="archive")
+    return Resolved(doubt.order_digest, archived.product_id, archived.filled, archived.quote, archived.fee, provisional=False, source="archive")

@@ -229,7 +229,7 @@ class _Desk(msgspec.Struct):
     disk: Disk | None
     reading: Reading
     anchoring: Anchoring
-    _strangers: tuple[str, str] = ("", "")
+    _named: tuple[str, str, str] = ("", "", "")
     _no_entry: str = ""
     _checkpointed: int = 0
     _unverified: Iterator[None] | None = None
@@ -310,11 +310,12 @@ class _Desk(msgspec.Struct):
         now = (
             f"entering is blocked: {view.foreign}" if view.foreign else "",
             f"not ours, left alone, sharing our margin: {view.others}" if view.others else "",
+            f"not believed: {self.clerk.fold.misfit}" if self.clerk.fold.misfit else "",
         )
-        for text, before in zip(now, self._strangers, strict=True):
+        for text, before in zip(now, self._named, strict=True):
             if text and text != before:
                 self.observe(Note(self.clock.utc_ns(), "warning", "ledger", text))
-        self._strangers = now
+        self._named = now
 
     def rest(self, snapshot_rows: int) -> None:
         """Between plans: a snapshot, when so many rows have come since the last one, and the write-ahead log moved into the file."""

@@ -13,9 +13,12 @@
 
 Only fills (and RESOLVE's word where fills are missing, and a person's) move a position; nothing ever sets one (lesson R3). Consequences are
 written down too, for readers of the ledger; folding them again changes nothing.
+
+What the venue says is counted as far as it fits what was signed (`venue/fits.py`). The rest is named in `misfit`; its order is suspect, and nothing
+is entered until the archive has confirmed the true numbers or the order is known to have done nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -48,6 +51,7 @@ from messages.lifecycle import (
 )
 from messages.sizing import Abort, Leg, Place, Purpose, Ready, Sealed, Skipped
 from messages.units import Base, Ms, Quote, notional
+from venue.fits import APART_MS, QUIET_MS, Misfit, Twice, answer_misfit, reading_misfit, update_misfit
 
 Shrunk = msgspec.Raw
 """An order as bytes (`remembered_orders.py`, imported when one is met: most processes never do)."""
@@ -95,6 +99,14 @@ class Fold(msgspec.Struct):
     """The latest epoch that a row has named."""
     opened: Opened | None = None
     """Row 0: whose ledger it is."""
+    misfit: str = ""
+    """What the venue said last that does not fit what was signed, or itself; "" = nothing ever."""
+    suspects: dict[str, None] = msgspec.field(default_factory=dict)
+    """Orders of which something was said that does not fit, by digest, until their numbers are confirmed."""
+    absent: dict[str, None] = msgspec.field(default_factory=dict)
+    """Orders that only positions say never traded, by digest, while nothing may be entered upon it."""
+    flat_twice: Twice = msgspec.field(default_factory=Twice)
+    """The readings that say flat after a cycle of which an order was ever in doubt."""
     _sealed: Sealed | None = None
 
     def apply(self, message: msgspec.Struct, at_ns: int) -> list[msgspec.Struct]:
@@ -105,13 +117,14 @@ class Fold(msgspec.Struct):
         handler = _HANDLERS.get(type(message))
         if handler is None:
             return []
-        ended: CycleEnded | None = handler(self, message, at_ns)
+        came: CycleEnded | list[Resolved] | None = handler(self, message, at_ns)
         closed = self._close_plan(at_ns)
         self.strays = [order for order in self.strays if not order.ended]
         self._note_pair()
         if self.phase == "flat":
             self.day.rests()
-        return [consequence for consequence in (closed, ended) if consequence is not None]
+        found: list[msgspec.Struct] = list(came) if isinstance(came, list) else [came] if came is not None else []
+        return [*([closed] if closed is not None else []), *found]
 
     def reopened(self) -> None:
         """Rows were read back by a new incarnation: what it was about to hear about a sealed plan may be lost, so that plan is in doubt."""
@@ -164,17 +177,27 @@ class Fold(msgspec.Struct):
         self.grounded = True
         plan = sealed.plan
         self.products = {"eth": plan.eth.product_id, "sol": plan.sol.product_id}
-        eth = OurOrder("eth", plan, vote.eth_order or "", self.position["eth"])
-        sol = OurOrder("sol", plan, vote.sol_order or "", self.position["sol"])
+        eth = OurOrder("eth", plan, vote.eth_order or "", self.position["eth"], v_quote=self._v_quote("eth"))
+        sol = OurOrder("sol", plan, vote.sol_order or "", self.position["sol"], v_quote=self._v_quote("sol"))
         self.flight = Flight(sealed, (eth, sol))
         self._remember(eth, sol)
         self.cycle.repairs += plan.purpose == "repair"
         self.cycle.flattens += plan.purpose in {"exit", "flatten"}
 
+    def _v_quote(self, leg: Leg) -> int | None:
+        """What the venue's account of this product stands at, if a reading has just agreed with what is held."""
+        snapshot = self.view.snapshot
+        if snapshot is None or not self.view.agreed or not self.view.current or leg not in self.products:
+            return None
+        return int(snapshot.position(self.products[leg]).v_quote)
+
     def _remember(self, *orders: OurOrder) -> None:
         self.orders.update({order.digest: order for order in orders if order.digest})
         while len(self.orders) > REMEMBERED:
-            del self.orders[next(iter(self.orders))]
+            forgotten = next(iter(self.orders))
+            del self.orders[forgotten]
+            self.suspects.pop(forgotten, None)
+            self.absent.pop(forgotten, None)
 
     def _on_place(self, place: Place, _at_ns: int) -> None:
         if self.flight is not None and self.flight.is_plan(place.epoch, place.seq):
@@ -265,10 +288,11 @@ class Fold(msgspec.Struct):
         after = Standing.of(order)
         self.position[order.leg] += after.filled - before.filled
         self.tally.add(before, after)
-        if order.provisional:
-            self.unpriced[order.digest] = order
-        else:
-            self.unpriced.pop(order.digest, None)
+        for known, is_so in ((self.unpriced, order.provisional), (self.suspects, bool(order.suspect)), (self.absent, order.absent)):
+            if is_so:
+                known[order.digest] = order if known is self.unpriced else None  # type: ignore[assignment]
+            else:
+                known.pop(order.digest, None)
         self.day.traded(after.cash - before.cash, after.fees - before.fees)
         if after.sent and self.flight is not None and order in self.flight.orders:
             self._placed(self.flight)
@@ -286,14 +310,26 @@ class Fold(msgspec.Struct):
         order = flight.orders[LEGS.index(outcome.leg)]
         self._change(order, partial(order.take_outcome, outcome))
 
-    def _on_fill(self, fill: Fill, _at_ns: int) -> None:
+    def _on_fill(self, fill: Fill, at_ns: int) -> None:
         order = self.order(fill.order_digest)
         if order is None:
             what = f"{fill.amount.text()} of product {fill.product_id} at {fill.price.text()}, order {fill.order_digest}"
             self.view.foreign_fill = f"a fill of an order that is not ours: {what}"
             self._count_third_party(fill)
-        else:
+            return
+        misfit = order.misfit(fill)
+        if misfit is None:
             self._change(order, partial(order.take_fill, fill))
+        else:
+            why = self._name(order, misfit, "a fill")
+            self._change(order, partial(order.suspected, why, fill if misfit.of_money else None))
+            if order.ended and not order.total.filled:  # it may be the first word of what we believe did nothing
+                self._quiet(at_ns)
+
+    def _name(self, order: OurOrder, misfit: Misfit, what: str) -> str:
+        """Put what does not fit into words, for a person."""
+        self.misfit = f"{what} of {order.leg.upper()} order {order.digest[:10]} does not fit it ({misfit.name}): {misfit.words}"
+        return self.misfit
 
     def _count_third_party(self, fill: Fill) -> None:
         """Once each: what somebody else traded explains a position, and a duplicate would explain one that is not there."""
@@ -306,13 +342,31 @@ class Fold(msgspec.Struct):
 
     def _on_update(self, update: OrderUpdate, _at_ns: int) -> None:
         order = self.order(update.order_digest)
-        if order is not None:
+        if order is None:
+            return
+        misfit = update_misfit(order.terms, update)
+        if misfit is None:
             self._change(order, partial(order.take_update, update))
+        else:
+            self._name(order, misfit, "an update")
 
     def _on_resolved(self, answer: Resolved, at_ns: int) -> None:
         order = self.order(answer.order_digest)
-        if order is not None:
-            self._change(order, partial(order.take_resolved, answer, at_ns))
+        if order is None:
+            return None
+        misfit = answer_misfit(order.terms, answer)
+        if misfit is not None and not answer.provisional:
+            why = self._name(order, misfit, f"the {answer.source}'s word")
+            if not misfit.of_money:
+                return self._change(order, partial(order.suspected, why))
+        self._change(order, partial(order.take_resolved, order.confirmed_by(answer), at_ns))
+        if order.absent:
+            self._quiet(at_ns)
+        return None
+
+    def _quiet(self, at_ns: int) -> None:
+        """Enter nothing until a reading some time after this still says what we say."""
+        self.view.enter_after_ms = max(self.view.enter_after_ms, at_ns // 1_000_000 + QUIET_MS)
 
     # -- what the venue says about the account -----------------------------------------------------------------------------------------------------
 
@@ -331,7 +385,12 @@ class Fold(msgspec.Struct):
     def _on_stream(self, stream: AccountStream, at_ns: int) -> None:
         self.view.stream(stream.live, at_ns // 1_000_000)
 
-    def _on_snapshot(self, snapshot: AccountSnapshot, at_ns: int) -> CycleEnded | None:
+    def _on_snapshot(self, snapshot: AccountSnapshot, at_ns: int) -> CycleEnded | list[Resolved] | None:
+        odd = reading_misfit(snapshot, self._prices())
+        if odd:
+            self.misfit = f"a reading of the account contradicts itself: {odd}"
+            self.view.doubt(int(snapshot.at_ms))
+            return None
         self.day.seen(snapshot)
         self.record.seen(snapshot)
         if self.tally.first is None and snapshot.exists:
@@ -339,12 +398,56 @@ class Fold(msgspec.Struct):
         if self.busy:
             self.view.snapshot = snapshot
             return None
+        late = self._come_to_light(snapshot)
+        if late:
+            self.view.doubt(int(snapshot.at_ms))
+            return late
         agreed = self.view.compare(snapshot, self._ours()) and self.view.agreed
         self.grounded = self.grounded or agreed
-        if not (agreed and self.awaiting_proof):
+        if agreed and not self.view.quiet:
+            self._absence_stands()
+        if not (agreed and self.awaiting_proof and self._flat_for_certain(snapshot)):
             return None
         ending: Ending = "completed" if self.cycle.was_open else "failed"
         return self._end_cycle(ending, "flat by the venue's word", at_ns)
+
+    def _prices(self) -> dict[int, int]:
+        """About what our products cost: the mids of the last plan that asked for some."""
+        flight = self.flight or self.last_flight
+        return {order.order.product_id: int(order.order.mid) for order in flight.orders} if flight is not None else {}
+
+    def _come_to_light(self, snapshot: AccountSnapshot) -> list[Resolved]:
+        """Orders that were believed absent, and that the position now shows after all. Nothing else may be behind it: nothing was entered since."""
+        if snapshot.at_ms <= self.view.proves_after_ms:
+            return []
+        found: list[Resolved] = []
+        for leg, product in self.products.items():
+            position = snapshot.position(product)
+            moved = int(position.cross) - self.position[leg]
+            waiting = (order.doubt() for order in self._known(self.absent) if order.leg == leg)
+            doubt = next((one for one in waiting if moved and (moved > 0) == (one.amount > 0) and abs(moved) <= abs(one.amount)), None)
+            if doubt is not None:
+                quote = notional(doubt.limit, moved)
+                found.append(Resolved(doubt.order_digest, product, Base(moved), quote, Quote(0), provisional=True, source="engine position, late"))
+        return found
+
+    def _absence_stands(self) -> None:
+        """Long after, the account still says what we say: who was believed absent is, and what was said of an order that did nothing was nothing."""
+        self.absent.clear()
+        for order in self._known(self.suspects):
+            if order.ended and not order.total.filled:
+                order.suspect = ""
+                del self.suspects[order.digest]
+
+    def _known(self, digests: Iterable[str]) -> list[OurOrder]:
+        """Those orders of ours that are remembered."""
+        return [order for order in map(self.order, digests) if order is not None]
+
+    def _flat_for_certain(self, snapshot: AccountSnapshot) -> bool:
+        """Our fills say flat, and so does the reading. Where only positions told what an order of the cycle did, a second reading has to agree."""
+        if not any(order.by_position for order in self.cycle.orders):
+            return True
+        return self.flat_twice.confirms(int(snapshot.at_ms), self.last_change_ms, APART_MS)
 
     # -- cycles ------------------------------------------------------------------------------------------------------------------------------------
 
@@ -399,6 +502,9 @@ class Fold(msgspec.Struct):
     def _on_cleared(self, _cleared: HaltCleared, _at_ns: int) -> None:
         self.record.clear()
         self.latched = None
+        for order in self._known(self.suspects):
+            order.suspect = ""
+        self.suspects.clear()
 
     def _on_halted(self, halted: Halted, _at_ns: int) -> None:
         self.tally.halted = halted.code
@@ -427,6 +533,15 @@ class Fold(msgspec.Struct):
         if not self.strays:
             return planned
         return tuple(msgspec.structs.replace(doubt, alone=False) for doubt in (*planned, *(order.doubt() for order in self.strays)))
+
+    @property
+    def unfit(self) -> str:
+        """Why nothing may be entered although everything else is well: the numbers of an order are not confirmed. "" when they are."""
+        return next((order.suspect for order in self._known(self.suspects)), "")
+
+    def _asked_again(self) -> list[OurOrder]:
+        """Orders that have an ending, and of which the archive may know better."""
+        return [order for order in self._known({**self.absent, **self.suspects}) if order.ended and order.digest not in self.unpriced]
 
     def held(self, epoch: int) -> Held:
         """Everything sizing and the supervisor need to know, for the incarnation of `epoch`."""
@@ -474,6 +589,8 @@ class Fold(msgspec.Struct):
             record=self.record.told(),
             value=snapshot.value if snapshot else Quote(0),
             day_loss=self.day.loss,
+            unfit=self.unfit,
+            absent=tuple(msgspec.structs.replace(order.doubt(), alone=False) for order in self._asked_again()),
         )
 
     def _legging(self) -> Legging:
@@ -487,7 +604,7 @@ class Fold(msgspec.Struct):
         return self.tally.totals(self.rows, self.cycle, known, flat=self._pair == (0, 0))
 
 
-_HANDLERS: dict[type, Callable[[Fold, Any, int], CycleEnded | None]] = {
+_HANDLERS: dict[type, Callable[[Fold, Any, int], CycleEnded | list[Resolved] | None]] = {
     Sealed: Fold._on_sealed,
     Ready: Fold._on_ready,
     Place: Fold._on_place,

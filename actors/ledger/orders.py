@@ -11,8 +11,12 @@
 An acknowledgement ends nothing (lesson O1), neither does silence (O2), and neither does a cancellation alone, whatever the order's kind (O7). A fill
 is a fact: it counts whenever it comes, except for an order that RESOLVE has answered for, because then it is already in the answer (O4).
 (order digest, remaining) identifies a fill (O5).
+
+Facts are what fits the order that was signed (`venue/fits.py`). What does not fit makes the order `suspect`: it is not counted, and it takes the
+archive's word to clear that. Of two answers the larger one stands: a presence replaces an absence and never the other way round.
 """
 
+from collections.abc import Iterable
 from typing import Literal
 
 import msgspec
@@ -21,6 +25,7 @@ from messages.execution import Doubt, Fill, LegFill, OrderUpdate, Outcome, Resol
 from messages.sizing import Leg, LegOrder, SizingPlan
 from messages.units import ONE, Base, Price, Quote, notional
 from venue.closing import LASTING
+from venue.fits import Misfit, Terms, answer_misfit, close, fill_misfit
 
 
 class Sums(msgspec.Struct, frozen=True):
@@ -47,6 +52,8 @@ class Sums(msgspec.Struct, frozen=True):
 NOTHING = Sums()
 TOO_SMALL = 2094
 """The venue: an order below the minimum notional."""
+ASIDE = 16
+"""How many fills that do not fit are kept of one order."""
 
 
 class Move(msgspec.Struct, frozen=True):
@@ -75,6 +82,12 @@ class OurOrder(msgspec.Struct, eq=False):
     resolved: Resolved | None = None
     resolved_at_ns: int = 0
     ended: bool = False
+    v_quote: int | None = None
+    """The product's `v_quote` at the venue when the plan was sealed; None when nobody knew."""
+    suspect: str = ""
+    """What was said of it that does not fit, in words; "" again once the archive has confirmed its numbers."""
+    aside: list[Fill] = msgspec.field(default_factory=list)
+    """Fills whose price, fee or time does not fit: they count if the archive says the same."""
 
     def __post_init__(self) -> None:
         self.ended = self.ended or self.order.amount == 0
@@ -114,7 +127,22 @@ class OurOrder(msgspec.Struct, eq=False):
     def doubted(self) -> bool:
         """Did RESOLVE have to find out, or must it still?"""
         silent = self.outcome is None or self.outcome.kind == "unknown"
-        return self.order.amount != 0 and (self.resolved is not None or (silent and not self.ended))
+        return self.order.amount != 0 and (self.resolved is not None or bool(self.suspect) or (silent and not self.ended))
+
+    @property
+    def terms(self) -> Terms:
+        """What was signed."""
+        return Terms.of_plan(self.plan, self.leg)
+
+    @property
+    def by_position(self) -> bool:
+        """Is what it did known from readings of the account alone?"""
+        return self._answered_for and self.resolved is not None and (self.resolved.by_absence or self.resolved.provisional)
+
+    @property
+    def absent(self) -> bool:
+        """Is all that is known of it that positions did not show it?"""
+        return self.resolved is not None and self.resolved.by_absence and not self.total.filled
 
     # -- what happened to it ---------------------------------------------------------------------------------------------------------------------
 
@@ -123,6 +151,16 @@ class OurOrder(msgspec.Struct, eq=False):
         if self.outcome is None or self.outcome.kind == "unknown":
             self.outcome = outcome
         self._judge()
+
+    def misfit(self, fill: Fill) -> Misfit | None:
+        """What about a fill with this order's digest does not fit it and what is known of it; None = nothing."""
+        return fill_misfit(self.terms, self.pieces.values(), fill)
+
+    def suspected(self, why: str, fill: Fill | None = None) -> None:
+        """Something was said of it that does not fit. `fill`: it fits but for its price, fee or time."""
+        self.suspect = self.suspect or why
+        if fill is not None and len(self.aside) < ASIDE:
+            self.aside.append(fill)
 
     def take_fill(self, fill: Fill) -> None:
         """A piece traded; a duplicate changes nothing."""
@@ -142,16 +180,30 @@ class OurOrder(msgspec.Struct, eq=False):
         It replaces what was pieced together and never adds to it. It does not touch an ending that fills or a refusal have proven (it may have been
         asked before, and the position it was derived from may since have moved), and an absence never takes back a presence.
         """
-        provisional_stands = self.resolved is not None and self.resolved.provisional
-        if (self.ended and not provisional_stands) or not self._can_be(answer):
+        estimated = self.resolved is not None and self.resolved.provisional
+        if (self.ended and not (estimated or self.suspect or self.absent)) or not self._can_be(answer):
             return
-        if provisional_stands and (answer.provisional or answer.filled == 0):
+        if self.ended and (answer.filled == 0 or (answer.provisional and not self.absent)):
             return
-        if abs(answer.filled) >= abs(self._pieced().filled):
+        outweighs = abs(answer.filled) >= abs(self._pieced().filled)
+        if outweighs or (self.suspect and answer.filled and not self.ended):
             self.resolved, self.resolved_at_ns = answer, at_ns
             self.ended = True
+            self.suspect = self.suspect if answer.provisional or not answer.filled else ""
         else:
-            self.ended = not answer.provisional
+            self.ended = self.ended or not answer.provisional
+
+    def confirmed_by(self, answer: Resolved) -> Resolved:
+        """An archive's record as it may be booked: where its price or fee does not fit, they are an estimate, unless a fill has said the same."""
+        misfit = answer_misfit(self.terms, answer)
+        if misfit is None or not misfit.of_money or answer.provisional or self._heard_as(answer):
+            return answer
+        return msgspec.structs.replace(answer, quote=notional(self.order.limit, answer.filled), fee=Quote(0), provisional=True)
+
+    def _heard_as(self, answer: Resolved) -> bool:
+        """Do the fills that were heard, those put aside included, come to the same as the answer?"""
+        heard = self._sum([*self.pieces.values(), *self.aside])
+        return heard.filled == answer.filled and close(heard.quote, answer.quote) and close(heard.fee + ONE, answer.fee + ONE)
 
     def _can_be(self, answer: Resolved) -> bool:
         """Is the answer a possible total of this order: its sign, and no more than it asked for?"""
@@ -175,19 +227,29 @@ class OurOrder(msgspec.Struct, eq=False):
 
     @property
     def provisional(self) -> bool:
-        """Are price and fee still RESOLVE's estimate, because neither the fills nor the archive's word have been heard?"""
+        """Are price and fee an estimate, because neither fills that fit nor the archive's word have been heard?"""
         return self._answered_for and self.resolved is not None and self.resolved.provisional
 
     @property
     def _answered_for(self) -> bool:
-        """Does RESOLVE's word stand? A provisional one gives way to fills that complete it exactly: their prices and fees are the real ones."""
+        """Does RESOLVE's word stand? A provisional one gives way to fills that complete it exactly: their prices and fees are the real ones.
+
+        Any gives way to fills that come to more: it was said when less was known.
+        """
         if self.resolved is None:
             return False
-        return not (self.resolved.provisional and self.pieces and self._pieced().filled == self.resolved.filled)
+        pieced = abs(self._pieced().filled)
+        if pieced > abs(self.resolved.filled):
+            return False
+        return not (self.resolved.provisional and self.pieces and pieced == abs(self.resolved.filled))
 
     def _pieced(self) -> Sums:
+        return self._sum(self.pieces.values())
+
+    @staticmethod
+    def _sum(fills: Iterable[Fill]) -> Sums:
         total = NOTHING
-        for fill in self.pieces.values():
+        for fill in fills:
             total += Sums(int(fill.amount), int(notional(fill.price, fill.amount)), int(fill.fee))
         return total
 
@@ -216,8 +278,9 @@ class OurOrder(msgspec.Struct, eq=False):
         """What RESOLVE needs to know of it."""
         order, plan = self.order, self.plan
         return Doubt(
-            self.leg, plan.epoch, plan.seq, self.digest, order.product_id, order.amount, order.limit, plan.recv_time_ms, before=Base(self.before)
-        )
+            self.leg, plan.epoch, plan.seq, self.digest, order.product_id, order.amount, order.limit, plan.recv_time_ms,
+            before=Base(self.before), v_quote=None if self.v_quote is None else Quote(self.v_quote),
+        )  # fmt: skip
 
     def leg_fill(self, *, aborted: bool) -> LegFill:
         """Its line in PlanClosed; an aborted plan has sent nothing."""

@@ -45,6 +45,7 @@ class _Answer(msgspec.Struct, array_like=True, frozen=True):
     provisional: bool
     source: str
     at_ns: int
+    by_absence: bool = False
 
 
 class _Ended(msgspec.Struct, array_like=True, frozen=True):
@@ -93,7 +94,7 @@ def shrunk(order: OurOrder) -> Shrunk:
     """An order that has ended, as bytes."""
     plan, asked, outcome, resolved = order.plan, order.order, order.outcome, order.resolved
     pieces = tuple(_Piece(Base(left), fill.amount, fill.price, fill.fee, fill.at_ns) for left, fill in order.pieces.items())
-    answer = _Answer(resolved.filled, resolved.quote, resolved.fee, resolved.provisional, resolved.source, order.resolved_at_ns) if resolved else None
+    answer = _answer(resolved, order.resolved_at_ns) if resolved else None
     return msgspec.Raw(
         _encode(
             _Ended(
@@ -124,6 +125,10 @@ def shrunk(order: OurOrder) -> Shrunk:
     )
 
 
+def _answer(said: Resolved, at_ns: int) -> _Answer:
+    return _Answer(said.filled, said.quote, said.fee, said.provisional, said.source, at_ns, said.by_absence)
+
+
 def _more(order: OurOrder) -> dict[str, msgspec.Raw]:
     known = ((name, getattr(order, name), field) for name, field in _others().items())
     return {name: msgspec.Raw(_encode(value)) for name, value, field in known if value != _default(field)}
@@ -147,7 +152,7 @@ def revived(digest: str, stored: Shrunk) -> OurOrder:
         order.outcome = Outcome(known.leg, known.epoch, known.seq, digest, known.answer, known.code, "", Ms(0), Ms(0))
     if known.resolved is not None:
         said = known.resolved
-        order.resolved = Resolved(digest, known.product_id, said.filled, said.quote, said.fee, said.provisional, said.source)
+        order.resolved = Resolved(digest, known.product_id, said.filled, said.quote, said.fee, said.provisional, said.source, said.by_absence)
         order.resolved_at_ns = said.at_ns
     for name, raw in known.more.items():
         setattr(order, name, msgspec.json.decode(raw, type=_others()[name].type, dec_hook=unit))

@@ -22,6 +22,8 @@ class AccountView(msgspec.Struct):
     """Only a snapshot later than this says something about now."""
     disagreement: str = ""
     foreign_fill: str = ""
+    enter_after_ms: int = 0
+    """Only a snapshot at or after this venue time lets anything be entered: an absence that positions alone have proven needs time to be refuted."""
     others: str = ""
     """Positions in products that we do not trade, and resting orders (ours never rest): worth a warning, they share the margin."""
     no_entry: str = ""
@@ -30,7 +32,12 @@ class AccountView(msgspec.Struct):
     @property
     def ok(self) -> bool:
         """May an entry rely on it?"""
-        return self.live and self.agreed
+        return self.live and self.agreed and not self.quiet
+
+    @property
+    def quiet(self) -> bool:
+        """Is an absence still too young to enter upon?"""
+        return self.snapshot is None or self.snapshot.at_ms < self.enter_after_ms
 
     @property
     def foreign(self) -> str:

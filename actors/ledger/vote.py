@@ -7,6 +7,8 @@ from messages.sizing import RESTORES, TOP_UPS, Declined, Leg, LegOrder, Ready, S
 from messages.units import Base
 from venue.protocol import Forge
 
+_YOUNG = "an order was found absent by positions alone, and no reading has said so for long enough"
+
 
 def vote(fold: Fold, sealed: Sealed, epoch: int, forge: Forge) -> Ready | Declined:
     """Check the plan on the object held, derive both orders' digests from it, and vote. Nothing is written down in here."""
@@ -47,12 +49,13 @@ def _may_not_enter(fold: Fold, plan: SizingPlan) -> Objection | None:
     if fold.view.no_entry:
         code, _, why = fold.view.no_entry.partition(": ")
         return code, why
-    if fold.view.foreign:
-        return "FOREIGN", fold.view.foreign
+    if fold.view.foreign or fold.unfit:
+        return ("FOREIGN", fold.view.foreign) if fold.view.foreign else ("MISFIT", fold.unfit)
     if fold.phase != "flat" or fold.awaiting_proof:
         return "NOT_FLAT", "something of the last cycle is open, or the venue has not yet said that nothing is"
     if not fold.view.ok:
-        return "ACCOUNT_STALE", "the account view is not live or not reconciled"
+        young = fold.view.live and fold.view.agreed
+        return "ACCOUNT_STALE", _YOUNG if young else "the account view is not live or not reconciled"
     if fold.cycle.over and plan.cycle <= fold.cycle.number:
         return "CYCLE_OVER", f"cycle {plan.cycle} has had its ending"
     return None

@@ -218,9 +218,9 @@ def test_a_leg_that_stood_alone_for_too_long_is_closed_and_no_longer_completed()
 
 
 def test_doubt_is_given_the_larger_budget() -> None:
-    doubted = Legging(naked=Quote(115 * ONE), since_ms=Ms(NOW - 3_900), doubted=True, leg=Quote(116 * ONE))
+    doubted = Legging(naked=Quote(115 * ONE), since_ms=Ms(NOW - 5_900), doubted=True, leg=Quote(116 * ONE))
     assert plan_of(decide(lone_eth(legging=doubted))).purpose == "repair"
-    assert plan_of(decide(lone_eth(legging=msgspec.structs.replace(doubted, since_ms=Ms(NOW - 4_100))))).purpose == "flatten"
+    assert plan_of(decide(lone_eth(legging=msgspec.structs.replace(doubted, since_ms=Ms(NOW - 6_100))))).purpose == "flatten"
 
 
 def unpriced(waited_ms: int) -> Held:

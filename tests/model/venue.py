@@ -73,8 +73,6 @@ def _asks(state: State, probe: Probe, rules: Rules) -> Iterator[Move]:
     filled = sum(order.filled for order in state.orders if (order.plan, order.leg) == (probe.plan, probe.leg))
     for archived in {0, filled}:
         answer = rules.believes(probe.plan, probe.leg, moved, archived, closed)
-        if archived == probe.plan.lots(probe.leg):
-            answer = (archived, True)  # resolve() takes a complete archive's word before it asks for the position
         if answer is None or answer == (probe.told, False):
             continue
         told = ("resolved", probe.leg, probe.plan, *answer)

@@ -142,6 +142,7 @@ def unknown_is_called_refused(patch: Patch) -> None:
 
 def absent_is_believed_at_once(patch: Patch) -> None:
     patch.setattr(resolve, "WINDOW_MARGIN_MS", -10_000)
+    patch.setattr(resolve, "APART_MS", 0)
 
 
 def fills_are_not_deduplicated(patch: Patch) -> None:

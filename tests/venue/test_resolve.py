@@ -86,7 +86,7 @@ async def test_a_lost_order_is_waited_for_and_then_declared_absent(autojump_cloc
     began = trio.current_time()
     told = await resolved(Asked(), within_s=60)
     assert [answer.filled for answer in told] == [0]
-    assert 2.5 < trio.current_time() - began < 2.8
+    assert 4.5 < trio.current_time() - began < 4.8  # the window, a margin, and a second reading 2 s after the first
 
 
 async def test_a_filled_order_is_reported_provisionally_and_then_exactly(autojump_clock: trio.testing.MockClock) -> None:

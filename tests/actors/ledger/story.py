@@ -15,6 +15,8 @@ from tests.actors.fakes import FORGE, START_MS, leg_order, plan
 
 PRODUCT: dict[Leg, int] = {"eth": 4, "sol": 8}
 PRICE: dict[Leg, str] = {"eth": "2756.9", "sol": "115.86"}
+LIMITS: dict[Leg, tuple[str, str]] = {"eth": ("3087.7", "2426.1"), "sol": ("129.76", "101.96")}
+"""Worst prices of a purchase and of a sale: far away, so that a story may trade at any price it likes."""
 ETH, SOL = "0.042", "-1"
 
 
@@ -68,7 +70,8 @@ class Story:
         return plan(self.now_ms, seq=self.seq, purpose=purpose, cycle=cycle, **(orders | {"epoch": self.clerk.epoch} | changes))
 
     def order(self, leg: Leg, amount: str, *, reduce_only: bool) -> LegOrder:
-        return leg_order(PRODUCT[leg], amount, PRICE[leg], reduce_only=reduce_only)
+        whole = leg_order(PRODUCT[leg], amount, PRICE[leg], reduce_only=reduce_only)
+        return msgspec.structs.replace(whole, limit=Price.of(LIMITS[leg][whole.amount < 0])) if whole.amount else whole
 
     def seal(self, whole: SizingPlan) -> list[msgspec.Struct]:
         self.sealed = Sealed(whole, digest(whole))

@@ -210,15 +210,19 @@ def test_so_does_every_ledger_that_was_ever_written_cut_at_every_row(story: str,
 
 def test_an_order_that_ended_long_ago_is_small_and_its_late_fill_still_counts_once() -> None:
     story = Story()
+    story.placed("enter", "0.042", "-1", cycle=1)
+    late = story.a_fill("eth")
+    for leg in ("eth", "sol"):
+        story.outcome(leg, "refused", 2031)  # type: ignore[arg-type]
+    story.snapshot()
     story.enter(1)
-    late = story.a_fill("eth", "0.01", remaining="0.5")
     story.snapshot()
     story.leave(1)
     story.snapshot()
     story.enter(2)
     again, snapshot = through_bytes(story.fold)
     small = [order for order in again.orders.values() if not isinstance(order, OurOrder)]
-    assert len(small) == 4
+    assert len(small) == 6
     assert all(len(bytes(order)) < 400 for order in small)
     for fold in (story.fold, again):
         before = fold.position["eth"]

@@ -1,0 +1,269 @@
+"""Does what the venue says fit the order that we signed, and itself? Pure checks, each with a name.
+
+A number that moves a position or money is checked before it is written down. What an order asked for is known to the last digit (it was signed), so
+a fill, an update or an archive's record of it can be held against that; a reading of the account can only be held against itself.
+
+    product, side, size, original, pieces    of the quantity: it is not counted, RESOLVE finds out
+    limit, price, fee, time                  of money and time: the same, but the quantity counts as soon as the position confirms it
+
+What does not fit is doubt and never proof of the opposite: it is named to a person, and whoever asked goes on asking.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from messages.execution import AccountSnapshot, Doubt, Fill, OrderUpdate, Position, Resolved
+from messages.sizing import SizingPlan
+from messages.units import ONE, Base, Quote, notional
+
+Name = Literal["product", "side", "size", "original", "pieces", "limit", "price", "fee", "time", "remaining"]
+OF_MONEY: frozenset[Name] = frozenset({"limit", "price", "fee", "time"})
+
+BETTER_BPS = 2_000
+"""A price may be better than the limit by so much. Markets that move further within a receive window exist; they are worth a question."""
+FEE_BPS, FEE_FREE = 100, ONE
+"""A fee or rebate may be so much of the notional and this many USD: ten times the dearest tier, and what is charged on a minimum notional."""
+CLOCK_MS = 2_000
+"""How far a time may lie outside of the order's life: the venue's clock is not quite ours, and the archive's times are whole seconds."""
+ROUNDING = 10**9
+"""An average price is known to one part in so many: it was divided, multiplied and cut off on the way."""
+
+
+class Terms(NamedTuple):
+    """What was signed. `decided_ms` 0: not known here."""
+
+    product_id: int
+    amount: int
+    limit: int
+    recv_time_ms: int
+    decided_ms: int = 0
+
+    @classmethod
+    def of_plan(cls, plan: SizingPlan, leg: Literal["eth", "sol"]) -> "Terms":
+        """One half of a plan."""
+        order = plan.leg(leg)
+        return cls(order.product_id, order.amount, order.limit, plan.recv_time_ms, plan.decided_ms)
+
+    @classmethod
+    def of_doubt(cls, doubt: Doubt) -> "Terms":
+        """An order as RESOLVE knows it."""
+        return cls(doubt.product_id, doubt.amount, doubt.limit, doubt.recv_time_ms)
+
+
+class Misfit(NamedTuple):
+    """What does not fit, and how, in words."""
+
+    name: Name
+    words: str
+
+    @property
+    def of_money(self) -> bool:
+        """Is it only the price, the fee or the time?"""
+        return self.name in OF_MONEY
+
+
+FillCheck = Callable[[Terms, Iterable[Fill], Fill], str]
+
+
+def fill_misfit(terms: Terms, known: Iterable[Fill], fill: Fill) -> Misfit | None:
+    """The first thing about a fill that does not fit the order its digest names; None = it fits. `known`: its other pieces."""
+    pieces = tuple(known)
+    return next((Misfit(name, words) for name, check in FILL_CHECKS for words in [check(terms, pieces, fill)] if words), None)
+
+
+def _product(terms: Terms, _known: Iterable[Fill], fill: Fill) -> str:
+    return "" if fill.product_id == terms.product_id else f"product {fill.product_id}, the order is of product {terms.product_id}"
+
+
+def _side(terms: Terms, _known: Iterable[Fill], fill: Fill) -> str:
+    return "" if (fill.amount > 0) == (terms.amount > 0) and fill.amount else f"{fill.amount.text()} of an order of {_text(terms.amount)}"
+
+
+def _original(terms: Terms, _known: Iterable[Fill], fill: Fill) -> str:
+    return "" if fill.original == abs(terms.amount) else f"an order of {fill.original.text()} where {_text(abs(terms.amount))} was signed"
+
+
+def _size(terms: Terms, _known: Iterable[Fill], fill: Fill) -> str:
+    fits = fill.remaining >= 0 and abs(fill.amount) + fill.remaining <= abs(terms.amount)
+    return "" if fits else f"{fill.amount.text()} leaving {fill.remaining.text()} of {_text(abs(terms.amount))}"
+
+
+def _pieces(_terms: Terms, known: Iterable[Fill], fill: Fill) -> str:
+    """A fill is the stretch from what was left before it to what was left after it: two fills of one order never share any of it."""
+    low, high = fill.remaining, fill.remaining + abs(fill.amount)
+    for other in known:
+        if same_fill(other, fill):
+            continue
+        if other.remaining < high and low < other.remaining + abs(other.amount):
+            told = f"{other.amount.text()} at {other.price.text()} leaving {other.remaining.text()}"
+            return f"{fill.amount.text()} at {fill.price.text()} leaving {fill.remaining.text()}, after {told} had been told"
+    return ""
+
+
+def same_fill(one: Fill, other: Fill) -> bool:
+    """Is it one fill told twice? The stream and the archive tell it with other times and another rounding."""
+    amounts = (one.remaining, one.amount, one.product_id) == (other.remaining, other.amount, other.product_id)
+    return amounts and close(one.price, other.price) and abs(one.fee - other.fee) <= ROUNDING + abs(one.fee) // ROUNDING
+
+
+def close(one: int, other: int) -> bool:
+    """Are two positive numbers the same but for rounding?"""
+    return abs(one - other) <= max(abs(one), abs(other)) // ROUNDING + 1
+
+
+def _limit(terms: Terms, _known: Iterable[Fill], fill: Fill) -> str:
+    return _beyond(terms, fill.price)
+
+
+def _beyond(terms: Terms, price: int) -> str:
+    over = price - terms.limit if terms.amount > 0 else terms.limit - price
+    return f"at {_text(price)}, the limit is {_text(terms.limit)}" if over > terms.limit // ROUNDING + 1 else ""
+
+
+def _price(terms: Terms, _known: Iterable[Fill], fill: Fill) -> str:
+    return _too_good(terms, fill.price)
+
+
+def _too_good(terms: Terms, price: int) -> str:
+    better = terms.limit - price if terms.amount > 0 else price - terms.limit
+    too_good = better * 10_000 > terms.limit * BETTER_BPS
+    return f"at {_text(price)}, better than the limit of {_text(terms.limit)} by more than {BETTER_BPS // 100} %" if too_good else ""
+
+
+def _fee(_terms: Terms, _known: Iterable[Fill], fill: Fill) -> str:
+    return _dear(int(notional(fill.price, fill.amount)), fill.fee)
+
+
+def _dear(quote: int, fee: int) -> str:
+    most = abs(quote) * FEE_BPS // 10_000 + FEE_FREE
+    return f"a fee of {_text(fee)} on {_text(abs(quote))}" if abs(fee) > most else ""
+
+
+def _time(terms: Terms, _known: Iterable[Fill], fill: Fill) -> str:
+    at_ms = fill.at_ns // 1_000_000
+    early, late = terms.decided_ms - CLOCK_MS - at_ms, at_ms - terms.recv_time_ms - CLOCK_MS
+    if early > 0:
+        return f"{early + CLOCK_MS} ms before it was decided"
+    return f"{late + CLOCK_MS} ms after it could arrive" if late > 0 else ""
+
+
+FILL_CHECKS: tuple[tuple[Name, FillCheck], ...] = (
+    ("product", _product),
+    ("side", _side),
+    ("original", _original),
+    ("size", _size),
+    ("pieces", _pieces),
+    ("limit", _limit),
+    ("price", _price),
+    ("fee", _fee),
+    ("time", _time),
+)
+"""Of the quantity first: what is wrong in more than one way is wrong about the quantity."""
+
+
+def update_misfit(terms: Terms, update: OrderUpdate) -> Misfit | None:
+    """The same for an order update. `filled` with all of it left says nothing that can be."""
+    if update.product_id != terms.product_id:
+        return Misfit("product", f"product {update.product_id}, the order is of product {terms.product_id}")
+    least = 1 if update.reason == "filled" else 0
+    if not 0 <= update.remaining <= abs(terms.amount) - least:
+        return Misfit("remaining", f"{update.reason} with {update.remaining.text()} left of {_text(abs(terms.amount))}")
+    return None
+
+
+def answer_misfit(terms: Terms, answer: Resolved) -> Misfit | None:
+    """The same for what somebody was told of the whole order: an archive's record, or what a position says."""
+    if answer.product_id != terms.product_id:
+        return Misfit("product", f"product {answer.product_id}, the order is of product {terms.product_id}")
+    if answer.filled == 0:
+        return None
+    if (answer.filled > 0) != (terms.amount > 0):
+        return Misfit("side", f"{answer.filled.text()} of an order of {_text(terms.amount)}")
+    if abs(answer.filled) > abs(terms.amount):
+        return Misfit("size", f"{answer.filled.text()} of an order of {_text(terms.amount)}")
+    return _answer_of_money(terms, answer)
+
+
+def _answer_of_money(terms: Terms, answer: Resolved) -> Misfit | None:
+    price = answer.quote * ONE // abs(answer.filled)
+    worse, better, dear = _beyond(terms, price), _too_good(terms, price), _dear(answer.quote, answer.fee)
+    if worse:
+        return Misfit("limit", worse)
+    if better:
+        return Misfit("price", better)
+    return Misfit("fee", dear) if dear else None
+
+
+def estimate(doubt: Doubt, moved: int, v_quote: int) -> Quote:
+    """What `moved` of an order probably cost, unsigned: by the change of `v_quote`, else by the limit, than which it cannot be worse."""
+    worst = notional(doubt.limit, moved)
+    if doubt.v_quote is None or moved == 0:
+        return worst
+    implied = (doubt.v_quote - v_quote) if moved > 0 else (v_quote - doubt.v_quote)
+    price = implied * ONE // abs(moved)
+    fits = implied > 0 and not _beyond(Terms.of_doubt(doubt), price) and not _too_good(Terms.of_doubt(doubt), price)
+    return Quote(implied) if fits else worst
+
+
+def implausible(doubt: Doubt, moved: int, v_quote: int) -> bool:
+    """Does the change of `v_quote` contradict a change of the position by `moved`? Funding and settled results leave a lot of room."""
+    if doubt.v_quote is None or moved == 0 or v_quote == 0:
+        return False
+    implied = (doubt.v_quote - v_quote) if moved > 0 else (v_quote - doubt.v_quote)
+    worst = notional(doubt.limit, moved)
+    return not worst * (10_000 - BETTER_BPS) <= implied * 10_000 <= worst * (10_000 + BETTER_BPS)
+
+
+def reading_misfit(snapshot: AccountSnapshot, prices: Mapping[int, int]) -> str:
+    """What in a reading of the account contradicts itself, in words; "" = nothing. `prices`: about what our products cost, by id; 0 = not known.
+
+    Weights make initial health the smallest of the three and account value the largest. A position and its `v_quote` (what it cost, negated) have
+    opposite signs, before and after results are settled; only what is left of a large position may stand beside a larger result.
+    """
+    if snapshot.exists and not snapshot.initial_health <= snapshot.maintenance_health <= snapshot.value:
+        healths = (snapshot.initial_health, snapshot.maintenance_health, snapshot.value)
+        return "initial, maintenance and unweighted health are " + ", ".join(health.text() for health in healths)
+    ids = [position.product_id for position in snapshot.positions]
+    if len(ids) != len(set(ids)):
+        return "it lists a product twice"
+    return "; ".join(words for each in snapshot.positions for words in [_turned(each, prices.get(each.product_id, 0))] if words)
+
+
+def _turned(position: Position, price: int) -> str:
+    worth = position.cross * price // ONE
+    if not worth or not 1 <= 2 * position.v_quote // worth < 4:
+        return ""
+    return f"product {position.product_id}: {position.cross.text()} held against a v_quote of {position.v_quote.text()}"
+
+
+def _text(amount: int) -> str:
+    return Base(amount).text()
+
+
+class Twice(msgspec.Struct):
+    """Two readings of the account that say the same, `apart_ms` or more apart by the engine's clock.
+
+    `subaccount_info` carries no time and may be older than the engine's timestamp that was asked for before it. A presence may be believed at once,
+    an absence only when it is still there later on.
+    """
+
+    since_ms: int | None = None
+    said: int | None = None
+
+    def confirms(self, at_ms: int, said: int, apart_ms: int) -> bool:
+        """Take a reading of engine time `at_ms` that says `said`; has the same been said at least `apart_ms` ago and by every reading since?"""
+        if self.since_ms is None or said != self.said or at_ms < self.since_ms:
+            self.since_ms, self.said = at_ms, said
+        return at_ms - self.since_ms >= apart_ms
+
+    def forget(self) -> None:
+        """Something has happened: begin again."""
+        self.since_ms = self.said = None
+
+
+APART_MS = 2_000
+"""Between the two readings that an absence needs."""
+QUIET_MS = 10_000
+"""After an absence that only positions have proven, nothing is entered until a reading this much later still says the same."""
