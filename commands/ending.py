@@ -98,6 +98,10 @@ CURES = {
         "nothing is entered with a ledger that was changed, nothing of ours is open",
         "keep a copy of {logs}/ledger.sqlite, move it away, start again",
     ),
+    "MISFIT": (
+        "the venue's archive has not confirmed that number, nothing of ours is open",
+        "compare the order in the exchange's web page, then start again: {command} run --logs {logs}",
+    ),
     "LOW_DISK": ("nothing is entered, nothing of ours is open", "make room, then start again"),
     "FLATTENED": ("entering stays paused, nothing of ours is open", "{command} run --logs {logs} enters again"),
 }

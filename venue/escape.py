@@ -6,8 +6,8 @@ explain is closed (`ours.py`), and what has been closed is deducted.
 
     cancel ours -> read cross + isolated -> reduce-only IOCs -> read again        round after round, each at a worse price
 
-It ends when nothing of ours is open by the venue's word, read after the last order that could still arrive has become impossible there, or when its
-patience ends. What the venue does not say is never flat. The caller has proven the legs gone; each round is written down before it leaves.
+It ends when nothing of ours is open by the venue's word, read twice, 2 s apart, after the last order that could still arrive has become impossible
+there (10 s apart where our own fills say that something is held and nothing was sent), or when its patience ends. What the venue does not say is never flat. The caller has proven the legs gone; each round is written down before it leaves.
 
 Nothing that it calls can end it: whatever fails in whatever way (`outlive.py`) is noted and tried again, at least `PAUSE_S` later. Each leg's
 connection has a keeper of its own (`escape_wire.py`), so that one which cannot be had does not keep the other leg open.
@@ -29,6 +29,7 @@ from messages.units import Base, Bps, Ms, Price
 from messages.wire import digest
 from venue.closing import LASTING, LEGS, Closing, closing, hedged, near_liquidation
 from venue.escape_wire import KeptWire, kept_wires
+from venue.fits import APART_MS, QUIET_MS, Twice
 from venue.ours import Ours, Task
 from venue.protocol import ProductRules, Reply, SignedOrder, Unreachable, Venue, VenueError, VenueRules
 from venue.stored_escape import StoredEscape, closing_order
@@ -130,6 +131,9 @@ class _Escape:
     """Legs whose last close the venue refused for a reason that does not pass: of a pair they go first and alone."""
     unknown_until_ms: dict[Leg, int] = field(default_factory=dict)
     """Venue time until which an order of this leg that nobody answered for may still arrive."""
+    _flat_twice: Twice = field(default_factory=Twice)
+    _deducted: dict[Leg, tuple[int, Ours]] = field(default_factory=dict)
+    """What stood before an order of ours closed it, and what was ours then: for a reading that shows it standing again, untouched."""
 
     def __post_init__(self) -> None:
         self.ours = {"eth": self.task.eth, "sol": self.task.sol}
@@ -147,7 +151,7 @@ class _Escape:
                 if await outlive(lambda: self._round(wires), self._round_failed):
                     return
                 pause = PAUSE_S[0] if self._left() != left else min(pause * 2, PAUSE_S[1])
-                await trio.sleep(pause)
+                await trio.sleep(self._until_sure_s() or pause)
 
     async def _round(self, wires: dict[Leg, KeptWire]) -> bool:
         """One round; True when flat for certain. Raises whatever what it calls raises."""
@@ -175,7 +179,24 @@ class _Escape:
 
     def _done(self) -> bool:
         """Nothing of ours is open, by a reading that no order of ours can be later than."""
-        return self._left() == (0, 0) and self.snapshot is not None and self.snapshot.at_ms > self._last_arrival_ms() and not self._cancellable()
+        snapshot = self.snapshot
+        flat = self._left() == (0, 0) and snapshot is not None and snapshot.at_ms > self._last_arrival_ms() and not self._cancellable()
+        if not flat or snapshot is None:
+            self._flat_twice.forget()
+            return False
+        return self._flat_twice.confirms(int(snapshot.at_ms), 0, self._apart_ms())
+
+    def _apart_ms(self) -> int:
+        """How far apart two readings must be that say flat. A reading has no time of its own: one that contradicts our own fills needs longer."""
+        held = any(ours.low == ours.high != 0 for ours in (self.task.eth, self.task.sol))
+        return QUIET_MS if held and not self.rounds else APART_MS
+
+    def _until_sure_s(self) -> float:
+        """Until a second reading can confirm the one that says flat; 0 when none does."""
+        if self._flat_twice.since_ms is None or self.snapshot is None:
+            return 0.0
+        left_ms = self._flat_twice.since_ms + self._apart_ms() - self.snapshot.at_ms
+        return min(max(left_ms, 50), APART_MS) / 1000
 
     def _last_arrival_ms(self) -> int:
         return max([doubt.recv_time_ms + ARRIVED_MS for doubt in self.task.doubts] + list(self.unknown_until_ms.values()), default=0)
@@ -194,10 +215,17 @@ class _Escape:
         """Read cross and isolated positions, and deduct what our last orders have closed."""
         self.snapshot = None
         snapshot = await self.venue.reads.account()
+        for leg, (stood, ours) in list(self._deducted.items()):
+            if self._position(leg, snapshot) == stood:  # it never went: the reading that said so was wrong
+                self.ours[leg] = ours
+                del self._deducted[leg]
         for leg, before in list(self.before.items()):
             if snapshot.at_ms <= self.unknown_until_ms.get(leg, 0) and self._strangers(leg, before):
                 continue
-            self.ours[leg] = self.ours[leg].without(_closed(before, self._position(leg, snapshot)))
+            closed = _closed(before, self._position(leg, snapshot))
+            if closed:
+                self._deducted[leg] = before, self.ours[leg]
+            self.ours[leg] = self.ours[leg].without(closed)
             del self.before[leg]
         self.snapshot = snapshot
 
