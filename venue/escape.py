@@ -7,7 +7,8 @@ explain is closed (`ours.py`), and what has been closed is deducted.
     cancel ours -> read cross + isolated -> reduce-only IOCs -> read again        round after round, each at a worse price
 
 It ends when nothing of ours is open by the venue's word, read twice, 2 s apart, after the last order that could still arrive has become impossible
-there (10 s apart where our own fills say that something is held and nothing was sent), or when its patience ends. What the venue does not say is never flat. The caller has proven the legs gone; each round is written down before it leaves.
+there (10 s apart where our own fills say that something is held and nothing was sent), or when its patience ends. What the venue does not say is
+never flat. The caller has proven the legs gone; each round is written down before it leaves.
 
 Nothing that it calls can end it: whatever fails in whatever way (`outlive.py`) is noted and tried again, at least `PAUSE_S` later. Each leg's
 connection has a keeper of its own (`escape_wire.py`), so that one which cannot be had does not keep the other leg open.

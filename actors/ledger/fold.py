@@ -28,7 +28,7 @@ import msgspec
 from actors.ledger.cycles import Cycle
 from actors.ledger.day import Day
 from actors.ledger.flight import LEGS, Flight
-from actors.ledger.orders import OurOrder
+from actors.ledger.orders import LATE, OurOrder
 from actors.ledger.record import TrackRecord
 from actors.ledger.tally import Ending, Standing, Tally
 from actors.ledger.view import AccountView, Ours
@@ -428,7 +428,7 @@ class Fold(msgspec.Struct):
             doubt = next((one for one in waiting if moved and (moved > 0) == (one.amount > 0) and abs(moved) <= abs(one.amount)), None)
             if doubt is not None:
                 quote = notional(doubt.limit, moved)
-                found.append(Resolved(doubt.order_digest, product, Base(moved), quote, Quote(0), provisional=True, source="engine position, late"))
+                found.append(Resolved(doubt.order_digest, product, Base(moved), quote, Quote(0), provisional=True, source=LATE))
         return found
 
     def _absence_stands(self) -> None:

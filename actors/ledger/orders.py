@@ -52,6 +52,8 @@ class Sums(msgspec.Struct, frozen=True):
 NOTHING = Sums()
 TOO_SMALL = 2094
 """The venue: an order below the minimum notional."""
+LATE = "engine position, late"
+"""Source of an answer that the ledger itself draws from a reading, by what it holds at that moment."""
 ASIDE = 16
 """How many fills that do not fit are kept of one order."""
 
@@ -183,8 +185,8 @@ class OurOrder(msgspec.Struct, eq=False):
         estimated = self.resolved is not None and self.resolved.provisional
         if (self.ended and not (estimated or self.suspect or self.absent)) or not self._can_be(answer):
             return
-        if self.ended and (answer.filled == 0 or (answer.provisional and not self.absent)):
-            return
+        if self.ended and (answer.filled == 0 or (answer.provisional and not (self.absent and answer.source == LATE))):
+            return  # RESOLVE may have been asked before a later plan moved the position
         outweighs = abs(answer.filled) >= abs(self._pieced().filled)
         if outweighs or (self.suspect and answer.filled and not self.ended):
             self.resolved, self.resolved_at_ns = answer, at_ns

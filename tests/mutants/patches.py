@@ -29,7 +29,7 @@ DEAF = DisturbEvent(stream="fill", one_in=1, how="drop")
 UNHEARD_EXIT = Faults(
     cut=(Cut(nth=3, increasing=False, when="after"), Cut(nth=4, increasing=False, when="after")),
     event=tuple(DisturbEvent(stream="fill", nth=nth, how="drop") for nth in (3, 4)),
-    reply=tuple(DisturbReply(request="archive_orders", nth=nth, how="lose") for nth in range(3, 14)),
+    reply=tuple(DisturbReply(request="archive_orders", nth=nth, how="lose") for nth in range(3, 90)),
 )
 """Both orders of the exit trade, and nobody hears of it; the archive is slow to answer."""
 SEEDS = 8
@@ -202,7 +202,11 @@ MUTANTS = (
     Mutant(resend_identical_bytes, "an order is sent once", Faults(cut=(Cut(nth=1, when="after"),))),
     Mutant(resend_with_a_fresh_nonce, "an order is never sent again under another name", Faults(lose_ack=(LoseAck(nth=2),))),
     Mutant(unknown_is_called_refused, "an order that nobody answered for is unknown", Faults(cut=(Cut(nth=1, when="after"),), event=(DEAF,))),
-    Mutant(absent_is_believed_at_once, "absence is believed only after the receive window", Faults(late=(Late(nth=1, delay_ms=1_500),))),
+    Mutant(
+        absent_is_believed_at_once,
+        "absence is believed only after the receive window",
+        Faults(late=(Late(nth=1, delay_ms=1_900),), event=(DEAF,)),
+    ),
     Mutant(
         fills_are_not_deduplicated,
         "a fill that is told twice counts once",

@@ -310,3 +310,17 @@ def test_the_checks_need_no_ledger() -> None:
     terms = Terms(4, Base.of("0.042"), Price.of("2759.6"), 2_000)
     fill = Fill("x", 4, Base.of("0.042"), Price.of("2756.9"), Quote(0), Base(0), Base.of("0.042"), True, 0, Ns(10**9))
     assert fill_misfit(terms, (), fill) is None
+
+
+def test_an_answer_that_was_asked_for_before_a_later_plan_does_not_raise_an_absent_order() -> None:
+    """The sweep's: the ledger died with the absence in its hand, RESOLVE was asked again, and saw what the next plan had closed."""
+    story = Story()
+    story.enter()
+    story.placed("exit", "-0.042", "1")
+    story.fill("eth")
+    absent(story, "sol")
+    first = story.order_digest("sol")
+    story.placed("flatten", sol="1")
+    story.fill("sol")
+    story.tell(Resolved(first, 8, Base.of("1"), Quote.of("115.98"), Quote(0), provisional=True, source="engine position"))
+    assert (story.held.sol, story.held.phase) == (0, "flat")
