@@ -161,7 +161,9 @@ class Fold(msgspec.Struct):
     @property
     def calm(self) -> bool:
         """Is nothing under way, awaited or in doubt, so that a reading of the account which says the same again decides nothing?"""
-        return not self.busy and not self.awaiting_proof and self.view.ok and self.view.current and not self.unpriced
+        return (
+            not self.busy and not self.awaiting_proof and self.view.ok and self.view.current and not (self.unpriced or self.suspects or self.absent)
+        )
 
     # -- the life of a plan ------------------------------------------------------------------------------------------------------------------------
 
@@ -386,7 +388,7 @@ class Fold(msgspec.Struct):
         self.view.stream(stream.live, at_ns // 1_000_000)
 
     def _on_snapshot(self, snapshot: AccountSnapshot, at_ns: int) -> CycleEnded | list[Resolved] | None:
-        odd = reading_misfit(snapshot, self._prices())
+        odd = self.contradiction(snapshot)
         if odd:
             self.misfit = f"a reading of the account contradicts itself: {odd}"
             self.view.doubt(int(snapshot.at_ms))
@@ -410,6 +412,10 @@ class Fold(msgspec.Struct):
             return None
         ending: Ending = "completed" if self.cycle.was_open else "failed"
         return self._end_cycle(ending, "flat by the venue's word", at_ns)
+
+    def contradiction(self, snapshot: AccountSnapshot) -> str:
+        """What in a reading of the account contradicts itself, in words; "" = nothing."""
+        return reading_misfit(snapshot, self._prices())
 
     def _prices(self) -> dict[int, int]:
         """About what our products cost: the mids of the last plan that asked for some."""

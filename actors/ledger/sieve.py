@@ -4,7 +4,7 @@ A pair that is held for a day is read 17,280 times at the venue, and nearly ever
 Such a reading stays here, beside the fold: limits and gates judge by it at once (`held`), and it becomes a row only
 
     at once        when positions, open orders or their absence differ from the last one written, when a proof is awaited, when something is in doubt
-                   or not agreed, when a new day begins, and when the account's peak has risen by `PEAK_STEP`
+                   or not agreed, when it contradicts itself, when a new day begins, and when the account's peak has risen by `PEAK_STEP`
     before a plan  so that the row a plan stands on is never older than the last reading
     now and then   after `QUIET_NS`; with the highest one in between, if that is a new peak
     at the end     of an incarnation
@@ -77,6 +77,8 @@ class Sieve(msgspec.Struct):
         return event.amount != before or fold.doubts_position(event)
 
     def _reading(self, fold: Fold, reading: AccountSnapshot, at_ns: int) -> list[msgspec.Struct]:
+        if fold.contradiction(reading):
+            return [reading]  # named by the fold, and of no use to anybody
         peak = fold.record.peak
         highest = self.highest.value or 0 if self.highest else 0
         if peak is None or (reading.exists and reading.value is not None and reading.value > max(peak, highest)):
