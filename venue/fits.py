@@ -222,8 +222,8 @@ def reading_misfit(snapshot: AccountSnapshot, prices: Mapping[int, int]) -> str:
     Weights make initial health the smallest of the three and account value the largest. A position and its `v_quote` (what it cost, negated) have
     opposite signs, before and after results are settled; only what is left of a large position may stand beside a larger result.
     """
-    if snapshot.exists and not snapshot.initial_health <= snapshot.maintenance_health <= snapshot.value:
-        healths = (snapshot.initial_health, snapshot.maintenance_health, snapshot.value)
+    healths = [health for health in (snapshot.initial_health, snapshot.maintenance_health, snapshot.value) if health is not None]
+    if snapshot.exists and healths != sorted(healths):
         return "initial, maintenance and unweighted health are " + ", ".join(health.text() for health in healths)
     ids = [position.product_id for position in snapshot.positions]
     if len(ids) != len(set(ids)):
