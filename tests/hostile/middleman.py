@@ -154,7 +154,11 @@ class Middleman:
         await self._play(down, (answer.raw(),) if script is None else script)
 
     async def _play(self, down: "Pipe", script: Script) -> None:
-        """Send, wait and end as the script says. Raises `Gone` at an end."""
+        """Send, wait and end as the script says, whole before anything else is said. Raises `Gone` at an end."""
+        async with down.saying:
+            await self._steps(down, script)
+
+    async def _steps(self, down: "Pipe", script: Script) -> None:
         for step in script:
             if step == CLOSE:
                 await down.stream.send_eof()
@@ -196,11 +200,13 @@ class Middleman:
                         await self._asked("".join(whole), up, venue)
                         whole.clear()
                 elif isinstance(event, Ping):
-                    if self.bad is None:
-                        await down.send(client.send(event.response()))
+                    if self.bad is None and not down.saying.locked():
+                        async with down.saying:
+                            await down.send(client.send(event.response()))
                 elif isinstance(event, CloseConnection):
-                    with suppress(*GONE):
-                        await down.send(client.send(event.response()))
+                    if not down.saying.locked():
+                        with suppress(*GONE):
+                            await down.send(client.send(event.response()))
                     raise Gone
             client.receive_data(await down.some())
 
@@ -243,6 +249,8 @@ class Pipe:
 
     def __init__(self, stream: trio.SocketStream) -> None:
         self.stream = stream
+        self.saying = trio.Lock()
+        """Held by whoever speaks on it."""
         self._kept = b""
 
     async def send(self, data: bytes) -> None:
