@@ -32,7 +32,10 @@ def at_the_end(known: World, held: Held | None, snapshot: AccountSnapshot | None
 
 def settle(state: RunState, ledger: Path, at_ms: int) -> None:
     """The venue has confirmed at `at_ms` that nothing is open: no sign of an earlier pair may outlive that. What cannot be written stays a sign."""
-    with suppress(OSError, sqlite3.Error, LedgerError):
-        with closing(Store.reading(ledger)) as store:
-            state.remember(store.last_hash, may_be_open=False, at_ms=at_ms)
+    last_hash = ""  # a ledger that cannot be read has no last row, and nothing is open in it
+    with suppress(OSError, sqlite3.Error, LedgerError), closing(Store.reading(ledger)) as store:
+        last_hash = store.last_hash
+    with suppress(OSError):
+        state.remember(last_hash, may_be_open=False, at_ms=at_ms)
+    with suppress(OSError):
         EscapeFile(state.beside(ESCAPE), durable=True).clear()

@@ -239,18 +239,20 @@ def _whatever_is_left(rules: VenueRules, snapshot: AccountSnapshot | None, answe
 
 
 async def venue_word(who: Whose, patience_s: float) -> VenueWord:
-    """What the venue says now, and which one it is: that is remembered. Never raises `VenueError`."""
+    """What the venue says now, and which one it is: that is remembered. Asked twice. Never raises `VenueError`."""
     trouble = "the venue did not answer"
     with trio.move_on_after(patience_s):
-        try:
-            async with connected(who.settings, who.access, os.getpid(), observe, TcpDialer()) as there:
-                with suppress(OSError):
-                    who.access.identity_at(there.rules, state_directory())
-                snapshot = await last_word(there, trio.current_time() + patience_s)
-                if snapshot is not None:
-                    return VenueWord(snapshot, there.rules)
-        except VenueError as error:
-            trouble = str(error)
+        for _ in range(2):
+            try:
+                async with connected(who.settings, who.access, os.getpid(), observe, TcpDialer()) as there:
+                    with suppress(OSError):
+                        who.access.identity_at(there.rules, state_directory())
+                    snapshot = await last_word(there, trio.current_time() + patience_s)
+                    if snapshot is not None:
+                        return VenueWord(snapshot, there.rules)
+            except VenueError as error:
+                trouble = str(error)
+            await trio.sleep(LOCK_S)
     return VenueWord(trouble=trouble)
 
 

@@ -11,9 +11,10 @@ import pytest
 
 from actors.ledger import Store
 from actors.ledger.escapes import write_down
-from actors.runtime.state import AlreadyRunning, Anchor, Saved, state_file
+from actors.runtime.state import AlreadyRunning, Anchor, RunState, Saved, state_file
 from actors.runtime.state_file import write_anchor
 from commands.access import SIMULATED, Access
+from commands.confirming import settle
 from commands.evidence import EscapeWord, Evidence, LedgerState, LedgerWord, VenueWord
 from commands.whats_open import OpenAnswer, decide, on_disk
 from messages.execution import AccountSnapshot, Doubt, Position
@@ -403,3 +404,21 @@ def test_what_a_guard_wrote_beside_the_ledger_is_later_than_the_escape_it_used(t
     assert left.answer().kind == ("unknown" if last_ns < later_ns else "flat")
     write_down(left.logs / "escape-20260101T000000Z.jsonl", [(max(later_ns, last_ns), Note(Ns(0), "info", "guard", "closed"))])
     assert left.answer().kind == "flat"
+
+
+@pytest.mark.parametrize("vandal", [*VANDALS, None], ids=lambda vandal: str(getattr(vandal, "__name__", "whole")))
+def test_once_the_venue_has_confirmed_flat_no_sign_of_the_pair_outlives_it(vandal: object, tmp_path: Path) -> None:
+    """Whatever the ledger has become: a sign that nobody can take away would be exit 4 for ever."""
+    left = Left("flat", tmp_path)
+    anchored(left, may_be_open=True)
+    shutil.copyfile(V1 / "held" / "state.escape", left.state.with_suffix(".escape"))
+    if vandal:
+        vandal(left)  # type: ignore[operator]
+    state = RunState(left.states, left.here.identity(left.logs), str(left.logs))
+    settle(state, left.ledger, START_MS)
+    state.close()
+    left.logs.mkdir(exist_ok=True)
+    answer = left.answer()
+    assert answer.flat or "cannot be read" in answer.words or "row" in answer.words
+    assert "escape" not in answer.words
+    assert "state file" not in answer.words
