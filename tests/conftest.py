@@ -5,14 +5,15 @@ import time
 
 import pytest
 
-from tests.leftovers import end, left, marked
+from tests.leftovers import end, left, mark, marked
 
 GRACE_S = 3.0
 """How long a process that was told to end may take."""
 
 
-def pytest_configure() -> None:
-    marked()
+def pytest_configure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        mark()
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

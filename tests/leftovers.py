@@ -9,8 +9,13 @@ MARK = "PAIR_TEST_RUN"
 
 
 def marked() -> str:
-    """What stands in the environment of everything that this test run starts; set by its first process."""
-    return f"{MARK}={os.environ.setdefault(MARK, str(os.getpid()))}"
+    """What stands in the environment of everything that this test run starts. Its workers have their first process's."""
+    return f"{MARK}={os.environ.get(MARK, '')}"
+
+
+def mark() -> None:
+    """A test run begins, in its first process: one that a test starts is another."""
+    os.environ[MARK] = str(os.getpid())
 
 
 def left(sign: str, of: str = "supervisor.py") -> dict[int, str]:

@@ -152,6 +152,22 @@ def stopped_venue(bed: Bed, act: Callable[[], None]) -> None:
         bed.venue.send_signal(signal.SIGCONT)
 
 
+def ends_open(bed: Bed, number: int) -> None:
+    """A run that has entered, at a venue that then stops: the summary that says so cannot be written."""
+    own = Bed(bed.folder / f"own-{number}")
+    try:
+        with open("/dev/full", "wb", buffering=0) as full:
+            process = own.holding("--json", stdout=full, stderr=full)
+            own.wait_until_held()
+            own.venue.send_signal(signal.SIGSTOP)
+            for _ in range(2):
+                process.send_signal(number)
+                time.sleep(1.0)
+            check(process.wait(timeout=60), 4, "", "")
+    finally:
+        own.close()
+
+
 def struck(bed: Bed, line: str, number: int, after_s: tuple[float, ...], wanted: tuple[int, ...]) -> None:
     """A command that is sent a signal at each of these moments. -N is right only while Python itself has not begun with us."""
     command = ["bash", "-c", "exec " + " ".join([sys.executable, "supervisor.py", line.format(url=bed.url, logs=bed.logs, work=bed.work)])]
