@@ -13,9 +13,10 @@ import trio.testing
 from trio.testing import MockClock
 
 from actors.leg_connections import LegConnections
+from actors.runtime.specs import Restarting
 from actors.tree import World
 from messages.execution import Outcome
-from messages.lifecycle import Alarm, Denied, Halted, Held, Note, Restarted
+from messages.lifecycle import Alarm, Denied, Halted, Held, Note
 from messages.sizing import Abort, Declined, Place, Sealed, SizingPlan
 from messages.units import Base, Ms
 from tests.machine.bench import Bench, bench
@@ -81,7 +82,7 @@ async def test_a_minute_of_odd_answers_to_every_upgrade_restarts_nobody_and_seal
         dials = answers_oddly(ready, nursery)
         with trio.move_on_after(60):
             await ready.machine.run()
-        assert [said for said in ready.said if isinstance(said, Restarted | Halted)] == []
+        assert [said for said in ready.said if isinstance(said, Restarting | Halted)] == []
         assert of_kind(ready, Sealed) == []
         assert 4 * 12 <= len(dials) < 4 * 40, "every connection is tried at least every 5 s and not much more often"
         nursery.cancel_scope.cancel()
@@ -193,7 +194,7 @@ async def test_a_venue_that_is_slow_at_each_step_of_subscribing_restarts_no_acto
         monkeypatch.setattr(ready.dialer, "dial", late)
         with trio.move_on_after(120):
             await ready.machine.run()
-        assert of_kind(ready, Restarted) == []
+        assert of_kind(ready, Restarting) == []
         nursery.cancel_scope.cancel()
 
 
