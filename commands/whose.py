@@ -7,13 +7,12 @@ names a venue nothing is guessed.
 import os
 import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from actors.ledger import LedgerError, Store
+from actors.ledger import LedgerError, folded
 from actors.runtime.state import AlreadyRunning, Saved, holder_of_file, read_state, state_directory, state_file
 from commands import config
 from commands.access import SIMULATED, Access, access, place
@@ -129,16 +128,11 @@ def _by_ledger(settings: Settings, known: Remembered) -> Settings:
 
 def remembered(ledger: Path) -> Remembered | None:
     """Row 0 and the last start; None where there is no ledger that can be read."""
-    opened: Opened | None = None
-    started: Started | None = None
     try:
-        with closing(Store.reading(ledger)) as store:
-            for _, _, message in store.events():
-                opened = message if isinstance(message, Opened) else opened
-                started = message if isinstance(message, Started) else started
-    except (sqlite3.Error, LedgerError):
+        fold = folded(ledger)
+    except (sqlite3.Error, LedgerError, OSError):
         return None
-    return Remembered(opened, started) if opened else None
+    return Remembered(fold.opened, fold.started) if fold.opened else None
 
 
 def words(lines: Sequence[tuple[str, str]]) -> list[str]:

@@ -20,11 +20,19 @@ from actors.ledger.store import BrokenChain, Links, Row, Store, message_of
 from messages.lifecycle import FoldSnapshot
 
 SLICE_ROWS = 200
-SNAPSHOT_ROWS = 5_000
+SNAPSHOT_ROWS = 2_500
 """Rows between two snapshots while trading; they wait until nothing is in flight."""
 START_ROWS = 500
 """After so many rows a start or an end makes one, too."""
 SNAPSHOTS_TRIED = 3
+
+
+class MissingPast(LedgerError):
+    """The file goes on after another, which is gone, and has no snapshot that can be used: what is held cannot be known from it."""
+
+    def __init__(self, row: int) -> None:
+        super().__init__(f"the ledger begins at row {row} without a snapshot that this version reads, and archive/ledger-*-{row - 1}.sqlite is gone")
+
 
 Consequence = Callable[[Fold, msgspec.Struct, msgspec.Struct, int], None]
 """Takes the fold, a row's message, one of its consequences, and the row's venue time."""
@@ -38,7 +46,7 @@ class Reading:
         self._consequence = consequence
         self.snapshot, self.fold = self._newest()
         """The message of the snapshot that this reading begins with, if any."""
-        self._links = Links(*self._start) if self.snapshot else store.beginning()
+        self._links = Links(*self._start) if self.snapshot else _very_beginning(store)
         self.read = 0
         """How many rows were read."""
 
@@ -109,6 +117,17 @@ class Reading:
                 self._links.broken = until if links.broken is None else links.broken
                 return
             yield
+
+
+def _very_beginning(store: Store) -> Links:
+    """Before row 0, wherever that stands. Raises `MissingPast`."""
+    earlier = store.earlier()
+    if earlier is not None:
+        return _very_beginning(earlier)
+    begins = store.beginning()
+    if begins.seq > 0:
+        raise MissingPast(begins.seq)
+    return begins
 
 
 def read(path: Path) -> tuple[Fold, str]:

@@ -12,7 +12,9 @@ import trio
 from actors.ledger.bookkeeping import place_in, resumed, write_again
 from actors.ledger.csvs import CsvBooks
 from actors.ledger.fold import Fold
+from actors.ledger.locking import kept
 from actors.ledger.reading import SNAPSHOT_ROWS, START_ROWS, Reading
+from actors.ledger.rotation import NotNow, is_long, rotated
 from actors.ledger.store import Store
 from actors.runtime.clock import VenueClock
 from actors.runtime.observe import Observe
@@ -50,14 +52,39 @@ async def catch_up(path: Path, opened: Opened, sync: Literal["full", "normal"], 
     and a file that cannot be used is left to whoever must write into it. Raises `LedgerError`.
     """
     with suppress(sqlite3.Error, OSError), closing(Store.open(path, opened, sync, at_ns=clock.now_ns())) as store:
-        behind = store.last_seq - next(iter(store.snapshots(1)), -1)
-        if behind <= START_ROWS:
+        behind, long = store.last_seq - next(iter(store.snapshots(1)), -1), is_long(store)
+        if behind <= START_ROWS and not long:
             return
         if behind > 2 * SNAPSHOT_ROWS:
             observe(Note(clock.utc_ns(), "info", "ledger", f"{behind} rows of {path.name} are read once, then a snapshot makes it quick"))
         reading, books = reading_of(store, csvs, observe, clock)
         await in_slices(reading)
-        if not reading.broken:
+        if long:
+            await _rotate(path, store, reading, opened, sync, place_in(books), observe, clock)
+        elif not reading.broken:
             from actors.ledger.snapshots import snapshot_of  # noqa: PLC0415 - starting is quicker without
 
             store.append_all([(clock.now_ns(), snapshot_of(reading.fold, place_in(books)))])
+
+
+async def _rotate(
+    path: Path,
+    store: Store,
+    reading: Reading,
+    opened: Opened,
+    sync: Literal["full", "normal"],
+    csvs: tuple[int, int],
+    observe: Observe,
+    clock: VenueClock,
+) -> None:
+    for _ in reading.unverified():
+        await trio.lowlevel.checkpoint()
+    if reading.broken:
+        return
+    try:
+        with kept(path):
+            where = rotated(path, store, reading.fold, opened, sync, csvs, clock.now_ns())
+    except NotNow as why:
+        observe(Note(clock.utc_ns(), "warning", "ledger", str(why)))
+    else:
+        observe(Note(clock.utc_ns(), "info", "ledger", f"the ledger goes on in a new file; its earlier rows are in {where}"))

@@ -66,6 +66,8 @@ FileId = tuple[int, int] | None
 """Device and inode; None where there is no file."""
 BUSY_S = 1.0
 """How long SQLite waits for a lock of another process."""
+ARCHIVE = "archive"
+"""Where the files are that a ledger goes on after."""
 SEQ_DIGITS = 18
 """More than a row number can have."""
 
@@ -104,6 +106,8 @@ class Store:
         self._next, self._prev = 0, ""
         self._files: tuple[FileId, FileId] = (None, None)
         self._lock: Path | None = None
+        self._earlier: Store | None = None
+        self._begins: int | None = None
 
     @classmethod
     def open(cls, path: Path, opened: Opened, sync: Literal["full", "normal"], *, at_ns: int = 0) -> Self:
@@ -214,8 +218,11 @@ class Store:
         seq, _, digest = last_hash.partition(":")
         if not seq.isdecimal() or len(seq) > SEQ_DIGITS:
             return False
-        found = self._db.execute("SELECT hash FROM events WHERE seq = ?", (int(seq),)).fetchone()
-        return found is not None and str(found[0]) == digest
+        first = self.first()
+        if first is not None and int(seq) + 1 == first[0]:
+            return first[4] == digest
+        found = self.rows(int(seq), 1)
+        return bool(found) and found[0][0] == int(seq) and found[0][5] == digest
 
     def still_there(self) -> bool:
         """Are the ledger's path and its write-ahead log's still the files that were opened? Two `stat`s, no descriptor.
@@ -258,8 +265,30 @@ class Store:
     def _stored(self) -> Iterator[Row]:
         yield from self._db.execute(f"{ROWS} ORDER BY seq")
 
+    def first(self) -> Row | None:
+        """The first row of this file; its number is not 0 where the file goes on after another (`rotation.py`)."""
+        return next(iter(self._db.execute(f"{ROWS} ORDER BY seq LIMIT 1")), None)
+
+    def earlier(self) -> "Store | None":
+        """The file that this one goes on after, open as long as this one; None where this is the first, or it is not in `archive/` any more."""
+        first = self.first()
+        if self._earlier is None and first is not None and first[0] > 0:
+            here = self._path.parent
+            for path in (here if here.name == ARCHIVE else here / ARCHIVE).glob(f"ledger-*-{first[0] - 1}.sqlite"):
+                store = Store.reading(path)
+                if store.last_hash == f"{first[0] - 1}:{first[4]}":
+                    self._earlier = store
+                    break
+                store.close()
+        return self._earlier
+
     def rows(self, since: int, count: int) -> list[Row]:
-        """At most `count` stored rows from row number `since` on, in order."""
+        """At most `count` stored rows from row number `since` on, in order; also those that stand in the files that this one goes on after."""
+        if self._begins is None:
+            first = self.first()
+            self._begins = first[0] if first else 0
+        if since < self._begins and (earlier := self.earlier()) is not None:
+            return earlier.rows(since, min(count, self._begins - since))
         return self._db.execute(f"{ROWS} WHERE seq >= ? ORDER BY seq LIMIT ?", (since, count)).fetchall()
 
     def snapshots(self, count: int) -> list[int]:
@@ -275,6 +304,21 @@ class Store:
         """The number of the last row; -1 while there is none."""
         return int(self._db.execute("SELECT COALESCE(MAX(seq), -1) FROM events").fetchone()[0])
 
+    def emptied(self) -> bool:
+        """Move all of the write-ahead log into the file. False: somebody reads it, so that some of it must stay."""
+        busy, _, _ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        return not busy
+
+    @classmethod
+    def following(cls, path: Path, opened: Opened, after: "Store", sync: Literal["full", "normal"], at_ns: int) -> Self:
+        """Begin the file at `path` that goes on after `after`: its row numbers, its chain. Raises `sqlite3.Error`."""
+        _private(path)
+        store = cls(_connected(path, sync), path)
+        store._db.executescript(TABLE)
+        store._next, store._prev = after._next, after._prev
+        store.append_all([(at_ns, opened)])
+        return store
+
     def checkpoint(self) -> None:
         """Move the write-ahead log into the main file. Takes milliseconds: only when nothing is in flight."""
         self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
@@ -282,6 +326,8 @@ class Store:
     def close(self) -> None:
         """Close the file; SQLite moves the write-ahead log into it. Closing twice is fine."""
         self._db.close()
+        if self._earlier is not None:
+            self._earlier.close()
         if self._lock is not None:
             drop(self._lock)
             self._lock = None

@@ -1,16 +1,14 @@
 """Checks of the account: the key, the subaccount, what is in it, and whether the SDK would sign what we sign."""
 
-from contextlib import closing
 from functools import partial
 
 import trio
 
-from actors.ledger import Fold, LedgerError, Store
+from actors.ledger import LedgerError, folded
 from actors.limits import FEES, short_of_margin
 from commands.checks.finding import Finding, fail, ok, short, warn
 from commands.checks.known import Known
 from commands.words import COMMAND, grouped
-from messages.lifecycle import Opened
 from messages.units import ONE, Base, Quote, Rate
 from venue.nado.agreement import Disagreement, agree
 from venue.nado.linked import linked_signer
@@ -119,14 +117,11 @@ def _ours(known: Known) -> dict[int, Base]:
     path = known.logs / "ledger.sqlite"
     if not path.exists():
         return {}
-    fold = Fold()
     try:
-        with closing(Store.reading(path)) as store:
-            for _, at_ns, message in store.events():
-                if isinstance(message, Opened) and (message.venue, message.subaccount) != (known.rules.venue, known.access.sender):
-                    return {}
-                fold.apply(message, at_ns)
+        fold = folded(path)
     except LedgerError:
+        return {}
+    if fold.opened and (fold.opened.venue, fold.opened.subaccount) != (known.rules.venue, known.access.sender):
         return {}
     return {product: Base(fold.position[leg]) for leg, product in fold.products.items()}
 
