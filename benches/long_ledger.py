@@ -7,7 +7,6 @@ beside that of an empty ledger. The last line is what a year of holding one pair
 import os
 import random
 import shutil
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import trio
@@ -94,10 +93,30 @@ def append(store: Store, body: list[tuple[int, str, str]]) -> None:
     store.checkpoint()
 
 
-def took(work: Callable[[], object]) -> float:
-    began = time.perf_counter()
+class Cost(NamedTuple):
+    """Seconds on the clock and of processor, children included: on a busy machine only the second says what the work is."""
+
+    wall: float
+    cpu: float
+
+
+def now() -> Cost:
+    return Cost(time.perf_counter(), sum(os.times()[:4]))
+
+
+def since(began: Cost) -> Cost:
+    ended = now()
+    return Cost(ended.wall - began.wall, ended.cpu - began.cpu)
+
+
+def took(work: Callable[[], object]) -> Cost:
+    began = now()
     work()
-    return time.perf_counter() - began
+    return since(began)
+
+
+def middle(work: Callable[[], Cost], times: int = 3) -> Cost:
+    return sorted(work() for _ in range(times))[times // 2]
 
 
 def cold(path: Path) -> None:
@@ -106,53 +125,51 @@ def cold(path: Path) -> None:
         os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
-def status_s(folder: Path) -> float:
+def status(folder: Path) -> Cost:
     """The `status` process; its venue does not answer, which it says at once."""
     command = [sys.executable, "supervisor.py", "status", "--url", "http://127.0.0.1:1", "--logs", str(folder)]
     environment = os.environ | {"XDG_STATE_HOME": str(folder / "state")}
     return took(lambda: subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False))
 
 
-async def restarted(path: Path) -> tuple[float, float, float]:
+async def restarted(path: Path) -> tuple[Cost, Cost, Cost]:
     """Seconds until a new incarnation says what is held, the longest turn of the loop meanwhile, and until everything is verified."""
     held: Latest[Held] = Latest()
     box: Mailbox[Any] = Mailbox("ledger", 100)
-    turns = [0.0]
+    turns = [Cost(0.0, 0.0)]
 
     async def turning() -> None:
-        last = time.perf_counter()
         while True:
+            turn = now()
             await trio.lowlevel.checkpoint()
-            now = time.perf_counter()
-            turns.append(now - last)
-            last = now
+            turns.append(since(turn))
 
-    began = time.perf_counter()
+    began = now()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(turning)
         actor = partial(ledger_actor, path, OURS, "normal", box.reader(), lambda _m: None, held, FORGE, venue_clock(), 1, lambda _m: None, None)
         await nursery.start(actor)
-        ready = time.perf_counter() - began
+        ready = since(began)
         while held.value is None or held.value.no_entry:  # noqa: ASYNC110 - a bench looks now and then
             await trio.sleep(TURN_S)
-        verified = time.perf_counter() - began
+        verified = since(began)
         nursery.cancel_scope.cancel()
-    return ready, max(turns), verified
+    return ready, max(turns, key=lambda turn: turn.cpu), verified
 
 
-async def guard_s(path: Path, *, read_only: bool) -> float:
-    began = time.perf_counter()
+async def guarded(path: Path, *, read_only: bool) -> Cost:
+    began = now()
     with closing(Journal(path, OURS, "normal", FORGE, venue_clock(), lambda _m: None, 2, read_only=read_only)):
-        return time.perf_counter() - began
+        return since(began)
 
 
-def measured(path: Path, *, hot: int = 3) -> dict[str, float]:
+def measured(path: Path) -> dict[str, Cost]:
     cold(path)
     found = {"open and fold, cold": took(lambda: folded(path))}
-    found["open and fold, hot"] = statistics.median(took(lambda: folded(path)) for _ in range(hot))
-    found["status, the process"] = statistics.median(status_s(path.parent) for _ in range(hot))
-    found["guard opens its journal, read-only"] = trio.run(partial(guard_s, path, read_only=True))
-    found["guard opens its journal"] = trio.run(partial(guard_s, path, read_only=False))
+    found["open and fold, hot"] = middle(lambda: took(lambda: folded(path)))
+    found["status, the process"] = middle(lambda: status(path.parent))
+    found["guard opens its journal, read-only"] = trio.run(partial(guarded, path, read_only=True))
+    found["guard opens its journal"] = trio.run(partial(guarded, path, read_only=False))
     restart = trio.run(restarted, path)
     return found | {"ledger restart in mid-trade": restart[0], "longest turn of the loop": restart[1], "everything verified": restart[2]}
 
@@ -176,13 +193,16 @@ def main() -> None:
     try:
         empty, long = folder / "empty" / "ledger.sqlite", folder / "long" / "ledger.sqlite"
         Store.open(empty, OURS, "normal", at_ns=1).close()
-        print(f"built {rows:,} rows in {took(lambda: build(long, rows, CYCLES)):.0f} s, {long.stat().st_size / 1e6:.0f} MB")
+        print(f"built {rows:,} rows in {took(lambda: build(long, rows, CYCLES)).wall:.0f} s, {long.stat().st_size / 1e6:.0f} MB")
         few, many = measured(empty), measured(long)
-        for name, seconds in many.items():
-            print(f"{name:<36} {seconds * 1000:8.0f} ms   empty {few[name] * 1000:6.0f} ms   more by {(seconds - few[name]) * 1000:6.0f} ms")
+        print(f"{'milliseconds':<36} {'wall':>8} {'cpu':>8}   empty:{'wall':>7} {'cpu':>7}   more by:{'wall':>7} {'cpu':>7}")
+        for name, cost in many.items():
+            all_of_it = (*cost, *few[name], *(one - other for one, other in zip(cost, few[name], strict=True)))
+            print("{:<36} {:>8.0f} {:>8.0f}   {:>13.0f} {:>7.0f}   {:>15.0f} {:>7.0f}".format(name, *(1000 * each for each in all_of_it)))
         with closing(Store.reading(long)) as store:
             whole = Reading(store)
-            print(f"rows folded at an opening: {whole.whole().rows - whole.unverified_rows:,} of {rows:,}")
+            whole.whole()
+            print(f"rows read at an opening: {whole.read:,} of {store.last_seq + 1:,}")
         day, size = a_day_of_holding()
         print(f"holding: {day} rows a day, a year is {day * 365:,} rows, {size * 365 / 1e6:.0f} MB")
     finally:
