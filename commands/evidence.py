@@ -14,6 +14,7 @@ import msgspec
 
 from actors.ledger import Fold, LedgerError, Store, read
 from actors.ledger.escapes import waiting
+from actors.ledger.orders import OurOrder
 from actors.runtime.specs import told
 from actors.runtime.state import ESCAPE, AlreadyRunning, Anchor, Saved, holder_of_file, last_holder, read_state, state_file, stricter
 from commands.access import Access
@@ -21,7 +22,7 @@ from messages.execution import AccountSnapshot
 from messages.lifecycle import Held, Opened
 from messages.sizing import Leg
 from messages.units import Base
-from venue.ours import Ours
+from venue.ours import EVERYTHING, Ours
 from venue.protocol import VenueRules
 from venue.stored_escape import EscapeFile, StoredEscape
 
@@ -234,7 +235,12 @@ def _of_fold(fold: Fold, epoch: int, opened: Opened, name: str, last_ms: int) ->
 
 
 def _unproven(fold: Fold, leg: Leg) -> Ours:
-    """What the increasing orders of the last cycle have not filled, where RESOLVE's word and no definite answer says so."""
-    asked = [order for order in fold.cycle.orders if order.leg == leg and order.resolved is not None and not order.order.reduce_only]
-    missing = [int(order.order.amount) - order.total.filled for order in asked]
+    """What orders of ours may have left after all: all of a leg of which one is suspect (a fill that did not fit what was signed), else what orders
+    that can increase a position have not filled, where their absence was concluded and not told.
+    """
+    known = [order for order in (fold.orders.get(digest) for digest in (*fold.suspects, *fold.absent)) if isinstance(order, OurOrder)]
+    if any(order.suspect for order in known if order.leg == leg):
+        return EVERYTHING
+    asked = {id(order): order for order in (*fold.cycle.orders, *known) if order.leg == leg and order.resolved is not None}
+    missing = [int(order.order.amount) - order.total.filled for order in asked.values() if not order.order.reduce_only]
     return Ours(sum(min(each, 0) for each in missing), sum(max(each, 0) for each in missing))

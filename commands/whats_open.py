@@ -226,7 +226,7 @@ def _contradiction(ledger: LedgerWord, held: Held, index: int, position: int, re
     """The same where the ledger is whole: does what third parties were seen to trade explain the difference?"""
     name, by_fills = LEGS[index].upper(), int((held.eth, held.sol)[index])
     if ledger.unproven[index].part_of(rest) == rest:
-        return f"a {name} order of ours that nobody heard of again could be behind it"
+        return f"a {name} order of ours that was not heard of again, or whose fill did not fit, could be behind it"
     if position == by_fills + int(ledger.third_party[index]):
         return ""
     if by_fills and Ours(min(by_fills, 0), max(by_fills, 0)).part_of(position) != by_fills:

@@ -15,13 +15,14 @@ from actors.runtime.state import AlreadyRunning, Anchor, RunState, Saved, state_
 from actors.runtime.state_file import write_anchor
 from commands.access import SIMULATED, Access
 from commands.confirming import settle
-from commands.evidence import EscapeWord, Evidence, LedgerState, LedgerWord, VenueWord
+from commands.evidence import EscapeWord, Evidence, LedgerState, LedgerWord, VenueWord, _unproven
 from commands.whats_open import OpenAnswer, decide, on_disk
 from messages.execution import AccountSnapshot, Doubt, Position
 from messages.lifecycle import Held, Note, Opened
 from messages.units import Base, Ms, Ns, Price, Quote
 from tests.actors.fakes import RULES, START_MS, held
-from venue.ours import Ours
+from tests.actors.ledger.story import Story
+from venue.ours import EVERYTHING, Ours
 from venue.stored_escape import EscapeFile
 from venue.throwaway import THROWAWAY_ADDRESS
 
@@ -422,3 +423,12 @@ def test_once_the_venue_has_confirmed_flat_no_sign_of_the_pair_outlives_it(vanda
     assert answer.flat or "cannot be read" in answer.words or "row" in answer.words
     assert "escape" not in answer.words
     assert "state file" not in answer.words
+
+
+def test_an_order_whose_fill_did_not_fit_could_be_behind_any_position_of_its_leg(tmp_path: Path) -> None:
+    """The exchange told a fill with the wrong sign: whatever stands in that product then is open, and the other leg's is not."""
+    story = Story()
+    story.placed("enter", "0.042", "-1")
+    story.tell(msgspec.structs.replace(story.a_fill("sol", "-1"), amount=Base.of("1")))
+    assert story.fold.suspects
+    assert [_unproven(story.fold, leg) for leg in ("eth", "sol")] == [Ours(), EVERYTHING]  # type: ignore[arg-type]
