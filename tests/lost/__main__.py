@@ -118,7 +118,7 @@ def alive(scene: Scene) -> None:
     output, errors = run.communicate(timeout=60)
     told = json.loads(output.splitlines()[-1]) if output else {}
     if run.returncode != 70 or told.get("error", {}).get("code") != "LEDGER_GONE":
-        scene.failures.append(f"run: exit {run.returncode}: {(output or errors)[-400:]}")
+        scene.failures.append(f"run: exit {run.returncode}: {told.get('error') or errors[-400:]}")
     after = scene.told(0, "status")
     if after.get("halt_code") != "LEDGER_GONE":
         scene.failures.append(f"not latched: {after}")
