@@ -4,42 +4,38 @@ It runs in a session of its own and ignores SIGINT and SIGHUP, because the Ctrl-
 
     watch      read the heartbeat; a run that ended on purpose, or was followed by another, needs no guard any more
     take over  after `dead_man` of silence: epoch + 1 on disk, unless somebody has started one meanwhile. A run that wakes up reads it before it
-               seals anything, and stands down
-    close      ESCAPE: only what the ledger's intents explain, reduce-only, after the last order that could still arrive; with the orders that were
-               signed in advance, else with the key. It stands down itself as soon as a newer epoch than its own is on disk
+               seals anything, and stands down. No lock is waited for longer than `LOCK_S`: a stopped run keeps its locks
+    close      `guard_closing.py`: only what is ours, reduce-only, for as long as anything may be open. It stands down itself as soon as a newer
+               epoch than its own is on disk
+
+It has a heartbeat of its own, which its run watches. Nothing that it calls can end it (`outlive.py`).
 """
 
 import os
 import signal
-import sys
-from contextlib import closing
+from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
 
 import msgspec
 import trio
 
-from actors.ledger import Journal
-from actors.runtime.clock import WallClock
-from actors.runtime.heartbeat import Beat, Pulse
-from actors.runtime.state import BEAT, closing_alone, read_state, state_directory, state_file, take_over
+from actors.runtime.heartbeat import BEAT_S, Beat, Heartbeat, Pulse
+from actors.runtime.outlive import one_line, outlive, outlive_call
+from actors.runtime.state import BEAT, GUARD_BEAT, LockHeld, closing_alone, read_state, reassert, state_directory, state_file, take_over
 from commands.access import Access, access, place
-from commands.checks.known import Known
-from commands.disk import sync_of
-from commands.words import COMMAND, DONE, OPEN, Problem, say
-from commands.world import SCHEMA, connected
-from messages.lifecycle import GuardActed, Note, Opened
+from commands.guard_closing import Closing, Reach
+from commands.guard_words import GuardWords
+from commands.words import COMMAND, DONE, OPEN, Problem
+from messages.lifecycle import GuardActed
 from messages.settings import Settings
 from messages.units import Ms
-from venue.escape import Escaped, escape
-from venue.nado.socket import TcpDialer
-from venue.ours import Task
-from venue.protocol import VenueError
 from venue.stored_escape import EscapeFile
 
 LOOK_S = 0.1
-AGAIN_S = 0.5
-"""Pause before a venue that did not answer is asked again."""
+LOCK_S = 1.0
+"""How long a lock is waited for before the guard goes on without it."""
+RESTART_S = 1.0
 
 
 class GuardOptions(msgspec.Struct, frozen=True):
@@ -51,106 +47,169 @@ class GuardOptions(msgspec.Struct, frozen=True):
 
 
 def main(options: GuardOptions) -> int:
-    """Watch until the run ends or dies; the exit code: 0 nothing (more) of ours is open, 4 something is."""
+    """Watch until the run ends or dies; the exit code: 0 nothing (more) of ours is open, 4 something may be."""
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
+    words = GuardWords()
+    here, signs = _access(options, words)
+    while True:
+        code = outlive_call(lambda: trio.run(_guarding, options, here, signs, words), lambda why: words.say(f"starting again after {why}", "error"))
+        if code is not None:
+            return code
+        trio.run(trio.sleep, RESTART_S)
+
+
+def _access(options: GuardOptions, words: GuardWords) -> tuple[Access, bool]:
+    """Who we are at the venue, and whether we can sign: a key that cannot be had, for whatever reason, leaves what was signed in advance."""
     try:
-        here, signs = access(options.settings, options.url, os.environ, _nobody_here), True
-    except Problem as problem:
-        here, signs = place(options.settings, options.url), False
-        _told(f"no key of its own ({problem.message}): only what was signed in advance can close")
-    return trio.run(_watch, options, here, signs)
+        return access(options.settings, options.url, os.environ, _nobody_here), True
+    except Exception as error:  # noqa: BLE001 - a keystore or a file can fail in any way, and the pair may be open
+        why = error.message if isinstance(error, Problem) else one_line(error)
+        words.say(f"no key of its own ({why}): only what was signed in advance can close", "warning")
+        return place(options.settings, options.url), False
 
 
 def _nobody_here(path: str) -> str:
     raise Problem("NO_PASSPHRASE", "venue.key", f"{path} asks for a passphrase, and a guard has nobody to ask", "")
 
 
-def _told(text: str) -> None:
-    say(sys.stderr, f"{WallClock().utc_ns() // 1_000_000_000} guard: {text}")
-
-
-async def _watch(options: GuardOptions, here: Access, signs: bool) -> int:
+async def _guarding(options: GuardOptions, here: Access, signs: bool, words: GuardWords) -> int:
     state = state_file(state_directory(), here.identity(Path(options.settings.files.logs)))
-    pulse = Pulse(state.with_suffix(BEAT), trio.current_time())
-    _told(f"watching {options.run or 'any run'} of {here.sender} at {here.gateway}, dead after {options.settings.guard.dead_man} ms of silence")
-    while True:
-        beat = pulse.look(trio.current_time())
-        if _needless(beat, options.run):
-            _told("the run has ended, or another has followed it")
-            return DONE
-        dead = partial(_dead, pulse, beat, options.settings.guard.dead_man)
-        if beat is not None and dead():
-            silent_ms = int(pulse.silent_s(trio.current_time()) * 1000)
-            with closing_alone(state):
-                epoch = take_over(state, dead)
-                if epoch is not None:
-                    return await _close(options, here, signs, state, GuardActed(epoch, beat.run, Ms(silent_ms)))
-        await trio.sleep(LOOK_S)
+    return await Guard(options, state, words, Reach(here, words), signs=signs).run()
 
 
-def _needless(beat: Beat | None, run: str) -> bool:
-    """Has this guard's run ended on purpose, or another one begun? (Then it took the heartbeat away.)"""
-    return bool(run) and (beat is None or beat.ended or beat.run != run)
+class Guard:
+    """One guard of one run, whose state file is `state`."""
 
+    def __init__(self, options: GuardOptions, state: Path, words: GuardWords, reach: Reach, *, signs: bool) -> None:
+        self._settings, self._run = options.settings, options.run
+        self._state, self._words, self._reach, self._signs = state, words, reach, signs
+        self._pulse = Pulse(state.with_suffix(BEAT), trio.current_time())
+        self._heart = Heartbeat(state.with_suffix(GUARD_BEAT), self._run) if self._run else None
+        self._epoch = 0
+        """The newest epoch on disk while the run's heartbeat was there."""
+        self._met = False
+        """Has its run's heartbeat been seen?"""
 
-def _dead(pulse: Pulse, beat: Beat | None, dead_man_ms: int) -> bool:
-    """Is it still this heartbeat, and silent for too long?"""
-    now_s = trio.current_time()
-    return pulse.look(now_s) == beat and beat is not None and not beat.ended and pulse.silent_s(now_s) * 1000 >= dead_man_ms
+    async def run(self) -> int:
+        """Watch, and close if it has to; the exit code."""
+        which, dead_man = self._run or "any run", self._settings.guard.dead_man
+        self._words.say(f"watching {which} of {self._reach.here.sender} at {self._reach.here.gateway}, dead after {dead_man} ms of silence")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._beat_for_ever)
+            code = await self._watch()
+            nursery.cancel_scope.cancel()
+        await self._reach.aclose()
+        return code
 
-
-async def _close(options: GuardOptions, here: Access, signs: bool, state: Path, acted: GuardActed) -> int:
-    """Everything up to the exit code; a newer epoch on disk ends it at once."""
-    _told(f"no heartbeat of {acted.run} for {acted.silent_ms} ms: epoch {acted.epoch}, closing what it left open")
-    code = OPEN
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(_stand_down, nursery.cancel_scope, state, acted.epoch)
-        code = _ended(await _closed(options, here, signs, state, acted))
-        nursery.cancel_scope.cancel()
-    return code
-
-
-async def _stand_down(scope: trio.CancelScope, state: Path, epoch: int) -> None:
-    while read_state(state).epoch == epoch:  # noqa: ASYNC110 - another process changes it
-        await trio.sleep(LOOK_S)
-    _told("somebody has started a newer epoch: standing down")
-    scope.cancel()
-
-
-async def _closed(options: GuardOptions, here: Access, signs: bool, state: Path, acted: GuardActed) -> Escaped | None:
-    with trio.move_on_after(options.settings.venue_patience / 1000):
+    async def _beat_for_ever(self) -> None:
+        if self._heart is None:
+            return
+        heart = self._heart
+        outlive_call(heart.begin, lambda why: self._words.say(f"no heartbeat of its own: {why}", "error"))
         while True:
-            try:
-                async with connected(options.settings, here, 0, _observed, TcpDialer()) as known:
-                    return await _escaped(options.settings, known, signs, state, acted)
-            except* VenueError as group:
-                _told(f"the venue did not answer: {group.exceptions[0]}")
-            await trio.sleep(AGAIN_S)
-    return None
+            outlive_call(lambda: heart.beat(trio.current_time()))
+            await trio.sleep(BEAT_S)
 
+    async def _watch(self) -> int:
+        while True:
+            code = await outlive(self._look, lambda why: self._words.say(f"watching: {why}", "error", once=True))
+            if code is not None:
+                return code
+            await trio.sleep(LOOK_S)
 
-async def _escaped(settings: Settings, known: Known, signs: bool, state: Path, acted: GuardActed) -> Escaped:
-    opened = Opened(SCHEMA, known.rules.venue, known.rules.chain_id, known.access.sender)
-    ledger = Path(settings.files.logs) / "ledger.sqlite"
-    with closing(Journal(ledger, opened, sync_of(settings), known.venue.forge, known.clock, _observed, acted.epoch)) as journal:
-        task = Task.of(journal.fold.held(acted.epoch))
-        journal.write(acted)
-        stored = EscapeFile(state.with_suffix(".escape"), durable=False).read()
-        return await escape(
-            known.venue, known.rules, known.clock, settings, task, journal.write, _observed, epoch=acted.epoch, stored=stored, signs=signs
-        )
+    async def _look(self) -> int | None:
+        """One look at the heartbeat; the exit code when this guard's work is done."""
+        beat = self._pulse.look(trio.current_time())
+        if self._needless(beat):
+            self._words.say("the run has ended, or another has followed it")
+            return DONE
+        if self._heart is not None and self._heart.replaced():
+            self._words.say("a newer guard watches this run")
+            return DONE
+        if beat is not None:
+            self._met = True
+            self._epoch = max(self._epoch, read_state(self._state).epoch)
+        if self._dead(beat):
+            return await self._take_over(beat)
+        return None
 
+    def _needless(self, beat: Beat | None) -> bool:
+        """Has its run ended on purpose, or another one begun, which takes the heartbeat away first and then starts an epoch?
 
-def _observed(message: msgspec.Struct) -> None:
-    if isinstance(message, Note) and message.level != "debug":
-        _told(f"{message.source}: {message.text}")
+        A heartbeat that is gone and followed by nothing is silence: somebody removed the file, or its folder.
+        """
+        if not self._run:
+            return False
+        if beat is not None:
+            return beat.ended or beat.run != self._run
+        return not self._met or read_state(self._state).epoch > self._epoch
 
+    def _dead(self, beat: Beat | None) -> bool:
+        """Is it still this heartbeat, and silent for too long?"""
+        now_s = trio.current_time()
+        silent = self._pulse.look(now_s) == beat and self._pulse.silent_s(now_s) * 1000 >= self._settings.guard.dead_man
+        return silent and (self._met if beat is None else not beat.ended)
 
-def _ended(escaped: Escaped | None) -> int:
-    if escaped is not None and escaped.flat:
-        _told(f"FLAT: nothing of ours is open, after {escaped.rounds} rounds")
-        return DONE
-    left = "unknown" if escaped is None or escaped.eth is None or escaped.sol is None else f"ETH {escaped.eth.text()}, SOL {escaped.sol.text()}"
-    _told(f"NOT FLAT: {left} · exposure is open now · {COMMAND} flatten")
-    return OPEN
+    async def _take_over(self, beat: Beat | None) -> int | None:
+        silent_ms = int(self._pulse.silent_s(trio.current_time()) * 1000)
+        with ExitStack() as stack:
+            await self._closing_alone(stack)
+            epoch = await self._new_epoch(partial(self._dead, beat))
+            if epoch is None:
+                return None
+            return await self._close(GuardActed(epoch, beat.run if beat else self._run, Ms(silent_ms)))
+
+    async def _closing_alone(self, stack: ExitStack) -> None:
+        """Hold off starts while we close; but an older guard that was stopped with this lock does not stop us."""
+        with trio.move_on_after(LOCK_S):
+            while not await self._tried_lock(stack):  # noqa: ASYNC110 - another process holds it
+                await trio.sleep(LOOK_S)
+
+    async def _tried_lock(self, stack: ExitStack) -> bool:
+        with ExitStack() as attempt, suppress(OSError):
+            if attempt.enter_context(closing_alone(self._state)):
+                stack.push(attempt.pop_all())
+                return True
+        return False
+
+    async def _new_epoch(self, dead: partial[bool]) -> int | None:
+        """Epoch + 1 on disk; None when the run is not silent after all. Where nothing can be written, the number all the same."""
+        with trio.move_on_after(LOCK_S):
+            while True:
+                try:
+                    return take_over(self._state, dead, seen=self._epoch)
+                except (LockHeld, OSError):
+                    await trio.sleep(LOOK_S)
+        try:
+            return take_over(self._state, dead, seen=self._epoch, lockless=True)
+        except OSError as error:
+            self._words.say(f"the new epoch cannot be written, closing all the same: {one_line(error)}", "error")
+            return self._epoch + 1
+
+    async def _close(self, acted: GuardActed) -> int:
+        """Everything up to the exit code; a newer epoch on disk ends it at once."""
+        self._words.say(f"no heartbeat of {acted.run} for {acted.silent_ms} ms: epoch {acted.epoch}, closing what it left open", "warning")
+        closing = Closing(self._settings, self._reach, self._state, acted, self._words, signs=self._signs)
+        code = OPEN
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._stand_down, nursery.cancel_scope, acted.epoch)
+            await closing.until_flat()
+            code = DONE
+            nursery.cancel_scope.cancel()
+        if code == DONE:
+            outlive_call(EscapeFile(self._state.with_suffix(".escape"), durable=False).clear)
+            self._words.say(f"FLAT: nothing of ours is open, after {closing.rounds} rounds")
+        else:
+            self._words.say(f"NOT known to be flat: {closing.left} · whoever started the newer epoch closes it, else {COMMAND} flatten", "warning")
+        return code
+
+    async def _stand_down(self, scope: trio.CancelScope, epoch: int) -> None:
+        """Until a newer epoch is on disk. An older one is a stopped run's last write, or a file that was lost: ours is put back."""
+        while True:
+            on_disk = outlive_call(lambda: reassert(self._state, epoch))
+            if on_disk is not None and on_disk > epoch:
+                break
+            await trio.sleep(LOOK_S)
+        self._words.say("somebody has started a newer epoch: standing down")
+        scope.cancel()

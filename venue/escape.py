@@ -16,6 +16,7 @@ connection has a keeper of its own (`escape_wire.py`), so that one which cannot 
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import count
 
 import msgspec
 import trio
@@ -40,6 +41,8 @@ PAUSE_S = (0.25, 2.0)
 """First and longest pause between two rounds; doubles while rounds change nothing."""
 ROUND_S = 60.0
 """A round that takes longer has met something that waits without a limit of its own: it is given up and the next one begins."""
+SLOW_ROUNDS = 3
+"""Rounds of one short try after the patience."""
 CONNECT_S = 1.0
 """How long a round waits for its connections before it goes on with those that are up."""
 ARRIVED_MS = 500
@@ -79,16 +82,17 @@ async def escape(
     epoch: int = 0,
     stored: StoredEscape | None = None,
     signs: bool = True,
+    then_every_s: float | None = None,
 ) -> Escaped:
     """Close what is ours of both legs, until flat or until `settings.venue_patience` has passed. Raises nothing but a cancellation.
 
     `write(*messages)` is the journal's: it takes each round before it leaves and what came of it; when it fails, closing goes on. `stored`: the way
     out that was signed when the pair was entered; the first round uses it where it closes exactly what is left. `signs`: False for a caller without
-    the key, which then has no other order than those.
+    the key, which then has no other order than those. `then_every_s`: do not end with the patience, but go on with a short try every so many seconds
+    until flat, for whoever must never give up.
     """
     at_work = _Escape(venue, rules, clock, settings, task, write, observe, epoch, stored, signs)
-    with trio.move_on_after(settings.venue_patience / 1000):
-        await at_work.until_flat()
+    await at_work.until_flat(settings.venue_patience / 1000, then_every_s)
     with trio.move_on_after(ARCHIVE_S):
         await at_work.look_up()
     if at_work.snapshot is not None:
@@ -143,16 +147,29 @@ class _Escape:
 
     # -- rounds -------------------------------------------------------------------------------------------------------------------------------
 
-    async def until_flat(self) -> None:
-        """Round after round, whatever happens in one. The pause doubles while rounds change nothing."""
+    async def until_flat(self, patience_s: float, then_every_s: float | None) -> None:
+        """Rounds until flat or until the patience ends; then, where asked for, a few every `then_every_s`."""
+        with trio.move_on_after(patience_s):
+            if await self._rounds():
+                return
+        while then_every_s is not None:
+            await trio.sleep(then_every_s)
+            if await self._rounds(SLOW_ROUNDS):
+                return
+
+    async def _rounds(self, most: int | None = None) -> bool:
+        """Round after round, whatever happens in one; True when flat for certain. The pause doubles while rounds change nothing."""
         pause = PAUSE_S[0]
         async with kept_wires(self.venue, LEGS, self._note) as wires:
-            while True:
+            for tried in count(1):
                 left = self._left()
                 if await outlive(lambda: self._round(wires), self._round_failed):
-                    return
+                    return True
+                if tried == most:
+                    break
                 pause = PAUSE_S[0] if self._left() != left else min(pause * 2, PAUSE_S[1])
                 await trio.sleep(self._until_sure_s() or pause)
+        return False
 
     async def _round(self, wires: dict[Leg, KeptWire]) -> bool:
         """One round; True when flat for certain. Raises whatever what it calls raises."""

@@ -1,4 +1,6 @@
-"""A run's heartbeat: a small file that the supervisor's own loop touches. A killed, stopped or wedged run stops touching it, whatever the reason.
+"""A heartbeat: a small file that a process's own loop touches. One that is killed, stopped or wedged stops touching it, whatever the reason.
+
+A run has one, and its guard another: each watches the other's.
 
 The reader compares touches with its *own* steady clock and never two machines' or two processes' clocks: what counts is for how long nothing changed.
 """
@@ -8,8 +10,10 @@ from pathlib import Path
 
 import msgspec
 
+from actors.runtime.private import private
+
 BEAT_S = 0.25
-"""How often a run touches the file."""
+"""How often the file is touched."""
 
 
 class Beat(msgspec.Struct, frozen=True):
@@ -21,7 +25,7 @@ class Beat(msgspec.Struct, frozen=True):
 
 
 class Heartbeat:
-    """A run's side."""
+    """The side of whoever lives: a run, or a guard of `run`."""
 
     def __init__(self, path: Path, run: str) -> None:
         self._path = path
@@ -42,18 +46,24 @@ class Heartbeat:
         except OSError:
             return
 
+    def replaced(self) -> bool:
+        """Has another process taken this heartbeat's place, for the same run? The newer one stays."""
+        known = _read(self._path)[0]
+        return known is not None and known.run == self._beat.run and known.pid != self._beat.pid
+
     def end(self) -> None:
         """The run ends on purpose, and has said what is open: nobody needs to step in."""
         self._write(msgspec.structs.replace(self._beat, ended=True))
 
     def _write(self, beat: Beat) -> None:
-        temporary = self._path.with_suffix(".beat-tmp")
-        temporary.write_bytes(msgspec.json.encode(beat))
+        temporary = self._path.with_suffix(f"{self._path.suffix}-tmp")
+        with open(temporary, "wb", opener=private) as file:
+            file.write(msgspec.json.encode(beat))
         temporary.replace(self._path)
 
 
 class Pulse:
-    """A guard's side: for how long there was no touch."""
+    """The side of whoever watches: for how long there was no touch."""
 
     def __init__(self, path: Path, now_s: float) -> None:
         self._path = path
@@ -62,7 +72,7 @@ class Pulse:
 
     def look(self, now_s: float) -> Beat | None:
         """Read the file; None while there is none. Call often."""
-        found = self._read()
+        found = _read(self._path)
         if found != self._seen:
             self._seen, self._since_s = found, now_s
         return found[0]
@@ -71,8 +81,9 @@ class Pulse:
         """Seconds since something last changed."""
         return now_s - self._since_s
 
-    def _read(self) -> tuple[Beat | None, int]:
-        try:
-            return msgspec.json.decode(self._path.read_bytes(), type=Beat), self._path.stat().st_mtime_ns
-        except (OSError, msgspec.DecodeError):
-            return None, 0
+
+def _read(path: Path) -> tuple[Beat | None, int]:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=Beat), path.stat().st_mtime_ns
+    except (OSError, ValueError):  # msgspec's errors are ValueErrors, and so are a torn file's
+        return None, 0

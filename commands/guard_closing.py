@@ -1,0 +1,238 @@
+"""A guard at work: close what its run left open, and go on for as long as something may be open.
+
+    reach       the exchange, over one HTTP client that is kept: its rules, and its clock if it says it
+    what        by the ledger where it can be trusted (`whats_open.py`); else at most what the stored escape was signed for
+    close       ESCAPE, quick rounds for `venue_patience`, then a short try every `SLOW_S`
+    over        when flat is confirmed by the exchange, or when nothing there can be ours
+
+Whatever fails in whatever way is said and tried again. While the run's process still exists (stopped, wedged) it holds the ledger, so the ledger is
+only read, and what is done is written beside it for the next start to take in: there is never a second writer.
+"""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import trio
+
+from actors.ledger import Journal
+from actors.runtime.clock import Clock, VenueClock, WallClock
+from actors.runtime.outlive import outlive, outlive_call
+from actors.runtime.state import holder_of_file, read_state
+from commands.access import Access
+from commands.disk import sync_of
+from commands.evidence import Evidence, VenueWord, gathered
+from commands.guard_words import GuardWords
+from commands.whats_open import decide, signs_of, trusted
+from commands.world import SCHEMA
+from messages.execution import EscapeRound
+from messages.lifecycle import GuardActed, Opened
+from messages.settings import Settings
+from messages.units import Base, Ms
+from venue.escape import escape
+from venue.nado.client import NadoVenue
+from venue.nado.http import HttpReads
+from venue.nado.socket import Dialer, TcpDialer
+from venue.ours import Ours, Task
+from venue.protocol import VenueRules
+from venue.stored_escape import EscapeFile, StoredEscape
+from venue.venue_time import measure_clock
+
+if TYPE_CHECKING:
+    import httpx
+
+AGAIN_S = (0.5, 2.0)
+"""First and longest pause between two tries while `venue_patience` lasts."""
+SLOW_S = 30.0
+"""Pause between two tries after that, for as long as something may be open."""
+SLOW_TRY_MS = Ms(60_000)
+"""How long one slow try may take where nobody knows what is ours: then it is found out again."""
+SAY_EVERY_S = 600.0
+"""How often a guard says that it is still trying."""
+SIMULATED = "Nado-simulated"
+
+
+class Reach:
+    """The way to the exchange: one HTTP client and one client of the exchange, for as long as the guard lives. Close it."""
+
+    def __init__(
+        self,
+        here: Access,
+        words: GuardWords,
+        dialer: Dialer | None = None,
+        transport: "httpx.AsyncBaseTransport | None" = None,
+        local: Clock | None = None,
+    ) -> None:
+        self.here, self._words = here, words
+        self._dialer, self._transport = dialer or TcpDialer(), transport
+        self._reads = HttpReads(here.gateway, here.sender, name=here.name, archive_url=here.archive, transport=transport)
+        self.clock = VenueClock(local or WallClock())
+        self.rules: VenueRules | None = None
+        """As read last."""
+        self.venue: NadoVenue | None = None
+
+    async def read_rules(self) -> tuple[NadoVenue, VenueRules]:
+        """The exchange, by its rules of now. Raises whatever its client raises when it does not answer."""
+        rules = await self._reads.rules()
+        if self.venue is None or rules != self.rules:
+            await self._renew(rules)
+        assert self.venue is not None  # noqa: S101 - made in the line above
+        if self.clock.round_trip_ms is None:
+            await outlive(lambda: measure_clock(self.venue, self.clock), lambda why: self._words.say(f"the exchange's clock: {why}"))  # type: ignore[arg-type]
+        return self.venue, rules
+
+    async def _renew(self, rules: VenueRules) -> None:
+        old, here = self.venue, self.here
+        self.rules = rules
+        self.venue = NadoVenue(
+            *(here.gateway, rules, here.sender, here.signer, self.clock, self._dialer),
+            archive_url=here.archive,
+            http_transport=self._transport,
+            observe=self._words.heard,
+        )
+        if old is not None:
+            await outlive(old.aclose, lambda _why: None)
+
+    async def aclose(self) -> None:
+        """Close both clients."""
+        for closes in (self._reads.aclose, *([self.venue.aclose] if self.venue else [])):
+            await outlive(closes, lambda _why: None)
+
+
+class Closing:
+    """One guard's closing of what one run left open."""
+
+    def __init__(self, settings: Settings, reach: Reach, state: Path, acted: GuardActed, words: GuardWords, *, signs: bool) -> None:
+        self._settings, self._reach, self._state, self._acted = settings, reach, state, acted
+        self._words, self._signs = words, signs
+        self._ledger = Path(settings.files.logs) / "ledger.sqlite"
+        self._journal: Journal | None = None
+        self._task: Task | None = None
+        """What is ours by a ledger that can be trusted; None while none can."""
+        self._began_s = trio.current_time()
+        self.rounds = 0
+        self.left = "unknown"
+        """What was open when that was last known, in words."""
+
+    async def until_flat(self) -> None:
+        """Returns when flat is confirmed, or nothing at the exchange can be ours. Raises nothing but a cancellation."""
+        pause_s = AGAIN_S[0]
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._say_for_ever)
+            while not await outlive(self._attempt, lambda why: self._words.say(f"not closed yet: {why}", "error", once=True)):
+                await trio.sleep(SLOW_S if self._left_s() <= 0 else pause_s)
+                pause_s = min(2 * pause_s, AGAIN_S[1])
+            nursery.cancel_scope.cancel()
+        if self._journal is not None:
+            outlive_call(self._journal.close)
+
+    def _left_s(self) -> float:
+        """Of the patience."""
+        return self._began_s + self._settings.venue_patience / 1000 - trio.current_time()
+
+    async def _say_for_ever(self) -> None:
+        await trio.sleep(max(0.0, self._left_s()))
+        while True:
+            since = f"for {trio.current_time() - self._began_s:.0f} s, {self.rounds} rounds of orders"
+            self._words.say(f"NOT FLAT {since}: {self.left} · exposure may be open now · trying again every {SLOW_S:g} s", "error")
+            await trio.sleep(SAY_EVERY_S)
+
+    async def _attempt(self) -> bool:
+        """Try to close; True when it is over. Raises whatever goes wrong."""
+        venue, rules = await self._reach.read_rules()
+        if self._gone(rules):
+            return True
+        self._task = self._task or self._what(rules, venue)
+        patience = Ms(max(1_000, int(self._left_s() * 1000))) if self._left_s() > 0 else SLOW_TRY_MS
+        escaped = await escape(
+            *(venue, rules, self._reach.clock, msgspec.structs.replace(self._settings, venue_patience=patience), self._task or self._signed()),
+            self._write,
+            self._words.heard,
+            epoch=self._acted.epoch,
+            stored=self._stored(),
+            signs=self._signs,
+            then_every_s=SLOW_S if self._task else None,
+        )
+        if escaped.eth is not None and escaped.sol is not None:
+            self.left = f"ETH {escaped.eth.text()}, SOL {escaped.sol.text()} of ours"
+        return escaped.flat and await self._confirmed(venue, rules)
+
+    async def _confirmed(self, venue: NadoVenue, rules: VenueRules) -> bool:
+        """Is nothing of ours open, by everything that knows?"""
+        snapshot = await venue.reads.account()
+        known = msgspec.structs.replace(self._evidence(), venue=VenueWord(snapshot, rules))
+        answer = decide(known)
+        if not answer.flat:
+            self.left = answer.words
+            self._words.say(f"not flat yet: {answer.words}", "error", once=True)
+        return answer.flat
+
+    def _gone(self, rules: VenueRules) -> bool:
+        """Is a simulated exchange another one than the run's? It began without any of our positions."""
+        ours = read_state(self._state).venue
+        gone = rules.venue != ours and bool(ours) and {rules.venue.partition(":")[0], ours.partition(":")[0]} == {SIMULATED}
+        if gone:
+            self._words.say(f"the simulated exchange is another one ({rules.venue}) than this run's ({ours}): nothing of ours is there")
+        return gone
+
+    # -- what is ours ---------------------------------------------------------------------------------------------------------------------------
+
+    def _evidence(self) -> Evidence:
+        return gathered(self._reach.here, self._ledger.parent, self._state.parent)
+
+    def _what(self, rules: VenueRules, venue: NadoVenue) -> Task | None:
+        """What a ledger that can be trusted says is ours; None when none does."""
+        known = self._evidence()
+        word, signs = trusted(known), signs_of(known)
+        mine = word is not None and word is known.ledger
+        journal = self._reading(rules, venue, mine=mine)
+        if word is None or word.held is None or signs:
+            stored = self._signed()
+            most = f"at most ETH {_most(stored.eth).text()}, SOL {_most(stored.sol).text()}, which was signed in advance"
+            self._words.say(f"unknown what is ours: {'; '.join(signs) or known.ledger.why} · closing {most}", "error", once=True)
+            return None
+        held = journal.fold.held(self._acted.epoch) if mine and not journal.unreadable else word.held
+        return Task.of(held)
+
+    def _signed(self) -> Task:
+        """At most what the stored escape closes, which is what the run held when it signed it."""
+        stored = self._stored()
+        eth, sol = (-stored.plan.eth.amount, -stored.plan.sol.amount) if stored else (0, 0)
+        return Task(Ours(min(eth, 0), max(eth, 0)), Ours(min(sol, 0), max(sol, 0)))
+
+    def _reading(self, rules: VenueRules, venue: NadoVenue, *, mine: bool) -> Journal:
+        """The ledger, opened again for every new judgement: a disk may come back. `mine`: it is good, and may be written while no run has it."""
+        if self._journal is not None:
+            self._journal.close()
+        alone = mine and holder_of_file(self._state) is None
+        opened = Opened(SCHEMA, rules.venue, rules.chain_id, self._reach.here.sender)
+        clock, epoch = self._reach.clock, self._acted.epoch
+        first = self._journal is None
+        self._journal = Journal(self._ledger, opened, sync_of(self._settings), venue.forge, clock, self._words.heard, epoch, read_only=not alone)
+        if first:
+            self._write(self._acted)
+        return self._journal
+
+    def _stored(self) -> StoredEscape | None:
+        return EscapeFile(self._state.with_suffix(".escape"), durable=False).read()
+
+    def _write(self, *messages: msgspec.Struct) -> None:
+        """Into the ledger while it is ours, else beside it. Raises whatever goes wrong."""
+        self._count(messages)
+        journal = self._journal
+        if journal is None:
+            return
+        if journal.in_ledger and read_state(self._state).epoch > self._acted.epoch:
+            journal.in_ledger = False  # a start has begun meanwhile: the ledger is its to write
+        journal.write(*messages)
+
+    def _count(self, messages: tuple[msgspec.Struct, ...]) -> None:
+        for message in messages:
+            if isinstance(message, EscapeRound):
+                self.rounds += 1
+                eth, sol = (Base(-leg.amount) for leg in (message.plan.eth, message.plan.sol))
+                self.left = f"ETH {eth.text()}, SOL {sol.text()} when the last orders were sent"
+
+
+def _most(ours: Ours) -> Base:
+    return Base(ours.low or ours.high)
