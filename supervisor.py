@@ -50,6 +50,10 @@ from venue.protocol import Tradable
 
 TICK_S = 0.05
 """How often the supervisor looks at its deadlines when nothing happens."""
+GUARD_START_S = 5.0
+"""A guard that has been away for this long denies entering by name; a start takes about a second."""
+GUARD_WAIT_S = 180.0
+"""After this long without a guard the run ends, flat: it could not be closed by anybody else if this process died."""
 FILLS_DUE_MS = 500
 """After Place, how long fills may take before RESOLVE starts asking."""
 
@@ -74,6 +78,8 @@ class Machine:
         self._endings = Endings(world, self.channels)
         self.beat: Callable[[float], None] = lambda _now_s: None
         """Called with Trio's time in every turn of the loop: the heartbeat, where somebody listens for one."""
+        self.missing_guard: Callable[[], tuple[str, float]] = lambda: ("", 0.0)
+        """Why a guard that is wanted is not alive, and for how many seconds; "" when it is."""
         self._told = ("", "")
         """The purpose and the obstacle that were noted last: a proposal comes again four times a second."""
         self._fills_due_ms = 0
@@ -284,6 +290,9 @@ class Machine:
         directive = self.channels.directive.value
         if directive is None or not directive.enter or directive.leave_now:
             return "entering is not allowed"
+        unguarded = self._unguarded()
+        if unguarded:
+            return unguarded
         settings = self.world.settings
         rules, doubted_ms, now_ms = self.channels.rules.value or self.world.rules, self.channels.doubted.value or 0, self.world.clock.now_ms()
         barred = closed_window(now_ms, settings) or rules_denial(rules, doubted_ms, now_ms) or daily_loss(held, settings) or run_over(held, settings)
@@ -294,6 +303,15 @@ class Machine:
         if barred is None:
             self._endings.refused = Ending("refused", denial.code, denial.detail)
         return f"{denial.code}: {denial.detail}"
+
+    def _unguarded(self) -> str:
+        """Why nothing is entered while the guard is away; "" when it is there, or none is wanted. It is waited for, but not for ever."""
+        why, for_s = self.missing_guard()
+        if for_s > GUARD_START_S:
+            self._denied(Denied("GUARD_DOWN", why))
+        if for_s > GUARD_WAIT_S:
+            self._endings.refused = Ending("refused", "GUARD_DOWN", f"{why}, for {for_s:.0f} s")
+        return why
 
     def _not_entered(self, why: Skipped | Denied) -> None:
         """Sizing's word: a cycle skipped is written down each time."""

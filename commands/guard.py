@@ -90,11 +90,15 @@ class Guard:
         """The newest epoch on disk while the run's heartbeat was there."""
         self._met = False
         """Has its run's heartbeat been seen?"""
+        self._pid = 0
+        """The run's process."""
 
     async def run(self) -> int:
         """Watch, and close if it has to; the exit code."""
         which, dead_man = self._run or "any run", self._settings.guard.dead_man
         self._words.say(f"watching {which} of {self._reach.here.sender} at {self._reach.here.gateway}, dead after {dead_man} ms of silence")
+        if self._heart is not None:
+            outlive_call(self._heart.begin, lambda why: self._words.say(f"no heartbeat of its own: {why}", "error"))
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._beat_for_ever)
             code = await self._watch()
@@ -103,11 +107,8 @@ class Guard:
         return code
 
     async def _beat_for_ever(self) -> None:
-        if self._heart is None:
-            return
         heart = self._heart
-        outlive_call(heart.begin, lambda why: self._words.say(f"no heartbeat of its own: {why}", "error"))
-        while True:
+        while heart is not None:
             outlive_call(lambda: heart.beat(trio.current_time()))
             await trio.sleep(BEAT_S)
 
@@ -128,7 +129,7 @@ class Guard:
             self._words.say("a newer guard watches this run")
             return DONE
         if beat is not None:
-            self._met = True
+            self._met, self._pid = True, beat.pid
             self._epoch = max(self._epoch, read_state(self._state).epoch)
         if self._dead(beat):
             return await self._take_over(beat)
@@ -190,7 +191,7 @@ class Guard:
     async def _close(self, acted: GuardActed) -> int:
         """Everything up to the exit code; a newer epoch on disk ends it at once."""
         self._words.say(f"no heartbeat of {acted.run} for {acted.silent_ms} ms: epoch {acted.epoch}, closing what it left open", "warning")
-        closing = Closing(self._settings, self._reach, self._state, acted, self._words, signs=self._signs)
+        closing = Closing(self._settings, self._reach, self._state, acted, self._words, signs=self._signs, run_pid=self._pid)
         code = OPEN
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._stand_down, nursery.cancel_scope, acted.epoch)

@@ -9,6 +9,7 @@ Whatever fails in whatever way is said and tried again. While the run's process 
 only read, and what is done is written beside it for the next start to take in: there is never a second writer.
 """
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -102,9 +103,10 @@ class Reach:
 class Closing:
     """One guard's closing of what one run left open."""
 
-    def __init__(self, settings: Settings, reach: Reach, state: Path, acted: GuardActed, words: GuardWords, *, signs: bool) -> None:
+    def __init__(self, settings: Settings, reach: Reach, state: Path, acted: GuardActed, words: GuardWords, *, signs: bool, run_pid: int = 0) -> None:
+        """`run_pid`: the run's process; while it exists the ledger is its to write."""
         self._settings, self._reach, self._state, self._acted = settings, reach, state, acted
-        self._words, self._signs = words, signs
+        self._words, self._signs, self._run_pid = words, signs, run_pid
         self._ledger = Path(settings.files.logs) / "ledger.sqlite"
         self._journal: Journal | None = None
         self._task: Task | None = None
@@ -155,7 +157,10 @@ class Closing:
         )
         if escaped.eth is not None and escaped.sol is not None:
             self.left = f"ETH {escaped.eth.text()}, SOL {escaped.sol.text()} of ours"
-        return escaped.flat and await self._confirmed(venue, rules)
+        if not escaped.flat:
+            return False
+        self._task = None  # whatever keeps it from being confirmed is judged anew
+        return await self._confirmed(venue, rules)
 
     async def _confirmed(self, venue: NadoVenue, rules: VenueRules) -> bool:
         """Is nothing of ours open, by everything that knows?"""
@@ -204,7 +209,7 @@ class Closing:
         """The ledger, opened again for every new judgement: a disk may come back. `mine`: it is good, and may be written while no run has it."""
         if self._journal is not None:
             self._journal.close()
-        alone = mine and holder_of_file(self._state) is None
+        alone = mine and holder_of_file(self._state) is None and not _exists(self._run_pid)
         opened = Opened(SCHEMA, rules.venue, rules.chain_id, self._reach.here.sender)
         clock, epoch = self._reach.clock, self._acted.epoch
         first = self._journal is None
@@ -232,6 +237,19 @@ class Closing:
                 self.rounds += 1
                 eth, sol = (Base(-leg.amount) for leg in (message.plan.eth, message.plan.sol))
                 self.left = f"ETH {eth.text()}, SOL {sol.text()} when the last orders were sent"
+
+
+def _exists(pid: int) -> bool:
+    """Is there such a process, stopped or not? A number that was given again counts: then the ledger is only read, which is safe."""
+    if not pid:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _most(ours: Ours) -> Base:

@@ -1,26 +1,39 @@
-"""A run's side of its guard: start it, keep it alive, and let it go when nothing is open any more."""
+"""A run's side of its guard: start it, watch it, replace it, and let it go when nothing is open any more.
+
+Run and guard watch each other. The guard has a heartbeat file of its own, because a process that exists may be stopped or wedged: one that gives no
+sign of life for `SILENT_S` is killed and replaced. While a guard is wanted and none is alive nothing is entered; closing always goes on.
+"""
 
 import os
 import subprocess
 import sys
+from collections import deque
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import trio
 
 from actors.runtime.clock import WallClock
-from actors.runtime.heartbeat import BEAT_S, Heartbeat
-from actors.runtime.state import BEAT
+from actors.runtime.heartbeat import BEAT_S, Heartbeat, Pulse
+from actors.runtime.outlive import outlive, outlive_call
+from actors.runtime.private import private, private_folder
+from actors.runtime.state import BEAT, GUARD_BEAT
 from actors.tree import World
 from commands.child import SUPERVISOR
 from commands.config import Loaded, printed
 from commands.options import RunOptions
 from messages.lifecycle import Note
 
-LIVES = 3
-"""A guard that ends before its run is started again, but not for ever."""
+LIVES, LIVES_S = 3, 60.0
+"""A guard is started at most so many times in so many seconds, for as long as the run lives."""
 AGAIN_S = 1.0
+LOOK_S = 0.25
+SILENT_S = 3.0
+"""A guard whose heartbeat has stopped for this long is replaced."""
+START_S = 15.0
+"""How long a guard may take to its first heartbeat."""
 GONE_S = 2.0
 """How long a guard may take to notice that it is not needed any more."""
 
@@ -33,6 +46,9 @@ class Guarded:
         self.words = "guard off"
         self.needless = heartbeat is None
         """Nothing is open: the guard may go with the run."""
+        self._since_s: float | None = trio.current_time() if heartbeat else None
+        """Since when a guard is wanted and none is alive."""
+        self._why = "it is starting"
 
     def beat(self, now_s: float) -> None:
         """The supervisor's loop is alive."""
@@ -45,6 +61,25 @@ class Guarded:
             self.beat(trio.current_time())
             await trio.sleep(BEAT_S)
 
+    def alive(self, pid: int) -> None:
+        """It has given a sign of life."""
+        self.words, self._since_s = f"guard {pid}", None
+
+    def down(self, why: str) -> None:
+        """It has not."""
+        self.words, self._why = "guard DOWN", why
+        if self._since_s is None:
+            self._since_s = trio.current_time()
+
+    @property
+    def is_alive(self) -> bool:
+        """Is a guard at work?"""
+        return self.heartbeat is not None and self._since_s is None
+
+    def missing(self) -> tuple[str, float]:
+        """Why a guard that is wanted is not there, and for how many seconds; "" when it is, or none is wanted."""
+        return ("", 0.0) if self._since_s is None else (f"the guard is not alive: {self._why}", trio.current_time() - self._since_s)
+
 
 @asynccontextmanager
 async def guarded(known: World, options: RunOptions) -> AsyncIterator[Guarded]:
@@ -55,51 +90,113 @@ async def guarded(known: World, options: RunOptions) -> AsyncIterator[Guarded]:
     if not (known.url and known.settings.guard.enabled):
         yield Guarded()
         return
-    run = f"{os.getpid()}-{WallClock().utc_ns()}"
-    guard = Guarded(Heartbeat(known.state.beside(BEAT), run))
-    assert guard.heartbeat is not None  # noqa: S101 - given in the line above
-    guard.heartbeat.begin()
+    heartbeat = Heartbeat(known.state.beside(BEAT), f"{os.getpid()}-{WallClock().utc_ns()}")
+    heartbeat.begin()
+    keeper = Keeper(known, options, Guarded(heartbeat), heartbeat.run)
+    keeper.guard.words = "guard starting"
     async with trio.open_nursery() as nursery:
-        await nursery.start(_keep, known, _command(known, options, run), guard)
+        nursery.start_soon(keeper.keep)
         try:
-            yield guard
+            yield keeper.guard
         finally:
-            if guard.needless:
-                guard.heartbeat.end()
+            if keeper.guard.needless:
+                heartbeat.end()
             nursery.cancel_scope.cancel()
 
 
-def _command(known: World, options: RunOptions, run: str) -> list[str]:
-    """The guard's command line. Its configuration is this run's effective one, in a file of its own; no key is in it."""
-    file = known.state.beside(".guard.toml")
-    file.write_text("\n".join(printed(Loaded(options.settings, dict(options.origins)))) + "\n", encoding="utf-8")
-    logs = str(Path(known.settings.files.logs).resolve())
-    where = ["--url", options.url] if options.url else []
-    return [sys.executable, str(SUPERVISOR), "guard", "--config", str(file), "--logs", logs, *where, "--run", run]
+class Keeper:
+    """Has a guard of `run` alive."""
 
+    def __init__(self, known: World, options: RunOptions, guard: Guarded, run: str) -> None:
+        self._known, self._options, self.guard, self._run = known, options, guard, run
+        self._log = Path(known.settings.files.logs) / "guard.log"
+        self._process: trio.Process | None = None
 
-async def _keep(known: World, command: list[str], guard: Guarded, *, task_status: trio.TaskStatus[None]) -> None:
-    log = Path(known.settings.files.logs) / "guard.log"
-    for life in range(1, LIVES + 1):
-        with log.open("ab") as words:
-            process = await trio.lowlevel.open_process(command, stdin=subprocess.DEVNULL, stdout=words, stderr=words, start_new_session=True)
-        guard.words = f"guard {process.pid}"
-        if life == 1:
-            task_status.started()
+    async def keep(self) -> None:
+        """Start it, watch it and start it again, until cancelled. Then: no guard where nothing is open, and one where something is."""
+        began_s: deque[float] = deque(maxlen=LIVES)
         try:
-            code = await process.wait()
+            while True:
+                began_s.append(trio.current_time())
+                failed: list[str] = []
+                why = await outlive(self._one, failed.append) or failed[-1]
+                self.guard.down(why)
+                pause_s = _pause_s(began_s, trio.current_time())
+                await outlive(self._end, lambda _why: None)
+                self._say(f"GUARD_DOWN: {why}: it is started again in {pause_s:.0f} s, nothing is entered until then; read {self._log}")
+                await trio.sleep(pause_s)
         finally:
-            if guard.needless:
-                await _gone(process)
-        guard.words = "guard DOWN"
-        again = f"it is started again ({life} of {LIVES - 1})" if life < LIVES else "nobody watches this run any more"
-        known.observe(Note(known.clock.utc_ns(), "error", "guard", f"the guard ended with code {code}: {again}; read {log}"))
-        await trio.sleep(AGAIN_S)
+            with trio.CancelScope(shield=True):
+                await outlive(self._leave, lambda why: self._say(f"leaving the guard: {why}"))
+
+    async def _one(self) -> str:
+        """One guard's life; why it is over."""
+        began_s = trio.current_time()
+        pulse = Pulse(self._known.state.beside(GUARD_BEAT), began_s)
+        self._process = process = await self._started()
+        while process.returncode is None:
+            now_s = trio.current_time()
+            beat = pulse.look(now_s)
+            lives = beat is not None and (beat.run, beat.pid) == (self._run, process.pid)
+            silent_s, may_s = (pulse.silent_s(now_s), SILENT_S) if lives else (now_s - began_s, START_S)
+            if silent_s < may_s:
+                if lives:
+                    self.guard.alive(process.pid)
+            elif not self._known.state.beaten:  # else it closes for us, and reading a long ledger takes its time
+                return f"guard {process.pid} has given no sign of life for {silent_s:.0f} s"
+            await trio.sleep(LOOK_S)
+        return f"guard {process.pid} ended with code {process.returncode}"
+
+    async def _started(self) -> trio.Process:
+        command = self._command()
+        with ExitStack() as stack:
+            words: IO[bytes] | int | None = outlive_call(lambda: stack.enter_context(_opened(self._log, self._known.settings.files.log_size)))
+            words = subprocess.DEVNULL if words is None else words  # a full disk is no reason to have no guard
+            return await trio.lowlevel.open_process(command, stdin=subprocess.DEVNULL, stdout=words, stderr=words, start_new_session=True)
+
+    def _command(self) -> list[str]:
+        """The guard's command line. Its configuration is this run's effective one, in a file of its own; no key is in it."""
+        options = self._options
+        file = self._known.state.beside(".guard.toml")
+        private_folder(file.parent)
+        with open(file, "w", encoding="utf-8", opener=private) as settings:
+            settings.write("\n".join(printed(Loaded(options.settings, dict(options.origins)))) + "\n")
+        logs = str(self._log.parent.resolve())
+        where = ["--url", options.url] if options.url else []
+        return [sys.executable, str(SUPERVISOR), "guard", "--config", str(file), "--logs", logs, *where, "--run", self._run]
+
+    async def _end(self) -> None:
+        """Kill what does not live: a stopped process ends by nothing else, and would act on old news when it goes on."""
+        process, self._process = self._process, None
+        if process is not None and process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.kill()
+            with trio.move_on_after(GONE_S):
+                await process.wait()
+
+    async def _leave(self) -> None:
+        if not self.guard.needless:
+            if not self.guard.is_alive:
+                await self._end()
+                await self._started()
+            return
+        if self._process is not None:
+            with trio.move_on_after(GONE_S):
+                await self._process.wait()
+        await self._end()
+
+    def _say(self, text: str) -> None:
+        outlive_call(lambda: self._known.observe(Note(self._known.clock.utc_ns(), "error", "guard", text)))
 
 
-async def _gone(process: trio.Process) -> None:
-    with trio.CancelScope(shield=True):
-        with trio.move_on_after(GONE_S):
-            await process.wait()
-        with suppress(ProcessLookupError):
-            process.terminate()
+def _pause_s(began_s: deque[float], now_s: float) -> float:
+    if len(began_s) < LIVES:
+        return AGAIN_S
+    return max(AGAIN_S, began_s[0] + LIVES_S - now_s)
+
+
+def _opened(log: Path, size_max: int) -> IO[bytes]:
+    """`guard.log`, begun anew when it has become too long."""
+    if log.exists() and log.stat().st_size > size_max:
+        log.replace(log.with_name(f"{log.name}.1"))
+    return open(log, "ab", opener=private)

@@ -164,6 +164,7 @@ async def _by_machine(
     machine = Machine(known)
     recorder.trading = True
     machine.beat = guard.beat
+    machine.missing_guard = guard.missing
     if options.faults == "demo":
         recorder.watchers.append(Staging(machine.tree.supervisor.kill, known.clock.now_ms, recorder.observe).watch)
     elif options.faults == "crashes":

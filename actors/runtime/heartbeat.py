@@ -29,6 +29,7 @@ class Heartbeat:
 
     def __init__(self, path: Path, run: str) -> None:
         self._path = path
+        self.run = run
         self._beat = Beat(run, os.getpid())
         self._due = 0.0
 

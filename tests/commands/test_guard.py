@@ -1,0 +1,359 @@
+"""A guard at work, on virtual time: it closes what its run left open and ends only when flat is confirmed, whatever happens meanwhile."""
+
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+import trio
+
+from actors.runtime.clock import RunClock
+from actors.runtime.heartbeat import Beat, Heartbeat
+from actors.runtime.state import BEAT, GUARD_BEAT, Saved, closing_alone, read_state, state_file
+from commands.access import Access
+from commands.guard import Guard, GuardOptions
+from commands.guard_closing import SLOW_S, Reach
+from commands.guard_words import GuardWords
+from messages.settings import Files, Settings
+from messages.settings import Guard as GuardSettings
+from messages.units import ONE, Base, Ms, Quote
+from tests.determinism import seed_trio
+from tests.machine.audit import net
+from tests.machine.bench import OWNER, START_NS, URL, Bench, bench
+from venue.simulated.asgi import application
+from venue.stored_escape import EscapeFile
+from venue.throwaway import THROWAWAY_ADDRESS, THROWAWAY_SENDER
+
+PAIR = (Base.of("0.042"), Base.of("-1"))
+NO_SUCH_PID = 2**22 + 1
+DEAD_MAN_MS = 4_000
+
+
+@dataclass
+class Scene:
+    """A run that died over an open pair, and its guard."""
+
+    ready: Bench
+    settings: Settings
+    state: Path
+    said: list[str] = field(default_factory=list)
+    broken: Callable[[httpx.Request], None] = lambda _request: None
+    """Called before each HTTP request; may raise anything."""
+    requests: list[float] = field(default_factory=list)
+    """When there was a request."""
+
+    @property
+    def ledger(self) -> Path:
+        return self.ready.world.ledger
+
+    def guard(self, *, signs: bool = True, run: str = "run 1") -> Guard:
+        signer = OWNER if signs else None
+        here = Access("test", False, URL, None, None, THROWAWAY_ADDRESS, THROWAWAY_SENDER, signer)
+        words = GuardWords(write=self.said.append)
+        reach = Reach(here, words, self.ready.dialer, _Transport(self), self.ready.world.clock._clock)
+        return Guard(GuardOptions(self.settings, URL, run), self.state, words, reach, signs=signs)
+
+    async def guarded(self, *, signs: bool = True) -> int:
+        """A guard's exit code; it has a day."""
+        with trio.fail_after(86_400):
+            return await self.guard(signs=signs).run()
+
+    def open_now(self) -> tuple[int, int]:
+        known = net(self.ready.venue.exchange.order_log)
+        return known.get(4, 0), known.get(8, 0)
+
+    def lose_ledger(self) -> None:
+        for path in self.ledger.parent.glob("ledger.sqlite*"):
+            path.unlink()
+
+    def beside(self) -> list[Path]:
+        """What was written beside the ledger."""
+        return list(self.ledger.parent.glob("escape-*.jsonl"))
+
+    def ledger_bytes(self) -> bytes:
+        return b"".join(path.read_bytes() for path in sorted(self.ledger.parent.glob("ledger.sqlite*")) if not path.name.endswith("-shm"))
+
+    def heard(self, text: str) -> bool:
+        return any(text in line for line in self.said)
+
+
+class _Transport(httpx.ASGITransport):
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(app=application(scene.ready.venue))
+        self._scene = scene
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        self._scene.requests.append(trio.current_time())
+        self._scene.broken(request)
+        return await super().handle_async_request(request)
+
+
+@asynccontextmanager
+async def left_open(folder: Path, *, patience_ms: int = 20_000) -> AsyncIterator[Scene]:
+    """A real run enters a pair and is gone in one moment; its heartbeat has just stopped."""
+    seed_trio(3)
+    logs = Files(logs=str(folder))
+    settings = Settings(
+        target=Quote(100 * ONE),
+        cycles=1,
+        hold=Ms(3_600_000),
+        venue_patience=Ms(patience_ms),
+        files=logs,
+        guard=GuardSettings(dead_man=Ms(DEAD_MAN_MS)),
+    )
+    async with bench(folder, settings) as ready:
+        async with trio.open_nursery() as running:
+            running.start_soon(ready.run)
+            await trio.sleep(8)
+            running.cancel_scope.cancel()
+        here = Access("test", False, URL, None, None, THROWAWAY_ADDRESS, THROWAWAY_SENDER, OWNER)
+        state = state_file(folder / "state", here.identity(folder))
+        for suffix in (".json", ".escape"):
+            ready.world.state.beside(suffix).replace(state.with_suffix(suffix))
+        ready.world.state.beside(".lock").unlink()
+        state.with_suffix(BEAT).write_bytes(msgspec.json.encode(Beat("run 1", NO_SUCH_PID)))
+        scene = Scene(ready, settings, state)
+        assert scene.open_now() == PAIR
+        yield scene
+
+
+async def test_it_closes_after_dead_man_and_counts_the_round_that_was_signed_in_advance(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    """It once said "after 0 rounds" while its signed round had closed both legs."""
+    async with left_open(tmp_path) as it:
+        began = trio.current_time()
+        assert await it.guarded() == 0
+        assert it.open_now() == (0, 0)
+        assert trio.current_time() - began < DEAD_MAN_MS / 1000 + 3
+        assert it.heard("FLAT: nothing of ours is open, after 1 rounds")
+        assert read_state(it.state).epoch == it.ready.world.state.epoch + 1
+        assert EscapeFile(it.state.with_suffix(".escape"), durable=False).read() is None
+
+
+def _odd() -> BaseException:
+    return ExceptionGroup("in the background", [IndexError("pop from an empty deque"), UnicodeDecodeError("ascii", b"\xff", 0, 1, "?")])
+
+
+@pytest.mark.parametrize("failure", [_odd, SystemExit, KeyboardInterrupt, MemoryError, lambda: OSError(24, "Too many open files")])
+async def test_whatever_its_client_raises_it_goes_on(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path, failure: Callable[[], BaseException]
+) -> None:
+    """It once died with a traceback at one odd answer, and the pair stayed open although the wire was good again."""
+    async with left_open(tmp_path) as it:
+        until = trio.current_time() + 12
+
+        def broken(_request: httpx.Request) -> None:
+            if trio.current_time() < until:
+                raise failure()
+
+        it.broken = broken
+        assert await it.guarded() == 0
+        assert it.open_now() == (0, 0)
+
+
+async def test_a_venue_that_is_gone_for_an_hour_is_tried_every_thirty_seconds_and_closed_when_it_is_back(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    async with left_open(tmp_path) as it:
+        began = trio.current_time()
+
+        def broken(_request: httpx.Request) -> None:
+            if trio.current_time() < began + 3600:
+                raise httpx.ConnectError("connection refused")
+
+        it.broken = broken
+        assert await it.guarded() == 0
+        assert it.open_now() == (0, 0)
+        assert trio.current_time() < began + 3600 + SLOW_S + 10
+        slow = [at for at in it.requests if began + 60 < at < began + 3600]
+        assert 100 <= len(slow) <= 130, len(slow)
+        assert sum("NOT FLAT" in line for line in it.said) in range(5, 9), it.said
+        assert len(it.said) < 40, it.said
+
+
+async def test_an_exchange_that_refuses_for_an_hour_is_tried_for_that_hour(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After `venue_patience` it once ended with exit code 4, over an open pair."""
+    async with left_open(tmp_path) as it:
+        began = trio.current_time()
+        it.ready.dialer.refusing = True
+        async with trio.open_nursery() as nursery:
+
+            async def back() -> None:
+                await trio.sleep(3600)
+                it.ready.dialer.refusing = False
+
+            nursery.start_soon(back)
+            assert await it.guarded() == 0
+        assert it.open_now() == (0, 0)
+        assert trio.current_time() < began + 3600 + SLOW_S + 10
+
+
+async def test_a_ledger_that_is_gone_is_no_flat_and_what_was_signed_is_closed(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+    """It once said "FLAT: nothing of ours is open, after 0 rounds" while the exchange held the pair."""
+    async with left_open(tmp_path) as it:
+        it.lose_ledger()
+        assert await it.guarded() == 0
+        assert it.open_now() == (0, 0)
+        assert it.heard("unknown what is ours")
+        assert not it.ledger.exists(), "an empty ledger would hide that it is gone"
+        assert it.beside()
+
+
+async def test_a_ledger_that_is_gone_and_a_window_that_is_over_need_the_key(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+    async with left_open(tmp_path) as it:
+        it.lose_ledger()
+        stored = EscapeFile(it.state.with_suffix(".escape"), durable=False).read()
+        assert stored is not None
+        await trio.sleep(120)
+        it.state.with_suffix(BEAT).touch()
+        assert it.ready.world.clock.now_ms() > stored.plan.recv_time_ms
+        assert await it.guarded() == 0
+        assert it.open_now() == (0, 0)
+
+
+async def test_without_ledger_escape_or_key_it_never_says_flat_and_never_ends(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+    async with left_open(tmp_path) as it:
+        it.lose_ledger()
+        it.state.with_suffix(".escape").unlink()
+        with trio.move_on_after(7200) as scope:
+            await it.guard().run()
+        assert scope.cancelled_caught
+        assert it.open_now() == PAIR
+        assert not it.heard("FLAT: ")
+        assert it.heard("NOT FLAT")
+
+
+async def test_a_third_party_position_beside_a_lost_ledger_is_not_closed_beyond_what_was_signed(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    from tests.venue.test_escape import trade
+
+    async with left_open(tmp_path) as it:
+        await trade(it.ready, "0", "5")
+        it.lose_ledger()
+        with trio.move_on_after(600) as scope:
+            await it.guard().run()
+        assert scope.cancelled_caught, "the rest may be ours, so it is not flat"
+        assert it.open_now() == (0, Base.of("5"))
+
+
+async def test_a_stopped_run_keeps_its_locks_and_stops_no_guard(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+    """A run that was stopped in mid-write once held its guard for ever; two writers of one ledger once broke it."""
+    import fcntl
+
+    async with left_open(tmp_path) as it:
+        before = it.ledger_bytes()
+        with closing_alone(it.state), it.state.with_suffix(".writing").open("a") as lock, it.state.with_suffix(".lock").open("a") as held:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            fcntl.flock(held, fcntl.LOCK_EX)
+            began = trio.current_time()
+            assert await it.guarded() == 0
+            assert trio.current_time() - began < DEAD_MAN_MS / 1000 + 6
+        assert it.open_now() == (0, 0)
+        assert read_state(it.state).epoch == it.ready.world.state.epoch + 1
+        assert it.ledger_bytes() == before, "the ledger belongs to the run that holds its lock"
+        assert it.beside()
+
+
+async def test_an_older_epoch_that_comes_back_is_answered_and_a_newer_one_ends_the_guard(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    async with left_open(tmp_path) as it:
+        it.ready.dialer.refusing = True
+        guard, codes = it.guard(), []
+        async with trio.open_nursery() as nursery:
+
+            async def work() -> None:
+                codes.append(await guard.run())
+
+            nursery.start_soon(work)
+            await trio.sleep(8)
+            mine = read_state(it.state).epoch
+            for lost in (b"", msgspec.json.encode(Saved(epoch=mine - 1))):
+                it.state.write_bytes(lost)
+                await trio.sleep(0.5)
+                assert read_state(it.state).epoch == mine
+            it.state.unlink()
+            await trio.sleep(0.5)
+            assert read_state(it.state).epoch == mine
+            it.state.write_bytes(msgspec.json.encode(Saved(epoch=mine + 1)))
+            await trio.sleep(5)
+            assert codes == [4]
+        assert it.open_now() == PAIR
+
+
+async def test_a_state_file_that_was_zeroed_does_not_begin_epochs_again(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+    async with left_open(tmp_path) as it:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(it.guarded)
+            await trio.sleep(2)
+            it.state.write_bytes(b"")
+            await trio.sleep(8)
+        assert read_state(it.state).epoch == it.ready.world.state.epoch + 1
+        assert it.open_now() == (0, 0)
+
+
+async def test_a_state_directory_that_is_removed_is_silence_and_no_end_of_the_run(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+    async with left_open(tmp_path) as it:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(it.guarded)
+            await trio.sleep(2)
+            shutil.rmtree(it.state.parent)
+            await trio.sleep(12)
+        assert it.open_now() == (0, 0)
+        assert read_state(it.state).epoch == it.ready.world.state.epoch + 1
+
+
+async def test_of_two_guards_of_one_run_the_newer_stays(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+    async with left_open(tmp_path) as it:
+        alive = Heartbeat(it.state.with_suffix(BEAT), "run 1")
+        codes = []
+        async with trio.open_nursery() as nursery:
+
+            async def beat() -> None:
+                while True:
+                    alive.begin()
+                    await trio.sleep(0.25)
+
+            async def work() -> None:
+                codes.append(await it.guard().run())
+
+            nursery.start_soon(beat)
+            nursery.start_soon(work)
+            await trio.sleep(1)
+            it.state.with_suffix(GUARD_BEAT).write_bytes(msgspec.json.encode(Beat("run 1", NO_SUCH_PID)))
+            await trio.sleep(1)
+            assert codes == [0]
+            assert it.heard("a newer guard watches this run")
+            it.state.with_suffix(GUARD_BEAT).write_bytes(msgspec.json.encode(Beat("run 0", NO_SUCH_PID)))
+            nursery.start_soon(work)
+            await trio.sleep(2)
+            assert codes == [0], "another run's guard takes nobody's place"
+            nursery.cancel_scope.cancel()
+        assert it.open_now() == PAIR
+
+
+def test_its_files_are_its_owners_whatever_the_umask(tmp_path: Path) -> None:
+    import os
+
+    for umask in (0o000, 0o022, 0o777):
+        before = os.umask(umask)
+        try:
+            path = tmp_path / f"{umask}.guard-beat"
+            Heartbeat(path, "run 1").begin()
+        finally:
+            os.umask(before)
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+async def test_its_lines_are_written_as_those_of_the_log(autojump_clock: trio.testing.MockClock) -> None:
+    said: list[str] = []
+    GuardWords(RunClock(START_NS), said.append).say("watching", "warning")
+    assert said == ["2026-09-21T14:13:20.000000Z warning guard: watching"]
