@@ -19,7 +19,7 @@ import trio
 from actors.ledger import Journal
 from actors.runtime.clock import Clock, VenueClock, WallClock
 from actors.runtime.outlive import outlive, outlive_call
-from actors.runtime.state import holder_of_file, read_state
+from actors.runtime.state import holder_of_file, last_holder, read_state
 from commands.access import Access
 from commands.disk import sync_of
 from commands.evidence import Evidence, VenueWord, gathered
@@ -109,8 +109,8 @@ class Closing:
         self._words, self._signs, self._run_pid = words, signs, run_pid
         self._ledger = Path(settings.files.logs) / "ledger.sqlite"
         self._journal: Journal | None = None
-        self._task: Task | None = None
-        """What is ours by a ledger that can be trusted; None while none can."""
+        self._closed = (0, 0)
+        """What this guard has closed, ETH and SOL, signed as the positions were."""
         self._began_s = trio.current_time()
         self.rounds = 0
         self.left = "unknown"
@@ -144,23 +144,24 @@ class Closing:
         venue, rules = await self._reach.read_rules()
         if self._gone(rules):
             return True
-        self._task = self._task or self._what(rules, venue)
+        task = self._what(rules, venue)
         patience = Ms(max(1_000, int(self._left_s() * 1000))) if self._left_s() > 0 else SLOW_TRY_MS
         escaped = await escape(
-            *(venue, rules, self._reach.clock, msgspec.structs.replace(self._settings, venue_patience=patience), self._task or self._signed()),
+            *(venue, rules, self._reach.clock, msgspec.structs.replace(self._settings, venue_patience=patience), task),
             self._write,
             self._words.heard,
             epoch=self._acted.epoch,
             stored=self._stored(),
             signs=self._signs,
-            then_every_s=SLOW_S if self._task else None,
+            then_every_s=SLOW_S,
+        )
+        self._closed = tuple(  # type: ignore[assignment]
+            closed + _gone_of(before, after)
+            for closed, before, after in zip(self._closed, (task.eth, task.sol), (escaped.rest.eth, escaped.rest.sol), strict=True)
         )
         if escaped.eth is not None and escaped.sol is not None:
             self.left = f"ETH {escaped.eth.text()}, SOL {escaped.sol.text()} of ours"
-        if not escaped.flat:
-            return False
-        self._task = None  # whatever keeps it from being confirmed is judged anew
-        return await self._confirmed(venue, rules)
+        return escaped.flat and await self._confirmed(venue, rules)
 
     async def _confirmed(self, venue: NadoVenue, rules: VenueRules) -> bool:
         """Is nothing of ours open, by everything that knows?"""
@@ -185,22 +186,28 @@ class Closing:
     def _evidence(self) -> Evidence:
         return gathered(self._reach.here, self._ledger.parent, self._state.parent)
 
-    def _what(self, rules: VenueRules, venue: NadoVenue) -> Task | None:
-        """What a ledger that can be trusted says is ours; None when none does."""
+    def _what(self, rules: VenueRules, venue: NadoVenue) -> Task:
+        """What is ours by a ledger that can be trusted; while none can, at most what was signed. What this guard has closed is deducted: a third
+        party's position must not be closed by trying again.
+        """
         known = self._evidence()
         word, signs = trusted(known), signs_of(known)
         mine = word is not None and word is known.ledger
         journal = self._reading(rules, venue, mine=mine)
         if word is None or word.held is None or signs:
-            stored = self._signed()
-            most = f"at most ETH {_most(stored.eth).text()}, SOL {_most(stored.sol).text()}, which was signed in advance"
+            task = self._without(self._signed())
+            most = f"at most ETH {_most(task.eth).text()}, SOL {_most(task.sol).text()}, which was signed in advance"
             self._words.say(f"unknown what is ours: {'; '.join(signs) or known.ledger.why} · closing {most}", "error", once=True)
-            return None
+            return task
         held = journal.fold.held(self._acted.epoch) if mine and not journal.unreadable else word.held
-        return Task.of(held)
+        return self._without(Task.of(held))
+
+    def _without(self, task: Task) -> Task:
+        eth, sol = self._closed
+        return msgspec.structs.replace(task, eth=task.eth.without(eth), sol=task.sol.without(sol))
 
     def _signed(self) -> Task:
-        """At most what the stored escape closes, which is what the run held when it signed it."""
+        """What the stored escape closes, which is what the run held when it signed it."""
         stored = self._stored()
         eth, sol = (-stored.plan.eth.amount, -stored.plan.sol.amount) if stored else (0, 0)
         return Task(Ours(min(eth, 0), max(eth, 0)), Ours(min(sol, 0), max(sol, 0)))
@@ -209,7 +216,7 @@ class Closing:
         """The ledger, opened again for every new judgement: a disk may come back. `mine`: it is good, and may be written while no run has it."""
         if self._journal is not None:
             self._journal.close()
-        alone = mine and holder_of_file(self._state) is None and not _exists(self._run_pid)
+        alone = mine and self._run_is_gone()
         opened = Opened(SCHEMA, rules.venue, rules.chain_id, self._reach.here.sender)
         clock, epoch = self._reach.clock, self._acted.epoch
         first = self._journal is None
@@ -217,6 +224,12 @@ class Closing:
         if first:
             self._write(self._acted)
         return self._journal
+
+    def _run_is_gone(self) -> bool:
+        """Is the ledger nobody's? The run's lock says so, as long as that file is still the run's own."""
+        if holder_of_file(self._state) is not None:
+            return False
+        return last_holder(self._state).pid == self._run_pid or not _exists(self._run_pid)
 
     def _stored(self) -> StoredEscape | None:
         return EscapeFile(self._state.with_suffix(".escape"), durable=False).read()
@@ -250,6 +263,10 @@ def _exists(pid: int) -> bool:
     except OSError:
         return True
     return True
+
+
+def _gone_of(before: Ours, after: Ours) -> int:
+    return before.high - after.high + before.low - after.low
 
 
 def _most(ours: Ours) -> Base:

@@ -63,6 +63,8 @@ class Escaped(msgspec.Struct, frozen=True):
     rounds: int
     at_ms: Ms = Ms(0)
     """Venue time of the reading it says this by."""
+    rest: Task = Task(Ours(), Ours())
+    """What may still be ours, of the task that it was given: what it has closed is deducted."""
 
     @property
     def flat(self) -> bool:
@@ -444,7 +446,8 @@ class _Escape:
         """What is left, by the last reading."""
         left = self._left()
         eth, sol = left if left is not None else (None, None)
-        return Escaped(eth, sol, self.rounds, self.snapshot.at_ms if self.snapshot else Ms(0))
+        rest = msgspec.structs.replace(self.task, eth=self.ours["eth"], sol=self.ours["sol"])
+        return Escaped(eth, sol, self.rounds, self.snapshot.at_ms if self.snapshot else Ms(0), rest)
 
     def put_down(self, message: msgspec.Struct) -> None:
         """Write `message` down. Closing does not wait for paper."""

@@ -112,8 +112,9 @@ async def left_open(folder: Path, *, patience_ms: int = 20_000) -> AsyncIterator
             running.cancel_scope.cancel()
         here = Access("test", False, URL, None, None, THROWAWAY_ADDRESS, THROWAWAY_SENDER, OWNER)
         state = state_file(folder / "state", here.identity(folder))
-        for suffix in (".json", ".escape"):
-            ready.world.state.beside(suffix).replace(state.with_suffix(suffix))
+        for suffix in (".json", ".escape", ".anchor"):
+            if ready.world.state.beside(suffix).exists():
+                ready.world.state.beside(suffix).replace(state.with_suffix(suffix))
         ready.world.state.beside(".lock").unlink()
         state.with_suffix(BEAT).write_bytes(msgspec.json.encode(Beat("run 1", NO_SUCH_PID)))
         scene = Scene(ready, settings, state)
@@ -236,12 +237,12 @@ async def test_a_third_party_position_beside_a_lost_ledger_is_not_closed_beyond_
     from tests.venue.test_escape import trade
 
     async with left_open(tmp_path) as it:
-        await trade(it.ready, "0", "5")
+        await trade(it.ready, "0", "-5")
         it.lose_ledger()
         with trio.move_on_after(600) as scope:
             await it.guard().run()
         assert scope.cancelled_caught, "the rest may be ours, so it is not flat"
-        assert it.open_now() == (0, Base.of("5"))
+        assert it.open_now() == (0, Base.of("-5"))
 
 
 async def test_a_stopped_run_keeps_its_locks_and_stops_no_guard(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
