@@ -194,15 +194,15 @@ def main() -> None:
         empty, long = folder / "empty" / "ledger.sqlite", folder / "long" / "ledger.sqlite"
         Store.open(empty, OURS, "normal", at_ns=1).close()
         print(f"built {rows:,} rows in {took(lambda: build(long, rows, CYCLES)).wall:.0f} s, {long.stat().st_size / 1e6:.0f} MB")
+        with closing(Store.reading(long)) as store:
+            whole = Reading(store)
+            whole.whole()
+            print(f"rows read at an opening: {whole.read:,} of {store.last_seq + 1:,}")
         few, many = measured(empty), measured(long)
         print(f"{'milliseconds':<36} {'wall':>8} {'cpu':>8}   empty:{'wall':>7} {'cpu':>7}   more by:{'wall':>7} {'cpu':>7}")
         for name, cost in many.items():
             all_of_it = (*cost, *few[name], *(one - other for one, other in zip(cost, few[name], strict=True)))
             print("{:<36} {:>8.0f} {:>8.0f}   {:>13.0f} {:>7.0f}   {:>15.0f} {:>7.0f}".format(name, *(1000 * each for each in all_of_it)))
-        with closing(Store.reading(long)) as store:
-            whole = Reading(store)
-            whole.whole()
-            print(f"rows read at an opening: {whole.read:,} of {store.last_seq + 1:,}")
         day, size = a_day_of_holding()
         print(f"holding: {day} rows a day, a year is {day * 365:,} rows, {size * 365 / 1e6:.0f} MB")
     finally:
