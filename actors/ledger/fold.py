@@ -29,6 +29,7 @@ from actors.ledger.cycles import Cycle
 from actors.ledger.day import Day
 from actors.ledger.flight import LEGS, Flight
 from actors.ledger.orders import LATE, OurOrder
+from actors.ledger.quotes import QuoteCheck
 from actors.ledger.record import TrackRecord
 from actors.ledger.tally import Ending, Standing, Tally
 from actors.ledger.view import AccountView, Ours
@@ -105,6 +106,8 @@ class Fold(msgspec.Struct):
     """Orders of which something was said that does not fit, by digest, until their numbers are confirmed."""
     absent: dict[str, None] = msgspec.field(default_factory=dict)
     """Orders that only positions say never traded, by digest, while nothing may be entered upon it."""
+    quotes: QuoteCheck = msgspec.field(default_factory=QuoteCheck)
+    """What the venue's own account of our trades must say."""
     flat_twice: Twice = msgspec.field(default_factory=Twice)
     """The readings that say flat after a cycle of which an order was ever in doubt."""
     _sealed: Sealed | None = None
@@ -274,6 +277,7 @@ class Fold(msgspec.Struct):
 
     def _on_adopted(self, adopted: Adopted, at_ns: int) -> None:
         self.products = {"eth": adopted.eth_product, "sol": adopted.sol_product}
+        self.quotes = QuoteCheck()
         self.position["eth"] += adopted.eth
         self.position["sol"] += adopted.sol
         self.day.strange = True
@@ -290,6 +294,7 @@ class Fold(msgspec.Struct):
         after = Standing.of(order)
         self.position[order.leg] += after.filled - before.filled
         self.tally.add(before, after)
+        self.quotes.note(order, before, after)
         for known, is_so in ((self.unpriced, order.provisional), (self.suspects, bool(order.suspect)), (self.absent, order.absent)):
             if is_so:
                 known[order.digest] = order if known is self.unpriced else None  # type: ignore[assignment]
@@ -406,12 +411,23 @@ class Fold(msgspec.Struct):
             return late
         agreed = self.view.compare(snapshot, self._ours()) and self.view.agreed
         self.grounded = self.grounded or agreed
+        if agreed:
+            self._check_quotes(snapshot)
         if agreed and not self.view.quiet:
             self._absence_stands()
         if not (agreed and self.awaiting_proof and self._flat_for_certain(snapshot)):
             return None
         ending: Ending = "completed" if self.cycle.was_open else "failed"
         return self._end_cycle(ending, "flat by the venue's word", at_ns)
+
+    def _check_quotes(self, snapshot: AccountSnapshot) -> None:
+        """Orders whose prices and fees the change of `v_quote` contradicts are suspect: the archive is asked."""
+        complete = not (self.unpriced or self.suspects)
+        for digest, words in self.quotes.differing(snapshot, self.products, complete=complete).items():
+            order = self.order(digest)
+            if order is not None:
+                self.misfit = f"what was booked for {order.leg.upper()} order {digest[:10]} is not what the venue's account says: {words}"
+                self._change(order, partial(order.suspected, self.misfit))
 
     def contradiction(self, snapshot: AccountSnapshot) -> str:
         """What in a reading of the account contradicts itself, in words; "" = nothing."""
@@ -489,6 +505,10 @@ class Fold(msgspec.Struct):
         waiting = (*self.flight.orders, *self.strays) if self.flight else self.strays
         self.tally = Tally(orders_sent=sum(order.sent and not order.ended for order in waiting))
         self.view.began()
+        for order in self._known(self.quotes.asked):  # a difference is only a reason to ask, and was one for the invocation before
+            order.suspect = ""
+            self.suspects.pop(order.digest, None)
+        self.quotes = QuoteCheck()
         self.cycle.adopted = True
         if self.flight is not None:
             self.flight.adopted = self.flight.uncertain = True

@@ -324,3 +324,45 @@ def test_an_answer_that_was_asked_for_before_a_later_plan_does_not_raise_an_abse
     story.fill("sol")
     story.tell(Resolved(first, 8, Base.of("1"), Quote.of("115.98"), Quote(0), provisional=True, source="engine position"))
     assert (story.held.sol, story.held.phase) == (0, "flat")
+
+
+# -- what the venue's own account of a trade says --------------------------------------------------------------------------------------------------
+
+
+def priced_reading(story: Story, eth_v_quote: str, sol_v_quote: str = "") -> None:
+    """A reading that agrees with the positions, and says what they have cost."""
+    story.now_ms += 1
+    money = Quote.of("10000")
+    v_quotes: dict[Leg, str] = {"eth": eth_v_quote, "sol": sol_v_quote}
+    positions = tuple(Position(PRODUCT[leg], Base(story.fold.position[leg]), Base(0), Quote.of(said or "0")) for leg, said in v_quotes.items())
+    story.tell(AccountSnapshot(Ms(story.now_ms), True, money, money, money, money, positions, ()))
+
+
+@pytest.mark.parametrize(("paid", "suspect"), [("2756.9", False), ("2755", False), ("2700", True), ("2500", True)])
+def test_a_price_within_the_limit_that_the_venues_account_contradicts_is_asked_about(paid: str, suspect: bool) -> None:
+    """115.7898 and a fee of 0.04 left `v_quote`; what a fill said it cost was something else."""
+    story = Story()
+    priced_reading(story, "0")
+    story.placed("enter", "0.042", "-1")
+    story.fill("eth", price=paid)
+    story.fill("sol")
+    priced_reading(story, "-115.8298", "115.82")
+    assert bool(story.held.unfit) is suspect
+    if suspect:
+        assert "v_quote went by -115.8298" in story.fold.misfit
+        story.resolved("eth", "0.042", price="2756.9", fee="0.04")
+        assert (story.held.unfit, story.held.eth_vwap) == ("", Price.of("2756.9"))
+        priced_reading(story, "-115.8298", "115.82")
+        assert story.held.unfit == ""
+    assert story.reread() == story.held
+
+
+def test_funding_on_the_hour_and_a_result_that_was_settled_raise_no_question_about_what_was_not_traded() -> None:
+    story = Story()
+    priced_reading(story, "0")
+    story.placed("enter", "0.042", "-1")
+    story.fill("eth")
+    story.fill("sol")
+    priced_reading(story, "-115.8298", "115.82")
+    priced_reading(story, "-120", "110")
+    assert story.held.unfit == ""
