@@ -123,6 +123,10 @@ def with_nothing_open(bed: Bed) -> Iterator[Case]:
             ),
         )
         yield (
+            f"{number.name} twice with both legs open, told to a full disk",
+            lambda number=number: ends_open(bed, number),  # type: ignore[misc]
+        )
+        yield (
             f"{number.name} five times at the end",
             lambda number=number, code=code: struck(  # type: ignore[misc]
                 bed, RUN + " --hold '1 h'", number, (3.0, 4.0, 4.2, 4.4, 4.6), (code, 4)
