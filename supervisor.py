@@ -13,7 +13,6 @@ Its own loop does no I/O: what has to be asked of the venue (reconciling, RESOLV
 to the ledger.
 """
 
-import random
 import sys
 
 if __name__ == "__main__":  # before anything else is imported: a signal, a wrong interpreter and a closed standard output come that early
@@ -21,6 +20,7 @@ if __name__ == "__main__":  # before anything else is imported: a signal, a wron
 
     begin(sys.argv[1:])
 
+import random
 from collections.abc import Callable
 from typing import Literal
 

@@ -78,3 +78,10 @@ def test_nothing_is_raised_inside_except_star(path: Path) -> None:
 def test_what_runs_first_parses_on_an_old_python(path: Path) -> None:
     """Else a wrong interpreter is a SyntaxError instead of a sentence."""
     ast.parse(path.read_text(), feature_version=(3, 6))
+
+
+def test_the_command_begins_before_anything_else_is_imported() -> None:
+    """A Ctrl-C in an import above it is a traceback; an import above it may not exist on another Python."""
+    _docstring, first, second, *_ = ast.parse((ROOT / "supervisor.py").read_text()).body
+    assert ast.unparse(first) == "import sys"
+    assert ast.unparse(second).startswith("if __name__ == '__main__':\n    from commands.begin import main as begin\n    begin(")
