@@ -12,6 +12,7 @@ The supervisor owns both ends of every channel for the life of the process and h
 Its own loop does no I/O: what has to be asked of the venue (reconciling, RESOLVE) runs beside it (`actors/inquiry.py`) and comes back as messages
 to the ledger.
 """
+# Parses on Python 3.6 (no `:=` in this file): a wrong interpreter is told so by `commands/begin.py`, not by a SyntaxError.
 
 import sys
 
@@ -268,7 +269,8 @@ class Machine:
 
     def _futile(self, plan: SizingPlan) -> str:
         """Would sealing it only cost rows? Its legs could not send it, or those before it were aborted one after the other."""
-        if unconnected := self._connections.obstacle(plan):
+        unconnected = self._connections.obstacle(plan)
+        if unconnected:
             return self._denied_as(plan, "NOT_CONNECTED", unconnected)
         aborted = self._aborts.obstacle(plan.purpose, trio.current_time())
         return self._denied_as(plan, "ABORTED", aborted) if aborted and self._aborts.repeated else aborted
