@@ -46,8 +46,8 @@ from actors.way_out import WayOut
 from messages.execution import Outcome, PlanClosed
 from messages.lifecycle import AccountStream, Denied, Held, Hop, Note, Started
 from messages.sizing import Abort, Declined, Ready, Sealed, SizingPlan, Skipped
-from venue.closing import REREAD_AFTER, hedged, liquidation_near
-from venue.protocol import Tradable
+from venue.closing import REREAD_AFTER, hedged, liquidation_near, on_the_steps
+from venue.protocol import Tradable, VenueRules
 
 TICK_S = 0.05
 """How often the supervisor looks at its deadlines when nothing happens."""
@@ -229,9 +229,17 @@ class Machine:
         rules = self.channels.rules.value
         if rules:
             self.world.venue.forge.use(rules)
+            self._name_rest(plan, rules)
         if plan.purpose in {"exit", "flatten"}:
             self._way_out.drop()
         self._step(plan)
+
+    def _name_rest(self, plan: SizingPlan, rules: VenueRules) -> None:
+        """What an exit leaves behind because it does not fit the venue's size steps."""
+        held = self.channels.held.value
+        rest = on_the_steps(held.eth, held.sol, rules).kept if held is not None and plan.purpose in {"exit", "flatten"} else ""
+        if rest:
+            self._note("warning", f"{plan.purpose}: {rest}")
 
     def _may_leave(self, answer: Tradable) -> None:
         """The venue's word, or its silence, on the exit that waits. Only what it says in so many words keeps both legs; no lone leg waits here."""

@@ -22,9 +22,12 @@ from actors.tree import Channels, World
 from messages.lifecycle import LEDGER_GONE, SIGNER_REPLACED, TAKEN_OVER, VERIFYING, Directive, Halted, Held, Note, Stopping
 from messages.settings import Settings
 from messages.units import Ms
+from venue.closing import on_the_steps
 
 CLOSES_TRIED = 2
 """How often closing through the barrier is tried when somebody else trades here too."""
+REMAINDER_S = 6.0
+"""How long what is smaller than the venue's size step is kept, should the step come back: one more reading of the rules."""
 STOP_PATIENCE_S = 15.0
 """How long a stop may take to close both legs before it says what is open instead."""
 
@@ -82,6 +85,7 @@ class Endings:
         self._stop: Stop | None = None
         self._stop_by = 0.0
         self._closing_since: float | None = None
+        self._remaining_since: float | None = None
         self._left: Leave | None = None
         self._strange: Literal["", "refused", "halt"] = ""
         """How a run ends that has met something which is not ours: there from the beginning, or while it was running."""
@@ -116,9 +120,23 @@ class Endings:
             return self.halt("LEG_UNREACHABLE", self.unreachable)
         if idle and self._signing.over(held):
             return self.halt(SIGNER_REPLACED, self._signing.lost)
+        if idle and (rest := self._remainder(held)):
+            return self.halt("REMAINDER", rest)
         if self._close_overdue(held):
             return self.halt("CLOSE_OVERDUE", f"the venue has not let us close for {self._world.settings.venue_patience // 1000} s")
         return None
+
+    def _remainder(self, held: Held) -> str:
+        """Is all that is left after closing smaller than the venue's size steps, by rules read since, and for `REMAINDER_S`? In words; else ""."""
+        rules = self._channels.rules.value
+        closing = held.phase in {"open", "uneven"} and held.flattens > 0
+        fits = on_the_steps(held.eth, held.sol, rules) if rules is not None and closing and rules.read_ms > held.last_change_ms else None
+        if fits is None or fits.eth or fits.sol:
+            self._remaining_since = None
+            return ""
+        now_s = trio.current_time()
+        self._remaining_since = now_s if self._remaining_since is None else self._remaining_since
+        return fits.kept if now_s >= self._remaining_since + REMAINDER_S else ""
 
     def _close_overdue(self, held: Held) -> bool:
         """Has closing, repairing, or finding out what an order did been tried for longer than `venue_patience`?"""

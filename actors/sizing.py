@@ -241,7 +241,7 @@ class Sizer(msgspec.Struct, frozen=True):
     def _uneven(self, look: Look, quote: PairQuote) -> SizingPlan | None:
         held = look.held
         step = held.repairs + held.flattens
-        if step and not _topped_up(held) and look.now_ms < held.last_change_ms + min(RETRY_MS[0] << min(step, 10), RETRY_MS[1]):
+        if step and not (_topped_up(held) or held.led) and look.now_ms < held.last_change_ms + min(RETRY_MS[0] << min(step, 10), RETRY_MS[1]):
             return None
         if self._repairable(look) and _tradable(quote) and not self.rules.incomplete():
             if held.unpriced and held.legging.doubted and look.now_ms < held.last_change_ms + PRICE_MS:
@@ -296,7 +296,7 @@ class Sizer(msgspec.Struct, frozen=True):
             return self._close(look, quote, "flatten", self._flatten_slippage(held))
         if held.refused and hedged(held.eth, held.sol) and held.last_rules == self.rules.version and look.now_ms < held.last_change_ms + REFUSED_MS:
             return None
-        if held.flattens and look.now_ms < held.last_change_ms + min(RETRY_MS[0] << min(held.flattens, 10), RETRY_MS[1]):
+        if held.flattens and not held.led and look.now_ms < held.last_change_ms + min(RETRY_MS[0] << min(held.flattens, 10), RETRY_MS[1]):
             return None
         more = topping_up(held, quote, self.rules.terms()) if _tradable(quote) and not self.rules.incomplete() else None
         return self._top_up(look, quote, *more) if more else self._close(look, quote, "flatten", self._flatten_slippage(held))

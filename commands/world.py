@@ -94,6 +94,8 @@ async def world(settings: Settings, wanted: Wanted, observe: Observe) -> AsyncIt
             if not own_venue:
                 await state.move_to(here.identity_at(known.rules, state.directory), known.rules.venue)
                 await _knows_what_is_open(known, found, state.belongs_to, adopt=wanted.adopt)
+            if _nothing_held(logs / "ledger.sqlite"):
+                known.rules.terms()  # nothing of ours to close: then a rule that is missing is a refusal to start
             if here.live:
                 await preflight(known, wanted.accept_loss, observe)
             prepared = await _prepared(settings, wanted, known, state, observe, own_venue=own_venue)
@@ -139,7 +141,8 @@ async def connected(
     """The venue at `here.gateway`, for as long as the context is open: its rules are read and its clock is measured. Raises `VenueError`."""
     clock = VenueClock(local or WallClock())
     async with HttpReads(here.gateway, here.sender, name=here.name, archive_url=here.archive, transport=transport) as reads:
-        rules = await reads.rules()
+        reads.known(known_products(Path(settings.files.logs) / "ledger.sqlite"))
+        rules = await reads.rules_now()
         async with NadoVenue(
             here.gateway,
             rules,
@@ -229,6 +232,23 @@ def held_by(ledger: Path) -> Held | None:
     fold = folded(ledger)
     fold.reopened()
     return fold.held(0) if fold.phase != "flat" else None
+
+
+def _nothing_held(ledger: Path) -> bool:
+    """Is there certainly nothing to close by the ledger? Not where it cannot be read."""
+    if not ledger.exists():
+        return True
+    try:
+        return held_by(ledger) is None
+    except (sqlite3.Error, LedgerError):
+        return False
+
+
+def known_products(ledger: Path) -> tuple[int, int] | None:
+    """Ids of ETH and SOL by the ledger's last plan, for a product that the venue does not list any more; None when no ledger says."""
+    with suppress(sqlite3.Error, LedgerError, OSError, msgspec.MsgspecError), closing(Store.reading(ledger)) as store:
+        return store.products()
+    return None
 
 
 def _write_down_halt(ledger: Path, opened: Opened, sync: Literal["full", "normal"], state: RunState, word: LedgerWord, clock: VenueClock) -> None:

@@ -29,7 +29,7 @@ from messages.settings import Settings
 from messages.sizing import Leg, LegOrder, SizingPlan
 from messages.units import Base, Bps, Ms, Price
 from messages.wire import digest
-from venue.closing import LASTING, LEGS, Closing, closing, hedged, near_liquidation
+from venue.closing import LASTING, LEGS, Closing, closing, hedged, near_liquidation, on_the_steps
 from venue.escape_wire import KeptWire, kept_wires
 from venue.fits import APART_MS, QUIET_MS, Twice
 from venue.ours import Ours, Task
@@ -312,7 +312,8 @@ class _Escape:
         left, snapshot = self._left(), self.snapshot
         if left is None or snapshot is None or not self.reread or snapshot.at_ms <= self._last_arrival_ms() or self._cancellable():
             return False
-        return all(abs(amount) < self.rules.product(leg).size_step for leg, amount in zip(LEGS, left, strict=True))
+        fits = on_the_steps(*left, self.rules)
+        return not (fits.eth or fits.sol)
 
     async def _close(self, wires: dict[Leg, KeptWire]) -> None:
         part = self._part(self._left() or (Base(0), Base(0)))

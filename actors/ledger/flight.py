@@ -65,6 +65,11 @@ class Flight(msgspec.Struct):
         return sum(order.total.filled == order.order.amount for order in self.asked)
 
     @property
+    def led(self) -> bool:
+        """Did it close one leg alone, and all that it wanted of it?"""
+        return self.plan.purpose in {"exit", "flatten"} and not self.aborted and len(self.asked) == 1 == self.whole
+
+    @property
     def trimmed(self) -> bool:
         """Was it a repair that took from what is held, and took all it wanted? Then what is left is the pair."""
         takes = any(order.order.reduce_only for order in self.asked)

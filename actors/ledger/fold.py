@@ -597,6 +597,7 @@ class Fold(msgspec.Struct):
             top_ups=cycle.top_ups,
             refused=tuple(leg for leg in LEGS if self.position[leg] and leg in cycle.refused),
             restores=cycle.restores,
+            led=self.last_flight is not None and self.last_flight.led,
             last_rules=self.last_flight.plan.rules_version if self.last_flight is not None else 0,
             filled_imbalance=cycle.filled_imbalance,
             legging=self._legging(),

@@ -121,4 +121,4 @@ class Sieve(msgspec.Struct):
 def _standing(reading: AccountSnapshot) -> tuple[object, ...]:
     """What a reading says of positions and orders; funding moves the quote side of a position all the time, and is the account's value's business."""
     amounts = tuple(sorted((each.product_id, each.cross, each.isolated) for each in reading.positions if each.total or each.cross))
-    return reading.exists, amounts, reading.open_orders
+    return reading.exists, amounts, reading.open_orders, reading.unread

@@ -64,6 +64,12 @@ Row = tuple[int, int, str, str, str, str]
 """seq, at_ns, kind, body, prev, hash."""
 FileId = tuple[int, int] | None
 """Device and inode; None where there is no file."""
+RECENT_ROWS = 100_000
+"""How far back a plan is looked for that names the products."""
+PLANNED = (
+    "SELECT CAST(kind AS TEXT), CAST(body AS TEXT) FROM events WHERE kind IN ('Sealed', 'EscapeRound')"
+    " AND seq > (SELECT MAX(seq) FROM events) - ? ORDER BY seq DESC LIMIT 1"
+)
 BUSY_S = 1.0
 """How long SQLite waits for a lock of another process."""
 ARCHIVE = "archive"
@@ -147,6 +153,14 @@ class Store:
         store = cls(connection, path)
         store._files = store._files_now()
         return store
+
+    def products(self) -> tuple[int, int] | None:
+        """Ids of ETH and SOL in the newest plan within the last `RECENT_ROWS` rows; None without one. Raises `sqlite3.Error`, `msgspec` errors."""
+        row = self._db.execute(PLANNED, (RECENT_ROWS,)).fetchone()
+        if row is None:
+            return None
+        plan: sizing.SizingPlan = decode(row[1], KINDS[row[0]]).plan  # type: ignore[attr-defined]
+        return plan.eth.product_id, plan.sol.product_id
 
     def _begin(self, opened: Opened, at_ns: int) -> None:
         self._db.executescript(TABLE)

@@ -116,6 +116,10 @@ class HttpReads:
         self._only_routinely(RULES_WEIGHT)
         return await self.rules_now()
 
+    def known(self, products: tuple[int, int] | None) -> None:
+        """The pair's ids (ETH, SOL) as a ledger knows them: by these a product is still found that the venue does not list any more."""
+        self._products = products
+
     async def rules_now(self) -> VenueRules:
         """The same, however little of the rate limit is left: for whoever is closing, or starting."""
         contracts, instance = await self._asked({"type": "contracts"}, queries.Contracts)
