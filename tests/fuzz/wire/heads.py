@@ -151,6 +151,13 @@ def _status(lines: Lines, rng: random.Random) -> None:
     lines[0] = b" ".join(words)
 
 
+def _redirected(lines: Lines, rng: random.Random) -> None:
+    """To somewhere that may not exist."""
+    lines[0] = b"HTTP/1.1 " + rng.choice((b"301", b"302", b"307", b"308")) + b" Moved"
+    scheme, port = rng.choice((b"http:", b"https:", b"", word(rng) + b":")), rng.choice((b"", b":" + word(rng)))
+    lines.append(b"Location: " + scheme + rng.choice((b"//", b"//", b"")) + word(rng) + port + rng.choice((b"", b"/" + word(rng))))
+
+
 def _interim(lines: Lines, rng: random.Random) -> None:
     """Answers before the answer."""
     one = b"HTTP/1.1 " + rng.choice((b"100 Continue", b"102 Processing", b"103 Early Hints")) + b"\r\n"
@@ -171,5 +178,23 @@ def _spoilt(text: bytes, rng: random.Random) -> bytes:
 
 
 _CHANGES: tuple[Callable[[Lines, random.Random], None], ...] = (
-    *(_word, _word, _word, _word, _word, _renamed, _gone, _again, _swapped, _added, _added, _stretched, _status, _interim, _bytes, _bytes),
+    *(
+        _word,
+        _word,
+        _word,
+        _word,
+        _word,
+        _renamed,
+        _gone,
+        _again,
+        _swapped,
+        _added,
+        _added,
+        _stretched,
+        _status,
+        _redirected,
+        _interim,
+        _bytes,
+        _bytes,
+    ),
 )

@@ -25,7 +25,7 @@ NEVER_S = 600.0
 """Virtual. A silent peer is given up after 60 s, and nothing else may take that long."""
 BUSY_S = 20.0
 """Of the processor, for one input."""
-MEMORY_MAX = 256 * 2**20
+MEMORY_MAX = 128 * 2**20
 """What one input may add to what the process has ever held. A valid message may be 4 MiB, four times that as Python's text, and is copied twice on
 its way; twice as many characters may wait to be read."""
 
