@@ -163,6 +163,8 @@ def account(kind: str, change: Callable[[dict[str, Any]], object]) -> OnHttp:
         if asked.kind != kind or not asked.path.endswith("/query"):
             return None
         said = json.loads(answer.body)
+        if not isinstance(said.get("data"), dict):
+            return None  # a refusal, of too many questions for example
         change(said["data"])
         return (answer.saying(json.dumps(said).encode()).raw(),)
 
@@ -184,7 +186,7 @@ def archive(kind: str, change: Callable[[dict[str, Any]], object]) -> OnHttp:
         if asked.kind != kind or asked.path.endswith("/query"):
             return None
         said = json.loads(answer.body)
-        for entry in said[kind]:
+        for entry in said.get(kind, ()):
             change(entry)
         return (answer.saying(json.dumps(said).encode()).raw(),)
 
