@@ -30,7 +30,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.hostile", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--all", action="store_true", help="every mode in every state")
-    what.add_argument("--modes", help="these, separated by commas; `upgrade*` for all that begin so")
+    what.add_argument("--modes", nargs="+", metavar="MODE", help="these; 'upgrade*' for all that begin so")
     what.add_argument("--cell", action="append", help="one cell, told at length: 'MODE / STATE'")
     what.add_argument("--list", action="store_true", help="print the modes")
     parser.add_argument("--states", default=",".join(STATES), help=f"of {', '.join(STATES)}")
@@ -55,7 +55,7 @@ def _chosen(options: argparse.Namespace) -> list[Cell]:
     if options.cell:
         pairs = [typed.rpartition(" / ") for typed in options.cell]
         return [cell for mode, _, state in pairs for cell in cells([mode], [state])]  # type: ignore[list-item]
-    every = list(cells(options.modes.split(",") if options.modes else names(), options.states.split(",")))
+    every = list(cells(options.modes or names(), options.states.split(",")))
     return sample(every, options.sample, options.seed) if options.sample else every
 
 
