@@ -8,6 +8,7 @@ from typing import Any
 from tests.hostile.mode import SECONDS, Answer, Asked, Chance, Mode, OnHttp, OnSpoken, Script, Spoken
 
 HOUR_NS = 3_600_000_000_000
+ORDERS = "/v1/ws"
 OURS = ("fill", "order_update", "position_change")
 ACCOUNT = ("subaccount_info", "isolated_positions", "orders")
 ONE = 10**18
@@ -247,6 +248,11 @@ def _shuffled(spoken: Spoken, chance: Chance) -> Script | None:
     return hook(spoken, chance)
 
 
+def _nothing_of_ours(spoken: Spoken, chance: Chance) -> Script | None:
+    """Neither the answer to an order nor an event of ours comes: only questions are left."""
+    return () if spoken.path == ORDERS else lost(*OURS)(spoken, chance)
+
+
 MODES = (
     *(Mode(f"fill {name}", spoken=hook) for name, hook in FILLS.items()),
     *(Mode(f"update {name}", spoken=hook) for name, hook in UPDATES.items()),
@@ -256,5 +262,10 @@ MODES = (
     *(Mode(f"archive {name}, no events", http=hook, spoken=lost(*OURS)) for name, hook in ARCHIVES.items()),
     *(Mode(f"account {age:g} s old", http=stale(age), sees=_seen, seconds=age + SECONDS) for age in (0.5, 2.0, 6.0)),
     *(Mode(f"account {age:g} s old, no events", http=stale(age), sees=_seen, spoken=lost(*OURS), seconds=age + SECONDS) for age in (0.5, 2.0, 6.0)),
+    *(
+        Mode(f"account {age:g} s old, no events, no answers", http=stale(age), sees=_seen, spoken=_nothing_of_ours, seconds=age + SECONDS)
+        for age in (2.0, 6.0)
+    ),
+    Mode("no events, no answers", spoken=_nothing_of_ours),
     *(Mode(f"lies of all kinds {number}", spoken=_shuffled) for number in range(1, 5)),
 )
