@@ -33,7 +33,7 @@ def main() -> int:
     what.add_argument("--modes", nargs="+", metavar="MODE", help="these; 'upgrade*' for all that begin so")
     what.add_argument("--cell", action="append", help="one cell, told at length: 'MODE / STATE'")
     what.add_argument("--list", action="store_true", help="print the modes")
-    parser.add_argument("--states", default=",".join(STATES), help=f"of {', '.join(STATES)}")
+    parser.add_argument("--states", nargs="+", choices=STATES, default=STATES, metavar="STATE", help=f"of {', '.join(STATES)}")
     parser.add_argument("--sample", type=int, metavar="N", help="only N cells of them")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="of the sample, 1")
     parser.add_argument("--jobs", type=int, default=4, metavar="N", help="cells at once, 4: they mostly wait")
@@ -55,7 +55,7 @@ def _chosen(options: argparse.Namespace) -> list[Cell]:
     if options.cell:
         pairs = [typed.rpartition(" / ") for typed in options.cell]
         return [cell for mode, _, state in pairs for cell in cells([mode], [state])]  # type: ignore[list-item]
-    every = list(cells(options.modes or names(), options.states.split(",")))
+    every = list(cells(options.modes or names(), options.states))
     return sample(every, options.sample, options.seed) if options.sample else every
 
 
