@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.hostile.bed import CLOSED_WITHIN_S, ENDS_WITHIN_S, HOLD_S, MARKET, POLL_S, Bed, slack, tail
+from tests.hostile.bed import CLOSED_WITHIN_S, DEAD_MAN_S, ENDS_WITHIN_S, HOLD_S, MARKET, POLL_S, Bed, slack, tail
 from tests.hostile.cells import WIRE, Cell
 from tests.hostile.judge import OPEN, TRACEBACK, disagreements, entered_after, false_claims, held_at, uneven_s, unlawful, words_of
 from tests.hostile.middleman import Middleman
@@ -100,9 +100,11 @@ def _wire(bed: Bed, cell: Cell, mode: Mode, between: Middleman) -> list[str] | N
         time.sleep(0.3)
         _killed(bed, run)
     began = between.began_s or time.monotonic()
-    over = _Over(bed, run, cell.state == "killed", began if mode.closable else began + mode.seconds)
+    # A guard must meet it: it acts after so much silence and no sooner.
+    lasts_s = mode.seconds + (DEAD_MAN_S if cell.state == "killed" else 0)
+    over = _Over(bed, run, cell.state == "killed", began if mode.closable else began + lasts_s)
     while not over.done():
-        if time.monotonic() >= began + mode.seconds and between.ended_s is None:
+        if time.monotonic() >= began + lasts_s and between.ended_s is None:
             between.end()
             bed.say("the wire is good again")
         time.sleep(POLL_S)
