@@ -50,6 +50,8 @@ SLOW_TRY_MS = Ms(60_000)
 """How long one slow try may take where nobody knows what is ours: then it is found out again."""
 SAY_EVERY_S = 600.0
 """How often a guard says that it is still trying."""
+TWICE_S = 2.0
+"""Between two readings of an account that must agree."""
 SIMULATED = "Nado-simulated"
 
 
@@ -143,7 +145,7 @@ class Closing:
         """Try to close; True when it is over. Raises whatever goes wrong."""
         venue, rules = await self._reach.read_rules()
         if self._gone(rules):
-            return True
+            return await self._nothing_there(rules)
         task = self._what(rules, venue)
         patience = Ms(max(1_000, int(self._left_s() * 1000))) if self._left_s() > 0 else SLOW_TRY_MS
         escaped = await escape(
@@ -173,12 +175,25 @@ class Closing:
             self._words.say(f"not flat yet: {answer.words}", "error", once=True)
         return answer.flat
 
+    async def _nothing_there(self, rules: VenueRules) -> bool:
+        """Another simulated exchange says of itself that it is: believed when it also holds nothing in our two products, twice, and says it again."""
+        for pause_s in (TWICE_S, 0.0):
+            venue, again = await self._reach.read_rules()
+            snapshot = await venue.reads.account()
+            holds = any(snapshot.position(product.product_id).total for product in (rules.eth, rules.sol)) or snapshot.open_orders or snapshot.unread
+            if holds or again.venue != rules.venue:
+                self._words.say("it holds a position in our products, or says another name again: asked again", "error", once=True)
+                return False
+            await trio.sleep(pause_s)
+        self._words.say("nothing of ours is there")
+        return True
+
     def _gone(self, rules: VenueRules) -> bool:
-        """Is a simulated exchange another one than the run's? It began without any of our positions."""
+        """Does a simulated exchange say that it is another one than the run's? Such a one began without any of our positions."""
         ours = read_state(self._state).venue
         gone = rules.venue != ours and bool(ours) and {rules.venue.partition(":")[0], ours.partition(":")[0]} == {SIMULATED}
         if gone:
-            self._words.say(f"the simulated exchange is another one ({rules.venue}) than this run's ({ours}): nothing of ours is there")
+            self._words.say(f"the simulated exchange is another one ({rules.venue}) than this run's ({ours})", once=True)
         return gone
 
     # -- what is ours ---------------------------------------------------------------------------------------------------------------------------

@@ -1,8 +1,8 @@
 """From a configuration to a world: a venue that answers, its rules, its clock, our lock, our ledger."""
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, closing, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -202,11 +202,12 @@ async def _prepared(settings: Settings, wanted: Wanted, known: Known, state: Run
     ledger = logs / "ledger.sqlite"
     _make_way(logs, ledger, opened, sync, observe, clock, own_venue=own_venue)
     csvs = CsvBooks(logs, known.access.exchange)
-    await catch_up(ledger, opened, sync, csvs, observe, clock)
-    word = ledger_word(ledger, None, None if own_venue else known.access)
-    state.recover(word.epoch, None if own_venue else word.halted)
-    _write_down_halt(ledger, opened, sync, state, word, clock)
-    fold = folded(ledger)
+    with readable(ledger):
+        await catch_up(ledger, opened, sync, csvs, observe, clock)
+        word = ledger_word(ledger, None, None if own_venue else known.access)
+        state.recover(word.epoch, None if own_venue else word.halted)
+        _write_down_halt(ledger, opened, sync, state, word, clock)
+        fold = folded(ledger)
     if fold.phase == "flat":  # a slow disk is no reason to leave a pair open
         _measure_disk(logs, sync, settings)
     return World(
@@ -225,6 +226,15 @@ async def _prepared(settings: Settings, wanted: Wanted, known: Known, state: Run
         "" if own_venue else known.access.gateway,
         known.access.signer.address if known.access.signer else "",
     )
+
+
+@contextmanager
+def readable(ledger: Path) -> Iterator[None]:
+    """Pages of the file may be spoilt beyond what its chain can tell: that is one refusal, with its cure. Raises `UnreadableLedger`."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise UnreadableLedger(f"{ledger}: {error}") from error
 
 
 def held_by(ledger: Path) -> Held | None:

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -52,17 +53,24 @@ def test_importing_the_supervisor_brings_nothing_heavy() -> None:
     assert not loaded & HEAVY
 
 
-def import_s(what: str) -> float:
-    """Seconds of processor time, which what else runs on the machine disturbs least."""
+def import_s(what: str, bytecode: Path) -> float:
+    """Seconds of processor time, which what else runs on the machine disturbs least; hot: what is imported was compiled into `bytecode` before."""
     code = f"import time; began = time.process_time(); import {what}; print(time.process_time() - began)"
-    return float(subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, text=True).stdout)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {"PYTHONPYCACHEPREFIX": str(bytecode)}
+    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, check=True, text=True)
+    return float(ran.stdout)
 
 
-def test_importing_the_supervisor_costs_at_most_half_as_much_again_as_what_it_stands_on() -> None:
-    import_s("supervisor")
-    pairs = [(import_s("supervisor"), import_s("trio, trio_websocket, msgspec, coincurve")) for _ in range(7)]
+BASE = "trio, trio_websocket, msgspec, coincurve"
+
+
+def test_importing_the_supervisor_costs_at_most_a_fifth_more_than_what_it_stands_on(tmp_path: Path) -> None:
+    """Hot, as at every start but the first, when Python compiles what has changed (then it is about half as much again)."""
+    for what in ("supervisor", BASE):
+        import_s(what, tmp_path)
+    pairs = [(import_s("supervisor", tmp_path), import_s(BASE, tmp_path)) for _ in range(7)]
     ratio = min(ours for ours, _ in pairs) / min(base for _, base in pairs)
-    assert ratio <= 1.5, f"{ratio:.2f} times; seven pairs in one run: {pairs}"
+    assert ratio <= 1.2, f"{ratio:.2f} times; seven pairs in one run: {pairs}"
 
 
 @pytest.mark.parametrize("path", files("messages", "actors", "venue", "commands", "supervisor.py"), ids=str)

@@ -24,6 +24,7 @@ from messages.units import ONE, Base, Ms, Quote
 from tests.determinism import seed_trio
 from tests.machine.audit import net
 from tests.machine.bench import OWNER, START_NS, URL, Bench, bench
+from venue.nado.http import INSTANCE_HEADER
 from venue.simulated.asgi import application
 from venue.stored_escape import EscapeFile
 from venue.throwaway import THROWAWAY_ADDRESS, THROWAWAY_SENDER
@@ -43,6 +44,8 @@ class Scene:
     said: list[str] = field(default_factory=list)
     broken: Callable[[httpx.Request], None] = lambda _request: None
     """Called before each HTTP request; may raise anything."""
+    instance: Callable[[], str] = lambda: ""
+    """What the simulated exchange calls itself; "" = by its own name."""
     requests: list[float] = field(default_factory=list)
     """When there was a request."""
 
@@ -89,7 +92,10 @@ class _Transport(httpx.ASGITransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         self._scene.requests.append(trio.current_time())
         self._scene.broken(request)
-        return await super().handle_async_request(request)
+        response = await super().handle_async_request(request)
+        if self._scene.instance():
+            response.headers[INSTANCE_HEADER] = self._scene.instance()
+        return response
 
 
 @asynccontextmanager
@@ -194,6 +200,22 @@ async def test_an_exchange_that_refuses_for_an_hour_is_tried_for_that_hour(
             assert await it.guarded() == 0
         assert it.open_now() == (0, 0)
         assert trio.current_time() < began + 3600 + SLOW_S + 10
+
+
+async def test_an_exchange_that_calls_itself_another_one_for_a_while_is_looked_at_before_it_is_believed(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One spoilt header once made the guard say "nothing of ours is there ... FLAT" over an open pair."""
+    monkeypatch.setattr("commands.guard_closing.SIMULATED", "test")
+    async with left_open(tmp_path) as it:
+        saved = msgspec.structs.replace(read_state(it.state), venue=it.ready.world.rules.venue)
+        it.state.write_bytes(msgspec.json.encode(saved))
+        until = trio.current_time() + 20
+        it.instance = lambda: "another" if trio.current_time() < until else ""
+        assert await it.guarded() == 0
+        assert it.open_now() == (0, 0)
+        assert it.heard("asked again")
+        assert it.heard("FLAT: nothing of ours is open, after 1 rounds")
 
 
 async def test_a_ledger_that_is_gone_is_no_flat_and_what_was_signed_is_closed(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:

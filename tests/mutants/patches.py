@@ -11,7 +11,6 @@ import trio
 from actors import leg, sizing, tree
 from actors.inquiry import Inquiry
 from actors.ledger.actor import _Desk
-from actors.ledger.flight import Flight
 from actors.ledger.orders import OurOrder
 from actors.runtime import barrier
 from messages.execution import Fill, Outcome
@@ -163,10 +162,6 @@ def an_acknowledgement_is_a_fill(patch: Patch) -> None:
     patch.setattr(OurOrder, "_judge", trusting)
 
 
-def an_aborted_order_is_not_over(patch: Patch) -> None:
-    patch.setattr(Flight, "abort", lambda flight: setattr(flight, "aborted", True))
-
-
 def prices_stay_provisional(patch: Patch) -> None:
     patch.setattr(Inquiry, "settled", property(lambda _inquiry: True))
 
@@ -213,7 +208,6 @@ MUTANTS = (
         Faults(split=(Pieces(nth=1, lots=(10, 10)),), event=(DisturbEvent(stream="fill", one_in=1, how="duplicate"),)),
     ),
     Mutant(an_acknowledgement_is_a_fill, "accepted is not filled", Faults(event=(DEAF,))),
-    Mutant(an_aborted_order_is_not_over, "an aborted order stays without a trade", Faults(event=(DEAF,)), "after_commit", "exit"),
     Mutant(prices_stay_provisional, "a run ends with the venue's prices", UNHEARD_EXIT),
     Mutant(epoch_bumped_by_a_sizing_restart, "an epoch ends only with its legs", where="sizing", phase="hold"),
     Mutant(old_leg_left_running, "both legs are started again together", where="eth_leg", phase="send to ack"),
