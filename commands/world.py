@@ -98,7 +98,10 @@ async def world(settings: Settings, wanted: Wanted, observe: Observe) -> AsyncIt
                 known.rules.terms()  # nothing of ours to close: then a rule that is missing is a refusal to start
             if here.live:
                 await preflight(known, wanted.accept_loss, observe)
-            prepared = await _prepared(settings, wanted, known, state, observe, own_venue=own_venue)
+            try:
+                prepared = await _prepared(settings, wanted, known, state, observe, own_venue=own_venue)
+            except sqlite3.DatabaseError as error:  # a file that SQLite opens and then finds broken pages in
+                raise UnreadableLedger(f"{logs / 'ledger.sqlite'}: {error}") from error
             with kept(prepared.ledger):
                 yield prepared
     finally:
