@@ -121,14 +121,16 @@ class Closing:
     async def until_flat(self) -> None:
         """Returns when flat is confirmed, or nothing at the exchange can be ours. Raises nothing but a cancellation."""
         pause_s = AGAIN_S[0]
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._say_for_ever)
-            while not await outlive(self._attempt, lambda why: self._words.say(f"not closed yet: {why}", "error", once=True)):
-                await trio.sleep(SLOW_S if self._left_s() <= 0 else pause_s)
-                pause_s = min(2 * pause_s, AGAIN_S[1])
-            nursery.cancel_scope.cancel()
-        if self._journal is not None:
-            outlive_call(self._journal.close)
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._say_for_ever)
+                while not await outlive(self._attempt, lambda why: self._words.say(f"not closed yet: {why}", "error", once=True)):
+                    await trio.sleep(SLOW_S if self._left_s() <= 0 else pause_s)
+                    pause_s = min(2 * pause_s, AGAIN_S[1])
+                nursery.cancel_scope.cancel()
+        finally:  # a guard that stops for a newer epoch is cancelled, and gives the ledger back too
+            if self._journal is not None:
+                outlive_call(self._journal.close)
 
     def _left_s(self) -> float:
         """Of the patience."""

@@ -98,10 +98,8 @@ async def world(settings: Settings, wanted: Wanted, observe: Observe) -> AsyncIt
                 known.rules.terms()  # nothing of ours to close: then a rule that is missing is a refusal to start
             if here.live:
                 await preflight(known, wanted.accept_loss, observe)
-            try:
+            with readable(logs / "ledger.sqlite"):
                 prepared = await _prepared(settings, wanted, known, state, observe, own_venue=own_venue)
-            except sqlite3.DatabaseError as error:  # a file that SQLite opens and then finds broken pages in
-                raise UnreadableLedger(f"{logs / 'ledger.sqlite'}: {error}") from error
             with kept(prepared.ledger):
                 yield prepared
     finally:
@@ -167,9 +165,10 @@ async def _knows_what_is_open(known: Known, found: Evidence, belongs_to: Callabl
 
     Raises `StillOpen` with the cure typed out, `VenueError`. Nothing has been written by then.
     """
-    before = found.saved.venue
-    belongs_to(known.rules.venue)
-    if before not in {"", known.rules.venue}:  # another instance: what was known of the one before is gone with it
+    # A state file that belongs to nobody yet is tied to this venue when the ledger is begun (`_prepared`): a start that is refused before has left
+    # nothing behind that could be taken for a sign of a pair.
+    if found.saved.venue not in {"", known.rules.venue}:  # another instance: what was known of the one before is gone with it
+        belongs_to(known.rules.venue)
         found = gathered(known.access, known.logs, state_directory())
     if starts_by_itself(found):
         return
@@ -205,12 +204,11 @@ async def _prepared(settings: Settings, wanted: Wanted, known: Known, state: Run
     ledger = logs / "ledger.sqlite"
     _make_way(logs, ledger, opened, sync, observe, clock, own_venue=own_venue)
     csvs = CsvBooks(logs, known.access.exchange)
-    with readable(ledger):
-        await catch_up(ledger, opened, sync, csvs, observe, clock)
-        word = ledger_word(ledger, None, None if own_venue else known.access)
-        state.recover(word.epoch, None if own_venue else word.halted)
-        _write_down_halt(ledger, opened, sync, state, word, clock)
-        fold = folded(ledger)
+    await catch_up(ledger, opened, sync, csvs, observe, clock)
+    word = ledger_word(ledger, None, None if own_venue else known.access)
+    state.recover(word.epoch, None if own_venue else word.halted)
+    _write_down_halt(ledger, opened, sync, state, word, clock)
+    fold = folded(ledger)
     if fold.phase == "flat":  # a slow disk is no reason to leave a pair open
         _measure_disk(logs, sync, settings)
     return World(

@@ -122,7 +122,8 @@ BLOCKING = {"requests", "urllib", "urllib3", "http", "socket", "subprocess", "th
 @pytest.mark.parametrize("path", files("messages", "actors", "supervisor.py", "venue/protocol.py", "venue/resolve.py", "venue/escape.py"), ids=str)
 def test_what_decides_and_trades_imports_nothing_that_blocks_the_loop(path: Path) -> None:
     """R10. SQLite is the one exception, and only the ledger's store and what it raises are that."""
-    found = {name.split(".")[0] for name in imports_of(path)} & (BLOCKING | {"sqlite3"})
+    asks = {name for name in imports_of(path) if not name.startswith("urllib.parse")}  # which only takes texts apart
+    found = {name.split(".")[0] for name in asks} & (BLOCKING | {"sqlite3"})
     assert found <= ({"sqlite3"} if "ledger" in path.parts else set())
 
 
@@ -182,6 +183,7 @@ MAY_CATCH_ALL = {
     "commands/last_resort.py": "the way out takes its next step",
     "commands/recorder.py": "what is only for people",
     "commands/whats_open.py": "evidence that cannot be read makes the answer unknown",
+    "commands/guard.py": "a key that cannot be had, for whatever reason, leaves what was signed in advance",
     "commands/begin.py": "the process ends with a code whatever happens",
     "commands/cli.py": "the same for a command: a defect, too, asks what is open",
     "commands/run.py": "a summary that fails changes no exit code",

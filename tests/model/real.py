@@ -225,6 +225,7 @@ def ledger_agrees(plan: Plan, copy: str, epoch: int, last: int, eth: int, sol: i
     fold = Fold(seq=last, position={"eth": eth * SIGN["eth"], "sol": sol * SIGN["sol"]})
     fold.cycle.wanted = fold.cycle.pair = (LOTS * SIGN["eth"], LOTS * SIGN["sol"])
     fold.view.live = fold.view.agreed = True
+    fold.view.snapshot = AccountSnapshot(Ms(1), True, Quote(0), Quote(0), Quote(0), Quote(0), (), ())
     if flying is not None:
         whole = sizing_plan(flying)
         fold.flight = Flight(sealed(flying, "same"), (OurOrder("eth", whole, "", 0), OurOrder("sol", whole, "", 0)))

@@ -13,7 +13,7 @@ from actors.inquiry import Inquiry
 from actors.ledger.actor import _Desk
 from actors.ledger.orders import OurOrder
 from actors.runtime import barrier
-from messages.execution import Fill, Outcome
+from messages.execution import Outcome
 from messages.sizing import Place, Ready
 from messages.units import Ms
 from supervisor import Machine
@@ -21,7 +21,7 @@ from tests.sweep.one import one
 from tests.sweep.runs import Run
 from venue import resolve
 from venue.protocol import Reply, SignedOrder
-from venue.simulated.faults import NO_FAULTS, Cut, DisturbEvent, DisturbReply, Faults, Late, LoseAck, Pieces, Refuse
+from venue.simulated.faults import NO_FAULTS, Cut, DisturbEvent, DisturbReply, Faults, Late, LoseAck, Refuse
 
 Patch = pytest.MonkeyPatch
 DEAF = DisturbEvent(stream="fill", one_in=1, how="drop")
@@ -144,14 +144,6 @@ def absent_is_believed_at_once(patch: Patch) -> None:
     patch.setattr(resolve, "APART_MS", 0)
 
 
-def fills_are_not_deduplicated(patch: Patch) -> None:
-    def take_fill(order: OurOrder, fill: Fill) -> None:
-        order.pieces[-len(order.pieces)] = fill
-        order._judge()
-
-    patch.setattr(OurOrder, "take_fill", take_fill)
-
-
 def an_acknowledgement_is_a_fill(patch: Patch) -> None:
     judge = OurOrder._judge
 
@@ -201,11 +193,6 @@ MUTANTS = (
         absent_is_believed_at_once,
         "absence is believed only after the receive window",
         Faults(late=(Late(nth=1, delay_ms=1_900),), event=(DEAF,)),
-    ),
-    Mutant(
-        fills_are_not_deduplicated,
-        "a fill that is told twice counts once",
-        Faults(split=(Pieces(nth=1, lots=(10, 10)),), event=(DisturbEvent(stream="fill", one_in=1, how="duplicate"),)),
     ),
     Mutant(an_acknowledgement_is_a_fill, "accepted is not filled", Faults(event=(DEAF,))),
     Mutant(prices_stay_provisional, "a run ends with the venue's prices", UNHEARD_EXIT),
