@@ -65,12 +65,15 @@ class Access(msgspec.Struct, frozen=True):
         """
         return self.identities(logs)[0]
 
-    def identities(self, logs: Path) -> tuple[str, ...]:
-        """Every name that a state of this subaccount may be kept under: today's, then those that it had before its venue was known."""
+    def identities(self, logs: Path, directory: Path | None = None) -> tuple[str, ...]:
+        """Every name that a state of this subaccount may be kept under: today's, then those that it had before its venue was known.
+
+        `directory`: where the state files are; None: the user's.
+        """
         if not self.gateway:
             return (f"child of {logs.resolve()}",)
         url = canonical(self.gateway)
-        venue = known_venue(state_directory(), url)
+        venue = known_venue(directory or state_directory(), url)
         names = [f"{venue} {self.sender.lower()}"] if venue else []
         return tuple(dict.fromkeys([*names, f"{url} {self.sender.lower()}", f"{self.gateway} {self.sender}"]))
 

@@ -122,7 +122,7 @@ def gathered(here: Access | None, logs: Path, directory: Path) -> Evidence:
     `here` None: nobody knows whose account is meant, so that only the ledger in `logs` and the state files that name this folder count.
     """
     folder = str(_resolved(logs))
-    ours = [state_file(directory, identity) for identity in here.identities(logs)] if here else []
+    ours = [state_file(directory, identity) for identity in here.identities(logs, directory)] if here else []
     naming = [path for path in _there(directory) if path not in ours and _names(path, folder)]
     ours, strange = (ours, naming) if here else (naming, [])
     saved = strictest([read_state(path) for path in ours])

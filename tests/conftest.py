@@ -2,6 +2,7 @@
 
 import sys
 import time
+from itertools import count
 
 import pytest
 
@@ -26,3 +27,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     if found:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         sys.stderr.write("\n  ".join(["\nLEFT BEHIND by a test:", *found.values()]) + "\n")
+
+
+_OWN = count()
+
+
+@pytest.fixture(autouse=True)
+def _state_of_its_own(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or writes the state directory of whoever runs it, or of another test."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.getbasetemp() / f"state-{next(_OWN)}"))

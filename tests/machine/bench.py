@@ -15,6 +15,7 @@ from actors.ledger import CsvBooks, Fold, Store
 from actors.runtime.clock import Clock, RunClock, VenueClock
 from actors.runtime.specs import ChildSpec, SupervisorSpec
 from actors.runtime.state import RunState
+from actors.runtime.venues import canonical
 from actors.tree import Channels, Tree, World
 from messages.execution import AccountSnapshot
 from messages.lifecycle import Opened, Totals
@@ -163,7 +164,7 @@ async def connected(
         for watch in watchers:
             watch(message)
 
-    state = RunState(folder / "state", "bench", str(folder))
+    state = RunState(folder / "state", f"{canonical(URL)} {THROWAWAY_SENDER.lower()}", str(folder))  # as commands name it
     opened = Opened("evenkeel.ledger/1", rules.venue, rules.chain_id, THROWAWAY_SENDER)
     async with NadoVenue(URL, rules, THROWAWAY_SENDER, signer, clock, dialer, http_transport=transport, seed=seed, observe=observe) as client:
         await measure_clock(client, clock)
