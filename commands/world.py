@@ -30,7 +30,7 @@ from messages.units import Quote, Rate
 from venue.nado.client import NadoVenue
 from venue.nado.http import HttpReads
 from venue.nado.socket import Dialer, TcpDialer
-from venue.protocol import Busy, Unreachable, VenueRules
+from venue.protocol import Busy, Malformed, Unreachable, VenueRules
 from venue.venue_time import measure_clock
 
 if TYPE_CHECKING:
@@ -50,6 +50,9 @@ class UnwritableLedger(Exception):
 BUSY_S = 30.0
 """How long a venue that is there and does not answer is asked again at the start."""
 AGAIN_S = 1.0
+RULES_TRIES = 3
+RULES_AGAIN_S = 0.3
+"""How often the rules are read at the start, and how long is waited between, while something is missing in them."""
 
 
 class SlowDisk(Exception):
@@ -143,7 +146,7 @@ async def connected(
     clock = VenueClock(local or WallClock())
     async with HttpReads(here.gateway, here.sender, name=here.name, archive_url=here.archive, transport=transport) as reads:
         reads.known(known_products(Path(settings.files.logs) / "ledger.sqlite"))
-        rules = await reads.rules_now()
+        rules = await _whole_rules(reads)
         async with NadoVenue(
             here.gateway,
             rules,
@@ -158,6 +161,23 @@ async def connected(
         ) as venue:
             await measure_clock(venue, clock)
             yield Known(settings, here, venue, reads, dialer, rules, clock)
+
+
+async def _whole_rules(reads: HttpReads) -> VenueRules:
+    """The rules; read again where an answer was lost on the way, because a rule that nobody could read is not one that is missing.
+
+    Raises `VenueError`.
+    """
+    for left in reversed(range(RULES_TRIES)):
+        try:
+            rules = await reads.rules_now()
+            if not (left and rules.incomplete()):
+                return rules
+        except Malformed:
+            if not left:
+                raise
+        await trio.sleep(RULES_AGAIN_S)
+    raise AssertionError("the last try returns or raises")
 
 
 async def _knows_what_is_open(known: Known, found: Evidence, belongs_to: Callable[[str], None], *, adopt: bool) -> None:

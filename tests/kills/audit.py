@@ -19,9 +19,10 @@ def ending_faults(truth: Truth, ledger: Path) -> list[str]:
     found = audit.faults(truth.orders, largest=audit.largest_pair(plans))
     found += [f"the venue holds {position.total.text()} of product {position.product_id}" for position in truth.account.positions if position.total]
     found += [f"order {digest[:10]} is still open" for digest in truth.account.open_orders]
-    found += list(_unexplained(truth, fold.orders))
-    found += list(_more_than_one(truth, fold.orders))
-    found += [fault for digest, order in fold.orders.items() for fault in _other_numbers(order, digest, truth)]
+    ours = {digest: order for digest in fold.orders if (order := fold.order(digest)) is not None}
+    found += list(_unexplained(truth, ours))
+    found += list(_more_than_one(truth, ours))
+    found += [fault for digest, order in ours.items() for fault in _other_numbers(order, digest, truth)]
     if (fold.phase, fold.doubts) != ("flat", ()):
         found.append(f"the ledger says {fold.phase} with {len(fold.doubts)} doubts")
     return found

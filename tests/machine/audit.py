@@ -200,8 +200,8 @@ def sums_of(order: LoggedOrder) -> tuple[int, int, int]:
 def _unequal(log: list[LoggedOrder], fold: Fold) -> Iterator[str]:
     """Lost or doubled fills: the ledger's amount, notional and fee of every order against the engine's."""
     traded = {order.digest: order for order in log if order.fills}
-    for digest in sorted({*traded, *(digest for digest, order in fold.orders.items() if order.total.filled)}):
-        engine, ours = traded.get(digest), fold.orders.get(digest)
+    for digest in sorted({*traded, *(digest for digest in fold.orders if (order := fold.order(digest)) and order.total.filled)}):
+        engine, ours = traded.get(digest), fold.order(digest)
         theirs = sums_of(engine) if engine else (0, 0, 0)
         booked = (ours.total.filled, ours.total.quote, ours.total.fee) if ours else (0, 0, 0)
         if theirs != booked:
