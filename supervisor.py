@@ -287,7 +287,9 @@ class Machine:
         rules = self.channels.rules.value
         if rules is not None and plan.rules_version not in {0, rules.version}:
             return "the venue's rules have changed since it was proposed"
-        limited = self.world.venue.rate_obstacle(2, len(self.world.settings.flatten_steps)) if plan.increases else ""
+        # A repair orders one leg, so one order may come to be in doubt; a lone leg must not wait for room that a pair would need.
+        legs = (plan.eth.amount != 0) + (plan.sol.amount != 0)
+        limited = self.world.venue.rate_obstacle(2, len(self.world.settings.flatten_steps), legs) if plan.increases else ""
         return limited or (self._entry_obstacle(plan, held) if plan.purpose == "enter" else "")
 
     def _denied_as(self, plan: SizingPlan, code: str, why: str) -> str:

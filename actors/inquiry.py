@@ -132,7 +132,8 @@ class Inquiry:
 
     def _pending(self) -> bool:
         held = self._channels.held.value
-        return held is None or held.awaiting_proof or not held.account_ok
+        # An absence that is too young to enter upon (`Held.absent`) only needs time, not readings that closing may need.
+        return held is None or held.awaiting_proof or not (held.account_ok or held.absent)
 
     def _note(self, text: str) -> None:
         self._world.observe(Note(self._world.clock.utc_ns(), "warning", "supervisor", text))

@@ -382,8 +382,11 @@ class Venue(Protocol):
         """The names of the order wires that somebody has open and that could not send an order now."""
         ...
 
-    def rate_obstacle(self, orders: int, flatten_steps: int) -> str:
-        """Why `orders` more orders and then closing everything may not fit into the venue's rate limits now; "" when they do."""
+    def rate_obstacle(self, orders: int, flatten_steps: int, legs: int = 2) -> str:
+        """Why `orders` more orders and then closing everything may not fit into the venue's rate limits now; "" when they do.
+
+        `legs`: how many of the orders sent may come to be in doubt, each of which costs readings of the account.
+        """
         ...
 
     async def cancel(self, product_id: int, digest: str) -> None:

@@ -21,6 +21,8 @@ POLL_S = 0.1
 ENGINE_EVERY_S = 2.0
 """How often the engine's position is read in between, beside the first time and the moment at which it can prove an absence. A reading weighs 17 of
 the 400 that the venue allows in 10 s; a question to the archive weighs 3 of another budget."""
+FAILED_S = 0.5
+"""How long after a reading that failed the next one is tried: a venue that is down would else eat what closing needs when it is back."""
 WINDOW_MARGIN_MS = 500
 """Beyond the receive window an order cannot arrive; this much later we believe it."""
 ARCHIVE_PATIENCE_MS = 3_000
@@ -72,6 +74,7 @@ class _Asked:
         before, self._archived = self._archived, await self._archive()
         if self._archived == before and trio.current_time() < self._engine_due_s:
             return None
+        self._engine_due_s = trio.current_time() + FAILED_S  # a reading that fails has cost its weight too
         snapshot = await self._reads.account()
         self.at_ms = snapshot.at_ms
         answer = judge(self._doubt, snapshot, self._archived)

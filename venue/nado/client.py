@@ -112,9 +112,9 @@ class NadoVenue:
         """The same in words: each connection's name and its counts that are not 0."""
         return tuple((counts.name, counts.line()) for counts in self.counts)
 
-    def rate_obstacle(self, orders: int, flatten_steps: int) -> str:
+    def rate_obstacle(self, orders: int, flatten_steps: int, legs: int = 2) -> str:
         """Why `orders` more orders and then closing everything may not fit into the venue's rate limits now; "" when they do."""
-        return self._weights.obstacle(orders, flatten_steps)
+        return self._weights.obstacle(orders, flatten_steps, legs)
 
     def unconnected(self) -> frozenset[str]:
         """The names of the order wires that somebody has open and that could not send an order now."""

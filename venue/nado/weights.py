@@ -175,12 +175,15 @@ class Weights:
         """May a question leave that can as well be asked later? Not out of what an unwind needs."""
         return self.queries.affords(weight + unwind_questions(), self._now_ms())
 
-    def obstacle(self, orders: int, flatten_steps: int) -> str:
-        """Why `orders` more orders and then closing everything may not fit into the limits; "" when they do."""
+    def obstacle(self, orders: int, flatten_steps: int, legs: int = 2) -> str:
+        """Why `orders` more orders and then closing everything may not fit into the limits; "" when they do.
+
+        `legs`: how many of the orders sent may come to be in doubt.
+        """
         now_ms = self._now_ms()
         if not self.executes.affords(orders * PLACE_WEIGHT + unwind_weight(flatten_steps), now_ms):
             return _full("orders", self.executes, now_ms)
-        if not self.queries.affords(unwind_questions(), now_ms):
+        if not self.queries.affords(unwind_questions(legs), now_ms):
             return _full("questions", self.queries, now_ms)
         return ""
 

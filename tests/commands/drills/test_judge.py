@@ -35,7 +35,7 @@ def limits_of(name: str, seen: Played, settings: Settings | None = None) -> list
     return [each.limit for each in judged(BY_NAME[name], settings or Settings(), seen).exceeded]
 
 
-@pytest.mark.parametrize(("name", "ms"), [("one-leg-reject", 500), ("ack-lost", 7_000), ("process-kill", 8_000)])
+@pytest.mark.parametrize(("name", "ms"), [("one-leg-reject", 500), ("ack-lost", 6_000), ("process-kill", 8_000)])
 def test_the_time_of_a_legging_class_is_inside_and_a_millisecond_more_is_not(name: str, ms: int) -> None:
     assert limits_of(name, played(ms)) == []
     assert len(limits_of(name, played(ms + 1))) == 1

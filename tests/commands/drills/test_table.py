@@ -58,4 +58,4 @@ def test_a_margin_call_leaves_less_than_initial_and_more_than_maintenance_margin
 
 def test_each_legging_class_is_that_of_the_configuration() -> None:
     settings = Settings()
-    assert [class_ms(BY_NAME[name], settings) for name in ("one-leg-reject", "ack-lost", "process-kill")] == [500, 7_000, 8_000]
+    assert [class_ms(BY_NAME[name], settings) for name in ("one-leg-reject", "ack-lost", "process-kill")] == [500, 6_000, 8_000]
