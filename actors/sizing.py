@@ -14,7 +14,7 @@ import trio
 
 from actors.dust import topping_up
 from actors.gates import Denial, closed_window, daily_loss, entry_denial, limit_price, rules_denial
-from actors.lattice import Side, size_pair, vwap
+from actors.lattice import MINIMUM_PERCENT, Side, size_pair, vwap
 from actors.legging import over_budget
 from actors.limits import pair_over
 from actors.repair import Way, cheapest
@@ -25,7 +25,7 @@ from actors.runtime.pulse import Pulse
 from messages.lifecycle import Denied, Directive, Held, Hop, Note
 from messages.market import LegQuote, Level, PairQuote
 from messages.settings import Settings
-from messages.sizing import RESTORES, LegOrder, Purpose, SizingPlan, Skipped, Verdict
+from messages.sizing import RESTORES, TOP_UPS, Leg, LegOrder, Purpose, SizingPlan, Skipped, Verdict
 from messages.units import ONE, Base, Bps, Ms, Price, Quote, imbalance, notional
 from venue.closing import Closing, closing, hedged, liquidation_near
 from venue.protocol import UNTRADABLE, ProductRules, VenueRules
@@ -229,8 +229,25 @@ class Sizer(msgspec.Struct, frozen=True):
     def closing(self, held: Held) -> Closing:
         """What of it the venue lets go now, by the rules of now."""
         rules = self.rules
-        wanted = [notional(product.oracle or 0, each) for product, each in ((rules.eth, held.eth_wanted), (rules.sol, held.sol_wanted))]
-        return closing(held.eth, held.sol, self.rules, refused=held.refused, urgent=self.urgent(held), tops_up=2 * min(wanted))
+        refused = self.lasting_refusals(held)
+        return closing(held.eth, held.sol, rules, refused=refused, urgent=self.urgent(held), tops_up=self._tops_up(held))
+
+    def _tops_up(self, held: Held) -> int:
+        """USD (x18) up to which a leg under the minimum may be made larger: twice what the entry wanted of the smaller leg."""
+        pairs = ((self.rules.eth, held.eth_wanted), (self.rules.sol, held.sol_wanted))
+        return 2 * min(notional(product.oracle or 0, wanted) for product, wanted in pairs)
+
+    def lasting_refusals(self, held: Held) -> tuple[Leg, ...]:
+        """Legs that the venue has refused to close for a reason that lasts.
+
+        A remainder beside an uneven leg is none of them while it can be topped up: the other leg is closed, then it is topped up and closed alone.
+        """
+        if held.phase != "uneven" or len(held.too_small) != 1 or held.top_ups >= TOP_UPS:
+            return held.refused
+        minimum = self.rules.product(held.too_small[0]).min_notional
+        if minimum is None or minimum * MINIMUM_PERCENT > self._tops_up(held) * 100:
+            return held.refused
+        return tuple(leg for leg in held.refused if leg not in held.too_small)
 
     def urgent(self, held: Held) -> bool:
         """Is liquidation so near that one leg is better closed alone than both kept?"""
@@ -294,11 +311,13 @@ class Sizer(msgspec.Struct, frozen=True):
         held = look.held
         if _topped_up(held):
             return self._close(look, quote, "flatten", self._flatten_slippage(held))
-        if held.refused and hedged(held.eth, held.sol) and held.last_rules == self.rules.version and look.now_ms < held.last_change_ms + REFUSED_MS:
+        more = topping_up(held, quote, self.rules.terms()) if _tradable(quote) and not self.rules.incomplete() else None
+        # A leg that was refused for its size alone is topped up and closed; only where nothing helps but other rules does a hedged pair wait.
+        kept = not more and self.lasting_refusals(held) and hedged(held.eth, held.sol) and held.last_rules == self.rules.version
+        if kept and look.now_ms < held.last_change_ms + REFUSED_MS:
             return None
         if held.flattens and not held.led and look.now_ms < held.last_change_ms + min(RETRY_MS[0] << min(held.flattens, 10), RETRY_MS[1]):
             return None
-        more = topping_up(held, quote, self.rules.terms()) if _tradable(quote) and not self.rules.incomplete() else None
         return self._top_up(look, quote, *more) if more else self._close(look, quote, "flatten", self._flatten_slippage(held))
 
     def _flatten_slippage(self, held: Held) -> Bps:

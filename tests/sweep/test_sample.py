@@ -23,7 +23,10 @@ def test_a_sample_of_the_sweep_finds_nothing_and_strikes_in_every_phase() -> Non
     assert [phase for phase in PHASES if not struck[phase]] == []
 
 
-ONCE_FOUND = {"the archive's last word died with the ledger": (1001, "ledger:23 ledger:18 account:93 account:29")}
+ONCE_FOUND = {
+    "the archive's last word died with the ledger": (1001, "ledger:23 ledger:18 account:93 account:29"),
+    "a remainder was waited for beside a leg that could be closed": (3009, ""),
+}
 """Runs of long sweeps that found something: what it was, seed and blows."""
 
 
