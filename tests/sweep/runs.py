@@ -55,7 +55,9 @@ def sample_of(seed: int) -> Iterator[Run]:
     for blows in by_phase.values():
         yield seed, (chance.choice(blows),)
     legs = [blow for blow in by_phase.get("send to ack", []) if blow.where in {"eth_leg", "sol_leg", "ledger"}]
-    yield from in_recovery(seed, chance.choice(legs), chance) if legs else ()
+    # A ledger that dies is longest recovered from; a leg whose order is heard of in time may be back before anything can strike.
+    longest = [blow for blow in legs if blow.where == "ledger"] or legs
+    yield from in_recovery(seed, chance.choice(longest), chance) if longest else ()
 
 
 def command(run: Run) -> str:
