@@ -13,7 +13,6 @@ Standard library only, and written for any Python 3.6 or later: this file must r
 
 import json
 import os
-import signal
 import sys
 import threading
 import traceback
@@ -21,6 +20,7 @@ from importlib.util import find_spec
 from typing import Any, Dict, List, NoReturn, Optional, Tuple
 
 from commands import json_keys
+from commands.signals import SO_FAR
 
 OLDEST, NEWEST = (3, 11), (3, 13)
 """The interpreters that the tests run on."""
@@ -42,44 +42,7 @@ PACKAGES = {
 INSTALL = "pip install -c constraints.txt -e ."
 INTERNAL, USAGE, OPEN = 1, 2, 4
 """Exit codes; `commands/words.py` has all of them, and cannot be imported yet."""
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 SPEAK_S = 2.0
-
-
-class Signals:
-    """SIGINT, SIGTERM and SIGHUP of this process, counted. None ends it by itself."""
-
-    def __init__(self) -> None:
-        self.first = 0
-        self.count = 0
-        self.asking = False
-        """Does a person type something in now? Then a signal must end the waiting: `KeyboardInterrupt`."""
-
-    def install(self) -> None:
-        """From now on."""
-        for number in SIGNALS:
-            signal.signal(number, self.came)
-        signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # else a terminal stops a background process that writes to it, guard or no guard
-
-    def __enter__(self) -> None:
-        """A person is asked something: a signal, also one that has come already, ends the waiting. Raises `KeyboardInterrupt`."""
-        self.asking = True
-        if self.count:
-            raise KeyboardInterrupt
-
-    def __exit__(self, *_details: object) -> None:
-        self.asking = False
-
-    def came(self, number: int, _frame: object) -> None:
-        """The handler. It may run between any two instructions."""
-        self.count += 1
-        self.first = self.first or number
-        if self.asking:
-            raise KeyboardInterrupt
-
-
-SO_FAR = Signals()
-"""Those of this process. Tests, which run in a process of their own, never install them."""
 
 
 def main(argv: List[str]) -> NoReturn:

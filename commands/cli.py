@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from commands import config, verdict
-from commands.begin import SO_FAR
 from commands.options import SEED, RunOptions, faults_of, loss_of, market_of, not_staged, pair_of, seed_of, url_of, usd_of
 from commands.run_json import failure_json, json_line
+from commands.signals import SO_FAR
 from commands.stopping import Stopped
 from commands.words import COMMAND, DONE, ConfigError, Problem, did_you_mean, nearest, per_leg, say
 from messages.settings import Settings

@@ -17,13 +17,13 @@ import trio
 from actors.ledger import Journal
 from actors.runtime.state import AlreadyRunning, NoState, RunState, opened_state, state_directory
 from actors.tree import World
-from commands.begin import SO_FAR
 from commands.checks.known import Known
 from commands.confirming import settle
 from commands.control import Answer, Ask, ask
 from commands.escaping import escape_with, journal_of, task_of
 from commands.evidence import Evidence, VenueWord, gathered
 from commands.outcome import Outcome, checked_at
+from commands.signals import SO_FAR
 from commands.stopping import Stops
 from commands.whats_open import OpenAnswer, amount_words, decide, pair_words, signs_of, third_party_words, trusted
 from commands.whose import Whose

@@ -18,7 +18,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from commands.begin import SO_FAR
+from commands.signals import SO_FAR
 from commands.words import ConfigError
 from venue.nado.signing import Signer
 

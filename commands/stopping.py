@@ -2,7 +2,7 @@
 
 The first asks for the end: enter no more, close both legs. The second stops waiting, whatever is being waited for. Who has to act on them changes as
 a run goes on: its start, its machine, ESCAPE; `hear` says who it is now. Handlers of our own and not Trio's receiver, because what comes while the
-summary is printed must not take the exit code away; before and after `Stops` they are `begin.SO_FAR`'s, which only counts.
+summary is printed must not take the exit code away; before and after `Stops` they are `signals.SO_FAR`'s, which only counts.
 """
 
 import signal
@@ -13,10 +13,9 @@ from typing import Any, Self, TypeVar
 
 import trio
 
-from commands.begin import SO_FAR
+from commands.signals import SIGNALS, SO_FAR
 from commands.words import Problem, stopped_code
 
-SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 T = TypeVar("T")
 Act = Callable[[signal.Signals, int], None]
 """Called in Trio with a signal and how many have come so far, this one included."""

@@ -61,6 +61,7 @@ def import_s(what: str, bytecode: Path) -> float:
     return float(ran.stdout)
 
 
+RUNS_FIRST = ("commands/__init__.py", "commands/begin.py", "commands/signals.py", "commands/json_keys.py")
 BASE = "trio, trio_websocket, msgspec, coincurve"
 
 
@@ -82,7 +83,9 @@ def test_nothing_is_raised_inside_except_star(path: Path) -> None:
             assert not raised, f"{path}:{raised[0]}"
 
 
-@pytest.mark.parametrize("path", files("supervisor.py", "commands/__init__.py", "commands/begin.py", "commands/json_keys.py"), ids=str)
+@pytest.mark.parametrize(
+    "path", files("supervisor.py", "commands/__init__.py", "commands/begin.py", "commands/signals.py", "commands/json_keys.py"), ids=str
+)
 def test_what_runs_first_parses_on_an_old_python(path: Path) -> None:
     """Else a wrong interpreter is a SyntaxError instead of a sentence."""
     ast.parse(path.read_text(), feature_version=(3, 6))

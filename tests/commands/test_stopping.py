@@ -7,8 +7,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from commands.begin import Signals
 from commands.drawing import draw
+from commands.signals import Signals
 from commands.stopping import SIGNALS, Stopped, StoppedAtStart, Stops, until_stopped
 from messages.lifecycle import Stopping
 from messages.units import Ms
@@ -73,7 +73,7 @@ def test_a_signal_while_the_summary_is_printed_is_no_traceback() -> None:
 
 
 def test_afterwards_the_handlers_are_those_of_before() -> None:
-    """In a process of ours that is `begin.SO_FAR`, which only counts: nothing takes the exit code away (tests/refusals)."""
+    """In a process of ours that is `signals.SO_FAR`, which only counts: nothing takes the exit code away (tests/refusals)."""
     before = [signal.getsignal(number) for number in SIGNALS]
     with Stops():
         assert signal.getsignal(signal.SIGINT) not in before
