@@ -54,25 +54,25 @@ class Drill(msgspec.Struct, frozen=True, kw_only=True):
 DRILLS = (
     Drill(
         name="one-leg-reject",
-        text="one leg is refused, the other trades; first SOL, then ETH",
+        text="one leg is rejected, the other fills; first SOL, then ETH",
         faults=Faults(refuse=(Refuse(product=SOL, nth=1, code=2031), Refuse(product=ETH, nth=2, code=2031))),
         cycles=2,
     ),
     Drill(
         name="one-leg-partial",
-        text="leaving, SOL finds three lots in the book and no more",
+        text="on exit, the SOL book has only three lots",
         faults=Faults(thin=(Thin(product=SOL, nth=2, increasing=False, lots=3),)),
     ),
     Drill(
         name="ack-lost",
-        text="SOL trades and the answer is lost; then ETH's order is lost on its way",
+        text="SOL fills and the answer is lost; then ETH's order is lost in transit",
         legging="unknown",
         faults=Faults(lose_ack=(LoseAck(product=SOL, nth=1),), cut=(Cut(product=ETH, nth=2, when="before"),)),
         cycles=2,
     ),
     Drill(
         name="venue-down",
-        text="ETH has traded, SOL's order is lost, and the venue is gone for 1.5 s",
+        text="ETH has filled, SOL's order is lost, and the venue is unreachable for 1.5 s",
         legging="unknown",
         faults=Faults(cut=(Cut(product=SOL, nth=1, when="before"),)),
         moment="one leg",
@@ -80,7 +80,7 @@ DRILLS = (
     ),
     Drill(
         name="feed-frozen",
-        text="both books move and nobody is told for 3 s, while the pair is left and the next one is due",
+        text="both books move but no update is sent for 3 s, during an exit and the next entry",
         moment="held",
         then=Faults(incident=(of.Freeze(at_ms=0, for_ms=3_000, product=ETH), of.Freeze(at_ms=0, for_ms=3_000, product=SOL))),
         market="synthetic",
@@ -89,7 +89,7 @@ DRILLS = (
     ),
     Drill(
         name="flash-crash",
-        text="while the pair is held ETH falls by 8 % and SOL by 6 %, at once",
+        text="while the pair is held ETH falls by 8 % and SOL by 6 % at once",
         moment="held",
         then=Faults(
             incident=(of.Shift(at_ms=0, for_ms=ALWAYS, product=ETH, by_bps=-800), of.Shift(at_ms=0, for_ms=ALWAYS, product=SOL, by_bps=-600))
@@ -105,7 +105,7 @@ DRILLS = (
     ),
     Drill(
         name="actor-crash",
-        text="every actor that trades dies once, when it is worst",
+        text="every actor that trades crashes once, at the worst moment",
         legging="unknown",
         crashes=True,
         cycles=CRASHED_CYCLES,
@@ -113,7 +113,7 @@ DRILLS = (
     ),
     Drill(
         name="process-kill",
-        text="ETH has traded, SOL has not and is refused later; the run is killed and nobody starts it again",
+        text="ETH has filled, SOL has not and is rejected later; the run is killed and not restarted",
         legging="dead_man",
         faults=Faults(late=(Late(product=SOL, nth=1, delay_ms=4_000),), refuse=(Refuse(product=SOL, nth=1, code=2031),)),
         moment="one leg",
@@ -121,21 +121,21 @@ DRILLS = (
     ),
     Drill(
         name="rate-limited",
-        text="everything is over the rate limit for 3 s when the pair is due to be left",
+        text="every request is rate-limited for 3 s when the exit is due",
         moment="held",
         then=Faults(incident=(of.Gate(at_ms=0, for_ms=3_000, answer="rate_limited"),)),
         hold_ms=500,
     ),
     Drill(
         name="clock-skew",
-        text="the venue's clock jumps 3 s ahead when the pair is due to be left, and stays there",
+        text="the venue's clock jumps 3 s ahead when the exit is due, and stays there",
         moment="held",
         then=Faults(incident=(of.Clock(at_ms=0, for_ms=ALWAYS, skew_ms=3_000),)),
         hold_ms=500,
     ),
     Drill(
         name="liquidation",
-        text="the venue takes the short leg over while the pair is held",
+        text="the venue liquidates the short leg while the pair is held",
         moment="held",
         then=Faults(incident=(of.Liquidate(at_ms=0, product=SOL),)),
         hold_ms=5_000,

@@ -14,19 +14,19 @@ MEANINGS = {
     "hedged": "hedged: both legs held, less than 0.1 % apart at the prices really paid",
     "optimum": "hedged at the lattice's optimum, because no quantities within reach are less than 0.1 % apart",
     "flat": "flat",
-    "halted": "flat, and halted with LEGGING_BUDGET: it stood on one leg for longer than its class allows",
+    "halted": "flat, and halted with LEGGING_BUDGET: the unhedged exposure lasted longer than its class allows",
     "open": "open",
 }
 HEAD = """# How a pair can end
 
-Made by `python -m tests.endings --all --write docs/endings.md`, which runs every cell; `.ci/run` runs them all again and fails when this page is not
-what comes of it. A tenth of them runs in every `pytest`. One cell: `python -m tests.endings --cell "exit / ack lost / cut while / crash"`.
+Made by `python -m tests.endings --all --write docs/endings.md`, which runs every cell; `.ci/run` runs them all again and fails when this page
+differs. A tenth of them runs in every `pytest`. One cell: `python -m tests.endings --cell "exit / ack lost / cut while / crash"`.
 
-A cell is one run of the whole machine (real actors, codec, signatures, WebSockets and SQLite, on virtual time) at a simulated Nado. It is brought to
+A cell is one complete run (real actors, codec, signatures, WebSockets and SQLite, on virtual time) at a simulated Nado. It is brought to
 the plan under test, of 1,000 USD per leg and with an order on *either* leg; then one outcome happens to ETH's order and one to SOL's, once without a
-crash and once with one of six actors killed at that moment. Each is judged by the venue's own order log and account: no order twice, no position
-larger than one pair or turned round, hedged or flat when the phase is over, flat in the end, the ledger equal to the engine to the last digit, and
-nothing over its budget that was not halted for it. In every cell the venue takes orders again within `venue_patience`.
+crash and once with one of six actors killed at that moment. Each is checked against the venue's order log and account: no order twice, no position
+larger than one pair or reversed, hedged or flat when the phase is over, flat in the end, the ledger equal to the engine to the last digit, and
+no budget exceeded without a halt. In every cell the venue takes orders again within `venue_patience`.
 """
 
 

@@ -141,7 +141,7 @@ class Thin(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Late(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The order is under way for `delay_ms` before it arrives, whatever becomes of the connection it was sent on."""
+    """The order takes `delay_ms` to arrive, even if the connection it was sent on is lost."""
 
     delay_ms: int
 
@@ -151,7 +151,7 @@ class Late(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class SlowAck(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The order is processed at once; if it is accepted its answer comes `delay_ms` later, after everything that the streams say of it."""
+    """The order is processed at once; if it is accepted its answer comes `delay_ms` later, after all of its events on the streams."""
 
     delay_ms: int
 
@@ -161,7 +161,7 @@ class SlowAck(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Forget(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A venue that loses an order: it is acknowledged and never traded, and no event ever tells of it."""
+    """A venue that loses an order: it is acknowledged and never traded, and no event reports it."""
 
 
 class Pieces(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -192,7 +192,7 @@ class Recurring(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
 
 class DisturbEvent(Recurring, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Something happens to an event on its way to whoever listens."""
+    """Something happens to an event before subscribers receive it."""
 
     how: Literal["drop", "duplicate", "delay", "reorder", "cut"]
     stream: Stream = ""
@@ -207,7 +207,7 @@ class DisturbReply(Recurring, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All staged accidents of a run."""
+    """All injected faults of a run."""
 
     refuse: tuple[Refuse, ...] = ()
     lose_ack: tuple[LoseAck, ...] = ()

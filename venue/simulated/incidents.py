@@ -1,4 +1,4 @@
-"""Accidents of the whole venue, each at a moment and for a time, counted from when they are staged. Frozen data, part of a faults file.
+"""Incidents of the whole venue, each at a moment and for a time, counted from when they are staged. Frozen data, part of a faults file.
 
     [[incident]]
     kind = "down"              # sockets are cut and connections refused
@@ -72,17 +72,17 @@ class Status(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag
 
 
 class Gate(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="gate"):
-    """What stands before the engine refuses: 403 for executes, 503 for everything, or everything is over the rate limit (429, code 1000)."""
+    """The gateway in front of the engine refuses: 403 for executes, 503 for everything, or everything is over the rate limit (429, code 1000)."""
 
     answer: Literal["ip_query_only", "unavailable", "rate_limited"]
 
 
 class Down(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="down"):
-    """The host is gone: every socket is cut, every connection refused."""
+    """The host is unreachable: every socket is cut, every connection refused."""
 
 
 class Freeze(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="freeze"):
-    """The book moves and nobody is told; afterwards one batch tells everything."""
+    """The book moves but no update is sent; afterwards one batch reports everything."""
 
     product: str
 
@@ -99,7 +99,7 @@ class Clock(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_
 
 
 class Oracle(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="oracle"):
-    """The oracle price is `by_bps` away from what the market says."""
+    """The oracle price is `by_bps` away from the market price."""
 
     product: str
     by_bps: int
@@ -135,7 +135,7 @@ def _positive_or_absent(name: str, text: str) -> None:
 
 
 class Rules(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="rules"):
-    """The product trades by other rules, and every answer says so. What is "" or absent stays as it is; amounts are decimal text."""
+    """The product trades by other rules, and every answer reports them. What is "" or absent stays unchanged; amounts are decimal text."""
 
     product: str
     tick: str = ""
@@ -155,7 +155,7 @@ class Rules(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_
 
 
 class Listing(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="listing"):
-    """The venue lists one more perp, which nobody can trade: something to say odd things about."""
+    """The venue lists one more perp that cannot be traded, so that its data can be made odd."""
 
     symbol: str
     product_id: int
@@ -171,7 +171,7 @@ class Listing(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, ta
 
 
 class Says(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="says"):
-    """One field of a query's answer says `value`, while the engine goes on as before. Without `value` it is null; `absent`: it is left out."""
+    """One field of a query's answer is replaced by `value`; the engine is not affected. Without `value` it is null; `absent`: it is omitted."""
 
     request: str
     """A query's type: symbols, all_products, subaccount_info, isolated_positions, fee_rates, contracts, status ..."""
@@ -191,13 +191,13 @@ class Says(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_f
 
 
 class Crossed(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="crossed"):
-    """The next book batch has a bid above the best ask; the one after takes it back. Snapshots stay right."""
+    """The next book batch has a bid above the best ask; the one after corrects it. Snapshots stay correct."""
 
     product: str
 
 
 class Liquidate(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="liquidate"):
-    """The positions of the subaccount ("" = of everybody) in the product ("" = in all) are taken over, however healthy it is."""
+    """The positions of the subaccount ("" = of everybody) in the product ("" = in all) are liquidated, however healthy it is."""
 
     subaccount: str = ""
     product: str = ""
@@ -213,7 +213,7 @@ class Settle(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_fi
 
 
 class Funding(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="funding"):
-    """The rate is told and an hour's funding is charged now."""
+    """The rate is published and an hour's funding is charged now."""
 
 
 Incident = Status | Gate | Down | Freeze | Clock | Oracle | Shift | Trading | Rules | Listing | Says | Crossed | Liquidate | Settle | Funding

@@ -92,7 +92,7 @@ class Knobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     echo_id: bool = True
     """Do a failure and `cancel_and_place` echo the request's `id`?"""
     bump: Literal["takers", "crossing"] = "takers"
-    """Who waits at the speed bump: every order that is not post-only, or only those that cross when they arrive."""
+    """Which orders wait at the speed bump: every order that is not post-only, or only those that cross when they arrive."""
     order_update_fills: bool = False
     """Does `order_update` carry `filled_qty` and `filled_price`, as the newest independent client reads them?"""
     limited_by: Literal[1000, 1015] = 1000
@@ -103,11 +103,11 @@ class Knobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     settle_every_s: float = 3600.0
     """How often unsettled profit and loss moves into the USDT0 balance by itself. 0 = never. The documents say only that it does."""
     ping_timeout_s: float = 60.0
-    """The venue hangs up on a client from which no byte, pings included, has come for so long; clients are told to ping every 30 s."""
+    """The venue closes the connection of a client that has sent no byte, pings included, for so long; the documents ask for a ping every 30 s."""
     sockets_per_address: int = 100
     """Connections of one address; one more is cut at once. Known from another bot's notes only."""
     excess_socket: Literal["newest", "oldest"] = "newest"
-    """Which connection goes when a wallet authenticates on a sixth."""
+    """Which connection is closed when a wallet authenticates on a sixth."""
     needs_encoding: bool = True
     """Is a request refused that accepts no compressed answer?"""
 

@@ -1,7 +1,7 @@
 """Connections of the venue: `/v1/ws` answers in order, `/ws/v2` as answers come; `/v1/subscribe` is in `subscriptions`.
 
 Sessions are functions over a small frame interface: whoever owns a real socket adapts it to `Frames`. A session returns when its connection is over
-or is to be cut; closing the socket is the owner's business. All of them run under `attended`, which hangs up on a client that has gone silent.
+or is to be cut; closing the socket is the owner's business. All of them run under `attended`, which disconnects a client that has gone silent.
 """
 
 from collections.abc import Awaitable, Callable

@@ -33,12 +33,13 @@ def covered() -> str:
     """Codes by how they arise."""
     count = {origin: sum(code.origin == origin for code in CODES.values()) for origin in ("rule", "incident", "staged")}
     said = count["rule"] + count["incident"]
-    return f"{said} of {len(CODES)} documented codes arise by themselves ({count['incident']} of them by an incident); any code can be staged."
+    by_incident = f"{count['incident']} of them through an incident"
+    return f"{said} of {len(CODES)} documented codes occur without injection ({by_incident}); any code can be injected."
 
 
 def codes() -> str:
     rows = [row(number, code.name, code.origin, code.why) for number, code in CODES.items()]
-    return covered() + "\n\n" + table(["code", "name", "comes from", "why not by itself"], rows)
+    return covered() + "\n\n" + table(["code", "name", "comes from", "why only injected"], rows)
 
 
 def surface() -> str:
@@ -90,7 +91,7 @@ def knobs() -> str:
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and waiting:
             words |= dict.fromkeys(waiting, " ".join(str(node.value.value).split()))
             waiting = []
-    return table(["knob", "default", "what it settles"], [row(f"`{name}`", f"`{default}`", words.get(name, "")) for name, default in fields])
+    return table(["option", "default", "what it decides"], [row(f"`{name}`", f"`{default}`", words.get(name, "")) for name, default in fields])
 
 
 TABLES = {"surface": surface, "codes": codes, "faults": faults, "incidents": staged_incidents, "knobs": knobs}
