@@ -52,12 +52,13 @@ class Inquiry:
         nursery.start_soon(self._resolve, doubt)
 
     def price_again(self, nursery: trio.Nursery) -> None:
-        """Ask the archive about every order whose price is an estimate, whose numbers did not fit, or that positions alone say never traded.
+        """Ask the archive about every order whose price is an estimate, whose numbers did not fit, that may have traded more than is booked, or that
+        positions alone say never traded.
 
         The final word of the first may have died with the ledger that was to write it down.
         """
         held, now_s = self._channels.held.value, trio.current_time()
-        unpriced = (*held.unpriced, *held.absent) if held else ()
+        unpriced = (*held.unpriced, *held.absent, *held.lacking) if held else ()
         if any(doubt.order_digest not in self._ask_again for doubt in unpriced):
             self._asking_since = now_s
         self._ask_again = {doubt.order_digest: self._ask_again.get(doubt.order_digest, (now_s, AGAIN_S[0])) for doubt in unpriced}

@@ -56,6 +56,8 @@ from venue.fits import APART_MS, QUIET_MS, Misfit, Twice, answer_misfit, reading
 
 Shrunk = msgspec.Raw
 """An order as bytes (`remembered_orders.py`, imported when one is met: most processes never do)."""
+ASKED_MS = 10_000
+"""For so long after the first reading that differs, the archive is asked about our own orders that could explain the difference; then it is named."""
 REMEMBERED = 4_096
 """Orders whose late fills are still recognised as ours; two a plan, so thousands of plans back."""
 THIRD_PARTY_SEEN = 256
@@ -106,6 +108,10 @@ class Fold(msgspec.Struct):
     """Orders of which something was said that does not fit, by digest, until their numbers are confirmed."""
     absent: dict[str, None] = msgspec.field(default_factory=dict)
     """Orders that only positions say never traded, by digest, while nothing may be entered upon it."""
+    lacking: dict[str, None] = msgspec.field(default_factory=dict)
+    """Orders that have an ending and may have traded more than is booked, by digest: the archive is asked about them until a reading agrees."""
+    differs_since_ms: int = 0
+    """The first reading since when positions differ by what our own orders could explain; 0 = they do not."""
     quotes: QuoteCheck = msgspec.field(default_factory=QuoteCheck)
     """What the venue's own account of our trades must say."""
     flat_twice: Twice = msgspec.field(default_factory=Twice)
@@ -165,7 +171,9 @@ class Fold(msgspec.Struct):
     def calm(self) -> bool:
         """Is nothing under way, awaited or in doubt, so that a reading of the account which says the same again decides nothing?"""
         return (
-            not self.busy and not self.awaiting_proof and self.view.ok and self.view.current and not (self.unpriced or self.suspects or self.absent)
+            not (self.busy or self.awaiting_proof or self.unpriced or self.suspects or self.absent or self.lacking)
+            and self.view.ok
+            and self.view.current
         )
 
     # -- the life of a plan ------------------------------------------------------------------------------------------------------------------------
@@ -201,8 +209,8 @@ class Fold(msgspec.Struct):
         while len(self.orders) > REMEMBERED:
             forgotten = next(iter(self.orders))
             del self.orders[forgotten]
-            self.suspects.pop(forgotten, None)
-            self.absent.pop(forgotten, None)
+            for known in (self.suspects, self.absent, self.lacking):
+                known.pop(forgotten, None)
 
     def _on_place(self, place: Place, _at_ns: int) -> None:
         if self.flight is not None and self.flight.is_plan(place.epoch, place.seq):
@@ -300,6 +308,10 @@ class Fold(msgspec.Struct):
                 known[order.digest] = order if known is self.unpriced else None  # type: ignore[assignment]
             else:
                 known.pop(order.digest, None)
+        if order.traded_more:
+            self.lacking[order.digest] = None
+        elif not order.lacks:
+            self.lacking.pop(order.digest, None)
         self.day.traded(after.cash - before.cash, after.fees - before.fees)
         if after.sent and self.flight is not None and order in self.flight.orders:
             self._placed(self.flight)
@@ -409,9 +421,11 @@ class Fold(msgspec.Struct):
         if late:
             self.view.doubt(int(snapshot.at_ms))
             return late
-        agreed = self.view.compare(snapshot, self._ours()) and self.view.agreed
+        agreed = self.view.compare(snapshot, self._ours(), self._explained(snapshot)) and self.view.agreed
         self.grounded = self.grounded or agreed
         if agreed:
+            self.lacking.clear()
+            self.differs_since_ms = 0
             self._check_quotes(snapshot)
         if agreed and not self.view.quiet:
             self._absence_stands()
@@ -452,6 +466,39 @@ class Fold(msgspec.Struct):
                 quote = notional(doubt.limit, moved)
                 found.append(Resolved(doubt.order_digest, product, Base(moved), quote, Quote(0), provisional=True, source=LATE))
         return found
+
+    def _explained(self, snapshot: AccountSnapshot) -> set[int]:
+        """Products whose position differs by what orders of ours could have traded beyond what is booked. The archive is asked about those orders,
+        and for `ASKED_MS` the difference is ours to explain; after that it is somebody else's.
+        """
+        if snapshot.at_ms <= self.view.proves_after_ms:
+            return set()
+        found = set()
+        for leg, product in self.products.items():
+            position = snapshot.position(product)
+            moved = int(position.cross) - self.position[leg]
+            could = [order for order in self._recent() if order.leg == leg and (order.order.amount > 0) == (moved > 0)]
+            if moved and abs(moved) <= sum(order.lacks for order in could):
+                self.lacking.update(dict.fromkeys(order.digest for order in could if order.lacks))
+                found |= set() if position.isolated else {product}
+        if found and not self.differs_since_ms:
+            self.differs_since_ms = int(snapshot.at_ms)
+        return found if snapshot.at_ms < self.differs_since_ms + ASKED_MS else set()
+
+    def _recent(self) -> list[OurOrder]:
+        """Orders that have left and have an ending: of the cycle, and of the plan that closed last."""
+        last = () if self.last_flight is None or self.last_flight.aborted else self.last_flight.orders
+        both = {order.digest: order for order in (*self.cycle.orders, *last) if order.digest and order.ended}
+        return list(both.values())
+
+    def _events_lost(self, at_ns: int) -> None:
+        """Whoever had our events in hand is gone, perhaps with a piece of an order that has an ending: the archive is asked, and nothing is entered
+        until a reading of the account agrees.
+        """
+        lacking = [order.digest for order in self._recent() if order.lacks]
+        if lacking:
+            self.lacking.update(dict.fromkeys(lacking))
+            self.view.doubt(at_ns // 1_000_000)
 
     def _absence_stands(self) -> None:
         """Long after, the account still says what we say: who was believed absent is, and what was said of an order that did nothing was nothing."""
@@ -500,7 +547,7 @@ class Fold(msgspec.Struct):
 
     # -- the process -------------------------------------------------------------------------------------------------------------------------------
 
-    def _on_started(self, started: Started, _at_ns: int) -> None:
+    def _on_started(self, started: Started, at_ns: int) -> None:
         self.started = started
         waiting = (*self.flight.orders, *self.strays) if self.flight else self.strays
         self.tally = Tally(orders_sent=sum(order.sent and not order.ended for order in waiting))
@@ -515,6 +562,7 @@ class Fold(msgspec.Struct):
         elif not self.cycle.live:
             self.cycle.over = True
             self.cycle.enters = self.cycle.repairs = self.cycle.flattens = 0
+        self._events_lost(at_ns)
 
     def _on_opened(self, opened: Opened, _at_ns: int) -> None:
         self.opened = opened
@@ -522,8 +570,9 @@ class Fold(msgspec.Struct):
     def _on_fold_snapshot(self, _snapshot: FoldSnapshot, _at_ns: int) -> None:
         self.shrink()
 
-    def _on_restarted(self, _restarted: Restarted, _at_ns: int) -> None:
+    def _on_restarted(self, _restarted: Restarted, at_ns: int) -> None:
         self.tally.restarts += 1
+        self._events_lost(at_ns)
 
     def _on_cleared(self, _cleared: HaltCleared, _at_ns: int) -> None:
         self.record.clear()
@@ -618,6 +667,7 @@ class Fold(msgspec.Struct):
             day_loss=self.day.loss,
             unfit=self.unfit,
             absent=tuple(msgspec.structs.replace(order.doubt(), alone=False) for order in self._asked_again()),
+            lacking=tuple(msgspec.structs.replace(order.doubt(), alone=False) for order in self._known(self.lacking)),
         )
 
     def _legging(self) -> Legging:

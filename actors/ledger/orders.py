@@ -14,6 +14,10 @@ is a fact: it counts whenever it comes, except for an order that RESOLVE has ans
 
 Facts are what fits the order that was signed (`venue/fits.py`). What does not fit makes the order `suspect`: it is not counted, and it takes the
 archive's word to clear that. Of two answers the larger one stands: a presence replaces an absence and never the other way round.
+
+An ending says that nothing more is waited for, not that all is known: the stream may tell a cancellation before the last piece, and a piece may die
+with the ledger that had it in hand. Until all of an order has traded or the archive has named its total, it may lack something (`lacks`), and the
+archive's record of its digest, if larger, still replaces what is booked.
 """
 
 from collections.abc import Iterable
@@ -88,6 +92,8 @@ class OurOrder(msgspec.Struct, eq=False):
     """The product's `v_quote` at the venue when the plan was sealed; None when nobody knew."""
     suspect: str = ""
     """What was said of it that does not fit, in words; "" again once the archive has confirmed its numbers."""
+    confirmed: bool = False
+    """Has the archive named what it comes to?"""
     aside: list[Fill] = msgspec.field(default_factory=list)
     """Fills whose price, fee or time does not fit: they count if the archive says the same."""
 
@@ -146,6 +152,21 @@ class OurOrder(msgspec.Struct, eq=False):
         """Is all that is known of it that positions did not show it?"""
         return self.resolved is not None and self.resolved.by_absence and not self.total.filled
 
+    @property
+    def lacks(self) -> int:
+        """How much of it (unsigned) may have traded without being booked: what is missing of it, unless nothing was sent or the archive has named
+        its total.
+        """
+        if self.confirmed or self.answer == "none":
+            return 0
+        return max(0, abs(self.order.amount) - abs(self.total.filled))
+
+    @property
+    def traded_more(self) -> bool:
+        """Has it an ending, and did an update say that more of it has traded than is booked?"""
+        told = 0 if self.left is None else abs(self.order.amount) - self.left
+        return self.ended and bool(self.lacks) and told > abs(self.total.filled)
+
     # -- what happened to it ---------------------------------------------------------------------------------------------------------------------
 
     def take_outcome(self, outcome: Outcome) -> None:
@@ -179,11 +200,16 @@ class OurOrder(msgspec.Struct, eq=False):
     def take_resolved(self, answer: Resolved, at_ns: int) -> None:
         """RESOLVE's word on the whole order.
 
-        It replaces what was pieced together and never adds to it. It does not touch an ending that fills or a refusal have proven (it may have been
-        asked before, and the position it was derived from may since have moved), and an absence never takes back a presence.
+        It replaces what was pieced together and never adds to it. What a position says does not touch an ending (it may have been asked before, and
+        the position may since have moved); the archive's record of the digest does, as far as it names more. An absence never takes back a presence.
         """
+        if not self._can_be(answer):
+            return
+        of_record = answer.filled != 0 and not answer.provisional
+        more = of_record and abs(answer.filled) > abs(self.total.filled)
+        self.confirmed = self.confirmed or (of_record and abs(answer.filled) >= abs(self._pieced().filled))
         estimated = self.resolved is not None and self.resolved.provisional
-        if (self.ended and not (estimated or self.suspect or self.absent)) or not self._can_be(answer):
+        if self.ended and not (estimated or self.suspect or self.absent or more):
             return
         if self.ended and (answer.filled == 0 or (answer.provisional and not (self.absent and answer.source == LATE))):
             return  # RESOLVE may have been asked before a later plan moved the position

@@ -1,5 +1,7 @@
 """What the venue says about the account, beside what our fills say. It compares; nothing in here sets a position (lesson R3)."""
 
+from collections.abc import Container
+
 import msgspec
 
 from messages.execution import AccountSnapshot, Position
@@ -68,19 +70,22 @@ class AccountView(msgspec.Struct):
         """We did something at `now_ms`: an earlier snapshot does not know of it."""
         self.proves_after_ms = max(self.proves_after_ms, now_ms)
 
-    def compare(self, snapshot: AccountSnapshot, ours: Ours) -> bool:
-        """Take a snapshot and compare it, cross and isolated apart (lesson R1: ours are all cross); False when it is too old to say anything."""
+    def compare(self, snapshot: AccountSnapshot, ours: Ours, asked: Container[int] = ()) -> bool:
+        """Take a snapshot and compare it, cross and isolated apart (lesson R1: ours are all cross); False when it is too old to say anything.
+
+        `asked`: products of which a difference is not named yet, because the archive is being asked about our own orders that could explain it.
+        """
         self.snapshot = snapshot
         if not self.current:
             return False
         products = sorted(ours or {position.product_id for position in snapshot.positions})
-        texts = [_difference(*ours.get(product, (f"product {product}", 0)), snapshot.position(product)) for product in products]
+        texts = {product: _difference(*ours.get(product, (f"product {product}", 0)), snapshot.position(product)) for product in products}
         rest = [position for position in snapshot.positions if position.product_id not in products and (position.cross or position.isolated)]
         orders = len(snapshot.open_orders)
         resting = [f"{orders} resting order{'s' if orders > 1 else ''}"] if orders else []
         self.others = "; ".join([*(f"product {each.product_id}: {each.total.text()}" for each in rest), *resting])
-        self.disagreement = "; ".join(text for text in texts if text)
-        self.agreed = not self.disagreement and not snapshot.unread
+        self.disagreement = "; ".join(text for product, text in texts.items() if text and product not in asked)
+        self.agreed = not any(texts.values()) and not snapshot.unread
         self.agreed_ms = int(snapshot.at_ms) if self.agreed else self.agreed_ms
         return True
 

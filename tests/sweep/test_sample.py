@@ -26,6 +26,10 @@ def test_a_sample_of_the_sweep_finds_nothing_and_strikes_in_every_phase() -> Non
 ONCE_FOUND = {
     "the archive's last word died with the ledger": (1001, "ledger:23 ledger:18 account:93 account:29"),
     "a remainder was waited for beside a leg that could be closed": (3009, ""),
+    "one of an order's pieces died with the ledger, after its cancellation had been told": (11, "ledger:21"),
+    "the same piece died in a transaction": (11, "before_commit:21"),
+    "the same, with sizing restarted before": (11, "sizing:351 before_commit:21"),
+    "the same, with a leg restarted before": (11, "sol_leg:16 before_commit:30"),
 }
 """Runs of long sweeps that found something: what it was, seed and blows."""
 

@@ -39,7 +39,7 @@ FIXTURES = Path(__file__).resolve().parent.parent.parent / "fixtures" / "v1"
 NO_FILES = (-1, -1)
 Rows = list[tuple[int, msgspec.Struct]]
 
-FINGERPRINTS = {1: "8be6979bfc2154ac", 2: "e67e40dcda41f840", 3: "b2fd6991c991f11e", 4: "ef7a0678836338e8"}
+FINGERPRINTS = {1: "8be6979bfc2154ac", 2: "e67e40dcda41f840", 3: "b2fd6991c991f11e", 4: "ef7a0678836338e8", 5: "e74d87c0bafb4b1b"}
 """What a snapshot of each fold version holds, by name and type. A change of the fold's fields without a new version fails a test below."""
 
 

@@ -1,0 +1,116 @@
+"""An order that has an ending may still lack a piece: its news came in another order, or died with the ledger that had it in hand.
+
+What such an order could explain is asked of the archive, and is not somebody else's trade before that has been tried.
+"""
+
+from actors.ledger.fold import ASKED_MS
+from messages.lifecycle import Restarted
+from messages.units import Base, Ms, Quote
+from tests.actors.ledger.story import Story
+
+
+def closing_in_pieces() -> Story:
+    """The exit's ETH order has traded 0.004 of 0.042 in three pieces. The last piece's news is lost, and the cancellation overtakes its update."""
+    story = Story()
+    story.enter()
+    story.placed("exit", "-0.042", "1")
+    story.fill("sol")
+    story.fill("eth", "-0.001", remaining="0.041")
+    story.fill("eth", "-0.001", remaining="0.040")
+    story.update("eth", "0.040", "filled")
+    story.update("eth", "0", "cancelled")
+    assert story.closed.eth.filled == Base.of("-0.002")
+    return story
+
+
+def asked(story: Story) -> list[str]:
+    return [doubt.order_digest for doubt in story.held.lacking]
+
+
+def test_an_update_that_names_more_than_is_booked_has_the_archive_asked() -> None:
+    story = closing_in_pieces()
+    assert asked(story) == []
+    story.update("eth", "0.038", "filled")
+    assert asked(story) == [story.order_digest("eth")]
+    story.resolved("eth", "-0.004", fee="0.035")
+    assert (story.held.eth, story.fold.totals().fees) == (Base.of("0.038"), Quote.of("0.155"))
+    assert asked(story) == []
+
+
+def test_the_archive_may_name_more_than_an_order_ended_with() -> None:
+    story = closing_in_pieces()
+    story.resolved("eth", "-0.004")
+    assert story.held.eth == Base.of("0.038")
+
+
+def test_a_position_that_says_more_does_not_touch_an_ending() -> None:
+    """A position may since have been moved by others; the archive's record names the order."""
+    story = closing_in_pieces()
+    story.resolved("eth", "-0.004", provisional=True)
+    assert story.held.eth == Base.of("0.040")
+
+
+def test_what_an_order_of_ours_could_explain_is_asked_about_and_is_not_foreign() -> None:
+    story = closing_in_pieces()
+    story.snapshot("0.038", "0")
+    assert (story.held.foreign, story.held.account_ok) == ("", False)
+    assert asked(story) == [story.order_digest("eth")]
+    story.resolved("eth", "-0.004")
+    story.snapshot("0.038", "0")
+    assert (story.held.foreign, story.held.account_ok, asked(story)) == ("", True, [])
+
+
+def test_an_archive_that_says_nothing_is_not_waited_for_any_longer_than_its_time() -> None:
+    story = closing_in_pieces()
+    story.snapshot("0.038", "0")
+    story.now_ms += ASKED_MS - 100
+    story.snapshot("0.038", "0")
+    assert story.held.foreign == ""
+    story.now_ms += 100
+    story.snapshot("0.038", "0")
+    assert story.held.foreign == "ETH-PERP: the venue holds 0.038, our fills say 0.04"
+
+
+def test_an_order_whose_total_the_archive_has_named_explains_nothing() -> None:
+    story = closing_in_pieces()
+    story.resolved("eth", "-0.002")
+    story.snapshot("0.038", "0")
+    assert story.held.foreign == "ETH-PERP: the venue holds 0.038, our fills say 0.04"
+
+
+def test_only_as_much_as_it_lacks_and_only_in_its_direction() -> None:
+    story = closing_in_pieces()
+    for eth, words in (("-0.001", "the venue holds -0.001"), ("0.041", "the venue holds 0.041")):
+        story.snapshot(eth, "0")
+        assert story.held.foreign == f"ETH-PERP: {words}, our fills say 0.04"
+
+
+def test_of_two_legs_only_the_one_that_cannot_be_explained_is_named() -> None:
+    story = closing_in_pieces()
+    story.snapshot("0.038", "-1")
+    assert story.held.foreign == "SOL-PERP: the venue holds -1, our fills say 0"
+    assert asked(story) == [story.order_digest("eth")]
+
+
+def test_a_restart_has_the_archive_asked_about_what_the_last_orders_could_lack_and_enters_nothing_before_a_reading() -> None:
+    story = closing_in_pieces()
+    story.snapshot()
+    assert (asked(story), story.held.account_ok) == ([], True)
+    story.tell(Restarted("ledger, legs, sizing", "restarted", Ms(0), 2))
+    assert (asked(story), story.held.account_ok) == ([story.order_digest("eth")], False)
+    story.snapshot()
+    assert (asked(story), story.held.account_ok) == ([], True)
+
+
+def test_a_restart_asks_nothing_where_all_orders_have_traded_in_full() -> None:
+    story = Story()
+    story.enter()
+    story.snapshot()
+    story.tell(Restarted("ledger, legs, sizing", "restarted", Ms(0), 2))
+    assert (asked(story), story.held.account_ok) == ([], True)
+
+
+def test_a_new_incarnation_asks_about_the_same_orders() -> None:
+    story = closing_in_pieces()
+    story.snapshot("0.038", "0")
+    assert [doubt.order_digest for doubt in story.reread().lacking] == asked(story)
