@@ -259,7 +259,7 @@ class Endings:
 
 def _stood_alone(held: Held, settings: Settings) -> str:
     kind = "legging_unknown" if held.legging.doubted else "legging_known"
-    used, allowed = (amount.decimal() for amount in (held.legging.usd_s, budget(held, settings)))
+    used, allowed = (amount.decimal() for amount in (held.legging.usd_s, budget(held.legging, settings)))
     return f"cycle {held.cycle} stood on one leg for {used:.0f} USD s, {kind} allows {allowed:.0f}"
 
 

@@ -1,15 +1,15 @@
-"""The two budgets for standing on one leg, each a time x the larger leg (USD x seconds).
+"""The two budgets for being unhedged, each a time x the larger leg (USD x seconds).
 
 `legging_known` is for a repair under way: everybody knows what is held. `legging_unknown` is for doubt: an order nobody answered for is waited for,
 at most its receive window, because trading against it could double it. One doubtful order puts the whole cycle into the larger class.
 
 A cycle over its budget is not repaired any further but closed, and when it is flat the run halts (LEGGING_BUDGET): something is wrong that a person
-should look at before the next pair is entered.
+should look at before the next pair is entered. What counts as unhedged: `actors/ledger/exposure.py`.
 """
 
-from messages.lifecycle import Held
+from messages.lifecycle import Held, Legging
 from messages.settings import Settings
-from messages.units import Quote
+from messages.units import Ms, Quote
 
 
 def spent(held: Held, now_ms: int) -> Quote:
@@ -18,12 +18,16 @@ def spent(held: Held, now_ms: int) -> Quote:
     return Quote(legging.usd_s + legging.naked * max(0, now_ms - legging.since_ms) // 1000)
 
 
-def budget(held: Held, settings: Settings) -> Quote:
+def allowed(leg: Quote, class_ms: Ms) -> Quote:
+    """A time x the larger leg, in USD x seconds: 500 for 0.5 s at 1,000 USD."""
+    return Quote(leg * class_ms // 1000)
+
+
+def budget(legging: Legging, settings: Settings) -> Quote:
     """USD x seconds that this cycle may use up."""
-    allowed_ms = settings.legging_unknown if held.legging.doubted else settings.legging_known
-    return Quote(held.legging.leg * allowed_ms // 1000)
+    return allowed(legging.leg, settings.legging_unknown if legging.doubted else settings.legging_known)
 
 
 def over_budget(held: Held, settings: Settings, now_ms: int) -> bool:
-    """Has this cycle stood on one leg for too long? Not asked of an adopted one: nobody was there."""
-    return not held.adopted and spent(held, now_ms) > budget(held, settings)
+    """Has this cycle been unhedged for too long? Not asked of an adopted one: nobody was there."""
+    return not held.adopted and spent(held, now_ms) > budget(held.legging, settings)

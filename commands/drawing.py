@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from decimal import Decimal
 
+from actors.legging import budget
 from commands.sentences import spread_bps
 from commands.summary import agreement, signed
-from commands.unhedged import allowed
 from commands.view import ACTORS, RunView
 from commands.view_parts import Event, Row, marked_exposure, net_of
 from commands.view_words import order_words, short
@@ -185,9 +185,14 @@ def _imbalance(view: RunView) -> str:
 
 
 def _unhedged(view: RunView) -> str:
-    worst, budget = view.unhedged.worst, allowed(view.settings.target, view.settings.legging_known)
-    lasted = f" for {span(worst.lasted_ms)} = {fixed(worst.usd_s, 1)} USD·s" if worst.worst else ""
-    return f" unhedged   now {fixed(view.unhedged.now, 0)}   worst {fixed(worst.worst, 0)} USD{lasted} of {fixed(budget, 0)} allowed"
+    """Of the cycle under way, and of the run: the ledger's own figures, those that LEGGING_BUDGET judges by."""
+    if view.held is None:
+        return " unhedged   ?"
+    now, totals = view.held.legging, view.held.totals
+    longest = totals.longest
+    allowed = fixed(budget(longest, view.settings), 0)
+    lasted = f"   longest {span(longest.lasted_ms)} = {fixed(longest.usd_s, 1)} of {allowed} USD·s" if longest.worst else ""
+    return f" unhedged   now {fixed(now.naked, 0) if now.priced else '?'}   worst {fixed(totals.unhedged_worst, 0)} USD{lasted}"
 
 
 def _money(view: RunView) -> str:

@@ -12,7 +12,6 @@ import msgspec
 
 from actors.runtime import specs
 from commands.sentences import skip_sentence
-from commands.unhedged import Unhedged
 from commands.view_parts import Event, Money, Row
 from commands.view_words import (
     closed_words,
@@ -61,7 +60,6 @@ class RunView:
         self.planned: Bps | None = None
         """Imbalance of the last entry as planned."""
         self.rows: list[Row] = []
-        self.unhedged = Unhedged()
         self.money = Money()
         self.restarts: dict[str, int] = {}
         self.down: set[str] = set()
@@ -136,7 +134,6 @@ class RunView:
         self.rows = [*keep[:2], *(keep[2:] + new)[-REPAIRS_SHOWN:]] if keep else new
         if plan.purpose == "enter":
             self.planned = plan.planned_imbalance
-            self.unhedged.new_cycle()
         self.say(plan_words(sealed), cycle=plan.cycle)
 
     def _concerns(self, epoch: int, seq: int) -> bool:
@@ -196,8 +193,6 @@ class RunView:
         row.filled += abs(fill.amount)
         row.cost += abs(fill.amount) * fill.price
         row.state = "filled" if row.full else "partly"
-        sign = 1 if fill.amount > 0 else -1
-        self.unhedged.take(row.leg, sign * notional(fill.price, fill.amount), fill.at_ns // 1_000_000)
         self.say(fill_words(row.leg, fill), at_ms=fill.at_ns // 1_000_000)
 
     def _closed(self, closed: PlanClosed) -> None:
@@ -224,9 +219,6 @@ class RunView:
         self.money.spread += sign * (done.vwap - order.mid) * size // ONE
         for row in self.rows:
             if row.order is order:
-                missed = quote - row.cost // ONE
-                if abs(missed) > ONE:
-                    self.unhedged.take(row.leg, sign * missed, self._now_ms())
                 row.filled, row.cost, row.settled = size, done.vwap * size, True
                 row.state = "filled" if row.full else row.state or ("part filled" if size else "not filled")
 
@@ -234,7 +226,7 @@ class RunView:
 
     def _ended(self, ended: CycleEnded) -> None:
         if ended.ending != "skipped":
-            alone = f", stood alone for {fixed(ended.unhedged_usd_s, 1)} USD·s" if ended.unhedged_usd_s else ""
+            alone = f", unhedged for {fixed(ended.unhedged_usd_s, 1)} USD·s" if ended.unhedged_usd_s else ""
             detail = f": {ended.detail}" if ended.detail else ""
             self.say(f"{ended.ending}{detail}{alone}", cycle=ended.cycle, notable=ended.ending == "failed")
 

@@ -20,18 +20,24 @@ Phase = Literal["flat", "open", "uneven", "in_flight"]
 
 
 class Legging(msgspec.Struct, frozen=True):
-    """How long how much of this cycle stood alone, by the venue's timestamps, from its first fill."""
+    """How much of a cycle was unhedged for how long, by the venue's timestamps (`actors/ledger/exposure.py` says what counts)."""
 
     usd_s: Quote = Quote(0)
-    """The integral of |ETH + SOL| over time up to the last trade, USD x seconds."""
+    """The integral of the exposure over time up to the last trade, USD x seconds."""
     naked: Quote = Quote(0)
-    """The exposure since then, USD; 0 while flat or the pair."""
+    """The exposure since then, USD; 0 while flat or an agreed pair."""
     since_ms: Ms = Ms(0)
     """Venue time of the last trade."""
     doubted: bool = False
     """Was, or is, the outcome of an order of this cycle unknown?"""
     leg: Quote = Quote(0)
     """Notional of the larger leg, as entered."""
+    worst: Quote = Quote(0)
+    """The largest exposure, USD."""
+    lasted_ms: Ms = Ms(0)
+    """For how long there was any, up to the last trade."""
+    priced: bool = True
+    """Is `naked` known? Not of a leg that a person booked and that has not traded since."""
 
 
 class Record(msgspec.Struct, frozen=True):
@@ -44,6 +50,52 @@ class Record(msgspec.Struct, frozen=True):
     """In the window, at most 20."""
     fill_rate: Rate | None = None
     success: Rate | None = None
+
+
+class Totals(msgspec.Struct, frozen=True):
+    """ledger -> summary: this invocation in numbers, folded from its events. USD amounts x18."""
+
+    cycles: int = 0
+    """That have ended: completed + skipped + failed."""
+    completed: int = 0
+    skipped: int = 0
+    failed: int = 0
+    legs_ordered: int = 0
+    legs_filled_first: int = 0
+    """Entering legs, and those filled in full by their first order."""
+    orders_sent: int = 0
+    orders_closed: int = 0
+    restarts: int = 0
+    rows: int = 0
+    filled_imbalances: tuple[Bps, ...] = ()
+    """One per cycle that opened a pair, completing repairs included."""
+    exit_imbalances: tuple[Bps, ...] = ()
+    fees: Quote = Quote(0)
+    """> 0 = paid."""
+    spread: Quote = Quote(0)
+    """> 0 = paid: fills against the mids at the decisions."""
+    traded: Quote = Quote(0)
+    """Sum of the notionals of all fills."""
+    pnl: Quote | None = None
+    """Change of account value at the venue, net of everything; None while unknown."""
+    funding: Quote | None = None
+    """> 0 = received: what pnl has beyond fills and fees; known only when flat."""
+    unhedged_worst: Quote = Quote(0)
+    """The largest unhedged exposure of any cycle."""
+    unhedged_usd_s: Quote = Quote(0)
+    """Largest integral of that exposure over time in one cycle, USD x seconds, by the venue's timestamps: `longest.usd_s`."""
+    halted: str = ""
+    """"" or the halt code."""
+    entered: int = 0
+    """Cycles that opened something, the one under way included."""
+    together: int = 0
+    """Cycles that have ended and were entered and left together: one plan opened all of the pair, another closed all of it."""
+    unfinished: int = 0
+    """1 while a cycle that has sent orders has no ending."""
+    adopted: int = 0
+    """Pairs that an earlier invocation entered, or that a person booked, and that ended in this one. In no other count of cycles."""
+    longest: Legging = Legging()
+    """Of the cycle that was unhedged for most USD x seconds."""
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -129,6 +181,8 @@ class Held(msgspec.Struct, frozen=True):
     """Orders that have an ending and may have traded more than is booked: the archive is asked, and nothing is entered until a reading agrees."""
     led: bool = False
     """Did the last plan close one leg alone and in full, so that the other one follows at once?"""
+    totals: Totals = Totals()
+    """This invocation in numbers, by the same rows."""
 
 
 class Directive(msgspec.Struct, frozen=True):
@@ -290,39 +344,3 @@ class Staged(msgspec.Struct, frozen=True):
 
     cycle: int
     text: str
-
-
-class Totals(msgspec.Struct, frozen=True):
-    """ledger -> summary: this invocation in numbers, folded from its events. USD amounts x18."""
-
-    cycles: int
-    """Attempted: completed + skipped + failed."""
-    completed: int
-    skipped: int
-    failed: int
-    legs_ordered: int
-    legs_filled_first: int
-    """Entering legs, and those filled in full by their first order."""
-    orders_sent: int
-    orders_closed: int
-    restarts: int
-    rows: int
-    filled_imbalances: tuple[Bps, ...]
-    """One per cycle that opened a pair, completing repairs included."""
-    exit_imbalances: tuple[Bps, ...]
-    fees: Quote
-    """> 0 = paid."""
-    spread: Quote
-    """> 0 = paid: fills against the mids at the decisions."""
-    traded: Quote
-    """Sum of the notionals of all fills."""
-    pnl: Quote | None
-    """Change of account value at the venue, net of everything; None while unknown."""
-    funding: Quote | None
-    """> 0 = received: what pnl has beyond fills and fees; known only when flat."""
-    unhedged_worst: Quote
-    """Largest |ETH + SOL| exposure between fills of one plan."""
-    unhedged_usd_s: Quote
-    """Largest integral of that exposure over time in one cycle, USD x seconds, by the venue's timestamps."""
-    halted: str
-    """"" or the halt code."""

@@ -1,26 +1,15 @@
 """One cycle: a pair that is entered, perhaps repaired, and left again. All its numbers are sums over its orders, so late news changes all of them."""
 
 from collections.abc import Iterable
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import msgspec
 
+from actors.ledger.exposure import FLAT, Exposure, Pair, exposure
 from actors.ledger.orders import NOTHING, Move, OurOrder, Sums
+from messages.lifecycle import Legging
 from messages.sizing import Leg
-from messages.units import ONE, Bps, imbalance
-
-Pair = tuple[int, int]
-"""Signed amounts of ETH and SOL."""
-FLAT: Pair = (0, 0)
-
-
-class Exposure(NamedTuple):
-    """The largest unhedged exposure (USD x18), its integral over time (USD x seconds, x18) up to `since_ns`, and what is naked since then."""
-
-    worst: int
-    usd_s: int
-    naked: int
-    since_ns: int
+from messages.units import Bps, Ms, Quote, imbalance
 
 
 class Cycle(msgspec.Struct):
@@ -31,6 +20,8 @@ class Cycle(msgspec.Struct):
     """What the `enter` asked for."""
     pair: Pair = FLAT
     """What counts as the balanced pair: `wanted`, or what a trimming repair left."""
+    agreed: list[Pair] = msgspec.field(default_factory=list)
+    """Every `pair` that there was: while one of them was held, nothing was unhedged."""
     entered_ms: int = 0
     leg: int = 0
     """USD (x18) that the larger leg was to cost."""
@@ -58,7 +49,14 @@ class Cycle(msgspec.Struct):
     def booked_at(cls, number: int, pair: Pair, now_ms: int) -> "Cycle":
         """What a person adopted: two legs are held and left like a pair, anything else is closed at once."""
         lone = int(0 in pair or (pair[0] > 0) == (pair[1] > 0))
-        return cls(number, pair, pair, now_ms, flattens=lone, over=False, adopted=True, booked=True)
+        agreed = [] if lone else [pair]
+        return cls(number, pair, pair, agreed, entered_ms=now_ms, flattens=lone, over=False, adopted=True, booked=True)
+
+    def agree(self, pair: Pair) -> None:
+        """`pair` is the balanced pair from now on."""
+        self.pair = pair
+        if pair not in self.agreed:
+            self.agreed.append(pair)
 
     @property
     def direction(self) -> Literal["", "long-eth", "long-sol"]:
@@ -70,7 +68,19 @@ class Cycle(msgspec.Struct):
     @property
     def live(self) -> bool:
         """Has it opened something, and no ending yet?"""
-        return not self.over and (self.booked or any(order.order.increases and order.total.filled for order in self.orders))
+        return not self.over and (self.booked or self.entered)
+
+    @property
+    def entered(self) -> bool:
+        """Did an order of it open anything?"""
+        return any(order.order.increases and order.total.filled for order in self.orders)
+
+    @property
+    def together(self) -> bool:
+        """Did one plan open all of the pair and one other close all of it, so that no leg was ever ordered again?"""
+        traded = [order for order in self.orders if order.total.filled]
+        plans = {(order.plan.epoch, order.plan.seq) for order in traded}
+        return self.was_open and (len(traded), len(plans)) == (4, 2)
 
     @property
     def sent(self) -> bool:
@@ -129,22 +139,16 @@ class Cycle(msgspec.Struct):
         return sorted((move for order in self.orders for move in order.moves()), key=lambda move: (move.at_ns, move.leg))
 
     def exposure(self) -> Exposure:
-        """How much stood alone for how long, while it was neither flat nor the pair.
+        """How much of it was unhedged for how long. A pair that a person booked was held before the first of these trades."""
+        start = self.wanted if self.booked else FLAT
+        return exposure(self.moves(), self.agreed, start=start)
 
-        Each leg is marked at its last fill. Two trades of one instant leave nothing between them.
-        """
-        worst = integral = naked = since_ns = 0
-        held, price = {"eth": 0, "sol": 0}, {"eth": 0, "sol": 0}
-        for move in self.moves():
-            if move.at_ns > since_ns:
-                worst = max(worst, naked)
-                integral += naked * (move.at_ns - since_ns) // 1_000_000_000
-            held[move.leg] += move.amount
-            price[move.leg] = move.price
-            since_ns = move.at_ns
-            hedged = self.holds_pair((held["eth"], held["sol"]))
-            naked = 0 if hedged else abs(sum(held[leg] * price[leg] for leg in held) // ONE)
-        return Exposure(max(worst, naked), integral, naked, since_ns)
+    @property
+    def legging(self) -> Legging:
+        """The same, as everybody is told."""
+        found = self.exposure()
+        lasted_ms, since_ms = Ms(found.lasted_ns // 1_000_000), Ms(found.since_ns // 1_000_000)
+        return Legging(Quote(found.usd_s), Quote(found.now), since_ms, self.doubted, Quote(self.leg), Quote(found.worst), lasted_ms, found.priced)
 
     @property
     def doubted(self) -> bool:

@@ -43,7 +43,6 @@ from messages.lifecycle import (
     HaltCleared,
     Halted,
     Held,
-    Legging,
     Opened,
     Phase,
     Restarted,
@@ -234,7 +233,8 @@ class Fold(msgspec.Struct):
             self.tally.legs_ordered += len(flight.orders)
         self.cycle.adopted = flight.adopted
         self.cycle.enters += 1
-        self.cycle.wanted = self.cycle.pair = (int(plan.eth.amount), int(plan.sol.amount))
+        self.cycle.wanted = (int(plan.eth.amount), int(plan.sol.amount))
+        self.cycle.agree(self.cycle.wanted)
         self.cycle.entered_ms = plan.decided_ms
         self.cycle.leg = max(notional(plan.leg(leg).vwap, plan.leg(leg).amount) for leg in LEGS)
 
@@ -263,7 +263,7 @@ class Fold(msgspec.Struct):
         self.cycle.judge_sizes(flight.orders)
         restored = flight.plan.purpose == "repair" and self.cycle.flattens > 0 and flight.whole == len(flight.asked)
         if flight.trimmed or restored:
-            self.cycle.pair = self._pair
+            self.cycle.agree(self._pair)
 
     @property
     def _pair(self) -> tuple[int, int]:
@@ -535,15 +535,14 @@ class Fold(msgspec.Struct):
 
     def _end_cycle(self, ending: Ending, detail: str, at_ns: int) -> CycleEnded:
         cycle = self.cycle
+        self.tally.cycle_ended(ending, cycle)
         cycle.over = True
         cycle.enters = cycle.repairs = cycle.flattens = 0
         self.last_change_ms = at_ns // 1_000_000
-        if not cycle.adopted:
-            self.tally.cycle_ended(ending, cycle)
         if cycle.sent:
             self.record.cycle_ended(cycle, completed=ending == "completed")
         told = f"adopted; {detail}" if cycle.adopted else detail
-        return CycleEnded(cycle.number, ending, told, Quote(cycle.exposure().usd_s))
+        return CycleEnded(cycle.number, ending, told, cycle.legging.usd_s)
 
     # -- the process -------------------------------------------------------------------------------------------------------------------------------
 
@@ -649,7 +648,7 @@ class Fold(msgspec.Struct):
             led=self.last_flight is not None and self.last_flight.led,
             last_rules=self.last_flight.plan.rules_version if self.last_flight is not None else 0,
             filled_imbalance=cycle.filled_imbalance,
-            legging=self._legging(),
+            legging=cycle.legging,
             adopted=cycle.adopted,
             completed=self.tally.completed,
             skipped=self.tally.skipped,
@@ -668,12 +667,8 @@ class Fold(msgspec.Struct):
             unfit=self.unfit,
             absent=tuple(msgspec.structs.replace(order.doubt(), alone=False) for order in self._asked_again()),
             lacking=tuple(msgspec.structs.replace(order.doubt(), alone=False) for order in self._known(self.lacking)),
+            totals=self.totals(),
         )
-
-    def _legging(self) -> Legging:
-        exposure = self.cycle.exposure()
-        since_ms = Ms(exposure.since_ns // 1_000_000)
-        return Legging(Quote(exposure.usd_s), Quote(exposure.naked), since_ms, self.cycle.doubted, Quote(self.cycle.leg))
 
     def totals(self) -> Totals:
         """The invocation in numbers."""

@@ -7,7 +7,7 @@ import msgspec
 from actors.ledger.cycles import Cycle
 from actors.ledger.orders import OurOrder
 from messages.execution import AccountSnapshot
-from messages.lifecycle import Totals
+from messages.lifecycle import Legging, Totals
 from messages.units import Bps, Quote
 
 Ending = Literal["completed", "skipped", "failed"]
@@ -57,8 +57,14 @@ class Tally(msgspec.Struct):
     cash: int = 0
     filled_imbalances: list[Bps] = msgspec.field(default_factory=list)
     exit_imbalances: list[Bps] = msgspec.field(default_factory=list)
+    entered: int = 0
+    together: int = 0
+    """Cycles that have ended: those that opened something, and those of them that were entered and left together."""
+    adopted: int = 0
+    """Cycles of an earlier invocation, or that a person booked, that ended in this one."""
     unhedged_worst: int = 0
-    unhedged_usd_s: int = 0
+    longest: Legging = Legging()
+    """Of the cycle that was unhedged for most USD x seconds."""
     halted: str = ""
     first: AccountSnapshot | None = None
     first_flat: bool = False
@@ -73,25 +79,29 @@ class Tally(msgspec.Struct):
         self.orders_sent += after.sent - before.sent
         self.orders_closed += after.closed - before.closed
 
-    def cycle_ended(self, ending: Ending, cycle: Cycle | None) -> None:
-        """Count an ending, and keep the numbers of a cycle that traded."""
-        setattr(self, ending, getattr(self, ending) + 1)
-        if cycle is None:
+    def cycle_ended(self, ending: Ending, cycle: Cycle) -> None:
+        """Count an ending, and keep the numbers of a cycle that traded. One that was adopted is not this invocation's but for having ended in it."""
+        if cycle.adopted:
+            self.adopted += 1
             return
+        setattr(self, ending, getattr(self, ending) + 1)
+        self.entered += cycle.entered
+        self.together += cycle.together
         for imbalances, value in ((self.filled_imbalances, cycle.filled_imbalance), (self.exit_imbalances, cycle.exit_imbalance)):
             if value is not None:
                 _keep(imbalances, value)
-        self.unhedged_worst, self.unhedged_usd_s = self._unhedged(cycle)
+        self.unhedged_worst, self.longest = self._unhedged(cycle)
 
-    def _unhedged(self, cycle: Cycle) -> tuple[int, int]:
+    def _unhedged(self, cycle: Cycle) -> tuple[int, Legging]:
         if cycle.adopted:
-            return self.unhedged_worst, self.unhedged_usd_s
-        exposure = cycle.exposure()
-        return max(self.unhedged_worst, exposure.worst), max(self.unhedged_usd_s, exposure.usd_s)
+            return self.unhedged_worst, self.longest
+        legging = cycle.legging
+        return max(self.unhedged_worst, legging.worst), max(self.longest, legging, key=lambda each: each.usd_s)
 
     def totals(self, rows: int, cycle: Cycle, now: AccountSnapshot | None, *, flat: bool) -> Totals:
         """The numbers now. `cycle` = the one under way, `now` = a snapshot that knows of everything we did, or None."""
-        worst, usd_s = self._unhedged(cycle)
+        worst, longest = self._unhedged(cycle)
+        own = not (cycle.adopted or cycle.over)
         then, here = (snapshot.value if snapshot is not None else None for snapshot in (self.first, now))
         pnl = None if then is None or here is None else Quote(here - then)
         explained = flat and self.first_flat
@@ -114,6 +124,11 @@ class Tally(msgspec.Struct):
             pnl=pnl,
             funding=Quote(pnl - self.cash + self.fees) if pnl is not None and explained else None,
             unhedged_worst=Quote(worst),
-            unhedged_usd_s=Quote(usd_s),
+            unhedged_usd_s=longest.usd_s,
             halted=self.halted,
+            entered=self.entered + (own and cycle.entered),
+            together=self.together,
+            unfinished=int(own and cycle.sent),
+            adopted=self.adopted,
+            longest=longest,
         )

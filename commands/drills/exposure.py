@@ -1,12 +1,19 @@
-"""How much stood alone for how long, by the venue's own account of what traded and of what it took over."""
+"""How much was unhedged for how long, by the venue's own account of what traded and of what it took over.
 
-from collections.abc import Iterable, Sequence
+Only which pairs were agreed is asked of the run's ledger: a venue does not know what was wanted.
+"""
+
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import closing
+from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from commands.unhedged import Unhedged
-from messages.sizing import Leg
+from actors.ledger import Fold, LedgerError, Store
+from actors.ledger.exposure import FLAT, Pair, exposure
+from actors.ledger.orders import Move
 from messages.units import ONE, Base, Ms, Quote
 from venue.simulated.events import Liquidated
 from venue.simulated.order_log import LoggedOrder
@@ -22,8 +29,8 @@ class Change(NamedTuple):
     price: int
 
 
-class Alone(msgspec.Struct, frozen=True):
-    """What stood alone at worst. `leg` is the larger leg of the cycle with the largest integral, USD."""
+class Unhedged(msgspec.Struct, frozen=True):
+    """What was unhedged at worst. `leg` is the larger leg of the cycle with the largest integral, USD."""
 
     worst: Quote = Quote(0)
     usd_s: Quote = Quote(0)
@@ -49,25 +56,58 @@ def positions_of(changes: Iterable[Change]) -> dict[int, int]:
     return held
 
 
-def alone(changes: Sequence[Change], eth_product: int, until_ms: Ms) -> Alone:
+def agreed_pairs(ledger: Path) -> tuple[Pair, ...]:
+    """Every pair that counts as hedged, by the ledger of the run; none where it cannot be read, so that then nothing counts as hedged."""
+    pairs: dict[Pair, None] = {}
+    fold = Fold()
+    try:
+        with closing(Store.reading(ledger)) as store:
+            for _, at_ns, message in store.events():
+                fold.apply(message, at_ns)
+                pairs.update(dict.fromkeys(fold.cycle.agreed))
+    except (sqlite3.Error, LedgerError, OSError, msgspec.DecodeError):
+        pass
+    return tuple(pairs)
+
+
+def unhedged(changes: Sequence[Change], eth_product: int, until_ms: Ms, agreed: Collection[Pair]) -> Unhedged:
     """The worst of all cycles; each ends when nothing is held. What is still open counts until `until_ms` (venue time)."""
-    fold, sizes = Unhedged(), {"eth": 0, "sol": 0}
-    held: dict[int, int] = {}
-    found: list[Alone] = []
-    leg_max = 0
+    found: list[Unhedged] = []
+    for cycle in _cycles(changes, eth_product):
+        worst, usd_s, *_ = exposure(cycle, agreed, until_ns=0 if _flat(cycle) else until_ms * 1_000_000)
+        found.append(Unhedged(Quote(worst), Quote(usd_s), Quote(_largest_leg(cycle))))
+    longest = max(found, key=lambda each: each.usd_s, default=Unhedged())
+    left = tuple((product_id, Base(amount)) for product_id, amount in positions_of(changes).items() if amount)
+    leg = longest.leg or max((each.leg for each in found), default=Quote(0))
+    return Unhedged(max((each.worst for each in found), default=Quote(0)), longest.usd_s, leg, left)
+
+
+def _cycles(changes: Sequence[Change], eth_product: int) -> Iterator[list[Move]]:
+    cycle: list[Move] = []
     for change in changes:
-        leg: Leg = "eth" if change.product_id == eth_product else "sol"
-        held[change.product_id] = held.get(change.product_id, 0) + change.amount
-        worth = change.price * change.amount // ONE
-        sizes[leg] += worth
-        leg_max = max(leg_max, abs(sizes[leg]))
-        fold.take(leg, worth, change.at_ns // 1_000_000)
-        if not any(held.values()):
-            found.append(Alone(fold.cycle.worst, fold.cycle.usd_s, Quote(leg_max)))
-            fold.new_cycle()
-            sizes, leg_max = {"eth": 0, "sol": 0}, 0
-    fold.take("eth", 0, until_ms)
-    found.append(Alone(fold.cycle.worst, fold.cycle.usd_s, Quote(leg_max)))
-    longest = max(found, key=lambda each: each.usd_s)
-    left = tuple((product_id, Base(amount)) for product_id, amount in held.items() if amount)
-    return Alone(max(each.worst for each in found), longest.usd_s, longest.leg or max(each.leg for each in found), left)
+        cycle.append(Move(change.at_ns, "eth" if change.product_id == eth_product else "sol", change.amount, change.price))
+        if _flat(cycle):
+            yield cycle
+            cycle = []
+    if cycle:
+        yield cycle
+
+
+def _flat(cycle: Iterable[Move]) -> bool:
+    return _held(cycle) == FLAT
+
+
+def _held(cycle: Iterable[Move]) -> Pair:
+    eth = sol = 0
+    for move in cycle:
+        eth, sol = (eth + move.amount, sol) if move.leg == "eth" else (eth, sol + move.amount)
+    return eth, sol
+
+
+def _largest_leg(cycle: Iterable[Move]) -> int:
+    """The largest notional that a leg came to, at the prices paid."""
+    sizes, largest = {"eth": 0, "sol": 0}, 0
+    for move in cycle:
+        sizes[move.leg] += move.price * move.amount // ONE
+        largest = max(largest, abs(sizes[move.leg]))
+    return largest

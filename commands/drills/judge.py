@@ -8,10 +8,10 @@ ending           nothing is open, the run said so itself or its guard did, and i
 
 import msgspec
 
-from commands.drills.exposure import Alone, alone
+from actors.legging import allowed
+from commands.drills.exposure import Unhedged, unhedged
 from commands.drills.stage import Played
 from commands.drills.table import Drill, class_ms
-from commands.unhedged import allowed
 from commands.words import DONE, HALTED, REFUSED, grouped, usd
 from commands.worst_case import worst_case
 from messages.settings import Settings
@@ -52,9 +52,9 @@ class Result(msgspec.Struct, frozen=True):
 
 
 def judged(drill: Drill, settings: Settings, played: Played) -> Result:
-    """The verdict. What is still open has stood alone until the venue's last word."""
+    """The verdict. What is still open was unhedged until the venue's last word."""
     until_ms = played.after.at_ms if played.after else max((change.at_ns // 1_000_000 for change in played.changes), default=0)
-    found = alone(played.changes, played.rules.eth.product_id, Ms(until_ms))
+    found = unhedged(played.changes, played.rules.eth.product_id, Ms(until_ms), played.agreed)
     usd_s_allowed = allowed(found.leg, class_ms(drill, settings))
     cost = Quote(played.before - played.after.value) if played.after and played.after.value is not None else None
     cost_allowed = allowed_cost(drill, settings, played.rules)
@@ -82,7 +82,7 @@ def allowed_cost(drill: Drill, settings: Settings, rules: VenueRules) -> Quote:
     return Quote(worst.total + (worst.drift if drill.drifts else 0))
 
 
-def ending_words(found: Alone, played: Played) -> str:
+def ending_words(found: Unhedged, played: Played) -> str:
     """How it ended, in a few words; what is open comes first."""
     if found.left:
         return f"OPEN: {_open_words(found, played.rules)}"
@@ -94,15 +94,15 @@ def ending_words(found: Alone, played: Played) -> str:
     return f"flat, refused {error.get('code') or ''}".strip() if played.code == REFUSED else "flat"
 
 
-def _open_words(found: Alone, rules: VenueRules) -> str:
+def _open_words(found: Unhedged, rules: VenueRules) -> str:
     names = {rules.eth.product_id: rules.eth.symbol, rules.sol.product_id: rules.sol.symbol}
     return ", ".join(f"{names.get(product_id, product_id)} {amount.text()}" for product_id, amount in found.left)
 
 
-def _legging(drill: Drill, found: Alone, most: Quote) -> list[Exceeded]:
+def _legging(drill: Drill, found: Unhedged, most: Quote) -> list[Exceeded]:
     if found.usd_s <= most:
         return []
-    return [Exceeded(CLASSES[drill.legging], f"{usd(found.usd_s, 0)} USD·s stood alone, {usd(most, 0)} allowed")]
+    return [Exceeded(CLASSES[drill.legging], f"{usd(found.usd_s, 0)} USD·s unhedged, {usd(most, 0)} allowed")]
 
 
 def _cost(settings: Settings, cost: Quote | None, most: Quote) -> list[Exceeded]:
@@ -117,7 +117,7 @@ def _cost(settings: Settings, cost: Quote | None, most: Quote) -> list[Exceeded]
     return [Exceeded(name, f"it cost {usd(cost)} USD, {grouped(limit)} allowed") for name, limit in named if cost > limit]
 
 
-def _ending(drill: Drill, found: Alone, played: Played) -> list[Exceeded]:
+def _ending(drill: Drill, found: Unhedged, played: Played) -> list[Exceeded]:
     if drill.moment and not played.struck:
         return [Exceeded("drill", f"its moment ({drill.moment}) never came: the run ended before")]
     if found.left:

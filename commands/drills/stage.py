@@ -20,12 +20,13 @@ import httpx
 import msgspec
 import trio
 
+from actors.ledger.exposure import Pair
 from actors.runtime.heartbeat import Beat, Heartbeat
 from actors.runtime.state import take_over
 from commands.child import SUPERVISOR, simulated_nado
 from commands.config import ENVIRONMENT_PREFIX, Loaded, printed
 from commands.config_keys import KEYS
-from commands.drills.exposure import Change, changes_of, positions_of
+from commands.drills.exposure import Change, agreed_pairs, changes_of, positions_of
 from commands.drills.table import CLOSES_MS, Drill, staging_for
 from messages.execution import AccountSnapshot
 from messages.settings import Settings, VenueSettings
@@ -66,6 +67,8 @@ class Played(msgspec.Struct, frozen=True):
     killed: bool
     struck: bool
     """Did the drill's moment come?"""
+    agreed: tuple[Pair, ...] = ()
+    """Every pair that counts as hedged."""
 
 
 def drilled(settings: Settings, drill: Drill, folder: Path) -> Settings:
@@ -107,7 +110,8 @@ async def play(drill: Drill, settings: Settings, seed: int, funds: Quote, folder
         orders, takeovers, after = await scene.last_word()
         entered = any(order.increasing and order.result == "accepted" for order in orders)
         changes = tuple(changes_of(orders, takeovers))
-        return Played(rules, changes, entered, before, after, code, _told(folder / "run.out"), drill.kill and struck, struck)
+        agreed = agreed_pairs(Path(settings.files.logs) / "ledger.sqlite")
+        return Played(rules, changes, entered, before, after, code, _told(folder / "run.out"), drill.kill and struck, struck, agreed)
 
 
 class Scene:

@@ -10,7 +10,7 @@ import trio
 
 from actors.runtime.clock import RunClock, VenueClock
 from messages.execution import AccountSnapshot, Fill
-from messages.lifecycle import Directive, Held, Legging, Record
+from messages.lifecycle import Directive, Held, Legging, Record, Totals
 from messages.market import BookDelta, BookSnapshot, LegQuote, Level, PairQuote
 from messages.settings import Settings
 from messages.sizing import LegOrder, Sealed, SizingPlan
@@ -113,6 +113,7 @@ def held(**changes: Any) -> Held:
 
 _ZERO: dict[str, Any] = dict.fromkeys(Held.__struct_fields__, 0) | {
     "legging": Legging(),
+    "totals": Totals(),
     "unpriced": (),
     "record": Record(),
     "maintenance_health": Quote(10_000 * ONE),

@@ -7,7 +7,7 @@ import msgspec
 from actors.runtime import specs
 from commands.view import RunView
 from messages.execution import Fill, LegFill, Outcome, PlanClosed
-from messages.lifecycle import CycleEnded, Halted, Held, Hop, Note, Restarted, Staged, Totals
+from messages.lifecycle import CycleEnded, Halted, Held, Hop, Legging, Note, Restarted, Staged, Totals
 from messages.settings import Settings
 from messages.sizing import Abort, Declined, Leg, LegOrder, Place, Ready, Sealed, SizingPlan, Skipped, Verdict
 from messages.units import ONE, Base, Bps, Ms, Ns, Price, Quote
@@ -131,6 +131,10 @@ def view_of(messages: Iterable[msgspec.Struct] = (), *, settings: Settings = DEF
     return view
 
 
+ALONE = Legging(usd_s=Quote.of("75.814"), since_ms=Ms(START_MS + 118), leg=Quote.of("984.81"), worst=Quote.of("984.57"), lasted_ms=Ms(77))
+"""The repaired cycle: ETH without SOL for 77 ms."""
+
+
 def open_pair(**changes: object) -> Held:
     fields = {
         "phase": "open",
@@ -141,6 +145,8 @@ def open_pair(**changes: object) -> Held:
         "entered_ms": Ms(START_MS),
         "filled_imbalance": Bps.of("2.8"),
         "completed": 3,
+        "legging": ALONE,
+        "totals": Totals(cycles=3, completed=3, entered=4, together=3, unfinished=1, unhedged_worst=ALONE.worst, longest=ALONE),
         "rows": 214,
         "epoch": 2,
     }

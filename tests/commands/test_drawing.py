@@ -6,10 +6,11 @@ import pytest
 from actors.runtime import specs
 from commands.drawing import RULE, clipped, draw, phase
 from commands.view import RunView
+from messages.lifecycle import Legging, Totals
 from messages.settings import Settings
-from messages.units import Base, Ms, Price
+from messages.units import Base, Ms, Price, Quote
 from tests.actors.fakes import START_MS, held, quote
-from tests.commands.scenes import calm_entry, every_state, open_pair, plan, refused_and_repaired, view_of
+from tests.commands.scenes import ALONE, calm_entry, every_state, open_pair, plan, refused_and_repaired, view_of
 
 STATES = every_state()
 
@@ -46,7 +47,7 @@ def test_a_repaired_pair_looks_as_documented() -> None:
         " SOL     8.5       0                             88d0..4e   38 ms  refused 2031",
         " repair  8.5       8.5       115.87    0.86 bps  b7e1..09          filled",
         " imbalance  planned 0.024 %   FILLED 0.028 %   marked 0.067 %   promise 0.100 %",
-        " unhedged   now 0   worst 985 USD for 77 ms = 75.8 USD·s of 500 allowed",
+        " unhedged   now 0   worst 985 USD   longest 77 ms = 75.8 of 492 USD·s",
         " money USD  fees -0.69  spread -0.08  market +0.42  funding ?   NET -0.36",
         " actors     market_data ok  account ok  sizing ok  eth_leg ok  sol_leg ok",
         "            ledger ok, 214 rows  epoch 2  venue agrees  guard off",
@@ -77,6 +78,17 @@ def test_a_book_that_is_too_old_is_called_stale_and_one_that_cannot_trade_by_its
     assert old.endswith("1.0 s   STALE")
     halted = msgspec.structs.replace(quote(), sol=msgspec.structs.replace(quote().sol, status="not_tradable"))
     assert draw(view_of([halted]), START_MS)[5].endswith("not_tradable")
+
+
+def test_what_is_unhedged_now_is_the_ledgers_word_and_unknown_where_it_has_none() -> None:
+    """The screen has no ruler of its own: it shows the figures by which LEGGING_BUDGET judges, doubt and its larger budget included."""
+    now = msgspec.structs.replace(ALONE, naked=Quote.of("15"), doubted=True)
+    totals = Totals(unhedged_worst=now.worst, longest=now)
+    view = view_of([open_pair(phase="uneven", legging=now, totals=totals)])
+    assert " unhedged   now 15   worst 985 USD   longest 77 ms = 75.8 of 5909 USD·s" in draw(view, START_MS)
+    booked = view_of([open_pair(phase="uneven", legging=Legging(priced=False), totals=Totals())])
+    assert " unhedged   now ?   worst 0 USD" in draw(booked, START_MS)
+    assert " unhedged   ?" in draw(view_of(), START_MS)
 
 
 def test_actors_are_shown_down_and_with_their_restarts() -> None:

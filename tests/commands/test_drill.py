@@ -23,9 +23,7 @@ from tests.test_processes import ended, started
 GOOD = Result(
     "flash-crash", Quote.of("984.6"), Quote.of("7.4"), Quote.of(492), "legging_known", Quote.of("21.05"), Quote.of("103.68"), "flat", 0, None, ()
 )
-BAD = msgspec.structs.replace(
-    GOOD, name="ack-lost", exceeded=(Exceeded("legging_known", "600 USD·s stood alone, 492 allowed"),), logs="logs/drills/x"
-)
+BAD = msgspec.structs.replace(GOOD, name="ack-lost", exceeded=(Exceeded("legging_known", "600 USD·s unhedged, 492 allowed"),), logs="logs/drills/x")
 
 
 def options(json: bool = False, **overrides: str) -> DrillOptions:
@@ -84,7 +82,7 @@ def test_a_configuration_is_drilled_as_it_is_but_for_what_a_drill_replaces(tmp_p
 
 def test_one_line_per_drill_and_one_more_for_each_limit() -> None:
     assert lines(GOOD) == ["ok    flash-crash      alone 985 USD, 7 USD·s of 492 · cost 21.05 USD of 103.68 · flat"]
-    assert lines(BAD)[1:] == ["      legging_known: 600 USD·s stood alone, 492 allowed", "      logs logs/drills/x"]
+    assert lines(BAD)[1:] == ["      legging_known: 600 USD·s unhedged, 492 allowed", "      logs logs/drills/x"]
     assert lines(msgspec.structs.replace(GOOD, cost=None))[0].count("cost unknown USD of 103.68") == 1
 
 
@@ -93,7 +91,7 @@ def test_the_object_has_every_figure_as_text_and_exit_3_when_a_limit_was_exceede
     assert (told["ok"], told["exit_code"], told["ended_by"], told["error"]["code"]) == (False, 3, "refused", "LIMIT_EXCEEDED")
     assert [entry["ok"] for entry in told["drills"]] == [True, False]
     assert (told["drills"][0]["unhedged_usd_s"], told["drills"][0]["cost_usd"]) == ("7.4", "21.05")
-    assert told["drills"][1]["exceeded"] == [{"limit": "legging_known", "text": "600 USD·s stood alone, 492 allowed"}]
+    assert told["drills"][1]["exceeded"] == [{"limit": "legging_known", "text": "600 USD·s unhedged, 492 allowed"}]
     assert (code_of([GOOD]), as_object(options(), [GOOD])["error"]) == (0, None)
     assert verdict([GOOD]).startswith("PASSED: 1 of 1")
     assert verdict([GOOD, BAD]).startswith("OVER: 1 of 2 drills exceeded a limit of this configuration: ack-lost · play money only · ")

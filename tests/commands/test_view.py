@@ -72,13 +72,6 @@ def test_a_repair_is_a_row_below_the_legs_it_repairs() -> None:
     assert "STAGED SOL order refused: repaired, balanced in 118 ms" in told(view)
 
 
-def test_the_time_one_leg_stood_alone_is_the_venues() -> None:
-    view = view_of(refused_and_repaired())
-    assert view.unhedged.now == 0
-    assert view.unhedged.worst.lasted_ms == 77
-    assert 984 * ONE < view.unhedged.worst.worst < 985 * ONE
-
-
 def test_a_new_plan_starts_new_rows() -> None:
     view = view_of([*refused_and_repaired(), plan("exit", seq=9, eth="0.357", sol="-8.5")])
     assert [(row.label, row.filled, row.state) for row in view.rows] == [("ETH", 0, ""), ("SOL", 0, "")]

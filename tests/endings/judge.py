@@ -1,11 +1,15 @@
 """How a cell ended, by the simulated engine's order log and account. Our own ledger is held against them and never asked instead of them."""
 
 from collections import Counter
+from collections.abc import Collection
 from typing import Literal, NamedTuple
 
 from actors.ledger import Fold
+from actors.ledger.exposure import Exposure, Pair, exposure
+from actors.ledger.orders import Move
+from actors.legging import budget
 from messages.settings import Settings
-from messages.units import ONE, Bps, imbalance, notional
+from messages.units import Bps, imbalance, notional
 from venue.simulated.order_log import LoggedOrder
 
 Kind = Literal["hedged", "optimum", "flat", "halted", "open"]
@@ -41,21 +45,14 @@ def stood(log: list[LoggedOrder], products: tuple[int, int]) -> Stood:
     return Stood(held[products[0]], held[products[1]], imbalance(eth, sol))
 
 
-def unhedged(log: list[LoggedOrder]) -> tuple[int, int]:
-    """The largest |ETH + SOL| (USD x18) and its integral over time (USD x seconds, x18), each leg at its last fill, from the first fill on."""
-    held, price = Counter[int](), dict[int, int]()
-    worst = integral = naked = since_ns = 0
-    for fill_ns, product, amount, at in sorted((fill.at_ns, order.product_id, fill.amount, fill.price) for order in log for fill in order.fills):
-        if fill_ns > since_ns:
-            worst = max(worst, naked)
-            integral += naked * (fill_ns - since_ns) // 1_000_000_000
-        held[product] += amount
-        price[product] = at
-        since_ns = fill_ns
-        naked = abs(sum(held[each] * price[each] for each in held) // ONE)
-    return worst, integral
+def unhedged(log: list[LoggedOrder], eth_product: int, agreed: Collection[Pair]) -> Exposure:
+    """What was unhedged, by the engine's fills; `agreed` is what counted as the pair."""
+    fills = ((order.product_id, fill) for order in log for fill in order.fills)
+    return exposure(
+        [Move(fill.at_ns, "eth" if product == eth_product else "sol", int(fill.amount), int(fill.price)) for product, fill in fills], agreed
+    )
 
 
 def allowed(fold: Fold, settings: Settings) -> int:
     """USD x seconds (x18) of the cycle's legging class."""
-    return fold.cycle.leg * (settings.legging_unknown if fold.cycle.doubted else settings.legging_known) // 1000
+    return budget(fold.cycle.legging, settings)

@@ -101,7 +101,8 @@ def _left(snapshot: AccountSnapshot) -> list[str]:
 
 
 def _result(ending: Ending | None, over: Stood, written: Written, log: list, settings: Settings, wrong: list[str]) -> Result:  # type: ignore[type-arg]
-    worst, usd_s = unhedged(log)
+    cycle = written.fold.cycle
+    worst, usd_s, *_ = unhedged(log, written.fold.products["eth"], cycle.agreed)
     budget = allowed(written.fold, settings)
     halted = ending is not None and ending.code == "LEGGING_BUDGET"
     if ending is None:

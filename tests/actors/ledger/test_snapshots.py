@@ -27,7 +27,6 @@ from messages.lifecycle import (
     Held,
     Restarted,
     Started,
-    Totals,
 )
 from messages.sizing import Leg, Skipped
 from messages.units import Base, Ms, Ns, Price, Quote
@@ -39,7 +38,14 @@ FIXTURES = Path(__file__).resolve().parent.parent.parent / "fixtures" / "v1"
 NO_FILES = (-1, -1)
 Rows = list[tuple[int, msgspec.Struct]]
 
-FINGERPRINTS = {1: "8be6979bfc2154ac", 2: "e67e40dcda41f840", 3: "b2fd6991c991f11e", 4: "ef7a0678836338e8", 5: "e74d87c0bafb4b1b"}
+FINGERPRINTS = {
+    1: "8be6979bfc2154ac",
+    2: "e67e40dcda41f840",
+    3: "b2fd6991c991f11e",
+    4: "ef7a0678836338e8",
+    5: "e74d87c0bafb4b1b",
+    6: "4d980ddba833b8d0",
+}
 """What a snapshot of each fold version holds, by name and type. A change of the fold's fields without a new version fails a test below."""
 
 
@@ -59,9 +65,10 @@ def folded(rows: Rows) -> Fold:
     return fold
 
 
-def known(fold: Fold) -> tuple[Held, Totals]:
+def known(fold: Fold) -> Held:
     """Everything that a fold says, but for how many rows it took."""
-    return msgspec.structs.replace(fold.held(1), rows=0, version=0), msgspec.structs.replace(fold.totals(), rows=0)
+    held = fold.held(1)
+    return msgspec.structs.replace(held, rows=0, version=0, totals=msgspec.structs.replace(held.totals, rows=0))
 
 
 class Chaos:

@@ -16,6 +16,7 @@ from messages.units import ONE, Base, Ms, Price, Quote
 from tests.actors.fakes import RULES
 
 ETH, SOL = RULES.eth.product_id, RULES.sol.product_id
+PAIR = (int(Base.of("0.5")), int(Base.of("-10")))
 BEFORE, NOTHING = Quote.of(10_000), Quote(0)
 
 
@@ -27,7 +28,7 @@ def played(*alone_ms: int, cost: Quote | None = NOTHING, **known: Any) -> Played
         changes += [Change(9_000_000_000, ETH, Base.of("-0.5"), Price.of(2_000)), Change(9_000_000_000, SOL, Base.of("10"), Price.of(100))]
     value = None if cost is None else Quote(BEFORE - cost)
     after = None if value is None else AccountSnapshot(Ms(9_500), True, value, value, value, value, (), ())
-    seen = Played(RULES, tuple(changes), True, BEFORE, after, 0, {"halt_code": None, "error": None}, False, True)
+    seen = Played(RULES, tuple(changes), True, BEFORE, after, 0, {"halt_code": None, "error": None}, False, True, (PAIR,))
     return msgspec.structs.replace(seen, **known)
 
 
