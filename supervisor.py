@@ -128,7 +128,7 @@ class Machine:
 
     async def _run_tree(self) -> None:
         """However the tree ends, what is open must still be closed: nothing is raised, `_gone` says what it was."""
-        gone = TreeGone("it came to its end")
+        gone = TreeGone("it ended")
         try:
             await self.tree.supervisor.run()
         except trio.Cancelled:
@@ -139,7 +139,7 @@ class Machine:
         self.channels.inbox.post(self._gone)
 
     def stop(self, reason: str, signal: int = 0) -> None:
-        """Ask for the end: enter no more, close both legs."""
+        """Ask for the end: no new entries, close both legs."""
         self.channels.inbox.post(Stop(reason, signal))
 
     async def _conduct(self) -> Ending:
@@ -204,7 +204,7 @@ class Machine:
             self._step(ClockJumped(plan.epoch, plan.seq, shift.text()))
 
     def _bumped(self, message: EpochBumped) -> None:
-        """A ledger that died with the account's last word in its hand has lost it, and nobody says it twice but us."""
+        """A ledger that crashed while it processed the account's last event has lost it; only this supervisor can repeat it."""
         self._step(message)
         if self._stream is not None:
             self.channels.to_ledger.post(self._stream)
@@ -242,7 +242,7 @@ class Machine:
             self._note("warning", f"{plan.purpose}: {rest}")
 
     def _may_leave(self, answer: Tradable) -> None:
-        """The venue's word, or its silence, on the exit that waits. Only what it says in so many words keeps both legs; no lone leg waits here."""
+        """The exchange's answer, or none, on the exit that waits. Only an explicit answer keeps both legs; unhedged exposure never waits here."""
         plan, self._leaving = self._leaving, None
         if plan is None:
             return None
@@ -287,7 +287,7 @@ class Machine:
         rules = self.channels.rules.value
         if rules is not None and plan.rules_version not in {0, rules.version}:
             return "the venue's rules have changed since it was proposed"
-        # A repair orders one leg, so one order may come to be in doubt; a lone leg must not wait for room that a pair would need.
+        # A repair orders one leg, so one order may come to be in doubt; unhedged exposure must not wait for room that a pair would need.
         legs = (plan.eth.amount != 0) + (plan.sol.amount != 0)
         limited = self.world.venue.rate_obstacle(2, len(self.world.settings.flatten_steps), legs) if plan.increases else ""
         return limited or (self._entry_obstacle(plan, held) if plan.purpose == "enter" else "")

@@ -58,10 +58,10 @@ class Missed:
             try:
                 fills = await self._venue.reads.fills_since(self._since)
             except Malformed as error:
-                self._note(f"what the archive says of the time without a stream cannot be read: {error}")
+                self._note(f"the archive's answer about the time without a stream cannot be read: {error}")
                 fills = ()
             except VenueError as error:
-                self._note(f"the archive did not say what traded while there was no stream: {error}")
+                self._note(f"the archive did not answer which orders traded while there was no stream: {error}")
                 await trio.sleep(self._streak.pause_s(trio.current_time()))
                 continue
             self._wanted = trio.Event()

@@ -8,7 +8,7 @@ that as too small (2094), and only then, it takes two plans, each sealed, voted 
     flatten   a reduce-only IOC of the whole
 
 The first makes the position larger, so it is fenced: only when *every* leg that is held has been refused so, at most `TOP_UPS` times a cycle, never
-beside a stranger, no more than twice what the entry wanted, and not in a market where the second could not follow.
+beside a third party's position, no more than twice what the entry wanted, and not in a market where the second could not follow.
 """
 
 from actors.lattice import MINIMUM_PERCENT

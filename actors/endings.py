@@ -2,8 +2,8 @@
 
     done       all cycles are attempted
     signal     somebody stopped it; both legs are closed first, for at most `STOP_PATIENCE_S`
-    refused    nothing more may be entered, and that is no fault: margin, a stranger's position, a wish through the control socket
-    halt       latched until a person clears it: a limit was passed, a stranger traded, the venue does not let us close, the tree gave up
+    refused    nothing more may be entered, and that is no fault: margin, a third party's position, a request through the control socket
+    halt       latched until a person clears it: a limit was passed, a third party traded, the venue does not let us close, the tree gave up
 
 An ending is decided when the run is flat and the barrier is idle, but for those that cannot wait for it: a stop whose time is over, a close that is
 overdue, a key that the venue refuses, a guard that took over, the tree's give-up.
@@ -33,14 +33,14 @@ STOP_PATIENCE_S = 15.0
 
 
 class Stop(msgspec.Struct, frozen=True):
-    """A signal, or somebody's wish: enter no more, close both legs, end."""
+    """A signal, or a request: no new entries, close both legs, end."""
 
     reason: str
     signal: int = 0
 
 
 class Leave(msgspec.Struct, frozen=True):
-    """Somebody's wish through the control socket: enter no more, close both legs, end. `latch`: and stay halted."""
+    """A request through the control socket: no new entries, close both legs, end. `latch`: and stay halted."""
 
     code: str
     detail: str
@@ -123,7 +123,7 @@ class Endings:
         if idle and (rest := self._remainder(held)):
             return self.halt("REMAINDER", rest)
         if self._close_overdue(held):
-            return self.halt("CLOSE_OVERDUE", f"the venue has not let us close for {self._world.settings.venue_patience // 1000} s")
+            return self.halt("CLOSE_OVERDUE", f"the exchange has refused to close for {self._world.settings.venue_patience // 1000} s")
         return None
 
     def _remainder(self, held: Held) -> str:
@@ -187,17 +187,17 @@ class Endings:
         return Ending("refused", "MISFIT", held.unfit) if held.unfit else self.refused
 
     def _meet_strangers(self) -> None:
-        """Something at the venue is not explained by our intents. Nothing of it is touched; what is ours is closed and the run ends."""
+        """Something at the venue is not explained by our intents. Nothing of it is touched; Evenkeel's positions are closed and the run ends."""
         if not self._strange:
             self._strange = "halt" if self.placed else "refused"
             self._channels.directive.put(Directive(enter=False, leave_now=True, reason="FOREIGN"))
 
     def _taken_from_us(self, held: Held) -> bool:
-        """Has somebody closed a leg of ours? Then our fills will never say flat: ESCAPE closes what is left of the other, by the venue's word."""
+        """Has somebody closed a leg of ours? Then our fills will never say flat: ESCAPE closes the rest of the other, as the exchange reports it."""
         return held.phase in {"open", "uneven"} and held.flattens >= CLOSES_TRIED
 
     def leave(self, wish: Leave) -> None:
-        """Enter no more and close, because somebody asked for it."""
+        """Make no new entries and close, because it was requested."""
         self._left = wish
         if wish.latch:
             self._latch(wish.code, wish.detail)
@@ -215,7 +215,7 @@ class Endings:
 
     def _enter_no_more(self, code: str, detail: str) -> None:
         self._channels.directive.put(Directive(enter=False, leave_now=True, reason=code))
-        self._note("info", f"{code}: {detail}: entering no more, closing both legs")
+        self._note("info", f"{code}: {detail}: no new entries, closing both legs")
 
     def _stopped(self, held: Held | None) -> Ending:
         stop = self._stop or Stop("")
@@ -229,18 +229,18 @@ class Endings:
         self._stop_by = trio.current_time() + STOP_PATIENCE_S
         self._channels.directive.put(Directive(enter=False, leave_now=True, reason=stop.reason))
         self._world.observe(Stopping(stop.reason, Ms(int(STOP_PATIENCE_S * 1000))))
-        how = f"entering no more, closing both legs, at most {STOP_PATIENCE_S:g} s; a second one stops waiting"
+        how = f"no new entries, closing both legs, at most {STOP_PATIENCE_S:g} s; a second signal stops waiting"
         self._note("info", f"stopping ({stop.reason}): {how}")
         return None
 
     def _stands_down(self) -> Ending:
         """Nothing is latched and nothing sent: the state and the subaccount are another process's now."""
-        detail = "this run's heartbeat had stopped, so a guard closes what it left open; the run stands down"
+        detail = "this run's heartbeat had stopped, so its guard closes what is open; the run stops trading"
         self._world.observe(Halted(TAKEN_OVER, detail))
         return Ending("halt", TAKEN_OVER, detail, 0, open_legs(self._channels.held.value))
 
     def halt(self, code: str, detail: str) -> Ending:
-        """Latch it and end; a run that was taken over only stands down."""
+        """Latch it and end; a run whose guard has taken over only stops trading."""
         if self.look_at_epoch():
             return self._stands_down()
         self._world.observe(Halted(code, detail))
@@ -251,7 +251,7 @@ class Endings:
         try:
             self._world.state.halt(code, detail)
         except OSError as error:
-            self._note("error", f"the halt could not be written down, so the next start will not know of it: {error}")
+            self._note("error", f"the halt could not be recorded, so the next start will not know of it: {error}")
 
     def _note(self, level: Literal["info", "error"], text: str) -> None:
         self._world.observe(Note(self._world.clock.utc_ns(), level, "supervisor", text))
@@ -260,7 +260,7 @@ class Endings:
 def _stood_alone(held: Held, settings: Settings) -> str:
     kind = "legging_unknown" if held.legging.doubted else "legging_known"
     used, allowed = (amount.decimal() for amount in (held.legging.usd_s, budget(held.legging, settings)))
-    return f"cycle {held.cycle} stood on one leg for {used:.0f} USD s, {kind} allows {allowed:.0f}"
+    return f"cycle {held.cycle} was unhedged for {used:.0f} USD·s, {kind} allows {allowed:.0f}"
 
 
 def open_legs(held: Held | None) -> str:

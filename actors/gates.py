@@ -53,9 +53,9 @@ def rules_denial(rules: VenueRules, doubted_ms: int, now_ms: int) -> Denial | No
     `doubted_ms`: venue time of the last refusal which says that the rules behind an order were not those of the venue; 0 = none.
     """
     if problem := rules.incomplete():
-        return Denial("RULES_INCOMPLETE", f"the venue does not say all that entering needs: {problem}")
+        return Denial("RULES_INCOMPLETE", f"the exchange's data lacks something that entering needs: {problem}")
     if doubted_ms and rules.read_ms <= doubted_ms:
-        return Denial("RULES_STALE", "the venue refused an order for a rule that is not the one we read: its rules are being read again")
+        return Denial("RULES_STALE", "the exchange refused an order by a rule that differs from the one read: the rules are being read again")
     age_ms = now_ms - rules.read_ms
     if rules.read_ms and age_ms > RULES_AGE_MS:
         return Denial("RULES_STALE", f"the venue's rules were last read {age_ms} ms ago, limit {RULES_AGE_MS} ms")
@@ -68,7 +68,7 @@ def closed_window(now_ms: int, settings: Settings) -> Denial | None:
     weekday = (day + _EPOCH_WEEKDAY) % 7
     for window in settings.no_entry_utc:
         if window.weekday == weekday and window.start_min <= minute < window.end_min:
-            return Denial("NO_ENTRY_WINDOW", f"nothing is entered in {window.text()} UTC (no_entry_utc); what is open stays hedged and may be left")
+            return Denial("NO_ENTRY_WINDOW", f"nothing is entered in {window.text()} UTC (no_entry_utc); an open pair stays hedged and may exit")
     return None
 
 
@@ -107,7 +107,7 @@ def _stale(name: str, leg: LegQuote, now_ms: int, settings: Settings) -> Denial 
     """Also a book from the future is refused: with such a clock no age means anything."""
     age_ms = now_ms - leg.proven_ms
     if age_ms > settings.max_quote_age:
-        return Denial("QUOTE_STALE", f"the book of {name} was last proven {age_ms} ms ago, limit {settings.max_quote_age} ms")
+        return Denial("QUOTE_STALE", f"the book of {name} was last confirmed {age_ms} ms ago, limit {settings.max_quote_age} ms")
     if -age_ms > settings.max_clock_skew:
         return Denial("QUOTE_STALE", f"the book of {name} is {-age_ms} ms ahead of our clock, limit {settings.max_clock_skew} ms")
     return None
@@ -125,10 +125,10 @@ def _thin(name: str, leg: LegQuote, amount: int, settings: Settings) -> Denial |
     ours, depth = walk(ladder, amount), depth_within(ladder, settings.max_slippage)
     if ours is not None and ours * settings.min_depth <= depth * ONE:
         return None
-    within = f"{_usd(depth)} USD of {name} stand within {settings.max_slippage.text()} bps of the touch"
+    within = f"{_usd(depth)} USD of {name} are within {settings.max_slippage.text()} bps of the touch"
     if ours is None:
-        return Denial("DEPTH_THIN", f"{within}, and the whole visible side is less than our size")
-    return Denial("DEPTH_THIN", f"{within}, limit {settings.min_depth.text()} x our {_usd(ours)} USD")
+        return Denial("DEPTH_THIN", f"{within}, and all visible levels together are smaller than the order")
+    return Denial("DEPTH_THIN", f"{within}, limit {settings.min_depth.text()} x the order of {_usd(ours)} USD")
 
 
 def _off_oracle(name: str, leg: LegQuote, settings: Settings) -> Denial | None:

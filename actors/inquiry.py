@@ -85,7 +85,7 @@ class Inquiry:
         try:
             answer = await self._world.venue.reads.tradable(ASKED_S)
         except VenueError as error:  # silence sends
-            self._note(f"nobody says whether both legs can be traded: {error}")
+            self._note(f"it is unknown whether both legs can be traded: {error}")
             answer = UNSAID
         finally:
             self._asking_tradable = False
@@ -97,7 +97,7 @@ class Inquiry:
         return not (self._resolving or self._ask_again) or trio.current_time() > self._asking_since + FINAL_S
 
     async def _resolve(self, doubt: Doubt) -> None:
-        self._note(f"{doubt.leg.upper()} order {doubt.order_digest[:10]} unknown: asking the venue until it is certain")
+        self._note(f"{doubt.leg.upper()} order {doubt.order_digest[:10]} unknown: asking the exchange until it is resolved")
         try:
             await resolve(doubt, self._world.venue.reads, self._resolved)
         finally:

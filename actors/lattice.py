@@ -229,7 +229,7 @@ def _verdict(
 def _nothing(lattice: Lattice, ask: Ask, windows: tuple[Window, Window]) -> str:
     """Why no pair is admissible: the first leg of which no quantity is."""
     if ask.target <= 0:
-        return "a target that is not above 0 USD per leg is no size."
+        return "a target must be above 0 USD per leg."
     legs = ("ETH", "SOL"), (lattice.eth, lattice.sol), windows, ask.floors
     for name, curve, window, floor in zip(*legs, strict=True):
         if not curve.around(window.low, window.low, window.high):

@@ -123,7 +123,7 @@ async def run(
 ) -> None:
     """Take sealed plans, vote, place. Ends only by an exception or when told to stop.
 
-    Told to stop while a Place for the plan it holds waits in the mailbox, it sends first: else the other leg would stand alone.
+    Told to stop while a Place for the plan it holds waits in the mailbox, it sends first: else the other leg would be unhedged.
     """
     state = LegState(leg, epoch)
     async with open_wire() as wire:

@@ -1,6 +1,6 @@
 """Legs without a connection: nothing is sealed that they would have to decline, and an uneven pair does not wait for one for long.
 
-A hedged pair that cannot leave stays hedged, and is tried again for as long as the run lasts. A lone leg is another matter: after `UNEVEN_S` the
+A hedged pair that cannot leave stays hedged, and is tried again for as long as the run lasts. Unhedged exposure is different: after `UNEVEN_S` the
 run halts (LEG_UNREACHABLE), and ESCAPE closes what it can on connections of its own.
 """
 
@@ -50,4 +50,5 @@ class LegConnections:
         if self._since_s is None or not gone or held.phase != "uneven" or now_s - self._since_s < UNEVEN_S:
             return ""
         names = " and ".join(f"{leg}_leg" for leg in gone)
-        return f"{names} without a connection for {UNEVEN_S:g} s while ETH {held.eth.text()} and SOL {held.sol.text()} are held, which is no pair"
+        position = f"ETH {held.eth.text()} and SOL {held.sol.text()}"
+        return f"{names} without a connection for {UNEVEN_S:g} s while {position} are held, which is not a hedged pair"

@@ -32,7 +32,7 @@ def plan_denial(plan: SizingPlan, held: Held, rules: PairTerms, settings: Settin
         return Denial("MAX_GROSS", f"both legs at their limits are {_usd(gross)} USD, limits.max_gross = {_usd(settings.limits.max_gross)} USD")
     needs, has = margin_needed(plan, rules, settings), held.initial_health
     if has is None or held.maintenance_health is None:
-        return Denial("MARGIN", "the venue does not say how much margin the account has")
+        return Denial("MARGIN", "the exchange does not report how much margin the account has")
     if has < needs:
         return Denial("MARGIN", short_of_margin(needs, has, settings))
     return _near_liquidation(plan, held, rules, settings)
@@ -107,7 +107,7 @@ def pair_over(held: Held, quote: PairQuote, settings: Settings, now_ms: int) -> 
         return Denial("MAX_HOLD", f"held for {(now_ms - held.entered_ms) // 1000} s, limits.max_hold = {limits.max_hold // 1000} s")
     if held.initial_health is not None and held.initial_health < 0:
         words = f"the account has {_usd(Quote(-held.initial_health))} USDT0 less than initial margin"
-        return Denial("MARGIN_CALL", f"{words}: left before the venue takes one leg over")
+        return Denial("MARGIN_CALL", f"{words}: exiting before the exchange liquidates one leg")
     drift = marked(held.eth, held.sol, quote)
     if drift > limits.max_marked_imbalance:
         words = f"the pair has drifted {_percent(Rate(drift // 10_000))} % apart at the mids"

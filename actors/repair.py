@@ -1,4 +1,4 @@
-"""The cheapest way out of an uneven pair: complete the lagging leg, trim the leading one, both, or flatten.
+"""The cheapest repair of an uneven pair: complete the lagging leg, trim the leading one, both, or flatten.
 
 `leading` is the leg of which more was paid for, `lagging` the other. Four ways are looked at:
 

@@ -42,7 +42,7 @@ RETRY_MS = (100, 5_000)
 """First and longest pause before another repair or flatten step; doubles with each."""
 PRICE_MS = 1_000
 """How long a repair waits for the price of an order of which RESOLVE knows only the quantity: a pair completed on an estimate, the order's limit, may
-be off by all of `max_slippage`. The archive lags by less, and a cycle in doubt may stand on one leg for longer (`legging_unknown`)."""
+be off by all of `max_slippage`. The archive lags by less, and a cycle in doubt may be unhedged for longer (`legging_unknown`)."""
 
 
 REFUSED_MS = 30_000

@@ -39,7 +39,7 @@ class Waking:
     def obstacle(self, plan: SizingPlan) -> str:
         """Why this plan may not be sealed now; "" when it may."""
         if self._known_ms is None:
-            return "the clocks have jumped: the venue's time, the account and both books are read anew first"
+            return "the clocks have jumped: the venue's time, the account and both books are read again first"
         return "it was decided before the clocks jumped" if self._known_ms and plan.decided_ms <= self._known_ms else ""
 
     def shifted(self, shift: Shift, nursery: trio.Nursery) -> None:
@@ -48,7 +48,7 @@ class Waking:
             self._note("info", f"{shift.text()}: the venue's time is measured again")
             nursery.start_soon(self._measure)
             return
-        self._note("warning", f"{shift.text()}: quotes dropped, connections closed, everything is read anew before the next order")
+        self._note("warning", f"{shift.text()}: quotes dropped, connections closed, everything is read again before the next order")
         self._jumped_ns, self._known_ms = self._world.clock.steady_ns(), None
         self._channels.quotes.clear()
         nursery.start_soon(self._learn, self._jumped_ns)
@@ -73,7 +73,7 @@ class Waking:
         await self._books_read_after(since_ns)
         if since_ns == self._jumped_ns:
             self._known_ms = self._world.clock.now_ms()
-            self._note("info", "the venue's time, the account and both books have been read anew")
+            self._note("info", "the venue's time, the account and both books have been read again")
 
     async def _measure(self) -> None:
         while True:

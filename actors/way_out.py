@@ -1,4 +1,4 @@
-"""Keeps the way out of an open pair signed and on disk (`venue/stored_escape.py`), beside the supervisor's loop and apart from every actor.
+"""Keeps the exit orders of an open pair signed and on disk (`venue/stored_escape.py`), beside the supervisor's loop and apart from every actor.
 
 Renewed when what is held or the venue's rules change and every `RENEW_S`; emptied when nothing is held, and by the supervisor before it seals what
 closes the pair. While a plan is in flight nobody knows what will be held, so nothing is signed then.
@@ -19,7 +19,7 @@ TICK_S = 1.0
 
 
 class WayOut:
-    """One run's stored way out."""
+    """One run's stored exit orders."""
 
     def __init__(self, world: World, channels: Channels) -> None:
         self._world = world
@@ -82,5 +82,5 @@ class WayOut:
         try:
             write()
         except (OSError, ValueError) as error:
-            text = f"the way out could not be stored ({error}): without the key nobody else could close this pair"
-            self._world.observe(Note(self._world.clock.utc_ns(), "warning", "way out", text))
+            text = f"the presigned exit orders could not be stored ({error}): without the key no other process could close this pair"
+            self._world.observe(Note(self._world.clock.utc_ns(), "warning", "presigned exit", text))

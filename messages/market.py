@@ -100,7 +100,7 @@ class LegQuote(msgspec.Struct, frozen=True):
     oracle: Price | None
     """None: the venue does not say one."""
     status: str
-    """The venue's word; `TradingStatus` has those it documents, and an unknown one is a word like any other: not live."""
+    """As the exchange spells it; `TradingStatus` has the documented ones, and an unknown one counts as not live."""
 
     @property
     def mid(self) -> Price:

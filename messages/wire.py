@@ -19,7 +19,7 @@ def encode_unit(value: Any) -> str:
     """Msgspec's `enc_hook`: an x18 integer as a decimal string."""
     if isinstance(value, X18):
         return int.__str__(value)
-    raise NotImplementedError(f"{type(value).__name__} has no wire form")
+    raise NotImplementedError(f"{type(value).__name__} cannot be encoded")
 
 
 def decode_unit(kind: type[Any], value: Any) -> Any:

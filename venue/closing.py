@@ -1,13 +1,13 @@
 """What of a position can be closed now, by the venue's rules of now. Pure; sizing, ESCAPE and the presigned exit all ask here.
 
 Closing needs least: an id, a tick, a step, and what is held. The amount that is held is the ledger's, or the venue's, and stays the truth; the order
-is its floor on the size step, and the rest is named. Of a hedged pair (two legs of opposite sign) one leg must not be left alone, so
+is its floor on the size step, and the rest is named. Of a hedged pair (two legs of opposite sign) one leg must not be left unhedged, so
 
     a leg that the venue says cannot be traded     holds both back, unless liquidation is nearer than the limit
     a step that does not fit                       closes both in matched proportion, so that what remains is hedged too
     a leg that the venue may refuse                goes first and alone: refused, nothing has happened; filled, the other one follows at once
 
-Anything else, a lone leg above all, is closed as far as it goes: a refusal costs nothing.
+Anything else, unhedged exposure above all, is closed as far as it goes: a refusal costs nothing.
 """
 
 from collections.abc import Collection
@@ -60,7 +60,7 @@ def closing(eth: int, sol: int, rules: VenueRules, *, refused: Collection[Leg] =
     doubtful = [leg for leg in LEGS if leg in refused or _may_be_refused(fits.part(leg), rules.product(leg), tops_up)]
     if not (pair and hedged(fits.eth, fits.sol) and len(doubtful) == 1):
         return fits
-    kept = f"{rules.product(doubtful[0]).symbol} goes first and alone: the venue may refuse to close it"
+    kept = f"{rules.product(doubtful[0]).symbol} is closed first: the exchange may refuse to close it"
     return Closing(fits.eth, Base(0), kept) if doubtful[0] == "eth" else Closing(Base(0), fits.sol, kept)
 
 
@@ -81,7 +81,7 @@ def _floored(amount: int, product: ProductRules) -> int:
 
 
 def _matched(held: tuple[int, int], parts: dict[Leg, int], rules: VenueRules) -> dict[Leg, int]:
-    """Both parts in the proportion of the leg of which least can be closed; neither where one would be left alone."""
+    """Both parts in the proportion of the leg of which least can be closed; neither where one would be left unhedged."""
     totals = dict(zip(LEGS, held, strict=True))
     least: Leg = min(LEGS, key=lambda leg: abs(parts[leg]) * ONE // abs(totals[leg]))
     if parts[least] == totals[least]:
@@ -102,7 +102,7 @@ def _may_be_refused(amount: int, product: ProductRules, tops_up: int) -> bool:
 
 
 def _rest(held: int, part: int, product: ProductRules) -> str:
-    return f"{product.symbol} {Base(held - part).text()} of {Base(held).text()} stays: the size step is {product.size_step.text()}"
+    return f"{product.symbol} {Base(held - part).text()} of {Base(held).text()} remains: the size step is {product.size_step.text()}"
 
 
 def liquidation_near(eth: int, sol: int, maintenance: int | None, rules: VenueRules, limit: Rate) -> bool:

@@ -6,7 +6,7 @@ explain is closed (`ours.py`), and what has been closed is deducted.
 
     cancel ours -> read cross + isolated -> reduce-only IOCs -> read again        round after round, each at a worse price
 
-It ends when nothing of ours is open by the venue's word, read twice, 2 s apart, after the last order that could still arrive has become impossible
+It ends when the exchange reports no Evenkeel positions, read twice, 2 s apart, after the last order that could still arrive has become impossible
 there (10 s apart where our own fills say that something is held and nothing was sent), or when its patience ends. What the venue does not say is
 never flat. The caller has proven the legs gone; each round is written down before it leaves.
 
@@ -56,7 +56,7 @@ RULES_S = 1.0
 
 
 class Escaped(msgspec.Struct, frozen=True):
-    """What ESCAPE left behind of ours: both 0 = flat by the venue's word; None = the venue did not say."""
+    """Evenkeel's positions after ESCAPE: both 0 = flat, confirmed by the exchange; None = the exchange did not answer."""
 
     eth: Base | None
     sol: Base | None
@@ -68,7 +68,7 @@ class Escaped(msgspec.Struct, frozen=True):
 
     @property
     def flat(self) -> bool:
-        """Is nothing of ours open, by the venue's word?"""
+        """Does the exchange report no Evenkeel positions?"""
         return (self.eth, self.sol) == (0, 0)
 
 
@@ -86,7 +86,7 @@ async def escape(
     signs: bool = True,
     then_every_s: float | None = None,
 ) -> Escaped:
-    """Close what is ours of both legs, until flat or until `settings.venue_patience` has passed. Raises nothing but a cancellation.
+    """Close Evenkeel's part of both legs, until flat or until `settings.venue_patience` has passed. Raises nothing but a cancellation.
 
     `write(*messages)` is the journal's: it takes each round before it leaves and what came of it; when it fails, closing goes on. `stored`: the way
     out that was signed when the pair was entered; the first round uses it where it closes exactly what is left. `signs`: False for a caller without
@@ -140,7 +140,7 @@ class _Escape:
     """Venue time until which an order of this leg that nobody answered for may still arrive."""
     _flat_twice: Twice = field(default_factory=Twice)
     _deducted: dict[Leg, tuple[int, Ours]] = field(default_factory=dict)
-    """What stood before an order of ours closed it, and what was ours then: for a reading that shows it standing again, untouched."""
+    """The position before one of our orders closed it, and our part of it then: for a reading that shows it again, untouched."""
 
     def __post_init__(self) -> None:
         self.ours = {"eth": self.task.eth, "sol": self.task.sol}
@@ -198,7 +198,7 @@ class _Escape:
         self.mistimed = False
 
     def _done(self) -> bool:
-        """Nothing of ours is open, by a reading that no order of ours can be later than."""
+        """No Evenkeel position is open, by a reading that is later than every order of ours."""
         snapshot = self.snapshot
         flat = self._left() == (0, 0) and snapshot is not None and snapshot.at_ms > self._last_arrival_ms() and not self._cancellable()
         if not flat or snapshot is None:
@@ -323,7 +323,7 @@ class _Escape:
             orders_signed = stored.asked_until(self.clock.now_ms() + self.settings.recv_time)
             return await self._send_all(wires, stored.plan, {leg: order for leg, order in orders_signed.items() if part.part(leg)})
         if not self.signs:
-            return self._note(f"no order left that was signed for ETH {part.eth.text()}, SOL {part.sol.text()}, and no key to sign one")
+            return self._note(f"no presigned order is left for ETH {part.eth.text()}, SOL {part.sol.text()}, and no key to sign one")
         orders = {leg: await self._order_or_none(leg, part.part(leg)) for leg in LEGS}
         if not any(order.amount for order in orders.values()):
             return None
@@ -336,7 +336,7 @@ class _Escape:
         return await self._send_all(wires, plan, self._signed(plan))
 
     def _usable(self, part: Closing) -> StoredEscape | None:
-        """The generation signed in advance, each order of it once, if it closes exactly `part` and nothing of a stranger's can be taken by it."""
+        """The generation signed in advance, each order once, if it closes exactly `part` and nothing of a third party's position."""
         stored, wanted = self.stored, {leg for leg in LEGS if part.part(leg)}
         if stored is None or self.before or self.snapshot is None or self.used & wanted:
             return None
@@ -401,7 +401,7 @@ class _Escape:
         return order or closing_order(self.rules.product(leg), Base(0), Price(0), Bps(0))
 
     async def _order(self, leg: Leg, position: Base) -> LegOrder:
-        """The reduce-only order that closes `position`; of nothing while an order that nobody answered for could still take part of a stranger's."""
+        """The reduce-only order that closes `position`; of nothing while an unanswered order could still close part of a third party's."""
         product = self.rules.product(leg)
         nothing = closing_order(product, Base(0), Price(0), Bps(0))
         if position == 0 or leg in self.before:
@@ -452,7 +452,7 @@ class _Escape:
 
     def put_down(self, message: msgspec.Struct) -> None:
         """Write `message` down. Closing does not wait for paper."""
-        outlive_call(lambda: self.write(message), lambda why: self._note(f"{type(message).__name__} could not be written down: {why}"))
+        outlive_call(lambda: self.write(message), lambda why: self._note(f"{type(message).__name__} could not be recorded: {why}"))
 
     def _note(self, text: str) -> None:
         outlive_call(lambda: self.observe(Note(self.clock.utc_ns(), "error", "escape", text)))

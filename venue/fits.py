@@ -24,7 +24,7 @@ OF_MONEY: frozenset[Name] = frozenset({"limit", "price", "fee", "time"})
 BETTER_BPS = 2_000
 """A price may be better than the limit by so much. Markets that move further within a receive window exist; they are worth a question."""
 FEE_BPS, FEE_FREE = 100, ONE
-"""A fee or rebate may be so much of the notional and this many USD: ten times the dearest tier, and what is charged on a minimum notional."""
+"""A fee or rebate may be so much of the notional and this many USD: ten times the most expensive tier, and what is charged on a minimum notional."""
 CLOCK_MS = 2_000
 """How far a time may lie outside of the order's life: the venue's clock is not quite ours, and the archive's times are whole seconds."""
 ROUNDING = 10**9
@@ -188,12 +188,12 @@ def answer_misfit(terms: Terms, answer: Resolved) -> Misfit | None:
 
 def _answer_of_money(terms: Terms, answer: Resolved) -> Misfit | None:
     price = answer.quote * ONE // abs(answer.filled)
-    worse, better, dear = _beyond(terms, price), _too_good(terms, price), _dear(answer.quote, answer.fee)
+    worse, better, costly = _beyond(terms, price), _too_good(terms, price), _dear(answer.quote, answer.fee)
     if worse:
         return Misfit("limit", worse)
     if better:
         return Misfit("price", better)
-    return Misfit("fee", dear) if dear else None
+    return Misfit("fee", costly) if costly else None
 
 
 def estimate(doubt: Doubt, moved: int, v_quote: int) -> Quote:

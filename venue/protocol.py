@@ -8,7 +8,7 @@ Errors, and what the caller does:
     |-- Unreachable   nothing is known: try again, and never read it as zero (lesson R2)
     |   `-- Busy      the same, from a venue that is there: asked too much, or down for a moment
     |-- Malformed     the answer cannot be read: the same as unknown
-    |   |-- OutOfRange    it can be read, and holds a number that cannot be: the same
+    |   |-- OutOfRange    it can be read, and holds an invalid number: the same
     |   `-- Incomplete    the rules are enough to close by, not to enter by: enter nothing
     `-- Refused       the venue said no, with a code: a definite answer to a *query*; for orders see `Reply`
 """
@@ -42,7 +42,7 @@ class Malformed(VenueError):
 
 
 class OutOfRange(Malformed):
-    """An answer with a number that cannot be: beyond int128, a negative price, a moment outside of any clock. Nothing is known."""
+    """An answer with an invalid number: beyond int128, a negative price, a moment outside of any clock. Nothing is known."""
 
 
 class Refused(VenueError):
@@ -122,7 +122,7 @@ class ProductRules(msgspec.Struct, frozen=True):
 
     @property
     def untradable(self) -> bool:
-        """Does the venue say in so many words that nothing of this product can be closed now?"""
+        """Does the exchange state explicitly that nothing of this product can be closed now?"""
         return self.status in UNTRADABLE
 
     def terms(self) -> ProductTerms:

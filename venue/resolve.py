@@ -130,7 +130,7 @@ class _Asked:
 def judge(doubt: Doubt, snapshot: AccountSnapshot, archived: ArchivedOrder | None) -> Resolved | None:
     """What the engine's position says about the order; None = not known yet. Pure.
 
-    A difference outside [0, order] is not this order's, and one of a product with other orders in doubt may not be: then only the archive's word on
+    A difference outside [0, order] is not this order's, and one of a product with other orders in doubt may not be: then only the archive's answer on
     the digest counts, and the ledger will name the rest as foreign when it compares positions.
     """
     position = snapshot.position(doubt.product_id)

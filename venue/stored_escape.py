@@ -1,4 +1,4 @@
-"""The way out of an open pair, signed in advance: reduce-only IOCs for both legs, so that closing needs no signature, no key and no passphrase.
+"""The exit orders of an open pair, signed in advance: reduce-only IOCs for both legs, so that closing needs no signature, no key and no passphrase.
 
 Nado refuses a receive time more than 100 s ahead, so a generation lives for `WINDOW_MS` and is renewed every `RENEW_S`. There is only ever the newest
 one: the file is replaced whole, and emptied before the orders that close the pair are sealed, so that no old generation can meet a later pair. Both
@@ -63,7 +63,7 @@ class StoredEscape(msgspec.Struct, frozen=True):
 def signed_escape(
     held: Held, prices: tuple[Price, Price], rules: VenueRules, forge: Forge, settings: Settings, now_ms: int, generation: int
 ) -> StoredEscape:
-    """The way out of what the size steps let close of what is held at venue time `now_ms`, at the worst of `flatten_steps` from `prices` (mids).
+    """The exit orders for what the size steps let close of what is held at venue time `now_ms`, at the worst of `flatten_steps` from `prices` (mids).
 
     Whether both legs can be traded is asked by whoever uses it.
     """

@@ -309,7 +309,7 @@ class _Desk(msgspec.Struct):
         view = self.clerk.fold.view
         now = (
             f"entering is blocked: {view.foreign}" if view.foreign else "",
-            f"not ours, left alone, sharing our margin: {view.others}" if view.others else "",
+            f"not Evenkeel's, not touched, sharing the margin: {view.others}" if view.others else "",
             f"not believed: {self.clerk.fold.misfit}" if self.clerk.fold.misfit else "",
         )
         for text, before in zip(now, self._named, strict=True):

@@ -1,7 +1,7 @@
 """Keeps outside of the ledger which ledger it is and how far it had come, so that one that is lost, replaced or older is told from one that is flat.
 
 Two moments count. Before a vote on an order that can increase a position is spoken, "a pair may be open" stands in the state directory beside the
-hash of the row with that intent. When the venue's word has agreed that nothing is open, "nothing" does. Between them the file is not touched: a
+hash of the row with that intent. When the exchange has confirmed that nothing is open, "nothing" does. Between them the file is not touched: a
 ledger that has the row of the intent tells the rest itself.
 
 And the file itself is watched: a run that goes on writing into a ledger that was deleted or replaced writes for nobody.
@@ -33,10 +33,10 @@ class Anchoring:
         """`CODE: why` nothing may be entered, or "". Two `stat`s."""
         if self._remember is None or self._store.still_there():
             return ""
-        return f"{LEDGER_GONE}: the ledger's file was deleted or replaced under this run; what it writes would be found by nobody"
+        return f"{LEDGER_GONE}: the ledger's file was deleted or replaced during this run; a later start would not find its records"
 
     def begins(self, fold: Fold, now_ms: int) -> str:
-        """From here on it is this ledger. What was kept stands until the venue's word agrees. Returns what went wrong, or ""."""
+        """From here on it is this ledger. What was kept is valid until the exchange confirms. Returns what went wrong, or ""."""
         kept = bool(self._kept) or fold.phase != "flat" or fold.awaiting_proof
         return self._keep(kept, now_ms, 0)
 

@@ -1,7 +1,7 @@
 """What ESCAPE wrote down beside a ledger that could not be written, and how the ledger takes it in once it can.
 
 One file per ESCAPE, `escape-<utc>.jsonl`, one row per line: venue time, kind, message. The rows are those that the ledger would have had, so that
-their fills are ours and not a stranger's at the next start.
+their fills are recognised as Evenkeel's at the next start.
 """
 
 import os

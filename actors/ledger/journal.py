@@ -89,7 +89,7 @@ class Journal:
         try:
             write_down(self._beside, rows)
         except OSError as error:
-            self._note(f"nothing can be written, going on without: {told(error)}")
+            self._note(f"nothing can be recorded, continuing without it: {told(error)}")
 
     def _into_ledger(self, rows: Sequence[Timed]) -> bool:
         error = self._append(rows)

@@ -13,7 +13,7 @@ is a fact: it counts whenever it comes, except for an order that RESOLVE has ans
 (order digest, remaining) identifies a fill (O5).
 
 Facts are what fits the order that was signed (`venue/fits.py`). What does not fit makes the order `suspect`: it is not counted, and it takes the
-archive's word to clear that. Of two answers the larger one stands: a presence replaces an absence and never the other way round.
+archive's answer to clear that. Of two answers the larger one stands: a presence replaces an absence and never the other way round.
 
 An ending says that nothing more is waited for, not that all is known: the stream may tell a cancellation before the last piece, and a piece may die
 with the ledger that had it in hand. Until all of an order has traded or the archive has named its total, it may lack something (`lacks`), and the
@@ -255,7 +255,7 @@ class OurOrder(msgspec.Struct, eq=False):
 
     @property
     def provisional(self) -> bool:
-        """Are price and fee an estimate, because neither fills that fit nor the archive's word have been heard?"""
+        """Are price and fee an estimate, because neither fills that fit nor the archive's answer have arrived?"""
         return self._answered_for and self.resolved is not None and self.resolved.provisional
 
     @property

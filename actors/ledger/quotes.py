@@ -64,4 +64,4 @@ class QuoteCheck(msgspec.Struct):
         booked = self.moved.get(leg, 0)
         if not traded or abs(went - booked) <= traded * ROOM_BPS // 10_000 + ROOM:
             return ""
-        return f"v_quote went by {Quote(went).text()}, its fills and fees say {Quote(booked).text()}"
+        return f"v_quote changed by {Quote(went).text()}, its fills and fees say {Quote(booked).text()}"

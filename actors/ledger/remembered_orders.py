@@ -1,6 +1,6 @@
 """An order that has long ended, shrunk to what a late event about it could still need; about 300 bytes instead of 2,000.
 
-Thousands of ended orders are remembered so that a late fill is ours and not a stranger's. Almost none of them is ever heard of again, so they are
+Thousands of ended orders are remembered so that a late fill is recognised as Evenkeel's. Almost none of them is ever heard of again, so they are
 kept as bytes and made into an order again only when one is.
 """
 
@@ -20,7 +20,7 @@ def plain(value: Any) -> int:
     """`enc_hook` of everything inside a snapshot: an x18 integer is a JSON number there, whatever the type of the field that holds it."""
     if isinstance(value, X18):
         return int(value)
-    raise NotImplementedError(f"{type(value).__name__} has no place in a snapshot")
+    raise NotImplementedError(f"{type(value).__name__} cannot be stored in a snapshot")
 
 
 def unit(kind: type[Any], value: Any) -> Any:

@@ -51,12 +51,12 @@ def _rotated(path: Path, store: Store, fold: Fold, opened: Opened, sync: Literal
     for left in path.parent.glob(following.name + "*"):
         left.unlink()
     if first is None or not store.emptied():
-        raise NotNow(f"{path.name} is not rotated: somebody reads it")
+        raise NotNow(f"{path.name} is not rotated: another process reads it")
     last = store.last_seq
     _made(following, store, fold, opened, sync, csvs, at_ns)
     store.close()
     if path.with_name(path.name + "-wal").exists():
-        raise NotNow(f"{path.name} is not rotated: somebody reads it")
+        raise NotNow(f"{path.name} is not rotated: another process reads it")
     kept = path.parent / ARCHIVE / f"ledger-{first[0]}-{last}.sqlite"
     kept.parent.mkdir(mode=FOLDER, exist_ok=True)
     _second_name(path, kept)

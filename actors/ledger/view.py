@@ -52,7 +52,7 @@ class AccountView(msgspec.Struct):
         return self.snapshot is not None and self.snapshot.at_ms > self.proves_after_ms
 
     def began(self) -> None:
-        """A new process: its stream is not up yet, and what an earlier one saw of strangers is for a snapshot to say again."""
+        """A new process: its stream is not up yet, and what an earlier one saw of third parties must come from a new reading."""
         self.live = self.agreed = False
         self.foreign_fill = self.disagreement = ""
 

@@ -7,7 +7,7 @@ from messages.sizing import RESTORES, TOP_UPS, Declined, Leg, LegOrder, Ready, S
 from messages.units import Base
 from venue.protocol import Forge
 
-_YOUNG = "an order was found absent by positions alone, and no reading has said so for long enough"
+_YOUNG = "an order was found absent from positions alone, and this has not been confirmed for long enough"
 
 
 def vote(fold: Fold, sealed: Sealed, epoch: int, forge: Forge) -> Ready | Declined:
@@ -31,9 +31,9 @@ def _digest(sealed: Sealed, leg: Leg, forge: Forge) -> str:
 
 def _misfit(fold: Fold, plan: SizingPlan) -> Objection | None:
     if fold.flight is not None:
-        return "PLAN_IN_FLIGHT", f"plan {fold.flight.plan.epoch}.{fold.flight.plan.seq} has no ending yet"
+        return "PLAN_IN_FLIGHT", f"plan {fold.flight.plan.epoch}.{fold.flight.plan.seq} is not final yet"
     if fold.strays:
-        return "PLAN_IN_FLIGHT", f"order {fold.strays[0].digest} of ESCAPE has no ending yet"
+        return "PLAN_IN_FLIGHT", f"order {fold.strays[0].digest} of ESCAPE is not final yet"
     if plan.purpose == "enter":
         return _may_not_enter(fold, plan)
     if plan.purpose == "top_up":
@@ -52,12 +52,12 @@ def _may_not_enter(fold: Fold, plan: SizingPlan) -> Objection | None:
     if fold.view.foreign or fold.unfit:
         return ("FOREIGN", fold.view.foreign) if fold.view.foreign else ("MISFIT", fold.unfit)
     if fold.phase != "flat" or fold.awaiting_proof:
-        return "NOT_FLAT", "something of the last cycle is open, or the venue has not yet said that nothing is"
+        return "NOT_FLAT", "part of the last cycle is open, or the exchange has not yet confirmed that nothing is"
     if not fold.view.ok:
         young = fold.view.live and fold.view.agreed
         return "ACCOUNT_STALE", _YOUNG if young else "the account view is not live or not reconciled"
     if fold.cycle.over and plan.cycle <= fold.cycle.number:
-        return "CYCLE_OVER", f"cycle {plan.cycle} has had its ending"
+        return "CYCLE_OVER", f"cycle {plan.cycle} has ended"
     return None
 
 
@@ -71,7 +71,7 @@ def _may_not_restore(fold: Fold, plan: SizingPlan) -> Objection | None:
     if not any(fold.position[leg] and leg in fold.cycle.refused and not plan.leg(leg).amount for leg in LEGS):
         return "NOT_REFUSED", "no leg is held that the venue has refused to close for a reason that lasts"
     if health is None or health < 0:
-        return "MARGIN", "the account has no initial health to spare, or nobody knows"
+        return "MARGIN", "the account has no initial health to spare, or it is unknown"
     return None
 
 

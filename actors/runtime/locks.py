@@ -1,7 +1,7 @@
 """Locks of one subaccount's state: who holds one, who held it last, and how long anybody waits for it.
 
 The operating system drops a lock with its process, so that a `kill -9` leaves nothing to clean up; a process that was stopped keeps its locks. So no
-wait in here is without an end, and whoever is refused is told who holds it. Files are 0600 in a folder 0700 whatever the umask says: a stranger who
+wait in here is without an end, and whoever is refused is told who holds it. Files are 0600 in a folder 0700 whatever the umask says: another user who
 can open a lock file can hold it for ever.
 """
 
@@ -26,7 +26,7 @@ TRIES, BETWEEN_S = 10, 0.02
 
 
 class AlreadyRunning(Exception):
-    """Another process trades this subaccount. It is left alone; this one must not start."""
+    """Another process trades this subaccount. It is not affected; this one must not start."""
 
     def __init__(self, pid: int | None, logs: str) -> None:
         super().__init__(f"another Evenkeel (pid {pid}, logs {logs}) trades this subaccount")

@@ -68,14 +68,14 @@ GUARD_BEAT = ".guard-beat"
 ESCAPE = ".escape"
 GUARD_LOCK = ".guarding"
 GUARD_GONE_S = 5.0
-"""How long a start waits for an older guard to stand down: it looks ten times a second."""
+"""How long a start waits for an older guard to stop: it looks ten times a second."""
 LOCK_S = 1.0
 """How long a start waits for somebody who writes the state file."""
 MOVED = ".moved"
 
 
 class Beaten(Fatal):
-    """Somebody started a newer epoch: the guard, because this run's heartbeat had stopped. This run stands down and sends nothing more."""
+    """Somebody started a newer epoch: the guard, because this run's heartbeat had stopped. This run stops trading and sends nothing more."""
 
 
 class NoState(Exception):
@@ -135,7 +135,7 @@ class RunState:
 
     @property
     def anchor(self) -> Anchor | None:
-        """The last word on the ledger."""
+        """What the state file last recorded about the ledger."""
         return read_anchor(self._path)
 
     def beside(self, suffix: str) -> Path:
@@ -194,7 +194,7 @@ class RunState:
     # -- epochs ------------------------------------------------------------------------------------------------------------------------------------
 
     async def begin(self) -> None:
-        """Start the first epoch of this process, above whatever is on disk. A guard that closes for a run before it stands down: wait for that.
+        """Start the first epoch of this process, above whatever is on disk. A guard that closes for a run before it stops: wait for that.
 
         Raises `StateLocked` when somebody else writes the state file and does not let go within `LOCK_S`.
         """
@@ -206,7 +206,7 @@ class RunState:
                 break
             except LockHeld as error:
                 if trio.current_time() > until:
-                    raise StateLocked(f"{error}, and does not let go: stop that process") from error
+                    raise StateLocked(f"{error}, and does not release it: stop that process") from error
             await trio.sleep(0.05)
         with trio.move_on_after(GUARD_GONE_S):
             while self.guard_closes:  # noqa: ASYNC110 - another process holds it

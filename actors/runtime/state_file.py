@@ -99,7 +99,7 @@ def taken_epoch(path: Path) -> int:
 
 
 def read_anchor(path: Path) -> Anchor | None:
-    """The last word on the ledger; None when there is none that can be read."""
+    """What was last recorded about the ledger; None when there is none that can be read."""
     with suppress(OSError, msgspec.DecodeError, UnicodeError):
         return msgspec.json.decode(path.with_suffix(ANCHOR).read_bytes(), type=Anchor)
     return None
@@ -116,7 +116,7 @@ def write_taken(path: Path, epoch: int) -> None:
 
 
 def write_anchor(path: Path, anchor: Anchor) -> None:
-    """The last word on the ledger: one rename, no sync. Raises `OSError`."""
+    """Record the state of the ledger: one rename, no sync. Raises `OSError`."""
     replace_file(path.with_suffix(ANCHOR), msgspec.json.encode(anchor), durable=False)
 
 

@@ -45,7 +45,7 @@ def test_a_book_as_old_as_allowed_passes_and_a_millisecond_more_is_stale(name: s
     book = leg(name, proven_ms=Ms(NOW - 1000))
     assert entry_denial(book, NOW, lax, ETH, SOL) is None
     book = leg(name, proven_ms=Ms(NOW - 1001))
-    assert denied(book, settings=lax) == Denial("QUOTE_STALE", f"the book of {product} was last proven 1001 ms ago, limit 1000 ms")
+    assert denied(book, settings=lax) == Denial("QUOTE_STALE", f"the book of {product} was last confirmed 1001 ms ago, limit 1000 ms")
 
 
 @pytest.mark.parametrize(("name", "product"), [("eth", "ETH-PERP"), ("sol", "SOL-PERP")])
@@ -86,7 +86,7 @@ def test_exactly_five_times_our_size_passes_and_a_lot_less_is_thin(name: str, pr
     assert entry_denial(enough, NOW, SETTINGS, *amounts.values()) is None
     short, amounts = one_leg(name, ("2000", "4.999"))
     denial = denied(short, NOW, SETTINGS, *amounts.values())
-    assert denial == Denial("DEPTH_THIN", f"9998.00 USD of {product} stand within 10 bps of the touch, limit 5 x our 2000.00 USD")
+    assert denial == Denial("DEPTH_THIN", f"9998.00 USD of {product} are within 10 bps of the touch, limit 5 x the order of 2000.00 USD")
 
 
 @pytest.mark.parametrize(("name", "near", "beyond"), [("eth", "2002", "2002.1"), ("sol", "1998", "1997.9")])
@@ -99,7 +99,7 @@ def test_depth_counts_to_max_slippage_from_the_touch_and_no_further(name: str, n
 
 def test_a_side_thinner_than_our_size_is_thin() -> None:
     book, amounts = one_leg("eth", ("2000", "0.999"))
-    expected = "1998.00 USD of ETH-PERP stand within 10 bps of the touch, and the whole visible side is less than our size"
+    expected = "1998.00 USD of ETH-PERP are within 10 bps of the touch, and all visible levels together are smaller than the order"
     assert denied(book, NOW, SETTINGS, *amounts.values()) == Denial("DEPTH_THIN", expected)
 
 

@@ -370,7 +370,7 @@ def test_a_ladder_that_holds_less_than_one_lot_is_too_thin() -> None:
 def test_a_target_of_nothing_is_impossible(target: str) -> None:
     verdict = founding(target, advise=True)
     assert (verdict.kind, verdict.eth, verdict.sol, verdict.smallest_target, verdict.always_from) == ("impossible", 0, 0, None, None)
-    assert "no size" in verdict.reason
+    assert "above 0 USD" in verdict.reason
 
 
 @pytest.mark.parametrize(

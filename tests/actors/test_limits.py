@@ -113,7 +113,7 @@ def test_a_pair_is_left_when_the_account_has_less_than_initial_margin() -> None:
     assert called is not None
     assert (called.code, called.detail) == (
         "MARGIN_CALL",
-        "the account has 0.50 USDT0 less than initial margin: left before the venue takes one leg over",
+        "the account has 0.50 USDT0 less than initial margin: exiting before the exchange liquidates one leg",
     )
 
 

@@ -41,7 +41,7 @@ def sealed_after(said: list[msgspec.Struct]) -> list[Sealed]:
 
 def read_anew(said: list[msgspec.Struct]) -> int:
     """Where it stands that everything has been read anew."""
-    return next(at for at, message in enumerate(said) if isinstance(message, Note) and "have been read anew" in message.text)
+    return next(at for at, message in enumerate(said) if isinstance(message, Note) and "have been read again" in message.text)
 
 
 def accepted_too_late(ready: Bench, jumped_ns: int) -> list[str]:

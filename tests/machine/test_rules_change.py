@@ -62,7 +62,7 @@ async def test_a_coarser_step_closes_both_legs_in_proportion_and_the_rest_is_nam
         assert (ending.by, ending.code) == ("halt", "REMAINDER")
         assert "SOL-PERP -0." in ending.detail
         assert "the size step is 1" in ending.detail
-        assert "stays: the size step is 1" in notes(ready)
+        assert "remains: the size step is 1" in notes(ready)
         assert ending.open_legs
 
 

@@ -71,7 +71,7 @@ async def test_a_resting_order_that_is_not_ours_is_a_warning_and_stays_where_it_
         ending = await ready.run(within_s=60)
         assert (ending.by, ready.totals().completed) == ("done", 1)
         assert (await ready.account()).open_orders == (theirs,)
-        assert [text for text in warnings(ready) if "not ours" in text] == ["not ours, left alone, sharing our margin: 1 resting order"]
+        assert [text for text in warnings(ready) if "not Evenkeel's" in text] == ["not Evenkeel's, not touched, sharing the margin: 1 resting order"]
 
 
 async def test_an_isolated_position_in_our_products_blocks_entering_is_named_and_stays(autojump_clock: MockClock, tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ async def test_a_position_in_another_product_is_a_warning_and_is_left_alone(auto
         assert (ending.by, ready.totals().completed) == ("done", 1)
         assert ready.venue.exchange.accounts[THROWAWAY_SENDER].position(BTC).amount == Base.of("0.01")
         assert [order.digest for order in ready.venue.exchange.order_log if order.product_id == BTC] == [theirs]
-        assert [text for text in warnings(ready) if "not ours" in text] == ["not ours, left alone, sharing our margin: product 2: 0.01"]
+        assert [text for text in warnings(ready) if "not Evenkeel's" in text] == ["not Evenkeel's, not touched, sharing the margin: product 2: 0.01"]
 
 
 async def test_a_resting_order_that_is_not_ours_and_trades_ends_the_run_and_keeps_what_it_bought(autojump_clock: MockClock, tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ async def test_a_lone_leg_without_a_connection_is_waited_for_ten_seconds_and_the
         ready.watchers.append(watch)
         ending = await ready.run(within_s=60)
         assert (ending.by, ending.code, ending.open_legs) == ("halt", "LEG_UNREACHABLE", "SOL-PERP -1")
-        assert ending.detail == "eth_leg and sol_leg without a connection for 10 s while ETH 0 and SOL -1 are held, which is no pair"
+        assert ending.detail == "eth_leg and sol_leg without a connection for 10 s while ETH 0 and SOL -1 are held, which is not a hedged pair"
         assert trio.current_time() - lost[0] == pytest.approx(10, abs=0.7)
         assert ready.world.state.halted == ("LEG_UNREACHABLE", ending.detail)
         assert len(of_kind(ready, Sealed)) == 1, "nothing is sealed that nobody can send"

@@ -55,5 +55,5 @@ async def test_a_disk_that_cannot_keep_it_stops_no_trading(autojump_clock: trio.
             ready.world.state.beside(".escape-tmp").mkdir()
         ending = await ready.run(within_s=60)
         assert (ending.by, ready.totals().completed) == ("done", 1)
-        warned = any("the way out could not be stored" in getattr(said, "text", "") for said in ready.said)
+        warned = any("the presigned exit orders could not be stored" in getattr(said, "text", "") for said in ready.said)
         assert warned is blocked

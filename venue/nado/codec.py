@@ -75,7 +75,7 @@ def _decode_number(kind: type[Any], value: object) -> object:
         return kind(number)
     if issubclass(kind, Whole):
         return kind(_whole(value))
-    raise ValueError(f"{kind.__name__} has no wire form")
+    raise ValueError(f"{kind.__name__} cannot be encoded")
 
 
 @lru_cache(maxsize=64)
@@ -99,7 +99,7 @@ def _encode_number(value: object) -> object:
         return int.__str__(value)
     if isinstance(value, Whole):
         return int(value)
-    raise NotImplementedError(f"{type(value).__name__} has no wire form")
+    raise NotImplementedError(f"{type(value).__name__} cannot be encoded")
 
 
 _encoder = msgspec.json.Encoder(enc_hook=_encode_number)

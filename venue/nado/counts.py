@@ -19,12 +19,12 @@ Trouble = Literal["lost", "unknown", "unreadable", "out_of_range", "oversized", 
 
 WORDS: dict[Trouble, str] = {
     "lost": "no connection",
-    "unknown": "something that nobody asked for",
-    "unreadable": "a frame could not be read",
-    "out_of_range": "a number that cannot be",
-    "oversized": "a message larger than any that is expected",
-    "refused": "the venue said no",
-    "limited": "the venue says that it was asked too much",
+    "unknown": "an unexpected message",
+    "unreadable": "an unreadable frame",
+    "out_of_range": "a number out of range",
+    "oversized": "a message above the size limit",
+    "refused": "an error answer from the exchange",
+    "limited": "the exchange reports that its rate limit is exceeded",
 }
 
 

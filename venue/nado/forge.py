@@ -104,7 +104,7 @@ def _appendix(wanted: LegOrder) -> int:
 
 def _check_lattice(order: Order, product: ProductRules) -> None:
     if order.amount == 0:
-        raise ValueError(f"{product.symbol}: amount 0 is no order")
+        raise ValueError(f"{product.symbol}: amount 0 is not an order")
     if order.price <= 0:
         raise ValueError(f"{product.symbol}: price {order.price.text()} is not positive")
     if order.price % product.price_tick:

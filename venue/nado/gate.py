@@ -34,7 +34,7 @@ class Gate(trio.abc.Stream):
         """As the stream's. Raises `trio.BrokenResourceError` when the answer is no."""
         if self._task is trio.lowlevel.current_task() and not self._may():
             self.withheld = True
-            raise trio.BrokenResourceError("withheld: too late to be sent")
+            raise trio.BrokenResourceError("not sent: too late")
         await self._stream.send_all(data)
 
     async def wait_send_all_might_not_block(self) -> None:

@@ -12,7 +12,7 @@ from venue.nado.signing import Signer, link_signer_digest, subaccount_owner
 from venue.protocol import VenueRules
 
 NOBODY = "0x" + "00" * 20
-"""The venue's word for no linked signer; sent as the new signer it revokes."""
+"""What the exchange reports when there is no linked signer; sent as the new signer it revokes."""
 
 
 class _Linked(msgspec.Struct, frozen=True):

@@ -143,7 +143,7 @@ class NadoOrderWire:
                 text = await socket.receive()
                 if not self._give(text):
                     self._tally.trouble("unknown", text)
-                    socket.abandon("an answer that nobody waits for")
+                    socket.abandon("an unexpected answer")
         finally:
             self._socket = None
             self._give(None)

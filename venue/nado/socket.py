@@ -150,7 +150,7 @@ class _Deflating(WSConnection):
                 yield event
                 # wsproto reports what it cannot parse as a closing, and then reads nothing more; trio-websocket would go on collecting.
                 if isinstance(event, CloseConnection) and self.state is ConnectionState.OPEN:
-                    raise Broken(event.reason or "a frame that cannot be", event.code)
+                    raise Broken(event.reason or "an invalid frame", event.code)
 
     def _bound(self, event: Event, empty_handed: int) -> None:
         if empty_handed > EMPTY_HANDED_MAX:

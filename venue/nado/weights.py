@@ -47,7 +47,7 @@ _QUERY_WEIGHTS = {
     "isolated_positions": 10,
 }
 _DEAREST_QUERY = 20
-"""What a question that is not in the table counts as: as much as the dearest that is documented."""
+"""What a question that is not in the table counts as: as much as the most expensive documented one."""
 _ARCHIVE_PARTS = {"orders": 20, "matches": 10, "events": 10}
 _ARCHIVE_LIMIT = 100
 """Entries that the archive gives when no limit is asked for."""
@@ -198,4 +198,4 @@ class Weights:
 
 def _full(what: str, budget: WeightBudget, now_ms: int) -> str:
     used = ", ".join(f"{budget.spent(length, now_ms)} of {allowed} in {length // 1000} s" for length, allowed in budget.limits)
-    return f"the venue's rate limit for {what} leaves no room for this plan and a full unwind ({used} used)"
+    return f"the venue's rate limit for {what} leaves no room for this plan and for closing everything ({used} used)"

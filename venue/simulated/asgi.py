@@ -4,7 +4,7 @@ GET|POST /v1/query   POST /v1/execute   GET /v1/time   GET /v1/symbols   POST /v
 POST /v1 and /archive/v1 (the archive)   GET /v2/assets, /v2/pairs, /v2/orderbook, /v2/apr   /v1/ws   /ws/v2   /v1/subscribe
 GET /simulated/order_log   no question that Nado answers: every attempt to place an order, for whoever audits a client from outside
 GET /simulated/takeovers   the same for positions that were liquidated
-POST /simulated/faults     stage accidents from now on, for whoever waits for the right moment
+POST /simulated/faults     inject faults from now on, for tests that wait for the right moment
 """
 
 from collections.abc import Awaitable, Callable

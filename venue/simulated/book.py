@@ -1,6 +1,6 @@
 """One product's book: price-time priority over resting orders of accounts and the house's liquidity.
 
-The *house* is the rest of the world: the market drives it ladder by ladder. At one price the house stands before accounts, because it was there
+The *house* is all other traders: the market drives it level by level. At one price the house comes before accounts, because it was there
 first; what takers take from it stays taken until the market's next ladder. Everything is integers x18.
 """
 

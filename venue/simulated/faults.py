@@ -1,4 +1,4 @@
-"""Staged accidents: what the simulated venue does wrong, and when. Frozen data, decoded strictly from TOML or JSON; the counting is apart.
+"""Injected faults: what the simulated venue does wrong, and when. Frozen data, decoded strictly from TOML or JSON; the counting is apart.
 
     [[refuse]]
     product = "SOL-PERP"
@@ -221,7 +221,7 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reply: tuple[DisturbReply, ...] = ()
     incident: tuple[Incident, ...] = ()
     venue: Knobs = Knobs()
-    """Not an accident: what the documents leave open, settled otherwise. Obeyed from the venue's start."""
+    """Not a fault: what the documents leave open, decided differently. Obeyed from the venue's start."""
     seed: int = 0
     """Of everything that happens `one_in` so many times."""
 
@@ -246,7 +246,7 @@ def _must_exist(what: str, named: Sequence[str], known: frozenset[str]) -> None:
 
 NO_FAULTS = Faults()
 DEMO = Faults(refuse=(Refuse(product="SOL-PERP", nth=4, code=2031),))
-"""The demo's accident: the SOL leg of the fourth cycle is refused once."""
+"""The demo's fault: the SOL leg of the fourth cycle is refused once."""
 
 
 def faults_named(spec: str) -> Faults:
@@ -338,7 +338,7 @@ class Turns(Generic[R]):
     """Whose turn it is: counts what happens against recurring faults."""
 
     def __init__(self, faults: Sequence[R], seed: int) -> None:
-        self._faults = [(fault, random.Random(f"{seed} {number}")) for number, fault in enumerate(faults)]  # noqa: S311 - a seeded accident
+        self._faults = [(fault, random.Random(f"{seed} {number}")) for number, fault in enumerate(faults)]  # noqa: S311 - a seeded fault
         self._counts = [0] * len(faults)
 
     def due(self, is_about: Callable[[R], bool]) -> R | None:

@@ -30,7 +30,7 @@ class _Piece(NamedTuple):
 
 @contextmanager
 def written_down(entry: LoggedOrder) -> Iterator[None]:
-    """A refusal inside goes into the order log on its way out."""
+    """A refusal inside goes into the order log as it is raised."""
     try:
         yield
     except Refused as no:

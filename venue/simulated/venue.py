@@ -79,7 +79,7 @@ class SimulatedVenue:
 
     @property
     def faults(self) -> Faults:
-        """The staged accidents; setting them starts counting anew."""
+        """The injected faults; setting them restarts the counting."""
         return self._faults.faults
 
     @faults.setter

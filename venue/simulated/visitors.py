@@ -1,7 +1,7 @@
 """Who may speak to the simulated venue: programs on this machine, with requests of a sensible size.
 
 It listens on loopback only, and a web page in a browser on this machine reaches loopback too: by a form or a socket of its own (its `Origin` is
-another), or by a name of its own that it lets point here (DNS rebinding: its `Host` is another). Either could stage accidents in a rehearsal.
+another), or by a name of its own that it lets point here (DNS rebinding: its `Host` is another). Either could inject faults in a rehearsal.
 """
 
 from urllib.parse import urlsplit

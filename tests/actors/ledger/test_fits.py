@@ -165,7 +165,7 @@ def test_after_an_absence_by_positions_alone_nothing_is_entered_for_10_seconds()
     assert (story.held.phase, story.held.account_ok, len(story.held.absent)) == ("flat", False, 2)
     (vote,) = story.seal(story.plan("enter", "0.042", "-1"))
     assert isinstance(vote, Declined)
-    assert (vote.code, "absent by positions alone" in vote.detail) == ("ACCOUNT_STALE", True)
+    assert (vote.code, "absent from positions alone" in vote.detail) == ("ACCOUNT_STALE", True)
     story.now_ms += 10_000
     story.snapshot()
     assert (story.held.account_ok, story.held.absent) == (True, ())
@@ -349,7 +349,7 @@ def test_a_price_within_the_limit_that_the_venues_account_contradicts_is_asked_a
     priced_reading(story, "-115.8298", "115.82")
     assert bool(story.held.unfit) is suspect
     if suspect:
-        assert "v_quote went by -115.8298" in story.fold.misfit
+        assert "v_quote changed by -115.8298" in story.fold.misfit
         story.resolved("eth", "0.042", price="2756.9", fee="0.04")
         assert (story.held.unfit, story.held.eth_vwap) == ("", Price.of("2756.9"))
         priced_reading(story, "-115.8298", "115.82")

@@ -215,7 +215,7 @@ async def test_a_state_file_that_somebody_keeps_locked_is_refused_in_time_and_na
     state = RunState(tmp_path, IDENTITY, "/logs")
     with writing(state_file(tmp_path, IDENTITY)):
         began = trio.current_time()
-        with pytest.raises(StateLocked, match=f"held by process {os.getpid()}, and does not let go"):
+        with pytest.raises(StateLocked, match=f"held by process {os.getpid()}, and does not release it"):
             await state.begin()
         assert trio.current_time() - began == pytest.approx(LOCK_S, abs=0.1)
     state.close()

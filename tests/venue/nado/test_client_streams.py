@@ -208,7 +208,7 @@ async def test_a_refusal_that_comes_after_the_subscription_is_told_and_ends_noth
     late = json.dumps({"error": "too many messages", "error_code": 1000})
     async with MemoryDialer(Server([late, delta(9)])) as dialer, subscribed(URL, dialer, BOOKS, tally) as events:
         await anext(events)
-        assert told == ['the venue said no: "too many messages"']
+        assert told == ['an error answer from the exchange: "too many messages"']
 
 
 async def test_an_oversized_message_ends_the_connection_is_counted_and_the_next_connection_works(autojump_clock: MockClock) -> None:

@@ -103,7 +103,7 @@ async def test_what_could_not_be_read_is_told_at_once_and_every_connection_sums_
         async with venue.market_events([4]):
             await trio.sleep(0.1)
             assert [(note.source, note.level) for note in notes] == [("market stream", "warning")]
-            assert "could not be read" in notes[0].text
+            assert "unreadable" in notes[0].text
         async with venue.market_events([4]):
             await trio.sleep(0.1)
         counts = {count.name: count for count in venue.counts}

@@ -12,10 +12,10 @@ async def test_the_first_trouble_of_a_kind_is_told_at_once_and_the_rest_once_a_m
     for _ in range(1_000):
         tally.trouble("unreadable", "not json")
     tally.trouble("out_of_range", "2e38")
-    assert told == ["a frame could not be read: not json", "a number that cannot be: 2e38"]
+    assert told == ["an unreadable frame: not json", "a number out of range: 2e38"]
     await trio.sleep(60)
     tally.trouble("unreadable", "not json either")
-    assert told[2] == "a frame could not be read (1000 times in a minute): not json either"
+    assert told[2] == "an unreadable frame (1000 times in a minute): not json either"
     assert (tally.counts.unreadable, tally.counts.out_of_range, tally.counts.troubles) == (1_001, 1, 1_002)
 
 

@@ -13,7 +13,7 @@ BPS = 10_000
 
 
 class Trade(msgspec.Struct, frozen=True):
-    """A trade of the rest of the world, as the tape shows it."""
+    """A trade between other traders, as the tape shows it."""
 
     price: Price
     amount: Base

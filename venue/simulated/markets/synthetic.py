@@ -26,7 +26,7 @@ LEVELS = 20
 WIDE = 0.07
 """Share of updates in which the touch is wider than one tick."""
 TRADES = 0.3
-"""Share of updates that bring a trade of the rest of the world."""
+"""Share of updates that bring a trade between other traders."""
 MOMENTUM_S = 3.0
 REVERSION_S = 6 * 3600.0
 """How long momentum lasts; how slowly prices come back to where they started, which keeps long runs in a sane range."""
