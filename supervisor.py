@@ -37,7 +37,7 @@ from actors.ledger import Unwritable
 from actors.leg_connections import LegConnections
 from actors.limits import plan_denial, run_over
 from actors.runtime import barrier
-from actors.runtime.barrier import Barrier, ClockJumped, EpochBumped, FillsDue, Recovered, VotesDue
+from actors.runtime.barrier import Barrier, ClockJumped, EpochBumped, FillsDue, LegDown, Recovered, VotesDue
 from actors.runtime.clock import ClockWatch, Shift
 from actors.runtime.specs import first_cause_first, told
 from actors.tree import Channels, Tree, World
@@ -184,7 +184,7 @@ class Machine:
         elif isinstance(message, SizingPlan):
             self._propose(message)
         elif isinstance(message, Ready) and len(self.barrier.ready) == 2 and not self.tree.legs_up():
-            self._step(Declined(message.who, message.epoch, message.seq, "LEG_DOWN", "a leg died after the votes began"))
+            self._step(LegDown(message.epoch, message.seq))
         elif isinstance(message, Ready | Declined | Outcome | PlanClosed):
             if isinstance(message, Outcome):
                 self._answered(message)

@@ -16,6 +16,7 @@ nothing was sent. After `Place` the plan ends when the ledger says that both ord
                                     idle         Tell three: Abort        (anything else)
     voting       Declined           idle         Tell three: Abort
     voting       VotesDue           idle         Tell three: Abort
+    voting       LegDown            idle         Tell three: Abort
     placed       Outcome            placed       Tell the ledger; unknown: Resolve
     placed       FillsDue           placed       Resolve
     placed       PlanClosed         idle         Settle
@@ -54,6 +55,13 @@ class FillsDue(msgspec.Struct, frozen=True):
     seq: int
 
 
+class LegDown(msgspec.Struct, frozen=True):
+    """At the third vote a leg is no longer alive: it voted and died, so it could not place its order."""
+
+    epoch: int
+    seq: int
+
+
 class ClockJumped(msgspec.Struct, frozen=True):
     """The machine slept, or its clock was set: what this plan was decided on is no longer so."""
 
@@ -73,7 +81,7 @@ class Recovered(msgspec.Struct, frozen=True):
     """The ledger has no order without an ending."""
 
 
-Event = SizingPlan | Ready | Declined | VotesDue | FillsDue | ClockJumped | Outcome | PlanClosed | EpochBumped | Recovered
+Event = SizingPlan | Ready | Declined | VotesDue | LegDown | FillsDue | ClockJumped | Outcome | PlanClosed | EpochBumped | Recovered
 
 
 class Tell(msgspec.Struct, frozen=True):
@@ -220,6 +228,10 @@ def _votes_due(barrier: Barrier, _event: VotesDue, _now_ms: int) -> Step:
     return _abort(barrier, "VOTES_LATE", f"no vote in time from {', '.join(missing)}")
 
 
+def _leg_down(barrier: Barrier, _event: LegDown, _now_ms: int) -> Step:
+    return _abort(barrier, "LEG_DOWN", "a leg died after the votes began")
+
+
 def _jumped(barrier: Barrier, event: ClockJumped, _now_ms: int) -> Step:
     return _abort(barrier, "CLOCK_JUMPED", event.how)
 
@@ -245,6 +257,7 @@ _ROWS: dict[tuple[Phase, type], Callable[..., Step]] = {
     ("voting", Ready): _ready,
     ("voting", Declined): _declined,
     ("voting", VotesDue): _votes_due,
+    ("voting", LegDown): _leg_down,
     ("voting", ClockJumped): _jumped,
     ("placed", Outcome): _outcome,
     ("placed", FillsDue): _fills_due,

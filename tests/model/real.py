@@ -20,7 +20,7 @@ from actors.ledger.orders import OurOrder
 from actors.ledger.vote import vote
 from actors.leg import LegState, on_place, on_sealed
 from actors.runtime import barrier
-from actors.runtime.barrier import Barrier, ClockJumped, EpochBumped, FillsDue, Recovered, Resolve, Settle, Tell, VotesDue
+from actors.runtime.barrier import Barrier, ClockJumped, EpochBumped, FillsDue, LegDown, Recovered, Resolve, Settle, Tell, VotesDue
 from messages.execution import AccountSnapshot, Doubt, Fill, LegFill, OrderUpdate, Outcome, PlanClosed, Position, Resolved
 from messages.settings import Settings
 from messages.sizing import Declined, LegOrder, Place, Ready, Sealed, SizingPlan
@@ -79,7 +79,7 @@ def _closed(plan: Plan, *, aborted: bool) -> PlanClosed:
     return PlanClosed(plan.epoch, plan.seq, aborted, eth, sol)
 
 
-DUE = {"votes due": VotesDue, "fills due": FillsDue}
+DUE = {"votes due": VotesDue, "leg down": LegDown, "fills due": FillsDue}
 
 
 def _event(message: Message) -> barrier.Event:

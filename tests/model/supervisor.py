@@ -35,7 +35,7 @@ def _takes(state: State, rules: Rules) -> Iterator[Move]:
         yield f"supervisor tells sol_leg as well -> {message[1][0].upper()}", _into(state, "sol", message[1])
         return
     if message[0] == "ready" and not legs_up(state):
-        seen = stepped(state, ("declined", message[1], message[2]), rules)
+        seen = stepped(state, ("leg down", message[2]), rules)
         yield f"supervisor sees a leg down at the last vote on {message[2]}{orders_of(state, seen)}", seen
     after = stepped(state, message, rules)
     yield f"supervisor takes {' '.join(str(part) for part in message)}{orders_of(state, after)}", after

@@ -19,6 +19,7 @@ EVENTS = {
     "ready": "Ready",
     "declined": "Declined",
     "votes due": "VotesDue",
+    "leg down": "LegDown",
     "clock jumped": "ClockJumped",
     "outcome": "Outcome",
     "fills due": "FillsDue",

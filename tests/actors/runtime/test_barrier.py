@@ -5,7 +5,21 @@ import itertools
 import msgspec
 import pytest
 
-from actors.runtime.barrier import Barrier, EpochBumped, FillsDue, Recovered, Resolve, Settle, Step, Tell, TellLedger, VotesDue, disagreement, step
+from actors.runtime.barrier import (
+    Barrier,
+    EpochBumped,
+    FillsDue,
+    LegDown,
+    Recovered,
+    Resolve,
+    Settle,
+    Step,
+    Tell,
+    TellLedger,
+    VotesDue,
+    disagreement,
+    step,
+)
 from messages.execution import LegFill, Outcome, PlanClosed
 from messages.sizing import Abort, Declined, Place, Ready, Sealed
 from messages.units import Base, Ms, Price, Quote
@@ -112,6 +126,13 @@ def test_votes_that_do_not_come_in_time_abort_and_name_who_is_missing() -> None:
     assert "ledger, sol" in tell.message.detail
 
 
+def test_a_leg_that_died_after_its_vote_aborts_by_a_row_of_its_own() -> None:
+    """No voter has declined, so none is named as if it had."""
+    idle, (tell,) = go(VOTING, VOTES["eth"], VOTES["ledger"], LegDown(3, 7))
+    assert idle.phase == "idle"
+    assert tell == Tell(Abort(3, 7, "LEG_DOWN", "a leg died after the votes began"))
+
+
 @pytest.mark.parametrize(("late_ms", "placed"), [(100, True), (101, False)])
 def test_the_third_vote_counts_until_the_deadline_inclusive(late_ms: int, placed: bool) -> None:
     barrier, _ = go(VOTING, VOTES["eth"], VOTES["sol"])
@@ -146,6 +167,7 @@ def test_messages_of_another_plan_change_nothing() -> None:
         msgspec.structs.replace(VOTES["eth"], seq=6),
         Declined("eth", 2, 7, "X", ""),
         VotesDue(3, 6),
+        LegDown(3, 6),
     ):
         assert go(VOTING, event) == (VOTING, ())
     assert go(PLACED, outcome("unknown", seq=6)) == (PLACED, ())
