@@ -19,6 +19,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 from commands import config, verdict
@@ -56,11 +57,19 @@ LEADS_TO = {
     "pause": "halt",
 }
 """Words that people try, and the command that does what they mean."""
+SWITCHES = (
+    ("--no-guard", "guard.enabled", "false", "start no guard beside this run"),
+    ("--count-skips", "count_skips", "true", "let a skipped attempt use up one of --cycles"),
+)
+"""Flags of `run` without a value: the key, what it becomes, and help."""
+DEMO_DEFAULTS = {"max_wait": "20 s"}
+"""What the demo does otherwise than a run, where nobody has written it: whoever watches it does not wait for ten minutes."""
 CONSENT = frozenset({"--accept-loss", "--adopt", "--everything", "--no-guard", "--replace", "--revoke", "--yes"})
 """Flags by which a person takes a risk: never proposed for a mistyped one."""
 SHORTHANDS = {
     "--cycles": ("cycles", "N|forever", "how many pairs, or until stopped"),
     "--target": ("target", "'N USD'", ""),
+    "--max-wait": ("max_wait", "'N min'", "end, flat, when nothing could be entered for this long"),
     "--hold": ("hold", "'N s'", "how long a pair is held; also ms, min, h"),
     "--direction": ("direction", "WAY", "alternate, long-eth or long-sol"),
     "--when-unbalanced": ("when_unbalanced", "WHAT", "skip, 'accept 0.5 %%' or 'raise 1.2x'"),
@@ -166,7 +175,7 @@ def _run(argv: list[str], *, demo: bool) -> int:
     if "--version" in argv:
         return _told([f"evenkeel {_version()}"], argv)
     typed = parser.parse_args(argv)
-    loaded = loaded_by(typed)
+    loaded = loaded_by(typed, DEMO_DEFAULTS if demo else {})
     options = RunOptions(
         loaded.settings,
         loaded.origins,
@@ -180,8 +189,8 @@ def _run(argv: list[str], *, demo: bool) -> int:
         loss_of(typed.accept_loss),
         typed.adopt,
     )
-    if typed.print_config:
-        return _told(config.printed(loaded), argv)
+    if shown := _config_shown(typed, loaded):
+        return _told(shown, argv)
     not_staged(options.settings.venue.name, options.faults, demo=demo)
     if options.settings.venue.name != "simulated":
         config.must_be_written(loaded, config.LIVE_RUN, f"{options.settings.venue.name} is traded on no default")
@@ -201,13 +210,26 @@ def configured(name: str, description: str) -> argparse.ArgumentParser:
     parser.add_argument("--url", metavar="URL", help="a running simulate, instead of an own one or of the exchange")
     parser.add_argument("--json", action="store_true", help="the last line of stdout is one JSON object")
     parser.add_argument("--print-config", action="store_true", help="show every value and where it came from")
+    file = f"write a file with every key, {config.FILE_NAME}"
+    parser.add_argument("--init-config", nargs="?", const=config.FILE_NAME, metavar="FILE", help=file)
     _common(parser)
     return parser
 
 
-def loaded_by(typed: argparse.Namespace) -> config.Loaded:
-    """The effective configuration of a command line that `configured` parsed. Raises `ConfigError`."""
-    return config.load(Path(typed.config) if typed.config is not None else None, os.environ, typed.overrides)
+def loaded_by(typed: argparse.Namespace, defaults: Mapping[str, str] = MappingProxyType({})) -> config.Loaded:
+    """The effective configuration of a command line that `configured` parsed. Raises `ConfigError`.
+
+    `defaults` are the command's own: they come after everything that was written, and before the release's.
+    """
+    return config.load(Path(typed.config) if typed.config is not None else None, os.environ, typed.overrides, defaults)
+
+
+def _config_shown(typed: argparse.Namespace, loaded: config.Loaded) -> list[str]:
+    """What `--print-config` and `--init-config` answer, the file being written by then; empty when neither was typed. Raises `ConfigError`."""
+    if typed.init_config is not None:
+        config.write_file(loaded, Path(typed.init_config))
+        return [f"{typed.init_config} written: every key with its default as a comment, what was given as a value"]
+    return config.printed(loaded) if typed.print_config else []
 
 
 def run_parser() -> argparse.ArgumentParser:
@@ -218,7 +240,8 @@ def run_parser() -> argparse.ArgumentParser:
     parser.add_argument("--faults", metavar="WHICH", help="none, demo (two staged accidents), crashes (every\nactor dies once) or a file")
     parser.add_argument("--adopt", action="store_true", help="book what the venue holds beyond our fills as ours")
     parser.add_argument("--accept-loss", metavar="'N USD'", help="mainnet: at least the worst case that is printed")
-    parser.add_argument("--no-guard", dest="overrides", action=_Switched, key="guard.enabled", nargs=0, help="start no guard beside this run")
+    for flag, key, value, says in SWITCHES:
+        parser.add_argument(flag, dest="overrides", action=_Switched, key=key, value=value, nargs=0, help=says)
     parser.add_argument("--quiet", action="store_true", help="no screen, only the summary")
     return parser
 
@@ -236,10 +259,14 @@ class _Override(argparse.Action):
 
 
 class _Switched(_Override):
-    """A flag without a value that turns a key off."""
+    """A flag without a value that turns a key on or off."""
+
+    def __init__(self, *, value: str, **known: Any) -> None:
+        super().__init__(**known)
+        self.value = value
 
     def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: str | None = None) -> None:
-        super().__call__(parser, namespace, "false", option_string)
+        super().__call__(parser, namespace, self.value, option_string)
 
 
 # -- guard -------------------------------------------------------------------------------------------------------------------------------------
@@ -254,8 +281,8 @@ def _guard(argv: list[str]) -> int:
         return _told(parser.format_help().splitlines(), argv)
     typed = parser.parse_args(argv)
     loaded = loaded_by(typed)
-    if typed.print_config:
-        return _told(config.printed(loaded), argv)
+    if shown := _config_shown(typed, loaded):
+        return _told(shown, argv)
     where = url_of(typed.url)
     if where is None and loaded.settings.venue.name == "simulated":
         raise ConfigError("WHICH_VENUE", "venue.name", "which venue?", "add --url, --venue or --config")
@@ -330,8 +357,8 @@ def _doctor(argv: list[str]) -> int:
         return _told(parser.format_help().splitlines(), argv)
     typed = parser.parse_args(argv)
     loaded = loaded_by(typed)
-    if typed.print_config:
-        return _told(config.printed(loaded), argv)
+    if shown := _config_shown(typed, loaded):
+        return _told(shown, argv)
     from commands.doctor import main as doctor
 
     return doctor(loaded, url_of(typed.url), Path(typed.config) if typed.config is not None else None, as_json=typed.json)
@@ -361,8 +388,8 @@ def _drill(argv: list[str]) -> int:
     if typed.url is not None:
         raise ConfigError("BAD_OPTION", "--url", "--url: a drill breaks its own simulated venue and no other", "leave --url out")
     loaded = loaded_by(typed)
-    if typed.print_config:
-        return _told(config.printed(loaded), argv)
+    if shown := _config_shown(typed, loaded):
+        return _told(shown, argv)
     deposit = usd_of("--deposit", typed.deposit)
     return drill.main(drill.DrillOptions(loaded, drills, seed_of(typed.seed), deposit, typed.json, typed.keep))
 

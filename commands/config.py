@@ -8,20 +8,22 @@ line or variable it came from, and the text to write instead.
 
 import json
 import re
+import textwrap
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
-from commands.config_keys import KEYS, MAINTENANCE, REMARKS, complaints, least_dead_man, room_for, value_of, written
+from commands.config_keys import DECLARED, KEYS, MAINTENANCE, REMARKS, complaints, least_dead_man, room_for, value_of, written
 from commands.units_text import BadText, Ladder, Text, Windows
 from commands.words import ConfigError, did_you_mean
 from messages.settings import Settings
 from messages.units import ONE, Quote
 
-__all__ = ["ENVIRONMENT_PREFIX", "ConfigError", "Loaded", "environment_name", "load", "printed"]
+__all__ = ["ENVIRONMENT_PREFIX", "FILE_NAME", "ConfigError", "Loaded", "as_file", "environment_name", "load", "printed", "write_file"]
 
 ENVIRONMENT_PREFIX = "EVENKEEL_"
 LIST_THEM = "python supervisor.py run --print-config lists every key"
@@ -31,6 +33,7 @@ MOST = 10**9 * ONE
 UNENDING = 10**6
 """Cycles that a run without end is taken to have."""
 
+NOTHING: Mapping[str, str] = MappingProxyType({})
 Leaves = dict[str, tuple[Any, str]]
 """Dotted key -> (what was written, where)."""
 
@@ -81,9 +84,13 @@ def environment_name(key: str) -> str:
     return ENVIRONMENT_PREFIX + key.upper().replace(".", "__")
 
 
-def load(file: Path | None, environment: Mapping[str, str], overrides: Mapping[str, str]) -> Loaded:
-    """The effective configuration. `overrides` maps dotted keys to texts (flags). Raises `ConfigError` for anything that is not certain."""
-    leaves = _from_file(file) if file else {}
+def load(file: Path | None, environment: Mapping[str, str], overrides: Mapping[str, str], defaults: Mapping[str, str] = NOTHING) -> Loaded:
+    """The effective configuration. `overrides` maps dotted keys to texts (flags), `defaults` those of a command, which anything written beats.
+
+    Raises `ConfigError` for anything that is not certain.
+    """
+    leaves: Leaves = {key: (text, "default of the demo") for key, text in defaults.items()}
+    leaves |= _from_file(file) if file else {}
     for name, text in environment.items():
         if name.startswith(ENVIRONMENT_PREFIX):
             key = name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".")
@@ -264,7 +271,7 @@ def _write_instead(key: str, instead: object | None, settings: Settings = Settin
         return LIST_THEM
     if instead is None or not _takes(key, instead, settings):
         return f"{key} takes {KEYS[key].form()}{REMARKS.get(key, '')}"
-    return f"write {key} = {_toml(instead)}{REMARKS.get(key, '')}"
+    return f"write {key} = {as_toml(instead)}{REMARKS.get(key, '')}"
 
 
 def _patient(settings: Settings, origins: dict[str, str]) -> tuple[Settings, dict[str, str]]:
@@ -306,25 +313,69 @@ def _for_venue(settings: Settings, origins: dict[str, str]) -> tuple[Settings, d
 
 # -- printing ----------------------------------------------------------------------------------------------------------------------------------
 
+FILE_NAME = "evenkeel.toml"
+"""What `--init-config` calls its file unless it is told another name."""
+COMMENT_WIDTH = 77
+
 
 def printed(loaded: Loaded) -> list[str]:
-    """Every effective value as TOML that `load` takes back, each with where it came from."""
-    lines = ["# every key, its effective value, and where that came from"]
-    table = ""
+    """Every key with its sentence, its effective value and where that came from, as TOML that `load` takes back."""
+    lines = ["# Every key: what it does, its effective value, and where that value came from."]
     for key in KEYS:
-        here, _, name = key.rpartition(".")
-        if here != table:
-            table = here
-            lines += ["", f"[{table}]"]
-        lines.append(f"{name} = {_toml(written(loaded.settings, key))}  # {loaded.origins[key]}")
+        lines += [*_table_head(key, lines), *_comment(key), f"{_name(key)} = {as_toml(written(loaded.settings, key))}  # {loaded.origins[key]}"]
     return lines
 
 
-def _toml(value: object) -> str:
+def as_file(loaded: Loaded) -> list[str]:
+    """A configuration file to start from: every key with its sentence. What was written anywhere stands as a value, defaults as comments.
+
+    A default that is no value of the file goes on following the release, the target and the venue, and never trades real money unnoticed.
+    """
+    lines = [
+        "# Evenkeel's configuration. A line that begins with # is a comment: remove the #",
+        "# to write a value of your own. Flags come before EVENKEEL_KEY, that before this",
+        "# file, this file before the defaults. A live run needs these keys written:",
+        *textwrap.wrap(", ".join(LIVE_RUN), COMMENT_WIDTH, initial_indent="# ", subsequent_indent="# "),
+    ]
+    for key in KEYS:
+        default = loaded.origins[key].startswith("default")
+        lines += [*_table_head(key, lines), *_comment(key), f"{'# ' * default}{_name(key)} = {as_toml(written(loaded.settings, key))}"]
+    return lines
+
+
+def write_file(loaded: Loaded, path: Path) -> None:
+    """Write `as_file`. Raises `ConfigError` where there is something already, or where nothing can be written."""
+    try:
+        with open(path, "x", encoding="utf-8") as file:
+            file.write("\n".join(as_file(loaded)) + "\n")
+    except FileExistsError:
+        cure = "name another file: --init-config FILE"
+        raise ConfigError("FILE_EXISTS", "--init-config", f"{path} exists already", cure, "it was not changed") from None
+    except OSError as error:
+        saying = f"{path} cannot be written: {(error.strerror or 'unknown error').lower()}"
+        raise ConfigError("FILE_UNWRITABLE", "--init-config", saying, "name another file: --init-config FILE", "nothing was written") from None
+
+
+def _name(key: str) -> str:
+    return key.rpartition(".")[2]
+
+
+def _table_head(key: str, before: Sequence[str]) -> list[str]:
+    """A blank line, and the table's header where `key` is the first of its table."""
+    header = f"[{key.rpartition('.')[0]}]"
+    return ["", header, ""] if "." in key and header not in before else [""]
+
+
+def _comment(key: str) -> list[str]:
+    return textwrap.wrap(DECLARED[key].sentence, COMMENT_WIDTH, initial_indent="# ", subsequent_indent="# ")
+
+
+def as_toml(value: object) -> str:
+    """A value as TOML writes it."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
     if isinstance(value, list):
-        return "[" + ", ".join(_toml(item) for item in value) + "]"
+        return "[" + ", ".join(as_toml(item) for item in value) + "]"
     return str(value)

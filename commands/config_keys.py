@@ -1,11 +1,13 @@
 """Every key of the configuration and how its value is written; and what values make no sense, alone or together.
 
-The defaults are those of `messages.settings.Settings`, once. A key that is not in here does not exist in this release.
+Keys, defaults, sentences and bounds are declared in `messages/settings.py`, once: what is in here is read from there.
 """
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
+
+import msgspec
 
 from commands.units_text import (
     BadText,
@@ -28,11 +30,8 @@ from commands.units_text import (
     Windows,
     Words,
 )
-from messages.settings import Settings, WeeklyWindow
+from messages.settings import HUNDRED_PERCENT, RECV_LEFT_MS, Form, Settings, WeeklyWindow
 from messages.units import ONE, Ms, Quote
-
-WINDOW_MS = 1_000
-"""Of the receive window this much must be left when orders are placed (the barrier), so a shorter one can never trade."""
 
 
 class KeyPlace(Words):
@@ -87,105 +86,61 @@ class Folder(Words):
         return written
 
 
-KEYS: Mapping[str, type[Text]] = {
-    "target": Usd,
-    "max_imbalance": Percent,
-    "planning_margin": Points,
-    "max_deviation": Percent,
-    "when_unbalanced": Unbalanced,
-    "direction": Direction,
+FORMS: Mapping[Form, type[Text]] = {
+    "usd": Usd,
+    "percent": Percent,
+    "bps": Points,
+    "share": Share,
+    "factor": Factor,
+    "duration": Duration,
+    "bytes": Bytes,
+    "count": Count,
+    "switch": Switch,
     "cycles": Cycles,
-    "hold": Duration,
-    "pause": Duration,
-    "max_slippage": Points,
-    "recv_time": Duration,
-    "ready_deadline": Duration,
-    "legging_known": Duration,
-    "legging_unknown": Duration,
-    "max_repair_steps": Count,
-    "flatten_steps": Ladder,
-    "venue_patience": Duration,
-    "max_quote_age": Duration,
-    "max_quote_skew": Duration,
-    "max_spread": Points,
-    "min_depth": Factor,
-    "max_oracle_gap": Points,
-    "max_clock_skew": Duration,
-    "no_entry_utc": Windows,
-    "limits.max_leg_notional": Usd,
-    "limits.max_gross": Usd,
-    "limits.max_daily_loss": Usd,
-    "limits.max_drawdown": Usd,
-    "limits.max_failed_cycles": Count,
-    "limits.min_fill_rate": Share,
-    "limits.min_cycle_success": Share,
-    "limits.margin_buffer": Share,
-    "limits.min_liquidation_move": Share,
-    "limits.max_marked_imbalance": Percent,
-    "limits.max_hold": Duration,
-    "limits.alarm_after_denying": Duration,
-    "guard.enabled": Switch,
-    "guard.dead_man": Duration,
-    "venue.name": VenueName,
-    "venue.subaccount": Subaccount,
-    "venue.owner": Owner,
-    "venue.key": KeyPlace,
-    "files.logs": Folder,
-    "files.ledger_sync": LedgerSync,
-    "files.log_size": Bytes,
-    "files.log_keep": Count,
-    "files.min_free_disk": Bytes,
+    "direction": Direction,
+    "unbalanced": Unbalanced,
+    "steps": Ladder,
+    "windows": Windows,
+    "venue": VenueName,
+    "subaccount": Subaccount,
+    "owner": Owner,
+    "key": KeyPlace,
+    "folder": Folder,
+    "sync": LedgerSync,
 }
+"""What reads and writes each form of value."""
+
+
+class Declared(NamedTuple):
+    """What `messages/settings.py` says about one key. Bounds: both allowed, in the value's own integers; None: no bound."""
+
+    sentence: str
+    kind: type[Text]
+    least: int | None
+    greatest: int | None
+
+
+def _declared(table: type, prefix: str) -> Iterator[tuple[str, Declared]]:
+    for name, hint in get_type_hints(table, include_extras=True).items():
+        if get_origin(hint) is not Annotated:
+            yield from _declared(hint, f"{prefix}{name}.")
+            continue
+        meta: msgspec.Meta = get_args(hint)[1]
+        extra = meta.extra or {}
+        yield f"{prefix}{name}", Declared(str(meta.description), FORMS[extra["form"]], extra["least"], extra["greatest"])
+
+
+DECLARED: Mapping[str, Declared] = dict(_declared(Settings, ""))
 """In the order of the file. Dots are tables."""
+
+KEYS: Mapping[str, type[Text]] = {key: declared.kind for key, declared in DECLARED.items()}
+"""What reads and writes each key's value."""
 
 REMARKS = {"target": " (per leg)", "limits.max_leg_notional": " (per leg)", "limits.max_gross": " (both legs)"}
 """What a unit does not say."""
 
 MAINTENANCE = (WeeklyWindow(0, 830, 860), WeeklyWindow(3, 830, 860))
 """The exchange's own windows: Monday and Thursday 14:00 UTC, at most ten minutes (its documents), and ten minutes on either side."""
-
-_HUNDRED_PERCENT = 10_000 * ONE
-_YEAR_MS = 366 * 86_400_000
-
-_BOUNDS: Mapping[str, tuple[int, int]] = {
-    "target": (1, 10**9 * ONE),
-    "max_imbalance": (1, _HUNDRED_PERCENT),
-    "planning_margin": (0, _HUNDRED_PERCENT),
-    "max_deviation": (1, 9_900 * ONE),
-    "cycles": (1, 10**9),
-    "hold": (0, _YEAR_MS),
-    "pause": (0, _YEAR_MS),
-    "max_slippage": (1, 1_000 * ONE),
-    "recv_time": (WINDOW_MS + 1, 89_999),
-    "ready_deadline": (1, 89_999),
-    "legging_known": (1, 600_000),
-    "legging_unknown": (1, 600_000),
-    "max_repair_steps": (0, 10),
-    "venue_patience": (1, _YEAR_MS),
-    "max_quote_age": (1, 60_000),
-    "max_quote_skew": (1, 60_000),
-    "max_spread": (1, 1_000 * ONE),
-    "min_depth": (ONE, 10**6 * ONE),
-    "max_oracle_gap": (1, _HUNDRED_PERCENT),
-    "max_clock_skew": (1, 60_000),
-    "limits.max_leg_notional": (1, 10**9 * ONE),
-    "limits.max_gross": (1, 2 * 10**9 * ONE),
-    "limits.max_daily_loss": (1, 10**9 * ONE),
-    "limits.max_drawdown": (1, 10**9 * ONE),
-    "limits.max_failed_cycles": (1, 1_000),
-    "limits.min_fill_rate": (0, ONE),
-    "limits.min_cycle_success": (0, ONE),
-    "limits.margin_buffer": (0, 10 * ONE),
-    "limits.min_liquidation_move": (0, 10 * ONE),
-    "limits.max_marked_imbalance": (1, _HUNDRED_PERCENT),
-    "limits.max_hold": (1, _YEAR_MS),
-    "limits.alarm_after_denying": (1_000, _YEAR_MS),
-    "guard.dead_man": (1_000, 600_000),
-    "files.log_size": (10_000, 10**12),
-    "files.log_keep": (1, 1_000),
-    "files.min_free_disk": (0, 10**15),
-}
-"""Least and greatest value, both allowed, in the value's own integers."""
 
 Complaint = tuple[str, str, object | None]
 """A key, a sentence that begins after the key, and a value to write instead (as `Text.write` gives it): made of the user's own values, or None."""
@@ -206,9 +161,9 @@ def written(settings: Settings, key: str) -> object:
 
 def complaints(settings: Settings) -> Iterator[Complaint]:
     """Everything about these values that makes no sense, most basic first."""
-    for key, (least, greatest) in _BOUNDS.items():
+    for key, (_, _, least, greatest) in DECLARED.items():
         value = value_of(settings, key)
-        if value is not None and not least <= value <= greatest:
+        if least is not None and greatest is not None and value is not None and not least <= value <= greatest:
             yield _out_of_bounds(key, value, least, greatest)
     yield from _flatten_steps(settings)
     yield from _unbalanced(settings)
@@ -217,15 +172,16 @@ def complaints(settings: Settings) -> Iterator[Complaint]:
 
 def _out_of_bounds(key: str, value: Any, least: int, greatest: int) -> Complaint:
     if value > greatest:
-        wanted = f"at most {_as(key, greatest)}"
+        wanted = f"at most {bound(key, greatest)}"
     elif least == 0:
         wanted = "0 or more"
     else:
-        wanted = "above 0" if value <= 0 else f"at least {_as(key, least)}"
+        wanted = "above 0" if value <= 0 else f"at least {bound(key, least)}"
     return key, f"{KEYS[key].write(value)} is out of range, it must be {wanted}", KEYS[key].suggest(KEYS[key].write(value), value)
 
 
-def _as(key: str, scaled: int) -> object:
+def bound(key: str, scaled: int) -> object:
+    """A bound of `key` as it is written."""
     like = value_of(Settings(), key)
     return KEYS[key].write(type(like)(scaled))
 
@@ -242,7 +198,7 @@ def _flatten_steps(settings: Settings) -> Iterator[Complaint]:
 
 def _unbalanced(settings: Settings) -> Iterator[Complaint]:
     choice = settings.when_unbalanced
-    if choice.action == "accept" and not settings.max_imbalance <= choice.accept < _HUNDRED_PERCENT:
+    if choice.action == "accept" and not settings.max_imbalance <= choice.accept < HUNDRED_PERCENT:
         promise = written(settings, "max_imbalance")
         yield "when_unbalanced", f"accepts {Percent.write(choice.accept)}, not between max_imbalance = {promise} and 100 %", None
     if choice.action == "raise" and not ONE < choice.raise_by <= 100 * ONE:
@@ -256,9 +212,9 @@ def _together(settings: Settings) -> Iterator[Complaint]:
             f"{written(settings, 'max_imbalance')} must be above planning_margin = {written(settings, 'planning_margin')}",
             Percent.write(4 * settings.planning_margin),
         )
-    if settings.ready_deadline + WINDOW_MS >= settings.recv_time:
+    if settings.ready_deadline + RECV_LEFT_MS >= settings.recv_time:
         saying = f"{written(settings, 'ready_deadline')} leaves no second of recv_time = {written(settings, 'recv_time')} for the orders to arrive"
-        yield "ready_deadline", saying, Duration.write(max(1, min(100, (settings.recv_time - WINDOW_MS) // 2)))
+        yield "ready_deadline", saying, Duration.write(max(1, min(100, (settings.recv_time - RECV_LEFT_MS) // 2)))
     if 2 * settings.max_clock_skew >= settings.recv_time:
         saying = f"{written(settings, 'max_clock_skew')} twice is not less than recv_time = {written(settings, 'recv_time')}"
         yield "max_clock_skew", saying, Duration.write(settings.recv_time // 8)
@@ -293,4 +249,4 @@ def least_dead_man(settings: Settings) -> Ms:
 def room_for(settings: Settings) -> Quote:
     """The largest leg that this target can lead to: raised and deviating as allowed, and 5 % for slippage and one lot. USD x18."""
     raised = settings.target * max(ONE, settings.when_unbalanced.raise_by) // ONE
-    return Quote(raised * (settings.max_deviation + 10_500 * ONE) // _HUNDRED_PERCENT)
+    return Quote(raised * (settings.max_deviation + 10_500 * ONE) // HUNDRED_PERCENT)

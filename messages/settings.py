@@ -1,10 +1,49 @@
-"""The effective configuration, in units. Read by every actor, decided once at start (`commands/config.py` makes it from TOML, flags and defaults)."""
+"""The effective configuration, in units. Read by every actor, decided once at start (`commands/config.py` makes it from TOML, flags and defaults).
 
-from typing import Literal
+Each key is declared here and nowhere else: its type, its default, one sentence that says what it does, how it is written, and its least and greatest
+value. `commands/config_keys.py` reads all of that, so `--print-config`, the file that `--init-config` writes and docs/configuration.md say the same.
+"""
+
+from typing import Annotated, Literal
 
 import msgspec
 
 from messages.units import ONE, Bps, Ms, Quote, Rate
+
+HUNDRED_PERCENT = 10_000 * ONE
+"""In basis points, x18."""
+YEAR_MS = 366 * 86_400_000
+RECV_LEFT_MS = 1_000
+"""Of the receive window this much must be left when orders are placed (the barrier), so a shorter one can never trade."""
+
+Form = Literal[
+    "usd",
+    "percent",
+    "bps",
+    "share",
+    "factor",
+    "duration",
+    "bytes",
+    "count",
+    "switch",
+    "cycles",
+    "direction",
+    "unbalanced",
+    "steps",
+    "windows",
+    "venue",
+    "subaccount",
+    "owner",
+    "key",
+    "folder",
+    "sync",
+]
+"""How a value is written; `commands/config_keys.py` has the class that reads and writes each."""
+
+
+def option(sentence: str, form: Form, least: int | None = None, greatest: int | None = None) -> msgspec.Meta:
+    """What stands beside a key: the sentence, how it is written, and its bounds, both allowed, in the value's own integers (None: no bound)."""
+    return msgspec.Meta(description=sentence, extra={"form": form, "least": least, "greatest": greatest})
 
 
 class WhenUnbalanced(msgspec.Struct, frozen=True):
@@ -36,82 +75,215 @@ def _clock(minute: int) -> str:
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """`[limits]`."""
+    """When a run enters no more, leaves early, or halts."""
 
-    max_leg_notional: Quote = Quote(1250 * ONE)
-    max_gross: Quote = Quote(2500 * ONE)
-    max_daily_loss: Quote = Quote(50 * ONE)
-    """Of a UTC day. Live trading has no default for it."""
-    max_drawdown: Quote = Quote(100 * ONE)
-    """From the account's persisted peak."""
-    max_failed_cycles: int = 3
-    """In a row."""
-    min_fill_rate: Rate = Rate(90 * ONE // 100)
-    min_cycle_success: Rate = Rate(90 * ONE // 100)
-    """Over the last 20 cycles that sent orders, judged from the 10th."""
-    margin_buffer: Rate = Rate(20 * ONE // 100)
-    min_liquidation_move: Rate = Rate(20 * ONE // 100)
-    max_marked_imbalance: Bps = Bps(500 * ONE)
-    max_hold: Ms = Ms(86_400_000)
-    alarm_after_denying: Ms = Ms(600_000)
+    max_leg_notional: Annotated[
+        Quote,
+        option("The most that one leg may be worth at the exchange; unless written it grows with target.", "usd", 1, 10**9 * ONE),
+    ] = Quote(1250 * ONE)
+    max_gross: Annotated[
+        Quote,
+        option("The most that both legs together may be worth; unless written it grows with target.", "usd", 1, 2 * 10**9 * ONE),
+    ] = Quote(2500 * ONE)
+    max_daily_loss: Annotated[
+        Quote,
+        option("A UTC day that has cost this much ends the run, flat and halted; a live run must write it.", "usd", 1, 10**9 * ONE),
+    ] = Quote(50 * ONE)
+    max_drawdown: Annotated[
+        Quote,
+        option("An account value this far below the highest one ever read ends the run, flat and halted.", "usd", 1, 10**9 * ONE),
+    ] = Quote(100 * ONE)
+    max_failed_cycles: Annotated[
+        int,
+        option("This many failed cycles in a row end the run, flat and halted.", "count", 1, 1_000),
+    ] = 3
+    min_fill_rate: Annotated[
+        Rate,
+        option("The least share of legs filled by their first order, over the last 20 cycles and from the 10th on.", "share", 0, ONE),
+    ] = Rate(90 * ONE // 100)
+    min_cycle_success: Annotated[
+        Rate,
+        option("The least share of cycles that were entered and left, over the last 20 that sent orders and from the 10th on.", "share", 0, ONE),
+    ] = Rate(90 * ONE // 100)
+    margin_buffer: Annotated[
+        Rate,
+        option("Initial margin kept free beyond what both legs and their four fees need, as a share of that need.", "share", 0, 10 * ONE),
+    ] = Rate(20 * ONE // 100)
+    min_liquidation_move: Annotated[
+        Rate,
+        option("How far either leg's price must be able to move before liquidation, as a share of the price.", "share", 0, 10 * ONE),
+    ] = Rate(20 * ONE // 100)
+    max_marked_imbalance: Annotated[
+        Bps,
+        option("An open pair whose legs have drifted this far apart at the prices of now is left early.", "percent", 1, HUNDRED_PERCENT),
+    ] = Bps(500 * ONE)
+    max_hold: Annotated[
+        Ms,
+        option("No pair is held for longer than this, whatever hold says.", "duration", 1, YEAR_MS),
+    ] = Ms(86_400_000)
+    alarm_after_denying: Annotated[
+        Ms,
+        option("When every entry has been denied for this long an ALARM says so, with the reason.", "duration", 1_000, YEAR_MS),
+    ] = Ms(600_000)
 
 
 class VenueSettings(msgspec.Struct, frozen=True):
-    """`[venue]`."""
+    """Where to trade, and whose account it is."""
 
-    name: Literal["simulated", "testnet", "mainnet"] = "simulated"
-    subaccount: str = "default"
-    owner: str = ""
-    key: str = "env:NADO_PRIVATE_KEY"
+    name: Annotated[
+        Literal["simulated", "testnet", "mainnet"],
+        option("Where to trade: an own simulated exchange with play money, or Nado's testnet or mainnet.", "venue"),
+    ] = "simulated"
+    subaccount: Annotated[
+        str,
+        option("The subaccount to trade in, by its name of at most 12 ASCII characters; give Evenkeel one of its own.", "subaccount"),
+    ] = "default"
+    owner: Annotated[
+        str,
+        option("The address of the wallet that owns the subaccount; a live run must write it.", "owner"),
+    ] = ""
+    key: Annotated[
+        str,
+        option('Where the signing key is: "env:NAME", "file:PATH" (mode 0600) or "keystore:PATH"; never the key itself.', "key"),
+    ] = "env:NADO_PRIVATE_KEY"
 
 
 class Guard(msgspec.Struct, frozen=True):
-    """`[guard]`."""
+    """The second process, which closes the pair when the run stops responding."""
 
-    enabled: bool = True
-    dead_man: Ms = Ms(5_000)
-    """A run whose heartbeat has stopped for this long is dead: the guard closes what it left open."""
+    enabled: Annotated[
+        bool,
+        option("Start a guard beside every run whose exchange outlives it.", "switch"),
+    ] = True
+    dead_man: Annotated[
+        Ms,
+        option("After this long without a heartbeat the guard closes what the run left open; at least recv_time + 2 s.", "duration", 1_000, 600_000),
+    ] = Ms(5_000)
 
 
 class Files(msgspec.Struct, frozen=True):
-    """`[files]`."""
+    """Where the ledger and the logs are, and how much room they may take."""
 
-    logs: str = "logs"
-    ledger_sync: Literal["auto", "full", "normal"] = "auto"
-    log_size: int = 10_000_000
-    log_keep: int = 10
-    min_free_disk: int = 500_000_000
+    logs: Annotated[
+        str,
+        option("The folder of the ledger (your state, not a log), the CSV files, evenkeel.log and archive/.", "folder"),
+    ] = "logs"
+    ledger_sync: Annotated[
+        Literal["auto", "full", "normal"],
+        option('How durable a row is: "full" survives a power failure, "normal" a kill -9, "auto" is full with real money.', "sync"),
+    ] = "auto"
+    log_size: Annotated[int, option("The log file is rotated when it has this size.", "bytes", 10_000, 10**12)] = 10_000_000
+    log_keep: Annotated[int, option("How many rotated log files are kept.", "count", 1, 1_000)] = 10
+    min_free_disk: Annotated[int, option("With less free disk space than this nothing is entered.", "bytes", 0, 10**15)] = 500_000_000
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """Every key with its default; `interface.md` has the reasons for the numbers."""
+    """Every key with its default; tables of the file are structs of their own."""
 
-    target: Quote = Quote(1000 * ONE)
-    max_imbalance: Bps = Bps(10 * ONE)
-    planning_margin: Bps = Bps(25 * ONE // 10)
-    max_deviation: Bps = Bps(2000 * ONE)
-    when_unbalanced: WhenUnbalanced = WhenUnbalanced()
-    direction: Literal["alternate", "long-eth", "long-sol"] = "alternate"
-    cycles: int | None = 5
+    target: Annotated[
+        Quote,
+        option("What each leg is to be worth, in USD per leg: both legs together are twice this.", "usd", 1, 10**9 * ONE),
+    ] = Quote(1000 * ONE)
+    max_imbalance: Annotated[
+        Bps,
+        option("The promise: how far the legs may differ when entered, at fill prices.", "percent", 1, HUNDRED_PERCENT),
+    ] = Bps(10 * ONE)
+    planning_margin: Annotated[
+        Bps,
+        option("A plan aims this far under max_imbalance, because prices move between the plan and the fills.", "bps", 0, HUNDRED_PERCENT),
+    ] = Bps(25 * ONE // 10)
+    max_deviation: Annotated[
+        Bps,
+        option("How far a leg may be from target in order to balance the other one.", "percent", 1, 9_900 * ONE),
+    ] = Bps(2000 * ONE)
+    when_unbalanced: Annotated[
+        WhenUnbalanced,
+        option('What to do when no quantities keep the promise: "skip", "accept N %" or "raise Nx" (a target up to N times as large).', "unbalanced"),
+    ] = WhenUnbalanced()
+    direction: Annotated[
+        Literal["alternate", "long-eth", "long-sol"],
+        option('Which leg is bought: "alternate" takes turns, "long-eth" and "long-sol" do not.', "direction"),
+    ] = "alternate"
+    cycles: Annotated[
+        int | None,
+        option('How many pairs to enter and leave, or "forever"; skipped attempts do not count unless count_skips.', "cycles", 1, 10**9),
+    ] = 5
     """None = forever."""
-    hold: Ms = Ms(2000)
-    pause: Ms = Ms(500)
-    max_slippage: Bps = Bps(10 * ONE)
-    recv_time: Ms = Ms(2000)
-    ready_deadline: Ms = Ms(100)
-    legging_known: Ms = Ms(500)
-    legging_unknown: Ms = Ms(6000)
-    max_repair_steps: int = 3
-    flatten_steps: tuple[Bps, ...] = (Bps(10 * ONE), Bps(25 * ONE), Bps(50 * ONE), Bps(100 * ONE), Bps(300 * ONE))
-    venue_patience: Ms = Ms(600_000)
-    max_quote_age: Ms = Ms(1000)
-    max_quote_skew: Ms = Ms(500)
-    max_spread: Bps = Bps(5 * ONE)
-    min_depth: Rate = Rate(5 * ONE)
-    max_oracle_gap: Bps = Bps(50 * ONE)
-    max_clock_skew: Ms = Ms(250)
-    no_entry_utc: tuple[WeeklyWindow, ...] = ()
-    """Nothing is entered within these. Live venues get the exchange's maintenance windows; a simulated one has none."""
+    count_skips: Annotated[
+        bool,
+        option("Let a skipped attempt use up one of cycles.", "switch"),
+    ] = False
+    hold: Annotated[Ms, option("How long a pair is held before it is left.", "duration", 0, YEAR_MS)] = Ms(2000)
+    pause: Annotated[Ms, option("How long to wait after a cycle, and after a skipped attempt.", "duration", 0, YEAR_MS)] = Ms(500)
+    max_wait: Annotated[
+        Ms,
+        option("With nothing entered for this long the run ends, flat, with exit code 3 and the commonest reason.", "duration", 1_000, YEAR_MS),
+    ] = Ms(600_000)
+    max_slippage: Annotated[
+        Bps,
+        option("How much worse than the planned average price an order's limit is.", "bps", 1, 1_000 * ONE),
+    ] = Bps(10 * ONE)
+    recv_time: Annotated[
+        Ms,
+        option(
+            "How long an order may take to arrive, which is also how long an unanswered one stays unknown.",
+            "duration",
+            RECV_LEFT_MS + 1,
+            89_999,
+        ),
+    ] = Ms(2000)
+    ready_deadline: Annotated[
+        Ms,
+        option("Both legs and the ledger must agree on a plan within this time, or nothing is sent.", "duration", 1, 89_999),
+    ] = Ms(100)
+    legging_known: Annotated[
+        Ms,
+        option("How long a whole leg may be unhedged while it is repaired; more USD x seconds than that halts the run.", "duration", 1, 600_000),
+    ] = Ms(500)
+    legging_unknown: Annotated[
+        Ms,
+        option("The same while the outcome of an order is unknown.", "duration", 1, 600_000),
+    ] = Ms(6000)
+    max_repair_steps: Annotated[
+        int,
+        option("How many orders may try to complete or trim an uneven pair before both legs are closed.", "count", 0, 10),
+    ] = 3
+    flatten_steps: Annotated[
+        tuple[Bps, ...],
+        option("How much worse than the market each try to close is priced, in this order; the last one is repeated.", "steps"),
+    ] = (Bps(10 * ONE), Bps(25 * ONE), Bps(50 * ONE), Bps(100 * ONE), Bps(300 * ONE))
+    venue_patience: Annotated[
+        Ms,
+        option("How long closing is tried against an exchange that does not let us, before the run halts.", "duration", 1, YEAR_MS),
+    ] = Ms(600_000)
+    max_quote_age: Annotated[
+        Ms,
+        option("Nothing is entered on a book that was last confirmed longer ago than this.", "duration", 1, 60_000),
+    ] = Ms(1000)
+    max_quote_skew: Annotated[
+        Ms,
+        option("Nothing is entered when the ages of the two books differ by more than this.", "duration", 1, 60_000),
+    ] = Ms(500)
+    max_spread: Annotated[
+        Bps,
+        option("Nothing is entered while the spread of either book is wider than this.", "bps", 1, 1_000 * ONE),
+    ] = Bps(5 * ONE)
+    min_depth: Annotated[
+        Rate,
+        option("Either book must hold this many times our size within max_slippage.", "factor", ONE, 10**6 * ONE),
+    ] = Rate(5 * ONE)
+    max_oracle_gap: Annotated[
+        Bps,
+        option("Nothing is entered while a book's mid is further than this from the oracle's price.", "bps", 1, HUNDRED_PERCENT),
+    ] = Bps(50 * ONE)
+    max_clock_skew: Annotated[
+        Ms,
+        option("How far the clocks of this machine and of the exchange may be apart.", "duration", 1, 60_000),
+    ] = Ms(250)
+    no_entry_utc: Annotated[
+        tuple[WeeklyWindow, ...],
+        option("Weekly windows, UTC, in which nothing is entered; unless written, live has the exchange's maintenance windows.", "windows"),
+    ] = ()
     limits: Limits = Limits()
     guard: Guard = Guard()
     venue: VenueSettings = VenueSettings()
