@@ -31,6 +31,7 @@ import trio
 from actors.aborts import Aborts
 from actors.denials import Denials
 from actors.endings import Ending, Endings, Leave, Stop, TreeGone
+from actors.entry_wait import EntryWait
 from actors.gates import closed_window, daily_loss, rules_denial
 from actors.inquiry import Inquiry
 from actors.ledger import Unwritable
@@ -40,11 +41,12 @@ from actors.runtime import barrier
 from actors.runtime.barrier import Barrier, ClockJumped, EpochBumped, FillsDue, LegDown, Recovered, VotesDue
 from actors.runtime.clock import ClockWatch, Shift
 from actors.runtime.specs import first_cause_first, told
+from actors.sizing import Sizer
 from actors.tree import Channels, Tree, World
 from actors.waking import Waking
 from actors.way_out import WayOut
 from messages.execution import Outcome, PlanClosed
-from messages.lifecycle import AccountStream, Denied, Held, Hop, Note, Started
+from messages.lifecycle import AccountStream, Denied, Held, Hop, Note, Started, Waiting
 from messages.sizing import Abort, Declined, Ready, Sealed, SizingPlan, Skipped
 from venue.closing import REREAD_AFTER, hedged, liquidation_near, on_the_steps
 from venue.protocol import Tradable, VenueRules
@@ -59,6 +61,8 @@ FILLS_DUE_MS = 500
 """After Place, how long fills may take before RESOLVE starts asking."""
 
 
+OBSTRUCTED_S = 1.0
+"""How long a proposal that was not sealed counts as what is waited for: it comes again four times a second."""
 KEPT_MS = 1_000
 """How long a pair is kept before the venue is asked again whether both legs can be traded."""
 
@@ -90,6 +94,11 @@ class Machine:
         """Venue time until which a pair is kept because the venue said that a leg cannot be traded."""
         self._stream: AccountStream | None = None
         self._denials = Denials(world.settings.limits.alarm_after_denying)
+        self._entry_wait = EntryWait(world.settings.max_wait / 1000)
+        self._obstructed = (0.0, Waiting())
+        """When a proposal was last not sealed, and why."""
+        self._waiting = Waiting()
+        """What was told last of why nothing is sent."""
         self._aborts = Aborts(random.Random(f"aborts {world.seed}"))  # noqa: S311 - jitter
         self._connections = LegConnections(world)
         self._gone: TreeGone | None = None
@@ -261,6 +270,9 @@ class Machine:
         return held is not None and rules is not None and liquidation_near(held.eth, held.sol, held.maintenance_health, rules, limit)
 
     def _not_sealed(self, plan: SizingPlan, obstacle: str) -> None:
+        code, colon, detail = obstacle.partition(": ")
+        word = code if colon and code.isupper() else "NOT_SEALED"
+        self._obstructed = trio.current_time(), Waiting(plan.purpose, word, detail if word == code else obstacle)
         if (plan.purpose, obstacle) != self._told:
             self._told = plan.purpose, obstacle
             self._note("info", f"{plan.purpose} not sealed: {obstacle}")
@@ -326,7 +338,12 @@ class Machine:
         return why
 
     def _not_entered(self, why: Skipped | Denied) -> None:
-        """Sizing's word: a cycle skipped is written down each time."""
+        """Sizing's word: a cycle skipped is written down each time. A target that cannot be entered at any price near these ends the run."""
+        if isinstance(why, Skipped):
+            self._entry_wait.skipped(why.code, why.detail)
+            quote, rules = self.channels.quotes.value, self.channels.rules.value or self.world.rules
+            if why.verdict is not None and quote is not None and not Sizer(self.world.settings, rules).possible(quote, why.cycle):
+                self._endings.given_up = Ending("refused", why.code, f"not at any price within 1 % of this one: {why.detail}")
         if self._denials.denied(why.code, why.detail, self.world.clock.now_ms()) or isinstance(why, Skipped):
             self.channels.to_ledger.post(why)
 
@@ -381,6 +398,7 @@ class Machine:
         state, now_ms = self.barrier, self.world.clock.now_ms()
         self.beat(trio.current_time())
         self._inquiry.price_again(self._nursery)
+        self._look_at_wait()
         alarm = self._denials.due(now_ms)
         if alarm:
             self.world.observe(alarm)
@@ -392,6 +410,22 @@ class Machine:
             self._step(FillsDue(state.sealed.plan.epoch, state.sealed.plan.seq))
         elif state.phase == "recovering":
             self._recover()
+
+    def _look_at_wait(self) -> None:
+        """Tell why nothing is sent, when that has changed; and give up once nothing could be entered for `max_wait`."""
+        held, settings, now_s = self.channels.held.value, self.world.settings, trio.current_time()
+        at_s, obstructed = self._obstructed
+        fresh = obstructed.code and now_s < at_s + OBSTRUCTED_S
+        waiting = obstructed if fresh else self.channels.waiting.value or Waiting()
+        if waiting != self._waiting:
+            self._waiting = waiting
+            self.world.observe(waiting)
+        resting = held is not None and self.world.clock.now_ms() < held.last_change_ms + settings.pause
+        self._entry_wait.look(now_s, held, waiting, resting=resting)
+        if self._entry_wait.over and self._endings.given_up is None:
+            reason = self._entry_wait.commonest.last
+            nothing = f"nothing could be entered for {settings.max_wait / 1000:g} s (max_wait)"
+            self._endings.given_up = Ending("refused", reason.code, f"{nothing}, mostly {reason.code}: {reason.detail}")
 
     def _recover(self) -> None:
         held = self.channels.held.value

@@ -74,6 +74,8 @@ class Endings:
         """Has this process sent anything?"""
         self.refused: Ending | None = None
         """Why no plan to enter can be sealed; the run ends with it once flat."""
+        self.given_up: Ending | None = None
+        """Why nothing more is waited for: nothing could be entered for `max_wait`, or the target never can be."""
         self.unreachable = ""
         """Why a leg's missing connection may not be waited for any longer."""
         self.closing_refused = False
@@ -178,13 +180,15 @@ class Endings:
         """Is all done, or may nothing more be entered?"""
         if self._left:
             return Ending("refused", self._left.code, self._left.detail)
-        cycles, attempted = self._world.settings.cycles, held.completed + held.skipped + held.failed
-        if cycles is not None and attempted >= cycles:
+        settings = self._world.settings
+        if settings.cycles is not None and held.attempts(count_skips=settings.count_skips) >= settings.cycles:
             return Ending("done")
         if held.no_entry:
             code, _, why = held.no_entry.partition(": ")
             return None if code == VERIFYING else Ending("refused", code, why)
-        return Ending("refused", "MISFIT", held.unfit) if held.unfit else self.refused
+        if held.unfit:
+            return Ending("refused", "MISFIT", held.unfit)
+        return self.refused or self.given_up
 
     def _meet_strangers(self) -> None:
         """Something at the venue is not explained by our intents. Nothing of it is touched; Evenkeel's positions are closed and the run ends."""

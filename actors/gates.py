@@ -26,6 +26,8 @@ class Denial(msgspec.Struct, frozen=True):
 
     code: str
     detail: str
+    brief: str = ""
+    """The figure and its limit in a few words, `SOL 0.49 > 0.40 bps`; "" where there is none."""
 
 
 def entry_denial(quote: PairQuote, now_ms: int, settings: Settings, eth_amount: int, sol_amount: int) -> Denial | None:
@@ -40,7 +42,8 @@ def entry_denial(quote: PairQuote, now_ms: int, settings: Settings, eth_amount: 
         if denial := _untradable(name, leg) or _stale(name, leg, now_ms, settings):
             return denial
     if quote.skew_ms > settings.max_quote_skew:
-        return Denial("QUOTE_SKEW", f"the books of ETH-PERP and SOL-PERP are {quote.skew_ms} ms apart, limit {settings.max_quote_skew} ms")
+        detail = f"the books of ETH-PERP and SOL-PERP are {quote.skew_ms} ms apart, limit {settings.max_quote_skew} ms"
+        return Denial("QUOTE_SKEW", detail, f"{quote.skew_ms} > {settings.max_quote_skew} ms")
     for name, leg, amount in legs:
         if denial := _wide(name, leg, settings) or _thin(name, leg, amount, settings) or _off_oracle(name, leg, settings):
             return denial
@@ -68,7 +71,8 @@ def closed_window(now_ms: int, settings: Settings) -> Denial | None:
     weekday = (day + _EPOCH_WEEKDAY) % 7
     for window in settings.no_entry_utc:
         if window.weekday == weekday and window.start_min <= minute < window.end_min:
-            return Denial("NO_ENTRY_WINDOW", f"nothing is entered in {window.text()} UTC (no_entry_utc); an open pair stays hedged and may exit")
+            detail = f"nothing is entered in {window.text()} UTC (no_entry_utc); an open pair stays hedged and may exit"
+            return Denial("NO_ENTRY_WINDOW", detail, f"until {window.text().rpartition('-')[2]} UTC")
     return None
 
 
@@ -100,16 +104,18 @@ def limit_price(price: int, amount: int, slippage: Bps, tick: int) -> Price:
 def _untradable(name: str, leg: LegQuote) -> Denial | None:
     if leg.status == "live":
         return None
-    return Denial("NOT_TRADABLE", f"{name} is {leg.status}, not live")
+    return Denial("NOT_TRADABLE", f"{name} is {leg.status}, not live", f"{_coin(name)} is {leg.status}")
 
 
 def _stale(name: str, leg: LegQuote, now_ms: int, settings: Settings) -> Denial | None:
     """Also a book from the future is refused: with such a clock no age means anything."""
     age_ms = now_ms - leg.proven_ms
     if age_ms > settings.max_quote_age:
-        return Denial("QUOTE_STALE", f"the book of {name} was last confirmed {age_ms} ms ago, limit {settings.max_quote_age} ms")
+        detail = f"the book of {name} was last confirmed {age_ms} ms ago, limit {settings.max_quote_age} ms"
+        return Denial("QUOTE_STALE", detail, f"{_coin(name)} {age_ms} > {settings.max_quote_age} ms")
     if -age_ms > settings.max_clock_skew:
-        return Denial("QUOTE_STALE", f"the book of {name} is {-age_ms} ms ahead of our clock, limit {settings.max_clock_skew} ms")
+        detail = f"the book of {name} is {-age_ms} ms ahead of our clock, limit {settings.max_clock_skew} ms"
+        return Denial("QUOTE_STALE", detail, f"{_coin(name)} {-age_ms} > {settings.max_clock_skew} ms ahead")
     return None
 
 
@@ -117,7 +123,9 @@ def _wide(name: str, leg: LegQuote, settings: Settings) -> Denial | None:
     bid, ask = leg.bids[0].price, leg.asks[0].price
     if (ask - bid) * 2 * BASIS <= settings.max_spread * (ask + bid):
         return None
-    return Denial("SPREAD_WIDE", f"the spread of {name} is {_bps((ask - bid) * 2, ask + bid)} bps, limit {settings.max_spread.text()} bps")
+    spread = _bps((ask - bid) * 2, ask + bid)
+    brief = f"{_coin(name)} {_two_places(spread)} > {_two_places(settings.max_spread)} bps"
+    return Denial("SPREAD_WIDE", f"the spread of {name} is {spread.text()} bps, limit {settings.max_spread.text()} bps", brief)
 
 
 def _thin(name: str, leg: LegQuote, amount: int, settings: Settings) -> Denial | None:
@@ -127,8 +135,12 @@ def _thin(name: str, leg: LegQuote, amount: int, settings: Settings) -> Denial |
         return None
     within = f"{_usd(depth)} USD of {name} are within {settings.max_slippage.text()} bps of the touch"
     if ours is None:
-        return Denial("DEPTH_THIN", f"{within}, and all visible levels together are smaller than the order")
-    return Denial("DEPTH_THIN", f"{within}, limit {settings.min_depth.text()} x the order of {_usd(ours)} USD")
+        return Denial(
+            "DEPTH_THIN", f"{within}, and all visible levels together are smaller than the order", f"{_coin(name)} {_usd(depth)} USD < the order"
+        )
+    wanted = Quote(ours * settings.min_depth // ONE)
+    brief = f"{_coin(name)} {_usd(depth)} < {_usd(wanted)} USD"
+    return Denial("DEPTH_THIN", f"{within}, limit {settings.min_depth.text()} x the order of {_usd(ours)} USD", brief)
 
 
 def _off_oracle(name: str, leg: LegQuote, settings: Settings) -> Denial | None:
@@ -139,13 +151,23 @@ def _off_oracle(name: str, leg: LegQuote, settings: Settings) -> Denial | None:
     if abs(middle - oracle) * BASIS <= settings.max_oracle_gap * oracle:
         return None
     gap = _bps(abs(middle - oracle), oracle)
-    return Denial("ORACLE_GAP", f"the mid of {name} is {gap} bps off its oracle price, limit {settings.max_oracle_gap.text()} bps")
+    brief = f"{_coin(name)} {_two_places(gap)} > {_two_places(settings.max_oracle_gap)} bps"
+    return Denial("ORACLE_GAP", f"the mid of {name} is {gap.text()} bps off its oracle price, limit {settings.max_oracle_gap.text()} bps", brief)
 
 
-def _bps(part: int, whole: int) -> str:
+def _coin(name: str) -> str:
+    return name.partition("-")[0]
+
+
+def _bps(part: int, whole: int) -> Bps:
     """Rounded up to 0.01 bps, so that a figure over its limit reads so."""
     hundredths = -(-part * 1_000_000 // whole)
-    return Bps(hundredths * ONE // 100).text()
+    return Bps(hundredths * ONE // 100)
+
+
+def _two_places(figure: Bps) -> str:
+    """A figure and its limit with as many decimals, where two are enough for both."""
+    return f"{figure.decimal():.2f}" if figure % (ONE // 100) == 0 else figure.text()
 
 
 def _usd(amount: Quote) -> str:

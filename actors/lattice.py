@@ -218,6 +218,39 @@ def size_pair(
     return _verdict("best_effort", False, pair, (eth, sol), reason + _elsewhere(lattice, ask, smallest, always), smallest, always)
 
 
+def possible_near(target: Quote, largest: Quote, sides: tuple[Side, Side], *, max_imbalance: Bps, max_deviation: Bps, near: Bps) -> bool:
+    """Is there a pair within the promise for a target from `target` to `largest`, at any two prices within `near` of the best ones of now?
+
+    How deep the books are is not asked: that changes from moment to moment. Where more than `COUNTS_MAX` pairs would have to be looked at, the answer
+    is yes, because lots that are so fine can be balanced.
+    """
+    if target <= 0:
+        return False
+    windows = Ask(target * ONE, max_deviation, max_imbalance, (_floor(sides[0]), _floor(sides[1]))).windows(target * ONE, largest * ONE)
+    lots = [side.step * side.ladder[0].price for side in sides]
+    counts = [
+        range(_over(window.low * BASIS, lot * (BASIS + near)), window.high * BASIS // (lot * (BASIS - near)) + 1)
+        for window, lot in zip(windows, lots, strict=True)
+    ]
+    if len(counts[0]) * len(counts[1]) > COUNTS_MAX:
+        return True
+    spans = [[_span(count * lot, window, near) for count in each] for each, lot, window in zip(counts, lots, windows, strict=True)]
+    return any(_meet(eth, sol, max_imbalance) for eth in spans[0] for sol in spans[1])
+
+
+def _span(cost: int, window: Window, near: Bps) -> Window:
+    """What a quantity that costs `cost` now may cost at prices within `near`, as far as `window` allows it."""
+    return Window(max(window.low, _over(cost * (BASIS - near), BASIS)), min(window.high, cost * (BASIS + near) // BASIS))
+
+
+def _meet(one: Window, other: Window, promise: Bps) -> bool:
+    """Is there a cost in each that is within `promise` of the other?"""
+    if one.low > one.high or other.low > other.high:
+        return False
+    gap, larger = max((one.low - other.high, one.low), (other.low - one.high, other.low))
+    return gap <= 0 or gap * BASIS <= promise * larger
+
+
 def _verdict(
     kind: Literal["met", "best_effort"], thin: bool, pair: Pair, sides: tuple[Side, Side], reason: str, smallest: Quote | None, always: Quote | None
 ) -> Verdict:

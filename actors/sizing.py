@@ -14,7 +14,7 @@ import trio
 
 from actors.dust import topping_up
 from actors.gates import Denial, closed_window, daily_loss, entry_denial, limit_price, rules_denial
-from actors.lattice import MINIMUM_PERCENT, Side, size_pair, vwap
+from actors.lattice import MINIMUM_PERCENT, Side, possible_near, size_pair, vwap
 from actors.legging import over_budget
 from actors.limits import pair_over
 from actors.repair import Way, cheapest
@@ -22,7 +22,7 @@ from actors.runtime.clock import VenueClock
 from actors.runtime.mailbox import Latest
 from actors.runtime.observe import Observe
 from actors.runtime.pulse import Pulse
-from messages.lifecycle import Denied, Directive, Held, Hop, Note
+from messages.lifecycle import Denied, Directive, Held, Hop, Note, Waiting
 from messages.market import LegQuote, Level, PairQuote
 from messages.settings import Settings
 from messages.sizing import RESTORES, TOP_UPS, Leg, LegOrder, Purpose, SizingPlan, Skipped, Verdict
@@ -32,6 +32,8 @@ from venue.protocol import UNTRADABLE, ProductRules, VenueRules
 
 ENTRY_PATIENCE_MS = 5_000
 """How long an entry waits for the gates to open before the cycle is skipped."""
+NEAR = Bps(100 * ONE)
+"""How far prices may move for a target that cannot be entered at those of now to be worth waiting for."""
 ENTRY_TRIES = 3
 """Enter plans of one cycle of which neither leg traded, before the cycle is given up."""
 ANSWER_MS = 250
@@ -59,6 +61,8 @@ class Memory(msgspec.Struct, frozen=True):
     waiting_since_ms: Ms = Ms(0)
     proposed_ms: Ms = Ms(0)
     version: int = -1
+    denial: Denial | None = None
+    """What keeps it from entering just now; None: nothing, or there is nothing to enter."""
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -117,7 +121,7 @@ class Sizer(msgspec.Struct, frozen=True):
 
     def _flat(self, memory: Memory, look: Look, quote: PairQuote) -> tuple[Memory, Decision]:
         if not self._may_enter(look):
-            return msgspec.structs.replace(memory, waiting_since_ms=Ms(0)), None
+            return msgspec.structs.replace(memory, waiting_since_ms=Ms(0), denial=self.barred(look)), None
         if not memory.waiting_since_ms:
             memory = msgspec.structs.replace(memory, waiting_since_ms=look.now_ms)
         patient = look.now_ms < memory.waiting_since_ms + ENTRY_PATIENCE_MS
@@ -125,12 +129,12 @@ class Sizer(msgspec.Struct, frozen=True):
         if not isinstance(attempt, Denial):
             return self._proposed(memory, look, attempt)
         late = None if patient else Skipped(self._cycle(look.held), attempt.code, attempt.detail, None)
-        return self._proposed(memory, look, late)
+        return self._proposed(msgspec.structs.replace(memory, denial=attempt), look, late)
 
     def _may_enter(self, look: Look) -> bool:
         held, directive = look.held, look.directive
-        attempted = held.completed + held.skipped + held.failed
-        done = self.settings.cycles is not None and attempted >= self.settings.cycles
+        attempts = held.attempts(count_skips=self.settings.count_skips)
+        done = self.settings.cycles is not None and attempts >= self.settings.cycles
         rested = held.last_change_ms == 0 or look.now_ms >= held.last_change_ms + self.settings.pause
         allowed = directive.enter and not directive.leave_now and self.barred(look) is None
         barred = held.foreign or held.no_entry or held.unfit
@@ -158,6 +162,21 @@ class Sizer(msgspec.Struct, frozen=True):
             return Skipped(cycle, "UNBALANCED", verdict.reason, self.size(quote, sign, self.settings.target, advise=True))
         return self._enter(look, quote, cycle, chosen)
 
+    def possible(self, quote: PairQuote, cycle: int) -> bool:
+        """Could this target be entered at prices within `NEAR` of these, by the venue's lots and minimums? Whatever the depth of the books."""
+        settings, chosen = self.settings, self.settings.when_unbalanced
+        promise = Bps(max(settings.max_imbalance, chosen.accept))
+        largest = Quote(settings.target * max(ONE, chosen.raise_by) // ONE)
+        sides = self._sides(quote, self.sign(cycle))
+        return possible_near(settings.target, largest, sides, max_imbalance=promise, max_deviation=settings.max_deviation, near=NEAR)
+
+    def waiting(self, memory: Memory, look: Look) -> Waiting:
+        """What a person is told of the wait that `memory` is in."""
+        if memory.denial is None or look.held.phase != "flat":
+            return Waiting()
+        until_ms = Ms(memory.waiting_since_ms + ENTRY_PATIENCE_MS) if memory.waiting_since_ms else Ms(0)
+        return Waiting("enter", memory.denial.code, memory.denial.detail, memory.denial.brief, until_ms)
+
     def sign(self, cycle: int) -> int:
         """+1 for a cycle that is long ETH and short SOL, -1 for the mirror."""
         if self.settings.direction == "alternate":
@@ -166,9 +185,7 @@ class Sizer(msgspec.Struct, frozen=True):
 
     def size(self, quote: PairQuote, sign: int, target: Quote, *, advise: bool = False) -> Verdict:
         """The lattice's verdict for `target` USD per leg on the sides that an entry in this direction takes. Raises `Incomplete`."""
-        terms = self.rules.terms()
-        eth = Side(_taken(quote.eth, sign), terms.eth.size_step, terms.eth.min_notional)
-        sol = Side(_taken(quote.sol, -sign), terms.sol.size_step, terms.sol.min_notional)
+        eth, sol = self._sides(quote, sign)
         settings = self.settings
         return size_pair(
             target,
@@ -179,6 +196,12 @@ class Sizer(msgspec.Struct, frozen=True):
             max_deviation=settings.max_deviation,
             advise=advise,
         )
+
+    def _sides(self, quote: PairQuote, sign: int) -> tuple[Side, Side]:
+        """The sides of both books that an entry with this sign takes from. Raises `Incomplete`."""
+        terms = self.rules.terms()
+        eth = Side(_taken(quote.eth, sign), terms.eth.size_step, terms.eth.min_notional)
+        return eth, Side(_taken(quote.sol, -sign), terms.sol.size_step, terms.sol.min_notional)
 
     def _chosen(self, quote: PairQuote, sign: int, verdict: Verdict) -> Verdict | None:
         """The verdict to trade on under `when_unbalanced`; None = skip."""
@@ -402,6 +425,7 @@ async def run(
     *,
     rules: Latest[VenueRules] | None = None,
     doubted: Latest[Ms] | None = None,
+    waiting: Latest[Waiting] | None = None,
     pulse: Pulse | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
@@ -426,6 +450,8 @@ async def run(
         doubted_ms = doubted.value if doubted is not None else None
         look = Look(quotes.value, held.value, directives.value, clock.now_ms(), doubted_ms or Ms(0))
         memory, decision = sizer.step(memory, look)
+        if waiting is not None and (now := sizer.waiting(memory, look)) != waiting.value:
+            waiting.put(now)
         before, barred = barred, sizer.barred(look)
         if barred and (before is None or before.code != barred.code):
             post(Denied(barred.code, barred.detail))

@@ -32,7 +32,7 @@ from actors.runtime.pulse import Watch
 from actors.runtime.specs import ChildSpec, Event, Restarting, Strategy, SupervisorSpec
 from actors.runtime.state import RunState
 from actors.runtime.supervision import Supervisor, nested
-from messages.lifecycle import AccountStream, Directive, Held, Note, Opened, Restarted
+from messages.lifecycle import AccountStream, Directive, Held, Note, Opened, Restarted, Waiting
 from messages.market import PairQuote
 from messages.settings import Settings
 from messages.sizing import Abort, Leg, Place, Sealed
@@ -89,6 +89,8 @@ class Channels:
         """The venue's rules: market_data puts every reading of them here, sizing and supervisor go by the newest."""
         self.doubted: Latest[Ms] = Latest()
         """Venue time of the last refusal that says that they are not the venue's rules any more: they are read again at once."""
+        self.waiting: Latest[Waiting] = Latest()
+        """Why sizing does not propose an entry just now."""
         self.directive = Latest(Directive(enter=not halted, leave_now=halted, reason="HALTED" if halted else ""))
 
     def tell_three(self, message: Sealed | Place | Abort) -> None:
@@ -236,6 +238,7 @@ class Tree:
             w.observe,
             rules=self.channels.rules,
             doubted=self.channels.doubted,
+            waiting=self.channels.waiting,
             pulse=self._watch.fresh("sizing"),
             task_status=task_status,
         )

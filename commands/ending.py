@@ -79,14 +79,24 @@ def problem_of(report: Report) -> Problem | None:
     if code == HALTED:
         word = report.code or (report.totals.halted if report.totals else "") or "HALTED"
         return Problem(word, None, f"HALTED {word}" + _detail(report), halt_cure(word, report.settings.files.logs), _checked(report))
-    if code == REFUSED and report.ended_by == "done":
+    if code == REFUSED:
+        return _refused(report)
+    return _unexplained(report) if code == INTERNAL else None
+
+
+def _refused(report: Report) -> Problem:
+    if report.ended_by == "done":
         return _nothing_traded(report)
-    if code == REFUSED and report.code in CURES:
+    if report.code in ENTRY_CURES:
+        return _gave_up(report)
+    if report.code in CURES:
         meaning, cure = CURES[report.code]
         return Problem(report.code, None, report.detail, cure.format(command=COMMAND, logs=report.settings.files.logs), meaning)
-    if code in {REFUSED, INTERNAL}:
-        return Problem(report.code or "REFUSED", None, report.detail or report.code, f"read {_log(report)}", "nothing of ours is open")
-    return None
+    return _unexplained(report)
+
+
+def _unexplained(report: Report) -> Problem:
+    return Problem(report.code or "REFUSED", None, report.detail or report.code, f"read {_log(report)}", "nothing of ours is open")
 
 
 CURES = {
@@ -106,6 +116,32 @@ CURES = {
     "FLATTENED": ("entering stays paused, nothing of ours is open", "{command} run --logs {logs} enters again"),
 }
 """Refusals that are not in the log alone: what they mean for the money, and what to type."""
+
+
+ENTRY_CURES = {
+    "UNBALANCED": "a larger --target has more quantities to choose from",
+    "SPREAD_WIDE": "wait for a calmer market, allow a wider one (max_spread) or a longer wait (--max-wait)",
+    "DEPTH_THIN": "a smaller --target needs less depth; min_depth says how much more than it",
+    "ORACLE_GAP": "compare the book with other exchanges; max_oracle_gap is the limit",
+    "QUOTE_STALE": "check the connection: {command} doctor; max_quote_age is the limit",
+    "QUOTE_SKEW": "check the connection: {command} doctor; max_quote_skew is the limit",
+    "VENUE_NOT_ACTIVE": "the exchange is not active: start again when it is",
+    "NOT_TRADABLE": "the exchange does not let one of the products be traded: start again when it does",
+    "RULES_STALE": "check the connection: {command} doctor",
+    "RULES_INCOMPLETE": "the exchange did not say all that entering needs: start again when it does",
+    "NOT_CONNECTED": "check the connection: {command} doctor",
+    "NOT_FILLED": "a larger max_slippage lets orders fill at worse prices",
+    "NOT_SEALED": "read {logs}/evenkeel.log",
+    "NOT_READY": "read {logs}/evenkeel.log",
+}
+"""Reasons for which nothing could be entered until `max_wait` was over, and what helps against each."""
+
+
+def _gave_up(report: Report) -> Problem:
+    """Nothing could be entered: for how long, mostly why, and the cure."""
+    known = next((skip.verdict for skip in reversed(report.skips) if skip.code == report.code and skip.verdict is not None), None)
+    cure = (advice(known) if known else "") or ENTRY_CURES[report.code].format(command=COMMAND, logs=report.settings.files.logs)
+    return Problem(report.code, "target" if known else None, report.detail, cure, "nothing of ours is open")
 
 
 def halt_cure(word: str, logs: str) -> str:

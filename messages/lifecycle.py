@@ -184,6 +184,10 @@ class Held(msgspec.Struct, frozen=True):
     totals: Totals = Totals()
     """This invocation in numbers, by the same rows."""
 
+    def attempts(self, *, count_skips: bool) -> int:
+        """How many of `cycles` are used up: entered ones, and skipped ones where those count."""
+        return self.completed + self.failed + (self.skipped if count_skips else 0)
+
 
 class Directive(msgspec.Struct, frozen=True):
     """supervisor -> sizing, through a conflating slot: what sizing may still do."""
@@ -251,6 +255,22 @@ class Denied(msgspec.Struct, frozen=True):
 
     code: str
     detail: str
+
+
+class Waiting(msgspec.Struct, frozen=True):
+    """sizing and supervisor -> supervisor and screen, through a conflating slot: why the next order is not sent yet.
+
+    `code` "": nothing that is known stands in the way.
+    """
+
+    purpose: Purpose = "enter"
+    code: str = ""
+    detail: str = ""
+    """A sentence with the figure, its limit and their units."""
+    brief: str = ""
+    """The same in a few words: `SOL 0.49 > 0.40 bps`; "" where there is no figure."""
+    until_ms: Ms = Ms(0)
+    """Venue time at which the attempt is given up; 0 = it is waited for as long as it takes."""
 
 
 class Alarm(msgspec.Struct, frozen=True):

@@ -45,21 +45,23 @@ def test_a_book_as_old_as_allowed_passes_and_a_millisecond_more_is_stale(name: s
     book = leg(name, proven_ms=Ms(NOW - 1000))
     assert entry_denial(book, NOW, lax, ETH, SOL) is None
     book = leg(name, proven_ms=Ms(NOW - 1001))
-    assert denied(book, settings=lax) == Denial("QUOTE_STALE", f"the book of {product} was last confirmed 1001 ms ago, limit 1000 ms")
+    assert denied(book, settings=lax) == Denial(
+        "QUOTE_STALE", f"the book of {product} was last confirmed 1001 ms ago, limit 1000 ms", f"{product[:3]} 1001 > 1000 ms"
+    )
 
 
 @pytest.mark.parametrize(("name", "product"), [("eth", "ETH-PERP"), ("sol", "SOL-PERP")])
 def test_a_book_ahead_of_our_clock_by_more_than_the_clock_may_be_off_is_stale(name: str, product: str) -> None:
     assert entry_denial(leg(name, proven_ms=Ms(NOW + 250)), NOW, SETTINGS, ETH, SOL) is None
     denial = denied(leg(name, proven_ms=Ms(NOW + 251)))
-    assert denial == Denial("QUOTE_STALE", f"the book of {product} is 251 ms ahead of our clock, limit 250 ms")
+    assert denial == Denial("QUOTE_STALE", f"the book of {product} is 251 ms ahead of our clock, limit 250 ms", f"{product[:3]} 251 > 250 ms ahead")
 
 
 @pytest.mark.parametrize("name", ["eth", "sol"])
 def test_two_books_as_far_apart_in_age_as_allowed_pass_and_a_millisecond_more_is_skew(name: str) -> None:
     assert entry_denial(leg(name, proven_ms=Ms(NOW - 500)), NOW, SETTINGS, ETH, SOL) is None
     denial = denied(leg(name, proven_ms=Ms(NOW - 501)))
-    assert denial == Denial("QUOTE_SKEW", "the books of ETH-PERP and SOL-PERP are 501 ms apart, limit 500 ms")
+    assert denial == Denial("QUOTE_SKEW", "the books of ETH-PERP and SOL-PERP are 501 ms apart, limit 500 ms", "501 > 500 ms")
 
 
 @pytest.mark.parametrize(("name", "product"), [("eth", "ETH-PERP"), ("sol", "SOL-PERP")])
@@ -69,7 +71,7 @@ def test_a_spread_of_exactly_the_limit_passes_and_one_tick_more_is_wide(name: st
     at_limit = leg(name, bids=bids, asks=side(("20005", "100")), oracle=Price.of("20000"))
     assert entry_denial(at_limit, NOW, SETTINGS, ETH, SOL) is None
     denial = denied(leg(name, bids=bids, asks=side(("20005.1", "100")), oracle=Price.of("20000")))
-    assert denial == Denial("SPREAD_WIDE", f"the spread of {product} is 5.05 bps, limit 5 bps")
+    assert denial == Denial("SPREAD_WIDE", f"the spread of {product} is 5.05 bps, limit 5 bps", f"{product[:3]} 5.05 > 5.00 bps")
 
 
 def one_leg(name: str, *levels: tuple[str, str]) -> tuple[PairQuote, dict[str, int]]:
@@ -86,7 +88,8 @@ def test_exactly_five_times_our_size_passes_and_a_lot_less_is_thin(name: str, pr
     assert entry_denial(enough, NOW, SETTINGS, *amounts.values()) is None
     short, amounts = one_leg(name, ("2000", "4.999"))
     denial = denied(short, NOW, SETTINGS, *amounts.values())
-    assert denial == Denial("DEPTH_THIN", f"9998.00 USD of {product} are within 10 bps of the touch, limit 5 x the order of 2000.00 USD")
+    expected = f"9998.00 USD of {product} are within 10 bps of the touch, limit 5 x the order of 2000.00 USD"
+    assert denial == Denial("DEPTH_THIN", expected, f"{product[:3]} 9998.00 < 10000.00 USD")
 
 
 @pytest.mark.parametrize(("name", "near", "beyond"), [("eth", "2002", "2002.1"), ("sol", "1998", "1997.9")])
@@ -100,7 +103,7 @@ def test_depth_counts_to_max_slippage_from_the_touch_and_no_further(name: str, n
 def test_a_side_thinner_than_our_size_is_thin() -> None:
     book, amounts = one_leg("eth", ("2000", "0.999"))
     expected = "1998.00 USD of ETH-PERP are within 10 bps of the touch, and all visible levels together are smaller than the order"
-    assert denied(book, NOW, SETTINGS, *amounts.values()) == Denial("DEPTH_THIN", expected)
+    assert denied(book, NOW, SETTINGS, *amounts.values()) == Denial("DEPTH_THIN", expected, "ETH 1998.00 USD < the order")
 
 
 def test_an_amount_of_zero_asks_nothing_of_the_depth() -> None:
@@ -126,7 +129,7 @@ def test_a_mid_exactly_the_limit_off_its_oracle_passes_and_half_a_tick_more_does
     moved = Price.of(ask) + Price.of("0.1") if farther == "asks" else Price.of(bid) - Price.of("0.1")
     book[farther] = (Level(Price(moved), Base.of("100")),)
     denial = denied(leg(name, **book, oracle=Price.of("20000")))
-    assert denial == Denial("ORACLE_GAP", f"the mid of {product} is 50.03 bps off its oracle price, limit 50 bps")
+    assert denial == Denial("ORACLE_GAP", f"the mid of {product} is 50.03 bps off its oracle price, limit 50 bps", f"{product[:3]} 50.03 > 50.00 bps")
 
 
 def test_a_missing_oracle_price_denies() -> None:
@@ -140,7 +143,7 @@ def test_a_venue_that_is_not_active_denies() -> None:
 @pytest.mark.parametrize(("name", "product"), [("eth", "ETH-PERP"), ("sol", "SOL-PERP")])
 @pytest.mark.parametrize("status", ["post_only", "not_tradable", "reduce_only", "soft_reduce_only"])
 def test_a_leg_that_is_not_live_denies(name: str, product: str, status: str) -> None:
-    assert denied(leg(name, status=status)) == Denial("NOT_TRADABLE", f"{product} is {status}, not live")
+    assert denied(leg(name, status=status)) == Denial("NOT_TRADABLE", f"{product} is {status}, not live", f"{product[:3]} is {status}")
 
 
 # -- limit prices ----------------------------------------------------------------------------------------------------------------------------

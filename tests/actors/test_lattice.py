@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from actors.ladder import CostCurve
-from actors.lattice import REACH, Side, size_pair
+from actors.lattice import COUNTS_MAX, REACH, Side, possible_near, size_pair
 from messages.market import Level
 from messages.sizing import Verdict
 from messages.units import ONE, Base, Bps, Price, Quote
@@ -408,3 +408,57 @@ def test_a_million_dollars_looks_at_some_hundred_lot_counts_and_not_at_all_35_00
     monkeypatch.setattr(CostCurve, "cost", counted)
     assert founding("1000000").kind == "met"
     assert asked < 600
+
+
+# -- is waiting for another price worth it? --------------------------------------------------------------------------------------------------------
+
+
+def near(target: str, eth: Side, sol: Side, *, largest: str = "", promise: str = "10", deviation: str = "2000", within: str = "100") -> bool:
+    most = Quote.of(largest or target)
+    return possible_near(Quote.of(target), most, (eth, sol), max_imbalance=Bps.of(promise), max_deviation=Bps.of(deviation), near=Bps.of(within))
+
+
+def test_100_usd_is_worth_waiting_for_and_50_is_not() -> None:
+    """The exchange's minimum is 100 USD; 50 and 20 % more is below it at any price."""
+    eth, sol = flat("2801.3", "0.001", "100"), flat("115.86", "0.1", "100")
+    assert sized("100", eth, sol).kind == "best_effort"
+    assert near("100", eth, sol)
+    assert not near("50", eth, sol)
+    assert near("50", eth, sol, largest="100")
+    assert not near("100", eth, sol, within="1")
+
+
+def test_a_target_whose_lots_are_too_coarse_is_not_worth_waiting_for() -> None:
+    """One lot of ETH costs 276 USD: 100 USD of it cannot be bought, whatever 1 % does."""
+    assert not near("100", flat("2756.9", "0.1"), flat("115.86", "0.1"))
+
+
+def test_what_would_take_too_long_to_look_at_is_taken_for_possible() -> None:
+    assert COUNTS_MAX < 10**5
+    assert near("1000000", flat("2756.9", "0.001"), flat("115.86", "0.1"))
+
+
+def test_a_target_of_nothing_is_not_worth_waiting_for() -> None:
+    assert not near("0", flat("2756.9", "0.001"), flat("115.86", "0.1"))
+
+
+def test_it_is_no_exactly_where_no_price_of_a_fine_grid_serves() -> None:
+    """Against the search itself, at 21 x 21 prices within 1 %: what one of them serves is possible; what is not possible none of them serves."""
+    repeat("fine_grid")
+    random_ = random.Random(f"near {SEED}")
+    answers: list[bool] = []
+    for _ in range(40):
+        eth_price, sol_price = random_.randrange(1_500, 5_000), random_.randrange(60, 300)
+        steps = random_.choice(("0.001", "0.01", "0.03")), random_.choice(("0.1", "0.5", "0.7"))
+        target, deviation = str(random_.randrange(40, 260)), random_.choice(("200", "1000", "2000"))
+
+        def at(eth_parts: int, sol_parts: int) -> tuple[Side, Side]:
+            prices = [f"{price * (1000 + parts) / 1000:.3f}" for price, parts in ((eth_price, eth_parts), (sol_price, sol_parts))]  # noqa: B023
+            return flat(prices[0], steps[0], "100"), flat(prices[1], steps[1], "100")  # noqa: B023
+
+        possible = near(target, *at(0, 0), deviation=deviation)
+        grid = [(eth, sol) for eth in range(-10, 11, 2) for sol in range(-10, 11, 2)]
+        served = any(sized(target, *at(*each), margin="0", deviation=deviation).kind == "met" for each in grid)
+        assert possible or not served, (target, steps, eth_price, sol_price)
+        answers.append(possible)
+    assert set(answers) == {True, False}

@@ -79,12 +79,16 @@ def test_nothing_is_decided_while_a_plan_is_in_flight() -> None:
         {"foreign": "SOL-PERP 3 is not ours"},
         {"awaiting_proof": True},
         {"completed": 5},
-        {"skipped": 5},
         {"last_change_ms": Ms(NOW - 499)},
     ],
 )
 def test_no_entry_when(change: dict[str, object]) -> None:
     assert decide(held(**change)) is None
+
+
+def test_skipped_attempts_use_up_no_cycle_unless_they_count() -> None:
+    assert isinstance(decide(held(skipped=5)), SizingPlan)
+    assert decide(held(skipped=5), settings=msgspec.structs.replace(SETTINGS, count_skips=True)) is None
 
 
 @pytest.mark.parametrize("directive", [LEAVE, Directive(False, False, "halted")])

@@ -1,14 +1,16 @@
 """Exit codes and the problem behind each."""
 
 import itertools
+import re
+from pathlib import Path
 
 import msgspec
 import pytest
 
-from commands.ending import EndedBy, Report, code_of, exit_code, median_of, problem_of
+from commands.ending import ENTRY_CURES, EndedBy, Report, code_of, exit_code, median_of, problem_of
 from messages.settings import Settings
-from messages.sizing import Skipped
-from messages.units import Bps
+from messages.sizing import Skipped, Verdict
+from messages.units import Base, Bps, Quote
 from tests.actors.fakes import held
 from tests.commands.scenes import SKIPPED, totals
 
@@ -66,6 +68,33 @@ def test_nothing_traded_for_a_gate_names_the_gate() -> None:
     problem = problem_of(report)
     assert problem is not None
     assert problem.sentence == "no pair was entered: ETH 9 bps wide · nothing of ours is open · read logs/evenkeel.log"
+
+
+def test_a_wait_that_was_given_up_names_the_reason_and_what_helps_against_it() -> None:
+    detail = "nothing could be entered for 20 s (max_wait), mostly SPREAD_WIDE: the spread of SOL-PERP is 0.49 bps, limit 0.4 bps"
+    report = msgspec.structs.replace(REPORT, totals=totals(completed=0, skipped=4), ended_by="refused", code="SPREAD_WIDE", detail=detail)
+    assert code_of(report) == 3
+    problem = problem_of(report)
+    assert problem is not None
+    assert problem.sentence == (
+        f"{detail} · nothing of ours is open · wait for a calmer market, allow a wider one (max_spread) or a longer wait (--max-wait)"
+    )
+
+
+def test_a_target_that_cannot_be_entered_is_given_up_with_one_that_can() -> None:
+    verdict = Verdict("impossible", False, Base(0), Base(0), Quote(0), Quote(0), Bps(0), "too small.", Quote.of(105), Quote.of(305))
+    detail = "not at any price within 1 % of this one: too small."
+    report = msgspec.structs.replace(REPORT, totals=totals(completed=0, skipped=1), skips=(Skipped(1, "UNBALANCED", "too small.", verdict),))
+    problem = problem_of(msgspec.structs.replace(report, ended_by="refused", code="UNBALANCED", detail=detail))
+    assert problem is not None
+    assert (problem.code, problem.key, problem.cure) == ("UNBALANCED", "target", "Try --target '305 USD'.")
+
+
+def test_every_reason_that_a_gate_gives_has_a_cure() -> None:
+    """As the sources write them; halts and windows end a run otherwise, or not at all."""
+    gates = Path(__file__).resolve().parents[2] / "actors" / "gates.py"
+    found = set(re.findall(r'Denial\("([A-Z_]+)"', gates.read_text(encoding="utf-8")))
+    assert found - {"NO_ENTRY_WINDOW", "MAX_DAILY_LOSS"} <= set(ENTRY_CURES)
 
 
 def test_what_is_open_is_said_with_a_command_that_exists() -> None:
