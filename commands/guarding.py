@@ -8,10 +8,10 @@ import os
 import subprocess
 import sys
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import ExitStack, asynccontextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Protocol
 
 import trio
 
@@ -19,7 +19,7 @@ from actors.runtime.clock import WallClock
 from actors.runtime.heartbeat import BEAT_S, Heartbeat, Pulse
 from actors.runtime.outlive import outlive, outlive_call
 from actors.runtime.private import private, private_folder
-from actors.runtime.state import BEAT, GUARD_BEAT
+from actors.runtime.state import BEAT, GUARD_BEAT, RunState
 from actors.tree import World
 from commands.child import SUPERVISOR
 from commands.config import Loaded, printed
@@ -34,6 +34,8 @@ SILENT_S = 3.0
 """A guard whose heartbeat has stopped for this long is replaced."""
 START_S = 15.0
 """How long a guard may take to its first heartbeat."""
+BEATS_S = 1.0
+"""How long a run that ends with something open waits for a sign of life of the guard that it leaves behind."""
 GONE_S = 2.0
 """How long a guard may take to notice that it is not needed any more."""
 
@@ -92,7 +94,12 @@ async def guarded(known: World, options: RunOptions) -> AsyncIterator[Guarded]:
         return
     heartbeat = Heartbeat(known.state.beside(BEAT), f"{os.getpid()}-{WallClock().utc_ns()}")
     heartbeat.begin()
-    keeper = Keeper(known, options, Guarded(heartbeat), heartbeat.run)
+    starts = Starter(known, options, heartbeat.run)
+
+    def say(text: str) -> None:
+        outlive_call(lambda: known.observe(Note(known.clock.utc_ns(), "error", "guard", f"{text}; read {starts.log}")))
+
+    keeper = Keeper(known.state, Guarded(heartbeat), heartbeat.run, starts, say)
     keeper.guard.words = "guard starting"
     async with trio.open_nursery() as nursery:
         nursery.start_soon(keeper.keep)
@@ -104,13 +111,35 @@ async def guarded(known: World, options: RunOptions) -> AsyncIterator[Guarded]:
             nursery.cancel_scope.cancel()
 
 
-class Keeper:
-    """Has a guard of `run` alive."""
+class GuardProcess(Protocol):
+    """A guard's process, as its keeper sees it (`trio.Process`)."""
 
-    def __init__(self, known: World, options: RunOptions, guard: Guarded, run: str) -> None:
-        self._known, self._options, self.guard, self._run = known, options, guard, run
-        self._log = Path(known.settings.files.logs) / "guard.log"
-        self._process: trio.Process | None = None
+    @property
+    def pid(self) -> int:
+        """Its number, which its heartbeat names."""
+        ...
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it exists, stopped or not."""
+        ...
+
+    def kill(self) -> None:
+        """End it, stopped or not. Raises `ProcessLookupError`."""
+        ...
+
+    async def wait(self) -> object:
+        """Until it has ended."""
+        ...
+
+
+class Keeper:
+    """Has a guard of `run` alive, and never two: one that gives no sign of life is killed before the next is started."""
+
+    def __init__(self, state: RunState, guard: Guarded, run: str, start: Callable[[], Awaitable[GuardProcess]], say: Callable[[str], None]) -> None:
+        """`start()` starts a guard's process; `say(text)` tells a person, and raises nothing."""
+        self._state, self.guard, self._run, self._start, self._say = state, guard, run, start, say
+        self._process: GuardProcess | None = None
 
     async def keep(self) -> None:
         """Start it, watch it and start it again, until cancelled. Then: no guard where nothing is open, and one where something is."""
@@ -123,7 +152,7 @@ class Keeper:
                 self.guard.down(why)
                 pause_s = _pause_s(began_s, trio.current_time())
                 await outlive(self._end, lambda _why: None)
-                self._say(f"GUARD_DOWN: {why}: it is started again in {pause_s:.0f} s, nothing is entered until then; read {self._log}")
+                self._say(f"GUARD_DOWN: {why}: it is started again in {pause_s:.0f} s, nothing is entered until then")
                 await trio.sleep(pause_s)
         finally:
             with trio.CancelScope(shield=True):
@@ -132,8 +161,8 @@ class Keeper:
     async def _one(self) -> str:
         """One guard's life; why it is over."""
         began_s = trio.current_time()
-        pulse = Pulse(self._known.state.beside(GUARD_BEAT), began_s)
-        self._process = process = await self._started()
+        pulse = Pulse(self._state.beside(GUARD_BEAT), began_s)
+        self._process = process = await self._start()
         while process.returncode is None:
             now_s = trio.current_time()
             beat = pulse.look(now_s)
@@ -142,28 +171,10 @@ class Keeper:
             if silent_s < may_s:
                 if lives:
                     self.guard.alive(process.pid)
-            elif not self._known.state.beaten:  # else it closes for us, and reading a long ledger takes its time
+            elif not self._state.beaten:  # else it closes for us, and reading a long ledger takes its time
                 return f"guard {process.pid} has given no sign of life for {silent_s:.0f} s"
             await trio.sleep(LOOK_S)
         return f"guard {process.pid} ended with code {process.returncode}"
-
-    async def _started(self) -> trio.Process:
-        command = self._command()
-        with ExitStack() as stack:
-            words: IO[bytes] | int | None = outlive_call(lambda: stack.enter_context(_opened(self._log, self._known.settings.files.log_size)))
-            words = subprocess.DEVNULL if words is None else words  # a full disk is no reason to have no guard
-            return await trio.lowlevel.open_process(command, stdin=subprocess.DEVNULL, stdout=words, stderr=words, start_new_session=True)
-
-    def _command(self) -> list[str]:
-        """The guard's command line. Its configuration is this run's effective one, in a file of its own; no key is in it."""
-        options = self._options
-        file = self._known.state.beside(".guard.toml")
-        private_folder(file.parent)
-        with open(file, "w", encoding="utf-8", opener=private) as settings:
-            settings.write("\n".join(printed(Loaded(options.settings, dict(options.origins)))) + "\n")
-        logs = str(self._log.parent.resolve())
-        where = ["--url", options.url] if options.url else []
-        return [sys.executable, str(SUPERVISOR), "guard", "--config", str(file), "--logs", logs, *where, "--run", self._run]
 
     async def _end(self) -> None:
         """Kill what does not live: a stopped process ends by nothing else, and would act on old news when it goes on."""
@@ -176,17 +187,54 @@ class Keeper:
 
     async def _leave(self) -> None:
         if not self.guard.needless:
-            if not self.guard.is_alive:
+            if not await self._beats():
                 await self._end()
-                await self._started()
+                await self._start()
             return
         if self._process is not None:
             with trio.move_on_after(GONE_S):
                 await self._process.wait()
         await self._end()
 
-    def _say(self, text: str) -> None:
-        outlive_call(lambda: self._known.observe(Note(self._known.clock.utc_ns(), "error", "guard", text)))
+    async def _beats(self) -> bool:
+        """Does the guard give a sign of life now, or close already? One that was stopped a moment ago counts as alive and would close nothing."""
+        began_s = now_s = trio.current_time()
+        pulse = Pulse(self._state.beside(GUARD_BEAT), began_s)
+        pulse.look(began_s)
+        while self.guard.is_alive and now_s < began_s + BEATS_S:
+            await trio.sleep(BEAT_S / 2)
+            now_s = trio.current_time()
+            pulse.look(now_s)
+            if self._state.beaten or pulse.silent_s(now_s) < now_s - began_s:
+                return True
+        return False
+
+
+class Starter:
+    """Starts guards of one run. What they say goes to `log`."""
+
+    def __init__(self, known: World, options: RunOptions, run: str) -> None:
+        self._known, self._options, self._run = known, options, run
+        self.log = Path(known.settings.files.logs) / "guard.log"
+
+    async def __call__(self) -> trio.Process:
+        """One more. Raises `OSError`."""
+        command = self._command()
+        with ExitStack() as stack:
+            words: IO[bytes] | int | None = outlive_call(lambda: stack.enter_context(_opened(self.log, self._known.settings.files.log_size)))
+            words = subprocess.DEVNULL if words is None else words  # a full disk is no reason to have no guard
+            return await trio.lowlevel.open_process(command, stdin=subprocess.DEVNULL, stdout=words, stderr=words, start_new_session=True)
+
+    def _command(self) -> list[str]:
+        """The guard's command line. Its configuration is this run's effective one, in a file of its own; no key is in it."""
+        options = self._options
+        file = self._known.state.beside(".guard.toml")
+        private_folder(file.parent)
+        with open(file, "w", encoding="utf-8", opener=private) as settings:
+            settings.write("\n".join(printed(Loaded(options.settings, dict(options.origins)))) + "\n")
+        logs = str(self.log.parent.resolve())
+        where = ["--url", options.url] if options.url else []
+        return [sys.executable, str(SUPERVISOR), "guard", "--config", str(file), "--logs", logs, *where, "--run", self._run]
 
 
 def _pause_s(began_s: deque[float], now_s: float) -> float:
