@@ -2,16 +2,22 @@
 
 from contextlib import closing
 
+import trio
+
 from actors.tree import World
 from commands.escaping import journal_of
+from commands.readings import settled
 from commands.whats_open import amount_words
 from commands.words import COMMAND, Refusal
 from messages.lifecycle import Adopted, Note
 from messages.units import Base
 
+ASK_S = 10.0
+"""How long the venue may take to say the same twice."""
+
 
 async def adopt(known: World) -> None:
-    """Book the difference between the venue and the ledger, if there is one. Raises `Refusal` and `VenueError`; on either nothing was booked."""
+    """Book the difference between the venue, by two readings that agree, and the ledger. Raises `Refusal`: then nothing was booked."""
     with closing(journal_of(known)) as journal:
         fold, rules = journal.fold, known.rules
         if journal.unreadable or not journal.in_ledger:
@@ -22,7 +28,10 @@ async def adopt(known: World) -> None:
             raise Refusal(
                 "ORDER_IN_DOUBT", "--adopt", "an order of ours has no ending yet, so nobody knows what is beyond it", cure, "nothing was booked"
             )
-        snapshot = await known.venue.reads.account()
+        snapshot = await settled(known.venue.reads.account, rules, trio.current_time() + ASK_S)
+        if snapshot is None:
+            why = f"the venue has not said the same of both positions twice within {ASK_S:g} s"
+            raise Refusal("VENUE_UNREACHABLE", "--adopt", why, "try again when nothing trades there", "nothing was booked")
         eth, sol = (Base(snapshot.position(product.product_id).cross) for product in (rules.eth, rules.sol))
         booked = Adopted(
             rules.eth.product_id, rules.sol.product_id, Base(eth - fold.position["eth"]), Base(sol - fold.position["sol"]), snapshot.at_ms

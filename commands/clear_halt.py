@@ -13,8 +13,8 @@ from actors.runtime.state import AlreadyRunning, NoState, RunState, opened_state
 from actors.tree import World
 from commands.confirming import settle
 from commands.escaping import journal_of
-from commands.evidence import VenueWord, gathered
-from commands.flatten import last_word, observe
+from commands.evidence import gathered
+from commands.flatten import observe, said
 from commands.outcome import Outcome, checked_at
 from commands.refusals import refusal
 from commands.whats_open import StillOpen, decide
@@ -57,9 +57,10 @@ async def _flat(who: Whose, state: RunState, cleared_by: HaltCleared) -> int:
         try:
             async with connected(who.settings, who.access, os.getpid(), observe, TcpDialer()) as there:
                 await state.move_to(who.access.identity_at(there.rules, state.directory), there.rules.venue)
-                snapshot = await last_word(there, trio.current_time())
-                word = VenueWord(snapshot, there.rules, "" if snapshot else "the venue did not answer")
-                known = msgspec.structs.replace(gathered(who.access, who.logs, state.directory), venue=word, runner=None)
+                files = gathered(who.access, who.logs, state.directory)
+                word = await said(files, there, trio.current_time())
+                snapshot = word.snapshot
+                known = msgspec.structs.replace(files, venue=word, runner=None)
                 answer = decide(known)
                 if snapshot is None:
                     raise _stays(f"not flat: {answer.words}", answer.cure)

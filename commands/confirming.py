@@ -9,25 +9,27 @@ from actors.runtime.state import ESCAPE, RunState, read_state
 from actors.tree import World
 from commands.evidence import Evidence, LedgerWord, VenueWord, ledger_word
 from commands.whats_open import OpenAnswer, decide
-from messages.execution import AccountSnapshot
 from messages.lifecycle import Held
 from venue.stored_escape import EscapeFile
 
 
-def at_the_end(known: World, held: Held | None, snapshot: AccountSnapshot | None) -> OpenAnswer:
+def at_the_end(known: World, held: Held | None, said: VenueWord) -> OpenAnswer:
     """The answer of a run that ends: by its ledger, or by what it last heard of it (`held`) where the file has been lost, and by the venue's word.
 
     Once nothing is open that is kept: the next start need not ask. Never raises.
     """
-    word = ledger_word(known.ledger, known.state.anchor, None)
-    if held is not None and (word.held is None or word.state not in {"good", "broken"} or word.held.rows < held.rows):
-        word = LedgerWord("good", str(known.ledger), held=held, grounded=True, proven_ms=int(snapshot.at_ms) if snapshot else None)
-    venue = VenueWord(snapshot, known.rules, "" if snapshot else "the venue did not answer")
-    saved = read_state(known.state.beside(".json"))
-    answer = decide(Evidence(word, str(known.ledger.parent), saved, venue=venue))
+    answer = decide(evidence_at_the_end(known, held, said))
     if answer.flat and known.url:
         settle(known.state, known.ledger, int(answer.checked_ms or 0))
     return answer
+
+
+def evidence_at_the_end(known: World, held: Held | None, said: VenueWord) -> Evidence:
+    """What such a run's answer rests on."""
+    word, snapshot = ledger_word(known.ledger, known.state.anchor, None), said.snapshot
+    if held is not None and (word.held is None or word.state not in {"good", "broken"} or word.held.rows < held.rows):
+        word = LedgerWord("good", str(known.ledger), held=held, grounded=True, proven_ms=int(snapshot.at_ms) if snapshot else None)
+    return Evidence(word, str(known.ledger.parent), read_state(known.state.beside(".json")), venue=said)
 
 
 def settle(state: RunState, ledger: Path, at_ms: int) -> None:

@@ -1,5 +1,7 @@
 """`run --faults crashes`: every actor that trades dies once, each at the moment at which that is worst. Nothing here is known to the actors.
 
+Cycles are counted from the first one that this run enters, whatever its ledger has before.
+
 cycle 1   eth_leg     has just sent its order: nobody hears the venue's answer
 cycle 2   ledger      the first leg has answered, the other has not
 cycle 3   the rest    one by one, while the pair is held
@@ -44,18 +46,23 @@ class Crashes:
         self._tell = tell
         self._left = list(CRASHES)
         self._entry: Sealed | None = None
+        self._first_cycle: int | None = None
+        """Of this run, by the ledger's count."""
 
     def watch(self, message: msgspec.Struct) -> None:
         """One message that somebody observed."""
         if isinstance(message, Sealed):
             self._entry = message if message.plan.purpose == "enter" else None
+            if self._entry is not None and self._first_cycle is None:
+                self._first_cycle = message.plan.cycle
         elif self._entry is not None:
             moment = _moment(message)
             if moment is not None:
                 self._strike(self._entry.plan.cycle, moment)
 
     def _strike(self, cycle: int, moment: Moment) -> None:
-        for crash in [crash for crash in self._left if (crash.cycle, crash.moment) == (cycle, moment)]:
+        nth = cycle - (self._first_cycle or cycle) + 1
+        for crash in [crash for crash in self._left if (crash.cycle, crash.moment) == (nth, moment)]:
             if self._kill(crash.actor):
                 self._left.remove(crash)
                 self._tell(Staged(cycle, f"{crash.actor} killed, the pair {_WORDS[moment]}"))

@@ -23,6 +23,7 @@ from commands.control import Answer, Ask, ask
 from commands.escaping import escape_with, journal_of, task_of
 from commands.evidence import Evidence, VenueWord, gathered
 from commands.outcome import Outcome, checked_at
+from commands.readings import settled, venue_said
 from commands.signals import SO_FAR
 from commands.stopping import Stops
 from commands.whats_open import OpenAnswer, amount_words, decide, pair_words, signs_of, third_party_words, trusted
@@ -40,6 +41,8 @@ LOST = "lost"
 """In place of a row's hash: no ledger has it."""
 LOCK_S = 0.2
 """How often the lock is tried."""
+WORD_S = 5.0
+"""How long the venue may take at least to say what is open."""
 AGAIN_S = 1.0
 """How often a venue that does not answer is tried."""
 
@@ -159,7 +162,7 @@ async def _closed(who: Whose, order: Order, state: RunState, there: Known, until
     state.belongs_to(there.rules.venue)
     before = gathered(who.access, who.logs, state.directory)
     if not order.everything and _of_another_ledger(before):  # what would be done would be written into the wrong one
-        return _told(order, who, there, state, await last_word(there, until), 0)
+        return _told(order, who, there, state, await said(before, there, until), 0)
     if signs_of(before) and before.anchor is None:
         with suppress(OSError):  # a ledger is begun below: what its loss says must not be lost with it
             state.remember(LOST, True, int(there.clock.now_ms()))
@@ -172,8 +175,8 @@ async def _closed(who: Whose, order: Order, state: RunState, there: Known, until
         if order.halt:
             journal.write(Halted("HALTED_BY_HAND", order.halt))
         left = await escape_with(known, journal, await _task(order, known, there, journal, before, until))
-        snapshot = await last_word(there, until)
-    return _told(order, who, there, state, snapshot, left.rounds)
+        word = await said(gathered(who.access, who.logs, state.directory), there, until, expected_flat=left.flat)
+    return _told(order, who, there, state, word, left.rounds)
 
 
 def _of_another_ledger(before: Evidence) -> bool:
@@ -190,7 +193,7 @@ async def _task(order: Order, known: World, there: Known, journal: Journal, befo
     escape, rules = before.escape, there.rules
     if escape is None or not signs_of(before) or journal.fold.busy:
         return task_of(known, journal, None)
-    snapshot = await last_word(there, until)
+    snapshot = await settled(there.venue.reads.account, rules, _by(until))
     if snapshot is None:
         return task_of(known, journal, None)
     eth, sol = (_part(escape_amount, snapshot, product) for escape_amount, product in ((escape.eth, rules.eth), (escape.sol, rules.sol)))
@@ -208,13 +211,12 @@ def _part(amount: Base, snapshot: AccountSnapshot, product: ProductRules) -> Bas
     return Ours(min(amount, 0), max(amount, 0)).part_of(snapshot.position(product.product_id).cross)
 
 
-def _told(order: Order, who: Whose, there: Known, state: RunState, snapshot: AccountSnapshot | None, rounds: int) -> Outcome:
+def _told(order: Order, who: Whose, there: Known, state: RunState, word: VenueWord, rounds: int) -> Outcome:
     """By the venue's word, held against everything else that knows; a sign that was there before does not go away by having been acted on."""
-    word = VenueWord(snapshot, there.rules, "" if snapshot else "the venue did not answer")
     known = msgspec.structs.replace(gathered(who.access, who.logs, state.directory), venue=word, runner=None)
     answer = decide(known)
     if order.everything:
-        answer = _whatever_is_left(there.rules, snapshot, answer, f"{COMMAND} flatten --everything --logs {who.logs}")
+        answer = _whatever_is_left(there.rules, word.snapshot, answer, f"{COMMAND} flatten --everything --logs {who.logs}")
     facts = open_facts(answer) | {"not_ours": third_party_words(known, answer) or None, "rounds": rounds}
     if not answer.flat:
         return _not_flat(order, answer.words, answer.cure, facts)
@@ -238,8 +240,8 @@ def _whatever_is_left(rules: VenueRules, snapshot: AccountSnapshot | None, answe
     return OpenAnswer("open", ", ".join(parts), cure, amounts[0], amounts[1], int(snapshot.at_ms))
 
 
-async def venue_word(who: Whose, patience_s: float) -> VenueWord:
-    """What the venue says now, and which one it is: that is remembered. Asked twice. Never raises `VenueError`."""
+async def known_now(who: Whose, patience_s: float) -> Evidence:
+    """What the files and the venue say now, and which venue it is: that is remembered. Asked twice. Never raises `VenueError`."""
     trouble = "the venue did not answer"
     with trio.move_on_after(patience_s):
         for _ in range(2):
@@ -247,26 +249,24 @@ async def venue_word(who: Whose, patience_s: float) -> VenueWord:
                 async with connected(who.settings, who.access, os.getpid(), observe, TcpDialer()) as there:
                     with suppress(OSError):
                         who.access.identity_at(there.rules, state_directory())
-                    snapshot = await last_word(there, trio.current_time() + patience_s)
-                    if snapshot is not None:
-                        return VenueWord(snapshot, there.rules)
+                    files = gathered(who.access, who.logs, state_directory())
+                    word = await said(files, there, trio.current_time() + patience_s)
+                    if word.snapshot is not None:
+                        return msgspec.structs.replace(files, venue=word)
+                    trouble = word.trouble
             except VenueError as error:
                 trouble = str(error)
             await trio.sleep(LOCK_S)
-    return VenueWord(trouble=trouble)
+    return msgspec.structs.replace(gathered(who.access, who.logs, state_directory()), venue=VenueWord(trouble=trouble))
 
 
-async def last_word(there: Known, until: float) -> AccountSnapshot | None:
-    """What the venue says is open; None when it does not say in time, a few seconds at least."""
-    with trio.move_on_at(max(until, trio.current_time() + 5.0)):
-        while True:
-            try:
-                snapshot: AccountSnapshot = await there.venue.reads.account()
-            except VenueError:
-                await trio.sleep(LOCK_S)
-            else:
-                return snapshot
-    return None
+async def said(files: Evidence, there: Known, until: float, *, expected_flat: bool = False) -> VenueWord:
+    """What the venue says of what is open, asked for a few seconds at least. `expected_flat`: two readings have said so already."""
+    return await venue_said(there.venue.reads.account, there.rules, _by(until), files, expected_flat=expected_flat)
+
+
+def _by(until: float) -> float:
+    return max(until, trio.current_time() + WORD_S)
 
 
 def open_facts(answer: OpenAnswer) -> dict[str, object]:

@@ -24,6 +24,7 @@ from actors.tree import World
 from commands.child import SUPERVISOR
 from commands.config import Loaded, printed
 from commands.options import RunOptions
+from commands.words import DONE
 from messages.lifecycle import Note
 
 LIVES, LIVES_S = 3, 60.0
@@ -174,7 +175,11 @@ class Keeper:
             elif not self._state.beaten:  # else it closes for us, and reading a long ledger takes its time
                 return f"guard {process.pid} has given no sign of life for {silent_s:.0f} s"
             await trio.sleep(LOOK_S)
-        return f"guard {process.pid} ended with code {process.returncode}"
+        why = f"guard {process.pid} ended with code {process.returncode}"
+        if process.returncode == DONE and self._state.beaten:  # it has closed for us, and this run only stands down
+            self.guard.down(why)
+            await trio.sleep_forever()
+        return why
 
     async def _end(self) -> None:
         """Kill what does not live: a stopped process ends by nothing else, and would act on old news when it goes on."""
@@ -194,7 +199,8 @@ class Keeper:
         if self._process is not None:
             with trio.move_on_after(GONE_S):
                 await self._process.wait()
-        await self._end()
+        if not self._state.beaten:  # else it closes for us, and ends when it has seen for itself that nothing is open
+            await self._end()
 
     async def _beats(self) -> bool:
         """Does the guard give a sign of life now, or close already? One that was stopped a moment ago counts as alive and would close nothing."""

@@ -20,16 +20,18 @@ from actors.tree import World
 from commands import refusals
 from commands.access import Access, access, place
 from commands.adopting import adopt
-from commands.confirming import at_the_end
+from commands.confirming import at_the_end, evidence_at_the_end
 from commands.control import Control, controlled
 from commands.crashes import Crashes
 from commands.ending import Report, closing_line, code_of
 from commands.escaping import close_ours, write_down_halt
+from commands.evidence import VenueWord
 from commands.guarding import Guarded, guarded
 from commands.keys import ask_passphrase
 from commands.last_resort import LastResort
 from commands.logfile import log_observer
 from commands.options import RunOptions
+from commands.readings import venue_said
 from commands.recorder import Recorder
 from commands.run_json import failure_json, json_line, run_json
 from commands.screen import fits_a_screen, run_screen
@@ -41,7 +43,6 @@ from commands.verdict import MEANT, asked
 from commands.view import RunView
 from commands.words import COMMAND, Problem, grouped, say
 from commands.world import Wanted, world
-from messages.execution import AccountSnapshot
 from messages.lifecycle import TAKEN_OVER, Halted, Held, Note
 from messages.market import PairQuote
 from supervisor import Machine
@@ -54,6 +55,8 @@ FLAT_CHECK_S = 5.0
 """How long the last question to the venue may take."""
 IMPATIENT_S = 1.0
 """The same after a second Ctrl-C."""
+GUARD_ASK_S = 1.0
+"""Between two questions to the venue while a guard closes: it asks on the same machine, and what the venue lets it ask is shared."""
 WAY_OUT_S = 90.0
 """From a halt to the end of the process, beside `venue_patience` and what the legs may wait for their answers: stopping six actors, each with its
 time twice, the last question, the summary.
@@ -197,7 +200,9 @@ async def _ended(
         await last.attempt("ESCAPE", patience_s, partial(_after_halt, machine, ending, stops))
     if machine.channels.held.value is not None:
         view.observe(machine.channels.held.value)
-    report = await _report(options, known, machine, ending, recorder, view, await _last_word(known, stops), began_ns)
+    fold = _fold(known, machine.channels.held.value)
+    held = fold.held(known.state.epoch) if fold else machine.channels.held.value
+    report = _report(options, known, ending, recorder, view, fold, held, await _last_word(known, held, stops), began_ns)
     for name, line in known.venue.seen():
         recorder.observe(Note(known.clock.utc_ns(), "debug", name, line))
     last.open_legs = report.open_legs
@@ -299,13 +304,14 @@ async def _while_guard_closes(known: World, stops: Stops) -> None:
     """Another process closes what is open: say how that ends, and touch nothing."""
     with trio.move_on_after(STOP_PATIENCE_S) as scope:
         stops.hear(lambda _number, count: scope.cancel() if count > 1 else None)
+        while known.state.guard_closes:  # noqa: ASYNC110 - another process holds that lock
+            await trio.sleep(WATCH_S)
         while True:
             with suppress(VenueError):
                 snapshot = await known.venue.reads.account()
-                flat = not any(snapshot.position(product.product_id).total for product in (known.rules.eth, known.rules.sol))
-                if flat and not known.state.guard_closes:
+                if not any(snapshot.position(product.product_id).total for product in (known.rules.eth, known.rules.sol)):
                     break
-            await trio.sleep(WATCH_S)
+            await trio.sleep(GUARD_ASK_S)
     stops.hear(None)
 
 
@@ -313,19 +319,18 @@ def _ends_by(scope: trio.CancelScope, at_s: float) -> None:
     scope.deadline = min(scope.deadline, at_s)
 
 
-async def _report(
+def _report(
     options: RunOptions,
     known: World,
-    machine: Machine,
     ending: Ending,
     recorder: Recorder,
     view: RunView,
-    snapshot: AccountSnapshot | None,
+    fold: Fold | None,
+    held: Held | None,
+    said: VenueWord,
     began_ns: int,
 ) -> Report:
-    fold = _fold(known, machine.channels.held.value)
-    held = fold.held(known.state.epoch) if fold else machine.channels.held.value
-    answer = at_the_end(known, held, snapshot)
+    answer, snapshot = at_the_end(known, held, said), said.snapshot
     logs = Path(options.settings.files.logs)
     files = ("ledger.sqlite", "DN_pair_eth_sol_nado_trades.csv")
     return Report(
@@ -351,17 +356,22 @@ async def _report(
     )
 
 
-async def _last_word(known: World, stops: Stops) -> AccountSnapshot | None:
-    """What the venue says is open, asked once more at the very end; None when it does not say. Who has stopped waiting waits for it only a second."""
-    with trio.move_on_after(FLAT_CHECK_S) as scope:
+async def _last_word(known: World, held: Held | None, stops: Stops) -> VenueWord:
+    """What the venue says is open, asked once more at the very end. Who has stopped waiting waits for it only a second.
+
+    Where our own fills do not say flat, two readings must: the stored escape and the guard are given up by this word.
+    """
+    said = VenueWord(rules=known.rules, trouble="the venue did not answer")
+    with trio.move_on_after(FLAT_CHECK_S + 1) as scope:
         stops.hear(lambda _number, count: _ends_by(scope, trio.current_time() + IMPATIENT_S) if count > 1 else None)
-        while True:
-            try:
-                return await known.venue.reads.account()
-            except VenueError:
-                await trio.sleep(0.2)
+        said = await venue_said(
+            known.venue.reads.account,
+            known.rules,
+            trio.current_time() + FLAT_CHECK_S,
+            evidence_at_the_end(known, held, VenueWord()),
+        )
     stops.hear(None)
-    return None
+    return said
 
 
 def _fold(known: World, held: Held | None) -> Fold | None:

@@ -5,13 +5,12 @@ Exit code 4: something is open or unknown and no run manages it.
 
 from typing import Any
 
-import msgspec
 import trio
 
 from actors.runtime.state import state_directory
 from commands.control import Answer, Ask, ask
-from commands.evidence import Evidence, VenueWord, gathered
-from commands.flatten import open_facts, venue_word
+from commands.evidence import Evidence, gathered
+from commands.flatten import known_now, open_facts
 from commands.outcome import Outcome, show
 from commands.verdict import breathes
 from commands.whats_open import OpenAnswer, decide, third_party_words
@@ -35,10 +34,10 @@ async def main(who: Whose, *, json: bool, watch: bool) -> int:
 
 async def looked(who: Whose) -> Outcome:
     """One look."""
-    word = VenueWord() if who.child else await venue_word(who, ASK_S)  # first: it may be known under another name from then on
+    # First: it may be known under another name from then on.
+    known = gathered(who.access, who.logs, state_directory()) if who.child else await known_now(who, ASK_S)
     runner = who.runner()
     answer = await ask(who.state_name, Ask("status"), ASK_S) if runner else None
-    known = msgspec.structs.replace(gathered(who.access, who.logs, state_directory()), venue=word)
     found = decide(known)
     lines = [
         ("run", f"{_run_words(answer)}, pid {runner.pid}, logs {runner.logs}" if runner else "none"),

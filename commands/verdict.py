@@ -1,7 +1,8 @@
 """The last word on an exit code: every command that did not do what it was asked looks at what is open first. 4 beats every other code.
 
 A refusal, a wrong option, a start that failed, a defect: each of them used to say "nothing was started" whatever an earlier run had left open. What
-is open is asked of the files (`whats_open.on_disk`), which needs no venue and no key. A pair that a live run manages is its own affair: the refusal
+is open is asked of the files (`whats_open.on_disk`), which needs no venue and no key; a start that is refused when the venue has answered gives the
+venue's word, too, so that it says what `status` says. A pair that a live run manages is its own affair: the refusal
 keeps its code, as `status` does, and a run that is stopped (SIGSTOP, Ctrl-Z) manages nothing.
 """
 
@@ -11,10 +12,14 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from commands.access import Access
 from commands.words import OPEN, Problem
 from messages.settings import Settings
+
+if TYPE_CHECKING:
+    from commands.evidence import VenueWord
 
 PATIENCE_S = 10.0
 """How long the files may take to be read. A disk that hangs leaves it unknown, which is exit code 4."""
@@ -28,6 +33,8 @@ class Meant:
     def __init__(self) -> None:
         self.here: Access | None = None
         self.logs: Path | None = None
+        self.said: VenueWord | None = None
+        """What the venue said to a start that is refused, after anything that this process has sent."""
 
     def learn(self, here: Access | None, settings: Settings) -> None:
         """From here on it is known."""
@@ -35,7 +42,7 @@ class Meant:
 
     def forget(self) -> None:
         """Another command line begins (in tests)."""
-        self.here = self.logs = None
+        self.here = self.logs = self.said = None
 
 
 MEANT = Meant()
@@ -87,7 +94,7 @@ def _looked(argv: Sequence[str]) -> Found:
         from commands.whats_open import on_disk
 
         logs = MEANT.logs or _typed_logs(argv, os.environ)
-        answer = on_disk(MEANT.here, logs)
+        answer = on_disk(MEANT.here, logs, said=MEANT.said)
         if answer.flat:
             zero = None if MEANT.here is None else "0"
             return Found("", "", counts=False, eth=zero, sol=zero)

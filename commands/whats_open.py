@@ -18,7 +18,7 @@ from actors.endings import open_legs
 from actors.runtime.specs import told
 from actors.runtime.state import state_directory
 from commands.access import Access
-from commands.evidence import EscapeWord, Evidence, LedgerWord, gathered
+from commands.evidence import EscapeWord, Evidence, LedgerWord, VenueWord, gathered
 from commands.words import COMMAND, OPEN, Problem, clock_time
 from messages.execution import AccountSnapshot
 from messages.lifecycle import Held
@@ -68,13 +68,15 @@ class StillOpen(Problem):
         super().__init__("NOT_FLAT", None, f"{why}NOT FLAT: {answer.words}", answer.cure, meaning)
 
 
-def on_disk(here: Access | None, logs: Path, directory: Path | None = None) -> OpenAnswer:
-    """What this machine's files say, without asking the venue. Never raises, waits for nothing, writes nothing.
+def on_disk(here: Access | None, logs: Path, directory: Path | None = None, said: VenueWord | None = None) -> OpenAnswer:
+    """What this machine's files say, without asking the venue; `said`: its word, where it has been asked. Never raises, waits for nothing, writes
+    nothing.
 
     `here` None: nobody knows which account is meant (a refusal that comes before that).
     """
     try:
-        return decide(gathered(here, logs, directory or state_directory()))
+        known = gathered(here, logs, directory or state_directory())
+        return decide(msgspec.structs.replace(known, venue=said or VenueWord()))
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the files, it is no reason to say "flat" or to say nothing
         return OpenAnswer("unknown", f"unknown: the files in {logs} cannot be judged ({told(error)})", closing(str(logs)))
 

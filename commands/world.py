@@ -21,9 +21,12 @@ from commands.access import SIMULATED, Access
 from commands.checks.known import Known
 from commands.child import simulated_nado
 from commands.disk import slow_commit_ms, sync_of
-from commands.evidence import Evidence, LedgerWord, VenueWord, gathered, ledger_word
+from commands.evidence import Evidence, LedgerWord, gathered, ledger_word
 from commands.preflight import preflight
+from commands.readings import venue_said
+from commands.verdict import MEANT
 from commands.whats_open import StillOpen, decide, starts_by_itself, trusted
+from commands.words import Problem
 from messages.lifecycle import Halted, Held, Note, Opened
 from messages.settings import Settings
 from messages.units import Quote, Rate
@@ -50,6 +53,8 @@ class UnwritableLedger(Exception):
 BUSY_S = 30.0
 """How long a venue that is there and does not answer is asked again at the start."""
 AGAIN_S = 1.0
+ASK_S = 10.0
+"""How long the venue is asked at a start what is open."""
 RULES_TRIES = 3
 RULES_AGAIN_S = 0.3
 """How often the rules are read at the start, and how long is waited between, while something is missing in them."""
@@ -94,19 +99,31 @@ async def world(settings: Settings, wanted: Wanted, observe: Observe) -> AsyncIt
                 here = msgspec.structs.replace(here, gateway=url)
             known = await _answering(stack, settings, here, wanted.seed, observe)
             observe(Note(known.clock.utc_ns(), "info", "run", f"{_place(here)} · {rules_read(known.rules)}"))
-            if not own_venue:
-                await state.move_to(here.identity_at(known.rules, state.directory), known.rules.venue)
-                await _knows_what_is_open(known, found, state.belongs_to, adopt=wanted.adopt)
-            if _nothing_held(logs / "ledger.sqlite"):
-                known.rules.terms()  # nothing of ours to close: then a rule that is missing is a refusal to start
-            if here.live:
-                await preflight(known, wanted.accept_loss, observe)
-            with readable(logs / "ledger.sqlite"):
-                prepared = await _prepared(settings, wanted, known, state, observe, own_venue=own_venue)
+            try:
+                prepared = await _allowed(settings, wanted, known, found, state, observe, own_venue=own_venue)
+            except Exception as error:
+                if not (own_venue or (isinstance(error, Problem) and error.settled)):
+                    files = gathered(here, logs, state.directory)
+                    MEANT.said = await venue_said(known.reads.account, known.rules, trio.current_time() + ASK_S, files)
+                raise
             with kept(prepared.ledger):
                 yield prepared
     finally:
         state.close()
+
+
+async def _allowed(settings: Settings, wanted: Wanted, known: Known, found: Evidence, state: RunState, observe: Observe, *, own_venue: bool) -> World:
+    """All that must be true before a machine is begun. Raises what `world` does."""
+    here, ledger = known.access, Path(settings.files.logs) / "ledger.sqlite"
+    if not own_venue:
+        await state.move_to(here.identity_at(known.rules, state.directory), known.rules.venue)
+        await _knows_what_is_open(known, found, state.belongs_to, adopt=wanted.adopt)
+    if _nothing_held(ledger):
+        known.rules.terms()  # nothing of ours to close: then a rule that is missing is a refusal to start
+    if here.live:
+        await preflight(known, wanted.accept_loss, observe)
+    with readable(ledger):
+        return await _prepared(settings, wanted, known, state, observe, own_venue=own_venue)
 
 
 async def _answering(stack: AsyncExitStack, settings: Settings, here: Access, seed: int, observe: Observe) -> Known:
@@ -183,7 +200,7 @@ async def _whole_rules(reads: HttpReads) -> VenueRules:
 async def _knows_what_is_open(known: Known, found: Evidence, belongs_to: Callable[[str], None], *, adopt: bool) -> None:
     """A start closes what its own ledger says is open. Where that cannot say it, the venue must say that nothing is, or a person that it is ours.
 
-    Raises `StillOpen` with the cure typed out, `VenueError`. Nothing has been written by then.
+    Raises `StillOpen` with the cure typed out. Nothing has been written by then.
     """
     # A state file that belongs to nobody yet is tied to this venue when the ledger is begun (`_prepared`): a start that is refused before has left
     # nothing behind that could be taken for a sign of a pair.
@@ -192,8 +209,8 @@ async def _knows_what_is_open(known: Known, found: Evidence, belongs_to: Callabl
         found = gathered(known.access, known.logs, state_directory())
     if starts_by_itself(found):
         return
-    snapshot = await known.reads.account()
-    answer = decide(msgspec.structs.replace(found, venue=VenueWord(snapshot, known.rules), runner=None))
+    word = await venue_said(known.reads.account, known.rules, trio.current_time() + ASK_S, found)
+    answer = decide(msgspec.structs.replace(found, venue=word, runner=None))
     if answer.flat or (adopt and trusted(found) in {None, found.ledger}):
         return
     raise StillOpen(answer)

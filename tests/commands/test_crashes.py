@@ -31,6 +31,11 @@ def entry(cycle: int) -> list[msgspec.Struct]:
     return [sealed, hop("eth_leg sends", ""), hop("sol_leg sends", ""), *calm_entry(sealed)[1:]]
 
 
+def test_on_a_ledger_with_earlier_cycles_this_runs_own_are_counted() -> None:
+    """Nobody died at all on a ledger that had three cycles already."""
+    assert [actor for actor, _ in played(*entry(41), *entry(42), *entry(43))[0]] == [crash.actor for crash in CRASHES]
+
+
 def test_everybody_dies_once_at_the_moment_of_the_table() -> None:
     killed, told = played(*entry(1), *entry(2), *entry(3), *entry(3))
     assert killed == [

@@ -210,6 +210,30 @@ async def test_one_that_closes_for_us_is_left_alone_however_silent_it_is(autojum
         assert (len(it.guards), it.newest.returncode) == (1, None)
 
 
+async def test_one_that_has_closed_for_us_and_ended_is_not_replaced_unless_something_is_open_at_the_end(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    """A run that stands down once had another guard started, which said that it was watching it."""
+    for needless in (True, False):
+        async with kept(tmp_path / str(needless)) as (it, _):
+            await it.until(True, 1)
+            write_taken(it.state.beside(".json"), it.state.epoch + 1)
+            await trio.sleep(2)
+            it.newest.needed = False
+            await trio.sleep(60)
+            assert (len(it.guards), it.guard.words, it.said) == (1, "guard DOWN", [])
+            it.guard.needless = needless
+        assert len(it.left) == (0 if needless else 1)
+
+
+async def test_one_that_closes_for_us_is_not_killed_by_a_run_that_believes_to_be_flat(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+    async with kept(tmp_path) as (it, _):
+        await it.until(True, 1)
+        write_taken(it.state.beside(".json"), it.state.epoch + 1)
+        it.guard.needless = True
+    assert it.left == it.guards
+
+
 async def test_a_run_that_ends_flat_leaves_none_behind(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
     for obeys in (True, False):
         async with kept(tmp_path / str(obeys)) as (it, _):

@@ -25,7 +25,7 @@ WRONG = ConfigError("BAD", "--x", "--x: wrong", "type --y")
 def files(monkeypatch: pytest.MonkeyPatch) -> list[OpenAnswer]:
     """What the files say: the last of the list."""
     answers = [FLAT]
-    monkeypatch.setattr("commands.whats_open.on_disk", lambda *_given: answers[-1])
+    monkeypatch.setattr("commands.whats_open.on_disk", lambda *_given, **_more: answers[-1])
     monkeypatch.setattr(verdict, "_managed", lambda _logs: False)
     verdict.MEANT.forget()
     return answers
@@ -86,11 +86,11 @@ def test_who_has_asked_the_venue_is_not_corrected_by_files(files: list[OpenAnswe
 
 
 def test_files_that_cannot_be_read_in_time_or_at_all_are_exit_code_4(files: list[OpenAnswer], monkeypatch: pytest.MonkeyPatch) -> None:
-    def hangs(here: Access | None, logs: Path) -> OpenAnswer:
+    def hangs(here: Access | None, logs: Path, said: object = None) -> OpenAnswer:
         time.sleep(0.5)
         return FLAT
 
-    def fails(here: Access | None, logs: Path) -> OpenAnswer:
+    def fails(here: Access | None, logs: Path, said: object = None) -> OpenAnswer:
         raise ZeroDivisionError
 
     monkeypatch.setattr(verdict, "PATIENCE_S", 0.05)

@@ -165,6 +165,7 @@ class Bed:
                 with suppress(OSError):
                     os.kill(pid, signal.SIGCONT)
                     os.kill(pid, signal.SIGKILL)
+        self._venue.close()
 
 
 def _processes() -> Iterator[tuple[int, str]]:

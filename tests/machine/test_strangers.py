@@ -11,6 +11,7 @@ from trio.testing import MockClock
 
 from commands.confirming import at_the_end
 from commands.ending import Report, code_of, problem_of
+from commands.evidence import VenueWord
 from messages.execution import PlanClosed
 from messages.lifecycle import Note
 from messages.market import Level
@@ -58,7 +59,7 @@ async def reported(ready: Bench, ending: Ending) -> Report:
     if ending.by == "halt" and ending.open_legs:
         await escaped(ready, ending)
     held = ready.machine.channels.held.value
-    words = at_the_end(ready.world, held, await ready.account()).words
+    words = at_the_end(ready.world, held, VenueWord(await ready.account(), ready.world.rules)).words
     return Report(ready.world.settings, 7, ending.by, 0, ready.totals(), held, words, code=ending.code, detail=ending.detail)
 
 
