@@ -173,7 +173,7 @@ class Keeper:
                 if lives:
                     self.guard.alive(process.pid)
             elif not self._state.beaten:  # else it closes for us, and reading a long ledger takes its time
-                return f"guard {process.pid} has given no sign of life for {silent_s:.0f} s"
+                return f"guard {process.pid} has had no heartbeat for {silent_s:.0f} s"
             await trio.sleep(LOOK_S)
         why = f"guard {process.pid} ended with code {process.returncode}"
         if process.returncode == DONE and self._state.beaten:  # it has closed for us, and this run only stands down

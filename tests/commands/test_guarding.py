@@ -139,10 +139,10 @@ async def test_one_that_is_stopped_is_killed_after_its_silence_and_replaced(auto
         await it.until(True, 1)
         it.newest.stopped = True
         assert SILENT_S <= await it.until(False, 60) + BEAT_S <= SILENT_S + BEAT_S + LOOK_S + 0.01
-        assert it.guard.missing()[0] == "the guard is not alive: guard 1000 has given no sign of life for 3 s"
+        assert it.guard.missing()[0] == "the guard is not alive: guard 1000 has had no heartbeat for 3 s"
         await trio.lowlevel.checkpoint()
         assert it.guards[0].returncode == -9, "a stopped process ends by nothing else, and would act on old news when it goes on"
-        assert it.said == ["GUARD_DOWN: guard 1000 has given no sign of life for 3 s: it is started again in 1 s, nothing is entered until then"]
+        assert it.said == ["GUARD_DOWN: guard 1000 has had no heartbeat for 3 s: it is started again in 1 s, nothing is entered until then"]
         assert await it.until(True, 60) <= AGAIN_S + LOOK_S + 0.01
         assert [guard.returncode for guard in it.guards] == [-9, None]
         assert it.guard.missing() == ("", 0.0)
