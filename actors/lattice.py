@@ -24,7 +24,7 @@ import msgspec
 from actors.ladder import BASIS, SQUARE, CostCurve, depth_within, vwap, walk
 from actors.verdict_words import elsewhere, nothing_fits, unbalanced
 from messages.market import Level
-from messages.sizing import Verdict
+from messages.sizing import Leg, Verdict
 from messages.units import ONE, Base, Bps, Quote, imbalance
 
 __all__ = ["COUNTS_MAX", "REACH", "Side", "depth_within", "size_pair", "vwap", "walk"]
@@ -172,18 +172,128 @@ class Ask(NamedTuple):
         eth, sol = self.floors
         return Window(max(least, eth), most), Window(max(least, sol), most)
 
-    def target_of(self, pair: Pair) -> int:
-        """The smallest target in whole cents that may be this large."""
-        return _over(max(pair.eth, pair.sol) * BASIS, (BASIS + self.deviation) * CENT) * CENT
+    @property
+    def far(self) -> int:
+        """The largest target that advice looks at."""
+        return REACH * self.target
 
-    def admits(self, pair: Pair) -> bool:
-        """Is there such a target in whole cents that may also be this small?"""
-        target = self.target_of(pair)
-        return target <= REACH * self.target and min(pair.eth, pair.sol) * BASIS >= target * (BASIS - self.deviation)
+    def target_of(self, pair: Pair, lowest: int) -> int:
+        """The smallest target that may be this large: `lowest`, or one above it in whole cents."""
+        return max(lowest, _over(max(pair.eth, pair.sol) * BASIS, (BASIS + self.deviation) * CENT) * CENT)
+
+    def admits(self, pair: Pair, lowest: int) -> bool:
+        """May that target also be this small?"""
+        target = self.target_of(pair, lowest)
+        return target <= self.far and min(pair.eth, pair.sol) * BASIS >= target * (BASIS - self.deviation)
 
 
-def _floor(side: Side) -> int:
-    return _over(side.min_notional * ONE * MINIMUM_PERCENT, 100)
+Source = Literal["no_target", "min_notional", "book_depth", "lot_step", "imbalance"]
+"""What keeps a target from being met: it is not above 0; the venue's minimum notional is above what the deviation allows; the visible book is too
+thin; no whole number of lots lies within the deviation; or pairs do, and none of them is balanced."""
+
+
+class Obstacle(NamedTuple):
+    """Why a target is not met, and by which leg's rule (None: by both legs together)."""
+
+    source: Source
+    leg: Leg | None
+    reason: str
+
+
+class Judged(NamedTuple):
+    """What the search found for one target: the pair, if there is one, and what stands in the way of the promise, if something does."""
+
+    pair: Pair | None
+    thin: bool
+    obstacle: Obstacle | None
+
+
+class Search:
+    """One target's question at two books, and the searches that answer it. `counts_left` of its lattice is shared by all of its advice."""
+
+    def __init__(self, target: Quote, eth: Side, sol: Side, *, max_imbalance: Bps, planning_margin: Bps, max_deviation: Bps) -> None:
+        """Raises `ValueError` for an empty ladder and for a price, amount or step that is not positive."""
+        self.sides = eth, sol
+        self.lattice = Lattice(eth, sol)
+        self.goal = max_imbalance - planning_margin
+        self.ask = Ask(target * ONE, max_deviation, max_imbalance, (_floor(eth), _floor(sol)))
+
+    def judged(self) -> Judged:
+        """The best pair for the target itself."""
+        ask = self.ask
+        windows = ask.windows(ask.target, ask.target)
+        pair = (self.lattice.closest(windows, ask.target, self.goal) or self.lattice.least_imbalanced(windows)) if ask.target > 0 else None
+        if pair is None:
+            obstacle = self.nothing_fits(ask.target)
+            if obstacle is None:
+                raise AssertionError("both legs have admissible quantities, and yet no pair was found")
+            return Judged(None, False, obstacle)
+        if pair.within(ask.promise):
+            return Judged(pair, not pair.within(self.goal), None)
+        found, (eth, sol) = imbalance(pair.eth, pair.sol), self.sides
+        words = unbalanced(Quote(ask.target // ONE), Bps(ask.promise), found, Base(pair.eth_lots * eth.step), Base(pair.sol_lots * sol.step))
+        return Judged(pair, False, Obstacle("imbalance", None, words))
+
+    def verdict(self, judged: Judged, smallest: Quote | None, always: Quote | None) -> Verdict:
+        """What was found, with this advice, in the words that people read."""
+        pair, thin, obstacle = judged
+        reason = "" if obstacle is None else obstacle.reason + self._elsewhere(smallest, always)
+        if pair is None:
+            return Verdict("impossible", False, Base(0), Base(0), Quote(0), Quote(0), Bps(0), reason, smallest, always)
+        eth, sol = Base(pair.eth_lots * self.sides[0].step), Base(pair.sol_lots * self.sides[1].step)
+        notionals, apart = (Quote(pair.eth // ONE), Quote(pair.sol // ONE)), imbalance(pair.eth, pair.sol)
+        return Verdict("best_effort" if obstacle else "met", thin, eth, sol, *notionals, apart, reason, smallest, always)
+
+    def nothing_fits(self, target: int) -> Obstacle | None:
+        """Why no pair is admissible at `target` (undivided): the first leg of which no quantity is. None when each leg has one."""
+        if target <= 0:
+            return Obstacle("no_target", None, "a target must be above 0 USD per leg.")
+        lattice, ask = self.lattice, self.ask
+        legs: tuple[tuple[Leg, CostCurve], ...] = (("eth", lattice.eth), ("sol", lattice.sol))
+        for (leg, curve), window, floor in zip(legs, ask.windows(target, target), ask.floors, strict=True):
+            if curve.around(window.low, window.low, window.high):
+                continue
+            source: Source = "min_notional" if floor > window.high else "book_depth" if curve.cost_all < window.low else "lot_step"
+            holds, low, high, least = (Quote(cost // ONE) for cost in (curve.cost_all, window.low, window.high, floor))
+            words = nothing_fits(source, leg.upper(), Base(curve.step), holds, low, high, least, Bps(ask.deviation))
+            return Obstacle(source, leg, words)
+        return None
+
+    def smallest(self, lowest: int) -> int | None:
+        """The smallest target that is met, from `lowest` (undivided, above 0) up to `REACH` times the one asked for: `lowest`, or whole cents.
+
+        None when there is none, or `counts_left` ends before it is certain.
+        """
+        ask = self.ask
+        pair = self.lattice.first_within(ask.windows(lowest, ask.far), ask.promise, lambda found: ask.admits(found, lowest))
+        return None if pair is None else ask.target_of(pair, lowest)
+
+    def always(self, lowest: int) -> int | None:
+        """From where on every target up to `REACH` times the one asked for is met; at least `lowest`. None when not known.
+
+        A pair serves the targets from its larger leg / (1 + deviation) to its smaller leg / (1 - deviation). Coming down from the far end, the pair
+        that serves the lowest target reached so far and reaches lowest itself is taken, until none reaches lower.
+        """
+        ask, lattice = self.ask, self.lattice
+        reached = ask.far * (BASIS + ask.deviation)  # the lowest target reached x (1 + deviation) x BASIS
+        served = False
+        while reached > lowest * (BASIS + ask.deviation):
+            low = _over(reached * (BASIS - ask.deviation), BASIS * (BASIS + ask.deviation))
+            windows = Window(max(low, ask.floors[0]), reached // BASIS), Window(max(low, ask.floors[1]), reached // BASIS)
+            pair = lattice.first_within(windows, ask.promise, lambda _: True)
+            if pair is None or (served and max(pair.eth, pair.sol) * BASIS >= reached):
+                break
+            served, reached = True, max(pair.eth, pair.sol) * BASIS
+        if not served or lattice.counts_left == 0:
+            return None
+        if reached <= lowest * (BASIS + ask.deviation):
+            return lowest
+        found = _over(reached, (BASIS + ask.deviation) * CENT) * CENT
+        return found if found <= ask.far else None
+
+    def _elsewhere(self, smallest: Quote | None, always: Quote | None) -> str:
+        too_thin = min(self.lattice.eth.cost_all, self.lattice.sol.cost_all) < self.ask.far
+        return elsewhere(smallest, always, too_thin) if self.ask.target > 0 else ""
 
 
 def size_pair(
@@ -201,21 +311,10 @@ def size_pair(
     A verdict that is not `met` always carries the smallest target that would be; `always_from` only when `advise`. A target of 0 or less is
     `impossible`. Raises `ValueError` for an empty ladder and for a price, amount or step that is not positive.
     """
-    lattice = Lattice(eth, sol)
-    floors = _floor(eth), _floor(sol)
-    ask = Ask(target * ONE, max_deviation, max_imbalance, floors)
-    windows = ask.windows(ask.target, ask.target)
-    goal = max_imbalance - planning_margin
-    pair = (lattice.closest(windows, ask.target, goal) or lattice.least_imbalanced(windows)) if target > 0 else None
-    if pair is not None and pair.within(max_imbalance):
-        return _verdict("met", not pair.within(goal), pair, (eth, sol), "", target, _always(lattice, ask) if advise else None)
-    smallest, always = _smallest(lattice, ask), _always(lattice, ask) if advise else None
-    if pair is None:
-        reason = _nothing(lattice, ask, windows) + _elsewhere(lattice, ask, smallest, always)
-        return Verdict("impossible", False, Base(0), Base(0), Quote(0), Quote(0), Bps(0), reason, smallest, always)
-    found = imbalance(pair.eth, pair.sol)
-    reason = unbalanced(target, max_imbalance, found, Base(pair.eth_lots * eth.step), Base(pair.sol_lots * sol.step))
-    return _verdict("best_effort", False, pair, (eth, sol), reason + _elsewhere(lattice, ask, smallest, always), smallest, always)
+    search = Search(target, eth, sol, max_imbalance=max_imbalance, planning_margin=planning_margin, max_deviation=max_deviation)
+    judged, lowest = search.judged(), search.ask.target
+    smallest = target if judged.obstacle is None else usd_of(search.smallest(lowest)) if target > 0 else None
+    return search.verdict(judged, smallest, usd_of(search.always(lowest)) if advise and target > 0 else None)
 
 
 def possible_near(target: Quote, largest: Quote, sides: tuple[Side, Side], *, max_imbalance: Bps, max_deviation: Bps, near: Bps) -> bool:
@@ -251,63 +350,13 @@ def _meet(one: Window, other: Window, promise: Bps) -> bool:
     return gap <= 0 or gap * BASIS <= promise * larger
 
 
-def _verdict(
-    kind: Literal["met", "best_effort"], thin: bool, pair: Pair, sides: tuple[Side, Side], reason: str, smallest: Quote | None, always: Quote | None
-) -> Verdict:
-    eth, sol = Base(pair.eth_lots * sides[0].step), Base(pair.sol_lots * sides[1].step)
-    notionals = Quote(pair.eth // ONE), Quote(pair.sol // ONE)
-    return Verdict(kind, thin, eth, sol, *notionals, imbalance(pair.eth, pair.sol), reason, smallest, always)
+def usd_of(cost: int | None) -> Quote | None:
+    """Undivided costs as USD."""
+    return None if cost is None else Quote(cost // ONE)
 
 
-def _nothing(lattice: Lattice, ask: Ask, windows: tuple[Window, Window]) -> str:
-    """Why no pair is admissible: the first leg of which no quantity is."""
-    if ask.target <= 0:
-        return "a target must be above 0 USD per leg."
-    legs = ("ETH", "SOL"), (lattice.eth, lattice.sol), windows, ask.floors
-    for name, curve, window, floor in zip(*legs, strict=True):
-        if not curve.around(window.low, window.low, window.high):
-            holds, low, high, least = (Quote(cost // ONE) for cost in (curve.cost_all, window.low, window.high, floor))
-            return nothing_fits(name, Base(curve.step), holds, low, high, least)
-    raise AssertionError("both legs have admissible quantities, and yet no pair was found")
-
-
-def _elsewhere(lattice: Lattice, ask: Ask, smallest: Quote | None, always: Quote | None) -> str:
-    too_thin = min(lattice.eth.cost_all, lattice.sol.cost_all) < REACH * ask.target
-    return elsewhere(smallest, always, too_thin) if ask.target > 0 else ""
-
-
-def _smallest(lattice: Lattice, ask: Ask) -> Quote | None:
-    """The smallest target in whole cents, from one that is not met up to `REACH` times it, that is."""
-    if ask.target <= 0:
-        return None
-    pair = lattice.first_within(ask.windows(ask.target, REACH * ask.target), ask.promise, ask.admits)
-    return None if pair is None else Quote(ask.target_of(pair) // ONE)
-
-
-def _always(lattice: Lattice, ask: Ask) -> Quote | None:
-    """From where on every target up to `REACH` times this one is met.
-
-    A pair serves the targets from its larger leg / (1 + deviation) to its smaller leg / (1 - deviation). Coming down from the far end, the pair
-    that serves the lowest target reached so far and reaches lowest itself is taken, until none reaches lower.
-    """
-    if ask.target <= 0:
-        return None
-    far = REACH * ask.target
-    reached = far * (BASIS + ask.deviation)  # the lowest target reached x (1 + deviation) x BASIS
-    served = False
-    while reached > ask.target * (BASIS + ask.deviation):
-        low = _over(reached * (BASIS - ask.deviation), BASIS * (BASIS + ask.deviation))
-        windows = Window(max(low, ask.floors[0]), reached // BASIS), Window(max(low, ask.floors[1]), reached // BASIS)
-        pair = lattice.first_within(windows, ask.promise, lambda _: True)
-        if pair is None or (served and max(pair.eth, pair.sol) * BASIS >= reached):
-            break
-        served, reached = True, max(pair.eth, pair.sol) * BASIS
-    if not served or lattice.counts_left == 0:
-        return None
-    if reached <= ask.target * (BASIS + ask.deviation):
-        return Quote(ask.target // ONE)
-    lowest = _over(reached, (BASIS + ask.deviation) * CENT) * CENT
-    return Quote(lowest // ONE) if lowest <= far else None
+def _floor(side: Side) -> int:
+    return _over(side.min_notional * ONE * MINIMUM_PERCENT, 100)
 
 
 def _over(dividend: int, divisor: int) -> int:

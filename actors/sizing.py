@@ -6,12 +6,13 @@ ledger holds, floored to the venue's step of now (`venue/closing.py`). What sizi
 else is the ledger's, so that a restart loses nothing.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import msgspec
 import trio
 
+from actors.attainability import Attainability, attainable
 from actors.dust import topping_up
 from actors.gates import Denial, closed_window, daily_loss, entry_denial, limit_price, rules_denial
 from actors.lattice import MINIMUM_PERCENT, Side, possible_near, size_pair, vwap
@@ -157,9 +158,10 @@ class Sizer(msgspec.Struct, frozen=True):
         denial = entry_denial(quote, look.now_ms, self.settings, sign * verdict.eth, -sign * verdict.sol)
         if denial:
             return denial
-        chosen = self._chosen(quote, sign, verdict)
+        chosen = self.chosen(quote, sign, verdict)
         if chosen is None:
-            return Skipped(cycle, "UNBALANCED", verdict.reason, self.size(quote, sign, self.settings.target, advise=True))
+            advised = self.attainable(quote, self.signs(cycle)).verdict
+            return Skipped(cycle, "UNBALANCED", advised.reason, advised)
         return self._enter(look, quote, cycle, chosen)
 
     def possible(self, quote: PairQuote, cycle: int) -> bool:
@@ -183,18 +185,30 @@ class Sizer(msgspec.Struct, frozen=True):
             return 1 if cycle % 2 else -1
         return 1 if self.settings.direction == "long-eth" else -1
 
-    def size(self, quote: PairQuote, sign: int, target: Quote, *, advise: bool = False) -> Verdict:
+    def signs(self, cycle: int) -> tuple[int, ...]:
+        """The directions that are traded from `cycle` on, its own first."""
+        return (self.sign(cycle), -self.sign(cycle)) if self.settings.direction == "alternate" else (self.sign(cycle),)
+
+    def size(self, quote: PairQuote, sign: int, target: Quote) -> Verdict:
         """The lattice's verdict for `target` USD per leg on the sides that an entry in this direction takes. Raises `Incomplete`."""
-        eth, sol = self._sides(quote, sign)
-        settings = self.settings
+        settings, (eth, sol) = self.settings, self._sides(quote, sign)
         return size_pair(
-            target,
-            eth,
-            sol,
+            target, eth, sol, max_imbalance=settings.max_imbalance, planning_margin=settings.planning_margin, max_deviation=settings.max_deviation
+        )
+
+    def attainable(self, quote: PairQuote, signs: Sequence[int], lowest: Quote | None = None) -> Attainability:
+        """Can the target be traded in all of these directions, and which can? Bounds are looked for from `lowest`, or the target, on.
+
+        Raises `Incomplete`.
+        """
+        settings = self.settings
+        return attainable(
+            settings.target,
+            [self._sides(quote, sign) for sign in signs],
             max_imbalance=settings.max_imbalance,
             planning_margin=settings.planning_margin,
             max_deviation=settings.max_deviation,
-            advise=advise,
+            lowest=lowest,
         )
 
     def _sides(self, quote: PairQuote, sign: int) -> tuple[Side, Side]:
@@ -203,7 +217,7 @@ class Sizer(msgspec.Struct, frozen=True):
         eth = Side(_taken(quote.eth, sign), terms.eth.size_step, terms.eth.min_notional)
         return eth, Side(_taken(quote.sol, -sign), terms.sol.size_step, terms.sol.min_notional)
 
-    def _chosen(self, quote: PairQuote, sign: int, verdict: Verdict) -> Verdict | None:
+    def chosen(self, quote: PairQuote, sign: int, verdict: Verdict) -> Verdict | None:
         """The verdict to trade on under `when_unbalanced`; None = skip."""
         unbalanced = self.settings.when_unbalanced
         if verdict.kind == "met":

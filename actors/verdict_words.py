@@ -14,13 +14,20 @@ def unbalanced(target: Quote, promise: Bps, found: Bps, eth: Base, sol: Base) ->
     return f"{usd(target)} USD per leg cannot be balanced to {_percent(promise)} here: {best}."
 
 
-def nothing_fits(leg: str, step: Base, holds: Quote, low: Quote, high: Quote, floor: Quote) -> str:
-    """Why not one quantity of this leg is allowed, where that is so; "" where some are. `floor` is the venue's minimum with its reserve."""
-    if floor > high:
-        return f"the venue's minimum for {leg}, {usd(floor)} USD with 5 % in reserve, is above the {usd(high)} USD that may be taken."
-    if holds < low:
-        return f"the visible {leg} book is too thin: it holds {usd(holds)} USD, {usd(low)} USD are needed."
-    return f"no whole number of {leg} lots of {step.text()} costs between {usd(low)} and {usd(high)} USD."
+def nothing_fits(source: str, leg: str, step: Base, holds: Quote, low: Quote, high: Quote, floor: Quote, deviation: Bps) -> str:
+    """Why not one quantity of this leg is allowed, and where each bound comes from. `floor` is the venue's minimum with its reserve."""
+    most = f"{usd(high)} USD (target + max_deviation of {_percent(deviation)})"
+    if source == "min_notional":
+        return f"the venue's minimum for {leg}, {usd(floor)} USD with 5 % in reserve, is above {most}."
+    least = f"{usd(low)} USD ({'minimum of the venue + 5 %' if low == floor else f'target - max_deviation of {_percent(deviation)}'})"
+    if source == "book_depth":
+        return f"the visible {leg} book is too thin: it holds {usd(holds)} USD, {least} are needed."
+    return f"no whole number of {leg} lots of {step.text()} costs between {least} and {most}."
+
+
+def too_far_apart(promise: Bps) -> str:
+    """Each leg has quantities, and no two of them are balanced."""
+    return f"no two quantities of ETH and SOL cost the same to {_percent(promise)}."
 
 
 def elsewhere(smallest: Quote | None, always: Quote | None, too_thin: bool) -> str:

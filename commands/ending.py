@@ -140,7 +140,7 @@ ENTRY_CURES = {
 def _gave_up(report: Report) -> Problem:
     """Nothing could be entered: for how long, mostly why, and the cure."""
     known = next((skip.verdict for skip in reversed(report.skips) if skip.code == report.code and skip.verdict is not None), None)
-    cure = (advice(known) if known else "") or ENTRY_CURES[report.code].format(command=COMMAND, logs=report.settings.files.logs)
+    cure = (advice(report.settings, known) if known else "") or ENTRY_CURES[report.code].format(command=COMMAND, logs=report.settings.files.logs)
     return Problem(report.code, "target" if known else None, report.detail, cure, "nothing of ours is open")
 
 
@@ -185,7 +185,7 @@ def _nothing_traded(report: Report) -> Problem:
         return Problem("NOTHING_TRADED", None, "no pair was entered", f"read {_log(report)}", "nothing of ours is open")
     if last.verdict is None:
         return Problem(last.code, None, f"no pair was entered: {last.detail}", f"read {_log(report)}", "nothing of ours is open")
-    return Problem(last.code, "target", cannot(report.settings, last.verdict), advice(last.verdict), "nothing was traded")
+    return Problem(last.code, "target", cannot(report.settings, last.verdict), advice(report.settings, last.verdict), "nothing was traded")
 
 
 def median_of(values: Sequence[Bps]) -> Bps | None:

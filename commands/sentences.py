@@ -54,15 +54,26 @@ def cannot(settings: Settings, verdict: Verdict) -> str:
     return verdict.reason
 
 
-def advice(verdict: Verdict) -> str:
-    """What to type instead. "" when no target up to 100 times this one is known to work and nothing could be accepted."""
+def advice(settings: Settings, verdict: Verdict) -> str:
+    """What to type instead. "" when no target up to 100 times this one is known to work within the limits, and nothing could be accepted."""
     ways = []
-    larger = verdict.always_from or verdict.smallest_target
+    larger = _larger(settings, verdict)
     if larger is not None:
-        ways.append(f"--target '{plain_usd(_whole(larger) if verdict.always_from else larger)}'")
+        ways.append(f"--target '{plain_usd(larger)}'")
     if verdict.kind == "best_effort":
         ways.append(f"--when-unbalanced 'accept {short_percent(acceptable(verdict.imbalance))}'")
-    return f"Try {' or '.join(ways)}." if ways else ""
+    if ways:
+        return f"Try {' or '.join(ways)}."
+    limits = settings.limits
+    allowed = f"limits.max_leg_notional = {plain_usd(limits.max_leg_notional)} and limits.max_gross = {plain_usd(limits.max_gross)}"
+    return "" if verdict.smallest_target is None else f"No such target is within {allowed}."
+
+
+def _larger(settings: Settings, verdict: Verdict) -> Quote | None:
+    """A target that can, and that the limits on a pair let be typed: better one from which on every target can."""
+    sure = None if verdict.always_from is None else _whole(verdict.always_from)
+    limit = min(settings.limits.max_leg_notional, settings.limits.max_gross // 2)
+    return next((each for each in (sure, verdict.smallest_target) if each is not None and each <= limit), None)
 
 
 def _whole(amount: Quote) -> Quote:
@@ -80,4 +91,4 @@ def skip_sentence(settings: Settings, skipped: Skipped) -> str:
     """Why a cycle was not entered and what to type, e.g. `100 USD per leg cannot be balanced to 0.1 % here: best 1.31 % (...). ... Try ...`."""
     if skipped.verdict is None:
         return f"{skipped.code}: {skipped.detail}"
-    return f"{cannot(settings, skipped.verdict)} {advice(skipped.verdict)}".strip()
+    return f"{cannot(settings, skipped.verdict)} {advice(settings, skipped.verdict)}".strip()

@@ -4,14 +4,13 @@ import trio
 
 from commands.checks.finding import Finding, fail, ok, warn
 from commands.checks.known import Known
-from commands.words import clock_time, grouped
+from commands.prices import books_now
+from commands.words import clock_time, grouped, percent
 from messages.units import ONE, Quote, Rate
 from venue.nado.linked import fee_tier
 from venue.nado.socket import open_socket
 
 CLOCK_READINGS = 5
-EXIT_ROOM = Rate(ONE * 105 // 100)
-"""A leg must be this far above the venue's minimum, so that a small fall does not make its exit unsendable (sizing)."""
 
 
 async def clock(known: Known) -> Finding:
@@ -112,14 +111,28 @@ def _bp(rate: Rate) -> str:
 
 
 async def minimum(known: Known) -> Finding:
-    """Is the target above what the venue takes, with room for a fall before the exit?"""
-    await trio.lowlevel.checkpoint()
-    pair = known.rules.terms()
-    target, least = known.settings.target, max(pair.eth.min_notional, pair.sol.min_notional)
-    found = f"{grouped(target)} USD per leg, the venue takes {grouped(least)} USD and more"
-    needed = Quote(least * EXIT_ROOM // ONE)
-    if target < needed:
-        return fail("minimum", found, f'write target = "{needed.text()} USD" or more', "TARGET_TOO_SMALL")
+    """Can the target be traded at the prices of now, in every direction that will be? The answer of a run that would enter now, in its words."""
+    from actors.sizing import Sizer
+    from commands.sentences import advice, cannot
+
+    settings, quote = known.settings, await books_now(known.reads, known.rules, known.clock.now_ms())
+    if quote is None:
+        return fail("minimum", "unknown: a side of a book is empty", "try again when the market trades", "UNKNOWN")
+    sizer = Sizer(settings, known.rules)
+    signs = sizer.signs(1)
+    answer = sizer.attainable(quote, signs)
+    verdict = answer.verdict
+    if not all(sizer.chosen(quote, sign, sizer.size(quote, sign, settings.target)) for sign in signs):
+        small = answer.obstacle is not None and answer.obstacle.source == "min_notional"
+        cure = advice(settings, verdict) or "try again when the books are deeper"
+        return fail("minimum", cannot(settings, verdict), cure, "TARGET_TOO_SMALL" if small else "UNBALANCED")
+    if not answer.met:
+        return ok("minimum", f"{cannot(settings, verdict)} when_unbalanced lets it be traded")
+    pair = f"{verdict.eth.text()} ETH / {verdict.sol.text()} SOL"
+    found = f"{grouped(settings.target)} USD per leg is {pair} at the prices of now, {percent(verdict.imbalance)} apart"
+    if answer.always is not None and settings.target < answer.always.target:
+        cure = advice(settings, verdict) or "expect skipped cycles"
+        return warn("minimum", f"{found}; lots are coarse for it: at other prices cycles may be skipped", cure, "TARGET_NARROW")
     return ok("minimum", found)
 
 

@@ -334,22 +334,30 @@ def test_a_near_miss_is_shown_with_as_many_decimals_as_set_it_apart_from_the_pro
 def test_a_minimum_above_the_deviation_says_so_and_names_the_target_that_clears_it() -> None:
     verdict = founding("50", minimum="100")
     assert (verdict.kind, verdict.eth, verdict.sol) == ("impossible", 0, 0)
-    assert verdict.reason.startswith("the venue's minimum for ETH, 105 USD with 5 % in reserve, is above the 60 USD that may be taken.")
+    assert verdict.reason.startswith("the venue's minimum for ETH, 105 USD with 5 % in reserve, is above 60 USD (target + max_deviation of 20 %).")
     assert verdict.smallest_target == Quote.of("96.55")
     assert founding("96.55", minimum="100").kind == "met"
     assert founding("96.54", minimum="100").kind != "met"
 
 
+def test_a_window_that_begins_at_the_venues_minimum_says_so() -> None:
+    verdict = sized("100", flat("4299.8", "0.001", "100"), flat("203.02", "0.1", "100"))
+    between = "105 USD (minimum of the venue + 5 %) and 120 USD (target + max_deviation of 20 %)"
+    assert verdict.reason.startswith(f"no whole number of SOL lots of 0.1 costs between {between}.")
+
+
 def test_a_book_too_thin_says_what_it_holds_and_that_no_larger_target_helps() -> None:
     thin = Side((Level(Price.of("115.86"), Base.of("0.5")),), Base.of("0.1"), Quote(0))
     verdict = sized("100", flat("2756.9", "0.001"), thin)
-    words = "the visible SOL book is too thin: it holds 57.93 USD, 80 USD are needed. The visible book is too thin for a target that can."
+    needed = "it holds 57.93 USD, 80 USD (target - max_deviation of 20 %) are needed."
+    words = f"the visible SOL book is too thin: {needed} The visible book is too thin for a target that can."
     assert (verdict.kind, verdict.smallest_target, verdict.reason) == ("impossible", None, words)
 
 
 def test_lots_too_coarse_for_the_deviation_say_between_which_dollars_none_lies() -> None:
     verdict = sized("100", flat("2756.9", "0.1"), flat("115.86", "0.1"))
-    assert verdict.reason.startswith("no whole number of ETH lots of 0.1 costs between 80 and 120 USD.")
+    between = "80 USD (target - max_deviation of 20 %) and 120 USD (target + max_deviation of 20 %)"
+    assert verdict.reason.startswith(f"no whole number of ETH lots of 0.1 costs between {between}.")
     assert verdict.smallest_target is not None
 
 

@@ -45,7 +45,7 @@ def test_a_skip_says_why_with_numbers_and_what_to_type() -> None:
 
 
 def test_without_a_sure_target_the_smallest_one_is_advised() -> None:
-    assert advice(msgspec.structs.replace(VERDICT, always_from=None)).startswith("Try --target '117.25 USD' or")
+    assert advice(HUNDRED, msgspec.structs.replace(VERDICT, always_from=None)).startswith("Try --target '117.25 USD' or")
 
 
 def test_what_cannot_be_advised_is_not_advised() -> None:
