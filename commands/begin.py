@@ -56,7 +56,7 @@ def main(argv: List[str]) -> NoReturn:
     try:
         code = _command(argv)
     except BaseException:  # `cli.main` returns a code whatever happens: this is for what happens to itself
-        _speak(2, traceback.format_exc() + "Evenkeel failed, and could not find out what is open: status says it\n")
+        _speak(2, traceback.format_exc() + "Evenkeel failed, and could not determine what is open: run status\n")
     os._exit(code)
 
 
@@ -108,7 +108,7 @@ def _packages() -> Optional[Tuple[str, str, str]]:
 
 
 def _refused(argv: List[str], code: str, message: str, cure: str) -> int:
-    """Nothing of ours can run here: one sentence, and the object where one was promised."""
+    """Evenkeel cannot run here: one sentence, and the object where one was promised."""
     _speak(2, "%s · nothing was started · %s\n" % (message, cure))
     if "--json" in argv:
         command = argv[0] if argv and not argv[0].startswith("-") else "run"

@@ -47,12 +47,12 @@ async def cleared(who: Whose, reason: str) -> Outcome:
             raise refusal(error, who.access) from error
         state.clear_halt()
     at = f"flat at the venue, checked {clock_time(flat_ms)}Z" if flat_ms else "its simulated venue is gone with its run"
-    lines = [("cleared", f"{halt[0]}: {halt[1]}"), ("reason", reason), ("open", f"nothing of ours: {at}"), ("next", who.run_line)]
+    lines = [("cleared", f"{halt[0]}: {halt[1]}"), ("reason", reason), ("open", f"no Evenkeel positions: {at}"), ("next", who.run_line)]
     return Outcome("clear-halt", DONE, lines, facts={"halted": False, "open": "", "checked_at": checked_at(flat_ms)})
 
 
 async def _flat(who: Whose, state: RunState, cleared_by: HaltCleared) -> int:
-    """Venue time at which nothing of ours was open; then the person's word is in the ledger. Raises `Refusal`, `StillOpen`."""
+    """Venue time at which no Evenkeel position was open; then the person's reason is in the ledger. Raises `Refusal`, `StillOpen`."""
     with trio.move_on_after(ASK_S):
         try:
             async with connected(who.settings, who.access, os.getpid(), observe, TcpDialer()) as there:
@@ -74,8 +74,8 @@ async def _flat(who: Whose, state: RunState, cleared_by: HaltCleared) -> int:
                     settle(state, who.ledger, int(snapshot.at_ms))
                 return int(snapshot.at_ms)
         except VenueError as error:
-            raise _stays(f"the venue does not say whether it is flat: {error}", "try again when it answers") from error
-    raise _stays("the venue does not say whether it is flat", "try again when it answers")
+            raise _stays(f"the exchange does not report whether the account is flat: {error}", "try again when it answers") from error
+    raise _stays("the exchange does not report whether the account is flat", "try again when it answers")
 
 
 def _stays(why: str, cure: str) -> Problem:

@@ -37,11 +37,11 @@ COMMANDS = {
     "status": "what is open, who runs it, is it halted",
     "flatten": "close our legs, verify, report",
     "halt": "stop entering, flatten, stay halted",
-    "clear-halt": "a person allows trading again",
+    "clear-halt": "allow trading again",
     "record": "save a venue's market, to replay it with --market",
     "doctor": "is everything ready for real money",
-    "drill": "your configuration through named disasters",
-    "guard": "close what a run leaves open when it stops breathing",
+    "drill": "run your configuration through named failures",
+    "guard": "close what a run leaves open when it stops responding",
     "link-signer": "let another key act for this subaccount",
 }
 ACCOUNT = ("status", "flatten", "halt", "clear-halt", "link-signer")
@@ -101,7 +101,7 @@ def _defect(error: BaseException) -> Problem:
     """What is our fault, or a package's."""
     say(sys.stderr, "".join(traceback.format_exception(error)).rstrip())
     message = f"Evenkeel failed, the lines above say where ({type(error).__name__})"
-    return Problem("INTERNAL", None, message, "please report it with them", "nothing of ours is open by the files on this machine")
+    return Problem("INTERNAL", None, message, "please report it with them", "no Evenkeel positions are open according to the files on this machine")
 
 
 def _command(argv: Sequence[str]) -> str:
@@ -193,7 +193,7 @@ def _run(argv: list[str], *, demo: bool) -> int:
         return _told(shown, argv)
     not_staged(options.settings.venue.name, options.faults, demo=demo)
     if options.settings.venue.name != "simulated":
-        config.must_be_written(loaded, config.LIVE_RUN, f"{options.settings.venue.name} is traded on no default")
+        config.must_be_written(loaded, config.LIVE_RUN, f"{options.settings.venue.name} requires explicit settings")
     from commands.run import main as run
 
     return run(options)
@@ -236,9 +236,9 @@ def run_parser() -> argparse.ArgumentParser:
     """The options of `run` and of the demo."""
     parser = configured("run", f"Trade ETH/SOL pairs until done, then flat.\nTarget by default: {per_leg(Settings().target)}.")
     parser.add_argument("--market", default="synthetic", metavar="WHICH", help="synthetic, flat:2756.9/115.86 or a recording's prefix")
-    parser.add_argument("--seed", default=str(SEED), metavar="N", help=f"what the simulated market starts from, {SEED}")
-    parser.add_argument("--faults", metavar="WHICH", help="none, demo (two staged accidents), crashes (every\nactor dies once) or a file")
-    parser.add_argument("--adopt", action="store_true", help="book what the venue holds beyond our fills as ours")
+    parser.add_argument("--seed", default=str(SEED), metavar="N", help=f"seed of the simulated market, {SEED}")
+    parser.add_argument("--faults", metavar="WHICH", help="none, demo (two staged faults), crashes (every\nactor dies once) or a file")
+    parser.add_argument("--adopt", action="store_true", help="book the exchange's other positions as Evenkeel's")
     parser.add_argument("--accept-loss", metavar="'N USD'", help="mainnet: at least the worst case that is printed")
     for flag, key, value, says in SWITCHES:
         parser.add_argument(flag, dest="overrides", action=_Switched, key=key, value=value, nargs=0, help=says)
@@ -274,7 +274,7 @@ class _Switched(_Override):
 
 def _guard(argv: list[str]) -> int:
     parser = configured("guard", "Watch a run, and close what it leaves open when it is killed, frozen or\nwedged. A run starts its own guard.")
-    silence = "silence after which a run is dead"
+    silence = "silence after which a run counts as dead"
     parser.add_argument("--dead-man", dest="overrides", action=_Override, key="guard.dead_man", metavar="'5 s'", help=silence)
     parser.add_argument("--run", default="", metavar="ID", help="watch this run alone; else any")
     if "--help" in argv or "-h" in argv:
@@ -369,14 +369,14 @@ def _doctor(argv: list[str]) -> int:
 
 def _drill(argv: list[str]) -> int:
     parser = configured(
-        "drill", "Run your configuration through named disasters at a simulated venue of its own.\nExit code 3 when a limit was exceeded."
+        "drill", "Run your configuration through named failures at a simulated venue of its own.\nExit code 3 when a limit was exceeded."
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="which drills; --list lists them")
     parser.add_argument("--all", action="store_true", help="every drill")
     parser.add_argument("--list", action="store_true", help="name every drill and what goes wrong in it")
-    parser.add_argument("--seed", default=str(SEED), metavar="N", help=f"what the simulated market starts from, {SEED}")
-    parser.add_argument("--keep", action="store_true", help="keep the logs also of drills that went well")
-    parser.add_argument("--deposit", default="10000 USD", metavar="'N USD'", help="what the practice account has, 10000 USD")
+    parser.add_argument("--seed", default=str(SEED), metavar="N", help=f"seed of the simulated market, {SEED}")
+    parser.add_argument("--keep", action="store_true", help="keep the logs of passed drills too")
+    parser.add_argument("--deposit", default="10000 USD", metavar="'N USD'", help="balance of the simulated account, 10000 USD")
     if "--help" in argv or "-h" in argv:
         return _told(parser.format_help().splitlines(), argv)
     typed = parser.parse_args(argv)
@@ -429,7 +429,7 @@ class _Parser(argparse.ArgumentParser):
         if unknown:
             wrong = next((word for word in unknown if word.startswith("-")), unknown[0]).partition("=")[0]
             cure = self._option_meant(wrong)
-            what = "unknown option" if wrong.startswith("-") else "a word too many"
+            what = "unknown option" if wrong.startswith("-") else "unexpected argument; quote values with spaces"
             raise ConfigError("UNKNOWN_OPTION", wrong if wrong.startswith("-") else None, f"{wrong}: {what}", cure)
         return known
 
@@ -454,10 +454,10 @@ def help_text() -> str:
     commands = "\n".join(f"  {name:<11} {text}" for name, text in COMMANDS.items())
     return f"""\
 Evenkeel holds a delta-neutral ETH/SOL perpetual pair on Nado: long one, short
-the other, the same dollars on both sides, entered and left together.
+the other, the same dollars on both sides, entered and exited together.
 
   {COMMAND}              the demo: simulated, 5 cycles, two staged
-                                    accidents; no key, no network
+                                    faults; no key, no network
   {COMMAND} COMMAND ...  one of:
 
 {commands}

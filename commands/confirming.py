@@ -1,4 +1,4 @@
-"""The end of whatever has traded: the venue's last word, and what is kept of it so that the next start need not ask."""
+"""The end of whatever has traded: the exchange's last reading, and what is kept of it so that the next start need not ask."""
 
 import sqlite3
 from contextlib import closing, suppress
@@ -14,7 +14,7 @@ from venue.stored_escape import EscapeFile
 
 
 def at_the_end(known: World, held: Held | None, said: VenueWord) -> OpenAnswer:
-    """The answer of a run that ends: by its ledger, or by what it last heard of it (`held`) where the file has been lost, and by the venue's word.
+    """The answer of a run that ends: by its ledger, or by what it last heard of it (`held`) where the file is lost, and by the exchange.
 
     Once nothing is open that is kept: the next start need not ask. Never raises.
     """

@@ -27,7 +27,7 @@ LINE_MAX = 65_536
 ANSWER_S = 5.0
 """How long a run may take to answer before it counts as one that does not."""
 FAREWELL_S = 1.0
-"""How long a run that ends waits for its last words to be taken."""
+"""How long a run that ends waits for its last answer to be read."""
 
 
 class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -38,7 +38,7 @@ class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """run -> command. `ended`: this is the last word of a run that has ended; `open_legs` is then the venue's word, else the ledger's."""
+    """run -> command. `ended`: this is the last answer of a run that has ended; `open_legs` is then from the exchange, else from the ledger."""
 
     pid: int
     ended: bool
@@ -181,5 +181,5 @@ async def _line(stream: trio.SocketStream) -> bytes:
         piece = await stream.receive_some(LINE_MAX)
         text += piece
         if not piece or len(text) > LINE_MAX:
-            raise msgspec.DecodeError("the other side hung up")
+            raise msgspec.DecodeError("the other side closed the connection")
     return text

@@ -1,6 +1,6 @@
-"""`python supervisor.py drill`: your configuration through named disasters at a simulated venue. Play money; nothing of yours is traded or touched.
+"""`python supervisor.py drill`: your configuration through named failures at a simulated venue. Play money; nothing of yours is traded or touched.
 
-Per drill: what stood alone at worst, for how much USD x time, what it cost, how it ended. Exit code 3 when a limit of the configuration was exceeded;
+Per drill: the worst unhedged exposure, its USD x time, what it cost, how it ended. Exit code 3 when a limit of the configuration was exceeded;
 the logs of such a drill are kept. Two drills run at a time, each with a venue, a run and a guard of its own.
 """
 
@@ -59,7 +59,7 @@ def chosen(names: Sequence[str], *, everything: bool) -> tuple[Drill, ...]:
     """The drills that were asked for, in the order of the table. Raises `ConfigError` for none, and for a name that is none."""
     for name in names:
         if name not in BY_NAME:
-            raise ConfigError("UNKNOWN_DRILL", None, f"{name}: there is no such drill", did_you_mean(name, NAMES, f"{COMMAND} drill --list"))
+            raise ConfigError("UNKNOWN_DRILL", None, f"{name}: unknown drill", did_you_mean(name, NAMES, f"{COMMAND} drill --list"))
     if not names and not everything:
         raise ConfigError("WHICH_DRILL", None, "which drill?", f"type {COMMAND} drill --all, or names from {COMMAND} drill --list")
     return tuple(drill for drill in DRILLS if everything or drill.name in names)
@@ -91,7 +91,7 @@ def measured(results: Sequence[Result], now_ms: Ms) -> list[Measured]:
 def headline(options: DrillOptions) -> str:
     """Venue, subaccount, address, signer; then whose configuration it is."""
     name = options.loaded.settings.venue.name
-    whose = "" if name == "simulated" else f" · the configuration is for {name}, which is not asked"
+    whose = "" if name == "simulated" else f" · the configuration is for {name}, which is not contacted"
     return f"simulated · default · {THROWAWAY_ADDRESS} · the published key · play money{whose}"
 
 
@@ -156,8 +156,8 @@ def cannot(drill: Drill, played: Played, funds: Quote) -> Refusal:
     reason = error.get("message") or f"the run ended with exit code {played.code}"
     cure = error.get("cure") or ""
     if error.get("code") in {"MARGIN", "LIQUIDATION_NEAR"}:
-        cure = f"add --deposit 'N USD' with what your account has (now {funds.text()} USD), or use a smaller --target"
-    return Refusal("CANNOT_DRILL", None, f"{drill.name}: no pair could be entered: {reason}", cure, "nothing was drilled, play money only")
+        cure = f"add --deposit 'N USD' with the balance of your account (now {funds.text()} USD), or use a smaller --target"
+    return Refusal("CANNOT_DRILL", None, f"{drill.name}: no pair could be entered: {reason}", cure, "no drill ran, play money only")
 
 
 def _tidy(folder: Path, results: Sequence[Result]) -> None:
@@ -183,7 +183,7 @@ def verdict(results: Sequence[Result]) -> str:
     """The last but one line."""
     over = [result.name for result in results if result.exceeded]
     if not over:
-        return f"PASSED: {len(results)} of {len(results)} drills stayed inside every limit of this configuration"
+        return f"PASSED: {len(results)} of {len(results)} drills stayed within every limit of this configuration"
     return problem_of(over, len(results)).sentence
 
 

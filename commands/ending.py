@@ -96,24 +96,24 @@ def _refused(report: Report) -> Problem:
 
 
 def _unexplained(report: Report) -> Problem:
-    return Problem(report.code or "REFUSED", None, report.detail or report.code, f"read {_log(report)}", "nothing of ours is open")
+    return Problem(report.code or "REFUSED", None, report.detail or report.code, f"read {_log(report)}", "no Evenkeel positions are open")
 
 
 CURES = {
     "FOREIGN_POSITION": (
-        "it was left alone, nothing of ours is open",
-        "close it yourself, or book it as ours: {command} run --adopt --logs {logs}",
+        "it was not touched, no Evenkeel positions are open",
+        "close it yourself, or book it as Evenkeel's: {command} run --adopt --logs {logs}",
     ),
     "BROKEN_LEDGER": (
-        "nothing is entered with a ledger that was changed, nothing of ours is open",
+        "nothing is entered with a ledger that was changed, no Evenkeel positions are open",
         "keep a copy of {logs}/ledger.sqlite, move it away, start again",
     ),
     "MISFIT": (
-        "the venue's archive has not confirmed that number, nothing of ours is open",
+        "the venue's archive has not confirmed that number, no Evenkeel positions are open",
         "compare the order in the exchange's web page, then start again: {command} run --logs {logs}",
     ),
-    "LOW_DISK": ("nothing is entered, nothing of ours is open", "make room, then start again"),
-    "FLATTENED": ("entering stays paused, nothing of ours is open", "{command} run --logs {logs} enters again"),
+    "LOW_DISK": ("nothing is entered, no Evenkeel positions are open", "free some space, then start again"),
+    "FLATTENED": ("entering stays paused, no Evenkeel positions are open", "{command} run --logs {logs} enters again"),
 }
 """Refusals that are not in the log alone: what they mean for the money, and what to type."""
 
@@ -141,7 +141,7 @@ def _gave_up(report: Report) -> Problem:
     """Nothing could be entered: for how long, mostly why, and the cure."""
     known = next((skip.verdict for skip in reversed(report.skips) if skip.code == report.code and skip.verdict is not None), None)
     cure = (advice(report.settings, known) if known else "") or ENTRY_CURES[report.code].format(command=COMMAND, logs=report.settings.files.logs)
-    return Problem(report.code, "target" if known else None, report.detail, cure, "nothing of ours is open")
+    return Problem(report.code, "target" if known else None, report.detail, cure, "no Evenkeel positions are open")
 
 
 def halt_cure(word: str, logs: str) -> str:
@@ -182,9 +182,9 @@ def closing_line(settings: Settings, url: str | None) -> str:
 def _nothing_traded(report: Report) -> Problem:
     last = report.skips[-1] if report.skips else None
     if last is None:
-        return Problem("NOTHING_TRADED", None, "no pair was entered", f"read {_log(report)}", "nothing of ours is open")
+        return Problem("NOTHING_TRADED", None, "no pair was entered", f"read {_log(report)}", "no Evenkeel positions are open")
     if last.verdict is None:
-        return Problem(last.code, None, f"no pair was entered: {last.detail}", f"read {_log(report)}", "nothing of ours is open")
+        return Problem(last.code, None, f"no pair was entered: {last.detail}", f"read {_log(report)}", "no Evenkeel positions are open")
     return Problem(last.code, "target", cannot(report.settings, last.verdict), advice(report.settings, last.verdict), "nothing was traded")
 
 

@@ -1,4 +1,4 @@
-"""The way out when trading is dead: what is ours by the ledger, ESCAPE, and all of it written down, in the ledger or beside it."""
+"""The emergency close when trading has ended: Evenkeel's positions by the ledger, ESCAPE, and a record of all of it, in the ledger or beside it."""
 
 from contextlib import closing
 from dataclasses import replace
@@ -41,7 +41,7 @@ async def escape_with(known: World, journal: Journal, task: Task) -> Escaped:
 
 
 def task_of(known: World, journal: Journal, held: Held | None) -> Task:
-    """What is ours to close. A ledger that was lost and begun again knows less than whoever has heard of it last."""
+    """Evenkeel's positions to close. A ledger that was lost and begun again knows less than whoever has heard of it last."""
     by_file = journal.fold.held(known.state.epoch)
     if not journal.unreadable and (held is None or by_file.rows >= held.rows):
         return Task.of(by_file)

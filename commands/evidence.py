@@ -40,7 +40,7 @@ class LedgerWord(msgspec.Struct, frozen=True):
     orders: frozenset[str] = frozenset()
     """Digests of ours that it remembers."""
     grounded: bool = False
-    """Has it ever known what the venue holds: an intent of ours, or the venue's word that agreed with it?"""
+    """Has it ever known what the venue holds: an intent of ours, or a reading of the account that agreed with it?"""
     third_party: tuple[int, int] = (0, 0)
     """What third parties were seen to trade in this subaccount, signed, ETH and SOL."""
     unproven: tuple[Ours, Ours] = (Ours(), Ours())

@@ -1,6 +1,6 @@
 """`flatten`: close our legs, verify, report; also what `halt` does beside latching.
 
-    a live run    is asked through its control socket: it enters no more, closes both legs through its barrier and ends
+    a live run    is asked through its control socket: it makes no new entries, closes both legs through its barrier and ends
     then, always  take the lock, start a new epoch, ESCAPE what the ledger explains, ask the venue (cross, isolated, open orders), say what is left
 
 A run that does not answer within 5 s is waited for by its lock. Entering stays paused until `run` is started again, because no run is left.
@@ -64,7 +64,8 @@ def confirm(who: Whose, *, yes: bool) -> None:
     if not (sys.stdin and sys.stdin.isatty()):
         message = "--everything also closes what Evenkeel did not open"
         raise ConfigError("NOT_CONFIRMED", "--everything", message, "add --yes, or type it at a terminal", "nothing was sent")
-    say(sys.stderr, [who.line, f"This closes every ETH-PERP and SOL-PERP position and order there, whosever it is. Type {name} to go on:"])
+    what = "This closes every ETH-PERP and SOL-PERP position and order there, including those that Evenkeel did not open."
+    say(sys.stderr, [who.line, f"{what} Type {name} to continue:"])
     with SO_FAR:
         typed = sys.stdin.readline().strip()
     if typed != name:
@@ -99,7 +100,7 @@ async def flattened(who: Whose, order: Order) -> Outcome:
 
 
 async def _leave_run(who: Whose, order: Order, until: float) -> Answer | None:
-    """Ask a live run to close both legs and end; its last word."""
+    """Ask a live run to close both legs and end; its last answer."""
     if who.runner() is None:
         return None
     wish = Ask("halt" if order.halt else "flatten", order.halt or f"asked by {order.command}")
@@ -141,7 +142,7 @@ async def _locked(who: Whose, until: float) -> RunState:
 
 
 async def _alone(who: Whose, order: Order, state: RunState, until: float) -> Outcome:
-    """Nobody else trades here: close what is ours."""
+    """Nobody else trades here: close Evenkeel's positions."""
     who.logs.mkdir(parents=True, exist_ok=True)
     if order.halt:
         state.halt("HALTED_BY_HAND", order.halt)
@@ -187,7 +188,7 @@ def _of_another_ledger(before: Evidence) -> bool:
 
 
 async def _task(order: Order, known: World, there: Known, journal: Journal, before: Evidence, until: float) -> Task:
-    """What is ours to close: by the ledger; where it does not know of the pair that the stored escape closes, that pair, booked first."""
+    """Evenkeel's positions to close: by the ledger; where it does not know of the pair that the stored escape closes, that pair, booked first."""
     if order.everything:
         return Task(EVERYTHING, EVERYTHING, everything=True)
     escape, rules = before.escape, there.rules
@@ -212,7 +213,7 @@ def _part(amount: Base, snapshot: AccountSnapshot, product: ProductRules) -> Bas
 
 
 def _told(order: Order, who: Whose, there: Known, state: RunState, word: VenueWord, rounds: int) -> Outcome:
-    """By the venue's word, held against everything else that knows; a sign that was there before does not go away by having been acted on."""
+    """By the exchange's reading, compared with every other record; an earlier sign stays valid after it was acted on."""
     known = msgspec.structs.replace(gathered(who.access, who.logs, state.directory), venue=word, runner=None)
     answer = decide(known)
     if order.everything:
@@ -224,8 +225,9 @@ def _told(order: Order, who: Whose, there: Known, state: RunState, word: VenueWo
         settle(state, who.ledger, int(answer.checked_ms or 0))
     third = third_party_words(known, answer)
     at = f", checked {clock_time(answer.checked_ms)}Z" if answer.checked_ms else ""
-    lines = [("open", f"nothing of ours: flat at the venue{at} (cross, isolated, open orders)"), ("sent", f"{rounds} rounds of reduce-only orders")]
-    lines += [("not ours", f"{third}: left alone; {COMMAND} flatten --everything closes it too")] if third else []
+    lines = [("open", f"no Evenkeel positions: flat at the venue{at} (cross, isolated, open orders)")]
+    lines += [("sent", f"{rounds} rounds of reduce-only orders")]
+    lines += [("not ours", f"{third}: not touched; {COMMAND} flatten --everything closes it too")] if third else []
     return Outcome(order.command, DONE, lines, facts=facts)
 
 

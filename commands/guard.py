@@ -4,8 +4,8 @@ It runs in a session of its own and ignores SIGINT and SIGHUP, because the Ctrl-
 
     watch      read the heartbeat; a run that ended on purpose, or was followed by another, needs no guard any more
     take over  after `dead_man` of silence: epoch + 1 on disk, unless somebody has started one meanwhile. A run that wakes up reads it before it
-               seals anything, and stands down. No lock is waited for longer than `LOCK_S`: a stopped run keeps its locks
-    close      `guard_closing.py`: only what is ours, reduce-only, for as long as anything may be open. It stands down itself as soon as a newer
+               seals anything, and stops trading. No lock is waited for longer than `LOCK_S`: a stopped run keeps its locks
+    close      `guard_closing.py`: only Evenkeel's positions, reduce-only, for as long as anything may be open. It stops itself as soon as a newer
                epoch than its own is on disk
 
 It has a heartbeat of its own, which its run watches. Nothing that it calls can end it (`outlive.py`).
@@ -70,7 +70,7 @@ def _access(options: GuardOptions, words: GuardWords) -> tuple[Access, bool]:
 
 
 def _nobody_here(path: str) -> str:
-    raise Problem("NO_PASSPHRASE", "venue.key", f"{path} asks for a passphrase, and a guard has nobody to ask", "")
+    raise Problem("NO_PASSPHRASE", "venue.key", f"{path} needs a passphrase, which a guard cannot ask for", "")
 
 
 async def _guarding(options: GuardOptions, here: Access, signs: bool, words: GuardWords) -> int:
@@ -123,7 +123,7 @@ class Guard:
         """One look at the heartbeat; the exit code when this guard's work is done."""
         beat = self._pulse.look(trio.current_time())
         if self._needless(beat):
-            self._words.say("the run has ended, or another has followed it")
+            self._words.say("the run has ended, or a newer one has started")
             return DONE
         if self._heart is not None and self._heart.replaced():
             self._words.say("a newer guard watches this run")
@@ -200,7 +200,7 @@ class Guard:
             nursery.cancel_scope.cancel()
         if code == DONE:
             outlive_call(EscapeFile(self._state.with_suffix(".escape"), durable=False).clear)
-            self._words.say(f"FLAT: nothing of ours is open, after {closing.rounds} rounds")
+            self._words.say(f"FLAT: no Evenkeel positions are open, after {closing.rounds} rounds")
         else:
             self._words.say(f"NOT known to be flat: {closing.left} · whoever started the newer epoch closes it, else {COMMAND} flatten", "warning")
         return code
@@ -212,5 +212,5 @@ class Guard:
             if on_disk is not None and on_disk > epoch:
                 break
             await trio.sleep(LOOK_S)
-        self._words.say("somebody has started a newer epoch: standing down")
+        self._words.say("a newer epoch was started: this guard stops")
         scope.cancel()

@@ -47,7 +47,7 @@ AGAIN_S = (0.5, 2.0)
 SLOW_S = 30.0
 """Pause between two tries after that, for as long as something may be open."""
 SLOW_TRY_MS = Ms(60_000)
-"""How long one slow try may take where nobody knows what is ours: then it is found out again."""
+"""How long one slow try may take where Evenkeel's part is unknown: then it is determined again."""
 SAY_EVERY_S = 600.0
 """How often a guard says that it is still trying."""
 TWICE_S = 2.0
@@ -168,7 +168,7 @@ class Closing:
         return escaped.flat and await self._confirmed(venue, rules)
 
     async def _confirmed(self, venue: NadoVenue, rules: VenueRules) -> bool:
-        """Is nothing of ours open, by everything that knows?"""
+        """Is no Evenkeel position open, by every record?"""
         snapshot = await venue.reads.account()
         known = msgspec.structs.replace(self._evidence(), venue=VenueWord(snapshot, rules))
         answer = decide(known)
@@ -187,7 +187,7 @@ class Closing:
                 self._words.say("it holds a position in our products, or says another name again: asked again", "error", once=True)
                 return False
             await trio.sleep(pause_s)
-        self._words.say("nothing of ours is there")
+        self._words.say("no Evenkeel positions are open")
         return True
 
     def _gone(self, rules: VenueRules) -> bool:
@@ -198,13 +198,13 @@ class Closing:
             self._words.say(f"the simulated exchange is another one ({rules.venue}) than this run's ({ours})", once=True)
         return gone
 
-    # -- what is ours ---------------------------------------------------------------------------------------------------------------------------
+    # -- Evenkeel's part ---------------------------------------------------------------------------------------------------------------------------
 
     def _evidence(self) -> Evidence:
         return gathered(self._reach.here, self._ledger.parent, self._state.parent)
 
     def _what(self, rules: VenueRules, venue: NadoVenue) -> Task:
-        """What is ours by a ledger that can be trusted; while none can, at most what was signed. What this guard has closed is deducted: a third
+        """Evenkeel's part by a ledger that can be trusted; while none can, at most what was signed. What this guard has closed is deducted: a third
         party's position must not be closed by trying again.
         """
         known = self._evidence()
@@ -214,7 +214,7 @@ class Closing:
         if word is None or word.held is None or signs:
             task = self._without(self._signed())
             most = f"at most ETH {_most(task.eth).text()}, SOL {_most(task.sol).text()}, which was signed in advance"
-            self._words.say(f"unknown what is ours: {'; '.join(signs) or known.ledger.why} · closing {most}", "error", once=True)
+            self._words.say(f"Evenkeel's part is unknown: {'; '.join(signs) or known.ledger.why} · closing {most}", "error", once=True)
             return task
         held = journal.fold.held(self._acted.epoch) if mine and not journal.unreadable else word.held
         return self._without(Task.of(held))

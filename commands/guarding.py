@@ -1,7 +1,7 @@
 """A run's side of its guard: start it, watch it, replace it, and let it go when nothing is open any more.
 
 Run and guard watch each other. The guard has a heartbeat file of its own, because a process that exists may be stopped or wedged: one that gives no
-sign of life for `SILENT_S` is killed and replaced. While a guard is wanted and none is alive nothing is entered; closing always goes on.
+heartbeat for `SILENT_S` is killed and replaced. While a guard is wanted and none is alive nothing is entered; closing always goes on.
 """
 
 import os
@@ -59,13 +59,13 @@ class Guarded:
             self.heartbeat.beat(now_s)
 
     async def beat_for_ever(self) -> None:
-        """While the way out is at work, which has bounds of its own."""
+        """During the emergency close, which has bounds of its own."""
         while True:
             self.beat(trio.current_time())
             await trio.sleep(BEAT_S)
 
     def alive(self, pid: int) -> None:
-        """It has given a sign of life."""
+        """It has sent a heartbeat."""
         self.words, self._since_s = f"guard {pid}", None
 
     def down(self, why: str) -> None:

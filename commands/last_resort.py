@@ -1,6 +1,6 @@
-"""The last resort: when trading is dead the process ends, in bounded time and with the right exit code, whatever its way out does.
+"""The last resort: when trading is dead the process ends, in bounded time and with the right exit code, whatever the emergency close does.
 
-The way out (ESCAPE, the journal, the last question to the venue, the summary) can itself fail, wait for ever, or block in a call that no cancellation
+The emergency close (ESCAPE, the journal, the last reading, the summary) can fail, wait for ever, or block in a call that no cancellation
 reaches, and `trio.run` waits for a task that ignores its cancellation. So it is bounded twice:
 
 - `attempt` gives one step its time. What it raises is noted, and the next step is taken all the same.
@@ -45,7 +45,7 @@ class NotFlat(Halt):
 
 
 class LastResort:
-    """One way out. In `with` around everything, `trio.run` included; armed only when trading is dead.
+    """One emergency close. In `with` around everything, `trio.run` included; armed only when trading is dead.
 
     `open_legs` is what is known to be open, in words, "" when the venue has said flat; whoever learns more writes it here.
     """
@@ -53,7 +53,7 @@ class LastResort:
     def __init__(self, *, json: bool = False, speak: Callable[[Problem], None] | None = None, leave: Callable[[int], object] = os._exit) -> None:
         self.open_legs = "unknown"
         self.trouble: list[str] = []
-        """What went wrong on the way out, in order."""
+        """What went wrong during the emergency close, in order."""
         self._speak = speak or partial(spoken, json=json)
         self._leave = leave
         self._cause = self._cure = self._doing = ""
@@ -63,7 +63,7 @@ class LastResort:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """The process comes to its end by itself. Raises `Halt` or `NotFlat` instead of what failed on the way out: they know the exit code."""
+        """The process comes to its end by itself. Raises `Halt` or `NotFlat` instead of what failed during the close: they know the exit code."""
         if self._timer is None:
             return
         self._timer.cancel()
@@ -90,7 +90,7 @@ class LastResort:
         self._timer.start()
 
     async def attempt(self, doing: str, within_s: float, step: Callable[[], Awaitable[T]]) -> T | None:
-        """One step of the way out: its result, or None after it has failed or used up its time, which is noted in `trouble`."""
+        """One step of the close: its result, or None after it has failed or used up its time, which is noted in `trouble`."""
         self._doing = doing
         with trio.move_on_after(within_s) as scope:
             try:
@@ -109,7 +109,7 @@ class LastResort:
         return Halt("HALTED", None, message, self._cure, "flat at the venue")
 
     def _end(self, within_s: float) -> None:
-        self.trouble.append(f"the way out did not end within {within_s:g} s" + (f", it was in: {self._doing}" if self._doing else ""))
+        self.trouble.append(f"the emergency close did not end within {within_s:g} s" + (f", it was in: {self._doing}" if self._doing else ""))
         problem = self.problem()
         speaker = threading.Thread(target=self._speak, args=(problem,), daemon=True)
         speaker.start()

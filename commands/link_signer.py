@@ -34,9 +34,9 @@ SEEN_S = 15.0
 LOOK_S = 0.25
 
 WHAT_IT_CAN = (
-    ("careful", "a linked signer is not a key for trading only: it can trade, move funds between the"),
+    ("careful", "a linked signer is not limited to trading: it can trade, move funds between the"),
     ("", "owner's subaccounts and withdraw to the owner. Guard its file as you guard the owner's key."),
-    ("", "There is one per subaccount: linking another takes the power from the one before."),
+    ("", "There is one per subaccount: linking another revokes the previous one."),
 )
 
 
@@ -146,7 +146,7 @@ def _cure(code: int | None) -> str:
         return "deposit until the account is worth 5 USDT0"
     if code == 2030:
         return "a subaccount may change its signer 50 times in 7 days: wait"
-    return "try again; somebody else may have used this wallet at the same moment" if code == 2022 else "see the venue's words"
+    return "try again; somebody else may have used this wallet at the same moment" if code == 2022 else "see the exchange's message"
 
 
 def _told(who: Whose, signer: str | None, lines: Sequence[tuple[str, str]], *, replaced: str | None = None, file: str | None = None) -> Outcome:

@@ -15,7 +15,7 @@ from messages.units import ONE, Quote
 SEED = 7
 """Everybody's first run is the same run."""
 FAULTS = ("demo", "crashes", "none")
-"""Accidents that have a name; anything else is a file."""
+"""Sets of faults that have a name; anything else is a file."""
 
 
 class RunOptions(msgspec.Struct, frozen=True):
@@ -33,7 +33,7 @@ class RunOptions(msgspec.Struct, frozen=True):
     json: bool
     quiet: bool
     demo: bool
-    """Typed without a command: accidents are staged."""
+    """Typed without a command: faults are staged."""
     accept_loss: Quote | None = None
     """What somebody says that the run may lose at worst; mainnet asks for it."""
     adopt: bool = False
@@ -79,7 +79,7 @@ def _prefix(file: Path) -> str | None:
 
 
 def faults_of(text: str) -> str:
-    """Staged accidents: a word or a file. Raises `ConfigError`."""
+    """Staged faults: a word or a file. Raises `ConfigError`."""
     if text in FAULTS or Path(text).is_file():
         return text
     raise ConfigError("BAD_VALUE", "--faults", f'--faults: there is no file "{text}"', did_you_mean(text, FAULTS, "type --faults none"))
@@ -128,14 +128,14 @@ def typed_instead(flag: str, text: str, kind: type[Text], like: object) -> str:
 
 
 def not_staged(venue: str, faults: str, *, demo: bool) -> None:
-    """Raises `ConfigError` where accidents would be staged with real money: the demo and `--faults` are for the simulated venue."""
+    """Raises `ConfigError` where faults would be staged with real money: the demo and `--faults` are for the simulated venue."""
     if venue == "simulated":
         return
     if demo:
         message = f"venue.name: the demo is always simulated, and {venue} is configured"
         raise ConfigError("DEMO_IS_SIMULATED", "venue.name", message, f"type {COMMAND} run to trade there, or --venue simulated")
     if faults != "none":
-        message = f"--faults: accidents are staged at a simulated venue only, not on {venue}"
+        message = f"--faults: faults are staged at a simulated venue only, not on {venue}"
         raise ConfigError("LIVE_FAULTS", "--faults", message, "leave --faults out")
 
 

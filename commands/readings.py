@@ -1,6 +1,6 @@
 """What the venue says of our account, asked by commands whose exit code, bookings or guard hang on it.
 
-What is open is believed at once. That nothing of ours is open is believed at once only where something else says so too (our own fills, or two
+What is open is believed at once. That no Evenkeel positions are open is believed at once only where something else says so too (our own fills, or two
 readings that ESCAPE has made); else it takes a second reading, `APART_MS` or more later, because `subaccount_info` carries no time and may be older
 than it looks (`venue/fits.py`). Readings of which a part could not be read are asked for again. Nothing here waits beyond `by_s`, a time of Trio's
 clock.

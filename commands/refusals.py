@@ -37,7 +37,7 @@ def refusal(group: BaseException, here: Access) -> Problem:
 
 def already_running(error: AlreadyRunning) -> Refusal:
     """Another process holds the subaccount."""
-    return Refusal("ALREADY_RUNNING", None, str(error), f"{COMMAND} status --logs {error.logs}", "it was left alone")
+    return Refusal("ALREADY_RUNNING", None, str(error), f"{COMMAND} status --logs {error.logs}", "the running instance was not affected")
 
 
 def _about_ledger(error: BaseException) -> Refusal | None:
@@ -47,9 +47,9 @@ def _about_ledger(error: BaseException) -> Refusal | None:
         return Refusal("NEWER_LEDGER", "files.logs", str(error), "use the version that wrote it, or another --logs DIR", NOTHING)
     if isinstance(error, UnreadableLedger):
         cure = f"move it away, then {COMMAND} run --adopt books what is open"
-        return Refusal("UNREADABLE_LEDGER", "files.logs", str(error), cure, "what is open at the venue was left alone, whosever it is")
+        return Refusal("UNREADABLE_LEDGER", "files.logs", str(error), cure, "open positions at the exchange were not touched")
     if isinstance(error, UnwritableLedger):
-        return Refusal("UNWRITABLE_LEDGER", "files.logs", str(error), "make room, or make it writable, then start again", NOTHING)
+        return Refusal("UNWRITABLE_LEDGER", "files.logs", str(error), "free some space, or make it writable, then start again", NOTHING)
     return Refusal("LEDGER", "files.logs", str(error), f"{COMMAND} status shows what is open", NOTHING) if isinstance(error, LedgerError) else None
 
 

@@ -89,7 +89,8 @@ def main(options: RunOptions) -> int:
 def _failure(error: BaseException, here: Access, options: RunOptions, recorder: Recorder) -> Problem:
     """A refusal to start; once there was a machine an error is none."""
     if recorder.trading:
-        return Problem("INTERNAL", None, told(error), f"read {options.settings.files.logs}/evenkeel.log", "nothing of ours is open by the ledger")
+        cure = f"read {options.settings.files.logs}/evenkeel.log"
+        return Problem("INTERNAL", None, told(error), cure, "no Evenkeel positions are open according to the ledger")
     return refusals.refusal(error, here)
 
 
@@ -100,7 +101,7 @@ def _tell(report: Report, options: RunOptions, code: int) -> None:
         say(output, text(report))
         told_json = run_json(report)
     except Exception as error:  # noqa: BLE001 - a summary that cannot be made is no reason for another exit code
-        open_now = f"NOT FLAT: {report.open_legs}" if report.open_legs else "nothing of ours is open"
+        open_now = f"NOT FLAT: {report.open_legs}" if report.open_legs else "no Evenkeel positions are open"
         problem = Problem("INTERNAL", None, f"the summary failed: {told(error)}", f"read {options.settings.files.logs}/evenkeel.log", open_now)
         problem.exit_code = code
         say(sys.stderr, problem.sentence)
@@ -194,7 +195,7 @@ async def _ended(
     stops: Stops,
     began_ns: int,
 ) -> Report:
-    """After the machine: when trading is dead and something is open, close it without it; then the venue's last word."""
+    """After the machine: when trading is dead and something is open, close it without it; then the last reading of the account."""
     if ending.by == "halt":
         patience_s = known.settings.venue_patience / 1000 + FLAT_CHECK_S
         await last.attempt("ESCAPE", patience_s, partial(_after_halt, machine, ending, stops))

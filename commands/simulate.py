@@ -41,11 +41,11 @@ PATIENCE_S = 2.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `simulate`."""
     parser.add_argument("--port", default="0", metavar="N", help="TCP port on 127.0.0.1; 0 (the default) takes a free one")
-    parser.add_argument("--seed", default=str(SEED), metavar="N", help=f"what the simulated market starts from, {SEED}")
+    parser.add_argument("--seed", default=str(SEED), metavar="N", help=f"seed of the simulated market, {SEED}")
     parser.add_argument("--market", default="synthetic", metavar="SPEC", help="synthetic, flat:ETH/SOL or the prefix of a recording")
-    parser.add_argument("--faults", default="none", metavar="FILE", help="staged accidents: none, demo, or a TOML or JSON file")
-    parser.add_argument("--fund", metavar="OWNER/NAME", help="also money for this subaccount, to rehearse live trading with your own key")
-    parser.add_argument("--deposit", default=f"{FUNDS // ONE} USD", metavar="'N USD'", help=f"what an account begins with, {FUNDS // ONE} USD")
+    parser.add_argument("--faults", default="none", metavar="FILE", help="staged faults: none, demo, or a TOML or JSON file")
+    parser.add_argument("--fund", metavar="OWNER/NAME", help="fund this subaccount too, to rehearse live trading with your own key")
+    parser.add_argument("--deposit", default=f"{FUNDS // ONE} USD", metavar="'N USD'", help=f"balance of an account at the start, {FUNDS // ONE} USD")
     parser.add_argument("--keep-state", metavar="FILE", help="accounts, orders and archive survive a restart in FILE, made when it is not there")
     parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input closes, as a child process should")
 

@@ -1,4 +1,4 @@
-"""The demo's accidents: one that we stage (an actor is killed after its vote) and one that the simulated venue stages (a refused order).
+"""The demo's faults: one that we stage (an actor is killed after its vote) and one that the simulated venue stages (a refused order).
 
 Both are labelled as staged wherever they show, and what is said about them is measured in this run. Nothing here is known to the actors: the kill is
 the one that a supervisor has for everybody.
@@ -19,7 +19,7 @@ VICTIM = "eth_leg"
 
 
 class Staging:
-    """Watches everything that happens, kills once, and tells what came of both accidents through `tell`."""
+    """Watches everything that happens, kills once, and reports the effect of both faults through `tell`."""
 
     def __init__(self, kill: Callable[[str], bool], now_ms: Callable[[], int], tell: Callable[[Staged], None]) -> None:
         self._kill = kill

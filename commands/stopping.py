@@ -1,6 +1,6 @@
 """SIGINT, SIGTERM and SIGHUP, from the first statement of the process until its end: every one is heard, none ends the process by itself.
 
-The first asks for the end: enter no more, close both legs. The second stops waiting, whatever is being waited for. Who has to act on them changes as
+The first asks for the end: no new entries, close both legs. The second stops waiting, whatever is being waited for. Who has to act on them changes as
 a run goes on: its start, its machine, ESCAPE; `hear` says who it is now. Handlers of our own and not Trio's receiver, because what comes while the
 summary is printed must not take the exit code away; before and after `Stops` they are `signals.SO_FAR`'s, which only counts.
 """

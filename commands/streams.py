@@ -13,7 +13,7 @@ from typing import TextIO, cast
 from commands.spool import Spool
 
 FINISH_S = 2.0
-"""How long the last words may take to be read before the process ends without them."""
+"""How long the final output may take to be read before the process ends without them."""
 LOOK_S = 0.5
 
 
@@ -70,7 +70,7 @@ class Queued(io.TextIOBase):
 
 
 def _not_shown(count: int) -> str:
-    return f"({count} lines were not shown, nobody read them in time; they are in the log)\n"
+    return f"({count} lines were not shown, they were not read in time; they are in the log)\n"
 
 
 def take_over() -> None:

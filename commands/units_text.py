@@ -19,7 +19,7 @@ from messages.units import ONE, Bps, Ms, Quote, Rate
 _NUMBER_AND_UNIT = re.compile(r"([+-]?(?:\d[\d,_]*)?(?:\.\d+)?)\s*(.*)", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:[,_]\d{3})+)(?:\.\d+)?")
 _DIGITS_MAX = 40
-"""Longer numbers are typing accidents; int128 has 39 digits."""
+"""Longer numbers are typing mistakes; int128 has 39 digits."""
 
 
 class BadText(ValueError):
@@ -151,7 +151,7 @@ def _checked(kind: Any, scaled: int) -> Any:
     try:
         return kind.checked(scaled)
     except ValueError:
-        raise BadText("OUT_OF_RANGE", "is too large to be true") from None
+        raise BadText("OUT_OF_RANGE", "is too large") from None
 
 
 class Usd(Measure):

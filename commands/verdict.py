@@ -1,4 +1,4 @@
-"""The last word on an exit code: every command that did not do what it was asked looks at what is open first. 4 beats every other code.
+"""The final exit code: every command that did not do what it was asked looks at what is open first. 4 beats every other code.
 
 A refusal, a wrong option, a start that failed, a defect: each of them used to say "nothing was started" whatever an earlier run had left open. What
 is open is asked of the files (`whats_open.on_disk`), which needs no venue and no key; a start that is refused when the venue has answered gives the
@@ -82,7 +82,7 @@ def of(problem: Problem, argv: Sequence[str], command: str) -> tuple[Problem, Fo
 def asked(argv: Sequence[str] = ()) -> Found:
     """What the files say now, in a thread, because a disk may hang. Never raises."""
     answers: list[Found] = []
-    looker = threading.Thread(target=lambda: answers.append(_looked(argv)), name="looks what is open", daemon=True)
+    looker = threading.Thread(target=lambda: answers.append(_looked(argv)), name="shows what is open", daemon=True)
     with suppress(RuntimeError):  # no thread to be had
         looker.start()
         looker.join(PATIENCE_S)

@@ -1,7 +1,7 @@
 """What of ours is open: one answer for everybody, from everything that knows.
 
     flat      confirmed: both positions are zero *and* no order of ours rests or can still arrive. Where the venue was not asked: the ledger is
-              whole, and was flat when it last agreed with the venue's word
+              whole, and was flat when it last agreed with the exchange
     open      something of ours is, or an order of ours could be behind what is
     unknown   nobody can say: the venue does not answer, or the ledger is missing, empty, replaced, older or broken beside a sign of a pair
 
@@ -41,13 +41,13 @@ class OpenAnswer(msgspec.Struct, frozen=True):
     sol: Base | None = None
     """Signed amounts of what is open and may be ours; None = unknown."""
     checked_ms: int | None = None
-    """Venue time of the venue's word that it rests on; None: it rests on files."""
+    """Venue time of the reading that it rests on; None: it rests on files."""
     remarks: tuple[str, ...] = ()
     """What is odd and leaves nothing open: worth a line."""
 
     @property
     def flat(self) -> bool:
-        """Is nothing of ours open, and is that confirmed?"""
+        """Is no Evenkeel position open, and is that confirmed?"""
         return self.kind == "flat"
 
     def exit_code(self, otherwise: int) -> int:
@@ -85,7 +85,7 @@ def on_disk(here: Access | None, logs: Path, directory: Path | None = None, said
 
 
 def decide(known: Evidence) -> OpenAnswer:
-    """The table. First the venue that is gone with its run, then the venue's word where there is one, then the files alone."""
+    """The table. First the venue that is gone with its run, then the exchange's reading where there is one, then the files alone."""
     if known.child:
         return _of_child(known)
     if known.venue.snapshot is not None and known.venue.rules is not None:
@@ -118,7 +118,7 @@ def _by_files(known: Evidence) -> OpenAnswer:
         where = "" if ledger is known.ledger else f", by {ledger.path}"
         return OpenAnswer("open", said + where, cure_of(known), held.eth, held.sol)
     if held is not None and held.awaiting_proof:
-        signs = [*signs, "flat by our fills, and the venue has not yet said so"]
+        signs = [*signs, "flat by our fills, and the exchange has not confirmed it yet"]
     if signs:
         return OpenAnswer("unknown", "unknown: " + "; ".join(signs), cure_of(known))
     return OpenAnswer("flat", eth=Base(0), sol=Base(0))
@@ -165,7 +165,7 @@ def starts_by_itself(known: Evidence) -> bool:
 
 
 def trusted(known: Evidence) -> LedgerWord | None:
-    """The ledger that was asked about; else one in a folder that a run named, if that one is whole. None: no ledger says what is ours."""
+    """The ledger that was asked about; else one in a folder that a run named, if that one is whole. None: no ledger knows Evenkeel's part."""
     found = [word for word in (known.ledger, *known.elsewhere) if word.state == "good" and word.held is not None]
     holding = [word for word in found if _open_by(word.held)]
     return holding[0] if holding else found[0] if found else None
@@ -220,7 +220,7 @@ def _behind(known: Evidence, ledger: LedgerWord | None, index: int, position: in
     if ledger is None or ledger.held is None:
         return signs or known.ledger.why or "no ledger says whose it is"
     if signs or not ledger.grounded:
-        return signs or f"{ledger.path} has never known what stood here"
+        return signs or f"{ledger.path} has no record of this position"
     return _contradiction(ledger, ledger.held, index, position, rest)
 
 
@@ -274,7 +274,7 @@ def pair_words(escape: EscapeWord) -> str:
 
 
 def third_party_words(known: Evidence, answer: OpenAnswer) -> str:
-    """What else stands on the two products, left alone: amounts that are not in `answer`, isolated ones, and orders that are not ours."""
+    """What else is open on the two products, not touched: amounts that are not in `answer`, isolated ones, and orders that are not ours."""
     snapshot, rules, ledger = known.venue.snapshot, known.venue.rules, trusted(known)
     if snapshot is None or rules is None:
         return ""

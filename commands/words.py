@@ -4,7 +4,7 @@
 
     Problem
     |-- ConfigError   wrong usage or configuration; exit 2
-    `-- Refusal       understood, and not done; nothing of ours is open; exit 3
+    `-- Refusal       understood, and not done; no Evenkeel position is open; exit 3
 
 A `Problem` raised anywhere below `commands.cli.main` is printed by it, as a sentence or as the `error` of the JSON object.
 """
@@ -38,7 +38,7 @@ class Problem(Exception):
     exit_code = INTERNAL
     ended_by = "error"
     settled = False
-    """Does it rest on the venue's word on what is open? Then the files are not asked any more (`verdict.py`)."""
+    """Does it rest on the exchange's report of what is open? Then the files are not asked any more (`verdict.py`)."""
 
     def __init__(self, code: str, key: str | None, message: str, cure: str, meaning: str = "nothing was started") -> None:
         super().__init__(code, key, message, cure, meaning)
@@ -68,7 +68,7 @@ class ConfigError(Problem):
 
 
 class Refusal(Problem):
-    """Understood, but not done; nothing of ours is open."""
+    """Understood, but not done; no Evenkeel position is open."""
 
     exit_code = REFUSED
     ended_by = "refused"

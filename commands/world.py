@@ -43,7 +43,7 @@ SCHEMA = "evenkeel.ledger/1"
 
 
 class UnreadableLedger(Exception):
-    """The ledger's file is there and is no ledger: what is ours at the venue cannot be known from it."""
+    """The ledger's file is there and is no ledger: Evenkeel's part at the venue cannot be known from it."""
 
 
 class UnwritableLedger(Exception):
@@ -119,7 +119,7 @@ async def _allowed(settings: Settings, wanted: Wanted, known: Known, found: Evid
         await state.move_to(here.identity_at(known.rules, state.directory), known.rules.venue)
         await _knows_what_is_open(known, found, state.belongs_to, adopt=wanted.adopt)
     if _nothing_held(ledger):
-        known.rules.terms()  # nothing of ours to close: then a rule that is missing is a refusal to start
+        known.rules.terms()  # nothing to close: then a rule that is missing is a refusal to start
     if here.live:
         await preflight(known, wanted.accept_loss, observe)
     with readable(ledger):
@@ -138,7 +138,7 @@ async def _answering(stack: AsyncExitStack, settings: Settings, here: Access, se
             patience_s = _patience_s(settings, busy=isinstance(error, Busy))
             if trio.current_time() - began_s >= patience_s:
                 raise
-            observe(Note(WallClock().utc_ns(), "warning", "run", f"{error}: asked again for at most {patience_s:.0f} s"))
+            observe(Note(WallClock().utc_ns(), "warning", "run", f"{error}: trying again for at most {patience_s:.0f} s"))
         await trio.sleep(AGAIN_S)
 
 
@@ -321,7 +321,7 @@ def _make_way(
             stamp = datetime.fromtimestamp(clock.utc_ns() / 1_000_000_000, UTC).strftime("%Y%m%dT%H%M%S%fZ")
             archive_logs(logs, stamp)
             Store.open(ledger, opened, sync).close()
-            observe(Note(clock.utc_ns(), "info", "run", f"a new simulated venue: the files of the one before are in {logs / 'archive' / stamp}"))
+            observe(Note(clock.utc_ns(), "info", "run", f"a new simulated venue: the files of the previous one are in {logs / 'archive' / stamp}"))
         elif isinstance(error, OtherIdentity):
             raise
         elif isinstance(error, sqlite3.Error):

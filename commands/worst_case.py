@@ -61,10 +61,10 @@ class WorstCase(msgspec.Struct, frozen=True):
         """Where the disaster's figure comes from."""
         if self.drilled is None:
             return f"computed, not rehearsed: {COMMAND} drill --all measures it"
-        dear, long = self.drilled.costliest, self.drilled.longest
-        than = "the worst drill counts" if dear.cost > self.lost_leg else "the computed lost leg counts, no drill cost more"
+        costly, long = self.drilled.costliest, self.drilled.longest
+        than = "the worst drill counts" if costly.cost > self.lost_leg else "the computed lost leg counts, no drill was more expensive"
         when = iso_micros(self.drilled.drilled_ms * 1_000_000)[:10]
-        return f"{than}: drilled {when}, at most {_usd(dear.cost)} USD ({dear.name}) and {usd(long.usd_s, 0)} USD·s alone ({long.name})"
+        return f"{than}: drilled {when}, at most {_usd(costly.cost)} USD ({costly.name}) and {usd(long.usd_s, 0)} USD·s unhedged ({long.name})"
 
     def _sum(self) -> str:
         cycle = f"{_usd(self.cycle)} USD a cycle (fees {_usd(self.fees)} + spread {_usd(self.spread)} + slippage {_usd(self.slippage)})"
@@ -75,7 +75,7 @@ class WorstCase(msgspec.Struct, frozen=True):
 
 
 def stated(settings: Settings, rules: PairTerms, now_ms: Ms) -> WorstCase:
-    """The worst case as a person is told it: with what drills of this configuration have measured, if they have."""
+    """The worst case as it is printed: with what drills of this configuration have measured, if they have."""
     return worst_case(settings, rules, maxima_of(settings, now_ms))
 
 
@@ -97,10 +97,10 @@ def worst_case(settings: Settings, rules: PairTerms, drilled: Maxima | None = No
 
 
 def must_be_accepted(worst: WorstCase, accepted: Quote | None) -> None:
-    """Raises `ConfigError` unless somebody has accepted at least the worst case in so many words."""
+    """Raises `ConfigError` unless somebody has explicitly accepted at least the worst case."""
     if accepted is not None and accepted >= worst.total:
         return
-    said = f"{grouped(accepted)} USD is less than the worst case" if accepted is not None else "nobody has accepted the worst case"
+    said = f"{grouped(accepted)} USD is less than the worst case" if accepted is not None else "the worst case has not been accepted"
     cure = "--accept-loss takes what you accept to lose at worst, at least that amount in USD"
     raise ConfigError("LOSS_NOT_ACCEPTED", "--accept-loss", f"--accept-loss: {said}: {worst.text()}", cure, "no order was sent")
 

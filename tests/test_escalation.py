@@ -1,4 +1,4 @@
-"""A real process whose trading is dead, whose tree is stuck and whose way out blocks the whole loop: it ends all the same."""
+"""A real process whose trading is dead, whose tree is stuck and whose emergency close blocks the whole loop: it ends all the same."""
 
 import json
 import subprocess
@@ -42,7 +42,7 @@ def test_a_run_whose_way_out_blocks_is_ended_by_force_with_the_first_cause_first
     first, stuck, blocked = causes.split("; ")
     assert first == "HALTED GAVE_UP: ZeroDivisionError: sizing has a defect"
     assert stuck.startswith("then Stuck: market_data still runs")
-    assert blocked.startswith("the way out did not end within")
+    assert blocked.startswith("the emergency close did not end within")
     assert blocked.endswith("it was in: ESCAPE")
     assert meaning == "open or unknown: unknown"
     assert done.returncode == 4

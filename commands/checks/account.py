@@ -30,7 +30,7 @@ async def key(known: Known) -> Finding:
             "key", f'{ours} is the linked signer of "{name}": it can trade, move funds between the owner\'s subaccounts and withdraw to the owner'
         )
     if ours == here.owner:
-        found = f"{ours} is the owner's own key: it can do everything, and there is no way to take that back"
+        found = f"{ours} is the owner's own key: it can do everything and cannot be revoked"
         return warn("key", found, f"{COMMAND} link-signer --new FILE makes one that can be revoked", "OWNER_KEY") if here.live else ok("key", ours)
     there = f'the linked signer of "{name}" ({short(linked)})' if linked else f'a linked signer of "{name}" (there is none)'
     message = f"key belongs to {short(ours)}, which is neither owner {short(here.owner)} nor {there}"
@@ -41,7 +41,7 @@ async def sdk(known: Known) -> Finding:
     """Does nado-protocol sign what we sign, with this key, on this chain? In a worker thread: it blocks for seconds."""
     here = known.access
     if here.signer is None:
-        return fail("sdk", "not asked: there is no key", "see the check key", "NO_KEY")
+        return fail("sdk", "skipped: there is no key", "see the check key", "NO_KEY")
     with trio.move_on_after(SDK_PATIENCE_S):
         try:
             asked = partial(agree, here.signer, known.rules, here.sender, known.clock.now_ms())
@@ -49,7 +49,7 @@ async def sdk(known: Known) -> Finding:
         except Disagreement as error:
             cure = "pip install -c constraints.txt -e . restores the versions that were tested"
             return fail("sdk", str(error), cure, "SDK_DISAGREES", "nothing was signed for the venue")
-        return ok("sdk", f"nado-protocol signs {count} of {count} messages byte for byte as we do, with this key on chain {known.rules.chain_id}")
+        return ok("sdk", f"nado-protocol signs {count} of {count} messages identically, byte for byte, with this key on chain {known.rules.chain_id}")
     return fail("sdk", f"nado-protocol did not answer in {SDK_PATIENCE_S:g} s", "use a machine that is less busy", "SDK_DISAGREES")
 
 
@@ -58,7 +58,7 @@ async def subaccount(known: Known) -> Finding:
     name, owner = known.settings.venue.subaccount, short(known.access.owner)
     account = await known.reads.account()
     if account.usdt0 is None or account.value is None:
-        return fail("subaccount", "the venue does not say what is in it", "try again in a minute", "ACCOUNT_UNREAD")
+        return fail("subaccount", "the exchange does not report its balance", "try again in a minute", "ACCOUNT_UNREAD")
     if account.exists:
         return ok("subaccount", f'"{name}" of {owner}: {account.usdt0.decimal():.2f} USDT0, worth {account.value.decimal():.2f}')
     message = f'subaccount "{name}" of {owner} does not exist on {known.access.name}'
@@ -70,7 +70,7 @@ async def margin(known: Known) -> Finding:
     has = (await known.reads.account()).initial_health
     needs = margin_for(known)
     if has is None:
-        return fail("margin", "the venue does not say how much margin there is", "try again in a minute", "MARGIN")
+        return fail("margin", "the exchange does not report the margin", "try again in a minute", "MARGIN")
     if has < needs:
         message = short_of_margin(needs, has, known.settings)
         found, _, cure = message.partition(": ")
@@ -96,8 +96,8 @@ async def positions(known: Known) -> Finding:
     for product, name in names.items():
         held, explained = account.position(product).total, ours.get(product, Base(0))
         if held != explained:
-            found = f"{name}: the venue holds {held.text()}, our ledger explains {explained.text()}"
-            cure = "close it yourself, or use a subaccount of its own; nothing of it is ever touched"
+            found = f"{name}: the exchange holds {held.text()}, the ledger explains {explained.text()}"
+            cure = "close it yourself, or use a dedicated subaccount; Evenkeel never touches it"
             return fail("positions", found, cure, "FOREIGN_POSITION", "entering is blocked")
     others = [
         f"product {position.product_id}: {position.total.text()}"
@@ -105,11 +105,9 @@ async def positions(known: Known) -> Finding:
         if position.total and position.product_id not in names
     ]
     if others:
-        return warn(
-            "positions", f"other products are open and share the margin: {', '.join(others)}", "use a subaccount of its own", "OTHER_PRODUCTS"
-        )
+        return warn("positions", f"other products are open and share the margin: {', '.join(others)}", "use a dedicated subaccount", "OTHER_PRODUCTS")
     pair = ", ".join(f"{names[product]} {amount.text()}" for product, amount in ours.items() if amount)
-    return ok("positions", f"ours, and closed on schedule by the next run: {pair}" if pair else "none")
+    return ok("positions", f"Evenkeel's, and closed on schedule by the next run: {pair}" if pair else "none")
 
 
 def _ours(known: Known) -> dict[int, Base]:
@@ -130,6 +128,6 @@ async def orders(known: Known) -> Finding:
     """A run of ours leaves no order resting, so whatever rests is somebody else's."""
     resting = (await known.reads.account()).open_orders
     if resting:
-        found = f"{len(resting)} orders rest on the two products, none of them is ours: {', '.join(short(digest) for digest in resting[:5])}"
-        return warn("orders", found, "cancel them, or use a subaccount of its own", "FOREIGN_ORDERS")
-    return ok("orders", "none rest")
+        found = f"{len(resting)} resting orders on the two products are not Evenkeel's: {', '.join(short(digest) for digest in resting[:5])}"
+        return warn("orders", found, "cancel them, or use a dedicated subaccount", "FOREIGN_ORDERS")
+    return ok("orders", "no resting orders")

@@ -82,7 +82,7 @@ async def examine(who: Patient) -> list[Finding]:
     """Every finding, in order."""
     findings = [*this_machine(who), *configuration(who)]
     if who.here is None:
-        return [*findings, *_not_asked("it is not known whose subaccount to ask for")]
+        return [*findings, *_not_asked("the owner of the subaccount is not known")]
     try:
         async with _gateway(who.here) as here:
             return [*findings, *await _venue(who, here)]
@@ -112,7 +112,7 @@ def configuration(who: Patient) -> list[Finding]:
     """Is written down what live trading must be told, and can the key be read?"""
     settings = who.loaded.settings
     if settings.venue.name == "simulated":
-        return [ok("configuration", "simulated: no key is read, nothing needs to be written down")]
+        return [ok("configuration", "simulated: no key is read, no setting is required")]
     findings = [_written(who.loaded), machine.key_file(settings.venue.key)]
     if who.key_problem is not None:
         found = who.key_problem
@@ -122,10 +122,10 @@ def configuration(who: Patient) -> list[Finding]:
 
 def _written(loaded: Loaded) -> Finding:
     try:
-        must_be_written(loaded, LIVE_RUN, f"{loaded.settings.venue.name} is traded on no default")
+        must_be_written(loaded, LIVE_RUN, f"{loaded.settings.venue.name} requires explicit settings")
     except Problem as found:
         return fail("configuration", found.message, found.cure, found.code)
-    return ok("configuration", f"written down: {', '.join(LIVE_RUN)}")
+    return ok("configuration", f"set explicitly: {', '.join(LIVE_RUN)}")
 
 
 @asynccontextmanager
@@ -148,7 +148,7 @@ async def _venue(who: Patient, here: Access) -> list[Finding]:
             findings = [await checked(name, check, known) for name, check in CHECKS.items()]
             return [reached, *findings, *_last(known)]
     except Malformed as error:
-        cure = "look for a newer release: the venue says something that this one does not understand"
+        cure = "look for a newer release: the exchange sent something that this one does not understand"
         return [reached, fail("products", str(error), cure, "RULES_UNREADABLE"), *_not_asked("the rules cannot be read", but="products")]
     except VenueError as error:
         return [reached, *_not_asked(str(error))]
@@ -170,13 +170,13 @@ async def checked(name: str, check: Callable[[Known], Awaitable[Finding]], known
         try:
             return await check(known)
         except VenueError as error:
-            return fail(name, str(error), "try again; what is not known is not well", "UNKNOWN")
-    return fail(name, f"no answer in {CHECK_S:g} s", "try again; what is not known is not well", "UNKNOWN")
+            return fail(name, str(error), "try again; an unknown result counts as failed", "UNKNOWN")
+    return fail(name, f"no answer in {CHECK_S:g} s", "try again; an unknown result counts as failed", "UNKNOWN")
 
 
 def _not_asked(why: str, but: str = "") -> list[Finding]:
     """Unknown is not well."""
-    return [fail(name, f"unknown: {why}", "cure what fails above first", "UNKNOWN") for name in CHECKS if name != but]
+    return [fail(name, f"unknown: {why}", "fix the failures above first", "UNKNOWN") for name in CHECKS if name != but]
 
 
 def _last(known: Known) -> list[Finding]:

@@ -44,7 +44,7 @@ def disk(settings: Settings, free_bytes: int, commit_ms: float) -> Finding:
     """Room for the ledger, and commits that fit into `ready_deadline`."""
     room = f"{free_bytes // 10**6:,} MB free, a commit takes {commit_ms:.1f} ms"
     if free_bytes < settings.files.min_free_disk:
-        cure = f"free some space below {settings.files.logs}, or use another --logs"
+        cure = f"free some space on the disk of {settings.files.logs}, or use another --logs"
         return fail("disk", f"{room}; files.min_free_disk is {settings.files.min_free_disk // 10**6:,} MB", cure, "DISK_FULL")
     if commit_ms > settings.ready_deadline / 2:
         cure = "use a quicker disk for --logs, or raise ready_deadline"
@@ -58,10 +58,10 @@ def permissions(settings: Settings, config: Path | None) -> Finding:
     if loose:
         path, mode = loose[0]
         more = f", and {len(loose) - 1} more" if len(loose) > 1 else ""
-        found, cure = f"{path} has mode {mode:04o}{more}: others could change what is traded", f"chmod go-w {path}"
+        found, cure = f"{path} has mode {mode:04o}{more}: other users could change what is traded", f"chmod go-w {path}"
         say = fail if mode & 0o002 else warn  # many systems give every user a group of their own
         return say("permissions", found, cure, "LOOSE_FILES")
-    return ok("permissions", "nobody else can change configuration, ledger or logs")
+    return ok("permissions", "no other user can change configuration, ledger or logs")
 
 
 def _loose(settings: Settings, config: Path | None) -> Iterator[tuple[Path, int]]:
@@ -78,7 +78,7 @@ def key_file(place: str) -> Finding:
         return warn(
             "key_file",
             f"the key is in the environment variable {where}, which every program started from here inherits",
-            'a file is better: write venue.key = "file:PATH", mode 0600',
+            'a file is safer: write venue.key = "file:PATH", mode 0600',
             "KEY_IN_ENVIRONMENT",
         )
     path = Path(where).expanduser()
@@ -87,14 +87,14 @@ def key_file(place: str) -> Finding:
     status = path.stat()
     mode = stat.S_IMODE(status.st_mode)
     if mode & 0o077 or status.st_uid != os.geteuid():
-        return fail("key_file", f"{path} has mode {mode:04o}: others can read it", f"chmod 600 {path}", "KEY_UNREADABLE")
+        return fail("key_file", f"{path} has mode {mode:04o}: other users can read it", f"chmod 600 {path}", "KEY_UNREADABLE")
     return ok("key_file", f"{path}, mode {mode:04o}")
 
 
 def ledger(path: Path, wanted: Opened) -> Finding:
     """Is every row of the ledger as it was written, and is it this subaccount's at this venue?"""
     if not path.exists():
-        return ok("ledger", f"{path} does not exist yet: the first run begins it")
+        return ok("ledger", f"{path} does not exist yet: the first run creates it")
     try:
         with closing(Store.reading(path)) as store:
             rows = store.verify()
@@ -107,16 +107,16 @@ def ledger(path: Path, wanted: Opened) -> Finding:
     if isinstance(opened, Opened) and (opened.chain_id, opened.subaccount) != (wanted.chain_id, wanted.subaccount):
         found = f"{path} belongs to {opened.venue}, subaccount {opened.subaccount}"
         return fail("ledger", found, "use another --logs", "OTHER_LEDGER", "nothing was started")
-    return ok("ledger", f"{path}: {rows:,} rows, chain whole")
+    return ok("ledger", f"{path}: {rows:,} rows, hash chain intact")
 
 
 def awake(slept_s: int, battery: bool) -> Finding:
     """Does this machine sleep? Nothing can close a pair meanwhile."""
     if slept_s > 0:
-        return fail("awake", f"this machine has slept for {slept_s:,} s since it was started", "run it on a machine that does not sleep", "SLEEPS")
+        return fail("awake", f"this machine has slept for {slept_s:,} s since it booted", "run it on a machine that does not sleep", "SLEEPS")
     if battery:
         return warn("awake", "this machine has a battery: a laptop sleeps", "run it on a machine that does not sleep", "SLEEPS")
-    return ok("awake", "it has not slept since it was started, and has no battery")
+    return ok("awake", "it has not slept since it booted, and has no battery")
 
 
 def has_battery(supplies: Path = Path("/sys/class/power_supply")) -> bool:

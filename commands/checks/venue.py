@@ -60,7 +60,7 @@ async def contracts(known: Known) -> Finding:
         message = f"{known.access.gateway} is on chain {rules.chain_id}, but {known.access.name} is chain {network.chain_id}"
         return fail("contracts", message, "check --venue; do not trade there", "WRONG_CHAIN", "nothing was signed")
     if rules.endpoint.lower() != network.endpoint.lower():
-        message = f"{known.access.name} names the contract {rules.endpoint}; this release knows {network.endpoint}"
+        message = f"{known.access.name} uses the contract {rules.endpoint}; this release knows {network.endpoint}"
         return fail("contracts", message, "look for a newer release, and for an announcement of the exchange", "WRONG_CONTRACT", "nothing was signed")
     return ok("contracts", found)
 
@@ -72,14 +72,14 @@ async def sockets(known: Known) -> Finding:
         async with open_socket(known.access.gateway + path, known.dialer) as socket:
             plain += [] if socket.compressed else [path]
     if known.access.signer is None:
-        return fail("sockets", "not tried with a signature: there is no key", "see the check key", "NO_KEY")
+        return fail("sockets", "authentication not tried: there is no key", "see the check key", "NO_KEY")
     async with known.venue.account_events():
         pass
     if plain:
         return warn(
-            "sockets", f"permessage-deflate was not agreed on at {' and '.join(plain)}", "nothing to do: it works, with more bytes", "NO_DEFLATE"
+            "sockets", f"permessage-deflate was not agreed on at {' and '.join(plain)}", "nothing to do: it works, using more bandwidth", "NO_DEFLATE"
         )
-    return ok("sockets", "orders and streams open, permessage-deflate agreed, our authentication taken")
+    return ok("sockets", "orders and streams open, permessage-deflate agreed, authentication accepted")
 
 
 async def products(known: Known) -> Finding:

@@ -52,7 +52,7 @@ class Result(msgspec.Struct, frozen=True):
 
 
 def judged(drill: Drill, settings: Settings, played: Played) -> Result:
-    """The verdict. What is still open was unhedged until the venue's last word."""
+    """The verdict. What is still open was unhedged until the last reading of the account."""
     until_ms = played.after.at_ms if played.after else max((change.at_ns // 1_000_000 for change in played.changes), default=0)
     found = unhedged(played.changes, played.rules.eth.product_id, Ms(until_ms), played.agreed)
     usd_s_allowed = allowed(found.leg, class_ms(drill, settings))

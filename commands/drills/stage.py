@@ -2,7 +2,7 @@
 
     simulate --faults FILE      our child; it is asked for its own order log, by its own timestamps
     run --config FILE --url     our child; it starts a guard of its own, as it does live
-    the moment                  watched for in the order log; then accidents are staged over HTTP, or the run is killed
+    the moment                  watched for in the order log; then faults are injected over HTTP, or the run is killed
 
 State, ledger and logs live in the drill's own folder: nothing of the user's is read or touched. However it ends, the processes are ended too.
 """
@@ -46,7 +46,7 @@ CLOSING_MS = 60_000
 SLACK_S = 60.0
 """What starting, ending and a busy machine may take, beside the times in the configuration."""
 ENDS_S = 20.0
-"""A run that is asked to end, and the venue's last word."""
+"""A run that is asked to end, and the last reading of the account."""
 GUARD_S = 10.0
 """How long a guard that has closed everything may take to write that down and end."""
 
@@ -59,7 +59,7 @@ class Played(msgspec.Struct, frozen=True):
     entered: bool
     before: Quote
     after: AccountSnapshot | None
-    """The venue's last word; None when it gave none."""
+    """The last reading of the account; None when there was none."""
     code: int | None
     """Exit code of the run; None: it had to be killed because it did not end."""
     told: dict[str, Any]

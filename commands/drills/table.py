@@ -201,7 +201,7 @@ def margin_call(settings: Settings, long: Product, short: Product) -> tuple[Quot
 
 
 def class_ms(drill: Drill, settings: Settings) -> Ms:
-    """For how long a whole leg may stand alone in this drill (interface: three classes)."""
+    """For how long a whole leg may be unhedged in this drill (interface: three classes)."""
     if drill.legging == "dead_man":
         return Ms(settings.guard.dead_man + CLOSES_MS)
     return settings.legging_unknown if drill.legging == "unknown" else settings.legging_known

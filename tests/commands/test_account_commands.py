@@ -138,7 +138,10 @@ def test_whoever_holds_the_subaccount_keeps_the_halt_too(tmp_path: Path, capsys:
     state = RunState(state_directory(), who.identity, "/srv/a")
     try:
         assert cli.main(["clear-halt", "--reason", "looked", "--logs", str(tmp_path)]) == 3
-        assert "logs /srv/a) trades this subaccount · it was left alone · python supervisor.py status --logs /srv/a" in capsys.readouterr().err
+        assert (
+            "logs /srv/a) trades this subaccount · the running instance was not affected · python supervisor.py status --logs /srv/a"
+            in capsys.readouterr().err
+        )
     finally:
         state.close()
 

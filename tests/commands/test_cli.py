@@ -120,7 +120,7 @@ WRONG = [
     (["run", "--targt", "5"], 2, "--targt: unknown option · nothing was started · did you mean --target?"),
     (["run", "--targt=5"], 2, "--targt: unknown option · nothing was started · did you mean --target?"),
     (["run", "--targ", "5 USD"], 2, "did you mean --target?"),
-    (["run", "now"], 2, "now: a word too many"),
+    (["run", "now"], 2, "now: unexpected argument; quote values with spaces"),
     (["run", "--seed"], 2, "--seed: expected one argument"),
     (["run", "--seed", "x"], 2, '--seed: "x" is not a whole number · nothing was started · type --seed 7'),
     (["run", "--seed", "-1"], 2, "--seed"),
@@ -140,13 +140,13 @@ WRONG = [
     (["run", "--venue", "foo"], 2, 'venue.name: "foo" is none of simulated, testnet, mainnet'),
     (["run", "--venue", "TESTNET"], 2, "venue.name"),
     (["run", "--venue", "testnet", "--hold", "1 s"], 2, "target, cycles, limits.max_daily_loss, venue.subaccount, venue.owner: not written down"),
-    (["run", "--venue", "mainnet", "--accept-loss", "75 USD"], 2, "mainnet is traded on no default"),
+    (["run", "--venue", "mainnet", "--accept-loss", "75 USD"], 2, "mainnet requires explicit settings"),
     (
         ["run", "--venue", "mainnet", "--accept-loss", "75"],
         2,
         "--accept-loss: \"75\" has no unit · nothing was started · type --accept-loss '75 USD'",
     ),
-    (["run", "--venue", "testnet", "--faults", "demo"], 2, "--faults: accidents are staged at a simulated venue only, not on testnet"),
+    (["run", "--venue", "testnet", "--faults", "demo"], 2, "--faults: faults are staged at a simulated venue only, not on testnet"),
     (["--venue", "testnet"], 2, "venue.name: the demo is always simulated, and testnet is configured"),
 ]
 

@@ -34,7 +34,7 @@ def options(json: bool = False, **overrides: str) -> DrillOptions:
 @pytest.mark.parametrize(
     ("typed", "saying"),
     [
-        (["drill", "flash-crush"], "flash-crush: there is no such drill · nothing was started · did you mean flash-crash?"),
+        (["drill", "flash-crush"], "flash-crush: unknown drill · nothing was started · did you mean flash-crash?"),
         (["drill"], "which drill? · nothing was started · type python supervisor.py drill --all, or names from python supervisor.py drill --list"),
         (["drill", "--all", "--url", "http://127.0.0.1:1"], "--url: a drill breaks its own simulated venue and no other"),
         (["drill", "--all", "--deposit", "10000"], '--deposit: "10000" has no unit'),
@@ -69,7 +69,7 @@ def test_names_are_played_in_the_order_of_the_table_and_once() -> None:
 def test_the_first_line_says_whose_account_it_is_and_that_no_other_is_asked() -> None:
     assert headline(options()).startswith("simulated · default · 0x")
     live = options(venue__name="mainnet", venue__owner="0x" + "9f" * 20)
-    assert headline(live).endswith("the configuration is for mainnet, which is not asked")
+    assert headline(live).endswith("the configuration is for mainnet, which is not contacted")
 
 
 def test_a_configuration_is_drilled_as_it_is_but_for_what_a_drill_replaces(tmp_path: Path) -> None:
@@ -103,14 +103,14 @@ def test_what_is_still_open_has_no_final_cost_and_is_not_remembered() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "cure"), [("UNBALANCED", "Try --target '2000 USD'."), ("MARGIN", "add --deposit 'N USD' with what your account has (now 100 USD)")]
+    ("code", "cure"), [("UNBALANCED", "Try --target '2000 USD'."), ("MARGIN", "add --deposit 'N USD' with the balance of your account (now 100 USD)")]
 )
 def test_a_configuration_that_cannot_be_drilled_is_told_why_with_the_cure(code: str, cure: str) -> None:
     told = {"error": {"code": code, "message": "it does not go", "cure": "Try --target '2000 USD'."}}
     seen: Played = played(entered=False, told=told, code=3)
     refusal: Problem = cannot(BY_NAME["ack-lost"], seen, Quote.of(100))
     assert refusal.exit_code == 3
-    assert refusal.sentence.startswith("ack-lost: no pair could be entered: it does not go · nothing was drilled, play money only · ")
+    assert refusal.sentence.startswith("ack-lost: no pair could be entered: it does not go · no drill ran, play money only · ")
     assert cure in refusal.sentence
 
 

@@ -67,7 +67,7 @@ def test_nothing_traded_for_a_gate_names_the_gate() -> None:
     report = msgspec.structs.replace(REPORT, totals=totals(completed=0, skipped=5), skips=(Skipped(5, "SPREAD", "ETH 9 bps wide", None),))
     problem = problem_of(report)
     assert problem is not None
-    assert problem.sentence == "no pair was entered: ETH 9 bps wide · nothing of ours is open · read logs/evenkeel.log"
+    assert problem.sentence == "no pair was entered: ETH 9 bps wide · no Evenkeel positions are open · read logs/evenkeel.log"
 
 
 def test_a_wait_that_was_given_up_names_the_reason_and_what_helps_against_it() -> None:
@@ -77,7 +77,7 @@ def test_a_wait_that_was_given_up_names_the_reason_and_what_helps_against_it() -
     problem = problem_of(report)
     assert problem is not None
     assert problem.sentence == (
-        f"{detail} · nothing of ours is open · wait for a calmer market, allow a wider one (max_spread) or a longer wait (--max-wait)"
+        f"{detail} · no Evenkeel positions are open · wait for a calmer market, allow a wider one (max_spread) or a longer wait (--max-wait)"
     )
 
 

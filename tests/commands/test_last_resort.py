@@ -1,4 +1,4 @@
-"""When trading is dead the process ends, in bounded time, whatever its way out does: exit 70, or 4 when something is open; the first cause first."""
+"""When trading is dead the process ends, in bounded time, whatever the close does: exit 70, or 4 when something is open; the first cause first."""
 
 import json
 import subprocess
@@ -102,7 +102,7 @@ def test_neither_the_cause_nor_the_time_is_replaced_by_a_second_halt() -> None:
     last.arm(CAUSE, CURE, 0.05)
     last.arm("HALTED CLOSE_OVERDUE", "another", 3600)
     assert exits.left.wait(10)
-    assert exits.said[0].message.startswith(f"{CAUSE}; the way out did not end within 0.05 s")
+    assert exits.said[0].message.startswith(f"{CAUSE}; the emergency close did not end within 0.05 s")
 
 
 def test_once_everything_is_said_the_rest_of_the_time_is_short() -> None:
@@ -164,7 +164,7 @@ raise SystemExit(0)
 def test_a_process_that_cannot_end_is_ended(then: str, code: int, meaning: str, stage: str) -> None:
     done = subprocess.run([sys.executable, "-c", PROCESS.format(then=then)], cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)
     first_cause = "HALTED GAVE_UP: trading gave up; ESCAPE failed: OSError: disk full; "
-    assert done.stderr == f"{first_cause}the way out did not end within 0.1 s, it was in: {stage} · {meaning} · type this\n"
+    assert done.stderr == f"{first_cause}the emergency close did not end within 0.1 s, it was in: {stage} · {meaning} · type this\n"
     said = json.loads(done.stdout)
     assert (done.returncode, said["exit_code"], said["ended_by"], said["ok"]) == (code, code, "halt", False)
     assert said["error"]["message"].startswith(first_cause)

@@ -192,7 +192,7 @@ def test_whatever_is_not_flat_says_why_what_to_type_and_is_exit_4(cell: tuple[st
         (
             ("good, new", "none", "none", "none", "the pair"),
             "unknown",
-            "unknown whose: ETH-PERP 0.236 (651 USD), SOL-PERP -5 (579 USD) · logs/ledger.sqlite has never known what stood here",
+            "unknown whose: ETH-PERP 0.236 (651 USD), SOL-PERP -5 (579 USD) · logs/ledger.sqlite has no record of this position",
         ),
     ],
 )
@@ -214,7 +214,7 @@ def test_a_position_that_contradicts_our_fills_is_open_whoever_it_belongs_to() -
 
 
 def test_what_a_third_party_was_seen_to_trade_is_theirs() -> None:
-    """They bought 3 against our short of 1: what is left over is theirs alone, and nothing of ours is open."""
+    """They bought 3 against our short of 1: what is left over is theirs alone, and no Evenkeel positions are open."""
     answer = unexplained(held(phase="uneven", sol=Base.of("-1")), ("0", "2"), third_party=(0, int(Base.of("3"))))
     assert answer.flat
 

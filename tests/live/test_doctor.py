@@ -142,7 +142,7 @@ TABLE: list[tuple[str, str, str, Prepare, tuple[str, ...], dict[str, Any]]] = [
     ("key", "fail", "neither owner", NOTHING, (), {"signer": STRANGER}),
     ("key", "fail", 'nor the linked signer of "evenkeel" (0x77', link("0x77" + "00" * 19), (), {"signer": STRANGER}),
     ("key", "fail", "no key was read", NOTHING, (), {"signer": None}),
-    ("sdk", "ok", "12 of 12 messages byte for byte", NOTHING, (), {}),
+    ("sdk", "ok", "12 of 12 messages identically, byte for byte", NOTHING, (), {}),
     ("sdk", "fail", "signs CANCEL_ORDERS differently", disagreeing, (), {}),
     ("sdk", "fail", "there is no key", NOTHING, (), {"signer": None}),
     ("clock", "ok", "0 ms ahead of the venue, round trip 0 ms", NOTHING, (), {}),
@@ -153,9 +153,9 @@ TABLE: list[tuple[str, str, str, Prepare, tuple[str, ...], dict[str, Any]]] = [
     ("margin", "ok", "10000.00 USDT0 free, a pair of 1,000 USD per leg takes 61.68", NOTHING, (), {}),
     ("margin", "fail", "has 10000.00", NOTHING, ("target=200000 USD",), {}),
     ("positions", "ok", "none", NOTHING, (), {}),
-    ("positions", "fail", "ETH-PERP: the venue holds 0.042, our ledger explains 0", hold(4, "0.042"), (), {}),
-    ("positions", "fail", "SOL-PERP: the venue holds -1, our ledger explains 0", hold(8, "-1"), (), {}),
-    ("orders", "ok", "none rest", NOTHING, (), {}),
+    ("positions", "fail", "ETH-PERP: the exchange holds 0.042, the ledger explains 0", hold(4, "0.042"), (), {}),
+    ("positions", "fail", "SOL-PERP: the exchange holds -1, the ledger explains 0", hold(8, "-1"), (), {}),
+    ("orders", "ok", "no resting orders", NOTHING, (), {}),
 ]
 
 
@@ -214,7 +214,7 @@ async def test_an_order_that_rests_is_somebody_elses(autojump_clock: trio.testin
         assert answer["status"] == "success", answer
         finding = await account.orders(known)
     assert (finding.state, finding.code) == ("warn", "FOREIGN_ORDERS")
-    assert finding.found.startswith("1 orders rest")
+    assert finding.found.startswith("1 resting orders on the two products")
 
 
 async def test_a_venue_that_does_not_answer_a_check_is_unknown_and_not_well(
@@ -279,7 +279,7 @@ def test_a_ledger_is_whole_ours_or_named(tmp_path: Path) -> None:
     store = Store.open(path, OPENED, "normal")
     store.append_all([(1, Started(7, Ns(1))), (2, Started(8, Ns(2)))])
     store.close()
-    assert machine.ledger(path, OPENED).found.endswith("3 rows, chain whole")
+    assert machine.ledger(path, OPENED).found.endswith("3 rows, hash chain intact")
     assert machine.ledger(path, msgspec.structs.replace(OPENED, subaccount="0x" + "00" * 32)).code == "OTHER_LEDGER"
     import sqlite3
 

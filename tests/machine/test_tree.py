@@ -212,7 +212,7 @@ async def test_a_halt_that_cannot_be_written_down_is_still_a_halt(autojump_clock
         kill_whenever_it_starts(ready, "sizing")
         ending = await ready.run(within_s=60)
         assert (ending.by, ending.code) == ("halt", "GAVE_UP")
-        assert any("could not be written down" in getattr(said, "text", "") for said in ready.said)
+        assert any("could not be recorded" in getattr(said, "text", "") for said in ready.said)
 
 
 async def test_a_defect_in_the_supervisors_own_loop_is_a_halt_after_which_no_actor_runs(autojump_clock: MockClock, tmp_path: Path) -> None:

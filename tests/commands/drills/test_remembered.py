@@ -78,7 +78,7 @@ def test_the_worst_case_says_whether_it_was_rehearsed(tmp_path: Path) -> None:
     remember(settings, NAMES, [figures("calm"), figures("storm", cost="21.05", usd_s="6022.5")])
     drilled = stated(settings, RULES, NOW)
     assert drilled.total == plain.total, "the computed lost leg of 36 is more than any drill cost"
-    said = "the computed lost leg counts, no drill cost more: drilled 2025-11-24, at most 21.05 USD (storm) and 6022 USD·s alone (storm)"
+    said = "the computed lost leg counts, no drill was more expensive: drilled 2025-11-24, at most 21.05 USD (storm) and 6022 USD·s unhedged (storm)"
     assert drilled.text().endswith(said)
 
 
