@@ -45,6 +45,8 @@ class Answer(msgspec.Struct, frozen=True):
     phase: str
     cycle: int
     open_legs: str
+    doing: str = ""
+    """What the run is doing, in one line; "" from a run that is older than this field."""
 
 
 def socket_path(name: str) -> Path | None:
@@ -71,8 +73,9 @@ def _ours(base: Path) -> bool:
 class Control:
     """Answers for one run. `post` reaches its supervisor, `held` what its ledger says."""
 
-    def __init__(self, post: Callable[[msgspec.Struct], None], held: Callable[[], Held | None]) -> None:
-        self._post, self._held = post, held
+    def __init__(self, post: Callable[[msgspec.Struct], None], held: Callable[[], Held | None], doing: Callable[[], str] = lambda: "") -> None:
+        """`doing`: the line that says what the run is doing now."""
+        self._post, self._held, self._doing = post, held, doing
         self._over = trio.Event()
         self._open = "unknown"
         self._talking = 0
@@ -86,7 +89,8 @@ class Control:
         """How things stand."""
         held = self._held()
         over = self._over.is_set()
-        return Answer(os.getpid(), over, held.phase if held else "unknown", held.cycle if held else 0, self._open if over else open_legs(held))
+        phase, cycle = (held.phase, held.cycle) if held else ("unknown", 0)
+        return Answer(os.getpid(), over, phase, cycle, self._open if over else open_legs(held), self._doing())
 
     async def talk(self, stream: trio.SocketStream) -> None:
         """One connection. Whatever is wrong with it ends it, and nothing else."""

@@ -1,4 +1,4 @@
-"""The screen as text: a pure function of the view and the time. At most 24 lines of at most 80 characters, whatever has happened."""
+"""The screen as text: a pure function of the view, the time and the size of the terminal. It never needs more rows or columns than there are."""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -7,53 +7,67 @@ from actors.legging import budget
 from commands.sentences import spread_bps
 from commands.summary import agreement, signed
 from commands.view import ACTORS, RunView
-from commands.view_parts import Event, Row, marked_exposure, net_of
+from commands.view_parts import Row, marked_exposure, net_of
 from commands.view_words import order_words, short
-from commands.words import bps, clock_time, date_time, fixed, percent, seconds, span, usd
+from commands.words import bps, clock_time, date_time, fitted, fixed, percent, span, usd
 from messages.market import LegQuote
 from messages.units import ONE, Base, Bps, Quote, imbalance
 
 COLUMNS = 80
 ROWS = 24
-WIDTH = COLUMNS - 1
-"""One column stays empty: some terminals wrap when the last one is written."""
+"""The smallest terminal that shows the screen; a larger one is used as it is."""
 BAR = 18
 EVENTS_SHOWN = 3
-RULE = "-" * WIDTH
+"""At least, where the rest leaves room for them."""
+WIDE = 160
+"""From so many columns on the digests of orders are shown whole."""
 
 
-def draw(view: RunView, now_ms: int) -> list[str]:
-    """The whole screen at venue time `now_ms`."""
-    lines = [
-        _title(view, now_ms),
-        _progress(view, now_ms),
-        RULE,
+def draw(view: RunView, now_ms: int, columns: int = COLUMNS, rows: int = ROWS) -> list[str]:
+    """The whole screen at venue time `now_ms`, for a terminal of `columns` x `rows`. One column stays empty: some terminals wrap in the last one.
+
+    What does not fit on a line goes on in the next one, between words and never between a figure and its unit. Where there are too few rows the
+    oldest events are left out first, then what is known of the actors.
+    """
+    width = columns - 1
+    top = [
+        _title(view, now_ms, width),
+        *fitted(f" {view.doing(now_ms)}", width),
+        *fitted(_progress(view), width),
+        "-" * width,
         *_books(view, now_ms),
-        RULE,
-        *_plan(view),
+        "-" * width,
+        *_plan(view, wide=columns >= WIDE),
         *_numbers(view),
-        *_actors(view),
-        RULE,
-        *[f" {clock_time(event.at_ms)} {event.line}" for event in _notable(view.events)],
-        _last_line(view, now_ms),
     ]
-    return [clipped(line) for line in lines][:ROWS]
+    actors = [part for line in _actors(view, width) for part in fitted(line, width, indent=12)]
+    last = fitted(_last_line(view, now_ms), width)
+    head = [part for line in top for part in fitted(line, width)]
+    left = rows - len(head) - len(last)
+    shown = actors if left > len(actors) else actors[: max(0, left)]
+    return [*head, *shown, *_events(view, width, left - len(shown)), *last][-rows:]
 
 
-def clipped(line: str) -> str:
-    """At most `WIDTH` characters on one line."""
-    flat = " ".join(line.splitlines()).rstrip()
-    return flat if len(flat) <= WIDTH else flat[: WIDTH - 2] + ".."
+def _events(view: RunView, width: int, left: int) -> list[str]:
+    """What has happened last, under a rule, on at most `left` rows: where there is room for more than a few, not only what is notable."""
+    if left < 2:
+        return []
+    roomy = left - 1 > EVENTS_SHOWN
+    chosen = [event for event in view.events if event.notable or roomy][-left:]
+    lines: list[str] = []
+    for event in reversed(chosen):
+        more = fitted(f" {clock_time(event.at_ms)} {event.line}", width, indent=10)
+        if len(lines) + len(more) > left - 1:
+            lines = lines or more[: left - 1]
+            break
+        lines = [*more, *lines]
+    return ["-" * width, *lines]
 
 
 def _last_line(view: RunView, now_ms: int) -> str:
     if view.stopping is None:
         return f" Ctrl-C: close both legs and stop           log: {view.settings.files.logs}/evenkeel.log"
     return f" STOPPING ({view.stopping.reason}): closing both legs, {view.stopping_s(now_ms)} s left   Ctrl-C: stop waiting"
-
-
-def _notable(events: Sequence[Event]) -> list[Event]:
-    return [event for event in events if event.notable][-EVENTS_SHOWN:]
 
 
 # -- head ----------------------------------------------------------------------------------------------------------------------------------------
@@ -64,19 +78,20 @@ def mode(view: RunView) -> str:
     return view.whose
 
 
-def _title(view: RunView, now_ms: int) -> str:
+def _title(view: RunView, now_ms: int, width: int) -> str:
     left = f" EVENKEEL   {mode(view)}   seed {view.seed}"
-    return left + date_time(now_ms).rjust(WIDTH - len(left))
+    return left + date_time(now_ms).rjust(width - len(left))
 
 
-def _progress(view: RunView, now_ms: int) -> str:
-    cycles, cycle = view.settings.cycles, view.cycle
-    done = 0 if view.held is None else view.held.completed + view.held.skipped + view.held.failed
-    doing = f"{_direction(view)}{phase(view, now_ms)}"
+def _progress(view: RunView) -> str:
+    cycles, held = view.settings.cycles, view.held
+    used = 0 if held is None else held.attempts(count_skips=view.settings.count_skips)
+    skipped = f"   {held.skipped} skipped" if held is not None and held.skipped else ""
+    rest = f"   {_direction(view)}".rstrip() + skipped
     if cycles is None:
-        return f" cycle {cycle}, until stopped   {doing}"
-    full = min(BAR, BAR * done // cycles)
-    return f" [{'#' * full}{'-' * (BAR - full)}]  cycle {cycle} of {cycles}   {doing}"
+        return f" cycle {used + 1}, until stopped{rest}"
+    full = min(BAR, BAR * used // cycles)
+    return f" [{'#' * full}{'-' * (BAR - full)}]  cycle {min(used + 1, cycles)} of {cycles}{rest}"
 
 
 def _direction(view: RunView) -> str:
@@ -87,23 +102,6 @@ def _direction(view: RunView) -> str:
     elif view.held is None or not view.held.direction:
         return ""
     return "long ETH / short SOL   " if long_eth else "short ETH / long SOL   "
-
-
-def phase(view: RunView, now_ms: int) -> str:
-    """What the run is doing, in two or three words."""
-    held, plan = view.held, view.sealed.plan if view.sealed else None
-    if view.halted:
-        return f"HALTED {view.halted.code}"
-    if held is None:
-        return "starting"
-    if plan is not None and view.fate in {"", "placed"} and held.phase != "open":
-        return f"{plan.purpose.upper()}, {'orders are out' if view.fate == 'placed' else 'voting'}"
-    if held.phase == "open":
-        left = held.entered_ms + view.settings.hold - now_ms
-        return f"HOLD, out in {seconds(left)}" if left >= 0 else f"HOLD, exit overdue {span(-left)}"
-    if held.phase == "flat":
-        return "FLAT, asking the venue" if held.awaiting_proof else "FLAT"
-    return "UNEVEN, repairing" if held.phase == "uneven" else "orders are out"
 
 
 # -- books ---------------------------------------------------------------------------------------------------------------------------------------
@@ -133,16 +131,17 @@ def _alike(*prices: str) -> list[str]:
 # -- the plan ------------------------------------------------------------------------------------------------------------------------------------
 
 
-def _plan(view: RunView) -> list[str]:
+def _plan(view: RunView, *, wide: bool) -> list[str]:
     if view.sealed is None:
         return [" PLAN      none yet"]
     plan = view.sealed.plan
+    digits = max([8, *(len(row.digest) for row in view.rows)]) if wide else 8
     both = f"{order_words('ETH', plan.eth)}   {order_words('SOL', plan.sol)} USD"
     return [
         f" PLAN {plan.epoch}.{plan.seq}  {view.sealed.digest[:8]}  {plan.purpose}  {both}",
         f" votes     {_votes(view)}",
-        "         ordered   filled    VWAP          slip  order      after",
-        *[_row(row) for row in view.rows],
+        f"         ordered   filled    VWAP          slip  {'order':<{digits}} {'after':>7}",
+        *[_row(row, digits) for row in view.rows],
     ]
 
 
@@ -153,12 +152,13 @@ def _votes(view: RunView) -> str:
     return "   ".join(said) + after + ("   ABORTED, 0 sent" if view.fate == "aborted" else "")
 
 
-def _row(row: Row) -> str:
+def _row(row: Row, digits: int) -> str:
+    """One order. `digits`: columns for its digest, which is shortened to eight of them."""
     after = "" if row.after_ms is None else span(row.after_ms)
     vwap = fixed(row.vwap, 2) if row.filled else ""
     slip = bps(slippage(row)) if row.filled else ""
     sizes = f"{Base(abs(row.order.amount)).text():<9} {Base(row.filled).text():<9}"
-    return f" {row.label:<7} {sizes} {vwap:<8} {slip:>9}  {short(row.digest):<8} {after:>7}  {row.state}"
+    return f" {row.label:<7} {sizes} {vwap:<8} {slip:>9}  {row.digest if digits > 8 else short(row.digest):<{digits}} {after:>7}  {row.state}"
 
 
 def slippage(row: Row) -> Bps:
@@ -210,19 +210,19 @@ def _known(amount: Quote | None) -> str:
 # -- actors --------------------------------------------------------------------------------------------------------------------------------------
 
 
-def _actors(view: RunView) -> list[str]:
+def _actors(view: RunView, width: int) -> list[str]:
     names = [_actor(view, name) for name in ACTORS]
     rows = f"{view.held.rows} rows" if view.held else "no row yet"
     agrees = agreement(view.held).removesuffix(" and ledger agree").removeprefix("venue and ledger ")
     agrees = "venue agrees" if agrees == "venue" else f"venue {agrees}"
-    return _wrapped(" actors     ", [*names[:-1], f"{names[-1]}, {rows}", f"epoch {view.epoch}", agrees, view.guard()])
+    return _wrapped(" actors     ", [*names[:-1], f"{names[-1]}, {rows}", f"epoch {view.epoch}", agrees, view.guard()], width)
 
 
-def _wrapped(head: str, parts: Sequence[str]) -> list[str]:
+def _wrapped(head: str, parts: Sequence[str], width: int) -> list[str]:
     """Parts side by side under a head, on as many lines as they need."""
     lines = [head + parts[0]]
     for part in parts[1:]:
-        if len(lines[-1]) + len("  ") + len(part) <= WIDTH:
+        if len(lines[-1]) + len("  ") + len(part) <= width:
             lines[-1] += "  " + part
         else:
             lines.append(" " * len(head) + part)

@@ -13,7 +13,7 @@ RUN = (
 """Of `run` and the demo."""
 ACCOUNT = (
     *("schema", "ok", "exit_code", "ended_by", "error", "venue", "subaccount", "address", "signer", "seed", "run_pid", "run_logs", "epoch"),
-    *("halted", "halt_code", "halt_detail", "open", "open_eth", "open_sol", "not_ours", "checked_at", "rounds"),
+    *("halted", "halt_code", "halt_detail", "open", "open_eth", "open_sol", "not_ours", "checked_at", "rounds", "doing"),
 )
 """Of the commands that act on an account."""
 SHARED = ("schema", "ok", "exit_code", "ended_by", "error", "venue", "subaccount", "seed")

@@ -141,7 +141,8 @@ async def _shown(options: RunOptions, view: RunView) -> None:
     """The screen, on standard error with --json: standard output then belongs to the one object."""
     stream = sys.stderr if options.json else sys.stdout
     live = fits_a_screen(stream, os.environ, shutil.get_terminal_size())
-    await run_screen(view, stream, lambda: WallClock().utc_ns() // 1_000_000, live=live, colour="NO_COLOR" not in os.environ)
+    now_ms, colour = (lambda: WallClock().utc_ns() // 1_000_000), "NO_COLOR" not in os.environ
+    await run_screen(view, stream, now_ms, live=live, colour=colour, size=shutil.get_terminal_size)
 
 
 async def _in_world(options: RunOptions, here: Access, recorder: Recorder, view: RunView, last: LastResort, stops: Stops, began_ns: int) -> Report:
@@ -173,7 +174,7 @@ async def _by_machine(
         recorder.watchers.append(Staging(machine.tree.supervisor.kill, known.clock.now_ms, recorder.observe).watch)
     elif options.faults == "crashes":
         recorder.watchers.append(Crashes(machine.tree.supervisor.kill, recorder.observe).watch)
-    control = Control(machine.channels.inbox.post, lambda: machine.channels.held.value)
+    control = Control(machine.channels.inbox.post, lambda: machine.channels.held.value, lambda: view.doing(known.clock.utc_ns() // 1_000_000))
     async with controlled(control, known.state.name, lambda text: recorder.observe(Note(known.clock.utc_ns(), "info", "run", text))):
         ending = await _traded(machine, recorder, view, stops)
         async with trio.open_nursery() as nursery:

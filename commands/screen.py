@@ -1,20 +1,22 @@
 """Showing a run while it runs: an in-place screen on a terminal that can, one line per event everywhere else.
 
-`drawing.draw` decides every character; here is only where they go. A screen never stops a run: it polls the view and writes into a queue
-(`streams.Queued`), nothing waits for it, and while a terminal takes nothing (Ctrl-S, a dropped connection) no picture is drawn for it. A reader that
-has gone away (a closed pipe) ends the screen and nothing else.
+`drawing.draw` decides every character, for the size that the terminal has; here is only where they go. A screen never stops a run: it polls the view
+and writes into a queue (`streams.Queued`), nothing waits for it, and while a terminal takes nothing (Ctrl-S, a dropped link) no picture is drawn
+for it. A reader that has gone away (a closed pipe) ends the screen and nothing else.
 """
 
 import os
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TextIO
 
 import trio
 
+from commands.doing import same
 from commands.drawing import COLUMNS, ROWS, draw
 from commands.streams import stalled
 from commands.view import RunView
-from commands.words import clock_time, say
+from commands.words import clock_time, fitted, say
 
 __all__ = ["draw", "fits_a_screen", "new_lines", "run_screen", "size_of"]
 
@@ -22,7 +24,26 @@ REDRAW_S = 0.25
 """At most four times a second."""
 POLL_S = 0.05
 """How often plain-line mode looks for news."""
-STYLES = {"STAGED": "yellow", "READY": "green", "filled": "green", "HALTED": "bold red", "UNEVEN": "bold red", "STALE": "red", "DOWN": "red"}
+DOING_S = 0.5
+"""For how long a run has to do one thing before plain lines say so: what passes in a moment is an event, if anything."""
+DOING_AGAIN_S = 30.0
+"""How often plain lines say again what goes on."""
+NARROWEST = 20
+"""In fewer columns nothing is broken between words."""
+Size = tuple[int, int]
+"""Columns and rows; 0: no limit is known."""
+STYLES = {
+    "WAITING": "yellow",
+    "STAGED": "yellow",
+    "READY": "green",
+    "filled": "green",
+    "HOLDING": "green",
+    "HALTED": "bold red",
+    "REPAIRING": "bold red",
+    "CLOSING": "bold red",
+    "STALE": "red",
+    "DOWN": "red",
+}
 
 
 def fits_a_screen(stream: TextIO, environment: Mapping[str, str], size: tuple[int, int]) -> bool:
@@ -38,35 +59,72 @@ def size_of(stream: TextIO) -> tuple[int, int]:
         return 0, 0
 
 
-async def run_screen(view: RunView, stream: TextIO, now_ms: Callable[[], int], *, live: bool | None = None, colour: bool = True) -> None:
+async def run_screen(
+    view: RunView,
+    stream: TextIO,
+    now_ms: Callable[[], int],
+    *,
+    live: bool | None = None,
+    colour: bool = True,
+    size: Callable[[], Size] | None = None,
+) -> None:
     """Show `view` on `stream` until cancelled; what has happened by then is still shown. `now_ms` is venue time.
 
     `live`: the in-place screen (True), plain lines (False), or whatever the stream can show (None). `colour` only matters in place;
-    `rich` obeys NO_COLOR as well.
+    `rich` obeys NO_COLOR as well. `size`: of the terminal now; asked again for every picture, because people resize it.
     """
+    size = size or partial(size_of, stream)
     if live is None:
-        live = fits_a_screen(stream, os.environ, size_of(stream))
+        live = fits_a_screen(stream, os.environ, size())
     try:
-        await (_live(view, stream, now_ms, colour=colour) if live else _lines(view, stream))
+        await (_live(view, stream, now_ms, size, colour=colour) if live else _lines(view, stream, now_ms, size))
     except (BrokenPipeError, ConnectionResetError):
         return
 
 
-async def _lines(view: RunView, stream: TextIO) -> None:
-    seen = 0
+async def _lines(view: RunView, stream: TextIO, now_ms: Callable[[], int], size: Callable[[], Size]) -> None:
+    seen, doing = 0, Doing()
     try:
         while True:
-            seen = _write_new(view, stream, seen)
+            seen = _write_new(view, stream, seen, size())
+            if line := doing.due(view.doing(now_ms()), trio.current_time()):
+                _write([f"{clock_time(now_ms())} {line}"], stream, size())
             await trio.sleep(POLL_S)
     finally:
-        _write_new(view, stream, seen)
+        _write_new(view, stream, seen, size())
 
 
-def _write_new(view: RunView, stream: TextIO, seen: int) -> int:
+class Doing:
+    """Which of the lines that say what the run is doing are worth one of their own: a new one that lasts, and a lasting one from time to time."""
+
+    def __init__(self) -> None:
+        self._line, self._since_s = "", 0.0
+        self._said, self._said_s = "", 0.0
+
+    def due(self, line: str, now_s: float) -> str:
+        """`line` when it is to be said now; else ""."""
+        if not same(line, self._line):
+            self._since_s = now_s
+        self._line = line
+        lasts, again = now_s >= self._since_s + DOING_S, now_s >= self._said_s + DOING_AGAIN_S
+        if not lasts or (same(line, self._said) and not again):
+            return ""
+        self._said, self._said_s = line, now_s
+        return line
+
+
+def _write_new(view: RunView, stream: TextIO, seen: int, size: Size) -> int:
     lines, seen = new_lines(view, seen)
-    if lines and not say(stream, lines):
-        raise BrokenPipeError
+    _write(lines, stream, size)
     return seen
+
+
+def _write(lines: list[str], stream: TextIO, size: Size) -> None:
+    """One line each; on a terminal broken between words, in a pipe or a file as long as they are."""
+    width = size[0] if stream.isatty() else 0
+    shown = [part for line in lines for part in fitted(line, width, indent=9)] if width > NARROWEST else lines
+    if shown and not say(stream, shown):
+        raise BrokenPipeError
 
 
 def new_lines(view: RunView, seen: int) -> tuple[list[str], int]:
@@ -78,19 +136,22 @@ def new_lines(view: RunView, seen: int) -> tuple[list[str], int]:
     return lines, fresh[-1].number if fresh else seen
 
 
-async def _live(view: RunView, stream: TextIO, now_ms: Callable[[], int], *, colour: bool) -> None:
+async def _live(view: RunView, stream: TextIO, now_ms: Callable[[], int], size: Callable[[], Size], *, colour: bool) -> None:
     """The in-place screen. Its last picture stays in the scrollback."""
     from rich.console import Console
     from rich.live import Live
     from rich.text import Text
 
+    console = Console(file=stream, no_color=True if not colour else None, highlight=False)
+
     def picture() -> Text:
-        text = Text("\n".join(draw(view, now_ms())), no_wrap=True, overflow="crop")
+        columns, rows = size()
+        console.size = (columns, rows) if columns > NARROWEST and rows else (COLUMNS, ROWS)
+        text = Text("\n".join(draw(view, now_ms(), console.width, console.height)), no_wrap=True, overflow="crop")
         for word, style in STYLES.items():
             text.highlight_words([word], style)
         return text
 
-    console = Console(file=stream, no_color=True if not colour else None, highlight=False, width=COLUMNS)
     with Live(picture(), console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False) as screen:
         try:
             while True:

@@ -9,6 +9,7 @@ import trio
 
 from actors.runtime.state import state_directory
 from commands.control import Answer, Ask, ask
+from commands.doing import without_run
 from commands.evidence import Evidence, gathered
 from commands.flatten import known_now, open_facts
 from commands.outcome import Outcome, show
@@ -39,7 +40,9 @@ async def looked(who: Whose) -> Outcome:
     runner = who.runner()
     answer = await ask(who.state_name, Ask("status"), ASK_S) if runner else None
     found = decide(known)
+    line = _doing(known, found, answer, runner.pid if runner else None)
     lines = [
+        ("now", line),
         ("run", f"{_run_words(answer)}, pid {runner.pid}, logs {runner.logs}" if runner else "none"),
         ("halted", ": ".join(known.halted) if known.halted else "no"),
         ("open", found.words or _nothing(found)),
@@ -48,13 +51,20 @@ async def looked(who: Whose) -> Outcome:
     third = third_party_words(known, found)
     lines += [("not ours", f"{third}: left alone")] if third else []
     lines += [("odd", remark) for remark in found.remarks]
-    facts = _facts(known) | open_facts(found) | {"not_ours": third or None}
+    facts = _facts(known) | open_facts(found) | {"not_ours": third or None, "doing": line}
     facts |= {"run_pid": runner.pid, "run_logs": runner.logs} if runner else {}
     if found.flat or (runner and breathes(runner.pid)):
         return Outcome("status", DONE, lines, facts=facts)
     meaning = "exposure is open now and no run manages it" if found.kind == "open" else "exposure may be open now and no run manages it"
     problem = Problem("NOT_FLAT", None, f"NOT FLAT: {found.words}", found.cure, meaning)
     return Outcome("status", OPEN, lines, "error", problem, facts)
+
+
+def _doing(known: Evidence, found: OpenAnswer, answer: Answer | None, pid: int | None) -> str:
+    """What the run is doing by its own word; where none answers, how things stand."""
+    if answer is not None and answer.doing:
+        return answer.doing
+    return without_run(known.halted, found.words, unknown=found.kind == "unknown", silent_pid=pid if answer is None else None)
 
 
 def _run_words(answer: Answer | None) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from actors.runtime import specs
+from commands.doing import Seen, doing
 from commands.sentences import skip_sentence
 from commands.view_parts import Event, Money, Row
 from commands.view_words import (
@@ -23,7 +24,7 @@ from commands.view_words import (
 )
 from commands.words import PLAY_MONEY, fixed, percent, span
 from messages.execution import Fill, LegFill, Outcome, PlanClosed
-from messages.lifecycle import Alarm, CycleEnded, Denied, Halted, Held, Hop, Note, Restarted, Staged, Stopping
+from messages.lifecycle import Alarm, CycleEnded, Denied, Halted, Held, Hop, Note, Restarted, Staged, Stopping, Waiting
 from messages.market import PairQuote
 from messages.settings import Settings
 from messages.sizing import Abort, Declined, Leg, LegOrder, Place, Ready, Sealed, SizingPlan, Skipped
@@ -65,6 +66,9 @@ class RunView:
         self.down: set[str] = set()
         """Actors that have died and are not back; one that was told to stop has not."""
         self.halted: Halted | None = None
+        self.waiting = Waiting()
+        self._given_up: Skipped | None = None
+        """The last attempt to enter, where it was given up and nothing has been entered since."""
         self.stopping: Stopping | None = None
         self._stopped_by_ms = 0
         self.staged: list[Staged] = []
@@ -98,6 +102,13 @@ class RunView:
         """The epoch in force, as far as seen."""
         of_plan = self.sealed.plan.epoch if self.sealed else 0
         return max(of_plan, self.held.epoch if self.held else 0)
+
+    def doing(self, now_ms: int) -> str:
+        """What the run is doing, in one line."""
+        plan = self.sealed.plan if self.sealed else None
+        quoted, ends_ms = self.quote is not None, self._stopped_by_ms
+        known = (self.settings, self.held, quoted, plan, self.fate, self.waiting, self._given_up, self.halted, self.stopping, ends_ms)
+        return doing(Seen(*known), now_ms)
 
     def stopping_s(self, now_ms: int) -> int | None:
         """Whole seconds that a stop may still take; None while nobody has asked for one."""
@@ -133,7 +144,7 @@ class RunView:
         keep = self.rows if plan.purpose == "repair" else []
         self.rows = [*keep[:2], *(keep[2:] + new)[-REPAIRS_SHOWN:]] if keep else new
         if plan.purpose == "enter":
-            self.planned = plan.planned_imbalance
+            self.planned, self._given_up = plan.planned_imbalance, None
         self.say(plan_words(sealed), cycle=plan.cycle)
 
     def _concerns(self, epoch: int, seq: int) -> bool:
@@ -231,8 +242,11 @@ class RunView:
             self.say(f"{ended.ending}{detail}{alone}", cycle=ended.cycle, notable=ended.ending == "failed")
 
     def _skipped(self, skipped: Skipped) -> None:
+        """Attempts given up one after the other for one reason are one event: the line of what the run is doing says that it goes on."""
+        before, self._given_up = self._given_up, skipped
         self.skips.append(skipped)
-        self.say(f"skipped: {skip_sentence(self.settings, skipped)}", notable=True, cycle=skipped.cycle)
+        if before is None or before.code != skipped.code:
+            self.say(f"skipped: {skip_sentence(self.settings, skipped)}", notable=True, cycle=skipped.cycle)
 
     def _restarted(self, restarted: Restarted) -> None:
         for actor in restarted.actor.split(", "):
@@ -255,6 +269,9 @@ class RunView:
     def _halted(self, halted: Halted) -> None:
         self.halted = halted
         self.say(f"HALTED {halted.code}: {halted.detail}", notable=True)
+
+    def _waits(self, waiting: Waiting) -> None:
+        self.waiting = waiting
 
     def _denied(self, denied: Denied) -> None:
         self.say(f"entering denied, {denied.code}: {denied.detail}", notable=True)
@@ -303,6 +320,7 @@ _FOLDS: dict[type, Callable[[RunView, Any], None]] = {
     specs.Exited: RunView._child_gone,
     specs.Started: RunView._child_up,
     Halted: RunView._halted,
+    Waiting: RunView._waits,
     Denied: RunView._denied,
     Alarm: RunView._alarm,
     Staged: RunView._staged,

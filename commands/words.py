@@ -10,6 +10,8 @@ A `Problem` raised anywhere below `commands.cli.main` is printed by it, as a sen
 """
 
 import os
+import re
+import textwrap
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -172,6 +174,26 @@ def iso_micros(at_ns: int) -> str:
 def per_leg(target: X18) -> str:
     """The target as every text says it: `1,000 USD per leg (2,000 gross)`."""
     return f"{grouped(target)} USD per leg ({grouped(X18(2 * target))} gross)"
+
+
+UNITS = frozenset({"USD", "USD·s", "USDT0", "bps", "bp", "%", "ms", "s", "m", "h", "min", "ETH", "SOL", "rows", "x", "MB", "GB", "kB"})
+"""What stands behind a figure and is never parted from it."""
+_KEPT_SPACE = "\N{NO-BREAK SPACE}"
+_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:" + "|".join(re.escape(unit) for unit in sorted(UNITS, key=len, reverse=True)) + r")(?![\w·]))")
+
+
+def fitted(text: str, width: int, indent: int = 1) -> list[str]:
+    """`text` on lines of at most `width` characters, broken between words and never between a figure and its unit; what goes on is indented.
+
+    A single word that is longer than a line is broken, so that nothing is lost.
+    """
+    flat = " ".join(text.splitlines()).rstrip()
+    if len(flat) <= width:
+        return [flat]
+    lead = len(flat) - len(flat.lstrip())
+    together = _BEFORE_UNIT.sub(_KEPT_SPACE, flat.strip())
+    lines = textwrap.wrap(together, width, initial_indent=" " * lead, subsequent_indent=" " * indent, break_on_hyphens=False)
+    return [line.replace(_KEPT_SPACE, " ").rstrip() for line in lines]
 
 
 def say(stream: TextIO | None, lines: str | Iterable[str]) -> bool:

@@ -1,18 +1,56 @@
 """The screen as text."""
 
+import re
+
 import msgspec
 import pytest
 
 from actors.runtime import specs
-from commands.drawing import RULE, clipped, draw, phase
+from commands.drawing import draw
 from commands.view import RunView
+from commands.words import fitted
 from messages.lifecycle import Legging, Totals
 from messages.settings import Settings
 from messages.units import Base, Ms, Price, Quote
 from tests.actors.fakes import START_MS, held, quote
-from tests.commands.scenes import ALONE, calm_entry, every_state, open_pair, plan, refused_and_repaired, view_of
+from tests.commands.scenes import ALONE, SOL_ORDER, calm_entry, every_state, open_pair, plan, refused_and_repaired, view_of
 
 STATES = every_state()
+
+
+SIZES = [(80, 24), (100, 30), (120, 40), (200, 50)]
+MEASURES = re.compile(r"(?<![\w.])\d[\d.,]* (?:USD·s|USD|bps|%|ms|s|m|h)(?![\w·])")
+
+
+@pytest.mark.parametrize(("columns", "rows"), SIZES)
+@pytest.mark.parametrize("state", STATES)
+def test_in_every_state_it_fits_the_terminal(state: str, columns: int, rows: int) -> None:
+    lines = draw(STATES[state], START_MS + 400, columns, rows)
+    assert len(lines) <= rows
+    assert max(len(line) for line in lines) < columns
+
+
+@pytest.mark.parametrize("columns", [80, 100, 120, 200])
+@pytest.mark.parametrize("state", STATES)
+def test_nothing_with_a_unit_is_ever_cut_or_parted_from_it(state: str, columns: int) -> None:
+    """Where there are rows enough, a narrow terminal shows every measure that an endless one shows, each whole on one line."""
+    endless, narrow = draw(STATES[state], START_MS + 400, 10_000, 9_000), draw(STATES[state], START_MS + 400, columns, 9_000)
+    assert [found for line in narrow for found in MEASURES.findall(line)] == [found for line in endless for found in MEASURES.findall(line)]
+
+
+def test_a_large_terminal_shows_more_events_and_whole_digests() -> None:
+    view = STATES["repaired"]
+    small, large = draw(view, START_MS + 400), draw(view, START_MS + 400, 200, 50)
+    assert len(large) > len(small)
+    assert any("cycle 4  ETH filled 0.357 at 2757.9" in line for line in large)
+    assert not any("cycle 4  ETH filled 0.357 at 2757.9" in line for line in small)
+    assert any(SOL_ORDER in line for line in large)
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_the_second_line_says_what_it_is_doing(state: str) -> None:
+    view = STATES[state]
+    assert draw(view, START_MS + 400, 10_000)[1] == f" {view.doing(START_MS + 400)}".rstrip()
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -32,14 +70,17 @@ def test_drawing_changes_nothing() -> None:
 
 def test_a_repaired_pair_looks_as_documented() -> None:
     lines = draw(view_of([quote(), *refused_and_repaired(), open_pair()]), START_MS + 400)
-    assert lines[1] == " [##########--------]  cycle 4 of 5   short ETH / long SOL   HOLD, out in 1.6 s"
-    assert lines[2] == RULE
-    assert lines[4:6] == [
+    assert lines[1:4] == [
+        " HOLDING: exits in 1.6 s",
+        " [##########--------]  cycle 4 of 5   short ETH / long SOL",
+        "-" * 79,
+    ]
+    assert lines[5:7] == [
         " ETH-PERP    2756.8    2756.9    0.36 bps   400 ms   live",
         " SOL-PERP    115.86    115.87    0.86 bps   400 ms   live",
     ]
     digest = plan("repair", seq=8, eth="0").digest[:8]
-    assert lines[7:18] == [
+    assert lines[8:19] == [
         f" PLAN 2.8  {digest}  repair  ETH nothing   SOL buy 8.5 = 984.81 USD",
         " votes     eth_leg READY   sol_leg READY   ledger READY, written   one digest",
         "         ordered   filled    VWAP          slip  order      after",
@@ -55,29 +96,11 @@ def test_a_repaired_pair_looks_as_documented() -> None:
     assert lines[-2] == " 14:13:20 cycle 4  STAGED SOL order refused: repaired, balanced in 118 ms"
 
 
-def at(view: RunView, after_ms: int = 0) -> str:
-    return phase(view, START_MS + after_ms)
-
-
-def test_the_phase_is_said_in_words() -> None:
-    entry = plan()
-    entered = calm_entry(entry)
-    assert at(view_of()) == "starting"
-    assert at(view_of([held()])) == "FLAT"
-    assert at(view_of([held(awaiting_proof=True)])) == "FLAT, asking the venue"
-    assert at(view_of([held(), entry])) == "ENTER, voting"
-    assert at(view_of([held(phase="in_flight"), *entered[:5]])) == "ENTER, orders are out"
-    assert at(view_of([*entered, open_pair()]), 500) == "HOLD, out in 1.5 s"
-    assert at(view_of([*entered, open_pair()]), 185_000) == "HOLD, exit overdue 3 m 03 s"
-    assert at(view_of([*entered, open_pair(phase="uneven")])) == "UNEVEN, repairing"
-    assert at(STATES["halted"]) == "HALTED LEGGING_BUDGET"
-
-
 def test_a_book_that_is_too_old_is_called_stale_and_one_that_cannot_trade_by_its_status() -> None:
-    old = draw(view_of([quote()]), START_MS + 1001)[4]
+    old = draw(view_of([quote()]), START_MS + 1001)[5]
     assert old.endswith("1.0 s   STALE")
     halted = msgspec.structs.replace(quote(), sol=msgspec.structs.replace(quote().sol, status="not_tradable"))
-    assert draw(view_of([halted]), START_MS)[5].endswith("not_tradable")
+    assert draw(view_of([halted]), START_MS)[6].endswith("not_tradable")
 
 
 def test_what_is_unhedged_now_is_the_ledgers_word_and_unknown_where_it_has_none() -> None:
@@ -108,16 +131,16 @@ def test_actors_that_all_restarted_take_another_line_and_lose_nothing() -> None:
 def test_prices_of_one_book_have_the_same_number_of_decimals() -> None:
     book = quote()
     whole = msgspec.structs.replace(book.eth, bids=(msgspec.structs.replace(book.eth.bids[0], price=Price.of("2756")),))
-    assert "2756.0    2756.9" in draw(view_of([msgspec.structs.replace(book, eth=whole)]), START_MS)[4]
+    assert "2756.0    2756.9" in draw(view_of([msgspec.structs.replace(book, eth=whole)]), START_MS)[5]
 
 
 def test_a_run_without_an_end_has_no_bar() -> None:
     settings = msgspec.structs.replace(Settings(), cycles=None)
-    assert draw(view_of([held(cycle=12)], settings=settings), START_MS)[1] == " cycle 12, until stopped   FLAT"
+    assert draw(view_of([held(cycle=11, completed=11)], settings=settings), START_MS)[2] == " cycle 12, until stopped"
 
 
 def test_the_bar_is_full_when_all_cycles_are_done() -> None:
-    assert "[##################]  cycle 5 of 5" in draw(view_of([held(cycle=5, completed=5)]), START_MS)[1]
+    assert "[##################]  cycle 5 of 5" in draw(view_of([held(cycle=5, completed=5)]), START_MS)[2]
 
 
 def test_real_money_is_called_real_money() -> None:
@@ -134,11 +157,12 @@ def test_what_is_not_known_is_not_zero() -> None:
 def test_the_direction_is_that_of_the_pair_held() -> None:
     exit_plan = plan("exit", seq=9, eth="0.357", sol="-8.5")
     view = view_of([*calm_entry(plan()), open_pair(), exit_plan])
-    assert "short ETH / long SOL" in draw(view, START_MS)[1]
+    assert "short ETH / long SOL" in draw(view, START_MS)[2]
     long_eth = open_pair(direction="long-eth", eth=Base.of("0.357"), sol=Base.of("-8.5"), entered_ms=Ms(START_MS))
-    assert "long ETH / short SOL" in draw(view_of([long_eth]), START_MS)[1]
+    assert "long ETH / short SOL" in draw(view_of([long_eth]), START_MS)[2]
 
 
-def test_a_long_line_says_that_it_goes_on() -> None:
-    assert clipped("x" * 100) == "x" * 77 + ".."
-    assert clipped("two\nlines ") == "two lines"
+def test_a_long_line_goes_on_between_words_and_a_long_word_loses_nothing() -> None:
+    assert fitted("x" * 100, 79) == ["x" * 79, " " + "x" * 21]
+    assert fitted("two\nlines ", 79) == ["two lines"]
+    assert fitted(" " + "word " * 15 + "12.5 USD·s", 79) == [" " + "word " * 14 + "word", " 12.5 USD·s"]

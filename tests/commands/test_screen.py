@@ -8,13 +8,15 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from commands.screen import fits_a_screen, new_lines, run_screen, size_of
+from commands.screen import Doing, fits_a_screen, new_lines, run_screen, size_of
 from commands.view import EVENTS_KEPT, RunView
 from commands.words import say
 from messages.lifecycle import Note
 from messages.units import Ns
 from tests.actors.fakes import START_MS, held, quote
 from tests.commands.scenes import calm_entry, open_pair, plan, view_of
+
+STARTING = "14:13:20 STARTING: reading the ledger and the account\n"
 
 
 class Terminal(io.StringIO):
@@ -96,13 +98,46 @@ async def shown(view: RunView, stream: io.StringIO, *, live: bool, during: Calla
 async def test_what_happened_before_the_end_is_still_shown(autojump_clock: MockClock) -> None:
     view = view_of([note("first")])
     out = await shown(view, io.StringIO(), live=False, during=lambda: view.observe(note("last words")))
-    assert out == "14:13:20 first\n14:13:20 last words\n"
+    assert out == f"14:13:20 first\n{STARTING}14:13:20 last words\n"
 
 
-async def test_a_quiet_minute_writes_nothing(autojump_clock: MockClock) -> None:
+async def test_plain_lines_say_what_it_is_doing_once_it_lasts_and_again_every_half_minute(autojump_clock: MockClock) -> None:
+    assert await shown(view_of(), io.StringIO(), live=False, for_s=0.4) == ""
+    assert await shown(view_of(), io.StringIO(), live=False, for_s=29) == STARTING
+    assert await shown(view_of(), io.StringIO(), live=False, for_s=61) == STARTING * 3
+
+
+def test_a_countdown_is_not_said_again_and_another_reason_is() -> None:
+    said = Doing()
+    told = [said.due(f"WAITING: SPREAD_WIDE SOL 0.49 > 0.40 bps, skips in {5 - turn // 10} s", turn / 10) for turn in range(20)]
+    told += [said.due("HOLDING: exits in 55 s", turn / 10) for turn in range(20, 40)]
+    assert [line for line in told if line] == ["WAITING: SPREAD_WIDE SOL 0.49 > 0.40 bps, skips in 5 s", "HOLDING: exits in 55 s"]
+
+
+async def test_on_a_narrow_terminal_lines_are_broken_between_words_and_in_a_pipe_not_at_all(autojump_clock: MockClock) -> None:
+    text = "the account has 10,000 USDT0 free and a cycle costs at most 1.50 USD, that is 15.00 bps of each leg, so that is enough"
+    narrow = Terminal()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(lambda: run_screen(view_of([note(text)]), narrow, lambda: START_MS, live=False, size=lambda: (60, 20)))
+        await trio.sleep(0.2)
+        nursery.cancel_scope.cancel()
+    lines = narrow.getvalue().splitlines()
+    assert max(len(line) for line in lines) <= 60
+    assert " ".join(" ".join(lines).split()) == f"14:13:20 {text}"
+    assert all(any(measure in line for line in lines) for measure in ("10,000 USDT0", "1.50 USD", "15.00 bps"))
+    assert await shown(view_of([note(text)]), io.StringIO(), live=False, for_s=0.2) == f"14:13:20 {text}\n"
+
+
+async def test_the_screen_uses_the_size_that_the_terminal_has_now(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    sizes = iter([(80, 24)] * 3 + [(200, 50)] * 100)
     stream = Terminal()
-    assert await shown(view_of(), stream, live=False, for_s=60) == ""
-    assert stream.writes == 0
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(lambda: run_screen(view_of([quote()]), stream, lambda: START_MS, live=True, colour=False, size=lambda: next(sizes)))
+        await trio.sleep(2)
+        nursery.cancel_scope.cancel()
+    rules = set(re.findall(r"^-+$", re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", stream.getvalue()).replace("\r", "\n"), re.MULTILINE))
+    assert {len(rule) for rule in rules} == {79, 199}
 
 
 async def test_a_reader_that_went_away_ends_the_screen_and_nothing_else(autojump_clock: MockClock) -> None:
