@@ -1,5 +1,6 @@
 """How a command that acts on an account ended: the same facts as lines for a person and as one object for a program."""
 
+import shutil
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +10,7 @@ import msgspec
 from commands import json_keys
 from commands.run_json import json_line
 from commands.whose import Whose, words
-from commands.words import DONE, Problem, iso_micros, say
+from commands.words import DONE, Problem, fitted_to, iso_micros, say
 
 KEYS = json_keys.ACCOUNT
 """Every key of the object, in order; unknown is null."""
@@ -31,7 +32,8 @@ def show(outcome: Outcome, who: Whose, *, json: bool) -> int:
     text = [who.line, *words(outcome.lines)]
     if outcome.error:
         text.append(outcome.error.sentence)
-    say(sys.stderr if json else sys.stdout, text)
+    stream = sys.stderr if json else sys.stdout
+    say(stream, fitted_to(stream, text, shutil.get_terminal_size().columns, indent=11))
     if json:
         say(sys.stdout, json_line(as_json(outcome, who)))
     return outcome.exit_code

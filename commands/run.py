@@ -41,7 +41,7 @@ from commands.stopping import StoppedAtStart, Stops
 from commands.summary import text
 from commands.verdict import MEANT, asked
 from commands.view import RunView
-from commands.words import COMMAND, Problem, grouped, say
+from commands.words import COMMAND, Problem, fitted_to, grouped, say
 from commands.world import Wanted, world
 from messages.lifecycle import TAKEN_OVER, Halted, Held, Note
 from messages.market import PairQuote
@@ -98,7 +98,7 @@ def _tell(report: Report, options: RunOptions, code: int) -> None:
     """The summary, and the object. Whatever fails here, `code` stands, and both of them say it."""
     output = sys.stderr if options.json else sys.stdout
     try:
-        say(output, text(report))
+        say(output, fitted_to(output, text(report), shutil.get_terminal_size().columns, indent=11))
         told_json = run_json(report)
     except Exception as error:  # noqa: BLE001 - a summary that cannot be made is no reason for another exit code
         open_now = f"NOT FLAT: {report.open_legs}" if report.open_legs else "no Evenkeel positions are open"

@@ -16,7 +16,7 @@ from commands.doing import same
 from commands.drawing import COLUMNS, ROWS, draw
 from commands.streams import stalled
 from commands.view import RunView
-from commands.words import clock_time, fitted, say
+from commands.words import NARROWEST, clock_time, fitted_to, say
 
 __all__ = ["draw", "fits_a_screen", "new_lines", "run_screen", "size_of"]
 
@@ -28,8 +28,6 @@ DOING_S = 0.5
 """For how long a run has to do one thing before plain lines say so: what passes in a moment is an event, if anything."""
 DOING_AGAIN_S = 30.0
 """How often plain lines say again what goes on."""
-NARROWEST = 20
-"""In fewer columns nothing is broken between words."""
 Size = tuple[int, int]
 """Columns and rows; 0: no limit is known."""
 STYLES = {
@@ -121,8 +119,7 @@ def _write_new(view: RunView, stream: TextIO, seen: int, size: Size) -> int:
 
 def _write(lines: list[str], stream: TextIO, size: Size) -> None:
     """One line each; on a terminal broken between words, in a pipe or a file as long as they are."""
-    width = size[0] if stream.isatty() else 0
-    shown = [part for line in lines for part in fitted(line, width, indent=9)] if width > NARROWEST else lines
+    shown = fitted_to(stream, lines, size[0], indent=9)
     if shown and not say(stream, shown):
         raise BrokenPipeError
 

@@ -130,7 +130,7 @@ class RunView:
             self.money.proven_flat(held.value)
         if held.phase == "open" and (before is None or before.phase != "open") and held.filled_imbalance is not None:
             left = span(max(0, held.entered_ms + self.settings.hold - self._now_ms()))
-            self.say(f"balanced: filled imbalance {percent(held.filled_imbalance)}, out in {left}", cycle=held.cycle)
+            self.say(f"balanced: filled imbalance {percent(held.filled_imbalance)}, exits in {left}", cycle=held.cycle)
         if held.foreign and (before is None or before.foreign != held.foreign):
             self.say(f"not ours: {held.foreign}; entering is blocked", notable=True)
 

@@ -196,6 +196,17 @@ def fitted(text: str, width: int, indent: int = 1) -> list[str]:
     return [line.replace(_KEPT_SPACE, " ").rstrip() for line in lines]
 
 
+NARROWEST = 20
+"""In fewer columns nothing is broken between words."""
+
+
+def fitted_to(stream: TextIO | None, lines: Iterable[str], columns: int, indent: int = 1) -> list[str]:
+    """`lines` as they are where `stream` is no terminal, or one whose columns (0) nobody knows; else broken between words at its width."""
+    if stream is None or not stream.isatty() or columns <= NARROWEST:
+        return list(lines)
+    return [part for line in lines for part in fitted(line, columns, indent)]
+
+
 def say(stream: TextIO | None, lines: str | Iterable[str]) -> bool:
     """Write lines to a person, now; False when nobody can hear them. Never raises: an exit code is about money, not about who listens.
 

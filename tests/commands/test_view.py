@@ -45,7 +45,7 @@ def test_a_calm_entry_is_told_in_its_order() -> None:
         "SOL filled 8.5 at 115.86",
         "SOL order 88d0..4e accepted after 38 ms",
         "enter closed: ETH 0.357 of 0.357 at 2757.90, SOL 8.5 of 8.5 at 115.86",
-        "balanced: filled imbalance 0.028 %, out in 2.0 s",
+        "balanced: filled imbalance 0.028 %, exits in 2.0 s",
     ]
     assert [event.notable for event in view.events].count(True) == 0
 
