@@ -2,14 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 import trio
 
-from commands.evidence import Evidence, LedgerWord
+from commands.access import place
+from commands.evidence import Evidence, LedgerWord, VenueWord
 from commands.readings import AGAIN_S, settled, venue_said
+from commands.whats_open import on_disk
 from messages.execution import AccountSnapshot, Position
 from messages.lifecycle import Held
+from messages.settings import Settings
 from messages.units import Base, Ms, Quote
 from tests.actors.fakes import RULES, START_MS, held
 from venue.fits import APART_MS
@@ -106,3 +110,15 @@ async def test_what_is_booked_by_is_what_two_readings_say(autojump_clock: trio.t
 async def test_what_never_stands_still_is_not_booked(autojump_clock: trio.testing.MockClock) -> None:
     account = Account(lambda seconds: FLAT if int(seconds / AGAIN_S) % 2 else PAIR)
     assert await settled(account, RULES, trio.current_time() + 10) is None
+
+
+async def test_a_spoilt_ledger_beside_an_exchange_that_is_flat_is_flat_for_a_refused_start_as_it_is_for_status(tmp_path: Path) -> None:
+    """`status` ended with 0 and the next start, which had asked the same exchange, with 4."""
+    (tmp_path / "ledger.sqlite").write_bytes(b"no ledger at all, " * 500)
+    here, state = place(Settings(), "http://127.0.0.1:1"), tmp_path / "state"
+    said = VenueWord(await Account(lambda _s: FLAT)(), RULES)
+    assert on_disk(here, tmp_path, state).kind == "unknown"
+    assert on_disk(here, tmp_path, state, said).kind == "flat"
+    said = VenueWord(await Account(lambda _s: PAIR)(), RULES)
+    assert on_disk(here, tmp_path, state, said).kind == "unknown"
+    assert on_disk(here, tmp_path, state, VenueWord(rules=RULES, trouble="the venue did not answer")).kind == "unknown"

@@ -96,7 +96,7 @@ def zeroed_state(scene: Scene) -> None:
 
 
 def lose(vandal: Callable[[Scene], None]) -> Callable[[Scene], None]:
-    """Killed, then the files: all say 4 until `flatten` has closed what the stored escape signs; then all is as it was."""
+    """Killed, then the files: all say 4 until `flatten` has closed what the stored escape signs; then `status` and the next start say flat."""
 
     def play(scene: Scene) -> None:
         killed(scene.holds("1 h", "--no-guard"))
@@ -107,6 +107,9 @@ def lose(vandal: Callable[[Scene], None]) -> Callable[[Scene], None]:
         after = scene.told(0, "status")
         if (after.get("open_eth"), after.get("open_sol")) != ("0", "0"):
             scene.failures.append(f"not flat after flatten: {after.get('open')}")
+        # The next start says the same: it trades where a ledger can be begun, and is refused where a spoilt file is in the way.
+        scene.told({0, 3}, "run", "--cycles", "1", "--hold", "300 ms")
+        scene.told(0, "status")
 
     return play
 

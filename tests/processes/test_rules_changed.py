@@ -3,6 +3,7 @@
 The engine itself goes by the new rules, not only its answers. Judged by its order log.
 """
 
+import signal
 import subprocess
 import time
 
@@ -80,13 +81,12 @@ def test_a_start_under_other_rules_closes_both_legs_or_keeps_both_and_says_so(be
     killed(holding(bed, "--no-guard"))
     stage(bed, incident)
     again = bed.started(*bed.run_words(0.3), *SHORT, "--no-guard", "--json")
-    claim = bed.ended("run", again, 60 * slack())
+    until(lambda: again.poll() is not None or not bed.held(), 60)
+    again.send_signal(signal.SIGTERM)  # one that is flat goes on, or waits for rules that are complete
+    claim = bed.ended("run", again, 30 * slack())
     assert ending(bed) in may_end, claim.words
-    assert (claim.code == 4) == (ending(bed) == "hedged"), claim
-    status = bed.asked("status")
-    assert (status.code == 4) == (ending(bed) == "hedged"), status
-    assert [*false_claims(bed.claims, bed.log()), *unlawful(bed.log())] == []
-    assert uneven_s(bed.log(), time.time_ns()) < ALONE_S * slack()
+    assert claim.code in ({4} if ending(bed) == "hedged" else {0, 3, 143}), claim
+    closed_in_the_end(bed)
 
 
 @pytest.mark.parametrize("case", BY_GUARD)
@@ -95,13 +95,18 @@ def test_a_guard_that_closes_under_other_rules_closes_both_legs_or_keeps_both(be
     run = holding(bed)
     stage(bed, incident)
     killed(run)
-    until(lambda: not bed.guards() or "NOT FLAT" in bed.guard_words())
+    until(lambda: not bed.guards() if may_end == WHOLE else "NOT FLAT" in bed.guard_words())
     assert ending(bed) in may_end, bed.guard_words()
     assert bool(bed.guards()) == (ending(bed) == "hedged")
+    closed_in_the_end(bed)
+
+
+def closed_in_the_end(bed: Bed) -> None:
+    """`status` says how it is; what could not be closed is, under the old rules; no claim was false, and no leg without the other for long."""
     status = bed.asked("status")
-    assert (status.code == 4) == (ending(bed) == "hedged"), status
-    stage(bed)  # what cannot be closed now is closed when it can be, by the same guard or by hand
+    assert status.code == (4 if ending(bed) == "hedged" else 0), status
+    stage(bed)
     if ending(bed) == "hedged":
         assert bed.asked("flatten", "--timeout", "20 s", within_s=60).code == 0
-    assert ending(bed) == "flat"
     assert [*false_claims(bed.claims, bed.log()), *unlawful(bed.log())] == []
+    assert uneven_s(bed.log(), time.time_ns()) < ALONE_S * slack()
