@@ -173,7 +173,7 @@ class Sizer(msgspec.Struct, frozen=True):
         return possible_near(settings.target, largest, sides, max_imbalance=promise, max_deviation=settings.max_deviation, near=NEAR)
 
     def waiting(self, memory: Memory, look: Look) -> Waiting:
-        """What a person is told of the wait that `memory` is in."""
+        """What is shown of the wait that `memory` is in."""
         if memory.denial is None or look.held.phase != "flat":
             return Waiting()
         until_ms = Ms(memory.waiting_since_ms + ENTRY_PATIENCE_MS) if memory.waiting_since_ms else Ms(0)

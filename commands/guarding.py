@@ -36,7 +36,7 @@ SILENT_S = 3.0
 START_S = 15.0
 """How long a guard may take to its first heartbeat."""
 BEATS_S = 1.0
-"""How long a run that ends with something open waits for a sign of life of the guard that it leaves behind."""
+"""How long a run that ends with something open waits for a heartbeat of the guard that it leaves running."""
 GONE_S = 2.0
 """How long a guard may take to notice that it is not needed any more."""
 
@@ -135,7 +135,7 @@ class GuardProcess(Protocol):
 
 
 class Keeper:
-    """Has a guard of `run` alive, and never two: one that gives no sign of life is killed before the next is started."""
+    """Has a guard of `run` alive, and never two: one that sends no heartbeat is killed before the next is started."""
 
     def __init__(self, state: RunState, guard: Guarded, run: str, start: Callable[[], Awaitable[GuardProcess]], say: Callable[[str], None]) -> None:
         """`start()` starts a guard's process; `say(text)` tells a person, and raises nothing."""
@@ -203,7 +203,7 @@ class Keeper:
             await self._end()
 
     async def _beats(self) -> bool:
-        """Does the guard give a sign of life now, or close already? One that was stopped a moment ago counts as alive and would close nothing."""
+        """Does the guard send a heartbeat now, or close already? One that was stopped a moment ago counts as alive and would close nothing."""
         began_s = now_s = trio.current_time()
         pulse = Pulse(self._state.beside(GUARD_BEAT), began_s)
         pulse.look(began_s)

@@ -23,7 +23,7 @@ Account = Callable[[], Awaitable[AccountSnapshot]]
 
 
 async def venue_said(account: Account, rules: VenueRules, by_s: float, files: Evidence, *, expected_flat: bool = False) -> VenueWord:
-    """The venue's word as far as it can be believed; its `trouble` says why there is none. Never raises `VenueError`.
+    """The exchange's reading as far as it can be believed; its `trouble` says why there is none. Never raises `VenueError`.
 
     `files`: what this machine knows, which says what of a reading is ours. `expected_flat`: something beside the files says that nothing is open.
     """

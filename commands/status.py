@@ -49,7 +49,7 @@ async def looked(who: Whose) -> Outcome:
         ("ledger", _ledger_words(known)),
     ]
     third = third_party_words(known, found)
-    lines += [("not ours", f"{third}: left alone")] if third else []
+    lines += [("not ours", f"{third}: not touched")] if third else []
     lines += [("odd", remark) for remark in found.remarks]
     facts = _facts(known) | open_facts(found) | {"not_ours": third or None, "doing": line}
     facts |= {"run_pid": runner.pid, "run_logs": runner.logs} if runner else {}
@@ -72,7 +72,7 @@ def _run_words(answer: Answer | None) -> str:
 
 
 def _nothing(found: OpenAnswer) -> str:
-    return "nothing of ours" + (f", checked {clock_time(found.checked_ms)}Z (cross, isolated, open orders)" if found.checked_ms else "")
+    return "no Evenkeel positions" + (f", checked {clock_time(found.checked_ms)}Z (cross, isolated, open orders)" if found.checked_ms else "")
 
 
 def _ledger_words(known: Evidence) -> str:

@@ -65,7 +65,7 @@ def _orders(report: Report, totals: Totals) -> str:
 
 
 def agreement(held: Held | None) -> str:
-    """Does the venue's word about the account equal the ledger's?"""
+    """Does the exchange's reading of the account equal the ledger's?"""
     if held is None or not held.account_ok:
         return "venue and ledger not compared"
     return f"venue and ledger DISAGREE: {held.foreign}" if held.foreign else "venue and ledger agree"

@@ -2,7 +2,7 @@
 
 A refusal, a wrong option, a start that failed, a defect: each of them used to say "nothing was started" whatever an earlier run had left open. What
 is open is asked of the files (`whats_open.on_disk`), which needs no venue and no key; a start that is refused when the venue has answered gives the
-venue's word, too, so that it says what `status` says. A pair that a live run manages is its own affair: the refusal
+exchange's reading, too, so that it says what `status` says. A pair that a live run manages is its own affair: the refusal
 keeps its code, as `status` does, and a run that is stopped (SIGSTOP, Ctrl-Z) manages nothing.
 """
 

@@ -1,6 +1,6 @@
 """What there is to see of a run: a fold over the messages that the actors let be observed. No terminal, no clock of its own, no I/O.
 
-The screen draws this; plain-line mode prints its `events`; the summary takes its skips and staged accidents. Whatever it does not know it ignores, so
+The screen draws this; plain-line mode prints its `events`; the summary takes its skips and staged faults. Whatever it does not know it ignores, so
 that a new message never breaks a screen.
 """
 

@@ -43,7 +43,7 @@ def outcome_words(outcome: Outcome) -> str:
 
 
 def doubt_words(outcome: Outcome, order: LegOrder, sealed: Sealed | None) -> str:
-    """Doubt: for how long it can last, and how much may stand alone until then."""
+    """Doubt: for how long it can last, and how much may be unhedged until then."""
     size = Quote(notional(order.limit, order.amount) // ONE * ONE).text()
     until = clock_time(sealed.plan.recv_time_ms + RESOLVE_GRACE_MS + 999) + "Z" if sealed else "it is resolved"
     waited = span(outcome.answered_ms - outcome.sent_ms)

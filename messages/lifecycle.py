@@ -101,7 +101,7 @@ class Totals(msgspec.Struct, frozen=True):
 class Held(msgspec.Struct, frozen=True):
     """ledger -> sizing and supervisor, through a conflating slot: the fold of everything that happened.
 
-    `flat`: nothing of ours is open. `open`: both legs as planned. `uneven`: something is open that is not a balanced pair. `in_flight`: a plan is
+    `flat`: no position of ours is open. `open`: both legs as planned. `uneven`: something is open that is not a balanced pair. `in_flight`: a plan is
     sealed and not closed, nobody may decide anything.
     """
 
@@ -144,7 +144,7 @@ class Held(msgspec.Struct, frozen=True):
     completed: int
     skipped: int
     failed: int
-    """Cycles of this invocation, by ending: entered and flat again by the venue's word; not entered; entered but never hedged."""
+    """Cycles of this invocation, by ending: entered and flat again, confirmed by the exchange; not entered; entered but never hedged."""
     doubts: tuple[Doubt, ...]
     unpriced: tuple[Doubt, ...]
     """Orders whose quantity is certain, and whose price and fee are an estimate: the archive is asked again, also by the next incarnation."""
@@ -207,13 +207,13 @@ class AccountStream(msgspec.Struct, frozen=True):
 
 
 class CycleEnded(msgspec.Struct, frozen=True):
-    """ledger's own event: a cycle is over. `completed` = entered and flat again by the venue's word."""
+    """ledger's own event: a cycle is over. `completed` = entered and flat again, confirmed by the exchange."""
 
     cycle: int
     ending: Literal["completed", "skipped", "failed"]
     detail: str
     unhedged_usd_s: Quote = Quote(0)
-    """The integral of what stood alone over time in this cycle, USD x seconds, by the venue's timestamps."""
+    """The integral of the unhedged exposure over time in this cycle, USD x seconds, by the venue's timestamps."""
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -360,7 +360,7 @@ class Note(msgspec.Struct, frozen=True):
 
 
 class Staged(msgspec.Struct, frozen=True):
-    """demo -> screen and summary: an accident that was staged on purpose, and what came of it."""
+    """demo -> screen and summary: a fault that was staged, and its effect."""
 
     cycle: int
     text: str

@@ -75,7 +75,7 @@ def _clock(minute: int) -> str:
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """When a run enters no more, leaves early, or halts."""
+    """When a run stops entering, exits early, or halts."""
 
     max_leg_notional: Annotated[
         Quote,

@@ -88,8 +88,8 @@ async def escape(
 ) -> Escaped:
     """Close Evenkeel's part of both legs, until flat or until `settings.venue_patience` has passed. Raises nothing but a cancellation.
 
-    `write(*messages)` is the journal's: it takes each round before it leaves and what came of it; when it fails, closing goes on. `stored`: the way
-    out that was signed when the pair was entered; the first round uses it where it closes exactly what is left. `signs`: False for a caller without
+    `write(*messages)` is the journal's: it takes each round before it leaves and what came of it; when it fails, closing goes on. `stored`: the exit
+    orders signed when the pair was entered; the first round uses it where it closes exactly what is left. `signs`: False for a caller without
     the key, which then has no other order than those. `then_every_s`: do not end with the patience, but go on with a short try every so many seconds
     until flat, for whoever must never give up.
     """

@@ -393,7 +393,7 @@ class Fold(msgspec.Struct):
         return {product: (f"{leg.upper()}-PERP", self.position[leg]) for leg, product in self.products.items()}
 
     def doubts_position(self, change: PositionChange) -> bool:
-        """Does it say something else than our fills, while nothing of ours is under way?"""
+        """Does it say something else than our fills, while none of our orders is in flight?"""
         ours = self._ours().get(change.product_id, ("", 0))[1]
         return not self.busy and change.amount != (0 if change.isolated else ours)
 
@@ -432,7 +432,7 @@ class Fold(msgspec.Struct):
         if not (agreed and self.awaiting_proof and self._flat_for_certain(snapshot)):
             return None
         ending: Ending = "completed" if self.cycle.was_open else "failed"
-        return self._end_cycle(ending, "flat by the venue's word", at_ns)
+        return self._end_cycle(ending, "flat, confirmed by the exchange", at_ns)
 
     def _check_quotes(self, snapshot: AccountSnapshot) -> None:
         """Orders whose prices and fees the change of `v_quote` contradicts are suspect: the archive is asked."""
@@ -440,7 +440,7 @@ class Fold(msgspec.Struct):
         for digest, words in self.quotes.differing(snapshot, self.products, complete=complete).items():
             order = self.order(digest)
             if order is not None:
-                self.misfit = f"what was booked for {order.leg.upper()} order {digest[:10]} is not what the venue's account says: {words}"
+                self.misfit = f"what was booked for {order.leg.upper()} order {digest[:10]} is not what the exchange's account shows: {words}"
                 self._change(order, partial(order.suspected, self.misfit))
 
     def contradiction(self, snapshot: AccountSnapshot) -> str:

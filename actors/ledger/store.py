@@ -1,8 +1,8 @@
 """The ledger on disk: an append-only, hash-chained log of messages in one SQLite file.
 
 A row is a message: its class name, its canonical JSON, the venue time at which it was written, and a hash over all that and the hash of the row
-before. Nothing is ever changed or removed (triggers see to it), so the file is the history and whatever else is known is a fold over it. A flipped
-byte breaks the chain at its row, and every later reader is told which one.
+before. Nothing is ever changed or removed (triggers see to it), so the file is the history and whatever else is known is a fold over it. A changed
+byte breaks the chain at its row, and every later reader reports which one.
 
 WAL lets others read while the run writes; a commit is one append to the log file. Checkpoints, the slow part, happen only when asked for.
 

@@ -481,7 +481,7 @@ def test_a_second_invocation_keeps_what_is_held_and_counts_from_zero() -> None:
     story.leave()
     story.snapshot()
     (ended,) = story.said_of(CycleEnded)
-    assert (ended.cycle, ended.ending, ended.detail) == (1, "completed", "adopted; flat by the venue's word")
+    assert (ended.cycle, ended.ending, ended.detail) == (1, "completed", "adopted; flat, confirmed by the exchange")
     totals = story.fold.totals()
     assert (totals.cycles, totals.orders_sent, totals.orders_closed, totals.unhedged_worst) == (0, 2, 2, 0)
     story.enter(cycle=2)
