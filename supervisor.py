@@ -49,7 +49,7 @@ from messages.execution import Outcome, PlanClosed
 from messages.lifecycle import AccountStream, Denied, Held, Hop, Note, Started, Waiting
 from messages.sizing import Abort, Declined, Ready, Sealed, SizingPlan, Skipped
 from venue.closing import REREAD_AFTER, hedged, liquidation_near, on_the_steps
-from venue.protocol import Tradable, VenueRules
+from venue.protocol import Tradable, VenueRules, rules_read
 
 TICK_S = 0.05
 """How often the supervisor looks at its deadlines when nothing happens."""
@@ -121,6 +121,7 @@ class Machine:
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
             self.channels.to_ledger.post(self._started())
+            self.channels.to_ledger.post(rules_read(self.channels.rules.value or self.world.rules))
             nursery.start_soon(self._run_tree)
             nursery.start_soon(self.tree.watch_for_ever)
             nursery.start_soon(self._inquiry.reconcile_for_ever)

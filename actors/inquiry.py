@@ -58,7 +58,7 @@ class Inquiry:
         The final word of the first may have died with the ledger that was to write it down.
         """
         held, now_s = self._channels.held.value, trio.current_time()
-        unpriced = (*held.unpriced, *held.absent, *held.lacking) if held else ()
+        unpriced = (*held.unpriced, *held.absent, *held.unconfirmed) if held else ()
         if any(doubt.order_digest not in self._ask_again for doubt in unpriced):
             self._asking_since = now_s
         self._ask_again = {doubt.order_digest: self._ask_again.get(doubt.order_digest, (now_s, AGAIN_S[0])) for doubt in unpriced}

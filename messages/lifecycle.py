@@ -177,8 +177,9 @@ class Held(msgspec.Struct, frozen=True):
     """"" or which number of the venue's does not fit what we signed: blocks entering until its archive has confirmed the true one."""
     absent: tuple[Doubt, ...] = ()
     """Orders that only two readings of the account say never traded: the archive goes on being asked."""
-    lacking: tuple[Doubt, ...] = ()
-    """Orders that have an ending and may have traded more than is booked: the archive is asked, and nothing is entered until a reading agrees."""
+    unconfirmed: tuple[Doubt, ...] = ()
+    """Orders with an ending that may have traded more than is booked, or whose fees are not what the account's own rate comes to: the archive
+    is asked."""
     led: bool = False
     """Did the last plan close one leg alone and in full, so that the other one follows at once?"""
     totals: Totals = Totals()

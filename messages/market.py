@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from messages.units import Base, Ms, Ns, Price, Quote
+from messages.units import Base, Ms, Ns, Price, Quote, Rate
 
 TradingStatus = Literal["live", "post_only", "not_tradable", "reduce_only", "soft_reduce_only"]
 
@@ -39,7 +39,7 @@ class BookSnapshot(msgspec.Struct, frozen=True):
     asks: tuple[Level, ...]
 
 
-class ProductRead(msgspec.Struct, frozen=True):
+class ProductRead(msgspec.Struct, frozen=True, omit_defaults=True):
     """Of one product: what an order of ours must fit. None = the venue did not say."""
 
     symbol: str
@@ -47,6 +47,8 @@ class ProductRead(msgspec.Struct, frozen=True):
     size_step: Base
     min_notional: Quote | None
     status: str
+    taker_fee: Rate | None = None
+    """The account's own tier (`fee_rates`), of the notional."""
 
     def text(self) -> str:
         """In a person's words."""
@@ -55,7 +57,9 @@ class ProductRead(msgspec.Struct, frozen=True):
 
 
 class RulesRead(msgspec.Struct, frozen=True):
-    """market_data -> ledger and log: the venue's rules have changed. Plans name the version that they were made by."""
+    """supervisor -> ledger: the rules that a run begins with. market_data -> ledger and log: they have changed. Plans name the version that they
+    were made by, and fees are judged by the newest.
+    """
 
     version: int
     read_ms: Ms

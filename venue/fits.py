@@ -4,7 +4,8 @@ A number that moves a position or money is checked before it is written down. Wh
 a fill, an update or an archive's record of it can be held against that; a reading of the account can only be held against itself.
 
     product, side, size, original, pieces    of the quantity: it is not counted, RESOLVE finds out
-    limit, price, fee, time                  of money and time: the same, but the quantity counts as soon as the position confirms it
+    limit, price, time                       of price and time: the same, but the quantity counts as soon as the position confirms it
+    fee                                      of the fee alone: all else counts at once, with the usual fee until the archive has confirmed one
 
 What does not fit is doubt and never proof of the opposite: it is named to a person, and whoever asked goes on asking.
 """
@@ -24,27 +25,48 @@ OF_MONEY: frozenset[Name] = frozenset({"limit", "price", "fee", "time"})
 BETTER_BPS = 2_000
 """A price may be better than the limit by so much. Markets that move further within a receive window exist; they are worth a question."""
 FEE_BPS, FEE_FREE = 100, ONE
-"""A fee or rebate may be so much of the notional and this many USD: ten times the most expensive tier, and what is charged on a minimum notional."""
+"""Where nobody knows the account's rate: a fee or rebate may be so much of the notional and this many USD."""
+FEE_FACTOR = 2
+"""Where it is known: a fee may be so many times more or less than the rate comes to. A tier may change between its reading and the trade, and the
+minimum's share is not always known; the neighbouring tiers are closer."""
+ENTRY_TIER = 35 * ONE // 100_000
+"""The documented taker rate of the entry tier: what stands in for a fee that cannot be believed where nobody knows the account's rate."""
 CLOCK_MS = 2_000
 """How far a time may lie outside of the order's life: the venue's clock is not quite ours, and the archive's times are whole seconds."""
 ROUNDING = 10**9
 """An average price is known to one part in so many: it was divided, multiplied and cut off on the way."""
 
 
+class Charges(msgspec.Struct, frozen=True):
+    """How a taker of one product is charged: `rate` of the notional (x18), and at least of `least` USD (x18) per order.
+
+    A seller pays rate x notional, a buyer rate / (1 - rate) x notional (the exchange's contracts, `applyFee`).
+    """
+
+    rate: int
+    least: int
+
+    def of(self, quote: int, *, sale: bool) -> int:
+        """The fee of an order that has traded for `quote` USD (x18, unsigned)."""
+        metered = max(quote, self.least)
+        return metered * self.rate // ONE if sale else metered * self.rate // (ONE - self.rate)
+
+
 class Terms(NamedTuple):
-    """What was signed. `decided_ms` 0: not known here."""
+    """What was signed. `decided_ms` 0: not known here. `charges`: None where nobody knows them."""
 
     product_id: int
     amount: int
     limit: int
     recv_time_ms: int
     decided_ms: int = 0
+    charges: Charges | None = None
 
     @classmethod
-    def of_plan(cls, plan: SizingPlan, leg: Literal["eth", "sol"]) -> "Terms":
+    def of_plan(cls, plan: SizingPlan, leg: Literal["eth", "sol"], charges: Charges | None = None) -> "Terms":
         """One half of a plan."""
         order = plan.leg(leg)
-        return cls(order.product_id, order.amount, order.limit, plan.recv_time_ms, plan.decided_ms)
+        return cls(order.product_id, order.amount, order.limit, plan.recv_time_ms, plan.decided_ms, charges)
 
     @classmethod
     def of_doubt(cls, doubt: Doubt) -> "Terms":
@@ -132,13 +154,35 @@ def _too_good(terms: Terms, price: int) -> str:
     return f"at {_text(price)}, better than the limit of {_text(terms.limit)} by more than {BETTER_BPS // 100} %" if too_good else ""
 
 
-def _fee(_terms: Terms, _known: Iterable[Fill], fill: Fill) -> str:
-    return _dear(int(notional(fill.price, fill.amount)), fill.fee)
+def _fee(terms: Terms, _known: Iterable[Fill], fill: Fill) -> str:
+    before = abs(terms.amount) - fill.remaining - abs(fill.amount)
+    return _unlikely(terms.charges, int(notional(fill.price, fill.amount)), fill.fee, before=int(notional(fill.price, before)))
 
 
-def _dear(quote: int, fee: int) -> str:
-    most = abs(quote) * FEE_BPS // 10_000 + FEE_FREE
-    return f"a fee of {_text(fee)} on {_text(abs(quote))}" if abs(fee) > most else ""
+def _unlikely(charges: Charges | None, quote: int, fee: int, *, before: int = 0) -> str:
+    """What is wrong with a fee, in words. `before`: about what the order had traded for until then, USD x18, unsigned.
+
+    What was charged on the minimum with the first piece is free in those after it, as long as they are within it; and it is not certain that every
+    order is charged the minimum. So a fee may be small there, but never below what the notional beyond the minimum comes to.
+    """
+    words = f"a fee of {_text(fee)} on {_text(abs(quote))}"
+    if charges is None:
+        return words if abs(fee) > abs(quote) * FEE_BPS // 10_000 + FEE_FREE else ""
+    free = max(0, charges.least - before) if before else 0
+    low = charges.rate * max(0, abs(quote) - FEE_FACTOR * free) // ONE // FEE_FACTOR
+    high = max(charges.rate, ENTRY_TIER) * (abs(quote) + charges.least) // ONE * FEE_FACTOR
+    return "" if low - ROUNDING <= fee <= high + ROUNDING else f"{words}, at a rate of {_text(charges.rate)}"
+
+
+def usual_fee(terms: Terms, quote: int, *, first: bool = True) -> Quote:
+    """What a fee probably is: by the account's rate, else by the entry tier. `first`: of an order's first piece, which pays for the minimum."""
+    charges = terms.charges or Charges(ENTRY_TIER, 0)
+    return Quote((charges if first else Charges(charges.rate, 0)).of(abs(quote), sale=terms.amount < 0))
+
+
+def exact_fee(terms: Terms, quote: int, fee: int) -> bool:
+    """Is it, to the last digits, the fee of an order that has traded for `quote` at the account's own rate? True where nobody knows the rate."""
+    return terms.charges is None or close(int(fee), terms.charges.of(abs(quote), sale=terms.amount < 0))
 
 
 def _time(terms: Terms, _known: Iterable[Fill], fill: Fill) -> str:
@@ -188,12 +232,12 @@ def answer_misfit(terms: Terms, answer: Resolved) -> Misfit | None:
 
 def _answer_of_money(terms: Terms, answer: Resolved) -> Misfit | None:
     price = answer.quote * ONE // abs(answer.filled)
-    worse, better, costly = _beyond(terms, price), _too_good(terms, price), _dear(answer.quote, answer.fee)
+    worse, better, odd = _beyond(terms, price), _too_good(terms, price), _unlikely(terms.charges, answer.quote, answer.fee)
     if worse:
         return Misfit("limit", worse)
     if better:
         return Misfit("price", better)
-    return Misfit("fee", costly) if costly else None
+    return Misfit("fee", odd) if odd else None
 
 
 def estimate(doubt: Doubt, moved: int, v_quote: int) -> Quote:

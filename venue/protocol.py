@@ -168,8 +168,11 @@ class VenueRules(msgspec.Struct, frozen=True):
 
 def rules_read(rules: VenueRules) -> RulesRead:
     """The row that says what the rules are now."""
-    eth, sol = (ProductRead(each.symbol, each.price_tick, each.size_step, each.min_notional, each.status) for each in (rules.eth, rules.sol))
-    return RulesRead(rules.version, rules.read_ms, eth, sol, rules.incomplete())
+    return RulesRead(rules.version, rules.read_ms, _product_read(rules.eth), _product_read(rules.sol), rules.incomplete())
+
+
+def _product_read(each: ProductRules) -> ProductRead:
+    return ProductRead(each.symbol, each.price_tick, each.size_step, each.min_notional, each.status, each.taker_fee)
 
 
 ASKED_S = 0.3

@@ -49,9 +49,10 @@ from messages.lifecycle import (
     Started,
     Totals,
 )
+from messages.market import ProductRead, RulesRead
 from messages.sizing import Abort, Leg, Place, Purpose, Ready, Sealed, Skipped
-from messages.units import Base, Ms, Quote, notional
-from venue.fits import APART_MS, QUIET_MS, Misfit, Twice, answer_misfit, reading_misfit, update_misfit
+from messages.units import ONE, Base, Ms, Quote, notional
+from venue.fits import APART_MS, QUIET_MS, Charges, Misfit, Twice, answer_misfit, reading_misfit, update_misfit
 
 Shrunk = msgspec.Raw
 """An order as bytes (`remembered_orders.py`, imported when one is met: most processes never do)."""
@@ -111,6 +112,10 @@ class Fold(msgspec.Struct):
     """Orders that have an ending and may have traded more than is booked, by digest: the archive is asked about them until a reading agrees."""
     differs_since_ms: int = 0
     """The first reading since when positions differ by what our own orders could explain; 0 = they do not."""
+    unsure: dict[str, None] = msgspec.field(default_factory=dict)
+    """Orders whose fees are not exactly what the account's own rate comes to, by digest, until the archive has confirmed them."""
+    charges: dict[Leg, Charges] = msgspec.field(default_factory=dict)
+    """How the account is charged, by the newest rules; what is not in it is not known."""
     quotes: QuoteCheck = msgspec.field(default_factory=QuoteCheck)
     """What the venue's own account of our trades must say."""
     flat_twice: Twice = msgspec.field(default_factory=Twice)
@@ -208,7 +213,7 @@ class Fold(msgspec.Struct):
         while len(self.orders) > REMEMBERED:
             forgotten = next(iter(self.orders))
             del self.orders[forgotten]
-            for known in (self.suspects, self.absent, self.lacking):
+            for known in (self.suspects, self.absent, self.lacking, self.unsure):
                 known.pop(forgotten, None)
 
     def _on_place(self, place: Place, _at_ns: int) -> None:
@@ -299,6 +304,7 @@ class Fold(msgspec.Struct):
         """Let an order take an event, and move position and sums by the difference it made."""
         before = Standing.of(order)
         take()
+        order.judge_fee(self.charges.get(order.leg))
         after = Standing.of(order)
         self.position[order.leg] += after.filled - before.filled
         self.tally.add(before, after)
@@ -308,6 +314,10 @@ class Fold(msgspec.Struct):
                 known[order.digest] = order if known is self.unpriced else None  # type: ignore[assignment]
             else:
                 known.pop(order.digest, None)
+        if order.unsure:
+            self.unsure[order.digest] = None
+        else:
+            self.unsure.pop(order.digest, None)
         if order.traded_more:
             self.lacking[order.digest] = None
         elif not order.lacks:
@@ -336,9 +346,12 @@ class Fold(msgspec.Struct):
             self.view.foreign_fill = f"a fill of an order that is not ours: {what}"
             self._count_third_party(fill)
             return
-        misfit = order.misfit(fill)
+        charges = self.charges.get(order.leg)
+        misfit = order.misfit(fill, charges)
         if misfit is None:
             self._change(order, partial(order.take_fill, fill))
+        elif misfit.name == "fee":
+            self._change(order, partial(order.take_fill_without_fee, fill, charges, self._name(order, misfit, "a fill")))
         else:
             why = self._name(order, misfit, "a fill")
             self._change(order, partial(order.suspected, why, fill if misfit.of_money else None))
@@ -363,7 +376,7 @@ class Fold(msgspec.Struct):
         order = self.order(update.order_digest)
         if order is None:
             return
-        misfit = update_misfit(order.terms, update)
+        misfit = update_misfit(order.terms(), update)
         if misfit is None:
             self._change(order, partial(order.take_update, update))
         else:
@@ -373,12 +386,13 @@ class Fold(msgspec.Struct):
         order = self.order(answer.order_digest)
         if order is None:
             return None
-        misfit = answer_misfit(order.terms, answer)
+        charges = self.charges.get(order.leg)
+        misfit = answer_misfit(order.terms(charges), answer)
         if misfit is not None and not answer.provisional:
             why = self._name(order, misfit, f"the {answer.source}'s word")
             if not misfit.of_money:
                 return self._change(order, partial(order.suspected, why))
-        self._change(order, partial(order.take_resolved, order.confirmed_by(answer), at_ns))
+        self._change(order, partial(order.take_resolved, order.confirmed_by(answer, charges), at_ns))
         if order.absent:
             self._quiet(at_ns)
         return None
@@ -566,6 +580,14 @@ class Fold(msgspec.Struct):
     def _on_opened(self, opened: Opened, _at_ns: int) -> None:
         self.opened = opened
 
+    def _on_rules(self, rules: RulesRead, _at_ns: int) -> None:
+        both: tuple[tuple[Leg, ProductRead], ...] = (("eth", rules.eth), ("sol", rules.sol))
+        self.charges = {
+            leg: Charges(int(read.taker_fee), int(read.min_notional))
+            for leg, read in both
+            if read.taker_fee is not None and read.min_notional is not None and 0 <= read.taker_fee < ONE
+        }
+
     def _on_fold_snapshot(self, _snapshot: FoldSnapshot, _at_ns: int) -> None:
         self.shrink()
 
@@ -666,7 +688,7 @@ class Fold(msgspec.Struct):
             day_loss=self.day.loss,
             unfit=self.unfit,
             absent=tuple(msgspec.structs.replace(order.doubt(), alone=False) for order in self._asked_again()),
-            lacking=tuple(msgspec.structs.replace(order.doubt(), alone=False) for order in self._known(self.lacking)),
+            unconfirmed=tuple(msgspec.structs.replace(order.doubt(), alone=False) for order in self._known({**self.lacking, **self.unsure})),
             totals=self.totals(),
         )
 
@@ -696,6 +718,7 @@ _HANDLERS: dict[type, Callable[[Fold, Any, int], CycleEnded | list[Resolved] | N
     Halted: Fold._on_halted,
     HaltCleared: Fold._on_cleared,
     Opened: Fold._on_opened,
+    RulesRead: Fold._on_rules,
     FoldSnapshot: Fold._on_fold_snapshot,
 }
 

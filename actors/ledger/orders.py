@@ -29,7 +29,7 @@ from messages.execution import Doubt, Fill, LegFill, OrderUpdate, Outcome, Resol
 from messages.sizing import Leg, LegOrder, SizingPlan
 from messages.units import ONE, Base, Price, Quote, notional
 from venue.closing import LASTING
-from venue.fits import Misfit, Terms, answer_misfit, close, fill_misfit
+from venue.fits import Charges, Misfit, Terms, answer_misfit, close, exact_fee, fill_misfit, usual_fee
 
 
 class Sums(msgspec.Struct, frozen=True):
@@ -71,6 +71,10 @@ class Move(msgspec.Struct, frozen=True):
     price: int
 
 
+def _same_but_fee(one: Fill, other: Fill) -> bool:
+    return (one.remaining, one.amount, one.product_id) == (other.remaining, other.amount, other.product_id) and close(one.price, other.price)
+
+
 class OurOrder(msgspec.Struct, eq=False):
     """One leg's order of one plan."""
 
@@ -94,8 +98,12 @@ class OurOrder(msgspec.Struct, eq=False):
     """What was said of it that does not fit, in words; "" again once the archive has confirmed its numbers."""
     confirmed: bool = False
     """Has the archive named what it comes to?"""
+    unsure: bool = False
+    """Has it an ending by fills whose fees are not what the account's own rate comes to? The archive's numbers then replace theirs."""
+    fees: dict[int, Quote] = msgspec.field(default_factory=dict)
+    """By what was left after a piece: the fee that is booked in place of one that does not fit."""
     aside: list[Fill] = msgspec.field(default_factory=list)
-    """Fills whose price, fee or time does not fit: they count if the archive says the same."""
+    """Fills whose price or time does not fit: they count if the archive says the same."""
 
     def __post_init__(self) -> None:
         self.ended = self.ended or self.order.amount == 0
@@ -137,10 +145,9 @@ class OurOrder(msgspec.Struct, eq=False):
         silent = self.outcome is None or self.outcome.kind == "unknown"
         return self.order.amount != 0 and (self.resolved is not None or bool(self.suspect) or (silent and not self.ended))
 
-    @property
-    def terms(self) -> Terms:
-        """What was signed."""
-        return Terms.of_plan(self.plan, self.leg)
+    def terms(self, charges: Charges | None = None) -> Terms:
+        """What was signed, and how the account is charged."""
+        return Terms.of_plan(self.plan, self.leg, charges)
 
     @property
     def by_position(self) -> bool:
@@ -175,20 +182,42 @@ class OurOrder(msgspec.Struct, eq=False):
             self.outcome = outcome
         self._judge()
 
-    def misfit(self, fill: Fill) -> Misfit | None:
-        """What about a fill with this order's digest does not fit it and what is known of it; None = nothing."""
-        return fill_misfit(self.terms, self.pieces.values(), fill)
+    def misfit(self, fill: Fill, charges: Charges | None = None) -> Misfit | None:
+        """What about a fill with this order's digest does not fit it and what is known of it; None = nothing.
+
+        A piece whose fee did not fit may be told again with another.
+        """
+        known = (piece for left, piece in self.pieces.items() if left not in self.fees or not _same_but_fee(piece, fill))
+        return fill_misfit(self.terms(charges), known, fill)
 
     def suspected(self, why: str, fill: Fill | None = None) -> None:
-        """Something was said of it that does not fit. `fill`: it fits but for its price, fee or time."""
+        """Something was said of it that does not fit. `fill`: it fits but for its price or time."""
         self.suspect = self.suspect or why
         if fill is not None and len(self.aside) < ASIDE:
             self.aside.append(fill)
 
     def take_fill(self, fill: Fill) -> None:
-        """A piece traded; a duplicate changes nothing."""
-        self.pieces.setdefault(int(fill.remaining), fill)
+        """A piece traded; a duplicate changes nothing, unless it has a fee that fits where the first had none."""
+        left = int(fill.remaining)
+        if self.fees.pop(left, None) is not None:
+            self.pieces[left] = fill
+        self.pieces.setdefault(left, fill)
         self._judge()
+
+    def take_fill_without_fee(self, fill: Fill, charges: Charges | None, why: str) -> None:
+        """A piece traded, and its fee is none that can be: all else counts, with the usual fee until the archive has named the true one."""
+        left, before = int(fill.remaining), abs(self.order.amount) - fill.remaining - abs(fill.amount)
+        if left not in self.pieces:
+            self.fees[left] = usual_fee(self.terms(charges), int(notional(fill.price, fill.amount)), first=not before)
+            self.pieces[left] = fill
+        self.suspected(why)
+        self._judge()
+
+    def judge_fee(self, charges: Charges | None) -> None:
+        """Are the fees of its fills what the account's own rate comes to? Where they are not, the archive is asked."""
+        total = self._pieced()
+        by_fills = self.ended and bool(total.filled) and not self._answered_for and not self.confirmed
+        self.unsure = by_fills and not exact_fee(self.terms(charges), total.quote, total.fee)
 
     def take_update(self, update: OrderUpdate) -> None:
         """Remaining 0 alone says nothing: the reason does."""
@@ -209,7 +238,8 @@ class OurOrder(msgspec.Struct, eq=False):
         more = of_record and abs(answer.filled) > abs(self.total.filled)
         self.confirmed = self.confirmed or (of_record and abs(answer.filled) >= abs(self._pieced().filled))
         estimated = self.resolved is not None and self.resolved.provisional
-        if self.ended and not (estimated or self.suspect or self.absent or more):
+        corrected = of_record and self.unsure and answer.filled == self.total.filled and not self._heard_as(answer)
+        if self.ended and not (estimated or self.suspect or self.absent or more or corrected):
             return
         if self.ended and (answer.filled == 0 or (answer.provisional and not (self.absent and answer.source == LATE))):
             return  # RESOLVE may have been asked before a later plan moved the position
@@ -221,12 +251,16 @@ class OurOrder(msgspec.Struct, eq=False):
         else:
             self.ended = self.ended or not answer.provisional
 
-    def confirmed_by(self, answer: Resolved) -> Resolved:
+    def confirmed_by(self, answer: Resolved, charges: Charges | None = None) -> Resolved:
         """An archive's record as it may be booked: where its price or fee does not fit, they are an estimate, unless a fill has said the same."""
-        misfit = answer_misfit(self.terms, answer)
+        terms = self.terms(charges)
+        if answer.provisional and not answer.fee:  # a position says nothing of fees; one there is
+            return msgspec.structs.replace(answer, fee=usual_fee(terms, answer.quote) if answer.filled else Quote(0))
+        misfit = answer_misfit(terms, answer)
         if misfit is None or not misfit.of_money or answer.provisional or self._heard_as(answer):
             return answer
-        return msgspec.structs.replace(answer, quote=notional(self.order.limit, answer.filled), fee=Quote(0), provisional=True)
+        quote = answer.quote if misfit.name == "fee" else notional(self.order.limit, answer.filled)
+        return msgspec.structs.replace(answer, quote=quote, fee=usual_fee(terms, quote), provisional=True)
 
     def _heard_as(self, answer: Resolved) -> bool:
         """Do the fills that were heard, those put aside included, come to the same as the answer?"""
@@ -272,7 +306,8 @@ class OurOrder(msgspec.Struct, eq=False):
         return not (self.resolved.provisional and self.pieces and pieced == abs(self.resolved.filled))
 
     def _pieced(self) -> Sums:
-        return self._sum(self.pieces.values())
+        told = self._sum(self.pieces.values())
+        return told + Sums(0, 0, sum(fee - self.pieces[left].fee for left, fee in self.fees.items()))
 
     @staticmethod
     def _sum(fills: Iterable[Fill]) -> Sums:
@@ -283,8 +318,8 @@ class OurOrder(msgspec.Struct, eq=False):
 
     def moves(self) -> list[Move]:
         """Its trades by the venue's clock; one at the time of the answer where only RESOLVE knows them."""
-        if self._answered_for:
-            total = self.total
+        total = self.total
+        if self._answered_for and total.filled != self._pieced().filled:
             return [Move(self.resolved_at_ns, self.leg, total.filled, int(total.vwap))] if total.filled else []
         return [Move(int(fill.at_ns), self.leg, int(fill.amount), int(fill.price)) for fill in self.pieces.values()]
 

@@ -24,7 +24,7 @@ def closing_in_pieces() -> Story:
 
 
 def asked(story: Story) -> list[str]:
-    return [doubt.order_digest for doubt in story.held.lacking]
+    return [doubt.order_digest for doubt in story.held.unconfirmed]
 
 
 def test_an_update_that_names_more_than_is_booked_has_the_archive_asked() -> None:
@@ -113,4 +113,4 @@ def test_a_restart_asks_nothing_where_all_orders_have_traded_in_full() -> None:
 def test_a_new_incarnation_asks_about_the_same_orders() -> None:
     story = closing_in_pieces()
     story.snapshot("0.038", "0")
-    assert [doubt.order_digest for doubt in story.reread().lacking] == asked(story)
+    assert [doubt.order_digest for doubt in story.reread().unconfirmed] == asked(story)

@@ -45,6 +45,7 @@ FINGERPRINTS = {
     4: "ef7a0678836338e8",
     5: "e74d87c0bafb4b1b",
     6: "4d980ddba833b8d0",
+    7: "356b2c3911cedc35",
 }
 """What a snapshot of each fold version holds, by name and type. A change of the fold's fields without a new version fails a test below."""
 
