@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from tests.leftovers import end, left, marked
+from tests.patience import slack
 
 pytestmark = pytest.mark.process
 ROOT = Path(__file__).resolve().parent.parent
@@ -29,7 +30,7 @@ def started(folder: Path, *arguments: str, stdin: int = subprocess.DEVNULL) -> s
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=60 * slack())
     return process.returncode, output, errors
 
 
@@ -41,7 +42,7 @@ def run(folder: Path, *arguments: str) -> tuple[int, dict[str, Any]]:
 
 def wait_for(path: Path, text: str, within_s: float = 20) -> None:
     """Until `text` stands in the file: a moment chosen by what happened, not by a clock."""
-    until = time.monotonic() + within_s
+    until = time.monotonic() + within_s * slack()
     while time.monotonic() < until:
         if path.exists() and text in path.read_text():
             return

@@ -15,6 +15,7 @@ import httpx
 from messages.wire import decode
 from tests.hostile.judge import Claim, held_at, words_of
 from tests.kills.rounds import PATIENT
+from tests.patience import slack
 from tests.test_processes import environment
 from venue.simulated.order_log import LoggedOrder
 
@@ -35,12 +36,6 @@ ENDS_WITHIN_S = 35.0
 """From a good wire to the end of the run."""
 POLL_S = 0.1
 ASKED_TIMES = 5
-SLACK_MAX = 3.0
-
-
-def slack() -> float:
-    """By how much a deadline is stretched on a machine that has more to do than it can."""
-    return min(SLACK_MAX, max(1.0, os.getloadavg()[0] / (2 * (os.cpu_count() or 1))))
 
 
 class Bed:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import msgspec
 
-from tests.hostile.bed import CLOSED_WITHIN_S, DEAD_MAN_S, ENDS_WITHIN_S, HOLD_S, MARKET, POLL_S, Bed, slack, tail
+from tests.hostile.bed import CLOSED_WITHIN_S, DEAD_MAN_S, ENDS_WITHIN_S, HOLD_S, MARKET, POLL_S, Bed, tail
 from tests.hostile.cells import WIRE, Cell
 from tests.hostile.judge import OPEN, TRACEBACK, disagreements, entered_after, false_claims, held_at, uneven_s, unlawful, words_of
 from tests.hostile.middleman import Middleman
@@ -19,6 +19,7 @@ from tests.hostile.mode import Mode
 from tests.hostile.terminal import UNGUARDED, fill, opened_run
 from tests.hostile.vandal import DEEDS, Deed, Scene
 from tests.kills.venue import simulated, truth_of
+from tests.patience import slack
 from tests.test_processes import environment
 
 CALM = Mode("calm", seconds=0.0)

@@ -22,6 +22,7 @@ import msgspec
 from tests.kills.audit import ending_faults, sealed_before
 from tests.kills.venue import truth_of
 from tests.kills.watch import Moment, phase_of, random_moment, row_moment, rows_in, waited_for
+from tests.patience import slack
 from tests.test_processes import started
 
 How = Literal["kill", "signal", "stop", "guard"]
@@ -113,7 +114,7 @@ class Run:
     def end(self) -> tuple[int, dict[str, Any], str]:
         """Exit code, the JSON object, and standard error. One that does not end is killed and has code -9."""
         try:
-            output, errors = self.process.communicate(timeout=ENDS_WITHIN_S)
+            output, errors = self.process.communicate(timeout=ENDS_WITHIN_S * slack())
         except subprocess.TimeoutExpired:
             self.process.kill()
             output, errors = self.process.communicate()
@@ -203,7 +204,7 @@ def _guarded(bed: Bed, rng: random.Random, number: int, target: str, strikes: li
         time.sleep(DEAD_MAN_S + rng.uniform(-0.3, 0.7))
         run.process.send_signal(signal.SIGCONT)
         return _continued(bed, run)
-    flat = _flat_within(bed.url, CLOSED_WITHIN_S)
+    flat = _flat_within(bed.url, CLOSED_WITHIN_S * slack())
     run.process.kill()
     run.end()
     return [] if flat else [f"{struck.signal}: not flat {CLOSED_WITHIN_S:g} s later"]
@@ -213,7 +214,7 @@ def _continued(bed: Bed, run: "Run") -> list[str]:
     """It woke up about when the guard took over: it goes on to its end, or stands down; either way flat."""
     code, told, errors = run.end()
     found = [] if code in {0, STANDS_DOWN} else [f"continued, it ended with {code}: {_words(told, errors)}"]
-    return found if _flat_within(bed.url, CLOSED_WITHIN_S) else [*found, "continued, it is not flat"]
+    return found if _flat_within(bed.url, CLOSED_WITHIN_S * slack()) else [*found, "continued, it is not flat"]
 
 
 def _flat_within(url: str, seconds: float) -> bool:

@@ -2,11 +2,12 @@
 
 import pytest
 
-from tests.hostile.bed import ENDS_WITHIN_S, HOLD_S, Bed, slack
+from tests.hostile.bed import ENDS_WITHIN_S, HOLD_S, Bed
 from tests.hostile.cells import WIRE
 from tests.hostile.judge import disagreements, false_claims, unlawful
 from tests.hostile.middleman import Middleman, Moment
 from tests.kills.venue import truth_of
+from tests.patience import slack
 from tests.processes.waiting import until
 
 pytestmark = pytest.mark.process

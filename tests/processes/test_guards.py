@@ -11,10 +11,11 @@ import pytest
 
 from actors.runtime.state_file import Saved, taken_epoch
 from commands.guarding import SILENT_S
-from tests.hostile.bed import CLOSED_WITHIN_S, ENDS_WITHIN_S, Bed, slack
+from tests.hostile.bed import CLOSED_WITHIN_S, ENDS_WITHIN_S, Bed
 from tests.hostile.judge import disagreements, false_claims, unlawful
 from tests.hostile.vandal import Scene
 from tests.kills.venue import truth_of
+from tests.patience import slack
 from tests.processes.waiting import LONG_S, held, times_of, until
 
 pytestmark = pytest.mark.process

@@ -9,8 +9,9 @@ import pytest
 
 from actors.ledger import Store
 from benches.long_ledger import append
-from tests.hostile.bed import ENDS_WITHIN_S, Bed, slack
+from tests.hostile.bed import ENDS_WITHIN_S, Bed
 from tests.hostile.judge import false_claims, unlawful
+from tests.patience import slack
 from tests.processes.test_guards import TOOK_OVER
 from tests.processes.waiting import LONG_S, held, until
 

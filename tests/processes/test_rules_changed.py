@@ -12,8 +12,9 @@ import msgspec
 import pytest
 
 from messages.units import ONE
-from tests.hostile.bed import Bed, slack
+from tests.hostile.bed import Bed
 from tests.hostile.judge import ETH, SOL, false_claims, uneven_s, unlawful
+from tests.patience import slack
 from tests.processes.waiting import LONG_S, held, until
 from venue.simulated.faults import Faults
 from venue.simulated.incidents import Incident, Rules, Says

@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
 
-from tests.hostile.bed import Bed, slack
+from tests.hostile.bed import Bed
+from tests.patience import slack
 
 T = TypeVar("T")
 WITHIN_S = 30.0
