@@ -47,7 +47,10 @@ class Scene:
         typed = ("--url", self.url, "--hold", hold, "--cycles", "4", "--set", "pause=100 ms", "--logs", str(self.logs), "--json", *more)
         run = self._start("run", *MARKET, *typed)
         until = time.monotonic() + HELD_S * slack()
-        while time.monotonic() < until and not any(path.stat().st_size for path in (self.folder / "state").glob("*/*.escape")):
+        while not any(path.stat().st_size for path in (self.folder / "state").glob("*/*.escape")):
+            if time.monotonic() > until:
+                self.failures.append("UNPLAYED: no pair was entered")
+                break
             time.sleep(0.05)
         return run
 
