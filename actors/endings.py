@@ -39,8 +39,12 @@ class Stop(msgspec.Struct, frozen=True):
     signal: int = 0
 
 
+RECORDING_ENDED = "RECORDING_ENDED"
+"""Code of a `Leave` after which there is nothing more to trade on: all is done."""
+
+
 class Leave(msgspec.Struct, frozen=True):
-    """A request through the control socket: no new entries, close both legs, end. `latch`: and stay halted."""
+    """A request, through the control socket or by the run itself: no new entries, close both legs, end. `latch`: and stay halted."""
 
     code: str
     detail: str
@@ -179,7 +183,7 @@ class Endings:
     def _no_more(self, held: Held) -> Ending | None:
         """Is all done, or may nothing more be entered?"""
         if self._left:
-            return Ending("refused", self._left.code, self._left.detail)
+            return Ending("done" if self._left.code == RECORDING_ENDED else "refused", self._left.code, self._left.detail)
         settings = self._world.settings
         if settings.cycles is not None and held.attempts(count_skips=settings.count_skips) >= settings.cycles:
             return Ending("done")

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import trio
 
+from commands.words import RECORDING_OVER
+
 START_S = 20.0
 """How long the child may take to say where it listens."""
 STOP_S = 3.0
@@ -24,8 +26,11 @@ class ChildFailed(Exception):
 
 
 @asynccontextmanager
-async def simulated_nado(seed: int, market: str, faults: str, log: Path, *more: str) -> AsyncIterator[str]:
-    """Start `simulate --port 0` and yield its base URL; it is stopped last. What it has to say lands in `log`. Raises `ChildFailed`."""
+async def simulated_nado(seed: int, market: str, faults: str, log: Path, *more: str, over: trio.Event | None = None) -> AsyncIterator[str]:
+    """Start `simulate --port 0` and yield its base URL; it is stopped last. What it has to say lands in `log`. Raises `ChildFailed`.
+
+    `over` is set when the child says that the recording it replays has ended.
+    """
     arguments = ["--port", "0", "--seed", str(seed), "--market", market, "--faults", faults, "--until-stdin-closes", *more]
     with log.open("wb") as words:
         process = await trio.lowlevel.open_process(
@@ -36,7 +41,14 @@ async def simulated_nado(seed: int, market: str, faults: str, log: Path, *more: 
             start_new_session=True,
         )
     try:
-        yield await _first_line(process, log)
+        url = await _first_line(process, log)
+        if over is None:
+            yield url
+            return
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_hear_end, process, over)
+            yield url
+            nursery.cancel_scope.cancel()
     finally:
         with trio.CancelScope(shield=True):
             await _stop(process)
@@ -54,6 +66,16 @@ async def _first_line(process: trio.Process, log: Path) -> str:
     if line.startswith(b"http://127.0.0.1:") and line.endswith(b"\n"):
         return line.decode().strip()
     raise ChildFailed(log.read_text(errors="replace").strip() or "it said nothing")
+
+
+async def _hear_end(process: trio.Process, over: trio.Event) -> None:
+    """The child says nothing but its URL and this line; what it said last is kept, because a line may come in pieces."""
+    assert process.stdout is not None  # noqa: S101 - opened as a pipe
+    said = b""
+    while piece := await process.stdout.receive_some(1024):
+        said = (said + piece)[-len(RECORDING_OVER) - 1 :]
+        if RECORDING_OVER.encode() in said:
+            over.set()
 
 
 async def _stop(process: trio.Process) -> None:

@@ -22,6 +22,8 @@ from commands.verdict import MEANT, asked
 from commands.words import DONE, OPEN, REFUSED, Problem, say
 
 SCHEMA = "evenkeel.doctor/1"
+NOT_READY = ("fail", "skip")
+"""States with which real money should not be traded, the worse one first."""
 
 
 def main(loaded: Loaded, url: str | None, config: Path | None, *, as_json: bool) -> int:
@@ -49,26 +51,27 @@ def headline(loaded: Loaded) -> str:
 def line(finding: Finding) -> str:
     """One check."""
     cure = f" · {finding.cure}" if finding.cure else ""
-    state = "FAIL" if finding.state == "fail" else finding.state
+    state = finding.state.upper() if finding.state in NOT_READY else finding.state
     return f"{state:<4}  {finding.check:<13} {finding.found}{cure}"
 
 
 def verdict(findings: list[Finding]) -> str:
     """The last line."""
-    bad, doubtful = (sum(finding.state == state for finding in findings) for state in ("fail", "warn"))
-    if bad:
-        return f"NOT READY: {bad} of {len(findings)} checks failed · no order was sent · cure them from the top"
+    bad, skipped, doubtful = (sum(finding.state == state for finding in findings) for state in ("fail", "skip", "warn"))
+    if bad or skipped:
+        unasked = f", {skipped} could not be asked" if skipped else ""
+        return f"NOT READY: {bad} of {len(findings)} checks failed{unasked} · no order was sent · cure them from the top"
     return f"READY: {len(findings)} checks passed, {doubtful} with a warning"
 
 
 def code_of(findings: list[Finding]) -> int:
     """0, or 3 when a check failed."""
-    return REFUSED if any(finding.state == "fail" for finding in findings) else DONE
+    return REFUSED if any(finding.state in NOT_READY for finding in findings) else DONE
 
 
 def as_object(loaded: Loaded, findings: list[Finding]) -> dict[str, Any]:
     """The object of `--json`."""
-    first = next((finding for finding in findings if finding.state == "fail"), None)
+    first = next((finding for state in NOT_READY for finding in findings if finding.state == state), None)
     return {
         "schema": SCHEMA,
         "ok": first is None,

@@ -9,7 +9,7 @@ from typing import Literal
 import msgspec
 
 from commands.sentences import advice, cannot
-from commands.words import COMMAND, DONE, HALTED, INTERNAL, OPEN, REFUSED, Problem, clock_time, stopped_code
+from commands.words import COMMAND, DONE, HALTED, INTERNAL, OPEN, REFUSED, Problem, clock_time, exposure, stopped_code
 from messages.lifecycle import SIGNER_REPLACED, TAKEN_OVER, Held, Staged, Totals
 from messages.settings import Settings
 from messages.sizing import Skipped
@@ -168,7 +168,7 @@ def _not_flat(report: Report) -> Problem:
     if report.code == SIGNER_REPLACED:
         cure = f"close it in the exchange's web page, or with a key that may sign: {cure}"
     message = f"NOT FLAT: {report.open_legs} at {report.venue}/{report.settings.venue.subaccount}"
-    return Problem("NOT_FLAT", None, message, cure, "exposure is open now")
+    return Problem("NOT_FLAT", None, message, cure, exposure(report.open_legs))
 
 
 def closing_line(settings: Settings, url: str | None) -> str:

@@ -28,7 +28,7 @@ from commands.signals import SO_FAR
 from commands.stopping import Stops
 from commands.whats_open import OpenAnswer, amount_words, decide, pair_words, signs_of, third_party_words, trusted
 from commands.whose import Whose
-from commands.words import COMMAND, DONE, OPEN, ConfigError, Problem, clock_time, say
+from commands.words import COMMAND, DONE, OPEN, ConfigError, Problem, clock_time, exposure, say
 from commands.world import SCHEMA, connected
 from messages.execution import AccountSnapshot
 from messages.lifecycle import Adopted, Halted, Note, Opened
@@ -39,6 +39,8 @@ from venue.protocol import ProductRules, VenueError, VenueRules
 
 LOST = "lost"
 """In place of a row's hash: no ledger has it."""
+PROGRESS_S = 3.0
+"""How often it is said what is waited for, and for how long at most."""
 LOCK_S = 0.2
 """How often the lock is tried."""
 WORD_S = 5.0
@@ -82,6 +84,26 @@ async def flattened_or_stopped(who: Whose, order: Order, stops: Stops) -> Outcom
     return outcome or _not_flat(order, why, f"{COMMAND} {order.command} again")
 
 
+class Progress:
+    """What is waited for, told to a person on standard error from time to time. `until`: Trio's time at which the waiting ends."""
+
+    def __init__(self, until: float) -> None:
+        self._until, self._last_s = until, trio.current_time()
+
+    def waits(self, what: str) -> None:
+        """It is still waiting for `what`; at most every `PROGRESS_S` that is said."""
+        now_s = trio.current_time()
+        if now_s >= self._last_s + PROGRESS_S:
+            self._last_s = now_s
+            say(sys.stderr, f"waiting for {what}, at most {max(0.0, self._until - now_s):.0f} s more")
+
+    async def waits_for_ever(self, what: str) -> None:
+        """The same until cancelled, where somebody else does the waiting."""
+        while True:
+            self.waits(what)
+            await trio.sleep(LOCK_S)
+
+
 async def flattened(who: Whose, order: Order) -> Outcome:
     """Carry it out. Raises nothing that means an open position: that is exit code 4 with what is known."""
     until = trio.current_time() + order.timeout_s
@@ -104,8 +126,11 @@ async def _leave_run(who: Whose, order: Order, until: float) -> Answer | None:
     if who.runner() is None:
         return None
     wish = Ask("halt" if order.halt else "flatten", order.halt or f"asked by {order.command}")
-    heard = partial(_heard, who)
-    return await ask(who.state_name, wish, max(0.0, until - trio.current_time()), heard)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(Progress(until).waits_for_ever, "the run to close both legs and end")
+        answer = await ask(who.state_name, wish, max(0.0, until - trio.current_time()), partial(_heard, who))
+        nursery.cancel_scope.cancel()
+    return answer
 
 
 def _heard(who: Whose, answer: Answer) -> None:
@@ -119,11 +144,10 @@ def _with_its_venue(who: Whose, order: Order, last: Answer | None) -> Outcome:
         return _not_flat(order, last.open_legs, "its simulated venue ended with the run: no real money was in it")
     if who.runner() is not None:
         return _not_flat(order, "unknown: the run did not answer", f"stop it: kill {who.runner().pid}")  # type: ignore[union-attr]
-    if order.halt:
-        state = opened_state(state_directory(), who.access.identities(who.logs), who.logs)
-        with closing(state):
-            state.halt("HALTED_BY_HAND", order.halt)
-    return Outcome(order.command, DONE, [("open", "nothing: its simulated venue ended with its run")], facts=_nothing())
+    lines = [("open", "nothing: its simulated venue ended with its run")]
+    if order.halt:  # whatever was latched would be gone with the next run: its exchange is a new one
+        lines.append(("halted", "not kept: the next run starts a simulated exchange of its own, which has no halt"))
+    return Outcome(order.command, DONE, lines, facts=_nothing() | {"halted": False if order.halt else None})
 
 
 def _nothing() -> dict[str, object]:
@@ -132,12 +156,14 @@ def _nothing() -> dict[str, object]:
 
 async def _locked(who: Whose, until: float) -> RunState:
     """The subaccount's lock, waited for. Raises `AlreadyRunning` when it is not given back in time."""
+    progress = Progress(until)
     while True:
         try:
             return opened_state(state_directory(), who.access.identities(who.logs), who.logs)
-        except AlreadyRunning:
+        except AlreadyRunning as error:
             if trio.current_time() > until:
                 raise
+            progress.waits(f"pid {error.pid}, which still trades this subaccount")
         await trio.sleep(LOCK_S)
 
 
@@ -146,13 +172,14 @@ async def _alone(who: Whose, order: Order, state: RunState, until: float) -> Out
     who.logs.mkdir(parents=True, exist_ok=True)
     if order.halt:
         state.halt("HALTED_BY_HAND", order.halt)
-    trouble = "no answer"
+    trouble, progress = "no answer", Progress(until)
     while True:
         try:
             async with connected(who.settings, who.access, os.getpid(), observe, TcpDialer()) as there:
                 return await _closed(who, order, state, there, until)
         except VenueError as error:
             trouble = str(error)
+        progress.waits(f"the exchange to answer ({trouble})")
         if trio.current_time() > until:
             return _not_flat(order, f"unknown: {trouble}", f"{COMMAND} {order.command} again when the venue answers")
         await trio.sleep(AGAIN_S)
@@ -278,7 +305,7 @@ def open_facts(answer: OpenAnswer) -> dict[str, object]:
 
 
 def _not_flat(order: Order, what: str, cure: str, facts: dict[str, object] | None = None) -> Outcome:
-    problem = Problem("NOT_FLAT", None, f"NOT FLAT: {what}", cure, "exposure is open now")
+    problem = Problem("NOT_FLAT", None, f"NOT FLAT: {what}", cure, exposure(what))
     return Outcome(order.command, OPEN, [("open", what)], "error", problem, facts or {"open": what})
 
 

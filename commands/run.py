@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import trio
 
-from actors.endings import STOP_PATIENCE_S, Ending
+from actors.endings import RECORDING_ENDED, STOP_PATIENCE_S, Ending, Leave
 from actors.ledger import Fold, LedgerError, folded
 from actors.runtime.clock import WallClock, stopwatch_ns
 from actors.runtime.mailbox import Latest
@@ -148,7 +148,8 @@ async def _shown(options: RunOptions, view: RunView) -> None:
 async def _in_world(options: RunOptions, here: Access, recorder: Recorder, view: RunView, last: LastResort, stops: Stops, began_ns: int) -> Report:
     settings = options.settings
     recorder.watchers.append(partial(_arm, last, options))
-    wanted = Wanted(here, options.seed, options.market, options.faults, options.accept_loss, options.adopt)
+    over = trio.Event()
+    wanted = Wanted(here, options.seed, options.market, options.faults, options.accept_loss, options.adopt, over)
     recorder.observe(Note(WallClock().utc_ns(), "info", "run", _whose_money(options, here)))
     async with world(settings, wanted, recorder.observe) as known:
         log = Path(settings.files.logs) / "evenkeel.log"
@@ -158,13 +159,21 @@ async def _in_world(options: RunOptions, here: Access, recorder: Recorder, view:
                 await adopt(known)
             async with guarded(known, options) as guard:
                 view.guard = lambda: guard.words
-                report = await _by_machine(options, known, recorder, view, last, stops, guard, began_ns)
+                report = await _by_machine(options, known, recorder, view, last, stops, guard, over, began_ns)
                 guard.needless = guard.needless or not report.open_legs
                 return report
 
 
 async def _by_machine(
-    options: RunOptions, known: World, recorder: Recorder, view: RunView, last: LastResort, stops: Stops, guard: Guarded, began_ns: int
+    options: RunOptions,
+    known: World,
+    recorder: Recorder,
+    view: RunView,
+    last: LastResort,
+    stops: Stops,
+    guard: Guarded,
+    over: trio.Event,
+    began_ns: int,
 ) -> Report:
     machine = Machine(known)
     recorder.trading = True
@@ -176,7 +185,7 @@ async def _by_machine(
         recorder.watchers.append(Crashes(machine.tree.supervisor.kill, recorder.observe).watch)
     control = Control(machine.channels.inbox.post, lambda: machine.channels.held.value, lambda: view.doing(known.clock.utc_ns() // 1_000_000))
     async with controlled(control, known.state.name, lambda text: recorder.observe(Note(known.clock.utc_ns(), "info", "run", text))):
-        ending = await _traded(machine, recorder, view, stops)
+        ending = await _traded(machine, recorder, view, stops, over)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(guard.beat_for_ever)
             report = await _ended(options, known, machine, ending, recorder, view, last, stops, began_ns)
@@ -226,7 +235,7 @@ def _arm(last: LastResort, options: RunOptions, message: msgspec.Struct) -> None
         last.arm(cause, closing_line(settings, options.url), (settings.venue_patience + 4 * settings.recv_time) / 1000 + WAY_OUT_S)
 
 
-async def _traded(machine: Machine, recorder: Recorder, view: RunView, stops: Stops) -> Ending:
+async def _traded(machine: Machine, recorder: Recorder, view: RunView, stops: Stops, over: trio.Event) -> Ending:
     """Run the machine and let it hear of signals."""
     stops.hear(lambda number, _count: machine.stop(number.name, number))
     async with trio.open_nursery() as nursery:
@@ -234,10 +243,17 @@ async def _traded(machine: Machine, recorder: Recorder, view: RunView, stops: St
         nursery.start_soon(recorder.show, "the books on screen", _watch, machine.channels.quotes, view)
         nursery.start_soon(recorder.show, "the cost expected", _announce, machine)
         nursery.start_soon(recorder.show, "the countdown", _counted_down, view)
+        nursery.start_soon(_until_over, over, machine)
         ending = await machine.run()
         nursery.cancel_scope.cancel()
     stops.hear(None)
     return ending
+
+
+async def _until_over(over: trio.Event, machine: Machine) -> None:
+    """Prices that stand still for ever are no market: the pair is closed at the last ones, and the run is done."""
+    await over.wait()
+    machine.channels.inbox.post(Leave(RECORDING_ENDED, "the recording has been replayed to its end", latch=False))
 
 
 async def _counted_down(view: RunView) -> None:

@@ -1,6 +1,7 @@
 """`simulate`: serve a Nado on loopback, HTTP and WebSocket on one port, until told to stop.
 
-The first line of standard output is the base URL, when it can be used; everything else goes to standard error. The venue keeps its state while
+The first line of standard output is the base URL, when it can be used; where a recording is replayed, another one says when it has ended and its
+last prices stand still. Everything else goes to standard error. The venue keeps its state while
 clients come and go, and its account is the published throw-away key's. It never listens anywhere but on 127.0.0.1: what it gives away is only play
 money, but a signature made for it should not travel.
 """
@@ -18,7 +19,7 @@ import trio
 from actors.runtime.clock import WallClock
 from commands.options import SEED, seed_of, usd_of
 from commands.stopping import Stops
-from commands.words import DONE, ConfigError, Refusal, say
+from commands.words import DONE, RECORDING_OVER, ConfigError, Refusal, say
 from messages.units import ONE, Quote
 from venue.nado.signing import subaccount_hex
 from venue.simulated.answers import REQUESTS
@@ -26,6 +27,7 @@ from venue.simulated.exchange import Exchange
 from venue.simulated.faults import Faults, faults_named
 from venue.simulated.keeping import keep, load, restore, save, state_of
 from venue.simulated.markets import Market, market_named
+from venue.simulated.markets.recording import RecordingMarket
 from venue.simulated.rules import DEFAULT_PRODUCTS
 from venue.simulated.server import LOOPBACK, listen, serve
 from venue.simulated.venue import SimulatedVenue
@@ -55,14 +57,16 @@ def main(arguments: argparse.Namespace) -> int:
     seed, funded, deposit = seed_of(arguments.seed), _funded(arguments.fund), usd_of("--deposit", arguments.deposit)
     clock, faults = WallClock(), _faults(arguments.faults)
     instance = f"simulated-{seed}-{clock.utc_ns()}"
-    venue = SimulatedVenue(Exchange(knobs=faults.venue), _market(arguments.market, seed), clock, faults, instance=instance)
+    market = _market(arguments.market, seed)
+    venue = SimulatedVenue(Exchange(knobs=faults.venue), market, clock, faults, instance=instance)
     kept = Path(arguments.keep_state) if arguments.keep_state else None
     if not (kept and _restored(venue, kept)):
         for sender in funded:
             venue.fund(sender, deposit)
     listening = _listen(_port(arguments.port))
     with Stops() as stops:
-        trio.run(partial(_serve, listening, venue, kept, stops, until_stdin_closes=arguments.until_stdin_closes))
+        recorded = isinstance(market, RecordingMarket)
+        trio.run(partial(_serve, listening, venue, kept, stops, until_stdin_closes=arguments.until_stdin_closes, recorded=recorded))
     return DONE
 
 
@@ -119,7 +123,9 @@ def _listen(port: int) -> socket.socket:
         raise Refusal("PORT_IN_USE", "--port", message, "type --port 0 for a free one") from error
 
 
-async def _serve(listening: socket.socket, venue: SimulatedVenue, kept: Path | None, stops: Stops, *, until_stdin_closes: bool) -> None:
+async def _serve(
+    listening: socket.socket, venue: SimulatedVenue, kept: Path | None, stops: Stops, *, until_stdin_closes: bool, recorded: bool
+) -> None:
     url, stop = f"http://{LOOPBACK}:{listening.getsockname()[1]}", trio.Event()
     async with trio.open_nursery() as nursery:
         stops.hear(lambda _number, _count: stop.set())
@@ -130,10 +136,17 @@ async def _serve(listening: socket.socket, venue: SimulatedVenue, kept: Path | N
             nursery.start_soon(keep, venue, kept)
         await nursery.start(serve, venue, listening, stop)
         say(sys.stdout, url)
+        if recorded:
+            nursery.start_soon(_tell_end, venue)
         await stop.wait()
         _end_in_any_case()
         await trio.sleep(GRACE_S)
         nursery.cancel_scope.cancel()
+
+
+async def _tell_end(venue: SimulatedVenue) -> None:
+    await venue.market_over.wait()
+    say(sys.stdout, RECORDING_OVER)
 
 
 async def _stop_on_eof(stop: trio.Event) -> None:

@@ -16,6 +16,8 @@ def text(report: Report) -> list[str]:
     if problem is not None and code_of(report) != OPEN:
         lines.append(f" {'why':<9} {problem.sentence}")
     totals = report.totals
+    if report.ended_by == "done" and report.detail:
+        lines.append(f" {'ended':<9} {report.detail}")
     if totals is not None:
         lines += _numbers(report, totals)
     if code_of(report) != OPEN:

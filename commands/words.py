@@ -25,6 +25,10 @@ DONE, INTERNAL, USAGE, REFUSED, OPEN, HALTED = 0, 1, 2, 3, 4, 70
 """Exit codes (`docs/running.md`); a signal that ended flat is 130 (SIGINT) or 143 (SIGTERM, SIGHUP)."""
 
 COMMAND = "python supervisor.py"
+UNKNOWN = "unknown"
+"""What the words for what is open begin with where nobody can say."""
+RECORDING_OVER = "the recording has ended: its last prices stand still from here on"
+"""What `simulate` says, on a line of its own, when it has replayed a recording to its end; a run that started it ends then."""
 PLAY_MONEY = "SIMULATED, play money"
 """What every screen says first where no money is in it."""
 
@@ -61,6 +65,11 @@ class Problem(Exception):
     def as_json(self) -> dict[str, str | None]:
         """The `error` object of the JSON line."""
         return {"code": self.code, "key": self.key, "message": self.message, "cure": self.cure}
+
+
+def exposure(open_words: str) -> str:
+    """What `open_words` mean for the money: what is not known may be open, and is not said to be."""
+    return "exposure may be open now" if open_words.startswith(UNKNOWN) else "exposure is open now"
 
 
 class ConfigError(Problem):

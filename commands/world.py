@@ -74,6 +74,8 @@ class Wanted(msgspec.Struct, frozen=True):
     accept_loss: Quote | None = None
     adopt: bool = False
     """A person says that what the venue holds is ours: a ledger that does not know of it is no reason not to start."""
+    over: trio.Event | None = None
+    """Set when the recording that a venue of our own replays has ended."""
 
 
 @asynccontextmanager
@@ -95,7 +97,7 @@ async def world(settings: Settings, wanted: Wanted, observe: Observe) -> AsyncIt
         await state.begin()
         async with AsyncExitStack() as stack:
             if own_venue:
-                url = await stack.enter_async_context(simulated_nado(wanted.seed, wanted.market, wanted.faults, logs / "venue.log"))
+                url = await stack.enter_async_context(simulated_nado(wanted.seed, wanted.market, wanted.faults, logs / "venue.log", over=wanted.over))
                 here = msgspec.structs.replace(here, gateway=url)
             known = await _answering(stack, settings, here, wanted.seed, observe)
             observe(Note(known.clock.utc_ns(), "info", "run", f"{_place(here)} · {rules_read(known.rules)}"))

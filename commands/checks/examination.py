@@ -13,7 +13,7 @@ import trio
 from actors.runtime.clock import Clock, slept_s
 from commands.access import Access, access, place
 from commands.checks import account, machine, venue
-from commands.checks.finding import Finding, fail, ok, warn
+from commands.checks.finding import Finding, fail, ok, skip, warn
 from commands.checks.known import Known
 from commands.child import ChildFailed, simulated_nado
 from commands.config import LIVE_RUN, Loaded, must_be_written
@@ -175,8 +175,8 @@ async def checked(name: str, check: Callable[[Known], Awaitable[Finding]], known
 
 
 def _not_asked(why: str, but: str = "") -> list[Finding]:
-    """Unknown is not well."""
-    return [fail(name, f"unknown: {why}", "fix the failures above first", "UNKNOWN") for name in CHECKS if name != but]
+    """Unknown is not well, and it is no failure of what was not asked."""
+    return [skip(name, f"not asked: {why}", "fix the failures above first") for name in CHECKS if name != but]
 
 
 def _last(known: Known) -> list[Finding]:

@@ -6,11 +6,11 @@ import msgspec
 
 from commands.words import Refusal
 
-State = Literal["ok", "warn", "fail"]
+State = Literal["ok", "warn", "fail", "skip"]
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One line of `doctor`. `fail` means that a live run refuses to start, or would not get far."""
+    """One line of `doctor`. `fail` means that a live run refuses to start, or would not get far; `skip` that it could not be asked."""
 
     check: str
     state: State
@@ -40,6 +40,11 @@ def warn(check: str, found: str, cure: str, code: str) -> Finding:
 def fail(check: str, found: str, cure: str, code: str, meaning: str = "no order was sent") -> Finding:
     """Not ready."""
     return Finding(check, "fail", found, cure, code, meaning)
+
+
+def skip(check: str, why: str, cure: str) -> Finding:
+    """It could not be asked, so nobody knows: that is not ready either."""
+    return Finding(check, "skip", why, cure, "UNKNOWN")
 
 
 def short(hexadecimal: str) -> str:

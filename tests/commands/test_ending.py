@@ -104,6 +104,12 @@ def test_what_is_open_is_said_with_a_command_that_exists() -> None:
     assert problem.sentence == ("NOT FLAT: SOL-PERP -8.5 at simulated/default · exposure is open now · python supervisor.py flatten --logs logs")
 
 
+def test_what_nobody_knows_is_not_said_to_be_open() -> None:
+    problem = problem_of(msgspec.structs.replace(REPORT, open_legs="unknown: no answer in 2 s"))
+    assert problem is not None
+    assert (problem.code, problem.meaning) == ("NOT_FLAT", "exposure may be open now")
+
+
 def test_a_halt_says_that_it_is_flat_and_where_to_read() -> None:
     problem = problem_of(msgspec.structs.replace(REPORT, ended_by="halt", code="GAVE_UP", detail="trading gave up", checked_ms=1_790_000_000_000))
     assert problem is not None

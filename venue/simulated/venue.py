@@ -68,6 +68,8 @@ class SimulatedVenue:
         self.archive = Archive(exchange.order_log)
         self.candles = Candles()
         self._market = market
+        self.market_over = trio.Event()
+        """Set when the market has made its last move: its books stand still from then on."""
         self._ids = {state.product.symbol.removesuffix("-PERP").lower(): product_id for product_id, state in exchange.markets.items()}
         self._clock = clock
         self._faults = FaultCounter(faults)
@@ -133,6 +135,7 @@ class SimulatedVenue:
             self._apply(move)
         if not started:
             task_status.started()
+        self.market_over.set()
 
     def _priced(self) -> bool:
         return all(market.oracle for market in self.exchange.markets.values())
