@@ -20,7 +20,9 @@ import msgspec
 import trio
 
 from actors.endings import Leave, open_legs
+from commands.run_report import RunReport
 from messages.lifecycle import Held
+from messages.settings import Settings
 
 PATH_MAX = 107
 LINE_MAX = 65_536
@@ -47,6 +49,8 @@ class Answer(msgspec.Struct, frozen=True):
     open_legs: str
     doing: str = ""
     """What the run is doing, in one line; "" from a run that is older than this field."""
+    progress: str = ""
+    """`cycle 2 of 5`, as its screen says."""
 
 
 def socket_path(name: str) -> Path | None:
@@ -73,9 +77,11 @@ def _ours(base: Path) -> bool:
 class Control:
     """Answers for one run. `post` reaches its supervisor, `held` what its ledger says."""
 
-    def __init__(self, post: Callable[[msgspec.Struct], None], held: Callable[[], Held | None], doing: Callable[[], str] = lambda: "") -> None:
+    def __init__(
+        self, post: Callable[[msgspec.Struct], None], held: Callable[[], Held | None], settings: Settings, doing: Callable[[], str] = lambda: ""
+    ) -> None:
         """`doing`: the line that says what the run is doing now."""
-        self._post, self._held, self._doing = post, held, doing
+        self._post, self._held, self._settings, self._doing = post, held, settings, doing
         self._over = trio.Event()
         self._open = "unknown"
         self._talking = 0
@@ -90,7 +96,8 @@ class Control:
         held = self._held()
         over = self._over.is_set()
         phase, cycle = (held.phase, held.cycle) if held else ("unknown", 0)
-        return Answer(os.getpid(), over, phase, cycle, self._open if over else open_legs(held), self._doing())
+        progress = RunReport.of(self._settings, held).cycle_words
+        return Answer(os.getpid(), over, phase, cycle, self._open if over else open_legs(held), self._doing(), progress)
 
     async def talk(self, stream: trio.SocketStream) -> None:
         """One connection. Whatever is wrong with it ends it, and nothing else."""

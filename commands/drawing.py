@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from actors.legging import budget
+from commands.run_report import RunReport
 from commands.sentences import spread_bps
 from commands.summary import agreement, signed
 from commands.view import ACTORS, RunView
@@ -84,14 +85,13 @@ def _title(view: RunView, now_ms: int, width: int) -> str:
 
 
 def _progress(view: RunView) -> str:
-    cycles, held = view.settings.cycles, view.held
-    used = 0 if held is None else held.attempts(count_skips=view.settings.count_skips)
+    report, cycles, held = RunReport.of(view.settings, view.held), view.settings.cycles, view.held
     skipped = f"   {held.skipped} skipped" if held is not None and held.skipped else ""
-    rest = f"   {_direction(view)}".rstrip() + skipped
+    words = f"{report.cycle_words}   {_direction(view)}".rstrip() + skipped
     if cycles is None:
-        return f" cycle {used + 1}, until stopped{rest}"
-    full = min(BAR, BAR * used // cycles)
-    return f" [{'#' * full}{'-' * (BAR - full)}]  cycle {min(used + 1, cycles)} of {cycles}{rest}"
+        return f" {words}"
+    full = min(BAR, BAR * report.used_up // cycles)
+    return f" [{'#' * full}{'-' * (BAR - full)}]  {words}"
 
 
 def _direction(view: RunView) -> str:

@@ -8,6 +8,7 @@ from typing import Literal
 
 import msgspec
 
+from commands.run_report import RunReport
 from commands.sentences import advice, cannot
 from commands.words import COMMAND, DONE, HALTED, INTERNAL, OPEN, REFUSED, Problem, clock_time, exposure, stopped_code
 from messages.lifecycle import SIGNER_REPLACED, TAKEN_OVER, Held, Staged, Totals
@@ -48,6 +49,11 @@ class Report(msgspec.Struct, frozen=True):
     """Orders that left more than once; None when nobody counted."""
     next: str = ""
     """A command line worth typing now, with its remark."""
+
+    @property
+    def run(self) -> RunReport:
+        """Its counts, and how they are told."""
+        return RunReport(self.settings, self.totals or Totals(), self.held, self.code)
 
 
 def exit_code(ended_by: EndedBy, *, open_legs: str, traded: bool, signal: int = 0, halted: bool = False) -> int:
@@ -185,7 +191,8 @@ def _nothing_traded(report: Report) -> Problem:
         return Problem("NOTHING_TRADED", None, "no pair was entered", f"read {_log(report)}", "no Evenkeel positions are open")
     if last.verdict is None:
         return Problem(last.code, None, f"no pair was entered: {last.detail}", f"read {_log(report)}", "no Evenkeel positions are open")
-    return Problem(last.code, "target", cannot(report.settings, last.verdict), advice(report.settings, last.verdict), "nothing was traded")
+    meaning = "no new pair was entered" if report.run.traded else "nothing was traded"
+    return Problem(last.code, "target", cannot(report.settings, last.verdict), advice(report.settings, last.verdict), meaning)
 
 
 def median_of(values: Sequence[Bps]) -> Bps | None:

@@ -24,6 +24,7 @@ from commands.escaping import escape_with, journal_of, task_of
 from commands.evidence import Evidence, VenueWord, gathered
 from commands.outcome import Outcome, checked_at
 from commands.readings import settled, venue_said
+from commands.run_report import rounds_words
 from commands.signals import SO_FAR
 from commands.stopping import Stops
 from commands.whats_open import OpenAnswer, amount_words, decide, pair_words, signs_of, third_party_words, trusted
@@ -253,7 +254,7 @@ def _told(order: Order, who: Whose, there: Known, state: RunState, word: VenueWo
     third = third_party_words(known, answer)
     at = f", checked {clock_time(answer.checked_ms)}Z" if answer.checked_ms else ""
     lines = [("open", f"no Evenkeel positions: flat at the venue{at} (cross, isolated, open orders)")]
-    lines += [("sent", f"{rounds} rounds of reduce-only orders")]
+    lines += [("sent", rounds_words(rounds))]
     lines += [("not ours", f"{third}: not touched; {COMMAND} flatten --everything closes it too")] if third else []
     return Outcome(order.command, DONE, lines, facts=facts)
 

@@ -26,6 +26,7 @@ from actors.runtime.state import BEAT, GUARD_BEAT, LockHeld, closing_alone, read
 from commands.access import Access, access, place
 from commands.guard_closing import Closing, Reach
 from commands.guard_words import GuardWords
+from commands.run_report import rounds_words
 from commands.words import COMMAND, DONE, OPEN, Problem
 from messages.lifecycle import GuardActed
 from messages.settings import Settings
@@ -200,7 +201,7 @@ class Guard:
             nursery.cancel_scope.cancel()
         if code == DONE:
             outlive_call(EscapeFile(self._state.with_suffix(".escape"), durable=False).clear)
-            self._words.say(f"FLAT: no Evenkeel positions are open, after {closing.rounds} rounds")
+            self._words.say(f"FLAT: no Evenkeel positions are open · {rounds_words(closing.rounds)}")
         else:
             self._words.say(f"NOT known to be flat: {closing.left} · whoever started the newer epoch closes it, else {COMMAND} flatten", "warning")
         return code

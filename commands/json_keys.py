@@ -9,6 +9,7 @@ RUN = (
     *("filled_imbalance_max_bps", "filled_imbalance_median_bps", "exit_imbalance_max_bps", "orders_sent", "orders_resolved", "restarts"),
     *("open_eth", "open_sol", "pnl_usd", "fees_usd", "spread_usd", "funding_usd", "traded_usd", "unhedged_worst_usd", "unhedged_usd_s"),
     *("halted", "halt_code", "seed", "ledger", "venue", "subaccount", "elapsed_ms", "target_usd", "staged", "skips"),
+    *("entered", "together", "unfinished", "adopted"),
 )
 """Of `run` and the demo."""
 ACCOUNT = (

@@ -183,7 +183,10 @@ async def _by_machine(
         recorder.watchers.append(Staging(machine.tree.supervisor.kill, known.clock.now_ms, recorder.observe).watch)
     elif options.faults == "crashes":
         recorder.watchers.append(Crashes(machine.tree.supervisor.kill, recorder.observe).watch)
-    control = Control(machine.channels.inbox.post, lambda: machine.channels.held.value, lambda: view.doing(known.clock.utc_ns() // 1_000_000))
+    control = Control(
+        *(machine.channels.inbox.post, lambda: machine.channels.held.value, known.settings),
+        lambda: view.doing(known.clock.utc_ns() // 1_000_000),
+    )
     async with controlled(control, known.state.name, lambda text: recorder.observe(Note(known.clock.utc_ns(), "info", "run", text))):
         ending = await _traded(machine, recorder, view, stops, over)
         async with trio.open_nursery() as nursery:

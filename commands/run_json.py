@@ -67,6 +67,10 @@ def _of_totals(totals: Totals) -> dict[str, Any]:
         "traded_usd": totals.traded.text(),
         "unhedged_worst_usd": totals.unhedged_worst.text(),
         "unhedged_usd_s": totals.unhedged_usd_s.text(),
+        "entered": totals.entered,
+        "together": totals.together,
+        "unfinished": totals.unfinished,
+        "adopted": totals.adopted,
         "halted": totals.halted != "",
         "halt_code": totals.halted or None,
     }

@@ -68,7 +68,7 @@ def _doing(known: Evidence, found: OpenAnswer, answer: Answer | None, pid: int |
 
 
 def _run_words(answer: Answer | None) -> str:
-    return f"alive, {answer.phase.replace('_', ' ')}, cycle {answer.cycle}" if answer else "it does not answer"
+    return f"alive, {answer.phase.replace('_', ' ')}, {answer.progress or f'cycle {answer.cycle}'}" if answer else "it does not answer"
 
 
 def _nothing(found: OpenAnswer) -> str:

@@ -38,10 +38,7 @@ def _first_line(report: Report) -> str:
         return f"NOT FLAT after {seconds(report.elapsed_ms)} {where}."
     if totals is None:
         return f"FLAT. What was traded in {seconds(report.elapsed_ms)} {where} is not known: the ledger is lost."
-    if totals.completed + totals.failed == 0:
-        return f"FLAT. Nothing was traded in {seconds(report.elapsed_ms)} {where}."
-    together = f"{totals.completed} of {totals.cycles} pairs entered and left together in {seconds(report.elapsed_ms)} {where}."
-    return f"FLAT. {together}"
+    return f"FLAT. {report.run.headline(f'in {seconds(report.elapsed_ms)}', where)}"
 
 
 def _numbers(report: Report, totals: Totals) -> list[str]:
@@ -50,8 +47,8 @@ def _numbers(report: Report, totals: Totals) -> list[str]:
         worst, middle = percent(max(totals.filled_imbalances)), percent(median_of(totals.filled_imbalances) or Bps(0))
         promise = short_percent(report.settings.max_imbalance)
         lines.append(f" {'balance':<9} filled imbalance worst {worst}, median {middle} (promise: under {promise})")
-    if totals.skipped or totals.failed:
-        lines.append(f" {'cycles':<9} {totals.completed} completed, {totals.skipped} skipped, {totals.failed} failed")
+    if counted := report.run.count_words():
+        lines.append(f" {'cycles':<9} {counted}")
     for number, staged in enumerate(report.staged):
         lines.append(f" {'' if number else 'staged':<9} {staged.text}")
     if totals.orders_sent:

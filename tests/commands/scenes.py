@@ -191,6 +191,8 @@ def totals(**changes: object) -> Totals:
         unhedged_worst=Quote.of("985"),
         unhedged_usd_s=Quote.of("76"),
         halted="",
+        entered=5,
+        together=4,
     )
     return msgspec.structs.replace(whole, **changes)
 

@@ -13,6 +13,7 @@ import trio
 from actors.endings import Leave
 from commands.control import LINE_MAX, Answer, Ask, Control, ask, controlled, socket_path
 from messages.lifecycle import Held
+from messages.settings import Settings
 from messages.units import Base
 from tests.actors.fakes import held
 
@@ -31,7 +32,7 @@ class Run:
         self.posted: list[msgspec.Struct] = []
         self.held: Held | None = held(phase="open", cycle=3, eth=Base.of("0.042"), sol=Base.of("-1"))
         self.notes: list[str] = []
-        self.control = Control(self.posted.append, lambda: self.held)
+        self.control = Control(self.posted.append, lambda: self.held, Settings())
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -43,7 +44,7 @@ async def test_status_says_how_things_stand_and_changes_nothing() -> None:
     run = Run()
     async with run.serving():
         answer = await ask(NAME, Ask("status"), 5)
-    assert answer == Answer(os.getpid(), False, "open", 3, "ETH-PERP 0.042, SOL-PERP -1")
+    assert answer == Answer(os.getpid(), False, "open", 3, "ETH-PERP 0.042, SOL-PERP -1", progress="cycle 1 of 5")
     assert run.posted == []
 
 

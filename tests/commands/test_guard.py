@@ -137,7 +137,7 @@ async def test_it_closes_after_dead_man_and_counts_the_round_that_was_signed_in_
         assert await it.guarded() == 0
         assert it.open_now() == (0, 0)
         assert trio.current_time() - began < DEAD_MAN_MS / 1000 + 3
-        assert it.heard("FLAT: no Evenkeel positions are open, after 1 rounds")
+        assert it.heard("FLAT: no Evenkeel positions are open · 1 round of reduce-only orders")
         assert read_state(it.state).epoch == it.ready.world.state.epoch + 1
         assert EscapeFile(it.state.with_suffix(".escape"), durable=False).read() is None
 
@@ -215,7 +215,7 @@ async def test_an_exchange_that_calls_itself_another_one_for_a_while_is_looked_a
         assert await it.guarded() == 0
         assert it.open_now() == (0, 0)
         assert it.heard("asked again")
-        assert it.heard("FLAT: no Evenkeel positions are open, after 1 rounds")
+        assert it.heard("FLAT: no Evenkeel positions are open · 1 round of reduce-only orders")
 
 
 async def test_a_ledger_that_is_gone_is_no_flat_and_what_was_signed_is_closed(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ DEMO = Report(
 
 def test_the_summary_of_the_demo_is_the_documented_one() -> None:
     assert text(DEMO) == [
-        "FLAT. 5 of 5 pairs entered and left together in 17.8 s (simulated, seed 7).",
+        "FLAT. 5 of 5 pairs entered and left in 17.8 s, 4 together (simulated, seed 7).",
         " balance   filled imbalance worst 0.061 %, median 0.031 % (promise: under 0.1 %)",
         " staged    eth_leg killed after READY: 0 orders sent, back in 31 ms",
         "           SOL refused once: 985 USD unhedged for 77 ms, then repaired",
@@ -80,7 +80,9 @@ def test_what_the_venue_did_not_answer_for_is_never_called_agreed() -> None:
 
 
 def test_nothing_traded_says_why_and_what_to_type() -> None:
-    empty = totals(completed=0, skipped=5, filled_imbalances=(), exit_imbalances=(), orders_sent=0, legs_ordered=0, traded=Quote(0))
+    empty = totals(
+        completed=0, skipped=5, entered=0, together=0, filled_imbalances=(), exit_imbalances=(), orders_sent=0, legs_ordered=0, traded=Quote(0)
+    )
     lines = text(msgspec.structs.replace(DEMO, totals=empty, skips=(SKIPPED,), staged=()))
     assert lines[0] == "FLAT. Nothing was traded in 17.8 s (simulated, seed 7)."
     assert "best 1.31 % (0.024 ETH / 0.5 SOL)" in lines[1]

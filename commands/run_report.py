@@ -1,0 +1,99 @@
+"""What a run has come to, in counts and words: the one place where screen, summary, `--json`, `status` and log take them from.
+
+Everything here is a pure function of `Totals`, which is a fold of the ledger's rows, and of what the exchange said last. A cycle is counted by the
+run that entered it. A pair that an earlier run entered, or that a person booked, is closed by this one and is in no count but `adopted`.
+"""
+
+import msgspec
+
+from messages.lifecycle import TAKEN_OVER, Held, Totals
+from messages.settings import Settings
+
+
+class RunReport(msgspec.Struct, frozen=True):
+    """One run. `held` None: the ledger has not spoken yet."""
+
+    settings: Settings
+    totals: Totals
+    held: Held | None = None
+    code: str = ""
+    """Of a halt or a refusal that ended it; "" while it runs."""
+
+    @classmethod
+    def of(cls, settings: Settings, held: Held | None, code: str = "") -> "RunReport":
+        """By what the ledger says is held."""
+        return cls(settings, held.totals if held else Totals(), held, code)
+
+    @property
+    def used_up(self) -> int:
+        """How many of `cycles` are used up."""
+        return self.held.attempts(count_skips=self.settings.count_skips) if self.held else 0
+
+    @property
+    def traded(self) -> bool:
+        """Did any order of this run fill, an earlier run's pair included?"""
+        return bool(self.totals.traded or self.totals.entered)
+
+    @property
+    def of_earlier_run(self) -> bool:
+        """Is what is held, or awaited, a pair that this run did not enter?"""
+        held = self.held
+        return held is not None and held.adopted and bool(held.eth or held.sol or held.awaiting_proof or held.doubts)
+
+    @property
+    def cycle_words(self) -> str:
+        """`cycle 2 of 5`: the cycle under way, or the next one, or the last when all are done. Counted by this run, not by the ledger's numbers."""
+        if self.of_earlier_run:
+            return "an earlier run's pair"
+        number, cycles = self.used_up + 1, self.settings.cycles
+        return f"cycle {number}, until stopped" if cycles is None else f"cycle {min(number, cycles)} of {cycles}"
+
+    # -- the end -----------------------------------------------------------------------------------------------------------------------------
+
+    def headline(self, took: str, where: str) -> str:
+        """What was traded, for a run that has ended flat. `took`: `in 17.2 s`; `where`: `(simulated, seed 7)`."""
+        sentences = [each for each in (self._pairs(took, where), self._unfinished(), self._adopted()) if each]
+        return " ".join(sentences)
+
+    def _pairs(self, took: str, where: str) -> str:
+        totals = self.totals
+        if not (totals.entered or totals.completed or totals.failed):
+            if self.traded or self.of_earlier_run or totals.adopted:
+                return f"No new pair was entered {took} {where}."
+            return f"{'No order was filled' if totals.orders_sent else 'Nothing was traded'} {took} {where}."
+        begun = totals.completed + totals.failed + (totals.skipped if self.settings.count_skips else 0) + totals.unfinished
+        if totals.completed == totals.together:
+            return f"{totals.completed} of {begun} pairs entered and left together {took} {where}."
+        return f"{totals.completed} of {begun} pairs entered and left {took}, {totals.together} together {where}."
+
+    def _unfinished(self) -> str:
+        """Of the cycle that has no ending although everything is flat."""
+        if not (self.totals.unfinished and self.totals.entered):
+            return ""
+        return f"The last pair was closed {self._closed_by}."
+
+    @property
+    def _closed_by(self) -> str:
+        still_held = self.held is not None and bool(self.held.eth or self.held.sol)
+        if self.code == TAKEN_OVER:
+            return "by the guard"
+        return "by others: by hand, or by the exchange" if still_held else "as the run ended"
+
+    def _adopted(self) -> str:
+        count = self.totals.adopted
+        if count:
+            return f"{'A pair' if count == 1 else f'{count} pairs'} of an earlier run {'was' if count == 1 else 'were'} closed."
+        return f"A pair of an earlier run was closed {self._closed_by}." if self.of_earlier_run else ""
+
+    def count_words(self) -> str:
+        """`3 completed, 1 skipped, 1 failed`, and what is in none of these; "" where all have completed, or there was nothing to count."""
+        totals = self.totals
+        parts = [f"{totals.completed} completed", f"{totals.skipped} skipped", f"{totals.failed} failed"]
+        parts += ["1 without an end"] if totals.unfinished else []
+        parts += [f"{totals.adopted} of an earlier run"] if totals.adopted else []
+        return ", ".join(parts) if totals.skipped or totals.failed or totals.unfinished or totals.adopted else ""
+
+
+def rounds_words(rounds: int) -> str:
+    """How many rounds of closing orders were sent."""
+    return "no order was needed" if rounds == 0 else f"{rounds} round{'s' if rounds > 1 else ''} of reduce-only orders"
