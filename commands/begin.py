@@ -29,7 +29,7 @@ PACKAGES = {
     "trio_websocket": "trio-websocket",
     "wsproto": "wsproto",
     "msgspec": "msgspec",
-    "coincurve": "coincurve",
+    "btclib_secp256k1": "btclib-secp256k1",
     "Crypto": "pycryptodome",
     "httpx": "httpx",
     "rich": "rich",

@@ -62,7 +62,7 @@ def import_s(what: str, bytecode: Path) -> float:
 
 
 RUNS_FIRST = ("commands/__init__.py", "commands/begin.py", "commands/signals.py", "commands/json_keys.py")
-BASE = "trio, trio_websocket, msgspec, coincurve"
+BASE = "trio, trio_websocket, msgspec, btclib_secp256k1"
 
 
 def test_importing_the_supervisor_costs_at_most_a_fifth_more_than_what_it_stands_on(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from actors.runtime.clock import stopwatch_ns
 from commands.checks.finding import Finding, fail, ok, warn
 from messages.lifecycle import Opened
 from messages.settings import Settings
+from venue.nado.secp256k1 import BINDING
 from venue.nado.signing import Signer
 from venue.throwaway import THROWAWAY_KEY
 
@@ -35,8 +36,8 @@ def _signature_us(signer: Signer, digest: bytes) -> int:
 def libsecp256k1(taken_us: int) -> Finding:
     """Is the C library signing? An order is signed within `ready_deadline`, and while it is signed nothing else runs."""
     if taken_us <= SIGNING_US_MAX:
-        return ok("libsecp256k1", f"in use through coincurve: {taken_us} µs a signature")
-    cure = "pip install --force-reinstall -c constraints.txt coincurve, or a machine that is less busy"
+        return ok("libsecp256k1", f"in use through {BINDING}: {taken_us} µs a signature")
+    cure = f"pip install --force-reinstall -c constraints.txt {BINDING}, or a machine that is less busy"
     return fail("libsecp256k1", f"a signature takes {taken_us} µs, more than {SIGNING_US_MAX}", cure, "SLOW_SIGNING")
 
 

@@ -16,9 +16,9 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import NoReturn, Self, TypeVar
 
-from coincurve import PrivateKey, PublicKey
 from Crypto.Hash import keccak
 
+from venue.nado import secp256k1
 from venue.protocol import Order
 
 T = TypeVar("T")
@@ -171,8 +171,8 @@ def _encoded(name: str, kind: str, value: int | bool | str) -> bytes:
     return _word(name, int(value), "uint32" if kind == "bool" else kind)
 
 
-def _address_of(public_key: PublicKey) -> str:
-    return "0x" + _keccak(public_key.format(compressed=False)[1:])[12:].hex()
+def _address_of(public_key: bytes) -> str:
+    return "0x" + _keccak(public_key)[12:].hex()
 
 
 class Signer:
@@ -185,10 +185,10 @@ class Signer:
         if not isinstance(key, bytes) or len(key) != 32:
             raise ValueError("a private key has 32 bytes")
         try:
-            self._key = PrivateKey(key)
+            self._address = _address_of(secp256k1.public_key(key))
         except ValueError:
             raise ValueError("a private key lies between 1 and the order of secp256k1") from None
-        self._address = _address_of(self._key.public_key)
+        self._key = key
 
     @classmethod
     def from_hex(cls, text: str) -> Self:
@@ -209,12 +209,12 @@ class Signer:
 
     def sign(self, digest: bytes) -> str:
         """0x-hex of r || s || v with v 27 or 28. Deterministic (RFC 6979, low s). Raises `ValueError` unless `digest` has 32 bytes."""
-        signature = self._key.sign_recoverable(digest, hasher=None)
+        signature = secp256k1.sign(self._key, digest)
         return f"0x{signature[:64].hex()}{27 + signature[64]:02x}"
 
     def lend(self, to: Callable[[bytes], T]) -> T:
         """What `to` makes of the key itself. For nado-protocol's own account object, when it is asked whether it agrees with us; for nobody else."""
-        return to(self._key.secret)
+        return to(self._key)
 
     def __repr__(self) -> str:
         return f"Signer({self._address})"
@@ -231,7 +231,7 @@ def recover(digest: bytes, signature: str) -> str:
     raw = _bytes("signature", signature, 65)
     if raw[64] not in {27, 28}:
         raise ValueError(f"signature: v is {raw[64]}, not 27 or 28")
-    return _address_of(PublicKey.from_signature_and_message(raw[:64] + bytes([raw[64] - 27]), digest, hasher=None))
+    return _address_of(secp256k1.recover(digest, raw[:64] + bytes([raw[64] - 27])))
 
 
 def subaccount_hex(owner: str, name: str) -> str:
