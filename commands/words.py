@@ -94,12 +94,16 @@ def nearest(wrong: str, right: Sequence[str]) -> str | None:
     for candidate in right:
         if candidate.rsplit(".", 1)[-1] == last:
             return candidate
-    close = get_close_matches(wrong, right, 1, 0.6)
-    if close:
-        return close[0]
     by_last = {candidate.rsplit(".", 1)[-1]: candidate for candidate in right}
-    short = get_close_matches(last, list(by_last), 1, 0.6)
-    return by_last[short[0]] if short else None
+    close = _close(wrong, right) or _close(last, list(by_last))
+    return by_last.get(close, close) if close else None
+
+
+def _close(wrong: str, right: Sequence[str]) -> str | None:
+    """The nearest spelling: three letters of four in order, or the same letters in another. Less is another word: `yes` is no `cycles`."""
+    return next(
+        (each for each in get_close_matches(wrong, right, 3, 0.6) if sorted(each) == sorted(wrong) or get_close_matches(wrong, [each], 1, 0.75)), None
+    )
 
 
 def did_you_mean(wrong: str, right: Sequence[str], otherwise: str) -> str:

@@ -1,7 +1,7 @@
 """The three things asked of libsecp256k1, and the only module that knows by which binding: to change it, change this file and `pyproject.toml`.
 
 Keys, digests and public keys are plain bytes. Signatures are deterministic (RFC 6979, low s), so that every binding gives the same bytes; tests hold
-this one equal to another (decision 024).
+this one equal to another (decision 025).
 """
 
 from btclib_secp256k1 import keys, recovery
