@@ -4,7 +4,7 @@ Three kinds, by what follows:
 
     denial of one plan       it is not sealed, the run is refused with the cure: MAX_GROSS, MARGIN, LIQUIDATION_NEAR
     end of the run           closed, halted, latched: MAX_DRAWDOWN, FAILED_CYCLES, FILL_RATE, CYCLE_SUCCESS (and MAX_DAILY_LOSS, `gates.py`)
-    end of the pair          left before its time: MARKED_IMBALANCE, MAX_HOLD, MARGIN_CALL
+    end of the pair          exits early: MARKED_IMBALANCE, MAX_HOLD, MARGIN_CALL
 
 Margin: on Nado a perp's share of the health is amount x price x weight plus its quote balance, long weights below 1, short ones above; products do
 not net. So entering takes from the health, per leg, its notional x |1 - weight| and the fees, and what both legs take together is more than either
@@ -101,7 +101,7 @@ def _too_low(what: str, rate: Rate, cycles: int, least: Rate) -> str:
 
 
 def pair_over(held: Held, quote: PairQuote, settings: Settings, now_ms: int) -> Denial | None:
-    """Why an open pair must be left before its time; None when it may stay."""
+    """Why an open pair must exit early; None when it may stay."""
     limits = settings.limits
     if now_ms >= held.entered_ms + limits.max_hold:
         return Denial("MAX_HOLD", f"held for {(now_ms - held.entered_ms) // 1000} s, limits.max_hold = {limits.max_hold // 1000} s")

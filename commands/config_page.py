@@ -24,15 +24,15 @@ HEAD = """\
 Every key of `evenkeel.toml`, its default, what it takes, and what it does. `python -m commands.config_page` makes this page from
 `messages/settings.py`; a test fails when it is not what comes of it.
 
-    python supervisor.py run --init-config                  write evenkeel.toml with every key, its sentence, and the defaults as comments
+    python supervisor.py run --init-config                  write evenkeel.toml with every key, its description, and the defaults as comments
     python supervisor.py run --config evenkeel.toml         run by it
     python supervisor.py run --print-config                 every effective value, and where it came from
     python supervisor.py run --set pause="1 s"              one key, for this command; {variable}="1 s" in the environment does the same
 
 Flags come before the environment, the environment before the file, the file before the defaults. An amount is a number and a unit; a number without
-one is refused. None of these defaults ever trades real money: a live run needs these keys written:
+one is refused. None of these defaults ever trades real money: a live run requires these keys to be set:
 {live}.
-Unless it is written, a live run has `no_entry_utc = {maintenance}`, the exchange's maintenance windows; and the demo has
+By default a live run has `no_entry_utc = {maintenance}`, the exchange's maintenance windows; and the demo has
 `max_wait = "20 s"`.
 """
 

@@ -63,8 +63,8 @@ class RunReport(msgspec.Struct, frozen=True):
             return f"{'No order was filled' if totals.orders_sent else 'Nothing was traded'} {took} {where}."
         begun = totals.completed + totals.failed + (totals.skipped if self.settings.count_skips else 0) + totals.unfinished
         if totals.completed == totals.together:
-            return f"{totals.completed} of {begun} pairs entered and left together {took} {where}."
-        return f"{totals.completed} of {begun} pairs entered and left {took}, {totals.together} together {where}."
+            return f"{totals.completed} of {begun} pairs entered and exited together {took} {where}."
+        return f"{totals.completed} of {begun} pairs entered and exited {took}, {totals.together} together {where}."
 
     def _unfinished(self) -> str:
         """Of the cycle that has no ending although everything is flat."""

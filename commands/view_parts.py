@@ -1,4 +1,4 @@
-"""What the view is made of: events, order rows, money, and what is computed of them at the prices of now."""
+"""What the view is made of: events, order rows, money, and what is computed of them at current prices."""
 
 from dataclasses import dataclass, field
 

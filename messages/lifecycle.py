@@ -89,7 +89,7 @@ class Totals(msgspec.Struct, frozen=True):
     entered: int = 0
     """Cycles that opened something, the one under way included."""
     together: int = 0
-    """Cycles that have ended and were entered and left together: one plan opened all of the pair, another closed all of it."""
+    """Cycles that have ended and were entered and exited together: one plan opened all of the pair, another closed all of it."""
     unfinished: int = 0
     """1 while a cycle that has sent orders has no ending."""
     adopted: int = 0

@@ -79,15 +79,15 @@ class Limits(msgspec.Struct, frozen=True):
 
     max_leg_notional: Annotated[
         Quote,
-        option("The most that one leg may be worth at the exchange; unless written it grows with target.", "usd", 1, 10**9 * ONE),
+        option("The most that one leg may be worth at the exchange; by default it grows with target.", "usd", 1, 10**9 * ONE),
     ] = Quote(1250 * ONE)
     max_gross: Annotated[
         Quote,
-        option("The most that both legs together may be worth; unless written it grows with target.", "usd", 1, 2 * 10**9 * ONE),
+        option("The most that both legs together may be worth; by default it grows with target.", "usd", 1, 2 * 10**9 * ONE),
     ] = Quote(2500 * ONE)
     max_daily_loss: Annotated[
         Quote,
-        option("A UTC day that has cost this much ends the run, flat and halted; a live run must write it.", "usd", 1, 10**9 * ONE),
+        option("A UTC day that has cost this much ends the run, flat and halted; a live run must set it.", "usd", 1, 10**9 * ONE),
     ] = Quote(50 * ONE)
     max_drawdown: Annotated[
         Quote,
@@ -103,7 +103,7 @@ class Limits(msgspec.Struct, frozen=True):
     ] = Rate(90 * ONE // 100)
     min_cycle_success: Annotated[
         Rate,
-        option("The least share of cycles that were entered and left, over the last 20 that sent orders and from the 10th on.", "share", 0, ONE),
+        option("The least share of cycles that were entered and exited, over the last 20 that sent orders and from the 10th on.", "share", 0, ONE),
     ] = Rate(90 * ONE // 100)
     margin_buffer: Annotated[
         Rate,
@@ -115,7 +115,7 @@ class Limits(msgspec.Struct, frozen=True):
     ] = Rate(20 * ONE // 100)
     max_marked_imbalance: Annotated[
         Bps,
-        option("An open pair whose legs have drifted this far apart at the prices of now is left early.", "percent", 1, HUNDRED_PERCENT),
+        option("An open pair whose legs have drifted this far apart at current prices exits early.", "percent", 1, HUNDRED_PERCENT),
     ] = Bps(500 * ONE)
     max_hold: Annotated[
         Ms,
@@ -132,15 +132,15 @@ class VenueSettings(msgspec.Struct, frozen=True):
 
     name: Annotated[
         Literal["simulated", "testnet", "mainnet"],
-        option("Where to trade: an own simulated exchange with play money, or Nado's testnet or mainnet.", "venue"),
+        option("Where to trade: a simulated exchange with play money, or Nado's testnet or mainnet.", "venue"),
     ] = "simulated"
     subaccount: Annotated[
         str,
-        option("The subaccount to trade in, by its name of at most 12 ASCII characters; give Evenkeel one of its own.", "subaccount"),
+        option("The subaccount to trade in, by its name of at most 12 ASCII characters; use a dedicated one.", "subaccount"),
     ] = "default"
     owner: Annotated[
         str,
-        option("The address of the wallet that owns the subaccount; a live run must write it.", "owner"),
+        option("The address of the wallet that owns the subaccount; a live run must set it.", "owner"),
     ] = ""
     key: Annotated[
         str,
@@ -206,14 +206,14 @@ class Settings(msgspec.Struct, frozen=True):
     ] = "alternate"
     cycles: Annotated[
         int | None,
-        option('How many pairs to enter and leave, or "forever"; skipped attempts do not count unless count_skips.', "cycles", 1, 10**9),
+        option('How many pairs to enter and exit, or "forever"; skipped attempts do not count unless count_skips.', "cycles", 1, 10**9),
     ] = 5
     """None = forever."""
     count_skips: Annotated[
         bool,
         option("Let a skipped attempt use up one of cycles.", "switch"),
     ] = False
-    hold: Annotated[Ms, option("How long a pair is held before it is left.", "duration", 0, YEAR_MS)] = Ms(2000)
+    hold: Annotated[Ms, option("How long a pair is held before it exits.", "duration", 0, YEAR_MS)] = Ms(2000)
     pause: Annotated[Ms, option("How long to wait after a cycle, and after a skipped attempt.", "duration", 0, YEAR_MS)] = Ms(500)
     max_wait: Annotated[
         Ms,
@@ -254,7 +254,7 @@ class Settings(msgspec.Struct, frozen=True):
     ] = (Bps(10 * ONE), Bps(25 * ONE), Bps(50 * ONE), Bps(100 * ONE), Bps(300 * ONE))
     venue_patience: Annotated[
         Ms,
-        option("How long closing is tried against an exchange that does not let us, before the run halts.", "duration", 1, YEAR_MS),
+        option("How long closing is tried against an exchange that refuses, before the run halts.", "duration", 1, YEAR_MS),
     ] = Ms(600_000)
     max_quote_age: Annotated[
         Ms,
@@ -270,7 +270,7 @@ class Settings(msgspec.Struct, frozen=True):
     ] = Bps(5 * ONE)
     min_depth: Annotated[
         Rate,
-        option("Either book must hold this many times our size within max_slippage.", "factor", ONE, 10**6 * ONE),
+        option("Either book must hold this many times the order size within max_slippage.", "factor", ONE, 10**6 * ONE),
     ] = Rate(5 * ONE)
     max_oracle_gap: Annotated[
         Bps,
@@ -282,7 +282,7 @@ class Settings(msgspec.Struct, frozen=True):
     ] = Ms(250)
     no_entry_utc: Annotated[
         tuple[WeeklyWindow, ...],
-        option("Weekly windows, UTC, in which nothing is entered; unless written, live has the exchange's maintenance windows.", "windows"),
+        option("Weekly windows, UTC, in which nothing is entered; by default, live has the exchange's maintenance windows.", "windows"),
     ] = ()
     limits: Limits = Limits()
     guard: Guard = Guard()

@@ -59,7 +59,7 @@ class Tally(msgspec.Struct):
     exit_imbalances: list[Bps] = msgspec.field(default_factory=list)
     entered: int = 0
     together: int = 0
-    """Cycles that have ended: those that opened something, and those of them that were entered and left together."""
+    """Cycles that have ended: those that opened something, and those of them that were entered and exited together."""
     adopted: int = 0
     """Cycles of an earlier invocation, or that a person booked, that ended in this one."""
     unhedged_worst: int = 0

@@ -111,7 +111,7 @@ def _bp(rate: Rate) -> str:
 
 
 async def minimum(known: Known) -> Finding:
-    """Can the target be traded at the prices of now, in every direction that will be? The answer of a run that would enter now, in its words."""
+    """Can the target be traded at current prices, in every direction that will be? The answer of a run that would enter now, in its words."""
     from actors.sizing import Sizer
     from commands.sentences import advice, cannot
 
@@ -129,7 +129,7 @@ async def minimum(known: Known) -> Finding:
     if not answer.met:
         return ok("minimum", f"{cannot(settings, verdict)} when_unbalanced lets it be traded")
     pair = f"{verdict.eth.text()} ETH / {verdict.sol.text()} SOL"
-    found = f"{grouped(settings.target)} USD per leg is {pair} at the prices of now, {percent(verdict.imbalance)} apart"
+    found = f"{grouped(settings.target)} USD per leg is {pair} at current prices, {percent(verdict.imbalance)} apart"
     if answer.always is not None and settings.target < answer.always.target:
         cure = advice(settings, verdict) or "expect skipped cycles"
         return warn("minimum", f"{found}; lots are coarse for it: at other prices cycles may be skipped", cure, "TARGET_NARROW")

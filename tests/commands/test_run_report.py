@@ -32,11 +32,11 @@ def test_a_pair_that_one_plan_entered_and_one_plan_left_was_entered_and_left_tog
     story.enter()
     story.leave()
     story.snapshot()
-    assert told(story) == "1 of 1 pairs entered and left together in 9 s (simulated, seed 7)."
+    assert told(story) == "1 of 1 pairs entered and exited together in 9 s (simulated, seed 7)."
 
 
 def test_a_pair_whose_leg_was_refused_and_ordered_again_was_not_entered_together() -> None:
-    """It was once "1 of 1 pairs entered and left together"."""
+    """It was once "1 of 1 pairs entered and exited together"."""
     story = Story()
     story.placed("enter", "0.042", "-1")
     story.fill("eth")
@@ -45,7 +45,7 @@ def test_a_pair_whose_leg_was_refused_and_ordered_again_was_not_entered_together
     story.fill("sol")
     story.leave()
     story.snapshot()
-    assert told(story) == "1 of 1 pairs entered and left in 9 s, 0 together (simulated, seed 7)."
+    assert told(story) == "1 of 1 pairs entered and exited in 9 s, 0 together (simulated, seed 7)."
 
 
 def test_a_pair_that_was_left_leg_by_leg_was_not_left_together() -> None:
@@ -57,7 +57,7 @@ def test_a_pair_that_was_left_leg_by_leg_was_not_left_together() -> None:
     story.placed("flatten", "0", "1")
     story.fill("sol")
     story.snapshot()
-    assert told(story) == "1 of 1 pairs entered and left in 9 s, 0 together (simulated, seed 7)."
+    assert told(story) == "1 of 1 pairs entered and exited in 9 s, 0 together (simulated, seed 7)."
 
 
 def test_an_end_that_comes_before_the_exchange_has_confirmed_flat_is_told_as_what_it_is() -> None:
@@ -65,7 +65,7 @@ def test_an_end_that_comes_before_the_exchange_has_confirmed_flat_is_told_as_wha
     story = Story()
     story.enter()
     story.leave()
-    assert told(story) == "0 of 1 pairs entered and left together in 9 s (simulated, seed 7). The last pair was closed as the run ended."
+    assert told(story) == "0 of 1 pairs entered and exited together in 9 s (simulated, seed 7). The last pair was closed as the run ended."
     totals = story.held.totals
     assert (totals.entered, totals.unfinished, totals.cycles, totals.orders_sent) == (1, 1, 0, 4)
     assert RunReport.of(ONE_CYCLE, story.held).count_words() == "0 completed, 0 skipped, 0 failed, 1 without an end"
@@ -83,7 +83,7 @@ def test_a_pair_that_somebody_else_closed_was_traded(code: str, words: str) -> N
         size = Base.of(amount)
         story.tell(Fill(f"0x{product:064x}", product, size, Price.of(price), Quote(0), Base(0), Base(abs(size)), True, 1, Ns(story.now_ms * 10**6)))
     story.snapshot(eth="0", sol="0")
-    assert told(story, code) == f"0 of 1 pairs entered and left together in 9 s (simulated, seed 7). The last pair was closed {words}."
+    assert told(story, code) == f"0 of 1 pairs entered and exited together in 9 s (simulated, seed 7). The last pair was closed {words}."
 
 
 def test_nothing_is_said_to_be_traded_where_nothing_was() -> None:
@@ -118,7 +118,7 @@ def test_a_pair_of_an_earlier_run_is_in_no_count_and_uses_up_no_cycle() -> None:
     story.leave(cycle=2)
     story.snapshot()
     assert progress(story) == "cycle 1 of 1"
-    assert told(story) == "1 of 1 pairs entered and left together in 9 s (simulated, seed 7). A pair of an earlier run was closed."
+    assert told(story) == "1 of 1 pairs entered and exited together in 9 s (simulated, seed 7). A pair of an earlier run was closed."
 
 
 def test_a_pair_of_an_earlier_run_that_is_closed_as_this_one_ends_is_told() -> None:
@@ -160,7 +160,7 @@ def test_whoever_reads_the_rows_again_says_the_same() -> None:
     restarted(story)
     story.enter(cycle=2)
     live, again = RunReport.of(ONE_CYCLE, story.held), RunReport.of(ONE_CYCLE, story.reread())
-    words = "0 of 1 pairs entered and left together in 9 s (x). The last pair was closed by others: by hand, or by the exchange."
+    words = "0 of 1 pairs entered and exited together in 9 s (x). The last pair was closed by others: by hand, or by the exchange."
     assert [report.headline("in 9 s", "(x)") for report in (live, again)] == [words, words]
     assert msgspec.structs.replace(live.totals, rows=0) == msgspec.structs.replace(again.totals, rows=0)
 

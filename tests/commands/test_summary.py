@@ -36,7 +36,7 @@ DEMO = Report(
 
 def test_the_summary_of_the_demo_is_the_documented_one() -> None:
     assert text(DEMO) == [
-        "FLAT. 5 of 5 pairs entered and left in 17.8 s, 4 together (simulated, seed 7).",
+        "FLAT. 5 of 5 pairs entered and exited in 17.8 s, 4 together (simulated, seed 7).",
         " balance   filled imbalance worst 0.061 %, median 0.031 % (promise: under 0.1 %)",
         " staged    eth_leg killed after READY: 0 orders sent, back in 31 ms",
         "           SOL refused once: 985 USD unhedged for 77 ms, then repaired",

@@ -118,11 +118,11 @@ TABLE: list[tuple[str, str, str, Prepare, tuple[str, ...], dict[str, Any]]] = [
     ("sockets", "fail", "nobody listens", lambda there, _m: setattr(there.dialer, "refusing", True), (), {}),
     ("products", "ok", "ETH-PERP tick 0.1 step 0.001", NOTHING, (), {}),
     ("fees", "ok", "tier 0: taker 3.5 bp, maker 1 bp; a cycle of 1,000 USD per leg pays 1.40 USD", NOTHING, (), {}),
-    ("minimum", "ok", "1,000 USD per leg is 0.357 ETH / 8.5 SOL at the prices of now, 0.061 % apart", NOTHING, (), {}),
+    ("minimum", "ok", "1,000 USD per leg is 0.357 ETH / 8.5 SOL at current prices, 0.061 % apart", NOTHING, (), {}),
     (
         "minimum",
         "warn",
-        "100 USD per leg is 0.042 ETH / 1 SOL at the prices of now, 0.061 % apart; lots are coarse",
+        "100 USD per leg is 0.042 ETH / 1 SOL at current prices, 0.061 % apart; lots are coarse",
         NOTHING,
         ("target=100 USD",),
         {},

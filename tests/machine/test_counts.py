@@ -40,7 +40,7 @@ async def test_a_staged_refusal_that_was_repaired_was_not_entered_together(autoj
     once = Faults(refuse=(Refuse(product="SOL-PERP", nth=1, code=2031),))
     async with bench(tmp_path, SHORT, faults=once) as ready:
         report = await reported(ready, await ready.run(within_s=60))
-        assert headline(report) == "FLAT. 1 of 1 pairs entered and left, 0 together."
+        assert headline(report) == "FLAT. 1 of 1 pairs entered and exited, 0 together."
         said_alike(ready, report)
 
 
@@ -54,7 +54,7 @@ async def test_a_run_that_is_not_waited_for_says_what_it_traded(autojump_clock: 
             ready.machine.stop("SIGINT", 2)
         assert opened(ready) == FLAT
         report = await reported(ready, Ending("signal", "SIGINT", "", signal=2))
-        assert headline(report).startswith("FLAT. 0 of 1 pairs entered and left together.")
+        assert headline(report).startswith("FLAT. 0 of 1 pairs entered and exited together.")
         assert report.totals is not None
         assert (report.totals.entered, report.totals.unfinished) == (1, 1)
         assert any(line.startswith(" cycles    0 completed") and line.endswith("1 without an end") for line in text(report))
@@ -70,7 +70,7 @@ async def test_a_pair_that_was_closed_by_hand_was_traded(autojump_clock: MockClo
                 by_hand(ready, Base(-amount).text(), buys_at if amount < 0 else sells_at, product)
 
         report = await reported(ready, await interrupted(ready, hand))
-        assert "1 pairs entered and left" in headline(report)
+        assert "1 pairs entered and exited" in headline(report)
         assert "Nothing was traded" not in headline(report)
         assert report.totals is not None
         assert report.totals.entered == 1
@@ -96,5 +96,5 @@ async def test_after_kill_9_the_next_start_closes_the_pair_counts_its_own_cycle_
             again.watchers.append(lambda _said: shown.add(RunReport.of(SHORT, again.machine.channels.held.value).cycle_words))
             report = await reported(again, await again.run(within_s=600))
             assert shown == {"an earlier run's pair", "cycle 1 of 1"}
-            assert headline(report) == "FLAT. 1 of 1 pairs entered and left together. A pair of an earlier run was closed."
+            assert headline(report) == "FLAT. 1 of 1 pairs entered and exited together. A pair of an earlier run was closed."
             said_alike(again, report)
