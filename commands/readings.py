@@ -18,7 +18,7 @@ from venue.fits import APART_MS, Twice
 from venue.protocol import VenueError, VenueRules
 
 AGAIN_S = 0.5
-"""Between two readings. A reading is three questions, and a guard of ours may need what the venue lets this machine ask."""
+"""Between two readings. A reading is four questions, and a guard of ours may need what the venue lets this machine ask."""
 Account = Callable[[], Awaitable[AccountSnapshot]]
 
 

@@ -39,7 +39,7 @@ def test_starts_with_a_pair_open_and_a_ledger_that_dies_in_mid_trade_are_no_reas
     lengthened(bed)
     for _ in range(2):  # the second start finds the pair that the first one was killed over
         run = bed.started(*bed.run_words(LONG_S), *DEFAULT, "--json")
-        until(lambda: held(bed), 60)
+        until(lambda: held(bed), 90)
         for guard in bed.guards():
             os.kill(guard, signal.SIGKILL)
         run.kill()
