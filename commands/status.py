@@ -19,7 +19,9 @@ from commands.whose import Whose
 from commands.words import DONE, OPEN, Problem, clock_time
 
 ASK_S = 5.0
-"""How long the venue is asked."""
+"""How long a live run is asked."""
+VENUE_S = 10.0
+"""How long the venue is asked; two readings that say flat against our own fills take two seconds of it."""
 WATCH_S = 2.0
 """Between two looks with --watch."""
 
@@ -36,7 +38,7 @@ async def main(who: Whose, *, json: bool, watch: bool) -> int:
 async def looked(who: Whose) -> Outcome:
     """One look."""
     # First: it may be known under another name from then on.
-    known = gathered(who.access, who.logs, state_directory()) if who.child else await known_now(who, ASK_S)
+    known = gathered(who.access, who.logs, state_directory()) if who.child else await known_now(who, VENUE_S)
     runner = who.runner()
     answer = await ask(who.state_name, Ask("status"), ASK_S) if runner else None
     found = decide(known)
