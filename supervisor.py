@@ -125,6 +125,7 @@ class Machine:
             nursery.start_soon(self._run_tree)
             nursery.start_soon(self.tree.watch_for_ever)
             nursery.start_soon(self._inquiry.reconcile_for_ever)
+            nursery.start_soon(self._inquiry.follow_money)
             nursery.start_soon(self._way_out.keep)
             self._clocks = ClockWatch(self.world.clock)
             nursery.start_soon(self._clocks.look_for_ever, self.channels.inbox.post)

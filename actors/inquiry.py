@@ -3,11 +3,13 @@
 Answers go to the ledger.
 """
 
+import msgspec
 import trio
 
 from actors.tree import Channels, World
 from messages.execution import Doubt, Resolved
 from messages.lifecycle import Note
+from messages.money import MoneyAsk
 from venue.protocol import ASKED_S, UNSAID, VenueError
 from venue.resolve import look_up, resolve
 
@@ -18,6 +20,8 @@ FINAL_S = 10.0
 """How long a run that is over waits for the archive to name the prices and fees of orders whose fills were never heard of."""
 AGAIN_S = (1.0, 60.0)
 """Pause before an order whose price is an estimate is asked about once more: the first, doubling, and the longest."""
+MONEY_S = (0.25, 5.0, 30.0)
+"""Pause between two questions about money: the first while something is not explained, doubling, the longest, and while nothing is waited for."""
 LATER_S = 0.005
 """A reading proves something only when the engine names a later millisecond than that of what happened last."""
 
@@ -34,6 +38,9 @@ class Inquiry:
         """Order -> when it may be asked about again, and the pause after that."""
         self._wanted = trio.Event()
         self._asking_tradable = False
+        self._money_since_s = 0.0
+        """Since when the ledger has asked for the archive's word on money; 0 while it does not."""
+        self._money_trouble = ""
 
     def reconcile_soon(self) -> None:
         """Something has changed: read the account now."""
@@ -75,6 +82,43 @@ class Inquiry:
         finally:
             self._resolving.discard(doubt.order_digest)
 
+    async def follow_money(self) -> None:
+        """Ask the archive what moved money without a trade: at once when the ledger says so, and now and then."""
+        pause_s = MONEY_S[0]
+        await self._channels.held.newer_than(0)
+        while True:
+            ask = held.money_ask if (held := self._channels.held.value) is not None else MoneyAsk()
+            self._money_since_s = (self._money_since_s or trio.current_time()) if ask.due else 0.0
+            await self._ask_money(ask)
+            await self._money_due(pause_s if ask.due else MONEY_S[2])
+            pause_s = min(2 * pause_s, MONEY_S[1]) if ask.due else MONEY_S[0]
+
+    async def _money_due(self, pause_s: float) -> None:
+        """Until `pause_s` have gone by, or, where that is long, the ledger says that it is due."""
+        with trio.move_on_after(pause_s):
+            seen = self._channels.held.version
+            while pause_s == MONEY_S[2]:
+                if (await self._channels.held.newer_than(seen)).money_ask.due:
+                    return
+                seen = self._channels.held.version
+            await trio.sleep_forever()
+
+    async def _ask_money(self, ask: MoneyAsk) -> None:
+        asked_ms = self._world.clock.now_ms()
+        try:
+            answer = await self._world.venue.reads.money_since(ask.events_after, ask.payments_after)
+        except VenueError as error:
+            self._money_note(f"the archive did not say what moved money: {error}")
+        else:
+            self._money_trouble = ""
+            self._channels.to_ledger.post(msgspec.structs.replace(answer, asked_ms=asked_ms))
+
+    def _money_note(self, text: str) -> None:
+        """An archive that does not answer is one event, however often it is asked."""
+        if text != self._money_trouble:
+            self._money_trouble = text
+            self._note(text)
+
     def ask_tradable(self, nursery: trio.Nursery) -> None:
         """Ask whether both legs can be traded now; the answer comes to the supervisor's inbox within `ASKED_S`. One question at a time."""
         if not self._asking_tradable:
@@ -94,7 +138,10 @@ class Inquiry:
     @property
     def settled(self) -> bool:
         """Has every order that was asked about its final price and fee, or has the archive been waited for long enough?"""
-        return not (self._resolving or self._ask_again) or trio.current_time() > self._asking_since + FINAL_S
+        now_s, held = trio.current_time(), self._channels.held.value
+        priced = not (self._resolving or self._ask_again) or now_s > self._asking_since + FINAL_S
+        explained = held is None or not held.money_ask.due or now_s > (self._money_since_s or now_s) + FINAL_S
+        return priced and explained
 
     async def _resolve(self, doubt: Doubt) -> None:
         self._note(f"{doubt.leg.upper()} order {doubt.order_digest[:10]} unknown: asking the exchange until it is resolved")
@@ -134,7 +181,8 @@ class Inquiry:
     def _pending(self) -> bool:
         held = self._channels.held.value
         # An absence that is too young to enter upon (`Held.absent`) only needs time, not readings that closing may need.
-        return held is None or held.awaiting_proof or not (held.account_ok or held.absent)
+        unsettled = held is not None and held.totals.money is not None and held.totals.money.state == "provisional"
+        return held is None or held.awaiting_proof or unsettled or not (held.account_ok or held.absent)
 
     def _note(self, text: str) -> None:
         self._world.observe(Note(self._world.clock.utc_ns(), "warning", "supervisor", text))

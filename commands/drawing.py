@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from actors.legging import budget
+from commands.money_lines import FLOWS, market_of, signed
 from commands.run_report import RunReport
 from commands.sentences import spread_bps
-from commands.summary import agreement, signed
+from commands.summary import agreement
 from commands.view import ACTORS, RunView
-from commands.view_parts import Row, marked_exposure, net_of
+from commands.view_parts import Row, marked_exposure
 from commands.view_words import order_words, short
 from commands.words import bps, clock_time, date_time, fitted, fixed, percent, span, usd
 from messages.market import LegQuote
@@ -196,11 +197,17 @@ def _unhedged(view: RunView) -> str:
 
 
 def _money(view: RunView) -> str:
-    money = view.money
-    market, net = net_of(money, view.held, view.quote)
-    funding = "?" if money.funding is None else usd(money.funding)
-    paid = f"fees {usd(Quote(-money.fees))}  spread {usd(Quote(-money.spread))}"
-    return f" money USD  {paid}  market {_known(market)}  funding {funding}   NET {_known(net)}"
+    money = view.held.totals.money if view.held else None
+    if money is None:
+        return " money USD  fees ?  spread ?  market ?  funding ?   NET ?"
+    unknown = money.net is None
+    funding = "?" if money.state == "unread" else usd(money.funding)
+    paid = f"fees {usd(money.fees)}  spread {usd(Quote(money.spread + money.slippage))}"
+    market, net = None if unknown else market_of(money), money.net
+    moved = Quote(sum(getattr(money, field) for field, _ in FLOWS))
+    told = [f"  moved {signed(moved)}"] if moved else []
+    told += [f"  {money.state} {signed(money.residual)}"] if money.residual else []
+    return f" money USD  {paid}  market {_known(market)}  funding {funding}   NET {_known(net)}{''.join(told)}"
 
 
 def _known(amount: Quote | None) -> str:

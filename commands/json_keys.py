@@ -10,6 +10,10 @@ RUN = (
     *("open_eth", "open_sol", "pnl_usd", "fees_usd", "spread_usd", "funding_usd", "traded_usd", "unhedged_worst_usd", "unhedged_usd_s"),
     *("halted", "halt_code", "seed", "ledger", "venue", "subaccount", "elapsed_ms", "target_usd", "staged", "skips"),
     *("entered", "together", "unfinished", "adopted"),
+    *("spread_planned_usd", "slippage_usd", "adverse_usd", "hedge_usd", "lots_usd", "liquidation_usd", "deposits_usd", "withdrawals_usd"),
+    *("transfers_usd", "isolated_usd", "settlements_usd", "settled_usd", "third_party_usd", "interest_usd", "other_usd", "funding_provisional_usd"),
+    *("balance_usd", "balance_change_usd", "value_change_usd", "residual_usd", "residual_usdt0_usd", "residual_eth_usd", "residual_sol_usd"),
+    *("money_state", "money_detail", "cycles_money"),
 )
 """Of `run` and the demo."""
 ACCOUNT = (

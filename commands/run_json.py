@@ -9,6 +9,7 @@ from commands.ending import Report, code_of, median_of, problem_of
 from commands.sentences import skip_sentence
 from commands.words import DONE, Problem
 from messages.lifecycle import Held, Totals
+from messages.money import CycleMoney, Statement
 from messages.settings import Settings
 from messages.sizing import Skipped
 from messages.units import ONE, Base, Bps, Quote
@@ -73,7 +74,30 @@ def _of_totals(totals: Totals) -> dict[str, Any]:
         "adopted": totals.adopted,
         "halted": totals.halted != "",
         "halt_code": totals.halted or None,
+        **(_of_money(totals.money) if totals.money else {}),
     }
+
+
+def _of_cycle(cycle: CycleMoney) -> dict[str, Any]:
+    """Counts are integers, money is text; `net_usd` and the like are named as in the whole object."""
+    amounts = {f"{name}_usd": getattr(cycle, name).text() for name in cycle.__struct_fields__ if name != "cycle"}
+    return {"cycle": cycle.cycle, **amounts}
+
+
+_PAID = {"spread_planned_usd": "spread", "slippage_usd": "slippage"}
+"""Keys that are > 0 = paid, as `spread_usd` is, and the statement's fields, which are > 0 = received."""
+_RECEIVED = (
+    *("adverse", "hedge", "lots", "liquidation", "deposits", "withdrawals", "transfers", "isolated", "settlements", "settled", "third_party"),
+    *("interest", "other", "funding_provisional", "balance", "balance_change", "value_change", "residual"),
+    *("residual_usdt0", "residual_eth", "residual_sol"),
+)
+
+
+def _of_money(money: Statement) -> dict[str, Any]:
+    paid = {key: Quote(-getattr(money, name)).text() for key, name in _PAID.items()}
+    received = {f"{name}_usd": _text(getattr(money, name)) for name in _RECEIVED}
+    of_cycles = [_of_cycle(cycle) for cycle in money.cycles]
+    return {**paid, **received, "money_state": money.state, "money_detail": money.words, "cycles_money": of_cycles}
 
 
 def _text(value: Base | Bps | Quote | None) -> str | None:

@@ -3,10 +3,11 @@
 Every number is the ledger's or the venue's. What nobody knows is `unknown`, never 0.
 """
 
+from commands import money_lines
 from commands.ending import Report, code_of, median_of, problem_of
-from commands.words import OPEN, percent, seconds, short_percent, usd
+from commands.words import OPEN, percent, seconds, short_percent
 from messages.lifecycle import Held, Totals
-from messages.units import Bps, Quote
+from messages.units import Bps
 
 
 def text(report: Report) -> list[str]:
@@ -71,25 +72,15 @@ def agreement(held: Held | None) -> str:
 
 
 def _money(totals: Totals) -> list[str]:
-    paid = f"fees {usd(Quote(-totals.fees))}  spread {usd(Quote(-totals.spread))}"
-    if totals.pnl is None:
-        lines = [f" {'money':<9} {paid}  NET unknown"]
-    elif totals.funding is None:
-        rest = Quote(totals.pnl + totals.fees + totals.spread)
-        lines = [f" {'money':<9} {paid}  market and funding {signed(rest)} = NET {usd(totals.pnl)} USD"]
-    else:
-        market = Quote(totals.pnl + totals.fees + totals.spread - totals.funding)
-        lines = [f" {'money':<9} {paid}  market {signed(market)}  funding {usd(totals.funding)} = NET {usd(totals.pnl)} USD"]
+    money = totals.money
+    if money is None:
+        return []
+    lines = [f" {'money':<9} {money_lines.result(money, totals.pnl)}"]
+    lines += [f" {'':<9} {line}" for line in (*money_lines.parts(money), *money_lines.flows(money), *money_lines.residual(money))]
     if totals.traded:
         per_million = (totals.fees + totals.spread) * 1_000_000 // totals.traded
         lines.append(f" {'':<9} {per_million} USD per 1M traded. Evenkeel hedges; it does not find profit.")
     return lines
-
-
-def signed(amount: Quote) -> str:
-    """USD with its sign, also when it is a gain."""
-    shown = usd(amount)
-    return f"+{shown}" if amount > 0 and shown != "0.00" else shown
 
 
 def _flat(report: Report) -> str:

@@ -13,7 +13,7 @@ import msgspec
 from actors.runtime import specs
 from commands.doing import Seen, doing
 from commands.sentences import skip_sentence
-from commands.view_parts import Event, Money, Row
+from commands.view_parts import Event, Row
 from commands.view_words import (
     closed_words,
     doubt_words,
@@ -28,7 +28,7 @@ from messages.lifecycle import Alarm, CycleEnded, Denied, Halted, Held, Hop, Not
 from messages.market import PairQuote
 from messages.settings import Settings
 from messages.sizing import Abort, Declined, Leg, LegOrder, Place, Ready, Sealed, SizingPlan, Skipped
-from messages.units import ONE, Bps, Ms, notional
+from messages.units import Bps, Ms
 
 EVENTS_KEPT = 512
 SKIPS_KEPT = 1_000
@@ -61,7 +61,6 @@ class RunView:
         self.planned: Bps | None = None
         """Imbalance of the last entry as planned."""
         self.rows: list[Row] = []
-        self.money = Money()
         self.restarts: dict[str, int] = {}
         self.down: set[str] = set()
         """Actors that have died and are not back; one that was told to stop has not."""
@@ -126,8 +125,6 @@ class RunView:
 
     def _holds(self, held: Held) -> None:
         before, self.held = self.held, held
-        if held.value is not None and held.phase == "flat" and held.account_ok and not held.awaiting_proof:
-            self.money.proven_flat(held.value)
         if held.phase == "open" and (before is None or before.phase != "open") and held.filled_imbalance is not None:
             left = span(max(0, held.entered_ms + self.settings.hold - self._now_ms()))
             self.say(f"balanced: filled imbalance {percent(held.filled_imbalance)}, exits in {left}", cycle=held.cycle)
@@ -222,12 +219,6 @@ class RunView:
     def _settle(self, order: LegOrder, done: LegFill) -> None:
         """The ledger's word about one order replaces what was pieced together from its fills."""
         size = abs(done.filled)
-        sign = 1 if order.amount > 0 else -1
-        quote = notional(done.vwap, size)
-        self.money.fees += done.fee
-        self.money.traded += quote
-        self.money.cash -= sign * quote
-        self.money.spread += sign * (done.vwap - order.mid) * size // ONE
         for row in self.rows:
             if row.order is order:
                 row.filled, row.cost, row.settled = size, done.vwap * size, True

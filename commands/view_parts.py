@@ -54,35 +54,6 @@ class Row:
         return self.filled >= abs(self.order.amount) > 0
 
 
-@dataclass
-class Money:
-    """Cash and costs of all closed plans, USD x18."""
-
-    fees: int = 0
-    spread: int = 0
-    cash: int = 0
-    traded: int = 0
-    funding: Quote | None = None
-    """Known when flat: what the venue's account value has beyond fills and fees."""
-    value_at_start: Quote | None = None
-
-    def proven_flat(self, value: Quote) -> None:
-        """The venue says that nothing is open and the account is worth `value`. The first time this is the start, whatever was traded before."""
-        if self.value_at_start is None:
-            self.value_at_start = Quote(value - self.cash + self.fees)
-        self.funding = Quote(value - self.value_at_start - self.cash + self.fees)
-
-
-def net_of(money: Money, held: Held | None, quote: PairQuote | None) -> tuple[Quote | None, Quote | None]:
-    """Market gain and net result, USD x18, of what was closed and what is held at the mids of now; None while they are not known."""
-    if held is None or (quote is None and (held.eth or held.sol)):
-        return None, None
-    marked = 0 if quote is None else (held.eth * quote.eth.mid + held.sol * quote.sol.mid) // ONE
-    gain = money.cash + marked + money.spread
-    net = gain - money.spread - money.fees + (money.funding or 0)
-    return Quote(gain), Quote(net)
-
-
 def marked_exposure(held: Held | None, quote: PairQuote | None) -> tuple[Quote, Quote] | None:
     """Signed net exposure and the larger leg at the mids of now; None while nothing is held or nothing is quoted."""
     if held is None or quote is None or not (held.eth or held.sol):

@@ -24,7 +24,7 @@ class Outcome(msgspec.Struct, frozen=True):
     """Venue time before the first byte and at the answer; equal when nothing was sent."""
 
 
-class Fill(msgspec.Struct, frozen=True):
+class Fill(msgspec.Struct, frozen=True, omit_defaults=True):
     """account -> ledger: a piece of an order traded. `amount` is signed. (order_digest, remaining) identifies it: duplicates are dropped."""
 
     order_digest: str
@@ -40,6 +40,8 @@ class Fill(msgspec.Struct, frozen=True):
     submission_idx: int
     """Cursor into the archive, not an identity."""
     at_ns: Ns
+    isolated: bool = False
+    """On isolated margin: never ours, and no balance of the cross account moves."""
 
 
 class OrderUpdate(msgspec.Struct, frozen=True):
@@ -63,14 +65,20 @@ class PositionChange(msgspec.Struct, frozen=True):
     at_ns: Ns
 
 
-class Position(msgspec.Struct, frozen=True):
+class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     """One product's position at the venue, cross margin and isolated margin apart. Both must be read (lesson R1)."""
 
     product_id: int
     cross: Base
     isolated: Base
     v_quote: Quote
-    """Cross margin's quote balance of the perp: -(entry cost) - fees - funding."""
+    """Cross margin's quote balance of the perp: -(entry cost) - fees - funding. Settled results are taken out of it."""
+    oracle: Price | None = None
+    """The venue's oracle price in the same answer; None when it did not say."""
+    funding_index: int | None = None
+    """Funding paid per unit since the beginning, up to which `v_quote` has it, x18; None when the venue did not say."""
+    quote_unread: bool = False
+    """`v_quote` could not be read: it is not known, and 0 here."""
 
     @property
     def total(self) -> Base:

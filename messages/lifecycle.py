@@ -5,6 +5,7 @@ from typing import Literal
 import msgspec
 
 from messages.execution import Doubt
+from messages.money import MoneyAsk, Statement
 from messages.sizing import Leg, Purpose
 from messages.units import Base, Bps, Ms, Ns, Price, Quote, Rate
 
@@ -77,9 +78,9 @@ class Totals(msgspec.Struct, frozen=True):
     traded: Quote = Quote(0)
     """Sum of the notionals of all fills."""
     pnl: Quote | None = None
-    """Change of account value at the venue, net of everything; None while unknown."""
+    """The trading result, net of everything (`Statement.net`): no deposit changes it; None while unknown."""
     funding: Quote | None = None
-    """> 0 = received: what pnl has beyond fills and fees; known only when flat."""
+    """> 0 = received, by the venue's own payments; None while its archive has not been read."""
     unhedged_worst: Quote = Quote(0)
     """The largest unhedged exposure of any cycle."""
     unhedged_usd_s: Quote = Quote(0)
@@ -96,6 +97,8 @@ class Totals(msgspec.Struct, frozen=True):
     """Pairs that an earlier invocation entered, or that a person booked, and that ended in this one. In no other count of cycles."""
     longest: Legging = Legging()
     """Of the cycle that was unhedged for most USD x seconds."""
+    money: Statement | None = None
+    """The whole calculation behind every figure about money; None before anything was counted."""
 
 
 class Held(msgspec.Struct, frozen=True):
@@ -184,6 +187,7 @@ class Held(msgspec.Struct, frozen=True):
     """Did the last plan close one leg alone and in full, so that the other one follows at once?"""
     totals: Totals = Totals()
     """This invocation in numbers, by the same rows."""
+    money_ask: MoneyAsk = MoneyAsk()
 
     def attempts(self, *, count_skips: bool) -> int:
         """How many of `cycles` are used up: entered ones, and skipped ones where those count."""

@@ -21,6 +21,7 @@ import msgspec
 
 from messages.execution import AccountSnapshot, Fill, OrderUpdate, PositionChange
 from messages.market import BookDelta, BookSnapshot, ProductRead, RulesRead
+from messages.money import MoneyRead
 from messages.sizing import Leg, SizingPlan
 from messages.units import Base, Ms, Price, Quote, Rate
 
@@ -317,6 +318,13 @@ class Reads(Protocol):
 
     async def archived(self, digests: Sequence[str]) -> tuple[ArchivedOrder, ...]:
         """Those of `digests` that the archive knows."""
+        ...
+
+    async def money_since(self, events_after: int | None, payments_after: int | None) -> MoneyRead:
+        """What moved the account's money otherwise than by a trade of the pair, after these submission indices, oldest first.
+
+        From the archive, which lags; its times are whole seconds. With None only the newest entries: they tell where history stands.
+        """
         ...
 
     async def fills_since(self, after: int | None) -> tuple[Fill, ...]:

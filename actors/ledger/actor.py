@@ -52,6 +52,7 @@ from messages.lifecycle import (
     Started,
 )
 from messages.market import RulesRead
+from messages.money import MoneyRead
 from messages.sizing import Abort, Place, Ready, Sealed, Skipped
 from messages.units import Ns
 from venue.protocol import Forge
@@ -77,6 +78,7 @@ LedgerMessage = (
     | Started
     | Adopted
     | RulesRead
+    | MoneyRead
 )
 
 CHECKPOINT_ROWS = 500

@@ -18,7 +18,7 @@ What the venue says is counted as far as it fits what was signed (`venue/fits.py
 is entered until the archive has confirmed the true numbers or the order is known to have done nothing.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any
@@ -28,6 +28,7 @@ import msgspec
 from actors.ledger.cycles import Cycle
 from actors.ledger.day import Day
 from actors.ledger.flight import LEGS, Flight
+from actors.ledger.money import Money
 from actors.ledger.orders import LATE, OurOrder
 from actors.ledger.quotes import QuoteCheck
 from actors.ledger.record import TrackRecord
@@ -37,6 +38,7 @@ from messages.execution import AccountSnapshot, Doubt, EscapeRound, Fill, OrderU
 from messages.lifecycle import (
     AccountStream,
     Adopted,
+    Alarm,
     CycleEnded,
     FoldSnapshot,
     GuardActed,
@@ -50,6 +52,7 @@ from messages.lifecycle import (
     Totals,
 )
 from messages.market import ProductRead, RulesRead
+from messages.money import MoneyRead, Statement
 from messages.sizing import Abort, Leg, Place, Purpose, Ready, Sealed, Skipped
 from messages.units import ONE, Base, Ms, Quote, notional
 from venue.fits import APART_MS, QUIET_MS, Charges, Misfit, Twice, answer_misfit, reading_misfit, update_misfit
@@ -62,6 +65,12 @@ REMEMBERED = 4_096
 """Orders whose late fills are still recognised as ours; two a plan, so thousands of plans back."""
 THIRD_PARTY_SEEN = 256
 """Fills of other people's orders that are recognised when they are told twice."""
+
+
+USDT0, MATCHED = 0, "match_orders"
+"""The product whose position is the USDT0 balance, and the reason of a position's change that fills tell too."""
+Came = CycleEnded | Sequence[CycleEnded | Resolved | Alarm | msgspec.Struct] | None
+"""What follows from a row."""
 
 
 class Fold(msgspec.Struct):
@@ -83,6 +92,7 @@ class Fold(msgspec.Struct):
     """Those whose price and fee are still an estimate."""
     view: AccountView = msgspec.field(default_factory=AccountView)
     tally: Tally = msgspec.field(default_factory=Tally)
+    money: Money = msgspec.field(default_factory=Money)
     day: Day = msgspec.field(default_factory=Day)
     record: TrackRecord = msgspec.field(default_factory=TrackRecord)
     last_change_ms: int = 0
@@ -130,13 +140,13 @@ class Fold(msgspec.Struct):
         handler = _HANDLERS.get(type(message))
         if handler is None:
             return []
-        came: CycleEnded | list[Resolved] | None = handler(self, message, at_ns)
+        came: Came = handler(self, message, at_ns)
         closed = self._close_plan(at_ns)
         self.strays = [order for order in self.strays if not order.ended]
         self._note_pair()
         if self.phase == "flat":
             self.day.rests()
-        found: list[msgspec.Struct] = list(came) if isinstance(came, list) else [came] if came is not None else []
+        found: list[msgspec.Struct] = [came] if isinstance(came, CycleEnded) else list(came or ())
         return [*([closed] if closed is not None else []), *found]
 
     def reopened(self) -> None:
@@ -225,6 +235,7 @@ class Fold(msgspec.Struct):
         if flight.placed:
             return
         flight.placed = True
+        self.money.placed(flight.plan, paired=self._paired)
         if flight.plan.purpose == "enter":
             self._enters(flight)
         self.cycle.top_ups += flight.plan.purpose == "top_up"
@@ -274,6 +285,10 @@ class Fold(msgspec.Struct):
     def _pair(self) -> tuple[int, int]:
         return self.position["eth"], self.position["sol"]
 
+    @property
+    def _paired(self) -> bool:
+        return self.cycle.holds_pair(self._pair)
+
     def _note_pair(self) -> None:
         if not self.busy and self.cycle.holds_pair(self._pair):
             self.cycle.was_open = True
@@ -287,12 +302,14 @@ class Fold(msgspec.Struct):
                 self._remember(order)
                 self.strays.append(order)
                 self.cycle.orders.append(order)
+        self.money.placed(plan, paired=self._paired)
 
     def _on_adopted(self, adopted: Adopted, at_ns: int) -> None:
         self.products = {"eth": adopted.eth_product, "sol": adopted.sol_product}
         self.quotes = QuoteCheck()
         self.position["eth"] += adopted.eth
         self.position["sol"] += adopted.sol
+        self.money.adopted(self.position)
         self.day.strange = True
         self.view.moved(adopted.at_ms)
         self.view.foreign_fill = self.view.disagreement = ""
@@ -306,8 +323,11 @@ class Fold(msgspec.Struct):
         take()
         order.judge_fee(self.charges.get(order.leg))
         after = Standing.of(order)
+        if after.sent and self.flight is not None and order in self.flight.orders:
+            self._placed(self.flight)
         self.position[order.leg] += after.filled - before.filled
         self.tally.add(before, after)
+        self.money.traded(order.leg, order.order.product_id, order.plan, before, after)
         self.quotes.note(order, before, after)
         for known, is_so in ((self.unpriced, order.provisional), (self.suspects, bool(order.suspect)), (self.absent, order.absent)):
             if is_so:
@@ -323,8 +343,6 @@ class Fold(msgspec.Struct):
         elif not order.lacks:
             self.lacking.pop(order.digest, None)
         self.day.traded(after.cash - before.cash, after.fees - before.fees)
-        if after.sent and self.flight is not None and order in self.flight.orders:
-            self._placed(self.flight)
 
     def _on_outcome(self, outcome: Outcome, _at_ns: int) -> None:
         stray = next((order for order in self.strays if order.digest == outcome.order_digest), None)
@@ -368,6 +386,8 @@ class Fold(msgspec.Struct):
         identity = (fill.order_digest, int(fill.remaining))
         if identity in self.third_seen:
             return
+        if not fill.isolated:
+            self.money.third_party(fill)
         self.third_seen = [*self.third_seen[1 - THIRD_PARTY_SEEN :], identity]
         for leg, product_id in self.products.items():
             self.third_party[leg] += int(fill.amount) if product_id == fill.product_id else 0
@@ -412,22 +432,29 @@ class Fold(msgspec.Struct):
         return not self.busy and change.amount != (0 if change.isolated else ours)
 
     def _on_position(self, change: PositionChange, _at_ns: int) -> None:
+        self.money.hinted = self.money.hinted or change.product_id == USDT0 or change.reason != MATCHED
         if self.doubts_position(change):
             self.view.doubt(change.at_ns // 1_000_000)
 
     def _on_stream(self, stream: AccountStream, at_ns: int) -> None:
         self.view.stream(stream.live, at_ns // 1_000_000)
 
-    def _on_snapshot(self, snapshot: AccountSnapshot, at_ns: int) -> CycleEnded | list[Resolved] | None:
+    def _on_money(self, answer: MoneyRead, _at_ns: int) -> None:
+        self.money.read(answer)
+
+    def judged(self, snapshot: AccountSnapshot) -> AccountSnapshot:
+        """The reading as the limits judge it: without money that was moved in or out of the account."""
+        return msgspec.structs.replace(snapshot, value=Quote(value) if (value := self.money.adjusted(snapshot)) is not None else None)
+
+    def _on_snapshot(self, snapshot: AccountSnapshot, at_ns: int) -> Came:
         odd = self.contradiction(snapshot)
         if odd:
             self.misfit = f"a reading of the account contradicts itself: {odd}"
             self.view.doubt(int(snapshot.at_ms))
             return None
-        self.day.seen(snapshot)
-        self.record.seen(snapshot)
-        if self.tally.first is None and snapshot.exists:
-            self.tally.first, self.tally.first_flat = snapshot, self._pair == (0, 0) and not self.busy and not self.tally.traded
+        judged = self.judged(snapshot)
+        self.day.seen(judged)
+        self.record.seen(judged)
         if self.busy:
             self.view.snapshot = snapshot
             return None
@@ -435,7 +462,9 @@ class Fold(msgspec.Struct):
         if late:
             self.view.doubt(int(snapshot.at_ms))
             return late
-        agreed = self.view.compare(snapshot, self._ours(), self._explained(snapshot)) and self.view.agreed
+        current = self.view.compare(snapshot, self._ours(), self._explained(snapshot))
+        alarm = self.money.seen(snapshot, asking=self._asking) if current else None
+        agreed = current and self.view.agreed
         self.grounded = self.grounded or agreed
         if agreed:
             self.lacking.clear()
@@ -443,10 +472,16 @@ class Fold(msgspec.Struct):
             self._check_quotes(snapshot)
         if agreed and not self.view.quiet:
             self._absence_stands()
+        found: list[msgspec.Struct] = [alarm] if alarm is not None else []
         if not (agreed and self.awaiting_proof and self._flat_for_certain(snapshot)):
-            return None
+            return found
         ending: Ending = "completed" if self.cycle.was_open else "failed"
-        return self._end_cycle(ending, "flat, confirmed by the exchange", at_ns)
+        return [*found, self._end_cycle(ending, "flat, confirmed by the exchange", at_ns)]
+
+    @property
+    def _asking(self) -> bool:
+        """Is the archive still being asked about prices and fees of our orders?"""
+        return bool(self.unpriced or self.suspects or self.lacking or self.unsure)
 
     def _check_quotes(self, snapshot: AccountSnapshot) -> None:
         """Orders whose prices and fees the change of `v_quote` contradicts are suspect: the archive is asked."""
@@ -553,6 +588,7 @@ class Fold(msgspec.Struct):
         cycle.over = True
         cycle.enters = cycle.repairs = cycle.flattens = 0
         self.last_change_ms = at_ns // 1_000_000
+        self.money.cycle_ended(cycle.number, self.last_change_ms)
         if cycle.sent:
             self.record.cycle_ended(cycle, completed=ending == "completed")
         told = f"adopted; {detail}" if cycle.adopted else detail
@@ -564,6 +600,7 @@ class Fold(msgspec.Struct):
         self.started = started
         waiting = (*self.flight.orders, *self.strays) if self.flight else self.strays
         self.tally = Tally(orders_sent=sum(order.sent and not order.ended for order in waiting))
+        self.money.started()
         self.view.began()
         for order in self._known(self.quotes.asked):  # a difference is only a reason to ask, and was one for the invocation before
             order.suspect = ""
@@ -689,16 +726,23 @@ class Fold(msgspec.Struct):
             unfit=self.unfit,
             absent=tuple(msgspec.structs.replace(order.doubt(), alone=False) for order in self._asked_again()),
             unconfirmed=tuple(msgspec.structs.replace(order.doubt(), alone=False) for order in self._known({**self.lacking, **self.unsure})),
-            totals=self.totals(),
+            totals=self.totals(snapshot),
+            money_ask=self.money.ask,
         )
 
-    def totals(self) -> Totals:
-        """The invocation in numbers."""
-        known = self.view.snapshot if not self.busy and self.view.current else None
-        return self.tally.totals(self.rows, self.cycle, known, flat=self._pair == (0, 0))
+    def totals(self, snapshot: AccountSnapshot | None = None) -> Totals:
+        """The invocation in numbers, at the prices of `snapshot`, or of the last reading that is a row."""
+        current = not self.busy and self.view.current
+        return self.tally.totals(self.rows, self.cycle, self.statement(snapshot or self.view.snapshot), current=current)
+
+    def statement(self, snapshot: AccountSnapshot | None) -> Statement:
+        """The invocation's money, at the oracle prices of `snapshot`: the one calculation behind every figure (docs/money.md)."""
+        positions = {leg: snapshot.position(product) for leg, product in self.products.items()} if snapshot is not None else {}
+        prices = {leg: int(position.oracle) for leg, position in positions.items() if position.oracle}
+        return self.money.statement(prices, paired=self._paired, complete=not self.unpriced)
 
 
-_HANDLERS: dict[type, Callable[[Fold, Any, int], CycleEnded | list[Resolved] | None]] = {
+_HANDLERS: dict[type, Callable[[Fold, Any, int], Came]] = {
     Sealed: Fold._on_sealed,
     Ready: Fold._on_ready,
     Place: Fold._on_place,
@@ -709,6 +753,7 @@ _HANDLERS: dict[type, Callable[[Fold, Any, int], CycleEnded | list[Resolved] | N
     PositionChange: Fold._on_position,
     AccountStream: Fold._on_stream,
     AccountSnapshot: Fold._on_snapshot,
+    MoneyRead: Fold._on_money,
     Resolved: Fold._on_resolved,
     Skipped: Fold._on_skipped,
     Started: Fold._on_started,

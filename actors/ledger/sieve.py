@@ -19,6 +19,7 @@ from actors.ledger.day import DAY_NS
 from actors.ledger.fold import Fold
 from messages.execution import AccountSnapshot, Fill, OrderUpdate, PositionChange
 from messages.lifecycle import Held
+from messages.money import MoneyRead
 
 QUIET_NS = 300_000_000_000
 """Five minutes of venue time between two readings that say nothing new."""
@@ -51,6 +52,8 @@ class Sieve(msgspec.Struct):
             return self._reading(fold, message, at_ns)
         if isinstance(message, Fill | OrderUpdate | PositionChange):
             return [message] if self._is_new(message) and self._has_news(fold, message) else []
+        if isinstance(message, MoneyRead):
+            return [message] if message.events or message.first or fold.money.ask.due else []
         return [message]
 
     def flushed(self) -> list[AccountSnapshot]:
@@ -80,8 +83,9 @@ class Sieve(msgspec.Struct):
         if fold.contradiction(reading):
             return [reading]  # named by the fold, and of no use to anybody
         peak = fold.record.peak
-        highest = self.highest.value or 0 if self.highest else 0
-        if peak is None or (reading.exists and reading.value is not None and reading.value > max(peak, highest)):
+        highest = fold.judged(self.highest).value or 0 if self.highest else 0
+        value = fold.judged(reading).value
+        if peak is None or (reading.exists and value is not None and value > max(peak, highest)):
             self.highest = reading
         self.current = reading
         if not self._says_something(fold, reading, at_ns):
@@ -91,11 +95,12 @@ class Sieve(msgspec.Struct):
 
     def _says_something(self, fold: Fold, reading: AccountSnapshot, at_ns: int) -> bool:
         written = self._written
-        if written is None or not fold.calm or at_ns >= self._written_ns + QUIET_NS:
+        if written is None or not fold.calm or fold.money.has_news(reading) or at_ns >= self._written_ns + QUIET_NS:
             return True
         if at_ns // DAY_NS > fold.day.number or fold.day.first is None or fold.record.peak is None:
             return True
-        risen = reading.exists and reading.value is not None and (reading.value - fold.record.peak) * PEAK_STEP >= abs(fold.record.peak)
+        value = fold.judged(reading).value
+        risen = reading.exists and value is not None and (value - fold.record.peak) * PEAK_STEP >= abs(fold.record.peak)
         return risen or _standing(reading) != _standing(written)
 
     def held(self, fold: Fold, epoch: int) -> Held:
@@ -106,8 +111,8 @@ class Sieve(msgspec.Struct):
         record, day = msgspec.structs.replace(fold.record), msgspec.structs.replace(fold.day)
         for reading in (self.highest, now):
             if reading is not None:
-                record.seen(reading)
-                day.seen(reading)
+                record.seen(fold.judged(reading))
+                day.seen(fold.judged(reading))
         return msgspec.structs.replace(
             held,
             initial_health=now.initial_health,
@@ -115,6 +120,7 @@ class Sieve(msgspec.Struct):
             value=now.value,
             record=record.told(),
             day_loss=day.loss,
+            totals=fold.totals(now),
         )
 
 

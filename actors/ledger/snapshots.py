@@ -24,7 +24,7 @@ from actors.ledger.view import AccountView
 from messages.lifecycle import FoldSnapshot
 from messages.sizing import Sealed
 
-FOLD_VERSION = 7
+FOLD_VERSION = 8
 """Raise it whenever the same rows give another fold than before."""
 
 Fields = dict[str, msgspec.Raw]

@@ -30,7 +30,7 @@ import msgspec
 
 from actors.ledger.locking import LedgerError, drop, take
 from actors.runtime.private import FILE, FOLDER, private_folder
-from messages import execution, lifecycle, market, settings, sizing
+from messages import execution, lifecycle, market, money, settings, sizing
 from messages.lifecycle import FoldSnapshot, Opened
 from messages.wire import decode, encode
 
@@ -39,7 +39,7 @@ SCHEMA = "evenkeel.ledger/1"
 
 KINDS: dict[str, type[msgspec.Struct]] = {
     name: value
-    for module in (execution, lifecycle, market, settings, sizing)
+    for module in (execution, lifecycle, market, money, settings, sizing)
     for name, value in vars(module).items()
     if isinstance(value, type) and issubclass(value, msgspec.Struct) and value.__module__ == module.__name__
 }

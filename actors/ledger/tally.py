@@ -6,13 +6,33 @@ import msgspec
 
 from actors.ledger.cycles import Cycle
 from actors.ledger.orders import OurOrder
-from messages.execution import AccountSnapshot
 from messages.lifecycle import Legging, Totals
-from messages.units import Bps, Quote
+from messages.money import Statement
+from messages.sizing import LegOrder
+from messages.units import ONE, Bps, Quote
 
 Ending = Literal["completed", "skipped", "failed"]
 KEPT = 4_096
 """How many cycles' imbalances are kept, newest last; a run without end must not grow without end (lesson R16). The worst of all is never dropped."""
+
+
+GRAIN = 10**9
+"""Marks are cut to nine decimals, x18: their product with an amount on the size step is a whole number of 10**-18 USD."""
+
+
+def grained(price: int) -> int:
+    """A mark: the price, cut to nine decimals."""
+    return int(price) // GRAIN * GRAIN
+
+
+def worth(amount: int, mark: int) -> int:
+    """USD x18; exact for a mark and an amount on the size step."""
+    return amount * mark // ONE
+
+
+def reference(order: LegOrder) -> int:
+    """The mark that an order's costs are counted from: the mid at the decision; without one what was planned, or the limit."""
+    return grained(order.mid or order.vwap or order.limit)
 
 
 class Standing(msgspec.Struct, frozen=True):
@@ -25,12 +45,20 @@ class Standing(msgspec.Struct, frozen=True):
     cash: int = 0
     sent: int = 0
     closed: int = 0
+    at_mid: int = 0
+    """What was filled, signed, at the mid of the decision."""
+    at_plan: int = 0
+    """The same at the average price that was planned."""
 
     @classmethod
     def of(cls, order: OurOrder) -> "Standing":
         """The order's share, as it stands now."""
-        total = order.total
-        return cls(total.filled, total.fee, order.spread, total.quote, total.cash, int(order.sent), int(order.sent and order.ended))
+        total, mid = order.total, reference(order.order)
+        planned = grained(order.order.vwap) or mid
+        return cls(
+            total.filled, total.fee, order.spread, total.quote, total.cash, int(order.sent), int(order.sent and order.ended),
+            worth(total.filled, mid), worth(total.filled, planned),
+        )  # fmt: skip
 
 
 def _keep(kept: list[Bps], value: Bps) -> None:
@@ -66,9 +94,6 @@ class Tally(msgspec.Struct):
     longest: Legging = Legging()
     """Of the cycle that was unhedged for most USD x seconds."""
     halted: str = ""
-    first: AccountSnapshot | None = None
-    first_flat: bool = False
-    """Did the invocation begin flat, so that its fills alone explain its PnL?"""
 
     def add(self, before: Standing, after: Standing) -> None:
         """An order's share changed."""
@@ -98,13 +123,10 @@ class Tally(msgspec.Struct):
         legging = cycle.legging
         return max(self.unhedged_worst, legging.worst), max(self.longest, legging, key=lambda each: each.usd_s)
 
-    def totals(self, rows: int, cycle: Cycle, now: AccountSnapshot | None, *, flat: bool) -> Totals:
-        """The numbers now. `cycle` = the one under way, `now` = a snapshot that knows of everything we did, or None."""
+    def totals(self, rows: int, cycle: Cycle, money: Statement, *, current: bool) -> Totals:
+        """The numbers now. `cycle` = the one under way; `current`: the account was read after everything we did."""
         worst, longest = self._unhedged(cycle)
         own = not (cycle.adopted or cycle.over)
-        then, here = (snapshot.value if snapshot is not None else None for snapshot in (self.first, now))
-        pnl = None if then is None or here is None else Quote(here - then)
-        explained = flat and self.first_flat
         return Totals(
             cycles=self.completed + self.skipped + self.failed,
             completed=self.completed,
@@ -121,8 +143,8 @@ class Tally(msgspec.Struct):
             fees=Quote(self.fees),
             spread=Quote(self.spread),
             traded=Quote(self.traded),
-            pnl=pnl,
-            funding=Quote(pnl - self.cash + self.fees) if pnl is not None and explained else None,
+            pnl=money.net if current else None,
+            funding=None if money.state == "unread" else money.funding,
             unhedged_worst=Quote(worst),
             unhedged_usd_s=longest.usd_s,
             halted=self.halted,
@@ -131,4 +153,5 @@ class Tally(msgspec.Struct):
             unfinished=int(own and cycle.sent),
             adopted=self.adopted,
             longest=longest,
+            money=money,
         )

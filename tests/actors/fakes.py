@@ -12,6 +12,7 @@ from actors.runtime.clock import RunClock, VenueClock
 from messages.execution import AccountSnapshot, Fill
 from messages.lifecycle import Directive, Held, Legging, Record, Totals
 from messages.market import BookDelta, BookSnapshot, LegQuote, Level, PairQuote
+from messages.money import MoneyAsk, MoneyEvent, MoneyRead
 from messages.settings import Settings
 from messages.sizing import LegOrder, Sealed, SizingPlan
 from messages.units import ONE, Base, Bps, Ms, Ns, Price, Quote, Rate
@@ -114,6 +115,7 @@ def held(**changes: Any) -> Held:
 _ZERO: dict[str, Any] = dict.fromkeys(Held.__struct_fields__, 0) | {
     "legging": Legging(),
     "totals": Totals(),
+    "money_ask": MoneyAsk(due=False),
     "unpriced": (),
     "record": Record(),
     "maintenance_health": Quote(10_000 * ONE),
@@ -196,6 +198,7 @@ class FakeVenue:
         self.snapshot: AccountSnapshot | None = None
         self.archive: dict[str, ArchivedOrder] = {}
         self.traded: list[Fill] = []
+        self.moved: list[MoneyEvent] = []
         self.since: list[int | None] = []
         self.connections = 0
         self._feed: trio.MemorySendChannel[Any] | None = None
@@ -235,6 +238,12 @@ class FakeVenue:
     async def archived(self, digests: Sequence[str]) -> tuple[ArchivedOrder, ...]:
         await self._answer()
         return tuple(self.archive[digest] for digest in digests if digest in self.archive)
+
+    async def money_since(self, events_after: int | None, payments_after: int | None) -> MoneyRead:
+        await self._answer()
+        through = max((event.idx for event in self.moved), default=-1)
+        wanted = tuple(event for event in self.moved if events_after is None or event.idx > events_after)
+        return MoneyRead(RULES.eth.product_id, RULES.sol.product_id, wanted, through, -1, first=events_after is None)
 
     async def fills_since(self, after: int | None) -> tuple[Fill, ...]:
         self.since.append(after)

@@ -8,6 +8,7 @@ from actors.runtime import specs
 from commands.view import RunView
 from messages.execution import Fill, LegFill, Outcome, PlanClosed
 from messages.lifecycle import CycleEnded, Halted, Held, Hop, Legging, Note, Restarted, Staged, Totals
+from messages.money import Statement
 from messages.settings import Settings
 from messages.sizing import Abort, Declined, Leg, LegOrder, Place, Ready, Sealed, SizingPlan, Skipped, Verdict
 from messages.units import ONE, Base, Bps, Ms, Ns, Price, Quote
@@ -168,6 +169,18 @@ VERDICT = Verdict(
 SKIPPED = Skipped(1, "UNBALANCED", "no pair", VERDICT)
 
 
+ZEROS = {field.name: Quote(0) for field in msgspec.structs.fields(Statement) if field.default is msgspec.NODEFAULT} | {"state": "exact", "words": ""}
+
+
+def statement(**changes: str | None) -> Statement:
+    """The demo's money; amounts as text. What is not named is 0."""
+    demo = {"fees": "-6.89", "spread": "-0.58", "slippage": "-0.06", "hedge": "0.32", "lots": "-0.01", "net": "-7.22", "balance_change": "-7.22"}
+    texts = demo | changes
+    words = {name: text for name, text in texts.items() if name in {"state", "words"}}
+    amounts = {name: None if text is None else Quote.of(text) for name, text in texts.items() if name not in words}
+    return Statement(**(ZEROS | amounts | words))
+
+
 def totals(**changes: object) -> Totals:
     """The demo's numbers."""
     whole = Totals(
@@ -193,6 +206,7 @@ def totals(**changes: object) -> Totals:
         halted="",
         entered=5,
         together=4,
+        money=statement(),
     )
     return msgspec.structs.replace(whole, **changes)
 

@@ -13,7 +13,7 @@ from messages.lifecycle import Legging, Totals
 from messages.settings import Settings
 from messages.units import Base, Ms, Price, Quote
 from tests.actors.fakes import START_MS, held, quote
-from tests.commands.scenes import ALONE, SOL_ORDER, calm_entry, every_state, open_pair, plan, refused_and_repaired, view_of
+from tests.commands.scenes import ALONE, SOL_ORDER, calm_entry, every_state, open_pair, plan, refused_and_repaired, statement, view_of
 
 STATES = every_state()
 
@@ -69,7 +69,9 @@ def test_drawing_changes_nothing() -> None:
 
 
 def test_a_repaired_pair_looks_as_documented() -> None:
-    lines = draw(view_of([quote(), *refused_and_repaired(), open_pair()]), START_MS + 400)
+    money = statement(fees="-0.69", spread="-0.07", slippage="-0.01", hedge="0.41", lots="0.01", net="-0.35", funding="0.01")
+    counted = Totals(unhedged_worst=ALONE.worst, longest=ALONE, money=money)
+    lines = draw(view_of([quote(), *refused_and_repaired(), open_pair(totals=counted)]), START_MS + 400)
     assert lines[1:4] == [
         " HOLDING: exits in 1.6 s",
         " [##########--------]  cycle 4 of 5   short ETH / long SOL",
@@ -89,7 +91,7 @@ def test_a_repaired_pair_looks_as_documented() -> None:
         " repair  8.5       8.5       115.87    0.86 bps  b7e1..09          filled",
         " imbalance  planned 0.024 %   FILLED 0.028 %   marked 0.067 %   promise 0.100 %",
         " unhedged   now 0   worst 985 USD   longest 77 ms = 75.8 of 492 USD·s",
-        " money USD  fees -0.69  spread -0.08  market +0.42  funding ?   NET -0.36",
+        " money USD  fees -0.69  spread -0.08  market +0.42  funding 0.01   NET -0.35",
         " actors     market_data ok  account ok  sizing ok  eth_leg ok  sol_leg ok",
         "            ledger ok, 214 rows  epoch 2  venue agrees  guard off",
     ]

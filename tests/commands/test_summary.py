@@ -13,7 +13,7 @@ from messages.lifecycle import Staged
 from messages.settings import Settings
 from messages.units import Base, Ms, Price, Quote
 from tests.actors.fakes import held
-from tests.commands.scenes import SKIPPED, totals
+from tests.commands.scenes import SKIPPED, statement, totals
 
 DEMO = Report(
     Settings(),
@@ -42,6 +42,9 @@ def test_the_summary_of_the_demo_is_the_documented_one() -> None:
         "           SOL refused once: 985 USD unhedged for 77 ms, then repaired",
         " orders    21 sent, 21 resolved, 0 twice, 1 restart; venue and ledger agree",
         " money     fees -6.89  spread -0.64  market +0.31  funding 0.00 = NET -7.22 USD",
+        "           spread: planned -0.58, slippage against the plan -0.06",
+        "           market: hedge +0.32, unhedged 0.00, lots left over -0.01",
+        "           residual 0.00 USD: balances -7.22 USD, all explained",
         "           382 USD per 1M traded. Evenkeel hedges; it does not find profit.",
         " open      0 ETH, 0 SOL, 0 orders (asked: cross, isolated, open orders)",
         " files     logs/ledger.sqlite   logs/DN_pair_eth_sol_nado_trades.csv",
@@ -56,14 +59,25 @@ def test_no_line_of_the_summary_is_wider_than_a_terminal() -> None:
 def test_money_that_is_not_known_is_not_zero() -> None:
     unknown = text(msgspec.structs.replace(DEMO, totals=totals(pnl=None, funding=None)))
     assert " money     fees -6.89  spread -0.64  NET unknown" in unknown
-    partly = text(msgspec.structs.replace(DEMO, totals=totals(funding=None)))
-    assert " money     fees -6.89  spread -0.64  market and funding +0.31 = NET -7.22 USD" in partly
+    partly = text(msgspec.structs.replace(DEMO, totals=totals(money=statement(state="unread", residual=None, words="the archive has not been read"))))
+    assert " money     fees -6.89  spread -0.64  market +0.31  funding unknown = NET -7.22 USD" in partly
+    assert "           residual unknown: the archive has not been read" in partly
 
 
 def test_the_money_line_adds_up() -> None:
     """fees + spread + market + funding = NET, whatever the parts are."""
-    lines = text(msgspec.structs.replace(DEMO, totals=totals(pnl=Quote.of("-9.22"), funding=Quote.of("-1.5"))))
+    money = statement(hedge="-0.18", funding="-1.5", net="-9.22")
+    lines = text(msgspec.structs.replace(DEMO, totals=totals(pnl=money.net, money=money)))
     assert " money     fees -6.89  spread -0.64  market -0.19  funding -1.50 = NET -9.22 USD" in lines
+
+
+def test_money_that_was_moved_is_a_line_of_its_own_and_so_is_what_nothing_explains() -> None:
+    moved = text(msgspec.structs.replace(DEMO, totals=totals(money=statement(deposits="25", withdrawals="-15", settled="4.2"))))
+    assert "           deposits +25.00  withdrawals -15.00  settled into USDT0 +4.20 USD, not in NET" in moved
+    odd = statement(residual="25", state="unexplained", words="unexplained: 25 USD in USDT0; between 12:00:00Z and 12:00:05Z; read: the account")
+    lines = text(msgspec.structs.replace(DEMO, totals=totals(money=odd)))
+    assert "           residual 25 USD, unexplained: unexplained: 25 USD in USDT0" in lines
+    assert "           between 12:00:00Z and 12:00:05Z" in lines
 
 
 def test_that_it_is_not_flat_comes_first_and_what_is_open_and_what_to_type_last() -> None:

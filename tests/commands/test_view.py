@@ -6,10 +6,10 @@ import pytest
 from actors.runtime import specs
 from commands.drawing import slippage
 from commands.view import DIGESTS_KEPT, EVENTS_KEPT, RunView
-from commands.view_parts import marked_exposure, net_of
+from commands.view_parts import marked_exposure
 from messages.lifecycle import CycleEnded, Directive, Note, Restarted, Staged
 from messages.sizing import Abort, Declined, Ready
-from messages.units import ONE, Base, Bps, Ms, Ns, Quote
+from messages.units import ONE, Base, Bps, Ms, Ns
 from tests.actors.fakes import START_MS, held, quote
 from tests.commands.scenes import (
     ETH_ORDER,
@@ -103,7 +103,6 @@ def test_the_ledgers_word_replaces_the_pieces() -> None:
     done = calm_entry(entry)[-1]
     view = view_of([entry, *votes(entry), place(entry), done])
     assert [row.filled for row in view.rows] == [Base.of("0.357"), Base.of("8.5")]
-    assert view.money.fees > 0
 
 
 def test_slippage_is_what_was_paid_beyond_the_plan_on_either_side() -> None:
@@ -139,35 +138,12 @@ def test_an_unknown_order_says_how_much_may_stand_alone_until_when() -> None:
     )
 
 
-def test_money_of_a_round_trip_explains_the_change_of_account_value() -> None:
-    """fees + spread + market + funding = NET = the change of the account's value."""
-    entry, leave = plan(), plan("exit", seq=8, eth="0.357", sol="-8.5")
-    flat = held(account_ok=True, value=Quote.of("10000"))
-    out = calm_entry(leave)[-1]
-    view = view_of([quote(), flat, *calm_entry(entry), leave, out])
-    paid = view.money.fees
-    after = msgspec.structs.replace(flat, value=Quote(flat.value + view.money.cash - paid - Quote.of("0.02")), version=9)
-    view.observe(after)
-    assert view.money.funding == Quote.of("-0.02")
-    market, net = net_of(view.money, view.held, view.quote)
-    assert net == after.value - flat.value
-    assert market is not None
-    assert market - view.money.spread - paid + view.money.funding == net
-
-
-def test_a_first_word_from_the_venue_that_comes_late_is_no_funding() -> None:
-    entry, leave = plan(), plan("exit", seq=8, eth="0.357", sol="-8.5")
-    view = view_of([quote(), *calm_entry(entry), leave, calm_entry(leave)[-1], held(account_ok=True, value=Quote.of("9998.5"))])
-    assert view.money.funding == 0
-
-
 def test_what_is_open_is_marked_at_the_mids_of_now() -> None:
     exposed = marked_exposure(open_pair(), quote())
     assert exposed is not None
     assert exposed[0] == (Base.of("-0.357") * quote().eth.mid + Base.of("8.5") * quote().sol.mid) // ONE
     assert marked_exposure(held(), quote()) is None
     assert marked_exposure(open_pair(), None) is None
-    assert net_of(view_of().money, None, None) == (None, None)
 
 
 def test_actors_that_die_are_down_until_they_are_back() -> None:

@@ -19,6 +19,10 @@ from venue.protocol import Malformed, OutOfRange
 StreamEvent = BookDelta | Touch | PublicTrade | Fill | OrderUpdate | PositionChange
 
 
+ISOLATED_BIT = 8
+"""Of an order's appendix."""
+
+
 class _Head(msgspec.Struct, frozen=True):
     type: str | None = None
 
@@ -62,6 +66,7 @@ class _Fill(msgspec.Struct, frozen=True):
     is_bid: bool
     fee: Quote
     submission_idx: Whole
+    appendix: Whole = Whole(0)
 
 
 class _OrderUpdate(msgspec.Struct, frozen=True):
@@ -151,6 +156,7 @@ def _fill(text: str, sender: str) -> Fill:
         is_taker=wire.is_taker,
         submission_idx=int(wire.submission_idx),
         at_ns=Ns(int(wire.timestamp)),
+        isolated=bool(wire.appendix >> ISOLATED_BIT & 1),
     )
 
 

@@ -18,6 +18,7 @@ import trio
 
 from messages.execution import AccountSnapshot, Fill
 from messages.market import BookSnapshot
+from messages.money import MoneyEvent, MoneyKind, MoneyRead
 from messages.units import Ms
 from venue.nado import queries
 from venue.nado.codec import MOMENT_LIMIT, RATE_LIMITED, CancelledOrders, Whole, payload, read, write
@@ -41,6 +42,8 @@ TOO_MANY_REQUESTS = 429
 SERVER_FAULT = 500
 TIME_WEIGHT = 1
 """Not documented; as much as the cheapest query."""
+EVENTS_PAGE = 20
+"""Deposits and the like asked for at once."""
 PAGE, PAGES_MAX = 100, 10
 """Matches asked for at once, and how many times: a pair trades a handful of fills a minute."""
 RULES_WEIGHT = sum(query_weight({"type": kind}) for kind in ("contracts", "symbols", "all_products", "fee_rates"))
@@ -215,6 +218,50 @@ class HttpReads:
                 return list(fills.values())
             question = {**question, "idx": page[-1].submission_idx}  # inclusive: several matches may share an index
         raise Malformed(f"more than {PAGES_MAX * PAGE} fills of product {product_id} since {after}")
+
+    async def money_since(self, events_after: int | None, payments_after: int | None) -> MoneyRead:
+        """What moved money after these indices, oldest first; with None the newest entries. Raises `Malformed` beyond `PAGES_MAX` pages."""
+        eth, sol = await self.pair()
+        events, through = await self._events(eth, sol, events_after)
+        payments, paid_through = await self._payments(eth, sol, payments_after)
+        found = sorted([*events, *payments], key=lambda one: one.idx)
+        return MoneyRead(eth, sol, tuple(found), through, paid_through, first=events_after is None)
+
+    async def _events(self, eth: int, sol: int, after: int | None) -> tuple[list[MoneyEvent], int]:
+        """Pages from the newest back to `after`, inclusive of the last index each time: several events may share one."""
+        found: dict[tuple[int, int, MoneyKind], MoneyEvent] = {}
+        question: dict[str, object] = {
+            "subaccounts": [self._sender],
+            "product_ids": [0, eth, sol],
+            "event_types": list(queries.EVENT_KINDS),
+            "limit": {"raw": EVENTS_PAGE},
+        }
+        through = -1
+        for _ in range(PAGES_MAX):
+            page = queries.moved_of(answer := await self._ask_archive({"events": question}, queries.Events), self._sender)
+            through = max([through, *(event.idx for event in page)])
+            wanted = {(one.idx, one.product_id, one.kind): one for one in page if after is None or one.idx > after}
+            known = len(found)
+            found |= wanted
+            if after is None or len(wanted) < len(page) or len(answer.events) < EVENTS_PAGE or len(found) == known:
+                return list(found.values()), through
+            question = {**question, "idx": page[-1].idx}
+        raise Malformed(f"more than {PAGES_MAX} pages of events since {after}")
+
+    async def _payments(self, eth: int, sol: int, after: int | None) -> tuple[list[MoneyEvent], int]:
+        found: list[MoneyEvent] = []
+        question: dict[str, object] = {"subaccount": self._sender, "product_ids": [0, eth, sol], "limit": 1 if after is None else PAGE}
+        through = -1
+        for _ in range(PAGES_MAX):
+            answer = await self._ask_archive({"interest_and_funding": question}, queries.Payments)
+            page = queries.paid_of(answer)
+            through = max(through, answer.newest)
+            found += [one for one in page if after is None or one.idx > after]
+            following = answer.following()
+            if after is None or following is None or following <= after:
+                return found, through
+            question = {**question, "max_idx": str(following)}
+        raise Malformed(f"more than {PAGES_MAX} pages of payments since {after}")
 
     async def execute(self, frame: str) -> tuple[str, ...]:
         """Send a cancellation; the digests that it cancelled. Raises `Refused` with the venue's code. Orders never leave through here."""

@@ -12,6 +12,7 @@ import msgspec
 
 from messages.execution import AccountSnapshot, Fill, Position
 from messages.market import BookSnapshot, Level, TradingStatus
+from messages.money import MoneyEvent, MoneyKind
 from messages.units import ONE, X18, Base, Ms, Ns, Price, Quote, Rate
 from venue.nado.codec import MOMENT_LIMIT, Moment, Whole, WireLevels, read, real_levels
 from venue.protocol import ArchivedOrder, Malformed, OutOfRange, ProductRules, VenueRules
@@ -232,6 +233,7 @@ class _Spot(msgspec.Struct, frozen=True):
 class _PerpBalance(msgspec.Struct, frozen=True):
     amount: Base
     v_quote_balance: msgspec.Raw = msgspec.Raw(b"null")
+    last_cumulative_funding_x18: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Perp(msgspec.Struct, frozen=True):
@@ -247,6 +249,7 @@ class SubaccountInfo(msgspec.Struct, frozen=True):
     exists: msgspec.Raw = msgspec.Raw(b"null")
     healths: msgspec.Raw = msgspec.Raw(b"null")
     spot_balances: msgspec.Raw = msgspec.Raw(b"null")
+    perp_products: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _Isolated(msgspec.Struct, frozen=True):
@@ -303,7 +306,7 @@ def account_of(
         initial_health=initial,
         maintenance_health=maintenance,
         value=unweighted,
-        positions=_positions(_cross(info, ours), apart),
+        positions=_positions(_cross(info, ours), apart, _oracles(info)),
         open_orders=tuple(order.digest for product in orders.product_orders for order in product.orders) if orders else (),
         unread=unread if orders else (*unread, "orders"),
     )
@@ -360,13 +363,26 @@ def _apart(isolated: IsolatedPositions | None) -> tuple[dict[int, int], tuple[st
     return apart, tuple(unread)
 
 
-def _positions(cross: dict[int, _PerpBalance], apart: dict[int, int]) -> tuple[Position, ...]:
-    nothing = _PerpBalance(Base(0))
+def _oracles(info: SubaccountInfo) -> dict[int, Price]:
+    """Oracle prices by product, as far as they can be read."""
+    found: dict[int, Price] = {}
+    for entry in _readable(bytes(info.perp_products), tuple[msgspec.Raw, ...]) or ():
+        named, price = _readable(bytes(entry), _Id), _Said(bytes(entry)).one("oracle_price_x18", Price)
+        if named is not None and price is not None and price > 0:
+            found[int(named.product_id)] = price
+    return found
+
+
+def _positions(cross: dict[int, _PerpBalance], apart: dict[int, int], oracles: dict[int, Price]) -> tuple[Position, ...]:
+    nothing = _PerpBalance(Base(0), msgspec.Raw(b'"0"'))
     held = {product_id: cross.get(product_id, nothing) for product_id in sorted({*cross, *apart})}
-    return tuple(
-        Position(product_id, balance.amount, Base(apart.get(product_id, 0)), _readable(bytes(balance.v_quote_balance), Quote) or Quote(0))
-        for product_id, balance in held.items()
-    )
+    return tuple(_position(product_id, balance, apart.get(product_id, 0), oracles.get(product_id)) for product_id, balance in held.items())
+
+
+def _position(product_id: int, balance: _PerpBalance, apart: int, oracle: Price | None) -> Position:
+    quote, index = _readable(bytes(balance.v_quote_balance), Quote), _readable(bytes(balance.last_cumulative_funding_x18), Whole)
+    paid_to = None if index is None else int(index)
+    return Position(product_id, balance.amount, Base(apart), quote or Quote(0), oracle, paid_to, quote_unread=quote is None)
 
 
 class HistoricalOrder(msgspec.Struct, frozen=True):
@@ -465,6 +481,123 @@ def _fill(match: _Match, product_id: int, subaccount: str, times: dict[int, int]
         is_taker=match.is_taker,
         submission_idx=idx,
         at_ns=_seconds_ns(seconds),
+    )
+
+
+class _SpotState(msgspec.Struct, frozen=True):
+    spot: _Spot
+
+
+class _MovedPerp(msgspec.Struct, frozen=True):
+    amount: Base
+    v_quote_balance: Quote
+    last_cumulative_funding_x18: Whole = Whole(0)
+
+
+class _MovedPerpOf(msgspec.Struct, frozen=True):
+    balance: _MovedPerp
+
+
+class _PerpState(msgspec.Struct, frozen=True):
+    perp: _MovedPerpOf
+
+
+class _Event(msgspec.Struct, frozen=True):
+    subaccount: str
+    product_id: Whole
+    submission_idx: Whole
+    event_type: str
+    pre_balance: msgspec.Raw
+    post_balance: msgspec.Raw
+    isolated: bool = False
+    timestamp: Whole | None = None
+
+
+class Events(msgspec.Struct, frozen=True):
+    """The archive's `events`, newest first. The time of an event stands in it or in its transaction, in seconds."""
+
+    events: tuple[_Event, ...]
+    txs: tuple[_Tx, ...] = ()
+
+
+class _Payment(msgspec.Struct, frozen=True):
+    product_id: Whole
+    idx: Whole
+    timestamp: Whole
+    amount: Quote
+
+
+class Payments(msgspec.Struct, frozen=True):
+    """The archive's `interest_and_funding`, newest first. `next_idx` is where the next page begins, "" on the last."""
+
+    funding_payments: tuple[_Payment, ...]
+    interest_payments: tuple[_Payment, ...] = ()
+    next_idx: str | int | None = None
+
+    @property
+    def newest(self) -> int:
+        """The newest index of both; -1 for none."""
+        return max((int(one.idx) for one in (*self.funding_payments, *self.interest_payments)), default=-1)
+
+    def following(self) -> int | None:
+        """Where the next page begins; None where there is none. Raises `Malformed`."""
+        if self.next_idx in {None, ""}:
+            return None
+        try:
+            return int(str(self.next_idx))
+        except ValueError:
+            raise Malformed(f"no index of a page: {str(self.next_idx)[:66]}") from None
+
+
+EVENT_KINDS: dict[str, MoneyKind] = {
+    "deposit_collateral": "deposit",
+    "withdraw_collateral": "withdrawal",
+    "transfer_quote": "transfer",
+    "settle_pnl": "settlement",
+    "liquidate_subaccount": "liquidation",
+    "create_isolated_subaccount": "isolated",
+    "close_isolated_subaccount": "isolated",
+    "mint_nlp": "other",
+    "burn_nlp": "other",
+    "claim_builder_fee": "other",
+    "manual_assert": "other",
+}
+"""Every event type that moves a balance, but for `match_orders`: those are told as fills."""
+
+
+def moved_of(found: Events, subaccount: str) -> tuple[MoneyEvent, ...]:
+    """The events as changes of balances on cross margin, as they came: newest first. Raises `Malformed` for what is another subaccount's."""
+    times = {int(tx.submission_idx): int(tx.timestamp) for tx in found.txs}
+    wanted = (event for event in found.events if not event.isolated and event.event_type in EVENT_KINDS)
+    return tuple(_moved(event, subaccount, times) for event in wanted)
+
+
+def _moved(event: _Event, subaccount: str, times: dict[int, int]) -> MoneyEvent:
+    idx, product_id = int(event.submission_idx), int(event.product_id)
+    seconds = int(event.timestamp) if event.timestamp is not None else times.get(idx)
+    if event.subaccount.lower() != subaccount.lower():
+        raise Malformed(f"an event of another subaccount: {event.subaccount[:66]}")
+    if seconds is None:
+        raise Malformed(f"the archive names no time for event {idx}")
+    kind, at_ns = EVENT_KINDS[event.event_type], _seconds_ns(seconds)
+    if product_id == 0:
+        before, after = (read(bytes(each), _SpotState).spot.balance.amount for each in (event.pre_balance, event.post_balance))
+        return MoneyEvent(kind, product_id, Quote(after - before), idx, at_ns, Base(0), after)
+    was, now = (read(bytes(each), _PerpState).perp.balance for each in (event.pre_balance, event.post_balance))
+    # The balance before may not have paid its funding yet; funding is told by its own payments.
+    paid = was.amount * (now.last_cumulative_funding_x18 - was.last_cumulative_funding_x18)
+    owed = abs(paid) // ONE if paid >= 0 else -(abs(paid) // ONE)
+    quote = Quote(now.v_quote_balance - was.v_quote_balance + owed)
+    return MoneyEvent(kind, product_id, quote, idx, at_ns, Base(now.amount - was.amount), now.v_quote_balance)
+
+
+def paid_of(found: Payments) -> tuple[MoneyEvent, ...]:
+    """Funding and interest payments, as they came: newest first."""
+    told: tuple[tuple[MoneyKind, tuple[_Payment, ...]], ...] = (("funding", found.funding_payments), ("interest", found.interest_payments))
+    return tuple(
+        MoneyEvent(kind, int(one.product_id), one.amount, int(one.idx), _seconds_ns(int(one.timestamp)))
+        for kind, payments in told
+        for one in payments
     )
 
 

@@ -71,7 +71,8 @@ def archive_weight(question: Mapping[str, Mapping[str, Any]]) -> int:
     parts = _ARCHIVE_PARTS.get(kind)
     if parts is None:
         return 2
-    entries = details.get("limit") or len(details.get("digests", ())) or _ARCHIVE_LIMIT
+    limit = details.get("limit")
+    entries = (limit.get("raw") if isinstance(limit, dict) else limit) or len(details.get("digests", ())) or _ARCHIVE_LIMIT
     return 2 - (-entries * max(1, len(details.get("subaccounts", ()))) // parts)
 
 

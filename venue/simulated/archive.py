@@ -9,8 +9,10 @@ from typing import Any
 import msgspec
 
 from messages.units import Ns
-from venue.simulated.events import Filled, FundingCharged
+from venue.nado.codec import Whole
+from venue.simulated.events import Filled, FundingCharged, Moved
 from venue.simulated.order_log import LoggedOrder, OrderLog
+from venue.simulated.rules import QUOTE_PRODUCT
 
 LAG_NS = Ns(150_000_000)
 """Observed between engine and archive: 100 to 200 ms."""
@@ -38,6 +40,40 @@ class ArchiveQuery(msgspec.Struct, frozen=True):
         return next((idx for idx in (self.idx, self.max_idx, self.submission_idx) if idx is not None), None)
 
 
+class EventsLimit(msgspec.Struct, frozen=True):
+    """One of the two is given."""
+
+    raw: int | None = None
+    txs: int | None = None
+
+
+class EventsQuery(msgspec.Struct, frozen=True):
+    """The parameters of `events`."""
+
+    subaccounts: tuple[str, ...] | None = None
+    product_ids: tuple[int, ...] | None = None
+    event_types: tuple[str, ...] | None = None
+    limit: EventsLimit | None = None
+    idx: Whole | None = None
+    max_idx: Whole | None = None
+    submission_idx: Whole | None = None
+    max_time: int | None = None
+    """Seconds."""
+    isolated: bool | None = None
+
+    def wants(self, moved: Moved) -> bool:
+        """Is it asked for?"""
+        newest = next((idx for idx in (self.idx, self.max_idx, self.submission_idx) if idx is not None), None)
+        return (
+            (self.subaccounts is None or moved.subaccount in {name.lower() for name in self.subaccounts})
+            and (self.product_ids is None or moved.product_id in self.product_ids)
+            and (self.event_types is None or moved.event in self.event_types)
+            and (newest is None or moved.submission_idx <= newest)
+            and (self.max_time is None or moved.at_ns <= self.max_time * 10**9)
+            and self.isolated in {None, moved.isolated}
+        )
+
+
 class _Match(msgspec.Struct, frozen=True):
     """One side of one match, with the order's running totals after it."""
 
@@ -56,6 +92,10 @@ class Archive:
         self._matches: list[_Match] = []
         self.charges: list[FundingCharged] = []
         """Every funding payment of an account, oldest first."""
+        self.moves: list[Moved] = []
+        """Every deposit, withdrawal, transfer, settlement, liquidation and isolated margin, oldest first."""
+        self.omitted: list[str] = []
+        """Staged: event types, and `funding_payment`, that are not told."""
         self._by_digest: dict[str, list[_Match]] = {}
 
     @property
@@ -63,9 +103,23 @@ class Archive:
         """Every fill, oldest first."""
         return [match.fill for match in self._matches]
 
-    def record_funding(self, charged: FundingCharged) -> None:
-        """Take a funding payment of one account in."""
-        self.charges.append(charged)
+    def record_money(self, event: FundingCharged | Moved) -> None:
+        """Take in what moved money of one account without a match."""
+        if isinstance(event, Moved):
+            self.moves.append(event)
+        else:
+            self.charges.append(event)
+
+    def events(self, query: EventsQuery, now_ns: int) -> dict[str, Any]:
+        """`events`: newest first, all but matches. `limit.txs` counts submission indices, `limit.raw` events."""
+        found = [one for one in reversed(self.moves) if one.event not in self.omitted and one.at_ns + LAG_NS <= now_ns and query.wants(one)]
+        if query.limit is not None and query.limit.txs is not None:
+            wanted = list(dict.fromkeys(one.submission_idx for one in found))[: query.limit.txs]
+            found = [one for one in found if one.submission_idx in wanted]
+        raw = query.limit.raw if query.limit is not None else None
+        found = found[: max(0, min(LIMIT_MAX if raw is None else raw, LIMIT_MAX))]
+        txs = {one.submission_idx: one for one in found}
+        return {"events": [_moved_json(one) for one in found], "txs": [_tx_json(one) for one in txs.values()]}
 
     def funding(self, subaccount: str, product_ids: Sequence[int], newest: int | None, limit: int, now_ns: int) -> dict[str, Any]:
         """`interest_and_funding`: newest first; there is no interest. `next_idx` is where the next page begins, "" on the last."""
@@ -73,6 +127,7 @@ class Archive:
             one
             for one in reversed(self.charges)
             if one.subaccount == subaccount
+            and "funding_payment" not in self.omitted
             and one.product_id in product_ids
             and one.at_ns + LAG_NS <= now_ns
             and (newest is None or one.submission_idx <= newest)
@@ -154,6 +209,38 @@ def _match_json(match: _Match) -> dict[str, Any]:
         "isolated": fill.isolated,
         "is_taker": fill.is_taker,
     }
+
+
+def _moved_json(moved: Moved) -> dict[str, Any]:
+    before = _balance_json(moved, moved.amount_after - moved.amount, moved.quote_after - moved.quote)
+    return {
+        "subaccount": moved.subaccount,
+        "product_id": moved.product_id,
+        "submission_idx": str(moved.submission_idx),
+        "timestamp": str(moved.at_ns // 10**9),
+        "event_type": moved.event,
+        "isolated": moved.isolated,
+        "pre_balance": before,
+        "post_balance": _balance_json(moved, moved.amount_after, moved.quote_after),
+        "net_interest_unrealized": "0",
+        "net_interest_cumulative": "0",
+        "net_funding_unrealized": "0",
+        "net_funding_cumulative": "0",
+        "net_entry_unrealized": "0",
+        "net_entry_cumulative": "0",
+        "quote_volume_cumulative": "0",
+    }
+
+
+def _balance_json(moved: Moved, amount: int, quote: int) -> dict[str, Any]:
+    if moved.product_id == QUOTE_PRODUCT:
+        return {"spot": {"product_id": moved.product_id, "balance": {"amount": str(amount)}}}
+    balance = {"amount": str(amount), "v_quote_balance": str(quote), "last_cumulative_funding_x18": str(moved.funding)}
+    return {"perp": {"product_id": moved.product_id, "balance": balance}}
+
+
+def _tx_json(moved: Moved) -> dict[str, Any]:
+    return {"submission_idx": str(moved.submission_idx), "timestamp": str(moved.at_ns // 10**9), "tx": {moved.event: {}}}
 
 
 def _charge_json(charged: FundingCharged) -> dict[str, Any]:

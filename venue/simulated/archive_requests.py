@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from venue.nado.codec import Whole
-from venue.simulated.archive import ArchiveQuery
+from venue.simulated.archive import ArchiveQuery, EventsLimit, EventsQuery
 from venue.simulated.candles import GRANULARITIES_S
 from venue.simulated.codes import Refused, refused
 from venue.simulated.crier import rate_of
@@ -25,8 +25,15 @@ CANDLES_MAX = 500
 class _Size(msgspec.Struct, frozen=True):
     """What a question's weight depends on."""
 
-    limit: int | None = None
+    limit: int | EventsLimit | None = None
     subaccounts: tuple[msgspec.Raw, ...] | None = None
+
+    @property
+    def entries(self) -> int:
+        """How many entries are asked for; 0 when that is not said."""
+        if isinstance(self.limit, EventsLimit):
+            return self.limit.raw or self.limit.txs or 0
+        return self.limit or 0
 
 
 class _Product(msgspec.Struct, frozen=True):
@@ -62,7 +69,7 @@ def archived(venue: SimulatedVenue, body: bytes, address: str) -> tuple[str, obj
         raise Refused(2038, f"The archive answers one of {', '.join(sorted(READERS))}, not {', '.join(asked)[:64]}")
     ((name, question),) = asked.items()
     size = read_request(bytes(question), _Size)
-    if not venue.door.may_ask("archive", address, archive_weight(name, size.limit or 0, len(size.subaccounts or ()))):
+    if not venue.door.may_ask("archive", address, archive_weight(name, size.entries, len(size.subaccounts or ()))):
         raise refused(venue.exchange.knobs.limited_by)
     return name, READERS[name](venue, bytes(question))
 
@@ -73,6 +80,10 @@ def _orders(venue: SimulatedVenue, body: bytes) -> object:
 
 def _matches(venue: SimulatedVenue, body: bytes) -> object:
     return venue.archive.matches(_checked(body), venue.now_ns())
+
+
+def _events(venue: SimulatedVenue, body: bytes) -> object:
+    return venue.archive.events(read_request(body, EventsQuery), venue.now_ns())
 
 
 def _checked(body: bytes) -> ArchiveQuery:
@@ -160,6 +171,7 @@ def _now(venue: SimulatedVenue) -> str:
 READERS: dict[str, Callable[[SimulatedVenue, bytes], object]] = {
     "orders": _orders,
     "matches": _matches,
+    "events": _events,
     "candlesticks": _candlesticks,
     "funding_rate": _funding_rate,
     "funding_rates": _funding_rates,

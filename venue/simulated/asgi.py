@@ -5,6 +5,7 @@ POST /v1 and /archive/v1 (the archive)   GET /v2/assets, /v2/pairs, /v2/orderboo
 GET /simulated/order_log   no question that Nado answers: every attempt to place an order, for whoever audits a client from outside
 GET /simulated/takeovers   the same for positions that were liquidated
 POST /simulated/faults     inject faults from now on, for tests that wait for the right moment
+POST /simulated/money      move money at once: {"kind": "deposit", "amount": "25"}, and withdraw, transfer, settle, funding, liquidate
 """
 
 from collections.abc import Awaitable, Callable
@@ -26,6 +27,7 @@ from venue.simulated.answers import QUERY_ONLY, REQUESTS, Answer, answer, carrie
 from venue.simulated.archive_requests import archived
 from venue.simulated.codes import Refused
 from venue.simulated.faults import AnswerLost, ConnectionCut, faults_of
+from venue.simulated.incidents import Money
 from venue.simulated.params import whole
 from venue.simulated.queries import symbol_json
 from venue.simulated.sessions import Closed, Session, attended, concurrent_session, gateway_session
@@ -64,6 +66,7 @@ def application(venue: SimulatedVenue) -> ASGIApp:
         Route("/simulated/order_log", http.order_log, methods=get),
         Route("/simulated/takeovers", http.takeovers, methods=get),
         Route("/simulated/faults", http.faults, methods=post),
+        Route("/simulated/money", http.money, methods=post),
         WebSocketRoute("/v1/ws", _SocketEndpoint(venue, gateway_session)),
         WebSocketRoute("/ws/v2", _SocketEndpoint(venue, concurrent_session)),
         WebSocketRoute("/v1/subscribe", _SocketEndpoint(venue, subscribe_session)),
@@ -160,6 +163,18 @@ class _Http:
             self._venue.faults = faults_of(await request.body()).with_known(frozenset(p.symbol for p in self._venue.exchange.products), REQUESTS)
         except ValueError as error:
             return _text(write({"error": str(error)}), 400)
+        return _text("{}")
+
+    async def money(self, request: Request) -> Response:
+        """`/simulated/money`: one of `incidents.Money` as JSON, without a moment: it happens now."""
+        try:
+            asked = msgspec.json.decode(await request.body(), type=dict[str, object])
+            incident = msgspec.convert(asked | {"at_ms": 0}, Money)
+            self._venue.stage.now(incident, self._venue)
+        except (msgspec.DecodeError, ValueError, LookupError) as error:
+            return _text(write({"error": str(error)}), 400)
+        except Refused as no:
+            return _text(write({"error": no.text, "error_code": no.code}), 400)
         return _text("{}")
 
     async def archive(self, request: Request) -> Response:

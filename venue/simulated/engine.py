@@ -14,7 +14,7 @@ from messages.units import Base, Ns, Price, Quote
 from venue.simulated.accounts import Account, Health, Position, Weighting, health_of, imagined
 from venue.simulated.book import Book, Resting
 from venue.simulated.codes import refused
-from venue.simulated.events import Event, Liquidated, PositionChanged, Reason
+from venue.simulated.events import Event, Liquidated, Moved, MovedBy, PositionChanged, Reason
 from venue.simulated.funding import Funding, Premium
 from venue.simulated.order_log import OrderLog
 from venue.simulated.rules import CHAIN_ID, DEFAULT_PRODUCTS, ENDPOINT, ISOLATED_MAX, QUOTE_PRODUCT, Knobs, Product, isolated_name
@@ -127,6 +127,15 @@ class Engine:
         name, also = self.shown_as(account)
         self.outbox.append(PositionChanged(product_id, name, held.amount, held.v_quote, reason, now, bool(account.parent), also))
 
+    def tell_moved(
+        self, account: Account, product_id: int, event: MovedBy, reason: Reason, now: Ns, *, amount: int = 0, quote: int = 0, idx: int
+    ) -> None:
+        """Publish a position that moved by `amount` and `quote`, and let the archive remember why."""
+        held = Position(Base(account.usdt0)) if product_id == QUOTE_PRODUCT else account.position(product_id)
+        name, isolated = account.subaccount, bool(account.parent)
+        self.outbox.append(Moved(product_id, name, event, amount, quote, int(held.amount), int(held.v_quote), held.funding, idx, now, isolated))
+        self.tell_position(account, product_id, reason, now)
+
     # -- isolated margin -------------------------------------------------------------------------------------------------------------------
 
     def isolated_of(self, parent: str, product_id: int) -> Account | None:
@@ -152,23 +161,24 @@ class Engine:
         """Before the first fill of an isolated order: its subaccount comes to life and its margin moves there."""
         self.accounts[account.subaccount] = account
         if order.margin_due:
-            self.move_quote(self.accounts[account.parent], account, order.margin_due, now)
+            self.move_quote(self.accounts[account.parent], account, order.margin_due, now, "create_isolated_subaccount")
             order.margin_due = 0
 
     def close_isolated(self, account: Account, product_id: int, now: Ns) -> None:
         """After the last fill: what is left goes back to the parent."""
         parent, left = self.accounts[account.parent], account.position(product_id).v_quote
         self.change(parent, product_id, 0, left)
-        self.tell_position(parent, product_id, "match_orders", now)
-        self.move_quote(account, parent, account.usdt0, now)
+        self.tell_moved(parent, product_id, "close_isolated_subaccount", "match_orders", now, quote=left, idx=self.next_idx())
+        self.move_quote(account, parent, account.usdt0, now, "close_isolated_subaccount")
         del self.accounts[account.subaccount]
 
-    def move_quote(self, giver: Account, taker: Account, amount: int, now: Ns) -> None:
+    def move_quote(self, giver: Account, taker: Account, amount: int, now: Ns, event: MovedBy = "transfer_quote") -> None:
         """Move USDT0 from one account to another; `amount` may be negative."""
         giver.usdt0 -= amount
         taker.usdt0 += amount
-        for account in (giver, taker):
-            self.tell_position(account, QUOTE_PRODUCT, "transfer_quote", now)
+        idx = self.next_idx()
+        for account, change in ((giver, -amount), (taker, amount)):
+            self.tell_moved(account, QUOTE_PRODUCT, event, "transfer_quote", now, amount=change, idx=idx)
 
     def check_isolated_margin(self, order: Resting) -> None:
         """Raises `Refused` 2006 when the parent cannot spare the margin of an isolated order."""

@@ -125,6 +125,37 @@ class FundingCharged(msgspec.Struct, frozen=True):
     at_ns: Ns
 
 
+MovedBy = Literal[
+    "deposit_collateral",
+    "withdraw_collateral",
+    "transfer_quote",
+    "settle_pnl",
+    "liquidate_subaccount",
+    "create_isolated_subaccount",
+    "close_isolated_subaccount",
+]
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """A balance changed otherwise than by a match or by funding. No stream: the archive tells it (`events`), beside the stream's position_change."""
+
+    product_id: int
+    """0 = the USDT0 balance."""
+    subaccount: str
+    event: MovedBy
+    amount: int
+    """Change of the position, or of the USDT0 balance."""
+    quote: int
+    """Change of the perp's v_quote; 0 for USDT0."""
+    amount_after: int
+    quote_after: int
+    funding: int
+    """The cumulative funding up to which the position has paid, before and after alike."""
+    submission_idx: int
+    at_ns: Ns
+    isolated: bool = False
+
+
 Told = Filled | OrderUpdated | PositionChanged | Traded | Liquidated | FundingPaid
 """What a stream carries."""
-Event = Told | FundingCharged
+Event = Told | FundingCharged | Moved

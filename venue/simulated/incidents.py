@@ -40,6 +40,7 @@ SKEW_MS_MAX = 3_600_000
 BPS_MIN, BPS_MAX = -9_900, 100_000
 SHIFT_BPS_MAX = 5_000
 PRODUCT_ID_MAX = 1_000
+TOKEN_DECIMALS = 6
 _DECIMAL = re.compile(r"[0-9]{1,12}(\.[0-9]{1,18})?")
 _BYTES32 = re.compile("0x[0-9a-fA-F]{64}")
 
@@ -212,8 +213,67 @@ class Settle(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_fi
     """Results are settled into the balances."""
 
 
+class Deposit(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="deposit"):
+    """The subaccount ("" = every one that exists) gets `amount` USDT0 from outside."""
+
+    amount: str
+    subaccount: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _money(self.amount, self.subaccount)
+
+
+class Withdraw(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="withdraw"):
+    """The subaccount ("" = every one that exists) pays `amount` USDT0 out, and the venue's fee of 1 USDT0. At most six decimals."""
+
+    amount: str
+    subaccount: str = ""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _money(self.amount, self.subaccount)
+        if len(self.amount.partition(".")[2]) > TOKEN_DECIMALS:
+            raise ValueError(f"amount: a withdrawal has at most {TOKEN_DECIMALS} decimals, not {self.amount!r}")
+
+
+class Transfer(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="transfer"):
+    """The subaccount ("" = every one that exists) sends `amount` USDT0 to another of its owner's; `into`: it comes from there."""
+
+    amount: str
+    subaccount: str = ""
+    into: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _money(self.amount, self.subaccount)
+
+
+class ArchiveOmits(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="archive_omits"):
+    """The archive does not tell what is called `event`, however long ago it was; afterwards it does."""
+
+    event: Literal[
+        "deposit_collateral",
+        "withdraw_collateral",
+        "transfer_quote",
+        "settle_pnl",
+        "liquidate_subaccount",
+        "create_isolated_subaccount",
+        "close_isolated_subaccount",
+        "funding_payment",
+    ]
+
+
+def _money(amount: str, subaccount: str) -> None:
+    _positive_or_absent("amount", amount or "0")
+    if subaccount and not _BYTES32.fullmatch(subaccount):
+        raise ValueError(f"subaccount: 0x and 64 hex digits, or nothing for everybody, not {subaccount!r}")
+
+
 class Funding(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="funding"):
     """The rate is published and an hour's funding is charged now."""
 
 
-Incident = Status | Gate | Down | Freeze | Clock | Oracle | Shift | Trading | Rules | Listing | Says | Crossed | Liquidate | Settle | Funding
+Money = Deposit | Withdraw | Transfer | Settle | Funding | Liquidate
+"""What moves money at once, without an order."""
+Incident = Status | Gate | Down | Freeze | Clock | Oracle | Shift | Trading | Rules | Listing | Says | ArchiveOmits | Crossed | Money

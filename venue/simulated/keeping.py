@@ -14,7 +14,7 @@ import trio
 from messages.wire import decode_unit, encode_unit
 from venue.simulated.accounts import Account
 from venue.simulated.book import Resting
-from venue.simulated.events import Filled, FundingCharged
+from venue.simulated.events import Filled, FundingCharged, Moved
 from venue.simulated.exchange import Exchange
 from venue.simulated.order_log import LoggedOrder
 from venue.simulated.venue import SimulatedVenue
@@ -48,6 +48,7 @@ class Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     orders: list[LoggedOrder]
     matches: list[Filled]
     charges: list[FundingCharged]
+    moves: list[Moved] = []
 
 
 def state_of(venue: SimulatedVenue) -> Kept:
@@ -66,6 +67,7 @@ def state_of(venue: SimulatedVenue) -> Kept:
         list(exchange.order_log),
         venue.archive.fills,
         venue.archive.charges,
+        venue.archive.moves,
     )
 
 
@@ -85,8 +87,9 @@ def restore(venue: SimulatedVenue, kept: Kept) -> None:
     _restore_orders(exchange, kept)
     for fill in kept.matches:
         venue.archive.record(fill)
-    for charged in kept.charges:
-        venue.archive.record_funding(charged)
+    money: list[FundingCharged | Moved] = [*kept.charges, *kept.moves]
+    for event in money:
+        venue.archive.record_money(event)
 
 
 def _restore_orders(exchange: Exchange, kept: Kept) -> None:

@@ -7,6 +7,8 @@ The house liquidates by itself whatever is under maintenance: all orders are wit
 A subaccount may also do it with `liquidate_subaccount`. What an account without positions still owes is paid by the insurance fund.
 """
 
+from functools import partial
+
 from messages.units import ONE, Base, Ns, Price
 from venue.simulated.accounts import Account, product_of_x18, weight
 from venue.simulated.codes import refused
@@ -89,10 +91,11 @@ def _take_over(engine: Engine, account: Account, product_id: int, amount: int, l
     taken = Liquidated(product_id, liquidator, account.subaccount, Base(amount), price, now)
     engine.takeovers.append(taken)
     engine.outbox.append(taken)
-    engine.tell_position(account, product_id, "liquidate_subaccount", now)
+    tell = partial(engine.tell_moved, event="liquidate_subaccount", reason="liquidate_subaccount", now=now, idx=engine.next_idx())
+    tell(account, product_id, amount=-amount, quote=payment)
     if liquidator in engine.accounts:
         engine.change(engine.accounts[liquidator], product_id, amount, -payment - fee)
-        engine.tell_position(engine.accounts[liquidator], product_id, "liquidate_subaccount", now)
+        tell(engine.accounts[liquidator], product_id, amount=amount, quote=-payment - fee)
     if account.parent and account.position(product_id).amount == 0:
         engine.close_isolated(account, product_id, now)
 
@@ -103,11 +106,13 @@ def _write_off(engine: Engine, account: Account, now: Ns) -> None:
         return
     owed = -(account.usdt0 + sum(held.v_quote for held in account.positions.values()))
     if owed > 0:
+        tell = partial(engine.tell_moved, account, event="liquidate_subaccount", reason="liquidate_subaccount", now=now, idx=engine.next_idx())
         for product_id, held in tuple(account.positions.items()):
             engine.change(account, product_id, 0, -held.v_quote)
-        account.usdt0 = 0
+            tell(product_id=product_id, quote=-int(held.v_quote))
+        paid_in, account.usdt0 = -account.usdt0, 0
         engine.insurance -= owed
-        engine.tell_position(account, QUOTE_PRODUCT, "liquidate_subaccount", now)
+        tell(product_id=QUOTE_PRODUCT, amount=paid_in)
 
 
 def liquidate_by(engine: Matching, liquidator: str, liquidatee: str, product_id: int, amount: int, now_ns: int) -> None:

@@ -12,13 +12,16 @@ from messages.units import X18, Base, Ms, Price, Quote
 from venue.simulated import incidents as of
 from venue.simulated.lies import Said, leave_out, list_another
 from venue.simulated.liquidation import liquidate_unhealthy, take_over_all
-from venue.simulated.treasury import pay_funding, settle_results
+from venue.simulated.rules import QUOTE_PRODUCT
+from venue.simulated.treasury import TOKEN_UNIT, deposit, pay_funding, settle_results, transfer_quote, withdraw
 
 if TYPE_CHECKING:
     from venue.simulated.exchange import Exchange
     from venue.simulated.venue import SimulatedVenue
 
 BPS = 10_000
+ASIDE = b"aside".ljust(12, b"\0").hex()
+"""The name of the owner's other subaccount, which transfers come from and go to."""
 
 
 class Stage:
@@ -136,7 +139,31 @@ class Stage:
             case of.Funding():
                 venue.crier.tell_funding_rates()
                 pay_funding(exchange, now)
+            case of.Deposit() | of.Withdraw() | of.Transfer():
+                self._move_money(incident, venue)
+            case of.ArchiveOmits():
+                venue.archive.omitted.append(incident.event)
+                return _remover(venue.archive.omitted, incident.event)
         return _nothing
+
+    def now(self, incident: of.Money, venue: "SimulatedVenue") -> None:
+        """Let something happen at once. Raises `Refused` where the venue would refuse it."""
+        self._begin(incident, venue)
+
+    def _move_money(self, incident: of.Deposit | of.Withdraw | of.Transfer, venue: "SimulatedVenue") -> None:
+        exchange, now, amount = venue.exchange, venue.now_ns(), Quote.of(incident.amount)
+        named = [incident.subaccount.lower()] if incident.subaccount else [one.subaccount for one in exchange.accounts.values() if not one.parent]
+        for name in (each for each in named if incident.subaccount or not each.endswith(ASIDE)):
+            match incident:
+                case of.Deposit():
+                    deposit(exchange, name, amount, now)
+                case of.Withdraw():
+                    withdraw(exchange, name, QUOTE_PRODUCT, amount // TOKEN_UNIT, now)
+                case of.Transfer(into=False):
+                    transfer_quote(exchange, name, name[:42] + ASIDE, amount, now)
+                case of.Transfer():
+                    deposit(exchange, name[:42] + ASIDE, amount, now)
+                    transfer_quote(exchange, name[:42] + ASIDE, name, amount, now)
 
     def _lie(self, incident: of.Listing | of.Says) -> Callable[[], None]:
         if isinstance(incident, of.Listing):

@@ -24,7 +24,8 @@ def deposit(engine: Engine, subaccount: str, amount: Quote, now_ns: int) -> None
     """Credit USDT0; the first deposit makes the subaccount exist."""
     account = engine.accounts.setdefault(subaccount, Account(subaccount))
     account.usdt0 += amount
-    engine.tell_position(account, QUOTE_PRODUCT, "deposit_collateral", engine.tick(now_ns))
+    now = engine.tick(now_ns)
+    engine.tell_moved(account, QUOTE_PRODUCT, "deposit_collateral", "deposit_collateral", now, amount=amount, idx=engine.next_idx())
 
 
 def link_signer(engine: Engine, sender: str, signer: str, now_ns: int) -> None:
@@ -65,7 +66,7 @@ def withdraw(engine: Engine, sender: str, product_id: int, tokens: int, now_ns: 
         raise refused(2017)
     _check_affordable(engine, account, amount)
     account.usdt0 -= amount
-    engine.tell_position(account, QUOTE_PRODUCT, "withdraw_collateral", now)
+    engine.tell_moved(account, QUOTE_PRODUCT, "withdraw_collateral", "withdraw_collateral", now, amount=-amount, idx=engine.next_idx())
 
 
 def withdrawable(engine: Engine, account: Account, *, may_borrow: bool = True) -> int:
@@ -86,21 +87,23 @@ def pay_funding(engine: Engine, now_ns: int, seconds: int = PERIOD_S) -> None:
     """Charge every product's funding for the time since the last payment. Positions pay when they are next touched or asked about."""
     now = engine.tick(now_ns)
     for product_id, market in engine.markets.items():
-        rate = market.funding.rate(market.oracle, now)
+        rate, before = market.funding.rate(market.oracle, now), market.funding.cumulative
         payment = market.funding.pay(market.oracle, now, seconds)
-        _tell_charges(engine, product_id, payment, rate, now)
+        _tell_charges(engine, product_id, before, rate, now)
         open_interest = Base(engine.open_interest(product_id))
         engine.outbox.append(FundingPaid(product_id, payment, open_interest, market.funding.cumulative, seconds, now))
 
 
-def _tell_charges(engine: Engine, product_id: int, payment: int, rate: int, now: Ns) -> None:
-    """What each account pays of it. Several periods paid at one touch are rounded once, so that a sum of these may differ by 10**-18 each."""
-    oracle = engine.markets[product_id].oracle
+def _tell_charges(engine: Engine, product_id: int, before: int, rate: int, now: Ns) -> None:
+    """What each account pays of it: what its v_quote, with funding up to now, is less than with funding up to `before`. Several periods are rounded
+    once, at the next touch, so these add up to what the account pays.
+    """
+    oracle, after = engine.markets[product_id].oracle, engine.markets[product_id].funding.cumulative
     for account in engine.accounts.values():
-        held = account.position(product_id).amount
-        if held:
-            paid = Quote(-product_of_x18(payment, held))
-            engine.outbox.append(FundingCharged(product_id, account.subaccount, paid, held, rate, oracle, engine.next_idx(), now))
+        position = account.position(product_id)
+        if position.amount:
+            paid = Quote(position.funded(after).v_quote - position.funded(before).v_quote)
+            engine.outbox.append(FundingCharged(product_id, account.subaccount, paid, position.amount, rate, oracle, engine.next_idx(), now))
 
 
 def settle_results(engine: Engine, now_ns: int) -> None:
@@ -119,5 +122,6 @@ def _settle(engine: Engine, account: Account, product_id: int, now: Ns) -> None:
     engine.change(account, product_id, 0, -result)
     market.available_settle -= result
     account.usdt0 += result
-    engine.tell_position(account, product_id, "settle_pnl", now)
-    engine.tell_position(account, QUOTE_PRODUCT, "settle_pnl", now)
+    idx = engine.next_idx()
+    engine.tell_moved(account, product_id, "settle_pnl", "settle_pnl", now, quote=-result, idx=idx)
+    engine.tell_moved(account, QUOTE_PRODUCT, "settle_pnl", "settle_pnl", now, amount=result, idx=idx)

@@ -23,7 +23,7 @@ from venue.simulated.codes import refused
 from venue.simulated.courier import Courier
 from venue.simulated.crier import Crier
 from venue.simulated.door import Door
-from venue.simulated.events import Filled, FundingCharged, Traded
+from venue.simulated.events import Filled, FundingCharged, Moved, Traded
 from venue.simulated.exchange import Exchange, Extras
 from venue.simulated.faults import NO_FAULTS, AnswerLost, ConnectionCut, FaultCounter, Faults, Staged
 from venue.simulated.funding import PERIOD_S
@@ -239,8 +239,8 @@ class SimulatedVenue:
         events, self.exchange.outbox = self.exchange.outbox, []
         for event in events:
             self.changes += not isinstance(event, Traded)
-            if isinstance(event, FundingCharged):
-                self.archive.record_funding(event)
+            if isinstance(event, FundingCharged | Moved):
+                self.archive.record_money(event)
                 continue
             if isinstance(event, Filled):
                 self.archive.record(event)

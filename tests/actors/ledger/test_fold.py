@@ -310,17 +310,17 @@ def test_pnl_follows_the_side_that_was_open(eth: str, sol: str, cash: str) -> No
     net = Quote(Quote.of(cash) - Quote.of("0.16"))
     story.snapshot(value=Quote(Quote.of("10000") + net).text())
     totals = story.fold.totals()
-    assert (totals.pnl, totals.fees, totals.funding) == (net, Quote.of("0.16"), 0)
+    assert (totals.pnl, totals.fees, totals.funding) == (net, Quote.of("0.16"), None)
     assert story.fold.tally.cash == Quote.of(cash)
 
 
-def test_what_fills_and_fees_do_not_explain_is_funding() -> None:
+def test_what_fills_and_fees_do_not_explain_is_no_funding() -> None:
     story = Story()
     story.enter()
     story.leave()
-    story.snapshot(value="9999.85")
+    story.snapshot(value="10024.84")
     totals = story.fold.totals()
-    assert (totals.pnl, totals.funding) == (Quote.of("-0.15"), Quote.of("0.01"))
+    assert (totals.pnl, totals.funding) == (Quote.of("-0.16"), None)
 
 
 def test_pnl_is_unknown_until_a_snapshot_knows_of_the_last_trade() -> None:
@@ -329,7 +329,7 @@ def test_pnl_is_unknown_until_a_snapshot_knows_of_the_last_trade() -> None:
     story.enter()
     assert story.fold.totals().pnl is None
     story.snapshot(value="9999.9")
-    assert story.fold.totals().pnl == Quote.of("-0.1")
+    assert story.fold.totals().pnl == Quote.of("-0.08")
     assert story.fold.totals().funding is None
 
 

@@ -50,7 +50,8 @@ async def rotate(path: Path) -> list[Any]:
 
 def said(fold: Fold) -> Any:
     """But for the day: catching up has a clock of its own."""
-    return msgspec.structs.replace(fold.held(1), rows=0, version=0, day_loss=Quote(0))
+    held = fold.held(1)
+    return msgspec.structs.replace(held, rows=0, version=0, day_loss=Quote(0), totals=msgspec.structs.replace(held.totals, rows=0))
 
 
 def ends(path: Path) -> list[str]:

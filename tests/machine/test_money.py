@@ -1,0 +1,65 @@
+"""Every dollar that comes or goes has a name: the books add up to what the venue says, to the last digit."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+import trio
+import trio.testing
+
+from messages.money import Statement
+from messages.settings import Settings
+from messages.units import Ms, Quote
+from tests.machine.bench import Bench, bench
+from venue.simulated.faults import Faults
+from venue.simulated.incidents import Deposit, Incident, Oracle, Settle, Shift, Transfer, Withdraw
+
+HOLD_S = 6
+SETTINGS = Settings(target=Quote.of("115.86"), cycles=1, hold=Ms(HOLD_S * 1000), direction="long-eth")
+MIDWAY_MS = 3_000
+DEARER = Oracle(at_ms=500, for_ms=60_000, product="ETH-PERP", by_bps=-40)
+"""The mark stands above the index, so a long ETH leg pays funding."""
+MOVES = (Shift(at_ms=2_000, for_ms=60_000, product="ETH-PERP", by_bps=30), Shift(at_ms=2_100, for_ms=60_000, product="SOL-PERP", by_bps=18))
+
+
+async def stated(ready: Bench) -> Statement:
+    """Run to the end; the statement of the summary, checked against the venue."""
+    before = await ready.account()
+    ending = await ready.run(within_s=300)
+    assert (ending.by, ready.totals().completed) == ("done", 1), (ending, ready.totals())
+    after, money = await ready.account(), ready.totals().money
+    assert money is not None
+    assert money.balance == cash(after)
+    assert money.balance_change == cash(after) - cash(before)
+    return money
+
+
+def cash(account: object) -> int:
+    """USDT0 and both quote balances."""
+    return int(account.usdt0) + sum(int(position.v_quote) for position in account.positions)  # type: ignore[attr-defined]
+
+
+KINDS: dict[str, tuple[tuple[Incident, ...], dict[str, str]]] = {
+    "a deposit": ((Deposit(at_ms=MIDWAY_MS, amount="25"),), {"deposits": "25"}),
+    "a withdrawal": ((Withdraw(at_ms=MIDWAY_MS, amount="14"),), {"withdrawals": "-15"}),
+    "a transfer out": ((Transfer(at_ms=MIDWAY_MS, amount="7.5"),), {"transfers": "-7.5"}),
+    "a transfer in": ((Transfer(at_ms=MIDWAY_MS, amount="7.5", into=True),), {"transfers": "7.5"}),
+    "a settlement": ((Settle(at_ms=MIDWAY_MS),), {"settlements": "0"}),
+    "nothing": ((), {}),
+}
+
+
+@pytest.mark.parametrize("direction", ["long-eth", "long-sol"])
+@pytest.mark.parametrize(("staged", "booked"), KINDS.values(), ids=KINDS)
+async def test_money_that_moves_in_mid_cycle_is_booked_as_itself(
+    staged: tuple[Incident, ...], booked: dict[str, str], direction: str, autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    settings = msgspec.structs.replace(SETTINGS, direction=direction)
+    async with bench(tmp_path, settings, faults=Faults(incident=(*MOVES, *staged))) as ready:
+        money = await stated(ready)
+        flows = {name: getattr(money, name) for name in ("deposits", "withdrawals", "transfers", "isolated", "settlements", "third_party", "other")}
+        assert {name: amount for name, amount in flows.items() if amount} == {name: Quote.of(text) for name, text in booked.items() if text != "0"}
+        assert (money.residual, money.state, money.words) == (0, "exact", "")
+        assert money.funding == 0
+        assert money.hedge != 0
+        assert money.net == ready.totals().pnl == money.balance_change - sum(flows.values())  # type: ignore[operator]
