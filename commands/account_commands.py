@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
         parser.add_argument("--revoke", action="store_true", help="nobody but the owner may sign")
     if command == "status":
         parser.add_argument("--watch", action="store_true", help="look again every 2 s until Ctrl-C")
+        parser.add_argument("--full", action="store_true", help="verify every row of the ledger, not only those since its newest snapshot")
 
 
 def main(command: str, typed: argparse.Namespace, overrides: Mapping[str, str]) -> int:
@@ -92,7 +93,7 @@ def _clear_halt(typed: argparse.Namespace, overrides: Mapping[str, str]) -> int:
 def _status(typed: argparse.Namespace, overrides: Mapping[str, str]) -> int:
     from commands.status import main as look
 
-    return until_stopped(partial(look, _who(typed, overrides, signs=False), json=typed.json, watch=typed.watch))
+    return until_stopped(partial(look, _who(typed, overrides, signs=False), json=typed.json, watch=typed.watch, full=typed.full))
 
 
 def _link_signer(typed: argparse.Namespace, overrides: Mapping[str, str]) -> int:

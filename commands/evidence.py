@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from actors.ledger import Fold, LedgerError, Store, read
+from actors.ledger import Fold, LedgerError, Store, Verified, read_verified
 from actors.ledger.escapes import waiting
 from actors.ledger.orders import OurOrder
 from actors.runtime.specs import told
@@ -55,6 +55,8 @@ class LedgerWord(msgspec.Struct, frozen=True):
     opened: Opened | None = None
     child: bool = False
     """Was its venue a child of the run that wrote it?"""
+    verified: Verified | None = None
+    """Which of its rows were verified."""
 
 
 class VenueWord(msgspec.Struct, frozen=True):
@@ -116,17 +118,18 @@ class Evidence(msgspec.Struct, frozen=True):
         return self.ledger.halted if self.ledger.state not in {"other", "older"} and not self.child else None
 
 
-def gathered(here: Access | None, logs: Path, directory: Path) -> Evidence:
+def gathered(here: Access | None, logs: Path, directory: Path, *, full: bool = False) -> Evidence:
     """What the files say about `here` and about the ledger in `logs`. Never raises.
 
-    `here` None: nobody knows whose account is meant, so that only the ledger in `logs` and the state files that name this folder count.
+    `here` None: nobody knows whose account is meant, so that only the ledger in `logs` and the state files that name this folder count. `full`: all
+    rows of that ledger are verified, and not those since its newest snapshot alone.
     """
     folder = str(_resolved(logs))
     ours = [state_file(directory, identity) for identity in here.identities(logs, directory)] if here else []
     naming = [path for path in _there(directory) if path not in ours and _names(path, folder)]
     ours, strange = (ours, naming) if here else (naming, [])
     saved = strictest([read_state(path) for path in ours])
-    ledger = ledger_word(logs / "ledger.sqlite", saved.anchor, here)
+    ledger = ledger_word(logs / "ledger.sqlite", saved.anchor, here, full=full)
     named = {saved.anchor.logs} if saved.anchor else set()
     named |= {each for path in ours for each in last_holder(path).folders}
     elsewhere = [ledger_word(Path(each) / "ledger.sqlite", saved.anchor, here) for each in sorted(named - {folder})]
@@ -143,7 +146,7 @@ def gathered(here: Access | None, logs: Path, directory: Path) -> Evidence:
     )
 
 
-def ledger_word(path: Path, anchor: Anchor | None, here: Access | None) -> LedgerWord:
+def ledger_word(path: Path, anchor: Anchor | None, here: Access | None, *, full: bool = False) -> LedgerWord:
     """What the ledger at `path` says, held against what is known of it and of whose it should be. Never raises."""
     name = str(path)
     try:
@@ -155,14 +158,14 @@ def ledger_word(path: Path, anchor: Anchor | None, here: Access | None) -> Ledge
                 return LedgerWord("empty", name, f"{name} is empty")
             last_ns = max([store.last_ns(), *(at_ns for at_ns, _ in waiting(path.parent))])
             known = anchor is None or store.contains(anchor.last_hash)
-        fold, broken = read(path)
+        fold, broken, verified = read_verified(path, full=full)
     except (sqlite3.Error, LedgerError, OSError, msgspec.MsgspecError, ValueError) as error:
         if "no such table" in str(error):
             return LedgerWord("empty", name, f"{name} is empty")
         return LedgerWord("unreadable", name, f"{name} cannot be read ({told(error)})")
     fold.reopened()
     state, why = _judged(name, opened, here, broken, "" if known or anchor is None else _lost(name, anchor))
-    return msgspec.structs.replace(_of_fold(fold, fold.epoch, opened, name, last_ns // 1_000_000), state=state, why=why)
+    return msgspec.structs.replace(_of_fold(fold, fold.epoch, opened, name, last_ns // 1_000_000), state=state, why=why, verified=verified)
 
 
 def _judged(name: str, opened: Opened, here: Access | None, broken: str, lost: str) -> tuple[LedgerState, str]:

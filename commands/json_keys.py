@@ -18,7 +18,20 @@ RUN = (
 """Of `run` and the demo."""
 ACCOUNT = (
     *("schema", "ok", "exit_code", "ended_by", "error", "venue", "subaccount", "address", "signer", "seed", "run_pid", "run_logs", "epoch"),
-    *("halted", "halt_code", "halt_detail", "open", "open_eth", "open_sol", "not_ours", "checked_at", "rounds", "doing"),
+    *(
+        "halted",
+        "halt_code",
+        "halt_detail",
+        "open",
+        "open_eth",
+        "open_sol",
+        "not_ours",
+        "checked_at",
+        "rounds",
+        "doing",
+        "verified_through",
+        "bad_row",
+    ),
 )
 """Of the commands that act on an account."""
 SHARED = ("schema", "ok", "exit_code", "ended_by", "error", "venue", "subaccount", "seed")

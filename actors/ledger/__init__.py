@@ -19,7 +19,7 @@ from actors.ledger.disk import Disk
 from actors.ledger.fold import Fold
 from actors.ledger.journal import Journal
 from actors.ledger.locking import LedgerError
-from actors.ledger.reading import Reading, folded, read
+from actors.ledger.reading import Reading, Verified, folded, read, read_verified
 from actors.ledger.starting import catch_up
 from actors.ledger.store import BrokenChain, NewerSchema, OtherIdentity, Store, archive_logs
 
@@ -36,10 +36,12 @@ __all__ = [
     "Reading",
     "Store",
     "Unwritable",
+    "Verified",
     "archive_logs",
     "catch_up",
     "folded",
     "ledger_actor",
     "read",
+    "read_verified",
     "run",
 ]

@@ -10,6 +10,7 @@ A slice is `SLICE_ROWS` rows, about 5 ms. Whoever reads in the one loop lets it 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -103,10 +104,33 @@ class Reading:
         """How many rows before the snapshot are still to be verified by `unverified`."""
         return self._start[0]
 
-    def unverified(self) -> Iterator[None]:
-        """Verify the rows before the snapshot, at most `SLICE_ROWS` between two steps; `broken` says what is found."""
+    @property
+    def verified(self) -> "Verified":
+        """Which rows were verified, as far as it was read."""
+        bad, rows = self._links.broken, self._start[0] + self.read
+        through = (rows if bad is None else bad) - 1
+        last = self._store.rows(through, 1) if through >= 0 else []
+        return Verified(rows, self._start[0], through, last[0][1] if last and last[0][0] == through else 0, bad)
+
+    def verified_all(self) -> "Verified":
+        """Verify every row, also in the files that this one goes on after, as far as they are still there."""
+        try:
+            since = 0
+            for _ in self.unverified(past=True):
+                pass
+        except MissingPast:
+            since = self._store.beginning().seq
+            for _ in self.unverified():
+                pass
+        return self.verified._replace(since=since)
+
+    def unverified(self, *, past: bool = False) -> Iterator[None]:
+        """Verify the rows before the snapshot, at most `SLICE_ROWS` between two steps; `broken` says what is found.
+
+        `past`: also those in the files that this one goes on after. Raises `MissingPast` where one of those is gone.
+        """
         until, prev = self._start
-        links = self._store.beginning()
+        links = _very_beginning(self._store) if past else self._store.beginning()
         while links.seq < until:
             rows = self._store.rows(links.seq, min(SLICE_ROWS, until - links.seq))
             for row in rows:
@@ -117,6 +141,18 @@ class Reading:
                 self._links.broken = until if links.broken is None else links.broken
                 return
             yield
+
+
+class Verified(NamedTuple):
+    """What of a ledger was verified: the rows `since` to `through`, the last of them written at venue time `at_ns`."""
+
+    rows: int
+    """How many there are."""
+    since: int
+    through: int
+    at_ns: int
+    bad: int | None = None
+    """The first row that is not the row that was written."""
 
 
 def _very_beginning(store: Store) -> Links:
@@ -135,12 +171,21 @@ def read(path: Path) -> tuple[Fold, str]:
 
     Rows before the newest snapshot are not verified here. Raises `sqlite3.Error` where there is no ledger, `OSError` and `LedgerError`.
     """
+    return read_verified(path)[:2]
+
+
+def read_verified(path: Path, *, full: bool = False) -> tuple[Fold, str, Verified]:
+    """The same, and which rows were verified: from the newest snapshot on, or (`full`) all there ever were. Raises what `read` raises."""
     with closing(Store.reading(path)) as store:
         reading = Reading(store)
         fold = reading.whole()
+        verified = reading.verified
+        if full:
+            verified = reading.verified_all()
+        broken = reading.broken
     for at_ns, message in waiting(path.parent):
         fold.apply(message, at_ns)
-    return fold, reading.broken
+    return fold, broken, verified
 
 
 def folded(path: Path) -> Fold:
