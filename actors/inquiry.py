@@ -39,7 +39,7 @@ class Inquiry:
         self._wanted = trio.Event()
         self._asking_tradable = False
         self._money_since_s = 0.0
-        """Since when the ledger has asked for the archive's word on money; 0 while it does not."""
+        """Since when the ledger has asked for the archive's records of money; 0 while it does not."""
         self._money_trouble = ""
 
     def reconcile_soon(self) -> None:

@@ -261,7 +261,7 @@ class Money(msgspec.Struct):
             self.provisional.pop(event.product_id, None)
 
     def _taken_over(self, leg: Leg, base: int, quote: int, cycle: int | None) -> int:
-        """A liquidator took `base` (signed change) for `quote`; what that cost against the mark. More than was ours is a third party's."""
+        """A liquidator took `base` (signed change) for `quote`; what that cost against the mark. More than this run held is a third party's."""
         held = self.held[leg]
         ours = max(-abs(held), min(abs(held), base)) if base * held < 0 else 0
         share = quote * ours // base
