@@ -15,6 +15,7 @@ import trio
 from actors.attainability import Attainability, attainable
 from actors.dust import topping_up
 from actors.gates import Denial, closed_window, daily_loss, entry_denial, limit_price, rules_denial
+from actors.ladder import BASIS, depth_within
 from actors.lattice import MINIMUM_PERCENT, Side, possible_near, size_pair, vwap
 from actors.legging import over_budget
 from actors.limits import pair_over
@@ -383,8 +384,17 @@ class Sizer(msgspec.Struct, frozen=True):
         purpose, cycle, step, deadline = what
         eth_age, sol_age = quote.age_ms(look.now_ms)
         planned = imbalance(notional(eth.vwap, eth.amount), notional(sol.vwap, sol.amount)) if eth.amount and sol.amount else Bps(0)
+        known = self._book_facts(quote, purpose, eth, sol)
         version = self.rules.version
-        return SizingPlan(0, 0, cycle, step, purpose, look.now_ms, Ms(0), eth_age, sol_age, Ms(deadline), planned, eth, sol, version)
+        return SizingPlan(0, 0, cycle, step, purpose, look.now_ms, Ms(0), eth_age, sol_age, Ms(deadline), planned, eth, sol, version, *known)
+
+    def _book_facts(self, quote: PairQuote, purpose: Purpose, eth: LegOrder, sol: LegOrder) -> tuple[Bps, Bps, Quote, Quote, Bps]:
+        """Spreads, depths and the limit of the spreads, as the plan keeps them."""
+        legs = ((quote.eth, eth.amount), (quote.sol, sol.amount))
+        spreads = [Bps((leg.asks[0].price - leg.bids[0].price) * BASIS // leg.mid) for leg, _ in legs]
+        within = self.settings.max_slippage
+        depths = [depth_within(_taken(leg, amount), within) if leg.proven_ms > 0 and amount else Quote(0) for leg, amount in legs]
+        return spreads[0], spreads[1], depths[0], depths[1], self.settings.max_spread if purpose == "enter" else Bps(0)
 
 
 def at_the_oracle(rules: VenueRules) -> PairQuote | None:

@@ -68,6 +68,14 @@ class SizingPlan(msgspec.Struct, frozen=True, omit_defaults=True):
     rules_version: int = 0
     """Of the venue's rules that it was made by: a voter that knows others refuses it. 0 = made outside of the barrier. It is left out of the bytes
     then, so that digests of plans from before there were versions stay what they were."""
+    eth_spread: Bps = Bps(0)
+    sol_spread: Bps = Bps(0)
+    """Of the books at the decision; 0 = there was no book. For people's files: nothing is decided by these figures again."""
+    eth_depth: Quote = Quote(0)
+    sol_depth: Quote = Quote(0)
+    """USD within `max_slippage` of the touch on the side that this plan takes, at the decision; 0 = not known, or nothing is ordered of it."""
+    max_spread: Bps = Bps(0)
+    """The limit that both spreads had to meet; 0 for a purpose that asks for none."""
 
     def leg(self, name: Leg) -> LegOrder:
         """The order of one leg."""

@@ -1,8 +1,8 @@
 """The ledger's facts as two CSV files, for people who already have scripts on these columns. Nothing ever reads them back.
 
 One row per leg and side that traded, ETH before SOL, written when a plan closes; one row per skipped cycle. Every row follows from the ledger, so
-rows that a crash kept from being written are written at the next start. What is not known is an empty cell, never 0; what this bot has no notion
-of (momentum, thresholds) stays empty. Money is exact text, times are UTC.
+rows that a crash kept from being written are written at the next start. What is not known is an empty cell, never 0; what this program has no notion
+of (momentum, a limit for exits) stays empty. Money is exact text, times are UTC. docs/csv.md says what stands in every column.
 
     order_type    fok | ioc
     mode          enter | repair | exit | flatten
@@ -166,7 +166,7 @@ def _leg_lines(order: OurOrder, cycle: Cycle) -> Iterator[Line]:
             "cycle_skipped": "False",
         }
         | _cycle_cells(cycle)
-        | (_entry_cells(order) if order.order.increases else _exit_cells(order, cycle)),
+        | (_entry_cells(order, cycle) if order.order.increases else _exit_cells(order, cycle)),
     )
     yield (
         "positions",
@@ -189,16 +189,44 @@ def _cycle_cells(cycle: Cycle) -> dict[str, str]:
     return {name: _price_text(price) for name, price in prices.items()} | {"entry_timestamp": utc_text(min(opening)) if opening else ""}
 
 
-def _entry_cells(order: OurOrder) -> dict[str, str]:
-    return {"spread_bps_entry": _against(order, order.order.mid), "slippage_bps_entry": _against(order, order.order.vwap)}
+def _entry_cells(order: OurOrder, cycle: Cycle) -> dict[str, str]:
+    limit = order.plan.max_spread
+    return {
+        "spread_bps_entry": _against(order, order.order.mid),
+        "slippage_bps_entry": _against(order, order.order.vwap),
+        "spread_state_entry": _spread_state(order, cycle),
+        "entry_threshold_bps": limit.text() if limit else "",
+        "websocket_available": _from_stream(order),
+    }
+
+
+def _spread_state(order: OurOrder, cycle: Cycle) -> str:
+    """Was the book of this leg, at the decision, wider than an entry of this cycle allowed? Empty without a book or a limit."""
+    limit = next((each.plan.max_spread for each in cycle.orders if each.plan.max_spread), 0)
+    spread = order.plan.eth_spread if order.leg == "eth" else order.plan.sol_spread
+    if not (spread and limit):
+        return ""
+    return "NARROW" if spread <= limit else "WIDE"
+
+
+def _from_stream(order: OurOrder) -> str:
+    """Was there a book of the stream behind the decision? Else it was made at the oracle's price."""
+    plan = order.plan
+    age_ms = plan.eth_age_ms if order.leg == "eth" else plan.sol_age_ms
+    return str(plan.decided_ms > age_ms)
 
 
 def _exit_cells(order: OurOrder, cycle: Cycle) -> dict[str, str]:
     before_fees, after_fees = closing_pnl(order, cycle)
+    depth = order.plan.eth_depth if order.leg == "eth" else order.plan.sol_depth
     return {
         "exit_timestamp": utc_text(_last_ns(order)),
         "spread_bps_exit": _against(order, order.order.mid),
         "slippage_bps_exit": _against(order, order.order.vwap),
+        "spread_state_exit": _spread_state(order, cycle),
+        "exit_liquidity_available": str(depth >= order.total.quote) if depth else "",
+        "exit_liquidity_usd": depth.text() if depth else "",
+        "websocket_available": _from_stream(order),
         "pnl_no_fee": before_fees,
         "pnl_with_fee": after_fees,
     }

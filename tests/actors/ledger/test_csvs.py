@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from actors.ledger.csvs import POSITIONS_HEADER, TRADES_HEADER, CsvBooks, ForeignFile, Line, closed_lines, closing_pnl, skipped_line, utc_text
-from messages.units import Base, Quote
+from messages.units import Base, Bps, Ms, Quote
 from tests.actors.fakes import START_MS
 from tests.actors.ledger.story import Story
 from tests.shared_data import shared
@@ -190,3 +190,45 @@ def test_quantities_are_exact_text(tmp_path: Path) -> None:
     written = rows(books.path("trades"))
     assert [Base.of(row["quantity"]) for row in written] == [Base.of("0.042"), Base.of("1")]
     assert {row["exchange"] for row in written} == {"Nado-simulated"}
+
+
+MANUAL = Path(__file__).resolve().parents[3] / "docs" / "csv.md"
+
+
+@pytest.mark.parametrize("column", sorted({*TRADES_HEADER.split(","), *POSITIONS_HEADER.split(",")}))
+def test_every_column_is_in_the_manual(column: str) -> None:
+    rows = [line for line in MANUAL.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    assert any(f"`{column}`" in row.split(" | ")[0] for row in rows)
+
+
+def test_the_books_behind_a_decision_are_in_its_row() -> None:
+    """9 of 32 columns used to be empty in every row."""
+    books = {"eth_spread": Bps.of("0.36"), "sol_spread": Bps.of("5.2"), "eth_depth": Quote.of(9000), "sol_depth": Quote.of("1.5")}
+    story = Story()
+    story.placed("enter", "0.042", "-1", max_spread=Bps.of(5), **books)
+    story.fill("eth")
+    story.fill("sol")
+    eth, sol = trades(story)
+    assert (eth["spread_state_entry"], sol["spread_state_entry"], eth["entry_threshold_bps"]) == ("NARROW", "WIDE", "5")
+    assert (eth["websocket_available"], sol["websocket_available"]) == ("True", "True")
+    assert "exit_liquidity_usd" not in eth
+    story.placed("exit", "-0.042", "1", **books)
+    story.fill("eth")
+    story.fill("sol")
+    eth, sol = trades(story)
+    assert (eth["exit_liquidity_usd"], eth["exit_liquidity_available"]) == ("9000", "True")
+    assert (sol["exit_liquidity_usd"], sol["exit_liquidity_available"]) == ("1.5", "False")
+    assert (eth["spread_state_exit"], sol["spread_state_exit"]) == ("NARROW", "WIDE")
+
+
+def test_without_a_book_the_row_says_so_and_invents_nothing() -> None:
+    story = Story()
+    story.placed("enter", "0.042", "-1", max_spread=Bps.of(5))
+    story.fill("eth")
+    story.fill("sol")
+    story.placed("exit", "-0.042", "1", eth_age_ms=Ms(START_MS * 2), sol_age_ms=Ms(START_MS * 2))
+    story.fill("eth")
+    story.fill("sol")
+    for row in trades(story):
+        assert (row["spread_state_exit"], row["exit_liquidity_usd"], row["exit_liquidity_available"]) == ("", "", "")
+        assert row["websocket_available"] == "False"
