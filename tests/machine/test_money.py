@@ -7,12 +7,13 @@ import pytest
 import trio
 import trio.testing
 
+from messages.lifecycle import Alarm
 from messages.money import Statement
 from messages.settings import Settings
 from messages.units import Ms, Quote
 from tests.machine.bench import Bench, bench
 from venue.simulated.faults import Faults
-from venue.simulated.incidents import Deposit, Incident, Oracle, Settle, Shift, Transfer, Withdraw
+from venue.simulated.incidents import ArchiveOmits, Deposit, Funding, Incident, Oracle, Settle, Shift, Transfer, Withdraw
 
 HOLD_S = 6
 SETTINGS = Settings(target=Quote.of("115.86"), cycles=1, hold=Ms(HOLD_S * 1000), direction="long-eth")
@@ -63,3 +64,49 @@ async def test_money_that_moves_in_mid_cycle_is_booked_as_itself(
         assert money.funding == 0
         assert money.hedge != 0
         assert money.net == ready.totals().pnl == money.balance_change - sum(flows.values())  # type: ignore[operator]
+
+
+async def test_an_hours_funding_is_booked_from_the_exchanges_payments(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+    staged = (DEARER, Settle(at_ms=2_500), Funding(at_ms=MIDWAY_MS), Settle(at_ms=3_500), Funding(at_ms=4_000))
+    async with bench(tmp_path, SETTINGS, faults=Faults(incident=staged)) as ready:
+        money = await stated(ready)
+        assert money.funding < 0
+        assert money.funding == sum(charge.amount for charge in ready.venue.archive.charges)
+        assert (money.funding_provisional, money.residual, money.state) == (0, 0, "exact")
+        assert money.settled != 0
+        assert money.settlements == 0
+
+
+@pytest.mark.parametrize("event", ["deposit_collateral", "funding_payment"])
+async def test_what_the_archive_does_not_tell_is_an_alarm_with_its_amount(event: str, autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+    happens: tuple[Incident, ...] = (Deposit(at_ms=MIDWAY_MS, amount="25"),) if event == "deposit_collateral" else (Funding(at_ms=MIDWAY_MS),)
+    staged = (DEARER, ArchiveOmits(at_ms=1_000, for_ms=600_000, event=event), *happens)  # type: ignore[arg-type]
+    settings = msgspec.structs.replace(SETTINGS, hold=Ms(200_000))
+    async with bench(tmp_path, settings, faults=Faults(incident=staged)) as ready:
+        money = await stated(ready)
+        alarms = [alarm for alarm in ready.said if isinstance(alarm, Alarm)]
+        if event == "deposit_collateral":
+            assert (money.residual, money.residual_usdt0, money.state) == (Quote.of("25"), Quote.of("25"), "unexplained")
+            assert [alarm.code for alarm in alarms] == ["MONEY_UNEXPLAINED"]
+            assert "unexplained: 25 USD in USDT0; between " in alarms[0].detail
+        else:
+            assert "FUNDING_NOT_TOLD" in [alarm.code for alarm in alarms]
+        assert money.deposits == 0
+
+
+async def test_a_ledger_that_restarts_in_mid_cycle_books_everything_once(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+    staged = (DEARER, *MOVES, Deposit(at_ms=MIDWAY_MS, amount="25"), Funding(at_ms=3_100), Settle(at_ms=3_200))
+    async with bench(tmp_path, SETTINGS, faults=Faults(incident=staged)) as ready:
+
+        async def crash() -> None:
+            for at_s in (2.5, 3.05, 3.6):
+                await trio.sleep_until(trio.current_time() + 0.01 + at_s - trio.current_time() % 1000)
+                ready.machine.tree.supervisor.kill("ledger")
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(crash)
+            money = await stated(ready)
+            nursery.cancel_scope.cancel()
+        assert ready.totals().restarts >= 1
+        assert (money.deposits, money.residual, money.state) == (Quote.of("25"), 0, "exact")
+        assert money.funding == sum(charge.amount for charge in ready.venue.archive.charges)

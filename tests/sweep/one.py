@@ -163,6 +163,6 @@ def _uncounted(ready: Bench) -> list[str]:
     wrong = []
     if totals.completed + totals.failed + totals.skipped != 1:
         wrong.append(f"cycles: {totals.completed} completed, {totals.failed} failed, {totals.skipped} skipped")
-    if totals.funding:
-        wrong.append(f"{totals.funding.text()} USD of the result are not explained by fills and fees")
+    if totals.money is not None and totals.money.residual:
+        wrong.append(f"{totals.money.residual.text()} USD are explained by nothing: {totals.money.words}")
     return wrong
