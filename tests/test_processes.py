@@ -159,6 +159,7 @@ def test_a_pair_left_open_by_kill_9_is_adopted_and_closed(tmp_path: Path, venue_
     first.communicate()
     code, told = run(tmp_path, "--url", venue_url, *FLAT[2:], "--cycles", "1")
     assert (code, told["completed"], told["open_eth"], told["open_sol"]) == (0, 1, "0", "0")
+    assert (told["cycles"], told["entered"], told["unfinished"], told["adopted"]) == (1, 1, 0, 1), "the killed run's pair is in no count but its own"
 
 
 def test_a_ledger_of_another_venue_is_refused_naming_both(tmp_path: Path, venue_url: str) -> None:
