@@ -35,7 +35,7 @@ COMMANDS = {
     "run": "trade pairs until done, then flat",
     "simulate": "serve a simulated Nado on loopback",
     "status": "what is open, who runs it, is it halted",
-    "flatten": "close our legs, verify, report",
+    "flatten": "close both legs, verify, report",
     "halt": "stop entering, flatten, stay halted",
     "clear-halt": "allow trading again",
     "record": "save a venue's market, to replay it with --market",

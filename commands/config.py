@@ -126,7 +126,7 @@ def must_be_written(loaded: Loaded, keys: Sequence[str], because: str) -> None:
     if missing:
         # No number is proposed: what is traded with real money is the user's own decision.
         cure = "write " + ", ".join(f"{key} ({KEYS[key].form()})" for key in missing) + " in the configuration file"
-        raise ConfigError("NOT_WRITTEN", missing[0], f"{', '.join(missing)}: not written down, and {because}", cure)
+        raise ConfigError("NOT_WRITTEN", missing[0], f"{', '.join(missing)}: not set, and {because}", cure)
 
 
 # -- sources -----------------------------------------------------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""`flatten`: close our legs, verify, report; also what `halt` does beside latching.
+"""`flatten`: close both legs, verify, report; also what `halt` does beside latching.
 
     a live run    is asked through its control socket: it makes no new entries, closes both legs through its barrier and ends
     then, always  take the lock, start a new epoch, ESCAPE what the ledger explains, ask the venue (cross, isolated, open orders), say what is left

@@ -64,11 +64,12 @@ def _about_place(error: BaseException, here: Access) -> Refusal:
     if isinstance(error, SlowDisk):
         return Refusal("SLOW_DISK", "ready_deadline", str(error), "use a quicker disk for --logs, or raise ready_deadline", NOTHING)
     if isinstance(error, OSError):
-        return Refusal("UNWRITABLE", "files.logs", told(error), "make it writable, or use another --logs DIR", NOTHING)
+        where = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else told(error)
+        return Refusal("UNWRITABLE", "files.logs", where, "make it writable, or use another --logs DIR", NOTHING)
     return Refusal("VENUE_UNREACHABLE", None, told(error), _unreachable(here), NOTHING)
 
 
 def _unreachable(here: Access) -> str:
     if here.network:
         return f"check this machine's network: {COMMAND} doctor --venue {here.name}"
-    return "check --url, or leave it out to start an own venue"
+    return "check --url, or leave it out to use a simulated one"

@@ -358,7 +358,7 @@ class Choice(Words):
     def read(cls, written: object) -> Any:
         """The word. Raises `BadText` naming all of them."""
         if written not in cls.words:
-            raise BadText("BAD_CHOICE", f'"{written}" is none of {", ".join(cls.words)}')
+            raise BadText("BAD_CHOICE", f'"{written}" is not one of {", ".join(cls.words)}')
         return written
 
 
@@ -451,7 +451,7 @@ class Unbalanced(Text):
             return WhenUnbalanced("raise", raise_by=Factor.read(number))
         if action == "skip" and not number:
             return WhenUnbalanced()
-        raise BadText("BAD_CHOICE", f'"{written}" is none of {cls.name}')
+        raise BadText("BAD_CHOICE", f'"{written}" is not one of {cls.name}')
 
     @classmethod
     def write(cls, value: Any) -> object:

@@ -112,7 +112,7 @@ def test_demo_and_help_are_understood_as_words(runs: Runs, capsys: pytest.Captur
 WRONG = [
     (["rnu"], 2, "rnu: unknown command · nothing was started · did you mean run?"),
     (["trade"], 2, "trade: unknown command · nothing was started · python supervisor.py run: trade pairs until done, then flat"),
-    (["stop"], 2, "stop: unknown command · nothing was started · python supervisor.py flatten: close our legs, verify, report"),
+    (["stop"], 2, "stop: unknown command · nothing was started · python supervisor.py flatten: close both legs, verify, report"),
     (["close"], 2, "python supervisor.py flatten"),
     (["frobnicate"], 2, "python supervisor.py --help lists the commands"),
     (["run", "--stop-loss", "5"], 2, "--stop-loss: unknown option · nothing was started · python supervisor.py run --help lists the options"),
@@ -148,9 +148,9 @@ WRONG = [
     (["run", "--url", "127.0.0.1:80"], 2, "is not a base URL"),
     (["run", "--url", "http://127.0.0.1:port"], 2, "is not a base URL"),
     (["run", "--url", "https://gateway.prod.nado.xyz:443"], 2, "is not this machine; it is for a simulated venue"),
-    (["run", "--venue", "foo"], 2, 'venue.name: "foo" is none of simulated, testnet, mainnet'),
+    (["run", "--venue", "foo"], 2, 'venue.name: "foo" is not one of simulated, testnet, mainnet'),
     (["run", "--venue", "TESTNET"], 2, "venue.name"),
-    (["run", "--venue", "testnet", "--hold", "1 s"], 2, "target, cycles, limits.max_daily_loss, venue.subaccount, venue.owner: not written down"),
+    (["run", "--venue", "testnet", "--hold", "1 s"], 2, "target, cycles, limits.max_daily_loss, venue.subaccount, venue.owner: not set"),
     (["run", "--venue", "mainnet", "--accept-loss", "75 USD"], 2, "mainnet requires explicit settings"),
     (
         ["run", "--venue", "mainnet", "--accept-loss", "75"],

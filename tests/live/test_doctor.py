@@ -347,7 +347,7 @@ async def test_what_is_not_written_down_is_a_finding(autojump_clock: trio.testin
         findings = await examined(there, configured("hold=", logs=tmp_path), {"NADO_PRIVATE_KEY": KEY.hex()}, autojump_clock, monkeypatch)
     told = as_object(configured(), findings)
     assert (code_of(findings), told["error"]["code"]) == (3, "NOT_WRITTEN")
-    assert "hold: not written down" in told["error"]["message"]
+    assert "hold: not set" in told["error"]["message"]
 
 
 async def test_without_an_owner_nothing_is_known_and_nothing_is_well(

@@ -179,7 +179,7 @@ def test_mainnet_asks_for_its_worst_case_to_be_accepted(
 def test_live_trades_on_no_default(key: str, there: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ended = rehearse(capsys, tmp_path / "logs", there.url, changes=(f"{key}=",))
     assert (ended.code, ended.told["error"]["code"], ended.told["error"]["key"]) == (2, "NOT_WRITTEN", key)
-    assert f"{key}: not written down, and testnet requires explicit settings" in ended.errors
+    assert f"{key}: not set, and testnet requires explicit settings" in ended.errors
 
 
 def test_the_demo_and_a_simulated_run_never_read_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
