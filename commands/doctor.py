@@ -60,7 +60,7 @@ def verdict(findings: list[Finding]) -> str:
     bad, skipped, doubtful = (sum(finding.state == state for finding in findings) for state in ("fail", "skip", "warn"))
     if bad or skipped:
         unasked = f", {skipped} could not be asked" if skipped else ""
-        return f"NOT READY: {bad} of {len(findings)} checks failed{unasked} · no order was sent · cure them from the top"
+        return f"NOT READY: {bad} of {len(findings)} checks failed{unasked} · no order was sent · fix them from the top"
     return f"READY: {len(findings)} checks passed, {doubtful} with a warning"
 
 

@@ -173,7 +173,7 @@ def lines(result: Result) -> list[str]:
     """One drill; a line more for each limit that was exceeded."""
     state = "OVER" if result.exceeded else "ok"
     cost = "unknown" if result.cost is None else usd(result.cost)
-    alone = f"alone {usd(result.worst, 0)} USD, {usd(result.usd_s, 0)} USD·s of {usd(result.usd_s_allowed, 0)}"
+    alone = f"unhedged {usd(result.worst, 0)} USD, {usd(result.usd_s, 0)} USD·s of {usd(result.usd_s_allowed, 0)}"
     told = [f"{state:<4}  {result.name:<{WIDTH}}  {alone} · cost {cost} USD of {usd(result.cost_allowed)} · {result.ending}"]
     told += [f"      {each.limit}: {each.text}" for each in result.exceeded]
     return told + ([f"      logs {result.logs}"] if result.logs else [])

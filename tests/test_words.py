@@ -39,6 +39,7 @@ FORBIDDEN = {
     r"\btaken? over by the venue|takes? (?:the short|one) leg over": "liquidated",
     r"\bwho(?:m|ever)? (?:else )?is to blame|\bin so many words\b|\bthe rest of the world\b": "explicitly; other traders",
     r"\b(?:frame|number|amount|level)s? that cannot be\b(?! [a-z])": "invalid",
+    r"^alone $|\bcure them\b": "unhedged; fix them",
     r"\borders are out\b|\benter(?:ed)? and (?:left|leave)\b|\bleft together|\b(?:is|are) left early|prices of now": "sent; exit; current prices",
 }
 CHECKED = re.compile("|".join(f"(?:{phrase})" for phrase in FORBIDDEN), re.IGNORECASE)

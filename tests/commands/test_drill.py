@@ -81,7 +81,7 @@ def test_a_configuration_is_drilled_as_it_is_but_for_what_a_drill_replaces(tmp_p
 
 
 def test_one_line_per_drill_and_one_more_for_each_limit() -> None:
-    assert lines(GOOD) == ["ok    flash-crash      alone 985 USD, 7 USD·s of 492 · cost 21.05 USD of 103.68 · flat"]
+    assert lines(GOOD) == ["ok    flash-crash      unhedged 985 USD, 7 USD·s of 492 · cost 21.05 USD of 103.68 · flat"]
     assert lines(BAD)[1:] == ["      legging_known: 600 USD·s unhedged, 492 allowed", "      logs logs/drills/x"]
     assert lines(msgspec.structs.replace(GOOD, cost=None))[0].count("cost unknown USD of 103.68") == 1
 
