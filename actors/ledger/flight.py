@@ -3,7 +3,7 @@
 import msgspec
 
 from actors.ledger.orders import OurOrder
-from messages.execution import Doubt, PlanClosed
+from messages.execution import PlanClosed
 from messages.sizing import Leg, Sealed, SizingPlan
 
 LEGS: tuple[Leg, Leg] = ("eth", "sol")
@@ -48,11 +48,9 @@ class Flight(msgspec.Struct):
         return self.aborted or all(order.ended for order in self.orders)
 
     @property
-    def doubts(self) -> tuple[Doubt, ...]:
+    def in_doubt(self) -> list[OurOrder]:
         """Orders that may be on the wire and have no ending."""
-        if not (self.placed or self.uncertain):
-            return ()
-        return tuple(order.doubt() for order in self.orders if not order.ended)
+        return [order for order in self.orders if not order.ended] if self.placed or self.uncertain else []
 
     @property
     def refusals(self) -> int:

@@ -662,10 +662,18 @@ class Fold(msgspec.Struct):
     @property
     def doubts(self) -> tuple[Doubt, ...]:
         """Orders that may be on the wire and have no ending."""
-        planned = self.flight.doubts if self.flight is not None else ()
-        if not self.strays:
-            return planned
-        return tuple(msgspec.structs.replace(doubt, alone=False) for doubt in (*planned, *(order.doubt() for order in self.strays)))
+        planned = self.flight.in_doubt if self.flight is not None else []
+        alone = not self.strays
+        return tuple(msgspec.structs.replace(self._doubt(order), alone=alone) for order in (*planned, *self.strays))
+
+    def _doubt(self, order: OurOrder) -> Doubt:
+        """What RESOLVE needs to know of it: what is held without it now, not when it was sealed. A guard or ESCAPE may have closed in between with
+        orders of their own, which the engine's position shows as well.
+        """
+        doubt, before = order.doubt(), self.position[order.leg] - order.total.filled
+        if before == doubt.before:
+            return doubt
+        return msgspec.structs.replace(doubt, before=Base(before), v_quote=None)
 
     @property
     def unfit(self) -> str:

@@ -3,10 +3,14 @@
 What such an order could explain is asked of the archive, and is not somebody else's trade before that has been tried.
 """
 
+import msgspec
+
 from actors.ledger.fold import ASKED_MS
-from messages.lifecycle import Restarted
+from messages.execution import AccountSnapshot, EscapeRound, Resolved
+from messages.lifecycle import GuardActed, Held, Restarted
 from messages.units import Base, Ms, Quote
 from tests.actors.ledger.story import Story
+from venue.resolve import judge
 
 
 def closing_in_pieces() -> Story:
@@ -114,3 +118,30 @@ def test_a_new_incarnation_asks_about_the_same_orders() -> None:
     story = closing_in_pieces()
     story.snapshot("0.038", "0")
     assert [doubt.order_digest for doubt in story.reread().unconfirmed] == asked(story)
+
+
+def closed_by_a_guard() -> tuple[Story, Held]:
+    """An exit was sealed and never sent; a guard has closed the pair with orders of its own, and the next invocation reads all of it."""
+    story = Story()
+    story.enter()
+    story.seal(story.plan("exit", "-0.042", "1"))
+    ours = {leg: story.order_digest(leg) for leg in ("eth", "sol")}
+    guards = story.plan("flatten", "-0.042", "1", closing=True)
+    story.tell(GuardActed(4, "run", Ms(4_000)), EscapeRound(guards, "0xeth", "0xsol"))
+    for leg, product, amount in (("eth", 4, "-0.042"), ("sol", 8, "1")):
+        story.tell(Resolved(f"0x{leg}", product, Base.of(amount), Quote.of("115.8"), Quote.of("0.04"), False, "archive"))
+    held = story.reread()
+    assert {doubt.order_digest for doubt in held.doubts} == set(ours.values())
+    return story, held
+
+
+def test_what_a_guard_has_closed_is_not_given_to_an_order_that_was_never_sent() -> None:
+    story, held = closed_by_a_guard()
+    flat = AccountSnapshot(Ms(story.now_ms), True, Quote(0), Quote(0), Quote(0), Quote(0), (), ())
+    for doubt in held.doubts:
+        assert (doubt.before, doubt.v_quote) == (0, None)
+        assert judge(doubt, flat, None) is None
+        late = msgspec.structs.replace(flat, at_ms=Ms(doubt.recv_time_ms + 60_000))
+        answer = judge(doubt, late, None)
+        assert answer is not None
+        assert (answer.filled, answer.by_absence) == (0, True)
