@@ -109,6 +109,11 @@ FIELDS = (
     "eth",
     "sol",
     "rules_version",
+    "eth_spread",
+    "sol_spread",
+    "eth_depth",
+    "sol_depth",
+    "max_spread",
 )
 OTHER = {"purpose": "repair", "eth": leg_order(4, "0.043", "2759.6"), "sol": leg_order(8, "-1.1", "115.75")}
 

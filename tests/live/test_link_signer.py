@@ -45,7 +45,7 @@ def test_a_new_key_is_private_linked_and_can_trade(there: Served, tmp_path: Path
     new = Signer.from_hex(file.read_text()).address
     assert (ended.told["linked_signer"], ended.told["replaced"], linked(there)) == (new, None, new)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert "not a key for trading only" in ended.errors
+    assert "not limited to trading" in ended.errors
     assert "withdraw to the owner" in ended.errors
     ran = rehearse(capsys, tmp_path / "run", there.url, changes=(f"venue.key=file:{file}",))
     assert (ran.code, ran.told["completed"]) == (0, 1), ran.errors
