@@ -9,7 +9,7 @@
     Nado /subscribe -> account -- fill, order_update, position_change -+ (ledger tells sizing what is held)
 
 The supervisor owns both ends of every channel for the life of the process and hands readers to incarnations. It is the only one that seals plans.
-Its own loop does no I/O: what has to be asked of the venue (reconciling, RESOLVE) runs beside it (`actors/inquiry.py`) and comes back as messages
+Its own loop does no I/O: what has to be asked of the venue (reconciling, RESOLVE) runs beside it (`actors/reconciliation.py`) and comes back as messages
 to the ledger.
 """
 # Parses on Python 3.6 (no `:=` in this file): a wrong interpreter is told so by `commands/begin.py`, not by a SyntaxError.
@@ -28,23 +28,23 @@ from typing import Literal
 import msgspec
 import trio
 
-from actors.aborts import Aborts
-from actors.denials import Denials
-from actors.endings import Ending, Endings, Leave, Stop, TreeGone
-from actors.entry_wait import EntryWait
-from actors.gates import closed_window, daily_loss, rules_denial
-from actors.inquiry import Inquiry
+from actors.risk.aborts import Aborts
+from actors.risk.denial_alarm import Denials
+from actors.run_ending import Ending, Endings, Leave, Stop, TreeGone
+from actors.risk.entry_wait import EntryWait
+from actors.risk.gates import closed_window, daily_loss, rules_denial
+from actors.reconciliation import Inquiry
 from actors.ledger import Unwritable
 from actors.leg_connections import LegConnections
-from actors.limits import plan_denial, run_over
-from actors.runtime import barrier
-from actors.runtime.barrier import Barrier, ClockJumped, EpochBumped, FillsDue, LegDown, Recovered, VotesDue
-from actors.runtime.clock import ClockWatch, Shift
-from actors.runtime.specs import first_cause_first, told
-from actors.sizing import Sizer
+from actors.risk.limits import plan_denial, run_over
+from actors import barrier
+from actors.barrier import Barrier, ClockJumped, EpochBumped, FillsDue, LegDown, Recovered, VotesDue
+from runtime.clock import ClockWatch, Shift
+from runtime.specs import first_cause_first, told
+from actors.sizing.actor import Sizer
 from actors.tree import Channels, Tree, World
-from actors.waking import Waking
-from actors.way_out import WayOut
+from actors.clock_recovery import Waking
+from actors.presigned_exit import WayOut
 from messages.execution import Outcome, PlanClosed
 from messages.lifecycle import AccountStream, Denied, Held, Hop, Note, Started, Waiting
 from messages.sizing import Abort, Declined, Ready, Sealed, SizingPlan, Skipped

@@ -11,12 +11,12 @@ from collections.abc import Callable
 import msgspec
 import trio
 
-from actors.runtime.backoff import RECONNECT, Streak
-from actors.runtime.clock import VenueClock
-from actors.runtime.observe import Observe
-from actors.runtime.pulse import Pulse
 from messages.execution import Fill, OrderUpdate, PositionChange
 from messages.lifecycle import AccountStream, Note
+from runtime.backoff import RECONNECT, Streak
+from runtime.clock import VenueClock
+from runtime.observe import Observe
+from runtime.pulse import Pulse
 from venue.protocol import Malformed, Refused, Venue, VenueError
 
 CONNECT_S = 18.0

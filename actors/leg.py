@@ -13,16 +13,16 @@ from typing import Literal
 import msgspec
 import trio
 
-from actors.objections import Objection, objection
-from actors.runtime.clock import VenueClock
-from actors.runtime.observe import Observe
-from actors.runtime.pulse import MAIL, Pulse
+from actors.risk.objections import Objection, objection
 from messages.execution import Outcome
 from messages.lifecycle import Hop
 from messages.settings import Settings
 from messages.sizing import Abort, Declined, Leg, Place, Ready, Sealed
 from messages.units import Ms, notional
 from messages.wire import digest
+from runtime.clock import VenueClock
+from runtime.observe import Observe
+from runtime.pulse import MAIL, Pulse
 from venue.protocol import ANSWER_AFTER_RECV_MS, Forge, OffLattice, OrderWire, Reply, SignedOrder
 
 LegMessage = Sealed | Place | Abort

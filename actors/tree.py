@@ -21,22 +21,24 @@ from typing import Literal
 import msgspec
 import trio
 
-from actors import account, leg, market_data, sizing
+from actors import account, leg
+from actors.barrier import EpochBumped
+from actors.instance.state import RunState
 from actors.ledger import CsvBooks, Disk, LedgerMessage, ledger_actor
-from actors.runtime.backoff import Backoff
-from actors.runtime.barrier import EpochBumped
-from actors.runtime.clock import VenueClock
-from actors.runtime.mailbox import Latest, Mailbox
-from actors.runtime.observe import Observe
-from actors.runtime.pulse import Watch
-from actors.runtime.specs import ChildSpec, Event, Restarting, Strategy, SupervisorSpec
-from actors.runtime.state import RunState
-from actors.runtime.supervision import Supervisor, nested
+from actors.market_data import actor as market_data
+from actors.sizing import actor as sizing
 from messages.lifecycle import AccountStream, Directive, Held, Note, Opened, Restarted, Waiting
 from messages.market import PairQuote
 from messages.settings import Settings
 from messages.sizing import Abort, Leg, Place, Sealed
 from messages.units import Ms
+from runtime.backoff import Backoff
+from runtime.clock import VenueClock
+from runtime.mailbox import Latest, Mailbox
+from runtime.observe import Observe
+from runtime.pulse import Watch
+from runtime.specs import ChildSpec, Event, Restarting, Strategy, SupervisorSpec
+from runtime.supervision import Supervisor, nested
 from venue.protocol import ANSWER_AFTER_RECV_MS, Venue, VenueRules, rules_read
 
 MAILBOX_LEG = 16

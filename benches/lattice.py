@@ -9,7 +9,7 @@ import sys
 from statistics import median
 from time import perf_counter_ns
 
-from actors.lattice import Side, size_pair
+from actors.sizing.lattice import Side, size_pair
 from messages.market import Level
 from messages.units import Base, Bps, Price, Quote
 

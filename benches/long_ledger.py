@@ -26,11 +26,11 @@ from actors.ledger.fold import REMEMBERED
 from actors.ledger.reading import SNAPSHOT_ROWS
 from actors.ledger.snapshots import snapshot_of
 from actors.ledger.store import SCHEMA, row_hash
-from actors.runtime.mailbox import Latest, Mailbox
-from commands.access import SIMULATED
+from commands.access.venue import SIMULATED
 from messages.lifecycle import Held, Opened
 from messages.units import Quote
 from messages.wire import encode
+from runtime.mailbox import Latest, Mailbox
 from tests.actors.fakes import FORGE, venue_clock
 from tests.actors.ledger.story import Story
 from tests.kills.venue import simulated

@@ -19,7 +19,7 @@ import traceback
 from importlib.util import find_spec
 from typing import Any, Dict, List, NoReturn, Optional, Tuple
 
-from commands import json_keys
+from commands.output import json_keys
 from commands.signals import SO_FAR
 
 OLDEST, NEWEST = (3, 11), (3, 13)
@@ -41,7 +41,7 @@ PACKAGES = {
 """What is imported -> what is installed."""
 INSTALL = "pip install -c constraints.txt -e ."
 INTERNAL, USAGE, OPEN = 1, 2, 4
-"""Exit codes; `commands/words.py` has all of them, and cannot be imported yet."""
+"""Exit codes; `commands/output/words.py` has all of them, and cannot be imported yet."""
 SPEAK_S = 2.0
 
 
@@ -62,7 +62,7 @@ def main(argv: List[str]) -> NoReturn:
 
 def _command(argv: List[str]) -> int:
     try:
-        from commands import streams
+        from commands.output import streams
 
         streams.take_over()
         from commands.cli import main as command_line

@@ -1,11 +1,11 @@
 """The command line: what was typed becomes one command with decided options, or one sentence that says what to type instead.
 
     python supervisor.py                 the demo = run --market synthetic --faults demo
-    python supervisor.py run ...         commands/run.py
+    python supervisor.py run ...         commands/run/command.py
     python supervisor.py simulate ...    commands/simulate.py
-    python supervisor.py record ...      commands/record.py
-    python supervisor.py doctor ...      commands/doctor.py
-    python supervisor.py drill ...       commands/drill.py
+    python supervisor.py record ...      commands/record/command.py
+    python supervisor.py doctor ...      commands/doctor/command.py
+    python supervisor.py drill ...       commands/drills/command.py
 
 With --json the last line of standard output is one JSON object on every exit code, and everything else goes to standard error. Commands are imported
 when they are typed: `--help` and a mistyped option need no venue, no screen and no web server.
@@ -22,12 +22,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn
 
-from commands import config, verdict
-from commands.options import SEED, RunOptions, faults_of, loss_of, market_of, not_staged, pair_of, seed_of, url_of, usd_of
-from commands.run_json import failure_json, json_line
+from commands.config import effective as config
+from commands.config.options import SEED, RunOptions, faults_of, loss_of, market_of, not_staged, pair_of, seed_of, url_of, usd_of
+from commands.open_state import verdict
+from commands.output.run_json import failure_json, json_line
+from commands.output.words import COMMAND, DONE, ConfigError, Problem, did_you_mean, nearest, per_leg, say
 from commands.signals import SO_FAR
 from commands.stopping import Stopped
-from commands.words import COMMAND, DONE, ConfigError, Problem, did_you_mean, nearest, per_leg, say
 from messages.settings import Settings
 
 WIDTH = 80
@@ -45,7 +46,7 @@ COMMANDS = {
     "link-signer": "let another key act for this subaccount",
 }
 ACCOUNT = ("status", "flatten", "halt", "clear-halt", "link-signer")
-"""Commands that act on an account, not on a market (`commands/account_commands.py`)."""
+"""Commands that act on an account, not on a market (`commands/account/command_lines.py`)."""
 LEADS_TO = {
     "stop": "flatten",
     "close": "flatten",
@@ -194,7 +195,7 @@ def _run(argv: list[str], *, demo: bool) -> int:
     not_staged(options.settings.venue.name, options.faults, demo=demo)
     if options.settings.venue.name != "simulated":
         config.must_be_written(loaded, config.LIVE_RUN, f"{options.settings.venue.name} requires explicit settings")
-    from commands.run import main as run
+    from commands.run.command import main as run
 
     return run(options)
 
@@ -286,8 +287,8 @@ def _guard(argv: list[str]) -> int:
     where = url_of(typed.url)
     if where is None and loaded.settings.venue.name == "simulated":
         raise ConfigError("WHICH_VENUE", "venue.name", "which venue?", "add --url, --venue or --config")
-    from commands.guard import GuardOptions
-    from commands.guard import main as guard
+    from commands.guard.command import GuardOptions
+    from commands.guard.command import main as guard
 
     if SO_FAR.first != signal.SIGTERM:
         signal.signal(signal.SIGTERM, signal.SIG_DFL)  # who ends a guard means it, and it has nothing to say then
@@ -313,7 +314,7 @@ def _simulate(argv: list[str]) -> int:
 
 
 def _record(argv: list[str]) -> int:
-    from commands import record
+    from commands.record import command as record
 
     parser = _Parser(prog=f"{COMMAND} record", description="Save a venue's public streams, to replay them with --market. Nothing is traded.")
     record.add_arguments(parser)
@@ -332,7 +333,7 @@ def _record(argv: list[str]) -> int:
 
 
 def _account(name: str, argv: list[str]) -> int:
-    from commands import account_commands
+    from commands.account import command_lines as account_commands
 
     parser = _Parser(prog=f"{COMMAND} {name}", description=account_commands.HELP[name])
     for flag in ("--venue", "--logs"):
@@ -359,7 +360,7 @@ def _doctor(argv: list[str]) -> int:
     loaded = loaded_by(typed)
     if shown := _config_shown(typed, loaded):
         return _told(shown, argv)
-    from commands.doctor import main as doctor
+    from commands.doctor.command import main as doctor
 
     return doctor(loaded, url_of(typed.url), Path(typed.config) if typed.config is not None else None, as_json=typed.json)
 
@@ -380,7 +381,7 @@ def _drill(argv: list[str]) -> int:
     if "--help" in argv or "-h" in argv:
         return _told(parser.format_help().splitlines(), argv)
     typed = parser.parse_args(argv)
-    from commands import drill
+    from commands.drills import command as drill
 
     if typed.list:
         return _told(drill.listed(), argv)

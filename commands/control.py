@@ -19,8 +19,8 @@ from typing import Literal
 import msgspec
 import trio
 
-from actors.endings import Leave, open_legs
-from commands.run_report import RunReport
+from actors.run_ending import Leave, open_legs
+from commands.output.run_report import RunReport
 from messages.lifecycle import Held
 from messages.settings import Settings
 

@@ -16,20 +16,20 @@ from pathlib import Path
 
 import trio
 
-from actors.runtime.clock import WallClock
-from commands.options import SEED, seed_of, usd_of
+from commands.config.options import SEED, seed_of, usd_of
+from commands.output.words import DONE, RECORDING_OVER, ConfigError, Refusal, say
 from commands.stopping import Stops
-from commands.words import DONE, RECORDING_OVER, ConfigError, Refusal, say
 from messages.units import ONE, Quote
+from runtime.clock import WallClock
 from venue.nado.signing import subaccount_hex
-from venue.simulated.answers import REQUESTS
-from venue.simulated.exchange import Exchange
-from venue.simulated.faults import Faults, faults_named
+from venue.simulated.engine.exchange import Exchange
+from venue.simulated.engine.rules import DEFAULT_PRODUCTS
+from venue.simulated.faults.wishes import Faults, faults_named
+from venue.simulated.gateway.answers import REQUESTS
+from venue.simulated.gateway.server import LOOPBACK, listen, serve
 from venue.simulated.keeping import keep, load, restore, save, state_of
 from venue.simulated.markets import Market, market_named
 from venue.simulated.markets.recording import RecordingMarket
-from venue.simulated.rules import DEFAULT_PRODUCTS
-from venue.simulated.server import LOOPBACK, listen, serve
 from venue.simulated.venue import SimulatedVenue
 from venue.throwaway import THROWAWAY_SENDER
 

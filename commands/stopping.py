@@ -13,8 +13,8 @@ from typing import Any, Self, TypeVar
 
 import trio
 
+from commands.output.words import Problem, stopped_code
 from commands.signals import SIGNALS, SO_FAR
-from commands.words import Problem, stopped_code
 
 T = TypeVar("T")
 Act = Callable[[signal.Signals, int], None]

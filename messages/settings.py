@@ -1,7 +1,7 @@
-"""The effective configuration, in units. Read by every actor, decided once at start (`commands/config.py` makes it from TOML, flags and defaults).
+"""The effective configuration, in units. Read by every actor, decided once at start (`commands/config/effective.py` makes it from TOML, flags and defaults).
 
 Each key is declared here and nowhere else: its type, its default, one sentence that says what it does, how it is written, and its least and greatest
-value. `commands/config_keys.py` reads all of that, so `--print-config`, the file that `--init-config` writes and docs/configuration.md say the same.
+value. `commands/config/keys.py` reads all of that, so `--print-config`, the file that `--init-config` writes and docs/configuration.md say the same.
 """
 
 from typing import Annotated, Literal
@@ -38,7 +38,7 @@ Form = Literal[
     "folder",
     "sync",
 ]
-"""How a value is written; `commands/config_keys.py` has the class that reads and writes each."""
+"""How a value is written; `commands/config/keys.py` has the class that reads and writes each."""
 
 
 def option(sentence: str, form: Form, least: int | None = None, greatest: int | None = None) -> msgspec.Meta:

@@ -1,7 +1,7 @@
 """Clocks that a test can set, and a machine that it can send to sleep, on virtual time."""
 
-from actors.runtime.clock import RunClock
 from messages.units import Ns
+from runtime.clock import RunClock
 
 START_NS = 1_790_000_000_000_000_000
 

@@ -10,7 +10,7 @@ from tests.test_processes import ROOT, environment
 SABOTAGED = """
 import sys, time
 import trio
-import actors.market_data, actors.runtime.incarnation, actors.sizing, commands.run
+import actors.market_data.actor, runtime.incarnation, actors.sizing.actor, commands.run.command
 from actors.runtime.specs import ChildSpec
 from commands.cli import main
 
@@ -26,10 +26,10 @@ async def deaf(*given, task_status, **known):
 async def blocks(*given):
     time.sleep(3600)
 
-actors.sizing.run, actors.market_data.run, commands.run._after_halt = defect, deaf, blocks
+actors.sizing.actor.run, actors.market_data.actor.run, commands.run.command._after_halt = defect, deaf, blocks
 ChildSpec.__init__.__defaults__ = ("permanent", 0.1, False, 30.0)   # all times are short: only what is waited for differs
-actors.runtime.incarnation.SECOND_WAIT_S = 0.1
-commands.run.WAY_OUT_S = -7.5
+runtime.incarnation.SECOND_WAIT_S = 0.1
+commands.run.command.WAY_OUT_S = -7.5
 sys.exit(main(["run", "--json", "--quiet", "--market", "flat:2756.9/115.86", "--set", "venue_patience=1 ms", *sys.argv[1:]]))
 """
 

@@ -61,7 +61,7 @@ def import_s(what: str, bytecode: Path) -> float:
     return float(ran.stdout)
 
 
-RUNS_FIRST = ("commands/__init__.py", "commands/begin.py", "commands/signals.py", "commands/json_keys.py")
+RUNS_FIRST = ("commands/__init__.py", "commands/begin.py", "commands/signals.py", "commands/output/json_keys.py")
 BASE = "trio, trio_websocket, msgspec, btclib_secp256k1"
 
 
@@ -84,7 +84,7 @@ def test_nothing_is_raised_inside_except_star(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", files("supervisor.py", "commands/__init__.py", "commands/begin.py", "commands/signals.py", "commands/json_keys.py"), ids=str
+    "path", files("supervisor.py", "commands/__init__.py", "commands/begin.py", "commands/signals.py", "commands/output/json_keys.py"), ids=str
 )
 def test_what_runs_first_parses_on_an_old_python(path: Path) -> None:
     """Else a wrong interpreter is a SyntaxError instead of a sentence."""

@@ -23,7 +23,7 @@ LEGS: tuple[Leg, Leg] = ("eth", "sol")
 REREAD_AFTER = frozenset({2000, 2001, 2069, 2073, 2094, 2122})
 """Refusals after which the rules that an order was made by are old: tick, step, trading status, self-match, minimum, isolated margin only."""
 MINIMUM_PERCENT = 105
-"""An order that tops up is planned at so much of the minimum (`actors/lattice.py`)."""
+"""An order that tops up is planned at so much of the minimum (`actors/sizing/lattice.py`)."""
 LASTING = frozenset({2000, 2001, 2069, 2073, 2094, 2122})
 """Refusals of a closing order that do not pass by themselves: a better price or another second does not help."""
 
@@ -50,7 +50,7 @@ def closing(eth: int, sol: int, rules: VenueRules, *, refused: Collection[Leg] =
     """What to close now of `eth` and `sol` (signed, as held).
 
     `refused`: legs whose last close the venue refused for a reason that does not pass. `urgent`: liquidation is near, so a leg that can be closed
-    goes even if the other cannot. `tops_up`: USD (x18) up to which a leg under the minimum can be made larger, to close it then (`actors/dust.py`).
+    goes even if the other cannot. `tops_up`: USD (x18) up to which a leg under the minimum can be made larger, to close it then (`actors/sizing/min_notional.py`).
     """
     pair = hedged(eth, sol) and not urgent
     untradable = [rules.product(leg) for leg in LEGS if rules.product(leg).untradable]

@@ -21,14 +21,14 @@ from itertools import count
 import msgspec
 import trio
 
-from actors.runtime.clock import VenueClock
-from actors.runtime.outlive import outlive, outlive_call
 from messages.execution import AccountSnapshot, EscapeRound, Outcome, Resolved
 from messages.lifecycle import Note
 from messages.settings import Settings
 from messages.sizing import Leg, LegOrder, SizingPlan
 from messages.units import Base, Bps, Ms, Price
 from messages.wire import digest
+from runtime.clock import VenueClock
+from runtime.outlive import outlive, outlive_call
 from venue.closing import LASTING, LEGS, Closing, closing, hedged, near_liquidation, on_the_steps
 from venue.escape_wire import KeptWire, kept_wires
 from venue.fits import APART_MS, QUIET_MS, Twice

@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager
 
 import trio
 
-from actors.runtime.outlive import outlive, outlive_call
 from messages.sizing import Leg
+from runtime.outlive import outlive, outlive_call
 from venue.protocol import OrderWire, Reply, SignedOrder, Venue
 
 AGAIN_S = (0.25, 2.0)

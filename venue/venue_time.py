@@ -1,6 +1,6 @@
 """What time it is at the venue. Every order has a deadline by the venue's clock: who is wrong about it cannot trade, and cannot close."""
 
-from actors.runtime.clock import ROUND_TRIP_MAX_MS, VenueClock
+from runtime.clock import ROUND_TRIP_MAX_MS, VenueClock
 from venue.protocol import Unreachable, Venue
 
 MEASUREMENTS = 3

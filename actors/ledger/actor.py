@@ -29,11 +29,6 @@ from actors.ledger.sieve import Sieve
 from actors.ledger.starting import in_slices, reading_of
 from actors.ledger.store import Store, Timed
 from actors.ledger.vote import vote
-from actors.runtime.clock import VenueClock
-from actors.runtime.mailbox import Latest
-from actors.runtime.observe import Observe
-from actors.runtime.pulse import Pulse
-from actors.runtime.specs import Fatal, told
 from messages.execution import AccountSnapshot, Fill, OrderUpdate, Outcome, PlanClosed, PositionChange, Resolved
 from messages.lifecycle import (
     VERIFYING,
@@ -55,6 +50,11 @@ from messages.market import RulesRead
 from messages.money import MoneyRead
 from messages.sizing import Abort, Place, Ready, Sealed, Skipped
 from messages.units import Ns
+from runtime.clock import VenueClock
+from runtime.mailbox import Latest
+from runtime.observe import Observe
+from runtime.pulse import Pulse
+from runtime.specs import Fatal, told
 from venue.protocol import Forge
 
 LedgerMessage = (

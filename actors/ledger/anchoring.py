@@ -13,9 +13,9 @@ import msgspec
 
 from actors.ledger.fold import Fold
 from actors.ledger.store import Store
-from actors.runtime.specs import told
 from messages.lifecycle import LEDGER_GONE
 from messages.sizing import Declined, Ready
+from runtime.specs import told
 
 Remember = Callable[[str, bool, int, int], None]
 """Keeps it (`RunState.remember`): the row, whether a pair may be open, venue time of this word and until when orders may arrive. Raises `OSError`."""

@@ -7,11 +7,11 @@ import msgspec
 
 from actors.ledger.csvs import NO_PLACE, CsvBooks, File, Line, closed_count, closed_lines, skipped_line
 from actors.ledger.fold import Fold
-from actors.runtime.clock import VenueClock
-from actors.runtime.observe import Observe
 from messages.execution import PlanClosed
 from messages.lifecycle import CycleEnded, Note
 from messages.sizing import Skipped
+from runtime.clock import VenueClock
+from runtime.observe import Observe
 
 BOOKKEEPING = (OSError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, csv.Error)
 """What a CSV file may do to us without consequence (lesson R11)."""

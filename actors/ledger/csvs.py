@@ -19,8 +19,8 @@ from typing import BinaryIO, Literal
 
 from actors.ledger.cycles import Cycle
 from actors.ledger.orders import OurOrder, Sums
-from actors.runtime.private import private
 from messages.units import ONE, Base, Bps, Price, Quote, notional
+from runtime.private import private
 
 TRADES_HEADER = (
     "exchange,timestamp,side,price,quantity,order_type,mode,fee_usd,pnl_no_fee,pnl_with_fee,cycle_id,entry_timestamp,exit_timestamp,"

@@ -8,7 +8,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from actors.runtime.private import private
+from runtime.private import private
 
 RESERVE_BYTES = 16_000_000
 """Thousands of plans' worth of rows."""

@@ -11,11 +11,11 @@ from pathlib import Path
 import msgspec
 
 from actors.ledger.store import KINDS, Store, Timed
-from actors.runtime.clock import VenueClock
-from actors.runtime.observe import Observe
-from actors.runtime.private import private
 from messages.lifecycle import Note
 from messages.wire import decode, encode
+from runtime.clock import VenueClock
+from runtime.observe import Observe
+from runtime.private import private
 
 PATTERN = "escape-*.jsonl"
 TAKEN = ".taken"

@@ -23,10 +23,10 @@ from actors.ledger.fold import Fold
 from actors.ledger.locking import LedgerError
 from actors.ledger.reading import Reading, folded
 from actors.ledger.store import Store, Timed
-from actors.runtime.clock import VenueClock
-from actors.runtime.observe import Observe
-from actors.runtime.specs import told
 from messages.lifecycle import Note, Opened
+from runtime.clock import VenueClock
+from runtime.observe import Observe
+from runtime.specs import told
 from venue.protocol import Forge
 
 CANNOT = (sqlite3.Error, OSError, LedgerError)

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from actors.runtime.private import private
+from runtime.private import private
 
 LOCK = ".lock"
 TRIES, BETWEEN_S = 10, 0.02

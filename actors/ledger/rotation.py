@@ -19,8 +19,8 @@ from typing import Literal
 
 from actors.ledger.fold import Fold
 from actors.ledger.store import ARCHIVE, Store
-from actors.runtime.private import FOLDER
 from messages.lifecycle import Opened
+from runtime.private import FOLDER
 
 ROTATE_ROWS = 1_000_000
 """About 500 MB."""

@@ -16,10 +16,10 @@ from actors.ledger.locking import kept
 from actors.ledger.reading import SNAPSHOT_ROWS, START_ROWS, Reading
 from actors.ledger.rotation import NotNow, is_long, rotated
 from actors.ledger.store import Store
-from actors.runtime.clock import VenueClock
-from actors.runtime.observe import Observe
-from actors.runtime.pulse import Pulse
 from messages.lifecycle import Note, Opened
+from runtime.clock import VenueClock
+from runtime.observe import Observe
+from runtime.pulse import Pulse
 
 
 def reading_of(store: Store, csvs: CsvBooks | None, observe: Observe, clock: VenueClock) -> tuple[Reading, CsvBooks | None]:

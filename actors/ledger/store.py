@@ -29,10 +29,10 @@ from typing import Literal, Self
 import msgspec
 
 from actors.ledger.locking import LedgerError, drop, take
-from actors.runtime.private import FILE, FOLDER, private_folder
 from messages import execution, lifecycle, market, money, settings, sizing
 from messages.lifecycle import FoldSnapshot, Opened
 from messages.wire import decode, encode
+from runtime.private import FILE, FOLDER, private_folder
 
 SCHEMA = "evenkeel.ledger/1"
 """Name and version of the rows' form; stands in row 0."""

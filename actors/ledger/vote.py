@@ -2,7 +2,7 @@
 
 from actors.ledger.flight import LEGS
 from actors.ledger.fold import Fold
-from actors.objections import Objection, objection
+from actors.risk.objections import Objection, objection
 from messages.sizing import RESTORES, TOP_UPS, Declined, Leg, LegOrder, Ready, Sealed, SizingPlan
 from messages.units import Base
 from venue.protocol import Forge

@@ -5,10 +5,10 @@ from functools import partial
 import trio
 
 from actors.ledger import LedgerError, folded
-from actors.limits import FEES, short_of_margin
+from actors.risk.limits import FEES, short_of_margin
 from commands.checks.finding import Finding, fail, ok, short, warn
 from commands.checks.known import Known
-from commands.words import COMMAND, grouped
+from commands.output.words import COMMAND, grouped
 from messages.units import ONE, Base, Quote, Rate
 from venue.nado.agreement import Disagreement, agree
 from venue.nado.linked import linked_signer

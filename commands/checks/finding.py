@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from commands.words import Refusal
+from commands.output.words import Refusal
 
 State = Literal["ok", "warn", "fail", "skip"]
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import msgspec
 
-from actors.runtime.clock import VenueClock
-from commands.access import Access
+from commands.access.venue import Access
 from messages.settings import Settings
+from runtime.clock import VenueClock
 from venue.nado.client import NadoVenue
 from venue.nado.http import HttpReads
 from venue.nado.socket import Dialer

@@ -8,10 +8,10 @@ from pathlib import Path
 from statistics import median
 
 from actors.ledger import BrokenChain, LedgerError, Store
-from actors.runtime.clock import stopwatch_ns
 from commands.checks.finding import Finding, fail, ok, warn
 from messages.lifecycle import Opened
 from messages.settings import Settings
+from runtime.clock import stopwatch_ns
 from venue.nado.secp256k1 import BINDING
 from venue.nado.signing import Signer
 from venue.throwaway import THROWAWAY_KEY

@@ -2,10 +2,10 @@
 
 import trio
 
+from commands.access.prices import books_now
 from commands.checks.finding import Finding, fail, ok, warn
 from commands.checks.known import Known
-from commands.prices import books_now
-from commands.words import clock_time, grouped, percent
+from commands.output.words import clock_time, grouped, percent
 from messages.units import ONE, Quote, Rate
 from venue.nado.linked import fee_tier
 from venue.nado.socket import open_socket
@@ -112,8 +112,8 @@ def _bp(rate: Rate) -> str:
 
 async def minimum(known: Known) -> Finding:
     """Can the target be traded at current prices, in every direction that will be? The answer of a run that would enter now, in its words."""
-    from actors.sizing import Sizer
-    from commands.sentences import advice, cannot
+    from actors.sizing.actor import Sizer
+    from commands.output.sentences import advice, cannot
 
     settings, quote = known.settings, await books_now(known.reads, known.rules, known.clock.now_ms())
     if quote is None:
@@ -138,7 +138,7 @@ async def minimum(known: Known) -> Finding:
 
 async def windows(known: Known) -> Finding:
     """Would something be entered now?"""
-    from actors.gates import closed_window
+    from actors.risk.gates import closed_window
 
     await trio.lowlevel.checkpoint()
     now_ms = known.clock.now_ms()

@@ -15,8 +15,8 @@ from actors.ledger import Fold, LedgerError, Store
 from actors.ledger.exposure import FLAT, Pair, exposure
 from actors.ledger.orders import Move
 from messages.units import ONE, Base, Ms, Quote
-from venue.simulated.events import Liquidated
-from venue.simulated.order_log import LoggedOrder
+from venue.simulated.engine.events import Liquidated
+from venue.simulated.engine.order_log import LoggedOrder
 from venue.throwaway import THROWAWAY_SENDER
 
 

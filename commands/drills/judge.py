@@ -8,12 +8,12 @@ ending           nothing is open, the run said so itself or its guard did, and i
 
 import msgspec
 
-from actors.legging import allowed
+from actors.risk.legging import allowed
 from commands.drills.exposure import Unhedged, unhedged
 from commands.drills.stage import Played
 from commands.drills.table import Drill, class_ms
-from commands.words import DONE, HALTED, REFUSED, grouped, usd
-from commands.worst_case import worst_case
+from commands.output.words import DONE, HALTED, REFUSED, grouped, usd
+from commands.setup.worst_case import worst_case
 from messages.settings import Settings
 from messages.units import Ms, Quote
 from venue.protocol import VenueRules

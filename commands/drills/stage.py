@@ -20,23 +20,23 @@ import httpx
 import msgspec
 import trio
 
+from actors.instance.state import take_over
 from actors.ledger.exposure import Pair
-from actors.runtime.heartbeat import Beat, Heartbeat
-from actors.runtime.state import take_over
-from commands.child import SUPERVISOR, simulated_nado
-from commands.config import ENVIRONMENT_PREFIX, Loaded, printed
-from commands.config_keys import KEYS
+from commands.access.simulated import SUPERVISOR, simulated_nado
+from commands.config.effective import ENVIRONMENT_PREFIX, Loaded, printed
+from commands.config.keys import KEYS
 from commands.drills.exposure import Change, agreed_pairs, changes_of, positions_of
 from commands.drills.table import CLOSES_MS, Drill, staging_for
 from messages.execution import AccountSnapshot
 from messages.settings import Settings, VenueSettings
 from messages.units import Ms, Quote
 from messages.wire import decode
+from runtime.heartbeat import Beat, Heartbeat
 from venue.nado.http import HttpReads
 from venue.protocol import Malformed, VenueError, VenueRules
-from venue.simulated.events import Liquidated
-from venue.simulated.faults import Faults
-from venue.simulated.order_log import LoggedOrder
+from venue.simulated.engine.events import Liquidated
+from venue.simulated.engine.order_log import LoggedOrder
+from venue.simulated.faults.wishes import Faults
 from venue.throwaway import THROWAWAY_SENDER
 
 LOOK_S = 0.02

@@ -8,12 +8,12 @@ from typing import Literal
 
 import msgspec
 
-from commands.crashes import CYCLES as CRASHED_CYCLES
+from commands.run.crashes import CYCLES as CRASHED_CYCLES
 from messages.settings import Settings
 from messages.units import ONE, Ms, Quote
-from venue.simulated import incidents as of
-from venue.simulated.faults import NO_FAULTS, Cut, Faults, Late, LoseAck, Refuse, Thin
-from venue.simulated.rules import ETH_PERP, SOL_PERP, Product
+from venue.simulated.engine.rules import ETH_PERP, SOL_PERP, Product
+from venue.simulated.faults import incidents as of
+from venue.simulated.faults.wishes import NO_FAULTS, Cut, Faults, Late, LoseAck, Refuse, Thin
 
 ETH, SOL = ETH_PERP.symbol, SOL_PERP.symbol
 FLAT = "flat:2756.9/115.86"

@@ -8,7 +8,6 @@ from typing import Any
 import msgspec
 import trio
 
-from actors.runtime.clock import RunClock, VenueClock
 from messages.execution import AccountSnapshot, Fill
 from messages.lifecycle import Directive, Held, Legging, Record, Totals
 from messages.market import BookDelta, BookSnapshot, LegQuote, Level, PairQuote
@@ -17,6 +16,7 @@ from messages.settings import Settings
 from messages.sizing import LegOrder, Sealed, SizingPlan
 from messages.units import ONE, Base, Bps, Ms, Ns, Price, Quote, Rate
 from messages.wire import digest
+from runtime.clock import RunClock, VenueClock
 from venue.nado.forge import NadoForge
 from venue.nado.signing import Signer, subaccount_hex
 from venue.protocol import ArchivedOrder, ProductRules, Reply, SignedOrder, Unreachable, VenueRules

@@ -5,8 +5,8 @@ from fractions import Fraction
 
 import pytest
 
-from actors.attainability import Attainability, attainable
-from actors.lattice import REACH, Side
+from actors.sizing.attainability import Attainability, attainable
+from actors.sizing.lattice import REACH, Side
 from messages.market import Level
 from messages.units import ONE, Base, Bps, Price, Quote
 from tests.actors.test_lattice import SEED, Case, Leg, best_of_all, cent, flat, random_case, random_leg

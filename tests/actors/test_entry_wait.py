@@ -1,6 +1,6 @@
 """Nothing could be entered for `max_wait`: what counts towards it, and which reason is named."""
 
-from actors.entry_wait import TURN_S_MAX, EntryWait
+from actors.risk.entry_wait import TURN_S_MAX, EntryWait
 from messages.lifecycle import Held, Waiting
 from messages.units import ONE
 from tests.actors.fakes import held

@@ -7,8 +7,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors.gates import Denial, closed_window, daily_loss, entry_denial, limit_price
-from actors.ladder import depth_within, vwap, walk
+from actors.market_data.cost_curve import depth_within, vwap, walk
+from actors.risk.gates import Denial, closed_window, daily_loss, entry_denial, limit_price
 from messages.market import Level, PairQuote
 from messages.settings import Settings, WeeklyWindow
 from messages.units import Base, Bps, Ms, Price, Quote, Rate, notional

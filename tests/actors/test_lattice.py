@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 import pytest
 
-from actors.ladder import CostCurve
-from actors.lattice import COUNTS_MAX, REACH, Side, possible_near, size_pair
+from actors.market_data.cost_curve import CostCurve
+from actors.sizing.lattice import COUNTS_MAX, REACH, Side, possible_near, size_pair
 from messages.market import Level
 from messages.sizing import Verdict
 from messages.units import ONE, Base, Bps, Price, Quote

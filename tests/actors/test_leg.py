@@ -6,12 +6,12 @@ import trio
 
 from actors import leg
 from actors.leg import LegState, Tools, on_place, on_sealed
-from actors.runtime.mailbox import Mailbox
 from messages.execution import Outcome
 from messages.settings import Limits, Settings
 from messages.sizing import Abort, Declined, LegOrder, Place, Ready, Sealed
 from messages.units import ONE, Base, Ms, Price, Quote
 from messages.wire import digest
+from runtime.mailbox import Mailbox
 from tests.actors.fakes import FORGE, SETTINGS, FakeWire, leg_order, plan, sealed, venue_clock
 from venue.protocol import Order, Reply, SignedOrder
 

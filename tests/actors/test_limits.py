@@ -5,8 +5,8 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from actors.denials import Denials
-from actors.limits import FEES, liquidation_move, margin_needed, marked, pair_over, plan_denial, run_over
+from actors.risk.denial_alarm import Denials
+from actors.risk.limits import FEES, liquidation_move, margin_needed, marked, pair_over, plan_denial, run_over
 from messages.lifecycle import Held, Record
 from messages.settings import Limits, Settings
 from messages.units import ONE, Base, Ms, Quote, Rate, notional

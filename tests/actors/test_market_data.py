@@ -6,15 +6,15 @@ import msgspec
 import pytest
 import trio
 
-from actors import market_data
-from actors.local_book import LEVELS_KEPT, LocalBook
-from actors.market_data import Market
-from actors.runtime.clock import RunClock, VenueClock
-from actors.runtime.mailbox import Latest
+from actors.market_data import actor as market_data
+from actors.market_data.actor import Market
+from actors.market_data.local_book import LEVELS_KEPT, LocalBook
 from messages.lifecycle import Note
 from messages.market import BookDelta, BookSnapshot, Level, PairQuote
 from messages.settings import Settings
 from messages.units import Base, Ns, Price
+from runtime.clock import RunClock, VenueClock
+from runtime.mailbox import Latest
 from tests.actors.fakes import RULES, START_MS, FakeVenue, book_snapshot, delta, seeded
 from tests.shared_data import shared
 from venue.protocol import Busy, Unreachable

@@ -7,16 +7,18 @@ from typing import Any
 import trio
 from trio.testing import MockClock
 
-from actors import account, leg, market_data, sizing
+from actors import account, leg
 from actors.leg import Tools
-from actors.market_data import ROUND_S
-from actors.runtime.mailbox import Latest, Mailbox
-from actors.runtime.pulse import STALL_S, Pulse, Watch
-from actors.sizing import Sizer
+from actors.market_data import actor as market_data
+from actors.market_data.actor import ROUND_S
+from actors.sizing import actor as sizing
+from actors.sizing.actor import Sizer
 from messages.settings import Settings
+from runtime.mailbox import Latest, Mailbox
+from runtime.pulse import STALL_S, Pulse, Watch
 from tests.actors.fakes import FORGE, FREE, RULES, SETTINGS, FakeVenue, FakeWire, book_snapshot, held, sealed, seeded, venue_clock
-from tests.actors.runtime.kit import noticed
 from tests.actors.test_leg import place_for
+from tests.runtime.kit import noticed
 
 
 async def a_leg(nursery: trio.Nursery, pulse: Pulse, box: Mailbox[Any], wire: FakeWire) -> None:

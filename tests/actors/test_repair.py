@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors.repair import Way, cheapest
+from actors.sizing.repair import Way, cheapest
 from messages.lifecycle import Held
 from messages.market import LegQuote, Level, PairQuote
 from messages.settings import Settings

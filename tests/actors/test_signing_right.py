@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from actors.signing_right import REPLACED, SigningRight
+from actors.risk.signer_status import REPLACED, SigningRight
 from messages.execution import Outcome
 from messages.lifecycle import AccountStream
 from messages.units import Ms

@@ -4,15 +4,15 @@ import msgspec
 import pytest
 import trio
 
-from actors import sizing
-from actors.runtime.mailbox import Latest
-from actors.sizing import ENTRY_PATIENCE_MS, ENTRY_TRIES, PRICE_MS, Decision, Look, Memory, Sizer
+from actors.sizing import actor as sizing
+from actors.sizing.actor import ENTRY_PATIENCE_MS, ENTRY_TRIES, PRICE_MS, Decision, Look, Memory, Sizer
 from messages.execution import Doubt
 from messages.lifecycle import Denied, Directive, Held, Legging, Note
 from messages.market import PairQuote
 from messages.settings import Settings, WeeklyWindow, WhenUnbalanced
 from messages.sizing import SizingPlan, Skipped
 from messages.units import ONE, Base, Bps, Ms, Price, Quote, worse
+from runtime.mailbox import Latest
 from tests.actors.fakes import FREE, RULES, SETTINGS, START_MS, held, quote, venue_clock
 
 NOW = START_MS + 10_000

@@ -4,8 +4,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from actors.runtime import specs
-from commands.view import RunView
+from commands.screen.view import RunView
 from messages.execution import Fill, LegFill, Outcome, PlanClosed
 from messages.lifecycle import CycleEnded, Halted, Held, Hop, Legging, Note, Restarted, Staged, Totals
 from messages.money import Statement
@@ -13,6 +12,7 @@ from messages.settings import Settings
 from messages.sizing import Abort, Declined, Leg, LegOrder, Place, Ready, Sealed, SizingPlan, Skipped, Verdict
 from messages.units import ONE, Base, Bps, Ms, Ns, Price, Quote
 from messages.wire import digest
+from runtime import specs
 from tests.actors.fakes import START_MS, held, quote
 
 DEFAULTS = Settings()

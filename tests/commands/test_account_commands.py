@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from actors.instance.state import RunState, state_directory
 from actors.ledger import Store
-from actors.runtime.state import RunState, state_directory
 from commands import cli
-from commands.outcome import KEYS
-from commands.whose import Whose, whose
-from commands.words import ConfigError
+from commands.account.outcome import KEYS
+from commands.account.target_account import Whose, whose
+from commands.output.words import ConfigError
 from messages.lifecycle import Opened, Started
 from messages.units import Ns
 from venue.nado.signing import subaccount_hex

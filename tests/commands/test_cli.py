@@ -10,16 +10,16 @@ from types import ModuleType
 import pytest
 
 from commands import cli
-from commands.options import RunOptions
-from commands.run_json import KEYS
-from commands.words import Problem, Refusal
+from commands.config.options import RunOptions
+from commands.output.run_json import KEYS
+from commands.output.words import Problem, Refusal
 from messages.units import ONE, Quote
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 class Runs:
-    """Stands where `commands.run` would be: takes the options and ends as it is told."""
+    """Stands where `commands.run.command` would be: takes the options and ends as it is told."""
 
     def __init__(self) -> None:
         self.options: list[RunOptions] = []
@@ -35,9 +35,9 @@ class Runs:
 @pytest.fixture
 def runs(monkeypatch: pytest.MonkeyPatch) -> Runs:
     known = Runs()
-    module = ModuleType("commands.run")
+    module = ModuleType("commands.run.command")
     module.main = known.main  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "commands.run", module)
+    monkeypatch.setitem(sys.modules, "commands.run.command", module)
     for name in list(os.environ):
         if name.startswith("EVENKEEL_"):
             monkeypatch.delenv(name)
@@ -263,7 +263,7 @@ def test_a_problem_without_a_cure_has_no_dangling_dot() -> None:
 
 
 def test_a_mistyped_option_loads_no_venue_no_screen_and_no_server() -> None:
-    heavy = "{'httpx', 'rich', 'hypercorn', 'starlette', 'nado_protocol', 'trio_websocket', 'commands.run', 'commands.simulate'}"
+    heavy = "{'httpx', 'rich', 'hypercorn', 'starlette', 'nado_protocol', 'trio_websocket', 'commands.run.command', 'commands.simulate'}"
     code = f"import sys, commands.cli; commands.cli.main(['run', '--targt']); sys.exit(str(sorted({heavy} & set(sys.modules)) or ''))"
     ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
     assert ended.stderr.splitlines() == ["--targt: unknown option · nothing was started · did you mean --target?", ""]

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
-from commands.config import ConfigError, Loaded, environment_name, load, printed
-from commands.config_keys import KEYS, complaints, written
+from commands.config.effective import ConfigError, Loaded, environment_name, load, printed
+from commands.config.keys import KEYS, complaints, written
 from messages.settings import Files, Guard, Limits, Settings, VenueSettings, WeeklyWindow, WhenUnbalanced
 from messages.units import ONE, Bps, Ms, Quote, Rate
 

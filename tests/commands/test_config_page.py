@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from commands import cli
-from commands.config import ConfigError, as_file, load, printed, write_file
-from commands.config_keys import DECLARED, KEYS
-from commands.config_page import PAGE, page
+from commands.config.effective import ConfigError, as_file, load, printed, write_file
+from commands.config.keys import DECLARED, KEYS
+from commands.config.page import PAGE, page
 from messages.settings import Settings
 
 
@@ -37,7 +37,7 @@ def test_every_sentence_is_in_print_config_in_the_file_and_in_the_documentation(
 
 
 def test_the_page_is_what_comes_of_the_declarations() -> None:
-    assert PAGE.read_text(encoding="utf-8") == page(), "python -m commands.config_page"
+    assert PAGE.read_text(encoding="utf-8") == page(), "python -m commands.config.page"
 
 
 def test_the_file_to_start_from_changes_nothing(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import trio
 
-from actors.endings import Leave
+from actors.run_ending import Leave
 from commands.control import LINE_MAX, Answer, Ask, Control, ask, controlled, socket_path
 from messages.lifecycle import Held
 from messages.settings import Settings

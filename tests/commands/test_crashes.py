@@ -2,7 +2,7 @@
 
 import msgspec
 
-from commands.crashes import CRASHES, CYCLES, Crashes
+from commands.run.crashes import CRASHES, CYCLES, Crashes
 from messages.lifecycle import Staged
 from tests.commands.scenes import calm_entry, hop, plan
 

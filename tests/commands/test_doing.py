@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from commands.doing import Seen, doing, same, without_run
+from commands.output.doing import Seen, doing, same, without_run
 from messages.execution import Doubt
 from messages.lifecycle import Halted, Legging, Stopping, Waiting
 from messages.settings import Settings

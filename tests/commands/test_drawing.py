@@ -5,13 +5,13 @@ import re
 import msgspec
 import pytest
 
-from actors.runtime import specs
-from commands.drawing import draw
-from commands.view import RunView
-from commands.words import fitted
+from commands.output.words import fitted
+from commands.screen.drawing import draw
+from commands.screen.view import RunView
 from messages.lifecycle import Legging, Totals
 from messages.settings import Settings
 from messages.units import Base, Ms, Price, Quote
+from runtime import specs
 from tests.actors.fakes import START_MS, held, quote
 from tests.commands.scenes import ALONE, SOL_ORDER, calm_entry, every_state, open_pair, plan, refused_and_repaired, statement, view_of
 

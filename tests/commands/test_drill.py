@@ -8,13 +8,13 @@ import msgspec
 import pytest
 
 from commands.cli import main
-from commands.config import load
-from commands.drill import DrillOptions, as_object, cannot, chosen, code_of, headline, lines, listed, measured, verdict
+from commands.config.effective import load
+from commands.drills.command import DrillOptions, as_object, cannot, chosen, code_of, headline, lines, listed, measured, verdict
 from commands.drills.judge import Exceeded, Result
 from commands.drills.stage import Played, drilled
 from commands.drills.table import BY_NAME, DRILLS, NAMES
-from commands.json_keys import SHARED
-from commands.words import ConfigError, Problem
+from commands.output.json_keys import SHARED
+from commands.output.words import ConfigError, Problem
 from messages.settings import Settings
 from messages.units import Ms, Quote
 from tests.commands.drills.test_judge import played

@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from commands.ending import ENTRY_CURES, EndedBy, Report, code_of, exit_code, median_of, problem_of
+from commands.output.ending import ENTRY_CURES, EndedBy, Report, code_of, exit_code, median_of, problem_of
 from messages.settings import Settings
 from messages.sizing import Skipped, Verdict
 from messages.units import Base, Bps, Quote

@@ -9,7 +9,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from commands.flatten import PROGRESS_S, Progress
+from commands.account.flatten import PROGRESS_S, Progress
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -11,21 +11,21 @@ import msgspec
 import pytest
 import trio
 
-from actors.runtime.clock import RunClock
-from actors.runtime.heartbeat import Beat, Heartbeat
-from actors.runtime.state import BEAT, GUARD_BEAT, Saved, closing_alone, read_state, state_file
-from commands.access import Access
-from commands.guard import Guard, GuardOptions
-from commands.guard_closing import SLOW_S, Reach
-from commands.guard_words import GuardWords
+from actors.instance.state import BEAT, GUARD_BEAT, Saved, closing_alone, read_state, state_file
+from commands.access.venue import Access
+from commands.guard.closing import SLOW_S, Reach
+from commands.guard.command import Guard, GuardOptions
+from commands.guard.log_lines import GuardWords
 from messages.settings import Files, Settings
 from messages.settings import Guard as GuardSettings
 from messages.units import ONE, Base, Ms, Quote
+from runtime.clock import RunClock
+from runtime.heartbeat import Beat, Heartbeat
 from tests.determinism import seed_trio
 from tests.machine.audit import net
 from tests.machine.bench import OWNER, START_NS, URL, Bench, bench
 from venue.nado.http import INSTANCE_HEADER
-from venue.simulated.asgi import application
+from venue.simulated.gateway.asgi import application
 from venue.stored_escape import EscapeFile
 from venue.throwaway import THROWAWAY_ADDRESS, THROWAWAY_SENDER
 
@@ -206,7 +206,7 @@ async def test_an_exchange_that_calls_itself_another_one_for_a_while_is_looked_a
     autojump_clock: trio.testing.MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One spoilt header once made the guard say "nothing of ours is there ... FLAT" over an open pair."""
-    monkeypatch.setattr("commands.guard_closing.SIMULATED", "test")
+    monkeypatch.setattr("commands.guard.closing.SIMULATED", "test")
     async with left_open(tmp_path) as it:
         saved = msgspec.structs.replace(read_state(it.state), venue=it.ready.world.rules.venue)
         it.state.write_bytes(msgspec.json.encode(saved))

@@ -11,10 +11,10 @@ import msgspec
 import pytest
 import trio
 
-from actors.runtime.heartbeat import BEAT_S, Beat
-from actors.runtime.state import GUARD_BEAT, RunState
-from actors.runtime.state_file import write_taken
-from commands.guarding import AGAIN_S, GONE_S, LIVES, LIVES_S, LOOK_S, SILENT_S, START_S, Guarded, Keeper
+from actors.instance.state import GUARD_BEAT, RunState
+from commands.run.guard_keeper import AGAIN_S, GONE_S, LIVES, LIVES_S, LOOK_S, SILENT_S, START_S, Guarded, Keeper
+from runtime.heartbeat import BEAT_S, Beat
+from runtime.state_file import write_taken
 
 RUN = "run 1"
 BEATS = count(1)

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from commands.keys import ask_passphrase, read_key, write_key
-from commands.words import ConfigError
+from commands.access.signing_key import ask_passphrase, read_key, write_key
+from commands.output.words import ConfigError
 from venue.nado.signing import Signer
 
 KEY = bytes.fromhex("c0de" * 16)
@@ -99,7 +99,7 @@ def test_a_keystore_is_private_too_and_is_a_keystore(keystore: str, tmp_path: Pa
     assert "was not opened" in refused(f"keystore:{private(tmp_path / 'damaged.json', json.dumps(damaged))}", answer="öpen sésame")
 
 
-ASK = "from commands.keys import ask_passphrase\nprint('got', len(ask_passphrase('/store.json')))"
+ASK = "from commands.access.signing_key import ask_passphrase\nprint('got', len(ask_passphrase('/store.json')))"
 
 
 def test_the_passphrase_is_asked_for_at_the_terminal_and_not_shown() -> None:

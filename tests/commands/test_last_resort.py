@@ -10,8 +10,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from commands.last_resort import Halt, LastResort, NotFlat
-from commands.words import Problem
+from commands.output.words import Problem
+from commands.run.last_resort import Halt, LastResort, NotFlat
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 CAUSE, CURE = "HALTED GAVE_UP: trading gave up", "type this"
@@ -119,7 +119,7 @@ def test_once_everything_is_said_the_rest_of_the_time_is_short() -> None:
 
 def test_saying_it_may_fail_or_hang_and_the_process_ends_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     exits, never = Exit(), threading.Event()
-    monkeypatch.setattr("commands.last_resort.SPEAK_S", 0.05)
+    monkeypatch.setattr("commands.run.last_resort.SPEAK_S", 0.05)
     last = LastResort(speak=lambda problem: never.wait(60) and None, leave=exits.leave)
     last.arm(CAUSE, CURE, 0.01)
     assert exits.left.wait(10)

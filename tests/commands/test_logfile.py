@@ -5,12 +5,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from actors.runtime import specs
-from commands.logfile import line_of, log_observer
+from commands.run.logfile import line_of, log_observer
 from messages.execution import Resolved
 from messages.lifecycle import CycleEnded, Halted, Note, Restarted, Staged
 from messages.sizing import Abort, Declined
 from messages.units import Base, Ms, Ns, Quote
+from runtime import specs
 from tests.actors.fakes import START_MS, held, quote
 from tests.commands.scenes import ETH_ORDER, SKIPPED, Clock, calm_entry, fill, hop, outcome, plan
 

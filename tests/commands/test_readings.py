@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 import trio
 
-from commands.access import place
-from commands.evidence import Evidence, LedgerWord, VenueWord
-from commands.readings import AGAIN_S, settled, venue_said
-from commands.whats_open import on_disk
+from commands.access.venue import place
+from commands.open_state.decision import on_disk
+from commands.open_state.evidence import Evidence, LedgerWord, VenueWord
+from commands.open_state.readings import AGAIN_S, settled, venue_said
 from messages.execution import AccountSnapshot, Position
 from messages.lifecycle import Held
 from messages.settings import Settings

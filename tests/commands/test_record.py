@@ -15,17 +15,17 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors.runtime.clock import RunClock
-from commands.record import NOBODY, Recording, follow, record_market
-from commands.recording import HEADERS, LEVELS, Files, Tape
+from commands.record.command import NOBODY, Recording, follow, record_market
+from commands.record.files import HEADERS, LEVELS, Files, Tape
 from messages.market import Level
+from runtime.clock import RunClock
 from tests.commands.test_recording import SYMBOLS, rows_of
 from venue.nado.http import HttpReads
 from venue.protocol import Unreachable
-from venue.simulated.asgi import application
-from venue.simulated.exchange import Exchange
+from venue.simulated.engine.exchange import Exchange
+from venue.simulated.gateway.asgi import application
+from venue.simulated.gateway.memory import MemoryDialer
 from venue.simulated.markets import market_named
-from venue.simulated.memory import MemoryDialer
 from venue.simulated.venue import SimulatedVenue
 
 START_NS = 1_790_000_000_000_000_000
@@ -216,8 +216,9 @@ def simulate() -> Any:
 
 
 def test_a_disk_that_takes_no_more_ends_the_recording_with_what_is_written(tmp_path: Path, simulate: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from commands import record, recording
     from commands.cli import main
+    from commands.record import command as record
+    from commands.record import files as recording
 
     flush, calls = recording.Chunked.flush, list[int]()
 

@@ -4,7 +4,7 @@ import msgspec
 import trio
 from trio.testing import MockClock
 
-from commands.recorder import Recorder
+from commands.run.recorder import Recorder
 from messages.lifecycle import Note, Staged
 
 SAID = Staged(1, "an accident")

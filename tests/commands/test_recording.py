@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from commands.recording import CHUNK_ROWS, HEADERS, PRIVATE_HEADERS, Chunked, Files, Tape
+from commands.record.files import CHUNK_ROWS, HEADERS, PRIVATE_HEADERS, Chunked, Files, Tape
 from messages.execution import Fill, OrderUpdate, PositionChange
 from messages.market import Level, PublicTrade, Touch
 from messages.units import Base, Ns, Price, Quote

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from commands.words import RECORDING_OVER
+from commands.output.words import RECORDING_OVER
 from tests.venue.simulated.markets.test_recording import book, recorded
 
 pytestmark = pytest.mark.process

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from commands.run_report import RunReport, rounds_words
+from commands.output.run_report import RunReport, rounds_words
 from messages.execution import Fill
 from messages.lifecycle import TAKEN_OVER, AccountStream, Adopted, Started
 from messages.settings import Settings

@@ -8,9 +8,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from commands.screen import Doing, fits_a_screen, new_lines, run_screen, size_of
-from commands.view import EVENTS_KEPT, RunView
-from commands.words import say
+from commands.output.words import say
+from commands.screen.terminal import Doing, fits_a_screen, new_lines, run_screen, size_of
+from commands.screen.view import EVENTS_KEPT, RunView
 from messages.lifecycle import Note
 from messages.units import Ns
 from tests.actors.fakes import START_MS, held, quote

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from commands.sentences import acceptable, advice, expected_cost, expected_dust, skip_sentence, spread_bps
+from commands.output.sentences import acceptable, advice, expected_cost, expected_dust, skip_sentence, spread_bps
 from messages.settings import Settings
 from messages.sizing import Skipped, Verdict
 from messages.units import ONE, Base, Bps, Quote
@@ -63,6 +63,6 @@ def test_the_share_to_accept_is_round_and_never_below_what_was_found(found: str,
 
 
 def test_the_advice_can_be_typed() -> None:
-    from commands.config import load
+    from commands.config.effective import load
 
     load(None, {}, {"target": "813 USD", "when_unbalanced": "accept 1.5 %"})

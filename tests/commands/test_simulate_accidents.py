@@ -14,8 +14,8 @@ from websockets.sync.client import connect
 from tests.commands.test_simulate import query, run_simulate, simulate
 from tests.venue.simulated.desk import ME, OTHER, OURS
 from venue.nado.signing import typed_digest
-from venue.simulated.money_executes import TRANSFER
-from venue.simulated.rules import CHAIN_ID, ENDPOINT
+from venue.simulated.engine.rules import CHAIN_ID, ENDPOINT
+from venue.simulated.gateway.money_executes import TRANSFER
 
 pytestmark = [pytest.mark.process, pytest.mark.filterwarnings("ignore::DeprecationWarning")]
 PATIENCE_S = 20.0

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from commands.evidence import Evidence, LedgerWord, ledger_word
-from commands.status import broken_ledger, ledger_words
+from commands.account.status import broken_ledger, ledger_words
+from commands.open_state.evidence import Evidence, LedgerWord, ledger_word
 from tests.actors.ledger.test_long import lived, snapshots_in, tampered, written
 
 FLIPS = {

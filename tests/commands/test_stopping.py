@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from commands.drawing import draw
+from commands.screen.drawing import draw
 from commands.signals import Signals
 from commands.stopping import SIGNALS, Stopped, StoppedAtStart, Stops, until_stopped
 from messages.lifecycle import Stopping

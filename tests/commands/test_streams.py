@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 import trio
 
-from commands.logfile import log_observer
-from commands.screen import run_screen
-from commands.spool import Spool
-from commands.streams import Queued, stalled
-from commands.words import say
+from commands.output.spool import Spool
+from commands.output.streams import Queued, stalled
+from commands.output.words import say
+from commands.run.logfile import log_observer
+from commands.screen.terminal import run_screen
 from messages.lifecycle import Note
 from messages.units import Ns
 from tests.actors.fakes import START_MS, quote
@@ -140,7 +140,7 @@ async def test_the_screen_of_a_terminal_that_nobody_reads_leaves_the_loop_alone(
     unread: tuple[int, int], live: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr("commands.screen.REDRAW_S", 0.01)
+    monkeypatch.setattr("commands.screen.terminal.REDRAW_S", 0.01)
     stream = Queued(unread[1])
     until_stalled(stream)
     view = view_of([quote()])
@@ -155,8 +155,8 @@ async def test_the_screen_of_a_terminal_that_nobody_reads_leaves_the_loop_alone(
 
 def test_a_log_on_a_disk_that_hangs_holds_nobody_not_even_when_it_is_opened_or_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pipe that nobody opens is the hanging disk that a test can have."""
-    monkeypatch.setattr("commands.logfile.OPEN_S", 0.05)
-    monkeypatch.setattr("commands.logfile.CLOSE_S", 0.05)
+    monkeypatch.setattr("commands.run.logfile.OPEN_S", 0.05)
+    monkeypatch.setattr("commands.run.logfile.CLOSE_S", 0.05)
     os.mkfifo(tmp_path / "evenkeel.log")
     began = time.monotonic()
     log = log_observer(tmp_path / "evenkeel.log", Clock())

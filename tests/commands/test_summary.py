@@ -5,9 +5,9 @@ import json
 import msgspec
 import pytest
 
-from commands.ending import Report
-from commands.run_json import KEYS, json_line, run_json
-from commands.summary import text
+from commands.output.ending import Report
+from commands.output.run_json import KEYS, json_line, run_json
+from commands.output.summary import text
 from messages.execution import Doubt
 from messages.lifecycle import Staged
 from messages.settings import Settings

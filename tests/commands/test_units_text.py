@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from commands.units_text import (
+from commands.config.units_text import (
     BadText,
     Bytes,
     Cycles,

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from commands import cli, verdict
-from commands.access import Access, place
-from commands.last_resort import Halt
-from commands.whats_open import OpenAnswer
-from commands.words import ConfigError, Problem, Refusal
+from commands import cli
+from commands.access.venue import Access, place
+from commands.open_state import verdict
+from commands.open_state.decision import OpenAnswer
+from commands.output.words import ConfigError, Problem, Refusal
+from commands.run.last_resort import Halt
 from messages.settings import Settings
 from messages.units import Base
 
@@ -25,7 +26,7 @@ WRONG = ConfigError("BAD", "--x", "--x: wrong", "type --y")
 def files(monkeypatch: pytest.MonkeyPatch) -> list[OpenAnswer]:
     """What the files say: the last of the list."""
     answers = [FLAT]
-    monkeypatch.setattr("commands.whats_open.on_disk", lambda *_given, **_more: answers[-1])
+    monkeypatch.setattr("commands.open_state.decision.on_disk", lambda *_given, **_more: answers[-1])
     monkeypatch.setattr(verdict, "_managed", lambda _logs: False)
     verdict.MEANT.forget()
     return answers
@@ -95,7 +96,7 @@ def test_files_that_cannot_be_read_in_time_or_at_all_are_exit_code_4(files: list
 
     monkeypatch.setattr(verdict, "PATIENCE_S", 0.05)
     for each in (hangs, fails):
-        monkeypatch.setattr("commands.whats_open.on_disk", each)
+        monkeypatch.setattr("commands.open_state.decision.on_disk", each)
         assert verdict.of(WRONG, [], "run")[0].exit_code == 4
 
 

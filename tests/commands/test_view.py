@@ -3,13 +3,13 @@
 import msgspec
 import pytest
 
-from actors.runtime import specs
-from commands.drawing import slippage
-from commands.view import DIGESTS_KEPT, EVENTS_KEPT, RunView
-from commands.view_parts import marked_exposure
+from commands.screen.drawing import slippage
+from commands.screen.view import DIGESTS_KEPT, EVENTS_KEPT, RunView
+from commands.screen.view_parts import marked_exposure
 from messages.lifecycle import CycleEnded, Directive, Note, Restarted, Staged
 from messages.sizing import Abort, Declined, Ready
 from messages.units import ONE, Base, Bps, Ms, Ns
+from runtime import specs
 from tests.actors.fakes import START_MS, held, quote
 from tests.commands.scenes import (
     ETH_ORDER,

@@ -9,17 +9,17 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from actors.instance.state import AlreadyRunning, Anchor, RunState, Saved, state_file
 from actors.ledger import Store
 from actors.ledger.escapes import write_down
-from actors.runtime.state import AlreadyRunning, Anchor, RunState, Saved, state_file
-from actors.runtime.state_file import write_anchor
-from commands.access import SIMULATED, Access
-from commands.confirming import settle
-from commands.evidence import EscapeWord, Evidence, LedgerState, LedgerWord, VenueWord, _unproven
-from commands.whats_open import OpenAnswer, decide, on_disk
+from commands.access.venue import SIMULATED, Access
+from commands.open_state.decision import OpenAnswer, decide, on_disk
+from commands.open_state.evidence import EscapeWord, Evidence, LedgerState, LedgerWord, VenueWord, _unproven
+from commands.open_state.last_reading import settle
 from messages.execution import AccountSnapshot, Doubt, Position
 from messages.lifecycle import Held, Note, Opened
 from messages.units import Base, Ms, Ns, Price, Quote
+from runtime.state_file import write_anchor
 from tests.actors.fakes import RULES, START_MS, held
 from tests.actors.ledger.story import Story
 from venue.ours import EVERYTHING, Ours

@@ -3,8 +3,8 @@
 import msgspec
 import pytest
 
-from commands.words import ConfigError
-from commands.worst_case import must_be_accepted, worst_case
+from commands.output.words import ConfigError
+from commands.setup.worst_case import must_be_accepted, worst_case
 from messages.settings import Settings, WhenUnbalanced
 from messages.units import ONE, Quote, Rate
 from tests.actors.fakes import RULES

@@ -6,7 +6,7 @@ import pytest
 
 from tests.contract.sdk import ETH, SOL, Desk, x18
 from venue.nado.signing import Signer
-from venue.simulated.rules import CHAIN_ID, ENDPOINT
+from venue.simulated.engine.rules import CHAIN_ID, ENDPOINT
 from venue.throwaway import THROWAWAY_ADDRESS, THROWAWAY_KEY
 
 

@@ -7,10 +7,10 @@ from typing import Literal, NamedTuple
 from actors.ledger import Fold
 from actors.ledger.exposure import Exposure, Pair, exposure
 from actors.ledger.orders import Move
-from actors.legging import budget
+from actors.risk.legging import budget
 from messages.settings import Settings
 from messages.units import Bps, imbalance, notional
-from venue.simulated.order_log import LoggedOrder
+from venue.simulated.engine.order_log import LoggedOrder
 
 Kind = Literal["hedged", "optimum", "flat", "halted", "open"]
 

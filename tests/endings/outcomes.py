@@ -5,9 +5,9 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from venue.simulated.faults import Cut, DisturbEvent, Faults, Forget, Late, LoseAck, Pieces, Refuse, SlowAck
-from venue.simulated.incidents import Gate
-from venue.simulated.rules import TAKER_DELAY_S
+from venue.simulated.engine.rules import TAKER_DELAY_S
+from venue.simulated.faults.incidents import Gate
+from venue.simulated.faults.wishes import Cut, DisturbEvent, Faults, Forget, Late, LoseAck, Pieces, Refuse, SlowAck
 
 MATCHED_MS = round(TAKER_DELAY_S * 1000)
 SLOW_MS, HELD_MS, AWAY_MS, LATE_MS = 700, 900, 1_500, 1_500

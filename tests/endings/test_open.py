@@ -7,8 +7,8 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from commands.ending import exit_code
-from commands.words import OPEN
+from commands.output.ending import exit_code
+from commands.output.words import OPEN
 from messages.settings import Settings
 from messages.sizing import Sealed
 from messages.units import Base, Ms
@@ -18,8 +18,8 @@ from tests.endings.judge import stood
 from tests.endings.outcomes import MATCHED_MS
 from tests.endings.staging import UNEVEN, Accident, prepared
 from tests.machine.bench import bench
-from venue.simulated.faults import NO_FAULTS, Faults
-from venue.simulated.incidents import Down
+from venue.simulated.faults.incidents import Down
+from venue.simulated.faults.wishes import NO_FAULTS, Faults
 
 PATIENCE_MS = 20_000
 GONE = Faults(incident=(Down(at_ms=MATCHED_MS + 5, for_ms=3_600_000),))

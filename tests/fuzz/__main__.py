@@ -7,7 +7,7 @@ and the command that repeats it; `--keep-going` collects all finds of `--wire`, 
 import argparse
 import sys
 
-from actors.runtime.clock import stopwatch_ns
+from runtime.clock import stopwatch_ns
 from tests.fuzz.run import Found, against, share
 from tests.fuzz.targets import targets
 

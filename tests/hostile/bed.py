@@ -17,7 +17,7 @@ from tests.hostile.judge import Claim, held_at, words_of
 from tests.kills.rounds import PATIENT
 from tests.patience import slack
 from tests.test_processes import environment
-from venue.simulated.order_log import LoggedOrder
+from venue.simulated.engine.order_log import LoggedOrder
 
 MARKET = "flat:2756.9/115.86"
 RECV_TIME_S = 1.5

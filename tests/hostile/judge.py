@@ -10,7 +10,7 @@ from messages.units import Base
 from tests.kills.audit import ending_faults
 from tests.kills.venue import Truth
 from tests.machine import audit
-from venue.simulated.order_log import LoggedOrder
+from venue.simulated.engine.order_log import LoggedOrder
 
 FLAT_CODES = frozenset({0, 3, 70, 130, 143})
 """Exit codes that say that nothing of ours is open."""

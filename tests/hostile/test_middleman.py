@@ -21,7 +21,7 @@ from tests.hostile.middleman import Middleman, kind_of, parsed, purpose_of
 from tests.hostile.mode import Answer, Asked, Chance, Mode, Spoken
 from tests.hostile.vandal import DEEDS, Scene
 from venue.nado.appendix import Appendix, pack
-from venue.simulated.order_log import LoggedFill, LoggedOrder
+from venue.simulated.engine.order_log import LoggedFill, LoggedOrder
 
 GOOD = b"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Extensions: permessage-deflate\r\n"
 GOOD += b"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: abc=\r\n\r\n"

@@ -17,7 +17,7 @@ from tests.kills.venue import Truth
 from tests.kills.watch import phase_of
 from tests.machine.bench import bench
 from venue.nado.signing import order_nonce, recv_time_of
-from venue.simulated.order_log import LoggedOrder
+from venue.simulated.engine.order_log import LoggedOrder
 
 HUNDRED = Settings(target=Quote(100 * ONE), cycles=2, hold=Ms(500))
 

@@ -16,8 +16,8 @@ from messages.wire import decode
 from tests.test_processes import ended, started
 from venue.nado.http import HttpReads
 from venue.protocol import ArchivedOrder, VenueError
-from venue.simulated.faults import NO_FAULTS, Cut, DisturbEvent, DisturbReply, Faults, Refuse
-from venue.simulated.order_log import LoggedOrder
+from venue.simulated.engine.order_log import LoggedOrder
+from venue.simulated.faults.wishes import NO_FAULTS, Cut, DisturbEvent, DisturbReply, Faults, Refuse
 from venue.throwaway import THROWAWAY_SENDER
 
 T = TypeVar("T")

@@ -11,13 +11,13 @@ from typing import TypeVar
 import trio
 import trustme
 
-from actors.runtime.clock import WallClock
 from messages.units import Quote
+from runtime.clock import WallClock
 from venue.nado.signing import Signer, subaccount_hex
-from venue.simulated.exchange import Exchange
+from venue.simulated.engine.exchange import Exchange
+from venue.simulated.engine.rules import Knobs
+from venue.simulated.gateway.server import LOOPBACK, listen, serve
 from venue.simulated.markets import market_named
-from venue.simulated.rules import Knobs
-from venue.simulated.server import LOOPBACK, listen, serve
 from venue.simulated.venue import SimulatedVenue
 
 T = TypeVar("T")

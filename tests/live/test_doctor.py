@@ -12,18 +12,18 @@ import pytest
 import trio
 
 from actors.ledger import Store
-from actors.runtime.clock import RunClock
-from commands.access import access
+from commands.access.venue import access
 from commands.checks import account, machine, venue
-from commands.checks.examination import CHECKS, Patient, checked, examine, patient
 from commands.checks.finding import Finding
 from commands.checks.known import Known
-from commands.config import Loaded, load
-from commands.doctor import as_object, code_of, line, verdict
-from commands.world import connected
+from commands.config.effective import Loaded, load
+from commands.doctor.command import as_object, code_of, line, verdict
+from commands.doctor.examination import CHECKS, Patient, checked, examine, patient
+from commands.setup.world import connected
 from messages.lifecycle import Opened, Started
 from messages.settings import Settings
 from messages.units import Base, Ns, Quote
+from runtime.clock import RunClock
 from tests.live.served import KEY, SENDER, served
 from tests.live.typed import typed, written
 from tests.venue.simulated.desk import START_NS, Floor, floor, order
@@ -31,7 +31,7 @@ from venue.nado.agreement import Disagreement
 from venue.nado.networks import NETWORKS, Network
 from venue.nado.signing import Signer
 from venue.protocol import Unreachable
-from venue.simulated.asgi import application
+from venue.simulated.gateway.asgi import application
 
 pytestmark = pytest.mark.filterwarnings("ignore:'collections.abc.ByteString' is deprecated:DeprecationWarning")
 STRANGER = Signer(bytes.fromhex("57a6" * 16))

@@ -15,10 +15,10 @@ import msgspec
 import pytest
 import trio
 
-from commands.access import access
-from commands.config import load
-from commands.keys import read_key
-from commands.words import ConfigError
+from commands.access.signing_key import read_key
+from commands.access.venue import access
+from commands.config.effective import load
+from commands.output.words import ConfigError
 from tests.live.served import KEY, OWNER, Served, served
 from tests.live.typed import rehearse, typed, written
 from venue.nado.forge import NadoForge

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from commands import link_signer
+from commands.account import link_signer
 from tests.live.served import KEY, OWNER, SENDER, Served, served
 from tests.live.typed import Ended, rehearse, typed
 from venue.nado.linked import NOBODY

@@ -7,10 +7,10 @@ import msgspec
 import pytest
 import trio
 
-from actors.sizing import ENTRY_PATIENCE_MS, Look, Memory, Sizer
+from actors.sizing.actor import ENTRY_PATIENCE_MS, Look, Memory, Sizer
+from commands.access.prices import books_now
 from commands.checks import venue
-from commands.prices import books_now
-from commands.sentences import advice, skip_sentence
+from commands.output.sentences import advice, skip_sentence
 from messages.settings import Settings
 from messages.sizing import SizingPlan, Skipped
 from messages.units import ONE, Bps, Ms, Quote

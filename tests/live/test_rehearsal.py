@@ -183,7 +183,7 @@ def test_live_trades_on_no_default(key: str, there: Served, tmp_path: Path, caps
 
 
 def test_the_demo_and_a_simulated_run_never_read_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from commands.access import access
+    from commands.access.venue import access
     from messages.settings import Settings
 
     class Untouchable(dict[str, str]):

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from actors.runtime.clock import VenueClock, WallClock
+from runtime.clock import VenueClock, WallClock
 from tests.live.served import KEY, SENDER, Served, served
 from venue.nado.client import NadoVenue
 from venue.nado.http import HttpReads

@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 import msgspec
 
+from actors.barrier import EpochBumped
 from actors.ledger import Fold, Store
 from actors.ledger.flight import LEGS
-from actors.runtime.barrier import EpochBumped
 from messages.sizing import Leg, LegOrder, Place, Purpose, Ready, Sealed, SizingPlan
 from messages.units import ONE, notional
 from venue.protocol import Forge
-from venue.simulated.order_log import LoggedOrder
-from venue.simulated.rules import ETH_PERP
+from venue.simulated.engine.order_log import LoggedOrder
+from venue.simulated.engine.rules import ETH_PERP
 
 LONE_S = 12.0
 """The longest time in virtual seconds for which less than a pair may be held: a lost answer (recv_time), two crashes, a few steps of flattening."""

@@ -10,28 +10,28 @@ import httpx
 import msgspec
 import trio
 
-from actors.endings import Ending
+from actors.instance.state import RunState
+from actors.instance.venues import canonical
 from actors.ledger import CsvBooks, Fold, Store
-from actors.runtime.clock import Clock, RunClock, VenueClock
-from actors.runtime.specs import ChildSpec, SupervisorSpec
-from actors.runtime.state import RunState
-from actors.runtime.venues import canonical
+from actors.run_ending import Ending
 from actors.tree import Channels, Tree, World
 from messages.execution import AccountSnapshot
 from messages.lifecycle import Opened, Totals
 from messages.settings import Settings
 from messages.units import ONE, Quote
+from runtime.clock import Clock, RunClock, VenueClock
+from runtime.specs import ChildSpec, SupervisorSpec
 from supervisor import Machine
 from tests.machine.crash import Fire
 from venue.nado.client import NadoVenue
 from venue.nado.http import HttpReads
 from venue.nado.signing import Signer
-from venue.simulated.asgi import application
-from venue.simulated.exchange import Exchange
-from venue.simulated.faults import NO_FAULTS, Faults
+from venue.simulated.engine.exchange import Exchange
+from venue.simulated.engine.rules import DEFAULT_PRODUCTS, Product
+from venue.simulated.faults.wishes import NO_FAULTS, Faults
+from venue.simulated.gateway.asgi import application
+from venue.simulated.gateway.memory import MemoryDialer
 from venue.simulated.markets import market_named
-from venue.simulated.memory import MemoryDialer
-from venue.simulated.rules import DEFAULT_PRODUCTS, Product
 from venue.simulated.venue import SimulatedVenue
 from venue.throwaway import THROWAWAY_KEY, THROWAWAY_SENDER
 from venue.venue_time import measure_clock

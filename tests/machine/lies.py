@@ -15,7 +15,7 @@ from messages.execution import AccountSnapshot, Fill, OrderUpdate, PositionChang
 from tests.machine.bench import URL, Bench
 from venue.nado.http import HttpReads
 from venue.protocol import ArchivedOrder
-from venue.simulated.asgi import application
+from venue.simulated.gateway.asgi import application
 from venue.throwaway import THROWAWAY_SENDER
 
 Lie = Callable[[Any], Any]

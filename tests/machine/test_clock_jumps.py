@@ -10,11 +10,11 @@ import msgspec
 import pytest
 import trio
 
-from actors.runtime.barrier import WINDOW_LEFT_MS
-from actors.runtime.clock import LOOK_EVERY_S, Shift
+from actors.barrier import WINDOW_LEFT_MS
 from messages.lifecycle import Note
 from messages.sizing import Abort, Ready, Sealed
 from messages.units import Ms
+from runtime.clock import LOOK_EVERY_S, Shift
 from tests.clocks import Clocks
 from tests.determinism import seed_trio
 from tests.machine.audit import faults

@@ -6,18 +6,18 @@ import msgspec
 import trio
 from trio.testing import MockClock
 
-from commands.ending import Report
-from commands.run_json import run_json
-from commands.run_report import RunReport
-from commands.summary import text
+from commands.output.ending import Report
+from commands.output.run_json import run_json
+from commands.output.run_report import RunReport
+from commands.output.summary import text
 from messages.lifecycle import Hop
 from messages.units import Base
 from supervisor import Ending
 from tests.machine.bench import Bench, bench
 from tests.machine.test_escape_and_recovery import FLAT, HOURS, SHORT, interrupted, killed, next_start, opened, until_open
 from tests.machine.test_strangers import ETH, SOL, by_hand, reported
-from venue.simulated.faults import Faults, Refuse
-from venue.simulated.incidents import Liquidate
+from venue.simulated.faults.incidents import Liquidate
+from venue.simulated.faults.wishes import Faults, Refuse
 
 
 def said_alike(ready: Bench, report: Report) -> None:

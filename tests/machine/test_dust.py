@@ -15,8 +15,8 @@ from tests.machine.audit import Heard, Written, faults, judged
 from tests.machine.bench import Bench, bench
 from tests.machine.test_escape_and_recovery import FLAT, HOURS, escaped, interrupted, opened, rows_of
 from tests.machine.test_strangers import by_hand
-from venue.simulated.faults import Faults, Refuse, Thin
-from venue.simulated.rules import Knobs
+from venue.simulated.engine.rules import Knobs
+from venue.simulated.faults.wishes import Faults, Refuse, Thin
 
 HUNDRED = Settings(target=Quote(100 * ONE), cycles=1, hold=Ms(500), legging_known=Ms(5_000))
 STRICT = Knobs(min_size_binds_takers=True)

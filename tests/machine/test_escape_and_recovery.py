@@ -10,18 +10,18 @@ import msgspec
 import pytest
 import trio
 
-from actors.endings import Ending
 from actors.ledger import Disk, Store
 from actors.ledger.escapes import PATTERN
 from actors.ledger.store import Timed
-from actors.runtime import specs
-from commands.adopting import adopt
-from commands.escaping import close_ours
+from actors.run_ending import Ending
+from commands.run.adopting import adopt
+from commands.setup.escaping import close_ours
 from messages.execution import EscapeRound, PlanClosed
 from messages.lifecycle import Adopted, Halted
 from messages.settings import Settings
 from messages.sizing import Sealed
 from messages.units import ONE, Base, Ms, Quote
+from runtime import specs
 from tests.machine.audit import net
 from tests.machine.bench import Bench, bench, connected
 from tests.venue.test_escape import trade

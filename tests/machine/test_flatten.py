@@ -6,20 +6,20 @@ import msgspec
 import pytest
 import trio
 
-from actors.endings import Ending, Leave
-from commands.access import Access
+from actors.run_ending import Ending, Leave
+from commands.access.venue import Access
+from commands.account.flatten import Order, _closed
+from commands.account.outcome import Outcome
+from commands.account.target_account import Whose
 from commands.checks.known import Known
-from commands.evidence import ledger_word
-from commands.flatten import Order, _closed
-from commands.outcome import Outcome
-from commands.whose import Whose
+from commands.open_state.evidence import ledger_word
 from messages.lifecycle import Halted
 from messages.units import Base
 from tests.machine.bench import URL, Bench, bench
 from tests.machine.test_escape_and_recovery import FLAT, HOURS, interrupted, killed, next_start, opened, rows_of
 from tests.venue.test_escape import trade
 from venue.nado.signing import Signer
-from venue.simulated.faults import Faults, Refuse
+from venue.simulated.faults.wishes import Faults, Refuse
 from venue.throwaway import THROWAWAY_ADDRESS, THROWAWAY_KEY, THROWAWAY_SENDER
 
 ACCESS = Access("test", False, URL, None, None, THROWAWAY_ADDRESS, THROWAWAY_SENDER, Signer(THROWAWAY_KEY))

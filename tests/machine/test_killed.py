@@ -7,12 +7,12 @@ import msgspec
 import pytest
 import trio
 
-from actors.runtime.specs import Exited
 from messages.execution import Outcome, PlanClosed
 from messages.lifecycle import AccountStream, Hop
 from messages.settings import Settings
 from messages.sizing import Place, Ready
 from messages.units import ONE, Base, Ms, Quote
+from runtime.specs import Exited
 from tests.determinism import seed_trio
 from tests.machine.audit import faults
 from tests.machine.bench import ACTORS, Bench, bench

@@ -20,8 +20,8 @@ from tests.determinism import seed_trio
 from tests.machine.audit import net
 from tests.machine.bench import Bench, bench
 from tests.machine.lies import LyingVenue, lying, silent_streams
-from venue.simulated.faults import Faults
-from venue.simulated.rules import Knobs
+from venue.simulated.engine.rules import Knobs
+from venue.simulated.faults.wishes import Faults
 
 SHORT = Settings(target=Quote(100 * ONE), cycles=1, hold=Ms(500), legging_known=Ms(60_000), legging_unknown=Ms(60_000))
 ETH, SOL = 4, 8

@@ -4,9 +4,9 @@ from pathlib import Path
 
 from trio.testing import MockClock
 
-from actors.runtime.clock import RunClock
-from commands.logfile import line_of
+from commands.run.logfile import line_of
 from messages.units import Ns
+from runtime.clock import RunClock
 from tests.machine.bench import START_NS, bench
 from tests.machine.test_whole_machine import HUNDRED
 

@@ -12,8 +12,8 @@ from messages.money import Statement
 from messages.settings import Settings
 from messages.units import Ms, Quote
 from tests.machine.bench import Bench, bench
-from venue.simulated.faults import Faults
-from venue.simulated.incidents import ArchiveOmits, Deposit, Funding, Incident, Oracle, Settle, Shift, Transfer, Withdraw
+from venue.simulated.faults.incidents import ArchiveOmits, Deposit, Funding, Incident, Oracle, Settle, Shift, Transfer, Withdraw
+from venue.simulated.faults.wishes import Faults
 
 HOLD_S = 6
 SETTINGS = Settings(target=Quote.of("115.86"), cycles=1, hold=Ms(HOLD_S * 1000), direction="long-eth")

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from trio.testing import MockClock
 
-from commands.config import load
+from commands.config.effective import load
 from messages.lifecycle import Waiting
 from messages.settings import Settings
 from messages.sizing import Skipped

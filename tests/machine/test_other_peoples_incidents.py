@@ -9,20 +9,20 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors.runtime import specs
-from actors.sizing import Look, Sizer
-from commands.sentences import expected_cost
+from actors.sizing.actor import Look, Sizer
+from commands.output.sentences import expected_cost
 from messages.execution import Outcome
 from messages.market import PairQuote
 from messages.settings import Settings
 from messages.sizing import Purpose, SizingPlan
 from messages.units import ONE, Base, Bps, Ms, Price, Quote, Rate
+from runtime import specs
 from tests.machine.audit import faults
 from tests.machine.bench import Bench, bench
 from tests.machine.test_escape_and_recovery import FLAT, escaped, opened
 from tests.test_layers import files, imports_of
-from venue.simulated.faults import DisturbReply, Faults
-from venue.simulated.rules import ETH_PERP, SOL_PERP, Product
+from venue.simulated.engine.rules import ETH_PERP, SOL_PERP, Product
+from venue.simulated.faults.wishes import DisturbReply, Faults
 
 HUNDRED = Settings(target=Quote(100 * ONE), cycles=1, hold=Ms(500))
 PAIR = {4: int(Base.of("0.042")), 8: int(Base.of("1"))}
@@ -176,21 +176,21 @@ async def flat_after(ready: Bench, ending: object) -> bool:
 
 
 MAY_CATCH_ALL = {
-    "actors/runtime/supervision.py": "the supervisor",
-    "actors/runtime/incarnation.py": "the supervisor's view of one life",
+    "runtime/supervision.py": "the supervisor",
+    "runtime/incarnation.py": "the supervisor's view of one life",
     "supervisor.py": "above it is nobody who would close what is open",
-    "actors/runtime/outlive.py": "closing goes on, whatever fails",
-    "commands/last_resort.py": "the way out takes its next step",
-    "commands/recorder.py": "what is only for people",
-    "commands/whats_open.py": "evidence that cannot be read makes the answer unknown",
-    "commands/guard.py": "a key that cannot be had, for whatever reason, leaves what was signed in advance",
+    "runtime/outlive.py": "closing goes on, whatever fails",
+    "commands/run/last_resort.py": "the way out takes its next step",
+    "commands/run/recorder.py": "what is only for people",
+    "commands/open_state/decision.py": "evidence that cannot be read makes the answer unknown",
+    "commands/guard/command.py": "a key that cannot be had, for whatever reason, leaves what was signed in advance",
     "commands/begin.py": "the process ends with a code whatever happens",
     "commands/cli.py": "the same for a command: a defect, too, asks what is open",
-    "commands/run.py": "a summary that fails changes no exit code",
-    "commands/spool.py": "speaking",
-    "commands/verdict.py": "files that cannot be judged make the answer unknown",
-    "commands/words.py": "speaking",
-    "commands/keys.py": "a library's words may quote a key",
+    "commands/run/command.py": "a summary that fails changes no exit code",
+    "commands/output/spool.py": "speaking",
+    "commands/open_state/verdict.py": "files that cannot be judged make the answer unknown",
+    "commands/output/words.py": "speaking",
+    "commands/access/signing_key.py": "a library's words may quote a key",
     "venue/nado/agreement.py": "the same",
 }
 """Files with a handler for everything, and who they are."""

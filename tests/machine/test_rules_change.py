@@ -17,8 +17,8 @@ from tests.machine.audit import net
 from tests.machine.bench import Bench, bench
 from venue.escape import escape
 from venue.ours import Task
-from venue.simulated.faults import Faults, Refuse
-from venue.simulated.incidents import Incident, Listing, Rules, Says, Trading
+from venue.simulated.faults.incidents import Incident, Listing, Rules, Says, Trading
+from venue.simulated.faults.wishes import Faults, Refuse
 
 LONG = 3_600_000
 SETTINGS = Settings(target=Quote(1000 * ONE), cycles=1, hold=Ms(10_000), venue_patience=Ms(20_000))

@@ -10,11 +10,11 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors.runtime.pulse import STALL_S
-from actors.runtime.specs import Exited
 from messages.lifecycle import AccountStream, Hop
 from messages.settings import Settings
 from messages.units import ONE, Base, Ms, Quote
+from runtime.pulse import STALL_S
+from runtime.specs import Exited
 from tests.determinism import seed_trio
 from tests.machine.audit import faults
 from tests.machine.bench import Bench, bench

@@ -9,9 +9,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from commands.confirming import at_the_end
-from commands.ending import Report, code_of, problem_of
-from commands.evidence import VenueWord
+from commands.open_state.evidence import VenueWord
+from commands.open_state.last_reading import at_the_end
+from commands.output.ending import Report, code_of, problem_of
 from messages.execution import PlanClosed
 from messages.lifecycle import Note
 from messages.market import Level
@@ -27,7 +27,7 @@ from tests.machine.test_lost_connections import cut
 from venue.nado.appendix import Appendix, OrderKind, pack
 from venue.nado.signing import Signer, order_digest, order_nonce
 from venue.protocol import Order
-from venue.simulated.rules import DEFAULT_PRODUCTS, Product
+from venue.simulated.engine.rules import DEFAULT_PRODUCTS, Product
 from venue.throwaway import THROWAWAY_SENDER
 
 ETH, SOL, BTC = 4, 8, 2

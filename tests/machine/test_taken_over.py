@@ -5,8 +5,8 @@ from pathlib import Path
 import trio
 from trio.testing import MockClock
 
-from actors.runtime.state import closing_alone
-from commands.run import GUARD_ASK_S, _while_guard_closes
+from actors.instance.state import closing_alone
+from commands.run.command import GUARD_ASK_S, _while_guard_closes
 from commands.stopping import Stops
 from tests.machine.bench import Bench, bench
 from tests.machine.test_escape_and_recovery import HOURS, killed

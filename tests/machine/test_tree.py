@@ -8,13 +8,13 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors.runtime.backoff import Backoff
-from actors.runtime.specs import Started, SupervisorSpec
-from actors.runtime.supervision import Supervisor
 from messages.execution import Outcome
 from messages.lifecycle import Halted
 from messages.settings import Settings
 from messages.units import ONE, Ms, Quote
+from runtime.backoff import Backoff
+from runtime.specs import Started, SupervisorSpec
+from runtime.supervision import Supervisor
 from tests.machine.bench import ACTORS, Bench, bench
 
 LONG = Settings(target=Quote(100 * ONE), cycles=1, hold=Ms(5_000))

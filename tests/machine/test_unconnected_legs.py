@@ -13,12 +13,12 @@ import trio.testing
 from trio.testing import MockClock
 
 from actors.leg_connections import LegConnections
-from actors.runtime.specs import Restarting
 from actors.tree import World
 from messages.execution import Outcome
 from messages.lifecycle import Alarm, Denied, Halted, Held, Note
 from messages.sizing import Abort, Declined, Place, Sealed, SizingPlan
 from messages.units import Base, Ms
+from runtime.specs import Restarting
 from tests.machine.bench import Bench, bench
 from tests.machine.test_killed import HUNDRED
 from tests.venue.nado.test_broken_wires import sends

@@ -11,8 +11,8 @@ from messages.units import Ms
 from tests.machine.audit import faults
 from tests.machine.bench import bench
 from tests.machine.test_killed import HUNDRED, PAIR
-from venue.simulated.faults import Faults
-from venue.simulated.incidents import Clock
+from venue.simulated.faults.incidents import Clock
+from venue.simulated.faults.wishes import Faults
 
 SKEW_MS = 3_000
 WITHIN_S = 5.0

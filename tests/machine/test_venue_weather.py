@@ -10,10 +10,10 @@ from messages.settings import Settings
 from messages.units import ONE, Base, Ms, Quote
 from tests.machine.audit import faults as wrongs
 from tests.machine.bench import bench
-from venue.simulated.accounts import product_of_x18
-from venue.simulated.faults import DisturbReply, Faults, Pieces
-from venue.simulated.incidents import Clock, Crossed, Down, Freeze, Funding, Gate, Incident, Oracle, Settle, Status, Trading
-from venue.simulated.rules import Knobs
+from venue.simulated.engine.accounts import product_of_x18
+from venue.simulated.engine.rules import Knobs
+from venue.simulated.faults.incidents import Clock, Crossed, Down, Freeze, Funding, Gate, Incident, Oracle, Settle, Status, Trading
+from venue.simulated.faults.wishes import DisturbReply, Faults, Pieces
 
 PAIR = {4: int(Base.of("0.042")), 8: int(Base.of("1"))}
 CALM = Settings(target=Quote(100 * ONE), cycles=2, hold=Ms(8_000))

@@ -14,13 +14,13 @@ from functools import cache
 
 import msgspec
 
+from actors import barrier
+from actors.barrier import Barrier, ClockJumped, EpochBumped, FillsDue, LegDown, Recovered, Resolve, Settle, Tell, VotesDue
 from actors.ledger import Fold
 from actors.ledger.flight import Flight
 from actors.ledger.orders import OurOrder
 from actors.ledger.vote import vote
 from actors.leg import LegState, on_place, on_sealed
-from actors.runtime import barrier
-from actors.runtime.barrier import Barrier, ClockJumped, EpochBumped, FillsDue, LegDown, Recovered, Resolve, Settle, Tell, VotesDue
 from messages.execution import AccountSnapshot, Doubt, Fill, LegFill, OrderUpdate, Outcome, PlanClosed, Position, Resolved
 from messages.settings import Settings
 from messages.sizing import Declined, LegOrder, Place, Ready, Sealed, SizingPlan

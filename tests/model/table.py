@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 
-from actors.runtime import barrier
+from actors import barrier
 from tests.model import real
 from tests.model.real import Action, Answer
 from tests.model.rules import SOUND

@@ -8,11 +8,11 @@ import msgspec
 import pytest
 import trio
 
-from actors import leg, sizing, tree
-from actors.inquiry import Inquiry
+from actors import barrier, leg, tree
 from actors.ledger.actor import _Desk
 from actors.ledger.orders import OurOrder
-from actors.runtime import barrier
+from actors.reconciliation import Inquiry
+from actors.sizing import actor as sizing
 from messages.execution import Outcome
 from messages.sizing import Place, Ready
 from messages.units import Ms
@@ -21,7 +21,7 @@ from tests.sweep.one import one
 from tests.sweep.runs import Run
 from venue import resolve
 from venue.protocol import Reply, SignedOrder
-from venue.simulated.faults import NO_FAULTS, Cut, DisturbEvent, DisturbReply, Faults, Late, LoseAck, Refuse
+from venue.simulated.faults.wishes import NO_FAULTS, Cut, DisturbEvent, DisturbReply, Faults, Late, LoseAck, Refuse
 
 Patch = pytest.MonkeyPatch
 DEAF = DisturbEvent(stream="fill", one_in=1, how="drop")

@@ -9,8 +9,8 @@ from contextlib import suppress
 import msgspec
 import pytest
 
-from actors.runtime.state_file import Saved, taken_epoch
-from commands.guarding import SILENT_S
+from commands.run.guard_keeper import SILENT_S
+from runtime.state_file import Saved, taken_epoch
 from tests.hostile.bed import CLOSED_WITHIN_S, ENDS_WITHIN_S, Bed
 from tests.hostile.judge import disagreements, false_claims, unlawful
 from tests.hostile.vandal import Scene

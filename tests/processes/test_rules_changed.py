@@ -16,8 +16,8 @@ from tests.hostile.bed import Bed
 from tests.hostile.judge import ETH, SOL, false_claims, uneven_s, unlawful
 from tests.patience import slack
 from tests.processes.waiting import LONG_S, held, until
-from venue.simulated.faults import Faults
-from venue.simulated.incidents import Incident, Rules, Says
+from venue.simulated.faults.incidents import Incident, Rules, Says
+from venue.simulated.faults.wishes import Faults
 
 pytestmark = pytest.mark.process
 LASTS_MS = 3_600_000

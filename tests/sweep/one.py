@@ -22,7 +22,7 @@ from tests.machine.audit import Heard, Written, judged
 from tests.machine.bench import ACTORS, Bench, bench
 from tests.sweep.phases import PhaseWatch
 from tests.sweep.weather import weather
-from venue.simulated.faults import NO_FAULTS, Faults
+from venue.simulated.faults.wishes import NO_FAULTS, Faults
 
 HUNDRED = Settings(target=Quote(100 * ONE), cycles=1, hold=Ms(500))
 LENIENT = msgspec.structs.replace(HUNDRED, legging_known=Ms(60_000), legging_unknown=Ms(120_000))

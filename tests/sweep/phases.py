@@ -2,9 +2,9 @@
 
 import msgspec
 
-from actors.runtime.specs import Started
 from messages.lifecycle import Hop
 from messages.sizing import Sealed
+from runtime.specs import Started
 from supervisor import Machine
 
 PHASES = ("boot", "idle", "seal to ready", "ready to place", "between the sends", "send to ack", "ack to fill", "hold", "repair", "exit", "recover")

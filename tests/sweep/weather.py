@@ -2,8 +2,8 @@
 
 import random
 
-from venue.simulated.faults import Cut, DisturbEvent, DisturbReply, Faults, Late, LoseAck, Pieces, Refuse, Thin
-from venue.simulated.rules import Knobs
+from venue.simulated.engine.rules import Knobs
+from venue.simulated.faults.wishes import Cut, DisturbEvent, DisturbReply, Faults, Late, LoseAck, Pieces, Refuse, Thin
 
 STREAMS = ("fill", "order_update", "position_change", "book_depth")
 REQUESTS = ("place_order", "subaccount_info", "isolated_positions", "market_liquidity", "orders", "archive_orders", "time", "subscribe")

@@ -23,8 +23,8 @@ from tests.machine.bench import Bench, bench
 from venue.escape import Escaped, escape
 from venue.ours import EVERYTHING, Ours, Task
 from venue.protocol import OrderWire, Reads, Tradable, Unreachable, Venue, VenueRules
-from venue.simulated.faults import Cut, DisturbReply, Faults, LoseAck, Refuse, Thin
-from venue.simulated.incidents import Clock
+from venue.simulated.faults.incidents import Clock
+from venue.simulated.faults.wishes import Cut, DisturbReply, Faults, LoseAck, Refuse, Thin
 from venue.stored_escape import StoredEscape, signed_escape
 
 SETTINGS = Settings(target=Quote(100 * ONE), venue_patience=Ms(60_000))

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Self, cast
 
 import trio
 
-from actors.runtime.clock import VenueClock
-from actors.runtime.observe import Observe
 from messages.lifecycle import Note
+from runtime.clock import VenueClock
+from runtime.observe import Observe
 from venue.nado import codec
 from venue.nado.counts import Tally, WireCounts
 from venue.nado.forge import NadoForge

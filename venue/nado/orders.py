@@ -16,8 +16,8 @@ from functools import partial
 
 import trio
 
-from actors.runtime.backoff import RECONNECT, Streak
-from actors.runtime.clock import VenueClock
+from runtime.backoff import RECONNECT, Streak
+from runtime.clock import VenueClock
 from venue.nado.codec import RATE_LIMITED, place_order, reply_to
 from venue.nado.counts import Tally
 from venue.nado.gate import Withheld

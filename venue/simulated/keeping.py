@@ -12,11 +12,11 @@ import msgspec
 import trio
 
 from messages.wire import decode_unit, encode_unit
-from venue.simulated.accounts import Account
-from venue.simulated.book import Resting
-from venue.simulated.events import Filled, FundingCharged, Moved
-from venue.simulated.exchange import Exchange
-from venue.simulated.order_log import LoggedOrder
+from venue.simulated.engine.accounts import Account
+from venue.simulated.engine.book import Resting
+from venue.simulated.engine.events import Filled, FundingCharged, Moved
+from venue.simulated.engine.exchange import Exchange
+from venue.simulated.engine.order_log import LoggedOrder
 from venue.simulated.venue import SimulatedVenue
 
 EVERY_S = 0.2

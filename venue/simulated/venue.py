@@ -12,28 +12,28 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from actors.runtime.clock import Clock
 from messages.market import Level
 from messages.units import Ms, Ns, Price, Quote
+from runtime.clock import Clock
 from venue.nado.signing import order_digest, recover
-from venue.simulated.archive import Archive
-from venue.simulated.book import Resting, Split
-from venue.simulated.candles import Candles
-from venue.simulated.codes import refused
-from venue.simulated.courier import Courier
-from venue.simulated.crier import Crier
-from venue.simulated.door import Door
-from venue.simulated.events import Filled, FundingCharged, Moved, Traded
-from venue.simulated.exchange import Exchange, Extras
-from venue.simulated.faults import NO_FAULTS, AnswerLost, ConnectionCut, FaultCounter, Faults, Staged
-from venue.simulated.funding import PERIOD_S
-from venue.simulated.hub import Hub
-from venue.simulated.liquidation import liquidate_unhealthy
+from venue.simulated.admission import Door
+from venue.simulated.engine.book import Resting, Split
+from venue.simulated.engine.candles import Candles
+from venue.simulated.engine.codes import refused
+from venue.simulated.engine.events import Filled, FundingCharged, Moved, Traded
+from venue.simulated.engine.exchange import Exchange, Extras
+from venue.simulated.engine.funding import PERIOD_S
+from venue.simulated.engine.liquidation import liquidate_unhealthy
+from venue.simulated.engine.rules import TAKER_DELAY_S
+from venue.simulated.engine.treasury import deposit, pay_funding, settle_results
+from venue.simulated.faults.staging import Stage, bent
+from venue.simulated.faults.wishes import NO_FAULTS, AnswerLost, ConnectionCut, FaultCounter, Faults, Staged
 from venue.simulated.markets.move import shifted
-from venue.simulated.requests import PlaceOrder
-from venue.simulated.rules import TAKER_DELAY_S
-from venue.simulated.staging import Stage, bent
-from venue.simulated.treasury import deposit, pay_funding, settle_results
+from venue.simulated.spoken.archive import Archive
+from venue.simulated.spoken.requests import PlaceOrder
+from venue.simulated.streams.delivery import Courier
+from venue.simulated.streams.hub import Hub
+from venue.simulated.streams.publisher import Crier
 
 if TYPE_CHECKING:
     from venue.simulated.markets import Market, Move

@@ -14,11 +14,11 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from actors.ledger import BrokenChain, CsvBooks, LedgerMessage, Store, Unwritable, ledger_actor
 from actors.ledger.store import SCHEMA, Timed
-from actors.runtime.mailbox import Latest, Mailbox
 from messages.execution import Outcome, PlanClosed
 from messages.lifecycle import AccountStream, CycleEnded, Held, Hop, Note, Opened, Started
 from messages.sizing import Declined, Ready, Sealed
 from messages.units import Base, Ms, Ns
+from runtime.mailbox import Latest, Mailbox
 from tests.actors.fakes import FORGE, START_MS, venue_clock
 from tests.actors.ledger.story import Story
 from tests.determinism import seed_trio

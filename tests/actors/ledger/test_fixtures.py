@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from actors.instance.state import read_state
 from actors.ledger import Fold, Store, folded
-from actors.runtime.state import read_state
 from messages.lifecycle import Opened
 from messages.units import Base, Quote
 from venue.stored_escape import EscapeFile

@@ -16,9 +16,9 @@ from actors.ledger import store as store_module
 from actors.ledger.reading import SLICE_ROWS, SNAPSHOT_ROWS, START_ROWS
 from actors.ledger.snapshots import FOLD_VERSION, snapshot_of
 from actors.ledger.store import SCHEMA, Timed, row_hash
-from actors.runtime.mailbox import Latest, Mailbox
 from messages.lifecycle import VERIFYING, AccountStream, FoldSnapshot, Held, Opened
 from messages.sizing import Declined, Ready
+from runtime.mailbox import Latest, Mailbox
 from tests.actors.fakes import FORGE, START_MS, venue_clock
 from tests.actors.ledger.story import Story
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from commands.drills.exposure import Change, Unhedged, agreed_pairs, changes_of, positions_of, unhedged
 from messages.units import ONE, Base, Ms, Ns, Price, Quote
-from venue.simulated.events import Liquidated
-from venue.simulated.order_log import LoggedFill, LoggedOrder
+from venue.simulated.engine.events import Liquidated
+from venue.simulated.engine.order_log import LoggedFill, LoggedOrder
 from venue.throwaway import THROWAWAY_SENDER
 
 ETH, SOL = 4, 8

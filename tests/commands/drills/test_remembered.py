@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from commands.drills.remembered import FRESH_MS, Measured, Remembered, fingerprint_of, maxima_of, remember
-from commands.worst_case import stated, worst_case
+from commands.setup.drill_results import FRESH_MS, Measured, Remembered, fingerprint_of, maxima_of, remember
+from commands.setup.worst_case import stated, worst_case
 from messages.settings import Files, Guard, Limits, Settings, VenueSettings
 from messages.units import Ms, Quote
 from messages.wire import decode

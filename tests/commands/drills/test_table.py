@@ -6,10 +6,10 @@ import pytest
 from commands.drills.table import BY_NAME, DRILLS, ETH, NAMES, SOL, Drill, class_ms, margin_call, mirrored, staging_for
 from messages.settings import Limits, Settings
 from messages.units import ONE, Base, Quote, Rate
-from venue.simulated.accounts import Account, Position, health_of
-from venue.simulated.answers import REQUESTS
-from venue.simulated.faults import NO_FAULTS, Faults, faults_of
-from venue.simulated.rules import ETH_PERP, SOL_PERP
+from venue.simulated.engine.accounts import Account, Position, health_of
+from venue.simulated.engine.rules import ETH_PERP, SOL_PERP
+from venue.simulated.faults.wishes import NO_FAULTS, Faults, faults_of
+from venue.simulated.gateway.answers import REQUESTS
 
 ISSUE = (
     *("one-leg-reject", "one-leg-partial", "ack-lost", "venue-down", "feed-frozen", "flash-crash"),

@@ -11,9 +11,9 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
-from actors.runtime.backoff import RECONNECT
-from actors.runtime.clock import RunClock, VenueClock
 from messages.units import ONE, Base, Ms, Price
+from runtime.backoff import RECONNECT
+from runtime.clock import RunClock, VenueClock
 from tests.venue.nado.wires import MemoryDialer, Session
 from venue.nado.counts import Tally
 from venue.nado.orders import NadoOrderWire, order_wire

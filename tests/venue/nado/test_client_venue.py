@@ -13,8 +13,8 @@ import trio
 import trio.testing
 from trio.testing import MockClock
 
-from actors.runtime.clock import RunClock, VenueClock
 from messages.units import ONE, Base, Ms, Price, Quote, Rate
+from runtime.clock import RunClock, VenueClock
 from tests.venue.nado.wires import MemoryDialer, answering
 from venue.nado.client import AUTHENTICATION_MS, NadoVenue
 from venue.nado.signing import Signer, cancellation_products_digest, recover, recv_time_of, stream_authentication_digest, subaccount_hex

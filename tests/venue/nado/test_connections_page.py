@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from actors.runtime.backoff import RECONNECT
 from messages.settings import Settings
+from runtime.backoff import RECONNECT
 from venue.nado.http import ANSWER_BYTES_MAX
 from venue.nado.socket import MESSAGE_BYTES_MAX, PING_EVERY_S, SILENCE_S
 from venue.nado.weights import ARCHIVE, EXECUTES, QUERIES, unwind_questions, unwind_weight

@@ -9,24 +9,24 @@ import httpx
 import msgspec
 import trio
 
-from actors.runtime.clock import RunClock
 from messages.market import Level
 from messages.units import Base, Price, Quote
+from runtime.clock import RunClock
 from venue.nado.appendix import Appendix, OrderKind, pack
 from venue.nado.signing import Signer, order_digest, order_nonce, subaccount_hex
 from venue.nado.socket import Socket, open_socket
 from venue.protocol import Order
-from venue.simulated.asgi import application
-from venue.simulated.codes import Refused
-from venue.simulated.events import Event
-from venue.simulated.exchange import Exchange
-from venue.simulated.faults import NO_FAULTS, Faults
+from venue.simulated.engine.codes import Refused
+from venue.simulated.engine.events import Event
+from venue.simulated.engine.exchange import Exchange
+from venue.simulated.engine.order_log import LoggedOrder
+from venue.simulated.engine.rules import Knobs
+from venue.simulated.engine.treasury import deposit
+from venue.simulated.faults.wishes import NO_FAULTS, Faults
+from venue.simulated.gateway.asgi import application
+from venue.simulated.gateway.memory import MemoryDialer
 from venue.simulated.keeping import Kept, restore
 from venue.simulated.markets import Move, market_named
-from venue.simulated.memory import MemoryDialer
-from venue.simulated.order_log import LoggedOrder
-from venue.simulated.rules import Knobs
-from venue.simulated.treasury import deposit
 from venue.simulated.venue import SimulatedVenue
 
 START_NS = 1_790_000_000_000_000_000

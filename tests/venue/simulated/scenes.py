@@ -12,12 +12,12 @@ from messages.units import Base, Price, Quote
 from tests.venue.simulated.desk import ETH, ME, OTHER, OURS, SOL, START_NS, THEIRS, Floor, levels, order
 from tests.venue.simulated.test_money import isolated
 from venue.nado.signing import Signer, cancellation_digest, link_signer_digest, order_nonce, typed_digest
-from venue.simulated.accounts import Account
-from venue.simulated.faults import Faults
-from venue.simulated.incidents import Gate, Incident, Status
-from venue.simulated.money_executes import LIQUIDATE, TRANSFER, WITHDRAW
-from venue.simulated.rules import ISOLATED_MAX, Knobs, isolated_name
-from venue.simulated.treasury import LINKS_MAX
+from venue.simulated.engine.accounts import Account
+from venue.simulated.engine.rules import ISOLATED_MAX, Knobs, isolated_name
+from venue.simulated.engine.treasury import LINKS_MAX
+from venue.simulated.faults.incidents import Gate, Incident, Status
+from venue.simulated.faults.wishes import Faults
+from venue.simulated.gateway.money_executes import LIQUIDATE, TRANSFER, WITHDRAW
 
 NOW_MS = START_NS // 1_000_000
 NOBODY = "0x" + "33" * 20 + "00" * 12

@@ -7,14 +7,15 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from venue.simulated import incidents, rules
-from venue.simulated.archive_requests import READERS
-from venue.simulated.codes import CODES
-from venue.simulated.executes import EXECUTES
-from venue.simulated.faults import Faults, Recurring, Stream, Trigger
-from venue.simulated.money_executes import MONEY_EXECUTES
-from venue.simulated.public import CACHED
-from venue.simulated.queries import QUERIES
+from venue.simulated.engine import rules
+from venue.simulated.engine.codes import CODES
+from venue.simulated.faults import incidents
+from venue.simulated.faults.wishes import Faults, Recurring, Stream, Trigger
+from venue.simulated.gateway.archive_requests import READERS
+from venue.simulated.gateway.executes import EXECUTES
+from venue.simulated.gateway.money_executes import MONEY_EXECUTES
+from venue.simulated.gateway.public import CACHED
+from venue.simulated.spoken.queries import QUERIES
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "simulated.md"
 BEGIN, END = "<!-- made by tests/venue/simulated/tables.py: {} -->", "<!-- end of {} -->"

@@ -6,9 +6,9 @@ from typing import Any
 from messages.units import ONE, Base, Price, Quote
 from tests.shared_data import shared
 from tests.venue.simulated.desk import ETH, ME, desk, levels, order
-from venue.simulated.accounts import Account, Position, fee_on, health_of, increases, taker_metered
-from venue.simulated.events import Filled, PositionChanged
-from venue.simulated.rules import DEFAULT_PRODUCTS, ETH_PERP
+from venue.simulated.engine.accounts import Account, Position, fee_on, health_of, increases, taker_metered
+from venue.simulated.engine.events import Filled, PositionChanged
+from venue.simulated.engine.rules import DEFAULT_PRODUCTS, ETH_PERP
 
 MAKER, TAKER, MIN = ETH_PERP.maker_fee, ETH_PERP.taker_fee, ETH_PERP.min_size
 

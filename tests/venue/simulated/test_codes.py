@@ -5,9 +5,9 @@ from trio.testing import MockClock
 
 from tests.venue.simulated.desk import floor, order
 from tests.venue.simulated.scenes import SCENES, Scene, Stage
-from venue.simulated.codes import CODES
-from venue.simulated.faults import Faults, Refuse
-from venue.simulated.rules import Knobs
+from venue.simulated.engine.codes import CODES
+from venue.simulated.engine.rules import Knobs
+from venue.simulated.faults.wishes import Faults, Refuse
 
 
 def scenes() -> list[tuple[Scene, Faults, list[int]]]:

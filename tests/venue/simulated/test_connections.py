@@ -11,10 +11,10 @@ from messages.units import Base
 from tests.venue.simulated.desk import ETH, ME, floor, order
 from tests.venue.simulated.test_subscribe import auth_frame
 from venue.protocol import Unreachable
-from venue.simulated.faults import Cut, DisturbEvent, DisturbReply, Faults
-from venue.simulated.incidents import Down
-from venue.simulated.rules import AUTHENTICATED_MAX, Knobs
-from venue.simulated.sessions import half_frame
+from venue.simulated.engine.rules import AUTHENTICATED_MAX, Knobs
+from venue.simulated.faults.incidents import Down
+from venue.simulated.faults.wishes import Cut, DisturbEvent, DisturbReply, Faults
+from venue.simulated.gateway.sessions import half_frame
 
 FILLS: dict[str, Any] = {"type": "fill", "subaccount": ME, "product_id": ETH}
 

@@ -9,8 +9,8 @@ from trio.testing import MockClock
 
 from messages.units import Base
 from tests.venue.simulated.desk import ETH, ME, Floor, Line, floor, levels, order
-from venue.simulated.answers import REQUESTS
-from venue.simulated.faults import DisturbEvent, DisturbReply, Faults, Forget, Late, Pieces, Recurring, SlowAck, Thin, Turns
+from venue.simulated.faults.wishes import DisturbEvent, DisturbReply, Faults, Forget, Late, Pieces, Recurring, SlowAck, Thin, Turns
+from venue.simulated.gateway.answers import REQUESTS
 from venue.simulated.markets import Move
 
 MS = 1_000_000

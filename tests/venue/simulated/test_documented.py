@@ -1,7 +1,7 @@
 """docs/simulated.md says what the simulated venue really does."""
 
 from tests.venue.simulated.tables import DOCUMENT, knobs, with_tables
-from venue.simulated.rules import Knobs
+from venue.simulated.engine.rules import Knobs
 
 
 def test_the_tables_are_those_of_the_code() -> None:

@@ -6,12 +6,12 @@ import pytest
 from messages.units import Base, Price, Quote
 from tests.venue.simulated.desk import ETH, ME, OTHER, OURS, SOL, START_NS, THEIRS, desk, levels, order
 from venue.nado.signing import order_digest
-from venue.simulated.accounts import health_of
-from venue.simulated.codes import Refused
-from venue.simulated.events import Filled, OrderUpdated, PositionChanged, Traded
-from venue.simulated.exchange import Exchange
-from venue.simulated.rules import ETH_PERP, SOL_PERP, Knobs
-from venue.simulated.treasury import deposit
+from venue.simulated.engine.accounts import health_of
+from venue.simulated.engine.codes import Refused
+from venue.simulated.engine.events import Filled, OrderUpdated, PositionChanged, Traded
+from venue.simulated.engine.exchange import Exchange
+from venue.simulated.engine.rules import ETH_PERP, SOL_PERP, Knobs
+from venue.simulated.engine.treasury import deposit
 
 NOW_MS = START_NS // 1_000_000
 

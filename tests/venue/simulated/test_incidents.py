@@ -13,9 +13,22 @@ from messages.units import Base, Price, Quote
 from messages.wire import decode
 from tests.venue.simulated.desk import ETH, ME, START_NS, Floor, floor, order
 from tests.venue.simulated.test_subscribe import BOOK, eth_move
-from venue.simulated.events import Liquidated
-from venue.simulated.faults import Faults, Pieces, faults_named
-from venue.simulated.incidents import Clock, Crossed, Freeze, Funding, Gate, Incident, Liquidate, Oracle, Settle, Shift, Status, Trading
+from venue.simulated.engine.events import Liquidated
+from venue.simulated.faults.incidents import (
+    Clock,
+    Crossed,
+    Freeze,
+    Funding,
+    Gate,
+    Incident,
+    Liquidate,
+    Oracle,
+    Settle,
+    Shift,
+    Status,
+    Trading,
+)
+from venue.simulated.faults.wishes import Faults, Pieces, faults_named
 
 
 def stage(place: Floor, *incidents: Incident) -> None:

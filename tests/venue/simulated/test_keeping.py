@@ -7,14 +7,14 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from actors.runtime.clock import RunClock
+from runtime.clock import RunClock
 from tests.venue.simulated.desk import ETH, ME, OTHER, START_NS, THEIRS, Floor, Script, floor
 from tests.venue.simulated.scenes import Stage
 from tests.venue.simulated.test_money import isolated
-from venue.simulated import treasury
-from venue.simulated.exchange import Exchange
+from venue.simulated.engine import treasury
+from venue.simulated.engine.exchange import Exchange
+from venue.simulated.engine.rules import ETH_PERP
 from venue.simulated.keeping import load, restore, save, state_of
-from venue.simulated.rules import ETH_PERP
 from venue.simulated.venue import SimulatedVenue
 
 

@@ -10,8 +10,8 @@ from trio.testing import MockClock
 
 from tests.venue.simulated.desk import ETH, ME, floor, order
 from tests.venue.simulated.scenes import NOT_FOUND, Stage
-from venue.simulated.faults import Faults
-from venue.simulated.rules import Knobs
+from venue.simulated.engine.rules import Knobs
+from venue.simulated.faults.wishes import Faults
 
 
 def knob(**settled: Any) -> Faults:

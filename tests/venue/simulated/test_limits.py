@@ -7,9 +7,9 @@ import trio
 from trio.testing import MockClock
 
 from tests.venue.simulated.desk import ME, OTHER, THEIRS, floor, order
-from venue.simulated.faults import Faults
-from venue.simulated.limits import LIMITS, Windows, archive_weight, execute_weight, query_weight
-from venue.simulated.rules import Knobs
+from venue.simulated.engine.rules import Knobs
+from venue.simulated.faults.wishes import Faults
+from venue.simulated.spoken.limits import LIMITS, Windows, archive_weight, execute_weight, query_weight
 
 WALLET = ME[:42]
 

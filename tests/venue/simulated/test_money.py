@@ -4,13 +4,13 @@ import pytest
 
 from messages.units import ONE, Base, Price, Quote
 from tests.venue.simulated.desk import ETH, ME, OTHER, OURS, SOL, START_NS, THEIRS, Desk, desk, levels, order
-from venue.simulated import treasury
-from venue.simulated.accounts import Account
-from venue.simulated.codes import Refused
-from venue.simulated.events import Filled, FundingCharged, FundingPaid, Liquidated, PositionChanged
-from venue.simulated.funding import Funding, Premium
-from venue.simulated.liquidation import HOUSE, liquidate_by, liquidate_unhealthy, price_of
-from venue.simulated.rules import ISOLATED_MAX, NO_ADDRESS, Knobs, is_isolated, isolated_name, isolated_product
+from venue.simulated.engine import treasury
+from venue.simulated.engine.accounts import Account
+from venue.simulated.engine.codes import Refused
+from venue.simulated.engine.events import Filled, FundingCharged, FundingPaid, Liquidated, PositionChanged
+from venue.simulated.engine.funding import Funding, Premium
+from venue.simulated.engine.liquidation import HOUSE, liquidate_by, liquidate_unhealthy, price_of
+from venue.simulated.engine.rules import ISOLATED_MAX, NO_ADDRESS, Knobs, is_isolated, isolated_name, isolated_product
 
 HOUR_NS = 3600 * 10**9
 

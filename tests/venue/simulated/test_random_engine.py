@@ -16,12 +16,12 @@ from messages.units import Base, Price, Quote
 from tests.venue.simulated.desk import ETH, ME, OTHER, OURS, SOL, THEIRS, Desk, desk
 from tests.venue.simulated.desk import order as new_order
 from venue.nado.appendix import Appendix, pack
-from venue.simulated import treasury
-from venue.simulated.archive import LAG_NS, Archive, ArchiveQuery
-from venue.simulated.codes import Refused
-from venue.simulated.events import Event, Filled, Liquidated, OrderUpdated, PositionChanged
-from venue.simulated.liquidation import liquidate_unhealthy
-from venue.simulated.rules import NO_ADDRESS
+from venue.simulated.engine import treasury
+from venue.simulated.engine.codes import Refused
+from venue.simulated.engine.events import Event, Filled, Liquidated, OrderUpdated, PositionChanged
+from venue.simulated.engine.liquidation import liquidate_unhealthy
+from venue.simulated.engine.rules import NO_ADDRESS
+from venue.simulated.spoken.archive import LAG_NS, Archive, ArchiveQuery
 
 SEED = int(os.environ.get("SEED", "41"))
 STEPS = int(os.environ.get("STEPS", "700"))

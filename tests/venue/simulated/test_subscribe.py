@@ -13,10 +13,10 @@ from tests.venue.simulated.desk import ETH, ME, OTHER, OURS, SOL, START_NS, THEI
 from venue.nado.signing import Signer, stream_authentication_digest
 from venue.nado.socket import open_socket
 from venue.protocol import Unreachable
+from venue.simulated.engine.rules import isolated_name
+from venue.simulated.gateway.sessions import Closed
+from venue.simulated.gateway.subscriptions import subscribe_session
 from venue.simulated.markets import Move, Trade
-from venue.simulated.rules import isolated_name
-from venue.simulated.sessions import Closed
-from venue.simulated.subscriptions import subscribe_session
 
 NOW_MS = START_NS // 1_000_000
 MS = 1_000_000

@@ -1,0 +1,102 @@
+"""After the clocks have jumped, ours or the venue's: what must be learnt anew before the next plan is sealed.
+
+A machine that has slept knows nothing: its sockets may be dead without a sign, its books are from before, an order may have been filled, and the wall
+clock may be anywhere. So every quote is dropped, every connection closed, and until the venue's clock has been measured, the account read and both
+books read from a snapshot, nothing is sealed. Closing waits for it as well, but only a venue that does not answer can make it long, and then nothing
+could be closed.
+
+The venue's clock may jump without ours. An order that it refuses for its receive time is the proof: then its time alone is asked for, at once.
+"""
+
+from typing import Literal
+
+import trio
+
+from actors.tree import Channels, World
+from messages.execution import Outcome
+from messages.lifecycle import Note
+from messages.sizing import SizingPlan
+from messages.units import Ms
+from runtime.clock import Shift
+from venue.protocol import VenueError
+from venue.venue_time import MISTIMED, measure_clock
+
+AGAIN_S = 0.2
+"""Pause before the venue is asked once more."""
+
+
+class Waking:
+    """Runs beside the supervisor's loop; the loop asks it before a plan is sealed."""
+
+    def __init__(self, world: World, channels: Channels) -> None:
+        self._world = world
+        self._channels = channels
+        self._jumped_ns = 0
+        self._known_ms: Ms | None = Ms(0)
+        """Venue time since which everything is known again; None while it is not."""
+        self._measures = False
+
+    def obstacle(self, plan: SizingPlan) -> str:
+        """Why this plan may not be sealed now; "" when it may."""
+        if self._known_ms is None:
+            return "the clocks have jumped: the venue's time, the account and both books are read again first"
+        return "it was decided before the clocks jumped" if self._known_ms and plan.decided_ms <= self._known_ms else ""
+
+    def shifted(self, shift: Shift, nursery: trio.Nursery) -> None:
+        """The clocks did something else than run. Returns at once; what has to be asked is asked in `nursery`."""
+        if not shift.jumped:
+            self._note("info", f"{shift.text()}: the venue's time is measured again")
+            nursery.start_soon(self._measure)
+            return
+        self._note("warning", f"{shift.text()}: quotes dropped, connections closed, everything is read again before the next order")
+        self._jumped_ns, self._known_ms = self._world.clock.steady_ns(), None
+        self._channels.quotes.clear()
+        nursery.start_soon(self._learn, self._jumped_ns)
+
+    def answered(self, outcome: Outcome, nursery: trio.Nursery) -> None:
+        """What the venue said to an order. Refused for its receive time: its clock is not where we thought."""
+        if outcome.code in MISTIMED and not self._measures:
+            self._measures = True
+            self._note("warning", f"the {outcome.leg} order was refused with {outcome.code}: the venue's time is measured again")
+            nursery.start_soon(self._measure_once)
+
+    async def _measure_once(self) -> None:
+        try:
+            await self._measure()
+        finally:
+            self._measures = False
+
+    async def _learn(self, since_ns: int) -> None:
+        await self._world.venue.disconnect()
+        await self._measure()
+        await self._read_account()
+        await self._books_read_after(since_ns)
+        if since_ns == self._jumped_ns:
+            self._known_ms = self._world.clock.now_ms()
+            self._note("info", "the venue's time, the account and both books have been read again")
+
+    async def _measure(self) -> None:
+        while True:
+            try:
+                return await measure_clock(self._world.venue, self._world.clock)
+            except VenueError as error:
+                await self._asked_in_vain(error)
+
+    async def _read_account(self) -> None:
+        while True:
+            try:
+                return self._channels.to_ledger.post(await self._world.venue.reads.account())
+            except VenueError as error:
+                await self._asked_in_vain(error)
+
+    async def _asked_in_vain(self, error: VenueError) -> None:
+        self._note("warning", f"after a clock jumped: {error}")
+        await trio.sleep(AGAIN_S)
+
+    async def _books_read_after(self, since_ns: int) -> None:
+        seen = 0
+        while (await self._channels.quotes.newer_than(seen)).read_ns <= since_ns:
+            seen = self._channels.quotes.version
+
+    def _note(self, level: Literal["info", "warning"], text: str) -> None:
+        self._world.observe(Note(self._world.clock.utc_ns(), level, "clock", text))

@@ -1,0 +1,1 @@
+"""What one instance keeps between starts: its epoch, its halt, and which exchange it traded at."""

@@ -1,0 +1,292 @@
+"""market_data: keeps both books true and publishes them as one PairQuote, newest wins; nobody can make it wait.
+
+Staleness is not "no message lately": a motionless book must trade and a frozen feed must not. A book's age counts from the last moment it was
+*proven*: by an event, or, when a product has been silent for half of `max_quote_age`, by a snapshot that equals it. A snapshot that differs means
+that the feed has frozen: the book starts over from the snapshot, and the incident is counted.
+
+A lost connection is handled in here; only a defect gets out.
+"""
+
+import random
+from collections.abc import Awaitable, Callable
+
+import msgspec
+import trio
+
+from actors.market_data.local_book import LocalBook
+from messages.lifecycle import Note
+from messages.market import BookDelta, LegQuote, PairQuote
+from messages.settings import Settings
+from messages.units import Ms, Ns, Price
+from runtime.backoff import RECONNECT, Streak
+from runtime.clock import VenueClock
+from runtime.mailbox import Latest
+from runtime.observe import Observe
+from runtime.pulse import MAIL, Pulse
+from venue.protocol import Busy, Malformed, ProductRules, Venue, VenueError, VenueRules
+from venue.venue_time import measure_clock
+
+ROUND_S = 20.0
+"""What connecting, or one round of questions, may take: every step of it has a deadline of its own, and there are at most eight."""
+BATCH_GRACE_S = 0.2
+"""Nado batches book changes for 50 ms: a change that a snapshot already shows must arrive within this."""
+RULES_EVERY_S = 5.0
+"""How often the venue's rules, oracle prices and trading status are read."""
+SOON_S = 0.25
+"""The least pause between two readings of the rules, however often they are doubted."""
+DOUBT_EVERY_S = 1.0
+"""How often a book that cannot be right is read anew."""
+BUSY_S = 2.0
+"""The longest pause before a venue that is over a limit, or down for a moment, is asked again for what is asked more often than that."""
+CLOCK_EVERY_S = 30.0
+"""How often the venue's clock is read (design: the barrier)."""
+
+
+class Market(msgspec.Struct):
+    """What market_data knows; `quote` is the pure step from it to what is published."""
+
+    books: dict[int, LocalBook]
+    rules: VenueRules
+    active: bool = True
+    version: int = 0
+    resyncs: int = 0
+    frozen: int = 0
+    strangers: int = 0
+    """Batches of products that nobody asked for."""
+    doubted: set[int] = msgspec.field(default_factory=set)
+    """Products whose book cannot be right, of which it has been told."""
+    wanted: set[int] = msgspec.field(default_factory=set)
+    """Products whose book must start over from a snapshot."""
+
+    @classmethod
+    def of(cls, rules: VenueRules) -> "Market":
+        """Empty books for both products."""
+        ids = (rules.eth.product_id, rules.sol.product_id)
+        return cls({product: LocalBook(product) for product in ids}, rules, wanted=set(ids))
+
+    def take(self, delta: BookDelta) -> bool:
+        """Apply one batch; True when there may be something new to publish."""
+        book = self.books.get(delta.product_id)
+        if book is None:
+            self.strangers += 1
+            return False
+        result = book.apply(delta)
+        if result == "gap":
+            self.resyncs += 1
+            self.wanted.add(delta.product_id)
+        return result == "applied"
+
+    def take_rules(self, read: VenueRules, read_ms: int) -> bool:
+        """Go by other rules from now on, asked for at venue time `read_ms`; True when anything but an oracle price is another.
+
+        Raises `Malformed` for another chain or other products: then they are not the rules of what we trade.
+        """
+        before = self.rules
+        if _identity(read) != _identity(before):
+            raise Malformed(f"the venue's products are not those of the start any more: {_identity(read)}, not {_identity(before)}")
+        changed = _lasting(read) != _lasting(before)
+        self.rules = msgspec.structs.replace(read, version=before.version + changed, read_ms=Ms(read_ms))
+        return changed
+
+    def lost(self) -> None:
+        """The stream is gone: no book can be trusted."""
+        for book in self.books.values():
+            book.lost()
+        self.wanted = set(self.books)
+
+    def quote(self, now_ms: int) -> PairQuote | None:
+        """Both books as one message; None while either cannot be trusted."""
+        if not all(book.usable for book in self.books.values()):
+            return None
+        self.version += 1
+        eth, sol = (self._leg(product) for product in (self.rules.eth, self.rules.sol))
+        return PairQuote(self.version, Ms(now_ms), eth, sol, self.active, Ns(min(book.asked_ns for book in self.books.values())))
+
+    def _leg(self, product: ProductRules) -> LegQuote:
+        book = self.books[product.product_id]
+        bids, asks = book.levels()
+        return LegQuote(product.product_id, bids, asks, book.proven_ms, product.oracle, product.status)
+
+
+def _identity(rules: VenueRules) -> tuple[int, str, int, int]:
+    return rules.chain_id, rules.endpoint, rules.eth.product_id, rules.sol.product_id
+
+
+def _lasting(rules: VenueRules) -> VenueRules:
+    """The rules without what changes all the time."""
+    eth, sol = (msgspec.structs.replace(product, oracle=None if product.oracle is None else Price(1)) for product in (rules.eth, rules.sol))
+    return msgspec.structs.replace(rules, eth=eth, sol=sol, version=0, read_ms=Ms(0))
+
+
+class _Feed(msgspec.Struct, frozen=True):
+    """The loops of one incarnation."""
+
+    venue: Venue
+    market: Market
+    out: Latest[PairQuote]
+    clock: VenueClock
+    settings: Settings
+    observe: Observe
+    rng: random.Random
+    pulse: Pulse
+    tell: Callable[[VenueRules, bool], None] = lambda _rules, _changed: None
+    doubted: Latest[Ms] = msgspec.field(default_factory=Latest)
+
+    def publish(self) -> None:
+        quote = self.market.quote(self.clock.now_ms())
+        if quote is not None:
+            self.out.put(quote)
+
+    def note(self, text: str) -> None:
+        self.observe(Note(self.clock.utc_ns(), "warning", "market_data", text))
+
+    async def stream(self) -> None:
+        """Connect, take events, and do it again for ever."""
+        streak = Streak(RECONNECT, self.rng)
+        while True:
+            self.pulse.expect("a connection", ROUND_S)
+            try:
+                async with self.venue.market_events(sorted(self.market.books)) as events:
+                    self.pulse.done("a connection")
+                    self.pulse.inbox = events
+                    streak.up(trio.current_time())
+                    await self.resync()
+                    async for delta in events:
+                        if self.market.take(delta):
+                            self.publish()
+                        await self.resync()
+            except VenueError as error:
+                self.note(f"stream lost: {error}")
+            self.pulse.inbox = None
+            self.pulse.done()
+            self.market.lost()
+            pause_s = streak.pause_s(trio.current_time())
+            self.pulse.expect("a connection", pause_s)
+            await trio.sleep(pause_s)
+
+    async def resync(self) -> None:
+        """Snapshot every product that wants one."""
+        if self.market.wanted:
+            self.pulse.expect(MAIL, ROUND_S)
+        for product in sorted(self.market.wanted):
+            await self.read_anew(product)
+            self.market.wanted.discard(product)
+            self.publish()
+        self.pulse.done()
+
+    async def read_anew(self, product: int) -> None:
+        """One book starts over from a snapshot."""
+        asked_ns = self.clock.steady_ns()
+        self.market.books[product].load(await self.venue.reads.book(product), asked_ns)
+
+    async def prove(self) -> None:
+        """Products silent for half of `max_quote_age` are compared with a snapshot."""
+        for product, book in self.market.books.items():
+            silent_ms = self.clock.now_ms() - book.proven_ms
+            if not book.usable or silent_ms < self.settings.max_quote_age // 2:
+                continue
+            before = book.proven_ns
+            snapshot = await self.venue.reads.book(product)
+            if book.proven_ns != before or product in self.market.wanted:
+                continue
+            if book.agrees(snapshot):
+                book.proven_by(snapshot)
+                self.publish()
+            else:
+                await self._suspect(product, book)
+
+    async def _suspect(self, product: int, book: LocalBook) -> None:
+        """A snapshot differs. A batch that is under way explains it; if none comes, the feed is frozen and the book starts over."""
+        before = book.proven_ns
+        await trio.sleep(BATCH_GRACE_S)
+        if book.proven_ns != before or product in self.market.wanted:
+            return
+        self.market.frozen += 1
+        await self.read_anew(product)
+        self.note(f"product {product}: the feed was silent while the book moved; started over from a snapshot")
+        self.publish()
+
+    async def doubt(self) -> None:
+        """Books that no snapshot would prove as they are start over from one, again and again; it is told once until they are right."""
+        for product, book in self.market.books.items():
+            problem = "" if product in self.market.wanted else self._problem(book)
+            if not problem:
+                self.market.doubted.discard(product)
+                continue
+            await self.read_anew(product)
+            if product not in self.market.doubted:
+                self.market.doubted.add(product)
+                self.note(f"product {product}: {problem}; started over from a snapshot")
+            self.publish()
+
+    def _problem(self, book: LocalBook) -> str:
+        ahead_ms = book.proven_ms - self.clock.now_ms()
+        if not book.usable:
+            return "the book is crossed or has an empty side"
+        return f"the book is {ahead_ms} ms ahead of our clock" if ahead_ms > self.settings.max_clock_skew else ""
+
+    async def read_rules(self) -> None:
+        """The venue's rules, oracle prices and trading status with them, and whether the venue is active; at once when somebody doubts them."""
+        asked_ms, reads = self.clock.now_ms(), self.venue.reads
+        in_doubt = (self.doubted.value or 0) >= self.market.rules.read_ms
+        self.market.active = await reads.status() == "active"
+        changed = self.market.take_rules(await (reads.rules_now() if in_doubt and self.doubted.value else reads.rules()), asked_ms)
+        self.tell(self.market.rules, changed)
+        if changed:
+            self.publish()
+
+    async def read_clock(self) -> None:
+        """One measurement of the venue's clock."""
+        await measure_clock(self.venue, self.clock)
+
+    async def every(self, seconds: float, work: Callable[[], Awaitable[None]], soon: Latest[Ms] | None = None) -> None:
+        """Do `work` now and then every `seconds`; a venue that does not answer is noted and asked again, a busy one more and more rarely.
+
+        `soon`: something newer in there is a reason not to wait so long, but `SOON_S` at least.
+        """
+        name = getattr(work, "__name__", "work")
+        pause_s = seconds
+        while True:
+            self.pulse.expect(name, ROUND_S)
+            try:
+                await work()
+                pause_s = seconds
+            except VenueError as error:
+                self.note(f"{name}: {error}")
+                pause_s = max(seconds, min(2 * pause_s, BUSY_S)) if isinstance(error, Busy) else seconds
+            self.pulse.expect(name, pause_s)
+            if soon is None:
+                await trio.sleep(pause_s)
+                continue
+            seen = soon.version
+            await trio.sleep(SOON_S)
+            with trio.move_on_after(pause_s - SOON_S):
+                await soon.newer_than(seen)
+
+
+async def run(
+    venue: Venue,
+    rules: VenueRules,
+    out: Latest[PairQuote],
+    clock: VenueClock,
+    settings: Settings,
+    observe: Observe,
+    rng: random.Random,
+    *,
+    tell: Callable[[VenueRules, bool], None] = lambda _rules, _changed: None,
+    doubted: Latest[Ms] | None = None,
+    pulse: Pulse | None = None,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Keep `out` filled until cancelled. `rng` spreads the attempts to connect.
+
+    `tell(rules, changed)` takes every reading of the venue's rules; `doubted` holds the venue time at which somebody last had reason to doubt them.
+    """
+    feed = _Feed(venue, Market.of(rules), out, clock, settings, observe, rng, pulse or Pulse(), tell, doubted or Latest())
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(feed.stream)
+        nursery.start_soon(feed.every, settings.max_quote_age / 8_000, feed.prove)
+        nursery.start_soon(feed.every, DOUBT_EVERY_S, feed.doubt)
+        nursery.start_soon(feed.every, RULES_EVERY_S, feed.read_rules, feed.doubted)
+        nursery.start_soon(feed.every, CLOCK_EVERY_S, feed.read_clock)
+        task_status.started()

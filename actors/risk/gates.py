@@ -1,0 +1,174 @@
+"""May we enter on this quote? Pure comparisons, each with a limit that still passes when it is met exactly.
+
+Only entering asks. An exit is never refused for age, depth or planning: staying in a position that one wants to leave is the larger risk.
+Margin, limits and rate-limit weight are checked where they are known: at the seal.
+"""
+
+import msgspec
+
+from actors.market_data.cost_curve import BASIS, depth_within, walk
+from messages.lifecycle import Held
+from messages.market import LegQuote, PairQuote
+from messages.settings import Settings
+from messages.units import ONE, Bps, Price, Quote, worse
+from venue.protocol import VenueRules
+
+_EPOCH_WEEKDAY = 3
+"""1970-01-01 was a Thursday; Monday is 0."""
+
+
+RULES_AGE_MS = 15_000
+"""By rules read longer ago than this nothing is entered. They are read every 5 s, so three readings in a row have failed then."""
+
+
+class Denial(msgspec.Struct, frozen=True):
+    """A gate's no: a code in words and a sentence with the figure, its limit and their units."""
+
+    code: str
+    detail: str
+    brief: str = ""
+    """The figure and its limit in a few words, `SOL 0.49 > 0.40 bps`; "" where there is none."""
+
+
+def entry_denial(quote: PairQuote, now_ms: int, settings: Settings, eth_amount: int, sol_amount: int) -> Denial | None:
+    """The first reason not to enter with these signed amounts (+ buy) at venue time `now_ms`; None when every gate is open.
+
+    An amount of 0 asks nothing of its book's depth: that there is no amount is sizing's to say.
+    """
+    legs = (("ETH-PERP", quote.eth, eth_amount), ("SOL-PERP", quote.sol, sol_amount))
+    if not quote.venue_active:
+        return Denial("VENUE_NOT_ACTIVE", "the venue's status is not active")
+    for name, leg, _ in legs:
+        if denial := _untradable(name, leg) or _stale(name, leg, now_ms, settings):
+            return denial
+    if quote.skew_ms > settings.max_quote_skew:
+        detail = f"the books of ETH-PERP and SOL-PERP are {quote.skew_ms} ms apart, limit {settings.max_quote_skew} ms"
+        return Denial("QUOTE_SKEW", detail, f"{quote.skew_ms} > {settings.max_quote_skew} ms")
+    for name, leg, amount in legs:
+        if denial := _wide(name, leg, settings) or _thin(name, leg, amount, settings) or _off_oracle(name, leg, settings):
+            return denial
+    return None
+
+
+def rules_denial(rules: VenueRules, doubted_ms: int, now_ms: int) -> Denial | None:
+    """Why nothing is entered by these rules of the venue: they do not say all that entering needs, or they are old.
+
+    `doubted_ms`: venue time of the last refusal which says that the rules behind an order were not those of the venue; 0 = none.
+    """
+    if problem := rules.incomplete():
+        return Denial("RULES_INCOMPLETE", f"the exchange's data lacks something that entering needs: {problem}")
+    if doubted_ms and rules.read_ms <= doubted_ms:
+        return Denial("RULES_STALE", "the exchange refused an order by a rule that differs from the one read: the rules are being read again")
+    age_ms = now_ms - rules.read_ms
+    if rules.read_ms and age_ms > RULES_AGE_MS:
+        return Denial("RULES_STALE", f"the venue's rules were last read {age_ms} ms ago, limit {RULES_AGE_MS} ms")
+    return None
+
+
+def closed_window(now_ms: int, settings: Settings) -> Denial | None:
+    """The weekly window of `no_entry_utc` that venue time `now_ms` lies in; None outside all of them."""
+    day, minute = divmod(now_ms // 60_000, 1_440)
+    weekday = (day + _EPOCH_WEEKDAY) % 7
+    for window in settings.no_entry_utc:
+        if window.weekday == weekday and window.start_min <= minute < window.end_min:
+            detail = f"nothing is entered in {window.text()} UTC (no_entry_utc); an open pair stays hedged and may exit"
+            return Denial("NO_ENTRY_WINDOW", detail, f"until {window.text().rpartition('-')[2]} UTC")
+    return None
+
+
+def daily_loss(held: Held, settings: Settings) -> Denial | None:
+    """Has this UTC day cost `max_daily_loss` or more? Money taken out of the account counts as lost: it cannot be told apart."""
+    limit = settings.limits.max_daily_loss
+    if held.day_loss < limit:
+        return None
+    return Denial("MAX_DAILY_LOSS", f"this UTC day has cost {_usd(held.day_loss)} USD, limit {_usd(limit)} USD; nothing more is entered")
+
+
+def limit_price(price: int, amount: int, slippage: Bps, tick: int) -> Price:
+    """The worst price that an order of signed `amount` accepts: `slippage` beyond `price`, on the tick.
+
+    The tick is the less aggressive one: a buyer's limit is rounded down, a seller's up. But it is never better than `price`, rounded outward where
+    that is off the tick, so that an order for which `price` is the worst level it walks can fill. A seller's limit is at least one tick.
+    Where the depth gate has passed with the same slippage, `price` may as well be the VWAP: no level walked is beyond the limit then.
+
+    Raises `ValueError` for an amount of 0, which has no side.
+    """
+    if amount == 0:
+        raise ValueError("an amount of 0 has no limit price")
+    worst = worse(price, amount, slippage)
+    if amount > 0:
+        return Price(max(worst // tick, -(-price // tick)) * tick)
+    return Price(max(min(-(-worst // tick), price // tick), 1) * tick)
+
+
+def _untradable(name: str, leg: LegQuote) -> Denial | None:
+    if leg.status == "live":
+        return None
+    return Denial("NOT_TRADABLE", f"{name} is {leg.status}, not live", f"{_coin(name)} is {leg.status}")
+
+
+def _stale(name: str, leg: LegQuote, now_ms: int, settings: Settings) -> Denial | None:
+    """Also a book from the future is refused: with such a clock no age means anything."""
+    age_ms = now_ms - leg.proven_ms
+    if age_ms > settings.max_quote_age:
+        detail = f"the book of {name} was last confirmed {age_ms} ms ago, limit {settings.max_quote_age} ms"
+        return Denial("QUOTE_STALE", detail, f"{_coin(name)} {age_ms} > {settings.max_quote_age} ms")
+    if -age_ms > settings.max_clock_skew:
+        detail = f"the book of {name} is {-age_ms} ms ahead of our clock, limit {settings.max_clock_skew} ms"
+        return Denial("QUOTE_STALE", detail, f"{_coin(name)} {-age_ms} > {settings.max_clock_skew} ms ahead")
+    return None
+
+
+def _wide(name: str, leg: LegQuote, settings: Settings) -> Denial | None:
+    bid, ask = leg.bids[0].price, leg.asks[0].price
+    if (ask - bid) * 2 * BASIS <= settings.max_spread * (ask + bid):
+        return None
+    spread = _bps((ask - bid) * 2, ask + bid)
+    brief = f"{_coin(name)} {_two_places(spread)} > {_two_places(settings.max_spread)} bps"
+    return Denial("SPREAD_WIDE", f"the spread of {name} is {spread.text()} bps, limit {settings.max_spread.text()} bps", brief)
+
+
+def _thin(name: str, leg: LegQuote, amount: int, settings: Settings) -> Denial | None:
+    ladder = leg.asks if amount > 0 else leg.bids
+    ours, depth = walk(ladder, amount), depth_within(ladder, settings.max_slippage)
+    if ours is not None and ours * settings.min_depth <= depth * ONE:
+        return None
+    within = f"{_usd(depth)} USD of {name} are within {settings.max_slippage.text()} bps of the touch"
+    if ours is None:
+        return Denial(
+            "DEPTH_THIN", f"{within}, and all visible levels together are smaller than the order", f"{_coin(name)} {_usd(depth)} USD < the order"
+        )
+    wanted = Quote(ours * settings.min_depth // ONE)
+    brief = f"{_coin(name)} {_usd(depth)} < {_usd(wanted)} USD"
+    return Denial("DEPTH_THIN", f"{within}, limit {settings.min_depth.text()} x the order of {_usd(ours)} USD", brief)
+
+
+def _off_oracle(name: str, leg: LegQuote, settings: Settings) -> Denial | None:
+    """The exact middle, doubled, against the doubled oracle price."""
+    middle, oracle = leg.bids[0].price + leg.asks[0].price, 2 * (leg.oracle or 0)
+    if oracle <= 0:
+        return Denial("ORACLE_GAP", f"{name} has no oracle price")
+    if abs(middle - oracle) * BASIS <= settings.max_oracle_gap * oracle:
+        return None
+    gap = _bps(abs(middle - oracle), oracle)
+    brief = f"{_coin(name)} {_two_places(gap)} > {_two_places(settings.max_oracle_gap)} bps"
+    return Denial("ORACLE_GAP", f"the mid of {name} is {gap.text()} bps off its oracle price, limit {settings.max_oracle_gap.text()} bps", brief)
+
+
+def _coin(name: str) -> str:
+    return name.partition("-")[0]
+
+
+def _bps(part: int, whole: int) -> Bps:
+    """Rounded up to 0.01 bps, so that a figure over its limit reads so."""
+    hundredths = -(-part * 1_000_000 // whole)
+    return Bps(hundredths * ONE // 100)
+
+
+def _two_places(figure: Bps) -> str:
+    """A figure and its limit with as many decimals, where two are enough for both."""
+    return f"{figure.decimal():.2f}" if figure % (ONE // 100) == 0 else figure.text()
+
+
+def _usd(amount: Quote) -> str:
+    return f"{amount.decimal():.2f}"

@@ -1,0 +1,279 @@
+"""How a run ends, and who says so: everything but the barrier that the supervisor's loop has to decide.
+
+    done       all cycles are attempted
+    signal     somebody stopped it; both legs are closed first, for at most `STOP_PATIENCE_S`
+    refused    nothing more may be entered, and that is no fault: margin, a third party's position, a request through the control socket
+    halt       latched until a person clears it: a limit was passed, a third party traded, the venue does not let us close, the tree gave up
+
+An ending is decided when the run is flat and the barrier is idle, but for those that cannot wait for it: a stop whose time is over, a close that is
+overdue, a key that the venue refuses, a guard that took over, the tree's give-up.
+"""
+
+from typing import Literal
+
+import msgspec
+import trio
+
+from actors.risk.gates import daily_loss
+from actors.risk.legging import budget, over_budget
+from actors.risk.limits import run_over
+from actors.risk.signer_status import SigningRight
+from actors.tree import Channels, World
+from messages.lifecycle import LEDGER_GONE, SIGNER_REPLACED, TAKEN_OVER, VERIFYING, Directive, Halted, Held, Note, Stopping
+from messages.settings import Settings
+from messages.units import Ms
+from venue.closing import on_the_steps
+
+CLOSES_TRIED = 2
+"""How often closing through the barrier is tried when somebody else trades here too."""
+REMAINDER_S = 6.0
+"""How long what is smaller than the venue's size step is kept, should the step come back: one more reading of the rules."""
+STOP_PATIENCE_S = 15.0
+"""How long a stop may take to close both legs before it says what is open instead."""
+
+
+class Stop(msgspec.Struct, frozen=True):
+    """A signal, or a request: no new entries, close both legs, end."""
+
+    reason: str
+    signal: int = 0
+
+
+RECORDING_ENDED = "RECORDING_ENDED"
+"""Code of a `Leave` after which there is nothing more to trade on: all is done."""
+
+
+class Leave(msgspec.Struct, frozen=True):
+    """A request, through the control socket or by the run itself: no new entries, close both legs, end. `latch`: and stay halted."""
+
+    code: str
+    detail: str
+    latch: bool
+
+
+class TreeGone(msgspec.Struct, frozen=True):
+    """The supervision tree gave up; `code` is the halt's."""
+
+    detail: str
+    code: str = "GAVE_UP"
+
+
+class Ending(msgspec.Struct, frozen=True):
+    """How a run ended: `open_legs` is "" when flat."""
+
+    by: Literal["done", "signal", "halt", "refused"]
+    code: str = ""
+    detail: str = ""
+    signal: int = 0
+    open_legs: str = ""
+
+
+class Endings:
+    """Every reason to end a run, as it stands. The supervisor asks for `now` in every turn of its loop."""
+
+    def __init__(self, world: World, channels: Channels) -> None:
+        self._world = world
+        self._channels = channels
+        self.placed = False
+        """Has this process sent anything?"""
+        self.refused: Ending | None = None
+        """Why no plan to enter can be sealed; the run ends with it once flat."""
+        self.given_up: Ending | None = None
+        """Why nothing more is waited for: nothing could be entered for `max_wait`, or the target never can be."""
+        self.unreachable = ""
+        """Why a leg's missing connection may not be waited for any longer."""
+        self.closing_refused = False
+        """Was closing a pair proposed, and not even sealed?"""
+        self._signing = SigningRight()
+        self._beaten = False
+        self._lost = ""
+        """Why the ledger's file is not the one that was opened any more."""
+        self._stop: Stop | None = None
+        self._stop_by = 0.0
+        self._closing_since: float | None = None
+        self._remaining_since: float | None = None
+        self._left: Leave | None = None
+        self._strange: Literal["", "refused", "halt"] = ""
+        """How a run ends that has met something which is not ours: there from the beginning, or while it was running."""
+
+    def look_at_epoch(self) -> bool:
+        """Has a guard started a newer epoch? Then this run is over."""
+        self._beaten = self._beaten or self._world.state.beaten
+        return self._beaten
+
+    def now(self, *, settled: bool, idle: bool) -> Ending | None:
+        """The ending that is due now. `settled`: nothing is being asked of the venue; `idle`: the barrier has no plan."""
+        held = self._channels.held.value
+        if self._beaten:
+            return self._stands_down()
+        if self._stop and trio.current_time() > self._stop_by:
+            return self._stopped(held)
+        if held is not None and held.foreign:
+            self._meet_strangers()
+            if self._taken_from_us(held):
+                return self.halt("FOREIGN_FILL", held.foreign)
+        if held is not None and held.no_entry.startswith(LEDGER_GONE):
+            self._lose_ledger(held.no_entry)
+        if held is not None and (ending := self._cannot_close(held, idle=idle)):
+            return ending
+        waiting = held is None or (held.awaiting_proof and not held.foreign) or not settled
+        if held is None or waiting or held.phase != "flat" or not idle:
+            return None
+        return self._flat_ending(held)
+
+    def _cannot_close(self, held: Held, *, idle: bool) -> Ending | None:
+        if self.unreachable:
+            return self.halt("LEG_UNREACHABLE", self.unreachable)
+        if idle and self._signing.over(held):
+            return self.halt(SIGNER_REPLACED, self._signing.lost)
+        if idle and (rest := self._remainder(held)):
+            return self.halt("REMAINDER", rest)
+        if self._close_overdue(held):
+            return self.halt("CLOSE_OVERDUE", f"the exchange has refused to close for {self._world.settings.venue_patience // 1000} s")
+        return None
+
+    def _remainder(self, held: Held) -> str:
+        """Is all that is left after closing smaller than the venue's size steps, by rules read since, and for `REMAINDER_S`? In words; else ""."""
+        rules = self._channels.rules.value
+        closing = held.phase in {"open", "uneven"} and held.flattens > 0
+        fits = on_the_steps(held.eth, held.sol, rules) if rules is not None and closing and rules.read_ms > held.last_change_ms else None
+        if fits is None or fits.eth or fits.sol:
+            self._remaining_since = None
+            return ""
+        now_s = trio.current_time()
+        self._remaining_since = now_s if self._remaining_since is None else self._remaining_since
+        return fits.kept if now_s >= self._remaining_since + REMAINDER_S else ""
+
+    def _close_overdue(self, held: Held) -> bool:
+        """Has closing, repairing, or finding out what an order did been tried for longer than `venue_patience`?"""
+        self.closing_refused = self.closing_refused and held.phase != "flat"
+        settled = held.phase == "flat" or (held.phase == "open" and not held.flattens and not self.closing_refused)
+        if settled:
+            self._closing_since = None
+        elif self._closing_since is None and not self._under_way(held):
+            self._closing_since = trio.current_time()
+        return self._closing_since is not None and trio.current_time() > self._closing_since + self._world.settings.venue_patience / 1000
+
+    def _under_way(self, held: Held) -> bool:
+        """Is a plan in flight of which an order may still arrive? One whose window has passed is in doubt only because the venue does not answer."""
+        arriving = not held.doubts or self._world.clock.now_ms() <= max(doubt.recv_time_ms for doubt in held.doubts)
+        return held.phase == "in_flight" and arriving
+
+    def _flat_ending(self, held: Held) -> Ending | None:
+        """Flat and idle: is there a reason not to go on?"""
+        if over_budget(held, self._world.settings, held.legging.since_ms):
+            return self.halt("LEGGING_BUDGET", _stood_alone(held, self._world.settings))
+        if self._lost or self._stop:
+            return self.halt(LEDGER_GONE, self._lost) if self._lost else self._stopped(held)
+        if self._world.state.halted:
+            return Ending("halt", *self._world.state.halted)
+        if held.foreign:
+            refused = Ending("refused", "FOREIGN_POSITION", held.foreign)
+            return refused if self._strange == "refused" else self.halt("FOREIGN_FILL", held.foreign)
+        if denial := daily_loss(held, self._world.settings) or run_over(held, self._world.settings):
+            return self.halt(denial.code, denial.detail)
+        return self._no_more(held)
+
+    def _lose_ledger(self, why: str) -> None:
+        """Its file is gone: what is held is closed by what this process knows, and nothing is entered again before a person has looked."""
+        if not self._lost:
+            self._lost = why.partition(": ")[2]
+            self._enter_no_more(LEDGER_GONE, self._lost)
+
+    def _no_more(self, held: Held) -> Ending | None:
+        """Is all done, or may nothing more be entered?"""
+        if self._left:
+            return Ending("done" if self._left.code == RECORDING_ENDED else "refused", self._left.code, self._left.detail)
+        settings = self._world.settings
+        if settings.cycles is not None and held.attempts(count_skips=settings.count_skips) >= settings.cycles:
+            return Ending("done")
+        if held.no_entry:
+            code, _, why = held.no_entry.partition(": ")
+            return None if code == VERIFYING else Ending("refused", code, why)
+        if held.unfit:
+            return Ending("refused", "MISFIT", held.unfit)
+        return self.refused or self.given_up
+
+    def _meet_strangers(self) -> None:
+        """Something at the venue is not explained by our intents. Nothing of it is touched; Evenkeel's positions are closed and the run ends."""
+        if not self._strange:
+            self._strange = "halt" if self.placed else "refused"
+            self._channels.directive.put(Directive(enter=False, leave_now=True, reason="FOREIGN"))
+
+    def _taken_from_us(self, held: Held) -> bool:
+        """Has somebody closed a leg of ours? Then our fills will never say flat: ESCAPE closes the rest of the other, as the exchange reports it."""
+        return held.phase in {"open", "uneven"} and held.flattens >= CLOSES_TRIED
+
+    def leave(self, wish: Leave) -> None:
+        """Make no new entries and close, because it was requested."""
+        self._left = wish
+        if wish.latch:
+            self._latch(wish.code, wish.detail)
+        self._enter_no_more(wish.code, wish.detail)
+
+    def hear(self, message: msgspec.Struct) -> None:
+        """Take notice of a venue that refuses our signature: what can still be closed is closed now."""
+        if self._signing.hear(message):
+            self._enter_no_more(SIGNER_REPLACED, self._signing.lost)
+
+    @property
+    def unsigned(self) -> str:
+        """Why no order of ours would be taken any more; "" while they are."""
+        return self._signing.obstacle
+
+    def _enter_no_more(self, code: str, detail: str) -> None:
+        self._channels.directive.put(Directive(enter=False, leave_now=True, reason=code))
+        self._note("info", f"{code}: {detail}: no new entries, closing both legs")
+
+    def _stopped(self, held: Held | None) -> Ending:
+        stop = self._stop or Stop("")
+        return Ending("signal" if stop.signal else "refused", stop.reason, "", stop.signal, open_legs(held))
+
+    def stop(self, stop: Stop) -> Ending | None:
+        """The first asks for the end, the second is one."""
+        if self._stop is not None:
+            return self._stopped(self._channels.held.value)
+        self._stop = stop
+        self._stop_by = trio.current_time() + STOP_PATIENCE_S
+        self._channels.directive.put(Directive(enter=False, leave_now=True, reason=stop.reason))
+        self._world.observe(Stopping(stop.reason, Ms(int(STOP_PATIENCE_S * 1000))))
+        how = f"no new entries, closing both legs, at most {STOP_PATIENCE_S:g} s; a second signal stops waiting"
+        self._note("info", f"stopping ({stop.reason}): {how}")
+        return None
+
+    def _stands_down(self) -> Ending:
+        """Nothing is latched and nothing sent: the state and the subaccount are another process's now."""
+        detail = "this run's heartbeat had stopped, so its guard closes what is open; the run stops trading"
+        self._world.observe(Halted(TAKEN_OVER, detail))
+        return Ending("halt", TAKEN_OVER, detail, 0, open_legs(self._channels.held.value))
+
+    def halt(self, code: str, detail: str) -> Ending:
+        """Latch it and end; a run whose guard has taken over only stops trading."""
+        if self.look_at_epoch():
+            return self._stands_down()
+        self._world.observe(Halted(code, detail))
+        self._latch(code, detail)
+        return Ending("halt", code, detail, 0, open_legs(self._channels.held.value))
+
+    def _latch(self, code: str, detail: str) -> None:
+        try:
+            self._world.state.halt(code, detail)
+        except OSError as error:
+            self._note("error", f"the halt could not be recorded, so the next start will not know of it: {error}")
+
+    def _note(self, level: Literal["info", "error"], text: str) -> None:
+        self._world.observe(Note(self._world.clock.utc_ns(), level, "supervisor", text))
+
+
+def _stood_alone(held: Held, settings: Settings) -> str:
+    kind = "legging_unknown" if held.legging.doubted else "legging_known"
+    used, allowed = (amount.decimal() for amount in (held.legging.usd_s, budget(held.legging, settings)))
+    return f"cycle {held.cycle} was unhedged for {used:.0f} USD·s, {kind} allows {allowed:.0f}"
+
+
+def open_legs(held: Held | None) -> str:
+    """What is open, in words; "" when nothing is, "unknown" when nobody knows."""
+    if held is None:
+        return "unknown"
+    parts = [f"{name} {amount.text()}" for name, amount in (("ETH-PERP", held.eth), ("SOL-PERP", held.sol)) if amount]
+    return ", ".join(parts + [f"{doubt.leg} order {doubt.order_digest[:10]} unknown" for doubt in held.doubts])

@@ -1,1 +1,0 @@
-"""What every actor stands on: supervision, mailboxes, the clock."""

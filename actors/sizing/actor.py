@@ -1,0 +1,501 @@
+"""sizing: the one place where quantities come from.
+
+The pure step looks at what the market is, what is held and what is allowed, and answers with at most one thing: a plan, a skipped cycle, or
+nothing yet. Entering, repairing, leaving and flattening are four purposes of the same plan. An exit never sizes (lesson S8): it closes what the
+ledger holds, floored to the venue's step of now (`venue/closing.py`). What sizing remembers between steps is only how long it has waited; everything
+else is the ledger's, so that a restart loses nothing.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
+
+import msgspec
+import trio
+
+from actors.market_data.cost_curve import BASIS, depth_within
+from actors.risk.gates import Denial, closed_window, daily_loss, entry_denial, limit_price, rules_denial
+from actors.risk.legging import over_budget
+from actors.risk.limits import pair_over
+from actors.sizing.attainability import Attainability, attainable
+from actors.sizing.lattice import MINIMUM_PERCENT, Side, possible_near, size_pair, vwap
+from actors.sizing.min_notional import topping_up
+from actors.sizing.repair import Way, cheapest
+from messages.lifecycle import Denied, Directive, Held, Hop, Note, Waiting
+from messages.market import LegQuote, Level, PairQuote
+from messages.settings import Settings
+from messages.sizing import RESTORES, TOP_UPS, Leg, LegOrder, Purpose, SizingPlan, Skipped, Verdict
+from messages.units import ONE, Base, Bps, Ms, Price, Quote, imbalance, notional
+from runtime.clock import VenueClock
+from runtime.mailbox import Latest
+from runtime.observe import Observe
+from runtime.pulse import Pulse
+from venue.closing import Closing, closing, hedged, liquidation_near
+from venue.protocol import UNTRADABLE, ProductRules, VenueRules
+
+ENTRY_PATIENCE_MS = 5_000
+"""How long an entry waits for the gates to open before the cycle is skipped."""
+NEAR = Bps(100 * ONE)
+"""How far prices may move for a target that cannot be entered at those of now to be worth waiting for."""
+ENTRY_TRIES = 3
+"""Enter plans of one cycle of which neither leg traded, before the cycle is given up."""
+ANSWER_MS = 250
+"""How long a proposal may stay unanswered before sizing looks again."""
+TICK_S = 0.1
+"""How long sizing sleeps at most: holds and pauses end between two quotes."""
+RETRY_MS = (100, 5_000)
+"""First and longest pause before another repair or flatten step; doubles with each."""
+PRICE_MS = 1_000
+"""How long a repair waits for the price of an order of which RESOLVE knows only the quantity: a pair completed on an estimate, the order's limit, may
+be off by all of `max_slippage`. The archive lags by less, and a cycle in doubt may be unhedged for longer (`legging_unknown`)."""
+
+
+REFUSED_MS = 30_000
+"""How long a hedged pair waits with another try at a leg that was refused for good, unless the venue's rules change before."""
+ENDLESS = Base(10**9 * ONE)
+"""More than anybody holds."""
+BLIND_AFTER_MS = 3_000
+"""How long a book is waited for before something open is left at a limit reckoned from the oracle."""
+
+
+class Memory(msgspec.Struct, frozen=True):
+    """All that sizing remembers. `version` is that of the Held its last proposal was made on."""
+
+    waiting_since_ms: Ms = Ms(0)
+    proposed_ms: Ms = Ms(0)
+    version: int = -1
+    denial: Denial | None = None
+    """What keeps it from entering just now; None: nothing, or there is nothing to enter."""
+
+
+class Look(msgspec.Struct, frozen=True):
+    """Everything a step looks at."""
+
+    quote: PairQuote | None
+    held: Held
+    directive: Directive
+    now_ms: Ms
+    doubted_ms: Ms = Ms(0)
+    """Venue time of the last refusal that says that the venue's rules are not those we know."""
+
+
+Decision = SizingPlan | Skipped | None
+
+
+class Sizer(msgspec.Struct, frozen=True):
+    """The pure step, for one configuration and one venue's rules."""
+
+    settings: Settings
+    rules: VenueRules
+
+    def step(self, memory: Memory, look: Look) -> tuple[Memory, Decision]:
+        """At most one decision. The memory returned belongs to it."""
+        held = look.held
+        unanswered = memory.version == held.version and look.now_ms < memory.proposed_ms + ANSWER_MS
+        if held.phase == "in_flight" or unanswered:
+            return memory, None
+        if look.quote is None:
+            return self._blind(memory, look)
+        if held.phase == "flat":
+            return self._flat(memory, look, look.quote)
+        return self._proposed(memory, look, self._not_flat(look, look.quote))
+
+    def _not_flat(self, look: Look, quote: PairQuote) -> SizingPlan | None:
+        return self._open(look, quote) if look.held.phase == "open" else self._uneven(look, quote)
+
+    def _blind(self, memory: Memory, look: Look) -> tuple[Memory, Decision]:
+        """No book has ever come. What is open may still be left: after a while the oracle's prices of the start serve instead."""
+        if look.held.phase == "flat":
+            return memory, None
+        if not memory.waiting_since_ms:
+            return msgspec.structs.replace(memory, waiting_since_ms=look.now_ms), None
+        if look.now_ms < memory.waiting_since_ms + BLIND_AFTER_MS:
+            return memory, None
+        quote = at_the_oracle(self.rules)
+        decision = self._not_flat(look, quote) if quote is not None else None
+        return memory if decision is None else Memory(memory.waiting_since_ms, look.now_ms, look.held.version), decision
+
+    def _proposed(self, memory: Memory, look: Look, decision: Decision) -> tuple[Memory, Decision]:
+        if decision is None:
+            return memory, None
+        return Memory(Ms(0), look.now_ms, look.held.version), decision
+
+    # -- flat: enter, or say why not ---------------------------------------------------------------------------------------------------------
+
+    def _flat(self, memory: Memory, look: Look, quote: PairQuote) -> tuple[Memory, Decision]:
+        if not self._may_enter(look):
+            return msgspec.structs.replace(memory, waiting_since_ms=Ms(0), denial=self.barred(look)), None
+        if not memory.waiting_since_ms:
+            memory = msgspec.structs.replace(memory, waiting_since_ms=look.now_ms)
+        patient = look.now_ms < memory.waiting_since_ms + ENTRY_PATIENCE_MS
+        attempt = self._attempt(look, quote)
+        if not isinstance(attempt, Denial):
+            return self._proposed(memory, look, attempt)
+        late = None if patient else Skipped(self._cycle(look.held), attempt.code, attempt.detail, None)
+        return self._proposed(msgspec.structs.replace(memory, denial=attempt), look, late)
+
+    def _may_enter(self, look: Look) -> bool:
+        held, directive = look.held, look.directive
+        attempts = held.attempts(count_skips=self.settings.count_skips)
+        done = self.settings.cycles is not None and attempts >= self.settings.cycles
+        rested = held.last_change_ms == 0 or look.now_ms >= held.last_change_ms + self.settings.pause
+        allowed = directive.enter and not directive.leave_now and self.barred(look) is None
+        barred = held.foreign or held.no_entry or held.unfit
+        return allowed and not done and rested and held.account_ok and not barred and not held.awaiting_proof
+
+    def barred(self, look: Look) -> Denial | None:
+        """What keeps us from entering however good the books are. It is waited out: no cycle is skipped for it."""
+        old = rules_denial(self.rules, look.doubted_ms, look.now_ms)
+        return closed_window(look.now_ms, self.settings) or daily_loss(look.held, self.settings) or old
+
+    def _cycle(self, held: Held) -> int:
+        return held.cycle if held.enters else held.cycle + 1
+
+    def _attempt(self, look: Look, quote: PairQuote) -> SizingPlan | Skipped | Denial:
+        cycle = self._cycle(look.held)
+        if look.held.enters >= ENTRY_TRIES:
+            return Skipped(cycle, "NOT_FILLED", f"neither leg traded in {ENTRY_TRIES} attempts", None)
+        sign = self.sign(cycle)
+        verdict = self.size(quote, sign, self.settings.target)
+        denial = entry_denial(quote, look.now_ms, self.settings, sign * verdict.eth, -sign * verdict.sol)
+        if denial:
+            return denial
+        chosen = self.chosen(quote, sign, verdict)
+        if chosen is None:
+            advised = self.attainable(quote, self.signs(cycle)).verdict
+            return Skipped(cycle, "UNBALANCED", advised.reason, advised)
+        return self._enter(look, quote, cycle, chosen)
+
+    def possible(self, quote: PairQuote, cycle: int) -> bool:
+        """Could this target be entered at prices within `NEAR` of these, by the venue's lots and minimums? Whatever the depth of the books."""
+        settings, chosen = self.settings, self.settings.when_unbalanced
+        promise = Bps(max(settings.max_imbalance, chosen.accept))
+        largest = Quote(settings.target * max(ONE, chosen.raise_by) // ONE)
+        sides = self._sides(quote, self.sign(cycle))
+        return possible_near(settings.target, largest, sides, max_imbalance=promise, max_deviation=settings.max_deviation, near=NEAR)
+
+    def waiting(self, memory: Memory, look: Look) -> Waiting:
+        """What is shown of the wait that `memory` is in."""
+        if memory.denial is None or look.held.phase != "flat":
+            return Waiting()
+        until_ms = Ms(memory.waiting_since_ms + ENTRY_PATIENCE_MS) if memory.waiting_since_ms else Ms(0)
+        return Waiting("enter", memory.denial.code, memory.denial.detail, memory.denial.brief, until_ms)
+
+    def sign(self, cycle: int) -> int:
+        """+1 for a cycle that is long ETH and short SOL, -1 for the mirror."""
+        if self.settings.direction == "alternate":
+            return 1 if cycle % 2 else -1
+        return 1 if self.settings.direction == "long-eth" else -1
+
+    def signs(self, cycle: int) -> tuple[int, ...]:
+        """The directions that are traded from `cycle` on, its own first."""
+        return (self.sign(cycle), -self.sign(cycle)) if self.settings.direction == "alternate" else (self.sign(cycle),)
+
+    def size(self, quote: PairQuote, sign: int, target: Quote) -> Verdict:
+        """The lattice's verdict for `target` USD per leg on the sides that an entry in this direction takes. Raises `Incomplete`."""
+        settings, (eth, sol) = self.settings, self._sides(quote, sign)
+        return size_pair(
+            target, eth, sol, max_imbalance=settings.max_imbalance, planning_margin=settings.planning_margin, max_deviation=settings.max_deviation
+        )
+
+    def attainable(self, quote: PairQuote, signs: Sequence[int], lowest: Quote | None = None) -> Attainability:
+        """Can the target be traded in all of these directions, and which can? Bounds are looked for from `lowest`, or the target, on.
+
+        Raises `Incomplete`.
+        """
+        settings = self.settings
+        return attainable(
+            settings.target,
+            [self._sides(quote, sign) for sign in signs],
+            max_imbalance=settings.max_imbalance,
+            planning_margin=settings.planning_margin,
+            max_deviation=settings.max_deviation,
+            lowest=lowest,
+        )
+
+    def _sides(self, quote: PairQuote, sign: int) -> tuple[Side, Side]:
+        """The sides of both books that an entry with this sign takes from. Raises `Incomplete`."""
+        terms = self.rules.terms()
+        eth = Side(_taken(quote.eth, sign), terms.eth.size_step, terms.eth.min_notional)
+        return eth, Side(_taken(quote.sol, -sign), terms.sol.size_step, terms.sol.min_notional)
+
+    def chosen(self, quote: PairQuote, sign: int, verdict: Verdict) -> Verdict | None:
+        """The verdict to trade on under `when_unbalanced`; None = skip."""
+        unbalanced = self.settings.when_unbalanced
+        if verdict.kind == "met":
+            return verdict
+        if unbalanced.action == "accept" and verdict.kind == "best_effort" and verdict.imbalance <= unbalanced.accept:
+            return verdict
+        raised = verdict.smallest_target
+        if unbalanced.action == "raise" and raised is not None and raised * ONE <= self.settings.target * unbalanced.raise_by:
+            larger = self.size(quote, sign, raised)
+            return larger if larger.kind == "met" else None
+        return None
+
+    def _enter(self, look: Look, quote: PairQuote, cycle: int, verdict: Verdict) -> SizingPlan:
+        sign = self.sign(cycle)
+        eth = self._order(quote.eth, self.rules.eth, sign * verdict.eth, self.settings.max_slippage, reduce_only=False)
+        sol = self._order(quote.sol, self.rules.sol, -sign * verdict.sol, self.settings.max_slippage, reduce_only=False)
+        deadline = min(quote.eth.proven_ms, quote.sol.proven_ms) + self.settings.max_quote_age
+        return self._plan(look, quote, ("enter", cycle, 0, deadline), eth, sol)
+
+    # -- open: leave when it is time -----------------------------------------------------------------------------------------------------------
+
+    def _open(self, look: Look, quote: PairQuote) -> SizingPlan | None:
+        held = look.held
+        due = look.directive.leave_now or held.flattens > 0 or look.now_ms >= held.entered_ms + self.settings.hold
+        due = due or self.leaves_early(look) is not None
+        if not due or not quote.venue_active:
+            return None
+        return self._flatten(look, quote) if held.flattens else self._close(look, quote, "exit", self.settings.max_slippage)
+
+    def leaves_early(self, look: Look) -> Denial | None:
+        """The limit that ends an open pair before its time; None while it may stay."""
+        if look.held.phase != "open" or look.quote is None:
+            return None
+        return pair_over(look.held, look.quote, self.settings, look.now_ms)
+
+    def _close(self, look: Look, quote: PairQuote, purpose: Purpose, slippage: Bps) -> SizingPlan | None:
+        """The ledger's amount, as far as the venue lets it go now; None when nothing of it can or should leave."""
+        held, part = look.held, self.closing(look.held)
+        blocked = hedged(held.eth, held.sol) and {quote.eth.status, quote.sol.status} & UNTRADABLE and not self.urgent(held)
+        if blocked or not (part.eth or part.sol):
+            return None
+        eth = self._order(quote.eth, self.rules.eth, -part.eth, slippage, reduce_only=True)
+        sol = self._order(quote.sol, self.rules.sol, -part.sol, slippage, reduce_only=True)
+        return self._plan(look, quote, (purpose, held.cycle, held.flattens, 0), eth, sol)
+
+    def closing(self, held: Held) -> Closing:
+        """What of it the venue lets go now, by the rules of now."""
+        rules = self.rules
+        refused = self.lasting_refusals(held)
+        return closing(held.eth, held.sol, rules, refused=refused, urgent=self.urgent(held), tops_up=self._tops_up(held))
+
+    def _tops_up(self, held: Held) -> int:
+        """USD (x18) up to which a leg under the minimum may be made larger: twice what the entry wanted of the smaller leg."""
+        pairs = ((self.rules.eth, held.eth_wanted), (self.rules.sol, held.sol_wanted))
+        return 2 * min(notional(product.oracle or 0, wanted) for product, wanted in pairs)
+
+    def lasting_refusals(self, held: Held) -> tuple[Leg, ...]:
+        """Legs that the venue has refused to close for a reason that lasts.
+
+        A remainder beside an uneven leg is none of them while it can be topped up: the other leg is closed, then it is topped up and closed alone.
+        """
+        if held.phase != "uneven" or len(held.too_small) != 1 or held.top_ups >= TOP_UPS:
+            return held.refused
+        minimum = self.rules.product(held.too_small[0]).min_notional
+        if minimum is None or minimum * MINIMUM_PERCENT > self._tops_up(held) * 100:
+            return held.refused
+        return tuple(leg for leg in held.refused if leg not in held.too_small)
+
+    def urgent(self, held: Held) -> bool:
+        """Is liquidation so near that one leg is better closed alone than both kept?"""
+        return liquidation_near(held.eth, held.sol, held.maintenance_health, self.rules, self.settings.limits.min_liquidation_move)
+
+    # -- uneven: the cheapest of completing, adjusting and flattening ---------------------------------------------------------------------------
+
+    def _uneven(self, look: Look, quote: PairQuote) -> SizingPlan | None:
+        held = look.held
+        step = held.repairs + held.flattens
+        if step and not (_topped_up(held) or held.led) and look.now_ms < held.last_change_ms + min(RETRY_MS[0] << min(step, 10), RETRY_MS[1]):
+            return None
+        if self._repairable(look) and _tradable(quote) and not self.rules.incomplete():
+            if held.unpriced and held.legging.doubted and look.now_ms < held.last_change_ms + PRICE_MS:
+                return None
+            way = cheapest(_at_the_mid(held), quote, self.settings, self.rules.terms())
+            if way.name != "flatten":
+                return self._repair(look, quote, way)
+        restoring = self._restore(look, quote)
+        if restoring is not None:
+            return restoring
+        lone = 0 in (held.eth, held.sol)
+        return self._flatten(look, quote) if quote.venue_active or lone else None
+
+    def _repairable(self, look: Look) -> bool:
+        """May it still become the pair? Not once closing has begun, nor after too many tries or too long on one leg."""
+        held, settings = look.held, self.settings
+        tries_left = held.flattens == 0 and held.repairs < settings.max_repair_steps
+        return tries_left and not look.directive.leave_now and not over_budget(held, settings, look.now_ms)
+
+    def _repair(self, look: Look, quote: PairQuote, way: Way) -> SizingPlan:
+        """Orders that make a position larger are FOK, those that trim are reduce-only IOC."""
+        held, slippage = look.held, self.settings.max_slippage
+        eth = self._order(quote.eth, self.rules.eth, way.eth, slippage, reduce_only=way.eth * held.eth_wanted < 0)
+        sol = self._order(quote.sol, self.rules.sol, way.sol, slippage, reduce_only=way.sol * held.sol_wanted < 0)
+        return self._plan(look, quote, ("repair", held.cycle, held.repairs + 1, 0), eth, sol)
+
+    def _restore(self, look: Look, quote: PairQuote) -> SizingPlan | None:
+        """Open again what has left, because the other leg was refused for a reason that lasts: a pair stays hedged. Once a cycle, by a run that may
+        enter, and only where everything that entering asks for holds; else None, and what can be closed goes on being closed.
+        """
+        from actors.sizing.restore import missing_counterpart, restore_denial  # noqa: PLC0415 - rare, and the supervisor must stay cheap to import
+
+        held, directive = look.held, look.directive
+        if not held.flattens or held.restores >= RESTORES or len(held.refused) != 1 or not directive.enter or directive.leave_now or held.foreign:
+            return None
+        stays, left = ("eth", "sol") if held.refused[0] == "eth" else ("sol", "eth")
+        missing = missing_counterpart(held, stays, self.rules.product(left))  # type: ignore[arg-type]
+        if not missing or rules_denial(self.rules, look.doubted_ms, look.now_ms) or self.urgent(held):
+            return None
+        eth, sol = (missing, 0) if left == "eth" else (0, missing)
+        orders = (
+            self._order(leg, product, amount, self.settings.max_slippage, reduce_only=False)
+            for leg, product, amount in ((quote.eth, self.rules.eth, eth), (quote.sol, self.rules.sol, sol))
+        )
+        deadline = (quote.eth if left == "eth" else quote.sol).proven_ms + self.settings.max_quote_age
+        plan = self._plan(look, quote, ("repair", held.cycle, held.repairs + 1, deadline), *orders)
+        return None if restore_denial(plan, quote, held, self.rules.terms(), self.settings, look.now_ms) else plan
+
+    def _flatten(self, look: Look, quote: PairQuote) -> SizingPlan | None:
+        held = look.held
+        if _topped_up(held):
+            return self._close(look, quote, "flatten", self._flatten_slippage(held))
+        more = topping_up(held, quote, self.rules.terms()) if _tradable(quote) and not self.rules.incomplete() else None
+        # A leg that was refused for its size alone is topped up and closed; only where nothing helps but other rules does a hedged pair wait.
+        kept = not more and self.lasting_refusals(held) and hedged(held.eth, held.sol) and held.last_rules == self.rules.version
+        if kept and look.now_ms < held.last_change_ms + REFUSED_MS:
+            return None
+        if held.flattens and not held.led and look.now_ms < held.last_change_ms + min(RETRY_MS[0] << min(held.flattens, 10), RETRY_MS[1]):
+            return None
+        return self._top_up(look, quote, *more) if more else self._close(look, quote, "flatten", self._flatten_slippage(held))
+
+    def _flatten_slippage(self, held: Held) -> Bps:
+        steps = self.settings.flatten_steps
+        return steps[min(held.flattens, len(steps) - 1)]
+
+    def _top_up(self, look: Look, quote: PairQuote, eth: Base, sol: Base) -> SizingPlan:
+        slippage = self.settings.max_slippage
+        orders = (
+            self._order(leg, product, amount, slippage, reduce_only=False)
+            for leg, product, amount in ((quote.eth, self.rules.eth, eth), (quote.sol, self.rules.sol, sol))
+        )
+        return self._plan(look, quote, ("top_up", look.held.cycle, look.held.top_ups + 1, 0), *orders)
+
+    # -- orders ----------------------------------------------------------------------------------------------------------------------------------
+
+    def _order(self, leg: LegQuote, product: ProductRules, amount: int, slippage: Bps, *, reduce_only: bool) -> LegOrder:
+        kind: Literal["ioc", "fok"] = "ioc" if reduce_only else "fok"
+        if amount == 0:
+            return LegOrder(product.product_id, Base(0), Price(0), kind, reduce_only, Price(0), leg.mid)
+        expected = _expected(_taken(leg, amount), amount)
+        limit = limit_price(expected, amount, slippage, product.price_tick)
+        return LegOrder(product.product_id, Base(amount), limit, kind, reduce_only, expected, leg.mid)
+
+    def _plan(self, look: Look, quote: PairQuote, what: tuple[Purpose, int, int, int], eth: LegOrder, sol: LegOrder) -> SizingPlan:
+        purpose, cycle, step, deadline = what
+        eth_age, sol_age = quote.age_ms(look.now_ms)
+        planned = imbalance(notional(eth.vwap, eth.amount), notional(sol.vwap, sol.amount)) if eth.amount and sol.amount else Bps(0)
+        known = self._book_facts(quote, purpose, eth, sol)
+        version = self.rules.version
+        return SizingPlan(0, 0, cycle, step, purpose, look.now_ms, Ms(0), eth_age, sol_age, Ms(deadline), planned, eth, sol, version, *known)
+
+    def _book_facts(self, quote: PairQuote, purpose: Purpose, eth: LegOrder, sol: LegOrder) -> tuple[Bps, Bps, Quote, Quote, Bps]:
+        """Spreads, depths and the limit of the spreads, as the plan keeps them."""
+        legs = ((quote.eth, eth.amount), (quote.sol, sol.amount))
+        spreads = [Bps((leg.asks[0].price - leg.bids[0].price) * BASIS // leg.mid) for leg, _ in legs]
+        within = self.settings.max_slippage
+        depths = [depth_within(_taken(leg, amount), within) if leg.proven_ms > 0 and amount else Quote(0) for leg, amount in legs]
+        return spreads[0], spreads[1], depths[0], depths[1], self.settings.max_spread if purpose == "enter" else Bps(0)
+
+
+def at_the_oracle(rules: VenueRules) -> PairQuote | None:
+    """Both books as one level at the oracle's price: what a closing order's limit is reckoned from when there is no book. Never proven, never to
+    enter or complete on: what is live counts as reduce-only. None while a product has no oracle price either.
+    """
+    if rules.eth.oracle is None or rules.sol.oracle is None:
+        return None
+    eth, sol = (
+        LegQuote(product.product_id, level, level, Ms(0), oracle, "reduce_only" if product.status == "live" else product.status)
+        for product, oracle in ((rules.eth, rules.eth.oracle), (rules.sol, rules.sol.oracle))
+        for level in ((Level(oracle, ENDLESS),),)
+    )
+    return PairQuote(0, Ms(0), eth, sol, venue_active=True)
+
+
+def _at_the_mid(held: Held) -> Held:
+    """With no price where the price is an estimate: a repair then reckons with the mid, which is nearer to what was paid than the order's limit."""
+    return msgspec.structs.replace(held, **{f"{doubt.leg}_vwap": Price(0) for doubt in held.unpriced})
+
+
+def _taken(leg: LegQuote, amount: int) -> tuple[Level, ...]:
+    """The side of the book that an order of this sign takes from."""
+    return leg.asks if amount > 0 else leg.bids
+
+
+def _expected(ladder: tuple[Level, ...], amount: int) -> Price:
+    """The VWAP of taking `amount`; the last visible price when the book is thinner than that (closing is never refused for depth)."""
+    try:
+        return vwap(ladder, abs(amount))
+    except ValueError:
+        return ladder[-1].price
+
+
+def _topped_up(held: Held) -> bool:
+    """Has the first of two steps just been done? The second waits for nothing."""
+    return held.last_purpose == "top_up" and not held.last_refusals
+
+
+def _tradable(quote: PairQuote) -> bool:
+    return quote.venue_active and quote.eth.status == quote.sol.status == "live"
+
+
+async def run(
+    quotes: Latest[PairQuote],
+    held: Latest[Held],
+    directives: Latest[Directive],
+    post: Callable[[msgspec.Struct], None],
+    sizer: Sizer,
+    clock: VenueClock,
+    observe: Observe,
+    *,
+    rules: Latest[VenueRules] | None = None,
+    doubted: Latest[Ms] | None = None,
+    waiting: Latest[Waiting] | None = None,
+    pulse: Pulse | None = None,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+) -> None:
+    """Look whenever quotes, holdings or the directive change, and at least every `TICK_S`; post each decision to the supervisor.
+
+    `rules`: the venue's, newest wins; each look goes by those of its moment. `doubted`: see `Look.doubted_ms`.
+    """
+    memory = Memory()
+    barred: Denial | None = None
+    seen = (-1, -1, -1)
+    pulse = pulse or Pulse()
+    task_status.started()
+    while True:
+        pulse.expect("its next look", TICK_S)
+        with trio.move_on_after(TICK_S):
+            await _any_newer((quotes, held, directives), seen)
+        seen = (quotes.version, held.version, directives.version)
+        if held.value is None or directives.value is None:
+            continue
+        if rules is not None and rules.value is not None:
+            sizer = msgspec.structs.replace(sizer, rules=rules.value)
+        doubted_ms = doubted.value if doubted is not None else None
+        look = Look(quotes.value, held.value, directives.value, clock.now_ms(), doubted_ms or Ms(0))
+        memory, decision = sizer.step(memory, look)
+        if waiting is not None and (now := sizer.waiting(memory, look)) != waiting.value:
+            waiting.put(now)
+        before, barred = barred, sizer.barred(look)
+        if barred and (before is None or before.code != barred.code):
+            post(Denied(barred.code, barred.detail))
+        elif before and not barred:
+            observe(Note(clock.utc_ns(), "info", "sizing", "entering is possible again"))
+        if isinstance(decision, SizingPlan):
+            early = sizer.leaves_early(look)
+            note = f"{decision.purpose}, {early.code}: {early.detail}" if early else decision.purpose
+            observe(Hop(clock.utc_ns(), "sizing proposes", 0, 0, "", decision.eth.amount, decision.sol.amount, note))
+        if decision is not None:
+            post(decision)
+
+
+async def _any_newer(slots: tuple[Latest[Any], ...], seen: tuple[int, ...]) -> None:
+    """Return as soon as one slot has a newer version than the one seen."""
+    async with trio.open_nursery() as nursery:
+
+        async def watch(slot: Latest[Any], version: int) -> None:
+            await slot.newer_than(version)
+            nursery.cancel_scope.cancel()
+
+        for slot, version in zip(slots, seen, strict=True):
+            nursery.start_soon(watch, slot, version)

@@ -1,0 +1,364 @@
+"""The exact search for the pair of quantities, and an honest answer when there is none.
+
+Quantities come in lots, so the pairs (m ETH lots, n SOL lots) form a lattice. Rounding each leg alone is off by 5 % at 100 USD; this looks at the
+legs together. All pairs count whose book-walk notionals E(m) and S(n) both lie within the allowed deviation of the target T and at or above the
+venue's minimum x 1.05 (so that a small fall does not make the exit unsendable). |E - S| / max(E, S) is their imbalance. Of the pairs within the
+planning goal the one of least |E + S - 2T| is taken; if no pair reaches the goal, the one of least imbalance; ties go to less imbalance, then to
+the smaller pair.
+
+How it stays cheap without giving up exactness: for one count of the coarser leg, costing C, the admissible costs of the finer leg form the interval
+
+    max(deviation, minimum, C (1 - goal))  ..  min(deviation, C / (1 - goal))
+
+and the best of them is the one nearest 2T - C: one bisection. The counts are scanned outward from the target, and a scan ends when even the near
+end of that interval would be farther from 2T than the best pair found. A million dollars per leg has 35,000 counts of SOL; some 60 are looked at.
+
+Costs are compared undivided (USD x36) and by cross-multiplication: no ratio is ever rounded before it has been decided upon.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from actors.market_data.cost_curve import BASIS, SQUARE, CostCurve, depth_within, vwap, walk
+from actors.sizing.verdict_words import elsewhere, nothing_fits, unbalanced
+from messages.market import Level
+from messages.sizing import Leg, Verdict
+from messages.units import ONE, Base, Bps, Quote, imbalance
+
+__all__ = ["COUNTS_MAX", "REACH", "Side", "depth_within", "size_pair", "vwap", "walk"]
+
+REACH = 100
+"""How many times the target `smallest_target` and `always_from` look ahead."""
+
+COUNTS_MAX = 20_000
+"""Lot counts looked at for the advice of one verdict, some hundred milliseconds at worst (ordinary advice needs a few hundred counts and 0.1 ms).
+Only a promise or a deviation of practically zero gets there, and what is not certain by then is "not known"."""
+
+MINIMUM_PERCENT = 105
+"""Of the venue's minimum, what each leg is planned to be at least: a small fall must not make the exit unsendable."""
+CENT = SQUARE // 100
+"""Advised targets are rounded up to whole cents: people type them."""
+
+
+class Side(msgspec.Struct, frozen=True):
+    """The side of one leg's book that would be taken (best level first), and the venue's rules for its quantities."""
+
+    ladder: tuple[Level, ...]
+    step: Base
+    min_notional: Quote
+
+
+class Pair(NamedTuple):
+    """A point of the lattice: lots and their undivided costs."""
+
+    eth_lots: int
+    sol_lots: int
+    eth: int
+    sol: int
+
+    def within(self, promise: int) -> bool:
+        """Is the imbalance at most `promise` (Bps x18)?"""
+        return abs(self.eth - self.sol) * BASIS <= promise * max(self.eth, self.sol)
+
+    def beats(self, other: "Pair | None", twice: int | None) -> bool:
+        """Is this the better pair: nearer to `twice` the target (None: no matter), then less imbalanced, then smaller?"""
+        if other is None:
+            return True
+        if twice is not None:
+            mine, theirs = abs(self.eth + self.sol - twice), abs(other.eth + other.sol - twice)
+            if mine != theirs:
+                return mine < theirs
+        mine = abs(self.eth - self.sol) * max(other.eth, other.sol)
+        theirs = abs(other.eth - other.sol) * max(self.eth, self.sol)
+        return (mine, self.eth + self.sol, self.eth_lots) < (theirs, other.eth + other.sol, other.eth_lots)
+
+
+class Window(NamedTuple):
+    """Undivided costs allowed for one leg."""
+
+    low: int
+    high: int
+
+    def narrowed(self, cost: int, promise: int) -> "Window":
+        """What of this window is balanced to within `promise` against a leg that costs `cost`."""
+        low = max(self.low, _over(cost * (BASIS - promise), BASIS))
+        return Window(low, min(self.high, cost * BASIS // (BASIS - promise)) if promise < BASIS else self.high)
+
+
+class Lattice:
+    """Both legs' cost curves. The coarser leg (dearer lots) is scanned, the finer one is solved for."""
+
+    def __init__(self, eth: Side, sol: Side) -> None:
+        self.eth = CostCurve(eth.ladder, eth.step)
+        self.sol = CostCurve(sol.ladder, sol.step)
+        self._eth_scanned = self.eth.lot_cost > self.sol.lot_cost
+        self._scanned, self._solved = (self.eth, self.sol) if self._eth_scanned else (self.sol, self.eth)
+        self.counts_left = COUNTS_MAX
+        """How many counts advice may still look at."""
+
+    def closest(self, windows: tuple[Window, Window], target: int, goal: int) -> Pair | None:
+        """The best pair within `goal`; None when there is none. `windows` are ETH's and SOL's, `target` is undivided."""
+        scanned, solved = self._roles(windows)
+        twice, best = 2 * target, None
+        counts = self._counts(scanned)
+        middle = min(max(self._scanned.lots_for(target) + 1, counts.start), counts.stop)
+        for upward, half in ((True, range(middle, counts.stop)), (False, range(middle - 1, counts.start - 1, -1))):
+            for count in half:
+                cost = self._scanned.cost(count)
+                window = solved.narrowed(cost, goal)
+                nearest = cost + window.low - twice if upward else twice - cost - window.high
+                if best is not None and nearest > abs(best.eth + best.sol - twice):
+                    break
+                for pair in self._pairs(count, cost, twice - cost, window):
+                    best = pair if pair.beats(best, twice) else best
+        return best
+
+    def least_imbalanced(self, windows: tuple[Window, Window]) -> Pair | None:
+        """The pair of least imbalance; None when no pair is admissible. Looks at every count: needed only where lots are coarse."""
+        scanned, solved = self._roles(windows)
+        best: Pair | None = None
+        for count in self._counts(scanned):
+            cost = self._scanned.cost(count)
+            for pair in self._pairs(count, cost, cost, solved):
+                best = pair if pair.beats(best, None) else best
+            if best is not None and best.eth == best.sol:
+                break
+        return best
+
+    def first_within(self, windows: tuple[Window, Window], promise: int, fits: Callable[[Pair], bool]) -> Pair | None:
+        """The pair within `promise` and `fits` whose larger leg is smallest; None when there is none or `counts_left` ends before it is certain.
+
+        Of one count only the two costs next to its own can be it.
+        """
+        scanned, solved = self._roles(windows)
+        low = max(scanned.low, _over(solved.low * (BASIS - promise), BASIS))
+        best: Pair | None = None
+        for count in self._counts(Window(low, scanned.high)):
+            cost = self._scanned.cost(count)
+            if best is not None and cost >= max(best.eth, best.sol):
+                break
+            if self.counts_left == 0:
+                return None
+            self.counts_left -= 1
+            for pair in self._pairs(count, cost, cost, solved.narrowed(cost, promise)):
+                if fits(pair) and (best is None or max(pair.eth, pair.sol) < max(best.eth, best.sol)):
+                    best = pair
+        return best
+
+    def _roles(self, windows: tuple[Window, Window]) -> tuple[Window, Window]:
+        return windows if self._eth_scanned else (windows[1], windows[0])
+
+    def _counts(self, window: Window) -> range:
+        return range(self._scanned.lots_for(window.low - 1) + 1, self._scanned.lots_for(window.high) + 1)
+
+    def _pairs(self, count: int, cost: int, wanted: int, window: Window) -> Iterable[Pair]:
+        for lots, other in self._solved.around(wanted, window.low, window.high):
+            yield Pair(count, lots, cost, other) if self._eth_scanned else Pair(lots, count, other, cost)
+
+
+class Ask(NamedTuple):
+    """What is asked, undivided: the target, the deviation and the promise (Bps x18), the two floors from the venue's minimum notionals."""
+
+    target: int
+    deviation: int
+    promise: int
+    floors: tuple[int, int]
+
+    def windows(self, low: int, high: int) -> tuple[Window, Window]:
+        """The costs allowed to ETH and SOL when the smallest target is `low` and the largest `high`."""
+        least, most = _over(low * (BASIS - self.deviation), BASIS), high * (BASIS + self.deviation) // BASIS
+        eth, sol = self.floors
+        return Window(max(least, eth), most), Window(max(least, sol), most)
+
+    @property
+    def far(self) -> int:
+        """The largest target that advice looks at."""
+        return REACH * self.target
+
+    def target_of(self, pair: Pair, lowest: int) -> int:
+        """The smallest target that may be this large: `lowest`, or one above it in whole cents."""
+        return max(lowest, _over(max(pair.eth, pair.sol) * BASIS, (BASIS + self.deviation) * CENT) * CENT)
+
+    def admits(self, pair: Pair, lowest: int) -> bool:
+        """May that target also be this small?"""
+        target = self.target_of(pair, lowest)
+        return target <= self.far and min(pair.eth, pair.sol) * BASIS >= target * (BASIS - self.deviation)
+
+
+Source = Literal["no_target", "min_notional", "book_depth", "lot_step", "imbalance"]
+"""What keeps a target from being met: it is not above 0; the venue's minimum notional is above what the deviation allows; the visible book is too
+thin; no whole number of lots lies within the deviation; or pairs do, and none of them is balanced."""
+
+
+class Obstacle(NamedTuple):
+    """Why a target is not met, and by which leg's rule (None: by both legs together)."""
+
+    source: Source
+    leg: Leg | None
+    reason: str
+
+
+class Judged(NamedTuple):
+    """What the search found for one target: the pair, if there is one, and what stands in the way of the promise, if something does."""
+
+    pair: Pair | None
+    thin: bool
+    obstacle: Obstacle | None
+
+
+class Search:
+    """One target's question at two books, and the searches that answer it. `counts_left` of its lattice is shared by all of its advice."""
+
+    def __init__(self, target: Quote, eth: Side, sol: Side, *, max_imbalance: Bps, planning_margin: Bps, max_deviation: Bps) -> None:
+        """Raises `ValueError` for an empty ladder and for a price, amount or step that is not positive."""
+        self.sides = eth, sol
+        self.lattice = Lattice(eth, sol)
+        self.goal = max_imbalance - planning_margin
+        self.ask = Ask(target * ONE, max_deviation, max_imbalance, (_floor(eth), _floor(sol)))
+
+    def judged(self) -> Judged:
+        """The best pair for the target itself."""
+        ask = self.ask
+        windows = ask.windows(ask.target, ask.target)
+        pair = (self.lattice.closest(windows, ask.target, self.goal) or self.lattice.least_imbalanced(windows)) if ask.target > 0 else None
+        if pair is None:
+            obstacle = self.nothing_fits(ask.target)
+            if obstacle is None:
+                raise AssertionError("both legs have admissible quantities, and yet no pair was found")
+            return Judged(None, False, obstacle)
+        if pair.within(ask.promise):
+            return Judged(pair, not pair.within(self.goal), None)
+        found, (eth, sol) = imbalance(pair.eth, pair.sol), self.sides
+        words = unbalanced(Quote(ask.target // ONE), Bps(ask.promise), found, Base(pair.eth_lots * eth.step), Base(pair.sol_lots * sol.step))
+        return Judged(pair, False, Obstacle("imbalance", None, words))
+
+    def verdict(self, judged: Judged, smallest: Quote | None, always: Quote | None) -> Verdict:
+        """What was found, with this advice, in the words that people read."""
+        pair, thin, obstacle = judged
+        reason = "" if obstacle is None else obstacle.reason + self._elsewhere(smallest, always)
+        if pair is None:
+            return Verdict("impossible", False, Base(0), Base(0), Quote(0), Quote(0), Bps(0), reason, smallest, always)
+        eth, sol = Base(pair.eth_lots * self.sides[0].step), Base(pair.sol_lots * self.sides[1].step)
+        notionals, apart = (Quote(pair.eth // ONE), Quote(pair.sol // ONE)), imbalance(pair.eth, pair.sol)
+        return Verdict("best_effort" if obstacle else "met", thin, eth, sol, *notionals, apart, reason, smallest, always)
+
+    def nothing_fits(self, target: int) -> Obstacle | None:
+        """Why no pair is admissible at `target` (undivided): the first leg of which no quantity is. None when each leg has one."""
+        if target <= 0:
+            return Obstacle("no_target", None, "a target must be above 0 USD per leg.")
+        lattice, ask = self.lattice, self.ask
+        legs: tuple[tuple[Leg, CostCurve], ...] = (("eth", lattice.eth), ("sol", lattice.sol))
+        for (leg, curve), window, floor in zip(legs, ask.windows(target, target), ask.floors, strict=True):
+            if curve.around(window.low, window.low, window.high):
+                continue
+            source: Source = "min_notional" if floor > window.high else "book_depth" if curve.cost_all < window.low else "lot_step"
+            holds, low, high, least = (Quote(cost // ONE) for cost in (curve.cost_all, window.low, window.high, floor))
+            words = nothing_fits(source, leg.upper(), Base(curve.step), holds, low, high, least, Bps(ask.deviation))
+            return Obstacle(source, leg, words)
+        return None
+
+    def smallest(self, lowest: int) -> int | None:
+        """The smallest target that is met, from `lowest` (undivided, above 0) up to `REACH` times the one asked for: `lowest`, or whole cents.
+
+        None when there is none, or `counts_left` ends before it is certain.
+        """
+        ask = self.ask
+        pair = self.lattice.first_within(ask.windows(lowest, ask.far), ask.promise, lambda found: ask.admits(found, lowest))
+        return None if pair is None else ask.target_of(pair, lowest)
+
+    def always(self, lowest: int) -> int | None:
+        """From where on every target up to `REACH` times the one asked for is met; at least `lowest`. None when not known.
+
+        A pair serves the targets from its larger leg / (1 + deviation) to its smaller leg / (1 - deviation). Coming down from the far end, the pair
+        that serves the lowest target reached so far and reaches lowest itself is taken, until none reaches lower.
+        """
+        ask, lattice = self.ask, self.lattice
+        reached = ask.far * (BASIS + ask.deviation)  # the lowest target reached x (1 + deviation) x BASIS
+        served = False
+        while reached > lowest * (BASIS + ask.deviation):
+            low = _over(reached * (BASIS - ask.deviation), BASIS * (BASIS + ask.deviation))
+            windows = Window(max(low, ask.floors[0]), reached // BASIS), Window(max(low, ask.floors[1]), reached // BASIS)
+            pair = lattice.first_within(windows, ask.promise, lambda _: True)
+            if pair is None or (served and max(pair.eth, pair.sol) * BASIS >= reached):
+                break
+            served, reached = True, max(pair.eth, pair.sol) * BASIS
+        if not served or lattice.counts_left == 0:
+            return None
+        if reached <= lowest * (BASIS + ask.deviation):
+            return lowest
+        found = _over(reached, (BASIS + ask.deviation) * CENT) * CENT
+        return found if found <= ask.far else None
+
+    def _elsewhere(self, smallest: Quote | None, always: Quote | None) -> str:
+        too_thin = min(self.lattice.eth.cost_all, self.lattice.sol.cost_all) < self.ask.far
+        return elsewhere(smallest, always, too_thin) if self.ask.target > 0 else ""
+
+
+def size_pair(
+    target: Quote,
+    eth: Side,
+    sol: Side,
+    *,
+    max_imbalance: Bps,
+    planning_margin: Bps,
+    max_deviation: Bps,
+    advise: bool = False,
+) -> Verdict:
+    """The best pair of quantities (unsigned, on the steps) for `target` USD per leg, judged against `max_imbalance`.
+
+    A verdict that is not `met` always carries the smallest target that would be; `always_from` only when `advise`. A target of 0 or less is
+    `impossible`. Raises `ValueError` for an empty ladder and for a price, amount or step that is not positive.
+    """
+    search = Search(target, eth, sol, max_imbalance=max_imbalance, planning_margin=planning_margin, max_deviation=max_deviation)
+    judged, lowest = search.judged(), search.ask.target
+    smallest = target if judged.obstacle is None else usd_of(search.smallest(lowest)) if target > 0 else None
+    return search.verdict(judged, smallest, usd_of(search.always(lowest)) if advise and target > 0 else None)
+
+
+def possible_near(target: Quote, largest: Quote, sides: tuple[Side, Side], *, max_imbalance: Bps, max_deviation: Bps, near: Bps) -> bool:
+    """Is there a pair within the promise for a target from `target` to `largest`, at any two prices within `near` of the best ones of now?
+
+    How deep the books are is not asked: that changes from moment to moment. Where more than `COUNTS_MAX` pairs would have to be looked at, the answer
+    is yes, because lots that are so fine can be balanced.
+    """
+    if target <= 0:
+        return False
+    windows = Ask(target * ONE, max_deviation, max_imbalance, (_floor(sides[0]), _floor(sides[1]))).windows(target * ONE, largest * ONE)
+    lots = [side.step * side.ladder[0].price for side in sides]
+    counts = [
+        range(_over(window.low * BASIS, lot * (BASIS + near)), window.high * BASIS // (lot * (BASIS - near)) + 1)
+        for window, lot in zip(windows, lots, strict=True)
+    ]
+    if len(counts[0]) * len(counts[1]) > COUNTS_MAX:
+        return True
+    spans = [[_span(count * lot, window, near) for count in each] for each, lot, window in zip(counts, lots, windows, strict=True)]
+    return any(_meet(eth, sol, max_imbalance) for eth in spans[0] for sol in spans[1])
+
+
+def _span(cost: int, window: Window, near: Bps) -> Window:
+    """What a quantity that costs `cost` now may cost at prices within `near`, as far as `window` allows it."""
+    return Window(max(window.low, _over(cost * (BASIS - near), BASIS)), min(window.high, cost * (BASIS + near) // BASIS))
+
+
+def _meet(one: Window, other: Window, promise: Bps) -> bool:
+    """Is there a cost in each that is within `promise` of the other?"""
+    if one.low > one.high or other.low > other.high:
+        return False
+    gap, larger = max((one.low - other.high, one.low), (other.low - one.high, other.low))
+    return gap <= 0 or gap * BASIS <= promise * larger
+
+
+def usd_of(cost: int | None) -> Quote | None:
+    """Undivided costs as USD."""
+    return None if cost is None else Quote(cost // ONE)
+
+
+def _floor(side: Side) -> int:
+    return _over(side.min_notional * ONE * MINIMUM_PERCENT, 100)
+
+
+def _over(dividend: int, divisor: int) -> int:
+    """The quotient, rounded up."""
+    return -(-dividend // divisor)

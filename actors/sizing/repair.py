@@ -1,0 +1,175 @@
+"""The cheapest repair of an uneven pair: complete the lagging leg, trim the leading one, both, or flatten.
+
+`leading` is the leg of which more was paid for, `lagging` the other. Four ways are looked at:
+
+    complete   order of the lagging leg what the entry asked for and did not get; only while the leading leg is whole
+    trim       close of the leading leg what the lagging one has no counterpart for, reduce-only
+    adjust     search the lattice of what can still be reached for another balanced pair: some of the leading leg is trimmed, some of what the
+               lagging leg misses is completed
+    flatten    close what is held
+
+A way's cost is what it takes from here to the pair that the entry wanted, in USD: for each of its orders, and for each quantity that it leaves to be
+opened again, the distance of the book-walk VWAP from the mid plus the taker fee. Without the second part giving up would always look cheap: it pays
+one fee now, and leaves the user without the hedge that the cycle was for. Fees already paid are the same for all and not counted.
+
+Only plans are compared of which every order can be sent, is within `max_slippage`, and by itself lowers the exposure at the mids of now; and among
+those that keep a pair, only such as keep the promise at the prices paid and expected. Flattening is always possible (it is tried at worse and worse
+prices), so there is always an answer.
+"""
+
+from collections.abc import Iterator
+from typing import Literal
+
+import msgspec
+
+from actors.market_data.cost_curve import depth_within, walk
+from actors.sizing.lattice import Lattice, Pair, Side, Window
+from messages.lifecycle import Held
+from messages.market import LegQuote, Level, PairQuote
+from messages.settings import Settings
+from messages.sizing import Leg
+from messages.units import ONE, Base, Bps, Price, Quote, imbalance, notional
+from venue.protocol import PairTerms, ProductTerms
+
+Name = Literal["complete", "trim", "adjust", "flatten"]
+
+
+class Way(msgspec.Struct, frozen=True):
+    """One way out: signed amounts to order (0 = nothing), and its cost in USD."""
+
+    name: Name
+    eth: Base
+    sol: Base
+    cost: Quote
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """One leg as it stands: signed amounts x18, the average price paid (the mid when it is not known), its book and rules."""
+
+    held: int
+    wanted: int
+    paid: Price
+    book: LegQuote
+    rules: ProductTerms
+
+    @property
+    def within_wanted(self) -> bool:
+        """Is what is held a part (perhaps none, perhaps all) of what the entry wanted? Anything else can only be closed."""
+        return self.wanted != 0 and self.held * self.wanted >= 0 and abs(self.held) <= abs(self.wanted)
+
+    @property
+    def notional(self) -> Quote:
+        """USD paid for what is held."""
+        return notional(self.paid, self.held)
+
+    def side(self, amount: int) -> tuple[Level, ...]:
+        """The side of the book that an order of this sign takes from."""
+        return self.book.asks if amount > 0 else self.book.bids
+
+    def spent(self, amount: int) -> int:
+        """USD that an order takes, book walk; what the book does not hold is reckoned at its last price."""
+        ladder = self.side(amount)
+        exact = walk(ladder, amount)
+        if exact is not None:
+            return exact
+        there = sum(level.amount for level in ladder)
+        return sum(notional(level.price, level.amount) for level in ladder) + notional(ladder[-1].price, abs(amount) - there)
+
+    def cost(self, amount: int) -> int:
+        """USD lost by an order of `amount`: distance from the mid, and the taker fee, which is charged on at least the venue's minimum."""
+        if amount == 0:
+            return 0
+        spent = self.spent(amount)
+        charged = max(spent, self.rules.min_notional)
+        return abs(spent - notional(self.book.mid, amount)) + charged * self.rules.taker_fee // ONE
+
+    def sendable(self, amount: int, slippage: Bps, *, increases: bool) -> bool:
+        """Does the book hold it within `slippage`, and is it no smaller than the venue takes? (A closing order may be: the venue decides.)"""
+        spent = self.spent(amount)
+        deep = spent <= depth_within(self.side(amount), slippage)
+        return deep and (not increases or spent >= self.rules.min_notional)
+
+
+def cheapest(held: Held, quote: PairQuote, settings: Settings, rules: PairTerms) -> Way:
+    """The way of least cost. Ties go to the one that keeps more of the pair."""
+    eth = Standing(held.eth, held.eth_wanted, held.eth_vwap or quote.eth.mid, quote.eth, rules.eth)
+    sol = Standing(held.sol, held.sol_wanted, held.sol_vwap or quote.sol.mid, quote.sol, rules.sol)
+    legs: dict[Leg, Standing] = {"eth": eth, "sol": sol}
+    part_of_it = all(leg.within_wanted for leg in legs.values())
+    finals = _finals(legs, settings) if part_of_it else ()
+    ways = [_way(legs, name, final) for name, final in finals if _allowed(legs, final, settings)]
+    return min([*ways, _way(legs, "flatten", (0, 0))], key=lambda way: way.cost)
+
+
+def _way(legs: dict[Leg, Standing], name: Name, final: tuple[int, int]) -> Way:
+    orders = [leg.cost(after - leg.held) for leg, after in zip(legs.values(), final, strict=True)]
+    again = [leg.cost(leg.wanted - after) for leg, after in zip(legs.values(), final, strict=True)]
+    eth, sol = (Base(after - leg.held) for leg, after in zip(legs.values(), final, strict=True))
+    return Way(name, eth, sol, Quote(sum(orders) + sum(again)))
+
+
+def _finals(legs: dict[Leg, Standing], settings: Settings) -> Iterator[tuple[Name, tuple[int, int]]]:
+    """Balanced pairs that may be within reach, by the signed amounts held afterwards."""
+    eth, sol = legs["eth"], legs["sol"]
+    if (eth.held == eth.wanted) != (sol.held == sol.wanted) and _keeps_promise(legs, settings):
+        yield "complete", (eth.wanted, sol.wanted)
+    order: tuple[Leg, Leg] = ("eth", "sol") if eth.notional >= sol.notional else ("sol", "eth")
+    for name, window in _windows(legs[order[0]], legs[order[1]]).items():
+        pair = _reachable(legs, order, window, settings)
+        if pair is not None:
+            yield name, (_signed(pair.eth_lots * eth.rules.size_step, eth), _signed(pair.sol_lots * sol.rules.size_step, sol))
+
+
+def _windows(leading: Standing, lagging: Standing) -> dict[Name, Window]:
+    """Per way, what the lagging leg may have cost in the end (undivided): what it has, or at least the smallest order more."""
+    paid, least = lagging.notional, lagging.rules.min_notional
+    return {"trim": Window(paid * ONE, paid * ONE), "adjust": Window((paid + least) * ONE, 2 * leading.notional * ONE)}
+
+
+def _signed(amount: int, leg: Standing) -> int:
+    return amount if leg.wanted > 0 else -amount
+
+
+def _keeps_promise(legs: dict[Leg, Standing], settings: Settings) -> bool:
+    """Would the completed pair be balanced, at the prices paid and the one expected?"""
+    eth, sol = (leg.notional + (leg.spent(leg.wanted - leg.held) if leg.wanted != leg.held else 0) for leg in legs.values())
+    return imbalance(eth, sol) <= settings.max_imbalance
+
+
+def _reachable(legs: dict[Leg, Standing], order: tuple[Leg, Leg], window: Window, settings: Settings) -> Pair | None:
+    """The pair within the promise, its lagging leg within `window`, that keeps most of the leading leg; None when there is none."""
+    leading, lagging = order
+    ladders = {leading: _kept(legs[leading]), lagging: _kept(legs[lagging]) + _completing(legs[lagging])}
+    if not all(ladders.values()):
+        return None
+    eth, sol = (Side(ladders[name], leg.rules.size_step, Quote(0)) for name, leg in legs.items())
+    target = legs[leading].notional * ONE
+    windows = {leading: Window(1, target), lagging: window}
+    return Lattice(eth, sol).closest((windows["eth"], windows["sol"]), target, settings.max_imbalance)
+
+
+def _kept(leg: Standing) -> tuple[Level, ...]:
+    """What is held, as a level of a book at the price that was paid for it."""
+    return (Level(leg.paid, Base(abs(leg.held))),) if leg.held else ()
+
+
+def _completing(leg: Standing) -> tuple[Level, ...]:
+    """The levels that what is missing would take."""
+    left = abs(leg.wanted) - abs(leg.held)
+    levels = []
+    for level in leg.side(leg.wanted):
+        if left <= 0:
+            break
+        levels.append(Level(level.price, Base(min(left, level.amount))))
+        left -= level.amount
+    return tuple(levels)
+
+
+def _allowed(legs: dict[Leg, Standing], final: tuple[int, int], settings: Settings) -> bool:
+    """Is there an order at all, can each be sent, and does each by itself lower the exposure?"""
+    exposed = sum(leg.held * leg.book.mid for leg in legs.values())
+    orders = [(leg, after - leg.held) for leg, after in zip(legs.values(), final, strict=True) if after != leg.held]
+    return bool(orders) and all(
+        leg.sendable(amount, settings.max_slippage, increases=amount * leg.wanted > 0) and abs(exposed + amount * leg.book.mid) < abs(exposed)
+        for leg, amount in orders
+    )

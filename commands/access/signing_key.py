@@ -1,0 +1,148 @@
+"""The signing key: read once, from where the configuration says it is, into a `Signer` that shows nothing but its address.
+
+    env:NAME         an environment variable: 64 hex digits, with or without 0x
+    file:PATH        a file with the same text; only its owner may read it (0600), else it is refused
+    keystore:PATH    an encrypted file (web3 secret storage, version 3); the passphrase is asked for at the terminal
+
+No message repeats what was found: it may be a key with one digit too many. Python's own tracebacks show lines of code and no values, so an exception
+on this path cannot carry one either; `forget_crash_dumps` keeps the operating system from writing the process's memory to disk.
+"""
+
+import json
+import os
+import resource
+import stat
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from commands.output.words import ConfigError
+from commands.signals import SO_FAR
+from venue.nado.signing import Signer
+
+KEY_BYTES_MAX = 64 * 1024
+"""A key file is 66 bytes and a keystore 500; whatever is larger is the wrong file."""
+
+
+def read_key(place: str, environment: Mapping[str, str], passphrase: Callable[[str], str]) -> Signer:
+    """The signer whose key is at `place` (`env:`, `file:` or `keystore:`). Raises `ConfigError`, which never says what was found."""
+    forget_crash_dumps()
+    kind, _, where = place.partition(":")
+    if kind == "env":
+        return _signer(_from_environment(where, environment), f"the environment variable {where}")
+    path = Path(where).expanduser()
+    text = _private_text(path)
+    if kind == "file":
+        return _signer(text, str(path))
+    return _decrypted(path, text, passphrase)
+
+
+def ask_passphrase(path: str) -> str:
+    """Ask at the terminal, without showing what is typed. Raises `ConfigError` where there is no terminal to ask at."""
+    from getpass import GetPassWarning, getpass
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", GetPassWarning)  # it would show what is typed
+        try:
+            with SO_FAR:
+                return getpass(f"passphrase of {path}: ", stream=sys.stderr)
+        except (GetPassWarning, EOFError, OSError):
+            cure = 'run it at a terminal, or use venue.key = "file:PATH" with a file that only you may read (0600)'
+            raise _refused(f"{path} is encrypted, and there is no terminal to ask for its passphrase", cure) from None
+
+
+def forget_crash_dumps() -> None:
+    """From here on a crash leaves no copy of this process's memory, and other processes of this user cannot read it (Linux)."""
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    if sys.platform == "linux":
+        import ctypes
+
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)  # PR_SET_DUMPABLE
+
+
+def write_key(path: Path, key: bytes) -> None:
+    """A new key file, 0600 and on disk before this returns. Raises `ConfigError` when there is a file already: it is never overwritten."""
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise ConfigError("FILE_EXISTS", "--new", f"--new: {path} exists already and may hold a key", "type another path") from None
+    except OSError as error:
+        raise ConfigError("FILE_UNWRITABLE", "--new", f"--new: {path} cannot be written: {_words(error)}", "type another path") from None
+    with os.fdopen(handle, "w", encoding="ascii") as file:
+        file.write(f"0x{key.hex()}\n")
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _from_environment(name: str, environment: Mapping[str, str]) -> str:
+    text = environment.get(name, "")
+    if not text.strip():
+        raise _refused(f"the environment variable {name} is not set", f'export {name}=..., or write venue.key = "file:PATH"')
+    return text
+
+
+def _private_text(path: Path) -> str:
+    """What is in a file that only its owner may read."""
+    try:
+        # Not blocking: somebody's pipe of that name must not keep us waiting.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as file:
+            _must_be_private(path, os.fstat(file.fileno()))
+            content = file.read(KEY_BYTES_MAX + 1)
+    except OSError as error:
+        raise _refused(f"{path} cannot be read: {_words(error)}", "check the path in venue.key") from None
+    if len(content) > KEY_BYTES_MAX:
+        raise _refused(f"{path} is too large to be a key", "check the path in venue.key")
+    return content.decode("utf-8", "replace")
+
+
+def _must_be_private(path: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise _refused(f"{path} is not a file", "check the path in venue.key")
+    if status.st_uid != os.geteuid():
+        raise _refused(f"{path} belongs to another user", f"chown it: sudo chown {os.geteuid()} {path}")
+    mode = stat.S_IMODE(status.st_mode)
+    if mode & 0o077:
+        raise _refused(
+            f"{path} can be read by others (mode {mode:04o})", f"chmod 600 {path}, and use a new key if others have access to this machine"
+        )
+
+
+def _signer(text: str, where: str) -> Signer:
+    try:
+        return Signer.from_hex(text)
+    except ValueError as error:
+        raise _refused(f"what {where} holds is no key: {error}", "a key is 64 hex digits, with or without 0x") from None
+
+
+def _decrypted(path: Path, text: str, passphrase: Callable[[str], str]) -> Signer:
+    content = _keystore(path, text)
+    secret = passphrase(str(path)).encode()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # its pkg_resources
+        from eth_keyfile import decode_keyfile_json
+
+        try:
+            return Signer(bytes(decode_keyfile_json(content, secret)))
+        except Exception:  # noqa: BLE001 - the library raises a dozen kinds, and none of its texts may be shown: they may quote what was read
+            raise _refused(f"{path} was not opened: the passphrase is wrong or the file is damaged", "try again") from None
+
+
+def _keystore(path: Path, text: str) -> dict[str, object]:
+    try:
+        content = json.loads(text)
+    except ValueError:
+        content = None
+    if not isinstance(content, dict) or content.get("version") != 3:
+        raise _refused(f"{path} is no keystore (web3 secret storage, version 3)", 'check the path, or write venue.key = "file:PATH"')
+    return content
+
+
+def _words(error: OSError) -> str:
+    return (error.strerror or "unknown error").lower()
+
+
+def _refused(message: str, cure: str) -> ConfigError:
+    return ConfigError("KEY_UNREADABLE", "venue.key", f"venue.key: {message}", cure, "no order was sent")

@@ -1,0 +1,60 @@
+"""How a command that acts on an account ended: the same facts as lines for a person and as one object for a program."""
+
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from commands.account.target_account import Whose, words
+from commands.output import json_keys
+from commands.output.run_json import json_line
+from commands.output.words import DONE, Problem, fitted_to, iso_micros, say
+
+KEYS = json_keys.ACCOUNT
+"""Every key of the object, in order; unknown is null."""
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What a command found and did. None: not known, not asked."""
+
+    command: str
+    exit_code: int
+    lines: Sequence[tuple[str, str]]
+    ended_by: str = "done"
+    error: Problem | None = None
+    facts: dict[str, Any] = {}
+
+
+def show(outcome: Outcome, who: Whose, *, json: bool) -> int:
+    """Print it, whose it is first; returns the exit code."""
+    text = [who.line, *words(outcome.lines)]
+    if outcome.error:
+        text.append(outcome.error.sentence)
+    stream = sys.stderr if json else sys.stdout
+    say(stream, fitted_to(stream, text, shutil.get_terminal_size().columns, indent=11))
+    if json:
+        say(sys.stdout, json_line(as_json(outcome, who)))
+    return outcome.exit_code
+
+
+def as_json(outcome: Outcome, who: Whose | None) -> dict[str, Any]:
+    """The object of `--json`."""
+    whose: dict[str, Any] = {}
+    if who:
+        whose = {"venue": who.venue, "subaccount": who.settings.venue.subaccount, "address": who.access.owner, "signer": who.signer or None}
+    return dict.fromkeys(KEYS) | {
+        "schema": f"evenkeel.{outcome.command}/1",
+        "ok": outcome.exit_code == DONE,
+        "exit_code": outcome.exit_code,
+        "ended_by": outcome.ended_by,
+        "error": outcome.error.as_json() if outcome.error else None,
+        **whose,
+        **outcome.facts,
+    }
+
+
+def checked_at(at_ms: int | None) -> str | None:
+    """Venue time as the object writes it."""
+    return iso_micros(at_ms * 1_000_000) if at_ms else None

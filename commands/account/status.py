@@ -1,0 +1,112 @@
+"""`status`: what is open, who runs it, is it halted. It only looks: no key, no lock, nothing is sent.
+
+Exit code 4: something is open or unknown and no run manages it; 3: nothing is, but a row of the ledger is not the row that was written.
+"""
+
+from typing import Any
+
+import msgspec
+import trio
+
+from actors.instance.state import state_directory
+from actors.ledger import Verified
+from commands.account.flatten import known_now, open_facts
+from commands.account.outcome import Outcome, show
+from commands.account.target_account import Whose
+from commands.control import Answer, Ask, ask
+from commands.open_state.decision import OpenAnswer, decide, third_party_words
+from commands.open_state.evidence import Evidence, gathered
+from commands.open_state.verdict import breathes
+from commands.output.doing import without_run
+from commands.output.words import DONE, OPEN, Problem, Refusal, clock_time
+
+ASK_S = 5.0
+"""How long a live run is asked."""
+VENUE_S = 10.0
+"""How long the venue is asked; two readings that say flat against our own fills take two seconds of it."""
+WATCH_S = 2.0
+"""Between two looks with --watch."""
+
+
+async def main(who: Whose, *, json: bool, watch: bool, full: bool = False) -> int:
+    """Look once, or until interrupted; the exit code of the last look."""
+    while True:
+        code = show(await looked(who, full=full), who, json=json)
+        if not watch:
+            return code
+        await trio.sleep(WATCH_S)
+
+
+async def looked(who: Whose, *, full: bool = False) -> Outcome:
+    """One look. `full`: every row of the ledger is verified."""
+    # First: it may be known under another name from then on.
+    known = gathered(who.access, who.logs, state_directory()) if who.child else await known_now(who, VENUE_S)
+    if full:
+        known = msgspec.structs.replace(gathered(who.access, who.logs, state_directory(), full=True), venue=known.venue)
+    runner = who.runner()
+    answer = await ask(who.state_name, Ask("status"), ASK_S) if runner else None
+    found = decide(known)
+    line = _doing(known, found, answer, runner.pid if runner else None)
+    lines = [
+        ("now", line),
+        ("run", f"{_run_words(answer)}, pid {runner.pid}, logs {runner.logs}" if runner else "none"),
+        ("halted", ": ".join(known.halted) if known.halted else "no"),
+        ("open", found.words or _nothing(found)),
+        ("ledger", ledger_words(known)),
+    ]
+    third = third_party_words(known, found)
+    lines += [("not ours", f"{third}: not touched")] if third else []
+    lines += [("odd", remark) for remark in found.remarks]
+    facts = _facts(known) | open_facts(found) | {"not_ours": third or None, "doing": line}
+    facts |= {"run_pid": runner.pid, "run_logs": runner.logs} if runner else {}
+    if found.flat or (runner and breathes(runner.pid)):
+        broken = broken_ledger(known)
+        return Outcome("status", broken.exit_code if broken else DONE, lines, "refused" if broken else "done", broken, facts)
+    meaning = "exposure is open now and no run manages it" if found.kind == "open" else "exposure may be open now and no run manages it"
+    problem = Problem("NOT_FLAT", None, f"NOT FLAT: {found.words}", found.cure, meaning)
+    return Outcome("status", OPEN, lines, "error", problem, facts)
+
+
+def broken_ledger(known: Evidence) -> Refusal | None:
+    """A row of the ledger is not the row that was written: nothing is open by it, and nothing can be entered with it."""
+    if known.ledger.state != "broken":
+        return None
+    cure = f"keep a copy of {known.ledger.path}, move it away, start again"
+    return Refusal("BROKEN_LEDGER", None, known.ledger.why, cure, "nothing is entered with a ledger that was changed")
+
+
+def _doing(known: Evidence, found: OpenAnswer, answer: Answer | None, pid: int | None) -> str:
+    """What the run is doing by its own word; where none answers, how things stand."""
+    if answer is not None and answer.doing:
+        return answer.doing
+    return without_run(known.halted, found.words, unknown=found.kind == "unknown", silent_pid=pid if answer is None else None)
+
+
+def _run_words(answer: Answer | None) -> str:
+    return f"alive, {answer.phase.replace('_', ' ')}, {answer.progress or f'cycle {answer.cycle}'}" if answer else "it does not answer"
+
+
+def _nothing(found: OpenAnswer) -> str:
+    return "no Evenkeel positions" + (f", checked {clock_time(found.checked_ms)}Z (cross, isolated, open orders)" if found.checked_ms else "")
+
+
+def ledger_words(known: Evidence) -> str:
+    """Where the ledger is, how long, and through which row its chain was verified."""
+    ledger = known.ledger
+    if ledger.held is None:
+        return ledger.why
+    checked = ledger.verified or Verified(ledger.held.rows, 0, -1, 0)
+    if checked.through < checked.since:
+        verified = "no row verified"
+    else:
+        since = f"rows {checked.since} to {checked.through} verified" if checked.since else f"verified through row {checked.through}"
+        verified = f"{since} at {clock_time(checked.at_ns // 1_000_000)}Z"
+    parts = [f"{ledger.path}, {checked.rows} rows, epoch {known.epoch}", verified, ledger.why]
+    return " · ".join(part for part in parts if part)
+
+
+def _facts(known: Evidence) -> dict[str, Any]:
+    code, detail = known.halted or (None, None)
+    checked = known.ledger.verified
+    rows = {"verified_through": checked.through, "bad_row": checked.bad} if checked else {}
+    return rows | {"epoch": known.epoch, "halted": code is not None, "halt_code": code, "halt_detail": detail}

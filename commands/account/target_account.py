@@ -1,0 +1,140 @@
+"""Which venue, which subaccount, whose key: for the commands that act on what a run has left. They never default to the simulated venue.
+
+What was typed or configured comes first (`--venue`, `--config`, `--url`), then what the ledger in `--logs` remembers of its last run. If neither
+names a venue nothing is guessed.
+"""
+
+import os
+import sqlite3
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from actors.instance.state import AlreadyRunning, Saved, holder_of_file, read_state, state_directory, state_file
+from actors.ledger import LedgerError, folded
+from commands.access.signing_key import ask_passphrase
+from commands.access.venue import SIMULATED, Access, access, place
+from commands.config import effective as config
+from commands.config.options import url_of
+from commands.open_state.evidence import strictest
+from commands.output.words import COMMAND, ConfigError
+from messages.lifecycle import Opened, Started
+from messages.settings import Settings
+
+UNKNOWN = ConfigError("WHICH_VENUE", "--venue", "which venue?", "add --venue or --config", "")
+
+
+class Whose(msgspec.Struct, frozen=True):
+    """A subaccount at a venue, and the files that know of it."""
+
+    settings: Settings
+    access: Access
+    logs: Path
+    signer: str
+    """Address; "" when nobody says."""
+
+    @property
+    def child(self) -> bool:
+        """Was its venue a child of its run, so that it is gone when the run is?"""
+        return not self.access.gateway
+
+    @property
+    def ledger(self) -> Path:
+        """The ledger's file."""
+        return self.logs / "ledger.sqlite"
+
+    @property
+    def identity(self) -> str:
+        """What the lock and the state are kept under."""
+        return self.access.identity(self.logs)
+
+    @property
+    def state_name(self) -> str:
+        """The name of its state, lock and control socket."""
+        return state_file(state_directory(), self.identity).stem
+
+    @property
+    def venue(self) -> str:
+        """The venue in words."""
+        where = self.access.gateway.partition("://")[2] or f"child of {self.logs}"
+        return f"{self.access.name} ({where})"
+
+    @property
+    def line(self) -> str:
+        """What every such command says first."""
+        return f"{self.venue} · {self.settings.venue.subaccount} · {self.access.owner} · {self.signer or 'no signer'}"
+
+    @property
+    def run_line(self) -> str:
+        """What to type to trade here again."""
+        url = f" --url {self.access.gateway}" if self.access.gateway and self.access.network is None else ""
+        venue = f" --venue {self.settings.venue.name}" if self.access.live else ""
+        return f"{COMMAND} run{venue}{url} --logs {self.logs}"
+
+    def runner(self) -> AlreadyRunning | None:
+        """Who holds the subaccount now."""
+        return next((holder for path in self.states if (holder := holder_of_file(path))), None)
+
+    def saved(self) -> Saved:
+        """Epoch and halt, read without the lock."""
+        return strictest([read_state(path) for path in self.states])
+
+    @property
+    def states(self) -> list[Path]:
+        """The state files of this subaccount, under today's name and under those it had before."""
+        return [state_file(state_directory(), name) for name in self.access.identities(self.logs)]
+
+
+class Remembered(msgspec.Struct, frozen=True):
+    """What the ledger says of whose it is."""
+
+    opened: Opened
+    started: Started | None
+
+
+def whose(config_file: str | None, url: str | None, overrides: Mapping[str, str], *, signs: bool) -> Whose:
+    """Who is meant. `signs`: the key is read. Raises `ConfigError` (also when no venue is named), and what `access` raises."""
+    loaded = config.load(Path(config_file) if config_file is not None else None, os.environ, overrides)
+    settings, typed_url = loaded.settings, url_of(url)
+    logs = Path(settings.files.logs)
+    known = remembered(logs / "ledger.sqlite")
+    if loaded.origins["venue.name"] == "default" and typed_url is None:
+        if known is None:
+            raise UNKNOWN
+        if known.started is None and known.opened.venue.partition(":")[0] == SIMULATED:
+            raise UNKNOWN  # no run has got as far as saying where its venue is: it may be one that outlives it
+        settings = _by_ledger(settings, known)
+        typed_url = (known.started.url if known.started else "") or None
+        typed_url = typed_url if settings.venue.name == "simulated" or ":" in known.opened.venue else None
+    elif settings.venue.name == "simulated" and typed_url is None and known is None:
+        raise ConfigError("WHICH_VENUE", "--url", "which simulated venue?", "add --url, or --logs of its run", "")
+    here = access(settings, typed_url, os.environ, ask_passphrase) if signs else place(settings, typed_url)
+    signer = here.signer.address if here.signer else known.started.signer if known and known.started else ""
+    return Whose(settings, here, logs, signer)
+
+
+def _by_ledger(settings: Settings, known: Remembered) -> Settings:
+    name = known.opened.venue.partition(":")[0]
+    sender = known.opened.subaccount
+    venue: dict[str, Any] = {
+        "name": "simulated" if name == SIMULATED else name,
+        "subaccount": bytes.fromhex(sender[42:]).rstrip(b"\0").decode("ascii", "replace"),
+        "owner": sender[:42],
+    }
+    return msgspec.structs.replace(settings, venue=msgspec.structs.replace(settings.venue, **venue))
+
+
+def remembered(ledger: Path) -> Remembered | None:
+    """Row 0 and the last start; None where there is no ledger that can be read."""
+    try:
+        fold = folded(ledger)
+    except (sqlite3.Error, LedgerError, OSError):
+        return None
+    return Remembered(fold.opened, fold.started) if fold.opened else None
+
+
+def words(lines: Sequence[tuple[str, str]]) -> list[str]:
+    """Names and what belongs to them, aligned."""
+    return [f" {name:<9} {text}" for name, text in lines]

@@ -1,0 +1,381 @@
+"""The effective configuration: flags over environment over file over defaults, each value with its origin.
+
+    load(file, environment, overrides) -> Loaded(settings, origins)
+
+msgspec decodes the merged tables into unit-typed fields and refuses what it does not know; what it says is turned into a sentence with the key, the
+line or variable it came from, and the text to write instead.
+"""
+
+import json
+import re
+import textwrap
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+
+from commands.config.keys import DECLARED, KEYS, MAINTENANCE, REMARKS, complaints, least_dead_man, room_for, value_of, written
+from commands.config.units_text import BadText, Ladder, Text, Windows
+from commands.output.words import ConfigError, did_you_mean
+from messages.settings import Settings
+from messages.units import ONE, Quote
+
+__all__ = ["ENVIRONMENT_PREFIX", "FILE_NAME", "ConfigError", "Loaded", "as_file", "environment_name", "load", "printed", "write_file"]
+
+ENVIRONMENT_PREFIX = "EVENKEEL_"
+LIST_THEM = "python supervisor.py run --print-config lists every key"
+
+MOST = 10**9 * ONE
+"""The greatest amount that a key takes, USD x18."""
+UNENDING = 10**6
+"""Cycles that a run without end is taken to have."""
+
+NOTHING: Mapping[str, str] = MappingProxyType({})
+Leaves = dict[str, tuple[Any, str]]
+"""Dotted key -> (what was written, where)."""
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """Settings, and for every key where its value came from: default | file line N | environment NAME | flag."""
+
+    settings: Settings
+    origins: dict[str, str]
+
+
+class _Read:
+    """What a kind of text made of a written value; the type that msgspec decodes into."""
+
+    kind: type[Text]
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+
+def _reads(kind: type[Text]) -> type[_Read]:
+    return type(f"Read{kind.__name__}", (_Read,), {"kind": kind})
+
+
+def _shape() -> Any:
+    """The struct that the configuration is decoded into: one optional field per key, one struct per table, nothing else."""
+    tables: dict[str, list[tuple[str, Any, Any]]] = {}
+    for key, kind in KEYS.items():
+        table, _, name = key.rpartition(".")
+        tables.setdefault(table, []).append((name, _reads(kind), msgspec.UNSET))
+    inner = [(name, _strict(name, fields), msgspec.UNSET) for name, fields in tables.items() if name]
+    return _strict("evenkeel", tables[""] + inner)
+
+
+def _strict(name: str, fields: list[tuple[str, Any, Any]]) -> Any:
+    return msgspec.defstruct(name, fields, frozen=True, forbid_unknown_fields=True)
+
+
+_SHAPE = _shape()
+
+
+def _decode_text(kind: type[_Read], value: Any) -> _Read:
+    return kind(kind.kind.read(value))
+
+
+def environment_name(key: str) -> str:
+    """The environment variable of a dotted key: `EVENKEEL_LIMITS__MAX_GROSS`."""
+    return ENVIRONMENT_PREFIX + key.upper().replace(".", "__")
+
+
+def load(file: Path | None, environment: Mapping[str, str], overrides: Mapping[str, str], defaults: Mapping[str, str] = NOTHING) -> Loaded:
+    """The effective configuration. `overrides` maps dotted keys to texts (flags), `defaults` those of a command, which anything written beats.
+
+    Raises `ConfigError` for anything that is not certain.
+    """
+    leaves: Leaves = {key: (text, "default of the demo") for key, text in defaults.items()}
+    leaves |= _from_file(file) if file else {}
+    for name, text in environment.items():
+        if name.startswith(ENVIRONMENT_PREFIX):
+            key = name.removeprefix(ENVIRONMENT_PREFIX).lower().replace("__", ".")
+            leaves[key] = (_typed(key, text), f"environment {name}")
+    for key, text in overrides.items():
+        leaves[key] = (_typed(key, text), "flag")
+    origins = {key: leaves[key][1] if key in leaves else "default" for key in KEYS}
+    settings, origins = _for_venue(*_with_room(*_patient(_settings(leaves, file), origins)))
+    for key, saying, instead in complaints(settings):
+        raise ConfigError("OUT_OF_RANGE", key, f"{key}: {saying}", _write_instead(key, instead, settings))
+    return Loaded(settings, origins)
+
+
+def _takes(key: str, instead: object, settings: Settings) -> bool:
+    """Would the program itself take this value for `key`, among these settings?"""
+    try:
+        value = KEYS[key].read(instead)
+    except BadText:
+        return False
+    table, _, name = key.rpartition(".")
+    if table:
+        name, value = table, msgspec.structs.replace(getattr(settings, table), **{name: value})
+    return all(wrong != key for wrong, _, _ in complaints(msgspec.structs.replace(settings, **{name: value})))
+
+
+LIVE_RUN = ("target", "cycles", "hold", "limits.max_daily_loss", "venue.subaccount", "venue.owner")
+"""What a run with real money needs to be told: no number that was chosen for the demo ever trades it."""
+
+
+def must_be_written(loaded: Loaded, keys: Sequence[str], because: str) -> None:
+    """Raises `ConfigError` naming all of `keys` that nobody wrote, in a file, a variable or a flag."""
+    missing = [key for key in keys if loaded.origins[key].startswith("default") or written(loaded.settings, key) == ""]
+    if missing:
+        # No number is proposed: what is traded with real money is the user's own decision.
+        cure = "write " + ", ".join(f"{key} ({KEYS[key].form()})" for key in missing) + " in the configuration file"
+        raise ConfigError("NOT_WRITTEN", missing[0], f"{', '.join(missing)}: not set, and {because}", cure)
+
+
+# -- sources -----------------------------------------------------------------------------------------------------------------------------------
+
+
+def _from_file(file: Path) -> Leaves:
+    text = _text(file)
+    try:
+        tree = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise _syntax_error(file, str(error), text) from None
+    lines = _lines(text)
+    return {key: (value, f"file line {_line(lines, key)}") for key, value in _flat(tree, "")}
+
+
+def _text(file: Path) -> str:
+    try:
+        # An editor's byte order mark is no part of the text.
+        return file.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise ConfigError("TOML_SYNTAX", None, f"{file.name} is not UTF-8 text (byte {error.start})", "save it as UTF-8") from None
+    except OSError as error:
+        saying = f"{file} cannot be read: {(error.strerror or 'unknown error').lower()}"
+        raise ConfigError("FILE_MISSING", "--config", saying, "check the path given to --config") from None
+
+
+def _syntax_error(file: Path, saying: str, text: str) -> ConfigError:
+    found = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", saying)
+    line = found.group(1) if found and found.group(1) else str(text.count("\n") + 1)
+    what = saying[: found.start()] if found else saying
+    message = f"{file.name} line {line}: not valid TOML ({what[:1].lower()}{what[1:]})"
+    return ConfigError("TOML_SYNTAX", None, message, 'write each key as name = "value"')
+
+
+def _flat(tree: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, Any]]:
+    for name, value in tree.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
+
+
+def _lines(text: str) -> dict[str, int]:
+    """Dotted key or table -> the line it is written on."""
+    found: dict[str, int] = {}
+    table = ""
+    for number, line in enumerate(text.split("\n"), 1):
+        if header := re.match(r"\s*\[+\s*([^\]]+?)\s*\]", line):
+            table = _unquoted(header.group(1))
+            found.setdefault(table, number)
+            table += "."
+        elif key := re.match(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""", line):
+            found.setdefault(table + _unquoted(key.group(1)), number)
+    return found
+
+
+def _unquoted(key: str) -> str:
+    return re.sub(r"""["'\s]""", "", key)
+
+
+def _line(lines: Mapping[str, int], key: str) -> int:
+    """The line of a key; of the table around it when it stands in an inline table."""
+    while key and key not in lines:
+        key = key.rpartition(".")[0]
+    return lines.get(key, 1)
+
+
+def _typed(key: str, text: str) -> Any:
+    """What was typed, as TOML would give it: only a list needs reading, everything else is a text."""
+    if KEYS.get(key) not in {Ladder, Windows} or not text.lstrip().startswith("["):
+        return text
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        raise ConfigError("WRONG_TYPE", key, f"{key}: {text} is not a list of texts in quotes", _write_instead(key, None)) from None
+
+
+# -- decoding ----------------------------------------------------------------------------------------------------------------------------------
+
+
+def _settings(leaves: Leaves, file: Path | None) -> Settings:
+    try:
+        decoded = msgspec.convert(_nested(leaves), _SHAPE, dec_hook=_decode_text)
+    except msgspec.ValidationError as error:
+        raise _explained(error, leaves, file) from None
+    settings: Settings = _filled(Settings(), decoded)
+    return settings
+
+
+def _nested(leaves: Leaves) -> dict[str, Any]:
+    tree: dict[str, Any] = {}
+    for key, (value, _) in leaves.items():
+        *tables, name = key.split(".")
+        at: Any = tree
+        for table in tables:
+            at = at.setdefault(table, {})
+            if not isinstance(at, dict):
+                raise ConfigError("WRONG_TYPE", table, f"{table}: is a table of keys, not a value", f"write [{table}] on a line of its own")
+        at[name] = value
+    return tree
+
+
+def _filled(defaults: Any, decoded: Any) -> Any:
+    """`defaults` with every field that was written."""
+    changes = {}
+    for name in decoded.__struct_fields__:
+        field = getattr(decoded, name)
+        if isinstance(field, _Read):
+            changes[name] = field.value
+        elif field is not msgspec.UNSET:
+            changes[name] = _filled(getattr(defaults, name), field)
+    return msgspec.structs.replace(defaults, **changes)
+
+
+def _explained(error: msgspec.ValidationError, leaves: Leaves, file: Path | None) -> ConfigError:
+    """What msgspec complains of, in our words."""
+    saying = str(error)
+    path = (re.search(r" - at `\$\.?([^`]*)`$", saying) or [None, ""])[1] or ""
+    key = re.sub(r"\[.*", "", path)
+    if unknown := re.match(r"Object contains unknown field `([^`]*)`", saying):
+        return _unknown(f"{key}.{unknown.group(1)}" if key else unknown.group(1), leaves, file)
+    if key in KEYS and key not in leaves:
+        return _unknown(next(leaf for leaf in leaves if leaf.startswith(f"{key}.")), leaves, file)
+    if isinstance(error.__cause__, BadText) and key in KEYS:
+        bad = error.__cause__
+        meant = KEYS[key].suggest(leaves[key][0], value_of(Settings(), key))
+        return ConfigError(bad.code, key, f"{key}: {bad.saying}", _write_instead(key, meant))
+    return ConfigError("WRONG_TYPE", key, f"{key}: is a table of keys, not a value", f"write [{key}] on a line of its own")
+
+
+def _unknown(key: str, leaves: Leaves, file: Path | None) -> ConfigError:
+    key = key if key in leaves else next((leaf for leaf in leaves if leaf.startswith(f"{key}.")), key)
+    origin = leaves[key][1] if key in leaves else "flag"
+    place = f"in {file.name} {origin.removeprefix('file ')}" if file and origin.startswith("file") else f"in {origin}"
+    place = "given by a flag" if origin == "flag" else place
+    return ConfigError("UNKNOWN_KEY", key, f"{key}: unknown key {place}", did_you_mean(key, list(KEYS), LIST_THEM))
+
+
+def _write_instead(key: str, instead: object | None, settings: Settings = Settings()) -> str:  # noqa: B008 - frozen
+    """The value that was meant, if the program would take it; else what kind of value is wanted, without a number of ours."""
+    if key not in KEYS:
+        return LIST_THEM
+    if instead is None or not _takes(key, instead, settings):
+        return f"{key} takes {KEYS[key].form()}{REMARKS.get(key, '')}"
+    return f"write {key} = {as_toml(instead)}{REMARKS.get(key, '')}"
+
+
+def _patient(settings: Settings, origins: dict[str, str]) -> tuple[Settings, dict[str, str]]:
+    """A dead man's time that nobody wrote grows with `recv_time`: before that is over, nobody can say that a run is dead."""
+    least = least_dead_man(settings)
+    if origins["guard.dead_man"] != "default" or settings.guard.dead_man >= least:
+        return settings, origins
+    guard = msgspec.structs.replace(settings.guard, dead_man=least)
+    return msgspec.structs.replace(settings, guard=guard), origins | {"guard.dead_man": "default, grown with recv_time"}
+
+
+def _with_room(settings: Settings, origins: dict[str, str]) -> tuple[Settings, dict[str, str]]:
+    """The limits nobody wrote grow with a larger target: their defaults are meant to be `target + 20 % + one lot`, and both legs of it."""
+    room = room_for(settings)
+    return _grown(settings, origins, {"max_leg_notional": room, "max_gross": Quote(2 * room)}, "default, grown with target")
+
+
+def _grown(settings: Settings, origins: dict[str, str], wanted: dict[str, Quote], origin: str) -> tuple[Settings, dict[str, str]]:
+    """The limits that nobody wrote, raised to what is wanted."""
+    grown = {name: value for name, value in wanted.items() if origins[f"limits.{name}"] == "default" and value > value_of(settings, f"limits.{name}")}
+    limits = msgspec.structs.replace(settings.limits, **grown)
+    return msgspec.structs.replace(settings, limits=limits), origins | {f"limits.{name}": origin for name in grown}
+
+
+def _for_venue(settings: Settings, origins: dict[str, str]) -> tuple[Settings, dict[str, str]]:
+    """The defaults that depend on whose money it is.
+
+    Live: the exchange's maintenance windows. Simulated: a daily loss of one percent of the target for each cycle, because a long run with play money
+    should not end at the limit that nobody wrote, and a drawdown of twice that; live has no such default.
+    """
+    if settings.venue.name != "simulated":
+        if origins["no_entry_utc"] == "default":
+            return msgspec.structs.replace(settings, no_entry_utc=MAINTENANCE), origins | {"no_entry_utc": "default of a live venue"}
+        return settings, origins
+    enough = settings.target * (settings.cycles or UNENDING) // 100
+    wanted = {"max_daily_loss": Quote(min(enough, MOST)), "max_drawdown": Quote(min(2 * enough, MOST))}
+    return _grown(settings, origins, wanted, "default, grown with target and cycles")
+
+
+# -- printing ----------------------------------------------------------------------------------------------------------------------------------
+
+FILE_NAME = "evenkeel.toml"
+"""What `--init-config` calls its file unless it is told another name."""
+COMMENT_WIDTH = 77
+
+
+def printed(loaded: Loaded) -> list[str]:
+    """Every key with its sentence, its effective value and where that came from, as TOML that `load` takes back."""
+    lines = ["# Every key: what it does, its effective value, and where that value came from."]
+    for key in KEYS:
+        lines += [*_table_head(key, lines), *_comment(key), f"{_name(key)} = {as_toml(written(loaded.settings, key))}  # {loaded.origins[key]}"]
+    return lines
+
+
+def as_file(loaded: Loaded) -> list[str]:
+    """A configuration file to start from: every key with its sentence. What was written anywhere stands as a value, defaults as comments.
+
+    A default that is no value of the file goes on following the release, the target and the venue, and never trades real money unnoticed.
+    """
+    lines = [
+        "# Evenkeel's configuration. A line that begins with # is a comment: remove the #",
+        "# to write a value of your own. Flags come before EVENKEEL_KEY, that before this",
+        "# file, this file before the defaults. A live run needs these keys written:",
+        *textwrap.wrap(", ".join(LIVE_RUN), COMMENT_WIDTH, initial_indent="# ", subsequent_indent="# "),
+    ]
+    for key in KEYS:
+        default = loaded.origins[key].startswith("default")
+        lines += [*_table_head(key, lines), *_comment(key), f"{'# ' * default}{_name(key)} = {as_toml(written(loaded.settings, key))}"]
+    return lines
+
+
+def write_file(loaded: Loaded, path: Path) -> None:
+    """Write `as_file`. Raises `ConfigError` where there is something already, or where nothing can be written."""
+    try:
+        with open(path, "x", encoding="utf-8") as file:
+            file.write("\n".join(as_file(loaded)) + "\n")
+    except FileExistsError:
+        cure = "name another file: --init-config FILE"
+        raise ConfigError("FILE_EXISTS", "--init-config", f"{path} exists already", cure, "it was not changed") from None
+    except OSError as error:
+        saying = f"{path} cannot be written: {(error.strerror or 'unknown error').lower()}"
+        raise ConfigError("FILE_UNWRITABLE", "--init-config", saying, "name another file: --init-config FILE", "nothing was written") from None
+
+
+def _name(key: str) -> str:
+    return key.rpartition(".")[2]
+
+
+def _table_head(key: str, before: Sequence[str]) -> list[str]:
+    """A blank line, and the table's header where `key` is the first of its table."""
+    header = f"[{key.rpartition('.')[0]}]"
+    return ["", header, ""] if "." in key and header not in before else [""]
+
+
+def _comment(key: str) -> list[str]:
+    return textwrap.wrap(DECLARED[key].sentence, COMMENT_WIDTH, initial_indent="# ", subsequent_indent="# ")
+
+
+def as_toml(value: object) -> str:
+    """A value as TOML writes it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, list):
+        return "[" + ", ".join(as_toml(item) for item in value) + "]"
+    return str(value)

@@ -1,0 +1,66 @@
+"""docs/configuration.md: every key, from its declaration in `messages/settings.py`.
+
+python -m commands.config.page          writes the page; a test fails when it is not what comes of the declarations
+"""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from commands.config.effective import LIVE_RUN, as_toml, environment_name
+from commands.config.keys import DECLARED, MAINTENANCE, bound, written
+from messages.settings import Settings
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
+TABLES = {
+    "": "Without a table",
+    "limits": "[limits]",
+    "guard": "[guard]",
+    "venue": "[venue]",
+    "files": "[files]",
+}
+HEAD = """\
+# Configuration
+
+Every key of `evenkeel.toml`, its default, what it takes, and what it does. `python -m commands.config.page` makes this page from
+`messages/settings.py`; a test fails when it is not what comes of it.
+
+    python supervisor.py run --init-config                  write evenkeel.toml with every key, its description, and the defaults as comments
+    python supervisor.py run --config evenkeel.toml         run by it
+    python supervisor.py run --print-config                 every effective value, and where it came from
+    python supervisor.py run --set pause="1 s"              one key, for this command; {variable}="1 s" in the environment does the same
+
+Flags come before the environment, the environment before the file, the file before the defaults. An amount is a number and a unit; a number without
+one is refused. None of these defaults ever trades real money: a live run requires these keys to be set:
+{live}.
+By default a live run has `no_entry_utc = {maintenance}`, the exchange's maintenance windows; and the demo has
+`max_wait = "20 s"`.
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    live = ", ".join(f"`{key}`" for key in LIVE_RUN)
+    windows = ", ".join(f'"{window.text()}"' for window in MAINTENANCE)
+    parts = [HEAD.format(variable=environment_name("pause"), live=live, maintenance=f"[{windows}]")]
+    for table, title in TABLES.items():
+        parts.append("\n".join(_section(title, [key for key in DECLARED if key.rpartition(".")[0] == table])) + "\n")
+    return "\n".join(parts)
+
+
+def _section(title: str, keys: Iterable[str]) -> Iterator[str]:
+    yield from (f"## {title}", "", "| key | default | takes | what it does |", "|---|---|---|---|")
+    for key in keys:
+        default = as_toml(written(Settings(), key))
+        yield " | ".join((f"| `{key}`", f"`{default}`", _takes(key), f"{DECLARED[key].sentence} |"))
+
+
+def _takes(key: str) -> str:
+    _, kind, least, greatest = DECLARED[key]
+    if least is None or greatest is None:
+        return kind.form()
+    unit = isinstance(bound(key, greatest), str)
+    return f"{'above 0' if least == 1 and unit else bound(key, least)} to {bound(key, greatest)}"
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,1 @@
+"""`doctor`: is everything ready for real money?"""

@@ -1,0 +1,1 @@
+"""`guard`: a process of its own that closes what a run left open."""

@@ -1,0 +1,290 @@
+"""A guard at work: close what its run left open, and go on for as long as something may be open.
+
+    reach       the exchange, over one HTTP client that is kept: its rules, and its clock if it says it
+    what        by the ledger where it can be trusted (`whats_open.py`); else at most what the stored escape was signed for
+    close       ESCAPE, quick rounds for `venue_patience`, then a short try every `SLOW_S`
+    over        when flat is confirmed by the exchange, or when nothing there can be ours
+
+Whatever fails in whatever way is said and tried again. While the run's process still exists (stopped, wedged) it holds the ledger, so the ledger is
+only read, and what is done is written beside it for the next start to take in: there is never a second writer.
+"""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import trio
+
+from actors.instance.state import holder_of_file, last_holder, read_state
+from actors.ledger import Journal
+from commands.access.disk import sync_of
+from commands.access.venue import Access
+from commands.guard.log_lines import GuardWords
+from commands.open_state.decision import decide, signs_of, trusted
+from commands.open_state.evidence import Evidence, VenueWord, gathered
+from commands.setup.world import SCHEMA
+from messages.execution import EscapeRound
+from messages.lifecycle import GuardActed, Opened
+from messages.settings import Settings
+from messages.units import Base, Ms
+from runtime.clock import Clock, VenueClock, WallClock
+from runtime.outlive import outlive, outlive_call
+from venue.escape import escape
+from venue.nado.client import NadoVenue
+from venue.nado.http import HttpReads
+from venue.nado.socket import Dialer, TcpDialer
+from venue.ours import Ours, Task
+from venue.protocol import VenueRules
+from venue.stored_escape import EscapeFile, StoredEscape
+from venue.venue_time import measure_clock
+
+if TYPE_CHECKING:
+    import httpx
+
+AGAIN_S = (0.5, 2.0)
+"""First and longest pause between two tries while `venue_patience` lasts."""
+SLOW_S = 30.0
+"""Pause between two tries after that, for as long as something may be open."""
+SLOW_TRY_MS = Ms(60_000)
+"""How long one slow try may take where Evenkeel's part is unknown: then it is determined again."""
+SAY_EVERY_S = 600.0
+"""How often a guard says that it is still trying."""
+TWICE_S = 2.0
+"""Between two readings of an account that must agree."""
+SIMULATED = "Nado-simulated"
+
+
+class Reach:
+    """The way to the exchange: one HTTP client and one client of the exchange, for as long as the guard lives. Close it."""
+
+    def __init__(
+        self,
+        here: Access,
+        words: GuardWords,
+        dialer: Dialer | None = None,
+        transport: "httpx.AsyncBaseTransport | None" = None,
+        local: Clock | None = None,
+    ) -> None:
+        self.here, self._words = here, words
+        self._dialer, self._transport = dialer or TcpDialer(), transport
+        self._reads = HttpReads(here.gateway, here.sender, name=here.name, archive_url=here.archive, transport=transport)
+        self.clock = VenueClock(local or WallClock())
+        self.rules: VenueRules | None = None
+        """As read last."""
+        self.venue: NadoVenue | None = None
+
+    async def read_rules(self) -> tuple[NadoVenue, VenueRules]:
+        """The exchange, by its rules of now. Raises whatever its client raises when it does not answer."""
+        rules = await self._reads.rules()
+        if self.venue is None or rules != self.rules:
+            await self._renew(rules)
+        assert self.venue is not None  # noqa: S101 - made in the line above
+        if self.clock.round_trip_ms is None:
+            await outlive(lambda: measure_clock(self.venue, self.clock), lambda why: self._words.say(f"the exchange's clock: {why}"))  # type: ignore[arg-type]
+        return self.venue, rules
+
+    async def _renew(self, rules: VenueRules) -> None:
+        old, here = self.venue, self.here
+        self.rules = rules
+        self.venue = NadoVenue(
+            *(here.gateway, rules, here.sender, here.signer, self.clock, self._dialer),
+            archive_url=here.archive,
+            http_transport=self._transport,
+            observe=self._words.heard,
+        )
+        if old is not None:
+            await outlive(old.aclose, lambda _why: None)
+
+    async def aclose(self) -> None:
+        """Close both clients."""
+        for closes in (self._reads.aclose, *([self.venue.aclose] if self.venue else [])):
+            await outlive(closes, lambda _why: None)
+
+
+class Closing:
+    """One guard's closing of what one run left open."""
+
+    def __init__(self, settings: Settings, reach: Reach, state: Path, acted: GuardActed, words: GuardWords, *, signs: bool, run_pid: int = 0) -> None:
+        """`run_pid`: the run's process; while it exists the ledger is its to write."""
+        self._settings, self._reach, self._state, self._acted = settings, reach, state, acted
+        self._words, self._signs, self._run_pid = words, signs, run_pid
+        self._ledger = Path(settings.files.logs) / "ledger.sqlite"
+        self._journal: Journal | None = None
+        self._closed = (0, 0)
+        """What this guard has closed, ETH and SOL, signed as the positions were."""
+        self._began_s = trio.current_time()
+        self.rounds = 0
+        self.left = "unknown"
+        """What was open when that was last known, in words."""
+
+    async def until_flat(self) -> None:
+        """Returns when flat is confirmed, or nothing at the exchange can be ours. Raises nothing but a cancellation."""
+        pause_s = AGAIN_S[0]
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._say_for_ever)
+                while not await outlive(self._attempt, lambda why: self._words.say(f"not closed yet: {why}", "error", once=True)):
+                    await trio.sleep(SLOW_S if self._left_s() <= 0 else pause_s)
+                    pause_s = min(2 * pause_s, AGAIN_S[1])
+                nursery.cancel_scope.cancel()
+        finally:  # a guard that stops for a newer epoch is cancelled, and gives the ledger back too
+            if self._journal is not None:
+                outlive_call(self._journal.close)
+
+    def _left_s(self) -> float:
+        """Of the patience."""
+        return self._began_s + self._settings.venue_patience / 1000 - trio.current_time()
+
+    async def _say_for_ever(self) -> None:
+        await trio.sleep(max(0.0, self._left_s()))
+        while True:
+            since = f"for {trio.current_time() - self._began_s:.0f} s, {self.rounds} rounds of orders"
+            self._words.say(f"NOT FLAT {since}: {self.left} · exposure may be open now · trying again every {SLOW_S:g} s", "error")
+            await trio.sleep(SAY_EVERY_S)
+
+    async def _attempt(self) -> bool:
+        """Try to close; True when it is over. Raises whatever goes wrong."""
+        venue, rules = await self._reach.read_rules()
+        if self._gone(rules):
+            return await self._nothing_there(rules)
+        task = self._what(rules, venue)
+        patience = Ms(max(1_000, int(self._left_s() * 1000))) if self._left_s() > 0 else SLOW_TRY_MS
+        escaped = await escape(
+            *(venue, rules, self._reach.clock, msgspec.structs.replace(self._settings, venue_patience=patience), task),
+            self._write,
+            self._words.heard,
+            epoch=self._acted.epoch,
+            stored=self._stored(),
+            signs=self._signs,
+            then_every_s=SLOW_S,
+        )
+        self._closed = tuple(  # type: ignore[assignment]
+            closed + _gone_of(before, after)
+            for closed, before, after in zip(self._closed, (task.eth, task.sol), (escaped.rest.eth, escaped.rest.sol), strict=True)
+        )
+        if escaped.eth is not None and escaped.sol is not None:
+            self.left = f"ETH {escaped.eth.text()}, SOL {escaped.sol.text()} of ours"
+        return escaped.flat and await self._confirmed(venue, rules)
+
+    async def _confirmed(self, venue: NadoVenue, rules: VenueRules) -> bool:
+        """Is no Evenkeel position open, by every record?"""
+        snapshot = await venue.reads.account()
+        known = msgspec.structs.replace(self._evidence(), venue=VenueWord(snapshot, rules))
+        answer = decide(known)
+        if not answer.flat:
+            self.left = answer.words
+            self._words.say(f"not flat yet: {answer.words}", "error", once=True)
+        return answer.flat
+
+    async def _nothing_there(self, rules: VenueRules) -> bool:
+        """Another simulated exchange says of itself that it is: believed when it also holds nothing in our two products, twice, and says it again."""
+        for pause_s in (TWICE_S, 0.0):
+            venue, again = await self._reach.read_rules()
+            snapshot = await venue.reads.account()
+            holds = any(snapshot.position(product.product_id).total for product in (rules.eth, rules.sol)) or snapshot.open_orders or snapshot.unread
+            if holds or again.venue != rules.venue:
+                self._words.say("it holds a position in our products, or says another name again: asked again", "error", once=True)
+                return False
+            await trio.sleep(pause_s)
+        self._words.say("no Evenkeel positions are open")
+        return True
+
+    def _gone(self, rules: VenueRules) -> bool:
+        """Does a simulated exchange say that it is another one than the run's? Such a one began without any of our positions."""
+        ours = read_state(self._state).venue
+        gone = rules.venue != ours and bool(ours) and {rules.venue.partition(":")[0], ours.partition(":")[0]} == {SIMULATED}
+        if gone:
+            self._words.say(f"the simulated exchange is another one ({rules.venue}) than this run's ({ours})", once=True)
+        return gone
+
+    # -- Evenkeel's part ---------------------------------------------------------------------------------------------------------------------------
+
+    def _evidence(self) -> Evidence:
+        return gathered(self._reach.here, self._ledger.parent, self._state.parent)
+
+    def _what(self, rules: VenueRules, venue: NadoVenue) -> Task:
+        """Evenkeel's part by a ledger that can be trusted; while none can, at most what was signed. What this guard has closed is deducted: a third
+        party's position must not be closed by trying again.
+        """
+        known = self._evidence()
+        word, signs = trusted(known), signs_of(known)
+        mine = word is not None and word is known.ledger
+        journal = self._reading(rules, venue, mine=mine)
+        if word is None or word.held is None or signs:
+            task = self._without(self._signed())
+            most = f"at most ETH {_most(task.eth).text()}, SOL {_most(task.sol).text()}, which was signed in advance"
+            self._words.say(f"Evenkeel's part is unknown: {'; '.join(signs) or known.ledger.why} · closing {most}", "error", once=True)
+            return task
+        held = journal.fold.held(self._acted.epoch) if mine and not journal.unreadable else word.held
+        return self._without(Task.of(held))
+
+    def _without(self, task: Task) -> Task:
+        eth, sol = self._closed
+        return msgspec.structs.replace(task, eth=task.eth.without(eth), sol=task.sol.without(sol))
+
+    def _signed(self) -> Task:
+        """What the stored escape closes, which is what the run held when it signed it."""
+        stored = self._stored()
+        eth, sol = (-stored.plan.eth.amount, -stored.plan.sol.amount) if stored else (0, 0)
+        return Task(Ours(min(eth, 0), max(eth, 0)), Ours(min(sol, 0), max(sol, 0)))
+
+    def _reading(self, rules: VenueRules, venue: NadoVenue, *, mine: bool) -> Journal:
+        """The ledger, opened again for every new judgement: a disk may come back. `mine`: it is good, and may be written while no run has it."""
+        if self._journal is not None:
+            self._journal.close()
+        alone = mine and self._run_is_gone()
+        opened = Opened(SCHEMA, rules.venue, rules.chain_id, self._reach.here.sender)
+        clock, epoch = self._reach.clock, self._acted.epoch
+        first = self._journal is None
+        self._journal = Journal(self._ledger, opened, sync_of(self._settings), venue.forge, clock, self._words.heard, epoch, read_only=not alone)
+        if first:
+            self._write(self._acted)
+        return self._journal
+
+    def _run_is_gone(self) -> bool:
+        """Is the ledger nobody's? The run's lock says so, as long as that file is still the run's own."""
+        if holder_of_file(self._state) is not None:
+            return False
+        return last_holder(self._state).pid == self._run_pid or not _exists(self._run_pid)
+
+    def _stored(self) -> StoredEscape | None:
+        return EscapeFile(self._state.with_suffix(".escape"), durable=False).read()
+
+    def _write(self, *messages: msgspec.Struct) -> None:
+        """Into the ledger while it is ours, else beside it. Raises whatever goes wrong."""
+        self._count(messages)
+        journal = self._journal
+        if journal is None:
+            return
+        if journal.in_ledger and read_state(self._state).epoch > self._acted.epoch:
+            journal.in_ledger = False  # a start has begun meanwhile: the ledger is its to write
+        journal.write(*messages)
+
+    def _count(self, messages: tuple[msgspec.Struct, ...]) -> None:
+        for message in messages:
+            if isinstance(message, EscapeRound):
+                self.rounds += 1
+                eth, sol = (Base(-leg.amount) for leg in (message.plan.eth, message.plan.sol))
+                self.left = f"ETH {eth.text()}, SOL {sol.text()} when the last orders were sent"
+
+
+def _exists(pid: int) -> bool:
+    """Is there such a process, stopped or not? A number that was given again counts: then the ledger is only read, which is safe."""
+    if not pid:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _gone_of(before: Ours, after: Ours) -> int:
+    return before.high - after.high + before.low - after.low
+
+
+def _most(ours: Ours) -> Base:
+    return Base(ours.low or ours.high)

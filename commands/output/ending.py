@@ -1,0 +1,204 @@
+"""How a run ended: all that is known of it, its exit code, and what went wrong in the three parts of every message.
+
+0 done and flat   1 internal error   3 nothing traded   4 something is open or unknown   70 halted, flat   130, 143 stopped by a signal, flat
+"""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import msgspec
+
+from commands.output.run_report import RunReport
+from commands.output.sentences import advice, cannot
+from commands.output.words import COMMAND, DONE, HALTED, INTERNAL, OPEN, REFUSED, Problem, clock_time, exposure, stopped_code
+from messages.lifecycle import SIGNER_REPLACED, TAKEN_OVER, Held, Staged, Totals
+from messages.settings import Settings
+from messages.sizing import Skipped
+from messages.units import Bps
+
+EndedBy = Literal["done", "signal", "halt", "refused", "error"]
+
+
+class Report(msgspec.Struct, frozen=True):
+    """All that the end of a run is told from."""
+
+    settings: Settings
+    seed: int
+    ended_by: EndedBy
+    elapsed_ms: int
+    totals: Totals | None
+    """None: the ledger could not be asked."""
+    held: Held | None
+    open_legs: str
+    """"" when the venue says flat; else what is open or unknown, in words."""
+    checked_ms: int | None = None
+    """Venue time at which the venue was asked what is open; None: it did not answer."""
+    code: str = ""
+    detail: str = ""
+    """Of a halt or a refusal: a word and a sentence."""
+    signal: int = 0
+    venue: str = "simulated"
+    url: str | None = None
+    """Of a venue that outlives this run."""
+    ledger: str | None = None
+    files: tuple[str, ...] = ()
+    """What to look at, paths as a person would type them."""
+    staged: tuple[Staged, ...] = ()
+    skips: tuple[Skipped, ...] = ()
+    orders_twice: int | None = None
+    """Orders that left more than once; None when nobody counted."""
+    next: str = ""
+    """A command line worth typing now, with its remark."""
+
+    @property
+    def run(self) -> RunReport:
+        """Its counts, and how they are told."""
+        return RunReport(self.settings, self.totals or Totals(), self.held, self.code)
+
+
+def exit_code(ended_by: EndedBy, *, open_legs: str, traded: bool, signal: int = 0, halted: bool = False) -> int:
+    """The exit code of a run. Something open or unknown beats everything; then a halt, an error, a signal, a refusal or nothing traded."""
+    if open_legs:
+        return OPEN
+    if halted or ended_by == "halt":
+        return HALTED
+    if ended_by == "error":
+        return INTERNAL
+    if ended_by == "signal":
+        return stopped_code(signal)
+    return DONE if traded and ended_by == "done" else REFUSED
+
+
+def code_of(report: Report) -> int:
+    """The exit code of a run that got as far as having a report."""
+    totals = report.totals
+    traded = totals is not None and totals.completed + totals.failed > 0
+    halted = totals is not None and totals.halted != ""
+    return exit_code(report.ended_by, open_legs=report.open_legs, traded=traded, signal=report.signal, halted=halted)
+
+
+def problem_of(report: Report) -> Problem | None:
+    """What went wrong, in the three parts of every message; None when nothing did."""
+    code = code_of(report)
+    if code == OPEN:
+        return _not_flat(report)
+    if code == HALTED:
+        word = report.code or (report.totals.halted if report.totals else "") or "HALTED"
+        return Problem(word, None, f"HALTED {word}" + _detail(report), halt_cure(word, report.settings.files.logs), _checked(report))
+    if code == REFUSED:
+        return _refused(report)
+    return _unexplained(report) if code == INTERNAL else None
+
+
+def _refused(report: Report) -> Problem:
+    if report.ended_by == "done":
+        return _nothing_traded(report)
+    if report.code in ENTRY_CURES:
+        return _gave_up(report)
+    if report.code in CURES:
+        meaning, cure = CURES[report.code]
+        return Problem(report.code, None, report.detail, cure.format(command=COMMAND, logs=report.settings.files.logs), meaning)
+    return _unexplained(report)
+
+
+def _unexplained(report: Report) -> Problem:
+    return Problem(report.code or "REFUSED", None, report.detail or report.code, f"read {_log(report)}", "no Evenkeel positions are open")
+
+
+CURES = {
+    "FOREIGN_POSITION": (
+        "it was not touched, no Evenkeel positions are open",
+        "close it yourself, or book it as Evenkeel's: {command} run --adopt --logs {logs}",
+    ),
+    "BROKEN_LEDGER": (
+        "nothing is entered with a ledger that was changed, no Evenkeel positions are open",
+        "keep a copy of {logs}/ledger.sqlite, move it away, start again",
+    ),
+    "MISFIT": (
+        "the venue's archive has not confirmed that number, no Evenkeel positions are open",
+        "compare the order in the exchange's web page, then start again: {command} run --logs {logs}",
+    ),
+    "LOW_DISK": ("nothing is entered, no Evenkeel positions are open", "free some space, then start again"),
+    "FLATTENED": ("entering stays paused, no Evenkeel positions are open", "{command} run --logs {logs} enters again"),
+}
+"""Refusals that are not in the log alone: what they mean for the money, and what to type."""
+
+
+ENTRY_CURES = {
+    "UNBALANCED": "a larger --target has more quantities to choose from",
+    "SPREAD_WIDE": "wait for a calmer market, allow a wider one (max_spread) or a longer wait (--max-wait)",
+    "DEPTH_THIN": "a smaller --target needs less depth; min_depth says how much more than it",
+    "ORACLE_GAP": "compare the book with other exchanges; max_oracle_gap is the limit",
+    "QUOTE_STALE": "check the connection: {command} doctor; max_quote_age is the limit",
+    "QUOTE_SKEW": "check the connection: {command} doctor; max_quote_skew is the limit",
+    "VENUE_NOT_ACTIVE": "the exchange is not active: start again when it is",
+    "NOT_TRADABLE": "the exchange does not let one of the products be traded: start again when it does",
+    "RULES_STALE": "check the connection: {command} doctor",
+    "RULES_INCOMPLETE": "the exchange did not say all that entering needs: start again when it does",
+    "NOT_CONNECTED": "check the connection: {command} doctor",
+    "NOT_FILLED": "a larger max_slippage lets orders fill at worse prices",
+    "NOT_SEALED": "read {logs}/evenkeel.log",
+    "NOT_READY": "read {logs}/evenkeel.log",
+}
+"""Reasons for which nothing could be entered until `max_wait` was over, and what helps against each."""
+
+
+def _gave_up(report: Report) -> Problem:
+    """Nothing could be entered: for how long, mostly why, and the cure."""
+    known = next((skip.verdict for skip in reversed(report.skips) if skip.code == report.code and skip.verdict is not None), None)
+    cure = (advice(report.settings, known) if known else "") or ENTRY_CURES[report.code].format(command=COMMAND, logs=report.settings.files.logs)
+    return Problem(report.code, "target" if known else None, report.detail, cure, "no Evenkeel positions are open")
+
+
+def halt_cure(word: str, logs: str) -> str:
+    """Where a halt is explained, and what to type once it is understood. A guard that took over has latched nothing."""
+    if word == TAKEN_OVER:
+        return f"read {logs}/guard.log, then {COMMAND} run --logs {logs} goes on"
+    return f'read docs/running.md#{word.lower()}, then {COMMAND} clear-halt --reason "..." --logs {logs}'
+
+
+def _checked(report: Report) -> str:
+    return "flat at the venue" + (f", checked {clock_time(report.checked_ms)}Z" if report.checked_ms else "")
+
+
+def _detail(report: Report) -> str:
+    return f": {report.detail}" if report.detail else ""
+
+
+def _log(report: Report) -> str:
+    return f"{report.settings.files.logs}/evenkeel.log"
+
+
+def _not_flat(report: Report) -> Problem:
+    cure = closing_line(report.settings, report.url)
+    if report.code == SIGNER_REPLACED:
+        cure = f"close it in the exchange's web page, or with a key that may sign: {cure}"
+    message = f"NOT FLAT: {report.open_legs} at {report.venue}/{report.settings.venue.subaccount}"
+    return Problem("NOT_FLAT", None, message, cure, exposure(report.open_legs))
+
+
+def closing_line(settings: Settings, url: str | None) -> str:
+    """What to type when something stays open."""
+    if url or settings.venue.name != "simulated":
+        live = "" if settings.venue.name == "simulated" else " and the same configuration"
+        return f"{COMMAND} flatten --logs {settings.files.logs}{live}"
+    return "the simulated venue ended with this run: no real money was in it"
+
+
+def _nothing_traded(report: Report) -> Problem:
+    last = report.skips[-1] if report.skips else None
+    if last is None:
+        return Problem("NOTHING_TRADED", None, "no pair was entered", f"read {_log(report)}", "no Evenkeel positions are open")
+    if last.verdict is None:
+        return Problem(last.code, None, f"no pair was entered: {last.detail}", f"read {_log(report)}", "no Evenkeel positions are open")
+    meaning = "no new pair was entered" if report.run.traded else "nothing was traded"
+    return Problem(last.code, "target", cannot(report.settings, last.verdict), advice(report.settings, last.verdict), meaning)
+
+
+def median_of(values: Sequence[Bps]) -> Bps | None:
+    """The median, in integers (`statistics.median` divides into a float); None of nothing."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    middle = ordered[(len(ordered) - 1) // 2 : len(ordered) // 2 + 1]
+    return Bps(sum(middle) // len(middle))

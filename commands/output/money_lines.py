@@ -1,0 +1,66 @@
+"""The account's money in words: every line about it, on screen and in the summary, comes from the ledger's one `Statement`."""
+
+from collections.abc import Sequence
+
+from commands.output.words import usd
+from messages.money import Statement
+from messages.units import Quote
+
+FLOWS = (
+    ("deposits", "deposits"),
+    ("withdrawals", "withdrawals"),
+    ("transfers", "transfers"),
+    ("isolated", "isolated margin"),
+    ("settlements", "other products' settlements"),
+    ("third_party", "third-party trades"),
+    ("interest", "interest"),
+    ("other", "other"),
+)
+"""Field of the statement, and what a person calls it."""
+
+
+def signed(amount: Quote) -> str:
+    """USD with its sign, also when it is a gain."""
+    shown = usd(amount)
+    return f"+{shown}" if amount > 0 and shown != "0.00" else shown
+
+
+def market_of(money: Statement) -> Quote:
+    """What prices did to positions: hedged, unhedged, and what whole lots leave over."""
+    return Quote(money.adverse + money.hedge + money.lots)
+
+
+def result(money: Statement, net: Quote | None) -> str:
+    """`fees … spread … market … funding … = NET …`: the trading result on one line."""
+    paid = f"fees {usd(money.fees)}  spread {usd(Quote(money.spread + money.slippage))}"
+    if net is None:
+        return f"{paid}  NET unknown"
+    taken = f"  liquidation {usd(money.liquidation)}" if money.liquidation else ""
+    funding = "unknown" if money.state == "unread" else usd(money.funding)
+    return f"{paid}  market {signed(market_of(money))}  funding {funding}{taken} = NET {usd(net)} USD"
+
+
+def parts(money: Statement) -> list[str]:
+    """What spread and market are made of."""
+    return [
+        f"spread: planned {usd(money.spread)}, slippage against the plan {usd(money.slippage)}",
+        f"market: hedge {signed(money.hedge)}, unhedged {signed(money.adverse)}, lots left over {signed(money.lots)}",
+    ]
+
+
+def flows(money: Statement) -> list[str]:
+    """What moved money and is no trading result; [] when nothing did."""
+    moved: Sequence[tuple[str, Quote]] = [(name, getattr(money, field)) for field, name in FLOWS]
+    told = [f"{name} {signed(amount)}" for name, amount in moved if amount]
+    settled = [f"settled into USDT0 {signed(money.settled)}"] if money.settled else []
+    return ["  ".join([*told, *settled]) + " USD, not in NET"] if told or settled else []
+
+
+def residual(money: Statement) -> list[str]:
+    """Whether everything is explained, and if not, what is missing."""
+    if money.residual is None:
+        return [f"residual unknown: {money.words}"]
+    if money.state == "exact":
+        return [f"residual 0.00 USD: balances {signed(money.balance_change or Quote(0))} USD, all explained"]
+    first, *more = money.words.split("; ")
+    return [f"residual {money.residual.text()} USD, {money.state}: {first}", *more]

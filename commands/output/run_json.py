@@ -1,0 +1,146 @@
+"""How a run ended, for a program: one JSON object, the same keys on every exit code. What nobody knows is null, never "0", never missing."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from commands.output import json_keys
+from commands.output.ending import Report, code_of, median_of, problem_of
+from commands.output.sentences import skip_sentence
+from commands.output.words import DONE, Problem
+from messages.lifecycle import Held, Totals
+from messages.money import CycleMoney, Statement
+from messages.settings import Settings
+from messages.sizing import Skipped
+from messages.units import ONE, Base, Bps, Quote
+
+SCHEMA = "evenkeel.run/1"
+SKIPS_TOLD = 100
+"""Skips that the object lists; the counts say how many there were."""
+
+
+def run_json(report: Report) -> dict[str, Any]:
+    """The object of `--json`. Money, sizes and rates are decimal strings, counts integers, unknown is null."""
+    problem, code = problem_of(report), code_of(report)
+    known = _of_totals(report.totals) if report.totals else {}
+    return _EMPTY | {
+        "ok": code == DONE,
+        "exit_code": code,
+        "ended_by": report.ended_by,
+        "error": problem.as_json() if problem else None,
+        "open_eth": _open_size(report.held, "eth"),
+        "open_sol": _open_size(report.held, "sol"),
+        "seed": report.seed,
+        "ledger": report.ledger,
+        "venue": report.venue,
+        "subaccount": report.settings.venue.subaccount,
+        "elapsed_ms": report.elapsed_ms,
+        "target_usd": report.settings.target.text(),
+        "staged": [{"cycle": staged.cycle, "text": staged.text} for staged in report.staged],
+        "skips": [_skip(report.settings, skipped) for skipped in report.skips[-SKIPS_TOLD:]],
+        **known,
+    }
+
+
+KEYS = json_keys.RUN
+"""Every key there is, in order."""
+
+_EMPTY: dict[str, Any] = dict.fromkeys(KEYS) | {"schema": SCHEMA}
+
+
+def _of_totals(totals: Totals) -> dict[str, Any]:
+    return {
+        "cycles": totals.cycles,
+        "completed": totals.completed,
+        "skipped": totals.skipped,
+        "failed": totals.failed,
+        "fill_rate": _share(totals.legs_filled_first, totals.legs_ordered),
+        "filled_imbalance_max_bps": _text(max(totals.filled_imbalances, default=None)),
+        "filled_imbalance_median_bps": _text(median_of(totals.filled_imbalances)) if totals.filled_imbalances else None,
+        "exit_imbalance_max_bps": _text(max(totals.exit_imbalances, default=None)),
+        "orders_sent": totals.orders_sent,
+        "orders_resolved": totals.orders_closed,
+        "restarts": totals.restarts,
+        "pnl_usd": _text(totals.pnl),
+        "fees_usd": totals.fees.text(),
+        "spread_usd": totals.spread.text(),
+        "funding_usd": _text(totals.funding),
+        "traded_usd": totals.traded.text(),
+        "unhedged_worst_usd": totals.unhedged_worst.text(),
+        "unhedged_usd_s": totals.unhedged_usd_s.text(),
+        "entered": totals.entered,
+        "together": totals.together,
+        "unfinished": totals.unfinished,
+        "adopted": totals.adopted,
+        "halted": totals.halted != "",
+        "halt_code": totals.halted or None,
+        **(_of_money(totals.money) if totals.money else {}),
+    }
+
+
+def _of_cycle(cycle: CycleMoney) -> dict[str, Any]:
+    """Counts are integers, money is text; `net_usd` and the like are named as in the whole object."""
+    amounts = {f"{name}_usd": getattr(cycle, name).text() for name in cycle.__struct_fields__ if name != "cycle"}
+    return {"cycle": cycle.cycle, **amounts}
+
+
+_PAID = {"spread_planned_usd": "spread", "slippage_usd": "slippage"}
+"""Keys that are > 0 = paid, as `spread_usd` is, and the statement's fields, which are > 0 = received."""
+_RECEIVED = (
+    *("adverse", "hedge", "lots", "liquidation", "deposits", "withdrawals", "transfers", "isolated", "settlements", "settled", "third_party"),
+    *("interest", "other", "funding_provisional", "balance", "balance_change", "value_change", "residual"),
+    *("residual_usdt0", "residual_eth", "residual_sol"),
+)
+
+
+def _of_money(money: Statement) -> dict[str, Any]:
+    paid = {key: Quote(-getattr(money, name)).text() for key, name in _PAID.items()}
+    received = {f"{name}_usd": _text(getattr(money, name)) for name in _RECEIVED}
+    of_cycles = [_of_cycle(cycle) for cycle in money.cycles]
+    return {**paid, **received, "money_state": money.state, "money_detail": money.words, "cycles_money": of_cycles}
+
+
+def _text(value: Base | Bps | Quote | None) -> str | None:
+    return None if value is None else value.text()
+
+
+def _share(part: int, whole: int) -> str | None:
+    """A rate with at most four decimals, rounded down: 0.95 is reached or it is not."""
+    if whole == 0:
+        return None
+    return Quote(part * 10_000 // whole * (ONE // 10_000)).text()
+
+
+def _open_size(held: Held | None, leg: Literal["eth", "sol"]) -> str | None:
+    """What is held; null while an order of this leg is in doubt."""
+    if held is None or any(doubt.leg == leg for doubt in held.doubts):
+        return None
+    return (held.eth if leg == "eth" else held.sol).text()
+
+
+def _skip(settings: Settings, skipped: Skipped) -> dict[str, Any]:
+    verdict = skipped.verdict
+    return {
+        "cycle": skipped.cycle,
+        "code": skipped.code,
+        "detail": skip_sentence(settings, skipped),
+        "verdict": verdict.kind if verdict else None,
+        "best_bps": verdict.imbalance.text() if verdict and verdict.kind == "best_effort" else None,
+        "eth": verdict.eth.text() if verdict and verdict.kind == "best_effort" else None,
+        "sol": verdict.sol.text() if verdict and verdict.kind == "best_effort" else None,
+        "smallest_target_usd": _text(verdict.smallest_target) if verdict else None,
+        "always_from_usd": _text(verdict.always_from) if verdict else None,
+    }
+
+
+def failure_json(problem: Problem | None, command: str = "run") -> dict[str, Any]:
+    """The object of a command that never began to run: everything unknown but how it ended. None: it was only asked about itself."""
+    empty: dict[str, Any] = dict.fromkeys(json_keys.keys_of(command)) | {"schema": json_keys.schema_of(command)}
+    if problem is None:
+        return empty | {"ok": True, "exit_code": DONE, "ended_by": "done"}
+    return empty | {"ok": False, "exit_code": problem.exit_code, "ended_by": problem.ended_by, "error": problem.as_json()}
+
+
+def json_line(content: dict[str, Any]) -> str:
+    """The object on one line."""
+    return msgspec.json.encode(content).decode()

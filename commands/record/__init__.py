@@ -1,0 +1,1 @@
+"""`record`: an exchange's market written to disk for replaying."""

@@ -1,0 +1,88 @@
+"""The demo's faults: one that we stage (an actor is killed after its vote) and one that the simulated venue stages (a refused order).
+
+Both are labelled as staged wherever they show, and what is said about them is measured in this run. Nothing here is known to the actors: the kill is
+the one that a supervisor has for everybody.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from messages.execution import Fill, Outcome, PlanClosed
+from messages.lifecycle import Hop, Staged
+from messages.sizing import Ready, Sealed
+from messages.units import ONE, notional
+from runtime.specs import Started as ChildStarted
+
+KILLED_IN_CYCLE = 3
+VICTIM = "eth_leg"
+
+
+class Staging:
+    """Watches everything that happens, kills once, and reports the effect of both faults through `tell`."""
+
+    def __init__(self, kill: Callable[[str], bool], now_ms: Callable[[], int], tell: Callable[[Staged], None]) -> None:
+        self._kill = kill
+        self._now_ms = now_ms
+        self._tell = tell
+        self._plan: Sealed | None = None
+        self._killed: Sealed | None = None
+        self._killed_ms = 0
+        self._sent = 0
+        self._refused_cycle = 0
+        self._fills: list[Fill] = []
+
+    def watch(self, message: msgspec.Struct) -> None:
+        """One message that somebody observed."""
+        if isinstance(message, Sealed):
+            self._sealed(message)
+        elif isinstance(message, Ready):
+            self._voted(message)
+        elif isinstance(message, Hop) and message.hop.endswith("sends") and self._killed:
+            self._sent += (message.epoch, message.seq) == (self._killed.plan.epoch, self._killed.plan.seq)
+        elif isinstance(message, ChildStarted) and message.child == VICTIM and self._killed_ms:
+            self._back()
+        elif isinstance(message, Fill):
+            self._fills.append(message)
+        elif isinstance(message, Outcome):
+            self._answered(message)
+        elif isinstance(message, PlanClosed):
+            self._closed()
+
+    def _sealed(self, sealed: Sealed) -> None:
+        self._plan = sealed
+        if sealed.plan.purpose == "enter":
+            self._fills = []
+
+    def _voted(self, vote: Ready) -> None:
+        plan = self._plan
+        due = plan is not None and plan.plan.purpose == "enter" and plan.plan.cycle == KILLED_IN_CYCLE and self._killed is None
+        if due and vote.who == "eth":
+            self._killed, self._killed_ms = plan, self._now_ms()
+            self._kill(VICTIM)
+
+    def _back(self) -> None:
+        after_ms, self._killed_ms = self._now_ms() - self._killed_ms, 0
+        self._tell(Staged(KILLED_IN_CYCLE, f"{VICTIM} killed after READY: {self._sent} orders sent, back in {after_ms} ms"))
+
+    def _answered(self, outcome: Outcome) -> None:
+        if outcome.kind == "refused" and "staged" in outcome.detail and self._plan:
+            self._refused_cycle = self._plan.plan.cycle
+
+    def _closed(self) -> None:
+        plan = self._plan
+        if plan is None or not self._refused_cycle or plan.plan.purpose == "enter":
+            return
+        cycle, self._refused_cycle = self._refused_cycle, 0
+        repaired = plan.plan.purpose == "repair" and len({fill.product_id for fill in self._fills}) == 2
+        self._tell(
+            Staged(cycle, f"SOL refused once: {self._lone()} unhedged for {self._lone_ms()} ms, then {'repaired' if repaired else 'flattened'}")
+        )
+
+    def _lone(self) -> str:
+        first = [fill for fill in self._fills if fill.product_id == self._fills[0].product_id]
+        return f"{sum(notional(fill.price, fill.amount) for fill in first) // ONE} USD" if first else "0 USD"
+
+    def _lone_ms(self) -> int:
+        times = [fill.at_ns for fill in self._fills]
+        return (max(times) - min(times)) // 1_000_000 if times else 0

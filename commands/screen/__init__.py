@@ -1,0 +1,1 @@
+"""What is shown while a run trades: the view, its drawing, and the terminal."""

@@ -1,0 +1,159 @@
+"""Showing a run while it runs: an in-place screen on a terminal that can, one line per event everywhere else.
+
+`drawing.draw` decides every character, for the size that the terminal has; here is only where they go. A screen never stops a run: it polls the view
+and writes into a queue (`streams.Queued`), nothing waits for it, and while a terminal takes nothing (Ctrl-S, a dropped link) no picture is drawn
+for it. A reader that has gone away (a closed pipe) ends the screen and nothing else.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TextIO
+
+import trio
+
+from commands.output.doing import same
+from commands.output.streams import stalled
+from commands.output.words import NARROWEST, clock_time, fitted_to, say
+from commands.screen.drawing import COLUMNS, ROWS, draw
+from commands.screen.view import RunView
+
+__all__ = ["draw", "fits_a_screen", "new_lines", "run_screen", "size_of"]
+
+REDRAW_S = 0.25
+"""At most four times a second."""
+POLL_S = 0.05
+"""How often plain-line mode looks for news."""
+DOING_S = 0.5
+"""For how long a run has to do one thing before plain lines say so: what passes in a moment is an event, if anything."""
+DOING_AGAIN_S = 30.0
+"""How often plain lines say again what goes on."""
+Size = tuple[int, int]
+"""Columns and rows; 0: no limit is known."""
+STYLES = {
+    "WAITING": "yellow",
+    "STAGED": "yellow",
+    "READY": "green",
+    "filled": "green",
+    "HOLDING": "green",
+    "HALTED": "bold red",
+    "REPAIRING": "bold red",
+    "CLOSING": "bold red",
+    "STALE": "red",
+    "DOWN": "red",
+}
+
+
+def fits_a_screen(stream: TextIO, environment: Mapping[str, str], size: tuple[int, int]) -> bool:
+    """Can `stream` show the in-place screen? `size` is columns and rows. Otherwise: plain lines."""
+    return stream.isatty() and environment.get("TERM", "") not in {"", "dumb"} and size[0] >= COLUMNS and size[1] >= ROWS
+
+
+def size_of(stream: TextIO) -> tuple[int, int]:
+    """Columns and rows of the terminal behind `stream`; (0, 0) when there is none."""
+    try:
+        return os.get_terminal_size(stream.fileno())
+    except (OSError, ValueError):
+        return 0, 0
+
+
+async def run_screen(
+    view: RunView,
+    stream: TextIO,
+    now_ms: Callable[[], int],
+    *,
+    live: bool | None = None,
+    colour: bool = True,
+    size: Callable[[], Size] | None = None,
+) -> None:
+    """Show `view` on `stream` until cancelled; what has happened by then is still shown. `now_ms` is venue time.
+
+    `live`: the in-place screen (True), plain lines (False), or whatever the stream can show (None). `colour` only matters in place;
+    `rich` obeys NO_COLOR as well. `size`: of the terminal now; asked again for every picture, because people resize it.
+    """
+    size = size or partial(size_of, stream)
+    if live is None:
+        live = fits_a_screen(stream, os.environ, size())
+    try:
+        await (_live(view, stream, now_ms, size, colour=colour) if live else _lines(view, stream, now_ms, size))
+    except (BrokenPipeError, ConnectionResetError):
+        return
+
+
+async def _lines(view: RunView, stream: TextIO, now_ms: Callable[[], int], size: Callable[[], Size]) -> None:
+    seen, doing = 0, Doing()
+    try:
+        while True:
+            seen = _write_new(view, stream, seen, size())
+            if line := doing.due(view.doing(now_ms()), trio.current_time()):
+                _write([f"{clock_time(now_ms())} {line}"], stream, size())
+            await trio.sleep(POLL_S)
+    finally:
+        _write_new(view, stream, seen, size())
+
+
+class Doing:
+    """Which of the lines that say what the run is doing are worth one of their own: a new one that lasts, and a lasting one from time to time."""
+
+    def __init__(self) -> None:
+        self._line, self._since_s = "", 0.0
+        self._said, self._said_s = "", 0.0
+
+    def due(self, line: str, now_s: float) -> str:
+        """`line` when it is to be said now; else ""."""
+        if not same(line, self._line):
+            self._since_s = now_s
+        self._line = line
+        lasts, again = now_s >= self._since_s + DOING_S, now_s >= self._said_s + DOING_AGAIN_S
+        if not lasts or (same(line, self._said) and not again):
+            return ""
+        self._said, self._said_s = line, now_s
+        return line
+
+
+def _write_new(view: RunView, stream: TextIO, seen: int, size: Size) -> int:
+    lines, seen = new_lines(view, seen)
+    _write(lines, stream, size)
+    return seen
+
+
+def _write(lines: list[str], stream: TextIO, size: Size) -> None:
+    """One line each; on a terminal broken between words, in a pipe or a file as long as they are."""
+    shown = fitted_to(stream, lines, size[0], indent=9)
+    if shown and not say(stream, shown):
+        raise BrokenPipeError
+
+
+def new_lines(view: RunView, seen: int) -> tuple[list[str], int]:
+    """The events after number `seen`, one line each with its UTC time, and the last number now."""
+    fresh = [event for event in view.events if event.number > seen]
+    lines = [f"{clock_time(event.at_ms)} {' '.join(event.line.split())}" for event in fresh]
+    if fresh and fresh[0].number > seen + 1:
+        lines.insert(0, f"({fresh[0].number - seen - 1} events not shown, they are in the log)")
+    return lines, fresh[-1].number if fresh else seen
+
+
+async def _live(view: RunView, stream: TextIO, now_ms: Callable[[], int], size: Callable[[], Size], *, colour: bool) -> None:
+    """The in-place screen. Its last picture stays in the scrollback."""
+    from rich.console import Console
+    from rich.live import Live
+    from rich.text import Text
+
+    console = Console(file=stream, no_color=True if not colour else None, highlight=False)
+
+    def picture() -> Text:
+        columns, rows = size()
+        console.size = (columns, rows) if columns > NARROWEST and rows else (COLUMNS, ROWS)
+        text = Text("\n".join(draw(view, now_ms(), console.width, console.height)), no_wrap=True, overflow="crop")
+        for word, style in STYLES.items():
+            text.highlight_words([word], style)
+        return text
+
+    with Live(picture(), console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False) as screen:
+        try:
+            while True:
+                await trio.sleep(REDRAW_S)
+                if not stalled(stream):
+                    screen.update(picture(), refresh=True)
+        finally:
+            screen.update(picture())

@@ -1,0 +1,314 @@
+"""What there is to see of a run: a fold over the messages that the actors let be observed. No terminal, no clock of its own, no I/O.
+
+The screen draws this; plain-line mode prints its `events`; the summary takes its skips and staged faults. Whatever it does not know it ignores, so
+that a new message never breaks a screen.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from commands.output.doing import Seen, doing
+from commands.output.sentences import skip_sentence
+from commands.output.words import PLAY_MONEY, fixed, percent, span
+from commands.screen.view_parts import Event, Row
+from commands.screen.view_words import closed_words, doubt_words, fill_words, outcome_words, plan_words, restarted_words
+from messages.execution import Fill, LegFill, Outcome, PlanClosed
+from messages.lifecycle import Alarm, CycleEnded, Denied, Halted, Held, Hop, Note, Restarted, Staged, Stopping, Waiting
+from messages.market import PairQuote
+from messages.settings import Settings
+from messages.sizing import Abort, Declined, Leg, LegOrder, Place, Ready, Sealed, SizingPlan, Skipped
+from messages.units import Bps, Ms
+from runtime import specs
+
+EVENTS_KEPT = 512
+SKIPS_KEPT = 1_000
+DIGESTS_KEPT = 10_000
+REPAIRS_SHOWN = 2
+"""Below the two legs of the plan."""
+ACTORS = ("market_data", "account", "sizing", "eth_leg", "sol_leg", "ledger")
+
+
+class RunView:
+    """The fold. `now_ms` gives venue time: some messages carry none."""
+
+    def __init__(self, settings: Settings, seed: int, now_ms: Callable[[], int], *, whose: str = PLAY_MONEY, demo: bool = False) -> None:
+        self.settings = settings
+        self.seed = seed
+        self.whose = whose
+        self.demo = demo
+        self.guard: Callable[[], str] = lambda: "guard off"
+        """What is known of this run's guard, in two words."""
+        self._now_ms = now_ms
+        self.started_ms = Ms(now_ms())
+        self.events: deque[Event] = deque(maxlen=EVENTS_KEPT)
+        self.quote: PairQuote | None = None
+        self.held: Held | None = None
+        self.sealed: Sealed | None = None
+        self.votes: dict[str, str] = {}
+        """Voter -> "READY" or the code of its no."""
+        self.fate = ""
+        """Of the plan: "", "placed", "aborted" or "closed"."""
+        self.planned: Bps | None = None
+        """Imbalance of the last entry as planned."""
+        self.rows: list[Row] = []
+        self.restarts: dict[str, int] = {}
+        self.down: set[str] = set()
+        """Actors that have died and are not back; one that was told to stop has not."""
+        self.halted: Halted | None = None
+        self.waiting = Waiting()
+        self._given_up: Skipped | None = None
+        """The last attempt to enter, where it was given up and nothing has been entered since."""
+        self.stopping: Stopping | None = None
+        self._stopped_by_ms = 0
+        self.staged: list[Staged] = []
+        self.skips: deque[Skipped] = deque(maxlen=SKIPS_KEPT)
+        self.orders_twice = 0
+        """Orders that left a leg more than once, by the legs' own hops. Must stay 0."""
+        self._sent: dict[str, None] = {}
+        self._gone_ms: dict[str, int] = {}
+        self._plans: dict[tuple[int, int], SizingPlan] = {}
+
+    def observe(self, message: msgspec.Struct) -> None:
+        """Take one message. Returns at once."""
+        fold = _FOLDS.get(type(message))
+        if fold is not None:
+            fold(self, message)
+
+    def say(self, text: str, *, notable: bool = False, cycle: int | None = None, at_ms: int | None = None) -> None:
+        """Add an event. Anybody may: the run's first lines come this way too."""
+        number = self.events[-1].number + 1 if self.events else 1
+        when = Ms(self._now_ms() if at_ms is None else at_ms)
+        self.events.append(Event(number, when, self.cycle if cycle is None else cycle, text, notable))
+
+    @property
+    def cycle(self) -> int:
+        """The cycle that is spoken of: the plan's, else the last one held; 0 before the first."""
+        of_plan = self.sealed.plan.cycle if self.sealed else 0
+        return max(of_plan, self.held.cycle if self.held else 0)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch in force, as far as seen."""
+        of_plan = self.sealed.plan.epoch if self.sealed else 0
+        return max(of_plan, self.held.epoch if self.held else 0)
+
+    def doing(self, now_ms: int) -> str:
+        """What the run is doing, in one line."""
+        plan = self.sealed.plan if self.sealed else None
+        quoted, ends_ms = self.quote is not None, self._stopped_by_ms
+        known = (self.settings, self.held, quoted, plan, self.fate, self.waiting, self._given_up, self.halted, self.stopping, ends_ms)
+        return doing(Seen(*known), now_ms)
+
+    def stopping_s(self, now_ms: int) -> int | None:
+        """Whole seconds that a stop may still take; None while nobody has asked for one."""
+        return None if self.stopping is None else max(0, -((now_ms - self._stopped_by_ms) // 1000))
+
+    def _stops(self, stopping: Stopping) -> None:
+        self.stopping, self._stopped_by_ms = stopping, self._now_ms() + stopping.within_ms
+
+    # -- market and holdings -----------------------------------------------------------------------------------------------------------------
+
+    def _quoted(self, quote: PairQuote) -> None:
+        if self.quote is None:
+            self.say("both books live", cycle=0)
+        self.quote = quote
+
+    def _holds(self, held: Held) -> None:
+        before, self.held = self.held, held
+        if held.phase == "open" and (before is None or before.phase != "open") and held.filled_imbalance is not None:
+            left = span(max(0, held.entered_ms + self.settings.hold - self._now_ms()))
+            self.say(f"balanced: filled imbalance {percent(held.filled_imbalance)}, exits in {left}", cycle=held.cycle)
+        if held.foreign and (before is None or before.foreign != held.foreign):
+            self.say(f"not ours: {held.foreign}; entering is blocked", notable=True)
+
+    # -- the barrier ---------------------------------------------------------------------------------------------------------------------------
+
+    def _sealed(self, sealed: Sealed) -> None:
+        plan = sealed.plan
+        self.sealed, self.votes, self.fate = sealed, {}, ""
+        self._plans = dict([*self._plans.items(), ((plan.epoch, plan.seq), plan)][-8:])
+        new = [Row(leg.upper() if plan.purpose != "repair" else "repair", leg, plan.leg(leg)) for leg in _LEGS if plan.leg(leg).amount]
+        keep = self.rows if plan.purpose == "repair" else []
+        self.rows = [*keep[:2], *(keep[2:] + new)[-REPAIRS_SHOWN:]] if keep else new
+        if plan.purpose == "enter":
+            self.planned, self._given_up = plan.planned_imbalance, None
+        self.say(plan_words(sealed), cycle=plan.cycle)
+
+    def _concerns(self, epoch: int, seq: int) -> bool:
+        return self.sealed is not None and (self.sealed.plan.epoch, self.sealed.plan.seq) == (epoch, seq)
+
+    def _ready(self, vote: Ready) -> None:
+        if self._concerns(vote.epoch, vote.seq) and self.sealed:
+            self.votes[vote.who] = "READY" if vote.plan_digest == self.sealed.digest else "OTHER DIGEST"
+
+    def _declined(self, vote: Declined) -> None:
+        if self._concerns(vote.epoch, vote.seq):
+            self.votes[vote.who] = vote.code
+            self.say(f"{_voter(vote.who)} declined, {vote.code}: {vote.detail}", notable=True)
+
+    def _placed(self, place: Place) -> None:
+        if not self._concerns(place.epoch, place.seq):
+            return
+        self.fate = "placed"
+        for row in self._own_rows():
+            row.digest = place.eth_order if row.leg == "eth" else place.sol_order
+        self.say(f"eth_leg READY, sol_leg READY, ledger READY: plan {place.epoch}.{place.seq} placed")
+
+    def _aborted(self, abort: Abort) -> None:
+        if self._concerns(abort.epoch, abort.seq) and self.fate == "":
+            self.fate = "aborted"
+            self.say(f"plan {abort.epoch}.{abort.seq} aborted, {abort.code}: 0 orders sent", notable=True)
+
+    def _own_rows(self) -> list[Row]:
+        """The rows of the plan in flight."""
+        plan = self.sealed.plan if self.sealed else None
+        return [row for row in self.rows if plan is not None and row.order is plan.leg(row.leg)]
+
+    # -- orders ----------------------------------------------------------------------------------------------------------------------------------
+
+    def _outcome(self, outcome: Outcome) -> None:
+        if not self._concerns(outcome.epoch, outcome.seq):
+            return
+        for row in self._own_rows():
+            if row.leg == outcome.leg:
+                row.after_ms = outcome.answered_ms - outcome.sent_ms
+                row.digest = outcome.order_digest or row.digest
+                row.state = f"refused {outcome.code}" if outcome.kind == "refused" else "not sent" if outcome.kind == "none" else outcome.kind
+                row.state = "filled" if row.full else row.state
+                doubtful = outcome.kind == "unknown"
+                told = doubt_words(outcome, self._plan_leg(outcome.leg), self.sealed) if doubtful else outcome_words(outcome)
+                self.say(told, notable=outcome.kind not in {"accepted", "none"})
+
+    def _plan_leg(self, leg: Leg) -> LegOrder:
+        assert self.sealed is not None  # noqa: S101 - only asked for a plan in flight
+        return self.sealed.plan.leg(leg)
+
+    def _filled(self, fill: Fill) -> None:
+        row = next((row for row in self.rows if row.digest and row.digest == fill.order_digest), None)
+        if row is None or fill.remaining in row.seen or row.settled:
+            return
+        row.seen.add(fill.remaining)
+        row.filled += abs(fill.amount)
+        row.cost += abs(fill.amount) * fill.price
+        row.state = "filled" if row.full else "partly"
+        self.say(fill_words(row.leg, fill), at_ms=fill.at_ns // 1_000_000)
+
+    def _closed(self, closed: PlanClosed) -> None:
+        plan = self._plans.pop((closed.epoch, closed.seq), None)
+        if plan is None:
+            return
+        for leg, done in (("eth", closed.eth), ("sol", closed.sol)):
+            if plan.leg(leg).amount:  # type: ignore[arg-type]
+                self._settle(plan.leg(leg), done)  # type: ignore[arg-type]
+        if closed.aborted:
+            return
+        if self._concerns(closed.epoch, closed.seq):
+            self.fate = "closed"
+        self.say(closed_words(plan, closed), cycle=plan.cycle)
+
+    def _settle(self, order: LegOrder, done: LegFill) -> None:
+        """The ledger's word about one order replaces what was pieced together from its fills."""
+        size = abs(done.filled)
+        for row in self.rows:
+            if row.order is order:
+                row.filled, row.cost, row.settled = size, done.vwap * size, True
+                row.state = "filled" if row.full else row.state or ("part filled" if size else "not filled")
+
+    # -- the run -----------------------------------------------------------------------------------------------------------------------------------
+
+    def _ended(self, ended: CycleEnded) -> None:
+        if ended.ending != "skipped":
+            alone = f", unhedged for {fixed(ended.unhedged_usd_s, 1)} USD·s" if ended.unhedged_usd_s else ""
+            detail = f": {ended.detail}" if ended.detail else ""
+            self.say(f"{ended.ending}{detail}{alone}", cycle=ended.cycle, notable=ended.ending == "failed")
+
+    def _skipped(self, skipped: Skipped) -> None:
+        """Attempts given up one after the other for one reason are one event: the line of what the run is doing says that it goes on."""
+        before, self._given_up = self._given_up, skipped
+        self.skips.append(skipped)
+        if before is None or before.code != skipped.code:
+            self.say(f"skipped: {skip_sentence(self.settings, skipped)}", notable=True, cycle=skipped.cycle)
+
+    def _restarted(self, restarted: Restarted) -> None:
+        for actor in restarted.actor.split(", "):
+            self.restarts[actor] = self.restarts.get(actor, 0) + 1
+        self.say(restarted_words(restarted), notable=True)
+
+    def _child_gone(self, exited: specs.Exited) -> None:
+        self._gone_ms[exited.child] = self._now_ms()
+        if exited.why and exited.child in ACTORS:
+            self.down.add(exited.child)
+            self.say(f"{exited.child} died: {exited.why}", notable=True)
+
+    def _child_up(self, started: specs.Started) -> None:
+        self.down.discard(started.child)
+        if started.incarnation > 1 and started.child in ACTORS:
+            self.restarts[started.child] = max(self.restarts.get(started.child, 0), started.incarnation - 1)
+            after = span(max(0, self._now_ms() - self._gone_ms.get(started.child, self._now_ms())))
+            self.say(f"{started.child} back after {after}", notable=True)
+
+    def _halted(self, halted: Halted) -> None:
+        self.halted = halted
+        self.say(f"HALTED {halted.code}: {halted.detail}", notable=True)
+
+    def _waits(self, waiting: Waiting) -> None:
+        self.waiting = waiting
+
+    def _denied(self, denied: Denied) -> None:
+        self.say(f"entering denied, {denied.code}: {denied.detail}", notable=True)
+
+    def _alarm(self, alarm: Alarm) -> None:
+        self.say(f"ALARM {alarm.code}: {alarm.detail}", notable=True)
+
+    def _staged(self, staged: Staged) -> None:
+        self.staged.append(staged)
+        self.say(f"STAGED {staged.text}", notable=True, cycle=staged.cycle)
+
+    def _hop(self, hop: Hop) -> None:
+        """Only to count what left twice: a leg names its order when it sends it."""
+        if hop.hop.endswith("_leg sends"):
+            self.orders_twice += hop.note in self._sent
+            self._sent[hop.note] = None
+            if len(self._sent) > DIGESTS_KEPT:
+                del self._sent[next(iter(self._sent))]
+
+    def _note(self, note: Note) -> None:
+        if note.level != "debug":
+            self.say(note.text, notable=note.level != "info", at_ms=note.at_ns // 1_000_000)
+
+
+_LEGS: tuple[Leg, Leg] = ("eth", "sol")
+
+
+def _voter(who: str) -> str:
+    return who if who == "ledger" else f"{who}_leg"
+
+
+_FOLDS: dict[type, Callable[[RunView, Any], None]] = {
+    PairQuote: RunView._quoted,
+    Held: RunView._holds,
+    Sealed: RunView._sealed,
+    Ready: RunView._ready,
+    Declined: RunView._declined,
+    Place: RunView._placed,
+    Abort: RunView._aborted,
+    Outcome: RunView._outcome,
+    Fill: RunView._filled,
+    PlanClosed: RunView._closed,
+    CycleEnded: RunView._ended,
+    Skipped: RunView._skipped,
+    Restarted: RunView._restarted,
+    specs.Exited: RunView._child_gone,
+    specs.Started: RunView._child_up,
+    Halted: RunView._halted,
+    Waiting: RunView._waits,
+    Denied: RunView._denied,
+    Alarm: RunView._alarm,
+    Staged: RunView._staged,
+    Stopping: RunView._stops,
+    Hop: RunView._hop,
+    Note: RunView._note,
+}

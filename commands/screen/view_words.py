@@ -1,0 +1,82 @@
+"""What happened, in words: one line per event, for the screen's last lines and for plain-line mode alike."""
+
+from commands.output.words import clock_time, fixed, span
+from messages.execution import Fill, LegFill, Outcome, PlanClosed
+from messages.lifecycle import Restarted
+from messages.sizing import Leg, LegOrder, Sealed, SizingPlan
+from messages.units import ONE, Base, Quote, notional
+
+RESOLVE_GRACE_MS = 500
+"""RESOLVE believes in an order's absence this long after its receive window (design: the barrier)."""
+
+
+def side(amount: int) -> str:
+    """What an order of this sign does."""
+    return "buy" if amount > 0 else "sell"
+
+
+def order_words(name: str, order: LegOrder) -> str:
+    """`ETH sell 0.357 = 984.57`; `SOL nothing` when the leg has no amount."""
+    if not order.amount:
+        return f"{name} nothing"
+    size = Base(abs(order.amount)).text()
+    return f"{name} {side(order.amount)} {size} = {fixed(notional(order.vwap, order.amount), 2)}"
+
+
+def plan_words(sealed: Sealed) -> str:
+    """A sealed plan: number, digest, purpose and both quantities."""
+    plan = sealed.plan
+    both = f"{order_words('ETH', plan.eth)}   {order_words('SOL', plan.sol)} USD"
+    return f"plan {plan.epoch}.{plan.seq} {sealed.digest[:8]} {plan.purpose}: {both}"
+
+
+def outcome_words(outcome: Outcome) -> str:
+    """What the venue answered to one order."""
+    name = outcome.leg.upper()
+    after = span(outcome.answered_ms - outcome.sent_ms)
+    if outcome.kind == "accepted":
+        return f"{name} order {short(outcome.order_digest)} accepted after {after}"
+    if outcome.kind == "refused":
+        detail = f" ({outcome.detail})" if outcome.detail else ""
+        return f"{name} order {short(outcome.order_digest)} refused: {outcome.code}{detail}"
+    return f"{name} sent nothing{': ' + outcome.detail if outcome.detail else ''}"
+
+
+def doubt_words(outcome: Outcome, order: LegOrder, sealed: Sealed | None) -> str:
+    """Doubt: for how long it can last, and how much may be unhedged until then."""
+    size = Quote(notional(order.limit, order.amount) // ONE * ONE).text()
+    until = clock_time(sealed.plan.recv_time_ms + RESOLVE_GRACE_MS + 999) + "Z" if sealed else "it is resolved"
+    waited = span(outcome.answered_ms - outcome.sent_ms)
+    unknown = f"{outcome.leg.upper()} order {outcome.order_digest[:6]}... unknown: no answer in {waited}"
+    return f"{unknown} · up to {size} USD may be unhedged until {until} · waiting, nothing to do"
+
+
+def fill_words(leg: Leg, fill: Fill) -> str:
+    """A piece of an order traded."""
+    left = f", {Base(abs(fill.remaining)).text()} left" if fill.remaining else ""
+    return f"{leg.upper()} filled {Base(abs(fill.amount)).text()} at {fill.price.text()}{left}"
+
+
+def closed_words(plan: SizingPlan, closed: PlanClosed) -> str:
+    """Both orders of a plan have endings."""
+    parts = [_done(name, done) for name, order, done in (("ETH", plan.eth, closed.eth), ("SOL", plan.sol, closed.sol)) if order.amount]
+    return f"{plan.purpose} closed: {', '.join(parts)}"
+
+
+def _done(name: str, done: LegFill) -> str:
+    size, wanted = Base(abs(done.filled)), Base(abs(done.ordered))
+    if not size:
+        return f"{name} 0 of {wanted.text()}" + (f" (refused {done.code})" if done.outcome == "refused" else "")
+    return f"{name} {size.text()} of {wanted.text()} at {fixed(done.vwap, 2)}"
+
+
+def restarted_words(restarted: Restarted) -> str:
+    """Somebody died and came back."""
+    after = f" after {span(restarted.after_ms)}" if restarted.after_ms else ""
+    return f"{restarted.actor} back{after}, epoch {restarted.epoch}" + (f": {restarted.why}" if restarted.why not in {"", "restarted"} else "")
+
+
+def short(digest: str) -> str:
+    """A digest's first four and last two digits."""
+    bare = digest.removeprefix("0x")
+    return f"{bare[:4]}..{bare[-2:]}" if bare else ""

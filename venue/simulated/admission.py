@@ -1,0 +1,60 @@
+"""Who may come in and ask: rate limits, connections, and how many of them one wallet may authenticate."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import trio
+
+from venue.simulated.engine.rules import AUTHENTICATED_MAX, Knobs
+from venue.simulated.faults.staging import Stage
+from venue.simulated.faults.wishes import ConnectionCut
+from venue.simulated.spoken.limits import Budget, Limiter
+from venue.simulated.streams.hub import Listener
+
+
+class Door:
+    """Stands before the engine. One per venue."""
+
+    def __init__(self, knobs: Knobs, stage: Stage) -> None:
+        self._knobs = knobs
+        self._stage = stage
+        self.limiter = Limiter()
+        self._connections: dict[trio.CancelScope, str] = {}
+        self._authenticated: dict[str, list[Listener]] = {}
+
+    def may_ask(self, budget: Budget, key: str, weight: int) -> bool:
+        """Use `weight` of what `key` (an address or a wallet) may ask."""
+        if "rate_limited" in self._stage.gates:
+            return False
+        return not self._knobs.rate_limits or self.limiter.take(budget, key, weight, trio.current_time())
+
+    @contextmanager
+    def connected(self, connection: trio.CancelScope, address: str) -> Iterator[None]:
+        """A connection from `address`, for as long as it is open; one too many is cut at once."""
+        if list(self._connections.values()).count(address) >= self._knobs.sockets_per_address:
+            connection.cancel()
+        self._connections[connection] = address
+        try:
+            yield
+        finally:
+            del self._connections[connection]
+
+    def cut_all(self) -> None:
+        """Every open connection ends."""
+        for connection in tuple(self._connections):
+            connection.cancel()
+
+    def admit(self, wallet: str, listener: Listener) -> None:
+        """One more authenticated connection of a wallet; the excess one goes. Raises `ConnectionCut` when that is this one."""
+        present = self._authenticated.setdefault(wallet, [])
+        if len(present) >= AUTHENTICATED_MAX:
+            if self._knobs.excess_socket == "newest":
+                raise ConnectionCut
+            present.pop(0).scope.cancel()
+        present.append(listener)
+
+    def leave(self, wallet: str, listener: Listener) -> None:
+        """An authenticated connection is over; what was never admitted is fine."""
+        present = self._authenticated.get(wallet, [])
+        if listener in present:
+            present.remove(listener)

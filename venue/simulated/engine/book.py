@@ -1,0 +1,204 @@
+"""One product's book: price-time priority over resting orders of accounts and the house's liquidity.
+
+The *house* is all other traders: the market drives it level by level. At one price the house comes before accounts, because it was there
+first; what takers take from it stays taken until the market's next ladder. Everything is integers x18.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from messages.market import Level
+from messages.units import Base, Ns, Price
+from venue.protocol import Order
+from venue.simulated.engine.events import BookBatch
+from venue.simulated.engine.rules import Terms
+
+
+@dataclass(slots=True, eq=False)
+class Resting:
+    """An order of an account that is alive: waiting at the speed bump or in the book. `remaining` is unsigned."""
+
+    order: Order
+    digest: str
+    terms: Terms
+    remaining: int
+    placed_s: int
+    order_id: int | None = None
+    taken_quote: int = 0
+    """Unsigned quote this order has traded as a taker; the minimum fee needs it."""
+    margin_due: int = 0
+    """Of an isolated order: the margin that moves at its first fill."""
+    borrow_margin: bool = True
+    """May the margin be borrowed, the balance going below zero while health allows it?"""
+    split: "Split | None" = None
+    """Staged: into what pieces it trades."""
+
+    @property
+    def is_bid(self) -> bool:
+        """Does it buy?"""
+        return self.order.amount > 0
+
+    @property
+    def unfilled(self) -> Base:
+        """Signed rest."""
+        return Base(self.remaining if self.is_bid else -self.remaining)
+
+
+class Split(NamedTuple):
+    """Trade in these pieces (unsigned), one fill each; afterwards the rest as the book has it, or nothing when `only`."""
+
+    pieces: tuple[int, ...]
+    only: bool
+    breaks_fok: bool = False
+    """Does it stand although the order is a FOK and is not filled in full?"""
+
+    def cut(self, offers: Iterable[tuple["Offer", int]]) -> Iterator[tuple["Offer", int]]:
+        """The same trades, cut at the pieces' ends."""
+        pieces = list(self.pieces)
+        for offer, amount in offers:
+            left = amount
+            while left and (pieces or not self.only):
+                piece = min(left, pieces[0]) if pieces else left
+                yield offer, piece
+                left -= piece
+                if pieces:
+                    pieces[0] -= piece
+                    del pieces[: pieces[0] == 0]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What stands at one price for one owner. `maker` None = the house."""
+
+    price: int
+    amount: int
+    maker: Resting | None
+
+
+@dataclass(slots=True)
+class Side:
+    """One side of a book."""
+
+    is_bid: bool
+    house: dict[int, int] = field(default_factory=dict)
+    orders: dict[int, list[Resting]] = field(default_factory=dict)
+
+    def amount_at(self, price: int) -> int:
+        """All that stands at `price`."""
+        return self.house.get(price, 0) + sum(order.remaining for order in self.orders.get(price, ()))
+
+    def best(self) -> int | None:
+        """The best price; None when the side is empty."""
+        prices = [*self.house, *self.orders]
+        if not prices:
+            return None
+        return max(prices) if self.is_bid else min(prices)
+
+    def prices(self) -> list[int]:
+        """All prices, best first."""
+        return sorted({*self.house, *self.orders}, reverse=self.is_bid)
+
+    def reaches(self, price: int, limit: int) -> bool:
+        """Would a taker with `limit` accept this side's `price`?"""
+        return price >= limit if self.is_bid else price <= limit
+
+    def offers(self, limit: int) -> Iterator[Offer]:
+        """Offers a taker with `limit` can reach, in priority order."""
+        for price in self.prices():
+            if not self.reaches(price, limit):
+                return
+            if price in self.house:
+                yield Offer(price, self.house[price], None)
+            for order in tuple(self.orders.get(price, ())):
+                yield Offer(price, order.remaining, order)
+
+
+class Book:
+    """Both sides of one product, and what changed since the last batch."""
+
+    def __init__(self, product_id: int) -> None:
+        self.product_id = product_id
+        self.bids = Side(is_bid=True)
+        self.asks = Side(is_bid=False)
+        self._touched: dict[tuple[bool, int], None] = {}
+        self._min_ns = self._max_ns = self._last_max_ns = Ns(0)
+
+    def side(self, is_bid: bool) -> Side:
+        """The bids or the asks."""
+        return self.bids if is_bid else self.asks
+
+    def crosses(self, order: Order) -> bool:
+        """Would `order` trade at once?"""
+        opposite = self.side(order.amount < 0)
+        best = opposite.best()
+        return best is not None and opposite.reaches(best, order.price)
+
+    def set_house(self, is_bid: bool, levels: Iterable[Level], now_ns: int) -> None:
+        """Replace the house's liquidity on one side."""
+        side = self.side(is_bid)
+        ladder = {int(level.price): int(level.amount) for level in levels if level.amount > 0}
+        for price in {**side.house, **ladder}:
+            if side.house.get(price) != ladder.get(price):
+                self._touch(is_bid, price, now_ns)
+        side.house = ladder
+
+    def take(self, is_bid: bool, offer: Offer, amount: int, now_ns: int) -> None:
+        """Remove `amount` of an offer that stands on side `is_bid`."""
+        side = self.side(is_bid)
+        if offer.maker is None:
+            side.house[offer.price] -= amount
+            if side.house[offer.price] == 0:
+                del side.house[offer.price]
+        else:
+            offer.maker.remaining -= amount
+            if offer.maker.remaining == 0:
+                self._unlink(offer.maker)
+        self._touch(is_bid, offer.price, now_ns)
+
+    def rest(self, order: Resting, now_ns: int) -> None:
+        """Put an order at the end of its price's queue."""
+        self.side(order.is_bid).orders.setdefault(int(order.order.price), []).append(order)
+        self._touch(order.is_bid, order.order.price, now_ns)
+
+    def remove(self, order: Resting, now_ns: int) -> None:
+        """Take a resting order out."""
+        self._unlink(order)
+        self._touch(order.is_bid, order.order.price, now_ns)
+
+    def _unlink(self, order: Resting) -> None:
+        side = self.side(order.is_bid)
+        queue = side.orders[int(order.order.price)]
+        queue.remove(order)
+        if not queue:
+            del side.orders[int(order.order.price)]
+
+    def _touch(self, is_bid: bool, price: int, now_ns: int) -> None:
+        if not self._touched:
+            self._min_ns = Ns(now_ns)
+        self._max_ns = Ns(now_ns)
+        self._touched[is_bid, int(price)] = None
+
+    @property
+    def changed(self) -> bool:
+        """Is there anything for the next batch?"""
+        return bool(self._touched)
+
+    def batch(self, now_ns: int) -> BookBatch:
+        """What changed since the last batch, with the amounts of this moment; starts a new batch. One without changes is of the moment `now_ns`."""
+        if not self._touched:
+            self._min_ns = self._max_ns = Ns(max(now_ns, self._max_ns + 1))
+        batch = BookBatch(self.product_id, self._min_ns, self._max_ns, self._last_max_ns, self._changes(True), self._changes(False))
+        self._last_max_ns = self._max_ns
+        self._touched.clear()
+        return batch
+
+    def _changes(self, is_bid: bool) -> tuple[Level, ...]:
+        side = self.side(is_bid)
+        prices = sorted((price for touched_bid, price in self._touched if touched_bid is is_bid), reverse=is_bid)
+        return tuple(Level(Price(price), Base(side.amount_at(price))) for price in prices)
+
+    def levels(self, is_bid: bool, depth: int) -> tuple[Level, ...]:
+        """The best `depth` levels of one side."""
+        side = self.side(is_bid)
+        return tuple(Level(Price(price), Base(side.amount_at(price))) for price in side.prices()[:depth])

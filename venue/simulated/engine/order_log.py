@@ -1,0 +1,96 @@
+"""Every attempt to place an order, in the order of arrival, and what became of it: what an auditor reads to judge a client.
+
+Nothing is ever removed.
+"""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from messages.units import Base, Ns, Price, Quote
+from venue.protocol import Order
+from venue.simulated.engine.codes import Refused
+from venue.simulated.engine.rules import Kind, Terms
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedFill:
+    """One piece that traded; `amount` is signed."""
+
+    amount: Base
+    price: Price
+    fee: Quote
+    is_taker: bool
+    submission_idx: int
+    at_ns: Ns
+
+
+@dataclass(slots=True)
+class LoggedOrder:
+    """One place attempt. `pending` = waiting at the speed bump."""
+
+    digest: str
+    sender: str
+    signer: str
+    product_id: int
+    amount: Base
+    price: Price
+    kind: Kind
+    reduce_only: bool
+    appendix: int
+    nonce: int
+    expiration_s: int
+    increasing: bool
+    """Could it have made the position larger when it arrived? Reduce-only orders cannot."""
+    arrived_ns: Ns
+    result: Literal["pending", "accepted", "refused"] = "pending"
+    code: int | None = None
+    text: str = ""
+    fills: list[LoggedFill] = field(default_factory=list)
+    taken_in: bool = False
+    """Did it get past all checks of its arrival, so that its digest is used up?"""
+
+    @property
+    def filled(self) -> Base:
+        """Signed total."""
+        return Base(sum(fill.amount for fill in self.fills))
+
+    def refuse(self, no: Refused) -> None:
+        """Write the refusal down."""
+        self.result, self.code, self.text = "refused", no.code, no.text
+
+
+class OrderLog(list[LoggedOrder]):
+    """The log, with an index by digest of the attempts that got past the duplicate check."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: dict[str, LoggedOrder] = {}
+
+    def attempt(self, order: Order, digest: str, signer: str, terms: Terms, *, increasing: bool, now_ns: int) -> LoggedOrder:
+        """Append an attempt."""
+        entry = LoggedOrder(
+            digest=digest,
+            sender=order.sender,
+            signer=signer,
+            product_id=order.product_id,
+            amount=order.amount,
+            price=order.price,
+            kind=terms.kind,
+            reduce_only=terms.reduce_only,
+            appendix=order.appendix,
+            nonce=order.nonce,
+            expiration_s=order.expiration_s,
+            increasing=increasing,
+            arrived_ns=Ns(now_ns),
+        )
+        self.append(entry)
+        return entry
+
+    def take_in(self, entry: LoggedOrder) -> None:
+        """Remember the digest: a second order with it is a duplicate."""
+        entry.taken_in = True
+        self._known[entry.digest] = entry
+
+    def known(self, digest: str) -> LoggedOrder | None:
+        """The attempt that owns `digest`."""
+        return self._known.get(digest)

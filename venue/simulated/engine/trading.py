@@ -1,0 +1,202 @@
+"""What the engine knows: markets, accounts, orders, its clock, and whose money an order moves. The lowest part of the exchange engine.
+
+The engine's clock never stands still between two steps: each gets a later nanosecond than the one before, so that a snapshot is always strictly
+between two changes and can be compared with book batches.
+
+An isolated order trades in a subaccount of its own, which begins with the order's margin at the first fill and ends when its position is closed:
+what is left goes back to the parent, balance to balance and v_quote to v_quote (contracts: OffchainExchange).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from messages.units import Base, Ns, Price, Quote
+from venue.simulated.engine.accounts import Account, Health, Position, Weighting, health_of, imagined
+from venue.simulated.engine.book import Book, Resting
+from venue.simulated.engine.codes import refused
+from venue.simulated.engine.events import Event, Liquidated, Moved, MovedBy, PositionChanged, Reason
+from venue.simulated.engine.funding import Funding, Premium
+from venue.simulated.engine.order_log import OrderLog
+from venue.simulated.engine.rules import CHAIN_ID, DEFAULT_PRODUCTS, ENDPOINT, ISOLATED_MAX, QUOTE_PRODUCT, Knobs, Product, isolated_name
+
+AVAILABLE_SETTLE = Quote.of(500_000)
+"""What a product can pay out when results are settled; the documents' sample has 529,219."""
+
+
+@dataclass(slots=True)
+class Market:
+    """One product's rules, book and oracle price (0 until the market has spoken: then nothing trades)."""
+
+    product: Product
+    book: Book
+    oracle: Price
+    open_orders: dict[str, Resting] = field(default_factory=dict)
+    funding: Funding = field(default_factory=lambda: Funding(Premium()))
+    available_settle: int = int(AVAILABLE_SETTLE)
+    fees: int = 0
+    """Collected from accounts since the beginning."""
+
+    def premium(self) -> int | None:
+        """Mark - index; None while the book is one-sided or there is no oracle price."""
+        bid, ask = self.book.bids.best(), self.book.asks.best()
+        return (bid + ask) // 2 - self.oracle if bid and ask and self.oracle else None
+
+
+class Engine:
+    """The state, and the steps that need nothing but it."""
+
+    def __init__(
+        self, products: Sequence[Product] = DEFAULT_PRODUCTS, chain_id: int = CHAIN_ID, endpoint: str = ENDPOINT, knobs: Knobs | None = None
+    ) -> None:
+        self.chain_id = chain_id
+        self.endpoint = endpoint
+        self.knobs = knobs or Knobs()
+        self.markets = {product.product_id: Market(product, Book(product.product_id), Price(0)) for product in products}
+        self.accounts: dict[str, Account] = {}
+        self.tx_nonces: dict[str, int] = {}
+        """By address: how many requests other than orders and cancellations it has made."""
+        self.insurance = 0
+        self.order_log = OrderLog()
+        self.takeovers: list[Liquidated] = []
+        """Positions that were taken over: with the order log, all that ever changed one."""
+        self.outbox: list[Event] = []
+        """Events since whoever drives the engine took them last."""
+        self.submission_idx = 0
+        self.now_ns = Ns(0)
+
+    def tick(self, now_ns: int) -> Ns:
+        """The engine's time for the next step: `now_ns`, but always later than the step before."""
+        self.now_ns = Ns(max(now_ns, self.now_ns + 1))
+        return self.now_ns
+
+    def next_idx(self) -> int:
+        """The submission index of the next match or money move: both sides of a match carry the same."""
+        self.submission_idx += 1
+        return self.submission_idx
+
+    @property
+    def products(self) -> tuple[Product, ...]:
+        """All products' rules."""
+        return tuple(market.product for market in self.markets.values())
+
+    @property
+    def oracles(self) -> dict[int, int]:
+        """Oracle price by product."""
+        return {product_id: int(market.oracle) for product_id, market in self.markets.items()}
+
+    def open_interest(self, product_id: int) -> int:
+        """Sum of |position| over all accounts. The house, which is the other side of most of it, is not one of them."""
+        return sum(abs(account.position(product_id).amount) for account in self.accounts.values())
+
+    # -- positions and health --------------------------------------------------------------------------------------------------------------
+
+    def position(self, account: Account, product_id: int) -> Position:
+        """The position with funding paid up to now."""
+        return account.position(product_id).funded(self.markets[product_id].funding.cumulative)
+
+    def funded(self, account: Account) -> Account:
+        """The account as it would stand if every position were touched now."""
+        return imagined(account, positions={product_id: self.position(account, product_id) for product_id in account.positions})
+
+    def health(self, account: Account, weighting: Weighting) -> Health:
+        """One health figure of an account, funding included."""
+        return health_of(self.funded(account), self.products, self.oracles, weighting)
+
+    def initial_after(self, account: Account, product_id: int, amount: int, quote: int) -> Quote:
+        """Initial health of `account` after trading `amount` for `quote` (both signed, quote after the fee)."""
+        after = self.position(account, product_id).changed(amount, quote)
+        return self.health(imagined(account, positions={product_id: after}), "initial").health
+
+    def change(self, account: Account, product_id: int, amount: int, quote: int) -> Position:
+        """Book a change into a position, funding first; the position after it."""
+        account.positions[product_id] = after = self.position(account, product_id).changed(amount, quote)
+        return after
+
+    # -- telling ---------------------------------------------------------------------------------------------------------------------------
+
+    def shown_as(self, account: Account) -> tuple[str, str]:
+        """The name that events of `account` carry, and the other name under which they can be subscribed to ("" = none)."""
+        if not account.parent:
+            return account.subaccount, ""
+        names = (account.parent, account.subaccount)
+        return names if self.knobs.isolated_shows_parent else names[::-1]
+
+    def tell_position(self, account: Account, product_id: int, reason: Reason, now: Ns) -> None:
+        """Publish a position; of product 0 the USDT0 balance."""
+        held = Position(Base(account.usdt0)) if product_id == QUOTE_PRODUCT else account.position(product_id)
+        name, also = self.shown_as(account)
+        self.outbox.append(PositionChanged(product_id, name, held.amount, held.v_quote, reason, now, bool(account.parent), also))
+
+    def tell_moved(
+        self, account: Account, product_id: int, event: MovedBy, reason: Reason, now: Ns, *, amount: int = 0, quote: int = 0, idx: int
+    ) -> None:
+        """Publish a position that moved by `amount` and `quote`, and let the archive remember why."""
+        held = Position(Base(account.usdt0)) if product_id == QUOTE_PRODUCT else account.position(product_id)
+        name, isolated = account.subaccount, bool(account.parent)
+        self.outbox.append(Moved(product_id, name, event, amount, quote, int(held.amount), int(held.v_quote), held.funding, idx, now, isolated))
+        self.tell_position(account, product_id, reason, now)
+
+    # -- isolated margin -------------------------------------------------------------------------------------------------------------------
+
+    def isolated_of(self, parent: str, product_id: int) -> Account | None:
+        """The isolated subaccount in which `parent` holds `product_id`."""
+        return next((one for one in self.accounts.values() if one.parent == parent and product_id in one.positions), None)
+
+    def holder(self, order: Resting) -> Account:
+        """The account whose position the order changes. Of an isolated order that never filled it is one that does not exist yet."""
+        if not order.terms.isolated:
+            return self.accounts[order.order.sender]
+        sender, product_id = order.order.sender, order.order.product_id
+        return self.isolated_of(sender, product_id) or Account(self._free_name(sender[:42], product_id), parent=sender)
+
+    def _free_name(self, owner: str, product_id: int) -> str:
+        """The next isolated subaccount's name. Raises `Refused` 2087 when the address has as many as it may."""
+        taken = {int(name[58:60], 16) for name, account in self.accounts.items() if account.parent and name[:42] == owner}
+        free = next((number for number in range(ISOLATED_MAX) if number not in taken), None)
+        if free is None:
+            raise refused(2087)
+        return isolated_name(owner, product_id, free)
+
+    def open_isolated(self, order: Resting, account: Account, now: Ns) -> None:
+        """Before the first fill of an isolated order: its subaccount comes to life and its margin moves there."""
+        self.accounts[account.subaccount] = account
+        if order.margin_due:
+            self.move_quote(self.accounts[account.parent], account, order.margin_due, now, "create_isolated_subaccount")
+            order.margin_due = 0
+
+    def close_isolated(self, account: Account, product_id: int, now: Ns) -> None:
+        """After the last fill: what is left goes back to the parent."""
+        parent, left = self.accounts[account.parent], account.position(product_id).v_quote
+        self.change(parent, product_id, 0, left)
+        self.tell_moved(parent, product_id, "close_isolated_subaccount", "match_orders", now, quote=left, idx=self.next_idx())
+        self.move_quote(account, parent, account.usdt0, now, "close_isolated_subaccount")
+        del self.accounts[account.subaccount]
+
+    def move_quote(self, giver: Account, taker: Account, amount: int, now: Ns, event: MovedBy = "transfer_quote") -> None:
+        """Move USDT0 from one account to another; `amount` may be negative."""
+        giver.usdt0 -= amount
+        taker.usdt0 += amount
+        idx = self.next_idx()
+        for account, change in ((giver, -amount), (taker, amount)):
+            self.tell_moved(account, QUOTE_PRODUCT, event, "transfer_quote", now, amount=change, idx=idx)
+
+    def check_isolated_margin(self, order: Resting) -> None:
+        """Raises `Refused` 2006 when the parent cannot spare the margin of an isolated order."""
+        parent = self.accounts[order.order.sender]
+        short = not order.borrow_margin and parent.usdt0 < order.margin_due
+        if order.margin_due and (short or self.health(imagined(parent, -order.margin_due), "initial").health < 0):
+            raise refused(2006)
+
+    def find(self, product_id: int, digest: str) -> Resting:
+        """A resting order. Raises `Refused` 2020 when it does not rest, however it ended."""
+        market = self.markets.get(product_id)
+        if market is None or digest not in market.open_orders:
+            raise refused(2020, digest=digest)
+        return market.open_orders[digest]
+
+    def account_named(self, subaccount: str) -> Account:
+        """An account that exists. Raises `Refused` 2024 when it never had a deposit."""
+        account = self.accounts.get(subaccount)
+        if account is None:
+            raise refused(2024)
+        return account

@@ -1,0 +1,1 @@
+"""HTTP and WebSocket: sessions, and what each request is answered."""

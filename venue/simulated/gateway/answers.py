@@ -1,0 +1,115 @@
+"""Answers to queries and executes, the same over HTTP and over a socket: what stands before the engine, then the engine.
+
+request --> gates and rate limits --> query or execute --> courier (late or lost, when staged) --> whoever asked
+"""
+
+from typing import Any, NamedTuple
+
+import msgspec
+import trio
+
+from venue.nado.codec import write
+from venue.simulated.engine.codes import Refused, refused
+from venue.simulated.faults.wishes import AnswerLost
+from venue.simulated.gateway.archive_requests import READERS
+from venue.simulated.gateway.executes import EXECUTES, NOT_SIMULATED, execute
+from venue.simulated.gateway.money_executes import MONEY_EXECUTES
+from venue.simulated.spoken import queries
+from venue.simulated.spoken.limits import execute_weight, query_weight
+from venue.simulated.spoken.requests import read_request
+from venue.simulated.spoken.wire import failure, success
+from venue.simulated.venue import SimulatedVenue
+
+CONTROLS = frozenset({"subscribe", "subscribe_multi", "unsubscribe", "unsubscribe_multi", "authenticate", "list", "ping", "time"})
+REQUESTS = frozenset({*EXECUTES, *MONEY_EXECUTES, *NOT_SIMULATED, *queries.QUERIES, *CONTROLS, *(f"archive_{name}" for name in READERS), "status"})
+"""Everything that is answered: executes, queries, what a stream's socket may be asked, the clock, and the archive's under a name of their own."""
+QUERY_ONLY = {"reason": "ip_query_only", "blocked": True}
+"""The 403 body for an address that may only read."""
+
+
+class Answer(NamedTuple):
+    """`text` is the frame; over HTTP `body` takes its place, with `status`."""
+
+    text: str
+    status: int = 200
+    body: str | None = None
+
+
+class _Asked(NamedTuple):
+    """A request, read: a query with its parameters or an execute with its body."""
+
+    name: str
+    params: dict[str, Any] | None
+    body: bytes
+
+
+def _read(text: bytes | str) -> _Asked:
+    fields = read_request(text, dict[str, msgspec.Raw])
+    if "type" in fields:
+        params = msgspec.json.decode(text)
+        return _Asked(str(params["type"]), params, b"")
+    if len(fields) != 1:
+        raise refused(2038)
+    ((name, body),) = fields.items()
+    return _Asked(name, None, bytes(body))
+
+
+async def answer(venue: SimulatedVenue, text: bytes | str, address: str) -> Answer:
+    """The answer to one request from `address`. Raises `AnswerLost` and `ConnectionCut` when that is staged."""
+    try:
+        asked = _read(text)
+    except Refused as no:
+        return Answer(failure("unknown", no))
+    held_up = _stopped(venue, asked, address)
+    if held_up is not None:
+        return held_up
+    if asked.params is not None:
+        return Answer(await carried(venue, asked.name, answer_query(venue, asked.params)))
+    with trio.CancelScope(shield=True):  # at most the speed bump of a batch: what has arrived is processed whatever becomes of its connection
+        reply = await execute(venue, asked.name, asked.body)
+    return Answer(await carried(venue, asked.name, reply))
+
+
+async def carried(venue: SimulatedVenue, request: str, reply: str) -> str:
+    """The reply to `request`, once it is there. Raises `AnswerLost` and `ConnectionCut` when that is staged."""
+    if not await venue.courier.brings_answer(request):
+        raise AnswerLost
+    return reply
+
+
+def answer_query(venue: SimulatedVenue, params: dict[str, Any]) -> str:
+    """The envelope of a query's answer."""
+    request_type = f"query_{params['type']}"
+    try:
+        data = queries.answer(venue.exchange, venue.status, params, venue.now_ns())
+        return success(request_type, venue.stage.bend(params, data, venue.exchange))
+    except Refused as no:
+        return failure(request_type, no)
+
+
+# -- what stands before the engine ---------------------------------------------------------------------------------------------------------
+
+
+def _stopped(venue: SimulatedVenue, asked: _Asked, address: str) -> Answer | None:
+    """The answer of a gate or of the rate limit; None when the request may pass."""
+    gates, request_type = venue.stage.gates, f"{'execute' if asked.params is None else 'query'}_{asked.name}"
+    if "unavailable" in gates:  # over HTTP nobody gets here
+        return Answer(failure(request_type, refused(1004)))
+    if "ip_query_only" in gates and asked.params is None:
+        return Answer(failure(request_type, refused(1002)), 403, write(QUERY_ONLY))
+    if not _within_limits(venue, asked, address):
+        return over_limit(venue, request_type)
+    return None
+
+
+def over_limit(venue: SimulatedVenue, request_type: str) -> Answer:
+    """Too many requests, as the knobs say it."""
+    knobs = venue.exchange.knobs
+    return Answer(failure(request_type, refused(knobs.limited_by)), knobs.limited_status)
+
+
+def _within_limits(venue: SimulatedVenue, asked: _Asked, address: str) -> bool:
+    if asked.params is not None:
+        return venue.door.may_ask("query", address, query_weight(asked.params))
+    weight, wallet = execute_weight(asked.name, asked.body)
+    return venue.door.may_ask("execute", wallet, weight)

@@ -1,0 +1,183 @@
+"""Questions to the archive: one key each, no envelope. Answers have the indexer's shapes; `orders` and `matches` come from `archive`."""
+
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from venue.nado.codec import Whole
+from venue.simulated.engine.candles import GRANULARITIES_S
+from venue.simulated.engine.codes import Refused, refused
+from venue.simulated.engine.rules import NO_ADDRESS
+from venue.simulated.engine.trading import Market
+from venue.simulated.engine.treasury import LINKS_MAX, LINKS_WINDOW_NS
+from venue.simulated.spoken.archive import ArchiveQuery, EventsLimit, EventsQuery
+from venue.simulated.spoken.limits import archive_weight
+from venue.simulated.spoken.requests import read_request
+from venue.simulated.spoken.wire import candle_fields
+from venue.simulated.streams.publisher import rate_of
+from venue.simulated.venue import SimulatedVenue
+
+DIGESTS_MAX = 500
+CANDLES_MAX = 500
+
+
+class _Size(msgspec.Struct, frozen=True):
+    """What a question's weight depends on."""
+
+    limit: int | EventsLimit | None = None
+    subaccounts: tuple[msgspec.Raw, ...] | None = None
+
+    @property
+    def entries(self) -> int:
+        """How many entries are asked for; 0 when that is not said."""
+        if isinstance(self.limit, EventsLimit):
+            return self.limit.raw or self.limit.txs or 0
+        return self.limit or 0
+
+
+class _Product(msgspec.Struct, frozen=True):
+    product_id: int
+
+
+class _Products(msgspec.Struct, frozen=True):
+    product_ids: tuple[int, ...]
+
+
+class _Candlesticks(msgspec.Struct, frozen=True):
+    product_id: int
+    granularity: int
+    limit: int | None = None
+    max_time: int | None = None
+
+
+class _Payments(msgspec.Struct, frozen=True):
+    product_ids: tuple[int, ...]
+    subaccount: str = ""
+    limit: int = 100
+    max_idx: Whole | None = None
+
+
+class _Subaccount(msgspec.Struct, frozen=True):
+    subaccount: str = ""
+
+
+def archived(venue: SimulatedVenue, body: bytes, address: str) -> tuple[str, object]:
+    """The name of the question and its answer. Raises `Refused`: 1000 over the rate limit, 2038 for what cannot be read, 3000 to 3003."""
+    asked = read_request(body, dict[str, msgspec.Raw])
+    if len(asked) != 1 or not set(asked) <= set(READERS):
+        raise Refused(2038, f"The archive answers one of {', '.join(sorted(READERS))}, not {', '.join(asked)[:64]}")
+    ((name, question),) = asked.items()
+    size = read_request(bytes(question), _Size)
+    if not venue.door.may_ask("archive", address, archive_weight(name, size.entries, len(size.subaccounts or ()))):
+        raise refused(venue.exchange.knobs.limited_by)
+    return name, READERS[name](venue, bytes(question))
+
+
+def _orders(venue: SimulatedVenue, body: bytes) -> object:
+    return venue.archive.orders(_checked(body), venue.now_ns())
+
+
+def _matches(venue: SimulatedVenue, body: bytes) -> object:
+    return venue.archive.matches(_checked(body), venue.now_ns())
+
+
+def _events(venue: SimulatedVenue, body: bytes) -> object:
+    return venue.archive.events(read_request(body, EventsQuery), venue.now_ns())
+
+
+def _checked(body: bytes) -> ArchiveQuery:
+    query = read_request(body, ArchiveQuery)
+    if query.digests is not None and (query.subaccounts or query.product_ids):
+        raise refused(3000)
+    if len(query.digests or ()) > DIGESTS_MAX:
+        raise refused(3001)
+    return query
+
+
+def _market(venue: SimulatedVenue, product_id: int) -> Market:
+    if product_id not in venue.exchange.markets:
+        raise refused(2016)
+    return venue.exchange.markets[product_id]
+
+
+def _candlesticks(venue: SimulatedVenue, body: bytes) -> object:
+    query = read_request(body, _Candlesticks)
+    _market(venue, query.product_id)
+    if query.granularity not in GRANULARITIES_S:
+        raise refused(3003)
+    until_ns = venue.now_ns() if query.max_time is None else query.max_time * 10**9
+    count = CANDLES_MAX if query.limit is None else max(0, min(query.limit, CANDLES_MAX))
+    found = venue.candles.newest(query.product_id, query.granularity, count, until_ns)
+    return {"candlesticks": [{**candle_fields(candle), "submission_idx": str(candle.last_ns // 10**6)} for candle in found]}
+
+
+def _rate(venue: SimulatedVenue, product_id: int) -> dict[str, Any]:
+    _market(venue, product_id)
+    return {"product_id": product_id, "funding_rate_x18": str(rate_of(venue.exchange, product_id, venue.now_ns())), "update_time": _now(venue)}
+
+
+def _funding_rate(venue: SimulatedVenue, body: bytes) -> object:
+    return _rate(venue, read_request(body, _Product).product_id)
+
+
+def _funding_rates(venue: SimulatedVenue, body: bytes) -> object:
+    return {str(product_id): _rate(venue, product_id) for product_id in read_request(body, _Products).product_ids}
+
+
+def _price_of(venue: SimulatedVenue, product_id: int) -> dict[str, Any]:
+    market = _market(venue, product_id)
+    mark = market.oracle + (market.premium() or 0)
+    return {"product_id": product_id, "index_price_x18": str(int(market.oracle)), "mark_price_x18": str(mark), "update_time": _now(venue)}
+
+
+def _price(venue: SimulatedVenue, body: bytes) -> object:
+    return _price_of(venue, read_request(body, _Product).product_id)
+
+
+def _perp_prices(venue: SimulatedVenue, body: bytes) -> object:
+    return {str(product_id): _price_of(venue, product_id) for product_id in read_request(body, _Products).product_ids}
+
+
+def _oracle_price(venue: SimulatedVenue, body: bytes) -> object:
+    ids = read_request(body, _Products).product_ids
+    shown = [{"product_id": each, "oracle_price_x18": str(int(_market(venue, each).oracle)), "update_time": _now(venue)} for each in ids]
+    return {"prices": shown}
+
+
+def _interest_and_funding(venue: SimulatedVenue, body: bytes) -> object:
+    query = read_request(body, _Payments)
+    if not query.subaccount:
+        raise refused(3002)
+    newest = None if query.max_idx is None else int(query.max_idx)
+    return venue.archive.funding(query.subaccount.lower(), query.product_ids, newest, query.limit, venue.now_ns())
+
+
+def _linked_signer_rate_limit(venue: SimulatedVenue, body: bytes) -> object:
+    name = read_request(body, _Subaccount).subaccount.lower()
+    if not name:
+        raise refused(3002)
+    account, now = venue.exchange.accounts.get(name), venue.now_ns()
+    recent = [at_ns for at_ns in account.signer_links_ns if at_ns > now - LINKS_WINDOW_NS] if account else []
+    wait_s = (recent[0] + LINKS_WINDOW_NS - now) // 10**9 + 1 if len(recent) >= LINKS_MAX else 0
+    signer = account.linked_signer if account else NO_ADDRESS
+    return {"remaining_tx": str(LINKS_MAX - len(recent)), "total_tx_limit": str(LINKS_MAX), "wait_time": wait_s, "signer": signer}
+
+
+def _now(venue: SimulatedVenue) -> str:
+    return str(venue.now_ns() // 10**9)
+
+
+READERS: dict[str, Callable[[SimulatedVenue, bytes], object]] = {
+    "orders": _orders,
+    "matches": _matches,
+    "events": _events,
+    "candlesticks": _candlesticks,
+    "funding_rate": _funding_rate,
+    "funding_rates": _funding_rates,
+    "price": _price,
+    "perp_prices": _perp_prices,
+    "oracle_price": _oracle_price,
+    "interest_and_funding": _interest_and_funding,
+    "linked_signer_rate_limit": _linked_signer_rate_limit,
+}

@@ -1,0 +1,205 @@
+"""The executes that trade: orders and cancellations. Each answers with one envelope; orders go through `SimulatedVenue.place`.
+
+Those that move money are in `money_executes`.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+import msgspec
+import trio
+
+from messages.units import Base
+from venue.nado.codec import Whole
+from venue.nado.signing import cancellation_digest, cancellation_products_digest
+from venue.simulated.engine.book import Resting
+from venue.simulated.engine.codes import Refused, refused
+from venue.simulated.engine.rules import check_recv_time
+from venue.simulated.faults.wishes import AnswerLost
+from venue.simulated.gateway.money_executes import MONEY_EXECUTES, digest_of
+from venue.simulated.spoken.requests import (
+    CancelAndPlace,
+    CancellationTx,
+    CancelOrders,
+    CancelProductOrders,
+    PlaceOrder,
+    PlaceOrders,
+    read_request,
+)
+from venue.simulated.spoken.wire import failure, order_json, success
+from venue.simulated.venue import HalfSent, SimulatedVenue
+
+ORDERS_MAX = 50
+"""Orders in one `place_orders`."""
+BATCH_PENALTY_S = 0.05
+"""What `place_orders` costs on top of its orders."""
+
+T = TypeVar("T")
+
+
+class _Echo(msgspec.Struct, frozen=True):
+    """What an answer repeats of its request."""
+
+    signature: str | None = None
+    id: Whole | None = None
+
+
+async def execute(venue: SimulatedVenue, name: str, body: bytes) -> str:
+    """The answer to one execute. Raises `AnswerLost` and `ConnectionCut` when that is staged."""
+    request_type, echo = f"execute_{name}", _Echo()
+    echoes_id = venue.exchange.knobs.echo_id
+    try:
+        echo = _echo(name, body)
+        data = await _run(venue, name, body)
+    except HalfSent as cut:
+        raise HalfSent(success(request_type, {"digest": cut.text}, signature=echo.signature, id=echo.id)) from None
+    except Refused as no:
+        return failure(request_type, no, signature=echo.signature, id=echo.id if echoes_id else None)
+    finally:
+        venue.publish()
+    return success(request_type, data, signature=echo.signature or "0x", id=echo.id if echoes_id or name != "cancel_and_place" else None)
+
+
+async def _run(venue: SimulatedVenue, name: str, body: bytes) -> object:
+    if name in NOT_SIMULATED:
+        raise refused(4001, what=name)
+    if venue.status != "active":
+        raise refused(2068)
+    if name in MONEY_EXECUTES:
+        return MONEY_EXECUTES[name](venue, body)
+    if name not in EXECUTES:
+        raise refused(2038)
+    return await EXECUTES[name](venue, body)
+
+
+def _echo(name: str, body: bytes) -> _Echo:
+    """The echo of a `cancel_and_place` is its order's."""
+    if name == "cancel_and_place":
+        order = read_request(body, CancelAndPlace).place_order
+        return _Echo(order.signature, order.id)
+    return read_request(body, _Echo)
+
+
+async def _place_order(venue: SimulatedVenue, body: bytes) -> object:
+    return {"digest": await venue.place(read_request(body, PlaceOrder))}
+
+
+async def _place_orders(venue: SimulatedVenue, body: bytes) -> object:
+    """Order by order, none rolled back; a list, as the server writes it."""
+    request = read_request(body, PlaceOrders)
+    if len(request.orders) > ORDERS_MAX:
+        raise refused(2111)
+    if len({order.order.sender.lower() for order in request.orders}) > 1:
+        raise refused(2114)
+    await trio.sleep(BATCH_PENALTY_S)
+    results: list[dict[str, Any]] = []
+    lost = False
+    for order in request.orders:
+        try:
+            results.append({"digest": await venue.place(order), "error": None})
+        except AnswerLost:
+            lost = True
+        except Refused as no:
+            results.append({"digest": None, "error": no.text})
+            if request.stop_on_failure:
+                break
+    if lost:
+        raise AnswerLost
+    return results
+
+
+async def _cancel_orders(venue: SimulatedVenue, body: bytes) -> object:
+    request = read_request(body, CancelOrders)
+    orders = _resting(venue, request.tx, request.signature, request.required_unfilled_amount)
+    return _cancelled(venue, orders)
+
+
+async def _cancel_product_orders(venue: SimulatedVenue, body: bytes) -> object:
+    request = read_request(body, CancelProductOrders)
+    tx, exchange = request.tx, venue.exchange
+    products = [int(product_id) for product_id in tx.productIds]
+    digest = digest_of(cancellation_products_digest, tx.sender.lower(), products, int(tx.nonce), exchange.chain_id, exchange.endpoint)
+    _check_request(venue, tx.sender, tx.nonce, venue.signer_of(digest, request.signature))
+    wanted = products or list(exchange.markets)
+    return _cancelled(venue, [order for product_id in wanted for order in exchange.open_orders(tx.sender.lower(), product_id)])
+
+
+async def _cancel_and_place(venue: SimulatedVenue, body: bytes) -> object:
+    """Cancel, then place. Whether the order is placed when the cancellation finds nothing is a knob, unless the request says what it wants."""
+    request = read_request(body, CancelAndPlace)
+    if request.cancel_tx.sender.lower() != request.place_order.order.sender.lower():
+        raise refused(2066)
+    if _cancel_signer(venue, request.cancel_tx, request.cancel_signature) != venue.identify(request.place_order)[1]:
+        raise refused(2066)
+    try:
+        orders = _resting(venue, request.cancel_tx, request.cancel_signature, request.required_unfilled_amount)
+    except Refused as no:
+        if no.code != 2020 or not venue.exchange.knobs.place_after_failed_cancel or request.place_requires_unfilled:
+            raise
+        orders = []
+    if request.place_requires_unfilled and any(order.remaining != abs(order.order.amount) for order in orders):
+        raise Refused(2020, "The order to be replaced has been filled in part.")
+    _cancelled(venue, orders)
+    return {"digest": await venue.place(request.place_order)}
+
+
+def _cancel_signer(venue: SimulatedVenue, tx: CancellationTx, signature: str) -> str:
+    """Who signed a cancellation. Raises `Refused`."""
+    if len(tx.productIds) != len(tx.digests):
+        raise refused(2039)
+    products, digests, exchange = [int(product_id) for product_id in tx.productIds], [digest.lower() for digest in tx.digests], venue.exchange
+    digest = digest_of(cancellation_digest, tx.sender.lower(), products, digests, int(tx.nonce), exchange.chain_id, exchange.endpoint)
+    return venue.signer_of(digest, signature)
+
+
+def _resting(venue: SimulatedVenue, tx: CancellationTx, signature: str, unfilled: Base | None) -> list[Resting]:
+    """The orders a signed cancellation names. One that is gone refuses the whole request or is left out, as the knob says; all gone: 2020."""
+    _check_request(venue, tx.sender, tx.nonce, _cancel_signer(venue, tx, signature))
+    found, gone = [], None
+    for product_id, digest in zip(tx.productIds, tx.digests, strict=True):
+        try:
+            found.append(_cancellable(venue, int(product_id), digest.lower(), tx.sender.lower(), unfilled))
+        except Refused as no:
+            if no.code != 2020 or venue.exchange.knobs.cancel_batch_is_atomic:
+                raise
+            gone = no
+    if gone and not found:
+        raise gone
+    return found
+
+
+def _cancellable(venue: SimulatedVenue, product_id: int, digest: str, sender: str, unfilled: Base | None) -> Resting:
+    order = venue.exchange.find(product_id, digest)
+    if order.order.sender != sender:
+        raise refused(2014)
+    if unfilled is not None and order.remaining != abs(unfilled):
+        raise refused(2020, digest=digest)
+    return order
+
+
+def _check_request(venue: SimulatedVenue, sender: str, nonce: int, signer: str) -> None:
+    venue.exchange.check_sender(sender.lower(), signer)
+    check_recv_time(nonce, venue.now_ms())
+
+
+def _cancelled(venue: SimulatedVenue, orders: list[Resting]) -> object:
+    shown = [order_json(order) for order in orders]
+    venue.exchange.cancel(orders, venue.now_ns())
+    return {"cancelled_orders": shown}
+
+
+EXECUTES: dict[str, Callable[[SimulatedVenue, bytes], Awaitable[object]]] = {
+    "place_order": _place_order,
+    "place_orders": _place_orders,
+    "cancel_orders": _cancel_orders,
+    "cancel_product_orders": _cancel_product_orders,
+    "cancel_and_place": _cancel_and_place,
+}
+"""Those that an order's life consists of."""
+
+NOT_SIMULATED = {"mint_nlp", "burn_nlp"}
+"""The liquidity pool's tokens are no business of a perp trader."""
+"""Those that an order's life consists of."""
+
+NOT_SIMULATED = {"mint_nlp", "burn_nlp"}
+"""The liquidity pool's tokens are no business of a perp trader."""

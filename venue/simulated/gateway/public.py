@@ -1,0 +1,118 @@
+"""The venue's other public answers: cached reads (`/v1/edge/query`), and `/v2`, which writes prices as JSON numbers because people read them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from messages.market import Level
+from messages.units import Price
+from venue.nado.codec import write
+from venue.simulated.engine.codes import Refused, refused
+from venue.simulated.engine.rules import QUOTE_PRODUCT, Product
+from venue.simulated.engine.trading import Market
+from venue.simulated.spoken import queries
+from venue.simulated.spoken.params import whole
+from venue.simulated.spoken.wire import failure, success
+from venue.simulated.venue import SimulatedVenue
+
+CACHED = {
+    "cached_symbols": "symbols",
+    "cached_contracts": "contracts",
+    "cached_status": "status",
+    "cached_all_products": "all_products",
+    "cached_edge_all_products": "edge_all_products",
+    "cached_health_groups": "health_groups",
+    "cached_nlp_pool_info": "nlp_pool_info",
+}
+"""What is cached, and the query that it answers like. Here nothing is ever stale."""
+HISTORY_MS, HISTORY_MAX = 1000, 1800
+ORDERBOOK_DEPTH = 100
+
+
+def answer_edge(venue: SimulatedVenue, params: Mapping[str, Any]) -> str:
+    """`/v1/edge/query`: cached reads in the usual envelope, and two control calls in their own."""
+    kind = str(params.get("type"))
+    if kind in {"ping", "time"}:
+        return _control(venue, kind, params)
+    request_type = f"query_{kind}"
+    try:
+        return success(request_type, _cached(venue, kind, params))
+    except Refused as no:
+        return failure(request_type, no)
+
+
+def _control(venue: SimulatedVenue, kind: str, params: Mapping[str, Any]) -> str:
+    echo = {name: params[name] for name in ("id", "client_time") if name in params}
+    return write({"status": "success", "method": "pong" if kind == "ping" else kind, **echo, "server_time": str(venue.now_ms())})
+
+
+def _cached(venue: SimulatedVenue, kind: str, params: Mapping[str, Any]) -> object:
+    if kind == "cached_prices":
+        wanted = params.get("product_ids")
+        return {"market_prices": [price for price in queries.all_prices(venue.exchange) if wanted is None or price["product_id"] in wanted]}
+    if kind == "cached_bbo_history":
+        return _history(venue, params)
+    if kind not in CACHED:
+        raise refused(2038)
+    return queries.answer(venue.exchange, venue.status, {**params, "type": CACHED[kind]}, venue.now_ns())
+
+
+def _history(venue: SimulatedVenue, params: Mapping[str, Any]) -> object:
+    """Only the newest sample: the simulated venue keeps no history of its best prices."""
+    now = str(venue.now_ms())
+    shown = [
+        {"product_id": price["product_id"], "timestamp": now, "bid": price["bid_x18"], "ask": price["ask_x18"]}
+        for price in queries.all_prices(venue.exchange)
+    ]
+    return {"interval_ms": whole(params.get("interval_ms")) or HISTORY_MS, "limit": whole(params.get("limit")) or HISTORY_MAX, "history": shown}
+
+
+# -- /v2 -------------------------------------------------------------------------------------------------------------------------------------
+
+
+def ticker_id(product: Product) -> str:
+    """The product's name in `/v2`."""
+    return f"{product.symbol}_USDT0"
+
+
+def assets(venue: SimulatedVenue) -> list[dict[str, Any]]:
+    """`/v2/assets`: the quote asset and the perps."""
+    quote = {"product_id": QUOTE_PRODUCT, "ticker_id": None, "market_type": None, "name": "Tether USD0", "symbol": "USDT0"}
+    money = {**quote, "maker_fee": None, "taker_fee": None, "can_withdraw": True, "can_deposit": True}
+    return [money, *(_asset(product) for product in venue.exchange.products)]
+
+
+def _asset(product: Product) -> dict[str, Any]:
+    return {
+        "product_id": product.product_id,
+        "ticker_id": ticker_id(product),
+        "market_type": "perp",
+        "name": product.symbol.removesuffix("-PERP"),
+        "symbol": product.symbol,
+        "maker_fee": float(product.maker_fee.decimal()),
+        "taker_fee": float(product.taker_fee.decimal()),
+        "can_withdraw": False,
+        "can_deposit": False,
+    }
+
+
+def pairs(venue: SimulatedVenue, market: str | None) -> list[dict[str, str]]:
+    """`/v2/pairs`, of one kind of market or of all; there are only perps."""
+    shown = venue.exchange.products if market in {None, "perp"} else ()
+    return [{"ticker_id": ticker_id(product), "base": product.symbol, "quote": "USDT0"} for product in shown]
+
+
+def orderbook(venue: SimulatedVenue, wanted: str, depth: int) -> dict[str, Any]:
+    """`/v2/orderbook`. Raises `Refused` 2015 for an unknown ticker."""
+    market = next((market for market in venue.exchange.markets.values() if ticker_id(market.product) == wanted), None)
+    if market is None:
+        raise refused(2015)
+    depth = max(0, min(depth or ORDERBOOK_DEPTH, ORDERBOOK_DEPTH))
+    return {"ticker_id": wanted, "timestamp": int(venue.now_ms()), "bids": _levels(market, True, depth), "asks": _levels(market, False, depth)}
+
+
+def _levels(market: Market, is_bid: bool, depth: int) -> list[list[str]]:
+    return [_level(level) for level in market.book.levels(is_bid, depth)]
+
+
+def _level(level: Level) -> list[str]:
+    return [Price(level.price).text(), level.amount.text()]

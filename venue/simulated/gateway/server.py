@@ -1,0 +1,120 @@
+"""Serves a simulated venue on loopback, with hypercorn, and adds what hypercorn cannot do by itself.
+
+It cannot tell when a client was last heard, nor cut a connection in the middle of a frame. It makes one `WSStream` per WebSocket, by that name, in
+its HTTP/1.1 module: `_install` puts ours in its place, and a test fails when the name goes. While the venue is staged to be down nobody listens.
+"""
+
+import socket
+from typing import TYPE_CHECKING, Any
+
+import trio
+
+from venue.simulated.gateway.asgi import HALF, application
+from venue.simulated.gateway.sessions import half_frame
+from venue.simulated.gateway.visitors import BODY_MAX, of_this_machine
+
+if TYPE_CHECKING:
+    from hypercorn.config import Config
+
+    from venue.simulated.venue import SimulatedVenue
+
+LOOPBACK = "127.0.0.1"
+GRACE_S = 0.1
+"""How long open connections may finish."""
+
+
+def listen(port: int) -> socket.socket:
+    """A bound socket on loopback; never anywhere else. Raises `OSError` when the port is taken."""
+    bound = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        bound.bind((LOOPBACK, port))
+        bound.listen()
+    except OSError:
+        bound.close()
+        raise
+    return bound
+
+
+async def serve(
+    venue: "SimulatedVenue", listening: socket.socket, stop: trio.Event, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Serve until `stop`, at the port that `listening` is bound to. Started = connections are accepted."""
+    from hypercorn.trio import serve as hypercorn  # noqa: PLC0415 - slow to import
+
+    _install()
+    port, app = listening.getsockname()[1], of_this_machine(application(venue))
+    async with trio.open_nursery() as nursery:
+        first = True
+        while not stop.is_set():
+            over = trio.Event()
+            nursery.start_soon(_end_when_down, venue, stop, over)
+            await nursery.start(_served, hypercorn, app, _config(listening.detach()), over)
+            if first:
+                task_status.started()
+            first = False
+            await over.wait()
+            while venue.stage.down and not stop.is_set():
+                await _any_of(venue.stage.changed, stop)
+            if not stop.is_set():
+                listening = listen(port)
+
+
+async def _served(hypercorn: Any, app: Any, config: "Config", over: trio.Event, *, task_status: trio.TaskStatus[Any]) -> None:
+    await hypercorn(app, config, shutdown_trigger=over.wait, task_status=task_status)
+
+
+def _config(descriptor: int) -> "Config":
+    """Standard output stays clean; warnings go to standard error."""
+    from hypercorn.config import Config  # noqa: PLC0415 - slow to import
+
+    config = Config()
+    config.bind = [f"fd://{descriptor}"]
+    config.loglevel = "WARNING"
+    config.graceful_timeout = GRACE_S
+    config.include_server_header = False
+    config.websocket_max_message_size = BODY_MAX
+    return config
+
+
+async def _end_when_down(venue: "SimulatedVenue", stop: trio.Event, over: trio.Event) -> None:
+    while not (venue.stage.down or stop.is_set()):
+        await _any_of(venue.stage.changed, stop)
+    over.set()
+
+
+async def _any_of(*events: trio.Event) -> None:
+    async def wait(event: trio.Event) -> None:
+        await event.wait()
+        nursery.cancel_scope.cancel()
+
+    async with trio.open_nursery() as nursery:
+        for event in events:
+            nursery.start_soon(wait, event)
+
+
+def _install() -> None:
+    """Make hypercorn serve WebSockets with our stream."""
+    from hypercorn.protocol import h11  # noqa: PLC0415 - only `simulate` needs it
+    from hypercorn.protocol.events import Data, StreamClosed  # noqa: PLC0415
+    from hypercorn.protocol.ws_stream import WSStream  # noqa: PLC0415
+
+    class HeardStream(WSStream):
+        """A WebSocket that notes when something came in."""
+
+        async def handle(self, event: Any) -> None:
+            """As hypercorn's; `heard_at` is in the state that the application sees."""
+            if isinstance(event, Data) and hasattr(self, "scope"):
+                self.scope["state"]["heard_at"] = trio.current_time()
+            await super().handle(event)
+
+        async def app_send(self, message: Any) -> None:
+            """As hypercorn's, and half a frame."""
+            if message is None or message["type"] != HALF:
+                await super().app_send(message)
+            elif not self.closed:
+                self.closed = True
+                await self.send(Data(stream_id=self.stream_id, data=half_frame(message["text"])))
+                await self.send(StreamClosed(stream_id=self.stream_id))
+
+    h11.WSStream = HeardStream  # type: ignore[attr-defined]

@@ -1,0 +1,114 @@
+"""Connections of the venue: `/v1/ws` answers in order, `/ws/v2` as answers come; `/v1/subscribe` is in `subscriptions`.
+
+Sessions are functions over a small frame interface: whoever owns a real socket adapts it to `Frames`. A session returns when its connection is over
+or is to be cut; closing the socket is the owner's business. All of them run under `attended`, which disconnects a client that has gone silent.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Protocol
+
+import trio
+
+from venue.nado.socket import background
+from venue.simulated.faults.wishes import AnswerLost, ConnectionCut
+from venue.simulated.gateway.answers import answer
+from venue.simulated.venue import HalfSent, SimulatedVenue
+
+CONCURRENT_MAX = 64
+"""Requests of one `/ws/v2` connection that are worked on at a time; more of them wait."""
+
+
+class Closed(Exception):
+    """The other end is gone."""
+
+
+class Frames(Protocol):
+    """Text frames of one connection. All methods raise `Closed`."""
+
+    @property
+    def address(self) -> str:
+        """Where the client is, for the rate limits."""
+        ...
+
+    @property
+    def heard_at(self) -> float:
+        """Trio's time of the last byte from the client, pings included."""
+        ...
+
+    async def receive(self) -> str:
+        """The next frame."""
+        ...
+
+    async def send(self, text: str) -> None:
+        """Send one frame."""
+        ...
+
+    async def send_half(self, text: str) -> None:
+        """Staged: send the first half of a frame. The connection is of no use afterwards."""
+        ...
+
+
+def half_frame(text: str) -> bytes:
+    """The first half of a server's text frame: its header promises more than comes."""
+    payload = text.encode()
+    size = len(payload)
+    length = bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2, "big") if size < 2**16 else b"\x7f" + size.to_bytes(8, "big")
+    return b"\x81" + length + payload[: size // 2]
+
+
+Session = Callable[[Frames, SimulatedVenue], Awaitable[None]]
+
+
+async def attended(session: Session, frames: Frames, venue: SimulatedVenue) -> None:
+    """Run a session until it ends, the client is silent for too long, or the host goes down."""
+    async with background() as nursery:
+        with venue.door.connected(nursery.cancel_scope, frames.address):
+            nursery.start_soon(_hang_up_when_silent, frames, venue.exchange.knobs.ping_timeout_s, nursery.cancel_scope)
+            await session(frames, venue)
+
+
+async def _hang_up_when_silent(frames: Frames, timeout_s: float, connection: trio.CancelScope) -> None:
+    due = frames.heard_at + timeout_s
+    while trio.current_time() < due:
+        await trio.sleep_until(due)
+        due = frames.heard_at + timeout_s
+    connection.cancel()
+
+
+async def gateway_session(frames: Frames, venue: SimulatedVenue) -> None:
+    """`/v1/ws`: strictly one after the other; an order at the speed bump delays everything behind it on this connection."""
+    with suppress(Closed, ConnectionCut):
+        while True:
+            await _reply(frames, venue, await frames.receive())
+
+
+async def concurrent_session(frames: Frames, venue: SimulatedVenue) -> None:
+    """`/ws/v2`: every request on its own; answers come in the order in which they are ready."""
+    room = trio.CapacityLimiter(CONCURRENT_MAX)
+    with suppress(Closed):
+        async with trio.open_nursery() as nursery:
+            with suppress(Closed):
+                while True:
+                    text = await frames.receive()
+                    token = object()
+                    await room.acquire_on_behalf_of(token)
+                    nursery.start_soon(_reply_alone, frames, venue, text, lambda token=token: room.release_on_behalf_of(token), nursery.cancel_scope)
+
+
+async def _reply_alone(frames: Frames, venue: SimulatedVenue, text: str, done: Callable[[], None], connection: trio.CancelScope) -> None:
+    try:
+        await _reply(frames, venue, text)
+    except (Closed, ConnectionCut):
+        connection.cancel()
+    finally:
+        done()
+
+
+async def _reply(frames: Frames, venue: SimulatedVenue, text: str) -> None:
+    try:
+        with suppress(AnswerLost):
+            await frames.send((await answer(venue, text, frames.address)).text)
+    except HalfSent as cut:
+        await frames.send_half(cut.text)
+        raise

@@ -1,0 +1,276 @@
+"""The archive (indexer): fills as the chain will remember them, visible some time after they happened. Absence from it proves nothing.
+
+Whoever asks it something else than `orders` and `matches` is answered by `archive_requests`.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from messages.units import Ns
+from venue.nado.codec import Whole
+from venue.simulated.engine.events import Filled, FundingCharged, Moved
+from venue.simulated.engine.order_log import LoggedOrder, OrderLog
+from venue.simulated.engine.rules import QUOTE_PRODUCT
+
+LAG_NS = Ns(150_000_000)
+"""Observed between engine and archive: 100 to 200 ms."""
+LIMIT_DEFAULT, LIMIT_MAX = 100, 500
+
+
+class ArchiveQuery(msgspec.Struct, frozen=True):
+    """The parameters of `orders` and `matches` that are understood; the filter of triggers is ignored."""
+
+    digests: tuple[str, ...] | None = None
+    subaccounts: tuple[str, ...] | None = None
+    product_ids: tuple[int, ...] | None = None
+    limit: int | None = None
+    idx: int | None = None
+    """Newest submission index wanted; clients of different ages call it idx, max_idx or submission_idx."""
+    max_idx: int | None = None
+    submission_idx: int | None = None
+    max_time: int | None = None
+    """Seconds."""
+    isolated: bool | None = None
+
+    @property
+    def newest(self) -> int | None:
+        """The newest submission index wanted."""
+        return next((idx for idx in (self.idx, self.max_idx, self.submission_idx) if idx is not None), None)
+
+
+class EventsLimit(msgspec.Struct, frozen=True):
+    """One of the two is given."""
+
+    raw: int | None = None
+    txs: int | None = None
+
+
+class EventsQuery(msgspec.Struct, frozen=True):
+    """The parameters of `events`."""
+
+    subaccounts: tuple[str, ...] | None = None
+    product_ids: tuple[int, ...] | None = None
+    event_types: tuple[str, ...] | None = None
+    limit: EventsLimit | None = None
+    idx: Whole | None = None
+    max_idx: Whole | None = None
+    submission_idx: Whole | None = None
+    max_time: int | None = None
+    """Seconds."""
+    isolated: bool | None = None
+
+    def wants(self, moved: Moved) -> bool:
+        """Is it asked for?"""
+        newest = next((idx for idx in (self.idx, self.max_idx, self.submission_idx) if idx is not None), None)
+        return (
+            (self.subaccounts is None or moved.subaccount in {name.lower() for name in self.subaccounts})
+            and (self.product_ids is None or moved.product_id in self.product_ids)
+            and (self.event_types is None or moved.event in self.event_types)
+            and (newest is None or moved.submission_idx <= newest)
+            and (self.max_time is None or moved.at_ns <= self.max_time * 10**9)
+            and self.isolated in {None, moved.isolated}
+        )
+
+
+class _Match(msgspec.Struct, frozen=True):
+    """One side of one match, with the order's running totals after it."""
+
+    fill: Filled
+    order: LoggedOrder
+    base: int
+    quote: int
+    fee: int
+
+
+class Archive:
+    """Every match, oldest first, and where to find an order's."""
+
+    def __init__(self, orders: OrderLog) -> None:
+        self._orders = orders
+        self._matches: list[_Match] = []
+        self.charges: list[FundingCharged] = []
+        """Every funding payment of an account, oldest first."""
+        self.moves: list[Moved] = []
+        """Every deposit, withdrawal, transfer, settlement, liquidation and isolated margin, oldest first."""
+        self.omitted: list[str] = []
+        """Staged: event types, and `funding_payment`, that are not told."""
+        self._by_digest: dict[str, list[_Match]] = {}
+
+    @property
+    def fills(self) -> list[Filled]:
+        """Every fill, oldest first."""
+        return [match.fill for match in self._matches]
+
+    def record_money(self, event: FundingCharged | Moved) -> None:
+        """Take in what moved money of one account without a match."""
+        if isinstance(event, Moved):
+            self.moves.append(event)
+        else:
+            self.charges.append(event)
+
+    def events(self, query: EventsQuery, now_ns: int) -> dict[str, Any]:
+        """`events`: newest first, all but matches. `limit.txs` counts submission indices, `limit.raw` events."""
+        found = [one for one in reversed(self.moves) if one.event not in self.omitted and one.at_ns + LAG_NS <= now_ns and query.wants(one)]
+        if query.limit is not None and query.limit.txs is not None:
+            wanted = list(dict.fromkeys(one.submission_idx for one in found))[: query.limit.txs]
+            found = [one for one in found if one.submission_idx in wanted]
+        raw = query.limit.raw if query.limit is not None else None
+        found = found[: max(0, min(LIMIT_MAX if raw is None else raw, LIMIT_MAX))]
+        txs = {one.submission_idx: one for one in found}
+        return {"events": [_moved_json(one) for one in found], "txs": [_tx_json(one) for one in txs.values()]}
+
+    def funding(self, subaccount: str, product_ids: Sequence[int], newest: int | None, limit: int, now_ns: int) -> dict[str, Any]:
+        """`interest_and_funding`: newest first; there is no interest. `next_idx` is where the next page begins, "" on the last."""
+        visible = [
+            one
+            for one in reversed(self.charges)
+            if one.subaccount == subaccount
+            and "funding_payment" not in self.omitted
+            and one.product_id in product_ids
+            and one.at_ns + LAG_NS <= now_ns
+            and (newest is None or one.submission_idx <= newest)
+        ]
+        limit = max(0, min(limit, LIMIT_MAX))
+        following = visible[limit:]
+        next_idx = str(following[0].submission_idx) if following else ""
+        return {"interest_payments": [], "funding_payments": [_charge_json(one) for one in visible[:limit]], "next_idx": next_idx}
+
+    def record(self, fill: Filled) -> None:
+        """Take a fill in; it can be asked for `LAG_NS` later."""
+        order = self._orders.known(fill.digest)
+        if order is None:
+            raise LookupError(f"a fill of {fill.digest}, which never arrived")
+        mine = self._by_digest.setdefault(fill.digest, [])
+        base, quote, fee = (mine[-1].base, mine[-1].quote, mine[-1].fee) if mine else (0, 0, 0)
+        signed = fill.filled if fill.is_bid else -fill.filled
+        match = _Match(fill, order, base + signed, quote + fill.quote, fee + fill.fee)
+        mine.append(match)
+        self._matches.append(match)
+
+    def matches(self, query: ArchiveQuery, now_ns: int) -> dict[str, Any]:
+        """`matches`: newest first."""
+        found = (match for match in reversed(self._matches) if _visible(match, query, now_ns))
+        return {"matches": [_match_json(match) for match in _first(found, query)], "txs": []}
+
+    def orders(self, query: ArchiveQuery, now_ns: int) -> dict[str, Any]:
+        """`orders`: those that have traded, with their totals, newest first."""
+        if query.digests is not None:
+            lasts = (self._last(digest.lower(), query, now_ns) for digest in query.digests)
+        else:
+            lasts = (self._last(digest, query, now_ns) for digest in reversed(self._by_digest))
+        return {"orders": [_order_json(match) for match in _first((last for last in lasts if last), query)]}
+
+    def _last(self, digest: str, query: ArchiveQuery, now_ns: int) -> _Match | None:
+        visible = [match for match in self._by_digest.get(digest, ()) if _visible(match, query, now_ns)]
+        return visible[-1] if visible else None
+
+
+def _visible(match: _Match, query: ArchiveQuery, now_ns: int) -> bool:
+    fill = match.fill
+    return (
+        fill.at_ns + LAG_NS <= now_ns
+        and (query.subaccounts is None or not {fill.subaccount, fill.also}.isdisjoint(name.lower() for name in query.subaccounts))
+        and query.isolated in {None, fill.isolated}
+        and (query.product_ids is None or fill.product_id in query.product_ids)
+        and (query.newest is None or fill.submission_idx <= query.newest)
+        and (query.max_time is None or fill.at_ns <= query.max_time * 10**9)
+    )
+
+
+def _first(matches: Iterable[_Match], query: ArchiveQuery) -> list[_Match]:
+    limit = min(LIMIT_DEFAULT if query.limit is None else query.limit, LIMIT_MAX)
+    return [match for _, match in zip(range(limit), matches, strict=False)]
+
+
+def _match_json(match: _Match) -> dict[str, Any]:
+    fill, order = match.fill, match.order
+    return {
+        "digest": fill.digest,
+        "order": {
+            "sender": order.sender,
+            "priceX18": str(int(order.price)),
+            "amount": str(int(order.amount)),
+            "expiration": str(order.expiration_s),
+            "nonce": str(order.nonce),
+            "appendix": str(order.appendix),
+        },
+        "base_filled": str(int(fill.filled) if fill.is_bid else -int(fill.filled)),
+        "quote_filled": str(int(fill.quote)),
+        "fee": str(int(fill.fee)),
+        "builder_fee": "0",
+        "sequencer_fee": "0",
+        "cumulative_fee": str(match.fee),
+        "cumulative_base_filled": str(match.base),
+        "cumulative_quote_filled": str(match.quote),
+        "submission_idx": str(fill.submission_idx),
+        "timestamp": str(fill.at_ns // 10**9),
+        "isolated": fill.isolated,
+        "is_taker": fill.is_taker,
+    }
+
+
+def _moved_json(moved: Moved) -> dict[str, Any]:
+    before = _balance_json(moved, moved.amount_after - moved.amount, moved.quote_after - moved.quote)
+    return {
+        "subaccount": moved.subaccount,
+        "product_id": moved.product_id,
+        "submission_idx": str(moved.submission_idx),
+        "timestamp": str(moved.at_ns // 10**9),
+        "event_type": moved.event,
+        "isolated": moved.isolated,
+        "pre_balance": before,
+        "post_balance": _balance_json(moved, moved.amount_after, moved.quote_after),
+        "net_interest_unrealized": "0",
+        "net_interest_cumulative": "0",
+        "net_funding_unrealized": "0",
+        "net_funding_cumulative": "0",
+        "net_entry_unrealized": "0",
+        "net_entry_cumulative": "0",
+        "quote_volume_cumulative": "0",
+    }
+
+
+def _balance_json(moved: Moved, amount: int, quote: int) -> dict[str, Any]:
+    if moved.product_id == QUOTE_PRODUCT:
+        return {"spot": {"product_id": moved.product_id, "balance": {"amount": str(amount)}}}
+    balance = {"amount": str(amount), "v_quote_balance": str(quote), "last_cumulative_funding_x18": str(moved.funding)}
+    return {"perp": {"product_id": moved.product_id, "balance": balance}}
+
+
+def _tx_json(moved: Moved) -> dict[str, Any]:
+    return {"submission_idx": str(moved.submission_idx), "timestamp": str(moved.at_ns // 10**9), "tx": {moved.event: {}}}
+
+
+def _charge_json(charged: FundingCharged) -> dict[str, Any]:
+    return {
+        "product_id": charged.product_id,
+        "idx": str(charged.submission_idx),
+        "timestamp": str(charged.at_ns // 10**9),
+        "amount": str(int(charged.amount)),
+        "balance_amount": str(int(charged.held)),
+        "rate_x18": str(charged.rate),
+        "oracle_price_x18": str(int(charged.oracle)),
+    }
+
+
+def _order_json(match: _Match) -> dict[str, Any]:
+    fill, order = match.fill, match.order
+    return {
+        "digest": fill.digest,
+        "subaccount": fill.subaccount,
+        "product_id": fill.product_id,
+        "submission_idx": str(fill.submission_idx),
+        "amount": str(int(order.amount)),
+        "price_x18": str(int(order.price)),
+        "expiration": str(order.expiration_s),
+        "nonce": str(order.nonce),
+        "appendix": str(order.appendix),
+        "base_filled": str(match.base),
+        "quote_filled": str(match.quote),
+        "fee": str(match.fee),
+        "builder_fee": "0",
+        "timestamp": str(fill.at_ns // 10**9),
+        "isolated": fill.isolated,
+    }

@@ -1,0 +1,189 @@
+"""Answers to `/query`: the engine's state in Nado's shapes. Pure reads, except that each book snapshot takes an instant of the engine's clock.
+
+What is about the venue and its books is here, what is about an account in `account_queries`.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from messages.units import ONE
+from venue.simulated.engine.codes import Refused, refused
+from venue.simulated.engine.exchange import Exchange
+from venue.simulated.engine.rules import NO_ASK, QUOTE_PRODUCT, Product
+from venue.simulated.engine.trading import Market
+from venue.simulated.spoken import account_queries as accounts
+from venue.simulated.spoken.params import Params, address_of, market_of, product_ids_of, subaccount_of, whole
+from venue.simulated.spoken.wire import levels_json
+
+DEPTH_MAX = 100
+FEES_LISTED = 9
+"""Fee lists are indexed by product id; nine entries reach the highest perp."""
+ORDER_NONCE_AHEAD_MS = 100_000
+NLP_PRODUCT = 11
+
+
+def answer(exchange: Exchange, status: str, params: Params, now_ns: int) -> object:
+    """The `data` of a query. Raises `Refused`: 2038 for an unknown type, else what the query says."""
+    kind = params.get("type")
+    if kind == "status":
+        return status
+    query = QUERIES.get(kind) if isinstance(kind, str) else None
+    if query is None:
+        raise Refused(2038, f"Unknown query type: {str(kind)[:64]}")
+    exchange.tick(now_ns)
+    return query(exchange, params)
+
+
+# -- the venue -----------------------------------------------------------------------------------------------------------------------------
+
+
+def _contracts(exchange: Exchange, _params: Params) -> object:
+    return {"chain_id": str(exchange.chain_id), "endpoint_addr": exchange.endpoint}
+
+
+def _nonces(exchange: Exchange, params: Params) -> object:
+    counted = exchange.tx_nonces.get(address_of(params, "address"), 0)
+    return {"tx_nonce": str(counted), "order_nonce": str(exchange.now_ns // 1_000_000 + ORDER_NONCE_AHEAD_MS << 20)}
+
+
+def symbol_json(product: Product) -> dict[str, Any]:
+    """One entry of `symbols`."""
+    return {
+        "type": "perp",
+        "product_id": product.product_id,
+        "symbol": product.symbol,
+        "price_increment_x18": str(int(product.tick)),
+        "size_increment": str(int(product.step)),
+        "min_size": str(int(product.min_size)),
+        "maker_fee_rate_x18": str(int(product.maker_fee)),
+        "taker_fee_rate_x18": str(int(product.taker_fee)),
+        "long_weight_initial_x18": str(int(product.long_weight_initial)),
+        "long_weight_maintenance_x18": str(int(product.long_weight_maintenance)),
+        "max_open_interest_x18": None if product.max_open_interest is None else str(int(product.max_open_interest)),
+        "trading_status": product.status,
+        "isolated_only": product.isolated_only,
+    }
+
+
+def _symbols(exchange: Exchange, params: Params) -> object:
+    kind, wanted = params.get("product_type"), params.get("product_ids")
+    if kind not in {None, "spot", "perp"}:
+        raise refused(2061, product_type=str(kind)[:16])
+    ids = product_ids_of(exchange, params) if wanted is not None else list(exchange.markets)
+    shown = [product for product in exchange.products if kind in {None, "perp"} and product.product_id in ids]
+    return {"symbols": {product.symbol: symbol_json(product) for product in shown}}
+
+
+def _all_products(exchange: Exchange, _params: Params) -> object:
+    return accounts.products_json(exchange)
+
+
+def _edge_all_products(exchange: Exchange, _params: Params) -> object:
+    return {"edge_all_products": {str(exchange.chain_id): accounts.products_json(exchange)}}
+
+
+def _health_groups(exchange: Exchange, _params: Params) -> object:
+    """A perp's group holds the spot beside it (0 = none): no two perps net."""
+    return {"health_groups": [[QUOTE_PRODUCT, product.product_id] for product in exchange.products]}
+
+
+def _insurance(exchange: Exchange, _params: Params) -> object:
+    return {"insurance": str(exchange.insurance)}
+
+
+def _nlp_pool_info(_exchange: Exchange, _params: Params) -> object:
+    return {"nlp_pools": []}
+
+
+def _nlp_locked_balances(_exchange: Exchange, params: Params) -> object:
+    subaccount_of(params, "subaccount")
+    nothing = {"product_id": NLP_PRODUCT, "balance": {"amount": "0"}}
+    return {"balance_locked": nothing, "balance_unlocked": nothing, "locked_balances": []}
+
+
+def _max_nlp_burnable(_exchange: Exchange, params: Params) -> object:
+    subaccount_of(params, "sender")
+    return {"max_nlp_amount": "0"}
+
+
+def _versions(_exchange: Exchange, _params: Params) -> object:
+    return {"endpoint": "1.1.0", "order": 1}
+
+
+def _fee_rates(exchange: Exchange, _params: Params) -> object:
+    takers, makers = ["0"] * FEES_LISTED, ["0"] * FEES_LISTED
+    for product in exchange.products:
+        takers[product.product_id] = str(int(product.taker_fee))
+        makers[product.product_id] = str(int(product.maker_fee))
+    return {
+        "taker_fee_rates_x18": takers,
+        "maker_fee_rates_x18": makers,
+        "liquidation_sequencer_fee": str(ONE),
+        "health_check_sequencer_fee": str(ONE),
+        "taker_sequencer_fee": "0",
+        "withdraw_sequencer_fees": [str(ONE), *["0"] * (FEES_LISTED - 1)],
+        "fee_tier": 0,
+    }
+
+
+# -- the book ------------------------------------------------------------------------------------------------------------------------------
+
+
+def _market_liquidity(exchange: Exchange, params: Params) -> object:
+    market = market_of(exchange, params)
+    depth = min(max(whole(params.get("depth")), 0), DEPTH_MAX)
+    return {
+        "bids": levels_json(market.book.levels(True, depth)),
+        "asks": levels_json(market.book.levels(False, depth)),
+        "product_id": market.product.product_id,
+        "timestamp": str(exchange.now_ns),
+    }
+
+
+def price_json(product_id: int, market: Market | None) -> dict[str, Any]:
+    """One entry of `market_prices`."""
+    bid = market.book.bids.best() if market else None
+    ask = market.book.asks.best() if market else None
+    return {"product_id": product_id, "bid_x18": str(bid or 0), "ask_x18": str(ask or NO_ASK)}
+
+
+def _market_price(exchange: Exchange, params: Params) -> object:
+    market = market_of(exchange, params)
+    return price_json(market.product.product_id, market)
+
+
+def _market_prices(exchange: Exchange, params: Params) -> object:
+    return {"market_prices": [price_json(product_id, exchange.markets.get(product_id)) for product_id in product_ids_of(exchange, params)]}
+
+
+def all_prices(exchange: Exchange) -> list[dict[str, Any]]:
+    """The best bid and ask of every product."""
+    return [price_json(product_id, market) for product_id, market in exchange.markets.items()]
+
+
+QUERIES: dict[str, Callable[[Exchange, Params], object]] = {
+    "contracts": _contracts,
+    "nonces": _nonces,
+    "symbols": _symbols,
+    "all_products": _all_products,
+    "edge_all_products": _edge_all_products,
+    "fee_rates": _fee_rates,
+    "health_groups": _health_groups,
+    "insurance": _insurance,
+    "nlp_pool_info": _nlp_pool_info,
+    "nlp_locked_balances": _nlp_locked_balances,
+    "max_nlp_burnable": _max_nlp_burnable,
+    "versions": _versions,
+    "market_liquidity": _market_liquidity,
+    "market_price": _market_price,
+    "market_prices": _market_prices,
+    "linked_signer": accounts.linked_signer,
+    "subaccount_info": accounts.subaccount_info,
+    "isolated_positions": accounts.isolated_positions,
+    "order": accounts.order,
+    "subaccount_orders": accounts.subaccount_orders,
+    "orders": accounts.orders,
+    "max_order_size": accounts.max_order_size,
+    "max_withdrawable": accounts.max_withdrawable,
+}
+"""Every query but `status`, which is the venue's and not the engine's."""

@@ -1,0 +1,220 @@
+"""The shapes of Nado's JSON that go out: envelopes, events, and the parts that answers share. Pure.
+
+x18 amounts are decimal strings, product ids and counters JSON numbers, timestamps of events nanosecond strings (sources in the protocol notes).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from messages.market import Level
+from venue.nado.codec import write
+from venue.simulated.engine.book import Resting
+from venue.simulated.engine.candles import Candle
+from venue.simulated.engine.codes import Refused
+from venue.simulated.engine.events import BookBatch, Filled, FundingPaid, Liquidated, OrderUpdated, PositionChanged, Told, Traded
+from venue.simulated.engine.order_log import LoggedOrder
+from venue.simulated.engine.rules import NO_ASK
+
+
+def success(request_type: str, data: object, **echo: object) -> str:
+    """The envelope of a good answer; `echo` = signature and id of an execute. Absent optionals are left out, `data` too."""
+    return write({"status": "success", **_present(echo), **_present({"data": data}), "request_type": request_type})
+
+
+def failure(request_type: str, no: Refused, **echo: object) -> str:
+    """The envelope of a refusal."""
+    return write({"status": "failure", **_present(echo), "error": no.text, "error_code": no.code, "request_type": request_type})
+
+
+def _present(fields: dict[str, object]) -> dict[str, object]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def levels_json(levels: Sequence[Level]) -> list[list[str]]:
+    """[[price, amount], ...]."""
+    return [[str(int(level.price)), str(int(level.amount))] for level in levels]
+
+
+def order_json(order: Resting) -> dict[str, Any]:
+    """A resting order as queries and cancellations show it; amounts signed."""
+    wire = order.order
+    shown = {
+        "product_id": wire.product_id,
+        "sender": wire.sender,
+        "price_x18": str(int(wire.price)),
+        "amount": str(int(wire.amount)),
+        "expiration": str(wire.expiration_s),
+        "order_type": order.terms.kind,
+        "nonce": str(wire.nonce),
+        "appendix": str(wire.appendix),
+        "unfilled_amount": str(int(order.unfilled)),
+        "digest": order.digest,
+        "placed_at": order.placed_s,
+    }
+    return shown if order.order_id is None else {**shown, "id": order.order_id}
+
+
+def ended_json(entry: LoggedOrder) -> dict[str, Any]:
+    """An order that has ended, in the same shape: a venue that keeps them would show them so."""
+    return {
+        "product_id": entry.product_id,
+        "sender": entry.sender,
+        "price_x18": str(int(entry.price)),
+        "amount": str(int(entry.amount)),
+        "expiration": str(entry.expiration_s),
+        "order_type": entry.kind,
+        "nonce": str(entry.nonce),
+        "appendix": str(entry.appendix),
+        "unfilled_amount": str(int(entry.amount) - int(entry.filled)),
+        "digest": entry.digest,
+        "placed_at": entry.arrived_ns // 10**9,
+    }
+
+
+def batch_json(batch: BookBatch) -> str:
+    """`book_depth`."""
+    return write(
+        {
+            "type": "book_depth",
+            "min_timestamp": str(batch.min_ns),
+            "max_timestamp": str(batch.max_ns),
+            "last_max_timestamp": str(batch.last_max_ns),
+            "product_id": batch.product_id,
+            "bids": levels_json(batch.bids),
+            "asks": levels_json(batch.asks),
+        }
+    )
+
+
+def top_json(product_id: int, bid: Level | None, ask: Level | None, now_ns: int) -> str:
+    """`best_bid_offer`; an empty side is written with the venue's sentinels."""
+    return write(
+        {
+            "type": "best_bid_offer",
+            "timestamp": str(now_ns),
+            "product_id": product_id,
+            "bid_price": str(int(bid.price)) if bid else "0",
+            "bid_qty": str(int(bid.amount)) if bid else "0",
+            "ask_price": str(int(ask.price)) if ask else str(NO_ASK),
+            "ask_qty": str(int(ask.amount)) if ask else "0",
+        }
+    )
+
+
+def funding_json(product_id: int, rate_x18: int, now_ns: int) -> str:
+    """`funding_rate`, the rate per 24 hours."""
+    shown = {"product_id": product_id, "funding_rate_x18": str(rate_x18), "update_time": str(now_ns // 10**9)}
+    return write({"type": "funding_rate", "timestamp": str(now_ns), **shown})
+
+
+def candle_fields(candle: Candle) -> dict[str, Any]:
+    """A candlestick, as the stream and the archive have it."""
+    return {
+        "product_id": candle.product_id,
+        "granularity": candle.granularity,
+        "timestamp": str(candle.start_s),
+        "open_x18": str(candle.opened),
+        "high_x18": str(candle.high),
+        "low_x18": str(candle.low),
+        "close_x18": str(candle.closed),
+        "volume": str(candle.volume),
+    }
+
+
+def candle_json(candle: Candle) -> str:
+    """`latest_candlestick`."""
+    return write({"type": "latest_candlestick", **candle_fields(candle)})
+
+
+def all_bbo_json(prices: Sequence[dict[str, Any]], now_ms: int) -> str:
+    """`all_bbo`: every product's best prices, as `market_prices` has them."""
+    bbos = {str(price["product_id"]): {"bid": price["bid_x18"], "ask": price["ask_x18"]} for price in prices}
+    return write({"type": "all_bbo", "time": str(now_ms), "bbos": bbos})
+
+
+def event_json(event: Told, *, order_update_fills: bool = False) -> str:
+    """An engine event as its stream carries it."""
+    fields = _fields(event, order_update_fills)
+    return write(_present({"timestamp": str(event.at_ns), "product_id": event.product_id, **fields}))
+
+
+def _fields(event: Told, order_update_fills: bool) -> dict[str, object]:
+    if isinstance(event, Filled):
+        return _fill_fields(event)
+    if isinstance(event, OrderUpdated):
+        return _update_fields(event, order_update_fills)
+    if isinstance(event, PositionChanged):
+        return _position_fields(event)
+    if isinstance(event, Liquidated):
+        return _liquidation_fields(event)
+    return _trade_fields(event) if isinstance(event, Traded) else _funding_fields(event)
+
+
+def _update_fields(event: OrderUpdated, order_update_fills: bool) -> dict[str, object]:
+    fields: dict[str, object] = {
+        "type": "order_update",
+        "digest": event.digest,
+        "amount": str(int(event.amount)),
+        "reason": event.reason,
+        "id": event.order_id,
+    }
+    if order_update_fills and event.filled:
+        return {**fields, "filled_qty": str(int(event.filled)), "filled_price": str(int(event.price))}
+    return fields
+
+
+def _liquidation_fields(event: Liquidated) -> dict[str, object]:
+    return {
+        "type": "liquidation",
+        "product_id": None,
+        "product_ids": [event.product_id],
+        "liquidator": event.liquidator,
+        "liquidatee": event.liquidatee,
+        "amount": str(int(event.amount)),
+        "price": str(int(event.price)),
+    }
+
+
+def _funding_fields(event: FundingPaid) -> dict[str, object]:
+    return {
+        "type": "funding_payment",
+        "payment_amount": str(event.payment),
+        "open_interest": str(int(event.open_interest)),
+        "cumulative_funding_long_x18": str(event.cumulative),
+        "cumulative_funding_short_x18": str(event.cumulative),
+        "dt": event.seconds * 1000,
+    }
+
+
+def _fill_fields(event: Filled) -> dict[str, object]:
+    return {
+        "type": "fill",
+        "subaccount": event.subaccount,
+        "order_digest": event.digest,
+        "appendix": str(event.appendix),
+        "filled_qty": str(int(event.filled)),
+        "remaining_qty": str(int(event.remaining)),
+        "original_qty": str(int(event.original)),
+        "price": str(int(event.price)),
+        "is_taker": event.is_taker,
+        "is_bid": event.is_bid,
+        "fee": str(int(event.fee)),
+        "submission_idx": event.submission_idx,
+        "id": event.order_id,
+    }
+
+
+def _position_fields(event: PositionChanged) -> dict[str, object]:
+    return {
+        "type": "position_change",
+        "subaccount": event.subaccount,
+        "isolated": event.isolated,
+        "amount": str(int(event.amount)),
+        "v_quote_amount": str(int(event.v_quote)),
+        "reason": event.reason,
+    }
+
+
+def _trade_fields(event: Traded) -> dict[str, object]:
+    amount = str(int(event.amount))
+    return {"type": "trade", "price": str(int(event.price)), "taker_qty": amount, "maker_qty": amount, "is_taker_buyer": event.is_taker_buyer}

@@ -1,0 +1,1 @@
+"""Events published to whoever has subscribed."""
