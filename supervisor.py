@@ -9,8 +9,8 @@
     Nado /subscribe -> account -- fill, order_update, position_change -+ (ledger tells sizing what is held)
 
 The supervisor owns both ends of every channel for the life of the process and hands readers to incarnations. It is the only one that seals plans.
-Its own loop does no I/O: what has to be asked of the venue (reconciling, RESOLVE) runs beside it (`actors/reconciliation.py`) and comes back as messages
-to the ledger.
+Its own loop does no I/O: what has to be asked of the venue (reconciling, RESOLVE) runs beside it (`actors/reconciliation.py`) and comes back as
+messages to the ledger.
 """
 # Parses on Python 3.6 (no `:=` in this file): a wrong interpreter is told so by `commands/begin.py`, not by a SyntaxError.
 

@@ -1,4 +1,5 @@
-"""The effective configuration, in units. Read by every actor, decided once at start (`commands/config/effective.py` makes it from TOML, flags and defaults).
+"""The effective configuration, in units. Read by every actor, decided once at start
+(`commands/config/effective.py` makes it from TOML, flags and defaults).
 
 Each key is declared here and nowhere else: its type, its default, one sentence that says what it does, how it is written, and its least and greatest
 value. `commands/config/keys.py` reads all of that, so `--print-config`, the file that `--init-config` writes and docs/configuration.md say the same.

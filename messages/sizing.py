@@ -13,7 +13,8 @@ from messages.units import Base, Bps, Ms, Price, Quote
 
 Leg = Literal["eth", "sol"]
 Purpose = Literal["enter", "repair", "exit", "flatten", "top_up"]
-"""`top_up` is the first of the two steps that close a remainder which the venue refuses to close for being too small (`actors/sizing/min_notional.py`)."""
+"""`top_up` is the first of the two steps that close a remainder which the venue refuses to close for being too small
+(`actors/sizing/min_notional.py`)."""
 TOP_UPS = 3
 """How often a cycle may top up."""
 RESTORES = 1

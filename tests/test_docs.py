@@ -17,7 +17,7 @@ MANUAL = (ROOT / "docs/running.md").read_text(encoding="utf-8")
 def halt_codes() -> set[str]:
     """Every code that is latched, as the sources write it."""
     supervisor = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("supervisor.py", "actors/run_ending.py"))
-    limits = "".join((ROOT / "actors" / name).read_text(encoding="utf-8") for name in ("limits.py", "gates.py"))
+    limits = "".join((ROOT / "actors" / "risk" / name).read_text(encoding="utf-8") for name in ("limits.py", "gates.py"))
     found = set(re.findall(r'halt\("([A-Z_]+)"', supervisor)) | set(re.findall(r'"(GAVE_UP|LEDGER_UNWRITABLE|INTERNAL)"', supervisor))
     named = {"MAX_DAILY_LOSS", "MAX_DRAWDOWN", "FAILED_CYCLES", "FILL_RATE", "CYCLE_SUCCESS"}
     assert found >= {"FOREIGN_FILL", "CLOSE_OVERDUE", "LEGGING_BUDGET"}

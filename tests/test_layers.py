@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+SOURCES = ("messages", "runtime", "venue", "actors", "supervisor.py", "commands")
 HEAVY = {"nado_protocol", "httpx", "rich", "hypercorn", "starlette", "web3", "eth_account"}
 
 
@@ -27,7 +28,9 @@ def files(*places: str) -> list[Path]:
     return [path for place in places for path in ([ROOT / place] if place.endswith(".py") else sorted((ROOT / place).rglob("*.py")))]
 
 
-@pytest.mark.parametrize("path", files("messages", "actors", "supervisor.py", "venue/nado", "venue/resolve.py", "venue/escape.py"), ids=str)
+@pytest.mark.parametrize(
+    "path", files("messages", "runtime", "actors", "supervisor.py", "venue/nado", "venue/resolve.py", "venue/escape.py"), ids=str
+)
 def test_what_trades_never_imports_the_simulated_venue(path: Path) -> None:
     assert not [name for name in imports_of(path) if name.startswith("venue.simulated")]
 
@@ -42,7 +45,7 @@ def test_actors_know_the_venue_only_through_its_narrow_interface(path: Path) -> 
     assert not [name for name in imports_of(path) if name.startswith(("venue.nado", "commands", "supervisor"))]
 
 
-@pytest.mark.parametrize("path", [p for p in files("messages", "actors", "venue", "commands", "supervisor.py") if p.name != "clock.py"], ids=str)
+@pytest.mark.parametrize("path", [p for p in files(*SOURCES) if p.name != "clock.py"], ids=str)
 def test_only_the_clock_reads_time(path: Path) -> None:
     assert "time" not in set(imports_of(path))
 
@@ -74,7 +77,7 @@ def test_importing_the_supervisor_costs_at_most_a_fifth_more_than_what_it_stands
     assert ratio <= 1.2, f"{ratio:.2f} times; seven pairs in one run: {pairs}"
 
 
-@pytest.mark.parametrize("path", files("messages", "actors", "venue", "commands", "supervisor.py"), ids=str)
+@pytest.mark.parametrize("path", files(*SOURCES), ids=str)
 def test_nothing_is_raised_inside_except_star(path: Path) -> None:
     """On Debian 12's Python 3.11.2 it becomes a group: every refusal was a traceback and exit code 1."""
     for node in ast.walk(ast.parse(path.read_text())):

@@ -10,7 +10,10 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "logs/README.md"])
 SOURCES = sorted(
-    [ROOT / "supervisor.py", *(path for name in ("commands", "actors", "venue", "messages", "benches") for path in (ROOT / name).rglob("*.py"))]
+    [
+        ROOT / "supervisor.py",
+        *(path for name in ("commands", "actors", "venue", "runtime", "messages", "benches") for path in (ROOT / name).rglob("*.py")),
+    ]
 )
 
 FORBIDDEN = {

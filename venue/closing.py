@@ -50,7 +50,8 @@ def closing(eth: int, sol: int, rules: VenueRules, *, refused: Collection[Leg] =
     """What to close now of `eth` and `sol` (signed, as held).
 
     `refused`: legs whose last close the venue refused for a reason that does not pass. `urgent`: liquidation is near, so a leg that can be closed
-    goes even if the other cannot. `tops_up`: USD (x18) up to which a leg under the minimum can be made larger, to close it then (`actors/sizing/min_notional.py`).
+    goes even if the other cannot. `tops_up`: USD (x18) up to which a leg under the minimum can be made larger, to close it then
+    (`actors/sizing/min_notional.py`).
     """
     pair = hedged(eth, sol) and not urgent
     untradable = [rules.product(leg) for leg in LEGS if rules.product(leg).untradable]

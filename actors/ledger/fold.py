@@ -29,7 +29,7 @@ from actors.ledger.cycles import Cycle
 from actors.ledger.day import Day
 from actors.ledger.flight import LEGS, Flight
 from actors.ledger.money import Money
-from actors.ledger.orders import LATE, OurOrder
+from actors.ledger.orders import LATE, OurOrder, Shrunk
 from actors.ledger.quotes import QuoteCheck
 from actors.ledger.record import TrackRecord
 from actors.ledger.tally import Ending, Standing, Tally
@@ -57,8 +57,6 @@ from messages.sizing import Abort, Leg, Place, Purpose, Ready, Sealed, Skipped
 from messages.units import ONE, Base, Ms, Quote, notional
 from venue.fits import APART_MS, QUIET_MS, Charges, Misfit, Twice, answer_misfit, reading_misfit, update_misfit
 
-Shrunk = msgspec.Raw
-"""An order as bytes (`remembered_orders.py`, imported when one is met: most processes never do)."""
 ASKED_MS = 10_000
 """For so long after the first reading that differs, the archive is asked about our own orders that could explain the difference; then it is named."""
 REMEMBERED = 4_096

@@ -31,6 +31,9 @@ from messages.units import ONE, Base, Price, Quote, notional
 from venue.closing import LASTING
 from venue.fits import Charges, Misfit, Terms, answer_misfit, close, exact_fee, fill_misfit, usual_fee
 
+Shrunk = msgspec.Raw
+"""An order as bytes (`remembered_orders.py`, imported when one is met: most processes never do)."""
+
 
 class Sums(msgspec.Struct, frozen=True):
     """Amount (signed), notional (unsigned, before fees) and fee (> 0 = paid) of some fills."""

@@ -9,8 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from actors.ledger.fold import Shrunk
-from actors.ledger.orders import OurOrder
+from actors.ledger.orders import OurOrder, Shrunk
 from messages.execution import Fill, Outcome, Resolved
 from messages.sizing import Leg, LegOrder, Purpose, SizingPlan
 from messages.units import X18, Base, Bps, Ms, Ns, Price, Quote

@@ -17,8 +17,8 @@ import msgspec
 
 from actors.ledger.cycles import Cycle
 from actors.ledger.flight import Flight
-from actors.ledger.fold import Fold, Shrunk
-from actors.ledger.orders import OurOrder
+from actors.ledger.fold import Fold
+from actors.ledger.orders import OurOrder, Shrunk
 from actors.ledger.remembered_orders import plain, unit
 from actors.ledger.view import AccountView
 from messages.lifecycle import FoldSnapshot

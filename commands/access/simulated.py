@@ -18,7 +18,7 @@ START_S = 20.0
 """How long the child may take to say where it listens."""
 STOP_S = 3.0
 """How long it may take to end after its standard input has closed."""
-SUPERVISOR = Path(__file__).resolve().parent.parent / "supervisor.py"
+SUPERVISOR = Path(__file__).resolve().parents[2] / "supervisor.py"
 
 
 class ChildFailed(Exception):

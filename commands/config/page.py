@@ -10,7 +10,7 @@ from commands.config.effective import LIVE_RUN, as_toml, environment_name
 from commands.config.keys import DECLARED, MAINTENANCE, bound, written
 from messages.settings import Settings
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "configuration.md"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
 TABLES = {
     "": "Without a table",
     "limits": "[limits]",

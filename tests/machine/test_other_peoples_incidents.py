@@ -119,7 +119,9 @@ BLOCKING = {"requests", "urllib", "urllib3", "http", "socket", "subprocess", "th
 """What waits, or starts a thread that waits, without Trio's knowledge."""
 
 
-@pytest.mark.parametrize("path", files("messages", "actors", "supervisor.py", "venue/protocol.py", "venue/resolve.py", "venue/escape.py"), ids=str)
+@pytest.mark.parametrize(
+    "path", files("messages", "runtime", "actors", "supervisor.py", "venue/protocol.py", "venue/resolve.py", "venue/escape.py"), ids=str
+)
 def test_what_decides_and_trades_imports_nothing_that_blocks_the_loop(path: Path) -> None:
     """R10. SQLite is the one exception, and only the ledger's store and what it raises are that."""
     asks = {name for name in imports_of(path) if not name.startswith("urllib.parse")}  # which only takes texts apart
@@ -208,5 +210,7 @@ def catch_alls(path: Path) -> Iterator[ast.ExceptHandler]:
 def test_no_handler_swallows_everything_but_the_named_ones() -> None:
     """R6, R14: bare excepts hid failures, and the strategy ran on blind."""
     root = Path(__file__).resolve().parent.parent.parent
-    found = {str(path.relative_to(root)) for path in files("messages", "actors", "venue", "commands", "supervisor.py") if any(catch_alls(path))}
+    found = {
+        str(path.relative_to(root)) for path in files("messages", "runtime", "actors", "venue", "commands", "supervisor.py") if any(catch_alls(path))
+    }
     assert found <= set(MAY_CATCH_ALL)

@@ -3,25 +3,70 @@
 import copy
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import msgspec
 import trio
 
 from messages.units import X18, Base, Ms, Price, Quote
+from venue.simulated.engine.exchange import Exchange
 from venue.simulated.engine.liquidation import liquidate_unhealthy, take_over_all
 from venue.simulated.engine.rules import QUOTE_PRODUCT
 from venue.simulated.engine.treasury import TOKEN_UNIT, deposit, pay_funding, settle_results, transfer_quote, withdraw
 from venue.simulated.faults import incidents as of
 from venue.simulated.faults.lies import Said, leave_out, list_another
 
-if TYPE_CHECKING:
-    from venue.simulated.engine.exchange import Exchange
-    from venue.simulated.venue import SimulatedVenue
-
 BPS = 10_000
 ASIDE = b"aside".ljust(12, b"\0").hex()
 """The name of the owner's other subaccount, which transfers come from and go to."""
+
+
+class _Connections(Protocol):
+    def cut_all(self) -> None:
+        """Close every connection."""
+
+
+class _Publisher(Protocol):
+    def tell_funding_rates(self) -> None:
+        """Publish the funding rates of now."""
+
+
+class _Archive(Protocol):
+    @property
+    def omitted(self) -> list[str]:
+        """Kinds of events that the archive leaves out."""
+
+
+class Staged(Protocol):
+    """The exchange that incidents happen to, as far as they touch it."""
+
+    @property
+    def exchange(self) -> Exchange:
+        """Books, accounts and rules."""
+
+    @property
+    def door(self) -> _Connections:
+        """Everybody who is connected."""
+
+    @property
+    def crier(self) -> _Publisher:
+        """What tells the subscribers."""
+
+    @property
+    def archive(self) -> _Archive:
+        """What is answered of the past."""
+
+    def now_ns(self) -> int:
+        """The exchange's time, nanoseconds of Unix time."""
+
+    def product_id(self, symbol: str) -> int:
+        """Raises `KeyError` for a symbol that is not traded here."""
+
+    def publish(self) -> None:
+        """Send what has changed to the subscribers."""
+
+    def move_again(self, product_id: int) -> None:
+        """Apply the market's newest move again, as it is bent now."""
 
 
 class Stage:
@@ -53,7 +98,7 @@ class Stage:
         self._staged = staged
         self._restart.set()
 
-    async def run(self, venue: "SimulatedVenue") -> None:
+    async def run(self, venue: Staged) -> None:
         """Let everything happen that is staged, for ever."""
         while True:
             self._restart = trio.Event()
@@ -63,7 +108,7 @@ class Stage:
                 await self._restart.wait()
                 nursery.cancel_scope.cancel()
 
-    async def _play(self, incident: of.Incident, venue: "SimulatedVenue") -> None:
+    async def _play(self, incident: of.Incident, venue: Staged) -> None:
         await trio.sleep(incident.at_ms / 1000)
         end = self._begin(incident, venue)
         if isinstance(incident, of.Lasting):
@@ -73,7 +118,7 @@ class Stage:
                 end()
                 venue.publish()
 
-    def _begin(self, incident: of.Incident, venue: "SimulatedVenue") -> Callable[[], None]:
+    def _begin(self, incident: of.Incident, venue: Staged) -> Callable[[], None]:
         """Begin; what ends it."""
         match incident:
             case of.Status():
@@ -122,7 +167,7 @@ class Stage:
 
         return end
 
-    def _begin_in_engine(self, incident: of.Incident, venue: "SimulatedVenue") -> Callable[[], None]:
+    def _begin_in_engine(self, incident: of.Incident, venue: Staged) -> Callable[[], None]:
         exchange, now = venue.exchange, venue.now_ns()
         match incident:
             case of.Oracle():
@@ -146,11 +191,11 @@ class Stage:
                 return _remover(venue.archive.omitted, incident.event)
         return _nothing
 
-    def now(self, incident: of.Money, venue: "SimulatedVenue") -> None:
+    def now(self, incident: of.Money, venue: Staged) -> None:
         """Let something happen at once. Raises `Refused` where the venue would refuse it."""
         self._begin(incident, venue)
 
-    def _move_money(self, incident: of.Deposit | of.Withdraw | of.Transfer, venue: "SimulatedVenue") -> None:
+    def _move_money(self, incident: of.Deposit | of.Withdraw | of.Transfer, venue: Staged) -> None:
         exchange, now, amount = venue.exchange, venue.now_ns(), Quote.of(incident.amount)
         named = [incident.subaccount.lower()] if incident.subaccount else [one.subaccount for one in exchange.accounts.values() if not one.parent]
         for name in (each for each in named if incident.subaccount or not each.endswith(ASIDE)):
@@ -173,7 +218,7 @@ class Stage:
         self.said.append(said)
         return partial(self.said.remove, said)
 
-    def _rules(self, venue: "SimulatedVenue", incident: of.Rules) -> Callable[[], None]:
+    def _rules(self, venue: Staged, incident: of.Rules) -> Callable[[], None]:
         texts: tuple[tuple[str, type[X18]], ...] = (("tick", Price), ("step", Base), ("min_size", Quote))
         changes: dict[str, Any] = {name: unit.of(getattr(incident, name)) for name, unit in texts if getattr(incident, name)}
         if incident.isolated_only is not None:
@@ -193,7 +238,7 @@ class Stage:
 
         return end
 
-    def bend(self, params: Mapping[str, Any], data: object, exchange: "Exchange") -> object:
+    def bend(self, params: Mapping[str, Any], data: object, exchange: Exchange) -> object:
         """The answer `data` to a query as it is told: products listed, left out, and lied about as staged."""
         if not (self.listed or self.unlisted or self.said):
             return data
@@ -208,7 +253,7 @@ class Stage:
             told = said.tell(kind, told, ids)
         return told
 
-    def _jump(self, venue: "SimulatedVenue", product_id: int, by_bps: int) -> Callable[[], None]:
+    def _jump(self, venue: Staged, product_id: int, by_bps: int) -> Callable[[], None]:
         honest = venue.exchange.markets[product_id].oracle
 
         def set_to(price: int) -> None:
@@ -224,7 +269,7 @@ class Stage:
         set_to(bent(honest, by_bps))
         return end
 
-    def _shift(self, venue: "SimulatedVenue", product_id: int, by_bps: int) -> Callable[[], None]:
+    def _shift(self, venue: Staged, product_id: int, by_bps: int) -> Callable[[], None]:
         def move(by: int) -> None:
             self.shift_bps[product_id] = self.shift_bps.get(product_id, 0) + by
             venue.move_again(product_id)
@@ -238,7 +283,7 @@ def bent(price: int, by_bps: int) -> int:
     return price * (BPS + by_bps) // BPS
 
 
-def _changed(venue: "SimulatedVenue", symbol: str, **changes: Any) -> Callable[[], None]:
+def _changed(venue: Staged, symbol: str, **changes: Any) -> Callable[[], None]:
     """The product by other rules; what ends it takes back these fields and no others."""
     market = venue.exchange.markets[venue.product_id(symbol)]
     before = {name: getattr(market.product, name) for name in changes}
@@ -250,7 +295,7 @@ def _changed(venue: "SimulatedVenue", symbol: str, **changes: Any) -> Callable[[
     return end
 
 
-def _bound(venue: "SimulatedVenue", *, binds: bool) -> Callable[[], None]:
+def _bound(venue: Staged, *, binds: bool) -> Callable[[], None]:
     """Takers are held to the minimum, or not."""
     exchange, before = venue.exchange, venue.exchange.knobs.min_size_binds_takers
     exchange.knobs = msgspec.structs.replace(exchange.knobs, min_size_binds_takers=binds)
