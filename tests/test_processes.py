@@ -82,7 +82,7 @@ def test_a_run_ends_flat_and_says_so_in_one_json_object(tmp_path: Path) -> None:
 
 
 def test_nothing_traded_is_exit_3_with_the_reason_and_the_cure(tmp_path: Path) -> None:
-    code, told = run(tmp_path, "--market", "flat:2800/115.86", "--cycles", "1", "--target", "100 USD")
+    code, told = run(tmp_path, "--market", "flat:2800/115.86", "--cycles", "1", "--target", "100 USD", "--count-skips")
     assert (code, told["completed"], told["skipped"]) == (3, 0, 1)
     assert "cannot be balanced to 0.1 %" in told["error"]["message"]
     assert "--target" in told["error"]["cure"]
