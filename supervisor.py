@@ -17,6 +17,9 @@ messages to the ledger.
 import sys
 
 if __name__ == "__main__":  # before anything else is imported: a signal, a wrong interpreter and a closed standard output come that early
+    import signal
+
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until `begin` counts signals, Ctrl-C ends the process without a traceback
     from commands.begin import main as begin
 
     begin(sys.argv[1:])
