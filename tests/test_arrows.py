@@ -1,6 +1,7 @@
 """Which room may know which: data and imports run one way, from the commands down to the messages. Lazy imports and those for types count too."""
 
 import ast
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -107,3 +108,16 @@ def test_no_two_files_import_each_other_not_even_lazily() -> None:
         for name in free:
             del left[name]
     assert not left, f"a circle goes through {sorted(left)}"
+
+
+WRITTEN = re.compile(r"^\s*(?:from ({0}) import|import ({0})$)".format(r"(?:messages|runtime|venue|actors|commands)(?:\.\w+)*"), re.MULTILINE)
+"""An import as it is written, in code and in the text of a program that a test hands to another Python."""
+
+
+@pytest.mark.parametrize("place", ["tests", "benches", "docs", *SOURCES])
+def test_what_a_text_imports_is_there(place: str) -> None:
+    """A program inside a string is seen by no type checker: a file that moved leaves it behind."""
+    top = ROOT / place
+    files = [top] if top.is_file() else [path for kind in ("*.py", "*.md") for path in sorted(top.rglob(kind))]
+    named = [(path.relative_to(ROOT), first or second) for path in files for first, second in WRITTEN.findall(path.read_text())]
+    assert not [(str(path), name) for path, name in named if name not in modules() and not (ROOT / name.replace(".", "/")).is_dir()]

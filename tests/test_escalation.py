@@ -11,7 +11,7 @@ SABOTAGED = """
 import sys, time
 import trio
 import actors.market_data.actor, runtime.incarnation, actors.sizing.actor, commands.run.command
-from actors.runtime.specs import ChildSpec
+from runtime.specs import ChildSpec
 from commands.cli import main
 
 async def defect(*given, task_status, **known):

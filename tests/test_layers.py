@@ -98,6 +98,5 @@ def test_the_command_begins_before_anything_else_is_imported() -> None:
     """A Ctrl-C in an import above it is a traceback; an import above it may not exist on another Python."""
     _docstring, first, second, *_ = ast.parse((ROOT / "supervisor.py").read_text()).body
     assert ast.unparse(first) == "import sys"
-    assert ast.unparse(second).startswith(
-        "if __name__ == '__main__':\n    import signal\n    signal.signal(signal.SIGINT, signal.SIG_DFL)\n    from commands.begin import main as begin\n    begin("
-    )
+    begins = "import signal\n    signal.signal(signal.SIGINT, signal.SIG_DFL)\n    from commands.begin import main as begin\n    begin("
+    assert ast.unparse(second).startswith(f"if __name__ == '__main__':\n    {begins}")

@@ -129,7 +129,7 @@ def test_saying_it_may_fail_or_hang_and_the_process_ends_all_the_same(monkeypatc
 
 PROCESS = """
 import trio
-from commands.last_resort import LastResort
+from commands.run.last_resort import LastResort
 
 async def deaf():
     while True:

@@ -189,7 +189,7 @@ CRASH = """
 import os, resource, sys
 sys.path.insert(0, os.getcwd())
 resource.setrlimit(resource.RLIMIT_CORE, resource.getrlimit(resource.RLIMIT_CORE)[1:] * 2)
-from commands.keys import read_key
+from commands.access.signing_key import read_key
 signer = read_key("env:NADO_PRIVATE_KEY", os.environ, lambda _path: "")
 import ctypes
 print(resource.getrlimit(resource.RLIMIT_CORE), ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), signer, flush=True)
