@@ -228,6 +228,7 @@ def agrees(case: Case) -> str:
     return kind
 
 
+@pytest.mark.long
 def test_the_search_equals_brute_force_on_10_000_cases() -> None:
     repeat("equals_brute_force")
     kinds = [agrees(case) for case in cases(9_600, 60, 12)]

@@ -295,6 +295,7 @@ def configurations(draw: st.DrawFn) -> Settings:
 
 @hypothesis(deadline=None, print_blob=True, max_examples=200)
 @given(configurations())
+@pytest.mark.long
 def test_every_configuration_that_can_be_printed_reads_back_the_same(settings: Settings) -> None:
     lines = printed(Loaded(settings, dict.fromkeys(KEYS, "flag")))
     with TemporaryDirectory() as folder:

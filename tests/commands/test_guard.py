@@ -163,6 +163,7 @@ async def test_whatever_its_client_raises_it_goes_on(
         assert it.open_now() == (0, 0)
 
 
+@pytest.mark.long
 async def test_a_venue_that_is_gone_for_an_hour_is_tried_every_thirty_seconds_and_closed_when_it_is_back(
     autojump_clock: trio.testing.MockClock, tmp_path: Path
 ) -> None:
@@ -183,6 +184,7 @@ async def test_a_venue_that_is_gone_for_an_hour_is_tried_every_thirty_seconds_an
         assert len(it.said) < 40, it.said
 
 
+@pytest.mark.long
 async def test_an_exchange_that_refuses_for_an_hour_is_tried_for_that_hour(
     autojump_clock: trio.testing.MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -241,6 +243,7 @@ async def test_a_ledger_that_is_gone_and_a_window_that_is_over_need_the_key(auto
         assert it.open_now() == (0, 0)
 
 
+@pytest.mark.long
 async def test_without_ledger_escape_or_key_it_never_says_flat_and_never_ends(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
     async with left_open(tmp_path) as it:
         it.lose_ledger()

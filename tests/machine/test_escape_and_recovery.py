@@ -138,6 +138,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("error", FAILURES.values(), ids=FAILURES)
+@pytest.mark.long
 async def test_a_ledger_that_cannot_be_written_ends_trading_at_once_and_what_was_open_is_closed(
     autojump_clock: trio.testing.MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: sqlite3.Error
 ) -> None:
@@ -162,6 +163,7 @@ async def test_a_ledger_that_cannot_be_written_ends_trading_at_once_and_what_was
             assert any(isinstance(row, EscapeRound) for row in rows_of(second.world.ledger))
 
 
+@pytest.mark.long
 async def test_a_ledger_that_cannot_even_be_read_is_escaped_from_by_what_was_held_last(
     autojump_clock: trio.testing.MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

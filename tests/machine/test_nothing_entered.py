@@ -71,7 +71,7 @@ def sample(folder: Path) -> Settings:
     return load(file, {}, {}).settings
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in (2, 3))])
 async def test_the_sample_of_the_manual_trades_all_its_cycles(autojump_clock: MockClock, tmp_path: Path, seed: int) -> None:
     """3 cycles at 200 USD traded nothing in 3: that target can be balanced at half of all prices."""
     settings = sample(tmp_path)

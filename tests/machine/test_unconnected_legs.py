@@ -219,6 +219,7 @@ def test_connections_that_come_and_go_at_once_do_not_begin_the_ten_seconds_anew(
     assert watch.overdue(held("uneven"), 32.0) == "", "it had been back for a second"
 
 
+@pytest.mark.long
 async def test_plans_that_are_declined_again_and_again_are_sealed_more_and_more_rarely_and_raise_an_alarm(
     autojump_clock: MockClock, tmp_path: Path, nursery: trio.Nursery
 ) -> None:

@@ -190,6 +190,7 @@ def ledger_hash(hash_seed: str) -> str:
     return done.stdout
 
 
+@pytest.mark.long
 def test_twenty_cycles_are_the_same_bytes_twice_and_under_two_hash_seeds() -> None:
     assert ledger_hash("1") == ledger_hash("1") == ledger_hash("2")
 

@@ -8,7 +8,8 @@ from tests.sweep.one import Result, one
 from tests.sweep.phases import PHASES
 from tests.sweep.runs import attempt, blow_of, command, sample_of
 
-SEEDS = range(1, 11)
+SEEDS = (1, 2, 3, 5)
+"""Between them they have a blow in each phase."""
 
 
 def test_a_sample_of_the_sweep_finds_nothing_and_strikes_in_every_phase() -> None:

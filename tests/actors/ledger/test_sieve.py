@@ -56,6 +56,7 @@ def wanders(rng: random.Random, steps: int) -> list[int]:
     return values
 
 
+@pytest.mark.long
 def test_a_pair_held_for_a_day_writes_few_rows_and_every_limit_knows_every_reading() -> None:
     """17,280 rows a day once: a guard took over after a week."""
     again = f"EVENKEEL_SEED={SEED} python -m pytest {__file__} -n 0"
