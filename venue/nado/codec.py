@@ -43,11 +43,23 @@ class Whole(int):
     """An integer that the protocol writes as a JSON number in one place and as a string in another."""
 
 
+class ProductId(Whole):
+    """Of a product: an unsigned 32-bit integer, which it must be to be signed for, and never an index from the end of a list."""
+
+
+class ChainId(Whole):
+    """Of the chain that everything is signed for: above 0 and within an unsigned 256-bit integer."""
+
+
 class Moment(Whole):
     """Nanoseconds since the epoch, on somebody's clock: above 0 and within a signed 64-bit integer, which lasts until the year 2262.
 
     A moment decides how old a book is, so an impossible one must not become an age.
     """
+
+
+_BOUNDS = ((Moment, 1, MOMENT_LIMIT, "moment in nanoseconds"), (ProductId, 0, 2**32, "product id"), (ChainId, 1, 2**256, "chain id"))
+"""The kind, its least value, the first one beyond it, and what it is called."""
 
 
 class _Beyond(ValueError):
@@ -68,11 +80,12 @@ def _decode_number(kind: type[Any], value: object) -> object:
         if not -X18_LIMIT <= number < X18_LIMIT:
             raise _Beyond(f"{number} does not fit a signed 128-bit integer")
         return kind(number)
-    if issubclass(kind, Moment):
-        number = _whole(value)
-        if not 0 < number < MOMENT_LIMIT:
-            raise _Beyond(f"{number} is no moment in nanoseconds")
-        return kind(number)
+    for bounded, least, limit, what in _BOUNDS:
+        if issubclass(kind, bounded):
+            number = _whole(value)
+            if not least <= number < limit:
+                raise _Beyond(f"{number} is no {what}")
+            return kind(number)
     if issubclass(kind, Whole):
         return kind(_whole(value))
     raise ValueError(f"{kind.__name__} cannot be encoded")

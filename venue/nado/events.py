@@ -12,7 +12,7 @@ import msgspec
 from messages.execution import Fill, OrderUpdate, PositionChange
 from messages.market import BookDelta, Level, PublicTrade, Touch
 from messages.units import Base, Ns, Price, Quote
-from venue.nado.codec import NO_ASK, Control, Moment, Whole, WireLevels, read, real_levels
+from venue.nado.codec import NO_ASK, Control, Moment, ProductId, Whole, WireLevels, read, real_levels
 from venue.nado.counts import Tally
 from venue.protocol import Malformed, OutOfRange
 
@@ -28,7 +28,7 @@ class _Head(msgspec.Struct, frozen=True):
 
 
 class _BookDepth(msgspec.Struct, frozen=True):
-    product_id: Whole
+    product_id: ProductId
     min_timestamp: Moment
     max_timestamp: Moment
     last_max_timestamp: Whole
@@ -37,7 +37,7 @@ class _BookDepth(msgspec.Struct, frozen=True):
 
 
 class _BestBidOffer(msgspec.Struct, frozen=True):
-    product_id: Whole
+    product_id: ProductId
     timestamp: Moment
     bid_price: Price
     bid_qty: Base
@@ -46,7 +46,7 @@ class _BestBidOffer(msgspec.Struct, frozen=True):
 
 
 class _Trade(msgspec.Struct, frozen=True):
-    product_id: Whole
+    product_id: ProductId
     timestamp: Moment
     price: Price
     taker_qty: Base
@@ -54,7 +54,7 @@ class _Trade(msgspec.Struct, frozen=True):
 
 
 class _Fill(msgspec.Struct, frozen=True):
-    product_id: Whole
+    product_id: ProductId
     timestamp: Moment
     subaccount: str
     order_digest: str
@@ -70,7 +70,7 @@ class _Fill(msgspec.Struct, frozen=True):
 
 
 class _OrderUpdate(msgspec.Struct, frozen=True):
-    product_id: Whole
+    product_id: ProductId
     timestamp: Moment
     digest: str
     amount: Base
@@ -78,7 +78,7 @@ class _OrderUpdate(msgspec.Struct, frozen=True):
 
 
 class _PositionChange(msgspec.Struct, frozen=True):
-    product_id: Whole
+    product_id: ProductId
     timestamp: Moment
     subaccount: str
     isolated: bool

@@ -5,6 +5,7 @@ what only entering needs is then None, and named by whoever wanted to enter. Not
 """
 
 import math
+import re
 from collections.abc import Sequence
 from typing import TypeVar, get_args
 
@@ -14,9 +15,10 @@ from messages.execution import AccountSnapshot, Fill, Position
 from messages.market import BookSnapshot, Level, TradingStatus
 from messages.money import MoneyEvent, MoneyKind
 from messages.units import ONE, X18, Base, Ms, Ns, Price, Quote, Rate
-from venue.nado.codec import MOMENT_LIMIT, Moment, Whole, WireLevels, read, real_levels
+from venue.nado.codec import MOMENT_LIMIT, ChainId, Moment, ProductId, Whole, WireLevels, read, real_levels
 from venue.protocol import ArchivedOrder, Malformed, OutOfRange, ProductRules, VenueRules
 
+_ADDRESS = re.compile(r"0x[0-9a-fA-F]{40}", re.ASCII)
 T = TypeVar("T")
 X = TypeVar("X", bound=X18)
 ETH, SOL = "ETH-PERP", "SOL-PERP"
@@ -26,7 +28,7 @@ ETH, SOL = "ETH-PERP", "SOL-PERP"
 class Contracts(msgspec.Struct, frozen=True):
     """`contracts`: which chain, and the contract that everything but orders is signed for."""
 
-    chain_id: Whole
+    chain_id: ChainId
     endpoint_addr: str
 
 
@@ -50,7 +52,7 @@ class FeeRates(msgspec.Struct, frozen=True):
 
 
 class _Id(msgspec.Struct, frozen=True):
-    product_id: Whole
+    product_id: ProductId
 
 
 class _Said:
@@ -96,6 +98,8 @@ def rules_of(
     None: that question had no answer, or none that can be read. `known`: the ids (ETH, SOL) by which a product is still found that `symbols` does
     not name, or not any more.
     """
+    if not _ADDRESS.fullmatch(contracts.endpoint_addr):
+        raise Malformed(f"the endpoint {contracts.endpoint_addr[:66]!r} is no address of 20 bytes")
     ids = known or (None, None)
     answers = symbols, products or AllProducts(), fees or FeeRates()
     eth, sol = (_product(name, known_id, *answers) for name, known_id in ((ETH, ids[0]), (SOL, ids[1])))
@@ -198,7 +202,7 @@ def _rate(rates: tuple[msgspec.Raw, ...], product_id: int) -> Rate | None:
 class Liquidity(msgspec.Struct, frozen=True):
     """`market_liquidity`."""
 
-    product_id: Whole
+    product_id: ProductId
     timestamp: Moment
     bids: WireLevels
     asks: WireLevels
@@ -226,7 +230,7 @@ class _SpotBalance(msgspec.Struct, frozen=True):
 
 
 class _Spot(msgspec.Struct, frozen=True):
-    product_id: Whole
+    product_id: ProductId
     balance: _SpotBalance
 
 
@@ -237,7 +241,7 @@ class _PerpBalance(msgspec.Struct, frozen=True):
 
 
 class _Perp(msgspec.Struct, frozen=True):
-    product_id: Whole
+    product_id: ProductId
     balance: _PerpBalance
 
 
@@ -271,7 +275,7 @@ class _Resting(msgspec.Struct, frozen=True):
 
 
 class _ProductOrders(msgspec.Struct, frozen=True):
-    product_id: Whole
+    product_id: ProductId
     orders: tuple[_Resting, ...]
 
 
@@ -390,7 +394,7 @@ class HistoricalOrder(msgspec.Struct, frozen=True):
 
     digest: str
     subaccount: str
-    product_id: Whole
+    product_id: ProductId
     amount: Base
     base_filled: Base
     quote_filled: Quote
@@ -504,7 +508,7 @@ class _PerpState(msgspec.Struct, frozen=True):
 
 class _Event(msgspec.Struct, frozen=True):
     subaccount: str
-    product_id: Whole
+    product_id: ProductId
     submission_idx: Whole
     event_type: str
     pre_balance: msgspec.Raw
@@ -521,7 +525,7 @@ class Events(msgspec.Struct, frozen=True):
 
 
 class _Payment(msgspec.Struct, frozen=True):
-    product_id: Whole
+    product_id: ProductId
     idx: Whole
     timestamp: Whole
     amount: Quote

@@ -115,6 +115,23 @@ def test_without_a_tick_or_a_step_in_any_answer_not_even_closing_could_go_on(nam
         changed(lambda s, p: (s.pop(name), p["book_info"].pop(name)))
 
 
+@pytest.mark.parametrize("said", [-1, -4, "-1", 2**32, "4294967296"])
+def test_an_id_that_no_product_can_have_is_malformed_and_never_an_index(said: object) -> None:
+    """-4 once counted from the end of the list of fee rates, and left as an IndexError where there were fewer."""
+    with pytest.raises(Malformed, match="product id"):
+        changed(lambda s, p: s.update(product_id=said))
+    assert changed(lambda s, p: s.update(product_id=said), (4, 8)).eth.product_id == 4
+
+
+@pytest.mark.parametrize("name", ["chain_id", "endpoint_addr"])
+@pytest.mark.parametrize("said", ["-1", "0", "0x05ec", "0x05ec92d78ed421f3d3ada77ffde167106565974g", str(2**256)])
+def test_contracts_that_nothing_can_be_signed_for_are_malformed(name: str, said: str) -> None:
+    contracts = json.loads(answer_to("01_query_contracts_nonces_status", "contracts"))
+    contracts["data"][name] = said
+    with pytest.raises(Malformed, match=r"chain|endpoint"):
+        queries.rules_of("test", codec.payload(json.dumps(contracts), queries.Contracts), None, None, None, (4, 8))
+
+
 def test_what_other_products_say_of_themselves_is_not_read() -> None:
     symbols = json.loads(answer_to("03_query_symbols", "symbols"))
     symbols["data"]["symbols"]["XRP-PERP"] = {"product_id": None, "trading_status": 5, "min_size": None}
