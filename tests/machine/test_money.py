@@ -11,8 +11,11 @@ from messages.lifecycle import Alarm
 from messages.money import Statement
 from messages.settings import Settings
 from messages.units import Ms, Quote
+from tests.endings.outcomes import OUTCOMES, Order, together
 from tests.machine.bench import Bench, bench
-from venue.simulated.faults.incidents import ArchiveOmits, Deposit, Funding, Incident, Oracle, Settle, Shift, Transfer, Withdraw
+from tests.machine.test_escape_and_recovery import escaped
+from tests.machine.test_strangers import SOL, by_hand
+from venue.simulated.faults.incidents import ArchiveOmits, Deposit, Funding, Incident, Liquidate, Oracle, Settle, Shift, Transfer, Withdraw
 from venue.simulated.faults.wishes import Faults
 
 HOLD_S = 6
@@ -110,3 +113,69 @@ async def test_a_ledger_that_restarts_in_mid_cycle_books_everything_once(autojum
         assert ready.totals().restarts >= 1
         assert (money.deposits, money.residual, money.state) == (Quote.of("25"), 0, "exact")
         assert money.funding == sum(charge.amount for charge in ready.venue.archive.charges)
+
+
+ACCIDENTS = {
+    f"{product} {name}": (product, name) for product in ("ETH-PERP", "SOL-PERP") for name in ("partial", "rejected", "never filled", "unknown")
+}
+
+
+async def crashes(ready: Bench, *at_s: float) -> None:
+    """Kill the ledger at these moments of the run."""
+    began = trio.current_time()
+    for moment in at_s:
+        await trio.sleep_until(began + moment)
+        ready.machine.tree.supervisor.kill("ledger")
+
+
+async def ended(ready: Bench, crashed: bool) -> Statement:
+    """Run to its end, whichever it is, with what is left closed; the statement, checked against the exchange."""
+    before = await ready.account()
+    async with trio.open_nursery() as nursery:
+        if crashed:
+            nursery.start_soon(crashes, ready, 0.4, 1.0, 2.5, 3.3)
+        ending = await ready.run(within_s=300)
+        nursery.cancel_scope.cancel()
+    if ending.open_legs:
+        assert (await escaped(ready, ending)).flat
+    after, money = await ready.account(), ready.totals().money
+    assert money is not None
+    assert [position.product_id for position in after.positions if position.cross] == []
+    assert (money.balance, money.balance_change) == (cash(after), cash(after) - cash(before))
+    return money
+
+
+@pytest.mark.parametrize("crashed", [False, True], ids=["", "ledger restarted"])
+@pytest.mark.parametrize(("product", "name"), ACCIDENTS.values(), ids=ACCIDENTS)
+async def test_partial_fills_and_repairs_add_up_to_the_last_digit(
+    product: str, name: str, crashed: bool, autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    accident = OUTCOMES[name].stage(Order(product, 42 if product == "ETH-PERP" else 10, 2031))
+    async with bench(tmp_path, SETTINGS, faults=together(Faults(incident=MOVES), accident)) as ready:
+        money = await ended(ready, crashed)
+        assert (money.residual, money.state, money.words) == (0, "exact", "")
+        assert money.net == ready.totals().pnl == money.balance_change
+
+
+@pytest.mark.parametrize("crashed", [False, True], ids=["", "ledger restarted"])
+@pytest.mark.parametrize("product", ["ETH-PERP", "SOL-PERP", ""], ids=["ETH", "SOL", "both"])
+async def test_a_liquidation_is_booked_as_itself(product: str, crashed: bool, autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+    async with bench(tmp_path, SETTINGS, faults=Faults(incident=(*MOVES, Liquidate(at_ms=MIDWAY_MS, product=product)))) as ready:
+        money = await ended(ready, crashed)
+        assert money.liquidation < 0
+        assert (money.residual, money.state, money.words) == (0, "exact", "")
+
+
+@pytest.mark.parametrize("crashed", [False, True], ids=["", "ledger restarted"])
+async def test_an_isolated_position_of_the_users_is_booked_as_itself(crashed: bool, autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+    async with bench(tmp_path, SETTINGS, faults=Faults(incident=MOVES)) as ready, trio.open_nursery() as nursery:
+
+        async def hand() -> None:
+            await trio.sleep(MIDWAY_MS / 1000)
+            by_hand(ready, "-3", "110", SOL, margin=100)
+
+        nursery.start_soon(hand)
+        money = await ended(ready, crashed)
+        assert money.isolated == Quote.of("-100")
+        assert (money.residual, money.state, money.words) == (0, "exact", "")
+        nursery.cancel_scope.cancel()
