@@ -75,6 +75,7 @@ async def test_a_changed_field_in_one_legs_message_sends_nothing(
 
 @pytest.mark.parametrize("victim", LEGS)
 @pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.long
 async def test_a_field_changed_after_the_vote_keeps_that_leg_from_sending(
     autojump_clock: trio.testing.MockClock, tmp_path: Path, field: str, victim: Any
 ) -> None:

@@ -5,6 +5,8 @@ import pytest
 from tests.mutants.patches import MUTANTS, Mutant
 from tests.sweep.one import Blow, one
 
+pytestmark = pytest.mark.long
+
 
 def found(mutant: Mutant, seed: int, blows: tuple[Blow, ...]) -> tuple[str, ...]:
     """What is wrong with the mutant in this run; a machine that breaks down under it is a finding too."""

@@ -29,6 +29,7 @@ def test_whatever_arrives_the_connection_is_usable_or_a_venue_error_is_raised(na
     assert run.against(300, SEED, only=name).count == {}
 
 
+@pytest.mark.long
 def test_the_inputs_come_past_the_handshake_to_the_frames_and_to_the_decoder() -> None:
     """A fuzzer that is refused at the door tests the door only."""
     for target in TARGETS:
