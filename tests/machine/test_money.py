@@ -142,6 +142,7 @@ async def ended(ready: Bench, crashed: bool) -> Statement:
     assert money is not None
     assert [position.product_id for position in after.positions if position.cross] == []
     assert (money.balance, money.balance_change) == (cash(after), cash(after) - cash(before))
+    assert (ready.totals().restarts > 0) == crashed
     return money
 
 

@@ -58,8 +58,8 @@ class Moment(Whole):
     """
 
 
-_BOUNDS = ((Moment, 1, MOMENT_LIMIT, "moment in nanoseconds"), (ProductId, 0, 2**32, "product id"), (ChainId, 1, 2**256, "chain id"))
-"""The kind, its least value, the first one beyond it, and what it is called."""
+_BOUNDS = {Moment: (1, MOMENT_LIMIT, "moment in nanoseconds"), ProductId: (0, 2**32, "product id"), ChainId: (1, 2**256, "chain id")}
+"""Of a kind: its least value, the first one beyond it, and what it is called."""
 
 
 class _Beyond(ValueError):
@@ -80,14 +80,13 @@ def _decode_number(kind: type[Any], value: object) -> object:
         if not -X18_LIMIT <= number < X18_LIMIT:
             raise _Beyond(f"{number} does not fit a signed 128-bit integer")
         return kind(number)
-    for bounded, least, limit, what in _BOUNDS:
-        if issubclass(kind, bounded):
-            number = _whole(value)
+    if issubclass(kind, Whole):
+        number = _whole(value)
+        if kind in _BOUNDS:
+            least, limit, what = _BOUNDS[kind]
             if not least <= number < limit:
                 raise _Beyond(f"{number} is no {what}")
-            return kind(number)
-    if issubclass(kind, Whole):
-        return kind(_whole(value))
+        return kind(number)
     raise ValueError(f"{kind.__name__} cannot be encoded")
 
 
