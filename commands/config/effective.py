@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from commands.config.keys import DECLARED, KEYS, MAINTENANCE, REMARKS, complaints, least_dead_man, room_for, value_of, written
+from commands.config.keys import DECLARED, KEYS, MAINTENANCE, REMARKS, complaints, least_dead_man, room_for, sign_remark, value_of, written
 from commands.config.units_text import BadText, Ladder, Text, Windows
 from commands.output.words import ConfigError, did_you_mean
 from messages.settings import Settings
@@ -158,7 +158,16 @@ def _syntax_error(file: Path, saying: str, text: str) -> ConfigError:
     line = found.group(1) if found and found.group(1) else str(text.count("\n") + 1)
     what = saying[: found.start()] if found else saying
     message = f"{file.name} line {line}: not valid TOML ({what[:1].lower()}{what[1:]})"
-    return ConfigError("TOML_SYNTAX", None, message, 'write each key as name = "value"')
+    return ConfigError("TOML_SYNTAX", None, message, _syntax_cure(what))
+
+
+def _syntax_cure(what: str) -> str:
+    """What to write where TOML's own parser says `what`: its words name what it met, not what the writer did."""
+    if re.search(r"overwrite a value|declare .* twice|redefine", what):
+        return "write each key and each [table] once"
+    if re.search(r"illegal character '\\n'|Unterminated string|Expected '\"'", what):
+        return 'close the quote that begins the value: name = "value"'
+    return 'write each key as name = "value"'
 
 
 def _flat(tree: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, Any]]:
@@ -251,9 +260,9 @@ def _explained(error: msgspec.ValidationError, leaves: Leaves, file: Path | None
     if key in KEYS and key not in leaves:
         return _unknown(next(leaf for leaf in leaves if leaf.startswith(f"{key}.")), leaves, file)
     if isinstance(error.__cause__, BadText) and key in KEYS:
-        bad = error.__cause__
-        meant = KEYS[key].suggest(leaves[key][0], value_of(Settings(), key))
-        return ConfigError(bad.code, key, f"{key}: {bad.saying}", _write_instead(key, meant))
+        bad, text = error.__cause__, leaves[key][0]
+        meant = KEYS[key].suggest(text, value_of(Settings(), key))
+        return ConfigError(bad.code, key, f"{key}: {bad.saying}{sign_remark(key, text)}", _write_instead(key, meant))
     return ConfigError("WRONG_TYPE", key, f"{key}: is a table of keys, not a value", f"write [{key}] on a line of its own")
 
 
@@ -319,10 +328,18 @@ COMMENT_WIDTH = 77
 
 
 def printed(loaded: Loaded) -> list[str]:
-    """Every key with its sentence, its effective value and where that came from, as TOML that `load` takes back."""
-    lines = ["# Every key: what it does, its effective value, and where that value came from."]
+    """Every key with its sentence, its effective value and where that came from, as TOML that `load` takes back.
+
+    Defaults are comments, as in `as_file`: printed into a file and loaded for a live run they would count as the user's own decisions.
+    """
+    lines = [
+        "# Every key: what it does, its effective value, and where that value came from.",
+        "# A value behind a # is a default: it is in effect, and in no file. Remove the # to",
+        "# make it your own.",
+    ]
     for key in KEYS:
-        lines += [*_table_head(key, lines), *_comment(key), f"{_name(key)} = {as_toml(written(loaded.settings, key))}  # {loaded.origins[key]}"]
+        value = f"{_value_line(loaded, key)}  # {loaded.origins[key]}"
+        lines += [*_table_head(key, lines), *_comment(key), value]
     return lines
 
 
@@ -338,9 +355,14 @@ def as_file(loaded: Loaded) -> list[str]:
         *textwrap.wrap(", ".join(LIVE_RUN), COMMENT_WIDTH, initial_indent="# ", subsequent_indent="# "),
     ]
     for key in KEYS:
-        default = loaded.origins[key].startswith("default")
-        lines += [*_table_head(key, lines), *_comment(key), f"{'# ' * default}{_name(key)} = {as_toml(written(loaded.settings, key))}"]
+        lines += [*_table_head(key, lines), *_comment(key), _value_line(loaded, key)]
     return lines
+
+
+def _value_line(loaded: Loaded, key: str) -> str:
+    """`name = value`, behind a # where nobody wrote it."""
+    default = loaded.origins[key].startswith("default")
+    return f"{'# ' * default}{_name(key)} = {as_toml(written(loaded.settings, key))}"
 
 
 def write_file(loaded: Loaded, path: Path) -> None:

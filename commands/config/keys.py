@@ -170,6 +170,12 @@ def complaints(settings: Settings) -> Iterator[Complaint]:
     yield from _together(settings)
 
 
+def sign_remark(key: str, text: object) -> str:
+    """What a minus sign before the target gets: somebody who types one means the other side, which is another key. "" for everything else."""
+    signed = key == "target" and str(text).lstrip().startswith("-")
+    return "; a target has no sign: --direction long-eth or long-sol says which leg is bought" if signed else ""
+
+
 def _out_of_bounds(key: str, value: Any, least: int, greatest: int) -> Complaint:
     if value > greatest:
         wanted = f"at most {bound(key, greatest)}"
@@ -177,7 +183,8 @@ def _out_of_bounds(key: str, value: Any, least: int, greatest: int) -> Complaint
         wanted = "0 or more"
     else:
         wanted = "above 0" if value <= 0 else f"at least {bound(key, least)}"
-    return key, f"{KEYS[key].write(value)} is out of range, it must be {wanted}", KEYS[key].suggest(KEYS[key].write(value), value)
+    text = KEYS[key].write(value)
+    return key, f"{text} is out of range, it must be {wanted}{sign_remark(key, text)}", KEYS[key].suggest(text, value)
 
 
 def bound(key: str, scaled: int) -> object:

@@ -26,7 +26,7 @@ Every key of `evenkeel.toml`, its default, what it takes, and what it does. `pyt
 
     python supervisor.py run --init-config                  write evenkeel.toml with every key, its description, and the defaults as comments
     python supervisor.py run --config evenkeel.toml         run by it
-    python supervisor.py run --print-config                 every effective value, and where it came from
+    python supervisor.py run --print-config                 every effective value and where it came from; defaults behind a #
     python supervisor.py run --set pause="1 s"              one key, for this command; {variable}="1 s" in the environment does the same
 
 Flags come before the environment, the environment before the file, the file before the defaults. An amount is a number and a unit; a number without

@@ -18,6 +18,7 @@ from messages.units import ONE, Bps, Ms, Quote, Rate
 
 _NUMBER_AND_UNIT = re.compile(r"([+-]?(?:\d[\d,_]*)?(?:\.\d+)?)\s*(.*)", re.DOTALL)
 _NUMBER = re.compile(r"[+-]?(?:\d+|\d{1,3}(?:[,_]\d{3})+)(?:\.\d+)?")
+_EXPONENT = re.compile(r"[+-]?[\d.,_]*\d[eE][+-]?\d")
 _DIGITS_MAX = 40
 """Longer numbers are typing mistakes; int128 has 39 digits."""
 
@@ -120,6 +121,8 @@ class Measure(Text):
 
 
 def _split(shown: str) -> tuple[str, str]:
+    if _EXPONENT.match(shown.strip()):
+        raise BadText("NOT_A_NUMBER", f'"{shown}" has an exponent: write the number in full')
     match = _NUMBER_AND_UNIT.fullmatch(shown.strip())
     number, unit = match.groups() if match else ("", shown)
     if not _NUMBER.fullmatch(number) or len(number) > _DIGITS_MAX:
@@ -309,6 +312,12 @@ class Cycles(Count):
     """How many cycles: a whole number, or "forever" (None)."""
 
     name = 'a whole number or "forever"'
+
+    @classmethod
+    def suggest(cls, written: object, like: Any) -> object | None:
+        """As of any whole number, and "forever" however it is spelt."""
+        plain = re.sub(r"[^a-z]", "", str(written).lower())
+        return "forever" if get_close_matches(plain, ["forever"], 1, 0.75) else super().suggest(written, like)
 
     @classmethod
     def read(cls, written: object) -> Any:

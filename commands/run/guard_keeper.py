@@ -19,6 +19,7 @@ from actors.instance.state import BEAT, GUARD_BEAT, RunState
 from actors.tree import World
 from commands.access.simulated import SUPERVISOR
 from commands.config.effective import Loaded, printed
+from commands.config.keys import KEYS
 from commands.config.options import RunOptions
 from commands.output.words import DONE
 from messages.lifecycle import Note
@@ -237,7 +238,7 @@ class Starter:
         file = self._known.state.beside(".guard.toml")
         private_folder(file.parent)
         with open(file, "w", encoding="utf-8", opener=private) as settings:
-            settings.write("\n".join(printed(Loaded(options.settings, dict(options.origins)))) + "\n")
+            settings.write("\n".join(printed(Loaded(options.settings, dict.fromkeys(KEYS, "this run")))) + "\n")
         logs = str(self.log.parent.resolve())
         where = ["--url", options.url] if options.url else []
         return [sys.executable, str(SUPERVISOR), "guard", "--config", str(file), "--logs", logs, *where, "--run", self._run]

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
-from commands.config.effective import ConfigError, Loaded, environment_name, load, printed
+from commands import cli
+from commands.config.effective import LIVE_RUN, ConfigError, Loaded, environment_name, load, must_be_written, printed
 from commands.config.keys import KEYS, complaints, written
 from messages.settings import Files, Guard, Limits, Settings, VenueSettings, WeeklyWindow, WhenUnbalanced
 from messages.units import ONE, Bps, Ms, Quote, Rate
@@ -96,7 +97,10 @@ def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_right_one(tmp_p
         ('zebra = "24 h"', "--print-config lists every key"),
         ("target = = 3", "evenkeel.toml line 1: not valid TOML"),
         ("hold = '2 s'\n\n[limits", "evenkeel.toml line 3: not valid TOML"),
-        ("target = '1 USD'\ntarget = '2 USD'", "evenkeel.toml line 2: not valid TOML"),
+        ("target = '1 USD'\ntarget = '2 USD'", "evenkeel.toml line 2: not valid TOML (cannot overwrite a value) · nothing was started · write each key"),
+        ("target = '1 USD'\ntarget = '2 USD'", "write each key and each [table] once"),
+        ("[limits]\n[guard]\n[limits]", "write each key and each [table] once"),
+        ('target = "1 USD', 'close the quote that begins the value: name = "value"'),
         ('target = "1', "evenkeel.toml line 1: not valid TOML"),
         ("limits = 3", "limits: is a table of keys, not a value"),
         ("[target]\nx = 1", "target.x: unknown key in evenkeel.toml line 2"),
@@ -211,8 +215,43 @@ def test_print_config_is_toml_that_says_where_each_value_came_from(tmp_path: Pat
     lines = printed(load(file, {"EVENKEEL_PAUSE": "1 s"}, {"cycles": "forever"}))
     for line in ('hold = "1 h"  # file line 2', 'pause = "1 s"  # environment EVENKEEL_PAUSE', 'cycles = "forever"  # flag', "[limits]"):
         assert line in lines
-    assert 'target = "1000 USD"  # default' in lines
+    assert '# target = "1000 USD"  # default' in lines
     tomllib.loads("\n".join(lines))
+
+
+def test_what_print_config_prints_decides_nothing_that_nobody_had_decided(tmp_path: Path) -> None:
+    """`--print-config > file`: what was a default stays one, so real money still asks for its amounts, and live defaults still apply."""
+    file = tmp_path / "printed.toml"
+    file.write_text("\n".join(printed(load(None, {}, {"target": "700 USD"}))), encoding="utf-8")
+    live = {"venue.name": "mainnet"}
+    again = load(file, {}, live)
+    assert again.settings == load(None, {}, live | {"target": "700 USD"}).settings
+    assert [window.text() for window in again.settings.no_entry_utc] == ["Mon 13:50-14:20", "Thu 13:50-14:20"]
+    with pytest.raises(ConfigError) as error:
+        must_be_written(again, LIVE_RUN, "mainnet requires explicit settings")
+    missing = [key for key in LIVE_RUN if key != "target"]
+    assert error.value.message == f"{', '.join(missing)}: not set, and mainnet requires explicit settings"
+
+
+@pytest.mark.parametrize("text", ["-1000", "-1000 USD", "-1k", "-5 EUR", " -20 USD"])
+def test_a_target_with_a_sign_is_told_which_option_says_what_is_bought(text: str) -> None:
+    error = answered(target=text)
+    assert error is not None
+    assert "; a target has no sign: --direction long-eth or long-sol says which leg is bought" in error.message
+    assert cli.run_parser().parse_args(["--direction", "long-sol"]).overrides == {"direction": "long-sol"}
+
+
+def test_a_minus_sign_is_not_spoken_of_where_there_is_none() -> None:
+    for key, text in (("target", "1000"), ("target", "0 USD"), ("hold", "-5 s")):
+        error = answered(**{key: text})
+        assert error is not None
+        assert "sign" not in error.message
+
+
+def test_a_number_with_an_exponent_is_said_to_be_one() -> None:
+    error = answered(target="1e3 USD")
+    assert error is not None
+    assert error.sentence == 'target: "1e3 USD" has an exponent: write the number in full · nothing was started · target takes a number and USD (per leg)'
 
 
 amounts = st.integers(1, 10**26).map(Quote)

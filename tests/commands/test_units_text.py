@@ -151,6 +151,8 @@ def test_a_duration_is_written_in_its_largest_whole_unit(value: int, text: str) 
         (Factor, "5", Rate.of("5"), "5x"),
         (Cycles, "5 cycles", 5, 5),
         (Cycles, "five", 5, None),
+        (Cycles, "Forever", 5, "forever"),
+        (Cycles, "for ever", 5, "forever"),
         (Unbalanced, "accept 0.5", None, "accept 0.5 %"),
         (Unbalanced, "raise 1.2", None, "raise 1.2x"),
         (Unbalanced, "ignore", None, None),
