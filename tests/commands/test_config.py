@@ -97,7 +97,7 @@ def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_right_one(tmp_p
         ('zebra = "24 h"', "--print-config lists every key"),
         ("target = = 3", "evenkeel.toml line 1: not valid TOML"),
         ("hold = '2 s'\n\n[limits", "evenkeel.toml line 3: not valid TOML"),
-        ("target = '1 USD'\ntarget = '2 USD'", "evenkeel.toml line 2: not valid TOML (cannot overwrite a value) · nothing was started · write each key"),
+        ("target = '1 USD'\ntarget = '2 USD'", "evenkeel.toml line 2: not valid TOML (cannot overwrite a value) · nothing was started"),
         ("target = '1 USD'\ntarget = '2 USD'", "write each key and each [table] once"),
         ("[limits]\n[guard]\n[limits]", "write each key and each [table] once"),
         ('target = "1 USD', 'close the quote that begins the value: name = "value"'),
@@ -251,7 +251,8 @@ def test_a_minus_sign_is_not_spoken_of_where_there_is_none() -> None:
 def test_a_number_with_an_exponent_is_said_to_be_one() -> None:
     error = answered(target="1e3 USD")
     assert error is not None
-    assert error.sentence == 'target: "1e3 USD" has an exponent: write the number in full · nothing was started · target takes a number and USD (per leg)'
+    assert error.message == 'target: "1e3 USD" has an exponent: write the number in full'
+    assert error.cure == "target takes a number and USD (per leg)"
 
 
 amounts = st.integers(1, 10**26).map(Quote)
