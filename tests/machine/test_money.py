@@ -11,16 +11,18 @@ from messages.lifecycle import Alarm
 from messages.money import Statement
 from messages.settings import Settings
 from messages.units import Ms, Quote
-from tests.endings.outcomes import OUTCOMES, Order, together
+from tests.endings.outcomes import LATE_MS, OUTCOMES, Order, together
 from tests.machine.bench import Bench, bench
 from tests.machine.test_escape_and_recovery import escaped
 from tests.machine.test_strangers import SOL, by_hand
+from venue.simulated.engine.order_log import LoggedOrder
 from venue.simulated.faults.incidents import ArchiveOmits, Deposit, Funding, Incident, Liquidate, Oracle, Settle, Shift, Transfer, Withdraw
 from venue.simulated.faults.wishes import Faults
 
 HOLD_S = 6
 SETTINGS = Settings(target=Quote.of("115.86"), cycles=1, hold=Ms(HOLD_S * 1000), direction="long-eth")
 MIDWAY_MS = 3_000
+PRODUCT_IDS = {"ETH-PERP": 4, "SOL-PERP": 8}
 DEARER = Oracle(at_ms=500, for_ms=60_000, product="ETH-PERP", by_bps=-40)
 """The mark stands above the index, so a long ETH leg pays funding."""
 MOVES = (Shift(at_ms=2_000, for_ms=60_000, product="ETH-PERP", by_bps=30), Shift(at_ms=2_100, for_ms=60_000, product="SOL-PERP", by_bps=18))
@@ -115,9 +117,20 @@ async def test_a_ledger_that_restarts_in_mid_cycle_books_everything_once(autojum
         assert money.funding == sum(charge.amount for charge in ready.venue.archive.charges)
 
 
-ACCIDENTS = {
-    f"{product} {name}": (product, name) for product in ("ETH-PERP", "SOL-PERP") for name in ("partial", "rejected", "never filled", "unknown")
-}
+ACCIDENTS = {f"{product} {name}": (product, name) for product in PRODUCT_IDS for name in ("partial", "rejected", "never filled", "unknown")}
+
+
+def took_place(log: list[LoggedOrder], product: str, name: str) -> None:
+    """Raises `AssertionError` unless the accident befell the first order for this product, by the engine's log alone."""
+    first = next(order for order in log if order.product_id == PRODUCT_IDS[product])
+    first_of_run_ns = log[0].arrived_ns
+    came = {
+        "partial": first.result == "accepted" and first.filled * 2 == first.amount,
+        "rejected": (first.result, first.code, first.filled) == ("refused", 2031, 0),
+        "never filled": (first.result, first.fills) == ("accepted", []),
+        "unknown": first.filled == first.amount and first.arrived_ns - first_of_run_ns > (LATE_MS - 1) * 1_000_000,
+    }
+    assert came[name], f"no accident: {product} {name}; the order was {first.result} ({first.code}), filled {first.filled} of {first.amount}"
 
 
 async def crashes(ready: Bench, *at_s: float) -> None:
@@ -154,8 +167,18 @@ async def test_partial_fills_and_repairs_add_up_to_the_last_digit(
     accident = OUTCOMES[name].stage(Order(product, 42 if product == "ETH-PERP" else 10, 2031))
     async with bench(tmp_path, SETTINGS, faults=together(Faults(incident=MOVES), accident)) as ready:
         money = await ended(ready, crashed)
+        took_place(ready.venue.exchange.order_log, product, name)
         assert (money.residual, money.state, money.words) == (0, "exact", "")
         assert money.net == ready.totals().pnl == money.balance_change
+
+
+async def test_an_accident_that_nobody_staged_is_missed(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+    """The tests above prove something only while each of them notices that its accident does not happen any more."""
+    async with bench(tmp_path, SETTINGS, faults=Faults(incident=MOVES)) as ready:
+        await ended(ready, crashed=False)
+        for product, name in ACCIDENTS.values():
+            with pytest.raises(AssertionError, match=f"no accident: {product} {name}"):
+                took_place(ready.venue.exchange.order_log, product, name)
 
 
 @pytest.mark.parametrize("crashed", [False, True], ids=["", "ledger restarted"])
