@@ -110,7 +110,7 @@ async def flattened(who: Whose, order: Order) -> Outcome:
     until = trio.current_time() + order.timeout_s
     last = await _leave_run(who, order, until)
     if who.child:
-        return _with_its_venue(who, order, last)
+        return await ended_with_its_venue(who, order, last, until)
     state = None
     try:
         state = await _locked(who, until)
@@ -123,10 +123,11 @@ async def flattened(who: Whose, order: Order) -> Outcome:
 
 
 async def _leave_run(who: Whose, order: Order, until: float) -> Answer | None:
-    """Ask a live run to close both legs and end; its last answer."""
+    """Ask a live run to close both legs and end; its last answer. Whose exchange ends with it is not asked to latch a halt: nothing would obey it."""
     if who.runner() is None:
         return None
-    wish = Ask("halt" if order.halt else "flatten", order.halt or f"asked by {order.command}")
+    reason = f"asked by {order.command}" + (f": {order.halt}" if order.halt and who.child else "")
+    wish = Ask("flatten", reason) if who.child or not order.halt else Ask("halt", order.halt)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(Progress(until).waits_for_ever, "the run to close both legs and end")
         answer = await ask(who.state_name, wish, max(0.0, until - trio.current_time()), partial(_heard, who))
@@ -139,12 +140,19 @@ def _heard(who: Whose, answer: Answer) -> None:
         say(sys.stderr, f"the run (pid {answer.pid}) closes: {answer.open_legs or 'nothing is open'}")
 
 
-def _with_its_venue(who: Whose, order: Order, last: Answer | None) -> Outcome:
-    """A simulated venue of a run's own is gone with it, and every position with the venue."""
+async def ended_with_its_venue(who: Whose, order: Order, last: Answer | None, until: float) -> Outcome:
+    """A simulated venue of a run's own is gone with it, and every position with the venue.
+
+    The run's process lives on for a moment after its last answer: it is waited for, until `until` of Trio's time.
+    """
     if last is not None and last.ended and last.open_legs:
         return _not_flat(order, last.open_legs, "its simulated venue ended with the run: no real money was in it")
-    if who.runner() is not None:
-        return _not_flat(order, "unknown: the run did not answer", f"stop it: kill {who.runner().pid}")  # type: ignore[union-attr]
+    progress = Progress(until)
+    while (runner := who.runner()) is not None and trio.current_time() < until:
+        progress.waits(f"pid {runner.pid} to end")
+        await trio.sleep(LOCK_S)
+    if runner is not None and not (last is not None and last.ended):
+        return _not_flat(order, f"unknown: the run did not {'end' if last else 'answer'}", f"stop it: kill {runner.pid}")
     lines = [("open", "nothing: its simulated venue ended with its run")]
     if order.halt:  # whatever was latched would be gone with the next run: its exchange is a new one
         lines.append(("halted", "not kept: the next run starts a simulated exchange of its own, which has no halt"))

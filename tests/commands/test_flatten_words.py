@@ -3,13 +3,20 @@
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 import trio
 from trio.testing import MockClock
 
-from commands.account.flatten import PROGRESS_S, Progress
+from actors.instance.state import AlreadyRunning
+from commands.access.venue import place
+from commands.account.flatten import PROGRESS_S, Order, Progress, ended_with_its_venue
+from commands.account.outcome import Outcome
+from commands.account.target_account import Whose
+from commands.control import Answer
+from messages.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -47,3 +54,73 @@ def test_a_halt_after_a_simulated_run_says_that_it_is_not_kept(tmp_path: Path) -
     assert halt.returncode == 0
     assert "halted    not kept: the next run starts a simulated exchange of its own, which has no halt" in halt.stdout
     assert " halted    no" in typed(tmp_path, "status").stdout
+
+
+class Leaving(Whose, frozen=True):
+    """A run with an exchange of its own that holds its lock until `gone_at_s` of Trio's time."""
+
+    gone_at_s: float = 0.0
+
+    def runner(self) -> AlreadyRunning | None:
+        return AlreadyRunning(4711, "logs") if trio.current_time() < self.gone_at_s else None
+
+
+async def left(last: Answer | None, gone_in_s: float, *, halt: str = "") -> tuple[Outcome, float]:
+    """What the command says, and after how long."""
+    settings, began_s = Settings(), trio.current_time()
+    who = Leaving(settings, place(settings, None), Path("logs"), "", began_s + gone_in_s)
+    outcome = await ended_with_its_venue(who, Order("halt" if halt else "flatten", 60, halt=halt), last, began_s + 60)
+    return outcome, trio.current_time() - began_s
+
+
+def answer(open_legs: str = "", *, ended: bool) -> Answer:
+    return Answer(4711, ended, "flat", 3, open_legs)
+
+
+async def test_a_run_that_said_how_it_ended_is_believed_and_its_process_waited_for(autojump_clock: MockClock) -> None:
+    """Found by hand: the process lives for some tenths of a second after its last answer, and was said not to have answered, exit code 4."""
+    outcome, took_s = await left(answer(ended=True), 0.7)
+    assert (outcome.exit_code, outcome.lines) == (0, [("open", "nothing: its simulated venue ended with its run")])
+    assert 0.7 <= took_s < 1.2
+
+
+async def test_a_run_that_ends_without_its_last_answer_is_gone_with_its_exchange(autojump_clock: MockClock) -> None:
+    outcome, _ = await left(answer("ETH-PERP 0.236", ended=False), 8)
+    assert outcome.exit_code == 0
+
+
+@pytest.mark.parametrize(("last", "says"), [(None, "the run did not answer"), (answer("ETH-PERP 0.236", ended=False), "the run did not end")])
+async def test_a_run_that_does_not_end_is_unknown(last: Answer | None, says: str, autojump_clock: MockClock) -> None:
+    outcome, took_s = await left(last, 1000)
+    assert outcome.exit_code == 4
+    assert outcome.error is not None
+    assert outcome.error.message == f"NOT FLAT: unknown: {says}"
+    assert outcome.error.cure == "stop it: kill 4711"
+    assert took_s < 61
+
+
+async def test_what_a_run_left_open_at_its_own_exchange_is_said(autojump_clock: MockClock) -> None:
+    outcome, _ = await left(answer("ETH-PERP 0.236", ended=True), 0.3)
+    assert outcome.exit_code == 4
+    assert outcome.error is not None
+    assert outcome.error.message == "NOT FLAT: ETH-PERP 0.236"
+
+
+@pytest.mark.process
+def test_a_halt_during_a_simulated_run_says_that_it_is_not_kept_and_keeps_none(tmp_path: Path) -> None:
+    """Its state file was latched while the answer said that it is not kept."""
+    words = [sys.executable, str(ROOT / "supervisor.py"), "run", "--cycles", "forever", "--quiet", "--logs", str(tmp_path / "logs")]
+    surroundings = os.environ | {"XDG_STATE_HOME": str(tmp_path / "state")}
+    with subprocess.Popen(words, cwd=tmp_path, env=surroundings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
+        until = time.monotonic() + 60
+        while "alive, " not in typed(tmp_path, "status").stdout and time.monotonic() < until:
+            time.sleep(0.2)
+        halt = typed(tmp_path, "halt", "--reason", "going away")
+        summary, _ = run.communicate(timeout=60)
+    assert halt.returncode == 0, halt.stdout + halt.stderr
+    assert "halted    not kept: the next run starts a simulated exchange of its own, which has no halt" in halt.stdout
+    assert run.returncode == 3
+    assert "asked by halt: going away" in summary
+    assert "clear-halt" not in summary
+    status = typed(tmp_path, "status")
+    assert (status.returncode, " halted    no" in status.stdout) == (0, True)
