@@ -1,6 +1,7 @@
 """The account's money in words: every line about it, on screen and in the summary, comes from the ledger's one `Statement`."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 
 from commands.output.words import usd
 from messages.money import Statement
@@ -61,6 +62,20 @@ def residual(money: Statement) -> list[str]:
     if money.residual is None:
         return [f"residual unknown: {money.words}"]
     if money.state == "exact":
-        return [f"residual 0.00 USD: balances {signed(money.balance_change or Quote(0))} USD, all explained"]
+        return [f"residual 0.00 USD: {_explained(money)}"]
     first, *more = money.words.split("; ")
     return [f"residual {money.residual.text()} USD, {money.state}: {first}", *more]
+
+
+def _explained(money: Statement) -> str:
+    """The change of the balances, as NET and what is not in it; they differ by what positions were worth when the run began, and are worth now.
+
+    To the cent the figures add up as they are shown: what nothing else shows, the value of positions, or else the flows' sum, takes the rounding.
+    """
+    change, flows = money.balance_change or Quote(0), Quote(sum(getattr(money, field) for field, _ in FLOWS))
+    if money.net is None or money.net == change:
+        return f"balances {signed(change)} USD, all explained"
+    left, net = Decimal(usd(change)), Decimal(usd(money.net))
+    moved = Decimal(usd(flows)) if money.value_change else left - net
+    value = f", value of positions {net + moved - left:+}" if money.value_change else ""
+    return f"balances {signed(change)}{value} = NET {usd(money.net)}{f', not in NET {moved:+}' if flows else ''} USD"

@@ -58,10 +58,10 @@ def _numbers(report: Report, totals: Totals) -> list[str]:
 
 
 def _orders(report: Report, totals: Totals) -> str:
-    counted = f"{totals.orders_sent} sent, {totals.orders_closed} resolved"
-    twice = "" if report.orders_twice is None else f", {report.orders_twice} twice"
+    once = "" if report.orders_twice is None else f", {report.orders_twice} of them twice" if report.orders_twice else ", each once"
+    counted = f"{totals.orders_sent} sent{once}, {totals.orders_closed} resolved"
     restarts = f", {totals.restarts} restarts" if totals.restarts > 1 else ", 1 restart" if totals.restarts else ""
-    return f"{counted}{twice}{restarts}; {'venue and ledger not compared' if 'unknown' in report.open_legs else agreement(report.held)}"
+    return f"{counted}{restarts}; {'venue and ledger not compared' if 'unknown' in report.open_legs else agreement(report.held)}"
 
 
 def agreement(held: Held | None) -> str:

@@ -1,6 +1,8 @@
 """The last lines of a run, for a person and for a program."""
 
 import json
+import re
+from decimal import Decimal
 
 import msgspec
 import pytest
@@ -40,7 +42,7 @@ def test_the_summary_of_the_demo_is_the_documented_one() -> None:
         " balance   filled imbalance worst 0.061 %, median 0.031 % (promise: under 0.1 %)",
         " staged    eth_leg killed after READY: 0 orders sent, back in 31 ms",
         "           SOL refused once: 985 USD unhedged for 77 ms, then repaired",
-        " orders    21 sent, 21 resolved, 0 twice, 1 restart; venue and ledger agree",
+        " orders    21 sent, each once, 21 resolved, 1 restart; venue and ledger agree",
         " money     fees -6.89  spread -0.64  market +0.31  funding 0.00 = NET -7.22 USD",
         "           spread: planned -0.58, slippage against the plan -0.06",
         "           market: hedge +0.32, unhedged 0.00, lots left over -0.01",
@@ -78,6 +80,39 @@ def test_money_that_was_moved_is_a_line_of_its_own_and_so_is_what_nothing_explai
     lines = text(msgspec.structs.replace(DEMO, totals=totals(money=odd)))
     assert "           residual 25 USD, unexplained: unexplained: 25 USD in USDT0" in lines
     assert "           between 12:00:00Z and 12:00:05Z" in lines
+
+
+@pytest.mark.parametrize(
+    ("twice", "words"),
+    [(0, "21 sent, each once, 21 resolved"), (2, "21 sent, 2 of them twice, 21 resolved"), (None, "21 sent, 21 resolved")],
+)
+def test_orders_that_left_twice_are_counted_in_words(twice: int | None, words: str) -> None:
+    """None: nobody counted, and nothing is claimed."""
+    assert any(f" orders    {words}, 1 restart" in line for line in text(msgspec.structs.replace(DEMO, orders_twice=twice)))
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"balance_change": "-7.67", "value_change": "0.45"}, "balances -7.67, value of positions +0.45 = NET -7.22 USD"),
+        ({"balance_change": "17.78", "deposits": "25"}, "balances +17.78 = NET -7.22, not in NET +25.00 USD"),
+        (
+            {"balance_change": "-992.35", "value_change": "1000.13", "deposits": "25", "withdrawals": "-10"},
+            "balances -992.35, value of positions +1000.13 = NET -7.22, not in NET +15.00 USD",
+        ),
+        # Each rounded by itself they would be a cent apart: -7.674 + 0.454 = -7.22, shown -7.67 + 0.45.
+        ({"balance_change": "-7.676", "value_change": "0.456"}, "balances -7.68, value of positions +0.46 = NET -7.22 USD"),
+        ({"balance_change": "-7.674", "value_change": "0.459", "net": "-7.215"}, "balances -7.67, value of positions +0.45 = NET -7.22 USD"),
+    ],
+)
+def test_the_balances_and_net_add_up_on_one_line(changes: dict[str, str], line: str) -> None:
+    """Seen after an adoption: "balances -2.64 USD, all explained" beside "NET -2.19". What the pair taken over was worth is the difference."""
+    money = statement(**changes)
+    lines = text(msgspec.structs.replace(DEMO, totals=totals(pnl=money.net, money=money)))
+    assert f"           residual 0.00 USD: {line}" in lines
+    figures = [Decimal(each) for each in re.findall(r"[+-]\d+\.\d\d", line)]
+    equals = line[: line.index(" = ")].count(".")
+    assert sum(figures[:equals]) == sum(figures[equals:])
 
 
 def test_that_it_is_not_flat_comes_first_and_what_is_open_and_what_to_type_last() -> None:
