@@ -32,22 +32,22 @@ import msgspec
 import trio
 
 from actors.risk.aborts import Aborts
-from actors.risk.denial_alarm import Denials
-from actors.run_ending import Ending, Endings, Leave, Stop, TreeGone
+from actors.risk.denial_alarm import DenialAlarm
+from actors.run_ending import Ending, RunEnding, Leave, Stop, TreeGone
 from actors.risk.entry_wait import EntryWait
 from actors.risk.gates import closed_window, daily_loss, rules_denial
-from actors.reconciliation import Inquiry
+from actors.reconciliation import Reconciliation
 from actors.ledger import Unwritable
 from actors.leg_connections import LegConnections
 from actors.risk.limits import plan_denial, run_over
 from actors import barrier
 from actors.barrier import Barrier, ClockJumped, EpochBumped, FillsDue, LegDown, Recovered, VotesDue
-from runtime.clock import ClockWatch, Shift
+from runtime.clock import ClockWatch, ClockShift
 from runtime.specs import first_cause_first, told
 from actors.sizing.actor import Sizer
 from actors.tree import Channels, Tree, World
-from actors.clock_recovery import Waking
-from actors.presigned_exit import WayOut
+from actors.clock_recovery import ClockRecovery
+from actors.presigned_exit import PresignedExit
 from messages.execution import Outcome, PlanClosed
 from messages.lifecycle import AccountStream, Denied, Held, Hop, Note, Started, Waiting
 from messages.sizing import Abort, Declined, Ready, Sealed, SizingPlan, Skipped
@@ -76,14 +76,14 @@ class Machine:
     def __init__(self, world: World) -> None:
         self.world = world
         start = msgspec.structs.replace(world.rules, version=max(1, world.rules.version), read_ms=world.rules.read_ms or world.clock.now_ms())
-        world.venue.forge.use(start)
+        world.venue.order_builder.use(start)
         self.channels = Channels(halted=world.state.halted is not None, rules=start)
         self.barrier = Barrier(world.state.bump(), 0)
         self.tree = self.planted()
-        self._inquiry = Inquiry(world, self.channels)
-        self._waking = Waking(world, self.channels)
-        self._way_out = WayOut(world, self.channels)
-        self._endings = Endings(world, self.channels)
+        self._inquiry = Reconciliation(world, self.channels)
+        self._waking = ClockRecovery(world, self.channels)
+        self._way_out = PresignedExit(world, self.channels)
+        self._endings = RunEnding(world, self.channels)
         self.beat: Callable[[float], None] = lambda _now_s: None
         """Called with Trio's time in every turn of the loop: the heartbeat, where somebody listens for one."""
         self.missing_guard: Callable[[], tuple[str, float]] = lambda: ("", 0.0)
@@ -96,7 +96,7 @@ class Machine:
         self._kept_until_ms = 0
         """Venue time until which a pair is kept because the venue said that a leg cannot be traded."""
         self._stream: AccountStream | None = None
-        self._denials = Denials(world.settings.limits.alarm_after_denying)
+        self._denials = DenialAlarm(world.settings.limits.alarm_after_denying)
         self._entry_wait = EntryWait(world.settings.max_wait / 1000)
         self._obstructed = (0.0, Waiting())
         """When a proposal was last not sealed, and why."""
@@ -189,7 +189,7 @@ class Machine:
         elif isinstance(message, AccountStream):
             self._stream = message
             self._inquiry.reconcile_soon()
-        elif isinstance(message, Shift):
+        elif isinstance(message, ClockShift):
             self._shifted(message)
         elif isinstance(message, Skipped | Denied):
             self._not_entered(message)
@@ -210,7 +210,7 @@ class Machine:
         if outcome.code in REREAD_AFTER:
             self.channels.doubted.put(self.world.clock.now_ms())
 
-    def _shifted(self, shift: Shift) -> None:
+    def _shifted(self, shift: ClockShift) -> None:
         self._endings.look_at_epoch()
         self._waking.shifted(shift, self._nursery)
         if shift.jumped and self.barrier.sealed:
@@ -239,10 +239,10 @@ class Machine:
         return None
 
     def _seal(self, plan: SizingPlan) -> None:
-        """The forge changes over to the newest rules here and nowhere between a vote and its orders: both legs must find the same one."""
+        """The order_builder changes over to the newest rules here and nowhere between a vote and its orders: both legs must find the same one."""
         rules = self.channels.rules.value
         if rules:
-            self.world.venue.forge.use(rules)
+            self.world.venue.order_builder.use(rules)
             self._name_rest(plan, rules)
         if plan.purpose in {"exit", "flatten"}:
             self._way_out.drop()

@@ -17,7 +17,7 @@ from messages.execution import Outcome
 from messages.lifecycle import Note
 from messages.sizing import SizingPlan
 from messages.units import Ms
-from runtime.clock import Shift
+from runtime.clock import ClockShift
 from venue.protocol import VenueError
 from venue.venue_time import MISTIMED, measure_clock
 
@@ -25,7 +25,7 @@ AGAIN_S = 0.2
 """Pause before the venue is asked once more."""
 
 
-class Waking:
+class ClockRecovery:
     """Runs beside the supervisor's loop; the loop asks it before a plan is sealed."""
 
     def __init__(self, world: World, channels: Channels) -> None:
@@ -42,7 +42,7 @@ class Waking:
             return "the clocks have jumped: the venue's time, the account and both books are read again first"
         return "it was decided before the clocks jumped" if self._known_ms and plan.decided_ms <= self._known_ms else ""
 
-    def shifted(self, shift: Shift, nursery: trio.Nursery) -> None:
+    def shifted(self, shift: ClockShift, nursery: trio.Nursery) -> None:
         """The clocks did something else than run. Returns at once; what has to be asked is asked in `nursery`."""
         if not shift.jumped:
             self._note("info", f"{shift.text()}: the venue's time is measured again")

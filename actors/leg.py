@@ -23,7 +23,7 @@ from messages.wire import digest
 from runtime.clock import VenueClock
 from runtime.observe import Observe
 from runtime.pulse import MAIL, Pulse
-from venue.protocol import ANSWER_AFTER_RECV_MS, Forge, OffLattice, OrderWire, Reply, SignedOrder
+from venue.protocol import ANSWER_AFTER_RECV_MS, OffLattice, OrderBuilder, OrderWire, Reply, SignedOrder
 
 LegMessage = Sealed | Place | Abort
 
@@ -38,14 +38,16 @@ class LegState(msgspec.Struct, frozen=True):
     signed: SignedOrder | None = None
 
 
-def on_sealed(state: LegState, sealed: Sealed, forge: Forge, settings: Settings, *, connected: bool) -> tuple[LegState, Ready | Declined]:
+def on_sealed(
+    state: LegState, sealed: Sealed, order_builder: OrderBuilder, settings: Settings, *, connected: bool
+) -> tuple[LegState, Ready | Declined]:
     """Check the plan on the object held, build and sign this leg's order, and vote. Sends nothing."""
     plan = sealed.plan
     against = objection(sealed, state.epoch, state.last_seq) or _leg_objection(state.leg, sealed, settings, connected=connected)
     if against:
         return state, Declined(state.leg, plan.epoch, plan.seq, *against)
     try:
-        signed = forge.sign(forge.order_of(plan, sealed.digest, state.leg)) if plan.leg(state.leg).amount else None
+        signed = order_builder.sign(order_builder.order_of(plan, sealed.digest, state.leg)) if plan.leg(state.leg).amount else None
     except ValueError as error:
         code = "OFF_LATTICE" if isinstance(error, OffLattice) else "BAD_ORDER"
         return state, Declined(state.leg, plan.epoch, plan.seq, code, str(error))
@@ -65,7 +67,7 @@ def _leg_objection(leg: Leg, sealed: Sealed, settings: Settings, *, connected: b
     return None
 
 
-def on_place(state: LegState, place: Place, forge: Forge) -> SignedOrder | Objection | None:
+def on_place(state: LegState, place: Place, order_builder: OrderBuilder) -> SignedOrder | Objection | None:
     """What to send now: the order built for exactly this plan; None when this leg sends nothing; or why it must not be sent.
 
     Everything is checked once more on what is held *now*: the plan's digest, and that the order is the one the plan says and the ledger wrote down.
@@ -79,7 +81,7 @@ def on_place(state: LegState, place: Place, forge: Forge) -> SignedOrder | Objec
         return None
     wanted = place.eth_order if state.leg == "eth" else place.sol_order
     signed = state.signed
-    if signed is None or signed != forge.sign(forge.order_of(sealed.plan, sealed.digest, state.leg)) or signed.digest != wanted:
+    if signed is None or signed != order_builder.sign(order_builder.order_of(sealed.plan, sealed.digest, state.leg)) or signed.digest != wanted:
         return "ORDER_CHANGED", "the order is not the one the plan says and the ledger wrote down"
     return signed
 
@@ -100,7 +102,7 @@ class Tools(msgspec.Struct, frozen=True):
     """What a leg works with. `post` reaches the supervisor."""
 
     post: Callable[[msgspec.Struct], None]
-    forge: Forge
+    order_builder: OrderBuilder
     clock: VenueClock
     settings: Settings
     observe: Observe
@@ -143,7 +145,7 @@ async def run(
 async def handle(state: LegState, message: LegMessage, wire: OrderWire, tools: Tools) -> LegState:
     """One message: vote on a sealed plan, place the one held, or forget it."""
     if isinstance(message, Sealed):
-        state, vote = on_sealed(state, message, tools.forge, tools.settings, connected=wire.connected)
+        state, vote = on_sealed(state, message, tools.order_builder, tools.settings, connected=wire.connected)
         tools.hop(f"{state.leg}_leg votes", message, "READY" if isinstance(vote, Ready) else f"{vote.code}: {vote.detail}")
         tools.post(vote)
         return state
@@ -160,7 +162,7 @@ def _holds(state: LegState, message: Place | Abort) -> bool:
 
 async def place_one(state: LegState, place: Place, wire: OrderWire, tools: Tools) -> Outcome:
     """Carry out one Place: send the order held for it, or say that nothing was sent."""
-    order = on_place(state, place, tools.forge)
+    order = on_place(state, place, tools.order_builder)
     if order is None or isinstance(order, tuple):
         return nothing_sent(state.leg, place, "" if order is None else f"{order[0]}: {order[1]}", tools.clock.now_ms())
     assert state.sealed is not None  # noqa: S101 - on_place returned an order of it

@@ -18,7 +18,7 @@ TICK_S = 1.0
 """The least time between two looks when nothing changes."""
 
 
-class WayOut:
+class PresignedExit:
     """One run's stored exit orders."""
 
     def __init__(self, world: World, channels: Channels) -> None:
@@ -69,10 +69,10 @@ class WayOut:
         """Raises `ValueError` where no order can be made of it: no price, nothing on the venue's step."""
         world, rules = self._world, self._channels.rules.value or self._world.rules
         eth, sol = self._prices(rules)
-        world.venue.forge.use(rules)  # nothing is in flight: at worst a plan that is being voted on is declined
+        world.venue.order_builder.use(rules)  # nothing is in flight: at worst a plan that is being voted on is declined
         if eth is None or sol is None:
             raise ValueError("there is neither a book nor an oracle price")
-        return signed_escape(held, (eth, sol), rules, world.venue.forge, world.settings, world.clock.now_ms(), self._generation)
+        return signed_escape(held, (eth, sol), rules, world.venue.order_builder, world.settings, world.clock.now_ms(), self._generation)
 
     def _prices(self, rules: VenueRules) -> tuple[Price | None, Price | None]:
         quote = self._channels.quotes.value

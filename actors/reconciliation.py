@@ -26,7 +26,7 @@ LATER_S = 0.005
 """A reading proves something only when the engine names a later millisecond than that of what happened last."""
 
 
-class Inquiry:
+class Reconciliation:
     """Runs in the supervisor's nursery; never decides anything."""
 
     def __init__(self, world: World, channels: Channels) -> None:

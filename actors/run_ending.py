@@ -17,7 +17,7 @@ import trio
 from actors.risk.gates import daily_loss
 from actors.risk.legging import budget, over_budget
 from actors.risk.limits import run_over
-from actors.risk.signer_status import SigningRight
+from actors.risk.signer_status import SignerStatus
 from actors.tree import Channels, World
 from messages.lifecycle import LEDGER_GONE, SIGNER_REPLACED, TAKEN_OVER, VERIFYING, Directive, Halted, Held, Note, Stopping
 from messages.settings import Settings
@@ -68,7 +68,7 @@ class Ending(msgspec.Struct, frozen=True):
     open_legs: str = ""
 
 
-class Endings:
+class RunEnding:
     """Every reason to end a run, as it stands. The supervisor asks for `now` in every turn of its loop."""
 
     def __init__(self, world: World, channels: Channels) -> None:
@@ -84,7 +84,7 @@ class Endings:
         """Why a leg's missing connection may not be waited for any longer."""
         self.closing_refused = False
         """Was closing a pair proposed, and not even sealed?"""
-        self._signing = SigningRight()
+        self._signing = SignerStatus()
         self._beaten = False
         self._lost = ""
         """Why the ledger's file is not the one that was opened any more."""

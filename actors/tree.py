@@ -177,7 +177,7 @@ class Tree:
         await keep(tell=self._go_by, doubted=c.doubted, pulse=pulse, task_status=task_status)
 
     def _go_by(self, rules: VenueRules, changed: bool) -> None:
-        """A reading of the venue's rules; the ledger keeps what has changed. The forge goes by them from the next plan on (supervisor)."""
+        """A reading of the venue's rules; the ledger keeps what has changed. The order_builder goes by them from the next plan on (supervisor)."""
         self.channels.rules.put(rules)
         if changed:
             read = rules_read(rules)
@@ -207,7 +207,7 @@ class Tree:
             self.channels.to_ledger.reader(),
             self.channels.inbox.post,
             self.channels.held,
-            w.venue.forge,
+            w.venue.order_builder,
             w.clock,
             w.state.epoch,
             w.observe,
@@ -223,7 +223,7 @@ class Tree:
     async def _leg(self, name: Leg, *, task_status: trio.TaskStatus[None]) -> None:
         w = self.world
         pulse = self._watch.fresh(f"{name}_leg", self.channels.to_leg[name])
-        tools = leg.Tools(self.channels.inbox.post, w.venue.forge, w.clock, w.settings, w.observe, pulse)
+        tools = leg.Tools(self.channels.inbox.post, w.venue.order_builder, w.clock, w.settings, w.observe, pulse)
         wire = partial(w.venue.order_wire, f"{name}_leg")
         await leg.run(name, w.state.epoch, self.channels.to_leg[name].reader(), wire, tools, task_status=task_status)
 

@@ -100,7 +100,7 @@ async def without_barrier(venue: Venue, now_ms: Any, plans: list[SizingPlan], wa
 
 
 async def _send(venue: Venue, wire: OrderWire, plan: SizingPlan, leg: Any) -> None:
-    await wire.place(venue.forge.sign(venue.forge.order_of(plan, digest(plan), leg)))
+    await wire.place(venue.order_builder.sign(venue.order_builder.order_of(plan, digest(plan), leg)))
 
 
 async def measure(cycles: int, sync: Literal["full", "normal"]) -> float:

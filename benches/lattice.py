@@ -9,7 +9,7 @@ import sys
 from statistics import median
 from time import perf_counter_ns
 
-from actors.sizing.lattice import Side, size_pair
+from actors.sizing.lattice import TakenSide, size_pair
 from messages.market import Level
 from messages.units import Base, Bps, Price, Quote
 
@@ -17,16 +17,16 @@ TARGETS = ("100", "1000", "10000", "1000000")
 BOOKS, LEVELS = 400, 20
 
 
-def side(random_: random.Random, price: Price, tick: Price, step: Base, lots_max: int, *, up: bool) -> Side:
+def side(random_: random.Random, price: Price, tick: Price, step: Base, lots_max: int, *, up: bool) -> TakenSide:
     """20 levels a tick or three apart; together some ten million dollars."""
     levels = []
     for _ in range(LEVELS):
         levels.append(Level(price, Base(step * random_.randint(lots_max // 2, lots_max))))
         price = Price(price + (1 if up else -1) * tick * random_.randint(1, 3))
-    return Side(tuple(levels), step, Quote.of(100))
+    return TakenSide(tuple(levels), step, Quote.of(100))
 
 
-def books(random_: random.Random) -> tuple[Side, Side]:
+def books(random_: random.Random) -> tuple[TakenSide, TakenSide]:
     eth, sol = Price.of(str(random_.randint(25_000, 30_000))), Price.of(random_.randint(9_000, 14_000))
     eth, sol = Price(eth // 10), Price(sol // 100)
     return (
@@ -35,7 +35,7 @@ def books(random_: random.Random) -> tuple[Side, Side]:
     )
 
 
-def spent_us(target: str, pair: tuple[Side, Side], *, advise: bool) -> tuple[float, str]:
+def spent_us(target: str, pair: tuple[TakenSide, TakenSide], *, advise: bool) -> tuple[float, str]:
     began = perf_counter_ns()
     verdict = size_pair(Quote.of(target), *pair, max_imbalance=Bps.of(10), planning_margin=Bps.of("2.5"), max_deviation=Bps.of(2000), advise=advise)
     return (perf_counter_ns() - began) / 1000, verdict.kind

@@ -31,7 +31,7 @@ from messages.lifecycle import Held, Opened
 from messages.units import Quote
 from messages.wire import encode
 from runtime.mailbox import Latest, Mailbox
-from tests.actors.fakes import FORGE, venue_clock
+from tests.actors.fakes import ORDER_BUILDER, venue_clock
 from tests.actors.ledger.story import Story
 from tests.kills.venue import simulated
 from tests.leftovers import end, left
@@ -154,7 +154,9 @@ async def restarted(path: Path, ours: Opened) -> tuple[Cost, Cost, Cost]:
     began = now()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(turning)
-        actor = partial(ledger_actor, path, ours, "normal", box.reader(), lambda _m: None, held, FORGE, venue_clock(), 1, lambda _m: None, None)
+        actor = partial(
+            ledger_actor, path, ours, "normal", box.reader(), lambda _m: None, held, ORDER_BUILDER, venue_clock(), 1, lambda _m: None, None
+        )
         await nursery.start(actor)
         ready = since(began)
         while held.value is None or held.value.no_entry:  # noqa: ASYNC110 - a bench looks now and then
@@ -166,7 +168,7 @@ async def restarted(path: Path, ours: Opened) -> tuple[Cost, Cost, Cost]:
 
 async def guarded(path: Path, ours: Opened, *, read_only: bool) -> Cost:
     began = now()
-    with closing(Journal(path, ours, "normal", FORGE, venue_clock(), lambda _m: None, 2, read_only=read_only)):
+    with closing(Journal(path, ours, "normal", ORDER_BUILDER, venue_clock(), lambda _m: None, 2, read_only=read_only)):
         return since(began)
 
 

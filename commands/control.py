@@ -32,14 +32,14 @@ FAREWELL_S = 1.0
 """How long a run that ends waits for its last answer to be read."""
 
 
-class Ask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class ControlRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """command -> run."""
 
     do: Literal["status", "flatten", "halt"]
     reason: str = ""
 
 
-class Answer(msgspec.Struct, frozen=True):
+class ControlReply(msgspec.Struct, frozen=True):
     """run -> command. `ended`: this is the last answer of a run that has ended; `open_legs` is then from the exchange, else from the ledger."""
 
     pid: int
@@ -74,7 +74,7 @@ def _ours(base: Path) -> bool:
 # -- the run's end -------------------------------------------------------------------------------------------------------------------------------
 
 
-class Control:
+class RunControl:
     """Answers for one run. `post` reaches its supervisor, `held` what its ledger says."""
 
     def __init__(
@@ -91,13 +91,13 @@ class Control:
         self._open = open_legs_now
         self._over.set()
 
-    def answer(self) -> Answer:
+    def answer(self) -> ControlReply:
         """How things stand."""
         held = self._held()
         over = self._over.is_set()
         phase, cycle = (held.phase, held.cycle) if held else ("unknown", 0)
         progress = RunReport.of(self._settings, held).cycle_words
-        return Answer(os.getpid(), over, phase, cycle, self._open if over else open_legs(held), self._doing(), progress)
+        return ControlReply(os.getpid(), over, phase, cycle, self._open if over else open_legs(held), self._doing(), progress)
 
     async def talk(self, stream: trio.SocketStream) -> None:
         """One connection. Whatever is wrong with it ends it, and nothing else."""
@@ -105,7 +105,7 @@ class Control:
         try:
             with suppress(trio.BrokenResourceError, msgspec.DecodeError):
                 with trio.fail_after(ANSWER_S):
-                    ask = msgspec.json.decode(await _line(stream), type=Ask)
+                    ask = msgspec.json.decode(await _line(stream), type=ControlRequest)
                 if ask.do != "status":
                     code = "HALTED_BY_HAND" if ask.do == "halt" else "FLATTENED"
                     self._post(Leave(code, ask.reason or "asked to flatten", latch=ask.do == "halt"))
@@ -127,7 +127,7 @@ class Control:
 
 
 @asynccontextmanager
-async def controlled(control: Control, name: str, note: Callable[[str], None]) -> AsyncIterator[None]:
+async def controlled(control: RunControl, name: str, note: Callable[[str], None]) -> AsyncIterator[None]:
     """Serve `control` while the context is open. Without a place for the socket the run goes on without."""
     path = socket_path(name)
     listener = _listening(path) if path else None
@@ -165,7 +165,9 @@ def _listening(path: Path) -> trio.SocketListener | None:
 # -- the command's end ---------------------------------------------------------------------------------------------------------------------------
 
 
-async def ask(name: str, wish: Ask, patience_s: float, heard: Callable[[Answer], None] = lambda _answer: None) -> Answer | None:
+async def ask(
+    name: str, wish: ControlRequest, patience_s: float, heard: Callable[[ControlReply], None] = lambda _answer: None
+) -> ControlReply | None:
     """Ask the run `name`; None when nobody answers. A run that was told to leave is waited for, up to `patience_s`: then its first answer stands.
 
     `heard` is told each answer as it comes.
@@ -173,13 +175,13 @@ async def ask(name: str, wish: Ask, patience_s: float, heard: Callable[[Answer],
     path = socket_path(name)
     if path is None or not path.exists():
         return None
-    answer: Answer | None = None
+    answer: ControlReply | None = None
     with suppress(OSError, trio.BrokenResourceError, msgspec.DecodeError):
         async with await trio.open_unix_socket(path) as stream:
             await stream.send_all(msgspec.json.encode(wish) + b"\n")
             for waits_s in (ANSWER_S, patience_s) if wish.do != "status" else (ANSWER_S,):
                 with trio.move_on_after(waits_s):
-                    answer = msgspec.json.decode(await _line(stream), type=Answer)
+                    answer = msgspec.json.decode(await _line(stream), type=ControlReply)
                     heard(answer)
                 if answer is None:
                     return None

@@ -24,12 +24,12 @@ from runtime.clock import WallClock
 from venue.nado.signing import subaccount_hex
 from venue.simulated.engine.exchange import Exchange
 from venue.simulated.engine.rules import DEFAULT_PRODUCTS
-from venue.simulated.faults.wishes import Faults, faults_named
+from venue.simulated.faults.order_faults import Faults, faults_named
 from venue.simulated.gateway.answers import REQUESTS
 from venue.simulated.gateway.server import LOOPBACK, listen, serve
-from venue.simulated.keeping import keep, load, restore, save, state_of
-from venue.simulated.markets import Market, market_named
+from venue.simulated.markets import PriceSource, market_named
 from venue.simulated.markets.recording import RecordingMarket
+from venue.simulated.persistence import keep, load, restore, save, state_of
 from venue.simulated.venue import SimulatedVenue
 from venue.throwaway import THROWAWAY_SENDER
 
@@ -87,7 +87,7 @@ def _port(text: str) -> int:
     raise ConfigError("BAD_VALUE", "--port", f"--port: {text!r} is not a port", "type --port 0 for a free one")
 
 
-def _market(spec: str, seed: int) -> Market:
+def _market(spec: str, seed: int) -> PriceSource:
     try:
         return market_named(spec, seed)
     except (ValueError, OSError) as error:

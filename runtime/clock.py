@@ -124,7 +124,7 @@ class VenueClock:
         return self._clock.steady_ns()
 
 
-class Shift(msgspec.Struct, frozen=True):
+class ClockShift(msgspec.Struct, frozen=True):
     """clock -> supervisor: between two looks the clocks did something else than run."""
 
     slept_ms: Ms
@@ -156,9 +156,9 @@ class _Look(msgspec.Struct, frozen=True):
     def at(cls, clock: Clock) -> "_Look":
         return cls(round(trio.current_time() * 1_000_000) * 1_000, clock.steady_ns(), clock.utc_ns())
 
-    def since(self, before: "_Look") -> Shift:
+    def since(self, before: "_Look") -> ClockShift:
         ran, steady = self.monotonic_ns - before.monotonic_ns, self.steady_ns - before.steady_ns
-        return Shift(Ms((steady - ran) // 1_000_000), Ms((self.utc_ns - before.utc_ns - steady) // 1_000_000))
+        return ClockShift(Ms((steady - ran) // 1_000_000), Ms((self.utc_ns - before.utc_ns - steady) // 1_000_000))
 
 
 class ClockWatch:
@@ -168,13 +168,13 @@ class ClockWatch:
         self._clock = clock
         self._before = _Look.at(clock)
 
-    def look(self) -> Shift | None:
+    def look(self) -> ClockShift | None:
         """What they did since the last look, if they did more than run: 100 ms are given."""
         before, self._before = self._before, _Look.at(self._clock)
         shift = self._before.since(before)
         return shift if max(abs(shift.slept_ms), abs(shift.set_ms)) > STEP_MS else None
 
-    async def look_for_ever(self, tell: Callable[[Shift], None]) -> None:
+    async def look_for_ever(self, tell: Callable[[ClockShift], None]) -> None:
         """Look four times a second until cancelled, and tell of every shift."""
         while True:
             await trio.sleep(LOOK_EVERY_S)

@@ -63,7 +63,7 @@ class Heartbeat:
         temporary.replace(self._path)
 
 
-class Pulse:
+class HeartbeatMonitor:
     """The side of whoever watches: for how long there was no touch."""
 
     def __init__(self, path: Path, now_s: float) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import trio
 
-from runtime.specs import ChildSpec, Event, Exited, Fatal, Killed, NotStarted, Overdue, Stalled, Started, Stuck, told
+from runtime.specs import ChildSpec, ChildStarted, Event, Exited, Fatal, Killed, NotStarted, Overdue, Stalled, Stuck, told
 
 _CRASH = 2
 """Rank of an ordinary crash: after what passes through (0) and `Fatal` (1)."""
@@ -58,7 +58,7 @@ class Incarnation:
         with trio.move_on_after(self.spec.start_s):
             await self._settled.wait()
         if self.up:
-            self._tell(Started(*self._who))
+            self._tell(ChildStarted(*self._who))
         else:
             self.condemn(NotStarted(f"{self.spec.name} did not start within {self.spec.start_s:g} s"))
 

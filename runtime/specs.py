@@ -90,7 +90,7 @@ def first_cause_first(error: BaseException) -> str:
     return told(error)
 
 
-class Started(msgspec.Struct, frozen=True):
+class ChildStarted(msgspec.Struct, frozen=True):
     """A child said that it has started. Incarnations count from 1."""
 
     supervisor: str
@@ -134,7 +134,7 @@ class Overdue(msgspec.Struct, frozen=True):
     abandoned: bool
 
 
-Event = Started | Exited | Restarting | GivingUp | Overdue
+Event = ChildStarted | Exited | Restarting | GivingUp | Overdue
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ ROOMS = (
     "venue.nado",
     "venue.simulated.engine",
     "venue.simulated.faults",
-    "venue.simulated.spoken",
+    "venue.simulated.payloads",
     "venue.simulated.streams",
     "venue.simulated.markets",
     "venue.simulated",

@@ -291,10 +291,10 @@ class _Escape:
         return self.closable
 
     async def _read_rules(self) -> None:
-        """The rules of now, for what is decided here and for the forge; none but those of the products we know."""
+        """The rules of now, for what is decided here and for the order_builder; none but those of the products we know."""
         with trio.move_on_after(RULES_S):
             rules = await self.venue.reads.rules_now()
-            self.venue.forge.use(rules)
+            self.venue.order_builder.use(rules)
             self.rules = rules
             self.reread, self.rules_due_s = True, trio.current_time() + RULES_EVERY_S
 
@@ -361,8 +361,8 @@ class _Escape:
         return {leg: order for leg, order in tried.items() if order is not None}
 
     def _sign(self, plan: SizingPlan, leg: Leg) -> SignedOrder:
-        forge = self.venue.forge
-        return forge.sign(forge.order_of(plan, digest(plan), leg))
+        order_builder = self.venue.order_builder
+        return order_builder.sign(order_builder.order_of(plan, digest(plan), leg))
 
     async def _send(self, leg: Leg, order: SignedOrder, wire: KeptWire) -> None:
         """Send one order. Raises nothing but a cancellation: the other leg's is under way beside it."""

@@ -52,7 +52,7 @@ class Charges(msgspec.Struct, frozen=True):
         return metered * self.rate // ONE if sale else metered * self.rate // (ONE - self.rate)
 
 
-class Terms(NamedTuple):
+class SignedTerms(NamedTuple):
     """What was signed. `decided_ms` 0: not known here. `charges`: None where nobody knows them."""
 
     product_id: int
@@ -63,13 +63,13 @@ class Terms(NamedTuple):
     charges: Charges | None = None
 
     @classmethod
-    def of_plan(cls, plan: SizingPlan, leg: Literal["eth", "sol"], charges: Charges | None = None) -> "Terms":
+    def of_plan(cls, plan: SizingPlan, leg: Literal["eth", "sol"], charges: Charges | None = None) -> "SignedTerms":
         """One half of a plan."""
         order = plan.leg(leg)
         return cls(order.product_id, order.amount, order.limit, plan.recv_time_ms, plan.decided_ms, charges)
 
     @classmethod
-    def of_doubt(cls, doubt: Doubt) -> "Terms":
+    def of_doubt(cls, doubt: Doubt) -> "SignedTerms":
         """An order as RESOLVE knows it."""
         return cls(doubt.product_id, doubt.amount, doubt.limit, doubt.recv_time_ms)
 
@@ -86,33 +86,33 @@ class Misfit(NamedTuple):
         return self.name in OF_MONEY
 
 
-FillCheck = Callable[[Terms, Iterable[Fill], Fill], str]
+FillCheck = Callable[[SignedTerms, Iterable[Fill], Fill], str]
 
 
-def fill_misfit(terms: Terms, known: Iterable[Fill], fill: Fill) -> Misfit | None:
+def fill_misfit(terms: SignedTerms, known: Iterable[Fill], fill: Fill) -> Misfit | None:
     """The first thing about a fill that does not fit the order its digest names; None = it fits. `known`: its other pieces."""
     pieces = tuple(known)
     return next((Misfit(name, words) for name, check in FILL_CHECKS for words in [check(terms, pieces, fill)] if words), None)
 
 
-def _product(terms: Terms, _known: Iterable[Fill], fill: Fill) -> str:
+def _product(terms: SignedTerms, _known: Iterable[Fill], fill: Fill) -> str:
     return "" if fill.product_id == terms.product_id else f"product {fill.product_id}, the order is of product {terms.product_id}"
 
 
-def _side(terms: Terms, _known: Iterable[Fill], fill: Fill) -> str:
+def _side(terms: SignedTerms, _known: Iterable[Fill], fill: Fill) -> str:
     return "" if (fill.amount > 0) == (terms.amount > 0) and fill.amount else f"{fill.amount.text()} of an order of {_text(terms.amount)}"
 
 
-def _original(terms: Terms, _known: Iterable[Fill], fill: Fill) -> str:
+def _original(terms: SignedTerms, _known: Iterable[Fill], fill: Fill) -> str:
     return "" if fill.original == abs(terms.amount) else f"an order of {fill.original.text()} where {_text(abs(terms.amount))} was signed"
 
 
-def _size(terms: Terms, _known: Iterable[Fill], fill: Fill) -> str:
+def _size(terms: SignedTerms, _known: Iterable[Fill], fill: Fill) -> str:
     fits = fill.remaining >= 0 and abs(fill.amount) + fill.remaining <= abs(terms.amount)
     return "" if fits else f"{fill.amount.text()} leaving {fill.remaining.text()} of {_text(abs(terms.amount))}"
 
 
-def _pieces(_terms: Terms, known: Iterable[Fill], fill: Fill) -> str:
+def _pieces(_terms: SignedTerms, known: Iterable[Fill], fill: Fill) -> str:
     """A fill is the stretch from what was left before it to what was left after it: two fills of one order never share any of it."""
     low, high = fill.remaining, fill.remaining + abs(fill.amount)
     for other in known:
@@ -135,26 +135,26 @@ def close(one: int, other: int) -> bool:
     return abs(one - other) <= max(abs(one), abs(other)) // ROUNDING + 1
 
 
-def _limit(terms: Terms, _known: Iterable[Fill], fill: Fill) -> str:
+def _limit(terms: SignedTerms, _known: Iterable[Fill], fill: Fill) -> str:
     return _beyond(terms, fill.price)
 
 
-def _beyond(terms: Terms, price: int) -> str:
+def _beyond(terms: SignedTerms, price: int) -> str:
     over = price - terms.limit if terms.amount > 0 else terms.limit - price
     return f"at {_text(price)}, the limit is {_text(terms.limit)}" if over > terms.limit // ROUNDING + 1 else ""
 
 
-def _price(terms: Terms, _known: Iterable[Fill], fill: Fill) -> str:
+def _price(terms: SignedTerms, _known: Iterable[Fill], fill: Fill) -> str:
     return _too_good(terms, fill.price)
 
 
-def _too_good(terms: Terms, price: int) -> str:
+def _too_good(terms: SignedTerms, price: int) -> str:
     better = terms.limit - price if terms.amount > 0 else price - terms.limit
     too_good = better * 10_000 > terms.limit * BETTER_BPS
     return f"at {_text(price)}, better than the limit of {_text(terms.limit)} by more than {BETTER_BPS // 100} %" if too_good else ""
 
 
-def _fee(terms: Terms, _known: Iterable[Fill], fill: Fill) -> str:
+def _fee(terms: SignedTerms, _known: Iterable[Fill], fill: Fill) -> str:
     before = abs(terms.amount) - fill.remaining - abs(fill.amount)
     return _unlikely(terms.charges, int(notional(fill.price, fill.amount)), fill.fee, before=int(notional(fill.price, before)))
 
@@ -174,18 +174,18 @@ def _unlikely(charges: Charges | None, quote: int, fee: int, *, before: int = 0)
     return "" if low - ROUNDING <= fee <= high + ROUNDING else f"{words}, at a rate of {_text(charges.rate)}"
 
 
-def usual_fee(terms: Terms, quote: int, *, first: bool = True) -> Quote:
+def usual_fee(terms: SignedTerms, quote: int, *, first: bool = True) -> Quote:
     """What a fee probably is: by the account's rate, else by the entry tier. `first`: of an order's first piece, which pays for the minimum."""
     charges = terms.charges or Charges(ENTRY_TIER, 0)
     return Quote((charges if first else Charges(charges.rate, 0)).of(abs(quote), sale=terms.amount < 0))
 
 
-def exact_fee(terms: Terms, quote: int, fee: int) -> bool:
+def exact_fee(terms: SignedTerms, quote: int, fee: int) -> bool:
     """Is it, to the last digits, the fee of an order that has traded for `quote` at the account's own rate? True where nobody knows the rate."""
     return terms.charges is None or close(int(fee), terms.charges.of(abs(quote), sale=terms.amount < 0))
 
 
-def _time(terms: Terms, _known: Iterable[Fill], fill: Fill) -> str:
+def _time(terms: SignedTerms, _known: Iterable[Fill], fill: Fill) -> str:
     at_ms = fill.at_ns // 1_000_000
     early, late = terms.decided_ms - CLOCK_MS - at_ms, at_ms - terms.recv_time_ms - CLOCK_MS
     if early > 0:
@@ -207,7 +207,7 @@ FILL_CHECKS: tuple[tuple[Name, FillCheck], ...] = (
 """Of the quantity first: what is wrong in more than one way is wrong about the quantity."""
 
 
-def update_misfit(terms: Terms, update: OrderUpdate) -> Misfit | None:
+def update_misfit(terms: SignedTerms, update: OrderUpdate) -> Misfit | None:
     """The same for an order update. `filled` with all of it left says nothing that can be."""
     if update.product_id != terms.product_id:
         return Misfit("product", f"product {update.product_id}, the order is of product {terms.product_id}")
@@ -217,7 +217,7 @@ def update_misfit(terms: Terms, update: OrderUpdate) -> Misfit | None:
     return None
 
 
-def answer_misfit(terms: Terms, answer: Resolved) -> Misfit | None:
+def answer_misfit(terms: SignedTerms, answer: Resolved) -> Misfit | None:
     """The same for what somebody was told of the whole order: an archive's record, or what a position says."""
     if answer.product_id != terms.product_id:
         return Misfit("product", f"product {answer.product_id}, the order is of product {terms.product_id}")
@@ -230,7 +230,7 @@ def answer_misfit(terms: Terms, answer: Resolved) -> Misfit | None:
     return _answer_of_money(terms, answer)
 
 
-def _answer_of_money(terms: Terms, answer: Resolved) -> Misfit | None:
+def _answer_of_money(terms: SignedTerms, answer: Resolved) -> Misfit | None:
     price = answer.quote * ONE // abs(answer.filled)
     worse, better, odd = _beyond(terms, price), _too_good(terms, price), _unlikely(terms.charges, answer.quote, answer.fee)
     if worse:
@@ -247,7 +247,7 @@ def estimate(doubt: Doubt, moved: int, v_quote: int) -> Quote:
         return worst
     implied = (doubt.v_quote - v_quote) if moved > 0 else (v_quote - doubt.v_quote)
     price = implied * ONE // abs(moved)
-    fits = implied > 0 and not _beyond(Terms.of_doubt(doubt), price) and not _too_good(Terms.of_doubt(doubt), price)
+    fits = implied > 0 and not _beyond(SignedTerms.of_doubt(doubt), price) and not _too_good(SignedTerms.of_doubt(doubt), price)
     return Quote(implied) if fits else worst
 
 

@@ -245,7 +245,7 @@ class ArchivedOrder(msgspec.Struct, frozen=True):
     last_submission_idx: int
 
 
-class Forge(Protocol):
+class OrderBuilder(Protocol):
     """Turns one leg of a plan into an order. Pure and deterministic: legs and ledger call it apart and must agree."""
 
     def order_of(self, plan: SizingPlan, plan_digest: str, leg: Leg) -> Order:
@@ -365,7 +365,7 @@ class Venue(Protocol):
         ...
 
     @property
-    def forge(self) -> Forge:
+    def order_builder(self) -> OrderBuilder:
         """Order building and signing for this subaccount."""
         ...
 

@@ -13,7 +13,7 @@ import trio
 
 from messages.execution import AccountSnapshot, Doubt, Resolved
 from messages.units import Base, Quote
-from venue.fits import APART_MS, Terms, Twice, answer_misfit, estimate, implausible, reading_misfit
+from venue.fits import APART_MS, SignedTerms, Twice, answer_misfit, estimate, implausible, reading_misfit
 from venue.protocol import ArchivedOrder, Reads, VenueError
 
 POLL_S = 0.1
@@ -110,7 +110,7 @@ class _Asked:
         if not found:
             return self._archived
         answer = _from_archive(self._doubt, found[0])
-        misfit = answer_misfit(Terms.of_doubt(self._doubt), answer)
+        misfit = answer_misfit(SignedTerms.of_doubt(self._doubt), answer)
         if misfit is None or misfit.of_money:
             return found[0]
         if not self._misfits:

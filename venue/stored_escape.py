@@ -19,7 +19,7 @@ from messages.sizing import Leg, LegOrder, SizingPlan
 from messages.units import Base, Bps, Ms, Price, worse
 from messages.wire import decode, digest, encode
 from venue.closing import LEGS, Closing, on_the_steps
-from venue.protocol import Forge, ProductRules, SignedOrder, VenueRules
+from venue.protocol import OrderBuilder, ProductRules, SignedOrder, VenueRules
 
 WINDOW_MS = 90_000
 """From signing to the end of the receive window. Nado's limit is 100 s (error 2012)."""
@@ -61,7 +61,7 @@ class StoredEscape(msgspec.Struct, frozen=True):
 
 
 def signed_escape(
-    held: Held, prices: tuple[Price, Price], rules: VenueRules, forge: Forge, settings: Settings, now_ms: int, generation: int
+    held: Held, prices: tuple[Price, Price], rules: VenueRules, order_builder: OrderBuilder, settings: Settings, now_ms: int, generation: int
 ) -> StoredEscape:
     """The exit orders for what the size steps let close of what is held at venue time `now_ms`, at the worst of `flatten_steps` from `prices` (mids).
 
@@ -73,7 +73,7 @@ def signed_escape(
     recv_ms = Ms(now_ms + WINDOW_MS)
     plan = SizingPlan(held.epoch, generation, held.cycle, generation, "flatten", Ms(now_ms), recv_ms, Ms(0), Ms(0), Ms(0), Bps(0), eth, sol)
     asked = (leg for leg in LEGS if plan.leg(leg).amount)
-    return StoredEscape(generation, plan, tuple(forge.sign(forge.order_of(plan, digest(plan), leg)) for leg in asked))
+    return StoredEscape(generation, plan, tuple(order_builder.sign(order_builder.order_of(plan, digest(plan), leg)) for leg in asked))
 
 
 def closing_order(product: ProductRules, position: Base, price: Price, slippage: Bps) -> LegOrder:

@@ -42,13 +42,13 @@ __all__ = [
     "UNREADABLE",
     "AlreadyRunning",
     "Anchor",
-    "Beaten",
     "Holder",
     "LockHeld",
     "NoState",
     "RunState",
     "Saved",
     "StateLocked",
+    "Superseded",
     "closing_alone",
     "holder_of",
     "holder_of_file",
@@ -74,7 +74,7 @@ LOCK_S = 1.0
 MOVED = ".moved"
 
 
-class Beaten(Fatal):
+class Superseded(Fatal):
     """Somebody started a newer epoch: the guard, because this run's heartbeat had stopped. This run stops trading and sends nothing more."""
 
 
@@ -221,9 +221,9 @@ class RunState:
         self._begun = True
 
     def bump(self) -> int:
-        """Start a new epoch: on disk before anybody acts in it. Raises `Beaten`."""
+        """Start a new epoch: on disk before anybody acts in it. Raises `Superseded`."""
         if self.beaten:
-            raise Beaten(f"epoch {self._saved.epoch} is over: a guard has started a newer one")
+            raise Superseded(f"epoch {self._saved.epoch} is over: a guard has started a newer one")
         self._replace(msgspec.structs.replace(self._saved, epoch=self._saved.epoch + 1))
         return self._saved.epoch
 

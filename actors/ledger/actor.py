@@ -25,7 +25,7 @@ from actors.ledger.escapes import take_in
 from actors.ledger.flight import LEGS
 from actors.ledger.fold import Fold
 from actors.ledger.reading import SNAPSHOT_ROWS, START_ROWS, Reading
-from actors.ledger.sieve import Sieve
+from actors.ledger.row_filter import RowFilter
 from actors.ledger.starting import in_slices, reading_of
 from actors.ledger.store import Store, Timed
 from actors.ledger.vote import vote
@@ -55,7 +55,7 @@ from runtime.mailbox import Latest
 from runtime.observe import Observe
 from runtime.pulse import Pulse
 from runtime.specs import Fatal, told
-from venue.protocol import Forge
+from venue.protocol import OrderBuilder
 
 LedgerMessage = (
     Sealed
@@ -102,9 +102,9 @@ class Clerk(msgspec.Struct):
     """The pure step. `epoch` is this incarnation's; only a Restarted raises it, when the legs were renewed and the ledger was not."""
 
     fold: Fold
-    forge: Forge
+    order_builder: OrderBuilder
     epoch: int
-    sieve: Sieve = msgspec.field(default_factory=Sieve)
+    sieve: RowFilter = msgspec.field(default_factory=RowFilter)
 
     @property
     def held(self) -> Held:
@@ -130,7 +130,7 @@ class Clerk(msgspec.Struct):
         return batch
 
     def _vote(self, sealed: Sealed, at_ns: int, batch: Batch) -> None:
-        answer = vote(self.fold, sealed, self.epoch, self.forge)
+        answer = vote(self.fold, sealed, self.epoch, self.order_builder)
         if isinstance(answer, Ready):
             for reading in self.sieve.flushed():
                 self._take(reading, at_ns, batch)
@@ -166,7 +166,7 @@ async def run(
     held: Latest[Held],
     store: Store,
     fold: Fold,
-    forge: Forge,
+    order_builder: OrderBuilder,
     clock: VenueClock,
     epoch: int,
     observe: Observe,
@@ -183,7 +183,7 @@ async def run(
     What already waits in the mailbox is folded before anybody sees what is held, so that a new incarnation never shows an older state. Rows before
     the snapshot that the reading began with are verified meanwhile; until they are, nothing is entered.
     """
-    desk = _Desk(Clerk(fold, forge, epoch), store, post, held, clock, observe, csvs, disk, reading, anchoring or Anchoring(store, None))
+    desk = _Desk(Clerk(fold, order_builder, epoch), store, post, held, clock, observe, csvs, disk, reading, anchoring or Anchoring(store, None))
     pulse = pulse or Pulse()
     with inbox:
         desk.begin()
@@ -358,7 +358,7 @@ async def ledger_actor(
     inbox: trio.MemoryReceiveChannel[LedgerMessage],
     post: Callable[[msgspec.Struct], None],
     held: Latest[Held],
-    forge: Forge,
+    order_builder: OrderBuilder,
     clock: VenueClock,
     epoch: int,
     observe: Observe,
@@ -390,7 +390,7 @@ async def ledger_actor(
                 fold.reopened()
                 if products:
                     fold.products = dict(zip(LEGS, products, strict=True))
-                keep = partial(run, inbox, post, held, store, fold, forge, clock, epoch, observe, books, reading=reading)
+                keep = partial(run, inbox, post, held, store, fold, order_builder, clock, epoch, observe, books, reading=reading)
                 keep = partial(keep, anchoring=Anchoring(store, remember, may_be_open=may_be_open))
                 await keep(disk=disk, pulse=pulse, task_status=task_status)
             finally:

@@ -6,7 +6,7 @@ from typing import Literal
 import msgspec
 
 from actors.ledger.exposure import FLAT, Exposure, Pair, exposure
-from actors.ledger.orders import NOTHING, Move, OurOrder, Sums
+from actors.ledger.orders import NOTHING, OrderPiece, OurOrder, Sums
 from messages.lifecycle import Legging
 from messages.sizing import Leg
 from messages.units import Bps, Ms, Quote, imbalance
@@ -134,7 +134,7 @@ class Cycle(msgspec.Struct):
     def _topped_up(self, leg: Leg) -> Sums:
         return _sum(order.total for order in self.opening(leg) if order.plan.purpose == "top_up")
 
-    def moves(self) -> list[Move]:
+    def moves(self) -> list[OrderPiece]:
         """All trades, by the venue's clock."""
         return sorted((move for order in self.orders for move in order.moves()), key=lambda move: (move.at_ns, move.leg))
 

@@ -22,7 +22,7 @@ TAKEN = ".taken"
 """Added to the name of a file whose rows are in the ledger."""
 
 
-class Line(msgspec.Struct, frozen=True):
+class JournalLine(msgspec.Struct, frozen=True):
     """One row."""
 
     at_ns: int
@@ -32,7 +32,7 @@ class Line(msgspec.Struct, frozen=True):
 
 def write_down(path: Path, rows: Sequence[Timed]) -> None:
     """Append rows to `path`, durably. Raises `OSError`."""
-    lines = [msgspec.json.encode(Line(at_ns, type(message).__name__, encode(message).decode())) for at_ns, message in rows]
+    lines = [msgspec.json.encode(JournalLine(at_ns, type(message).__name__, encode(message).decode())) for at_ns, message in rows]
     with open(path, "ab", opener=private) as file:
         file.write(b"".join(line + b"\n" for line in lines))
         file.flush()
@@ -61,7 +61,7 @@ def _rows(path: Path) -> Iterator[Timed]:
     """The rows up to the first that cannot be read: a torn line is the last one that was written."""
     for raw in path.read_bytes().splitlines():
         try:
-            line = msgspec.json.decode(raw, type=Line)
+            line = msgspec.json.decode(raw, type=JournalLine)
             yield line.at_ns, decode(line.body, KINDS[line.kind])
         except (msgspec.DecodeError, LookupError, UnicodeError):
             return

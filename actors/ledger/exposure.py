@@ -8,7 +8,7 @@ which has figures and limits of its own. Nothing else counts as hedged, however 
 from collections.abc import Collection, Iterable
 from typing import NamedTuple
 
-from actors.ledger.orders import Move
+from actors.ledger.orders import OrderPiece
 from messages.sizing import Leg
 from messages.units import ONE
 
@@ -35,7 +35,7 @@ class Exposure(NamedTuple):
     """Has every leg that is held a price? Not one that was held from the start and never traded: its part of `now` is unknown."""
 
 
-def exposure(moves: Iterable[Move], agreed: Collection[Pair], *, until_ns: int = 0, start: Pair = FLAT) -> Exposure:
+def exposure(moves: Iterable[OrderPiece], agreed: Collection[Pair], *, until_ns: int = 0, start: Pair = FLAT) -> Exposure:
     """The exposure that `moves`, in any order, make of `start`. `agreed`: every pair that counts as hedged.
 
     What is exposed after the last trade is counted on to `until_ns` (venue time). A leg that was held from the start is marked at its first trade
@@ -47,7 +47,7 @@ def exposure(moves: Iterable[Move], agreed: Collection[Pair], *, until_ns: int =
     since_ns = ordered[0].at_ns if ordered else until_ns
     worst = area = lasted_ns = 0
     now = _net(held, price, agreed)
-    for move in [*ordered, Move(max(since_ns, until_ns), "eth", 0, 0)]:
+    for move in [*ordered, OrderPiece(max(since_ns, until_ns), "eth", 0, 0)]:
         passed_ns = max(0, move.at_ns - since_ns)
         if passed_ns and now:
             worst, area, lasted_ns = max(worst, now), area + now * passed_ns, lasted_ns + passed_ns

@@ -32,7 +32,7 @@ from actors.ledger.money import Money
 from actors.ledger.orders import LATE, OurOrder, Shrunk
 from actors.ledger.quotes import QuoteCheck
 from actors.ledger.record import TrackRecord
-from actors.ledger.tally import Ending, Standing, Tally
+from actors.ledger.tally import Ending, OrderTotals, Tally
 from actors.ledger.view import AccountView, Ours
 from messages.execution import AccountSnapshot, Doubt, EscapeRound, Fill, OrderUpdate, Outcome, PlanClosed, PositionChange, Resolved
 from messages.lifecycle import (
@@ -317,10 +317,10 @@ class Fold(msgspec.Struct):
 
     def _change(self, order: OurOrder, take: Callable[[], None]) -> None:
         """Let an order take an event, and move position and sums by the difference it made."""
-        before = Standing.of(order)
+        before = OrderTotals.of(order)
         take()
         order.judge_fee(self.charges.get(order.leg))
-        after = Standing.of(order)
+        after = OrderTotals.of(order)
         if after.sent and self.flight is not None and order in self.flight.orders:
             self._placed(self.flight)
         self.position[order.leg] += after.filled - before.filled

@@ -27,7 +27,7 @@ from messages.lifecycle import Note, Opened
 from runtime.clock import VenueClock
 from runtime.observe import Observe
 from runtime.specs import told
-from venue.protocol import Forge
+from venue.protocol import OrderBuilder
 
 CANNOT = (sqlite3.Error, OSError, LedgerError)
 """What keeps a ledger from being read or written."""
@@ -41,7 +41,7 @@ class Journal:
         path: Path,
         opened: Opened,
         sync: Literal["full", "normal"],
-        forge: Forge,
+        order_builder: OrderBuilder,
         clock: VenueClock,
         observe: Observe,
         epoch: int = 0,
@@ -63,7 +63,7 @@ class Journal:
         self.unreadable = ""
         self.in_ledger = not read_only
         """Has everything so far been written into the ledger itself?"""
-        self.clerk = Clerk(self._read_beside() if read_only else self._read(), forge, epoch)
+        self.clerk = Clerk(self._read_beside() if read_only else self._read(), order_builder, epoch)
 
     @property
     def fold(self) -> Fold:

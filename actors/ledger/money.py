@@ -16,7 +16,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from actors.ledger.tally import Standing, grained, reference, worth
+from actors.ledger.tally import OrderTotals, grained, reference, worth
 from messages.execution import AccountSnapshot, Fill
 from messages.lifecycle import Alarm
 from messages.money import CycleMoney, MoneyAsk, MoneyEvent, MoneyKind, MoneyRead, Statement, Term
@@ -159,7 +159,7 @@ class Money(msgspec.Struct):
         amount = grained(worths[smaller] // self.marks[larger]) if self.marks[larger] else 0
         return {smaller: self.held[smaller], larger: amount if self.held[larger] > 0 else -amount}
 
-    def traded(self, leg: Leg, product_id: int, plan: SizingPlan, before: Standing, after: Standing) -> None:
+    def traded(self, leg: Leg, product_id: int, plan: SizingPlan, before: OrderTotals, after: OrderTotals) -> None:
         """An order's share of the sums has changed; its plan was `placed` before."""
         amount, cash, fees = after.filled - before.filled, after.cash - before.cash, after.fees - before.fees
         at_mid, at_plan = after.at_mid - before.at_mid, after.at_plan - before.at_plan

@@ -29,7 +29,7 @@ from messages.execution import Doubt, Fill, LegFill, OrderUpdate, Outcome, Resol
 from messages.sizing import Leg, LegOrder, SizingPlan
 from messages.units import ONE, Base, Price, Quote, notional
 from venue.closing import LASTING
-from venue.fits import Charges, Misfit, Terms, answer_misfit, close, exact_fee, fill_misfit, usual_fee
+from venue.fits import Charges, Misfit, SignedTerms, answer_misfit, close, exact_fee, fill_misfit, usual_fee
 
 Shrunk = msgspec.Raw
 """An order as bytes (`remembered_orders.py`, imported when one is met: most processes never do)."""
@@ -65,7 +65,7 @@ ASIDE = 16
 """How many fills that do not fit are kept of one order."""
 
 
-class Move(msgspec.Struct, frozen=True):
+class OrderPiece(msgspec.Struct, frozen=True):
     """A piece of an order, at the venue's time."""
 
     at_ns: int
@@ -148,9 +148,9 @@ class OurOrder(msgspec.Struct, eq=False):
         silent = self.outcome is None or self.outcome.kind == "unknown"
         return self.order.amount != 0 and (self.resolved is not None or bool(self.suspect) or (silent and not self.ended))
 
-    def terms(self, charges: Charges | None = None) -> Terms:
+    def terms(self, charges: Charges | None = None) -> SignedTerms:
         """What was signed, and how the account is charged."""
-        return Terms.of_plan(self.plan, self.leg, charges)
+        return SignedTerms.of_plan(self.plan, self.leg, charges)
 
     @property
     def by_position(self) -> bool:
@@ -319,12 +319,12 @@ class OurOrder(msgspec.Struct, eq=False):
             total += Sums(int(fill.amount), int(notional(fill.price, fill.amount)), int(fill.fee))
         return total
 
-    def moves(self) -> list[Move]:
+    def moves(self) -> list[OrderPiece]:
         """Its trades by the venue's clock; one at the time of the answer where only RESOLVE knows them."""
         total = self.total
         if self._answered_for and total.filled != self._pieced().filled:
-            return [Move(self.resolved_at_ns, self.leg, total.filled, int(total.vwap))] if total.filled else []
-        return [Move(int(fill.at_ns), self.leg, int(fill.amount), int(fill.price)) for fill in self.pieces.values()]
+            return [OrderPiece(self.resolved_at_ns, self.leg, total.filled, int(total.vwap))] if total.filled else []
+        return [OrderPiece(int(fill.at_ns), self.leg, int(fill.amount), int(fill.price)) for fill in self.pieces.values()]
 
     @property
     def source(self) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from actors.ledger.orders import OurOrder
-from actors.ledger.tally import Standing
+from actors.ledger.tally import OrderTotals
 from messages.execution import AccountSnapshot
 from messages.sizing import Leg
 from messages.units import ONE, Quote
@@ -34,7 +34,7 @@ class QuoteCheck(msgspec.Struct):
     asked: dict[str, None] = msgspec.field(default_factory=dict)
     """Orders that the archive is being asked about for a difference: what their correction is, `base` has in it already."""
 
-    def note(self, order: OurOrder, before: Standing, after: Standing) -> None:
+    def note(self, order: OurOrder, before: OrderTotals, after: OrderTotals) -> None:
         """An order's share of the sums has changed."""
         if (before.cash, before.fees) == (after.cash, after.fees) or self.asked.pop(order.digest, self) is None:
             return

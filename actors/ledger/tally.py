@@ -35,7 +35,7 @@ def reference(order: LegOrder) -> int:
     return grained(order.mid or order.vwap or order.limit)
 
 
-class Standing(msgspec.Struct, frozen=True):
+class OrderTotals(msgspec.Struct, frozen=True):
     """What one order adds to the sums; taken before and after an event, so that late news corrects and never adds twice."""
 
     filled: int = 0
@@ -51,7 +51,7 @@ class Standing(msgspec.Struct, frozen=True):
     """The same at the average price that was planned."""
 
     @classmethod
-    def of(cls, order: OurOrder) -> "Standing":
+    def of(cls, order: OurOrder) -> "OrderTotals":
         """The order's share, as it stands now."""
         total, mid = order.total, reference(order.order)
         planned = grained(order.order.vwap) or mid
@@ -95,7 +95,7 @@ class Tally(msgspec.Struct):
     """Of the cycle that was unhedged for most USD x seconds."""
     halted: str = ""
 
-    def add(self, before: Standing, after: Standing) -> None:
+    def add(self, before: OrderTotals, after: OrderTotals) -> None:
         """An order's share changed."""
         self.fees += after.fees - before.fees
         self.spread += after.spread - before.spread

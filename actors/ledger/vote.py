@@ -5,28 +5,28 @@ from actors.ledger.fold import Fold
 from actors.risk.objections import Objection, objection
 from messages.sizing import RESTORES, TOP_UPS, Declined, Leg, LegOrder, Ready, Sealed, SizingPlan
 from messages.units import Base
-from venue.protocol import Forge
+from venue.protocol import OrderBuilder
 
 _YOUNG = "an order was found absent from positions alone, and this has not been confirmed for long enough"
 
 
-def vote(fold: Fold, sealed: Sealed, epoch: int, forge: Forge) -> Ready | Declined:
+def vote(fold: Fold, sealed: Sealed, epoch: int, order_builder: OrderBuilder) -> Ready | Declined:
     """Check the plan on the object held, derive both orders' digests from it, and vote. Nothing is written down in here."""
     plan = sealed.plan
     against = objection(sealed, epoch, fold.seq) or _misfit(fold, plan)
     if against:
         return Declined("ledger", plan.epoch, plan.seq, *against)
     try:
-        eth, sol = (_digest(sealed, leg, forge) for leg in LEGS)
+        eth, sol = (_digest(sealed, leg, order_builder) for leg in LEGS)
     except ValueError as error:  # OffLattice, or an order that the plan cannot mean
         return Declined("ledger", plan.epoch, plan.seq, "OFF_LATTICE", str(error))
     return Ready("ledger", plan.epoch, plan.seq, sealed.digest, eth, sol)
 
 
-def _digest(sealed: Sealed, leg: Leg, forge: Forge) -> str:
+def _digest(sealed: Sealed, leg: Leg, order_builder: OrderBuilder) -> str:
     if sealed.plan.leg(leg).amount == 0:
         return ""
-    return forge.digest_of(forge.order_of(sealed.plan, sealed.digest, leg))
+    return order_builder.digest_of(order_builder.order_of(sealed.plan, sealed.digest, leg))
 
 
 def _misfit(fold: Fold, plan: SizingPlan) -> Objection | None:

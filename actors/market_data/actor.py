@@ -42,7 +42,7 @@ CLOCK_EVERY_S = 30.0
 """How often the venue's clock is read (design: the barrier)."""
 
 
-class Market(msgspec.Struct):
+class MarketState(msgspec.Struct):
     """What market_data knows; `quote` is the pure step from it to what is published."""
 
     books: dict[int, LocalBook]
@@ -59,7 +59,7 @@ class Market(msgspec.Struct):
     """Products whose book must start over from a snapshot."""
 
     @classmethod
-    def of(cls, rules: VenueRules) -> "Market":
+    def of(cls, rules: VenueRules) -> "MarketState":
         """Empty books for both products."""
         ids = (rules.eth.product_id, rules.sol.product_id)
         return cls({product: LocalBook(product) for product in ids}, rules, wanted=set(ids))
@@ -122,7 +122,7 @@ class _Feed(msgspec.Struct, frozen=True):
     """The loops of one incarnation."""
 
     venue: Venue
-    market: Market
+    market: MarketState
     out: Latest[PairQuote]
     clock: VenueClock
     settings: Settings
@@ -282,7 +282,7 @@ async def run(
 
     `tell(rules, changed)` takes every reading of the venue's rules; `doubted` holds the venue time at which somebody last had reason to doubt them.
     """
-    feed = _Feed(venue, Market.of(rules), out, clock, settings, observe, rng, pulse or Pulse(), tell, doubted or Latest())
+    feed = _Feed(venue, MarketState.of(rules), out, clock, settings, observe, rng, pulse or Pulse(), tell, doubted or Latest())
     async with trio.open_nursery() as nursery:
         nursery.start_soon(feed.stream)
         nursery.start_soon(feed.every, settings.max_quote_age / 8_000, feed.prove)

@@ -9,7 +9,7 @@ EXPECTED = frozenset({"NO_ENTRY_WINDOW"})
 """Denials that a person has asked for."""
 
 
-class Denials(msgspec.Struct):
+class DenialAlarm(msgspec.Struct):
     """Since when, and why last. `patience_ms`: after this long an alarm is due, and again each time it has passed once more."""
 
     patience_ms: int

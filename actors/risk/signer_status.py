@@ -13,7 +13,7 @@ REPLACED = 2028
 """The venue: invalid signature for this sender and linked signer."""
 
 
-class SigningRight:
+class SignerStatus:
     """What was heard of it so far."""
 
     def __init__(self) -> None:

@@ -17,7 +17,7 @@ from actors.risk.gates import Denial, closed_window, daily_loss, entry_denial, l
 from actors.risk.legging import over_budget
 from actors.risk.limits import pair_over
 from actors.sizing.attainability import Attainability, attainable
-from actors.sizing.lattice import MINIMUM_PERCENT, Side, possible_near, size_pair, vwap
+from actors.sizing.lattice import MINIMUM_PERCENT, TakenSide, possible_near, size_pair, vwap
 from actors.sizing.min_notional import topping_up
 from actors.sizing.repair import Way, cheapest
 from messages.lifecycle import Denied, Directive, Held, Hop, Note, Waiting
@@ -212,11 +212,11 @@ class Sizer(msgspec.Struct, frozen=True):
             lowest=lowest,
         )
 
-    def _sides(self, quote: PairQuote, sign: int) -> tuple[Side, Side]:
+    def _sides(self, quote: PairQuote, sign: int) -> tuple[TakenSide, TakenSide]:
         """The sides of both books that an entry with this sign takes from. Raises `Incomplete`."""
         terms = self.rules.terms()
-        eth = Side(_taken(quote.eth, sign), terms.eth.size_step, terms.eth.min_notional)
-        return eth, Side(_taken(quote.sol, -sign), terms.sol.size_step, terms.sol.min_notional)
+        eth = TakenSide(_taken(quote.eth, sign), terms.eth.size_step, terms.eth.min_notional)
+        return eth, TakenSide(_taken(quote.sol, -sign), terms.sol.size_step, terms.sol.min_notional)
 
     def chosen(self, quote: PairQuote, sign: int, verdict: Verdict) -> Verdict | None:
         """The verdict to trade on under `when_unbalanced`; None = skip."""

@@ -13,7 +13,7 @@ A bound comes from what forbids a target one cent below it.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from actors.sizing.lattice import CENT, Obstacle, Search, Side, Source, usd_of
+from actors.sizing.lattice import CENT, Obstacle, Search, Source, TakenSide, usd_of
 from actors.sizing.verdict_words import too_far_apart
 from messages.sizing import Leg, Verdict
 from messages.units import ONE, Bps, Quote
@@ -49,7 +49,7 @@ class Attainability(NamedTuple):
 
 def attainable(
     target: Quote,
-    directions: Sequence[tuple[Side, Side]],
+    directions: Sequence[tuple[TakenSide, TakenSide]],
     *,
     max_imbalance: Bps,
     planning_margin: Bps,

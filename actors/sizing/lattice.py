@@ -27,7 +27,7 @@ from messages.market import Level
 from messages.sizing import Leg, Verdict
 from messages.units import ONE, Base, Bps, Quote, imbalance
 
-__all__ = ["COUNTS_MAX", "REACH", "Side", "depth_within", "size_pair", "vwap", "walk"]
+__all__ = ["COUNTS_MAX", "REACH", "TakenSide", "depth_within", "size_pair", "vwap", "walk"]
 
 REACH = 100
 """How many times the target `smallest_target` and `always_from` look ahead."""
@@ -42,7 +42,7 @@ CENT = SQUARE // 100
 """Advised targets are rounded up to whole cents: people type them."""
 
 
-class Side(msgspec.Struct, frozen=True):
+class TakenSide(msgspec.Struct, frozen=True):
     """The side of one leg's book that would be taken (best level first), and the venue's rules for its quantities."""
 
     ladder: tuple[Level, ...]
@@ -90,7 +90,7 @@ class Window(NamedTuple):
 class Lattice:
     """Both legs' cost curves. The coarser leg (dearer lots) is scanned, the finer one is solved for."""
 
-    def __init__(self, eth: Side, sol: Side) -> None:
+    def __init__(self, eth: TakenSide, sol: TakenSide) -> None:
         self.eth = CostCurve(eth.ladder, eth.step)
         self.sol = CostCurve(sol.ladder, sol.step)
         self._eth_scanned = self.eth.lot_cost > self.sol.lot_cost
@@ -158,7 +158,7 @@ class Lattice:
             yield Pair(count, lots, cost, other) if self._eth_scanned else Pair(lots, count, other, cost)
 
 
-class Ask(NamedTuple):
+class SizingRequest(NamedTuple):
     """What is asked, undivided: the target, the deviation and the promise (Bps x18), the two floors from the venue's minimum notionals."""
 
     target: int
@@ -211,12 +211,12 @@ class Judged(NamedTuple):
 class Search:
     """One target's question at two books, and the searches that answer it. `counts_left` of its lattice is shared by all of its advice."""
 
-    def __init__(self, target: Quote, eth: Side, sol: Side, *, max_imbalance: Bps, planning_margin: Bps, max_deviation: Bps) -> None:
+    def __init__(self, target: Quote, eth: TakenSide, sol: TakenSide, *, max_imbalance: Bps, planning_margin: Bps, max_deviation: Bps) -> None:
         """Raises `ValueError` for an empty ladder and for a price, amount or step that is not positive."""
         self.sides = eth, sol
         self.lattice = Lattice(eth, sol)
         self.goal = max_imbalance - planning_margin
-        self.ask = Ask(target * ONE, max_deviation, max_imbalance, (_floor(eth), _floor(sol)))
+        self.ask = SizingRequest(target * ONE, max_deviation, max_imbalance, (_floor(eth), _floor(sol)))
 
     def judged(self) -> Judged:
         """The best pair for the target itself."""
@@ -298,8 +298,8 @@ class Search:
 
 def size_pair(
     target: Quote,
-    eth: Side,
-    sol: Side,
+    eth: TakenSide,
+    sol: TakenSide,
     *,
     max_imbalance: Bps,
     planning_margin: Bps,
@@ -317,7 +317,7 @@ def size_pair(
     return search.verdict(judged, smallest, usd_of(search.always(lowest)) if advise and target > 0 else None)
 
 
-def possible_near(target: Quote, largest: Quote, sides: tuple[Side, Side], *, max_imbalance: Bps, max_deviation: Bps, near: Bps) -> bool:
+def possible_near(target: Quote, largest: Quote, sides: tuple[TakenSide, TakenSide], *, max_imbalance: Bps, max_deviation: Bps, near: Bps) -> bool:
     """Is there a pair within the promise for a target from `target` to `largest`, at any two prices within `near` of the best ones of now?
 
     How deep the books are is not asked: that changes from moment to moment. Where more than `COUNTS_MAX` pairs would have to be looked at, the answer
@@ -325,7 +325,7 @@ def possible_near(target: Quote, largest: Quote, sides: tuple[Side, Side], *, ma
     """
     if target <= 0:
         return False
-    windows = Ask(target * ONE, max_deviation, max_imbalance, (_floor(sides[0]), _floor(sides[1]))).windows(target * ONE, largest * ONE)
+    windows = SizingRequest(target * ONE, max_deviation, max_imbalance, (_floor(sides[0]), _floor(sides[1]))).windows(target * ONE, largest * ONE)
     lots = [side.step * side.ladder[0].price for side in sides]
     counts = [
         range(_over(window.low * BASIS, lot * (BASIS + near)), window.high * BASIS // (lot * (BASIS - near)) + 1)
@@ -355,7 +355,7 @@ def usd_of(cost: int | None) -> Quote | None:
     return None if cost is None else Quote(cost // ONE)
 
 
-def _floor(side: Side) -> int:
+def _floor(side: TakenSide) -> int:
     return _over(side.min_notional * ONE * MINIMUM_PERCENT, 100)
 
 

@@ -23,7 +23,7 @@ from typing import Literal
 import msgspec
 
 from actors.market_data.cost_curve import depth_within, walk
-from actors.sizing.lattice import Lattice, Pair, Side, Window
+from actors.sizing.lattice import Lattice, Pair, TakenSide, Window
 from messages.lifecycle import Held
 from messages.market import LegQuote, Level, PairQuote
 from messages.settings import Settings
@@ -43,7 +43,7 @@ class Way(msgspec.Struct, frozen=True):
     cost: Quote
 
 
-class Standing(msgspec.Struct, frozen=True):
+class LegPosition(msgspec.Struct, frozen=True):
     """One leg as it stands: signed amounts x18, the average price paid (the mid when it is not known), its book and rules."""
 
     held: int
@@ -92,23 +92,23 @@ class Standing(msgspec.Struct, frozen=True):
 
 def cheapest(held: Held, quote: PairQuote, settings: Settings, rules: PairTerms) -> Way:
     """The way of least cost. Ties go to the one that keeps more of the pair."""
-    eth = Standing(held.eth, held.eth_wanted, held.eth_vwap or quote.eth.mid, quote.eth, rules.eth)
-    sol = Standing(held.sol, held.sol_wanted, held.sol_vwap or quote.sol.mid, quote.sol, rules.sol)
-    legs: dict[Leg, Standing] = {"eth": eth, "sol": sol}
+    eth = LegPosition(held.eth, held.eth_wanted, held.eth_vwap or quote.eth.mid, quote.eth, rules.eth)
+    sol = LegPosition(held.sol, held.sol_wanted, held.sol_vwap or quote.sol.mid, quote.sol, rules.sol)
+    legs: dict[Leg, LegPosition] = {"eth": eth, "sol": sol}
     part_of_it = all(leg.within_wanted for leg in legs.values())
     finals = _finals(legs, settings) if part_of_it else ()
     ways = [_way(legs, name, final) for name, final in finals if _allowed(legs, final, settings)]
     return min([*ways, _way(legs, "flatten", (0, 0))], key=lambda way: way.cost)
 
 
-def _way(legs: dict[Leg, Standing], name: Name, final: tuple[int, int]) -> Way:
+def _way(legs: dict[Leg, LegPosition], name: Name, final: tuple[int, int]) -> Way:
     orders = [leg.cost(after - leg.held) for leg, after in zip(legs.values(), final, strict=True)]
     again = [leg.cost(leg.wanted - after) for leg, after in zip(legs.values(), final, strict=True)]
     eth, sol = (Base(after - leg.held) for leg, after in zip(legs.values(), final, strict=True))
     return Way(name, eth, sol, Quote(sum(orders) + sum(again)))
 
 
-def _finals(legs: dict[Leg, Standing], settings: Settings) -> Iterator[tuple[Name, tuple[int, int]]]:
+def _finals(legs: dict[Leg, LegPosition], settings: Settings) -> Iterator[tuple[Name, tuple[int, int]]]:
     """Balanced pairs that may be within reach, by the signed amounts held afterwards."""
     eth, sol = legs["eth"], legs["sol"]
     if (eth.held == eth.wanted) != (sol.held == sol.wanted) and _keeps_promise(legs, settings):
@@ -120,40 +120,40 @@ def _finals(legs: dict[Leg, Standing], settings: Settings) -> Iterator[tuple[Nam
             yield name, (_signed(pair.eth_lots * eth.rules.size_step, eth), _signed(pair.sol_lots * sol.rules.size_step, sol))
 
 
-def _windows(leading: Standing, lagging: Standing) -> dict[Name, Window]:
+def _windows(leading: LegPosition, lagging: LegPosition) -> dict[Name, Window]:
     """Per way, what the lagging leg may have cost in the end (undivided): what it has, or at least the smallest order more."""
     paid, least = lagging.notional, lagging.rules.min_notional
     return {"trim": Window(paid * ONE, paid * ONE), "adjust": Window((paid + least) * ONE, 2 * leading.notional * ONE)}
 
 
-def _signed(amount: int, leg: Standing) -> int:
+def _signed(amount: int, leg: LegPosition) -> int:
     return amount if leg.wanted > 0 else -amount
 
 
-def _keeps_promise(legs: dict[Leg, Standing], settings: Settings) -> bool:
+def _keeps_promise(legs: dict[Leg, LegPosition], settings: Settings) -> bool:
     """Would the completed pair be balanced, at the prices paid and the one expected?"""
     eth, sol = (leg.notional + (leg.spent(leg.wanted - leg.held) if leg.wanted != leg.held else 0) for leg in legs.values())
     return imbalance(eth, sol) <= settings.max_imbalance
 
 
-def _reachable(legs: dict[Leg, Standing], order: tuple[Leg, Leg], window: Window, settings: Settings) -> Pair | None:
+def _reachable(legs: dict[Leg, LegPosition], order: tuple[Leg, Leg], window: Window, settings: Settings) -> Pair | None:
     """The pair within the promise, its lagging leg within `window`, that keeps most of the leading leg; None when there is none."""
     leading, lagging = order
     ladders = {leading: _kept(legs[leading]), lagging: _kept(legs[lagging]) + _completing(legs[lagging])}
     if not all(ladders.values()):
         return None
-    eth, sol = (Side(ladders[name], leg.rules.size_step, Quote(0)) for name, leg in legs.items())
+    eth, sol = (TakenSide(ladders[name], leg.rules.size_step, Quote(0)) for name, leg in legs.items())
     target = legs[leading].notional * ONE
     windows = {leading: Window(1, target), lagging: window}
     return Lattice(eth, sol).closest((windows["eth"], windows["sol"]), target, settings.max_imbalance)
 
 
-def _kept(leg: Standing) -> tuple[Level, ...]:
+def _kept(leg: LegPosition) -> tuple[Level, ...]:
     """What is held, as a level of a book at the price that was paid for it."""
     return (Level(leg.paid, Base(abs(leg.held))),) if leg.held else ()
 
 
-def _completing(leg: Standing) -> tuple[Level, ...]:
+def _completing(leg: LegPosition) -> tuple[Level, ...]:
     """The levels that what is missing would take."""
     left = abs(leg.wanted) - abs(leg.held)
     levels = []
@@ -165,7 +165,7 @@ def _completing(leg: Standing) -> tuple[Level, ...]:
     return tuple(levels)
 
 
-def _allowed(legs: dict[Leg, Standing], final: tuple[int, int], settings: Settings) -> bool:
+def _allowed(legs: dict[Leg, LegPosition], final: tuple[int, int], settings: Settings) -> bool:
     """Is there an order at all, can each be sent, and does each by itself lower the exposure?"""
     exposed = sum(leg.held * leg.book.mid for leg in legs.values())
     orders = [(leg, after - leg.held) for leg, after in zip(legs.values(), final, strict=True) if after != leg.held]

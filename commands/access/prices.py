@@ -1,6 +1,6 @@
 """Both books of now, asked once: what `doctor` and `plan` size at, where a run has streams."""
 
-from actors.market_data.actor import Market
+from actors.market_data.actor import MarketState
 from messages.market import PairQuote
 from messages.units import Ms
 from venue.protocol import Reads, VenueRules
@@ -8,7 +8,7 @@ from venue.protocol import Reads, VenueRules
 
 async def books_now(reads: Reads, rules: VenueRules, now_ms: Ms) -> PairQuote | None:
     """Both books as a run would see them at venue time `now_ms`; None while a side of one is empty. Raises `VenueError`."""
-    market = Market.of(rules)
+    market = MarketState.of(rules)
     for product, book in market.books.items():
         book.load(await reads.book(product))
     return market.quote(now_ms)

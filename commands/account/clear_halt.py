@@ -12,9 +12,9 @@ import trio
 from actors.instance.state import AlreadyRunning, NoState, RunState, opened_state, state_directory
 from actors.tree import World
 from commands.account.flatten import observe, said
-from commands.account.outcome import Outcome, checked_at
+from commands.account.outcome import CommandOutcome, checked_at
 from commands.account.target_account import Whose
-from commands.open_state.decision import StillOpen, decide
+from commands.open_state.decision import RefusedWhileOpen, decide
 from commands.open_state.evidence import gathered
 from commands.open_state.last_reading import settle
 from commands.output.words import DONE, Problem, Refusal, clock_time
@@ -30,7 +30,7 @@ ASK_S = 10.0
 STAYS = "the halt stays"
 
 
-async def cleared(who: Whose, reason: str) -> Outcome:
+async def cleared(who: Whose, reason: str) -> CommandOutcome:
     """Clear the halt, or say why not. Raises `Refusal`."""
     try:
         state = opened_state(state_directory(), who.access.identities(who.logs), who.logs)
@@ -40,7 +40,7 @@ async def cleared(who: Whose, reason: str) -> Outcome:
         known = gathered(who.access, who.logs, state_directory())
         halt = state.halted or known.halted
         if halt is None:
-            return Outcome("clear-halt", DONE, [("halted", "no: there is nothing to clear")], facts={"halted": False})
+            return CommandOutcome("clear-halt", DONE, [("halted", "no: there is nothing to clear")], facts={"halted": False})
         try:
             flat_ms = None if who.child else await _flat(who, state, HaltCleared(*halt, reason))
         except (AlreadyRunning, NoState) as error:  # at the venue's own name: it was reached by another URL
@@ -48,11 +48,11 @@ async def cleared(who: Whose, reason: str) -> Outcome:
         state.clear_halt()
     at = f"flat at the venue, checked {clock_time(flat_ms)}Z" if flat_ms else "its simulated venue is gone with its run"
     lines = [("cleared", f"{halt[0]}: {halt[1]}"), ("reason", reason), ("open", f"no Evenkeel positions: {at}"), ("next", who.run_line)]
-    return Outcome("clear-halt", DONE, lines, facts={"halted": False, "open": "", "checked_at": checked_at(flat_ms)})
+    return CommandOutcome("clear-halt", DONE, lines, facts={"halted": False, "open": "", "checked_at": checked_at(flat_ms)})
 
 
 async def _flat(who: Whose, state: RunState, cleared_by: HaltCleared) -> int:
-    """Venue time at which no Evenkeel position was open; then the person's reason is in the ledger. Raises `Refusal`, `StillOpen`."""
+    """Venue time at which no Evenkeel position was open; then the person's reason is in the ledger. Raises `Refusal`, `RefusedWhileOpen`."""
     with trio.move_on_after(ASK_S):
         try:
             async with connected(who.settings, who.access, os.getpid(), observe, TcpDialer()) as there:
@@ -65,7 +65,7 @@ async def _flat(who: Whose, state: RunState, cleared_by: HaltCleared) -> int:
                 if snapshot is None:
                     raise _stays(f"not flat: {answer.words}", answer.cure)
                 if not answer.flat:
-                    raise StillOpen(answer, f"{STAYS}: ")
+                    raise RefusedWhileOpen(answer, f"{STAYS}: ")
                 opened = Opened(SCHEMA, there.rules.venue, there.rules.chain_id, who.access.sender)
                 at_venue = World(who.settings, there.venue, there.rules, there.clock, who.ledger, opened, state, observe, 0)
                 if known.ledger.state != "other":

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from commands.account.outcome import Outcome, show
+from commands.account.outcome import CommandOutcome, show
 from commands.account.target_account import Whose, whose
 from commands.config.options import typed_instead
 from commands.config.units_text import BadText, Duration
@@ -17,7 +17,7 @@ from commands.stopping import until_stopped
 from messages.units import Ms
 
 if TYPE_CHECKING:
-    from commands.account.flatten import Order
+    from commands.account.flatten import FlattenRequest
 
 TIMEOUT = "2 min"
 HELP = {
@@ -57,23 +57,23 @@ def main(command: str, typed: argparse.Namespace, overrides: Mapping[str, str]) 
 
 
 def _flatten(typed: argparse.Namespace, overrides: Mapping[str, str]) -> int:
-    from commands.account.flatten import Order, confirm
+    from commands.account.flatten import FlattenRequest, confirm
 
     who = _who(typed, overrides, signs=True)
     if typed.everything:
         confirm(who, yes=typed.yes)
-    return _closed(who, Order("flatten", _seconds(typed.timeout), typed.everything), typed)
+    return _closed(who, FlattenRequest("flatten", _seconds(typed.timeout), typed.everything), typed)
 
 
 def _halt(typed: argparse.Namespace, overrides: Mapping[str, str]) -> int:
-    from commands.account.flatten import Order
+    from commands.account.flatten import FlattenRequest
 
     reason = _reason(typed)
     who = _who(typed, overrides, signs=True)
-    return _closed(who, Order("halt", _seconds(typed.timeout), halt=reason), typed)
+    return _closed(who, FlattenRequest("halt", _seconds(typed.timeout), halt=reason), typed)
 
 
-def _closed(who: Whose, order: "Order", typed: argparse.Namespace) -> int:
+def _closed(who: Whose, order: "FlattenRequest", typed: argparse.Namespace) -> int:
     """Close, and hear signals while at it: ESCAPE outlives every exception, a KeyboardInterrupt too, so Ctrl-C must not be one."""
     from commands.account.flatten import flattened_or_stopped
     from commands.stopping import Stops
@@ -97,9 +97,9 @@ def _status(typed: argparse.Namespace, overrides: Mapping[str, str]) -> int:
 
 
 def _link_signer(typed: argparse.Namespace, overrides: Mapping[str, str]) -> int:
-    from commands.account.link_signer import linked, wish_of
+    from commands.account.link_signer import link_request_of, linked
 
-    wish = wish_of(typed)
+    wish = link_request_of(typed)
     who = _who(typed, overrides, signs=wish.changes)
     return _shown(partial(linked, who, wish), who, typed)
 
@@ -107,7 +107,7 @@ def _link_signer(typed: argparse.Namespace, overrides: Mapping[str, str]) -> int
 _COMMANDS = {"flatten": _flatten, "halt": _halt, "clear-halt": _clear_halt, "status": _status, "link-signer": _link_signer}
 
 
-def _shown(act: Callable[[], Awaitable[Outcome]], who: Whose, typed: argparse.Namespace) -> int:
+def _shown(act: Callable[[], Awaitable[CommandOutcome]], who: Whose, typed: argparse.Namespace) -> int:
     return show(until_stopped(act), who, json=typed.json)
 
 

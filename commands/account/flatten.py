@@ -17,10 +17,10 @@ import trio
 from actors.instance.state import AlreadyRunning, NoState, RunState, opened_state, state_directory
 from actors.ledger import Journal
 from actors.tree import World
-from commands.account.outcome import Outcome, checked_at
+from commands.account.outcome import CommandOutcome, checked_at
 from commands.account.target_account import Whose
-from commands.checks.known import Known
-from commands.control import Answer, Ask, ask
+from commands.checks.answered_venue import AnsweredVenue
+from commands.control import ControlReply, ControlRequest, ask
 from commands.open_state.decision import OpenAnswer, amount_words, decide, pair_words, signs_of, third_party_words, trusted
 from commands.open_state.evidence import Evidence, VenueWord, gathered
 from commands.open_state.last_reading import settle
@@ -50,7 +50,7 @@ AGAIN_S = 1.0
 """How often a venue that does not answer is tried."""
 
 
-class Order(msgspec.Struct, frozen=True):
+class FlattenRequest(msgspec.Struct, frozen=True):
     """What was asked for. `halt`: the reason to latch, or ""; `everything`: also what is not ours."""
 
     command: str
@@ -75,7 +75,7 @@ def confirm(who: Whose, *, yes: bool) -> None:
         raise ConfigError("NOT_CONFIRMED", "--everything", f"that is not {name}", "nothing to type: nothing was done", "nothing was sent")
 
 
-async def flattened_or_stopped(who: Whose, order: Order, stops: Stops) -> Outcome:
+async def flattened_or_stopped(who: Whose, order: FlattenRequest, stops: Stops) -> CommandOutcome:
     """The same until the first signal: then nothing is waited for any more, and what is open is unknown."""
     outcome = None
     with trio.CancelScope() as scope:
@@ -105,7 +105,7 @@ class Progress:
             await trio.sleep(LOCK_S)
 
 
-async def flattened(who: Whose, order: Order) -> Outcome:
+async def flattened(who: Whose, order: FlattenRequest) -> CommandOutcome:
     """Carry it out. Raises nothing that means an open position: that is exit code 4 with what is known."""
     until = trio.current_time() + order.timeout_s
     last = await _leave_run(who, order, until)
@@ -122,12 +122,12 @@ async def flattened(who: Whose, order: Order) -> Outcome:
             state.close()
 
 
-async def _leave_run(who: Whose, order: Order, until: float) -> Answer | None:
+async def _leave_run(who: Whose, order: FlattenRequest, until: float) -> ControlReply | None:
     """Ask a live run to close both legs and end; its last answer. Whose exchange ends with it is not asked to latch a halt: nothing would obey it."""
     if who.runner() is None:
         return None
     reason = f"asked by {order.command}" + (f": {order.halt}" if order.halt and who.child else "")
-    wish = Ask("flatten", reason) if who.child or not order.halt else Ask("halt", order.halt)
+    wish = ControlRequest("flatten", reason) if who.child or not order.halt else ControlRequest("halt", order.halt)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(Progress(until).waits_for_ever, "the run to close both legs and end")
         answer = await ask(who.state_name, wish, max(0.0, until - trio.current_time()), partial(_heard, who))
@@ -135,12 +135,12 @@ async def _leave_run(who: Whose, order: Order, until: float) -> Answer | None:
     return answer
 
 
-def _heard(who: Whose, answer: Answer) -> None:
+def _heard(who: Whose, answer: ControlReply) -> None:
     if not answer.ended:
         say(sys.stderr, f"the run (pid {answer.pid}) closes: {answer.open_legs or 'nothing is open'}")
 
 
-async def ended_with_its_venue(who: Whose, order: Order, last: Answer | None, until: float) -> Outcome:
+async def ended_with_its_venue(who: Whose, order: FlattenRequest, last: ControlReply | None, until: float) -> CommandOutcome:
     """A simulated venue of a run's own is gone with it, and every position with the venue.
 
     The run's process lives on for a moment after its last answer: it is waited for, until `until` of Trio's time.
@@ -156,7 +156,7 @@ async def ended_with_its_venue(who: Whose, order: Order, last: Answer | None, un
     lines = [("open", "nothing: its simulated venue ended with its run")]
     if order.halt:  # whatever was latched would be gone with the next run: its exchange is a new one
         lines.append(("halted", "not kept: the next run starts a simulated exchange of its own, which has no halt"))
-    return Outcome(order.command, DONE, lines, facts=_nothing() | {"halted": False if order.halt else None})
+    return CommandOutcome(order.command, DONE, lines, facts=_nothing() | {"halted": False if order.halt else None})
 
 
 def _nothing() -> dict[str, object]:
@@ -176,7 +176,7 @@ async def _locked(who: Whose, until: float) -> RunState:
         await trio.sleep(LOCK_S)
 
 
-async def _alone(who: Whose, order: Order, state: RunState, until: float) -> Outcome:
+async def _alone(who: Whose, order: FlattenRequest, state: RunState, until: float) -> CommandOutcome:
     """Nobody else trades here: close Evenkeel's positions."""
     who.logs.mkdir(parents=True, exist_ok=True)
     if order.halt:
@@ -194,7 +194,7 @@ async def _alone(who: Whose, order: Order, state: RunState, until: float) -> Out
         await trio.sleep(AGAIN_S)
 
 
-async def _closed(who: Whose, order: Order, state: RunState, there: Known, until: float) -> Outcome:
+async def _closed(who: Whose, order: FlattenRequest, state: RunState, there: AnsweredVenue, until: float) -> CommandOutcome:
     await state.move_to(who.access.identity_at(there.rules, state.directory), there.rules.venue)
     state.belongs_to(there.rules.venue)
     before = gathered(who.access, who.logs, state.directory)
@@ -223,7 +223,7 @@ def _of_another_ledger(before: Evidence) -> bool:
     return elsewhere or before.ledger.state == "other"
 
 
-async def _task(order: Order, known: World, there: Known, journal: Journal, before: Evidence, until: float) -> Task:
+async def _task(order: FlattenRequest, known: World, there: AnsweredVenue, journal: Journal, before: Evidence, until: float) -> Task:
     """Evenkeel's positions to close: by the ledger; where it does not know of the pair that the stored escape closes, that pair, booked first."""
     if order.everything:
         return Task(EVERYTHING, EVERYTHING, everything=True)
@@ -248,7 +248,7 @@ def _part(amount: Base, snapshot: AccountSnapshot, product: ProductRules) -> Bas
     return Ours(min(amount, 0), max(amount, 0)).part_of(snapshot.position(product.product_id).cross)
 
 
-def _told(order: Order, who: Whose, there: Known, state: RunState, word: VenueWord, rounds: int) -> Outcome:
+def _told(order: FlattenRequest, who: Whose, there: AnsweredVenue, state: RunState, word: VenueWord, rounds: int) -> CommandOutcome:
     """By the exchange's reading, compared with every other record; an earlier sign stays valid after it was acted on."""
     known = msgspec.structs.replace(gathered(who.access, who.logs, state.directory), venue=word, runner=None)
     answer = decide(known)
@@ -264,7 +264,7 @@ def _told(order: Order, who: Whose, there: Known, state: RunState, word: VenueWo
     lines = [("open", f"no Evenkeel positions: flat at the venue{at} (cross, isolated, open orders)")]
     lines += [("sent", rounds_words(rounds))]
     lines += [("not ours", f"{third}: not touched; {COMMAND} flatten --everything closes it too")] if third else []
-    return Outcome(order.command, DONE, lines, facts=facts)
+    return CommandOutcome(order.command, DONE, lines, facts=facts)
 
 
 def _whatever_is_left(rules: VenueRules, snapshot: AccountSnapshot | None, answer: OpenAnswer, cure: str) -> OpenAnswer:
@@ -298,7 +298,7 @@ async def known_now(who: Whose, patience_s: float) -> Evidence:
     return msgspec.structs.replace(gathered(who.access, who.logs, state_directory()), venue=VenueWord(trouble=trouble))
 
 
-async def said(files: Evidence, there: Known, until: float, *, expected_flat: bool = False) -> VenueWord:
+async def said(files: Evidence, there: AnsweredVenue, until: float, *, expected_flat: bool = False) -> VenueWord:
     """What the venue says of what is open, asked for a few seconds at least. `expected_flat`: two readings have said so already."""
     return await venue_said(there.venue.reads.account, there.rules, _by(until), files, expected_flat=expected_flat)
 
@@ -313,9 +313,9 @@ def open_facts(answer: OpenAnswer) -> dict[str, object]:
     return {"open": answer.words, "open_eth": eth, "open_sol": sol, "checked_at": checked_at(answer.checked_ms)}
 
 
-def _not_flat(order: Order, what: str, cure: str, facts: dict[str, object] | None = None) -> Outcome:
+def _not_flat(order: FlattenRequest, what: str, cure: str, facts: dict[str, object] | None = None) -> CommandOutcome:
     problem = Problem("NOT_FLAT", None, f"NOT FLAT: {what}", cure, exposure(what))
-    return Outcome(order.command, OPEN, [("open", what)], "error", problem, facts or {"open": what})
+    return CommandOutcome(order.command, OPEN, [("open", what)], "error", problem, facts or {"open": what})
 
 
 def observe(message: msgspec.Struct) -> None:

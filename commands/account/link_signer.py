@@ -18,10 +18,10 @@ import msgspec
 import trio
 
 from commands.access.signing_key import write_key
-from commands.account.outcome import Outcome
+from commands.account.outcome import CommandOutcome
 from commands.account.target_account import Whose
 from commands.checks.account import sdk
-from commands.checks.known import Known
+from commands.checks.answered_venue import AnsweredVenue
 from commands.output.words import COMMAND, DONE, ConfigError, Refusal
 from commands.setup.world import connected
 from venue.nado.linked import NOBODY, link, linked_signer
@@ -40,7 +40,7 @@ WHAT_IT_CAN = (
 )
 
 
-class Wish(msgspec.Struct, frozen=True):
+class LinkRequest(msgspec.Struct, frozen=True):
     """What was typed."""
 
     new: Path | None
@@ -53,7 +53,7 @@ class Wish(msgspec.Struct, frozen=True):
         return self.new is not None or self.revoke
 
 
-def wish_of(typed: argparse.Namespace) -> Wish:
+def link_request_of(typed: argparse.Namespace) -> LinkRequest:
     """One of --show, --new FILE and --revoke. Raises `ConfigError`."""
     chosen = [flag for flag, given in (("--show", typed.show), ("--new", typed.new), ("--revoke", typed.revoke)) if given]
     if len(chosen) != 1:
@@ -61,10 +61,10 @@ def wish_of(typed: argparse.Namespace) -> Wish:
         raise ConfigError("BAD_OPTION", "--show", f"link-signer: {said} was asked for", "type one of --show, --new FILE, --revoke")
     if typed.replace and not typed.new:
         raise ConfigError("BAD_OPTION", "--replace", "--replace: goes with --new FILE", f"type {COMMAND} link-signer --new FILE --replace")
-    return Wish(Path(typed.new).expanduser() if typed.new else None, bool(typed.revoke), bool(typed.replace))
+    return LinkRequest(Path(typed.new).expanduser() if typed.new else None, bool(typed.revoke), bool(typed.replace))
 
 
-async def linked(who: Whose, wish: Wish) -> Outcome:
+async def linked(who: Whose, wish: LinkRequest) -> CommandOutcome:
     """Do what was wished and tell who may sign now. Raises `Problem`."""
     try:
         async with connected(who.settings, who.access, 0, lambda _message: None, TcpDialer()) as known:
@@ -79,7 +79,7 @@ async def linked(who: Whose, wish: Wish) -> Outcome:
         raise Refusal("VENUE_UNREACHABLE", None, str(error), f"{COMMAND} link-signer --show, to see who may sign", "nothing was changed") from None
 
 
-async def _owner(known: Known) -> Signer:
+async def _owner(known: AnsweredVenue) -> Signer:
     """The owner's signer, once the SDK agrees with it. Raises `Refusal`."""
     here = known.access
     if here.signer is None or here.signer.address != here.owner:
@@ -92,14 +92,14 @@ async def _owner(known: Known) -> Signer:
     return here.signer
 
 
-async def _revoked(who: Whose, known: Known, owner: Signer, current: str | None) -> Outcome:
+async def _revoked(who: Whose, known: AnsweredVenue, owner: Signer, current: str | None) -> CommandOutcome:
     if current is None:
         return _told(who, None, (("nothing", "there was no linked signer to revoke"),))
     await _changed(known, owner, None)
     return _told(who, None, (("revoked", f"{current} can do nothing here any more"),), replaced=current)
 
 
-async def _replaced(who: Whose, known: Known, owner: Signer, current: str | None, wish: Wish) -> Outcome:
+async def _replaced(who: Whose, known: AnsweredVenue, owner: Signer, current: str | None, wish: LinkRequest) -> CommandOutcome:
     if current is not None and not wish.replace:
         message = (
             f'"{who.settings.venue.subaccount}" has the linked signer {current}, which would be replaced: a run that uses it could not even close'
@@ -119,7 +119,7 @@ async def _replaced(who: Whose, known: Known, owner: Signer, current: str | None
     return _told(who, new.address, lines, replaced=current, file=str(wish.new))
 
 
-async def _changed(known: Known, owner: Signer, wanted: str | None) -> None:
+async def _changed(known: AnsweredVenue, owner: Signer, wanted: str | None) -> None:
     """Send the change and wait until the venue shows it. Raises `Refusal`: `VENUE_REFUSED` when it certainly did not happen, else `NOT_SEEN`."""
     try:
         await link(known.reads, known.rules, known.access.sender, owner, wanted or NOBODY)
@@ -149,7 +149,9 @@ def _cure(code: int | None) -> str:
     return "try again; somebody else may have used this wallet at the same moment" if code == 2022 else "see the exchange's message"
 
 
-def _told(who: Whose, signer: str | None, lines: Sequence[tuple[str, str]], *, replaced: str | None = None, file: str | None = None) -> Outcome:
+def _told(
+    who: Whose, signer: str | None, lines: Sequence[tuple[str, str]], *, replaced: str | None = None, file: str | None = None
+) -> CommandOutcome:
     shown = ("linked", signer or "nobody: only the owner may sign")
     facts = {"linked_signer": signer, "replaced": replaced, "file": file}
-    return Outcome("link-signer", DONE, (shown, *lines), facts=facts)
+    return CommandOutcome("link-signer", DONE, (shown, *lines), facts=facts)

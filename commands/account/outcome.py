@@ -16,7 +16,7 @@ KEYS = json_keys.ACCOUNT
 """Every key of the object, in order; unknown is null."""
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class CommandOutcome(msgspec.Struct, frozen=True):
     """What a command found and did. None: not known, not asked."""
 
     command: str
@@ -27,7 +27,7 @@ class Outcome(msgspec.Struct, frozen=True):
     facts: dict[str, Any] = {}
 
 
-def show(outcome: Outcome, who: Whose, *, json: bool) -> int:
+def show(outcome: CommandOutcome, who: Whose, *, json: bool) -> int:
     """Print it, whose it is first; returns the exit code."""
     text = [who.line, *words(outcome.lines)]
     if outcome.error:
@@ -39,7 +39,7 @@ def show(outcome: Outcome, who: Whose, *, json: bool) -> int:
     return outcome.exit_code
 
 
-def as_json(outcome: Outcome, who: Whose | None) -> dict[str, Any]:
+def as_json(outcome: CommandOutcome, who: Whose | None) -> dict[str, Any]:
     """The object of `--json`."""
     whose: dict[str, Any] = {}
     if who:

@@ -11,9 +11,9 @@ import trio
 from actors.instance.state import state_directory
 from actors.ledger import Verified
 from commands.account.flatten import known_now, open_facts
-from commands.account.outcome import Outcome, show
+from commands.account.outcome import CommandOutcome, show
 from commands.account.target_account import Whose
-from commands.control import Answer, Ask, ask
+from commands.control import ControlReply, ControlRequest, ask
 from commands.open_state.decision import OpenAnswer, decide, third_party_words
 from commands.open_state.evidence import Evidence, gathered
 from commands.open_state.verdict import breathes
@@ -37,14 +37,14 @@ async def main(who: Whose, *, json: bool, watch: bool, full: bool = False) -> in
         await trio.sleep(WATCH_S)
 
 
-async def looked(who: Whose, *, full: bool = False) -> Outcome:
+async def looked(who: Whose, *, full: bool = False) -> CommandOutcome:
     """One look. `full`: every row of the ledger is verified."""
     # First: it may be known under another name from then on.
     known = gathered(who.access, who.logs, state_directory()) if who.child else await known_now(who, VENUE_S)
     if full:
         known = msgspec.structs.replace(gathered(who.access, who.logs, state_directory(), full=True), venue=known.venue)
     runner = who.runner()
-    answer = await ask(who.state_name, Ask("status"), ASK_S) if runner else None
+    answer = await ask(who.state_name, ControlRequest("status"), ASK_S) if runner else None
     found = decide(known)
     line = _doing(known, found, answer, runner.pid if runner else None)
     lines = [
@@ -61,10 +61,10 @@ async def looked(who: Whose, *, full: bool = False) -> Outcome:
     facts |= {"run_pid": runner.pid, "run_logs": runner.logs} if runner else {}
     if found.flat or (runner and breathes(runner.pid)):
         broken = broken_ledger(known)
-        return Outcome("status", broken.exit_code if broken else DONE, lines, "refused" if broken else "done", broken, facts)
+        return CommandOutcome("status", broken.exit_code if broken else DONE, lines, "refused" if broken else "done", broken, facts)
     meaning = "exposure is open now and no run manages it" if found.kind == "open" else "exposure may be open now and no run manages it"
     problem = Problem("NOT_FLAT", None, f"NOT FLAT: {found.words}", found.cure, meaning)
-    return Outcome("status", OPEN, lines, "error", problem, facts)
+    return CommandOutcome("status", OPEN, lines, "error", problem, facts)
 
 
 def broken_ledger(known: Evidence) -> Refusal | None:
@@ -75,14 +75,14 @@ def broken_ledger(known: Evidence) -> Refusal | None:
     return Refusal("BROKEN_LEDGER", None, known.ledger.why, cure, "nothing is entered with a ledger that was changed")
 
 
-def _doing(known: Evidence, found: OpenAnswer, answer: Answer | None, pid: int | None) -> str:
+def _doing(known: Evidence, found: OpenAnswer, answer: ControlReply | None, pid: int | None) -> str:
     """What the run is doing by its own word; where none answers, how things stand."""
     if answer is not None and answer.doing:
         return answer.doing
     return without_run(known.halted, found.words, unknown=found.kind == "unknown", silent_pid=pid if answer is None else None)
 
 
-def _run_words(answer: Answer | None) -> str:
+def _run_words(answer: ControlReply | None) -> str:
     return f"alive, {answer.phase.replace('_', ' ')}, {answer.progress or f'cycle {answer.cycle}'}" if answer else "it does not answer"
 
 

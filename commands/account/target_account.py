@@ -87,7 +87,7 @@ class Whose(msgspec.Struct, frozen=True):
         return [state_file(state_directory(), name) for name in self.access.identities(self.logs)]
 
 
-class Remembered(msgspec.Struct, frozen=True):
+class LedgerOwner(msgspec.Struct, frozen=True):
     """What the ledger says of whose it is."""
 
     opened: Opened
@@ -115,7 +115,7 @@ def whose(config_file: str | None, url: str | None, overrides: Mapping[str, str]
     return Whose(settings, here, logs, signer)
 
 
-def _by_ledger(settings: Settings, known: Remembered) -> Settings:
+def _by_ledger(settings: Settings, known: LedgerOwner) -> Settings:
     name = known.opened.venue.partition(":")[0]
     sender = known.opened.subaccount
     venue: dict[str, Any] = {
@@ -126,13 +126,13 @@ def _by_ledger(settings: Settings, known: Remembered) -> Settings:
     return msgspec.structs.replace(settings, venue=msgspec.structs.replace(settings.venue, **venue))
 
 
-def remembered(ledger: Path) -> Remembered | None:
+def remembered(ledger: Path) -> LedgerOwner | None:
     """Row 0 and the last start; None where there is no ledger that can be read."""
     try:
         fold = folded(ledger)
     except (sqlite3.Error, LedgerError, OSError):
         return None
-    return Remembered(fold.opened, fold.started) if fold.opened else None
+    return LedgerOwner(fold.opened, fold.started) if fold.opened else None
 
 
 def words(lines: Sequence[tuple[str, str]]) -> list[str]:

@@ -6,8 +6,8 @@ import trio
 
 from actors.ledger import LedgerError, folded
 from actors.risk.limits import FEES, short_of_margin
+from commands.checks.answered_venue import AnsweredVenue
 from commands.checks.finding import Finding, fail, ok, short, warn
-from commands.checks.known import Known
 from commands.output.words import COMMAND, grouped
 from messages.units import ONE, Base, Quote, Rate
 from venue.nado.agreement import Disagreement, agree
@@ -18,7 +18,7 @@ SDK_PATIENCE_S = 60.0
 """How long importing and asking nado-protocol may take; 3 s on an idle machine."""
 
 
-async def key(known: Known) -> Finding:
+async def key(known: AnsweredVenue) -> Finding:
     """May our key sign for this subaccount?"""
     here, name = known.access, known.settings.venue.subaccount
     if here.signer is None:
@@ -37,7 +37,7 @@ async def key(known: Known) -> Finding:
     return fail("key", message, f"check {known.settings.venue.key.removeprefix('env:')} or run link-signer", "WRONG_KEY")
 
 
-async def sdk(known: Known) -> Finding:
+async def sdk(known: AnsweredVenue) -> Finding:
     """Does nado-protocol sign what we sign, with this key, on this chain? In a worker thread: it blocks for seconds."""
     here = known.access
     if here.signer is None:
@@ -53,7 +53,7 @@ async def sdk(known: Known) -> Finding:
     return fail("sdk", f"nado-protocol did not answer in {SDK_PATIENCE_S:g} s", "use a machine that is less busy", "SDK_DISAGREES")
 
 
-async def subaccount(known: Known) -> Finding:
+async def subaccount(known: AnsweredVenue) -> Finding:
     """Does it exist? It does from its first deposit on."""
     name, owner = known.settings.venue.subaccount, short(known.access.owner)
     account = await known.reads.account()
@@ -65,7 +65,7 @@ async def subaccount(known: Known) -> Finding:
     return fail("subaccount", message, "deposit ≥ 5 USDT0 first", "NO_SUBACCOUNT", "no money there, no order sent")
 
 
-async def margin(known: Known) -> Finding:
+async def margin(known: AnsweredVenue) -> Finding:
     """Does initial margin cover both legs of the target, four fees and `margin_buffer`? ETH and SOL do not net."""
     has = (await known.reads.account()).initial_health
     needs = margin_for(known)
@@ -78,7 +78,7 @@ async def margin(known: Known) -> Finding:
     return ok("margin", f"{has.decimal():.2f} USDT0 free, a pair of {grouped(known.settings.target)} USD per leg takes {needs.decimal():.2f}")
 
 
-def margin_for(known: Known) -> Quote:
+def margin_for(known: AnsweredVenue) -> Quote:
     """USDT0 (x18) of initial health that a pair of the target takes at the worse side of each product, with four taker fees and the buffer."""
     target, limits, pair = known.settings.target, known.settings.limits, known.rules.terms()
     weights = sum(_margin_weight(product) + FEES // 2 * product.taker_fee for product in (pair.eth, pair.sol))
@@ -89,7 +89,7 @@ def _margin_weight(product: ProductTerms) -> Rate:
     return Rate(max(ONE - product.long_weight_initial, product.short_weight_initial - ONE))
 
 
-async def positions(known: Known) -> Finding:
+async def positions(known: AnsweredVenue) -> Finding:
     """What is open on the two products, cross and isolated, against what our ledger explains; and whether anything else is."""
     account, ours = await known.reads.account(), _ours(known)
     names = {known.rules.eth.product_id: known.rules.eth.symbol, known.rules.sol.product_id: known.rules.sol.symbol}
@@ -110,7 +110,7 @@ async def positions(known: Known) -> Finding:
     return ok("positions", f"Evenkeel's, and closed on schedule by the next run: {pair}" if pair else "none")
 
 
-def _ours(known: Known) -> dict[int, Base]:
+def _ours(known: AnsweredVenue) -> dict[int, Base]:
     """What the fills in the ledger say is held, by product; nothing when there is no ledger of this subaccount at this venue."""
     path = known.logs / "ledger.sqlite"
     if not path.exists():
@@ -124,7 +124,7 @@ def _ours(known: Known) -> dict[int, Base]:
     return {product: Base(fold.position[leg]) for leg, product in fold.products.items()}
 
 
-async def orders(known: Known) -> Finding:
+async def orders(known: AnsweredVenue) -> Finding:
     """A run of ours leaves no order resting, so whatever rests is somebody else's."""
     resting = (await known.reads.account()).open_orders
     if resting:

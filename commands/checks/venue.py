@@ -3,8 +3,8 @@
 import trio
 
 from commands.access.prices import books_now
+from commands.checks.answered_venue import AnsweredVenue
 from commands.checks.finding import Finding, fail, ok, warn
-from commands.checks.known import Known
 from commands.output.words import clock_time, grouped, percent
 from messages.units import ONE, Quote, Rate
 from venue.nado.linked import fee_tier
@@ -13,7 +13,7 @@ from venue.nado.socket import open_socket
 CLOCK_READINGS = 5
 
 
-async def clock(known: Known) -> Finding:
+async def clock(known: AnsweredVenue) -> Finding:
     """Our clock against `/v1/time`: the quickest of some readings, which is the most exact one, is taken into use."""
     readings = [await _reading(known) for _ in range(CLOCK_READINGS)]
     asked_ns, venue_ms, answered_ns = min(readings, key=lambda reading: reading[2] - reading[0])
@@ -30,13 +30,13 @@ async def clock(known: Known) -> Finding:
     return ok("clock", found)
 
 
-async def _reading(known: Known) -> tuple[int, int, int]:
+async def _reading(known: AnsweredVenue) -> tuple[int, int, int]:
     asked_ns = known.clock.steady_ns()
     venue_ms = await known.reads.time_ms()
     return asked_ns, venue_ms, known.clock.steady_ns()
 
 
-async def status(known: Known) -> Finding:
+async def status(known: AnsweredVenue) -> Finding:
     """The venue's own word on whether it trades."""
     said = await known.reads.status()
     if said == "active":
@@ -49,7 +49,7 @@ async def status(known: Known) -> Finding:
     )
 
 
-async def contracts(known: Known) -> Finding:
+async def contracts(known: AnsweredVenue) -> Finding:
     """Is it the network that was asked for? Signatures are made for a chain and a contract."""
     await trio.lowlevel.checkpoint()
     rules, network = known.rules, known.access.network
@@ -65,7 +65,7 @@ async def contracts(known: Known) -> Finding:
     return ok("contracts", found)
 
 
-async def sockets(known: Known) -> Finding:
+async def sockets(known: AnsweredVenue) -> Finding:
     """Both kinds of connection, compressed, and the account's streams with our signature: everything a run opens."""
     plain = []
     for path in ("/v1/ws", "/v1/subscribe"):
@@ -82,7 +82,7 @@ async def sockets(known: Known) -> Finding:
     return ok("sockets", "orders and streams open, permessage-deflate agreed, authentication accepted")
 
 
-async def products(known: Known) -> Finding:
+async def products(known: AnsweredVenue) -> Finding:
     """Are both legs traded, and by which rules?"""
     await trio.lowlevel.checkpoint()
     pair = known.rules.terms()
@@ -94,7 +94,7 @@ async def products(known: Known) -> Finding:
     return ok("products", f"{', '.join(texts)}, oracle {legs[0].oracle.decimal():.2f} / {legs[1].oracle.decimal():.2f}")
 
 
-async def fees(known: Known) -> Finding:
+async def fees(known: AnsweredVenue) -> Finding:
     """What the venue charges this owner."""
     tier = await fee_tier(known.reads, known.access.sender)
     pair = known.rules.terms()
@@ -110,7 +110,7 @@ def _bp(rate: Rate) -> str:
     return Rate(rate * 10_000).text()
 
 
-async def minimum(known: Known) -> Finding:
+async def minimum(known: AnsweredVenue) -> Finding:
     """Can the target be traded at current prices, in every direction that will be? The answer of a run that would enter now, in its words."""
     from actors.sizing.actor import Sizer
     from commands.output.sentences import advice, cannot
@@ -136,7 +136,7 @@ async def minimum(known: Known) -> Finding:
     return ok("minimum", found)
 
 
-async def windows(known: Known) -> Finding:
+async def windows(known: AnsweredVenue) -> Finding:
     """Would something be entered now?"""
     from actors.risk.gates import closed_window
 

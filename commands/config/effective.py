@@ -18,7 +18,7 @@ from typing import Any
 import msgspec
 
 from commands.config.keys import DECLARED, KEYS, MAINTENANCE, REMARKS, complaints, least_dead_man, room_for, sign_remark, value_of, written
-from commands.config.units_text import BadText, Ladder, Text, Windows
+from commands.config.units_text import BadText, CostLadder, Text, WeeklyWindows
 from commands.output.words import ConfigError, did_you_mean
 from messages.settings import Settings
 from messages.units import ONE, Quote
@@ -205,7 +205,7 @@ def _line(lines: Mapping[str, int], key: str) -> int:
 
 def _typed(key: str, text: str) -> Any:
     """What was typed, as TOML would give it: only a list needs reading, everything else is a text."""
-    if KEYS.get(key) not in {Ladder, Windows} or not text.lstrip().startswith("["):
+    if KEYS.get(key) not in {CostLadder, WeeklyWindows} or not text.lstrip().startswith("["):
         return text
     try:
         return tomllib.loads(f"value = {text}")["value"]

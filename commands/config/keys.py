@@ -12,12 +12,12 @@ import msgspec
 from commands.config.units_text import (
     BadText,
     Bytes,
+    CostLadder,
     Count,
     Cycles,
     Direction,
     Duration,
     Factor,
-    Ladder,
     LedgerSync,
     Percent,
     Points,
@@ -27,7 +27,7 @@ from commands.config.units_text import (
     Unbalanced,
     Usd,
     VenueName,
-    Windows,
+    WeeklyWindows,
     Words,
 )
 from messages.settings import HUNDRED_PERCENT, RECV_LEFT_MS, Form, Settings, WeeklyWindow
@@ -99,8 +99,8 @@ FORMS: Mapping[Form, type[Text]] = {
     "cycles": Cycles,
     "direction": Direction,
     "unbalanced": Unbalanced,
-    "steps": Ladder,
-    "windows": Windows,
+    "steps": CostLadder,
+    "windows": WeeklyWindows,
     "venue": VenueName,
     "subaccount": Subaccount,
     "owner": Owner,
@@ -200,7 +200,7 @@ def _flatten_steps(settings: Settings) -> Iterator[Complaint]:
     elif any(not 0 < step <= 5_000 * ONE for step in steps):
         yield "flatten_steps", "has a step out of range, each must be above 0 and at most 5000 bps", None
     elif list(steps) != sorted(steps):
-        yield "flatten_steps", "must go from better to worse prices", Ladder.write(sorted(steps))
+        yield "flatten_steps", "must go from better to worse prices", CostLadder.write(sorted(steps))
 
 
 def _unbalanced(settings: Settings) -> Iterator[Complaint]:

@@ -389,7 +389,7 @@ class LedgerSync(Choice):
     words = ("auto", "full", "normal")
 
 
-class Ladder(Text):
+class CostLadder(Text):
     """A list of parts of a price."""
 
     name = 'a list like ["10 bps", "25 bps"]'
@@ -407,7 +407,7 @@ class Ladder(Text):
         return [Points.write(item) for item in value]
 
 
-class Windows(Text):
+class WeeklyWindows(Text):
     """Weekly windows of time."""
 
     name = 'a list like ["Mon 13:50-14:20"], UTC'

@@ -15,7 +15,7 @@ from commands.access.signing_key import ask_passphrase
 from commands.access.venue import place
 from commands.checks.finding import Finding
 from commands.config.effective import Loaded
-from commands.doctor.examination import examine, patient
+from commands.doctor.examination import examine, subject_of
 from commands.open_state.verdict import MEANT, asked
 from commands.output.run_json import json_line
 from commands.output.words import DONE, OPEN, REFUSED, Problem, say
@@ -30,7 +30,7 @@ def main(loaded: Loaded, url: str | None, config: Path | None, *, as_json: bool)
     """Examine, tell, and return the exit code."""
     with suppress(Problem):  # no owner: the files are asked by their folder alone
         MEANT.learn(place(loaded.settings, url), loaded.settings)
-    findings = until_stopped(partial(examine, patient(loaded, url, config, os.environ, ask_passphrase)))
+    findings = until_stopped(partial(examine, subject_of(loaded, url, config, os.environ, ask_passphrase)))
     code, found = code_of(findings), asked()
     lines = [headline(loaded), *(line(finding) for finding in findings), verdict(findings)]
     if code != DONE and found.counts:

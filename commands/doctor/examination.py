@@ -14,8 +14,8 @@ from commands.access.disk import slow_commit_ms, sync_of
 from commands.access.simulated import ChildFailed, simulated_nado
 from commands.access.venue import Access, access, place
 from commands.checks import account, machine, venue
+from commands.checks.answered_venue import AnsweredVenue
 from commands.checks.finding import Finding, fail, ok, skip, warn
-from commands.checks.known import Known
 from commands.config.effective import LIVE_RUN, Loaded, must_be_written
 from commands.config.options import SEED
 from commands.output.words import Problem
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 CHECK_S = 90.0
 """How long one check may take."""
-CHECKS: Mapping[str, Callable[[Known], Awaitable[Finding]]] = {
+CHECKS: Mapping[str, Callable[[AnsweredVenue], Awaitable[Finding]]] = {
     "contracts": venue.contracts,
     "status": venue.status,
     "sockets": venue.sockets,
@@ -51,7 +51,7 @@ CHECKS: Mapping[str, Callable[[Known], Awaitable[Finding]]] = {
 """In the order in which they are asked and told; the clock after the SDK, whose imports disturb it."""
 
 
-class Patient(msgspec.Struct, frozen=True):
+class Subject(msgspec.Struct, frozen=True):
     """Who is examined, and by what means."""
 
     loaded: Loaded
@@ -66,7 +66,7 @@ class Patient(msgspec.Struct, frozen=True):
     """None: this machine's."""
 
 
-def patient(loaded: Loaded, url: str | None, config: Path | None, environment: Mapping[str, str], passphrase: Callable[[str], str]) -> Patient:
+def subject_of(loaded: Loaded, url: str | None, config: Path | None, environment: Mapping[str, str], passphrase: Callable[[str], str]) -> Subject:
     """What is configured; a key that cannot be read is a finding and not the end."""
     here: Access | None = None
     problem: Problem | None = None
@@ -75,10 +75,10 @@ def patient(loaded: Loaded, url: str | None, config: Path | None, environment: M
         here = access(loaded.settings, url, environment, passphrase)
     except Problem as found:
         problem = found
-    return Patient(loaded, url, config, here, problem, TcpDialer())
+    return Subject(loaded, url, config, here, problem, TcpDialer())
 
 
-async def examine(who: Patient) -> list[Finding]:
+async def examine(who: Subject) -> list[Finding]:
     """Every finding, in order."""
     findings = [*this_machine(who), *configuration(who)]
     if who.here is None:
@@ -90,7 +90,7 @@ async def examine(who: Patient) -> list[Finding]:
         return [*findings, fail("reachability", f"the simulated venue did not start: {error}", "reinstall", "VENUE_NOT_STARTED"), *_not_asked("it")]
 
 
-def this_machine(who: Patient) -> list[Finding]:
+def this_machine(who: Subject) -> list[Finding]:
     """What can be said without a venue."""
     settings = who.loaded.settings
     folder = _existing(Path(settings.files.logs))
@@ -108,7 +108,7 @@ def _existing(folder: Path) -> Path:
     return folder if folder.is_dir() else _existing(folder.parent)
 
 
-def configuration(who: Patient) -> list[Finding]:
+def configuration(who: Subject) -> list[Finding]:
     """Is written down what live trading must be told, and can the key be read?"""
     settings = who.loaded.settings
     if settings.venue.name == "simulated":
@@ -139,7 +139,7 @@ async def _gateway(here: Access) -> AsyncIterator[Access]:
             yield msgspec.structs.replace(here, gateway=url)
 
 
-async def _venue(who: Patient, here: Access) -> list[Finding]:
+async def _venue(who: Subject, here: Access) -> list[Finding]:
     reached = await _reached(who, here)
     if reached.state == "fail":
         return [reached, *_not_asked("the venue cannot be reached")]
@@ -154,7 +154,7 @@ async def _venue(who: Patient, here: Access) -> list[Finding]:
         return [reached, *_not_asked(str(error))]
 
 
-async def _reached(who: Patient, here: Access) -> Finding:
+async def _reached(who: Subject, here: Access) -> Finding:
     async with HttpReads(here.gateway, here.sender, name=here.name, archive_url=here.archive, transport=who.transport) as reads:
         try:
             await reads.time_ms()
@@ -164,7 +164,7 @@ async def _reached(who: Patient, here: Access) -> Finding:
     return ok("reachability", f"{here.gateway} and its archive answer")
 
 
-async def checked(name: str, check: Callable[[Known], Awaitable[Finding]], known: Known) -> Finding:
+async def checked(name: str, check: Callable[[AnsweredVenue], Awaitable[Finding]], known: AnsweredVenue) -> Finding:
     """What `check` finds; a venue that does not answer it is a finding too."""
     with trio.move_on_after(CHECK_S):
         try:
@@ -179,7 +179,7 @@ def _not_asked(why: str, but: str = "") -> list[Finding]:
     return [skip(name, f"not asked: {why}", "fix the failures above first") for name in CHECKS if name != but]
 
 
-def _last(known: Known) -> list[Finding]:
+def _last(known: AnsweredVenue) -> list[Finding]:
     """The ledger, now that it is known whose it must be; and what this configuration can lose."""
     rules = known.rules
     wanted = Opened(SCHEMA, rules.venue, rules.chain_id, known.access.sender)

@@ -45,7 +45,7 @@ class DrillOptions(msgspec.Struct, frozen=True):
     """Keep the logs of every drill."""
 
 
-class Stopped(Problem):
+class DrillsStopped(Problem):
     """A signal: every process of every drill has been ended."""
 
     ended_by = "signal"
@@ -111,7 +111,7 @@ async def _drill(options: DrillOptions, stops: Stops) -> list[Result]:
     stops.hear(None)
     if stops.first is not None:
         shutil.rmtree(folder, ignore_errors=True)
-        raise Stopped(stops.first)
+        raise DrillsStopped(stops.first)
     _tidy(folder, list(results.values()))
     if refusals:
         raise refusals[0]

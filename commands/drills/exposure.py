@@ -13,7 +13,7 @@ import msgspec
 
 from actors.ledger import Fold, LedgerError, Store
 from actors.ledger.exposure import FLAT, Pair, exposure
-from actors.ledger.orders import Move
+from actors.ledger.orders import OrderPiece
 from messages.units import ONE, Base, Ms, Quote
 from venue.simulated.engine.events import Liquidated
 from venue.simulated.engine.order_log import LoggedOrder
@@ -82,10 +82,10 @@ def unhedged(changes: Sequence[Change], eth_product: int, until_ms: Ms, agreed: 
     return Unhedged(max((each.worst for each in found), default=Quote(0)), longest.usd_s, leg, left)
 
 
-def _cycles(changes: Sequence[Change], eth_product: int) -> Iterator[list[Move]]:
-    cycle: list[Move] = []
+def _cycles(changes: Sequence[Change], eth_product: int) -> Iterator[list[OrderPiece]]:
+    cycle: list[OrderPiece] = []
     for change in changes:
-        cycle.append(Move(change.at_ns, "eth" if change.product_id == eth_product else "sol", change.amount, change.price))
+        cycle.append(OrderPiece(change.at_ns, "eth" if change.product_id == eth_product else "sol", change.amount, change.price))
         if _flat(cycle):
             yield cycle
             cycle = []
@@ -93,18 +93,18 @@ def _cycles(changes: Sequence[Change], eth_product: int) -> Iterator[list[Move]]
         yield cycle
 
 
-def _flat(cycle: Iterable[Move]) -> bool:
+def _flat(cycle: Iterable[OrderPiece]) -> bool:
     return _held(cycle) == FLAT
 
 
-def _held(cycle: Iterable[Move]) -> Pair:
+def _held(cycle: Iterable[OrderPiece]) -> Pair:
     eth = sol = 0
     for move in cycle:
         eth, sol = (eth + move.amount, sol) if move.leg == "eth" else (eth, sol + move.amount)
     return eth, sol
 
 
-def _largest_leg(cycle: Iterable[Move]) -> int:
+def _largest_leg(cycle: Iterable[OrderPiece]) -> int:
     """The largest notional that a leg came to, at the prices paid."""
     sizes, largest = {"eth": 0, "sol": 0}, 0
     for move in cycle:

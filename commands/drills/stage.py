@@ -36,7 +36,7 @@ from venue.nado.http import HttpReads
 from venue.protocol import Malformed, VenueError, VenueRules
 from venue.simulated.engine.events import Liquidated
 from venue.simulated.engine.order_log import LoggedOrder
-from venue.simulated.faults.wishes import Faults
+from venue.simulated.faults.order_faults import Faults
 from venue.throwaway import THROWAWAY_SENDER
 
 LOOK_S = 0.02

@@ -13,7 +13,7 @@ from messages.settings import Settings
 from messages.units import ONE, Ms, Quote
 from venue.simulated.engine.rules import ETH_PERP, SOL_PERP, Product
 from venue.simulated.faults import incidents as of
-from venue.simulated.faults.wishes import NO_FAULTS, Cut, Faults, Late, LoseAck, Refuse, Thin
+from venue.simulated.faults.order_faults import NO_FAULTS, Cut, Faults, Late, LoseAck, Refuse, Thin
 
 ETH, SOL = ETH_PERP.symbol, SOL_PERP.symbol
 FLAT = "flat:2756.9/115.86"
@@ -92,7 +92,10 @@ DRILLS = (
         text="while the pair is held ETH falls by 8 % and SOL by 6 % at once",
         moment="held",
         then=Faults(
-            incident=(of.Shift(at_ms=0, for_ms=ALWAYS, product=ETH, by_bps=-800), of.Shift(at_ms=0, for_ms=ALWAYS, product=SOL, by_bps=-600))
+            incident=(
+                of.PriceShift(at_ms=0, for_ms=ALWAYS, product=ETH, by_bps=-800),
+                of.PriceShift(at_ms=0, for_ms=ALWAYS, product=SOL, by_bps=-600),
+            )
         ),
         drifts=True,
     ),
@@ -123,21 +126,21 @@ DRILLS = (
         name="rate-limited",
         text="every request is rate-limited for 3 s when the exit is due",
         moment="held",
-        then=Faults(incident=(of.Gate(at_ms=0, for_ms=3_000, answer="rate_limited"),)),
+        then=Faults(incident=(of.GatewayMode(at_ms=0, for_ms=3_000, answer="rate_limited"),)),
         hold_ms=500,
     ),
     Drill(
         name="clock-skew",
         text="the venue's clock jumps 3 s ahead when the exit is due, and stays there",
         moment="held",
-        then=Faults(incident=(of.Clock(at_ms=0, for_ms=ALWAYS, skew_ms=3_000),)),
+        then=Faults(incident=(of.ClockSkew(at_ms=0, for_ms=ALWAYS, skew_ms=3_000),)),
         hold_ms=500,
     ),
     Drill(
         name="liquidation",
         text="the venue liquidates the short leg while the pair is held",
         moment="held",
-        then=Faults(incident=(of.Liquidate(at_ms=0, product=SOL),)),
+        then=Faults(incident=(of.LiquidateNow(at_ms=0, product=SOL),)),
         hold_ms=5_000,
     ),
 )
@@ -145,7 +148,7 @@ NAMES = tuple(drill.name for drill in DRILLS)
 BY_NAME: Mapping[str, Drill] = {drill.name: drill for drill in DRILLS}
 
 
-class Staging(msgspec.Struct, frozen=True):
+class DrillSetup(msgspec.Struct, frozen=True):
     """What a drill comes to for one configuration. `funds` None: what the practice account has anyway."""
 
     first: Faults
@@ -153,7 +156,7 @@ class Staging(msgspec.Struct, frozen=True):
     funds: Quote | None = None
 
 
-def staging_for(drill: Drill, settings: Settings) -> Staging:
+def staging_for(drill: Drill, settings: Settings) -> DrillSetup:
     """The drill for this configuration's direction and margin."""
     first, then, funds = drill.faults, drill.then, None
     if drill.margin_call:
@@ -161,7 +164,7 @@ def staging_for(drill: Drill, settings: Settings) -> Staging:
         then = Faults(incident=(of.Oracle(at_ms=0, for_ms=ALWAYS, product=SOL, by_bps=jump_bps),))
     if settings.direction == "long-sol":
         first, then = mirrored(first), mirrored(then)
-    return Staging(first, then, funds)
+    return DrillSetup(first, then, funds)
 
 
 def mirrored(faults: Faults) -> Faults:

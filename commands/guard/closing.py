@@ -102,7 +102,7 @@ class Reach:
             await outlive(closes, lambda _why: None)
 
 
-class Closing:
+class GuardClosing:
     """One guard's closing of what one run left open."""
 
     def __init__(self, settings: Settings, reach: Reach, state: Path, acted: GuardActed, words: GuardWords, *, signs: bool, run_pid: int = 0) -> None:
@@ -237,7 +237,9 @@ class Closing:
         opened = Opened(SCHEMA, rules.venue, rules.chain_id, self._reach.here.sender)
         clock, epoch = self._reach.clock, self._acted.epoch
         first = self._journal is None
-        self._journal = Journal(self._ledger, opened, sync_of(self._settings), venue.forge, clock, self._words.heard, epoch, read_only=not alone)
+        self._journal = Journal(
+            self._ledger, opened, sync_of(self._settings), venue.order_builder, clock, self._words.heard, epoch, read_only=not alone
+        )
         if first:
             self._write(self._acted)
         return self._journal

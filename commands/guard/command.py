@@ -22,14 +22,14 @@ import trio
 
 from actors.instance.state import BEAT, GUARD_BEAT, LockHeld, closing_alone, read_state, reassert, state_directory, state_file, take_over
 from commands.access.venue import Access, access, place
-from commands.guard.closing import Closing, Reach
+from commands.guard.closing import GuardClosing, Reach
 from commands.guard.log_lines import GuardWords
 from commands.output.run_report import rounds_words
 from commands.output.words import COMMAND, DONE, OPEN, Problem
 from messages.lifecycle import GuardActed
 from messages.settings import Settings
 from messages.units import Ms
-from runtime.heartbeat import BEAT_S, Beat, Heartbeat, Pulse
+from runtime.heartbeat import BEAT_S, Beat, Heartbeat, HeartbeatMonitor
 from runtime.outlive import one_line, outlive, outlive_call
 from venue.stored_escape import EscapeFile
 
@@ -76,16 +76,16 @@ def _nobody_here(path: str) -> str:
 
 async def _guarding(options: GuardOptions, here: Access, signs: bool, words: GuardWords) -> int:
     state = state_file(state_directory(), here.identity(Path(options.settings.files.logs)))
-    return await Guard(options, state, words, Reach(here, words), signs=signs).run()
+    return await GuardRun(options, state, words, Reach(here, words), signs=signs).run()
 
 
-class Guard:
+class GuardRun:
     """One guard of one run, whose state file is `state`."""
 
     def __init__(self, options: GuardOptions, state: Path, words: GuardWords, reach: Reach, *, signs: bool) -> None:
         self._settings, self._run = options.settings, options.run
         self._state, self._words, self._reach, self._signs = state, words, reach, signs
-        self._pulse = Pulse(state.with_suffix(BEAT), trio.current_time())
+        self._pulse = HeartbeatMonitor(state.with_suffix(BEAT), trio.current_time())
         self._heart = Heartbeat(state.with_suffix(GUARD_BEAT), self._run) if self._run else None
         self._epoch = 0
         """The newest epoch on disk while the run's heartbeat was there."""
@@ -192,7 +192,7 @@ class Guard:
     async def _close(self, acted: GuardActed) -> int:
         """Everything up to the exit code; a newer epoch on disk ends it at once."""
         self._words.say(f"no heartbeat of {acted.run} for {acted.silent_ms} ms: epoch {acted.epoch}, closing what it left open", "warning")
-        closing = Closing(self._settings, self._reach, self._state, acted, self._words, signs=self._signs, run_pid=self._pid)
+        closing = GuardClosing(self._settings, self._reach, self._state, acted, self._words, signs=self._signs, run_pid=self._pid)
         code = OPEN
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._stand_down, nursery.cancel_scope, acted.epoch)

@@ -55,7 +55,7 @@ class OpenAnswer(msgspec.Struct, frozen=True):
         return otherwise if self.flat else OPEN
 
 
-class StillOpen(Problem):
+class RefusedWhileOpen(Problem):
     """Understood, and not done, because something of ours is open or nobody can say whether it is."""
 
     exit_code = OPEN

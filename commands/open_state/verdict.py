@@ -59,7 +59,7 @@ class Found:
         return OPEN if self.counts else otherwise
 
 
-class StillOpen(Problem):
+class FailedWhileOpen(Problem):
     """Something went wrong, and something of ours is open or nobody can say. The first cause is named first."""
 
     exit_code = OPEN
@@ -76,7 +76,7 @@ def of(problem: Problem, argv: Sequence[str], command: str) -> tuple[Problem, Fo
     if command in PLAY or problem.settled:
         return problem, None
     found = asked(argv)
-    return (StillOpen(problem, found) if found.counts and problem.exit_code != OPEN else problem), found
+    return (FailedWhileOpen(problem, found) if found.counts and problem.exit_code != OPEN else problem), found
 
 
 def asked(argv: Sequence[str] = ()) -> Found:

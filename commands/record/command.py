@@ -25,20 +25,20 @@ from commands.access.venue import Access, access
 from commands.config.options import typed_instead, url_of
 from commands.config.units_text import BadText, Duration
 from commands.output.words import COMMAND, DONE, ConfigError, Problem, Refusal, say, span, stopped_code
-from commands.record.files import HEADERS, PRIVATE_HEADERS, Files, Tape
+from commands.record.files import HEADERS, PRIVATE_HEADERS, RecordingFiles, Tape
 from commands.setup.world import connected
 from commands.stopping import Stops
 from messages.settings import Settings
 from messages.units import Ms
 from runtime.backoff import RECONNECT, Streak
 from runtime.clock import Clock, WallClock, stopwatch_ns
-from venue.nado.counts import Tally
+from venue.nado.counts import TroubleTally
 from venue.nado.http import HttpReads
 from venue.nado.networks import NETWORKS
+from venue.nado.public_stream import public_stream
 from venue.nado.queries import ETH, SOL
 from venue.nado.signing import subaccount_hex
 from venue.nado.socket import Dialer, TcpDialer, background
-from venue.nado.tape import tape
 from venue.protocol import EventStream, Reads, VenueError
 
 SCHEMA = "evenkeel.record/1"
@@ -107,7 +107,7 @@ def _out(text: str | None) -> Path:
 class Recording:
     """One recording under way."""
 
-    files: Files
+    files: RecordingFiles
     tape: Tape
     clock: Clock
     symbols: dict[int, str]
@@ -160,8 +160,8 @@ async def follow(recording: Recording, opened: Opened, rng: random.Random, reads
 
 async def record_market(gateway: str, recording: Recording, reads: Reads, dialer: Dialer, seed: int = 0) -> None:
     """Record both products' public streams until cancelled. Raises `VenueError` when the venue cannot be reached at the beginning, `OSError`."""
-    tally = Tally("tape")
-    await follow(recording, lambda: tape(gateway, dialer, sorted(recording.symbols), tally), random.Random(seed), reads)  # noqa: S311 - jitter
+    tally = TroubleTally("tape")
+    await follow(recording, lambda: public_stream(gateway, dialer, sorted(recording.symbols), tally), random.Random(seed), reads)  # noqa: S311 - jitter
 
 
 def main(options: RecordOptions) -> int:
@@ -263,10 +263,10 @@ async def _source(options: RecordOptions, here: Access | None) -> AsyncIterator[
         yield Source(gateway, reads, {eth: ETH, sol: SOL}, None)
 
 
-def _created(options: RecordOptions) -> Files:
+def _created(options: RecordOptions) -> RecordingFiles:
     try:
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        return Files(options.out, HEADERS | (PRIVATE_HEADERS if options.private else {}))
+        return RecordingFiles(options.out, HEADERS | (PRIVATE_HEADERS if options.private else {}))
     except FileExistsError as exists:
         message = f"--out: {exists.filename or exists} exists already"
         raise ConfigError("FILE_EXISTS", "--out", message, "type another name", "nothing was recorded or overwritten") from None

@@ -78,7 +78,7 @@ class Chunked:
             self._file.close()
 
 
-class Files:
+class RecordingFiles:
     """All files of one recording."""
 
     def __init__(self, prefix: Path, headers: dict[str, tuple[str, ...]]) -> None:

@@ -17,7 +17,7 @@ from actors.tree import World
 from commands.access.signing_key import ask_passphrase
 from commands.access.venue import Access, access, place
 from commands.config.options import RunOptions
-from commands.control import Control, controlled
+from commands.control import RunControl, controlled
 from commands.open_state.evidence import VenueWord
 from commands.open_state.last_reading import at_the_end, evidence_at_the_end
 from commands.open_state.readings import venue_said
@@ -183,7 +183,7 @@ async def _by_machine(
         recorder.watchers.append(Staging(machine.tree.supervisor.kill, known.clock.now_ms, recorder.observe).watch)
     elif options.faults == "crashes":
         recorder.watchers.append(Crashes(machine.tree.supervisor.kill, recorder.observe).watch)
-    control = Control(
+    control = RunControl(
         *(machine.channels.inbox.post, lambda: machine.channels.held.value, known.settings),
         lambda: view.doing(known.clock.utc_ns() // 1_000_000),
     )

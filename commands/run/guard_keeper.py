@@ -24,7 +24,7 @@ from commands.config.options import RunOptions
 from commands.output.words import DONE
 from messages.lifecycle import Note
 from runtime.clock import WallClock
-from runtime.heartbeat import BEAT_S, Heartbeat, Pulse
+from runtime.heartbeat import BEAT_S, Heartbeat, HeartbeatMonitor
 from runtime.outlive import outlive, outlive_call
 from runtime.private import private, private_folder
 
@@ -163,7 +163,7 @@ class Keeper:
     async def _one(self) -> str:
         """One guard's life; why it is over."""
         began_s = trio.current_time()
-        pulse = Pulse(self._state.beside(GUARD_BEAT), began_s)
+        pulse = HeartbeatMonitor(self._state.beside(GUARD_BEAT), began_s)
         self._process = process = await self._start()
         while process.returncode is None:
             now_s = trio.current_time()
@@ -206,7 +206,7 @@ class Keeper:
     async def _beats(self) -> bool:
         """Does the guard send a heartbeat now, or close already? One that was stopped a moment ago counts as alive and would close nothing."""
         began_s = now_s = trio.current_time()
-        pulse = Pulse(self._state.beside(GUARD_BEAT), began_s)
+        pulse = HeartbeatMonitor(self._state.beside(GUARD_BEAT), began_s)
         pulse.look(began_s)
         while self.guard.is_alive and now_s < began_s + BEATS_S:
             await trio.sleep(BEAT_S / 2)

@@ -182,6 +182,6 @@ _WORDS: dict[type, Callable[[Any], Words]] = {
     Halted: lambda m: (logging.ERROR, "HALTED", f"{m.code}: {m.detail}"),
     Staged: lambda m: (logging.INFO, "STAGED", f"cycle {m.cycle} {m.text}"),
     specs.Exited: _exited,
-    specs.Started: lambda m: (logging.INFO, "supervision", f"{m.child} {m.incarnation} started"),
+    specs.ChildStarted: lambda m: (logging.INFO, "supervision", f"{m.child} {m.incarnation} started"),
     specs.GivingUp: lambda m: (logging.ERROR, "supervision", f"{m.supervisor} gives up: {m.why}"),
 }

@@ -243,7 +243,7 @@ class RunView:
             self.down.add(exited.child)
             self.say(f"{exited.child} died: {exited.why}", notable=True)
 
-    def _child_up(self, started: specs.Started) -> None:
+    def _child_up(self, started: specs.ChildStarted) -> None:
         self.down.discard(started.child)
         if started.incarnation > 1 and started.child in ACTORS:
             self.restarts[started.child] = max(self.restarts.get(started.child, 0), started.incarnation - 1)
@@ -302,7 +302,7 @@ _FOLDS: dict[type, Callable[[RunView, Any], None]] = {
     Skipped: RunView._skipped,
     Restarted: RunView._restarted,
     specs.Exited: RunView._child_gone,
-    specs.Started: RunView._child_up,
+    specs.ChildStarted: RunView._child_up,
     Halted: RunView._halted,
     Waiting: RunView._waits,
     Denied: RunView._denied,

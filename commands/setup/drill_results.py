@@ -33,7 +33,7 @@ class Measured(msgspec.Struct, frozen=True):
     cost: Quote
 
 
-class Remembered(msgspec.Struct, frozen=True):
+class DrillResultsFile(msgspec.Struct, frozen=True):
     """The file."""
 
     fingerprint: str
@@ -66,7 +66,7 @@ def remember(settings: Settings, names: Sequence[str], measured: Iterable[Measur
     known = {each.name: each for each in before.drills} if before and before.fingerprint == fingerprint else {}
     known |= {each.name: each for each in measured}
     temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(encode(Remembered(fingerprint, tuple(names), tuple(known.values()))))
+    temporary.write_bytes(encode(DrillResultsFile(fingerprint, tuple(names), tuple(known.values()))))
     temporary.replace(path)
     return path
 
@@ -83,7 +83,7 @@ def maxima_of(settings: Settings, now_ms: Ms) -> Maxima | None:
     return Maxima(costliest, longest, min(each.at_ms for each in fresh.values()))
 
 
-def _read(path: Path) -> Remembered | None:
+def _read(path: Path) -> DrillResultsFile | None:
     with suppress(OSError, msgspec.DecodeError, ValueError):
-        return decode(path.read_bytes(), Remembered)
+        return decode(path.read_bytes(), DrillResultsFile)
     return None

@@ -18,7 +18,7 @@ UNSIGNED_PATIENCE = Ms(10_000)
 
 def journal_of(known: World) -> Journal:
     """The ledger of `known`, while no actor keeps it. Close it."""
-    return Journal(known.ledger, known.opened, known.sync, known.venue.forge, known.clock, known.observe, known.state.epoch)
+    return Journal(known.ledger, known.opened, known.sync, known.venue.order_builder, known.clock, known.observe, known.state.epoch)
 
 
 async def close_ours(known: World, held: Held | None, halted: Halted | None = None) -> Escaped:

@@ -6,14 +6,14 @@ The checks are `doctor`'s own. The first that fails refuses the run (exit 3), an
 from collections.abc import Awaitable, Callable
 
 from commands.checks import account, venue
+from commands.checks.answered_venue import AnsweredVenue
 from commands.checks.finding import Finding
-from commands.checks.known import Known
 from commands.setup.worst_case import must_be_accepted, stated
 from messages.lifecycle import Note
 from messages.units import Quote
 from runtime.observe import Observe
 
-GATES: tuple[Callable[[Known], Awaitable[Finding]], ...] = (
+GATES: tuple[Callable[[AnsweredVenue], Awaitable[Finding]], ...] = (
     venue.contracts,
     venue.status,
     account.key,
@@ -24,7 +24,7 @@ GATES: tuple[Callable[[Known], Awaitable[Finding]], ...] = (
 """The chain before the key, the key before the SDK; the clock last, because the SDK's imports disturb it."""
 
 
-async def preflight(known: Known, accepted: Quote | None, observe: Observe) -> None:
+async def preflight(known: AnsweredVenue, accepted: Quote | None, observe: Observe) -> None:
     """Raises `ConfigError` for a worst case that nobody accepted (mainnet), `Refusal` for a check that fails, `VenueError` for no answer."""
     if problem := known.rules.incomplete():  # something is open then, or nobody would have come so far: it must be closed all the same
         _say(known, observe, f"nothing can be entered, only closed: {problem}", warning=True)
@@ -40,5 +40,5 @@ async def preflight(known: Known, accepted: Quote | None, observe: Observe) -> N
         _say(known, observe, f"{found.check}: {found.found}", warning=found.state == "warn")
 
 
-def _say(known: Known, observe: Observe, text: str, *, warning: bool = False) -> None:
+def _say(known: AnsweredVenue, observe: Observe, text: str, *, warning: bool = False) -> None:
     observe(Note(known.clock.utc_ns(), "warning" if warning else "info", "ready", text))

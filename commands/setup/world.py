@@ -17,8 +17,8 @@ from actors.tree import World
 from commands.access.disk import slow_commit_ms, sync_of
 from commands.access.simulated import simulated_nado
 from commands.access.venue import SIMULATED, Access
-from commands.checks.known import Known
-from commands.open_state.decision import StillOpen, decide, starts_by_itself, trusted
+from commands.checks.answered_venue import AnsweredVenue
+from commands.open_state.decision import RefusedWhileOpen, decide, starts_by_itself, trusted
 from commands.open_state.evidence import Evidence, LedgerWord, gathered, ledger_word
 from commands.open_state.readings import venue_said
 from commands.open_state.verdict import MEANT
@@ -114,7 +114,9 @@ async def world(settings: Settings, wanted: Wanted, observe: Observe) -> AsyncIt
         state.close()
 
 
-async def _allowed(settings: Settings, wanted: Wanted, known: Known, found: Evidence, state: RunState, observe: Observe, *, own_venue: bool) -> World:
+async def _allowed(
+    settings: Settings, wanted: Wanted, known: AnsweredVenue, found: Evidence, state: RunState, observe: Observe, *, own_venue: bool
+) -> World:
     """All that must be true before a machine is begun. Raises what `world` does."""
     here, ledger = known.access, Path(settings.files.logs) / "ledger.sqlite"
     if not own_venue:
@@ -128,7 +130,7 @@ async def _allowed(settings: Settings, wanted: Wanted, known: Known, found: Evid
         return await _prepared(settings, wanted, known, state, observe, own_venue=own_venue)
 
 
-async def _answering(stack: AsyncExitStack, settings: Settings, here: Access, seed: int, observe: Observe) -> Known:
+async def _answering(stack: AsyncExitStack, settings: Settings, here: Access, seed: int, observe: Observe) -> AnsweredVenue:
     """A venue that answers. A busy one is asked again for `BUSY_S`; any that does not answer for `venue_patience`, while our fills say that something
     is open there: who could close it must not give up at the door. Raises `VenueError`.
     """
@@ -160,7 +162,7 @@ async def connected(
     dialer: Dialer,
     transport: "httpx.AsyncBaseTransport | None" = None,
     local: Clock | None = None,
-) -> AsyncIterator[Known]:
+) -> AsyncIterator[AnsweredVenue]:
     """The venue at `here.gateway`, for as long as the context is open: its rules are read and its clock is measured. Raises `VenueError`."""
     clock = VenueClock(local or WallClock())
     async with HttpReads(here.gateway, here.sender, name=here.name, archive_url=here.archive, transport=transport) as reads:
@@ -179,7 +181,7 @@ async def connected(
             observe=observe,
         ) as venue:
             await measure_clock(venue, clock)
-            yield Known(settings, here, venue, reads, dialer, rules, clock)
+            yield AnsweredVenue(settings, here, venue, reads, dialer, rules, clock)
 
 
 async def _whole_rules(reads: HttpReads) -> VenueRules:
@@ -199,10 +201,10 @@ async def _whole_rules(reads: HttpReads) -> VenueRules:
     raise AssertionError("the last try returns or raises")
 
 
-async def _knows_what_is_open(known: Known, found: Evidence, belongs_to: Callable[[str], None], *, adopt: bool) -> None:
+async def _knows_what_is_open(known: AnsweredVenue, found: Evidence, belongs_to: Callable[[str], None], *, adopt: bool) -> None:
     """A start closes what its own ledger says is open. Where that cannot say it, the venue must say that nothing is, or a person that it is ours.
 
-    Raises `StillOpen` with the cure typed out. Nothing has been written by then.
+    Raises `RefusedWhileOpen` with the cure typed out. Nothing has been written by then.
     """
     # A state file that belongs to nobody yet is tied to this venue when the ledger is begun (`_prepared`): a start that is refused before has left
     # nothing behind that could be taken for a sign of a pair.
@@ -215,7 +217,7 @@ async def _knows_what_is_open(known: Known, found: Evidence, belongs_to: Callabl
     answer = decide(msgspec.structs.replace(found, venue=word, runner=None))
     if answer.flat or (adopt and trusted(found) in {None, found.ledger}):
         return
-    raise StillOpen(answer)
+    raise RefusedWhileOpen(answer)
 
 
 def _place(here: Access) -> str:
@@ -233,7 +235,7 @@ def rules_read(rules: VenueRules) -> str:
     return f"rules read: {lots}, min {minimum}, taker {taker} bp"
 
 
-async def _prepared(settings: Settings, wanted: Wanted, known: Known, state: RunState, observe: Observe, *, own_venue: bool) -> World:
+async def _prepared(settings: Settings, wanted: Wanted, known: AnsweredVenue, state: RunState, observe: Observe, *, own_venue: bool) -> World:
     """The ledger's identity, room for it, and a disk that is quick enough."""
     rules, clock = known.rules, known.clock
     state.belongs_to(rules.venue)

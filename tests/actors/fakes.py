@@ -17,7 +17,7 @@ from messages.sizing import LegOrder, Sealed, SizingPlan
 from messages.units import ONE, Base, Bps, Ms, Ns, Price, Quote, Rate
 from messages.wire import digest
 from runtime.clock import RunClock, VenueClock
-from venue.nado.forge import NadoForge
+from venue.nado.order_builder import NadoOrderBuilder
 from venue.nado.signing import Signer, subaccount_hex
 from venue.protocol import ArchivedOrder, ProductRules, Reply, SignedOrder, Unreachable, VenueRules
 
@@ -52,7 +52,7 @@ RULES = VenueRules(
     product("ETH-PERP", 4, "0.1", "0.001", "2756.9"),
     product("SOL-PERP", 8, "0.01", "0.1", "115.86"),
 )
-FORGE = NadoForge(RULES, SENDER, KEY)
+ORDER_BUILDER = NadoOrderBuilder(RULES, SENDER, KEY)
 
 
 def venue_clock() -> VenueClock:
@@ -191,7 +191,7 @@ class FakeVenue:
 
     def __init__(self) -> None:
         self.reads = self
-        self.forge = FORGE
+        self.order_builder = ORDER_BUILDER
         self.down = False
         self.books: dict[int, BookSnapshot] = {}
         self.asked: list[int] = []

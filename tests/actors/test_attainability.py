@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 
 from actors.sizing.attainability import Attainability, attainable
-from actors.sizing.lattice import REACH, Side
+from actors.sizing.lattice import REACH, TakenSide
 from messages.market import Level
 from messages.units import ONE, Base, Bps, Price, Quote
 from tests.actors.test_lattice import SEED, Case, Leg, best_of_all, cent, flat, random_case, random_leg
@@ -14,11 +14,11 @@ from tests.actors.test_lattice import SEED, Case, Leg, best_of_all, cent, flat, 
 CENT = Fraction(1, 100)
 
 
-def direction(eth: str, sol: str, minimum: str = "100") -> tuple[Side, Side]:
+def direction(eth: str, sol: str, minimum: str = "100") -> tuple[TakenSide, TakenSide]:
     return flat(eth, "0.001", minimum), flat(sol, "0.1", minimum)
 
 
-def asked(target: str, *directions: tuple[Side, Side], lowest: str | None = None, deviation: str = "2000") -> Attainability:
+def asked(target: str, *directions: tuple[TakenSide, TakenSide], lowest: str | None = None, deviation: str = "2000") -> Attainability:
     return attainable(
         Quote.of(target),
         directions,
@@ -168,11 +168,11 @@ def test_the_common_smallest_target_is_not_the_larger_of_the_two() -> None:
         (direction("2756.9", "115.86")[0], direction("2756.9", "115.86")[1], "50", "min_notional", "eth"),
         (direction("4299.8", "203.02")[0], direction("4299.8", "203.02")[1], "100", "lot_step", "sol"),
         (direction("2700.3", "101.13", "0")[0], direction("2700.3", "101.13", "0")[1], "100", "imbalance", None),
-        (flat("2756.9", "0.001"), Side((Level(Price.of("115.86"), Base.of("0.5")),), Base.of("0.1"), Quote(0)), "100", "book_depth", "sol"),
+        (flat("2756.9", "0.001"), TakenSide((Level(Price.of("115.86"), Base.of("0.5")),), Base.of("0.1"), Quote(0)), "100", "book_depth", "sol"),
         (flat("2756.9", "0.001"), flat("115.86", "0.1"), "0", "no_target", None),
     ],
 )
-def test_every_obstacle_names_the_rule_and_the_leg_it_is_of(eth: Side, sol: Side, target: str, source: str, leg: str | None) -> None:
+def test_every_obstacle_names_the_rule_and_the_leg_it_is_of(eth: TakenSide, sol: TakenSide, target: str, source: str, leg: str | None) -> None:
     obstacle = asked(target, (eth, sol)).obstacle
     assert obstacle is not None
     assert (obstacle.source, obstacle.leg) == (source, leg)

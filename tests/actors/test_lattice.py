@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pytest
 
 from actors.market_data.cost_curve import CostCurve
-from actors.sizing.lattice import COUNTS_MAX, REACH, Side, possible_near, size_pair
+from actors.sizing.lattice import COUNTS_MAX, REACH, TakenSide, possible_near, size_pair
 from messages.market import Level
 from messages.sizing import Verdict
 from messages.units import ONE, Base, Bps, Price, Quote
@@ -25,11 +25,13 @@ def repeat(name: str) -> None:
     print(f"EVENKEEL_SEED={SEED} pytest tests/actors/test_lattice.py -k {name}")  # noqa: T201 - captured, shown with a failure
 
 
-def flat(price: str, step: str, minimum: str = "0") -> Side:
-    return Side((Level(Price.of(price), Base.of(DEEP)),), Base.of(step), Quote.of(minimum))
+def flat(price: str, step: str, minimum: str = "0") -> TakenSide:
+    return TakenSide((Level(Price.of(price), Base.of(DEEP)),), Base.of(step), Quote.of(minimum))
 
 
-def sized(target: str, eth: Side, sol: Side, *, promise: str = "10", margin: str = "2.5", deviation: str = "2000", advise: bool = False) -> Verdict:
+def sized(
+    target: str, eth: TakenSide, sol: TakenSide, *, promise: str = "10", margin: str = "2.5", deviation: str = "2000", advise: bool = False
+) -> Verdict:
     return size_pair(
         Quote.of(target),
         eth,
@@ -129,8 +131,8 @@ class Leg(NamedTuple):
     lot: int
     minimum: int
 
-    def side(self) -> Side:
-        return Side(tuple(Level(Price(p * ONE), Base(a * ONE)) for p, a in self.levels), Base(self.lot * ONE), Quote(self.minimum * ONE))
+    def side(self) -> TakenSide:
+        return TakenSide(tuple(Level(Price(p * ONE), Base(a * ONE)) for p, a in self.levels), Base(self.lot * ONE), Quote(self.minimum * ONE))
 
     def costs(self) -> list[int]:
         """Cost of 1, 2, ... lots, bought unit by unit."""
@@ -305,8 +307,8 @@ def test_an_imbalance_of_exactly_the_goal_is_not_thin_and_of_exactly_the_promise
 @pytest.mark.parametrize("eth_is_coarser", [True, False])
 def test_of_two_mirrored_pairs_the_one_with_less_eth_is_taken(eth_is_coarser: bool) -> None:
     """40 against 44 and 44 against 40 are equally far from 42 and equally unbalanced."""
-    coarse = Side((Level(Price.of(40), Base.of(1)), Level(Price.of(4), Base.of(1))), Base.of(1), Quote(0))
-    fine = Side((Level(Price.of(20), Base.of(2)), Level(Price.of(4), Base.of(1))), Base.of(1), Quote(0))
+    coarse = TakenSide((Level(Price.of(40), Base.of(1)), Level(Price.of(4), Base.of(1))), Base.of(1), Quote(0))
+    fine = TakenSide((Level(Price.of(20), Base.of(2)), Level(Price.of(4), Base.of(1))), Base.of(1), Quote(0))
     eth, sol = (coarse, fine) if eth_is_coarser else (fine, coarse)
     verdict = sized("42", eth, sol, promise="1000", margin="0", deviation="500")
     assert (verdict.eth_notional, verdict.sol_notional) == (Quote.of(40), Quote.of(44))
@@ -348,7 +350,7 @@ def test_a_window_that_begins_at_the_venues_minimum_says_so() -> None:
 
 
 def test_a_book_too_thin_says_what_it_holds_and_that_no_larger_target_helps() -> None:
-    thin = Side((Level(Price.of("115.86"), Base.of("0.5")),), Base.of("0.1"), Quote(0))
+    thin = TakenSide((Level(Price.of("115.86"), Base.of("0.5")),), Base.of("0.1"), Quote(0))
     verdict = sized("100", flat("2756.9", "0.001"), thin)
     needed = "it holds 57.93 USD, 80 USD (target - max_deviation of 20 %) are needed."
     words = f"the visible SOL book is too thin: {needed} The visible book is too thin for a target that can."
@@ -371,7 +373,7 @@ def test_a_target_that_only_rounding_to_a_cent_puts_beyond_a_hundred_times_is_no
 
 
 def test_a_ladder_that_holds_less_than_one_lot_is_too_thin() -> None:
-    crumb = Side((Level(Price.of("100"), Base.of("0.05")),), Base.of("0.1"), Quote(0))
+    crumb = TakenSide((Level(Price.of("100"), Base.of("0.05")),), Base.of("0.1"), Quote(0))
     assert "the visible ETH book is too thin: it holds 0 USD" in sized("100", crumb, flat("115.86", "0.1"), advise=True).reason
 
 
@@ -385,14 +387,14 @@ def test_a_target_of_nothing_is_impossible(target: str) -> None:
 @pytest.mark.parametrize(
     ("broken", "named"),
     [
-        (Side((), Base.of("0.1"), Quote(0)), "ladder is empty"),
+        (TakenSide((), Base.of("0.1"), Quote(0)), "ladder is empty"),
         (flat("-2757", "0.001"), "price -2757"),
         (flat("0", "0.001"), "price 0"),
-        (Side((Level(Price.of(1), Base(0)),), Base.of("0.1"), Quote(0)), "level of 0"),
+        (TakenSide((Level(Price.of(1), Base(0)),), Base.of("0.1"), Quote(0)), "level of 0"),
         (flat("100", "0"), "step of 0"),
     ],
 )
-def test_a_book_that_cannot_be_is_refused_by_name(broken: Side, named: str) -> None:
+def test_a_book_that_cannot_be_is_refused_by_name(broken: TakenSide, named: str) -> None:
     with pytest.raises(ValueError, match=named):
         sized("100", broken, flat("115.86", "0.1"))
     with pytest.raises(ValueError, match=named):
@@ -422,7 +424,9 @@ def test_a_million_dollars_looks_at_some_hundred_lot_counts_and_not_at_all_35_00
 # -- is waiting for another price worth it? --------------------------------------------------------------------------------------------------------
 
 
-def near(target: str, eth: Side, sol: Side, *, largest: str = "", promise: str = "10", deviation: str = "2000", within: str = "100") -> bool:
+def near(
+    target: str, eth: TakenSide, sol: TakenSide, *, largest: str = "", promise: str = "10", deviation: str = "2000", within: str = "100"
+) -> bool:
     most = Quote.of(largest or target)
     return possible_near(Quote.of(target), most, (eth, sol), max_imbalance=Bps.of(promise), max_deviation=Bps.of(deviation), near=Bps.of(within))
 
@@ -461,7 +465,7 @@ def test_it_is_no_exactly_where_no_price_of_a_fine_grid_serves() -> None:
         steps = random_.choice(("0.001", "0.01", "0.03")), random_.choice(("0.1", "0.5", "0.7"))
         target, deviation = str(random_.randrange(40, 260)), random_.choice(("200", "1000", "2000"))
 
-        def at(eth_parts: int, sol_parts: int) -> tuple[Side, Side]:
+        def at(eth_parts: int, sol_parts: int) -> tuple[TakenSide, TakenSide]:
             prices = [f"{price * (1000 + parts) / 1000:.3f}" for price, parts in ((eth_price, eth_parts), (sol_price, sol_parts))]  # noqa: B023
             return flat(prices[0], steps[0], "100"), flat(prices[1], steps[1], "100")  # noqa: B023
 

@@ -12,18 +12,22 @@ from messages.sizing import Abort, Declined, LegOrder, Place, Ready, Sealed
 from messages.units import ONE, Base, Ms, Price, Quote
 from messages.wire import digest
 from runtime.mailbox import Mailbox
-from tests.actors.fakes import FORGE, SETTINGS, FakeWire, leg_order, plan, sealed, venue_clock
+from tests.actors.fakes import ORDER_BUILDER, SETTINGS, FakeWire, leg_order, plan, sealed, venue_clock
 from venue.protocol import Order, Reply, SignedOrder
 
 FRESH = LegState("eth", 1)
 
 
 def vote(message: Sealed, state: LegState = FRESH, settings: Settings = SETTINGS, *, connected: bool = True) -> tuple[LegState, Ready | Declined]:
-    return on_sealed(state, message, FORGE, settings, connected=connected)
+    return on_sealed(state, message, ORDER_BUILDER, settings, connected=connected)
 
 
 def place_for(message: Sealed) -> Place:
-    orders = {name: FORGE.digest_of(FORGE.order_of(message.plan, message.digest, name)) for name in ("eth", "sol") if message.plan.leg(name).amount}
+    orders = {
+        name: ORDER_BUILDER.digest_of(ORDER_BUILDER.order_of(message.plan, message.digest, name))
+        for name in ("eth", "sol")
+        if message.plan.leg(name).amount
+    }
     return Place(message.plan.epoch, message.plan.seq, message.digest, orders.get("eth", ""), orders.get("sol", ""))
 
 
@@ -91,7 +95,7 @@ def test_a_leg_with_amount_zero_votes_and_sends_nothing() -> None:
     state, ready = vote(message, connected=False)
     assert isinstance(ready, Ready)
     assert ready.eth_order == ""
-    assert on_place(state, place_for(message), FORGE) is None
+    assert on_place(state, place_for(message), ORDER_BUILDER) is None
 
 
 FIELDS = (
@@ -129,12 +133,12 @@ def test_a_plan_changed_after_the_vote_is_never_sent(field: str) -> None:
     changed = msgspec.structs.replace(message.plan, **{field: OTHER.get(field, 999)})
     for with_digest in (message.digest, digest(changed)):
         tampered = msgspec.structs.replace(state, sealed=Sealed(changed, with_digest))
-        assert isinstance(on_place(tampered, place_for(message), FORGE), tuple)
+        assert isinstance(on_place(tampered, place_for(message), ORDER_BUILDER), tuple)
 
 
 def flipped(signed: SignedOrder) -> SignedOrder:
     order = msgspec.structs.replace(signed.order, amount=Base(-signed.order.amount))
-    return FORGE.sign(order)
+    return ORDER_BUILDER.sign(order)
 
 
 def test_a_flipped_side_inside_the_built_order_is_never_sent() -> None:
@@ -142,16 +146,16 @@ def test_a_flipped_side_inside_the_built_order_is_never_sent() -> None:
     message = sealed()
     state, _ = vote(message)
     assert state.signed is not None
-    assert isinstance(on_place(msgspec.structs.replace(state, signed=flipped(state.signed)), place_for(message), FORGE), tuple)
+    assert isinstance(on_place(msgspec.structs.replace(state, signed=flipped(state.signed)), place_for(message), ORDER_BUILDER), tuple)
     own_name = msgspec.structs.replace(flipped(state.signed), digest=state.signed.digest)
-    assert isinstance(on_place(msgspec.structs.replace(state, signed=own_name), place_for(message), FORGE), tuple)
+    assert isinstance(on_place(msgspec.structs.replace(state, signed=own_name), place_for(message), ORDER_BUILDER), tuple)
 
 
 @pytest.mark.parametrize("change", [{"epoch": 2}, {"seq": 2}, {"plan_digest": "0"}, {"eth_order": "0x0"}])
 def test_a_place_for_anything_else_sends_nothing(change: dict[str, object]) -> None:
     message = sealed()
     state, _ = vote(message)
-    assert isinstance(on_place(state, msgspec.structs.replace(place_for(message), **change), FORGE), tuple)
+    assert isinstance(on_place(state, msgspec.structs.replace(place_for(message), **change), ORDER_BUILDER), tuple)
 
 
 class Bench:
@@ -163,7 +167,7 @@ class Bench:
         self.posted: list[msgspec.Struct] = []
         self.hops: list[msgspec.Struct] = []
         clock = venue_clock()
-        self.tools = Tools(self.posted.append, FORGE, clock, SETTINGS, self.hops.append)
+        self.tools = Tools(self.posted.append, ORDER_BUILDER, clock, SETTINGS, self.hops.append)
 
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
         await leg.run("eth", 1, self.inbox.reader(), self.wire.opened, self.tools, task_status=task_status)
@@ -236,7 +240,7 @@ async def test_what_a_dead_incarnation_left_in_the_mailbox_is_not_acted_on(autoj
 
 def test_every_hop_names_plan_digest_and_both_quantities() -> None:
     """S1: plan quantity = wire quantity = acknowledged quantity, and the log can be read to check it."""
-    order: Order = FORGE.order_of(plan(), digest(plan()), "eth")
+    order: Order = ORDER_BUILDER.order_of(plan(), digest(plan()), "eth")
     assert order.amount == plan().eth.amount == Base.of("0.042")
     assert isinstance(plan().eth, LegOrder)
     assert order.price == plan().eth.limit == Price.of("2759.6")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from actors.risk.denial_alarm import Denials
+from actors.risk.denial_alarm import DenialAlarm
 from actors.risk.limits import FEES, liquidation_move, margin_needed, marked, pair_over, plan_denial, run_over
 from messages.lifecycle import Held, Record
 from messages.settings import Limits, Settings
@@ -122,7 +122,7 @@ def at(minute: float) -> int:
 
 
 def test_a_gate_that_denies_everything_is_an_alarm_after_its_time_and_again_after_as_long() -> None:
-    watch = Denials(600_000)
+    watch = DenialAlarm(600_000)
     assert watch.denied("SPREAD_WIDE", "wide", at(0))
     assert not watch.denied("SPREAD_WIDE", "wider", at(5))
     assert watch.due(at(9.99)) is None
@@ -135,7 +135,7 @@ def test_a_gate_that_denies_everything_is_an_alarm_after_its_time_and_again_afte
 
 
 def test_another_reason_does_not_begin_the_wait_again_but_an_entry_does() -> None:
-    watch = Denials(600_000)
+    watch = DenialAlarm(600_000)
     watch.denied("SPREAD_WIDE", "", at(0))
     assert watch.denied("QUOTE_STALE", "", at(9))
     assert watch.due(at(10)) is not None
@@ -144,8 +144,8 @@ def test_another_reason_does_not_begin_the_wait_again_but_an_entry_does() -> Non
 
 
 @pytest.mark.parametrize("before", [lambda watch: None, lambda watch: watch.denied("SPREAD_WIDE", "", at(0))])
-def test_a_maintenance_window_is_no_alarm(before: Callable[[Denials], object]) -> None:
-    watch = Denials(600_000)
+def test_a_maintenance_window_is_no_alarm(before: Callable[[DenialAlarm], object]) -> None:
+    watch = DenialAlarm(600_000)
     before(watch)
     watch.denied("NO_ENTRY_WINDOW", "", at(1))
     assert watch.due(at(100)) is None

@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from actors.market_data import actor as market_data
-from actors.market_data.actor import Market
+from actors.market_data.actor import MarketState
 from actors.market_data.local_book import LEVELS_KEPT, LocalBook
 from messages.lifecycle import Note
 from messages.market import BookDelta, BookSnapshot, Level, PairQuote
@@ -88,7 +88,7 @@ def test_the_documented_sequence_of_batches_ends_as_it_says() -> None:
 
 
 def test_no_quote_without_both_books() -> None:
-    market = Market.of(RULES)
+    market = MarketState.of(RULES)
     market.books[4].load(ETH_BOOK)
     assert market.quote(START_MS) is None
     market.books[8].load(SOL_BOOK)

@@ -16,13 +16,13 @@ from actors.sizing.actor import Sizer
 from messages.settings import Settings
 from runtime.mailbox import Latest, Mailbox
 from runtime.pulse import STALL_S, Pulse, Watch
-from tests.actors.fakes import FORGE, FREE, RULES, SETTINGS, FakeVenue, FakeWire, book_snapshot, held, sealed, seeded, venue_clock
+from tests.actors.fakes import FREE, ORDER_BUILDER, RULES, SETTINGS, FakeVenue, FakeWire, book_snapshot, held, sealed, seeded, venue_clock
 from tests.actors.test_leg import place_for
 from tests.runtime.kit import noticed
 
 
 async def a_leg(nursery: trio.Nursery, pulse: Pulse, box: Mailbox[Any], wire: FakeWire) -> None:
-    tools = Tools(lambda message: None, FORGE, venue_clock(), SETTINGS, lambda message: None, pulse)
+    tools = Tools(lambda message: None, ORDER_BUILDER, venue_clock(), SETTINGS, lambda message: None, pulse)
 
     async def run(*, task_status: trio.TaskStatus[None]) -> None:
         await leg.run("eth", 1, box.reader(), wire.opened, tools, task_status=task_status)

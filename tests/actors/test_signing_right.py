@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from actors.risk.signer_status import REPLACED, SigningRight
+from actors.risk.signer_status import REPLACED, SignerStatus
 from messages.execution import Outcome
 from messages.lifecycle import AccountStream
 from messages.units import Ms
@@ -17,13 +17,13 @@ def outcome(kind: Any, code: int | None) -> Outcome:
 
 @pytest.mark.parametrize("heard", [outcome("refused", 2031), outcome("unknown", REPLACED), AccountStream(live=False, detail="2028 lost")])
 def test_nothing_but_a_refusal_with_that_code_says_so(heard: Outcome | AccountStream) -> None:
-    right = SigningRight()
+    right = SignerStatus()
     assert not right.hear(heard)
     assert (right.lost, right.obstacle, right.over(held())) == ("", "", False)
 
 
 def test_an_order_that_was_refused_ends_it_as_soon_as_nothing_is_in_flight() -> None:
-    right = SigningRight()
+    right = SignerStatus()
     assert right.hear(outcome("refused", REPLACED))
     assert not right.hear(outcome("refused", REPLACED)), "it is news once"
     assert "an order for SOL-PERP with 2028" in right.obstacle
@@ -32,7 +32,7 @@ def test_an_order_that_was_refused_ends_it_as_soon_as_nothing_is_in_flight() -> 
 
 def test_a_stream_that_was_refused_lets_a_pair_be_closed_first_and_stays_said_when_the_stream_comes_back() -> None:
     """Nothing enters any more from then on, so a run that forgot why would wait for ever."""
-    right = SigningRight()
+    right = SignerStatus()
     assert right.hear(AccountStream(live=False, detail="refused", refused=REPLACED))
     right.hear(AccountStream(live=True, detail=""))
     assert right.obstacle == "", "closing may still be tried"

@@ -249,7 +249,7 @@ class Started:
         for number in range(2, 40):
             for actor in ("market_data", "account", "sizing", "eth_leg", "sol_leg", "ledger"):
                 told.append(specs.Exited("legs", actor, number - 1, "ValueError: " + "w" * 200, "trace"))
-                told.append(specs.Started("legs", actor, number))
+                told.append(specs.ChildStarted("legs", actor, number))
         return [*told, specs.Exited("legs", "eth_leg", 40, "KeyError: 1", ""), Restarted("eth_leg, sol_leg", "killed", Ms(31), 3)]
 
 

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from actors.run_ending import Leave
-from commands.control import LINE_MAX, Answer, Ask, Control, ask, controlled, socket_path
+from commands.control import LINE_MAX, ControlReply, ControlRequest, RunControl, ask, controlled, socket_path
 from messages.lifecycle import Held
 from messages.settings import Settings
 from messages.units import Base
@@ -32,7 +32,7 @@ class Run:
         self.posted: list[msgspec.Struct] = []
         self.held: Held | None = held(phase="open", cycle=3, eth=Base.of("0.042"), sol=Base.of("-1"))
         self.notes: list[str] = []
-        self.control = Control(self.posted.append, lambda: self.held, Settings())
+        self.control = RunControl(self.posted.append, lambda: self.held, Settings())
 
     @asynccontextmanager
     async def serving(self) -> AsyncIterator[None]:
@@ -43,8 +43,8 @@ class Run:
 async def test_status_says_how_things_stand_and_changes_nothing() -> None:
     run = Run()
     async with run.serving():
-        answer = await ask(NAME, Ask("status"), 5)
-    assert answer == Answer(os.getpid(), False, "open", 3, "ETH-PERP 0.042, SOL-PERP -1", progress="cycle 1 of 5")
+        answer = await ask(NAME, ControlRequest("status"), 5)
+    assert answer == ControlReply(os.getpid(), False, "open", 3, "ETH-PERP 0.042, SOL-PERP -1", progress="cycle 1 of 5")
     assert run.posted == []
 
 
@@ -59,7 +59,7 @@ async def test_a_run_is_asked_to_leave_and_its_last_word_is_waited_for(do: str, 
             run.control.finished("")
 
         nursery.start_soon(ends)
-        answer = await ask(NAME, Ask(do, "I say so"), 5, heard.append)  # type: ignore[arg-type]
+        answer = await ask(NAME, ControlRequest(do, "I say so"), 5, heard.append)  # type: ignore[arg-type]
     assert run.posted == [Leave(code, "I say so", latch)]
     assert [each.ended for each in heard] == [False, True]
     assert answer is not None
@@ -73,7 +73,7 @@ async def test_only_its_owner_can_reach_it_and_it_is_gone_with_the_run() -> None
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert not path.exists()
-    assert await ask(NAME, Ask("status"), 1) is None
+    assert await ask(NAME, ControlRequest("status"), 1) is None
 
 
 async def test_the_socket_of_a_dead_run_is_replaced() -> None:
@@ -81,7 +81,7 @@ async def test_the_socket_of_a_dead_run_is_replaced() -> None:
     assert path is not None
     path.touch()
     async with Run().serving():
-        assert await ask(NAME, Ask("status"), 5) is not None
+        assert await ask(NAME, ControlRequest("status"), 5) is not None
 
 
 @pytest.mark.parametrize("garbage", [b"", b"\n", b"nonsense\n", b'{"do": "sell everything"}\n', b"x" * (LINE_MAX + 10)])
@@ -92,7 +92,7 @@ async def test_whatever_else_is_sent_ends_that_connection_and_nothing_else(garba
         async with await trio.open_unix_socket(path) as stream:
             await stream.send_all(garbage)
             await stream.aclose()
-        assert await ask(NAME, Ask("status"), 5) is not None
+        assert await ask(NAME, ControlRequest("status"), 5) is not None
     assert run.posted == []
 
 
@@ -105,7 +105,7 @@ async def test_a_run_that_does_not_answer_is_given_up_after_5_seconds(monkeypatc
     with silent:
         await silent.bind(str(path))
         silent.listen(1)
-        assert await ask(NAME, Ask("flatten"), 5) is None
+        assert await ask(NAME, ControlRequest("flatten"), 5) is None
 
 
 def test_a_runtime_directory_whose_path_is_too_long_for_a_socket_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -117,14 +117,16 @@ def test_what_is_unhedged_now_is_the_ledgers_word_and_unknown_where_it_has_none(
 
 
 def test_actors_are_shown_down_and_with_their_restarts() -> None:
-    view = view_of([specs.Exited("legs", "eth_leg", 1, "x", ""), specs.Started("legs", "eth_leg", 2), specs.Exited("legs", "sol_leg", 1, "y", "")])
+    view = view_of(
+        [specs.Exited("legs", "eth_leg", 1, "x", ""), specs.ChildStarted("legs", "eth_leg", 2), specs.Exited("legs", "sol_leg", 1, "y", "")]
+    )
     lines = draw(view, START_MS)
     assert any("eth_leg ok (1 restart)" in line for line in lines)
     assert any("sol_leg DOWN" in line for line in lines)
 
 
 def test_actors_that_all_restarted_take_another_line_and_lose_nothing() -> None:
-    both = [specs.Started("legs", name, life) for life in (1, 2) for name in ("eth_leg", "sol_leg")]
+    both = [specs.ChildStarted("legs", name, life) for life in (1, 2) for name in ("eth_leg", "sol_leg")]
     shown = [line for line in draw(view_of([*both, held()]), START_MS) if "eth_leg ok" in line or "guard" in line or "epoch" in line]
     assert "sol_leg ok (1 restart)" in " ".join(shown)
     assert shown[-1].endswith("guard off")

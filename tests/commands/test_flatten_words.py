@@ -12,10 +12,10 @@ from trio.testing import MockClock
 
 from actors.instance.state import AlreadyRunning
 from commands.access.venue import place
-from commands.account.flatten import PROGRESS_S, Order, Progress, ended_with_its_venue
-from commands.account.outcome import Outcome
+from commands.account.flatten import PROGRESS_S, FlattenRequest, Progress, ended_with_its_venue
+from commands.account.outcome import CommandOutcome
 from commands.account.target_account import Whose
-from commands.control import Answer
+from commands.control import ControlReply
 from messages.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,16 +65,16 @@ class Leaving(Whose, frozen=True):
         return AlreadyRunning(4711, "logs") if trio.current_time() < self.gone_at_s else None
 
 
-async def left(last: Answer | None, gone_in_s: float, *, halt: str = "") -> tuple[Outcome, float]:
+async def left(last: ControlReply | None, gone_in_s: float, *, halt: str = "") -> tuple[CommandOutcome, float]:
     """What the command says, and after how long."""
     settings, began_s = Settings(), trio.current_time()
     who = Leaving(settings, place(settings, None), Path("logs"), "", began_s + gone_in_s)
-    outcome = await ended_with_its_venue(who, Order("halt" if halt else "flatten", 60, halt=halt), last, began_s + 60)
+    outcome = await ended_with_its_venue(who, FlattenRequest("halt" if halt else "flatten", 60, halt=halt), last, began_s + 60)
     return outcome, trio.current_time() - began_s
 
 
-def answer(open_legs: str = "", *, ended: bool) -> Answer:
-    return Answer(4711, ended, "flat", 3, open_legs)
+def answer(open_legs: str = "", *, ended: bool) -> ControlReply:
+    return ControlReply(4711, ended, "flat", 3, open_legs)
 
 
 async def test_a_run_that_said_how_it_ended_is_believed_and_its_process_waited_for(autojump_clock: MockClock) -> None:
@@ -90,7 +90,7 @@ async def test_a_run_that_ends_without_its_last_answer_is_gone_with_its_exchange
 
 
 @pytest.mark.parametrize(("last", "says"), [(None, "the run did not answer"), (answer("ETH-PERP 0.236", ended=False), "the run did not end")])
-async def test_a_run_that_does_not_end_is_unknown(last: Answer | None, says: str, autojump_clock: MockClock) -> None:
+async def test_a_run_that_does_not_end_is_unknown(last: ControlReply | None, says: str, autojump_clock: MockClock) -> None:
     outcome, took_s = await left(last, 1000)
     assert outcome.exit_code == 4
     assert outcome.error is not None

@@ -14,7 +14,7 @@ import trio
 from actors.instance.state import BEAT, GUARD_BEAT, Saved, closing_alone, read_state, state_file
 from commands.access.venue import Access
 from commands.guard.closing import SLOW_S, Reach
-from commands.guard.command import Guard, GuardOptions
+from commands.guard.command import GuardOptions, GuardRun
 from commands.guard.log_lines import GuardWords
 from messages.settings import Files, Settings
 from messages.settings import Guard as GuardSettings
@@ -53,12 +53,12 @@ class Scene:
     def ledger(self) -> Path:
         return self.ready.world.ledger
 
-    def guard(self, *, signs: bool = True, run: str = "run 1") -> Guard:
+    def guard(self, *, signs: bool = True, run: str = "run 1") -> GuardRun:
         signer = OWNER if signs else None
         here = Access("test", False, URL, None, None, THROWAWAY_ADDRESS, THROWAWAY_SENDER, signer)
         words = GuardWords(write=self.said.append)
         reach = Reach(here, words, self.ready.dialer, _Transport(self), self.ready.world.clock._clock)
-        return Guard(GuardOptions(self.settings, URL, run), self.state, words, reach, signs=signs)
+        return GuardRun(GuardOptions(self.settings, URL, run), self.state, words, reach, signs=signs)
 
     async def guarded(self, *, signs: bool = True) -> int:
         """A guard's exit code; it has a day."""

@@ -49,7 +49,7 @@ def test_a_hop_names_plan_digest_and_both_quantities_in_decimal() -> None:
         (Halted("GAVE_UP", "legs"), "error   HALTED: GAVE_UP: legs"),
         (Staged(3, "eth_leg killed"), "STAGED: cycle 3 eth_leg killed"),
         (specs.Exited("legs", "eth_leg", 1, "Killed: x", "Traceback\n  line"), "warning supervision: eth_leg 1 ended Killed: x Traceback line"),
-        (specs.Started("legs", "eth_leg", 2), "supervision: eth_leg 2 started"),
+        (specs.ChildStarted("legs", "eth_leg", 2), "supervision: eth_leg 2 started"),
         (specs.GivingUp("legs", "6 in 60 s"), "error   supervision: legs gives up: 6 in 60 s"),
     ],
 )

@@ -16,7 +16,7 @@ import trio
 from trio.testing import MockClock
 
 from commands.record.command import NOBODY, Recording, follow, record_market
-from commands.record.files import HEADERS, LEVELS, Files, Tape
+from commands.record.files import HEADERS, LEVELS, RecordingFiles, Tape
 from messages.market import Level
 from runtime.clock import RunClock
 from tests.commands.test_recording import SYMBOLS, rows_of
@@ -61,9 +61,9 @@ class Bench:
         return bids, asks
 
 
-def files_in(folder: Path) -> Files:
+def files_in(folder: Path) -> RecordingFiles:
     folder.mkdir()
-    return Files(folder / "market", HEADERS)
+    return RecordingFiles(folder / "market", HEADERS)
 
 
 @asynccontextmanager
@@ -155,7 +155,7 @@ async def test_a_venue_that_cannot_be_reached_at_the_beginning_is_an_error_and_n
         raise Unreachable("refused")
         yield
 
-    recording = Recording(Files(tmp_path / "a", HEADERS), Tape(SYMBOLS), RunClock(START_NS), SYMBOLS)
+    recording = Recording(RecordingFiles(tmp_path / "a", HEADERS), Tape(SYMBOLS), RunClock(START_NS), SYMBOLS)
     with pytest.raises(Unreachable):
         await follow(recording, refused, random.Random(1), None)
     assert recording.gaps == 0

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from commands.record.files import CHUNK_ROWS, HEADERS, PRIVATE_HEADERS, Chunked, Files, Tape
+from commands.record.files import CHUNK_ROWS, HEADERS, PRIVATE_HEADERS, Chunked, RecordingFiles, Tape
 from messages.execution import Fill, OrderUpdate, PositionChange
 from messages.market import Level, PublicTrade, Touch
 from messages.units import Base, Ns, Price, Quote
@@ -110,13 +110,13 @@ def test_a_file_is_whole_after_every_chunk_without_being_closed(tmp_path: Path) 
 def test_nothing_is_overwritten_and_then_nothing_is_created(tmp_path: Path) -> None:
     (tmp_path / "a_trades.csv.gz").write_bytes(b"precious")
     with pytest.raises(FileExistsError):
-        Files(tmp_path / "a", HEADERS)
+        RecordingFiles(tmp_path / "a", HEADERS)
     assert [path.name for path in tmp_path.iterdir()] == ["a_trades.csv.gz"]
     assert (tmp_path / "a_trades.csv.gz").read_bytes() == b"precious"
 
 
 def test_all_files_are_closed_even_when_the_disk_takes_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    files = Files(tmp_path / "a", HEADERS)
+    files = RecordingFiles(tmp_path / "a", HEADERS)
 
     def full(_file: Chunked) -> None:
         raise OSError(28, "No space left on device")

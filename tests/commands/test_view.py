@@ -152,7 +152,7 @@ def test_actors_that_die_are_down_until_they_are_back() -> None:
     view.observe(specs.Exited("legs", "eth_leg", 1, "Killed: by hand", "trace"))
     assert view.down == {"eth_leg"}
     clock.ms += 31
-    view.observe(specs.Started("legs", "eth_leg", 2))
+    view.observe(specs.ChildStarted("legs", "eth_leg", 2))
     assert (view.down, view.restarts) == (set(), {"eth_leg": 1})
     assert told(view) == ["eth_leg died: Killed: by hand", "eth_leg back after 31 ms"]
 

@@ -9,11 +9,11 @@ import pytest
 
 from messages.execution import Fill
 from messages.units import Price
-from tests.actors.fakes import FORGE
+from tests.actors.fakes import ORDER_BUILDER
 from tests.actors.ledger.story import Story
 from tests.contract.conftest import VICTIM
 from tests.contract.sdk import ETH, SOL, Desk, Ear, connected, x18
-from venue.nado.counts import Tally
+from venue.nado.counts import TroubleTally
 from venue.nado.events import decode
 from venue.nado.signing import Signer
 from venue.throwaway import THROWAWAY_SENDER
@@ -196,7 +196,7 @@ def test_the_sdk_trades_a_pair_and_our_ledger_agrees_with_its_subaccount_info_to
             story.seal(msgspec.structs.replace(plan, **limits))
             story.place()
             for leg, product_id in products.items():
-                ours = FORGE.order_of(story.sealed.plan, story.sealed.digest, leg)  # type: ignore[union-attr]
+                ours = ORDER_BUILDER.order_of(story.sealed.plan, story.sealed.digest, leg)  # type: ignore[union-attr]
                 params = sdk.OrderParams(
                     sender=ours.sender, priceX18=int(ours.price), amount=int(ours.amount), expiration=ours.expiration_s, nonce=ours.nonce,
                     appendix=ours.appendix,
@@ -219,6 +219,6 @@ def _hear(ear: Ear, story: Story, count: int) -> None:
         assert time.monotonic() < until, ear.events
         time.sleep(0.02)
     for event in ear.events:
-        fill = decode(json.dumps(event), {"fill"}, THROWAWAY_SENDER, Tally()) if event.get("type") == "fill" else None
+        fill = decode(json.dumps(event), {"fill"}, THROWAWAY_SENDER, TroubleTally()) if event.get("type") == "fill" else None
         if isinstance(fill, Fill):
             story.tell(fill)

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 
 from actors.ledger import Fold
 from actors.ledger.exposure import Exposure, Pair, exposure
-from actors.ledger.orders import Move
+from actors.ledger.orders import OrderPiece
 from actors.risk.legging import budget
 from messages.settings import Settings
 from messages.units import Bps, imbalance, notional
@@ -49,7 +49,7 @@ def unhedged(log: list[LoggedOrder], eth_product: int, agreed: Collection[Pair])
     """What was unhedged, by the engine's fills; `agreed` is what counted as the pair."""
     fills = ((order.product_id, fill) for order in log for fill in order.fills)
     return exposure(
-        [Move(fill.at_ns, "eth" if product == eth_product else "sol", int(fill.amount), int(fill.price)) for product, fill in fills], agreed
+        [OrderPiece(fill.at_ns, "eth" if product == eth_product else "sol", int(fill.amount), int(fill.price)) for product, fill in fills], agreed
     )
 
 

@@ -80,7 +80,7 @@ async def _run(folder: Path, cell: Cell, told: bool) -> Result:
         nursery.cancel_scope.cancel()
         written = Written.read(ready.world.ledger)
         log = list(ready.venue.exchange.order_log)
-        wrong = judged(log, heard, written, ready.world.venue.forge, late_ms=LATE_MS, lone_s=LONE_S)
+        wrong = judged(log, heard, written, ready.world.venue.order_builder, late_ms=LATE_MS, lone_s=LONE_S)
         wrong += _not_as_meant(cell, accident) + _left(snapshot)
         result = _result(ending, watch.over or watch.now(), written, log, settings, wrong)
         return msgspec.structs.replace(result, said=tuple(map(str, ready.said))) if told else result

@@ -6,8 +6,8 @@ from typing import Any, Literal, NamedTuple
 import msgspec
 
 from venue.simulated.engine.rules import TAKER_DELAY_S
-from venue.simulated.faults.incidents import Gate
-from venue.simulated.faults.wishes import Cut, DisturbEvent, Faults, Forget, Late, LoseAck, Pieces, Refuse, SlowAck
+from venue.simulated.faults.incidents import GatewayMode
+from venue.simulated.faults.order_faults import Cut, DisturbEvent, Faults, Forget, Late, LoseAck, Pieces, Refuse, SlowAck
 
 MATCHED_MS = round(TAKER_DELAY_S * 1000)
 SLOW_MS, HELD_MS, AWAY_MS, LATE_MS = 700, 900, 1_500, 1_500
@@ -65,11 +65,11 @@ def _cut_after(order: Order) -> Faults:
 
 def _unavailable(order: Order) -> Faults:
     """From the next millisecond on nobody else is answered either: what was sent together with it has arrived."""
-    return Faults(refuse=(Refuse(**_first(order), code=1004),), incident=(Gate(at_ms=1, for_ms=AWAY_MS, answer="unavailable"),))
+    return Faults(refuse=(Refuse(**_first(order), code=1004),), incident=(GatewayMode(at_ms=1, for_ms=AWAY_MS, answer="unavailable"),))
 
 
 def _limited(order: Order) -> Faults:
-    return Faults(refuse=(Refuse(**_first(order), code=1000),), incident=(Gate(at_ms=1, for_ms=AWAY_MS, answer="rate_limited"),))
+    return Faults(refuse=(Refuse(**_first(order), code=1000),), incident=(GatewayMode(at_ms=1, for_ms=AWAY_MS, answer="rate_limited"),))
 
 
 def _unknown(order: Order) -> Faults:

@@ -12,7 +12,7 @@ from tests.endings.cells import Cell
 from tests.endings.outcomes import OUTCOMES, Order, together
 from tests.machine.bench import Bench
 from venue.nado.socket import Socket
-from venue.simulated.faults.wishes import Faults, Pieces, Refuse
+from venue.simulated.faults.order_faults import Faults, Pieces, Refuse
 
 PRODUCTS: dict[Leg, str] = {"eth": "ETH-PERP", "sol": "SOL-PERP"}
 UNEVEN = {"long-eth": ((280, 23), (163, 53)), "long-sol": ((280, 32), (145, 53))}

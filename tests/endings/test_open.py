@@ -19,7 +19,7 @@ from tests.endings.outcomes import MATCHED_MS
 from tests.endings.staging import UNEVEN, Accident, prepared
 from tests.machine.bench import bench
 from venue.simulated.faults.incidents import Down
-from venue.simulated.faults.wishes import NO_FAULTS, Faults
+from venue.simulated.faults.order_faults import NO_FAULTS, Faults
 
 PATIENCE_MS = 20_000
 GONE = Faults(incident=(Down(at_ms=MATCHED_MS + 5, for_ms=3_600_000),))

@@ -15,7 +15,7 @@ from messages.units import ONE, X18_LIMIT, Base, Ms, Price, Quote
 from tests.fuzz import shapes
 from tests.fuzz.judge import Json, Wrong, comes_back, document_of, exactly, says
 from venue.nado import codec, events, queries
-from venue.nado.counts import Tally
+from venue.nado.counts import TroubleTally
 from venue.protocol import Malformed, Refused
 
 SENDER = "0x19e7e376e7c213b7e7e7e46cc70a5dd086daff2a64656661756c740000000000"
@@ -57,7 +57,7 @@ WIRES: dict[str, Any] = {
 
 def _stream(rng: random.Random, known: list[Json]) -> Target:
     made = [{"type": name, **shapes.sample(wire, rng), **_ours(wire)} for name, wire in WIRES.items() for _ in range(GENERATED)]
-    controls = [shapes.sample(codec.Control, rng) for _ in range(GENERATED)]
+    controls = [shapes.sample(codec.ControlFrameReply, rng) for _ in range(GENERATED)]
     documented = [document for document in known if document.get("type") in events.DECODERS or "result" in document]
     return Target("stream", _texts([*made, *controls, *documented]), _read_frame)
 
@@ -68,15 +68,15 @@ def _ours(wire: Any) -> Json:
 
 def _read_frame(data: bytes) -> bool:
     """`events.decode` never raises, and counts every frame exactly once."""
-    tally = Tally()
+    tally = TroubleTally()
     read = events.decode(data.decode("utf-8", "replace"), events.DECODERS, SENDER, tally)
     counts = tally.counts
-    if counts.events + counts.unknown + counts.troubles + (read is not None and isinstance(read, codec.Control)) != 1:
+    if counts.events + counts.unknown + counts.troubles + (read is not None and isinstance(read, codec.ControlFrameReply)) != 1:
         raise Wrong(f"counted as {counts}")
     if read is None:
         return False
     document = document_of(data)
-    if isinstance(read, codec.Control):
+    if isinstance(read, codec.ControlFrameReply):
         says(read, document)
     else:
         wire = codec.read(data.decode("utf-8", "replace"), WIRES[document["type"]])
@@ -158,7 +158,7 @@ def _reply(rng: random.Random, known: list[Json]) -> Target:
     envelope = {"id": 7, "request_type": "execute_place_order"}
     accepted = {**envelope, "status": "success", "data": {"digest": DIGEST}}
     refused = [{**envelope, "status": "failure", "error": "no", "error_code": code} for code in (2000, 2013, 2056, 5000)]
-    made = [shapes.sample(codec.Answer, rng) for _ in range(GENERATED)]
+    made = [shapes.sample(codec.Envelope, rng) for _ in range(GENERATED)]
     return Target("reply", _texts([accepted, *refused, *made, *(document for document in known if "status" in document)]), _read_reply)
 
 

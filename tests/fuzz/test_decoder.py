@@ -15,7 +15,7 @@ from messages.units import X18, X18_LIMIT, Base, Price, Quote
 from tests.fuzz.run import Found, against
 from tests.fuzz.targets import WIRES, targets
 from venue.nado import codec, events, queries
-from venue.nado.counts import Tally
+from venue.nado.counts import TroubleTally
 from venue.protocol import Malformed, OutOfRange
 
 SEED = 20
@@ -77,7 +77,7 @@ def test_no_integer_beyond_int128_comes_through(beyond: int) -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200))
 def test_raw_bytes_are_read_by_nobody(data: bytes) -> None:
-    assert events.decode(data.decode("utf-8", "replace"), events.DECODERS, "", Tally()) is None or data.strip().startswith(b"{")
+    assert events.decode(data.decode("utf-8", "replace"), events.DECODERS, "", TroubleTally()) is None or data.strip().startswith(b"{")
     for kind in (queries.Matches, queries.Liquidity):
         with pytest.raises(Malformed):
             codec.read(data, kind)

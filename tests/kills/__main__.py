@@ -19,7 +19,7 @@ from pathlib import Path
 
 from tests.kills.rounds import HOWS, Bed, Round, play
 from tests.kills.venue import hostile, simulated
-from venue.simulated.faults.wishes import NO_FAULTS
+from venue.simulated.faults.order_faults import NO_FAULTS
 
 BEDS = (("flat:2756.9/115.86", "100 USD", True), ("synthetic", "1000 USD", False), ("flat:2756.9/115.86", "100 USD", False))
 """Market, target and whether the venue is a hostile one, in turn: prices that always can be entered on, and prices that move."""

@@ -17,7 +17,7 @@ from tests.test_processes import ended, started
 from venue.nado.http import HttpReads
 from venue.protocol import ArchivedOrder, VenueError
 from venue.simulated.engine.order_log import LoggedOrder
-from venue.simulated.faults.wishes import NO_FAULTS, Cut, DisturbEvent, DisturbReply, Faults, Refuse
+from venue.simulated.faults.order_faults import NO_FAULTS, Cut, DisturbEvent, DisturbReply, Faults, Refuse
 from venue.throwaway import THROWAWAY_SENDER
 
 T = TypeVar("T")

@@ -14,11 +14,11 @@ import trio
 from actors.ledger import Store
 from commands.access.venue import access
 from commands.checks import account, machine, venue
+from commands.checks.answered_venue import AnsweredVenue
 from commands.checks.finding import Finding
-from commands.checks.known import Known
 from commands.config.effective import Loaded, load
 from commands.doctor.command import as_object, code_of, line, verdict
-from commands.doctor.examination import CHECKS, Patient, checked, examine, patient
+from commands.doctor.examination import CHECKS, Subject, checked, examine, subject_of
 from commands.setup.world import connected
 from messages.lifecycle import Opened, Started
 from messages.settings import Settings
@@ -43,7 +43,7 @@ def configured(*changes: str, logs: Path | None = None) -> Loaded:
 
 
 @asynccontextmanager
-async def asked(there: Floor, *changes: str, logs: Path | None = None, replacing: dict[str, Any] | None = None) -> AsyncIterator[Known]:
+async def asked(there: Floor, *changes: str, logs: Path | None = None, replacing: dict[str, Any] | None = None) -> AsyncIterator[AnsweredVenue]:
     """The venue and our account as the checks see them; `replacing` alters who we are."""
     settings = configured(*changes, logs=logs).settings
     here = access(settings, "http://venue", {"NADO_PRIVATE_KEY": KEY.hex()}, lambda _path: "")
@@ -304,8 +304,8 @@ def test_a_machine_that_slept_or_could_is_told(tmp_path: Path) -> None:
 # -- the whole examination -------------------------------------------------------------------------------------------------------------------------
 
 
-def whole(loaded: Loaded, there: Floor, environment: dict[str, str]) -> Patient:
-    who = patient(loaded, "http://venue", None, environment, lambda _path: "")
+def whole(loaded: Loaded, there: Floor, environment: dict[str, str]) -> Subject:
+    who = subject_of(loaded, "http://venue", None, environment, lambda _path: "")
     transport = httpx.ASGITransport(app=application(there.venue))
     return msgspec.structs.replace(who, dialer=there.dialer, transport=transport, clock=RunClock(START_NS))
 

@@ -21,7 +21,7 @@ from commands.config.effective import load
 from commands.output.words import ConfigError
 from tests.live.served import KEY, OWNER, Served, served
 from tests.live.typed import rehearse, typed, written
-from venue.nado.forge import NadoForge
+from venue.nado.order_builder import NadoOrderBuilder
 from venue.nado.signing import Signer
 from venue.protocol import Order, SignedOrder
 
@@ -103,14 +103,14 @@ def test_a_whole_live_run_shows_it_nowhere(there: Served, tmp_path: Path) -> Non
 def test_a_run_whose_signing_fails_shows_it_nowhere(
     there: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    signs, failures = NadoForge.sign, iter(range(1))
+    signs, failures = NadoOrderBuilder.sign, iter(range(1))
 
-    def fails_once(forge: NadoForge, wanted: Order) -> SignedOrder:
+    def fails_once(order_builder: NadoOrderBuilder, wanted: Order) -> SignedOrder:
         if next(failures, None) is not None:
-            raise RuntimeError(f"cannot sign with {vars(forge)}")
-        return signs(forge, wanted)
+            raise RuntimeError(f"cannot sign with {vars(order_builder)}")
+        return signs(order_builder, wanted)
 
-    monkeypatch.setattr(NadoForge, "sign", fails_once)
+    monkeypatch.setattr(NadoOrderBuilder, "sign", fails_once)
     ended = rehearse(capsys, tmp_path / "logs", there.url)
     assert (ended.code, ended.told["restarts"] > 0) == (0, True), ended.errors
     log = (tmp_path / "logs" / "evenkeel.log").read_text()

@@ -18,7 +18,7 @@ from actors.ledger import Fold, Store
 from actors.ledger.flight import LEGS
 from messages.sizing import Leg, LegOrder, Place, Purpose, Ready, Sealed, SizingPlan
 from messages.units import ONE, notional
-from venue.protocol import Forge
+from venue.protocol import OrderBuilder
 from venue.simulated.engine.order_log import LoggedOrder
 from venue.simulated.engine.rules import ETH_PERP
 
@@ -112,9 +112,14 @@ class Written:
         return written
 
 
-def judged(log: list[LoggedOrder], heard: Heard, written: Written, forge: Forge, *, late_ms: int = 0, lone_s: float = LONE_S) -> list[str]:
+def judged(
+    log: list[LoggedOrder], heard: Heard, written: Written, order_builder: OrderBuilder, *, late_ms: int = 0, lone_s: float = LONE_S
+) -> list[str]:
     """Everything wrong with a run; empty = nothing. `late_ms`: the longest time that an order was under way by the venue's doing."""
-    halves = {forge.digest_of(forge.order_of(sealed.plan, sealed.digest, leg)): Half(sealed.plan, leg) for sealed, leg in _asked(heard.sealed)}
+    halves = {
+        order_builder.digest_of(order_builder.order_of(sealed.plan, sealed.digest, leg)): Half(sealed.plan, leg)
+        for sealed, leg in _asked(heard.sealed)
+    }
     largest = largest_pair(heard.sealed)
     found = faults(log, largest=largest)
     for order in log:

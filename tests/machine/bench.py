@@ -28,7 +28,7 @@ from venue.nado.http import HttpReads
 from venue.nado.signing import Signer
 from venue.simulated.engine.exchange import Exchange
 from venue.simulated.engine.rules import DEFAULT_PRODUCTS, Product
-from venue.simulated.faults.wishes import NO_FAULTS, Faults
+from venue.simulated.faults.order_faults import NO_FAULTS, Faults
 from venue.simulated.gateway.asgi import application
 from venue.simulated.gateway.memory import MemoryDialer
 from venue.simulated.markets import market_named

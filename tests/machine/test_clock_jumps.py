@@ -14,7 +14,7 @@ from actors.barrier import WINDOW_LEFT_MS
 from messages.lifecycle import Note
 from messages.sizing import Abort, Ready, Sealed
 from messages.units import Ms
-from runtime.clock import LOOK_EVERY_S, Shift
+from runtime.clock import LOOK_EVERY_S, ClockShift
 from tests.clocks import Clocks
 from tests.determinism import seed_trio
 from tests.machine.audit import faults
@@ -35,7 +35,7 @@ JUMPS: dict[str, Callable[[Clocks], None]] = {
 
 def sealed_after(said: list[msgspec.Struct]) -> list[Sealed]:
     """Plans sealed after the jump was noticed."""
-    noticed = next(at for at, message in enumerate(said) if isinstance(message, Shift))
+    noticed = next(at for at, message in enumerate(said) if isinstance(message, ClockShift))
     return [message for message in said[noticed:] if isinstance(message, Sealed)]
 
 
@@ -134,6 +134,6 @@ async def test_a_small_step_of_the_clock_measures_the_venues_time_again_and_drop
         strike_in(ready, nursery, "hold", lambda: [struck.append(trio.current_time()), clocks.set(0.5)])  # type: ignore[arg-type, return-value]
         await ready.run(within_s=120)
         assert len([at for at in measured if struck[0] < at <= struck[0] + LOOK_EVERY_S + 0.1]) == 1
-        assert [message.set_ms for message in ready.said if isinstance(message, Shift)] == [500]
+        assert [message.set_ms for message in ready.said if isinstance(message, ClockShift)] == [500]
         assert any(isinstance(message, Note) and "measured again" in message.text for message in ready.said)
         assert ready.dialer.dials == 4

@@ -16,8 +16,8 @@ from supervisor import Ending
 from tests.machine.bench import Bench, bench
 from tests.machine.test_escape_and_recovery import FLAT, HOURS, SHORT, interrupted, killed, next_start, opened, until_open
 from tests.machine.test_strangers import ETH, SOL, by_hand, reported
-from venue.simulated.faults.incidents import Liquidate
-from venue.simulated.faults.wishes import Faults, Refuse
+from venue.simulated.faults.incidents import LiquidateNow
+from venue.simulated.faults.order_faults import Faults, Refuse
 
 
 def said_alike(ready: Bench, report: Report) -> None:
@@ -77,7 +77,7 @@ async def test_a_pair_that_was_closed_by_hand_was_traded(autojump_clock: MockClo
 
 
 async def test_a_pair_of_which_the_exchange_took_a_leg_over_was_traded(autojump_clock: MockClock, tmp_path: Path) -> None:
-    taken = Faults(incident=(Liquidate(at_ms=3_000, product="SOL-PERP"),))
+    taken = Faults(incident=(LiquidateNow(at_ms=3_000, product="SOL-PERP"),))
     async with bench(tmp_path, HOURS, faults=taken) as ready:
         report = await reported(ready, await ready.run(within_s=600))
         assert "Nothing was traded" not in text(report)[0]

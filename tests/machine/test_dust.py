@@ -16,7 +16,7 @@ from tests.machine.bench import Bench, bench
 from tests.machine.test_escape_and_recovery import FLAT, HOURS, escaped, interrupted, opened, rows_of
 from tests.machine.test_strangers import by_hand
 from venue.simulated.engine.rules import Knobs
-from venue.simulated.faults.wishes import Faults, Refuse, Thin
+from venue.simulated.faults.order_faults import Faults, Refuse, Thin
 
 HUNDRED = Settings(target=Quote(100 * ONE), cycles=1, hold=Ms(500), legging_known=Ms(5_000))
 STRICT = Knobs(min_size_binds_takers=True)
@@ -64,7 +64,7 @@ async def test_a_venue_that_refuses_them_is_topped_up_and_closed_in_two_written_
             assert (more.kind, more.reduce_only, whole.kind, whole.reduce_only) == ("fok", False, "ioc", True)
             assert more.amount * whole.amount < 0
             assert abs(whole.filled) > abs(more.filled) >= 100 * ONE * ONE // more.price
-        assert judged(list(log), heard, Written.read(ready.world.ledger), ready.world.venue.forge) == []
+        assert judged(list(log), heard, Written.read(ready.world.ledger), ready.world.venue.order_builder) == []
         assert max(totals.filled_imbalances) < 10 * ONE, "what was entered is judged, not what was topped up"
         assert totals.pnl == (await ready.account()).value - before
         assert totals.funding == 0

@@ -107,7 +107,7 @@ async def test_a_tree_that_gives_up_ends_in_escape_and_its_fills_are_ours_at_the
         target = ready.machine.tree.targets["eth_leg"]
 
         def again(said: msgspec.Struct) -> None:
-            if isinstance(said, specs.Started) and said.child == "eth_leg":
+            if isinstance(said, specs.ChildStarted) and said.child == "eth_leg":
                 target.crash()
 
         async def accident(_ready: Bench) -> None:

@@ -8,10 +8,10 @@ import trio
 
 from actors.run_ending import Ending, Leave
 from commands.access.venue import Access
-from commands.account.flatten import Order, _closed
-from commands.account.outcome import Outcome
+from commands.account.flatten import FlattenRequest, _closed
+from commands.account.outcome import CommandOutcome
 from commands.account.target_account import Whose
-from commands.checks.known import Known
+from commands.checks.answered_venue import AnsweredVenue
 from commands.open_state.evidence import ledger_word
 from messages.lifecycle import Halted
 from messages.units import Base
@@ -19,16 +19,16 @@ from tests.machine.bench import URL, Bench, bench
 from tests.machine.test_escape_and_recovery import FLAT, HOURS, interrupted, killed, next_start, opened, rows_of
 from tests.venue.test_escape import trade
 from venue.nado.signing import Signer
-from venue.simulated.faults.wishes import Faults, Refuse
+from venue.simulated.faults.order_faults import Faults, Refuse
 from venue.throwaway import THROWAWAY_ADDRESS, THROWAWAY_KEY, THROWAWAY_SENDER
 
 ACCESS = Access("test", False, URL, None, None, THROWAWAY_ADDRESS, THROWAWAY_SENDER, Signer(THROWAWAY_KEY))
 
 
-async def flatten(ready: Bench, folder: Path, order: Order) -> Outcome:
+async def flatten(ready: Bench, folder: Path, order: FlattenRequest) -> CommandOutcome:
     """What `flatten` does once it holds the lock and the venue answers."""
     world = ready.world
-    there = Known(HOURS, ACCESS, world.venue, world.venue.reads, ready.dialer, world.rules, world.clock)  # type: ignore[arg-type]
+    there = AnsweredVenue(HOURS, ACCESS, world.venue, world.venue.reads, ready.dialer, world.rules, world.clock)  # type: ignore[arg-type]
     who = Whose(HOURS, ACCESS, folder, THROWAWAY_ADDRESS)
     return await _closed(who, order, world.state, there, trio.current_time() + order.timeout_s)
 
@@ -38,7 +38,7 @@ async def test_what_a_killed_run_left_is_closed_and_is_no_strangers_at_the_next_
         await killed(ready)
         async with next_start(tmp_path, ready) as second:
             epoch = second.world.state.epoch
-            outcome = await flatten(second, tmp_path, Order("flatten", 60))
+            outcome = await flatten(second, tmp_path, FlattenRequest("flatten", 60))
             assert (outcome.exit_code, outcome.facts["open"], outcome.facts["open_eth"]) == (0, "", "0")
             assert opened(ready) == FLAT
             assert second.world.state.epoch > epoch
@@ -51,11 +51,11 @@ async def test_what_is_not_ours_is_named_and_stays_unless_everything_is_meant(au
         await killed(ready)
         async with next_start(tmp_path, ready) as second:
             await trade(second, "0.2", "-3")
-            outcome = await flatten(second, tmp_path, Order("flatten", 60))
+            outcome = await flatten(second, tmp_path, FlattenRequest("flatten", 60))
             assert outcome.exit_code == 0
             assert outcome.facts["not_ours"] == "ETH-PERP 0.2 (551 USD), SOL-PERP -3 (348 USD)"
             assert opened(ready) == {4: Base.of("0.2"), 8: Base.of("-3")}
-            assert (await flatten(second, tmp_path, Order("flatten", 60, everything=True))).exit_code == 0
+            assert (await flatten(second, tmp_path, FlattenRequest("flatten", 60, everything=True))).exit_code == 0
             assert opened(ready) == FLAT
 
 
@@ -64,7 +64,7 @@ async def test_a_venue_that_refuses_leaves_code_4_and_what_remains(autojump_cloc
         await killed(ready)
         ready.venue.faults = Faults(refuse=tuple(Refuse(nth=number, increasing=False, code=2006) for number in range(1, 300)))
         async with next_start(tmp_path, ready) as second:
-            outcome = await flatten(second, tmp_path, Order("flatten", 20))
+            outcome = await flatten(second, tmp_path, FlattenRequest("flatten", 20))
             assert outcome.exit_code == 4
             assert outcome.facts["open"] == "ETH-PERP 0.042 (116 USD), SOL-PERP -1 (116 USD)"
             assert outcome.error is not None
@@ -76,7 +76,7 @@ async def test_halt_latches_with_its_reason_in_the_ledger(autojump_clock: trio.t
         await killed(ready)
         async with next_start(tmp_path, ready) as second:
             second.world.state.halt("HALTED_BY_HAND", "going away")
-            assert (await flatten(second, tmp_path, Order("halt", 60, halt="going away"))).exit_code == 0
+            assert (await flatten(second, tmp_path, FlattenRequest("halt", 60, halt="going away"))).exit_code == 0
             assert opened(ready) == FLAT
             assert [row for row in rows_of(second.world.ledger) if isinstance(row, Halted)] == [Halted("HALTED_BY_HAND", "going away")]
             async with next_start(tmp_path, second) as third:

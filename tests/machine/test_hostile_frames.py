@@ -15,7 +15,7 @@ from tests.machine.audit import faults
 from tests.machine.bench import Bench, bench
 from tests.machine.test_killed import HUNDRED, PAIR
 from venue.nado import events
-from venue.nado.counts import Tally
+from venue.nado.counts import TroubleTally
 from venue.throwaway import THROWAWAY_SENDER
 
 SEED = 4
@@ -30,7 +30,7 @@ def unreadable() -> list[str]:
 
 
 def _troubles(text: str) -> bool:
-    tally = Tally()
+    tally = TroubleTally()
     return events.decode(text, events.DECODERS, THROWAWAY_SENDER, tally) is None and tally.counts.troubles == 1
 
 

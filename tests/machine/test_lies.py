@@ -21,7 +21,7 @@ from tests.machine.audit import net
 from tests.machine.bench import Bench, bench
 from tests.machine.lies import LyingVenue, lying, silent_streams
 from venue.simulated.engine.rules import Knobs
-from venue.simulated.faults.wishes import Faults
+from venue.simulated.faults.order_faults import Faults
 
 SHORT = Settings(target=Quote(100 * ONE), cycles=1, hold=Ms(500), legging_known=Ms(60_000), legging_unknown=Ms(60_000))
 ETH, SOL = 4, 8

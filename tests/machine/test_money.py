@@ -16,8 +16,19 @@ from tests.machine.bench import Bench, bench
 from tests.machine.test_escape_and_recovery import escaped
 from tests.machine.test_strangers import SOL, by_hand
 from venue.simulated.engine.order_log import LoggedOrder
-from venue.simulated.faults.incidents import ArchiveOmits, Deposit, Funding, Incident, Liquidate, Oracle, Settle, Shift, Transfer, Withdraw
-from venue.simulated.faults.wishes import Faults
+from venue.simulated.faults.incidents import (
+    ArchiveOmits,
+    ChargeFunding,
+    Deposit,
+    Incident,
+    LiquidateNow,
+    Oracle,
+    PriceShift,
+    SettleResults,
+    Transfer,
+    WithdrawNow,
+)
+from venue.simulated.faults.order_faults import Faults
 
 HOLD_S = 6
 SETTINGS = Settings(target=Quote.of("115.86"), cycles=1, hold=Ms(HOLD_S * 1000), direction="long-eth")
@@ -25,7 +36,7 @@ MIDWAY_MS = 3_000
 PRODUCT_IDS = {"ETH-PERP": 4, "SOL-PERP": 8}
 DEARER = Oracle(at_ms=500, for_ms=60_000, product="ETH-PERP", by_bps=-40)
 """The mark stands above the index, so a long ETH leg pays funding."""
-MOVES = (Shift(at_ms=2_000, for_ms=60_000, product="ETH-PERP", by_bps=30), Shift(at_ms=2_100, for_ms=60_000, product="SOL-PERP", by_bps=18))
+MOVES = (PriceShift(at_ms=2_000, for_ms=60_000, product="ETH-PERP", by_bps=30), PriceShift(at_ms=2_100, for_ms=60_000, product="SOL-PERP", by_bps=18))
 
 
 async def stated(ready: Bench) -> Statement:
@@ -47,10 +58,10 @@ def cash(account: object) -> int:
 
 KINDS: dict[str, tuple[tuple[Incident, ...], dict[str, str]]] = {
     "a deposit": ((Deposit(at_ms=MIDWAY_MS, amount="25"),), {"deposits": "25"}),
-    "a withdrawal": ((Withdraw(at_ms=MIDWAY_MS, amount="14"),), {"withdrawals": "-15"}),
+    "a withdrawal": ((WithdrawNow(at_ms=MIDWAY_MS, amount="14"),), {"withdrawals": "-15"}),
     "a transfer out": ((Transfer(at_ms=MIDWAY_MS, amount="7.5"),), {"transfers": "-7.5"}),
     "a transfer in": ((Transfer(at_ms=MIDWAY_MS, amount="7.5", into=True),), {"transfers": "7.5"}),
-    "a settlement": ((Settle(at_ms=MIDWAY_MS),), {"settlements": "0"}),
+    "a settlement": ((SettleResults(at_ms=MIDWAY_MS),), {"settlements": "0"}),
     "nothing": ((), {}),
 }
 
@@ -72,7 +83,7 @@ async def test_money_that_moves_in_mid_cycle_is_booked_as_itself(
 
 
 async def test_an_hours_funding_is_booked_from_the_exchanges_payments(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
-    staged = (DEARER, Settle(at_ms=2_500), Funding(at_ms=MIDWAY_MS), Settle(at_ms=3_500), Funding(at_ms=4_000))
+    staged = (DEARER, SettleResults(at_ms=2_500), ChargeFunding(at_ms=MIDWAY_MS), SettleResults(at_ms=3_500), ChargeFunding(at_ms=4_000))
     async with bench(tmp_path, SETTINGS, faults=Faults(incident=staged)) as ready:
         money = await stated(ready)
         assert money.funding < 0
@@ -84,7 +95,7 @@ async def test_an_hours_funding_is_booked_from_the_exchanges_payments(autojump_c
 
 @pytest.mark.parametrize("event", ["deposit_collateral", "funding_payment"])
 async def test_what_the_archive_does_not_tell_is_an_alarm_with_its_amount(event: str, autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
-    happens: tuple[Incident, ...] = (Deposit(at_ms=MIDWAY_MS, amount="25"),) if event == "deposit_collateral" else (Funding(at_ms=MIDWAY_MS),)
+    happens: tuple[Incident, ...] = (Deposit(at_ms=MIDWAY_MS, amount="25"),) if event == "deposit_collateral" else (ChargeFunding(at_ms=MIDWAY_MS),)
     staged = (DEARER, ArchiveOmits(at_ms=1_000, for_ms=600_000, event=event), *happens)  # type: ignore[arg-type]
     settings = msgspec.structs.replace(SETTINGS, hold=Ms(200_000))
     async with bench(tmp_path, settings, faults=Faults(incident=staged)) as ready:
@@ -100,7 +111,7 @@ async def test_what_the_archive_does_not_tell_is_an_alarm_with_its_amount(event:
 
 
 async def test_a_ledger_that_restarts_in_mid_cycle_books_everything_once(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
-    staged = (DEARER, *MOVES, Deposit(at_ms=MIDWAY_MS, amount="25"), Funding(at_ms=3_100), Settle(at_ms=3_200))
+    staged = (DEARER, *MOVES, Deposit(at_ms=MIDWAY_MS, amount="25"), ChargeFunding(at_ms=3_100), SettleResults(at_ms=3_200))
     async with bench(tmp_path, SETTINGS, faults=Faults(incident=staged)) as ready:
 
         async def crash() -> None:
@@ -184,7 +195,7 @@ async def test_an_accident_that_nobody_staged_is_missed(autojump_clock: trio.tes
 @pytest.mark.parametrize("crashed", [False, True], ids=["", "ledger restarted"])
 @pytest.mark.parametrize("product", ["ETH-PERP", "SOL-PERP", ""], ids=["ETH", "SOL", "both"])
 async def test_a_liquidation_is_booked_as_itself(product: str, crashed: bool, autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
-    async with bench(tmp_path, SETTINGS, faults=Faults(incident=(*MOVES, Liquidate(at_ms=MIDWAY_MS, product=product)))) as ready:
+    async with bench(tmp_path, SETTINGS, faults=Faults(incident=(*MOVES, LiquidateNow(at_ms=MIDWAY_MS, product=product)))) as ready:
         money = await ended(ready, crashed)
         assert money.liquidation < 0
         assert (money.residual, money.state, money.words) == (0, "exact", "")

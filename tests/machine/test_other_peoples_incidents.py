@@ -22,7 +22,7 @@ from tests.machine.bench import Bench, bench
 from tests.machine.test_escape_and_recovery import FLAT, escaped, opened
 from tests.test_layers import files, imports_of
 from venue.simulated.engine.rules import ETH_PERP, SOL_PERP, Product
-from venue.simulated.faults.wishes import DisturbReply, Faults
+from venue.simulated.faults.order_faults import DisturbReply, Faults
 
 HUNDRED = Settings(target=Quote(100 * ONE), cycles=1, hold=Ms(500))
 PAIR = {4: int(Base.of("0.042")), 8: int(Base.of("1"))}

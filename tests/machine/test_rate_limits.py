@@ -12,7 +12,7 @@ from messages.settings import Settings
 from messages.units import Ms
 from tests.machine.bench import Bench, bench
 from venue.nado.weights import ARCHIVE, EXECUTES, QUERIES, archive_weight, query_weight
-from venue.simulated.spoken import limits
+from venue.simulated.payloads import limits
 
 Taken = list[tuple[float, str, int, bool]]
 """Trio's time, budget, weight, allowed: as the venue saw it."""

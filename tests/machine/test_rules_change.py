@@ -18,7 +18,7 @@ from tests.machine.bench import Bench, bench
 from venue.escape import escape
 from venue.ours import Task
 from venue.simulated.faults.incidents import Incident, Listing, Rules, Says, Trading
-from venue.simulated.faults.wishes import Faults, Refuse
+from venue.simulated.faults.order_faults import Faults, Refuse
 
 LONG = 3_600_000
 SETTINGS = Settings(target=Quote(1000 * ONE), cycles=1, hold=Ms(10_000), venue_patience=Ms(20_000))

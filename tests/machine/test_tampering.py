@@ -108,24 +108,24 @@ async def test_a_field_changed_after_the_vote_keeps_that_leg_from_sending(
         assert all(order.product_id != product for order in ready.venue.exchange.order_log if order.arrived_ns == first)
 
 
-class FlippingForge:
+class FlippingOrderBuilder:
     """Signs the opposite side of what the plan says, as the first bot's fallback once did."""
 
-    def __init__(self, forge: Any) -> None:
-        self._forge = forge
+    def __init__(self, order_builder: Any) -> None:
+        self._order_builder = order_builder
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._forge, name)
+        return getattr(self._order_builder, name)
 
     def sign(self, order: Order) -> SignedOrder:
-        flipped: SignedOrder = self._forge.sign(msgspec.structs.replace(order, amount=Base(-order.amount)))
+        flipped: SignedOrder = self._order_builder.sign(msgspec.structs.replace(order, amount=Base(-order.amount)))
         return flipped
 
 
 async def test_a_flipped_side_inside_a_built_order_sends_nothing(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
     """O8: a fallback of a short leg sold again."""
     async with bench(tmp_path, HUNDRED) as ready:
-        ready.world.venue._forge = FlippingForge(ready.world.venue.forge)  # type: ignore[attr-defined]
+        ready.world.venue._order_builder = FlippingOrderBuilder(ready.world.venue.order_builder)  # type: ignore[attr-defined]
         await run_for_a_while(ready)
         nothing_left(ready)
         assert {said.code for said in ready.said if isinstance(said, Abort)} == {"ORDER_DIFFERS"}

@@ -13,7 +13,7 @@ from messages.lifecycle import Halted
 from messages.settings import Settings
 from messages.units import ONE, Ms, Quote
 from runtime.backoff import Backoff
-from runtime.specs import Started, SupervisorSpec
+from runtime.specs import ChildStarted, SupervisorSpec
 from runtime.supervision import Supervisor
 from tests.machine.bench import ACTORS, Bench, bench
 
@@ -114,7 +114,7 @@ async def test_a_leg_may_stop_for_longer_than_it_may_wait_for_an_answer(autojump
 
 def kill_whenever_it_starts(ready: Bench, actor: str) -> None:
     def watch(said: msgspec.Struct) -> None:
-        if isinstance(said, Started) and said.child == actor:
+        if isinstance(said, ChildStarted) and said.child == actor:
             trio.lowlevel.current_trio_token().run_sync_soon(ready.machine.tree.supervisor.kill, actor)
 
     ready.watchers.append(watch)
@@ -128,7 +128,7 @@ async def test_an_actor_that_dies_whenever_it_is_up_ends_trading_after_a_known_n
         kill_whenever_it_starts(ready, actor)
         ending = await ready.run(within_s=60)
         assert (ending.by, ending.code) == ("halt", "GAVE_UP")
-        assert len([said for said in ready.said if isinstance(said, Started) and said.child == actor]) == lives
+        assert len([said for said in ready.said if isinstance(said, ChildStarted) and said.child == actor]) == lives
 
 
 async def test_when_trading_gives_up_it_is_not_tried_again_and_the_run_halts(autojump_clock: MockClock, tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ async def test_when_trading_gives_up_it_is_not_tried_again_and_the_run_halts(aut
         ending = await ready.run(within_s=60)
         assert (ending.by, ending.code, ending.open_legs) == ("halt", "GAVE_UP", "")
         assert "trading gave up: 6 failures within 60 s; first sizing: Killed" in ending.detail
-        assert len([said for said in ready.said if isinstance(said, Started) and said.child == "sizing"]) == 6
+        assert len([said for said in ready.said if isinstance(said, ChildStarted) and said.child == "sizing"]) == 6
         assert ready.world.state.halted is not None
         assert [said.code for said in ready.said if isinstance(said, Halted)] == ["GAVE_UP"]
 

@@ -11,8 +11,8 @@ from messages.units import Ms
 from tests.machine.audit import faults
 from tests.machine.bench import bench
 from tests.machine.test_killed import HUNDRED, PAIR
-from venue.simulated.faults.incidents import Clock
-from venue.simulated.faults.wishes import Faults
+from venue.simulated.faults.incidents import ClockSkew
+from venue.simulated.faults.order_faults import Faults
 
 SKEW_MS = 3_000
 WITHIN_S = 5.0
@@ -31,7 +31,7 @@ async def test_a_pair_is_left_although_the_venues_clock_is_suddenly_ahead(
         def jump(message: msgspec.Struct) -> None:
             if isinstance(message, PlanClosed) and not held_at:
                 held_at.append(trio.current_time())
-                ready.venue.faults = Faults(incident=(Clock(at_ms=0, for_ms=600_000, skew_ms=SKEW_MS),))
+                ready.venue.faults = Faults(incident=(ClockSkew(at_ms=0, for_ms=600_000, skew_ms=SKEW_MS),))
 
         ready.watchers.append(jump)
         ending = await ready.run(within_s=120)

@@ -12,8 +12,20 @@ from tests.machine.audit import faults as wrongs
 from tests.machine.bench import bench
 from venue.simulated.engine.accounts import product_of_x18
 from venue.simulated.engine.rules import Knobs
-from venue.simulated.faults.incidents import Clock, Crossed, Down, Freeze, Funding, Gate, Incident, Oracle, Settle, Status, Trading
-from venue.simulated.faults.wishes import DisturbReply, Faults, Pieces
+from venue.simulated.faults.incidents import (
+    ChargeFunding,
+    ClockSkew,
+    Crossed,
+    Down,
+    Freeze,
+    GatewayMode,
+    Incident,
+    Oracle,
+    SettleResults,
+    Status,
+    Trading,
+)
+from venue.simulated.faults.order_faults import DisturbReply, Faults, Pieces
 
 PAIR = {4: int(Base.of("0.042")), 8: int(Base.of("1"))}
 CALM = Settings(target=Quote(100 * ONE), cycles=2, hold=Ms(8_000))
@@ -39,18 +51,22 @@ async def test_whatever_the_documents_leave_open_two_pairs_are_entered_and_left(
 
 WEATHER: dict[str, tuple[Incident, ...]] = {
     "syncing": (Status(at_ms=2_000, for_ms=4_000),),
-    "read only": (Gate(at_ms=2_000, for_ms=4_000, answer="ip_query_only"),),
-    "unavailable": (Gate(at_ms=2_000, for_ms=4_000, answer="unavailable"),),
-    "rate limited": (Gate(at_ms=2_000, for_ms=4_000, answer="rate_limited"),),
+    "read only": (GatewayMode(at_ms=2_000, for_ms=4_000, answer="ip_query_only"),),
+    "unavailable": (GatewayMode(at_ms=2_000, for_ms=4_000, answer="unavailable"),),
+    "rate limited": (GatewayMode(at_ms=2_000, for_ms=4_000, answer="rate_limited"),),
     "down": (Down(at_ms=2_000, for_ms=3_000),),
     "down twice": (Down(at_ms=500, for_ms=700), Down(at_ms=4_000, for_ms=5_000)),
     "frozen": (Freeze(at_ms=1_500, for_ms=5_000, product="ETH-PERP"),),
     "crossed": (Crossed(at_ms=1_000, product="SOL-PERP"), Crossed(at_ms=3_000, product="ETH-PERP")),
-    "fast clock": (Clock(at_ms=2_000, for_ms=20_000, skew_ms=3_000),),
-    "slow clock": (Clock(at_ms=2_000, for_ms=20_000, skew_ms=-3_000),),
+    "fast clock": (ClockSkew(at_ms=2_000, for_ms=20_000, skew_ms=3_000),),
+    "slow clock": (ClockSkew(at_ms=2_000, for_ms=20_000, skew_ms=-3_000),),
     "one leg untradable": (Trading(at_ms=1_500, for_ms=30_000, product="SOL-PERP", status="not_tradable"),),
     "oracle": (Oracle(at_ms=1_500, for_ms=5_000, product="ETH-PERP", by_bps=80),),
-    "funding and settlement": (Oracle(at_ms=500, for_ms=20_000, product="ETH-PERP", by_bps=-40), Settle(at_ms=2_000), Funding(at_ms=2_500)),
+    "funding and settlement": (
+        Oracle(at_ms=500, for_ms=20_000, product="ETH-PERP", by_bps=-40),
+        SettleResults(at_ms=2_000),
+        ChargeFunding(at_ms=2_500),
+    ),
 }
 
 
@@ -84,7 +100,12 @@ async def test_slow_replies_and_fills_in_pieces_are_booked_to_the_last_digit(aut
 
 async def test_funding_paid_while_a_pair_is_held_is_in_the_ledger_to_the_last_digit(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
     """S6: the mark stands above the index, so the long ETH leg pays; settlement in between changes no figure."""
-    staged = (Oracle(at_ms=500, for_ms=60_000, product="ETH-PERP", by_bps=-40), Settle(at_ms=3_000), Funding(at_ms=3_500), Settle(at_ms=4_000))
+    staged = (
+        Oracle(at_ms=500, for_ms=60_000, product="ETH-PERP", by_bps=-40),
+        SettleResults(at_ms=3_000),
+        ChargeFunding(at_ms=3_500),
+        SettleResults(at_ms=4_000),
+    )
     settings = msgspec.structs.replace(CALM, cycles=1)
     async with bench(tmp_path, settings, faults=Faults(incident=staged)) as ready:
         before = (await ready.account()).value

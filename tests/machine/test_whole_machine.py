@@ -17,7 +17,7 @@ from messages.units import ONE, Base, Bps, Ms, Quote
 from tests.determinism import seed_trio
 from tests.machine.audit import faults, net
 from tests.machine.bench import bench, rows
-from venue.simulated.faults.wishes import Cut, Faults, LoseAck, Refuse
+from venue.simulated.faults.order_faults import Cut, Faults, LoseAck, Refuse
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 HUNDRED = Settings(target=Quote(100 * ONE), cycles=1, hold=Ms(500))

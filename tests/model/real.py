@@ -190,7 +190,7 @@ class _Forge:
         return SignedOrder(order, self.digest_of(order), "", Ms(0))
 
 
-FORGE = _Forge()
+ORDER_BUILDER = _Forge()
 SETTINGS = Settings()
 
 
@@ -198,14 +198,14 @@ def _vote(who: str, plan: Plan, copy: str) -> Ready:
     """The yes of a voter that holds this copy."""
     held = sealed(plan, copy)
     true = digest(held.plan)
-    eth, sol = (FORGE.digest_of(FORGE.order_of(held.plan, true, leg)) if plan.lots(leg) else "" for leg in ("eth", "sol"))
+    eth, sol = (ORDER_BUILDER.digest_of(ORDER_BUILDER.order_of(held.plan, true, leg)) if plan.lots(leg) else "" for leg in ("eth", "sol"))
     return Ready(who, plan.epoch, plan.seq, true, None if who == "sol" else eth, None if who == "eth" else sol)  # type: ignore[arg-type]
 
 
 @cache
 def leg_agrees(leg: str, plan: Plan, copy: str, epoch: int, last: int, connected: bool = True) -> bool:
     """Does the real leg say yes? It is asked as an incarnation of `epoch` that last voted on `last`."""
-    _, vote = on_sealed(LegState(leg, epoch, last), sealed(plan, copy), FORGE, SETTINGS, connected=connected)  # type: ignore[arg-type]
+    _, vote = on_sealed(LegState(leg, epoch, last), sealed(plan, copy), ORDER_BUILDER, SETTINGS, connected=connected)  # type: ignore[arg-type]
     assert isinstance(vote, Declined) or vote == _vote(leg, plan, copy), "the key of a vote must say everything"
     return isinstance(vote, Ready)
 
@@ -213,10 +213,10 @@ def leg_agrees(leg: str, plan: Plan, copy: str, epoch: int, last: int, connected
 @cache
 def leg_sends(leg: str, plan: Plan, copy: str) -> bool:
     """Does the real leg, that has voted on its copy, send at the Place of the plan that was sealed?"""
-    state, _ = on_sealed(LegState(leg, plan.epoch), sealed(plan, copy), FORGE, SETTINGS, connected=True)  # type: ignore[arg-type]
+    state, _ = on_sealed(LegState(leg, plan.epoch), sealed(plan, copy), ORDER_BUILDER, SETTINGS, connected=True)  # type: ignore[arg-type]
     ledger, true = _vote("ledger", plan, "same"), sealed(plan, "same").digest
     place = Place(plan.epoch, plan.seq, true, ledger.eth_order or "", ledger.sol_order or "")
-    return isinstance(on_place(state, place, FORGE), SignedOrder)
+    return isinstance(on_place(state, place, ORDER_BUILDER), SignedOrder)
 
 
 @cache
@@ -229,7 +229,7 @@ def ledger_agrees(plan: Plan, copy: str, epoch: int, last: int, eth: int, sol: i
     if flying is not None:
         whole = sizing_plan(flying)
         fold.flight = Flight(sealed(flying, "same"), (OurOrder("eth", whole, "", 0), OurOrder("sol", whole, "", 0)))
-    answer = vote(fold, sealed(plan, copy), epoch, FORGE)
+    answer = vote(fold, sealed(plan, copy), epoch, ORDER_BUILDER)
     return isinstance(answer, Ready)
 
 

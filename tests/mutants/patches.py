@@ -11,7 +11,7 @@ import trio
 from actors import barrier, leg, tree
 from actors.ledger.actor import _Desk
 from actors.ledger.orders import OurOrder
-from actors.reconciliation import Inquiry
+from actors.reconciliation import Reconciliation
 from actors.sizing import actor as sizing
 from messages.execution import Outcome
 from messages.sizing import Place, Ready
@@ -21,7 +21,7 @@ from tests.sweep.one import one
 from tests.sweep.runs import Run
 from venue import resolve
 from venue.protocol import Reply, SignedOrder
-from venue.simulated.faults.wishes import NO_FAULTS, Cut, DisturbEvent, DisturbReply, Faults, Late, LoseAck, Refuse
+from venue.simulated.faults.order_faults import NO_FAULTS, Cut, DisturbEvent, DisturbReply, Faults, Late, LoseAck, Refuse
 
 Patch = pytest.MonkeyPatch
 DEAF = DisturbEvent(stream="fill", one_in=1, how="drop")
@@ -92,7 +92,7 @@ def place_on_two_votes(patch: Patch) -> None:
 
 def digests_not_compared(patch: Patch) -> None:
     patch.setattr(barrier, "disagreement", lambda _sealed, _votes: None)
-    patch.setattr(leg, "on_place", lambda state, _place, _forge: state.signed)
+    patch.setattr(leg, "on_place", lambda state, _place, _order_builder: state.signed)
 
 
 # -- the legs ----------------------------------------------------------------------------------------------------------------------------------
@@ -120,7 +120,9 @@ def resend_identical_bytes(patch: Patch) -> None:
 def resend_with_a_fresh_nonce(patch: Patch) -> None:
     def fresh(tools: Any, signed: SignedOrder) -> SignedOrder:
         order = signed.order
-        again: SignedOrder = tools.forge.sign(msgspec.structs.replace(order, nonce=order.nonce + (3_000 << 20), expiration_s=order.expiration_s + 3))
+        again: SignedOrder = tools.order_builder.sign(
+            msgspec.structs.replace(order, nonce=order.nonce + (3_000 << 20), expiration_s=order.expiration_s + 3)
+        )
         return again
 
     _again_when_unknown(patch, fresh)
@@ -155,7 +157,7 @@ def an_acknowledgement_is_a_fill(patch: Patch) -> None:
 
 
 def prices_stay_provisional(patch: Patch) -> None:
-    patch.setattr(Inquiry, "settled", property(lambda _inquiry: True))
+    patch.setattr(Reconciliation, "settled", property(lambda _inquiry: True))
 
 
 # -- who is started, and what is decided -------------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from tests.hostile.judge import ETH, SOL, false_claims, uneven_s, unlawful
 from tests.patience import slack
 from tests.processes.waiting import LONG_S, held, until
 from venue.simulated.faults.incidents import Incident, Rules, Says
-from venue.simulated.faults.wishes import Faults
+from venue.simulated.faults.order_faults import Faults
 
 pytestmark = pytest.mark.process
 LASTS_MS = 3_600_000

@@ -5,7 +5,7 @@ import trio
 from trio.testing import MockClock
 
 from messages.units import Ms
-from runtime.clock import LOOK_EVERY_S, ClockWatch, Shift, VenueClock, WallClock
+from runtime.clock import LOOK_EVERY_S, ClockShift, ClockWatch, VenueClock, WallClock
 from tests.clocks import Clocks
 
 SECOND_NS = 1_000_000_000
@@ -56,14 +56,14 @@ async def test_a_measurement_that_froze_half_way_is_not_taken(autojump_clock: Mo
     assert clock.measured(now_ns, 1_000_000, now_ns + SECOND_NS), "exactly the limit still passes"
 
 
-async def told_within(clocks: Clocks, seconds: float) -> list[Shift]:
-    told: list[Shift] = []
+async def told_within(clocks: Clocks, seconds: float) -> list[ClockShift]:
+    told: list[ClockShift] = []
     with trio.move_on_after(seconds):
         await ClockWatch(clocks.machine).look_for_ever(told.append)
     return told
 
 
-async def shifts_of(clocks: Clocks, change: object, by_s: float, nursery: trio.Nursery) -> list[Shift]:
+async def shifts_of(clocks: Clocks, change: object, by_s: float, nursery: trio.Nursery) -> list[ClockShift]:
     async def later() -> None:
         await trio.sleep(1.1)
         change(by_s)  # type: ignore[operator]
@@ -82,7 +82,7 @@ async def test_a_clock_that_is_set_is_told_once_and_is_a_jump_beyond_a_second(
 ) -> None:
     clocks = Clocks()
     (shift,) = await shifts_of(clocks, clocks.set, by_s, nursery)
-    assert (shift, shift.jumped) == (Shift(Ms(0), Ms(round(by_s * 1000))), jumped)
+    assert (shift, shift.jumped) == (ClockShift(Ms(0), Ms(round(by_s * 1000))), jumped)
     assert shift.text() == f"the wall clock was set {'forward' if by_s > 0 else 'back'} by {abs(by_s):.1f} s"
 
 
@@ -90,7 +90,7 @@ async def test_a_clock_that_is_set_is_told_once_and_is_a_jump_beyond_a_second(
 async def test_sleep_is_told_once_and_is_a_jump_beyond_a_second(autojump_clock: MockClock, nursery: trio.Nursery, by_s: float, jumped: bool) -> None:
     clocks = Clocks()
     (shift,) = await shifts_of(clocks, clocks.sleep, by_s, nursery)
-    assert (shift, shift.jumped) == (Shift(Ms(round(by_s * 1000)), Ms(0)), jumped)
+    assert (shift, shift.jumped) == (ClockShift(Ms(round(by_s * 1000)), Ms(0)), jumped)
     assert shift.text() == f"the machine slept for {by_s:.1f} s"
 
 

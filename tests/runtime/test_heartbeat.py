@@ -2,13 +2,13 @@
 
 from pathlib import Path
 
-from runtime.heartbeat import BEAT_S, Heartbeat, Pulse
+from runtime.heartbeat import BEAT_S, Heartbeat, HeartbeatMonitor
 
 
 def test_silence_is_counted_from_the_last_touch_by_the_readers_clock(tmp_path: Path) -> None:
     heart = Heartbeat(tmp_path / "x.beat", "run 1")
     heart.begin()
-    pulse = Pulse(tmp_path / "x.beat", 100.0)
+    pulse = HeartbeatMonitor(tmp_path / "x.beat", 100.0)
     assert pulse.look(100.0) is not None
     heart.beat(7.0)
     pulse.look(103.0)
@@ -31,7 +31,7 @@ def test_it_is_touched_only_when_due(tmp_path: Path) -> None:
 
 def test_another_run_and_an_end_on_purpose_are_told_apart(tmp_path: Path) -> None:
     path = tmp_path / "x.beat"
-    pulse = Pulse(path, 0.0)
+    pulse = HeartbeatMonitor(path, 0.0)
     assert pulse.look(0.0) is None
     Heartbeat(path, "run 1").begin()
     first = pulse.look(1.0)
@@ -49,6 +49,6 @@ def test_another_run_and_an_end_on_purpose_are_told_apart(tmp_path: Path) -> Non
 def test_a_file_that_cannot_be_touched_is_silence_and_no_crash(tmp_path: Path) -> None:
     heart = Heartbeat(tmp_path / "gone" / "x.beat", "run 1")
     heart.beat(1.0)
-    pulse = Pulse(tmp_path / "gone" / "x.beat", 0.0)
+    pulse = HeartbeatMonitor(tmp_path / "gone" / "x.beat", 0.0)
     assert pulse.look(9.0) is None
     assert pulse.silent_s(9.0) == 9.0

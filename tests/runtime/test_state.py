@@ -15,11 +15,11 @@ from actors.instance.state import (
     LOCK_S,
     UNREADABLE,
     AlreadyRunning,
-    Beaten,
     LockHeld,
     NoState,
     RunState,
     StateLocked,
+    Superseded,
     closing_alone,
     holder_of,
     read_state,
@@ -28,7 +28,7 @@ from actors.instance.state import (
     take_over,
 )
 from actors.instance.venues import canonical, known_venue, remember_venue
-from runtime.heartbeat import Heartbeat, Pulse
+from runtime.heartbeat import Heartbeat, HeartbeatMonitor
 from runtime.locks import writing
 
 IDENTITY = "http://127.0.0.1:8645 default"
@@ -135,7 +135,7 @@ async def test_a_start_takes_the_heartbeat_of_the_run_before_away_so_that_its_gu
     """Found by kills in a row: the guard of a dead run started an epoch between the start of the next one and its first heartbeat."""
     state = RunState(tmp_path, "venue sub", "logs")
     Heartbeat(state.beside(BEAT), "run 1").begin()
-    pulse = Pulse(state.beside(BEAT), 0.0)
+    pulse = HeartbeatMonitor(state.beside(BEAT), 0.0)
     seen = pulse.look(0.0)
     assert seen is not None
     await state.begin()
@@ -151,7 +151,7 @@ async def test_a_guard_that_took_over_is_seen_by_the_run_it_thought_dead_and_out
     epoch = take_over(state_file(tmp_path, "venue sub"), lambda: True)
     assert epoch == state.epoch + 1
     assert state.beaten
-    with pytest.raises(Beaten):
+    with pytest.raises(Superseded):
         state.bump()
     state.halt("CODE", "a halt of the beaten run does not take the epoch back")
     state.close()
@@ -233,7 +233,7 @@ async def test_no_lock_stops_a_guard_and_the_run_that_held_it_sees_the_newer_epo
         epoch = take_over(path, lambda: True, lockless=True)
     path.write_bytes(stale)
     assert (epoch, read_state(path).epoch, state.beaten) == (2, 2, True)
-    with pytest.raises(Beaten):
+    with pytest.raises(Superseded):
         state.bump()
     state.close()
 

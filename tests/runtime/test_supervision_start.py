@@ -6,7 +6,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from runtime.specs import NotStarted, Started
+from runtime.specs import ChildStarted, NotStarted
 from runtime.supervision import Supervisor
 from tests.runtime.kit import Boom, Stage, crashes, fails_to_start, never_ready, ready_after, returns
 
@@ -15,7 +15,7 @@ async def test_children_start_in_order_each_when_the_one_before_is_ready(autojum
     stage = Stage()
     await stage.run(stage.child("a", ready_after(3)), stage.child("b", ready_after(2)), stage.child("c"), for_s=10)
     assert stage.times[:3] == [(0, "+a"), (3, "+b"), (5, "+c")]
-    assert [event.child for event in stage.told(Started)] == ["a", "b", "c"]
+    assert [event.child for event in stage.told(ChildStarted)] == ["a", "b", "c"]
 
 
 async def test_the_supervisor_says_that_it_has_started_when_the_last_child_has(autojump_clock: MockClock, nursery: trio.Nursery) -> None:

@@ -22,7 +22,7 @@ from tests.machine.audit import Heard, Written, judged
 from tests.machine.bench import ACTORS, Bench, bench
 from tests.sweep.phases import PhaseWatch
 from tests.sweep.weather import weather
-from venue.simulated.faults.wishes import NO_FAULTS, Faults
+from venue.simulated.faults.order_faults import NO_FAULTS, Faults
 
 HUNDRED = Settings(target=Quote(100 * ONE), cycles=1, hold=Ms(500))
 LENIENT = msgspec.structs.replace(HUNDRED, legging_known=Ms(60_000), legging_unknown=Ms(120_000))
@@ -142,7 +142,7 @@ async def _judged(ready: Bench, heard: Heard) -> list[str]:
     if not ready.world.ledger.exists():
         return ["there is no ledger"]
     log, written = list(ready.venue.exchange.order_log), Written.read(ready.world.ledger)
-    wrong = judged(log, heard, written, ready.world.venue.forge, late_ms=max((fault.delay_ms for fault in late), default=0))
+    wrong = judged(log, heard, written, ready.world.venue.order_builder, late_ms=max((fault.delay_ms for fault in late), default=0))
     if ending is None:
         return [*wrong, f"the run did not end within {ENDS_WITHIN_S} s"]
     if ending.by != "done" and ending.code not in _allowed(ready.world.settings):

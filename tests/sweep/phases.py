@@ -4,7 +4,7 @@ import msgspec
 
 from messages.lifecycle import Hop
 from messages.sizing import Sealed
-from runtime.specs import Started
+from runtime.specs import ChildStarted
 from supervisor import Machine
 
 PHASES = ("boot", "idle", "seal to ready", "ready to place", "between the sends", "send to ack", "ack to fill", "hold", "repair", "exit", "recover")
@@ -25,7 +25,7 @@ class PhaseWatch:
     def __call__(self, said: msgspec.Struct) -> None:
         if isinstance(said, Sealed):
             self._sends = self._answers = 0
-        elif isinstance(said, Started):
+        elif isinstance(said, ChildStarted):
             self._booted = self._booted or said.child == LAST_UP
         elif isinstance(said, Hop):
             self._sends += said.hop.endswith("leg sends")

@@ -3,7 +3,7 @@
 import random
 
 from venue.simulated.engine.rules import Knobs
-from venue.simulated.faults.wishes import Cut, DisturbEvent, DisturbReply, Faults, Late, LoseAck, Pieces, Refuse, Thin
+from venue.simulated.faults.order_faults import Cut, DisturbEvent, DisturbReply, Faults, Late, LoseAck, Pieces, Refuse, Thin
 
 STREAMS = ("fill", "order_update", "position_change", "book_depth")
 REQUESTS = ("place_order", "subaccount_info", "isolated_positions", "market_liquidity", "orders", "archive_orders", "time", "subscribe")

@@ -23,8 +23,8 @@ from tests.machine.bench import Bench, bench
 from venue.escape import Escaped, escape
 from venue.ours import EVERYTHING, Ours, Task
 from venue.protocol import OrderWire, Reads, Tradable, Unreachable, Venue, VenueRules
-from venue.simulated.faults.incidents import Clock
-from venue.simulated.faults.wishes import Cut, DisturbReply, Faults, LoseAck, Refuse, Thin
+from venue.simulated.faults.incidents import ClockSkew
+from venue.simulated.faults.order_faults import Cut, DisturbReply, Faults, LoseAck, Refuse, Thin
 from venue.stored_escape import StoredEscape, signed_escape
 
 SETTINGS = Settings(target=Quote(100 * ONE), venue_patience=Ms(60_000))
@@ -40,13 +40,13 @@ async def trade(ready: Bench, eth: str, sol: str) -> None:
     now_ms = ready.world.clock.now_ms()
     orders = leg_order(4, eth, "2800" if eth[0] != "-" else "2700"), leg_order(8, sol, "120" if sol[0] != "-" else "110")
     plan = SizingPlan(9, 9, 1, 0, "enter", now_ms, Ms(now_ms + 2000), Ms(0), Ms(0), Ms(0), Bps(0), *orders)
-    forge = ready.world.venue.forge
+    order_builder = ready.world.venue.order_builder
     async with ready.world.venue.order_wire("stranger") as wire:
         while not wire.connected:  # noqa: ASYNC110 - a wire has no event for it
             await trio.sleep(0.01)
         for leg in ("eth", "sol"):
             if plan.leg(leg).amount:
-                reply = await wire.place(forge.sign(forge.order_of(plan, digest(plan), leg)))
+                reply = await wire.place(order_builder.sign(order_builder.order_of(plan, digest(plan), leg)))
                 assert reply.kind == "accepted", reply
 
 
@@ -201,7 +201,7 @@ async def test_whatever_happens_to_its_orders_it_ends_flat(autojump_clock: trio.
 @pytest.mark.parametrize("skew_ms", [3_000, -100_000])
 async def test_a_venue_whose_clock_has_jumped_is_asked_for_its_time(autojump_clock: trio.testing.MockClock, tmp_path: Path, skew_ms: int) -> None:
     """It once sent orders that were too late, or too early, until its patience was over."""
-    async with trial(tmp_path, faults=Faults(incident=(Clock(at_ms=0, for_ms=600_000, skew_ms=skew_ms),))) as it:
+    async with trial(tmp_path, faults=Faults(incident=(ClockSkew(at_ms=0, for_ms=600_000, skew_ms=skew_ms),))) as it:
         await trio.sleep(0.1)
         left = await it.escape()
         assert (left.flat, it.open_now()) == (True, (0, 0)), it.notes
@@ -350,7 +350,7 @@ def stored_for(ready: Bench, eth: str, sol: str) -> StoredEscape:
     world = ready.world
     holding = held(phase="open", eth=Base.of(eth), sol=Base.of(sol))
     prices = (world.rules.eth.oracle, world.rules.sol.oracle)
-    return signed_escape(holding, prices, world.rules, world.venue.forge, SETTINGS, world.clock.now_ms(), 1)
+    return signed_escape(holding, prices, world.rules, world.venue.order_builder, SETTINGS, world.clock.now_ms(), 1)
 
 
 async def with_stored(ready: Bench, task: Task, stored: StoredEscape, *, signs: bool) -> Escaped:

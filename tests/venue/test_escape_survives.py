@@ -86,7 +86,7 @@ class Breaking:
 
 
 ASYNC = {"account", "status", "rules", "rules_now", "tradable", "time_ms", "book", "archived", "fills_since", "place", "cancel", "cancel_all"}
-PLAIN = {"reads", "forge"}
+PLAIN = {"reads", "order_builder"}
 
 
 class _Proxy:
@@ -180,10 +180,10 @@ async def test_a_leg_that_cannot_leave_does_not_keep_the_other_open(
         class Broken:
             """One leg's wire, signature or price."""
 
-            reads = forge = property(lambda self: self)
+            reads = order_builder = property(lambda self: self)
 
             def __getattr__(self, name: str) -> Any:
-                return next(getattr(it, name) for it in (world.venue, world.venue.reads, world.venue.forge) if hasattr(it, name))
+                return next(getattr(it, name) for it in (world.venue, world.venue.reads, world.venue.order_builder) if hasattr(it, name))
 
             @asynccontextmanager
             async def order_wire(self, name: str) -> AsyncIterator[Any]:
@@ -195,7 +195,7 @@ async def test_a_leg_that_cannot_leave_does_not_keep_the_other_open(
             def sign(self, order: Any) -> Any:
                 if failing == "sign" and order.product_id == product:
                     raise KeyError(order.nonce)
-                return world.venue.forge.sign(order)
+                return world.venue.order_builder.sign(order)
 
             async def book(self, product_id: int, depth: int = 100) -> Any:
                 if failing == "book" and product_id == product and depth > 1:

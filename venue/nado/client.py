@@ -19,16 +19,16 @@ from messages.lifecycle import Note
 from runtime.clock import VenueClock
 from runtime.observe import Observe
 from venue.nado import codec
-from venue.nado.counts import Tally, WireCounts
-from venue.nado.forge import NadoForge
+from venue.nado.counts import TroubleTally, WireCounts
 from venue.nado.http import HttpReads
-from venue.nado.lines import Lines
+from venue.nado.order_builder import NadoOrderBuilder
 from venue.nado.orders import order_wire
 from venue.nado.signing import Signer, cancellation_digest, cancellation_products_digest, order_nonce, stream_authentication_digest
 from venue.nado.socket import CLOSE_S, Dialer
 from venue.nado.streams import subscribed
+from venue.nado.tracked_streams import TrackedStreams
 from venue.nado.weights import Weights
-from venue.protocol import AccountEvent, EventStream, Forge, MarketEvent, OrderWire, Reads, Refused, VenueRules
+from venue.protocol import AccountEvent, EventStream, MarketEvent, OrderBuilder, OrderWire, Reads, Refused, VenueRules
 
 if TYPE_CHECKING:
     import httpx
@@ -65,11 +65,11 @@ class NadoVenue:
         self._sender = sender
         self._signer = signer
         self._clock = clock
-        self._dialer = Lines(dialer)
+        self._dialer = TrackedStreams(dialer)
         self._chance = random.Random(seed)  # noqa: S311 - jitter and the free bits of a nonce
         self._observe = observe
-        self._forge = NadoForge(rules, sender, signer)
-        self._tallies: dict[str, Tally] = {}
+        self._order_builder = NadoOrderBuilder(rules, sender, signer)
+        self._tallies: dict[str, TroubleTally] = {}
         self._wires: dict[str, OrderWire] = {}
         self._weights = Weights()
         self._http = HttpReads(
@@ -99,9 +99,9 @@ class NadoVenue:
         return self._http
 
     @property
-    def forge(self) -> Forge:
+    def order_builder(self) -> OrderBuilder:
         """Order building and signing for this subaccount."""
-        return self._forge
+        return self._order_builder
 
     @property
     def counts(self) -> tuple[WireCounts, ...]:
@@ -185,8 +185,8 @@ class NadoVenue:
             raise ValueError(f"there is no key to sign for {self._sender}")
         return self._signer
 
-    def _tally(self, name: str) -> Tally:
+    def _tally(self, name: str) -> TroubleTally:
         """The counts of one connection and its successors."""
         if name not in self._tallies:
-            self._tallies[name] = Tally(name, lambda text: self._observe(Note(self._clock.utc_ns(), "warning", name, text)))
+            self._tallies[name] = TroubleTally(name, lambda text: self._observe(Note(self._clock.utc_ns(), "warning", name, text)))
         return self._tallies[name]

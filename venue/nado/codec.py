@@ -125,7 +125,7 @@ def write(frame: object) -> str:
 # --- answers to queries and executes ---------------------------------------------------------------------------------------------------------------
 
 
-class Answer(msgspec.Struct, frozen=True):
+class Envelope(msgspec.Struct, frozen=True):
     """The envelope of every answer. Absent optionals are omitted by the venue, sometimes null."""
 
     status: str
@@ -138,7 +138,7 @@ class Answer(msgspec.Struct, frozen=True):
 
 def payload(text: bytes | str, kind: type[T]) -> T:
     """The `data` of a successful answer. Raises `Refused` with the venue's code for a failure, `Malformed` for anything unreadable."""
-    answer = read(text, Answer)
+    answer = read(text, Envelope)
     if answer.status == "failure":
         raise Refused(answer.error_code, answer.error or "no reason given")
     if answer.status != "success":
@@ -157,7 +157,7 @@ def reply_to(text: str, order_id: int, digest: str) -> Reply:
     id is compared when present; whether failures echo it is not documented, so answers are matched by their order first.
     """
     try:
-        answer = read(text, Answer)
+        answer = read(text, Envelope)
         strange = _strange(answer, order_id)
         if strange:
             return Reply("unknown", None, strange)
@@ -171,7 +171,7 @@ def reply_to(text: str, order_id: int, digest: str) -> Reply:
     return Reply("accepted", None, "")
 
 
-def _strange(answer: Answer, order_id: int) -> str:
+def _strange(answer: Envelope, order_id: int) -> str:
     if answer.id is not None and answer.id != order_id:
         return f"the answer is for request {int(answer.id)}, not {order_id}"
     if answer.request_type not in {None, "execute_place_order"}:
@@ -181,7 +181,7 @@ def _strange(answer: Answer, order_id: int) -> str:
     return ""
 
 
-def _failure(answer: Answer) -> Reply:
+def _failure(answer: Envelope) -> Reply:
     text = answer.error or "no reason given"
     if answer.error_code is None:
         return Reply("unknown", None, text)
@@ -275,7 +275,7 @@ def account_streams(subaccount: str) -> tuple[dict[str, object], ...]:
     return tuple({"type": kind, "product_id": None, "subaccount": subaccount} for kind in ("fill", "position_change", "order_update"))
 
 
-class Control(msgspec.Struct, frozen=True):
+class ControlFrameReply(msgspec.Struct, frozen=True):
     """An answer to a control frame. The failure's shape is undocumented: an `error` key, or status "failure"."""
 
     id: Whole | None = None

@@ -58,7 +58,7 @@ class WireCounts(msgspec.Struct):
         return ", ".join(parts) or "nothing yet"
 
 
-class Tally:
+class TroubleTally:
     """Counts, and whoever is told of troubles. `tell` gets one line at the first trouble of a kind, and then at most one a minute."""
 
     def __init__(self, name: str = "", tell: Callable[[str], None] | None = None) -> None:

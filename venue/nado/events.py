@@ -12,8 +12,8 @@ import msgspec
 from messages.execution import Fill, OrderUpdate, PositionChange
 from messages.market import BookDelta, Level, PublicTrade, Touch
 from messages.units import Base, Ns, Price, Quote
-from venue.nado.codec import NO_ASK, Control, Moment, ProductId, Whole, WireLevels, read, real_levels
-from venue.nado.counts import Tally
+from venue.nado.codec import NO_ASK, ControlFrameReply, Moment, ProductId, Whole, WireLevels, read, real_levels
+from venue.nado.counts import TroubleTally
 from venue.protocol import Malformed, OutOfRange
 
 StreamEvent = BookDelta | Touch | PublicTrade | Fill | OrderUpdate | PositionChange
@@ -87,7 +87,7 @@ class _PositionChange(msgspec.Struct, frozen=True):
     reason: str
 
 
-def decode(text: str, wanted: Collection[str], sender: str, tally: Tally) -> StreamEvent | Control | None:
+def decode(text: str, wanted: Collection[str], sender: str, tally: TroubleTally) -> StreamEvent | ControlFrameReply | None:
     """One frame of /subscribe. None when it is nothing for us; `tally` says why. Never raises.
 
     `wanted`: the types of event that were subscribed to. `sender`: the subaccount (bytes32 hex) that an account's events must belong to.
@@ -96,7 +96,7 @@ def decode(text: str, wanted: Collection[str], sender: str, tally: Tally) -> Str
         kind = read(text, _Head).type
         if kind is None:
             tally.counts.controls += 1
-            return read(text, Control)
+            return read(text, ControlFrameReply)
         decoder = DECODERS.get(kind) if kind in wanted else None
         if decoder is None:
             tally.trouble("unknown", kind)

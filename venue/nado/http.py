@@ -22,7 +22,7 @@ from messages.money import MoneyEvent, MoneyKind, MoneyRead
 from messages.units import Ms
 from venue.nado import queries
 from venue.nado.codec import MOMENT_LIMIT, RATE_LIMITED, CancelledOrders, Whole, payload, read, write
-from venue.nado.counts import Tally
+from venue.nado.counts import TroubleTally
 from venue.nado.reasons import reason
 from venue.nado.tls import nobody, trusted
 from venue.nado.weights import Weights, archive_weight, query_weight
@@ -69,7 +69,7 @@ class HttpReads:
         products: tuple[int, int] | None = None,
         transport: "httpx.AsyncBaseTransport | None" = None,
         deadline_s: float = DEADLINE_S,
-        tally: Tally | None = None,
+        tally: TroubleTally | None = None,
         weights: Weights | None = None,
     ) -> None:
         """`base_url` without `/v1`. The archive has a host of its own live (`archive_url`), and the gateway's when simulated.
@@ -84,7 +84,7 @@ class HttpReads:
         self._products = products
         self._transport = transport
         self._deadline_s = deadline_s
-        self._tally = tally or Tally("http")
+        self._tally = tally or TroubleTally("http")
         self._weights = weights or Weights()
         self._client: httpx.AsyncClient | None = None
 
@@ -238,7 +238,7 @@ class HttpReads:
         }
         through = -1
         for _ in range(PAGES_MAX):
-            page = queries.moved_of(answer := await self._ask_archive({"events": question}, queries.Events), self._sender)
+            page = queries.moved_of(answer := await self._ask_archive({"events": question}, queries.ArchiveEvents), self._sender)
             through = max([through, *(event.idx for event in page)])
             wanted = {(one.idx, one.product_id, one.kind): one for one in page if after is None or one.idx > after}
             known = len(found)

@@ -19,7 +19,7 @@ import trio
 from runtime.backoff import RECONNECT, Streak
 from runtime.clock import VenueClock
 from venue.nado.codec import RATE_LIMITED, place_order, reply_to
-from venue.nado.counts import Tally
+from venue.nado.counts import TroubleTally
 from venue.nado.gate import Withheld
 from venue.nado.socket import Dialer, Socket, background, open_socket
 from venue.nado.weights import Weights
@@ -45,7 +45,7 @@ class _Answer:
 class NadoOrderWire:
     """`venue.protocol.OrderWire` on Nado's `/v1/ws`. Use `order_wire`, which keeps it connected."""
 
-    def __init__(self, name: str, url: str, dialer: Dialer, clock: VenueClock, source: random.Random, tally: Tally, weights: Weights) -> None:
+    def __init__(self, name: str, url: str, dialer: Dialer, clock: VenueClock, source: random.Random, tally: TroubleTally, weights: Weights) -> None:
         self._name = name
         self._url = url
         self._dialer = dialer
@@ -160,7 +160,7 @@ class NadoOrderWire:
 
 @asynccontextmanager
 async def order_wire(
-    name: str, url: str, dialer: Dialer, clock: VenueClock, source: random.Random, tally: Tally, weights: Weights
+    name: str, url: str, dialer: Dialer, clock: VenueClock, source: random.Random, tally: TroubleTally, weights: Weights
 ) -> AsyncIterator[NadoOrderWire]:
     """An order wire that connects in the background while the context is open. `url` is the gateway's `/v1/ws`.
 

@@ -517,7 +517,7 @@ class _Event(msgspec.Struct, frozen=True):
     timestamp: Whole | None = None
 
 
-class Events(msgspec.Struct, frozen=True):
+class ArchiveEvents(msgspec.Struct, frozen=True):
     """The archive's `events`, newest first. The time of an event stands in it or in its transaction, in seconds."""
 
     events: tuple[_Event, ...]
@@ -569,7 +569,7 @@ EVENT_KINDS: dict[str, MoneyKind] = {
 """Every event type that moves a balance, but for `match_orders`: those are told as fills."""
 
 
-def moved_of(found: Events, subaccount: str) -> tuple[MoneyEvent, ...]:
+def moved_of(found: ArchiveEvents, subaccount: str) -> tuple[MoneyEvent, ...]:
     """The events as changes of balances on cross margin, as they came: newest first. Raises `Malformed` for what is another subaccount's."""
     times = {int(tx.submission_idx): int(tx.timestamp) for tx in found.txs}
     wanted = (event for event in found.events if not event.isolated and event.event_type in EVENT_KINDS)

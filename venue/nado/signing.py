@@ -95,7 +95,7 @@ def _digest(domain: bytes, *words: bytes) -> bytes:
 def order_digest(order: Order, chain_id: int) -> bytes:
     """The venue's id of `order`, 32 bytes. Raises `ValueError` naming the field that does not fit its type.
 
-    Does not ask whether the order makes sense: ticks, steps and sizes are `venue.nado.forge`'s business.
+    Does not ask whether the order makes sense: ticks, steps and sizes are `venue.nado.order_builder`'s business.
     """
     return _digest(
         _product_domain(chain_id, order.product_id),

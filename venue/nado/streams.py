@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import trio
 
 from venue.nado import codec
-from venue.nado.counts import Tally
+from venue.nado.counts import TroubleTally
 from venue.nado.events import StreamEvent, decode
 from venue.nado.socket import Dialer, Socket, background, open_socket
 from venue.protocol import Refused, Unreachable
@@ -29,7 +29,7 @@ Stream = dict[str, object]
 class Events:
     """The events of one connection, in the order of their arrival. Raises `Unreachable` when it is over and everything that came is read."""
 
-    def __init__(self, socket: Socket, wanted: frozenset[str], sender: str, tally: Tally) -> None:
+    def __init__(self, socket: Socket, wanted: frozenset[str], sender: str, tally: TroubleTally) -> None:
         self._socket = socket
         self._wanted = wanted
         self._sender = sender
@@ -38,7 +38,7 @@ class Events:
         self.waiting = 0
         """Characters of the frames whose events nobody has taken yet."""
         self._progress = trio.Event()
-        self._refusal: codec.Control | None = None
+        self._refusal: codec.ControlFrameReply | None = None
         self._asked: set[int] = set()
         """Ids of the control frames that are not acknowledged yet."""
         self._last_id = 0
@@ -79,9 +79,9 @@ class Events:
         if self._socket.oversized:
             self._tally.trouble("oversized", why)
 
-    def _take(self, read: StreamEvent | codec.Control | None, size: int) -> None:
+    def _take(self, read: StreamEvent | codec.ControlFrameReply | None, size: int) -> None:
         """Raises `trio.WouldBlock` when more waits than may."""
-        if isinstance(read, codec.Control):
+        if isinstance(read, codec.ControlFrameReply):
             self._acknowledge(read)
         elif read is not None:
             self.waiting += size
@@ -89,7 +89,7 @@ class Events:
                 raise trio.WouldBlock
             self._send.send_nowait((read, size))
 
-    def _acknowledge(self, control: codec.Control) -> None:
+    def _acknowledge(self, control: codec.ControlFrameReply) -> None:
         if control.refusal is not None:
             self._tally.trouble("refused", control.refusal)
             self._refusal = control if self._asked else None
@@ -131,7 +131,7 @@ class Events:
 
 @asynccontextmanager
 async def subscribed(
-    url: str, dialer: Dialer, streams: Sequence[Stream], tally: Tally, sender: str = "", authentication: tuple[int, str] | None = None
+    url: str, dialer: Dialer, streams: Sequence[Stream], tally: TroubleTally, sender: str = "", authentication: tuple[int, str] | None = None
 ) -> AsyncIterator[Events]:
     """The events of `streams` for one connection's life. Entered = all acknowledged; raises `Refused` or `Unreachable` instead.
 

@@ -6,13 +6,13 @@ from contextlib import contextmanager
 import trio
 
 from venue.simulated.engine.rules import AUTHENTICATED_MAX, Knobs
+from venue.simulated.faults.order_faults import ConnectionCut
 from venue.simulated.faults.staging import Stage
-from venue.simulated.faults.wishes import ConnectionCut
-from venue.simulated.spoken.limits import Budget, Limiter
+from venue.simulated.payloads.limits import Budget, Limiter
 from venue.simulated.streams.hub import Listener
 
 
-class Door:
+class Admission:
     """Stands before the engine. One per venue."""
 
     def __init__(self, knobs: Knobs, stage: Stage) -> None:

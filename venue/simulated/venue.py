@@ -16,7 +16,7 @@ from messages.market import Level
 from messages.units import Ms, Ns, Price, Quote
 from runtime.clock import Clock
 from venue.nado.signing import order_digest, recover
-from venue.simulated.admission import Door
+from venue.simulated.admission import Admission
 from venue.simulated.engine.book import Resting, Split
 from venue.simulated.engine.candles import Candles
 from venue.simulated.engine.codes import refused
@@ -26,17 +26,17 @@ from venue.simulated.engine.funding import PERIOD_S
 from venue.simulated.engine.liquidation import liquidate_unhealthy
 from venue.simulated.engine.rules import TAKER_DELAY_S
 from venue.simulated.engine.treasury import deposit, pay_funding, settle_results
+from venue.simulated.faults.order_faults import NO_FAULTS, AnswerLost, ConnectionCut, FaultCounter, Faults, StagedFault
 from venue.simulated.faults.staging import Stage, bent
-from venue.simulated.faults.wishes import NO_FAULTS, AnswerLost, ConnectionCut, FaultCounter, Faults, Staged
 from venue.simulated.markets.move import shifted
-from venue.simulated.spoken.archive import Archive
-from venue.simulated.spoken.requests import PlaceOrder
-from venue.simulated.streams.delivery import Courier
+from venue.simulated.payloads.archive import Archive
+from venue.simulated.payloads.requests import PlaceOrder
+from venue.simulated.streams.delivery import Delivery
 from venue.simulated.streams.hub import Hub
-from venue.simulated.streams.publisher import Crier
+from venue.simulated.streams.publisher import Publisher
 
 if TYPE_CHECKING:
-    from venue.simulated.markets import Market, Move
+    from venue.simulated.markets import BookChange, PriceSource
 
 PERIOD_NS = PERIOD_S * 10**9
 EXPIRY_S = 1.0
@@ -56,12 +56,12 @@ class HalfSent(ConnectionCut):
 class SimulatedVenue:
     """One simulated Nado. Several clients may come and go; it keeps its state for as long as `run` runs."""
 
-    def __init__(self, exchange: Exchange, market: "Market", clock: Clock, faults: Faults = NO_FAULTS, *, instance: str = "test") -> None:
+    def __init__(self, exchange: Exchange, market: "PriceSource", clock: Clock, faults: Faults = NO_FAULTS, *, instance: str = "test") -> None:
         self.exchange = exchange
         self.instance = instance
         """Identity of this start of the venue, sent with every HTTP answer: another start has another history."""
         self.stage = Stage()
-        self.door = Door(exchange.knobs, self.stage)
+        self.door = Admission(exchange.knobs, self.stage)
         self.changes = 0
         """How often something happened to an account."""
         self.hub = Hub()
@@ -73,9 +73,9 @@ class SimulatedVenue:
         self._ids = {state.product.symbol.removesuffix("-PERP").lower(): product_id for product_id, state in exchange.markets.items()}
         self._clock = clock
         self._faults = FaultCounter(faults)
-        self.courier = Courier(self.hub, {product_id: state.product.symbol for product_id, state in exchange.markets.items()}, faults)
-        self.crier = Crier(exchange, self.courier, self.candles, self.stage, self.now_ns)
-        self._ladders: dict[int, Move] = {}
+        self.courier = Delivery(self.hub, {product_id: state.product.symbol for product_id, state in exchange.markets.items()}, faults)
+        self.crier = Publisher(exchange, self.courier, self.candles, self.stage, self.now_ns)
+        self._ladders: dict[int, BookChange] = {}
         """By product: the market's last move with a book."""
         self.stage.obey(faults.incident)
 
@@ -144,7 +144,7 @@ class SimulatedVenue:
         """The market's last book, as far away as it is staged to be now."""
         self._apply(self._ladders[product_id].untraded)
 
-    def _apply(self, move: "Move") -> None:
+    def _apply(self, move: "BookChange") -> None:
         now, product_id = self.now_ns(), self._ids[move.product]
         if move.bids or move.asks:
             self._ladders[product_id] = move
@@ -200,7 +200,7 @@ class SimulatedVenue:
             raise HalfSent(digest)
         return digest
 
-    def _extras(self, body: PlaceOrder, staged: Staged) -> Extras:
+    def _extras(self, body: PlaceOrder, staged: StagedFault) -> Extras:
         order_id, market = None if body.id is None else int(body.id), self.exchange.markets.get(int(body.product_id))
         split = None
         if staged.lots is not None and market is not None:

@@ -11,7 +11,7 @@ from messages.lifecycle import AccountStream, CycleEnded, Held, Started
 from messages.sizing import Abort, Leg, LegOrder, Place, Purpose, Ready, Sealed, SizingPlan
 from messages.units import Base, Ms, Ns, Price, Quote, notional
 from messages.wire import digest
-from tests.actors.fakes import FORGE, START_MS, leg_order, plan
+from tests.actors.fakes import ORDER_BUILDER, START_MS, leg_order, plan
 
 PRODUCT: dict[Leg, int] = {"eth": 4, "sol": 8}
 PRICE: dict[Leg, str] = {"eth": "2756.9", "sol": "115.86"}
@@ -24,7 +24,7 @@ class Story:
     """A ledger without a disk. `rows` is what would have been committed; `said` what would have been posted."""
 
     def __init__(self, *, ready: bool = True) -> None:
-        self.clerk = Clerk(Fold(), FORGE, 1)
+        self.clerk = Clerk(Fold(), ORDER_BUILDER, 1)
         self.now_ms = START_MS
         self.rows: list[tuple[int, msgspec.Struct]] = []
         self.said: list[msgspec.Struct] = []
@@ -93,7 +93,7 @@ class Story:
 
     def order_digest(self, leg: Leg) -> str:
         assert self.sealed is not None
-        return FORGE.digest_of(FORGE.order_of(self.sealed.plan, self.sealed.digest, leg))
+        return ORDER_BUILDER.digest_of(ORDER_BUILDER.order_of(self.sealed.plan, self.sealed.digest, leg))
 
     # -- what the venue says -----------------------------------------------------------------------------------------------------------------------
 

@@ -19,7 +19,7 @@ from messages.lifecycle import AccountStream, CycleEnded, Held, Hop, Note, Opene
 from messages.sizing import Declined, Ready, Sealed
 from messages.units import Base, Ms, Ns
 from runtime.mailbox import Latest, Mailbox
-from tests.actors.fakes import FORGE, START_MS, venue_clock
+from tests.actors.fakes import ORDER_BUILDER, START_MS, venue_clock
 from tests.actors.ledger.story import Story
 from tests.determinism import seed_trio
 
@@ -45,7 +45,7 @@ class Desk:
                 post = self.post or self.said.append
                 reader, clock = self.box.reader(), venue_clock()
                 await ledger_actor(
-                    self.path, OURS, "normal", reader, post, self.held, FORGE, clock, epoch, self.seen.append, csvs, task_status=task_status
+                    self.path, OURS, "normal", reader, post, self.held, ORDER_BUILDER, clock, epoch, self.seen.append, csvs, task_status=task_status
                 )
 
             await nursery.start(actor)

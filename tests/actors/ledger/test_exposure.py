@@ -3,18 +3,18 @@
 import random
 
 from actors.ledger.exposure import FLAT, Exposure, Pair, exposure
-from actors.ledger.orders import Move
+from actors.ledger.orders import OrderPiece
 from messages.sizing import Leg
 from messages.units import ONE, Base, Price
 
 PAIR: Pair = (int(Base.of("0.5")), int(Base.of("-10")))
 
 
-def at(seconds: float, leg: Leg, amount: str, price: str = "") -> Move:
-    return Move(round(seconds * 1_000_000_000), leg, int(Base.of(amount)), int(Price.of(price or {"eth": "2000", "sol": "100"}[leg])))
+def at(seconds: float, leg: Leg, amount: str, price: str = "") -> OrderPiece:
+    return OrderPiece(round(seconds * 1_000_000_000), leg, int(Base.of(amount)), int(Price.of(price or {"eth": "2000", "sol": "100"}[leg])))
 
 
-def of(*moves: Move, agreed: tuple[Pair, ...] = (PAIR,), until_s: float = 0) -> tuple[int, int]:
+def of(*moves: OrderPiece, agreed: tuple[Pair, ...] = (PAIR,), until_s: float = 0) -> tuple[int, int]:
     """The worst exposure in USD, and its integral in USD x seconds."""
     found = exposure(moves, agreed, until_ns=round(until_s * 1_000_000_000))
     return found.worst // ONE, found.usd_s // ONE
@@ -69,7 +69,7 @@ def test_a_pair_that_was_held_before_is_exposed_by_what_its_first_trades_leave()
     assert (lone.now, lone.priced) == (0, False), "nobody knows what it is worth"
 
 
-def some(seed: int) -> list[Move]:
+def some(seed: int) -> list[OrderPiece]:
     """A few trades, some at one instant, each leg at prices of its own."""
     rng = random.Random(seed)
     price = {"eth": 2_000, "sol": 100}
@@ -77,7 +77,7 @@ def some(seed: int) -> list[Move]:
     for _ in range(rng.randint(1, 8)):
         leg: Leg = rng.choice(("eth", "sol"))
         amount = rng.choice((-1, 1)) * rng.randint(1, 500) * ONE // (1_000 if leg == "eth" else 50)
-        found.append(Move(rng.randint(0, 20) * 500_000_000, leg, amount, price[leg] * ONE))
+        found.append(OrderPiece(rng.randint(0, 20) * 500_000_000, leg, amount, price[leg] * ONE))
     return found
 
 
@@ -93,15 +93,15 @@ def test_it_is_the_area_under_a_curve_that_is_drawn_naively_and_knows_no_order_d
         assert found.usd_s == area * step // 1_000_000_000, seed
         assert found.now == naive(moves, agreed), seed
         assert exposure(rng.sample(moves, len(moves)), agreed, until_ns=end) == found, seed
-        halves = [Move(each.at_ns, each.leg, part, each.price) for each in moves for part in (each.amount // 2, each.amount - each.amount // 2)]
+        halves = [OrderPiece(each.at_ns, each.leg, part, each.price) for each in moves for part in (each.amount // 2, each.amount - each.amount // 2)]
         assert exposure(halves, agreed, until_ns=end) == found, seed
-        mirrored = [Move(each.at_ns, each.leg, -each.amount, each.price) for each in moves]
+        mirrored = [OrderPiece(each.at_ns, each.leg, -each.amount, each.price) for each in moves]
         assert exposure(mirrored, [(-eth, -sol) for eth, sol in agreed], until_ns=end) == found, seed
-        later = [Move(each.at_ns + step, each.leg, each.amount, each.price) for each in moves]
+        later = [OrderPiece(each.at_ns + step, each.leg, each.amount, each.price) for each in moves]
         assert exposure(later, agreed, until_ns=end + step) == found._replace(since_ns=found.since_ns + step), seed
 
 
-def naive(moves: list[Move], agreed: list[Pair]) -> int:
+def naive(moves: list[OrderPiece], agreed: list[Pair]) -> int:
     """The exposure after these trades: all of a leg at the one price that it has here."""
     eth, sol = (sum(move.amount for move in moves if move.leg == leg) for leg in ("eth", "sol"))
     return 0 if (eth, sol) in {FLAT, *agreed} else abs(eth * 2_000 + sol * 100)

@@ -13,7 +13,7 @@ from messages.lifecycle import HaltCleared
 from messages.sizing import Declined, Leg
 from messages.units import Base, Ms, Ns, Price, Quote
 from tests.actors.ledger.story import PRODUCT, Story
-from venue.fits import FILL_CHECKS, OF_MONEY, Terms, fill_misfit, reading_misfit
+from venue.fits import FILL_CHECKS, OF_MONEY, SignedTerms, fill_misfit, reading_misfit
 
 
 def entering() -> Story:
@@ -305,7 +305,7 @@ def test_whatever_field_of_a_fill_is_a_lie_the_ledger_never_holds_more_than_the_
 
 
 def test_the_checks_need_no_ledger() -> None:
-    terms = Terms(4, Base.of("0.042"), Price.of("2759.6"), 2_000)
+    terms = SignedTerms(4, Base.of("0.042"), Price.of("2759.6"), 2_000)
     fill = Fill("x", 4, Base.of("0.042"), Price.of("2756.9"), Quote(0), Base(0), Base.of("0.042"), True, 0, Ns(10**9))
     assert fill_misfit(terms, (), fill) is None
 

@@ -13,7 +13,7 @@ from actors.ledger.store import SCHEMA
 from messages.execution import EscapeRound, Resolved
 from messages.lifecycle import GuardActed, Note, Opened
 from messages.units import Base, Ms, Price, Quote, notional
-from tests.actors.fakes import FORGE, venue_clock
+from tests.actors.fakes import ORDER_BUILDER, venue_clock
 from tests.actors.ledger.story import Story
 
 OURS = Opened(SCHEMA, "test", 763373, "0x" + "11" * 32)
@@ -30,7 +30,7 @@ def with_a_pair(path: Path) -> Story:
 
 def journal(path: Path, *, read_only: bool, seen: list[msgspec.Struct] | None = None) -> Journal:
     observe = seen.append if seen is not None else lambda _message: None
-    return Journal(path, OURS, "normal", FORGE, venue_clock(), observe, 2, read_only=read_only)
+    return Journal(path, OURS, "normal", ORDER_BUILDER, venue_clock(), observe, 2, read_only=read_only)
 
 
 def contents(path: Path) -> dict[str, bytes]:

@@ -17,7 +17,7 @@ from actors.ledger.escapes import write_down
 from actors.ledger.store import SCHEMA, archive_logs
 from messages.lifecycle import AccountStream, GuardActed, Opened
 from messages.units import Ms
-from tests.actors.fakes import FORGE, venue_clock
+from tests.actors.fakes import ORDER_BUILDER, venue_clock
 
 OURS = Opened(SCHEMA, "test", 763373, "0x" + "11" * 32)
 HOLD = """
@@ -57,7 +57,7 @@ async def test_a_guard_whose_run_was_stopped_journals_beside_the_ledger(tmp_path
     ledger = tmp_path / "logs" / "ledger.sqlite"
     with another_process(ledger) as process:
         process.send_signal(signal.SIGSTOP)
-        with closing(Journal(ledger, OURS, "normal", FORGE, venue_clock(), lambda _message: None, 2)) as journal:
+        with closing(Journal(ledger, OURS, "normal", ORDER_BUILDER, venue_clock(), lambda _message: None, 2)) as journal:
             journal.write(GuardActed(2, "run", Ms(9)))
             assert (journal.in_ledger, journal.unreadable) == (False, "")
         assert [path.name.startswith("escape-") for path in beside(ledger)] == [True]

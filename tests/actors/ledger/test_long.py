@@ -19,7 +19,7 @@ from actors.ledger.store import SCHEMA, Timed, row_hash
 from messages.lifecycle import VERIFYING, AccountStream, FoldSnapshot, Held, Opened
 from messages.sizing import Declined, Ready
 from runtime.mailbox import Latest, Mailbox
-from tests.actors.fakes import FORGE, START_MS, venue_clock
+from tests.actors.fakes import ORDER_BUILDER, START_MS, venue_clock
 from tests.actors.ledger.story import Story
 
 OURS = Opened(SCHEMA, "test", 763373, "0x" + "11" * 32)
@@ -94,7 +94,7 @@ class Desk:
 
     async def _run(self, *, task_status: Any) -> None:
         await ledger_actor(
-            self.path, OURS, "normal", self.box.reader(), self.said.append, self.held, FORGE, venue_clock(), 1, self.seen.append, self.csvs,
+            self.path, OURS, "normal", self.box.reader(), self.said.append, self.held, ORDER_BUILDER, venue_clock(), 1, self.seen.append, self.csvs,
             task_status=task_status,
         )  # fmt: skip
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 
 from actors.ledger.money import SILENT_MS, UNEXPLAINED, WAIT_MS, Money
-from actors.ledger.tally import Standing, reference, worth
+from actors.ledger.tally import OrderTotals, reference, worth
 from messages.execution import AccountSnapshot, Position
 from messages.lifecycle import Alarm
 from messages.money import MoneyEvent, MoneyKind, MoneyRead, Statement
@@ -45,11 +45,11 @@ class Account:
         orders = {each: leg_order(PRODUCT[each], Base(amount).text() if each == leg else "0", Price(mids[each]).text()) for each in PRODUCT}
         whole = plan(self.now_ms, seq=self.seq, **{name: msgspec.structs.replace(order, mid=Price(mids[name])) for name, order in orders.items()})
         self.books.placed(whole, paired=paired)
-        before, at_mid = Standing(), reference(whole.leg(leg))
+        before, at_mid = OrderTotals(), reference(whole.leg(leg))
         for piece in range(1, pieces + 1):
             filled = amount * piece // pieces // STEP[leg] * STEP[leg]
             cash = -filled * (mids[leg] + off) // ONE
-            after = Standing(filled=filled, fees=fee * piece, cash=cash, at_mid=worth(filled, at_mid), at_plan=worth(filled, at_mid + off // 2))
+            after = OrderTotals(filled=filled, fees=fee * piece, cash=cash, at_mid=worth(filled, at_mid), at_plan=worth(filled, at_mid + off // 2))
             self.books.traded(leg, PRODUCT[leg], whole, before, after)
             self.balances[PRODUCT[leg]] += after.cash - before.cash - (after.fees - before.fees)
             before = after

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from actors.ledger import Fold
-from actors.ledger.sieve import EVENTS_KEPT, PEAK_STEP, ROWS_A_DAY
+from actors.ledger.row_filter import EVENTS_KEPT, PEAK_STEP, ROWS_A_DAY
 from messages.execution import AccountSnapshot, Fill
 from messages.lifecycle import AccountStream, CycleEnded, Held
 from messages.units import Base, Quote

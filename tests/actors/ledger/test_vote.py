@@ -10,7 +10,7 @@ from messages.lifecycle import AccountStream, Restarted
 from messages.sizing import TOP_UPS, Declined, Ready, Sealed, SizingPlan
 from messages.units import Base, Ms, Ns, Price, Quote
 from messages.wire import digest
-from tests.actors.fakes import FORGE
+from tests.actors.fakes import ORDER_BUILDER
 from tests.actors.ledger.story import Story
 
 
@@ -39,7 +39,7 @@ def test_a_yes_names_both_orders_as_the_ledger_derives_them_from_the_plan() -> N
     story = Story()
     plan = story.plan("enter", "0.042", "-1")
     (vote,) = story.seal(plan)
-    eth, sol = (FORGE.digest_of(FORGE.order_of(plan, digest(plan), leg)) for leg in ("eth", "sol"))
+    eth, sol = (ORDER_BUILDER.digest_of(ORDER_BUILDER.order_of(plan, digest(plan), leg)) for leg in ("eth", "sol"))
     assert vote == Ready("ledger", 1, 1, digest(plan), eth, sol)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from commands.setup.drill_results import FRESH_MS, Measured, Remembered, fingerprint_of, maxima_of, remember
+from commands.setup.drill_results import FRESH_MS, DrillResultsFile, Measured, fingerprint_of, maxima_of, remember
 from commands.setup.worst_case import stated, worst_case
 from messages.settings import Files, Guard, Limits, Settings, VenueSettings
 from messages.units import Ms, Quote
@@ -63,7 +63,7 @@ def test_drilling_another_configuration_begins_again_and_a_broken_file_is_none(t
     settings = in_folder(tmp_path)
     remember(settings, NAMES, [figures("calm"), figures("storm")])
     path = remember(msgspec.structs.replace(settings, target=Quote.of(500)), NAMES, [figures("calm")])
-    assert [each.name for each in decode(path.read_bytes(), Remembered).drills] == ["calm"]
+    assert [each.name for each in decode(path.read_bytes(), DrillResultsFile).drills] == ["calm"]
     path.write_text("{")
     assert maxima_of(settings, NOW) is None
     remember(settings, NAMES, [figures("calm"), figures("storm")])

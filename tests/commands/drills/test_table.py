@@ -6,9 +6,9 @@ import pytest
 from commands.drills.table import BY_NAME, DRILLS, ETH, NAMES, SOL, Drill, class_ms, margin_call, mirrored, staging_for
 from messages.settings import Limits, Settings
 from messages.units import ONE, Base, Quote, Rate
-from venue.simulated.engine.accounts import Account, Position, health_of
+from venue.simulated.engine.accounts import Account, PerpPosition, health_of
 from venue.simulated.engine.rules import ETH_PERP, SOL_PERP
-from venue.simulated.faults.wishes import NO_FAULTS, Faults, faults_of
+from venue.simulated.faults.order_faults import NO_FAULTS, Faults, faults_of
 from venue.simulated.gateway.answers import REQUESTS
 
 ISSUE = (
@@ -47,7 +47,7 @@ def test_a_margin_call_leaves_less_than_initial_and_more_than_maintenance_margin
     funds, by_bps = margin_call(settings, ETH_PERP, SOL_PERP)
     price, leg = 100, Base(settings.target // 100)
     fees = 2 * settings.target * ETH_PERP.taker_fee // ONE
-    account = Account("me", funds - fees, {4: Position(leg, Quote(-settings.target)), 8: Position(Base(-leg), settings.target)})
+    account = Account("me", funds - fees, {4: PerpPosition(leg, Quote(-settings.target)), 8: PerpPosition(Base(-leg), settings.target)})
     called = {4: price * ONE, 8: price * ONE * (10_000 + by_bps) // 10_000}
     products = (ETH_PERP, SOL_PERP)
     initial, maintenance = (health_of(account, products, called, weighting).health for weighting in ("initial", "maintenance"))

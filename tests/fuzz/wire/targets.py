@@ -20,7 +20,7 @@ from tests.fuzz.wire import bodies, frames, heads
 from tests.fuzz.wire.script import ENDS, HttpScript, Script, pieces
 from tests.fuzz.wire.transcripts import Answer, Upgrade, kind_of, recorded
 from venue.nado import codec
-from venue.nado.counts import Tally
+from venue.nado.counts import TroubleTally
 from venue.nado.http import HttpReads
 from venue.nado.socket import open_socket
 from venue.nado.streams import subscribed
@@ -109,7 +109,7 @@ def _frames(role: str) -> Callable[[random.Random], Script]:
 
 async def _subscribe(script: Script, reached: Reached) -> None:
     """As `market_data` and `account` do it."""
-    tally = Tally()
+    tally = TroubleTally()
     streams = [codec.book_depth(4), codec.book_depth(8)]
     try:
         async with subscribed("ws://venue/v1/subscribe", _One(script), streams, tally, THROWAWAY_SENDER) as events:

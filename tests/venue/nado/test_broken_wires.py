@@ -18,11 +18,11 @@ from trio.testing import MockClock
 
 from tests.venue.nado.wires import MemoryDialer
 from venue.nado import socket as sockets
-from venue.nado.counts import Tally
+from venue.nado.counts import TroubleTally
 from venue.nado.deflate import BoundedDeflate
-from venue.nado.lines import Lines
 from venue.nado.socket import FRAGMENTS_MAX, MESSAGE_BYTES_MAX, QUEUE_TEXT_MAX, Socket, TcpDialer, open_socket
 from venue.nado.streams import BUFFER_TEXT_MAX, subscribed
+from venue.nado.tracked_streams import TrackedStreams
 from venue.protocol import Unreachable
 
 URL = "ws://venue/v1/ws"
@@ -265,7 +265,7 @@ async def test_events_that_nobody_takes_are_kept_up_to_a_total_size(autojump_clo
     ).encode()
     acknowledged = frame(0x81, b'{"id":1,"result":null}')
     async with MemoryDialer(raw=sends(head() + acknowledged, *[frame(0xC1, deflated(batch))] * 1_000)) as dialer:
-        tally = Tally()
+        tally = TroubleTally()
         streams: list[dict[str, object]] = [{"type": "book_depth", "product_id": 4}]
         async with subscribed("ws://venue/v1/subscribe", dialer, streams, tally) as events:
             await trio.sleep(30)
@@ -322,7 +322,7 @@ async def test_a_stream_that_cannot_be_closed_keeps_no_other_from_being_given_up
             streams.append(Stubborn())
             return streams[-1]
 
-    lines = Lines(Dialer())
+    lines = TrackedStreams(Dialer())
     for _ in range(3):
         await lines.dial("venue", 80, tls=False)
     await lines.cut()

@@ -18,7 +18,7 @@ from trio.testing import MockClock
 from messages.units import ONE
 from tests.shared_data import shared
 from tests.venue.nado.wires import Handler, answering
-from venue.nado.counts import Tally
+from venue.nado.counts import TroubleTally
 from venue.nado.http import ANSWER_BYTES_MAX, INSTANCE_HEADER, HttpReads
 from venue.nado.tls import trusted
 from venue.protocol import Malformed, Reads, Refused, Unreachable, VenueError
@@ -222,7 +222,7 @@ class Endless(httpx.AsyncByteStream):
 
 
 async def test_an_answer_without_end_is_read_no_further_than_its_limit() -> None:
-    body, tally = Endless(), Tally("http")
+    body, tally = Endless(), TroubleTally("http")
 
     async def handler(_request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, stream=body)
@@ -378,7 +378,7 @@ async def test_a_venue_time_that_cannot_be_is_malformed_and_counted(now: str) ->
     async def handler(_request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, content=now.encode())
 
-    tally = Tally("http")
+    tally = TroubleTally("http")
     async with HttpReads(BASE, SENDER, name="testnet", transport=answering(handler), tally=tally) as reads:
         with pytest.raises(Malformed):
             await reads.time_ms()
@@ -398,7 +398,7 @@ async def test_when_the_venue_limits_us_routine_questions_wait_and_those_that_cl
     async def handler(request: httpx.Request) -> httpx.Response:
         return httpx.Response(status, json=body) if limited else await gateway(request)
 
-    tally = Tally("http")
+    tally = TroubleTally("http")
     async with HttpReads(BASE, SENDER, name="testnet", products=(4, 8), transport=answering(handler), tally=tally) as reads:
         with pytest.raises(VenueError):
             await reads.book(4)

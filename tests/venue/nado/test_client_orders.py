@@ -15,7 +15,7 @@ from messages.units import ONE, Base, Ms, Price
 from runtime.backoff import RECONNECT
 from runtime.clock import RunClock, VenueClock
 from tests.venue.nado.wires import MemoryDialer, Session
-from venue.nado.counts import Tally
+from venue.nado.counts import TroubleTally
 from venue.nado.orders import NadoOrderWire, order_wire
 from venue.nado.socket import PING_EVERY_S, Socket
 from venue.nado.weights import Weights
@@ -67,7 +67,7 @@ async def wire_to(session: Session) -> AsyncIterator[tuple[NadoOrderWire, Memory
     clock = VenueClock(RunClock(START_MS * 1_000_000))
     async with (
         MemoryDialer(session) as dialer,
-        order_wire("eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), Tally(), Weights()) as wire,
+        order_wire("eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), TroubleTally(), Weights()) as wire,
     ):
         await trio.testing.wait_all_tasks_blocked()
         await trio.testing.wait_all_tasks_blocked()
@@ -153,7 +153,7 @@ async def test_a_frame_that_nobody_asked_for_closes_the_connection(autojump_cloc
     notes: list[Any] = []
     async with (
         MemoryDialer(session) as dialer,
-        order_wire("eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), Tally("eth_leg", notes.append), Weights()),
+        order_wire("eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), TroubleTally("eth_leg", notes.append), Weights()),
     ):
         await trio.sleep(1)
         assert len(dialer.dials) > 1
@@ -225,7 +225,7 @@ async def test_without_a_connection_nothing_is_sent(autojump_clock: MockClock) -
     clock = VenueClock(RunClock(START_MS * 1_000_000))
     dialer = MemoryDialer(Server())
     dialer.refuse = True
-    async with dialer, order_wire("eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), Tally(), Weights()) as wire:
+    async with dialer, order_wire("eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), TroubleTally(), Weights()) as wire:
         await trio.sleep(0.01)
         assert await wire.place(signed()) == Reply("not_sent", None, "eth_leg is not connected")
         assert dialer.sent == 0
@@ -265,7 +265,7 @@ async def stopped_leg(dialer: MemoryDialer, after_s: float) -> AsyncIterator[Nad
     """A leg's connection under a scope that is cancelled, while the venue lives on."""
     clock = VenueClock(RunClock(START_MS * 1_000_000))
     with trio.move_on_after(after_s):
-        async with order_wire("eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), Tally(), Weights()) as wire:
+        async with order_wire("eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), TroubleTally(), Weights()) as wire:
             await trio.sleep(0.1)
             yield wire
 
@@ -299,7 +299,10 @@ async def test_it_reconnects_with_growing_pauses_that_are_bounded(autojump_clock
     dialer = MemoryDialer(Server())
     dialer.refuse = True
     notes: list[Any] = []
-    async with dialer, order_wire("eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), Tally("eth_leg", notes.append), Weights()) as wire:
+    async with (
+        dialer,
+        order_wire("eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), TroubleTally("eth_leg", notes.append), Weights()) as wire,
+    ):
         await trio.sleep(60)
         pauses = [later - earlier for earlier, later in zip(dialer.dials, dialer.dials[1:], strict=False)]
         assert 10 < len(pauses) < 40

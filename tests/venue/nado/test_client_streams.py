@@ -13,7 +13,7 @@ from messages.market import BookDelta
 from tests.shared_data import shared
 from tests.venue.nado.wires import MemoryDialer
 from venue.nado import codec
-from venue.nado.counts import Tally
+from venue.nado.counts import TroubleTally
 from venue.nado.socket import Socket
 from venue.nado.streams import ACK_S, BUFFER_SIZE, subscribed
 from venue.protocol import Refused, Unreachable
@@ -57,7 +57,7 @@ class Server:
 
 async def test_entered_means_that_every_subscription_is_acknowledged(autojump_clock: MockClock) -> None:
     server = Server([delta(7)])
-    async with MemoryDialer(server) as dialer, subscribed(URL, dialer, BOOKS, Tally()) as events:
+    async with MemoryDialer(server) as dialer, subscribed(URL, dialer, BOOKS, TroubleTally()) as events:
         assert [frame["stream"] for frame in server.asked] == BOOKS
         event = await anext(events)
         assert isinstance(event, BookDelta)
@@ -76,7 +76,7 @@ async def test_events_before_an_acknowledgement_are_kept_in_order(autojump_clock
         await socket.send(delta(3))
         await trio.sleep_forever()
 
-    async with MemoryDialer(session) as dialer, subscribed(URL, dialer, BOOKS, Tally()) as events:
+    async with MemoryDialer(session) as dialer, subscribed(URL, dialer, BOOKS, TroubleTally()) as events:
         seen = [await anext(events) for _ in range(3)]
         assert [event.max_ns for event in seen if isinstance(event, BookDelta)] == [1, 2, 3]
 
@@ -85,7 +85,7 @@ async def test_the_account_stream_authenticates_before_it_subscribes(autojump_cl
     server = Server([json.dumps(event) for event in events_of("17_events_private_lifecycle")], streams=3)
     async with (
         MemoryDialer(server) as dialer,
-        subscribed(URL, dialer, codec.account_streams(SENDER), Tally(), SENDER, (1786360060123, "0xsigned")) as events,
+        subscribed(URL, dialer, codec.account_streams(SENDER), TroubleTally(), SENDER, (1786360060123, "0xsigned")) as events,
     ):
         assert [frame["method"] for frame in server.asked] == ["authenticate", "subscribe", "subscribe", "subscribe"]
         assert server.asked[0]["tx"] == {"sender": SENDER, "expiration": "1786360060123"}
@@ -105,7 +105,7 @@ async def test_the_account_stream_authenticates_before_it_subscribes(autojump_cl
 async def test_a_refused_subscription_is_refused(refusal: Callable[[dict[str, Any]], str], autojump_clock: MockClock) -> None:
     async with MemoryDialer(Server([], refusal)) as dialer:
         with pytest.raises(Refused, match="no such stream") as caught:
-            async with subscribed(URL, dialer, BOOKS, Tally()):
+            async with subscribed(URL, dialer, BOOKS, TroubleTally()):
                 raise AssertionError("entered")
         assert caught.value.code == 2060
 
@@ -114,7 +114,7 @@ async def test_a_refused_authentication_subscribes_to_nothing(autojump_clock: Mo
     server = Server([], lambda frame: json.dumps({"id": frame["id"], "error": "Invalid signature", "error_code": 2028}))
     async with MemoryDialer(server) as dialer:
         with pytest.raises(Refused) as caught:
-            async with subscribed(URL, dialer, codec.account_streams(SENDER), Tally(), SENDER, (1, "0x")):
+            async with subscribed(URL, dialer, codec.account_streams(SENDER), TroubleTally(), SENDER, (1, "0x")):
                 raise AssertionError("entered")
         assert caught.value.code == 2028
     assert [frame["method"] for frame in server.asked] == ["authenticate"]
@@ -123,7 +123,7 @@ async def test_a_refused_authentication_subscribes_to_nothing(autojump_clock: Mo
 async def test_a_missing_acknowledgement_is_unreachable_in_time(autojump_clock: MockClock) -> None:
     async with MemoryDialer(Server([], lambda _frame: None)) as dialer:
         with pytest.raises(Unreachable, match="no acknowledgement"):
-            async with subscribed(URL, dialer, BOOKS, Tally()):
+            async with subscribed(URL, dialer, BOOKS, TroubleTally()):
                 raise AssertionError("entered")
         assert trio.current_time() == pytest.approx(ACK_S, abs=1.1)
 
@@ -135,14 +135,14 @@ async def test_a_connection_lost_while_subscribing_is_unreachable_at_once(autoju
 
     async with MemoryDialer(session) as dialer:
         with pytest.raises(Unreachable):
-            async with subscribed(URL, dialer, BOOKS, Tally()):
+            async with subscribed(URL, dialer, BOOKS, TroubleTally()):
                 raise AssertionError("entered")
         assert trio.current_time() < 1
 
 
 async def test_a_cut_stream_yields_what_had_arrived_and_then_says_so(autojump_clock: MockClock) -> None:
     """Lesson R7: a lost stream is an error, never a quiet one."""
-    async with MemoryDialer(Server([delta(1), delta(2)])) as dialer, subscribed(URL, dialer, BOOKS, Tally()) as events:
+    async with MemoryDialer(Server([delta(1), delta(2)])) as dialer, subscribed(URL, dialer, BOOKS, TroubleTally()) as events:
         await dialer.cut()
         seen = [await anext(events), await anext(events)]
         assert len(seen) == 2
@@ -152,7 +152,7 @@ async def test_a_cut_stream_yields_what_had_arrived_and_then_says_so(autojump_cl
 
 async def test_frames_that_cannot_be_read_are_counted_and_survived(autojump_clock: MockClock) -> None:
     noise = ["", "not json", "[1,2]", '{"type":"book_depth"}', delta(1).replace('"1"', '"1e9"'), '{"type":"trade","price":"1"}', '{"type":7}']
-    tally = Tally()
+    tally = TroubleTally()
     async with MemoryDialer(Server([*noise, delta(9)])) as dialer, subscribed(URL, dialer, BOOKS, tally) as events:
         event = await anext(events)
         assert isinstance(event, BookDelta)
@@ -162,14 +162,14 @@ async def test_frames_that_cannot_be_read_are_counted_and_survived(autojump_cloc
 
 async def test_account_events_on_a_market_stream_are_not_passed_on(autojump_clock: MockClock) -> None:
     stray = json.dumps(events_of("17_events_private_lifecycle")[1])
-    async with MemoryDialer(Server([stray, delta(9)])) as dialer, subscribed(URL, dialer, BOOKS, Tally()) as events:
+    async with MemoryDialer(Server([stray, delta(9)])) as dialer, subscribed(URL, dialer, BOOKS, TroubleTally()) as events:
         assert isinstance(await anext(events), BookDelta)
 
 
 async def test_a_reader_that_falls_behind_loses_the_connection_instead_of_growing_for_ever(autojump_clock: MockClock) -> None:
     """Lesson R16: every queue is bounded."""
     flood = [delta(number) for number in range(1, BUFFER_SIZE + 200)]
-    async with MemoryDialer(Server(flood)) as dialer, subscribed(URL, dialer, BOOKS, Tally()) as events:
+    async with MemoryDialer(Server(flood)) as dialer, subscribed(URL, dialer, BOOKS, TroubleTally()) as events:
         await trio.sleep(1)
         seen = [await anext(events) for _ in range(BUFFER_SIZE)]
         assert all(isinstance(event, BookDelta) for event in seen)
@@ -178,7 +178,7 @@ async def test_a_reader_that_falls_behind_loses_the_connection_instead_of_growin
 
 
 async def test_a_silent_stream_is_unreachable_after_a_minute(autojump_clock: MockClock) -> None:
-    async with MemoryDialer(Server([])) as dialer, subscribed(URL, dialer, BOOKS, Tally()) as events:
+    async with MemoryDialer(Server([])) as dialer, subscribed(URL, dialer, BOOKS, TroubleTally()) as events:
         dialer.mute = True
         with pytest.raises(Unreachable, match="nothing received"):
             await anext(events)
@@ -186,7 +186,7 @@ async def test_a_silent_stream_is_unreachable_after_a_minute(autojump_clock: Moc
 
 
 async def test_a_quiet_market_on_a_live_connection_stays_open(autojump_clock: MockClock) -> None:
-    async with MemoryDialer(Server([])) as dialer, subscribed(URL, dialer, BOOKS, Tally()) as events:
+    async with MemoryDialer(Server([])) as dialer, subscribed(URL, dialer, BOOKS, TroubleTally()) as events:
         with trio.move_on_after(600) as scope:
             await anext(events)
         assert scope.cancelled_caught
@@ -195,7 +195,7 @@ async def test_a_quiet_market_on_a_live_connection_stays_open(autojump_clock: Mo
 async def test_answers_to_questions_that_nobody_asked_are_counted_and_not_kept(autojump_clock: MockClock) -> None:
     """Lesson R16."""
     stray = [json.dumps({"result": None, "id": number}) for number in range(100, 2_100)]
-    tally = Tally()
+    tally = TroubleTally()
     async with MemoryDialer(Server([*stray, delta(9)])) as dialer, subscribed(URL, dialer, BOOKS, tally) as events:
         await anext(events)
         assert tally.counts.controls == 2_002
@@ -204,7 +204,7 @@ async def test_answers_to_questions_that_nobody_asked_are_counted_and_not_kept(a
 
 async def test_a_refusal_that_comes_after_the_subscription_is_told_and_ends_nothing(autojump_clock: MockClock) -> None:
     told: list[str] = []
-    tally = Tally("market stream", told.append)
+    tally = TroubleTally("market stream", told.append)
     late = json.dumps({"error": "too many messages", "error_code": 1000})
     async with MemoryDialer(Server([late, delta(9)])) as dialer, subscribed(URL, dialer, BOOKS, tally) as events:
         await anext(events)
@@ -212,7 +212,7 @@ async def test_a_refusal_that_comes_after_the_subscription_is_told_and_ends_noth
 
 
 async def test_an_oversized_message_ends_the_connection_is_counted_and_the_next_connection_works(autojump_clock: MockClock) -> None:
-    tally = Tally()
+    tally = TroubleTally()
     huge = Server([json.dumps({"type": "book_depth", "pad": "0" * (4 * 2**20)})])
     async with MemoryDialer(huge) as dialer:
         async with subscribed(URL, dialer, BOOKS, tally) as events:

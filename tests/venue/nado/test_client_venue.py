@@ -71,7 +71,7 @@ async def test_it_is_a_venue() -> None:
     async with venue_at(Nado()) as venue:
         as_interface: Venue = venue
         assert as_interface.reads is not None
-        assert as_interface.forge is not None
+        assert as_interface.order_builder is not None
 
 
 async def test_the_account_stream_is_authenticated_by_a_signature_that_recovers_to_us(autojump_clock: MockClock) -> None:

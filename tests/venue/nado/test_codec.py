@@ -11,7 +11,7 @@ from messages.market import BookDelta, Level
 from messages.units import ONE, Base, Price
 from tests.shared_data import shared
 from venue.nado import codec, events, queries
-from venue.nado.counts import Tally
+from venue.nado.counts import TroubleTally
 from venue.protocol import Incomplete, Malformed, Order, Refused, SignedOrder
 
 SENDER = "0x19e7e376e7c213b7e7e7e46cc70a5dd086daff2a64656661756c740000000000"
@@ -28,7 +28,7 @@ def answer_to(name: str, kind: str) -> str:
 
 
 def decode(event: object, sender: str = SENDER) -> object:
-    tally = Tally()
+    tally = TroubleTally()
     decoded = events.decode(json.dumps(event), events.DECODERS, sender, tally)
     assert tally.counts.troubles == 0, tally.counts.last_problem
     return decoded
@@ -344,7 +344,7 @@ def test_book_batches_keep_their_chain_of_timestamps() -> None:
 
 
 def test_events_of_other_types_are_counted_and_skipped() -> None:
-    tally = Tally()
+    tally = TroubleTally()
     for event in example("15_events_public")["events"]:
         assert events.decode(json.dumps(event), {"book_depth"}, "", tally) is None
     assert (tally.counts.unknown, tally.counts.troubles, tally.counts.events) == (7, 0, 0)
@@ -353,13 +353,13 @@ def test_events_of_other_types_are_counted_and_skipped() -> None:
 def test_control_answers_are_kept_apart_from_events() -> None:
     for step in example("14_subscribe_control")["exchange"]:
         control = decode(step["recv"])
-        assert isinstance(control, codec.Control)
+        assert isinstance(control, codec.ControlFrameReply)
         assert control.refusal is None
     refused = decode({"id": 3, "error": "unknown stream"})
-    assert isinstance(refused, codec.Control)
+    assert isinstance(refused, codec.ControlFrameReply)
     assert refused.refusal == '"unknown stream"'
     failed = decode({"id": "3", "status": "failure", "error_code": 2028})
-    assert isinstance(failed, codec.Control)
+    assert isinstance(failed, codec.ControlFrameReply)
     assert (failed.refusal, failed.error_code, failed.id) == ("no reason given", 2028, 3)
 
 
@@ -387,7 +387,7 @@ def test_control_answers_are_kept_apart_from_events() -> None:
     ],
 )
 def test_a_fill_that_cannot_be_right_is_counted_and_dropped(change: dict[str, object]) -> None:
-    tally = Tally()
+    tally = TroubleTally()
     wire = {**example("17_events_private_lifecycle")["events"][1], **change}
     assert events.decode(json.dumps(wire), events.DECODERS, SENDER, tally) is None
     assert (tally.counts.troubles, tally.counts.events) == (1, 0)
@@ -412,7 +412,7 @@ def test_no_frame_however_broken_stops_the_reader() -> None:
     seed = 20
     source = random.Random(seed)
     whole = [json.dumps(event) for event in example("17_events_private_lifecycle")["events"]]
-    tally = Tally()
+    tally = TroubleTally()
     for turn in range(3000):
         text = list(source.choice(whole))
         for _ in range(source.randint(1, 6)):

@@ -3,12 +3,12 @@
 import trio
 from trio.testing import MockClock
 
-from venue.nado.counts import Tally, WireCounts
+from venue.nado.counts import TroubleTally, WireCounts
 
 
 async def test_the_first_trouble_of_a_kind_is_told_at_once_and_the_rest_once_a_minute(autojump_clock: MockClock) -> None:
     told: list[str] = []
-    tally = Tally("market stream", told.append)
+    tally = TroubleTally("market stream", told.append)
     for _ in range(1_000):
         tally.trouble("unreadable", "not json")
     tally.trouble("out_of_range", "2e38")
@@ -20,7 +20,7 @@ async def test_the_first_trouble_of_a_kind_is_told_at_once_and_the_rest_once_a_m
 
 
 def test_a_venues_text_is_not_kept_in_full() -> None:
-    tally = Tally()
+    tally = TroubleTally()
     tally.trouble("refused", "x" * 10_000)
     assert len(tally.counts.last_problem) == 300
 

@@ -16,17 +16,17 @@ from venue.nado.appendix import Appendix, OrderKind, pack
 from venue.nado.signing import Signer, order_digest, order_nonce, subaccount_hex
 from venue.nado.socket import Socket, open_socket
 from venue.protocol import Order
-from venue.simulated.engine.codes import Refused
+from venue.simulated.engine.codes import ExchangeRefusal
 from venue.simulated.engine.events import Event
 from venue.simulated.engine.exchange import Exchange
 from venue.simulated.engine.order_log import LoggedOrder
 from venue.simulated.engine.rules import Knobs
 from venue.simulated.engine.treasury import deposit
-from venue.simulated.faults.wishes import NO_FAULTS, Faults
+from venue.simulated.faults.order_faults import NO_FAULTS, Faults
 from venue.simulated.gateway.asgi import application
 from venue.simulated.gateway.memory import MemoryDialer
-from venue.simulated.keeping import Kept, restore
-from venue.simulated.markets import Move, market_named
+from venue.simulated.markets import BookChange, market_named
+from venue.simulated.persistence import SavedVenue, restore
 from venue.simulated.venue import SimulatedVenue
 
 START_NS = 1_790_000_000_000_000_000
@@ -69,7 +69,7 @@ class Desk:
         return self.now_ns
 
     def place(self, wanted: Order, *, sender: Signer | None = None) -> LoggedOrder:
-        """Arrive and match at once. Raises `Refused`."""
+        """Arrive and match at once. Raises `ExchangeRefusal`."""
         unique = msgspec.structs.replace(wanted, nonce=wanted.nonce + next(self.numbers))
         signer = sender or (OURS if wanted.sender == ME else THEIRS)
         digest = "0x" + order_digest(unique, self.exchange.chain_id).hex()
@@ -81,7 +81,7 @@ class Desk:
         """The code an order is refused with; 0 when it is accepted, -1 when the refusal has no words or is not in the order log."""
         try:
             self.place(wanted, **how)
-        except Refused as no:
+        except ExchangeRefusal as no:
             return no.code if no.text and self.exchange.order_log[-1].code == no.code else -1
         return 0
 
@@ -112,10 +112,10 @@ def desk(*, knobs: Knobs | None = None, funds: str = "10000") -> Desk:
 class Script:
     """A market that plays the moves given to it."""
 
-    def __init__(self, *moves: Move) -> None:
+    def __init__(self, *moves: BookChange) -> None:
         self._moves = moves
 
-    def moves(self) -> Iterator[Move]:
+    def moves(self) -> Iterator[BookChange]:
         yield from market_named("flat:2756.9/115.86", 7).moves()
         yield from self._moves
 
@@ -181,7 +181,7 @@ class Line:
 
 
 @asynccontextmanager
-async def floor(*moves: Move, faults: Faults = NO_FAULTS, kept: Kept | None = None) -> AsyncIterator[Floor]:
+async def floor(*moves: BookChange, faults: Faults = NO_FAULTS, kept: SavedVenue | None = None) -> AsyncIterator[Floor]:
     """A venue on virtual time with a flat book and, after it, `moves`; both accounts funded, or everything as it was `kept`."""
     venue = SimulatedVenue(Exchange(knobs=faults.venue), Script(*moves), RunClock(START_NS), faults)
     if kept is not None:

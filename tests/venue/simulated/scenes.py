@@ -15,8 +15,8 @@ from venue.nado.signing import Signer, cancellation_digest, link_signer_digest, 
 from venue.simulated.engine.accounts import Account
 from venue.simulated.engine.rules import ISOLATED_MAX, Knobs, isolated_name
 from venue.simulated.engine.treasury import LINKS_MAX
-from venue.simulated.faults.incidents import Gate, Incident, Status
-from venue.simulated.faults.wishes import Faults
+from venue.simulated.faults.incidents import GatewayMode, Incident, Status
+from venue.simulated.faults.order_faults import Faults
 from venue.simulated.gateway.money_executes import LIQUIDATE, TRANSFER, WITHDRAW
 
 NOW_MS = START_NS // 1_000_000
@@ -135,14 +135,14 @@ async def too_many_requests_for_cloudflare(on: Stage) -> Any:
     return await too_many_requests(on)
 
 
-@provokes(1002, incident=Gate(at_ms=0, for_ms=9_000, answer="ip_query_only"))
+@provokes(1002, incident=GatewayMode(at_ms=0, for_ms=9_000, answer="ip_query_only"))
 async def only_reading_is_allowed(on: Stage) -> Any:
     await trio.sleep(0.1)
     async with on.place.socket("/v1/ws") as line:
         return await line.ask(on.place.frame(order("0.042", "2756.9")))
 
 
-@provokes(1004, incident=Gate(at_ms=0, for_ms=9_000, answer="unavailable"))
+@provokes(1004, incident=GatewayMode(at_ms=0, for_ms=9_000, answer="unavailable"))
 async def the_service_is_unavailable(on: Stage) -> Any:
     async with on.place.socket("/v1/ws") as line:
         await trio.sleep(0.1)

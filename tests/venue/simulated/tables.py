@@ -10,12 +10,12 @@ import msgspec
 from venue.simulated.engine import rules
 from venue.simulated.engine.codes import CODES
 from venue.simulated.faults import incidents
-from venue.simulated.faults.wishes import Faults, Recurring, Stream, Trigger
+from venue.simulated.faults.order_faults import Faults, Recurring, Stream, Trigger
 from venue.simulated.gateway.archive_requests import READERS
 from venue.simulated.gateway.executes import EXECUTES
 from venue.simulated.gateway.money_executes import MONEY_EXECUTES
 from venue.simulated.gateway.public import CACHED
-from venue.simulated.spoken.queries import QUERIES
+from venue.simulated.payloads.queries import QUERIES
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "simulated.md"
 BEGIN, END = "<!-- made by tests/venue/simulated/tables.py: {} -->", "<!-- end of {} -->"

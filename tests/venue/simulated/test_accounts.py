@@ -6,7 +6,7 @@ from typing import Any
 from messages.units import ONE, Base, Price, Quote
 from tests.shared_data import shared
 from tests.venue.simulated.desk import ETH, ME, desk, levels, order
-from venue.simulated.engine.accounts import Account, Position, fee_on, health_of, increases, taker_metered
+from venue.simulated.engine.accounts import Account, PerpPosition, fee_on, health_of, increases, taker_metered
 from venue.simulated.engine.events import Filled, PositionChanged
 from venue.simulated.engine.rules import DEFAULT_PRODUCTS, ETH_PERP
 
@@ -47,7 +47,7 @@ def test_a_small_taker_pays_the_minimum_fee_into_its_v_quote() -> None:
     entry = floor.place(order("-0.001", "2756.8"))
     assert entry.fills[0].fee == Quote.of("0.035")
     account = floor.exchange.accounts[ME]
-    assert account.position(ETH) == Position(Base.of("-0.001"), Quote.of("2.7218"))
+    assert account.position(ETH) == PerpPosition(Base.of("-0.001"), Quote.of("2.7218"))
     assert account.usdt0 == Quote.of(10_000)
 
 
@@ -68,7 +68,7 @@ def test_the_documented_life_of_a_resting_order_happens_number_by_number() -> No
 
 def test_health_is_that_of_the_documented_account() -> None:
     """Message 04: 1,000 USDT0 and 0.042 ETH long at 2756.9."""
-    account = Account(ME, int(Quote.of(1000)), {ETH: Position(Base.of("0.042"), Quote(-115801380138013801380))})
+    account = Account(ME, int(Quote.of(1000)), {ETH: PerpPosition(Base.of("0.042"), Quote(-115801380138013801380))})
     oracles = {ETH: int(Price.of("2756.9")), 8: int(Price.of("115.86"))}
     wanted = documented("04_query_subaccount_info.json")["response"]["data"]["healths"]
     found = [health_of(account, DEFAULT_PRODUCTS, oracles, weighting) for weighting in ("initial", "maintenance", "unweighted")]
@@ -78,7 +78,7 @@ def test_health_is_that_of_the_documented_account() -> None:
 
 
 def test_a_short_is_weighted_above_one() -> None:
-    account = Account(ME, int(Quote.of(1000)), {ETH: Position(Base(-ONE), Quote.of(2000))})
+    account = Account(ME, int(Quote.of(1000)), {ETH: PerpPosition(Base(-ONE), Quote.of(2000))})
     oracles = {ETH: int(Price.of("2000")), 8: int(Price.of("100"))}
     assert health_of(account, DEFAULT_PRODUCTS, oracles, "initial").health == Quote.of(950)
     assert health_of(account, DEFAULT_PRODUCTS, oracles, "maintenance").health == Quote.of(975)

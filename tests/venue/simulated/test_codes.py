@@ -7,7 +7,7 @@ from tests.venue.simulated.desk import floor, order
 from tests.venue.simulated.scenes import SCENES, Scene, Stage
 from venue.simulated.engine.codes import CODES
 from venue.simulated.engine.rules import Knobs
-from venue.simulated.faults.wishes import Faults, Refuse
+from venue.simulated.faults.order_faults import Faults, Refuse
 
 
 def scenes() -> list[tuple[Scene, Faults, list[int]]]:

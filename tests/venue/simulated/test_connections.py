@@ -13,7 +13,7 @@ from tests.venue.simulated.test_subscribe import auth_frame
 from venue.protocol import Unreachable
 from venue.simulated.engine.rules import AUTHENTICATED_MAX, Knobs
 from venue.simulated.faults.incidents import Down
-from venue.simulated.faults.wishes import Cut, DisturbEvent, DisturbReply, Faults
+from venue.simulated.faults.order_faults import Cut, DisturbEvent, DisturbReply, Faults
 from venue.simulated.gateway.sessions import half_frame
 
 FILLS: dict[str, Any] = {"type": "fill", "subaccount": ME, "product_id": ETH}

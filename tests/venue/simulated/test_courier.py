@@ -9,9 +9,9 @@ from trio.testing import MockClock
 
 from messages.units import Base
 from tests.venue.simulated.desk import ETH, ME, Floor, Line, floor, levels, order
-from venue.simulated.faults.wishes import DisturbEvent, DisturbReply, Faults, Forget, Late, Pieces, Recurring, SlowAck, Thin, Turns
+from venue.simulated.faults.order_faults import DisturbEvent, DisturbReply, Faults, Forget, Late, Pieces, Recurring, SlowAck, Thin, Turns
 from venue.simulated.gateway.answers import REQUESTS
-from venue.simulated.markets import Move
+from venue.simulated.markets import BookChange
 
 MS = 1_000_000
 FILLS: dict[str, Any] = {"type": "fill", "subaccount": ME, "product_id": None}
@@ -66,7 +66,7 @@ async def test_only_events_that_somebody_hears_are_counted(autojump_clock: MockC
 
 
 async def test_a_lost_batch_leaves_a_gap_in_the_chain(autojump_clock: MockClock) -> None:
-    moves = [Move(number * 100 * MS, "eth", levels((f"275{number}.0", "1")), levels((f"276{number}.0", "1")), None, ()) for number in (1, 2, 3)]
+    moves = [BookChange(number * 100 * MS, "eth", levels((f"275{number}.0", "1")), levels((f"276{number}.0", "1")), None, ()) for number in (1, 2, 3)]
     async with floor(*moves, faults=event("drop", stream="book_depth", nth=2)) as place, place.socket("/v1/subscribe") as line:
         await line.subscribe(BOOK)
         first, third = await line.read(), await line.read()

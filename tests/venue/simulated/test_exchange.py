@@ -7,7 +7,7 @@ from messages.units import Base, Price, Quote
 from tests.venue.simulated.desk import ETH, ME, OTHER, OURS, SOL, START_NS, THEIRS, desk, levels, order
 from venue.nado.signing import order_digest
 from venue.simulated.engine.accounts import health_of
-from venue.simulated.engine.codes import Refused
+from venue.simulated.engine.codes import ExchangeRefusal
 from venue.simulated.engine.events import Filled, OrderUpdated, PositionChanged, Traded
 from venue.simulated.engine.exchange import Exchange
 from venue.simulated.engine.rules import ETH_PERP, SOL_PERP, Knobs
@@ -20,7 +20,7 @@ NOW_MS = START_NS // 1_000_000
 
 
 def test_a_price_off_the_tick_is_refused_with_the_documented_words() -> None:
-    with pytest.raises(Refused) as no:
+    with pytest.raises(ExchangeRefusal) as no:
         desk().place(order("0.042", "2756.91"))
     assert (no.value.code, no.value.text) == (
         2000,
@@ -63,10 +63,10 @@ def test_the_same_digest_is_taken_once() -> None:
     wanted = order("0.042", "2756.9")
     digest = "0x" + order_digest(wanted, floor.exchange.chain_id).hex()
     first = floor.exchange.arrive(wanted, digest, OURS.address, floor.later())
-    with pytest.raises(Refused, match="2013"):
+    with pytest.raises(ExchangeRefusal, match="2013"):
         floor.exchange.arrive(wanted, digest, OURS.address, floor.later())
     floor.exchange.match(first, floor.later())
-    with pytest.raises(Refused, match="2013"):
+    with pytest.raises(ExchangeRefusal, match="2013"):
         floor.exchange.arrive(wanted, digest, OURS.address, floor.later())
     assert [entry.result for entry in floor.exchange.order_log] == ["accepted", "refused", "refused"]
 
@@ -143,7 +143,7 @@ def test_a_reduce_only_fok_needs_only_the_position_filled() -> None:
 
 
 def test_the_minimum_notional_binds_resting_orders_with_the_documented_words() -> None:
-    with pytest.raises(Refused) as no:
+    with pytest.raises(ExchangeRefusal) as no:
         desk().place(order("0.036", "2756.9", "default"))
     assert (no.value.code, no.value.text) == (
         2094,
@@ -256,7 +256,7 @@ def test_a_cancelled_order_leaves_the_book_and_the_second_cancel_does_not_find_i
     mine = floor.place(order("0.5", "2756.8", "post_only"))
     floor.exchange.cancel([floor.exchange.find(ETH, mine.digest)], floor.later())
     assert floor.exchange.markets[ETH].book.levels(True, 1) == levels(("2756.8", "1"))
-    with pytest.raises(Refused, match="2020"):
+    with pytest.raises(ExchangeRefusal, match="2020"):
         floor.exchange.find(ETH, mine.digest)
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from venue.simulated.faults.wishes import DEMO, NO_FAULTS, Cut, FaultCounter, Faults, LoseAck, Refuse, faults_named
+from venue.simulated.faults.order_faults import DEMO, NO_FAULTS, Cut, FaultCounter, Faults, LoseAck, Refuse, faults_named
 
 TOML = """
 [[refuse]]

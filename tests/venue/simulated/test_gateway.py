@@ -14,7 +14,7 @@ from tests.shared_data import shared
 from tests.venue.simulated.desk import ETH, ME, OTHER, OURS, SOL, START_NS, THEIRS, Floor, floor, order
 from venue.nado.signing import cancellation_digest, cancellation_products_digest, order_digest, order_nonce
 from venue.protocol import Unreachable
-from venue.simulated.faults.wishes import Cut, Faults, LoseAck, Refuse, faults_named
+from venue.simulated.faults.order_faults import Cut, Faults, LoseAck, Refuse, faults_named
 
 NOW_MS = START_NS // 1_000_000
 

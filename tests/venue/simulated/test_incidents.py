@@ -15,20 +15,20 @@ from tests.venue.simulated.desk import ETH, ME, START_NS, Floor, floor, order
 from tests.venue.simulated.test_subscribe import BOOK, eth_move
 from venue.simulated.engine.events import Liquidated
 from venue.simulated.faults.incidents import (
-    Clock,
+    ChargeFunding,
+    ClockSkew,
     Crossed,
     Freeze,
-    Funding,
-    Gate,
+    GatewayMode,
     Incident,
-    Liquidate,
+    LiquidateNow,
     Oracle,
-    Settle,
-    Shift,
+    PriceShift,
+    SettleResults,
     Status,
     Trading,
 )
-from venue.simulated.faults.wishes import Faults, Pieces, faults_named
+from venue.simulated.faults.order_faults import Faults, Pieces, faults_named
 
 
 def stage(place: Floor, *incidents: Incident) -> None:
@@ -58,7 +58,7 @@ async def test_a_venue_that_is_syncing_answers_and_takes_no_order(autojump_clock
 )
 async def test_what_stands_before_the_engine_can_refuse(answer: Any, on_socket: Any, over_http: Any, autojump_clock: MockClock) -> None:
     async with floor() as place, place.socket("/v1/ws") as line:
-        stage(place, Gate(at_ms=0, for_ms=1000, answer=answer))
+        stage(place, GatewayMode(at_ms=0, for_ms=1000, answer=answer))
         await trio.sleep(0.1)
         assert await codes(place, line) == on_socket
         query = await place.http.post("http://venue/v1/query", content=b'{"type":"status"}')
@@ -101,7 +101,7 @@ async def test_a_crossed_book_is_told_once_and_taken_back_and_snapshots_stay_rig
 async def test_a_clock_that_is_wrong_refuses_orders_that_are_right(skew_ms: int, code: int, autojump_clock: MockClock) -> None:
     recv_time_ms = START_NS // 1_000_000 + 50_000
     async with floor() as place, place.socket("/v1/ws") as line:
-        stage(place, Clock(at_ms=0, for_ms=1000, skew_ms=skew_ms))
+        stage(place, ClockSkew(at_ms=0, for_ms=1000, skew_ms=skew_ms))
         await trio.sleep(0.1)
         assert int((await place.http.get("http://venue/v1/time")).text) == START_NS // 1_000_000 + 100 + skew_ms
         reply = await line.ask(place.frame(order("0.042", "2756.9", recv_time_ms=recv_time_ms)))
@@ -143,7 +143,7 @@ async def test_a_market_moves_at_once_with_its_oracle_price_and_back(autojump_cl
             return tuple(Price(price or 0) for price in (market.book.bids.best(), market.book.asks.best(), market.oracle))
 
         before = seen()
-        stage(place, Shift(at_ms=100, for_ms=1000, product="ETH-PERP", by_bps=-800))
+        stage(place, PriceShift(at_ms=100, for_ms=1000, product="ETH-PERP", by_bps=-800))
         await trio.sleep(0.2)
         by = before[0] * 800 // 10_000 // Price.of("0.1") * Price.of("0.1") + Price.of("0.1")
         assert seen() == tuple(price - by for price in before)
@@ -157,7 +157,7 @@ async def test_one_leg_can_be_taken_over_and_whoever_audits_reads_what_was(autoj
     async with floor() as place, place.socket("/v1/ws") as line:
         await line.ask(place.frame(order("0.042", "2756.9")))
         for product, left in (("SOL-PERP", "0.042"), ("ETH-PERP", "0")):
-            stage(place, Liquidate(at_ms=0, subaccount=ME, product=product))
+            stage(place, LiquidateNow(at_ms=0, subaccount=ME, product=product))
             await trio.sleep(0.1)
             assert place.venue.exchange.accounts[ME].position(ETH).amount == Base.of(left)
         (taken,) = decode((await place.http.get("http://venue/simulated/takeovers")).content, list[Liquidated])
@@ -197,7 +197,7 @@ async def test_liquidation_settlement_and_funding_happen_at_their_moment(autojum
     async with floor() as place, place.socket("/v1/ws") as line, place.socket("/v1/subscribe") as stream:
         await line.ask(place.frame(order("0.042", "2756.9")))
         await stream.subscribe(*streams)
-        stage(place, Settle(at_ms=100), Funding(at_ms=200), Liquidate(at_ms=300, subaccount=ME))
+        stage(place, SettleResults(at_ms=100), ChargeFunding(at_ms=200), LiquidateNow(at_ms=300, subaccount=ME))
         told = [await stream.read() for _ in range(5)]
         assert [(event["type"], event.get("reason")) for event in told] == [
             ("position_change", "settle_pnl"),
@@ -255,7 +255,7 @@ def test_a_file_stages_incidents_and_turns_knobs_in_toml_and_in_json(tmp_path: P
     assert read.incident[0] == Oracle(at_ms=10, for_ms=20, product="SOL-PERP", by_bps=-300)
     assert read.venue.self_match == "refuse"
     (tmp_path / "faults.json").write_text(json.dumps({"incident": [{"kind": "funding", "at_ms": 5}]}))
-    assert faults_named(str(tmp_path / "faults.json")).incident == (Funding(at_ms=5),)
+    assert faults_named(str(tmp_path / "faults.json")).incident == (ChargeFunding(at_ms=5),)
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ async def test_the_archive_tells_an_account_what_funding_it_paid_page_by_page(au
     async with floor() as place, place.socket("/v1/ws") as line:
         await line.ask(place.frame(order("0.042", "2756.9")))
         jump = Oracle(at_ms=0, for_ms=50_000, product="ETH-PERP", by_bps=-50)
-        stage(place, jump, *(Funding(at_ms=1000 * number) for number in range(1, 4)))
+        stage(place, jump, *(ChargeFunding(at_ms=1000 * number) for number in range(1, 4)))
         await trio.sleep(4)
         question: dict[str, Any] = {"subaccount": ME, "product_ids": [ETH], "limit": 2}
         first = await place.post("/archive/v1", {"interest_and_funding": question})

@@ -14,7 +14,7 @@ from tests.venue.simulated.test_money import isolated
 from venue.simulated.engine import treasury
 from venue.simulated.engine.exchange import Exchange
 from venue.simulated.engine.rules import ETH_PERP
-from venue.simulated.keeping import load, restore, save, state_of
+from venue.simulated.persistence import load, restore, save, state_of
 from venue.simulated.venue import SimulatedVenue
 
 

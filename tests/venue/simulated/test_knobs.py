@@ -11,7 +11,7 @@ from trio.testing import MockClock
 from tests.venue.simulated.desk import ETH, ME, floor, order
 from tests.venue.simulated.scenes import NOT_FOUND, Stage
 from venue.simulated.engine.rules import Knobs
-from venue.simulated.faults.wishes import Faults
+from venue.simulated.faults.order_faults import Faults
 
 
 def knob(**settled: Any) -> Faults:

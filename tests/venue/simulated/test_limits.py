@@ -8,8 +8,8 @@ from trio.testing import MockClock
 
 from tests.venue.simulated.desk import ME, OTHER, THEIRS, floor, order
 from venue.simulated.engine.rules import Knobs
-from venue.simulated.faults.wishes import Faults
-from venue.simulated.spoken.limits import LIMITS, Windows, archive_weight, execute_weight, query_weight
+from venue.simulated.faults.order_faults import Faults
+from venue.simulated.payloads.limits import LIMITS, BudgetWindows, archive_weight, execute_weight, query_weight
 
 WALLET = ME[:42]
 
@@ -65,7 +65,7 @@ def test_the_archive_weighs_by_limit_and_subaccounts() -> None:
 
 
 def test_both_windows_slide_and_a_refused_request_uses_nothing() -> None:
-    windows = Windows(*LIMITS["execute"])
+    windows = BudgetWindows(*LIMITS["execute"])
     assert windows.take(100, 0.0)
     assert not windows.take(1, 9.9)
     for at_s in (10.0, 20.0, 30.0, 40.0, 50.0):

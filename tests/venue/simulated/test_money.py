@@ -6,7 +6,7 @@ from messages.units import ONE, Base, Price, Quote
 from tests.venue.simulated.desk import ETH, ME, OTHER, OURS, SOL, START_NS, THEIRS, Desk, desk, levels, order
 from venue.simulated.engine import treasury
 from venue.simulated.engine.accounts import Account
-from venue.simulated.engine.codes import Refused
+from venue.simulated.engine.codes import ExchangeRefusal
 from venue.simulated.engine.events import Filled, FundingCharged, FundingPaid, Liquidated, PositionChanged
 from venue.simulated.engine.funding import Funding, Premium
 from venue.simulated.engine.liquidation import HOUSE, liquidate_by, liquidate_unhealthy, price_of
@@ -32,7 +32,7 @@ def value(floor: Desk, name: str) -> int:
 
 
 def code_of(call: object, *arguments: object, **named: object) -> int:
-    with pytest.raises(Refused) as no:
+    with pytest.raises(ExchangeRefusal) as no:
         call(*arguments, **named)  # type: ignore[operator]
     return no.value.code
 

@@ -17,11 +17,11 @@ from tests.venue.simulated.desk import ETH, ME, OTHER, OURS, SOL, THEIRS, Desk, 
 from tests.venue.simulated.desk import order as new_order
 from venue.nado.appendix import Appendix, pack
 from venue.simulated.engine import treasury
-from venue.simulated.engine.codes import Refused
+from venue.simulated.engine.codes import ExchangeRefusal
 from venue.simulated.engine.events import Event, Filled, Liquidated, OrderUpdated, PositionChanged
 from venue.simulated.engine.liquidation import liquidate_unhealthy
 from venue.simulated.engine.rules import NO_ADDRESS
-from venue.simulated.spoken.archive import LAG_NS, Archive, ArchiveQuery
+from venue.simulated.payloads.archive import LAG_NS, Archive, ArchiveQuery
 
 SEED = int(os.environ.get("SEED", "41"))
 STEPS = int(os.environ.get("STEPS", "700"))
@@ -55,7 +55,7 @@ class Walk:
         (act,) = self.chance.choices([act for _, act in acts], [weight for weight, _ in acts])
         try:
             act()
-        except Refused:
+        except ExchangeRefusal:
             self.refusals += 1
         liquidate_unhealthy(self.desk.exchange, self.desk.later())
         self.take(self.desk.events())
@@ -183,7 +183,7 @@ def test_cash_changes_only_by_what_is_told() -> None:
             before = walk.money()
             try:
                 act()
-            except Refused:
+            except ExchangeRefusal:
                 continue
             assert walk.money() == before
             walk.take(walk.desk.events())

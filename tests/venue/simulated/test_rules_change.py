@@ -10,7 +10,7 @@ from trio.testing import MockClock
 from messages.units import Base
 from tests.venue.simulated.desk import ME, SOL, Floor, floor, order
 from venue.simulated.faults.incidents import Incident, Listing, Rules, Says
-from venue.simulated.faults.wishes import Faults, faults_of
+from venue.simulated.faults.order_faults import Faults, faults_of
 
 LONG = 100_000
 

@@ -16,15 +16,15 @@ from venue.protocol import Unreachable
 from venue.simulated.engine.rules import isolated_name
 from venue.simulated.gateway.sessions import Closed
 from venue.simulated.gateway.subscriptions import subscribe_session
-from venue.simulated.markets import Move, Trade
+from venue.simulated.markets import BookChange, Trade
 
 NOW_MS = START_NS // 1_000_000
 MS = 1_000_000
 BOOK: dict[str, Any] = {"type": "book_depth", "product_id": ETH}
 
 
-def eth_move(at_ms: float, bid: str, ask: str, *trades: Trade) -> Move:
-    return Move(round(at_ms * MS), "eth", levels((bid, "1")), levels((ask, "1")), None, trades)
+def eth_move(at_ms: float, bid: str, ask: str, *trades: Trade) -> BookChange:
+    return BookChange(round(at_ms * MS), "eth", levels((bid, "1")), levels((ask, "1")), None, trades)
 
 
 def auth_frame(place: Floor, sender: str = ME, *, expiration_ms: int = NOW_MS + 60_000, signer: Signer = OURS) -> dict[str, Any]:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from tests.live.served import served
-from venue.simulated.gateway.visitors import BODY_MAX
+from venue.simulated.gateway.request_limits import BODY_MAX
 
 HEADERS = {"accept-encoding": "gzip"}
 SOCKET = {"upgrade": "websocket", "connection": "Upgrade", "sec-websocket-version": "13", "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA=="}

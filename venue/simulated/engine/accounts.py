@@ -11,7 +11,7 @@ Weighting = Literal["initial", "maintenance", "unweighted"]
 WEIGHTINGS: tuple[Weighting, ...] = ("initial", "maintenance", "unweighted")
 
 
-class Position(NamedTuple):
+class PerpPosition(NamedTuple):
     """A perp position. `v_quote` = -(what was paid) - fees - funding: value is amount x oracle + v_quote."""
 
     amount: Base = Base(0)
@@ -19,14 +19,14 @@ class Position(NamedTuple):
     funding: int = 0
     """The cumulative funding per unit (x18) up to which it has been paid."""
 
-    def changed(self, amount: int, quote: int) -> "Position":
+    def changed(self, amount: int, quote: int) -> "PerpPosition":
         """The position after `amount` was traded for `quote` (both signed)."""
-        return Position(Base(self.amount + amount), Quote(self.v_quote + quote), self.funding)
+        return PerpPosition(Base(self.amount + amount), Quote(self.v_quote + quote), self.funding)
 
-    def funded(self, cumulative: int) -> "Position":
+    def funded(self, cumulative: int) -> "PerpPosition":
         """The position after funding was paid up to `cumulative`: a positive difference is paid by longs (contracts: PerpEngineState)."""
         paid = product_of_x18(cumulative - self.funding, self.amount)
-        return Position(self.amount, Quote(self.v_quote - paid), cumulative)
+        return PerpPosition(self.amount, Quote(self.v_quote - paid), cumulative)
 
 
 @dataclass(slots=True)
@@ -35,16 +35,16 @@ class Account:
 
     subaccount: str
     usdt0: int = 0
-    positions: dict[int, Position] = field(default_factory=dict)
+    positions: dict[int, PerpPosition] = field(default_factory=dict)
     linked_signer: str = NO_ADDRESS
     signer_links_ns: list[int] = field(default_factory=list)
     """When its signer was changed; only the last seven days are kept."""
     parent: str = ""
     """Of an isolated subaccount: whose margin it holds."""
 
-    def position(self, product_id: int) -> Position:
+    def position(self, product_id: int) -> PerpPosition:
         """The position; zero when never traded."""
-        return self.positions.get(product_id, Position())
+        return self.positions.get(product_id, PerpPosition())
 
 
 class Health(NamedTuple):
@@ -118,7 +118,7 @@ def contribution(account: Account, product: Product, oracle: int, weighting: Wei
     return Quote(product_of_x18(product_of_x18(position.amount, weight(product, position.amount, weighting)), oracle) + position.v_quote)
 
 
-def imagined(account: Account, usdt0: int = 0, positions: Mapping[int, Position] = {}) -> Account:
+def imagined(account: Account, usdt0: int = 0, positions: Mapping[int, PerpPosition] = {}) -> Account:
     """A copy of `account` with `usdt0` more and some positions replaced, to ask its health."""
     return Account(account.subaccount, account.usdt0 + usdt0, {**account.positions, **positions}, parent=account.parent)
 

@@ -12,7 +12,7 @@ from messages.market import Level
 from messages.units import Base, Ns, Price
 from venue.protocol import Order
 from venue.simulated.engine.events import BookBatch
-from venue.simulated.engine.rules import Terms
+from venue.simulated.engine.rules import AppendixTerms
 
 
 @dataclass(slots=True, eq=False)
@@ -21,7 +21,7 @@ class Resting:
 
     order: Order
     digest: str
-    terms: Terms
+    terms: AppendixTerms
     remaining: int
     placed_s: int
     order_id: int | None = None
@@ -77,7 +77,7 @@ class Offer:
 
 
 @dataclass(slots=True)
-class Side:
+class BookSide:
     """One side of a book."""
 
     is_bid: bool
@@ -119,12 +119,12 @@ class Book:
 
     def __init__(self, product_id: int) -> None:
         self.product_id = product_id
-        self.bids = Side(is_bid=True)
-        self.asks = Side(is_bid=False)
+        self.bids = BookSide(is_bid=True)
+        self.asks = BookSide(is_bid=False)
         self._touched: dict[tuple[bool, int], None] = {}
         self._min_ns = self._max_ns = self._last_max_ns = Ns(0)
 
-    def side(self, is_bid: bool) -> Side:
+    def side(self, is_bid: bool) -> BookSide:
         """The bids or the asks."""
         return self.bids if is_bid else self.asks
 

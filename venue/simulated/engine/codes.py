@@ -228,7 +228,7 @@ CODES: dict[int, Code] = {
 }  # fmt: skip
 
 
-class Refused(Exception):
+class ExchangeRefusal(Exception):
     """The exchange says no to a request: the code and text that the wire will carry."""
 
     def __init__(self, code: int, text: str) -> None:
@@ -237,6 +237,6 @@ class Refused(Exception):
         self.text = text
 
 
-def refused(code: int, **fields: object) -> Refused:
+def refused(code: int, **fields: object) -> ExchangeRefusal:
     """The refusal with its documented text, `fields` filled in."""
-    return Refused(code, CODES[code].text.format(**fields))
+    return ExchangeRefusal(code, CODES[code].text.format(**fields))

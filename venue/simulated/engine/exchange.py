@@ -21,10 +21,10 @@ from messages.units import Base, Ns, Price
 from venue.protocol import Order
 from venue.simulated.engine.accounts import Account, increases
 from venue.simulated.engine.book import Resting, Split
-from venue.simulated.engine.codes import Refused, refused
+from venue.simulated.engine.codes import ExchangeRefusal, refused
 from venue.simulated.engine.events import Traded
 from venue.simulated.engine.matching import Matching, written_down
-from venue.simulated.engine.rules import Terms, check_form, check_isolation, check_oracle, check_size, check_status, check_window, terms_of
+from venue.simulated.engine.rules import AppendixTerms, check_form, check_isolation, check_oracle, check_size, check_status, check_window, terms_of
 
 
 class Extras(msgspec.Struct, frozen=True):
@@ -33,7 +33,7 @@ class Extras(msgspec.Struct, frozen=True):
     order_id: int | None = None
     borrow_margin: bool = True
     spot_leverage: bool | None = None
-    staged: Refused | None = None
+    staged: ExchangeRefusal | None = None
     """A refusal once all checks have passed."""
     split: Split | None = None
 
@@ -95,7 +95,7 @@ class Exchange(Matching):
         return not terms_of(order.appendix).reduce_only and increases(held, order.amount)
 
     def arrive(self, order: Order, digest: str, signer: str, now_ns: int, extras: Extras = Extras()) -> Resting:  # noqa: B008 - frozen
-        """Judge an order at the moment it comes in. Raises `Refused`."""
+        """Judge an order at the moment it comes in. Raises `ExchangeRefusal`."""
         now, terms = self.tick(now_ns), terms_of(order.appendix)
         entry = self.order_log.attempt(order, digest, signer, terms, increasing=self.would_increase(order), now_ns=now)
         waiting = Resting(order, digest, terms, abs(order.amount), now // 10**9, extras.order_id, 0, terms.margin, extras.borrow_margin, extras.split)
@@ -109,7 +109,7 @@ class Exchange(Matching):
                 raise extras.staged
         return waiting
 
-    def _check_arrival(self, order: Order, terms: Terms, digest: str, signer: str, now_ns: int) -> None:
+    def _check_arrival(self, order: Order, terms: AppendixTerms, digest: str, signer: str, now_ns: int) -> None:
         """`now_ns` is what the venue's clock says, which may be wrong; the engine's own time only grows."""
         market = self.markets.get(order.product_id)
         if market is None:
@@ -144,7 +144,7 @@ class Exchange(Matching):
             raise refused(2028)
 
     def open_orders(self, sender: str, product_id: int) -> list[Resting]:
-        """The sender's resting orders in one product, oldest first. Raises `Refused` 2016 for an unknown product."""
+        """The sender's resting orders in one product, oldest first. Raises `ExchangeRefusal` 2016 for an unknown product."""
         if product_id not in self.markets:
             raise refused(2016)
         return [order for order in self.markets[product_id].open_orders.values() if order.order.sender == sender]

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from messages.units import ONE, Base, Ns, Price, Quote
 from venue.simulated.engine.accounts import fee_on, imagined, increases, taker_metered
 from venue.simulated.engine.book import Offer, Resting
-from venue.simulated.engine.codes import Refused, refused
+from venue.simulated.engine.codes import ExchangeRefusal, refused
 from venue.simulated.engine.events import Filled, OrderUpdated, Traded
 from venue.simulated.engine.order_log import LoggedFill, LoggedOrder
 from venue.simulated.engine.rules import MAX_OPEN_ORDERS
@@ -33,7 +33,7 @@ def written_down(entry: LoggedOrder) -> Iterator[None]:
     """A refusal inside goes into the order log as it is raised."""
     try:
         yield
-    except Refused as no:
+    except ExchangeRefusal as no:
         entry.refuse(no)
         raise
 
@@ -51,7 +51,7 @@ class Matching(Engine):
     """The steps that trade."""
 
     def match(self, order: Resting, now_ns: int) -> None:
-        """Trade an order that has arrived. Raises `Refused`; what it does otherwise is in `outbox`, `order_log` and the book."""
+        """Trade an order that has arrived. Raises `ExchangeRefusal`; what it does otherwise is in `outbox`, `order_log` and the book."""
         now, entry = self.tick(now_ns), self.order_log.known(order.digest)
         if entry is None:
             raise LookupError(f"order {order.digest} never arrived")

@@ -8,8 +8,8 @@ from typing import Literal
 
 from messages.units import Base, Ns, Price, Quote
 from venue.protocol import Order
-from venue.simulated.engine.codes import Refused
-from venue.simulated.engine.rules import Kind, Terms
+from venue.simulated.engine.codes import ExchangeRefusal
+from venue.simulated.engine.rules import AppendixTerms, Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class LoggedOrder:
         """Signed total."""
         return Base(sum(fill.amount for fill in self.fills))
 
-    def refuse(self, no: Refused) -> None:
+    def refuse(self, no: ExchangeRefusal) -> None:
         """Write the refusal down."""
         self.result, self.code, self.text = "refused", no.code, no.text
 
@@ -66,7 +66,7 @@ class OrderLog(list[LoggedOrder]):
         super().__init__()
         self._known: dict[str, LoggedOrder] = {}
 
-    def attempt(self, order: Order, digest: str, signer: str, terms: Terms, *, increasing: bool, now_ns: int) -> LoggedOrder:
+    def attempt(self, order: Order, digest: str, signer: str, terms: AppendixTerms, *, increasing: bool, now_ns: int) -> LoggedOrder:
         """Append an attempt."""
         entry = LoggedOrder(
             digest=digest,

@@ -122,7 +122,7 @@ class Knobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"limited_status: an HTTP status, not {self.limited_status}")
 
 
-class Terms(msgspec.Struct, frozen=True):
+class AppendixTerms(msgspec.Struct, frozen=True):
     """What an order's appendix says."""
 
     kind: Kind
@@ -135,12 +135,12 @@ class Terms(msgspec.Struct, frozen=True):
     """What an isolated order takes with it from its parent."""
 
 
-def terms_of(appendix: int) -> Terms:
+def terms_of(appendix: int) -> AppendixTerms:
     """The order's terms from its appendix: bits 7..0 version, 8 isolated, 10..9 kind, 11 reduce-only, 13..12 trigger, 63..48 builder, 127..64 margin.
 
     Reads any number, unlike the client's own decoder: an order that is refused for its version still appears in the order log.
     """
-    return Terms(
+    return AppendixTerms(
         kind=KINDS[appendix >> 9 & 3],
         reduce_only=bool(appendix >> 11 & 1),
         version=appendix & 0xFF,
@@ -151,7 +151,7 @@ def terms_of(appendix: int) -> Terms:
     )
 
 
-def check_form(order: Order, terms: Terms, product: Product) -> None:
+def check_form(order: Order, terms: AppendixTerms, product: Product) -> None:
     """Raise `Refused` unless version, type, amount and price have the form the product demands."""
     if terms.version != 1:
         raise refused(2095, version=terms.version)
@@ -169,7 +169,7 @@ def check_form(order: Order, terms: Terms, product: Product) -> None:
         raise refused(2001, amount=int(order.amount), product_id=product.product_id, step=int(product.step))
 
 
-def check_isolation(order: Order, terms: Terms, product: Product) -> None:
+def check_isolation(order: Order, terms: AppendixTerms, product: Product) -> None:
     """Raise `Refused` where isolated margin forbids the order: what an isolated subaccount may send, and what an isolated order may be."""
     if is_isolated(order.sender):
         if terms.isolated:
@@ -202,7 +202,7 @@ def isolated_product(subaccount: str) -> int:
     return int(subaccount[54:58], 16)
 
 
-def check_size(order: Order, terms: Terms, product: Product, knobs: Knobs) -> None:
+def check_size(order: Order, terms: AppendixTerms, product: Product, knobs: Knobs) -> None:
     """2094 unless |amount| x price reaches the minimum; orders that cannot rest are exempt unless the knob says otherwise."""
     takes = terms.kind in {"ioc", "fok"}
     if takes and not knobs.min_size_binds_takers:
@@ -233,7 +233,7 @@ def check_recv_time(nonce: int, now_ms: int) -> None:
         raise refused(2012)
 
 
-def check_status(terms: Terms, product: Product) -> None:
+def check_status(terms: AppendixTerms, product: Product) -> None:
     """2069 when the market's trading status forbids this order."""
     allowed = {
         "live": True,

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from messages.units import Base, Ns, Price, Quote
-from venue.simulated.engine.accounts import Account, Health, Position, Weighting, health_of, imagined
+from venue.simulated.engine.accounts import Account, Health, PerpPosition, Weighting, health_of, imagined
 from venue.simulated.engine.book import Book, Resting
 from venue.simulated.engine.codes import refused
 from venue.simulated.engine.events import Event, Liquidated, Moved, MovedBy, PositionChanged, Reason
@@ -90,7 +90,7 @@ class Engine:
 
     # -- positions and health --------------------------------------------------------------------------------------------------------------
 
-    def position(self, account: Account, product_id: int) -> Position:
+    def position(self, account: Account, product_id: int) -> PerpPosition:
         """The position with funding paid up to now."""
         return account.position(product_id).funded(self.markets[product_id].funding.cumulative)
 
@@ -107,7 +107,7 @@ class Engine:
         after = self.position(account, product_id).changed(amount, quote)
         return self.health(imagined(account, positions={product_id: after}), "initial").health
 
-    def change(self, account: Account, product_id: int, amount: int, quote: int) -> Position:
+    def change(self, account: Account, product_id: int, amount: int, quote: int) -> PerpPosition:
         """Book a change into a position, funding first; the position after it."""
         account.positions[product_id] = after = self.position(account, product_id).changed(amount, quote)
         return after
@@ -123,7 +123,7 @@ class Engine:
 
     def tell_position(self, account: Account, product_id: int, reason: Reason, now: Ns) -> None:
         """Publish a position; of product 0 the USDT0 balance."""
-        held = Position(Base(account.usdt0)) if product_id == QUOTE_PRODUCT else account.position(product_id)
+        held = PerpPosition(Base(account.usdt0)) if product_id == QUOTE_PRODUCT else account.position(product_id)
         name, also = self.shown_as(account)
         self.outbox.append(PositionChanged(product_id, name, held.amount, held.v_quote, reason, now, bool(account.parent), also))
 
@@ -131,7 +131,7 @@ class Engine:
         self, account: Account, product_id: int, event: MovedBy, reason: Reason, now: Ns, *, amount: int = 0, quote: int = 0, idx: int
     ) -> None:
         """Publish a position that moved by `amount` and `quote`, and let the archive remember why."""
-        held = Position(Base(account.usdt0)) if product_id == QUOTE_PRODUCT else account.position(product_id)
+        held = PerpPosition(Base(account.usdt0)) if product_id == QUOTE_PRODUCT else account.position(product_id)
         name, isolated = account.subaccount, bool(account.parent)
         self.outbox.append(Moved(product_id, name, event, amount, quote, int(held.amount), int(held.v_quote), held.funding, idx, now, isolated))
         self.tell_position(account, product_id, reason, now)

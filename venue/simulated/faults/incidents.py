@@ -72,7 +72,7 @@ class Status(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag
     status: Literal["started", "stopping", "syncing", "live_syncing", "failed"] = "live_syncing"
 
 
-class Gate(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="gate"):
+class GatewayMode(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="gate"):
     """The gateway in front of the engine refuses: 403 for executes, 503 for everything, or everything is over the rate limit (429, code 1000)."""
 
     answer: Literal["ip_query_only", "unavailable", "rate_limited"]
@@ -88,7 +88,7 @@ class Freeze(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag
     product: str
 
 
-class Clock(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="clock"):
+class ClockSkew(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="clock"):
     """The venue's clock is wrong by `skew_ms`. The engine's own steps never go backwards."""
 
     skew_ms: int
@@ -111,7 +111,7 @@ class Oracle(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag
             raise ValueError(f"by_bps: an oracle price jumps by {BPS_MIN} to {BPS_MAX}, not {self.by_bps}")
 
 
-class Shift(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="shift"):
+class PriceShift(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="shift"):
     """The market moves by `by_bps` at once, book and oracle price alike, and back afterwards."""
 
     product: str
@@ -197,7 +197,7 @@ class Crossed(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_f
     product: str
 
 
-class Liquidate(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="liquidate"):
+class LiquidateNow(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="liquidate"):
     """The positions of the subaccount ("" = of everybody) in the product ("" = in all) are liquidated, however healthy it is."""
 
     subaccount: str = ""
@@ -209,7 +209,7 @@ class Liquidate(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag
             raise ValueError(f"subaccount: 0x and 64 hex digits, or nothing for everybody, not {self.subaccount!r}")
 
 
-class Settle(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="settle"):
+class SettleResults(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="settle"):
     """Results are settled into the balances."""
 
 
@@ -224,7 +224,7 @@ class Deposit(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_f
         _money(self.amount, self.subaccount)
 
 
-class Withdraw(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="withdraw"):
+class WithdrawNow(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="withdraw"):
     """The subaccount ("" = every one that exists) pays `amount` USDT0 out, and the venue's fee of 1 USDT0. At most six decimals."""
 
     amount: str
@@ -270,10 +270,10 @@ def _money(amount: str, subaccount: str) -> None:
         raise ValueError(f"subaccount: 0x and 64 hex digits, or nothing for everybody, not {subaccount!r}")
 
 
-class Funding(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="funding"):
+class ChargeFunding(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="funding"):
     """The rate is published and an hour's funding is charged now."""
 
 
-Money = Deposit | Withdraw | Transfer | Settle | Funding | Liquidate
+Money = Deposit | WithdrawNow | Transfer | SettleResults | ChargeFunding | LiquidateNow
 """What moves money at once, without an order."""
-Incident = Status | Gate | Down | Freeze | Clock | Oracle | Shift | Trading | Rules | Listing | Says | ArchiveOmits | Crossed | Money
+Incident = Status | GatewayMode | Down | Freeze | ClockSkew | Oracle | PriceShift | Trading | Rules | Listing | Says | ArchiveOmits | Crossed | Money

@@ -14,7 +14,7 @@ from venue.simulated.engine.liquidation import liquidate_unhealthy, take_over_al
 from venue.simulated.engine.rules import QUOTE_PRODUCT
 from venue.simulated.engine.treasury import TOKEN_UNIT, deposit, pay_funding, settle_results, transfer_quote, withdraw
 from venue.simulated.faults import incidents as of
-from venue.simulated.faults.lies import Said, leave_out, list_another
+from venue.simulated.faults.false_answers import Said, leave_out, list_another
 
 BPS = 10_000
 ASIDE = b"aside".ljust(12, b"\0").hex()
@@ -37,7 +37,7 @@ class _Archive(Protocol):
         """Kinds of events that the archive leaves out."""
 
 
-class Staged(Protocol):
+class FaultTarget(Protocol):
     """The exchange that incidents happen to, as far as they touch it."""
 
     @property
@@ -98,7 +98,7 @@ class Stage:
         self._staged = staged
         self._restart.set()
 
-    async def run(self, venue: Staged) -> None:
+    async def run(self, venue: FaultTarget) -> None:
         """Let everything happen that is staged, for ever."""
         while True:
             self._restart = trio.Event()
@@ -108,7 +108,7 @@ class Stage:
                 await self._restart.wait()
                 nursery.cancel_scope.cancel()
 
-    async def _play(self, incident: of.Incident, venue: Staged) -> None:
+    async def _play(self, incident: of.Incident, venue: FaultTarget) -> None:
         await trio.sleep(incident.at_ms / 1000)
         end = self._begin(incident, venue)
         if isinstance(incident, of.Lasting):
@@ -118,13 +118,13 @@ class Stage:
                 end()
                 venue.publish()
 
-    def _begin(self, incident: of.Incident, venue: Staged) -> Callable[[], None]:
+    def _begin(self, incident: of.Incident, venue: FaultTarget) -> Callable[[], None]:
         """Begin; what ends it."""
         match incident:
             case of.Status():
                 self.status = incident.status
                 end = self._active
-            case of.Gate():
+            case of.GatewayMode():
                 self.gates.append(incident.answer)
                 end = _remover(self.gates, incident.answer)
             case of.Freeze():
@@ -135,7 +135,7 @@ class Stage:
                 self._go_down(1)
                 venue.door.cut_all()
                 end = self._come_back
-            case of.Clock():
+            case of.ClockSkew():
                 end = self._skew(incident.skew_ms)
             case of.Trading():
                 end = _changed(venue, incident.product, status=incident.status)
@@ -167,42 +167,42 @@ class Stage:
 
         return end
 
-    def _begin_in_engine(self, incident: of.Incident, venue: Staged) -> Callable[[], None]:
+    def _begin_in_engine(self, incident: of.Incident, venue: FaultTarget) -> Callable[[], None]:
         exchange, now = venue.exchange, venue.now_ns()
         match incident:
             case of.Oracle():
                 return self._jump(venue, venue.product_id(incident.product), incident.by_bps)
-            case of.Shift():
+            case of.PriceShift():
                 return self._shift(venue, venue.product_id(incident.product), incident.by_bps)
             case of.Crossed():
                 self.crossed.append(venue.product_id(incident.product))
-            case of.Liquidate():
+            case of.LiquidateNow():
                 only = venue.product_id(incident.product) if incident.product else None
                 take_over_all(exchange, incident.subaccount.lower(), now, only)
-            case of.Settle():
+            case of.SettleResults():
                 settle_results(exchange, now)
-            case of.Funding():
+            case of.ChargeFunding():
                 venue.crier.tell_funding_rates()
                 pay_funding(exchange, now)
-            case of.Deposit() | of.Withdraw() | of.Transfer():
+            case of.Deposit() | of.WithdrawNow() | of.Transfer():
                 self._move_money(incident, venue)
             case of.ArchiveOmits():
                 venue.archive.omitted.append(incident.event)
                 return _remover(venue.archive.omitted, incident.event)
         return _nothing
 
-    def now(self, incident: of.Money, venue: Staged) -> None:
+    def now(self, incident: of.Money, venue: FaultTarget) -> None:
         """Let something happen at once. Raises `Refused` where the venue would refuse it."""
         self._begin(incident, venue)
 
-    def _move_money(self, incident: of.Deposit | of.Withdraw | of.Transfer, venue: Staged) -> None:
+    def _move_money(self, incident: of.Deposit | of.WithdrawNow | of.Transfer, venue: FaultTarget) -> None:
         exchange, now, amount = venue.exchange, venue.now_ns(), Quote.of(incident.amount)
         named = [incident.subaccount.lower()] if incident.subaccount else [one.subaccount for one in exchange.accounts.values() if not one.parent]
         for name in (each for each in named if incident.subaccount or not each.endswith(ASIDE)):
             match incident:
                 case of.Deposit():
                     deposit(exchange, name, amount, now)
-                case of.Withdraw():
+                case of.WithdrawNow():
                     withdraw(exchange, name, QUOTE_PRODUCT, amount // TOKEN_UNIT, now)
                 case of.Transfer(into=False):
                     transfer_quote(exchange, name, name[:42] + ASIDE, amount, now)
@@ -218,7 +218,7 @@ class Stage:
         self.said.append(said)
         return partial(self.said.remove, said)
 
-    def _rules(self, venue: Staged, incident: of.Rules) -> Callable[[], None]:
+    def _rules(self, venue: FaultTarget, incident: of.Rules) -> Callable[[], None]:
         texts: tuple[tuple[str, type[X18]], ...] = (("tick", Price), ("step", Base), ("min_size", Quote))
         changes: dict[str, Any] = {name: unit.of(getattr(incident, name)) for name, unit in texts if getattr(incident, name)}
         if incident.isolated_only is not None:
@@ -253,7 +253,7 @@ class Stage:
             told = said.tell(kind, told, ids)
         return told
 
-    def _jump(self, venue: Staged, product_id: int, by_bps: int) -> Callable[[], None]:
+    def _jump(self, venue: FaultTarget, product_id: int, by_bps: int) -> Callable[[], None]:
         honest = venue.exchange.markets[product_id].oracle
 
         def set_to(price: int) -> None:
@@ -269,7 +269,7 @@ class Stage:
         set_to(bent(honest, by_bps))
         return end
 
-    def _shift(self, venue: Staged, product_id: int, by_bps: int) -> Callable[[], None]:
+    def _shift(self, venue: FaultTarget, product_id: int, by_bps: int) -> Callable[[], None]:
         def move(by: int) -> None:
             self.shift_bps[product_id] = self.shift_bps.get(product_id, 0) + by
             venue.move_again(product_id)
@@ -283,7 +283,7 @@ def bent(price: int, by_bps: int) -> int:
     return price * (BPS + by_bps) // BPS
 
 
-def _changed(venue: Staged, symbol: str, **changes: Any) -> Callable[[], None]:
+def _changed(venue: FaultTarget, symbol: str, **changes: Any) -> Callable[[], None]:
     """The product by other rules; what ends it takes back these fields and no others."""
     market = venue.exchange.markets[venue.product_id(symbol)]
     before = {name: getattr(market.product, name) for name in changes}
@@ -295,7 +295,7 @@ def _changed(venue: Staged, symbol: str, **changes: Any) -> Callable[[], None]:
     return end
 
 
-def _bound(venue: Staged, *, binds: bool) -> Callable[[], None]:
+def _bound(venue: FaultTarget, *, binds: bool) -> Callable[[], None]:
     """Takers are held to the minimum, or not."""
     exchange, before = venue.exchange, venue.exchange.knobs.min_size_binds_takers
     exchange.knobs = msgspec.structs.replace(exchange.knobs, min_size_binds_takers=binds)

@@ -9,15 +9,15 @@ import msgspec
 import trio
 
 from venue.nado.codec import write
-from venue.simulated.engine.codes import Refused, refused
-from venue.simulated.faults.wishes import AnswerLost
+from venue.simulated.engine.codes import ExchangeRefusal, refused
+from venue.simulated.faults.order_faults import AnswerLost
 from venue.simulated.gateway.archive_requests import READERS
 from venue.simulated.gateway.executes import EXECUTES, NOT_SIMULATED, execute
 from venue.simulated.gateway.money_executes import MONEY_EXECUTES
-from venue.simulated.spoken import queries
-from venue.simulated.spoken.limits import execute_weight, query_weight
-from venue.simulated.spoken.requests import read_request
-from venue.simulated.spoken.wire import failure, success
+from venue.simulated.payloads import queries
+from venue.simulated.payloads.limits import execute_weight, query_weight
+from venue.simulated.payloads.requests import read_request
+from venue.simulated.payloads.wire import failure, success
 from venue.simulated.venue import SimulatedVenue
 
 CONTROLS = frozenset({"subscribe", "subscribe_multi", "unsubscribe", "unsubscribe_multi", "authenticate", "list", "ping", "time"})
@@ -58,7 +58,7 @@ async def answer(venue: SimulatedVenue, text: bytes | str, address: str) -> Answ
     """The answer to one request from `address`. Raises `AnswerLost` and `ConnectionCut` when that is staged."""
     try:
         asked = _read(text)
-    except Refused as no:
+    except ExchangeRefusal as no:
         return Answer(failure("unknown", no))
     held_up = _stopped(venue, asked, address)
     if held_up is not None:
@@ -83,7 +83,7 @@ def answer_query(venue: SimulatedVenue, params: dict[str, Any]) -> str:
     try:
         data = queries.answer(venue.exchange, venue.status, params, venue.now_ns())
         return success(request_type, venue.stage.bend(params, data, venue.exchange))
-    except Refused as no:
+    except ExchangeRefusal as no:
         return failure(request_type, no)
 
 

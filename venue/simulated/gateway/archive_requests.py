@@ -7,14 +7,14 @@ import msgspec
 
 from venue.nado.codec import Whole
 from venue.simulated.engine.candles import GRANULARITIES_S
-from venue.simulated.engine.codes import Refused, refused
+from venue.simulated.engine.codes import ExchangeRefusal, refused
 from venue.simulated.engine.rules import NO_ADDRESS
 from venue.simulated.engine.trading import Market
 from venue.simulated.engine.treasury import LINKS_MAX, LINKS_WINDOW_NS
-from venue.simulated.spoken.archive import ArchiveQuery, EventsLimit, EventsQuery
-from venue.simulated.spoken.limits import archive_weight
-from venue.simulated.spoken.requests import read_request
-from venue.simulated.spoken.wire import candle_fields
+from venue.simulated.payloads.archive import ArchiveQuery, EventsLimit, EventsQuery
+from venue.simulated.payloads.limits import archive_weight
+from venue.simulated.payloads.requests import read_request
+from venue.simulated.payloads.wire import candle_fields
 from venue.simulated.streams.publisher import rate_of
 from venue.simulated.venue import SimulatedVenue
 
@@ -63,10 +63,10 @@ class _Subaccount(msgspec.Struct, frozen=True):
 
 
 def archived(venue: SimulatedVenue, body: bytes, address: str) -> tuple[str, object]:
-    """The name of the question and its answer. Raises `Refused`: 1000 over the rate limit, 2038 for what cannot be read, 3000 to 3003."""
+    """The name of the question and its answer. Raises `ExchangeRefusal`: 1000 over the rate limit, 2038 for what cannot be read, 3000 to 3003."""
     asked = read_request(body, dict[str, msgspec.Raw])
     if len(asked) != 1 or not set(asked) <= set(READERS):
-        raise Refused(2038, f"The archive answers one of {', '.join(sorted(READERS))}, not {', '.join(asked)[:64]}")
+        raise ExchangeRefusal(2038, f"The archive answers one of {', '.join(sorted(READERS))}, not {', '.join(asked)[:64]}")
     ((name, question),) = asked.items()
     size = read_request(bytes(question), _Size)
     if not venue.door.may_ask("archive", address, archive_weight(name, size.entries, len(size.subaccounts or ()))):

@@ -22,17 +22,17 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from venue.nado.codec import write
 from venue.nado.http import INSTANCE_HEADER
 from venue.nado.socket import NO_DEFLATE, offers_deflate
-from venue.simulated.engine.codes import Refused
+from venue.simulated.engine.codes import ExchangeRefusal
 from venue.simulated.faults.incidents import Money
-from venue.simulated.faults.wishes import AnswerLost, ConnectionCut, faults_of
+from venue.simulated.faults.order_faults import AnswerLost, ConnectionCut, faults_of
 from venue.simulated.gateway import public
 from venue.simulated.gateway.answers import QUERY_ONLY, REQUESTS, Answer, answer, carried
 from venue.simulated.gateway.archive_requests import archived
+from venue.simulated.gateway.request_limits import TooLarge, bounded, too_large
 from venue.simulated.gateway.sessions import Closed, Session, attended, concurrent_session, gateway_session
 from venue.simulated.gateway.subscriptions import subscribe_session
-from venue.simulated.gateway.visitors import TooLarge, bounded, too_large
-from venue.simulated.spoken.params import whole
-from venue.simulated.spoken.queries import symbol_json
+from venue.simulated.payloads.params import whole
+from venue.simulated.payloads.queries import symbol_json
 from venue.simulated.venue import SimulatedVenue
 
 JSON = "application/json"
@@ -173,7 +173,7 @@ class _Http:
             self._venue.stage.now(incident, self._venue)
         except (msgspec.DecodeError, ValueError, LookupError) as error:
             return _text(write({"error": str(error)}), 400)
-        except Refused as no:
+        except ExchangeRefusal as no:
             return _text(write({"error": no.text, "error_code": no.code}), 400)
         return _text("{}")
 
@@ -181,7 +181,7 @@ class _Http:
         """The archive: one key, no envelope."""
         try:
             name, found = archived(self._venue, await request.body(), _address(request))
-        except Refused as no:
+        except ExchangeRefusal as no:
             status = self._venue.exchange.knobs.limited_status if no.code < 2000 else 400
             return _text(write({"error": no.text, "error_code": no.code}), status)
         return await self._carried(f"archive_{name}", write(found))
@@ -199,7 +199,7 @@ class _Http:
         asked = request.query_params
         try:
             return _text(write(public.orderbook(self._venue, asked.get("ticker_id", ""), whole(asked.get("depth")))))
-        except Refused as no:
+        except ExchangeRefusal as no:
             return _text(write({"error": no.text, "error_code": no.code}), 400)
 
     async def apr(self, _request: Request) -> Response:

@@ -13,11 +13,11 @@ from messages.units import Base
 from venue.nado.codec import Whole
 from venue.nado.signing import cancellation_digest, cancellation_products_digest
 from venue.simulated.engine.book import Resting
-from venue.simulated.engine.codes import Refused, refused
+from venue.simulated.engine.codes import ExchangeRefusal, refused
 from venue.simulated.engine.rules import check_recv_time
-from venue.simulated.faults.wishes import AnswerLost
+from venue.simulated.faults.order_faults import AnswerLost
 from venue.simulated.gateway.money_executes import MONEY_EXECUTES, digest_of
-from venue.simulated.spoken.requests import (
+from venue.simulated.payloads.requests import (
     CancelAndPlace,
     CancellationTx,
     CancelOrders,
@@ -26,7 +26,7 @@ from venue.simulated.spoken.requests import (
     PlaceOrders,
     read_request,
 )
-from venue.simulated.spoken.wire import failure, order_json, success
+from venue.simulated.payloads.wire import failure, order_json, success
 from venue.simulated.venue import HalfSent, SimulatedVenue
 
 ORDERS_MAX = 50
@@ -53,7 +53,7 @@ async def execute(venue: SimulatedVenue, name: str, body: bytes) -> str:
         data = await _run(venue, name, body)
     except HalfSent as cut:
         raise HalfSent(success(request_type, {"digest": cut.text}, signature=echo.signature, id=echo.id)) from None
-    except Refused as no:
+    except ExchangeRefusal as no:
         return failure(request_type, no, signature=echo.signature, id=echo.id if echoes_id else None)
     finally:
         venue.publish()
@@ -99,7 +99,7 @@ async def _place_orders(venue: SimulatedVenue, body: bytes) -> object:
             results.append({"digest": await venue.place(order), "error": None})
         except AnswerLost:
             lost = True
-        except Refused as no:
+        except ExchangeRefusal as no:
             results.append({"digest": None, "error": no.text})
             if request.stop_on_failure:
                 break
@@ -133,18 +133,18 @@ async def _cancel_and_place(venue: SimulatedVenue, body: bytes) -> object:
         raise refused(2066)
     try:
         orders = _resting(venue, request.cancel_tx, request.cancel_signature, request.required_unfilled_amount)
-    except Refused as no:
+    except ExchangeRefusal as no:
         if no.code != 2020 or not venue.exchange.knobs.place_after_failed_cancel or request.place_requires_unfilled:
             raise
         orders = []
     if request.place_requires_unfilled and any(order.remaining != abs(order.order.amount) for order in orders):
-        raise Refused(2020, "The order to be replaced has been filled in part.")
+        raise ExchangeRefusal(2020, "The order to be replaced has been filled in part.")
     _cancelled(venue, orders)
     return {"digest": await venue.place(request.place_order)}
 
 
 def _cancel_signer(venue: SimulatedVenue, tx: CancellationTx, signature: str) -> str:
-    """Who signed a cancellation. Raises `Refused`."""
+    """Who signed a cancellation. Raises `ExchangeRefusal`."""
     if len(tx.productIds) != len(tx.digests):
         raise refused(2039)
     products, digests, exchange = [int(product_id) for product_id in tx.productIds], [digest.lower() for digest in tx.digests], venue.exchange
@@ -159,7 +159,7 @@ def _resting(venue: SimulatedVenue, tx: CancellationTx, signature: str, unfilled
     for product_id, digest in zip(tx.productIds, tx.digests, strict=True):
         try:
             found.append(_cancellable(venue, int(product_id), digest.lower(), tx.sender.lower(), unfilled))
-        except Refused as no:
+        except ExchangeRefusal as no:
             if no.code != 2020 or venue.exchange.knobs.cancel_batch_is_atomic:
                 raise
             gone = no

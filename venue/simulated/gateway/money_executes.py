@@ -5,7 +5,7 @@ from collections.abc import Callable
 from venue.nado.signing import link_signer_digest, typed_digest
 from venue.simulated.engine import liquidation, treasury
 from venue.simulated.engine.codes import refused
-from venue.simulated.spoken.requests import LinkSigner, Liquidate, TransferQuote, Withdraw, read_request
+from venue.simulated.payloads.requests import LinkSigner, Liquidate, TransferQuote, Withdraw, read_request
 from venue.simulated.venue import SimulatedVenue
 
 TRANSFER = "TransferQuote(bytes32 sender,bytes32 recipient,uint128 amount,uint64 nonce)"

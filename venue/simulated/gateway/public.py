@@ -6,12 +6,12 @@ from typing import Any
 from messages.market import Level
 from messages.units import Price
 from venue.nado.codec import write
-from venue.simulated.engine.codes import Refused, refused
+from venue.simulated.engine.codes import ExchangeRefusal, refused
 from venue.simulated.engine.rules import QUOTE_PRODUCT, Product
 from venue.simulated.engine.trading import Market
-from venue.simulated.spoken import queries
-from venue.simulated.spoken.params import whole
-from venue.simulated.spoken.wire import failure, success
+from venue.simulated.payloads import queries
+from venue.simulated.payloads.params import whole
+from venue.simulated.payloads.wire import failure, success
 from venue.simulated.venue import SimulatedVenue
 
 CACHED = {
@@ -36,7 +36,7 @@ def answer_edge(venue: SimulatedVenue, params: Mapping[str, Any]) -> str:
     request_type = f"query_{kind}"
     try:
         return success(request_type, _cached(venue, kind, params))
-    except Refused as no:
+    except ExchangeRefusal as no:
         return failure(request_type, no)
 
 
@@ -102,7 +102,7 @@ def pairs(venue: SimulatedVenue, market: str | None) -> list[dict[str, str]]:
 
 
 def orderbook(venue: SimulatedVenue, wanted: str, depth: int) -> dict[str, Any]:
-    """`/v2/orderbook`. Raises `Refused` 2015 for an unknown ticker."""
+    """`/v2/orderbook`. Raises `ExchangeRefusal` 2015 for an unknown ticker."""
     market = next((market for market in venue.exchange.markets.values() if ticker_id(market.product) == wanted), None)
     if market is None:
         raise refused(2015)

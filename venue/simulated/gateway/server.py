@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import trio
 
 from venue.simulated.gateway.asgi import HALF, application
+from venue.simulated.gateway.request_limits import BODY_MAX, of_this_machine
 from venue.simulated.gateway.sessions import half_frame
-from venue.simulated.gateway.visitors import BODY_MAX, of_this_machine
 
 if TYPE_CHECKING:
     from hypercorn.config import Config
@@ -99,7 +99,7 @@ def _install() -> None:
     from hypercorn.protocol.events import Data, StreamClosed  # noqa: PLC0415
     from hypercorn.protocol.ws_stream import WSStream  # noqa: PLC0415
 
-    class HeardStream(WSStream):
+    class HeardWebSocket(WSStream):
         """A WebSocket that notes when something came in."""
 
         async def handle(self, event: Any) -> None:
@@ -117,4 +117,4 @@ def _install() -> None:
                 await self.send(Data(stream_id=self.stream_id, data=half_frame(message["text"])))
                 await self.send(StreamClosed(stream_id=self.stream_id))
 
-    h11.WSStream = HeardStream  # type: ignore[attr-defined]
+    h11.WSStream = HeardWebSocket  # type: ignore[attr-defined]

@@ -11,7 +11,7 @@ from typing import Protocol
 import trio
 
 from venue.nado.socket import background
-from venue.simulated.faults.wishes import AnswerLost, ConnectionCut
+from venue.simulated.faults.order_faults import AnswerLost, ConnectionCut
 from venue.simulated.gateway.answers import answer
 from venue.simulated.venue import HalfSent, SimulatedVenue
 

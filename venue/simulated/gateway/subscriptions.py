@@ -11,11 +11,11 @@ from venue.nado.codec import Whole, write
 from venue.nado.signing import stream_authentication_digest
 from venue.nado.socket import background
 from venue.simulated.engine.candles import GRANULARITIES_S
-from venue.simulated.engine.codes import Refused, refused
+from venue.simulated.engine.codes import ExchangeRefusal, refused
 from venue.simulated.engine.rules import RECV_WINDOW_MS
-from venue.simulated.faults.wishes import ConnectionCut
+from venue.simulated.faults.order_faults import ConnectionCut
 from venue.simulated.gateway.sessions import Closed, Frames
-from venue.simulated.spoken.requests import read_request
+from venue.simulated.payloads.requests import read_request
 from venue.simulated.streams.hub import QUEUE_MAX, Half, Listener, Topic
 from venue.simulated.venue import SimulatedVenue
 
@@ -87,7 +87,7 @@ class Subscriptions:
             frame = read_request(text, _Control)
             number, method = int(frame.id), frame.method
             reply = {"result": self._obey(frame)}
-        except Refused as no:
+        except ExchangeRefusal as no:
             reply = {"error": no.text, "error_code": no.code}
         answer = write({**reply, "id": number})
         self._venue.courier.answer(method, partial(self._listener.post, answer), self._listener.scope.cancel)
@@ -109,7 +109,7 @@ class Subscriptions:
             return [{"type": "default"}, *self._streams.values()]
         if frame.method in {"ping", "time"}:
             return self._time(frame)
-        raise Refused(2038, f"Unknown method: {frame.method[:64]}")
+        raise ExchangeRefusal(2038, f"Unknown method: {frame.method[:64]}")
 
     def _time(self, frame: _Control) -> object:
         now = str(self._venue.now_ms())
@@ -144,9 +144,9 @@ class Subscriptions:
         elif kind == "all_bbo":
             topic = (kind, None)
         elif kind not in _PER_PRODUCT | _PER_PRODUCT_OR_ALL:
-            raise Refused(2038, f"Unknown stream: {str(kind)[:64]}")
+            raise ExchangeRefusal(2038, f"Unknown stream: {str(kind)[:64]}")
         if fields:
-            raise Refused(2038, f"Unknown fields of {kind}: {', '.join(sorted(fields))[:64]}")
+            raise ExchangeRefusal(2038, f"Unknown fields of {kind}: {', '.join(sorted(fields))[:64]}")
         if (product_id is None and kind in _PER_PRODUCT) or (product_id is not None and product_id not in self._venue.exchange.markets):
             raise refused(2016)
         return topic
@@ -157,7 +157,7 @@ class Subscriptions:
             raise refused(2038)
         venue, sender, expiration = self._venue, frame.tx.sender.lower(), int(frame.tx.expiration)
         if not venue.now_ms() < expiration <= venue.now_ms() + RECV_WINDOW_MS:
-            raise Refused(2004, "The expiration must lie within the next 100 seconds.")
+            raise ExchangeRefusal(2004, "The expiration must lie within the next 100 seconds.")
         try:
             digest = stream_authentication_digest(sender, expiration, venue.exchange.chain_id, venue.exchange.endpoint)
         except ValueError as error:

@@ -5,7 +5,7 @@ from decimal import Decimal, InvalidOperation
 
 from messages.market import Level
 from messages.units import ONE, Base, Price, Quote
-from venue.simulated.markets.move import NADO_STEPS, Lattice, Move, ProductName, Steps
+from venue.simulated.markets.move import NADO_STEPS, BookChange, ProductName, Steps, TickAndStep
 
 LEVELS = 40
 LEVEL_QUOTE = Quote.of(500_000)
@@ -23,7 +23,7 @@ class FlatMarket:
         self._sol_bid = sol_bid
         self._steps = steps
 
-    def moves(self) -> Iterator[Move]:
+    def moves(self) -> Iterator[BookChange]:
         """One move per product at 0 ns, and none after."""
         yield _still("eth", self._eth_bid, self._steps.of("eth"))
         yield _still("sol", self._sol_bid, self._steps.of("sol"))
@@ -44,19 +44,19 @@ def _price(name: str, text: str) -> Price:
         raise ValueError(f"the {name} price {text!r} is not a decimal number of at most 18 decimals") from error
 
 
-def _require_ladder_fits(name: str, price: Price, lattice: Lattice) -> None:
+def _require_ladder_fits(name: str, price: Price, lattice: TickAndStep) -> None:
     if price % lattice.tick:
         raise ValueError(f"the {name} price {price.text()} is not a multiple of the tick {lattice.tick.text()}")
     if price <= (LEVELS + 1) * lattice.tick:
         raise ValueError(f"the {name} price {price.text()} leaves no room for {LEVELS} levels of {lattice.tick.text()} below it")
 
 
-def _still(product: ProductName, bid: int, lattice: Lattice) -> Move:
+def _still(product: ProductName, bid: int, lattice: TickAndStep) -> BookChange:
     asks = tuple(_level(bid + (depth + 1) * lattice.tick, lattice) for depth in range(LEVELS))
     bids = tuple(_level(bid - depth * lattice.tick, lattice) for depth in range(LEVELS))
-    return Move(0, product, bids, asks, Price(bid + lattice.tick // 2), ())
+    return BookChange(0, product, bids, asks, Price(bid + lattice.tick // 2), ())
 
 
-def _level(price: int, lattice: Lattice) -> Level:
+def _level(price: int, lattice: TickAndStep) -> Level:
     steps = LEVEL_QUOTE * ONE // (price * lattice.step)
     return Level(Price(price), Base(max(1, steps) * lattice.step))

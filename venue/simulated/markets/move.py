@@ -21,7 +21,7 @@ class Trade(msgspec.Struct, frozen=True):
     taker_buys: bool
 
 
-class Move(msgspec.Struct, frozen=True):
+class BookChange(msgspec.Struct, frozen=True):
     """One change of one product: the whole house ladder after it, never a difference."""
 
     at_ns: int
@@ -36,12 +36,12 @@ class Move(msgspec.Struct, frozen=True):
     """Traded since the move before, oldest first."""
 
     @property
-    def untraded(self) -> "Move":
+    def untraded(self) -> "BookChange":
         """The same book and price, and nothing traded."""
         return msgspec.structs.replace(self, trades=())
 
 
-def shifted(move: Move, by_bps: int, tick: int) -> Move:
+def shifted(move: BookChange, by_bps: int, tick: int) -> BookChange:
     """The same move elsewhere: every price is away by the same number of ticks, the one nearest to `by_bps` of the best bid, or of the trade."""
     prices = [level.price for level in (*move.bids[:1], *move.asks[:1])] + [trade.price for trade in move.trades]
     if not by_bps or not prices:
@@ -49,13 +49,13 @@ def shifted(move: Move, by_bps: int, tick: int) -> Move:
     by = prices[0] * by_bps // BPS // tick * tick
     bids, asks = (tuple(Level(Price(level.price + by), level.amount) for level in side) for side in (move.bids, move.asks))
     trades = tuple(msgspec.structs.replace(trade, price=Price(trade.price + by)) for trade in move.trades)
-    return Move(move.at_ns, move.product, bids, asks, None if move.oracle is None else Price(move.oracle + by), trades)
+    return BookChange(move.at_ns, move.product, bids, asks, None if move.oracle is None else Price(move.oracle + by), trades)
 
 
-class Market(Protocol):
+class PriceSource(Protocol):
     """Something that moves the venue's two books."""
 
-    def moves(self) -> Iterator[Move]:
+    def moves(self) -> Iterator[BookChange]:
         """Moves by time, each call from the start again; the first of each product at 0 ns.
 
         May be endless. After the last one the books stand still.
@@ -63,7 +63,7 @@ class Market(Protocol):
         ...
 
 
-class Lattice(NamedTuple):
+class TickAndStep(NamedTuple):
     """One product's price tick and size step, x18."""
 
     tick: Price
@@ -78,9 +78,9 @@ class Steps(msgspec.Struct, frozen=True):
     sol_tick: Price = Price.of("0.01")
     sol_step: Base = Base.of("0.1")
 
-    def of(self, product: ProductName) -> Lattice:
+    def of(self, product: ProductName) -> TickAndStep:
         """The lattice of one product."""
-        return Lattice(self.eth_tick, self.eth_step) if product == "eth" else Lattice(self.sol_tick, self.sol_step)
+        return TickAndStep(self.eth_tick, self.eth_step) if product == "eth" else TickAndStep(self.sol_tick, self.sol_step)
 
 
 NADO_STEPS = Steps()

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from messages.market import Level
 from messages.units import Base, Price
-from venue.simulated.markets.move import NADO_STEPS, Lattice, Move, ProductName, Steps, Trade
+from venue.simulated.markets.move import NADO_STEPS, BookChange, ProductName, Steps, TickAndStep, Trade
 
 LEVELS = 20
 ORDER = {"l2_20": 0, "quotes": 1, "trades": 2}
@@ -41,7 +41,7 @@ class RecordingMarket:
             if not path.is_file():
                 raise ValueError(f"there is no file {path}")
 
-    def moves(self) -> Iterator[Move]:
+    def moves(self) -> Iterator[BookChange]:
         """Every change of either book, by exchange time. Raises `ValueError` naming file and content of a row that cannot be read."""
         books = {product: _Book(self._steps.of(product)) for product in PRODUCTS}
         began: int | None = None
@@ -73,7 +73,7 @@ class RecordingMarket:
 class _Book:
     """One product's book during the replay."""
 
-    lattice: Lattice
+    lattice: TickAndStep
     bids: tuple[Level, ...] = ()
     asks: tuple[Level, ...] = ()
     trades: list[Trade] = field(default_factory=list)
@@ -125,10 +125,10 @@ class _Book:
         whole = scaled(size)
         return Base(whole - whole % self.lattice.step)
 
-    def move(self, at_ns: int, product: ProductName) -> Move:
+    def move(self, at_ns: int, product: ProductName) -> BookChange:
         """The book now, and what has traded since the last move."""
         trades, self.trades = tuple(self.trades), []
-        return Move(at_ns, product, self.bids, self.asks, Price((self.bids[0].price + self.asks[0].price) // 2), trades)
+        return BookChange(at_ns, product, self.bids, self.asks, Price((self.bids[0].price + self.asks[0].price) // 2), trades)
 
 
 def scaled(text: str) -> int:

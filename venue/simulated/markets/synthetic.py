@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from messages.market import Level
 from messages.units import Base, Price
-from venue.simulated.markets.move import NADO_STEPS, Lattice, Move, ProductName, Steps, Trade
+from venue.simulated.markets.move import NADO_STEPS, BookChange, ProductName, Steps, TickAndStep, Trade
 
 STEP_NS = 100_000_000
 JITTER_NS = 40_000_000
@@ -55,7 +55,7 @@ class SyntheticMarket:
         self._seed = seed
         self._steps = steps
 
-    def moves(self) -> Iterator[Move]:
+    def moves(self) -> Iterator[BookChange]:
         """Moves without end, by time."""
         chance = random.Random(f"synthetic {self._seed}")  # noqa: S311 - a market, not a secret
         legs = (_Leg("eth", ETH, self._steps.of("eth"), chance), _Leg("sol", SOL, self._steps.of("sol"), chance))
@@ -76,7 +76,7 @@ class SyntheticMarket:
 class _Leg:
     """One leg's latent price and the book around it."""
 
-    def __init__(self, product: ProductName, shape: Shape, lattice: Lattice, chance: random.Random) -> None:
+    def __init__(self, product: ProductName, shape: Shape, lattice: TickAndStep, chance: random.Random) -> None:
         self._product = product
         self._shape = shape
         self._lattice = lattice
@@ -93,7 +93,7 @@ class _Leg:
         noise = math.sqrt(seconds) * (shape.shared * shared + shape.own * self._chance.gauss(0, 1))
         self._moved_bps += shape.momentum * momentum * seconds + noise - self._moved_bps * seconds / REVERSION_S
 
-    def move(self, at_ns: int) -> Move:
+    def move(self, at_ns: int) -> BookChange:
         """The book as it stands now."""
         chance, tick = self._chance, self._lattice.tick
         bid = int(self._ticks_at_start * math.exp(self._moved_bps / 10_000))
@@ -105,7 +105,7 @@ class _Leg:
         amounts = self._amounts[offset : offset + 2 * LEVELS]
         bids = tuple(Level(Price((bid - depth) * tick), amounts[depth]) for depth in range(LEVELS))
         asks = tuple(Level(Price((ask + depth) * tick), amounts[LEVELS + depth]) for depth in range(LEVELS))
-        return Move(at_ns, self._product, bids, asks, Price((bid + ask) * tick // 2), self._trade(bids[0], asks[0]))
+        return BookChange(at_ns, self._product, bids, asks, Price((bid + ask) * tick // 2), self._trade(bids[0], asks[0]))
 
     def _trade(self, bid: Level, ask: Level) -> tuple[Trade, ...]:
         if self._chance.random() >= TRADES:

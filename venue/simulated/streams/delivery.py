@@ -9,7 +9,7 @@ from heapq import heappop, heappush
 
 import trio
 
-from venue.simulated.faults.wishes import ConnectionCut, DisturbEvent, DisturbReply, Faults, Turns
+from venue.simulated.faults.order_faults import ConnectionCut, DisturbEvent, DisturbReply, Faults, Turns
 from venue.simulated.streams.hub import Half, Hub, Topic
 
 REORDER_MS = 500
@@ -29,7 +29,7 @@ class _Late:
             self.deliver()
 
 
-class Courier:
+class Delivery:
     """Everything that leaves the venue goes through here. What is held back is delivered by `run`."""
 
     def __init__(self, hub: Hub, symbols: Mapping[int, str], faults: Faults) -> None:

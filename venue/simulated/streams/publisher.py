@@ -18,9 +18,9 @@ from venue.simulated.engine.candles import Candles
 from venue.simulated.engine.events import BookBatch, Filled, Liquidated, OrderUpdated, PositionChanged, Told, Traded
 from venue.simulated.engine.exchange import Exchange
 from venue.simulated.faults.staging import Stage
-from venue.simulated.spoken.queries import all_prices
-from venue.simulated.spoken.wire import all_bbo_json, batch_json, candle_json, event_json, funding_json, top_json
-from venue.simulated.streams.delivery import Courier
+from venue.simulated.payloads.queries import all_prices
+from venue.simulated.payloads.wire import all_bbo_json, batch_json, candle_json, event_json, funding_json, top_json
+from venue.simulated.streams.delivery import Delivery
 from venue.simulated.streams.hub import Topic
 
 BATCH_S = 0.05
@@ -36,10 +36,10 @@ def rate_of(exchange: Exchange, product_id: int, now_ns: int) -> int:
     return market.funding.rate(market.oracle, exchange.tick(now_ns))
 
 
-class Crier:
+class Publisher:
     """Everything that is told goes out here, by the courier."""
 
-    def __init__(self, exchange: Exchange, courier: Courier, candles: Candles, stage: Stage, now_ns: Callable[[], Ns]) -> None:
+    def __init__(self, exchange: Exchange, courier: Delivery, candles: Candles, stage: Stage, now_ns: Callable[[], Ns]) -> None:
         self._exchange = exchange
         self._courier = courier
         self._candles = candles

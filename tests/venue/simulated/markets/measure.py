@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from venue.simulated.markets import Move
+from venue.simulated.markets import BookChange
 
 
 class Measured(msgspec.Struct, frozen=True):
@@ -16,7 +16,7 @@ class Measured(msgspec.Struct, frozen=True):
     returns: dict[int, tuple[float, float, float]]
 
 
-def measure(moves: Iterable[Move], span_s: float) -> Measured:
+def measure(moves: Iterable[BookChange], span_s: float) -> Measured:
     """The figures over the first `span_s` seconds; returns do not overlap."""
     grid: dict[str, list[float]] = {"eth": [], "sol": []}
     mid: dict[str, float] = {}

@@ -9,7 +9,7 @@ import pytest
 from messages.units import Base, Price
 from tests.shared_data import shared
 from tests.venue.simulated.markets.measure import measure
-from venue.simulated.markets import Move, market_named
+from venue.simulated.markets import BookChange, market_named
 from venue.simulated.markets.recording import scaled
 
 HEADERS = {
@@ -31,7 +31,7 @@ def recorded(folder: Path, **rows: list[list[str]]) -> str:
     return str(folder / "small")
 
 
-def replay(folder: Path, **rows: list[list[str]]) -> list[Move]:
+def replay(folder: Path, **rows: list[list[str]]) -> list[BookChange]:
     return list(market_named(recorded(folder, **rows), 0).moves())
 
 

@@ -24,7 +24,7 @@ EVERY_S = 0.2
 SCHEMA = "evenkeel.simulated/1"
 
 
-class KeptMarket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SavedMarket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What one product has collected and paid."""
 
     product_id: int
@@ -33,7 +33,7 @@ class KeptMarket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     fees: int
 
 
-class Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class SavedVenue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything that outlives a restart."""
 
     schema: str
@@ -43,7 +43,7 @@ class Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     insurance: int
     accounts: list[Account]
     tx_nonces: dict[str, int]
-    markets: list[KeptMarket]
+    markets: list[SavedMarket]
     resting: list[Resting]
     orders: list[LoggedOrder]
     matches: list[Filled]
@@ -51,10 +51,10 @@ class Kept(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     moves: list[Moved] = []
 
 
-def state_of(venue: SimulatedVenue) -> Kept:
+def state_of(venue: SimulatedVenue) -> SavedVenue:
     """What to keep of a running venue."""
     exchange = venue.exchange
-    return Kept(
+    return SavedVenue(
         SCHEMA,
         venue.instance,
         exchange.now_ns,
@@ -62,7 +62,7 @@ def state_of(venue: SimulatedVenue) -> Kept:
         exchange.insurance,
         list(exchange.accounts.values()),
         exchange.tx_nonces,
-        [KeptMarket(each, market.funding.cumulative, market.available_settle, market.fees) for each, market in exchange.markets.items()],
+        [SavedMarket(each, market.funding.cumulative, market.available_settle, market.fees) for each, market in exchange.markets.items()],
         [order for market in exchange.markets.values() for order in market.open_orders.values()],
         list(exchange.order_log),
         venue.archive.fills,
@@ -71,7 +71,7 @@ def state_of(venue: SimulatedVenue) -> Kept:
     )
 
 
-def restore(venue: SimulatedVenue, kept: Kept) -> None:
+def restore(venue: SimulatedVenue, kept: SavedVenue) -> None:
     """Put a venue that has not begun into the state `kept`. Raises `ValueError` for a product that it does not have."""
     exchange = venue.exchange
     if {market.product_id for market in kept.markets} != set(exchange.markets):
@@ -92,7 +92,7 @@ def restore(venue: SimulatedVenue, kept: Kept) -> None:
         venue.archive.record_money(event)
 
 
-def _restore_orders(exchange: Exchange, kept: Kept) -> None:
+def _restore_orders(exchange: Exchange, kept: SavedVenue) -> None:
     for entry in kept.orders:
         exchange.order_log.append(entry)
         if entry.taken_in:
@@ -103,18 +103,18 @@ def _restore_orders(exchange: Exchange, kept: Kept) -> None:
         market.open_orders[order.digest] = order
 
 
-def load(path: Path) -> Kept | None:
+def load(path: Path) -> SavedVenue | None:
     """What the file holds; None when there is none yet. Raises `OSError`, and `ValueError` naming what cannot be read."""
     if not path.exists():
         return None
     data: Any = json.loads(path.read_text())
-    kept = msgspec.convert(data, Kept, dec_hook=decode_unit, str_keys=True, strict=False)
+    kept = msgspec.convert(data, SavedVenue, dec_hook=decode_unit, str_keys=True, strict=False)
     if kept.schema != SCHEMA:
         raise ValueError(f"schema: it is {kept.schema!r}, not {SCHEMA!r}")
     return kept
 
 
-def save(path: Path, kept: Kept) -> None:
+def save(path: Path, kept: SavedVenue) -> None:
     """Write the state. Raises `OSError`."""
     beside = path.with_name(path.name + ".new")
     with beside.open("w") as file:

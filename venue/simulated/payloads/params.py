@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from venue.simulated.engine.codes import Refused, refused
+from venue.simulated.engine.codes import ExchangeRefusal, refused
 from venue.simulated.engine.trading import Engine, Market
 
 Params = Mapping[str, Any]
@@ -17,7 +17,7 @@ def whole(value: object) -> int:
 
 
 def market_of(engine: Engine, params: Params) -> Market:
-    """The market of `product_id`. Raises `Refused` 2016."""
+    """The market of `product_id`. Raises `ExchangeRefusal` 2016."""
     market = engine.markets.get(whole(params.get("product_id")))
     if market is None:
         raise refused(2016)
@@ -25,24 +25,24 @@ def market_of(engine: Engine, params: Params) -> Market:
 
 
 def subaccount_of(params: Params, name: str) -> str:
-    """A bytes32 in lower case. Raises `Refused` 2038 for anything else."""
+    """A bytes32 in lower case. Raises `ExchangeRefusal` 2038 for anything else."""
     return _hex_of(params, name, 32)
 
 
 def address_of(params: Params, name: str) -> str:
-    """An address in lower case. Raises `Refused` 2038 for anything else."""
+    """An address in lower case. Raises `ExchangeRefusal` 2038 for anything else."""
     return _hex_of(params, name, 20)
 
 
 def _hex_of(params: Params, name: str, size: int) -> str:
     text = params.get(name)
     if not isinstance(text, str) or len(text) != 2 + 2 * size or not text.startswith("0x"):
-        raise Refused(2038, f"{refused(2038).text} {name} must be {size} bytes of hex")
+        raise ExchangeRefusal(2038, f"{refused(2038).text} {name} must be {size} bytes of hex")
     return text.lower()
 
 
 def product_ids_of(engine: Engine, params: Params) -> list[int]:
-    """A list of products, none twice. Raises `Refused`: 2062 for an empty list, 2060 for an unknown product or one named twice."""
+    """A list of products, none twice. Raises `ExchangeRefusal`: 2062 for an empty list, 2060 for an unknown product or one named twice."""
     listed = params.get("product_ids")
     if not isinstance(listed, list) or not listed:
         raise refused(2062)
@@ -53,7 +53,7 @@ def product_ids_of(engine: Engine, params: Params) -> list[int]:
 
 
 def flag(params: Params, name: str, default: bool) -> bool:
-    """A boolean, written as a string in queries. Raises `Refused` 2040."""
+    """A boolean, written as a string in queries. Raises `ExchangeRefusal` 2040."""
     value = params.get(name)
     if value is None:
         return default

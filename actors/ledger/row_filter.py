@@ -35,7 +35,7 @@ PRODUCTS_KEPT = 256
 Event = Fill | OrderUpdate | PositionChange
 
 
-class Sieve(msgspec.Struct):
+class RowFilter(msgspec.Struct):
     """One incarnation's. `current` and `highest`: readings that are no rows."""
 
     current: AccountSnapshot | None = None

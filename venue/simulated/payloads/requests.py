@@ -7,7 +7,7 @@ import msgspec
 from messages.units import Base, Price
 from venue.nado.codec import Whole, read
 from venue.protocol import Malformed, Order
-from venue.simulated.engine.codes import Refused, refused
+from venue.simulated.engine.codes import ExchangeRefusal, refused
 
 T = TypeVar("T")
 
@@ -161,8 +161,8 @@ class CancelAndPlace(msgspec.Struct, frozen=True):
 
 
 def read_request(data: bytes | str, kind: type[T]) -> T:
-    """`data` as a `kind`. Raises `Refused` 2038 naming what is wrong."""
+    """`data` as a `kind`. Raises `ExchangeRefusal` 2038 naming what is wrong."""
     try:
         return read(data, kind)
     except Malformed as error:
-        raise Refused(2038, f"{refused(2038).text} {error}") from None
+        raise ExchangeRefusal(2038, f"{refused(2038).text} {error}") from None

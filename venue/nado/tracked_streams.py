@@ -7,7 +7,7 @@ import trio
 from venue.nado.socket import Dialer, drop
 
 
-class Lines:
+class TrackedStreams:
     """A `Dialer` that remembers what it has dialled for as long as somebody uses it."""
 
     def __init__(self, dialer: Dialer) -> None:

@@ -66,7 +66,7 @@ from typing import Generic, Literal, TypeVar
 
 import msgspec
 
-from venue.simulated.engine.codes import Refused
+from venue.simulated.engine.codes import ExchangeRefusal
 from venue.simulated.engine.rules import Knobs
 from venue.simulated.faults.incidents import Incident, Listing, Says
 
@@ -269,10 +269,10 @@ def faults_of(data: bytes) -> Faults:
     return msgspec.json.decode(data, type=Faults)
 
 
-class Staged(msgspec.Struct, frozen=True):
+class StagedFault(msgspec.Struct, frozen=True):
     """What is to go wrong with one order."""
 
-    refusal: Refused | None = None
+    refusal: ExchangeRefusal | None = None
     lose_ack: bool = False
     cut_before: bool = False
     cut_after: bool = False
@@ -294,7 +294,7 @@ class FaultCounter:
         self.faults = faults
         self._counts: dict[int, int] = {}
 
-    def next(self, product: str, *, increasing: bool) -> Staged:
+    def next(self, product: str, *, increasing: bool) -> StagedFault:
         """Count one order that came in, and say what is to go wrong with it."""
         refuse = [fault for fault in self.faults.refuse if self._is_due(fault, product, increasing)]
         cuts = [fault.when for fault in self.faults.cut if self._is_due(fault, product, increasing)]
@@ -305,7 +305,7 @@ class FaultCounter:
         late_ms = max((fault.delay_ms for fault in self.faults.late if self._is_due(fault, product, increasing)), default=0)
         slow_ms = max((fault.delay_ms for fault in self.faults.slow_ack if self._is_due(fault, product, increasing)), default=0)
         forgotten = [fault for fault in self.faults.forget if self._is_due(fault, product, increasing)]
-        return Staged(
+        return StagedFault(
             _refusal(refuse[0]) if refuse else None,
             lose_ack=bool(lost),
             cut_before="before" in cuts,
@@ -326,9 +326,9 @@ class FaultCounter:
         return count == trigger.nth
 
 
-def _refusal(fault: Refuse) -> Refused:
+def _refusal(fault: Refuse) -> ExchangeRefusal:
     usual = f"the simulated venue refuses order {fault.nth} of {fault.product or 'any product'}"
-    return Refused(fault.code, f"staged: {fault.text or usual}")
+    return ExchangeRefusal(fault.code, f"staged: {fault.text or usual}")
 
 
 R = TypeVar("R", bound=Recurring)

@@ -8,13 +8,13 @@ from messages.units import ONE, Base, Price
 from venue.nado.codec import Whole, read
 from venue.protocol import Malformed
 from venue.simulated.engine.accounts import WEIGHTINGS, Account, contribution, fee_on, imagined
-from venue.simulated.engine.codes import Refused, refused
+from venue.simulated.engine.codes import ExchangeRefusal, refused
 from venue.simulated.engine.exchange import Exchange
 from venue.simulated.engine.rules import NO_ADDRESS, QUOTE_PRODUCT
 from venue.simulated.engine.trading import Market
 from venue.simulated.engine.treasury import withdrawable
-from venue.simulated.spoken.params import Params, flag, market_of, product_ids_of, subaccount_of, whole
-from venue.simulated.spoken.wire import ended_json, order_json
+from venue.simulated.payloads.params import Params, flag, market_of, product_ids_of, subaccount_of, whole
+from venue.simulated.payloads.wire import ended_json, order_json
 
 LOTS_MAX = 2**60
 
@@ -118,13 +118,13 @@ def subaccount_info(exchange: Exchange, params: Params) -> object:
 
 
 def _applied(exchange: Exchange, account: Account, txns: object) -> Account:
-    """The account after imagined trades. Raises `Refused` 2038 for what is no list of `apply_delta`."""
+    """The account after imagined trades. Raises `ExchangeRefusal` 2038 for what is no list of `apply_delta`."""
     if not txns:
         return account
     try:
         deltas = [one.apply_delta for one in read(str(txns), tuple[_Applied, ...])]
     except Malformed as error:
-        raise Refused(2038, f"{refused(2038).text} txns: {error}") from None
+        raise ExchangeRefusal(2038, f"{refused(2038).text} txns: {error}") from None
     for delta in deltas:
         product_id = int(delta.product_id)
         if product_id == QUOTE_PRODUCT:

@@ -7,13 +7,13 @@ from collections.abc import Callable
 from typing import Any
 
 from messages.units import ONE
-from venue.simulated.engine.codes import Refused, refused
+from venue.simulated.engine.codes import ExchangeRefusal, refused
 from venue.simulated.engine.exchange import Exchange
 from venue.simulated.engine.rules import NO_ASK, QUOTE_PRODUCT, Product
 from venue.simulated.engine.trading import Market
-from venue.simulated.spoken import account_queries as accounts
-from venue.simulated.spoken.params import Params, address_of, market_of, product_ids_of, subaccount_of, whole
-from venue.simulated.spoken.wire import levels_json
+from venue.simulated.payloads import account_queries as accounts
+from venue.simulated.payloads.params import Params, address_of, market_of, product_ids_of, subaccount_of, whole
+from venue.simulated.payloads.wire import levels_json
 
 DEPTH_MAX = 100
 FEES_LISTED = 9
@@ -23,13 +23,13 @@ NLP_PRODUCT = 11
 
 
 def answer(exchange: Exchange, status: str, params: Params, now_ns: int) -> object:
-    """The `data` of a query. Raises `Refused`: 2038 for an unknown type, else what the query says."""
+    """The `data` of a query. Raises `ExchangeRefusal`: 2038 for an unknown type, else what the query says."""
     kind = params.get("type")
     if kind == "status":
         return status
     query = QUERIES.get(kind) if isinstance(kind, str) else None
     if query is None:
-        raise Refused(2038, f"Unknown query type: {str(kind)[:64]}")
+        raise ExchangeRefusal(2038, f"Unknown query type: {str(kind)[:64]}")
     exchange.tick(now_ns)
     return query(exchange, params)
 

@@ -14,7 +14,7 @@ from venue.nado.signing import Signer, order_digest, order_nonce, recv_time_of, 
 from venue.protocol import OffLattice, Order, ProductRules, SignedOrder, VenueRules
 
 
-class NadoForge:
+class NadoOrderBuilder:
     """Order building and signing for one subaccount under one set of rules; a `venue.protocol.Forge`."""
 
     def __init__(self, rules: VenueRules, sender: str, signer: Signer | None) -> None:

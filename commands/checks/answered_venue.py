@@ -13,7 +13,7 @@ from venue.nado.socket import Dialer
 from venue.protocol import VenueRules
 
 
-class Known(msgspec.Struct, frozen=True):
+class AnsweredVenue(msgspec.Struct, frozen=True):
     """A venue that has answered: its rules are read and its clock is measured."""
 
     settings: Settings

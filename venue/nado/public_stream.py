@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from venue.nado.codec import public_streams
-from venue.nado.counts import Tally
+from venue.nado.counts import TroubleTally
 from venue.nado.socket import Dialer
 from venue.nado.streams import Events, subscribed
 
 
 @asynccontextmanager
-async def tape(base_url: str, dialer: Dialer, product_ids: Sequence[int], tally: Tally) -> AsyncIterator[Events]:
+async def public_stream(base_url: str, dialer: Dialer, product_ids: Sequence[int], tally: TroubleTally) -> AsyncIterator[Events]:
     """`BookDelta`, `Touch` and `PublicTrade` of the products, for one connection's life. No key is needed. Raises `Refused` or `Unreachable`.
 
     `base_url` without `/v1`.

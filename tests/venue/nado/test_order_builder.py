@@ -7,7 +7,7 @@ from messages.sizing import LegOrder, SizingPlan
 from messages.units import ONE, Base, Bps, Ms, Price, Quote, Rate
 from messages.wire import digest
 from venue.nado.appendix import Appendix, unpack
-from venue.nado.forge import NadoForge
+from venue.nado.order_builder import NadoOrderBuilder
 from venue.nado.signing import Signer, order_digest, recover, recv_time_of, subaccount_hex
 from venue.protocol import OffLattice, ProductRules, VenueRules
 
@@ -22,7 +22,7 @@ def product(symbol: str, product_id: int, tick: str, step: str) -> ProductRules:
 
 
 RULES = VenueRules("test", 57073, "0x" + "05" * 20, product("ETH-PERP", 4, "0.1", "0.001"), product("SOL-PERP", 8, "0.01", "0.1"))
-FORGE = NadoForge(RULES, SENDER, SIGNER)
+ORDER_BUILDER = NadoOrderBuilder(RULES, SENDER, SIGNER)
 
 
 def leg(product_id: int, amount: str, limit: str) -> LegOrder:
@@ -42,13 +42,13 @@ class NeverSigns(Signer):
         raise AssertionError("signed what had to be refused")
 
 
-CAREFUL = NadoForge(RULES, SENDER, NeverSigns(b"\x11" * 32))
+CAREFUL = NadoOrderBuilder(RULES, SENDER, NeverSigns(b"\x11" * 32))
 
 
 def test_an_order_says_what_the_leg_says():
     whole = plan()
     for name in ("eth", "sol"):
-        order = FORGE.order_of(whole, digest(whole), name)
+        order = ORDER_BUILDER.order_of(whole, digest(whole), name)
         wanted = whole.leg(name)
         assert (order.product_id, order.amount, order.price, order.sender) == (wanted.product_id, wanted.amount, wanted.limit, SENDER)
         assert unpack(order.appendix) == Appendix("fok")
@@ -57,43 +57,43 @@ def test_an_order_says_what_the_leg_says():
 
 @pytest.mark.parametrize(("recv_time_ms", "expiration_s"), [(1_790_000_002_000, 1_790_000_003), (1_790_000_002_001, 1_790_000_004)])
 def test_an_order_expires_one_second_after_its_receive_time_rounded_up(recv_time_ms, expiration_s):
-    assert FORGE.order_of(plan(recv_time_ms), "ab", "eth").expiration_s == expiration_s
+    assert ORDER_BUILDER.order_of(plan(recv_time_ms), "ab", "eth").expiration_s == expiration_s
 
 
 @pytest.mark.parametrize("kind", ["fok", "ioc"])
 @pytest.mark.parametrize("reduce_only", [False, True])
 def test_kind_and_reduce_only_reach_the_appendix(kind, reduce_only):
     wanted = msgspec.structs.replace(leg(4, "0.042", "2759.6"), kind=kind, reduce_only=reduce_only)
-    assert unpack(FORGE.order_of(plan(eth=wanted), "ab", "eth").appendix) == Appendix(kind, reduce_only=reduce_only)
+    assert unpack(ORDER_BUILDER.order_of(plan(eth=wanted), "ab", "eth").appendix) == Appendix(kind, reduce_only=reduce_only)
 
 
 def test_a_signed_order_carries_the_venues_digest_and_our_signature():
-    order = FORGE.order_of(plan(), "ab", "eth")
-    signed = FORGE.sign(order)
+    order = ORDER_BUILDER.order_of(plan(), "ab", "eth")
+    signed = ORDER_BUILDER.sign(order)
     assert signed.order == order
-    assert signed.digest == FORGE.digest_of(order) == "0x" + order_digest(order, 57073).hex()
+    assert signed.digest == ORDER_BUILDER.digest_of(order) == "0x" + order_digest(order, 57073).hex()
     assert recover(bytes.fromhex(signed.digest[2:]), signed.signature) == SIGNER.address
     assert signed.recv_time_ms == plan().recv_time_ms
 
 
 def test_the_same_plan_and_leg_give_the_same_bytes_to_whoever_asks():
-    first = FORGE.sign(FORGE.order_of(plan(), digest(plan()), "eth"))
-    second = NadoForge(RULES, SENDER, Signer(b"\x11" * 32))
+    first = ORDER_BUILDER.sign(ORDER_BUILDER.order_of(plan(), digest(plan()), "eth"))
+    second = NadoOrderBuilder(RULES, SENDER, Signer(b"\x11" * 32))
     assert second.sign(second.order_of(plan(), digest(plan()), "eth")) == first
-    ledgers = NadoForge(RULES, SENDER, None)
+    ledgers = NadoOrderBuilder(RULES, SENDER, None)
     assert ledgers.digest_of(ledgers.order_of(plan(), digest(plan()), "eth")) == first.digest
 
 
 def test_the_nonces_of_the_two_legs_and_of_two_plans_differ():
-    nonces = {FORGE.order_of(plan(), plan_digest, name).nonce for plan_digest in ("aa", "bb") for name in ("eth", "sol")}
+    nonces = {ORDER_BUILDER.order_of(plan(), plan_digest, name).nonce for plan_digest in ("aa", "bb") for name in ("eth", "sol")}
     assert len(nonces) == 4
 
 
 def test_a_flipped_side_is_another_order():
-    order = FORGE.order_of(plan(), "ab", "eth")
+    order = ORDER_BUILDER.order_of(plan(), "ab", "eth")
     flipped = msgspec.structs.replace(order, amount=Base(-order.amount))
-    assert FORGE.digest_of(flipped) != FORGE.digest_of(order)
-    assert FORGE.sign(flipped).signature != FORGE.sign(order).signature
+    assert ORDER_BUILDER.digest_of(flipped) != ORDER_BUILDER.digest_of(order)
+    assert ORDER_BUILDER.sign(flipped).signature != ORDER_BUILDER.sign(order).signature
 
 
 OFF_LATTICE = [
@@ -110,7 +110,7 @@ OFF_LATTICE = [
 def test_an_off_lattice_leg_is_refused_naming_product_value_and_step(name, wanted, says):
     """Lessons S2 and S3: the client rejects, it never rounds."""
     with pytest.raises(OffLattice) as caught:
-        FORGE.order_of(plan(**{name: wanted}), "ab", name)
+        ORDER_BUILDER.order_of(plan(**{name: wanted}), "ab", name)
     assert str(caught.value) == says
 
 
@@ -140,23 +140,23 @@ def test_what_is_no_order_of_ours_is_never_signed(changes, says):
 
 def test_a_leg_without_amount_has_no_order():
     with pytest.raises(ValueError, match="amount 0"):
-        FORGE.order_of(plan(eth=leg(4, "0", "2759.6")), "ab", "eth")
+        ORDER_BUILDER.order_of(plan(eth=leg(4, "0", "2759.6")), "ab", "eth")
 
 
 def test_a_leg_of_another_product_has_no_order():
     with pytest.raises(ValueError, match=r"product_id: 8 is not ETH-PERP \(4\)"):
-        FORGE.order_of(plan(eth=leg(8, "1", "115.75")), "ab", "eth")
+        ORDER_BUILDER.order_of(plan(eth=leg(8, "1", "115.75")), "ab", "eth")
 
 
 def test_a_plan_that_was_never_sealed_has_no_order():
     with pytest.raises(ValueError, match="not sealed"):
-        FORGE.order_of(plan(0), "ab", "eth")
+        ORDER_BUILDER.order_of(plan(0), "ab", "eth")
 
 
 def test_without_a_key_there_are_digests_and_no_signatures():
-    keyless = NadoForge(RULES, SENDER, None)
+    keyless = NadoOrderBuilder(RULES, SENDER, None)
     order = keyless.order_of(plan(), "ab", "eth")
-    assert keyless.digest_of(order) == FORGE.digest_of(order)
+    assert keyless.digest_of(order) == ORDER_BUILDER.digest_of(order)
     with pytest.raises(ValueError, match="no key to sign"):
         keyless.sign(order)
 
@@ -164,6 +164,6 @@ def test_without_a_key_there_are_digests_and_no_signatures():
 def test_a_forge_without_lattice_or_subaccount_is_not_built():
     stepless = msgspec.structs.replace(RULES, sol=product("SOL-PERP", 8, "0.01", "0"))
     with pytest.raises(ValueError, match=r"SOL-PERP: tick 0\.01 and step 0"):
-        NadoForge(stepless, SENDER, None)
+        NadoOrderBuilder(stepless, SENDER, None)
     with pytest.raises(ValueError, match="sender"):
-        NadoForge(RULES, SIGNER.address, None)
+        NadoOrderBuilder(RULES, SIGNER.address, None)

@@ -33,7 +33,7 @@ HISTORY = {"orders": 20, "matches": 10, "events": 10}
 """Of the archive's weight: limit x subaccounts / this."""
 
 
-class Windows:
+class BudgetWindows:
     """What one address or wallet has used of one budget."""
 
     def __init__(self, short: int, long: int) -> None:
@@ -59,13 +59,13 @@ class Limiter:
     """All budgets of all addresses and wallets. When they become many, those idle for a minute are forgotten."""
 
     def __init__(self) -> None:
-        self._windows: dict[tuple[Budget, str], Windows] = {}
+        self._windows: dict[tuple[Budget, str], BudgetWindows] = {}
 
     def take(self, budget: Budget, key: str, weight: int, now_s: float) -> bool:
         """Use `weight` of what `key` may; False when it is over the limit, and then nothing is used."""
         if len(self._windows) >= KEYS_MAX:
             self._windows = {kept: windows for kept, windows in self._windows.items() if windows.used_since(now_s - LONG_S)}
-        windows = self._windows.setdefault((budget, key), Windows(*LIMITS[budget]))
+        windows = self._windows.setdefault((budget, key), BudgetWindows(*LIMITS[budget]))
         return windows.take(weight, now_s)
 
 

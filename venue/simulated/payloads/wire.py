@@ -10,7 +10,7 @@ from messages.market import Level
 from venue.nado.codec import write
 from venue.simulated.engine.book import Resting
 from venue.simulated.engine.candles import Candle
-from venue.simulated.engine.codes import Refused
+from venue.simulated.engine.codes import ExchangeRefusal
 from venue.simulated.engine.events import BookBatch, Filled, FundingPaid, Liquidated, OrderUpdated, PositionChanged, Told, Traded
 from venue.simulated.engine.order_log import LoggedOrder
 from venue.simulated.engine.rules import NO_ASK
@@ -21,7 +21,7 @@ def success(request_type: str, data: object, **echo: object) -> str:
     return write({"status": "success", **_present(echo), **_present({"data": data}), "request_type": request_type})
 
 
-def failure(request_type: str, no: Refused, **echo: object) -> str:
+def failure(request_type: str, no: ExchangeRefusal, **echo: object) -> str:
     """The envelope of a refusal."""
     return write({"status": "failure", **_present(echo), "error": no.text, "error_code": no.code, "request_type": request_type})
 
