@@ -12,7 +12,7 @@ from messages.execution import Fill, Outcome, PlanClosed
 from messages.lifecycle import Hop, Staged
 from messages.sizing import Ready, Sealed
 from messages.units import ONE, notional
-from runtime.specs import ChildStarted as ChildStarted
+from runtime.specs import ChildStarted
 
 KILLED_IN_CYCLE = 3
 VICTIM = "eth_leg"
