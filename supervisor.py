@@ -1,4 +1,5 @@
-"""Evenkeel: the supervisor that drives the barrier, and main. The tree of actors below it and their channels are in `actors/tree.py`.
+"""Evenkeel: the supervisor that drives the barrier, and main. The tree of actors below it and their channels
+are in `actors/tree.py`.
 
     Nado /subscribe -> market_data -PairQuote-> sizing -SizingPlan-> supervisor: the barrier
                                                   ^                   | one frozen object, one slice
@@ -8,18 +9,21 @@
     Nado /ws (a connection per leg) <---- signed order ---------+------+------+
     Nado /subscribe -> account -- fill, order_update, position_change -+ (ledger tells sizing what is held)
 
-The supervisor owns both ends of every channel for the life of the process and hands readers to incarnations. It is the only one that seals plans.
-Its own loop does no I/O: what has to be asked of the venue (reconciling, RESOLVE) runs beside it (`actors/reconciliation.py`) and comes back as
-messages to the ledger.
+The supervisor owns both ends of every channel for the life of the process and hands readers to incarnations.
+It is the only one that seals plans. Its own loop does no I/O: what has to be asked of the venue (reconciling,
+RESOLVE) runs beside it (`actors/reconciliation.py`) and comes back as messages to the ledger.
 """
-# Parses on Python 3.6 (no `:=` in this file): a wrong interpreter is told so by `commands/begin.py`, not by a SyntaxError.
+# Parses on Python 3.6 (no `:=` in this file): a wrong interpreter is told so by `commands/begin.py`, not by a
+# SyntaxError.
 
 import sys
 
-if __name__ == "__main__":  # before anything else is imported: a signal, a wrong interpreter and a closed standard output come that early
+# before anything else is imported: a signal, a wrong interpreter and a closed standard output come that early
+if __name__ == "__main__":
     import signal
 
-    signal.signal(signal.SIGINT, signal.SIG_DFL)  # until `begin` counts signals, Ctrl-C ends the process without a traceback
+    # until `begin` counts signals, Ctrl-C ends the process without a traceback
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     from commands.begin import main as begin
 
     begin(sys.argv[1:])
@@ -59,13 +63,17 @@ TICK_S = 0.05
 GUARD_START_S = 5.0
 """A guard that has been away for this long denies entering by name; a start takes about a second."""
 GUARD_WAIT_S = 180.0
-"""After this long without a guard the run ends, flat: it could not be closed by anybody else if this process died."""
+"""After this long without a guard the run ends, flat: it could not be closed by anybody else if this
+process died.
+"""
 FILLS_DUE_MS = 500
 """After Place, how long fills may take before RESOLVE starts asking."""
 
 
 OBSTRUCTED_S = 1.0
-"""How long a proposal that was not sealed counts as what is waited for: it comes again four times a second."""
+"""How long a proposal that was not sealed counts as what is waited for: it comes again four times a
+second.
+"""
 KEPT_MS = 1_000
 """How long a pair is kept before the venue is asked again whether both legs can be traded."""
 
@@ -75,7 +83,11 @@ class Machine:
 
     def __init__(self, world: World) -> None:
         self.world = world
-        start = msgspec.structs.replace(world.rules, version=max(1, world.rules.version), read_ms=world.rules.read_ms or world.clock.now_ms())
+        start = msgspec.structs.replace(
+            world.rules,
+            version=max(1, world.rules.version),
+            read_ms=world.rules.read_ms or world.clock.now_ms(),
+        )
         world.venue.order_builder.use(start)
         self.channels = Channels(halted=world.state.halted is not None, rules=start)
         self.barrier = Barrier(world.state.bump(), 0)
@@ -85,7 +97,9 @@ class Machine:
         self._way_out = PresignedExit(world, self.channels)
         self._endings = RunEnding(world, self.channels)
         self.beat: Callable[[float], None] = lambda _now_s: None
-        """Called with Trio's time in every turn of the loop: the heartbeat, where somebody listens for one."""
+        """Called with Trio's time in every turn of the loop: the heartbeat, where somebody listens for
+        one.
+        """
         self.missing_guard: Callable[[], tuple[str, float]] = lambda: ("", 0.0)
         """Why a guard that is wanted is not alive, and for how many seconds; "" when it is."""
         self._told = ("", "")
@@ -110,15 +124,21 @@ class Machine:
         """The tree this machine runs."""
         return Tree(self.world, self.channels)
 
-    # -- the run ------------------------------------------------------------------------------------------------------------------------------
+    # -- the run ---------------------------------------------------------------------------------------------
 
     async def run(self) -> Ending:
-        """Trade until the configured cycles are done, a stop arrives, or trading must halt. A defect in here is a halt, too."""
+        """Trade until the configured cycles are done, a stop arrives, or trading must halt. A defect in
+        here is a halt, too.
+        """
         try:
             ending = await self._run()
         except Exception as error:  # noqa: BLE001 - above this there is nobody who would close what is open
             return self._endings.halt("INTERNAL", told(error))
-        return ending if self._gone is None or ending.by == "halt" else self._endings.halt(self._gone.code, self._gone.detail)
+        return (
+            ending
+            if self._gone is None or ending.by == "halt"
+            else self._endings.halt(self._gone.code, self._gone.detail)
+        )
 
     async def _run(self) -> Ending:
         async with trio.open_nursery() as nursery:
@@ -138,17 +158,23 @@ class Machine:
 
     def _started(self) -> Started:
         world = self.world
-        return Started(world.seed, world.clock.utc_ns(), world.url, world.signer, world.settings.venue.subaccount)
+        return Started(
+            world.seed, world.clock.utc_ns(), world.url, world.signer, world.settings.venue.subaccount
+        )
 
     async def _run_tree(self) -> None:
-        """However the tree ends, what is open must still be closed: nothing is raised, `_gone` says what it was."""
+        """However the tree ends, what is open must still be closed: nothing is raised, `_gone` says what
+        it was.
+        """
         gone = TreeGone("it ended")
         try:
             await self.tree.supervisor.run()
         except trio.Cancelled:
             raise
         except BaseException as error:  # noqa: BLE001 - a library's SystemExit must not leave a leg open either
-            gone = TreeGone(first_cause_first(error), "LEDGER_UNWRITABLE" if isinstance(error, Unwritable) else "GAVE_UP")
+            gone = TreeGone(
+                first_cause_first(error), "LEDGER_UNWRITABLE" if isinstance(error, Unwritable) else "GAVE_UP"
+            )
         self._gone = gone
         self.channels.inbox.post(self._gone)
 
@@ -164,7 +190,9 @@ class Machine:
                     if ending:
                         return ending
                 self._look_at_deadlines()
-                self._endings.unreachable = self._connections.overdue(self.channels.held.value, trio.current_time())
+                self._endings.unreachable = self._connections.overdue(
+                    self.channels.held.value, trio.current_time()
+                )
                 ending = self._endings.now(settled=self._inquiry.settled, idle=self.barrier.phase == "idle")
                 if ending:
                     return ending
@@ -218,7 +246,9 @@ class Machine:
             self._step(ClockJumped(plan.epoch, plan.seq, shift.text()))
 
     def _bumped(self, message: EpochBumped) -> None:
-        """A ledger that crashed while it processed the account's last event has lost it; only this supervisor can repeat it."""
+        """A ledger that crashed while it processed the account's last event has lost it; only this
+        supervisor can repeat it.
+        """
         self._step(message)
         if self._stream is not None:
             self.channels.to_ledger.post(self._stream)
@@ -239,7 +269,9 @@ class Machine:
         return None
 
     def _seal(self, plan: SizingPlan) -> None:
-        """The order_builder changes over to the newest rules here and nowhere between a vote and its orders: both legs must find the same one."""
+        """The order_builder changes over to the newest rules here and nowhere between a vote and its
+        orders: both legs must find the same one.
+        """
         rules = self.channels.rules.value
         if rules:
             self.world.venue.order_builder.use(rules)
@@ -251,12 +283,18 @@ class Machine:
     def _name_rest(self, plan: SizingPlan, rules: VenueRules) -> None:
         """What an exit leaves behind because it does not fit the venue's size steps."""
         held = self.channels.held.value
-        rest = on_the_steps(held.eth, held.sol, rules).kept if held is not None and plan.purpose in {"exit", "flatten"} else ""
+        rest = (
+            on_the_steps(held.eth, held.sol, rules).kept
+            if held is not None and plan.purpose in {"exit", "flatten"}
+            else ""
+        )
         if rest:
             self._note("warning", f"{plan.purpose}: {rest}")
 
     def _may_leave(self, answer: Tradable) -> None:
-        """The exchange's answer, or none, on the exit that waits. Only an explicit answer keeps both legs; unhedged exposure never waits here."""
+        """The exchange's answer, or none, on the exit that waits. Only an explicit answer keeps both legs;
+        unhedged exposure never waits here.
+        """
         plan, self._leaving = self._leaving, None
         if plan is None:
             return None
@@ -272,12 +310,19 @@ class Machine:
     def _liquidation_near(self) -> bool:
         held, rules = self.channels.held.value, self.channels.rules.value
         limit = self.world.settings.limits.min_liquidation_move
-        return held is not None and rules is not None and liquidation_near(held.eth, held.sol, held.maintenance_health, rules, limit)
+        return (
+            held is not None
+            and rules is not None
+            and liquidation_near(held.eth, held.sol, held.maintenance_health, rules, limit)
+        )
 
     def _not_sealed(self, plan: SizingPlan, obstacle: str) -> None:
         code, colon, detail = obstacle.partition(": ")
         word = code if colon and code.isupper() else "NOT_SEALED"
-        self._obstructed = trio.current_time(), Waiting(plan.purpose, word, detail if word == code else obstacle)
+        self._obstructed = (
+            trio.current_time(),
+            Waiting(plan.purpose, word, detail if word == code else obstacle),
+        )
         if (plan.purpose, obstacle) != self._told:
             self._told = plan.purpose, obstacle
             self._note("info", f"{plan.purpose} not sealed: {obstacle}")
@@ -289,11 +334,17 @@ class Machine:
             return f"the barrier is {self.barrier.phase}"
         if not self.channels.legs_idle or not self.tree.legs_up():
             return "a leg is not ready for it"
-        asleep = "a guard has taken over" if self._endings.look_at_epoch() else self._endings.unsigned or self._waking.obstacle(plan)
+        asleep = (
+            "a guard has taken over"
+            if self._endings.look_at_epoch()
+            else self._endings.unsigned or self._waking.obstacle(plan)
+        )
         return asleep or self._futile(plan) or self._beyond_limits(plan, held)
 
     def _futile(self, plan: SizingPlan) -> str:
-        """Would sealing it only cost rows? Its legs could not send it, or those before it were aborted one after the other."""
+        """Would sealing it only cost rows? Its legs could not send it, or those before it were aborted one
+        after the other.
+        """
         unconnected = self._connections.obstacle(plan)
         if unconnected:
             return self._denied_as(plan, "NOT_CONNECTED", unconnected)
@@ -304,13 +355,20 @@ class Machine:
         rules = self.channels.rules.value
         if rules is not None and plan.rules_version not in {0, rules.version}:
             return "the venue's rules have changed since it was proposed"
-        # A repair orders one leg, so one order may come to be in doubt; unhedged exposure must not wait for room that a pair would need.
+        # A repair orders one leg, so one order may come to be in doubt; unhedged exposure must not wait for
+        # room that a pair would need.
         legs = (plan.eth.amount != 0) + (plan.sol.amount != 0)
-        limited = self.world.venue.rate_obstacle(2, len(self.world.settings.flatten_steps), legs) if plan.increases else ""
+        limited = (
+            self.world.venue.rate_obstacle(2, len(self.world.settings.flatten_steps), legs)
+            if plan.increases
+            else ""
+        )
         return limited or (self._entry_obstacle(plan, held) if plan.purpose == "enter" else "")
 
     def _denied_as(self, plan: SizingPlan, code: str, why: str) -> str:
-        """A fault of ours or of the way to the venue, and no patience: it is written down once, and becomes an alarm when it lasts."""
+        """A fault of ours or of the way to the venue, and no patience: it is written down once, and
+        becomes an alarm when it lasts.
+        """
         self._denied(Denied(code, f"{plan.purpose}: {why}"))
         self._endings.closing_refused |= plan.purpose in {"exit", "flatten"}
         return why
@@ -323,8 +381,17 @@ class Machine:
         if unguarded:
             return unguarded
         settings = self.world.settings
-        rules, doubted_ms, now_ms = self.channels.rules.value or self.world.rules, self.channels.doubted.value or 0, self.world.clock.now_ms()
-        barred = closed_window(now_ms, settings) or rules_denial(rules, doubted_ms, now_ms) or daily_loss(held, settings) or run_over(held, settings)
+        rules, doubted_ms, now_ms = (
+            self.channels.rules.value or self.world.rules,
+            self.channels.doubted.value or 0,
+            self.world.clock.now_ms(),
+        )
+        barred = (
+            closed_window(now_ms, settings)
+            or rules_denial(rules, doubted_ms, now_ms)
+            or daily_loss(held, settings)
+            or run_over(held, settings)
+        )
         denial = barred or plan_denial(plan, held, rules.terms(), settings)
         if denial is None:
             return ""
@@ -334,7 +401,9 @@ class Machine:
         return f"{denial.code}: {denial.detail}"
 
     def _unguarded(self) -> str:
-        """Why nothing is entered while the guard is away; "" when it is there, or none is wanted. It is waited for, but not for ever."""
+        """Why nothing is entered while the guard is away; "" when it is there, or none is wanted. It is
+        waited for, but not for ever.
+        """
         why, for_s = self.missing_guard()
         if for_s > GUARD_START_S:
             self._denied(Denied("GUARD_DOWN", why))
@@ -343,12 +412,20 @@ class Machine:
         return why
 
     def _not_entered(self, why: Skipped | Denied) -> None:
-        """Sizing's word: a cycle skipped is written down each time. A target that cannot be entered at any price near these ends the run."""
+        """Sizing's word: a cycle skipped is written down each time. A target that cannot be entered at any
+        price near these ends the run.
+        """
         if isinstance(why, Skipped):
             self._entry_wait.skipped(why.code, why.detail)
             quote, rules = self.channels.quotes.value, self.channels.rules.value or self.world.rules
-            if why.verdict is not None and quote is not None and not Sizer(self.world.settings, rules).possible(quote, why.cycle):
-                self._endings.given_up = Ending("refused", why.code, f"not at any price within 1 % of this one: {why.detail}")
+            if (
+                why.verdict is not None
+                and quote is not None
+                and not Sizer(self.world.settings, rules).possible(quote, why.cycle)
+            ):
+                self._endings.given_up = Ending(
+                    "refused", why.code, f"not at any price within 1 % of this one: {why.detail}"
+                )
         if self._denials.denied(why.code, why.detail, self.world.clock.now_ms()) or isinstance(why, Skipped):
             self.channels.to_ledger.post(why)
 
@@ -362,7 +439,11 @@ class Machine:
         settings = self.world.settings
         before = self.barrier
         self.barrier, actions = barrier.step(
-            before, event, self.world.clock.now_ms(), recv_time_ms=settings.recv_time, ready_deadline_ms=settings.ready_deadline
+            before,
+            event,
+            self.world.clock.now_ms(),
+            recv_time_ms=settings.recv_time,
+            ready_deadline_ms=settings.ready_deadline,
         )
         for action in actions:
             self._act(action)
@@ -390,14 +471,16 @@ class Machine:
             plan = message.plan
             self._aborts.sealed(plan.purpose)
             at_ns, eth, sol = self.world.clock.utc_ns(), plan.eth.amount, plan.sol.amount
-            self.world.observe(Hop(at_ns, "supervisor seals", plan.epoch, plan.seq, message.digest, eth, sol, plan.purpose))
+            self.world.observe(
+                Hop(at_ns, "supervisor seals", plan.epoch, plan.seq, message.digest, eth, sol, plan.purpose)
+            )
         elif self.barrier.phase == "placed":
             self._endings.placed = True
             self._aborts.placed()
             self._denials.entered()
             self._fills_due_ms = self.world.clock.now_ms() + FILLS_DUE_MS
 
-    # -- deadlines ------------------------------------------------------------------------------------------------------------------------------
+    # -- deadlines -------------------------------------------------------------------------------------------
 
     def _look_at_deadlines(self) -> None:
         state, now_ms = self.barrier, self.world.clock.now_ms()
@@ -417,7 +500,9 @@ class Machine:
             self._recover()
 
     def _look_at_wait(self) -> None:
-        """Tell why nothing is sent, when that has changed; and give up once nothing could be entered for `max_wait`."""
+        """Tell why nothing is sent, when that has changed; and give up once nothing could be entered for
+        `max_wait`.
+        """
         held, settings, now_s = self.channels.held.value, self.world.settings, trio.current_time()
         at_s, obstructed = self._obstructed
         fresh = obstructed.code and now_s < at_s + OBSTRUCTED_S
@@ -430,7 +515,9 @@ class Machine:
         if self._entry_wait.over and self._endings.given_up is None:
             reason = self._entry_wait.commonest.last
             nothing = f"nothing could be entered for {settings.max_wait / 1000:g} s (max_wait)"
-            self._endings.given_up = Ending("refused", reason.code, f"{nothing}, mostly {reason.code}: {reason.detail}")
+            self._endings.given_up = Ending(
+                "refused", reason.code, f"{nothing}, mostly {reason.code}: {reason.detail}"
+            )
 
     def _recover(self) -> None:
         held = self.channels.held.value

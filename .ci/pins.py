@@ -1,4 +1,6 @@
-"""Prints constraints.txt as it reads on the Python named: pip judges markers by the interpreter that runs it, also when it resolves for another."""
+"""Prints constraints.txt as it reads on the Python named: pip judges markers by the interpreter that runs
+it, also when it resolves for another.
+"""
 
 import sys
 from pathlib import Path

@@ -1,8 +1,9 @@
 """account: the only reader of the account's streams; hands every event, in order, to the ledger.
 
-It interprets nothing. When its socket is lost the account view is stale, which it says; the supervisor reconciles positions and orders when it is
-back. Streams have no replay, so what traded while it was away is asked of the archive, from the last submission index seen on; a fill that comes both
-ways is one fill to the ledger (lesson O5). Nothing else restarts.
+It interprets nothing. When its socket is lost the account view is stale, which it says; the supervisor
+reconciles positions and orders when it is back. Streams have no replay, so what traded while it was away is
+asked of the archive, from the last submission index seen on; a fill that comes both ways is one fill to the
+ledger (lesson O5). Nothing else restarts.
 """
 
 import random
@@ -20,17 +21,26 @@ from runtime.pulse import Pulse
 from venue.protocol import Malformed, Refused, Venue, VenueError
 
 CONNECT_S = 18.0
-"""What connecting and subscribing may take at most: the upgrade, the authentication and the subscriptions 5 s each, the closing 1 s. A venue that
-uses up each of these bounds is slow, and no actor is stuck because of it."""
+"""What connecting and subscribing may take at most: the upgrade, the authentication and the subscriptions 5 s
+each, the closing 1 s. A venue that uses up each of these bounds is slow, and no actor is stuck because of it.
+"""
 AccountMessage = Fill | OrderUpdate | PositionChange | AccountStream
 ARCHIVE_LAG_S = 0.5
-"""After a reconnect, how long until the archive knows all that happened before it; it lags the engine by 100 to 200 ms."""
+"""After a reconnect, how long until the archive knows all that happened before it; it lags the engine by
+100 to 200 ms.
+"""
 
 
 class Missed:
     """Finds what traded while the stream was away."""
 
-    def __init__(self, venue: Venue, to_ledger: Callable[[AccountMessage], None], note: Callable[[str], None], rng: random.Random) -> None:
+    def __init__(
+        self,
+        venue: Venue,
+        to_ledger: Callable[[AccountMessage], None],
+        note: Callable[[str], None],
+        rng: random.Random,
+    ) -> None:
         self._venue = venue
         self._to_ledger = to_ledger
         self._note = note
@@ -45,7 +55,9 @@ class Missed:
         self._newest = fill.submission_idx if self._newest is None else max(self._newest, fill.submission_idx)
 
     def reconnected(self) -> None:
-        """The stream is live: what came after the last fill *before* this moment is to be asked for, whatever the stream brings in the meantime."""
+        """The stream is live: what came after the last fill *before* this moment is to be asked for,
+        whatever the stream brings in the meantime.
+        """
         if not self._wanted.is_set():
             self._since = self._newest
             self._wanted.set()
@@ -61,14 +73,18 @@ class Missed:
                 self._note(f"the archive's answer about the time without a stream cannot be read: {error}")
                 fills = ()
             except VenueError as error:
-                self._note(f"the archive did not answer which orders traded while there was no stream: {error}")
+                self._note(
+                    f"the archive did not answer which orders traded while there was no stream: {error}"
+                )
                 await trio.sleep(self._streak.pause_s(trio.current_time()))
                 continue
             self._wanted = trio.Event()
             self._take(fills)
 
     def _take(self, fills: tuple[Fill, ...]) -> None:
-        """The first answer of all only says where history stands: what is older, the account's snapshot tells."""
+        """The first answer of all only says where history stands: what is older, the account's snapshot
+        tells.
+        """
         for fill in fills:
             self.seen(fill)
             if self._since is not None:
@@ -87,11 +103,14 @@ async def run(
     pulse: Pulse | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Forward the account's events until cancelled. `post` tells the supervisor when the view comes and goes, so that it reconciles.
+    """Forward the account's events until cancelled. `post` tells the supervisor when the view comes and goes,
+    so that it reconciles.
 
     `rng` spreads the attempts to connect.
     """
-    missed = Missed(venue, to_ledger, lambda text: observe(Note(clock.utc_ns(), "warning", "account", text)), rng)
+    missed = Missed(
+        venue, to_ledger, lambda text: observe(Note(clock.utc_ns(), "warning", "account", text)), rng
+    )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(missed.run)
         task_status.started()
@@ -137,6 +156,8 @@ async def _forward(
         await trio.sleep(pause_s)
 
 
-def _both(to_ledger: Callable[[AccountMessage], None], post: Callable[[msgspec.Struct], None], view: AccountStream) -> None:
+def _both(
+    to_ledger: Callable[[AccountMessage], None], post: Callable[[msgspec.Struct], None], view: AccountStream
+) -> None:
     to_ledger(view)
     post(view)

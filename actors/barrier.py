@@ -1,9 +1,12 @@
-"""The barrier: how both legs get the identical sizing message, as a pure table. No I/O, no clock: events in, a new state and orders to act out.
+"""The barrier: how both legs get the identical sizing message, as a pure table. No I/O, no clock: events in,
+a new state and orders to act out.
 
-Theory of operation. A plan is proposed by sizing and *sealed*: it gets (epoch, seq) and a digest, and the same object goes to both legs and the
-ledger. Each of the three takes the digest again from the object it holds, builds what it needs (a leg: its signed order; the ledger: both order
-digests, and a committed intent) and votes `Ready`. Only three equal votes in time make a `Place`. Everything else makes an `Abort`, and then
-nothing was sent. After `Place` the plan ends when the ledger says that both orders have endings (`PlanClosed`).
+Theory of operation. A plan is proposed by sizing and *sealed*: it gets (epoch, seq) and a digest, and the
+same object goes to both legs and the ledger. Each of the three takes the digest again from the object it
+holds, builds what it needs (a leg: its signed order; the ledger: both order digests, and a committed intent)
+and votes `Ready`. Only three equal votes in time make a `Place`. Everything else makes an `Abort`, and then
+nothing was sent. After `Place` the plan ends when the ledger says that both orders have endings
+(`PlanClosed`).
 
     phase        event           -> phase        what the supervisor does
     ----------   -------------   -- ----------   ------------------------------------------------------------
@@ -12,7 +15,8 @@ nothing was sent. After `Place` the plan ends when the ledger says that both ord
     recovering   Recovered          idle         nothing: every doubt has an ending
     idle         SizingPlan         voting       Tell three: Sealed
     voting       Ready (1st, 2nd)   voting       -
-    voting       Ready (3rd)        placed       Tell three: Place        (all equal, in time, quotes fresh, window open)
+    voting       Ready (3rd)        placed       Tell three: Place        (all equal, in time, quotes fresh,
+                 window open)
                                     idle         Tell three: Abort        (anything else)
     voting       Declined           idle         Tell three: Abort
     voting       VotesDue           idle         Tell three: Abort
@@ -24,7 +28,8 @@ nothing was sent. After `Place` the plan ends when the ledger says that both ord
     placed       ClockJumped        placed       Resolve
     any          EpochBumped        recovering   voting: Abort to the ledger; placed: Resolve
 
-Two rules hold in every row: a message of another (epoch, seq) than the plan in flight changes nothing, and (epoch, seq) only ever rises.
+Two rules hold in every row: a message of another (epoch, seq) than the plan in flight changes nothing, and
+(epoch, seq) only ever rises.
 """
 
 from collections.abc import Callable
@@ -71,7 +76,9 @@ class ClockJumped(msgspec.Struct, frozen=True):
 
 
 class EpochBumped(msgspec.Struct, frozen=True):
-    """Legs or ledger are about to be started again; both old legs are proven gone and the new epoch is on disk."""
+    """Legs or ledger are about to be started again; both old legs are proven gone and the new epoch is on
+    disk.
+    """
 
     epoch: int
     why: str
@@ -81,7 +88,19 @@ class Recovered(msgspec.Struct, frozen=True):
     """The ledger has no order without an ending."""
 
 
-Event = SizingPlan | Ready | Declined | VotesDue | LegDown | FillsDue | ClockJumped | Outcome | PlanClosed | EpochBumped | Recovered
+Event = (
+    SizingPlan
+    | Ready
+    | Declined
+    | VotesDue
+    | LegDown
+    | FillsDue
+    | ClockJumped
+    | Outcome
+    | PlanClosed
+    | EpochBumped
+    | Recovered
+)
 
 
 class Tell(msgspec.Struct, frozen=True):
@@ -149,7 +168,9 @@ def step(barrier: Barrier, event: Event, now_ms: int, *, recv_time_ms: int, read
     return handler(barrier, event, now_ms) if handler else (barrier, ())
 
 
-def _proposed(barrier: Barrier, plan: SizingPlan, now_ms: int, recv_time_ms: int, ready_deadline_ms: int) -> Step:
+def _proposed(
+    barrier: Barrier, plan: SizingPlan, now_ms: int, recv_time_ms: int, ready_deadline_ms: int
+) -> Step:
     if barrier.phase != "idle":
         return barrier, ()
     sealed = seal(plan, barrier.epoch, barrier.seq + 1, now_ms + recv_time_ms)
@@ -183,12 +204,16 @@ def _count(barrier: Barrier, now_ms: int) -> Step:
     if against:
         return _abort(barrier, *against)
     ledger = next(vote for vote in barrier.ready if vote.who == "ledger")
-    place = Place(sealed.plan.epoch, sealed.plan.seq, sealed.digest, ledger.eth_order or "", ledger.sol_order or "")
+    place = Place(
+        sealed.plan.epoch, sealed.plan.seq, sealed.digest, ledger.eth_order or "", ledger.sol_order or ""
+    )
     return msgspec.structs.replace(barrier, phase="placed"), (Tell(place),)
 
 
 def disagreement(sealed: Sealed, votes: tuple[Ready, ...]) -> tuple[str, str] | None:
-    """Why three votes do not make a Place: someone holds another plan, or built another order than the ledger derived. None = all equal."""
+    """Why three votes do not make a Place: someone holds another plan, or built another order than the
+    ledger derived. None = all equal.
+    """
     by_voter = {vote.who: vote for vote in votes}
     if set(by_voter) != {"eth", "sol", "ledger"}:
         return "VOTE_MISSING", f"only {sorted(by_voter)} voted"
@@ -206,7 +231,10 @@ def _too_late(barrier: Barrier, plan: SizingPlan, now_ms: int) -> tuple[str, str
     if now_ms > barrier.votes_due_ms:
         return "VOTES_LATE", f"the third vote came {now_ms - barrier.votes_due_ms} ms after the deadline"
     if plan.quote_deadline_ms and now_ms > plan.quote_deadline_ms:
-        return "QUOTE_STALE", f"the quotes went stale {now_ms - plan.quote_deadline_ms} ms before the orders could be placed"
+        return (
+            "QUOTE_STALE",
+            f"the quotes went stale {now_ms - plan.quote_deadline_ms} ms before the orders could be placed",
+        )
     if plan.recv_time_ms - now_ms < WINDOW_LEFT_MS:
         return "WINDOW_SHORT", f"only {plan.recv_time_ms - now_ms} ms of the receive window are left"
     return None

@@ -1,11 +1,13 @@
 """After the clocks have jumped, ours or the venue's: what must be learnt anew before the next plan is sealed.
 
-A machine that has slept knows nothing: its sockets may be dead without a sign, its books are from before, an order may have been filled, and the wall
-clock may be anywhere. So every quote is dropped, every connection closed, and until the venue's clock has been measured, the account read and both
-books read from a snapshot, nothing is sealed. Closing waits for it as well, but only a venue that does not answer can make it long, and then nothing
-could be closed.
+A machine that has slept knows nothing: its sockets may be dead without a sign, its books are from before, an
+order may have been filled, and the wall clock may be anywhere. So every quote is dropped, every connection
+closed, and until the venue's clock has been measured, the account read and both books read from a snapshot,
+nothing is sealed. Closing waits for it as well, but only a venue that does not answer can make it long, and
+then nothing could be closed.
 
-The venue's clock may jump without ours. An order that it refuses for its receive time is the proof: then its time alone is asked for, at once.
+The venue's clock may jump without ours. An order that it refuses for its receive time is the proof: then its
+time alone is asked for, at once.
 """
 
 from typing import Literal
@@ -40,24 +42,40 @@ class ClockRecovery:
         """Why this plan may not be sealed now; "" when it may."""
         if self._known_ms is None:
             return "the clocks have jumped: the venue's time, the account and both books are read again first"
-        return "it was decided before the clocks jumped" if self._known_ms and plan.decided_ms <= self._known_ms else ""
+        return (
+            "it was decided before the clocks jumped"
+            if self._known_ms and plan.decided_ms <= self._known_ms
+            else ""
+        )
 
     def shifted(self, shift: ClockShift, nursery: trio.Nursery) -> None:
-        """The clocks did something else than run. Returns at once; what has to be asked is asked in `nursery`."""
+        """The clocks did something else than run. Returns at once; what has to be asked is asked in
+        `nursery`.
+        """
         if not shift.jumped:
             self._note("info", f"{shift.text()}: the venue's time is measured again")
             nursery.start_soon(self._measure)
             return
-        self._note("warning", f"{shift.text()}: quotes dropped, connections closed, everything is read again before the next order")
+        self._note(
+            "warning",
+            f"{shift.text()}: quotes dropped, connections closed, everything is read again before the next"
+            " order",
+        )
         self._jumped_ns, self._known_ms = self._world.clock.steady_ns(), None
         self._channels.quotes.clear()
         nursery.start_soon(self._learn, self._jumped_ns)
 
     def answered(self, outcome: Outcome, nursery: trio.Nursery) -> None:
-        """What the venue said to an order. Refused for its receive time: its clock is not where we thought."""
+        """What the venue said to an order. Refused for its receive time: its clock is not where we
+        thought.
+        """
         if outcome.code in MISTIMED and not self._measures:
             self._measures = True
-            self._note("warning", f"the {outcome.leg} order was refused with {outcome.code}: the venue's time is measured again")
+            self._note(
+                "warning",
+                f"the {outcome.leg} order was refused with {outcome.code}: the venue's time is measured"
+                " again",
+            )
             nursery.start_soon(self._measure_once)
 
     async def _measure_once(self) -> None:

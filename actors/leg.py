@@ -1,9 +1,11 @@
 """A leg: turns its half of a sealed plan into one order, votes, and sends it when all three votes agree.
 
-One implementation, two instances (eth_leg, sol_leg), each with its own connection, because Nado's `/v1/ws` answers strictly in order and a
-taker waits 30 ms there: two legs on one connection would trade one after the other.
+One implementation, two instances (eth_leg, sol_leg), each with its own connection, because Nado's `/v1/ws`
+answers strictly in order and a taker waits 30 ms there: two legs on one connection would trade one after the
+other.
 
-A leg never decides, never rounds, never reads fills and never sends twice. What it knows of the past is one plan.
+A leg never decides, never rounds, never reads fills and never sends twice. What it knows of the past is one
+plan.
 """
 
 from collections.abc import Callable
@@ -29,7 +31,9 @@ LegMessage = Sealed | Place | Abort
 
 
 class LegState(msgspec.Struct, frozen=True):
-    """All that a leg remembers: who it is, the last plan it saw, and the order it has built for it (None when its amount is 0)."""
+    """All that a leg remembers: who it is, the last plan it saw, and the order it has built for it (None
+    when its amount is 0).
+    """
 
     leg: Leg
     epoch: int
@@ -43,11 +47,17 @@ def on_sealed(
 ) -> tuple[LegState, Ready | Declined]:
     """Check the plan on the object held, build and sign this leg's order, and vote. Sends nothing."""
     plan = sealed.plan
-    against = objection(sealed, state.epoch, state.last_seq) or _leg_objection(state.leg, sealed, settings, connected=connected)
+    against = objection(sealed, state.epoch, state.last_seq) or _leg_objection(
+        state.leg, sealed, settings, connected=connected
+    )
     if against:
         return state, Declined(state.leg, plan.epoch, plan.seq, *against)
     try:
-        signed = order_builder.sign(order_builder.order_of(plan, sealed.digest, state.leg)) if plan.leg(state.leg).amount else None
+        signed = (
+            order_builder.sign(order_builder.order_of(plan, sealed.digest, state.leg))
+            if plan.leg(state.leg).amount
+            else None
+        )
     except ValueError as error:
         code = "OFF_LATTICE" if isinstance(error, OffLattice) else "BAD_ORDER"
         return state, Declined(state.leg, plan.epoch, plan.seq, code, str(error))
@@ -63,17 +73,29 @@ def _leg_objection(leg: Leg, sealed: Sealed, settings: Settings, *, connected: b
         return "NOT_CONNECTED", f"{leg}_leg has no connection to send an order on"
     size = notional(order.limit, order.amount)
     if order.increases and size > settings.limits.max_leg_notional:
-        return "MAX_LEG_NOTIONAL", f"{size.text()} USD exceeds limits.max_leg_notional = {settings.limits.max_leg_notional.text()} USD"
+        return (
+            "MAX_LEG_NOTIONAL",
+            (
+                f"{size.text()} USD exceeds limits.max_leg_notional ="
+                f" {settings.limits.max_leg_notional.text()} USD"
+            ),
+        )
     return None
 
 
 def on_place(state: LegState, place: Place, order_builder: OrderBuilder) -> SignedOrder | Objection | None:
-    """What to send now: the order built for exactly this plan; None when this leg sends nothing; or why it must not be sent.
+    """What to send now: the order built for exactly this plan; None when this leg sends nothing; or why it
+    must not be sent.
 
-    Everything is checked once more on what is held *now*: the plan's digest, and that the order is the one the plan says and the ledger wrote down.
+    Everything is checked once more on what is held *now*: the plan's digest, and that the order is the one
+    the plan says and the ledger wrote down.
     """
     sealed = state.sealed
-    if sealed is None or (place.epoch, place.seq) != (sealed.plan.epoch, sealed.plan.seq) or place.epoch != state.epoch:
+    if (
+        sealed is None
+        or (place.epoch, place.seq) != (sealed.plan.epoch, sealed.plan.seq)
+        or place.epoch != state.epoch
+    ):
         return "NOT_HELD", f"plan {place.epoch}.{place.seq} is not the one held"
     if digest(sealed.plan) != place.plan_digest or sealed.digest != place.plan_digest:
         return "DIGEST_MISMATCH", "the plan changed after the vote"
@@ -81,15 +103,31 @@ def on_place(state: LegState, place: Place, order_builder: OrderBuilder) -> Sign
         return None
     wanted = place.eth_order if state.leg == "eth" else place.sol_order
     signed = state.signed
-    if signed is None or signed != order_builder.sign(order_builder.order_of(sealed.plan, sealed.digest, state.leg)) or signed.digest != wanted:
+    if (
+        signed is None
+        or signed != order_builder.sign(order_builder.order_of(sealed.plan, sealed.digest, state.leg))
+        or signed.digest != wanted
+    ):
         return "ORDER_CHANGED", "the order is not the one the plan says and the ledger wrote down"
     return signed
 
 
 def outcome_of(state: LegState, signed: SignedOrder, reply: Reply, sent_ms: Ms, answered_ms: Ms) -> Outcome:
     """The venue's reply as a message; a late or missing answer stays `unknown`."""
-    kind: Literal["accepted", "refused", "unknown", "none"] = "none" if reply.kind == "not_sent" else reply.kind
-    return Outcome(state.leg, state.epoch, state.last_seq, signed.digest, kind, reply.code, reply.text, sent_ms, answered_ms)
+    kind: Literal["accepted", "refused", "unknown", "none"] = (
+        "none" if reply.kind == "not_sent" else reply.kind
+    )
+    return Outcome(
+        state.leg,
+        state.epoch,
+        state.last_seq,
+        signed.digest,
+        kind,
+        reply.code,
+        reply.text,
+        sent_ms,
+        answered_ms,
+    )
 
 
 def nothing_sent(leg: Leg, place: Place, detail: str, now_ms: Ms) -> Outcome:
@@ -111,7 +149,18 @@ class Tools(msgspec.Struct, frozen=True):
     def hop(self, name: str, sealed: Sealed, note: str) -> None:
         """Tell the log where this plan is, with its digest and both quantities."""
         plan = sealed.plan
-        self.observe(Hop(self.clock.utc_ns(), name, plan.epoch, plan.seq, sealed.digest, plan.eth.amount, plan.sol.amount, note))
+        self.observe(
+            Hop(
+                self.clock.utc_ns(),
+                name,
+                plan.epoch,
+                plan.seq,
+                sealed.digest,
+                plan.eth.amount,
+                plan.sol.amount,
+                note,
+            )
+        )
 
 
 async def run(
@@ -125,7 +174,8 @@ async def run(
 ) -> None:
     """Take sealed plans, vote, place. Ends only by an exception or when told to stop.
 
-    Told to stop while a Place for the plan it holds waits in the mailbox, it sends first: else the other leg would be unhedged.
+    Told to stop while a Place for the plan it holds waits in the mailbox, it sends first: else the other leg
+    would be unhedged.
     """
     state = LegState(leg, epoch)
     async with open_wire() as wire:
@@ -146,35 +196,51 @@ async def handle(state: LegState, message: LegMessage, wire: OrderWire, tools: T
     """One message: vote on a sealed plan, place the one held, or forget it."""
     if isinstance(message, Sealed):
         state, vote = on_sealed(state, message, tools.order_builder, tools.settings, connected=wire.connected)
-        tools.hop(f"{state.leg}_leg votes", message, "READY" if isinstance(vote, Ready) else f"{vote.code}: {vote.detail}")
+        tools.hop(
+            f"{state.leg}_leg votes",
+            message,
+            "READY" if isinstance(vote, Ready) else f"{vote.code}: {vote.detail}",
+        )
         tools.post(vote)
         return state
     if not _holds(state, message):
-        return state  # left over from another incarnation, or carried out already: whoever doubts it asks the venue
+        # left over from another incarnation, or carried out already: whoever doubts it asks the venue
+        return state
     if isinstance(message, Place):
         tools.post(await place_one(state, message, wire, tools))
     return msgspec.structs.replace(state, sealed=None, signed=None)
 
 
 def _holds(state: LegState, message: Place | Abort) -> bool:
-    return state.sealed is not None and (message.epoch, message.seq) == (state.sealed.plan.epoch, state.sealed.plan.seq)
+    return state.sealed is not None and (message.epoch, message.seq) == (
+        state.sealed.plan.epoch,
+        state.sealed.plan.seq,
+    )
 
 
 async def place_one(state: LegState, place: Place, wire: OrderWire, tools: Tools) -> Outcome:
     """Carry out one Place: send the order held for it, or say that nothing was sent."""
     order = on_place(state, place, tools.order_builder)
     if order is None or isinstance(order, tuple):
-        return nothing_sent(state.leg, place, "" if order is None else f"{order[0]}: {order[1]}", tools.clock.now_ms())
+        return nothing_sent(
+            state.leg, place, "" if order is None else f"{order[0]}: {order[1]}", tools.clock.now_ms()
+        )
     assert state.sealed is not None  # noqa: S101 - on_place returned an order of it
     sent_ms = tools.clock.now_ms()
     tools.hop(f"{state.leg}_leg sends", state.sealed, order.digest)
     tools.pulse.expect(MAIL, max(0, order.recv_time_ms + ANSWER_AFTER_RECV_MS - sent_ms) / 1000)
     reply = await wire.place(order)
-    tools.hop(f"{state.leg}_leg answered", state.sealed, f"{order.digest} {reply.kind} {reply.code or ''} {reply.text}".strip())
+    tools.hop(
+        f"{state.leg}_leg answered",
+        state.sealed,
+        f"{order.digest} {reply.kind} {reply.code or ''} {reply.text}".strip(),
+    )
     return outcome_of(state, order, reply, sent_ms, tools.clock.now_ms())
 
 
-async def _send_what_was_promised(state: LegState, inbox: trio.MemoryReceiveChannel[LegMessage], wire: OrderWire, tools: Tools) -> None:
+async def _send_what_was_promised(
+    state: LegState, inbox: trio.MemoryReceiveChannel[LegMessage], wire: OrderWire, tools: Tools
+) -> None:
     try:
         message = inbox.receive_nowait()
     except (trio.WouldBlock, trio.EndOfChannel, trio.ClosedResourceError):

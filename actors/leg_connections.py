@@ -1,7 +1,9 @@
-"""Legs without a connection: nothing is sealed that they would have to decline, and an uneven pair does not wait for one for long.
+"""Legs without a connection: nothing is sealed that they would have to decline, and an uneven pair does not
+wait for one for long.
 
-A hedged pair that cannot leave stays hedged, and is tried again for as long as the run lasts. Unhedged exposure is different: after `UNEVEN_S` the
-run halts (LEG_UNREACHABLE), and ESCAPE closes what it can on connections of its own.
+A hedged pair that cannot leave stays hedged, and is tried again for as long as the run lasts. Unhedged
+exposure is different: after `UNEVEN_S` the run halts (LEG_UNREACHABLE), and ESCAPE closes what it can on
+connections of its own.
 """
 
 from actors.tree import World
@@ -11,7 +13,9 @@ from messages.sizing import Leg, SizingPlan
 UNEVEN_S = 10.0
 """How long something that is no balanced pair is held while a leg has no connection."""
 STEADY_S = 1.0
-"""How long connections must have held to count as back: one that is accepted and dropped again and again is none."""
+"""How long connections must have held to count as back: one that is accepted and dropped again and again
+is none.
+"""
 LEGS: tuple[Leg, Leg] = ("eth", "sol")
 
 
@@ -32,10 +36,16 @@ class LegConnections:
     def obstacle(self, plan: SizingPlan) -> str:
         """Why this plan would be declined; "" when its legs can send."""
         gone = [f"{leg}_leg" for leg in self.missing() if plan.leg(leg).amount]
-        return f"{' and '.join(gone)} {'have' if len(gone) > 1 else 'has'} no connection to send an order on" if gone else ""
+        return (
+            f"{' and '.join(gone)} {'have' if len(gone) > 1 else 'has'} no connection to send an order on"
+            if gone
+            else ""
+        )
 
     def overdue(self, held: Held | None, now_s: float) -> str:
-        """Why an uneven pair may not be waited for any longer; "" while it may. Asked in every turn of the supervisor's loop."""
+        """Why an uneven pair may not be waited for any longer; "" while it may. Asked in every turn of the
+        supervisor's loop.
+        """
         if held is None or held.phase in {"flat", "open"}:
             self._since_s = self._steady_since_s = None
             return ""
@@ -51,4 +61,7 @@ class LegConnections:
             return ""
         names = " and ".join(f"{leg}_leg" for leg in gone)
         position = f"ETH {held.eth.text()} and SOL {held.sol.text()}"
-        return f"{names} without a connection for {UNEVEN_S:g} s while {position} are held, which is not a hedged pair"
+        return (
+            f"{names} without a connection for {UNEVEN_S:g} s while {position} are held, which is not a"
+            " hedged pair"
+        )

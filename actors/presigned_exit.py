@@ -1,7 +1,9 @@
-"""Keeps the exit orders of an open pair signed and on disk (`venue/stored_escape.py`), beside the supervisor's loop and apart from every actor.
+"""Keeps the exit orders of an open pair signed and on disk (`venue/stored_escape.py`), beside the
+supervisor's loop and apart from every actor.
 
-Renewed when what is held or the venue's rules change and every `RENEW_S`; emptied when nothing is held, and by the supervisor before it seals what
-closes the pair. While a plan is in flight nobody knows what will be held, so nothing is signed then.
+Renewed when what is held or the venue's rules change and every `RENEW_S`; emptied when nothing is held, and
+by the supervisor before it seals what closes the pair. While a plan is in flight nobody knows what will be
+held, so nothing is signed then.
 """
 
 from collections.abc import Callable
@@ -51,7 +53,11 @@ class PresignedExit:
     def _look(self, held: Held) -> None:
         now = (int(held.eth), int(held.sol))
         version = self._channels.rules.value.version if self._channels.rules.value else 0
-        fresh = now == self._kept and version == self._version and (not any(now) or trio.current_time() < self._due_s)
+        fresh = (
+            now == self._kept
+            and version == self._version
+            and (not any(now) or trio.current_time() < self._due_s)
+        )
         if held.phase == "in_flight" or fresh:
             return
         if any(now):
@@ -69,10 +75,19 @@ class PresignedExit:
         """Raises `ValueError` where no order can be made of it: no price, nothing on the venue's step."""
         world, rules = self._world, self._channels.rules.value or self._world.rules
         eth, sol = self._prices(rules)
-        world.venue.order_builder.use(rules)  # nothing is in flight: at worst a plan that is being voted on is declined
+        # nothing is in flight: at worst a plan that is being voted on is declined
+        world.venue.order_builder.use(rules)
         if eth is None or sol is None:
             raise ValueError("there is neither a book nor an oracle price")
-        return signed_escape(held, (eth, sol), rules, world.venue.order_builder, world.settings, world.clock.now_ms(), self._generation)
+        return signed_escape(
+            held,
+            (eth, sol),
+            rules,
+            world.venue.order_builder,
+            world.settings,
+            world.clock.now_ms(),
+            self._generation,
+        )
 
     def _prices(self, rules: VenueRules) -> tuple[Price | None, Price | None]:
         quote = self._channels.quotes.value
@@ -82,5 +97,8 @@ class PresignedExit:
         try:
             write()
         except (OSError, ValueError) as error:
-            text = f"the presigned exit orders could not be stored ({error}): without the key no other process could close this pair"
+            text = (
+                f"the presigned exit orders could not be stored ({error}): without the key no other process"
+                " could close this pair"
+            )
             self._world.observe(Note(self._world.clock.utc_ns(), "warning", "presigned exit", text))

@@ -1,4 +1,5 @@
-"""What has to be asked of the venue, beside the supervisor's loop: RESOLVE for orders in doubt, and reconciling the account.
+"""What has to be asked of the venue, beside the supervisor's loop: RESOLVE for orders in doubt, and
+reconciling the account.
 
 Answers go to the ledger.
 """
@@ -14,16 +15,26 @@ from venue.protocol import ASKED_S, UNSAID, VenueError
 from venue.resolve import look_up, resolve
 
 RECONCILE_S = (0.2, 5.0)
-"""Pause between two readings of the account: the first while something awaits proof, doubling, and the longest. A reading weighs 17 of the 400 that
-the venue allows in 10 s, so a proof that does not come must not eat what closing needs."""
+"""Pause between two readings of the account: the first while something awaits proof, doubling, and the
+longest. A reading weighs 17 of the 400 that the venue allows in 10 s, so a proof that does not come must not
+eat what closing needs.
+"""
 FINAL_S = 10.0
-"""How long a run that is over waits for the archive to name the prices and fees of orders whose fills were never heard of."""
+"""How long a run that is over waits for the archive to name the prices and fees of orders whose fills were
+never heard of.
+"""
 AGAIN_S = (1.0, 60.0)
-"""Pause before an order whose price is an estimate is asked about once more: the first, doubling, and the longest."""
+"""Pause before an order whose price is an estimate is asked about once more: the first, doubling, and the
+longest.
+"""
 MONEY_S = (0.25, 5.0, 30.0)
-"""Pause between two questions about money: the first while something is not explained, doubling, the longest, and while nothing is waited for."""
+"""Pause between two questions about money: the first while something is not explained, doubling, the
+longest, and while nothing is waited for.
+"""
 LATER_S = 0.005
-"""A reading proves something only when the engine names a later millisecond than that of what happened last."""
+"""A reading proves something only when the engine names a later millisecond than that of what happened
+last.
+"""
 
 
 class Reconciliation:
@@ -59,8 +70,8 @@ class Reconciliation:
         nursery.start_soon(self._resolve, doubt)
 
     def price_again(self, nursery: trio.Nursery) -> None:
-        """Ask the archive about every order whose price is an estimate, whose numbers did not fit, that may have traded more than is booked, or that
-        positions alone say never traded.
+        """Ask the archive about every order whose price is an estimate, whose numbers did not fit, that may
+        have traded more than is booked, or that positions alone say never traded.
 
         The final word of the first may have died with the ledger that was to write it down.
         """
@@ -68,7 +79,10 @@ class Reconciliation:
         unpriced = (*held.unpriced, *held.absent, *held.unconfirmed) if held else ()
         if any(doubt.order_digest not in self._ask_again for doubt in unpriced):
             self._asking_since = now_s
-        self._ask_again = {doubt.order_digest: self._ask_again.get(doubt.order_digest, (now_s, AGAIN_S[0])) for doubt in unpriced}
+        self._ask_again = {
+            doubt.order_digest: self._ask_again.get(doubt.order_digest, (now_s, AGAIN_S[0]))
+            for doubt in unpriced
+        }
         for doubt in unpriced:
             due_s, pause_s = self._ask_again[doubt.order_digest]
             if now_s >= due_s and doubt.order_digest not in self._resolving:
@@ -83,7 +97,9 @@ class Reconciliation:
             self._resolving.discard(doubt.order_digest)
 
     async def follow_money(self) -> None:
-        """Ask the archive what moved money without a trade: at once when the ledger says so, and now and then."""
+        """Ask the archive what moved money without a trade: at once when the ledger says so, and now and
+        then.
+        """
         pause_s = MONEY_S[0]
         await self._channels.held.newer_than(0)
         while True:
@@ -120,7 +136,9 @@ class Reconciliation:
             self._note(text)
 
     def ask_tradable(self, nursery: trio.Nursery) -> None:
-        """Ask whether both legs can be traded now; the answer comes to the supervisor's inbox within `ASKED_S`. One question at a time."""
+        """Ask whether both legs can be traded now; the answer comes to the supervisor's inbox within
+        `ASKED_S`. One question at a time.
+        """
         if not self._asking_tradable:
             self._asking_tradable = True
             nursery.start_soon(self._ask_tradable)
@@ -137,14 +155,19 @@ class Reconciliation:
 
     @property
     def settled(self) -> bool:
-        """Has every order that was asked about its final price and fee, or has the archive been waited for long enough?"""
+        """Has every order that was asked about its final price and fee, or has the archive been waited for
+        long enough?
+        """
         now_s, held = trio.current_time(), self._channels.held.value
         priced = not (self._resolving or self._ask_again) or now_s > self._asking_since + FINAL_S
         explained = held is None or not held.money_ask.due or now_s > (self._money_since_s or now_s) + FINAL_S
         return priced and explained
 
     async def _resolve(self, doubt: Doubt) -> None:
-        self._note(f"{doubt.leg.upper()} order {doubt.order_digest[:10]} unknown: asking the exchange until it is resolved")
+        self._note(
+            f"{doubt.leg.upper()} order {doubt.order_digest[:10]} unknown: asking the exchange until it is"
+            " resolved"
+        )
         try:
             await resolve(doubt, self._world.venue.reads, self._resolved)
         finally:
@@ -180,8 +203,11 @@ class Reconciliation:
 
     def _pending(self) -> bool:
         held = self._channels.held.value
-        # An absence that is too young to enter upon (`Held.absent`) only needs time, not readings that closing may need.
-        unsettled = held is not None and held.totals.money is not None and held.totals.money.state == "provisional"
+        # An absence that is too young to enter upon (`Held.absent`) only needs time, not readings that
+        # closing may need.
+        unsettled = (
+            held is not None and held.totals.money is not None and held.totals.money.state == "provisional"
+        )
         return held is None or held.awaiting_proof or unsettled or not (held.account_ok or held.absent)
 
     def _note(self, text: str) -> None:

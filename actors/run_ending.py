@@ -2,11 +2,14 @@
 
     done       all cycles are attempted
     signal     somebody stopped it; both legs are closed first, for at most `STOP_PATIENCE_S`
-    refused    nothing more may be entered, and that is no fault: margin, a third party's position, a request through the control socket
-    halt       latched until a person clears it: a limit was passed, a third party traded, the venue does not let us close, the tree gave up
+    refused    nothing more may be entered, and that is no fault: margin, a third party's position, a request
+               through the control socket
+    halt       latched until a person clears it: a limit was passed, a third party traded, the venue does not
+               let us close, the tree gave up
 
-An ending is decided when the run is flat and the barrier is idle, but for those that cannot wait for it: a stop whose time is over, a close that is
-overdue, a key that the venue refuses, a guard that took over, the tree's give-up.
+An ending is decided when the run is flat and the barrier is idle, but for those that cannot wait for it: a
+stop whose time is over, a close that is overdue, a key that the venue refuses, a guard that took over, the
+tree's give-up.
 """
 
 from typing import Literal
@@ -19,7 +22,17 @@ from actors.risk.legging import budget, over_budget
 from actors.risk.limits import run_over
 from actors.risk.signer_status import SignerStatus
 from actors.tree import Channels, World
-from messages.lifecycle import LEDGER_GONE, SIGNER_REPLACED, TAKEN_OVER, VERIFYING, Directive, Halted, Held, Note, Stopping
+from messages.lifecycle import (
+    LEDGER_GONE,
+    SIGNER_REPLACED,
+    TAKEN_OVER,
+    VERIFYING,
+    Directive,
+    Halted,
+    Held,
+    Note,
+    Stopping,
+)
 from messages.settings import Settings
 from messages.units import Ms
 from venue.closing import on_the_steps
@@ -27,7 +40,9 @@ from venue.closing import on_the_steps
 CLOSES_TRIED = 2
 """How often closing through the barrier is tried when somebody else trades here too."""
 REMAINDER_S = 6.0
-"""How long what is smaller than the venue's size step is kept, should the step come back: one more reading of the rules."""
+"""How long what is smaller than the venue's size step is kept, should the step come back: one more reading
+of the rules.
+"""
 STOP_PATIENCE_S = 15.0
 """How long a stop may take to close both legs before it says what is open instead."""
 
@@ -44,7 +59,9 @@ RECORDING_ENDED = "RECORDING_ENDED"
 
 
 class Leave(msgspec.Struct, frozen=True):
-    """A request, through the control socket or by the run itself: no new entries, close both legs, end. `latch`: and stay halted."""
+    """A request, through the control socket or by the run itself: no new entries, close both legs, end.
+    `latch`: and stay halted.
+    """
 
     code: str
     detail: str
@@ -79,7 +96,9 @@ class RunEnding:
         self.refused: Ending | None = None
         """Why no plan to enter can be sealed; the run ends with it once flat."""
         self.given_up: Ending | None = None
-        """Why nothing more is waited for: nothing could be entered for `max_wait`, or the target never can be."""
+        """Why nothing more is waited for: nothing could be entered for `max_wait`, or the target never can
+        be.
+        """
         self.unreachable = ""
         """Why a leg's missing connection may not be waited for any longer."""
         self.closing_refused = False
@@ -94,7 +113,9 @@ class RunEnding:
         self._remaining_since: float | None = None
         self._left: Leave | None = None
         self._strange: Literal["", "refused", "halt"] = ""
-        """How a run ends that has met something which is not ours: there from the beginning, or while it was running."""
+        """How a run ends that has met something which is not ours: there from the beginning, or while it
+        was running.
+        """
 
     def look_at_epoch(self) -> bool:
         """Has a guard started a newer epoch? Then this run is over."""
@@ -102,7 +123,9 @@ class RunEnding:
         return self._beaten
 
     def now(self, *, settled: bool, idle: bool) -> Ending | None:
-        """The ending that is due now. `settled`: nothing is being asked of the venue; `idle`: the barrier has no plan."""
+        """The ending that is due now. `settled`: nothing is being asked of the venue; `idle`: the barrier
+        has no plan.
+        """
         held = self._channels.held.value
         if self._beaten:
             return self._stands_down()
@@ -129,14 +152,23 @@ class RunEnding:
         if idle and (rest := self._remainder(held)):
             return self.halt("REMAINDER", rest)
         if self._close_overdue(held):
-            return self.halt("CLOSE_OVERDUE", f"the exchange has refused to close for {self._world.settings.venue_patience // 1000} s")
+            return self.halt(
+                "CLOSE_OVERDUE",
+                f"the exchange has refused to close for {self._world.settings.venue_patience // 1000} s",
+            )
         return None
 
     def _remainder(self, held: Held) -> str:
-        """Is all that is left after closing smaller than the venue's size steps, by rules read since, and for `REMAINDER_S`? In words; else ""."""
+        """Is all that is left after closing smaller than the venue's size steps, by rules read since, and
+        for `REMAINDER_S`? In words; else "".
+        """
         rules = self._channels.rules.value
         closing = held.phase in {"open", "uneven"} and held.flattens > 0
-        fits = on_the_steps(held.eth, held.sol, rules) if rules is not None and closing and rules.read_ms > held.last_change_ms else None
+        fits = (
+            on_the_steps(held.eth, held.sol, rules)
+            if rules is not None and closing and rules.read_ms > held.last_change_ms
+            else None
+        )
         if fits is None or fits.eth or fits.sol:
             self._remaining_since = None
             return ""
@@ -145,18 +177,29 @@ class RunEnding:
         return fits.kept if now_s >= self._remaining_since + REMAINDER_S else ""
 
     def _close_overdue(self, held: Held) -> bool:
-        """Has closing, repairing, or finding out what an order did been tried for longer than `venue_patience`?"""
+        """Has closing, repairing, or finding out what an order did been tried for longer than
+        `venue_patience`?
+        """
         self.closing_refused = self.closing_refused and held.phase != "flat"
-        settled = held.phase == "flat" or (held.phase == "open" and not held.flattens and not self.closing_refused)
+        settled = held.phase == "flat" or (
+            held.phase == "open" and not held.flattens and not self.closing_refused
+        )
         if settled:
             self._closing_since = None
         elif self._closing_since is None and not self._under_way(held):
             self._closing_since = trio.current_time()
-        return self._closing_since is not None and trio.current_time() > self._closing_since + self._world.settings.venue_patience / 1000
+        return (
+            self._closing_since is not None
+            and trio.current_time() > self._closing_since + self._world.settings.venue_patience / 1000
+        )
 
     def _under_way(self, held: Held) -> bool:
-        """Is a plan in flight of which an order may still arrive? One whose window has passed is in doubt only because the venue does not answer."""
-        arriving = not held.doubts or self._world.clock.now_ms() <= max(doubt.recv_time_ms for doubt in held.doubts)
+        """Is a plan in flight of which an order may still arrive? One whose window has passed is in doubt
+        only because the venue does not answer.
+        """
+        arriving = not held.doubts or self._world.clock.now_ms() <= max(
+            doubt.recv_time_ms for doubt in held.doubts
+        )
         return held.phase == "in_flight" and arriving
 
     def _flat_ending(self, held: Held) -> Ending | None:
@@ -175,7 +218,9 @@ class RunEnding:
         return self._no_more(held)
 
     def _lose_ledger(self, why: str) -> None:
-        """Its file is gone: what is held is closed by what this process knows, and nothing is entered again before a person has looked."""
+        """Its file is gone: what is held is closed by what this process knows, and nothing is entered
+        again before a person has looked.
+        """
         if not self._lost:
             self._lost = why.partition(": ")[2]
             self._enter_no_more(LEDGER_GONE, self._lost)
@@ -183,7 +228,11 @@ class RunEnding:
     def _no_more(self, held: Held) -> Ending | None:
         """Is all done, or may nothing more be entered?"""
         if self._left:
-            return Ending("done" if self._left.code == RECORDING_ENDED else "refused", self._left.code, self._left.detail)
+            return Ending(
+                "done" if self._left.code == RECORDING_ENDED else "refused",
+                self._left.code,
+                self._left.detail,
+            )
         settings = self._world.settings
         if settings.cycles is not None and held.attempts(count_skips=settings.count_skips) >= settings.cycles:
             return Ending("done")
@@ -195,13 +244,17 @@ class RunEnding:
         return self.refused or self.given_up
 
     def _meet_strangers(self) -> None:
-        """Something at the venue is not explained by our intents. Nothing of it is touched; Evenkeel's positions are closed and the run ends."""
+        """Something at the venue is not explained by our intents. Nothing of it is touched; Evenkeel's
+        positions are closed and the run ends.
+        """
         if not self._strange:
             self._strange = "halt" if self.placed else "refused"
             self._channels.directive.put(Directive(enter=False, leave_now=True, reason="FOREIGN"))
 
     def _taken_from_us(self, held: Held) -> bool:
-        """Has somebody closed a leg of ours? Then our fills will never say flat: ESCAPE closes the rest of the other, as the exchange reports it."""
+        """Has somebody closed a leg of ours? Then our fills will never say flat: ESCAPE closes the rest of
+        the other, as the exchange reports it.
+        """
         return held.phase in {"open", "uneven"} and held.flattens >= CLOSES_TRIED
 
     def leave(self, wish: Leave) -> None:
@@ -237,7 +290,9 @@ class RunEnding:
         self._stop_by = trio.current_time() + STOP_PATIENCE_S
         self._channels.directive.put(Directive(enter=False, leave_now=True, reason=stop.reason))
         self._world.observe(Stopping(stop.reason, Ms(int(STOP_PATIENCE_S * 1000))))
-        how = f"no new entries, closing both legs, at most {STOP_PATIENCE_S:g} s; a second signal stops waiting"
+        how = (
+            f"no new entries, closing both legs, at most {STOP_PATIENCE_S:g} s; a second signal stops waiting"
+        )
         self._note("info", f"stopping ({stop.reason}): {how}")
         return None
 
@@ -259,7 +314,9 @@ class RunEnding:
         try:
             self._world.state.halt(code, detail)
         except OSError as error:
-            self._note("error", f"the halt could not be recorded, so the next start will not know of it: {error}")
+            self._note(
+                "error", f"the halt could not be recorded, so the next start will not know of it: {error}"
+            )
 
     def _note(self, level: Literal["info", "error"], text: str) -> None:
         self._world.observe(Note(self._world.clock.utc_ns(), level, "supervisor", text))
@@ -275,5 +332,11 @@ def open_legs(held: Held | None) -> str:
     """What is open, in words; "" when nothing is, "unknown" when nobody knows."""
     if held is None:
         return "unknown"
-    parts = [f"{name} {amount.text()}" for name, amount in (("ETH-PERP", held.eth), ("SOL-PERP", held.sol)) if amount]
-    return ", ".join(parts + [f"{doubt.leg} order {doubt.order_digest[:10]} unknown" for doubt in held.doubts])
+    parts = [
+        f"{name} {amount.text()}"
+        for name, amount in (("ETH-PERP", held.eth), ("SOL-PERP", held.sol))
+        if amount
+    ]
+    return ", ".join(
+        parts + [f"{doubt.leg} order {doubt.order_digest[:10]} unknown" for doubt in held.doubts]
+    )

@@ -1,4 +1,5 @@
-"""The tree and its wiring: who is started in which order, under which limits, and which channels connect them (design: supervision).
+"""The tree and its wiring: who is started in which order, under which limits, and which channels connect them
+(design: supervision).
 
     supervisor               one_for_one, 3 in 60 s
     |-- feeds                one_for_one, 10 in 300 s, backoff 0.25 -> 30 s: market_data, account
@@ -7,8 +8,9 @@
         |-- legs             one_for_all: eth_leg, sol_leg
         `-- sizing           first to stop: no new decisions
 
-The channels live as long as the process and outlive every incarnation. An incarnation's epoch is an argument of its start, read once: a restart of
-legs or ledger puts the next epoch on disk first, when both old legs are proven gone.
+The channels live as long as the process and outlive every incarnation. An incarnation's epoch is an argument
+of its start, read once: a restart of legs or ledger puts the next epoch on disk first, when both old legs are
+proven gone.
 """
 
 import random
@@ -47,7 +49,9 @@ MAILBOX_SUPERVISOR = 1_024
 """Bounds: a leg sees three messages a plan; a ledger that falls 4,096 events behind is stuck."""
 
 LEG_TIDY_S = 2.5
-"""What a leg that is told to stop may take beyond the answer it waits for: a leg is not stuck because the venue is slow."""
+"""What a leg that is told to stop may take beyond the answer it waits for: a leg is not stuck because the
+venue is slow.
+"""
 LOOK_S = 0.1
 """How often the supervisor looks for an actor that makes no progress."""
 
@@ -81,19 +85,30 @@ class Channels:
     """Every channel of a run, both ends, for the life of the process."""
 
     def __init__(self, *, halted: bool, rules: VenueRules | None = None) -> None:
-        """`halted`: nothing is entered, and what is open is closed now. `rules`: the venue's, as they were read at the start."""
+        """`halted`: nothing is entered, and what is open is closed now. `rules`: the venue's, as they were
+        read at the start.
+        """
         self.inbox: Mailbox[msgspec.Struct] = Mailbox("supervisor", MAILBOX_SUPERVISOR)
-        self.to_leg: dict[Leg, Mailbox[leg.LegMessage]] = {"eth": Mailbox("eth_leg", MAILBOX_LEG), "sol": Mailbox("sol_leg", MAILBOX_LEG)}
+        self.to_leg: dict[Leg, Mailbox[leg.LegMessage]] = {
+            "eth": Mailbox("eth_leg", MAILBOX_LEG),
+            "sol": Mailbox("sol_leg", MAILBOX_LEG),
+        }
         self.to_ledger: Mailbox[LedgerMessage] = Mailbox("ledger", MAILBOX_LEDGER)
         self.quotes: Latest[PairQuote] = Latest()
         self.held: Latest[Held] = Latest()
         self.rules: Latest[VenueRules] = Latest(rules)
-        """The venue's rules: market_data puts every reading of them here, sizing and supervisor go by the newest."""
+        """The venue's rules: market_data puts every reading of them here, sizing and supervisor go by the
+        newest.
+        """
         self.doubted: Latest[Ms] = Latest()
-        """Venue time of the last refusal that says that they are not the venue's rules any more: they are read again at once."""
+        """Venue time of the last refusal that says that they are not the venue's rules any more: they are
+        read again at once.
+        """
         self.waiting: Latest[Waiting] = Latest()
         """Why sizing does not propose an entry just now."""
-        self.directive = Latest(Directive(enter=not halted, leave_now=halted, reason="HALTED" if halted else ""))
+        self.directive = Latest(
+            Directive(enter=not halted, leave_now=halted, reason="HALTED" if halted else "")
+        )
 
     def tell_three(self, message: Sealed | Place | Abort) -> None:
         """The same object into three mailboxes in one scheduler slice: nothing can run in between."""
@@ -122,7 +137,9 @@ class Tree:
         return self.supervisor.running("eth_leg") and self.supervisor.running("sol_leg")
 
     async def watch_for_ever(self) -> None:
-        """Notice who makes no progress, and end that incarnation: it is restarted as `Stalled`, and counted."""
+        """Notice who makes no progress, and end that incarnation: it is restarted as `Stalled`, and
+        counted.
+        """
         while True:
             await trio.sleep(LOOK_S)
             for name, why in self._watch.stalled(trio.current_time(), self.supervisor.running):
@@ -132,10 +149,19 @@ class Tree:
         feeds = (ChildSpec("market_data", self._market_data), ChildSpec("account", self._account))
         answered_s = (self.world.settings.recv_time + ANSWER_AFTER_RECV_MS) / 1000
         names: tuple[Leg, Leg] = ("eth", "sol")
-        legs = tuple(ChildSpec(f"{name}_leg", partial(self._leg, name), shutdown_s=answered_s + LEG_TIDY_S) for name in names)
+        legs = tuple(
+            ChildSpec(f"{name}_leg", partial(self._leg, name), shutdown_s=answered_s + LEG_TIDY_S)
+            for name in names
+        )
         under_legs = self.group("legs", "one_for_all", (5, 60), legs)
-        trading = (ChildSpec("ledger", self._ledger), nested(under_legs, rng=self._rng), ChildSpec("sizing", self._sizing))
-        under_feeds = self.group("feeds", "one_for_one", (10, 300), feeds, backoff=Backoff(0.25, 2, 30, 0.2, 60))
+        trading = (
+            ChildSpec("ledger", self._ledger),
+            nested(under_legs, rng=self._rng),
+            ChildSpec("sizing", self._sizing),
+        )
+        under_feeds = self.group(
+            "feeds", "one_for_one", (10, 300), feeds, backoff=Backoff(0.25, 2, 30, 0.2, 60)
+        )
         under_trading = self.group("trading", "rest_for_one", (5, 60), trading)
         feeding = nested(under_feeds, rng=self._rng)
         trade = nested(under_trading, rng=self._rng, restart="temporary", significant=True)
@@ -152,10 +178,21 @@ class Tree:
         auto_shutdown: bool = False,
     ) -> SupervisorSpec:
         """One supervisor of the tree."""
-        return SupervisorSpec(name, strategy, *limits, children, backoff, auto_shutdown, on_restart=self._restarts, on_event=self._noticed)
+        return SupervisorSpec(
+            name,
+            strategy,
+            *limits,
+            children,
+            backoff,
+            auto_shutdown,
+            on_restart=self._restarts,
+            on_event=self._noticed,
+        )
 
     def _noticed(self, event: Event) -> None:
-        """An account that crashed cannot say that it has no stream any more; until another one has, nothing is entered."""
+        """An account that crashed cannot say that it has no stream any more; until another one has,
+        nothing is entered.
+        """
         self.world.observe(event)
         if isinstance(event, Restarting) and not {"account", "feeds"}.isdisjoint(event.children):
             gone = AccountStream(live=False, detail=event.cause)
@@ -163,7 +200,9 @@ class Tree:
             self.channels.inbox.post(gone)
 
     def _restarts(self, names: tuple[str, ...]) -> None:
-        """Called when these are proven gone, before any of them starts again. If legs or ledger are among them, the new epoch is on disk first."""
+        """Called when these are proven gone, before any of them starts again. If legs or ledger are among
+        them, the new epoch is on disk first.
+        """
         what = ", ".join(names)
         if not BUMPING.isdisjoint(names):
             self.channels.inbox.post(EpochBumped(self.world.state.bump(), what))
@@ -177,7 +216,9 @@ class Tree:
         await keep(tell=self._go_by, doubted=c.doubted, pulse=pulse, task_status=task_status)
 
     def _go_by(self, rules: VenueRules, changed: bool) -> None:
-        """A reading of the venue's rules; the ledger keeps what has changed. The order_builder goes by them from the next plan on (supervisor)."""
+        """A reading of the venue's rules; the ledger keeps what has changed. The order_builder goes by
+        them from the next plan on (supervisor).
+        """
         self.channels.rules.put(rules)
         if changed:
             read = rules_read(rules)
@@ -188,7 +229,16 @@ class Tree:
     async def _account(self, *, task_status: trio.TaskStatus[None]) -> None:
         w = self.world
         chance, pulse = self._chance("account"), self._watch.fresh("account")
-        await account.run(w.venue, self._to_ledger, self.channels.inbox.post, w.clock, w.observe, chance, pulse=pulse, task_status=task_status)
+        await account.run(
+            w.venue,
+            self._to_ledger,
+            self.channels.inbox.post,
+            w.clock,
+            w.observe,
+            chance,
+            pulse=pulse,
+            task_status=task_status,
+        )
 
     def _chance(self, who: str) -> random.Random:
         return random.Random(f"{who} {self.world.seed}")  # noqa: S311 - jitter, not secrets
@@ -223,9 +273,13 @@ class Tree:
     async def _leg(self, name: Leg, *, task_status: trio.TaskStatus[None]) -> None:
         w = self.world
         pulse = self._watch.fresh(f"{name}_leg", self.channels.to_leg[name])
-        tools = leg.Tools(self.channels.inbox.post, w.venue.order_builder, w.clock, w.settings, w.observe, pulse)
+        tools = leg.Tools(
+            self.channels.inbox.post, w.venue.order_builder, w.clock, w.settings, w.observe, pulse
+        )
         wire = partial(w.venue.order_wire, f"{name}_leg")
-        await leg.run(name, w.state.epoch, self.channels.to_leg[name].reader(), wire, tools, task_status=task_status)
+        await leg.run(
+            name, w.state.epoch, self.channels.to_leg[name].reader(), wire, tools, task_status=task_status
+        )
 
     async def _sizing(self, *, task_status: trio.TaskStatus[None]) -> None:
         w = self.world

@@ -1,10 +1,13 @@
-"""What the barrier costs: from the decision (sizing has posted its plan) until both orders are handed to their sockets, with and without it.
+"""What the barrier costs: from the decision (sizing has posted its plan) until both orders are handed to
+their sockets, with and without it.
 
-With: the whole machine, in real time, on a simulated venue in memory: digests, three votes, a committed intent, Place; real SQLite, signatures and
-WebSocket frames. Without: the same plans, each leg signs and sends at once. Both in one process, so that the ratio does not depend on the machine's
-mood. `normal` and `full` are SQLite's two ways to commit: simulated and live.
+With: the whole machine, in real time, on a simulated venue in memory: digests, three votes, a committed
+intent, Place; real SQLite, signatures and WebSocket frames. Without: the same plans, each leg signs and sends
+at once. Both in one process, so that the ratio does not depend on the machine's mood. `normal` and `full` are
+SQLite's two ways to commit: simulated and live.
 
-python benches/barrier.py [cycles]     (15; the machine keeps to the rate limit, so that many more cycles mostly wait for it)
+python benches/barrier.py [cycles]     (15; the machine keeps to the rate limit, so that many more cycles
+                                       mostly wait for it)
 """
 
 import statistics
@@ -51,7 +54,10 @@ class Stopwatch:
 
     def text(self) -> str:
         us = [each / 1000 for each in self.took]
-        return f"p50 {statistics.median(us):7.0f} us, p99 {statistics.quantiles(us, n=100, method='inclusive')[98]:7.0f} us ({len(us)} plans)"
+        return (
+            f"p50 {statistics.median(us):7.0f} us, p99"
+            f" {statistics.quantiles(us, n=100, method='inclusive')[98]:7.0f} us ({len(us)} plans)"
+        )
 
 
 def watch_orders(watch: Stopwatch) -> None:

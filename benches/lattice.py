@@ -1,7 +1,8 @@
 """Microseconds that one sizing takes on 20-level ladders: `python -m benches.lattice [SEED]`.
 
-Medians over random prices near the founding ones. `verdict` is what every entry pays; `advice` adds the answer "from which target on always", which
-only a skipped cycle asks for. Unmet verdicts, which also look for the smallest target that is met, are part of `verdict` where they occur.
+Medians over random prices near the founding ones. `verdict` is what every entry pays; `advice` adds the
+answer "from which target on always", which only a skipped cycle asks for. Unmet verdicts, which also look for
+the smallest target that is met, are part of `verdict` where they occur.
 """
 
 import random
@@ -17,7 +18,9 @@ TARGETS = ("100", "1000", "10000", "1000000")
 BOOKS, LEVELS = 400, 20
 
 
-def side(random_: random.Random, price: Price, tick: Price, step: Base, lots_max: int, *, up: bool) -> TakenSide:
+def side(
+    random_: random.Random, price: Price, tick: Price, step: Base, lots_max: int, *, up: bool
+) -> TakenSide:
     """20 levels a tick or three apart; together some ten million dollars."""
     levels = []
     for _ in range(LEVELS):
@@ -37,7 +40,14 @@ def books(random_: random.Random) -> tuple[TakenSide, TakenSide]:
 
 def spent_us(target: str, pair: tuple[TakenSide, TakenSide], *, advise: bool) -> tuple[float, str]:
     began = perf_counter_ns()
-    verdict = size_pair(Quote.of(target), *pair, max_imbalance=Bps.of(10), planning_margin=Bps.of("2.5"), max_deviation=Bps.of(2000), advise=advise)
+    verdict = size_pair(
+        Quote.of(target),
+        *pair,
+        max_imbalance=Bps.of(10),
+        planning_margin=Bps.of("2.5"),
+        max_deviation=Bps.of(2000),
+        advise=advise,
+    )
     return (perf_counter_ns() - began) / 1000, verdict.kind
 
 
@@ -51,7 +61,9 @@ def main(seed: int) -> None:
         advised = [spent_us(target, pair, advise=True)[0] for pair in sample]
         met = sum(kind == "met" for _, kind in plain) / BOOKS
         times = [us for us, _ in plain]
-        print(f"{target:>10}{median(times):>16.0f}{p99(times):>8.0f}{median(advised):>16.0f}{p99(advised):>8.0f}{met:>7.1%}")
+        print(
+            f"{target:>10}{median(times):>16.0f}{p99(times):>8.0f}{median(advised):>16.0f}{p99(advised):>8.0f}{met:>7.1%}"
+        )
 
 
 def p99(times: list[float]) -> float:

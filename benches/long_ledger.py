@@ -1,8 +1,10 @@
-"""What a long ledger costs: `python -m benches.long_ledger [ROWS]`, a million by default; it needs 700 MB in a temporary folder.
+"""What a long ledger costs: `python -m benches.long_ledger [ROWS]`, a million by default; it needs 700 MB in
+a temporary folder.
 
-The ledger is a valid chain of what trading writes. Its snapshot is as large as one gets, and as many rows stand after it as can. Each figure stands
-beside that of an empty ledger. Then whole runs are started at a simulated exchange, on the empty and on the long ledger in turn. The last line is
-what a year of holding one pair writes.
+The ledger is a valid chain of what trading writes. Its snapshot is as large as one gets, and as many rows
+stand after it as can. Each figure stands beside that of an empty ledger. Then whole runs are started at a
+simulated exchange, on the empty and on the long ledger in turn. The last line is what a year of holding one
+pair writes.
 """
 
 import os
@@ -49,9 +51,11 @@ TURN_S = 0.001
 
 
 def build(path: Path, rows: int, cycles: int, ours: Opened) -> None:
-    """A ledger of `rows` rows that ends with a snapshot of `cycles` cycles, `SNAPSHOT_ROWS` rows after it, and a pair that is held.
+    """A ledger of `rows` rows that ends with a snapshot of `cycles` cycles, `SNAPSHOT_ROWS` rows after it,
+    and a pair that is held.
 
-    The rows before the snapshot are links of the same valid chain, repeated bodies of the same kinds: they are only ever verified.
+    The rows before the snapshot are links of the same valid chain, repeated bodies of the same kinds: they
+    are only ever verified.
     """
     story = told(cycles)
     fold = Fold()
@@ -101,7 +105,9 @@ def append(store: Store, body: list[tuple[int, str, str]]) -> None:
 
 
 class Cost(NamedTuple):
-    """Seconds on the clock and of processor, children included: on a busy machine only the second says what the work is."""
+    """Seconds on the clock and of processor, children included: on a busy machine only the second says
+    what the work is.
+    """
 
     wall: float
     cpu: float
@@ -134,13 +140,23 @@ def cold(path: Path) -> None:
 
 def status(folder: Path) -> Cost:
     """The `status` process; its venue does not answer, which it says at once."""
-    command = [sys.executable, "supervisor.py", "status", "--url", "http://127.0.0.1:1", "--logs", str(folder)]
+    command = [
+        sys.executable,
+        "supervisor.py",
+        "status",
+        "--url",
+        "http://127.0.0.1:1",
+        "--logs",
+        str(folder),
+    ]
     environment = os.environ | {"XDG_STATE_HOME": str(folder / "state")}
     return took(lambda: subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False))
 
 
 async def restarted(path: Path, ours: Opened) -> tuple[Cost, Cost, Cost]:
-    """Seconds until a new incarnation says what is held, the longest turn of the loop meanwhile, and until everything is verified."""
+    """Seconds until a new incarnation says what is held, the longest turn of the loop meanwhile, and until
+    everything is verified.
+    """
     held: Latest[Held] = Latest()
     box: Mailbox[Any] = Mailbox("ledger", 100)
     turns = [Cost(0.0, 0.0)]
@@ -155,7 +171,18 @@ async def restarted(path: Path, ours: Opened) -> tuple[Cost, Cost, Cost]:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(turning)
         actor = partial(
-            ledger_actor, path, ours, "normal", box.reader(), lambda _m: None, held, ORDER_BUILDER, venue_clock(), 1, lambda _m: None, None
+            ledger_actor,
+            path,
+            ours,
+            "normal",
+            box.reader(),
+            lambda _m: None,
+            held,
+            ORDER_BUILDER,
+            venue_clock(),
+            1,
+            lambda _m: None,
+            None,
         )
         await nursery.start(actor)
         ready = since(began)
@@ -168,7 +195,9 @@ async def restarted(path: Path, ours: Opened) -> tuple[Cost, Cost, Cost]:
 
 async def guarded(path: Path, ours: Opened, *, read_only: bool) -> Cost:
     began = now()
-    with closing(Journal(path, ours, "normal", ORDER_BUILDER, venue_clock(), lambda _m: None, 2, read_only=read_only)):
+    with closing(
+        Journal(path, ours, "normal", ORDER_BUILDER, venue_clock(), lambda _m: None, 2, read_only=read_only)
+    ):
         return since(began)
 
 
@@ -180,7 +209,11 @@ def measured(path: Path, ours: Opened) -> dict[str, Cost]:
     found["guard opens its journal, read-only"] = trio.run(partial(guarded, path, ours, read_only=True))
     found["guard opens its journal"] = trio.run(partial(guarded, path, ours, read_only=False))
     restart = trio.run(restarted, path, ours)
-    return found | {"ledger restart in mid-trade": restart[0], "longest turn of the loop": restart[1], "everything verified": restart[2]}
+    return found | {
+        "ledger restart in mid-trade": restart[0],
+        "longest turn of the loop": restart[1],
+        "everything verified": restart[2],
+    }
 
 
 async def identity(url: str) -> Opened:
@@ -191,14 +224,36 @@ async def identity(url: str) -> Opened:
 
 
 def begun(folder: Path, url: str) -> tuple[float, float]:
-    """Seconds from the start of a `run` process until its first heartbeat, and until all its actors are at work. Both processes are killed then."""
+    """Seconds from the start of a `run` process until its first heartbeat, and until all its actors are at
+    work. Both processes are killed then.
+    """
     log, state = folder / "evenkeel.log", folder / "state"
     log.unlink(missing_ok=True)
     shutil.rmtree(state, ignore_errors=True)
-    command = [sys.executable, "supervisor.py", "run", "--url", url, "--logs", str(folder), "--hold", "1 h", "--quiet", "--set", "pause=1 h"]
+    command = [
+        sys.executable,
+        "supervisor.py",
+        "run",
+        "--url",
+        url,
+        "--logs",
+        str(folder),
+        "--hold",
+        "1 h",
+        "--quiet",
+        "--set",
+        "pause=1 h",
+    ]
     began = time.perf_counter()
     nowhere = subprocess.DEVNULL
-    run = subprocess.Popen(command, cwd=ROOT, env=os.environ | {"XDG_STATE_HOME": str(state)}, stdin=nowhere, stdout=nowhere, stderr=nowhere)
+    run = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=os.environ | {"XDG_STATE_HOME": str(state)},
+        stdin=nowhere,
+        stdout=nowhere,
+        stderr=nowhere,
+    )
     try:
         beats = _since(began, lambda: bool(list(state.glob("*/*.beat"))), run)
         works = _since(began, lambda: log.exists() and "trading 1 started" in log.read_text(), run)
@@ -227,13 +282,16 @@ def compare_starts(empty: Path, long: Path, url: str) -> None:
         few, many = (sorted(1000 * times[index] for times in taken[path]) for path in (empty, long))
         middle_of = STARTS // 2
         print(
-            f"run, from exec to {name:<19} {many[middle_of]:>8.0f} (at most {many[-1]:.0f})   empty: {few[middle_of]:>6.0f} (at most {few[-1]:.0f})"
-            f"   more by: {many[middle_of] - few[middle_of]:>6.0f}"
+            f"run, from exec to {name:<19} {many[middle_of]:>8.0f} (at most {many[-1]:.0f})   empty:"
+            f" {few[middle_of]:>6.0f} (at most {few[-1]:.0f})   more by:"
+            f" {many[middle_of] - few[middle_of]:>6.0f}"
         )
 
 
 def a_day_of_holding() -> tuple[int, int]:
-    """Rows and bytes of bodies that a pair held for a day writes, read every 5 s, its value moving by cents."""
+    """Rows and bytes of bodies that a pair held for a day writes, read every 5 s, its value moving by
+    cents.
+    """
     story, rng, value = Story(), random.Random(9), 10_000 * 10**18  # noqa: S311 - a bench
     story.enter()
     before = len(story.rows)
@@ -261,16 +319,26 @@ def compare(folder: Path, rows: int, url: str) -> None:
     ours = trio.run(identity, url)
     empty, long = folder / "empty" / "ledger.sqlite", folder / "long" / "ledger.sqlite"
     Store.open(empty, ours, "normal", at_ns=1).close()
-    print(f"built {rows:,} rows in {took(lambda: build(long, rows, CYCLES, ours)).wall:.0f} s, {long.stat().st_size / 1e6:.0f} MB")
+    print(
+        f"built {rows:,} rows in {took(lambda: build(long, rows, CYCLES, ours)).wall:.0f} s,"
+        f" {long.stat().st_size / 1e6:.0f} MB"
+    )
     with closing(Store.reading(long)) as store:
         whole = Reading(store)
         whole.whole()
         print(f"rows read at an opening: {whole.read:,} of {store.last_seq + 1:,}")
     few, many = measured(empty, ours), measured(long, ours)
-    print(f"{'milliseconds':<36} {'wall':>8} {'cpu':>8}   empty:{'wall':>7} {'cpu':>7}   more by:{'wall':>7} {'cpu':>7}")
+    print(
+        f"{'milliseconds':<36} {'wall':>8} {'cpu':>8}   empty:{'wall':>7} {'cpu':>7}   more by:{'wall':>7}"
+        f" {'cpu':>7}"
+    )
     for name, cost in many.items():
         all_of_it = (*cost, *few[name], *(one - other for one, other in zip(cost, few[name], strict=True)))
-        print("{:<36} {:>8.0f} {:>8.0f}   {:>13.0f} {:>7.0f}   {:>15.0f} {:>7.0f}".format(name, *(1000 * each for each in all_of_it)))
+        print(
+            "{:<36} {:>8.0f} {:>8.0f}   {:>13.0f} {:>7.0f}   {:>15.0f} {:>7.0f}".format(
+                name, *(1000 * each for each in all_of_it)
+            )
+        )
     compare_starts(empty, long, url)
 
 

@@ -1,4 +1,5 @@
-"""Two bindings of libsecp256k1, signing the same digests in turns in one process: the ratio does not depend on the machine's mood.
+"""Two bindings of libsecp256k1, signing the same digests in turns in one process: the ratio does not depend
+on the machine's mood.
 
 python benches/secp256k1.py [rounds]
 """

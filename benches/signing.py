@@ -1,4 +1,5 @@
-"""Signing one order: ours against nado-protocol's, in one process, so that the ratio does not depend on the machine's mood.
+"""Signing one order: ours against nado-protocol's, in one process, so that the ratio does not depend on the
+machine's mood.
 
 The SDK is measured at its best: `coincurve` is installed, and its eth-keys picks that up by itself.
 
@@ -43,7 +44,9 @@ def sdk_signer(order: Order) -> tuple[Callable[[], str], Callable[[], str]]:
         }
         return eip712.build_eip712_typed_data(NadoTxType.PLACE_ORDER, message, contract, CHAIN)
 
-    return lambda: eip712.get_eip712_typed_data_digest(typed()), lambda: eip712.sign_eip712_typed_data(typed(), account)
+    return lambda: eip712.get_eip712_typed_data_digest(typed()), lambda: eip712.sign_eip712_typed_data(
+        typed(), account
+    )
 
 
 def median_us(call: Callable[[], object], rounds: int) -> float:
@@ -69,7 +72,10 @@ def main(rounds: int) -> None:
         ("digest + signature", lambda: signer.sign(order_digest(order, CHAIN)), sdk_sign),
     ):
         ours_us, theirs_us = median_us(ours, rounds), median_us(theirs, rounds)
-        print(f"{what}: ours {ours_us:.1f} us, SDK {theirs_us:.1f} us, {theirs_us / ours_us:.0f} times as long (medians of {rounds})")
+        print(
+            f"{what}: ours {ours_us:.1f} us, SDK {theirs_us:.1f} us, {theirs_us / ours_us:.0f} times as long"
+            f" (medians of {rounds})"
+        )
 
 
 if __name__ == "__main__":

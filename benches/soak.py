@@ -1,9 +1,11 @@
-"""A long run against a venue with bad days, in real time: cycles, reconnects, restarts, fill rate, imbalance, and memory at start and end.
+"""A long run against a venue with bad days, in real time: cycles, reconnects, restarts, fill rate, imbalance,
+and memory at start and end.
 
     python benches/soak.py --minutes 60
 
-The venue refuses, loses, doubles and delays, cuts sockets and asks for patience, by a seed. What halts a run by intention (rates, drawdown, the
-legging budgets) is opened wide, because the soak is about what a long time does. Memory is the resident set of the run's process, from /proc.
+The venue refuses, loses, doubles and delays, cuts sockets and asks for patience, by a seed. What halts a run
+by intention (rates, drawdown, the legging budgets) is opened wide, because the soak is about what a long time
+does. Memory is the resident set of the run's process, from /proc.
 """
 
 import argparse
@@ -85,13 +87,34 @@ def started(*words: str, **streams: object) -> subprocess.Popen[str]:
 def soak(minutes: float, seed: int, market: str, folder: Path) -> int:
     faults = folder / "faults.toml"
     faults.write_text(FAULTS.format(seed=seed))
-    served = ("--port", "0", "--seed", str(seed), "--market", market, "--faults", str(faults), "--until-stdin-closes")
+    served = (
+        "--port",
+        "0",
+        "--seed",
+        str(seed),
+        "--market",
+        market,
+        "--faults",
+        str(faults),
+        "--until-stdin-closes",
+    )
     venue = started("simulate", *served, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert venue.stdout is not None
     assert venue.stdin is not None
     url = venue.stdout.readline().strip()
     keys = [part for key in OPEN_WIDE for part in ("--set", key)]
-    traded = ("--url", url, "--logs", str(folder / "logs"), "--cycles", "forever", "--hold", "1 s", "--json", "--quiet")
+    traded = (
+        "--url",
+        url,
+        "--logs",
+        str(folder / "logs"),
+        "--cycles",
+        "forever",
+        "--hold",
+        "1 s",
+        "--json",
+        "--quiet",
+    )
     run = started("run", *traded, *keys, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     began = time.monotonic()
     memory: list[tuple[float, int]] = []
@@ -108,11 +131,32 @@ def soak(minutes: float, seed: int, market: str, folder: Path) -> int:
 
 
 def report(ended: dict[str, object], memory: list[tuple[float, int]], folder: Path, code: int) -> None:
-    log = Counter(words(line) for line in (folder / "logs" / "evenkeel.log").read_text(errors="replace").splitlines())
+    log = Counter(
+        words(line) for line in (folder / "logs" / "evenkeel.log").read_text(errors="replace").splitlines()
+    )
     early = [kb for at_s, kb in memory if at_s >= SETTLE_S][:4] or [kb for _, kb in memory[:1]]
     late = [kb for _, kb in memory[-4:]]
-    wanted = ("ended_by", "cycles", "completed", "skipped", "failed", "fill_rate", "filled_imbalance_max_bps", "filled_imbalance_median_bps")
-    for key in (*wanted, "orders_sent", "orders_resolved", "restarts", "unhedged_usd_s", "open_eth", "open_sol", "pnl_usd", "elapsed_ms"):
+    wanted = (
+        "ended_by",
+        "cycles",
+        "completed",
+        "skipped",
+        "failed",
+        "fill_rate",
+        "filled_imbalance_max_bps",
+        "filled_imbalance_median_bps",
+    )
+    for key in (
+        *wanted,
+        "orders_sent",
+        "orders_resolved",
+        "restarts",
+        "unhedged_usd_s",
+        "open_eth",
+        "open_sol",
+        "pnl_usd",
+        "elapsed_ms",
+    ):
         print(f"{key:30} {ended.get(key)}")
     print(f"{'exit code':30} {code}")
     print(f"{'connections lost, as logged':30} {log['lost']}")
@@ -132,7 +176,9 @@ def words(line: str) -> str:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--market", default="synthetic")

@@ -1,14 +1,18 @@
 """The first and the last thing that `python supervisor.py` does, around everything else.
 
-    signals       counted from here on (`stopping.Stops` tells who can act on them), and none replaces an exit code
-    interpreter   one that is too old or too new, and a package that is not installed, are one sentence and exit code 2
-    streams       a closed descriptor 0, 1 or 2 is opened to nothing, or the next file (a ledger!) would become standard output; then everything
-                  that is printed goes through queues (`streams.py`)
+    signals       counted from here on (`stopping.Stops` tells who can act on them), and none replaces an exit
+                  code
+    interpreter   one that is too old or too new, and a package that is not installed, are one sentence and
+                  exit code 2
+    streams       a closed descriptor 0, 1 or 2 is opened to nothing, or the next file (a ledger!) would
+                  become standard output; then everything that is printed goes through queues (`streams.py`)
     the command   `cli.main`: its exit code is final
-    the end       what was printed has two seconds to be read; then `os._exit`: a failing flush, a signal or a thread that hangs while Python goes
-                  down would replace the code, and the code says whether something is open
+    the end       what was printed has two seconds to be read; then `os._exit`: a failing flush, a signal or a
+                  thread that hangs while Python goes down would replace the code, and the code says whether
+                  something is open
 
-Standard library only, and written for any Python 3.6 or later: this file must run where nothing else of Evenkeel can.
+Standard library only, and written for any Python 3.6 or later: this file must run where nothing else of
+Evenkeel can.
 """
 
 import json
@@ -56,7 +60,9 @@ def main(argv: List[str]) -> NoReturn:
     try:
         code = _command(argv)
     except BaseException:  # `cli.main` returns a code whatever happens: this is for what happens to itself
-        _speak(2, traceback.format_exc() + "Evenkeel failed, and could not determine what is open: run status\n")
+        _speak(
+            2, traceback.format_exc() + "Evenkeel failed, and could not determine what is open: run status\n"
+        )
     os._exit(code)
 
 
@@ -74,7 +80,9 @@ def _command(argv: List[str]) -> int:
 
 
 def _fill_descriptors() -> None:
-    """Open what is closed of 0, 1 and 2, to nothing: the next file that is opened would get its number, and what is printed would go into it."""
+    """Open what is closed of 0, 1 and 2, to nothing: the next file that is opened would get its number,
+    and what is printed would go into it.
+    """
     try:
         while True:
             opened = os.open(os.devnull, os.O_RDWR)
@@ -82,7 +90,8 @@ def _fill_descriptors() -> None:
                 os.close(opened)
                 break
             os.set_inheritable(opened, True)
-    except OSError:  # no /dev/null: then a file may get the number, and `streams` writes to it no more than to any other
+    # no /dev/null: then a file may get the number, and `streams` writes to it no more than to any other
+    except OSError:
         pass
     for name, descriptor, mode in (("stdin", 0, "r"), ("stdout", 1, "w"), ("stderr", 2, "w")):
         if getattr(sys, name) is None:
@@ -114,7 +123,9 @@ def _refused(argv: List[str], code: str, message: str, cure: str) -> int:
         command = argv[0] if argv and not argv[0].startswith("-") else "run"
         told: Dict[str, Any] = dict.fromkeys(json_keys.keys_of(command))
         error = {"code": code, "key": None, "message": message, "cure": cure}
-        told.update(schema=json_keys.schema_of(command), ok=False, exit_code=USAGE, ended_by="error", error=error)
+        told.update(
+            schema=json_keys.schema_of(command), ok=False, exit_code=USAGE, ended_by="error", error=error
+        )
         _speak(1, json.dumps(told, separators=(",", ":")) + "\n")
     return USAGE
 

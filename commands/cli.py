@@ -1,4 +1,5 @@
-"""The command line: what was typed becomes one command with decided options, or one sentence that says what to type instead.
+"""The command line: what was typed becomes one command with decided options, or one sentence that says what
+to type instead.
 
     python supervisor.py                 the demo = run --market synthetic --faults demo
     python supervisor.py run ...         commands/run/command.py
@@ -7,8 +8,9 @@
     python supervisor.py doctor ...      commands/doctor/command.py
     python supervisor.py drill ...       commands/drills/command.py
 
-With --json the last line of standard output is one JSON object on every exit code, and everything else goes to standard error. Commands are imported
-when they are typed: `--help` and a mistyped option need no venue, no screen and no web server.
+With --json the last line of standard output is one JSON object on every exit code, and everything else goes
+to standard error. Commands are imported when they are typed: `--help` and a mistyped option need no venue, no
+screen and no web server.
 """
 
 import argparse
@@ -23,7 +25,18 @@ from types import MappingProxyType
 from typing import Any, NoReturn
 
 from commands.config import effective as config
-from commands.config.options import SEED, RunOptions, faults_of, loss_of, market_of, not_staged, pair_of, seed_of, url_of, usd_of
+from commands.config.options import (
+    SEED,
+    RunOptions,
+    faults_of,
+    loss_of,
+    market_of,
+    not_staged,
+    pair_of,
+    seed_of,
+    url_of,
+    usd_of,
+)
 from commands.open_state import verdict
 from commands.output.run_json import failure_json, json_line
 from commands.output.words import COMMAND, DONE, ConfigError, Problem, did_you_mean, nearest, per_leg, say
@@ -64,8 +77,12 @@ SWITCHES = (
 )
 """Flags of `run` without a value: the key, what it becomes, and help."""
 DEMO_DEFAULTS = {"max_wait": "20 s"}
-"""What the demo does otherwise than a run, where nobody has written it: whoever watches it does not wait for ten minutes."""
-CONSENT = frozenset({"--accept-loss", "--adopt", "--everything", "--no-guard", "--replace", "--revoke", "--yes"})
+"""What the demo does otherwise than a run, where nobody has written it: whoever watches it does not wait
+for ten minutes.
+"""
+CONSENT = frozenset(
+    {"--accept-loss", "--adopt", "--everything", "--no-guard", "--replace", "--revoke", "--yes"}
+)
 """Flags by which a person takes a risk: never proposed for a mistyped one."""
 SHORTHANDS = {
     "--cycles": ("cycles", "N|forever", "how many pairs, or until stopped"),
@@ -83,15 +100,17 @@ SHORTHANDS = {
 def main(argv: Sequence[str]) -> int:
     """Run one command line; returns the exit code, whatever happens: nothing passes through.
 
-    A `Problem` from anywhere below becomes its sentence on standard error, its exit code, and with --json its object. Any other exception is a
-    defect: its traceback is shown. Both look at what is open before they say which code it is (`verdict.py`): it is known before a word is said.
+    A `Problem` from anywhere below becomes its sentence on standard error, its exit code, and with --json its
+    object. Any other exception is a defect: its traceback is shown. Both look at what is open before they say
+    which code it is (`verdict.py`): it is known before a word is said.
     """
     verdict.MEANT.forget()
     try:
         return _dispatch(list(argv))
     except Problem as known:
         problem = known
-    except KeyboardInterrupt:  # while a person was asked something; else signals are heard by who can act on them (`stopping.py`)
+    # while a person was asked something; else signals are heard by who can act on them (`stopping.py`)
+    except KeyboardInterrupt:
         problem = Stopped(SO_FAR.first)
     except BaseException as error:  # noqa: BLE001 - a library's SystemExit, too, must not decide the exit code of a process with a pair open
         problem = _defect(error)
@@ -102,7 +121,13 @@ def _defect(error: BaseException) -> Problem:
     """What is our fault, or a package's."""
     say(sys.stderr, "".join(traceback.format_exception(error)).rstrip())
     message = f"Evenkeel failed, the lines above say where ({type(error).__name__})"
-    return Problem("INTERNAL", None, message, "please report it with them", "no Evenkeel positions are open according to the files on this machine")
+    return Problem(
+        "INTERNAL",
+        None,
+        message,
+        "please report it with them",
+        "no Evenkeel positions are open according to the files on this machine",
+    )
 
 
 def _command(argv: Sequence[str]) -> str:
@@ -141,7 +166,9 @@ def _dispatch(argv: list[str]) -> int:
 
 
 def _command_meant(name: str) -> str:
-    """Where a word leads that is no command. What trades or closes is only named: nobody means it by a slip."""
+    """Where a word leads that is no command. What trades or closes is only named: nobody means it by a
+    slip.
+    """
     meant = LEADS_TO.get(name.lower())
     if meant:
         return f"{COMMAND} {meant}: {COMMANDS[meant]}"
@@ -166,7 +193,7 @@ def _version() -> str:
         return "unknown (not installed: pip install -c constraints.txt -e .)"
 
 
-# -- run ---------------------------------------------------------------------------------------------------------------------------------------
+# -- run -----------------------------------------------------------------------------------------------------
 
 
 def _run(argv: list[str], *, demo: bool) -> int:
@@ -194,7 +221,9 @@ def _run(argv: list[str], *, demo: bool) -> int:
         return _told(shown, argv)
     not_staged(options.settings.venue.name, options.faults, demo=demo)
     if options.settings.venue.name != "simulated":
-        config.must_be_written(loaded, config.LIVE_RUN, f"{options.settings.venue.name} requires explicit settings")
+        config.must_be_written(
+            loaded, config.LIVE_RUN, f"{options.settings.venue.name} requires explicit settings"
+        )
     from commands.run.command import main as run
 
     return run(options)
@@ -206,9 +235,13 @@ def configured(name: str, description: str) -> argparse.ArgumentParser:
     for flag, (key, metavar, text) in SHORTHANDS.items():
         shown = text or f"default {per_leg(Settings().target)}"
         parser.add_argument(flag, dest="overrides", action=_Override, key=key, metavar=metavar, help=shown)
-    parser.add_argument("--set", dest="overrides", action=_Override, metavar="KEY=VALUE", help="any key of the configuration")
+    parser.add_argument(
+        "--set", dest="overrides", action=_Override, metavar="KEY=VALUE", help="any key of the configuration"
+    )
     parser.add_argument("--config", metavar="FILE", help="a TOML file; flags and EVENKEEL_KEY come first")
-    parser.add_argument("--url", metavar="URL", help="a running simulate, instead of an own one or of the exchange")
+    parser.add_argument(
+        "--url", metavar="URL", help="a running simulate, instead of an own one or of the exchange"
+    )
     parser.add_argument("--json", action="store_true", help="the last line of stdout is one JSON object")
     parser.add_argument("--print-config", action="store_true", help="show every value and where it came from")
     file = f"write a file with every key, {config.FILE_NAME}"
@@ -222,27 +255,52 @@ def loaded_by(typed: argparse.Namespace, defaults: Mapping[str, str] = MappingPr
 
     `defaults` are the command's own: they come after everything that was written, and before the release's.
     """
-    return config.load(Path(typed.config) if typed.config is not None else None, os.environ, typed.overrides, defaults)
+    return config.load(
+        Path(typed.config) if typed.config is not None else None, os.environ, typed.overrides, defaults
+    )
 
 
 def _config_shown(typed: argparse.Namespace, loaded: config.Loaded) -> list[str]:
-    """What `--print-config` and `--init-config` answer, the file being written by then; empty when neither was typed. Raises `ConfigError`."""
+    """What `--print-config` and `--init-config` answer, the file being written by then; empty when neither
+    was typed. Raises `ConfigError`.
+    """
     if typed.init_config is not None:
         config.write_file(loaded, Path(typed.init_config))
-        return [f"{typed.init_config} written: every key with its default as a comment, what was given as a value"]
+        return [
+            f"{typed.init_config} written: every key with its default as a comment, what was given as a value"
+        ]
     return config.printed(loaded) if typed.print_config else []
 
 
 def run_parser() -> argparse.ArgumentParser:
     """The options of `run` and of the demo."""
-    parser = configured("run", f"Trade ETH/SOL pairs until done, then flat.\nTarget by default: {per_leg(Settings().target)}.")
-    parser.add_argument("--market", default="synthetic", metavar="WHICH", help="synthetic, flat:2756.9/115.86 or a recording's prefix")
-    parser.add_argument("--seed", default=str(SEED), metavar="N", help=f"seed of the simulated market, {SEED}")
-    parser.add_argument("--faults", metavar="WHICH", help="none, demo (two staged faults), crashes (every\nactor dies once) or a file")
-    parser.add_argument("--adopt", action="store_true", help="book the exchange's other positions as Evenkeel's")
-    parser.add_argument("--accept-loss", metavar="'N USD'", help="mainnet: at least the worst case that is printed")
+    parser = configured(
+        "run", f"Trade ETH/SOL pairs until done, then flat.\nTarget by default: {per_leg(Settings().target)}."
+    )
+    parser.add_argument(
+        "--market",
+        default="synthetic",
+        metavar="WHICH",
+        help="synthetic, flat:2756.9/115.86 or a recording's prefix",
+    )
+    parser.add_argument(
+        "--seed", default=str(SEED), metavar="N", help=f"seed of the simulated market, {SEED}"
+    )
+    parser.add_argument(
+        "--faults",
+        metavar="WHICH",
+        help="none, demo (two staged faults), crashes (every\nactor dies once) or a file",
+    )
+    parser.add_argument(
+        "--adopt", action="store_true", help="book the exchange's other positions as Evenkeel's"
+    )
+    parser.add_argument(
+        "--accept-loss", metavar="'N USD'", help="mainnet: at least the worst case that is printed"
+    )
     for flag, key, value, says in SWITCHES:
-        parser.add_argument(flag, dest="overrides", action=_Switched, key=key, value=value, nargs=0, help=says)
+        parser.add_argument(
+            flag, dest="overrides", action=_Switched, key=key, value=value, nargs=0, help=says
+        )
     parser.add_argument("--quiet", action="store_true", help="no screen, only the summary")
     return parser
 
@@ -254,7 +312,13 @@ class _Override(argparse.Action):
         super().__init__(default={}, **known)
         self.key = key
 
-    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: str | None = None) -> None:
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
         key, value = (self.key, values) if self.key else pair_of(values)
         namespace.overrides = namespace.overrides | {key: value}
 
@@ -266,17 +330,29 @@ class _Switched(_Override):
         super().__init__(**known)
         self.value = value
 
-    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: Any, option_string: str | None = None) -> None:
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
         super().__call__(parser, namespace, self.value, option_string)
 
 
-# -- guard -------------------------------------------------------------------------------------------------------------------------------------
+# -- guard ---------------------------------------------------------------------------------------------------
 
 
 def _guard(argv: list[str]) -> int:
-    parser = configured("guard", "Watch a run, and close what it leaves open when it is killed, frozen or\nwedged. A run starts its own guard.")
+    parser = configured(
+        "guard",
+        "Watch a run, and close what it leaves open when it is killed, frozen or\nwedged. A run starts its"
+        " own guard.",
+    )
     silence = "silence after which a run counts as dead"
-    parser.add_argument("--dead-man", dest="overrides", action=_Override, key="guard.dead_man", metavar="'5 s'", help=silence)
+    parser.add_argument(
+        "--dead-man", dest="overrides", action=_Override, key="guard.dead_man", metavar="'5 s'", help=silence
+    )
     parser.add_argument("--run", default="", metavar="ID", help="watch this run alone; else any")
     if "--help" in argv or "-h" in argv:
         return _told(parser.format_help().splitlines(), argv)
@@ -291,18 +367,22 @@ def _guard(argv: list[str]) -> int:
     from commands.guard.command import main as guard
 
     if SO_FAR.first != signal.SIGTERM:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)  # who ends a guard means it, and it has nothing to say then
+        # who ends a guard means it, and it has nothing to say then
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
     return guard(GuardOptions(loaded.settings, where, typed.run))
 
 
-# -- simulate ----------------------------------------------------------------------------------------------------------------------------------
+# -- simulate ------------------------------------------------------------------------------------------------
 
 
 def _simulate(argv: list[str]) -> int:
     from commands import simulate
 
-    parser = _Parser(prog=f"{COMMAND} simulate", description="Serve a simulated Nado on loopback; prints its base URL first.")
+    parser = _Parser(
+        prog=f"{COMMAND} simulate",
+        description="Serve a simulated Nado on loopback; prints its base URL first.",
+    )
     simulate.add_arguments(parser)
     _common(parser)
     if "--help" in argv or "-h" in argv:
@@ -310,16 +390,28 @@ def _simulate(argv: list[str]) -> int:
     return simulate.main(parser.parse_args(argv))
 
 
-# -- record ------------------------------------------------------------------------------------------------------------------------------------
+# -- record --------------------------------------------------------------------------------------------------
 
 
 def _record(argv: list[str]) -> int:
     from commands.record import command as record
 
-    parser = _Parser(prog=f"{COMMAND} record", description="Save a venue's public streams, to replay them with --market. Nothing is traded.")
+    parser = _Parser(
+        prog=f"{COMMAND} record",
+        description="Save a venue's public streams, to replay them with --market. Nothing is traded.",
+    )
     record.add_arguments(parser)
-    parser.add_argument("--venue", dest="overrides", action=_Override, key="venue.name", metavar="NAME", help="testnet or mainnet")
-    parser.add_argument("--set", dest="overrides", action=_Override, metavar="KEY=VALUE", help="any key of the configuration")
+    parser.add_argument(
+        "--venue",
+        dest="overrides",
+        action=_Override,
+        key="venue.name",
+        metavar="NAME",
+        help="testnet or mainnet",
+    )
+    parser.add_argument(
+        "--set", dest="overrides", action=_Override, metavar="KEY=VALUE", help="any key of the configuration"
+    )
     parser.add_argument("--config", metavar="FILE", help="a TOML file; flags and EVENKEEL_KEY come first")
     _common(parser)
     if "--help" in argv or "-h" in argv:
@@ -329,7 +421,7 @@ def _record(argv: list[str]) -> int:
     return record.main(record.options_of(typed, loaded.settings))
 
 
-# -- flatten, status, halt, clear-halt ------------------------------------------------------------------------------------------------------------
+# -- flatten, status, halt, clear-halt -----------------------------------------------------------------------
 
 
 def _account(name: str, argv: list[str]) -> int:
@@ -339,7 +431,9 @@ def _account(name: str, argv: list[str]) -> int:
     for flag in ("--venue", "--logs"):
         key, metavar, text = SHORTHANDS[flag]
         parser.add_argument(flag, dest="overrides", action=_Override, key=key, metavar=metavar, help=text)
-    parser.add_argument("--set", dest="overrides", action=_Override, metavar="KEY=VALUE", help="any key of the configuration")
+    parser.add_argument(
+        "--set", dest="overrides", action=_Override, metavar="KEY=VALUE", help="any key of the configuration"
+    )
     parser.add_argument("--config", metavar="FILE", help="a TOML file; flags and EVENKEEL_KEY come first")
     account_commands.add_arguments(parser, name)
     _common(parser)
@@ -349,11 +443,13 @@ def _account(name: str, argv: list[str]) -> int:
     return account_commands.main(name, typed, typed.overrides)
 
 
-# -- doctor ------------------------------------------------------------------------------------------------------------------------------------
+# -- doctor --------------------------------------------------------------------------------------------------
 
 
 def _doctor(argv: list[str]) -> int:
-    parser = configured("doctor", "Check everything that real money needs: this machine, the venue, the key, the account.")
+    parser = configured(
+        "doctor", "Check everything that real money needs: this machine, the venue, the key, the account."
+    )
     if "--help" in argv or "-h" in argv:
         return _told(parser.format_help().splitlines(), argv)
     typed = parser.parse_args(argv)
@@ -362,22 +458,36 @@ def _doctor(argv: list[str]) -> int:
         return _told(shown, argv)
     from commands.doctor.command import main as doctor
 
-    return doctor(loaded, url_of(typed.url), Path(typed.config) if typed.config is not None else None, as_json=typed.json)
+    return doctor(
+        loaded,
+        url_of(typed.url),
+        Path(typed.config) if typed.config is not None else None,
+        as_json=typed.json,
+    )
 
 
-# -- drill -------------------------------------------------------------------------------------------------------------------------------------
+# -- drill ---------------------------------------------------------------------------------------------------
 
 
 def _drill(argv: list[str]) -> int:
     parser = configured(
-        "drill", "Run your configuration through named failures at a simulated venue of its own.\nExit code 3 when a limit was exceeded."
+        "drill",
+        "Run your configuration through named failures at a simulated venue of its own.\nExit code 3 when a"
+        " limit was exceeded.",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="which drills; --list lists them")
     parser.add_argument("--all", action="store_true", help="every drill")
     parser.add_argument("--list", action="store_true", help="name every drill and what goes wrong in it")
-    parser.add_argument("--seed", default=str(SEED), metavar="N", help=f"seed of the simulated market, {SEED}")
+    parser.add_argument(
+        "--seed", default=str(SEED), metavar="N", help=f"seed of the simulated market, {SEED}"
+    )
     parser.add_argument("--keep", action="store_true", help="keep the logs of passed drills too")
-    parser.add_argument("--deposit", default="10000 USD", metavar="'N USD'", help="balance of the simulated account, 10000 USD")
+    parser.add_argument(
+        "--deposit",
+        default="10000 USD",
+        metavar="'N USD'",
+        help="balance of the simulated account, 10000 USD",
+    )
     if "--help" in argv or "-h" in argv:
         return _told(parser.format_help().splitlines(), argv)
     typed = parser.parse_args(argv)
@@ -387,12 +497,19 @@ def _drill(argv: list[str]) -> int:
         return _told(drill.listed(), argv)
     drills = drill.chosen(typed.names, everything=typed.all)
     if typed.url is not None:
-        raise ConfigError("BAD_OPTION", "--url", "--url: a drill breaks its own simulated venue and no other", "leave --url out")
+        raise ConfigError(
+            "BAD_OPTION",
+            "--url",
+            "--url: a drill breaks its own simulated venue and no other",
+            "leave --url out",
+        )
     loaded = loaded_by(typed)
     if shown := _config_shown(typed, loaded):
         return _told(shown, argv)
     deposit = usd_of("--deposit", typed.deposit)
-    return drill.main(drill.DrillOptions(loaded, drills, seed_of(typed.seed), deposit, typed.json, typed.keep))
+    return drill.main(
+        drill.DrillOptions(loaded, drills, seed_of(typed.seed), deposit, typed.json, typed.keep)
+    )
 
 
 _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
@@ -406,7 +523,7 @@ _COMMANDS: Mapping[str, Callable[[list[str]], int]] = {
 }
 
 
-# -- words -------------------------------------------------------------------------------------------------------------------------------------
+# -- words ---------------------------------------------------------------------------------------------------
 
 
 def _common(parser: argparse.ArgumentParser) -> None:
@@ -414,24 +531,34 @@ def _common(parser: argparse.ArgumentParser) -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """argparse with our words: 80 columns, no abbreviations (a later option must not change what an old line means), errors as `ConfigError`."""
+    """argparse with our words: 80 columns, no abbreviations (a later option must not change what an old
+    line means), errors as `ConfigError`.
+    """
 
     def __init__(self, **known: Any) -> None:
         super().__init__(
             **known,
             add_help=False,
             allow_abbrev=False,
-            formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, max_help_position=30, width=WIDTH - 1),
+            formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
+                prog, max_help_position=30, width=WIDTH - 1
+            ),
         )
 
     def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse all of `args`. Raises `ConfigError` for anything unknown, naming the nearest option there is."""
+        """Parse all of `args`. Raises `ConfigError` for anything unknown, naming the nearest option there
+        is.
+        """
         known, unknown = self.parse_known_args(args, namespace)
         if unknown:
             wrong = next((word for word in unknown if word.startswith("-")), unknown[0]).partition("=")[0]
             cure = self._option_meant(wrong)
-            what = "unknown option" if wrong.startswith("-") else "unexpected argument; quote values with spaces"
-            raise ConfigError("UNKNOWN_OPTION", wrong if wrong.startswith("-") else None, f"{wrong}: {what}", cure)
+            what = (
+                "unknown option" if wrong.startswith("-") else "unexpected argument; quote values with spaces"
+            )
+            raise ConfigError(
+                "UNKNOWN_OPTION", wrong if wrong.startswith("-") else None, f"{wrong}: {what}", cure
+            )
         return known
 
     def _option_meant(self, wrong: str) -> str:
@@ -444,10 +571,14 @@ class _Parser(argparse.ArgumentParser):
         return [flag for flag in self._option_string_actions if flag.startswith("--")]
 
     def error(self, message: str) -> NoReturn:
-        """What argparse says about one option, e.g. `argument --seed: expected one argument`. Raises `ConfigError`."""
+        """What argparse says about one option, e.g. `argument --seed: expected one argument`. Raises
+        `ConfigError`.
+        """
         key, _, saying = message.removeprefix("argument ").partition(": ")
         flag = key.split("/")[-1] if key.startswith("-") else None
-        raise ConfigError("BAD_OPTION", flag, f"{key}: {saying}" if saying else message, f"{self.prog} --help shows how")
+        raise ConfigError(
+            "BAD_OPTION", flag, f"{key}: {saying}" if saying else message, f"{self.prog} --help shows how"
+        )
 
 
 def help_text() -> str:

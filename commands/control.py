@@ -1,9 +1,11 @@
 """The control socket: how `flatten`, `halt` and `status` reach a run that is alive.
 
-A Unix socket in the user's runtime directory, 0600, named like the run's lock; one JSON line asks, one answers, and for a run that was told to leave
-one more says how that ended. It only asks the supervisor, by a message like any other: nothing is decided here.
+A Unix socket in the user's runtime directory, 0600, named like the run's lock; one JSON line asks, one
+answers, and for a run that was told to leave one more says how that ended. It only asks the supervisor, by a
+message like any other: nothing is decided here.
 
-A path of a Unix socket has at most 107 bytes. Where even the fallback is longer there is no socket, and commands wait for the lock instead.
+A path of a Unix socket has at most 107 bytes. Where even the fallback is longer there is no socket, and
+commands wait for the lock instead.
 """
 
 import os
@@ -40,7 +42,9 @@ class ControlRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ControlReply(msgspec.Struct, frozen=True):
-    """run -> command. `ended`: this is the last answer of a run that has ended; `open_legs` is then from the exchange, else from the ledger."""
+    """run -> command. `ended`: this is the last answer of a run that has ended; `open_legs` is then from
+    the exchange, else from the ledger.
+    """
 
     pid: int
     ended: bool
@@ -54,9 +58,13 @@ class ControlReply(msgspec.Struct, frozen=True):
 
 
 def socket_path(name: str) -> Path | None:
-    """Where the socket of the run `name` is, in a directory that only we may enter; None when no such place has a path short enough."""
+    """Where the socket of the run `name` is, in a directory that only we may enter; None when no such
+    place has a path short enough.
+    """
     own = os.environ.get("XDG_RUNTIME_DIR")
-    for base in ([Path(own) / "evenkeel"] if own else []) + [Path(tempfile.gettempdir()) / f"evenkeel-{os.getuid()}"]:
+    for base in ([Path(own) / "evenkeel"] if own else []) + [
+        Path(tempfile.gettempdir()) / f"evenkeel-{os.getuid()}"
+    ]:
         path = base / f"{name}.sock"
         if len(os.fsencode(path)) <= PATH_MAX and _ours(base):
             return path
@@ -71,14 +79,18 @@ def _ours(base: Path) -> bool:
     return False
 
 
-# -- the run's end -------------------------------------------------------------------------------------------------------------------------------
+# -- the run's end -------------------------------------------------------------------------------------------
 
 
 class RunControl:
     """Answers for one run. `post` reaches its supervisor, `held` what its ledger says."""
 
     def __init__(
-        self, post: Callable[[msgspec.Struct], None], held: Callable[[], Held | None], settings: Settings, doing: Callable[[], str] = lambda: ""
+        self,
+        post: Callable[[msgspec.Struct], None],
+        held: Callable[[], Held | None],
+        settings: Settings,
+        doing: Callable[[], str] = lambda: "",
     ) -> None:
         """`doing`: the line that says what the run is doing now."""
         self._post, self._held, self._settings, self._doing = post, held, settings, doing
@@ -97,7 +109,9 @@ class RunControl:
         over = self._over.is_set()
         phase, cycle = (held.phase, held.cycle) if held else ("unknown", 0)
         progress = RunReport.of(self._settings, held).cycle_words
-        return ControlReply(os.getpid(), over, phase, cycle, self._open if over else open_legs(held), self._doing(), progress)
+        return ControlReply(
+            os.getpid(), over, phase, cycle, self._open if over else open_legs(held), self._doing(), progress
+        )
 
     async def talk(self, stream: trio.SocketStream) -> None:
         """One connection. Whatever is wrong with it ends it, and nothing else."""
@@ -162,13 +176,17 @@ def _listening(path: Path) -> trio.SocketListener | None:
     return trio.SocketListener(trio.socket.from_stdlib_socket(made))
 
 
-# -- the command's end ---------------------------------------------------------------------------------------------------------------------------
+# -- the command's end ---------------------------------------------------------------------------------------
 
 
 async def ask(
-    name: str, wish: ControlRequest, patience_s: float, heard: Callable[[ControlReply], None] = lambda _answer: None
+    name: str,
+    wish: ControlRequest,
+    patience_s: float,
+    heard: Callable[[ControlReply], None] = lambda _answer: None,
 ) -> ControlReply | None:
-    """Ask the run `name`; None when nobody answers. A run that was told to leave is waited for, up to `patience_s`: then its first answer stands.
+    """Ask the run `name`; None when nobody answers. A run that was told to leave is waited for, up to
+    `patience_s`: then its first answer stands.
 
     `heard` is told each answer as it comes.
     """

@@ -21,10 +21,13 @@ class Signals:
         """From now on."""
         for number in SIGNALS:
             signal.signal(number, self.came)
-        signal.signal(signal.SIGTTOU, signal.SIG_IGN)  # else a terminal stops a background process that writes to it, guard or no guard
+        # else a terminal stops a background process that writes to it, guard or no guard
+        signal.signal(signal.SIGTTOU, signal.SIG_IGN)
 
     def __enter__(self) -> None:
-        """A person is asked something: a signal, also one that has come already, ends the waiting. Raises `KeyboardInterrupt`."""
+        """A person is asked something: a signal, also one that has come already, ends the waiting. Raises
+        `KeyboardInterrupt`.
+        """
         self.asking = True
         if self.count:
             raise KeyboardInterrupt

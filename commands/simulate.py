@@ -1,9 +1,10 @@
 """`simulate`: serve a Nado on loopback, HTTP and WebSocket on one port, until told to stop.
 
-The first line of standard output is the base URL, when it can be used; where a recording is replayed, another one says when it has ended and its
-last prices stand still. Everything else goes to standard error. The venue keeps its state while
-clients come and go, and its account is the published throw-away key's. It never listens anywhere but on 127.0.0.1: what it gives away is only play
-money, but a signature made for it should not travel.
+The first line of standard output is the base URL, when it can be used; where a recording is replayed, another
+one says when it has ended and its last prices stand still. Everything else goes to standard error. The venue
+keeps its state while clients come and go, and its account is the published throw-away key's. It never listens
+anywhere but on 127.0.0.1: what it gives away is only play money, but a signature made for it should not
+travel.
 """
 
 import argparse
@@ -42,19 +43,53 @@ PATIENCE_S = 2.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `simulate`."""
-    parser.add_argument("--port", default="0", metavar="N", help="TCP port on 127.0.0.1; 0 (the default) takes a free one")
-    parser.add_argument("--seed", default=str(SEED), metavar="N", help=f"seed of the simulated market, {SEED}")
-    parser.add_argument("--market", default="synthetic", metavar="SPEC", help="synthetic, flat:ETH/SOL or the prefix of a recording")
-    parser.add_argument("--faults", default="none", metavar="FILE", help="staged faults: none, demo, or a TOML or JSON file")
-    parser.add_argument("--fund", metavar="OWNER/NAME", help="fund this subaccount too, to rehearse live trading with your own key")
-    parser.add_argument("--deposit", default=f"{FUNDS // ONE} USD", metavar="'N USD'", help=f"balance of an account at the start, {FUNDS // ONE} USD")
-    parser.add_argument("--keep-state", metavar="FILE", help="accounts, orders and archive survive a restart in FILE, made when it is not there")
-    parser.add_argument("--until-stdin-closes", action="store_true", help="end when standard input closes, as a child process should")
+    parser.add_argument(
+        "--port", default="0", metavar="N", help="TCP port on 127.0.0.1; 0 (the default) takes a free one"
+    )
+    parser.add_argument(
+        "--seed", default=str(SEED), metavar="N", help=f"seed of the simulated market, {SEED}"
+    )
+    parser.add_argument(
+        "--market",
+        default="synthetic",
+        metavar="SPEC",
+        help="synthetic, flat:ETH/SOL or the prefix of a recording",
+    )
+    parser.add_argument(
+        "--faults", default="none", metavar="FILE", help="staged faults: none, demo, or a TOML or JSON file"
+    )
+    parser.add_argument(
+        "--fund",
+        metavar="OWNER/NAME",
+        help="fund this subaccount too, to rehearse live trading with your own key",
+    )
+    parser.add_argument(
+        "--deposit",
+        default=f"{FUNDS // ONE} USD",
+        metavar="'N USD'",
+        help=f"balance of an account at the start, {FUNDS // ONE} USD",
+    )
+    parser.add_argument(
+        "--keep-state",
+        metavar="FILE",
+        help="accounts, orders and archive survive a restart in FILE, made when it is not there",
+    )
+    parser.add_argument(
+        "--until-stdin-closes",
+        action="store_true",
+        help="end when standard input closes, as a child process should",
+    )
 
 
 def main(arguments: argparse.Namespace) -> int:
-    """Serve until a signal comes or standard input closes; the exit code. Raises `ConfigError` and `Refusal` before anything is served."""
-    seed, funded, deposit = seed_of(arguments.seed), _funded(arguments.fund), usd_of("--deposit", arguments.deposit)
+    """Serve until a signal comes or standard input closes; the exit code. Raises `ConfigError` and
+    `Refusal` before anything is served.
+    """
+    seed, funded, deposit = (
+        seed_of(arguments.seed),
+        _funded(arguments.fund),
+        usd_of("--deposit", arguments.deposit),
+    )
     clock, faults = WallClock(), _faults(arguments.faults)
     instance = f"simulated-{seed}-{clock.utc_ns()}"
     market = _market(arguments.market, seed)
@@ -66,7 +101,17 @@ def main(arguments: argparse.Namespace) -> int:
     listening = _listen(_port(arguments.port))
     with Stops() as stops:
         recorded = isinstance(market, RecordingMarket)
-        trio.run(partial(_serve, listening, venue, kept, stops, until_stdin_closes=arguments.until_stdin_closes, recorded=recorded))
+        trio.run(
+            partial(
+                _serve,
+                listening,
+                venue,
+                kept,
+                stops,
+                until_stdin_closes=arguments.until_stdin_closes,
+                recorded=recorded,
+            )
+        )
     return DONE
 
 
@@ -78,13 +123,17 @@ def _funded(text: str | None) -> list[str]:
     try:
         return [THROWAWAY_SENDER, subaccount_hex(owner.lower(), name if slash else "default")]
     except ValueError as error:
-        raise ConfigError("BAD_VALUE", "--fund", f"--fund: {error}", "type --fund 0xOWNER/SUBACCOUNT") from None
+        raise ConfigError(
+            "BAD_VALUE", "--fund", f"--fund: {error}", "type --fund 0xOWNER/SUBACCOUNT"
+        ) from None
 
 
 def _port(text: str) -> int:
     if text.isascii() and text.isdigit() and int(text) < 2**16:
         return int(text)
-    raise ConfigError("BAD_VALUE", "--port", f"--port: {text!r} is not a port", "type --port 0 for a free one")
+    raise ConfigError(
+        "BAD_VALUE", "--port", f"--port: {text!r} is not a port", "type --port 0 for a free one"
+    )
 
 
 def _market(spec: str, seed: int) -> PriceSource:
@@ -96,9 +145,16 @@ def _market(spec: str, seed: int) -> PriceSource:
 
 def _faults(spec: str) -> Faults:
     try:
-        return faults_named(spec).with_known(frozenset(product.symbol for product in DEFAULT_PRODUCTS), REQUESTS)
+        return faults_named(spec).with_known(
+            frozenset(product.symbol for product in DEFAULT_PRODUCTS), REQUESTS
+        )
     except (ValueError, OSError) as error:
-        raise ConfigError("BAD_VALUE", "--faults", f"--faults {spec}: {error}", "type --faults none, --faults demo or a file that exists") from error
+        raise ConfigError(
+            "BAD_VALUE",
+            "--faults",
+            f"--faults {spec}: {error}",
+            "type --faults none, --faults demo or a file that exists",
+        ) from error
 
 
 def _restored(venue: SimulatedVenue, path: Path) -> bool:
@@ -124,7 +180,13 @@ def _listen(port: int) -> socket.socket:
 
 
 async def _serve(
-    listening: socket.socket, venue: SimulatedVenue, kept: Path | None, stops: Stops, *, until_stdin_closes: bool, recorded: bool
+    listening: socket.socket,
+    venue: SimulatedVenue,
+    kept: Path | None,
+    stops: Stops,
+    *,
+    until_stdin_closes: bool,
+    recorded: bool,
 ) -> None:
     url, stop = f"http://{LOOPBACK}:{listening.getsockname()[1]}", trio.Event()
     async with trio.open_nursery() as nursery:
@@ -150,7 +212,9 @@ async def _tell_end(venue: SimulatedVenue) -> None:
 
 
 async def _stop_on_eof(stop: trio.Event) -> None:
-    """In a thread: standard input may be a pipe, a file or nothing, and only a blocking read serves them all."""
+    """In a thread: standard input may be a pipe, a file or nothing, and only a blocking read serves them
+    all.
+    """
     while await trio.to_thread.run_sync(partial(os.read, sys.stdin.fileno(), 4096), abandon_on_cancel=True):
         pass
     stop.set()

@@ -1,8 +1,10 @@
-"""SIGINT, SIGTERM and SIGHUP, from the first statement of the process until its end: every one is heard, none ends the process by itself.
+"""SIGINT, SIGTERM and SIGHUP, from the first statement of the process until its end: every one is heard, none
+ends the process by itself.
 
-The first asks for the end: no new entries, close both legs. The second stops waiting, whatever is being waited for. Who has to act on them changes as
-a run goes on: its start, its machine, ESCAPE; `hear` says who it is now. Handlers of our own and not Trio's receiver, because what comes while the
-summary is printed must not take the exit code away; before and after `Stops` they are `signals.SO_FAR`'s, which only counts.
+The first asks for the end: no new entries, close both legs. The second stops waiting, whatever is being
+waited for. Who has to act on them changes as a run goes on: its start, its machine, ESCAPE; `hear` says who
+it is now. Handlers of our own and not Trio's receiver, because what comes while the summary is printed must
+not take the exit code away; before and after `Stops` they are `signals.SO_FAR`'s, which only counts.
 """
 
 import signal
@@ -38,12 +40,16 @@ class Stops:
         return self
 
     def __exit__(self, *_details: object) -> None:
-        """The exit code is decided. In a process of ours `SO_FAR` goes on counting: what comes now changes nothing any more."""
+        """The exit code is decided. In a process of ours `SO_FAR` goes on counting: what comes now changes
+        nothing any more.
+        """
         for number, before in zip(SIGNALS, self._before, strict=True):
             signal.signal(number, before)
 
     def came(self, number: int, _frame: FrameType | None) -> None:
-        """The handler. It may run between any two instructions, so that all it does is count and wake Trio up."""
+        """The handler. It may run between any two instructions, so that all it does is count and wake Trio
+        up.
+        """
         self.count += 1
         self.first = self.first or signal.Signals(number)
         if self._token is not None:
@@ -89,7 +95,9 @@ def until_stopped(work: Callable[[], Awaitable[T]]) -> T:
 
 
 class StoppedAtStart(Problem):
-    """A signal before the machine ran: it was not waited for. What is open by the files beats its exit code (`verdict.py`)."""
+    """A signal before the machine ran: it was not waited for. What is open by the files beats its exit
+    code (`verdict.py`).
+    """
 
     ended_by = "signal"
 

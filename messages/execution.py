@@ -1,4 +1,6 @@
-"""What became of orders. Fills are facts, acknowledgements are not: only the ledger reads fills, only a leg reads acknowledgements."""
+"""What became of orders. Fills are facts, acknowledgements are not: only the ledger reads fills, only a
+leg reads acknowledgements.
+"""
 
 from typing import Literal
 
@@ -9,7 +11,9 @@ from messages.units import Base, Ms, Ns, Price, Quote
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """leg -> supervisor -> ledger: what the venue answered to one order. `none` = no byte was sent. `accepted` does not mean filled."""
+    """leg -> supervisor -> ledger: what the venue answered to one order. `none` = no byte was sent.
+    `accepted` does not mean filled.
+    """
 
     leg: Leg
     epoch: int
@@ -25,7 +29,9 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class Fill(msgspec.Struct, frozen=True, omit_defaults=True):
-    """account -> ledger: a piece of an order traded. `amount` is signed. (order_digest, remaining) identifies it: duplicates are dropped."""
+    """account -> ledger: a piece of an order traded. `amount` is signed. (order_digest, remaining)
+    identifies it: duplicates are dropped.
+    """
 
     order_digest: str
     product_id: int
@@ -45,7 +51,9 @@ class Fill(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class OrderUpdate(msgspec.Struct, frozen=True):
-    """account -> ledger: an order changed. Remaining 0 is ambiguous (filled or cancelled): `reason` decides."""
+    """account -> ledger: an order changed. Remaining 0 is ambiguous (filled or cancelled): `reason`
+    decides.
+    """
 
     order_digest: str
     product_id: int
@@ -55,7 +63,9 @@ class OrderUpdate(msgspec.Struct, frozen=True):
 
 
 class PositionChange(msgspec.Struct, frozen=True):
-    """account -> ledger: the venue's absolute position after a change; a check on the fold of fills, never a source of it."""
+    """account -> ledger: the venue's absolute position after a change; a check on the fold of fills, never
+    a source of it.
+    """
 
     product_id: int
     isolated: bool
@@ -66,17 +76,23 @@ class PositionChange(msgspec.Struct, frozen=True):
 
 
 class Position(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One product's position at the venue, cross margin and isolated margin apart. Both must be read (lesson R1)."""
+    """One product's position at the venue, cross margin and isolated margin apart. Both must be read
+    (lesson R1).
+    """
 
     product_id: int
     cross: Base
     isolated: Base
     v_quote: Quote
-    """Cross margin's quote balance of the perp: -(entry cost) - fees - funding. Settled results are taken out of it."""
+    """Cross margin's quote balance of the perp: -(entry cost) - fees - funding. Settled results are taken
+    out of it.
+    """
     oracle: Price | None = None
     """The venue's oracle price in the same answer; None when it did not say."""
     funding_index: int | None = None
-    """Funding paid per unit since the beginning, up to which `v_quote` has it, x18; None when the venue did not say."""
+    """Funding paid per unit since the beginning, up to which `v_quote` has it, x18; None when the venue
+    did not say.
+    """
     quote_unread: bool = False
     """`v_quote` could not be read: it is not known, and 0 here."""
 
@@ -87,9 +103,11 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class AccountSnapshot(msgspec.Struct, frozen=True, omit_defaults=True):
-    """venue client -> supervisor -> ledger: the venue's own word about the subaccount, read at or after venue time `at_ms`.
+    """venue client -> supervisor -> ledger: the venue's own word about the subaccount, read at or after venue
+    time `at_ms`.
 
-    Balance and healths are None when the venue did not say them so that they can be read: closing goes by the positions alone.
+    Balance and healths are None when the venue did not say them so that they can be read: closing goes by the
+    positions alone.
     """
 
     at_ms: Ms
@@ -103,7 +121,9 @@ class AccountSnapshot(msgspec.Struct, frozen=True, omit_defaults=True):
     open_orders: tuple[str, ...]
     """Digests of orders resting on the two products."""
     unread: tuple[str, ...] = ()
-    """What could not be read of isolated positions and orders: while there is anything, nobody can say that nothing is open."""
+    """What could not be read of isolated positions and orders: while there is anything, nobody can say
+    that nothing is open.
+    """
 
     def position(self, product_id: int) -> Position:
         """The position in `product_id`; zero when the venue lists none."""
@@ -114,7 +134,9 @@ class AccountSnapshot(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Resolved(msgspec.Struct, frozen=True):
-    """RESOLVE -> ledger: what an order of ours really did, in total. Replaces what was pieced together from fills; it never adds to it."""
+    """RESOLVE -> ledger: what an order of ours really did, in total. Replaces what was pieced together
+    from fills; it never adds to it.
+    """
 
     order_digest: str
     product_id: int
@@ -124,7 +146,9 @@ class Resolved(msgspec.Struct, frozen=True):
     """Unsigned notional of the total, before fees."""
     fee: Quote
     provisional: bool
-    """Quantity certain, price and fee derived from balances because the archive is late; a second Resolved replaces it."""
+    """Quantity certain, price and fee derived from balances because the archive is late; a second Resolved
+    replaces it.
+    """
     source: str
     by_absence: bool = False
     """0 only because two readings of the account showed nothing: what comes to light later still counts."""
@@ -144,9 +168,13 @@ class Doubt(msgspec.Struct, frozen=True):
     before: Base
     """What the ledger held in this product before the order."""
     alone: bool = True
-    """Is it the only order of ours in this product that is in doubt? If not, a change of the position does not tell whose it is."""
+    """Is it the only order of ours in this product that is in doubt? If not, a change of the position does
+    not tell whose it is.
+    """
     v_quote: Quote | None = None
-    """The product's `v_quote` at the venue before the order; None where no reading of the account had just agreed with the ledger."""
+    """The product's `v_quote` at the venue before the order; None where no reading of the account had just
+    agreed with the ledger.
+    """
 
 
 class LegFill(msgspec.Struct, frozen=True):
@@ -164,7 +192,9 @@ class LegFill(msgspec.Struct, frozen=True):
 
 
 class EscapeRound(msgspec.Struct, frozen=True):
-    """ESCAPE -> ledger: the reduce-only orders of one round, written down before they leave; so their fills are ours at the next start."""
+    """ESCAPE -> ledger: the reduce-only orders of one round, written down before they leave; so their
+    fills are ours at the next start.
+    """
 
     plan: SizingPlan
     """Purpose `flatten`; sealed by nobody, voted on by nobody."""

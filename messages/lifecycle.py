@@ -14,14 +14,18 @@ TAKEN_OVER = "GUARD_TOOK_OVER"
 SIGNER_REPLACED = "SIGNER_REPLACED"
 """Code of an ending after which nothing can be signed that the venue would take."""
 LEDGER_GONE = "LEDGER_GONE"
-"""Code of a ledger whose file was deleted or replaced under its run: nothing is entered, what is held is closed, and the run halts."""
+"""Code of a ledger whose file was deleted or replaced under its run: nothing is entered, what is held is
+closed, and the run halts.
+"""
 VERIFYING = "LEDGER_BEING_VERIFIED"
 """Code of a `no_entry` that passes by itself: older rows of the ledger are still being verified."""
 Phase = Literal["flat", "open", "uneven", "in_flight"]
 
 
 class Legging(msgspec.Struct, frozen=True):
-    """How much of a cycle was unhedged for how long, by the venue's timestamps (`actors/ledger/exposure.py` says what counts)."""
+    """How much of a cycle was unhedged for how long, by the venue's timestamps
+    (`actors/ledger/exposure.py` says what counts).
+    """
 
     usd_s: Quote = Quote(0)
     """The integral of the exposure over time up to the last trade, USD x seconds."""
@@ -84,17 +88,23 @@ class Totals(msgspec.Struct, frozen=True):
     unhedged_worst: Quote = Quote(0)
     """The largest unhedged exposure of any cycle."""
     unhedged_usd_s: Quote = Quote(0)
-    """Largest integral of that exposure over time in one cycle, USD x seconds, by the venue's timestamps: `longest.usd_s`."""
+    """Largest integral of that exposure over time in one cycle, USD x seconds, by the venue's timestamps:
+    `longest.usd_s`.
+    """
     halted: str = ""
     """"" or the halt code."""
     entered: int = 0
     """Cycles that opened something, the one under way included."""
     together: int = 0
-    """Cycles that have ended and were entered and exited together: one plan opened all of the pair, another closed all of it."""
+    """Cycles that have ended and were entered and exited together: one plan opened all of the pair,
+    another closed all of it.
+    """
     unfinished: int = 0
     """1 while a cycle that has sent orders has no ending."""
     adopted: int = 0
-    """Pairs that an earlier invocation entered, or that a person booked, and that ended in this one. In no other count of cycles."""
+    """Pairs that an earlier invocation entered, or that a person booked, and that ended in this one. In no
+    other count of cycles.
+    """
     longest: Legging = Legging()
     """Of the cycle that was unhedged for most USD x seconds."""
     money: Statement | None = None
@@ -104,8 +114,8 @@ class Totals(msgspec.Struct, frozen=True):
 class Held(msgspec.Struct, frozen=True):
     """ledger -> sizing and supervisor, through a conflating slot: the fold of everything that happened.
 
-    `flat`: no position of ours is open. `open`: both legs as planned. `uneven`: something is open that is not a balanced pair. `in_flight`: a plan is
-    sealed and not closed, nobody may decide anything.
+    `flat`: no position of ours is open. `open`: both legs as planned. `uneven`: something is open that is not
+    a balanced pair. `in_flight`: a plan is sealed and not closed, nobody may decide anything.
     """
 
     version: int
@@ -147,18 +157,26 @@ class Held(msgspec.Struct, frozen=True):
     completed: int
     skipped: int
     failed: int
-    """Cycles of this invocation, by ending: entered and flat again, confirmed by the exchange; not entered; entered but never hedged."""
+    """Cycles of this invocation, by ending: entered and flat again, confirmed by the exchange; not
+    entered; entered but never hedged.
+    """
     doubts: tuple[Doubt, ...]
     unpriced: tuple[Doubt, ...]
-    """Orders whose quantity is certain, and whose price and fee are an estimate: the archive is asked again, also by the next incarnation."""
+    """Orders whose quantity is certain, and whose price and fee are an estimate: the archive is asked
+    again, also by the next incarnation.
+    """
     foreign: str
     """"" or what at the venue our intents do not explain: blocks entering."""
     no_entry: str
-    """"" or `CODE: why` the ledger itself lets nothing be entered: its chain is broken or not yet verified, or its disk is nearly full."""
+    """"" or `CODE: why` the ledger itself lets nothing be entered: its chain is broken or not yet
+    verified, or its disk is nearly full.
+    """
     account_ok: bool
     """The account view is reconciled and its stream alive: needed to enter."""
     awaiting_proof: bool
-    """Flat by our fills after a pair was open, and the venue has not yet said that it is flat too: the cycle has no ending yet."""
+    """Flat by our fills after a pair was open, and the venue has not yet said that it is flat too: the
+    cycle has no ending yet.
+    """
     initial_health: Quote | None
     """At the last account snapshot; None when it did not say."""
     maintenance_health: Quote | None
@@ -171,18 +189,23 @@ class Held(msgspec.Struct, frozen=True):
     day_loss: Quote = Quote(0)
     """> 0: what this UTC day has cost, earlier invocations included."""
     refused: tuple[Leg, ...] = ()
-    """Legs that are held and whose last close the venue refused for a reason that does not pass by itself (`venue/closing.py`)."""
+    """Legs that are held and whose last close the venue refused for a reason that does not pass by itself
+    (`venue/closing.py`).
+    """
     restores: int = 0
     """Repairs of this cycle that opened again what had been closed already."""
     last_rules: int = 0
     """Version of the venue's rules by which the last plan was made."""
     unfit: str = ""
-    """"" or which number of the venue's does not fit what we signed: blocks entering until its archive has confirmed the true one."""
+    """"" or which number of the venue's does not fit what we signed: blocks entering until its archive has
+    confirmed the true one.
+    """
     absent: tuple[Doubt, ...] = ()
     """Orders that only two readings of the account say never traded: the archive goes on being asked."""
     unconfirmed: tuple[Doubt, ...] = ()
-    """Orders with an ending that may have traded more than is booked, or whose fees are not what the account's own rate comes to: the archive
-    is asked."""
+    """Orders with an ending that may have traded more than is booked, or whose fees are not what the
+    account's own rate comes to: the archive is asked.
+    """
     led: bool = False
     """Did the last plan close one leg alone and in full, so that the other one follows at once?"""
     totals: Totals = Totals()
@@ -212,17 +235,23 @@ class AccountStream(msgspec.Struct, frozen=True):
 
 
 class CycleEnded(msgspec.Struct, frozen=True):
-    """ledger's own event: a cycle is over. `completed` = entered and flat again, confirmed by the exchange."""
+    """ledger's own event: a cycle is over. `completed` = entered and flat again, confirmed by the
+    exchange.
+    """
 
     cycle: int
     ending: Literal["completed", "skipped", "failed"]
     detail: str
     unhedged_usd_s: Quote = Quote(0)
-    """The integral of the unhedged exposure over time in this cycle, USD x seconds, by the venue's timestamps."""
+    """The integral of the unhedged exposure over time in this cycle, USD x seconds, by the venue's
+    timestamps.
+    """
 
 
 class Started(msgspec.Struct, frozen=True):
-    """supervisor -> ledger, once per process and before anything else: a new invocation. What is held carries over, counts and totals begin again."""
+    """supervisor -> ledger, once per process and before anything else: a new invocation. What is held
+    carries over, counts and totals begin again.
+    """
 
     seed: int
     at_ns: Ns
@@ -235,7 +264,9 @@ class Started(msgspec.Struct, frozen=True):
 
 
 class Adopted(msgspec.Struct, frozen=True):
-    """`run --adopt` -> ledger: a person says that what the venue holds beyond our fills is ours. It will be closed like a pair of ours."""
+    """`run --adopt` -> ledger: a person says that what the venue holds beyond our fills is ours. It will
+    be closed like a pair of ours.
+    """
 
     eth_product: int
     sol_product: int
@@ -256,14 +287,17 @@ class Restarted(msgspec.Struct, frozen=True):
 
 
 class Denied(msgspec.Struct, frozen=True):
-    """sizing and supervisor -> ledger: entering is denied by this limit or gate. Written when the reason changes, not each time it is found again."""
+    """sizing and supervisor -> ledger: entering is denied by this limit or gate. Written when the reason
+    changes, not each time it is found again.
+    """
 
     code: str
     detail: str
 
 
 class Waiting(msgspec.Struct, frozen=True):
-    """sizing and supervisor -> supervisor and screen, through a conflating slot: why the next order is not sent yet.
+    """sizing and supervisor -> supervisor and screen, through a conflating slot: why the next order is not
+    sent yet.
 
     `code` "": nothing that is known stands in the way.
     """
@@ -279,7 +313,9 @@ class Waiting(msgspec.Struct, frozen=True):
 
 
 class Alarm(msgspec.Struct, frozen=True):
-    """supervisor -> ledger, log and screen: a gate has denied everything since `since_ms` (venue time). That is a fault, not patience."""
+    """supervisor -> ledger, log and screen: a gate has denied everything since `since_ms` (venue time).
+    That is a fault, not patience.
+    """
 
     code: str
     detail: str
@@ -287,7 +323,9 @@ class Alarm(msgspec.Struct, frozen=True):
 
 
 class GuardActed(msgspec.Struct, frozen=True):
-    """guard -> ledger: `run` had no heartbeat for `silent_ms`; what it left open is closed, in this epoch. What follows is an ESCAPE."""
+    """guard -> ledger: `run` had no heartbeat for `silent_ms`; what it left open is closed, in this epoch.
+    What follows is an ESCAPE.
+    """
 
     epoch: int
     run: str
@@ -323,13 +361,17 @@ class Opened(msgspec.Struct, frozen=True):
 
 
 class FoldSnapshot(msgspec.Struct, frozen=True):
-    """ledger's own event: what all rows before this one come to, so that a start need not fold them again. It is a row like any other."""
+    """ledger's own event: what all rows before this one come to, so that a start need not fold them again.
+    It is a row like any other.
+    """
 
     version: int
     """Of the fold that made it; another one folds the rows again."""
     trades_bytes: int
     positions_bytes: int
-    """How far the two CSV files went: rows before this one wrote nothing beyond. -1 = there were no such files to keep."""
+    """How far the two CSV files went: rows before this one wrote nothing beyond. -1 = there were no such
+    files to keep.
+    """
     state: msgspec.Raw
     """JSON, the fold's own affair (`actors/ledger/snapshots.py`)."""
 
@@ -342,7 +384,9 @@ class Stopping(msgspec.Struct, frozen=True):
 
 
 class Hop(msgspec.Struct, frozen=True):
-    """anyone -> log and screen: a plan passed this point. Every hop names plan, digest and both quantities, so two paths cannot differ unseen."""
+    """anyone -> log and screen: a plan passed this point. Every hop names plan, digest and both
+    quantities, so two paths cannot differ unseen.
+    """
 
     at_ns: Ns
     """By this machine's clock."""

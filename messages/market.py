@@ -1,4 +1,6 @@
-"""What the market looks like. Sent by market_data (and the venue client), read by sizing and by the closing paths."""
+"""What the market looks like. Sent by market_data (and the venue client), read by sizing and by the
+closing paths.
+"""
 
 from typing import Literal
 
@@ -19,7 +21,8 @@ class Level(msgspec.Struct, frozen=True):
 class BookDelta(msgspec.Struct, frozen=True):
     """venue client -> market_data: one batch of book changes. An amount of 0 deletes the level.
 
-    Source: `book_depth`. Batches form a chain: `last_max_ns` of one is `max_ns` of the one before, else events were lost.
+    Source: `book_depth`. Batches form a chain: `last_max_ns` of one is `max_ns` of the one before, else
+    events were lost.
     """
 
     product_id: int
@@ -31,7 +34,9 @@ class BookDelta(msgspec.Struct, frozen=True):
 
 
 class BookSnapshot(msgspec.Struct, frozen=True):
-    """venue client -> market_data: the book at venue time `at_ns`, best level first. Source: `market_liquidity` (100 levels at most)."""
+    """venue client -> market_data: the book at venue time `at_ns`, best level first. Source:
+    `market_liquidity` (100 levels at most).
+    """
 
     product_id: int
     at_ns: Ns
@@ -52,13 +57,18 @@ class ProductRead(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def text(self) -> str:
         """In a person's words."""
-        least = "an unknown minimum" if self.min_notional is None else f"minimum {self.min_notional.text()} USD"
-        return f"{self.symbol} tick {self.price_tick.text()}, step {self.size_step.text()}, {least}, {self.status}"
+        least = (
+            "an unknown minimum" if self.min_notional is None else f"minimum {self.min_notional.text()} USD"
+        )
+        return (
+            f"{self.symbol} tick {self.price_tick.text()}, step {self.size_step.text()}, {least},"
+            f" {self.status}"
+        )
 
 
 class RulesRead(msgspec.Struct, frozen=True):
-    """supervisor -> ledger: the rules that a run begins with. market_data -> ledger and log: they have changed. Plans name the version that they
-    were made by, and fees are judged by the newest.
+    """supervisor -> ledger: the rules that a run begins with. market_data -> ledger and log: they have
+    changed. Plans name the version that they were made by, and fees are judged by the newest.
     """
 
     version: int
@@ -71,7 +81,10 @@ class RulesRead(msgspec.Struct, frozen=True):
     def text(self) -> str:
         """In a person's words."""
         but = f"; nothing can be entered: {self.incomplete}" if self.incomplete else ""
-        return f"the venue's rules have changed (version {self.version}): {self.eth.text()}; {self.sol.text()}{but}"
+        return (
+            f"the venue's rules have changed (version {self.version}): {self.eth.text()};"
+            f" {self.sol.text()}{but}"
+        )
 
 
 class Touch(msgspec.Struct, frozen=True):
@@ -100,11 +113,15 @@ class LegQuote(msgspec.Struct, frozen=True):
     bids: tuple[Level, ...]
     asks: tuple[Level, ...]
     proven_ms: Ms
-    """Venue time at which this book was last *proven* right (an event's max_timestamp, or an equal snapshot's), not when it arrived."""
+    """Venue time at which this book was last *proven* right (an event's max_timestamp, or an equal
+    snapshot's), not when it arrived.
+    """
     oracle: Price | None
     """None: the venue does not say one."""
     status: str
-    """As the exchange spells it; `TradingStatus` has the documented ones, and an unknown one counts as not live."""
+    """As the exchange spells it; `TradingStatus` has the documented ones, and an unknown one counts as not
+    live.
+    """
 
     @property
     def mid(self) -> Price:
@@ -123,7 +140,9 @@ class PairQuote(msgspec.Struct, frozen=True):
     venue_active: bool
     """The venue's status is `active`."""
     read_ns: Ns = Ns(0)
-    """Steady time of this machine (no venue time) at which the snapshot was asked for that the older of both books began from."""
+    """Steady time of this machine (no venue time) at which the snapshot was asked for that the older of
+    both books began from.
+    """
 
     def age_ms(self, now_ms: int) -> tuple[Ms, Ms]:
         """Age of the ETH and the SOL book at venue time `now_ms`, since each was last proven."""

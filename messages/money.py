@@ -1,4 +1,6 @@
-"""The account's money: what the venue's archive tells of it, and the statement that explains it. USD amounts are x18 (docs/money.md)."""
+"""The account's money: what the venue's archive tells of it, and the statement that explains it. USD
+amounts are x18 (docs/money.md).
+"""
 
 from typing import Literal
 
@@ -6,9 +8,21 @@ import msgspec
 
 from messages.units import Base, Ms, Ns, Quote
 
-MoneyKind = Literal["deposit", "withdrawal", "transfer", "settlement", "liquidation", "isolated", "funding", "interest", "other"]
+MoneyKind = Literal[
+    "deposit",
+    "withdrawal",
+    "transfer",
+    "settlement",
+    "liquidation",
+    "isolated",
+    "funding",
+    "interest",
+    "other",
+]
 TradingTerm = Literal["spread", "slippage", "adverse", "hedge", "lots", "fees", "funding", "liquidation"]
-FlowTerm = Literal["deposits", "withdrawals", "transfers", "isolated", "settlements", "third_party", "interest", "other"]
+FlowTerm = Literal[
+    "deposits", "withdrawals", "transfers", "isolated", "settlements", "third_party", "interest", "other"
+]
 Term = TradingTerm | FlowTerm
 
 
@@ -31,7 +45,9 @@ class MoneyEvent(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class MoneyRead(msgspec.Struct, frozen=True, omit_defaults=True):
-    """supervisor's inquiry -> ledger: the archive's answer to "what moved money after `after`?". Complete up to `through`."""
+    """supervisor's inquiry -> ledger: the archive's answer to "what moved money after `after`?". Complete
+    up to `through`.
+    """
 
     eth: int
     sol: int
@@ -42,13 +58,17 @@ class MoneyRead(msgspec.Struct, frozen=True, omit_defaults=True):
     payments_through: int
     """The newest submission index of events and of payments that the archive has named; -1 = it has none."""
     first: bool = False
-    """Nothing was known before: `events` are only the newest ones, to tell which of them the first reading of the account knows."""
+    """Nothing was known before: `events` are only the newest ones, to tell which of them the first reading
+    of the account knows.
+    """
     asked_ms: Ms = Ms(0)
     """Venue time right before the question left."""
 
 
 class MoneyAsk(msgspec.Struct, frozen=True):
-    """ledger -> supervisor's inquiry, inside `Held`: from where on the archive is to be asked, and whether that is due now."""
+    """ledger -> supervisor's inquiry, inside `Held`: from where on the archive is to be asked, and whether
+    that is due now.
+    """
 
     due: bool = True
     events_after: int | None = None
@@ -75,7 +95,8 @@ class CycleMoney(msgspec.Struct, frozen=True):
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """ledger -> screen, summary, JSON, status: one run's money. Every term: > 0 = received or gained, < 0 = paid or lost.
+    """ledger -> screen, summary, JSON, status: one run's money. Every term: > 0 = received or gained, < 0 =
+    paid or lost.
 
     `balance_change` + `value_change` = all terms + `residual`, to the last digit.
     """
@@ -96,7 +117,9 @@ class Statement(msgspec.Struct, frozen=True):
     liquidation: Quote
     """What a liquidator paid for our positions, against the last mark."""
     net: Quote | None
-    """The trading result: the eight above. None while a position has no mark, or an order's price is an estimate."""
+    """The trading result: the eight above. None while a position has no mark, or an order's price is an
+    estimate.
+    """
     deposits: Quote
     withdrawals: Quote
     transfers: Quote
@@ -118,7 +141,9 @@ class Statement(msgspec.Struct, frozen=True):
     value_change: Quote
     """Of our positions, at the last marks."""
     residual: Quote | None
-    """0; anything else is money that nothing explains. None while the archive or the account has not been read."""
+    """0; anything else is money that nothing explains. None while the archive or the account has not been
+    read.
+    """
     residual_usdt0: Quote | None
     residual_eth: Quote | None
     residual_sol: Quote | None

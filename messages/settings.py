@@ -1,8 +1,9 @@
 """The effective configuration, in units. Read by every actor, decided once at start
 (`commands/config/effective.py` makes it from TOML, flags and defaults).
 
-Each key is declared here and nowhere else: its type, its default, one sentence that says what it does, how it is written, and its least and greatest
-value. `commands/config/keys.py` reads all of that, so `--print-config`, the file that `--init-config` writes and docs/configuration.md say the same.
+Each key is declared here and nowhere else: its type, its default, one sentence that says what it does, how it
+is written, and its least and greatest value. `commands/config/keys.py` reads all of that, so
+`--print-config`, the file that `--init-config` writes and docs/configuration.md say the same.
 """
 
 from typing import Annotated, Literal
@@ -15,7 +16,9 @@ HUNDRED_PERCENT = 10_000 * ONE
 """In basis points, x18."""
 YEAR_MS = 366 * 86_400_000
 RECV_LEFT_MS = 1_000
-"""Of the receive window this much must be left when orders are placed (the barrier), so a shorter one can never trade."""
+"""Of the receive window this much must be left when orders are placed (the barrier), so a shorter one can
+never trade.
+"""
 
 Form = Literal[
     "usd",
@@ -43,12 +46,16 @@ Form = Literal[
 
 
 def option(sentence: str, form: Form, least: int | None = None, greatest: int | None = None) -> msgspec.Meta:
-    """What stands beside a key: the sentence, how it is written, and its bounds, both allowed, in the value's own integers (None: no bound)."""
+    """What stands beside a key: the sentence, how it is written, and its bounds, both allowed, in the
+    value's own integers (None: no bound).
+    """
     return msgspec.Meta(description=sentence, extra={"form": form, "least": least, "greatest": greatest})
 
 
 class WhenUnbalanced(msgspec.Struct, frozen=True):
-    """What to do when no pair of quantities keeps the promise: skip, accept up to `accept`, or raise the target up to `raise_by` times."""
+    """What to do when no pair of quantities keeps the promise: skip, accept up to `accept`, or raise the
+    target up to `raise_by` times.
+    """
 
     action: Literal["skip", "accept", "raise"] = "skip"
     accept: Bps = Bps(0)
@@ -56,7 +63,9 @@ class WhenUnbalanced(msgspec.Struct, frozen=True):
 
 
 class WeeklyWindow(msgspec.Struct, frozen=True):
-    """The same minutes of every week, UTC: from `start_min` on, up to and without `end_min` (minutes since midnight)."""
+    """The same minutes of every week, UTC: from `start_min` on, up to and without `end_min` (minutes since
+    midnight).
+    """
 
     weekday: int
     """0 is Monday."""
@@ -80,19 +89,39 @@ class Limits(msgspec.Struct, frozen=True):
 
     max_leg_notional: Annotated[
         Quote,
-        option("The most that one leg may be worth at the exchange; by default it grows with target.", "usd", 1, 10**9 * ONE),
+        option(
+            "The most that one leg may be worth at the exchange; by default it grows with target.",
+            "usd",
+            1,
+            10**9 * ONE,
+        ),
     ] = Quote(1250 * ONE)
     max_gross: Annotated[
         Quote,
-        option("The most that both legs together may be worth; by default it grows with target.", "usd", 1, 2 * 10**9 * ONE),
+        option(
+            "The most that both legs together may be worth; by default it grows with target.",
+            "usd",
+            1,
+            2 * 10**9 * ONE,
+        ),
     ] = Quote(2500 * ONE)
     max_daily_loss: Annotated[
         Quote,
-        option("A UTC day that has cost this much ends the run, flat and halted; a live run must set it.", "usd", 1, 10**9 * ONE),
+        option(
+            "A UTC day that has cost this much ends the run, flat and halted; a live run must set it.",
+            "usd",
+            1,
+            10**9 * ONE,
+        ),
     ] = Quote(50 * ONE)
     max_drawdown: Annotated[
         Quote,
-        option("An account value this far below the highest one ever read ends the run, flat and halted.", "usd", 1, 10**9 * ONE),
+        option(
+            "An account value this far below the highest one ever read ends the run, flat and halted.",
+            "usd",
+            1,
+            10**9 * ONE,
+        ),
     ] = Quote(100 * ONE)
     max_failed_cycles: Annotated[
         int,
@@ -100,23 +129,51 @@ class Limits(msgspec.Struct, frozen=True):
     ] = 3
     min_fill_rate: Annotated[
         Rate,
-        option("The least share of legs filled by their first order, over the last 20 cycles and from the 10th on.", "share", 0, ONE),
+        option(
+            "The least share of legs filled by their first order, over the last 20 cycles and from the"
+            " 10th on.",
+            "share",
+            0,
+            ONE,
+        ),
     ] = Rate(90 * ONE // 100)
     min_cycle_success: Annotated[
         Rate,
-        option("The least share of cycles that were entered and exited, over the last 20 that sent orders and from the 10th on.", "share", 0, ONE),
+        option(
+            "The least share of cycles that were entered and exited, over the last 20 that sent orders and"
+            " from the 10th on.",
+            "share",
+            0,
+            ONE,
+        ),
     ] = Rate(90 * ONE // 100)
     margin_buffer: Annotated[
         Rate,
-        option("Initial margin kept free beyond what both legs and their four fees need, as a share of that need.", "share", 0, 10 * ONE),
+        option(
+            "Initial margin kept free beyond what both legs and their four fees need, as a share of that"
+            " need.",
+            "share",
+            0,
+            10 * ONE,
+        ),
     ] = Rate(20 * ONE // 100)
     min_liquidation_move: Annotated[
         Rate,
-        option("How far either leg's price must be able to move before liquidation, as a share of the price.", "share", 0, 10 * ONE),
+        option(
+            "How far either leg's price must be able to move before liquidation, as a share of the price.",
+            "share",
+            0,
+            10 * ONE,
+        ),
     ] = Rate(20 * ONE // 100)
     max_marked_imbalance: Annotated[
         Bps,
-        option("An open pair whose legs have drifted this far apart at current prices exits early.", "percent", 1, HUNDRED_PERCENT),
+        option(
+            "An open pair whose legs have drifted this far apart at current prices exits early.",
+            "percent",
+            1,
+            HUNDRED_PERCENT,
+        ),
     ] = Bps(500 * ONE)
     max_hold: Annotated[
         Ms,
@@ -124,7 +181,12 @@ class Limits(msgspec.Struct, frozen=True):
     ] = Ms(86_400_000)
     alarm_after_denying: Annotated[
         Ms,
-        option("When every entry has been denied for this long an ALARM says so, with the reason.", "duration", 1_000, YEAR_MS),
+        option(
+            "When every entry has been denied for this long an ALARM says so, with the reason.",
+            "duration",
+            1_000,
+            YEAR_MS,
+        ),
     ] = Ms(600_000)
 
 
@@ -133,11 +195,16 @@ class VenueSettings(msgspec.Struct, frozen=True):
 
     name: Annotated[
         Literal["simulated", "testnet", "mainnet"],
-        option("Where to trade: a simulated exchange with play money, or Nado's testnet or mainnet.", "venue"),
+        option(
+            "Where to trade: a simulated exchange with play money, or Nado's testnet or mainnet.", "venue"
+        ),
     ] = "simulated"
     subaccount: Annotated[
         str,
-        option("The subaccount to trade in, by its name of at most 12 ASCII characters; use a dedicated one.", "subaccount"),
+        option(
+            "The subaccount to trade in, by its name of at most 12 ASCII characters; use a dedicated one.",
+            "subaccount",
+        ),
     ] = "default"
     owner: Annotated[
         str,
@@ -145,7 +212,11 @@ class VenueSettings(msgspec.Struct, frozen=True):
     ] = ""
     key: Annotated[
         str,
-        option('Where the signing key is: "env:NAME", "file:PATH" (mode 0600) or "keystore:PATH"; never the key itself.', "key"),
+        option(
+            'Where the signing key is: "env:NAME", "file:PATH" (mode 0600) or "keystore:PATH"; never the key'
+            " itself.",
+            "key",
+        ),
     ] = "env:NADO_PRIVATE_KEY"
 
 
@@ -158,7 +229,13 @@ class Guard(msgspec.Struct, frozen=True):
     ] = True
     dead_man: Annotated[
         Ms,
-        option("After this long without a heartbeat the guard closes what the run left open; at least recv_time + 2 s.", "duration", 1_000, 600_000),
+        option(
+            "After this long without a heartbeat the guard closes what the run left open; at least recv_time"
+            " + 2 s.",
+            "duration",
+            1_000,
+            600_000,
+        ),
     ] = Ms(5_000)
 
 
@@ -167,15 +244,26 @@ class Files(msgspec.Struct, frozen=True):
 
     logs: Annotated[
         str,
-        option("The folder of the ledger (your state, not a log), the CSV files, evenkeel.log and archive/.", "folder"),
+        option(
+            "The folder of the ledger (your state, not a log), the CSV files, evenkeel.log and archive/.",
+            "folder",
+        ),
     ] = "logs"
     ledger_sync: Annotated[
         Literal["auto", "full", "normal"],
-        option('How durable a row is: "full" survives a power failure, "normal" a kill -9, "auto" is full with real money.', "sync"),
+        option(
+            'How durable a row is: "full" survives a power failure, "normal" a kill -9, "auto" is full with'
+            " real money.",
+            "sync",
+        ),
     ] = "auto"
-    log_size: Annotated[int, option("The log file is rotated when it has this size.", "bytes", 10_000, 10**12)] = 10_000_000
+    log_size: Annotated[
+        int, option("The log file is rotated when it has this size.", "bytes", 10_000, 10**12)
+    ] = 10_000_000
     log_keep: Annotated[int, option("How many rotated log files are kept.", "count", 1, 1_000)] = 10
-    min_free_disk: Annotated[int, option("With less free disk space than this nothing is entered.", "bytes", 0, 10**15)] = 500_000_000
+    min_free_disk: Annotated[
+        int, option("With less free disk space than this nothing is entered.", "bytes", 0, 10**15)
+    ] = 500_000_000
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -183,31 +271,60 @@ class Settings(msgspec.Struct, frozen=True):
 
     target: Annotated[
         Quote,
-        option("What each leg is to be worth, in USD per leg: both legs together are twice this.", "usd", 1, 10**9 * ONE),
+        option(
+            "What each leg is to be worth, in USD per leg: both legs together are twice this.",
+            "usd",
+            1,
+            10**9 * ONE,
+        ),
     ] = Quote(1000 * ONE)
     max_imbalance: Annotated[
         Bps,
-        option("The promise: how far the legs may differ when entered, at fill prices.", "percent", 1, HUNDRED_PERCENT),
+        option(
+            "The promise: how far the legs may differ when entered, at fill prices.",
+            "percent",
+            1,
+            HUNDRED_PERCENT,
+        ),
     ] = Bps(10 * ONE)
     planning_margin: Annotated[
         Bps,
-        option("A plan aims this far under max_imbalance, because prices move between the plan and the fills.", "bps", 0, HUNDRED_PERCENT),
+        option(
+            "A plan aims this far under max_imbalance, because prices move between the plan and the fills.",
+            "bps",
+            0,
+            HUNDRED_PERCENT,
+        ),
     ] = Bps(25 * ONE // 10)
     max_deviation: Annotated[
         Bps,
-        option("How far a leg may be from target in order to balance the other one.", "percent", 1, 9_900 * ONE),
+        option(
+            "How far a leg may be from target in order to balance the other one.", "percent", 1, 9_900 * ONE
+        ),
     ] = Bps(2000 * ONE)
     when_unbalanced: Annotated[
         WhenUnbalanced,
-        option('What to do when no quantities keep the promise: "skip", "accept N %" or "raise Nx" (a target up to N times as large).', "unbalanced"),
+        option(
+            'What to do when no quantities keep the promise: "skip", "accept N %" or "raise Nx" (a target up'
+            " to N times as large).",
+            "unbalanced",
+        ),
     ] = WhenUnbalanced()
     direction: Annotated[
         Literal["alternate", "long-eth", "long-sol"],
-        option('Which leg is bought: "alternate" takes turns, "long-eth" and "long-sol" do not.', "direction"),
+        option(
+            'Which leg is bought: "alternate" takes turns, "long-eth" and "long-sol" do not.', "direction"
+        ),
     ] = "alternate"
     cycles: Annotated[
         int | None,
-        option('How many pairs to enter and exit, or "forever"; skipped attempts do not count unless count_skips.', "cycles", 1, 10**9),
+        option(
+            'How many pairs to enter and exit, or "forever"; skipped attempts do not count unless'
+            " count_skips.",
+            "cycles",
+            1,
+            10**9,
+        ),
     ] = 5
     """None = forever."""
     count_skips: Annotated[
@@ -215,10 +332,18 @@ class Settings(msgspec.Struct, frozen=True):
         option("Let a skipped attempt use up one of cycles.", "switch"),
     ] = False
     hold: Annotated[Ms, option("How long a pair is held before it exits.", "duration", 0, YEAR_MS)] = Ms(2000)
-    pause: Annotated[Ms, option("How long to wait after a cycle, and after a skipped attempt.", "duration", 0, YEAR_MS)] = Ms(500)
+    pause: Annotated[
+        Ms, option("How long to wait after a cycle, and after a skipped attempt.", "duration", 0, YEAR_MS)
+    ] = Ms(500)
     max_wait: Annotated[
         Ms,
-        option("With nothing entered for this long the run ends, flat, with exit code 3 and the commonest reason.", "duration", 1_000, YEAR_MS),
+        option(
+            "With nothing entered for this long the run ends, flat, with exit code 3 and the commonest"
+            " reason.",
+            "duration",
+            1_000,
+            YEAR_MS,
+        ),
     ] = Ms(600_000)
     max_slippage: Annotated[
         Bps,
@@ -235,11 +360,22 @@ class Settings(msgspec.Struct, frozen=True):
     ] = Ms(2000)
     ready_deadline: Annotated[
         Ms,
-        option("Both legs and the ledger must agree on a plan within this time, or nothing is sent.", "duration", 1, 89_999),
+        option(
+            "Both legs and the ledger must agree on a plan within this time, or nothing is sent.",
+            "duration",
+            1,
+            89_999,
+        ),
     ] = Ms(100)
     legging_known: Annotated[
         Ms,
-        option("How long a whole leg may be unhedged while it is repaired; more USD x seconds than that halts the run.", "duration", 1, 600_000),
+        option(
+            "How long a whole leg may be unhedged while it is repaired; more USD x seconds than that halts"
+            " the run.",
+            "duration",
+            1,
+            600_000,
+        ),
     ] = Ms(500)
     legging_unknown: Annotated[
         Ms,
@@ -247,35 +383,71 @@ class Settings(msgspec.Struct, frozen=True):
     ] = Ms(6000)
     max_repair_steps: Annotated[
         int,
-        option("How many orders may try to complete or trim an uneven pair before both legs are closed.", "count", 0, 10),
+        option(
+            "How many orders may try to complete or trim an uneven pair before both legs are closed.",
+            "count",
+            0,
+            10,
+        ),
     ] = 3
     flatten_steps: Annotated[
         tuple[Bps, ...],
-        option("How much worse than the market each try to close is priced, in this order; the last one is repeated.", "steps"),
+        option(
+            "How much worse than the market each try to close is priced, in this order; the last one is"
+            " repeated.",
+            "steps",
+        ),
     ] = (Bps(10 * ONE), Bps(25 * ONE), Bps(50 * ONE), Bps(100 * ONE), Bps(300 * ONE))
     venue_patience: Annotated[
         Ms,
-        option("How long closing is tried against an exchange that refuses, before the run halts.", "duration", 1, YEAR_MS),
+        option(
+            "How long closing is tried against an exchange that refuses, before the run halts.",
+            "duration",
+            1,
+            YEAR_MS,
+        ),
     ] = Ms(600_000)
     max_quote_age: Annotated[
         Ms,
-        option("Nothing is entered on a book that was last confirmed longer ago than this.", "duration", 1, 60_000),
+        option(
+            "Nothing is entered on a book that was last confirmed longer ago than this.",
+            "duration",
+            1,
+            60_000,
+        ),
     ] = Ms(1000)
     max_quote_skew: Annotated[
         Ms,
-        option("Nothing is entered when the ages of the two books differ by more than this.", "duration", 1, 60_000),
+        option(
+            "Nothing is entered when the ages of the two books differ by more than this.",
+            "duration",
+            1,
+            60_000,
+        ),
     ] = Ms(500)
     max_spread: Annotated[
         Bps,
-        option("Nothing is entered while the spread of either book is wider than this.", "bps", 1, 1_000 * ONE),
+        option(
+            "Nothing is entered while the spread of either book is wider than this.", "bps", 1, 1_000 * ONE
+        ),
     ] = Bps(5 * ONE)
     min_depth: Annotated[
         Rate,
-        option("Either book must hold this many times the order size within max_slippage.", "factor", ONE, 10**6 * ONE),
+        option(
+            "Either book must hold this many times the order size within max_slippage.",
+            "factor",
+            ONE,
+            10**6 * ONE,
+        ),
     ] = Rate(5 * ONE)
     max_oracle_gap: Annotated[
         Bps,
-        option("Nothing is entered while a book's mid is further than this from the oracle's price.", "bps", 1, HUNDRED_PERCENT),
+        option(
+            "Nothing is entered while a book's mid is further than this from the oracle's price.",
+            "bps",
+            1,
+            HUNDRED_PERCENT,
+        ),
     ] = Bps(50 * ONE)
     max_clock_skew: Annotated[
         Ms,
@@ -283,7 +455,11 @@ class Settings(msgspec.Struct, frozen=True):
     ] = Ms(250)
     no_entry_utc: Annotated[
         tuple[WeeklyWindow, ...],
-        option("Weekly windows, UTC, in which nothing is entered; by default, live has the exchange's maintenance windows.", "windows"),
+        option(
+            "Weekly windows, UTC, in which nothing is entered; by default, live has the exchange's"
+            " maintenance windows.",
+            "windows",
+        ),
     ] = ()
     limits: Limits = Limits()
     guard: Guard = Guard()

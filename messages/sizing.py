@@ -13,8 +13,9 @@ from messages.units import Base, Bps, Ms, Price, Quote
 
 Leg = Literal["eth", "sol"]
 Purpose = Literal["enter", "repair", "exit", "flatten", "top_up"]
-"""`top_up` is the first of the two steps that close a remainder which the venue refuses to close for being too small
-(`actors/sizing/min_notional.py`)."""
+"""`top_up` is the first of the two steps that close a remainder which the venue refuses to close for being
+too small (`actors/sizing/min_notional.py`).
+"""
 TOP_UPS = 3
 """How often a cycle may top up."""
 RESTORES = 1
@@ -43,9 +44,11 @@ class LegOrder(msgspec.Struct, frozen=True):
 
 
 class SizingPlan(msgspec.Struct, frozen=True, omit_defaults=True):
-    """sizing -> supervisor (epoch and seq still 0), then sealed by the supervisor and given to both legs and the ledger.
+    """sizing -> supervisor (epoch and seq still 0), then sealed by the supervisor and given to both legs and
+    the ledger.
 
-    The only source of order quantities in the program: entering, repairing, leaving, flattening and topping up are purposes of it.
+    The only source of order quantities in the program: entering, repairing, leaving, flattening and topping
+    up are purposes of it.
     """
 
     epoch: int
@@ -62,19 +65,27 @@ class SizingPlan(msgspec.Struct, frozen=True, omit_defaults=True):
     sol_age_ms: Ms
     """Ages of the two books at the decision."""
     quote_deadline_ms: Ms
-    """Venue time after which the quotes behind this plan are too old to place it; 0 = the purpose has no such limit."""
+    """Venue time after which the quotes behind this plan are too old to place it; 0 = the purpose has no
+    such limit.
+    """
     planned_imbalance: Bps
     eth: LegOrder
     sol: LegOrder
     rules_version: int = 0
-    """Of the venue's rules that it was made by: a voter that knows others refuses it. 0 = made outside of the barrier. It is left out of the bytes
-    then, so that digests of plans from before there were versions stay what they were."""
+    """Of the venue's rules that it was made by: a voter that knows others refuses it. 0 = made outside of the
+    barrier. It is left out of the bytes then, so that digests of plans from before there were versions stay
+    what they were.
+    """
     eth_spread: Bps = Bps(0)
     sol_spread: Bps = Bps(0)
-    """Of the books at the decision; 0 = there was no book. For people's files: nothing is decided by these figures again."""
+    """Of the books at the decision; 0 = there was no book. For people's files: nothing is decided by these
+    figures again.
+    """
     eth_depth: Quote = Quote(0)
     sol_depth: Quote = Quote(0)
-    """USD within `max_slippage` of the touch on the side that this plan takes, at the decision; 0 = not known, or nothing is ordered of it."""
+    """USD within `max_slippage` of the touch on the side that this plan takes, at the decision; 0 = not
+    known, or nothing is ordered of it.
+    """
     max_spread: Bps = Bps(0)
     """The limit that both spreads had to meet; 0 for a purpose that asks for none."""
 
@@ -89,10 +100,12 @@ class SizingPlan(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """Can this target be balanced at these books? Answered by the lattice search, shown to people, written with every skip.
+    """Can this target be balanced at these books? Answered by the lattice search, shown to people, written
+    with every skip.
 
-    `met`: the best pair is within the promise (`thin` when it misses the planning goal). `best_effort`: the least imbalance there is.
-    `impossible`: no pair of quantities satisfies minimum notional and deviation at all; quantities are 0.
+    `met`: the best pair is within the promise (`thin` when it misses the planning goal). `best_effort`: the
+    least imbalance there is. `impossible`: no pair of quantities satisfies minimum notional and deviation at
+    all; quantities are 0.
     """
 
     kind: Literal["met", "best_effort", "impossible"]
@@ -119,15 +132,17 @@ class Skipped(msgspec.Struct, frozen=True):
 
 
 class Sealed(msgspec.Struct, frozen=True):
-    """supervisor -> eth_leg, sol_leg, ledger: one object, posted three times in one scheduler slice. `digest` is taken over `plan`."""
+    """supervisor -> eth_leg, sol_leg, ledger: one object, posted three times in one scheduler slice.
+    `digest` is taken over `plan`.
+    """
 
     plan: SizingPlan
     digest: str
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """A voter's yes. A leg names the digest of the order it built and signed ("" when its amount is 0); the ledger names both, derived from
-    the plan itself, after committing the intent.
+    """A voter's yes. A leg names the digest of the order it built and signed ("" when its amount is 0); the
+    ledger names both, derived from the plan itself, after committing the intent.
     """
 
     who: Voter

@@ -1,7 +1,8 @@
 """Number types. Money is an integer scaled by 10**18 and never a float.
 
-Each quantity has a class of its own, so that a price cannot be passed where an amount is wanted (the first bot rounded a *quantity* to the
-*price* tick and got zero, lesson S3). Arithmetic on them gives a plain `int`: whoever computes must say what the result is by wrapping it.
+Each quantity has a class of its own, so that a price cannot be passed where an amount is wanted (the first
+bot rounded a *quantity* to the *price* tick and got zero, lesson S3). Arithmetic on them gives a plain `int`:
+whoever computes must say what the result is by wrapping it.
 
     Price(2756_900000000000000000)   2756.9 USD per unit of base
     Base(-42000000000000000)         0.042 of the base coin, sold
@@ -32,7 +33,8 @@ class X18(int):
     def of(cls, value: Decimal | str | int) -> Self:
         """The exact scaled integer for a decimal number.
 
-        Raises `ValueError` when `value` has more than 18 decimals or leaves the int128 range: nothing is ever rounded in here.
+        Raises `ValueError` when `value` has more than 18 decimals or leaves the int128 range: nothing is ever
+        rounded in here.
         """
         with localcontext() as exact:
             exact.prec = 80
@@ -87,7 +89,9 @@ def notional(price: int, amount: int) -> Quote:
 
 
 def imbalance(eth: int, sol: int) -> Bps:
-    """|E - S| / max(E, S) of two notionals, in basis points, rounded up so that a limit is never met by rounding. 0 when both are 0."""
+    """|E - S| / max(E, S) of two notionals, in basis points, rounded up so that a limit is never met by
+    rounding. 0 when both are 0.
+    """
     larger = max(abs(eth), abs(sol))
     if larger == 0:
         return Bps(0)
@@ -95,6 +99,8 @@ def imbalance(eth: int, sol: int) -> Bps:
 
 
 def worse(price: int, amount: int, slippage: int) -> int:
-    """`price` moved against a taker of `amount` by `slippage` (Bps x18): up for a buyer, down for a seller. Not yet on the tick."""
+    """`price` moved against a taker of `amount` by `slippage` (Bps x18): up for a buyer, down for a
+    seller. Not yet on the tick.
+    """
     moved = abs(price) * slippage // (10_000 * ONE)
     return price + moved if amount > 0 else price - moved

@@ -1,4 +1,5 @@
-"""Messages to bytes and back. One canonical JSON form: its bytes are what digests and the ledger's hash chain are taken over.
+"""Messages to bytes and back. One canonical JSON form: its bytes are what digests and the ledger's hash chain
+are taken over.
 
 x18 integers travel as decimal strings (JSON readers round large numbers; Nado writes them the same way).
 """
@@ -43,11 +44,15 @@ def encode(message: msgspec.Struct) -> bytes:
 
 
 def decode(data: bytes | str, kind: type[T]) -> T:
-    """The message in `data`. Raises `msgspec.ValidationError` or `msgspec.DecodeError` when it is not a `kind`."""
+    """The message in `data`. Raises `msgspec.ValidationError` or `msgspec.DecodeError` when it is not a
+    `kind`.
+    """
     decoded: T = _decoder(cast(Hashable, kind)).decode(data)
     return decoded
 
 
 def digest(message: msgspec.Struct) -> str:
-    """BLAKE2b-128 of the canonical bytes, 32 hex digits: equal digests mean equal orders on both legs (design: the barrier)."""
+    """BLAKE2b-128 of the canonical bytes, 32 hex digits: equal digests mean equal orders on both legs
+    (design: the barrier).
+    """
     return blake2b(encode(message), digest_size=16).hexdigest()

@@ -1,1 +1,3 @@
-"""Trio foundations that know nothing of trading: supervision and restarts, mailboxes, clocks, heartbeats, locks and private files."""
+"""Trio foundations that know nothing of trading: supervision and restarts, mailboxes, clocks, heartbeats,
+locks and private files.
+"""

@@ -1,4 +1,6 @@
-"""The pauses before another attempt, of a restart or of a connection: growing, bounded, apart from each other, and short again after a quiet time."""
+"""The pauses before another attempt, of a restart or of a connection: growing, bounded, apart from each
+other, and short again after a quiet time.
+"""
 
 import math
 import random
@@ -8,7 +10,8 @@ import msgspec
 
 
 class Backoff(msgspec.Struct, frozen=True):
-    """Pause before an attempt: `first_s`, then times `factor` up to `cap_s`, each shortened by up to `jitter` (0 to below 1) of itself.
+    """Pause before an attempt: `first_s`, then times `factor` up to `cap_s`, each shortened by up to `jitter`
+    (0 to below 1) of itself.
 
     What has been up for `reset_after_s` when it fails begins with `first_s` again.
     """
@@ -34,11 +37,15 @@ class Backoff(msgspec.Struct, frozen=True):
 
 
 RECONNECT = Backoff(0.1, 2, 5.0, 0.5, 5.0)
-"""Connections to the venue. One that is accepted and dropped at once has not held: its pauses go on growing."""
+"""Connections to the venue. One that is accepted and dropped at once has not held: its pauses go on
+growing.
+"""
 
 
 class Streak:
-    """The pauses of one child, or of one connection and its successors. Without a `Backoff` they are all 0. Times are Trio's, in seconds."""
+    """The pauses of one child, or of one connection and its successors. Without a `Backoff` they are all
+    0. Times are Trio's, in seconds.
+    """
 
     def __init__(self, backoff: Backoff | None, rng: random.Random) -> None:
         self._backoff = backoff

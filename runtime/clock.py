@@ -1,13 +1,16 @@
 """The only reader of time.
 
 Four clocks, never mixed:
-- *monotonic* seconds (`trio.current_time()`): deadlines and waits. In tests it is virtual. It stands still while the machine sleeps.
+- *monotonic* seconds (`trio.current_time()`): deadlines and waits. In tests it is virtual. It stands still
+  while the machine sleeps.
 - *steady* nanoseconds: from no particular moment; nobody can set it, and it counts while the machine sleeps.
 - *UTC* nanoseconds: what is shown to people. Somebody may set it.
-- *venue* milliseconds: what orders, quotes and receive windows are judged by, and what stands in the ledger's rows. It follows the steady clock from
-  the last measurement against the venue: a wall clock that is set does not move it, and a machine that has slept does not wake up with an old one.
+- *venue* milliseconds: what orders, quotes and receive windows are judged by, and what stands in the ledger's
+  rows. It follows the steady clock from the last measurement against the venue: a wall clock that is set does
+  not move it, and a machine that has slept does not wake up with an old one.
 
-`ClockWatch` compares them four times a second and before every seal. Asleep = steady ran and monotonic did not; set = UTC moved and steady did not.
+`ClockWatch` compares them four times a second and before every seal. Asleep = steady ran and monotonic did
+not; set = UTC moved and steady did not.
 """
 
 import time
@@ -26,7 +29,9 @@ JUMP_MS = 1_000
 STEP_MS = 100
 """Set by more than this: the venue's clock is measured again (design: the barrier)."""
 ROUND_TRIP_MAX_MS = 1_000
-"""A measurement is wrong by up to half its round trip; one that took longer than this (we were frozen meanwhile) says nothing."""
+"""A measurement is wrong by up to half its round trip; one that took longer than this (we were frozen
+meanwhile) says nothing.
+"""
 
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """On Linux only the former counts while the machine sleeps; on macOS the latter does."""
@@ -50,7 +55,9 @@ def stopwatch_ns() -> int:
 
 
 def slept_s() -> int:
-    """Seconds that this machine has slept since it was started; 0 where the operating system does not tell."""
+    """Seconds that this machine has slept since it was started; 0 where the operating system does not
+    tell.
+    """
     return (time.clock_gettime_ns(_STEADY) - time.monotonic_ns()) // 1_000_000_000
 
 
@@ -67,7 +74,9 @@ class WallClock:
 
 
 class RunClock:
-    """UTC that follows Trio's clock from a fixed start: virtual time in tests and replays, the same on every run."""
+    """UTC that follows Trio's clock from a fixed start: virtual time in tests and replays, the same on
+    every run.
+    """
 
     def __init__(self, start_ns: int) -> None:
         self._start_ns = start_ns
@@ -82,7 +91,9 @@ class RunClock:
 
 
 class VenueClock:
-    """Venue time: the last good measurement against `/v1/time` and what the steady clock has counted since. Before the first: UTC."""
+    """Venue time: the last good measurement against `/v1/time` and what the steady clock has counted
+    since. Before the first: UTC.
+    """
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -92,7 +103,9 @@ class VenueClock:
         """Round trip of the measurement in force; None before the first."""
 
     def measured(self, asked_ns: int, venue_ms: int, answered_ns: int) -> bool:
-        """Take a measurement: the venue said `venue_ms` between our `asked_ns` and `answered_ns` (steady). False: too slow, it is not taken."""
+        """Take a measurement: the venue said `venue_ms` between our `asked_ns` and `answered_ns` (steady).
+        False: too slow, it is not taken.
+        """
         round_trip_ms = (answered_ns - asked_ns) // 1_000_000
         if round_trip_ms > ROUND_TRIP_MAX_MS:
             return False
@@ -141,7 +154,11 @@ class ClockShift(msgspec.Struct, frozen=True):
         """In words."""
         asleep = f"the machine slept for {self.slept_ms / 1000:.1f} s" if self.slept_ms > STEP_MS else ""
         way = "forward" if self.set_ms > 0 else "back"
-        moved = f"the wall clock was set {way} by {abs(self.set_ms) / 1000:.1f} s" if abs(self.set_ms) > STEP_MS else ""
+        moved = (
+            f"the wall clock was set {way} by {abs(self.set_ms) / 1000:.1f} s"
+            if abs(self.set_ms) > STEP_MS
+            else ""
+        )
         return " and ".join(part for part in (asleep, moved) if part)
 
 
@@ -158,7 +175,9 @@ class _Look(msgspec.Struct, frozen=True):
 
     def since(self, before: "_Look") -> ClockShift:
         ran, steady = self.monotonic_ns - before.monotonic_ns, self.steady_ns - before.steady_ns
-        return ClockShift(Ms((steady - ran) // 1_000_000), Ms((self.utc_ns - before.utc_ns - steady) // 1_000_000))
+        return ClockShift(
+            Ms((steady - ran) // 1_000_000), Ms((self.utc_ns - before.utc_ns - steady) // 1_000_000)
+        )
 
 
 class ClockWatch:

@@ -1,8 +1,10 @@
-"""A heartbeat: a small file that a process's own loop touches. One that is killed, stopped or wedged stops touching it, whatever the reason.
+"""A heartbeat: a small file that a process's own loop touches. One that is killed, stopped or wedged stops
+touching it, whatever the reason.
 
 A run has one, and its guard another: each watches the other's.
 
-The reader compares touches with its *own* steady clock and never two machines' or two processes' clocks: what counts is for how long nothing changed.
+The reader compares touches with its *own* steady clock and never two machines' or two processes' clocks: what
+counts is for how long nothing changed.
 """
 
 import os
@@ -38,7 +40,9 @@ class Heartbeat:
         self._write(self._beat)
 
     def beat(self, now_s: float) -> None:
-        """Touch the file when it is due; `now_s` on a steady clock. A file that cannot be touched is a heartbeat that stops: the guard's business."""
+        """Touch the file when it is due; `now_s` on a steady clock. A file that cannot be touched is a
+        heartbeat that stops: the guard's business.
+        """
         if now_s < self._due:
             return
         self._due = now_s + BEAT_S

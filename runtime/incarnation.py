@@ -6,7 +6,19 @@ from collections.abc import Callable, Iterator
 
 import trio
 
-from runtime.specs import ChildSpec, ChildStarted, Event, Exited, Fatal, Killed, NotStarted, Overdue, Stalled, Stuck, told
+from runtime.specs import (
+    ChildSpec,
+    ChildStarted,
+    Event,
+    Exited,
+    Fatal,
+    Killed,
+    NotStarted,
+    Overdue,
+    Stalled,
+    Stuck,
+    told,
+)
 
 _CRASH = 2
 """Rank of an ordinary crash: after what passes through (0) and `Fatal` (1)."""
@@ -19,10 +31,18 @@ SECOND_WAIT_S = 1.0
 class Incarnation:
     """One life of a child, numbered from 1. It is the `task_status` that the child is given.
 
-    `report` is called with it when it is condemned and when it has ended, so at most twice. `tell` hears of its start and its end.
+    `report` is called with it when it is condemned and when it has ended, so at most twice. `tell` hears of
+    its start and its end.
     """
 
-    def __init__(self, spec: ChildSpec, number: int, supervisor: str, report: Callable[["Incarnation"], None], tell: Callable[[Event], None]) -> None:
+    def __init__(
+        self,
+        spec: ChildSpec,
+        number: int,
+        supervisor: str,
+        report: Callable[["Incarnation"], None],
+        tell: Callable[[Event], None],
+    ) -> None:
         self.spec = spec
         self.scope = trio.CancelScope(shield=True)
         self.up = False
@@ -79,7 +99,9 @@ class Incarnation:
             self._tell(Overdue(*self._who, first_s, abandoned=False))
             self.abandoned = not await self._gone_within(second_s)
         if self.abandoned:
-            self.error = Stuck(f"{self.spec.name} still runs {first_s + second_s:g} s after it was told to stop")
+            self.error = Stuck(
+                f"{self.spec.name} still runs {first_s + second_s:g} s after it was told to stop"
+            )
             self._tell(Overdue(*self._who, first_s + second_s, abandoned=True))
         else:
             trace = "".join(traceback.format_exception(self.error)) if self.error else ""
@@ -121,7 +143,8 @@ def is_loud(error: BaseException) -> bool:
 def essence(error: BaseException) -> BaseException | None:
     """What went wrong, out of the groups that nurseries wrap around it. None when it was only a cancellation.
 
-    The one that has to pass through when there is one, the single member of a group of one; else the group without its cancellations.
+    The one that has to pass through when there is one, the single member of a group of one; else the group
+    without its cancellations.
     """
     rest = None if isinstance(error, trio.Cancelled) else error
     if isinstance(error, BaseExceptionGroup):

@@ -1,8 +1,9 @@
 """Locks of one subaccount's state: who holds one, who held it last, and how long anybody waits for it.
 
-The operating system drops a lock with its process, so that a `kill -9` leaves nothing to clean up; a process that was stopped keeps its locks. So no
-wait in here is without an end, and whoever is refused is told who holds it. Files are 0600 in a folder 0700 whatever the umask says: another user who
-can open a lock file can hold it for ever.
+The operating system drops a lock with its process, so that a `kill -9` leaves nothing to clean up; a process
+that was stopped keeps its locks. So no wait in here is without an end, and whoever is refused is told who
+holds it. Files are 0600 in a folder 0700 whatever the umask says: another user who can open a lock file can
+hold it for ever.
 """
 
 import fcntl
@@ -35,7 +36,9 @@ class AlreadyRunning(Exception):
 
 
 class LockHeld(Exception):
-    """Somebody writes the state file right now, or was stopped while at it. Try again, but not for long: a stopped process keeps its locks."""
+    """Somebody writes the state file right now, or was stopped while at it. Try again, but not for long: a
+    stopped process keeps its locks.
+    """
 
 
 class Holder(msgspec.Struct, frozen=True):
@@ -44,7 +47,9 @@ class Holder(msgspec.Struct, frozen=True):
     pid: int | None = None
     logs: str = "unknown"
     earlier: tuple[str, ...] = ()
-    """Folders that holders before it named, newest first: a command typed with another `--logs` must not make the last run's forgotten."""
+    """Folders that holders before it named, newest first: a command typed with another `--logs` must not
+    make the last run's forgotten.
+    """
 
     @property
     def folders(self) -> tuple[str, ...]:
@@ -53,7 +58,9 @@ class Holder(msgspec.Struct, frozen=True):
 
 
 def lifelong(path: Path, logs: str) -> IO[str]:
-    """The lock of the state file at `path`, held until the file that is returned is closed. Raises `AlreadyRunning` within 0.2 s, and `OSError`."""
+    """The lock of the state file at `path`, held until the file that is returned is closed. Raises
+    `AlreadyRunning` within 0.2 s, and `OSError`.
+    """
     file = open(path.with_suffix(LOCK), "a+", encoding="utf-8", opener=private)  # noqa: SIM115 - it is the lock, and outlives this function
     for left in reversed(range(TRIES)):
         if _taken(file):
@@ -78,7 +85,9 @@ def last_holder(path: Path) -> Holder:
 
 
 def holder_of_file(path: Path) -> AlreadyRunning | None:
-    """Who holds that lock right now; None when nobody does, or when it may not be asked. Takes nothing, waits for nothing."""
+    """Who holds that lock right now; None when nobody does, or when it may not be asked. Takes nothing,
+    waits for nothing.
+    """
     try:
         with path.with_suffix(LOCK).open("r+", encoding="utf-8") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -107,7 +116,9 @@ def holding(path: Path) -> Iterator[bool]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Nobody else starts an epoch in the state file at `path` meanwhile. Raises `LockHeld` at once while somebody does, and `OSError`."""
+    """Nobody else starts an epoch in the state file at `path` meanwhile. Raises `LockHeld` at once while
+    somebody does, and `OSError`.
+    """
     with open(path.with_suffix(WRITING), "a+", encoding="utf-8", opener=private) as lock:
         if not _taken(lock):
             lock.seek(0)

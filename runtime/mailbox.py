@@ -1,10 +1,12 @@
 """Typed memory channels, in the two shapes Evenkeel uses.
 
-`Mailbox`: bounded, in order, never waited for. Whoever posts uses `post`, which raises when the box is full: a full mailbox means that a reader
-is stuck, which is a broken invariant to be noticed and not a reason to slow the writer down. The supervisor owns the box for the life of the
-process and hands clones to incarnations, because closing the last receive end would throw the backlog away.
+`Mailbox`: bounded, in order, never waited for. Whoever posts uses `post`, which raises when the box is full:
+a full mailbox means that a reader is stuck, which is a broken invariant to be noticed and not a reason to
+slow the writer down. The supervisor owns the box for the life of the process and hands clones to
+incarnations, because closing the last receive end would throw the backlog away.
 
-`Latest`: one slot, the newest value wins. A slow reader misses versions and never sees an old one; a fast one waits for a newer version.
+`Latest`: one slot, the newest value wins. A slow reader misses versions and never sees an old one; a fast one
+waits for a newer version.
 """
 
 from typing import Generic, TypeVar
@@ -33,7 +35,9 @@ class Mailbox(Generic[T]):
             raise MailboxFull(f"mailbox {self.name} is full: its reader is stuck") from None
 
     def reader(self) -> trio.MemoryReceiveChannel[T]:
-        """A receive end for one incarnation. Use it in `with`, so that it is closed when the incarnation ends."""
+        """A receive end for one incarnation. Use it in `with`, so that it is closed when the incarnation
+        ends.
+        """
         return self._receive.clone()
 
     @property

@@ -1,8 +1,11 @@
-"""Going on after any failure of what one calls: for ESCAPE and the guard, which must not end while something is open.
+"""Going on after any failure of what one calls: for ESCAPE and the guard, which must not end while something
+is open.
 
-They stand behind everything else, so nothing that fails below them may end them: not a library's ValueError inside a group of a connection that was
-being made, not MemoryError or RecursionError, and not a SystemExit or KeyboardInterrupt that a library raises (signals reach a run and its guard as
-messages, never as KeyboardInterrupt). What passes through: a cancellation, the closing of a generator, and the errors that the caller names.
+They stand behind everything else, so nothing that fails below them may end them: not a library's ValueError
+inside a group of a connection that was being made, not MemoryError or RecursionError, and not a SystemExit or
+KeyboardInterrupt that a library raises (signals reach a run and its guard as messages, never as
+KeyboardInterrupt). What passes through: a cancellation, the closing of a generator, and the errors that the
+caller names.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
@@ -19,11 +22,13 @@ LINE_MAX = 300
 """Characters of an error that are kept: an exception may quote whatever the other side has sent."""
 
 
-async def outlive(step: Callable[[], Awaitable[T]], failed: Failed, *, but: tuple[type[BaseException], ...] = ()) -> T | None:
+async def outlive(
+    step: Callable[[], Awaitable[T]], failed: Failed, *, but: tuple[type[BaseException], ...] = ()
+) -> T | None:
     """The result of `step`; None after it has failed, which `failed` is told.
 
-    Raises a cancellation, and what of a failure is one of `but`. A group of a cancellation and a failure is a failure: if the cancellation is meant
-    for us, Trio delivers it again at the checkpoint that follows.
+    Raises a cancellation, and what of a failure is one of `but`. A group of a cancellation and a failure is a
+    failure: if the cancellation is meant for us, Trio delivers it again at the checkpoint that follows.
     """
     try:
         return await step()

@@ -1,4 +1,6 @@
-"""Files and folders that only their owner may read, whatever the umask says: they tell where money is, and one of them may move it."""
+"""Files and folders that only their owner may read, whatever the umask says: they tell where money is, and
+one of them may move it.
+"""
 
 import os
 from contextlib import suppress

@@ -1,11 +1,13 @@
 """Progress: how a stuck actor is noticed without being asked.
 
-A crash shows itself; an actor that waits for something that never comes does not. So each says by when its next step must be over (`expect`) and when
-it is (`done`): a timer, a round of questions to the venue, a send, each with the bound that it has anyway. Mail needs no word of its own: that
-messages wait in its box is seen from outside. The supervisor looks at every tick. What has been owed for `STALL_S`, the same all along, is a stall.
+A crash shows itself; an actor that waits for something that never comes does not. So each says by when its
+next step must be over (`expect`) and when it is (`done`): a timer, a round of questions to the venue, a send,
+each with the bound that it has anyway. Mail needs no word of its own: that messages wait in its box is seen
+from outside. The supervisor looks at every tick. What has been owed for `STALL_S`, the same all along, is a
+stall.
 
-Time counts only while somebody looks. A process that was stopped for a minute finds every timer overdue, and no actor is to blame: a gap between two
-looks counts as `GAP_S` at most.
+Time counts only while somebody looks. A process that was stopped for a minute finds every timer overdue, and
+no actor is to blame: a gap between two looks counts as `GAP_S` at most.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,7 +35,9 @@ class Inbox(Protocol):
 
 
 class Pulse:
-    """One incarnation's word on its own progress. `inbox`: where it gets its messages from just now, if from anywhere."""
+    """One incarnation's word on its own progress. `inbox`: where it gets its messages from just now, if
+    from anywhere.
+    """
 
     def __init__(self, inbox: Inbox | None = None) -> None:
         self.inbox = inbox

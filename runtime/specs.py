@@ -1,16 +1,19 @@
-"""What a supervision tree is made of: specs, the ways to end, and what an observer is told. No task and no clock here.
+"""What a supervision tree is made of: specs, the ways to end, and what an observer is told. No task and no
+clock here.
 
 The errors, and what a supervisor does about each:
 
-    Exception             a crash of that child: restarted if its spec says so, and counted (`MailboxFull` is one of these)
+    Exception             a crash of that child: restarted if its spec says so, and counted (`MailboxFull` is
+                          one of these)
     |-- GaveUp            the same: a nested supervisor crashed
     |-- Returned          the same: a permanent child came to its end
     |-- NotStarted        the same: a child ended, or took too long, before it said that it had started
     |-- Killed, Stalled   the same: somebody called `kill` or `stall`, and the child is gone
-    `-- Fatal             never restarted: everything else is stopped and it goes up at once, through every supervisor
+    `-- Fatal             never restarted: everything else is stopped and it goes up at once, through every
+                          supervisor
         |-- Stuck             a child would not stop, so nothing that replaces it may be started
         `-- RestartRefused    `on_restart` raised, so what it prepares (an epoch) is not there
-    any other BaseException   (KeyboardInterrupt, SystemExit) everything is stopped in order and it passes through
+    any other BaseException   (KeyboardInterrupt, SystemExit) everything is stopped in order and it passes on
     Cancelled                 never a failure
 """
 
@@ -33,7 +36,9 @@ class Fatal(Exception):
 
 
 class Stuck(Fatal):
-    """A child ignored its cancellation for twice its time and is still running. The process must end; Trio cannot end a task by force."""
+    """A child ignored its cancellation for twice its time and is still running. The process must end; Trio
+    cannot end a task by force.
+    """
 
 
 class RestartRefused(Fatal):
@@ -66,7 +71,9 @@ class Failure:
 
 
 class GaveUp(Exception):
-    """More failures than a supervisor's intensity allows, or a significant child crashed. The first cause is `__cause__`."""
+    """More failures than a supervisor's intensity allows, or a significant child crashed. The first cause
+    is `__cause__`.
+    """
 
     def __init__(self, supervisor: str, reason: str, failures: tuple[Failure, ...]) -> None:
         first = failures[0]
@@ -99,7 +106,9 @@ class ChildStarted(msgspec.Struct, frozen=True):
 
 
 class Exited(msgspec.Struct, frozen=True):
-    """A child is proven gone. `why` is "" when it returned, or was told to stop and did; `trace` is the traceback."""
+    """A child is proven gone. `why` is "" when it returned, or was told to stop and did; `trace` is the
+    traceback.
+    """
 
     supervisor: str
     child: str
@@ -125,7 +134,9 @@ class GivingUp(msgspec.Struct, frozen=True):
 
 
 class Overdue(msgspec.Struct, frozen=True):
-    """A child was told to stop `waited_s` ago and is still there. `abandoned`: nobody waits any longer, and `Stuck` is on its way up."""
+    """A child was told to stop `waited_s` ago and is still there. `abandoned`: nobody waits any longer,
+    and `Stuck` is on its way up.
+    """
 
     supervisor: str
     child: str
@@ -139,10 +150,12 @@ Event = ChildStarted | Exited | Restarting | GivingUp | Overdue
 
 @dataclass(frozen=True)
 class ChildSpec:
-    """One child. `start` is called as `await start(task_status=...)` in a task of its own and must call `task_status.started()`.
+    """One child. `start` is called as `await start(task_status=...)` in a task of its own and must call
+    `task_status.started()`.
 
-    `shutdown_s` is its time for cleaning up once cancelled, `start_s` its time until it says started. A nested supervisor (`start` is the bound
-    `run` of another `Supervisor`) bounds its own children, so it gets `math.inf` for the first and may for the second; nobody else may.
+    `shutdown_s` is its time for cleaning up once cancelled, `start_s` its time until it says started. A
+    nested supervisor (`start` is the bound `run` of another `Supervisor`) bounds its own children, so it gets
+    `math.inf` for the first and may for the second; nobody else may.
     """
 
     name: str
@@ -155,10 +168,12 @@ class ChildSpec:
 
 @dataclass(frozen=True)
 class SupervisorSpec:
-    """A supervisor and its children, in start order. More than `intensity` failures within `period_s` and it gives up.
+    """A supervisor and its children, in start order. More than `intensity` failures within `period_s` and it
+    gives up.
 
-    `on_restart` is called with the names about to be started again, after every old incarnation concerned is proven gone and before any new one
-    exists; it must not wait. `on_event` watches; what it raises changes nothing. `auto_shutdown`: the end of a significant child ends the rest.
+    `on_restart` is called with the names about to be started again, after every old incarnation concerned is
+    proven gone and before any new one exists; it must not wait. `on_event` watches; what it raises changes
+    nothing. `auto_shutdown`: the end of a significant child ends the rest.
     """
 
     name: str
@@ -173,7 +188,9 @@ class SupervisorSpec:
 
 
 def objections(spec: SupervisorSpec, nested: Container[str], names: Iterable[str]) -> Iterator[str]:
-    """Why this spec cannot be run, each beginning with the field at fault. `nested`: supervisors among the children; `names`: the whole tree's."""
+    """Why this spec cannot be run, each beginning with the field at fault. `nested`: supervisors among the
+    children; `names`: the whole tree's.
+    """
     if not spec.name:
         yield "name: a supervisor needs one"
     if spec.strategy not in get_args(Strategy):
@@ -202,7 +219,10 @@ def _child_objections(child: ChildSpec, *, nested: bool, auto_shutdown: bool) ->
     if not child.shutdown_s >= 0:
         yield f"shutdown_s: {child.shutdown_s} is not a time"
     elif nested != (child.shutdown_s == math.inf):
-        yield "shutdown_s: must be math.inf for a nested supervisor, which bounds its own children, and finite for anything else"
+        yield (
+            "shutdown_s: must be math.inf for a nested supervisor, which bounds its own children, and finite"
+            " for anything else"
+        )
     if not child.start_s > 0 or (child.start_s == math.inf and not nested):
         yield f"start_s: {child.start_s} is not a positive time (math.inf is for nested supervisors)"
     if child.significant and child.restart == "permanent":

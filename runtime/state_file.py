@@ -1,10 +1,14 @@
-"""What is kept of one subaccount beside its ledger, in the user's state directory, and how it is read and written. No locks in here.
+"""What is kept of one subaccount beside its ledger, in the user's state directory, and how it is read and
+written. No locks in here.
 
 KEY.json     epoch, the venue's instance, halt            written whole: a temporary file, fsync, rename
-KEY.taken    the epoch that a guard has started           by the guard alone, the same way: a run that was stopped in mid-write and goes on
+KEY.taken    the epoch that a guard has started           by the guard alone, the same way: a run that was
+             stopped in mid-write and goes on
                                                           writes KEY.json and cannot take it back
-KEY.anchor   which ledger, its last row, may a pair be open   by the run, renamed but not synced: after a power cut an older word or none is
-                                                          found, which makes an answer stricter and never laxer
+KEY.anchor   which ledger, its last row, may a pair be open   by the run, renamed but not synced: after a
+             power cut an older word or none is
+                                                          found, which makes an answer stricter and never
+                                                          laxer
 """
 
 import os
@@ -23,14 +27,18 @@ UNREADABLE = "STATE_UNREADABLE"
 
 
 class Anchor(msgspec.Struct, frozen=True):
-    """What this subaccount's ledger was when it was last written about here: a ledger without that row is another one, or an older one."""
+    """What this subaccount's ledger was when it was last written about here: a ledger without that row is
+    another one, or an older one.
+    """
 
     logs: str
     """Its folder, resolved."""
     last_hash: str
     """Its last row then, as `Store.last_hash` names it."""
     may_be_open: bool
-    """True from before the vote on an order that can increase a position until the venue has said that nothing is open."""
+    """True from before the vote on an order that can increase a position until the venue has said that
+    nothing is open.
+    """
     at_ms: int = 0
     """Venue time of this word."""
     until_ms: int = 0
@@ -75,8 +83,12 @@ def read_state(path: Path) -> Saved:
     except FileNotFoundError:
         saved = Saved()
     except (OSError, msgspec.DecodeError, UnicodeError) as error:
-        saved = unreadable(f"{path} cannot be read ({error}): a halt in it would be lost, so nothing is entered")
-    return msgspec.structs.replace(saved, epoch=max(saved.epoch, taken_epoch(path)), anchor=read_anchor(path) or saved.anchor)
+        saved = unreadable(
+            f"{path} cannot be read ({error}): a halt in it would be lost, so nothing is entered"
+        )
+    return msgspec.structs.replace(
+        saved, epoch=max(saved.epoch, taken_epoch(path)), anchor=read_anchor(path) or saved.anchor
+    )
 
 
 def file_epoch(path: Path) -> int:
@@ -122,7 +134,8 @@ def write_anchor(path: Path, anchor: Anchor) -> None:
 
 def replace_file(path: Path, content: bytes, *, durable: bool = True) -> None:
     """Replace the file at `path` as a whole. Raises `OSError`."""
-    temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")  # a guard writes beside a run that was stopped in here
+    # a guard writes beside a run that was stopped in here
+    temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
     with open(temporary, "wb", opener=private) as file:
         file.write(content)
         file.flush()

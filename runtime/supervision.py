@@ -1,28 +1,35 @@
 """OTP supervision on Trio.
 
-A supervisor starts its children in order, restarts those that fail, and when restarting does not help stops everything in reverse and fails
-itself, so that whoever supervises *it* can try at a larger scale. The rules are those of Erlang's `supervisor`; docs/supervision.md states them
-one by one, with what differs. `specs.py` holds the words (specs, errors, events), `backoff.py` the pauses, `incarnation.py` one life of a child.
-Here is what makes it work on Trio.
+A supervisor starts its children in order, restarts those that fail, and when restarting does not help stops
+everything in reverse and fails itself, so that whoever supervises *it* can try at a larger scale. The rules
+are those of Erlang's `supervisor`; docs/supervision.md states them one by one, with what differs. `specs.py`
+holds the words (specs, errors, events), `backoff.py` the pauses, `incarnation.py` one life of a child. Here
+is what makes it work on Trio.
 
-**Where children live.** A Trio nursery cancels all its children at once when its owner is cancelled, and cannot end while one of them runs. Both
-are wrong here: children must stop one by one, in reverse, each with time to clean up while those it depends on still run; and a child that
-refuses to stop must be reported and not waited for. So each child is a task of Trio's own outermost nursery, under a shield of its own, and the
-only way to end it is its incarnation's scope, which only this module holds. Ctrl-C never strikes inside such a task either: Trio hands it to the
-main task, which is cancelled, and it arrives here as an orderly stop.
+**Where children live.** A Trio nursery cancels all its children at once when its owner is cancelled, and
+cannot end while one of them runs. Both are wrong here: children must stop one by one, in reverse, each with
+time to clean up while those it depends on still run; and a child that refuses to stop must be reported and
+not waited for. So each child is a task of Trio's own outermost nursery, under a shield of its own, and the
+only way to end it is its incarnation's scope, which only this module holds. Ctrl-C never strikes inside such
+a task either: Trio hands it to the main task, which is cancelled, and it arrives here as an orderly stop.
 
-**The loop.** `run` is an ordinary task without a shield. It takes one incarnation at a time from a channel ("look at this one") and decides. An
-incarnation puts itself there when it is condemned and when it ends. The loop is the only place where children are started, stopped and counted,
-so there is nothing to lock. A cancel from outside strikes the loop wherever it waits (for news, for a start, during backoff, in the middle of a
-stop) and ends in the one `finally`, where all that runs is stopped, in reverse, under a shield whose time is bounded.
+**The loop.** `run` is an ordinary task without a shield. It takes one incarnation at a time from a channel
+("look at this one") and decides. An incarnation puts itself there when it is condemned and when it ends. The
+loop is the only place where children are started, stopped and counted, so there is nothing to lock. A cancel
+from outside strikes the loop wherever it waits (for news, for a start, during backoff, in the middle of a
+stop) and ends in the one `finally`, where all that runs is stopped, in reverse, under a shield whose time is
+bounded.
 
-**Incarnations.** A failed child's group is stopped first, each member *proven* gone, then comes the pause, then `on_restart`, and then the
-starts. News of an incarnation that is no longer the current one is dropped: a sibling that crashed in the same tick, or while it was being
-stopped with its group, shares that group's one failure and its one restart. No restart begins while news waits.
+**Incarnations.** A failed child's group is stopped first, each member *proven* gone, then comes the pause,
+then `on_restart`, and then the starts. News of an incarnation that is no longer the current one is dropped: a
+sibling that crashed in the same tick, or while it was being stopped with its group, shares that group's one
+failure and its one restart. No restart begins while news waits.
 
-**What cannot be had.** Trio cannot end a task by force. A child that ignores its cancellation for `shutdown_s` is reported (`Overdue`); after a
-second such time (at least a second) it is abandoned: nothing that depends on its absence is started, the others are stopped, and `Stuck`
-goes up, which no supervisor restarts. Whoever is on top must then end the process by `os._exit`, because `trio.run` still waits for that task.
+**What cannot be had.** Trio cannot end a task by force. A child that ignores its cancellation for
+`shutdown_s` is reported (`Overdue`); after a second such time (at least a second) it is abandoned: nothing
+that depends on its absence is started, the others are stopped, and `Stuck` goes up, which no supervisor
+restarts. Whoever is on top must then end the process by `os._exit`, because `trio.run` still waits for that
+task.
 """
 
 import math
@@ -55,12 +62,16 @@ from runtime.specs import (
 
 
 class Supervisor:
-    """Keeps the children of `spec` running. Raises `ValueError`, naming the field, for a spec that cannot work. `rng` is for jitter only."""
+    """Keeps the children of `spec` running. Raises `ValueError`, naming the field, for a spec that cannot
+    work. `rng` is for jitter only.
+    """
 
     def __init__(self, spec: SupervisorSpec, *, rng: random.Random) -> None:
         self.spec = spec
         trees = {child.name: tree for child in spec.children if (tree := _supervisor_of(child))}
-        self.names: list[str] = [child.name for child in spec.children] + [name for tree in trees.values() for name in tree.names]
+        self.names: list[str] = [child.name for child in spec.children] + [
+            name for tree in trees.values() for name in tree.names
+        ]
         """Every child below here, at any depth."""
         against = list(objections(spec, trees, self.names))
         if against:
@@ -76,7 +87,9 @@ class Supervisor:
         self._forget()
 
     def _forget(self) -> None:
-        """A new life: no child, no failure, no pause. Incarnation numbers go on, so that no two lives share one."""
+        """A new life: no child, no failure, no pause. Incarnation numbers go on, so that no two lives
+        share one.
+        """
         self._current: dict[str, Incarnation] = {}
         self._due_s: dict[str, float] = {}
         """When each child that waits for its restart is due."""
@@ -87,7 +100,7 @@ class Supervisor:
         # Restarts begin only when the channel is empty, and nobody reports more than twice.
         self._reports, self._news = trio.open_memory_channel[Incarnation](2 * len(self.spec.children))
 
-    # -- what may be asked from any task; a name that is not below here is a KeyError ---------------------------------------------------------
+    # -- what may be asked from any task; a name that is not below here is a KeyError ------------------------
 
     def running(self, name: str) -> bool:
         """Whether this child, at any depth, has started, has not ended and was not told to stop."""
@@ -95,7 +108,9 @@ class Supervisor:
         return child is not None and child.running
 
     def kill(self, name: str) -> bool:
-        """End a child at any depth; its end counts as the failure `Killed`. False when it does not run or is being stopped already."""
+        """End a child at any depth; its end counts as the failure `Killed`. False when it does not run or
+        is being stopped already.
+        """
         child = self._find(name)
         return child is not None and child.condemn(Killed(f"{name} was killed"))
 
@@ -107,13 +122,15 @@ class Supervisor:
     def _find(self, name: str) -> Incarnation | None:
         return self._owners[name]._current.get(name)
 
-    # -- a life -------------------------------------------------------------------------------------------------------------------------------
+    # -- a life ----------------------------------------------------------------------------------------------
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Start every child, say started, and keep them running until cancelled. Returns only when a significant child ended without failing.
+        """Start every child, say started, and keep them running until cancelled. Returns only when a
+        significant child ended without failing.
 
-        Raises what a child raised that fails to start at first boot; later `GaveUp`, `Fatal`, or what passes through (KeyboardInterrupt, SystemExit).
-        However it ends, no child runs any more, except one that a `Stuck` names.
+        Raises what a child raised that fails to start at first boot; later `GaveUp`, `Fatal`, or what passes
+        through (KeyboardInterrupt, SystemExit). However it ends, no child runs any more, except one that a
+        `Stuck` names.
         """
         if self._runs:
             raise RuntimeError(f"supervisor {self.spec.name} runs already")
@@ -137,7 +154,9 @@ class Supervisor:
             raise child.error or NotStarted(f"{spec.name} did not start")
 
     async def _step(self) -> bool:
-        """One piece of news or, when there is none, the restarts that are due. False when a significant child has ended: the rest must follow."""
+        """One piece of news or, when there is none, the restarts that are due. False when a significant
+        child has ended: the rest must follow.
+        """
         child = await self._next()
         if child is not None:
             return await self._look_at(child)
@@ -159,13 +178,18 @@ class Supervisor:
             return True  # late news of an older incarnation
         await self._end(child)
         if spec.restart == "permanent" or (spec.restart == "transient" and child.error is not None):
-            await self._plan_restart(spec, child.error or Returned(f"{spec.name} returned, and it is permanent"))
+            await self._plan_restart(
+                spec, child.error or Returned(f"{spec.name} returned, and it is permanent")
+            )
             return True
         if spec.significant and child.error is not None:
-            raise self._gave_up(f"{spec.name}, which is significant, ended", (Failure(trio.current_time(), spec.name, child.error),))
+            raise self._gave_up(
+                f"{spec.name}, which is significant, ended",
+                (Failure(trio.current_time(), spec.name, child.error),),
+            )
         return not spec.significant
 
-    # -- restarting ---------------------------------------------------------------------------------------------------------------------------
+    # -- restarting ------------------------------------------------------------------------------------------
 
     async def _plan_restart(self, failed: ChildSpec, error: BaseException) -> None:
         """Count a failure, see all that share its fate gone, and note when they are due."""
@@ -176,7 +200,12 @@ class Supervisor:
                 await self._end(self._current[spec.name])
         again = tuple(spec.name for spec in group if spec.restart != "temporary")
         now_s = trio.current_time()
-        due_s = max([now_s + self._streaks[failed.name].pause_s(now_s), *(self._due_s.get(name, 0.0) for name in again)])
+        due_s = max(
+            [
+                now_s + self._streaks[failed.name].pause_s(now_s),
+                *(self._due_s.get(name, 0.0) for name in again),
+            ]
+        )
         self._due_s |= dict.fromkeys(again, due_s)
         self._tell(Restarting(self.spec.name, again, due_s - now_s, f"{failed.name}: {told(error)}"))
 
@@ -193,7 +222,9 @@ class Supervisor:
         while now_s - self._failures[0].at_s > self.spec.period_s:
             self._failures.popleft()
         if len(self._failures) > self.spec.intensity:
-            raise self._gave_up(f"{len(self._failures)} failures within {self.spec.period_s:g} s", tuple(self._failures))
+            raise self._gave_up(
+                f"{len(self._failures)} failures within {self.spec.period_s:g} s", tuple(self._failures)
+            )
 
     def _gave_up(self, reason: str, failures: tuple[Failure, ...]) -> GaveUp:
         error = GaveUp(self.spec.name, reason, failures)
@@ -202,7 +233,9 @@ class Supervisor:
         return error
 
     async def _restart(self) -> None:
-        """Start what is due, in order. One that fails to start is the next news, and one more failure; those behind it stay due."""
+        """Start what is due, in order. One that fails to start is the next news, and one more failure;
+        those behind it stay due.
+        """
         now_s = trio.current_time()
         due = [spec for spec in self.spec.children if self._due_s.get(spec.name, math.inf) <= now_s]
         self._prepare(tuple(spec.name for spec in due))
@@ -219,12 +252,14 @@ class Supervisor:
         except Exception as error:  # noqa: BLE001 - whatever it is, what the restart needs is not there
             raise RestartRefused(f"on_restart{names} raised {told(error)}") from self._failures[-1].error
 
-    # -- starting and stopping one ------------------------------------------------------------------------------------------------------------
+    # -- starting and stopping one ---------------------------------------------------------------------------
 
     async def _start(self, spec: ChildSpec) -> Incarnation:
         """A new incarnation, once it is up, gone, or condemned for taking too long."""
         self._numbers[spec.name] += 1
-        child = Incarnation(spec, self._numbers[spec.name], self.spec.name, self._reports.send_nowait, self._tell)
+        child = Incarnation(
+            spec, self._numbers[spec.name], self.spec.name, self._reports.send_nowait, self._tell
+        )
         self._current[spec.name] = child
         await child.start()
         if child.up:
@@ -246,7 +281,9 @@ class Supervisor:
             self._loud.append(child.error)
 
     async def _stop_all(self) -> None:
-        """Everything that runs, one by one, last started first. What must go up does so when all are gone; `Stuck` before the rest."""
+        """Everything that runs, one by one, last started first. What must go up does so when all are gone;
+        `Stuck` before the rest.
+        """
         try:
             for spec in reversed(self.spec.children):
                 child = self._current.get(spec.name)
@@ -268,8 +305,12 @@ class Supervisor:
             self.unheard += 1
 
 
-def nested(spec: SupervisorSpec, *, rng: random.Random, restart: Restart = "permanent", significant: bool = False) -> ChildSpec:
-    """A supervisor as a child of another one, under its own name. It bounds its own children, so it is itself waited for."""
+def nested(
+    spec: SupervisorSpec, *, rng: random.Random, restart: Restart = "permanent", significant: bool = False
+) -> ChildSpec:
+    """A supervisor as a child of another one, under its own name. It bounds its own children, so it is
+    itself waited for.
+    """
     return ChildSpec(spec.name, Supervisor(spec, rng=rng).run, restart, math.inf, significant, math.inf)
 
 

@@ -7,7 +7,9 @@ START_NS = 1_790_000_000_000_000_000
 
 
 class Clocks:
-    """The clocks of one machine and of a venue elsewhere. Sleep is what no task of ours is awake for: all clocks but the monotonic one go on."""
+    """The clocks of one machine and of a venue elsewhere. Sleep is what no task of ours is awake for: all
+    clocks but the monotonic one go on.
+    """
 
     def __init__(self) -> None:
         self.slept_ns = 0

@@ -1,4 +1,6 @@
-"""For every test: no process that a test started may outlive the test run. (Two guards did, for ten minutes each.)"""
+"""For every test: no process that a test started may outlive the test run. (Two guards did, for ten
+minutes each.)
+"""
 
 import sys
 import time

@@ -6,7 +6,9 @@ import trio
 
 
 def seed_trio(seed: int) -> None:
-    """Make Trio's choice among runnable tasks a function of `seed`. Raises `AttributeError` when Trio renames what this needs."""
+    """Make Trio's choice among runnable tasks a function of `seed`. Raises `AttributeError` when Trio
+    renames what this needs.
+    """
     core = trio._core._run
     core._ALLOW_DETERMINISTIC_SCHEDULING  # noqa: B018 - must exist
     core._ALLOW_DETERMINISTIC_SCHEDULING = True

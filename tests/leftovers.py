@@ -1,4 +1,6 @@
-"""Processes that a test has left behind: found by a variable that all of a test run inherit, or by the test's folder on the command line."""
+"""Processes that a test has left behind: found by a variable that all of a test run inherit, or by the
+test's folder on the command line.
+"""
 
 import os
 import signal
@@ -9,7 +11,9 @@ MARK = "PAIR_TEST_RUN"
 
 
 def marked() -> str:
-    """What stands in the environment of everything that this test run starts. Its workers have their first process's."""
+    """What stands in the environment of everything that this test run starts. Its workers have their first
+    process's.
+    """
     return f"{MARK}={os.environ.get(MARK, '')}"
 
 
@@ -19,7 +23,9 @@ def mark() -> None:
 
 
 def left(sign: str, of: str = "supervisor.py") -> dict[int, str]:
-    """Command lines of the processes with `sign` in their environment or command line, and `of` in the latter."""
+    """Command lines of the processes with `sign` in their environment or command line, and `of` in the
+    latter.
+    """
     found = {}
     for folder in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it has ended meanwhile, or is somebody else's

@@ -1,4 +1,6 @@
-"""Recordings and vectors that live beside the project, never in it. Where they are absent a test skips with the reason; in CI it fails."""
+"""Recordings and vectors that live beside the project, never in it. Where they are absent a test skips
+with the reason; in CI it fails.
+"""
 
 import os
 from pathlib import Path

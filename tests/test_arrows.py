@@ -1,4 +1,6 @@
-"""Which room may know which: data and imports run one way, from the commands down to the messages. Lazy imports and those for types count too."""
+"""Which room may know which: data and imports run one way, from the commands down to the messages. Lazy
+imports and those for types count too.
+"""
 
 import ast
 import re
@@ -44,7 +46,9 @@ ROOMS = (
     "commands.record",
     "commands",
 )
-"""From the bottom to the top: a room imports only from rooms before it, and from itself. What stands in no inner room is in the outer one."""
+"""From the bottom to the top: a room imports only from rooms before it, and from itself. What stands in no
+inner room is in the outer one.
+"""
 SHARED = ("commands.signals", "commands.stopping", "commands.control")
 """Small files beside the commands' rooms that several of them need; they count as `commands.output`."""
 NEVER = {
@@ -53,16 +57,23 @@ NEVER = {
     "actors": ("venue.nado", "venue.simulated"),
     "supervisor": ("venue.nado", "venue.simulated"),
 }
-"""Beyond the order: what trades knows the exchange only by `venue/protocol.py`, the same for the real one and the simulated one."""
+"""Beyond the order: what trades knows the exchange only by `venue/protocol.py`, the same for the real one
+and the simulated one.
+"""
 EXCEPTION = ("supervisor", "commands.begin")
-"""`python supervisor.py` begins a command before anything else is imported; nothing else of the supervisor knows the commands."""
+"""`python supervisor.py` begins a command before anything else is imported; nothing else of the supervisor
+knows the commands.
+"""
 
 
 @cache
 def modules() -> dict[str, Path]:
     folders = [path for place in SOURCES for path in sorted((ROOT / place).rglob("*.py"))]
     paths = [*folders, ROOT / "supervisor.py"]
-    return {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path for path in paths}
+    return {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+        for path in paths
+    }
 
 
 @cache
@@ -90,17 +101,29 @@ def room(name: str) -> str:
 @pytest.mark.parametrize("name", sorted(modules()), ids=str)
 def test_imports_run_one_way(name: str) -> None:
     below = ROOMS.index(room(name))
-    upward = [(name, other) for other in imported_by(name) if (name, other) != EXCEPTION and ROOMS.index(room(other)) > below]
-    assert not upward, f"{room(name)} stands below {room(upward[0][1])}: move what is needed down, or pass it in"
+    upward = [
+        (name, other)
+        for other in imported_by(name)
+        if (name, other) != EXCEPTION and ROOMS.index(room(other)) > below
+    ]
+    assert not upward, (
+        f"{room(name)} stands below {room(upward[0][1])}: move what is needed down, or pass it in"
+    )
 
 
 @pytest.mark.parametrize(("who", "whom"), [(who, whom) for who, others in NEVER.items() for whom in others])
 def test_what_trades_is_narrow(who: str, whom: str) -> None:
-    assert not [(name, other) for name, other in arrows() if f"{name}.".startswith(f"{who}.") and f"{other}.".startswith(f"{whom}.")]
+    assert not [
+        (name, other)
+        for name, other in arrows()
+        if f"{name}.".startswith(f"{who}.") and f"{other}.".startswith(f"{whom}.")
+    ]
 
 
 def test_no_two_files_import_each_other_not_even_lazily() -> None:
-    """Takes away, again and again, every file of which all imports are gone: what is left goes in a circle."""
+    """Takes away, again and again, every file of which all imports are gone: what is left goes in a
+    circle.
+    """
     left: dict[str, set[str]] = {name: set() for name in modules()}
     for who, other in arrows():
         left[who].add(other)
@@ -110,7 +133,12 @@ def test_no_two_files_import_each_other_not_even_lazily() -> None:
     assert not left, f"a circle goes through {sorted(left)}"
 
 
-WRITTEN = re.compile(r"^\s*(?:from ({0}) import|import ({0})$)".format(r"(?:messages|runtime|venue|actors|commands)(?:\.\w+)*"), re.MULTILINE)
+WRITTEN = re.compile(
+    r"^\s*(?:from ({0}) import|import ({0})$)".format(
+        r"(?:messages|runtime|venue|actors|commands)(?:\.\w+)*"
+    ),
+    re.MULTILINE,
+)
 """An import as it is written, in code and in the text of a program that a test hands to another Python."""
 
 
@@ -118,6 +146,16 @@ WRITTEN = re.compile(r"^\s*(?:from ({0}) import|import ({0})$)".format(r"(?:mess
 def test_what_a_text_imports_is_there(place: str) -> None:
     """A program inside a string is seen by no type checker: a file that moved leaves it behind."""
     top = ROOT / place
-    files = [top] if top.is_file() else [path for kind in ("*.py", "*.md") for path in sorted(top.rglob(kind))]
-    named = [(path.relative_to(ROOT), first or second) for path in files for first, second in WRITTEN.findall(path.read_text())]
-    assert not [(str(path), name) for path, name in named if name not in modules() and not (ROOT / name.replace(".", "/")).is_dir()]
+    files = (
+        [top] if top.is_file() else [path for kind in ("*.py", "*.md") for path in sorted(top.rglob(kind))]
+    )
+    named = [
+        (path.relative_to(ROOT), first or second)
+        for path in files
+        for first, second in WRITTEN.findall(path.read_text())
+    ]
+    assert not [
+        (str(path), name)
+        for path, name in named
+        if name not in modules() and not (ROOT / name.replace(".", "/")).is_dir()
+    ]

@@ -16,12 +16,22 @@ MANUAL = (ROOT / "docs/running.md").read_text(encoding="utf-8")
 
 def halt_codes() -> set[str]:
     """Every code that is latched, as the sources write it."""
-    supervisor = "".join((ROOT / name).read_text(encoding="utf-8") for name in ("supervisor.py", "actors/run_ending.py"))
-    limits = "".join((ROOT / "actors" / "risk" / name).read_text(encoding="utf-8") for name in ("limits.py", "gates.py"))
-    found = set(re.findall(r'halt\("([A-Z_]+)"', supervisor)) | set(re.findall(r'"(GAVE_UP|LEDGER_UNWRITABLE|INTERNAL)"', supervisor))
+    supervisor = "".join(
+        (ROOT / name).read_text(encoding="utf-8") for name in ("supervisor.py", "actors/run_ending.py")
+    )
+    limits = "".join(
+        (ROOT / "actors" / "risk" / name).read_text(encoding="utf-8") for name in ("limits.py", "gates.py")
+    )
+    found = set(re.findall(r'halt\(\s*"([A-Z_]+)"', supervisor)) | set(
+        re.findall(r'"(GAVE_UP|LEDGER_UNWRITABLE|INTERNAL)"', supervisor)
+    )
     named = {"MAX_DAILY_LOSS", "MAX_DRAWDOWN", "FAILED_CYCLES", "FILL_RATE", "CYCLE_SUCCESS"}
     assert found >= {"FOREIGN_FILL", "CLOSE_OVERDUE", "LEGGING_BUDGET"}
-    return found | {code for code in named if code in limits} | {"HALTED_BY_HAND", "STATE_UNREADABLE", SIGNER_REPLACED}
+    return (
+        found
+        | {code for code in named if code in limits}
+        | {"HALTED_BY_HAND", "STATE_UNREADABLE", SIGNER_REPLACED}
+    )
 
 
 @pytest.mark.parametrize("code", sorted(halt_codes()))

@@ -1,4 +1,6 @@
-"""A real process whose trading is dead, whose tree is stuck and whose emergency close blocks the whole loop: it ends all the same."""
+"""A real process whose trading is dead, whose tree is stuck and whose emergency close blocks the whole
+loop: it ends all the same.
+"""
 
 import json
 import subprocess
@@ -31,12 +33,14 @@ ChildSpec.__init__.__defaults__ = ("permanent", 0.1, False, 30.0)   # all times 
 runtime.incarnation.SECOND_WAIT_S = 0.1
 commands.run.command.WAY_OUT_S = -7.5
 sys.exit(main(["run", "--json", "--quiet", "--market", "flat:2756.9/115.86", "--set", "venue_patience=1 ms", *sys.argv[1:]]))
-"""
+"""  # noqa: E501
 
 
 def test_a_run_whose_way_out_blocks_is_ended_by_force_with_the_first_cause_first(tmp_path: Path) -> None:
     command = [sys.executable, "-c", SABOTAGED, "--logs", str(tmp_path / "logs")]
-    done = subprocess.run(command, cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, timeout=60, check=False
+    )
     (line,) = done.stderr.splitlines()
     causes, meaning, _ = line.split(" · ")
     first, stuck, blocked = causes.split("; ")

@@ -25,11 +25,19 @@ def imports_of(path: Path) -> Iterator[str]:
 
 
 def files(*places: str) -> list[Path]:
-    return [path for place in places for path in ([ROOT / place] if place.endswith(".py") else sorted((ROOT / place).rglob("*.py")))]
+    return [
+        path
+        for place in places
+        for path in ([ROOT / place] if place.endswith(".py") else sorted((ROOT / place).rglob("*.py")))
+    ]
 
 
 @pytest.mark.parametrize(
-    "path", files("messages", "runtime", "actors", "supervisor.py", "venue/nado", "venue/resolve.py", "venue/escape.py"), ids=str
+    "path",
+    files(
+        "messages", "runtime", "actors", "supervisor.py", "venue/nado", "venue/resolve.py", "venue/escape.py"
+    ),
+    ids=str,
 )
 def test_what_trades_never_imports_the_simulated_venue(path: Path) -> None:
     assert not [name for name in imports_of(path) if name.startswith("venue.simulated")]
@@ -37,12 +45,18 @@ def test_what_trades_never_imports_the_simulated_venue(path: Path) -> None:
 
 @pytest.mark.parametrize("path", files("messages"), ids=str)
 def test_messages_know_nobody(path: Path) -> None:
-    assert not [name for name in imports_of(path) if name.split(".")[0] in {"actors", "venue", "commands", "supervisor"}]
+    assert not [
+        name
+        for name in imports_of(path)
+        if name.split(".")[0] in {"actors", "venue", "commands", "supervisor"}
+    ]
 
 
 @pytest.mark.parametrize("path", files("actors"), ids=str)
 def test_actors_know_the_venue_only_through_its_narrow_interface(path: Path) -> None:
-    assert not [name for name in imports_of(path) if name.startswith(("venue.nado", "commands", "supervisor"))]
+    assert not [
+        name for name in imports_of(path) if name.startswith(("venue.nado", "commands", "supervisor"))
+    ]
 
 
 @pytest.mark.parametrize("path", [p for p in files(*SOURCES) if p.name != "clock.py"], ids=str)
@@ -51,25 +65,47 @@ def test_only_the_clock_reads_time(path: Path) -> None:
 
 
 def test_importing_the_supervisor_brings_nothing_heavy() -> None:
-    code = "import sys, json, supervisor; print(json.dumps(sorted({name.split('.')[0] for name in sys.modules})))"
-    loaded = set(json.loads(subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, text=True).stdout))
+    code = (
+        "import sys, json, supervisor; print(json.dumps(sorted({name.split('.')[0] for name in"
+        " sys.modules})))"
+    )
+    loaded = set(
+        json.loads(
+            subprocess.run(
+                [sys.executable, "-c", code], cwd=ROOT, capture_output=True, check=True, text=True
+            ).stdout
+        )
+    )
     assert not loaded & HEAVY
 
 
 def import_s(what: str, bytecode: Path) -> float:
-    """Seconds of processor time, which what else runs on the machine disturbs least; hot: what is imported was compiled into `bytecode` before."""
+    """Seconds of processor time, which what else runs on the machine disturbs least; hot: what is imported
+    was compiled into `bytecode` before.
+    """
     code = f"import time; began = time.process_time(); import {what}; print(time.process_time() - began)"
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {"PYTHONPYCACHEPREFIX": str(bytecode)}
-    ran = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, check=True, text=True)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {
+        "PYTHONPYCACHEPREFIX": str(bytecode)
+    }
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, check=True, text=True
+    )
     return float(ran.stdout)
 
 
-RUNS_FIRST = ("commands/__init__.py", "commands/begin.py", "commands/signals.py", "commands/output/json_keys.py")
+RUNS_FIRST = (
+    "commands/__init__.py",
+    "commands/begin.py",
+    "commands/signals.py",
+    "commands/output/json_keys.py",
+)
 BASE = "trio, trio_websocket, msgspec, btclib_secp256k1"
 
 
 def test_importing_the_supervisor_costs_at_most_a_fifth_more_than_what_it_stands_on(tmp_path: Path) -> None:
-    """Hot, as at every start but the first, when Python compiles what has changed (then it is about half as much again)."""
+    """Hot, as at every start but the first, when Python compiles what has changed (then it is about half
+    as much again).
+    """
     for what in ("supervisor", BASE):
         import_s(what, tmp_path)
     pairs = [(import_s("supervisor", tmp_path), import_s(BASE, tmp_path)) for _ in range(7)]
@@ -82,12 +118,25 @@ def test_nothing_is_raised_inside_except_star(path: Path) -> None:
     """On Debian 12's Python 3.11.2 it becomes a group: every refusal was a traceback and exit code 1."""
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.TryStar):
-            raised = [each.lineno for handler in node.handlers for each in ast.walk(handler) if isinstance(each, ast.Raise)]
+            raised = [
+                each.lineno
+                for handler in node.handlers
+                for each in ast.walk(handler)
+                if isinstance(each, ast.Raise)
+            ]
             assert not raised, f"{path}:{raised[0]}"
 
 
 @pytest.mark.parametrize(
-    "path", files("supervisor.py", "commands/__init__.py", "commands/begin.py", "commands/signals.py", "commands/output/json_keys.py"), ids=str
+    "path",
+    files(
+        "supervisor.py",
+        "commands/__init__.py",
+        "commands/begin.py",
+        "commands/signals.py",
+        "commands/output/json_keys.py",
+    ),
+    ids=str,
 )
 def test_what_runs_first_parses_on_an_old_python(path: Path) -> None:
     """Else a wrong interpreter is a SyntaxError instead of a sentence."""
@@ -98,5 +147,8 @@ def test_the_command_begins_before_anything_else_is_imported() -> None:
     """A Ctrl-C in an import above it is a traceback; an import above it may not exist on another Python."""
     _docstring, first, second, *_ = ast.parse((ROOT / "supervisor.py").read_text()).body
     assert ast.unparse(first) == "import sys"
-    begins = "import signal\n    signal.signal(signal.SIGINT, signal.SIG_DFL)\n    from commands.begin import main as begin\n    begin("
+    begins = (
+        "import signal\n    signal.signal(signal.SIGINT, signal.SIG_DFL)\n    from commands.begin import main"
+        " as begin\n    begin("
+    )
     assert ast.unparse(second).startswith(f"if __name__ == '__main__':\n    {begins}")

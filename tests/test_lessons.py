@@ -1,4 +1,6 @@
-"""Every lesson of the bots before this one has a scenario that carries its id, and a row in the guarantees that names it."""
+"""Every lesson of the bots before this one has a scenario that carries its id, and a row in the guarantees
+that names it.
+"""
 
 import ast
 import re
@@ -17,7 +19,11 @@ TEST = re.compile(r"`(tests/[\w/]+\.py)::(test_\w+)`")
 @cache
 def docstrings(path: Path) -> dict[str, str]:
     """Of the tests in a file, by name."""
-    nodes = (node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    nodes = (
+        node
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
     return {node.name: ast.get_docstring(node) or "" for node in nodes if node.name.startswith("test_")}
 
 
@@ -39,7 +45,9 @@ def test_a_lesson_has_a_scenario_and_a_row_that_names_it(lesson: str) -> None:
     named = TEST.findall(rows[lesson][3])
     assert named, f"{lesson}: no test is named"
     for path, name in named:
-        assert lesson in re.findall(r"\b[SOR]\d+\b", docstrings(ROOT / path)[name]), f"{path}::{name} does not carry {lesson}"
+        assert lesson in re.findall(r"\b[SOR]\d+\b", docstrings(ROOT / path)[name]), (
+            f"{path}::{name} does not carry {lesson}"
+        )
 
 
 def test_the_page_has_the_lessons_there_are_each_once() -> None:
@@ -48,7 +56,9 @@ def test_the_page_has_the_lessons_there_are_each_once() -> None:
 
 def test_every_file_and_module_that_the_page_sends_people_to_exists() -> None:
     paths = re.findall(r"`(?:pytest |python )?((?:tests|docs|benches)/[\w/-]+(?:\.\w+)?)", PAGE)
-    modules = [module.replace(".", "/") + "/__main__.py" for module in re.findall(r"python -m (tests\.\w+)", PAGE)]
+    modules = [
+        module.replace(".", "/") + "/__main__.py" for module in re.findall(r"python -m (tests\.\w+)", PAGE)
+    ]
     assert paths
     assert modules
     assert [path for path in paths + modules if not (ROOT / path).exists()] == []

@@ -1,4 +1,6 @@
-"""The few tests with real processes, sockets and clocks: what a person does with Ctrl-C, kill -9 and a second terminal."""
+"""The few tests with real processes, sockets and clocks: what a person does with Ctrl-C, kill -9 and a
+second terminal.
+"""
 
 import json
 import os
@@ -26,7 +28,15 @@ def environment(folder: Path) -> dict[str, str]:
 
 def started(folder: Path, *arguments: str, stdin: int = subprocess.DEVNULL) -> subprocess.Popen[str]:
     command = [sys.executable, "supervisor.py", *arguments]
-    return subprocess.Popen(command, cwd=ROOT, env=environment(folder), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=stdin)
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env=environment(folder),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdin=stdin,
+    )
 
 
 def ended(process: subprocess.Popen[str]) -> tuple[int, str, str]:
@@ -75,14 +85,22 @@ def venue_url(venue: subprocess.Popen[str]) -> str:
 def test_a_run_ends_flat_and_says_so_in_one_json_object(tmp_path: Path) -> None:
     code, told = run(tmp_path, *FLAT, "--cycles", "2", "--target", "100 USD")
     assert code == told["exit_code"] == 0
-    assert (told["completed"], told["open_eth"], told["open_sol"], told["halted"], told["fill_rate"]) == (2, "0", "0", False, "1")
+    assert (told["completed"], told["open_eth"], told["open_sol"], told["halted"], told["fill_rate"]) == (
+        2,
+        "0",
+        "0",
+        False,
+        "1",
+    )
     assert float(told["filled_imbalance_max_bps"]) < 10
     rows = (tmp_path / "logs" / "DN_pair_eth_sol_nado_trades.csv").read_text().splitlines()
     assert [row.split(",")[2] for row in rows[1:5]] == ["ETH-BUY", "SOL-SELL", "ETH-SELL", "SOL-BUY"]
 
 
 def test_nothing_traded_is_exit_3_with_the_reason_and_the_cure(tmp_path: Path) -> None:
-    code, told = run(tmp_path, "--market", "flat:2800/115.86", "--cycles", "1", "--target", "100 USD", "--count-skips")
+    code, told = run(
+        tmp_path, "--market", "flat:2800/115.86", "--cycles", "1", "--target", "100 USD", "--count-skips"
+    )
     assert (code, told["completed"], told["skipped"]) == (3, 0, 1)
     assert "cannot be balanced to 0.1 %" in told["error"]["message"]
     assert "--target" in told["error"]["cure"]
@@ -98,10 +116,24 @@ def test_after_a_kill_9_the_venue_is_gone_too_and_the_next_run_starts_afresh(tmp
     assert len(list((tmp_path / "logs" / "archive").iterdir())) == 1
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
+)
 def test_a_signal_closes_both_legs_and_ends_flat(tmp_path: Path, number: signal.Signals, code: int) -> None:
     """R5: Ctrl-C once only set a flag that nobody read."""
-    process = started(tmp_path, "run", "--json", "--market", FLAT[1], "--hold", "1 h", "--cycles", "forever", "--logs", str(tmp_path / "logs"))
+    process = started(
+        tmp_path,
+        "run",
+        "--json",
+        "--market",
+        FLAT[1],
+        "--hold",
+        "1 h",
+        "--cycles",
+        "forever",
+        "--logs",
+        str(tmp_path / "logs"),
+    )
     wait_for(tmp_path / "logs" / "evenkeel.log", "eth_leg answered")
     process.send_signal(number)
     ended_with, output, errors = ended(process)
@@ -110,7 +142,9 @@ def test_a_signal_closes_both_legs_and_ends_flat(tmp_path: Path, number: signal.
     assert (told["ended_by"], told["open_eth"], told["open_sol"]) == ("signal", "0", "0")
 
 
-def test_a_second_ctrl_c_stops_waiting_and_says_what_is_open_and_what_to_type(tmp_path: Path, venue: subprocess.Popen[str], venue_url: str) -> None:
+def test_a_second_ctrl_c_stops_waiting_and_says_what_is_open_and_what_to_type(
+    tmp_path: Path, venue: subprocess.Popen[str], venue_url: str
+) -> None:
     """R5. The venue hangs, so that nothing can be closed: nobody is kept waiting for it."""
     log = tmp_path / "logs" / "evenkeel.log"
     long = ["--hold", "1 h", "--cycles", "forever", "--set", "recv_time=1.2 s"]
@@ -125,14 +159,20 @@ def test_a_second_ctrl_c_stops_waiting_and_says_what_is_open_and_what_to_type(tm
     venue.send_signal(signal.SIGCONT)
     assert code == 4
     last = output.splitlines()[-1]
-    assert last.startswith("NOT FLAT: unknown: the venue did not answer; by our fills: ETH-PERP 0.357, SOL-PERP -8.5")
+    assert last.startswith(
+        "NOT FLAT: unknown: the venue did not answer; by our fills: ETH-PERP 0.357, SOL-PERP -8.5"
+    )
     assert str(tmp_path / "logs") in last.split(" · ")[-1]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGHUP])
-def test_a_signal_before_the_venue_is_connected_ends_the_run_flat_with_its_own_code(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_before_the_venue_is_connected_ends_the_run_flat_with_its_own_code(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     """It once ended in a traceback, exit code 1."""
-    process = started(tmp_path, "run", "--json", *FLAT, "--cycles", "forever", "--logs", str(tmp_path / "logs"))
+    process = started(
+        tmp_path, "run", "--json", *FLAT, "--cycles", "forever", "--logs", str(tmp_path / "logs")
+    )
     wait_for(tmp_path / "logs" / "venue.log", "")
     process.send_signal(number)
     code, output, errors = ended(process)
@@ -142,7 +182,9 @@ def test_a_signal_before_the_venue_is_connected_ends_the_run_flat_with_its_own_c
 
 
 def test_a_second_instance_is_refused_and_the_first_left_alone(tmp_path: Path, venue_url: str) -> None:
-    first = started(tmp_path, "run", "--url", venue_url, *FLAT[2:], "--cycles", "forever", "--logs", str(tmp_path / "one"))
+    first = started(
+        tmp_path, "run", "--url", venue_url, *FLAT[2:], "--cycles", "forever", "--logs", str(tmp_path / "one")
+    )
     wait_for(tmp_path / "one" / "evenkeel.log", "eth_leg answered")
     code, told = run(tmp_path, "--url", venue_url, *FLAT[2:], "--cycles", "1")
     assert (code, told["error"]["code"]) == (3, "ALREADY_RUNNING")
@@ -152,14 +194,30 @@ def test_a_second_instance_is_refused_and_the_first_left_alone(tmp_path: Path, v
 
 def test_a_pair_left_open_by_kill_9_is_adopted_and_closed(tmp_path: Path, venue_url: str) -> None:
     """R4: a restart once forgot the open pair."""
-    first = started(tmp_path, "run", "--url", venue_url, "--hold", "1 h", "--cycles", "forever", "--logs", str(tmp_path / "logs"))
+    first = started(
+        tmp_path,
+        "run",
+        "--url",
+        venue_url,
+        "--hold",
+        "1 h",
+        "--cycles",
+        "forever",
+        "--logs",
+        str(tmp_path / "logs"),
+    )
     wait_for(tmp_path / "logs" / "evenkeel.log", "sol_leg answered")
     wait_for(tmp_path / "logs" / "evenkeel.log", "eth_leg answered")
     first.kill()
     first.communicate()
     code, told = run(tmp_path, "--url", venue_url, *FLAT[2:], "--cycles", "1")
     assert (code, told["completed"], told["open_eth"], told["open_sol"]) == (0, 1, "0", "0")
-    assert (told["cycles"], told["entered"], told["unfinished"], told["adopted"]) == (1, 1, 0, 1), "the killed run's pair is in no count but its own"
+    assert (told["cycles"], told["entered"], told["unfinished"], told["adopted"]) == (
+        1,
+        1,
+        0,
+        1,
+    ), "the killed run's pair is in no count but its own"
 
 
 def test_a_ledger_of_another_venue_is_refused_naming_both(tmp_path: Path, venue_url: str) -> None:
@@ -176,7 +234,17 @@ def command(folder: Path, name: str, *arguments: str) -> tuple[int, dict[str, An
 
 
 def test_flatten_reaches_a_live_run_and_closes_what_a_killed_one_left(tmp_path: Path, venue_url: str) -> None:
-    holding = ["run", "--url", venue_url, "--hold", "1 h", "--cycles", "forever", "--logs", str(tmp_path / "logs")]
+    holding = [
+        "run",
+        "--url",
+        venue_url,
+        "--hold",
+        "1 h",
+        "--cycles",
+        "forever",
+        "--logs",
+        str(tmp_path / "logs"),
+    ]
     first = started(tmp_path, *holding)
     wait_for(tmp_path / "logs" / "evenkeel.log", "sol_leg answered")
     code, told = command(tmp_path, "flatten")
@@ -195,14 +263,28 @@ def test_flatten_reaches_a_live_run_and_closes_what_a_killed_one_left(tmp_path: 
 
 def test_a_reader_that_goes_away_changes_no_exit_code(tmp_path: Path) -> None:
     """Nothing was traded, and that is still exit code 3 when nobody is there to read why."""
-    command = f"{sys.executable} supervisor.py run --market flat:4300.7/203.12 --target '100 USD' --cycles 1 --logs {tmp_path}/logs --json"
+    command = (
+        f"{sys.executable} supervisor.py run --market flat:4300.7/203.12 --target '100 USD' --cycles 1 --logs"
+        f" {tmp_path}/logs --json"
+    )
     piped = f"bash -c '{command.replace(chr(39), chr(34))} | true; exit ${{PIPESTATUS[0]}}'"
-    ended_with = subprocess.run(piped, shell=True, cwd=ROOT, env=environment(tmp_path), capture_output=True, text=True, check=False, timeout=60)  # noqa: S602
+    ended_with = subprocess.run(  # noqa: S602
+        piped,
+        shell=True,
+        cwd=ROOT,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert ended_with.returncode == 3, ended_with.stderr[-500:]
     assert "Traceback" not in ended_with.stderr
 
 
-def test_a_process_that_a_test_leaves_behind_is_found_and_ended(tmp_path: Path, venue: subprocess.Popen[str], venue_url: str) -> None:
+def test_a_process_that_a_test_leaves_behind_is_found_and_ended(
+    tmp_path: Path, venue: subprocess.Popen[str], venue_url: str
+) -> None:
     assert f"{venue.pid}" not in venue_url
     assert venue.pid in left(f"XDG_STATE_HOME={tmp_path / 'state'}")
     assert venue.pid in left(marked())

@@ -1,4 +1,6 @@
-"""Plain words: phrases that a reader has to decode are in no page, and in no text that the program can show."""
+"""Plain words: phrases that a reader has to decode are in no page, and in no text that the program can
+show.
+"""
 
 import ast
 import re
@@ -12,7 +14,11 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "logs
 SOURCES = sorted(
     [
         ROOT / "supervisor.py",
-        *(path for name in ("commands", "actors", "venue", "runtime", "messages", "benches") for path in (ROOT / name).rglob("*.py")),
+        *(
+            path
+            for name in ("commands", "actors", "venue", "runtime", "messages", "benches")
+            for path in (ROOT / name).rglob("*.py")
+        ),
     ]
 )
 
@@ -20,30 +26,42 @@ FORBIDDEN = {
     r"st(?:oo|an)ds? (?:quite )?(?:alone|on one leg)": "unhedged",
     r"lone leg|(?<![-`])\bnaked\b": "unhedged leg, unhedged exposure",
     r"\bout in(?= \d| \{|$)": "exit in",
-    r"(?:venue|exchange|engine|archive|directory|account)'s (?:last )?words?\b": "confirmed by the exchange, the exchange's reading",
+    r"(?:venue|exchange|engine|archive|directory|account)'s (?:last )?words?\b": (
+        "confirmed by the exchange, the exchange's reading"
+    ),
     r"nothing of ours|what is ours|was ours": "no Evenkeel positions; Evenkeel's positions",
     r"\bleft alone\b": "not affected, not touched",
     r"\ba word too many": "unexpected argument; quote values with spaces",
-    r"\bstops breathing|\btake[ns]? the power|\btakes the way out": "stops responding; revokes; you lose the ability to close",
+    r"\bstops breathing|\btake[ns]? the power|\btakes the way out": (
+        "stops responding; revokes; you lose the ability to close"
+    ),
     r"\b(?:you|nobody|people|a person) (?:are|is) told": "Evenkeel reports",
     r"flipped byte": "tampering is detected (hash chain)",
     r"\bbefall|\baccidents?\b": "fault, failure, incident",
-    r"on no default|after proofs|what its words mean": "requires explicit settings and preflight checks; log glossary",
+    r"on no default|after proofs|what its words mean": (
+        "requires explicit settings and preflight checks; log glossary"
+    ),
     r"\bst(?:and|ood|ands|anding) down\b": "stops trading",
     r"\b(?:the|its|stored) ways? out\b|cheapest way out": "closing, the presigned exit, the cheapest repair",
     r"\bstrangers?\b": "third party",
     r"signs? of life": "heartbeat",
     r"\blast words?\b": "final output, last answer",
-    r"\bwhosever\b|\bdear(?:est)?\b|to be true\b": "including positions you opened; most expensive; too large",
+    r"\bwhosever\b|\bdear(?:est)?\b|to be true\b": (
+        "including positions you opened; most expensive; too large"
+    ),
     r"\b(?:hangs?|hung) up\b": "closes the connection",
     r"\b(?:entering|enters?) no more\b": "no new entries",
     r"\bno wire form\b|\bhas no place in a snapshot": "cannot be encoded",
     r"\bhammer|\bpoisonous|\bknock in step|answers impatience": "retries too often; at the same moment",
     r"\btaken? over by the venue|takes? (?:the short|one) leg over": "liquidated",
-    r"\bwho(?:m|ever)? (?:else )?is to blame|\bin so many words\b|\bthe rest of the world\b": "explicitly; other traders",
+    r"\bwho(?:m|ever)? (?:else )?is to blame|\bin so many words\b|\bthe rest of the world\b": (
+        "explicitly; other traders"
+    ),
     r"\b(?:frame|number|amount|level)s? that cannot be\b(?! [a-z])": "invalid",
     r"\bcure them\b": "fix them",
-    r"\borders are out\b|\benter(?:ed)? and (?:left|leave)\b|\bleft together|\b(?:is|are) left early|prices of now": "sent; exit; current prices",
+    r"\borders are out\b|\benter(?:ed)? and (?:left|leave)\b|\bleft together|\b(?:is|are) left early|prices of now": (  # noqa: E501
+        "sent; exit; current prices"
+    ),
 }
 CHECKED = re.compile("|".join(f"(?:{phrase})" for phrase in FORBIDDEN), re.IGNORECASE)
 
@@ -83,7 +101,7 @@ too many; it stops breathing; you are told what is open; one flipped byte is fou
 default; it stands down; the way out could not be stored; beside a stranger's position; no sign of life; the last words wait; whosever it is; the
 other side hung up; entering no more; has no wire form; is not hammered; the venue takes the short leg over; in so many words; a number that
 cannot be; orders are out; cure them first
-"""
+"""  # noqa: E501
 
 
 @pytest.mark.parametrize("phrase", FORBIDDEN)

@@ -1,11 +1,16 @@
-"""What of a position can be closed now, by the venue's rules of now. Pure; sizing, ESCAPE and the presigned exit all ask here.
+"""What of a position can be closed now, by the venue's rules of now. Pure; sizing, ESCAPE and the presigned
+exit all ask here.
 
-Closing needs least: an id, a tick, a step, and what is held. The amount that is held is the ledger's, or the venue's, and stays the truth; the order
-is its floor on the size step, and the rest is named. Of a hedged pair (two legs of opposite sign) one leg must not be left unhedged, so
+Closing needs least: an id, a tick, a step, and what is held. The amount that is held is the ledger's, or the
+venue's, and stays the truth; the order is its floor on the size step, and the rest is named. Of a hedged pair
+(two legs of opposite sign) one leg must not be left unhedged, so
 
-    a leg that the venue says cannot be traded     holds both back, unless liquidation is nearer than the limit
-    a step that does not fit                       closes both in matched proportion, so that what remains is hedged too
-    a leg that the venue may refuse                goes first and alone: refused, nothing has happened; filled, the other one follows at once
+    a leg that the venue says cannot be traded     holds both back, unless liquidation is nearer than the
+                                                   limit
+    a step that does not fit                       closes both in matched proportion, so that what remains is
+                                                   hedged too
+    a leg that the venue may refuse                goes first and alone: refused, nothing has happened;
+                                                   filled, the other one follows at once
 
 Anything else, unhedged exposure above all, is closed as far as it goes: a refusal costs nothing.
 """
@@ -21,11 +26,15 @@ from venue.protocol import ProductRules, VenueRules
 
 LEGS: tuple[Leg, Leg] = ("eth", "sol")
 REREAD_AFTER = frozenset({2000, 2001, 2069, 2073, 2094, 2122})
-"""Refusals after which the rules that an order was made by are old: tick, step, trading status, self-match, minimum, isolated margin only."""
+"""Refusals after which the rules that an order was made by are old: tick, step, trading status,
+self-match, minimum, isolated margin only.
+"""
 MINIMUM_PERCENT = 105
 """An order that tops up is planned at so much of the minimum (`actors/sizing/lattice.py`)."""
 LASTING = frozenset({2000, 2001, 2069, 2073, 2094, 2122})
-"""Refusals of a closing order that do not pass by themselves: a better price or another second does not help."""
+"""Refusals of a closing order that do not pass by themselves: a better price or another second does not
+help.
+"""
 
 
 class Closing(msgspec.Struct, frozen=True):
@@ -46,19 +55,34 @@ def hedged(eth: int, sol: int) -> bool:
     return eth * sol < 0
 
 
-def closing(eth: int, sol: int, rules: VenueRules, *, refused: Collection[Leg] = (), urgent: bool = False, tops_up: int = 0) -> Closing:
+def closing(
+    eth: int,
+    sol: int,
+    rules: VenueRules,
+    *,
+    refused: Collection[Leg] = (),
+    urgent: bool = False,
+    tops_up: int = 0,
+) -> Closing:
     """What to close now of `eth` and `sol` (signed, as held).
 
-    `refused`: legs whose last close the venue refused for a reason that does not pass. `urgent`: liquidation is near, so a leg that can be closed
-    goes even if the other cannot. `tops_up`: USD (x18) up to which a leg under the minimum can be made larger, to close it then
-    (`actors/sizing/min_notional.py`).
+    `refused`: legs whose last close the venue refused for a reason that does not pass. `urgent`: liquidation
+    is near, so a leg that can be closed goes even if the other cannot. `tops_up`: USD (x18) up to which a leg
+    under the minimum can be made larger, to close it then (`actors/sizing/min_notional.py`).
     """
     pair = hedged(eth, sol) and not urgent
     untradable = [rules.product(leg) for leg in LEGS if rules.product(leg).untradable]
     if pair and untradable:
-        return Closing(Base(0), Base(0), f"hedged, and kept: {', '.join(f'{product.symbol} is {product.status}' for product in untradable)}")
+        return Closing(
+            Base(0),
+            Base(0),
+            "hedged, and kept:"
+            f" {', '.join(f'{product.symbol} is {product.status}' for product in untradable)}",
+        )
     fits = on_the_steps(eth, sol, rules, pair=pair)
-    doubtful = [leg for leg in LEGS if leg in refused or _may_be_refused(fits.part(leg), rules.product(leg), tops_up)]
+    doubtful = [
+        leg for leg in LEGS if leg in refused or _may_be_refused(fits.part(leg), rules.product(leg), tops_up)
+    ]
     if not (pair and hedged(fits.eth, fits.sol) and len(doubtful) == 1):
         return fits
     kept = f"{rules.product(doubtful[0]).symbol} is closed first: the exchange may refuse to close it"
@@ -66,12 +90,18 @@ def closing(eth: int, sol: int, rules: VenueRules, *, refused: Collection[Leg] =
 
 
 def on_the_steps(eth: int, sol: int, rules: VenueRules, *, pair: bool = True) -> Closing:
-    """What the size steps let close, whatever else the venue says. `pair`: of a hedged pair in matched proportion, else of each leg as it comes."""
+    """What the size steps let close, whatever else the venue says. `pair`: of a hedged pair in matched
+    proportion, else of each leg as it comes.
+    """
     held = (eth, sol)
     parts = {leg: _floored(amount, rules.product(leg)) for leg, amount in zip(LEGS, held, strict=True)}
     if pair and hedged(eth, sol):
         parts = _matched(held, parts, rules)
-    kept = ", ".join(_rest(amount, parts[leg], rules.product(leg)) for leg, amount in zip(LEGS, held, strict=True) if amount != parts[leg])
+    kept = ", ".join(
+        _rest(amount, parts[leg], rules.product(leg))
+        for leg, amount in zip(LEGS, held, strict=True)
+        if amount != parts[leg]
+    )
     return Closing(Base(parts["eth"]), Base(parts["sol"]), kept)
 
 
@@ -82,14 +112,20 @@ def _floored(amount: int, product: ProductRules) -> int:
 
 
 def _matched(held: tuple[int, int], parts: dict[Leg, int], rules: VenueRules) -> dict[Leg, int]:
-    """Both parts in the proportion of the leg of which least can be closed; neither where one would be left unhedged."""
+    """Both parts in the proportion of the leg of which least can be closed; neither where one would be
+    left unhedged.
+    """
     totals = dict(zip(LEGS, held, strict=True))
     least: Leg = min(LEGS, key=lambda leg: abs(parts[leg]) * ONE // abs(totals[leg]))
     if parts[least] == totals[least]:
         return parts
     other: Leg = "sol" if least == "eth" else "eth"
     step = rules.product(other).size_step
-    nearest = (2 * abs(totals[other]) * abs(parts[least]) + abs(totals[least]) * step) // (2 * abs(totals[least]) * step) * step
+    nearest = (
+        (2 * abs(totals[other]) * abs(parts[least]) + abs(totals[least]) * step)
+        // (2 * abs(totals[least]) * step)
+        * step
+    )
     amount = min(nearest, abs(parts[other]))
     matched = {least: parts[least], other: amount if totals[other] > 0 else -amount}
     return matched if all(matched.values()) else dict.fromkeys(LEGS, 0)
@@ -99,16 +135,26 @@ def _may_be_refused(amount: int, product: ProductRules, tops_up: int) -> bool:
     """Does what the venue says leave it open whether it takes this closing order?"""
     if product.unsure or product.min_notional is None or product.oracle is None:
         return product.unsure
-    return notional(product.oracle, amount) < product.min_notional and product.min_notional * MINIMUM_PERCENT > tops_up * 100
+    return (
+        notional(product.oracle, amount) < product.min_notional
+        and product.min_notional * MINIMUM_PERCENT > tops_up * 100
+    )
 
 
 def _rest(held: int, part: int, product: ProductRules) -> str:
-    return f"{product.symbol} {Base(held - part).text()} of {Base(held).text()} remains: the size step is {product.size_step.text()}"
+    return (
+        f"{product.symbol} {Base(held - part).text()} of {Base(held).text()} remains: the size step is"
+        f" {product.size_step.text()}"
+    )
 
 
 def liquidation_near(eth: int, sol: int, maintenance: int | None, rules: VenueRules, limit: Rate) -> bool:
-    """May one leg's price move by less than `limit` until the account's maintenance health (USD x18) is used up? Not known = no."""
-    slopes = [_slope(amount, rules.product(leg)) for leg, amount in zip(LEGS, (eth, sol), strict=True) if amount]
+    """May one leg's price move by less than `limit` until the account's maintenance health (USD x18) is
+    used up? Not known = no.
+    """
+    slopes = [
+        _slope(amount, rules.product(leg)) for leg, amount in zip(LEGS, (eth, sol), strict=True) if amount
+    ]
     known = [slope for slope in slopes if slope is not None]
     if maintenance is None or not known or len(known) < len(slopes):
         return False

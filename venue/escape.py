@@ -1,17 +1,22 @@
-"""ESCAPE: the one way to the wire outside of the barrier, for when trading is dead. One function, no actors, no votes.
+"""ESCAPE: the one way to the wire outside of the barrier, for when trading is dead. One function, no actors,
+no votes.
 
-It can only close, and only what stands on cross margin, where all our orders go. Every order is reduce-only, and the venue clamps a reduce-only order
-to the position, so that even sending twice cannot turn a position round. What is not ours is not touched: of each leg at most what our intents
-explain is closed (`ours.py`), and what has been closed is deducted.
+It can only close, and only what stands on cross margin, where all our orders go. Every order is reduce-only,
+and the venue clamps a reduce-only order to the position, so that even sending twice cannot turn a position
+round. What is not ours is not touched: of each leg at most what our intents explain is closed (`ours.py`),
+and what has been closed is deducted.
 
-    cancel ours -> read cross + isolated -> reduce-only IOCs -> read again        round after round, each at a worse price
+    cancel ours -> read cross + isolated -> reduce-only IOCs -> read again        round after round, each at a
+                                                                                  worse price
 
-It ends when the exchange reports no Evenkeel positions, read twice, 2 s apart, after the last order that could still arrive has become impossible
-there (10 s apart where our own fills say that something is held and nothing was sent), or when its patience ends. What the venue does not say is
-never flat. The caller has proven the legs gone; each round is written down before it leaves.
+It ends when the exchange reports no Evenkeel positions, read twice, 2 s apart, after the last order that
+could still arrive has become impossible there (10 s apart where our own fills say that something is held and
+nothing was sent), or when its patience ends. What the venue does not say is never flat. The caller has proven
+the legs gone; each round is written down before it leaves.
 
-Nothing that it calls can end it: whatever fails in whatever way (`outlive.py`) is noted and tried again, at least `PAUSE_S` later. Each leg's
-connection has a keeper of its own (`escape_wire.py`), so that one which cannot be had does not keep the other leg open.
+Nothing that it calls can end it: whatever fails in whatever way (`outlive.py`) is noted and tried again, at
+least `PAUSE_S` later. Each leg's connection has a keeper of its own (`escape_wire.py`), so that one which
+cannot be had does not keep the other leg open.
 """
 
 from collections.abc import Callable
@@ -40,13 +45,17 @@ from venue.venue_time import MISTIMED, measure_clock
 PAUSE_S = (0.25, 2.0)
 """First and longest pause between two rounds; doubles while rounds change nothing."""
 ROUND_S = 60.0
-"""A round that takes longer has met something that waits without a limit of its own: it is given up and the next one begins."""
+"""A round that takes longer has met something that waits without a limit of its own: it is given up and
+the next one begins.
+"""
 SLOW_ROUNDS = 3
 """Rounds of one short try after the patience."""
 CONNECT_S = 1.0
 """How long a round waits for its connections before it goes on with those that are up."""
 ARRIVED_MS = 500
-"""After an order's receive window, this much later by the venue's clock, it cannot arrive any more (as in RESOLVE)."""
+"""After an order's receive window, this much later by the venue's clock, it cannot arrive any more (as in
+RESOLVE).
+"""
 ARCHIVE_S = 3.0
 """How long the archive is asked for prices and fees at the end."""
 RULES_EVERY_S = 5.0
@@ -56,7 +65,9 @@ RULES_S = 1.0
 
 
 class Escaped(msgspec.Struct, frozen=True):
-    """Evenkeel's positions after ESCAPE: both 0 = flat, confirmed by the exchange; None = the exchange did not answer."""
+    """Evenkeel's positions after ESCAPE: both 0 = flat, confirmed by the exchange; None = the exchange did
+    not answer.
+    """
 
     eth: Base | None
     sol: Base | None
@@ -86,12 +97,14 @@ async def escape(
     signs: bool = True,
     then_every_s: float | None = None,
 ) -> Escaped:
-    """Close Evenkeel's part of both legs, until flat or until `settings.venue_patience` has passed. Raises nothing but a cancellation.
+    """Close Evenkeel's part of both legs, until flat or until `settings.venue_patience` has passed. Raises
+    nothing but a cancellation.
 
-    `write(*messages)` is the journal's: it takes each round before it leaves and what came of it; when it fails, closing goes on. `stored`: the exit
-    orders signed when the pair was entered; the first round uses it where it closes exactly what is left. `signs`: False for a caller without
-    the key, which then has no other order than those. `then_every_s`: do not end with the patience, but go on with a short try every so many seconds
-    until flat, for whoever must never give up.
+    `write(*messages)` is the journal's: it takes each round before it leaves and what came of it; when it
+    fails, closing goes on. `stored`: the exit orders signed when the pair was entered; the first round uses
+    it where it closes exactly what is left. `signs`: False for a caller without the key, which then has no
+    other order than those. `then_every_s`: do not end with the patience, but go on with a short try every so
+    many seconds until flat, for whoever must never give up.
     """
     at_work = _Escape(venue, rules, clock, settings, task, write, observe, epoch, stored, signs)
     await at_work.until_flat(settings.venue_patience / 1000, then_every_s)
@@ -119,13 +132,17 @@ class _Escape:
     """The last reading; None while the venue has not answered since something was sent."""
     ours: dict[Leg, Ours] = field(default_factory=dict)
     products: dict[str, int] = field(default_factory=dict)
-    """Digest -> product, of every order of ours that may have traded and whose prices the ledger may not know."""
+    """Digest -> product, of every order of ours that may have traded and whose prices the ledger may not
+    know.
+    """
     before: dict[Leg, int] = field(default_factory=dict)
     """Position of each leg when its last order left; absent when that has been accounted for."""
     mistimed: bool = False
     """Was an order refused for its receive time? Then the venue's time is asked for before the next round."""
     closable: bool = True
-    """Could both legs be traded when that was last asked? Until it has been, the orders' own answers will tell."""
+    """Could both legs be traded when that was last asked? Until it has been, the orders' own answers will
+    tell.
+    """
     kept: str = ""
     """Why something was not to be closed when that was last asked."""
     reread: bool = False
@@ -135,19 +152,23 @@ class _Escape:
     used: set[Leg] = field(default_factory=set)
     """Legs whose stored order has been sent."""
     refused: set[Leg] = field(default_factory=set)
-    """Legs whose last close the venue refused for a reason that does not pass: of a pair they go first and alone."""
+    """Legs whose last close the venue refused for a reason that does not pass: of a pair they go first and
+    alone.
+    """
     unknown_until_ms: dict[Leg, int] = field(default_factory=dict)
     """Venue time until which an order of this leg that nobody answered for may still arrive."""
     _flat_twice: Twice = field(default_factory=Twice)
     _deducted: dict[Leg, tuple[int, Ours]] = field(default_factory=dict)
-    """The position before one of our orders closed it, and our part of it then: for a reading that shows it again, untouched."""
+    """The position before one of our orders closed it, and our part of it then: for a reading that shows
+    it again, untouched.
+    """
 
     def __post_init__(self) -> None:
         self.ours = {"eth": self.task.eth, "sol": self.task.sol}
         self.refused = set(self.task.refused)
         self.products = {doubt.order_digest: doubt.product_id for doubt in self.task.doubts}
 
-    # -- rounds -------------------------------------------------------------------------------------------------------------------------------
+    # -- rounds ----------------------------------------------------------------------------------------------
 
     async def until_flat(self, patience_s: float, then_every_s: float | None) -> None:
         """Rounds until flat or until the patience ends; then, where asked for, a few every `then_every_s`."""
@@ -160,7 +181,9 @@ class _Escape:
                 return
 
     async def _rounds(self, most: int | None = None) -> bool:
-        """Round after round, whatever happens in one; True when flat for certain. The pause doubles while rounds change nothing."""
+        """Round after round, whatever happens in one; True when flat for certain. The pause doubles while
+        rounds change nothing.
+        """
         pause = PAUSE_S[0]
         async with kept_wires(self.venue, LEGS, self._note) as wires:
             for tried in count(1):
@@ -200,14 +223,21 @@ class _Escape:
     def _done(self) -> bool:
         """No Evenkeel position is open, by a reading that is later than every order of ours."""
         snapshot = self.snapshot
-        flat = self._left() == (0, 0) and snapshot is not None and snapshot.at_ms > self._last_arrival_ms() and not self._cancellable()
+        flat = (
+            self._left() == (0, 0)
+            and snapshot is not None
+            and snapshot.at_ms > self._last_arrival_ms()
+            and not self._cancellable()
+        )
         if not flat or snapshot is None:
             self._flat_twice.forget()
             return False
         return self._flat_twice.confirms(int(snapshot.at_ms), 0, self._apart_ms())
 
     def _apart_ms(self) -> int:
-        """How far apart two readings must be that say flat. A reading has no time of its own: one that contradicts our own fills needs longer."""
+        """How far apart two readings must be that say flat. A reading has no time of its own: one that
+        contradicts our own fills needs longer.
+        """
         held = any(ours.low == ours.high != 0 for ours in (self.task.eth, self.task.sol))
         return QUIET_MS if held and not self.rounds else APART_MS
 
@@ -219,7 +249,11 @@ class _Escape:
         return min(max(left_ms, 50), APART_MS) / 1000
 
     def _last_arrival_ms(self) -> int:
-        return max([doubt.recv_time_ms + ARRIVED_MS for doubt in self.task.doubts] + list(self.unknown_until_ms.values()), default=0)
+        return max(
+            [doubt.recv_time_ms + ARRIVED_MS for doubt in self.task.doubts]
+            + list(self.unknown_until_ms.values()),
+            default=0,
+        )
 
     def _left(self) -> tuple[Base, Base] | None:
         """Open and ours; None when the venue has not said."""
@@ -253,12 +287,14 @@ class _Escape:
         """Is part of this position not ours?"""
         return self.ours[leg].part_of(position) != position
 
-    # -- cancelling -----------------------------------------------------------------------------------------------------------------------------
+    # -- cancelling ------------------------------------------------------------------------------------------
 
     def _cancellable(self) -> list[str]:
         if self.snapshot is None:
             return []
-        return [order for order in self.snapshot.open_orders if self.task.everything or order in self.products]
+        return [
+            order for order in self.snapshot.open_orders if self.task.everything or order in self.products
+        ]
 
     async def _cancel_ours(self) -> None:
         """Our orders never rest by intention; one that does all the same is cancelled by its digest."""
@@ -268,10 +304,12 @@ class _Escape:
         for order in () if self.task.everything else resting:
             await self.venue.cancel(self.products[order], order)
 
-    # -- closing --------------------------------------------------------------------------------------------------------------------------------
+    # -- closing ---------------------------------------------------------------------------------------------
 
     async def _may_close(self) -> bool:
-        """Is there anything to close now? The rules are read again first: steps, ticks and statuses are those of this moment, or the last known."""
+        """Is there anything to close now? The rules are read again first: steps, ticks and statuses are
+        those of this moment, or the last known.
+        """
         left = self._left()
         if left is None or left == (0, 0):
             return False
@@ -282,7 +320,11 @@ class _Escape:
         if part.kept and part.kept != self.kept:
             self._note(part.kept)
         self.kept = part.kept
-        if not self.closable or not hedged(*left) or near_liquidation(self._known(), self.rules, self.settings.limits.min_liquidation_move):
+        if (
+            not self.closable
+            or not hedged(*left)
+            or near_liquidation(self._known(), self.rules, self.settings.limits.min_liquidation_move)
+        ):
             return self.closable
         said = await self.venue.reads.tradable()
         if said.obstacle:
@@ -291,7 +333,9 @@ class _Escape:
         return self.closable
 
     async def _read_rules(self) -> None:
-        """The rules of now, for what is decided here and for the order_builder; none but those of the products we know."""
+        """The rules of now, for what is decided here and for the order_builder; none but those of the
+        products we know.
+        """
         with trio.move_on_after(RULES_S):
             rules = await self.venue.reads.rules_now()
             self.venue.order_builder.use(rules)
@@ -308,9 +352,17 @@ class _Escape:
         return closing(*left, self.rules, refused=self.refused, urgent=urgent)
 
     def _rest_stays(self) -> bool:
-        """Is all that is left under the venue's steps, by rules read in here, and no order of ours under way? Then another round is no help."""
+        """Is all that is left under the venue's steps, by rules read in here, and no order of ours under
+        way? Then another round is no help.
+        """
         left, snapshot = self._left(), self.snapshot
-        if left is None or snapshot is None or not self.reread or snapshot.at_ms <= self._last_arrival_ms() or self._cancellable():
+        if (
+            left is None
+            or snapshot is None
+            or not self.reread
+            or snapshot.at_ms <= self._last_arrival_ms()
+            or self._cancellable()
+        ):
             return False
         fits = on_the_steps(*left, self.rules)
         return not (fits.eth or fits.sol)
@@ -321,9 +373,14 @@ class _Escape:
         if stored is not None:
             self.rounds += 1
             orders_signed = stored.asked_until(self.clock.now_ms() + self.settings.recv_time)
-            return await self._send_all(wires, stored.plan, {leg: order for leg, order in orders_signed.items() if part.part(leg)})
+            return await self._send_all(
+                wires, stored.plan, {leg: order for leg, order in orders_signed.items() if part.part(leg)}
+            )
         if not self.signs:
-            return self._note(f"no presigned order is left for ETH {part.eth.text()}, SOL {part.sol.text()}, and no key to sign one")
+            return self._note(
+                f"no presigned order is left for ETH {part.eth.text()}, SOL {part.sol.text()}, and no key to"
+                " sign one"
+            )
         orders = {leg: await self._order_or_none(leg, part.part(leg)) for leg in LEGS}
         if not any(order.amount for order in orders.values()):
             return None
@@ -331,12 +388,26 @@ class _Escape:
         now_ms = self.clock.now_ms()
         recv_ms = Ms(now_ms + self.settings.recv_time)
         plan = SizingPlan(
-            self.epoch, self.rounds, 0, self.rounds, "flatten", now_ms, recv_ms, Ms(0), Ms(0), Ms(0), Bps(0), orders["eth"], orders["sol"]
+            self.epoch,
+            self.rounds,
+            0,
+            self.rounds,
+            "flatten",
+            now_ms,
+            recv_ms,
+            Ms(0),
+            Ms(0),
+            Ms(0),
+            Bps(0),
+            orders["eth"],
+            orders["sol"],
         )
         return await self._send_all(wires, plan, self._signed(plan))
 
     def _usable(self, part: Closing) -> StoredEscape | None:
-        """The generation signed in advance, each order once, if it closes exactly `part` and nothing of a third party's position."""
+        """The generation signed in advance, each order once, if it closes exactly `part` and nothing of a
+        third party's position.
+        """
         stored, wanted = self.stored, {leg for leg in LEGS if part.part(leg)}
         if stored is None or self.before or self.snapshot is None or self.used & wanted:
             return None
@@ -347,7 +418,9 @@ class _Escape:
         self.used |= wanted
         return stored
 
-    async def _send_all(self, wires: dict[Leg, KeptWire], plan: SizingPlan, signed: dict[Leg, SignedOrder]) -> None:
+    async def _send_all(
+        self, wires: dict[Leg, KeptWire], plan: SizingPlan, signed: dict[Leg, SignedOrder]
+    ) -> None:
         await _connected(wires, set(signed))
         self.put_down(EscapeRound(plan, *(signed[leg].digest if leg in signed else "" for leg in LEGS)))
         async with trio.open_nursery() as nursery:
@@ -357,7 +430,13 @@ class _Escape:
     def _signed(self, plan: SizingPlan) -> dict[Leg, SignedOrder]:
         """What can be signed: a leg that cannot, for whatever reason, must not keep the other one open."""
         asked = [leg for leg in LEGS if plan.leg(leg).amount]
-        tried = {leg: outlive_call(lambda: self._sign(plan, leg), lambda why: self._note(f"{leg} cannot be signed: {why}")) for leg in asked}  # noqa: B023
+        tried = {
+            leg: outlive_call(
+                lambda: self._sign(plan, leg),  # noqa: B023 - called at once
+                lambda why: self._note(f"{leg} cannot be signed: {why}"),  # noqa: B023
+            )
+            for leg in asked
+        }
         return {leg: order for leg, order in tried.items() if order is not None}
 
     def _sign(self, plan: SizingPlan, leg: Leg) -> SignedOrder:
@@ -373,7 +452,19 @@ class _Escape:
         self._answered(leg, order, reply)
         kind = "none" if reply.kind == "not_sent" else reply.kind
         answered_ms = outlive_call(self.clock.now_ms) or sent_ms
-        self.put_down(Outcome(leg, self.epoch, self.rounds, order.digest, kind, reply.code, reply.text, Ms(sent_ms), Ms(answered_ms)))
+        self.put_down(
+            Outcome(
+                leg,
+                self.epoch,
+                self.rounds,
+                order.digest,
+                kind,
+                reply.code,
+                reply.text,
+                Ms(sent_ms),
+                Ms(answered_ms),
+            )
+        )
 
     def _answered(self, leg: Leg, order: SignedOrder, reply: Reply) -> None:
         if reply.kind in {"not_sent", "refused"}:
@@ -390,18 +481,26 @@ class _Escape:
             self._note(f"{leg} order {order.digest[:10]} unknown: {reply.text}")
 
     def _doubts(self, leg: Leg, reply: Reply) -> None:
-        """An answer that says something about the rules: they are read again before the next round, and this leg will go first."""
+        """An answer that says something about the rules: they are read again before the next round, and
+        this leg will go first.
+        """
         if reply.code in LASTING:
             self.refused.add(leg)
             self.rules_due_s = 0.0
 
     async def _order_or_none(self, leg: Leg, position: Base) -> LegOrder:
-        """`_order`; of nothing where it fails: then the other leg goes alone, and this one in the next round."""
-        order = await outlive(lambda: self._order(leg, position), lambda why: self._note(f"{leg} has no order: {why}"))
+        """`_order`; of nothing where it fails: then the other leg goes alone, and this one in the next
+        round.
+        """
+        order = await outlive(
+            lambda: self._order(leg, position), lambda why: self._note(f"{leg} has no order: {why}")
+        )
         return order or closing_order(self.rules.product(leg), Base(0), Price(0), Bps(0))
 
     async def _order(self, leg: Leg, position: Base) -> LegOrder:
-        """The reduce-only order that closes `position`; of nothing while an unanswered order could still close part of a third party's."""
+        """The reduce-only order that closes `position`; of nothing while an unanswered order could still
+        close part of a third party's.
+        """
         product = self.rules.product(leg)
         nothing = closing_order(product, Base(0), Price(0), Bps(0))
         if position == 0 or leg in self.before:
@@ -427,7 +526,7 @@ class _Escape:
             raise Unreachable(f"no oracle price of {product.symbol} either")
         return product.oracle
 
-    # -- afterwards -----------------------------------------------------------------------------------------------------------------------------
+    # -- afterwards ------------------------------------------------------------------------------------------
 
     async def look_up(self) -> None:
         """Ask the archive what our orders did, those in doubt from before included, and write it down."""
@@ -440,7 +539,17 @@ class _Escape:
     async def _ask_archive(self, wanted: list[str]) -> None:
         """Take from `wanted` what it answers."""
         for known in await self.venue.reads.archived(wanted):
-            self.put_down(Resolved(known.digest, known.product_id, known.filled, known.quote, known.fee, provisional=False, source="archive"))
+            self.put_down(
+                Resolved(
+                    known.digest,
+                    known.product_id,
+                    known.filled,
+                    known.quote,
+                    known.fee,
+                    provisional=False,
+                    source="archive",
+                )
+            )
             wanted.remove(known.digest)
 
     def result(self) -> Escaped:
@@ -452,7 +561,10 @@ class _Escape:
 
     def put_down(self, message: msgspec.Struct) -> None:
         """Write `message` down. Closing does not wait for paper."""
-        outlive_call(lambda: self.write(message), lambda why: self._note(f"{type(message).__name__} could not be recorded: {why}"))
+        outlive_call(
+            lambda: self.write(message),
+            lambda why: self._note(f"{type(message).__name__} could not be recorded: {why}"),
+        )
 
     def _note(self, text: str) -> None:
         outlive_call(lambda: self.observe(Note(self.clock.utc_ns(), "error", "escape", text)))

@@ -1,13 +1,17 @@
 """Does what the venue says fit the order that we signed, and itself? Pure checks, each with a name.
 
-A number that moves a position or money is checked before it is written down. What an order asked for is known to the last digit (it was signed), so
-a fill, an update or an archive's record of it can be held against that; a reading of the account can only be held against itself.
+A number that moves a position or money is checked before it is written down. What an order asked for is known
+to the last digit (it was signed), so a fill, an update or an archive's record of it can be held against that;
+a reading of the account can only be held against itself.
 
     product, side, size, original, pieces    of the quantity: it is not counted, RESOLVE finds out
-    limit, price, time                       of price and time: the same, but the quantity counts as soon as the position confirms it
-    fee                                      of the fee alone: all else counts at once, with the usual fee until the archive has confirmed one
+    limit, price, time                       of price and time: the same, but the quantity counts as soon as
+                                             the position confirms it
+    fee                                      of the fee alone: all else counts at once, with the usual fee
+                                             until the archive has confirmed one
 
-What does not fit is doubt and never proof of the opposite: it is named to a person, and whoever asked goes on asking.
+What does not fit is doubt and never proof of the opposite: it is named to a person, and whoever asked goes on
+asking.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -23,24 +27,34 @@ Name = Literal["product", "side", "size", "original", "pieces", "limit", "price"
 OF_MONEY: frozenset[Name] = frozenset({"limit", "price", "fee", "time"})
 
 BETTER_BPS = 2_000
-"""A price may be better than the limit by so much. Markets that move further within a receive window exist; they are worth a question."""
+"""A price may be better than the limit by so much. Markets that move further within a receive window
+exist; they are worth a question.
+"""
 FEE_BPS, FEE_FREE = 100, ONE
 """Where nobody knows the account's rate: a fee or rebate may be so much of the notional and this many USD."""
 FEE_FACTOR = 2
-"""Where it is known: a fee may be so many times more or less than the rate comes to. A tier may change between its reading and the trade, and the
-minimum's share is not always known; the neighbouring tiers are closer."""
+"""Where it is known: a fee may be so many times more or less than the rate comes to. A tier may change
+between its reading and the trade, and the minimum's share is not always known; the neighbouring tiers are
+closer.
+"""
 ENTRY_TIER = 35 * ONE // 100_000
-"""The documented taker rate of the entry tier: what stands in for a fee that cannot be believed where nobody knows the account's rate."""
+"""The documented taker rate of the entry tier: what stands in for a fee that cannot be believed where
+nobody knows the account's rate.
+"""
 CLOCK_MS = 2_000
-"""How far a time may lie outside of the order's life: the venue's clock is not quite ours, and the archive's times are whole seconds."""
+"""How far a time may lie outside of the order's life: the venue's clock is not quite ours, and the
+archive's times are whole seconds.
+"""
 ROUNDING = 10**9
 """An average price is known to one part in so many: it was divided, multiplied and cut off on the way."""
 
 
 class Charges(msgspec.Struct, frozen=True):
-    """How a taker of one product is charged: `rate` of the notional (x18), and at least of `least` USD (x18) per order.
+    """How a taker of one product is charged: `rate` of the notional (x18), and at least of `least` USD (x18)
+    per order.
 
-    A seller pays rate x notional, a buyer rate / (1 - rate) x notional (the exchange's contracts, `applyFee`).
+    A seller pays rate x notional, a buyer rate / (1 - rate) x notional (the exchange's contracts,
+    `applyFee`).
     """
 
     rate: int
@@ -63,7 +77,9 @@ class SignedTerms(NamedTuple):
     charges: Charges | None = None
 
     @classmethod
-    def of_plan(cls, plan: SizingPlan, leg: Literal["eth", "sol"], charges: Charges | None = None) -> "SignedTerms":
+    def of_plan(
+        cls, plan: SizingPlan, leg: Literal["eth", "sol"], charges: Charges | None = None
+    ) -> "SignedTerms":
         """One half of a plan."""
         order = plan.leg(leg)
         return cls(order.product_id, order.amount, order.limit, plan.recv_time_ms, plan.decided_ms, charges)
@@ -90,44 +106,77 @@ FillCheck = Callable[[SignedTerms, Iterable[Fill], Fill], str]
 
 
 def fill_misfit(terms: SignedTerms, known: Iterable[Fill], fill: Fill) -> Misfit | None:
-    """The first thing about a fill that does not fit the order its digest names; None = it fits. `known`: its other pieces."""
+    """The first thing about a fill that does not fit the order its digest names; None = it fits. `known`:
+    its other pieces.
+    """
     pieces = tuple(known)
-    return next((Misfit(name, words) for name, check in FILL_CHECKS for words in [check(terms, pieces, fill)] if words), None)
+    return next(
+        (
+            Misfit(name, words)
+            for name, check in FILL_CHECKS
+            for words in [check(terms, pieces, fill)]
+            if words
+        ),
+        None,
+    )
 
 
 def _product(terms: SignedTerms, _known: Iterable[Fill], fill: Fill) -> str:
-    return "" if fill.product_id == terms.product_id else f"product {fill.product_id}, the order is of product {terms.product_id}"
+    return (
+        ""
+        if fill.product_id == terms.product_id
+        else f"product {fill.product_id}, the order is of product {terms.product_id}"
+    )
 
 
 def _side(terms: SignedTerms, _known: Iterable[Fill], fill: Fill) -> str:
-    return "" if (fill.amount > 0) == (terms.amount > 0) and fill.amount else f"{fill.amount.text()} of an order of {_text(terms.amount)}"
+    return (
+        ""
+        if (fill.amount > 0) == (terms.amount > 0) and fill.amount
+        else f"{fill.amount.text()} of an order of {_text(terms.amount)}"
+    )
 
 
 def _original(terms: SignedTerms, _known: Iterable[Fill], fill: Fill) -> str:
-    return "" if fill.original == abs(terms.amount) else f"an order of {fill.original.text()} where {_text(abs(terms.amount))} was signed"
+    return (
+        ""
+        if fill.original == abs(terms.amount)
+        else f"an order of {fill.original.text()} where {_text(abs(terms.amount))} was signed"
+    )
 
 
 def _size(terms: SignedTerms, _known: Iterable[Fill], fill: Fill) -> str:
     fits = fill.remaining >= 0 and abs(fill.amount) + fill.remaining <= abs(terms.amount)
-    return "" if fits else f"{fill.amount.text()} leaving {fill.remaining.text()} of {_text(abs(terms.amount))}"
+    return (
+        "" if fits else f"{fill.amount.text()} leaving {fill.remaining.text()} of {_text(abs(terms.amount))}"
+    )
 
 
 def _pieces(_terms: SignedTerms, known: Iterable[Fill], fill: Fill) -> str:
-    """A fill is the stretch from what was left before it to what was left after it: two fills of one order never share any of it."""
+    """A fill is the stretch from what was left before it to what was left after it: two fills of one order
+    never share any of it.
+    """
     low, high = fill.remaining, fill.remaining + abs(fill.amount)
     for other in known:
         if same_fill(other, fill):
             continue
         if other.remaining < high and low < other.remaining + abs(other.amount):
             told = f"{other.amount.text()} at {other.price.text()} leaving {other.remaining.text()}"
-            return f"{fill.amount.text()} at {fill.price.text()} leaving {fill.remaining.text()}, after {told} had been told"
+            return (
+                f"{fill.amount.text()} at {fill.price.text()} leaving {fill.remaining.text()}, after {told}"
+                " had been told"
+            )
     return ""
 
 
 def same_fill(one: Fill, other: Fill) -> bool:
     """Is it one fill told twice? The stream and the archive tell it with other times and another rounding."""
     amounts = (one.remaining, one.amount, one.product_id) == (other.remaining, other.amount, other.product_id)
-    return amounts and close(one.price, other.price) and abs(one.fee - other.fee) <= ROUNDING + abs(one.fee) // ROUNDING
+    return (
+        amounts
+        and close(one.price, other.price)
+        and abs(one.fee - other.fee) <= ROUNDING + abs(one.fee) // ROUNDING
+    )
 
 
 def close(one: int, other: int) -> bool:
@@ -141,7 +190,9 @@ def _limit(terms: SignedTerms, _known: Iterable[Fill], fill: Fill) -> str:
 
 def _beyond(terms: SignedTerms, price: int) -> str:
     over = price - terms.limit if terms.amount > 0 else terms.limit - price
-    return f"at {_text(price)}, the limit is {_text(terms.limit)}" if over > terms.limit // ROUNDING + 1 else ""
+    return (
+        f"at {_text(price)}, the limit is {_text(terms.limit)}" if over > terms.limit // ROUNDING + 1 else ""
+    )
 
 
 def _price(terms: SignedTerms, _known: Iterable[Fill], fill: Fill) -> str:
@@ -151,19 +202,30 @@ def _price(terms: SignedTerms, _known: Iterable[Fill], fill: Fill) -> str:
 def _too_good(terms: SignedTerms, price: int) -> str:
     better = terms.limit - price if terms.amount > 0 else price - terms.limit
     too_good = better * 10_000 > terms.limit * BETTER_BPS
-    return f"at {_text(price)}, better than the limit of {_text(terms.limit)} by more than {BETTER_BPS // 100} %" if too_good else ""
+    return (
+        f"at {_text(price)}, better than the limit of {_text(terms.limit)} by more than {BETTER_BPS // 100} %"
+        if too_good
+        else ""
+    )
 
 
 def _fee(terms: SignedTerms, _known: Iterable[Fill], fill: Fill) -> str:
     before = abs(terms.amount) - fill.remaining - abs(fill.amount)
-    return _unlikely(terms.charges, int(notional(fill.price, fill.amount)), fill.fee, before=int(notional(fill.price, before)))
+    return _unlikely(
+        terms.charges,
+        int(notional(fill.price, fill.amount)),
+        fill.fee,
+        before=int(notional(fill.price, before)),
+    )
 
 
 def _unlikely(charges: Charges | None, quote: int, fee: int, *, before: int = 0) -> str:
-    """What is wrong with a fee, in words. `before`: about what the order had traded for until then, USD x18, unsigned.
+    """What is wrong with a fee, in words. `before`: about what the order had traded for until then, USD x18,
+    unsigned.
 
-    What was charged on the minimum with the first piece is free in those after it, as long as they are within it; and it is not certain that every
-    order is charged the minimum. So a fee may be small there, but never below what the notional beyond the minimum comes to.
+    What was charged on the minimum with the first piece is free in those after it, as long as they are within
+    it; and it is not certain that every order is charged the minimum. So a fee may be small there, but never
+    below what the notional beyond the minimum comes to.
     """
     words = f"a fee of {_text(fee)} on {_text(abs(quote))}"
     if charges is None:
@@ -175,13 +237,17 @@ def _unlikely(charges: Charges | None, quote: int, fee: int, *, before: int = 0)
 
 
 def usual_fee(terms: SignedTerms, quote: int, *, first: bool = True) -> Quote:
-    """What a fee probably is: by the account's rate, else by the entry tier. `first`: of an order's first piece, which pays for the minimum."""
+    """What a fee probably is: by the account's rate, else by the entry tier. `first`: of an order's first
+    piece, which pays for the minimum.
+    """
     charges = terms.charges or Charges(ENTRY_TIER, 0)
     return Quote((charges if first else Charges(charges.rate, 0)).of(abs(quote), sale=terms.amount < 0))
 
 
 def exact_fee(terms: SignedTerms, quote: int, fee: int) -> bool:
-    """Is it, to the last digits, the fee of an order that has traded for `quote` at the account's own rate? True where nobody knows the rate."""
+    """Is it, to the last digits, the fee of an order that has traded for `quote` at the account's own
+    rate? True where nobody knows the rate.
+    """
     return terms.charges is None or close(int(fee), terms.charges.of(abs(quote), sale=terms.amount < 0))
 
 
@@ -213,12 +279,16 @@ def update_misfit(terms: SignedTerms, update: OrderUpdate) -> Misfit | None:
         return Misfit("product", f"product {update.product_id}, the order is of product {terms.product_id}")
     least = 1 if update.reason == "filled" else 0
     if not 0 <= update.remaining <= abs(terms.amount) - least:
-        return Misfit("remaining", f"{update.reason} with {update.remaining.text()} left of {_text(abs(terms.amount))}")
+        return Misfit(
+            "remaining", f"{update.reason} with {update.remaining.text()} left of {_text(abs(terms.amount))}"
+        )
     return None
 
 
 def answer_misfit(terms: SignedTerms, answer: Resolved) -> Misfit | None:
-    """The same for what somebody was told of the whole order: an archive's record, or what a position says."""
+    """The same for what somebody was told of the whole order: an archive's record, or what a position
+    says.
+    """
     if answer.product_id != terms.product_id:
         return Misfit("product", f"product {answer.product_id}, the order is of product {terms.product_id}")
     if answer.filled == 0:
@@ -232,7 +302,11 @@ def answer_misfit(terms: SignedTerms, answer: Resolved) -> Misfit | None:
 
 def _answer_of_money(terms: SignedTerms, answer: Resolved) -> Misfit | None:
     price = answer.quote * ONE // abs(answer.filled)
-    worse, better, odd = _beyond(terms, price), _too_good(terms, price), _unlikely(terms.charges, answer.quote, answer.fee)
+    worse, better, odd = (
+        _beyond(terms, price),
+        _too_good(terms, price),
+        _unlikely(terms.charges, answer.quote, answer.fee),
+    )
     if worse:
         return Misfit("limit", worse)
     if better:
@@ -241,18 +315,26 @@ def _answer_of_money(terms: SignedTerms, answer: Resolved) -> Misfit | None:
 
 
 def estimate(doubt: Doubt, moved: int, v_quote: int) -> Quote:
-    """What `moved` of an order probably cost, unsigned: by the change of `v_quote`, else by the limit, than which it cannot be worse."""
+    """What `moved` of an order probably cost, unsigned: by the change of `v_quote`, else by the limit,
+    than which it cannot be worse.
+    """
     worst = notional(doubt.limit, moved)
     if doubt.v_quote is None or moved == 0:
         return worst
     implied = (doubt.v_quote - v_quote) if moved > 0 else (v_quote - doubt.v_quote)
     price = implied * ONE // abs(moved)
-    fits = implied > 0 and not _beyond(SignedTerms.of_doubt(doubt), price) and not _too_good(SignedTerms.of_doubt(doubt), price)
+    fits = (
+        implied > 0
+        and not _beyond(SignedTerms.of_doubt(doubt), price)
+        and not _too_good(SignedTerms.of_doubt(doubt), price)
+    )
     return Quote(implied) if fits else worst
 
 
 def implausible(doubt: Doubt, moved: int, v_quote: int) -> bool:
-    """Does the change of `v_quote` contradict a change of the position by `moved`? Funding and settled results leave a lot of room."""
+    """Does the change of `v_quote` contradict a change of the position by `moved`? Funding and settled
+    results leave a lot of room.
+    """
     if doubt.v_quote is None or moved == 0 or v_quote == 0:
         return False
     implied = (doubt.v_quote - v_quote) if moved > 0 else (v_quote - doubt.v_quote)
@@ -261,25 +343,41 @@ def implausible(doubt: Doubt, moved: int, v_quote: int) -> bool:
 
 
 def reading_misfit(snapshot: AccountSnapshot, prices: Mapping[int, int]) -> str:
-    """What in a reading of the account contradicts itself, in words; "" = nothing. `prices`: about what our products cost, by id; 0 = not known.
+    """What in a reading of the account contradicts itself, in words; "" = nothing. `prices`: about what our
+    products cost, by id; 0 = not known.
 
-    Weights make initial health the smallest of the three and account value the largest. A position and its `v_quote` (what it cost, negated) have
-    opposite signs, before and after results are settled; only what is left of a large position may stand beside a larger result.
+    Weights make initial health the smallest of the three and account value the largest. A position and its
+    `v_quote` (what it cost, negated) have opposite signs, before and after results are settled; only what is
+    left of a large position may stand beside a larger result.
     """
-    healths = [health for health in (snapshot.initial_health, snapshot.maintenance_health, snapshot.value) if health is not None]
+    healths = [
+        health
+        for health in (snapshot.initial_health, snapshot.maintenance_health, snapshot.value)
+        if health is not None
+    ]
     if snapshot.exists and healths != sorted(healths):
-        return "initial, maintenance and unweighted health are " + ", ".join(health.text() for health in healths)
+        return "initial, maintenance and unweighted health are " + ", ".join(
+            health.text() for health in healths
+        )
     ids = [position.product_id for position in snapshot.positions]
     if len(ids) != len(set(ids)):
         return "it lists a product twice"
-    return "; ".join(words for each in snapshot.positions for words in [_turned(each, prices.get(each.product_id, 0))] if words)
+    return "; ".join(
+        words
+        for each in snapshot.positions
+        for words in [_turned(each, prices.get(each.product_id, 0))]
+        if words
+    )
 
 
 def _turned(position: Position, price: int) -> str:
     worth = position.cross * price // ONE
     if not worth or not 1 <= 2 * position.v_quote // worth < 4:
         return ""
-    return f"product {position.product_id}: {position.cross.text()} held against a v_quote of {position.v_quote.text()}"
+    return (
+        f"product {position.product_id}: {position.cross.text()} held against a v_quote of"
+        f" {position.v_quote.text()}"
+    )
 
 
 def _text(amount: int) -> str:
@@ -289,15 +387,17 @@ def _text(amount: int) -> str:
 class Twice(msgspec.Struct):
     """Two readings of the account that say the same, `apart_ms` or more apart by the engine's clock.
 
-    `subaccount_info` carries no time and may be older than the engine's timestamp that was asked for before it. A presence may be believed at once,
-    an absence only when it is still there later on.
+    `subaccount_info` carries no time and may be older than the engine's timestamp that was asked for before
+    it. A presence may be believed at once, an absence only when it is still there later on.
     """
 
     since_ms: int | None = None
     said: int | None = None
 
     def confirms(self, at_ms: int, said: int, apart_ms: int) -> bool:
-        """Take a reading of engine time `at_ms` that says `said`; has the same been said at least `apart_ms` ago and by every reading since?"""
+        """Take a reading of engine time `at_ms` that says `said`; has the same been said at least
+        `apart_ms` ago and by every reading since?
+        """
         if self.since_ms is None or said != self.said or at_ms < self.since_ms:
             self.since_ms, self.said = at_ms, said
         return at_ms - self.since_ms >= apart_ms
@@ -310,4 +410,6 @@ class Twice(msgspec.Struct):
 APART_MS = 2_000
 """Between the two readings that an absence needs."""
 QUIET_MS = 10_000
-"""After an absence that only positions have proven, nothing is entered until a reading this much later still says the same."""
+"""After an absence that only positions have proven, nothing is entered until a reading this much later
+still says the same.
+"""

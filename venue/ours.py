@@ -1,4 +1,6 @@
-"""What of a position is ours: what our intents explain, orders in doubt counted both ways. All amounts are signed, x18."""
+"""What of a position is ours: what our intents explain, orders in doubt counted both ways. All amounts are
+signed, x18.
+"""
 
 import msgspec
 
@@ -9,7 +11,9 @@ from messages.units import Base
 
 
 class Ours(msgspec.Struct, frozen=True):
-    """What our intents explain of one leg: every amount between `low` and `high` (signed) can be ours, orders in doubt included."""
+    """What our intents explain of one leg: every amount between `low` and `high` (signed) can be ours,
+    orders in doubt included.
+    """
 
     low: int = 0
     high: int = 0
@@ -20,7 +24,11 @@ class Ours(msgspec.Struct, frozen=True):
 
     def without(self, closed: int) -> "Ours":
         """What is left when `closed` (signed as the position was) has been closed."""
-        return Ours(min(0, self.low - closed), self.high) if closed < 0 else Ours(self.low, max(0, self.high - closed))
+        return (
+            Ours(min(0, self.low - closed), self.high)
+            if closed < 0
+            else Ours(self.low, max(0, self.high - closed))
+        )
 
 
 EVERYTHING = Ours(-(2**127), 2**127)
@@ -41,9 +49,17 @@ class Task(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, held: Held) -> "Task":
         """What is held, and each order in doubt as if it had filled and as if it had not."""
-        return cls(_hull(held.eth, "eth", held.doubts), _hull(held.sol, "sol", held.doubts), held.doubts, refused=held.refused)
+        return cls(
+            _hull(held.eth, "eth", held.doubts),
+            _hull(held.sol, "sol", held.doubts),
+            held.doubts,
+            refused=held.refused,
+        )
 
 
 def _hull(held: int, leg: Leg, doubts: tuple[Doubt, ...]) -> Ours:
     amounts = [doubt.amount for doubt in doubts if doubt.leg == leg]
-    return Ours(held + sum(amount for amount in amounts if amount < 0), held + sum(amount for amount in amounts if amount > 0))
+    return Ours(
+        held + sum(amount for amount in amounts if amount < 0),
+        held + sum(amount for amount in amounts if amount > 0),
+    )

@@ -1,6 +1,7 @@
 """The narrow interface: everything that actors know of a venue.
 
-Siblings behind it: `venue/nado` (the real wire, used live and against the simulated venue alike). Tests put small fakes here.
+Siblings behind it: `venue/nado` (the real wire, used live and against the simulated venue alike). Tests put
+small fakes here.
 
 Errors, and what the caller does:
 
@@ -43,7 +44,9 @@ class Malformed(VenueError):
 
 
 class OutOfRange(Malformed):
-    """An answer with an invalid number: beyond int128, a negative price, a moment outside of any clock. Nothing is known."""
+    """An answer with an invalid number: beyond int128, a negative price, a moment outside of any clock.
+    Nothing is known.
+    """
 
 
 class Refused(VenueError):
@@ -56,20 +59,28 @@ class Refused(VenueError):
 
 
 class OffLattice(ValueError):
-    """An order's price is not on the tick or its amount not on the step. Refused before signing; nobody rounds (lesson S2)."""
+    """An order's price is not on the tick or its amount not on the step. Refused before signing; nobody
+    rounds (lesson S2).
+    """
 
 
 class Incomplete(Malformed):
-    """The rules can be read as far as closing needs them, and not as far as entering does. Nothing is entered; what is open can be closed."""
+    """The rules can be read as far as closing needs them, and not as far as entering does. Nothing is
+    entered; what is open can be closed.
+    """
 
 
 UNTRADABLE = frozenset({"post_only", "not_tradable", "delisted"})
-"""Trading statuses under which certainly no reduce-only IOC trades. `delisted` is ours: the venue does not name the product any more. A status that
-nobody has heard of is none of these: whether it lets us close is for the venue's answer to say."""
+"""Trading statuses under which certainly no reduce-only IOC trades. `delisted` is ours: the venue does not
+name the product any more. A status that nobody has heard of is none of these: whether it lets us close is for
+the venue's answer to say.
+"""
 
 
 class ProductTerms(msgspec.Struct, frozen=True):
-    """Everything that entering one product needs, and nothing of it missing: made by `ProductRules.terms` alone."""
+    """Everything that entering one product needs, and nothing of it missing: made by `ProductRules.terms`
+    alone.
+    """
 
     symbol: str
     product_id: int
@@ -98,8 +109,9 @@ class PairTerms(msgspec.Struct, frozen=True):
 
 
 class ProductRules(msgspec.Struct, frozen=True):
-    """One perp's rules as the venue says them. Id, tick and step are what closing needs; whatever else it does not say, or says so that nobody can
-    read it, is None and keeps us from entering (`terms`). Nothing is filled in (lesson S4).
+    """One perp's rules as the venue says them. Id, tick and step are what closing needs; whatever else it
+    does not say, or says so that nobody can read it, is None and keeps us from entering (`terms`). Nothing is
+    filled in (lesson S4).
     """
 
     symbol: str
@@ -115,11 +127,17 @@ class ProductRules(msgspec.Struct, frozen=True):
     short_weight_maintenance: Rate | None
     oracle: Price | None
     status: str
-    """A word of the venue's (`messages.market.TradingStatus` has those it documents), or one of ours: `delisted`, `unsaid`."""
+    """A word of the venue's (`messages.market.TradingStatus` has those it documents), or one of ours:
+    `delisted`, `unsaid`.
+    """
     objections: tuple[str, ...] = ()
-    """Why nothing may be entered here although every figure is there: two answers that contradict each other, isolated margin only."""
+    """Why nothing may be entered here although every figure is there: two answers that contradict each
+    other, isolated margin only.
+    """
     unsure: bool = False
-    """May the venue refuse to close, by what it says? Of a pair, this leg then goes first and alone (`venue/closing.py`)."""
+    """May the venue refuse to close, by what it says? Of a pair, this leg then goes first and alone
+    (`venue/closing.py`).
+    """
 
     @property
     def untradable(self) -> bool:
@@ -137,7 +155,9 @@ class ProductRules(msgspec.Struct, frozen=True):
 
 
 class VenueRules(msgspec.Struct, frozen=True):
-    """What the venue says of itself and of our two products: a message with a version and an age, read again and again while a run lives."""
+    """What the venue says of itself and of our two products: a message with a version and an age, read
+    again and again while a run lives.
+    """
 
     venue: str
     """Identity of this venue instance: name and, for a simulated one, its instance id."""
@@ -169,15 +189,21 @@ class VenueRules(msgspec.Struct, frozen=True):
 
 def rules_read(rules: VenueRules) -> RulesRead:
     """The row that says what the rules are now."""
-    return RulesRead(rules.version, rules.read_ms, _product_read(rules.eth), _product_read(rules.sol), rules.incomplete())
+    return RulesRead(
+        rules.version, rules.read_ms, _product_read(rules.eth), _product_read(rules.sol), rules.incomplete()
+    )
 
 
 def _product_read(each: ProductRules) -> ProductRead:
-    return ProductRead(each.symbol, each.price_tick, each.size_step, each.min_notional, each.status, each.taker_fee)
+    return ProductRead(
+        each.symbol, each.price_tick, each.size_step, each.min_notional, each.status, each.taker_fee
+    )
 
 
 ASKED_S = 0.3
-"""How long an exit waits for the venue to say whether both legs can be traded. Longer would keep a pair that its owner wants to leave."""
+"""How long an exit waits for the venue to say whether both legs can be traded. Longer would keep a pair
+that its owner wants to leave.
+"""
 
 
 class Tradable(msgspec.Struct, frozen=True):
@@ -225,7 +251,9 @@ class SignedOrder(msgspec.Struct, frozen=True):
 
 
 class Reply(msgspec.Struct, frozen=True):
-    """What came back for one order. Only `refused` (a written list of codes) and `not_sent` say that it cannot trade."""
+    """What came back for one order. Only `refused` (a written list of codes) and `not_sent` say that it
+    cannot trade.
+    """
 
     kind: Literal["accepted", "refused", "unknown", "not_sent"]
     code: int | None
@@ -246,10 +274,14 @@ class ArchivedOrder(msgspec.Struct, frozen=True):
 
 
 class OrderBuilder(Protocol):
-    """Turns one leg of a plan into an order. Pure and deterministic: legs and ledger call it apart and must agree."""
+    """Turns one leg of a plan into an order. Pure and deterministic: legs and ledger call it apart and
+    must agree.
+    """
 
     def order_of(self, plan: SizingPlan, plan_digest: str, leg: Leg) -> Order:
-        """The order of `leg`; raises `OffLattice` naming step and value, `ValueError` when the leg's amount is 0."""
+        """The order of `leg`; raises `OffLattice` naming step and value, `ValueError` when the leg's
+        amount is 0.
+        """
         ...
 
     def digest_of(self, order: Order) -> str:
@@ -261,7 +293,9 @@ class OrderBuilder(Protocol):
         ...
 
     def use(self, rules: VenueRules) -> None:
-        """From now on ticks and steps are these. Raises `ValueError` for another chain or other products, and keeps the old ones."""
+        """From now on ticks and steps are these. Raises `ValueError` for another chain or other products,
+        and keeps the old ones.
+        """
         ...
 
 
@@ -278,7 +312,8 @@ class OrderWire(Protocol):
         ...
 
     async def place(self, signed: SignedOrder) -> Reply:
-        """Send one order and wait for its reply or for recv_time + 500 ms of venue time. Never raises `VenueError`: doubt is `unknown`.
+        """Send one order and wait for its reply or for recv_time + 500 ms of venue time. Never raises
+        `VenueError`: doubt is `unknown`.
 
         Right before the first byte it compares venue time with recv_time - 200 ms; too late is `not_sent`.
         """
@@ -286,7 +321,9 @@ class OrderWire(Protocol):
 
 
 class Reads(Protocol):
-    """Questions to the venue. Each is bounded by a deadline and raises `VenueError`; an error is never zero."""
+    """Questions to the venue. Each is bounded by a deadline and raises `VenueError`; an error is never
+    zero.
+    """
 
     async def time_ms(self) -> Ms:
         """The venue's clock."""
@@ -297,7 +334,9 @@ class Reads(Protocol):
         ...
 
     async def rules(self) -> VenueRules:
-        """Chain, endpoint and both products' rules, as far as they can be read; raises `Malformed` when not even closing could go by them."""
+        """Chain, endpoint and both products' rules, as far as they can be read; raises `Malformed` when
+        not even closing could go by them.
+        """
         ...
 
     async def rules_now(self) -> VenueRules:
@@ -305,7 +344,9 @@ class Reads(Protocol):
         ...
 
     async def tradable(self, within_s: float = ASKED_S) -> Tradable:
-        """Can both products be traded now? Two cheap questions at once; what is not answered in time is not said. Never raises `VenueError`."""
+        """Can both products be traded now? Two cheap questions at once; what is not answered in time is
+        not said. Never raises `VenueError`.
+        """
         ...
 
     async def book(self, product_id: int, depth: int = 100) -> BookSnapshot:
@@ -313,7 +354,9 @@ class Reads(Protocol):
         ...
 
     async def account(self) -> AccountSnapshot:
-        """Cross and isolated positions, health, open orders: read *after* the engine's timestamp that the snapshot carries."""
+        """Cross and isolated positions, health, open orders: read *after* the engine's timestamp that the
+        snapshot carries.
+        """
         ...
 
     async def archived(self, digests: Sequence[str]) -> tuple[ArchivedOrder, ...]:
@@ -321,14 +364,17 @@ class Reads(Protocol):
         ...
 
     async def money_since(self, events_after: int | None, payments_after: int | None) -> MoneyRead:
-        """What moved the account's money otherwise than by a trade of the pair, after these submission indices, oldest first.
+        """What moved the account's money otherwise than by a trade of the pair, after these submission
+        indices, oldest first.
 
-        From the archive, which lags; its times are whole seconds. With None only the newest entries: they tell where history stands.
+        From the archive, which lags; its times are whole seconds. With None only the newest entries: they
+        tell where history stands.
         """
         ...
 
     async def fills_since(self, after: int | None) -> tuple[Fill, ...]:
-        """What the subaccount traded in the pair after submission index `after`, oldest first; with None only the newest fill, if there is one.
+        """What the subaccount traded in the pair after submission index `after`, oldest first; with None only
+        the newest fill, if there is one.
 
         From the archive, which lags; its times are whole seconds.
         """
@@ -373,20 +419,30 @@ class Venue(Protocol):
         """A leg's connection, kept up in the background while the context is open."""
         ...
 
-    def market_events(self, product_ids: Sequence[int]) -> AbstractAsyncContextManager[EventStream[MarketEvent]]:
-        """Book batches of the products, for one connection's life. Entered = subscribed. Raises `Unreachable` when it is lost."""
+    def market_events(
+        self, product_ids: Sequence[int]
+    ) -> AbstractAsyncContextManager[EventStream[MarketEvent]]:
+        """Book batches of the products, for one connection's life. Entered = subscribed. Raises
+        `Unreachable` when it is lost.
+        """
         ...
 
     def account_events(self) -> AbstractAsyncContextManager[EventStream[AccountEvent]]:
-        """Fills, order updates and position changes of the subaccount, authenticated, in order, for one connection's life."""
+        """Fills, order updates and position changes of the subaccount, authenticated, in order, for one
+        connection's life.
+        """
         ...
 
     async def disconnect(self) -> None:
-        """Give up every connection there is, now. Whoever needs one makes a new one; what was under way ends as lost."""
+        """Give up every connection there is, now. Whoever needs one makes a new one; what was under way
+        ends as lost.
+        """
         ...
 
     def seen(self) -> tuple[tuple[str, str], ...]:
-        """Each connection's name and what it has seen so far, in one line: messages, losses, and what could not be read."""
+        """Each connection's name and what it has seen so far, in one line: messages, losses, and what
+        could not be read.
+        """
         ...
 
     def unconnected(self) -> frozenset[str]:
@@ -394,9 +450,11 @@ class Venue(Protocol):
         ...
 
     def rate_obstacle(self, orders: int, flatten_steps: int, legs: int = 2) -> str:
-        """Why `orders` more orders and then closing everything may not fit into the venue's rate limits now; "" when they do.
+        """Why `orders` more orders and then closing everything may not fit into the venue's rate limits now;
+        "" when they do.
 
-        `legs`: how many of the orders sent may come to be in doubt, each of which costs readings of the account.
+        `legs`: how many of the orders sent may come to be in doubt, each of which costs readings of the
+        account.
         """
         ...
 
@@ -405,5 +463,7 @@ class Venue(Protocol):
         ...
 
     async def cancel_all(self, product_ids: Sequence[int]) -> None:
-        """Cancel every order of the subaccount on these products. Never called with an empty list. Raises `VenueError`."""
+        """Cancel every order of the subaccount on these products. Never called with an empty list. Raises
+        `VenueError`.
+        """
         ...

@@ -1,10 +1,12 @@
 """RESOLVE: what became of an order that nobody answered for.
 
-*Present* is believed from any source at once, as far as it fits what was signed (`fits`). *Absent* is believed only when the order's receive window
-and a margin have passed by the engine's clock, and two readings 2 s apart by that clock say so while the archive, which has had its time, knows of
-nothing: until then the order may still arrive, and a reading carries no time of its own. The quantity is the engine's position minus what the ledger
-held before (one plan is in flight, so the difference is this order's); price and fee come from the archive, which lags. Nothing is ever sent again in
-here, and every doubt ends: at the latest with the second reading, whatever the two say.
+*Present* is believed from any source at once, as far as it fits what was signed (`fits`). *Absent* is
+believed only when the order's receive window and a margin have passed by the engine's clock, and two readings
+2 s apart by that clock say so while the archive, which has had its time, knows of nothing: until then the
+order may still arrive, and a reading carries no time of its own. The quantity is the engine's position minus
+what the ledger held before (one plan is in flight, so the difference is this order's); price and fee come
+from the archive, which lags. Nothing is ever sent again in here, and every doubt ends: at the latest with the
+second reading, whatever the two say.
 """
 
 from collections.abc import Callable
@@ -19,10 +21,14 @@ from venue.protocol import ArchivedOrder, Reads, VenueError
 POLL_S = 0.1
 """How often the venue is asked (design: the barrier)."""
 ENGINE_EVERY_S = 2.0
-"""How often the engine's position is read in between, beside the first time and the moment at which it can prove an absence. A reading weighs 17 of
-the 400 that the venue allows in 10 s; a question to the archive weighs 3 of another budget."""
+"""How often the engine's position is read in between, beside the first time and the moment at which it can
+prove an absence. A reading weighs 17 of the 400 that the venue allows in 10 s; a question to the archive
+weighs 3 of another budget.
+"""
 FAILED_S = 0.5
-"""How long after a reading that failed the next one is tried: a venue that is down would else eat what closing needs when it is back."""
+"""How long after a reading that failed the next one is tried: a venue that is down would else eat what
+closing needs when it is back.
+"""
 WINDOW_MARGIN_MS = 500
 """Beyond the receive window an order cannot arrive; this much later we believe it."""
 ARCHIVE_PATIENCE_MS = 3_000
@@ -30,10 +36,11 @@ ARCHIVE_PATIENCE_MS = 3_000
 
 
 async def resolve(doubt: Doubt, reads: Reads, report: Callable[[Resolved], None]) -> None:
-    """Ask until the order has an ending, and report it; a provisional ending is reported first when the archive is late.
+    """Ask until the order has an ending, and report it; a provisional ending is reported first when the
+    archive is late.
 
-    Ends when a final answer was reported, or a provisional one has outwaited the archive. A venue that does not answer is asked for ever: the caller
-    bounds the wait.
+    Ends when a final answer was reported, or a provisional one has outwaited the archive. A venue that does
+    not answer is asked for ever: the caller bounds the wait.
     """
     told: Resolved | None = None
     asked = _Asked(doubt, reads)
@@ -54,7 +61,9 @@ async def resolve(doubt: Doubt, reads: Reads, report: Callable[[Resolved], None]
 
 
 class _Asked:
-    """The archive at every turn, the engine when it may know more; `at_ms` is the engine's time of its last answer."""
+    """The archive at every turn, the engine when it may know more; `at_ms` is the engine's time of its
+    last answer.
+    """
 
     def __init__(self, doubt: Doubt, reads: Reads) -> None:
         self._doubt = doubt
@@ -67,7 +76,9 @@ class _Asked:
         self.at_ms = 0
         self._misfits = False
         self.misfit: Resolved | None = None
-        """An archive's record that cannot be this order's: reported, for the ledger to name, and not believed."""
+        """An archive's record that cannot be this order's: reported, for the ledger to name, and not
+        believed.
+        """
 
     async def again(self) -> Resolved | None:
         """One turn. Raises `VenueError`."""
@@ -83,7 +94,9 @@ class _Asked:
         return answer if believed else None
 
     def _believed(self, answer: Resolved | None, snapshot: AccountSnapshot) -> bool:
-        """A presence at once, unless the reading contradicts itself; that, and an absence, only when a second reading says the same."""
+        """A presence at once, unless the reading contradicts itself; that, and an absence, only when a
+        second reading says the same.
+        """
         if answer is None:
             self._twice.forget()
             return False
@@ -91,18 +104,28 @@ class _Asked:
             return True
         if self._proving_since_ms is None and snapshot.at_ms > self._doubt.recv_time_ms + WINDOW_MARGIN_MS:
             self._proving_since_ms = int(snapshot.at_ms)
-        overdue = self._proving_since_ms is not None and snapshot.at_ms >= self._proving_since_ms + 2 * APART_MS
+        overdue = (
+            self._proving_since_ms is not None and snapshot.at_ms >= self._proving_since_ms + 2 * APART_MS
+        )
         return self._twice.confirms(int(snapshot.at_ms), int(answer.filled), APART_MS) or overdue
 
     def _contradicts(self, snapshot: AccountSnapshot) -> bool:
-        """Does the reading contradict itself, what it said before the order, or an archive that knows of more?"""
+        """Does the reading contradict itself, what it said before the order, or an archive that knows of
+        more?
+        """
         doubt, position = self._doubt, snapshot.position(self._doubt.product_id)
         moved = position.cross - doubt.before
         more = self._archived is not None and abs(self._archived.filled) > abs(moved)
-        return more or implausible(doubt, moved, position.v_quote) or reading_misfit(snapshot, {doubt.product_id: doubt.limit}) != ""
+        return (
+            more
+            or implausible(doubt, moved, position.v_quote)
+            or reading_misfit(snapshot, {doubt.product_id: doubt.limit}) != ""
+        )
 
     async def _archive(self) -> ArchivedOrder | None:
-        """What the archive knows, or knew when it last answered: it is another host, and the engine is asked whether it answers or not."""
+        """What the archive knows, or knew when it last answered: it is another host, and the engine is
+        asked whether it answers or not.
+        """
         try:
             found = await self._reads.archived([self._doubt.order_digest])
         except VenueError:
@@ -118,7 +141,9 @@ class _Asked:
         return self._archived
 
     def _pause_ms(self) -> float:
-        """Until the next moment at which the engine's answer means more than this one. One that comes soon is waited for: a reading weighs 17."""
+        """Until the next moment at which the engine's answer means more than this one. One that comes soon
+        is waited for: a reading weighs 17.
+        """
         window = self._doubt.recv_time_ms
         moments = [window + WINDOW_MARGIN_MS + 1, window + ARCHIVE_PATIENCE_MS + 1]
         if self._twice.since_ms is not None:
@@ -130,17 +155,32 @@ class _Asked:
 def judge(doubt: Doubt, snapshot: AccountSnapshot, archived: ArchivedOrder | None) -> Resolved | None:
     """What the engine's position says about the order; None = not known yet. Pure.
 
-    A difference outside [0, order] is not this order's, and one of a product with other orders in doubt may not be: then only the archive's answer on
-    the digest counts, and the ledger will name the rest as foreign when it compares positions.
+    A difference outside [0, order] is not this order's, and one of a product with other orders in doubt may
+    not be: then only the archive's answer on the digest counts, and the ledger will name the rest as foreign
+    when it compares positions.
     """
     position = snapshot.position(doubt.product_id)
     moved = position.cross - doubt.before  # all our orders are cross; what stands isolated is not ours
-    ours = doubt.alone and moved != 0 and (moved > 0) == (doubt.amount > 0) and abs(moved) <= abs(doubt.amount)
-    if archived is not None and archived.filled != 0 and (archived.filled in {moved, doubt.amount} or not ours):
+    ours = (
+        doubt.alone and moved != 0 and (moved > 0) == (doubt.amount > 0) and abs(moved) <= abs(doubt.amount)
+    )
+    if (
+        archived is not None
+        and archived.filled != 0
+        and (archived.filled in {moved, doubt.amount} or not ours)
+    ):
         return _from_archive(doubt, archived)
     if ours:
         quote = estimate(doubt, moved, position.v_quote)
-        return Resolved(doubt.order_digest, doubt.product_id, Base(moved), quote, Quote(0), provisional=True, source="engine position")
+        return Resolved(
+            doubt.order_digest,
+            doubt.product_id,
+            Base(moved),
+            quote,
+            Quote(0),
+            provisional=True,
+            source="engine position",
+        )
     patience_ms = WINDOW_MARGIN_MS if doubt.alone else ARCHIVE_PATIENCE_MS
     if snapshot.at_ms > doubt.recv_time_ms + patience_ms:
         return Resolved(
@@ -151,7 +191,9 @@ def judge(doubt: Doubt, snapshot: AccountSnapshot, archived: ArchivedOrder | Non
 
 
 async def look_up(doubt: Doubt, reads: Reads, report: Callable[[Resolved], None]) -> None:
-    """Ask the archive, once, about an order that has its ending; report what it knows. A venue that does not answer is asked another time."""
+    """Ask the archive, once, about an order that has its ending; report what it knows. A venue that does
+    not answer is asked another time.
+    """
     try:
         found = await reads.archived([doubt.order_digest])
     except VenueError:
@@ -162,4 +204,12 @@ async def look_up(doubt: Doubt, reads: Reads, report: Callable[[Resolved], None]
 
 
 def _from_archive(doubt: Doubt, archived: ArchivedOrder) -> Resolved:
-    return Resolved(doubt.order_digest, archived.product_id, archived.filled, archived.quote, archived.fee, provisional=False, source="archive")
+    return Resolved(
+        doubt.order_digest,
+        archived.product_id,
+        archived.filled,
+        archived.quote,
+        archived.fee,
+        provisional=False,
+        source="archive",
+    )

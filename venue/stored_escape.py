@@ -1,10 +1,13 @@
-"""The exit orders of an open pair, signed in advance: reduce-only IOCs for both legs, so that closing needs no signature, no key and no passphrase.
+"""The exit orders of an open pair, signed in advance: reduce-only IOCs for both legs, so that closing needs
+no signature, no key and no passphrase.
 
-Nado refuses a receive time more than 100 s ahead, so a generation lives for `WINDOW_MS` and is renewed every `RENEW_S`. There is only ever the newest
-one: the file is replaced whole, and emptied before the orders that close the pair are sealed, so that no old generation can meet a later pair. Both
-orders only close (the venue clamps reduce-only), so a generation used twice, or beside an exit under way, cannot open anything.
+Nado refuses a receive time more than 100 s ahead, so a generation lives for `WINDOW_MS` and is renewed every
+`RENEW_S`. There is only ever the newest one: the file is replaced whole, and emptied before the orders that
+close the pair are sealed, so that no old generation can meet a later pair. Both orders only close (the venue
+clamps reduce-only), so a generation used twice, or beside an exit under way, cannot open anything.
 
-The file is as good as permission to close this subaccount's pair: mode 0600, and nothing in it that could do more.
+The file is as good as permission to close this subaccount's pair: mode 0600, and nothing in it that could do
+more.
 """
 
 import os
@@ -42,18 +45,29 @@ class StoredEscape(msgspec.Struct, frozen=True):
         return next((signed for signed in self.orders if signed.order.product_id == product_id), None)
 
     def asked_until(self, by_ms: int) -> dict[Leg, SignedOrder]:
-        """Its orders, whose answers are waited for until `by_ms` at most and not until their windows end, a minute later.
+        """Its orders, whose answers are waited for until `by_ms` at most and not until their windows end, a
+        minute later.
 
-        What is not answered by then may still arrive; it can only close, and it is only used where all there is to close is ours.
+        What is not answered by then may still arrive; it can only close, and it is only used where all there
+        is to close is ours.
         """
         known = {leg: order for leg in LEGS if (order := self.order(leg))}
-        return {leg: msgspec.structs.replace(order, recv_time_ms=Ms(min(order.recv_time_ms, by_ms))) for leg, order in known.items()}
+        return {
+            leg: msgspec.structs.replace(order, recv_time_ms=Ms(min(order.recv_time_ms, by_ms)))
+            for leg, order in known.items()
+        }
 
     def closes(self, part: Closing, rules: VenueRules, now_ms: int) -> bool:
-        """Does it close exactly `part` (0 = that leg's order is not wanted), on ticks and steps of now, and can it still arrive at `now_ms`?"""
+        """Does it close exactly `part` (0 = that leg's order is not wanted), on ticks and steps of now,
+        and can it still arrive at `now_ms`?
+        """
         in_time = now_ms + LEFT_MS < self.plan.recv_time_ms
         wanted = [leg for leg in LEGS if part.part(leg)]
-        return in_time and bool(wanted) and all(-self.plan.leg(leg).amount == part.part(leg) and self._fits(leg, rules) for leg in wanted)
+        return (
+            in_time
+            and bool(wanted)
+            and all(-self.plan.leg(leg).amount == part.part(leg) and self._fits(leg, rules) for leg in wanted)
+        )
 
     def _fits(self, leg: Leg, rules: VenueRules) -> bool:
         order, product = self.plan.leg(leg), rules.product(leg)
@@ -61,9 +75,16 @@ class StoredEscape(msgspec.Struct, frozen=True):
 
 
 def signed_escape(
-    held: Held, prices: tuple[Price, Price], rules: VenueRules, order_builder: OrderBuilder, settings: Settings, now_ms: int, generation: int
+    held: Held,
+    prices: tuple[Price, Price],
+    rules: VenueRules,
+    order_builder: OrderBuilder,
+    settings: Settings,
+    now_ms: int,
+    generation: int,
 ) -> StoredEscape:
-    """The exit orders for what the size steps let close of what is held at venue time `now_ms`, at the worst of `flatten_steps` from `prices` (mids).
+    """The exit orders for what the size steps let close of what is held at venue time `now_ms`, at the worst
+    of `flatten_steps` from `prices` (mids).
 
     Whether both legs can be traded is asked by whoever uses it.
     """
@@ -71,13 +92,33 @@ def signed_escape(
     eth = closing_order(rules.eth, part.eth, prices[0], slippage)
     sol = closing_order(rules.sol, part.sol, prices[1], slippage)
     recv_ms = Ms(now_ms + WINDOW_MS)
-    plan = SizingPlan(held.epoch, generation, held.cycle, generation, "flatten", Ms(now_ms), recv_ms, Ms(0), Ms(0), Ms(0), Bps(0), eth, sol)
+    plan = SizingPlan(
+        held.epoch,
+        generation,
+        held.cycle,
+        generation,
+        "flatten",
+        Ms(now_ms),
+        recv_ms,
+        Ms(0),
+        Ms(0),
+        Ms(0),
+        Bps(0),
+        eth,
+        sol,
+    )
     asked = (leg for leg in LEGS if plan.leg(leg).amount)
-    return StoredEscape(generation, plan, tuple(order_builder.sign(order_builder.order_of(plan, digest(plan), leg)) for leg in asked))
+    return StoredEscape(
+        generation,
+        plan,
+        tuple(order_builder.sign(order_builder.order_of(plan, digest(plan), leg)) for leg in asked),
+    )
 
 
 def closing_order(product: ProductRules, position: Base, price: Price, slippage: Bps) -> LegOrder:
-    """The reduce-only IOC that closes `position` (signed), at worst `slippage` from `price`, rounded outward to the tick; of nothing for nothing."""
+    """The reduce-only IOC that closes `position` (signed), at worst `slippage` from `price`, rounded
+    outward to the tick; of nothing for nothing.
+    """
     if position == 0:
         return LegOrder(product.product_id, Base(0), Price(0), "ioc", True, Price(0), Price(0))
     raw = worse(price, -position, slippage)
@@ -86,7 +127,9 @@ def closing_order(product: ProductRules, position: Base, price: Price, slippage:
 
 
 class EscapeFile:
-    """Where the newest generation is kept. `durable`: survive a power cut (fsync), and not only a `kill -9`."""
+    """Where the newest generation is kept. `durable`: survive a power cut (fsync), and not only a `kill
+    -9`.
+    """
 
     def __init__(self, path: Path, *, durable: bool) -> None:
         self._path = path

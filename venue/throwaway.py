@@ -1,4 +1,6 @@
-"""The key that everybody knows: the demo's and the examples'. Whoever sends it money gives it away, so live modes refuse it."""
+"""The key that everybody knows: the demo's and the examples'. Whoever sends it money gives it away, so
+live modes refuse it.
+"""
 
 THROWAWAY_KEY = bytes([0x11]) * 32
 """Published in the exchange's own examples."""

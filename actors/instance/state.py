@@ -1,11 +1,14 @@
 """Epoch and halt of one subaccount at one venue, under a lock that lives as long as the process.
 
-The lock keeps a second bot off the same subaccount, whatever its `--logs`: it stands in the user's state directory and not beside the ledger.
+The lock keeps a second bot off the same subaccount, whatever its `--logs`: it stands in the user's state
+directory and not beside the ledger.
 
-A file that cannot be read is no reason to leave a pair open: it is set aside and counts as a halt, which forbids entering and nothing else, and the
-epoch goes on from the one in the ledger. Epoch and halt stand in the ledger, too, and the stricter of the two wins (`recover`).
+A file that cannot be read is no reason to leave a pair open: it is set aside and counts as a halt, which
+forbids entering and nothing else, and the epoch goes on from the one in the ledger. Epoch and halt stand in
+the ledger, too, and the stricter of the two wins (`recover`).
 
-A guard is stopped by no lock: it starts its epoch in a file of its own (`take_over`). Where run and guard name the same epoch, it is the guard's.
+A guard is stopped by no lock: it starts its epoch in a file of its own (`take_over`). Where run and guard
+name the same epoch, it is the guard's.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +18,17 @@ from pathlib import Path
 import msgspec
 import trio
 
-from runtime.locks import AlreadyRunning, Holder, LockHeld, free, holder_of_file, holding, last_holder, lifelong, writing
+from runtime.locks import (
+    AlreadyRunning,
+    Holder,
+    LockHeld,
+    free,
+    holder_of_file,
+    holding,
+    last_holder,
+    lifelong,
+    writing,
+)
 from runtime.private import private_folder
 from runtime.specs import Fatal
 from runtime.state_file import (
@@ -75,11 +88,15 @@ MOVED = ".moved"
 
 
 class Superseded(Fatal):
-    """Somebody started a newer epoch: the guard, because this run's heartbeat had stopped. This run stops trading and sends nothing more."""
+    """Somebody started a newer epoch: the guard, because this run's heartbeat had stopped. This run stops
+    trading and sends nothing more.
+    """
 
 
 class NoState(Exception):
-    """The state directory cannot be used: without it two bots could trade one subaccount, so nothing may start."""
+    """The state directory cannot be used: without it two bots could trade one subaccount, so nothing may
+    start.
+    """
 
 
 class StateLocked(NoState):
@@ -90,7 +107,8 @@ class RunState:
     """The epoch of this run and its halt, on disk. Open it once per process and keep it."""
 
     def __init__(self, directory: Path, identity: str, logs: str, legacy: Sequence[str] = ()) -> None:
-        """Take the lock for `identity`, and for every name that the same subaccount's state was kept under before (`legacy`), and move it.
+        """Take the lock for `identity`, and for every name that the same subaccount's state was kept under
+        before (`legacy`), and move it.
 
         Raises `AlreadyRunning`, or `NoState` when the directory cannot be used.
         """
@@ -116,7 +134,7 @@ class RunState:
             self.close()
             raise
 
-    # -- what it says ------------------------------------------------------------------------------------------------------------------------------
+    # -- what it says ----------------------------------------------------------------------------------------
 
     @property
     def name(self) -> str:
@@ -142,10 +160,12 @@ class RunState:
         """A file of this subaccount's, beside the state file."""
         return self._path.with_suffix(suffix)
 
-    # -- whose it is -------------------------------------------------------------------------------------------------------------------------------
+    # -- whose it is -----------------------------------------------------------------------------------------
 
     def belongs_to(self, venue: str) -> None:
-        """Tie it to one instance of the venue: a simulated venue that is new starts without the halt, and without the pair, of the one before."""
+        """Tie it to one instance of the venue: a simulated venue that is new starts without the halt, and
+        without the pair, of the one before.
+        """
         known = self._saved
         if known.venue and known.venue != venue:
             for suffix in (ANCHOR, ESCAPE):
@@ -155,7 +175,8 @@ class RunState:
             self._write(msgspec.structs.replace(known, venue=venue))
 
     async def move_to(self, identity: str, venue: str) -> None:
-        """The venue has said which one it is: keep this state under its name, whatever URL it was reached by. Both locks are kept.
+        """The venue has said which one it is: keep this state under its name, whatever URL it was reached by.
+        Both locks are kept.
 
         Raises `AlreadyRunning` when another process trades there under another URL, `NoState`, `StateLocked`.
         """
@@ -191,10 +212,11 @@ class RunState:
             self._replace(self._saved)
             _leave_behind(old)
 
-    # -- epochs ------------------------------------------------------------------------------------------------------------------------------------
+    # -- epochs ----------------------------------------------------------------------------------------------
 
     async def begin(self) -> None:
-        """Start the first epoch of this process, above whatever is on disk. A guard that closes for a run before it stops: wait for that.
+        """Start the first epoch of this process, above whatever is on disk. A guard that closes for a run
+        before it stops: wait for that.
 
         Raises `StateLocked` when somebody else writes the state file and does not let go within `LOCK_S`.
         """
@@ -229,7 +251,9 @@ class RunState:
 
     @property
     def beaten(self) -> bool:
-        """Has somebody else started an epoch since this process began its first? Read from disk, now. Of two with one number the guard's counts."""
+        """Has somebody else started an epoch since this process began its first? Read from disk, now. Of
+        two with one number the guard's counts.
+        """
         if not self._begun:
             return False
         return taken_epoch(self._path) >= self._saved.epoch or file_epoch(self._path) > self._saved.epoch
@@ -240,7 +264,9 @@ class RunState:
         return not all(free(path.with_suffix(GUARD_LOCK)) for path in self._paths)
 
     def recover(self, epoch: int, halted: tuple[str, str] | None) -> None:
-        """What the ledger knows of both: never fall behind its epoch, and never forget its halt, whatever became of the file."""
+        """What the ledger knows of both: never fall behind its epoch, and never forget its halt, whatever
+        became of the file.
+        """
         self.at_least(epoch)
         if halted is not None:
             self.halt(*halted)
@@ -250,7 +276,7 @@ class RunState:
         if self._saved.epoch < epoch:
             self._write(msgspec.structs.replace(self._saved, epoch=epoch))
 
-    # -- halt and ledger ---------------------------------------------------------------------------------------------------------------------------
+    # -- halt and ledger -------------------------------------------------------------------------------------
 
     def halt(self, code: str, detail: str) -> None:
         """Latch entering off. The first cause stays."""
@@ -262,7 +288,9 @@ class RunState:
         self._write(msgspec.structs.replace(self._saved, halt_code="", halt_detail=""))
 
     def remember(self, last_hash: str, may_be_open: bool, at_ms: int, until_ms: int = 0) -> None:
-        """Which row the ledger has come to, and whether a pair may be open: before a vote that can open one is spoken. Raises `OSError`."""
+        """Which row the ledger has come to, and whether a pair may be open: before a vote that can open
+        one is spoken. Raises `OSError`.
+        """
         write_anchor(self._path, Anchor(self._logs, last_hash, may_be_open, at_ms, until_ms))
 
     def close(self) -> None:
@@ -280,20 +308,28 @@ class RunState:
         self._replace(saved)
 
     def _replace(self, saved: Saved) -> None:
-        write_saved(self._path, msgspec.structs.replace(saved, epoch=max(saved.epoch, file_epoch(self._path))))
+        write_saved(
+            self._path, msgspec.structs.replace(saved, epoch=max(saved.epoch, file_epoch(self._path)))
+        )
         self._saved = saved
 
 
 def stricter(one: Saved, other: Saved) -> Saved:
-    """Two words on the same subaccount as one: the higher epoch, any halt, any venue, the ledger's word that says more may be open."""
+    """Two words on the same subaccount as one: the higher epoch, any halt, any venue, the ledger's word
+    that says more may be open.
+    """
     halted = one if one.halt_code else other
     anchors = [each.anchor for each in (one, other) if each.anchor is not None]
     anchor = max(anchors, key=lambda each: (each.may_be_open, each.at_ms), default=None)
-    return Saved(max(one.epoch, other.epoch), one.venue or other.venue, halted.halt_code, halted.halt_detail, anchor)
+    return Saved(
+        max(one.epoch, other.epoch), one.venue or other.venue, halted.halt_code, halted.halt_detail, anchor
+    )
 
 
 def _move_files(old: Path, new: Path) -> None:
-    """The stored escape and the word on the ledger go along with the state; what is there already is newer."""
+    """The stored escape and the word on the ledger go along with the state; what is there already is
+    newer.
+    """
     for suffix in (ESCAPE, ANCHOR):
         there = old.with_suffix(suffix)
         if there.exists() and not new.with_suffix(suffix).exists():
@@ -301,18 +337,23 @@ def _move_files(old: Path, new: Path) -> None:
 
 
 def _leave_behind(old: Path) -> None:
-    """A state file that was moved is not read again: a halt that a person clears must not come back from it."""
+    """A state file that was moved is not read again: a halt that a person clears must not come back from
+    it.
+    """
     with suppress(FileNotFoundError):
         old.replace(old.with_suffix(MOVED))
 
 
-def take_over(path: Path, still_silent: Callable[[], bool], *, seen: int = 0, lockless: bool = False) -> int | None:
+def take_over(
+    path: Path, still_silent: Callable[[], bool], *, seen: int = 0, lockless: bool = False
+) -> int | None:
     """A guard's step: start a new epoch, on disk before it acts. None when its run is not silent after all.
 
-    It is newer than what is on disk and than `seen`, the run's when it was last heard of: the file may have been lost since.
-    `still_silent` is asked while nobody else can start an epoch: a run that starts takes the heartbeat of the one before away before it does.
-    Raises `LockHeld` at once while somebody else starts one; `lockless` does not ask for the lock, because its holder may be the run that was
-    stopped. Raises `OSError`.
+    It is newer than what is on disk and than `seen`, the run's when it was last heard of: the file may have
+    been lost since. `still_silent` is asked while nobody else can start an epoch: a run that starts takes the
+    heartbeat of the one before away before it does. Raises `LockHeld` at once while somebody else starts one;
+    `lockless` does not ask for the lock, because its holder may be the run that was stopped. Raises
+    `OSError`.
     """
     with nullcontext() if lockless else writing(path):
         if not still_silent():
@@ -324,7 +365,9 @@ def take_over(path: Path, still_silent: Callable[[], bool], *, seen: int = 0, lo
 
 
 def reassert(path: Path, epoch: int) -> int:
-    """A guard's, while it closes: whatever became of the files, they say at least `epoch`. What they say now. Raises `OSError`."""
+    """A guard's, while it closes: whatever became of the files, they say at least `epoch`. What they say
+    now. Raises `OSError`.
+    """
     known = read_state(path).epoch
     if known < epoch:
         private_folder(path.parent)
@@ -334,13 +377,17 @@ def reassert(path: Path, epoch: int) -> int:
 
 @contextmanager
 def closing_alone(path: Path) -> Iterator[bool]:
-    """Held by a guard while it closes: a run that starts waits for it, because both write the ledger. False: another guard holds it already."""
+    """Held by a guard while it closes: a run that starts waits for it, because both write the ledger.
+    False: another guard holds it already.
+    """
     with holding(path.with_suffix(GUARD_LOCK)) as alone:
         yield alone
 
 
 def opened_state(directory: Path, identities: Sequence[str], logs: Path) -> RunState:
-    """The state of a subaccount, today's name first; `logs`: the folder of whoever opens it. Raises as `RunState` does."""
+    """The state of a subaccount, today's name first; `logs`: the folder of whoever opens it. Raises as
+    `RunState` does.
+    """
     return RunState(directory, identities[0], str(logs.resolve()), identities[1:])
 
 

@@ -1,4 +1,6 @@
-"""Which venue answers at a URL, as it was last told: `localhost`, `127.0.0.1`, a trailing slash and another case are one venue, not four."""
+"""Which venue answers at a URL, as it was last told: `localhost`, `127.0.0.1`, a trailing slash and
+another case are one venue, not four.
+"""
 
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -17,7 +19,9 @@ PORTS = {"http": 80, "https": 443}
 
 
 def canonical(url: str) -> str:
-    """The same text for every spelling of one address: scheme and host in lower case, loopback by one name, the port written out, no last slash."""
+    """The same text for every spelling of one address: scheme and host in lower case, loopback by one
+    name, the port written out, no last slash.
+    """
     try:
         parts = urlsplit(url.strip())
         port = parts.port

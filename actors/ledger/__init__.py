@@ -1,4 +1,5 @@
-"""The ledger: what was intended, what happened, what is held. The first up and the last down, so that nothing is ever traded unrecorded.
+"""The ledger: what was intended, what happened, what is held. The first up and the last down, so that nothing
+is ever traded unrecorded.
 
 store.py    the rows on disk: append-only, hash-chained
 orders.py   one order, as its events tell it         flight.py   a plan in flight: two of them

@@ -1,10 +1,12 @@
 """The ledger's loop: drain what waits, fold it, commit it in one transaction, and only then speak.
 
-A vote or an ending that others act on is on disk before they hear of it; if the commit fails nobody hears anything. That bounded write is the one
-blocking act on the trading path. Rows carry *venue* time, the clock that orders, fills and quotes are judged by.
+A vote or an ending that others act on is on disk before they hear of it; if the commit fails nobody hears
+anything. That bounded write is the one blocking act on the trading path. Rows carry *venue* time, the clock
+that orders, fills and quotes are judged by.
 
-A plan that the ledger declines is written down as the Declined alone: without the ledger's Ready there is no intent, so a crash right after it
-leaves nothing in doubt. An intent is a Sealed and that Ready, in one transaction.
+A plan that the ledger declines is written down as the Declined alone: without the ledger's Ready there is no
+intent, so a crash right after it leaves nothing in doubt. An intent is a Sealed and that Ready, in one
+transaction.
 """
 
 import sqlite3
@@ -29,7 +31,15 @@ from actors.ledger.row_filter import RowFilter
 from actors.ledger.starting import in_slices, reading_of
 from actors.ledger.store import Store, Timed
 from actors.ledger.vote import vote
-from messages.execution import AccountSnapshot, Fill, OrderUpdate, Outcome, PlanClosed, PositionChange, Resolved
+from messages.execution import (
+    AccountSnapshot,
+    Fill,
+    OrderUpdate,
+    Outcome,
+    PlanClosed,
+    PositionChange,
+    Resolved,
+)
 from messages.lifecycle import (
     VERIFYING,
     AccountStream,
@@ -86,11 +96,15 @@ CHECKPOINT_ROWS = 500
 
 
 class Unwritable(Fatal):
-    """The ledger's file or disk fails. The same disk would fail a restarted ledger too, and nothing may be traded unrecorded: ESCAPE, at once."""
+    """The ledger's file or disk fails. The same disk would fail a restarted ledger too, and nothing may be
+    traded unrecorded: ESCAPE, at once.
+    """
 
 
 class Batch(msgspec.Struct):
-    """What one drained mailbox comes to: rows to commit, then messages to post, hops to show, lines for the CSV files."""
+    """What one drained mailbox comes to: rows to commit, then messages to post, hops to show, lines for
+    the CSV files.
+    """
 
     rows: list[Timed] = msgspec.field(default_factory=list)
     posts: list[msgspec.Struct] = msgspec.field(default_factory=list)
@@ -99,7 +113,9 @@ class Batch(msgspec.Struct):
 
 
 class Clerk(msgspec.Struct):
-    """The pure step. `epoch` is this incarnation's; only a Restarted raises it, when the legs were renewed and the ledger was not."""
+    """The pure step. `epoch` is this incarnation's; only a Restarted raises it, when the legs were renewed
+    and the ledger was not.
+    """
 
     fold: Fold
     order_builder: OrderBuilder
@@ -123,7 +139,9 @@ class Clerk(msgspec.Struct):
         return batch
 
     def rest(self, at_ns: int) -> Batch:
-        """The reading of the account that is no row yet becomes one: a plan is about to stand on it, or this incarnation ends."""
+        """The reading of the account that is no row yet becomes one: a plan is about to stand on it, or
+        this incarnation ends.
+        """
         batch = Batch()
         for reading in self.sieve.flushed():
             self._take(reading, at_ns, batch)
@@ -138,7 +156,18 @@ class Clerk(msgspec.Struct):
         self._take(answer, at_ns, batch)
         batch.posts.append(answer)
         plan, said = sealed.plan, "READY" if isinstance(answer, Ready) else f"{answer.code}: {answer.detail}"
-        batch.hops.append(Hop(Ns(at_ns), "ledger intent", plan.epoch, plan.seq, sealed.digest, plan.eth.amount, plan.sol.amount, said))
+        batch.hops.append(
+            Hop(
+                Ns(at_ns),
+                "ledger intent",
+                plan.epoch,
+                plan.seq,
+                sealed.digest,
+                plan.eth.amount,
+                plan.sol.amount,
+                said,
+            )
+        )
 
     def _take(self, message: msgspec.Struct, at_ns: int, batch: Batch) -> None:
         if isinstance(message, Restarted):
@@ -157,7 +186,18 @@ def _fill_hop(fold: Fold, message: msgspec.Struct, at_ns: int) -> list[Hop]:
         return []
     note = "aborted" if message.aborted else f"eth {message.eth.outcome}, sol {message.sol.outcome}"
     digest = fold.last_flight.sealed.digest
-    return [Hop(Ns(at_ns), "ledger fill", message.epoch, message.seq, digest, message.eth.filled, message.sol.filled, note)]
+    return [
+        Hop(
+            Ns(at_ns),
+            "ledger fill",
+            message.epoch,
+            message.seq,
+            digest,
+            message.eth.filled,
+            message.sol.filled,
+            note,
+        )
+    ]
 
 
 async def run(
@@ -178,12 +218,25 @@ async def run(
     disk: Disk | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Keep the ledger until cancelled. `sqlite3` errors propagate: a ledger that cannot write must end trading. `reading`: how it was read.
+    """Keep the ledger until cancelled. `sqlite3` errors propagate: a ledger that cannot write must end
+    trading. `reading`: how it was read.
 
-    What already waits in the mailbox is folded before anybody sees what is held, so that a new incarnation never shows an older state. Rows before
-    the snapshot that the reading began with are verified meanwhile; until they are, nothing is entered.
+    What already waits in the mailbox is folded before anybody sees what is held, so that a new incarnation
+    never shows an older state. Rows before the snapshot that the reading began with are verified meanwhile;
+    until they are, nothing is entered.
     """
-    desk = _Desk(Clerk(fold, order_builder, epoch), store, post, held, clock, observe, csvs, disk, reading, anchoring or Anchoring(store, None))
+    desk = _Desk(
+        Clerk(fold, order_builder, epoch),
+        store,
+        post,
+        held,
+        clock,
+        observe,
+        csvs,
+        disk,
+        reading,
+        anchoring or Anchoring(store, None),
+    )
     pulse = pulse or Pulse()
     with inbox:
         desk.begin()
@@ -292,7 +345,11 @@ class _Desk(msgspec.Struct):
             return gone
         if self.reading.broken:
             return f"BROKEN_LEDGER: {self.reading.broken}"
-        return "" if self._unverified is None else f"{VERIFYING}: {self.reading.unverified_rows} older rows of the ledger are being verified"
+        return (
+            ""
+            if self._unverified is None
+            else f"{VERIFYING}: {self.reading.unverified_rows} older rows of the ledger are being verified"
+        )
 
     @property
     def verifying(self) -> bool:
@@ -320,7 +377,9 @@ class _Desk(msgspec.Struct):
         self._named = now
 
     def rest(self, snapshot_rows: int) -> None:
-        """Between plans: a snapshot, when so many rows have come since the last one, and the write-ahead log moved into the file."""
+        """Between plans: a snapshot, when so many rows have come since the last one, and the write-ahead
+        log moved into the file.
+        """
         fold = self.clerk.fold
         self.look_at_disk()
         if fold.busy or not self._committed:
@@ -341,7 +400,9 @@ class _Desk(msgspec.Struct):
         self._snapshot_at = fold.rows
 
     def leave(self) -> None:
-        """The end of an incarnation: the next one need not fold much again. What cannot be written now is folded then."""
+        """The end of an incarnation: the next one need not fold much again. What cannot be written now is
+        folded then.
+        """
         if not self._committed:
             return
         with suppress(sqlite3.Error, OSError):
@@ -371,11 +432,12 @@ async def ledger_actor(
     may_be_open: bool | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """One incarnation: open the file, fold it, keep it, close it. Raises `LedgerError`, and `Unwritable` for what `sqlite3` and the disk raise.
+    """One incarnation: open the file, fold it, keep it, close it. Raises `LedgerError`, and `Unwritable` for
+    what `sqlite3` and the disk raise.
 
-    A broken chain does not stop it, because what is open must still be closed: the rows that are good are folded and entering is blocked.
-    `products`: ids of ETH-PERP and SOL-PERP, by the venue's rules. `remember`: keeps what must outlive a ledger
-    that is lost, and `may_be_open` is what was kept.
+    A broken chain does not stop it, because what is open must still be closed: the rows that are good are
+    folded and entering is blocked. `products`: ids of ETH-PERP and SOL-PERP, by the venue's rules.
+    `remember`: keeps what must outlive a ledger that is lost, and `may_be_open` is what was kept.
     """
     with inbox:
         try:
@@ -390,7 +452,20 @@ async def ledger_actor(
                 fold.reopened()
                 if products:
                     fold.products = dict(zip(LEGS, products, strict=True))
-                keep = partial(run, inbox, post, held, store, fold, order_builder, clock, epoch, observe, books, reading=reading)
+                keep = partial(
+                    run,
+                    inbox,
+                    post,
+                    held,
+                    store,
+                    fold,
+                    order_builder,
+                    clock,
+                    epoch,
+                    observe,
+                    books,
+                    reading=reading,
+                )
                 keep = partial(keep, anchoring=Anchoring(store, remember, may_be_open=may_be_open))
                 await keep(disk=disk, pulse=pulse, task_status=task_status)
             finally:

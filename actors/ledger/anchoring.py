@@ -1,10 +1,13 @@
-"""Keeps outside of the ledger which ledger it is and how far it had come, so that one that is lost, replaced or older is told from one that is flat.
+"""Keeps outside of the ledger which ledger it is and how far it had come, so that one that is lost, replaced
+or older is told from one that is flat.
 
-Two moments count. Before a vote on an order that can increase a position is spoken, "a pair may be open" stands in the state directory beside the
-hash of the row with that intent. When the exchange has confirmed that nothing is open, "nothing" does. Between them the file is not touched: a
-ledger that has the row of the intent tells the rest itself.
+Two moments count. Before a vote on an order that can increase a position is spoken, "a pair may be open"
+stands in the state directory beside the hash of the row with that intent. When the exchange has confirmed
+that nothing is open, "nothing" does. Between them the file is not touched: a ledger that has the row of the
+intent tells the rest itself.
 
-And the file itself is watched: a run that goes on writing into a ledger that was deleted or replaced writes for nobody.
+And the file itself is watched: a run that goes on writing into a ledger that was deleted or replaced writes
+for nobody.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +21,9 @@ from messages.sizing import Declined, Ready
 from runtime.specs import told
 
 Remember = Callable[[str, bool, int, int], None]
-"""Keeps it (`RunState.remember`): the row, whether a pair may be open, venue time of this word and until when orders may arrive. Raises `OSError`."""
+"""Keeps it (`RunState.remember`): the row, whether a pair may be open, venue time of this word and until
+when orders may arrive. Raises `OSError`.
+"""
 
 
 class Anchoring:
@@ -33,26 +38,51 @@ class Anchoring:
         """`CODE: why` nothing may be entered, or "". Two `stat`s."""
         if self._remember is None or self._store.still_there():
             return ""
-        return f"{LEDGER_GONE}: the ledger's file was deleted or replaced during this run; a later start would not find its records"
+        return (
+            f"{LEDGER_GONE}: the ledger's file was deleted or replaced during this run; a later start would"
+            " not find its records"
+        )
 
     def begins(self, fold: Fold, now_ms: int) -> str:
-        """From here on it is this ledger. What was kept is valid until the exchange confirms. Returns what went wrong, or ""."""
+        """From here on it is this ledger. What was kept is valid until the exchange confirms. Returns what
+        went wrong, or "".
+        """
         kept = bool(self._kept) or fold.phase != "flat" or fold.awaiting_proof
         return self._keep(kept, now_ms, 0)
 
-    def before_speaking(self, fold: Fold, posts: Sequence[msgspec.Struct], now_ms: int) -> list[msgspec.Struct]:
-        """What may be said now that the rows are on disk: a vote for an order that can increase a position only once this, too, is kept."""
+    def before_speaking(
+        self, fold: Fold, posts: Sequence[msgspec.Struct], now_ms: int
+    ) -> list[msgspec.Struct]:
+        """What may be said now that the rows are on disk: a vote for an order that can increase a position
+        only once this, too, is kept.
+        """
         said: list[msgspec.Struct] = []
         for message in posts:
             plan = fold.flight.plan if fold.flight is not None and isinstance(message, Ready) else None
-            wrong = self._keep(True, now_ms, int(plan.recv_time_ms)) if plan is not None and plan.increases else ""
-            said.append(Declined("ledger", plan.epoch, plan.seq, "STATE_UNWRITABLE", wrong) if plan is not None and wrong else message)
-        if self._kept and fold.phase == "flat" and not fold.awaiting_proof and fold.view.agreed and not self.gone:
+            wrong = (
+                self._keep(True, now_ms, int(plan.recv_time_ms))
+                if plan is not None and plan.increases
+                else ""
+            )
+            said.append(
+                Declined("ledger", plan.epoch, plan.seq, "STATE_UNWRITABLE", wrong)
+                if plan is not None and wrong
+                else message
+            )
+        if (
+            self._kept
+            and fold.phase == "flat"
+            and not fold.awaiting_proof
+            and fold.view.agreed
+            and not self.gone
+        ):
             self._keep(False, now_ms, 0)
         return said
 
     def _keep(self, may_be_open: bool, now_ms: int, until_ms: int) -> str:
-        """What went wrong, or "". A word that says less than it could is no loss; one that says less than it must keeps us from entering."""
+        """What went wrong, or "". A word that says less than it could is no loss; one that says less than
+        it must keeps us from entering.
+        """
         if self._remember is None:
             return ""
         try:

@@ -1,4 +1,6 @@
-"""Between the ledger and its CSV files: what goes wrong with them is told, and goes no further (lesson R11)."""
+"""Between the ledger and its CSV files: what goes wrong with them is told, and goes no further (lesson
+R11).
+"""
 
 import csv
 from collections.abc import Callable
@@ -17,7 +19,9 @@ BOOKKEEPING = (OSError, ValueError, TypeError, LookupError, ArithmeticError, Att
 """What a CSV file may do to us without consequence (lesson R11)."""
 
 
-def lines_of(fold: Fold, cause: msgspec.Struct, consequence: msgspec.Struct, at_ns: int) -> tuple[list[Line], str]:
+def lines_of(
+    fold: Fold, cause: msgspec.Struct, consequence: msgspec.Struct, at_ns: int
+) -> tuple[list[Line], str]:
     """The CSV lines of a consequence, and what went wrong in making them or ""."""
     try:
         return _lines(fold, cause, consequence, at_ns), ""
@@ -34,9 +38,17 @@ def _lines(fold: Fold, cause: msgspec.Struct, consequence: msgspec.Struct, at_ns
 
 
 def write_again(
-    csvs: CsvBooks, fold: Fold, cause: msgspec.Struct, consequence: msgspec.Struct, at_ns: int, observe: Observe, clock: VenueClock
+    csvs: CsvBooks,
+    fold: Fold,
+    cause: msgspec.Struct,
+    consequence: msgspec.Struct,
+    at_ns: int,
+    observe: Observe,
+    clock: VenueClock,
 ) -> None:
-    """Write a past consequence's lines, as far as they are not in the files. Those that are are counted and not made again."""
+    """Write a past consequence's lines, as far as they are not in the files. Those that are are counted
+    and not made again.
+    """
     try:
         if csvs.had(_count(fold, cause, consequence)):
             return
@@ -53,7 +65,9 @@ def _count(fold: Fold, cause: msgspec.Struct, consequence: msgspec.Struct) -> di
     return {}
 
 
-def write_lines(write: Callable[[list[Line]], None], made: tuple[list[Line], str], observe: Observe, clock: VenueClock) -> None:
+def write_lines(
+    write: Callable[[list[Line]], None], made: tuple[list[Line], str], observe: Observe, clock: VenueClock
+) -> None:
     """Write CSV lines, and tell what went wrong with them."""
     lines, defect = made
     try:

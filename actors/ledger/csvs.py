@@ -1,13 +1,17 @@
-"""The ledger's facts as two CSV files, for people who already have scripts on these columns. Nothing ever reads them back.
+"""The ledger's facts as two CSV files, for people who already have scripts on these columns. Nothing ever
+reads them back.
 
-One row per leg and side that traded, ETH before SOL, written when a plan closes; one row per skipped cycle. Every row follows from the ledger, so
-rows that a crash kept from being written are written at the next start. What is not known is an empty cell, never 0; what this program has no notion
-of (momentum, a limit for exits) stays empty. Money is exact text, times are UTC. docs/csv.md says what stands in every column.
+One row per leg and side that traded, ETH before SOL, written when a plan closes; one row per skipped cycle.
+Every row follows from the ledger, so rows that a crash kept from being written are written at the next start.
+What is not known is an empty cell, never 0; what this program has no notion of (momentum, a limit for exits)
+stays empty. Money is exact text, times are UTC. docs/csv.md says what stands in every column.
 
     order_type    fok | ioc
     mode          enter | repair | exit | flatten
-    pnl_*         on closing rows: this leg's result against the average price of what the cycle opened; with_fee after both sides' fees
-    spread_bps    the fill against the mid at the decision; slippage_bps against the average price the plan expected; > 0 = paid
+    pnl_*         on closing rows: this leg's result against the average price of what the cycle opened;
+                  with_fee after both sides' fees
+    spread_bps    the fill against the mid at the decision; slippage_bps against the average price the plan
+                  expected; > 0 = paid
 """
 
 import csv
@@ -31,7 +35,10 @@ TRADES_HEADER = (
 POSITIONS_HEADER = "exchange,timestamp,ticker,old_position,new_position,position_change,cycle_id,source,price"
 
 File = Literal["trades", "positions"]
-HEADERS: dict[File, list[str]] = {"trades": TRADES_HEADER.split(","), "positions": POSITIONS_HEADER.split(",")}
+HEADERS: dict[File, list[str]] = {
+    "trades": TRADES_HEADER.split(","),
+    "positions": POSITIONS_HEADER.split(","),
+}
 Line = tuple[File, dict[str, str]]
 """Which file, and the cells that are known by column."""
 
@@ -43,11 +50,15 @@ NO_PLACE = (-1, -1)
 
 
 class ForeignFile(ValueError):
-    """A file of our name has another header: it is somebody else's and stays as it is. Nothing is written to it."""
+    """A file of our name has another header: it is somebody else's and stays as it is. Nothing is written
+    to it.
+    """
 
 
 class CsvBooks:
-    """The two files in one folder. Raises `OSError` and `ForeignFile`; whoever writes must not let that reach trading (lesson R11)."""
+    """The two files in one folder. Raises `OSError` and `ForeignFile`; whoever writes must not let that
+    reach trading (lesson R11).
+    """
 
     def __init__(self, folder: Path, exchange: Literal["Nado", "Nado-simulated"]) -> None:
         self._folder = folder
@@ -59,17 +70,23 @@ class CsvBooks:
         return self._folder / f"DN_pair_eth_sol_nado_{file}.csv"
 
     def sizes(self) -> tuple[int, int]:
-        """Bytes of both files; a snapshot keeps them, so that a start need not look at what stands before. Raises `OSError`."""
+        """Bytes of both files; a snapshot keeps them, so that a start need not look at what stands before.
+        Raises `OSError`.
+        """
         trades, positions = (self.path(file) for file in HEADERS)
         return _size(trades), _size(positions)
 
     def resume(self, since: tuple[int, int] = (0, 0)) -> None:
-        """Count the lines beyond `since` (bytes, of `sizes`): that many of the ledger's lines need not be written again. A torn last one is cut off.
+        """Count the lines beyond `since` (bytes, of `sizes`): that many of the ledger's lines need not be
+        written again. A torn last one is cut off.
 
-        A file that was made shorter or otherwise edited before that place is a person's: nothing can be counted in it, and none of the ledger's past
-        is written into it. Raises `OSError`, and `ForeignFile` for other columns than ours.
+        A file that was made shorter or otherwise edited before that place is a person's: nothing can be
+        counted in it, and none of the ledger's past is written into it. Raises `OSError`, and `ForeignFile`
+        for other columns than ours.
         """
-        self._written = {file: self._lines_in(file, start) for file, start in zip(HEADERS, since, strict=True)}
+        self._written = {
+            file: self._lines_in(file, start) for file, start in zip(HEADERS, since, strict=True)
+        }
 
     def _lines_in(self, file: File, since: int) -> int:
         path = self.path(file)
@@ -77,7 +94,10 @@ class CsvBooks:
             return 0
         with path.open("r+b") as there:
             header = there.readline()
-            if header.endswith(b"\n") and header.decode("utf-8", "replace").rstrip("\n").split(",") != HEADERS[file]:
+            if (
+                header.endswith(b"\n")
+                and header.decode("utf-8", "replace").rstrip("\n").split(",") != HEADERS[file]
+            ):
                 raise ForeignFile(f"{path} has other columns than ours")
             if since < 0 or (since and not _is_line_end(there, since)):
                 return EVERY_LINE
@@ -86,10 +106,16 @@ class CsvBooks:
             whole = raw[: raw.rfind(b"\n") + 1]
             if whole != raw or not header.endswith(b"\n"):
                 there.truncate(max(since, len(header)) + len(whole) if header.endswith(b"\n") else 0)
-        return len(list(csv.reader(whole.decode("utf-8", "replace").splitlines()))) if b'"' in whole else whole.count(b"\n")
+        return (
+            len(list(csv.reader(whole.decode("utf-8", "replace").splitlines())))
+            if b'"' in whole
+            else whole.count(b"\n")
+        )
 
     def had(self, count: Mapping[File, int]) -> bool:
-        """Are all of so many lines of the ledger's past in the files? Then they are taken as written, and nobody needs to make them."""
+        """Are all of so many lines of the ledger's past in the files? Then they are taken as written, and
+        nobody needs to make them.
+        """
         if any(self._written[file] < wanted for file, wanted in count.items()):
             return False
         for file, wanted in count.items():
@@ -131,7 +157,7 @@ def _is_line_end(file: BinaryIO, place: int) -> bool:
     return file.read(1) == b"\n"
 
 
-# -- lines ---------------------------------------------------------------------------------------------------------------------------------------
+# -- lines ---------------------------------------------------------------------------------------------------
 
 
 def closed_lines(orders: Sequence[OurOrder], cycle: Cycle) -> list[Line]:
@@ -148,12 +174,21 @@ def closed_count(orders: Sequence[OurOrder]) -> dict[File, int]:
 
 def skipped_line(at_ns: int, cycle: int, reason: str) -> Line:
     """A cycle that was not entered, and why."""
-    return "trades", {"timestamp": utc_text(at_ns), "cycle_id": str(cycle), "cycle_skipped": "True", "skip_reason": reason}
+    return "trades", {
+        "timestamp": utc_text(at_ns),
+        "cycle_id": str(cycle),
+        "cycle_skipped": "True",
+        "skip_reason": reason,
+    }
 
 
 def _leg_lines(order: OurOrder, cycle: Cycle) -> Iterator[Line]:
     total, filled = order.total, Base(order.total.filled)
-    common = {"timestamp": utc_text(_last_ns(order)), "price": total.vwap.text(), "cycle_id": str(order.plan.cycle)}
+    common = {
+        "timestamp": utc_text(_last_ns(order)),
+        "price": total.vwap.text(),
+        "cycle_id": str(order.plan.cycle),
+    }
     yield (
         "trades",
         common
@@ -186,7 +221,9 @@ def _cycle_cells(cycle: Cycle) -> dict[str, str]:
     prices = {f"entry_price_{leg}": cycle.opened(leg).vwap for leg in ("eth", "sol")} | {
         f"exit_price_{leg}": cycle.closed(leg).vwap for leg in ("eth", "sol")
     }
-    return {name: _price_text(price) for name, price in prices.items()} | {"entry_timestamp": utc_text(min(opening)) if opening else ""}
+    return {name: _price_text(price) for name, price in prices.items()} | {
+        "entry_timestamp": utc_text(min(opening)) if opening else ""
+    }
 
 
 def _entry_cells(order: OurOrder, cycle: Cycle) -> dict[str, str]:
@@ -201,7 +238,9 @@ def _entry_cells(order: OurOrder, cycle: Cycle) -> dict[str, str]:
 
 
 def _spread_state(order: OurOrder, cycle: Cycle) -> str:
-    """Was the book of this leg, at the decision, wider than an entry of this cycle allowed? Empty without a book or a limit."""
+    """Was the book of this leg, at the decision, wider than an entry of this cycle allowed? Empty without
+    a book or a limit.
+    """
     limit = next((each.plan.max_spread for each in cycle.orders if each.plan.max_spread), 0)
     spread = order.plan.eth_spread if order.leg == "eth" else order.plan.sol_spread
     if not (spread and limit):
@@ -233,9 +272,11 @@ def _exit_cells(order: OurOrder, cycle: Cycle) -> dict[str, str]:
 
 
 def closing_pnl(order: OurOrder, cycle: Cycle) -> tuple[str, str]:
-    """A closing order's result before and after fees, by the side that was really open (lesson S7); empty when the cycle opened nothing.
+    """A closing order's result before and after fees, by the side that was really open (lesson S7); empty
+    when the cycle opened nothing.
 
-    Each order takes its share of what the opening cost, cut so that the shares of all closing orders add up to all of it.
+    Each order takes its share of what the opening cost, cut so that the shares of all closing orders add up
+    to all of it.
     """
     opening = [opened.total for opened in cycle.opening(order.leg) if opened.total.filled]
     if not opening:
@@ -248,7 +289,9 @@ def closing_pnl(order: OurOrder, cycle: Cycle) -> tuple[str, str]:
 
 
 def _shares(opening: Sequence[Sums], since: int, until: int) -> tuple[int, int]:
-    """Cost and fee of what was opened from amount `since` to amount `until`, the oldest first: what is opened later changes no line before it."""
+    """Cost and fee of what was opened from amount `since` to amount `until`, the oldest first: what is
+    opened later changes no line before it.
+    """
     cost = fee = began = 0
     for opened in opening:
         ended = began + abs(opened.filled)

@@ -1,4 +1,6 @@
-"""One cycle: a pair that is entered, perhaps repaired, and left again. All its numbers are sums over its orders, so late news changes all of them."""
+"""One cycle: a pair that is entered, perhaps repaired, and left again. All its numbers are sums over its
+orders, so late news changes all of them.
+"""
 
 from collections.abc import Iterable
 from typing import Literal
@@ -34,9 +36,13 @@ class Cycle(msgspec.Struct):
     too_small: set[Leg] = msgspec.field(default_factory=set)
     """Legs whose last close the venue refused with 2094."""
     refused: set[Leg] = msgspec.field(default_factory=set)
-    """Legs whose last close the venue refused for a reason that does not pass by itself (`venue.closing.LASTING`)."""
+    """Legs whose last close the venue refused for a reason that does not pass by itself
+    (`venue.closing.LASTING`).
+    """
     restores: int = 0
-    """Repairs placed after closing had begun: a leg that had left was opened again, because the other could not leave."""
+    """Repairs placed after closing had begun: a leg that had left was opened again, because the other
+    could not leave.
+    """
     orders: list[OurOrder] = msgspec.field(default_factory=list)
     was_open: bool = False
     over: bool = True
@@ -50,7 +56,17 @@ class Cycle(msgspec.Struct):
         """What a person adopted: two legs are held and left like a pair, anything else is closed at once."""
         lone = int(0 in pair or (pair[0] > 0) == (pair[1] > 0))
         agreed = [] if lone else [pair]
-        return cls(number, pair, pair, agreed, entered_ms=now_ms, flattens=lone, over=False, adopted=True, booked=True)
+        return cls(
+            number,
+            pair,
+            pair,
+            agreed,
+            entered_ms=now_ms,
+            flattens=lone,
+            over=False,
+            adopted=True,
+            booked=True,
+        )
 
     def agree(self, pair: Pair) -> None:
         """`pair` is the balanced pair from now on."""
@@ -77,7 +93,9 @@ class Cycle(msgspec.Struct):
 
     @property
     def together(self) -> bool:
-        """Did one plan open all of the pair and one other close all of it, so that no leg was ever ordered again?"""
+        """Did one plan open all of the pair and one other close all of it, so that no leg was ever ordered
+        again?
+        """
         traded = [order for order in self.orders if order.total.filled]
         plans = {(order.plan.epoch, order.plan.seq) for order in traded}
         return self.was_open and (len(traded), len(plans)) == (4, 2)
@@ -96,7 +114,9 @@ class Cycle(msgspec.Struct):
         return [order for order in self.orders if order.leg == leg and order.order.increases]
 
     def judge_sizes(self, orders: Iterable[OurOrder]) -> None:
-        """Learn from a closed plan what the venue will not close, for being too small or for another reason that lasts."""
+        """Learn from a closed plan what the venue will not close, for being too small or for another
+        reason that lasts.
+        """
         for order in orders:
             answered = order.order.amount and order.answer != "none"
             if order.refused_as_too_small:
@@ -118,7 +138,9 @@ class Cycle(msgspec.Struct):
 
     @property
     def filled_imbalance(self) -> Bps | None:
-        """|E - S| / max(E, S) of what was really paid for the pair; None when it never stood, or nobody knows."""
+        """|E - S| / max(E, S) of what was really paid for the pair; None when it never stood, or nobody
+        knows.
+        """
         if not self.was_open or self.booked:
             return None
         return imbalance(_paid(self.opened("eth"), self.pair[0]), _paid(self.opened("sol"), self.pair[1]))
@@ -136,10 +158,14 @@ class Cycle(msgspec.Struct):
 
     def moves(self) -> list[OrderPiece]:
         """All trades, by the venue's clock."""
-        return sorted((move for order in self.orders for move in order.moves()), key=lambda move: (move.at_ns, move.leg))
+        return sorted(
+            (move for order in self.orders for move in order.moves()), key=lambda move: (move.at_ns, move.leg)
+        )
 
     def exposure(self) -> Exposure:
-        """How much of it was unhedged for how long. A pair that a person booked was held before the first of these trades."""
+        """How much of it was unhedged for how long. A pair that a person booked was held before the first
+        of these trades.
+        """
         start = self.wanted if self.booked else FLAT
         return exposure(self.moves(), self.agreed, start=start)
 
@@ -148,7 +174,16 @@ class Cycle(msgspec.Struct):
         """The same, as everybody is told."""
         found = self.exposure()
         lasted_ms, since_ms = Ms(found.lasted_ns // 1_000_000), Ms(found.since_ns // 1_000_000)
-        return Legging(Quote(found.usd_s), Quote(found.now), since_ms, self.doubted, Quote(self.leg), Quote(found.worst), lasted_ms, found.priced)
+        return Legging(
+            Quote(found.usd_s),
+            Quote(found.now),
+            since_ms,
+            self.doubted,
+            Quote(self.leg),
+            Quote(found.worst),
+            lasted_ms,
+            found.priced,
+        )
 
     @property
     def doubted(self) -> bool:

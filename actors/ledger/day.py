@@ -2,11 +2,13 @@
 
 Two figures, and the worse one counts:
 
-    value     the account's value at the venue, now against the first reading of the day: sees fees, funding, drift, liquidation, everything;
-              money moved in hides a loss from it, money moved out looks like one
-    trades    what our own fills of the day came to, fees taken out, each time we were flat again: cannot see funding, and no deposit hides anything
-              from it. Of a position that was not bought today by us (held over midnight, adopted) the closing fills say nothing by themselves, so
-              everything up to the next flat moment is left out
+    value     the account's value at the venue, now against the first reading of the day: sees fees, funding,
+              drift, liquidation, everything; money moved in hides a loss from it, money moved out looks like
+              one
+    trades    what our own fills of the day came to, fees taken out, each time we were flat again: cannot see
+              funding, and no deposit hides anything from it. Of a position that was not bought today by us
+              (held over midnight, adopted) the closing fills say nothing by themselves, so everything up to
+              the next flat moment is left out
 """
 
 import msgspec
@@ -33,10 +35,19 @@ class Day(msgspec.Struct):
     """Is a part of what is held not bought today by us?"""
 
     def at(self, at_ns: int, *, flat: bool) -> None:
-        """A row of venue time `at_ns` begins: at midnight everything starts anew. A row dated back starts nothing."""
+        """A row of venue time `at_ns` begins: at midnight everything starts anew. A row dated back starts
+        nothing.
+        """
         number = at_ns // DAY_NS
         if number > self.number:
-            self.number, self.first, self.last, self.trades, self.moving, self.strange = number, None, None, 0, 0, not flat
+            self.number, self.first, self.last, self.trades, self.moving, self.strange = (
+                number,
+                None,
+                None,
+                0,
+                0,
+                not flat,
+            )
 
     def rests(self) -> None:
         """We are flat and nothing is under way."""

@@ -1,7 +1,8 @@
-"""The disk under the ledger: room that is kept for closing, and how much must be free before anything is entered.
+"""The disk under the ledger: room that is kept for closing, and how much must be free before anything is
+entered.
 
-A full disk must not keep an exit from being written down. So a file of 16 MB stands beside the ledger; the first write that finds the disk full
-frees it, is tried once more, and from then on nothing is entered.
+A full disk must not keep an exit from being written down. So a file of 16 MB stands beside the ledger; the
+first write that finds the disk full frees it, is tried once more, and from then on nothing is entered.
 """
 
 import os
@@ -54,7 +55,10 @@ class Disk:
         free = self.free()
         if free >= self._min_free:
             return ""
-        return f"{LOW_DISK}: {free // 10**6} MB are free for {self._folder}, files.min_free_disk is {self._min_free // 10**6} MB"
+        return (
+            f"{LOW_DISK}: {free // 10**6} MB are free for {self._folder}, files.min_free_disk is"
+            f" {self._min_free // 10**6} MB"
+        )
 
 
 def is_full(error: sqlite3.Error) -> bool:

@@ -1,7 +1,8 @@
-"""What ESCAPE wrote down beside a ledger that could not be written, and how the ledger takes it in once it can.
+"""What ESCAPE wrote down beside a ledger that could not be written, and how the ledger takes it in once it
+can.
 
-One file per ESCAPE, `escape-<utc>.jsonl`, one row per line: venue time, kind, message. The rows are those that the ledger would have had, so that
-their fills are recognised as Evenkeel's at the next start.
+One file per ESCAPE, `escape-<utc>.jsonl`, one row per line: venue time, kind, message. The rows are those
+that the ledger would have had, so that their fills are recognised as Evenkeel's at the next start.
 """
 
 import os
@@ -32,7 +33,10 @@ class JournalLine(msgspec.Struct, frozen=True):
 
 def write_down(path: Path, rows: Sequence[Timed]) -> None:
     """Append rows to `path`, durably. Raises `OSError`."""
-    lines = [msgspec.json.encode(JournalLine(at_ns, type(message).__name__, encode(message).decode())) for at_ns, message in rows]
+    lines = [
+        msgspec.json.encode(JournalLine(at_ns, type(message).__name__, encode(message).decode()))
+        for at_ns, message in rows
+    ]
     with open(path, "ab", opener=private) as file:
         file.write(b"".join(line + b"\n" for line in lines))
         file.flush()
@@ -40,7 +44,8 @@ def write_down(path: Path, rows: Sequence[Timed]) -> None:
 
 
 def take_in(folder: Path, store: Store, observe: Observe, clock: VenueClock) -> None:
-    """Append every such file's rows to the ledger and rename it. Raises what `Store.append_all` raises, and `OSError`.
+    """Append every such file's rows to the ledger and rename it. Raises what `Store.append_all` raises, and
+    `OSError`.
 
     After a crash between the two the rows are taken in twice; folding them twice changes nothing.
     """
@@ -48,11 +53,20 @@ def take_in(folder: Path, store: Store, observe: Observe, clock: VenueClock) -> 
         rows = list(_rows(path))
         store.append_all(rows)
         path.rename(path.with_name(path.name + TAKEN))
-        observe(Note(clock.utc_ns(), "warning", "ledger", f"{len(rows)} rows of an escape taken in from {path.name}"))
+        observe(
+            Note(
+                clock.utc_ns(),
+                "warning",
+                "ledger",
+                f"{len(rows)} rows of an escape taken in from {path.name}",
+            )
+        )
 
 
 def waiting(folder: Path) -> Iterator[Timed]:
-    """The rows that stand beside the ledger in `folder` and are not in it yet, oldest file first. Raises `OSError`."""
+    """The rows that stand beside the ledger in `folder` and are not in it yet, oldest file first. Raises
+    `OSError`.
+    """
     for path in sorted(folder.glob(PATTERN)):
         yield from _rows(path)
 

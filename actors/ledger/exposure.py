@@ -1,8 +1,11 @@
-"""How much is unhedged, and for how long: the one calculation behind LEGGING_BUDGET, the screen, `--json`, the drills and the audits.
+"""How much is unhedged, and for how long: the one calculation behind LEGGING_BUDGET, the screen, `--json`,
+the drills and the audits.
 
-Exposure is the net notional |ETH + SOL| in USD, each leg marked at its last trade, while what is held is neither flat nor an agreed pair. The rest of
-the time it is 0: an agreed pair is what the plan chose (or what a completed repair left), and how far its legs are apart in USD is its imbalance,
-which has figures and limits of its own. Nothing else counts as hedged, however little is missing. Trades of one instant leave nothing between them.
+Exposure is the net notional |ETH + SOL| in USD, each leg marked at its last trade, while what is held is
+neither flat nor an agreed pair. The rest of the time it is 0: an agreed pair is what the plan chose (or what
+a completed repair left), and how far its legs are apart in USD is its imbalance, which has figures and limits
+of its own. Nothing else counts as hedged, however little is missing. Trades of one instant leave nothing
+between them.
 """
 
 from collections.abc import Collection, Iterable
@@ -32,14 +35,18 @@ class Exposure(NamedTuple):
     since_ns: int = 0
     """Venue time of the last trade, or the time until which it was asked."""
     priced: bool = True
-    """Has every leg that is held a price? Not one that was held from the start and never traded: its part of `now` is unknown."""
+    """Has every leg that is held a price? Not one that was held from the start and never traded: its part
+    of `now` is unknown.
+    """
 
 
-def exposure(moves: Iterable[OrderPiece], agreed: Collection[Pair], *, until_ns: int = 0, start: Pair = FLAT) -> Exposure:
+def exposure(
+    moves: Iterable[OrderPiece], agreed: Collection[Pair], *, until_ns: int = 0, start: Pair = FLAT
+) -> Exposure:
     """The exposure that `moves`, in any order, make of `start`. `agreed`: every pair that counts as hedged.
 
-    What is exposed after the last trade is counted on to `until_ns` (venue time). A leg that was held from the start is marked at its first trade
-    until then.
+    What is exposed after the last trade is counted on to `until_ns` (venue time). A leg that was held from
+    the start is marked at its first trade until then.
     """
     ordered = sorted(moves, key=lambda move: (move.at_ns, move.leg, move.price))
     held: dict[Leg, int] = {"eth": start[0], "sol": start[1]}
@@ -55,7 +62,9 @@ def exposure(moves: Iterable[OrderPiece], agreed: Collection[Pair], *, until_ns:
         if move.amount:
             held[move.leg], price[move.leg] = held[move.leg] + move.amount, move.price
             now = _net(held, price, agreed)
-    return Exposure(max(worst, now), area // NS, lasted_ns, now, since_ns, all(leg in price for leg in held if held[leg]))
+    return Exposure(
+        max(worst, now), area // NS, lasted_ns, now, since_ns, all(leg in price for leg in held if held[leg])
+    )
 
 
 def _net(held: dict[Leg, int], price: dict[Leg, int], agreed: Collection[Pair]) -> int:

@@ -32,7 +32,9 @@ class Flight(msgspec.Struct):
         return (self.plan.epoch, self.plan.seq) == (epoch, seq)
 
     def abort(self) -> None:
-        """Nothing of it was sent. That is an ending of both orders: a RESOLVE that was asked before must not give them what a later plan trades."""
+        """Nothing of it was sent. That is an ending of both orders: a RESOLVE that was asked before must
+        not give them what a later plan trades.
+        """
         self.aborted = True
         for order in self.orders:
             order.ended = True
@@ -65,11 +67,17 @@ class Flight(msgspec.Struct):
     @property
     def led(self) -> bool:
         """Did it close one leg alone, and all that it wanted of it?"""
-        return self.plan.purpose in {"exit", "flatten"} and not self.aborted and len(self.asked) == 1 == self.whole
+        return (
+            self.plan.purpose in {"exit", "flatten"}
+            and not self.aborted
+            and len(self.asked) == 1 == self.whole
+        )
 
     @property
     def trimmed(self) -> bool:
-        """Was it a repair that took from what is held, and took all it wanted? Then what is left is the pair."""
+        """Was it a repair that took from what is held, and took all it wanted? Then what is left is the
+        pair.
+        """
         takes = any(order.order.reduce_only for order in self.asked)
         return self.plan.purpose == "repair" and takes and self.whole == len(self.asked)
 

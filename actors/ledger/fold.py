@@ -1,21 +1,26 @@
-"""What is held and what happened: a pure fold over the ledger's rows. The same rows give the same answer, today and after a crash.
+"""What is held and what happened: a pure fold over the ledger's rows. The same rows give the same answer,
+today and after a crash.
 
     Sealed + Ready(ledger)     an intent: two orders, by digest; in flight from here on
     Place                      both may be on the wire
     Abort                      nothing was sent; the plan is closed
     Outcome, Fill, OrderUpdate, Resolved   tell an order what it did (`orders.py` has the table of endings)
     the last order ends        -> PlanClosed
-    AccountSnapshot            compares; when it finds both products flat after a pair was entered -> CycleEnded
+    AccountSnapshot            compares; when it finds both products flat after a pair was entered ->
+                               CycleEnded
     Skipped                    -> CycleEnded
-    EscapeRound                two orders more, outside of any plan (`strays`): in doubt until each has an ending
+    EscapeRound                two orders more, outside of any plan (`strays`): in doubt until each has an
+                               ending
     Adopted                    what a person says is ours: the one row besides fills that moves a position
-    FoldSnapshot               what all rows before it come to; here it only shrinks orders that ended long ago
+    FoldSnapshot               what all rows before it come to; here it only shrinks orders that ended long
+                               ago
 
-Only fills (and RESOLVE's word where fills are missing, and a person's) move a position; nothing ever sets one (lesson R3). Consequences are
-written down too, for readers of the ledger; folding them again changes nothing.
+Only fills (and RESOLVE's word where fills are missing, and a person's) move a position; nothing ever sets one
+(lesson R3). Consequences are written down too, for readers of the ledger; folding them again changes nothing.
 
-What the venue says is counted as far as it fits what was signed (`venue/fits.py`). The rest is named in `misfit`; its order is suspect, and nothing
-is entered until the archive has confirmed the true numbers or the order is known to have done nothing.
+What the venue says is counted as far as it fits what was signed (`venue/fits.py`). The rest is named in
+`misfit`; its order is suspect, and nothing is entered until the archive has confirmed the true numbers or the
+order is known to have done nothing.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -34,7 +39,17 @@ from actors.ledger.quotes import QuoteCheck
 from actors.ledger.record import TrackRecord
 from actors.ledger.tally import Ending, OrderTotals, Tally
 from actors.ledger.view import AccountView, Ours
-from messages.execution import AccountSnapshot, Doubt, EscapeRound, Fill, OrderUpdate, Outcome, PlanClosed, PositionChange, Resolved
+from messages.execution import (
+    AccountSnapshot,
+    Doubt,
+    EscapeRound,
+    Fill,
+    OrderUpdate,
+    Outcome,
+    PlanClosed,
+    PositionChange,
+    Resolved,
+)
 from messages.lifecycle import (
     AccountStream,
     Adopted,
@@ -55,10 +70,21 @@ from messages.market import ProductRead, RulesRead
 from messages.money import MoneyRead, Statement
 from messages.sizing import Abort, Leg, Place, Purpose, Ready, Sealed, Skipped
 from messages.units import ONE, Base, Ms, Quote, notional
-from venue.fits import APART_MS, QUIET_MS, Charges, Misfit, Twice, answer_misfit, reading_misfit, update_misfit
+from venue.fits import (
+    APART_MS,
+    QUIET_MS,
+    Charges,
+    Misfit,
+    Twice,
+    answer_misfit,
+    reading_misfit,
+    update_misfit,
+)
 
 ASKED_MS = 10_000
-"""For so long after the first reading that differs, the archive is asked about our own orders that could explain the difference; then it is named."""
+"""For so long after the first reading that differs, the archive is asked about our own orders that could
+explain the difference; then it is named.
+"""
 REMEMBERED = 4_096
 """Orders whose late fills are still recognised as ours; two a plan, so thousands of plans back."""
 THIRD_PARTY_SEEN = 256
@@ -66,7 +92,9 @@ THIRD_PARTY_SEEN = 256
 
 
 USDT0, MATCHED = 0, "match_orders"
-"""The product whose position is the USDT0 balance, and the reason of a position's change that fills tell too."""
+"""The product whose position is the USDT0 balance, and the reason of a position's change that fills tell
+too.
+"""
 Came = CycleEnded | Sequence[CycleEnded | Resolved | Alarm | msgspec.Struct] | None
 """What follows from a row."""
 
@@ -101,7 +129,9 @@ class Fold(msgspec.Struct):
     latched: tuple[str, str] | None = None
     """Code and detail of a halt that no person has cleared."""
     grounded: bool = False
-    """Has it ever known what the venue holds? By an intent of ours, or by a reading of the account that agreed with it."""
+    """Has it ever known what the venue holds? By an intent of ours, or by a reading of the account that
+    agreed with it.
+    """
     third_party: dict[Leg, int] = msgspec.field(default_factory=lambda: {"eth": 0, "sol": 0})
     """What fills of orders that are not ours came to, signed."""
     third_seen: list[tuple[str, int]] = msgspec.field(default_factory=list)
@@ -117,11 +147,15 @@ class Fold(msgspec.Struct):
     absent: dict[str, None] = msgspec.field(default_factory=dict)
     """Orders that only positions say never traded, by digest, while nothing may be entered upon it."""
     lacking: dict[str, None] = msgspec.field(default_factory=dict)
-    """Orders that have an ending and may have traded more than is booked, by digest: the archive is asked about them until a reading agrees."""
+    """Orders that have an ending and may have traded more than is booked, by digest: the archive is asked
+    about them until a reading agrees.
+    """
     differs_since_ms: int = 0
     """The first reading since when positions differ by what our own orders could explain; 0 = they do not."""
     unsure: dict[str, None] = msgspec.field(default_factory=dict)
-    """Orders whose fees are not exactly what the account's own rate comes to, by digest, until the archive has confirmed them."""
+    """Orders whose fees are not exactly what the account's own rate comes to, by digest, until the archive
+    has confirmed them.
+    """
     charges: dict[Leg, Charges] = msgspec.field(default_factory=dict)
     """How the account is charged, by the newest rules; what is not in it is not known."""
     quotes: QuoteCheck = msgspec.field(default_factory=QuoteCheck)
@@ -148,16 +182,25 @@ class Fold(msgspec.Struct):
         return [*([closed] if closed is not None else []), *found]
 
     def reopened(self) -> None:
-        """Rows were read back by a new incarnation: what it was about to hear about a sealed plan may be lost, so that plan is in doubt."""
+        """Rows were read back by a new incarnation: what it was about to hear about a sealed plan may be
+        lost, so that plan is in doubt.
+        """
         if self.flight is not None and not self.flight.placed:
             self.flight.uncertain = True
 
     def shrink(self) -> None:
-        """Shrink every order that has ended and that nothing points to any more: not the plan under way, the last one, the cycle or an open price."""
+        """Shrink every order that has ended and that nothing points to any more: not the plan under way,
+        the last one, the cycle or an open price.
+        """
         from actors.ledger.remembered_orders import shrunk  # noqa: PLC0415 - starting is quicker without
 
         flights = (flight.orders for flight in (self.flight, self.last_flight) if flight is not None)
-        pointed_at = (*chain.from_iterable(flights), *self.strays, *self.cycle.orders, *self.unpriced.values())
+        pointed_at = (
+            *chain.from_iterable(flights),
+            *self.strays,
+            *self.cycle.orders,
+            *self.unpriced.values(),
+        )
         needed = {id(order) for order in pointed_at}
         for digest, order in self.orders.items():
             if isinstance(order, OurOrder) and order.ended and id(order) not in needed:
@@ -181,14 +224,23 @@ class Fold(msgspec.Struct):
 
     @property
     def calm(self) -> bool:
-        """Is nothing under way, awaited or in doubt, so that a reading of the account which says the same again decides nothing?"""
+        """Is nothing under way, awaited or in doubt, so that a reading of the account which says the same
+        again decides nothing?
+        """
         return (
-            not (self.busy or self.awaiting_proof or self.unpriced or self.suspects or self.absent or self.lacking)
+            not (
+                self.busy
+                or self.awaiting_proof
+                or self.unpriced
+                or self.suspects
+                or self.absent
+                or self.lacking
+            )
             and self.view.ok
             and self.view.current
         )
 
-    # -- the life of a plan ------------------------------------------------------------------------------------------------------------------------
+    # -- the life of a plan ----------------------------------------------------------------------------------
 
     def _on_sealed(self, sealed: Sealed, _at_ns: int) -> None:
         self.seq = sealed.plan.seq
@@ -196,7 +248,11 @@ class Fold(msgspec.Struct):
 
     def _on_ready(self, vote: Ready, _at_ns: int) -> None:
         sealed = self._sealed
-        if vote.who != "ledger" or sealed is None or (vote.epoch, vote.seq) != (sealed.plan.epoch, sealed.plan.seq):
+        if (
+            vote.who != "ledger"
+            or sealed is None
+            or (vote.epoch, vote.seq) != (sealed.plan.epoch, sealed.plan.seq)
+        ):
             return
         self._sealed = None
         self.grounded = True
@@ -210,7 +266,9 @@ class Fold(msgspec.Struct):
         self.cycle.flattens += plan.purpose in {"exit", "flatten"}
 
     def _v_quote(self, leg: Leg) -> int | None:
-        """What the venue's account of this product stands at, if a reading has just agreed with what is held."""
+        """What the venue's account of this product stands at, if a reading has just agreed with what is
+        held.
+        """
         snapshot = self.view.snapshot
         if snapshot is None or not self.view.agreed or not self.view.current or leg not in self.products:
             return None
@@ -275,7 +333,9 @@ class Fold(msgspec.Struct):
             self.tally.legs_filled_first += flight.whole
             self.cycle.filled_first = flight.whole
         self.cycle.judge_sizes(flight.orders)
-        restored = flight.plan.purpose == "repair" and self.cycle.flattens > 0 and flight.whole == len(flight.asked)
+        restored = (
+            flight.plan.purpose == "repair" and self.cycle.flattens > 0 and flight.whole == len(flight.asked)
+        )
         if flight.trimmed or restored:
             self.cycle.agree(self._pair)
 
@@ -313,7 +373,7 @@ class Fold(msgspec.Struct):
         self.view.foreign_fill = self.view.disagreement = ""
         self.cycle = Cycle.booked_at(self.cycle.number + 1, self._pair, at_ns // 1_000_000)
 
-    # -- what orders did ---------------------------------------------------------------------------------------------------------------------------
+    # -- what orders did -------------------------------------------------------------------------------------
 
     def _change(self, order: OurOrder, take: Callable[[], None]) -> None:
         """Let an order take an event, and move position and sums by the difference it made."""
@@ -327,7 +387,11 @@ class Fold(msgspec.Struct):
         self.tally.add(before, after)
         self.money.traded(order.leg, order.order.product_id, order.plan, before, after)
         self.quotes.note(order, before, after)
-        for known, is_so in ((self.unpriced, order.provisional), (self.suspects, bool(order.suspect)), (self.absent, order.absent)):
+        for known, is_so in (
+            (self.unpriced, order.provisional),
+            (self.suspects, bool(order.suspect)),
+            (self.absent, order.absent),
+        ):
             if is_so:
                 known[order.digest] = order if known is self.unpriced else None  # type: ignore[assignment]
             else:
@@ -358,7 +422,10 @@ class Fold(msgspec.Struct):
     def _on_fill(self, fill: Fill, at_ns: int) -> None:
         order = self.order(fill.order_digest)
         if order is None:
-            what = f"{fill.amount.text()} of product {fill.product_id} at {fill.price.text()}, order {fill.order_digest}"
+            what = (
+                f"{fill.amount.text()} of product {fill.product_id} at {fill.price.text()}, order"
+                f" {fill.order_digest}"
+            )
             self.view.foreign_fill = f"a fill of an order that is not ours: {what}"
             self._count_third_party(fill)
             return
@@ -367,20 +434,29 @@ class Fold(msgspec.Struct):
         if misfit is None:
             self._change(order, partial(order.take_fill, fill))
         elif misfit.name == "fee":
-            self._change(order, partial(order.take_fill_without_fee, fill, charges, self._name(order, misfit, "a fill")))
+            self._change(
+                order,
+                partial(order.take_fill_without_fee, fill, charges, self._name(order, misfit, "a fill")),
+            )
         else:
             why = self._name(order, misfit, "a fill")
             self._change(order, partial(order.suspected, why, fill if misfit.of_money else None))
-            if order.ended and not order.total.filled:  # it may be the first word of what we believe did nothing
+            # it may be the first word of what we believe did nothing
+            if order.ended and not order.total.filled:
                 self._quiet(at_ns)
 
     def _name(self, order: OurOrder, misfit: Misfit, what: str) -> str:
         """Put what does not fit into words, for a person."""
-        self.misfit = f"{what} of {order.leg.upper()} order {order.digest[:10]} does not fit it ({misfit.name}): {misfit.words}"
+        self.misfit = (
+            f"{what} of {order.leg.upper()} order {order.digest[:10]} does not fit it ({misfit.name}):"
+            f" {misfit.words}"
+        )
         return self.misfit
 
     def _count_third_party(self, fill: Fill) -> None:
-        """Once each: what somebody else traded explains a position, and a duplicate would explain one that is not there."""
+        """Once each: what somebody else traded explains a position, and a duplicate would explain one that
+        is not there.
+        """
         identity = (fill.order_digest, int(fill.remaining))
         if identity in self.third_seen:
             return
@@ -419,10 +495,12 @@ class Fold(msgspec.Struct):
         """Enter nothing until a reading some time after this still says what we say."""
         self.view.enter_after_ms = max(self.view.enter_after_ms, at_ns // 1_000_000 + QUIET_MS)
 
-    # -- what the venue says about the account -----------------------------------------------------------------------------------------------------
+    # -- what the venue says about the account ---------------------------------------------------------------
 
     def _ours(self) -> Ours:
-        return {product: (f"{leg.upper()}-PERP", self.position[leg]) for leg, product in self.products.items()}
+        return {
+            product: (f"{leg.upper()}-PERP", self.position[leg]) for leg, product in self.products.items()
+        }
 
     def doubts_position(self, change: PositionChange) -> bool:
         """Does it say something else than our fills, while none of our orders is in flight?"""
@@ -442,7 +520,9 @@ class Fold(msgspec.Struct):
 
     def judged(self, snapshot: AccountSnapshot) -> AccountSnapshot:
         """The reading as the limits judge it: without money that was moved in or out of the account."""
-        return msgspec.structs.replace(snapshot, value=Quote(value) if (value := self.money.adjusted(snapshot)) is not None else None)
+        return msgspec.structs.replace(
+            snapshot, value=Quote(value) if (value := self.money.adjusted(snapshot)) is not None else None
+        )
 
     def _on_snapshot(self, snapshot: AccountSnapshot, at_ns: int) -> Came:
         odd = self.contradiction(snapshot)
@@ -482,12 +562,17 @@ class Fold(msgspec.Struct):
         return bool(self.unpriced or self.suspects or self.lacking or self.unsure)
 
     def _check_quotes(self, snapshot: AccountSnapshot) -> None:
-        """Orders whose prices and fees the change of `v_quote` contradicts are suspect: the archive is asked."""
+        """Orders whose prices and fees the change of `v_quote` contradicts are suspect: the archive is
+        asked.
+        """
         complete = not (self.unpriced or self.suspects)
         for digest, words in self.quotes.differing(snapshot, self.products, complete=complete).items():
             order = self.order(digest)
             if order is not None:
-                self.misfit = f"what was booked for {order.leg.upper()} order {digest[:10]} is not what the exchange's account shows: {words}"
+                self.misfit = (
+                    f"what was booked for {order.leg.upper()} order {digest[:10]} is not what the exchange's"
+                    f" account shows: {words}"
+                )
                 self._change(order, partial(order.suspected, self.misfit))
 
     def contradiction(self, snapshot: AccountSnapshot) -> str:
@@ -497,10 +582,16 @@ class Fold(msgspec.Struct):
     def _prices(self) -> dict[int, int]:
         """About what our products cost: the mids of the last plan that asked for some."""
         flight = self.flight or self.last_flight
-        return {order.order.product_id: int(order.order.mid) for order in flight.orders} if flight is not None else {}
+        return (
+            {order.order.product_id: int(order.order.mid) for order in flight.orders}
+            if flight is not None
+            else {}
+        )
 
     def _come_to_light(self, snapshot: AccountSnapshot) -> list[Resolved]:
-        """Orders that were believed absent, and that the position now shows after all. Nothing else may be behind it: nothing was entered since."""
+        """Orders that were believed absent, and that the position now shows after all. Nothing else may be
+        behind it: nothing was entered since.
+        """
         if snapshot.at_ms <= self.view.proves_after_ms:
             return []
         found: list[Resolved] = []
@@ -508,15 +599,33 @@ class Fold(msgspec.Struct):
             position = snapshot.position(product)
             moved = int(position.cross) - self.position[leg]
             waiting = (order.doubt() for order in self._known(self.absent) if order.leg == leg)
-            doubt = next((one for one in waiting if moved and (moved > 0) == (one.amount > 0) and abs(moved) <= abs(one.amount)), None)
+            doubt = next(
+                (
+                    one
+                    for one in waiting
+                    if moved and (moved > 0) == (one.amount > 0) and abs(moved) <= abs(one.amount)
+                ),
+                None,
+            )
             if doubt is not None:
                 quote = notional(doubt.limit, moved)
-                found.append(Resolved(doubt.order_digest, product, Base(moved), quote, Quote(0), provisional=True, source=LATE))
+                found.append(
+                    Resolved(
+                        doubt.order_digest,
+                        product,
+                        Base(moved),
+                        quote,
+                        Quote(0),
+                        provisional=True,
+                        source=LATE,
+                    )
+                )
         return found
 
     def _explained(self, snapshot: AccountSnapshot) -> set[int]:
-        """Products whose position differs by what orders of ours could have traded beyond what is booked. The archive is asked about those orders,
-        and for `ASKED_MS` the difference is ours to explain; after that it is somebody else's.
+        """Products whose position differs by what orders of ours could have traded beyond what is booked. The
+        archive is asked about those orders, and for `ASKED_MS` the difference is ours to explain; after that
+        it is somebody else's.
         """
         if snapshot.at_ms <= self.view.proves_after_ms:
             return set()
@@ -524,7 +633,11 @@ class Fold(msgspec.Struct):
         for leg, product in self.products.items():
             position = snapshot.position(product)
             moved = int(position.cross) - self.position[leg]
-            could = [order for order in self._recent() if order.leg == leg and (order.order.amount > 0) == (moved > 0)]
+            could = [
+                order
+                for order in self._recent()
+                if order.leg == leg and (order.order.amount > 0) == (moved > 0)
+            ]
             if moved and abs(moved) <= sum(order.lacks for order in could):
                 self.lacking.update(dict.fromkeys(order.digest for order in could if order.lacks))
                 found |= set() if position.isolated else {product}
@@ -539,8 +652,8 @@ class Fold(msgspec.Struct):
         return list(both.values())
 
     def _events_lost(self, at_ns: int) -> None:
-        """Whoever had our events in hand is gone, perhaps with a piece of an order that has an ending: the archive is asked, and nothing is entered
-        until a reading of the account agrees.
+        """Whoever had our events in hand is gone, perhaps with a piece of an order that has an ending: the
+        archive is asked, and nothing is entered until a reading of the account agrees.
         """
         lacking = [order.digest for order in self._recent() if order.lacks]
         if lacking:
@@ -548,7 +661,9 @@ class Fold(msgspec.Struct):
             self.view.doubt(at_ns // 1_000_000)
 
     def _absence_stands(self) -> None:
-        """Long after, the account still says what we say: who was believed absent is, and what was said of an order that did nothing was nothing."""
+        """Long after, the account still says what we say: who was believed absent is, and what was said of
+        an order that did nothing was nothing.
+        """
         self.absent.clear()
         for order in self._known(self.suspects):
             if order.ended and not order.total.filled:
@@ -560,12 +675,14 @@ class Fold(msgspec.Struct):
         return [order for order in map(self.order, digests) if order is not None]
 
     def _flat_for_certain(self, snapshot: AccountSnapshot) -> bool:
-        """Our fills say flat, and so does the reading. Where only positions told what an order of the cycle did, a second reading has to agree."""
+        """Our fills say flat, and so does the reading. Where only positions told what an order of the
+        cycle did, a second reading has to agree.
+        """
         if not any(order.by_position for order in self.cycle.orders):
             return True
         return self.flat_twice.confirms(int(snapshot.at_ms), self.last_change_ms, APART_MS)
 
-    # -- cycles ------------------------------------------------------------------------------------------------------------------------------------
+    # -- cycles ----------------------------------------------------------------------------------------------
 
     @property
     def awaiting_proof(self) -> bool:
@@ -578,7 +695,9 @@ class Fold(msgspec.Struct):
             return None
         if self.cycle.number != skipped.cycle:
             self.cycle = Cycle(skipped.cycle, over=False)
-        return self._end_cycle("failed" if self.cycle.sent else "skipped", f"{skipped.code}: {skipped.detail}", at_ns)
+        return self._end_cycle(
+            "failed" if self.cycle.sent else "skipped", f"{skipped.code}: {skipped.detail}", at_ns
+        )
 
     def _end_cycle(self, ending: Ending, detail: str, at_ns: int) -> CycleEnded:
         cycle = self.cycle
@@ -592,7 +711,7 @@ class Fold(msgspec.Struct):
         told = f"adopted; {detail}" if cycle.adopted else detail
         return CycleEnded(cycle.number, ending, told, cycle.legging.usd_s)
 
-    # -- the process -------------------------------------------------------------------------------------------------------------------------------
+    # -- the process -----------------------------------------------------------------------------------------
 
     def _on_started(self, started: Started, at_ns: int) -> None:
         self.started = started
@@ -600,7 +719,8 @@ class Fold(msgspec.Struct):
         self.tally = Tally(orders_sent=sum(order.sent and not order.ended for order in waiting))
         self.money.started()
         self.view.began()
-        for order in self._known(self.quotes.asked):  # a difference is only a reason to ask, and was one for the invocation before
+        # a difference is only a reason to ask, and was one for the invocation before
+        for order in self._known(self.quotes.asked):
             order.suspect = ""
             self.suspects.pop(order.digest, None)
         self.quotes = QuoteCheck()
@@ -641,7 +761,7 @@ class Fold(msgspec.Struct):
         self.tally.halted = halted.code
         self.latched = self.latched or (halted.code, halted.detail)
 
-    # -- what comes of it --------------------------------------------------------------------------------------------------------------------------
+    # -- what comes of it ------------------------------------------------------------------------------------
 
     @property
     def phase(self) -> Phase:
@@ -662,11 +782,13 @@ class Fold(msgspec.Struct):
         """Orders that may be on the wire and have no ending."""
         planned = self.flight.in_doubt if self.flight is not None else []
         alone = not self.strays
-        return tuple(msgspec.structs.replace(self._doubt(order), alone=alone) for order in (*planned, *self.strays))
+        return tuple(
+            msgspec.structs.replace(self._doubt(order), alone=alone) for order in (*planned, *self.strays)
+        )
 
     def _doubt(self, order: OurOrder) -> Doubt:
-        """What RESOLVE needs to know of it: what is held without it now, not when it was sealed. A guard or ESCAPE may have closed in between with
-        orders of their own, which the engine's position shows as well.
+        """What RESOLVE needs to know of it: what is held without it now, not when it was sealed. A guard or
+        ESCAPE may have closed in between with orders of their own, which the engine's position shows as well.
         """
         doubt, before = order.doubt(), self.position[order.leg] - order.total.filled
         if before == doubt.before:
@@ -675,12 +797,18 @@ class Fold(msgspec.Struct):
 
     @property
     def unfit(self) -> str:
-        """Why nothing may be entered although everything else is well: the numbers of an order are not confirmed. "" when they are."""
+        """Why nothing may be entered although everything else is well: the numbers of an order are not
+        confirmed. "" when they are.
+        """
         return next((order.suspect for order in self._known(self.suspects)), "")
 
     def _asked_again(self) -> list[OurOrder]:
         """Orders that have an ending, and of which the archive may know better."""
-        return [order for order in self._known({**self.absent, **self.suspects}) if order.ended and order.digest not in self.unpriced]
+        return [
+            order
+            for order in self._known({**self.absent, **self.suspects})
+            if order.ended and order.digest not in self.unpriced
+        ]
 
     def held(self, epoch: int) -> Held:
         """Everything sizing and the supervisor need to know, for the incarnation of `epoch`."""
@@ -730,8 +858,13 @@ class Fold(msgspec.Struct):
             value=snapshot.value if snapshot else Quote(0),
             day_loss=self.day.loss,
             unfit=self.unfit,
-            absent=tuple(msgspec.structs.replace(order.doubt(), alone=False) for order in self._asked_again()),
-            unconfirmed=tuple(msgspec.structs.replace(order.doubt(), alone=False) for order in self._known({**self.lacking, **self.unsure})),
+            absent=tuple(
+                msgspec.structs.replace(order.doubt(), alone=False) for order in self._asked_again()
+            ),
+            unconfirmed=tuple(
+                msgspec.structs.replace(order.doubt(), alone=False)
+                for order in self._known({**self.lacking, **self.unsure})
+            ),
             totals=self.totals(snapshot),
             money_ask=self.money.ask,
         )
@@ -739,11 +872,19 @@ class Fold(msgspec.Struct):
     def totals(self, snapshot: AccountSnapshot | None = None) -> Totals:
         """The invocation in numbers, at the prices of `snapshot`, or of the last reading that is a row."""
         current = not self.busy and self.view.current
-        return self.tally.totals(self.rows, self.cycle, self.statement(snapshot or self.view.snapshot), current=current)
+        return self.tally.totals(
+            self.rows, self.cycle, self.statement(snapshot or self.view.snapshot), current=current
+        )
 
     def statement(self, snapshot: AccountSnapshot | None) -> Statement:
-        """The invocation's money, at the oracle prices of `snapshot`: the one calculation behind every figure (docs/money.md)."""
-        positions = {leg: snapshot.position(product) for leg, product in self.products.items()} if snapshot is not None else {}
+        """The invocation's money, at the oracle prices of `snapshot`: the one calculation behind every
+        figure (docs/money.md).
+        """
+        positions = (
+            {leg: snapshot.position(product) for leg, product in self.products.items()}
+            if snapshot is not None
+            else {}
+        )
         prices = {leg: int(position.oracle) for leg, position in positions.items() if position.oracle}
         return self.money.statement(prices, paired=self._paired, complete=not self.unpriced)
 

@@ -1,10 +1,13 @@
-"""Writing down what is done while no ledger actor lives: ESCAPE's orders and what became of them, a halt, a person's adoption.
+"""Writing down what is done while no ledger actor lives: ESCAPE's orders and what became of them, a halt, a
+person's adoption.
 
-Into the ledger if it can be written; else, from the first failure on, into a file beside it (`escapes.py`) that the next start takes in. A full disk
-is met with the reserve first. If nothing at all can be written the journal says so and goes on: closing does not wait for paper.
+Into the ledger if it can be written; else, from the first failure on, into a file beside it (`escapes.py`)
+that the next start takes in. A full disk is met with the reserve first. If nothing at all can be written the
+journal says so and goes on: closing does not wait for paper.
 
-A guard that closes for a run which still lives (stopped, wedged) must not wait for what that run holds: `read_only`. Such a journal takes no lock of
-the ledger and writes nothing into it, from the first row on everything stands beside it.
+A guard that closes for a run which still lives (stopped, wedged) must not wait for what that run holds:
+`read_only`. Such a journal takes no lock of the ledger and writes nothing into it, from the first row on
+everything stands beside it.
 """
 
 import sqlite3
@@ -34,7 +37,9 @@ CANNOT = (sqlite3.Error, OSError, LedgerError)
 
 
 class Journal:
-    """The ledger of one run, between the end of its actor and the end of the process. Never raises; `unreadable` says why `fold` is empty."""
+    """The ledger of one run, between the end of its actor and the end of the process. Never raises;
+    `unreadable` says why `fold` is empty.
+    """
 
     def __init__(
         self,
@@ -50,9 +55,10 @@ class Journal:
     ) -> None:
         """Reads what is there. `path`: the ledger; it is begun when there is none.
 
-        `read_only`: the ledger is opened for reading only, also while another process has it, holds its lock or was stopped with it; what earlier
-        journals left beside it counts as written. Every `write` goes to `escape-<utc>.jsonl` beside it, and the next start takes that in. No ledger
-        is begun: where there is none `fold` is empty and `unreadable` says so.
+        `read_only`: the ledger is opened for reading only, also while another process has it, holds its lock
+        or was stopped with it; what earlier journals left beside it counts as written. Every `write` goes to
+        `escape-<utc>.jsonl` beside it, and the next start takes that in. No ledger is begun: where there is
+        none `fold` is empty and `unreadable` says so.
         """
         self._path, self._opened, self._sync = path, opened, sync
         self._clock, self._observe = clock, observe
@@ -110,7 +116,9 @@ class Journal:
         return ""
 
     def _read(self) -> Fold:
-        """The fold of what is there, read in any way that works. What an earlier ESCAPE left is taken in first."""
+        """The fold of what is there, read in any way that works. What an earlier ESCAPE left is taken in
+        first.
+        """
         try:
             self._store = Store.open(self._path, self._opened, self._sync, at_ns=self._clock.now_ns())
             with suppress(*CANNOT):  # if it cannot be written now, then at the next start

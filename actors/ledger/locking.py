@@ -1,8 +1,9 @@
-"""One process writes a ledger. The lock is a file *beside* it, `ledger.sqlite.lock`: a second descriptor of the database itself would drop
-SQLite's own locks when it is closed.
+"""One process writes a ledger. The lock is a file *beside* it, `ledger.sqlite.lock`: a second descriptor of
+the database itself would drop SQLite's own locks when it is closed.
 
-Two runs whose state directories differ (two HOMEs, two containers on one folder) do not see each other's state; the ledger they share stops the
-second. Whoever only reads takes no lock, and no lock stops a guard: it reads, and journals beside the ledger.
+Two runs whose state directories differ (two HOMEs, two containers on one folder) do not see each other's
+state; the ledger they share stops the second. Whoever only reads takes no lock, and no lock stops a guard: it
+reads, and journals beside the ledger.
 """
 
 import fcntl
@@ -28,15 +29,23 @@ class Elsewhere(LedgerError):
     """Another process writes this ledger, or was stopped while it did."""
 
     def __init__(self, path: Path, pid: str) -> None:
-        super().__init__(f"{path} is being written by process {pid}; two runs cannot share a ledger: stop that one, or use another --logs")
+        super().__init__(
+            f"{path} is being written by process {pid}; two runs cannot share a ledger: stop that one, or use"
+            " another --logs"
+        )
         self.pid = pid
 
 
 class AnotherUser(LedgerError):
-    """The ledger is another user's: writing it would leave files that its owner's run cannot open any more."""
+    """The ledger is another user's: writing it would leave files that its owner's run cannot open any
+    more.
+    """
 
     def __init__(self, path: Path, owner: int) -> None:
-        super().__init__(f"{path} belongs to user id {owner}, this process runs as {os.geteuid()}: run it as that user, or use another --logs")
+        super().__init__(
+            f"{path} belongs to user id {owner}, this process runs as {os.geteuid()}: run it as that user, or"
+            " use another --logs"
+        )
 
 
 _held: dict[Path, tuple[IO[str], int]] = {}
@@ -44,7 +53,8 @@ _held: dict[Path, tuple[IO[str], int]] = {}
 
 
 def take(ledger: Path) -> Path:
-    """Take the lock of `ledger`, within 0.2 s; give what is returned to `drop`. Within one process it may be taken again.
+    """Take the lock of `ledger`, within 0.2 s; give what is returned to `drop`. Within one process it may be
+    taken again.
 
     Raises `Elsewhere`, `AnotherUser`, and `OSError`.
     """
@@ -74,8 +84,9 @@ def take(ledger: Path) -> Path:
 
 @contextmanager
 def kept(ledger: Path) -> Iterator[None]:
-    """Hold the lock for a whole run, also while no incarnation of its ledger has the file open. Raises what `take` raises, but `OSError`: on a disk
-    that cannot be written there is nothing to keep, and what is open must be closed.
+    """Hold the lock for a whole run, also while no incarnation of its ledger has the file open. Raises what
+    `take` raises, but `OSError`: on a disk that cannot be written there is nothing to keep, and what is open
+    must be closed.
     """
     key = None
     with suppress(OSError):

@@ -1,15 +1,20 @@
-"""Where the money went: every change of the account's balances is booked under the name of what made it (docs/money.md).
+"""Where the money went: every change of the account's balances is booked under the name of what made it
+(docs/money.md).
 
-The balances are USDT0 and the quote balance (`v_quote`) of each perp. `expected` says what each of them must be: what the first reading said, plus
-everything booked since. A reading of the account that says otherwise leaves a gap, which is never booked as anything:
+The balances are USDT0 and the quote balance (`v_quote`) of each perp. `expected` says what each of them must
+be: what the first reading said, plus everything booked since. A reading of the account that says otherwise
+leaves a gap, which is never booked as anything:
 
-    trades of ours    fills and fees, told by the stream or the archive            -> spread, slippage, fees, and a position
+    trades of ours    fills and fees, told by the stream or the archive            -> spread, slippage, fees,
+                      and a position
     positions         revalued at the mids of every plan                            -> adverse, hedge, lots
-    the archive       `events` and `interest_and_funding`, each entry once by index -> funding, deposits, withdrawals, transfers, settlements, ...
-    a gap             what is left: for a short time it may be something that the archive has not told yet, then it is an alarm
+    the archive       `events` and `interest_and_funding`, each entry once by index -> funding, deposits,
+                      withdrawals, transfers, settlements, ...
+    a gap             what is left: for a short time it may be something that the archive has not told yet,
+                      then it is an alarm
 
-Marks have nine decimals and amounts are on the size step, so every product of the two is a whole number of 10**-18 USD, and the terms add up exactly
-whatever the order in which events are heard.
+Marks have nine decimals and amounts are on the size step, so every product of the two is a whole number of
+10**-18 USD, and the terms add up exactly whatever the order in which events are heard.
 """
 
 from collections.abc import Mapping
@@ -25,8 +30,26 @@ from messages.units import ONE, Ms, Quote, notional
 
 LEGS: tuple[Leg, Leg] = ("eth", "sol")
 USDT0 = 0
-TRADING: tuple[Term, ...] = ("spread", "slippage", "adverse", "hedge", "lots", "fees", "funding", "liquidation")
-FLOWS: tuple[Term, ...] = ("deposits", "withdrawals", "transfers", "isolated", "settlements", "third_party", "interest", "other")
+TRADING: tuple[Term, ...] = (
+    "spread",
+    "slippage",
+    "adverse",
+    "hedge",
+    "lots",
+    "fees",
+    "funding",
+    "liquidation",
+)
+FLOWS: tuple[Term, ...] = (
+    "deposits",
+    "withdrawals",
+    "transfers",
+    "isolated",
+    "settlements",
+    "third_party",
+    "interest",
+    "other",
+)
 MOVED: tuple[Term, ...] = ("deposits", "withdrawals", "transfers", "isolated")
 """Flows that change the account's value and are nobody's gain or loss."""
 BOOKED_AS: dict[MoneyKind, Term] = {
@@ -47,7 +70,9 @@ SILENT_MS = 60_000
 PROVISIONAL_MS = 120_000
 """How long funding may be known by the venue's index alone."""
 AROUND_MS = 3_000
-"""How long after its moment the first reading may have been taken, at most: an event of that time may stand on either side of it."""
+"""How long after its moment the first reading may have been taken, at most: an event of that time may
+stand on either side of it.
+"""
 CYCLES_KEPT = 64
 UNEXPLAINED, NOT_TOLD = "MONEY_UNEXPLAINED", "FUNDING_NOT_TOLD"
 
@@ -90,7 +115,7 @@ class Money(msgspec.Struct):
     value_at_start: int = 0
     gaps_at_start: dict[int, int] = msgspec.field(default_factory=dict)
     """What an earlier invocation had given the alarm for already."""
-    # -- what the venue says ------------------------------------------------------------------------------------------------------------------
+    # -- what the venue says ---------------------------------------------------------------------------------
     events_after: int | None = None
     payments_after: int | None = None
     read_ms: int = 0
@@ -105,7 +130,9 @@ class Money(msgspec.Struct):
     """By product: funding by the index."""
     provisional_since: int = 0
     indexed: dict[int, tuple[int, int]] = msgspec.field(default_factory=dict)
-    """By product: the funding index and the amount held at the last reading without a gap; gone once something trades."""
+    """By product: the funding index and the amount held at the last reading without a gap; gone once
+    something trades.
+    """
     others: dict[int, tuple[int, int]] = msgspec.field(default_factory=dict)
     """Amount and quote balance of products that are not ours, at the last reading without a gap."""
     payments: int = 0
@@ -113,7 +140,7 @@ class Money(msgspec.Struct):
     hinted: bool = False
     """The account's stream spoke of money: the archive is to be asked."""
 
-    # -- trades -------------------------------------------------------------------------------------------------------------------------------
+    # -- trades ----------------------------------------------------------------------------------------------
 
     def started(self) -> None:
         """A new invocation: its terms begin again, what is expected goes on."""
@@ -122,11 +149,15 @@ class Money(msgspec.Struct):
         self.gaps_at_start = dict(self.gaps) if self.gaps == self.alarmed else {}
 
     def placed(self, plan: SizingPlan, *, paired: bool) -> None:
-        """A plan's orders may be on the wire: what is held is revalued at its mids. `paired`: it is the balanced pair of the cycle."""
+        """A plan's orders may be on the wire: what is held is revalued at its mids. `paired`: it is the
+        balanced pair of the cycle.
+        """
         if int(plan.decided_ms) < self.marked_ms:
             return
         self.marked_ms = int(plan.decided_ms)
-        book = self.cycles.setdefault(plan.cycle, CycleBook(from_ms=int(plan.decided_ms), gap_before=sum(self.gaps.values())))
+        book = self.cycles.setdefault(
+            plan.cycle, CycleBook(from_ms=int(plan.decided_ms), gap_before=sum(self.gaps.values()))
+        )
         while len(self.cycles) > CYCLES_KEPT:
             del self.cycles[next(iter(self.cycles))]
         book.until_ms = 0
@@ -138,7 +169,8 @@ class Money(msgspec.Struct):
     def _mark(self, marks: Mapping[Leg, int]) -> None:
         for leg, mark in marks.items():
             if leg not in self.marks:
-                self.value_at_start += worth(self.held[leg], mark)  # what was held before anybody could say its price came in at this one
+                # what was held before anybody could say its price came in at this one
+                self.value_at_start += worth(self.held[leg], mark)
             self.marks[leg] = mark
 
     def _moves(self, marks: Mapping[Leg, int], *, paired: bool) -> dict[Term, int]:
@@ -159,7 +191,9 @@ class Money(msgspec.Struct):
         amount = grained(worths[smaller] // self.marks[larger]) if self.marks[larger] else 0
         return {smaller: self.held[smaller], larger: amount if self.held[larger] > 0 else -amount}
 
-    def traded(self, leg: Leg, product_id: int, plan: SizingPlan, before: OrderTotals, after: OrderTotals) -> None:
+    def traded(
+        self, leg: Leg, product_id: int, plan: SizingPlan, before: OrderTotals, after: OrderTotals
+    ) -> None:
         """An order's share of the sums has changed; its plan was `placed` before."""
         amount, cash, fees = after.filled - before.filled, after.cash - before.cash, after.fees - before.fees
         at_mid, at_plan = after.at_mid - before.at_mid, after.at_plan - before.at_plan
@@ -184,7 +218,9 @@ class Money(msgspec.Struct):
             self._expect(fill.product_id, cash)
 
     def adopted(self, position: Mapping[Leg, int]) -> None:
-        """A person says that all of `position` is ours: what is new of it comes in at the last mark, or at the next one."""
+        """A person says that all of `position` is ours: what is new of it comes in at the last mark, or at
+        the next one.
+        """
         for leg, amount in position.items():
             if leg in self.marks:
                 self.value_at_start += worth(amount - self.held[leg], self.marks[leg])
@@ -210,13 +246,14 @@ class Money(msgspec.Struct):
         if self.expected:
             self.expected[product_id] = self.expected.get(product_id, 0) + amount
 
-    # -- what the archive tells ------------------------------------------------------------------------------------------------------------------
+    # -- what the archive tells ------------------------------------------------------------------------------
 
     def read(self, answer: MoneyRead) -> None:
         """The archive's answer: each entry is booked once, whatever was asked twice."""
         self.products = {"eth": answer.eth, "sol": answer.sol}
         self.read_ms, self.hinted = max(self.read_ms, int(answer.asked_ms)), False
-        for event in answer.events if self.expected else ():  # before there is anything to explain, all of it is in the reading that will begin it
+        # before there is anything to explain, all of it is in the reading that will begin it
+        for event in answer.events if self.expected else ():
             if event.idx > self._after(event) and self._later(event):
                 self.book(event)
         self.events_after = max(self.events_after or -1, answer.events_through)
@@ -229,7 +266,8 @@ class Money(msgspec.Struct):
     def _later(self, event: MoneyEvent) -> bool:
         """Is it later than the reading that the books begin with?
 
-        Around that moment the balance tells: the one before the event is nearer to what is expected, or the one after it.
+        Around that moment the balance tells: the one before the event is nearer to what is expected, or the
+        one after it.
         """
         at_ms = event.at_ns // 1_000_000
         if at_ms > self.began_ms + AROUND_MS or event.after is None:
@@ -261,7 +299,9 @@ class Money(msgspec.Struct):
             self.provisional.pop(event.product_id, None)
 
     def _taken_over(self, leg: Leg, base: int, quote: int, cycle: int | None) -> int:
-        """A liquidator took `base` (signed change) for `quote`; what that cost against the mark. More than this run held is a third party's."""
+        """A liquidator took `base` (signed change) for `quote`; what that cost against the mark. More than
+        this run held is a third party's.
+        """
         held = self.held[leg]
         ours = max(-abs(held), min(abs(held), base)) if base * held < 0 else 0
         share = quote * ours // base
@@ -278,21 +318,32 @@ class Money(msgspec.Struct):
     def _cycle_at(self, event: MoneyEvent) -> int | None:
         """The cycle that was under way in the second of the event; the newest one that was."""
         at_ms = event.at_ns // 1_000_000
-        under_way = [number for number, book in self.cycles.items() if book.from_ms <= at_ms + 999 and (not book.until_ms or at_ms <= book.until_ms)]
+        under_way = [
+            number
+            for number, book in self.cycles.items()
+            if book.from_ms <= at_ms + 999 and (not book.until_ms or at_ms <= book.until_ms)
+        ]
         return under_way[-1] if under_way else None
 
-    # -- what the account says -------------------------------------------------------------------------------------------------------------------
+    # -- what the account says -------------------------------------------------------------------------------
 
     def seen(self, snapshot: AccountSnapshot, *, asking: bool) -> Alarm | None:
         """A reading that knows of everything we did. An alarm when money stays unexplained.
 
-        `asking`: the archive is still being asked about prices and fees of our orders, which takes longer than what else it tells.
+        `asking`: the archive is still being asked about prices and fees of our orders, which takes longer
+        than what else it tells.
         """
-        if not snapshot.exists or snapshot.usdt0 is None or any(each.quote_unread for each in snapshot.positions):
+        if (
+            not snapshot.exists
+            or snapshot.usdt0 is None
+            or any(each.quote_unread for each in snapshot.positions)
+        ):
             return None
         self._value_by(snapshot)
         if not self.expected:
-            self.expected = {USDT0: int(snapshot.usdt0)} | {each.product_id: int(each.v_quote) for each in snapshot.positions}
+            self.expected = {USDT0: int(snapshot.usdt0)} | {
+                each.product_id: int(each.v_quote) for each in snapshot.positions
+            }
             self.began_ms = int(snapshot.at_ms)
         if not self._readable(snapshot):
             return None
@@ -312,7 +363,12 @@ class Money(msgspec.Struct):
 
     def _readable(self, snapshot: AccountSnapshot) -> bool:
         ours = [snapshot.position(product) for product in self.products.values()]
-        return snapshot.exists and snapshot.usdt0 is not None and bool(ours and self.expected) and not any(each.quote_unread for each in ours)
+        return (
+            snapshot.exists
+            and snapshot.usdt0 is not None
+            and bool(ours and self.expected)
+            and not any(each.quote_unread for each in ours)
+        )
 
     def _value_by(self, snapshot: AccountSnapshot) -> None:
         """A leg that has no mark yet gets the venue's oracle price."""
@@ -322,17 +378,24 @@ class Money(msgspec.Struct):
                 self._mark({leg: grained(oracle)})
 
     def _balances(self, snapshot: AccountSnapshot) -> dict[int, int]:
-        return {USDT0: int(snapshot.usdt0 or 0)} | {product: int(snapshot.position(product).v_quote) for product in self.products.values()}
+        return {USDT0: int(snapshot.usdt0 or 0)} | {
+            product: int(snapshot.position(product).v_quote) for product in self.products.values()
+        }
 
     def differences(self, snapshot: AccountSnapshot) -> dict[int, int]:
         """By product: what a reading has beyond what is expected, where that is anything."""
         if not self._readable(snapshot):
             return {}
-        gaps = {product: balance - self.expected.get(product, 0) for product, balance in self._balances(snapshot).items()}
+        gaps = {
+            product: balance - self.expected.get(product, 0)
+            for product, balance in self._balances(snapshot).items()
+        }
         return {product: gap for product, gap in gaps.items() if gap}
 
     def _by_index(self, snapshot: AccountSnapshot, gaps: Mapping[int, int]) -> dict[int, int]:
-        """Funding by the venue's own index, where nothing was traded since the last reading without a gap and it is what the gap is."""
+        """Funding by the venue's own index, where nothing was traded since the last reading without a gap
+        and it is what the gap is.
+        """
         found: dict[int, int] = {}
         for product, gap in gaps.items():
             position = snapshot.position(product)
@@ -353,7 +416,11 @@ class Money(msgspec.Struct):
             position = snapshot.position(product)
             if position.funding_index is not None:
                 self.indexed[product] = position.funding_index, int(position.cross)
-        self.others = {each.product_id: (int(each.cross), int(each.v_quote)) for each in snapshot.positions if each.product_id not in ours}
+        self.others = {
+            each.product_id: (int(each.cross), int(each.v_quote))
+            for each in snapshot.positions
+            if each.product_id not in ours
+        }
 
     def _gap(self, product: int, gap: int) -> None:
         if gap:
@@ -364,10 +431,19 @@ class Money(msgspec.Struct):
     def _alarm(self, now_ms: int, *, asking: bool) -> Alarm | None:
         age = now_ms - self.gaps_since
         asked = self.read_ms >= self.gaps_since + WAIT_MS and not asking
-        if self.gaps and self.gaps != self.alarmed and not self._rounding and ((asked and age >= WAIT_MS) or age >= SILENT_MS):
+        if (
+            self.gaps
+            and self.gaps != self.alarmed
+            and not self._rounding
+            and ((asked and age >= WAIT_MS) or age >= SILENT_MS)
+        ):
             self.alarmed = dict(self.gaps)
             return Alarm(UNEXPLAINED, self.words, Ms(self.gaps_since))
-        if self.provisional and now_ms >= self.provisional_since + PROVISIONAL_MS and self.alarmed != self.provisional:
+        if (
+            self.provisional
+            and now_ms >= self.provisional_since + PROVISIONAL_MS
+            and self.alarmed != self.provisional
+        ):
             self.alarmed = dict(self.provisional)
             return Alarm(NOT_TOLD, self.words, Ms(self.provisional_since))
         return None
@@ -381,7 +457,10 @@ class Money(msgspec.Struct):
         """Does a reading say something of the balances that the last one did not, or is one waited for?"""
         if self.events_after is None:
             return False
-        known = {product: self.gaps.get(product, 0) + self.provisional.get(product, 0) for product in (*self.gaps, *self.provisional)}
+        known = {
+            product: self.gaps.get(product, 0) + self.provisional.get(product, 0)
+            for product in (*self.gaps, *self.provisional)
+        }
         return self._waiting or self.differences(snapshot) != known
 
     @property
@@ -398,7 +477,8 @@ class Money(msgspec.Struct):
     def adjusted(self, snapshot: AccountSnapshot) -> int | None:
         """The account's value without what was moved in or out, for the limits.
 
-        Money that came or went and that nothing explains yet is left out as long as it gives no alarm; then it counts.
+        Money that came or went and that nothing explains yet is left out as long as it gives no alarm; then
+        it counts.
         """
         if snapshot.value is None:
             return None
@@ -418,7 +498,7 @@ class Money(msgspec.Struct):
             others += int(position.v_quote) - quote
         return sum(gaps.values()) - sum(self._by_index(snapshot, gaps).values()) + others
 
-    # -- the statement ------------------------------------------------------------------------------------------------------------------------------
+    # -- the statement ---------------------------------------------------------------------------------------
 
     def _value(self) -> int:
         return sum(worth(self.held[leg], mark) for leg, mark in self.marks.items())
@@ -427,12 +507,21 @@ class Money(msgspec.Struct):
     def words(self) -> str:
         """What is not explained, when it came, and what was read."""
         parts = [f"{Quote(gap).text()} USD in {self._name(product)}" for product, gap in self.gaps.items()]
-        told = [f"{Quote(paid).text()} USD of {self._name(product)} by the funding index" for product, paid in self.provisional.items()]
+        told = [
+            f"{Quote(paid).text()} USD of {self._name(product)} by the funding index"
+            for product, paid in self.provisional.items()
+        ]
         if not (parts or told):
             return ""
         when = f"between {_clock(self.exact_ms)} and {_clock(self.judged_ms)}"
-        archive = f"the archive at {_clock(self.read_ms)} through event {self.events_after} and payment {self.payments_after}"
-        what = [*([f"unexplained: {', '.join(parts)}"] if parts else []), *([f"not told by the archive: {', '.join(told)}"] if told else [])]
+        archive = (
+            f"the archive at {_clock(self.read_ms)} through event {self.events_after} and payment"
+            f" {self.payments_after}"
+        )
+        what = [
+            *([f"unexplained: {', '.join(parts)}"] if parts else []),
+            *([f"not told by the archive: {', '.join(told)}"] if told else []),
+        ]
         return f"{'; '.join(what)}; {when}; read: the account at {_clock(self.judged_ms)}, {archive}"
 
     def _name(self, product: int) -> str:
@@ -452,20 +541,41 @@ class Money(msgspec.Struct):
         terms["funding"] = terms.get("funding", 0) + provisional
         valued = self.marks | marks
         known = complete and all(leg in valued for leg in LEGS if self.held[leg])
-        before = self.value_at_start + sum(worth(self.held[leg], mark) for leg, mark in marks.items() if leg not in self.marks)
+        before = self.value_at_start + sum(
+            worth(self.held[leg], mark) for leg, mark in marks.items() if leg not in self.marks
+        )
         value_change = sum(worth(self.held[leg], mark) for leg, mark in valued.items()) - before
         ours = (USDT0, *self.products.values())
         gaps = {product: self.gaps.get(product, 0) - self.gaps_at_start.get(product, 0) for product in ours}
         read = bool(self.judged_ms and self.products)
-        balance = sum(self.expected.get(product, 0) + self.gaps.get(product, 0) for product in ours) + provisional if read else None
-        change = sum(self.booked.get(product, 0) + gaps[product] for product in ours) + provisional if read else None
+        balance = (
+            sum(self.expected.get(product, 0) + self.gaps.get(product, 0) for product in ours) + provisional
+            if read
+            else None
+        )
+        change = (
+            sum(self.booked.get(product, 0) + gaps[product] for product in ours) + provisional
+            if read
+            else None
+        )
         residual = None if change is None else change + value_change - sum(terms.values())
         unread = residual is None
         waiting = not complete or (bool(self.gaps) and self.gaps != self.alarmed) or bool(self.provisional)
-        state = "unread" if unread else "provisional" if waiting else "unexplained" if any(gaps.values()) else "exact"
+        state = (
+            "unread"
+            if unread
+            else "provisional"
+            if waiting
+            else "unexplained"
+            if any(gaps.values())
+            else "exact"
+        )
         why = {"unread": "the archive or the account has not been read", "exact": ""}.get(state, self.words)
         shown = {term: Quote(terms.get(term, 0)) for term in (*TRADING, *FLOWS)}
-        usdt0, eth, sol = (None if unread else Quote(gaps.get(product, 0)) for product in (USDT0, *(self.products.get(leg, -1) for leg in LEGS)))
+        usdt0, eth, sol = (
+            None if unread else Quote(gaps.get(product, 0))
+            for product in (USDT0, *(self.products.get(leg, -1) for leg in LEGS))
+        )
         return Statement(
             **shown,
             net=Quote(sum(terms.get(term, 0) for term in TRADING)) if known else None,
@@ -489,7 +599,9 @@ class Money(msgspec.Struct):
         shown = {term: Quote(book.terms.get(term, 0)) for term in TRADING}
         net, flows = (sum(book.terms.get(term, 0) for term in terms) for terms in (TRADING, FLOWS))
         after = book.gap_after if book.until_ms else sum(self.gaps.values())
-        return CycleMoney(cycle=number, **shown, net=Quote(net), flows=Quote(flows), residual=Quote(after - book.gap_before))
+        return CycleMoney(
+            cycle=number, **shown, net=Quote(net), flows=Quote(flows), residual=Quote(after - book.gap_before)
+        )
 
 
 def _product(left: int, right: int) -> int:

@@ -8,16 +8,19 @@
     cancelled, and its fills add up to what had traded   its fills (an update must say how much that was)
     Resolved                                             what RESOLVE says, in place of the fills
 
-An acknowledgement ends nothing (lesson O1), neither does silence (O2), and neither does a cancellation alone, whatever the order's kind (O7). A fill
-is a fact: it counts whenever it comes, except for an order that RESOLVE has answered for, because then it is already in the answer (O4).
-(order digest, remaining) identifies a fill (O5).
+An acknowledgement ends nothing (lesson O1), neither does silence (O2), and neither does a cancellation alone,
+whatever the order's kind (O7). A fill is a fact: it counts whenever it comes, except for an order that
+RESOLVE has answered for, because then it is already in the answer (O4). (order digest, remaining) identifies
+a fill (O5).
 
-Facts are what fits the order that was signed (`venue/fits.py`). What does not fit makes the order `suspect`: it is not counted, and it takes the
-archive's answer to clear that. Of two answers the larger one stands: a presence replaces an absence and never the other way round.
+Facts are what fits the order that was signed (`venue/fits.py`). What does not fit makes the order `suspect`:
+it is not counted, and it takes the archive's answer to clear that. Of two answers the larger one stands: a
+presence replaces an absence and never the other way round.
 
-An ending says that nothing more is waited for, not that all is known: the stream may tell a cancellation before the last piece, and a piece may die
-with the ledger that had it in hand. Until all of an order has traded or the archive has named its total, it may lack something (`lacks`), and the
-archive's record of its digest, if larger, still replaces what is booked.
+An ending says that nothing more is waited for, not that all is known: the stream may tell a cancellation
+before the last piece, and a piece may die with the ledger that had it in hand. Until all of an order has
+traded or the archive has named its total, it may lack something (`lacks`), and the archive's record of its
+digest, if larger, still replaces what is booked.
 """
 
 from collections.abc import Iterable
@@ -75,7 +78,11 @@ class OrderPiece(msgspec.Struct, frozen=True):
 
 
 def _same_but_fee(one: Fill, other: Fill) -> bool:
-    return (one.remaining, one.amount, one.product_id) == (other.remaining, other.amount, other.product_id) and close(one.price, other.price)
+    return (one.remaining, one.amount, one.product_id) == (
+        other.remaining,
+        other.amount,
+        other.product_id,
+    ) and close(one.price, other.price)
 
 
 class OurOrder(msgspec.Struct, eq=False):
@@ -98,11 +105,15 @@ class OurOrder(msgspec.Struct, eq=False):
     v_quote: int | None = None
     """The product's `v_quote` at the venue when the plan was sealed; None when nobody knew."""
     suspect: str = ""
-    """What was said of it that does not fit, in words; "" again once the archive has confirmed its numbers."""
+    """What was said of it that does not fit, in words; "" again once the archive has confirmed its
+    numbers.
+    """
     confirmed: bool = False
     """Has the archive named what it comes to?"""
     unsure: bool = False
-    """Has it an ending by fills whose fees are not what the account's own rate comes to? The archive's numbers then replace theirs."""
+    """Has it an ending by fills whose fees are not what the account's own rate comes to? The archive's
+    numbers then replace theirs.
+    """
     fees: dict[int, Quote] = msgspec.field(default_factory=dict)
     """By what was left after a piece: the fee that is booked in place of one that does not fit."""
     aside: list[Fill] = msgspec.field(default_factory=list)
@@ -118,7 +129,9 @@ class OurOrder(msgspec.Struct, eq=False):
 
     @property
     def answer(self) -> Literal["accepted", "refused", "unknown", "none"]:
-        """What the leg has heard; `unknown` while it has heard nothing, unless the order traded; `none` where there is nothing to send."""
+        """What the leg has heard; `unknown` while it has heard nothing, unless the order traded; `none`
+        where there is nothing to send.
+        """
         if self.order.amount == 0:
             return "none"
         if self.outcome is not None and self.outcome.kind != "unknown":
@@ -128,12 +141,21 @@ class OurOrder(msgspec.Struct, eq=False):
     @property
     def refused_as_too_small(self) -> bool:
         """Was it a close that the venue refused as smaller than its minimum?"""
-        return self.order.reduce_only and self.answer == "refused" and self.outcome is not None and self.outcome.code == TOO_SMALL
+        return (
+            self.order.reduce_only
+            and self.answer == "refused"
+            and self.outcome is not None
+            and self.outcome.code == TOO_SMALL
+        )
 
     @property
     def refused_for_good(self) -> bool:
         """Was it a close that the venue refused for a reason that does not pass by itself?"""
-        said = self.outcome is not None and self.outcome.kind in {"refused", "unknown"} and self.outcome.code in LASTING
+        said = (
+            self.outcome is not None
+            and self.outcome.kind in {"refused", "unknown"}
+            and self.outcome.code in LASTING
+        )
         return self.order.reduce_only and self.order.amount != 0 and said and not self.total.filled
 
     @property
@@ -146,7 +168,9 @@ class OurOrder(msgspec.Struct, eq=False):
     def doubted(self) -> bool:
         """Did RESOLVE have to find out, or must it still?"""
         silent = self.outcome is None or self.outcome.kind == "unknown"
-        return self.order.amount != 0 and (self.resolved is not None or bool(self.suspect) or (silent and not self.ended))
+        return self.order.amount != 0 and (
+            self.resolved is not None or bool(self.suspect) or (silent and not self.ended)
+        )
 
     def terms(self, charges: Charges | None = None) -> SignedTerms:
         """What was signed, and how the account is charged."""
@@ -155,7 +179,11 @@ class OurOrder(msgspec.Struct, eq=False):
     @property
     def by_position(self) -> bool:
         """Is what it did known from readings of the account alone?"""
-        return self._answered_for and self.resolved is not None and (self.resolved.by_absence or self.resolved.provisional)
+        return (
+            self._answered_for
+            and self.resolved is not None
+            and (self.resolved.by_absence or self.resolved.provisional)
+        )
 
     @property
     def absent(self) -> bool:
@@ -164,8 +192,8 @@ class OurOrder(msgspec.Struct, eq=False):
 
     @property
     def lacks(self) -> int:
-        """How much of it (unsigned) may have traded without being booked: what is missing of it, unless nothing was sent or the archive has named
-        its total.
+        """How much of it (unsigned) may have traded without being booked: what is missing of it, unless
+        nothing was sent or the archive has named its total.
         """
         if self.confirmed or self.answer == "none":
             return 0
@@ -177,7 +205,7 @@ class OurOrder(msgspec.Struct, eq=False):
         told = 0 if self.left is None else abs(self.order.amount) - self.left
         return self.ended and bool(self.lacks) and told > abs(self.total.filled)
 
-    # -- what happened to it ---------------------------------------------------------------------------------------------------------------------
+    # -- what happened to it ---------------------------------------------------------------------------------
 
     def take_outcome(self, outcome: Outcome) -> None:
         """The leg's answer. The first definite one stands."""
@@ -190,7 +218,11 @@ class OurOrder(msgspec.Struct, eq=False):
 
         A piece whose fee did not fit may be told again with another.
         """
-        known = (piece for left, piece in self.pieces.items() if left not in self.fees or not _same_but_fee(piece, fill))
+        known = (
+            piece
+            for left, piece in self.pieces.items()
+            if left not in self.fees or not _same_but_fee(piece, fill)
+        )
         return fill_misfit(self.terms(charges), known, fill)
 
     def suspected(self, why: str, fill: Fill | None = None) -> None:
@@ -200,7 +232,9 @@ class OurOrder(msgspec.Struct, eq=False):
             self.aside.append(fill)
 
     def take_fill(self, fill: Fill) -> None:
-        """A piece traded; a duplicate changes nothing, unless it has a fee that fits where the first had none."""
+        """A piece traded; a duplicate changes nothing, unless it has a fee that fits where the first had
+        none.
+        """
         left = int(fill.remaining)
         if self.fees.pop(left, None) is not None:
             self.pieces[left] = fill
@@ -208,16 +242,22 @@ class OurOrder(msgspec.Struct, eq=False):
         self._judge()
 
     def take_fill_without_fee(self, fill: Fill, charges: Charges | None, why: str) -> None:
-        """A piece traded, and its fee is none that can be: all else counts, with the usual fee until the archive has named the true one."""
+        """A piece traded, and its fee is none that can be: all else counts, with the usual fee until the
+        archive has named the true one.
+        """
         left, before = int(fill.remaining), abs(self.order.amount) - fill.remaining - abs(fill.amount)
         if left not in self.pieces:
-            self.fees[left] = usual_fee(self.terms(charges), int(notional(fill.price, fill.amount)), first=not before)
+            self.fees[left] = usual_fee(
+                self.terms(charges), int(notional(fill.price, fill.amount)), first=not before
+            )
             self.pieces[left] = fill
         self.suspected(why)
         self._judge()
 
     def judge_fee(self, charges: Charges | None) -> None:
-        """Are the fees of its fills what the account's own rate comes to? Where they are not, the archive is asked."""
+        """Are the fees of its fills what the account's own rate comes to? Where they are not, the archive
+        is asked.
+        """
         total = self._pieced()
         by_fills = self.ended and bool(total.filled) and not self._answered_for and not self.confirmed
         self.unsure = by_fills and not exact_fee(self.terms(charges), total.quote, total.fee)
@@ -232,8 +272,9 @@ class OurOrder(msgspec.Struct, eq=False):
     def take_resolved(self, answer: Resolved, at_ns: int) -> None:
         """RESOLVE's word on the whole order.
 
-        It replaces what was pieced together and never adds to it. What a position says does not touch an ending (it may have been asked before, and
-        the position may since have moved); the archive's record of the digest does, as far as it names more. An absence never takes back a presence.
+        It replaces what was pieced together and never adds to it. What a position says does not touch an
+        ending (it may have been asked before, and the position may since have moved); the archive's record of
+        the digest does, as far as it names more. An absence never takes back a presence.
         """
         if not self._can_be(answer):
             return
@@ -241,10 +282,14 @@ class OurOrder(msgspec.Struct, eq=False):
         more = of_record and abs(answer.filled) > abs(self.total.filled)
         self.confirmed = self.confirmed or (of_record and abs(answer.filled) >= abs(self._pieced().filled))
         estimated = self.resolved is not None and self.resolved.provisional
-        corrected = of_record and self.unsure and answer.filled == self.total.filled and not self._heard_as(answer)
+        corrected = (
+            of_record and self.unsure and answer.filled == self.total.filled and not self._heard_as(answer)
+        )
         if self.ended and not (estimated or self.suspect or self.absent or more or corrected):
             return
-        if self.ended and (answer.filled == 0 or (answer.provisional and not (self.absent and answer.source == LATE))):
+        if self.ended and (
+            answer.filled == 0 or (answer.provisional and not (self.absent and answer.source == LATE))
+        ):
             return  # RESOLVE may have been asked before a later plan moved the position
         outweighs = abs(answer.filled) >= abs(self._pieced().filled)
         if outweighs or (self.suspect and answer.filled and not self.ended):
@@ -255,10 +300,14 @@ class OurOrder(msgspec.Struct, eq=False):
             self.ended = self.ended or not answer.provisional
 
     def confirmed_by(self, answer: Resolved, charges: Charges | None = None) -> Resolved:
-        """An archive's record as it may be booked: where its price or fee does not fit, they are an estimate, unless a fill has said the same."""
+        """An archive's record as it may be booked: where its price or fee does not fit, they are an
+        estimate, unless a fill has said the same.
+        """
         terms = self.terms(charges)
         if answer.provisional and not answer.fee:  # a position says nothing of fees; one there is
-            return msgspec.structs.replace(answer, fee=usual_fee(terms, answer.quote) if answer.filled else Quote(0))
+            return msgspec.structs.replace(
+                answer, fee=usual_fee(terms, answer.quote) if answer.filled else Quote(0)
+            )
         misfit = answer_misfit(terms, answer)
         if misfit is None or not misfit.of_money or answer.provisional or self._heard_as(answer):
             return answer
@@ -268,11 +317,17 @@ class OurOrder(msgspec.Struct, eq=False):
     def _heard_as(self, answer: Resolved) -> bool:
         """Do the fills that were heard, those put aside included, come to the same as the answer?"""
         heard = self._sum([*self.pieces.values(), *self.aside])
-        return heard.filled == answer.filled and close(heard.quote, answer.quote) and close(heard.fee + ONE, answer.fee + ONE)
+        return (
+            heard.filled == answer.filled
+            and close(heard.quote, answer.quote)
+            and close(heard.fee + ONE, answer.fee + ONE)
+        )
 
     def _can_be(self, answer: Resolved) -> bool:
         """Is the answer a possible total of this order: its sign, and no more than it asked for?"""
-        return answer.filled == 0 or ((answer.filled > 0) == (self.order.amount > 0) and abs(answer.filled) <= abs(self.order.amount))
+        return answer.filled == 0 or (
+            (answer.filled > 0) == (self.order.amount > 0) and abs(answer.filled) <= abs(self.order.amount)
+        )
 
     def _judge(self) -> None:
         traded = abs(self._pieced().filled)
@@ -281,7 +336,7 @@ class OurOrder(msgspec.Struct, eq=False):
         all_told = self.cancelled and self.left is not None and traded == whole - self.left
         self.ended = self.ended or never or traded == whole or all_told
 
-    # -- what it comes to ------------------------------------------------------------------------------------------------------------------------
+    # -- what it comes to ------------------------------------------------------------------------------------
 
     @property
     def total(self) -> Sums:
@@ -292,12 +347,15 @@ class OurOrder(msgspec.Struct, eq=False):
 
     @property
     def provisional(self) -> bool:
-        """Are price and fee an estimate, because neither fills that fit nor the archive's answer have arrived?"""
+        """Are price and fee an estimate, because neither fills that fit nor the archive's answer have
+        arrived?
+        """
         return self._answered_for and self.resolved is not None and self.resolved.provisional
 
     @property
     def _answered_for(self) -> bool:
-        """Does RESOLVE's word stand? A provisional one gives way to fills that complete it exactly: their prices and fees are the real ones.
+        """Does RESOLVE's word stand? A provisional one gives way to fills that complete it exactly: their
+        prices and fees are the real ones.
 
         Any gives way to fills that come to more: it was said when less was known.
         """
@@ -323,8 +381,15 @@ class OurOrder(msgspec.Struct, eq=False):
         """Its trades by the venue's clock; one at the time of the answer where only RESOLVE knows them."""
         total = self.total
         if self._answered_for and total.filled != self._pieced().filled:
-            return [OrderPiece(self.resolved_at_ns, self.leg, total.filled, int(total.vwap))] if total.filled else []
-        return [OrderPiece(int(fill.at_ns), self.leg, int(fill.amount), int(fill.price)) for fill in self.pieces.values()]
+            return (
+                [OrderPiece(self.resolved_at_ns, self.leg, total.filled, int(total.vwap))]
+                if total.filled
+                else []
+            )
+        return [
+            OrderPiece(int(fill.at_ns), self.leg, int(fill.amount), int(fill.price))
+            for fill in self.pieces.values()
+        ]
 
     @property
     def source(self) -> str:
@@ -344,9 +409,17 @@ class OurOrder(msgspec.Struct, eq=False):
         """What RESOLVE needs to know of it."""
         order, plan = self.order, self.plan
         return Doubt(
-            self.leg, plan.epoch, plan.seq, self.digest, order.product_id, order.amount, order.limit, plan.recv_time_ms,
-            before=Base(self.before), v_quote=None if self.v_quote is None else Quote(self.v_quote),
-        )  # fmt: skip
+            self.leg,
+            plan.epoch,
+            plan.seq,
+            self.digest,
+            order.product_id,
+            order.amount,
+            order.limit,
+            plan.recv_time_ms,
+            before=Base(self.before),
+            v_quote=None if self.v_quote is None else Quote(self.v_quote),
+        )
 
     def leg_fill(self, *, aborted: bool) -> LegFill:
         """Its line in PlanClosed; an aborted plan has sent nothing."""
@@ -354,4 +427,6 @@ class OurOrder(msgspec.Struct, eq=False):
         code = self.outcome.code if self.outcome else None
         ordered, filled = self.order.amount, Base(total.filled)
         answer = "none" if aborted else self.answer
-        return LegFill(self.order.product_id, self.digest, ordered, filled, total.vwap, Quote(total.fee), answer, code)
+        return LegFill(
+            self.order.product_id, self.digest, ordered, filled, total.vwap, Quote(total.fee), answer, code
+        )

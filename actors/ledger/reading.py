@@ -1,10 +1,14 @@
-"""Reading a ledger of any length: the newest good snapshot and the rows after it, slice by slice, so that nothing else has to wait.
+"""Reading a ledger of any length: the newest good snapshot and the rows after it, slice by slice, so that
+nothing else has to wait.
 
-    newest good snapshot   of the last `SNAPSHOTS_TRIED`: its row's hash fits, its fold version is ours, it can be read
+    newest good snapshot   of the last `SNAPSHOTS_TRIED`: its row's hash fits, its fold version is ours, it
+                           can be read
     the rows after it      linked from there to the last row and folded; without a snapshot: all rows
-    the rows before it     linked from the first row to the snapshot, later, by `unverified` (before anything is entered)
+    the rows before it     linked from the first row to the snapshot, later, by `unverified` (before anything
+                           is entered)
 
-A slice is `SLICE_ROWS` rows, about 5 ms. Whoever reads in the one loop lets it run between two slices; a command of its own reads all at once.
+A slice is `SLICE_ROWS` rows, about 5 ms. Whoever reads in the one loop lets it run between two slices; a
+command of its own reads all at once.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -29,10 +33,15 @@ SNAPSHOTS_TRIED = 3
 
 
 class MissingPast(LedgerError):
-    """The file goes on after another, which is gone, and has no snapshot that can be used: what is held cannot be known from it."""
+    """The file goes on after another, which is gone, and has no snapshot that can be used: what is held
+    cannot be known from it.
+    """
 
     def __init__(self, row: int) -> None:
-        super().__init__(f"the ledger begins at row {row} without a snapshot that this version reads, and archive/ledger-*-{row - 1}.sqlite is gone")
+        super().__init__(
+            f"the ledger begins at row {row} without a snapshot that this version reads, and"
+            f" archive/ledger-*-{row - 1}.sqlite is gone"
+        )
 
 
 Consequence = Callable[[Fold, msgspec.Struct, msgspec.Struct, int], None]
@@ -40,7 +49,9 @@ Consequence = Callable[[Fold, msgspec.Struct, msgspec.Struct, int], None]
 
 
 class Reading:
-    """One reading of `store`. Run through `slices`; then `fold` is what its rows say, and `broken` says what is wrong with the chain so far."""
+    """One reading of `store`. Run through `slices`; then `fold` is what its rows say, and `broken` says
+    what is wrong with the chain so far.
+    """
 
     def __init__(self, store: Store, consequence: Consequence | None = None) -> None:
         self._store = store
@@ -79,7 +90,9 @@ class Reading:
         return "" if self._links.broken is None else str(BrokenChain(self._links.broken))
 
     def slices(self) -> Iterator[None]:
-        """Verify and fold, at most `SLICE_ROWS` rows between two steps. Raises `NewerSchema`, `sqlite3.Error`."""
+        """Verify and fold, at most `SLICE_ROWS` rows between two steps. Raises `NewerSchema`,
+        `sqlite3.Error`.
+        """
         while rows := self._store.rows(self._links.seq, SLICE_ROWS):
             for row in rows:
                 if self._links.take(row):
@@ -110,7 +123,9 @@ class Reading:
         bad, rows = self._links.broken, self._start[0] + self.read
         through = (rows if bad is None else bad) - 1
         last = self._store.rows(through, 1) if through >= 0 else []
-        return Verified(rows, self._start[0], through, last[0][1] if last and last[0][0] == through else 0, bad)
+        return Verified(
+            rows, self._start[0], through, last[0][1] if last and last[0][0] == through else 0, bad
+        )
 
     def verified_all(self) -> "Verified":
         """Verify every row, also in the files that this one goes on after, as far as they are still there."""
@@ -125,9 +140,11 @@ class Reading:
         return self.verified._replace(since=since)
 
     def unverified(self, *, past: bool = False) -> Iterator[None]:
-        """Verify the rows before the snapshot, at most `SLICE_ROWS` between two steps; `broken` says what is found.
+        """Verify the rows before the snapshot, at most `SLICE_ROWS` between two steps; `broken` says what is
+        found.
 
-        `past`: also those in the files that this one goes on after. Raises `MissingPast` where one of those is gone.
+        `past`: also those in the files that this one goes on after. Raises `MissingPast` where one of those
+        is gone.
         """
         until, prev = self._start
         links = _very_beginning(self._store) if past else self._store.beginning()
@@ -144,7 +161,9 @@ class Reading:
 
 
 class Verified(NamedTuple):
-    """What of a ledger was verified: the rows `since` to `through`, the last of them written at venue time `at_ns`."""
+    """What of a ledger was verified: the rows `since` to `through`, the last of them written at venue time
+    `at_ns`.
+    """
 
     rows: int
     """How many there are."""
@@ -167,15 +186,19 @@ def _very_beginning(store: Store) -> Links:
 
 
 def read(path: Path) -> tuple[Fold, str]:
-    """What the ledger at `path` and what stands beside it say, read without writing, in one go; and what is wrong with its chain, "" when nothing.
+    """What the ledger at `path` and what stands beside it say, read without writing, in one go; and what is
+    wrong with its chain, "" when nothing.
 
-    Rows before the newest snapshot are not verified here. Raises `sqlite3.Error` where there is no ledger, `OSError` and `LedgerError`.
+    Rows before the newest snapshot are not verified here. Raises `sqlite3.Error` where there is no ledger,
+    `OSError` and `LedgerError`.
     """
     return read_verified(path)[:2]
 
 
 def read_verified(path: Path, *, full: bool = False) -> tuple[Fold, str, Verified]:
-    """The same, and which rows were verified: from the newest snapshot on, or (`full`) all there ever were. Raises what `read` raises."""
+    """The same, and which rows were verified: from the newest snapshot on, or (`full`) all there ever
+    were. Raises what `read` raises.
+    """
     with closing(Store.reading(path)) as store:
         reading = Reading(store)
         fold = reading.whole()

@@ -1,4 +1,5 @@
-"""The track record that the limits judge: persisted, because it is folded from all rows of the ledger and not only from this invocation's.
+"""The track record that the limits judge: persisted, because it is folded from all rows of the ledger and not
+only from this invocation's.
 
 `HaltCleared` is a person's word that trading may go on: peak, streak and window begin again there.
 """

@@ -1,7 +1,8 @@
-"""An order that has long ended, shrunk to what a late event about it could still need; about 300 bytes instead of 2,000.
+"""An order that has long ended, shrunk to what a late event about it could still need; about 300 bytes
+instead of 2,000.
 
-Thousands of ended orders are remembered so that a late fill is recognised as Evenkeel's. Almost none of them is ever heard of again, so they are
-kept as bytes and made into an order again only when one is.
+Thousands of ended orders are remembered so that a late fill is recognised as Evenkeel's. Almost none of them
+is ever heard of again, so they are kept as bytes and made into an order again only when one is.
 """
 
 from functools import cache
@@ -16,7 +17,9 @@ from messages.units import X18, Base, Bps, Ms, Ns, Price, Quote
 
 
 def plain(value: Any) -> int:
-    """`enc_hook` of everything inside a snapshot: an x18 integer is a JSON number there, whatever the type of the field that holds it."""
+    """`enc_hook` of everything inside a snapshot: an x18 integer is a JSON number there, whatever the type
+    of the field that holds it.
+    """
     if isinstance(value, X18):
         return int(value)
     raise NotImplementedError(f"{type(value).__name__} cannot be stored in a snapshot")
@@ -73,14 +76,30 @@ class _Ended(msgspec.Struct, array_like=True, frozen=True):
     """Whatever else an order knows that is not its default, by the field's name."""
 
 
-_SHRUNK = frozenset({"leg", "plan", "digest", "before", "pieces", "left", "cancelled", "outcome", "resolved", "resolved_at_ns", "ended"})
+_SHRUNK = frozenset(
+    {
+        "leg",
+        "plan",
+        "digest",
+        "before",
+        "pieces",
+        "left",
+        "cancelled",
+        "outcome",
+        "resolved",
+        "resolved_at_ns",
+        "ended",
+    }
+)
 _encode = msgspec.json.Encoder(enc_hook=plain).encode
 NOTHING = LegOrder(0, Base(0), Price(0), "ioc", True, Price(0), Price(0))
 
 
 @cache
 def _others() -> dict[str, msgspec.structs.FieldInfo]:
-    """The fields of an order that `_Ended` does not name. Not at import: types are looked at when they are needed."""
+    """The fields of an order that `_Ended` does not name. Not at import: types are looked at when they are
+    needed.
+    """
     return {field.name: field for field in msgspec.structs.fields(OurOrder) if field.name not in _SHRUNK}
 
 
@@ -92,7 +111,10 @@ def _decoder() -> msgspec.json.Decoder[_Ended]:
 def shrunk(order: OurOrder) -> Shrunk:
     """An order that has ended, as bytes."""
     plan, asked, outcome, resolved = order.plan, order.order, order.outcome, order.resolved
-    pieces = tuple(_Piece(Base(left), fill.amount, fill.price, fill.fee, fill.at_ns) for left, fill in order.pieces.items())
+    pieces = tuple(
+        _Piece(Base(left), fill.amount, fill.price, fill.fee, fill.at_ns)
+        for left, fill in order.pieces.items()
+    )
     answer = _answer(resolved, order.resolved_at_ns) if resolved else None
     return msgspec.Raw(
         _encode(
@@ -134,24 +156,56 @@ def _more(order: OurOrder) -> dict[str, msgspec.Raw]:
 
 
 def _default(field: msgspec.structs.FieldInfo) -> Any:
-    return field.default if field.default is not msgspec.NODEFAULT else field.default_factory() if callable(field.default_factory) else None
+    return (
+        field.default
+        if field.default is not msgspec.NODEFAULT
+        else field.default_factory()
+        if callable(field.default_factory)
+        else None
+    )
 
 
 def revived(digest: str, stored: Shrunk) -> OurOrder:
-    """The order again. Of the other leg's order in its plan nothing is known any more. Raises `msgspec.DecodeError`."""
+    """The order again. Of the other leg's order in its plan nothing is known any more. Raises
+    `msgspec.DecodeError`.
+    """
     known = _decoder().decode(stored)
-    asked = LegOrder(known.product_id, known.amount, known.limit, known.kind, known.reduce_only, known.vwap, known.mid)
+    asked = LegOrder(
+        known.product_id, known.amount, known.limit, known.kind, known.reduce_only, known.vwap, known.mid
+    )
     order = OurOrder(known.leg, _plan(known, asked), digest, known.before)
     whole = Base(abs(known.amount))
     for piece in known.pieces:
-        fill = Fill(digest, known.product_id, piece.amount, piece.price, piece.fee, piece.remaining, whole, True, 0, piece.at_ns)
+        fill = Fill(
+            digest,
+            known.product_id,
+            piece.amount,
+            piece.price,
+            piece.fee,
+            piece.remaining,
+            whole,
+            True,
+            0,
+            piece.at_ns,
+        )
         order.pieces[int(piece.remaining)] = fill
     order.left, order.cancelled, order.ended = known.left, known.cancelled, True
     if known.answer is not None:
-        order.outcome = Outcome(known.leg, known.epoch, known.seq, digest, known.answer, known.code, "", Ms(0), Ms(0))
+        order.outcome = Outcome(
+            known.leg, known.epoch, known.seq, digest, known.answer, known.code, "", Ms(0), Ms(0)
+        )
     if known.resolved is not None:
         said = known.resolved
-        order.resolved = Resolved(digest, known.product_id, said.filled, said.quote, said.fee, said.provisional, said.source, said.by_absence)
+        order.resolved = Resolved(
+            digest,
+            known.product_id,
+            said.filled,
+            said.quote,
+            said.fee,
+            said.provisional,
+            said.source,
+            said.by_absence,
+        )
         order.resolved_at_ns = said.at_ns
     for name, raw in known.more.items():
         setattr(order, name, msgspec.json.decode(raw, type=_others()[name].type, dec_hook=unit))
@@ -161,4 +215,6 @@ def revived(digest: str, stored: Shrunk) -> OurOrder:
 def _plan(known: _Ended, asked: LegOrder) -> SizingPlan:
     eth, sol = (asked, NOTHING) if known.leg == "eth" else (NOTHING, asked)
     none, when = Ms(0), (known.decided_ms, known.recv_time_ms)
-    return SizingPlan(known.epoch, known.seq, known.cycle, 0, known.purpose, *when, none, none, none, Bps(0), eth, sol)
+    return SizingPlan(
+        known.epoch, known.seq, known.cycle, 0, known.purpose, *when, none, none, none, Bps(0), eth, sol
+    )

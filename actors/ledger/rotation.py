@@ -1,14 +1,19 @@
-"""A ledger that has grown long goes on in a new file: the old one is kept in `archive/`, the new one begins with whose it is and a snapshot.
+"""A ledger that has grown long goes on in a new file: the old one is kept in `archive/`, the new one begins
+with whose it is and a snapshot.
 
-Row numbers and the chain go on, so the end of any earlier chain is still found (`Store.contains`), also that of a row in the old file. It is done
-at a start, whatever is open, with the ledger's lock held, after the whole old chain has been verified. A crash between any two steps leaves one:
+Row numbers and the chain go on, so the end of any earlier chain is still found (`Store.contains`), also that
+of a row in the old file. It is done at a start, whatever is open, with the ledger's lock held, after the
+whole old chain has been verified. A crash between any two steps leaves one:
 
     1  everything of the old file is in it, nothing waits in its write-ahead log     the old file
-    2  `ledger.sqlite.next` is made, complete and closed                             the old file; the next rotation makes it again
-    3  the old file has a second name, `archive/ledger-FIRST-LAST.sqlite`            the old file, under both names
+    2  `ledger.sqlite.next` is made, complete and closed                             the old file; the next
+                                                                                     rotation makes it again
+    3  the old file has a second name, `archive/ledger-FIRST-LAST.sqlite`            the old file, under both
+                                                                                     names
     4  the new one takes the old one's place, by rename                              the new file
 
-Where any of it cannot be done (a reader holds the log, no second names on this file system) the run goes on with the old file and says so.
+Where any of it cannot be done (a reader holds the log, no second names on this file system) the run goes on
+with the old file and says so.
 """
 
 import os
@@ -37,15 +42,33 @@ def is_long(store: Store) -> bool:
     return first is not None and store.last_seq - first[0] >= ROTATE_ROWS
 
 
-def rotated(path: Path, store: Store, fold: Fold, opened: Opened, sync: Literal["full", "normal"], csvs: tuple[int, int], at_ns: int) -> Path:
-    """Go on in a new file; returns where the old one is. `store` is closed, its lock must be held elsewhere. Raises `NotNow`."""
+def rotated(
+    path: Path,
+    store: Store,
+    fold: Fold,
+    opened: Opened,
+    sync: Literal["full", "normal"],
+    csvs: tuple[int, int],
+    at_ns: int,
+) -> Path:
+    """Go on in a new file; returns where the old one is. `store` is closed, its lock must be held
+    elsewhere. Raises `NotNow`.
+    """
     try:
         return _rotated(path, store, fold, opened, sync, csvs, at_ns)
     except (sqlite3.Error, OSError) as error:
         raise NotNow(f"{path.name} is not rotated: {error}") from error
 
 
-def _rotated(path: Path, store: Store, fold: Fold, opened: Opened, sync: Literal["full", "normal"], csvs: tuple[int, int], at_ns: int) -> Path:
+def _rotated(
+    path: Path,
+    store: Store,
+    fold: Fold,
+    opened: Opened,
+    sync: Literal["full", "normal"],
+    csvs: tuple[int, int],
+    at_ns: int,
+) -> Path:
     first = store.first()
     following = path.with_name(path.name + NEXT)
     for left in path.parent.glob(following.name + "*"):
@@ -65,7 +88,15 @@ def _rotated(path: Path, store: Store, fold: Fold, opened: Opened, sync: Literal
     return kept
 
 
-def _made(following: Path, store: Store, fold: Fold, opened: Opened, sync: Literal["full", "normal"], csvs: tuple[int, int], at_ns: int) -> None:
+def _made(
+    following: Path,
+    store: Store,
+    fold: Fold,
+    opened: Opened,
+    sync: Literal["full", "normal"],
+    csvs: tuple[int, int],
+    at_ns: int,
+) -> None:
     from actors.ledger.snapshots import snapshot_of  # noqa: PLC0415 - starting is quicker without
 
     with closing(Store.following(following, opened, store, sync, at_ns)) as begun:

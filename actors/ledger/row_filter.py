@@ -1,16 +1,20 @@
-"""Which messages become rows: those that change something. What is not written is not folded, so the fold is always what its rows say.
+"""Which messages become rows: those that change something. What is not written is not folded, so the fold is
+always what its rows say.
 
-A pair that is held for a day is read 17,280 times at the venue, and nearly every reading says what the one before said, but for a few cents of value.
-Such a reading stays here, beside the fold: limits and gates judge by it at once (`held`), and it becomes a row only
+A pair that is held for a day is read 17,280 times at the venue, and nearly every reading says what the one
+before said, but for a few cents of value. Such a reading stays here, beside the fold: limits and gates judge
+by it at once (`held`), and it becomes a row only
 
-    at once        when positions, open orders or their absence differ from the last one written, when a proof is awaited, when something is in doubt
-                   or not agreed, when it contradicts itself, when a new day begins, and when the account's peak has risen by `PEAK_STEP`
+    at once        when positions, open orders or their absence differ from the last one written, when a proof
+                   is awaited, when something is in doubt or not agreed, when it contradicts itself, when a
+                   new day begins, and when the account's peak has risen by `PEAK_STEP`
     before a plan  so that the row a plan stands on is never older than the last reading
     now and then   after `QUIET_NS`; with the highest one in between, if that is a new peak
     at the end     of an incarnation
 
-So a held pair writes at most `ROWS_A_DAY` readings a day, beside those of peaks. What a kill can lose is the peak of the last minutes, less than
-`PEAK_STEP` above the one written. An event of the account's stream that comes twice is a row once.
+So a held pair writes at most `ROWS_A_DAY` readings a day, beside those of peaks. What a kill can lose is the
+peak of the last minutes, less than `PEAK_STEP` above the one written. An event of the account's stream that
+comes twice is a row once.
 """
 
 import msgspec
@@ -72,11 +76,20 @@ class RowFilter(msgspec.Struct):
         return True
 
     def _has_news(self, fold: Fold, event: Event) -> bool:
-        """A position that is told again, and that our fills say too or that nothing can be compared with yet, is no news."""
+        """A position that is told again, and that our fills say too or that nothing can be compared with
+        yet, is no news.
+        """
         if not isinstance(event, PositionChange):
             return True
-        place, before = (event.product_id, event.isolated), self._positions.get((event.product_id, event.isolated))
-        self._positions = {**self._positions, place: event.amount} if len(self._positions) < PRODUCTS_KEPT else {place: event.amount}
+        place, before = (
+            (event.product_id, event.isolated),
+            self._positions.get((event.product_id, event.isolated)),
+        )
+        self._positions = (
+            {**self._positions, place: event.amount}
+            if len(self._positions) < PRODUCTS_KEPT
+            else {place: event.amount}
+        )
         return event.amount != before or fold.doubts_position(event)
 
     def _reading(self, fold: Fold, reading: AccountSnapshot, at_ns: int) -> list[msgspec.Struct]:
@@ -95,12 +108,21 @@ class RowFilter(msgspec.Struct):
 
     def _says_something(self, fold: Fold, reading: AccountSnapshot, at_ns: int) -> bool:
         written = self._written
-        if written is None or not fold.calm or fold.money.has_news(reading) or at_ns >= self._written_ns + QUIET_NS:
+        if (
+            written is None
+            or not fold.calm
+            or fold.money.has_news(reading)
+            or at_ns >= self._written_ns + QUIET_NS
+        ):
             return True
         if at_ns // DAY_NS > fold.day.number or fold.day.first is None or fold.record.peak is None:
             return True
         value = fold.judged(reading).value
-        risen = reading.exists and value is not None and (value - fold.record.peak) * PEAK_STEP >= abs(fold.record.peak)
+        risen = (
+            reading.exists
+            and value is not None
+            and (value - fold.record.peak) * PEAK_STEP >= abs(fold.record.peak)
+        )
         return risen or _standing(reading) != _standing(written)
 
     def held(self, fold: Fold, epoch: int) -> Held:
@@ -125,6 +147,14 @@ class RowFilter(msgspec.Struct):
 
 
 def _standing(reading: AccountSnapshot) -> tuple[object, ...]:
-    """What a reading says of positions and orders; funding moves the quote side of a position all the time, and is the account's value's business."""
-    amounts = tuple(sorted((each.product_id, each.cross, each.isolated) for each in reading.positions if each.total or each.cross))
+    """What a reading says of positions and orders; funding moves the quote side of a position all the
+    time, and is the account's value's business.
+    """
+    amounts = tuple(
+        sorted(
+            (each.product_id, each.cross, each.isolated)
+            for each in reading.positions
+            if each.total or each.cross
+        )
+    )
     return reading.exists, amounts, reading.open_orders, reading.unread

@@ -1,12 +1,13 @@
 """A fold to bytes and back, for the snapshot rows of the ledger.
 
-Orders are shared: the same order may stand in the plan in flight, in the cycle and among those remembered, and an event must move it once. So every
-order that is still whole stands once in a pool, and all else names it by its place there. Every other field is kept as it is, by name: a new field of
-the fold, of a flight, a cycle or an order is kept without a change here. What it *means* is not known here, so:
+Orders are shared: the same order may stand in the plan in flight, in the cycle and among those remembered,
+and an event must move it once. So every order that is still whole stands once in a pool, and all else names
+it by its place there. Every other field is kept as it is, by name: a new field of the fold, of a flight, a
+cycle or an order is kept without a change here. What it *means* is not known here, so:
 
-**Whoever changes what the fold makes of a row, or adds a field that older rows should have set, raises `FOLD_VERSION`.** A snapshot of another
-version is not used; the rows are folded again. A test holds the fields of everything in a snapshot against the fingerprint that belongs to the
-version.
+**Whoever changes what the fold makes of a row, or adds a field that older rows should have set, raises
+`FOLD_VERSION`.** A snapshot of another version is not used; the rows are folded again. A test holds the
+fields of everything in a snapshot against the fingerprint that belongs to the version.
 """
 
 from collections.abc import Iterable
@@ -54,13 +55,19 @@ class _Frozen(msgspec.Struct):
     """By digest, in their order: a place in the pool, or the bytes of one that is shrunk."""
 
 
-_APART = {Fold: ("cycle", "flight", "last_flight", "strays", "unpriced", "orders"), Cycle: ("orders",), Flight: ("orders",)}
+_APART = {
+    Fold: ("cycle", "flight", "last_flight", "strays", "unpriced", "orders"),
+    Cycle: ("orders",),
+    Flight: ("orders",),
+}
 """The fields that hold orders."""
 _encode = msgspec.json.Encoder(enc_hook=plain).encode
 
 
 def snapshot_of(fold: Fold, csvs: tuple[int, int]) -> FoldSnapshot:
-    """The row that says what `fold` is, to be appended and folded next. Ended orders that nothing points to are shrunk."""
+    """The row that says what `fold` is, to be appended and folded next. Ended orders that nothing points
+    to are shrunk.
+    """
     fold.shrink()
     pool = _Pool()
     frozen = _Frozen(

@@ -1,4 +1,6 @@
-"""How a ledger of any length is begun with: read in slices, the CSV lines that a crash lost, and a snapshot where there is no recent one."""
+"""How a ledger of any length is begun with: read in slices, the CSV lines that a crash lost, and a
+snapshot where there is no recent one.
+"""
 
 import sqlite3
 from collections.abc import Callable
@@ -22,8 +24,12 @@ from runtime.observe import Observe
 from runtime.pulse import Pulse
 
 
-def reading_of(store: Store, csvs: CsvBooks | None, observe: Observe, clock: VenueClock) -> tuple[Reading, CsvBooks | None]:
-    """A reading that also writes the CSV lines that a crash kept from being written; and the files, None when they cannot be used."""
+def reading_of(
+    store: Store, csvs: CsvBooks | None, observe: Observe, clock: VenueClock
+) -> tuple[Reading, CsvBooks | None]:
+    """A reading that also writes the CSV lines that a crash kept from being written; and the files, None
+    when they cannot be used.
+    """
     if csvs is None:
         return Reading(store), None
 
@@ -36,8 +42,12 @@ def reading_of(store: Store, csvs: CsvBooks | None, observe: Observe, clock: Ven
     return (reading, csvs) if resumed(csvs, since, observe, clock) else (Reading(store), None)
 
 
-async def in_slices(reading: Reading, pulse: Pulse | None = None, told: Callable[[int], None] = lambda _rows: None) -> None:
-    """Read all of it, and let everything else run between two slices. `told` hears how many rows were read so far."""
+async def in_slices(
+    reading: Reading, pulse: Pulse | None = None, told: Callable[[int], None] = lambda _rows: None
+) -> None:
+    """Read all of it, and let everything else run between two slices. `told` hears how many rows were read
+    so far.
+    """
     for _ in reading.slices():
         await trio.lowlevel.checkpoint()
         told(reading.read)
@@ -45,18 +55,37 @@ async def in_slices(reading: Reading, pulse: Pulse | None = None, told: Callable
             pulse.done()
 
 
-async def catch_up(path: Path, opened: Opened, sync: Literal["full", "normal"], csvs: CsvBooks | None, observe: Observe, clock: VenueClock) -> None:
-    """Before a run begins, and before anything is held back by it: write a snapshot, unless there is one within the last `START_ROWS` rows.
+async def catch_up(
+    path: Path,
+    opened: Opened,
+    sync: Literal["full", "normal"],
+    csvs: CsvBooks | None,
+    observe: Observe,
+    clock: VenueClock,
+) -> None:
+    """Before a run begins, and before anything is held back by it: write a snapshot, unless there is one
+    within the last `START_ROWS` rows.
 
-    For a ledger of an earlier version this folds every row, 20 s for a million; it can be cancelled at any slice. A broken chain gets no snapshot,
-    and a file that cannot be used is left to whoever must write into it. Raises `LedgerError`.
+    For a ledger of an earlier version this folds every row, 20 s for a million; it can be cancelled at any
+    slice. A broken chain gets no snapshot, and a file that cannot be used is left to whoever must write into
+    it. Raises `LedgerError`.
     """
-    with suppress(sqlite3.Error, OSError), closing(Store.open(path, opened, sync, at_ns=clock.now_ns())) as store:
+    with (
+        suppress(sqlite3.Error, OSError),
+        closing(Store.open(path, opened, sync, at_ns=clock.now_ns())) as store,
+    ):
         behind, long = store.last_seq - next(iter(store.snapshots(1)), -1), is_long(store)
         if behind <= START_ROWS and not long:
             return
         if behind > 2 * SNAPSHOT_ROWS:
-            observe(Note(clock.utc_ns(), "info", "ledger", f"{behind} rows of {path.name} are read once, then a snapshot makes it quick"))
+            observe(
+                Note(
+                    clock.utc_ns(),
+                    "info",
+                    "ledger",
+                    f"{behind} rows of {path.name} are read once, then a snapshot makes it quick",
+                )
+            )
         reading, books = reading_of(store, csvs, observe, clock)
         await in_slices(reading)
         if long:
@@ -87,4 +116,11 @@ async def _rotate(
     except NotNow as why:
         observe(Note(clock.utc_ns(), "warning", "ledger", str(why)))
     else:
-        observe(Note(clock.utc_ns(), "info", "ledger", f"the ledger goes on in a new file; its earlier rows are in {where}"))
+        observe(
+            Note(
+                clock.utc_ns(),
+                "info",
+                "ledger",
+                f"the ledger goes on in a new file; its earlier rows are in {where}",
+            )
+        )

@@ -1,16 +1,19 @@
 """The ledger on disk: an append-only, hash-chained log of messages in one SQLite file.
 
-A row is a message: its class name, its canonical JSON, the venue time at which it was written, and a hash over all that and the hash of the row
-before. Nothing is ever changed or removed (triggers see to it), so the file is the history and whatever else is known is a fold over it. A changed
-byte breaks the chain at its row, and every later reader reports which one.
+A row is a message: its class name, its canonical JSON, the venue time at which it was written, and a hash
+over all that and the hash of the row before. Nothing is ever changed or removed (triggers see to it), so the
+file is the history and whatever else is known is a fold over it. A changed byte breaks the chain at its row,
+and every later reader reports which one.
 
-WAL lets others read while the run writes; a commit is one append to the log file. Checkpoints, the slow part, happen only when asked for.
+WAL lets others read while the run writes; a commit is one append to the log file. Checkpoints, the slow part,
+happen only when asked for.
 
-Opening reads row 0 and the last row, whatever the length; folding and verifying the others is `reading.py`'s, slice by slice. A second table says at
-which rows snapshots stand. It is an index and no evidence: what it points to is judged by the chain, and without it the rows are folded from the
-first.
+Opening reads row 0 and the last row, whatever the length; folding and verifying the others is `reading.py`'s,
+slice by slice. A second table says at which rows snapshots stand. It is an index and no evidence: what it
+points to is judged by the chain, and without it the rows are folded from the first.
 
-    LedgerError           (sqlite3 errors are not wrapped: they mean that nothing can be written, and the supervisor ends trading by ESCAPE)
+    LedgerError           (sqlite3 errors are not wrapped: they mean that nothing can be written, and the
+                          supervisor ends trading by ESCAPE)
     |-- Elsewhere         (`locking.py`) refuse to start: another process writes it
     |-- AnotherUser       (`locking.py`) refuse to start: it is another user's
     |-- OtherIdentity     refuse to start: this file is another account's or another venue's
@@ -51,7 +54,7 @@ CREATE TABLE IF NOT EXISTS events (
 CREATE TRIGGER IF NOT EXISTS events_are_never_changed BEFORE UPDATE ON events BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 CREATE TRIGGER IF NOT EXISTS events_are_never_removed BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END;
 CREATE TABLE IF NOT EXISTS snapshots (seq INTEGER PRIMARY KEY);
-"""
+"""  # noqa: E501
 
 OPENED, SNAPSHOT = Opened.__name__, FoldSnapshot.__name__
 ROWS = "SELECT seq, at_ns, CAST(kind AS TEXT), CAST(body AS TEXT), prev, hash FROM events"
@@ -117,11 +120,13 @@ class Store:
 
     @classmethod
     def open(cls, path: Path, opened: Opened, sync: Literal["full", "normal"], *, at_ns: int = 0) -> Self:
-        """Open the ledger at `path`, or begin it with `opened` as row 0, stamped `at_ns`. No other row is looked at.
+        """Open the ledger at `path`, or begin it with `opened` as row 0, stamped `at_ns`. No other row is
+        looked at.
 
-        `sync`: full survives a power cut, normal survives `kill -9`. While it is open it is locked against every other process (`locking.py`); its
-        files are 0600. Raises `LedgerError` when another process has it or another user owns it, `OtherIdentity`, `NewerSchema`, `BrokenChain` when
-        row 0 is no row 0, and whatever `sqlite3` raises when the file cannot be used.
+        `sync`: full survives a power cut, normal survives `kill -9`. While it is open it is locked against
+        every other process (`locking.py`); its files are 0600. Raises `LedgerError` when another process has
+        it or another user owns it, `OtherIdentity`, `NewerSchema`, `BrokenChain` when row 0 is no row 0, and
+        whatever `sqlite3` raises when the file cannot be used.
         """
         _own_folder(path.parent)
         lock = None
@@ -146,7 +151,9 @@ class Store:
 
     @classmethod
     def reading(cls, path: Path) -> Self:
-        """Open an existing ledger for reading only, whoever it belongs to. Raises `sqlite3.OperationalError` where there is none."""
+        """Open an existing ledger for reading only, whoever it belongs to. Raises
+        `sqlite3.OperationalError` where there is none.
+        """
         uri = f"{path.resolve().as_uri()}?mode=ro"
         connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_S)
         connection.text_factory = _text
@@ -155,7 +162,9 @@ class Store:
         return store
 
     def products(self) -> tuple[int, int] | None:
-        """Ids of ETH and SOL in the newest plan within the last `RECENT_ROWS` rows; None without one. Raises `sqlite3.Error`, `msgspec` errors."""
+        """Ids of ETH and SOL in the newest plan within the last `RECENT_ROWS` rows; None without one.
+        Raises `sqlite3.Error`, `msgspec` errors.
+        """
         row = self._db.execute(PLANNED, (RECENT_ROWS,)).fetchone()
         if row is None:
             return None
@@ -172,24 +181,34 @@ class Store:
         _same_ledger(self._identity(), opened)
 
     def _identity(self) -> Opened:
-        first = self._db.execute("SELECT CAST(kind AS TEXT), body FROM events ORDER BY seq LIMIT 1").fetchone()
+        first = self._db.execute(
+            "SELECT CAST(kind AS TEXT), body FROM events ORDER BY seq LIMIT 1"
+        ).fetchone()
         try:
             return decode(first[1], Opened) if first and first[0] == OPENED else _no_row_zero()
         except (msgspec.DecodeError, UnicodeError) as error:
             raise BrokenChain(0) from error
 
     def beginning(self) -> "Links":
-        """Before the first row. A ledger that goes on where another file ended begins with its own Opened, at that file's next row number."""
-        first = self._db.execute("SELECT seq, prev, CAST(kind AS TEXT) FROM events ORDER BY seq LIMIT 1").fetchone()
+        """Before the first row. A ledger that goes on where another file ended begins with its own Opened,
+        at that file's next row number.
+        """
+        first = self._db.execute(
+            "SELECT seq, prev, CAST(kind AS TEXT) FROM events ORDER BY seq LIMIT 1"
+        ).fetchone()
         return Links(*first[:2]) if first and first[0] > 0 and first[1] and first[2] == OPENED else Links()
 
     def append_all(self, messages: Sequence[Timed]) -> None:
-        """Write all of `messages`, or none: one transaction. On return they are durable as far as `sync` promises."""
+        """Write all of `messages`, or none: one transaction. On return they are durable as far as `sync`
+        promises.
+        """
         self._db.execute("BEGIN IMMEDIATE")
         try:
             rows = list(self._rows(messages))
             self._db.executemany("INSERT INTO events VALUES (?, ?, ?, ?, ?, ?)", rows)
-            self._db.executemany("INSERT OR IGNORE INTO snapshots VALUES (?)", [row[:1] for row in rows if row[2] == SNAPSHOT])
+            self._db.executemany(
+                "INSERT OR IGNORE INTO snapshots VALUES (?)", [row[:1] for row in rows if row[2] == SNAPSHOT]
+            )
             self._db.execute("COMMIT")
         except BaseException:
             with suppress(sqlite3.Error):
@@ -207,7 +226,9 @@ class Store:
             seq, prev = seq + 1, digest
 
     def events(self) -> Iterator[tuple[int, int, msgspec.Struct]]:
-        """Every row that is as it was written, in order: seq, at_ns, message. Raises `NewerSchema` for a kind that this version does not know."""
+        """Every row that is as it was written, in order: seq, at_ns, message. Raises `NewerSchema` for a
+        kind that this version does not know.
+        """
         links = self.beginning()
         for row in self._stored():
             if links.take(row):
@@ -215,15 +236,18 @@ class Store:
 
     @property
     def last_hash(self) -> str:
-        """Names the last row, and with it everything before: `seq:hash`, "" while there is none. Give it to `contains` as it is.
+        """Names the last row, and with it everything before: `seq:hash`, "" while there is none. Give it to
+        `contains` as it is.
 
-        Whoever keeps it elsewhere (the state file) can tell later whether this chain is that chain, or an empty, replaced, older or shortened one.
+        Whoever keeps it elsewhere (the state file) can tell later whether this chain is that chain, or an
+        empty, replaced, older or shortened one.
         """
         last = self._db.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
         return f"{last[0]}:{last[1]}" if last else ""
 
     def contains(self, last_hash: str) -> bool:
-        """Was `last_hash` (by `Store.last_hash`) once the end of this chain? One look-up by row number; the empty one is contained in every ledger.
+        """Was `last_hash` (by `Store.last_hash`) once the end of this chain? One look-up by row number; the
+        empty one is contained in every ledger.
 
         It believes the hash column: that the row's content fits it is what verifying the chain is for.
         """
@@ -239,10 +263,11 @@ class Store:
         return bool(found) and found[0][0] == int(seq) and found[0][5] == digest
 
     def still_there(self) -> bool:
-        """Are the ledger's path and its write-ahead log's still the files that were opened? Two `stat`s, no descriptor.
+        """Are the ledger's path and its write-ahead log's still the files that were opened? Two `stat`s, no
+        descriptor.
 
-        False: deleted, moved away or replaced; what is written now goes into a file that nobody will find. Device and inode are compared within this
-        process only: a reboot or a restore changes both.
+        False: deleted, moved away or replaced; what is written now goes into a file that nobody will find.
+        Device and inode are compared within this process only: a reboot or a restore changes both.
         """
         return self._files[0] is not None and self._files_now() == self._files
 
@@ -250,7 +275,9 @@ class Store:
         return _file_id(self._path), _file_id(self._path.with_name(self._path.name + "-wal"))
 
     def opened(self) -> Opened | None:
-        """Whose ledger this is: row 0. None while there is no row. Raises `BrokenChain` when row 0 is not what was written."""
+        """Whose ledger this is: row 0. None while there is no row. Raises `BrokenChain` when row 0 is not
+        what was written.
+        """
         return self._identity() if self.last_hash else None
 
     def last_ns(self) -> int:
@@ -260,7 +287,10 @@ class Store:
 
     def last_epoch(self) -> int:
         """The latest epoch that the ledger has seen; 0 when none."""
-        query = "SELECT CAST(kind AS TEXT), CAST(body AS TEXT) FROM events WHERE kind IN (?, ?, ?) ORDER BY seq DESC LIMIT 1"
+        query = (
+            "SELECT CAST(kind AS TEXT), CAST(body AS TEXT) FROM events WHERE kind IN (?, ?, ?) ORDER BY seq"
+            " DESC LIMIT 1"
+        )
         for kind, body in self._db.execute(query, EPOCHAL):
             with suppress(msgspec.DecodeError):  # a broken row is `verify`'s to name
                 message = decode(body, KINDS[kind])
@@ -268,7 +298,9 @@ class Store:
         return 0
 
     def verify(self) -> int:
-        """Recompute the whole chain, in one go; the number of rows. Raises `BrokenChain` naming the first row that does not fit."""
+        """Recompute the whole chain, in one go; the number of rows. Raises `BrokenChain` naming the first
+        row that does not fit.
+        """
         links, count = self.beginning(), 0
         for row in self._stored():
             links.take(row)
@@ -280,15 +312,21 @@ class Store:
         yield from self._db.execute(f"{ROWS} ORDER BY seq")
 
     def first(self) -> Row | None:
-        """The first row of this file; its number is not 0 where the file goes on after another (`rotation.py`)."""
+        """The first row of this file; its number is not 0 where the file goes on after another
+        (`rotation.py`).
+        """
         return next(iter(self._db.execute(f"{ROWS} ORDER BY seq LIMIT 1")), None)
 
     def earlier(self) -> "Store | None":
-        """The file that this one goes on after, open as long as this one; None where this is the first, or it is not in `archive/` any more."""
+        """The file that this one goes on after, open as long as this one; None where this is the first, or
+        it is not in `archive/` any more.
+        """
         first = self.first()
         if self._earlier is None and first is not None and first[0] > 0:
             here = self._path.parent
-            for path in (here if here.name == ARCHIVE else here / ARCHIVE).glob(f"ledger-*-{first[0] - 1}.sqlite"):
+            for path in (here if here.name == ARCHIVE else here / ARCHIVE).glob(
+                f"ledger-*-{first[0] - 1}.sqlite"
+            ):
                 store = Store.reading(path)
                 if store.last_hash == f"{first[0] - 1}:{first[4]}":
                     self._earlier = store
@@ -297,7 +335,9 @@ class Store:
         return self._earlier
 
     def rows(self, since: int, count: int) -> list[Row]:
-        """At most `count` stored rows from row number `since` on, in order; also those that stand in the files that this one goes on after."""
+        """At most `count` stored rows from row number `since` on, in order; also those that stand in the
+        files that this one goes on after.
+        """
         if self._begins is None:
             first = self.first()
             self._begins = first[0] if first else 0
@@ -306,9 +346,13 @@ class Store:
         return self._db.execute(f"{ROWS} WHERE seq >= ? ORDER BY seq LIMIT ?", (since, count)).fetchall()
 
     def snapshots(self, count: int) -> list[int]:
-        """Where the newest `count` snapshots stand, the newest first. An older ledger has none, and no table of them."""
+        """Where the newest `count` snapshots stand, the newest first. An older ledger has none, and no
+        table of them.
+        """
         try:
-            found = self._db.execute("SELECT seq FROM snapshots ORDER BY seq DESC LIMIT ?", (count,)).fetchall()
+            found = self._db.execute(
+                "SELECT seq FROM snapshots ORDER BY seq DESC LIMIT ?", (count,)
+            ).fetchall()
         except sqlite3.OperationalError:
             return []
         return [int(seq) for (seq,) in found]
@@ -319,13 +363,19 @@ class Store:
         return int(self._db.execute("SELECT COALESCE(MAX(seq), -1) FROM events").fetchone()[0])
 
     def emptied(self) -> bool:
-        """Move all of the write-ahead log into the file. False: somebody reads it, so that some of it must stay."""
+        """Move all of the write-ahead log into the file. False: somebody reads it, so that some of it must
+        stay.
+        """
         busy, _, _ = self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         return not busy
 
     @classmethod
-    def following(cls, path: Path, opened: Opened, after: "Store", sync: Literal["full", "normal"], at_ns: int) -> Self:
-        """Begin the file at `path` that goes on after `after`: its row numbers, its chain. Raises `sqlite3.Error`."""
+    def following(
+        cls, path: Path, opened: Opened, after: "Store", sync: Literal["full", "normal"], at_ns: int
+    ) -> Self:
+        """Begin the file at `path` that goes on after `after`: its row numbers, its chain. Raises
+        `sqlite3.Error`.
+        """
         _private(path)
         store = cls(_connected(path, sync), path)
         store._db.executescript(TABLE)
@@ -348,7 +398,9 @@ class Store:
 
 
 class Links:
-    """Follows a chain from row to row. `broken`: the first row that is not what was written, or that a row is missing before; None while whole."""
+    """Follows a chain from row to row. `broken`: the first row that is not what was written, or that a row
+    is missing before; None while whole.
+    """
 
     def __init__(self, seq: int = 0, prev: str = "") -> None:
         """Begins before row `seq`, whose predecessor's hash is `prev`."""
@@ -371,7 +423,9 @@ class Links:
 
 
 def message_of(row: Row) -> msgspec.Struct:
-    """The message in a row that is as it was written. Raises `NewerSchema` for a kind that this version does not know."""
+    """The message in a row that is as it was written. Raises `NewerSchema` for a kind that this version
+    does not know.
+    """
     kind, body = row[2], row[3]
     if kind not in KINDS:
         raise NewerSchema(f"{SCHEMA} with {kind}")
@@ -380,7 +434,9 @@ def message_of(row: Row) -> msgspec.Struct:
 
 def row_hash(prev: str, seq: int, at_ns: int, kind: str, body: str) -> str:
     """BLAKE2b-128 over the row and the hash of the one before, 32 hex digits."""
-    return blake2b(f"{prev}|{seq}|{at_ns}|{kind}|{body}".encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
+    return blake2b(
+        f"{prev}|{seq}|{at_ns}|{kind}|{body}".encode("utf-8", "surrogateescape"), digest_size=16
+    ).hexdigest()
 
 
 def _own_folder(folder: Path) -> None:
@@ -390,7 +446,9 @@ def _own_folder(folder: Path) -> None:
 
 
 def _private(path: Path) -> None:
-    """The database's file, 0600 before SQLite makes it, because SQLite gives the same mode to the files beside it. Never opened when it is there."""
+    """The database's file, 0600 before SQLite makes it, because SQLite gives the same mode to the files
+    beside it. Never opened when it is there.
+    """
     if path.exists():
         path.chmod(FILE)
     else:
@@ -439,7 +497,8 @@ def _no_row_zero() -> Opened:
 
 
 def archive_logs(logs: Path, stamp: str) -> Path:
-    """Move the ledger and the CSV files of an earlier venue to `logs/archive/<stamp>/`, and return that folder.
+    """Move the ledger and the CSV files of an earlier venue to `logs/archive/<stamp>/`, and return that
+    folder.
 
     `stamp`: UTC as a file name. Raises `FileExistsError` rather than mixing two archives.
     """

@@ -1,4 +1,6 @@
-"""One invocation in numbers: counts and sums that begin again with every process. What is held does not live here."""
+"""One invocation in numbers: counts and sums that begin again with every process. What is held does not
+live here.
+"""
 
 from typing import Literal
 
@@ -13,11 +15,15 @@ from messages.units import ONE, Bps, Quote
 
 Ending = Literal["completed", "skipped", "failed"]
 KEPT = 4_096
-"""How many cycles' imbalances are kept, newest last; a run without end must not grow without end (lesson R16). The worst of all is never dropped."""
+"""How many cycles' imbalances are kept, newest last; a run without end must not grow without end (lesson
+R16). The worst of all is never dropped.
+"""
 
 
 GRAIN = 10**9
-"""Marks are cut to nine decimals, x18: their product with an amount on the size step is a whole number of 10**-18 USD."""
+"""Marks are cut to nine decimals, x18: their product with an amount on the size step is a whole number of
+10**-18 USD.
+"""
 
 
 def grained(price: int) -> int:
@@ -31,12 +37,16 @@ def worth(amount: int, mark: int) -> int:
 
 
 def reference(order: LegOrder) -> int:
-    """The mark that an order's costs are counted from: the mid at the decision; without one what was planned, or the limit."""
+    """The mark that an order's costs are counted from: the mid at the decision; without one what was
+    planned, or the limit.
+    """
     return grained(order.mid or order.vwap or order.limit)
 
 
 class OrderTotals(msgspec.Struct, frozen=True):
-    """What one order adds to the sums; taken before and after an event, so that late news corrects and never adds twice."""
+    """What one order adds to the sums; taken before and after an event, so that late news corrects and
+    never adds twice.
+    """
 
     filled: int = 0
     fees: int = 0
@@ -56,9 +66,16 @@ class OrderTotals(msgspec.Struct, frozen=True):
         total, mid = order.total, reference(order.order)
         planned = grained(order.order.vwap) or mid
         return cls(
-            total.filled, total.fee, order.spread, total.quote, total.cash, int(order.sent), int(order.sent and order.ended),
-            worth(total.filled, mid), worth(total.filled, planned),
-        )  # fmt: skip
+            total.filled,
+            total.fee,
+            order.spread,
+            total.quote,
+            total.cash,
+            int(order.sent),
+            int(order.sent and order.ended),
+            worth(total.filled, mid),
+            worth(total.filled, planned),
+        )
 
 
 def _keep(kept: list[Bps], value: Bps) -> None:
@@ -87,7 +104,9 @@ class Tally(msgspec.Struct):
     exit_imbalances: list[Bps] = msgspec.field(default_factory=list)
     entered: int = 0
     together: int = 0
-    """Cycles that have ended: those that opened something, and those of them that were entered and exited together."""
+    """Cycles that have ended: those that opened something, and those of them that were entered and exited
+    together.
+    """
     adopted: int = 0
     """Cycles of an earlier invocation, or that a person booked, that ended in this one."""
     unhedged_worst: int = 0
@@ -105,14 +124,19 @@ class Tally(msgspec.Struct):
         self.orders_closed += after.closed - before.closed
 
     def cycle_ended(self, ending: Ending, cycle: Cycle) -> None:
-        """Count an ending, and keep the numbers of a cycle that traded. One that was adopted is not this invocation's but for having ended in it."""
+        """Count an ending, and keep the numbers of a cycle that traded. One that was adopted is not this
+        invocation's but for having ended in it.
+        """
         if cycle.adopted:
             self.adopted += 1
             return
         setattr(self, ending, getattr(self, ending) + 1)
         self.entered += cycle.entered
         self.together += cycle.together
-        for imbalances, value in ((self.filled_imbalances, cycle.filled_imbalance), (self.exit_imbalances, cycle.exit_imbalance)):
+        for imbalances, value in (
+            (self.filled_imbalances, cycle.filled_imbalance),
+            (self.exit_imbalances, cycle.exit_imbalance),
+        ):
             if value is not None:
                 _keep(imbalances, value)
         self.unhedged_worst, self.longest = self._unhedged(cycle)
@@ -121,10 +145,14 @@ class Tally(msgspec.Struct):
         if cycle.adopted:
             return self.unhedged_worst, self.longest
         legging = cycle.legging
-        return max(self.unhedged_worst, legging.worst), max(self.longest, legging, key=lambda each: each.usd_s)
+        return max(self.unhedged_worst, legging.worst), max(
+            self.longest, legging, key=lambda each: each.usd_s
+        )
 
     def totals(self, rows: int, cycle: Cycle, money: Statement, *, current: bool) -> Totals:
-        """The numbers now. `cycle` = the one under way; `current`: the account was read after everything we did."""
+        """The numbers now. `cycle` = the one under way; `current`: the account was read after everything
+        we did.
+        """
         worst, longest = self._unhedged(cycle)
         own = not (cycle.adopted or cycle.over)
         return Totals(

@@ -1,4 +1,6 @@
-"""What the venue says about the account, beside what our fills say. It compares; nothing in here sets a position (lesson R3)."""
+"""What the venue says about the account, beside what our fills say. It compares; nothing in here sets a
+position (lesson R3).
+"""
 
 from collections.abc import Container
 
@@ -25,9 +27,13 @@ class AccountView(msgspec.Struct):
     disagreement: str = ""
     foreign_fill: str = ""
     enter_after_ms: int = 0
-    """Only a snapshot at or after this venue time lets anything be entered: an absence that positions alone have proven needs time to be refuted."""
+    """Only a snapshot at or after this venue time lets anything be entered: an absence that positions
+    alone have proven needs time to be refuted.
+    """
     others: str = ""
-    """Positions in products that we do not trade, and resting orders (ours never rest): worth a warning, they share the margin."""
+    """Positions in products that we do not trade, and resting orders (ours never rest): worth a warning,
+    they share the margin.
+    """
     no_entry: str = ""
     """`CODE: why` the ledger itself lets nothing be entered."""
 
@@ -52,7 +58,9 @@ class AccountView(msgspec.Struct):
         return self.snapshot is not None and self.snapshot.at_ms > self.proves_after_ms
 
     def began(self) -> None:
-        """A new process: its stream is not up yet, and what an earlier one saw of third parties must come from a new reading."""
+        """A new process: its stream is not up yet, and what an earlier one saw of third parties must come
+        from a new reading.
+        """
         self.live = self.agreed = False
         self.foreign_fill = self.disagreement = ""
 
@@ -71,26 +79,47 @@ class AccountView(msgspec.Struct):
         self.proves_after_ms = max(self.proves_after_ms, now_ms)
 
     def compare(self, snapshot: AccountSnapshot, ours: Ours, asked: Container[int] = ()) -> bool:
-        """Take a snapshot and compare it, cross and isolated apart (lesson R1: ours are all cross); False when it is too old to say anything.
+        """Take a snapshot and compare it, cross and isolated apart (lesson R1: ours are all cross); False
+        when it is too old to say anything.
 
-        `asked`: products of which a difference is not named yet, because the archive is being asked about our own orders that could explain it.
+        `asked`: products of which a difference is not named yet, because the archive is being asked about our
+        own orders that could explain it.
         """
         self.snapshot = snapshot
         if not self.current:
             return False
         products = sorted(ours or {position.product_id for position in snapshot.positions})
-        texts = {product: _difference(*ours.get(product, (f"product {product}", 0)), snapshot.position(product)) for product in products}
-        rest = [position for position in snapshot.positions if position.product_id not in products and (position.cross or position.isolated)]
+        texts = {
+            product: _difference(*ours.get(product, (f"product {product}", 0)), snapshot.position(product))
+            for product in products
+        }
+        rest = [
+            position
+            for position in snapshot.positions
+            if position.product_id not in products and (position.cross or position.isolated)
+        ]
         orders = len(snapshot.open_orders)
         resting = [f"{orders} resting order{'s' if orders > 1 else ''}"] if orders else []
-        self.others = "; ".join([*(f"product {each.product_id}: {each.total.text()}" for each in rest), *resting])
-        self.disagreement = "; ".join(text for product, text in texts.items() if text and product not in asked)
+        self.others = "; ".join(
+            [*(f"product {each.product_id}: {each.total.text()}" for each in rest), *resting]
+        )
+        self.disagreement = "; ".join(
+            text for product, text in texts.items() if text and product not in asked
+        )
         self.agreed = not any(texts.values()) and not snapshot.unread
         self.agreed_ms = int(snapshot.at_ms) if self.agreed else self.agreed_ms
         return True
 
 
 def _difference(name: str, held: int, venue: Position) -> str:
-    texts = [f"{name}: the venue holds {venue.cross.text()}, our fills say {Base(held).text()}"] if venue.cross != held else []
-    texts += [f"{name}: {venue.isolated.text()} stand on isolated margin, where we never trade"] if venue.isolated else []
+    texts = (
+        [f"{name}: the venue holds {venue.cross.text()}, our fills say {Base(held).text()}"]
+        if venue.cross != held
+        else []
+    )
+    texts += (
+        [f"{name}: {venue.isolated.text()} stand on isolated margin, where we never trade"]
+        if venue.isolated
+        else []
+    )
     return "; ".join(texts)

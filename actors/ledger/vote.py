@@ -11,7 +11,9 @@ _YOUNG = "an order was found absent from positions alone, and this has not been 
 
 
 def vote(fold: Fold, sealed: Sealed, epoch: int, order_builder: OrderBuilder) -> Ready | Declined:
-    """Check the plan on the object held, derive both orders' digests from it, and vote. Nothing is written down in here."""
+    """Check the plan on the object held, derive both orders' digests from it, and vote. Nothing is written
+    down in here.
+    """
     plan = sealed.plan
     against = objection(sealed, epoch, fold.seq) or _misfit(fold, plan)
     if against:
@@ -52,7 +54,10 @@ def _may_not_enter(fold: Fold, plan: SizingPlan) -> Objection | None:
     if fold.view.foreign or fold.unfit:
         return ("FOREIGN", fold.view.foreign) if fold.view.foreign else ("MISFIT", fold.unfit)
     if fold.phase != "flat" or fold.awaiting_proof:
-        return "NOT_FLAT", "part of the last cycle is open, or the exchange has not yet confirmed that nothing is"
+        return (
+            "NOT_FLAT",
+            "part of the last cycle is open, or the exchange has not yet confirmed that nothing is",
+        )
     if not fold.view.ok:
         young = fold.view.live and fold.view.agreed
         return "ACCOUNT_STALE", _YOUNG if young else "the account view is not live or not reconciled"
@@ -62,7 +67,9 @@ def _may_not_enter(fold: Fold, plan: SizingPlan) -> Objection | None:
 
 
 def _may_not_restore(fold: Fold, plan: SizingPlan) -> Objection | None:
-    """A leg that has left is opened again only because the other one was refused for good, once a cycle, and with health to spare."""
+    """A leg that has left is opened again only because the other one was refused for good, once a cycle,
+    and with health to spare.
+    """
     health = fold.view.snapshot.initial_health if fold.view.snapshot is not None else None
     if fold.view.foreign:
         return "FOREIGN", fold.view.foreign
@@ -76,7 +83,9 @@ def _may_not_restore(fold: Fold, plan: SizingPlan) -> Objection | None:
 
 
 def _may_not_top_up(fold: Fold, plan: SizingPlan) -> Objection | None:
-    """Only what is held and was refused as too small, in its own direction, a few times, within twice the entry, and beside nobody else."""
+    """Only what is held and was refused as too small, in its own direction, a few times, within twice the
+    entry, and beside nobody else.
+    """
     if fold.view.foreign:
         return "FOREIGN", fold.view.foreign
     if fold.cycle.top_ups >= TOP_UPS:
@@ -86,12 +95,20 @@ def _may_not_top_up(fold: Fold, plan: SizingPlan) -> Objection | None:
     for leg in LEGS:
         amount, held, wanted = plan.leg(leg).amount, fold.position[leg], fold.cycle.wanted[LEGS.index(leg)]
         if amount and (amount * held <= 0 or abs(amount) > 2 * abs(wanted)):
-            return "NOT_A_TOP_UP", f"{leg} order of {amount.text()} while {Base(held).text()} is held and the entry wanted {Base(wanted).text()}"
+            return (
+                "NOT_A_TOP_UP",
+                (
+                    f"{leg} order of {amount.text()} while {Base(held).text()} is held and the entry wanted"
+                    f" {Base(wanted).text()}"
+                ),
+            )
     return None
 
 
 def _leg_misfit(fold: Fold, plan: SizingPlan, leg: Leg) -> Objection | None:
-    """A closing order opposes what is held and is no larger; a completing one is no more than what is missing (lessons O3, O8)."""
+    """A closing order opposes what is held and is no larger; a completing one is no more than what is
+    missing (lessons O3, O8).
+    """
     order, held = plan.leg(leg), fold.position[leg]
     if order.amount == 0:
         return None

@@ -1,8 +1,10 @@
-"""market_data: keeps both books true and publishes them as one PairQuote, newest wins; nobody can make it wait.
+"""market_data: keeps both books true and publishes them as one PairQuote, newest wins; nobody can make it
+wait.
 
-Staleness is not "no message lately": a motionless book must trade and a frozen feed must not. A book's age counts from the last moment it was
-*proven*: by an event, or, when a product has been silent for half of `max_quote_age`, by a snapshot that equals it. A snapshot that differs means
-that the feed has frozen: the book starts over from the snapshot, and the incident is counted.
+Staleness is not "no message lately": a motionless book must trade and a frozen feed must not. A book's age
+counts from the last moment it was *proven*: by an event, or, when a product has been silent for half of
+`max_quote_age`, by a snapshot that equals it. A snapshot that differs means that the feed has frozen: the
+book starts over from the snapshot, and the incident is counted.
 
 A lost connection is handled in here; only a defect gets out.
 """
@@ -27,7 +29,9 @@ from venue.protocol import Busy, Malformed, ProductRules, Venue, VenueError, Ven
 from venue.venue_time import measure_clock
 
 ROUND_S = 20.0
-"""What connecting, or one round of questions, may take: every step of it has a deadline of its own, and there are at most eight."""
+"""What connecting, or one round of questions, may take: every step of it has a deadline of its own, and
+there are at most eight.
+"""
 BATCH_GRACE_S = 0.2
 """Nado batches book changes for 50 ms: a change that a snapshot already shows must arrive within this."""
 RULES_EVERY_S = 5.0
@@ -37,7 +41,9 @@ SOON_S = 0.25
 DOUBT_EVERY_S = 1.0
 """How often a book that cannot be right is read anew."""
 BUSY_S = 2.0
-"""The longest pause before a venue that is over a limit, or down for a moment, is asked again for what is asked more often than that."""
+"""The longest pause before a venue that is over a limit, or down for a moment, is asked again for what is
+asked more often than that.
+"""
 CLOCK_EVERY_S = 30.0
 """How often the venue's clock is read (design: the barrier)."""
 
@@ -77,13 +83,17 @@ class MarketState(msgspec.Struct):
         return result == "applied"
 
     def take_rules(self, read: VenueRules, read_ms: int) -> bool:
-        """Go by other rules from now on, asked for at venue time `read_ms`; True when anything but an oracle price is another.
+        """Go by other rules from now on, asked for at venue time `read_ms`; True when anything but an oracle
+        price is another.
 
         Raises `Malformed` for another chain or other products: then they are not the rules of what we trade.
         """
         before = self.rules
         if _identity(read) != _identity(before):
-            raise Malformed(f"the venue's products are not those of the start any more: {_identity(read)}, not {_identity(before)}")
+            raise Malformed(
+                f"the venue's products are not those of the start any more: {_identity(read)}, not"
+                f" {_identity(before)}"
+            )
         changed = _lasting(read) != _lasting(before)
         self.rules = msgspec.structs.replace(read, version=before.version + changed, read_ms=Ms(read_ms))
         return changed
@@ -100,7 +110,14 @@ class MarketState(msgspec.Struct):
             return None
         self.version += 1
         eth, sol = (self._leg(product) for product in (self.rules.eth, self.rules.sol))
-        return PairQuote(self.version, Ms(now_ms), eth, sol, self.active, Ns(min(book.asked_ns for book in self.books.values())))
+        return PairQuote(
+            self.version,
+            Ms(now_ms),
+            eth,
+            sol,
+            self.active,
+            Ns(min(book.asked_ns for book in self.books.values())),
+        )
 
     def _leg(self, product: ProductRules) -> LegQuote:
         book = self.books[product.product_id]
@@ -114,7 +131,10 @@ def _identity(rules: VenueRules) -> tuple[int, str, int, int]:
 
 def _lasting(rules: VenueRules) -> VenueRules:
     """The rules without what changes all the time."""
-    eth, sol = (msgspec.structs.replace(product, oracle=None if product.oracle is None else Price(1)) for product in (rules.eth, rules.sol))
+    eth, sol = (
+        msgspec.structs.replace(product, oracle=None if product.oracle is None else Price(1))
+        for product in (rules.eth, rules.sol)
+    )
     return msgspec.structs.replace(rules, eth=eth, sol=sol, version=0, read_ms=Ms(0))
 
 
@@ -196,18 +216,24 @@ class _Feed(msgspec.Struct, frozen=True):
                 await self._suspect(product, book)
 
     async def _suspect(self, product: int, book: LocalBook) -> None:
-        """A snapshot differs. A batch that is under way explains it; if none comes, the feed is frozen and the book starts over."""
+        """A snapshot differs. A batch that is under way explains it; if none comes, the feed is frozen and
+        the book starts over.
+        """
         before = book.proven_ns
         await trio.sleep(BATCH_GRACE_S)
         if book.proven_ns != before or product in self.market.wanted:
             return
         self.market.frozen += 1
         await self.read_anew(product)
-        self.note(f"product {product}: the feed was silent while the book moved; started over from a snapshot")
+        self.note(
+            f"product {product}: the feed was silent while the book moved; started over from a snapshot"
+        )
         self.publish()
 
     async def doubt(self) -> None:
-        """Books that no snapshot would prove as they are start over from one, again and again; it is told once until they are right."""
+        """Books that no snapshot would prove as they are start over from one, again and again; it is told
+        once until they are right.
+        """
         for product, book in self.market.books.items():
             problem = "" if product in self.market.wanted else self._problem(book)
             if not problem:
@@ -223,14 +249,20 @@ class _Feed(msgspec.Struct, frozen=True):
         ahead_ms = book.proven_ms - self.clock.now_ms()
         if not book.usable:
             return "the book is crossed or has an empty side"
-        return f"the book is {ahead_ms} ms ahead of our clock" if ahead_ms > self.settings.max_clock_skew else ""
+        return (
+            f"the book is {ahead_ms} ms ahead of our clock" if ahead_ms > self.settings.max_clock_skew else ""
+        )
 
     async def read_rules(self) -> None:
-        """The venue's rules, oracle prices and trading status with them, and whether the venue is active; at once when somebody doubts them."""
+        """The venue's rules, oracle prices and trading status with them, and whether the venue is active;
+        at once when somebody doubts them.
+        """
         asked_ms, reads = self.clock.now_ms(), self.venue.reads
         in_doubt = (self.doubted.value or 0) >= self.market.rules.read_ms
         self.market.active = await reads.status() == "active"
-        changed = self.market.take_rules(await (reads.rules_now() if in_doubt and self.doubted.value else reads.rules()), asked_ms)
+        changed = self.market.take_rules(
+            await (reads.rules_now() if in_doubt and self.doubted.value else reads.rules()), asked_ms
+        )
         self.tell(self.market.rules, changed)
         if changed:
             self.publish()
@@ -239,8 +271,11 @@ class _Feed(msgspec.Struct, frozen=True):
         """One measurement of the venue's clock."""
         await measure_clock(self.venue, self.clock)
 
-    async def every(self, seconds: float, work: Callable[[], Awaitable[None]], soon: Latest[Ms] | None = None) -> None:
-        """Do `work` now and then every `seconds`; a venue that does not answer is noted and asked again, a busy one more and more rarely.
+    async def every(
+        self, seconds: float, work: Callable[[], Awaitable[None]], soon: Latest[Ms] | None = None
+    ) -> None:
+        """Do `work` now and then every `seconds`; a venue that does not answer is noted and asked again, a
+        busy one more and more rarely.
 
         `soon`: something newer in there is a reason not to wait so long, but `SOON_S` at least.
         """
@@ -280,9 +315,21 @@ async def run(
 ) -> None:
     """Keep `out` filled until cancelled. `rng` spreads the attempts to connect.
 
-    `tell(rules, changed)` takes every reading of the venue's rules; `doubted` holds the venue time at which somebody last had reason to doubt them.
+    `tell(rules, changed)` takes every reading of the venue's rules; `doubted` holds the venue time at which
+    somebody last had reason to doubt them.
     """
-    feed = _Feed(venue, MarketState.of(rules), out, clock, settings, observe, rng, pulse or Pulse(), tell, doubted or Latest())
+    feed = _Feed(
+        venue,
+        MarketState.of(rules),
+        out,
+        clock,
+        settings,
+        observe,
+        rng,
+        pulse or Pulse(),
+        tell,
+        doubted or Latest(),
+    )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(feed.stream)
         nursery.start_soon(feed.every, settings.max_quote_age / 8_000, feed.prove)

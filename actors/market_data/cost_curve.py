@@ -1,7 +1,7 @@
 """One side of a book as a cost curve: what so much costs, how much so many dollars buy, how deep it is.
 
-Costs inside are *undivided*: price x18 times amount x18, so USD x36. Nothing is rounded before a result is handed out, which is what lets the
-lattice search compare pairs exactly.
+Costs inside are *undivided*: price x18 times amount x18, so USD x36. Nothing is rounded before a result is
+handed out, which is what lets the lattice search compare pairs exactly.
 """
 
 from bisect import bisect_left, bisect_right
@@ -19,17 +19,24 @@ BASIS = 10_000 * ONE
 
 
 class CostCurve:
-    """A ladder in lots of `step`. The cost grows strictly with the lots, so both directions are a bisection."""
+    """A ladder in lots of `step`. The cost grows strictly with the lots, so both directions are a
+    bisection.
+    """
 
     def __init__(self, ladder: Sequence[Level], step: Base) -> None:
-        """Best level first. Raises `ValueError` naming an empty ladder, a step, price or amount that is not positive."""
+        """Best level first. Raises `ValueError` naming an empty ladder, a step, price or amount that is
+        not positive.
+        """
         if not ladder:
             raise ValueError("the ladder is empty")
         if step <= 0:
             raise ValueError(f"a size step of {Base(step).text()} is not positive")
         for level in ladder:
             if level.price <= 0 or level.amount <= 0:
-                raise ValueError(f"a level of {Base(level.amount).text()} at price {Price(level.price).text()} is not positive")
+                raise ValueError(
+                    f"a level of {Base(level.amount).text()} at price {Price(level.price).text()} is not"
+                    " positive"
+                )
         self.step = int(step)
         self._prices = [int(level.price) for level in ladder]
         amounts = [int(level.amount) for level in ladder]
@@ -64,27 +71,39 @@ class CostCurve:
         return (self._amounts[full] + (cost - self._costs[full]) // self._prices[full]) // self.step
 
     def around(self, wanted: int, low: int, high: int) -> list[tuple[int, int]]:
-        """(lots, cost) next below and next above the cost in `low`..`high` that is nearest to `wanted`; the nearest of the interval is among them."""
+        """(lots, cost) next below and next above the cost in `low`..`high` that is nearest to `wanted`;
+        the nearest of the interval is among them.
+        """
         if low > high:
             return []
         lots = self.lots_for(min(max(wanted, low), high))
-        return [(count, cost) for count in (lots, lots + 1) if 0 < count <= self.lots_max and low <= (cost := self.cost(count)) <= high]
+        return [
+            (count, cost)
+            for count in (lots, lots + 1)
+            if 0 < count <= self.lots_max and low <= (cost := self.cost(count)) <= high
+        ]
 
 
 def walk(ladder: Sequence[Level], amount: int) -> Quote | None:
     """What taking |amount| costs, level by level, in USD; None when the ladder is too thin.
 
-    Exact wherever tick times step is at least 10**-18 USD (at every venue we know); otherwise rounded down once, at the end.
+    Exact wherever tick times step is at least 10**-18 USD (at every venue we know); otherwise rounded down
+    once, at the end.
     """
     cost = _undivided(ladder, abs(amount))
     return None if cost is None else Quote(cost // ONE)
 
 
 def vwap(ladder: Sequence[Level], amount: int) -> Price:
-    """The average price of taking |amount|, rounded down to 10**-18 USD. Raises `ValueError` for an amount of 0 or a ladder too thin for it."""
+    """The average price of taking |amount|, rounded down to 10**-18 USD. Raises `ValueError` for an amount
+    of 0 or a ladder too thin for it.
+    """
     cost = _undivided(ladder, abs(amount))
     if cost is None or amount == 0:
-        raise ValueError(f"no average price of {Base(amount).text()}: the ladder holds {Base(sum(level.amount for level in ladder)).text()}")
+        raise ValueError(
+            f"no average price of {Base(amount).text()}: the ladder holds"
+            f" {Base(sum(level.amount for level in ladder)).text()}"
+        )
     return Price(cost // abs(amount))
 
 

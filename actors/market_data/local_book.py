@@ -1,8 +1,8 @@
 """A book kept from a snapshot and a chain of changes; pure.
 
-Nado's `book_depth` is a delta feed without a snapshot: a book built from deltas alone once showed a 108 bp phantom spread (lesson R8). So: take a
-snapshot, apply what is newer, and check that every batch names the one before it. The chain is checked from the last batch *received*, dropped
-ones included.
+Nado's `book_depth` is a delta feed without a snapshot: a book built from deltas alone once showed a 108 bp
+phantom spread (lesson R8). So: take a snapshot, apply what is newer, and check that every batch names the one
+before it. The chain is checked from the last batch *received*, dropped ones included.
 """
 
 from collections.abc import Iterable, Mapping
@@ -58,7 +58,9 @@ class LocalBook:
         self._usable = True
 
     def apply(self, delta: BookDelta) -> Literal["applied", "old", "gap"]:
-        """Take one batch. "old": the snapshot already has it. "gap": a batch is missing and the book is unusable until `load`."""
+        """Take one batch. "old": the snapshot already has it. "gap": a batch is missing and the book is
+        unusable until `load`.
+        """
         broken = self._chain_ns is not None and delta.last_max_ns != self._chain_ns
         self._chain_ns = delta.max_ns
         if broken:

@@ -1,4 +1,6 @@
-"""Plans that are sealed and aborted, again and again: each costs rows and changes nothing, so the next waits longer."""
+"""Plans that are sealed and aborted, again and again: each costs rows and changes nothing, so the next
+waits longer.
+"""
 
 import random
 
@@ -16,7 +18,9 @@ REPEATED = 3
 
 
 class Aborts:
-    """How many in a row, and until when (Trio's time) nothing of the same kind is sealed. `rng` spreads the pauses."""
+    """How many in a row, and until when (Trio's time) nothing of the same kind is sealed. `rng` spreads
+    the pauses.
+    """
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng

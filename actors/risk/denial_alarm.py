@@ -1,4 +1,6 @@
-"""Entering that is denied again and again: a fault, not patience. Knows nothing of the reasons, counts only for how long nothing else was heard."""
+"""Entering that is denied again and again: a fault, not patience. Knows nothing of the reasons, counts
+only for how long nothing else was heard.
+"""
 
 import msgspec
 
@@ -10,7 +12,9 @@ EXPECTED = frozenset({"NO_ENTRY_WINDOW"})
 
 
 class DenialAlarm(msgspec.Struct):
-    """Since when, and why last. `patience_ms`: after this long an alarm is due, and again each time it has passed once more."""
+    """Since when, and why last. `patience_ms`: after this long an alarm is due, and again each time it has
+    passed once more.
+    """
 
     patience_ms: int
     code: str = ""

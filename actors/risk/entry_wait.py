@@ -1,7 +1,8 @@
-"""For how long nothing could be entered, and for want of what: after `max_wait` of it a run ends, flat, naming the commonest reason.
+"""For how long nothing could be entered, and for want of what: after `max_wait` of it a run ends, flat,
+naming the commonest reason.
 
-Pure: the supervisor tells what it sees in every turn of its loop. Time that a person has asked for does not count (a window of `no_entry_utc`, the
-pause after a cycle), nor time in which this process did not run.
+Pure: the supervisor tells what it sees in every turn of its loop. Time that a person has asked for does not
+count (a window of `no_entry_utc`, the pause after a cycle), nor time in which this process did not run.
 """
 
 from typing import NamedTuple
@@ -40,7 +41,9 @@ class EntryWait:
         self._skip = Waiting("enter", code, detail)
 
     def look(self, now_s: float, held: Held | None, waiting: Waiting, *, resting: bool) -> None:
-        """One turn of the loop at Trio's time `now_s`. `resting`: the pause after a cycle or an attempt is not over."""
+        """One turn of the loop at Trio's time `now_s`. `resting`: the pause after a cycle or an attempt is
+        not over.
+        """
         before, self._seen_s = self._seen_s, now_s
         turn_s = 0.0 if before is None else min(now_s - before, TURN_S_MAX)
         if held is not None and (held.eth or held.sol or held.completed + held.failed != self._cycles):

@@ -1,7 +1,8 @@
 """May we enter on this quote? Pure comparisons, each with a limit that still passes when it is met exactly.
 
-Only entering asks. An exit is never refused for age, depth or planning: staying in a position that one wants to leave is the larger risk.
-Margin, limits and rate-limit weight are checked where they are known: at the seal.
+Only entering asks. An exit is never refused for age, depth or planning: staying in a position that one wants
+to leave is the larger risk. Margin, limits and rate-limit weight are checked where they are known: at the
+seal.
 """
 
 import msgspec
@@ -18,7 +19,9 @@ _EPOCH_WEEKDAY = 3
 
 
 RULES_AGE_MS = 15_000
-"""By rules read longer ago than this nothing is entered. They are read every 5 s, so three readings in a row have failed then."""
+"""By rules read longer ago than this nothing is entered. They are read every 5 s, so three readings in a
+row have failed then.
+"""
 
 
 class Denial(msgspec.Struct, frozen=True):
@@ -30,8 +33,11 @@ class Denial(msgspec.Struct, frozen=True):
     """The figure and its limit in a few words, `SOL 0.49 > 0.40 bps`; "" where there is none."""
 
 
-def entry_denial(quote: PairQuote, now_ms: int, settings: Settings, eth_amount: int, sol_amount: int) -> Denial | None:
-    """The first reason not to enter with these signed amounts (+ buy) at venue time `now_ms`; None when every gate is open.
+def entry_denial(
+    quote: PairQuote, now_ms: int, settings: Settings, eth_amount: int, sol_amount: int
+) -> Denial | None:
+    """The first reason not to enter with these signed amounts (+ buy) at venue time `now_ms`; None when every
+    gate is open.
 
     An amount of 0 asks nothing of its book's depth: that there is no amount is sizing's to say.
     """
@@ -42,26 +48,43 @@ def entry_denial(quote: PairQuote, now_ms: int, settings: Settings, eth_amount: 
         if denial := _untradable(name, leg) or _stale(name, leg, now_ms, settings):
             return denial
     if quote.skew_ms > settings.max_quote_skew:
-        detail = f"the books of ETH-PERP and SOL-PERP are {quote.skew_ms} ms apart, limit {settings.max_quote_skew} ms"
+        detail = (
+            f"the books of ETH-PERP and SOL-PERP are {quote.skew_ms} ms apart, limit"
+            f" {settings.max_quote_skew} ms"
+        )
         return Denial("QUOTE_SKEW", detail, f"{quote.skew_ms} > {settings.max_quote_skew} ms")
     for name, leg, amount in legs:
-        if denial := _wide(name, leg, settings) or _thin(name, leg, amount, settings) or _off_oracle(name, leg, settings):
+        if (
+            denial := _wide(name, leg, settings)
+            or _thin(name, leg, amount, settings)
+            or _off_oracle(name, leg, settings)
+        ):
             return denial
     return None
 
 
 def rules_denial(rules: VenueRules, doubted_ms: int, now_ms: int) -> Denial | None:
-    """Why nothing is entered by these rules of the venue: they do not say all that entering needs, or they are old.
+    """Why nothing is entered by these rules of the venue: they do not say all that entering needs, or they
+    are old.
 
-    `doubted_ms`: venue time of the last refusal which says that the rules behind an order were not those of the venue; 0 = none.
+    `doubted_ms`: venue time of the last refusal which says that the rules behind an order were not those of
+    the venue; 0 = none.
     """
     if problem := rules.incomplete():
-        return Denial("RULES_INCOMPLETE", f"the exchange's data lacks something that entering needs: {problem}")
+        return Denial(
+            "RULES_INCOMPLETE", f"the exchange's data lacks something that entering needs: {problem}"
+        )
     if doubted_ms and rules.read_ms <= doubted_ms:
-        return Denial("RULES_STALE", "the exchange refused an order by a rule that differs from the one read: the rules are being read again")
+        return Denial(
+            "RULES_STALE",
+            "the exchange refused an order by a rule that differs from the one read: the rules are being read"
+            " again",
+        )
     age_ms = now_ms - rules.read_ms
     if rules.read_ms and age_ms > RULES_AGE_MS:
-        return Denial("RULES_STALE", f"the venue's rules were last read {age_ms} ms ago, limit {RULES_AGE_MS} ms")
+        return Denial(
+            "RULES_STALE", f"the venue's rules were last read {age_ms} ms ago, limit {RULES_AGE_MS} ms"
+        )
     return None
 
 
@@ -71,25 +94,34 @@ def closed_window(now_ms: int, settings: Settings) -> Denial | None:
     weekday = (day + _EPOCH_WEEKDAY) % 7
     for window in settings.no_entry_utc:
         if window.weekday == weekday and window.start_min <= minute < window.end_min:
-            detail = f"nothing is entered in {window.text()} UTC (no_entry_utc); an open pair stays hedged and may exit"
+            detail = (
+                f"nothing is entered in {window.text()} UTC (no_entry_utc); an open pair stays hedged and may"
+                " exit"
+            )
             return Denial("NO_ENTRY_WINDOW", detail, f"until {window.text().rpartition('-')[2]} UTC")
     return None
 
 
 def daily_loss(held: Held, settings: Settings) -> Denial | None:
-    """Has this UTC day cost `max_daily_loss` or more? Money taken out of the account counts as lost: it cannot be told apart."""
+    """Has this UTC day cost `max_daily_loss` or more? Money taken out of the account counts as lost: it
+    cannot be told apart.
+    """
     limit = settings.limits.max_daily_loss
     if held.day_loss < limit:
         return None
-    return Denial("MAX_DAILY_LOSS", f"this UTC day has cost {_usd(held.day_loss)} USD, limit {_usd(limit)} USD; nothing more is entered")
+    return Denial(
+        "MAX_DAILY_LOSS",
+        f"this UTC day has cost {_usd(held.day_loss)} USD, limit {_usd(limit)} USD; nothing more is entered",
+    )
 
 
 def limit_price(price: int, amount: int, slippage: Bps, tick: int) -> Price:
     """The worst price that an order of signed `amount` accepts: `slippage` beyond `price`, on the tick.
 
-    The tick is the less aggressive one: a buyer's limit is rounded down, a seller's up. But it is never better than `price`, rounded outward where
-    that is off the tick, so that an order for which `price` is the worst level it walks can fill. A seller's limit is at least one tick.
-    Where the depth gate has passed with the same slippage, `price` may as well be the VWAP: no level walked is beyond the limit then.
+    The tick is the less aggressive one: a buyer's limit is rounded down, a seller's up. But it is never
+    better than `price`, rounded outward where that is off the tick, so that an order for which `price` is the
+    worst level it walks can fill. A seller's limit is at least one tick. Where the depth gate has passed with
+    the same slippage, `price` may as well be the VWAP: no level walked is beyond the limit then.
 
     Raises `ValueError` for an amount of 0, which has no side.
     """
@@ -125,7 +157,11 @@ def _wide(name: str, leg: LegQuote, settings: Settings) -> Denial | None:
         return None
     spread = _bps((ask - bid) * 2, ask + bid)
     brief = f"{_coin(name)} {_two_places(spread)} > {_two_places(settings.max_spread)} bps"
-    return Denial("SPREAD_WIDE", f"the spread of {name} is {spread.text()} bps, limit {settings.max_spread.text()} bps", brief)
+    return Denial(
+        "SPREAD_WIDE",
+        f"the spread of {name} is {spread.text()} bps, limit {settings.max_spread.text()} bps",
+        brief,
+    )
 
 
 def _thin(name: str, leg: LegQuote, amount: int, settings: Settings) -> Denial | None:
@@ -136,11 +172,15 @@ def _thin(name: str, leg: LegQuote, amount: int, settings: Settings) -> Denial |
     within = f"{_usd(depth)} USD of {name} are within {settings.max_slippage.text()} bps of the touch"
     if ours is None:
         return Denial(
-            "DEPTH_THIN", f"{within}, and all visible levels together are smaller than the order", f"{_coin(name)} {_usd(depth)} USD < the order"
+            "DEPTH_THIN",
+            f"{within}, and all visible levels together are smaller than the order",
+            f"{_coin(name)} {_usd(depth)} USD < the order",
         )
     wanted = Quote(ours * settings.min_depth // ONE)
     brief = f"{_coin(name)} {_usd(depth)} < {_usd(wanted)} USD"
-    return Denial("DEPTH_THIN", f"{within}, limit {settings.min_depth.text()} x the order of {_usd(ours)} USD", brief)
+    return Denial(
+        "DEPTH_THIN", f"{within}, limit {settings.min_depth.text()} x the order of {_usd(ours)} USD", brief
+    )
 
 
 def _off_oracle(name: str, leg: LegQuote, settings: Settings) -> Denial | None:
@@ -152,7 +192,12 @@ def _off_oracle(name: str, leg: LegQuote, settings: Settings) -> Denial | None:
         return None
     gap = _bps(abs(middle - oracle), oracle)
     brief = f"{_coin(name)} {_two_places(gap)} > {_two_places(settings.max_oracle_gap)} bps"
-    return Denial("ORACLE_GAP", f"the mid of {name} is {gap.text()} bps off its oracle price, limit {settings.max_oracle_gap.text()} bps", brief)
+    return Denial(
+        "ORACLE_GAP",
+        f"the mid of {name} is {gap.text()} bps off its oracle price, limit"
+        f" {settings.max_oracle_gap.text()} bps",
+        brief,
+    )
 
 
 def _coin(name: str) -> str:

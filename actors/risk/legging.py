@@ -1,10 +1,12 @@
 """The two budgets for being unhedged, each a time x the larger leg (USD x seconds).
 
-`legging_known` is for a repair under way: everybody knows what is held. `legging_unknown` is for doubt: an order nobody answered for is waited for,
-at most its receive window, because trading against it could double it. One doubtful order puts the whole cycle into the larger class.
+`legging_known` is for a repair under way: everybody knows what is held. `legging_unknown` is for doubt: an
+order nobody answered for is waited for, at most its receive window, because trading against it could double
+it. One doubtful order puts the whole cycle into the larger class.
 
-A cycle over its budget is not repaired any further but closed, and when it is flat the run halts (LEGGING_BUDGET): something is wrong that a person
-should look at before the next pair is entered. What counts as unhedged: `actors/ledger/exposure.py`.
+A cycle over its budget is not repaired any further but closed, and when it is flat the run halts
+(LEGGING_BUDGET): something is wrong that a person should look at before the next pair is entered. What counts
+as unhedged: `actors/ledger/exposure.py`.
 """
 
 from messages.lifecycle import Held, Legging

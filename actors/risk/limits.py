@@ -1,14 +1,17 @@
-"""Risk limits: what may not be entered, and what ends a run. Pure comparisons; each limit passes when it is met exactly.
+"""Risk limits: what may not be entered, and what ends a run. Pure comparisons; each limit passes when it is
+met exactly.
 
 Three kinds, by what follows:
 
-    denial of one plan       it is not sealed, the run is refused with the cure: MAX_GROSS, MARGIN, LIQUIDATION_NEAR
-    end of the run           closed, halted, latched: MAX_DRAWDOWN, FAILED_CYCLES, FILL_RATE, CYCLE_SUCCESS (and MAX_DAILY_LOSS, `gates.py`)
+    denial of one plan       it is not sealed, the run is refused with the cure: MAX_GROSS, MARGIN,
+                             LIQUIDATION_NEAR
+    end of the run           closed, halted, latched: MAX_DRAWDOWN, FAILED_CYCLES, FILL_RATE, CYCLE_SUCCESS
+                             (and MAX_DAILY_LOSS, `gates.py`)
     end of the pair          exits early: MARKED_IMBALANCE, MAX_HOLD, MARGIN_CALL
 
-Margin: on Nado a perp's share of the health is amount x price x weight plus its quote balance, long weights below 1, short ones above; products do
-not net. So entering takes from the health, per leg, its notional x |1 - weight| and the fees, and what both legs take together is more than either
-alone takes.
+Margin: on Nado a perp's share of the health is amount x price x weight plus its quote balance, long weights
+below 1, short ones above; products do not net. So entering takes from the health, per leg, its notional x |1
+- weight| and the fees, and what both legs take together is more than either alone takes.
 """
 
 from actors.risk.gates import Denial
@@ -29,7 +32,11 @@ def plan_denial(plan: SizingPlan, held: Held, rules: PairTerms, settings: Settin
     """Why this entry is too large, for the limits or for the account; None when it is not."""
     gross = Quote(notional(plan.eth.limit, plan.eth.amount) + notional(plan.sol.limit, plan.sol.amount))
     if gross > settings.limits.max_gross:
-        return Denial("MAX_GROSS", f"both legs at their limits are {_usd(gross)} USD, limits.max_gross = {_usd(settings.limits.max_gross)} USD")
+        return Denial(
+            "MAX_GROSS",
+            f"both legs at their limits are {_usd(gross)} USD, limits.max_gross ="
+            f" {_usd(settings.limits.max_gross)} USD",
+        )
     needs, has = margin_needed(plan, rules, settings), held.initial_health
     if has is None or held.maintenance_health is None:
         return Denial("MARGIN", "the exchange does not report how much margin the account has")
@@ -39,16 +46,22 @@ def plan_denial(plan: SizingPlan, held: Held, rules: PairTerms, settings: Settin
 
 
 def margin_needed(plan: SizingPlan, rules: PairTerms, settings: Settings) -> Quote:
-    """USDT0 (x18) of initial health that both legs take at their limits, with four taker fees and `margin_buffer`."""
+    """USDT0 (x18) of initial health that both legs take at their limits, with four taker fees and
+    `margin_buffer`.
+    """
     total = 0
     for order, product in ((plan.eth, rules.eth), (plan.sol, rules.sol)):
         weight = product.long_weight_initial if order.amount > 0 else product.short_weight_initial
-        total += notional(order.limit, order.amount) * (abs(ONE - weight) + FEES // 2 * product.taker_fee) // ONE
+        total += (
+            notional(order.limit, order.amount) * (abs(ONE - weight) + FEES // 2 * product.taker_fee) // ONE
+        )
     return Quote(total * (ONE + settings.limits.margin_buffer) // ONE)
 
 
 def liquidation_move(plan: SizingPlan, held: Held, rules: PairTerms) -> Rate:
-    """How far the nearer leg's price may move against us, the other standing still, until the maintenance health is used up (x18, 0.2 = 20 %)."""
+    """How far the nearer leg's price may move against us, the other standing still, until the maintenance
+    health is used up (x18, 0.2 = 20 %).
+    """
     health, slopes = int(held.maintenance_health or 0), []
     for order, product in ((plan.eth, rules.eth), (plan.sol, rules.sol)):
         weight = _maintenance_weight(order, product)
@@ -66,7 +79,10 @@ def _near_liquidation(plan: SizingPlan, held: Held, rules: PairTerms, settings: 
     move, least = liquidation_move(plan, held, rules), settings.limits.min_liquidation_move
     if move >= least:
         return None
-    words = f"a move of {_percent(move)} % of one leg would liquidate, limits.min_liquidation_move = {_percent(least)} %"
+    words = (
+        f"a move of {_percent(move)} % of one leg would liquidate, limits.min_liquidation_move ="
+        f" {_percent(least)} %"
+    )
     return Denial("LIQUIDATION_NEAR", f"{words}: deposit more, or use a smaller --target")
 
 
@@ -84,15 +100,31 @@ def run_over(held: Held, settings: Settings) -> Denial | None:
     """Why nothing more may be entered until a person has looked; None when all is well."""
     record, limits = held.record, settings.limits
     if record.drawdown > limits.max_drawdown:
-        return Denial("MAX_DRAWDOWN", f"{_usd(record.drawdown)} USD below the account's peak, limits.max_drawdown = {_usd(limits.max_drawdown)} USD")
+        return Denial(
+            "MAX_DRAWDOWN",
+            f"{_usd(record.drawdown)} USD below the account's peak, limits.max_drawdown ="
+            f" {_usd(limits.max_drawdown)} USD",
+        )
     if record.failed_in_row >= limits.max_failed_cycles:
-        return Denial("FAILED_CYCLES", f"{record.failed_in_row} cycles in a row failed, limits.max_failed_cycles = {limits.max_failed_cycles}")
+        return Denial(
+            "FAILED_CYCLES",
+            f"{record.failed_in_row} cycles in a row failed, limits.max_failed_cycles ="
+            f" {limits.max_failed_cycles}",
+        )
     if record.cycles < JUDGED_FROM:
         return None
     if record.fill_rate is not None and record.fill_rate < limits.min_fill_rate:
-        return Denial("FILL_RATE", _too_low("legs filled by their first order", record.fill_rate, record.cycles, limits.min_fill_rate))
+        return Denial(
+            "FILL_RATE",
+            _too_low(
+                "legs filled by their first order", record.fill_rate, record.cycles, limits.min_fill_rate
+            ),
+        )
     if record.success is not None and record.success < limits.min_cycle_success:
-        return Denial("CYCLE_SUCCESS", _too_low("cycles completed", record.success, record.cycles, limits.min_cycle_success))
+        return Denial(
+            "CYCLE_SUCCESS",
+            _too_low("cycles completed", record.success, record.cycles, limits.min_cycle_success),
+        )
     return None
 
 
@@ -104,14 +136,21 @@ def pair_over(held: Held, quote: PairQuote, settings: Settings, now_ms: int) -> 
     """Why an open pair must exit early; None when it may stay."""
     limits = settings.limits
     if now_ms >= held.entered_ms + limits.max_hold:
-        return Denial("MAX_HOLD", f"held for {(now_ms - held.entered_ms) // 1000} s, limits.max_hold = {limits.max_hold // 1000} s")
+        return Denial(
+            "MAX_HOLD",
+            f"held for {(now_ms - held.entered_ms) // 1000} s, limits.max_hold = {limits.max_hold // 1000} s",
+        )
     if held.initial_health is not None and held.initial_health < 0:
         words = f"the account has {_usd(Quote(-held.initial_health))} USDT0 less than initial margin"
         return Denial("MARGIN_CALL", f"{words}: exiting before the exchange liquidates one leg")
     drift = marked(held.eth, held.sol, quote)
     if drift > limits.max_marked_imbalance:
         words = f"the pair has drifted {_percent(Rate(drift // 10_000))} % apart at the mids"
-        return Denial("MARKED_IMBALANCE", f"{words}, limits.max_marked_imbalance = {_percent(Rate(limits.max_marked_imbalance // 10_000))} %")
+        return Denial(
+            "MARKED_IMBALANCE",
+            f"{words}, limits.max_marked_imbalance ="
+            f" {_percent(Rate(limits.max_marked_imbalance // 10_000))} %",
+        )
     return None
 
 

@@ -1,4 +1,6 @@
-"""Why a plan must not be carried out: the checks that both legs and the ledger make, each by itself, on the object it holds."""
+"""Why a plan must not be carried out: the checks that both legs and the ledger make, each by itself, on
+the object it holds.
+"""
 
 from messages.sizing import LegOrder, Sealed, SizingPlan
 from messages.wire import digest
@@ -8,10 +10,12 @@ Objection = tuple[str, str]
 
 
 def objection(sealed: Sealed, epoch: int, last_seq: int) -> Objection | None:
-    """The first thing wrong with a sealed plan, for a voter of incarnation `epoch` that has last seen `last_seq`; None when it may stand.
+    """The first thing wrong with a sealed plan, for a voter of incarnation `epoch` that has last seen
+    `last_seq`; None when it may stand.
 
-    The digest is taken again from the plan this voter holds, so a changed field shows whether or not the digest was changed with it
-    (a recomputed digest differs from the other voters' digests, and the barrier compares those).
+    The digest is taken again from the plan this voter holds, so a changed field shows whether or not the
+    digest was changed with it (a recomputed digest differs from the other voters' digests, and the barrier
+    compares those).
     """
     plan = sealed.plan
     if digest(plan) != sealed.digest:

@@ -1,7 +1,8 @@
-"""May we still sign? 2028 in mid-run means that our key is no longer the subaccount's owner or linked signer: somebody has replaced it.
+"""May we still sign? 2028 in mid-run means that our key is no longer the subaccount's owner or linked signer:
+somebody has replaced it.
 
-Nothing can be closed by a key that is refused, so this is not waited out: nothing more is entered, what is open is left if it can be, and as soon as
-an order was refused for it the run halts and says what is open.
+Nothing can be closed by a key that is refused, so this is not waited out: nothing more is entered, what is
+open is left if it can be, and as soon as an order was refused for it the run halts and says what is open.
 """
 
 import msgspec
@@ -33,7 +34,11 @@ class SignerStatus:
         return bool(self.lost) and not before
 
     def _lose(self, what: str) -> None:
-        self.lost = self.lost or f"the venue refused {what} with {REPLACED}: the key of this run may no longer sign for the subaccount"
+        self.lost = (
+            self.lost
+            or f"the venue refused {what} with {REPLACED}: the key of this run may no longer sign for"
+            " the subaccount"
+        )
 
     @property
     def obstacle(self) -> str:
@@ -41,7 +46,9 @@ class SignerStatus:
         return self.lost if self.order_refused else ""
 
     def over(self, held: Held) -> bool:
-        """Is it time to halt: when an order was refused as soon as nothing is in flight, otherwise once flat?"""
+        """Is it time to halt: when an order was refused as soon as nothing is in flight, otherwise once
+        flat?
+        """
         if not self.lost or held.phase == "in_flight":
             return False
         return self.order_refused or held.phase == "flat"

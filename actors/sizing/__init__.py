@@ -1,1 +1,3 @@
-"""The sizing actor, the only place where quantities come from: the lattice of lot sizes, entering, repairing, leaving."""
+"""The sizing actor, the only place where quantities come from: the lattice of lot sizes, entering,
+repairing, leaving.
+"""

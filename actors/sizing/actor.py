@@ -1,9 +1,10 @@
 """sizing: the one place where quantities come from.
 
-The pure step looks at what the market is, what is held and what is allowed, and answers with at most one thing: a plan, a skipped cycle, or
-nothing yet. Entering, repairing, leaving and flattening are four purposes of the same plan. An exit never sizes (lesson S8): it closes what the
-ledger holds, floored to the venue's step of now (`venue/closing.py`). What sizing remembers between steps is only how long it has waited; everything
-else is the ledger's, so that a restart loses nothing.
+The pure step looks at what the market is, what is held and what is allowed, and answers with at most one
+thing: a plan, a skipped cycle, or nothing yet. Entering, repairing, leaving and flattening are four purposes
+of the same plan. An exit never sizes (lesson S8): it closes what the ledger holds, floored to the venue's
+step of now (`venue/closing.py`). What sizing remembers between steps is only how long it has waited;
+everything else is the ledger's, so that a restart loses nothing.
 """
 
 from collections.abc import Callable, Sequence
@@ -45,12 +46,16 @@ TICK_S = 0.1
 RETRY_MS = (100, 5_000)
 """First and longest pause before another repair or flatten step; doubles with each."""
 PRICE_MS = 1_000
-"""How long a repair waits for the price of an order of which RESOLVE knows only the quantity: a pair completed on an estimate, the order's limit, may
-be off by all of `max_slippage`. The archive lags by less, and a cycle in doubt may be unhedged for longer (`legging_unknown`)."""
+"""How long a repair waits for the price of an order of which RESOLVE knows only the quantity: a pair
+completed on an estimate, the order's limit, may be off by all of `max_slippage`. The archive lags by less,
+and a cycle in doubt may be unhedged for longer (`legging_unknown`).
+"""
 
 
 REFUSED_MS = 30_000
-"""How long a hedged pair waits with another try at a leg that was refused for good, unless the venue's rules change before."""
+"""How long a hedged pair waits with another try at a leg that was refused for good, unless the venue's
+rules change before.
+"""
 ENDLESS = Base(10**9 * ONE)
 """More than anybody holds."""
 BLIND_AFTER_MS = 3_000
@@ -103,7 +108,9 @@ class Sizer(msgspec.Struct, frozen=True):
         return self._open(look, quote) if look.held.phase == "open" else self._uneven(look, quote)
 
     def _blind(self, memory: Memory, look: Look) -> tuple[Memory, Decision]:
-        """No book has ever come. What is open may still be left: after a while the oracle's prices of the start serve instead."""
+        """No book has ever come. What is open may still be left: after a while the oracle's prices of the
+        start serve instead.
+        """
         if look.held.phase == "flat":
             return memory, None
         if not memory.waiting_since_ms:
@@ -112,14 +119,16 @@ class Sizer(msgspec.Struct, frozen=True):
             return memory, None
         quote = at_the_oracle(self.rules)
         decision = self._not_flat(look, quote) if quote is not None else None
-        return memory if decision is None else Memory(memory.waiting_since_ms, look.now_ms, look.held.version), decision
+        return memory if decision is None else Memory(
+            memory.waiting_since_ms, look.now_ms, look.held.version
+        ), decision
 
     def _proposed(self, memory: Memory, look: Look, decision: Decision) -> tuple[Memory, Decision]:
         if decision is None:
             return memory, None
         return Memory(Ms(0), look.now_ms, look.held.version), decision
 
-    # -- flat: enter, or say why not ---------------------------------------------------------------------------------------------------------
+    # -- flat: enter, or say why not -------------------------------------------------------------------------
 
     def _flat(self, memory: Memory, look: Look, quote: PairQuote) -> tuple[Memory, Decision]:
         if not self._may_enter(look):
@@ -143,7 +152,9 @@ class Sizer(msgspec.Struct, frozen=True):
         return allowed and not done and rested and held.account_ok and not barred and not held.awaiting_proof
 
     def barred(self, look: Look) -> Denial | None:
-        """What keeps us from entering however good the books are. It is waited out: no cycle is skipped for it."""
+        """What keeps us from entering however good the books are. It is waited out: no cycle is skipped
+        for it.
+        """
         old = rules_denial(self.rules, look.doubted_ms, look.now_ms)
         return closed_window(look.now_ms, self.settings) or daily_loss(look.held, self.settings) or old
 
@@ -166,12 +177,21 @@ class Sizer(msgspec.Struct, frozen=True):
         return self._enter(look, quote, cycle, chosen)
 
     def possible(self, quote: PairQuote, cycle: int) -> bool:
-        """Could this target be entered at prices within `NEAR` of these, by the venue's lots and minimums? Whatever the depth of the books."""
+        """Could this target be entered at prices within `NEAR` of these, by the venue's lots and minimums?
+        Whatever the depth of the books.
+        """
         settings, chosen = self.settings, self.settings.when_unbalanced
         promise = Bps(max(settings.max_imbalance, chosen.accept))
         largest = Quote(settings.target * max(ONE, chosen.raise_by) // ONE)
         sides = self._sides(quote, self.sign(cycle))
-        return possible_near(settings.target, largest, sides, max_imbalance=promise, max_deviation=settings.max_deviation, near=NEAR)
+        return possible_near(
+            settings.target,
+            largest,
+            sides,
+            max_imbalance=promise,
+            max_deviation=settings.max_deviation,
+            near=NEAR,
+        )
 
     def waiting(self, memory: Memory, look: Look) -> Waiting:
         """What is shown of the wait that `memory` is in."""
@@ -188,17 +208,31 @@ class Sizer(msgspec.Struct, frozen=True):
 
     def signs(self, cycle: int) -> tuple[int, ...]:
         """The directions that are traded from `cycle` on, its own first."""
-        return (self.sign(cycle), -self.sign(cycle)) if self.settings.direction == "alternate" else (self.sign(cycle),)
-
-    def size(self, quote: PairQuote, sign: int, target: Quote) -> Verdict:
-        """The lattice's verdict for `target` USD per leg on the sides that an entry in this direction takes. Raises `Incomplete`."""
-        settings, (eth, sol) = self.settings, self._sides(quote, sign)
-        return size_pair(
-            target, eth, sol, max_imbalance=settings.max_imbalance, planning_margin=settings.planning_margin, max_deviation=settings.max_deviation
+        return (
+            (self.sign(cycle), -self.sign(cycle))
+            if self.settings.direction == "alternate"
+            else (self.sign(cycle),)
         )
 
-    def attainable(self, quote: PairQuote, signs: Sequence[int], lowest: Quote | None = None) -> Attainability:
-        """Can the target be traded in all of these directions, and which can? Bounds are looked for from `lowest`, or the target, on.
+    def size(self, quote: PairQuote, sign: int, target: Quote) -> Verdict:
+        """The lattice's verdict for `target` USD per leg on the sides that an entry in this direction
+        takes. Raises `Incomplete`.
+        """
+        settings, (eth, sol) = self.settings, self._sides(quote, sign)
+        return size_pair(
+            target,
+            eth,
+            sol,
+            max_imbalance=settings.max_imbalance,
+            planning_margin=settings.planning_margin,
+            max_deviation=settings.max_deviation,
+        )
+
+    def attainable(
+        self, quote: PairQuote, signs: Sequence[int], lowest: Quote | None = None
+    ) -> Attainability:
+        """Can the target be traded in all of these directions, and which can? Bounds are looked for from
+        `lowest`, or the target, on.
 
         Raises `Incomplete`.
         """
@@ -223,30 +257,50 @@ class Sizer(msgspec.Struct, frozen=True):
         unbalanced = self.settings.when_unbalanced
         if verdict.kind == "met":
             return verdict
-        if unbalanced.action == "accept" and verdict.kind == "best_effort" and verdict.imbalance <= unbalanced.accept:
+        if (
+            unbalanced.action == "accept"
+            and verdict.kind == "best_effort"
+            and verdict.imbalance <= unbalanced.accept
+        ):
             return verdict
         raised = verdict.smallest_target
-        if unbalanced.action == "raise" and raised is not None and raised * ONE <= self.settings.target * unbalanced.raise_by:
+        if (
+            unbalanced.action == "raise"
+            and raised is not None
+            and raised * ONE <= self.settings.target * unbalanced.raise_by
+        ):
             larger = self.size(quote, sign, raised)
             return larger if larger.kind == "met" else None
         return None
 
     def _enter(self, look: Look, quote: PairQuote, cycle: int, verdict: Verdict) -> SizingPlan:
         sign = self.sign(cycle)
-        eth = self._order(quote.eth, self.rules.eth, sign * verdict.eth, self.settings.max_slippage, reduce_only=False)
-        sol = self._order(quote.sol, self.rules.sol, -sign * verdict.sol, self.settings.max_slippage, reduce_only=False)
+        eth = self._order(
+            quote.eth, self.rules.eth, sign * verdict.eth, self.settings.max_slippage, reduce_only=False
+        )
+        sol = self._order(
+            quote.sol, self.rules.sol, -sign * verdict.sol, self.settings.max_slippage, reduce_only=False
+        )
         deadline = min(quote.eth.proven_ms, quote.sol.proven_ms) + self.settings.max_quote_age
         return self._plan(look, quote, ("enter", cycle, 0, deadline), eth, sol)
 
-    # -- open: leave when it is time -----------------------------------------------------------------------------------------------------------
+    # -- open: leave when it is time -------------------------------------------------------------------------
 
     def _open(self, look: Look, quote: PairQuote) -> SizingPlan | None:
         held = look.held
-        due = look.directive.leave_now or held.flattens > 0 or look.now_ms >= held.entered_ms + self.settings.hold
+        due = (
+            look.directive.leave_now
+            or held.flattens > 0
+            or look.now_ms >= held.entered_ms + self.settings.hold
+        )
         due = due or self.leaves_early(look) is not None
         if not due or not quote.venue_active:
             return None
-        return self._flatten(look, quote) if held.flattens else self._close(look, quote, "exit", self.settings.max_slippage)
+        return (
+            self._flatten(look, quote)
+            if held.flattens
+            else self._close(look, quote, "exit", self.settings.max_slippage)
+        )
 
     def leaves_early(self, look: Look) -> Denial | None:
         """The limit that ends an open pair before its time; None while it may stay."""
@@ -255,9 +309,15 @@ class Sizer(msgspec.Struct, frozen=True):
         return pair_over(look.held, look.quote, self.settings, look.now_ms)
 
     def _close(self, look: Look, quote: PairQuote, purpose: Purpose, slippage: Bps) -> SizingPlan | None:
-        """The ledger's amount, as far as the venue lets it go now; None when nothing of it can or should leave."""
+        """The ledger's amount, as far as the venue lets it go now; None when nothing of it can or should
+        leave.
+        """
         held, part = look.held, self.closing(look.held)
-        blocked = hedged(held.eth, held.sol) and {quote.eth.status, quote.sol.status} & UNTRADABLE and not self.urgent(held)
+        blocked = (
+            hedged(held.eth, held.sol)
+            and {quote.eth.status, quote.sol.status} & UNTRADABLE
+            and not self.urgent(held)
+        )
         if blocked or not (part.eth or part.sol):
             return None
         eth = self._order(quote.eth, self.rules.eth, -part.eth, slippage, reduce_only=True)
@@ -268,17 +328,22 @@ class Sizer(msgspec.Struct, frozen=True):
         """What of it the venue lets go now, by the rules of now."""
         rules = self.rules
         refused = self.lasting_refusals(held)
-        return closing(held.eth, held.sol, rules, refused=refused, urgent=self.urgent(held), tops_up=self._tops_up(held))
+        return closing(
+            held.eth, held.sol, rules, refused=refused, urgent=self.urgent(held), tops_up=self._tops_up(held)
+        )
 
     def _tops_up(self, held: Held) -> int:
-        """USD (x18) up to which a leg under the minimum may be made larger: twice what the entry wanted of the smaller leg."""
+        """USD (x18) up to which a leg under the minimum may be made larger: twice what the entry wanted of
+        the smaller leg.
+        """
         pairs = ((self.rules.eth, held.eth_wanted), (self.rules.sol, held.sol_wanted))
         return 2 * min(notional(product.oracle or 0, wanted) for product, wanted in pairs)
 
     def lasting_refusals(self, held: Held) -> tuple[Leg, ...]:
         """Legs that the venue has refused to close for a reason that lasts.
 
-        A remainder beside an uneven leg is none of them while it can be topped up: the other leg is closed, then it is topped up and closed alone.
+        A remainder beside an uneven leg is none of them while it can be topped up: the other leg is closed,
+        then it is topped up and closed alone.
         """
         if held.phase != "uneven" or len(held.too_small) != 1 or held.top_ups >= TOP_UPS:
             return held.refused
@@ -289,14 +354,20 @@ class Sizer(msgspec.Struct, frozen=True):
 
     def urgent(self, held: Held) -> bool:
         """Is liquidation so near that one leg is better closed alone than both kept?"""
-        return liquidation_near(held.eth, held.sol, held.maintenance_health, self.rules, self.settings.limits.min_liquidation_move)
+        return liquidation_near(
+            held.eth, held.sol, held.maintenance_health, self.rules, self.settings.limits.min_liquidation_move
+        )
 
-    # -- uneven: the cheapest of completing, adjusting and flattening ---------------------------------------------------------------------------
+    # -- uneven: the cheapest of completing, adjusting and flattening ----------------------------------------
 
     def _uneven(self, look: Look, quote: PairQuote) -> SizingPlan | None:
         held = look.held
         step = held.repairs + held.flattens
-        if step and not (_topped_up(held) or held.led) and look.now_ms < held.last_change_ms + min(RETRY_MS[0] << min(step, 10), RETRY_MS[1]):
+        if (
+            step
+            and not (_topped_up(held) or held.led)
+            and look.now_ms < held.last_change_ms + min(RETRY_MS[0] << min(step, 10), RETRY_MS[1])
+        ):
             return None
         if self._repairable(look) and _tradable(quote) and not self.rules.incomplete():
             if held.unpriced and held.legging.doubted and look.now_ms < held.last_change_ms + PRICE_MS:
@@ -311,7 +382,9 @@ class Sizer(msgspec.Struct, frozen=True):
         return self._flatten(look, quote) if quote.venue_active or lone else None
 
     def _repairable(self, look: Look) -> bool:
-        """May it still become the pair? Not once closing has begun, nor after too many tries or too long on one leg."""
+        """May it still become the pair? Not once closing has begun, nor after too many tries or too long
+        on one leg.
+        """
         held, settings = look.held, self.settings
         tries_left = held.flattens == 0 and held.repairs < settings.max_repair_steps
         return tries_left and not look.directive.leave_now and not over_budget(held, settings, look.now_ms)
@@ -319,18 +392,30 @@ class Sizer(msgspec.Struct, frozen=True):
     def _repair(self, look: Look, quote: PairQuote, way: Way) -> SizingPlan:
         """Orders that make a position larger are FOK, those that trim are reduce-only IOC."""
         held, slippage = look.held, self.settings.max_slippage
-        eth = self._order(quote.eth, self.rules.eth, way.eth, slippage, reduce_only=way.eth * held.eth_wanted < 0)
-        sol = self._order(quote.sol, self.rules.sol, way.sol, slippage, reduce_only=way.sol * held.sol_wanted < 0)
+        eth = self._order(
+            quote.eth, self.rules.eth, way.eth, slippage, reduce_only=way.eth * held.eth_wanted < 0
+        )
+        sol = self._order(
+            quote.sol, self.rules.sol, way.sol, slippage, reduce_only=way.sol * held.sol_wanted < 0
+        )
         return self._plan(look, quote, ("repair", held.cycle, held.repairs + 1, 0), eth, sol)
 
     def _restore(self, look: Look, quote: PairQuote) -> SizingPlan | None:
-        """Open again what has left, because the other leg was refused for a reason that lasts: a pair stays hedged. Once a cycle, by a run that may
-        enter, and only where everything that entering asks for holds; else None, and what can be closed goes on being closed.
+        """Open again what has left, because the other leg was refused for a reason that lasts: a pair stays
+        hedged. Once a cycle, by a run that may enter, and only where everything that entering asks for holds;
+        else None, and what can be closed goes on being closed.
         """
         from actors.sizing.restore import missing_counterpart, restore_denial  # noqa: PLC0415 - rare, and the supervisor must stay cheap to import
 
         held, directive = look.held, look.directive
-        if not held.flattens or held.restores >= RESTORES or len(held.refused) != 1 or not directive.enter or directive.leave_now or held.foreign:
+        if (
+            not held.flattens
+            or held.restores >= RESTORES
+            or len(held.refused) != 1
+            or not directive.enter
+            or directive.leave_now
+            or held.foreign
+        ):
             return None
         stays, left = ("eth", "sol") if held.refused[0] == "eth" else ("sol", "eth")
         missing = missing_counterpart(held, stays, self.rules.product(left))  # type: ignore[arg-type]
@@ -343,20 +428,42 @@ class Sizer(msgspec.Struct, frozen=True):
         )
         deadline = (quote.eth if left == "eth" else quote.sol).proven_ms + self.settings.max_quote_age
         plan = self._plan(look, quote, ("repair", held.cycle, held.repairs + 1, deadline), *orders)
-        return None if restore_denial(plan, quote, held, self.rules.terms(), self.settings, look.now_ms) else plan
+        return (
+            None
+            if restore_denial(plan, quote, held, self.rules.terms(), self.settings, look.now_ms)
+            else plan
+        )
 
     def _flatten(self, look: Look, quote: PairQuote) -> SizingPlan | None:
         held = look.held
         if _topped_up(held):
             return self._close(look, quote, "flatten", self._flatten_slippage(held))
-        more = topping_up(held, quote, self.rules.terms()) if _tradable(quote) and not self.rules.incomplete() else None
-        # A leg that was refused for its size alone is topped up and closed; only where nothing helps but other rules does a hedged pair wait.
-        kept = not more and self.lasting_refusals(held) and hedged(held.eth, held.sol) and held.last_rules == self.rules.version
+        more = (
+            topping_up(held, quote, self.rules.terms())
+            if _tradable(quote) and not self.rules.incomplete()
+            else None
+        )
+        # A leg that was refused for its size alone is topped up and closed; only where nothing helps but
+        # other rules does a hedged pair wait.
+        kept = (
+            not more
+            and self.lasting_refusals(held)
+            and hedged(held.eth, held.sol)
+            and held.last_rules == self.rules.version
+        )
         if kept and look.now_ms < held.last_change_ms + REFUSED_MS:
             return None
-        if held.flattens and not held.led and look.now_ms < held.last_change_ms + min(RETRY_MS[0] << min(held.flattens, 10), RETRY_MS[1]):
+        if (
+            held.flattens
+            and not held.led
+            and look.now_ms < held.last_change_ms + min(RETRY_MS[0] << min(held.flattens, 10), RETRY_MS[1])
+        ):
             return None
-        return self._top_up(look, quote, *more) if more else self._close(look, quote, "flatten", self._flatten_slippage(held))
+        return (
+            self._top_up(look, quote, *more)
+            if more
+            else self._close(look, quote, "flatten", self._flatten_slippage(held))
+        )
 
     def _flatten_slippage(self, held: Held) -> Bps:
         steps = self.settings.flatten_steps
@@ -370,9 +477,11 @@ class Sizer(msgspec.Struct, frozen=True):
         )
         return self._plan(look, quote, ("top_up", look.held.cycle, look.held.top_ups + 1, 0), *orders)
 
-    # -- orders ----------------------------------------------------------------------------------------------------------------------------------
+    # -- orders ----------------------------------------------------------------------------------------------
 
-    def _order(self, leg: LegQuote, product: ProductRules, amount: int, slippage: Bps, *, reduce_only: bool) -> LegOrder:
+    def _order(
+        self, leg: LegQuote, product: ProductRules, amount: int, slippage: Bps, *, reduce_only: bool
+    ) -> LegOrder:
         kind: Literal["ioc", "fok"] = "ioc" if reduce_only else "fok"
         if amount == 0:
             return LegOrder(product.product_id, Base(0), Price(0), kind, reduce_only, Price(0), leg.mid)
@@ -380,31 +489,72 @@ class Sizer(msgspec.Struct, frozen=True):
         limit = limit_price(expected, amount, slippage, product.price_tick)
         return LegOrder(product.product_id, Base(amount), limit, kind, reduce_only, expected, leg.mid)
 
-    def _plan(self, look: Look, quote: PairQuote, what: tuple[Purpose, int, int, int], eth: LegOrder, sol: LegOrder) -> SizingPlan:
+    def _plan(
+        self, look: Look, quote: PairQuote, what: tuple[Purpose, int, int, int], eth: LegOrder, sol: LegOrder
+    ) -> SizingPlan:
         purpose, cycle, step, deadline = what
         eth_age, sol_age = quote.age_ms(look.now_ms)
-        planned = imbalance(notional(eth.vwap, eth.amount), notional(sol.vwap, sol.amount)) if eth.amount and sol.amount else Bps(0)
+        planned = (
+            imbalance(notional(eth.vwap, eth.amount), notional(sol.vwap, sol.amount))
+            if eth.amount and sol.amount
+            else Bps(0)
+        )
         known = self._book_facts(quote, purpose, eth, sol)
         version = self.rules.version
-        return SizingPlan(0, 0, cycle, step, purpose, look.now_ms, Ms(0), eth_age, sol_age, Ms(deadline), planned, eth, sol, version, *known)
+        return SizingPlan(
+            0,
+            0,
+            cycle,
+            step,
+            purpose,
+            look.now_ms,
+            Ms(0),
+            eth_age,
+            sol_age,
+            Ms(deadline),
+            planned,
+            eth,
+            sol,
+            version,
+            *known,
+        )
 
-    def _book_facts(self, quote: PairQuote, purpose: Purpose, eth: LegOrder, sol: LegOrder) -> tuple[Bps, Bps, Quote, Quote, Bps]:
+    def _book_facts(
+        self, quote: PairQuote, purpose: Purpose, eth: LegOrder, sol: LegOrder
+    ) -> tuple[Bps, Bps, Quote, Quote, Bps]:
         """Spreads, depths and the limit of the spreads, as the plan keeps them."""
         legs = ((quote.eth, eth.amount), (quote.sol, sol.amount))
         spreads = [Bps((leg.asks[0].price - leg.bids[0].price) * BASIS // leg.mid) for leg, _ in legs]
         within = self.settings.max_slippage
-        depths = [depth_within(_taken(leg, amount), within) if leg.proven_ms > 0 and amount else Quote(0) for leg, amount in legs]
-        return spreads[0], spreads[1], depths[0], depths[1], self.settings.max_spread if purpose == "enter" else Bps(0)
+        depths = [
+            depth_within(_taken(leg, amount), within) if leg.proven_ms > 0 and amount else Quote(0)
+            for leg, amount in legs
+        ]
+        return (
+            spreads[0],
+            spreads[1],
+            depths[0],
+            depths[1],
+            self.settings.max_spread if purpose == "enter" else Bps(0),
+        )
 
 
 def at_the_oracle(rules: VenueRules) -> PairQuote | None:
-    """Both books as one level at the oracle's price: what a closing order's limit is reckoned from when there is no book. Never proven, never to
-    enter or complete on: what is live counts as reduce-only. None while a product has no oracle price either.
+    """Both books as one level at the oracle's price: what a closing order's limit is reckoned from when there
+    is no book. Never proven, never to enter or complete on: what is live counts as reduce-only. None while a
+    product has no oracle price either.
     """
     if rules.eth.oracle is None or rules.sol.oracle is None:
         return None
     eth, sol = (
-        LegQuote(product.product_id, level, level, Ms(0), oracle, "reduce_only" if product.status == "live" else product.status)
+        LegQuote(
+            product.product_id,
+            level,
+            level,
+            Ms(0),
+            oracle,
+            "reduce_only" if product.status == "live" else product.status,
+        )
         for product, oracle in ((rules.eth, rules.eth.oracle), (rules.sol, rules.sol.oracle))
         for level in ((Level(oracle, ENDLESS),),)
     )
@@ -412,7 +562,9 @@ def at_the_oracle(rules: VenueRules) -> PairQuote | None:
 
 
 def _at_the_mid(held: Held) -> Held:
-    """With no price where the price is an estimate: a repair then reckons with the mid, which is nearer to what was paid than the order's limit."""
+    """With no price where the price is an estimate: a repair then reckons with the mid, which is nearer to
+    what was paid than the order's limit.
+    """
     return msgspec.structs.replace(held, **{f"{doubt.leg}_vwap": Price(0) for doubt in held.unpriced})
 
 
@@ -422,7 +574,9 @@ def _taken(leg: LegQuote, amount: int) -> tuple[Level, ...]:
 
 
 def _expected(ladder: tuple[Level, ...], amount: int) -> Price:
-    """The VWAP of taking `amount`; the last visible price when the book is thinner than that (closing is never refused for depth)."""
+    """The VWAP of taking `amount`; the last visible price when the book is thinner than that (closing is
+    never refused for depth).
+    """
     try:
         return vwap(ladder, abs(amount))
     except ValueError:
@@ -453,9 +607,11 @@ async def run(
     pulse: Pulse | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Look whenever quotes, holdings or the directive change, and at least every `TICK_S`; post each decision to the supervisor.
+    """Look whenever quotes, holdings or the directive change, and at least every `TICK_S`; post each decision
+    to the supervisor.
 
-    `rules`: the venue's, newest wins; each look goes by those of its moment. `doubted`: see `Look.doubted_ms`.
+    `rules`: the venue's, newest wins; each look goes by those of its moment. `doubted`: see
+    `Look.doubted_ms`.
     """
     memory = Memory()
     barred: Denial | None = None
@@ -484,7 +640,18 @@ async def run(
         if isinstance(decision, SizingPlan):
             early = sizer.leaves_early(look)
             note = f"{decision.purpose}, {early.code}: {early.detail}" if early else decision.purpose
-            observe(Hop(clock.utc_ns(), "sizing proposes", 0, 0, "", decision.eth.amount, decision.sol.amount, note))
+            observe(
+                Hop(
+                    clock.utc_ns(),
+                    "sizing proposes",
+                    0,
+                    0,
+                    "",
+                    decision.eth.amount,
+                    decision.sol.amount,
+                    note,
+                )
+            )
         if decision is not None:
             post(decision)
 

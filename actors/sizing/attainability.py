@@ -1,11 +1,13 @@
 """Can this target be traded at these prices, which targets can, and where does each bound come from?
 
-The one answer behind a run's skips, `doctor` and `plan`. Pure: books and rules in, verdict, bounds and reasons out.
+The one answer behind a run's skips, `doctor` and `plan`. Pure: books and rules in, verdict, bounds and
+reasons out.
 
-A run that alternates takes the asks of one book and the bids of the other in one cycle, and the other way round in the next; a target is attainable
-when every direction that will be traded meets it. The bounds are therefore common ones: `smallest` is the first target that all directions meet,
-`always` the one from which on all do. Neither is the largest of the directions' own bounds: the next target that one of them meets need not be met by
-the other, so the search goes up in turns until nothing moves.
+A run that alternates takes the asks of one book and the bids of the other in one cycle, and the other way
+round in the next; a target is attainable when every direction that will be traded meets it. The bounds are
+therefore common ones: `smallest` is the first target that all directions meet, `always` the one from which on
+all do. Neither is the largest of the directions' own bounds: the next target that one of them meets need not
+be met by the other, so the search goes up in turns until nothing moves.
 
 A bound comes from what forbids a target one cent below it.
 """
@@ -22,7 +24,9 @@ __all__ = ["Attainability", "Bound", "attainable"]
 
 
 class Bound(NamedTuple):
-    """A target in USD per leg (x18), and what forbids one cent less. `source` is None where nothing does: the search began there."""
+    """A target in USD per leg (x18), and what forbids one cent less. `source` is None where nothing does:
+    the search began there.
+    """
 
     target: Quote
     source: Source | None
@@ -38,13 +42,19 @@ class Attainability(NamedTuple):
     met: bool
     """In every direction."""
     verdict: Verdict
-    """Of the first direction that does not meet the target, else of the first. `smallest_target` and `always_from` are common to all directions."""
+    """Of the first direction that does not meet the target, else of the first. `smallest_target` and
+    `always_from` are common to all directions.
+    """
     obstacle: Obstacle | None
     """Why that direction does not meet it."""
     smallest: Bound | None
-    """The smallest target that is met in every direction; None when there is none up to 100 times the target, or it would take too long to find."""
+    """The smallest target that is met in every direction; None when there is none up to 100 times the
+    target, or it would take too long to find.
+    """
     always: Bound | None
-    """From this target up to 100 times the one asked for, every target is met in every direction; None when not known."""
+    """From this target up to 100 times the one asked for, every target is met in every direction; None
+    when not known.
+    """
 
 
 def attainable(
@@ -56,13 +66,18 @@ def attainable(
     max_deviation: Bps,
     lowest: Quote | None = None,
 ) -> Attainability:
-    """`directions`: per direction the sides of ETH's and SOL's book that it takes. Bounds are looked for from `lowest` on, from the target if None.
+    """`directions`: per direction the sides of ETH's and SOL's book that it takes. Bounds are looked for from
+    `lowest` on, from the target if None.
 
     Raises `ValueError` as `size_pair` does, and for no direction.
     """
     if not directions:
         raise ValueError("no direction to trade in")
-    bounds = {"max_imbalance": max_imbalance, "planning_margin": planning_margin, "max_deviation": max_deviation}
+    bounds = {
+        "max_imbalance": max_imbalance,
+        "planning_margin": planning_margin,
+        "max_deviation": max_deviation,
+    }
     searches = [Search(target, eth, sol, **bounds) for eth, sol in directions]
     judged = [search.judged() for search in searches]
     at = next((index for index, each in enumerate(judged) if each.obstacle is not None), 0)
@@ -72,9 +87,18 @@ def attainable(
         start = (target if lowest is None else max(lowest, Quote(CENT // ONE))) * ONE
         smallest = _bound(_common_smallest(searches, start), start, searches)
         always = _bound(_common_always(searches, start), start, searches)
-    nearest = smallest if smallest is None or smallest.target >= target else _bound(_common_smallest(searches, target * ONE), target * ONE, searches)
-    advised = (None if nearest is None else nearest.target), (None if always is None else Quote(max(always.target, target)))
-    return Attainability(met, searches[at].verdict(judged[at], *advised), judged[at].obstacle, smallest, always)
+    nearest = (
+        smallest
+        if smallest is None or smallest.target >= target
+        else _bound(_common_smallest(searches, target * ONE), target * ONE, searches)
+    )
+    advised = (
+        (None if nearest is None else nearest.target),
+        (None if always is None else Quote(max(always.target, target))),
+    )
+    return Attainability(
+        met, searches[at].verdict(judged[at], *advised), judged[at].obstacle, smallest, always
+    )
 
 
 def _common_smallest(searches: Sequence[Search], lowest: int) -> int | None:
@@ -101,7 +125,8 @@ def _bound(target: int | None, start: int, searches: Sequence[Search]) -> Bound 
         return None
     if target == start:
         return Bound(found, None, None, "")
-    # The search has shown that a cent less is not met: where each leg of each direction has a quantity, it is the balance that is missing.
+    # The search has shown that a cent less is not met: where each leg of each direction has a quantity, it is
+    # the balance that is missing.
     obstacles = (search.nothing_fits(max(start, target - CENT)) for search in searches)
     below = next((each for each in obstacles if each is not None), None)
     below = below or Obstacle("imbalance", None, too_far_apart(Bps(searches[0].ask.promise)))

@@ -1,19 +1,23 @@
 """The exact search for the pair of quantities, and an honest answer when there is none.
 
-Quantities come in lots, so the pairs (m ETH lots, n SOL lots) form a lattice. Rounding each leg alone is off by 5 % at 100 USD; this looks at the
-legs together. All pairs count whose book-walk notionals E(m) and S(n) both lie within the allowed deviation of the target T and at or above the
-venue's minimum x 1.05 (so that a small fall does not make the exit unsendable). |E - S| / max(E, S) is their imbalance. Of the pairs within the
-planning goal the one of least |E + S - 2T| is taken; if no pair reaches the goal, the one of least imbalance; ties go to less imbalance, then to
-the smaller pair.
+Quantities come in lots, so the pairs (m ETH lots, n SOL lots) form a lattice. Rounding each leg alone is off
+by 5 % at 100 USD; this looks at the legs together. All pairs count whose book-walk notionals E(m) and S(n)
+both lie within the allowed deviation of the target T and at or above the venue's minimum x 1.05 (so that a
+small fall does not make the exit unsendable). |E - S| / max(E, S) is their imbalance. Of the pairs within the
+planning goal the one of least |E + S - 2T| is taken; if no pair reaches the goal, the one of least imbalance;
+ties go to less imbalance, then to the smaller pair.
 
-How it stays cheap without giving up exactness: for one count of the coarser leg, costing C, the admissible costs of the finer leg form the interval
+How it stays cheap without giving up exactness: for one count of the coarser leg, costing C, the admissible
+costs of the finer leg form the interval
 
     max(deviation, minimum, C (1 - goal))  ..  min(deviation, C / (1 - goal))
 
-and the best of them is the one nearest 2T - C: one bisection. The counts are scanned outward from the target, and a scan ends when even the near
-end of that interval would be farther from 2T than the best pair found. A million dollars per leg has 35,000 counts of SOL; some 60 are looked at.
+and the best of them is the one nearest 2T - C: one bisection. The counts are scanned outward from the target,
+and a scan ends when even the near end of that interval would be farther from 2T than the best pair found. A
+million dollars per leg has 35,000 counts of SOL; some 60 are looked at.
 
-Costs are compared undivided (USD x36) and by cross-multiplication: no ratio is ever rounded before it has been decided upon.
+Costs are compared undivided (USD x36) and by cross-multiplication: no ratio is ever rounded before it has
+been decided upon.
 """
 
 from collections.abc import Callable, Iterable
@@ -33,17 +37,23 @@ REACH = 100
 """How many times the target `smallest_target` and `always_from` look ahead."""
 
 COUNTS_MAX = 20_000
-"""Lot counts looked at for the advice of one verdict, some hundred milliseconds at worst (ordinary advice needs a few hundred counts and 0.1 ms).
-Only a promise or a deviation of practically zero gets there, and what is not certain by then is "not known"."""
+"""Lot counts looked at for the advice of one verdict, some hundred milliseconds at worst (ordinary advice
+needs a few hundred counts and 0.1 ms). Only a promise or a deviation of practically zero gets there, and what
+is not certain by then is "not known".
+"""
 
 MINIMUM_PERCENT = 105
-"""Of the venue's minimum, what each leg is planned to be at least: a small fall must not make the exit unsendable."""
+"""Of the venue's minimum, what each leg is planned to be at least: a small fall must not make the exit
+unsendable.
+"""
 CENT = SQUARE // 100
 """Advised targets are rounded up to whole cents: people type them."""
 
 
 class TakenSide(msgspec.Struct, frozen=True):
-    """The side of one leg's book that would be taken (best level first), and the venue's rules for its quantities."""
+    """The side of one leg's book that would be taken (best level first), and the venue's rules for its
+    quantities.
+    """
 
     ladder: tuple[Level, ...]
     step: Base
@@ -63,7 +73,9 @@ class Pair(NamedTuple):
         return abs(self.eth - self.sol) * BASIS <= promise * max(self.eth, self.sol)
 
     def beats(self, other: "Pair | None", twice: int | None) -> bool:
-        """Is this the better pair: nearer to `twice` the target (None: no matter), then less imbalanced, then smaller?"""
+        """Is this the better pair: nearer to `twice` the target (None: no matter), then less imbalanced,
+        then smaller?
+        """
         if other is None:
             return True
         if twice is not None:
@@ -84,7 +96,9 @@ class Window(NamedTuple):
     def narrowed(self, cost: int, promise: int) -> "Window":
         """What of this window is balanced to within `promise` against a leg that costs `cost`."""
         low = max(self.low, _over(cost * (BASIS - promise), BASIS))
-        return Window(low, min(self.high, cost * BASIS // (BASIS - promise)) if promise < BASIS else self.high)
+        return Window(
+            low, min(self.high, cost * BASIS // (BASIS - promise)) if promise < BASIS else self.high
+        )
 
 
 class Lattice:
@@ -99,12 +113,17 @@ class Lattice:
         """How many counts advice may still look at."""
 
     def closest(self, windows: tuple[Window, Window], target: int, goal: int) -> Pair | None:
-        """The best pair within `goal`; None when there is none. `windows` are ETH's and SOL's, `target` is undivided."""
+        """The best pair within `goal`; None when there is none. `windows` are ETH's and SOL's, `target` is
+        undivided.
+        """
         scanned, solved = self._roles(windows)
         twice, best = 2 * target, None
         counts = self._counts(scanned)
         middle = min(max(self._scanned.lots_for(target) + 1, counts.start), counts.stop)
-        for upward, half in ((True, range(middle, counts.stop)), (False, range(middle - 1, counts.start - 1, -1))):
+        for upward, half in (
+            (True, range(middle, counts.stop)),
+            (False, range(middle - 1, counts.start - 1, -1)),
+        ):
             for count in half:
                 cost = self._scanned.cost(count)
                 window = solved.narrowed(cost, goal)
@@ -116,7 +135,9 @@ class Lattice:
         return best
 
     def least_imbalanced(self, windows: tuple[Window, Window]) -> Pair | None:
-        """The pair of least imbalance; None when no pair is admissible. Looks at every count: needed only where lots are coarse."""
+        """The pair of least imbalance; None when no pair is admissible. Looks at every count: needed only
+        where lots are coarse.
+        """
         scanned, solved = self._roles(windows)
         best: Pair | None = None
         for count in self._counts(scanned):
@@ -127,8 +148,11 @@ class Lattice:
                 break
         return best
 
-    def first_within(self, windows: tuple[Window, Window], promise: int, fits: Callable[[Pair], bool]) -> Pair | None:
-        """The pair within `promise` and `fits` whose larger leg is smallest; None when there is none or `counts_left` ends before it is certain.
+    def first_within(
+        self, windows: tuple[Window, Window], promise: int, fits: Callable[[Pair], bool]
+    ) -> Pair | None:
+        """The pair within `promise` and `fits` whose larger leg is smallest; None when there is none or
+        `counts_left` ends before it is certain.
 
         Of one count only the two costs next to its own can be it.
         """
@@ -159,7 +183,9 @@ class Lattice:
 
 
 class SizingRequest(NamedTuple):
-    """What is asked, undivided: the target, the deviation and the promise (Bps x18), the two floors from the venue's minimum notionals."""
+    """What is asked, undivided: the target, the deviation and the promise (Bps x18), the two floors from
+    the venue's minimum notionals.
+    """
 
     target: int
     deviation: int
@@ -188,8 +214,10 @@ class SizingRequest(NamedTuple):
 
 
 Source = Literal["no_target", "min_notional", "book_depth", "lot_step", "imbalance"]
-"""What keeps a target from being met: it is not above 0; the venue's minimum notional is above what the deviation allows; the visible book is too
-thin; no whole number of lots lies within the deviation; or pairs do, and none of them is balanced."""
+"""What keeps a target from being met: it is not above 0; the venue's minimum notional is above what the
+deviation allows; the visible book is too thin; no whole number of lots lies within the deviation; or pairs
+do, and none of them is balanced.
+"""
 
 
 class Obstacle(NamedTuple):
@@ -201,7 +229,9 @@ class Obstacle(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """What the search found for one target: the pair, if there is one, and what stands in the way of the promise, if something does."""
+    """What the search found for one target: the pair, if there is one, and what stands in the way of the
+    promise, if something does.
+    """
 
     pair: Pair | None
     thin: bool
@@ -209,9 +239,20 @@ class Judged(NamedTuple):
 
 
 class Search:
-    """One target's question at two books, and the searches that answer it. `counts_left` of its lattice is shared by all of its advice."""
+    """One target's question at two books, and the searches that answer it. `counts_left` of its lattice is
+    shared by all of its advice.
+    """
 
-    def __init__(self, target: Quote, eth: TakenSide, sol: TakenSide, *, max_imbalance: Bps, planning_margin: Bps, max_deviation: Bps) -> None:
+    def __init__(
+        self,
+        target: Quote,
+        eth: TakenSide,
+        sol: TakenSide,
+        *,
+        max_imbalance: Bps,
+        planning_margin: Bps,
+        max_deviation: Bps,
+    ) -> None:
         """Raises `ValueError` for an empty ladder and for a price, amount or step that is not positive."""
         self.sides = eth, sol
         self.lattice = Lattice(eth, sol)
@@ -222,7 +263,11 @@ class Search:
         """The best pair for the target itself."""
         ask = self.ask
         windows = ask.windows(ask.target, ask.target)
-        pair = (self.lattice.closest(windows, ask.target, self.goal) or self.lattice.least_imbalanced(windows)) if ask.target > 0 else None
+        pair = (
+            (self.lattice.closest(windows, ask.target, self.goal) or self.lattice.least_imbalanced(windows))
+            if ask.target > 0
+            else None
+        )
         if pair is None:
             obstacle = self.nothing_fits(ask.target)
             if obstacle is None:
@@ -231,7 +276,13 @@ class Search:
         if pair.within(ask.promise):
             return Judged(pair, not pair.within(self.goal), None)
         found, (eth, sol) = imbalance(pair.eth, pair.sol), self.sides
-        words = unbalanced(Quote(ask.target // ONE), Bps(ask.promise), found, Base(pair.eth_lots * eth.step), Base(pair.sol_lots * sol.step))
+        words = unbalanced(
+            Quote(ask.target // ONE),
+            Bps(ask.promise),
+            found,
+            Base(pair.eth_lots * eth.step),
+            Base(pair.sol_lots * sol.step),
+        )
         return Judged(pair, False, Obstacle("imbalance", None, words))
 
     def verdict(self, judged: Judged, smallest: Quote | None, always: Quote | None) -> Verdict:
@@ -239,13 +290,19 @@ class Search:
         pair, thin, obstacle = judged
         reason = "" if obstacle is None else obstacle.reason + self._elsewhere(smallest, always)
         if pair is None:
-            return Verdict("impossible", False, Base(0), Base(0), Quote(0), Quote(0), Bps(0), reason, smallest, always)
+            return Verdict(
+                "impossible", False, Base(0), Base(0), Quote(0), Quote(0), Bps(0), reason, smallest, always
+            )
         eth, sol = Base(pair.eth_lots * self.sides[0].step), Base(pair.sol_lots * self.sides[1].step)
         notionals, apart = (Quote(pair.eth // ONE), Quote(pair.sol // ONE)), imbalance(pair.eth, pair.sol)
-        return Verdict("best_effort" if obstacle else "met", thin, eth, sol, *notionals, apart, reason, smallest, always)
+        return Verdict(
+            "best_effort" if obstacle else "met", thin, eth, sol, *notionals, apart, reason, smallest, always
+        )
 
     def nothing_fits(self, target: int) -> Obstacle | None:
-        """Why no pair is admissible at `target` (undivided): the first leg of which no quantity is. None when each leg has one."""
+        """Why no pair is admissible at `target` (undivided): the first leg of which no quantity is. None
+        when each leg has one.
+        """
         if target <= 0:
             return Obstacle("no_target", None, "a target must be above 0 USD per leg.")
         lattice, ask = self.lattice, self.ask
@@ -253,33 +310,51 @@ class Search:
         for (leg, curve), window, floor in zip(legs, ask.windows(target, target), ask.floors, strict=True):
             if curve.around(window.low, window.low, window.high):
                 continue
-            source: Source = "min_notional" if floor > window.high else "book_depth" if curve.cost_all < window.low else "lot_step"
-            holds, low, high, least = (Quote(cost // ONE) for cost in (curve.cost_all, window.low, window.high, floor))
-            words = nothing_fits(source, leg.upper(), Base(curve.step), holds, low, high, least, Bps(ask.deviation))
+            source: Source = (
+                "min_notional"
+                if floor > window.high
+                else "book_depth"
+                if curve.cost_all < window.low
+                else "lot_step"
+            )
+            holds, low, high, least = (
+                Quote(cost // ONE) for cost in (curve.cost_all, window.low, window.high, floor)
+            )
+            words = nothing_fits(
+                source, leg.upper(), Base(curve.step), holds, low, high, least, Bps(ask.deviation)
+            )
             return Obstacle(source, leg, words)
         return None
 
     def smallest(self, lowest: int) -> int | None:
-        """The smallest target that is met, from `lowest` (undivided, above 0) up to `REACH` times the one asked for: `lowest`, or whole cents.
+        """The smallest target that is met, from `lowest` (undivided, above 0) up to `REACH` times the one
+        asked for: `lowest`, or whole cents.
 
         None when there is none, or `counts_left` ends before it is certain.
         """
         ask = self.ask
-        pair = self.lattice.first_within(ask.windows(lowest, ask.far), ask.promise, lambda found: ask.admits(found, lowest))
+        pair = self.lattice.first_within(
+            ask.windows(lowest, ask.far), ask.promise, lambda found: ask.admits(found, lowest)
+        )
         return None if pair is None else ask.target_of(pair, lowest)
 
     def always(self, lowest: int) -> int | None:
-        """From where on every target up to `REACH` times the one asked for is met; at least `lowest`. None when not known.
+        """From where on every target up to `REACH` times the one asked for is met; at least `lowest`. None
+        when not known.
 
-        A pair serves the targets from its larger leg / (1 + deviation) to its smaller leg / (1 - deviation). Coming down from the far end, the pair
-        that serves the lowest target reached so far and reaches lowest itself is taken, until none reaches lower.
+        A pair serves the targets from its larger leg / (1 + deviation) to its smaller leg / (1 - deviation).
+        Coming down from the far end, the pair that serves the lowest target reached so far and reaches lowest
+        itself is taken, until none reaches lower.
         """
         ask, lattice = self.ask, self.lattice
         reached = ask.far * (BASIS + ask.deviation)  # the lowest target reached x (1 + deviation) x BASIS
         served = False
         while reached > lowest * (BASIS + ask.deviation):
             low = _over(reached * (BASIS - ask.deviation), BASIS * (BASIS + ask.deviation))
-            windows = Window(max(low, ask.floors[0]), reached // BASIS), Window(max(low, ask.floors[1]), reached // BASIS)
+            windows = (
+                Window(max(low, ask.floors[0]), reached // BASIS),
+                Window(max(low, ask.floors[1]), reached // BASIS),
+            )
             pair = lattice.first_within(windows, ask.promise, lambda _: True)
             if pair is None or (served and max(pair.eth, pair.sol) * BASIS >= reached):
                 break
@@ -306,40 +381,69 @@ def size_pair(
     max_deviation: Bps,
     advise: bool = False,
 ) -> Verdict:
-    """The best pair of quantities (unsigned, on the steps) for `target` USD per leg, judged against `max_imbalance`.
+    """The best pair of quantities (unsigned, on the steps) for `target` USD per leg, judged against
+    `max_imbalance`.
 
-    A verdict that is not `met` always carries the smallest target that would be; `always_from` only when `advise`. A target of 0 or less is
-    `impossible`. Raises `ValueError` for an empty ladder and for a price, amount or step that is not positive.
+    A verdict that is not `met` always carries the smallest target that would be; `always_from` only when
+    `advise`. A target of 0 or less is `impossible`. Raises `ValueError` for an empty ladder and for a price,
+    amount or step that is not positive.
     """
-    search = Search(target, eth, sol, max_imbalance=max_imbalance, planning_margin=planning_margin, max_deviation=max_deviation)
+    search = Search(
+        target,
+        eth,
+        sol,
+        max_imbalance=max_imbalance,
+        planning_margin=planning_margin,
+        max_deviation=max_deviation,
+    )
     judged, lowest = search.judged(), search.ask.target
     smallest = target if judged.obstacle is None else usd_of(search.smallest(lowest)) if target > 0 else None
     return search.verdict(judged, smallest, usd_of(search.always(lowest)) if advise and target > 0 else None)
 
 
-def possible_near(target: Quote, largest: Quote, sides: tuple[TakenSide, TakenSide], *, max_imbalance: Bps, max_deviation: Bps, near: Bps) -> bool:
-    """Is there a pair within the promise for a target from `target` to `largest`, at any two prices within `near` of the best ones of now?
+def possible_near(
+    target: Quote,
+    largest: Quote,
+    sides: tuple[TakenSide, TakenSide],
+    *,
+    max_imbalance: Bps,
+    max_deviation: Bps,
+    near: Bps,
+) -> bool:
+    """Is there a pair within the promise for a target from `target` to `largest`, at any two prices within
+    `near` of the best ones of now?
 
-    How deep the books are is not asked: that changes from moment to moment. Where more than `COUNTS_MAX` pairs would have to be looked at, the answer
-    is yes, because lots that are so fine can be balanced.
+    How deep the books are is not asked: that changes from moment to moment. Where more than `COUNTS_MAX`
+    pairs would have to be looked at, the answer is yes, because lots that are so fine can be balanced.
     """
     if target <= 0:
         return False
-    windows = SizingRequest(target * ONE, max_deviation, max_imbalance, (_floor(sides[0]), _floor(sides[1]))).windows(target * ONE, largest * ONE)
+    windows = SizingRequest(
+        target * ONE, max_deviation, max_imbalance, (_floor(sides[0]), _floor(sides[1]))
+    ).windows(target * ONE, largest * ONE)
     lots = [side.step * side.ladder[0].price for side in sides]
     counts = [
-        range(_over(window.low * BASIS, lot * (BASIS + near)), window.high * BASIS // (lot * (BASIS - near)) + 1)
+        range(
+            _over(window.low * BASIS, lot * (BASIS + near)), window.high * BASIS // (lot * (BASIS - near)) + 1
+        )
         for window, lot in zip(windows, lots, strict=True)
     ]
     if len(counts[0]) * len(counts[1]) > COUNTS_MAX:
         return True
-    spans = [[_span(count * lot, window, near) for count in each] for each, lot, window in zip(counts, lots, windows, strict=True)]
+    spans = [
+        [_span(count * lot, window, near) for count in each]
+        for each, lot, window in zip(counts, lots, windows, strict=True)
+    ]
     return any(_meet(eth, sol, max_imbalance) for eth in spans[0] for sol in spans[1])
 
 
 def _span(cost: int, window: Window, near: Bps) -> Window:
-    """What a quantity that costs `cost` now may cost at prices within `near`, as far as `window` allows it."""
-    return Window(max(window.low, _over(cost * (BASIS - near), BASIS)), min(window.high, cost * (BASIS + near) // BASIS))
+    """What a quantity that costs `cost` now may cost at prices within `near`, as far as `window` allows
+    it.
+    """
+    return Window(
+        max(window.low, _over(cost * (BASIS - near), BASIS)), min(window.high, cost * (BASIS + near) // BASIS)
+    )
 
 
 def _meet(one: Window, other: Window, promise: Bps) -> bool:

@@ -1,14 +1,17 @@
 """What may be left of a leg below the venue's minimum, and how it is closed.
 
-Both legs are entered at the minimum x 1.05 or more, so an entry never makes one. An exit that fills in part can leave one, and so can a price that
-falls while a small pair is held. It is closed reduce-only like anything else: the newest documents let such orders be small. Where the venue refuses
-that as too small (2094), and only then, it takes two plans, each sealed, voted on and written down like any other:
+Both legs are entered at the minimum x 1.05 or more, so an entry never makes one. An exit that fills in part
+can leave one, and so can a price that falls while a small pair is held. It is closed reduce-only like
+anything else: the newest documents let such orders be small. Where the venue refuses that as too small
+(2094), and only then, it takes two plans, each sealed, voted on and written down like any other:
 
-    top_up    a FOK of the minimum x 1.05 in the direction of what is held, on the leg (or legs) that the venue would not close
+    top_up    a FOK of the minimum x 1.05 in the direction of what is held, on the leg (or legs) that the
+              venue would not close
     flatten   a reduce-only IOC of the whole
 
-The first makes the position larger, so it is fenced: only when *every* leg that is held has been refused so, at most `TOP_UPS` times a cycle, never
-beside a third party's position, no more than twice what the entry wanted, and not in a market where the second could not follow.
+The first makes the position larger, so it is fenced: only when *every* leg that is held has been refused so,
+at most `TOP_UPS` times a cycle, never beside a third party's position, no more than twice what the entry
+wanted, and not in a market where the second could not follow.
 """
 
 from actors.sizing.lattice import MINIMUM_PERCENT
@@ -20,7 +23,9 @@ from venue.protocol import PairTerms, ProductTerms
 
 
 def topping_up(held: Held, quote: PairQuote, rules: PairTerms) -> tuple[Base, Base] | None:
-    """Signed amounts of ETH and SOL to add before what is held can be closed; None when it can be closed as it is, or must not be added to."""
+    """Signed amounts of ETH and SOL to add before what is held can be closed; None when it can be closed
+    as it is, or must not be added to.
+    """
     amounts = {"eth": held.eth, "sol": held.sol}
     open_legs = {leg for leg, amount in amounts.items() if amount}
     if not open_legs or open_legs != set(held.too_small) or held.top_ups >= TOP_UPS or held.foreign:
@@ -39,10 +44,17 @@ def _smallest(held: Base, mid: int, product: ProductTerms) -> Base:
 
 
 def least_order(product: ProductTerms) -> Quote:
-    """USD of the smallest order that is planned: above the venue's minimum, so that a small fall does not make it unsendable."""
+    """USD of the smallest order that is planned: above the venue's minimum, so that a small fall does not
+    make it unsendable.
+    """
     return Quote(-(-product.min_notional * MINIMUM_PERCENT // 100))
 
 
 def worst_top_up(rules: PairTerms) -> Quote:
     """USD of fees for topping up and closing a remainder just below the minimum, of the dearer leg."""
-    return Quote(max((2 * least_order(product) + product.min_notional) * product.taker_fee // ONE for product in (rules.eth, rules.sol)))
+    return Quote(
+        max(
+            (2 * least_order(product) + product.min_notional) * product.taker_fee // ONE
+            for product in (rules.eth, rules.sol)
+        )
+    )

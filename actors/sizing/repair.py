@@ -2,19 +2,22 @@
 
 `leading` is the leg of which more was paid for, `lagging` the other. Four ways are looked at:
 
-    complete   order of the lagging leg what the entry asked for and did not get; only while the leading leg is whole
+    complete   order of the lagging leg what the entry asked for and did not get; only while the leading leg
+               is whole
     trim       close of the leading leg what the lagging one has no counterpart for, reduce-only
-    adjust     search the lattice of what can still be reached for another balanced pair: some of the leading leg is trimmed, some of what the
-               lagging leg misses is completed
+    adjust     search the lattice of what can still be reached for another balanced pair: some of the leading
+               leg is trimmed, some of what the lagging leg misses is completed
     flatten    close what is held
 
-A way's cost is what it takes from here to the pair that the entry wanted, in USD: for each of its orders, and for each quantity that it leaves to be
-opened again, the distance of the book-walk VWAP from the mid plus the taker fee. Without the second part giving up would always look cheap: it pays
-one fee now, and leaves the user without the hedge that the cycle was for. Fees already paid are the same for all and not counted.
+A way's cost is what it takes from here to the pair that the entry wanted, in USD: for each of its orders, and
+for each quantity that it leaves to be opened again, the distance of the book-walk VWAP from the mid plus the
+taker fee. Without the second part giving up would always look cheap: it pays one fee now, and leaves the user
+without the hedge that the cycle was for. Fees already paid are the same for all and not counted.
 
-Only plans are compared of which every order can be sent, is within `max_slippage`, and by itself lowers the exposure at the mids of now; and among
-those that keep a pair, only such as keep the promise at the prices paid and expected. Flattening is always possible (it is tried at worse and worse
-prices), so there is always an answer.
+Only plans are compared of which every order can be sent, is within `max_slippage`, and by itself lowers the
+exposure at the mids of now; and among those that keep a pair, only such as keep the promise at the prices
+paid and expected. Flattening is always possible (it is tried at worse and worse prices), so there is always
+an answer.
 """
 
 from collections.abc import Iterator
@@ -44,7 +47,9 @@ class Way(msgspec.Struct, frozen=True):
 
 
 class LegPosition(msgspec.Struct, frozen=True):
-    """One leg as it stands: signed amounts x18, the average price paid (the mid when it is not known), its book and rules."""
+    """One leg as it stands: signed amounts x18, the average price paid (the mid when it is not known), its
+    book and rules.
+    """
 
     held: int
     wanted: int
@@ -54,7 +59,9 @@ class LegPosition(msgspec.Struct, frozen=True):
 
     @property
     def within_wanted(self) -> bool:
-        """Is what is held a part (perhaps none, perhaps all) of what the entry wanted? Anything else can only be closed."""
+        """Is what is held a part (perhaps none, perhaps all) of what the entry wanted? Anything else can
+        only be closed.
+        """
         return self.wanted != 0 and self.held * self.wanted >= 0 and abs(self.held) <= abs(self.wanted)
 
     @property
@@ -73,10 +80,14 @@ class LegPosition(msgspec.Struct, frozen=True):
         if exact is not None:
             return exact
         there = sum(level.amount for level in ladder)
-        return sum(notional(level.price, level.amount) for level in ladder) + notional(ladder[-1].price, abs(amount) - there)
+        return sum(notional(level.price, level.amount) for level in ladder) + notional(
+            ladder[-1].price, abs(amount) - there
+        )
 
     def cost(self, amount: int) -> int:
-        """USD lost by an order of `amount`: distance from the mid, and the taker fee, which is charged on at least the venue's minimum."""
+        """USD lost by an order of `amount`: distance from the mid, and the taker fee, which is charged on
+        at least the venue's minimum.
+        """
         if amount == 0:
             return 0
         spent = self.spent(amount)
@@ -84,7 +95,9 @@ class LegPosition(msgspec.Struct, frozen=True):
         return abs(spent - notional(self.book.mid, amount)) + charged * self.rules.taker_fee // ONE
 
     def sendable(self, amount: int, slippage: Bps, *, increases: bool) -> bool:
-        """Does the book hold it within `slippage`, and is it no smaller than the venue takes? (A closing order may be: the venue decides.)"""
+        """Does the book hold it within `slippage`, and is it no smaller than the venue takes? (A closing
+        order may be: the venue decides.)
+        """
         spent = self.spent(amount)
         deep = spent <= depth_within(self.side(amount), slippage)
         return deep and (not increases or spent >= self.rules.min_notional)
@@ -117,13 +130,24 @@ def _finals(legs: dict[Leg, LegPosition], settings: Settings) -> Iterator[tuple[
     for name, window in _windows(legs[order[0]], legs[order[1]]).items():
         pair = _reachable(legs, order, window, settings)
         if pair is not None:
-            yield name, (_signed(pair.eth_lots * eth.rules.size_step, eth), _signed(pair.sol_lots * sol.rules.size_step, sol))
+            yield (
+                name,
+                (
+                    _signed(pair.eth_lots * eth.rules.size_step, eth),
+                    _signed(pair.sol_lots * sol.rules.size_step, sol),
+                ),
+            )
 
 
 def _windows(leading: LegPosition, lagging: LegPosition) -> dict[Name, Window]:
-    """Per way, what the lagging leg may have cost in the end (undivided): what it has, or at least the smallest order more."""
+    """Per way, what the lagging leg may have cost in the end (undivided): what it has, or at least the
+    smallest order more.
+    """
     paid, least = lagging.notional, lagging.rules.min_notional
-    return {"trim": Window(paid * ONE, paid * ONE), "adjust": Window((paid + least) * ONE, 2 * leading.notional * ONE)}
+    return {
+        "trim": Window(paid * ONE, paid * ONE),
+        "adjust": Window((paid + least) * ONE, 2 * leading.notional * ONE),
+    }
 
 
 def _signed(amount: int, leg: LegPosition) -> int:
@@ -132,12 +156,19 @@ def _signed(amount: int, leg: LegPosition) -> int:
 
 def _keeps_promise(legs: dict[Leg, LegPosition], settings: Settings) -> bool:
     """Would the completed pair be balanced, at the prices paid and the one expected?"""
-    eth, sol = (leg.notional + (leg.spent(leg.wanted - leg.held) if leg.wanted != leg.held else 0) for leg in legs.values())
+    eth, sol = (
+        leg.notional + (leg.spent(leg.wanted - leg.held) if leg.wanted != leg.held else 0)
+        for leg in legs.values()
+    )
     return imbalance(eth, sol) <= settings.max_imbalance
 
 
-def _reachable(legs: dict[Leg, LegPosition], order: tuple[Leg, Leg], window: Window, settings: Settings) -> Pair | None:
-    """The pair within the promise, its lagging leg within `window`, that keeps most of the leading leg; None when there is none."""
+def _reachable(
+    legs: dict[Leg, LegPosition], order: tuple[Leg, Leg], window: Window, settings: Settings
+) -> Pair | None:
+    """The pair within the promise, its lagging leg within `window`, that keeps most of the leading leg;
+    None when there is none.
+    """
     leading, lagging = order
     ladders = {leading: _kept(legs[leading]), lagging: _kept(legs[lagging]) + _completing(legs[lagging])}
     if not all(ladders.values()):
@@ -168,8 +199,11 @@ def _completing(leg: LegPosition) -> tuple[Level, ...]:
 def _allowed(legs: dict[Leg, LegPosition], final: tuple[int, int], settings: Settings) -> bool:
     """Is there an order at all, can each be sent, and does each by itself lower the exposure?"""
     exposed = sum(leg.held * leg.book.mid for leg in legs.values())
-    orders = [(leg, after - leg.held) for leg, after in zip(legs.values(), final, strict=True) if after != leg.held]
+    orders = [
+        (leg, after - leg.held) for leg, after in zip(legs.values(), final, strict=True) if after != leg.held
+    ]
     return bool(orders) and all(
-        leg.sendable(amount, settings.max_slippage, increases=amount * leg.wanted > 0) and abs(exposed + amount * leg.book.mid) < abs(exposed)
+        leg.sendable(amount, settings.max_slippage, increases=amount * leg.wanted > 0)
+        and abs(exposed + amount * leg.book.mid) < abs(exposed)
         for leg, amount in orders
     )

@@ -1,7 +1,9 @@
-"""Opening again a leg that has left, because the other one cannot leave: the pair is kept hedged until both can.
+"""Opening again a leg that has left, because the other one cannot leave: the pair is kept hedged until both
+can.
 
-It makes a position larger, so it is fenced more than any repair: at most once a cycle (the ledger counts and votes), one FOK, by a run that may still
-enter, after everything that entering asks of the book and the account. Never by ESCAPE, guard or `flatten`, and never after a risk halt.
+It makes a position larger, so it is fenced more than any repair: at most once a cycle (the ledger counts and
+votes), one FOK, by a run that may still enter, after everything that entering asks of the book and the
+account. Never by ESCAPE, guard or `flatten`, and never after a risk halt.
 """
 
 from actors.risk.gates import Denial, entry_denial
@@ -14,9 +16,13 @@ from venue.protocol import PairTerms, ProductRules
 
 
 def missing_counterpart(held: Held, stays: Leg, product: ProductRules) -> Base:
-    """How much (signed) of the other leg, `product`, is missing beside what stays of `stays`: in the proportion of the entry, on its step; or 0."""
+    """How much (signed) of the other leg, `product`, is missing beside what stays of `stays`: in the
+    proportion of the entry, on its step; or 0.
+    """
     kept, kept_wanted, other, other_wanted = (
-        (held.eth, held.eth_wanted, held.sol, held.sol_wanted) if stays == "eth" else (held.sol, held.sol_wanted, held.eth, held.eth_wanted)
+        (held.eth, held.eth_wanted, held.sol, held.sol_wanted)
+        if stays == "eth"
+        else (held.sol, held.sol_wanted, held.eth, held.eth_wanted)
     )
     if kept * kept_wanted <= 0 or other * other_wanted < 0 or abs(kept) > abs(kept_wanted):
         return Base(0)
@@ -26,19 +32,29 @@ def missing_counterpart(held: Held, stays: Leg, product: ProductRules) -> Base:
     return Base(missing if other_wanted > 0 else -missing)
 
 
-def restore_denial(plan: SizingPlan, quote: PairQuote, held: Held, terms: PairTerms, settings: Settings, now_ms: int) -> Denial | None:
-    """Why this restoring repair may not be: the gates of entering for the leg it opens, the venue's minimum, and initial health that stays >= 0."""
-    order, product, leg = (plan.eth, terms.eth, quote.eth) if plan.eth.amount else (plan.sol, terms.sol, quote.sol)
+def restore_denial(
+    plan: SizingPlan, quote: PairQuote, held: Held, terms: PairTerms, settings: Settings, now_ms: int
+) -> Denial | None:
+    """Why this restoring repair may not be: the gates of entering for the leg it opens, the venue's
+    minimum, and initial health that stays >= 0.
+    """
+    order, product, leg = (
+        (plan.eth, terms.eth, quote.eth) if plan.eth.amount else (plan.sol, terms.sol, quote.sol)
+    )
     if notional(order.limit, order.amount) < product.min_notional:
         return Denial("TOO_SMALL", f"{product.symbol} {order.amount.text()} is less than the venue takes")
     if held.initial_health is None or held.initial_health < _needs(plan, terms):
-        return Denial("MARGIN", f"opening {product.symbol} again would take more initial health than there is")
+        return Denial(
+            "MARGIN", f"opening {product.symbol} again would take more initial health than there is"
+        )
     alone = PairQuote(quote.version, quote.at_ms, leg, leg, quote.venue_active, quote.read_ns)
     return entry_denial(alone, now_ms, settings, order.amount, 0)
 
 
 def _needs(plan: SizingPlan, terms: PairTerms) -> Quote:
-    """USD (x18) of initial health that the order takes at its limit, with its fee and the fee of closing it."""
+    """USD (x18) of initial health that the order takes at its limit, with its fee and the fee of closing
+    it.
+    """
     total = 0
     for order, product in ((plan.eth, terms.eth), (plan.sol, terms.sol)):
         weight = product.long_weight_initial if order.amount > 0 else product.short_weight_initial

@@ -14,12 +14,19 @@ def unbalanced(target: Quote, promise: Bps, found: Bps, eth: Base, sol: Base) ->
     return f"{usd(target)} USD per leg cannot be balanced to {_percent(promise)} here: {best}."
 
 
-def nothing_fits(source: str, leg: str, step: Base, holds: Quote, low: Quote, high: Quote, floor: Quote, deviation: Bps) -> str:
-    """Why not one quantity of this leg is allowed, and where each bound comes from. `floor` is the venue's minimum with its reserve."""
+def nothing_fits(
+    source: str, leg: str, step: Base, holds: Quote, low: Quote, high: Quote, floor: Quote, deviation: Bps
+) -> str:
+    """Why not one quantity of this leg is allowed, and where each bound comes from. `floor` is the venue's
+    minimum with its reserve.
+    """
     most = f"{usd(high)} USD (target + max_deviation of {_percent(deviation)})"
     if source == "min_notional":
         return f"the venue's minimum for {leg}, {usd(floor)} USD with 5 % in reserve, is above {most}."
-    least = f"{usd(low)} USD ({'minimum of the venue + 5 %' if low == floor else f'target - max_deviation of {_percent(deviation)}'})"
+    bound = (
+        "minimum of the venue + 5 %" if low == floor else f"target - max_deviation of {_percent(deviation)}"
+    )
+    least = f"{usd(low)} USD ({bound})"
     if source == "book_depth":
         return f"the visible {leg} book is too thin: it holds {usd(holds)} USD, {least} are needed."
     return f"no whole number of {leg} lots of {step.text()} costs between {least} and {most}."
@@ -33,7 +40,11 @@ def too_far_apart(promise: Bps) -> str:
 def elsewhere(smallest: Quote | None, always: Quote | None, too_thin: bool) -> str:
     """Which target can be balanced, as far as known."""
     if smallest is None:
-        return " The visible book is too thin for a target that can." if too_thin else " No target up to 100 times this one is known to be."
+        return (
+            " The visible book is too thin for a target that can."
+            if too_thin
+            else " No target up to 100 times this one is known to be."
+        )
     sure = "" if always is None else f"; from {usd(always)} USD on always"
     return f" Smallest that can: {usd(smallest)} USD{sure}."
 

@@ -1,1 +1,3 @@
-"""What a command needs before anything else: where the exchange is, who signs, and how long this disk takes."""
+"""What a command needs before anything else: where the exchange is, who signs, and how long this disk
+takes.
+"""

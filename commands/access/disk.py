@@ -19,7 +19,9 @@ def sync_of(settings: Settings) -> Literal["full", "normal"]:
 
 
 def slow_commit_ms(folder: Path, sync: Literal["full", "normal"]) -> float:
-    """The slowest but one of some commits in `folder`, in milliseconds: one outlier is given. Raises `OSError` where nothing can be written."""
+    """The slowest but one of some commits in `folder`, in milliseconds: one outlier is given. Raises
+    `OSError` where nothing can be written.
+    """
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         database = sqlite3.connect(Path(scratch) / "probe.sqlite", isolation_level=None)
         database.execute("PRAGMA journal_mode=WAL")

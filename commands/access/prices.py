@@ -7,7 +7,9 @@ from venue.protocol import Reads, VenueRules
 
 
 async def books_now(reads: Reads, rules: VenueRules, now_ms: Ms) -> PairQuote | None:
-    """Both books as a run would see them at venue time `now_ms`; None while a side of one is empty. Raises `VenueError`."""
+    """Both books as a run would see them at venue time `now_ms`; None while a side of one is empty. Raises
+    `VenueError`.
+    """
     market = MarketState.of(rules)
     for product, book in market.books.items():
         book.load(await reads.book(product))

@@ -1,11 +1,14 @@
-"""The signing key: read once, from where the configuration says it is, into a `Signer` that shows nothing but its address.
+"""The signing key: read once, from where the configuration says it is, into a `Signer` that shows nothing but
+its address.
 
     env:NAME         an environment variable: 64 hex digits, with or without 0x
     file:PATH        a file with the same text; only its owner may read it (0600), else it is refused
-    keystore:PATH    an encrypted file (web3 secret storage, version 3); the passphrase is asked for at the terminal
+    keystore:PATH    an encrypted file (web3 secret storage, version 3); the passphrase is asked for at the
+                     terminal
 
-No message repeats what was found: it may be a key with one digit too many. Python's own tracebacks show lines of code and no values, so an exception
-on this path cannot carry one either; `forget_crash_dumps` keeps the operating system from writing the process's memory to disk.
+No message repeats what was found: it may be a key with one digit too many. Python's own tracebacks show lines
+of code and no values, so an exception on this path cannot carry one either; `forget_crash_dumps` keeps the
+operating system from writing the process's memory to disk.
 """
 
 import json
@@ -27,7 +30,9 @@ KEY_BYTES_MAX = 64 * 1024
 
 
 def read_key(place: str, environment: Mapping[str, str], passphrase: Callable[[str], str]) -> Signer:
-    """The signer whose key is at `place` (`env:`, `file:` or `keystore:`). Raises `ConfigError`, which never says what was found."""
+    """The signer whose key is at `place` (`env:`, `file:` or `keystore:`). Raises `ConfigError`, which
+    never says what was found.
+    """
     forget_crash_dumps()
     kind, _, where = place.partition(":")
     if kind == "env":
@@ -40,7 +45,9 @@ def read_key(place: str, environment: Mapping[str, str], passphrase: Callable[[s
 
 
 def ask_passphrase(path: str) -> str:
-    """Ask at the terminal, without showing what is typed. Raises `ConfigError` where there is no terminal to ask at."""
+    """Ask at the terminal, without showing what is typed. Raises `ConfigError` where there is no terminal
+    to ask at.
+    """
     from getpass import GetPassWarning, getpass
 
     with warnings.catch_warnings():
@@ -49,12 +56,19 @@ def ask_passphrase(path: str) -> str:
             with SO_FAR:
                 return getpass(f"passphrase of {path}: ", stream=sys.stderr)
         except (GetPassWarning, EOFError, OSError):
-            cure = 'run it at a terminal, or use venue.key = "file:PATH" with a file that only you may read (0600)'
-            raise _refused(f"{path} is encrypted, and there is no terminal to ask for its passphrase", cure) from None
+            cure = (
+                'run it at a terminal, or use venue.key = "file:PATH" with a file that only you may read'
+                " (0600)"
+            )
+            raise _refused(
+                f"{path} is encrypted, and there is no terminal to ask for its passphrase", cure
+            ) from None
 
 
 def forget_crash_dumps() -> None:
-    """From here on a crash leaves no copy of this process's memory, and other processes of this user cannot read it (Linux)."""
+    """From here on a crash leaves no copy of this process's memory, and other processes of this user
+    cannot read it (Linux).
+    """
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     if sys.platform == "linux":
         import ctypes
@@ -64,13 +78,22 @@ def forget_crash_dumps() -> None:
 
 
 def write_key(path: Path, key: bytes) -> None:
-    """A new key file, 0600 and on disk before this returns. Raises `ConfigError` when there is a file already: it is never overwritten."""
+    """A new key file, 0600 and on disk before this returns. Raises `ConfigError` when there is a file
+    already: it is never overwritten.
+    """
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        raise ConfigError("FILE_EXISTS", "--new", f"--new: {path} exists already and may hold a key", "type another path") from None
+        raise ConfigError(
+            "FILE_EXISTS", "--new", f"--new: {path} exists already and may hold a key", "type another path"
+        ) from None
     except OSError as error:
-        raise ConfigError("FILE_UNWRITABLE", "--new", f"--new: {path} cannot be written: {_words(error)}", "type another path") from None
+        raise ConfigError(
+            "FILE_UNWRITABLE",
+            "--new",
+            f"--new: {path} cannot be written: {_words(error)}",
+            "type another path",
+        ) from None
     with os.fdopen(handle, "w", encoding="ascii") as file:
         file.write(f"0x{key.hex()}\n")
         file.flush()
@@ -80,7 +103,10 @@ def write_key(path: Path, key: bytes) -> None:
 def _from_environment(name: str, environment: Mapping[str, str]) -> str:
     text = environment.get(name, "")
     if not text.strip():
-        raise _refused(f"the environment variable {name} is not set", f'export {name}=..., or write venue.key = "file:PATH"')
+        raise _refused(
+            f"the environment variable {name} is not set",
+            f'export {name}=..., or write venue.key = "file:PATH"',
+        )
     return text
 
 
@@ -106,7 +132,8 @@ def _must_be_private(path: Path, status: os.stat_result) -> None:
     mode = stat.S_IMODE(status.st_mode)
     if mode & 0o077:
         raise _refused(
-            f"{path} can be read by others (mode {mode:04o})", f"chmod 600 {path}, and use a new key if others have access to this machine"
+            f"{path} can be read by others (mode {mode:04o})",
+            f"chmod 600 {path}, and use a new key if others have access to this machine",
         )
 
 
@@ -114,7 +141,9 @@ def _signer(text: str, where: str) -> Signer:
     try:
         return Signer.from_hex(text)
     except ValueError as error:
-        raise _refused(f"what {where} holds is no key: {error}", "a key is 64 hex digits, with or without 0x") from None
+        raise _refused(
+            f"what {where} holds is no key: {error}", "a key is 64 hex digits, with or without 0x"
+        ) from None
 
 
 def _decrypted(path: Path, text: str, passphrase: Callable[[str], str]) -> Signer:
@@ -127,7 +156,9 @@ def _decrypted(path: Path, text: str, passphrase: Callable[[str], str]) -> Signe
         try:
             return Signer(bytes(decode_keyfile_json(content, secret)))
         except Exception:  # noqa: BLE001 - the library raises a dozen kinds, and none of its texts may be shown: they may quote what was read
-            raise _refused(f"{path} was not opened: the passphrase is wrong or the file is damaged", "try again") from None
+            raise _refused(
+                f"{path} was not opened: the passphrase is wrong or the file is damaged", "try again"
+            ) from None
 
 
 def _keystore(path: Path, text: str) -> dict[str, object]:
@@ -136,7 +167,10 @@ def _keystore(path: Path, text: str) -> dict[str, object]:
     except ValueError:
         content = None
     if not isinstance(content, dict) or content.get("version") != 3:
-        raise _refused(f"{path} is no keystore (web3 secret storage, version 3)", 'check the path, or write venue.key = "file:PATH"')
+        raise _refused(
+            f"{path} is no keystore (web3 secret storage, version 3)",
+            'check the path, or write venue.key = "file:PATH"',
+        )
     return content
 
 

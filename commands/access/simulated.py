@@ -1,7 +1,7 @@
 """The simulated Nado as a child process: our own venue, on loopback, for as long as we live.
 
-It has a session of its own, so that the Ctrl-C that stops the run does not kill the venue first; and it ends when its standard input closes, so that
-a `kill -9` of the run leaves nothing behind.
+It has a session of its own, so that the Ctrl-C that stops the run does not kill the venue first; and it ends
+when its standard input closes, so that a `kill -9` of the run leaves nothing behind.
 """
 
 import subprocess
@@ -26,12 +26,26 @@ class ChildFailed(Exception):
 
 
 @asynccontextmanager
-async def simulated_nado(seed: int, market: str, faults: str, log: Path, *more: str, over: trio.Event | None = None) -> AsyncIterator[str]:
-    """Start `simulate --port 0` and yield its base URL; it is stopped last. What it has to say lands in `log`. Raises `ChildFailed`.
+async def simulated_nado(
+    seed: int, market: str, faults: str, log: Path, *more: str, over: trio.Event | None = None
+) -> AsyncIterator[str]:
+    """Start `simulate --port 0` and yield its base URL; it is stopped last. What it has to say lands in
+    `log`. Raises `ChildFailed`.
 
     `over` is set when the child says that the recording it replays has ended.
     """
-    arguments = ["--port", "0", "--seed", str(seed), "--market", market, "--faults", faults, "--until-stdin-closes", *more]
+    arguments = [
+        "--port",
+        "0",
+        "--seed",
+        str(seed),
+        "--market",
+        market,
+        "--faults",
+        faults,
+        "--until-stdin-closes",
+        *more,
+    ]
     with log.open("wb") as words:
         process = await trio.lowlevel.open_process(
             [sys.executable, str(SUPERVISOR), "simulate", *arguments],
@@ -69,7 +83,9 @@ async def _first_line(process: trio.Process, log: Path) -> str:
 
 
 async def _hear_end(process: trio.Process, over: trio.Event) -> None:
-    """The child says nothing but its URL and this line; what it said last is kept, because a line may come in pieces."""
+    """The child says nothing but its URL and this line; what it said last is kept, because a line may come
+    in pieces.
+    """
     assert process.stdout is not None  # noqa: S101 - opened as a pipe
     said = b""
     while piece := await process.stdout.receive_some(1024):

@@ -1,4 +1,5 @@
-"""Where a venue is and who we are there: one path for the venue of our own, one that outlives us, testnet and mainnet.
+"""Where a venue is and who we are there: one path for the venue of our own, one that outlives us, testnet and
+mainnet.
 
 simulated                   a venue of our own, or --url; the key that everybody knows
 testnet, mainnet            Nado's addresses; the configured owner, subaccount and key
@@ -58,15 +59,17 @@ class Access(msgspec.Struct, frozen=True):
         return "Nado" if self.network else "Nado-simulated"
 
     def identity(self, logs: Path) -> str:
-        """What only one process at a time may trade: this subaccount at this venue. A venue of our own is nobody else's.
+        """What only one process at a time may trade: this subaccount at this venue. A venue of our own is
+        nobody else's.
 
-        A venue is its chain, its contract and, if it is simulated, its instance, as it said itself when it was last asked at this URL; one that never
-        was is its URL, however that is spelled.
+        A venue is its chain, its contract and, if it is simulated, its instance, as it said itself when it
+        was last asked at this URL; one that never was is its URL, however that is spelled.
         """
         return self.identities(logs)[0]
 
     def identities(self, logs: Path, directory: Path | None = None) -> tuple[str, ...]:
-        """Every name that a state of this subaccount may be kept under: today's, then those that it had before its venue was known.
+        """Every name that a state of this subaccount may be kept under: today's, then those that it had
+        before its venue was known.
 
         `directory`: where the state files are; None: the user's.
         """
@@ -78,7 +81,9 @@ class Access(msgspec.Struct, frozen=True):
         return tuple(dict.fromkeys([*names, f"{url} {self.sender.lower()}", f"{self.gateway} {self.sender}"]))
 
     def identity_at(self, rules: VenueRules, directory: Path) -> str:
-        """The same once the venue has said which one it is; it is remembered for this URL. Raises `OSError`."""
+        """The same once the venue has said which one it is; it is remembered for this URL. Raises
+        `OSError`.
+        """
         instance = rules.venue.partition(":")[2]
         venue = f"chain {rules.chain_id} contract {rules.endpoint.lower()} {instance}".strip()
         remember_venue(directory, canonical(self.gateway), venue)
@@ -86,33 +91,61 @@ class Access(msgspec.Struct, frozen=True):
 
 
 def place(settings: Settings, url: str | None) -> Access:
-    """The configured venue and subaccount, for looking: no key is read, none is needed. Raises `ConfigError` for a missing owner."""
+    """The configured venue and subaccount, for looking: no key is read, none is needed. Raises
+    `ConfigError` for a missing owner.
+    """
     venue = settings.venue
     if venue.name == "simulated":
-        return Access(SIMULATED, False, url or "", None, None, THROWAWAY_ADDRESS, subaccount_hex(THROWAWAY_ADDRESS, venue.subaccount), None)
+        return Access(
+            SIMULATED,
+            False,
+            url or "",
+            None,
+            None,
+            THROWAWAY_ADDRESS,
+            subaccount_hex(THROWAWAY_ADDRESS, venue.subaccount),
+            None,
+        )
     owner = owner_of(settings)
     network = None if url else NETWORKS[venue.name]
     gateway, archive = (network.gateway, network.archive) if network else (url or "", None)
-    return Access(venue.name, True, gateway, archive, network, owner, subaccount_hex(owner, venue.subaccount), None)
+    return Access(
+        venue.name, True, gateway, archive, network, owner, subaccount_hex(owner, venue.subaccount), None
+    )
 
 
-def access(settings: Settings, url: str | None, environment: Mapping[str, str], passphrase: Callable[[str], str]) -> Access:
-    """The configured venue and subaccount, and the signer. Reads the key, for live venues only: what is simulated signs with the published one.
+def access(
+    settings: Settings, url: str | None, environment: Mapping[str, str], passphrase: Callable[[str], str]
+) -> Access:
+    """The configured venue and subaccount, and the signer. Reads the key, for live venues only: what is
+    simulated signs with the published one.
 
-    `passphrase(path)` asks a person for that of a keystore. Raises `ConfigError` for a missing owner or a key that cannot be read, `Refusal` for the
-    key that everybody knows.
+    `passphrase(path)` asks a person for that of a keystore. Raises `ConfigError` for a missing owner or a key
+    that cannot be read, `Refusal` for the key that everybody knows.
     """
     here = place(settings, url)
     signer = read_key(settings.venue.key, environment, passphrase) if here.live else Signer(THROWAWAY_KEY)
     if here.live and signer.address == THROWAWAY_ADDRESS:
-        message = "this is the key published in the exchange's own examples: whoever sends it money gives it away"
+        message = (
+            "this is the key published in the exchange's own examples: whoever sends it money gives it away"
+        )
         raise Refusal("PUBLIC_KEY", "venue.key", message, "use a key of your own", "no order was sent")
     return msgspec.structs.replace(here, signer=signer)
 
 
 def owner_of(settings: Settings) -> str:
-    """The owner's address, lowercase. Raises `ConfigError` when none is configured: a linked key does not reveal it."""
+    """The owner's address, lowercase. Raises `ConfigError` when none is configured: a linked key does not
+    reveal it.
+    """
     if not settings.venue.owner:
-        message = f"venue.owner: is needed on {settings.venue.name}, a key does not reveal whose subaccount it acts for"
-        raise ConfigError("NOT_WRITTEN", "venue.owner", message, "venue.owner takes the address of your wallet: 0x and 40 hex digits")
+        message = (
+            f"venue.owner: is needed on {settings.venue.name}, a key does not reveal whose subaccount it"
+            " acts for"
+        )
+        raise ConfigError(
+            "NOT_WRITTEN",
+            "venue.owner",
+            message,
+            "venue.owner takes the address of your wallet: 0x and 40 hex digits",
+        )
     return settings.venue.owner.lower()

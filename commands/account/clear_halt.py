@@ -40,19 +40,34 @@ async def cleared(who: Whose, reason: str) -> CommandOutcome:
         known = gathered(who.access, who.logs, state_directory())
         halt = state.halted or known.halted
         if halt is None:
-            return CommandOutcome("clear-halt", DONE, [("halted", "no: there is nothing to clear")], facts={"halted": False})
+            return CommandOutcome(
+                "clear-halt", DONE, [("halted", "no: there is nothing to clear")], facts={"halted": False}
+            )
         try:
             flat_ms = None if who.child else await _flat(who, state, HaltCleared(*halt, reason))
         except (AlreadyRunning, NoState) as error:  # at the venue's own name: it was reached by another URL
             raise refusal(error, who.access) from error
         state.clear_halt()
-    at = f"flat at the venue, checked {clock_time(flat_ms)}Z" if flat_ms else "its simulated venue is gone with its run"
-    lines = [("cleared", f"{halt[0]}: {halt[1]}"), ("reason", reason), ("open", f"no Evenkeel positions: {at}"), ("next", who.run_line)]
-    return CommandOutcome("clear-halt", DONE, lines, facts={"halted": False, "open": "", "checked_at": checked_at(flat_ms)})
+    at = (
+        f"flat at the venue, checked {clock_time(flat_ms)}Z"
+        if flat_ms
+        else "its simulated venue is gone with its run"
+    )
+    lines = [
+        ("cleared", f"{halt[0]}: {halt[1]}"),
+        ("reason", reason),
+        ("open", f"no Evenkeel positions: {at}"),
+        ("next", who.run_line),
+    ]
+    return CommandOutcome(
+        "clear-halt", DONE, lines, facts={"halted": False, "open": "", "checked_at": checked_at(flat_ms)}
+    )
 
 
 async def _flat(who: Whose, state: RunState, cleared_by: HaltCleared) -> int:
-    """Venue time at which no Evenkeel position was open; then the person's reason is in the ledger. Raises `Refusal`, `RefusedWhileOpen`."""
+    """Venue time at which no Evenkeel position was open; then the person's reason is in the ledger. Raises
+    `Refusal`, `RefusedWhileOpen`.
+    """
     with trio.move_on_after(ASK_S):
         try:
             async with connected(who.settings, who.access, os.getpid(), observe, TcpDialer()) as there:
@@ -67,14 +82,19 @@ async def _flat(who: Whose, state: RunState, cleared_by: HaltCleared) -> int:
                 if not answer.flat:
                     raise RefusedWhileOpen(answer, f"{STAYS}: ")
                 opened = Opened(SCHEMA, there.rules.venue, there.rules.chain_id, who.access.sender)
-                at_venue = World(who.settings, there.venue, there.rules, there.clock, who.ledger, opened, state, observe, 0)
+                at_venue = World(
+                    who.settings, there.venue, there.rules, there.clock, who.ledger, opened, state, observe, 0
+                )
                 if known.ledger.state != "other":
                     with closing(journal_of(at_venue)) as journal:
                         journal.write(cleared_by)
                     settle(state, who.ledger, int(snapshot.at_ms))
                 return int(snapshot.at_ms)
         except VenueError as error:
-            raise _stays(f"the exchange does not report whether the account is flat: {error}", "try again when it answers") from error
+            raise _stays(
+                f"the exchange does not report whether the account is flat: {error}",
+                "try again when it answers",
+            ) from error
     raise _stays("the exchange does not report whether the account is flat", "try again when it answers")
 
 

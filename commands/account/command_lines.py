@@ -1,4 +1,6 @@
-"""The command lines of `flatten`, `status`, `halt`, `clear-halt` and `link-signer`: options in, one outcome out, shown in words or as one object."""
+"""The command lines of `flatten`, `status`, `halt`, `clear-halt` and `link-signer`: options in, one
+outcome out, shown in words or as one object.
+"""
 
 import argparse
 from collections.abc import Awaitable, Callable, Mapping
@@ -21,12 +23,19 @@ if TYPE_CHECKING:
 
 TIMEOUT = "2 min"
 HELP = {
-    "flatten": "Close our legs reduce-only, verify at the venue, report.\nExit code 4 while something is open or unknown.",
-    "status": "What is open, who runs it, is it halted.\nExit code 4 when something is open and no run manages it.",
+    "flatten": (
+        "Close our legs reduce-only, verify at the venue, report.\nExit code 4 while something is open or"
+        " unknown."
+    ),
+    "status": (
+        "What is open, who runs it, is it halted.\nExit code 4 when something is open and no run manages it."
+    ),
     "halt": "Stop entering, close both legs, and stay halted until clear-halt.",
     "clear-halt": "Allow trading again; refused while something of ours is open.",
-    "link-signer": "Let another key act for this subaccount. It can trade, move funds between\n"
-    "the owner's subaccounts and withdraw to the owner. One per subaccount.",
+    "link-signer": (
+        "Let another key act for this subaccount. It can trade, move funds between\n"
+        "the owner's subaccounts and withdraw to the owner. One per subaccount."
+    ),
 }
 
 
@@ -35,20 +44,30 @@ def add_arguments(parser: argparse.ArgumentParser, command: str) -> None:
     parser.add_argument("--url", metavar="URL", help="a running simulate on this machine")
     parser.add_argument("--json", action="store_true", help="the last line of stdout is one JSON object")
     if command in {"flatten", "halt"}:
-        parser.add_argument("--timeout", default=TIMEOUT, metavar="'N s'", help=f"how long closing is tried, {TIMEOUT}")
+        parser.add_argument(
+            "--timeout", default=TIMEOUT, metavar="'N s'", help=f"how long closing is tried, {TIMEOUT}"
+        )
     if command in {"halt", "clear-halt"}:
         parser.add_argument("--reason", metavar="WORDS", help="why; it is written into the ledger")
     if command == "flatten":
-        parser.add_argument("--everything", action="store_true", help="also what is not ours in ETH-PERP and SOL-PERP")
+        parser.add_argument(
+            "--everything", action="store_true", help="also what is not ours in ETH-PERP and SOL-PERP"
+        )
         parser.add_argument("--yes", action="store_true", help="do not ask for the subaccount's name")
     if command == "link-signer":
         parser.add_argument("--show", action="store_true", help="who may sign now; needs no key")
         parser.add_argument("--new", metavar="FILE", help="make a key, write it to FILE and link it")
-        parser.add_argument("--replace", action="store_true", help="with --new: instead of the one that is linked")
+        parser.add_argument(
+            "--replace", action="store_true", help="with --new: instead of the one that is linked"
+        )
         parser.add_argument("--revoke", action="store_true", help="nobody but the owner may sign")
     if command == "status":
         parser.add_argument("--watch", action="store_true", help="look again every 2 s until Ctrl-C")
-        parser.add_argument("--full", action="store_true", help="verify every row of the ledger, not only those since its newest snapshot")
+        parser.add_argument(
+            "--full",
+            action="store_true",
+            help="verify every row of the ledger, not only those since its newest snapshot",
+        )
 
 
 def main(command: str, typed: argparse.Namespace, overrides: Mapping[str, str]) -> int:
@@ -74,7 +93,9 @@ def _halt(typed: argparse.Namespace, overrides: Mapping[str, str]) -> int:
 
 
 def _closed(who: Whose, order: "FlattenRequest", typed: argparse.Namespace) -> int:
-    """Close, and hear signals while at it: ESCAPE outlives every exception, a KeyboardInterrupt too, so Ctrl-C must not be one."""
+    """Close, and hear signals while at it: ESCAPE outlives every exception, a KeyboardInterrupt too, so
+    Ctrl-C must not be one.
+    """
     from commands.account.flatten import flattened_or_stopped
     from commands.stopping import Stops
 
@@ -93,7 +114,11 @@ def _clear_halt(typed: argparse.Namespace, overrides: Mapping[str, str]) -> int:
 def _status(typed: argparse.Namespace, overrides: Mapping[str, str]) -> int:
     from commands.account.status import main as look
 
-    return until_stopped(partial(look, _who(typed, overrides, signs=False), json=typed.json, watch=typed.watch, full=typed.full))
+    return until_stopped(
+        partial(
+            look, _who(typed, overrides, signs=False), json=typed.json, watch=typed.watch, full=typed.full
+        )
+    )
 
 
 def _link_signer(typed: argparse.Namespace, overrides: Mapping[str, str]) -> int:
@@ -104,7 +129,13 @@ def _link_signer(typed: argparse.Namespace, overrides: Mapping[str, str]) -> int
     return _shown(partial(linked, who, wish), who, typed)
 
 
-_COMMANDS = {"flatten": _flatten, "halt": _halt, "clear-halt": _clear_halt, "status": _status, "link-signer": _link_signer}
+_COMMANDS = {
+    "flatten": _flatten,
+    "halt": _halt,
+    "clear-halt": _clear_halt,
+    "status": _status,
+    "link-signer": _link_signer,
+}
 
 
 def _shown(act: Callable[[], Awaitable[CommandOutcome]], who: Whose, typed: argparse.Namespace) -> int:
@@ -119,7 +150,12 @@ def _who(typed: argparse.Namespace, overrides: Mapping[str, str], *, signs: bool
 
 def _reason(typed: argparse.Namespace) -> str:
     if not typed.reason or not typed.reason.strip():
-        raise ConfigError("NO_REASON", "--reason", "--reason: is needed, it is written into the ledger", 'add --reason "..."')
+        raise ConfigError(
+            "NO_REASON",
+            "--reason",
+            "--reason: is needed, it is written into the ledger",
+            'add --reason "..."',
+        )
     return str(typed.reason.strip())
 
 
@@ -127,4 +163,9 @@ def _seconds(text: str) -> float:
     try:
         return int(Duration.read(text)) / 1000
     except BadText as error:
-        raise ConfigError(error.code, "--timeout", f"--timeout: {error.saying}", typed_instead("--timeout", text, Duration, Ms(1000))) from None
+        raise ConfigError(
+            error.code,
+            "--timeout",
+            f"--timeout: {error.saying}",
+            typed_instead("--timeout", text, Duration, Ms(1000)),
+        ) from None

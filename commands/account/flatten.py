@@ -1,9 +1,12 @@
 """`flatten`: close both legs, verify, report; also what `halt` does beside latching.
 
-    a live run    is asked through its control socket: it makes no new entries, closes both legs through its barrier and ends
-    then, always  take the lock, start a new epoch, ESCAPE what the ledger explains, ask the venue (cross, isolated, open orders), say what is left
+    a live run    is asked through its control socket: it makes no new entries, closes both legs through its
+                  barrier and ends
+    then, always  take the lock, start a new epoch, ESCAPE what the ledger explains, ask the venue (cross,
+                  isolated, open orders), say what is left
 
-A run that does not answer within 5 s is waited for by its lock. Entering stays paused until `run` is started again, because no run is left.
+A run that does not answer within 5 s is waited for by its lock. Entering stays paused until `run` is started
+again, because no run is left.
 """
 
 import os
@@ -21,7 +24,15 @@ from commands.account.outcome import CommandOutcome, checked_at
 from commands.account.target_account import Whose
 from commands.checks.answered_venue import AnsweredVenue
 from commands.control import ControlReply, ControlRequest, ask
-from commands.open_state.decision import OpenAnswer, amount_words, decide, pair_words, signs_of, third_party_words, trusted
+from commands.open_state.decision import (
+    OpenAnswer,
+    amount_words,
+    decide,
+    pair_words,
+    signs_of,
+    third_party_words,
+    trusted,
+)
 from commands.open_state.evidence import Evidence, VenueWord, gathered
 from commands.open_state.last_reading import settle
 from commands.open_state.readings import settled, venue_said
@@ -66,13 +77,28 @@ def confirm(who: Whose, *, yes: bool) -> None:
         return
     if not (sys.stdin and sys.stdin.isatty()):
         message = "--everything also closes what Evenkeel did not open"
-        raise ConfigError("NOT_CONFIRMED", "--everything", message, "add --yes, or type it at a terminal", "nothing was sent")
-    what = "This closes every ETH-PERP and SOL-PERP position and order there, including those that Evenkeel did not open."
+        raise ConfigError(
+            "NOT_CONFIRMED",
+            "--everything",
+            message,
+            "add --yes, or type it at a terminal",
+            "nothing was sent",
+        )
+    what = (
+        "This closes every ETH-PERP and SOL-PERP position and order there, including those that Evenkeel did"
+        " not open."
+    )
     say(sys.stderr, [who.line, f"{what} Type {name} to continue:"])
     with SO_FAR:
         typed = sys.stdin.readline().strip()
     if typed != name:
-        raise ConfigError("NOT_CONFIRMED", "--everything", f"that is not {name}", "nothing to type: nothing was done", "nothing was sent")
+        raise ConfigError(
+            "NOT_CONFIRMED",
+            "--everything",
+            f"that is not {name}",
+            "nothing to type: nothing was done",
+            "nothing was sent",
+        )
 
 
 async def flattened_or_stopped(who: Whose, order: FlattenRequest, stops: Stops) -> CommandOutcome:
@@ -86,7 +112,9 @@ async def flattened_or_stopped(who: Whose, order: FlattenRequest, stops: Stops) 
 
 
 class Progress:
-    """What is waited for, told to a person on standard error from time to time. `until`: Trio's time at which the waiting ends."""
+    """What is waited for, told to a person on standard error from time to time. `until`: Trio's time at
+    which the waiting ends.
+    """
 
     def __init__(self, until: float) -> None:
         self._until, self._last_s = until, trio.current_time()
@@ -116,18 +144,28 @@ async def flattened(who: Whose, order: FlattenRequest) -> CommandOutcome:
         state = await _locked(who, until)
         return await _alone(who, order, state, until)
     except (AlreadyRunning, NoState) as error:
-        return _not_flat(order, f"unknown: {error}, and it did not end", f"kill {getattr(error, 'pid', '') or 'it'}, then {COMMAND} flatten again")
+        return _not_flat(
+            order,
+            f"unknown: {error}, and it did not end",
+            f"kill {getattr(error, 'pid', '') or 'it'}, then {COMMAND} flatten again",
+        )
     finally:
         if state is not None:
             state.close()
 
 
 async def _leave_run(who: Whose, order: FlattenRequest, until: float) -> ControlReply | None:
-    """Ask a live run to close both legs and end; its last answer. Whose exchange ends with it is not asked to latch a halt: nothing would obey it."""
+    """Ask a live run to close both legs and end; its last answer. Whose exchange ends with it is not asked
+    to latch a halt: nothing would obey it.
+    """
     if who.runner() is None:
         return None
     reason = f"asked by {order.command}" + (f": {order.halt}" if order.halt and who.child else "")
-    wish = ControlRequest("flatten", reason) if who.child or not order.halt else ControlRequest("halt", order.halt)
+    wish = (
+        ControlRequest("flatten", reason)
+        if who.child or not order.halt
+        else ControlRequest("halt", order.halt)
+    )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(Progress(until).waits_for_ever, "the run to close both legs and end")
         answer = await ask(who.state_name, wish, max(0.0, until - trio.current_time()), partial(_heard, who))
@@ -140,23 +178,34 @@ def _heard(who: Whose, answer: ControlReply) -> None:
         say(sys.stderr, f"the run (pid {answer.pid}) closes: {answer.open_legs or 'nothing is open'}")
 
 
-async def ended_with_its_venue(who: Whose, order: FlattenRequest, last: ControlReply | None, until: float) -> CommandOutcome:
+async def ended_with_its_venue(
+    who: Whose, order: FlattenRequest, last: ControlReply | None, until: float
+) -> CommandOutcome:
     """A simulated venue of a run's own is gone with it, and every position with the venue.
 
-    The run's process lives on for a moment after its last answer: it is waited for, until `until` of Trio's time.
+    The run's process lives on for a moment after its last answer: it is waited for, until `until` of Trio's
+    time.
     """
     if last is not None and last.ended and last.open_legs:
-        return _not_flat(order, last.open_legs, "its simulated venue ended with the run: no real money was in it")
+        return _not_flat(
+            order, last.open_legs, "its simulated venue ended with the run: no real money was in it"
+        )
     progress = Progress(until)
     while (runner := who.runner()) is not None and trio.current_time() < until:
         progress.waits(f"pid {runner.pid} to end")
         await trio.sleep(LOCK_S)
     if runner is not None and not (last is not None and last.ended):
-        return _not_flat(order, f"unknown: the run did not {'end' if last else 'answer'}", f"stop it: kill {runner.pid}")
+        return _not_flat(
+            order, f"unknown: the run did not {'end' if last else 'answer'}", f"stop it: kill {runner.pid}"
+        )
     lines = [("open", "nothing: its simulated venue ended with its run")]
     if order.halt:  # whatever was latched would be gone with the next run: its exchange is a new one
-        lines.append(("halted", "not kept: the next run starts a simulated exchange of its own, which has no halt"))
-    return CommandOutcome(order.command, DONE, lines, facts=_nothing() | {"halted": False if order.halt else None})
+        lines.append(
+            ("halted", "not kept: the next run starts a simulated exchange of its own, which has no halt")
+        )
+    return CommandOutcome(
+        order.command, DONE, lines, facts=_nothing() | {"halted": False if order.halt else None}
+    )
 
 
 def _nothing() -> dict[str, object]:
@@ -190,20 +239,27 @@ async def _alone(who: Whose, order: FlattenRequest, state: RunState, until: floa
             trouble = str(error)
         progress.waits(f"the exchange to answer ({trouble})")
         if trio.current_time() > until:
-            return _not_flat(order, f"unknown: {trouble}", f"{COMMAND} {order.command} again when the venue answers")
+            return _not_flat(
+                order, f"unknown: {trouble}", f"{COMMAND} {order.command} again when the venue answers"
+            )
         await trio.sleep(AGAIN_S)
 
 
-async def _closed(who: Whose, order: FlattenRequest, state: RunState, there: AnsweredVenue, until: float) -> CommandOutcome:
+async def _closed(
+    who: Whose, order: FlattenRequest, state: RunState, there: AnsweredVenue, until: float
+) -> CommandOutcome:
     await state.move_to(who.access.identity_at(there.rules, state.directory), there.rules.venue)
     state.belongs_to(there.rules.venue)
     before = gathered(who.access, who.logs, state.directory)
-    if not order.everything and _of_another_ledger(before):  # what would be done would be written into the wrong one
+    # what would be done would be written into the wrong one
+    if not order.everything and _of_another_ledger(before):
         return _told(order, who, there, state, await said(before, there, until), 0)
     if signs_of(before) and before.anchor is None:
         with suppress(OSError):  # a ledger is begun below: what its loss says must not be lost with it
             state.remember(LOST, True, int(there.clock.now_ms()))
-    patience = msgspec.structs.replace(who.settings, venue_patience=Ms(max(1000, int((until - trio.current_time()) * 1000))))
+    patience = msgspec.structs.replace(
+        who.settings, venue_patience=Ms(max(1000, int((until - trio.current_time()) * 1000)))
+    )
     opened = Opened(SCHEMA, there.rules.venue, there.rules.chain_id, who.access.sender)
     known = World(patience, there.venue, there.rules, there.clock, who.ledger, opened, state, observe, 0)
     with closing(journal_of(known)) as journal:
@@ -212,7 +268,9 @@ async def _closed(who: Whose, order: FlattenRequest, state: RunState, there: Ans
         if order.halt:
             journal.write(Halted("HALTED_BY_HAND", order.halt))
         left = await escape_with(known, journal, await _task(order, known, there, journal, before, until))
-        word = await said(gathered(who.access, who.logs, state.directory), there, until, expected_flat=left.flat)
+        word = await said(
+            gathered(who.access, who.logs, state.directory), there, until, expected_flat=left.flat
+        )
     return _told(order, who, there, state, word, left.rounds)
 
 
@@ -223,8 +281,17 @@ def _of_another_ledger(before: Evidence) -> bool:
     return elsewhere or before.ledger.state == "other"
 
 
-async def _task(order: FlattenRequest, known: World, there: AnsweredVenue, journal: Journal, before: Evidence, until: float) -> Task:
-    """Evenkeel's positions to close: by the ledger; where it does not know of the pair that the stored escape closes, that pair, booked first."""
+async def _task(
+    order: FlattenRequest,
+    known: World,
+    there: AnsweredVenue,
+    journal: Journal,
+    before: Evidence,
+    until: float,
+) -> Task:
+    """Evenkeel's positions to close: by the ledger; where it does not know of the pair that the stored
+    escape closes, that pair, booked first.
+    """
     if order.everything:
         return Task(EVERYTHING, EVERYTHING, everything=True)
     escape, rules = before.escape, there.rules
@@ -233,9 +300,18 @@ async def _task(order: FlattenRequest, known: World, there: AnsweredVenue, journ
     snapshot = await settled(there.venue.reads.account, rules, _by(until))
     if snapshot is None:
         return task_of(known, journal, None)
-    eth, sol = (_part(escape_amount, snapshot, product) for escape_amount, product in ((escape.eth, rules.eth), (escape.sol, rules.sol)))
+    eth, sol = (
+        _part(escape_amount, snapshot, product)
+        for escape_amount, product in ((escape.eth, rules.eth), (escape.sol, rules.sol))
+    )
     position = journal.fold.position
-    booked = Adopted(rules.eth.product_id, rules.sol.product_id, Base(eth - position["eth"]), Base(sol - position["sol"]), snapshot.at_ms)
+    booked = Adopted(
+        rules.eth.product_id,
+        rules.sol.product_id,
+        Base(eth - position["eth"]),
+        Base(sol - position["sol"]),
+        snapshot.at_ms,
+    )
     if booked.eth or booked.sol:
         journal.write(booked)
         told = f"the ledger does not know of {pair_words(escape)}, which the stored escape closes: closed now"
@@ -244,16 +320,24 @@ async def _task(order: FlattenRequest, known: World, there: AnsweredVenue, journ
 
 
 def _part(amount: Base, snapshot: AccountSnapshot, product: ProductRules) -> Base:
-    """How much of the position is at most ours, where `amount` (signed) was held when the stored escape was signed."""
+    """How much of the position is at most ours, where `amount` (signed) was held when the stored escape
+    was signed.
+    """
     return Ours(min(amount, 0), max(amount, 0)).part_of(snapshot.position(product.product_id).cross)
 
 
-def _told(order: FlattenRequest, who: Whose, there: AnsweredVenue, state: RunState, word: VenueWord, rounds: int) -> CommandOutcome:
-    """By the exchange's reading, compared with every other record; an earlier sign stays valid after it was acted on."""
+def _told(
+    order: FlattenRequest, who: Whose, there: AnsweredVenue, state: RunState, word: VenueWord, rounds: int
+) -> CommandOutcome:
+    """By the exchange's reading, compared with every other record; an earlier sign stays valid after it
+    was acted on.
+    """
     known = msgspec.structs.replace(gathered(who.access, who.logs, state.directory), venue=word, runner=None)
     answer = decide(known)
     if order.everything:
-        answer = _whatever_is_left(there.rules, word.snapshot, answer, f"{COMMAND} flatten --everything --logs {who.logs}")
+        answer = _whatever_is_left(
+            there.rules, word.snapshot, answer, f"{COMMAND} flatten --everything --logs {who.logs}"
+        )
     facts = open_facts(answer) | {"not_ours": third_party_words(known, answer) or None, "rounds": rounds}
     if not answer.flat:
         return _not_flat(order, answer.words, answer.cure, facts)
@@ -263,23 +347,35 @@ def _told(order: FlattenRequest, who: Whose, there: AnsweredVenue, state: RunSta
     at = f", checked {clock_time(answer.checked_ms)}Z" if answer.checked_ms else ""
     lines = [("open", f"no Evenkeel positions: flat at the venue{at} (cross, isolated, open orders)")]
     lines += [("sent", rounds_words(rounds))]
-    lines += [("not ours", f"{third}: not touched; {COMMAND} flatten --everything closes it too")] if third else []
+    lines += (
+        [("not ours", f"{third}: not touched; {COMMAND} flatten --everything closes it too")] if third else []
+    )
     return CommandOutcome(order.command, DONE, lines, facts=facts)
 
 
-def _whatever_is_left(rules: VenueRules, snapshot: AccountSnapshot | None, answer: OpenAnswer, cure: str) -> OpenAnswer:
-    """After `--everything`: whatever stands on the two products is what was to be closed, isolated amounts too."""
+def _whatever_is_left(
+    rules: VenueRules, snapshot: AccountSnapshot | None, answer: OpenAnswer, cure: str
+) -> OpenAnswer:
+    """After `--everything`: whatever stands on the two products is what was to be closed, isolated amounts
+    too.
+    """
     if snapshot is None:
         return answer
     amounts = [snapshot.position(product.product_id).total for product in (rules.eth, rules.sol)]
-    parts = [amount_words(product, amount) for product, amount in zip((rules.eth, rules.sol), amounts, strict=True) if amount]
+    parts = [
+        amount_words(product, amount)
+        for product, amount in zip((rules.eth, rules.sol), amounts, strict=True)
+        if amount
+    ]
     if not parts:
         return answer
     return OpenAnswer("open", ", ".join(parts), cure, amounts[0], amounts[1], int(snapshot.at_ms))
 
 
 async def known_now(who: Whose, patience_s: float) -> Evidence:
-    """What the files and the venue say now, and which venue it is: that is remembered. Asked twice. Never raises `VenueError`."""
+    """What the files and the venue say now, and which venue it is: that is remembered. Asked twice. Never
+    raises `VenueError`.
+    """
     trouble = "the venue did not answer"
     with trio.move_on_after(patience_s):
         for _ in range(2):
@@ -295,12 +391,20 @@ async def known_now(who: Whose, patience_s: float) -> Evidence:
             except VenueError as error:
                 trouble = str(error)
             await trio.sleep(LOCK_S)
-    return msgspec.structs.replace(gathered(who.access, who.logs, state_directory()), venue=VenueWord(trouble=trouble))
+    return msgspec.structs.replace(
+        gathered(who.access, who.logs, state_directory()), venue=VenueWord(trouble=trouble)
+    )
 
 
-async def said(files: Evidence, there: AnsweredVenue, until: float, *, expected_flat: bool = False) -> VenueWord:
-    """What the venue says of what is open, asked for a few seconds at least. `expected_flat`: two readings have said so already."""
-    return await venue_said(there.venue.reads.account, there.rules, _by(until), files, expected_flat=expected_flat)
+async def said(
+    files: Evidence, there: AnsweredVenue, until: float, *, expected_flat: bool = False
+) -> VenueWord:
+    """What the venue says of what is open, asked for a few seconds at least. `expected_flat`: two readings
+    have said so already.
+    """
+    return await venue_said(
+        there.venue.reads.account, there.rules, _by(until), files, expected_flat=expected_flat
+    )
 
 
 def _by(until: float) -> float:
@@ -310,10 +414,17 @@ def _by(until: float) -> float:
 def open_facts(answer: OpenAnswer) -> dict[str, object]:
     """The figures of the object."""
     eth, sol = (None if amount is None else amount.text() for amount in (answer.eth, answer.sol))
-    return {"open": answer.words, "open_eth": eth, "open_sol": sol, "checked_at": checked_at(answer.checked_ms)}
+    return {
+        "open": answer.words,
+        "open_eth": eth,
+        "open_sol": sol,
+        "checked_at": checked_at(answer.checked_ms),
+    }
 
 
-def _not_flat(order: FlattenRequest, what: str, cure: str, facts: dict[str, object] | None = None) -> CommandOutcome:
+def _not_flat(
+    order: FlattenRequest, what: str, cure: str, facts: dict[str, object] | None = None
+) -> CommandOutcome:
     problem = Problem("NOT_FLAT", None, f"NOT FLAT: {what}", cure, exposure(what))
     return CommandOutcome(order.command, OPEN, [("open", what)], "error", problem, facts or {"open": what})
 

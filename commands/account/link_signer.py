@@ -1,12 +1,15 @@
-"""`link-signer`: let another key act for this subaccount, so that the owner's key need not be on the machine that trades.
+"""`link-signer`: let another key act for this subaccount, so that the owner's key need not be on the machine
+that trades.
 
     --show             who may sign now; needs no key
-    --new FILE         make a key, write it to FILE (0600), link it; refused while another is linked, unless --replace
+    --new FILE         make a key, write it to FILE (0600), link it; refused while another is linked, unless
+                       --replace
     --revoke           nobody but the owner may sign
 
-What it is not: a key for trading only. The venue takes *any* execute from a linked signer, and every screen here says so. The owner's key signs the
-change, and before it does nado-protocol is asked whether it would sign the same. The new key is on disk before its address is sent: a key that can
-act for an account and exists nowhere would be the worst ending.
+What it is not: a key for trading only. The venue takes *any* execute from a linked signer, and every screen
+here says so. The owner's key signs the change, and before it does nado-protocol is asked whether it would
+sign the same. The new key is on disk before its address is sent: a key that can act for an account and exists
+nowhere would be the worst ending.
 """
 
 import argparse
@@ -55,13 +58,29 @@ class LinkRequest(msgspec.Struct, frozen=True):
 
 def link_request_of(typed: argparse.Namespace) -> LinkRequest:
     """One of --show, --new FILE and --revoke. Raises `ConfigError`."""
-    chosen = [flag for flag, given in (("--show", typed.show), ("--new", typed.new), ("--revoke", typed.revoke)) if given]
+    chosen = [
+        flag
+        for flag, given in (("--show", typed.show), ("--new", typed.new), ("--revoke", typed.revoke))
+        if given
+    ]
     if len(chosen) != 1:
         said = " and ".join(chosen) or "nothing"
-        raise ConfigError("BAD_OPTION", "--show", f"link-signer: {said} was asked for", "type one of --show, --new FILE, --revoke")
+        raise ConfigError(
+            "BAD_OPTION",
+            "--show",
+            f"link-signer: {said} was asked for",
+            "type one of --show, --new FILE, --revoke",
+        )
     if typed.replace and not typed.new:
-        raise ConfigError("BAD_OPTION", "--replace", "--replace: goes with --new FILE", f"type {COMMAND} link-signer --new FILE --replace")
-    return LinkRequest(Path(typed.new).expanduser() if typed.new else None, bool(typed.revoke), bool(typed.replace))
+        raise ConfigError(
+            "BAD_OPTION",
+            "--replace",
+            "--replace: goes with --new FILE",
+            f"type {COMMAND} link-signer --new FILE --replace",
+        )
+    return LinkRequest(
+        Path(typed.new).expanduser() if typed.new else None, bool(typed.revoke), bool(typed.replace)
+    )
 
 
 async def linked(who: Whose, wish: LinkRequest) -> CommandOutcome:
@@ -76,7 +95,13 @@ async def linked(who: Whose, wish: LinkRequest) -> CommandOutcome:
                 return await _revoked(who, known, owner, current)
             return await _replaced(who, known, owner, current, wish)
     except VenueError as error:
-        raise Refusal("VENUE_UNREACHABLE", None, str(error), f"{COMMAND} link-signer --show, to see who may sign", "nothing was changed") from None
+        raise Refusal(
+            "VENUE_UNREACHABLE",
+            None,
+            str(error),
+            f"{COMMAND} link-signer --show, to see who may sign",
+            "nothing was changed",
+        ) from None
 
 
 async def _owner(known: AnsweredVenue) -> Signer:
@@ -84,8 +109,17 @@ async def _owner(known: AnsweredVenue) -> Signer:
     here = known.access
     if here.signer is None or here.signer.address != here.owner:
         whose = here.signer.address if here.signer else "nobody"
-        message = f"the owner's key signs this, and {known.settings.venue.key} is the key of {whose}, not of {here.owner}"
-        raise Refusal("NOT_THE_OWNER", "venue.key", message, "--set venue.key=... names the owner's key for this one command", "nothing was changed")
+        message = (
+            f"the owner's key signs this, and {known.settings.venue.key} is the key of {whose}, not of"
+            f" {here.owner}"
+        )
+        raise Refusal(
+            "NOT_THE_OWNER",
+            "venue.key",
+            message,
+            "--set venue.key=... names the owner's key for this one command",
+            "nothing was changed",
+        )
     agreed = await sdk(known)
     if agreed.state == "fail":
         raise agreed.refusal()
@@ -99,12 +133,17 @@ async def _revoked(who: Whose, known: AnsweredVenue, owner: Signer, current: str
     return _told(who, None, (("revoked", f"{current} can do nothing here any more"),), replaced=current)
 
 
-async def _replaced(who: Whose, known: AnsweredVenue, owner: Signer, current: str | None, wish: LinkRequest) -> CommandOutcome:
+async def _replaced(
+    who: Whose, known: AnsweredVenue, owner: Signer, current: str | None, wish: LinkRequest
+) -> CommandOutcome:
     if current is not None and not wish.replace:
         message = (
-            f'"{who.settings.venue.subaccount}" has the linked signer {current}, which would be replaced: a run that uses it could not even close'
+            f'"{who.settings.venue.subaccount}" has the linked signer {current}, which would be replaced: a'
+            " run that uses it could not even close"
         )
-        raise Refusal("WOULD_REPLACE", "--replace", message, "add --replace when no run uses it", "nothing was changed")
+        raise Refusal(
+            "WOULD_REPLACE", "--replace", message, "add --replace when no run uses it", "nothing was changed"
+        )
     assert wish.new is not None  # noqa: S101 - the caller asked
     key = secrets.token_bytes(32)
     new = Signer(key)
@@ -115,16 +154,28 @@ async def _replaced(who: Whose, known: AnsweredVenue, owner: Signer, current: st
         if refused.code == "VENUE_REFUSED":
             wish.new.unlink()
         raise
-    lines = (("key", f"{wish.new} (0600)"), *WHAT_IT_CAN, ("next", f'write venue.key = "file:{wish.new}" and take the owner\'s key off this machine'))
+    lines = (
+        ("key", f"{wish.new} (0600)"),
+        *WHAT_IT_CAN,
+        ("next", f'write venue.key = "file:{wish.new}" and take the owner\'s key off this machine'),
+    )
     return _told(who, new.address, lines, replaced=current, file=str(wish.new))
 
 
 async def _changed(known: AnsweredVenue, owner: Signer, wanted: str | None) -> None:
-    """Send the change and wait until the venue shows it. Raises `Refusal`: `VENUE_REFUSED` when it certainly did not happen, else `NOT_SEEN`."""
+    """Send the change and wait until the venue shows it. Raises `Refusal`: `VENUE_REFUSED` when it
+    certainly did not happen, else `NOT_SEEN`.
+    """
     try:
         await link(known.reads, known.rules, known.access.sender, owner, wanted or NOBODY)
     except Refused as no:
-        raise Refusal("VENUE_REFUSED", None, f"the venue refused: {no.text} ({no.code})", _cure(no.code), "nothing was changed") from None
+        raise Refusal(
+            "VENUE_REFUSED",
+            None,
+            f"the venue refused: {no.text} ({no.code})",
+            _cure(no.code),
+            "nothing was changed",
+        ) from None
     except VenueError:
         pass  # it may have arrived: what the venue shows decides
     with trio.move_on_after(SEEN_S):
@@ -137,7 +188,11 @@ async def _changed(known: AnsweredVenue, owner: Signer, wanted: str | None) -> N
             await trio.sleep(LOOK_S)
     message = f"the venue does not show the change after {SEEN_S:g} s, and it may still come"
     raise Refusal(
-        "NOT_SEEN", None, message, f"{COMMAND} link-signer --show; keep the new key's file until it is certain", "who may sign is not known"
+        "NOT_SEEN",
+        None,
+        message,
+        f"{COMMAND} link-signer --show; keep the new key's file until it is certain",
+        "who may sign is not known",
     )
 
 
@@ -146,11 +201,20 @@ def _cure(code: int | None) -> str:
         return "deposit until the account is worth 5 USDT0"
     if code == 2030:
         return "a subaccount may change its signer 50 times in 7 days: wait"
-    return "try again; somebody else may have used this wallet at the same moment" if code == 2022 else "see the exchange's message"
+    return (
+        "try again; somebody else may have used this wallet at the same moment"
+        if code == 2022
+        else "see the exchange's message"
+    )
 
 
 def _told(
-    who: Whose, signer: str | None, lines: Sequence[tuple[str, str]], *, replaced: str | None = None, file: str | None = None
+    who: Whose,
+    signer: str | None,
+    lines: Sequence[tuple[str, str]],
+    *,
+    replaced: str | None = None,
+    file: str | None = None,
 ) -> CommandOutcome:
     shown = ("linked", signer or "nobody: only the owner may sign")
     facts = {"linked_signer": signer, "replaced": replaced, "file": file}

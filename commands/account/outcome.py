@@ -1,4 +1,6 @@
-"""How a command that acts on an account ended: the same facts as lines for a person and as one object for a program."""
+"""How a command that acts on an account ended: the same facts as lines for a person and as one object for
+a program.
+"""
 
 import shutil
 import sys
@@ -43,7 +45,12 @@ def as_json(outcome: CommandOutcome, who: Whose | None) -> dict[str, Any]:
     """The object of `--json`."""
     whose: dict[str, Any] = {}
     if who:
-        whose = {"venue": who.venue, "subaccount": who.settings.venue.subaccount, "address": who.access.owner, "signer": who.signer or None}
+        whose = {
+            "venue": who.venue,
+            "subaccount": who.settings.venue.subaccount,
+            "address": who.access.owner,
+            "signer": who.signer or None,
+        }
     return dict.fromkeys(KEYS) | {
         "schema": f"evenkeel.{outcome.command}/1",
         "ok": outcome.exit_code == DONE,

@@ -1,6 +1,7 @@
 """`status`: what is open, who runs it, is it halted. It only looks: no key, no lock, nothing is sent.
 
-Exit code 4: something is open or unknown and no run manages it; 3: nothing is, but a row of the ledger is not the row that was written.
+Exit code 4: something is open or unknown and no run manages it; 3: nothing is, but a row of the ledger is not
+the row that was written.
 """
 
 from typing import Any
@@ -42,7 +43,9 @@ async def looked(who: Whose, *, full: bool = False) -> CommandOutcome:
     # First: it may be known under another name from then on.
     known = gathered(who.access, who.logs, state_directory()) if who.child else await known_now(who, VENUE_S)
     if full:
-        known = msgspec.structs.replace(gathered(who.access, who.logs, state_directory(), full=True), venue=known.venue)
+        known = msgspec.structs.replace(
+            gathered(who.access, who.logs, state_directory(), full=True), venue=known.venue
+        )
     runner = who.runner()
     answer = await ask(who.state_name, ControlRequest("status"), ASK_S) if runner else None
     found = decide(known)
@@ -61,33 +64,58 @@ async def looked(who: Whose, *, full: bool = False) -> CommandOutcome:
     facts |= {"run_pid": runner.pid, "run_logs": runner.logs} if runner else {}
     if found.flat or (runner and breathes(runner.pid)):
         broken = broken_ledger(known)
-        return CommandOutcome("status", broken.exit_code if broken else DONE, lines, "refused" if broken else "done", broken, facts)
-    meaning = "exposure is open now and no run manages it" if found.kind == "open" else "exposure may be open now and no run manages it"
+        return CommandOutcome(
+            "status",
+            broken.exit_code if broken else DONE,
+            lines,
+            "refused" if broken else "done",
+            broken,
+            facts,
+        )
+    meaning = (
+        "exposure is open now and no run manages it"
+        if found.kind == "open"
+        else "exposure may be open now and no run manages it"
+    )
     problem = Problem("NOT_FLAT", None, f"NOT FLAT: {found.words}", found.cure, meaning)
     return CommandOutcome("status", OPEN, lines, "error", problem, facts)
 
 
 def broken_ledger(known: Evidence) -> Refusal | None:
-    """A row of the ledger is not the row that was written: nothing is open by it, and nothing can be entered with it."""
+    """A row of the ledger is not the row that was written: nothing is open by it, and nothing can be
+    entered with it.
+    """
     if known.ledger.state != "broken":
         return None
     cure = f"keep a copy of {known.ledger.path}, move it away, start again"
-    return Refusal("BROKEN_LEDGER", None, known.ledger.why, cure, "nothing is entered with a ledger that was changed")
+    return Refusal(
+        "BROKEN_LEDGER", None, known.ledger.why, cure, "nothing is entered with a ledger that was changed"
+    )
 
 
 def _doing(known: Evidence, found: OpenAnswer, answer: ControlReply | None, pid: int | None) -> str:
     """What the run is doing by its own word; where none answers, how things stand."""
     if answer is not None and answer.doing:
         return answer.doing
-    return without_run(known.halted, found.words, unknown=found.kind == "unknown", silent_pid=pid if answer is None else None)
+    return without_run(
+        known.halted, found.words, unknown=found.kind == "unknown", silent_pid=pid if answer is None else None
+    )
 
 
 def _run_words(answer: ControlReply | None) -> str:
-    return f"alive, {answer.phase.replace('_', ' ')}, {answer.progress or f'cycle {answer.cycle}'}" if answer else "it does not answer"
+    return (
+        f"alive, {answer.phase.replace('_', ' ')}, {answer.progress or f'cycle {answer.cycle}'}"
+        if answer
+        else "it does not answer"
+    )
 
 
 def _nothing(found: OpenAnswer) -> str:
-    return "no Evenkeel positions" + (f", checked {clock_time(found.checked_ms)}Z (cross, isolated, open orders)" if found.checked_ms else "")
+    return "no Evenkeel positions" + (
+        f", checked {clock_time(found.checked_ms)}Z (cross, isolated, open orders)"
+        if found.checked_ms
+        else ""
+    )
 
 
 def ledger_words(known: Evidence) -> str:
@@ -99,7 +127,11 @@ def ledger_words(known: Evidence) -> str:
     if checked.through < checked.since:
         verified = "no row verified"
     else:
-        since = f"rows {checked.since} to {checked.through} verified" if checked.since else f"verified through row {checked.through}"
+        since = (
+            f"rows {checked.since} to {checked.through} verified"
+            if checked.since
+            else f"verified through row {checked.through}"
+        )
         verified = f"{since} at {clock_time(checked.at_ns // 1_000_000)}Z"
     parts = [f"{ledger.path}, {checked.rows} rows, epoch {known.epoch}", verified, ledger.why]
     return " · ".join(part for part in parts if part)

@@ -1,7 +1,8 @@
-"""Which venue, which subaccount, whose key: for the commands that act on what a run has left. They never default to the simulated venue.
+"""Which venue, which subaccount, whose key: for the commands that act on what a run has left. They never
+default to the simulated venue.
 
-What was typed or configured comes first (`--venue`, `--config`, `--url`), then what the ledger in `--logs` remembers of its last run. If neither
-names a venue nothing is guessed.
+What was typed or configured comes first (`--venue`, `--config`, `--url`), then what the ledger in `--logs`
+remembers of its last run. If neither names a venue nothing is guessed.
 """
 
 import os
@@ -12,7 +13,14 @@ from typing import Any
 
 import msgspec
 
-from actors.instance.state import AlreadyRunning, Saved, holder_of_file, read_state, state_directory, state_file
+from actors.instance.state import (
+    AlreadyRunning,
+    Saved,
+    holder_of_file,
+    read_state,
+    state_directory,
+    state_file,
+)
 from actors.ledger import LedgerError, folded
 from commands.access.signing_key import ask_passphrase
 from commands.access.venue import SIMULATED, Access, access, place
@@ -64,7 +72,10 @@ class Whose(msgspec.Struct, frozen=True):
     @property
     def line(self) -> str:
         """What every such command says first."""
-        return f"{self.venue} · {self.settings.venue.subaccount} · {self.access.owner} · {self.signer or 'no signer'}"
+        return (
+            f"{self.venue} · {self.settings.venue.subaccount} · {self.access.owner} ·"
+            f" {self.signer or 'no signer'}"
+        )
 
     @property
     def run_line(self) -> str:
@@ -95,7 +106,9 @@ class LedgerOwner(msgspec.Struct, frozen=True):
 
 
 def whose(config_file: str | None, url: str | None, overrides: Mapping[str, str], *, signs: bool) -> Whose:
-    """Who is meant. `signs`: the key is read. Raises `ConfigError` (also when no venue is named), and what `access` raises."""
+    """Who is meant. `signs`: the key is read. Raises `ConfigError` (also when no venue is named), and what
+    `access` raises.
+    """
     loaded = config.load(Path(config_file) if config_file is not None else None, os.environ, overrides)
     settings, typed_url = loaded.settings, url_of(url)
     logs = Path(settings.files.logs)
@@ -104,12 +117,15 @@ def whose(config_file: str | None, url: str | None, overrides: Mapping[str, str]
         if known is None:
             raise UNKNOWN
         if known.started is None and known.opened.venue.partition(":")[0] == SIMULATED:
-            raise UNKNOWN  # no run has got as far as saying where its venue is: it may be one that outlives it
+            # no run has got as far as saying where its venue is: it may be one that outlives it
+            raise UNKNOWN
         settings = _by_ledger(settings, known)
         typed_url = (known.started.url if known.started else "") or None
         typed_url = typed_url if settings.venue.name == "simulated" or ":" in known.opened.venue else None
     elif settings.venue.name == "simulated" and typed_url is None and known is None:
-        raise ConfigError("WHICH_VENUE", "--url", "which simulated venue?", "add --url, or --logs of its run", "")
+        raise ConfigError(
+            "WHICH_VENUE", "--url", "which simulated venue?", "add --url, or --logs of its run", ""
+        )
     here = access(settings, typed_url, os.environ, ask_passphrase) if signs else place(settings, typed_url)
     signer = here.signer.address if here.signer else known.started.signer if known and known.started else ""
     return Whose(settings, here, logs, signer)

@@ -1,1 +1,3 @@
-"""Is everything ready for money? One function for each check; `doctor` runs them all, a live run those that must pass before its first order."""
+"""Is everything ready for money? One function for each check; `doctor` runs them all, a live run those
+that must pass before its first order.
+"""

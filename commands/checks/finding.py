@@ -10,7 +10,9 @@ State = Literal["ok", "warn", "fail", "skip"]
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One line of `doctor`. `fail` means that a live run refuses to start, or would not get far; `skip` that it could not be asked."""
+    """One line of `doctor`. `fail` means that a live run refuses to start, or would not get far; `skip`
+    that it could not be asked.
+    """
 
     check: str
     state: State

@@ -1,4 +1,6 @@
-"""Checks of this machine: nothing here asks the venue. Each takes what was measured, so that a test can measure something else."""
+"""Checks of this machine: nothing here asks the venue. Each takes what was measured, so that a test can
+measure something else.
+"""
 
 import os
 import stat
@@ -34,11 +36,15 @@ def _signature_us(signer: Signer, digest: bytes) -> int:
 
 
 def libsecp256k1(taken_us: int) -> Finding:
-    """Is the C library signing? An order is signed within `ready_deadline`, and while it is signed nothing else runs."""
+    """Is the C library signing? An order is signed within `ready_deadline`, and while it is signed nothing
+    else runs.
+    """
     if taken_us <= SIGNING_US_MAX:
         return ok("libsecp256k1", f"in use through {BINDING}: {taken_us} µs a signature")
     cure = f"pip install --force-reinstall -c constraints.txt {BINDING}, or a machine that is less busy"
-    return fail("libsecp256k1", f"a signature takes {taken_us} µs, more than {SIGNING_US_MAX}", cure, "SLOW_SIGNING")
+    return fail(
+        "libsecp256k1", f"a signature takes {taken_us} µs, more than {SIGNING_US_MAX}", cure, "SLOW_SIGNING"
+    )
 
 
 def disk(settings: Settings, free_bytes: int, commit_ms: float) -> Finding:
@@ -46,10 +52,20 @@ def disk(settings: Settings, free_bytes: int, commit_ms: float) -> Finding:
     room = f"{free_bytes // 10**6:,} MB free, a commit takes {commit_ms:.1f} ms"
     if free_bytes < settings.files.min_free_disk:
         cure = f"free some space on the disk of {settings.files.logs}, or use another --logs"
-        return fail("disk", f"{room}; files.min_free_disk is {settings.files.min_free_disk // 10**6:,} MB", cure, "DISK_FULL")
+        return fail(
+            "disk",
+            f"{room}; files.min_free_disk is {settings.files.min_free_disk // 10**6:,} MB",
+            cure,
+            "DISK_FULL",
+        )
     if commit_ms > settings.ready_deadline / 2:
         cure = "use a quicker disk for --logs, or raise ready_deadline"
-        return fail("disk", f"{room}, more than half of ready_deadline = {settings.ready_deadline} ms", cure, "SLOW_DISK")
+        return fail(
+            "disk",
+            f"{room}, more than half of ready_deadline = {settings.ready_deadline} ms",
+            cure,
+            "SLOW_DISK",
+        )
     return ok("disk", room)
 
 
@@ -59,7 +75,10 @@ def permissions(settings: Settings, config: Path | None) -> Finding:
     if loose:
         path, mode = loose[0]
         more = f", and {len(loose) - 1} more" if len(loose) > 1 else ""
-        found, cure = f"{path} has mode {mode:04o}{more}: other users could change what is traded", f"chmod go-w {path}"
+        found, cure = (
+            f"{path} has mode {mode:04o}{more}: other users could change what is traded",
+            f"chmod go-w {path}",
+        )
         say = fail if mode & 0o002 else warn  # many systems give every user a group of their own
         return say("permissions", found, cure, "LOOSE_FILES")
     return ok("permissions", "no other user can change configuration, ledger or logs")
@@ -88,7 +107,12 @@ def key_file(place: str) -> Finding:
     status = path.stat()
     mode = stat.S_IMODE(status.st_mode)
     if mode & 0o077 or status.st_uid != os.geteuid():
-        return fail("key_file", f"{path} has mode {mode:04o}: other users can read it", f"chmod 600 {path}", "KEY_UNREADABLE")
+        return fail(
+            "key_file",
+            f"{path} has mode {mode:04o}: other users can read it",
+            f"chmod 600 {path}",
+            "KEY_UNREADABLE",
+        )
     return ok("key_file", f"{path}, mode {mode:04o}")
 
 
@@ -104,8 +128,17 @@ def ledger(path: Path, wanted: Opened) -> Finding:
         cure = f"close what is open, then move {path} away: nothing is entered on a ledger that was changed"
         return fail("ledger", f"{path}: {error}", cure, "BROKEN_CHAIN", "entering is blocked")
     except LedgerError as error:
-        return fail("ledger", f"{path}: {error}", "use the version that wrote it, or another --logs", "OTHER_LEDGER", "entering is blocked")
-    if isinstance(opened, Opened) and (opened.chain_id, opened.subaccount) != (wanted.chain_id, wanted.subaccount):
+        return fail(
+            "ledger",
+            f"{path}: {error}",
+            "use the version that wrote it, or another --logs",
+            "OTHER_LEDGER",
+            "entering is blocked",
+        )
+    if isinstance(opened, Opened) and (opened.chain_id, opened.subaccount) != (
+        wanted.chain_id,
+        wanted.subaccount,
+    ):
         found = f"{path} belongs to {opened.venue}, subaccount {opened.subaccount}"
         return fail("ledger", found, "use another --logs", "OTHER_LEDGER", "nothing was started")
     return ok("ledger", f"{path}: {rows:,} rows, hash chain intact")
@@ -114,15 +147,28 @@ def ledger(path: Path, wanted: Opened) -> Finding:
 def awake(slept_s: int, battery: bool) -> Finding:
     """Does this machine sleep? Nothing can close a pair meanwhile."""
     if slept_s > 0:
-        return fail("awake", f"this machine has slept for {slept_s:,} s since it booted", "run it on a machine that does not sleep", "SLEEPS")
+        return fail(
+            "awake",
+            f"this machine has slept for {slept_s:,} s since it booted",
+            "run it on a machine that does not sleep",
+            "SLEEPS",
+        )
     if battery:
-        return warn("awake", "this machine has a battery: a laptop sleeps", "run it on a machine that does not sleep", "SLEEPS")
+        return warn(
+            "awake",
+            "this machine has a battery: a laptop sleeps",
+            "run it on a machine that does not sleep",
+            "SLEEPS",
+        )
     return ok("awake", "it has not slept since it booted, and has no battery")
 
 
 def has_battery(supplies: Path = Path("/sys/class/power_supply")) -> bool:
     """Does the operating system know of a battery of this machine?"""
-    return any(_reads(supply / "type") == "Battery" and _reads(supply / "scope") != "Device" for supply in supplies.glob("*"))
+    return any(
+        _reads(supply / "type") == "Battery" and _reads(supply / "scope") != "Device"
+        for supply in supplies.glob("*")
+    )
 
 
 def _reads(path: Path) -> str:

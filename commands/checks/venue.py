@@ -14,19 +14,29 @@ CLOCK_READINGS = 5
 
 
 async def clock(known: AnsweredVenue) -> Finding:
-    """Our clock against `/v1/time`: the quickest of some readings, which is the most exact one, is taken into use."""
+    """Our clock against `/v1/time`: the quickest of some readings, which is the most exact one, is taken
+    into use.
+    """
     readings = [await _reading(known) for _ in range(CLOCK_READINGS)]
     asked_ns, venue_ms, answered_ns = min(readings, key=lambda reading: reading[2] - reading[0])
     known.clock.measured(asked_ns, venue_ms, answered_ns)
     off_ms, round_trip_ms = known.clock.offset_ms, (answered_ns - asked_ns) // 1_000_000
     settings = known.settings
-    found = f"this machine is {abs(off_ms)} ms {'behind' if off_ms > 0 else 'ahead of'} the venue, round trip {round_trip_ms} ms"
+    found = (
+        f"this machine is {abs(off_ms)} ms {'behind' if off_ms > 0 else 'ahead of'} the venue, round trip"
+        f" {round_trip_ms} ms"
+    )
     if abs(off_ms) > settings.max_clock_skew:
         cure = "set this machine's clock (NTP: timedatectl set-ntp true), or raise max_clock_skew"
         return fail("clock", f"{found}, limit {settings.max_clock_skew} ms", cure, "CLOCK_SKEW")
     if 4 * round_trip_ms + settings.max_clock_skew > settings.recv_time:
         cure = "use a machine nearer to the venue, or raise recv_time"
-        return warn("clock", f"{found}: recv_time = {settings.recv_time} ms leaves less than four round trips", cure, "FAR_AWAY")
+        return warn(
+            "clock",
+            f"{found}: recv_time = {settings.recv_time} ms leaves less than four round trips",
+            cure,
+            "FAR_AWAY",
+        )
     return ok("clock", found)
 
 
@@ -57,16 +67,31 @@ async def contracts(known: AnsweredVenue) -> Finding:
     if network is None:
         return ok("contracts", f"{found} (a simulated venue may have any)")
     if rules.chain_id != network.chain_id:
-        message = f"{known.access.gateway} is on chain {rules.chain_id}, but {known.access.name} is chain {network.chain_id}"
-        return fail("contracts", message, "check --venue; do not trade there", "WRONG_CHAIN", "nothing was signed")
+        message = (
+            f"{known.access.gateway} is on chain {rules.chain_id}, but {known.access.name} is chain"
+            f" {network.chain_id}"
+        )
+        return fail(
+            "contracts", message, "check --venue; do not trade there", "WRONG_CHAIN", "nothing was signed"
+        )
     if rules.endpoint.lower() != network.endpoint.lower():
-        message = f"{known.access.name} uses the contract {rules.endpoint}; this release knows {network.endpoint}"
-        return fail("contracts", message, "look for a newer release, and for an announcement of the exchange", "WRONG_CONTRACT", "nothing was signed")
+        message = (
+            f"{known.access.name} uses the contract {rules.endpoint}; this release knows {network.endpoint}"
+        )
+        return fail(
+            "contracts",
+            message,
+            "look for a newer release, and for an announcement of the exchange",
+            "WRONG_CONTRACT",
+            "nothing was signed",
+        )
     return ok("contracts", found)
 
 
 async def sockets(known: AnsweredVenue) -> Finding:
-    """Both kinds of connection, compressed, and the account's streams with our signature: everything a run opens."""
+    """Both kinds of connection, compressed, and the account's streams with our signature: everything a run
+    opens.
+    """
     plain = []
     for path in ("/v1/ws", "/v1/subscribe"):
         async with open_socket(known.access.gateway + path, known.dialer) as socket:
@@ -77,7 +102,10 @@ async def sockets(known: AnsweredVenue) -> Finding:
         pass
     if plain:
         return warn(
-            "sockets", f"permessage-deflate was not agreed on at {' and '.join(plain)}", "nothing to do: it works, using more bandwidth", "NO_DEFLATE"
+            "sockets",
+            f"permessage-deflate was not agreed on at {' and '.join(plain)}",
+            "nothing to do: it works, using more bandwidth",
+            "NO_DEFLATE",
         )
     return ok("sockets", "orders and streams open, permessage-deflate agreed, authentication accepted")
 
@@ -89,9 +117,17 @@ async def products(known: AnsweredVenue) -> Finding:
     legs = (pair.eth, pair.sol)
     for product in legs:
         if product.status != "live":
-            return fail("products", f"{product.symbol} is {product.status}, not live", "wait until both legs can be traded", "NOT_TRADABLE")
+            return fail(
+                "products",
+                f"{product.symbol} is {product.status}, not live",
+                "wait until both legs can be traded",
+                "NOT_TRADABLE",
+            )
     texts = [f"{leg.symbol} tick {leg.price_tick.text()} step {leg.size_step.text()}" for leg in legs]
-    return ok("products", f"{', '.join(texts)}, oracle {legs[0].oracle.decimal():.2f} / {legs[1].oracle.decimal():.2f}")
+    return ok(
+        "products",
+        f"{', '.join(texts)}, oracle {legs[0].oracle.decimal():.2f} / {legs[1].oracle.decimal():.2f}",
+    )
 
 
 async def fees(known: AnsweredVenue) -> Finding:
@@ -103,7 +139,10 @@ async def fees(known: AnsweredVenue) -> Finding:
     if (eth.taker_fee, eth.maker_fee) != (sol.taker_fee, sol.maker_fee):
         rates += f"; SOL taker {_bp(sol.taker_fee)} bp, maker {_bp(sol.maker_fee)} bp"
     cost = Quote(2 * known.settings.target * (eth.taker_fee + sol.taker_fee) // ONE)
-    return ok("fees", f"{rates}; a cycle of {grouped(known.settings.target)} USD per leg pays {cost.decimal():.2f} USD")
+    return ok(
+        "fees",
+        f"{rates}; a cycle of {grouped(known.settings.target)} USD per leg pays {cost.decimal():.2f} USD",
+    )
 
 
 def _bp(rate: Rate) -> str:
@@ -111,13 +150,17 @@ def _bp(rate: Rate) -> str:
 
 
 async def minimum(known: AnsweredVenue) -> Finding:
-    """Can the target be traded at current prices, in every direction that will be? The answer of a run that would enter now, in its words."""
+    """Can the target be traded at current prices, in every direction that will be? The answer of a run
+    that would enter now, in its words.
+    """
     from actors.sizing.actor import Sizer
     from commands.output.sentences import advice, cannot
 
     settings, quote = known.settings, await books_now(known.reads, known.rules, known.clock.now_ms())
     if quote is None:
-        return fail("minimum", "unknown: a side of a book is empty", "try again when the market trades", "UNKNOWN")
+        return fail(
+            "minimum", "unknown: a side of a book is empty", "try again when the market trades", "UNKNOWN"
+        )
     sizer = Sizer(settings, known.rules)
     signs = sizer.signs(1)
     answer = sizer.attainable(quote, signs)
@@ -129,10 +172,18 @@ async def minimum(known: AnsweredVenue) -> Finding:
     if not answer.met:
         return ok("minimum", f"{cannot(settings, verdict)} when_unbalanced lets it be traded")
     pair = f"{verdict.eth.text()} ETH / {verdict.sol.text()} SOL"
-    found = f"{grouped(settings.target)} USD per leg is {pair} at current prices, {percent(verdict.imbalance)} apart"
+    found = (
+        f"{grouped(settings.target)} USD per leg is {pair} at current prices, {percent(verdict.imbalance)}"
+        " apart"
+    )
     if answer.always is not None and settings.target < answer.always.target:
         cure = advice(settings, verdict) or "expect skipped cycles"
-        return warn("minimum", f"{found}; lots are coarse for it: at other prices cycles may be skipped", cure, "TARGET_NARROW")
+        return warn(
+            "minimum",
+            f"{found}; lots are coarse for it: at other prices cycles may be skipped",
+            cure,
+            "TARGET_NARROW",
+        )
     return ok("minimum", found)
 
 
@@ -144,6 +195,15 @@ async def windows(known: AnsweredVenue) -> Finding:
     now_ms = known.clock.now_ms()
     denial = closed_window(now_ms, known.settings)
     if denial:
-        return warn("windows", f"{clock_time(now_ms)}Z: {denial.detail}", "a run waits until it is over", denial.code)
+        return warn(
+            "windows", f"{clock_time(now_ms)}Z: {denial.detail}", "a run waits until it is over", denial.code
+        )
     configured = ", ".join(window.text() for window in known.settings.no_entry_utc)
-    return ok("windows", f"nothing is entered in {configured} UTC" if configured else "no_entry_utc is empty: entering at all times")
+    return ok(
+        "windows",
+        (
+            f"nothing is entered in {configured} UTC"
+            if configured
+            else "no_entry_utc is empty: entering at all times"
+        ),
+    )

@@ -2,8 +2,8 @@
 
     load(file, environment, overrides) -> Loaded(settings, origins)
 
-msgspec decodes the merged tables into unit-typed fields and refuses what it does not know; what it says is turned into a sentence with the key, the
-line or variable it came from, and the text to write instead.
+msgspec decodes the merged tables into unit-typed fields and refuses what it does not know; what it says is
+turned into a sentence with the key, the line or variable it came from, and the text to write instead.
 """
 
 import json
@@ -17,13 +17,34 @@ from typing import Any
 
 import msgspec
 
-from commands.config.keys import DECLARED, KEYS, MAINTENANCE, REMARKS, complaints, least_dead_man, room_for, sign_remark, value_of, written
+from commands.config.keys import (
+    DECLARED,
+    KEYS,
+    MAINTENANCE,
+    REMARKS,
+    complaints,
+    least_dead_man,
+    room_for,
+    sign_remark,
+    value_of,
+    written,
+)
 from commands.config.units_text import BadText, CostLadder, Text, WeeklyWindows
 from commands.output.words import ConfigError, did_you_mean
 from messages.settings import Settings
 from messages.units import ONE, Quote
 
-__all__ = ["ENVIRONMENT_PREFIX", "FILE_NAME", "ConfigError", "Loaded", "as_file", "environment_name", "load", "printed", "write_file"]
+__all__ = [
+    "ENVIRONMENT_PREFIX",
+    "FILE_NAME",
+    "ConfigError",
+    "Loaded",
+    "as_file",
+    "environment_name",
+    "load",
+    "printed",
+    "write_file",
+]
 
 ENVIRONMENT_PREFIX = "EVENKEEL_"
 LIST_THEM = "python supervisor.py run --print-config lists every key"
@@ -39,7 +60,9 @@ Leaves = dict[str, tuple[Any, str]]
 
 
 class Loaded(msgspec.Struct, frozen=True):
-    """Settings, and for every key where its value came from: default | file line N | environment NAME | flag."""
+    """Settings, and for every key where its value came from: default | file line N | environment NAME |
+    flag.
+    """
 
     settings: Settings
     origins: dict[str, str]
@@ -59,7 +82,9 @@ def _reads(kind: type[Text]) -> type[_Read]:
 
 
 def _shape() -> Any:
-    """The struct that the configuration is decoded into: one optional field per key, one struct per table, nothing else."""
+    """The struct that the configuration is decoded into: one optional field per key, one struct per table,
+    nothing else.
+    """
     tables: dict[str, list[tuple[str, Any, Any]]] = {}
     for key, kind in KEYS.items():
         table, _, name = key.rpartition(".")
@@ -84,8 +109,14 @@ def environment_name(key: str) -> str:
     return ENVIRONMENT_PREFIX + key.upper().replace(".", "__")
 
 
-def load(file: Path | None, environment: Mapping[str, str], overrides: Mapping[str, str], defaults: Mapping[str, str] = NOTHING) -> Loaded:
-    """The effective configuration. `overrides` maps dotted keys to texts (flags), `defaults` those of a command, which anything written beats.
+def load(
+    file: Path | None,
+    environment: Mapping[str, str],
+    overrides: Mapping[str, str],
+    defaults: Mapping[str, str] = NOTHING,
+) -> Loaded:
+    """The effective configuration. `overrides` maps dotted keys to texts (flags), `defaults` those of a
+    command, which anything written beats.
 
     Raises `ConfigError` for anything that is not certain.
     """
@@ -122,14 +153,22 @@ LIVE_RUN = ("target", "cycles", "hold", "limits.max_daily_loss", "venue.subaccou
 
 def must_be_written(loaded: Loaded, keys: Sequence[str], because: str) -> None:
     """Raises `ConfigError` naming all of `keys` that nobody wrote, in a file, a variable or a flag."""
-    missing = [key for key in keys if loaded.origins[key].startswith("default") or written(loaded.settings, key) == ""]
+    missing = [
+        key
+        for key in keys
+        if loaded.origins[key].startswith("default") or written(loaded.settings, key) == ""
+    ]
     if missing:
         # No number is proposed: what is traded with real money is the user's own decision.
-        cure = "write " + ", ".join(f"{key} ({KEYS[key].form()})" for key in missing) + " in the configuration file"
+        cure = (
+            "write "
+            + ", ".join(f"{key} ({KEYS[key].form()})" for key in missing)
+            + " in the configuration file"
+        )
         raise ConfigError("NOT_WRITTEN", missing[0], f"{', '.join(missing)}: not set, and {because}", cure)
 
 
-# -- sources -----------------------------------------------------------------------------------------------------------------------------------
+# -- sources -------------------------------------------------------------------------------------------------
 
 
 def _from_file(file: Path) -> Leaves:
@@ -147,7 +186,9 @@ def _text(file: Path) -> str:
         # An editor's byte order mark is no part of the text.
         return file.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        raise ConfigError("TOML_SYNTAX", None, f"{file.name} is not UTF-8 text (byte {error.start})", "save it as UTF-8") from None
+        raise ConfigError(
+            "TOML_SYNTAX", None, f"{file.name} is not UTF-8 text (byte {error.start})", "save it as UTF-8"
+        ) from None
     except OSError as error:
         saying = f"{file} cannot be read: {(error.strerror or 'unknown error').lower()}"
         raise ConfigError("FILE_MISSING", "--config", saying, "check the path given to --config") from None
@@ -162,7 +203,9 @@ def _syntax_error(file: Path, saying: str, text: str) -> ConfigError:
 
 
 def _syntax_cure(what: str) -> str:
-    """What to write where TOML's own parser says `what`: its words name what it met, not what the writer did."""
+    """What to write where TOML's own parser says `what`: its words name what it met, not what the writer
+    did.
+    """
     if re.search(r"overwrite a value|declare .* twice|redefine", what):
         return "write each key and each [table] once"
     if re.search(r"illegal character '\\n'|Unterminated string|Expected '\"'", what):
@@ -187,7 +230,9 @@ def _lines(text: str) -> dict[str, int]:
             table = _unquoted(header.group(1))
             found.setdefault(table, number)
             table += "."
-        elif key := re.match(r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""", line):
+        elif key := re.match(
+            r"""\s*((?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=""", line
+        ):
             found.setdefault(table + _unquoted(key.group(1)), number)
     return found
 
@@ -210,10 +255,12 @@ def _typed(key: str, text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        raise ConfigError("WRONG_TYPE", key, f"{key}: {text} is not a list of texts in quotes", _write_instead(key, None)) from None
+        raise ConfigError(
+            "WRONG_TYPE", key, f"{key}: {text} is not a list of texts in quotes", _write_instead(key, None)
+        ) from None
 
 
-# -- decoding ----------------------------------------------------------------------------------------------------------------------------------
+# -- decoding ------------------------------------------------------------------------------------------------
 
 
 def _settings(leaves: Leaves, file: Path | None) -> Settings:
@@ -233,7 +280,12 @@ def _nested(leaves: Leaves) -> dict[str, Any]:
         for table in tables:
             at = at.setdefault(table, {})
             if not isinstance(at, dict):
-                raise ConfigError("WRONG_TYPE", table, f"{table}: is a table of keys, not a value", f"write [{table}] on a line of its own")
+                raise ConfigError(
+                    "WRONG_TYPE",
+                    table,
+                    f"{table}: is a table of keys, not a value",
+                    f"write [{table}] on a line of its own",
+                )
         at[name] = value
     return tree
 
@@ -262,20 +314,32 @@ def _explained(error: msgspec.ValidationError, leaves: Leaves, file: Path | None
     if isinstance(error.__cause__, BadText) and key in KEYS:
         bad, text = error.__cause__, leaves[key][0]
         meant = KEYS[key].suggest(text, value_of(Settings(), key))
-        return ConfigError(bad.code, key, f"{key}: {bad.saying}{sign_remark(key, text)}", _write_instead(key, meant))
-    return ConfigError("WRONG_TYPE", key, f"{key}: is a table of keys, not a value", f"write [{key}] on a line of its own")
+        return ConfigError(
+            bad.code, key, f"{key}: {bad.saying}{sign_remark(key, text)}", _write_instead(key, meant)
+        )
+    return ConfigError(
+        "WRONG_TYPE", key, f"{key}: is a table of keys, not a value", f"write [{key}] on a line of its own"
+    )
 
 
 def _unknown(key: str, leaves: Leaves, file: Path | None) -> ConfigError:
     key = key if key in leaves else next((leaf for leaf in leaves if leaf.startswith(f"{key}.")), key)
     origin = leaves[key][1] if key in leaves else "flag"
-    place = f"in {file.name} {origin.removeprefix('file ')}" if file and origin.startswith("file") else f"in {origin}"
+    place = (
+        f"in {file.name} {origin.removeprefix('file ')}"
+        if file and origin.startswith("file")
+        else f"in {origin}"
+    )
     place = "given by a flag" if origin == "flag" else place
-    return ConfigError("UNKNOWN_KEY", key, f"{key}: unknown key {place}", did_you_mean(key, list(KEYS), LIST_THEM))
+    return ConfigError(
+        "UNKNOWN_KEY", key, f"{key}: unknown key {place}", did_you_mean(key, list(KEYS), LIST_THEM)
+    )
 
 
 def _write_instead(key: str, instead: object | None, settings: Settings = Settings()) -> str:  # noqa: B008 - frozen
-    """The value that was meant, if the program would take it; else what kind of value is wanted, without a number of ours."""
+    """The value that was meant, if the program would take it; else what kind of value is wanted, without a
+    number of ours.
+    """
     if key not in KEYS:
         return LIST_THEM
     if instead is None or not _takes(key, instead, settings):
@@ -284,43 +348,65 @@ def _write_instead(key: str, instead: object | None, settings: Settings = Settin
 
 
 def _patient(settings: Settings, origins: dict[str, str]) -> tuple[Settings, dict[str, str]]:
-    """A dead man's time that nobody wrote grows with `recv_time`: before that is over, nobody can say that a run is dead."""
+    """A dead man's time that nobody wrote grows with `recv_time`: before that is over, nobody can say that
+    a run is dead.
+    """
     least = least_dead_man(settings)
     if origins["guard.dead_man"] != "default" or settings.guard.dead_man >= least:
         return settings, origins
     guard = msgspec.structs.replace(settings.guard, dead_man=least)
-    return msgspec.structs.replace(settings, guard=guard), origins | {"guard.dead_man": "default, grown with recv_time"}
+    return msgspec.structs.replace(settings, guard=guard), origins | {
+        "guard.dead_man": "default, grown with recv_time"
+    }
 
 
 def _with_room(settings: Settings, origins: dict[str, str]) -> tuple[Settings, dict[str, str]]:
-    """The limits nobody wrote grow with a larger target: their defaults are meant to be `target + 20 % + one lot`, and both legs of it."""
+    """The limits nobody wrote grow with a larger target: their defaults are meant to be `target + 20 % +
+    one lot`, and both legs of it.
+    """
     room = room_for(settings)
-    return _grown(settings, origins, {"max_leg_notional": room, "max_gross": Quote(2 * room)}, "default, grown with target")
+    return _grown(
+        settings,
+        origins,
+        {"max_leg_notional": room, "max_gross": Quote(2 * room)},
+        "default, grown with target",
+    )
 
 
-def _grown(settings: Settings, origins: dict[str, str], wanted: dict[str, Quote], origin: str) -> tuple[Settings, dict[str, str]]:
+def _grown(
+    settings: Settings, origins: dict[str, str], wanted: dict[str, Quote], origin: str
+) -> tuple[Settings, dict[str, str]]:
     """The limits that nobody wrote, raised to what is wanted."""
-    grown = {name: value for name, value in wanted.items() if origins[f"limits.{name}"] == "default" and value > value_of(settings, f"limits.{name}")}
+    grown = {
+        name: value
+        for name, value in wanted.items()
+        if origins[f"limits.{name}"] == "default" and value > value_of(settings, f"limits.{name}")
+    }
     limits = msgspec.structs.replace(settings.limits, **grown)
-    return msgspec.structs.replace(settings, limits=limits), origins | {f"limits.{name}": origin for name in grown}
+    return msgspec.structs.replace(settings, limits=limits), origins | {
+        f"limits.{name}": origin for name in grown
+    }
 
 
 def _for_venue(settings: Settings, origins: dict[str, str]) -> tuple[Settings, dict[str, str]]:
     """The defaults that depend on whose money it is.
 
-    Live: the exchange's maintenance windows. Simulated: a daily loss of one percent of the target for each cycle, because a long run with play money
-    should not end at the limit that nobody wrote, and a drawdown of twice that; live has no such default.
+    Live: the exchange's maintenance windows. Simulated: a daily loss of one percent of the target for each
+    cycle, because a long run with play money should not end at the limit that nobody wrote, and a drawdown of
+    twice that; live has no such default.
     """
     if settings.venue.name != "simulated":
         if origins["no_entry_utc"] == "default":
-            return msgspec.structs.replace(settings, no_entry_utc=MAINTENANCE), origins | {"no_entry_utc": "default of a live venue"}
+            return msgspec.structs.replace(settings, no_entry_utc=MAINTENANCE), origins | {
+                "no_entry_utc": "default of a live venue"
+            }
         return settings, origins
     enough = settings.target * (settings.cycles or UNENDING) // 100
     wanted = {"max_daily_loss": Quote(min(enough, MOST)), "max_drawdown": Quote(min(2 * enough, MOST))}
     return _grown(settings, origins, wanted, "default, grown with target and cycles")
 
 
-# -- printing ----------------------------------------------------------------------------------------------------------------------------------
+# -- printing ------------------------------------------------------------------------------------------------
 
 FILE_NAME = "evenkeel.toml"
 """What `--init-config` calls its file unless it is told another name."""
@@ -328,9 +414,11 @@ COMMENT_WIDTH = 77
 
 
 def printed(loaded: Loaded) -> list[str]:
-    """Every key with its sentence, its effective value and where that came from, as TOML that `load` takes back.
+    """Every key with its sentence, its effective value and where that came from, as TOML that `load` takes
+    back.
 
-    Defaults are comments, as in `as_file`: printed into a file and loaded for a live run they would count as the user's own decisions.
+    Defaults are comments, as in `as_file`: printed into a file and loaded for a live run they would count as
+    the user's own decisions.
     """
     lines = [
         "# Every key: what it does, its effective value, and where that value came from.",
@@ -344,9 +432,11 @@ def printed(loaded: Loaded) -> list[str]:
 
 
 def as_file(loaded: Loaded) -> list[str]:
-    """A configuration file to start from: every key with its sentence. What was written anywhere stands as a value, defaults as comments.
+    """A configuration file to start from: every key with its sentence. What was written anywhere stands as a
+    value, defaults as comments.
 
-    A default that is no value of the file goes on following the release, the target and the venue, and never trades real money unnoticed.
+    A default that is no value of the file goes on following the release, the target and the venue, and never
+    trades real money unnoticed.
     """
     lines = [
         "# Evenkeel's configuration. A line that begins with # is a comment: remove the #",
@@ -366,16 +456,26 @@ def _value_line(loaded: Loaded, key: str) -> str:
 
 
 def write_file(loaded: Loaded, path: Path) -> None:
-    """Write `as_file`. Raises `ConfigError` where there is something already, or where nothing can be written."""
+    """Write `as_file`. Raises `ConfigError` where there is something already, or where nothing can be
+    written.
+    """
     try:
         with open(path, "x", encoding="utf-8") as file:
             file.write("\n".join(as_file(loaded)) + "\n")
     except FileExistsError:
         cure = "name another file: --init-config FILE"
-        raise ConfigError("FILE_EXISTS", "--init-config", f"{path} exists already", cure, "it was not changed") from None
+        raise ConfigError(
+            "FILE_EXISTS", "--init-config", f"{path} exists already", cure, "it was not changed"
+        ) from None
     except OSError as error:
         saying = f"{path} cannot be written: {(error.strerror or 'unknown error').lower()}"
-        raise ConfigError("FILE_UNWRITABLE", "--init-config", saying, "name another file: --init-config FILE", "nothing was written") from None
+        raise ConfigError(
+            "FILE_UNWRITABLE",
+            "--init-config",
+            saying,
+            "name another file: --init-config FILE",
+            "nothing was written",
+        ) from None
 
 
 def _name(key: str) -> str:

@@ -1,6 +1,8 @@
-"""Every key of the configuration and how its value is written; and what values make no sense, alone or together.
+"""Every key of the configuration and how its value is written; and what values make no sense, alone or
+together.
 
-Keys, defaults, sentences and bounds are declared in `messages/settings.py`, once: what is in here is read from there.
+Keys, defaults, sentences and bounds are declared in `messages/settings.py`, once: what is in here is read
+from there.
 """
 
 import re
@@ -43,7 +45,10 @@ class KeyPlace(Words):
     def read(cls, written: object) -> Any:
         """The place."""
         if not isinstance(written, str) or not re.fullmatch(r"(env|file|keystore):\S.*", written):
-            raise BadText("BAD_CHOICE", "says where the key is (env:NAME, file:PATH or keystore:PATH), never the key itself")
+            raise BadText(
+                "BAD_CHOICE",
+                "says where the key is (env:NAME, file:PATH or keystore:PATH), never the key itself",
+            )
         return written
 
 
@@ -112,7 +117,9 @@ FORMS: Mapping[Form, type[Text]] = {
 
 
 class Declared(NamedTuple):
-    """What `messages/settings.py` says about one key. Bounds: both allowed, in the value's own integers; None: no bound."""
+    """What `messages/settings.py` says about one key. Bounds: both allowed, in the value's own integers;
+    None: no bound.
+    """
 
     sentence: str
     kind: type[Text]
@@ -127,7 +134,10 @@ def _declared(table: type, prefix: str) -> Iterator[tuple[str, Declared]]:
             continue
         meta: msgspec.Meta = get_args(hint)[1]
         extra = meta.extra or {}
-        yield f"{prefix}{name}", Declared(str(meta.description), FORMS[extra["form"]], extra["least"], extra["greatest"])
+        yield (
+            f"{prefix}{name}",
+            Declared(str(meta.description), FORMS[extra["form"]], extra["least"], extra["greatest"]),
+        )
 
 
 DECLARED: Mapping[str, Declared] = dict(_declared(Settings, ""))
@@ -136,14 +146,22 @@ DECLARED: Mapping[str, Declared] = dict(_declared(Settings, ""))
 KEYS: Mapping[str, type[Text]] = {key: declared.kind for key, declared in DECLARED.items()}
 """What reads and writes each key's value."""
 
-REMARKS = {"target": " (per leg)", "limits.max_leg_notional": " (per leg)", "limits.max_gross": " (both legs)"}
+REMARKS = {
+    "target": " (per leg)",
+    "limits.max_leg_notional": " (per leg)",
+    "limits.max_gross": " (both legs)",
+}
 """What a unit does not say."""
 
 MAINTENANCE = (WeeklyWindow(0, 830, 860), WeeklyWindow(3, 830, 860))
-"""The exchange's own windows: Monday and Thursday 14:00 UTC, at most ten minutes (its documents), and ten minutes on either side."""
+"""The exchange's own windows: Monday and Thursday 14:00 UTC, at most ten minutes (its documents), and ten
+minutes on either side.
+"""
 
 Complaint = tuple[str, str, object | None]
-"""A key, a sentence that begins after the key, and a value to write instead (as `Text.write` gives it): made of the user's own values, or None."""
+"""A key, a sentence that begins after the key, and a value to write instead (as `Text.write` gives it):
+made of the user's own values, or None.
+"""
 
 
 def value_of(settings: Settings, key: str) -> Any:
@@ -163,7 +181,12 @@ def complaints(settings: Settings) -> Iterator[Complaint]:
     """Everything about these values that makes no sense, most basic first."""
     for key, (_, _, least, greatest) in DECLARED.items():
         value = value_of(settings, key)
-        if least is not None and greatest is not None and value is not None and not least <= value <= greatest:
+        if (
+            least is not None
+            and greatest is not None
+            and value is not None
+            and not least <= value <= greatest
+        ):
             yield _out_of_bounds(key, value, least, greatest)
     yield from _flatten_steps(settings)
     yield from _unbalanced(settings)
@@ -171,9 +194,13 @@ def complaints(settings: Settings) -> Iterator[Complaint]:
 
 
 def sign_remark(key: str, text: object) -> str:
-    """What a minus sign before the target gets: somebody who types one means the other side, which is another key. "" for everything else."""
+    """What a minus sign before the target gets: somebody who types one means the other side, which is
+    another key. "" for everything else.
+    """
     signed = key == "target" and str(text).lstrip().startswith("-")
-    return "; a target has no sign: --direction long-eth or long-sol says which leg is bought" if signed else ""
+    return (
+        "; a target has no sign: --direction long-eth or long-sol says which leg is bought" if signed else ""
+    )
 
 
 def _out_of_bounds(key: str, value: Any, least: int, greatest: int) -> Complaint:
@@ -184,7 +211,11 @@ def _out_of_bounds(key: str, value: Any, least: int, greatest: int) -> Complaint
     else:
         wanted = "above 0" if value <= 0 else f"at least {bound(key, least)}"
     text = KEYS[key].write(value)
-    return key, f"{text} is out of range, it must be {wanted}{sign_remark(key, text)}", KEYS[key].suggest(text, value)
+    return (
+        key,
+        f"{text} is out of range, it must be {wanted}{sign_remark(key, text)}",
+        KEYS[key].suggest(text, value),
+    )
 
 
 def bound(key: str, scaled: int) -> object:
@@ -207,23 +238,44 @@ def _unbalanced(settings: Settings) -> Iterator[Complaint]:
     choice = settings.when_unbalanced
     if choice.action == "accept" and not settings.max_imbalance <= choice.accept < HUNDRED_PERCENT:
         promise = written(settings, "max_imbalance")
-        yield "when_unbalanced", f"accepts {Percent.write(choice.accept)}, not between max_imbalance = {promise} and 100 %", None
+        yield (
+            "when_unbalanced",
+            f"accepts {Percent.write(choice.accept)}, not between max_imbalance = {promise} and 100 %",
+            None,
+        )
     if choice.action == "raise" and not ONE < choice.raise_by <= 100 * ONE:
-        yield "when_unbalanced", f"raises {Factor.write(choice.raise_by)}, it must be above 1x and at most 100x", None
+        yield (
+            "when_unbalanced",
+            f"raises {Factor.write(choice.raise_by)}, it must be above 1x and at most 100x",
+            None,
+        )
 
 
 def _together(settings: Settings) -> Iterator[Complaint]:
     if settings.max_imbalance <= settings.planning_margin:
         yield (
             "max_imbalance",
-            f"{written(settings, 'max_imbalance')} must be above planning_margin = {written(settings, 'planning_margin')}",
+            (
+                f"{written(settings, 'max_imbalance')} must be above planning_margin ="
+                f" {written(settings, 'planning_margin')}"
+            ),
             Percent.write(4 * settings.planning_margin),
         )
     if settings.ready_deadline + RECV_LEFT_MS >= settings.recv_time:
-        saying = f"{written(settings, 'ready_deadline')} leaves no second of recv_time = {written(settings, 'recv_time')} for the orders to arrive"
-        yield "ready_deadline", saying, Duration.write(max(1, min(100, (settings.recv_time - RECV_LEFT_MS) // 2)))
+        saying = (
+            f"{written(settings, 'ready_deadline')} leaves no second of recv_time ="
+            f" {written(settings, 'recv_time')} for the orders to arrive"
+        )
+        yield (
+            "ready_deadline",
+            saying,
+            Duration.write(max(1, min(100, (settings.recv_time - RECV_LEFT_MS) // 2))),
+        )
     if 2 * settings.max_clock_skew >= settings.recv_time:
-        saying = f"{written(settings, 'max_clock_skew')} twice is not less than recv_time = {written(settings, 'recv_time')}"
+        saying = (
+            f"{written(settings, 'max_clock_skew')} twice is not less than recv_time ="
+            f" {written(settings, 'recv_time')}"
+        )
         yield "max_clock_skew", saying, Duration.write(settings.recv_time // 8)
     yield from _limits(settings)
     yield from _times(settings)
@@ -244,16 +296,23 @@ def _times(settings: Settings) -> Iterator[Complaint]:
         saying = f"{written(settings, 'limits.max_hold')} is shorter than hold = {written(settings, 'hold')}"
         yield "limits.max_hold", saying, Duration.write(settings.hold)
     if settings.guard.dead_man < least_dead_man(settings):
-        saying = f"{written(settings, 'guard.dead_man')} is less than recv_time = {written(settings, 'recv_time')} and 2 s: orders may still arrive"
+        saying = (
+            f"{written(settings, 'guard.dead_man')} is less than recv_time = {written(settings, 'recv_time')}"
+            " and 2 s: orders may still arrive"
+        )
         yield "guard.dead_man", saying, Duration.write(least_dead_man(settings))
 
 
 def least_dead_man(settings: Settings) -> Ms:
-    """Until an order can no longer arrive, and two seconds more: a guard that acts earlier could act beside a run that is alive."""
+    """Until an order can no longer arrive, and two seconds more: a guard that acts earlier could act
+    beside a run that is alive.
+    """
     return Ms(settings.recv_time + 2_000)
 
 
 def room_for(settings: Settings) -> Quote:
-    """The largest leg that this target can lead to: raised and deviating as allowed, and 5 % for slippage and one lot. USD x18."""
+    """The largest leg that this target can lead to: raised and deviating as allowed, and 5 % for slippage
+    and one lot. USD x18.
+    """
     raised = settings.target * max(ONE, settings.when_unbalanced.raise_by) // ONE
     return Quote(raised * (settings.max_deviation + 10_500 * ONE) // HUNDRED_PERCENT)

@@ -43,7 +43,9 @@ class RunOptions(msgspec.Struct, frozen=True):
 def seed_of(text: str) -> int:
     """A seed. Raises `ConfigError`."""
     if not re.fullmatch(r"\d{1,18}", text):
-        raise ConfigError("WRONG_TYPE", "--seed", f'--seed: "{text}" is not a whole number', f"type --seed {SEED}")
+        raise ConfigError(
+            "WRONG_TYPE", "--seed", f'--seed: "{text}" is not a whole number', f"type --seed {SEED}"
+        )
     return int(text)
 
 
@@ -53,23 +55,36 @@ def market_of(text: str) -> str:
         return text
     if text.startswith("flat:"):
         if not re.fullmatch(r"flat:\d+(\.\d+)?/\d+(\.\d+)?", text):
-            raise ConfigError("BAD_VALUE", "--market", f'--market: "{text}" is not flat:ETH/SOL', "type --market flat:2756.9/115.86")
+            raise ConfigError(
+                "BAD_VALUE",
+                "--market",
+                f'--market: "{text}" is not flat:ETH/SOL',
+                "type --market flat:2756.9/115.86",
+            )
         return text
     recording = _recording(Path(text)) if text else None
     if recording is not None:
         return recording
-    cure = did_you_mean(text, ("synthetic", "flat:2756.9/115.86"), "type --market synthetic, --market flat:2756.9/115.86 or a recording's prefix")
+    cure = did_you_mean(
+        text,
+        ("synthetic", "flat:2756.9/115.86"),
+        "type --market synthetic, --market flat:2756.9/115.86 or a recording's prefix",
+    )
     raise ConfigError("BAD_VALUE", "--market", f'--market: no recording begins with "{text}"', cure)
 
 
 def _recording(named: Path) -> str | None:
-    """The prefix of the recording that is named by its prefix, its folder (with one recording in it) or one of its files; None when there is none."""
+    """The prefix of the recording that is named by its prefix, its folder (with one recording in it) or
+    one of its files; None when there is none.
+    """
     if named.is_dir():
         inside = {prefix for file in named.iterdir() if (prefix := _prefix(file))}
         return inside.pop() if len(inside) == 1 else None
     if named.is_file():
         return _prefix(named)
-    there = named.parent.is_dir() and any(file.name.startswith(f"{named.name}_") for file in named.parent.iterdir())
+    there = named.parent.is_dir() and any(
+        file.name.startswith(f"{named.name}_") for file in named.parent.iterdir()
+    )
     return str(named) if named.name and there else None
 
 
@@ -82,19 +97,33 @@ def faults_of(text: str) -> str:
     """Staged faults: a word or a file. Raises `ConfigError`."""
     if text in FAULTS or Path(text).is_file():
         return text
-    raise ConfigError("BAD_VALUE", "--faults", f'--faults: there is no file "{text}"', did_you_mean(text, FAULTS, "type --faults none"))
+    raise ConfigError(
+        "BAD_VALUE",
+        "--faults",
+        f'--faults: there is no file "{text}"',
+        did_you_mean(text, FAULTS, "type --faults none"),
+    )
 
 
 def url_of(text: str | None) -> str | None:
-    """A simulated venue on this machine. Raises `ConfigError`, also for any other machine: a key is never used at an address that was typed."""
+    """A simulated venue on this machine. Raises `ConfigError`, also for any other machine: a key is never
+    used at an address that was typed.
+    """
     if text is None:
         return None
     host = _host(text)
     if host is None:
-        raise ConfigError("BAD_VALUE", "--url", f'--url: "{text}" is not a base URL', "type --url http://127.0.0.1:PORT, as simulate prints it")
+        raise ConfigError(
+            "BAD_VALUE",
+            "--url",
+            f'--url: "{text}" is not a base URL',
+            "type --url http://127.0.0.1:PORT, as simulate prints it",
+        )
     if host not in {"127.0.0.1", "localhost", "::1"}:
         cure = "type --venue testnet or --venue mainnet for the exchange's own addresses"
-        raise ConfigError("NOT_LOOPBACK", "--url", f"--url: {host} is not this machine; it is for a simulated venue", cure)
+        raise ConfigError(
+            "NOT_LOOPBACK", "--url", f"--url: {host} is not this machine; it is for a simulated venue", cure
+        )
     return text.rstrip("/")
 
 
@@ -117,7 +146,9 @@ def usd_of(flag: str, text: str) -> Quote:
     try:
         amount: Quote = Usd.read(text)
     except BadText as bad:
-        raise ConfigError(bad.code, flag, f"{flag}: {bad.saying}", typed_instead(flag, text, Usd, Quote(ONE))) from None
+        raise ConfigError(
+            bad.code, flag, f"{flag}: {bad.saying}", typed_instead(flag, text, Usd, Quote(ONE))
+        ) from None
     return amount
 
 
@@ -128,20 +159,34 @@ def typed_instead(flag: str, text: str, kind: type[Text], like: object) -> str:
 
 
 def not_staged(venue: str, faults: str, *, demo: bool) -> None:
-    """Raises `ConfigError` where faults would be staged with real money: the demo and `--faults` are for the simulated venue."""
+    """Raises `ConfigError` where faults would be staged with real money: the demo and `--faults` are for
+    the simulated venue.
+    """
     if venue == "simulated":
         return
     if demo:
         message = f"venue.name: the demo is always simulated, and {venue} is configured"
-        raise ConfigError("DEMO_IS_SIMULATED", "venue.name", message, f"type {COMMAND} run to trade there, or --venue simulated")
+        raise ConfigError(
+            "DEMO_IS_SIMULATED",
+            "venue.name",
+            message,
+            f"type {COMMAND} run to trade there, or --venue simulated",
+        )
     if faults != "none":
         message = f"--faults: faults are staged at a simulated venue only, not on {venue}"
         raise ConfigError("LIVE_FAULTS", "--faults", message, "leave --faults out")
 
 
 def pair_of(text: str) -> Sequence[str]:
-    """Key and value of one `--set`. Raises `ConfigError`; what was typed is not repeated, it may be a secret."""
+    """Key and value of one `--set`. Raises `ConfigError`; what was typed is not repeated, it may be a
+    secret.
+    """
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise ConfigError("BAD_VALUE", "--set", "--set: needs a key and a value", "type --set KEY=VALUE, for example --set hold='1 min'")
+        raise ConfigError(
+            "BAD_VALUE",
+            "--set",
+            "--set: needs a key and a value",
+            "type --set KEY=VALUE, for example --set hold='1 min'",
+        )
     return key.strip(), value.strip()

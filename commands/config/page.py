@@ -1,6 +1,7 @@
 """docs/configuration.md: every key, from its declaration in `messages/settings.py`.
 
-python -m commands.config.page          writes the page; a test fails when it is not what comes of the declarations
+python -m commands.config.page          writes the page; a test fails when it is not what comes of the
+                                        declarations
 """
 
 from collections.abc import Iterable, Iterator
@@ -34,7 +35,7 @@ one is refused. None of these defaults ever trades real money: a live run requir
 {live}.
 By default a live run has `no_entry_utc = {maintenance}`, the exchange's maintenance windows; and the demo has
 `max_wait = "20 s"`.
-"""
+"""  # noqa: E501
 
 
 def page() -> str:
@@ -43,7 +44,9 @@ def page() -> str:
     windows = ", ".join(f'"{window.text()}"' for window in MAINTENANCE)
     parts = [HEAD.format(variable=environment_name("pause"), live=live, maintenance=f"[{windows}]")]
     for table, title in TABLES.items():
-        parts.append("\n".join(_section(title, [key for key in DECLARED if key.rpartition(".")[0] == table])) + "\n")
+        parts.append(
+            "\n".join(_section(title, [key for key in DECLARED if key.rpartition(".")[0] == table])) + "\n"
+        )
     return "\n".join(parts)
 
 

@@ -1,10 +1,13 @@
-"""How quantities are written by people: a number, a space or not, a unit. Reading and writing, exact in both directions.
+"""How quantities are written by people: a number, a space or not, a unit. Reading and writing, exact in both
+directions.
 
-    "1000 USD"  "0.1 %"  "2.5 bps"  "2 s"  "100 ms"  "10 min"  "24 h"  "5x"  "10 MB"  "accept 0.5 %"  5 | "forever"
+    "1000 USD"  "0.1 %"  "2.5 bps"  "2 s"  "100 ms"  "10 min"  "24 h"  "5x"  "10 MB"  "accept 0.5 %"  5 |
+                "forever"
 
-Each kind of text is one class: `read` makes the value that `messages.settings` holds, `write` makes a text that `read` takes back unchanged,
-`suggest` repeats a number that was typed in a unit that `read` takes. What people type for a unit is understood ("5m", "2 mins", "usdt0", "1k USD");
-a number without a unit, or with somebody else's unit, is refused: nobody guesses whether 1000 meant dollars or coins.
+Each kind of text is one class: `read` makes the value that `messages.settings` holds, `write` makes a text
+that `read` takes back unchanged, `suggest` repeats a number that was typed in a unit that `read` takes. What
+people type for a unit is understood ("5m", "2 mins", "usdt0", "1k USD"); a number without a unit, or with
+somebody else's unit, is refused: nobody guesses whether 1000 meant dollars or coins.
 """
 
 import re
@@ -24,7 +27,9 @@ _DIGITS_MAX = 40
 
 
 class BadText(ValueError):
-    """A text that is not a quantity of the wanted kind. `code` is a word; `saying` continues a sentence that begins with the key."""
+    """A text that is not a quantity of the wanted kind. `code` is a word; `saying` continues a sentence
+    that begins with the key.
+    """
 
     def __init__(self, code: str, saying: str) -> None:
         super().__init__(saying)
@@ -50,7 +55,9 @@ class Text:
 
     @classmethod
     def suggest(cls, written: object, like: Any) -> object | None:
-        """What was meant by a text that `read` refuses, in a form that it takes; None when that would be a guess. `like`: a value of this kind."""
+        """What was meant by a text that `read` refuses, in a form that it takes; None when that would be a
+        guess. `like`: a value of this kind.
+        """
         return None
 
     @classmethod
@@ -73,7 +80,9 @@ class Measure(Text):
 
     @classmethod
     def read(cls, written: object) -> Any:
-        """The value; exact, never rounded. Raises `BadText` for no unit, a wrong unit, or more digits than the value can hold."""
+        """The value; exact, never rounded. Raises `BadText` for no unit, a wrong unit, or more digits than
+        the value can hold.
+        """
         shown = str(written)
         number, unit = cls.parts(shown)
         if not unit:
@@ -85,7 +94,9 @@ class Measure(Text):
 
     @classmethod
     def parts(cls, shown: str) -> tuple[str, str]:
-        """Number and unit of a text, "" where it has none. Raises `BadText` where it does not begin with a number."""
+        """Number and unit of a text, "" where it has none. Raises `BadText` where it does not begin with a
+        number.
+        """
         return _split(shown)
 
     @classmethod
@@ -162,7 +173,9 @@ class Usd(Measure):
 
     name = "an amount of money"
     units: ClassVar[Mapping[str, int]] = {"USD": ONE}
-    also: ClassVar[Mapping[str, int]] = dict.fromkeys(("usdt", "usdt0", "usdc", "dollar", "dollars", "$"), ONE)
+    also: ClassVar[Mapping[str, int]] = dict.fromkeys(
+        ("usdt", "usdt0", "usdc", "dollar", "dollars", "$"), ONE
+    )
     _thousands = re.compile(r"([^a-z]*\d)\s*k\b\s*(.*)", re.DOTALL | re.IGNORECASE)
 
     @classmethod
@@ -172,7 +185,9 @@ class Usd(Measure):
         dollars = text.removeprefix("$")
         match = cls._thousands.fullmatch(dollars)
         number, unit = _split(f"{match[1]} {match[2]}" if match else dollars)
-        return (_written(_scaled(number, 1000 * ONE, shown), ONE) if match else number), unit or text[: len(text) - len(dollars)]
+        return (_written(_scaled(number, 1000 * ONE, shown), ONE) if match else number), unit or text[
+            : len(text) - len(dollars)
+        ]
 
     @classmethod
     def of(cls, scaled: int) -> Quote:
@@ -185,7 +200,12 @@ class Points(Measure):
 
     name = "a part of the whole"
     units: ClassVar[Mapping[str, int]] = {"bps": ONE, "%": 100 * ONE}
-    also: ClassVar[Mapping[str, int]] = {"bp": ONE, "basis points": ONE, "percent": 100 * ONE, "pct": 100 * ONE}
+    also: ClassVar[Mapping[str, int]] = {
+        "bp": ONE,
+        "basis points": ONE,
+        "percent": 100 * ONE,
+        "pct": 100 * ONE,
+    }
 
     @classmethod
     def of(cls, scaled: int) -> Bps:
@@ -426,7 +446,10 @@ class WeeklyWindows(Text):
         if match is None or match[1].title() not in WEEKDAYS:
             raise BadText("BAD_CHOICE", f'"{item}" is not a window like "Mon 13:50-14:20"')
         hours_and_minutes = [int(part) for part in match.groups()[1:]]
-        start, end = hours_and_minutes[0] * 60 + hours_and_minutes[1], hours_and_minutes[2] * 60 + hours_and_minutes[3]
+        start, end = (
+            hours_and_minutes[0] * 60 + hours_and_minutes[1],
+            hours_and_minutes[2] * 60 + hours_and_minutes[3],
+        )
         if hours_and_minutes[1] > 59 or hours_and_minutes[3] > 59 or not start < end <= 1440:
             raise BadText("OUT_OF_RANGE", f'"{item}" does not end after it begins, on the same day')
         return WeeklyWindow(WEEKDAYS.index(match[1].title()), start, end)

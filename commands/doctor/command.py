@@ -1,7 +1,9 @@
-"""`python supervisor.py doctor`: is everything ready for real money? One line for each check, with the cure; exit 0, or 3 when one fails.
+"""`python supervisor.py doctor`: is everything ready for real money? One line for each check, with the cure;
+exit 0, or 3 when one fails.
 
-Nothing is ordered, cancelled or changed. Without `--venue` it examines this machine and a simulated venue of its own, which says that the release
-works here. What a live run refuses to start without is also checked by `run` itself.
+Nothing is ordered, cancelled or changed. Without `--venue` it examines this machine and a simulated venue of
+its own, which says that the release works here. What a live run refuses to start without is also checked by
+`run` itself.
 """
 
 import os
@@ -57,10 +59,15 @@ def line(finding: Finding) -> str:
 
 def verdict(findings: list[Finding]) -> str:
     """The last line."""
-    bad, skipped, doubtful = (sum(finding.state == state for finding in findings) for state in ("fail", "skip", "warn"))
+    bad, skipped, doubtful = (
+        sum(finding.state == state for finding in findings) for state in ("fail", "skip", "warn")
+    )
     if bad or skipped:
         unasked = f", {skipped} could not be asked" if skipped else ""
-        return f"NOT READY: {bad} of {len(findings)} checks failed{unasked} · no order was sent · fix them from the top"
+        return (
+            f"NOT READY: {bad} of {len(findings)} checks failed{unasked} · no order was sent · fix them from"
+            " the top"
+        )
     return f"READY: {len(findings)} checks passed, {doubtful} with a warning"
 
 
@@ -82,6 +89,13 @@ def as_object(loaded: Loaded, findings: list[Finding]) -> dict[str, Any]:
         "subaccount": loaded.settings.venue.subaccount,
         "seed": None,
         "checks": [
-            {"check": each.check, "state": each.state, "found": each.found, "cure": each.cure or None, "code": each.code or None} for each in findings
+            {
+                "check": each.check,
+                "state": each.state,
+                "found": each.found,
+                "cure": each.cure or None,
+                "code": each.code or None,
+            }
+            for each in findings
         ],
     }

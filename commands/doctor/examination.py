@@ -1,4 +1,6 @@
-"""The whole examination: every check in order, whatever the ones before it found. What cannot be asked is unknown, and unknown is not well."""
+"""The whole examination: every check in order, whatever the ones before it found. What cannot be asked is
+unknown, and unknown is not well.
+"""
 
 import shutil
 import tempfile
@@ -66,7 +68,13 @@ class Subject(msgspec.Struct, frozen=True):
     """None: this machine's."""
 
 
-def subject_of(loaded: Loaded, url: str | None, config: Path | None, environment: Mapping[str, str], passphrase: Callable[[str], str]) -> Subject:
+def subject_of(
+    loaded: Loaded,
+    url: str | None,
+    config: Path | None,
+    environment: Mapping[str, str],
+    passphrase: Callable[[str], str],
+) -> Subject:
     """What is configured; a key that cannot be read is a finding and not the end."""
     here: Access | None = None
     problem: Problem | None = None
@@ -87,7 +95,16 @@ async def examine(who: Subject) -> list[Finding]:
         async with _gateway(who.here) as here:
             return [*findings, *await _venue(who, here)]
     except ChildFailed as error:
-        return [*findings, fail("reachability", f"the simulated venue did not start: {error}", "reinstall", "VENUE_NOT_STARTED"), *_not_asked("it")]
+        return [
+            *findings,
+            fail(
+                "reachability",
+                f"the simulated venue did not start: {error}",
+                "reinstall",
+                "VENUE_NOT_STARTED",
+            ),
+            *_not_asked("it"),
+        ]
 
 
 def this_machine(who: Subject) -> list[Finding]:
@@ -144,34 +161,51 @@ async def _venue(who: Subject, here: Access) -> list[Finding]:
     if reached.state == "fail":
         return [reached, *_not_asked("the venue cannot be reached")]
     try:
-        async with connected(who.loaded.settings, here, SEED, lambda _message: None, who.dialer, who.transport, who.clock) as known:
+        async with connected(
+            who.loaded.settings, here, SEED, lambda _message: None, who.dialer, who.transport, who.clock
+        ) as known:
             findings = [await checked(name, check, known) for name, check in CHECKS.items()]
             return [reached, *findings, *_last(known)]
     except Malformed as error:
         cure = "look for a newer release: the exchange sent something that this one does not understand"
-        return [reached, fail("products", str(error), cure, "RULES_UNREADABLE"), *_not_asked("the rules cannot be read", but="products")]
+        return [
+            reached,
+            fail("products", str(error), cure, "RULES_UNREADABLE"),
+            *_not_asked("the rules cannot be read", but="products"),
+        ]
     except VenueError as error:
         return [reached, *_not_asked(str(error))]
 
 
 async def _reached(who: Subject, here: Access) -> Finding:
-    async with HttpReads(here.gateway, here.sender, name=here.name, archive_url=here.archive, transport=who.transport) as reads:
+    async with HttpReads(
+        here.gateway, here.sender, name=here.name, archive_url=here.archive, transport=who.transport
+    ) as reads:
         try:
             await reads.time_ms()
             await reads.archived(["0x" + "00" * 32])
         except VenueError as error:
-            return fail("reachability", str(error), "check this machine's network, its clock (certificates) and --url", "VENUE_UNREACHABLE")
+            return fail(
+                "reachability",
+                str(error),
+                "check this machine's network, its clock (certificates) and --url",
+                "VENUE_UNREACHABLE",
+            )
     return ok("reachability", f"{here.gateway} and its archive answer")
 
 
-async def checked(name: str, check: Callable[[AnsweredVenue], Awaitable[Finding]], known: AnsweredVenue) -> Finding:
+async def checked(
+    name: str, check: Callable[[AnsweredVenue], Awaitable[Finding]], known: AnsweredVenue
+) -> Finding:
     """What `check` finds; a venue that does not answer it is a finding too."""
     with trio.move_on_after(CHECK_S):
         try:
             return await check(known)
         except VenueError as error:
             return fail(name, str(error), "try again; an unknown result counts as failed", "UNKNOWN")
-    return fail(name, f"no answer in {CHECK_S:g} s", "try again; an unknown result counts as failed", "UNKNOWN")
+    return fail(
+        name, f"no answer in {CHECK_S:g} s", "try again; an unknown result counts as failed", "UNKNOWN"
+    )
 
 
 def _not_asked(why: str, but: str = "") -> list[Finding]:
@@ -185,5 +219,12 @@ def _last(known: AnsweredVenue) -> list[Finding]:
     wanted = Opened(SCHEMA, rules.venue, rules.chain_id, known.access.sender)
     findings = [machine.ledger(known.logs / "ledger.sqlite", wanted)]
     if known.access.live and not rules.incomplete():
-        findings.append(warn("worst_case", stated(known.settings, rules.terms(), known.clock.now_ms()).text(), "can you afford that?", "WORST_CASE"))
+        findings.append(
+            warn(
+                "worst_case",
+                stated(known.settings, rules.terms(), known.clock.now_ms()).text(),
+                "can you afford that?",
+                "WORST_CASE",
+            )
+        )
     return findings

@@ -1,7 +1,9 @@
-"""`python supervisor.py drill`: your configuration through named failures at a simulated venue. Play money; nothing of yours is traded or touched.
+"""`python supervisor.py drill`: your configuration through named failures at a simulated venue. Play money;
+nothing of yours is traded or touched.
 
-Per drill: the worst unhedged exposure, its USD x time, what it cost, how it ended. Exit code 3 when a limit of the configuration was exceeded;
-the logs of such a drill are kept. Two drills run at a time, each with a venue, a run and a guard of its own.
+Per drill: the worst unhedged exposure, its USD x time, what it cost, how it ended. Exit code 3 when a limit
+of the configuration was exceeded; the logs of such a drill are kept. Two drills run at a time, each with a
+venue, a run and a guard of its own.
 """
 
 import shutil
@@ -20,7 +22,18 @@ from commands.drills.judge import Result, judged
 from commands.drills.stage import Played, play
 from commands.drills.table import BY_NAME, DRILLS, NAMES, Drill
 from commands.output.run_json import json_line
-from commands.output.words import COMMAND, DONE, REFUSED, ConfigError, Problem, Refusal, did_you_mean, say, stopped_code, usd
+from commands.output.words import (
+    COMMAND,
+    DONE,
+    REFUSED,
+    ConfigError,
+    Problem,
+    Refusal,
+    did_you_mean,
+    say,
+    stopped_code,
+    usd,
+)
 from commands.setup.drill_results import Measured, remember
 from commands.stopping import Stops
 from messages.units import Ms, Quote
@@ -51,17 +64,35 @@ class DrillsStopped(Problem):
     ended_by = "signal"
 
     def __init__(self, number: int) -> None:
-        super().__init__("STOPPED", None, "stopped while drilling", f"{COMMAND} drill --all starts again", "play money only, nothing is left running")
+        super().__init__(
+            "STOPPED",
+            None,
+            "stopped while drilling",
+            f"{COMMAND} drill --all starts again",
+            "play money only, nothing is left running",
+        )
         self.exit_code = stopped_code(number)
 
 
 def chosen(names: Sequence[str], *, everything: bool) -> tuple[Drill, ...]:
-    """The drills that were asked for, in the order of the table. Raises `ConfigError` for none, and for a name that is none."""
+    """The drills that were asked for, in the order of the table. Raises `ConfigError` for none, and for a
+    name that is none.
+    """
     for name in names:
         if name not in BY_NAME:
-            raise ConfigError("UNKNOWN_DRILL", None, f"{name}: unknown drill", did_you_mean(name, NAMES, f"{COMMAND} drill --list"))
+            raise ConfigError(
+                "UNKNOWN_DRILL",
+                None,
+                f"{name}: unknown drill",
+                did_you_mean(name, NAMES, f"{COMMAND} drill --list"),
+            )
     if not names and not everything:
-        raise ConfigError("WHICH_DRILL", None, "which drill?", f"type {COMMAND} drill --all, or names from {COMMAND} drill --list")
+        raise ConfigError(
+            "WHICH_DRILL",
+            None,
+            "which drill?",
+            f"type {COMMAND} drill --all, or names from {COMMAND} drill --list",
+        )
     return tuple(drill for drill in DRILLS if everything or drill.name in names)
 
 
@@ -85,7 +116,11 @@ def main(options: DrillOptions) -> int:
 
 def measured(results: Sequence[Result], now_ms: Ms) -> list[Measured]:
     """What is worth keeping: everything whose cost is known, which it is not while something is open."""
-    return [Measured(each.name, now_ms, each.worst, each.usd_s, each.cost) for each in results if each.flat and each.cost is not None]
+    return [
+        Measured(each.name, now_ms, each.worst, each.usd_s, each.cost)
+        for each in results
+        if each.flat and each.cost is not None
+    ]
 
 
 def headline(options: DrillOptions) -> str:
@@ -97,7 +132,9 @@ def headline(options: DrillOptions) -> str:
 
 async def _drill(options: DrillOptions, stops: Stops) -> list[Result]:
     folder = (
-        Path(options.loaded.settings.files.logs).resolve() / "drills" / datetime.fromtimestamp(_now_ms() / 1000, UTC).strftime("%Y%m%dT%H%M%S%fZ")
+        Path(options.loaded.settings.files.logs).resolve()
+        / "drills"
+        / datetime.fromtimestamp(_now_ms() / 1000, UTC).strftime("%Y%m%dT%H%M%S%fZ")
     )
     folder.mkdir(parents=True)
     results: dict[str, Result] = {}
@@ -135,7 +172,13 @@ async def _one(
         result = judged(drill, settings, played)
     except (ChildFailed, VenueError, OSError) as error:
         refusals.append(
-            Refusal("DRILL_FAILED", None, f"{drill.name}: {error}", f"read {folder / drill.name}", "play money only, the drill did not run")
+            Refusal(
+                "DRILL_FAILED",
+                None,
+                f"{drill.name}: {error}",
+                f"read {folder / drill.name}",
+                "play money only, the drill did not run",
+            )
         )
         scope.cancel()
         return
@@ -156,8 +199,17 @@ def cannot(drill: Drill, played: Played, funds: Quote) -> Refusal:
     reason = error.get("message") or f"the run ended with exit code {played.code}"
     cure = error.get("cure") or ""
     if error.get("code") in {"MARGIN", "LIQUIDATION_NEAR"}:
-        cure = f"add --deposit 'N USD' with the balance of your account (now {funds.text()} USD), or use a smaller --target"
-    return Refusal("CANNOT_DRILL", None, f"{drill.name}: no pair could be entered: {reason}", cure, "no drill ran, play money only")
+        cure = (
+            f"add --deposit 'N USD' with the balance of your account (now {funds.text()} USD), or use a"
+            " smaller --target"
+        )
+    return Refusal(
+        "CANNOT_DRILL",
+        None,
+        f"{drill.name}: no pair could be entered: {reason}",
+        cure,
+        "no drill ran, play money only",
+    )
 
 
 def _tidy(folder: Path, results: Sequence[Result]) -> None:
@@ -173,8 +225,13 @@ def lines(result: Result) -> list[str]:
     """One drill; a line more for each limit that was exceeded."""
     state = "OVER" if result.exceeded else "ok"
     cost = "unknown" if result.cost is None else usd(result.cost)
-    alone = f"unhedged {usd(result.worst, 0)} USD, {usd(result.usd_s, 0)} USD·s of {usd(result.usd_s_allowed, 0)}"
-    told = [f"{state:<4}  {result.name:<{WIDTH}}  {alone} · cost {cost} USD of {usd(result.cost_allowed)} · {result.ending}"]
+    alone = (
+        f"unhedged {usd(result.worst, 0)} USD, {usd(result.usd_s, 0)} USD·s of {usd(result.usd_s_allowed, 0)}"
+    )
+    told = [
+        f"{state:<4}  {result.name:<{WIDTH}}  {alone} · cost {cost} USD of {usd(result.cost_allowed)} ·"
+        f" {result.ending}"
+    ]
     told += [f"      {each.limit}: {each.text}" for each in result.exceeded]
     return told + ([f"      logs {result.logs}"] if result.logs else [])
 
@@ -183,14 +240,22 @@ def verdict(results: Sequence[Result]) -> str:
     """The last but one line."""
     over = [result.name for result in results if result.exceeded]
     if not over:
-        return f"PASSED: {len(results)} of {len(results)} drills stayed within every limit of this configuration"
+        return (
+            f"PASSED: {len(results)} of {len(results)} drills stayed within every limit of this configuration"
+        )
     return problem_of(over, len(results)).sentence
 
 
 def problem_of(over: Sequence[str], count: int) -> Refusal:
     """Some limits were exceeded."""
     message = f"OVER: {len(over)} of {count} drills exceeded a limit of this configuration: {', '.join(over)}"
-    return Refusal("LIMIT_EXCEEDED", None, message, "read their logs, then change the limit or what it limits", "play money only")
+    return Refusal(
+        "LIMIT_EXCEEDED",
+        None,
+        message,
+        "read their logs, then change the limit or what it limits",
+        "play money only",
+    )
 
 
 def code_of(results: Sequence[Result]) -> int:

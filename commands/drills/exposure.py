@@ -42,9 +42,16 @@ class Unhedged(msgspec.Struct, frozen=True):
 def changes_of(orders: Iterable[LoggedOrder], takeovers: Iterable[Liquidated]) -> list[Change]:
     """Everything that changed the practice account's positions, oldest first."""
     traded = [
-        Change(fill.at_ns, order.product_id, fill.amount, fill.price) for order in orders if order.sender == THROWAWAY_SENDER for fill in order.fills
+        Change(fill.at_ns, order.product_id, fill.amount, fill.price)
+        for order in orders
+        if order.sender == THROWAWAY_SENDER
+        for fill in order.fills
     ]
-    taken = [Change(each.at_ns, each.product_id, -each.amount, each.price) for each in takeovers if each.liquidatee == THROWAWAY_SENDER]
+    taken = [
+        Change(each.at_ns, each.product_id, -each.amount, each.price)
+        for each in takeovers
+        if each.liquidatee == THROWAWAY_SENDER
+    ]
     return sorted(traded + taken)
 
 
@@ -57,7 +64,9 @@ def positions_of(changes: Iterable[Change]) -> dict[int, int]:
 
 
 def agreed_pairs(ledger: Path) -> tuple[Pair, ...]:
-    """Every pair that counts as hedged, by the ledger of the run; none where it cannot be read, so that then nothing counts as hedged."""
+    """Every pair that counts as hedged, by the ledger of the run; none where it cannot be read, so that
+    then nothing counts as hedged.
+    """
     pairs: dict[Pair, None] = {}
     fold = Fold()
     try:
@@ -71,7 +80,9 @@ def agreed_pairs(ledger: Path) -> tuple[Pair, ...]:
 
 
 def unhedged(changes: Sequence[Change], eth_product: int, until_ms: Ms, agreed: Collection[Pair]) -> Unhedged:
-    """The worst of all cycles; each ends when nothing is held. What is still open counts until `until_ms` (venue time)."""
+    """The worst of all cycles; each ends when nothing is held. What is still open counts until `until_ms`
+    (venue time).
+    """
     found: list[Unhedged] = []
     for cycle in _cycles(changes, eth_product):
         worst, usd_s, *_ = exposure(cycle, agreed, until_ns=0 if _flat(cycle) else until_ms * 1_000_000)
@@ -85,7 +96,14 @@ def unhedged(changes: Sequence[Change], eth_product: int, until_ms: Ms, agreed: 
 def _cycles(changes: Sequence[Change], eth_product: int) -> Iterator[list[OrderPiece]]:
     cycle: list[OrderPiece] = []
     for change in changes:
-        cycle.append(OrderPiece(change.at_ns, "eth" if change.product_id == eth_product else "sol", change.amount, change.price))
+        cycle.append(
+            OrderPiece(
+                change.at_ns,
+                "eth" if change.product_id == eth_product else "sol",
+                change.amount,
+                change.price,
+            )
+        )
         if _flat(cycle):
             yield cycle
             cycle = []

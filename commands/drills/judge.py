@@ -1,8 +1,10 @@
-"""Was a drill inside the configuration's limits? Measured by the venue's log and account, compared with the configuration's own numbers.
+"""Was a drill inside the configuration's limits? Measured by the venue's log and account, compared with the
+configuration's own numbers.
 
 legging          the largest integral of |ETH + SOL| of one cycle <= the drill's class x the larger leg
-cost             <= what the configuration allows so many cycles to cost: every order at its limit, the last of flatten_steps for one leg, and
-                 where the pair itself loses, what it may drift apart; and never more than max_daily_loss and max_drawdown
+cost             <= what the configuration allows so many cycles to cost: every order at its limit, the last
+                 of flatten_steps for one leg, and where the pair itself loses, what it may drift apart; and
+                 never more than max_daily_loss and max_drawdown
 ending           nothing is open, the run said so itself or its guard did, and it did not halt for a limit
 """
 
@@ -20,7 +22,14 @@ from venue.protocol import VenueRules
 
 CLASSES = {"known": "legging_known", "unknown": "legging_unknown", "dead_man": "guard.dead_man + 3 s"}
 """What a person calls the three legging classes."""
-LIMIT_HALTS = {"LEGGING_BUDGET", "MAX_DAILY_LOSS", "MAX_DRAWDOWN", "FAILED_CYCLES", "FILL_RATE", "CYCLE_SUCCESS"}
+LIMIT_HALTS = {
+    "LEGGING_BUDGET",
+    "MAX_DAILY_LOSS",
+    "MAX_DRAWDOWN",
+    "FAILED_CYCLES",
+    "FILL_RATE",
+    "CYCLE_SUCCESS",
+}
 """Halts that mean: by the run's own count, a limit of the configuration was exceeded."""
 
 
@@ -53,12 +62,22 @@ class Result(msgspec.Struct, frozen=True):
 
 def judged(drill: Drill, settings: Settings, played: Played) -> Result:
     """The verdict. What is still open was unhedged until the last reading of the account."""
-    until_ms = played.after.at_ms if played.after else max((change.at_ns // 1_000_000 for change in played.changes), default=0)
+    until_ms = (
+        played.after.at_ms
+        if played.after
+        else max((change.at_ns // 1_000_000 for change in played.changes), default=0)
+    )
     found = unhedged(played.changes, played.rules.eth.product_id, Ms(until_ms), played.agreed)
     usd_s_allowed = allowed(found.leg, class_ms(drill, settings))
-    cost = Quote(played.before - played.after.value) if played.after and played.after.value is not None else None
+    cost = (
+        Quote(played.before - played.after.value) if played.after and played.after.value is not None else None
+    )
     cost_allowed = allowed_cost(drill, settings, played.rules)
-    exceeded = (*_legging(drill, found, usd_s_allowed), *_cost(settings, cost, cost_allowed), *_ending(drill, found, played))
+    exceeded = (
+        *_legging(drill, found, usd_s_allowed),
+        *_cost(settings, cost, cost_allowed),
+        *_ending(drill, found, played),
+    )
     halt = played.told.get("halt_code")
     return Result(
         drill.name,
@@ -96,7 +115,9 @@ def ending_words(found: Unhedged, played: Played) -> str:
 
 def _open_words(found: Unhedged, rules: VenueRules) -> str:
     names = {rules.eth.product_id: rules.eth.symbol, rules.sol.product_id: rules.sol.symbol}
-    return ", ".join(f"{names.get(product_id, product_id)} {amount.text()}" for product_id, amount in found.left)
+    return ", ".join(
+        f"{names.get(product_id, product_id)} {amount.text()}" for product_id, amount in found.left
+    )
 
 
 def _legging(drill: Drill, found: Unhedged, most: Quote) -> list[Exceeded]:
@@ -114,7 +135,11 @@ def _cost(settings: Settings, cost: Quote | None, most: Quote) -> list[Exceeded]
         ("limits.max_daily_loss", limits.max_daily_loss),
         ("limits.max_drawdown", limits.max_drawdown),
     )
-    return [Exceeded(name, f"it cost {usd(cost)} USD, {grouped(limit)} allowed") for name, limit in named if cost > limit]
+    return [
+        Exceeded(name, f"it cost {usd(cost)} USD, {grouped(limit)} allowed")
+        for name, limit in named
+        if cost > limit
+    ]
 
 
 def _ending(drill: Drill, found: Unhedged, played: Played) -> list[Exceeded]:
@@ -128,5 +153,9 @@ def _ending(drill: Drill, found: Unhedged, played: Played) -> list[Exceeded]:
         return [Exceeded(halt, "the run halted for it, flat")]
     if played.killed or played.code in {DONE, REFUSED, HALTED}:
         return []
-    said = "did not end in time and was killed" if played.code is None or played.code < 0 else f"ended with exit code {played.code}"
+    said = (
+        "did not end in time and was killed"
+        if played.code is None or played.code < 0
+        else f"ended with exit code {played.code}"
+    )
     return [Exceeded("ending", f"flat at the venue, but the run {said}")]

@@ -1,10 +1,13 @@
-"""One drill as real processes: a venue that outlives the run, the run with your configuration, and whatever strikes it.
+"""One drill as real processes: a venue that outlives the run, the run with your configuration, and whatever
+strikes it.
 
     simulate --faults FILE      our child; it is asked for its own order log, by its own timestamps
     run --config FILE --url     our child; it starts a guard of its own, as it does live
-    the moment                  watched for in the order log; then faults are injected over HTTP, or the run is killed
+    the moment                  watched for in the order log; then faults are injected over HTTP, or the run
+                                is killed
 
-State, ledger and logs live in the drill's own folder: nothing of the user's is read or touched. However it ends, the processes are ended too.
+State, ledger and logs live in the drill's own folder: nothing of the user's is read or touched. However it
+ends, the processes are ended too.
 """
 
 import json
@@ -72,7 +75,9 @@ class Played(msgspec.Struct, frozen=True):
 
 
 def drilled(settings: Settings, drill: Drill, folder: Path) -> Settings:
-    """The configuration as it is drilled: yours, at a simulated venue, for a few short cycles, with everything it writes in `folder`."""
+    """The configuration as it is drilled: yours, at a simulated venue, for a few short cycles, with
+    everything it writes in `folder`.
+    """
     return msgspec.structs.replace(
         settings,
         cycles=drill.cycles,
@@ -111,13 +116,32 @@ async def play(drill: Drill, settings: Settings, seed: int, funds: Quote, folder
         entered = any(order.increasing and order.result == "accepted" for order in orders)
         changes = tuple(changes_of(orders, takeovers))
         agreed = agreed_pairs(Path(settings.files.logs) / "ledger.sqlite")
-        return Played(rules, changes, entered, before, after, code, _told(folder / "run.out"), drill.kill and struck, struck, agreed)
+        return Played(
+            rules,
+            changes,
+            entered,
+            before,
+            after,
+            code,
+            _told(folder / "run.out"),
+            drill.kill and struck,
+            struck,
+            agreed,
+        )
 
 
 class Scene:
     """A venue that answers, and one run at it."""
 
-    def __init__(self, drill: Drill, settings: Settings, folder: Path, url: str, venue: httpx.AsyncClient, reads: HttpReads) -> None:
+    def __init__(
+        self,
+        drill: Drill,
+        settings: Settings,
+        folder: Path,
+        url: str,
+        venue: httpx.AsyncClient,
+        reads: HttpReads,
+    ) -> None:
         self.drill, self.settings, self.folder, self.url = drill, settings, folder, url
         self._venue, self._reads = venue, reads
 
@@ -125,7 +149,9 @@ class Scene:
     def patience_s(self) -> float:
         """How long the whole run may take."""
         settings = self.settings
-        doubt_ms = self.drill.cycles * (settings.legging_unknown + 2 * settings.recv_time + self.drill.hold_ms)
+        doubt_ms = self.drill.cycles * (
+            settings.legging_unknown + 2 * settings.recv_time + self.drill.hold_ms
+        )
         return doubt_ms / 1000 + SLACK_S
 
     async def run(self, seed: int, then: Faults) -> tuple[int | None, bool]:
@@ -144,7 +170,9 @@ class Scene:
     async def _started(self, seed: int) -> AsyncIterator[trio.Process]:
         """The run's process. It does not outlive us, and neither does its guard."""
         config = self.folder / "drilled.toml"
-        config.write_text("\n".join(printed(Loaded(self.settings, dict.fromkeys(KEYS, "drill")))) + "\n", encoding="utf-8")
+        config.write_text(
+            "\n".join(printed(Loaded(self.settings, dict.fromkeys(KEYS, "drill")))) + "\n", encoding="utf-8"
+        )
         faults = ("--faults", "crashes") if self.drill.crashes else ()
         command = [
             sys.executable,
@@ -162,7 +190,12 @@ class Scene:
         ]
         with (self.folder / "run.out").open("wb") as out, (self.folder / "run.err").open("wb") as err:
             process = await trio.lowlevel.open_process(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=_environment(self.folder), start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                env=_environment(self.folder),
+                start_new_session=True,
             )
         try:
             yield process
@@ -186,10 +219,14 @@ class Scene:
         if self.drill.kill:
             process.kill()
         else:
-            (await self._venue.post("/simulated/faults", content=msgspec.json.encode(then))).raise_for_status()
+            (
+                await self._venue.post("/simulated/faults", content=msgspec.json.encode(then))
+            ).raise_for_status()
 
     async def guard_closes(self) -> None:
-        """The run is dead: its guard has `dead_man`, and what closing takes, until nothing is open and it has ended. No guard has no longer."""
+        """The run is dead: its guard has `dead_man`, and what closing takes, until nothing is open and it
+        has ended. No guard has no longer.
+        """
         slack_s = SLACK_S if self.settings.guard.enabled else CLOSES_MS / 1000
         with trio.move_on_after((self.settings.guard.dead_man + self.settings.recv_time) / 1000 + slack_s):
             while any(positions_of(changes_of(*await self._log())).values()):  # noqa: ASYNC110 - another process closes
@@ -200,7 +237,9 @@ class Scene:
                     await trio.sleep(LOOK_S)
 
     def dismiss_guard(self) -> None:
-        """A guard that still watches ends when the heartbeat has ended, one that closes when somebody starts a newer epoch."""
+        """A guard that still watches ends when the heartbeat has ended, one that closes when somebody
+        starts a newer epoch.
+        """
         states = self.folder / "state" / "evenkeel"
         for beat in states.glob("*.beat"):
             with suppress(msgspec.DecodeError):
@@ -230,7 +269,9 @@ class Scene:
 
 
 def _environment(folder: Path) -> Mapping[str, str]:
-    """Ours without the configuration in it, which the file says already; locks, epoch and halt go to the drill's own state directory."""
+    """Ours without the configuration in it, which the file says already; locks, epoch and halt go to the
+    drill's own state directory.
+    """
     ours = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
     return ours | {"XDG_STATE_HOME": str(folder / "state")}
 

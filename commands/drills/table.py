@@ -1,6 +1,7 @@
 """The drills, as data: what goes wrong, when, and which of the three legging classes it may use up.
 
-Written for a pair that is long ETH and short SOL, as the first cycle is unless the configuration says otherwise; `faults_for` turns it round.
+Written for a pair that is long ETH and short SOL, as the first cycle is unless the configuration says
+otherwise; `faults_for` turns it round.
 """
 
 from collections.abc import Mapping
@@ -17,7 +18,9 @@ from venue.simulated.faults.order_faults import NO_FAULTS, Cut, Faults, Late, Lo
 
 ETH, SOL = ETH_PERP.symbol, SOL_PERP.symbol
 FLAT = "flat:2756.9/115.86"
-"""A market at which 100 USD and 1,000 USD per leg can both be balanced, and every cost can be worked out on paper."""
+"""A market at which 100 USD and 1,000 USD per leg can both be balanced, and every cost can be worked out
+on paper.
+"""
 ALWAYS = 600_000
 """Milliseconds: longer than any drill."""
 
@@ -43,7 +46,9 @@ class Drill(msgspec.Struct, frozen=True, kw_only=True):
     crashes: bool = False
     """`run --faults crashes`."""
     margin_call: bool = False
-    """The account has only just the margin for this pair, and at that moment the oracle price of the short leg takes it away."""
+    """The account has only just the margin for this pair, and at that moment the oracle price of the short
+    leg takes it away.
+    """
     drifts: bool = False
     """The pair itself loses: what it may drift apart counts as allowed."""
     market: str = FLAT
@@ -82,7 +87,12 @@ DRILLS = (
         name="feed-frozen",
         text="both books move but no update is sent for 3 s, during an exit and the next entry",
         moment="held",
-        then=Faults(incident=(of.Freeze(at_ms=0, for_ms=3_000, product=ETH), of.Freeze(at_ms=0, for_ms=3_000, product=SOL))),
+        then=Faults(
+            incident=(
+                of.Freeze(at_ms=0, for_ms=3_000, product=ETH),
+                of.Freeze(at_ms=0, for_ms=3_000, product=SOL),
+            )
+        ),
         market="synthetic",
         cycles=2,
         hold_ms=500,
@@ -118,7 +128,9 @@ DRILLS = (
         name="process-kill",
         text="ETH has filled, SOL has not and is rejected later; the run is killed and not restarted",
         legging="dead_man",
-        faults=Faults(late=(Late(product=SOL, nth=1, delay_ms=4_000),), refuse=(Refuse(product=SOL, nth=1, code=2031),)),
+        faults=Faults(
+            late=(Late(product=SOL, nth=1, delay_ms=4_000),), refuse=(Refuse(product=SOL, nth=1, code=2031),)
+        ),
         moment="one leg",
         kill=True,
     ),
@@ -175,7 +187,11 @@ def mirrored(faults: Faults) -> Faults:
         product = getattr(fault, "product", "")
         return msgspec.structs.replace(fault, product=other[product]) if product else fault
 
-    changed = {name: tuple(turned(each) for each in value) for name in faults.__struct_fields__ if isinstance(value := getattr(faults, name), tuple)}
+    changed = {
+        name: tuple(turned(each) for each in value)
+        for name in faults.__struct_fields__
+        if isinstance(value := getattr(faults, name), tuple)
+    }
     return msgspec.structs.replace(faults, **changed)
 
 
@@ -184,11 +200,13 @@ HEADROOM_PERCENT = 1
 
 
 def margin_call(settings: Settings, long: Product, short: Product) -> tuple[Quote, int]:
-    """Funds with which a pair of `target` may just be entered, and by how many bps the short leg's oracle price must then rise.
+    """Funds with which a pair of `target` may just be entered, and by how many bps the short leg's oracle
+    price must then rise.
 
-    The least an entry asks for: margin for both legs with four fees and `margin_buffer` (MARGIN), and `min_liquidation_move` of one leg until the
-    maintenance health is used up (LIQUIDATION_NEAR). The rise lies half-way between where initial and where maintenance health end: the account may
-    not open anything more and is not liquidated yet. Per leg of 1, with weights w away from 1:
+    The least an entry asks for: margin for both legs with four fees and `margin_buffer` (MARGIN), and
+    `min_liquidation_move` of one leg until the maintenance health is used up (LIQUIDATION_NEAR). The rise
+    lies half-way between where initial and where maintenance health end: the account may not open anything
+    more and is not liquidated yet. Per leg of 1, with weights w away from 1:
 
         funds - rise - w_long - (1 + rise) w_short = 0
     """
@@ -199,7 +217,9 @@ def margin_call(settings: Settings, long: Product, short: Product) -> tuple[Quot
     buffered = (sum(initial) + fees) * (ONE + limits.margin_buffer) // ONE
     distant = sum(maintenance) + fees + limits.min_liquidation_move * (ONE + max(maintenance)) // ONE
     share = max(buffered, distant) + HEADROOM_PERCENT * ONE // 100
-    rises = [(share - fees - sum(weights)) * 10_000 // (ONE + weights[1]) for weights in (initial, maintenance)]
+    rises = [
+        (share - fees - sum(weights)) * 10_000 // (ONE + weights[1]) for weights in (initial, maintenance)
+    ]
     return Quote(settings.target * share // ONE), int(sum(rises) // 2)
 
 

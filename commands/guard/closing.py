@@ -1,12 +1,14 @@
 """A guard at work: close what its run left open, and go on for as long as something may be open.
 
     reach       the exchange, over one HTTP client that is kept: its rules, and its clock if it says it
-    what        by the ledger where it can be trusted (`whats_open.py`); else at most what the stored escape was signed for
+    what        by the ledger where it can be trusted (`whats_open.py`); else at most what the stored escape
+                was signed for
     close       ESCAPE, quick rounds for `venue_patience`, then a short try every `SLOW_S`
     over        when flat is confirmed by the exchange, or when nothing there can be ours
 
-Whatever fails in whatever way is said and tried again. While the run's process still exists (stopped, wedged) it holds the ledger, so the ledger is
-only read, and what is done is written beside it for the next start to take in: there is never a second writer.
+Whatever fails in whatever way is said and tried again. While the run's process still exists (stopped, wedged)
+it holds the ledger, so the ledger is only read, and what is done is written beside it for the next start to
+take in: there is never a second writer.
 """
 
 import os
@@ -56,7 +58,9 @@ SIMULATED = "Nado-simulated"
 
 
 class Reach:
-    """The way to the exchange: one HTTP client and one client of the exchange, for as long as the guard lives. Close it."""
+    """The way to the exchange: one HTTP client and one client of the exchange, for as long as the guard
+    lives. Close it.
+    """
 
     def __init__(
         self,
@@ -68,7 +72,9 @@ class Reach:
     ) -> None:
         self.here, self._words = here, words
         self._dialer, self._transport = dialer or TcpDialer(), transport
-        self._reads = HttpReads(here.gateway, here.sender, name=here.name, archive_url=here.archive, transport=transport)
+        self._reads = HttpReads(
+            here.gateway, here.sender, name=here.name, archive_url=here.archive, transport=transport
+        )
         self.clock = VenueClock(local or WallClock())
         self.rules: VenueRules | None = None
         """As read last."""
@@ -81,7 +87,10 @@ class Reach:
             await self._renew(rules)
         assert self.venue is not None  # noqa: S101 - made in the line above
         if self.clock.round_trip_ms is None:
-            await outlive(lambda: measure_clock(self.venue, self.clock), lambda why: self._words.say(f"the exchange's clock: {why}"))  # type: ignore[arg-type]
+            await outlive(
+                lambda: measure_clock(self.venue, self.clock),  # type: ignore[arg-type]
+                lambda why: self._words.say(f"the exchange's clock: {why}"),
+            )
         return self.venue, rules
 
     async def _renew(self, rules: VenueRules) -> None:
@@ -105,7 +114,17 @@ class Reach:
 class GuardClosing:
     """One guard's closing of what one run left open."""
 
-    def __init__(self, settings: Settings, reach: Reach, state: Path, acted: GuardActed, words: GuardWords, *, signs: bool, run_pid: int = 0) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        reach: Reach,
+        state: Path,
+        acted: GuardActed,
+        words: GuardWords,
+        *,
+        signs: bool,
+        run_pid: int = 0,
+    ) -> None:
         """`run_pid`: the run's process; while it exists the ledger is its to write."""
         self._settings, self._reach, self._state, self._acted = settings, reach, state, acted
         self._words, self._signs, self._run_pid = words, signs, run_pid
@@ -119,12 +138,16 @@ class GuardClosing:
         """What was open when that was last known, in words."""
 
     async def until_flat(self) -> None:
-        """Returns when flat is confirmed, or nothing at the exchange can be ours. Raises nothing but a cancellation."""
+        """Returns when flat is confirmed, or nothing at the exchange can be ours. Raises nothing but a
+        cancellation.
+        """
         pause_s = AGAIN_S[0]
         try:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(self._say_for_ever)
-                while not await outlive(self._attempt, lambda why: self._words.say(f"not closed yet: {why}", "error", once=True)):
+                while not await outlive(
+                    self._attempt, lambda why: self._words.say(f"not closed yet: {why}", "error", once=True)
+                ):
                     await trio.sleep(SLOW_S if self._left_s() <= 0 else pause_s)
                     pause_s = min(2 * pause_s, AGAIN_S[1])
                 nursery.cancel_scope.cancel()
@@ -140,7 +163,10 @@ class GuardClosing:
         await trio.sleep(max(0.0, self._left_s()))
         while True:
             since = f"for {trio.current_time() - self._began_s:.0f} s, {self.rounds} rounds of orders"
-            self._words.say(f"NOT FLAT {since}: {self.left} · exposure may be open now · trying again every {SLOW_S:g} s", "error")
+            self._words.say(
+                f"NOT FLAT {since}: {self.left} · exposure may be open now · trying again every {SLOW_S:g} s",
+                "error",
+            )
             await trio.sleep(SAY_EVERY_S)
 
     async def _attempt(self) -> bool:
@@ -151,7 +177,13 @@ class GuardClosing:
         task = self._what(rules, venue)
         patience = Ms(max(1_000, int(self._left_s() * 1000))) if self._left_s() > 0 else SLOW_TRY_MS
         escaped = await escape(
-            *(venue, rules, self._reach.clock, msgspec.structs.replace(self._settings, venue_patience=patience), task),
+            *(
+                venue,
+                rules,
+                self._reach.clock,
+                msgspec.structs.replace(self._settings, venue_patience=patience),
+                task,
+            ),
             self._write,
             self._words.heard,
             epoch=self._acted.epoch,
@@ -161,7 +193,9 @@ class GuardClosing:
         )
         self._closed = tuple(  # type: ignore[assignment]
             closed + _gone_of(before, after)
-            for closed, before, after in zip(self._closed, (task.eth, task.sol), (escaped.rest.eth, escaped.rest.sol), strict=True)
+            for closed, before, after in zip(
+                self._closed, (task.eth, task.sol), (escaped.rest.eth, escaped.rest.sol), strict=True
+            )
         )
         if escaped.eth is not None and escaped.sol is not None:
             self.left = f"ETH {escaped.eth.text()}, SOL {escaped.sol.text()} of ours"
@@ -178,34 +212,52 @@ class GuardClosing:
         return answer.flat
 
     async def _nothing_there(self, rules: VenueRules) -> bool:
-        """Another simulated exchange says of itself that it is: believed when it also holds nothing in our two products, twice, and says it again."""
+        """Another simulated exchange says of itself that it is: believed when it also holds nothing in our
+        two products, twice, and says it again.
+        """
         for pause_s in (TWICE_S, 0.0):
             venue, again = await self._reach.read_rules()
             snapshot = await venue.reads.account()
-            holds = any(snapshot.position(product.product_id).total for product in (rules.eth, rules.sol)) or snapshot.open_orders or snapshot.unread
+            holds = (
+                any(snapshot.position(product.product_id).total for product in (rules.eth, rules.sol))
+                or snapshot.open_orders
+                or snapshot.unread
+            )
             if holds or again.venue != rules.venue:
-                self._words.say("it holds a position in our products, or says another name again: asked again", "error", once=True)
+                self._words.say(
+                    "it holds a position in our products, or says another name again: asked again",
+                    "error",
+                    once=True,
+                )
                 return False
             await trio.sleep(pause_s)
         self._words.say("no Evenkeel positions are open")
         return True
 
     def _gone(self, rules: VenueRules) -> bool:
-        """Does a simulated exchange say that it is another one than the run's? Such a one began without any of our positions."""
+        """Does a simulated exchange say that it is another one than the run's? Such a one began without
+        any of our positions.
+        """
         ours = read_state(self._state).venue
-        gone = rules.venue != ours and bool(ours) and {rules.venue.partition(":")[0], ours.partition(":")[0]} == {SIMULATED}
+        gone = (
+            rules.venue != ours
+            and bool(ours)
+            and {rules.venue.partition(":")[0], ours.partition(":")[0]} == {SIMULATED}
+        )
         if gone:
-            self._words.say(f"the simulated exchange is another one ({rules.venue}) than this run's ({ours})", once=True)
+            self._words.say(
+                f"the simulated exchange is another one ({rules.venue}) than this run's ({ours})", once=True
+            )
         return gone
 
-    # -- Evenkeel's part ---------------------------------------------------------------------------------------------------------------------------
+    # -- Evenkeel's part -------------------------------------------------------------------------------------
 
     def _evidence(self) -> Evidence:
         return gathered(self._reach.here, self._ledger.parent, self._state.parent)
 
     def _what(self, rules: VenueRules, venue: NadoVenue) -> Task:
-        """Evenkeel's part by a ledger that can be trusted; while none can, at most what was signed. What this guard has closed is deducted: a third
-        party's position must not be closed by trying again.
+        """Evenkeel's part by a ledger that can be trusted; while none can, at most what was signed. What this
+        guard has closed is deducted: a third party's position must not be closed by trying again.
         """
         known = self._evidence()
         word, signs = trusted(known), signs_of(known)
@@ -213,8 +265,15 @@ class GuardClosing:
         journal = self._reading(rules, venue, mine=mine)
         if word is None or word.held is None or signs:
             task = self._without(self._signed())
-            most = f"at most ETH {_most(task.eth).text()}, SOL {_most(task.sol).text()}, which was signed in advance"
-            self._words.say(f"Evenkeel's part is unknown: {'; '.join(signs) or known.ledger.why} · closing {most}", "error", once=True)
+            most = (
+                f"at most ETH {_most(task.eth).text()}, SOL {_most(task.sol).text()}, which was signed in"
+                " advance"
+            )
+            self._words.say(
+                f"Evenkeel's part is unknown: {'; '.join(signs) or known.ledger.why} · closing {most}",
+                "error",
+                once=True,
+            )
             return task
         held = journal.fold.held(self._acted.epoch) if mine and not journal.unreadable else word.held
         return self._without(Task.of(held))
@@ -230,7 +289,9 @@ class GuardClosing:
         return Task(Ours(min(eth, 0), max(eth, 0)), Ours(min(sol, 0), max(sol, 0)))
 
     def _reading(self, rules: VenueRules, venue: NadoVenue, *, mine: bool) -> Journal:
-        """The ledger, opened again for every new judgement: a disk may come back. `mine`: it is good, and may be written while no run has it."""
+        """The ledger, opened again for every new judgement: a disk may come back. `mine`: it is good, and
+        may be written while no run has it.
+        """
         if self._journal is not None:
             self._journal.close()
         alone = mine and self._run_is_gone()
@@ -238,7 +299,14 @@ class GuardClosing:
         clock, epoch = self._reach.clock, self._acted.epoch
         first = self._journal is None
         self._journal = Journal(
-            self._ledger, opened, sync_of(self._settings), venue.order_builder, clock, self._words.heard, epoch, read_only=not alone
+            self._ledger,
+            opened,
+            sync_of(self._settings),
+            venue.order_builder,
+            clock,
+            self._words.heard,
+            epoch,
+            read_only=not alone,
         )
         if first:
             self._write(self._acted)
@@ -272,7 +340,9 @@ class GuardClosing:
 
 
 def _exists(pid: int) -> bool:
-    """Is there such a process, stopped or not? A number that was given again counts: then the ledger is only read, which is safe."""
+    """Is there such a process, stopped or not? A number that was given again counts: then the ledger is
+    only read, which is safe.
+    """
     if not pid:
         return False
     try:

@@ -1,12 +1,16 @@
-"""`guard`: a process of its own that closes what a run left open when the run's heartbeat stops: killed, frozen or wedged, whatever the reason.
+"""`guard`: a process of its own that closes what a run left open when the run's heartbeat stops: killed,
+frozen or wedged, whatever the reason.
 
-It runs in a session of its own and ignores SIGINT and SIGHUP, because the Ctrl-C or the lost terminal that ends the run must not end its guard first.
+It runs in a session of its own and ignores SIGINT and SIGHUP, because the Ctrl-C or the lost terminal that
+ends the run must not end its guard first.
 
-    watch      read the heartbeat; a run that ended on purpose, or was followed by another, needs no guard any more
-    take over  after `dead_man` of silence: epoch + 1 on disk, unless somebody has started one meanwhile. A run that wakes up reads it before it
-               seals anything, and stops trading. No lock is waited for longer than `LOCK_S`: a stopped run keeps its locks
-    close      `guard_closing.py`: only Evenkeel's positions, reduce-only, for as long as anything may be open. It stops itself as soon as a newer
-               epoch than its own is on disk
+    watch      read the heartbeat; a run that ended on purpose, or was followed by another, needs no guard any
+               more
+    take over  after `dead_man` of silence: epoch + 1 on disk, unless somebody has started one meanwhile. A
+               run that wakes up reads it before it seals anything, and stops trading. No lock is waited for
+               longer than `LOCK_S`: a stopped run keeps its locks
+    close      `guard_closing.py`: only Evenkeel's positions, reduce-only, for as long as anything may be
+               open. It stops itself as soon as a newer epoch than its own is on disk
 
 It has a heartbeat of its own, which its run watches. Nothing that it calls can end it (`outlive.py`).
 """
@@ -20,7 +24,17 @@ from pathlib import Path
 import msgspec
 import trio
 
-from actors.instance.state import BEAT, GUARD_BEAT, LockHeld, closing_alone, read_state, reassert, state_directory, state_file, take_over
+from actors.instance.state import (
+    BEAT,
+    GUARD_BEAT,
+    LockHeld,
+    closing_alone,
+    read_state,
+    reassert,
+    state_directory,
+    state_file,
+    take_over,
+)
 from commands.access.venue import Access, access, place
 from commands.guard.closing import GuardClosing, Reach
 from commands.guard.log_lines import GuardWords
@@ -40,7 +54,9 @@ RESTART_S = 1.0
 
 
 class GuardOptions(msgspec.Struct, frozen=True):
-    """One guard: the settings of the run it watches, where the venue is, and which run; "" = whichever trades this subaccount."""
+    """One guard: the settings of the run it watches, where the venue is, and which run; "" = whichever
+    trades this subaccount.
+    """
 
     settings: Settings
     url: str | None
@@ -48,20 +64,27 @@ class GuardOptions(msgspec.Struct, frozen=True):
 
 
 def main(options: GuardOptions) -> int:
-    """Watch until the run ends or dies; the exit code: 0 nothing (more) of ours is open, 4 something may be."""
+    """Watch until the run ends or dies; the exit code: 0 nothing (more) of ours is open, 4 something may
+    be.
+    """
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     words = GuardWords()
     here, signs = _access(options, words)
     while True:
-        code = outlive_call(lambda: trio.run(_guarding, options, here, signs, words), lambda why: words.say(f"starting again after {why}", "error"))
+        code = outlive_call(
+            lambda: trio.run(_guarding, options, here, signs, words),
+            lambda why: words.say(f"starting again after {why}", "error"),
+        )
         if code is not None:
             return code
         trio.run(trio.sleep, RESTART_S)
 
 
 def _access(options: GuardOptions, words: GuardWords) -> tuple[Access, bool]:
-    """Who we are at the venue, and whether we can sign: a key that cannot be had, for whatever reason, leaves what was signed in advance."""
+    """Who we are at the venue, and whether we can sign: a key that cannot be had, for whatever reason,
+    leaves what was signed in advance.
+    """
     try:
         return access(options.settings, options.url, os.environ, _nobody_here), True
     except Exception as error:  # noqa: BLE001 - a keystore or a file can fail in any way, and the pair may be open
@@ -71,7 +94,9 @@ def _access(options: GuardOptions, words: GuardWords) -> tuple[Access, bool]:
 
 
 def _nobody_here(path: str) -> str:
-    raise Problem("NO_PASSPHRASE", "venue.key", f"{path} needs a passphrase, which a guard cannot ask for", "")
+    raise Problem(
+        "NO_PASSPHRASE", "venue.key", f"{path} needs a passphrase, which a guard cannot ask for", ""
+    )
 
 
 async def _guarding(options: GuardOptions, here: Access, signs: bool, words: GuardWords) -> int:
@@ -82,7 +107,9 @@ async def _guarding(options: GuardOptions, here: Access, signs: bool, words: Gua
 class GuardRun:
     """One guard of one run, whose state file is `state`."""
 
-    def __init__(self, options: GuardOptions, state: Path, words: GuardWords, reach: Reach, *, signs: bool) -> None:
+    def __init__(
+        self, options: GuardOptions, state: Path, words: GuardWords, reach: Reach, *, signs: bool
+    ) -> None:
         self._settings, self._run = options.settings, options.run
         self._state, self._words, self._reach, self._signs = state, words, reach, signs
         self._pulse = HeartbeatMonitor(state.with_suffix(BEAT), trio.current_time())
@@ -97,9 +124,14 @@ class GuardRun:
     async def run(self) -> int:
         """Watch, and close if it has to; the exit code."""
         which, dead_man = self._run or "any run", self._settings.guard.dead_man
-        self._words.say(f"watching {which} of {self._reach.here.sender} at {self._reach.here.gateway}, dead after {dead_man} ms of silence")
+        self._words.say(
+            f"watching {which} of {self._reach.here.sender} at {self._reach.here.gateway}, dead after"
+            f" {dead_man} ms of silence"
+        )
         if self._heart is not None:
-            outlive_call(self._heart.begin, lambda why: self._words.say(f"no heartbeat of its own: {why}", "error"))
+            outlive_call(
+                self._heart.begin, lambda why: self._words.say(f"no heartbeat of its own: {why}", "error")
+            )
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._beat_for_ever)
             code = await self._watch()
@@ -115,7 +147,9 @@ class GuardRun:
 
     async def _watch(self) -> int:
         while True:
-            code = await outlive(self._look, lambda why: self._words.say(f"watching: {why}", "error", once=True))
+            code = await outlive(
+                self._look, lambda why: self._words.say(f"watching: {why}", "error", once=True)
+            )
             if code is not None:
                 return code
             await trio.sleep(LOOK_S)
@@ -137,7 +171,8 @@ class GuardRun:
         return None
 
     def _needless(self, beat: Beat | None) -> bool:
-        """Has its run ended on purpose, or another one begun, which takes the heartbeat away first and then starts an epoch?
+        """Has its run ended on purpose, or another one begun, which takes the heartbeat away first and then
+        starts an epoch?
 
         A heartbeat that is gone and followed by nothing is silence: somebody removed the file, or its folder.
         """
@@ -150,7 +185,10 @@ class GuardRun:
     def _dead(self, beat: Beat | None) -> bool:
         """Is it still this heartbeat, and silent for too long?"""
         now_s = trio.current_time()
-        silent = self._pulse.look(now_s) == beat and self._pulse.silent_s(now_s) * 1000 >= self._settings.guard.dead_man
+        silent = (
+            self._pulse.look(now_s) == beat
+            and self._pulse.silent_s(now_s) * 1000 >= self._settings.guard.dead_man
+        )
         return silent and (self._met if beat is None else not beat.ended)
 
     async def _take_over(self, beat: Beat | None) -> int | None:
@@ -163,7 +201,9 @@ class GuardRun:
             return await self._close(GuardActed(epoch, beat.run if beat else self._run, Ms(silent_ms)))
 
     async def _closing_alone(self, stack: ExitStack) -> None:
-        """Hold off starts while we close; but an older guard that was stopped with this lock does not stop us."""
+        """Hold off starts while we close; but an older guard that was stopped with this lock does not stop
+        us.
+        """
         with trio.move_on_after(LOCK_S):
             while not await self._tried_lock(stack):  # noqa: ASYNC110 - another process holds it
                 await trio.sleep(LOOK_S)
@@ -176,7 +216,9 @@ class GuardRun:
         return False
 
     async def _new_epoch(self, dead: partial[bool]) -> int | None:
-        """Epoch + 1 on disk; None when the run is not silent after all. Where nothing can be written, the number all the same."""
+        """Epoch + 1 on disk; None when the run is not silent after all. Where nothing can be written, the
+        number all the same.
+        """
         with trio.move_on_after(LOCK_S):
             while True:
                 try:
@@ -186,13 +228,21 @@ class GuardRun:
         try:
             return take_over(self._state, dead, seen=self._epoch, lockless=True)
         except OSError as error:
-            self._words.say(f"the new epoch cannot be written, closing all the same: {one_line(error)}", "error")
+            self._words.say(
+                f"the new epoch cannot be written, closing all the same: {one_line(error)}", "error"
+            )
             return self._epoch + 1
 
     async def _close(self, acted: GuardActed) -> int:
         """Everything up to the exit code; a newer epoch on disk ends it at once."""
-        self._words.say(f"no heartbeat of {acted.run} for {acted.silent_ms} ms: epoch {acted.epoch}, closing what it left open", "warning")
-        closing = GuardClosing(self._settings, self._reach, self._state, acted, self._words, signs=self._signs, run_pid=self._pid)
+        self._words.say(
+            f"no heartbeat of {acted.run} for {acted.silent_ms} ms: epoch {acted.epoch}, closing what it left"
+            " open",
+            "warning",
+        )
+        closing = GuardClosing(
+            self._settings, self._reach, self._state, acted, self._words, signs=self._signs, run_pid=self._pid
+        )
         code = OPEN
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._stand_down, nursery.cancel_scope, acted.epoch)
@@ -203,11 +253,17 @@ class GuardRun:
             outlive_call(EscapeFile(self._state.with_suffix(".escape"), durable=False).clear)
             self._words.say(f"FLAT: no Evenkeel positions are open · {rounds_words(closing.rounds)}")
         else:
-            self._words.say(f"NOT known to be flat: {closing.left} · whoever started the newer epoch closes it, else {COMMAND} flatten", "warning")
+            self._words.say(
+                f"NOT known to be flat: {closing.left} · whoever started the newer epoch closes it, else"
+                f" {COMMAND} flatten",
+                "warning",
+            )
         return code
 
     async def _stand_down(self, scope: trio.CancelScope, epoch: int) -> None:
-        """Until a newer epoch is on disk. An older one is a stopped run's last write, or a file that was lost: ours is put back."""
+        """Until a newer epoch is on disk. An older one is a stopped run's last write, or a file that was
+        lost: ours is put back.
+        """
         while True:
             on_disk = outlive_call(lambda: reassert(self._state, epoch))
             if on_disk is not None and on_disk > epoch:

@@ -1,6 +1,8 @@
-"""What a guard says: lines like those of `evenkeel.log`, on standard error, which its run writes to `guard.log`.
+"""What a guard says: lines like those of `evenkeel.log`, on standard error, which its run writes to
+`guard.log`.
 
-A guard may try for days, so what it hears from below is said once in `AGAIN_S` and is limited altogether; what it decides itself is always said.
+A guard may try for days, so what it hears from below is said once in `AGAIN_S` and is limited altogether;
+what it decides itself is always said.
 """
 
 import sys

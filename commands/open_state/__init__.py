@@ -1,1 +1,3 @@
-"""What of ours is open: the evidence on this machine, the decision from it, and the exit code that follows."""
+"""What of ours is open: the evidence on this machine, the decision from it, and the exit code that
+follows.
+"""

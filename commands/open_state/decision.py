@@ -1,12 +1,13 @@
 """What of ours is open: one answer for everybody, from everything that knows.
 
-    flat      confirmed: both positions are zero *and* no order of ours rests or can still arrive. Where the venue was not asked: the ledger is
-              whole, and was flat when it last agreed with the exchange
+    flat      confirmed: both positions are zero *and* no order of ours rests or can still arrive. Where the
+              venue was not asked: the ledger is whole, and was flat when it last agreed with the exchange
     open      something of ours is, or an order of ours could be behind what is
-    unknown   nobody can say: the venue does not answer, or the ledger is missing, empty, replaced, older or broken beside a sign of a pair
+    unknown   nobody can say: the venue does not answer, or the ledger is missing, empty, replaced, older or
+              broken beside a sign of a pair
 
-`on_disk` asks the files alone; who has asked the venue too gives its word to `decide`. Neither of them ever raises, and printing cannot change what
-they say. 4 beats every other exit code: `OpenAnswer.exit_code`.
+`on_disk` asks the files alone; who has asked the venue too gives its word to `decide`. Neither of them ever
+raises, and printing cannot change what they say. 4 beats every other exit code: `OpenAnswer.exit_code`.
 """
 
 from pathlib import Path
@@ -68,9 +69,11 @@ class RefusedWhileOpen(Problem):
         super().__init__("NOT_FLAT", None, f"{why}NOT FLAT: {answer.words}", answer.cure, meaning)
 
 
-def on_disk(here: Access | None, logs: Path, directory: Path | None = None, said: VenueWord | None = None) -> OpenAnswer:
-    """What this machine's files say, without asking the venue; `said`: its word, where it has been asked. Never raises, waits for nothing, writes
-    nothing.
+def on_disk(
+    here: Access | None, logs: Path, directory: Path | None = None, said: VenueWord | None = None
+) -> OpenAnswer:
+    """What this machine's files say, without asking the venue; `said`: its word, where it has been asked.
+    Never raises, waits for nothing, writes nothing.
 
     `here` None: nobody knows which account is meant (a refusal that comes before that).
     """
@@ -78,14 +81,18 @@ def on_disk(here: Access | None, logs: Path, directory: Path | None = None, said
         known = gathered(here, logs, directory or state_directory())
         return decide(msgspec.structs.replace(known, venue=said or VenueWord()))
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the files, it is no reason to say "flat" or to say nothing
-        return OpenAnswer("unknown", f"unknown: the files in {logs} cannot be judged ({told(error)})", closing(str(logs)))
+        return OpenAnswer(
+            "unknown", f"unknown: the files in {logs} cannot be judged ({told(error)})", closing(str(logs))
+        )
 
 
-# -- the decision: pure ----------------------------------------------------------------------------------------------------------------------
+# -- the decision: pure --------------------------------------------------------------------------------------
 
 
 def decide(known: Evidence) -> OpenAnswer:
-    """The table. First the venue that is gone with its run, then the exchange's reading where there is one, then the files alone."""
+    """The table. First the venue that is gone with its run, then the exchange's reading where there is
+    one, then the files alone.
+    """
     if known.child:
         return _of_child(known)
     if known.venue.snapshot is not None and known.venue.rules is not None:
@@ -94,7 +101,9 @@ def decide(known: Evidence) -> OpenAnswer:
 
 
 def _of_child(known: Evidence) -> OpenAnswer:
-    """A simulated venue of a run's own can be asked by that run alone, and is gone with it: no real money was in it."""
+    """A simulated venue of a run's own can be asked by that run alone, and is gone with it: no real money
+    was in it.
+    """
     held, others = known.ledger.held, _of_others(known)
     if others:
         return OpenAnswer("unknown", "unknown: " + "; ".join(others), cure_of(known))
@@ -137,23 +146,36 @@ def _by_venue(known: Evidence, snapshot: AccountSnapshot, rules: VenueRules) -> 
         why = _behind(known, ledger, index, position, position - ours) if position != ours else ""
         amounts.append(Base(position if why else ours))
         reasons += [why] if why else []
-    parts = [amount_words(rules.product(leg), amount) for leg, amount in zip(LEGS, amounts, strict=True) if amount]
+    parts = [
+        amount_words(rules.product(leg), amount) for leg, amount in zip(LEGS, amounts, strict=True) if amount
+    ]
     parts += _may_arrive(known, ledger, at_ms, snapshot.open_orders)
     other = _of_others(known)
     if snapshot.unread and not (parts or other):
-        words = f"unknown: nothing is seen to be open, but what the venue said of {', '.join(snapshot.unread)} could not be read"
+        words = (
+            f"unknown: nothing is seen to be open, but what the venue said of {', '.join(snapshot.unread)}"
+            " could not be read"
+        )
         return OpenAnswer("unknown", words, cure_of(known), amounts[0], amounts[1], at_ms)
     if not (parts or other):
         return OpenAnswer("flat", "", "", Base(0), Base(0), at_ms, tuple(signs_of(known)))
     why = "; ".join(dict.fromkeys([*reasons, *other]))
     words = " · ".join(each for each in (", ".join(parts), why) if each)
     if ledger is None or (reasons and not ledger.grounded):
-        return OpenAnswer("unknown", f"unknown whose: {words}" if parts else f"unknown: {words}", cure_of(known), amounts[0], amounts[1], at_ms)
+        return OpenAnswer(
+            "unknown",
+            f"unknown whose: {words}" if parts else f"unknown: {words}",
+            cure_of(known),
+            amounts[0],
+            amounts[1],
+            at_ms,
+        )
     return OpenAnswer("open", words, cure_of(known), amounts[0], amounts[1], at_ms)
 
 
 def starts_by_itself(known: Evidence) -> bool:
-    """Does the ledger that a run would go on with know all there is to know, so that whatever is open is closed by that run?
+    """Does the ledger that a run would go on with know all there is to know, so that whatever is open is
+    closed by that run?
 
     A broken, unreadable or another account's ledger has an ending of its own there.
     """
@@ -165,8 +187,12 @@ def starts_by_itself(known: Evidence) -> bool:
 
 
 def trusted(known: Evidence) -> LedgerWord | None:
-    """The ledger that was asked about; else one in a folder that a run named, if that one is whole. None: no ledger knows Evenkeel's part."""
-    found = [word for word in (known.ledger, *known.elsewhere) if word.state == "good" and word.held is not None]
+    """The ledger that was asked about; else one in a folder that a run named, if that one is whole. None:
+    no ledger knows Evenkeel's part.
+    """
+    found = [
+        word for word in (known.ledger, *known.elsewhere) if word.state == "good" and word.held is not None
+    ]
     holding = [word for word in found if _open_by(word.held)]
     return holding[0] if holding else found[0] if found else None
 
@@ -175,12 +201,21 @@ def signs_of(known: Evidence) -> list[str]:
     """What says that a pair may be open although no ledger that can be trusted says so, in words."""
     signs = _of_others(known)
     ledger, lost = trusted(known), known.ledger.why or f"{known.ledger.path} does not know of it"
-    signs += [f"{word.why}, and by it {_open_by(word.held)} is open" for word in (known.ledger, *known.elsewhere) if _doubtful(word)]
+    signs += [
+        f"{word.why}, and by it {_open_by(word.held)} is open"
+        for word in (known.ledger, *known.elsewhere)
+        if _doubtful(word)
+    ]
     if known.escape is not None and not _newer(ledger, known.escape):
         signs.append(f"{lost}, and the stored escape closes {pair_words(known.escape)}")
     elif ledger is None and known.anchor is not None and known.anchor.may_be_open:
         signs.append(f"{lost}, and the state file says that a pair was entered from {known.anchor.logs}")
-    elif ledger is None and known.anchor is None and known.saved.venue and known.ledger.state in {"missing", "empty"}:
+    elif (
+        ledger is None
+        and known.anchor is None
+        and known.saved.venue
+        and known.ledger.state in {"missing", "empty"}
+    ):
         signs.append(f"{lost}, and the state file says that a run has been here")
     if known.ledger.state in {"unreadable", "broken"} and not signs:
         signs.append(known.ledger.why)
@@ -190,14 +225,25 @@ def signs_of(known: Evidence) -> list[str]:
 
 
 def _of_others(known: Evidence) -> list[str]:
-    """What is open of another subaccount, or at another venue, whose files are these: nothing that this venue says about this one can settle it."""
+    """What is open of another subaccount, or at another venue, whose files are these: nothing that this
+    venue says about this one can settle it.
+    """
     ledger = known.ledger
-    signs = [f"{ledger.why}, and by it {_open_by(ledger.held)} is open there"] if ledger.state == "other" and _open_by(ledger.held) else []
+    signs = (
+        [f"{ledger.why}, and by it {_open_by(ledger.held)} is open there"]
+        if ledger.state == "other" and _open_by(ledger.held)
+        else []
+    )
     for saved, escape in known.beside:
         if escape is not None and not (ledger.state == "other" and ledger.last_ms >= escape.signed_ms):
-            signs.append(f"another subaccount's stored escape closes {pair_words(escape)}, and its run wrote into this folder")
+            signs.append(
+                f"another subaccount's stored escape closes {pair_words(escape)}, and its run wrote into this"
+                " folder"
+            )
         elif saved.anchor is not None and saved.anchor.may_be_open and ledger.state != "other":
-            signs.append(f"the state file of another subaccount says that a pair was entered from {saved.anchor.logs}")
+            signs.append(
+                f"the state file of another subaccount says that a pair was entered from {saved.anchor.logs}"
+            )
     return signs
 
 
@@ -210,12 +256,16 @@ def _doubtful(word: LedgerWord) -> bool:
 
 
 def _newer(ledger: LedgerWord | None, escape: EscapeWord) -> bool:
-    """Does this ledger know of the pair that `escape` closes, or go on later? An exit's rows come after the last signing: then it is a leftover."""
+    """Does this ledger know of the pair that `escape` closes, or go on later? An exit's rows come after
+    the last signing: then it is a leftover.
+    """
     return ledger is not None and (ledger.last_ms >= escape.signed_ms or bool(_open_by(ledger.held)))
 
 
 def _behind(known: Evidence, ledger: LedgerWord | None, index: int, position: int, rest: int) -> str:
-    """Why an order of ours could be behind `rest` of a position that no intent explains; "" when none could."""
+    """Why an order of ours could be behind `rest` of a position that no intent explains; "" when none
+    could.
+    """
     signs = "; ".join(signs_of(known))
     if ledger is None or ledger.held is None:
         return signs or known.ledger.why or "no ledger says whose it is"
@@ -225,10 +275,15 @@ def _behind(known: Evidence, ledger: LedgerWord | None, index: int, position: in
 
 
 def _contradiction(ledger: LedgerWord, held: Held, index: int, position: int, rest: int) -> str:
-    """The same where the ledger is whole: does what third parties were seen to trade explain the difference?"""
+    """The same where the ledger is whole: does what third parties were seen to trade explain the
+    difference?
+    """
     name, by_fills = LEGS[index].upper(), int((held.eth, held.sol)[index])
     if ledger.unproven[index].part_of(rest) == rest:
-        return f"a {name} order of ours that was not heard of again, or whose fill did not fit, could be behind it"
+        return (
+            f"a {name} order of ours that was not heard of again, or whose fill did not fit, could be"
+            " behind it"
+        )
     if position == by_fills + int(ledger.third_party[index]):
         return ""
     if by_fills and Ours(min(by_fills, 0), max(by_fills, 0)).part_of(position) != by_fills:
@@ -236,19 +291,30 @@ def _contradiction(ledger: LedgerWord, held: Held, index: int, position: int, re
     return ""
 
 
-def _may_arrive(known: Evidence, ledger: LedgerWord | None, at_ms: int, resting: tuple[str, ...]) -> list[str]:
+def _may_arrive(
+    known: Evidence, ledger: LedgerWord | None, at_ms: int, resting: tuple[str, ...]
+) -> list[str]:
     """Orders of ours that rest, or that can still arrive by the venue's clock."""
     doubts = ledger.held.doubts if ledger and ledger.held else ()
-    parts = [f"{doubt.leg} order {doubt.order_digest[:10]} unknown" for doubt in doubts if at_ms <= doubt.recv_time_ms + WINDOW_MARGIN_MS]
+    parts = [
+        f"{doubt.leg} order {doubt.order_digest[:10]} unknown"
+        for doubt in doubts
+        if at_ms <= doubt.recv_time_ms + WINDOW_MARGIN_MS
+    ]
     ours = sum(order in ledger.orders if ledger else True for order in resting)
     parts += [f"{ours} resting order{'s' if ours > 1 else ''}"] if ours else []
     anchor = known.anchor
-    if ledger is None and anchor is not None and anchor.may_be_open and at_ms <= anchor.until_ms + WINDOW_MARGIN_MS:
+    if (
+        ledger is None
+        and anchor is not None
+        and anchor.may_be_open
+        and at_ms <= anchor.until_ms + WINDOW_MARGIN_MS
+    ):
         parts.append(f"an order that was intended may arrive until {clock_time(anchor.until_ms)}Z")
     return parts
 
 
-# -- words -----------------------------------------------------------------------------------------------------------------------------------
+# -- words ---------------------------------------------------------------------------------------------------
 
 
 def cure_of(known: Evidence) -> str:
@@ -259,7 +325,9 @@ def cure_of(known: Evidence) -> str:
     line = closing(known.logs)
     if known.ledger.state == "other" or (known.ledger.state == "good" and not signs_of(known)):
         return line
-    ways = [f"restore {known.ledger.path}"] + ([f"{line}{known.where} closes what the stored escape signs"] if known.escape else [])
+    ways = [f"restore {known.ledger.path}"] + (
+        [f"{line}{known.where} closes what the stored escape signs"] if known.escape else []
+    )
     return ", or ".join([*ways, f"{COMMAND} run --adopt --logs {known.logs}{known.where}"])
 
 
@@ -270,11 +338,17 @@ def closing(logs: str) -> str:
 
 def pair_words(escape: EscapeWord) -> str:
     """The pair that a stored escape closes."""
-    return ", ".join(f"{name} {amount.text()}" for name, amount in (("ETH-PERP", escape.eth), ("SOL-PERP", escape.sol)) if amount)
+    return ", ".join(
+        f"{name} {amount.text()}"
+        for name, amount in (("ETH-PERP", escape.eth), ("SOL-PERP", escape.sol))
+        if amount
+    )
 
 
 def third_party_words(known: Evidence, answer: OpenAnswer) -> str:
-    """What else is open on the two products, not touched: amounts that are not in `answer`, isolated ones, and orders that are not ours."""
+    """What else is open on the two products, not touched: amounts that are not in `answer`, isolated ones,
+    and orders that are not ours.
+    """
     snapshot, rules, ledger = known.venue.snapshot, known.venue.rules, trusted(known)
     if snapshot is None or rules is None:
         return ""
@@ -282,7 +356,9 @@ def third_party_words(known: Evidence, answer: OpenAnswer) -> str:
     for product, ours in ((rules.eth, answer.eth), (rules.sol, answer.sol)):
         position = snapshot.position(product.product_id)
         parts += [amount_words(product, Base(rest)) for rest in [position.cross - (ours or 0)] if rest]
-        parts += [f"{amount_words(product, position.isolated)} on isolated margin"] if position.isolated else []
+        parts += (
+            [f"{amount_words(product, position.isolated)} on isolated margin"] if position.isolated else []
+        )
     orders = sum(digest not in ledger.orders for digest in snapshot.open_orders) if ledger else 0
     return ", ".join(parts + ([f"{orders} order{'s' if orders > 1 else ''}"] if orders else []))
 

@@ -1,6 +1,8 @@
-"""What this machine's files say about what is open: ledgers, the state file, the stored escape, lock holders. Read, never written, and never raised.
+"""What this machine's files say about what is open: ledgers, the state file, the stored escape, lock holders.
+Read, never written, and never raised.
 
-A file that is missing, empty, replaced or older than what is known of it is evidence too: it is named, and never read as "nothing is open".
+A file that is missing, empty, replaced or older than what is known of it is evidence too: it is named, and
+never read as "nothing is open".
 """
 
 import sqlite3
@@ -12,7 +14,17 @@ from typing import Literal
 
 import msgspec
 
-from actors.instance.state import ESCAPE, AlreadyRunning, Anchor, Saved, holder_of_file, last_holder, read_state, state_file, stricter
+from actors.instance.state import (
+    ESCAPE,
+    AlreadyRunning,
+    Anchor,
+    Saved,
+    holder_of_file,
+    last_holder,
+    read_state,
+    state_file,
+    stricter,
+)
 from actors.ledger import Fold, LedgerError, Store, Verified, read_verified
 from actors.ledger.escapes import waiting
 from actors.ledger.orders import OurOrder
@@ -27,7 +39,9 @@ from venue.protocol import VenueRules
 from venue.stored_escape import EscapeFile, StoredEscape
 
 LedgerState = Literal["good", "missing", "empty", "unreadable", "broken", "older", "other"]
-"""`older`: the row that the state file names as its last is not in it: replaced, restored or shortened. `other`: another account's or venue's."""
+"""`older`: the row that the state file names as its last is not in it: replaced, restored or shortened.
+`other`: another account's or venue's.
+"""
 
 
 class LedgerWord(msgspec.Struct, frozen=True):
@@ -40,11 +54,15 @@ class LedgerWord(msgspec.Struct, frozen=True):
     orders: frozenset[str] = frozenset()
     """Digests of ours that it remembers."""
     grounded: bool = False
-    """Has it ever known what the venue holds: an intent of ours, or a reading of the account that agreed with it?"""
+    """Has it ever known what the venue holds: an intent of ours, or a reading of the account that agreed
+    with it?
+    """
     third_party: tuple[int, int] = (0, 0)
     """What third parties were seen to trade in this subaccount, signed, ETH and SOL."""
     unproven: tuple[Ours, Ours] = (Ours(), Ours())
-    """What orders of the last cycle may have opened after all that nobody heard of again, and that were taken for absent."""
+    """What orders of the last cycle may have opened after all that nobody heard of again, and that were
+    taken for absent.
+    """
     proven_ms: int | None = None
     """Venue time of the last reading of the account that agreed with it."""
     last_ms: int = 0
@@ -68,7 +86,9 @@ class VenueWord(msgspec.Struct, frozen=True):
 
 
 class EscapeWord(msgspec.Struct, frozen=True):
-    """What the newest stored escape would close: the pair, signed as it was held when it was signed at venue time `signed_ms`."""
+    """What the newest stored escape would close: the pair, signed as it was held when it was signed at
+    venue time `signed_ms`.
+    """
 
     eth: Base
     sol: Base
@@ -79,7 +99,9 @@ class EscapeWord(msgspec.Struct, frozen=True):
     def of(cls, stored: StoredEscape) -> "EscapeWord":
         """The pair that `stored` closes."""
         plan = stored.plan
-        return cls(Base(-plan.eth.amount), Base(-plan.sol.amount), int(plan.decided_ms), int(plan.recv_time_ms))
+        return cls(
+            Base(-plan.eth.amount), Base(-plan.sol.amount), int(plan.decided_ms), int(plan.recv_time_ms)
+        )
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -108,11 +130,17 @@ class Evidence(msgspec.Struct, frozen=True):
     @property
     def epoch(self) -> int:
         """The latest that anything knows of."""
-        return max(self.saved.epoch, *(word.epoch for word in (self.ledger, *self.elsewhere) if word.state != "other"), 0)
+        return max(
+            self.saved.epoch,
+            *(word.epoch for word in (self.ledger, *self.elsewhere) if word.state != "other"),
+            0,
+        )
 
     @property
     def halted(self) -> tuple[str, str] | None:
-        """A halt that stands in the state file, or in the ledger without a person's clearing: the stricter of the two."""
+        """A halt that stands in the state file, or in the ledger without a person's clearing: the stricter
+        of the two.
+        """
         if self.saved.halt_code:
             return self.saved.halt_code, self.saved.halt_detail
         return self.ledger.halted if self.ledger.state not in {"other", "older"} and not self.child else None
@@ -121,8 +149,9 @@ class Evidence(msgspec.Struct, frozen=True):
 def gathered(here: Access | None, logs: Path, directory: Path, *, full: bool = False) -> Evidence:
     """What the files say about `here` and about the ledger in `logs`. Never raises.
 
-    `here` None: nobody knows whose account is meant, so that only the ledger in `logs` and the state files that name this folder count. `full`: all
-    rows of that ledger are verified, and not those since its newest snapshot alone.
+    `here` None: nobody knows whose account is meant, so that only the ledger in `logs` and the state files
+    that name this folder count. `full`: all rows of that ledger are verified, and not those since its newest
+    snapshot alone.
     """
     folder = str(_resolved(logs))
     ours = [state_file(directory, identity) for identity in here.identities(logs, directory)] if here else []
@@ -132,12 +161,18 @@ def gathered(here: Access | None, logs: Path, directory: Path, *, full: bool = F
     ledger = ledger_word(logs / "ledger.sqlite", saved.anchor, here, full=full)
     named = {saved.anchor.logs} if saved.anchor else set()
     named |= {each for path in ours for each in last_holder(path).folders}
-    elsewhere = [ledger_word(Path(each) / "ledger.sqlite", saved.anchor, here) for each in sorted(named - {folder})]
+    elsewhere = [
+        ledger_word(Path(each) / "ledger.sqlite", saved.anchor, here) for each in sorted(named - {folder})
+    ]
     return Evidence(
         ledger,
         str(logs),
         saved,
-        max((word for path in ours if (word := escape_word(path))), key=lambda word: word.signed_ms, default=None),
+        max(
+            (word for path in ours if (word := escape_word(path))),
+            key=lambda word: word.signed_ms,
+            default=None,
+        ),
         tuple(word for word in elsewhere if word.held is not None and word.state != "other"),
         tuple((read_state(path), escape_word(path)) for path in strange),
         next((holder for path in ours if (holder := holder_of_file(path))), None),
@@ -147,7 +182,9 @@ def gathered(here: Access | None, logs: Path, directory: Path, *, full: bool = F
 
 
 def ledger_word(path: Path, anchor: Anchor | None, here: Access | None, *, full: bool = False) -> LedgerWord:
-    """What the ledger at `path` says, held against what is known of it and of whose it should be. Never raises."""
+    """What the ledger at `path` says, held against what is known of it and of whose it should be. Never
+    raises.
+    """
     name = str(path)
     try:
         if not path.exists():
@@ -165,10 +202,17 @@ def ledger_word(path: Path, anchor: Anchor | None, here: Access | None, *, full:
         return LedgerWord("unreadable", name, f"{name} cannot be read ({told(error)})")
     fold.reopened()
     state, why = _judged(name, opened, here, broken, "" if known or anchor is None else _lost(name, anchor))
-    return msgspec.structs.replace(_of_fold(fold, fold.epoch, opened, name, last_ns // 1_000_000), state=state, why=why, verified=verified)
+    return msgspec.structs.replace(
+        _of_fold(fold, fold.epoch, opened, name, last_ns // 1_000_000),
+        state=state,
+        why=why,
+        verified=verified,
+    )
 
 
-def _judged(name: str, opened: Opened, here: Access | None, broken: str, lost: str) -> tuple[LedgerState, str]:
+def _judged(
+    name: str, opened: Opened, here: Access | None, broken: str, lost: str
+) -> tuple[LedgerState, str]:
     """Whose it is comes first: of another account's file nothing else matters."""
     if here is not None and opened.subaccount.lower() != here.sender.lower():
         return "other", f"{name} belongs to subaccount {opened.subaccount}"
@@ -181,7 +225,9 @@ def _judged(name: str, opened: Opened, here: Access | None, broken: str, lost: s
 
 def _lost(name: str, anchor: Anchor) -> str:
     row = anchor.last_hash.partition(":")[0]
-    return f"{name} does not have row {row} as it was written into {anchor.logs}: it was replaced, or is older"
+    return (
+        f"{name} does not have row {row} as it was written into {anchor.logs}: it was replaced, or is older"
+    )
 
 
 def _where(here: Access) -> str:
@@ -238,12 +284,25 @@ def _of_fold(fold: Fold, epoch: int, opened: Opened, name: str, last_ms: int) ->
 
 
 def _unproven(fold: Fold, leg: Leg) -> Ours:
-    """What orders of ours may have left after all: all of a leg of which one is suspect (a fill that did not fit what was signed), else what orders
-    that can increase a position have not filled, where their absence was concluded and not told.
+    """What orders of ours may have left after all: all of a leg of which one is suspect (a fill that did not
+    fit what was signed), else what orders that can increase a position have not filled, where their absence
+    was concluded and not told.
     """
-    known = [order for order in (fold.orders.get(digest) for digest in (*fold.suspects, *fold.absent)) if isinstance(order, OurOrder)]
+    known = [
+        order
+        for order in (fold.orders.get(digest) for digest in (*fold.suspects, *fold.absent))
+        if isinstance(order, OurOrder)
+    ]
     if any(order.suspect for order in known if order.leg == leg):
         return EVERYTHING
-    asked = {id(order): order for order in (*fold.cycle.orders, *known) if order.leg == leg and order.resolved is not None}
-    missing = [int(order.order.amount) - order.total.filled for order in asked.values() if not order.order.reduce_only]
+    asked = {
+        id(order): order
+        for order in (*fold.cycle.orders, *known)
+        if order.leg == leg and order.resolved is not None
+    }
+    missing = [
+        int(order.order.amount) - order.total.filled
+        for order in asked.values()
+        if not order.order.reduce_only
+    ]
     return Ours(sum(min(each, 0) for each in missing), sum(max(each, 0) for each in missing))

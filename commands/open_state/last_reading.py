@@ -1,4 +1,6 @@
-"""The end of whatever has traded: the exchange's last reading, and what is kept of it so that the next start need not ask."""
+"""The end of whatever has traded: the exchange's last reading, and what is kept of it so that the next
+start need not ask.
+"""
 
 import sqlite3
 from contextlib import closing, suppress
@@ -14,7 +16,8 @@ from venue.stored_escape import EscapeFile
 
 
 def at_the_end(known: World, held: Held | None, said: VenueWord) -> OpenAnswer:
-    """The answer of a run that ends: by its ledger, or by what it last heard of it (`held`) where the file is lost, and by the exchange.
+    """The answer of a run that ends: by its ledger, or by what it last heard of it (`held`) where the file is
+    lost, and by the exchange.
 
     Once nothing is open that is kept: the next start need not ask. Never raises.
     """
@@ -27,13 +30,23 @@ def at_the_end(known: World, held: Held | None, said: VenueWord) -> OpenAnswer:
 def evidence_at_the_end(known: World, held: Held | None, said: VenueWord) -> Evidence:
     """What such a run's answer rests on."""
     word, snapshot = ledger_word(known.ledger, known.state.anchor, None), said.snapshot
-    if held is not None and (word.held is None or word.state not in {"good", "broken"} or word.held.rows < held.rows):
-        word = LedgerWord("good", str(known.ledger), held=held, grounded=True, proven_ms=int(snapshot.at_ms) if snapshot else None)
+    if held is not None and (
+        word.held is None or word.state not in {"good", "broken"} or word.held.rows < held.rows
+    ):
+        word = LedgerWord(
+            "good",
+            str(known.ledger),
+            held=held,
+            grounded=True,
+            proven_ms=int(snapshot.at_ms) if snapshot else None,
+        )
     return Evidence(word, str(known.ledger.parent), read_state(known.state.beside(".json")), venue=said)
 
 
 def settle(state: RunState, ledger: Path, at_ms: int) -> None:
-    """The venue has confirmed at `at_ms` that nothing is open: no sign of an earlier pair may outlive that. What cannot be written stays a sign."""
+    """The venue has confirmed at `at_ms` that nothing is open: no sign of an earlier pair may outlive
+    that. What cannot be written stays a sign.
+    """
     last_hash = ""  # a ledger that cannot be read has no last row, and nothing is open in it
     with suppress(OSError, sqlite3.Error, LedgerError), closing(Store.reading(ledger)) as store:
         last_hash = store.last_hash

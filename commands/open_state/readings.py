@@ -1,9 +1,10 @@
 """What the venue says of our account, asked by commands whose exit code, bookings or guard hang on it.
 
-What is open is believed at once. That no Evenkeel positions are open is believed at once only where something else says so too (our own fills, or two
-readings that ESCAPE has made); else it takes a second reading, `APART_MS` or more later, because `subaccount_info` carries no time and may be older
-than it looks (`venue/fits.py`). Readings of which a part could not be read are asked for again. Nothing here waits beyond `by_s`, a time of Trio's
-clock.
+What is open is believed at once. That no Evenkeel positions are open is believed at once only where something
+else says so too (our own fills, or two readings that ESCAPE has made); else it takes a second reading,
+`APART_MS` or more later, because `subaccount_info` carries no time and may be older than it looks
+(`venue/fits.py`). Readings of which a part could not be read are asked for again. Nothing here waits beyond
+`by_s`, a time of Trio's clock.
 """
 
 from collections.abc import Awaitable, Callable
@@ -18,14 +19,20 @@ from venue.fits import APART_MS, Twice
 from venue.protocol import VenueError, VenueRules
 
 AGAIN_S = 0.5
-"""Between two readings. A reading is four questions, and a guard of ours may need what the venue lets this machine ask."""
+"""Between two readings. A reading is four questions, and a guard of ours may need what the venue lets this
+machine ask.
+"""
 Account = Callable[[], Awaitable[AccountSnapshot]]
 
 
-async def venue_said(account: Account, rules: VenueRules, by_s: float, files: Evidence, *, expected_flat: bool = False) -> VenueWord:
-    """The exchange's reading as far as it can be believed; its `trouble` says why there is none. Never raises `VenueError`.
+async def venue_said(
+    account: Account, rules: VenueRules, by_s: float, files: Evidence, *, expected_flat: bool = False
+) -> VenueWord:
+    """The exchange's reading as far as it can be believed; its `trouble` says why there is none. Never raises
+    `VenueError`.
 
-    `files`: what this machine knows, which says what of a reading is ours. `expected_flat`: something beside the files says that nothing is open.
+    `files`: what this machine knows, which says what of a reading is ours. `expected_flat`: something beside
+    the files says that nothing is open.
     """
     files = msgspec.structs.replace(files, venue=VenueWord(), runner=None)
     expected_flat = expected_flat or decide(files).flat
@@ -42,12 +49,17 @@ async def venue_said(account: Account, rules: VenueRules, by_s: float, files: Ev
                 continue
             if expected_flat or readings.twice or not decide(msgspec.structs.replace(files, venue=word)).flat:
                 return word
-            word = VenueWord(rules=rules, trouble="the venue has said only once that nothing is open, and our own fills do not say so")
+            word = VenueWord(
+                rules=rules,
+                trouble="the venue has said only once that nothing is open, and our own fills do not say so",
+            )
     return word
 
 
 async def settled(account: Account, rules: VenueRules, by_s: float) -> AccountSnapshot | None:
-    """What two readings, `APART_MS` or more apart, and every one between them say of both positions; None when there were no two by then."""
+    """What two readings, `APART_MS` or more apart, and every one between them say of both positions; None
+    when there were no two by then.
+    """
     readings = _Readings(account, rules)
     with trio.move_on_at(by_s):
         while True:
@@ -79,7 +91,9 @@ class _Readings:
         except VenueError as error:
             self.trouble = f"the venue did not answer ({error})"
             return None
-        amounts = tuple(int(snapshot.position(product.product_id).total) for product in (self._rules.eth, self._rules.sol))
+        amounts = tuple(
+            int(snapshot.position(product.product_id).total) for product in (self._rules.eth, self._rules.sol)
+        )
         if amounts != self._amounts or snapshot.unread:
             self._same.forget()
         self._amounts = amounts

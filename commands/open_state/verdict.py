@@ -1,9 +1,11 @@
-"""The final exit code: every command that did not do what it was asked looks at what is open first. 4 beats every other code.
+"""The final exit code: every command that did not do what it was asked looks at what is open first. 4 beats
+every other code.
 
-A refusal, a wrong option, a start that failed, a defect: each of them used to say "nothing was started" whatever an earlier run had left open. What
-is open is asked of the files (`whats_open.on_disk`), which needs no venue and no key; a start that is refused when the venue has answered gives the
-exchange's reading, too, so that it says what `status` says. A pair that a live run manages is its own affair: the refusal
-keeps its code, as `status` does, and a run that is stopped (SIGSTOP, Ctrl-Z) manages nothing.
+A refusal, a wrong option, a start that failed, a defect: each of them used to say "nothing was started"
+whatever an earlier run had left open. What is open is asked of the files (`whats_open.on_disk`), which needs
+no venue and no key; a start that is refused when the venue has answered gives the exchange's reading, too, so
+that it says what `status` says. A pair that a live run manages is its own affair: the refusal keeps its code,
+as `status` does, and a run that is stopped (SIGSTOP, Ctrl-Z) manages nothing.
 """
 
 import os
@@ -51,8 +53,24 @@ MEANT = Meant()
 class Found:
     """What the files say. `counts`: something is open or unknown and nobody manages it."""
 
-    def __init__(self, words: str, cure: str, *, counts: bool, known: bool = True, eth: str | None = None, sol: str | None = None) -> None:
-        self.words, self.cure, self.counts, self.known, self.eth, self.sol = words, cure, counts, known, eth, sol
+    def __init__(
+        self,
+        words: str,
+        cure: str,
+        *,
+        counts: bool,
+        known: bool = True,
+        eth: str | None = None,
+        sol: str | None = None,
+    ) -> None:
+        self.words, self.cure, self.counts, self.known, self.eth, self.sol = (
+            words,
+            cure,
+            counts,
+            known,
+            eth,
+            sol,
+        )
 
     def code(self, otherwise: int) -> int:
         """`otherwise`, which 4 beats."""
@@ -60,19 +78,27 @@ class Found:
 
 
 class FailedWhileOpen(Problem):
-    """Something went wrong, and something of ours is open or nobody can say. The first cause is named first."""
+    """Something went wrong, and something of ours is open or nobody can say. The first cause is named
+    first.
+    """
 
     exit_code = OPEN
 
     def __init__(self, first: Problem, found: Found) -> None:
         meaning = "exposure is open now" if found.known else "exposure may be open now"
-        cure = found.cure if found.cure in first.cure else "; ".join(part for part in (found.cure, first.cure) if part)
+        cure = (
+            found.cure
+            if found.cure in first.cure
+            else "; ".join(part for part in (found.cure, first.cure) if part)
+        )
         super().__init__("NOT_FLAT", first.key, f"{first.message} · NOT FLAT: {found.words}", cure, meaning)
         self.ended_by = first.ended_by
 
 
 def of(problem: Problem, argv: Sequence[str], command: str) -> tuple[Problem, Found | None]:
-    """`problem`, or what beats it; and what the files say, None where they are not asked. Never raises, takes at most `PATIENCE_S`."""
+    """`problem`, or what beats it; and what the files say, None where they are not asked. Never raises,
+    takes at most `PATIENCE_S`.
+    """
     if command in PLAY or problem.settled:
         return problem, None
     found = asked(argv)
@@ -82,11 +108,17 @@ def of(problem: Problem, argv: Sequence[str], command: str) -> tuple[Problem, Fo
 def asked(argv: Sequence[str] = ()) -> Found:
     """What the files say now, in a thread, because a disk may hang. Never raises."""
     answers: list[Found] = []
-    looker = threading.Thread(target=lambda: answers.append(_looked(argv)), name="shows what is open", daemon=True)
+    looker = threading.Thread(
+        target=lambda: answers.append(_looked(argv)), name="shows what is open", daemon=True
+    )
     with suppress(RuntimeError):  # no thread to be had
         looker.start()
         looker.join(PATIENCE_S)
-    return answers[0] if answers else Found("unknown: the files could not be read in time", "", counts=True, known=False)
+    return (
+        answers[0]
+        if answers
+        else Found("unknown: the files could not be read in time", "", counts=True, known=False)
+    )
 
 
 def _looked(argv: Sequence[str]) -> Found:
@@ -100,9 +132,13 @@ def _looked(argv: Sequence[str]) -> Found:
             return Found("", "", counts=False, eth=zero, sol=zero)
         eth, sol = (None if amount is None else amount.text() for amount in (answer.eth, answer.sol))
         words = answer.words or "unknown"
-        return Found(words, answer.cure, counts=not _managed(logs), known=answer.kind == "open", eth=eth, sol=sol)
+        return Found(
+            words, answer.cure, counts=not _managed(logs), known=answer.kind == "open", eth=eth, sol=sol
+        )
     except Exception as error:  # noqa: BLE001 - that nobody can tell must be told as such, whatever the reason
-        return Found(f"unknown: the files cannot be judged ({type(error).__name__})", "", counts=True, known=False)
+        return Found(
+            f"unknown: the files cannot be judged ({type(error).__name__})", "", counts=True, known=False
+        )
 
 
 def _managed(logs: Path) -> bool:
@@ -117,13 +153,20 @@ def _managed(logs: Path) -> bool:
 def breathes(pid: int | None) -> bool:
     """Is it neither stopped nor dead? Where /proc does not tell, its lock says that it lives."""
     try:
-        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] not in {b"T", b"t", b"Z", b"X"}
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] not in {
+            b"T",
+            b"t",
+            b"Z",
+            b"X",
+        }
     except (OSError, IndexError):
         return not sys.platform.startswith("linux")
 
 
 def _typed_logs(argv: Sequence[str], environment: Mapping[str, str]) -> Path:
-    """Where the ledger of a command line is that could not be understood: as typed, by the environment or the configuration, else the default."""
+    """Where the ledger of a command line is that could not be understood: as typed, by the environment or
+    the configuration, else the default.
+    """
     typed = ""
     for index, word in enumerate(argv):
         flag, equals, value = word.partition("=")

@@ -1,1 +1,3 @@
-"""Everything that is said: words, sentences with figures, JSON, how a run ended, and the threads that write it."""
+"""Everything that is said: words, sentences with figures, JSON, how a run ended, and the threads that
+write it.
+"""

@@ -1,6 +1,8 @@
-"""What a run is doing, in one line: `WAITING: SPREAD_WIDE SOL 0.49 > 0.40 bps, skips in 3 s`, `HOLDING: exits in 55 s`.
+"""What a run is doing, in one line: `WAITING: SPREAD_WIDE SOL 0.49 > 0.40 bps, skips in 3 s`, `HOLDING: exits
+in 55 s`.
 
-One pure function for the screen, for plain lines and for the run's answer to `status`; another one for a `status` that finds no run.
+One pure function for the screen, for plain lines and for the run's answer to `status`; another one for a
+`status` that finds no run.
 """
 
 from collections.abc import Sequence
@@ -14,7 +16,13 @@ from messages.settings import Settings
 from messages.sizing import Purpose, SizingPlan, Skipped
 from messages.units import Base
 
-DOING: dict[Purpose, str] = {"enter": "ENTERING", "repair": "REPAIRING", "exit": "EXITING", "flatten": "CLOSING", "top_up": "TOPPING UP"}
+DOING: dict[Purpose, str] = {
+    "enter": "ENTERING",
+    "repair": "REPAIRING",
+    "exit": "EXITING",
+    "flatten": "CLOSING",
+    "top_up": "TOPPING UP",
+}
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -37,7 +45,9 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 def doing(seen: Seen, now_ms: int) -> str:
-    """The line at venue time `now_ms`: a word in capitals, a colon, and what it waits for, with its figures and units."""
+    """The line at venue time `now_ms`: a word in capitals, a colon, and what it waits for, with its
+    figures and units.
+    """
     held = seen.held
     if held is None:
         return _ends(seen, now_ms) or "STARTING: reading the ledger and the account"
@@ -47,10 +57,14 @@ def doing(seen: Seen, now_ms: int) -> str:
 def _ends(seen: Seen, now_ms: int) -> str:
     """The run ends, whatever is open; "" when it does not."""
     if seen.halted:
-        return f"HALTED: {seen.halted.code}" + (", closing what is open" if seen.held is not None and seen.held.phase != "flat" else "")
+        return f"HALTED: {seen.halted.code}" + (
+            ", closing what is open" if seen.held is not None and seen.held.phase != "flat" else ""
+        )
     if seen.stopping:
         left_s = max(0, -((now_ms - seen.stops_by_ms) // 1000))
-        return f"STOPPING: {seen.stopping.reason}, " + ("nothing is open" if _flat(seen.held) else f"closing both legs, {left_s} s left")
+        return f"STOPPING: {seen.stopping.reason}, " + (
+            "nothing is open" if _flat(seen.held) else f"closing both legs, {left_s} s left"
+        )
     return ""
 
 
@@ -58,9 +72,14 @@ def _sent(seen: Seen, held: Held) -> str:
     """A plan is on its way, or what became of it is not known; "" when neither."""
     if held.doubts:
         names = " and ".join(f"{doubt.leg.upper()} order {doubt.order_digest[:6]}" for doubt in held.doubts)
-        return f"RESOLVING: {names} unknown until {clock_time(max(doubt.recv_time_ms for doubt in held.doubts) + 999)}Z at the latest"
+        return (
+            f"RESOLVING: {names} unknown until"
+            f" {clock_time(max(doubt.recv_time_ms for doubt in held.doubts) + 999)}Z at the latest"
+        )
     if seen.plan is not None and seen.fate in {"", "placed"} and held.phase != "open":
-        return f"{DOING[seen.plan.purpose]}: {_orders(seen.plan)}, " + ("waiting for fills" if seen.fate == "placed" else "waiting for the votes")
+        return f"{DOING[seen.plan.purpose]}: {_orders(seen.plan)}, " + (
+            "waiting for fills" if seen.fate == "placed" else "waiting for the votes"
+        )
     return "SENDING: waiting for what became of both orders" if held.phase == "in_flight" else ""
 
 
@@ -83,7 +102,9 @@ def _flat(held: Held | None) -> bool:
 
 def _orders(plan: SizingPlan) -> str:
     parts = [(name, order.amount) for name, order in (("ETH", plan.eth), ("SOL", plan.sol)) if order.amount]
-    return ", ".join(f"{'buy' if amount > 0 else 'sell'} {Base(abs(amount)).text()} {name}" for name, amount in parts)
+    return ", ".join(
+        f"{'buy' if amount > 0 else 'sell'} {Base(abs(amount)).text()} {name}" for name, amount in parts
+    )
 
 
 def _holding(seen: Seen, held: Held, now_ms: int) -> str:
@@ -99,14 +120,21 @@ def _uneven(seen: Seen, held: Held) -> str:
     why = f", {_why(seen.waiting)}" if seen.waiting.code and seen.waiting.purpose != "enter" else ""
     if held.flattens:
         return f"CLOSING: {open_legs(held)} open{amount}, {held.flattens} tried{why}"
-    return f"REPAIRING: {open_legs(held)} open{amount}, {held.repairs} of {seen.settings.max_repair_steps} tried{why}"
+    return (
+        f"REPAIRING: {open_legs(held)} open{amount}, {held.repairs} of {seen.settings.max_repair_steps}"
+        f" tried{why}"
+    )
 
 
 def _waits(seen: Seen, held: Held, now_ms: int) -> str:
     """Flat, and there is more to do."""
     rests = max(0, held.last_change_ms + seen.settings.pause - now_ms) if held.last_change_ms else 0
     if not held.account_ok or not seen.quoted:
-        return "WAITING: " + ("no books of ETH-PERP and SOL-PERP yet" if held.account_ok else "the account has not been read yet")
+        return "WAITING: " + (
+            "no books of ETH-PERP and SOL-PERP yet"
+            if held.account_ok
+            else "the account has not been read yet"
+        )
     if seen.waiting.code:
         late = f", skips in {_left(seen.waiting.until_ms - now_ms)}" if seen.waiting.until_ms else ""
         return f"WAITING: {_why(seen.waiting)}{late}"
@@ -117,7 +145,13 @@ def _waits(seen: Seen, held: Held, now_ms: int) -> str:
 
 def _left(rest_ms: int) -> str:
     """A countdown: whole seconds, and tenths below one."""
-    return seconds(max(0, rest_ms)) if rest_ms < 1000 else f"{-(-rest_ms // 1000)} s" if rest_ms < 60_000 else span(rest_ms)
+    return (
+        seconds(max(0, rest_ms))
+        if rest_ms < 1000
+        else f"{-(-rest_ms // 1000)} s"
+        if rest_ms < 60_000
+        else span(rest_ms)
+    )
 
 
 def _why(waiting: Waiting) -> str:
@@ -132,8 +166,12 @@ def _skip(skipped: Skipped) -> str:
     return f"{skipped.code} best {fixed(verdict.imbalance, 2, up=True)} bps"
 
 
-def without_run(halted: tuple[str, str] | None, open_words: str, *, unknown: bool, silent_pid: int | None) -> str:
-    """The same line where no run answers: `silent_pid` is one that holds the lock and does not. `open_words`: "" when nothing is open."""
+def without_run(
+    halted: tuple[str, str] | None, open_words: str, *, unknown: bool, silent_pid: int | None
+) -> str:
+    """The same line where no run answers: `silent_pid` is one that holds the lock and does not.
+    `open_words`: "" when nothing is open.
+    """
     if silent_pid is not None:
         return f"NOT RESPONDING: the run, pid {silent_pid}, does not answer"
     if unknown:

@@ -1,6 +1,8 @@
-"""How a run ended: all that is known of it, its exit code, and what went wrong in the three parts of every message.
+"""How a run ended: all that is known of it, its exit code, and what went wrong in the three parts of every
+message.
 
-0 done and flat   1 internal error   3 nothing traded   4 something is open or unknown   70 halted, flat   130, 143 stopped by a signal, flat
+0 done and flat   1 internal error   3 nothing traded   4 something is open or unknown   70 halted, flat
+                  130, 143 stopped by a signal, flat
 """
 
 from collections.abc import Sequence
@@ -10,7 +12,18 @@ import msgspec
 
 from commands.output.run_report import RunReport
 from commands.output.sentences import advice, cannot
-from commands.output.words import COMMAND, DONE, HALTED, INTERNAL, OPEN, REFUSED, Problem, clock_time, exposure, stopped_code
+from commands.output.words import (
+    COMMAND,
+    DONE,
+    HALTED,
+    INTERNAL,
+    OPEN,
+    REFUSED,
+    Problem,
+    clock_time,
+    exposure,
+    stopped_code,
+)
 from messages.lifecycle import SIGNER_REPLACED, TAKEN_OVER, Held, Staged, Totals
 from messages.settings import Settings
 from messages.sizing import Skipped
@@ -56,8 +69,12 @@ class Report(msgspec.Struct, frozen=True):
         return RunReport(self.settings, self.totals or Totals(), self.held, self.code)
 
 
-def exit_code(ended_by: EndedBy, *, open_legs: str, traded: bool, signal: int = 0, halted: bool = False) -> int:
-    """The exit code of a run. Something open or unknown beats everything; then a halt, an error, a signal, a refusal or nothing traded."""
+def exit_code(
+    ended_by: EndedBy, *, open_legs: str, traded: bool, signal: int = 0, halted: bool = False
+) -> int:
+    """The exit code of a run. Something open or unknown beats everything; then a halt, an error, a signal,
+    a refusal or nothing traded.
+    """
     if open_legs:
         return OPEN
     if halted or ended_by == "halt":
@@ -74,7 +91,9 @@ def code_of(report: Report) -> int:
     totals = report.totals
     traded = totals is not None and totals.completed + totals.failed > 0
     halted = totals is not None and totals.halted != ""
-    return exit_code(report.ended_by, open_legs=report.open_legs, traded=traded, signal=report.signal, halted=halted)
+    return exit_code(
+        report.ended_by, open_legs=report.open_legs, traded=traded, signal=report.signal, halted=halted
+    )
 
 
 def problem_of(report: Report) -> Problem | None:
@@ -84,7 +103,13 @@ def problem_of(report: Report) -> Problem | None:
         return _not_flat(report)
     if code == HALTED:
         word = report.code or (report.totals.halted if report.totals else "") or "HALTED"
-        return Problem(word, None, f"HALTED {word}" + _detail(report), halt_cure(word, report.settings.files.logs), _checked(report))
+        return Problem(
+            word,
+            None,
+            f"HALTED {word}" + _detail(report),
+            halt_cure(word, report.settings.files.logs),
+            _checked(report),
+        )
     if code == REFUSED:
         return _refused(report)
     return _unexplained(report) if code == INTERNAL else None
@@ -97,12 +122,24 @@ def _refused(report: Report) -> Problem:
         return _gave_up(report)
     if report.code in CURES:
         meaning, cure = CURES[report.code]
-        return Problem(report.code, None, report.detail, cure.format(command=COMMAND, logs=report.settings.files.logs), meaning)
+        return Problem(
+            report.code,
+            None,
+            report.detail,
+            cure.format(command=COMMAND, logs=report.settings.files.logs),
+            meaning,
+        )
     return _unexplained(report)
 
 
 def _unexplained(report: Report) -> Problem:
-    return Problem(report.code or "REFUSED", None, report.detail or report.code, f"read {_log(report)}", "no Evenkeel positions are open")
+    return Problem(
+        report.code or "REFUSED",
+        None,
+        report.detail or report.code,
+        f"read {_log(report)}",
+        "no Evenkeel positions are open",
+    )
 
 
 CURES = {
@@ -119,7 +156,10 @@ CURES = {
         "compare the order in the exchange's web page, then start again: {command} run --logs {logs}",
     ),
     "LOW_DISK": ("nothing is entered, no Evenkeel positions are open", "free some space, then start again"),
-    "FLATTENED": ("entering stays paused, no Evenkeel positions are open", "{command} run --logs {logs} enters again"),
+    "FLATTENED": (
+        "entering stays paused, no Evenkeel positions are open",
+        "{command} run --logs {logs} enters again",
+    ),
 }
 """Refusals that are not in the log alone: what they mean for the money, and what to type."""
 
@@ -145,13 +185,26 @@ ENTRY_CURES = {
 
 def _gave_up(report: Report) -> Problem:
     """Nothing could be entered: for how long, mostly why, and the cure."""
-    known = next((skip.verdict for skip in reversed(report.skips) if skip.code == report.code and skip.verdict is not None), None)
-    cure = (advice(report.settings, known) if known else "") or ENTRY_CURES[report.code].format(command=COMMAND, logs=report.settings.files.logs)
-    return Problem(report.code, "target" if known else None, report.detail, cure, "no Evenkeel positions are open")
+    known = next(
+        (
+            skip.verdict
+            for skip in reversed(report.skips)
+            if skip.code == report.code and skip.verdict is not None
+        ),
+        None,
+    )
+    cure = (advice(report.settings, known) if known else "") or ENTRY_CURES[report.code].format(
+        command=COMMAND, logs=report.settings.files.logs
+    )
+    return Problem(
+        report.code, "target" if known else None, report.detail, cure, "no Evenkeel positions are open"
+    )
 
 
 def halt_cure(word: str, logs: str) -> str:
-    """Where a halt is explained, and what to type once it is understood. A guard that took over has latched nothing."""
+    """Where a halt is explained, and what to type once it is understood. A guard that took over has
+    latched nothing.
+    """
     if word == TAKEN_OVER:
         return f"read {logs}/guard.log, then {COMMAND} run --logs {logs} goes on"
     return f'read docs/running.md#{word.lower()}, then {COMMAND} clear-halt --reason "..." --logs {logs}'
@@ -188,11 +241,29 @@ def closing_line(settings: Settings, url: str | None) -> str:
 def _nothing_traded(report: Report) -> Problem:
     last = report.skips[-1] if report.skips else None
     if last is None:
-        return Problem("NOTHING_TRADED", None, "no pair was entered", f"read {_log(report)}", "no Evenkeel positions are open")
+        return Problem(
+            "NOTHING_TRADED",
+            None,
+            "no pair was entered",
+            f"read {_log(report)}",
+            "no Evenkeel positions are open",
+        )
     if last.verdict is None:
-        return Problem(last.code, None, f"no pair was entered: {last.detail}", f"read {_log(report)}", "no Evenkeel positions are open")
+        return Problem(
+            last.code,
+            None,
+            f"no pair was entered: {last.detail}",
+            f"read {_log(report)}",
+            "no Evenkeel positions are open",
+        )
     meaning = "no new pair was entered" if report.run.traded else "nothing was traded"
-    return Problem(last.code, "target", cannot(report.settings, last.verdict), advice(report.settings, last.verdict), meaning)
+    return Problem(
+        last.code,
+        "target",
+        cannot(report.settings, last.verdict),
+        advice(report.settings, last.verdict),
+        meaning,
+    )
 
 
 def median_of(values: Sequence[Bps]) -> Bps | None:

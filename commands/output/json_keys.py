@@ -1,23 +1,103 @@
-"""The keys of the `--json` objects, in order. Keys are added, never renamed. Standard library only, and it parses on every Python 3: an interpreter
-that Evenkeel cannot run on must still be told so in the object that was promised.
+"""The keys of the `--json` objects, in order. Keys are added, never renamed. Standard library only, and it
+parses on every Python 3: an interpreter that Evenkeel cannot run on must still be told so in the object that
+was promised.
 """
 
 from typing import Tuple
 
 RUN = (
-    *("schema", "ok", "exit_code", "ended_by", "error", "cycles", "completed", "skipped", "failed", "fill_rate"),
-    *("filled_imbalance_max_bps", "filled_imbalance_median_bps", "exit_imbalance_max_bps", "orders_sent", "orders_resolved", "restarts"),
-    *("open_eth", "open_sol", "pnl_usd", "fees_usd", "spread_usd", "funding_usd", "traded_usd", "unhedged_worst_usd", "unhedged_usd_s"),
-    *("halted", "halt_code", "seed", "ledger", "venue", "subaccount", "elapsed_ms", "target_usd", "staged", "skips"),
+    *(
+        "schema",
+        "ok",
+        "exit_code",
+        "ended_by",
+        "error",
+        "cycles",
+        "completed",
+        "skipped",
+        "failed",
+        "fill_rate",
+    ),
+    *(
+        "filled_imbalance_max_bps",
+        "filled_imbalance_median_bps",
+        "exit_imbalance_max_bps",
+        "orders_sent",
+        "orders_resolved",
+        "restarts",
+    ),
+    *(
+        "open_eth",
+        "open_sol",
+        "pnl_usd",
+        "fees_usd",
+        "spread_usd",
+        "funding_usd",
+        "traded_usd",
+        "unhedged_worst_usd",
+        "unhedged_usd_s",
+    ),
+    *(
+        "halted",
+        "halt_code",
+        "seed",
+        "ledger",
+        "venue",
+        "subaccount",
+        "elapsed_ms",
+        "target_usd",
+        "staged",
+        "skips",
+    ),
     *("entered", "together", "unfinished", "adopted"),
-    *("spread_planned_usd", "slippage_usd", "adverse_usd", "hedge_usd", "lots_usd", "liquidation_usd", "deposits_usd", "withdrawals_usd"),
-    *("transfers_usd", "isolated_usd", "settlements_usd", "settled_usd", "third_party_usd", "interest_usd", "other_usd", "funding_provisional_usd"),
-    *("balance_usd", "balance_change_usd", "value_change_usd", "residual_usd", "residual_usdt0_usd", "residual_eth_usd", "residual_sol_usd"),
+    *(
+        "spread_planned_usd",
+        "slippage_usd",
+        "adverse_usd",
+        "hedge_usd",
+        "lots_usd",
+        "liquidation_usd",
+        "deposits_usd",
+        "withdrawals_usd",
+    ),
+    *(
+        "transfers_usd",
+        "isolated_usd",
+        "settlements_usd",
+        "settled_usd",
+        "third_party_usd",
+        "interest_usd",
+        "other_usd",
+        "funding_provisional_usd",
+    ),
+    *(
+        "balance_usd",
+        "balance_change_usd",
+        "value_change_usd",
+        "residual_usd",
+        "residual_usdt0_usd",
+        "residual_eth_usd",
+        "residual_sol_usd",
+    ),
     *("money_state", "money_detail", "cycles_money"),
 )
 """Of `run` and the demo."""
 ACCOUNT = (
-    *("schema", "ok", "exit_code", "ended_by", "error", "venue", "subaccount", "address", "signer", "seed", "run_pid", "run_logs", "epoch"),
+    *(
+        "schema",
+        "ok",
+        "exit_code",
+        "ended_by",
+        "error",
+        "venue",
+        "subaccount",
+        "address",
+        "signer",
+        "seed",
+        "run_pid",
+        "run_logs",
+        "epoch",
+    ),
     *(
         "halted",
         "halt_code",

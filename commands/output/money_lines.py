@@ -1,4 +1,6 @@
-"""The account's money in words: every line about it, on screen and in the summary, comes from the ledger's one `Statement`."""
+"""The account's money in words: every line about it, on screen and in the summary, comes from the ledger's
+one `Statement`.
+"""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -45,7 +47,10 @@ def parts(money: Statement) -> list[str]:
     """What spread and market are made of."""
     return [
         f"spread: planned {usd(money.spread)}, slippage against the plan {usd(money.slippage)}",
-        f"market: hedge {signed(money.hedge)}, unhedged {signed(money.adverse)}, lots left over {signed(money.lots)}",
+        (
+            f"market: hedge {signed(money.hedge)}, unhedged {signed(money.adverse)}, lots left over"
+            f" {signed(money.lots)}"
+        ),
     ]
 
 
@@ -68,9 +73,11 @@ def residual(money: Statement) -> list[str]:
 
 
 def _explained(money: Statement) -> str:
-    """The change of the balances, as NET and what is not in it; they differ by what positions were worth when the run began, and are worth now.
+    """The change of the balances, as NET and what is not in it; they differ by what positions were worth when
+    the run began, and are worth now.
 
-    To the cent the figures add up as they are shown: what nothing else shows, the value of positions, or else the flows' sum, takes the rounding.
+    To the cent the figures add up as they are shown: what nothing else shows, the value of positions, or else
+    the flows' sum, takes the rounding.
     """
     change, flows = money.balance_change or Quote(0), Quote(sum(getattr(money, field) for field, _ in FLOWS))
     if money.net is None or money.net == change:
@@ -78,4 +85,7 @@ def _explained(money: Statement) -> str:
     left, net = Decimal(usd(change)), Decimal(usd(money.net))
     moved = Decimal(usd(flows)) if money.value_change else left - net
     value = f", value of positions {net + moved - left:+}" if money.value_change else ""
-    return f"balances {signed(change)}{value} = NET {usd(money.net)}{f', not in NET {moved:+}' if flows else ''} USD"
+    return (
+        f"balances {signed(change)}{value} = NET"
+        f" {usd(money.net)}{f', not in NET {moved:+}' if flows else ''} USD"
+    )

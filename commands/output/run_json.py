@@ -1,4 +1,6 @@
-"""How a run ended, for a program: one JSON object, the same keys on every exit code. What nobody knows is null, never "0", never missing."""
+"""How a run ended, for a program: one JSON object, the same keys on every exit code. What nobody knows is
+null, never "0", never missing.
+"""
 
 from typing import Any, Literal
 
@@ -20,7 +22,9 @@ SKIPS_TOLD = 100
 
 
 def run_json(report: Report) -> dict[str, Any]:
-    """The object of `--json`. Money, sizes and rates are decimal strings, counts integers, unknown is null."""
+    """The object of `--json`. Money, sizes and rates are decimal strings, counts integers, unknown is
+    null.
+    """
     problem, code = problem_of(report), code_of(report)
     known = _of_totals(report.totals) if report.totals else {}
     return _EMPTY | {
@@ -56,7 +60,9 @@ def _of_totals(totals: Totals) -> dict[str, Any]:
         "failed": totals.failed,
         "fill_rate": _share(totals.legs_filled_first, totals.legs_ordered),
         "filled_imbalance_max_bps": _text(max(totals.filled_imbalances, default=None)),
-        "filled_imbalance_median_bps": _text(median_of(totals.filled_imbalances)) if totals.filled_imbalances else None,
+        "filled_imbalance_median_bps": _text(median_of(totals.filled_imbalances))
+        if totals.filled_imbalances
+        else None,
         "exit_imbalance_max_bps": _text(max(totals.exit_imbalances, default=None)),
         "orders_sent": totals.orders_sent,
         "orders_resolved": totals.orders_closed,
@@ -80,14 +86,28 @@ def _of_totals(totals: Totals) -> dict[str, Any]:
 
 def _of_cycle(cycle: CycleMoney) -> dict[str, Any]:
     """Counts are integers, money is text; `net_usd` and the like are named as in the whole object."""
-    amounts = {f"{name}_usd": getattr(cycle, name).text() for name in cycle.__struct_fields__ if name != "cycle"}
+    amounts = {
+        f"{name}_usd": getattr(cycle, name).text() for name in cycle.__struct_fields__ if name != "cycle"
+    }
     return {"cycle": cycle.cycle, **amounts}
 
 
 _PAID = {"spread_planned_usd": "spread", "slippage_usd": "slippage"}
 """Keys that are > 0 = paid, as `spread_usd` is, and the statement's fields, which are > 0 = received."""
 _RECEIVED = (
-    *("adverse", "hedge", "lots", "liquidation", "deposits", "withdrawals", "transfers", "isolated", "settlements", "settled", "third_party"),
+    *(
+        "adverse",
+        "hedge",
+        "lots",
+        "liquidation",
+        "deposits",
+        "withdrawals",
+        "transfers",
+        "isolated",
+        "settlements",
+        "settled",
+        "third_party",
+    ),
     *("interest", "other", "funding_provisional", "balance", "balance_change", "value_change", "residual"),
     *("residual_usdt0", "residual_eth", "residual_sol"),
 )
@@ -97,7 +117,13 @@ def _of_money(money: Statement) -> dict[str, Any]:
     paid = {key: Quote(-getattr(money, name)).text() for key, name in _PAID.items()}
     received = {f"{name}_usd": _text(getattr(money, name)) for name in _RECEIVED}
     of_cycles = [_of_cycle(cycle) for cycle in money.cycles]
-    return {**paid, **received, "money_state": money.state, "money_detail": money.words, "cycles_money": of_cycles}
+    return {
+        **paid,
+        **received,
+        "money_state": money.state,
+        "money_detail": money.words,
+        "cycles_money": of_cycles,
+    }
 
 
 def _text(value: Base | Bps | Quote | None) -> str | None:
@@ -134,11 +160,20 @@ def _skip(settings: Settings, skipped: Skipped) -> dict[str, Any]:
 
 
 def failure_json(problem: Problem | None, command: str = "run") -> dict[str, Any]:
-    """The object of a command that never began to run: everything unknown but how it ended. None: it was only asked about itself."""
-    empty: dict[str, Any] = dict.fromkeys(json_keys.keys_of(command)) | {"schema": json_keys.schema_of(command)}
+    """The object of a command that never began to run: everything unknown but how it ended. None: it was
+    only asked about itself.
+    """
+    empty: dict[str, Any] = dict.fromkeys(json_keys.keys_of(command)) | {
+        "schema": json_keys.schema_of(command)
+    }
     if problem is None:
         return empty | {"ok": True, "exit_code": DONE, "ended_by": "done"}
-    return empty | {"ok": False, "exit_code": problem.exit_code, "ended_by": problem.ended_by, "error": problem.as_json()}
+    return empty | {
+        "ok": False,
+        "exit_code": problem.exit_code,
+        "ended_by": problem.ended_by,
+        "error": problem.as_json(),
+    }
 
 
 def json_line(content: dict[str, Any]) -> str:

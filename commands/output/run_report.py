@@ -1,7 +1,9 @@
-"""What a run has come to, in counts and words: the one place where screen, summary, `--json`, `status` and log take them from.
+"""What a run has come to, in counts and words: the one place where screen, summary, `--json`, `status` and
+log take them from.
 
-Everything here is a pure function of `Totals`, which is a fold of the ledger's rows, and of what the exchange said last. A cycle is counted by the
-run that entered it. A pair that an earlier run entered, or that a person booked, is closed by this one and is in no count but `adopted`.
+Everything here is a pure function of `Totals`, which is a fold of the ledger's rows, and of what the exchange
+said last. A cycle is counted by the run that entered it. A pair that an earlier run entered, or that a person
+booked, is closed by this one and is in no count but `adopted`.
 """
 
 import msgspec
@@ -38,20 +40,30 @@ class RunReport(msgspec.Struct, frozen=True):
     def of_earlier_run(self) -> bool:
         """Is what is held, or awaited, a pair that this run did not enter?"""
         held = self.held
-        return held is not None and held.adopted and bool(held.eth or held.sol or held.awaiting_proof or held.doubts)
+        return (
+            held is not None
+            and held.adopted
+            and bool(held.eth or held.sol or held.awaiting_proof or held.doubts)
+        )
 
     @property
     def cycle_words(self) -> str:
-        """`cycle 2 of 5`: the cycle under way, or the next one, or the last when all are done. Counted by this run, not by the ledger's numbers."""
+        """`cycle 2 of 5`: the cycle under way, or the next one, or the last when all are done. Counted by
+        this run, not by the ledger's numbers.
+        """
         if self.of_earlier_run:
             return "an earlier run's pair"
         number, cycles = self.used_up + 1, self.settings.cycles
-        return f"cycle {number}, until stopped" if cycles is None else f"cycle {min(number, cycles)} of {cycles}"
+        return (
+            f"cycle {number}, until stopped" if cycles is None else f"cycle {min(number, cycles)} of {cycles}"
+        )
 
-    # -- the end -----------------------------------------------------------------------------------------------------------------------------
+    # -- the end ---------------------------------------------------------------------------------------------
 
     def headline(self, took: str, where: str) -> str:
-        """What was traded, for a run that has ended flat. `took`: `in 17.2 s`; `where`: `(simulated, seed 7)`."""
+        """What was traded, for a run that has ended flat. `took`: `in 17.2 s`; `where`: `(simulated, seed
+        7)`.
+        """
         sentences = [each for each in (self._pairs(took, where), self._unfinished(), self._adopted()) if each]
         return " ".join(sentences)
 
@@ -61,10 +73,18 @@ class RunReport(msgspec.Struct, frozen=True):
             if self.traded or self.of_earlier_run or totals.adopted:
                 return f"No new pair was entered {took} {where}."
             return f"{'No order was filled' if totals.orders_sent else 'Nothing was traded'} {took} {where}."
-        begun = totals.completed + totals.failed + (totals.skipped if self.settings.count_skips else 0) + totals.unfinished
+        begun = (
+            totals.completed
+            + totals.failed
+            + (totals.skipped if self.settings.count_skips else 0)
+            + totals.unfinished
+        )
         if totals.completed == totals.together:
             return f"{totals.completed} of {begun} pairs entered and exited together {took} {where}."
-        return f"{totals.completed} of {begun} pairs entered and exited {took}, {totals.together} together {where}."
+        return (
+            f"{totals.completed} of {begun} pairs entered and exited {took}, {totals.together} together"
+            f" {where}."
+        )
 
     def _unfinished(self) -> str:
         """Of the cycle that has no ending although everything is flat."""
@@ -82,18 +102,29 @@ class RunReport(msgspec.Struct, frozen=True):
     def _adopted(self) -> str:
         count = self.totals.adopted
         if count:
-            return f"{'A pair' if count == 1 else f'{count} pairs'} of an earlier run {'was' if count == 1 else 'were'} closed."
+            return (
+                f"{'A pair' if count == 1 else f'{count} pairs'} of an earlier run"
+                f" {'was' if count == 1 else 'were'} closed."
+            )
         return f"A pair of an earlier run was closed {self._closed_by}." if self.of_earlier_run else ""
 
     def count_words(self) -> str:
-        """`3 completed, 1 skipped, 1 failed`, and what is in none of these; "" where all have completed, or there was nothing to count."""
+        """`3 completed, 1 skipped, 1 failed`, and what is in none of these; "" where all have completed,
+        or there was nothing to count.
+        """
         totals = self.totals
         parts = [f"{totals.completed} completed", f"{totals.skipped} skipped", f"{totals.failed} failed"]
         parts += ["1 without an end"] if totals.unfinished else []
         parts += [f"{totals.adopted} of an earlier run"] if totals.adopted else []
-        return ", ".join(parts) if totals.skipped or totals.failed or totals.unfinished or totals.adopted else ""
+        return (
+            ", ".join(parts) if totals.skipped or totals.failed or totals.unfinished or totals.adopted else ""
+        )
 
 
 def rounds_words(rounds: int) -> str:
     """How many rounds of closing orders were sent."""
-    return "no order was needed" if rounds == 0 else f"{rounds} round{'s' if rounds > 1 else ''} of reduce-only orders"
+    return (
+        "no order was needed"
+        if rounds == 0
+        else f"{rounds} round{'s' if rounds > 1 else ''} of reduce-only orders"
+    )

@@ -1,4 +1,6 @@
-"""Sentences with numbers in them: what a cycle will cost, why a target is not traded, and what to type instead."""
+"""Sentences with numbers in them: what a cycle will cost, why a target is not traded, and what to type
+instead.
+"""
 
 from actors.sizing.min_notional import least_order, worst_top_up
 from commands.output.words import grouped, plain_usd, short_percent
@@ -10,12 +12,19 @@ from venue.protocol import PairTerms
 
 
 def expected_cost(settings: Settings, rules: PairTerms, quote: PairQuote) -> str:
-    """What a cycle will cost at the taker fees and the spreads of now: four fees, and each leg's spread once (in at one side, out at the other).
+    """What a cycle will cost at the taker fees and the spreads of now: four fees, and each leg's spread once
+    (in at one side, out at the other).
 
-    The first line of every run: `expected cost 1.50 USD a cycle (fees 1.38 + spread 0.12), 5 cycles ≈ 7.50 USD`.
+    The first line of every run: `expected cost 1.50 USD a cycle (fees 1.38 + spread 0.12), 5 cycles ≈ 7.50
+    USD`.
     """
     fees = _cents(2 * settings.target * (rules.eth.taker_fee + rules.sol.taker_fee) // ONE)
-    spread = _cents(sum(settings.target * (leg.asks[0].price - leg.bids[0].price) // leg.mid for leg in (quote.eth, quote.sol)))
+    spread = _cents(
+        sum(
+            settings.target * (leg.asks[0].price - leg.bids[0].price) // leg.mid
+            for leg in (quote.eth, quote.sol)
+        )
+    )
     cycle = fees + spread
     text = f"expected cost {_usd_of(cycle)} USD a cycle (fees {_usd_of(fees)} + spread {_usd_of(spread)})"
     if settings.cycles is None:
@@ -27,10 +36,13 @@ def expected_cost(settings: Settings, rules: PairTerms, quote: PairQuote) -> str
 def expected_dust(rules: PairTerms) -> str:
     """What may be left of a leg, and what is then done about it: said before anything is entered."""
     minimum = max(product.min_notional for product in (rules.eth, rules.sol))
-    least, cost = max(least_order(product) for product in (rules.eth, rules.sol)), -(-worst_top_up(rules) * 100 // ONE)
+    least, cost = (
+        max(least_order(product) for product in (rules.eth, rules.sol)),
+        -(-worst_top_up(rules) * 100 // ONE),
+    )
     return (
-        f"a remainder under {grouped(minimum)} USD of a leg is closed reduce-only; "
-        f"if the venue refuses that (2094), topped up by {grouped(least)} USD and closed, fees at most {_usd_of(cost)} USD"
+        f"a remainder under {grouped(minimum)} USD of a leg is closed reduce-only; if the venue refuses that"
+        f" (2094), topped up by {grouped(least)} USD and closed, fees at most {_usd_of(cost)} USD"
     )
 
 
@@ -55,7 +67,9 @@ def cannot(settings: Settings, verdict: Verdict) -> str:
 
 
 def advice(settings: Settings, verdict: Verdict) -> str:
-    """What to type instead. "" when no target up to 100 times this one is known to work within the limits, and nothing could be accepted."""
+    """What to type instead. "" when no target up to 100 times this one is known to work within the limits,
+    and nothing could be accepted.
+    """
     ways = []
     larger = _larger(settings, verdict)
     if larger is not None:
@@ -65,15 +79,22 @@ def advice(settings: Settings, verdict: Verdict) -> str:
     if ways:
         return f"Try {' or '.join(ways)}."
     limits = settings.limits
-    allowed = f"limits.max_leg_notional = {plain_usd(limits.max_leg_notional)} and limits.max_gross = {plain_usd(limits.max_gross)}"
+    allowed = (
+        f"limits.max_leg_notional = {plain_usd(limits.max_leg_notional)} and limits.max_gross ="
+        f" {plain_usd(limits.max_gross)}"
+    )
     return "" if verdict.smallest_target is None else f"No such target is within {allowed}."
 
 
 def _larger(settings: Settings, verdict: Verdict) -> Quote | None:
-    """A target that can, and that the limits on a pair let be typed: better one from which on every target can."""
+    """A target that can, and that the limits on a pair let be typed: better one from which on every target
+    can.
+    """
     sure = None if verdict.always_from is None else _whole(verdict.always_from)
     limit = min(settings.limits.max_leg_notional, settings.limits.max_gross // 2)
-    return next((each for each in (sure, verdict.smallest_target) if each is not None and each <= limit), None)
+    return next(
+        (each for each in (sure, verdict.smallest_target) if each is not None and each <= limit), None
+    )
 
 
 def _whole(amount: Quote) -> Quote:
@@ -88,7 +109,9 @@ def acceptable(found: Bps) -> Bps:
 
 
 def skip_sentence(settings: Settings, skipped: Skipped) -> str:
-    """Why a cycle was not entered and what to type, e.g. `100 USD per leg cannot be balanced to 0.1 % here: best 1.31 % (...). ... Try ...`."""
+    """Why a cycle was not entered and what to type, e.g. `100 USD per leg cannot be balanced to 0.1 %
+    here: best 1.31 % (...). ... Try ...`.
+    """
     if skipped.verdict is None:
         return f"{skipped.code}: {skipped.detail}"
     return f"{cannot(settings, skipped.verdict)} {advice(settings, skipped.verdict)}".strip()

@@ -1,8 +1,9 @@
 """A bounded queue with a thread behind it: how the program speaks without ever waiting for whoever listens.
 
-A terminal that was stopped (Ctrl-S), a pipe that nobody reads, a dropped connection and a disk that hangs all hold a `write` for as long as
-they like. The thread may be held; who puts something in is not. When the queue is full the oldest is dropped, counted, and said as soon as
-writing goes on: what was said last (how it ended, what is open) is what a person needs most.
+A terminal that was stopped (Ctrl-S), a pipe that nobody reads, a dropped connection and a disk that hangs all
+hold a `write` for as long as they like. The thread may be held; who puts something in is not. When the queue
+is full the oldest is dropped, counted, and said as soon as writing goes on: what was said last (how it ended,
+what is open) is what a person needs most.
 
 Nothing that trades runs in such a thread, and nothing that trades waits for one.
 """
@@ -16,9 +17,17 @@ BYTES_MAX = 256 * 1024
 
 
 class Spool:
-    """Texts in, `write(text)` called in a thread. `notice(count)` makes the text that says how many were dropped."""
+    """Texts in, `write(text)` called in a thread. `notice(count)` makes the text that says how many were
+    dropped.
+    """
 
-    def __init__(self, name: str, write: Callable[[str], None], notice: Callable[[int], str], bytes_max: int = BYTES_MAX) -> None:
+    def __init__(
+        self,
+        name: str,
+        write: Callable[[str], None],
+        notice: Callable[[int], str],
+        bytes_max: int = BYTES_MAX,
+    ) -> None:
         self.lost = 0
         """Texts that were dropped, because the queue was full, `write` failed, or no thread could be had."""
         self._write, self._notice, self._bytes_max = write, notice, bytes_max

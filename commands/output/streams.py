@@ -1,7 +1,8 @@
-"""Standard output and standard error, written by threads: nothing that this program prints can hold it, fail it or change its exit code.
+"""Standard output and standard error, written by threads: nothing that this program prints can hold it, fail
+it or change its exit code.
 
-`take_over` puts a `Queued` in place of `sys.stdout` and `sys.stderr`, so that what libraries print goes the same way. `finish` is called once, at the
-end, and gives both of them a bounded time.
+`take_over` puts a `Queued` in place of `sys.stdout` and `sys.stderr`, so that what libraries print goes the
+same way. `finish` is called once, at the end, and gives both of them a bounded time.
 """
 
 import io
@@ -18,7 +19,9 @@ LOOK_S = 0.5
 
 
 class Queued(io.TextIOBase):
-    """A text stream on a file descriptor. Writing puts into a queue, at once; a character that the encoding lacks becomes `?`."""
+    """A text stream on a file descriptor. Writing puts into a queue, at once; a character that the
+    encoding lacks becomes `?`.
+    """
 
     def __init__(self, descriptor: int, encoding: str = "utf-8") -> None:
         super().__init__()
@@ -92,5 +95,7 @@ def finish(within_s: float = FINISH_S) -> bool:
 
 
 def stalled(stream: object) -> bool:
-    """Does `stream` still have something to write that was printed before? Then another picture of the screen would only be dropped."""
+    """Does `stream` still have something to write that was printed before? Then another picture of the
+    screen would only be dropped.
+    """
     return isinstance(stream, Queued) and stream.spool.busy

@@ -11,7 +11,9 @@ from messages.units import Bps
 
 
 def text(report: Report) -> list[str]:
-    """The final summary, of at most 80 columns where paths allow; it stays in the scrollback. When something is open, that comes last."""
+    """The final summary, of at most 80 columns where paths allow; it stays in the scrollback. When
+    something is open, that comes last.
+    """
     lines = [_first_line(report)]
     problem = problem_of(report)
     if problem is not None and code_of(report) != OPEN:
@@ -38,16 +40,23 @@ def _first_line(report: Report) -> str:
     if code_of(report) == OPEN:
         return f"NOT FLAT after {seconds(report.elapsed_ms)} {where}."
     if totals is None:
-        return f"FLAT. What was traded in {seconds(report.elapsed_ms)} {where} is not known: the ledger is lost."
+        return (
+            f"FLAT. What was traded in {seconds(report.elapsed_ms)} {where} is not known: the ledger is lost."
+        )
     return f"FLAT. {report.run.headline(f'in {seconds(report.elapsed_ms)}', where)}"
 
 
 def _numbers(report: Report, totals: Totals) -> list[str]:
     lines = []
     if totals.filled_imbalances:
-        worst, middle = percent(max(totals.filled_imbalances)), percent(median_of(totals.filled_imbalances) or Bps(0))
+        worst, middle = (
+            percent(max(totals.filled_imbalances)),
+            percent(median_of(totals.filled_imbalances) or Bps(0)),
+        )
         promise = short_percent(report.settings.max_imbalance)
-        lines.append(f" {'balance':<9} filled imbalance worst {worst}, median {middle} (promise: under {promise})")
+        lines.append(
+            f" {'balance':<9} filled imbalance worst {worst}, median {middle} (promise: under {promise})"
+        )
     if counted := report.run.count_words():
         lines.append(f" {'cycles':<9} {counted}")
     for number, staged in enumerate(report.staged):
@@ -58,10 +67,21 @@ def _numbers(report: Report, totals: Totals) -> list[str]:
 
 
 def _orders(report: Report, totals: Totals) -> str:
-    once = "" if report.orders_twice is None else f", {report.orders_twice} of them twice" if report.orders_twice else ", each once"
+    once = (
+        ""
+        if report.orders_twice is None
+        else f", {report.orders_twice} of them twice"
+        if report.orders_twice
+        else ", each once"
+    )
     counted = f"{totals.orders_sent} sent{once}, {totals.orders_closed} resolved"
-    restarts = f", {totals.restarts} restarts" if totals.restarts > 1 else ", 1 restart" if totals.restarts else ""
-    return f"{counted}{restarts}; {'venue and ledger not compared' if 'unknown' in report.open_legs else agreement(report.held)}"
+    restarts = (
+        f", {totals.restarts} restarts" if totals.restarts > 1 else ", 1 restart" if totals.restarts else ""
+    )
+    return (
+        f"{counted}{restarts};"
+        f" {'venue and ledger not compared' if 'unknown' in report.open_legs else agreement(report.held)}"
+    )
 
 
 def agreement(held: Held | None) -> str:
@@ -76,7 +96,10 @@ def _money(totals: Totals) -> list[str]:
     if money is None:
         return []
     lines = [f" {'money':<9} {money_lines.result(money, totals.pnl)}"]
-    lines += [f" {'':<9} {line}" for line in (*money_lines.parts(money), *money_lines.flows(money), *money_lines.residual(money))]
+    lines += [
+        f" {'':<9} {line}"
+        for line in (*money_lines.parts(money), *money_lines.flows(money), *money_lines.residual(money))
+    ]
     if totals.traded:
         per_million = (totals.fees + totals.spread) * 1_000_000 // totals.traded
         lines.append(f" {'':<9} {per_million} USD per 1M traded. Evenkeel hedges; it does not find profit.")
@@ -84,4 +107,8 @@ def _money(totals: Totals) -> list[str]:
 
 
 def _flat(report: Report) -> str:
-    return "0 ETH, 0 SOL, 0 orders (asked: cross, isolated, open orders)" if report.held and report.held.account_ok else "0 ETH, 0 SOL by the ledger"
+    return (
+        "0 ETH, 0 SOL, 0 orders (asked: cross, isolated, open orders)"
+        if report.held and report.held.account_ok
+        else "0 ETH, 0 SOL by the ledger"
+    )

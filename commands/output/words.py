@@ -6,7 +6,8 @@
     |-- ConfigError   wrong usage or configuration; exit 2
     `-- Refusal       understood, and not done; no Evenkeel position is open; exit 3
 
-A `Problem` raised anywhere below `commands.cli.main` is printed by it, as a sentence or as the `error` of the JSON object.
+A `Problem` raised anywhere below `commands.cli.main` is printed by it, as a sentence or as the `error` of the
+JSON object.
 """
 
 import os
@@ -28,7 +29,9 @@ COMMAND = "python supervisor.py"
 UNKNOWN = "unknown"
 """What the words for what is open begin with where nobody can say."""
 RECORDING_OVER = "the recording has ended: its last prices stand still from here on"
-"""What `simulate` says, on a line of its own, when it has replayed a recording to its end; a run that started it ends then."""
+"""What `simulate` says, on a line of its own, when it has replayed a recording to its end; a run that
+started it ends then.
+"""
 PLAY_MONEY = "SIMULATED, play money"
 """What every screen says first where no money is in it."""
 
@@ -39,14 +42,20 @@ def stopped_code(signal: int) -> int:
 
 
 class Problem(Exception):
-    """Something a person must know. `code` is a word, `key` the configuration key or option it is about (None: none)."""
+    """Something a person must know. `code` is a word, `key` the configuration key or option it is about
+    (None: none).
+    """
 
     exit_code = INTERNAL
     ended_by = "error"
     settled = False
-    """Does it rest on the exchange's report of what is open? Then the files are not asked any more (`verdict.py`)."""
+    """Does it rest on the exchange's report of what is open? Then the files are not asked any more
+    (`verdict.py`).
+    """
 
-    def __init__(self, code: str, key: str | None, message: str, cure: str, meaning: str = "nothing was started") -> None:
+    def __init__(
+        self, code: str, key: str | None, message: str, cure: str, meaning: str = "nothing was started"
+    ) -> None:
         super().__init__(code, key, message, cure, meaning)
         self.code = code
         self.key = key
@@ -88,7 +97,8 @@ class Refusal(Problem):
 def nearest(wrong: str, right: Sequence[str]) -> str | None:
     """The one of `right` that `wrong` was probably meant to be; None when nothing is near.
 
-    A dotted key is also found by its last part, because the table is what people forget: `max_gross` finds `limits.max_gross`.
+    A dotted key is also found by its last part, because the table is what people forget: `max_gross` finds
+    `limits.max_gross`.
     """
     last = wrong.rsplit(".", 1)[-1]
     for candidate in right:
@@ -100,9 +110,16 @@ def nearest(wrong: str, right: Sequence[str]) -> str | None:
 
 
 def _close(wrong: str, right: Sequence[str]) -> str | None:
-    """The nearest spelling: three letters of four in order, or the same letters in another. Less is another word: `yes` is no `cycles`."""
+    """The nearest spelling: three letters of four in order, or the same letters in another. Less is
+    another word: `yes` is no `cycles`.
+    """
     return next(
-        (each for each in get_close_matches(wrong, right, 3, 0.6) if sorted(each) == sorted(wrong) or get_close_matches(wrong, [each], 1, 0.75)), None
+        (
+            each
+            for each in get_close_matches(wrong, right, 3, 0.6)
+            if sorted(each) == sorted(wrong) or get_close_matches(wrong, [each], 1, 0.75)
+        ),
+        None,
     )
 
 
@@ -113,10 +130,14 @@ def did_you_mean(wrong: str, right: Sequence[str], otherwise: str) -> str:
 
 
 def fixed(value: X18, places: int, *, up: bool = False) -> str:
-    """`value` with `places` decimals, half to even (or up: a limit must not look met because it was rounded); -0 is 0."""
+    """`value` with `places` decimals, half to even (or up: a limit must not look met because it was
+    rounded); -0 is 0.
+    """
     with localcontext() as exact:
         exact.prec = 80
-        rounded = value.decimal().quantize(Decimal(1).scaleb(-places), ROUND_CEILING if up else ROUND_HALF_EVEN)
+        rounded = value.decimal().quantize(
+            Decimal(1).scaleb(-places), ROUND_CEILING if up else ROUND_HALF_EVEN
+        )
     return f"{abs(rounded) if rounded == 0 else rounded:f}"
 
 
@@ -189,14 +210,40 @@ def per_leg(target: X18) -> str:
     return f"{grouped(target)} USD per leg ({grouped(X18(2 * target))} gross)"
 
 
-UNITS = frozenset({"USD", "USD·s", "USDT0", "bps", "bp", "%", "ms", "s", "m", "h", "min", "ETH", "SOL", "rows", "x", "MB", "GB", "kB"})
+UNITS = frozenset(
+    {
+        "USD",
+        "USD·s",
+        "USDT0",
+        "bps",
+        "bp",
+        "%",
+        "ms",
+        "s",
+        "m",
+        "h",
+        "min",
+        "ETH",
+        "SOL",
+        "rows",
+        "x",
+        "MB",
+        "GB",
+        "kB",
+    }
+)
 """What stands behind a figure and is never parted from it."""
 _KEPT_SPACE = "\N{NO-BREAK SPACE}"
-_BEFORE_UNIT = re.compile(r"(?<=\d) (?=(?:" + "|".join(re.escape(unit) for unit in sorted(UNITS, key=len, reverse=True)) + r")(?![\w·]))")
+_BEFORE_UNIT = re.compile(
+    r"(?<=\d) (?=(?:"
+    + "|".join(re.escape(unit) for unit in sorted(UNITS, key=len, reverse=True))
+    + r")(?![\w·]))"
+)
 
 
 def fitted(text: str, width: int, indent: int = 1) -> list[str]:
-    """`text` on lines of at most `width` characters, broken between words and never between a figure and its unit; what goes on is indented.
+    """`text` on lines of at most `width` characters, broken between words and never between a figure and its
+    unit; what goes on is indented.
 
     A single word that is longer than a line is broken, so that nothing is lost.
     """
@@ -205,7 +252,9 @@ def fitted(text: str, width: int, indent: int = 1) -> list[str]:
         return [flat]
     lead = len(flat) - len(flat.lstrip())
     together = _BEFORE_UNIT.sub(_KEPT_SPACE, flat.strip())
-    lines = textwrap.wrap(together, width, initial_indent=" " * lead, subsequent_indent=" " * indent, break_on_hyphens=False)
+    lines = textwrap.wrap(
+        together, width, initial_indent=" " * lead, subsequent_indent=" " * indent, break_on_hyphens=False
+    )
     return [line.replace(_KEPT_SPACE, " ").rstrip() for line in lines]
 
 
@@ -214,17 +263,21 @@ NARROWEST = 20
 
 
 def fitted_to(stream: TextIO | None, lines: Iterable[str], columns: int, indent: int = 1) -> list[str]:
-    """`lines` as they are where `stream` is no terminal, or one whose columns (0) nobody knows; else broken between words at its width."""
+    """`lines` as they are where `stream` is no terminal, or one whose columns (0) nobody knows; else
+    broken between words at its width.
+    """
     if stream is None or not stream.isatty() or columns <= NARROWEST:
         return list(lines)
     return [part for line in lines for part in fitted(line, columns, indent)]
 
 
 def say(stream: TextIO | None, lines: str | Iterable[str]) -> bool:
-    """Write lines to a person, now; False when nobody can hear them. Never raises: an exit code is about money, not about who listens.
+    """Write lines to a person, now; False when nobody can hear them. Never raises: an exit code is about
+    money, not about who listens.
 
-    A terminal that lacks a character gets `?` for it. Where nothing can be written (a full disk, a closed pipe, no stream at all) the words are lost.
-    In a process of ours the stream is a queue (`streams.Queued`), so that nobody is waited for either.
+    A terminal that lacks a character gets `?` for it. Where nothing can be written (a full disk, a closed
+    pipe, no stream at all) the words are lost. In a process of ours the stream is a queue (`streams.Queued`),
+    so that nobody is waited for either.
     """
     text = lines if isinstance(lines, str) else "\n".join(lines)
     try:
@@ -239,7 +292,9 @@ def say(stream: TextIO | None, lines: str | Iterable[str]) -> bool:
 
 
 def _send_nowhere(stream: TextIO | None) -> None:
-    """Point a stream that failed at nothing: Python flushes it again when it goes down, and ends with exit code 120 when that fails."""
+    """Point a stream that failed at nothing: Python flushes it again when it goes down, and ends with exit
+    code 120 when that fails.
+    """
     with suppress(Exception):
         number = stream.fileno() if stream is not None else -1
         nowhere = os.open(os.devnull, os.O_WRONLY)

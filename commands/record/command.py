@@ -1,7 +1,9 @@
-"""`record`: write a venue's market to disk, so that it can be replayed with `--market`; with a key also what the subaccount does.
+"""`record`: write a venue's market to disk, so that it can be replayed with `--market`; with a key also what
+the subaccount does.
 
-Nothing is traded. Public streams need no key and none is read for them. A lost connection is made again for as long as the recording lasts; then both
-books start over from snapshots, and the gap is counted. The files can be read at any moment, also after a kill -9 (`commands/record/files.py`).
+Nothing is traded. Public streams need no key and none is read for them. A lost connection is made again for
+as long as the recording lasts; then both books start over from snapshots, and the gap is counted. The files
+can be read at any moment, also after a kill -9 (`commands/record/files.py`).
 """
 
 import argparse
@@ -64,10 +66,16 @@ class RecordOptions(msgspec.Struct, frozen=True):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `record` beside the configuration's."""
-    parser.add_argument("--out", metavar="DIR/NAME", help="what the files' names begin with; nothing is overwritten")
+    parser.add_argument(
+        "--out", metavar="DIR/NAME", help="what the files' names begin with; nothing is overwritten"
+    )
     parser.add_argument("--for", dest="length", metavar="'N min'", help="how long; also s and h")
     parser.add_argument("--url", metavar="URL", help="a running simulate, instead of --venue")
-    parser.add_argument("--private", action="store_true", help="the subaccount's fills, orders and positions too (needs the key)")
+    parser.add_argument(
+        "--private",
+        action="store_true",
+        help="the subaccount's fills, orders and positions too (needs the key)",
+    )
     parser.add_argument("--json", action="store_true", help="the last line of stdout is one JSON object")
 
 
@@ -76,7 +84,9 @@ def options_of(typed: argparse.Namespace, settings: Settings) -> RecordOptions:
     url = url_of(typed.url)
     if url is None and settings.venue.name == "simulated":
         cure = "type --venue mainnet, --venue testnet, or --url http://127.0.0.1:PORT as simulate prints it"
-        raise ConfigError("WHICH_VENUE", "--venue", "which venue? a simulated one is recorded where it runs", cure, NOTHING)
+        raise ConfigError(
+            "WHICH_VENUE", "--venue", "which venue? a simulated one is recorded where it runs", cure, NOTHING
+        )
     return RecordOptions(settings, _out(typed.out), _length(typed.length), url, typed.private, typed.json)
 
 
@@ -89,7 +99,13 @@ def _length(text: str | None) -> Ms:
     except BadText as bad:
         raise ConfigError(bad.code, "--for", f"--for: {bad}", cure, NOTHING) from None
     if length <= 0:
-        raise ConfigError("OUT_OF_RANGE", "--for", f'--for: "{text}" is no time at all', f"--for takes {Duration.form()}", NOTHING)
+        raise ConfigError(
+            "OUT_OF_RANGE",
+            "--for",
+            f'--for: "{text}" is no time at all',
+            f"--for takes {Duration.form()}",
+            NOTHING,
+        )
     return length
 
 
@@ -99,7 +115,9 @@ def _out(text: str | None) -> Path:
         raise ConfigError("MISSING", "--out", "--out: where to?", cure, NOTHING)
     out = Path(text)
     if text.endswith(("/", os.sep)) or out.is_dir():
-        raise ConfigError("BAD_VALUE", "--out", f"--out: {text} is a folder, and a recording needs a name", cure, NOTHING)
+        raise ConfigError(
+            "BAD_VALUE", "--out", f"--out: {text} is a folder, and a recording needs a name", cure, NOTHING
+        )
     return out
 
 
@@ -125,7 +143,10 @@ class Recording:
 
     def line(self) -> str:
         """How much there is."""
-        parts = [f"{self.files.rows(kind):,} {word}" for kind, word in (("quotes", "quotes"), ("l2_20", "books"), ("trades", "trades"))]
+        parts = [
+            f"{self.files.rows(kind):,} {word}"
+            for kind, word in (("quotes", "quotes"), ("l2_20", "books"), ("trades", "trades"))
+        ]
         return ", ".join([*parts, f"{self.gaps} {'gap' if self.gaps == 1 else 'gaps'}"])
 
 
@@ -133,7 +154,8 @@ Opened = Callable[[], AbstractAsyncContextManager[EventStream[object]]]
 
 
 async def follow(recording: Recording, opened: Opened, rng: random.Random, reads: Reads | None) -> None:
-    """Write down what a stream brings and open it again when it is lost, until cancelled. With `reads` the books start over each time.
+    """Write down what a stream brings and open it again when it is lost, until cancelled. With `reads` the
+    books start over each time.
 
     Raises `VenueError` when it cannot be opened the first time: what never began is no gap.
     """
@@ -158,10 +180,19 @@ async def follow(recording: Recording, opened: Opened, rng: random.Random, reads
         await trio.sleep(streak.pause_s(trio.current_time()))
 
 
-async def record_market(gateway: str, recording: Recording, reads: Reads, dialer: Dialer, seed: int = 0) -> None:
-    """Record both products' public streams until cancelled. Raises `VenueError` when the venue cannot be reached at the beginning, `OSError`."""
+async def record_market(
+    gateway: str, recording: Recording, reads: Reads, dialer: Dialer, seed: int = 0
+) -> None:
+    """Record both products' public streams until cancelled. Raises `VenueError` when the venue cannot be
+    reached at the beginning, `OSError`.
+    """
     tally = TroubleTally("tape")
-    await follow(recording, lambda: public_stream(gateway, dialer, sorted(recording.symbols), tally), random.Random(seed), reads)  # noqa: S311 - jitter
+    await follow(
+        recording,
+        lambda: public_stream(gateway, dialer, sorted(recording.symbols), tally),
+        random.Random(seed),  # noqa: S311 - jitter
+        reads,
+    )
 
 
 def main(options: RecordOptions) -> int:
@@ -174,20 +205,42 @@ def main(options: RecordOptions) -> int:
             recording = trio.run(_recorded, options, here, stops, tell)
         except VenueError as error:
             cure = "check the address, and that this machine reaches it"
-            raise Refusal("UNREACHABLE", "--url" if options.url else "--venue", f"the venue does not answer: {error}", cure, NOTHING) from None
+            raise Refusal(
+                "UNREACHABLE",
+                "--url" if options.url else "--venue",
+                f"the venue does not answer: {error}",
+                cure,
+                NOTHING,
+            ) from None
         except OSError as error:
             message = f"the disk refused: {error.strerror or error}"
             raise Refusal(
-                "DISK", "--out", message, "make room and record again under another name", "the files hold what was written before"
+                "DISK",
+                "--out",
+                message,
+                "make room and record again under another name",
+                "the files hold what was written before",
             ) from None
         return _ended(options, recording, stops, tell, (stopwatch_ns() - began_ns) // 1_000_000)
 
 
-def _ended(options: RecordOptions, recording: Recording | None, stops: Stops, tell: Callable[[str], object], elapsed_ms: int) -> int:
+def _ended(
+    options: RecordOptions,
+    recording: Recording | None,
+    stops: Stops,
+    tell: Callable[[str], object],
+    elapsed_ms: int,
+) -> int:
     if recording is None:
         raise _Stopped(stops)
     if not recording.files.rows("l2_20"):
-        raise Refusal("NOTHING_RECORDED", None, "the venue showed no book with two sides", "try again when it trades", "the files hold no market")
+        raise Refusal(
+            "NOTHING_RECORDED",
+            None,
+            "the venue showed no book with two sides",
+            "try again when it trades",
+            "the files hold no market",
+        )
     code = DONE if stops.first is None else stopped_code(stops.first)
     tell(f"recorded {span(elapsed_ms)}: {recording.line()}")
     tell(f"replay it: {COMMAND} run --market {shlex.quote(str(options.out))}")
@@ -206,7 +259,9 @@ class _Stopped(Problem):
         self.exit_code = stopped_code(stops.first or signal.SIGINT)
 
 
-def _as_json(options: RecordOptions, recording: Recording, stops: Stops, code: int, elapsed_ms: int) -> dict[str, Any]:
+def _as_json(
+    options: RecordOptions, recording: Recording, stops: Stops, code: int, elapsed_ms: int
+) -> dict[str, Any]:
     kinds = ("quotes", "l2_20", "trades", *(PRIVATE_HEADERS if options.private else ()))
     return {
         "schema": SCHEMA,
@@ -223,8 +278,12 @@ def _as_json(options: RecordOptions, recording: Recording, stops: Stops, code: i
     }
 
 
-async def _recorded(options: RecordOptions, here: Access | None, stops: Stops, tell: Callable[[str], object]) -> Recording | None:
-    """The finished recording; None when a signal came before it began. Raises `VenueError`, `ConfigError`, `OSError`."""
+async def _recorded(
+    options: RecordOptions, here: Access | None, stops: Stops, tell: Callable[[str], object]
+) -> Recording | None:
+    """The finished recording; None when a signal came before it began. Raises `VenueError`, `ConfigError`,
+    `OSError`.
+    """
     recording = None
     with trio.CancelScope() as scope:
         stops.hear(lambda _number, _count: scope.cancel())
@@ -232,7 +291,10 @@ async def _recorded(options: RecordOptions, here: Access | None, stops: Stops, t
             recording = Recording(_created(options), Tape(source.symbols), WallClock(), source.symbols)
             try:
                 names = " and ".join(source.symbols.values())
-                tell(f"recording {names} of {source.gateway} to {options.out} for {Duration.write(options.length)}; Ctrl-C ends it early")
+                tell(
+                    f"recording {names} of {source.gateway} to {options.out} for"
+                    f" {Duration.write(options.length)}; Ctrl-C ends it early"
+                )
                 with trio.move_on_after(options.length / 1000):
                     await _all_of_it(recording, source, tell)
             finally:
@@ -269,10 +331,14 @@ def _created(options: RecordOptions) -> RecordingFiles:
         return RecordingFiles(options.out, HEADERS | (PRIVATE_HEADERS if options.private else {}))
     except FileExistsError as exists:
         message = f"--out: {exists.filename or exists} exists already"
-        raise ConfigError("FILE_EXISTS", "--out", message, "type another name", "nothing was recorded or overwritten") from None
+        raise ConfigError(
+            "FILE_EXISTS", "--out", message, "type another name", "nothing was recorded or overwritten"
+        ) from None
     except OSError as error:
         message = f"--out: {options.out} cannot be written: {(error.strerror or str(error)).lower()}"
-        raise ConfigError("FILE_UNWRITABLE", "--out", message, "type a place that you may write to", NOTHING) from None
+        raise ConfigError(
+            "FILE_UNWRITABLE", "--out", message, "type a place that you may write to", NOTHING
+        ) from None
 
 
 async def _all_of_it(recording: Recording, source: Source, tell: Callable[[str], object]) -> None:

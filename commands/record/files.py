@@ -1,14 +1,16 @@
-"""A market on disk: rows of gzip CSV in the schema that `--market` replays, from what the venue's streams bring. No socket and no clock here.
+"""A market on disk: rows of gzip CSV in the schema that `--market` replays, from what the venue's streams
+bring. No socket and no clock here.
 
     PREFIX_quotes.csv.gz      every change of the best bid and ask
     PREFIX_l2_20.csv.gz       every change of the best 20 levels: whole books, best level first
     PREFIX_trades.csv.gz      every trade; the venue numbers none, so trade_id counts from 1
-    PREFIX_fills.csv.gz, PREFIX_orders.csv.gz, PREFIX_positions.csv.gz      with --private: the subaccount's own
+    PREFIX_fills.csv.gz, PREFIX_orders.csv.gz, PREFIX_positions.csv.gz      with --private: the subaccount's
+                                                                            own
 
 Times are epoch nanoseconds, ts_ns the exchange's and recv_ns ours; prices and sizes are exact decimals.
 
-A file grows by whole gzip members of at most `CHUNK_ROWS` rows, each written at once. So it is readable at any moment, a killed recorder loses no
-more than its last chunk, and memory does not grow with the recording.
+A file grows by whole gzip members of at most `CHUNK_ROWS` rows, each written at once. So it is readable at
+any moment, a killed recorder loses no more than its last chunk, and memory does not grow with the recording.
 """
 
 import csv
@@ -29,11 +31,25 @@ CHUNK_ROWS = 2_000
 _TIMES = ("ts_ns", "recv_ns", "symbol")
 HEADERS: dict[str, tuple[str, ...]] = {
     "quotes": (*_TIMES, "bid_px", "bid_sz", "ask_px", "ask_sz"),
-    "l2_20": (*_TIMES, *(f"{name}_{level}" for level in range(LEVELS) for name in ("bid_px", "bid_sz", "ask_px", "ask_sz"))),
+    "l2_20": (
+        *_TIMES,
+        *(f"{name}_{level}" for level in range(LEVELS) for name in ("bid_px", "bid_sz", "ask_px", "ask_sz")),
+    ),
     "trades": (*_TIMES, "px", "sz", "aggressor", "trade_id"),
 }
 PRIVATE_HEADERS: dict[str, tuple[str, ...]] = {
-    "fills": (*_TIMES, "order_digest", "px", "sz", "side", "fee", "remaining", "original", "is_taker", "submission_idx"),
+    "fills": (
+        *_TIMES,
+        "order_digest",
+        "px",
+        "sz",
+        "side",
+        "fee",
+        "remaining",
+        "original",
+        "is_taker",
+        "submission_idx",
+    ),
     "orders": (*_TIMES, "order_digest", "remaining", "reason"),
     "positions": (*_TIMES, "isolated", "amount", "v_quote", "reason"),
 }
@@ -46,7 +62,9 @@ class Chunked:
     """One file. Rows collect until `flush`, or until there are `CHUNK_ROWS` of them."""
 
     def __init__(self, path: Path, header: Sequence[str]) -> None:
-        """Create the file with its header line. Raises `FileExistsError`: nothing is ever overwritten; `OSError` when it cannot be written."""
+        """Create the file with its header line. Raises `FileExistsError`: nothing is ever overwritten;
+        `OSError` when it cannot be written.
+        """
         self._file = path.open("xb", buffering=0)
         self._waiting: list[Sequence[object]] = [header]
         self.rows = 0
@@ -152,7 +170,9 @@ class Tape:
         return self._book(delta.product_id, delta.max_ns, recv_ns) if result == "applied" else []
 
     def _book(self, product_id: int, at_ns: int, recv_ns: int) -> list[Row]:
-        """The whole book, where its best levels changed. A crossed or one-sided book is no market and is not written."""
+        """The whole book, where its best levels changed. A crossed or one-sided book is no market and is
+        not written.
+        """
         book = self._books[product_id]
         if not book.usable:
             return []
@@ -169,14 +189,38 @@ class Tape:
     def _touch(self, touch: Touch, recv_ns: int) -> list[Row]:
         if touch.product_id not in self._symbols or touch.bid is None or touch.ask is None:
             return []
-        return [("quotes", (touch.at_ns, recv_ns, self._symbols[touch.product_id], *_cells(touch.bid), *_cells(touch.ask)))]
+        return [
+            (
+                "quotes",
+                (
+                    touch.at_ns,
+                    recv_ns,
+                    self._symbols[touch.product_id],
+                    *_cells(touch.bid),
+                    *_cells(touch.ask),
+                ),
+            )
+        ]
 
     def _trade(self, trade: PublicTrade, recv_ns: int) -> list[Row]:
         if trade.product_id not in self._symbols:
             return []
         self._trades += 1
         side = "buy" if trade.taker_buys else "sell"
-        return [("trades", (trade.at_ns, recv_ns, self._symbols[trade.product_id], trade.price.text(), trade.amount.text(), side, self._trades))]
+        return [
+            (
+                "trades",
+                (
+                    trade.at_ns,
+                    recv_ns,
+                    self._symbols[trade.product_id],
+                    trade.price.text(),
+                    trade.amount.text(),
+                    side,
+                    self._trades,
+                ),
+            )
+        ]
 
     def _named(self, product_id: int) -> str:
         """A subaccount's events may be about products that are not recorded."""
@@ -184,12 +228,34 @@ class Tape:
 
     def _fill(self, fill: Fill, recv_ns: int) -> list[Row]:
         side, size = ("buy" if fill.amount > 0 else "sell"), type(fill.amount)(abs(fill.amount))
-        amounts = (fill.price.text(), size.text(), side, fill.fee.text(), fill.remaining.text(), fill.original.text())
-        cells = (fill.at_ns, recv_ns, self._named(fill.product_id), fill.order_digest, *amounts, int(fill.is_taker), fill.submission_idx)
+        amounts = (
+            fill.price.text(),
+            size.text(),
+            side,
+            fill.fee.text(),
+            fill.remaining.text(),
+            fill.original.text(),
+        )
+        cells = (
+            fill.at_ns,
+            recv_ns,
+            self._named(fill.product_id),
+            fill.order_digest,
+            *amounts,
+            int(fill.is_taker),
+            fill.submission_idx,
+        )
         return [("fills", cells)]
 
     def _order(self, update: OrderUpdate, recv_ns: int) -> list[Row]:
-        cells = (update.at_ns, recv_ns, self._named(update.product_id), update.order_digest, update.remaining.text(), update.reason)
+        cells = (
+            update.at_ns,
+            recv_ns,
+            self._named(update.product_id),
+            update.order_digest,
+            update.remaining.text(),
+            update.reason,
+        )
         return [("orders", cells)]
 
     def _position(self, change: PositionChange, recv_ns: int) -> list[Row]:

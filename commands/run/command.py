@@ -1,4 +1,6 @@
-"""`python supervisor.py run`, and the demo: trade pairs until done, then flat, and say exactly how it ended."""
+"""`python supervisor.py run`, and the demo: trade pairs until done, then flat, and say exactly how it
+ended.
+"""
 
 import os
 import shutil
@@ -56,19 +58,25 @@ FLAT_CHECK_S = 5.0
 IMPATIENT_S = 1.0
 """The same after a second Ctrl-C."""
 GUARD_ASK_S = 1.0
-"""Between two questions to the venue while a guard closes: it asks on the same machine, and what the venue lets it ask is shared."""
+"""Between two questions to the venue while a guard closes: it asks on the same machine, and what the venue
+lets it ask is shared.
+"""
 WAY_OUT_S = 90.0
-"""From a halt to the end of the process, beside `venue_patience` and what the legs may wait for their answers: stopping six actors, each with its
-time twice, the last question, the summary.
+"""From a halt to the end of the process, beside `venue_patience` and what the legs may wait for their
+answers: stopping six actors, each with its time twice, the last question, the summary.
 """
 LEAVE_S = 10.0
-"""From there to the end of the process, once all is said and done: a task that ignores its cancellation is not waited for any longer."""
+"""From there to the end of the process, once all is said and done: a task that ignores its cancellation is
+not waited for any longer.
+"""
 
 
 def main(options: RunOptions) -> int:
-    """Run, print the summary and, with --json, the one object; returns the exit code, which is known before anything is printed.
+    """Run, print the summary and, with --json, the one object; returns the exit code, which is known before
+    anything is printed.
 
-    Raises `Problem` for what kept it from running or failed on the way; what is open then decides the code (`verdict.py`).
+    Raises `Problem` for what kept it from running or failed on the way; what is open then decides the code
+    (`verdict.py`).
     """
     settings = options.settings
     MEANT.learn(place(settings, options.url), settings)
@@ -90,7 +98,9 @@ def _failure(error: BaseException, here: Access, options: RunOptions, recorder: 
     """A refusal to start; once there was a machine an error is none."""
     if recorder.trading:
         cure = f"read {options.settings.files.logs}/evenkeel.log"
-        return Problem("INTERNAL", None, told(error), cure, "no Evenkeel positions are open according to the ledger")
+        return Problem(
+            "INTERNAL", None, told(error), cure, "no Evenkeel positions are open according to the ledger"
+        )
     return refusals.refusal(error, here)
 
 
@@ -102,7 +112,13 @@ def _tell(report: Report, options: RunOptions, code: int) -> None:
         told_json = run_json(report)
     except Exception as error:  # noqa: BLE001 - a summary that cannot be made is no reason for another exit code
         open_now = f"NOT FLAT: {report.open_legs}" if report.open_legs else "no Evenkeel positions are open"
-        problem = Problem("INTERNAL", None, f"the summary failed: {told(error)}", f"read {options.settings.files.logs}/evenkeel.log", open_now)
+        problem = Problem(
+            "INTERNAL",
+            None,
+            f"the summary failed: {told(error)}",
+            f"read {options.settings.files.logs}/evenkeel.log",
+            open_now,
+        )
         problem.exit_code = code
         say(sys.stderr, problem.sentence)
         told_json = failure_json(problem)
@@ -110,11 +126,15 @@ def _tell(report: Report, options: RunOptions, code: int) -> None:
         say(sys.stdout, json_line(told_json))
 
 
-async def _run(options: RunOptions, here: Access, recorder: Recorder, last: LastResort, stops: Stops) -> Report:
+async def _run(
+    options: RunOptions, here: Access, recorder: Recorder, last: LastResort, stops: Stops
+) -> Report:
     began_ns = stopwatch_ns()
     settings = options.settings
     clock = WallClock()
-    view = RunView(settings, options.seed, lambda: clock.utc_ns() // 1_000_000, whose=here.money, demo=options.demo)
+    view = RunView(
+        settings, options.seed, lambda: clock.utc_ns() // 1_000_000, whose=here.money, demo=options.demo
+    )
     recorder.watchers.append(view.observe)
     report = None
     async with trio.open_nursery() as nursery:
@@ -130,8 +150,8 @@ async def _run(options: RunOptions, here: Access, recorder: Recorder, last: Last
 
 
 def _stop_starting(scope: trio.CancelScope, _number: int, count: int) -> None:
-    """Before there is a machine: the first signal ends a start that has nothing to close, at once; else the start goes on, to close it. The second
-    one ends it in any case.
+    """Before there is a machine: the first signal ends a start that has nothing to close, at once; else the
+    start goes on, to close it. The second one ends it in any case.
     """
     if count > 1 or not asked().counts:
         scope.cancel()
@@ -145,15 +165,27 @@ async def _shown(options: RunOptions, view: RunView) -> None:
     await run_screen(view, stream, now_ms, live=live, colour=colour, size=shutil.get_terminal_size)
 
 
-async def _in_world(options: RunOptions, here: Access, recorder: Recorder, view: RunView, last: LastResort, stops: Stops, began_ns: int) -> Report:
+async def _in_world(
+    options: RunOptions,
+    here: Access,
+    recorder: Recorder,
+    view: RunView,
+    last: LastResort,
+    stops: Stops,
+    began_ns: int,
+) -> Report:
     settings = options.settings
     recorder.watchers.append(partial(_arm, last, options))
     over = trio.Event()
-    wanted = Wanted(here, options.seed, options.market, options.faults, options.accept_loss, options.adopt, over)
+    wanted = Wanted(
+        here, options.seed, options.market, options.faults, options.accept_loss, options.adopt, over
+    )
     recorder.observe(Note(WallClock().utc_ns(), "info", "run", _whose_money(options, here)))
     async with world(settings, wanted, recorder.observe) as known:
         log = Path(settings.files.logs) / "evenkeel.log"
-        written = log_observer(log, known.clock, log_size=settings.files.log_size, log_keep=settings.files.log_keep)
+        written = log_observer(
+            log, known.clock, log_size=settings.files.log_size, log_keep=settings.files.log_keep
+        )
         with recorder.logging_to(written):
             if options.adopt:
                 await adopt(known)
@@ -180,14 +212,20 @@ async def _by_machine(
     machine.beat = guard.beat
     machine.missing_guard = guard.missing
     if options.faults == "demo":
-        recorder.watchers.append(Staging(machine.tree.supervisor.kill, known.clock.now_ms, recorder.observe).watch)
+        recorder.watchers.append(
+            Staging(machine.tree.supervisor.kill, known.clock.now_ms, recorder.observe).watch
+        )
     elif options.faults == "crashes":
         recorder.watchers.append(Crashes(machine.tree.supervisor.kill, recorder.observe).watch)
     control = RunControl(
         *(machine.channels.inbox.post, lambda: machine.channels.held.value, known.settings),
         lambda: view.doing(known.clock.utc_ns() // 1_000_000),
     )
-    async with controlled(control, known.state.name, lambda text: recorder.observe(Note(known.clock.utc_ns(), "info", "run", text))):
+    async with controlled(
+        control,
+        known.state.name,
+        lambda text: recorder.observe(Note(known.clock.utc_ns(), "info", "run", text)),
+    ):
         ending = await _traded(machine, recorder, view, stops, over)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(guard.beat_for_ever)
@@ -208,7 +246,9 @@ async def _ended(
     stops: Stops,
     began_ns: int,
 ) -> Report:
-    """After the machine: when trading is dead and something is open, close it without it; then the last reading of the account."""
+    """After the machine: when trading is dead and something is open, close it without it; then the last
+    reading of the account.
+    """
     if ending.by == "halt":
         patience_s = known.settings.venue_patience / 1000 + FLAT_CHECK_S
         await last.attempt("ESCAPE", patience_s, partial(_after_halt, machine, ending, stops))
@@ -216,7 +256,9 @@ async def _ended(
         view.observe(machine.channels.held.value)
     fold = _fold(known, machine.channels.held.value)
     held = fold.held(known.state.epoch) if fold else machine.channels.held.value
-    report = _report(options, known, ending, recorder, view, fold, held, await _last_word(known, held, stops), began_ns)
+    report = _report(
+        options, known, ending, recorder, view, fold, held, await _last_word(known, held, stops), began_ns
+    )
     for name, line in known.venue.seen():
         recorder.observe(Note(known.clock.utc_ns(), "debug", name, line))
     last.open_legs = report.open_legs
@@ -227,7 +269,10 @@ def _whose_money(options: RunOptions, here: Access) -> str:
     """The first line: play money or real money, and whose."""
     if here.signer is None or not here.live:
         return f"{here.money}, no key, no network · seed {options.seed}"
-    return f'{here.money} · owner {here.owner} · subaccount "{options.settings.venue.subaccount}" · signer {here.signer.address}'
+    return (
+        f'{here.money} · owner {here.owner} · subaccount "{options.settings.venue.subaccount}" · signer'
+        f" {here.signer.address}"
+    )
 
 
 def _arm(last: LastResort, options: RunOptions, message: msgspec.Struct) -> None:
@@ -235,10 +280,16 @@ def _arm(last: LastResort, options: RunOptions, message: msgspec.Struct) -> None
     if isinstance(message, Halted):
         cause = f"HALTED {message.code}: {message.detail}"
         settings = options.settings
-        last.arm(cause, closing_line(settings, options.url), (settings.venue_patience + 4 * settings.recv_time) / 1000 + WAY_OUT_S)
+        last.arm(
+            cause,
+            closing_line(settings, options.url),
+            (settings.venue_patience + 4 * settings.recv_time) / 1000 + WAY_OUT_S,
+        )
 
 
-async def _traded(machine: Machine, recorder: Recorder, view: RunView, stops: Stops, over: trio.Event) -> Ending:
+async def _traded(
+    machine: Machine, recorder: Recorder, view: RunView, stops: Stops, over: trio.Event
+) -> Ending:
     """Run the machine and let it hear of signals."""
     stops.hear(lambda number, _count: machine.stop(number.name, number))
     async with trio.open_nursery() as nursery:
@@ -254,9 +305,13 @@ async def _traded(machine: Machine, recorder: Recorder, view: RunView, stops: St
 
 
 async def _until_over(over: trio.Event, machine: Machine) -> None:
-    """Prices that stand still for ever are no market: the pair is closed at the last ones, and the run is done."""
+    """Prices that stand still for ever are no market: the pair is closed at the last ones, and the run is
+    done.
+    """
     await over.wait()
-    machine.channels.inbox.post(Leave(RECORDING_ENDED, "the recording has been replayed to its end", latch=False))
+    machine.channels.inbox.post(
+        Leave(RECORDING_ENDED, "the recording has been replayed to its end", latch=False)
+    )
 
 
 async def _counted_down(view: RunView) -> None:
@@ -287,9 +342,13 @@ async def _announce(machine: Machine) -> None:
         known.observe(Note(known.clock.utc_ns(), "info", "run", f"account {grouped(held.value)} USDT0"))
     rules = machine.channels.rules.value or known.rules
     if problem := rules.incomplete():
-        known.observe(Note(known.clock.utc_ns(), "warning", "run", f"nothing can be entered, only closed: {problem}"))
+        known.observe(
+            Note(known.clock.utc_ns(), "warning", "run", f"nothing can be entered, only closed: {problem}")
+        )
         return
-    known.observe(Note(known.clock.utc_ns(), "info", "run", expected_cost(known.settings, rules.terms(), quote)))
+    known.observe(
+        Note(known.clock.utc_ns(), "info", "run", expected_cost(known.settings, rules.terms(), quote))
+    )
     known.observe(Note(known.clock.utc_ns(), "info", "run", expected_dust(rules.terms())))
 
 
@@ -316,7 +375,11 @@ async def _after_halt(machine: Machine, ending: Ending, stops: Stops) -> None:
         write_down_halt(machine.world, halted)
         return
     with trio.CancelScope() as scope:
-        stops.hear(lambda _number, count: scope.cancel() if count > 1 else _ends_by(scope, trio.current_time() + STOP_PATIENCE_S))
+        stops.hear(
+            lambda _number, count: (
+                scope.cancel() if count > 1 else _ends_by(scope, trio.current_time() + STOP_PATIENCE_S)
+            )
+        )
         await close_ours(machine.world, machine.channels.held.value, halted)
     stops.hear(None)
 
@@ -330,7 +393,10 @@ async def _while_guard_closes(known: World, stops: Stops) -> None:
         while True:
             with suppress(VenueError):
                 snapshot = await known.venue.reads.account()
-                if not any(snapshot.position(product.product_id).total for product in (known.rules.eth, known.rules.sol)):
+                if not any(
+                    snapshot.position(product.product_id).total
+                    for product in (known.rules.eth, known.rules.sol)
+                ):
                     break
             await trio.sleep(GUARD_ASK_S)
     stops.hear(None)
@@ -378,13 +444,17 @@ def _report(
 
 
 async def _last_word(known: World, held: Held | None, stops: Stops) -> VenueWord:
-    """What the venue says is open, asked once more at the very end. Who has stopped waiting waits for it only a second.
+    """What the venue says is open, asked once more at the very end. Who has stopped waiting waits for it only
+    a second.
 
-    Where our own fills do not say flat, two readings must: the stored escape and the guard are given up by this word.
+    Where our own fills do not say flat, two readings must: the stored escape and the guard are given up by
+    this word.
     """
     said = VenueWord(rules=known.rules, trouble="the venue did not answer")
     with trio.move_on_after(FLAT_CHECK_S + 1) as scope:
-        stops.hear(lambda _number, count: _ends_by(scope, trio.current_time() + IMPATIENT_S) if count > 1 else None)
+        stops.hear(
+            lambda _number, count: _ends_by(scope, trio.current_time() + IMPATIENT_S) if count > 1 else None
+        )
         said = await venue_said(
             known.venue.reads.account,
             known.rules,
@@ -396,7 +466,9 @@ async def _last_word(known: World, held: Held | None, stops: Stops) -> VenueWord
 
 
 def _fold(known: World, held: Held | None) -> Fold | None:
-    """The ledger, folded once more from what is on disk; None when that cannot be read, or is not the one that this run has written."""
+    """The ledger, folded once more from what is on disk; None when that cannot be read, or is not the one
+    that this run has written.
+    """
     try:
         fold = folded(known.ledger)
     except (sqlite3.Error, LedgerError):

@@ -1,4 +1,5 @@
-"""`run --faults crashes`: every actor that trades dies once, each at the moment at which that is worst. Nothing here is known to the actors.
+"""`run --faults crashes`: every actor that trades dies once, each at the moment at which that is worst.
+Nothing here is known to the actors.
 
 Cycles are counted from the first one that this run enters, whatever its ledger has before.
 

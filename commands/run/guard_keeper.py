@@ -1,7 +1,8 @@
 """A run's side of its guard: start it, watch it, replace it, and let it go when nothing is open any more.
 
-Run and guard watch each other. The guard has a heartbeat file of its own, because a process that exists may be stopped or wedged: one that gives no
-heartbeat for `SILENT_S` is killed and replaced. While a guard is wanted and none is alive nothing is entered; closing always goes on.
+Run and guard watch each other. The guard has a heartbeat file of its own, because a process that exists may
+be stopped or wedged: one that gives no heartbeat for `SILENT_S` is killed and replaced. While a guard is
+wanted and none is alive nothing is entered; closing always goes on.
 """
 
 import os
@@ -81,15 +82,22 @@ class Guarded:
         return self.heartbeat is not None and self._since_s is None
 
     def missing(self) -> tuple[str, float]:
-        """Why a guard that is wanted is not there, and for how many seconds; "" when it is, or none is wanted."""
-        return ("", 0.0) if self._since_s is None else (f"the guard is not alive: {self._why}", trio.current_time() - self._since_s)
+        """Why a guard that is wanted is not there, and for how many seconds; "" when it is, or none is
+        wanted.
+        """
+        return (
+            ("", 0.0)
+            if self._since_s is None
+            else (f"the guard is not alive: {self._why}", trio.current_time() - self._since_s)
+        )
 
 
 @asynccontextmanager
 async def guarded(known: World, options: RunOptions) -> AsyncIterator[Guarded]:
     """Run under a guard, if one is wanted and could do something: a venue of our own dies with us.
 
-    Left with something open, the guard is left behind: it acts when the heartbeat has been silent for `dead_man`.
+    Left with something open, the guard is left behind: it acts when the heartbeat has been silent for
+    `dead_man`.
     """
     if not (known.url and known.settings.guard.enabled):
         yield Guarded()
@@ -99,7 +107,9 @@ async def guarded(known: World, options: RunOptions) -> AsyncIterator[Guarded]:
     starts = Starter(known, options, heartbeat.run)
 
     def say(text: str) -> None:
-        outlive_call(lambda: known.observe(Note(known.clock.utc_ns(), "error", "guard", f"{text}; read {starts.log}")))
+        outlive_call(
+            lambda: known.observe(Note(known.clock.utc_ns(), "error", "guard", f"{text}; read {starts.log}"))
+        )
 
     keeper = Keeper(known.state, Guarded(heartbeat), heartbeat.run, starts, say)
     keeper.guard.words = "guard starting"
@@ -136,15 +146,26 @@ class GuardProcess(Protocol):
 
 
 class Keeper:
-    """Has a guard of `run` alive, and never two: one that sends no heartbeat is killed before the next is started."""
+    """Has a guard of `run` alive, and never two: one that sends no heartbeat is killed before the next is
+    started.
+    """
 
-    def __init__(self, state: RunState, guard: Guarded, run: str, start: Callable[[], Awaitable[GuardProcess]], say: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        state: RunState,
+        guard: Guarded,
+        run: str,
+        start: Callable[[], Awaitable[GuardProcess]],
+        say: Callable[[str], None],
+    ) -> None:
         """`start()` starts a guard's process; `say(text)` tells a person, and raises nothing."""
         self._state, self.guard, self._run, self._start, self._say = state, guard, run, start, say
         self._process: GuardProcess | None = None
 
     async def keep(self) -> None:
-        """Start it, watch it and start it again, until cancelled. Then: no guard where nothing is open, and one where something is."""
+        """Start it, watch it and start it again, until cancelled. Then: no guard where nothing is open,
+        and one where something is.
+        """
         began_s: deque[float] = deque(maxlen=LIVES)
         try:
             while True:
@@ -154,7 +175,10 @@ class Keeper:
                 self.guard.down(why)
                 pause_s = _pause_s(began_s, trio.current_time())
                 await outlive(self._end, lambda _why: None)
-                self._say(f"GUARD_DOWN: {why}: it is started again in {pause_s:.0f} s, nothing is entered until then")
+                self._say(
+                    f"GUARD_DOWN: {why}: it is started again in {pause_s:.0f} s, nothing is entered until"
+                    " then"
+                )
                 await trio.sleep(pause_s)
         finally:
             with trio.CancelScope(shield=True):
@@ -177,13 +201,16 @@ class Keeper:
                 return f"guard {process.pid} has had no heartbeat for {silent_s:.0f} s"
             await trio.sleep(LOOK_S)
         why = f"guard {process.pid} ended with code {process.returncode}"
-        if process.returncode == DONE and self._state.beaten:  # it has closed for us, and this run only stands down
+        # it has closed for us, and this run only stands down
+        if process.returncode == DONE and self._state.beaten:
             self.guard.down(why)
             await trio.sleep_forever()
         return why
 
     async def _end(self) -> None:
-        """Kill what does not live: a stopped process ends by nothing else, and would act on old news when it goes on."""
+        """Kill what does not live: a stopped process ends by nothing else, and would act on old news when
+        it goes on.
+        """
         process, self._process = self._process, None
         if process is not None and process.returncode is None:
             with suppress(ProcessLookupError):
@@ -200,11 +227,14 @@ class Keeper:
         if self._process is not None:
             with trio.move_on_after(GONE_S):
                 await self._process.wait()
-        if not self._state.beaten:  # else it closes for us, and ends when it has seen for itself that nothing is open
+        # else it closes for us, and ends when it has seen for itself that nothing is open
+        if not self._state.beaten:
             await self._end()
 
     async def _beats(self) -> bool:
-        """Does the guard send a heartbeat now, or close already? One that was stopped a moment ago counts as alive and would close nothing."""
+        """Does the guard send a heartbeat now, or close already? One that was stopped a moment ago counts
+        as alive and would close nothing.
+        """
         began_s = now_s = trio.current_time()
         pulse = HeartbeatMonitor(self._state.beside(GUARD_BEAT), began_s)
         pulse.look(began_s)
@@ -228,20 +258,40 @@ class Starter:
         """One more. Raises `OSError`."""
         command = self._command()
         with ExitStack() as stack:
-            words: IO[bytes] | int | None = outlive_call(lambda: stack.enter_context(_opened(self.log, self._known.settings.files.log_size)))
-            words = subprocess.DEVNULL if words is None else words  # a full disk is no reason to have no guard
-            return await trio.lowlevel.open_process(command, stdin=subprocess.DEVNULL, stdout=words, stderr=words, start_new_session=True)
+            words: IO[bytes] | int | None = outlive_call(
+                lambda: stack.enter_context(_opened(self.log, self._known.settings.files.log_size))
+            )
+            # a full disk is no reason to have no guard
+            words = subprocess.DEVNULL if words is None else words
+            return await trio.lowlevel.open_process(
+                command, stdin=subprocess.DEVNULL, stdout=words, stderr=words, start_new_session=True
+            )
 
     def _command(self) -> list[str]:
-        """The guard's command line. Its configuration is this run's effective one, in a file of its own; no key is in it."""
+        """The guard's command line. Its configuration is this run's effective one, in a file of its own;
+        no key is in it.
+        """
         options = self._options
         file = self._known.state.beside(".guard.toml")
         private_folder(file.parent)
         with open(file, "w", encoding="utf-8", opener=private) as settings:
-            settings.write("\n".join(printed(Loaded(options.settings, dict.fromkeys(KEYS, "this run")))) + "\n")
+            settings.write(
+                "\n".join(printed(Loaded(options.settings, dict.fromkeys(KEYS, "this run")))) + "\n"
+            )
         logs = str(self.log.parent.resolve())
         where = ["--url", options.url] if options.url else []
-        return [sys.executable, str(SUPERVISOR), "guard", "--config", str(file), "--logs", logs, *where, "--run", self._run]
+        return [
+            sys.executable,
+            str(SUPERVISOR),
+            "guard",
+            "--config",
+            str(file),
+            "--logs",
+            logs,
+            *where,
+            "--run",
+            self._run,
+        ]
 
 
 def _pause_s(began_s: deque[float], now_s: float) -> float:

@@ -1,11 +1,14 @@
-"""The last resort: when trading is dead the process ends, in bounded time and with the right exit code, whatever the emergency close does.
+"""The last resort: when trading is dead the process ends, in bounded time and with the right exit code,
+whatever the emergency close does.
 
-The emergency close (ESCAPE, the journal, the last reading, the summary) can fail, wait for ever, or block in a call that no cancellation
-reaches, and `trio.run` waits for a task that ignores its cancellation. So it is bounded twice:
+The emergency close (ESCAPE, the journal, the last reading, the summary) can fail, wait for ever, or block in
+a call that no cancellation reaches, and `trio.run` waits for a task that ignores its cancellation. So it is
+bounded twice:
 
 - `attempt` gives one step its time. What it raises is noted, and the next step is taken all the same.
-- `arm` starts a thread that knows no Trio. When the whole time is over it says what is known, the first cause first, and ends the process by
-  `os._exit`: no `finally` runs, which is the point. The venue's child ends with our end of its standard input, the lock goes with the process.
+- `arm` starts a thread that knows no Trio. When the whole time is over it says what is known, the first cause
+  first, and ends the process by `os._exit`: no `finally` runs, which is the point. The venue's child ends
+  with our end of its standard input, the lock goes with the process.
 """
 
 import os
@@ -47,10 +50,17 @@ class NotFlat(Halt):
 class LastResort:
     """One emergency close. In `with` around everything, `trio.run` included; armed only when trading is dead.
 
-    `open_legs` is what is known to be open, in words, "" when the venue has said flat; whoever learns more writes it here.
+    `open_legs` is what is known to be open, in words, "" when the venue has said flat; whoever learns more
+    writes it here.
     """
 
-    def __init__(self, *, json: bool = False, speak: Callable[[Problem], None] | None = None, leave: Callable[[int], object] = os._exit) -> None:
+    def __init__(
+        self,
+        *,
+        json: bool = False,
+        speak: Callable[[Problem], None] | None = None,
+        leave: Callable[[int], object] = os._exit,
+    ) -> None:
         self.open_legs = "unknown"
         self.trouble: list[str] = []
         """What went wrong during the emergency close, in order."""
@@ -63,7 +73,9 @@ class LastResort:
         return self
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        """The process comes to its end by itself. Raises `Halt` or `NotFlat` instead of what failed during the close: they know the exit code."""
+        """The process comes to its end by itself. Raises `Halt` or `NotFlat` instead of what failed during
+        the close: they know the exit code.
+        """
         if self._timer is None:
             return
         self._timer.cancel()
@@ -72,7 +84,9 @@ class LastResort:
             raise self.problem() from error
 
     def arm(self, cause: str, cure: str, within_s: float) -> None:
-        """Be gone in `within_s` seconds. Only the first call counts: neither the cause nor the time is replaced by what goes wrong later."""
+        """Be gone in `within_s` seconds. Only the first call counts: neither the cause nor the time is
+        replaced by what goes wrong later.
+        """
         if self._timer is None:
             self._cause, self._cure = cause, cure
             self._start(within_s)
@@ -90,7 +104,9 @@ class LastResort:
         self._timer.start()
 
     async def attempt(self, doing: str, within_s: float, step: Callable[[], Awaitable[T]]) -> T | None:
-        """One step of the close: its result, or None after it has failed or used up its time, which is noted in `trouble`."""
+        """One step of the close: its result, or None after it has failed or used up its time, which is
+        noted in `trouble`.
+        """
         self._doing = doing
         with trio.move_on_after(within_s) as scope:
             try:
@@ -109,7 +125,10 @@ class LastResort:
         return Halt("HALTED", None, message, self._cure, "flat at the venue")
 
     def _end(self, within_s: float) -> None:
-        self.trouble.append(f"the emergency close did not end within {within_s:g} s" + (f", it was in: {self._doing}" if self._doing else ""))
+        self.trouble.append(
+            f"the emergency close did not end within {within_s:g} s"
+            + (f", it was in: {self._doing}" if self._doing else "")
+        )
         problem = self.problem()
         speaker = threading.Thread(target=self._speak, args=(problem,), daemon=True)
         speaker.start()

@@ -1,8 +1,10 @@
-"""evenkeel.log: what happened, in words, for reading afterwards. Rotated by us (`files.log_size` x `files.log_keep`).
+"""evenkeel.log: what happened, in words, for reading afterwards. Rotated by us (`files.log_size` x
+`files.log_keep`).
 
-Every point that a plan passes is one line with the plan's number, its digest and both quantities in decimal, so that two paths to the wire could
-never differ unseen (lesson S1). A log that cannot be written stops nothing (lesson R11), and one that hangs (a network file system) holds a thread
-of its own and nobody else: what it cannot take is dropped, counted, and said in the log as soon as it can be written again.
+Every point that a plan passes is one line with the plan's number, its digest and both quantities in decimal,
+so that two paths to the wire could never differ unseen (lesson S1). A log that cannot be written stops
+nothing (lesson R11), and one that hangs (a network file system) holds a thread of its own and nobody else:
+what it cannot take is dropped, counted, and said in the log as soon as it can be written again.
 """
 
 import logging
@@ -26,7 +28,9 @@ LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNI
 
 
 class _Quiet(RotatingFileHandler):
-    """A rotating file that keeps its troubles to itself; `lost` counts the lines that could not be written."""
+    """A rotating file that keeps its troubles to itself; `lost` counts the lines that could not be
+    written.
+    """
 
     lost = 0
 
@@ -46,7 +50,14 @@ class LogFile:
 
     def __init__(self, path: Path, clock: Clock, *, log_size: int, log_keep: int) -> None:
         self._clock = clock
-        self._handler = _Quiet(path, maxBytes=log_size, backupCount=max(0, log_keep - 1), encoding="utf-8", errors="backslashreplace", delay=True)
+        self._handler = _Quiet(
+            path,
+            maxBytes=log_size,
+            backupCount=max(0, log_keep - 1),
+            encoding="utf-8",
+            errors="backslashreplace",
+            delay=True,
+        )
         self._spool = Spool(f"writes {path.name}", self._written, self._missing)
         self._error: OSError | None = None
         self._opened = threading.Event()
@@ -67,7 +78,9 @@ class LogFile:
         return self._handler.lost + self._spool.lost
 
     def close(self) -> None:
-        """Close the file once all lines are in it, at most `CLOSE_S` later; what is observed afterwards opens it again."""
+        """Close the file once all lines are in it, at most `CLOSE_S` later; what is observed afterwards
+        opens it again.
+        """
         if self._spool.finish(CLOSE_S):
             self._handler.close()
 
@@ -87,26 +100,34 @@ class LogFile:
         self._handler.handle(logging.LogRecord("evenkeel", logging.INFO, "", 0, line, None, None))
 
     def _missing(self, count: int) -> str:
-        return f"{iso_micros(self._clock.utc_ns())} warning log: {count} lines before this one were dropped, the disk did not take them\n"
+        return (
+            f"{iso_micros(self._clock.utc_ns())} warning log: {count} lines before this one were dropped, the"
+            " disk did not take them\n"
+        )
 
 
 def log_observer(path: Path, clock: Clock, *, log_size: int = 10_000_000, log_keep: int = 10) -> LogFile:
-    """An observer that writes lines to `path`: at most `log_keep` files of `log_size` bytes. Raises `OSError` when the file cannot be created."""
+    """An observer that writes lines to `path`: at most `log_keep` files of `log_size` bytes. Raises
+    `OSError` when the file cannot be created.
+    """
     return LogFile(path, clock, log_size=log_size, log_keep=log_keep)
 
 
 def line_of(message: msgspec.Struct, clock: Clock) -> tuple[int, str] | None:
     """Level and line of one message; None for those that are too many to log.
 
-    One clock for all lines, this machine's: the time of a note or a hop is its own, of everything else it is now. What the venue dates says so in
-    its text.
+    One clock for all lines, this machine's: the time of a note or a hop is its own, of everything else it is
+    now. What the venue dates says so in its text.
     """
     words = _WORDS.get(type(message))
     if words is None:
         return None
     level, source, text = words(message)
     at_ns = message.at_ns if isinstance(message, Note | Hop) else clock.utc_ns()
-    return level, f"{iso_micros(at_ns)} {logging.getLevelName(level).lower():<7} {source}: {' '.join(text.split())}"
+    return (
+        level,
+        f"{iso_micros(at_ns)} {logging.getLevelName(level).lower():<7} {source}: {' '.join(text.split())}",
+    )
 
 
 Words = tuple[int, str, str]
@@ -126,32 +147,50 @@ def _outcome(outcome: Outcome) -> Words:
     level = logging.INFO if outcome.kind in {"accepted", "none"} else logging.WARNING
     code = "" if outcome.code is None else f" {outcome.code}"
     waited = outcome.answered_ms - outcome.sent_ms
-    text = f"plan {outcome.epoch}.{outcome.seq} order {outcome.order_digest} {outcome.kind}{code} after {waited} ms {outcome.detail}"
+    text = (
+        f"plan {outcome.epoch}.{outcome.seq} order {outcome.order_digest} {outcome.kind}{code} after {waited}"
+        f" ms {outcome.detail}"
+    )
     return level, f"{outcome.leg}_leg outcome", text
 
 
 def _fill(fill: Fill) -> Words:
-    text = f"order {fill.order_digest} {fill.amount.text()} at {fill.price.text()}, fee {fill.fee.text()}, {fill.remaining.text()} left"
+    text = (
+        f"order {fill.order_digest} {fill.amount.text()} at {fill.price.text()}, fee {fill.fee.text()},"
+        f" {fill.remaining.text()} left"
+    )
     text += f", traded {iso_micros(fill.at_ns)} by the exchange's clock"
     return logging.INFO, f"fill of product {fill.product_id}", text
 
 
 def _resolved(answer: Resolved) -> Words:
-    text = f"order {answer.order_digest} filled {answer.filled.text()} for {answer.quote.text()} USD, by {answer.source}"
+    text = (
+        f"order {answer.order_digest} filled {answer.filled.text()} for {answer.quote.text()} USD, by"
+        f" {answer.source}"
+    )
     return logging.WARNING, "resolved", text + (", provisional" if answer.provisional else "")
 
 
 def _stream(stream: AccountStream) -> Words:
     if stream.live:
         return logging.INFO, "account", "its stream is live"
-    return logging.WARNING, "account", f"its stream is gone, nothing is entered until it is back: {stream.detail}"
+    return (
+        logging.WARNING,
+        "account",
+        f"its stream is gone, nothing is entered until it is back: {stream.detail}",
+    )
 
 
 def _closed(closed: PlanClosed) -> Words:
     legs = ", ".join(
-        f"{name} {leg.filled.text()} of {leg.ordered.text()} at {leg.vwap.text()}" for name, leg in (("ETH", closed.eth), ("SOL", closed.sol))
+        f"{name} {leg.filled.text()} of {leg.ordered.text()} at {leg.vwap.text()}"
+        for name, leg in (("ETH", closed.eth), ("SOL", closed.sol))
     )
-    return logging.INFO, "plan closed", f"plan {closed.epoch}.{closed.seq} {'aborted' if closed.aborted else legs}"
+    return (
+        logging.INFO,
+        "plan closed",
+        f"plan {closed.epoch}.{closed.seq} {'aborted' if closed.aborted else legs}",
+    )
 
 
 def _cycle_words(ended: CycleEnded) -> str:
@@ -172,11 +211,23 @@ _WORDS: dict[type, Callable[[Any], Words]] = {
     Resolved: _resolved,
     AccountStream: _stream,
     PlanClosed: _closed,
-    Declined: lambda m: (logging.WARNING, f"{m.who} declined", f"plan {m.epoch}.{m.seq} {m.code}: {m.detail}"),
-    Abort: lambda m: (logging.WARNING, "aborted", f"plan {m.epoch}.{m.seq} {m.code}: {m.detail}, 0 orders sent"),
+    Declined: lambda m: (
+        logging.WARNING,
+        f"{m.who} declined",
+        f"plan {m.epoch}.{m.seq} {m.code}: {m.detail}",
+    ),
+    Abort: lambda m: (
+        logging.WARNING,
+        "aborted",
+        f"plan {m.epoch}.{m.seq} {m.code}: {m.detail}, 0 orders sent",
+    ),
     Skipped: lambda m: (logging.WARNING, "skipped", f"cycle {m.cycle} {m.code}: {m.detail}"),
     CycleEnded: lambda m: (logging.INFO, "cycle ended", _cycle_words(m)),
-    Restarted: lambda m: (logging.WARNING, "restarted", f"{m.actor} after {m.after_ms} ms, epoch {m.epoch}: {m.why}"),
+    Restarted: lambda m: (
+        logging.WARNING,
+        "restarted",
+        f"{m.actor} after {m.after_ms} ms, epoch {m.epoch}: {m.why}",
+    ),
     Denied: lambda m: (logging.WARNING, "denied", f"{m.code}: {m.detail}"),
     Alarm: lambda m: (logging.ERROR, "ALARM", f"{m.code}: {m.detail}"),
     Halted: lambda m: (logging.ERROR, "HALTED", f"{m.code}: {m.detail}"),

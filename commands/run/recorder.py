@@ -1,4 +1,6 @@
-"""Who hears what the actors say: the log, the screen's view, the staging, the summary. All of them are for people."""
+"""Who hears what the actors say: the log, the screen's view, the staging, the summary. All of them are for
+people.
+"""
 
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
@@ -18,7 +20,9 @@ EARLY_KEPT = 100
 
 
 class Recorder:
-    """Fans out what actors say to the log, the screen's view and the staging, and keeps what the summary needs."""
+    """Fans out what actors say to the log, the screen's view and the staging, and keeps what the summary
+    needs.
+    """
 
     def __init__(self) -> None:
         self.staged: list[Staged] = []
@@ -30,7 +34,9 @@ class Recorder:
 
     @contextmanager
     def logging_to(self, log: LogFile) -> Iterator[None]:
-        """Everything is written to `log`, what was said before it first. Closed at the end: what is said later is not written."""
+        """Everything is written to `log`, what was said before it first. Closed at the end: what is said
+        later is not written.
+        """
         early, self._early = self._early, None
         for message in early or ():
             log(message)
@@ -57,7 +63,9 @@ class Recorder:
                 self.failed(getattr(watch, "__qualname__", type(watch).__name__), error)
 
     async def show(self, what: str, work: Callable[..., Awaitable[None]], *given: object) -> None:
-        """Do something that is only for people. If it fails (a terminal that has gone away), that is noted, and trading goes on."""
+        """Do something that is only for people. If it fails (a terminal that has gone away), that is
+        noted, and trading goes on.
+        """
         try:
             await work(*given)
         except Exception as error:  # noqa: BLE001 - see above
@@ -65,7 +73,14 @@ class Recorder:
 
     def failed(self, what: str, error: Exception) -> None:
         """Say that something for people has failed."""
-        self.observe(Note(WallClock().utc_ns(), "warning", "run", f"{what} failed and is left out from here on: {told(error)}"))
+        self.observe(
+            Note(
+                WallClock().utc_ns(),
+                "warning",
+                "run",
+                f"{what} failed and is left out from here on: {told(error)}",
+            )
+        )
 
     def _drop(self, watch: Observe) -> None:
         self.watchers = [other for other in self.watchers if other is not watch]

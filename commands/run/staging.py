@@ -1,7 +1,8 @@
-"""The demo's faults: one that we stage (an actor is killed after its vote) and one that the simulated venue stages (a refused order).
+"""The demo's faults: one that we stage (an actor is killed after its vote) and one that the simulated venue
+stages (a refused order).
 
-Both are labelled as staged wherever they show, and what is said about them is measured in this run. Nothing here is known to the actors: the kill is
-the one that a supervisor has for everybody.
+Both are labelled as staged wherever they show, and what is said about them is measured in this run. Nothing
+here is known to the actors: the kill is the one that a supervisor has for everybody.
 """
 
 from collections.abc import Callable
@@ -21,7 +22,9 @@ VICTIM = "eth_leg"
 class Staging:
     """Watches everything that happens, kills once, and reports the effect of both faults through `tell`."""
 
-    def __init__(self, kill: Callable[[str], bool], now_ms: Callable[[], int], tell: Callable[[Staged], None]) -> None:
+    def __init__(
+        self, kill: Callable[[str], bool], now_ms: Callable[[], int], tell: Callable[[Staged], None]
+    ) -> None:
         self._kill = kill
         self._now_ms = now_ms
         self._tell = tell
@@ -56,14 +59,24 @@ class Staging:
 
     def _voted(self, vote: Ready) -> None:
         plan = self._plan
-        due = plan is not None and plan.plan.purpose == "enter" and plan.plan.cycle == KILLED_IN_CYCLE and self._killed is None
+        due = (
+            plan is not None
+            and plan.plan.purpose == "enter"
+            and plan.plan.cycle == KILLED_IN_CYCLE
+            and self._killed is None
+        )
         if due and vote.who == "eth":
             self._killed, self._killed_ms = plan, self._now_ms()
             self._kill(VICTIM)
 
     def _back(self) -> None:
         after_ms, self._killed_ms = self._now_ms() - self._killed_ms, 0
-        self._tell(Staged(KILLED_IN_CYCLE, f"{VICTIM} killed after READY: {self._sent} orders sent, back in {after_ms} ms"))
+        self._tell(
+            Staged(
+                KILLED_IN_CYCLE,
+                f"{VICTIM} killed after READY: {self._sent} orders sent, back in {after_ms} ms",
+            )
+        )
 
     def _answered(self, outcome: Outcome) -> None:
         if outcome.kind == "refused" and "staged" in outcome.detail and self._plan:
@@ -76,7 +89,11 @@ class Staging:
         cycle, self._refused_cycle = self._refused_cycle, 0
         repaired = plan.plan.purpose == "repair" and len({fill.product_id for fill in self._fills}) == 2
         self._tell(
-            Staged(cycle, f"SOL refused once: {self._lone()} unhedged for {self._lone_ms()} ms, then {'repaired' if repaired else 'flattened'}")
+            Staged(
+                cycle,
+                f"SOL refused once: {self._lone()} unhedged for {self._lone_ms()} ms, then"
+                f" {'repaired' if repaired else 'flattened'}",
+            )
         )
 
     def _lone(self) -> str:

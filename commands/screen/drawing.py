@@ -1,4 +1,6 @@
-"""The screen as text: a pure function of the view, the time and the size of the terminal. It never needs more rows or columns than there are."""
+"""The screen as text: a pure function of the view, the time and the size of the terminal. It never needs
+more rows or columns than there are.
+"""
 
 from collections.abc import Sequence
 from decimal import Decimal
@@ -26,10 +28,11 @@ WIDE = 160
 
 
 def draw(view: RunView, now_ms: int, columns: int = COLUMNS, rows: int = ROWS) -> list[str]:
-    """The whole screen at venue time `now_ms`, for a terminal of `columns` x `rows`. One column stays empty: some terminals wrap in the last one.
+    """The whole screen at venue time `now_ms`, for a terminal of `columns` x `rows`. One column stays empty:
+    some terminals wrap in the last one.
 
-    What does not fit on a line goes on in the next one, between words and never between a figure and its unit. Where there are too few rows the
-    oldest events are left out first, then what is known of the actors.
+    What does not fit on a line goes on in the next one, between words and never between a figure and its
+    unit. Where there are too few rows the oldest events are left out first, then what is known of the actors.
     """
     width = columns - 1
     top = [
@@ -51,7 +54,9 @@ def draw(view: RunView, now_ms: int, columns: int = COLUMNS, rows: int = ROWS) -
 
 
 def _events(view: RunView, width: int, left: int) -> list[str]:
-    """What has happened last, under a rule, on at most `left` rows: where there is room for more than a few, not only what is notable."""
+    """What has happened last, under a rule, on at most `left` rows: where there is room for more than a
+    few, not only what is notable.
+    """
     if left < 2:
         return []
     roomy = left - 1 > EVENTS_SHOWN
@@ -69,10 +74,13 @@ def _events(view: RunView, width: int, left: int) -> list[str]:
 def _last_line(view: RunView, now_ms: int) -> str:
     if view.stopping is None:
         return f" Ctrl-C: close both legs and stop           log: {view.settings.files.logs}/evenkeel.log"
-    return f" STOPPING ({view.stopping.reason}): closing both legs, {view.stopping_s(now_ms)} s left   Ctrl-C: stop waiting"
+    return (
+        f" STOPPING ({view.stopping.reason}): closing both legs, {view.stopping_s(now_ms)} s left   Ctrl-C:"
+        " stop waiting"
+    )
 
 
-# -- head ----------------------------------------------------------------------------------------------------------------------------------------
+# -- head ----------------------------------------------------------------------------------------------------
 
 
 def mode(view: RunView) -> str:
@@ -105,14 +113,17 @@ def _direction(view: RunView) -> str:
     return "long ETH / short SOL   " if long_eth else "short ETH / long SOL   "
 
 
-# -- books ---------------------------------------------------------------------------------------------------------------------------------------
+# -- books ---------------------------------------------------------------------------------------------------
 
 
 def _books(view: RunView, now_ms: int) -> list[str]:
     quote = view.quote
     lines = ["             bid       ask      spread    age     book"]
     for name, leg in (("ETH-PERP", quote.eth if quote else None), ("SOL-PERP", quote.sol if quote else None)):
-        lines.append(f" {name}    " + (_book(leg, view, now_ms) if leg else "-         -          -         -   waiting"))
+        lines.append(
+            f" {name}    "
+            + (_book(leg, view, now_ms) if leg else "-         -          -         -   waiting")
+        )
     return lines
 
 
@@ -129,7 +140,7 @@ def _alike(*prices: str) -> list[str]:
     return [f"{Decimal(price):.{decimals}f}" for price in prices]
 
 
-# -- the plan ------------------------------------------------------------------------------------------------------------------------------------
+# -- the plan ------------------------------------------------------------------------------------------------
 
 
 def _plan(view: RunView, *, wide: bool) -> list[str]:
@@ -147,7 +158,10 @@ def _plan(view: RunView, *, wide: bool) -> list[str]:
 
 
 def _votes(view: RunView) -> str:
-    said = [f"{name} {view.votes.get(who, '...')}" for who, name in (("eth", "eth_leg"), ("sol", "sol_leg"), ("ledger", "ledger"))]
+    said = [
+        f"{name} {view.votes.get(who, '...')}"
+        for who, name in (("eth", "eth_leg"), ("sol", "sol_leg"), ("ledger", "ledger"))
+    ]
     agreed = list(view.votes.values()) == ["READY"] * 3
     after = ", written   one digest" if agreed else ""
     return "   ".join(said) + after + ("   ABORTED, 0 sent" if view.fate == "aborted" else "")
@@ -159,7 +173,10 @@ def _row(row: Row, digits: int) -> str:
     vwap = fixed(row.vwap, 2) if row.filled else ""
     slip = bps(slippage(row)) if row.filled else ""
     sizes = f"{Base(abs(row.order.amount)).text():<9} {Base(row.filled).text():<9}"
-    return f" {row.label:<7} {sizes} {vwap:<8} {slip:>9}  {row.digest if digits > 8 else short(row.digest):<{digits}} {after:>7}  {row.state}"
+    return (
+        f" {row.label:<7} {sizes} {vwap:<8} {slip:>9} "
+        f" {row.digest if digits > 8 else short(row.digest):<{digits}} {after:>7}  {row.state}"
+    )
 
 
 def slippage(row: Row) -> Bps:
@@ -169,7 +186,7 @@ def slippage(row: Row) -> Bps:
     return Bps(worse * 10_000 * ONE // expected) if expected else Bps(0)
 
 
-# -- numbers -------------------------------------------------------------------------------------------------------------------------------------
+# -- numbers -------------------------------------------------------------------------------------------------
 
 
 def _numbers(view: RunView) -> list[str]:
@@ -182,18 +199,30 @@ def _imbalance(view: RunView) -> str:
     filled = percent(held.filled_imbalance) if held and held.filled_imbalance is not None else "-"
     exposed = marked_exposure(held, view.quote)
     marked = percent(imbalance(exposed[1], exposed[1] - abs(exposed[0]))) if exposed else "-"
-    return f" imbalance  planned {planned}   FILLED {filled}   marked {marked}   promise {percent(view.settings.max_imbalance)}"
+    return (
+        f" imbalance  planned {planned}   FILLED {filled}   marked {marked}   promise"
+        f" {percent(view.settings.max_imbalance)}"
+    )
 
 
 def _unhedged(view: RunView) -> str:
-    """Of the cycle under way, and of the run: the ledger's own figures, those that LEGGING_BUDGET judges by."""
+    """Of the cycle under way, and of the run: the ledger's own figures, those that LEGGING_BUDGET judges
+    by.
+    """
     if view.held is None:
         return " unhedged   ?"
     now, totals = view.held.legging, view.held.totals
     longest = totals.longest
     allowed = fixed(budget(longest, view.settings), 0)
-    lasted = f"   longest {span(longest.lasted_ms)} = {fixed(longest.usd_s, 1)} of {allowed} USD·s" if longest.worst else ""
-    return f" unhedged   now {fixed(now.naked, 0) if now.priced else '?'}   worst {fixed(totals.unhedged_worst, 0)} USD{lasted}"
+    lasted = (
+        f"   longest {span(longest.lasted_ms)} = {fixed(longest.usd_s, 1)} of {allowed} USD·s"
+        if longest.worst
+        else ""
+    )
+    return (
+        f" unhedged   now {fixed(now.naked, 0) if now.priced else '?'}   worst"
+        f" {fixed(totals.unhedged_worst, 0)} USD{lasted}"
+    )
 
 
 def _money(view: RunView) -> str:
@@ -207,14 +236,16 @@ def _money(view: RunView) -> str:
     moved = Quote(sum(getattr(money, field) for field, _ in FLOWS))
     told = [f"  moved {signed(moved)}"] if moved else []
     told += [f"  {money.state} {signed(money.residual)}"] if money.residual else []
-    return f" money USD  {paid}  market {_known(market)}  funding {funding}   NET {_known(net)}{''.join(told)}"
+    return (
+        f" money USD  {paid}  market {_known(market)}  funding {funding}   NET {_known(net)}{''.join(told)}"
+    )
 
 
 def _known(amount: Quote | None) -> str:
     return "?" if amount is None else signed(amount)
 
 
-# -- actors --------------------------------------------------------------------------------------------------------------------------------------
+# -- actors --------------------------------------------------------------------------------------------------
 
 
 def _actors(view: RunView, width: int) -> list[str]:
@@ -222,7 +253,11 @@ def _actors(view: RunView, width: int) -> list[str]:
     rows = f"{view.held.rows} rows" if view.held else "no row yet"
     agrees = agreement(view.held).removesuffix(" and ledger agree").removeprefix("venue and ledger ")
     agrees = "venue agrees" if agrees == "venue" else f"venue {agrees}"
-    return _wrapped(" actors     ", [*names[:-1], f"{names[-1]}, {rows}", f"epoch {view.epoch}", agrees, view.guard()], width)
+    return _wrapped(
+        " actors     ",
+        [*names[:-1], f"{names[-1]}, {rows}", f"epoch {view.epoch}", agrees, view.guard()],
+        width,
+    )
 
 
 def _wrapped(head: str, parts: Sequence[str], width: int) -> list[str]:

@@ -1,8 +1,9 @@
 """Showing a run while it runs: an in-place screen on a terminal that can, one line per event everywhere else.
 
-`drawing.draw` decides every character, for the size that the terminal has; here is only where they go. A screen never stops a run: it polls the view
-and writes into a queue (`streams.Queued`), nothing waits for it, and while a terminal takes nothing (Ctrl-S, a dropped link) no picture is drawn
-for it. A reader that has gone away (a closed pipe) ends the screen and nothing else.
+`drawing.draw` decides every character, for the size that the terminal has; here is only where they go. A
+screen never stops a run: it polls the view and writes into a queue (`streams.Queued`), nothing waits for it,
+and while a terminal takes nothing (Ctrl-S, a dropped link) no picture is drawn for it. A reader that has gone
+away (a closed pipe) ends the screen and nothing else.
 """
 
 import os
@@ -25,7 +26,9 @@ REDRAW_S = 0.25
 POLL_S = 0.05
 """How often plain-line mode looks for news."""
 DOING_S = 0.5
-"""For how long a run has to do one thing before plain lines say so: what passes in a moment is an event, if anything."""
+"""For how long a run has to do one thing before plain lines say so: what passes in a moment is an event,
+if anything.
+"""
 DOING_AGAIN_S = 30.0
 """How often plain lines say again what goes on."""
 Size = tuple[int, int]
@@ -46,7 +49,12 @@ STYLES = {
 
 def fits_a_screen(stream: TextIO, environment: Mapping[str, str], size: tuple[int, int]) -> bool:
     """Can `stream` show the in-place screen? `size` is columns and rows. Otherwise: plain lines."""
-    return stream.isatty() and environment.get("TERM", "") not in {"", "dumb"} and size[0] >= COLUMNS and size[1] >= ROWS
+    return (
+        stream.isatty()
+        and environment.get("TERM", "") not in {"", "dumb"}
+        and size[0] >= COLUMNS
+        and size[1] >= ROWS
+    )
 
 
 def size_of(stream: TextIO) -> tuple[int, int]:
@@ -66,16 +74,20 @@ async def run_screen(
     colour: bool = True,
     size: Callable[[], Size] | None = None,
 ) -> None:
-    """Show `view` on `stream` until cancelled; what has happened by then is still shown. `now_ms` is venue time.
+    """Show `view` on `stream` until cancelled; what has happened by then is still shown. `now_ms` is venue
+    time.
 
-    `live`: the in-place screen (True), plain lines (False), or whatever the stream can show (None). `colour` only matters in place;
-    `rich` obeys NO_COLOR as well. `size`: of the terminal now; asked again for every picture, because people resize it.
+    `live`: the in-place screen (True), plain lines (False), or whatever the stream can show (None). `colour`
+    only matters in place; `rich` obeys NO_COLOR as well. `size`: of the terminal now; asked again for every
+    picture, because people resize it.
     """
     size = size or partial(size_of, stream)
     if live is None:
         live = fits_a_screen(stream, os.environ, size())
     try:
-        await (_live(view, stream, now_ms, size, colour=colour) if live else _lines(view, stream, now_ms, size))
+        await (
+            _live(view, stream, now_ms, size, colour=colour) if live else _lines(view, stream, now_ms, size)
+        )
     except (BrokenPipeError, ConnectionResetError):
         return
 
@@ -93,7 +105,9 @@ async def _lines(view: RunView, stream: TextIO, now_ms: Callable[[], int], size:
 
 
 class Doing:
-    """Which of the lines that say what the run is doing are worth one of their own: a new one that lasts, and a lasting one from time to time."""
+    """Which of the lines that say what the run is doing are worth one of their own: a new one that lasts,
+    and a lasting one from time to time.
+    """
 
     def __init__(self) -> None:
         self._line, self._since_s = "", 0.0
@@ -133,7 +147,9 @@ def new_lines(view: RunView, seen: int) -> tuple[list[str], int]:
     return lines, fresh[-1].number if fresh else seen
 
 
-async def _live(view: RunView, stream: TextIO, now_ms: Callable[[], int], size: Callable[[], Size], *, colour: bool) -> None:
+async def _live(
+    view: RunView, stream: TextIO, now_ms: Callable[[], int], size: Callable[[], Size], *, colour: bool
+) -> None:
     """The in-place screen. Its last picture stays in the scrollback."""
     from rich.console import Console
     from rich.live import Live
@@ -144,12 +160,16 @@ async def _live(view: RunView, stream: TextIO, now_ms: Callable[[], int], size: 
     def picture() -> Text:
         columns, rows = size()
         console.size = (columns, rows) if columns > NARROWEST and rows else (COLUMNS, ROWS)
-        text = Text("\n".join(draw(view, now_ms(), console.width, console.height)), no_wrap=True, overflow="crop")
+        text = Text(
+            "\n".join(draw(view, now_ms(), console.width, console.height)), no_wrap=True, overflow="crop"
+        )
         for word, style in STYLES.items():
             text.highlight_words([word], style)
         return text
 
-    with Live(picture(), console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False) as screen:
+    with Live(
+        picture(), console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
+    ) as screen:
         try:
             while True:
                 await trio.sleep(REDRAW_S)

@@ -1,7 +1,8 @@
-"""What there is to see of a run: a fold over the messages that the actors let be observed. No terminal, no clock of its own, no I/O.
+"""What there is to see of a run: a fold over the messages that the actors let be observed. No terminal, no
+clock of its own, no I/O.
 
-The screen draws this; plain-line mode prints its `events`; the summary takes its skips and staged faults. Whatever it does not know it ignores, so
-that a new message never breaks a screen.
+The screen draws this; plain-line mode prints its `events`; the summary takes its skips and staged faults.
+Whatever it does not know it ignores, so that a new message never breaks a screen.
 """
 
 from collections import deque
@@ -14,9 +15,28 @@ from commands.output.doing import Seen, doing
 from commands.output.sentences import skip_sentence
 from commands.output.words import PLAY_MONEY, fixed, percent, span
 from commands.screen.view_parts import Event, Row
-from commands.screen.view_words import closed_words, doubt_words, fill_words, outcome_words, plan_words, restarted_words
+from commands.screen.view_words import (
+    closed_words,
+    doubt_words,
+    fill_words,
+    outcome_words,
+    plan_words,
+    restarted_words,
+)
 from messages.execution import Fill, LegFill, Outcome, PlanClosed
-from messages.lifecycle import Alarm, CycleEnded, Denied, Halted, Held, Hop, Note, Restarted, Staged, Stopping, Waiting
+from messages.lifecycle import (
+    Alarm,
+    CycleEnded,
+    Denied,
+    Halted,
+    Held,
+    Hop,
+    Note,
+    Restarted,
+    Staged,
+    Stopping,
+    Waiting,
+)
 from messages.market import PairQuote
 from messages.settings import Settings
 from messages.sizing import Abort, Declined, Leg, LegOrder, Place, Ready, Sealed, SizingPlan, Skipped
@@ -34,7 +54,15 @@ ACTORS = ("market_data", "account", "sizing", "eth_leg", "sol_leg", "ledger")
 class RunView:
     """The fold. `now_ms` gives venue time: some messages carry none."""
 
-    def __init__(self, settings: Settings, seed: int, now_ms: Callable[[], int], *, whose: str = PLAY_MONEY, demo: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        seed: int,
+        now_ms: Callable[[], int],
+        *,
+        whose: str = PLAY_MONEY,
+        demo: bool = False,
+    ) -> None:
         self.settings = settings
         self.seed = seed
         self.whose = whose
@@ -77,7 +105,9 @@ class RunView:
         if fold is not None:
             fold(self, message)
 
-    def say(self, text: str, *, notable: bool = False, cycle: int | None = None, at_ms: int | None = None) -> None:
+    def say(
+        self, text: str, *, notable: bool = False, cycle: int | None = None, at_ms: int | None = None
+    ) -> None:
         """Add an event. Anybody may: the run's first lines come this way too."""
         number = self.events[-1].number + 1 if self.events else 1
         when = Ms(self._now_ms() if at_ms is None else at_ms)
@@ -99,7 +129,18 @@ class RunView:
         """What the run is doing, in one line."""
         plan = self.sealed.plan if self.sealed else None
         quoted, ends_ms = self.quote is not None, self._stopped_by_ms
-        known = (self.settings, self.held, quoted, plan, self.fate, self.waiting, self._given_up, self.halted, self.stopping, ends_ms)
+        known = (
+            self.settings,
+            self.held,
+            quoted,
+            plan,
+            self.fate,
+            self.waiting,
+            self._given_up,
+            self.halted,
+            self.stopping,
+            ends_ms,
+        )
         return doing(Seen(*known), now_ms)
 
     def stopping_s(self, now_ms: int) -> int | None:
@@ -109,7 +150,7 @@ class RunView:
     def _stops(self, stopping: Stopping) -> None:
         self.stopping, self._stopped_by_ms = stopping, self._now_ms() + stopping.within_ms
 
-    # -- market and holdings -----------------------------------------------------------------------------------------------------------------
+    # -- market and holdings ---------------------------------------------------------------------------------
 
     def _quoted(self, quote: PairQuote) -> None:
         if self.quote is None:
@@ -118,19 +159,30 @@ class RunView:
 
     def _holds(self, held: Held) -> None:
         before, self.held = self.held, held
-        if held.phase == "open" and (before is None or before.phase != "open") and held.filled_imbalance is not None:
+        if (
+            held.phase == "open"
+            and (before is None or before.phase != "open")
+            and held.filled_imbalance is not None
+        ):
             left = span(max(0, held.entered_ms + self.settings.hold - self._now_ms()))
-            self.say(f"balanced: filled imbalance {percent(held.filled_imbalance)}, exits in {left}", cycle=held.cycle)
+            self.say(
+                f"balanced: filled imbalance {percent(held.filled_imbalance)}, exits in {left}",
+                cycle=held.cycle,
+            )
         if held.foreign and (before is None or before.foreign != held.foreign):
             self.say(f"not ours: {held.foreign}; entering is blocked", notable=True)
 
-    # -- the barrier ---------------------------------------------------------------------------------------------------------------------------
+    # -- the barrier -----------------------------------------------------------------------------------------
 
     def _sealed(self, sealed: Sealed) -> None:
         plan = sealed.plan
         self.sealed, self.votes, self.fate = sealed, {}, ""
         self._plans = dict([*self._plans.items(), ((plan.epoch, plan.seq), plan)][-8:])
-        new = [Row(leg.upper() if plan.purpose != "repair" else "repair", leg, plan.leg(leg)) for leg in _LEGS if plan.leg(leg).amount]
+        new = [
+            Row(leg.upper() if plan.purpose != "repair" else "repair", leg, plan.leg(leg))
+            for leg in _LEGS
+            if plan.leg(leg).amount
+        ]
         keep = self.rows if plan.purpose == "repair" else []
         self.rows = [*keep[:2], *(keep[2:] + new)[-REPAIRS_SHOWN:]] if keep else new
         if plan.purpose == "enter":
@@ -167,7 +219,7 @@ class RunView:
         plan = self.sealed.plan if self.sealed else None
         return [row for row in self.rows if plan is not None and row.order is plan.leg(row.leg)]
 
-    # -- orders ----------------------------------------------------------------------------------------------------------------------------------
+    # -- orders ----------------------------------------------------------------------------------------------
 
     def _outcome(self, outcome: Outcome) -> None:
         if not self._concerns(outcome.epoch, outcome.seq):
@@ -176,10 +228,20 @@ class RunView:
             if row.leg == outcome.leg:
                 row.after_ms = outcome.answered_ms - outcome.sent_ms
                 row.digest = outcome.order_digest or row.digest
-                row.state = f"refused {outcome.code}" if outcome.kind == "refused" else "not sent" if outcome.kind == "none" else outcome.kind
+                row.state = (
+                    f"refused {outcome.code}"
+                    if outcome.kind == "refused"
+                    else "not sent"
+                    if outcome.kind == "none"
+                    else outcome.kind
+                )
                 row.state = "filled" if row.full else row.state
                 doubtful = outcome.kind == "unknown"
-                told = doubt_words(outcome, self._plan_leg(outcome.leg), self.sealed) if doubtful else outcome_words(outcome)
+                told = (
+                    doubt_words(outcome, self._plan_leg(outcome.leg), self.sealed)
+                    if doubtful
+                    else outcome_words(outcome)
+                )
                 self.say(told, notable=outcome.kind not in {"accepted", "none"})
 
     def _plan_leg(self, leg: Leg) -> LegOrder:
@@ -217,7 +279,7 @@ class RunView:
                 row.filled, row.cost, row.settled = size, done.vwap * size, True
                 row.state = "filled" if row.full else row.state or ("part filled" if size else "not filled")
 
-    # -- the run -----------------------------------------------------------------------------------------------------------------------------------
+    # -- the run ---------------------------------------------------------------------------------------------
 
     def _ended(self, ended: CycleEnded) -> None:
         if ended.ending != "skipped":
@@ -226,7 +288,9 @@ class RunView:
             self.say(f"{ended.ending}{detail}{alone}", cycle=ended.cycle, notable=ended.ending == "failed")
 
     def _skipped(self, skipped: Skipped) -> None:
-        """Attempts given up one after the other for one reason are one event: the line of what the run is doing says that it goes on."""
+        """Attempts given up one after the other for one reason are one event: the line of what the run is
+        doing says that it goes on.
+        """
         before, self._given_up = self._given_up, skipped
         self.skips.append(skipped)
         if before is None or before.code != skipped.code:

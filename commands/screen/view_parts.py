@@ -10,7 +10,9 @@ from messages.units import ONE, Ms, Price, Quote
 
 @dataclass(frozen=True)
 class Event:
-    """One thing that happened, in words. `number` counts from 1; `notable` = the screen shows it too, not only plain lines."""
+    """One thing that happened, in words. `number` counts from 1; `notable` = the screen shows it too, not
+    only plain lines.
+    """
 
     number: int
     at_ms: Ms
@@ -55,7 +57,9 @@ class Row:
 
 
 def marked_exposure(held: Held | None, quote: PairQuote | None) -> tuple[Quote, Quote] | None:
-    """Signed net exposure and the larger leg at the mids of now; None while nothing is held or nothing is quoted."""
+    """Signed net exposure and the larger leg at the mids of now; None while nothing is held or nothing is
+    quoted.
+    """
     if held is None or quote is None or not (held.eth or held.sol):
         return None
     eth, sol = held.eth * quote.eth.mid // ONE, held.sol * quote.sol.mid // ONE

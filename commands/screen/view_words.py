@@ -45,7 +45,9 @@ def outcome_words(outcome: Outcome) -> str:
 def doubt_words(outcome: Outcome, order: LegOrder, sealed: Sealed | None) -> str:
     """Doubt: for how long it can last, and how much may be unhedged until then."""
     size = Quote(notional(order.limit, order.amount) // ONE * ONE).text()
-    until = clock_time(sealed.plan.recv_time_ms + RESOLVE_GRACE_MS + 999) + "Z" if sealed else "it is resolved"
+    until = (
+        clock_time(sealed.plan.recv_time_ms + RESOLVE_GRACE_MS + 999) + "Z" if sealed else "it is resolved"
+    )
     waited = span(outcome.answered_ms - outcome.sent_ms)
     unknown = f"{outcome.leg.upper()} order {outcome.order_digest[:6]}... unknown: no answer in {waited}"
     return f"{unknown} · up to {size} USD may be unhedged until {until} · waiting, nothing to do"
@@ -59,21 +61,29 @@ def fill_words(leg: Leg, fill: Fill) -> str:
 
 def closed_words(plan: SizingPlan, closed: PlanClosed) -> str:
     """Both orders of a plan have endings."""
-    parts = [_done(name, done) for name, order, done in (("ETH", plan.eth, closed.eth), ("SOL", plan.sol, closed.sol)) if order.amount]
+    parts = [
+        _done(name, done)
+        for name, order, done in (("ETH", plan.eth, closed.eth), ("SOL", plan.sol, closed.sol))
+        if order.amount
+    ]
     return f"{plan.purpose} closed: {', '.join(parts)}"
 
 
 def _done(name: str, done: LegFill) -> str:
     size, wanted = Base(abs(done.filled)), Base(abs(done.ordered))
     if not size:
-        return f"{name} 0 of {wanted.text()}" + (f" (refused {done.code})" if done.outcome == "refused" else "")
+        return f"{name} 0 of {wanted.text()}" + (
+            f" (refused {done.code})" if done.outcome == "refused" else ""
+        )
     return f"{name} {size.text()} of {wanted.text()} at {fixed(done.vwap, 2)}"
 
 
 def restarted_words(restarted: Restarted) -> str:
     """Somebody died and came back."""
     after = f" after {span(restarted.after_ms)}" if restarted.after_ms else ""
-    return f"{restarted.actor} back{after}, epoch {restarted.epoch}" + (f": {restarted.why}" if restarted.why not in {"", "restarted"} else "")
+    return f"{restarted.actor} back{after}, epoch {restarted.epoch}" + (
+        f": {restarted.why}" if restarted.why not in {"", "restarted"} else ""
+    )
 
 
 def short(digest: str) -> str:

@@ -1,7 +1,9 @@
-"""What drills of a configuration came to, kept in `drills.json` beside the ledger: the worst-case statement of a live run reads it.
+"""What drills of a configuration came to, kept in `drills.json` beside the ledger: the worst-case statement
+of a live run reads it.
 
-Figures belong to a configuration. What a drill replaces anyway (cycles, hold, pause, the venue, files) is left out of its fingerprint, so that a
-rehearsal counts for the live run that follows it; every other key is in.
+Figures belong to a configuration. What a drill replaces anyway (cycles, hold, pause, the venue, files) is
+left out of its fingerprint, so that a rehearsal counts for the live run that follows it; every other key is
+in.
 """
 
 from collections.abc import Iterable, Sequence
@@ -53,17 +55,25 @@ class Maxima(msgspec.Struct, frozen=True):
 
 def fingerprint_of(settings: Settings) -> str:
     """Equal for configurations that a drill treats alike."""
-    kept = [f"{key}={written(settings, key)}" for key in KEYS if not any(key == out or (out[-1] == "." and key.startswith(out)) for out in REPLACED)]
+    kept = [
+        f"{key}={written(settings, key)}"
+        for key in KEYS
+        if not any(key == out or (out[-1] == "." and key.startswith(out)) for out in REPLACED)
+    ]
     return blake2b("\n".join(kept).encode(), digest_size=16).hexdigest()
 
 
 def remember(settings: Settings, names: Sequence[str], measured: Iterable[Measured]) -> Path:
-    """Write the figures down, with those that the same configuration has already; the file. `names`: every drill there is. Raises `OSError`."""
+    """Write the figures down, with those that the same configuration has already; the file. `names`: every
+    drill there is. Raises `OSError`.
+    """
     path = Path(settings.files.logs) / FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     fingerprint = fingerprint_of(settings)
     before = _read(path)
-    known = {each.name: each for each in before.drills} if before and before.fingerprint == fingerprint else {}
+    known = (
+        {each.name: each for each in before.drills} if before and before.fingerprint == fingerprint else {}
+    )
     known |= {each.name: each for each in measured}
     temporary = path.with_suffix(".tmp")
     temporary.write_bytes(encode(DrillResultsFile(fingerprint, tuple(names), tuple(known.values()))))
@@ -79,7 +89,10 @@ def maxima_of(settings: Settings, now_ms: Ms) -> Maxima | None:
     fresh = {each.name: each for each in found.drills if now_ms - each.at_ms <= FRESH_MS}
     if not fresh or not set(found.names) <= set(fresh):
         return None
-    costliest, longest = max(fresh.values(), key=lambda each: each.cost), max(fresh.values(), key=lambda each: each.usd_s)
+    costliest, longest = (
+        max(fresh.values(), key=lambda each: each.cost),
+        max(fresh.values(), key=lambda each: each.usd_s),
+    )
     return Maxima(costliest, longest, min(each.at_ms for each in fresh.values()))
 
 

@@ -1,4 +1,6 @@
-"""The emergency close when trading has ended: Evenkeel's positions by the ledger, ESCAPE, and a record of all of it, in the ledger or beside it."""
+"""The emergency close when trading has ended: Evenkeel's positions by the ledger, ESCAPE, and a record of
+all of it, in the ledger or beside it.
+"""
 
 from contextlib import closing
 from dataclasses import replace
@@ -13,16 +15,28 @@ from venue.escape import Escaped, escape
 from venue.ours import Ours, Task
 
 UNSIGNED_PATIENCE = Ms(10_000)
-"""How long closing is tried with a key that the venue has refused: it would take a mistake of the venue's for that to help."""
+"""How long closing is tried with a key that the venue has refused: it would take a mistake of the venue's
+for that to help.
+"""
 
 
 def journal_of(known: World) -> Journal:
     """The ledger of `known`, while no actor keeps it. Close it."""
-    return Journal(known.ledger, known.opened, known.sync, known.venue.order_builder, known.clock, known.observe, known.state.epoch)
+    return Journal(
+        known.ledger,
+        known.opened,
+        known.sync,
+        known.venue.order_builder,
+        known.clock,
+        known.observe,
+        known.state.epoch,
+    )
 
 
 async def close_ours(known: World, held: Held | None, halted: Halted | None = None) -> Escaped:
-    """ESCAPE for what the ledger explains; by `held`, the last that was heard of it, when its file cannot be read any more."""
+    """ESCAPE for what the ledger explains; by `held`, the last that was heard of it, when its file cannot
+    be read any more.
+    """
     with closing(journal_of(known)) as journal:
         if halted is not None:
             journal.write(halted)
@@ -37,16 +51,29 @@ def _hurried(known: World) -> World:
 
 async def escape_with(known: World, journal: Journal, task: Task) -> Escaped:
     """ESCAPE, written down by `journal`."""
-    return await escape(known.venue, known.rules, known.clock, known.settings, task, journal.write, known.observe, epoch=known.state.epoch)
+    return await escape(
+        known.venue,
+        known.rules,
+        known.clock,
+        known.settings,
+        task,
+        journal.write,
+        known.observe,
+        epoch=known.state.epoch,
+    )
 
 
 def task_of(known: World, journal: Journal, held: Held | None) -> Task:
-    """Evenkeel's positions to close. A ledger that was lost and begun again knows less than whoever has heard of it last."""
+    """Evenkeel's positions to close. A ledger that was lost and begun again knows less than whoever has
+    heard of it last.
+    """
     by_file = journal.fold.held(known.state.epoch)
     if not journal.unreadable and (held is None or by_file.rows >= held.rows):
         return Task.of(by_file)
     trouble = journal.unreadable or "its file was lost, and has fewer rows than this run has written"
-    why = f"the ledger cannot be read ({trouble}): " + ("closing what was held last" if held else "nothing is known to be ours")
+    why = f"the ledger cannot be read ({trouble}): " + (
+        "closing what was held last" if held else "nothing is known to be ours"
+    )
     known.observe(Note(known.clock.utc_ns(), "error", "escape", why))
     return Task.of(held) if held else Task(Ours(), Ours())
 

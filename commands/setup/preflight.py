@@ -1,6 +1,8 @@
-"""What must be true before the first order of a live run may leave. The same in a rehearsal at a simulated venue.
+"""What must be true before the first order of a live run may leave. The same in a rehearsal at a simulated
+venue.
 
-The checks are `doctor`'s own. The first that fails refuses the run (exit 3), and nothing has been signed for money by then.
+The checks are `doctor`'s own. The first that fails refuses the run (exit 3), and nothing has been signed for
+money by then.
 """
 
 from collections.abc import Awaitable, Callable
@@ -25,8 +27,11 @@ GATES: tuple[Callable[[AnsweredVenue], Awaitable[Finding]], ...] = (
 
 
 async def preflight(known: AnsweredVenue, accepted: Quote | None, observe: Observe) -> None:
-    """Raises `ConfigError` for a worst case that nobody accepted (mainnet), `Refusal` for a check that fails, `VenueError` for no answer."""
-    if problem := known.rules.incomplete():  # something is open then, or nobody would have come so far: it must be closed all the same
+    """Raises `ConfigError` for a worst case that nobody accepted (mainnet), `Refusal` for a check that
+    fails, `VenueError` for no answer.
+    """
+    # something is open then, or nobody would have come so far: it must be closed all the same
+    if problem := known.rules.incomplete():
         _say(known, observe, f"nothing can be entered, only closed: {problem}", warning=True)
     else:
         worst = stated(known.settings, known.rules.terms(), known.clock.now_ms())

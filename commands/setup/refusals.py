@@ -1,4 +1,6 @@
-"""What keeps a command from starting, in a person's words: every error below the commands has one sentence here."""
+"""What keeps a command from starting, in a person's words: every error below the commands has one sentence
+here.
+"""
 
 import trio
 
@@ -11,16 +13,31 @@ from commands.setup.world import SlowDisk, UnreadableLedger, UnwritableLedger
 from runtime.specs import told
 from venue.protocol import VenueError
 
-KNOWN = (AlreadyRunning, NoState, LedgerError, UnreadableLedger, UnwritableLedger, ChildFailed, SlowDisk, VenueError, Problem, OSError)
+KNOWN = (
+    AlreadyRunning,
+    NoState,
+    LedgerError,
+    UnreadableLedger,
+    UnwritableLedger,
+    ChildFailed,
+    SlowDisk,
+    VenueError,
+    Problem,
+    OSError,
+)
 """Everything that `refusal` has words for."""
 
 NOTHING = "nothing was started"
 
 
 def first_error(error: BaseException) -> BaseException:
-    """The first error in a group, which may be one itself: the one that ended all others. What was cancelled for it is none."""
+    """The first error in a group, which may be one itself: the one that ended all others. What was
+    cancelled for it is none.
+    """
     while isinstance(error, BaseExceptionGroup):
-        error = next((each for each in error.exceptions if not isinstance(each, trio.Cancelled)), error.exceptions[0])
+        error = next(
+            (each for each in error.exceptions if not isinstance(each, trio.Cancelled)), error.exceptions[0]
+        )
     return error
 
 
@@ -30,27 +47,59 @@ def known(error: BaseException) -> bool:
 
 
 def refusal(group: BaseException, here: Access) -> Problem:
-    """The first error in `group`, which may be one itself. (No `except*`: what is raised inside one becomes a group again on Python 3.11.2.)"""
+    """The first error in `group`, which may be one itself. (No `except*`: what is raised inside one
+    becomes a group again on Python 3.11.2.)
+    """
     error = first_error(group)
     return error if isinstance(error, Problem) else _about_ledger(error) or _about_place(error, here)
 
 
 def already_running(error: AlreadyRunning) -> Refusal:
     """Another process holds the subaccount."""
-    return Refusal("ALREADY_RUNNING", None, str(error), f"{COMMAND} status --logs {error.logs}", "the running instance was not affected")
+    return Refusal(
+        "ALREADY_RUNNING",
+        None,
+        str(error),
+        f"{COMMAND} status --logs {error.logs}",
+        "the running instance was not affected",
+    )
 
 
 def _about_ledger(error: BaseException) -> Refusal | None:
     if isinstance(error, OtherIdentity):
-        return Refusal("OTHER_LEDGER", "files.logs", str(error), "use another --logs DIR for this venue", NOTHING)
+        return Refusal(
+            "OTHER_LEDGER", "files.logs", str(error), "use another --logs DIR for this venue", NOTHING
+        )
     if isinstance(error, NewerSchema):
-        return Refusal("NEWER_LEDGER", "files.logs", str(error), "use the version that wrote it, or another --logs DIR", NOTHING)
+        return Refusal(
+            "NEWER_LEDGER",
+            "files.logs",
+            str(error),
+            "use the version that wrote it, or another --logs DIR",
+            NOTHING,
+        )
     if isinstance(error, UnreadableLedger):
         cure = f"move it away, then {COMMAND} run --adopt books what is open"
-        return Refusal("UNREADABLE_LEDGER", "files.logs", str(error), cure, "open positions at the exchange were not touched")
+        return Refusal(
+            "UNREADABLE_LEDGER",
+            "files.logs",
+            str(error),
+            cure,
+            "open positions at the exchange were not touched",
+        )
     if isinstance(error, UnwritableLedger):
-        return Refusal("UNWRITABLE_LEDGER", "files.logs", str(error), "free some space, or make it writable, then start again", NOTHING)
-    return Refusal("LEDGER", "files.logs", str(error), f"{COMMAND} status shows what is open", NOTHING) if isinstance(error, LedgerError) else None
+        return Refusal(
+            "UNWRITABLE_LEDGER",
+            "files.logs",
+            str(error),
+            "free some space, or make it writable, then start again",
+            NOTHING,
+        )
+    return (
+        Refusal("LEDGER", "files.logs", str(error), f"{COMMAND} status shows what is open", NOTHING)
+        if isinstance(error, LedgerError)
+        else None
+    )
 
 
 def _about_place(error: BaseException, here: Access) -> Refusal:
@@ -60,12 +109,26 @@ def _about_place(error: BaseException, here: Access) -> Refusal:
         cure = "make it writable, or point XDG_STATE_HOME to a directory of yours"
         return Refusal("NO_STATE", None, f"the state directory cannot be used: {error}", cure, NOTHING)
     if isinstance(error, ChildFailed):
-        return Refusal("VENUE_NOT_STARTED", None, f"the simulated venue did not start: {error}", "read logs/venue.log", NOTHING)
+        return Refusal(
+            "VENUE_NOT_STARTED",
+            None,
+            f"the simulated venue did not start: {error}",
+            "read logs/venue.log",
+            NOTHING,
+        )
     if isinstance(error, SlowDisk):
-        return Refusal("SLOW_DISK", "ready_deadline", str(error), "use a quicker disk for --logs, or raise ready_deadline", NOTHING)
+        return Refusal(
+            "SLOW_DISK",
+            "ready_deadline",
+            str(error),
+            "use a quicker disk for --logs, or raise ready_deadline",
+            NOTHING,
+        )
     if isinstance(error, OSError):
         where = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else told(error)
-        return Refusal("UNWRITABLE", "files.logs", where, "make it writable, or use another --logs DIR", NOTHING)
+        return Refusal(
+            "UNWRITABLE", "files.logs", where, "make it writable, or use another --logs DIR", NOTHING
+        )
     return Refusal("VENUE_UNREACHABLE", None, told(error), _unreachable(here), NOTHING)
 
 

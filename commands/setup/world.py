@@ -11,7 +11,17 @@ import msgspec
 import trio
 
 from actors.instance.state import RunState, opened_state, state_directory
-from actors.ledger import BrokenChain, CsvBooks, Disk, LedgerError, OtherIdentity, Store, archive_logs, catch_up, folded
+from actors.ledger import (
+    BrokenChain,
+    CsvBooks,
+    Disk,
+    LedgerError,
+    OtherIdentity,
+    Store,
+    archive_logs,
+    catch_up,
+    folded,
+)
 from actors.ledger.locking import kept
 from actors.tree import World
 from commands.access.disk import slow_commit_ms, sync_of
@@ -57,7 +67,9 @@ ASK_S = 10.0
 """How long the venue is asked at a start what is open."""
 RULES_TRIES = 3
 RULES_AGAIN_S = 0.3
-"""How often the rules are read at the start, and how long is waited between, while something is missing in them."""
+"""How often the rules are read at the start, and how long is waited between, while something is missing in
+them.
+"""
 
 
 class SlowDisk(Exception):
@@ -73,7 +85,9 @@ class Wanted(msgspec.Struct, frozen=True):
     faults: str
     accept_loss: Quote | None = None
     adopt: bool = False
-    """A person says that what the venue holds is ours: a ledger that does not know of it is no reason not to start."""
+    """A person says that what the venue holds is ours: a ledger that does not know of it is no reason not
+    to start.
+    """
     over: trio.Event | None = None
     """Set when the recording that a venue of our own replays has ended."""
 
@@ -82,8 +96,9 @@ class Wanted(msgspec.Struct, frozen=True):
 async def world(settings: Settings, wanted: Wanted, observe: Observe) -> AsyncIterator[World]:
     """Everything a machine needs, torn down in reverse order; our own venue last.
 
-    Raises `AlreadyRunning`, `NoState`, `LedgerError`, `UnreadableLedger`, `UnwritableLedger`, `ChildFailed`, `SlowDisk`, `VenueError`; where the
-    rules of live trading hold, `Problem` for whatever must be true before the first order and is not.
+    Raises `AlreadyRunning`, `NoState`, `LedgerError`, `UnreadableLedger`, `UnwritableLedger`, `ChildFailed`,
+    `SlowDisk`, `VenueError`; where the rules of live trading hold, `Problem` for whatever must be true before
+    the first order and is not.
     """
     logs = Path(settings.files.logs)
     if not logs.is_dir():
@@ -97,7 +112,11 @@ async def world(settings: Settings, wanted: Wanted, observe: Observe) -> AsyncIt
         await state.begin()
         async with AsyncExitStack() as stack:
             if own_venue:
-                url = await stack.enter_async_context(simulated_nado(wanted.seed, wanted.market, wanted.faults, logs / "venue.log", over=wanted.over))
+                url = await stack.enter_async_context(
+                    simulated_nado(
+                        wanted.seed, wanted.market, wanted.faults, logs / "venue.log", over=wanted.over
+                    )
+                )
                 here = msgspec.structs.replace(here, gateway=url)
             known = await _answering(stack, settings, here, wanted.seed, observe)
             observe(Note(known.clock.utc_ns(), "info", "run", f"{_place(here)} · {rules_read(known.rules)}"))
@@ -106,7 +125,9 @@ async def world(settings: Settings, wanted: Wanted, observe: Observe) -> AsyncIt
             except Exception as error:
                 if not (own_venue or (isinstance(error, Problem) and error.settled)):
                     files = gathered(here, logs, state.directory)
-                    MEANT.said = await venue_said(known.reads.account, known.rules, trio.current_time() + ASK_S, files)
+                    MEANT.said = await venue_said(
+                        known.reads.account, known.rules, trio.current_time() + ASK_S, files
+                    )
                 raise
             with kept(prepared.ledger):
                 yield prepared
@@ -115,7 +136,14 @@ async def world(settings: Settings, wanted: Wanted, observe: Observe) -> AsyncIt
 
 
 async def _allowed(
-    settings: Settings, wanted: Wanted, known: AnsweredVenue, found: Evidence, state: RunState, observe: Observe, *, own_venue: bool
+    settings: Settings,
+    wanted: Wanted,
+    known: AnsweredVenue,
+    found: Evidence,
+    state: RunState,
+    observe: Observe,
+    *,
+    own_venue: bool,
 ) -> World:
     """All that must be true before a machine is begun. Raises what `world` does."""
     here, ledger = known.access, Path(settings.files.logs) / "ledger.sqlite"
@@ -130,9 +158,12 @@ async def _allowed(
         return await _prepared(settings, wanted, known, state, observe, own_venue=own_venue)
 
 
-async def _answering(stack: AsyncExitStack, settings: Settings, here: Access, seed: int, observe: Observe) -> AnsweredVenue:
-    """A venue that answers. A busy one is asked again for `BUSY_S`; any that does not answer for `venue_patience`, while our fills say that something
-    is open there: who could close it must not give up at the door. Raises `VenueError`.
+async def _answering(
+    stack: AsyncExitStack, settings: Settings, here: Access, seed: int, observe: Observe
+) -> AnsweredVenue:
+    """A venue that answers. A busy one is asked again for `BUSY_S`; any that does not answer for
+    `venue_patience`, while our fills say that something is open there: who could close it must not give up at
+    the door. Raises `VenueError`.
     """
     began_s = trio.current_time()
     while True:
@@ -142,7 +173,14 @@ async def _answering(stack: AsyncExitStack, settings: Settings, here: Access, se
             patience_s = _patience_s(settings, busy=isinstance(error, Busy))
             if trio.current_time() - began_s >= patience_s:
                 raise
-            observe(Note(WallClock().utc_ns(), "warning", "run", f"{error}: trying again for at most {patience_s:.0f} s"))
+            observe(
+                Note(
+                    WallClock().utc_ns(),
+                    "warning",
+                    "run",
+                    f"{error}: trying again for at most {patience_s:.0f} s",
+                )
+            )
         await trio.sleep(AGAIN_S)
 
 
@@ -163,9 +201,13 @@ async def connected(
     transport: "httpx.AsyncBaseTransport | None" = None,
     local: Clock | None = None,
 ) -> AsyncIterator[AnsweredVenue]:
-    """The venue at `here.gateway`, for as long as the context is open: its rules are read and its clock is measured. Raises `VenueError`."""
+    """The venue at `here.gateway`, for as long as the context is open: its rules are read and its clock is
+    measured. Raises `VenueError`.
+    """
     clock = VenueClock(local or WallClock())
-    async with HttpReads(here.gateway, here.sender, name=here.name, archive_url=here.archive, transport=transport) as reads:
+    async with HttpReads(
+        here.gateway, here.sender, name=here.name, archive_url=here.archive, transport=transport
+    ) as reads:
         reads.known(known_products(Path(settings.files.logs) / "ledger.sqlite"))
         rules = await _whole_rules(reads)
         async with NadoVenue(
@@ -185,7 +227,8 @@ async def connected(
 
 
 async def _whole_rules(reads: HttpReads) -> VenueRules:
-    """The rules; read again where an answer was lost on the way, because a rule that nobody could read is not one that is missing.
+    """The rules; read again where an answer was lost on the way, because a rule that nobody could read is not
+    one that is missing.
 
     Raises `VenueError`.
     """
@@ -201,14 +244,18 @@ async def _whole_rules(reads: HttpReads) -> VenueRules:
     raise AssertionError("the last try returns or raises")
 
 
-async def _knows_what_is_open(known: AnsweredVenue, found: Evidence, belongs_to: Callable[[str], None], *, adopt: bool) -> None:
-    """A start closes what its own ledger says is open. Where that cannot say it, the venue must say that nothing is, or a person that it is ours.
+async def _knows_what_is_open(
+    known: AnsweredVenue, found: Evidence, belongs_to: Callable[[str], None], *, adopt: bool
+) -> None:
+    """A start closes what its own ledger says is open. Where that cannot say it, the venue must say that
+    nothing is, or a person that it is ours.
 
     Raises `RefusedWhileOpen` with the cure typed out. Nothing has been written by then.
     """
-    # A state file that belongs to nobody yet is tied to this venue when the ledger is begun (`_prepared`): a start that is refused before has left
-    # nothing behind that could be taken for a sign of a pair.
-    if found.saved.venue not in {"", known.rules.venue}:  # another instance: what was known of the one before is gone with it
+    # A state file that belongs to nobody yet is tied to this venue when the ledger is begun (`_prepared`): a
+    # start that is refused before has left nothing behind that could be taken for a sign of a pair.
+    # another instance: what was known of the one before is gone with it
+    if found.saved.venue not in {"", known.rules.venue}:
         belongs_to(known.rules.venue)
         found = gathered(known.access, known.logs, state_directory())
     if starts_by_itself(found):
@@ -227,15 +274,28 @@ def _place(here: Access) -> str:
 
 
 def rules_read(rules: VenueRules) -> str:
-    """The rules this run trades by, as read from the venue, in one line: tick/step, minimum notional, taker fee."""
+    """The rules this run trades by, as read from the venue, in one line: tick/step, minimum notional,
+    taker fee.
+    """
     eth, sol = rules.eth, rules.sol
     taker = Rate(eth.taker_fee * 10_000).text() if eth.taker_fee is not None else "?"
     minimum = eth.min_notional.text() if eth.min_notional is not None else "?"
-    lots = f"ETH {eth.price_tick.text()}/{eth.size_step.text()}, SOL {sol.price_tick.text()}/{sol.size_step.text()}"
+    lots = (
+        f"ETH {eth.price_tick.text()}/{eth.size_step.text()}, SOL"
+        f" {sol.price_tick.text()}/{sol.size_step.text()}"
+    )
     return f"rules read: {lots}, min {minimum}, taker {taker} bp"
 
 
-async def _prepared(settings: Settings, wanted: Wanted, known: AnsweredVenue, state: RunState, observe: Observe, *, own_venue: bool) -> World:
+async def _prepared(
+    settings: Settings,
+    wanted: Wanted,
+    known: AnsweredVenue,
+    state: RunState,
+    observe: Observe,
+    *,
+    own_venue: bool,
+) -> World:
     """The ledger's identity, room for it, and a disk that is quick enough."""
     rules, clock = known.rules, known.clock
     state.belongs_to(rules.venue)
@@ -272,7 +332,9 @@ async def _prepared(settings: Settings, wanted: Wanted, known: AnsweredVenue, st
 
 @contextmanager
 def readable(ledger: Path) -> Iterator[None]:
-    """Pages of the file may be spoilt beyond what its chain can tell: that is one refusal, with its cure. Raises `UnreadableLedger`."""
+    """Pages of the file may be spoilt beyond what its chain can tell: that is one refusal, with its cure.
+    Raises `UnreadableLedger`.
+    """
     try:
         yield
     except sqlite3.DatabaseError as error:
@@ -280,25 +342,41 @@ def readable(ledger: Path) -> Iterator[None]:
 
 
 def held_by(ledger: Path) -> Held | None:
-    """What is open or in doubt by the ledger's rows; None when nothing. Raises `sqlite3.Error`, `LedgerError`."""
+    """What is open or in doubt by the ledger's rows; None when nothing. Raises `sqlite3.Error`,
+    `LedgerError`.
+    """
     fold = folded(ledger)
     fold.reopened()
     return fold.held(0) if fold.phase != "flat" else None
 
 
 def _nothing_held(ledger: LedgerWord) -> bool:
-    """Is there certainly nothing to close by the ledger? Not where it cannot be read. By the reading there is: without a snapshot each takes long."""
+    """Is there certainly nothing to close by the ledger? Not where it cannot be read. By the reading there
+    is: without a snapshot each takes long.
+    """
     return ledger.state == "missing" or (ledger.held is not None and ledger.held.phase == "flat")
 
 
 def known_products(ledger: Path) -> tuple[int, int] | None:
-    """Ids of ETH and SOL by the ledger's last plan, for a product that the venue does not list any more; None when no ledger says."""
-    with suppress(sqlite3.Error, LedgerError, OSError, msgspec.MsgspecError), closing(Store.reading(ledger)) as store:
+    """Ids of ETH and SOL by the ledger's last plan, for a product that the venue does not list any more;
+    None when no ledger says.
+    """
+    with (
+        suppress(sqlite3.Error, LedgerError, OSError, msgspec.MsgspecError),
+        closing(Store.reading(ledger)) as store,
+    ):
         return store.products()
     return None
 
 
-def _write_down_halt(ledger: Path, opened: Opened, sync: Literal["full", "normal"], state: RunState, word: LedgerWord, clock: VenueClock) -> None:
+def _write_down_halt(
+    ledger: Path,
+    opened: Opened,
+    sync: Literal["full", "normal"],
+    state: RunState,
+    word: LedgerWord,
+    clock: VenueClock,
+) -> None:
     """A halt stands in both places, so that neither can be lost alone."""
     if state.halted is None or word.halted is not None or word.state != "good":
         return
@@ -307,11 +385,20 @@ def _write_down_halt(ledger: Path, opened: Opened, sync: Literal["full", "normal
 
 
 def _make_way(
-    logs: Path, ledger: Path, opened: Opened, sync: Literal["full", "normal"], observe: Observe, clock: VenueClock, *, own_venue: bool
+    logs: Path,
+    ledger: Path,
+    opened: Opened,
+    sync: Literal["full", "normal"],
+    observe: Observe,
+    clock: VenueClock,
+    *,
+    own_venue: bool,
 ) -> None:
-    """A ledger that can be gone on with. A venue of our own is new each time: the files of the one before go to `archive/`.
+    """A ledger that can be gone on with. A venue of our own is new each time: the files of the one before go
+    to `archive/`.
 
-    A broken chain is gone on with, to close what is open. Raises `OtherIdentity`, `NewerSchema`, `UnreadableLedger`, `UnwritableLedger`.
+    A broken chain is gone on with, to close what is open. Raises `OtherIdentity`, `NewerSchema`,
+    `UnreadableLedger`, `UnwritableLedger`.
     """
     try:
         Store.open(ledger, opened, sync).close()
@@ -320,7 +407,14 @@ def _make_way(
             stamp = datetime.fromtimestamp(clock.utc_ns() / 1_000_000_000, UTC).strftime("%Y%m%dT%H%M%S%fZ")
             archive_logs(logs, stamp)
             Store.open(ledger, opened, sync).close()
-            observe(Note(clock.utc_ns(), "info", "run", f"a new simulated venue: the files of the previous one are in {logs / 'archive' / stamp}"))
+            observe(
+                Note(
+                    clock.utc_ns(),
+                    "info",
+                    "run",
+                    f"a new simulated venue: the files of the previous one are in {logs / 'archive' / stamp}",
+                )
+            )
         elif isinstance(error, OtherIdentity):
             raise
         elif isinstance(error, sqlite3.Error):
@@ -328,14 +422,18 @@ def _make_way(
 
 
 def _outlives(ledger: Path) -> bool:
-    """Is this the ledger of a venue that is still there when its run is gone, or was real money in it? Then it is no demo's to put away."""
+    """Is this the ledger of a venue that is still there when its run is gone, or was real money in it?
+    Then it is no demo's to put away.
+    """
     word = ledger_word(ledger, None, None)
     simulated = word.opened is not None and word.opened.venue.partition(":")[0] == SIMULATED
     return not word.child and (not simulated or (word.held is not None and word.held.phase != "flat"))
 
 
 def _only_to_close(ledger: Path, error: sqlite3.Error) -> None:
-    """The ledger cannot be written. If it can be read and something is open the run goes on: it will end in ESCAPE."""
+    """The ledger cannot be written. If it can be read and something is open the run goes on: it will end
+    in ESCAPE.
+    """
     try:
         busy = held_by(ledger) is not None
     except (sqlite3.Error, BrokenChain) as unreadable:
@@ -348,4 +446,6 @@ def _measure_disk(logs: Path, sync: Literal["full", "normal"], settings: Setting
     """Refuse to start when a commit takes more than half of `ready_deadline`."""
     slowest = slow_commit_ms(logs, sync)
     if slowest > settings.ready_deadline / 2:
-        raise SlowDisk(f"a commit took {slowest:.0f} ms, more than half of ready_deadline = {settings.ready_deadline} ms")
+        raise SlowDisk(
+            f"a commit took {slowest:.0f} ms, more than half of ready_deadline = {settings.ready_deadline} ms"
+        )

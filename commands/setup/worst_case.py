@@ -1,13 +1,17 @@
 """What a configuration can lose at worst, as far as it can be computed before the first order.
 
     leg         = min(limits.max_leg_notional, target x when_unbalanced's raise x (1 + max_deviation))
-    cycle       = 2 legs in and out: taker fees + max_spread of both legs once + max_slippage of all four orders
-    lost leg    = leg x the last of flatten_steps: one leg is alone and is closed at the worst price that is allowed
-    disaster    = the lost leg, or what the most expensive drill of this very configuration has cost, whichever is more (`drill --all`)
-    worst case  = cycles x cycle + disaster; without an end, for each UTC day: limits.max_daily_loss + cycle + disaster
+    cycle       = 2 legs in and out: taker fees + max_spread of both legs once + max_slippage of all four
+                orders
+    lost leg    = leg x the last of flatten_steps: one leg is alone and is closed at the worst price that is
+                allowed
+    disaster    = the lost leg, or what the most expensive drill of this very configuration has cost,
+                whichever is more (`drill --all`)
+    worst case  = cycles x cycle + disaster; without an end, for each UTC day: limits.max_daily_loss + cycle +
+                disaster
 
-Not in it: how ETH moves against SOL while a pair is held (limits.max_marked_imbalance ends the pair, and says at what drift), a price that falls
-through every one of flatten_steps, and a venue that does not answer.
+Not in it: how ETH moves against SOL while a pair is held (limits.max_marked_imbalance ends the pair, and says
+at what drift), a price that falls through every one of flatten_steps, and a venue that does not answer.
 """
 
 import msgspec
@@ -32,7 +36,9 @@ class WorstCase(msgspec.Struct, frozen=True):
     daily_loss: Quote
     lost_leg: Quote
     drift: Quote
-    """What a pair may drift before max_marked_imbalance ends it: beside the sum, because it can as well be a gain."""
+    """What a pair may drift before max_marked_imbalance ends it: beside the sum, because it can as well be
+    a gain.
+    """
     drilled: Maxima | None = None
     """What was measured in drills of this configuration; None: it was not drilled, or too long ago."""
 
@@ -54,7 +60,10 @@ class WorstCase(msgspec.Struct, frozen=True):
 
     def text(self) -> str:
         """The sum with its parts: the line that a person accepts."""
-        beside = f"not in it: ETH against SOL while a pair is held (ended at {_usd(self.drift)}), a fall through every flatten step, a silent venue"
+        beside = (
+            f"not in it: ETH against SOL while a pair is held (ended at {_usd(self.drift)}), a fall through"
+            " every flatten step, a silent venue"
+        )
         return f"{self._sum()} ({beside}); {self._source()}"
 
     def _source(self) -> str:
@@ -62,15 +71,30 @@ class WorstCase(msgspec.Struct, frozen=True):
         if self.drilled is None:
             return f"computed, not rehearsed: {COMMAND} drill --all measures it"
         costly, long = self.drilled.costliest, self.drilled.longest
-        than = "the worst drill counts" if costly.cost > self.lost_leg else "the computed lost leg counts, no drill was more expensive"
+        than = (
+            "the worst drill counts"
+            if costly.cost > self.lost_leg
+            else "the computed lost leg counts, no drill was more expensive"
+        )
         when = iso_micros(self.drilled.drilled_ms * 1_000_000)[:10]
-        return f"{than}: drilled {when}, at most {_usd(costly.cost)} USD ({costly.name}) and {usd(long.usd_s, 0)} USD·s unhedged ({long.name})"
+        return (
+            f"{than}: drilled {when}, at most {_usd(costly.cost)} USD ({costly.name}) and"
+            f" {usd(long.usd_s, 0)} USD·s unhedged ({long.name})"
+        )
 
     def _sum(self) -> str:
-        cycle = f"{_usd(self.cycle)} USD a cycle (fees {_usd(self.fees)} + spread {_usd(self.spread)} + slippage {_usd(self.slippage)})"
-        lost = f"{'one lost leg' if self.disaster == self.lost_leg else 'the worst drill'} {_usd(self.disaster)}"
+        cycle = (
+            f"{_usd(self.cycle)} USD a cycle (fees {_usd(self.fees)} + spread {_usd(self.spread)} + slippage"
+            f" {_usd(self.slippage)})"
+        )
+        lost = (
+            f"{'one lost leg' if self.disaster == self.lost_leg else 'the worst drill'} {_usd(self.disaster)}"
+        )
         if self.cycles is None:
-            return f"worst case of a UTC day {_usd(self.total)} USD = max_daily_loss {_usd(self.daily_loss)} + {cycle} + {lost}"
+            return (
+                f"worst case of a UTC day {_usd(self.total)} USD = max_daily_loss {_usd(self.daily_loss)} +"
+                f" {cycle} + {lost}"
+            )
         return f"worst case {_usd(self.total)} USD = {self.cycles} x {cycle} + {lost}"
 
 
@@ -100,9 +124,19 @@ def must_be_accepted(worst: WorstCase, accepted: Quote | None) -> None:
     """Raises `ConfigError` unless somebody has explicitly accepted at least the worst case."""
     if accepted is not None and accepted >= worst.total:
         return
-    said = f"{grouped(accepted)} USD is less than the worst case" if accepted is not None else "the worst case has not been accepted"
+    said = (
+        f"{grouped(accepted)} USD is less than the worst case"
+        if accepted is not None
+        else "the worst case has not been accepted"
+    )
     cure = "--accept-loss takes what you accept to lose at worst, at least that amount in USD"
-    raise ConfigError("LOSS_NOT_ACCEPTED", "--accept-loss", f"--accept-loss: {said}: {worst.text()}", cure, "no order was sent")
+    raise ConfigError(
+        "LOSS_NOT_ACCEPTED",
+        "--accept-loss",
+        f"--accept-loss: {said}: {worst.text()}",
+        cure,
+        "no order was sent",
+    )
 
 
 def _usd(amount: Quote) -> str:

@@ -1,4 +1,6 @@
-"""Plans, quotes and small venues for actor tests. Real types, real digests, real signatures; only the far side of the wire is made up."""
+"""Plans, quotes and small venues for actor tests. Real types, real digests, real signatures; only the far
+side of the wire is made up.
+"""
 
 import random
 from collections.abc import AsyncIterator, Sequence
@@ -61,23 +63,56 @@ def venue_clock() -> VenueClock:
 
 def ladder(best: str, tick: str, amount: str, *, up: bool, levels: int = 5) -> tuple[Level, ...]:
     sign = 1 if up else -1
-    return tuple(Level(Price(Price.of(best) + sign * i * Price.of(tick)), Base.of(amount)) for i in range(levels))
+    return tuple(
+        Level(Price(Price.of(best) + sign * i * Price.of(tick)), Base.of(amount)) for i in range(levels)
+    )
 
 
 def quote(
-    now_ms: int = START_MS, *, version: int = 1, age_ms: int = 0, eth_ask: str = "2756.9", sol_bid: str = "115.86", **changes: Any
+    now_ms: int = START_MS,
+    *,
+    version: int = 1,
+    age_ms: int = 0,
+    eth_ask: str = "2756.9",
+    sol_bid: str = "115.86",
+    **changes: Any,
 ) -> PairQuote:
     """The founding prices: ETH's ask and SOL's bid, one tick wide, deep."""
-    eth_bid, sol_ask = Price(Price.of(eth_ask) - Price.of("0.1")).text(), Price(Price.of(sol_bid) + Price.of("0.01")).text()
+    eth_bid, sol_ask = (
+        Price(Price.of(eth_ask) - Price.of("0.1")).text(),
+        Price(Price.of(sol_bid) + Price.of("0.01")).text(),
+    )
     proven = Ms(now_ms - age_ms)
-    eth = LegQuote(4, ladder(eth_bid, "0.1", "100", up=False), ladder(eth_ask, "0.1", "100", up=True), proven, Price.of(eth_ask), "live")
-    sol = LegQuote(8, ladder(sol_bid, "0.01", "1000", up=False), ladder(sol_ask, "0.01", "1000", up=True), proven, Price.of(sol_bid), "live")
+    eth = LegQuote(
+        4,
+        ladder(eth_bid, "0.1", "100", up=False),
+        ladder(eth_ask, "0.1", "100", up=True),
+        proven,
+        Price.of(eth_ask),
+        "live",
+    )
+    sol = LegQuote(
+        8,
+        ladder(sol_bid, "0.01", "1000", up=False),
+        ladder(sol_ask, "0.01", "1000", up=True),
+        proven,
+        Price.of(sol_bid),
+        "live",
+    )
     whole = PairQuote(version, Ms(now_ms), eth, sol, True)
     return msgspec.structs.replace(whole, **changes)
 
 
 def leg_order(product_id: int, amount: str, limit: str, *, reduce_only: bool = False) -> LegOrder:
-    return LegOrder(product_id, Base.of(amount), Price.of(limit), "ioc" if reduce_only else "fok", reduce_only, Price.of(limit), Price.of(limit))
+    return LegOrder(
+        product_id,
+        Base.of(amount),
+        Price.of(limit),
+        "ioc" if reduce_only else "fok",
+        reduce_only,
+        Price.of(limit),
+        Price.of(limit),
+    )
 
 
 def plan(now_ms: int = START_MS, *, epoch: int = 1, seq: int = 1, **changes: Any) -> SizingPlan:
@@ -187,7 +222,9 @@ class FakeStream:
 
 
 class FakeVenue:
-    """Streams that a test feeds, and reads that answer from attributes; `down` makes every read Unreachable."""
+    """Streams that a test feeds, and reads that answer from attributes; `down` makes every read
+    Unreachable.
+    """
 
     def __init__(self) -> None:
         self.reads = self
@@ -243,14 +280,16 @@ class FakeVenue:
         await self._answer()
         through = max((event.idx for event in self.moved), default=-1)
         wanted = tuple(event for event in self.moved if events_after is None or event.idx > events_after)
-        return MoneyRead(RULES.eth.product_id, RULES.sol.product_id, wanted, through, -1, first=events_after is None)
+        return MoneyRead(
+            RULES.eth.product_id, RULES.sol.product_id, wanted, through, -1, first=events_after is None
+        )
 
     async def fills_since(self, after: int | None) -> tuple[Fill, ...]:
         self.since.append(after)
         await self._answer()
-        return tuple(fill for fill in self.traded if after is not None and fill.submission_idx > after) or tuple(
-            self.traded[-1:] if after is None else ()
-        )
+        return tuple(
+            fill for fill in self.traded if after is not None and fill.submission_idx > after
+        ) or tuple(self.traded[-1:] if after is None else ())
 
     async def status(self) -> str:
         await self._answer()
@@ -270,7 +309,9 @@ class FakeVenue:
             raise Unreachable("no answer")
 
 
-def book_snapshot(product_id: int, at_ms: int, bids: Sequence[tuple[str, str]], asks: Sequence[tuple[str, str]]) -> BookSnapshot:
+def book_snapshot(
+    product_id: int, at_ms: int, bids: Sequence[tuple[str, str]], asks: Sequence[tuple[str, str]]
+) -> BookSnapshot:
     return BookSnapshot(product_id, Ns(at_ms * 1_000_000), levels(bids), levels(asks))
 
 
@@ -278,8 +319,21 @@ def levels(pairs: Sequence[tuple[str, str]]) -> tuple[Level, ...]:
     return tuple(Level(Price.of(price), Base.of(amount)) for price, amount in pairs)
 
 
-def delta(product_id: int, at_ms: int, last_ms: int, bids: Sequence[tuple[str, str]] = (), asks: Sequence[tuple[str, str]] = ()) -> BookDelta:
-    return BookDelta(product_id, Ns(at_ms * 1_000_000), Ns(at_ms * 1_000_000), Ns(last_ms * 1_000_000), levels(bids), levels(asks))
+def delta(
+    product_id: int,
+    at_ms: int,
+    last_ms: int,
+    bids: Sequence[tuple[str, str]] = (),
+    asks: Sequence[tuple[str, str]] = (),
+) -> BookDelta:
+    return BookDelta(
+        product_id,
+        Ns(at_ms * 1_000_000),
+        Ns(at_ms * 1_000_000),
+        Ns(last_ms * 1_000_000),
+        levels(bids),
+        levels(asks),
+    )
 
 
 def seeded(seed: int) -> random.Random:

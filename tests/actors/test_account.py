@@ -30,7 +30,15 @@ async def started(nursery: trio.Nursery) -> tuple[FakeVenue, list[msgspec.Struct
     posted: list[msgspec.Struct] = []
 
     async def run(*, task_status: trio.TaskStatus[None]) -> None:
-        await account.run(venue, to_ledger.append, posted.append, venue_clock(), lambda note: None, seeded(1), task_status=task_status)  # type: ignore[arg-type]
+        await account.run(
+            venue,
+            to_ledger.append,
+            posted.append,
+            venue_clock(),
+            lambda note: None,
+            seeded(1),
+            task_status=task_status,
+        )  # type: ignore[arg-type]
 
     await nursery.start(run)
     await trio.sleep(0.01)
@@ -46,7 +54,9 @@ async def test_events_reach_the_ledger_in_order(autojump_clock: MockClock, nurse
     assert posted == [AccountStream(True, "")]
 
 
-async def test_a_lost_stream_is_said_to_be_stale_and_said_again_when_it_is_back(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+async def test_a_lost_stream_is_said_to_be_stale_and_said_again_when_it_is_back(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
     venue, to_ledger, posted = await started(nursery)
     venue.cut()
     await trio.sleep(1)
@@ -54,7 +64,9 @@ async def test_a_lost_stream_is_said_to_be_stale_and_said_again_when_it_is_back(
     assert to_ledger == posted
 
 
-async def test_an_unreachable_venue_is_tried_for_ever_with_growing_pauses(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+async def test_an_unreachable_venue_is_tried_for_ever_with_growing_pauses(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
     venue, _, posted = await started(nursery)
     venue.down = True
     venue.cut()
@@ -77,7 +89,9 @@ async def test_a_ledger_that_is_stuck_is_a_crash_and_not_a_wait(autojump_clock: 
         await account.run(venue, full, lambda message: None, venue_clock(), lambda note: None, seeded(1))  # type: ignore[arg-type]
 
 
-async def test_what_traded_before_the_first_connection_is_history_and_not_handed_on(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+async def test_what_traded_before_the_first_connection_is_history_and_not_handed_on(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
     venue, to_ledger, _ = await started(nursery)
     venue.traded = [fill(10), fill(11)]
     await trio.sleep(1)
@@ -85,7 +99,9 @@ async def test_what_traded_before_the_first_connection_is_history_and_not_handed
     assert fills(to_ledger) == []
 
 
-async def test_what_traded_while_the_stream_was_away_is_asked_for_from_the_last_fill_seen(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+async def test_what_traded_while_the_stream_was_away_is_asked_for_from_the_last_fill_seen(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
     """R7: a stream has no replay."""
     venue, to_ledger, _ = await started(nursery)
     await trio.sleep(1)
@@ -98,7 +114,9 @@ async def test_what_traded_while_the_stream_was_away_is_asked_for_from_the_last_
     assert fills(to_ledger) == [12, 13, 14]
 
 
-async def test_a_fill_that_comes_right_after_the_reconnect_does_not_hide_the_one_before_it(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+async def test_a_fill_that_comes_right_after_the_reconnect_does_not_hide_the_one_before_it(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
     venue, to_ledger, _ = await started(nursery)
     venue.traded = [fill(12)]
     await trio.sleep(1)
@@ -112,7 +130,9 @@ async def test_a_fill_that_comes_right_after_the_reconnect_does_not_hide_the_one
     assert fills(to_ledger) == [14, 13, 14]  # the ledger knows the second 14 by its digest
 
 
-async def test_an_archive_that_does_not_answer_is_asked_again_until_it_does(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+async def test_an_archive_that_does_not_answer_is_asked_again_until_it_does(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
     """R2: no answer is not "nothing traded"."""
     venue, to_ledger, _ = await started(nursery)
     venue.traded = [fill(12)]

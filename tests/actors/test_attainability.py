@@ -1,4 +1,6 @@
-"""Which targets can be traded, in every direction that will be, and where each bound comes from: against brute force, written apart from it."""
+"""Which targets can be traded, in every direction that will be, and where each bound comes from: against
+brute force, written apart from it.
+"""
 
 import random
 from fractions import Fraction
@@ -18,7 +20,9 @@ def direction(eth: str, sol: str, minimum: str = "100") -> tuple[TakenSide, Take
     return flat(eth, "0.001", minimum), flat(sol, "0.1", minimum)
 
 
-def asked(target: str, *directions: tuple[TakenSide, TakenSide], lowest: str | None = None, deviation: str = "2000") -> Attainability:
+def asked(
+    target: str, *directions: tuple[TakenSide, TakenSide], lowest: str | None = None, deviation: str = "2000"
+) -> Attainability:
     return attainable(
         Quote.of(target),
         directions,
@@ -29,14 +33,21 @@ def asked(target: str, *directions: tuple[TakenSide, TakenSide], lowest: str | N
     )
 
 
-# -- brute force -----------------------------------------------------------------------------------------------------------------------------
+# -- brute force ---------------------------------------------------------------------------------------------
 
 
 def served(case: Case) -> list[tuple[Fraction, Fraction]]:
     """The targets that each balanced pair serves, from .. to."""
     up, down = 1 + case.deviation, 1 - case.deviation
-    sendable = [[cost for cost in leg.costs() if 100 * cost >= 105 * leg.minimum] for leg in (case.eth, case.sol)]
-    pairs = [(e, s) for e in sendable[0] for s in sendable[1] if abs(e - s) * case.promise.denominator <= case.promise.numerator * max(e, s)]
+    sendable = [
+        [cost for cost in leg.costs() if 100 * cost >= 105 * leg.minimum] for leg in (case.eth, case.sol)
+    ]
+    pairs = [
+        (e, s)
+        for e in sendable[0]
+        for s in sendable[1]
+        if abs(e - s) * case.promise.denominator <= case.promise.numerator * max(e, s)
+    ]
     return [(max(pair) / up, min(pair) / down if down > 0 else Fraction(10**9)) for pair in pairs]
 
 
@@ -45,7 +56,9 @@ def meets(target: Fraction, directions: list[list[tuple[Fraction, Fraction]]]) -
 
 
 def common(cases: list[Case], lowest: Fraction) -> tuple[Fraction | None, Fraction | None]:
-    """Smallest common target and from where on always, by looking at every end of every span and the cents next to it."""
+    """Smallest common target and from where on always, by looking at every end of every span and the cents
+    next to it.
+    """
     far, directions = REACH * cases[0].target, [served(case) for case in cases]
     ends = {cent(max(low, lowest)) for spans in directions for low, _ in spans} | {lowest}
     smallest = min((each for each in ends if lowest <= each <= far and meets(each, directions)), default=None)
@@ -67,10 +80,20 @@ def common(cases: list[Case], lowest: Fraction) -> tuple[Fraction | None, Fracti
 def two_way(random_: random.Random) -> list[Case]:
     """One target in two directions, whose prices are near each other as the two sides of a book are."""
     one = random_case(random_, 40, 25)
-    small = Fraction(random_.randint(4, max(5, int(one.target) // random_.choice((2, 20)))), random_.choice((1, 4)))
-    other = [random_leg(random_, 40, 25, up=random_.random() < 0.5)._replace(minimum=leg.minimum, lot=leg.lot) for leg in (one.eth, one.sol)]
+    small = Fraction(
+        random_.randint(4, max(5, int(one.target) // random_.choice((2, 20)))), random_.choice((1, 4))
+    )
+    other = [
+        random_leg(random_, 40, 25, up=random_.random() < 0.5)._replace(minimum=leg.minimum, lot=leg.lot)
+        for leg in (one.eth, one.sol)
+    ]
     nudged = [
-        Leg(tuple((price + random_.choice((0, 0, 1)), amount) for price, amount in leg.levels), leg.lot, leg.minimum) for leg in (one.eth, one.sol)
+        Leg(
+            tuple((price + random_.choice((0, 0, 1)), amount) for price, amount in leg.levels),
+            leg.lot,
+            leg.minimum,
+        )
+        for leg in (one.eth, one.sol)
     ]
     mirror = other if random_.random() < 0.75 else nudged
     return [one._replace(target=small), one._replace(target=small, eth=mirror[0], sol=mirror[1])]
@@ -96,7 +119,10 @@ def test_bounds_equal_brute_force_and_a_cent_less_is_not_met(from_the_bottom: bo
     for _ in range(500):
         cases = two_way(random_)
         lowest = CENT if from_the_bottom else cases[0].target
-        answer, (smallest, always) = answer_of(cases, CENT if from_the_bottom else None), common(cases, lowest)
+        answer, (smallest, always) = (
+            answer_of(cases, CENT if from_the_bottom else None),
+            common(cases, lowest),
+        )
         kinds = [best_of_all(case)[0] for case in cases]
         assert answer.met == (kinds == ["met", "met"]), cases
         assert answer.verdict.kind == next((kind for kind in kinds if kind != "met"), "met"), cases
@@ -121,15 +147,27 @@ def test_bounds_equal_brute_force_and_a_cent_less_is_not_met(from_the_bottom: bo
     assert mixed > 5
 
 
-# -- what is known ---------------------------------------------------------------------------------------------------------------------------
+# -- what is known -------------------------------------------------------------------------------------------
 
 
-def test_at_the_founding_prices_100_usd_is_met_and_less_than_96_55_is_not_for_the_lots_above_the_venues_minimum() -> None:
+def test_at_the_founding_prices_100_usd_is_met_and_less_than_96_55_is_not_for_the_lots_above_the_venues_minimum() -> (  # noqa: E501
+    None
+):
     answer = asked("100", direction("2756.9", "115.86"), lowest="0.01")
     assert (answer.met, answer.obstacle, answer.verdict.kind) == (True, None, "met")
     window = "105 USD (minimum of the venue + 5 %) and 115.85 USD (target + max_deviation of 20 %)"
-    assert answer.smallest == (Quote.of("96.55"), "lot_step", "sol", f"no whole number of SOL lots of 0.1 costs between {window}.")
-    assert answer.always == (Quote.of("144.83"), "imbalance", None, "no two quantities of ETH and SOL cost the same to 0.1 %.")
+    assert answer.smallest == (
+        Quote.of("96.55"),
+        "lot_step",
+        "sol",
+        f"no whole number of SOL lots of 0.1 costs between {window}.",
+    )
+    assert answer.always == (
+        Quote.of("144.83"),
+        "imbalance",
+        None,
+        "no two quantities of ETH and SOL cost the same to 0.1 %.",
+    )
 
 
 def test_where_a_lot_costs_exactly_the_minimum_with_its_reserve_the_minimum_itself_is_the_bound() -> None:
@@ -154,10 +192,15 @@ def test_a_target_counts_only_when_both_directions_of_an_alternating_run_meet_it
 
 
 def test_the_common_smallest_target_is_not_the_larger_of_the_two() -> None:
-    """One direction meets 10..12 and 30.., the other 20..24 and 30..: 20 would be the larger of the two smallest."""
+    """One direction meets 10..12 and 30.., the other 20..24 and 30..: 20 would be the larger of the two
+    smallest.
+    """
     lots = (flat("1", "10"), flat("1", "10")), (flat("1", "15"), flat("1", "15"))
     answer = asked("9.5", *lots, deviation="100")
-    assert [asked("9.5", each, deviation="100").smallest.target for each in lots] == [Quote.of("9.91"), Quote.of("14.86")]
+    assert [asked("9.5", each, deviation="100").smallest.target for each in lots] == [
+        Quote.of("9.91"),
+        Quote.of("14.86"),
+    ]
     assert answer.smallest is not None
     assert answer.smallest[:3] == (Quote.of("29.71"), "lot_step", "eth")
 
@@ -167,12 +210,26 @@ def test_the_common_smallest_target_is_not_the_larger_of_the_two() -> None:
     [
         (direction("2756.9", "115.86")[0], direction("2756.9", "115.86")[1], "50", "min_notional", "eth"),
         (direction("4299.8", "203.02")[0], direction("4299.8", "203.02")[1], "100", "lot_step", "sol"),
-        (direction("2700.3", "101.13", "0")[0], direction("2700.3", "101.13", "0")[1], "100", "imbalance", None),
-        (flat("2756.9", "0.001"), TakenSide((Level(Price.of("115.86"), Base.of("0.5")),), Base.of("0.1"), Quote(0)), "100", "book_depth", "sol"),
+        (
+            direction("2700.3", "101.13", "0")[0],
+            direction("2700.3", "101.13", "0")[1],
+            "100",
+            "imbalance",
+            None,
+        ),
+        (
+            flat("2756.9", "0.001"),
+            TakenSide((Level(Price.of("115.86"), Base.of("0.5")),), Base.of("0.1"), Quote(0)),
+            "100",
+            "book_depth",
+            "sol",
+        ),
         (flat("2756.9", "0.001"), flat("115.86", "0.1"), "0", "no_target", None),
     ],
 )
-def test_every_obstacle_names_the_rule_and_the_leg_it_is_of(eth: TakenSide, sol: TakenSide, target: str, source: str, leg: str | None) -> None:
+def test_every_obstacle_names_the_rule_and_the_leg_it_is_of(
+    eth: TakenSide, sol: TakenSide, target: str, source: str, leg: str | None
+) -> None:
     obstacle = asked(target, (eth, sol)).obstacle
     assert obstacle is not None
     assert (obstacle.source, obstacle.leg) == (source, leg)

@@ -11,7 +11,15 @@ WINDOW = Waiting("enter", "NO_ENTRY_WINDOW", "nothing is entered in Mon 13:50-14
 NOTHING = Waiting()
 
 
-def looked(wait: EntryWait, since_s: float, for_s: float, waiting: Waiting, at: Held | None = None, *, resting: bool = False) -> float:
+def looked(
+    wait: EntryWait,
+    since_s: float,
+    for_s: float,
+    waiting: Waiting,
+    at: Held | None = None,
+    *,
+    resting: bool = False,
+) -> float:
     """Ten looks a second; where it ends."""
     for turn in range(int(for_s * 10) + 1):
         wait.look(since_s + turn / 10, at or held(), waiting, resting=resting)

@@ -19,7 +19,9 @@ NOW = START_MS
 ETH, SOL = Base.of("0.357"), Base.of("-8.5")
 
 
-def denied(book: PairQuote, now_ms: int = NOW, settings: Settings = SETTINGS, eth: int = ETH, sol: int = SOL) -> Denial:
+def denied(
+    book: PairQuote, now_ms: int = NOW, settings: Settings = SETTINGS, eth: int = ETH, sol: int = SOL
+) -> Denial:
     denial = entry_denial(book, now_ms, settings, eth, sol)
     assert denial is not None
     return denial
@@ -46,22 +48,32 @@ def test_a_book_as_old_as_allowed_passes_and_a_millisecond_more_is_stale(name: s
     assert entry_denial(book, NOW, lax, ETH, SOL) is None
     book = leg(name, proven_ms=Ms(NOW - 1001))
     assert denied(book, settings=lax) == Denial(
-        "QUOTE_STALE", f"the book of {product} was last confirmed 1001 ms ago, limit 1000 ms", f"{product[:3]} 1001 > 1000 ms"
+        "QUOTE_STALE",
+        f"the book of {product} was last confirmed 1001 ms ago, limit 1000 ms",
+        f"{product[:3]} 1001 > 1000 ms",
     )
 
 
 @pytest.mark.parametrize(("name", "product"), [("eth", "ETH-PERP"), ("sol", "SOL-PERP")])
-def test_a_book_ahead_of_our_clock_by_more_than_the_clock_may_be_off_is_stale(name: str, product: str) -> None:
+def test_a_book_ahead_of_our_clock_by_more_than_the_clock_may_be_off_is_stale(
+    name: str, product: str
+) -> None:
     assert entry_denial(leg(name, proven_ms=Ms(NOW + 250)), NOW, SETTINGS, ETH, SOL) is None
     denial = denied(leg(name, proven_ms=Ms(NOW + 251)))
-    assert denial == Denial("QUOTE_STALE", f"the book of {product} is 251 ms ahead of our clock, limit 250 ms", f"{product[:3]} 251 > 250 ms ahead")
+    assert denial == Denial(
+        "QUOTE_STALE",
+        f"the book of {product} is 251 ms ahead of our clock, limit 250 ms",
+        f"{product[:3]} 251 > 250 ms ahead",
+    )
 
 
 @pytest.mark.parametrize("name", ["eth", "sol"])
 def test_two_books_as_far_apart_in_age_as_allowed_pass_and_a_millisecond_more_is_skew(name: str) -> None:
     assert entry_denial(leg(name, proven_ms=Ms(NOW - 500)), NOW, SETTINGS, ETH, SOL) is None
     denial = denied(leg(name, proven_ms=Ms(NOW - 501)))
-    assert denial == Denial("QUOTE_SKEW", "the books of ETH-PERP and SOL-PERP are 501 ms apart, limit 500 ms", "501 > 500 ms")
+    assert denial == Denial(
+        "QUOTE_SKEW", "the books of ETH-PERP and SOL-PERP are 501 ms apart, limit 500 ms", "501 > 500 ms"
+    )
 
 
 @pytest.mark.parametrize(("name", "product"), [("eth", "ETH-PERP"), ("sol", "SOL-PERP")])
@@ -71,14 +83,20 @@ def test_a_spread_of_exactly_the_limit_passes_and_one_tick_more_is_wide(name: st
     at_limit = leg(name, bids=bids, asks=side(("20005", "100")), oracle=Price.of("20000"))
     assert entry_denial(at_limit, NOW, SETTINGS, ETH, SOL) is None
     denial = denied(leg(name, bids=bids, asks=side(("20005.1", "100")), oracle=Price.of("20000")))
-    assert denial == Denial("SPREAD_WIDE", f"the spread of {product} is 5.05 bps, limit 5 bps", f"{product[:3]} 5.05 > 5.00 bps")
+    assert denial == Denial(
+        "SPREAD_WIDE", f"the spread of {product} is 5.05 bps, limit 5 bps", f"{product[:3]} 5.05 > 5.00 bps"
+    )
 
 
 def one_leg(name: str, *levels: tuple[str, str]) -> tuple[PairQuote, dict[str, int]]:
-    """A book of one leg around 2000 whose taken side is `levels`, and an order for 1 of it; the other leg takes nothing."""
+    """A book of one leg around 2000 whose taken side is `levels`, and an order for 1 of it; the other leg
+    takes nothing.
+    """
     taken = "asks" if name == "eth" else "bids"
     sides: dict[str, Any] = {"bids": side(("2000", "1")), "asks": side(("2000", "1"))}
-    amounts: dict[str, int] = {"eth": Base.of("1"), "sol": 0} if name == "eth" else {"eth": 0, "sol": Base.of("-1")}
+    amounts: dict[str, int] = (
+        {"eth": Base.of("1"), "sol": 0} if name == "eth" else {"eth": 0, "sol": Base.of("-1")}
+    )
     return leg(name, **(sides | {taken: side(*levels), "oracle": Price.of("2000")})), amounts
 
 
@@ -93,7 +111,9 @@ def test_exactly_five_times_our_size_passes_and_a_lot_less_is_thin(name: str, pr
 
 
 @pytest.mark.parametrize(("name", "near", "beyond"), [("eth", "2002", "2002.1"), ("sol", "1998", "1997.9")])
-def test_depth_counts_to_max_slippage_from_the_touch_and_no_further(name: str, near: str, beyond: str) -> None:
+def test_depth_counts_to_max_slippage_from_the_touch_and_no_further(
+    name: str, near: str, beyond: str
+) -> None:
     inside, amounts = one_leg(name, ("2000", "1"), (near, "5"))
     assert entry_denial(inside, NOW, SETTINGS, *amounts.values()) is None
     outside, amounts = one_leg(name, ("2000", "1"), (beyond, "5"))
@@ -102,8 +122,13 @@ def test_depth_counts_to_max_slippage_from_the_touch_and_no_further(name: str, n
 
 def test_a_side_thinner_than_our_size_is_thin() -> None:
     book, amounts = one_leg("eth", ("2000", "0.999"))
-    expected = "1998.00 USD of ETH-PERP are within 10 bps of the touch, and all visible levels together are smaller than the order"
-    assert denied(book, NOW, SETTINGS, *amounts.values()) == Denial("DEPTH_THIN", expected, "ETH 1998.00 USD < the order")
+    expected = (
+        "1998.00 USD of ETH-PERP are within 10 bps of the touch, and all visible levels together are smaller"
+        " than the order"
+    )
+    assert denied(book, NOW, SETTINGS, *amounts.values()) == Denial(
+        "DEPTH_THIN", expected, "ETH 1998.00 USD < the order"
+    )
 
 
 def test_an_amount_of_zero_asks_nothing_of_the_depth() -> None:
@@ -121,7 +146,9 @@ def test_walking_fifty_bps_with_a_limit_of_twenty_is_thin() -> None:
 
 @pytest.mark.parametrize(("name", "product"), [("eth", "ETH-PERP"), ("sol", "SOL-PERP")])
 @pytest.mark.parametrize(("bid", "ask"), [("20099", "20101"), ("19899", "19901")])
-def test_a_mid_exactly_the_limit_off_its_oracle_passes_and_half_a_tick_more_does_not(name: str, product: str, bid: str, ask: str) -> None:
+def test_a_mid_exactly_the_limit_off_its_oracle_passes_and_half_a_tick_more_does_not(
+    name: str, product: str, bid: str, ask: str
+) -> None:
     """The mids 20100 and 19900 are 50 bps off 20000."""
     book = {"bids": side((bid, "100")), "asks": side((ask, "100"))}
     assert entry_denial(leg(name, **book, oracle=Price.of("20000")), NOW, SETTINGS, ETH, SOL) is None
@@ -129,7 +156,11 @@ def test_a_mid_exactly_the_limit_off_its_oracle_passes_and_half_a_tick_more_does
     moved = Price.of(ask) + Price.of("0.1") if farther == "asks" else Price.of(bid) - Price.of("0.1")
     book[farther] = (Level(Price(moved), Base.of("100")),)
     denial = denied(leg(name, **book, oracle=Price.of("20000")))
-    assert denial == Denial("ORACLE_GAP", f"the mid of {product} is 50.03 bps off its oracle price, limit 50 bps", f"{product[:3]} 50.03 > 50.00 bps")
+    assert denial == Denial(
+        "ORACLE_GAP",
+        f"the mid of {product} is 50.03 bps off its oracle price, limit 50 bps",
+        f"{product[:3]} 50.03 > 50.00 bps",
+    )
 
 
 def test_a_missing_oracle_price_denies() -> None:
@@ -137,16 +168,20 @@ def test_a_missing_oracle_price_denies() -> None:
 
 
 def test_a_venue_that_is_not_active_denies() -> None:
-    assert denied(quote(NOW, venue_active=False)) == Denial("VENUE_NOT_ACTIVE", "the venue's status is not active")
+    assert denied(quote(NOW, venue_active=False)) == Denial(
+        "VENUE_NOT_ACTIVE", "the venue's status is not active"
+    )
 
 
 @pytest.mark.parametrize(("name", "product"), [("eth", "ETH-PERP"), ("sol", "SOL-PERP")])
 @pytest.mark.parametrize("status", ["post_only", "not_tradable", "reduce_only", "soft_reduce_only"])
 def test_a_leg_that_is_not_live_denies(name: str, product: str, status: str) -> None:
-    assert denied(leg(name, status=status)) == Denial("NOT_TRADABLE", f"{product} is {status}, not live", f"{product[:3]} is {status}")
+    assert denied(leg(name, status=status)) == Denial(
+        "NOT_TRADABLE", f"{product} is {status}, not live", f"{product[:3]} is {status}"
+    )
 
 
-# -- limit prices ----------------------------------------------------------------------------------------------------------------------------
+# -- limit prices --------------------------------------------------------------------------------------------
 
 TICK = Price.of("0.1")
 
@@ -165,7 +200,9 @@ TICK = Price.of("0.1")
         ("0.15", -1, "10000", "0.1"),  # never below one tick
     ],
 )
-def test_a_limit_is_on_the_less_aggressive_tick_and_never_better_than_the_price(price: str, amount: int, slippage: str, limit: str) -> None:
+def test_a_limit_is_on_the_less_aggressive_tick_and_never_better_than_the_price(
+    price: str, amount: int, slippage: str, limit: str
+) -> None:
     assert limit_price(Price.of(price), amount, Bps.of(slippage), TICK) == Price.of(limit)
 
 
@@ -181,8 +218,12 @@ def test_where_the_depth_gate_passes_the_limit_beyond_the_vwap_reaches_every_lev
         touch = random_.randint(1000, 40_000)
         steps = sorted(random_.sample(range(1, 60), 5))
         prices = [touch] + [touch + sign * step for step in steps]
-        ladder = tuple(Level(Price(price * TICK), Base(random_.randint(1, 900) * Base.of("0.001"))) for price in prices)
-        amount = Base(random_.randint(1, sum(level.amount for level in ladder) // Base.of("0.001")) * Base.of("0.001"))
+        ladder = tuple(
+            Level(Price(price * TICK), Base(random_.randint(1, 900) * Base.of("0.001"))) for price in prices
+        )
+        amount = Base(
+            random_.randint(1, sum(level.amount for level in ladder) // Base.of("0.001")) * Base.of("0.001")
+        )
         slippage = Bps.of(random_.randint(0, 300))
         cost = walk(ladder, amount)
         assert cost is not None
@@ -194,7 +235,7 @@ def test_where_the_depth_gate_passes_the_limit_beyond_the_vwap_reaches_every_lev
         assert limit % TICK == 0
 
 
-# -- walking ---------------------------------------------------------------------------------------------------------------------------------
+# -- walking -------------------------------------------------------------------------------------------------
 
 ASKS = side(("100", "1"), ("101", "2"), ("103", "4"))
 
@@ -228,7 +269,7 @@ def test_depth_within_a_slippage_includes_the_level_on_its_edge() -> None:
     assert depth_within((), Bps.of(500)) == 0
 
 
-# -- what bars entering however good the books are -----------------------------------------------------------------------------------------------
+# -- what bars entering however good the books are -----------------------------------------------------------
 
 
 def at(day: str, time: str) -> int:
@@ -249,8 +290,12 @@ def at(day: str, time: str) -> int:
         ("Sun", "14:00:00", False),
     ],
 )
-def test_a_window_is_closed_from_its_first_minute_up_to_and_without_its_last(day: str, time: str, closed: bool) -> None:
-    settings = msgspec.structs.replace(SETTINGS, no_entry_utc=(WeeklyWindow(0, 830, 860), WeeklyWindow(3, 830, 860)))
+def test_a_window_is_closed_from_its_first_minute_up_to_and_without_its_last(
+    day: str, time: str, closed: bool
+) -> None:
+    settings = msgspec.structs.replace(
+        SETTINGS, no_entry_utc=(WeeklyWindow(0, 830, 860), WeeklyWindow(3, 830, 860))
+    )
     denial = closed_window(at(day, time), settings)
     assert (denial is not None) == closed
     if denial:
@@ -260,4 +305,6 @@ def test_a_window_is_closed_from_its_first_minute_up_to_and_without_its_last(day
 def test_a_day_that_has_cost_its_limit_is_over_and_a_cent_less_is_not() -> None:
     assert daily_loss(held(day_loss=Quote.of("49.99")), SETTINGS) is None
     denial = daily_loss(held(day_loss=Quote.of("50")), SETTINGS)
-    assert denial == Denial("MAX_DAILY_LOSS", "this UTC day has cost 50.00 USD, limit 50.00 USD; nothing more is entered")
+    assert denial == Denial(
+        "MAX_DAILY_LOSS", "this UTC day has cost 50.00 USD, limit 50.00 USD; nothing more is entered"
+    )

@@ -1,4 +1,6 @@
-"""The lattice search against the recorded vectors, the design's figures, and brute force under the same rule, written apart from it."""
+"""The lattice search against the recorded vectors, the design's figures, and brute force under the same
+rule, written apart from it.
+"""
 
 import csv
 import os
@@ -30,7 +32,14 @@ def flat(price: str, step: str, minimum: str = "0") -> TakenSide:
 
 
 def sized(
-    target: str, eth: TakenSide, sol: TakenSide, *, promise: str = "10", margin: str = "2.5", deviation: str = "2000", advise: bool = False
+    target: str,
+    eth: TakenSide,
+    sol: TakenSide,
+    *,
+    promise: str = "10",
+    margin: str = "2.5",
+    deviation: str = "2000",
+    advise: bool = False,
 ) -> Verdict:
     return size_pair(
         Quote.of(target),
@@ -43,17 +52,24 @@ def sized(
     )
 
 
-def founding(target: str, *, eth: str = "2756.9", sol: str = "115.86", minimum: str = "0", advise: bool = False) -> Verdict:
+def founding(
+    target: str, *, eth: str = "2756.9", sol: str = "115.86", minimum: str = "0", advise: bool = False
+) -> Verdict:
     return sized(target, flat(eth, "0.001", minimum), flat(sol, "0.1", minimum), advise=advise)
 
 
-# -- what is known ---------------------------------------------------------------------------------------------------------------------------
+# -- what is known -------------------------------------------------------------------------------------------
 
 
 def test_at_the_founding_prices_100_usd_is_0_042_eth_against_1_sol() -> None:
     """S1: rounding each leg alone gave 0.036 / 0.9, off by 5.06 %."""
     verdict = founding("100", minimum="100")
-    assert (verdict.kind, verdict.thin, verdict.eth, verdict.sol) == ("met", False, Base.of("0.042"), Base.of("1"))
+    assert (verdict.kind, verdict.thin, verdict.eth, verdict.sol) == (
+        "met",
+        False,
+        Base.of("0.042"),
+        Base.of("1"),
+    )
     assert (verdict.eth_notional, verdict.sol_notional) == (Quote.of("115.7898"), Quote.of("115.86"))
     assert Bps.of("6.05") < verdict.imbalance < Bps.of("6.06")
     assert (verdict.smallest_target, verdict.reason) == (Quote.of(100), "")
@@ -66,7 +82,9 @@ def test_the_mirrored_cycle_there_has_the_same_quantities_at_7_28_bps() -> None:
 
 
 @pytest.mark.parametrize(("target", "share"), [("100", 0.17), ("200", 0.52), ("500", 0.945), ("1000", 0.994)])
-def test_the_promise_can_be_kept_at_the_share_of_prices_that_the_documents_name(target: str, share: float) -> None:
+def test_the_promise_can_be_kept_at_the_share_of_prices_that_the_documents_name(
+    target: str, share: float
+) -> None:
     """1,000 prices each: one standard deviation is 1.2, 1.6, 0.7 and 0.25 points; three are allowed."""
     repeat("share_of_prices")
     random_ = random.Random(SEED)
@@ -101,11 +119,17 @@ def holds(row: dict[str, str]) -> None:
     if expected.startswith("imbalance < "):
         assert verdict.imbalance.decimal() / 10_000 < Fraction(words[2].rstrip(";"))
     elif expected.startswith("|e-s|/avg < 0.1%"):
-        assert 2000 * abs(verdict.eth_notional - verdict.sol_notional) < verdict.eth_notional + verdict.sol_notional
+        assert (
+            2000 * abs(verdict.eth_notional - verdict.sol_notional)
+            < verdict.eth_notional + verdict.sol_notional
+        )
     else:
         assert expected == "step aligned only" or "slippage mock 50 bps > 20" in expected
     if "NOT (0.036, 0.9); both legs within 20%" in expected:
-        assert (verdict.eth, verdict.sol) == (Base.of(row["reference_eth_qty"]), Base.of(row["reference_sol_qty"]))
+        assert (verdict.eth, verdict.sol) == (
+            Base.of(row["reference_eth_qty"]),
+            Base.of(row["reference_sol_qty"]),
+        )
         assert all(80 * ONE <= leg <= 120 * ONE for leg in (verdict.eth_notional, verdict.sol_notional))
 
 
@@ -115,15 +139,18 @@ def vector(row: dict[str, str]) -> Verdict:
 
 
 def test_the_recorded_vectors_hold() -> None:
-    """The row that wants nothing because of 50 bps of slippage is the depth gate's; the quantities themselves are checked here."""
+    """The row that wants nothing because of 50 bps of slippage is the depth gate's; the quantities
+    themselves are checked here.
+    """
     rows = vectors()
     assert len(rows) == 12
     for row in rows:
         holds(row)
 
 
-# -- brute force -----------------------------------------------------------------------------------------------------------------------------
-# In small integers of its own: prices in ticks, amounts in units, so many units to a lot; nothing of the search is used.
+# -- brute force ---------------------------------------------------------------------------------------------
+# In small integers of its own: prices in ticks, amounts in units, so many units to a lot; nothing of the
+# search is used.
 
 
 class Leg(NamedTuple):
@@ -132,7 +159,11 @@ class Leg(NamedTuple):
     minimum: int
 
     def side(self) -> TakenSide:
-        return TakenSide(tuple(Level(Price(p * ONE), Base(a * ONE)) for p, a in self.levels), Base(self.lot * ONE), Quote(self.minimum * ONE))
+        return TakenSide(
+            tuple(Level(Price(p * ONE), Base(a * ONE)) for p, a in self.levels),
+            Base(self.lot * ONE),
+            Quote(self.minimum * ONE),
+        )
 
     def costs(self) -> list[int]:
         """Cost of 1, 2, ... lots, bought unit by unit."""
@@ -172,15 +203,25 @@ def best_of_all(case: Case) -> tuple[str, bool, int, int]:
 
     def admissible(leg: Leg) -> list[tuple[int, int]]:
         low, high = case.target * (1 - case.deviation), case.target * (1 + case.deviation)
-        return [(lots, cost) for lots, cost in enumerate(leg.costs(), 1) if low <= cost <= high and 100 * cost >= 105 * leg.minimum]
+        return [
+            (lots, cost)
+            for lots, cost in enumerate(leg.costs(), 1)
+            if low <= cost <= high and 100 * cost >= 105 * leg.minimum
+        ]
 
     pairs = [(m, n, e, s) for m, e in admissible(case.eth) for n, s in admissible(case.sol)]
     if not pairs:
         return "impossible", False, 0, 0
     goal = case.promise - case.margin
-    good = [pair for pair in pairs if abs(pair[2] - pair[3]) * goal.denominator <= goal.numerator * max(pair[2], pair[3])]
+    good = [
+        pair
+        for pair in pairs
+        if abs(pair[2] - pair[3]) * goal.denominator <= goal.numerator * max(pair[2], pair[3])
+    ]
     if good:
-        m, n, e, s = min(good, key=lambda p: (abs(p[2] + p[3] - 2 * case.target), gap(p[2], p[3]), p[2] + p[3], p[0]))
+        m, n, e, s = min(
+            good, key=lambda p: (abs(p[2] + p[3] - 2 * case.target), gap(p[2], p[3]), p[2] + p[3], p[0])
+        )
     else:
         m, n, e, s = min(pairs, key=lambda p: (gap(p[2], p[3]), p[2] + p[3], p[0]))
     kept = gap(e, s) <= case.promise
@@ -248,12 +289,20 @@ def advice_of_all(case: Case) -> tuple[Fraction | None, Fraction | None]:
     up, down, far = 1 + case.deviation, 1 - case.deviation, REACH * case.target
     served = []
     for e in sendable(case.eth):
-        near = [s for s in sendable(case.sol) if abs(e - s) * case.promise.denominator <= case.promise.numerator * max(e, s)]
+        near = [
+            s
+            for s in sendable(case.sol)
+            if abs(e - s) * case.promise.denominator <= case.promise.numerator * max(e, s)
+        ]
         served += [(max(e, s) / up, min(e, s) / down if down > 0 else far) for s in near]
     if any(low <= case.target <= high for low, high in served):
         smallest: Fraction | None = case.target
     else:
-        cents = [cent(max(low, case.target)) for low, high in served if cent(max(low, case.target)) <= min(high, far)]
+        cents = [
+            cent(max(low, case.target))
+            for low, high in served
+            if cent(max(low, case.target)) <= min(high, far)
+        ]
         smallest = min(cents, default=None)
     reached, found = far, False
     for low, high in sorted(served, key=lambda ends: -ends[1]):
@@ -272,7 +321,10 @@ def cent(value: Fraction) -> Fraction:
 
 def advice_agrees(case: Case) -> tuple[bool, bool, bool]:
     verdict, wanted = case.verdict(advise=True), advice_of_all(case)
-    given = tuple(None if value is None else Fraction(value, ONE) for value in (verdict.smallest_target, verdict.always_from))
+    given = tuple(
+        None if value is None else Fraction(value, ONE)
+        for value in (verdict.smallest_target, verdict.always_from)
+    )
     assert given == wanted, case
     assert case.verdict().always_from is None
     if verdict.smallest_target is not None:
@@ -281,10 +333,15 @@ def advice_agrees(case: Case) -> tuple[bool, bool, bool]:
 
 
 def test_the_advice_equals_brute_force() -> None:
-    """Half of the sample asks for so little that 100 times as much is still on the ladders; only then can anything be so always."""
+    """Half of the sample asks for so little that 100 times as much is still on the ladders; only then can
+    anything be so always.
+    """
     repeat("advice_equals")
     random_ = random.Random(SEED)
-    small = [case._replace(target=Fraction(random_.randint(1, max(1, int(case.target) // 50)))) for case in cases(600, 12, 60, salt=2)]
+    small = [
+        case._replace(target=Fraction(random_.randint(1, max(1, int(case.target) // 50))))
+        for case in cases(600, 12, 60, salt=2)
+    ]
     seen = [advice_agrees(case) for case in (*cases(600, 60, 12, salt=3), *small)]
     elsewhere = [always for met, smallest, always in seen if smallest and not met]
     assert len(elsewhere) > 100
@@ -292,7 +349,7 @@ def test_the_advice_equals_brute_force() -> None:
     assert sum(not smallest for _, smallest, _ in seen) > 100
 
 
-# -- edges and words -------------------------------------------------------------------------------------------------------------------------
+# -- edges and words -----------------------------------------------------------------------------------------
 
 
 def test_an_imbalance_of_exactly_the_goal_is_not_thin_and_of_exactly_the_promise_is_met() -> None:
@@ -307,7 +364,9 @@ def test_an_imbalance_of_exactly_the_goal_is_not_thin_and_of_exactly_the_promise
 @pytest.mark.parametrize("eth_is_coarser", [True, False])
 def test_of_two_mirrored_pairs_the_one_with_less_eth_is_taken(eth_is_coarser: bool) -> None:
     """40 against 44 and 44 against 40 are equally far from 42 and equally unbalanced."""
-    coarse = TakenSide((Level(Price.of(40), Base.of(1)), Level(Price.of(4), Base.of(1))), Base.of(1), Quote(0))
+    coarse = TakenSide(
+        (Level(Price.of(40), Base.of(1)), Level(Price.of(4), Base.of(1))), Base.of(1), Quote(0)
+    )
     fine = TakenSide((Level(Price.of(20), Base.of(2)), Level(Price.of(4), Base.of(1))), Base.of(1), Quote(0))
     eth, sol = (coarse, fine) if eth_is_coarser else (fine, coarse)
     verdict = sized("42", eth, sol, promise="1000", margin="0", deviation="500")
@@ -324,7 +383,11 @@ def test_a_deviation_and_a_minimum_met_exactly_are_admissible() -> None:
 
 def test_what_cannot_be_balanced_says_how_close_it_comes_and_which_target_can() -> None:
     verdict = founding("100", eth="2700.3", sol="101.13", advise=True)
-    assert (verdict.kind, verdict.smallest_target, verdict.always_from) == ("best_effort", Quote.of("261.26"), Quote.of("261.26"))
+    assert (verdict.kind, verdict.smallest_target, verdict.always_from) == (
+        "best_effort",
+        Quote.of("261.26"),
+        Quote.of("261.26"),
+    )
     best = "100 USD per leg cannot be balanced to 0.1 % here: best 0.13 % (0.03 ETH / 0.8 SOL)."
     assert verdict.reason == f"{best} Smallest that can: 261.26 USD; from 261.26 USD on always."
 
@@ -337,7 +400,10 @@ def test_a_near_miss_is_shown_with_as_many_decimals_as_set_it_apart_from_the_pro
 def test_a_minimum_above_the_deviation_says_so_and_names_the_target_that_clears_it() -> None:
     verdict = founding("50", minimum="100")
     assert (verdict.kind, verdict.eth, verdict.sol) == ("impossible", 0, 0)
-    assert verdict.reason.startswith("the venue's minimum for ETH, 105 USD with 5 % in reserve, is above 60 USD (target + max_deviation of 20 %).")
+    assert verdict.reason.startswith(
+        "the venue's minimum for ETH, 105 USD with 5 % in reserve, is above 60 USD (target + max_deviation of"
+        " 20 %)."
+    )
     assert verdict.smallest_target == Quote.of("96.55")
     assert founding("96.55", minimum="100").kind == "met"
     assert founding("96.54", minimum="100").kind != "met"
@@ -365,7 +431,9 @@ def test_lots_too_coarse_for_the_deviation_say_between_which_dollars_none_lies()
 
 
 def test_a_target_that_only_rounding_to_a_cent_puts_beyond_a_hundred_times_is_not_advised() -> None:
-    """The only pair below serves from 1.0001 USD, exactly 100 times the target; the next whole cent is more."""
+    """The only pair below serves from 1.0001 USD, exactly 100 times the target; the next whole cent is
+    more.
+    """
     lots = flat("1", "1.050105")
     assert sized("0.010001", lots, lots, deviation="500").smallest_target is None
     assert sized("0.010002", lots, lots, deviation="500").smallest_target is None
@@ -374,13 +442,22 @@ def test_a_target_that_only_rounding_to_a_cent_puts_beyond_a_hundred_times_is_no
 
 def test_a_ladder_that_holds_less_than_one_lot_is_too_thin() -> None:
     crumb = TakenSide((Level(Price.of("100"), Base.of("0.05")),), Base.of("0.1"), Quote(0))
-    assert "the visible ETH book is too thin: it holds 0 USD" in sized("100", crumb, flat("115.86", "0.1"), advise=True).reason
+    assert (
+        "the visible ETH book is too thin: it holds 0 USD"
+        in sized("100", crumb, flat("115.86", "0.1"), advise=True).reason
+    )
 
 
 @pytest.mark.parametrize("target", ["0", "-100"])
 def test_a_target_of_nothing_is_impossible(target: str) -> None:
     verdict = founding(target, advise=True)
-    assert (verdict.kind, verdict.eth, verdict.sol, verdict.smallest_target, verdict.always_from) == ("impossible", 0, 0, None, None)
+    assert (verdict.kind, verdict.eth, verdict.sol, verdict.smallest_target, verdict.always_from) == (
+        "impossible",
+        0,
+        0,
+        None,
+        None,
+    )
     assert "above 0 USD" in verdict.reason
 
 
@@ -404,10 +481,16 @@ def test_a_book_that_cannot_be_is_refused_by_name(broken: TakenSide, named: str)
 def test_advice_that_would_take_for_ever_is_not_known_instead() -> None:
     """A ten-millionth of a deviation at a million dollars: 25 s of searching without a bound."""
     verdict = sized("1000000", flat("2756.9", "0.001"), flat("115.86", "0.1"), deviation="0.001", advise=True)
-    assert (verdict.kind, verdict.smallest_target, verdict.always_from) == ("impossible", Quote.of("1000057.11"), None)
+    assert (verdict.kind, verdict.smallest_target, verdict.always_from) == (
+        "impossible",
+        Quote.of("1000057.11"),
+        None,
+    )
 
 
-def test_a_million_dollars_looks_at_some_hundred_lot_counts_and_not_at_all_35_000(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_million_dollars_looks_at_some_hundred_lot_counts_and_not_at_all_35_000(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     asked = 0
     exact = CostCurve.cost
 
@@ -421,14 +504,28 @@ def test_a_million_dollars_looks_at_some_hundred_lot_counts_and_not_at_all_35_00
     assert asked < 600
 
 
-# -- is waiting for another price worth it? --------------------------------------------------------------------------------------------------------
+# -- is waiting for another price worth it? ------------------------------------------------------------------
 
 
 def near(
-    target: str, eth: TakenSide, sol: TakenSide, *, largest: str = "", promise: str = "10", deviation: str = "2000", within: str = "100"
+    target: str,
+    eth: TakenSide,
+    sol: TakenSide,
+    *,
+    largest: str = "",
+    promise: str = "10",
+    deviation: str = "2000",
+    within: str = "100",
 ) -> bool:
     most = Quote.of(largest or target)
-    return possible_near(Quote.of(target), most, (eth, sol), max_imbalance=Bps.of(promise), max_deviation=Bps.of(deviation), near=Bps.of(within))
+    return possible_near(
+        Quote.of(target),
+        most,
+        (eth, sol),
+        max_imbalance=Bps.of(promise),
+        max_deviation=Bps.of(deviation),
+        near=Bps.of(within),
+    )
 
 
 def test_100_usd_is_worth_waiting_for_and_50_is_not() -> None:
@@ -456,7 +553,9 @@ def test_a_target_of_nothing_is_not_worth_waiting_for() -> None:
 
 
 def test_it_is_no_exactly_where_no_price_of_a_fine_grid_serves() -> None:
-    """Against the search itself, at 21 x 21 prices within 1 %: what one of them serves is possible; what is not possible none of them serves."""
+    """Against the search itself, at 21 x 21 prices within 1 %: what one of them serves is possible; what
+    is not possible none of them serves.
+    """
     repeat("fine_grid")
     random_ = random.Random(f"near {SEED}")
     answers: list[bool] = []
@@ -466,12 +565,17 @@ def test_it_is_no_exactly_where_no_price_of_a_fine_grid_serves() -> None:
         target, deviation = str(random_.randrange(40, 260)), random_.choice(("200", "1000", "2000"))
 
         def at(eth_parts: int, sol_parts: int) -> tuple[TakenSide, TakenSide]:
-            prices = [f"{price * (1000 + parts) / 1000:.3f}" for price, parts in ((eth_price, eth_parts), (sol_price, sol_parts))]  # noqa: B023
+            prices = [
+                f"{price * (1000 + parts) / 1000:.3f}"
+                for price, parts in ((eth_price, eth_parts), (sol_price, sol_parts))  # noqa: B023
+            ]
             return flat(prices[0], steps[0], "100"), flat(prices[1], steps[1], "100")  # noqa: B023
 
         possible = near(target, *at(0, 0), deviation=deviation)
         grid = [(eth, sol) for eth in range(-10, 11, 2) for sol in range(-10, 11, 2)]
-        served = any(sized(target, *at(*each), margin="0", deviation=deviation).kind == "met" for each in grid)
+        served = any(
+            sized(target, *at(*each), margin="0", deviation=deviation).kind == "met" for each in grid
+        )
         assert possible or not served, (target, steps, eth_price, sol_price)
         answers.append(possible)
     assert set(answers) == {True, False}

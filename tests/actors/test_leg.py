@@ -18,7 +18,9 @@ from venue.protocol import Order, Reply, SignedOrder
 FRESH = LegState("eth", 1)
 
 
-def vote(message: Sealed, state: LegState = FRESH, settings: Settings = SETTINGS, *, connected: bool = True) -> tuple[LegState, Ready | Declined]:
+def vote(
+    message: Sealed, state: LegState = FRESH, settings: Settings = SETTINGS, *, connected: bool = True
+) -> tuple[LegState, Ready | Declined]:
     return on_sealed(state, message, ORDER_BUILDER, settings, connected=connected)
 
 
@@ -28,7 +30,9 @@ def place_for(message: Sealed) -> Place:
         for name in ("eth", "sol")
         if message.plan.leg(name).amount
     }
-    return Place(message.plan.epoch, message.plan.seq, message.digest, orders.get("eth", ""), orders.get("sol", ""))
+    return Place(
+        message.plan.epoch, message.plan.seq, message.digest, orders.get("eth", ""), orders.get("sol", "")
+    )
 
 
 def declined_code(result: tuple[LegState, Ready | Declined]) -> str:
@@ -40,7 +44,11 @@ def test_a_leg_votes_with_the_digest_of_the_order_it_signed() -> None:
     message = sealed()
     state, ready = vote(message)
     assert isinstance(ready, Ready)
-    assert (ready.plan_digest, ready.eth_order, ready.sol_order) == (message.digest, place_for(message).eth_order, None)
+    assert (ready.plan_digest, ready.eth_order, ready.sol_order) == (
+        message.digest,
+        place_for(message).eth_order,
+        None,
+    )
     assert state.signed is not None
     assert state.signed.order.amount == message.plan.eth.amount
 
@@ -146,16 +154,25 @@ def test_a_flipped_side_inside_the_built_order_is_never_sent() -> None:
     message = sealed()
     state, _ = vote(message)
     assert state.signed is not None
-    assert isinstance(on_place(msgspec.structs.replace(state, signed=flipped(state.signed)), place_for(message), ORDER_BUILDER), tuple)
+    assert isinstance(
+        on_place(
+            msgspec.structs.replace(state, signed=flipped(state.signed)), place_for(message), ORDER_BUILDER
+        ),
+        tuple,
+    )
     own_name = msgspec.structs.replace(flipped(state.signed), digest=state.signed.digest)
-    assert isinstance(on_place(msgspec.structs.replace(state, signed=own_name), place_for(message), ORDER_BUILDER), tuple)
+    assert isinstance(
+        on_place(msgspec.structs.replace(state, signed=own_name), place_for(message), ORDER_BUILDER), tuple
+    )
 
 
 @pytest.mark.parametrize("change", [{"epoch": 2}, {"seq": 2}, {"plan_digest": "0"}, {"eth_order": "0x0"}])
 def test_a_place_for_anything_else_sends_nothing(change: dict[str, object]) -> None:
     message = sealed()
     state, _ = vote(message)
-    assert isinstance(on_place(state, msgspec.structs.replace(place_for(message), **change), ORDER_BUILDER), tuple)
+    assert isinstance(
+        on_place(state, msgspec.structs.replace(place_for(message), **change), ORDER_BUILDER), tuple
+    )
 
 
 class Bench:
@@ -188,11 +205,17 @@ async def test_seal_vote_place_outcome(autojump_clock: trio.testing.MockClock, n
     await settled()
     outcome = bench.posted[-1]
     assert isinstance(outcome, Outcome)
-    assert (outcome.kind, outcome.code, outcome.order_digest) == ("refused", 2031, place_for(message).eth_order)
+    assert (outcome.kind, outcome.code, outcome.order_digest) == (
+        "refused",
+        2031,
+        place_for(message).eth_order,
+    )
     assert [signed.order.amount for signed in bench.wire.sent] == [message.plan.eth.amount]
 
 
-async def test_the_same_place_twice_is_one_order(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+async def test_the_same_place_twice_is_one_order(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     """O6: a retry after a successful post once placed the order five times."""
     bench = Bench(FakeWire())
     await nursery.start(bench.run)
@@ -203,7 +226,9 @@ async def test_the_same_place_twice_is_one_order(autojump_clock: trio.testing.Mo
     assert len(bench.wire.sent) == 1
 
 
-async def test_an_aborted_plan_cannot_be_placed(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+async def test_an_aborted_plan_cannot_be_placed(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     bench = Bench(FakeWire())
     await nursery.start(bench.run)
     message = sealed()
@@ -214,7 +239,9 @@ async def test_an_aborted_plan_cannot_be_placed(autojump_clock: trio.testing.Moc
     assert not [posted for posted in bench.posted if isinstance(posted, Outcome)]
 
 
-async def test_a_leg_told_to_stop_while_it_holds_a_place_sends_first(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_leg_told_to_stop_while_it_holds_a_place_sends_first(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     bench = Bench(FakeWire())
     bench.wire.delay_s = 0.5
     message = sealed()
@@ -228,7 +255,9 @@ async def test_a_leg_told_to_stop_while_it_holds_a_place_sends_first(autojump_cl
     assert isinstance(bench.posted[-1], Outcome)
 
 
-async def test_what_a_dead_incarnation_left_in_the_mailbox_is_not_acted_on(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+async def test_what_a_dead_incarnation_left_in_the_mailbox_is_not_acted_on(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     bench = Bench(FakeWire())
     old = sealed(epoch=0)
     bench.inbox.post(old)

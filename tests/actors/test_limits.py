@@ -21,7 +21,9 @@ def with_limits(**changes: object) -> Settings:
 
 
 def rich(**changes: object) -> Held:
-    return held(**({"initial_health": Quote(10_000 * ONE), "maintenance_health": Quote(10_000 * ONE)} | changes))
+    return held(
+        **({"initial_health": Quote(10_000 * ONE), "maintenance_health": Quote(10_000 * ONE)} | changes)
+    )
 
 
 def code_of(plan_held: Held, settings: Settings) -> str:
@@ -35,7 +37,9 @@ def test_gross_notional_is_bounded_at_the_limit_prices() -> None:
 
 
 def test_margin_is_what_both_legs_take_with_four_fees_and_the_buffer() -> None:
-    """2.5 % of each leg and 0.035 % four times; 20 % on top. More than either leg alone: there is no netting."""
+    """2.5 % of each leg and 0.035 % four times; 20 % on top. More than either leg alone: there is no
+    netting.
+    """
     needs = margin_needed(PAIR, RULES, Settings())
     by_hand = Quote(int(GROSS * Rate.of("0.0257") // ONE * 12 // 10))
     assert abs(needs - by_hand) < 10
@@ -60,7 +64,10 @@ def test_the_distance_to_liquidation_is_that_of_the_nearer_leg() -> None:
     move = liquidation_move(PAIR, rich(maintenance_health=health), RULES)
     assert abs(move - by_hand) < 10**9
     assert code_of(rich(maintenance_health=health), with_limits(min_liquidation_move=move)) == ""
-    assert code_of(rich(maintenance_health=health), with_limits(min_liquidation_move=Rate(move + 1))) == "LIQUIDATION_NEAR"
+    assert (
+        code_of(rich(maintenance_health=health), with_limits(min_liquidation_move=Rate(move + 1)))
+        == "LIQUIDATION_NEAR"
+    )
 
 
 def test_an_account_without_health_is_at_its_liquidation() -> None:
@@ -77,11 +84,21 @@ def judged(settings: Settings | None = None, **record: object) -> str:
     [
         ({"drawdown": Quote(100 * ONE)}, {"drawdown": Quote(100 * ONE + 1)}, "MAX_DRAWDOWN"),
         ({"failed_in_row": 2}, {"failed_in_row": 3}, "FAILED_CYCLES"),
-        ({"cycles": 10, "fill_rate": Rate.of("0.9")}, {"cycles": 10, "fill_rate": Rate(Rate.of("0.9") - 1)}, "FILL_RATE"),
-        ({"cycles": 10, "success": Rate.of("0.9")}, {"cycles": 10, "success": Rate(Rate.of("0.9") - 1)}, "CYCLE_SUCCESS"),
+        (
+            {"cycles": 10, "fill_rate": Rate.of("0.9")},
+            {"cycles": 10, "fill_rate": Rate(Rate.of("0.9") - 1)},
+            "FILL_RATE",
+        ),
+        (
+            {"cycles": 10, "success": Rate.of("0.9")},
+            {"cycles": 10, "success": Rate(Rate.of("0.9") - 1)},
+            "CYCLE_SUCCESS",
+        ),
     ],
 )
-def test_a_run_is_over_beyond_its_limit_and_not_at_it(passes: dict[str, object], fails: dict[str, object], code: str) -> None:
+def test_a_run_is_over_beyond_its_limit_and_not_at_it(
+    passes: dict[str, object], fails: dict[str, object], code: str
+) -> None:
     assert judged(**passes) == ""
     assert judged(**fails) == code
 
@@ -105,11 +122,21 @@ def test_a_pair_is_left_when_it_has_drifted_or_been_held_too_long() -> None:
 
 
 def test_a_pair_is_left_when_the_account_has_less_than_initial_margin() -> None:
-    """Found by the drill margin-call: the pair was held on, until the venue would have taken one leg over and left the other alone."""
+    """Found by the drill margin-call: the pair was held on, until the venue would have taken one leg over
+    and left the other alone.
+    """
     settings = Settings()
-    pair = held(phase="open", eth=Base.of("0.042"), sol=Base.of("-1"), entered_ms=Ms(START_MS), initial_health=Quote(0))
+    pair = held(
+        phase="open",
+        eth=Base.of("0.042"),
+        sol=Base.of("-1"),
+        entered_ms=Ms(START_MS),
+        initial_health=Quote(0),
+    )
     assert pair_over(pair, quote(), settings, START_MS) is None
-    called = pair_over(msgspec.structs.replace(pair, initial_health=Quote.of("-0.5")), quote(), settings, START_MS)
+    called = pair_over(
+        msgspec.structs.replace(pair, initial_health=Quote.of("-0.5")), quote(), settings, START_MS
+    )
     assert called is not None
     assert (called.code, called.detail) == (
         "MARGIN_CALL",

@@ -76,12 +76,18 @@ def test_a_book_does_not_grow_for_ever() -> None:
 def test_the_documented_sequence_of_batches_ends_as_it_says() -> None:
     example = json.loads(shared("nado-messages/16_events_book_depth_sequence.json").read_text())
     book = LocalBook(4)
-    levels = tuple(Level(Price(int(price)), Base(int(amount))) for price, amount in [("2756900000000000000000", "417000000000000000")])
+    levels = tuple(
+        Level(Price(int(price)), Base(int(amount)))
+        for price, amount in [("2756900000000000000000", "417000000000000000")]
+    )
     asks = (Level(Price.of(2757), Base.of(1)), Level(Price.of("2757.1"), Base.of(1)))
     book.load(BookSnapshot(4, Ns(int(example["snapshot_timestamp"])), levels, asks))
     results = []
     for event in example["events"]:
-        bids, offers = (tuple(Level(Price(int(price)), Base(int(amount))) for price, amount in event[side]) for side in ("bids", "asks"))
+        bids, offers = (
+            tuple(Level(Price(int(price)), Base(int(amount))) for price, amount in event[side])
+            for side in ("bids", "asks")
+        )
         times = (Ns(int(event[name])) for name in ("min_timestamp", "max_timestamp", "last_max_timestamp"))
         results.append(book.apply(BookDelta(4, *times, bids, offers)))
     assert results == ["old", "applied", "applied", "gap"]
@@ -115,7 +121,16 @@ class Bench:
         }
 
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
-        await market_data.run(self.venue, RULES, self.out, self.clock, Settings(), self.notes.append, seeded(1), task_status=task_status)  # type: ignore[arg-type]
+        await market_data.run(
+            self.venue,
+            RULES,
+            self.out,
+            self.clock,
+            Settings(),
+            self.notes.append,
+            seeded(1),
+            task_status=task_status,
+        )  # type: ignore[arg-type]
 
     def quote(self) -> PairQuote:
         assert self.out.value is not None
@@ -135,7 +150,9 @@ async def keep_books_current(bench: Bench) -> None:
 async def test_a_venue_that_is_busy_is_asked_more_and_more_rarely_and_at_once_again_when_it_answers(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    """Found by the drill rate-limited: whoever is over the limit and asks eight times a second stays over it."""
+    """Found by the drill rate-limited: whoever is over the limit and asks eight times a second stays over
+    it.
+    """
     bench = Bench()
     nursery.start_soon(keep_books_current, bench)
     await nursery.start(bench.run)
@@ -154,7 +171,9 @@ async def test_a_venue_that_is_busy_is_asked_more_and_more_rarely_and_at_once_ag
     assert max(bench.ages()) < 800, "books are proven as often as before"
 
 
-async def test_a_motionless_book_is_proven_by_equal_snapshots_and_stays_young(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+async def test_a_motionless_book_is_proven_by_equal_snapshots_and_stays_young(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     bench = Bench()
     nursery.start_soon(keep_books_current, bench)
     await nursery.start(bench.run)
@@ -178,7 +197,9 @@ async def test_a_feed_that_freezes_while_the_market_moves_is_noticed_and_started
     assert any(isinstance(note, Note) and "silent" in note.text for note in bench.notes)
 
 
-async def test_a_batch_that_is_under_way_is_not_a_frozen_feed(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+async def test_a_batch_that_is_under_way_is_not_a_frozen_feed(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     bench = Bench()
     await nursery.start(bench.run)
     await trio.sleep(0.45)
@@ -189,7 +210,9 @@ async def test_a_batch_that_is_under_way_is_not_a_frozen_feed(autojump_clock: tr
     assert not [note for note in bench.notes if isinstance(note, Note) and "product 4" in note.text]
 
 
-async def test_a_feed_that_freezes_with_the_venue_silent_too_only_grows_old(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+async def test_a_feed_that_freezes_with_the_venue_silent_too_only_grows_old(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     bench = Bench()
     await nursery.start(bench.run)
     await trio.sleep(0.1)
@@ -198,7 +221,9 @@ async def test_a_feed_that_freezes_with_the_venue_silent_too_only_grows_old(auto
     assert min(bench.ages()) > 2500
 
 
-async def test_a_gap_leads_to_a_new_snapshot(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+async def test_a_gap_leads_to_a_new_snapshot(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     bench = Bench()
     await nursery.start(bench.run)
     await trio.sleep(0.1)
@@ -222,7 +247,9 @@ async def test_after_a_lost_connection_it_connects_subscribes_and_takes_snapshot
     assert bench.venue.asked[:4] == [4, 8, 4, 8]
 
 
-async def test_a_consumer_that_never_reads_does_not_stop_it(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+async def test_a_consumer_that_never_reads_does_not_stop_it(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     bench = Bench()
     await nursery.start(bench.run)
     await trio.sleep(0.01)
@@ -233,7 +260,9 @@ async def test_a_consumer_that_never_reads_does_not_stop_it(autojump_clock: trio
 
 
 @pytest.mark.parametrize("seconds", [65])
-async def test_the_venues_clock_is_measured_again_and_again(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, seconds: float) -> None:
+async def test_the_venues_clock_is_measured_again_and_again(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, seconds: float
+) -> None:
     bench = Bench()
     asked: list[float] = []
 
@@ -250,7 +279,13 @@ async def test_the_venues_clock_is_measured_again_and_again(autojump_clock: trio
 
 @pytest.mark.parametrize(
     ("trips_ms", "asked", "round_trip_ms"),
-    [((80, 60), 2, 60), ((100, 120, 90), 3, 90), ((400, 60), 2, 60), ((400, 300, 350), 3, 300), ((2_000, 1_900, 1_000), 3, 1_000)],
+    [
+        ((80, 60), 2, 60),
+        ((100, 120, 90), 3, 90),
+        ((400, 60), 2, 60),
+        ((400, 300, 350), 3, 300),
+        ((2_000, 1_900, 1_000), 3, 1_000),
+    ],
 )
 async def test_the_clock_is_asked_until_an_answer_is_quick_and_the_quickest_counts(
     autojump_clock: trio.testing.MockClock, trips_ms: tuple[int, ...], asked: int, round_trip_ms: int
@@ -270,8 +305,12 @@ async def test_the_clock_is_asked_until_an_answer_is_quick_and_the_quickest_coun
     assert len(trips_ms) - len(trips) == asked
 
 
-async def test_the_first_answer_of_all_is_never_the_only_one_and_later_a_quick_one_is_enough(autojump_clock: trio.testing.MockClock) -> None:
-    """Its trip includes making the connection: it put "ledger intent" 27 ms behind the sends that it precedes."""
+async def test_the_first_answer_of_all_is_never_the_only_one_and_later_a_quick_one_is_enough(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Its trip includes making the connection: it put "ledger intent" 27 ms behind the sends that it
+    precedes.
+    """
     bench, trips = Bench(), [60, 6, 8]
 
     async def time_ms() -> int:
@@ -285,7 +324,9 @@ async def test_the_first_answer_of_all_is_never_the_only_one_and_later_a_quick_o
     assert (bench.clock.round_trip_ms, trips) == (8, [])
 
 
-async def test_a_clock_that_answers_too_slowly_is_not_believed(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_clock_that_answers_too_slowly_is_not_believed(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     bench = Bench()
     before_ms = bench.clock.now_ms()
 
@@ -299,7 +340,9 @@ async def test_a_clock_that_answers_too_slowly_is_not_believed(autojump_clock: t
     assert bench.clock.now_ms() == before_ms + 4_500
 
 
-async def test_a_batch_of_a_product_that_nobody_asked_for_is_ignored(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+async def test_a_batch_of_a_product_that_nobody_asked_for_is_ignored(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     bench = Bench()
     await nursery.start(bench.run)
     await trio.sleep(0.1)
@@ -309,7 +352,9 @@ async def test_a_batch_of_a_product_that_nobody_asked_for_is_ignored(autojump_cl
     assert bench.quote().eth.bids[0].amount == Base.of(9)
 
 
-async def test_a_book_that_stays_crossed_starts_over_from_a_snapshot(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+async def test_a_book_that_stays_crossed_starts_over_from_a_snapshot(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     """R8: a crossed book is stale, and no event may ever come to uncross it."""
     bench = Bench()
     await nursery.start(bench.run)
@@ -342,7 +387,9 @@ async def test_a_book_from_the_future_starts_over_instead_of_staying_young_for_e
     assert any(isinstance(note, Note) and "ahead of our clock" in note.text for note in bench.notes)
 
 
-async def test_a_side_that_stays_empty_is_read_anew_every_second_and_told_once(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+async def test_a_side_that_stays_empty_is_read_anew_every_second_and_told_once(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     bench = Bench()
     bench.set_books(0, asks=())
     await nursery.start(bench.run)

@@ -16,7 +16,19 @@ from actors.sizing.actor import Sizer
 from messages.settings import Settings
 from runtime.mailbox import Latest, Mailbox
 from runtime.pulse import STALL_S, Pulse, Watch
-from tests.actors.fakes import FREE, ORDER_BUILDER, RULES, SETTINGS, FakeVenue, FakeWire, book_snapshot, held, sealed, seeded, venue_clock
+from tests.actors.fakes import (
+    FREE,
+    ORDER_BUILDER,
+    RULES,
+    SETTINGS,
+    FakeVenue,
+    FakeWire,
+    book_snapshot,
+    held,
+    sealed,
+    seeded,
+    venue_clock,
+)
 from tests.actors.test_leg import place_for
 from tests.runtime.kit import noticed
 
@@ -30,8 +42,12 @@ async def a_leg(nursery: trio.Nursery, pulse: Pulse, box: Mailbox[Any], wire: Fa
     await nursery.start(run)
 
 
-async def test_a_leg_that_waits_for_its_answer_is_left_alone_until_that_wait_must_be_over(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
-    """The answer may take until recv_time + 500 ms: 2.5 s from here. The abort that comes meanwhile waits in the mailbox and is part of that."""
+async def test_a_leg_that_waits_for_its_answer_is_left_alone_until_that_wait_must_be_over(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    """The answer may take until recv_time + 500 ms: 2.5 s from here. The abort that comes meanwhile waits
+    in the mailbox and is part of that.
+    """
     watch, box, wire = Watch(), Mailbox[Any]("eth_leg", 16), FakeWire()
     wire.delay_s = 3600
     await a_leg(nursery, watch.fresh("eth_leg", box), box, wire)
@@ -45,7 +61,9 @@ async def test_a_leg_that_waits_for_its_answer_is_left_alone_until_that_wait_mus
     nursery.cancel_scope.cancel()
 
 
-async def test_a_leg_whose_answer_comes_in_time_owes_nothing(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+async def test_a_leg_whose_answer_comes_in_time_owes_nothing(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
     watch, box, wire = Watch(), Mailbox[Any]("eth_leg", 16), FakeWire()
     wire.delay_s = 2.4
     await a_leg(nursery, watch.fresh("eth_leg", box), box, wire)
@@ -73,26 +91,36 @@ def feeds(nursery: trio.Nursery, venue: FakeVenue) -> Watch:
 
     async def books() -> None:
         pulse = watch.fresh("market_data")
-        await market_data.run(venue, RULES, Latest(), clock, Settings(), lambda note: None, seeded(1), pulse=pulse)  # type: ignore[arg-type]
+        await market_data.run(
+            venue, RULES, Latest(), clock, Settings(), lambda note: None, seeded(1), pulse=pulse
+        )  # type: ignore[arg-type]
 
     async def events() -> None:
         pulse = watch.fresh("account")
-        await account.run(venue, lambda m: None, lambda m: None, clock, lambda note: None, seeded(1), pulse=pulse)  # type: ignore[arg-type]
+        await account.run(
+            venue, lambda m: None, lambda m: None, clock, lambda note: None, seeded(1), pulse=pulse
+        )  # type: ignore[arg-type]
 
     nursery.start_soon(books)
     nursery.start_soon(events)
     return watch
 
 
-async def test_a_venue_that_refuses_every_connection_is_not_the_actors_fault(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+async def test_a_venue_that_refuses_every_connection_is_not_the_actors_fault(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
     venue = FakeVenue()
     venue.down = True
     assert await noticed(feeds(nursery, venue), 120) is None
     nursery.cancel_scope.cancel()
 
 
-async def test_feeds_that_wait_longer_than_any_deadline_allows_are_noticed(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
-    """The real client bounds every step. Should one of its bounds fail, the actor that waits for it is the one to be ended."""
+async def test_feeds_that_wait_longer_than_any_deadline_allows_are_noticed(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
+    """The real client bounds every step. Should one of its bounds fail, the actor that waits for it is the
+    one to be ended.
+    """
     watch = feeds(nursery, Unanswering())
     first_s = await noticed(watch, 120)
     assert first_s is not None
@@ -104,7 +132,9 @@ async def test_feeds_that_wait_longer_than_any_deadline_allows_are_noticed(autoj
     nursery.cancel_scope.cancel()
 
 
-async def test_one_round_of_questions_that_never_ends_is_noticed_though_the_books_go_on(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+async def test_one_round_of_questions_that_never_ends_is_noticed_though_the_books_go_on(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
     class NoRules(FakeVenue):
         async def status(self) -> str:
             await trio.sleep_forever()
@@ -112,14 +142,19 @@ async def test_one_round_of_questions_that_never_ends_is_noticed_though_the_book
 
     venue = NoRules()
     at_ms = venue_clock().now_ms()
-    venue.books = {4: book_snapshot(4, at_ms, [("2756.8", "9")], [("2756.9", "9")]), 8: book_snapshot(8, at_ms, [("115.85", "9")], [("115.86", "9")])}
+    venue.books = {
+        4: book_snapshot(4, at_ms, [("2756.8", "9")], [("2756.9", "9")]),
+        8: book_snapshot(8, at_ms, [("115.85", "9")], [("115.86", "9")]),
+    }
     at_s = await noticed(feeds(nursery, venue), 120)
     assert at_s is not None
     assert ROUND_S + STALL_S <= at_s <= ROUND_S + STALL_S + 0.5
     nursery.cancel_scope.cancel()
 
 
-async def test_sizing_looks_ten_times_a_second_though_nothing_changes(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+async def test_sizing_looks_ten_times_a_second_though_nothing_changes(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
     watch = Watch()
     pulse = watch.fresh("sizing")
 

@@ -18,7 +18,12 @@ THOUSAND = Settings()
 
 def uneven(eth: str, sol: str, *, wanted: tuple[str, str] = ("0.357", "-8.5"), **changes: Any) -> Held:
     prices = {"eth_vwap": Price.of("2756.9"), "sol_vwap": Price.of("115.86")}
-    amounts = {"eth": Base.of(eth), "sol": Base.of(sol), "eth_wanted": Base.of(wanted[0]), "sol_wanted": Base.of(wanted[1])}
+    amounts = {
+        "eth": Base.of(eth),
+        "sol": Base.of(sol),
+        "eth_wanted": Base.of(wanted[0]),
+        "sol_wanted": Base.of(wanted[1]),
+    }
     return held(phase="uneven", cycle=1, enters=1, **(prices | amounts | changes))
 
 
@@ -49,7 +54,9 @@ def test_a_leg_that_cannot_be_bought_within_the_slippage_is_not_completed_but_th
 
 def test_a_pair_that_a_price_move_would_leave_unbalanced_is_adjusted_to_one_that_keeps_the_promise() -> None:
     """SOL fell 0.3 % while it was missing: 8.5 SOL no longer balance 0.357 ETH, other lots do."""
-    moved = with_sol(bids=ladder("115.51", "0.01", "1000", up=False), asks=ladder("115.52", "0.01", "1000", up=True))
+    moved = with_sol(
+        bids=ladder("115.51", "0.01", "1000", up=False), asks=ladder("115.52", "0.01", "1000", up=True)
+    )
     standing = uneven("0.357", "0")
     way = way_out(standing, moved)
     assert way.name in {"adjust", "flatten"}
@@ -85,30 +92,59 @@ def test_nothing_but_closing_is_left_for_what_the_entry_did_not_want() -> None:
 
 def test_a_book_40_bps_wide_forbids_completing_because_the_promise_would_not_hold() -> None:
     """Of a pair that is to be opened again, crossing a wide book is paid for either way."""
-    wide = with_sol(bids=ladder("115.40", "0.01", "1000", up=False), asks=ladder("115.86", "0.01", "1000", up=True))
+    wide = with_sol(
+        bids=ladder("115.40", "0.01", "1000", up=False), asks=ladder("115.86", "0.01", "1000", up=True)
+    )
     standing = uneven("0.357", "0", sol_vwap=Price(0))
     completing, closing = way_out(standing, wide), way_out(uneven("0.357", "0", wanted=("0", "0")), wide)
     assert completing.cost > closing.cost
-    assert completing.name != "complete", "8.5 SOL at 115.40 against 0.357 ETH is 0.35 % off: the promise forbids it"
+    assert completing.name != "complete", (
+        "8.5 SOL at 115.40 against 0.357 ETH is 0.35 % off: the promise forbids it"
+    )
 
 
 def test_a_leg_paid_at_a_price_that_is_not_known_is_reckoned_at_the_mid() -> None:
-    assert way_out(uneven("0.357", "0", eth_vwap=Price(0), wanted=("0.357", "-8.5"))).name in {"complete", "adjust"}
+    assert way_out(uneven("0.357", "0", eth_vwap=Price(0), wanted=("0.357", "-8.5"))).name in {
+        "complete",
+        "adjust",
+    }
 
 
 def _random_case(chance: random.Random) -> tuple[Held, PairQuote]:
     sign = chance.choice((1, -1))
-    eth_price, sol_price = Price(chance.randint(15_000, 50_000) * ONE // 10), Price(chance.randint(6_000, 30_000) * ONE // 100)
+    eth_price, sol_price = (
+        Price(chance.randint(15_000, 50_000) * ONE // 10),
+        Price(chance.randint(6_000, 30_000) * ONE // 100),
+    )
     eth_lots = chance.randint(10, 2_000)
     equal = max(1, round(eth_lots * eth_price / sol_price / 100))
     wanted = eth_lots, chance.choice((equal, chance.randint(5, 1_000)))
-    got = chance.choice((wanted[0], chance.randint(0, wanted[0]))), chance.choice((0, wanted[1], chance.randint(0, wanted[1])))
-    eth_step, sol_step = RULES.eth.size_step, RULES.sol.size_step
-    amounts = {"eth": got[0] * eth_step, "sol": -got[1] * sol_step, "eth_wanted": wanted[0] * eth_step, "sol_wanted": -wanted[1] * sol_step}
-    standing = held(
-        phase="uneven", cycle=1, enters=1, eth_vwap=eth_price, sol_vwap=sol_price, **{name: Base(sign * amount) for name, amount in amounts.items()}
+    got = (
+        chance.choice((wanted[0], chance.randint(0, wanted[0]))),
+        chance.choice((0, wanted[1], chance.randint(0, wanted[1]))),
     )
-    return standing, PairQuote(1, START_MS, _book(chance, 4, eth_price, "0.1"), _book(chance, 8, sol_price, "0.01"), venue_active=True)  # type: ignore[arg-type]
+    eth_step, sol_step = RULES.eth.size_step, RULES.sol.size_step
+    amounts = {
+        "eth": got[0] * eth_step,
+        "sol": -got[1] * sol_step,
+        "eth_wanted": wanted[0] * eth_step,
+        "sol_wanted": -wanted[1] * sol_step,
+    }
+    standing = held(
+        phase="uneven",
+        cycle=1,
+        enters=1,
+        eth_vwap=eth_price,
+        sol_vwap=sol_price,
+        **{name: Base(sign * amount) for name, amount in amounts.items()},
+    )
+    return standing, PairQuote(
+        1,
+        START_MS,
+        _book(chance, 4, eth_price, "0.1"),
+        _book(chance, 8, sol_price, "0.01"),
+        venue_active=True,
+    )  # type: ignore[arg-type]
 
 
 def _book(chance: random.Random, product: int, price: Price, tick: str) -> LegQuote:
@@ -120,7 +156,9 @@ def _book(chance: random.Random, product: int, price: Price, tick: str) -> LegQu
 
 
 @pytest.mark.parametrize("seed", range(300))
-def test_whatever_is_chosen_lowers_the_exposure_stays_within_the_entry_and_keeps_the_promise(seed: int) -> None:
+def test_whatever_is_chosen_lowers_the_exposure_stays_within_the_entry_and_keeps_the_promise(
+    seed: int,
+) -> None:
     """O9, O14, I2. Repeat one with: pytest tests/actors/test_repair.py -k 'promise and [SEED]'."""
     standing, book = _random_case(random.Random(seed))
     way = cheapest(standing, book, THOUSAND, RULES)
@@ -133,15 +171,23 @@ def test_whatever_is_chosen_lowers_the_exposure_stays_within_the_entry_and_keeps
     assert 0 < abs(eth) <= abs(standing.eth_wanted)
     assert 0 < abs(sol) <= abs(standing.sol_wanted)
     assert (way.eth % RULES.eth.size_step, way.sol % RULES.sol.size_step) == (0, 0)
-    paid = [_paid(standing.eth, way.eth, standing.eth_vwap, book.eth), _paid(standing.sol, way.sol, standing.sol_vwap, book.sol)]
+    paid = [
+        _paid(standing.eth, way.eth, standing.eth_vwap, book.eth),
+        _paid(standing.sol, way.sol, standing.sol_vwap, book.sol),
+    ]
     assert imbalance(*paid) <= THOUSAND.max_imbalance
-    for amount, wanted, leg in ((way.eth, standing.eth_wanted, book.eth), (way.sol, standing.sol_wanted, book.sol)):
+    for amount, wanted, leg in (
+        (way.eth, standing.eth_wanted, book.eth),
+        (way.sol, standing.sol_wanted, book.sol),
+    ):
         if amount * wanted > 0:
             assert _walked(amount, leg) >= RULES.eth.min_notional
 
 
 def _paid(kept: int, order: int, vwap: Price, leg: LegQuote) -> Quote:
-    """What the pair that is left has cost: a trim takes from what was paid, a completion adds what the book asks."""
+    """What the pair that is left has cost: a trim takes from what was paid, a completion adds what the
+    book asks.
+    """
     if order * kept < 0:
         return notional(vwap, abs(kept + order))
     return Quote(notional(vwap, kept) + _walked(order, leg))
@@ -164,7 +210,13 @@ def test_with_no_tolerance_at_all_a_pair_that_cannot_be_exact_is_closed() -> Non
     assert way_out(uneven("0.357", "0"), settings=Settings(max_imbalance=Bps(0))).name == "flatten"
 
 
-def test_what_would_raise_the_exposure_at_the_mids_of_now_is_not_done_however_balanced_it_was_paid_for() -> None:
-    """SOL rose while ETH led by what was paid: trimming ETH would even out the prices paid and leave more alone than before."""
-    risen = with_sol(bids=ladder("160.00", "0.01", "1000", up=False), asks=ladder("160.01", "0.01", "1000", up=True))
+def test_what_would_raise_the_exposure_at_the_mids_of_now_is_not_done_however_balanced_it_was_paid_for() -> (
+    None
+):
+    """SOL rose while ETH led by what was paid: trimming ETH would even out the prices paid and leave more
+    alone than before.
+    """
+    risen = with_sol(
+        bids=ladder("160.00", "0.01", "1000", up=False), asks=ladder("160.01", "0.01", "1000", up=True)
+    )
     assert way_out(uneven("0.357", "-7"), risen).name == "flatten"

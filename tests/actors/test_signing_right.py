@@ -15,7 +15,10 @@ def outcome(kind: Any, code: int | None) -> Outcome:
     return Outcome("sol", 1, 1, "0x88d0", kind, code, "", Ms(0), Ms(1))
 
 
-@pytest.mark.parametrize("heard", [outcome("refused", 2031), outcome("unknown", REPLACED), AccountStream(live=False, detail="2028 lost")])
+@pytest.mark.parametrize(
+    "heard",
+    [outcome("refused", 2031), outcome("unknown", REPLACED), AccountStream(live=False, detail="2028 lost")],
+)
 def test_nothing_but_a_refusal_with_that_code_says_so(heard: Outcome | AccountStream) -> None:
     right = SignerStatus()
     assert not right.hear(heard)
@@ -27,10 +30,17 @@ def test_an_order_that_was_refused_ends_it_as_soon_as_nothing_is_in_flight() -> 
     assert right.hear(outcome("refused", REPLACED))
     assert not right.hear(outcome("refused", REPLACED)), "it is news once"
     assert "an order for SOL-PERP with 2028" in right.obstacle
-    assert [right.over(held(phase=phase)) for phase in ("in_flight", "uneven", "open", "flat")] == [False, True, True, True]
+    assert [right.over(held(phase=phase)) for phase in ("in_flight", "uneven", "open", "flat")] == [
+        False,
+        True,
+        True,
+        True,
+    ]
 
 
-def test_a_stream_that_was_refused_lets_a_pair_be_closed_first_and_stays_said_when_the_stream_comes_back() -> None:
+def test_a_stream_that_was_refused_lets_a_pair_be_closed_first_and_stays_said_when_the_stream_comes_back() -> (  # noqa: E501
+    None
+):
     """Nothing enters any more from then on, so a run that forgot why would wait for ever."""
     right = SignerStatus()
     assert right.hear(AccountStream(live=False, detail="refused", refused=REPLACED))

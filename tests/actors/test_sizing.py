@@ -18,7 +18,14 @@ from tests.actors.fakes import FREE, RULES, SETTINGS, START_MS, held, quote, ven
 NOW = START_MS + 10_000
 LEAVE = Directive(enter=False, leave_now=True, reason="stop")
 NEW = Memory()
-PAIR = {"eth": Base.of("0.042"), "sol": Base.of("-1"), "eth_wanted": Base.of("0.042"), "sol_wanted": Base.of("-1"), "cycle": 1, "enters": 1}
+PAIR = {
+    "eth": Base.of("0.042"),
+    "sol": Base.of("-1"),
+    "eth_wanted": Base.of("0.042"),
+    "sol_wanted": Base.of("-1"),
+    "cycle": 1,
+    "enters": 1,
+}
 
 
 def decide(
@@ -29,7 +36,9 @@ def decide(
     look_at: PairQuote | None = None,
     now_ms: int = NOW,
 ) -> Decision:
-    return Sizer(settings, RULES).step(memory, Look(look_at or quote(now_ms), holding, directive, Ms(now_ms)))[1]
+    return Sizer(settings, RULES).step(
+        memory, Look(look_at or quote(now_ms), holding, directive, Ms(now_ms))
+    )[1]
 
 
 def plan_of(decision: Decision) -> SizingPlan:
@@ -45,7 +54,12 @@ def opened(**changes: object) -> Held:
 def test_the_first_cycle_at_the_founding_prices_is_0_042_eth_against_1_sol() -> None:
     """S1: and not 0.036 against 0.9."""
     plan = plan_of(decide(held()))
-    assert (plan.purpose, plan.cycle, plan.eth.amount, plan.sol.amount) == ("enter", 1, Base.of("0.042"), Base.of("-1"))
+    assert (plan.purpose, plan.cycle, plan.eth.amount, plan.sol.amount) == (
+        "enter",
+        1,
+        Base.of("0.042"),
+        Base.of("-1"),
+    )
     assert (plan.eth.kind, plan.eth.reduce_only) == ("fok", False)
     assert 6 * ONE < plan.planned_imbalance < 6.1 * ONE
 
@@ -115,13 +129,20 @@ def test_what_cannot_be_balanced_is_skipped_with_verdict_and_numbers() -> None:
 
 def test_accept_takes_the_best_there_is_up_to_its_limit() -> None:
     for limit, traded in ((500, True), (1, False)):
-        settings = msgspec.structs.replace(SETTINGS, when_unbalanced=WhenUnbalanced("accept", Bps(limit * ONE)))
-        assert isinstance(decide(held(), settings=settings, look_at=quote(NOW, eth_ask="2800")), SizingPlan) == traded
+        settings = msgspec.structs.replace(
+            SETTINGS, when_unbalanced=WhenUnbalanced("accept", Bps(limit * ONE))
+        )
+        assert (
+            isinstance(decide(held(), settings=settings, look_at=quote(NOW, eth_ask="2800")), SizingPlan)
+            == traded
+        )
 
 
 def test_raise_uses_a_larger_target_within_its_factor() -> None:
     for factor, traded in ((100, True), (1, False)):
-        settings = msgspec.structs.replace(SETTINGS, when_unbalanced=WhenUnbalanced("raise", raise_by=Bps(factor * ONE)))  # type: ignore[arg-type]
+        settings = msgspec.structs.replace(
+            SETTINGS, when_unbalanced=WhenUnbalanced("raise", raise_by=Bps(factor * ONE))
+        )  # type: ignore[arg-type]
         decision = decide(held(), settings=settings, look_at=quote(NOW, eth_ask="2800"))
         assert isinstance(decision, SizingPlan) == traded
 
@@ -160,7 +181,9 @@ def test_without_any_book_an_overdue_pair_is_left_at_the_oracles_prices_after_a_
     plan = plan_of(decision)
     assert (plan.purpose, plan.eth.amount, plan.sol.amount) == ("exit", -holding.eth, -holding.sol)
     assert plan.eth.limit < RULES.eth.oracle < worse(RULES.eth.oracle, 1, SETTINGS.max_slippage)
-    assert sizer.step(memory, Look(None, holding, FREE, Ms(NOW + 3_100)))[1] is None, "a proposal is not repeated at once"
+    assert sizer.step(memory, Look(None, holding, FREE, Ms(NOW + 3_100)))[1] is None, (
+        "a proposal is not repeated at once"
+    )
 
 
 def test_without_any_book_nothing_is_entered_and_a_lone_leg_is_closed_not_completed() -> None:
@@ -205,7 +228,12 @@ def lone_eth(**changes: object) -> Held:
 def test_a_lone_leg_is_completed_with_exactly_what_is_missing() -> None:
     """O3, O11: only the missing quantity of the missing leg is ever sent again."""
     plan = plan_of(decide(lone_eth()))
-    assert (plan.purpose, plan.eth.amount, plan.sol.amount, plan.sol.kind) == ("repair", 0, Base.of("-1"), "fok")
+    assert (plan.purpose, plan.eth.amount, plan.sol.amount, plan.sol.kind) == (
+        "repair",
+        0,
+        Base.of("-1"),
+        "fok",
+    )
 
 
 def test_repairs_are_bounded_and_then_both_legs_close() -> None:
@@ -224,21 +252,32 @@ def test_a_leg_that_stood_alone_for_too_long_is_closed_and_no_longer_completed()
 def test_doubt_is_given_the_larger_budget() -> None:
     doubted = Legging(naked=Quote(115 * ONE), since_ms=Ms(NOW - 5_900), doubted=True, leg=Quote(116 * ONE))
     assert plan_of(decide(lone_eth(legging=doubted))).purpose == "repair"
-    assert plan_of(decide(lone_eth(legging=msgspec.structs.replace(doubted, since_ms=Ms(NOW - 6_100))))).purpose == "flatten"
+    assert (
+        plan_of(decide(lone_eth(legging=msgspec.structs.replace(doubted, since_ms=Ms(NOW - 6_100))))).purpose
+        == "flatten"
+    )
 
 
 def unpriced(waited_ms: int) -> Held:
-    """A lone leg of which RESOLVE knows the quantity; its price is still the order's limit, 10 bps off what was paid."""
-    own = Doubt("eth", 1, 1, "0xabc", RULES.eth.product_id, Base.of("0.042"), Price.of("2759.6"), Ms(NOW), Base(0))
+    """A lone leg of which RESOLVE knows the quantity; its price is still the order's limit, 10 bps off
+    what was paid.
+    """
+    own = Doubt(
+        "eth", 1, 1, "0xabc", RULES.eth.product_id, Base.of("0.042"), Price.of("2759.6"), Ms(NOW), Base(0)
+    )
     alone = Legging(naked=Quote(115 * ONE), since_ms=Ms(NOW - waited_ms), doubted=True, leg=Quote(116 * ONE))
-    return lone_eth(legging=alone, unpriced=(own,), eth_vwap=Price.of("2759.6"), last_change_ms=Ms(NOW - waited_ms))
+    return lone_eth(
+        legging=alone, unpriced=(own,), eth_vwap=Price.of("2759.6"), last_change_ms=Ms(NOW - waited_ms)
+    )
 
 
 def test_a_repair_waits_a_while_for_the_price_of_what_it_completes() -> None:
     """Found by the leg-outcome matrix: completed on an estimate the pair was 0.18 % apart."""
     assert decide(unpriced(PRICE_MS - 1)) is None
     plan = plan_of(decide(unpriced(PRICE_MS)))
-    assert (plan.purpose, plan.sol.amount) == ("repair", Base.of("-1")), "against the mid 1 SOL is right, against the limit it is not"
+    assert (plan.purpose, plan.sol.amount) == ("repair", Base.of("-1")), (
+        "against the mid 1 SOL is right, against the limit it is not"
+    )
 
 
 def test_a_stop_with_a_lone_leg_flattens_instead_of_completing() -> None:
@@ -246,8 +285,12 @@ def test_a_stop_with_a_lone_leg_flattens_instead_of_completing() -> None:
 
 
 def test_what_an_exit_left_is_flattened_at_worse_and_worse_prices() -> None:
-    rest = held(phase="uneven", last_change_ms=Ms(NOW - 5000), **(PAIR | {"eth": Base.of("0.01"), "sol": Base(0)}))
-    limits = [plan_of(decide(msgspec.structs.replace(rest, flattens=step))).eth.limit for step in (1, 2, 3, 4, 9)]
+    rest = held(
+        phase="uneven", last_change_ms=Ms(NOW - 5000), **(PAIR | {"eth": Base.of("0.01"), "sol": Base(0)})
+    )
+    limits = [
+        plan_of(decide(msgspec.structs.replace(rest, flattens=step))).eth.limit for step in (1, 2, 3, 4, 9)
+    ]
     assert limits == sorted(limits, reverse=True)
     assert limits[-1] < limits[0]
     assert len(set(limits)) == 4  # 25, 50, 100, 300 bps, and 300 again
@@ -256,27 +299,46 @@ def test_what_an_exit_left_is_flattened_at_worse_and_worse_prices() -> None:
 def dust(eth: str = "0.003", sol: str = "0", **changes: object) -> Held:
     """What an exit left and the venue would not close for being too small."""
     small = tuple(name for name, amount in (("eth", eth), ("sol", sol)) if amount != "0")
-    times = {"last_change_ms": Ms(NOW - 5000), "flattens": 2, "last_purpose": "flatten", "last_refusals": 1, "too_small": small}
+    times = {
+        "last_change_ms": Ms(NOW - 5000),
+        "flattens": 2,
+        "last_purpose": "flatten",
+        "last_refusals": 1,
+        "too_small": small,
+    }
     return held(phase="uneven", **(PAIR | {"eth": Base.of(eth), "sol": Base.of(sol)} | times | changes))
 
 
 def test_a_remainder_that_cannot_be_closed_is_topped_up_to_what_can() -> None:
     """O13: 105 USD at 2,756.85 are 0.039 ETH, at 115.865 one SOL."""
     plan = plan_of(decide(dust()))
-    assert (plan.purpose, plan.eth.amount, plan.sol.amount, plan.eth.kind, plan.eth.reduce_only) == ("top_up", Base.of("0.039"), 0, "fok", False)
+    assert (plan.purpose, plan.eth.amount, plan.sol.amount, plan.eth.kind, plan.eth.reduce_only) == (
+        "top_up",
+        Base.of("0.039"),
+        0,
+        "fok",
+        False,
+    )
     plan = plan_of(decide(dust("0.003", "-0.2")))
     assert (plan.eth.amount, plan.sol.amount) == (Base.of("0.039"), Base.of("-1"))
 
 
 def test_the_second_step_waits_for_nothing() -> None:
-    topped = dust("0.042", last_purpose="top_up", last_refusals=0, too_small=(), top_ups=1, last_change_ms=Ms(NOW))
+    topped = dust(
+        "0.042", last_purpose="top_up", last_refusals=0, too_small=(), top_ups=1, last_change_ms=Ms(NOW)
+    )
     plan = plan_of(decide(topped))
     assert (plan.purpose, plan.eth.amount, plan.eth.reduce_only) == ("flatten", Base.of("-0.042"), True)
 
 
 @pytest.mark.parametrize(
     "changes",
-    [{"too_small": ()}, {"sol": "-1", "too_small": ("eth",)}, {"foreign": "SOL-PERP: the venue holds 3, our fills say 0"}, {"top_ups": 3}],
+    [
+        {"too_small": ()},
+        {"sol": "-1", "too_small": ("eth",)},
+        {"foreign": "SOL-PERP: the venue holds 3, our fills say 0"},
+        {"top_ups": 3},
+    ],
     ids=["not refused so", "another leg can be closed", "a stranger", "too often"],
 )
 def test_without_its_reason_nothing_is_topped_up(changes: dict[str, object]) -> None:
@@ -305,14 +367,25 @@ def test_a_proposal_is_not_repeated_before_it_is_answered() -> None:
     assert sizer.step(memory, Look(quote(NOW + 250), holding, FREE, Ms(NOW + 250)))[1] is not None
 
 
-async def test_the_actor_proposes_on_the_newest_quote_only(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+async def test_the_actor_proposes_on_the_newest_quote_only(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     posted: list[msgspec.Struct] = []
     quotes: Latest[PairQuote] = Latest()
     holding = Latest(held())
     clock = venue_clock()
 
     async def run(*, task_status: trio.TaskStatus[None]) -> None:
-        await sizing.run(quotes, holding, Latest(FREE), posted.append, Sizer(SETTINGS, RULES), clock, lambda message: None, task_status=task_status)
+        await sizing.run(
+            quotes,
+            holding,
+            Latest(FREE),
+            posted.append,
+            Sizer(SETTINGS, RULES),
+            clock,
+            lambda message: None,
+            task_status=task_status,
+        )
 
     await nursery.start(run)
     await trio.sleep(0.5)
@@ -326,7 +399,9 @@ async def test_the_actor_proposes_on_the_newest_quote_only(autojump_clock: trio.
     assert len(posted) == 1
 
 
-async def test_a_hold_ends_without_a_new_quote(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
+async def test_a_hold_ends_without_a_new_quote(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
     """O15: a wait for an event that never comes has an ending."""
     posted: list[msgspec.Struct] = []
     clock = venue_clock()
@@ -370,7 +445,10 @@ def test_within_a_maintenance_window_nothing_is_entered_and_no_cycle_is_skipped_
 
 def test_within_a_maintenance_window_an_open_pair_is_left_as_ever() -> None:
     times = {"entered_ms": Ms(MONDAY_14 - 2000), "last_change_ms": Ms(MONDAY_14 - 1900)}
-    assert plan_of(decide(held(phase="open", **PAIR, **times), settings=WINDOWED, now_ms=MONDAY_14)).purpose == "exit"
+    assert (
+        plan_of(decide(held(phase="open", **PAIR, **times), settings=WINDOWED, now_ms=MONDAY_14)).purpose
+        == "exit"
+    )
 
 
 def test_a_day_that_cost_too_much_enters_nothing_and_still_leaves() -> None:
@@ -378,8 +456,14 @@ def test_a_day_that_cost_too_much_enters_nothing_and_still_leaves() -> None:
     assert plan_of(decide(opened(day_loss=Quote(50 * ONE)))).purpose == "exit"
 
 
-async def test_why_nothing_is_entered_is_said_once_when_it_begins_and_once_when_it_ends(autojump_clock: trio.testing.MockClock) -> None:
-    quotes, holding, directives = Latest(quote(START_MS)), Latest(held(day_loss=Quote(50 * ONE))), Latest(FREE)
+async def test_why_nothing_is_entered_is_said_once_when_it_begins_and_once_when_it_ends(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    quotes, holding, directives = (
+        Latest(quote(START_MS)),
+        Latest(held(day_loss=Quote(50 * ONE))),
+        Latest(FREE),
+    )
     notes: list[str] = []
 
     def said(message: msgspec.Struct) -> None:
@@ -387,9 +471,14 @@ async def test_why_nothing_is_entered_is_said_once_when_it_begins_and_once_when_
             notes.append(message.text if isinstance(message, Note) else f"{message.code}: {message.detail}")
 
     async with trio.open_nursery() as nursery:
-        await nursery.start(sizing.run, quotes, holding, directives, said, Sizer(SETTINGS, RULES), venue_clock(), said)
+        await nursery.start(
+            sizing.run, quotes, holding, directives, said, Sizer(SETTINGS, RULES), venue_clock(), said
+        )
         await trio.sleep(1)
         holding.put(held())
         await trio.sleep(1)
         nursery.cancel_scope.cancel()
-    assert notes == ["MAX_DAILY_LOSS: this UTC day has cost 50.00 USD, limit 50.00 USD; nothing more is entered", "entering is possible again"]
+    assert notes == [
+        "MAX_DAILY_LOSS: this UTC day has cost 50.00 USD, limit 50.00 USD; nothing more is entered",
+        "entering is possible again",
+    ]

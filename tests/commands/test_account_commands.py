@@ -1,4 +1,6 @@
-"""flatten, status, halt, clear-halt: whose account is meant, what is typed, what is told. The acting itself is in tests/machine."""
+"""flatten, status, halt, clear-halt: whose account is meant, what is typed, what is told. The acting
+itself is in tests/machine.
+"""
 
 import json
 import sys
@@ -44,21 +46,30 @@ def arguments(command: str) -> list[str]:
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_they_never_default_to_the_simulated_venue(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_they_never_default_to_the_simulated_venue(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """R12: unknown is refused, and nothing is guessed."""
     assert cli.main([*arguments(command), "--logs", str(tmp_path / "nowhere")]) == 2
     assert capsys.readouterr().err == "which venue? · add --venue or --config\n"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_with_json_there_is_one_object_on_every_code(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_with_json_there_is_one_object_on_every_code(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for typed in ([*arguments(command), "--logs", str(tmp_path / "nowhere")], [command, "--nonsense"]):
         assert cli.main([*typed, "--json"]) == 2
         out = capsys.readouterr().out
         assert out.count("\n") == 1
         told = json.loads(out)
         assert tuple(told) == KEYS
-        assert (told["schema"], told["ok"], told["exit_code"], told["open_eth"]) == (f"evenkeel.{command}/1", False, 2, None)
+        assert (told["schema"], told["ok"], told["exit_code"], told["open_eth"]) == (
+            f"evenkeel.{command}/1",
+            False,
+            2,
+            None,
+        )
 
 
 def test_venue_subaccount_owner_and_signer_come_from_the_ledger(tmp_path: Path) -> None:
@@ -82,7 +93,11 @@ def test_a_venue_of_a_runs_own_is_found_by_its_logs_alone(tmp_path: Path) -> Non
 
 def test_a_mainnet_ledger_means_mainnet(tmp_path: Path) -> None:
     who = known(a_ledger(tmp_path, venue="mainnet", url="https://gateway.prod.nado.xyz"))
-    assert (who.access.name, who.access.gateway, who.access.owner) == ("mainnet", "https://gateway.prod.nado.xyz", THROWAWAY_ADDRESS)
+    assert (who.access.name, who.access.gateway, who.access.owner) == (
+        "mainnet",
+        "https://gateway.prod.nado.xyz",
+        THROWAWAY_ADDRESS,
+    )
 
 
 def test_a_simulated_venue_that_nobody_can_find_is_asked_for(tmp_path: Path) -> None:
@@ -92,27 +107,40 @@ def test_a_simulated_venue_that_nobody_can_find_is_asked_for(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("command", ["halt", "clear-halt"])
 @pytest.mark.parametrize("reason", [[], ["--reason", "  "]])
-def test_a_person_says_why(command: str, reason: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_person_says_why(
+    command: str, reason: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main([command, *reason, "--logs", str(a_ledger(tmp_path))]) == 2
     assert "--reason: is needed, it is written into the ledger" in capsys.readouterr().err
 
 
-def test_a_run_whose_venue_was_its_child_leaves_nothing_open_when_it_is_gone(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_whose_venue_was_its_child_leaves_nothing_open_when_it_is_gone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     logs = str(a_ledger(tmp_path, url=""))
     assert cli.main(["status", "--logs", logs]) == 0
     assert cli.main(["flatten", "--logs", logs]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == " open      nothing: its simulated venue ended with its run"
+    assert (
+        capsys.readouterr().out.splitlines()[-1]
+        == " open      nothing: its simulated venue ended with its run"
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_a_ledger_that_does_not_say_where_its_venue_was_guesses_none(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_ledger_that_does_not_say_where_its_venue_was_guesses_none(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """Found with the write-ahead log deleted: row 0 alone was left, and was taken for a demo's, flat."""
-    Store.open(tmp_path / "ledger.sqlite", Opened("evenkeel.ledger/1", "Nado-simulated:7", 763373, SENDER), "normal").close()
+    Store.open(
+        tmp_path / "ledger.sqlite", Opened("evenkeel.ledger/1", "Nado-simulated:7", 763373, SENDER), "normal"
+    ).close()
     assert cli.main([*arguments(command), "--logs", str(tmp_path)]) == 2
     assert "which venue?" in capsys.readouterr().err
 
 
-def test_a_venue_that_does_not_answer_is_unknown_and_not_flat(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_venue_that_does_not_answer_is_unknown_and_not_flat(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """R2."""
     logs = str(a_ledger(tmp_path))
     assert cli.main(["status", "--logs", logs, "--json"]) == 4
@@ -123,7 +151,9 @@ def test_a_venue_that_does_not_answer_is_unknown_and_not_flat(tmp_path: Path, ca
     assert "NOT FLAT: unknown" in capsys.readouterr().out
 
 
-def test_a_halt_is_not_cleared_while_nobody_knows_whether_it_is_flat(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_halt_is_not_cleared_while_nobody_knows_whether_it_is_flat(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     who = known(a_ledger(tmp_path))
     state = RunState(state_directory(), who.identity, "here")
     state.halt("GAVE_UP", "eth_leg")
@@ -133,20 +163,24 @@ def test_a_halt_is_not_cleared_while_nobody_knows_whether_it_is_flat(tmp_path: P
     assert who.saved().halt_code == "GAVE_UP"
 
 
-def test_whoever_holds_the_subaccount_keeps_the_halt_too(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_whoever_holds_the_subaccount_keeps_the_halt_too(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     who = known(a_ledger(tmp_path))
     state = RunState(state_directory(), who.identity, "/srv/a")
     try:
         assert cli.main(["clear-halt", "--reason", "looked", "--logs", str(tmp_path)]) == 3
         assert (
-            "logs /srv/a) trades this subaccount · the running instance was not affected · python supervisor.py status --logs /srv/a"
-            in capsys.readouterr().err
+            "logs /srv/a) trades this subaccount · the running instance was not affected · python"
+            " supervisor.py status --logs /srv/a" in capsys.readouterr().err
         )
     finally:
         state.close()
 
 
-def test_everything_is_confirmed_by_name_or_yes(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_everything_is_confirmed_by_name_or_yes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     logs = str(a_ledger(tmp_path))
     monkeypatch.setattr(sys, "stdin", open("/dev/null"))  # noqa: SIM115 - as a script has it
     assert cli.main(["flatten", "--everything", "--logs", logs]) == 2
@@ -160,7 +194,12 @@ def test_help_fits_80_columns(command: str, capsys: pytest.CaptureFixture[str]) 
     assert max(len(line) for line in capsys.readouterr().out.splitlines()) <= 80
 
 
-@pytest.mark.parametrize(("wrong", "right"), [("flaten", "flatten"), ("stauts", "status"), ("clear_halt", "clear-halt"), ("hlt", "halt")])
-def test_a_mistyped_command_is_answered_with_the_one_that_was_meant(wrong: str, right: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("wrong", "right"),
+    [("flaten", "flatten"), ("stauts", "status"), ("clear_halt", "clear-halt"), ("hlt", "halt")],
+)
+def test_a_mistyped_command_is_answered_with_the_one_that_was_meant(
+    wrong: str, right: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main([wrong]) == 2
     assert f"did you mean {right}?" in capsys.readouterr().err

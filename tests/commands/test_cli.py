@@ -1,4 +1,6 @@
-"""The command line: what is typed becomes options, or one sentence and an exit code; with --json always one object."""
+"""The command line: what is typed becomes options, or one sentence and an exit code; with --json always
+one object.
+"""
 
 import json
 import os
@@ -51,7 +53,13 @@ def typed(runs: Runs, *argv: str) -> RunOptions:
 
 def test_no_argument_is_the_demo(runs: Runs) -> None:
     options = typed(runs)
-    assert (options.demo, options.market, options.faults, options.seed, options.settings.cycles) == (True, "synthetic", "demo", 7, 5)
+    assert (options.demo, options.market, options.faults, options.seed, options.settings.cycles) == (
+        True,
+        "synthetic",
+        "demo",
+        7,
+        5,
+    )
     assert (options.url, options.json, options.quiet) == (None, False, False)
 
 
@@ -66,28 +74,44 @@ def test_run_stays_clean(runs: Runs) -> None:
 
 
 def test_shorthands_are_configuration_keys(runs: Runs) -> None:
-    line = "run --cycles forever --target 250USD --hold 1s --direction long-sol --logs here --when-unbalanced skip --venue simulated --quiet"
+    line = (
+        "run --cycles forever --target 250USD --hold 1s --direction long-sol --logs here --when-unbalanced"
+        " skip --venue simulated --quiet"
+    )
     settings = typed(runs, *line.split()).settings
-    assert (settings.cycles, settings.target, settings.hold, settings.direction) == (None, Quote(250 * ONE), 1000, "long-sol")
+    assert (settings.cycles, settings.target, settings.hold, settings.direction) == (
+        None,
+        Quote(250 * ONE),
+        1000,
+        "long-sol",
+    )
     assert settings.files.logs == "here"
     assert runs.options[-1].origins["files.logs"] == "flag"
 
 
 def test_set_reaches_every_key_and_the_last_one_typed_wins(runs: Runs) -> None:
-    options = typed(runs, "run", "--target", "200 USD", "--set", "target=300 USD", "--set", "limits.max_gross=900 USD")
+    options = typed(
+        runs, "run", "--target", "200 USD", "--set", "target=300 USD", "--set", "limits.max_gross=900 USD"
+    )
     assert options.settings.target == Quote(300 * ONE)
-    assert typed(runs, "run", "--set", "target=300 USD", "--target", "200 USD").settings.target == Quote(200 * ONE)
+    assert typed(runs, "run", "--set", "target=300 USD", "--target", "200 USD").settings.target == Quote(
+        200 * ONE
+    )
     assert typed(runs, "run").settings.target == Quote(1000 * ONE)
 
 
-def test_the_environment_and_a_file_reach_a_run(runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_and_a_file_reach_a_run(
+    runs: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "mine.toml").write_text('hold = "7 s"\n', encoding="utf-8")
     monkeypatch.setenv("EVENKEEL_PAUSE", "9 s")
     settings = typed(runs, "run", "--config", str(tmp_path / "mine.toml")).settings
     assert (settings.hold, settings.pause) == (7000, 9000)
 
 
-def test_a_recording_is_known_by_its_prefix_its_folder_or_one_of_its_files(runs: Runs, tmp_path: Path) -> None:
+def test_a_recording_is_known_by_its_prefix_its_folder_or_one_of_its_files(
+    runs: Runs, tmp_path: Path
+) -> None:
     prefix = tmp_path / "perp_20250904a"
     for part in ("quotes", "l2_20", "trades"):
         prefix.with_name(f"{prefix.name}_{part}.csv.gz").touch()
@@ -95,7 +119,9 @@ def test_a_recording_is_known_by_its_prefix_its_folder_or_one_of_its_files(runs:
         assert typed(runs, "run", "--market", named).market == str(prefix)
 
 
-def test_a_folder_with_two_recordings_is_not_guessed_from(runs: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_with_two_recordings_is_not_guessed_from(
+    runs: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for name in ("monday", "tuesday"):
         (tmp_path / f"{name}_quotes.csv.gz").touch()
     assert cli.main(["run", "--market", str(tmp_path)]) == 2
@@ -111,18 +137,63 @@ def test_demo_and_help_are_understood_as_words(runs: Runs, capsys: pytest.Captur
 
 WRONG = [
     (["rnu"], 2, "rnu: unknown command · nothing was started · did you mean run?"),
-    (["trade"], 2, "trade: unknown command · nothing was started · python supervisor.py run: trade pairs until done, then flat"),
-    (["stop"], 2, "stop: unknown command · nothing was started · python supervisor.py flatten: close both legs, verify, report"),
+    (
+        ["trade"],
+        2,
+        (
+            "trade: unknown command · nothing was started · python supervisor.py run: trade pairs until done,"
+            " then flat"
+        ),
+    ),
+    (
+        ["stop"],
+        2,
+        (
+            "stop: unknown command · nothing was started · python supervisor.py flatten: close both legs,"
+            " verify, report"
+        ),
+    ),
     (["close"], 2, "python supervisor.py flatten"),
     (["frobnicate"], 2, "python supervisor.py --help lists the commands"),
-    (["run", "--stop-loss", "5"], 2, "--stop-loss: unknown option · nothing was started · python supervisor.py run --help lists the options"),
+    (
+        ["run", "--stop-loss", "5"],
+        2,
+        (
+            "--stop-loss: unknown option · nothing was started · python supervisor.py run --help lists the"
+            " options"
+        ),
+    ),
     (["run", "--accept-los", "5 USD"], 2, "--help lists the options"),
-    (["run", "--yes"], 2, "--yes: unknown option · nothing was started · python supervisor.py run --help lists the options"),
-    (["run", "--force"], 2, "--force: unknown option · nothing was started · python supervisor.py run --help lists the options"),
-    (["run", "--all"], 2, "--all: unknown option · nothing was started · python supervisor.py run --help lists the options"),
-    (["run", "--live"], 2, "--live: unknown option · nothing was started · python supervisor.py run --help lists the options"),
-    (["run", "--price"], 2, "--price: unknown option · nothing was started · python supervisor.py run --help lists the options"),
-    (["run", "--size"], 2, "--size: unknown option · nothing was started · python supervisor.py run --help lists the options"),
+    (
+        ["run", "--yes"],
+        2,
+        "--yes: unknown option · nothing was started · python supervisor.py run --help lists the options",
+    ),
+    (
+        ["run", "--force"],
+        2,
+        "--force: unknown option · nothing was started · python supervisor.py run --help lists the options",
+    ),
+    (
+        ["run", "--all"],
+        2,
+        "--all: unknown option · nothing was started · python supervisor.py run --help lists the options",
+    ),
+    (
+        ["run", "--live"],
+        2,
+        "--live: unknown option · nothing was started · python supervisor.py run --help lists the options",
+    ),
+    (
+        ["run", "--price"],
+        2,
+        "--price: unknown option · nothing was started · python supervisor.py run --help lists the options",
+    ),
+    (
+        ["run", "--size"],
+        2,
+        "--size: unknown option · nothing was started · python supervisor.py run --help lists the options",
+    ),
     (["run", "--cycle"], 2, "did you mean --cycles?"),
     (["run", "--tagret"], 2, "did you mean --target?"),
     (["run", "--see"], 2, "did you mean --seed?"),
@@ -135,7 +206,11 @@ WRONG = [
     (["run", "--seed"], 2, "--seed: expected one argument"),
     (["run", "--seed", "x"], 2, '--seed: "x" is not a whole number · nothing was started · type --seed 7'),
     (["run", "--seed", "-1"], 2, "--seed"),
-    (["run", "--target", "1000"], 2, 'target: "1000" has no unit · nothing was started · write target = "1000 USD" (per leg)'),
+    (
+        ["run", "--target", "1000"],
+        2,
+        'target: "1000" has no unit · nothing was started · write target = "1000 USD" (per leg)',
+    ),
     (["run", "--target", "-5 USD"], 2, "target: -5 USD is out of range"),
     (["run", "--cycles", "0"], 2, "cycles: 0 is out of range"),
     (["run", "--set", "targt=5 USD"], 2, "did you mean target?"),
@@ -147,17 +222,29 @@ WRONG = [
     (["run", "--faults", "demoo"], 2, "did you mean demo?"),
     (["run", "--url", "127.0.0.1:80"], 2, "is not a base URL"),
     (["run", "--url", "http://127.0.0.1:port"], 2, "is not a base URL"),
-    (["run", "--url", "https://gateway.prod.nado.xyz:443"], 2, "is not this machine; it is for a simulated venue"),
+    (
+        ["run", "--url", "https://gateway.prod.nado.xyz:443"],
+        2,
+        "is not this machine; it is for a simulated venue",
+    ),
     (["run", "--venue", "foo"], 2, 'venue.name: "foo" is not one of simulated, testnet, mainnet'),
     (["run", "--venue", "TESTNET"], 2, "venue.name"),
-    (["run", "--venue", "testnet", "--hold", "1 s"], 2, "target, cycles, limits.max_daily_loss, venue.subaccount, venue.owner: not set"),
+    (
+        ["run", "--venue", "testnet", "--hold", "1 s"],
+        2,
+        "target, cycles, limits.max_daily_loss, venue.subaccount, venue.owner: not set",
+    ),
     (["run", "--venue", "mainnet", "--accept-loss", "75 USD"], 2, "mainnet requires explicit settings"),
     (
         ["run", "--venue", "mainnet", "--accept-loss", "75"],
         2,
         "--accept-loss: \"75\" has no unit · nothing was started · type --accept-loss '75 USD'",
     ),
-    (["run", "--venue", "testnet", "--faults", "demo"], 2, "--faults: faults are staged at a simulated venue only, not on testnet"),
+    (
+        ["run", "--venue", "testnet", "--faults", "demo"],
+        2,
+        "--faults: faults are staged at a simulated venue only, not on testnet",
+    ),
     (["--venue", "testnet"], 2, "venue.name: the demo is always simulated, and testnet is configured"),
 ]
 
@@ -189,18 +276,30 @@ def test_with_json_the_same_is_one_object_on_stdout(
     assert told["ended_by"] == ("refused" if code == 3 else "error")
     assert set(told["error"]) == {"code", "key", "message", "cure"}
     assert err.strip().startswith(told["error"]["message"])
-    assert {key for key in told if told[key] is not None} == {"schema", "ok", "exit_code", "ended_by", "error"}
+    assert {key for key in told if told[key] is not None} == {
+        "schema",
+        "ok",
+        "exit_code",
+        "ended_by",
+        "error",
+    }
 
 
-def test_a_refusal_from_deep_inside_is_told_like_any_other(runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
-    runs.error = Refusal("SLOW_DISK", "ready_deadline", "a commit took 80 ms", "write ready_deadline = '200 ms'")
+def test_a_refusal_from_deep_inside_is_told_like_any_other(
+    runs: Runs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runs.error = Refusal(
+        "SLOW_DISK", "ready_deadline", "a commit took 80 ms", "write ready_deadline = '200 ms'"
+    )
     assert cli.main(["run", "--json"]) == 3
     out, err = capsys.readouterr()
     assert json.loads(out)["error"]["code"] == "SLOW_DISK"
     assert err == "a commit took 80 ms · nothing was started · write ready_deadline = '200 ms'\n"
 
 
-def test_a_defect_keeps_its_traceback_and_still_leaves_the_object_and_its_exit_code(runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_defect_keeps_its_traceback_and_still_leaves_the_object_and_its_exit_code(
+    runs: Runs, capsys: pytest.CaptureFixture[str]
+) -> None:
     for error in (ZeroDivisionError("ours"), SystemExit(0), BaseExceptionGroup("", [KeyboardInterrupt()])):
         runs.error = error
         assert cli.main(["run", "--json"]) == 1
@@ -210,13 +309,17 @@ def test_a_defect_keeps_its_traceback_and_still_leaves_the_object_and_its_exit_c
         assert type(error).__name__ in err
 
 
-def test_a_command_that_prints_its_own_object_gets_no_second_one(runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_command_that_prints_its_own_object_gets_no_second_one(
+    runs: Runs, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(["run", "--json"]) == 0
     assert capsys.readouterr().out == ""
 
 
 @pytest.mark.parametrize("argv", [["--help"], ["-h"], ["run", "--help"], ["--seed", "3", "--help"]])
-def test_help_fits_80_columns_and_says_per_leg(argv: list[str], runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_fits_80_columns_and_says_per_leg(
+    argv: list[str], runs: Runs, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(argv) == 0
     out = capsys.readouterr().out
     assert max(len(line) for line in out.splitlines()) <= 80
@@ -237,7 +340,9 @@ def test_version_is_the_installed_one(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.parametrize("question", ["--help", "--version", "--print-config"])
-def test_with_json_an_answer_about_the_program_goes_to_stderr(question: str, runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
+def test_with_json_an_answer_about_the_program_goes_to_stderr(
+    question: str, runs: Runs, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(["run", question, "--json"]) == 0
     out, err = capsys.readouterr()
     assert json.loads(out)["ok"] is True
@@ -245,7 +350,9 @@ def test_with_json_an_answer_about_the_program_goes_to_stderr(question: str, run
     assert runs.options == []
 
 
-def test_print_config_shows_values_and_origins_and_starts_nothing(runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
+def test_print_config_shows_values_and_origins_and_starts_nothing(
+    runs: Runs, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(["run", "--target", "500 USD", "--print-config"]) == 0
     out = capsys.readouterr().out
     assert 'target = "500 USD"  # flag' in out
@@ -253,7 +360,9 @@ def test_print_config_shows_values_and_origins_and_starts_nothing(runs: Runs, ca
     assert runs.options == []
 
 
-def test_print_config_answers_for_a_venue_that_cannot_be_traded_yet(runs: Runs, capsys: pytest.CaptureFixture[str]) -> None:
+def test_print_config_answers_for_a_venue_that_cannot_be_traded_yet(
+    runs: Runs, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(["run", "--venue", "mainnet", "--print-config"]) == 0
     assert 'name = "mainnet"  # flag' in capsys.readouterr().out
 
@@ -263,7 +372,18 @@ def test_a_problem_without_a_cure_has_no_dangling_dot() -> None:
 
 
 def test_a_mistyped_option_loads_no_venue_no_screen_and_no_server() -> None:
-    heavy = "{'httpx', 'rich', 'hypercorn', 'starlette', 'nado_protocol', 'trio_websocket', 'commands.run.command', 'commands.simulate'}"
-    code = f"import sys, commands.cli; commands.cli.main(['run', '--targt']); sys.exit(str(sorted({heavy} & set(sys.modules)) or ''))"
-    ended = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert ended.stderr.splitlines() == ["--targt: unknown option · nothing was started · did you mean --target?", ""]
+    heavy = (
+        "{'httpx', 'rich', 'hypercorn', 'starlette', 'nado_protocol', 'trio_websocket',"
+        " 'commands.run.command', 'commands.simulate'}"
+    )
+    code = (
+        f"import sys, commands.cli; commands.cli.main(['run', '--targt']); sys.exit(str(sorted({heavy} &"
+        " set(sys.modules)) or ''))"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ended.stderr.splitlines() == [
+        "--targt: unknown option · nothing was started · did you mean --target?",
+        "",
+    ]

@@ -1,4 +1,6 @@
-"""The configuration: flags over environment over file over defaults, and sentences for everything that is wrong."""
+"""The configuration: flags over environment over file over defaults, and sentences for everything that is
+wrong.
+"""
 
 import re
 import tomllib
@@ -12,7 +14,15 @@ from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
 from commands import cli
-from commands.config.effective import LIVE_RUN, ConfigError, Loaded, environment_name, load, must_be_written, printed
+from commands.config.effective import (
+    LIVE_RUN,
+    ConfigError,
+    Loaded,
+    environment_name,
+    load,
+    must_be_written,
+    printed,
+)
 from commands.config.keys import KEYS, complaints, written
 from messages.settings import Files, Guard, Limits, Settings, VenueSettings, WeeklyWindow, WhenUnbalanced
 from messages.units import ONE, Bps, Ms, Quote, Rate
@@ -50,8 +60,13 @@ def test_the_default_configuration_makes_sense() -> None:
 
 def test_flags_beat_the_environment_which_beats_the_file_which_beats_the_default(tmp_path: Path) -> None:
     file = tmp_path / "evenkeel.toml"
-    file.write_text('target = "200 USD"\nhold = "3 s"\npause = "4 s"\n[limits]\nmax_gross = "9000 USD"\n', encoding="utf-8")
-    loaded = load(file, {"EVENKEEL_TARGET": "300 USD", "EVENKEEL_HOLD": "5 s", "HOME": "/"}, {"target": "400 USD"})
+    file.write_text(
+        'target = "200 USD"\nhold = "3 s"\npause = "4 s"\n[limits]\nmax_gross = "9000 USD"\n',
+        encoding="utf-8",
+    )
+    loaded = load(
+        file, {"EVENKEEL_TARGET": "300 USD", "EVENKEEL_HOLD": "5 s", "HOME": "/"}, {"target": "400 USD"}
+    )
     assert loaded.settings.target == Quote(400 * ONE)
     assert (loaded.settings.hold, loaded.settings.pause) == (5000, 4000)
     assert loaded.settings.limits.max_gross == Quote(9000 * ONE)
@@ -66,19 +81,28 @@ def test_flags_beat_the_environment_which_beats_the_file_which_beats_the_default
 
 def test_the_environment_reaches_tables_with_two_underscores() -> None:
     assert environment_name("limits.max_gross") == "EVENKEEL_LIMITS__MAX_GROSS"
-    loaded = load(None, {"EVENKEEL_LIMITS__MAX_GROSS": "3000 USD", "EVENKEEL_FLATTEN_STEPS": '["1 bps", "2 bps"]'}, {})
+    loaded = load(
+        None, {"EVENKEEL_LIMITS__MAX_GROSS": "3000 USD", "EVENKEEL_FLATTEN_STEPS": '["1 bps", "2 bps"]'}, {}
+    )
     assert loaded.settings.limits.max_gross == Quote(3000 * ONE)
     assert loaded.settings.flatten_steps == (Bps(ONE), Bps(2 * ONE))
 
 
 @pytest.mark.parametrize("text", ['target = "1000"', "target = 1000", "target = '1000'"])
 def test_a_bare_number_is_refused_with_the_unit_to_write(text: str, tmp_path: Path) -> None:
-    assert refused(text, tmp_path).sentence == 'target: "1000" has no unit · nothing was started · write target = "1000 USD" (per leg)'
+    assert (
+        refused(text, tmp_path).sentence
+        == 'target: "1000" has no unit · nothing was started · write target = "1000 USD" (per leg)'
+    )
 
 
 def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_right_one(tmp_path: Path) -> None:
     error = refused('# mine\n\n\nmax_imbalence = "0.1 %"\n', tmp_path)
-    assert error.sentence == "max_imbalence: unknown key in evenkeel.toml line 4 · nothing was started · did you mean max_imbalance?"
+    assert (
+        error.sentence
+        == "max_imbalence: unknown key in evenkeel.toml line 4 · nothing was started · did you mean"
+        " max_imbalance?"
+    )
     assert (error.code, error.key, error.exit_code) == ("UNKNOWN_KEY", "max_imbalence", 2)
 
 
@@ -87,7 +111,10 @@ def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_right_one(tmp_p
     [
         (
             '[limits]\nmax_gros = "1 USD"',
-            "limits.max_gros: unknown key in evenkeel.toml line 2 · nothing was started · did you mean limits.max_gross?",
+            (
+                "limits.max_gros: unknown key in evenkeel.toml line 2 · nothing was started · did you mean"
+                " limits.max_gross?"
+            ),
         ),
         ('max_gross = "1 USD"', "did you mean limits.max_gross?"),
         ('limits = {max_gros = "3 USD"}', "evenkeel.toml line 1"),
@@ -97,7 +124,10 @@ def test_an_unknown_key_is_refused_with_its_line_and_the_nearest_right_one(tmp_p
         ('zebra = "24 h"', "--print-config lists every key"),
         ("target = = 3", "evenkeel.toml line 1: not valid TOML"),
         ("hold = '2 s'\n\n[limits", "evenkeel.toml line 3: not valid TOML"),
-        ("target = '1 USD'\ntarget = '2 USD'", "evenkeel.toml line 2: not valid TOML (cannot overwrite a value) · nothing was started"),
+        (
+            "target = '1 USD'\ntarget = '2 USD'",
+            "evenkeel.toml line 2: not valid TOML (cannot overwrite a value) · nothing was started",
+        ),
         ("target = '1 USD'\ntarget = '2 USD'", "write each key and each [table] once"),
         ("[limits]\n[guard]\n[limits]", "write each key and each [table] once"),
         ('target = "1 USD', 'close the quote that begins the value: name = "value"'),
@@ -143,7 +173,11 @@ def test_what_is_wrong_in_a_file_is_named(text: str, wanted: str, tmp_path: Path
         ("target", "-1000", 'write target = "1000 USD" (per leg)'),
         ("target", "-1000 USD", 'write target = "1000 USD" (per leg)'),
         ("max_deviation", "100 %", "max_deviation takes a number and % or bps"),
-        ("limits.max_leg_notional", "500 USD", "limits.max_leg_notional: 500 USD is less than target = 1000 USD"),
+        (
+            "limits.max_leg_notional",
+            "500 USD",
+            "limits.max_leg_notional: 500 USD is less than target = 1000 USD",
+        ),
         ("limits.max_gross", "1999 USD", "less than both legs"),
         ("venue.name", "MAINNET", "not one of simulated, testnet, mainnet"),
         ("venue.subaccount", "thirteenchars", "1 to 12 ASCII"),
@@ -153,7 +187,9 @@ def test_what_is_wrong_in_a_file_is_named(text: str, wanted: str, tmp_path: Path
         ("targt", "1 USD", "targt: unknown key given by a flag · nothing was started · did you mean target?"),
     ],
 )
-def test_a_value_that_makes_no_sense_is_refused_with_its_key_and_a_cure(key: str, text: str, wanted: str) -> None:
+def test_a_value_that_makes_no_sense_is_refused_with_its_key_and_a_cure(
+    key: str, text: str, wanted: str
+) -> None:
     error = refused(None, None, **{key.replace(".", "__"): text})
     assert wanted in error.sentence
     assert error.key == key
@@ -161,7 +197,10 @@ def test_a_value_that_makes_no_sense_is_refused_with_its_key_and_a_cure(key: str
 
 
 def test_an_unknown_environment_variable_is_refused_by_name() -> None:
-    with pytest.raises(ConfigError, match="targt: unknown key in environment EVENKEEL_TARGT · nothing was started · did you mean target"):
+    with pytest.raises(
+        ConfigError,
+        match="targt: unknown key in environment EVENKEEL_TARGT · nothing was started · did you mean target",
+    ):
         load(None, {"EVENKEEL_TARGT": "1 USD"}, {})
 
 
@@ -173,7 +212,10 @@ def test_what_may_be_a_private_key_is_never_repeated() -> None:
 
 
 def test_a_file_that_is_missing_or_no_text_is_named(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"gone\.toml cannot be read: no such file or directory · nothing was started · check the path"):
+    with pytest.raises(
+        ConfigError,
+        match=r"gone\.toml cannot be read: no such file or directory · nothing was started · check the path",
+    ):
         load(tmp_path / "gone.toml", {}, {})
     (tmp_path / "bytes.toml").write_bytes(b"target = '\xff'")
     with pytest.raises(ConfigError, match=r"bytes\.toml is not UTF-8"):
@@ -205,22 +247,33 @@ def test_a_live_venue_has_the_exchanges_maintenance_windows_unless_others_are_wr
 def test_a_daily_loss_nobody_wrote_leaves_room_for_long_runs_with_play_money_only() -> None:
     assert load(None, {}, {"cycles": "1000"}).settings.limits.max_daily_loss == Quote(10_000 * ONE)
     assert load(None, {}, {"cycles": "forever"}).settings.limits.max_daily_loss == Quote(10**7 * ONE)
-    assert load(None, {}, {"cycles": "1000", "limits.max_daily_loss": "60 USD"}).settings.limits.max_daily_loss == Quote(60 * ONE)
-    assert load(None, {}, {"cycles": "1000", "venue.name": "testnet"}).settings.limits.max_daily_loss == Quote(50 * ONE)
+    assert load(
+        None, {}, {"cycles": "1000", "limits.max_daily_loss": "60 USD"}
+    ).settings.limits.max_daily_loss == Quote(60 * ONE)
+    assert load(
+        None, {}, {"cycles": "1000", "venue.name": "testnet"}
+    ).settings.limits.max_daily_loss == Quote(50 * ONE)
 
 
 def test_print_config_is_toml_that_says_where_each_value_came_from(tmp_path: Path) -> None:
     file = tmp_path / "evenkeel.toml"
     file.write_text('\nhold = "1 h"\n', encoding="utf-8")
     lines = printed(load(file, {"EVENKEEL_PAUSE": "1 s"}, {"cycles": "forever"}))
-    for line in ('hold = "1 h"  # file line 2', 'pause = "1 s"  # environment EVENKEEL_PAUSE', 'cycles = "forever"  # flag', "[limits]"):
+    for line in (
+        'hold = "1 h"  # file line 2',
+        'pause = "1 s"  # environment EVENKEEL_PAUSE',
+        'cycles = "forever"  # flag',
+        "[limits]",
+    ):
         assert line in lines
     assert '# target = "1000 USD"  # default' in lines
     tomllib.loads("\n".join(lines))
 
 
 def test_what_print_config_prints_decides_nothing_that_nobody_had_decided(tmp_path: Path) -> None:
-    """`--print-config > file`: what was a default stays one, so real money still asks for its amounts, and live defaults still apply."""
+    """`--print-config > file`: what was a default stays one, so real money still asks for its amounts, and
+    live defaults still apply.
+    """
     file = tmp_path / "printed.toml"
     file.write_text("\n".join(printed(load(None, {}, {"target": "700 USD"}))), encoding="utf-8")
     live = {"venue.name": "mainnet"}
@@ -237,7 +290,9 @@ def test_what_print_config_prints_decides_nothing_that_nobody_had_decided(tmp_pa
 def test_a_target_with_a_sign_is_told_which_option_says_what_is_bought(text: str) -> None:
     error = answered(target=text)
     assert error is not None
-    assert "; a target has no sign: --direction long-eth or long-sol says which leg is bought" in error.message
+    assert (
+        "; a target has no sign: --direction long-eth or long-sol says which leg is bought" in error.message
+    )
     assert cli.run_parser().parse_args(["--direction", "long-sol"]).overrides == {"direction": "long-sol"}
 
 
@@ -342,7 +397,10 @@ def test_every_configuration_that_can_be_printed_reads_back_the_same(settings: S
         file = Path(folder) / "evenkeel.toml"
         file.write_text("\n".join(lines), encoding="utf-8", newline="")
         assert load(file, {}, {}).settings == settings
-    typed = {key: each if isinstance(each := written(settings, key), str) else str(each).replace("'", '"') for key in KEYS}
+    typed = {
+        key: each if isinstance(each := written(settings, key), str) else str(each).replace("'", '"')
+        for key in KEYS
+    }
     assert load(None, {}, typed).settings == settings
     assert load(None, {environment_name(key): text for key, text in typed.items()}, {}).settings == settings
 
@@ -365,9 +423,13 @@ def answered(**typed: str) -> ConfigError | None:
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize("text", TYPED)
 def test_every_value_that_an_error_proposes_is_taken_and_holds_no_number_of_ours(key: str, text: str) -> None:
-    """A suggestion is typed as it stands by somebody in a hurry, so it is the user's own value or none at all."""
+    """A suggestion is typed as it stands by somebody in a hurry, so it is the user's own value or none at
+    all.
+    """
     error = answered(**{key: text})
-    proposed = re.search(r"write (\S+) = (.+?)(?: \((?:per leg|both legs)\))?$", error.cure) if error else None
+    proposed = (
+        re.search(r"write (\S+) = (.+?)(?: \((?:per leg|both legs)\))?$", error.cure) if error else None
+    )
     if error is None or proposed is None:
         return
     value = tomllib.loads(f"value = {proposed[2]}")["value"]

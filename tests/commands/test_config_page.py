@@ -1,4 +1,6 @@
-"""Every key says what it does, in the same words wherever it is shown: all of them come from its declaration."""
+"""Every key says what it does, in the same words wherever it is shown: all of them come from its
+declaration.
+"""
 
 import tomllib
 from pathlib import Path
@@ -49,12 +51,20 @@ def test_the_file_to_start_from_changes_nothing(tmp_path: Path) -> None:
     assert set(again.origins.values()) == {"default"}
 
 
-def test_the_file_to_start_from_says_what_was_given_and_every_comment_in_it_can_be_taken_away(tmp_path: Path) -> None:
+def test_the_file_to_start_from_says_what_was_given_and_every_comment_in_it_can_be_taken_away(
+    tmp_path: Path,
+) -> None:
     file = tmp_path / "evenkeel.toml"
     write_file(load(None, {}, {"target": "500 USD", "limits.max_daily_loss": "10 USD"}), file)
     written = load(file, {}, {})
-    assert [key for key, origin in written.origins.items() if origin.startswith("file")] == ["target", "limits.max_daily_loss"]
-    bare = [line.removeprefix("# ") if " = " in line and line.startswith("# ") else line for line in file.read_text(encoding="utf-8").splitlines()]
+    assert [key for key, origin in written.origins.items() if origin.startswith("file")] == [
+        "target",
+        "limits.max_daily_loss",
+    ]
+    bare = [
+        line.removeprefix("# ") if " = " in line and line.startswith("# ") else line
+        for line in file.read_text(encoding="utf-8").splitlines()
+    ]
     assert len(tomllib.loads("\n".join(bare))) == len([key for key in KEYS if "." not in key]) + 4
     file.write_text("\n".join(bare), encoding="utf-8")
     assert load(file, {}, {}).settings == written.settings
@@ -73,14 +83,18 @@ def test_a_file_that_is_there_is_not_written_over(tmp_path: Path) -> None:
     assert file.read_text(encoding="utf-8") == 'target = "3 USD"\n'
 
 
-def test_init_config_writes_evenkeel_toml_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_init_config_writes_evenkeel_toml_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     assert cli.main(["run", "--hold", "5 s", "--init-config"]) == 0
     assert "evenkeel.toml written" in capsys.readouterr().out
     assert load(tmp_path / "evenkeel.toml", {}, {}).settings.hold == 5000
 
 
-def test_the_demo_waits_for_twenty_seconds_and_a_run_for_ten_minutes(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_demo_waits_for_twenty_seconds_and_a_run_for_ten_minutes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert cli.main(["--print-config"]) == 0
     assert 'max_wait = "20 s"  # default of the demo' in capsys.readouterr().out
     assert cli.main(["run", "--print-config"]) == 0

@@ -44,12 +44,18 @@ async def test_status_says_how_things_stand_and_changes_nothing() -> None:
     run = Run()
     async with run.serving():
         answer = await ask(NAME, ControlRequest("status"), 5)
-    assert answer == ControlReply(os.getpid(), False, "open", 3, "ETH-PERP 0.042, SOL-PERP -1", progress="cycle 1 of 5")
+    assert answer == ControlReply(
+        os.getpid(), False, "open", 3, "ETH-PERP 0.042, SOL-PERP -1", progress="cycle 1 of 5"
+    )
     assert run.posted == []
 
 
-@pytest.mark.parametrize(("do", "code", "latch"), [("flatten", "FLATTENED", False), ("halt", "HALTED_BY_HAND", True)])
-async def test_a_run_is_asked_to_leave_and_its_last_word_is_waited_for(do: str, code: str, latch: bool) -> None:
+@pytest.mark.parametrize(
+    ("do", "code", "latch"), [("flatten", "FLATTENED", False), ("halt", "HALTED_BY_HAND", True)]
+)
+async def test_a_run_is_asked_to_leave_and_its_last_word_is_waited_for(
+    do: str, code: str, latch: bool
+) -> None:
     run, heard = Run(), []
     async with run.serving(), trio.open_nursery() as nursery:
 
@@ -84,7 +90,9 @@ async def test_the_socket_of_a_dead_run_is_replaced() -> None:
         assert await ask(NAME, ControlRequest("status"), 5) is not None
 
 
-@pytest.mark.parametrize("garbage", [b"", b"\n", b"nonsense\n", b'{"do": "sell everything"}\n', b"x" * (LINE_MAX + 10)])
+@pytest.mark.parametrize(
+    "garbage", [b"", b"\n", b"nonsense\n", b'{"do": "sell everything"}\n', b"x" * (LINE_MAX + 10)]
+)
 async def test_whatever_else_is_sent_ends_that_connection_and_nothing_else(garbage: bytes) -> None:
     run, path = Run(), socket_path(NAME)
     assert path is not None
@@ -96,7 +104,9 @@ async def test_whatever_else_is_sent_ends_that_connection_and_nothing_else(garba
     assert run.posted == []
 
 
-async def test_a_run_that_does_not_answer_is_given_up_after_5_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_run_that_does_not_answer_is_given_up_after_5_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """The run's process is stopped: its socket takes what is sent and says nothing."""
     monkeypatch.setattr("commands.control.ANSWER_S", 0.05)
     path = socket_path(NAME)
@@ -108,7 +118,9 @@ async def test_a_run_that_does_not_answer_is_given_up_after_5_seconds(monkeypatc
         assert await ask(NAME, ControlRequest("flatten"), 5) is None
 
 
-def test_a_runtime_directory_whose_path_is_too_long_for_a_socket_is_not_used(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_runtime_directory_whose_path_is_too_long_for_a_socket_is_not_used(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / ("deep" * 25)))
     path = socket_path(NAME)
     assert path is None or not path.is_relative_to(tmp_path)

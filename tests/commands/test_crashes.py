@@ -33,7 +33,9 @@ def entry(cycle: int) -> list[msgspec.Struct]:
 
 def test_on_a_ledger_with_earlier_cycles_this_runs_own_are_counted() -> None:
     """Nobody died at all on a ledger that had three cycles already."""
-    assert [actor for actor, _ in played(*entry(41), *entry(42), *entry(43))[0]] == [crash.actor for crash in CRASHES]
+    assert [actor for actor, _ in played(*entry(41), *entry(42), *entry(43))[0]] == [
+        crash.actor for crash in CRASHES
+    ]
 
 
 def test_everybody_dies_once_at_the_moment_of_the_table() -> None:

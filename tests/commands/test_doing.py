@@ -12,7 +12,13 @@ from tests.actors.fakes import START_MS, held
 from tests.commands.scenes import SKIPPED, open_pair, plan
 
 NOW = START_MS
-WIDE = Waiting("enter", "SPREAD_WIDE", "the spread of SOL-PERP is 0.49 bps, limit 0.4 bps", "SOL 0.49 > 0.40 bps", Ms(NOW + 2_100))
+WIDE = Waiting(
+    "enter",
+    "SPREAD_WIDE",
+    "the spread of SOL-PERP is 0.49 bps, limit 0.4 bps",
+    "SOL 0.49 > 0.40 bps",
+    Ms(NOW + 2_100),
+)
 ENTER = plan().plan
 DOUBT = Doubt("sol", 2, 7, "0x88d0aabb", 8, Base.of("8.5"), Price.of("116"), Ms(NOW + 2_000), Base(0))
 FLAT = Seen(Settings(), held(), quoted=True)
@@ -37,10 +43,22 @@ def seen(base: Seen = FLAT, **changes: object) -> Seen:
             0,
             "WAITING: RULES_STALE: the rules were last read 16000 ms ago",
         ),
-        (seen(skipped=SKIPPED, held=held(last_change_ms=Ms(NOW))), 100, "WAITING: skipped, UNBALANCED best 130.60 bps, tries again in 0.4 s"),
+        (
+            seen(skipped=SKIPPED, held=held(last_change_ms=Ms(NOW))),
+            100,
+            "WAITING: skipped, UNBALANCED best 130.60 bps, tries again in 0.4 s",
+        ),
         (seen(plan=ENTER), 0, "ENTERING: sell 0.357 ETH, buy 8.5 SOL, waiting for the votes"),
-        (seen(plan=ENTER, fate="placed", held=held(phase="in_flight")), 0, "ENTERING: sell 0.357 ETH, buy 8.5 SOL, waiting for fills"),
-        (seen(plan=ENTER, fate="closed", held=held(phase="in_flight")), 0, "SENDING: waiting for what became of both orders"),
+        (
+            seen(plan=ENTER, fate="placed", held=held(phase="in_flight")),
+            0,
+            "ENTERING: sell 0.357 ETH, buy 8.5 SOL, waiting for fills",
+        ),
+        (
+            seen(plan=ENTER, fate="closed", held=held(phase="in_flight")),
+            0,
+            "SENDING: waiting for what became of both orders",
+        ),
         (OPEN, 500, "HOLDING: exits in 1.5 s"),
         (seen(OPEN, settings=Settings(hold=Ms(55_400))), 400, "HOLDING: exits in 55.0 s"),
         (OPEN, 185_000, "HOLDING: hedged, exit overdue 3 m 03 s"),
@@ -50,16 +68,30 @@ def seen(base: Seen = FLAT, **changes: object) -> Seen:
             "HOLDING: hedged, exit overdue 3.0 s, NOT_SEALED: hedged, and kept: SOL-PERP is post_only",
         ),
         (
-            seen(OPEN, held=open_pair(phase="uneven", sol=Base(0), legging=Legging(naked=Quote.of("985")), repairs=1)),
+            seen(
+                OPEN,
+                held=open_pair(
+                    phase="uneven", sol=Base(0), legging=Legging(naked=Quote.of("985")), repairs=1
+                ),
+            ),
             0,
             "REPAIRING: ETH-PERP -0.357 open, 985 USD unhedged, 1 of 3 tried",
         ),
         (
-            seen(OPEN, held=open_pair(phase="uneven", sol=Base(0), legging=Legging(naked=Quote.of("985")), flattens=2)),
+            seen(
+                OPEN,
+                held=open_pair(
+                    phase="uneven", sol=Base(0), legging=Legging(naked=Quote.of("985")), flattens=2
+                ),
+            ),
             0,
             "CLOSING: ETH-PERP -0.357 open, 985 USD unhedged, 2 tried",
         ),
-        (seen(plan=plan("repair", seq=8, eth="0").plan, held=open_pair(phase="uneven")), 0, "REPAIRING: buy 8.5 SOL, waiting for the votes"),
+        (
+            seen(plan=plan("repair", seq=8, eth="0").plan, held=open_pair(phase="uneven")),
+            0,
+            "REPAIRING: buy 8.5 SOL, waiting for the votes",
+        ),
         (
             seen(plan=plan("exit").plan, fate="placed", held=open_pair(phase="in_flight")),
             0,
@@ -69,9 +101,21 @@ def seen(base: Seen = FLAT, **changes: object) -> Seen:
         (seen(held=held(completed=1, last_change_ms=Ms(NOW))), 100, "PAUSED: next cycle in 0.4 s"),
         (seen(held=held(completed=5, skipped=9)), 0, "DONE: 5 of 5 cycles"),
         (seen(held=held(foreign="SOL-PERP 3 is not ours")), 0, "BLOCKED: SOL-PERP 3 is not ours"),
-        (seen(OPEN, stopping=Stopping("SIGINT", Ms(15_000)), stops_by_ms=NOW + 15_000), 3_000, "STOPPING: SIGINT, closing both legs, 12 s left"),
-        (seen(stopping=Stopping("SIGINT", Ms(15_000)), stops_by_ms=NOW + 15_000), 3_000, "STOPPING: SIGINT, nothing is open"),
-        (seen(OPEN, halted=Halted("LEGGING_BUDGET", "too long")), 0, "HALTED: LEGGING_BUDGET, closing what is open"),
+        (
+            seen(OPEN, stopping=Stopping("SIGINT", Ms(15_000)), stops_by_ms=NOW + 15_000),
+            3_000,
+            "STOPPING: SIGINT, closing both legs, 12 s left",
+        ),
+        (
+            seen(stopping=Stopping("SIGINT", Ms(15_000)), stops_by_ms=NOW + 15_000),
+            3_000,
+            "STOPPING: SIGINT, nothing is open",
+        ),
+        (
+            seen(OPEN, halted=Halted("LEGGING_BUDGET", "too long")),
+            0,
+            "HALTED: LEGGING_BUDGET, closing what is open",
+        ),
         (seen(halted=Halted("MAX_DAILY_LOSS", "x")), 0, "HALTED: MAX_DAILY_LOSS"),
     ],
 )
@@ -89,15 +133,32 @@ def test_an_order_in_doubt_is_named_with_the_time_until_which_it_may_last() -> N
     [
         (None, "", False, None, "STOPPED: no run is alive, nothing is open"),
         (("GAVE_UP", "x"), "", False, None, "HALTED: GAVE_UP, nothing is entered until clear-halt"),
-        (("GAVE_UP", "x"), "SOL-PERP -8.5", False, None, "NOT MANAGED: SOL-PERP -8.5 open, and no run is alive"),
-        (None, "unknown: the venue did not answer", True, None, "UNKNOWN: nobody can say what is open, and no run is alive"),
+        (
+            ("GAVE_UP", "x"),
+            "SOL-PERP -8.5",
+            False,
+            None,
+            "NOT MANAGED: SOL-PERP -8.5 open, and no run is alive",
+        ),
+        (
+            None,
+            "unknown: the venue did not answer",
+            True,
+            None,
+            "UNKNOWN: nobody can say what is open, and no run is alive",
+        ),
         (None, "", False, 4123, "NOT RESPONDING: the run, pid 4123, does not answer"),
     ],
 )
-def test_without_a_run_it_says_how_things_stand(halted: tuple[str, str] | None, words: str, unknown: bool, pid: int | None, line: str) -> None:
+def test_without_a_run_it_says_how_things_stand(
+    halted: tuple[str, str] | None, words: str, unknown: bool, pid: int | None, line: str
+) -> None:
     assert without_run(halted, words, unknown=unknown, silent_pid=pid) == line
 
 
 def test_a_countdown_is_the_same_line_and_another_reason_is_not() -> None:
     assert same("HOLDING: exits in 55 s", "HOLDING: exits in 4 s")
-    assert not same("WAITING: SPREAD_WIDE SOL 0.49 > 0.40 bps, skips in 3 s", "WAITING: DEPTH_THIN SOL 0.49 > 0.40 bps, skips in 3 s")
+    assert not same(
+        "WAITING: SPREAD_WIDE SOL 0.49 > 0.40 bps, skips in 3 s",
+        "WAITING: DEPTH_THIN SOL 0.49 > 0.40 bps, skips in 3 s",
+    )

@@ -13,7 +13,17 @@ from messages.settings import Settings
 from messages.units import Base, Ms, Price, Quote
 from runtime import specs
 from tests.actors.fakes import START_MS, held, quote
-from tests.commands.scenes import ALONE, SOL_ORDER, calm_entry, every_state, open_pair, plan, refused_and_repaired, statement, view_of
+from tests.commands.scenes import (
+    ALONE,
+    SOL_ORDER,
+    calm_entry,
+    every_state,
+    open_pair,
+    plan,
+    refused_and_repaired,
+    statement,
+    view_of,
+)
 
 STATES = every_state()
 
@@ -33,9 +43,16 @@ def test_in_every_state_it_fits_the_terminal(state: str, columns: int, rows: int
 @pytest.mark.parametrize("columns", [80, 100, 120, 200])
 @pytest.mark.parametrize("state", STATES)
 def test_nothing_with_a_unit_is_ever_cut_or_parted_from_it(state: str, columns: int) -> None:
-    """Where there are rows enough, a narrow terminal shows every measure that an endless one shows, each whole on one line."""
-    endless, narrow = draw(STATES[state], START_MS + 400, 10_000, 9_000), draw(STATES[state], START_MS + 400, columns, 9_000)
-    assert [found for line in narrow for found in MEASURES.findall(line)] == [found for line in endless for found in MEASURES.findall(line)]
+    """Where there are rows enough, a narrow terminal shows every measure that an endless one shows, each
+    whole on one line.
+    """
+    endless, narrow = (
+        draw(STATES[state], START_MS + 400, 10_000, 9_000),
+        draw(STATES[state], START_MS + 400, columns, 9_000),
+    )
+    assert [found for line in narrow for found in MEASURES.findall(line)] == [
+        found for line in endless for found in MEASURES.findall(line)
+    ]
 
 
 def test_a_large_terminal_shows_more_events_and_whole_digests() -> None:
@@ -69,7 +86,9 @@ def test_drawing_changes_nothing() -> None:
 
 
 def test_a_repaired_pair_looks_as_documented() -> None:
-    money = statement(fees="-0.69", spread="-0.07", slippage="-0.01", hedge="0.41", lots="0.01", net="-0.35", funding="0.01")
+    money = statement(
+        fees="-0.69", spread="-0.07", slippage="-0.01", hedge="0.41", lots="0.01", net="-0.35", funding="0.01"
+    )
     counted = Totals(unhedged_worst=ALONE.worst, longest=ALONE, money=money)
     lines = draw(view_of([quote(), *refused_and_repaired(), open_pair(totals=counted)]), START_MS + 400)
     assert lines[1:4] == [
@@ -106,7 +125,9 @@ def test_a_book_that_is_too_old_is_called_stale_and_one_that_cannot_trade_by_its
 
 
 def test_what_is_unhedged_now_is_the_ledgers_word_and_unknown_where_it_has_none() -> None:
-    """The screen has no ruler of its own: it shows the figures by which LEGGING_BUDGET judges, doubt and its larger budget included."""
+    """The screen has no ruler of its own: it shows the figures by which LEGGING_BUDGET judges, doubt and
+    its larger budget included.
+    """
     now = msgspec.structs.replace(ALONE, naked=Quote.of("15"), doubted=True)
     totals = Totals(unhedged_worst=now.worst, longest=now)
     view = view_of([open_pair(phase="uneven", legging=now, totals=totals)])
@@ -118,7 +139,11 @@ def test_what_is_unhedged_now_is_the_ledgers_word_and_unknown_where_it_has_none(
 
 def test_actors_are_shown_down_and_with_their_restarts() -> None:
     view = view_of(
-        [specs.Exited("legs", "eth_leg", 1, "x", ""), specs.ChildStarted("legs", "eth_leg", 2), specs.Exited("legs", "sol_leg", 1, "y", "")]
+        [
+            specs.Exited("legs", "eth_leg", 1, "x", ""),
+            specs.ChildStarted("legs", "eth_leg", 2),
+            specs.Exited("legs", "sol_leg", 1, "y", ""),
+        ]
     )
     lines = draw(view, START_MS)
     assert any("eth_leg ok (1 restart)" in line for line in lines)
@@ -127,20 +152,29 @@ def test_actors_are_shown_down_and_with_their_restarts() -> None:
 
 def test_actors_that_all_restarted_take_another_line_and_lose_nothing() -> None:
     both = [specs.ChildStarted("legs", name, life) for life in (1, 2) for name in ("eth_leg", "sol_leg")]
-    shown = [line for line in draw(view_of([*both, held()]), START_MS) if "eth_leg ok" in line or "guard" in line or "epoch" in line]
+    shown = [
+        line
+        for line in draw(view_of([*both, held()]), START_MS)
+        if "eth_leg ok" in line or "guard" in line or "epoch" in line
+    ]
     assert "sol_leg ok (1 restart)" in " ".join(shown)
     assert shown[-1].endswith("guard off")
 
 
 def test_prices_of_one_book_have_the_same_number_of_decimals() -> None:
     book = quote()
-    whole = msgspec.structs.replace(book.eth, bids=(msgspec.structs.replace(book.eth.bids[0], price=Price.of("2756")),))
+    whole = msgspec.structs.replace(
+        book.eth, bids=(msgspec.structs.replace(book.eth.bids[0], price=Price.of("2756")),)
+    )
     assert "2756.0    2756.9" in draw(view_of([msgspec.structs.replace(book, eth=whole)]), START_MS)[5]
 
 
 def test_a_run_without_an_end_has_no_bar() -> None:
     settings = msgspec.structs.replace(Settings(), cycles=None)
-    assert draw(view_of([held(cycle=11, completed=11)], settings=settings), START_MS)[2] == " cycle 12, until stopped"
+    assert (
+        draw(view_of([held(cycle=11, completed=11)], settings=settings), START_MS)[2]
+        == " cycle 12, until stopped"
+    )
 
 
 def test_the_bar_is_full_when_all_cycles_are_done() -> None:
@@ -162,7 +196,9 @@ def test_the_direction_is_that_of_the_pair_held() -> None:
     exit_plan = plan("exit", seq=9, eth="0.357", sol="-8.5")
     view = view_of([*calm_entry(plan()), open_pair(), exit_plan])
     assert "short ETH / long SOL" in draw(view, START_MS)[2]
-    long_eth = open_pair(direction="long-eth", eth=Base.of("0.357"), sol=Base.of("-8.5"), entered_ms=Ms(START_MS))
+    long_eth = open_pair(
+        direction="long-eth", eth=Base.of("0.357"), sol=Base.of("-8.5"), entered_ms=Ms(START_MS)
+    )
     assert "long ETH / short SOL" in draw(view_of([long_eth]), START_MS)[2]
 
 

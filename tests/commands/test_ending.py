@@ -32,13 +32,17 @@ REPORT = Report(Settings(), 7, "done", 17_800, totals(), held(), "")
         ("signal", "", True, 1, 143),
     ],
 )
-def test_every_ending_has_its_code(ended_by: EndedBy, open_legs: str, traded: bool, signal: int, code: int) -> None:
+def test_every_ending_has_its_code(
+    ended_by: EndedBy, open_legs: str, traded: bool, signal: int, code: int
+) -> None:
     assert exit_code(ended_by, open_legs=open_legs, traded=traded, signal=signal) == code
 
 
 def test_something_open_or_unknown_beats_every_other_code() -> None:
     endings: tuple[EndedBy, ...] = ("done", "signal", "halt", "refused", "error")
-    for ended_by, traded, signal, halted in itertools.product(endings, (True, False), (0, 1, 2, 15), (True, False)):
+    for ended_by, traded, signal, halted in itertools.product(
+        endings, (True, False), (0, 1, 2, 15), (True, False)
+    ):
         assert exit_code(ended_by, open_legs="SOL-PERP 8.5", traded=traded, signal=signal, halted=halted) == 4
 
 
@@ -64,28 +68,57 @@ def test_nothing_traded_is_a_problem_with_the_verdict_and_a_cure() -> None:
 
 
 def test_nothing_traded_for_a_gate_names_the_gate() -> None:
-    report = msgspec.structs.replace(REPORT, totals=totals(completed=0, skipped=5), skips=(Skipped(5, "SPREAD", "ETH 9 bps wide", None),))
+    report = msgspec.structs.replace(
+        REPORT, totals=totals(completed=0, skipped=5), skips=(Skipped(5, "SPREAD", "ETH 9 bps wide", None),)
+    )
     problem = problem_of(report)
     assert problem is not None
-    assert problem.sentence == "no pair was entered: ETH 9 bps wide · no Evenkeel positions are open · read logs/evenkeel.log"
+    assert (
+        problem.sentence
+        == "no pair was entered: ETH 9 bps wide · no Evenkeel positions are open · read logs/evenkeel.log"
+    )
 
 
 def test_a_wait_that_was_given_up_names_the_reason_and_what_helps_against_it() -> None:
-    detail = "nothing could be entered for 20 s (max_wait), mostly SPREAD_WIDE: the spread of SOL-PERP is 0.49 bps, limit 0.4 bps"
-    report = msgspec.structs.replace(REPORT, totals=totals(completed=0, skipped=4), ended_by="refused", code="SPREAD_WIDE", detail=detail)
+    detail = (
+        "nothing could be entered for 20 s (max_wait), mostly SPREAD_WIDE: the spread of SOL-PERP is 0.49"
+        " bps, limit 0.4 bps"
+    )
+    report = msgspec.structs.replace(
+        REPORT, totals=totals(completed=0, skipped=4), ended_by="refused", code="SPREAD_WIDE", detail=detail
+    )
     assert code_of(report) == 3
     problem = problem_of(report)
     assert problem is not None
-    assert problem.sentence == (
-        f"{detail} · no Evenkeel positions are open · wait for a calmer market, allow a wider one (max_spread) or a longer wait (--max-wait)"
+    assert (
+        problem.sentence
+        == f"{detail} · no Evenkeel positions are open · wait for a calmer market, allow a wider one"
+        " (max_spread) or a longer wait (--max-wait)"
     )
 
 
 def test_a_target_that_cannot_be_entered_is_given_up_with_one_that_can() -> None:
-    verdict = Verdict("impossible", False, Base(0), Base(0), Quote(0), Quote(0), Bps(0), "too small.", Quote.of(105), Quote.of(305))
+    verdict = Verdict(
+        "impossible",
+        False,
+        Base(0),
+        Base(0),
+        Quote(0),
+        Quote(0),
+        Bps(0),
+        "too small.",
+        Quote.of(105),
+        Quote.of(305),
+    )
     detail = "not at any price within 1 % of this one: too small."
-    report = msgspec.structs.replace(REPORT, totals=totals(completed=0, skipped=1), skips=(Skipped(1, "UNBALANCED", "too small.", verdict),))
-    problem = problem_of(msgspec.structs.replace(report, ended_by="refused", code="UNBALANCED", detail=detail))
+    report = msgspec.structs.replace(
+        REPORT,
+        totals=totals(completed=0, skipped=1),
+        skips=(Skipped(1, "UNBALANCED", "too small.", verdict),),
+    )
+    problem = problem_of(
+        msgspec.structs.replace(report, ended_by="refused", code="UNBALANCED", detail=detail)
+    )
     assert problem is not None
     assert (problem.code, problem.key, problem.cure) == ("UNBALANCED", "target", "Try --target '305 USD'.")
 
@@ -101,7 +134,11 @@ def test_what_is_open_is_said_with_a_command_that_exists() -> None:
     report = msgspec.structs.replace(REPORT, open_legs="SOL-PERP -8.5", url="http://127.0.0.1:4000")
     problem = problem_of(report)
     assert problem is not None
-    assert problem.sentence == ("NOT FLAT: SOL-PERP -8.5 at simulated/default · exposure is open now · python supervisor.py flatten --logs logs")
+    assert (
+        problem.sentence
+        == "NOT FLAT: SOL-PERP -8.5 at simulated/default · exposure is open now · python supervisor.py"
+        " flatten --logs logs"
+    )
 
 
 def test_what_nobody_knows_is_not_said_to_be_open() -> None:
@@ -111,10 +148,14 @@ def test_what_nobody_knows_is_not_said_to_be_open() -> None:
 
 
 def test_a_halt_says_that_it_is_flat_and_where_to_read() -> None:
-    problem = problem_of(msgspec.structs.replace(REPORT, ended_by="halt", code="GAVE_UP", detail="trading gave up", checked_ms=1_790_000_000_000))
+    problem = problem_of(
+        msgspec.structs.replace(
+            REPORT, ended_by="halt", code="GAVE_UP", detail="trading gave up", checked_ms=1_790_000_000_000
+        )
+    )
     assert problem is not None
-    assert problem.sentence == (
-        "HALTED GAVE_UP: trading gave up · flat at the venue, checked 14:13:20Z · "
+    assert (
+        problem.sentence == "HALTED GAVE_UP: trading gave up · flat at the venue, checked 14:13:20Z · "
         'read docs/running.md#gave_up, then python supervisor.py clear-halt --reason "..." --logs logs'
     )
 

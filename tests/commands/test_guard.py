@@ -1,4 +1,6 @@
-"""A guard at work, on virtual time: it closes what its run left open and ends only when flat is confirmed, whatever happens meanwhile."""
+"""A guard at work, on virtual time: it closes what its run left open and ends only when flat is confirmed,
+whatever happens meanwhile.
+"""
 
 import shutil
 from collections.abc import AsyncIterator, Callable
@@ -78,7 +80,11 @@ class Scene:
         return list(self.ledger.parent.glob("escape-*.jsonl"))
 
     def ledger_bytes(self) -> bytes:
-        return b"".join(path.read_bytes() for path in sorted(self.ledger.parent.glob("ledger.sqlite*")) if not path.name.endswith("-shm"))
+        return b"".join(
+            path.read_bytes()
+            for path in sorted(self.ledger.parent.glob("ledger.sqlite*"))
+            if not path.name.endswith("-shm")
+        )
 
     def heard(self, text: str) -> bool:
         return any(text in line for line in self.said)
@@ -143,14 +149,21 @@ async def test_it_closes_after_dead_man_and_counts_the_round_that_was_signed_in_
 
 
 def _odd() -> BaseException:
-    return ExceptionGroup("in the background", [IndexError("pop from an empty deque"), UnicodeDecodeError("ascii", b"\xff", 0, 1, "?")])
+    return ExceptionGroup(
+        "in the background",
+        [IndexError("pop from an empty deque"), UnicodeDecodeError("ascii", b"\xff", 0, 1, "?")],
+    )
 
 
-@pytest.mark.parametrize("failure", [_odd, SystemExit, KeyboardInterrupt, MemoryError, lambda: OSError(24, "Too many open files")])
+@pytest.mark.parametrize(
+    "failure", [_odd, SystemExit, KeyboardInterrupt, MemoryError, lambda: OSError(24, "Too many open files")]
+)
 async def test_whatever_its_client_raises_it_goes_on(
     autojump_clock: trio.testing.MockClock, tmp_path: Path, failure: Callable[[], BaseException]
 ) -> None:
-    """It once died with a traceback at one odd answer, and the pair stayed open although the wire was good again."""
+    """It once died with a traceback at one odd answer, and the pair stayed open although the wire was good
+    again.
+    """
     async with left_open(tmp_path) as it:
         until = trio.current_time() + 12
 
@@ -220,8 +233,12 @@ async def test_an_exchange_that_calls_itself_another_one_for_a_while_is_looked_a
         assert it.heard("FLAT: no Evenkeel positions are open · 1 round of reduce-only orders")
 
 
-async def test_a_ledger_that_is_gone_is_no_flat_and_what_was_signed_is_closed(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
-    """It once said "FLAT: no Evenkeel positions are open, after 0 rounds" while the exchange held the pair."""
+async def test_a_ledger_that_is_gone_is_no_flat_and_what_was_signed_is_closed(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    """It once said "FLAT: no Evenkeel positions are open, after 0 rounds" while the exchange held the
+    pair.
+    """
     async with left_open(tmp_path) as it:
         it.lose_ledger()
         assert await it.guarded() == 0
@@ -231,7 +248,9 @@ async def test_a_ledger_that_is_gone_is_no_flat_and_what_was_signed_is_closed(au
         assert it.beside()
 
 
-async def test_a_ledger_that_is_gone_and_a_window_that_is_over_need_the_key(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_a_ledger_that_is_gone_and_a_window_that_is_over_need_the_key(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with left_open(tmp_path) as it:
         it.lose_ledger()
         stored = EscapeFile(it.state.with_suffix(".escape"), durable=False).read()
@@ -244,7 +263,9 @@ async def test_a_ledger_that_is_gone_and_a_window_that_is_over_need_the_key(auto
 
 
 @pytest.mark.long
-async def test_without_ledger_escape_or_key_it_never_says_flat_and_never_ends(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_without_ledger_escape_or_key_it_never_says_flat_and_never_ends(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with left_open(tmp_path) as it:
         it.lose_ledger()
         it.state.with_suffix(".escape").unlink()
@@ -270,13 +291,21 @@ async def test_a_third_party_position_beside_a_lost_ledger_is_not_closed_beyond_
         assert it.open_now() == (0, Base.of("-5"))
 
 
-async def test_a_stopped_run_keeps_its_locks_and_stops_no_guard(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
-    """A run that was stopped in mid-write once held its guard for ever; two writers of one ledger once broke it."""
+async def test_a_stopped_run_keeps_its_locks_and_stops_no_guard(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    """A run that was stopped in mid-write once held its guard for ever; two writers of one ledger once
+    broke it.
+    """
     import fcntl
 
     async with left_open(tmp_path) as it:
         before = it.ledger_bytes()
-        with closing_alone(it.state), it.state.with_suffix(".writing").open("a") as lock, it.state.with_suffix(".lock").open("a") as held:
+        with (
+            closing_alone(it.state),
+            it.state.with_suffix(".writing").open("a") as lock,
+            it.state.with_suffix(".lock").open("a") as held,
+        ):
             fcntl.flock(lock, fcntl.LOCK_EX)
             fcntl.flock(held, fcntl.LOCK_EX)
             began = trio.current_time()
@@ -315,7 +344,9 @@ async def test_an_older_epoch_that_comes_back_is_answered_and_a_newer_one_ends_t
         assert it.open_now() == PAIR
 
 
-async def test_a_state_file_that_was_zeroed_does_not_begin_epochs_again(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_a_state_file_that_was_zeroed_does_not_begin_epochs_again(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with left_open(tmp_path) as it:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(it.guarded)
@@ -326,7 +357,9 @@ async def test_a_state_file_that_was_zeroed_does_not_begin_epochs_again(autojump
         assert it.open_now() == (0, 0)
 
 
-async def test_a_state_directory_that_is_removed_is_silence_and_no_end_of_the_run(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_a_state_directory_that_is_removed_is_silence_and_no_end_of_the_run(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with left_open(tmp_path) as it:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(it.guarded)
@@ -337,7 +370,9 @@ async def test_a_state_directory_that_is_removed_is_silence_and_no_end_of_the_ru
         assert read_state(it.state).epoch == it.ready.world.state.epoch + 1
 
 
-async def test_of_two_guards_of_one_run_the_newer_stays(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_of_two_guards_of_one_run_the_newer_stays(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with left_open(tmp_path) as it:
         alive = Heartbeat(it.state.with_suffix(BEAT), "run 1")
         codes = []

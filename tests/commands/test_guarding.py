@@ -1,4 +1,6 @@
-"""The keeper of a guard, on virtual time: a guard that gives no sign of life is replaced, nothing is entered meanwhile, and never two are alive."""
+"""The keeper of a guard, on virtual time: a guard that gives no sign of life is replaced, nothing is
+entered meanwhile, and never two are alive.
+"""
 
 import os
 from collections.abc import AsyncIterator
@@ -12,7 +14,17 @@ import pytest
 import trio
 
 from actors.instance.state import GUARD_BEAT, RunState
-from commands.run.guard_keeper import AGAIN_S, GONE_S, LIVES, LIVES_S, LOOK_S, SILENT_S, START_S, Guarded, Keeper
+from commands.run.guard_keeper import (
+    AGAIN_S,
+    GONE_S,
+    LIVES,
+    LIVES_S,
+    LOOK_S,
+    SILENT_S,
+    START_S,
+    Guarded,
+    Keeper,
+)
 from runtime.heartbeat import BEAT_S, Beat
 from runtime.state_file import write_taken
 
@@ -23,7 +35,9 @@ BEATS = count(1)
 
 @dataclass
 class FakeGuard:
-    """A guard's process: it beats, may be stopped and continued, and ends when it is killed, like a real one."""
+    """A guard's process: it beats, may be stopped and continued, and ends when it is killed, like a real
+    one.
+    """
 
     pid: int
     path: Path
@@ -123,7 +137,9 @@ async def kept(folder: Path, *, mute: bool = False) -> AsyncIterator[tuple[Scene
     assert not scene.two
 
 
-async def test_until_its_first_heartbeat_nothing_may_be_entered_and_then_it_may(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_until_its_first_heartbeat_nothing_may_be_entered_and_then_it_may(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with kept(tmp_path) as (it, _):
         assert it.guard.missing()[0] == "the guard is not alive: it is starting"
         await it.until(True, 1)
@@ -133,7 +149,9 @@ async def test_until_its_first_heartbeat_nothing_may_be_entered_and_then_it_may(
         assert (len(it.guards), it.said) == (1, [])
 
 
-async def test_one_that_is_stopped_is_killed_after_its_silence_and_replaced(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_one_that_is_stopped_is_killed_after_its_silence_and_replaced(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     """K6: it was noticed by nobody."""
     async with kept(tmp_path) as (it, _):
         await it.until(True, 1)
@@ -141,14 +159,21 @@ async def test_one_that_is_stopped_is_killed_after_its_silence_and_replaced(auto
         assert SILENT_S <= await it.until(False, 60) + BEAT_S <= SILENT_S + BEAT_S + LOOK_S + 0.01
         assert it.guard.missing()[0] == "the guard is not alive: guard 1000 has had no heartbeat for 3 s"
         await trio.lowlevel.checkpoint()
-        assert it.guards[0].returncode == -9, "a stopped process ends by nothing else, and would act on old news when it goes on"
-        assert it.said == ["GUARD_DOWN: guard 1000 has had no heartbeat for 3 s: it is started again in 1 s, nothing is entered until then"]
+        assert it.guards[0].returncode == -9, (
+            "a stopped process ends by nothing else, and would act on old news when it goes on"
+        )
+        assert it.said == [
+            "GUARD_DOWN: guard 1000 has had no heartbeat for 3 s: it is started again in 1 s, nothing is"
+            " entered until then"
+        ]
         assert await it.until(True, 60) <= AGAIN_S + LOOK_S + 0.01
         assert [guard.returncode for guard in it.guards] == [-9, None]
         assert it.guard.missing() == ("", 0.0)
 
 
-async def test_one_that_was_killed_is_replaced_at_once(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_one_that_was_killed_is_replaced_at_once(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with kept(tmp_path) as (it, _):
         await it.until(True, 1)
         it.newest.kill()
@@ -158,7 +183,18 @@ async def test_one_that_was_killed_is_replaced_at_once(autojump_clock: trio.test
         assert [guard.returncode for guard in it.guards] == [-9, None]
 
 
-@pytest.mark.parametrize("stopped_s", [0.5, SILENT_S - LOOK_S, SILENT_S - 0.05, SILENT_S, SILENT_S + 0.05, SILENT_S + LOOK_S, SILENT_S + AGAIN_S])
+@pytest.mark.parametrize(
+    "stopped_s",
+    [
+        0.5,
+        SILENT_S - LOOK_S,
+        SILENT_S - 0.05,
+        SILENT_S,
+        SILENT_S + 0.05,
+        SILENT_S + LOOK_S,
+        SILENT_S + AGAIN_S,
+    ],
+)
 async def test_one_that_goes_on_after_being_stopped_is_alone_or_dead(
     autojump_clock: trio.testing.MockClock, tmp_path: Path, stopped_s: float
 ) -> None:
@@ -172,10 +208,14 @@ async def test_one_that_goes_on_after_being_stopped_is_alone_or_dead(
         alive = [guard.pid for guard in it.guards if guard.returncode is None]
         assert len(alive) == 1
         assert it.guard.words == f"guard {alive[0]}"
-        assert stopped_s < SILENT_S - LOOK_S or len(it.guards) == (1 if it.guards[0].returncode is None else 2)
+        assert stopped_s < SILENT_S - LOOK_S or len(it.guards) == (
+            1 if it.guards[0].returncode is None else 2
+        )
 
 
-async def test_the_heartbeat_of_another_process_is_no_sign_of_life_of_this_one(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_the_heartbeat_of_another_process_is_no_sign_of_life_of_this_one(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     """An older guard that beats on must not pass for the newer one, and a guard of another run neither."""
     async with kept(tmp_path, mute=True) as (it, _):
         other = FakeGuard(7, it.state.beside(GUARD_BEAT))
@@ -195,12 +235,19 @@ async def test_one_that_never_comes_up_is_given_its_time_and_started_a_few_times
             await trio.sleep(1)
             if it.newest.returncode is None:
                 it.newest.kill()
-        assert all(later - before >= LIVES_S - 0.01 for before, later in zip(it.began_s, it.began_s[LIVES:], strict=False))
+        assert all(
+            later - before >= LIVES_S - 0.01
+            for before, later in zip(it.began_s, it.began_s[LIVES:], strict=False)
+        )
         assert len(it.guards) > 1200 / LIVES_S * LIVES - LIVES
-        assert it.guard.missing()[1] == pytest.approx(trio.current_time(), abs=1), "the run ends by it, so it must not begin anew with each start"
+        assert it.guard.missing()[1] == pytest.approx(trio.current_time(), abs=1), (
+            "the run ends by it, so it must not begin anew with each start"
+        )
 
 
-async def test_one_that_closes_for_us_is_left_alone_however_silent_it_is(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_one_that_closes_for_us_is_left_alone_however_silent_it_is(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     """It has taken over: reading a long ledger takes its time, and a second one would close beside it."""
     async with kept(tmp_path) as (it, _):
         await it.until(True, 1)
@@ -226,7 +273,9 @@ async def test_one_that_has_closed_for_us_and_ended_is_not_replaced_unless_somet
         assert len(it.left) == (0 if needless else 1)
 
 
-async def test_one_that_closes_for_us_is_not_killed_by_a_run_that_believes_to_be_flat(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_one_that_closes_for_us_is_not_killed_by_a_run_that_believes_to_be_flat(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with kept(tmp_path) as (it, _):
         await it.until(True, 1)
         write_taken(it.state.beside(".json"), it.state.epoch + 1)
@@ -234,7 +283,9 @@ async def test_one_that_closes_for_us_is_not_killed_by_a_run_that_believes_to_be
     assert it.left == it.guards
 
 
-async def test_a_run_that_ends_flat_leaves_none_behind(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_a_run_that_ends_flat_leaves_none_behind(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     for obeys in (True, False):
         async with kept(tmp_path / str(obeys)) as (it, _):
             await it.until(True, 1)
@@ -245,7 +296,9 @@ async def test_a_run_that_ends_flat_leaves_none_behind(autojump_clock: trio.test
         assert trio.current_time() - began_s <= GONE_S + 1
 
 
-async def test_a_run_that_ends_with_something_open_leaves_one_that_lives(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_a_run_that_ends_with_something_open_leaves_one_that_lives(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     """Also where the guard had been stopped only a moment before: nobody would be left to replace it."""
     for stopped_s in (None, 0.1, 1.0, SILENT_S - LOOK_S, SILENT_S + LOOK_S):
         async with kept(tmp_path / str(stopped_s)) as (it, _):

@@ -46,7 +46,9 @@ def test_a_key_is_read_from_the_environment_or_a_private_file(text: str, tmp_pat
 
 def test_a_variable_that_is_not_set_or_empty_is_named() -> None:
     for environment in ({}, {"KEY": " "}):
-        assert "the environment variable KEY is not set · no order was sent · export KEY=" in refused("env:KEY", environment)
+        assert "the environment variable KEY is not set · no order was sent · export KEY=" in refused(
+            "env:KEY", environment
+        )
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660, 0o620])
@@ -65,11 +67,13 @@ def test_a_file_that_is_missing_a_folder_too_large_or_no_key_is_named(tmp_path: 
     os.mkfifo(tmp_path / "pipe", 0o600)
     assert "is not a file" in refused(f"file:{tmp_path / 'pipe'}")
     assert "too large to be a key" in refused(f"file:{private(tmp_path / 'large', 'a' * 70_000)}")
-    assert "is no key: a private key is written as 64 hex digits" in refused(f"file:{private(tmp_path / 'words', 'hello')}")
+    assert "is no key: a private key is written as 64 hex digits" in refused(
+        f"file:{private(tmp_path / 'words', 'hello')}"
+    )
     assert "between 1 and the order of secp256k1" in refused(f"file:{private(tmp_path / 'zero', '00' * 32)}")
 
 
-# -- keystores ---------------------------------------------------------------------------------------------------------------------------------
+# -- keystores -----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -96,15 +100,26 @@ def test_a_keystore_is_private_too_and_is_a_keystore(keystore: str, tmp_path: Pa
         assert "is no keystore" in refused(f"keystore:{private(tmp_path / f'{len(text)}.json', text)}")
     damaged = json.loads(keystore)
     damaged["crypto"]["kdfparams"] = {}
-    assert "was not opened" in refused(f"keystore:{private(tmp_path / 'damaged.json', json.dumps(damaged))}", answer="öpen sésame")
+    assert "was not opened" in refused(
+        f"keystore:{private(tmp_path / 'damaged.json', json.dumps(damaged))}", answer="öpen sésame"
+    )
 
 
-ASK = "from commands.access.signing_key import ask_passphrase\nprint('got', len(ask_passphrase('/store.json')))"
+ASK = (
+    "from commands.access.signing_key import ask_passphrase\nprint('got', len(ask_passphrase('/store.json')))"
+)
 
 
 def test_the_passphrase_is_asked_for_at_the_terminal_and_not_shown() -> None:
     ours, theirs = pty.openpty()
-    asking = subprocess.Popen([sys.executable, "-c", ASK], cwd=ROOT, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
+    asking = subprocess.Popen(
+        [sys.executable, "-c", ASK],
+        cwd=ROOT,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
     os.close(theirs)
     shown = b""
     while b"passphrase of /store.json: " not in shown:
@@ -118,14 +133,21 @@ def test_the_passphrase_is_asked_for_at_the_terminal_and_not_shown() -> None:
 
 
 def test_without_a_terminal_the_cure_is_a_private_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    asking = subprocess.run([sys.executable, "-c", ASK], cwd=ROOT, input=b"sesame\n", capture_output=True, check=False, start_new_session=True)
+    asking = subprocess.run(
+        [sys.executable, "-c", ASK],
+        cwd=ROOT,
+        input=b"sesame\n",
+        capture_output=True,
+        check=False,
+        start_new_session=True,
+    )
     assert asking.returncode == 1
     assert b"there is no terminal to ask for its passphrase" in asking.stderr
     assert b"sesame" not in asking.stderr
     assert callable(ask_passphrase)
 
 
-# -- writing one -------------------------------------------------------------------------------------------------------------------------------
+# -- writing one ---------------------------------------------------------------------------------------------
 
 
 def test_a_new_key_file_is_private_from_its_first_moment_and_reads_back(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""When trading is dead the process ends, in bounded time, whatever the close does: exit 70, or 4 when something is open; the first cause first."""
+"""When trading is dead the process ends, in bounded time, whatever the close does: exit 70, or 4 when
+something is open; the first cause first.
+"""
 
 import json
 import subprocess
@@ -56,7 +58,9 @@ async def test_a_step_that_hangs_is_left_when_its_time_is_over(autojump_clock: M
     assert last.trouble == ["ESCAPE did not end within 7 s"]
 
 
-async def test_a_step_that_is_cancelled_from_outside_is_not_a_step_that_failed(autojump_clock: MockClock) -> None:
+async def test_a_step_that_is_cancelled_from_outside_is_not_a_step_that_failed(
+    autojump_clock: MockClock,
+) -> None:
     last = Exit().resort()
     with trio.move_on_after(1) as outside:
         await last.attempt("ESCAPE", 7, trio.sleep_forever)
@@ -71,7 +75,11 @@ def test_what_fails_on_the_way_out_ends_in_exit_4_and_names_the_first_cause_firs
         last.trouble.append("ESCAPE failed: OSError: disk full")
         raise ValueError("the summary")
     assert raised.value.exit_code == 4
-    assert raised.value.sentence == f"{CAUSE}; ESCAPE failed: OSError: disk full; ValueError: the summary · open or unknown: unknown · {CURE}"
+    assert (
+        raised.value.sentence
+        == f"{CAUSE}; ESCAPE failed: OSError: disk full; ValueError: the summary · open or unknown: unknown ·"
+        f" {CURE}"
+    )
 
 
 def test_it_is_exit_70_once_the_venue_has_said_flat() -> None:
@@ -117,7 +125,9 @@ def test_once_everything_is_said_the_rest_of_the_time_is_short() -> None:
     assert exits.codes == [70]
 
 
-def test_saying_it_may_fail_or_hang_and_the_process_ends_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_saying_it_may_fail_or_hang_and_the_process_ends_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     exits, never = Exit(), threading.Event()
     monkeypatch.setattr("commands.run.last_resort.SPEAK_S", 0.05)
     last = LastResort(speak=lambda problem: never.wait(60) and None, leave=exits.leave)
@@ -159,12 +169,27 @@ raise SystemExit(0)
         ("last.hurry(0.1)", 4, "open or unknown: unknown", "leaving"),
         ("import time; last.hurry(0.1); time.sleep(60)", 4, "open or unknown: unknown", "leaving"),
     ],
-    ids=["a task ignores its cancellation, flat", "a task ignores its cancellation, open", "a call blocks the whole loop"],
+    ids=[
+        "a task ignores its cancellation, flat",
+        "a task ignores its cancellation, open",
+        "a call blocks the whole loop",
+    ],
 )
 def test_a_process_that_cannot_end_is_ended(then: str, code: int, meaning: str, stage: str) -> None:
-    done = subprocess.run([sys.executable, "-c", PROCESS.format(then=then)], cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", PROCESS.format(then=then)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=50,
+        check=False,
+    )
     first_cause = "HALTED GAVE_UP: trading gave up; ESCAPE failed: OSError: disk full; "
-    assert done.stderr == f"{first_cause}the emergency close did not end within 0.1 s, it was in: {stage} · {meaning} · type this\n"
+    assert (
+        done.stderr
+        == f"{first_cause}the emergency close did not end within 0.1 s, it was in: {stage} · {meaning} · type"
+        " this\n"
+    )
     said = json.loads(done.stdout)
     assert (done.returncode, said["exit_code"], said["ended_by"], said["ok"]) == (code, code, "halt", False)
     assert said["error"]["message"].startswith(first_cause)

@@ -25,8 +25,10 @@ def words(message: msgspec.Struct) -> str:
 
 def test_a_hop_names_plan_digest_and_both_quantities_in_decimal() -> None:
     """S1: two paths to the wire cannot differ unseen."""
-    assert words(hop("eth_leg votes", "READY")) == (
-        "2026-09-21T14:13:20.000000Z info    eth_leg votes: plan 2.7 9f3c41d09f3c41d09f3c41d09f3c41d0 ETH -0.357 SOL 8.5 READY"
+    assert (
+        words(hop("eth_leg votes", "READY"))
+        == "2026-09-21T14:13:20.000000Z info    eth_leg votes: plan 2.7 9f3c41d09f3c41d09f3c41d09f3c41d0 ETH"
+        " -0.357 SOL 8.5 READY"
     )
 
 
@@ -39,8 +41,14 @@ def test_a_hop_names_plan_digest_and_both_quantities_in_decimal() -> None:
         ),
         (outcome(plan(), "sol", "refused", 2031), "warning sol_leg outcome: plan 2.7 order 0x88d0"),
         (fill(ETH_ORDER, 4, "-0.357", "2757.9"), "-0.357 at 2757.9, fee 0.34, 0 left"),
-        (calm_entry(plan())[-1], "plan closed: plan 2.7 ETH -0.357 of -0.357 at 2757.9, SOL 8.5 of 8.5 at 115.86"),
-        (Resolved("0x1", 4, Base(0), Quote(0), Quote(0), True, "archive"), "resolved: order 0x1 filled 0 for 0 USD, by archive, provisional"),
+        (
+            calm_entry(plan())[-1],
+            "plan closed: plan 2.7 ETH -0.357 of -0.357 at 2757.9, SOL 8.5 of 8.5 at 115.86",
+        ),
+        (
+            Resolved("0x1", 4, Base(0), Quote(0), Quote(0), True, "archive"),
+            "resolved: order 0x1 filled 0 for 0 USD, by archive, provisional",
+        ),
         (Declined("sol", 2, 7, "OFF_LATTICE", "step 0.1"), "sol declined: plan 2.7 OFF_LATTICE: step 0.1"),
         (Abort(2, 7, "DECLINED", "sol"), "aborted: plan 2.7 DECLINED: sol, 0 orders sent"),
         (SKIPPED, "skipped: cycle 1 UNBALANCED"),
@@ -48,7 +56,10 @@ def test_a_hop_names_plan_digest_and_both_quantities_in_decimal() -> None:
         (Restarted("eth_leg", "Killed", Ms(31), 2), "restarted: eth_leg after 31 ms, epoch 2: Killed"),
         (Halted("GAVE_UP", "legs"), "error   HALTED: GAVE_UP: legs"),
         (Staged(3, "eth_leg killed"), "STAGED: cycle 3 eth_leg killed"),
-        (specs.Exited("legs", "eth_leg", 1, "Killed: x", "Traceback\n  line"), "warning supervision: eth_leg 1 ended Killed: x Traceback line"),
+        (
+            specs.Exited("legs", "eth_leg", 1, "Killed: x", "Traceback\n  line"),
+            "warning supervision: eth_leg 1 ended Killed: x Traceback line",
+        ),
         (specs.ChildStarted("legs", "eth_leg", 2), "supervision: eth_leg 2 started"),
         (specs.GivingUp("legs", "6 in 60 s"), "error   supervision: legs gives up: 6 in 60 s"),
     ],
@@ -75,7 +86,9 @@ def test_the_file_is_rotated_and_never_more_than_it_may_be(tmp_path: Path) -> No
     assert (tmp_path / "evenkeel.log").read_text(encoding="utf-8").endswith("line 999\n")
 
 
-def test_a_log_that_cannot_be_written_stops_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_log_that_cannot_be_written_stops_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """R11: bookkeeping for people never stops trading."""
     folder = tmp_path / "logs"
     folder.mkdir()

@@ -38,8 +38,13 @@ class Account:
         amounts = self.says(seconds)
         if amounts is None:
             raise Unreachable("no answer")
-        positions = tuple(Position(product, amount, Base(0), Quote(0)) for product, amount in zip((4, 8), amounts, strict=True))
-        snapshot = AccountSnapshot(Ms(START_MS + round(1000 * seconds)), True, Quote(0), Quote(0), Quote(0), Quote(0), positions, ())
+        positions = tuple(
+            Position(product, amount, Base(0), Quote(0))
+            for product, amount in zip((4, 8), amounts, strict=True)
+        )
+        snapshot = AccountSnapshot(
+            Ms(START_MS + round(1000 * seconds)), True, Quote(0), Quote(0), Quote(0), Quote(0), positions, ()
+        )
         return msgspec.structs.replace(snapshot, unread=self.unread(seconds))
 
 
@@ -54,29 +59,39 @@ async def test_what_is_open_is_believed_at_once(autojump_clock: trio.testing.Moc
     assert len(account.asked) == 1
 
 
-async def test_flat_is_believed_at_once_where_our_fills_say_the_same(autojump_clock: trio.testing.MockClock) -> None:
+async def test_flat_is_believed_at_once_where_our_fills_say_the_same(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     account = Account(lambda _s: FLAT)
     assert (await venue_said(account, RULES, trio.current_time() + 5, files(held()))).snapshot is not None
-    assert (await venue_said(account, RULES, trio.current_time() + 5, files(HELD), expected_flat=True)).snapshot is not None
+    assert (
+        await venue_said(account, RULES, trio.current_time() + 5, files(HELD), expected_flat=True)
+    ).snapshot is not None
     assert len(account.asked) == 2
 
 
 async def test_flat_against_our_fills_takes_two_readings(autojump_clock: trio.testing.MockClock) -> None:
-    """One reading that was older than it looked once made `status`, `flatten` and the end of a run say flat."""
+    """One reading that was older than it looked once made `status`, `flatten` and the end of a run say
+    flat.
+    """
     account = Account(lambda _s: FLAT)
     word = await venue_said(account, RULES, trio.current_time() + 5, files(HELD))
     assert word.snapshot is not None
     assert APART_MS / 1000 <= account.asked[-1] - account.asked[0] <= APART_MS / 1000 + AGAIN_S
 
 
-async def test_a_reading_that_was_older_than_it_looked_is_overtaken(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_reading_that_was_older_than_it_looked_is_overtaken(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     account = Account(lambda seconds: FLAT if seconds < 1.4 else PAIR)
     word = await venue_said(account, RULES, trio.current_time() + 5, files(HELD))
     assert word.snapshot is not None
     assert word.snapshot.position(4).cross == PAIR[0]
 
 
-async def test_a_venue_that_says_flat_once_and_then_nothing_is_not_believed(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_venue_that_says_flat_once_and_then_nothing_is_not_believed(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     account = Account(lambda seconds: FLAT if seconds < 1 else None)
     word = await venue_said(account, RULES, trio.current_time() + 5, files(HELD))
     assert word.snapshot is None
@@ -84,8 +99,12 @@ async def test_a_venue_that_says_flat_once_and_then_nothing_is_not_believed(auto
     assert len(account.asked) <= 5 / AGAIN_S + 1
 
 
-async def test_a_part_that_could_not_be_read_is_asked_for_again(autojump_clock: trio.testing.MockClock) -> None:
-    """A run that a guard had closed for ended with "could not be read", exit code 4, because its last question came one too many for the venue."""
+async def test_a_part_that_could_not_be_read_is_asked_for_again(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A run that a guard had closed for ended with "could not be read", exit code 4, because its last
+    question came one too many for the venue.
+    """
     account = Account(lambda _s: FLAT, lambda seconds: ("isolated_positions",) if seconds < 1.2 else ())
     word = await venue_said(account, RULES, trio.current_time() + 5, files(held()))
     assert word.snapshot is not None
@@ -112,7 +131,9 @@ async def test_what_never_stands_still_is_not_booked(autojump_clock: trio.testin
     assert await settled(account, RULES, trio.current_time() + 10) is None
 
 
-async def test_a_spoilt_ledger_beside_an_exchange_that_is_flat_is_flat_for_a_refused_start_as_it_is_for_status(tmp_path: Path) -> None:
+async def test_a_spoilt_ledger_beside_an_exchange_that_is_flat_is_flat_for_a_refused_start_as_it_is_for_status(  # noqa: E501
+    tmp_path: Path,
+) -> None:
     """`status` ended with 0 and the next start, which had asked the same exchange, with 4."""
     (tmp_path / "ledger.sqlite").write_bytes(b"no ledger at all, " * 500)
     here, state = place(Settings(), "http://127.0.0.1:1"), tmp_path / "state"
@@ -121,4 +142,7 @@ async def test_a_spoilt_ledger_beside_an_exchange_that_is_flat_is_flat_for_a_ref
     assert on_disk(here, tmp_path, state, said).kind == "flat"
     said = VenueWord(await Account(lambda _s: PAIR)(), RULES)
     assert on_disk(here, tmp_path, state, said).kind == "unknown"
-    assert on_disk(here, tmp_path, state, VenueWord(rules=RULES, trouble="the venue did not answer")).kind == "unknown"
+    assert (
+        on_disk(here, tmp_path, state, VenueWord(rules=RULES, trouble="the venue did not answer")).kind
+        == "unknown"
+    )

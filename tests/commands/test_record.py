@@ -1,4 +1,6 @@
-"""Recording a simulated venue over in-memory sockets on virtual time, and the recording replayed; then the command as a process."""
+"""Recording a simulated venue over in-memory sockets on virtual time, and the recording replayed; then the
+command as a process.
+"""
 
 import json
 import random
@@ -38,7 +40,9 @@ Books = dict[str, list[tuple[int, list[Level], list[Level]]]]
 class Bench:
     """A venue on `market`, its recorder, and every book that the venue has had."""
 
-    def __init__(self, venue: SimulatedVenue, recording: Recording, dialer: MemoryDialer, reads: HttpReads) -> None:
+    def __init__(
+        self, venue: SimulatedVenue, recording: Recording, dialer: MemoryDialer, reads: HttpReads
+    ) -> None:
         self.venue = venue
         self.recording = recording
         self.dialer = dialer
@@ -74,7 +78,9 @@ async def bench(folder: Path, market: str, seed: int) -> AsyncIterator[Bench]:
     async with trio.open_nursery() as nursery:
         transport = httpx.ASGITransport(app=application(venue))
         async with HttpReads(URL, NOBODY, name="test", transport=transport) as reads:
-            ready = Bench(venue, Recording(files, Tape(SYMBOLS), clock, SYMBOLS), MemoryDialer(venue, nursery), reads)
+            ready = Bench(
+                venue, Recording(files, Tape(SYMBOLS), clock, SYMBOLS), MemoryDialer(venue, nursery), reads
+            )
             await nursery.start(venue.run)
             yield ready
             files.close()
@@ -86,14 +92,20 @@ async def recorded(ready: Bench, seconds: float) -> None:
         await record_market(URL, ready.recording, ready.reads, ready.dialer)
 
 
-async def test_a_recording_of_the_simulator_replays_the_same_books(tmp_path: Path, autojump_clock: MockClock) -> None:
-    """Whole books at every batch, and the best bid and ask at every move between them. Another seed is another market: 9."""
+async def test_a_recording_of_the_simulator_replays_the_same_books(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """Whole books at every batch, and the best bid and ask at every move between them. Another seed is
+    another market: 9.
+    """
     async with bench(tmp_path / "first", "synthetic", seed=9) as first:
         await recorded(first, 20)
     rows = {kind: rows_of(tmp_path / "first" / f"market_{kind}.csv.gz")[1:] for kind in HEADERS}
     assert min(len(rows["quotes"]), len(rows["l2_20"])) > 100
     batches = {(row[2], int(row[0])) for row in rows["l2_20"]}
-    began_ns = max(min(int(row[0]) for row in rows["l2_20"] if row[2] == symbol) for symbol in SYMBOLS.values())
+    began_ns = max(
+        min(int(row[0]) for row in rows["l2_20"] if row[2] == symbol) for symbol in SYMBOLS.values()
+    )
     compared = 0
     for move in market_named(str(tmp_path / "first" / "market"), 0).moves():
         symbol, at_ns = f"{move.product.upper()}-PERP", began_ns + move.at_ns
@@ -107,7 +119,9 @@ async def test_a_recording_of_the_simulator_replays_the_same_books(tmp_path: Pat
     assert 0 < traded <= len(rows["trades"])
 
 
-async def test_a_venue_that_replays_a_recording_has_the_books_of_the_one_that_was_recorded(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_venue_that_replays_a_recording_has_the_books_of_the_one_that_was_recorded(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
     """At the moment of every batch, level by level."""
     async with bench(tmp_path / "first", "synthetic", seed=9) as first:
         await recorded(first, 10)
@@ -122,7 +136,9 @@ async def test_a_venue_that_replays_a_recording_has_the_books_of_the_one_that_wa
         assert again.at(symbol, at_ns + offset_ns + 1_000) == first.at(symbol, at_ns), f"{symbol} at {at_ns}"
 
 
-async def test_a_lost_connection_is_a_gap_and_both_books_start_over(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_lost_connection_is_a_gap_and_both_books_start_over(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
     async with bench(tmp_path / "first", "synthetic", seed=9) as first:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(recorded, first, 20)
@@ -149,7 +165,9 @@ async def cut(ready: Bench) -> None:
     await trio.sleep(0.01)
 
 
-async def test_a_venue_that_cannot_be_reached_at_the_beginning_is_an_error_and_no_gap(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_venue_that_cannot_be_reached_at_the_beginning_is_an_error_and_no_gap(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
     @asynccontextmanager
     async def refused() -> AsyncIterator[Any]:
         raise Unreachable("refused")
@@ -162,11 +180,18 @@ async def test_a_venue_that_cannot_be_reached_at_the_beginning_is_an_error_and_n
     recording.files.close()
 
 
-# -- the command -------------------------------------------------------------------------------------------------------------------------------
+# -- the command ---------------------------------------------------------------------------------------------
 
 
 def typed(*words: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run([sys.executable, "supervisor.py", "record", *words], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(
+        [sys.executable, "supervisor.py", "record", *words],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 @pytest.mark.parametrize(
@@ -181,7 +206,9 @@ def typed(*words: str) -> "subprocess.CompletedProcess[str]":
         (("--url", "http://127.0.0.1:1", "--for", "1 s", "--out", "{tmp}/a"), 3, "the venue does not answer"),
     ],
 )
-def test_what_is_missing_or_wrong_is_named_with_its_cure(tmp_path: Path, words: tuple[str, ...], code: int, saying: str) -> None:
+def test_what_is_missing_or_wrong_is_named_with_its_cure(
+    tmp_path: Path, words: tuple[str, ...], code: int, saying: str
+) -> None:
     from commands.cli import main
 
     said = call(main, ["record", *(word.format(tmp=tmp_path) for word in words)])
@@ -194,7 +221,12 @@ def test_a_refused_recording_has_an_object_of_its_own_kind(capsys: pytest.Captur
 
     assert main(["record", "--json", "--out", "a", "--for", "1 h"]) == 2
     ended = json.loads(capsys.readouterr().out)
-    assert (ended["schema"], ended["ok"], ended["exit_code"], ended["error"]["code"]) == ("evenkeel.record/1", False, 2, "WHICH_VENUE")
+    assert (ended["schema"], ended["ok"], ended["exit_code"], ended["error"]["code"]) == (
+        "evenkeel.record/1",
+        False,
+        2,
+        "WHICH_VENUE",
+    )
 
 
 def call(main: Callable[[list[str]], int], words: list[str]) -> tuple[int, str]:
@@ -207,7 +239,9 @@ def call(main: Callable[[list[str]], int], words: list[str]) -> tuple[int, str]:
 
 @pytest.fixture(scope="module")
 def simulate() -> Any:
-    process = subprocess.Popen([sys.executable, "supervisor.py", "simulate"], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "supervisor.py", "simulate"], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     yield process.stdout.readline().strip()
     process.terminate()
@@ -215,7 +249,9 @@ def simulate() -> Any:
     process.stdout.close()
 
 
-def test_a_disk_that_takes_no_more_ends_the_recording_with_what_is_written(tmp_path: Path, simulate: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_disk_that_takes_no_more_ends_the_recording_with_what_is_written(
+    tmp_path: Path, simulate: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from commands.cli import main
     from commands.record import command as record
     from commands.record import files as recording
@@ -233,24 +269,42 @@ def test_a_disk_that_takes_no_more_ends_the_recording_with_what_is_written(tmp_p
     code, said = call(main, ["record", "--url", simulate, "--out", str(tmp_path / "a"), "--for", "1 h"])
     assert (code, said.splitlines()[-1]) == (
         3,
-        "the disk refused: No space left on device · the files hold what was written before · make room and record again under another name",
+        (
+            "the disk refused: No space left on device · the files hold what was written before · make room"
+            " and record again under another name"
+        ),
     )
     assert all(rows_of(tmp_path / f"a_{kind}.csv.gz") for kind in HEADERS)
 
 
-def test_a_signal_ends_a_recording_whose_files_are_whole_and_the_last_word_replays_it(tmp_path: Path, simulate: str) -> None:
+def test_a_signal_ends_a_recording_whose_files_are_whole_and_the_last_word_replays_it(
+    tmp_path: Path, simulate: str
+) -> None:
     prefix = tmp_path / "new folder" / "monday"
     words = ["record", "--url", simulate, "--out", str(prefix), "--for", "1 h", "--private", "--json"]
-    process = subprocess.Popen([sys.executable, "supervisor.py", *words], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "supervisor.py", *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert process.stderr is not None
     assert "recording ETH-PERP and SOL-PERP" in process.stderr.readline()
     trio.run(trio.sleep, 1.5)
     process.send_signal(signal.SIGTERM)
     output, said = process.communicate(timeout=30)
     ended = json.loads(output)
-    assert (process.returncode, ended["exit_code"], ended["ended_by"], ended["gaps"]) == (143, 143, "signal", 0)
+    assert (process.returncode, ended["exit_code"], ended["ended_by"], ended["gaps"]) == (
+        143,
+        143,
+        "signal",
+        0,
+    )
     assert said.splitlines()[-1] == f"replay it: python supervisor.py run --market '{prefix}'"
-    assert all(len(rows_of(Path(f"{prefix}_{kind}.csv.gz"))) == 1 + count for kind, count in ended["rows"].items())
+    assert all(
+        len(rows_of(Path(f"{prefix}_{kind}.csv.gz"))) == 1 + count for kind, count in ended["rows"].items()
+    )
     assert ended["rows"]["l2_20"] > 2
     assert len(list(market_named(ended["market"], 0).moves())) > 2
     again = typed(*words[1:])

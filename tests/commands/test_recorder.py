@@ -1,4 +1,6 @@
-"""What is only for people never stops trading (lesson R11): a watcher or a screen that fails is left out, and that is said."""
+"""What is only for people never stops trading (lesson R11): a watcher or a screen that fails is left out,
+and that is said.
+"""
 
 import msgspec
 import trio
@@ -43,7 +45,9 @@ def test_when_every_watcher_fails_speaking_still_works() -> None:
     assert (recorder.watchers, recorder.staged) == ([], [SAID])
 
 
-async def test_a_terminal_that_has_gone_away_ends_the_screen_and_nothing_else(autojump_clock: MockClock) -> None:
+async def test_a_terminal_that_has_gone_away_ends_the_screen_and_nothing_else(
+    autojump_clock: MockClock,
+) -> None:
     recorder = Recorder()
     heard: list[msgspec.Struct] = []
     recorder.watchers.append(heard.append)

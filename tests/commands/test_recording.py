@@ -37,7 +37,19 @@ def test_a_snapshot_is_a_whole_book_with_empty_cells_where_there_are_no_levels()
     ((kind, cells),) = Tape(SYMBOLS).snapshot(BOOK, NOW)
     assert kind == "l2_20"
     assert len(cells) == len(HEADERS["l2_20"]) == 83
-    assert list(cells[:11]) == [START_MS * 1_000_000, NOW, "ETH-PERP", "2756.8", "3", "2756.9", "2", "2756.7", "5", "", ""]
+    assert list(cells[:11]) == [
+        START_MS * 1_000_000,
+        NOW,
+        "ETH-PERP",
+        "2756.8",
+        "3",
+        "2756.9",
+        "2",
+        "2756.7",
+        "5",
+        "",
+        "",
+    ]
 
 
 def test_a_batch_is_a_book_only_when_its_best_levels_changed() -> None:
@@ -68,7 +80,10 @@ def test_touches_and_trades_are_exact_decimals_and_trades_are_numbered() -> None
     tape = started()
     ((_, touch),) = tape.take(Touch(4, Ns(5), level("2756.8", "0.001"), level("2756.9", "12.5")), NOW)
     assert list(touch) == [5, NOW, "ETH-PERP", "2756.8", "0.001", "2756.9", "12.5"]
-    trades = [tape.take(PublicTrade(8, Ns(6), Price.of("115.86"), Base.of("0.1"), taker_buys), NOW)[0][1] for taker_buys in (True, False)]
+    trades = [
+        tape.take(PublicTrade(8, Ns(6), Price.of("115.86"), Base.of("0.1"), taker_buys), NOW)[0][1]
+        for taker_buys in (True, False)
+    ]
     assert [list(cells) for cells in trades] == [
         [6, NOW, "SOL-PERP", "115.86", "0.1", "buy", 1],
         [6, NOW, "SOL-PERP", "115.86", "0.1", "sell", 2],
@@ -76,7 +91,12 @@ def test_touches_and_trades_are_exact_decimals_and_trades_are_numbered() -> None
 
 
 @pytest.mark.parametrize(
-    "event", [delta(2, START_MS, 0), Touch(2, Ns(1), level("1", "1"), level("2", "1")), PublicTrade(2, Ns(1), Price(1), Base(1), True)]
+    "event",
+    [
+        delta(2, START_MS, 0),
+        Touch(2, Ns(1), level("1", "1"), level("2", "1")),
+        PublicTrade(2, Ns(1), Price(1), Base(1), True),
+    ],
 )
 def test_a_product_that_is_not_recorded_leaves_no_row(event: Any) -> None:
     assert started().take(event, NOW) == []
@@ -84,8 +104,23 @@ def test_a_product_that_is_not_recorded_leaves_no_row(event: Any) -> None:
 
 def test_what_the_subaccount_did_has_files_of_its_own() -> None:
     tape = started()
-    fill = Fill("0xaa", 8, Base.of("-8.5"), Price.of("115.86"), Quote.of("0.34"), Base(0), Base.of("8.5"), True, 7, Ns(5))
-    events = (fill, OrderUpdate("0xaa", 8, Base(0), "filled", Ns(5)), PositionChange(2, False, Base.of(1), Quote(0), "match_orders", Ns(5)))
+    fill = Fill(
+        "0xaa",
+        8,
+        Base.of("-8.5"),
+        Price.of("115.86"),
+        Quote.of("0.34"),
+        Base(0),
+        Base.of("8.5"),
+        True,
+        7,
+        Ns(5),
+    )
+    events = (
+        fill,
+        OrderUpdate("0xaa", 8, Base(0), "filled", Ns(5)),
+        PositionChange(2, False, Base.of(1), Quote(0), "match_orders", Ns(5)),
+    )
     rows = {kind: list(cells) for event in events for kind, cells in tape.take(event, NOW)}
     assert rows["fills"] == [5, NOW, "SOL-PERP", "0xaa", "115.86", "8.5", "sell", "0.34", "0", "8.5", 1, 7]
     assert rows["orders"] == [5, NOW, "SOL-PERP", "0xaa", "0", "filled"]
@@ -103,7 +138,10 @@ def test_a_file_is_whole_after_every_chunk_without_being_closed(tmp_path: Path) 
     assert len(rows_of(path)) == 1 + CHUNK_ROWS
     file.flush()
     file.flush()
-    assert [row[0] for row in rows_of(path)] == ["number", *(str(number) for number in range(CHUNK_ROWS + 10))]
+    assert [row[0] for row in rows_of(path)] == [
+        "number",
+        *(str(number) for number in range(CHUNK_ROWS + 10)),
+    ]
     file.close()
 
 
@@ -115,7 +153,9 @@ def test_nothing_is_overwritten_and_then_nothing_is_created(tmp_path: Path) -> N
     assert (tmp_path / "a_trades.csv.gz").read_bytes() == b"precious"
 
 
-def test_all_files_are_closed_even_when_the_disk_takes_no_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_files_are_closed_even_when_the_disk_takes_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     files = RecordingFiles(tmp_path / "a", HEADERS)
 
     def full(_file: Chunked) -> None:

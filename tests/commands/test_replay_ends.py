@@ -1,4 +1,6 @@
-"""A recording that is over: a run ends with it, flat, and a venue of its own says that its prices stand still."""
+"""A recording that is over: a run ends with it, flat, and a venue of its own says that its prices stand
+still.
+"""
 
 import json
 import os
@@ -21,7 +23,9 @@ def recording(folder: Path, seconds: int) -> str:
     for step in range(2 * seconds + 1):
         at, tick = 1_000_000 + step * 500_000_000, step % 2
         rows.append(book(at, "ETH-PERP", f"{2756.8 + tick / 10:.1f} 900 {2756.9 + tick / 10:.1f} 900"))
-        rows.append(book(at + 1, "SOL-PERP", f"{115.86 + tick / 100:.2f} 9000 {115.87 + tick / 100:.2f} 9000"))
+        rows.append(
+            book(at + 1, "SOL-PERP", f"{115.86 + tick / 100:.2f} 9000 {115.87 + tick / 100:.2f} 9000")
+        )
     return recorded(folder, l2_20=rows)
 
 
@@ -35,17 +39,47 @@ def surroundings(folder: Path) -> dict[str, str]:
 
 def test_a_run_ends_flat_with_its_recording(tmp_path: Path) -> None:
     """It would hold for an hour; its prices stand still after six seconds."""
-    words = ("run", "--json", "--market", recording(tmp_path, 6), "--cycles", "forever", "--hold", "1 h", "--logs", str(tmp_path / "logs"))
-    ran = subprocess.run(command(*words), cwd=tmp_path, env=surroundings(tmp_path), capture_output=True, text=True, timeout=120, check=False)
+    words = (
+        "run",
+        "--json",
+        "--market",
+        recording(tmp_path, 6),
+        "--cycles",
+        "forever",
+        "--hold",
+        "1 h",
+        "--logs",
+        str(tmp_path / "logs"),
+    )
+    ran = subprocess.run(
+        command(*words),
+        cwd=tmp_path,
+        env=surroundings(tmp_path),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
     told = json.loads(ran.stdout.splitlines()[-1])
-    assert (ran.returncode, told["ended_by"], told["completed"], told["open_eth"], told["open_sol"]) == (0, "done", 1, "0", "0"), ran.stderr
+    assert (ran.returncode, told["ended_by"], told["completed"], told["open_eth"], told["open_sol"]) == (
+        0,
+        "done",
+        1,
+        "0",
+        "0",
+    ), ran.stderr
     assert " ended     the recording has been replayed to its end" in ran.stderr.splitlines()
 
 
 def test_a_venue_that_replays_for_others_says_that_its_prices_stand_still(tmp_path: Path) -> None:
     words = ("simulate", "--market", recording(tmp_path, 1))
     with subprocess.Popen(
-        command(*words), cwd=tmp_path, env=surroundings(tmp_path), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        command(*words),
+        cwd=tmp_path,
+        env=surroundings(tmp_path),
+        text=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     ) as venue:
         try:
             assert venue.stdout is not None

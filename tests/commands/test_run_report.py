@@ -65,10 +65,17 @@ def test_an_end_that_comes_before_the_exchange_has_confirmed_flat_is_told_as_wha
     story = Story()
     story.enter()
     story.leave()
-    assert told(story) == "0 of 1 pairs entered and exited together in 9 s (simulated, seed 7). The last pair was closed as the run ended."
+    assert (
+        told(story)
+        == "0 of 1 pairs entered and exited together in 9 s (simulated, seed 7). The last pair was closed as"
+        " the run ended."
+    )
     totals = story.held.totals
     assert (totals.entered, totals.unfinished, totals.cycles, totals.orders_sent) == (1, 1, 0, 4)
-    assert RunReport.of(ONE_CYCLE, story.held).count_words() == "0 completed, 0 skipped, 0 failed, 1 without an end"
+    assert (
+        RunReport.of(ONE_CYCLE, story.held).count_words()
+        == "0 completed, 0 skipped, 0 failed, 1 without an end"
+    )
 
 
 @pytest.mark.parametrize(
@@ -81,9 +88,26 @@ def test_a_pair_that_somebody_else_closed_was_traded(code: str, words: str) -> N
     story.enter()
     for product, amount, price in ((4, "-0.042", "2756.8"), (8, "1", "115.87")):
         size = Base.of(amount)
-        story.tell(Fill(f"0x{product:064x}", product, size, Price.of(price), Quote(0), Base(0), Base(abs(size)), True, 1, Ns(story.now_ms * 10**6)))
+        story.tell(
+            Fill(
+                f"0x{product:064x}",
+                product,
+                size,
+                Price.of(price),
+                Quote(0),
+                Base(0),
+                Base(abs(size)),
+                True,
+                1,
+                Ns(story.now_ms * 10**6),
+            )
+        )
     story.snapshot(eth="0", sol="0")
-    assert told(story, code) == f"0 of 1 pairs entered and exited together in 9 s (simulated, seed 7). The last pair was closed {words}."
+    assert (
+        told(story, code)
+        == "0 of 1 pairs entered and exited together in 9 s (simulated, seed 7). The last pair was closed"
+        f" {words}."
+    )
 
 
 def test_nothing_is_said_to_be_traded_where_nothing_was() -> None:
@@ -109,7 +133,10 @@ def test_a_pair_of_an_earlier_run_is_in_no_count_and_uses_up_no_cycle() -> None:
     assert progress(story) == "an earlier run's pair"
     story.snapshot()
     assert progress(story) == "cycle 1 of 1"
-    assert told(story) == "No new pair was entered in 9 s (simulated, seed 7). A pair of an earlier run was closed."
+    assert (
+        told(story)
+        == "No new pair was entered in 9 s (simulated, seed 7). A pair of an earlier run was closed."
+    )
     story.placed("enter", "0.042", "-1", cycle=2)
     assert progress(story) == "cycle 1 of 1"
     story.fill("eth")
@@ -118,7 +145,11 @@ def test_a_pair_of_an_earlier_run_is_in_no_count_and_uses_up_no_cycle() -> None:
     story.leave(cycle=2)
     story.snapshot()
     assert progress(story) == "cycle 1 of 1"
-    assert told(story) == "1 of 1 pairs entered and exited together in 9 s (simulated, seed 7). A pair of an earlier run was closed."
+    assert (
+        told(story)
+        == "1 of 1 pairs entered and exited together in 9 s (simulated, seed 7). A pair of an earlier run was"
+        " closed."
+    )
 
 
 def test_a_pair_of_an_earlier_run_that_is_closed_as_this_one_ends_is_told() -> None:
@@ -126,7 +157,11 @@ def test_a_pair_of_an_earlier_run_that_is_closed_as_this_one_ends_is_told() -> N
     story.enter()
     restarted(story)
     story.leave()
-    assert told(story) == "No new pair was entered in 9 s (simulated, seed 7). A pair of an earlier run was closed as the run ended."
+    assert (
+        told(story)
+        == "No new pair was entered in 9 s (simulated, seed 7). A pair of an earlier run was closed as the"
+        " run ended."
+    )
 
 
 def test_what_a_person_booked_is_in_no_count_either() -> None:
@@ -152,7 +187,9 @@ def test_a_second_run_on_the_same_ledger_counts_its_own_cycles_from_one() -> Non
 
 
 def test_whoever_reads_the_rows_again_says_the_same() -> None:
-    """Screen, summary, `--json` and `status` are one fold: it does not matter who reads the ledger, or when."""
+    """Screen, summary, `--json` and `status` are one fold: it does not matter who reads the ledger, or
+    when.
+    """
     story = Story()
     story.enter()
     story.leave()
@@ -160,10 +197,17 @@ def test_whoever_reads_the_rows_again_says_the_same() -> None:
     restarted(story)
     story.enter(cycle=2)
     live, again = RunReport.of(ONE_CYCLE, story.held), RunReport.of(ONE_CYCLE, story.reread())
-    words = "0 of 1 pairs entered and exited together in 9 s (x). The last pair was closed by others: by hand, or by the exchange."
+    words = (
+        "0 of 1 pairs entered and exited together in 9 s (x). The last pair was closed by others: by hand, or"
+        " by the exchange."
+    )
     assert [report.headline("in 9 s", "(x)") for report in (live, again)] == [words, words]
     assert msgspec.structs.replace(live.totals, rows=0) == msgspec.structs.replace(again.totals, rows=0)
 
 
 def test_rounds_are_counted_in_words() -> None:
-    assert [rounds_words(number) for number in range(3)] == ["no order was needed", "1 round of reduce-only orders", "2 rounds of reduce-only orders"]
+    assert [rounds_words(number) for number in range(3)] == [
+        "no order was needed",
+        "1 round of reduce-only orders",
+        "2 rounds of reduce-only orders",
+    ]

@@ -55,7 +55,9 @@ def note(text: str) -> Note:
         (io.StringIO(), {"TERM": "xterm"}, (80, 24), False),
     ],
 )
-def test_the_screen_wants_a_terminal_of_80_by_24(stream: io.StringIO, environment: dict[str, str], size: tuple[int, int], fits: bool) -> None:
+def test_the_screen_wants_a_terminal_of_80_by_24(
+    stream: io.StringIO, environment: dict[str, str], size: tuple[int, int], fits: bool
+) -> None:
     assert fits_a_screen(stream, environment, size) is fits
 
 
@@ -85,7 +87,14 @@ def test_events_that_were_too_many_are_counted() -> None:
     assert lines[:2] == ["(3 events not shown, they are in the log)", "14:13:20 3"]
 
 
-async def shown(view: RunView, stream: io.StringIO, *, live: bool, during: Callable[[], None] | None = None, for_s: float = 1.0) -> str:
+async def shown(
+    view: RunView,
+    stream: io.StringIO,
+    *,
+    live: bool,
+    during: Callable[[], None] | None = None,
+    for_s: float = 1.0,
+) -> str:
     async with trio.open_nursery() as nursery:
         nursery.start_soon(lambda: run_screen(view, stream, lambda: START_MS, live=live))
         await trio.sleep(for_s)
@@ -101,7 +110,9 @@ async def test_what_happened_before_the_end_is_still_shown(autojump_clock: MockC
     assert out == f"14:13:20 first\n{STARTING}14:13:20 last words\n"
 
 
-async def test_plain_lines_say_what_it_is_doing_once_it_lasts_and_again_every_half_minute(autojump_clock: MockClock) -> None:
+async def test_plain_lines_say_what_it_is_doing_once_it_lasts_and_again_every_half_minute(
+    autojump_clock: MockClock,
+) -> None:
     assert await shown(view_of(), io.StringIO(), live=False, for_s=0.4) == ""
     assert await shown(view_of(), io.StringIO(), live=False, for_s=29) == STARTING
     assert await shown(view_of(), io.StringIO(), live=False, for_s=61) == STARTING * 3
@@ -109,34 +120,66 @@ async def test_plain_lines_say_what_it_is_doing_once_it_lasts_and_again_every_ha
 
 def test_a_countdown_is_not_said_again_and_another_reason_is() -> None:
     said = Doing()
-    told = [said.due(f"WAITING: SPREAD_WIDE SOL 0.49 > 0.40 bps, skips in {5 - turn // 10} s", turn / 10) for turn in range(20)]
+    told = [
+        said.due(f"WAITING: SPREAD_WIDE SOL 0.49 > 0.40 bps, skips in {5 - turn // 10} s", turn / 10)
+        for turn in range(20)
+    ]
     told += [said.due("HOLDING: exits in 55 s", turn / 10) for turn in range(20, 40)]
-    assert [line for line in told if line] == ["WAITING: SPREAD_WIDE SOL 0.49 > 0.40 bps, skips in 5 s", "HOLDING: exits in 55 s"]
+    assert [line for line in told if line] == [
+        "WAITING: SPREAD_WIDE SOL 0.49 > 0.40 bps, skips in 5 s",
+        "HOLDING: exits in 55 s",
+    ]
 
 
-async def test_on_a_narrow_terminal_lines_are_broken_between_words_and_in_a_pipe_not_at_all(autojump_clock: MockClock) -> None:
-    text = "the account has 10,000 USDT0 free and a cycle costs at most 1.50 USD, that is 15.00 bps of each leg, so that is enough"
+async def test_on_a_narrow_terminal_lines_are_broken_between_words_and_in_a_pipe_not_at_all(
+    autojump_clock: MockClock,
+) -> None:
+    text = (
+        "the account has 10,000 USDT0 free and a cycle costs at most 1.50 USD, that is 15.00 bps of each leg,"
+        " so that is enough"
+    )
     narrow = Terminal()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(lambda: run_screen(view_of([note(text)]), narrow, lambda: START_MS, live=False, size=lambda: (60, 20)))
+        nursery.start_soon(
+            lambda: run_screen(
+                view_of([note(text)]), narrow, lambda: START_MS, live=False, size=lambda: (60, 20)
+            )
+        )
         await trio.sleep(0.2)
         nursery.cancel_scope.cancel()
     lines = narrow.getvalue().splitlines()
     assert max(len(line) for line in lines) <= 60
     assert " ".join(" ".join(lines).split()) == f"14:13:20 {text}"
-    assert all(any(measure in line for line in lines) for measure in ("10,000 USDT0", "1.50 USD", "15.00 bps"))
+    assert all(
+        any(measure in line for line in lines) for measure in ("10,000 USDT0", "1.50 USD", "15.00 bps")
+    )
     assert await shown(view_of([note(text)]), io.StringIO(), live=False, for_s=0.2) == f"14:13:20 {text}\n"
 
 
-async def test_the_screen_uses_the_size_that_the_terminal_has_now(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_screen_uses_the_size_that_the_terminal_has_now(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TERM", "xterm")
     sizes = iter([(80, 24)] * 3 + [(200, 50)] * 100)
     stream = Terminal()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(lambda: run_screen(view_of([quote()]), stream, lambda: START_MS, live=True, colour=False, size=lambda: next(sizes)))
+        nursery.start_soon(
+            lambda: run_screen(
+                view_of([quote()]),
+                stream,
+                lambda: START_MS,
+                live=True,
+                colour=False,
+                size=lambda: next(sizes),
+            )
+        )
         await trio.sleep(2)
         nursery.cancel_scope.cancel()
-    rules = set(re.findall(r"^-+$", re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", stream.getvalue()).replace("\r", "\n"), re.MULTILINE))
+    rules = set(
+        re.findall(
+            r"^-+$", re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", stream.getvalue()).replace("\r", "\n"), re.MULTILINE
+        )
+    )
     assert {len(rule) for rule in rules} == {79, 199}
 
 
@@ -145,7 +188,9 @@ async def test_a_reader_that_went_away_ends_the_screen_and_nothing_else(autojump
     await run_screen(view_of([note("x")]), Gone(), lambda: START_MS, live=False)
 
 
-async def test_the_screen_is_redrawn_in_place_at_most_four_times_a_second(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_screen_is_redrawn_in_place_at_most_four_times_a_second(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TERM", "xterm")
     stream = Terminal()
     out = await shown(view_of([quote()]), stream, live=True, for_s=2.0)
@@ -155,7 +200,9 @@ async def test_the_screen_is_redrawn_in_place_at_most_four_times_a_second(autoju
     assert out.rstrip().endswith("\x1b[?25h")
 
 
-async def test_without_colour_there_is_no_colour(autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_without_colour_there_is_no_colour(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TERM", "xterm")
     view = view_of([quote(), *calm_entry(plan()), open_pair()])
     coloured = await shown(view, Terminal(), live=True)

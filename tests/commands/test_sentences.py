@@ -3,7 +3,14 @@
 import msgspec
 import pytest
 
-from commands.output.sentences import acceptable, advice, expected_cost, expected_dust, skip_sentence, spread_bps
+from commands.output.sentences import (
+    acceptable,
+    advice,
+    expected_cost,
+    expected_dust,
+    skip_sentence,
+    spread_bps,
+)
 from messages.settings import Settings
 from messages.sizing import Skipped, Verdict
 from messages.units import ONE, Base, Bps, Quote
@@ -15,7 +22,10 @@ HUNDRED = msgspec.structs.replace(Settings(), target=Quote(100 * ONE))
 
 def test_the_first_line_of_a_run_says_what_it_will_cost() -> None:
     """1,000 USD x 3.5 bp x 4 = 1.40; spreads of 0.36 and 0.86 bps once each = 0.12."""
-    assert expected_cost(Settings(), RULES, quote()) == "expected cost 1.52 USD a cycle (fees 1.40 + spread 0.12), 5 cycles ≈ 7.60 USD"
+    assert (
+        expected_cost(Settings(), RULES, quote())
+        == "expected cost 1.52 USD a cycle (fees 1.40 + spread 0.12), 5 cycles ≈ 7.60 USD"
+    )
 
 
 def test_the_cost_counts_one_cycle_and_endless_ones_in_words() -> None:
@@ -45,19 +55,32 @@ def test_a_skip_says_why_with_numbers_and_what_to_type() -> None:
 
 
 def test_without_a_sure_target_the_smallest_one_is_advised() -> None:
-    assert advice(HUNDRED, msgspec.structs.replace(VERDICT, always_from=None)).startswith("Try --target '117.25 USD' or")
+    assert advice(HUNDRED, msgspec.structs.replace(VERDICT, always_from=None)).startswith(
+        "Try --target '117.25 USD' or"
+    )
 
 
 def test_what_cannot_be_advised_is_not_advised() -> None:
-    nothing = Verdict("impossible", False, Base(0), Base(0), Quote(0), Quote(0), Bps(0), "the book is empty.", None, None)
-    assert skip_sentence(HUNDRED, Skipped(1, "UNBALANCED", "", nothing)) == "100 USD per leg cannot be traded here: the book is empty."
+    nothing = Verdict(
+        "impossible", False, Base(0), Base(0), Quote(0), Quote(0), Bps(0), "the book is empty.", None, None
+    )
+    assert (
+        skip_sentence(HUNDRED, Skipped(1, "UNBALANCED", "", nothing))
+        == "100 USD per leg cannot be traded here: the book is empty."
+    )
 
 
 def test_a_skip_by_a_gate_has_its_code() -> None:
-    assert skip_sentence(HUNDRED, Skipped(1, "QUOTE_STALE", "ETH 1.4 s old", None)) == "QUOTE_STALE: ETH 1.4 s old"
+    assert (
+        skip_sentence(HUNDRED, Skipped(1, "QUOTE_STALE", "ETH 1.4 s old", None))
+        == "QUOTE_STALE: ETH 1.4 s old"
+    )
 
 
-@pytest.mark.parametrize(("found", "wanted"), [("10.1", "20"), ("20", "20"), ("50", "50"), ("50.1", "100"), ("130.6", "150"), ("150", "150")])
+@pytest.mark.parametrize(
+    ("found", "wanted"),
+    [("10.1", "20"), ("20", "20"), ("50", "50"), ("50.1", "100"), ("130.6", "150"), ("150", "150")],
+)
 def test_the_share_to_accept_is_round_and_never_below_what_was_found(found: str, wanted: str) -> None:
     assert acceptable(Bps.of(found)) == Bps.of(wanted)
 

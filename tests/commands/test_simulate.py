@@ -26,7 +26,9 @@ FLAT = "flat:2756.9/115.86"
 def simulate(*arguments: str) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
     """A running `simulate --market flat` and its base URL; killed at the end if it still lives."""
     command = [sys.executable, str(SUPERVISOR), "simulate", "--market", FLAT, *arguments]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
         try:
             assert process.stdout is not None
             assert select.select([process.stdout], [], [], 20)[0]
@@ -65,7 +67,10 @@ def test_another_subaccount_can_be_funded_to_rehearse_with_ones_own_key() -> Non
 
 def test_the_account_begins_with_the_deposit_it_is_given() -> None:
     with simulate("--deposit", "250.5 USD") as (_, url):
-        assert query(url, type="subaccount_info", subaccount=THROWAWAY_SENDER)["healths"][0]["health"] == "250500000000000000000"
+        assert (
+            query(url, type="subaccount_info", subaccount=THROWAWAY_SENDER)["healths"][0]["health"]
+            == "250500000000000000000"
+        )
     refused = run_simulate("--deposit", "250")
     assert (refused.returncode, b'--deposit: "250" has no unit' in refused.stderr) == (2, True)
 
@@ -90,13 +95,25 @@ def test_a_port_in_use_is_exit_3_and_says_so() -> None:
     with simulate() as (_, url):
         port = url.rsplit(":", 1)[1]
         second = subprocess.run(
-            [sys.executable, str(SUPERVISOR), "simulate", "--market", FLAT, "--port", port], capture_output=True, timeout=20, check=False
+            [sys.executable, str(SUPERVISOR), "simulate", "--market", FLAT, "--port", port],
+            capture_output=True,
+            timeout=20,
+            check=False,
         )
         assert second.returncode == 3
         assert f"port {port} on 127.0.0.1 cannot be used" in second.stderr.decode()
 
 
-@pytest.mark.parametrize("wrong", [["--market", "flat:1"], ["--faults", "/no/such"], ["--port", "http"], ["--host", "::"], ["--fund", "me"]])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        ["--market", "flat:1"],
+        ["--faults", "/no/such"],
+        ["--port", "http"],
+        ["--host", "::"],
+        ["--fund", "me"],
+    ],
+)
 def test_a_wrong_option_is_exit_2_and_names_it(wrong: list[str]) -> None:
     ended = run_simulate(*wrong)
     assert ended.returncode == 2
@@ -111,7 +128,12 @@ def test_a_client_that_stopped_reading_does_not_keep_it_alive() -> None:
         with socket.create_connection((host, int(port))) as deaf:
             deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
             body = json.dumps({"type": "market_liquidity", "product_id": 4, "depth": 100}).encode()
-            request = b"POST /v1/query HTTP/1.1\r\nHost: x\r\nContent-Length: " + str(len(body)).encode() + b"\r\n\r\n" + body
+            request = (
+                b"POST /v1/query HTTP/1.1\r\nHost: x\r\nContent-Length: "
+                + str(len(body)).encode()
+                + b"\r\n\r\n"
+                + body
+            )
             deaf.setblocking(False)
             try:
                 for _ in range(20_000):
@@ -128,7 +150,9 @@ def test_a_client_that_goes_away_in_the_middle_of_a_question_is_no_trace_on_stan
         host, port = url.removeprefix("http://").split(":")
         for path in ("query", "execute"):
             with socket.create_connection((host, int(port))) as client:
-                client.sendall(f"POST /v1/{path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 100\r\n\r\nhalf".encode())
+                client.sendall(
+                    f"POST /v1/{path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 100\r\n\r\nhalf".encode()
+                )
                 time.sleep(0.2)
         assert query(url, type="status") == "active"
         _, said = process.communicate(timeout=10)

@@ -1,4 +1,6 @@
-"""Over real sockets: what only a process can show of the accidents that it stages, and a state that outlives it."""
+"""Over real sockets: what only a process can show of the accidents that it stages, and a state that
+outlives it.
+"""
 
 import json
 import socket
@@ -61,7 +63,11 @@ def test_a_frame_cut_in_the_middle_never_becomes_a_message(tmp_path: Path) -> No
         simulate("--market", "synthetic", "--faults", faults(tmp_path, event=[cut])) as (_, url),
         connect(url.replace("http", "ws") + address) as line,
     ):
-        line.send(json.dumps({"method": "subscribe", "stream": {"type": "best_bid_offer", "product_id": 4}, "id": 1}))
+        line.send(
+            json.dumps(
+                {"method": "subscribe", "stream": {"type": "best_bid_offer", "product_id": 4}, "id": 1}
+            )
+        )
         assert json.loads(line.recv(timeout=PATIENCE_S)) == {"result": None, "id": 1}
         with pytest.raises(ConnectionClosed) as closed:
             line.recv(timeout=PATIENCE_S)
@@ -86,7 +92,9 @@ def transfer(url: str, nonce: int) -> Any:
     tx = {"sender": ME, "recipient": OTHER, "amount": 7 * 10**18, "nonce": nonce}
     signature = OURS.sign(typed_digest(TRANSFER, CHAIN_ID, ENDPOINT, **tx))
     wire = {key: str(value) for key, value in tx.items()}
-    return httpx.post(f"{url}/v1/execute", json={"transfer_quote": {"tx": wire, "signature": signature}}, trust_env=False).json()
+    return httpx.post(
+        f"{url}/v1/execute", json={"transfer_quote": {"tx": wire, "signature": signature}}, trust_env=False
+    ).json()
 
 
 def test_a_kept_state_survives_kill_and_a_file_that_cannot_be_read_is_exit_2(tmp_path: Path) -> None:

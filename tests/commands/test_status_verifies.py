@@ -1,4 +1,6 @@
-"""A flipped byte in any column of any row: `status` says how far the ledger was verified, `status --full` names the row wherever it is."""
+"""A flipped byte in any column of any row: `status` says how far the ledger was verified, `status --full`
+names the row wherever it is.
+"""
 
 import sqlite3
 from contextlib import closing
@@ -47,7 +49,9 @@ def said(word: LedgerWord) -> str:
     return ledger_words(Evidence(word, "logs"))
 
 
-def test_a_whole_ledger_is_said_to_be_verified_from_its_snapshot_and_with_full_from_its_first_row(ledger: Path) -> None:
+def test_a_whole_ledger_is_said_to_be_verified_from_its_snapshot_and_with_full_from_its_first_row(
+    ledger: Path,
+) -> None:
     rows = last_row(ledger) + 1
     assert f"{rows} rows, epoch 1 · rows 21 to {rows - 1} verified at " in said(looked(ledger, full=False))
     assert f"{rows} rows, epoch 1 · verified through row {rows - 1} at " in said(looked(ledger, full=True))
@@ -55,7 +59,9 @@ def test_a_whole_ledger_is_said_to_be_verified_from_its_snapshot_and_with_full_f
 
 
 @pytest.mark.parametrize("column", sorted(FLIPS))
-def test_a_flipped_byte_before_the_snapshot_is_named_by_full_and_nothing_before_it_is_claimed_without(column: str, ledger: Path) -> None:
+def test_a_flipped_byte_before_the_snapshot_is_named_by_full_and_nothing_before_it_is_claimed_without(
+    column: str, ledger: Path
+) -> None:
     last = last_row(ledger)
     flip(ledger, column, 7)
     quick = looked(ledger, full=False)
@@ -72,7 +78,9 @@ def test_a_flipped_byte_before_the_snapshot_is_named_by_full_and_nothing_before_
 
 @pytest.mark.parametrize("full", [False, True])
 @pytest.mark.parametrize("column", sorted(FLIPS))
-def test_a_flipped_byte_after_the_snapshot_is_named_and_no_row_is_missing_from_the_count(column: str, full: bool, ledger: Path) -> None:
+def test_a_flipped_byte_after_the_snapshot_is_named_and_no_row_is_missing_from_the_count(
+    column: str, full: bool, ledger: Path
+) -> None:
     rows = last_row(ledger) + 1
     flip(ledger, column, 30)
     word = looked(ledger, full=full)

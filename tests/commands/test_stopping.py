@@ -73,7 +73,9 @@ def test_a_signal_while_the_summary_is_printed_is_no_traceback() -> None:
 
 
 def test_afterwards_the_handlers_are_those_of_before() -> None:
-    """In a process of ours that is `signals.SO_FAR`, which only counts: nothing takes the exit code away (tests/refusals)."""
+    """In a process of ours that is `signals.SO_FAR`, which only counts: nothing takes the exit code away
+    (tests/refusals).
+    """
     before = [signal.getsignal(number) for number in SIGNALS]
     with Stops():
         assert signal.getsignal(signal.SIGINT) not in before
@@ -105,7 +107,9 @@ def test_a_signal_ends_what_waits_for_a_person_to_type_also_one_that_came_before
         waiting.came(signal.SIGINT, None)
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)])
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
+)
 def test_a_command_that_only_asks_is_ended_by_the_first_signal(number: signal.Signals, code: int) -> None:
     async def asks() -> None:
         signal.raise_signal(number)
@@ -123,7 +127,9 @@ def test_a_command_that_was_not_stopped_gives_what_it_found() -> None:
     assert until_stopped(answers) == "flat"
 
 
-@pytest.mark.parametrize(("first", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143), (None, 130)])
+@pytest.mark.parametrize(
+    ("first", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143), (None, 130)]
+)
 def test_a_start_that_was_stopped_has_the_first_signals_code(first: signal.Signals | None, code: int) -> None:
     stopped = StoppedAtStart(first)
     assert (stopped.exit_code, stopped.ended_by, stopped.code) == (code, "signal", "STOPPED")

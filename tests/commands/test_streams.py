@@ -1,4 +1,6 @@
-"""What is printed never holds who prints it: terminals and pipes that nobody reads, files that hang, streams that are closed."""
+"""What is printed never holds who prints it: terminals and pipes that nobody reads, files that hang,
+streams that are closed.
+"""
 
 import errno
 import io
@@ -47,7 +49,9 @@ def until_stalled(stream: Queued) -> None:
     assert stalled(stream)
 
 
-def test_a_terminal_that_nobody_reads_holds_nobody_and_what_was_dropped_is_counted_and_said(unread: tuple[int, int]) -> None:
+def test_a_terminal_that_nobody_reads_holds_nobody_and_what_was_dropped_is_counted_and_said(
+    unread: tuple[int, int],
+) -> None:
     """K6: the loop blocked in `write`, deaf to signals, with a pair open."""
     far, near = unread
     stream = Queued(near)
@@ -59,7 +63,9 @@ def test_a_terminal_that_nobody_reads_holds_nobody_and_what_was_dropped_is_count
     assert not stream.spool.finish(0.05)
     assert stream.spool.lost > 1_000
     told = read_all(far, b"the last words")
-    assert sum(int(count) for count in re.findall(rb"\((\d+) lines were not shown", told)) == stream.spool.lost
+    assert (
+        sum(int(count) for count in re.findall(rb"\((\d+) lines were not shown", told)) == stream.spool.lost
+    )
     assert stream.spool.finish(SOON_S)
 
 
@@ -117,7 +123,15 @@ class Broken(io.StringIO):
 
 
 @pytest.mark.parametrize(
-    "error", [OSError(errno.ENOSPC, "full"), BrokenPipeError(), ValueError("closed"), UnicodeError("x"), AttributeError("None"), MemoryError()]
+    "error",
+    [
+        OSError(errno.ENOSPC, "full"),
+        BrokenPipeError(),
+        ValueError("closed"),
+        UnicodeError("x"),
+        AttributeError("None"),
+        MemoryError(),
+    ],
 )
 def test_saying_something_never_raises(error: Exception) -> None:
     """Exit 1 "nothing is open" was what a full disk made of a pair that was open."""
@@ -153,7 +167,9 @@ async def test_the_screen_of_a_terminal_that_nobody_reads_leaves_the_loop_alone(
             nursery.cancel_scope.cancel()
 
 
-def test_a_log_on_a_disk_that_hangs_holds_nobody_not_even_when_it_is_opened_or_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_log_on_a_disk_that_hangs_holds_nobody_not_even_when_it_is_opened_or_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A pipe that nobody opens is the hanging disk that a test can have."""
     monkeypatch.setattr("commands.run.logfile.OPEN_S", 0.05)
     monkeypatch.setattr("commands.run.logfile.CLOSE_S", 0.05)

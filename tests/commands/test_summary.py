@@ -61,7 +61,14 @@ def test_no_line_of_the_summary_is_wider_than_a_terminal() -> None:
 def test_money_that_is_not_known_is_not_zero() -> None:
     unknown = text(msgspec.structs.replace(DEMO, totals=totals(pnl=None, funding=None)))
     assert " money     fees -6.89  spread -0.64  NET unknown" in unknown
-    partly = text(msgspec.structs.replace(DEMO, totals=totals(money=statement(state="unread", residual=None, words="the archive has not been read"))))
+    partly = text(
+        msgspec.structs.replace(
+            DEMO,
+            totals=totals(
+                money=statement(state="unread", residual=None, words="the archive has not been read")
+            ),
+        )
+    )
     assert " money     fees -6.89  spread -0.64  market +0.31  funding unknown = NET -7.22 USD" in partly
     assert "           residual unknown: the archive has not been read" in partly
 
@@ -74,9 +81,17 @@ def test_the_money_line_adds_up() -> None:
 
 
 def test_money_that_was_moved_is_a_line_of_its_own_and_so_is_what_nothing_explains() -> None:
-    moved = text(msgspec.structs.replace(DEMO, totals=totals(money=statement(deposits="25", withdrawals="-15", settled="4.2"))))
+    moved = text(
+        msgspec.structs.replace(
+            DEMO, totals=totals(money=statement(deposits="25", withdrawals="-15", settled="4.2"))
+        )
+    )
     assert "           deposits +25.00  withdrawals -15.00  settled into USDT0 +4.20 USD, not in NET" in moved
-    odd = statement(residual="25", state="unexplained", words="unexplained: 25 USD in USDT0; between 12:00:00Z and 12:00:05Z; read: the account")
+    odd = statement(
+        residual="25",
+        state="unexplained",
+        words="unexplained: 25 USD in USDT0; between 12:00:00Z and 12:00:05Z; read: the account",
+    )
     lines = text(msgspec.structs.replace(DEMO, totals=totals(money=odd)))
     assert "           residual 25 USD, unexplained: unexplained: 25 USD in USDT0" in lines
     assert "           between 12:00:00Z and 12:00:05Z" in lines
@@ -84,29 +99,47 @@ def test_money_that_was_moved_is_a_line_of_its_own_and_so_is_what_nothing_explai
 
 @pytest.mark.parametrize(
     ("twice", "words"),
-    [(0, "21 sent, each once, 21 resolved"), (2, "21 sent, 2 of them twice, 21 resolved"), (None, "21 sent, 21 resolved")],
+    [
+        (0, "21 sent, each once, 21 resolved"),
+        (2, "21 sent, 2 of them twice, 21 resolved"),
+        (None, "21 sent, 21 resolved"),
+    ],
 )
 def test_orders_that_left_twice_are_counted_in_words(twice: int | None, words: str) -> None:
     """None: nobody counted, and nothing is claimed."""
-    assert any(f" orders    {words}, 1 restart" in line for line in text(msgspec.structs.replace(DEMO, orders_twice=twice)))
+    assert any(
+        f" orders    {words}, 1 restart" in line
+        for line in text(msgspec.structs.replace(DEMO, orders_twice=twice))
+    )
 
 
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"balance_change": "-7.67", "value_change": "0.45"}, "balances -7.67, value of positions +0.45 = NET -7.22 USD"),
+        (
+            {"balance_change": "-7.67", "value_change": "0.45"},
+            "balances -7.67, value of positions +0.45 = NET -7.22 USD",
+        ),
         ({"balance_change": "17.78", "deposits": "25"}, "balances +17.78 = NET -7.22, not in NET +25.00 USD"),
         (
             {"balance_change": "-992.35", "value_change": "1000.13", "deposits": "25", "withdrawals": "-10"},
             "balances -992.35, value of positions +1000.13 = NET -7.22, not in NET +15.00 USD",
         ),
         # Each rounded by itself they would be a cent apart: -7.674 + 0.454 = -7.22, shown -7.67 + 0.45.
-        ({"balance_change": "-7.676", "value_change": "0.456"}, "balances -7.68, value of positions +0.46 = NET -7.22 USD"),
-        ({"balance_change": "-7.674", "value_change": "0.459", "net": "-7.215"}, "balances -7.67, value of positions +0.45 = NET -7.22 USD"),
+        (
+            {"balance_change": "-7.676", "value_change": "0.456"},
+            "balances -7.68, value of positions +0.46 = NET -7.22 USD",
+        ),
+        (
+            {"balance_change": "-7.674", "value_change": "0.459", "net": "-7.215"},
+            "balances -7.67, value of positions +0.45 = NET -7.22 USD",
+        ),
     ],
 )
 def test_the_balances_and_net_add_up_on_one_line(changes: dict[str, str], line: str) -> None:
-    """Seen after an adoption: "balances -2.64 USD, all explained" beside "NET -2.19". What the pair taken over was worth is the difference."""
+    """Seen after an adoption: "balances -2.64 USD, all explained" beside "NET -2.19". What the pair taken
+    over was worth is the difference.
+    """
     money = statement(**changes)
     lines = text(msgspec.structs.replace(DEMO, totals=totals(pnl=money.net, money=money)))
     assert f"           residual 0.00 USD: {line}" in lines
@@ -124,13 +157,27 @@ def test_that_it_is_not_flat_comes_first_and_what_is_open_and_what_to_type_last(
 
 
 def test_what_the_venue_did_not_answer_for_is_never_called_agreed() -> None:
-    lines = text(msgspec.structs.replace(DEMO, open_legs="unknown, the venue did not answer; by our fills: nothing", held=held(account_ok=True)))
+    lines = text(
+        msgspec.structs.replace(
+            DEMO,
+            open_legs="unknown, the venue did not answer; by our fills: nothing",
+            held=held(account_ok=True),
+        )
+    )
     assert any(line.endswith("venue and ledger not compared") for line in lines)
 
 
 def test_nothing_traded_says_why_and_what_to_type() -> None:
     empty = totals(
-        completed=0, skipped=5, entered=0, together=0, filled_imbalances=(), exit_imbalances=(), orders_sent=0, legs_ordered=0, traded=Quote(0)
+        completed=0,
+        skipped=5,
+        entered=0,
+        together=0,
+        filled_imbalances=(),
+        exit_imbalances=(),
+        orders_sent=0,
+        legs_ordered=0,
+        traded=Quote(0),
     )
     lines = text(msgspec.structs.replace(DEMO, totals=empty, skips=(SKIPPED,), staged=()))
     assert lines[0] == "FLAT. Nothing was traded in 17.8 s (simulated, seed 7)."
@@ -140,19 +187,24 @@ def test_nothing_traded_says_why_and_what_to_type() -> None:
 
 
 def test_skips_and_failures_are_counted() -> None:
-    assert " cycles    3 completed, 1 skipped, 1 failed" in text(msgspec.structs.replace(DEMO, totals=totals(completed=3, skipped=1, failed=1)))
+    assert " cycles    3 completed, 1 skipped, 1 failed" in text(
+        msgspec.structs.replace(DEMO, totals=totals(completed=3, skipped=1, failed=1))
+    )
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
-    [({"account_ok": False}, "venue and ledger not compared"), ({"foreign": "ETH 1"}, "venue and ledger DISAGREE: ETH 1")],
+    [
+        ({"account_ok": False}, "venue and ledger not compared"),
+        ({"foreign": "ETH 1"}, "venue and ledger DISAGREE: ETH 1"),
+    ],
 )
 def test_agreement_is_only_claimed_when_it_was_seen(changes: dict[str, object], words: str) -> None:
     lines = text(msgspec.structs.replace(DEMO, held=held(**({"account_ok": True} | changes))))
     assert any(words in line for line in lines)
 
 
-# -- the object ----------------------------------------------------------------------------------------------------------------------------------
+# -- the object ----------------------------------------------------------------------------------------------
 
 
 def test_the_object_has_every_key_in_order_and_its_types() -> None:
@@ -195,20 +247,33 @@ def test_what_nobody_knows_is_null() -> None:
 
 
 def test_no_entry_has_no_imbalance_and_no_fill_rate() -> None:
-    told = run_json(msgspec.structs.replace(DEMO, totals=totals(filled_imbalances=(), exit_imbalances=(), legs_ordered=0, completed=0)))
-    for key in ("filled_imbalance_max_bps", "filled_imbalance_median_bps", "exit_imbalance_max_bps", "fill_rate"):
+    told = run_json(
+        msgspec.structs.replace(
+            DEMO, totals=totals(filled_imbalances=(), exit_imbalances=(), legs_ordered=0, completed=0)
+        )
+    )
+    for key in (
+        "filled_imbalance_max_bps",
+        "filled_imbalance_median_bps",
+        "exit_imbalance_max_bps",
+        "fill_rate",
+    ):
         assert told[key] is None
 
 
 def test_a_leg_in_doubt_is_not_zero() -> None:
     doubt = Doubt("sol", 1, 1, "0x1", 8, Base(1), Price(1), Ms(1), Base(0))
-    told = run_json(msgspec.structs.replace(DEMO, held=held(doubts=(doubt,)), open_legs="sol order 0x1 unknown"))
+    told = run_json(
+        msgspec.structs.replace(DEMO, held=held(doubts=(doubt,)), open_legs="sol order 0x1 unknown")
+    )
     assert (told["open_eth"], told["open_sol"], told["exit_code"], told["ok"]) == ("0", None, 4, False)
     assert told["error"]["code"] == "NOT_FLAT"
 
 
 def test_a_fill_rate_is_never_rounded_up_to_its_limit() -> None:
-    told = run_json(msgspec.structs.replace(DEMO, totals=totals(legs_ordered=100_000, legs_filled_first=94_999)))
+    told = run_json(
+        msgspec.structs.replace(DEMO, totals=totals(legs_ordered=100_000, legs_filled_first=94_999))
+    )
     assert told["fill_rate"] == "0.9499"
 
 
@@ -216,7 +281,12 @@ def test_a_skip_carries_its_verdict_and_numbers() -> None:
     told = run_json(msgspec.structs.replace(DEMO, skips=(SKIPPED,) * 150))
     assert len(told["skips"]) == 100
     skip = told["skips"][0]
-    assert (skip["verdict"], skip["best_bps"], skip["eth"], skip["sol"]) == ("best_effort", "130.6", "0.024", "0.5")
+    assert (skip["verdict"], skip["best_bps"], skip["eth"], skip["sol"]) == (
+        "best_effort",
+        "130.6",
+        "0.024",
+        "0.5",
+    )
     assert (skip["smallest_target_usd"], skip["always_from_usd"]) == ("117.25", "812.4")
 
 

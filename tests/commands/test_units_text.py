@@ -131,7 +131,10 @@ def test_every_duration_and_size_is_written_so_that_it_reads_back_the_same(value
         assert kind.read(kind.write(value)) == value
 
 
-@pytest.mark.parametrize(("value", "text"), [(0, "0 s"), (500, "500 ms"), (2000, "2 s"), (90_000, "90 s"), (600_000, "10 min"), (86_400_000, "24 h")])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0 s"), (500, "500 ms"), (2000, "2 s"), (90_000, "90 s"), (600_000, "10 min"), (86_400_000, "24 h")],
+)
 def test_a_duration_is_written_in_its_largest_whole_unit(value: int, text: str) -> None:
     assert Duration.write(value) == text
 
@@ -158,7 +161,9 @@ def test_a_duration_is_written_in_its_largest_whole_unit(value: int, text: str) 
         (Unbalanced, "ignore", None, None),
     ],
 )
-def test_a_suggestion_repeats_the_number_that_was_typed_in_a_unit_that_is_taken(kind: type[Text], text: object, like: object, meant: object) -> None:
+def test_a_suggestion_repeats_the_number_that_was_typed_in_a_unit_that_is_taken(
+    kind: type[Text], text: object, like: object, meant: object
+) -> None:
     assert kind.suggest(text, like) == meant
     if meant is not None:
         kind.read(meant)

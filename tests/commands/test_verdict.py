@@ -16,7 +16,13 @@ from commands.run.last_resort import Halt
 from messages.settings import Settings
 from messages.units import Base
 
-OPEN = OpenAnswer("open", "ETH-PERP 0.357, SOL-PERP -8.5", "python supervisor.py flatten --logs here", Base.of("0.357"), Base.of("-8.5"))
+OPEN = OpenAnswer(
+    "open",
+    "ETH-PERP 0.357, SOL-PERP -8.5",
+    "python supervisor.py flatten --logs here",
+    Base.of("0.357"),
+    Base.of("-8.5"),
+)
 UNKNOWN = OpenAnswer("unknown", "unknown: the ledger is gone", "restore it")
 FLAT = OpenAnswer("flat", eth=Base(0), sol=Base(0))
 WRONG = ConfigError("BAD", "--x", "--x: wrong", "type --y")
@@ -32,13 +38,19 @@ def files(monkeypatch: pytest.MonkeyPatch) -> list[OpenAnswer]:
     return answers
 
 
-@pytest.mark.parametrize("first", [WRONG, Refusal("NO", None, "no", "do"), Problem("INTERNAL", None, "a defect", "report it")])
-def test_open_by_the_files_beats_every_refusal_and_the_first_cause_is_named_first(first: Problem, files: list[OpenAnswer]) -> None:
+@pytest.mark.parametrize(
+    "first", [WRONG, Refusal("NO", None, "no", "do"), Problem("INTERNAL", None, "a defect", "report it")]
+)
+def test_open_by_the_files_beats_every_refusal_and_the_first_cause_is_named_first(
+    first: Problem, files: list[OpenAnswer]
+) -> None:
     files.append(OPEN)
     told, found = verdict.of(first, [], "run")
     assert (told.exit_code, told.code, told.ended_by) == (4, "NOT_FLAT", first.ended_by)
-    assert told.sentence == (
-        f"{first.message} · NOT FLAT: ETH-PERP 0.357, SOL-PERP -8.5 · exposure is open now · python supervisor.py flatten --logs here; {first.cure}"
+    assert (
+        told.sentence
+        == f"{first.message} · NOT FLAT: ETH-PERP 0.357, SOL-PERP -8.5 · exposure is open now · python"
+        f" supervisor.py flatten --logs here; {first.cure}"
     )
     assert found is not None
     assert (found.eth, found.sol) == ("0.357", "-8.5")
@@ -63,7 +75,9 @@ def test_flat_leaves_the_refusal_as_it_was(files: list[OpenAnswer]) -> None:
     assert known.eth == "0"
 
 
-def test_what_a_live_run_manages_is_its_own_affair(files: list[OpenAnswer], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_a_live_run_manages_is_its_own_affair(
+    files: list[OpenAnswer], monkeypatch: pytest.MonkeyPatch
+) -> None:
     files.append(OPEN)
     monkeypatch.setattr(verdict, "_managed", lambda _logs: True)
     assert verdict.of(WRONG, [], "run")[0] is WRONG
@@ -86,7 +100,9 @@ def test_who_has_asked_the_venue_is_not_corrected_by_files(files: list[OpenAnswe
     assert verdict.of(halted, [], "run") == (halted, None)
 
 
-def test_files_that_cannot_be_read_in_time_or_at_all_are_exit_code_4(files: list[OpenAnswer], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_cannot_be_read_in_time_or_at_all_are_exit_code_4(
+    files: list[OpenAnswer], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def hangs(here: Access | None, logs: Path, said: object = None) -> OpenAnswer:
         time.sleep(0.5)
         return FLAT
@@ -110,15 +126,24 @@ def test_files_that_cannot_be_read_in_time_or_at_all_are_exit_code_4(files: list
         (["rnu"], "logs"),
     ],
 )
-def test_where_to_look_is_read_from_a_line_that_was_not_understood(argv: list[str], logs: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_where_to_look_is_read_from_a_line_that_was_not_understood(
+    argv: list[str], logs: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.delenv("EVENKEEL_FILES_LOGS", raising=False)
     assert verdict._typed_logs(argv, {}) == Path(logs)
 
 
-def test_the_object_of_a_refusal_has_the_amounts(files: list[OpenAnswer], capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_object_of_a_refusal_has_the_amounts(
+    files: list[OpenAnswer], capsys: pytest.CaptureFixture[str]
+) -> None:
     files.append(OPEN)
     assert cli.main(["run", "--targt", "--json"]) == 4
     out, err = capsys.readouterr()
     told = json.loads(out)
-    assert (told["exit_code"], told["error"]["code"], told["open_eth"], told["open_sol"]) == (4, "NOT_FLAT", "0.357", "-8.5")
+    assert (told["exit_code"], told["error"]["code"], told["open_eth"], told["open_sol"]) == (
+        4,
+        "NOT_FLAT",
+        "0.357",
+        "-8.5",
+    )
     assert "NOT FLAT" in err

@@ -61,13 +61,23 @@ def test_holdings_are_no_lines() -> None:
 def test_rows_show_what_was_ordered_filled_paid_and_how_fast() -> None:
     view = view_of(calm_entry(plan()))
     eth, sol = view.rows
-    assert (eth.label, eth.filled, eth.vwap.text(), eth.after_ms, eth.state) == ("ETH", Base.of("0.357"), "2757.9", 41, "filled")
+    assert (eth.label, eth.filled, eth.vwap.text(), eth.after_ms, eth.state) == (
+        "ETH",
+        Base.of("0.357"),
+        "2757.9",
+        41,
+        "filled",
+    )
     assert (sol.label, sol.filled, sol.after_ms, sol.digest[:6]) == ("SOL", Base.of("8.5"), 38, "0x88d0")
 
 
 def test_a_repair_is_a_row_below_the_legs_it_repairs() -> None:
     view = view_of(refused_and_repaired())
-    assert [(row.label, row.state) for row in view.rows] == [("ETH", "filled"), ("SOL", "refused 2031"), ("repair", "filled")]
+    assert [(row.label, row.state) for row in view.rows] == [
+        ("ETH", "filled"),
+        ("SOL", "refused 2031"),
+        ("repair", "filled"),
+    ]
     assert "SOL order 88d0..4e refused: 2031" in told(view)
     assert "STAGED SOL order refused: repaired, balanced in 118 ms" in told(view)
 
@@ -92,7 +102,10 @@ def test_a_duplicate_fill_counts_once_and_a_late_one_not_at_all() -> None:
 
 def test_pieces_of_a_fill_add_up_to_a_vwap() -> None:
     entry = plan()
-    first, second = (fill(ETH_ORDER, 4, size, price, remaining=left) for size, price, left in (("-0.1", "2757", "0.257"), ("-0.257", "2758", "0")))
+    first, second = (
+        fill(ETH_ORDER, 4, size, price, remaining=left)
+        for size, price, left in (("-0.1", "2757", "0.257"), ("-0.257", "2758", "0"))
+    )
     row = view_of([entry, *votes(entry), place(entry), first, second]).rows[0]
     assert row.state == "filled"
     assert row.vwap == (100 * 2757 + 257 * 2758) * ONE // 357
@@ -118,23 +131,35 @@ def test_a_vote_for_another_digest_is_not_ready() -> None:
 
 def test_words_about_another_plan_change_nothing() -> None:
     view = view_of([plan()])
-    strangers = (Ready("sol", 2, 6, "", None, None), Declined("sol", 1, 7, "X", ""), place(plan(seq=6)), Abort(9, 9, "X", ""))
+    strangers = (
+        Ready("sol", 2, 6, "", None, None),
+        Declined("sol", 1, 7, "X", ""),
+        place(plan(seq=6)),
+        Abort(9, 9, "X", ""),
+    )
     for stale in (*strangers, outcome(plan(seq=3), "eth")):
         view.observe(stale)
     assert (view.votes, view.fate, len(view.events)) == ({}, "", 1)
 
 
 def test_a_declined_plan_says_that_nothing_was_sent() -> None:
-    view = view_of([plan(), Declined("sol", 2, 7, "NOT_CONNECTED", "no connection"), Abort(2, 7, "DECLINED", "sol")])
-    assert told(view)[1:] == ["sol_leg declined, NOT_CONNECTED: no connection", "plan 2.7 aborted, DECLINED: 0 orders sent"]
+    view = view_of(
+        [plan(), Declined("sol", 2, 7, "NOT_CONNECTED", "no connection"), Abort(2, 7, "DECLINED", "sol")]
+    )
+    assert told(view)[1:] == [
+        "sol_leg declined, NOT_CONNECTED: no connection",
+        "plan 2.7 aborted, DECLINED: 0 orders sent",
+    ]
     assert all(event.notable for event in list(view.events)[1:])
 
 
 def test_an_unknown_order_says_how_much_may_stand_alone_until_when() -> None:
     entry = plan()
     view = view_of([entry, *votes(entry), place(entry), outcome(entry, "sol", "unknown", None, 2000)])
-    assert told(view)[-1] == (
-        "SOL order 0x88d0... unknown: no answer in 2.0 s · up to 984 USD may be unhedged until 14:13:23Z · waiting, nothing to do"
+    assert (
+        told(view)[-1]
+        == "SOL order 0x88d0... unknown: no answer in 2.0 s · up to 984 USD may be unhedged until 14:13:23Z ·"
+        " waiting, nothing to do"
     )
 
 
@@ -178,11 +203,15 @@ def test_an_order_that_leaves_twice_is_noticed() -> None:
 def test_skips_are_kept_and_told_with_their_cure() -> None:
     view = view_of([SKIPPED])
     assert list(view.skips) == [SKIPPED]
-    assert view.events[-1].line.startswith("cycle 1  skipped: 100 USD per leg cannot be balanced to 0.1 % here")
+    assert view.events[-1].line.startswith(
+        "cycle 1  skipped: 100 USD per leg cannot be balanced to 0.1 % here"
+    )
 
 
 def test_foreign_positions_are_told_once() -> None:
-    assert told(view_of([held(foreign="ETH 1"), held(foreign="ETH 1", version=2)])) == ["not ours: ETH 1; entering is blocked"]
+    assert told(view_of([held(foreign="ETH 1"), held(foreign="ETH 1", version=2)])) == [
+        "not ours: ETH 1; entering is blocked"
+    ]
 
 
 def test_everything_is_bounded() -> None:
@@ -197,14 +226,23 @@ def test_everything_is_bounded() -> None:
     assert len(view._plans) <= 8
 
 
-@pytest.mark.parametrize("message", [Directive(True, False, ""), leg_fill(plan().plan.eth, "0x", "1", "1"), SKIPPED.verdict])
+@pytest.mark.parametrize(
+    "message", [Directive(True, False, ""), leg_fill(plan().plan.eth, "0x", "1", "1"), SKIPPED.verdict]
+)
 def test_what_it_does_not_know_it_ignores(message: msgspec.Struct) -> None:
     view = view_of([message])
     assert told(view) == []
 
 
 def test_ended_cycles_are_told_and_failures_stand_out() -> None:
-    view = view_of([CycleEnded(1, "completed", ""), CycleEnded(2, "failed", "never hedged"), CycleEnded(3, "skipped", ""), Staged(3, "x")])
+    view = view_of(
+        [
+            CycleEnded(1, "completed", ""),
+            CycleEnded(2, "failed", "never hedged"),
+            CycleEnded(3, "skipped", ""),
+            Staged(3, "x"),
+        ]
+    )
     assert [(event.line, event.notable) for event in view.events] == [
         ("cycle 1  completed", False),
         ("cycle 2  failed: never hedged", True),

@@ -1,4 +1,6 @@
-"""What is open: the whole table, ledger x state file x stored escape x other folders x the venue's word; and the files as real runs left them."""
+"""What is open: the whole table, ledger x state file x stored escape x other folders x the venue's word;
+and the files as real runs left them.
+"""
 
 import itertools
 import shutil
@@ -41,7 +43,9 @@ def doubt(amount: str = "0.236") -> Doubt:
 
 def ledger(state: LedgerState, said: Held | None, **changes: object) -> LedgerWord:
     why = "" if state == "good" else f"logs/ledger.sqlite is {state}"
-    word = LedgerWord(state, "logs/ledger.sqlite", why, said, frozenset({OURS}), grounded=True, last_ms=START_MS + 5000)
+    word = LedgerWord(
+        state, "logs/ledger.sqlite", why, said, frozenset({OURS}), grounded=True, last_ms=START_MS + 5000
+    )
     return msgspec.structs.replace(word, **changes)
 
 
@@ -65,8 +69,12 @@ WAS_HERE = Saved(3, "Nado-simulated:7")
 STATES: dict[str, Saved] = {
     "none": Saved(),
     "of an earlier version": WAS_HERE,
-    "flat": msgspec.structs.replace(WAS_HERE, anchor=Anchor("/logs", "7:ab", False, START_MS, START_MS + 2000)),
-    "may be open": msgspec.structs.replace(WAS_HERE, anchor=Anchor("/logs", "7:ab", True, START_MS, START_MS + 2000)),
+    "flat": msgspec.structs.replace(
+        WAS_HERE, anchor=Anchor("/logs", "7:ab", False, START_MS, START_MS + 2000)
+    ),
+    "may be open": msgspec.structs.replace(
+        WAS_HERE, anchor=Anchor("/logs", "7:ab", True, START_MS, START_MS + 2000)
+    ),
 }
 ESCAPES: dict[str, EscapeWord | None] = {
     "none": None,
@@ -99,7 +107,14 @@ CELLS = list(itertools.product(LEDGERS, STATES, ESCAPES, ELSEWHERE, VENUES))
 
 def evidence(cell: tuple[str, str, str, str, str]) -> Evidence:
     of_ledger, of_state, of_escape, of_elsewhere, of_venue = cell
-    return Evidence(LEDGERS[of_ledger], "logs", STATES[of_state], ESCAPES[of_escape], ELSEWHERE[of_elsewhere], venue=VENUES[of_venue])
+    return Evidence(
+        LEDGERS[of_ledger],
+        "logs",
+        STATES[of_state],
+        ESCAPES[of_escape],
+        ELSEWHERE[of_elsewhere],
+        venue=VENUES[of_venue],
+    )
 
 
 def whole(cell: tuple[str, str, str, str, str]) -> bool:
@@ -110,7 +125,9 @@ def whole(cell: tuple[str, str, str, str, str]) -> bool:
 def sign_of_a_pair(cell: tuple[str, str, str, str, str]) -> bool:
     """Restated from the design, and not from the code: does anything at all say that a pair may be open?"""
     of_ledger, of_state, of_escape, of_elsewhere, _ = cell
-    named_by_a_ledger = "pair" in of_ledger or "doubt" in of_ledger or "proof" in of_ledger or "pair" in of_elsewhere
+    named_by_a_ledger = (
+        "pair" in of_ledger or "doubt" in of_ledger or "proof" in of_ledger or "pair" in of_elsewhere
+    )
     left_over = whole(cell) and of_escape == "left over"
     signed = of_escape != "none" and not left_over
     by_state = not whole(cell) and of_state == "may be open"
@@ -145,11 +162,14 @@ def expected_flat(cell: tuple[str, str, str, str, str]) -> bool:
         intended = of_state == "may be open" and not whole(cell)
         return not intended and "doubt" not in believed(cell)
     proven = ("good, flat" if cell[0] == "good, awaits proof" else cell[0], *cell[1:])
-    return believed(cell) in {"good, flat", "good, awaits proof"} and not sign_of_a_pair(proven)  # then it is a third party's
+    # then it is a third party's
+    return believed(cell) in {"good, flat", "good, awaits proof"} and not sign_of_a_pair(proven)
 
 
 def believed(cell: tuple[str, str, str, str, str]) -> str:
-    """The ledger whose word decides whose it is: the one that says something is open, else the one that was asked about."""
+    """The ledger whose word decides whose it is: the one that says something is open, else the one that
+    was asked about.
+    """
     good = [name for name in (cell[0], cell[3]) if name.startswith("good")]
     holding = [name for name in good if "pair" in name or "doubt" in name]
     return (holding or good or [""])[0]
@@ -160,7 +180,9 @@ def knows_the_order(cell: tuple[str, str, str, str, str]) -> bool:
 
 
 @pytest.mark.parametrize("cell", CELLS[:: len(CELLS) // 97], ids=str)
-def test_whatever_is_not_flat_says_why_what_to_type_and_is_exit_4(cell: tuple[str, str, str, str, str]) -> None:
+def test_whatever_is_not_flat_says_why_what_to_type_and_is_exit_4(
+    cell: tuple[str, str, str, str, str],
+) -> None:
     answer = decide(evidence(cell))
     assert answer.exit_code(3) == (3 if answer.flat else 4)
     assert bool(answer.words) == bool(answer.cure) == (not answer.flat)
@@ -169,21 +191,38 @@ def test_whatever_is_not_flat_says_why_what_to_type_and_is_exit_4(cell: tuple[st
 @pytest.mark.parametrize(
     ("cell", "kind", "words"),
     [
-        (("good, pair", "none", "none", "none", "the pair"), "open", "ETH-PERP 0.236 (651 USD), SOL-PERP -5 (579 USD)"),
+        (
+            ("good, pair", "none", "none", "none", "the pair"),
+            "open",
+            "ETH-PERP 0.236 (651 USD), SOL-PERP -5 (579 USD)",
+        ),
         (("good, pair", "none", "none", "none", "not asked"), "open", "ETH-PERP 0.236, SOL-PERP -5"),
         (
             ("missing", "flat", "newer than the ledger", "none", "the pair"),
             "unknown",
-            "unknown whose: ETH-PERP 0.236 (651 USD), SOL-PERP -5 (579 USD) · logs/ledger.sqlite is missing, "
-            "and the stored escape closes ETH-PERP 0.236, SOL-PERP -5",
+            (
+                "unknown whose: ETH-PERP 0.236 (651 USD), SOL-PERP -5 (579 USD) · logs/ledger.sqlite is"
+                " missing, and the stored escape closes ETH-PERP 0.236, SOL-PERP -5"
+            ),
         ),
         (
             ("older, flat", "may be open", "none", "none", "not asked"),
             "unknown",
-            "unknown: logs/ledger.sqlite is older, and the state file says that a pair was entered from /logs",
+            (
+                "unknown: logs/ledger.sqlite is older, and the state file says that a pair was entered from"
+                " /logs"
+            ),
         ),
-        (("missing", "none", "none", "good, pair", "not asked"), "open", "ETH-PERP 0.236, SOL-PERP -5, by /srv/a/ledger.sqlite"),
-        (("missing", "none", "none", "none", "silent"), "unknown", "unknown: the venue did not answer; logs/ledger.sqlite is missing"),
+        (
+            ("missing", "none", "none", "good, pair", "not asked"),
+            "open",
+            "ETH-PERP 0.236, SOL-PERP -5, by /srv/a/ledger.sqlite",
+        ),
+        (
+            ("missing", "none", "none", "none", "silent"),
+            "unknown",
+            "unknown: the venue did not answer; logs/ledger.sqlite is missing",
+        ),
         (
             ("other, pair", "none", "none", "none", "zero"),
             "unknown",
@@ -192,7 +231,10 @@ def test_whatever_is_not_flat_says_why_what_to_type_and_is_exit_4(cell: tuple[st
         (
             ("good, new", "none", "none", "none", "the pair"),
             "unknown",
-            "unknown whose: ETH-PERP 0.236 (651 USD), SOL-PERP -5 (579 USD) · logs/ledger.sqlite has no record of this position",
+            (
+                "unknown whose: ETH-PERP 0.236 (651 USD), SOL-PERP -5 (579 USD) · logs/ledger.sqlite has no"
+                " record of this position"
+            ),
         ),
     ],
 )
@@ -203,7 +245,9 @@ def test_what_is_said(cell: tuple[str, str, str, str, str], kind: str, words: st
 
 def unexplained(said: Held, position: tuple[str, str], **changes: object) -> OpenAnswer:
     word = ledger("good", said, **changes)
-    return decide(Evidence(word, "logs", venue=VenueWord(snapshot(Base.of(position[0]), Base.of(position[1])), RULES)))
+    return decide(
+        Evidence(word, "logs", venue=VenueWord(snapshot(Base.of(position[0]), Base.of(position[1])), RULES))
+    )
 
 
 def test_a_position_that_contradicts_our_fills_is_open_whoever_it_belongs_to() -> None:
@@ -214,8 +258,12 @@ def test_a_position_that_contradicts_our_fills_is_open_whoever_it_belongs_to() -
 
 
 def test_what_a_third_party_was_seen_to_trade_is_theirs() -> None:
-    """They bought 3 against our short of 1: what is left over is theirs alone, and no Evenkeel positions are open."""
-    answer = unexplained(held(phase="uneven", sol=Base.of("-1")), ("0", "2"), third_party=(0, int(Base.of("3"))))
+    """They bought 3 against our short of 1: what is left over is theirs alone, and no Evenkeel positions
+    are open.
+    """
+    answer = unexplained(
+        held(phase="uneven", sol=Base.of("-1")), ("0", "2"), third_party=(0, int(Base.of("3")))
+    )
     assert answer.flat
 
 
@@ -239,7 +287,7 @@ def test_a_venue_that_is_gone_with_its_run_holds_nothing_any_more() -> None:
     assert decide(msgspec.structs.replace(gone, runner=AlreadyRunning(7, "logs"))).kind == "open"
 
 
-# -- the files, as real runs of an earlier version left them ----------------------------------------------------------------------------------
+# -- the files, as real runs of an earlier version left them -------------------------------------------------
 
 URL = "http://127.0.0.1:8645"
 
@@ -265,7 +313,9 @@ class Left:
         return on_disk(self.here, logs or self.logs, self.states)
 
 
-@pytest.mark.parametrize(("story", "kind"), [("held", "open"), ("in_doubt", "open"), ("halted", "flat"), ("flat", "flat")])
+@pytest.mark.parametrize(
+    ("story", "kind"), [("held", "open"), ("in_doubt", "open"), ("halted", "flat"), ("flat", "flat")]
+)
 def test_ledgers_of_earlier_versions_say_what_is_open(story: str, kind: str, tmp_path: Path) -> None:
     assert Left(story, tmp_path).answer().kind == kind
 
@@ -309,7 +359,9 @@ VANDALS = (emptied, shortened, replaced, truncated, garbled, deleted, unmounted)
 
 
 @pytest.mark.parametrize("vandal", VANDALS, ids=lambda vandal: str(vandal.__name__))
-def test_a_ledger_that_is_gone_beside_a_stored_escape_is_unknown_and_named(vandal: object, tmp_path: Path) -> None:
+def test_a_ledger_that_is_gone_beside_a_stored_escape_is_unknown_and_named(
+    vandal: object, tmp_path: Path
+) -> None:
     """Files of an earlier version: the stored escape alone knows of the pair."""
     left = Left("held", tmp_path)
     vandal(left)  # type: ignore[operator]
@@ -336,8 +388,12 @@ def anchored(left: Left, *, may_be_open: bool) -> None:
     write_anchor(left.state, anchor)
 
 
-@pytest.mark.parametrize("vandal", [emptied, shortened, replaced, deleted, unmounted], ids=lambda vandal: str(vandal.__name__))
-def test_a_ledger_that_is_gone_while_nothing_was_open_leaves_nothing_open(vandal: object, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "vandal", [emptied, shortened, replaced, deleted, unmounted], ids=lambda vandal: str(vandal.__name__)
+)
+def test_a_ledger_that_is_gone_while_nothing_was_open_leaves_nothing_open(
+    vandal: object, tmp_path: Path
+) -> None:
     """Moving an old ledger away is how a person starts afresh."""
     left = Left("flat", tmp_path)
     anchored(left, may_be_open=False)
@@ -360,7 +416,9 @@ def test_a_ledger_that_was_moved_with_its_folder_is_the_same_ledger(tmp_path: Pa
 
 
 @pytest.mark.parametrize("lost", [False, True])
-def test_a_misspelled_subaccount_beside_a_ledger_in_which_a_pair_is_open_is_not_flat(lost: bool, tmp_path: Path) -> None:
+def test_a_misspelled_subaccount_beside_a_ledger_in_which_a_pair_is_open_is_not_flat(
+    lost: bool, tmp_path: Path
+) -> None:
     left = Left("held", tmp_path)
     anchored(left, may_be_open=True)
     if lost:
@@ -380,11 +438,15 @@ def test_who_does_not_know_the_account_still_learns_what_the_folder_knows(tmp_pa
 
 def test_a_folder_in_which_nothing_ever_ran_leaves_nothing_open(tmp_path: Path) -> None:
     left = Left("held", tmp_path)
-    assert on_disk(msgspec.structs.replace(left.here, gateway="http://127.0.0.1:1"), tmp_path / "new", tmp_path / "none").flat
+    assert on_disk(
+        msgspec.structs.replace(left.here, gateway="http://127.0.0.1:1"), tmp_path / "new", tmp_path / "none"
+    ).flat
     assert on_disk(None, tmp_path / "new", tmp_path / "none").flat
 
 
-def test_a_run_with_a_venue_of_its_own_in_a_folder_in_which_another_left_a_pair_is_not_flat(tmp_path: Path) -> None:
+def test_a_run_with_a_venue_of_its_own_in_a_folder_in_which_another_left_a_pair_is_not_flat(
+    tmp_path: Path,
+) -> None:
     """Its write-ahead log alone was deleted: what is left of the ledger does not say where its venue was."""
     left = Left("held", tmp_path)
     anchored(left, may_be_open=True)
@@ -394,7 +456,9 @@ def test_a_run_with_a_venue_of_its_own_in_a_folder_in_which_another_left_a_pair_
 
 
 def test_what_a_guard_wrote_beside_the_ledger_is_later_than_the_escape_it_used(tmp_path: Path) -> None:
-    """The pair was closed by a guard that only read the ledger: its rows wait beside it, and the stored escape is a leftover."""
+    """The pair was closed by a guard that only read the ledger: its rows wait beside it, and the stored
+    escape is a leftover.
+    """
     left = Left("flat", tmp_path)
     shutil.copyfile(V1 / "held" / "state.escape", left.state.with_suffix(".escape"))
     signed = EscapeFile(left.state.with_suffix(".escape"), durable=False).read()
@@ -403,12 +467,19 @@ def test_what_a_guard_wrote_beside_the_ledger_is_later_than_the_escape_it_used(t
     with closing(sqlite3.connect(left.ledger)) as file:
         last_ns = file.execute("SELECT max(at_ns) FROM events").fetchone()[0]
     assert left.answer().kind == ("unknown" if last_ns < later_ns else "flat")
-    write_down(left.logs / "escape-20260101T000000Z.jsonl", [(max(later_ns, last_ns), Note(Ns(0), "info", "guard", "closed"))])
+    write_down(
+        left.logs / "escape-20260101T000000Z.jsonl",
+        [(max(later_ns, last_ns), Note(Ns(0), "info", "guard", "closed"))],
+    )
     assert left.answer().kind == "flat"
 
 
-@pytest.mark.parametrize("vandal", [*VANDALS, None], ids=lambda vandal: str(getattr(vandal, "__name__", "whole")))
-def test_once_the_venue_has_confirmed_flat_no_sign_of_the_pair_outlives_it(vandal: object, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "vandal", [*VANDALS, None], ids=lambda vandal: str(getattr(vandal, "__name__", "whole"))
+)
+def test_once_the_venue_has_confirmed_flat_no_sign_of_the_pair_outlives_it(
+    vandal: object, tmp_path: Path
+) -> None:
     """Whatever the ledger has become: a sign that nobody can take away would be exit 4 for ever."""
     left = Left("flat", tmp_path)
     anchored(left, may_be_open=True)
@@ -426,7 +497,9 @@ def test_once_the_venue_has_confirmed_flat_no_sign_of_the_pair_outlives_it(vanda
 
 
 def test_an_order_whose_fill_did_not_fit_could_be_behind_any_position_of_its_leg(tmp_path: Path) -> None:
-    """The exchange told a fill with the wrong sign: whatever stands in that product then is open, and the other leg's is not."""
+    """The exchange told a fill with the wrong sign: whatever stands in that product then is open, and the
+    other leg's is not.
+    """
     story = Story()
     story.placed("enter", "0.042", "-1")
     story.tell(msgspec.structs.replace(story.a_fill("sol", "-1"), amount=Base.of("1")))

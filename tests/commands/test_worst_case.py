@@ -20,7 +20,10 @@ def test_the_default_configuration_loses_at_worst_what_the_example_accepts() -> 
         Quote.of("74.4"),
     )
     said = worst.text()
-    assert said.startswith("worst case 74.40 USD = 5 x 7.68 USD a cycle (fees 1.68 + spread 1.20 + slippage 4.80) + one lost leg 36.00 (not in it: ")
+    assert said.startswith(
+        "worst case 74.40 USD = 5 x 7.68 USD a cycle (fees 1.68 + spread 1.20 + slippage 4.80) + one lost leg"
+        " 36.00 (not in it: "
+    )
     assert "ended at 60.00" in said
     must_be_accepted(worst, Quote(75 * ONE))
 
@@ -28,20 +31,29 @@ def test_the_default_configuration_loses_at_worst_what_the_example_accepts() -> 
 def test_without_an_end_it_is_of_a_day_and_counts_the_daily_loss_and_the_cycle_that_passes_it() -> None:
     worst = worst_case(msgspec.structs.replace(Settings(), cycles=None), RULES)
     assert worst.total == Quote.of("93.68")
-    assert worst.text().startswith("worst case of a UTC day 93.68 USD = max_daily_loss 50.00 + 7.68 USD a cycle")
+    assert worst.text().startswith(
+        "worst case of a UTC day 93.68 USD = max_daily_loss 50.00 + 7.68 USD a cycle"
+    )
 
 
 def test_a_raised_target_counts_up_to_the_largest_leg_that_is_allowed() -> None:
-    raised = msgspec.structs.replace(Settings(), when_unbalanced=WhenUnbalanced("raise", raise_by=Rate.of("1.02")))
+    raised = msgspec.structs.replace(
+        Settings(), when_unbalanced=WhenUnbalanced("raise", raise_by=Rate.of("1.02"))
+    )
     assert worst_case(raised, RULES).leg == Quote(1224 * ONE)
-    assert worst_case(msgspec.structs.replace(raised, when_unbalanced=WhenUnbalanced("raise", raise_by=Rate.of("2"))), RULES).leg == Quote(1250 * ONE)
+    assert worst_case(
+        msgspec.structs.replace(raised, when_unbalanced=WhenUnbalanced("raise", raise_by=Rate.of("2"))), RULES
+    ).leg == Quote(1250 * ONE)
 
 
 @pytest.mark.parametrize("accepted", [None, Quote(0), Quote.of("74.399999999999999999")])
 def test_less_than_the_worst_case_is_refused_with_what_to_type(accepted: Quote | None) -> None:
     with pytest.raises(ConfigError) as error:
         must_be_accepted(worst_case(Settings(), RULES), accepted)
-    assert error.value.cure == "--accept-loss takes what you accept to lose at worst, at least that amount in USD"
+    assert (
+        error.value.cure
+        == "--accept-loss takes what you accept to lose at worst, at least that amount in USD"
+    )
     assert "worst case 74.40 USD" in error.value.message
 
 

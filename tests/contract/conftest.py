@@ -13,7 +13,9 @@ from venue.nado.signing import subaccount_hex
 from venue.throwaway import THROWAWAY_ADDRESS
 
 VICTIM = subaccount_hex(THROWAWAY_ADDRESS, "victim")
-"""A subaccount whose positions are taken over every half second: that is how a test gets to see a liquidation."""
+"""A subaccount whose positions are taken over every half second: that is how a test gets to see a
+liquidation.
+"""
 EVERY_MS, UNTIL_MS = 500, 120_000
 
 

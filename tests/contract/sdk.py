@@ -1,4 +1,6 @@
-"""nado-protocol as the tests use it: imported once, pointed at one simulated venue, with orders that are short to write."""
+"""nado-protocol as the tests use it: imported once, pointed at one simulated venue, with orders that are
+short to write.
+"""
 
 import importlib
 import json
@@ -43,7 +45,11 @@ def imported() -> SimpleNamespace:
     """Every public name of the SDK; its dependencies warn while they are imported."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        names = {name: value for module in MODULES for name, value in vars(importlib.import_module(f"nado_protocol.{module}")).items()}
+        names = {
+            name: value
+            for module in MODULES
+            for name, value in vars(importlib.import_module(f"nado_protocol.{module}")).items()
+        }
         names["Account"] = importlib.import_module("eth_account").Account
     return SimpleNamespace(**names)
 
@@ -107,11 +113,17 @@ class Desk:
 
     def balance(self, product_id: int, sender: str = "") -> Any:
         """The SDK's balance of one product."""
-        return self.engine.get_subaccount_info(sender or self.sender).parse_subaccount_balance(product_id).balance
+        return (
+            self.engine.get_subaccount_info(sender or self.sender)
+            .parse_subaccount_balance(product_id)
+            .balance
+        )
 
     def close_out(self) -> None:
         """Leave nothing open for the next test."""
-        self.engine.cancel_product_orders(self.sdk.CancelProductOrdersParams(sender=self.sender, productIds=[]))
+        self.engine.cancel_product_orders(
+            self.sdk.CancelProductOrdersParams(sender=self.sender, productIds=[])
+        )
         for product_id in (ETH, SOL):
             if int(self.balance(product_id).amount):
                 self.engine.close_position(self.sender, product_id)
@@ -122,14 +134,19 @@ def connected(sdk: SimpleNamespace, url: str, key: bytes = THROWAWAY_KEY) -> Des
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         opts = sdk.NadoClientContextOpts(
-            engine_endpoint_url=f"{url}/v1", indexer_endpoint_url=f"{url}/archive/v1", trigger_endpoint_url=f"{url}/v1", rpc_node_url=url
+            engine_endpoint_url=f"{url}/v1",
+            indexer_endpoint_url=f"{url}/archive/v1",
+            trigger_endpoint_url=f"{url}/v1",
+            rpc_node_url=url,
         )
         client = sdk.create_nado_client(sdk.NadoClientMode.TESTNET, "0x" + key.hex(), opts)
     return Desk(sdk, url, client)
 
 
 class Ear:
-    """Reads a subscription socket in a thread: events apart from answers, which the SDK's own `recv` would mix up."""
+    """Reads a subscription socket in a thread: events apart from answers, which the SDK's own `recv` would
+    mix up.
+    """
 
     def __init__(self, socket: Any) -> None:
         self._socket = socket

@@ -36,7 +36,9 @@ def test_an_account(desk: Desk) -> None:
     engine, sender = desk.engine, desk.sender
     info = engine.get_subaccount_info(sender)
     assert (info.exists, len(info.healths), info.spot_balances[0].product_id) == (True, 3, 0)
-    delta = desk.sdk.ApplyDelta(product_id=ETH, subaccount=sender, amount_delta=str(x18("0.042")), v_quote_delta=str(-x18("115.7898")))
+    delta = desk.sdk.ApplyDelta(
+        product_id=ETH, subaccount=sender, amount_delta=str(x18("0.042")), v_quote_delta=str(-x18("115.7898"))
+    )
     imagined = engine.get_subaccount_info(sender, [desk.sdk.ApplyDeltaTx(apply_delta=delta)], pre_state=True)
     assert int(imagined.parse_subaccount_balance(ETH).balance.amount) == x18("0.042")
     assert imagined.pre_state.perp_balances[0].balance.amount == "0"
@@ -47,7 +49,11 @@ def test_an_account(desk: Desk) -> None:
     assert int(engine.get_max_withdrawable(0, sender).max_withdrawable) > x18("9000")
     assert int(engine.get_max_withdrawable(0, sender, spot_leverage=False).max_withdrawable) > x18("9000")
     question = desk.sdk.QueryMaxOrderSizeParams(
-        sender=sender, product_id=ETH, price_x18=str(x18("2756.9")), direction=desk.sdk.MaxOrderSizeDirection.LONG, spot_leverage=True
+        sender=sender,
+        product_id=ETH,
+        price_x18=str(x18("2756.9")),
+        direction=desk.sdk.MaxOrderSizeDirection.LONG,
+        spot_leverage=True,
     )
     assert int(engine.get_max_order_size(question).max_order_size) > x18("100")
     assert engine.get_nlp_pool_info().nlp_pools == []
@@ -82,7 +88,8 @@ def test_cached_reads(desk: Desk) -> None:
     assert [price.product_id for price in edge.get_cached_market_prices([SOL]).market_prices] == [SOL]
     assert set(edge.get_cached_symbols(product_type="perp").symbols) == {"ETH-PERP", "SOL-PERP"}
     assert edge.get_cached_contracts().endpoint_addr == ENDPOINT
-    with pytest.raises(AttributeError):  # the SDK validates the status as a model, which it is not: no answer could please it
+    # the SDK validates the status as a model, which it is not: no answer could please it
+    with pytest.raises(AttributeError):
         edge.get_cached_status()
     assert len(edge.get_cached_all_products().perp_products) == 2
     assert len(edge.get_cached_health_groups().health_groups) == 2
@@ -102,16 +109,23 @@ def test_the_archive(desk: Desk) -> None:
     assert (found[0].base_filled, found[0].isolated) == (str(x18("0.042")), False)
     mine = desk.sdk.IndexerSubaccountHistoricalOrdersParams(subaccounts=[desk.sender], limit=5)
     assert digest in {order.digest for order in indexer.get_subaccount_historical_orders(mine).orders}
-    matches = indexer.get_matches(desk.sdk.IndexerMatchesParams(subaccounts=[desk.sender], product_ids=[ETH], limit=1)).matches
+    matches = indexer.get_matches(
+        desk.sdk.IndexerMatchesParams(subaccounts=[desk.sender], product_ids=[ETH], limit=1)
+    ).matches
     assert matches[0].digest == digest
     assert indexer.get_perp_funding_rate(ETH).product_id == ETH
     assert set(indexer.get_perp_funding_rates([ETH, SOL])) == {str(ETH), str(SOL)}
     assert indexer.get_perp_prices(ETH).mark_price_x18 == str(x18("2756.85"))
     assert {price.product_id for price in indexer.get_oracle_prices([ETH, SOL]).prices} == {ETH, SOL}
-    minute = desk.sdk.IndexerCandlesticksParams(product_id=ETH, granularity=desk.sdk.IndexerCandlesticksGranularity.ONE_MINUTE, limit=2)
+    minute = desk.sdk.IndexerCandlesticksParams(
+        product_id=ETH, granularity=desk.sdk.IndexerCandlesticksGranularity.ONE_MINUTE, limit=2
+    )
     assert int(indexer.get_candlesticks(minute).candlesticks[0].volume) >= x18("0.042")
     paid = indexer.get_paginated_subaccount_interest_funding_payments(desk.sender, [ETH], limit=2)
-    assert (paid.interest_payments, {payment.product_id for payment in paid.funding_payments} <= {ETH}) == ([], True)
+    assert (paid.interest_payments, {payment.product_id for payment in paid.funding_payments} <= {ETH}) == (
+        [],
+        True,
+    )
     assert int(indexer.get_linked_signer_rate_limits(desk.sender).total_tx_limit) == 50
 
 

@@ -1,4 +1,6 @@
-"""The SDK trades at the simulated venue: over HTTP and sockets, as owner and as linked signer, and our ledger agrees with it to the last digit."""
+"""The SDK trades at the simulated venue: over HTTP and sockets, as owner and as linked signer, and our
+ledger agrees with it to the last digit.
+"""
 
 import json
 import time
@@ -21,20 +23,29 @@ from venue.throwaway import THROWAWAY_SENDER
 OTHER_KEY = b"\x22" * 32
 
 
-# -- orders ----------------------------------------------------------------------------------------------------------------------------------
+# -- orders --------------------------------------------------------------------------------------------------
 
 
 def test_orders_are_placed_found_cancelled_and_replaced(desk: Desk) -> None:
     engine, sdk = desk.engine, desk.sdk
     first, second = (desk.place(ETH, "0.05", price, "POST_ONLY") for price in ("2700", "2701"))
     assert engine.get_order(ETH, first).unfilled_amount == str(x18("0.05"))
-    assert [order.digest for order in engine.get_subaccount_open_orders(ETH, desk.sender).orders] == [first, second]
+    assert [order.digest for order in engine.get_subaccount_open_orders(ETH, desk.sender).orders] == [
+        first,
+        second,
+    ]
     listed = engine.get_subaccount_multi_products_open_orders([ETH, SOL], desk.sender).product_orders
     assert {one.product_id: len(one.orders) for one in listed} == {ETH: 2, SOL: 0}
-    cancelled = engine.cancel_orders(sdk.CancelOrdersParams(sender=desk.sender, productIds=[ETH], digests=[first]))
+    cancelled = engine.cancel_orders(
+        sdk.CancelOrdersParams(sender=desk.sender, productIds=[ETH], digests=[first])
+    )
     assert [order.digest for order in cancelled.data.cancelled_orders] == [first]
     request = sdk.CancelOrdersParams(sender=desk.sender, productIds=[ETH], digests=[second])
-    replaced = engine.cancel_and_place(sdk.CancelAndPlaceParams(cancel_orders=request, place_order=desk.params(ETH, "0.06", "2702", "POST_ONLY")))
+    replaced = engine.cancel_and_place(
+        sdk.CancelAndPlaceParams(
+            cancel_orders=request, place_order=desk.params(ETH, "0.06", "2702", "POST_ONLY")
+        )
+    )
     assert engine.get_order(ETH, replaced.data.digest).amount == str(x18("0.06"))
     swept = engine.cancel_product_orders(sdk.CancelProductOrdersParams(sender=desk.sender, productIds=[ETH]))
     assert [order.digest for order in swept.data.cancelled_orders] == [replaced.data.digest]
@@ -42,7 +53,9 @@ def test_orders_are_placed_found_cancelled_and_replaced(desk: Desk) -> None:
 
 def test_a_position_is_opened_and_closed_with_the_sdks_own_shortcuts(desk: Desk) -> None:
     market = desk.sdk.PlaceMarketOrderParams(
-        product_id=SOL, market_order=desk.sdk.MarketOrderParams(sender=desk.sender, amount=-x18("1"), nonce=None), slippage=0.001
+        product_id=SOL,
+        market_order=desk.sdk.MarketOrderParams(sender=desk.sender, amount=-x18("1"), nonce=None),
+        slippage=0.001,
     )
     desk.engine.place_market_order(market)
     assert int(desk.balance(SOL).amount) == -x18("1")
@@ -62,9 +75,11 @@ def test_refusals_carry_the_documented_codes(desk: Desk) -> None:
 
 
 def test_place_orders_succeeds_and_the_sdk_raises_all_the_same(desk: Desk) -> None:
-    """Nado's server answers a *list*; the SDK's model wants an object with a `place_orders` key, so it raises although both orders are live.
+    """Nado's server answers a *list*; the SDK's model wants an object with a `place_orders` key, so it raises
+    although both orders are live.
 
-    We follow the server's documented shape. Were this test to fail because nothing is raised, the SDK would have been mended.
+    We follow the server's documented shape. Were this test to fail because nothing is raised, the SDK would
+    have been mended.
     """
     orders = [desk.params(ETH, "0.05", "2700", "POST_ONLY"), desk.params(SOL, "-1", "120", "POST_ONLY")]
     with pytest.raises(desk.sdk.ExecuteFailedException) as raised:
@@ -79,7 +94,10 @@ def test_an_isolated_order_opens_a_position_of_its_own_and_is_closed_from_there(
     margin = 50 * 10**6
     desk.place(ETH, "0.1", "2756.9", "FOK", isolated=True, isolated_margin=margin)
     (isolated,) = desk.engine.get_isolated_positions(desk.sender).isolated_positions
-    assert (isolated.base_balance.balance.amount, isolated.quote_balance.balance.amount) == (str(x18("0.1")), str(x18("50")))
+    assert (isolated.base_balance.balance.amount, isolated.quote_balance.balance.amount) == (
+        str(x18("0.1")),
+        str(x18("50")),
+    )
     assert isolated.subaccount.startswith(desk.sender[:42])
     assert isolated.subaccount.endswith("69736f")
     assert desk.balance(ETH).amount == "0"
@@ -87,7 +105,7 @@ def test_an_isolated_order_opens_a_position_of_its_own_and_is_closed_from_there(
     assert desk.engine.get_isolated_positions(desk.sender).isolated_positions == []
 
 
-# -- money and power -------------------------------------------------------------------------------------------------------------------------
+# -- money and power -----------------------------------------------------------------------------------------
 
 
 def test_a_linked_signer_trades_for_the_owner_until_it_is_revoked(desk: Desk) -> None:
@@ -99,7 +117,12 @@ def test_a_linked_signer_trades_for_the_owner_until_it_is_revoked(desk: Desk) ->
     other.place(ETH, "0.042", "2756.9", sender=THROWAWAY_SENDER)
     assert int(desk.balance(ETH).amount) == x18("0.042")
     desk.engine.link_signer(sdk.LinkSignerParams(sender=desk.sender, signer="0x" + "00" * 32))
-    assert other.refusal(other.engine.place_order, other.params(ETH, "-0.042", "2756.8", sender=THROWAWAY_SENDER)) == 2028
+    assert (
+        other.refusal(
+            other.engine.place_order, other.params(ETH, "-0.042", "2756.8", sender=THROWAWAY_SENDER)
+        )
+        == 2028
+    )
 
 
 def test_quote_is_transferred_and_withdrawn_and_every_such_request_uses_a_nonce(desk: Desk) -> None:
@@ -107,18 +130,24 @@ def test_quote_is_transferred_and_withdrawn_and_every_such_request_uses_a_nonce(
     before, nonce = int(desk.balance(0).amount), engine.tx_nonce(desk.sender)
     engine.transfer_quote(sdk.TransferQuoteParams(sender=desk.sender, recipient=VICTIM, amount=x18("25")))
     assert int(desk.balance(0, VICTIM).amount) >= x18("25")
-    engine.withdraw_collateral(sdk.WithdrawCollateralParams(sender=desk.sender, productId=0, amount=2 * 10**6))
-    engine.withdraw_collateral_v2(sdk.WithdrawCollateralV2Params(sender=desk.sender, productId=0, amount=10**6, sendTo="0x" + "00" * 20))
+    engine.withdraw_collateral(
+        sdk.WithdrawCollateralParams(sender=desk.sender, productId=0, amount=2 * 10**6)
+    )
+    engine.withdraw_collateral_v2(
+        sdk.WithdrawCollateralV2Params(sender=desk.sender, productId=0, amount=10**6, sendTo="0x" + "00" * 20)
+    )
     assert int(desk.balance(0).amount) == before - x18("30")
     assert engine.tx_nonce(desk.sender) == nonce + 3
     small = sdk.TransferQuoteParams(sender=desk.sender, recipient=VICTIM, amount=x18("4"))
     assert desk.refusal(engine.transfer_quote, small) == 2077
-    healthy = sdk.LiquidateSubaccountParams(sender=desk.sender, liquidatee=VICTIM, productId=ETH, isEncodedSpread=False, amount=x18("0.1"))
+    healthy = sdk.LiquidateSubaccountParams(
+        sender=desk.sender, liquidatee=VICTIM, productId=ETH, isEncodedSpread=False, amount=x18("0.1")
+    )
     assert desk.refusal(engine.liquidate_subaccount, healthy) == 2044
     assert desk.refusal(engine.mint_nlp, sdk.MintNlpParams(sender=desk.sender, quoteAmount=10**18)) == 4001
 
 
-# -- sockets ---------------------------------------------------------------------------------------------------------------------------------
+# -- sockets -------------------------------------------------------------------------------------------------
 
 
 def test_the_sdks_gateway_socket_asks_and_trades(desk: Desk) -> None:
@@ -152,7 +181,9 @@ def test_the_sdks_subscriptions_hear_every_stream(desk: Desk) -> None:
         sdk.FundingRateStream(product_id=ETH),
         sdk.AllBboStream(),
     ]
-    desk.engine.transfer_quote(sdk.TransferQuoteParams(sender=desk.sender, recipient=VICTIM, amount=x18("50")))
+    desk.engine.transfer_quote(
+        sdk.TransferQuoteParams(sender=desk.sender, recipient=VICTIM, amount=x18("50"))
+    )
     with closing(sdk.NadoSubscriptionClient(f"{desk.url}/v1")) as socket:
         socket.connect()
         auth = sdk.StreamAuthenticationParams(sender=desk.sender, expiration=expiration, signature=signature)
@@ -173,13 +204,17 @@ def test_the_sdks_subscriptions_hear_every_stream(desk: Desk) -> None:
         assert set(found["all_bbo"]["bbos"]) == {str(ETH), str(SOL)}
 
 
-# -- the round trip --------------------------------------------------------------------------------------------------------------------------
+# -- the round trip ------------------------------------------------------------------------------------------
 
 
-def test_the_sdk_trades_a_pair_and_our_ledger_agrees_with_its_subaccount_info_to_the_last_digit(desk: Desk) -> None:
-    """R9: the first bot's fakes had the field names that its handler had invented. Here the exchange's own client reads and writes our fake's wire.
+def test_the_sdk_trades_a_pair_and_our_ledger_agrees_with_its_subaccount_info_to_the_last_digit(
+    desk: Desk,
+) -> None:
+    """R9: the first bot's fakes had the field names that its handler had invented. Here the exchange's own
+    client reads and writes our fake's wire.
 
-    The plan is ours, the orders and signatures are the SDK's, the fills come over the SDK's socket: nothing of ours trades.
+    The plan is ours, the orders and signatures are the SDK's, the fills come over the SDK's socket: nothing
+    of ours trades.
     """
     sdk, story = desk.sdk, Story()
     story.now_ms = time.time_ns() // 1_000_000
@@ -191,16 +226,24 @@ def test_the_sdk_trades_a_pair_and_our_ledger_agrees_with_its_subaccount_info_to
         ear = Ear(socket)
         for purpose, eth, sol in (("enter", "0.357", "-8.5"), ("exit", "-0.357", "8.5")):
             plan = story.plan(purpose, eth, sol, recv_time_ms=story.now_ms + 60_000)  # type: ignore[arg-type]
-            prices = {"eth": "2757", "sol": "115.5"} if purpose == "enter" else {"eth": "2756", "sol": "116.5"}
-            limits = {leg: msgspec.structs.replace(plan.leg(leg), limit=Price.of(prices[leg])) for leg in products}  # type: ignore[arg-type]
+            prices = (
+                {"eth": "2757", "sol": "115.5"} if purpose == "enter" else {"eth": "2756", "sol": "116.5"}
+            )
+            limits = {
+                leg: msgspec.structs.replace(plan.leg(leg), limit=Price.of(prices[leg])) for leg in products
+            }  # type: ignore[arg-type]
             story.seal(msgspec.structs.replace(plan, **limits))
             story.place()
             for leg, product_id in products.items():
                 ours = ORDER_BUILDER.order_of(story.sealed.plan, story.sealed.digest, leg)  # type: ignore[union-attr]
                 params = sdk.OrderParams(
-                    sender=ours.sender, priceX18=int(ours.price), amount=int(ours.amount), expiration=ours.expiration_s, nonce=ours.nonce,
+                    sender=ours.sender,
+                    priceX18=int(ours.price),
+                    amount=int(ours.amount),
+                    expiration=ours.expiration_s,
+                    nonce=ours.nonce,
                     appendix=ours.appendix,
-                )  # fmt: skip
+                )
                 placed = desk.engine.place_order(sdk.PlaceOrderParams(product_id=product_id, order=params))
                 assert placed.data.digest == story.order_digest(leg)
             _hear(ear, story, 2 if purpose == "enter" else 4)
@@ -219,6 +262,10 @@ def _hear(ear: Ear, story: Story, count: int) -> None:
         assert time.monotonic() < until, ear.events
         time.sleep(0.02)
     for event in ear.events:
-        fill = decode(json.dumps(event), {"fill"}, THROWAWAY_SENDER, TroubleTally()) if event.get("type") == "fill" else None
+        fill = (
+            decode(json.dumps(event), {"fill"}, THROWAWAY_SENDER, TroubleTally())
+            if event.get("type") == "fill"
+            else None
+        )
         if isinstance(fill, Fill):
             story.tell(fill)

@@ -19,7 +19,10 @@ def show(cell: Cell) -> int:
     """One cell at length."""
     result = one(cell, told=True)
     print("\n".join(result.said))
-    print(f"{result.kind}: {result.usd_s / ONE:.1f} USD s unhedged of {result.budget / ONE:.0f}, at worst {result.worst / ONE:.1f} USD")
+    print(
+        f"{result.kind}: {result.usd_s / ONE:.1f} USD s unhedged of {result.budget / ONE:.0f}, at worst"
+        f" {result.worst / ONE:.1f} USD"
+    )
     print("\n".join(result.wrong) or "nothing is wrong")
     return 1 if result.wrong else 0
 
@@ -42,7 +45,9 @@ def main() -> int:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--cell", type=cell_of, help='e.g. "exit / ack lost / cut while / crash"')
     what.add_argument("--all", action="store_true")
-    parser.add_argument("--write", type=Path, metavar="FILE", help="with --all: write the page instead of comparing it")
+    parser.add_argument(
+        "--write", type=Path, metavar="FILE", help="with --all: write the page instead of comparing it"
+    )
     parser.add_argument("--cores", type=int, default=os.cpu_count() or 1)
     typed = parser.parse_args()
     if typed.cell:

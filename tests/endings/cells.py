@@ -14,7 +14,9 @@ SAMPLE_EVERY = 10
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """One run: in which plan what becomes of either leg's order, and whether an actor is killed as it happens."""
+    """One run: in which plan what becomes of either leg's order, and whether an actor is killed as it
+    happens.
+    """
 
     phase: str
     eth: str
@@ -44,21 +46,38 @@ class Cell(msgspec.Struct, frozen=True):
 
 def cell_of(name: str) -> Cell:
     """Raises `ValueError` naming what there is instead."""
-    phase, eth, sol, *crash = (part.strip() for part in name.split("/")) if name.count("/") in {2, 3} else ("", "", "")
+    phase, eth, sol, *crash = (
+        (part.strip() for part in name.split("/")) if name.count("/") in {2, 3} else ("", "", "")
+    )
     if phase not in PHASES or eth not in OUTCOMES or sol not in OUTCOMES or crash not in ([], [CRASH]):
-        raise ValueError(f"{name!r} is not PHASE / ETH / SOL or PHASE / ETH / SOL / {CRASH}: {', '.join(PHASES)}; {', '.join(OUTCOMES)}")
+        raise ValueError(
+            f"{name!r} is not PHASE / ETH / SOL or PHASE / ETH / SOL / {CRASH}: {', '.join(PHASES)};"
+            f" {', '.join(OUTCOMES)}"
+        )
     return Cell(phase, eth, sol, bool(crash))
 
 
 def cells() -> Iterator[Cell]:
     """All of them."""
-    return (Cell(phase, eth, sol, crash) for phase in PHASES for crash in (False, True) for eth in OUTCOMES for sol in OUTCOMES)
+    return (
+        Cell(phase, eth, sol, crash)
+        for phase in PHASES
+        for crash in (False, True)
+        for eth in OUTCOMES
+        for sol in OUTCOMES
+    )
 
 
 def sample() -> list[Cell]:
-    """A tenth, drawn along the diagonals, so that every outcome of either leg is in it in every phase, with a crash and without."""
+    """A tenth, drawn along the diagonals, so that every outcome of either leg is in it in every phase,
+    with a crash and without.
+    """
     names = list(OUTCOMES)
-    return [cell for cell in cells() if (names.index(cell.sol) - names.index(cell.eth) - _turn(cell)) % SAMPLE_EVERY == 0]
+    return [
+        cell
+        for cell in cells()
+        if (names.index(cell.sol) - names.index(cell.eth) - _turn(cell)) % SAMPLE_EVERY == 0
+    ]
 
 
 def _turn(cell: Cell) -> int:

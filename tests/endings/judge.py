@@ -1,4 +1,6 @@
-"""How a cell ended, by the simulated engine's order log and account. Our own ledger is held against them and never asked instead of them."""
+"""How a cell ended, by the simulated engine's order log and account. Our own ledger is held against them
+and never asked instead of them.
+"""
 
 from collections import Counter
 from collections.abc import Collection
@@ -16,7 +18,9 @@ Kind = Literal["hedged", "optimum", "flat", "halted", "open"]
 
 
 class Stood(NamedTuple):
-    """What was held when the phase under test was over, by the engine: signed amounts, and their imbalance at the prices paid."""
+    """What was held when the phase under test was over, by the engine: signed amounts, and their imbalance
+    at the prices paid.
+    """
 
     eth: int
     sol: int
@@ -34,7 +38,9 @@ class Stood(NamedTuple):
 
 
 def stood(log: list[LoggedOrder], products: tuple[int, int]) -> Stood:
-    """By all fills so far; `products` are ETH's and SOL's ids. What was trimmed is taken off at the average price paid."""
+    """By all fills so far; `products` are ETH's and SOL's ids. What was trimmed is taken off at the
+    average price paid.
+    """
     held, opened, paid = Counter[int](), Counter[int](), Counter[int]()
     for order in log:
         held[order.product_id] += order.filled
@@ -49,7 +55,13 @@ def unhedged(log: list[LoggedOrder], eth_product: int, agreed: Collection[Pair])
     """What was unhedged, by the engine's fills; `agreed` is what counted as the pair."""
     fills = ((order.product_id, fill) for order in log for fill in order.fills)
     return exposure(
-        [OrderPiece(fill.at_ns, "eth" if product == eth_product else "sol", int(fill.amount), int(fill.price)) for product, fill in fills], agreed
+        [
+            OrderPiece(
+                fill.at_ns, "eth" if product == eth_product else "sol", int(fill.amount), int(fill.price)
+            )
+            for product, fill in fills
+        ],
+        agreed,
     )
 
 

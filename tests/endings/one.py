@@ -1,4 +1,6 @@
-"""One cell: the whole machine on virtual time up to the plan under test, what happens to it, and what came of it."""
+"""One cell: the whole machine on virtual time up to the plan under test, what happens to it, and what came
+of it.
+"""
 
 import tempfile
 from pathlib import Path
@@ -23,14 +25,20 @@ from tests.machine.bench import Bench, bench
 
 ENDS_WITHIN_S = 120
 LONE_S = 30.0
-"""A part of a leg may be uneven for longer than in the sweep, where whole legs are: its USD x seconds are judged here."""
+"""A part of a leg may be uneven for longer than in the sweep, where whole legs are: its USD x seconds are
+judged here.
+"""
 SLACK = 50
-"""A fill that only RESOLVE knows of is dated by its answer: USD x seconds may differ by so many parts in a thousand of the budget."""
+"""A fill that only RESOLVE knows of is dated by its answer: USD x seconds may differ by so many parts in a
+thousand of the budget.
+"""
 KINDS = get_args(Kind)
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What came of a cell: its ending, what is wrong (empty = nothing), the worst USD unhedged and the USD x seconds, both x18, by the engine."""
+    """What came of a cell: its ending, what is wrong (empty = nothing), the worst USD unhedged and the USD
+    x seconds, both x18, by the engine.
+    """
 
     kind: Kind
     wrong: tuple[str, ...]
@@ -70,7 +78,10 @@ class Watch:
 async def _run(folder: Path, cell: Cell, told: bool) -> Result:
     direction = list(UNEVEN)[cell.seed // 4 % 2]
     settings = Settings(cycles=1, hold=Ms(500), direction=direction)  # type: ignore[arg-type]
-    async with bench(folder, settings, faults=prepared(cell, direction), seed=cell.seed) as ready, trio.open_nursery() as nursery:
+    async with (
+        bench(folder, settings, faults=prepared(cell, direction), seed=cell.seed) as ready,
+        trio.open_nursery() as nursery,
+    ):
         heard, watch, accident = Heard(), Watch(cell, ready), Accident(cell, ready, nursery)
         ready.watchers.append(lambda said: heard.take(said, ready.venue.now_ns()))
         ending = None
@@ -96,11 +107,17 @@ def _not_as_meant(cell: Cell, accident: Accident) -> list[str]:
 
 
 def _left(snapshot: AccountSnapshot) -> list[str]:
-    left = [f"the venue holds {position.total.text()} of {position.product_id}" for position in snapshot.positions if position.total]
+    left = [
+        f"the venue holds {position.total.text()} of {position.product_id}"
+        for position in snapshot.positions
+        if position.total
+    ]
     return left + [f"order {resting} rests" for resting in snapshot.open_orders]
 
 
-def _result(ending: Ending | None, over: Stood, written: Written, log: list, settings: Settings, wrong: list[str]) -> Result:  # type: ignore[type-arg]
+def _result(
+    ending: Ending | None, over: Stood, written: Written, log: list, settings: Settings, wrong: list[str]
+) -> Result:  # type: ignore[type-arg]
     cycle = written.fold.cycle
     worst, usd_s, *_ = unhedged(log, written.fold.products["eth"], cycle.agreed)
     budget = allowed(written.fold, settings)

@@ -1,4 +1,6 @@
-"""What can become of one leg's order, as the venue's staged accidents or the leg's own connection make it happen."""
+"""What can become of one leg's order, as the venue's staged accidents or the leg's own connection make it
+happen.
+"""
 
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
@@ -7,14 +9,26 @@ import msgspec
 
 from venue.simulated.engine.rules import TAKER_DELAY_S
 from venue.simulated.faults.incidents import GatewayMode
-from venue.simulated.faults.order_faults import Cut, DisturbEvent, Faults, Forget, Late, LoseAck, Pieces, Refuse, SlowAck
+from venue.simulated.faults.order_faults import (
+    Cut,
+    DisturbEvent,
+    Faults,
+    Forget,
+    Late,
+    LoseAck,
+    Pieces,
+    Refuse,
+    SlowAck,
+)
 
 MATCHED_MS = round(TAKER_DELAY_S * 1000)
 SLOW_MS, HELD_MS, AWAY_MS, LATE_MS = 700, 900, 1_500, 1_500
 
 
 class Order(NamedTuple):
-    """The order that it happens to: its product, its size steps, and the code with which the venue says that it did not trade."""
+    """The order that it happens to: its product, its size steps, and the code with which the venue says
+    that it did not trade.
+    """
 
     product: str
     lots: int
@@ -22,7 +36,14 @@ class Order(NamedTuple):
 
 
 def _half(order: Order) -> Pieces:
-    return Pieces(nth=1, product=order.product, increasing=False, lots=(max(1, order.lots // 2),), only=True, breaks_fok=True)
+    return Pieces(
+        nth=1,
+        product=order.product,
+        increasing=False,
+        lots=(max(1, order.lots // 2),),
+        only=True,
+        breaks_fok=True,
+    )
 
 
 def _first(order: Order) -> dict[str, Any]:
@@ -51,7 +72,10 @@ def _ack_lost(order: Order) -> Faults:
 
 def _fill_after_cancel(order: Order) -> Faults:
     """The cancellation of the rest is told at once, what had traded before it only later."""
-    late = (DisturbEvent(nth=1, how="delay", stream=stream, product=order.product, delay_ms=HELD_MS) for stream in ("fill", "order_update"))
+    late = (
+        DisturbEvent(nth=1, how="delay", stream=stream, product=order.product, delay_ms=HELD_MS)
+        for stream in ("fill", "order_update")
+    )
     return Faults(split=(_half(order),), event=tuple(late))
 
 
@@ -64,12 +88,20 @@ def _cut_after(order: Order) -> Faults:
 
 
 def _unavailable(order: Order) -> Faults:
-    """From the next millisecond on nobody else is answered either: what was sent together with it has arrived."""
-    return Faults(refuse=(Refuse(**_first(order), code=1004),), incident=(GatewayMode(at_ms=1, for_ms=AWAY_MS, answer="unavailable"),))
+    """From the next millisecond on nobody else is answered either: what was sent together with it has
+    arrived.
+    """
+    return Faults(
+        refuse=(Refuse(**_first(order), code=1004),),
+        incident=(GatewayMode(at_ms=1, for_ms=AWAY_MS, answer="unavailable"),),
+    )
 
 
 def _limited(order: Order) -> Faults:
-    return Faults(refuse=(Refuse(**_first(order), code=1000),), incident=(GatewayMode(at_ms=1, for_ms=AWAY_MS, answer="rate_limited"),))
+    return Faults(
+        refuse=(Refuse(**_first(order), code=1000),),
+        incident=(GatewayMode(at_ms=1, for_ms=AWAY_MS, answer="rate_limited"),),
+    )
 
 
 def _unknown(order: Order) -> Faults:
@@ -89,25 +121,55 @@ class Outcome(NamedTuple):
     stage: Callable[[Order], Faults]
     meaning: str
     wire: Literal["", "dead", "breaks"] = ""
-    """What becomes of the leg's own connection: it is over before the first byte, or breaks in the middle of the order."""
+    """What becomes of the leg's own connection: it is over before the first byte, or breaks in the middle
+    of the order.
+    """
 
 
 OUTCOMES = {
     outcome.name: outcome
     for outcome in (
         Outcome("filled", MATCHED_MS, _nothing, "in full, at once"),
-        Outcome("partial", MATCHED_MS, _partial, "half of it; of a FOK too, which a correct venue never does"),
+        Outcome(
+            "partial", MATCHED_MS, _partial, "half of it; of a FOK too, which a correct venue never does"
+        ),
         Outcome("rejected", 0, _rejected, "2031 for a FOK, 2056 for an IOC"),
-        Outcome("never filled", MATCHED_MS, _forgotten, "acknowledged, then nothing: no fill, no cancellation, no word"),
-        Outcome("fill first", MATCHED_MS, _fill_first, f"the fill is told {SLOW_MS} ms before the acknowledgement comes"),
+        Outcome(
+            "never filled",
+            MATCHED_MS,
+            _forgotten,
+            "acknowledged, then nothing: no fill, no cancellation, no word",
+        ),
+        Outcome(
+            "fill first",
+            MATCHED_MS,
+            _fill_first,
+            f"the fill is told {SLOW_MS} ms before the acknowledgement comes",
+        ),
         Outcome("ack lost", MATCHED_MS, _ack_lost, "accepted and filled, the answer never comes"),
-        Outcome("late fill", MATCHED_MS, _fill_after_cancel, f"half is filled, the rest cancelled; the fill is told {HELD_MS} ms after that"),
+        Outcome(
+            "late fill",
+            MATCHED_MS,
+            _fill_after_cancel,
+            f"half is filled, the rest cancelled; the fill is told {HELD_MS} ms after that",
+        ),
         Outcome("filled twice", MATCHED_MS, _filled_twice, "the fill is told twice"),
         Outcome("cut before", 0, _nothing, "the connection is lost before the first byte", "dead"),
-        Outcome("cut while", 0, _nothing, "the connection is lost with half of the order's bytes sent", "breaks"),
-        Outcome("cut after", MATCHED_MS, _cut_after, "the connection is lost after the order was filled, before its answer"),
-        Outcome("503", 0, _unavailable, f"answered with 1004, and everything over HTTP with 503 for {AWAY_MS} ms"),
-        Outcome("1000", 0, _limited, f"answered with 1000, and everything over HTTP with 429 for {AWAY_MS} ms"),
+        Outcome(
+            "cut while", 0, _nothing, "the connection is lost with half of the order's bytes sent", "breaks"
+        ),
+        Outcome(
+            "cut after",
+            MATCHED_MS,
+            _cut_after,
+            "the connection is lost after the order was filled, before its answer",
+        ),
+        Outcome(
+            "503", 0, _unavailable, f"answered with 1004, and everything over HTTP with 503 for {AWAY_MS} ms"
+        ),
+        Outcome(
+            "1000", 0, _limited, f"answered with 1000, and everything over HTTP with 429 for {AWAY_MS} ms"
+        ),
         Outcome("unknown", LATE_MS, _unknown, f"under way for {LATE_MS} ms, then filled, and never answered"),
     )
 }
@@ -116,4 +178,6 @@ OUTCOMES = {
 def together(first: Faults, second: Faults) -> Faults:
     """Both."""
     fields = [name for name in Faults.__struct_fields__ if isinstance(getattr(first, name), tuple)]
-    return msgspec.structs.replace(first, **{name: getattr(first, name) + getattr(second, name) for name in fields})
+    return msgspec.structs.replace(
+        first, **{name: getattr(first, name) + getattr(second, name) for name in fields}
+    )

@@ -8,7 +8,9 @@ from tests.endings.cells import Cell
 from tests.endings.one import Result, one
 
 STUCK_S = 120
-"""A cell takes a fraction of a second; one that takes this long turns round in circles while its virtual clock stands still."""
+"""A cell takes a fraction of a second; one that takes this long turns round in circles while its virtual
+clock stands still.
+"""
 
 
 def attempt(cell: Cell) -> tuple[Cell, Result]:

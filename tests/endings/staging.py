@@ -16,17 +16,29 @@ from venue.simulated.faults.order_faults import Faults, Pieces, Refuse
 
 PRODUCTS: dict[Leg, str] = {"eth": "ETH-PERP", "sol": "SOL-PERP"}
 UNEVEN = {"long-eth": ((280, 23), (163, 53)), "long-sol": ((280, 32), (145, 53))}
-"""Lots of ETH and SOL that an entry of 1,000 USD leaves when the cheapest repair is to be one of two orders: trim one leg, complete the other. Of
-each direction one pair in which ETH leads and one in which SOL does."""
+"""Lots of ETH and SOL that an entry of 1,000 USD leaves when the cheapest repair is to be one of two orders:
+trim one leg, complete the other. Of each direction one pair in which ETH leads and one in which SOL does.
+"""
 
 
 def prepared(cell: Cell, direction: str) -> Faults:
-    """What the venue does wrong before, so that a plan of the cell's phase comes about with an order on either leg."""
+    """What the venue does wrong before, so that a plan of the cell's phase comes about with an order on
+    either leg.
+    """
     if cell.phase == "repair":
         lots = zip(PRODUCTS.values(), UNEVEN[direction][cell.seed // 2 % 2], strict=True)
-        return Faults(split=tuple(Pieces(nth=1, product=product, lots=(some,), only=True, breaks_fok=True) for product, some in lots))
+        return Faults(
+            split=tuple(
+                Pieces(nth=1, product=product, lots=(some,), only=True, breaks_fok=True)
+                for product, some in lots
+            )
+        )
     if cell.phase == "flatten":
-        return Faults(refuse=tuple(Refuse(nth=2, product=product, increasing=False, code=2056) for product in PRODUCTS.values()))
+        return Faults(
+            refuse=tuple(
+                Refuse(nth=2, product=product, increasing=False, code=2056) for product in PRODUCTS.values()
+            )
+        )
     return Faults()
 
 
@@ -56,7 +68,12 @@ class Accident:
     def _hear(self, said: msgspec.Struct) -> None:
         if isinstance(said, Sealed):
             self._sealed = said.plan
-        elif isinstance(said, Place) and self.plan is None and self._sealed is not None and self._sealed.purpose == self._cell.phase:
+        elif (
+            isinstance(said, Place)
+            and self.plan is None
+            and self._sealed is not None
+            and self._sealed.purpose == self._cell.phase
+        ):
             self.plan = self._sealed
             self._happen(self.plan)
 
@@ -68,11 +85,17 @@ class Accident:
             self._strike_wire(leg, OUTCOMES[name].wire)
         self._ready.venue.faults = staged
         if self._cell.crash:
-            self._nursery.start_soon(self._kill, OUTCOMES[legs["eth" if self._cell.seed % 2 else "sol"]].strikes_ms)
+            self._nursery.start_soon(
+                self._kill, OUTCOMES[legs["eth" if self._cell.seed % 2 else "sol"]].strikes_ms
+            )
 
     def _order(self, plan: SizingPlan, leg: Leg) -> Order:
         order = plan.leg(leg)
-        return Order(PRODUCTS[leg], abs(order.amount) // self._ready.world.rules.product(leg).size_step, 2031 if order.kind == "fok" else 2056)
+        return Order(
+            PRODUCTS[leg],
+            abs(order.amount) // self._ready.world.rules.product(leg).size_step,
+            2031 if order.kind == "fok" else 2056,
+        )
 
     def _strike_wire(self, leg: Leg, how: str) -> None:
         socket: Socket | None = self._wires[f"{leg}_leg"]._socket

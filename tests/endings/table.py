@@ -12,9 +12,13 @@ Results = Mapping[Cell, Result]
 LETTERS = {"hedged": "H", "optimum": "O", "flat": "F", "halted": "B", "open": "!"}
 MEANINGS = {
     "hedged": "hedged: both legs held, less than 0.1 % apart at the prices really paid",
-    "optimum": "hedged at the lattice's optimum, because no quantities within reach are less than 0.1 % apart",
+    "optimum": (
+        "hedged at the lattice's optimum, because no quantities within reach are less than 0.1 % apart"
+    ),
     "flat": "flat",
-    "halted": "flat, and halted with LEGGING_BUDGET: the unhedged exposure lasted longer than its class allows",
+    "halted": (
+        "flat, and halted with LEGGING_BUDGET: the unhedged exposure lasted longer than its class allows"
+    ),
     "open": "open",
 }
 HEAD = """# How a pair can end
@@ -27,7 +31,7 @@ the plan under test, of 1,000 USD per leg and with an order on *either* leg; the
 crash and once with one of six actors killed at that moment. Each is checked against the venue's order log and account: no order twice, no position
 larger than one pair or reversed, hedged or flat when the phase is over, flat in the end, the ledger equal to the engine to the last digit, and
 no budget exceeded without a halt. In every cell the venue takes orders again within `venue_patience`.
-"""
+"""  # noqa: E501
 
 
 def document(results: Results) -> str:
@@ -38,18 +42,42 @@ def document(results: Results) -> str:
 
 def _legend() -> str:
     shown = [f"- **{LETTERS[kind]}** {MEANINGS[kind]}" for kind in KINDS]
-    return "\n".join(["## Endings", "", *shown, "", "Two letters in a cell: without a crash, and with one.", ""])
+    return "\n".join(
+        ["## Endings", "", *shown, "", "Two letters in a cell: without a crash, and with one.", ""]
+    )
 
 
 def _sums(results: Results) -> str:
-    head = ["phase", "cells", *(kind for kind in KINDS), "worst unhedged", "worst USD s", "most of its budget"]
-    rows = [_sum(phase, [result for cell, result in results.items() if cell.phase == phase]) for phase in PHASES]
-    return "\n".join(["## In sum", "", _row(head), _row("---" for _ in head), *rows, _sum("all", list(results.values())), ""])
+    head = [
+        "phase",
+        "cells",
+        *(kind for kind in KINDS),
+        "worst unhedged",
+        "worst USD s",
+        "most of its budget",
+    ]
+    rows = [
+        _sum(phase, [result for cell, result in results.items() if cell.phase == phase]) for phase in PHASES
+    ]
+    return "\n".join(
+        [
+            "## In sum",
+            "",
+            _row(head),
+            _row("---" for _ in head),
+            *rows,
+            _sum("all", list(results.values())),
+            "",
+        ]
+    )
 
 
 def _sum(name: str, of: list[Result]) -> str:
     counts = Counter(result.kind for result in of)
-    kept = max((result.usd_s * 100 // result.budget for result in of if result.kind != "halted" and result.budget), default=0)
+    kept = max(
+        (result.usd_s * 100 // result.budget for result in of if result.kind != "halted" and result.budget),
+        default=0,
+    )
     worst, usd_s = max(result.worst for result in of), max(result.usd_s for result in of)
     figures = f"{round(worst / ONE)} USD", f"{round(usd_s / ONE)}", f"{kept} %"
     return _row([name, len(of), *(counts[kind] for kind in KINDS), *figures])
@@ -57,13 +85,20 @@ def _sum(name: str, of: list[Result]) -> str:
 
 def _outcomes() -> str:
     rows = [_row([outcome.name, outcome.meaning]) for outcome in OUTCOMES.values()]
-    return "\n".join(["## What happens to an order", "", _row(["outcome", "meaning"]), _row(["---", "---"]), *rows, ""])
+    return "\n".join(
+        ["## What happens to an order", "", _row(["outcome", "meaning"]), _row(["---", "---"]), *rows, ""]
+    )
 
 
 def _grid(phase: str, results: Results) -> str:
     width = max(map(len, OUTCOMES))
-    head = " ".join([f"{'ETH / SOL':{width + 3}}", *(f"{number:2}" for number in range(1, len(OUTCOMES) + 1))])
-    rows = [f"{number:2} {eth:{width}} " + " ".join(_two(phase, eth, sol, results) for sol in OUTCOMES) for number, eth in enumerate(OUTCOMES, 1)]
+    head = " ".join(
+        [f"{'ETH / SOL':{width + 3}}", *(f"{number:2}" for number in range(1, len(OUTCOMES) + 1))]
+    )
+    rows = [
+        f"{number:2} {eth:{width}} " + " ".join(_two(phase, eth, sol, results) for sol in OUTCOMES)
+        for number, eth in enumerate(OUTCOMES, 1)
+    ]
     return "\n".join([f"## {phase}", "", "```", head, *rows, "```", ""])
 
 

@@ -1,4 +1,6 @@
-"""A few dozen cells of the matrix in every `pytest`; `.ci/run` runs it whole and holds docs/endings.md to what comes of it."""
+"""A few dozen cells of the matrix in every `pytest`; `.ci/run` runs it whole and holds docs/endings.md to
+what comes of it.
+"""
 
 from collections import Counter
 
@@ -11,7 +13,9 @@ from tests.endings.runs import attempt
 
 
 def test_every_sixth_cell_of_the_tenth_ends_hedged_or_flat_inside_its_legging_class() -> None:
-    """O1 to O14 among others, judged by the engine's order log. A failure is printed with the command that repeats it."""
+    """O1 to O14 among others, judged by the engine's order log. A failure is printed with the command that
+    repeats it.
+    """
     failed = [f"{cell.command}\n    {fault}" for cell in sample()[::6] for fault in attempt(cell)[1].wrong]
     assert not failed, "\n".join(failed)
 
@@ -21,7 +25,9 @@ def test_the_tenth_has_every_outcome_of_either_leg_in_every_phase_with_a_crash_a
     assert 10 * len(chosen) >= len(list(cells()))
     for leg in ("eth", "sol"):
         seen = Counter((cell.phase, getattr(cell, leg), cell.crash) for cell in chosen)
-        assert set(seen) == {(phase, name, crash) for phase in PHASES for name in OUTCOMES for crash in (False, True)}
+        assert set(seen) == {
+            (phase, name, crash) for phase in PHASES for name in OUTCOMES for crash in (False, True)
+        }
 
 
 def test_a_cell_is_repeated_to_the_letter_by_its_command() -> None:
@@ -31,7 +37,17 @@ def test_a_cell_is_repeated_to_the_letter_by_its_command() -> None:
     assert one(again, told=True) == one(cell, told=True)
 
 
-@pytest.mark.parametrize("name", ["", "enter", "enter / filled", "enter / filled / gone", "leave / filled / filled", "exit / filled / filled / fire"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "enter",
+        "enter / filled",
+        "enter / filled / gone",
+        "leave / filled / filled",
+        "exit / filled / filled / fire",
+    ],
+)
 def test_a_cell_that_is_none_is_refused_with_what_there_is(name: str) -> None:
     with pytest.raises(ValueError, match="never filled"):
         cell_of(name)

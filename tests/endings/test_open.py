@@ -1,4 +1,6 @@
-"""The other cells: a venue that is gone before the pair is whole, and does not come back within `venue_patience`."""
+"""The other cells: a venue that is gone before the pair is whole, and does not come back within
+`venue_patience`.
+"""
 
 from pathlib import Path
 
@@ -26,7 +28,10 @@ GONE = Faults(incident=(Down(at_ms=MATCHED_MS + 5, for_ms=3_600_000),))
 SETTINGS = Settings(cycles=3, venue_patience=Ms(PATIENCE_MS), hold=Ms(500))
 
 
-@pytest.mark.parametrize("outcomes", [("filled", "rejected"), ("rejected", "filled"), ("partial", "filled"), ("never filled", "ack lost")])
+@pytest.mark.parametrize(
+    "outcomes",
+    [("filled", "rejected"), ("rejected", "filled"), ("partial", "filled"), ("never filled", "ack lost")],
+)
 @pytest.mark.parametrize("phase", ["enter", "repair", "exit", "flatten"])
 async def test_what_a_venue_that_is_gone_leaves_open_is_named_and_nothing_is_entered(
     phase: str, outcomes: tuple[str, str], autojump_clock: MockClock, tmp_path: Path
@@ -36,7 +41,10 @@ async def test_what_a_venue_that_is_gone_leaves_open_is_named_and_nothing_is_ent
     seed_trio(cell.seed)
     direction = list(UNEVEN)[cell.seed % 2]
     settings = msgspec.structs.replace(SETTINGS, direction=direction)
-    async with bench(tmp_path, settings, faults=prepared(cell, direction), seed=cell.seed) as ready, trio.open_nursery() as nursery:
+    async with (
+        bench(tmp_path, settings, faults=prepared(cell, direction), seed=cell.seed) as ready,
+        trio.open_nursery() as nursery,
+    ):
         accident = Accident(cell, ready, nursery, GONE)
         ending = await ready.run(within_s=PATIENCE_MS / 1000 + 60)
         nursery.cancel_scope.cancel()
@@ -44,11 +52,16 @@ async def test_what_a_venue_that_is_gone_leaves_open_is_named_and_nothing_is_ent
         left = stood(list(ready.venue.exchange.order_log), (rules.eth.product_id, rules.sol.product_id))
         ready.venue.faults = NO_FAULTS
         assert accident.plan is not None
-        # What is no pair waits 10 s for the legs' connections; a pair, and an order in doubt, wait for `venue_patience`.
+        # What is no pair waits 10 s for the legs' connections; a pair, and an order in doubt, wait for
+        # `venue_patience`.
         assert ending.by == "halt", ending
         assert ending.code in {"CLOSE_OVERDUE", "LEG_UNREACHABLE"}, ending
         for name, amount in (("ETH-PERP", left.eth), ("SOL-PERP", left.sol)):
-            assert not amount or f"{name} {Base(amount).text()}" in ending.open_legs or "unknown" in ending.open_legs
+            assert (
+                not amount
+                or f"{name} {Base(amount).text()}" in ending.open_legs
+                or "unknown" in ending.open_legs
+            )
         assert exit_code(ending.by, open_legs=ending.open_legs, traded=True) == OPEN
         assert [said.plan.purpose for said in ready.said if isinstance(said, Sealed)].count("enter") == 1
         assert ready.totals().restarts == 0

@@ -1,7 +1,8 @@
-"""The verdict on one input. A reader may refuse it with the documented error; what it accepts must say what the text says, to the last digit.
+"""The verdict on one input. A reader may refuse it with the documented error; what it accepts must say what
+the text says, to the last digit.
 
-What the text says is taken from Python's own JSON parser, and numbers are compared as exact integers: a JSON float, an exponent or a text with
-anything but digits is no integer, whatever it is near to.
+What the text says is taken from Python's own JSON parser, and numbers are compared as exact integers: a JSON
+float, an exponent or a text with anything but digits is no integer, whatever it is near to.
 """
 
 import json
@@ -26,7 +27,9 @@ class _NoInteger(float):
 
 
 def document_of(data: bytes) -> Json:
-    """The text as Python's parser reads it. Raises `Wrong` when it is no JSON at all: somebody has accepted it."""
+    """The text as Python's parser reads it. Raises `Wrong` when it is no JSON at all: somebody has
+    accepted it.
+    """
     try:
         return json.loads(data.decode("utf-8", "replace"), parse_float=_NoInteger)
     except ValueError as error:
@@ -73,7 +76,9 @@ def _struct(value: msgspec.Struct, document: Json, where: str) -> None:
 
 
 def _same(read: object, said: object, where: str) -> None:
-    if type(read) is not type(said) and not (isinstance(read, str | int) and isinstance(said, str | int) and read == said):
+    if type(read) is not type(said) and not (
+        isinstance(read, str | int) and isinstance(said, str | int) and read == said
+    ):
         raise Wrong(f"{where}: read {read!r} of type {type(read).__name__}, the text says {said!r}")
     if read != said:
         raise Wrong(f"{where}: read {read!r}, the text says {said!r}")

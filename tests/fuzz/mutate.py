@@ -8,28 +8,88 @@ from typing import Any
 Json = Any
 
 HOSTILE: tuple[Json, ...] = (
-    *("", "0", "-0", "-1", "1", "007", " 1", "1 ", "+1", "1.0", "1e18", "0x10", "1_000", "NaN", "Infinity", "null", "true"),
-    *(str(2**127 - 1), str(2**127), str(-(2**127)), str(-(2**127) - 1), str(2**64), "9" * 40, "9" * 41, "9" * 5000, "1" + "0" * 18),
+    *(
+        "",
+        "0",
+        "-0",
+        "-1",
+        "1",
+        "007",
+        " 1",
+        "1 ",
+        "+1",
+        "1.0",
+        "1e18",
+        "0x10",
+        "1_000",
+        "NaN",
+        "Infinity",
+        "null",
+        "true",
+    ),
+    *(
+        str(2**127 - 1),
+        str(2**127),
+        str(-(2**127)),
+        str(-(2**127) - 1),
+        str(2**64),
+        "9" * 40,
+        "9" * 41,
+        "9" * 5000,
+        "1" + "0" * 18,
+    ),
     *(0, -1, 1, 2**31, 2**53 + 1, 2**63 - 1, 2**63, 2**64, 2**127 - 1, 2**127, -(2**127) - 1, 10**40, 10**18),
     *(0.0, -0.0, 1.5, 1e18, 1e300, 5e-324),
-    *(True, False, None, "\N{ARABIC-INDIC DIGIT TWO}", "\ud800", "\x00", "\N{ZERO WIDTH NO-BREAK SPACE}", "x" * 300),
+    *(
+        True,
+        False,
+        None,
+        "\N{ARABIC-INDIC DIGIT TWO}",
+        "\ud800",
+        "\x00",
+        "\N{ZERO WIDTH NO-BREAK SPACE}",
+        "x" * 300,
+    ),
 )
 """Values that have been taken for numbers somewhere, and values at the edges of the types."""
 
 CONTAINERS = ("[]", "{}", "[[]]", "[null]", '{"type":"fill"}', '{"status":"success","data":{}}')
 
-NOISE = (b"\x00", b"\xff", b"\xc3", b"\xed\xa0\x80", b'"', b"\\", b"{", b"}", b"[", b"]", b",", b":", b"-", b"e", b".", b"0", b"9", b"\n")
+NOISE = (
+    b"\x00",
+    b"\xff",
+    b"\xc3",
+    b"\xed\xa0\x80",
+    b'"',
+    b"\\",
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b",",
+    b":",
+    b"-",
+    b"e",
+    b".",
+    b"0",
+    b"9",
+    b"\n",
+)
 """Bytes that matter to JSON or to UTF-8."""
 
 
 def mutated(seed_text: str, others: Sequence[str], rng: random.Random) -> bytes:
-    """`seed_text` after one to four changes; about one input in six has its bytes changed too, and one in twelve nothing else."""
+    """`seed_text` after one to four changes; about one input in six has its bytes changed too, and one in
+    twelve nothing else.
+    """
     if rng.random() < 1 / 12:
         return _bytes(seed_text.encode(), rng)
     holder = [json.loads(seed_text)]
     for _ in range(rng.choice((1, 1, 2, 4))):
         _change(holder, others, rng)
-    text = json.dumps(holder[0], ensure_ascii=rng.random() < 0.5, separators=rng.choice(((",", ":"), (", ", ": "))))
+    text = json.dumps(
+        holder[0], ensure_ascii=rng.random() < 0.5, separators=rng.choice(((",", ":"), (", ", ": ")))
+    )
     if rng.random() < 0.1:
         text = _doubled_key(text, rng)
     data = text.encode("utf-8", "surrogatepass")
@@ -58,9 +118,15 @@ def _number(place: Any, key: Any, _others: Sequence[str], rng: random.Random) ->
 def _off_by_little(place: Any, key: Any, _others: Sequence[str], rng: random.Random) -> None:
     value = place[key]
     if isinstance(value, str) and value.lstrip("-").isdecimal() and value.isascii() and len(value) < 60:
-        place[key] = str(rng.choice((int(value) + rng.choice((1, -1)), -int(value), int(value) * 10**9, int(value) // 10**9)))
+        place[key] = str(
+            rng.choice(
+                (int(value) + rng.choice((1, -1)), -int(value), int(value) * 10**9, int(value) // 10**9)
+            )
+        )
     elif isinstance(value, int) and not isinstance(value, bool):
-        place[key] = rng.choice((value + 1, -value, str(value), float(value) if abs(value) < 2**1000 else 0.5))
+        place[key] = rng.choice(
+            (value + 1, -value, str(value), float(value) if abs(value) < 2**1000 else 0.5)
+        )
 
 
 def _gone(place: Any, key: Any, _others: Sequence[str], _rng: random.Random) -> None:
@@ -96,12 +162,28 @@ def _nested(place: Any, key: Any, _others: Sequence[str], rng: random.Random) ->
 
 
 _CHANGES: tuple[Callable[[Any, Any, Sequence[str], random.Random], None], ...] = (
-    *(_hostile, _hostile, _hostile, _number, _number, _off_by_little, _off_by_little, _gone, _twice, _renamed, _grafted, _swapped, _nested),
+    *(
+        _hostile,
+        _hostile,
+        _hostile,
+        _number,
+        _number,
+        _off_by_little,
+        _off_by_little,
+        _gone,
+        _twice,
+        _renamed,
+        _grafted,
+        _swapped,
+        _nested,
+    ),
 )
 
 
 def _doubled_key(text: str, rng: random.Random) -> str:
-    """A key that stands there twice with two values: whoever reads must agree with everybody else on which of them counts."""
+    """A key that stands there twice with two values: whoever reads must agree with everybody else on which
+    of them counts.
+    """
     starts = [at for at, letter in enumerate(text) if letter == '"' and text[at - 1 : at] in {"{", ",", " "}]
     for at in rng.sample(starts, min(3, len(starts))):
         end = text.find('"', at + 1) + 1

@@ -19,7 +19,9 @@ def against(target: Target, seed: int, numbers: range) -> int:
             accepted += target.run(data)
         except Exception as error:
             again = f"python -m tests.fuzz --seed {seed} --only '{target.name}' --from {number} --inputs 1"
-            raise Found(f"{target.name}, input {number}: {data!r}\n{type(error).__name__}: {error}\n{again}") from error
+            raise Found(
+                f"{target.name}, input {number}: {data!r}\n{type(error).__name__}: {error}\n{again}"
+            ) from error
     return accepted
 
 

@@ -15,7 +15,9 @@ Json = Any
 
 
 def sample(kind: Any, rng: random.Random) -> Json:
-    """A JSON value that a struct, or any other type the codec reads, accepts; numbers of every magnitude, as text or as JSON numbers."""
+    """A JSON value that a struct, or any other type the codec reads, accepts; numbers of every magnitude,
+    as text or as JSON numbers.
+    """
     return _of(msgspec.inspect.type_info(kind), rng)
 
 
@@ -24,7 +26,11 @@ def _of(info: msgspec.inspect.Type, rng: random.Random) -> Json:
 
 
 def _struct(info: Any, rng: random.Random) -> Json:
-    return {field.encode_name: _of(field.type, rng) for field in info.fields if field.required or rng.random() < 0.8}
+    return {
+        field.encode_name: _of(field.type, rng)
+        for field in info.fields
+        if field.required or rng.random() < 0.8
+    }
 
 
 def _number(info: Any, rng: random.Random) -> Json:
@@ -46,9 +52,13 @@ def _custom(info: Any, rng: random.Random) -> Json:
 _MAKERS: dict[type, Callable[[Any, random.Random], Json]] = {
     msgspec.inspect.StructType: _struct,
     msgspec.inspect.CustomType: _custom,
-    msgspec.inspect.VarTupleType: lambda info, rng: [_of(info.item_type, rng) for _ in range(rng.choice((0, 1, 2, 5)))],
+    msgspec.inspect.VarTupleType: lambda info, rng: [
+        _of(info.item_type, rng) for _ in range(rng.choice((0, 1, 2, 5)))
+    ],
     msgspec.inspect.TupleType: lambda info, rng: [_of(each, rng) for each in info.item_types],
-    msgspec.inspect.DictType: lambda info, rng: {name: _of(info.value_type, rng) for name in ("ETH-PERP", "SOL-PERP", "BTC-PERP")},
+    msgspec.inspect.DictType: lambda info, rng: {
+        name: _of(info.value_type, rng) for name in ("ETH-PERP", "SOL-PERP", "BTC-PERP")
+    },
     msgspec.inspect.UnionType: lambda info, rng: _of(rng.choice(info.types), rng),
     msgspec.inspect.LiteralType: lambda info, rng: rng.choice(info.values),
     msgspec.inspect.StrType: lambda _info, rng: rng.choice(("", "0x" + "ab" * 32, "text")),
@@ -60,7 +70,9 @@ _MAKERS: dict[type, Callable[[Any, random.Random], Json]] = {
 
 
 def examples() -> list[Json]:
-    """Every JSON object of the documented examples that a venue could send; empty where they are not beside this checkout."""
+    """Every JSON object of the documented examples that a venue could send; empty where they are not
+    beside this checkout.
+    """
     found: list[Json] = []
     for path in sorted((SHARED / "nado-messages").glob("*.json")):
         _collect(json.loads(path.read_text()), found)

@@ -1,6 +1,7 @@
 """What reads the venue's texts, each with valid messages to begin with and the check of what it made of one.
 
-A target's `run` takes bytes and returns True when they were accepted, False when they were refused as documented. Anything else it raises is a find.
+A target's `run` takes bytes and returns True when they were accepted, False when they were refused as
+documented. Anything else it raises is a find.
 """
 
 import json
@@ -43,7 +44,7 @@ def _texts(documents: list[Json]) -> tuple[str, ...]:
     return tuple(json.dumps(document) for document in documents)
 
 
-# -- /v1/subscribe ---------------------------------------------------------------------------------------------------------------------------------
+# -- /v1/subscribe -------------------------------------------------------------------------------------------
 
 WIRES: dict[str, Any] = {
     "book_depth": events._BookDepth,
@@ -56,9 +57,15 @@ WIRES: dict[str, Any] = {
 
 
 def _stream(rng: random.Random, known: list[Json]) -> Target:
-    made = [{"type": name, **shapes.sample(wire, rng), **_ours(wire)} for name, wire in WIRES.items() for _ in range(GENERATED)]
+    made = [
+        {"type": name, **shapes.sample(wire, rng), **_ours(wire)}
+        for name, wire in WIRES.items()
+        for _ in range(GENERATED)
+    ]
     controls = [shapes.sample(codec.ControlFrameReply, rng) for _ in range(GENERATED)]
-    documented = [document for document in known if document.get("type") in events.DECODERS or "result" in document]
+    documented = [
+        document for document in known if document.get("type") in events.DECODERS or "result" in document
+    ]
     return Target("stream", _texts([*made, *controls, *documented]), _read_frame)
 
 
@@ -71,7 +78,13 @@ def _read_frame(data: bytes) -> bool:
     tally = TroubleTally()
     read = events.decode(data.decode("utf-8", "replace"), events.DECODERS, SENDER, tally)
     counts = tally.counts
-    if counts.events + counts.unknown + counts.troubles + (read is not None and isinstance(read, codec.ControlFrameReply)) != 1:
+    if (
+        counts.events
+        + counts.unknown
+        + counts.troubles
+        + (read is not None and isinstance(read, codec.ControlFrameReply))
+        != 1
+    ):
         raise Wrong(f"counted as {counts}")
     if read is None:
         return False
@@ -94,12 +107,18 @@ def _number(read: int, said: int) -> None:
 def _levels(read: tuple[Level, ...], said: Json) -> None:
     pairs = [(exactly(price), exactly(amount)) for price, amount in said]
     real = [pair for pair in pairs if 0 < pair[0] < codec.NO_ASK]
-    if [(int(level.price), int(level.amount)) for level in read] != real or any(amount < 0 for _, amount in real):
+    if [(int(level.price), int(level.amount)) for level in read] != real or any(
+        amount < 0 for _, amount in real
+    ):
         raise Wrong(f"read levels {read}, the text says {said}")
 
 
 def _is_delta(read: BookDelta, said: Json) -> None:
-    for number, name in ((read.product_id, "product_id"), (read.min_ns, "min_timestamp"), (read.max_ns, "max_timestamp")):
+    for number, name in (
+        (read.product_id, "product_id"),
+        (read.min_ns, "min_timestamp"),
+        (read.max_ns, "max_timestamp"),
+    ):
         _number(number, exactly(said[name]))
     _number(read.last_max_ns, exactly(said["last_max_timestamp"]))
     _levels(read.bids, said["bids"])
@@ -113,18 +132,34 @@ def _is_touch(read: Touch, said: Json) -> None:
 
 
 def _is_trade(read: PublicTrade, said: Json) -> None:
-    for number, name in ((read.price, "price"), (read.amount, "taker_qty"), (read.at_ns, "timestamp"), (read.taker_buys, "is_taker_buyer")):
+    for number, name in (
+        (read.price, "price"),
+        (read.amount, "taker_qty"),
+        (read.at_ns, "timestamp"),
+        (read.taker_buys, "is_taker_buyer"),
+    ):
         _number(number, said[name] if isinstance(said[name], bool) else exactly(said[name]))
 
 
 def _is_fill(read: Fill, said: Json) -> None:
-    filled, remaining, original = (exactly(said[name]) for name in ("filled_qty", "remaining_qty", "original_qty"))
+    filled, remaining, original = (
+        exactly(said[name]) for name in ("filled_qty", "remaining_qty", "original_qty")
+    )
     _number(read.amount, filled if said["is_bid"] else -filled)
-    for number, name in ((read.price, "price"), (read.fee, "fee"), (read.at_ns, "timestamp"), (read.submission_idx, "submission_idx")):
+    for number, name in (
+        (read.price, "price"),
+        (read.fee, "fee"),
+        (read.at_ns, "timestamp"),
+        (read.submission_idx, "submission_idx"),
+    ):
         _number(number, exactly(said[name]))
     _number(read.remaining, remaining)
     _number(read.original, original)
-    if not (0 < filled <= filled + remaining <= original) or read.price <= 0 or read.order_digest != said["order_digest"]:
+    if (
+        not (0 < filled <= filled + remaining <= original)
+        or read.price <= 0
+        or read.order_digest != said["order_digest"]
+    ):
         raise Wrong(f"a fill that cannot be: {read}")
 
 
@@ -151,19 +186,28 @@ _EVENTS: dict[type, Callable[[Any, Json], None]] = {
 }
 
 
-# -- answers to orders ------------------------------------------------------------------------------------------------------------------------------
+# -- answers to orders ---------------------------------------------------------------------------------------
 
 
 def _reply(rng: random.Random, known: list[Json]) -> Target:
     envelope = {"id": 7, "request_type": "execute_place_order"}
     accepted = {**envelope, "status": "success", "data": {"digest": DIGEST}}
-    refused = [{**envelope, "status": "failure", "error": "no", "error_code": code} for code in (2000, 2013, 2056, 5000)]
+    refused = [
+        {**envelope, "status": "failure", "error": "no", "error_code": code}
+        for code in (2000, 2013, 2056, 5000)
+    ]
     made = [shapes.sample(codec.Envelope, rng) for _ in range(GENERATED)]
-    return Target("reply", _texts([accepted, *refused, *made, *(document for document in known if "status" in document)]), _read_reply)
+    return Target(
+        "reply",
+        _texts([accepted, *refused, *made, *(document for document in known if "status" in document)]),
+        _read_reply,
+    )
 
 
 def _read_reply(data: bytes) -> bool:
-    """`reply_to` never raises. Accepted needs this order's digest; refused needs a code of the list, from an answer to this request."""
+    """`reply_to` never raises. Accepted needs this order's digest; refused needs a code of the list, from
+    an answer to this request.
+    """
     reply = codec.reply_to(data.decode("utf-8", "replace"), 7, DIGEST)
     if reply.kind == "unknown":
         return False
@@ -172,24 +216,34 @@ def _read_reply(data: bytes) -> bool:
         _number(7, exactly(said["id"]))
     if reply.kind == "accepted" and (said["status"], said["data"]["digest"].lower()) != ("success", DIGEST):
         raise Wrong(f"accepted by {said}")
-    if reply.kind == "refused" and (said["status"] != "failure" or exactly(said["error_code"]) not in codec.DEFINITE_REFUSALS):
+    if reply.kind == "refused" and (
+        said["status"] != "failure" or exactly(said["error_code"]) not in codec.DEFINITE_REFUSALS
+    ):
         raise Wrong(f"refused by {said}")
     return True
 
 
-# -- answers to questions ---------------------------------------------------------------------------------------------------------------------------
+# -- answers to questions ------------------------------------------------------------------------------------
 
 
 def _clock() -> Target:
-    return Target("time", ("1786360000123", '"1786360000123"', "0"), _reader(lambda data: (codec.read(data, codec.Whole), codec.Whole, document_of)))
+    return Target(
+        "time",
+        ("1786360000123", '"1786360000123"', "0"),
+        _reader(lambda data: (codec.read(data, codec.Whole), codec.Whole, document_of)),
+    )
 
 
 Reading = tuple[Any, Any, Callable[[bytes], Json]]
 """What was read, as which type, and the part of the text that it stands for."""
 
 
-def _reader(read: Callable[[bytes], Reading], further: Callable[[Any], None] = lambda _read: None) -> Callable[[bytes], bool]:
-    """Bytes to a verdict: `read`, compare with the text, write and read again, then hand it to whoever uses it."""
+def _reader(
+    read: Callable[[bytes], Reading], further: Callable[[Any], None] = lambda _read: None
+) -> Callable[[bytes], bool]:
+    """Bytes to a verdict: `read`, compare with the text, write and read again, then hand it to whoever
+    uses it.
+    """
 
     def run(data: bytes) -> bool:
         try:
@@ -222,10 +276,18 @@ def _answers(rng: random.Random, known: list[Json]) -> Iterator[Target]:
     }
     for name, (kind, further) in kinds.items():
         plausible = _PLAUSIBLE.get(name, lambda rng, kind=kind: shapes.sample(kind, rng))
-        data = [make(rng) for _ in range(GENERATED) for make in (plausible, lambda rng, kind=kind: shapes.sample(kind, rng))]
+        data = [
+            make(rng)
+            for _ in range(GENERATED)
+            for make in (plausible, lambda rng, kind=kind: shapes.sample(kind, rng))
+        ]
         made = [{"status": "success", "data": each, "request_type": f"query_{name}"} for each in data]
         documented = [document for document in known if document.get("request_type") == f"query_{name}"]
-        yield Target(name, _texts([*made, *documented]), _reader(lambda data, kind=kind: (codec.payload(data, kind), kind, _data_of), further))
+        yield Target(
+            name,
+            _texts([*made, *documented]),
+            _reader(lambda data, kind=kind: (codec.payload(data, kind), kind, _data_of), further),
+        )
 
 
 def _plausible_book(rng: random.Random) -> Json:
@@ -237,14 +299,26 @@ def _plausible_book(rng: random.Random) -> Json:
 
 def _plausible_account(rng: random.Random) -> Json:
     numbers = iter(str(rng.randrange(-(10**24), 10**24)) for _ in range(100))
-    perps = [{"product_id": product, "balance": {"amount": next(numbers), "v_quote_balance": next(numbers)}} for product in (4, 8, 2)]
+    perps = [
+        {"product_id": product, "balance": {"amount": next(numbers), "v_quote_balance": next(numbers)}}
+        for product in (4, 8, 2)
+    ]
     spots = [{"product_id": 0, "balance": {"amount": next(numbers)}}]
     healths = [{"health": next(numbers)} for _ in range(3)]
-    return {"subaccount": SENDER, "exists": True, "healths": healths, "spot_balances": spots, "perp_balances": perps}
+    return {
+        "subaccount": SENDER,
+        "exists": True,
+        "healths": healths,
+        "spot_balances": spots,
+        "perp_balances": perps,
+    }
 
 
 def _x18s(rng: random.Random, count: int) -> list[Json]:
-    return [str(rng.choice((1, -1)) * rng.choice((0, 1, 10**18, rng.randrange(2**64), rng.randrange(2**127)))) for _ in range(count)]
+    return [
+        str(rng.choice((1, -1)) * rng.choice((0, 1, 10**18, rng.randrange(2**64), rng.randrange(2**127))))
+        for _ in range(count)
+    ]
 
 
 def _plausible_rates(rng: random.Random) -> Json:
@@ -253,7 +327,12 @@ def _plausible_rates(rng: random.Random) -> Json:
 
 def _plausible_isolated(rng: random.Random) -> Json:
     balances = [{"amount": amount, "v_quote_balance": "0"} for amount in _x18s(rng, 3)]
-    return {"isolated_positions": [{"base_balance": {"product_id": each, "balance": balances[index]}} for index, each in enumerate((4, 8, 4))]}
+    return {
+        "isolated_positions": [
+            {"base_balance": {"product_id": each, "balance": balances[index]}}
+            for index, each in enumerate((4, 8, 4))
+        ]
+    }
 
 
 _PLAUSIBLE: dict[str, Callable[[random.Random], Json]] = {
@@ -262,7 +341,13 @@ _PLAUSIBLE: dict[str, Callable[[random.Random], Json]] = {
     "fee_rates": _plausible_rates,
     "isolated_positions": _plausible_isolated,
 }
-IN_PARTS = (queries.Symbols, queries.AllProducts, queries.FeeRates, queries.SubaccountInfo, queries.IsolatedPositions)
+IN_PARTS = (
+    queries.Symbols,
+    queries.AllProducts,
+    queries.FeeRates,
+    queries.SubaccountInfo,
+    queries.IsolatedPositions,
+)
 """Answers of which only the parts that are about us are read, and each by itself."""
 
 
@@ -278,7 +363,9 @@ def _book(read: queries.Liquidity) -> None:
     """Best level first, none of them empty."""
     book = queries.book_of(read, int(read.product_id))
     for levels, best in ((book.bids, max), (book.asks, min)):
-        if any(level.amount <= 0 for level in levels) or (levels and levels[0].price != best(level.price for level in levels)):
+        if any(level.amount <= 0 for level in levels) or (
+            levels and levels[0].price != best(level.price for level in levels)
+        ):
             raise Wrong(f"a book with {levels}")
 
 
@@ -287,7 +374,10 @@ def _symbols(read: queries.Symbols) -> None:
         said, document = queries._Said(bytes(raw)), document_of(bytes(raw))
         for field, kind in (("size_increment", Base), ("price_increment_x18", Price), ("min_size", Quote)):
             _as_said(said.one(field, kind), document, field)
-        if queries.status_of(name, read) not in {"unsaid", *([document.get("trading_status")] if isinstance(document, dict) else [])}:
+        if queries.status_of(name, read) not in {
+            "unsaid",
+            *([document.get("trading_status")] if isinstance(document, dict) else []),
+        }:
             raise Wrong(f"a status that {name} does not have")
 
 
@@ -296,7 +386,9 @@ def _perps(read: queries.AllProducts) -> None:
         document = document_of(bytes(raw))
         _as_said(queries._Said(bytes(raw)).one("oracle_price_x18", Price), document, "oracle_price_x18")
         part = document.get("book_info") if isinstance(document, dict) else None
-        _as_said(queries._Said(bytes(raw)).part("book_info").one("size_increment", Base), part, "size_increment")
+        _as_said(
+            queries._Said(bytes(raw)).part("book_info").one("size_increment", Base), part, "size_increment"
+        )
 
 
 def _rates(read: queries.FeeRates) -> None:
@@ -314,7 +406,9 @@ def _as_said(read: object, document: Json, field: str) -> None:
 
 
 def _isolated(read: queries.IsolatedPositions) -> None:
-    """An isolated position is the sum of the readable entries of its product; an entry is read or named as unread."""
+    """An isolated position is the sum of the readable entries of its product; an entry is read or named as
+    unread.
+    """
     apart, unread = queries._apart(read)
     sums: dict[int, int] = {}
     skipped = 0
@@ -334,10 +428,18 @@ def _isolated(read: queries.IsolatedPositions) -> None:
 
 
 def _account(read: queries.SubaccountInfo) -> None:
-    """Every cross position is the one that the text names for its product; health and value are the first and third number."""
-    account = queries.account_of(Ms(1), read, queries.IsolatedPositions(()), queries.Orders(()), read.subaccount)
+    """Every cross position is the one that the text names for its product; health and value are the first
+    and third number.
+    """
+    account = queries.account_of(
+        Ms(1), read, queries.IsolatedPositions(()), queries.Orders(()), read.subaccount
+    )
     entries = [document_of(bytes(raw)) for raw in read.perp_balances]
-    named = {exactly(entry["product_id"]): entry for entry in entries if isinstance(entry, dict) and "product_id" in entry and _is_exact(entry)}
+    named = {
+        exactly(entry["product_id"]): entry
+        for entry in entries
+        if isinstance(entry, dict) and "product_id" in entry and _is_exact(entry)
+    }
     for position in account.positions:
         says(position.cross, named[position.product_id]["balance"]["amount"])
     if account.initial_health is not None and account.exists:
@@ -361,7 +463,11 @@ def _archive(rng: random.Random, known: list[Json]) -> Iterator[Target]:
         ("archive matches", queries.Matches, _consistent_match, _fills),
     ):
         made = [each for _ in range(GENERATED) for each in (shapes.sample(kind, rng), consistent(rng))]
-        yield Target(name, _texts(made + (documented if kind is queries.Matches else [])), _reader(_whole(kind), further))
+        yield Target(
+            name,
+            _texts(made + (documented if kind is queries.Matches else [])),
+            _reader(_whole(kind), further),
+        )
 
 
 def _whole(kind: Any) -> Callable[[bytes], Reading]:
@@ -372,7 +478,12 @@ def _consistent_order(rng: random.Random) -> Json:
     side, base, price = rng.choice((1, -1)), rng.randrange(1, 10**20), rng.randrange(1, 10**22)
     notional = base * price // ONE + 1
     fee = notional // 2_857
-    amounts = {"amount": side * base, "base_filled": side * base, "quote_filled": -side * (notional + side * fee), "fee": fee}
+    amounts = {
+        "amount": side * base,
+        "base_filled": side * base,
+        "quote_filled": -side * (notional + side * fee),
+        "fee": fee,
+    }
     entry = {"digest": DIGEST, "subaccount": SENDER, "product_id": 4, "submission_idx": "7"}
     return {"orders": [entry | {name: str(value) for name, value in amounts.items()}]}
 
@@ -380,7 +491,11 @@ def _consistent_order(rng: random.Random) -> Json:
 def _consistent_match(rng: random.Random) -> Json:
     (order,) = _consistent_order(rng)["orders"]
     match = {name: order[name] for name in ("digest", "base_filled", "quote_filled", "fee", "submission_idx")}
-    match |= {"order": {"sender": SENDER, "amount": order["amount"]}, "cumulative_base_filled": order["base_filled"], "is_taker": True}
+    match |= {
+        "order": {"sender": SENDER, "amount": order["amount"]},
+        "cumulative_base_filled": order["base_filled"],
+        "is_taker": True,
+    }
     return {"matches": [match | {"timestamp": "1786360000"}], "txs": []}
 
 
@@ -388,7 +503,10 @@ def _orders(read: queries.HistoricalOrders) -> None:
     """What the archive says of an order: no more than it asked for, in its direction, for what was paid."""
     for found in queries.archived_of(read, [order.digest for order in read.orders], SENDER):
         orders = [order for order in read.orders if order.digest.lower() == found.digest]
-        if not any(abs(found.filled) == abs(order.base_filled) <= abs(order.amount) and found.fee == order.fee for order in orders):
+        if not any(
+            abs(found.filled) == abs(order.base_filled) <= abs(order.amount) and found.fee == order.fee
+            for order in orders
+        ):
             raise Wrong(f"{found} of {orders}")
 
 

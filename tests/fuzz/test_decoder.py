@@ -1,4 +1,6 @@
-"""A few thousand inputs in every run of the tests, and proof that a reader which errs is found. `python -m tests.fuzz` is the long run."""
+"""A few thousand inputs in every run of the tests, and proof that a reader which errs is found. `python -m
+tests.fuzz` is the long run.
+"""
 
 import re
 import subprocess
@@ -33,7 +35,10 @@ def lenient(value: object) -> int:
     return int(float(str(value)))
 
 
-@pytest.mark.parametrize("name", ["stream", "market_liquidity", "subaccount_info", "fee_rates", "archive orders", "archive matches"])
+@pytest.mark.parametrize(
+    "name",
+    ["stream", "market_liquidity", "subaccount_info", "fee_rates", "archive orders", "archive matches"],
+)
 def test_a_reader_that_goes_through_floats_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(codec, "_whole", lenient)
     with pytest.raises(Found, match=re.escape(f"python -m tests.fuzz --seed {SEED} --only '{name}' --from")):
@@ -48,7 +53,12 @@ def test_a_reader_that_forgets_the_range_of_a_type_is_found(monkeypatch: pytest.
 
 def test_a_reader_that_takes_a_missing_field_for_zero_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     def filled_in(text: str, _sender: str) -> Any:
-        return events._fill(text.replace('"remaining_qty"', '"original_qty_"').replace('"original_qty_"', '"remaining_qty": "0", "ignored"'), _sender)
+        return events._fill(
+            text.replace('"remaining_qty"', '"original_qty_"').replace(
+                '"original_qty_"', '"remaining_qty": "0", "ignored"'
+            ),
+            _sender,
+        )
 
     monkeypatch.setitem(events.DECODERS, "fill", filled_in)
     with pytest.raises(Found):
@@ -61,8 +71,12 @@ X18S = st.integers(-X18_LIMIT, X18_LIMIT - 1)
 @settings(max_examples=200, deadline=None)
 @given(X18S, X18S, st.integers(1, 2**63 - 1))
 def test_every_integer_of_an_event_comes_through_exactly(amount: int, quote: int, at_ns: int) -> None:
-    wire = events._PositionChange(codec.Whole(4), codec.Moment(at_ns), "0xaa", False, Base(amount), Quote(quote), "match_orders")
-    text = codec.write({"type": "position_change", **{name: getattr(wire, name) for name in wire.__struct_fields__}})
+    wire = events._PositionChange(
+        codec.Whole(4), codec.Moment(at_ns), "0xaa", False, Base(amount), Quote(quote), "match_orders"
+    )
+    text = codec.write(
+        {"type": "position_change", **{name: getattr(wire, name) for name in wire.__struct_fields__}}
+    )
     assert codec.read(text, events._PositionChange) == wire
 
 
@@ -77,7 +91,9 @@ def test_no_integer_beyond_int128_comes_through(beyond: int) -> None:
 @settings(max_examples=300, deadline=None)
 @given(st.binary(max_size=200))
 def test_raw_bytes_are_read_by_nobody(data: bytes) -> None:
-    assert events.decode(data.decode("utf-8", "replace"), events.DECODERS, "", TroubleTally()) is None or data.strip().startswith(b"{")
+    assert events.decode(
+        data.decode("utf-8", "replace"), events.DECODERS, "", TroubleTally()
+    ) is None or data.strip().startswith(b"{")
     for kind in (queries.Matches, queries.Liquidity):
         with pytest.raises(Malformed):
             codec.read(data, kind)
@@ -98,11 +114,19 @@ def test_every_wire_struct_is_made_of_types_that_are_compared() -> None:
     for wire in (*WIRES.values(), queries.Liquidity, queries.Matches, queries.HistoricalOrders):
         for field in msgspec.inspect.type_info(wire).fields:  # type: ignore[attr-defined]
             assert not isinstance(field.type, msgspec.inspect.FloatType)
-            assert not isinstance(field.type, msgspec.inspect.CustomType) or issubclass(field.type.cls, allowed)
+            assert not isinstance(field.type, msgspec.inspect.CustomType) or issubclass(
+                field.type.cls, allowed
+            )
     assert issubclass(Price, X18)
 
 
 def test_the_long_run_is_a_command_that_says_what_it_did() -> None:
     root = Path(__file__).resolve().parents[2]
-    run = subprocess.run([sys.executable, "-m", "tests.fuzz", "--inputs", "140", "--seed", "3"], cwd=root, capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-m", "tests.fuzz", "--inputs", "140", "--seed", "3"],
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert re.search(r"^140 inputs, seed 3, [0-9.]+ s: no crash, no wrong number$", run.stdout, re.MULTILINE)

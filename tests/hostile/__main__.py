@@ -1,9 +1,11 @@
-"""`python -m tests.hostile`: a run, its guard and the commands against a hostile middleman, file system and terminal.
+"""`python -m tests.hostile`: a run, its guard and the commands against a hostile middleman, file system and
+terminal.
 
-Each cell is a mode in a state, with real processes on a simulated venue of its own: a run and its guard that can reach
-the venue only through the middleman. The venue's own log judges. A cell fails when somebody claimed flat while something
-stood, when something stood and nobody closed it once it could be closed, when an order was sent twice, when a process
-ended in a traceback or stayed behind, or when the ledger and the venue disagree at the end.
+Each cell is a mode in a state, with real processes on a simulated venue of its own: a run and its guard that
+can reach the venue only through the middleman. The venue's own log judges. A cell fails when somebody claimed
+flat while something stood, when something stood and nobody closed it once it could be closed, when an order
+was sent twice, when a process ended in a traceback or stayed behind, or when the ledger and the venue
+disagree at the end.
 """
 
 import argparse
@@ -27,19 +29,35 @@ TRIES = 3
 
 def main() -> int:
     """Play, print, and 1 when anything failed."""
-    parser = argparse.ArgumentParser(prog="python -m tests.hostile", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.hostile",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--all", action="store_true", help="every mode in every state")
     what.add_argument("--modes", nargs="+", metavar="MODE", help="these; 'upgrade*' for all that begin so")
     what.add_argument("--cell", action="append", help="one cell, told at length: 'MODE / STATE'")
     what.add_argument("--list", action="store_true", help="print the modes")
-    parser.add_argument("--states", nargs="+", choices=STATES, default=STATES, metavar="STATE", help=f"of {', '.join(STATES)}")
+    parser.add_argument(
+        "--states", nargs="+", choices=STATES, default=STATES, metavar="STATE", help=f"of {', '.join(STATES)}"
+    )
     parser.add_argument("--sample", type=int, metavar="N", help="only N cells of them")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="of the sample, 1")
     parser.add_argument("--jobs", type=int, default=4, metavar="N", help="cells at once, 4: they mostly wait")
-    parser.add_argument("--project", type=Path, default=HERE, metavar="DIR", help="the checkout whose supervisor.py is attacked")
-    parser.add_argument("--keep", action="store_true", help="keep the files of every cell, not only of those that failed")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="also write a row per cell, and what failed, to FILE")
+    parser.add_argument(
+        "--project",
+        type=Path,
+        default=HERE,
+        metavar="DIR",
+        help="the checkout whose supervisor.py is attacked",
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="keep the files of every cell, not only of those that failed"
+    )
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="also write a row per cell, and what failed, to FILE"
+    )
     options = parser.parse_args()
     if options.list:
         print(*names(), sep="\n")
@@ -71,7 +89,10 @@ def _all(chosen: Sequence[Cell], options: argparse.Namespace) -> int:
             print(*lines, sep="\n", file=out, flush=True)
         if not bad and not options.keep:
             shutil.rmtree(result.folder, ignore_errors=True)
-    last = f"{failed[False]} passed, {failed[True]} failed, of {len(chosen)} cells in {time.monotonic() - began:.0f} s"
+    last = (
+        f"{failed[False]} passed, {failed[True]} failed, of {len(chosen)} cells in"
+        f" {time.monotonic() - began:.0f} s"
+    )
     print(last)
     if out:
         print(last, file=out)
@@ -107,7 +128,10 @@ def _lines(result: Result, options: argparse.Namespace, *, at_length: bool) -> I
     if bad:
         yield from (f"  ! {line}" for line in result.faults)
         project = f" --project {options.project}" if options.project != HERE else ""
-        yield f"  files in {result.folder}; repeat: python -m tests.hostile --cell '{result.cell.name}'{project}"
+        yield (
+            f"  files in {result.folder}; repeat: python -m tests.hostile --cell"
+            f" '{result.cell.name}'{project}"
+        )
 
 
 if __name__ == "__main__":

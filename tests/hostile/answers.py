@@ -29,7 +29,10 @@ def header(*headers: tuple[bytes, bytes]) -> OnHttp:
 
 def length(value: bytes) -> OnHttp:
     """The good answer with this in place of its length."""
-    return lambda _asked, answer, _chance: (answer.without(b"content-length").adding((b"content-length", value)).raw(), CLOSE)
+    return lambda _asked, answer, _chance: (
+        answer.without(b"content-length").adding((b"content-length", value)).raw(),
+        CLOSE,
+    )
 
 
 def script(*steps: object) -> OnHttp:
@@ -39,7 +42,9 @@ def script(*steps: object) -> OnHttp:
 
 def of(hook: OnHttp, path: str, *kinds: str) -> OnHttp:
     """Only to these kinds of questions on this path."""
-    return lambda asked, answer, chance: hook(asked, answer, chance) if asked.path == path and asked.kind in kinds else None
+    return lambda asked, answer, chance: (
+        hook(asked, answer, chance) if asked.path == path and asked.kind in kinds else None
+    )
 
 
 def changed(change: Callable[[object], object]) -> OnHttp:
@@ -153,7 +158,9 @@ ODD: dict[str, OnHttp] = {
     "data empty": changed(lambda _data: {}),
     "every number a text": changed(_leaves(lambda value: "many" if _digits(value) else value)),
     "every number null": changed(_leaves(lambda value: None if _digits(value) else value)),
-    "every number negative": changed(_leaves(lambda value: f"-{value}" if _digits(value) and value != "0" else value)),
+    "every number negative": changed(
+        _leaves(lambda value: f"-{value}" if _digits(value) and value != "0" else value)
+    ),
     "every number huge": changed(_leaves(lambda value: str(value) + "0" * 60 if _digits(value) else value)),
     "every number a float": changed(_leaves(lambda value: float(str(value)) if _digits(value) else value)),
     "every flag turned": changed(_leaves(lambda value: not value if isinstance(value, bool) else value)),
@@ -164,7 +171,9 @@ ODD: dict[str, OnHttp] = {
     "header of 200 kB": header((b"x-large", b"a" * 200_000)),
     "header with NUL": header((b"x-nul", b"a\0b")),
     "instance not ascii": header((b"x-evenkeel-venue", b"\xff\xfe")),
-    "another instance": lambda _a, answer, _c: (answer.without(b"x-evenkeel-venue").adding((b"x-evenkeel-venue", b"simulated-9-9")).raw(),),
+    "another instance": lambda _a, answer, _c: (
+        answer.without(b"x-evenkeel-venue").adding((b"x-evenkeel-venue", b"simulated-9-9")).raw(),
+    ),
     "no instance": lambda _a, answer, _c: (answer.without(b"x-evenkeel-venue").raw(),),
     "bad first line": script(b"HTTP/9.9 abc\r\n\r\n", CLOSE),
     "garbage": lambda _asked, _answer, chance: (chance.randbytes(300), CLOSE),
@@ -190,7 +199,12 @@ KINDS = {
 PARTS: dict[str, OnHttp] = {
     f"{what} {name}": of(hook, path, *kinds)
     for what, (path, *kinds) in KINDS.items()
-    for name, hook in (("silent", script(HANG)), ("500", status(500)), ("null", saying(b"null")), ("frozen", _frozen))
+    for name, hook in (
+        ("silent", script(HANG)),
+        ("500", status(500)),
+        ("null", saying(b"null")),
+        ("frozen", _frozen),
+    )
 }
 MODES = (
     *(Mode(f"http {name}", http=hook) for name, hook in (ODD | PARTS).items()),

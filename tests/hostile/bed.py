@@ -1,4 +1,6 @@
-"""Where one cell is played: its venue, its run, its guard, what was typed and claimed. Ends what it has started, and nothing else."""
+"""Where one cell is played: its venue, its run, its guard, what was typed and claimed. Ends what it has
+started, and nothing else.
+"""
 
 import json
 import os
@@ -31,7 +33,9 @@ HOLD_S = 2.0
 BEGINS_WITHIN_S = 30.0
 """From the start of a run to the state that the cell is about."""
 CLOSED_WITHIN_S = DEAD_MAN_S + RECV_TIME_S + 12.0
-"""From a good wire (or the end of a run) to flat: the guard's silence, an order that may still arrive, connecting, closing, a busy machine."""
+"""From a good wire (or the end of a run) to flat: the guard's silence, an order that may still arrive,
+connecting, closing, a busy machine.
+"""
 ENDS_WITHIN_S = 35.0
 """From a good wire to the end of the run."""
 POLL_S = 0.1
@@ -98,8 +102,16 @@ class Bed:
         """A run that is not stopped by what is only a nuisance here."""
         return self.started(*self.run_words(hold_s, cycles), "--json")
 
-    def begun(self, is_held: bool, has_begun: Callable[[], bool], begin: Callable[[], object], run: subprocess.Popen[bytes]) -> bool:
-        """Wait for the cell's state. `is_held`: a pair that is open, at which `begin` is called; else `has_begun` says when. False: it never came."""
+    def begun(
+        self,
+        is_held: bool,
+        has_begun: Callable[[], bool],
+        begin: Callable[[], object],
+        run: subprocess.Popen[bytes],
+    ) -> bool:
+        """Wait for the cell's state. `is_held`: a pair that is open, at which `begin` is called; else
+        `has_begun` says when. False: it never came.
+        """
         until = time.monotonic() + BEGINS_WITHIN_S * slack()
         while time.monotonic() < until and run.poll() is None:
             if has_begun():
@@ -135,7 +147,10 @@ class Bed:
         words = f"{(told.get('error') or {}) if told else ''}\n{_text(self.folder / f'{who}.err')}"
         claim = Claim(who, process.returncode, at_ns, words, told)
         self.claims.append(claim)
-        self.say(f"{who} ended with {claim.code}; the venue holds {words_of(held_at(self.log(), at_ns))}; {_short(told, words)}")
+        self.say(
+            f"{who} ended with {claim.code}; the venue holds {words_of(held_at(self.log(), at_ns))};"
+            f" {_short(told, words)}"
+        )
         return claim
 
     def _told(self, who: str) -> dict[str, object]:
@@ -183,4 +198,8 @@ def tail(words: str) -> str:
 
 def _short(told: dict[str, object], words: str) -> str:
     error = told.get("error")
-    return str(error.get("message"))[:200] if isinstance(error, dict) else " | ".join(words.strip().splitlines()[-1:])[:200]
+    return (
+        str(error.get("message"))[:200]
+        if isinstance(error, dict)
+        else " | ".join(words.strip().splitlines()[-1:])[:200]
+    )

@@ -14,13 +14,17 @@ from tests.hostile.vandal import DEEDS
 
 State = Literal["held", "entering", "leaving", "killed"]
 STATES: tuple[State, ...] = get_args(State)
-WIRE: dict[str, Mode] = {mode.name: mode for mode in (*handshakes.MODES, *frames.MODES, *answers.MODES, *rules.MODES, *lies.MODES)}
+WIRE: dict[str, Mode] = {
+    mode.name: mode for mode in (*handshakes.MODES, *frames.MODES, *answers.MODES, *rules.MODES, *lies.MODES)
+}
 NOBODY = {(name + UNGUARDED, "killed") for name in TERMINALS}
 """Without a guard nobody is left to close."""
 
 
 class Cell(msgspec.Struct, frozen=True):
-    """One mode in one state: `held` = a pair is open, `entering` and `leaving` = with the first such order, `killed` = and the run is killed."""
+    """One mode in one state: `held` = a pair is open, `entering` and `leaving` = with the first such
+    order, `killed` = and the run is killed.
+    """
 
     mode: str
     state: State
@@ -41,7 +45,9 @@ def cells(modes: Sequence[str], states: Sequence[State]) -> Iterator[Cell]:
     if unknown := [mode for mode in modes if not matching(mode)]:
         raise ValueError(f"no mode is called {', '.join(unknown)}: see --list")
     for typed in modes:
-        yield from (Cell(mode, state) for mode in matching(typed) for state in states if (mode, state) not in NOBODY)
+        yield from (
+            Cell(mode, state) for mode in matching(typed) for state in states if (mode, state) not in NOBODY
+        )
 
 
 def matching(typed: str) -> list[str]:
@@ -61,5 +67,9 @@ def sample(every: Sequence[Cell], count: int, seed: int) -> list[Cell]:
     shuffled = list(every)
     random.Random(seed).shuffle(shuffled)
     seen: dict[str, int] = {}
-    rank = {cell.name: seen[cell.mode] for cell in shuffled if seen.update({cell.mode: seen.get(cell.mode, 0) + 1}) is None}
+    rank = {
+        cell.name: seen[cell.mode]
+        for cell in shuffled
+        if seen.update({cell.mode: seen.get(cell.mode, 0) + 1}) is None
+    }
     return sorted(shuffled, key=lambda cell: rank[cell.name])[:count]

@@ -1,4 +1,6 @@
-"""Odd WebSocket frames, and messages that are lost, doubled, late, out of order or nonsense. They hit what is connected and what reconnects."""
+"""Odd WebSocket frames, and messages that are lost, doubled, late, out of order or nonsense. They hit what
+is connected and what reconnects.
+"""
 
 import json
 import zlib
@@ -12,7 +14,9 @@ DRIP_S = 0.02
 BOMB = 64 * 2**20
 
 
-def frame(opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0, length: bytes | None = None) -> bytes:
+def frame(
+    opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0, length: bytes | None = None
+) -> bytes:
     """A server's frame. `length`: the length field as it stands, instead of a right one."""
     first = fin << 7 | rsv << 4 | opcode
     return bytes([first]) + (_length(len(payload)) if length is None else length) + payload
@@ -51,7 +55,9 @@ def only(hook: OnSpoken, *paths: str) -> OnSpoken:
 
 
 def changed(change: Callable[[dict[str, object]], object]) -> OnSpoken:
-    """What is a JSON object, with something in it changed in place (or what `change` returns, if not None)."""
+    """What is a JSON object, with something in it changed in place (or what `change` returns, if not
+    None).
+    """
 
     def hook(spoken: Spoken, _chance: Chance) -> Script | None:
         said = json.loads(spoken.text)
@@ -150,13 +156,19 @@ ODD: dict[str, OnSpoken] = {
     "continuation of nothing": before(frame(0, b"a")),
     "text within text": before(frame(TEXT, b"a", fin=False)),
     "fragments of 7 bytes": _fragments,
-    "fragments without end": instead(frame(TEXT, b"{", fin=False), *(frame(0, b" ", fin=False) for _ in range(3000))),
-    "empty fragments without end": instead(frame(TEXT, b"", fin=False), *(frame(0, b"", fin=False) for _ in range(3000))),
+    "fragments without end": instead(
+        frame(TEXT, b"{", fin=False), *(frame(0, b" ", fin=False) for _ in range(3000))
+    ),
+    "empty fragments without end": instead(
+        frame(TEXT, b"", fin=False), *(frame(0, b"", fin=False) for _ in range(3000))
+    ),
     "broken deflate": before(frame(TEXT, b"\xff\xff\xff\xffnot deflate", rsv=4)),
     "deflate ends early": before(frame(TEXT, squeezed(b'{"type":"fill"}')[:4], rsv=4)),
     "deflate of nothing": before(frame(TEXT, b"", rsv=4)),
     "deflate bomb": before(frame(TEXT, squeezed(b"a" * BOMB), rsv=4)),
-    "deflate bombs below the limit": before(*(frame(TEXT, squeezed(b"a" * 4_000_000), rsv=4) for _ in range(30))),
+    "deflate bombs below the limit": before(
+        *(frame(TEXT, squeezed(b"a" * 4_000_000), rsv=4) for _ in range(30))
+    ),
     "length 2^63": before(frame(TEXT, b"", length=b"\x7f" + b"\xff" * 8)),
     "length 2^62, then silence": instead(frame(TEXT, b"abc", length=b"\x7f\x3f" + b"\xff" * 7), HANG),
     "length in too many bytes": before(frame(TEXT, b"{}", length=b"\x7f" + (2).to_bytes(8, "big"))),
@@ -166,7 +178,9 @@ ODD: dict[str, OnSpoken] = {
     "empty text": saying(""),
     "not json": saying("hello"),
     "half json": saying('{"type": "fill", "produ'),
-    "json of other kinds": saying("null", "true", "1", '"a"', "[]", "[[]]", "{}", '{"type":null}', '{"type":[]}', '{"id":"a"}'),
+    "json of other kinds": saying(
+        "null", "true", "1", '"a"', "[]", "[[]]", "{}", '{"type":null}', '{"type":[]}', '{"id":"a"}'
+    ),
     "nested 100,000 deep": saying("[" * 100_000 + "]" * 100_000),
     "nested objects": saying('{"a":' * 50_000 + "1" + "}" * 50_000),
     "huge number": saying('{"type":"fill","product_id":' + "9" * 5000 + "}", '{"id":' + "9" * 5000 + "}"),
@@ -190,19 +204,28 @@ ODD: dict[str, OnSpoken] = {
     "answers doubled": only(_doubled, ORDERS),
     "answers of another id": only(changed(lambda said: said.update(id=999_999)), ORDERS),
     "answers without id": only(changed(lambda said: said.pop("id", None) and None), ORDERS),
-    "answers of another digest": only(changed(lambda said: said.update(data={"digest": "0x" + "ab" * 32})), ORDERS),
+    "answers of another digest": only(
+        changed(lambda said: said.update(data={"digest": "0x" + "ab" * 32})), ORDERS
+    ),
     "answers without digest": only(changed(lambda said: said.update(data={})), ORDERS),
-    "answers are failures 5000": only(changed(lambda said: said.update(status="failure", error="busy", error_code=5000)), ORDERS),
-    "answers are failures of a code in words": only(changed(lambda said: said.update(status="failure", error=None, error_code="two")), ORDERS),
+    "answers are failures 5000": only(
+        changed(lambda said: said.update(status="failure", error="busy", error_code=5000)), ORDERS
+    ),
+    "answers are failures of a code in words": only(
+        changed(lambda said: said.update(status="failure", error=None, error_code="two")), ORDERS
+    ),
     "answers are failures without code": only(changed(lambda said: said.update(status="failure")), ORDERS),
     "answers of unknown status": only(changed(lambda said: said.update(status="maybe")), ORDERS),
     "answers are cut off": only(instead(RESET), ORDERS),
     "events lost": only(instead(), "/v1/subscribe"),
     "acknowledgements are refusals": only(
-        changed(lambda said: {"id": said["id"], "error": "no", "error_code": 1} if "id" in said else None), "/v1/subscribe"
+        changed(lambda said: {"id": said["id"], "error": "no", "error_code": 1} if "id" in said else None),
+        "/v1/subscribe",
     ),
     "an answer nobody asked for": saying('{"status":"success","data":{"digest":"0x00"},"id":1}'),
-    "an unexpected end of subscription": saying('{"type":"error","error":"subscription ended"}', '{"error":"rate limited"}'),
+    "an unexpected end of subscription": saying(
+        '{"type":"error","error":"subscription ended"}', '{"error":"rate limited"}'
+    ),
 }
 
 RAW: Sequence[Mode] = (
@@ -212,8 +235,18 @@ RAW: Sequence[Mode] = (
     Mode("host gone", refuses=True, cuts=True),
     Mode("everything cut once", cuts=True, seconds=0.0),
     Mode("everything silent", spoken=instead(HANG), http=lambda *_: (HANG,), upgrade=lambda *_: (HANG,)),
-    Mode("everything silent after a cut", spoken=instead(HANG), http=lambda *_: (HANG,), upgrade=lambda *_: (HANG,), cuts=True),
-    Mode("everything refused 429", http=lambda *_: (b"HTTP/1.1 429 No\r\ncontent-length: 0\r\n\r\n",), cuts=True),
+    Mode(
+        "everything silent after a cut",
+        spoken=instead(HANG),
+        http=lambda *_: (HANG,),
+        upgrade=lambda *_: (HANG,),
+        cuts=True,
+    ),
+    Mode(
+        "everything refused 429",
+        http=lambda *_: (b"HTTP/1.1 429 No\r\ncontent-length: 0\r\n\r\n",),
+        cuts=True,
+    ),
 )
 
 MODES = (*(Mode(f"frame {name}", spoken=hook) for name, hook in ODD.items()), *RAW)

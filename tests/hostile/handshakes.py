@@ -1,4 +1,6 @@
-"""Odd answers to a WebSocket upgrade. Each lasts for a while and is about new connections, so the old ones are cut when it begins."""
+"""Odd answers to a WebSocket upgrade. Each lasts for a while and is about new connections, so the old ones
+are cut when it begins.
+"""
 
 from collections.abc import Callable
 

@@ -1,4 +1,6 @@
-"""What was claimed, against what the venue's own log says. Our ledger and our words are what is judged, never what judges."""
+"""What was claimed, against what the venue's own log says. Our ledger and our words are what is judged,
+never what judges.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -42,19 +44,33 @@ def held_at(log: Sequence[LoggedOrder], at_ns: int) -> dict[int, int]:
 
 def words_of(held: dict[int, int]) -> str:
     """As a person reads it."""
-    return ", ".join(f"{NAMES.get(product, product)} {Base(amount).text()}" for product, amount in held.items()) or "nothing"
+    return (
+        ", ".join(f"{NAMES.get(product, product)} {Base(amount).text()}" for product, amount in held.items())
+        or "nothing"
+    )
 
 
 def false_claims(claims: Sequence[Claim], log: Sequence[LoggedOrder]) -> Iterator[str]:
-    """Whoever says flat while something stands, or names less than stands; and whoever ends in a traceback."""
+    """Whoever says flat while something stands, or names less than stands; and whoever ends in a
+    traceback.
+    """
     for claim in claims:
         stands = held_at(log, claim.at_ns)
         if stands and claim.code in FLAT_CODES:
-            yield f"{claim.who} ended with {claim.code} while the venue held {words_of(stands)}: {_last(claim.words)}"
+            yield (
+                f"{claim.who} ended with {claim.code} while the venue held {words_of(stands)}:"
+                f" {_last(claim.words)}"
+            )
         if stands and claim.code not in {*FLAT_CODES, OPEN}:
-            yield f"{claim.who} ended with {claim.code} and not 4 while the venue held {words_of(stands)}: {_last(claim.words)}"
+            yield (
+                f"{claim.who} ended with {claim.code} and not 4 while the venue held {words_of(stands)}:"
+                f" {_last(claim.words)}"
+            )
         if stands and claim.code == OPEN and _says_nothing(claim):
-            yield f"{claim.who} ended with 4 and says open_eth 0 and open_sol 0 while the venue held {words_of(stands)}"
+            yield (
+                f"{claim.who} ended with 4 and says open_eth 0 and open_sol 0 while the venue held"
+                f" {words_of(stands)}"
+            )
         if TRACEBACK in claim.words:
             yield f"{claim.who} ended in a traceback: {_last(claim.words)}"
 
@@ -70,10 +86,14 @@ def _last(words: str) -> str:
 def unlawful(log: Sequence[LoggedOrder]) -> list[str]:
     """Sent twice, grown beyond one pair, turned round, left open: by the order log alone.
 
-    A way out that was signed in advance may be sent again: it can only close, and its digest is the venue's protection against it.
+    A way out that was signed in advance may be sent again: it can only close, and its digest is the venue's
+    protection against it.
     """
     once = list(_once(log))
-    largest = {product: max((abs(order.amount) for order in once if _enters(order, product)), default=0) for product in NAMES}
+    largest = {
+        product: max((abs(order.amount) for order in once if _enters(order, product)), default=0)
+        for product in NAMES
+    }
     return audit.faults(once, largest=largest)
 
 
@@ -114,5 +134,7 @@ def entered_after(log: Sequence[LoggedOrder], at_ns: int) -> list[str]:
     """Orders that may increase, sent when nothing may be entered any more."""
     late = [order for order in log if order.increasing and order.arrived_ns > at_ns + GRACE_NS]
     return [
-        f"order {order.digest[:10]} entered {(order.arrived_ns - at_ns) / 1e9:.1f} s after the ledger was not ours any more" for order in late[:2]
+        f"order {order.digest[:10]} entered {(order.arrived_ns - at_ns) / 1e9:.1f} s after the ledger was not"
+        " ours any more"
+        for order in late[:2]
     ]

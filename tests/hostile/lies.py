@@ -36,7 +36,11 @@ def late(seconds: float, *kinds: str) -> OnSpoken:
     """They come, and all that follows them, so much later."""
 
     def hook(spoken: Spoken, _chance: Chance) -> Script | None:
-        return (seconds, spoken.speak(spoken.text)) if any(f'"type":"{kind}"' in spoken.text for kind in kinds) else None
+        return (
+            (seconds, spoken.speak(spoken.text))
+            if any(f'"type":"{kind}"' in spoken.text for kind in kinds)
+            else None
+        )
 
     return hook
 
@@ -113,7 +117,9 @@ FILLS: dict[str, OnSpoken] = {
     "price doubled": event("fill", times("price", 2)),
     "price halved": event("fill", times("price", 1, 2)),
     "price tiny": event("fill", as_(price="1")),
-    "price 3 % worse than the limit": event("fill", lambda said: times("price", 103 if said["is_bid"] else 97, 100)(said)),
+    "price 3 % worse than the limit": event(
+        "fill", lambda said: times("price", 103 if said["is_bid"] else 97, 100)(said)
+    ),
     "fee 1,000 times": event("fill", times("fee", 1000)),
     "fee negative": event("fill", times("fee", -1000)),
     "fee zero": event("fill", as_(fee="0")),
@@ -213,7 +219,9 @@ def stale(seconds: float) -> OnHttp:
 
 
 def _added(data: dict[str, Any]) -> None:
-    data["product_orders"][0]["orders"].append({"digest": "0x" + "ef" * 32, "product_id": 4, "amount": str(ONE)})
+    data["product_orders"][0]["orders"].append(
+        {"digest": "0x" + "ef" * 32, "product_id": 4, "amount": str(ONE)}
+    )
 
 
 ACCOUNTS: dict[str, OnHttp] = {
@@ -229,7 +237,9 @@ ACCOUNTS: dict[str, OnHttp] = {
 GONE: dict[str, OnHttp] = {
     "positions gone": account("subaccount_info", _perps(as_(amount="0"))),
     "balances empty": account("subaccount_info", as_(perp_balances=[])),
-    "does not exist": account("subaccount_info", as_(exists=False, healths=[], spot_balances=[], perp_balances=[])),
+    "does not exist": account(
+        "subaccount_info", as_(exists=False, healths=[], spot_balances=[], perp_balances=[])
+    ),
 }
 ARCHIVES: dict[str, OnHttp] = {
     "quote doubled": archive("orders", times("quote_filled", 2)),
@@ -260,10 +270,28 @@ MODES = (
     *(Mode(f"account {name}", http=hook) for name, hook in (ACCOUNTS | GONE).items()),
     *(Mode(f"account {name}, no events", http=hook, spoken=lost(*OURS)) for name, hook in ACCOUNTS.items()),
     *(Mode(f"archive {name}, no events", http=hook, spoken=lost(*OURS)) for name, hook in ARCHIVES.items()),
-    *(Mode(f"account {age:g} s old", http=stale(age), sees=_seen, seconds=age + SECONDS) for age in (0.5, 2.0, 6.0)),
-    *(Mode(f"account {age:g} s old, no events", http=stale(age), sees=_seen, spoken=lost(*OURS), seconds=age + SECONDS) for age in (0.5, 2.0, 6.0)),
     *(
-        Mode(f"account {age:g} s old, no events, no answers", http=stale(age), sees=_seen, spoken=_nothing_of_ours, seconds=age + SECONDS)
+        Mode(f"account {age:g} s old", http=stale(age), sees=_seen, seconds=age + SECONDS)
+        for age in (0.5, 2.0, 6.0)
+    ),
+    *(
+        Mode(
+            f"account {age:g} s old, no events",
+            http=stale(age),
+            sees=_seen,
+            spoken=lost(*OURS),
+            seconds=age + SECONDS,
+        )
+        for age in (0.5, 2.0, 6.0)
+    ),
+    *(
+        Mode(
+            f"account {age:g} s old, no events, no answers",
+            http=stale(age),
+            sees=_seen,
+            spoken=_nothing_of_ours,
+            seconds=age + SECONDS,
+        )
         for age in (2.0, 6.0)
     ),
     Mode("no events, no answers", spoken=_nothing_of_ours),

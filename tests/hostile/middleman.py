@@ -1,7 +1,9 @@
-"""A TCP proxy in a thread of its own, between a client and the simulated venue, that can spoil what it carries.
+"""A TCP proxy in a thread of its own, between a client and the simulated venue, that can spoil what it
+carries.
 
-HTTP is passed on request by request. A WebSocket ends here on both sides, so that single messages can be seen, dropped, changed and invented; the
-client's frames are looked at only to know what is going on (an order that may increase is an entry, one that may only reduce is an exit).
+HTTP is passed on request by request. A WebSocket ends here on both sides, so that single messages can be
+seen, dropped, changed and invented; the client's frames are looked at only to know what is going on (an order
+that may increase is an entry, one that may only reduce is an exit).
 """
 
 import json
@@ -32,7 +34,9 @@ from tests.hostile.mode import CLOSE, HANG, RESET, Answer, Asked, Chance, Mode, 
 from venue.nado.appendix import unpack
 
 Moment = Literal["", "entering", "leaving"]
-"""When a mode begins by itself: with the first order that may increase, or the first that may only reduce; "": when it is told to."""
+"""When a mode begins by itself: with the first order that may increase, or the first that may only reduce;
+"": when it is told to.
+"""
 HEAD_BYTES_MAX = 64 * 1024
 RECEIVE_BYTES = 64 * 1024
 LINGER_OFF = b"\1\0\0\0\0\0\0\0"
@@ -44,7 +48,9 @@ class Gone(Exception):
 
 
 class Middleman:
-    """Use it in `with`; `url` is what the client is given. `begin` and `end` may be called from any thread."""
+    """Use it in `with`; `url` is what the client is given. `begin` and `end` may be called from any
+    thread.
+    """
 
     def __init__(self, upstream: str, mode: Mode, moment: Moment, seed: int) -> None:
         self.url = ""
@@ -154,7 +160,9 @@ class Middleman:
         await self._play(down, (answer.raw(),) if script is None else script)
 
     async def _play(self, down: "Pipe", script: Script) -> None:
-        """Send, wait and end as the script says, whole before anything else is said. Raises `Gone` at an end."""
+        """Send, wait and end as the script says, whole before anything else is said. Raises `Gone` at an
+        end.
+        """
         async with down.saying:
             await self._steps(down, script)
 
@@ -178,7 +186,11 @@ class Middleman:
         client, venue = WSConnection(ConnectionType.SERVER), WSConnection(ConnectionType.CLIENT)
         client.receive_data(head)
         asked = next(event for event in client.events() if isinstance(event, Request))
-        offer = Request(host=f"{self._upstream[0]}:{self._upstream[1]}", target=asked.target, extensions=[PerMessageDeflate()])
+        offer = Request(
+            host=f"{self._upstream[0]}:{self._upstream[1]}",
+            target=asked.target,
+            extensions=[PerMessageDeflate()],
+        )
         await up.send(venue.send(offer))
         if refusal := await _refused(up, venue):
             await self._play(down, (refusal, CLOSE))
@@ -221,7 +233,9 @@ class Middleman:
         if begins:
             self._begin()
 
-    async def _speak(self, down: "Pipe", up: "Pipe", client: WSConnection, venue: WSConnection, path: str) -> None:
+    async def _speak(
+        self, down: "Pipe", up: "Pipe", client: WSConnection, venue: WSConnection, path: str
+    ) -> None:
         """From the venue to the client."""
         whole: list[str] = []
         while True:
@@ -229,7 +243,9 @@ class Middleman:
                 if isinstance(event, TextMessage):
                     whole.append(event.data)
                     if event.message_finished:
-                        await self._told(Spoken(path, "".join(whole), lambda text: client.send(TextMessage(text))), down)
+                        await self._told(
+                            Spoken(path, "".join(whole), lambda text: client.send(TextMessage(text))), down
+                        )
                         whole.clear()
                 elif isinstance(event, Ping):
                     await up.send(venue.send(event.response()))
@@ -311,7 +327,12 @@ async def _refused(up: Pipe, venue: WSConnection) -> bytes | None:
             if isinstance(event, RejectData):
                 body += event.data
             if status and (isinstance(event, RejectData) and event.body_finished):
-                return Answer(status, tuple(headers), body, b"No").without(b"transfer-encoding").saying(body).raw()
+                return (
+                    Answer(status, tuple(headers), body, b"No")
+                    .without(b"transfer-encoding")
+                    .saying(body)
+                    .raw()
+                )
         venue.receive_data(await up.some())
 
 
@@ -340,7 +361,9 @@ def kind_of(body: bytes) -> str:
 
 
 def purpose_of(text: str) -> Moment:
-    """`entering` for an order that may increase, `leaving` for one that may only reduce, "" for everything else."""
+    """`entering` for an order that may increase, `leaving` for one that may only reduce, "" for everything
+    else.
+    """
     if '"place_order"' not in text:
         return ""
     order = json.loads(text)["place_order"]["order"]

@@ -1,4 +1,6 @@
-"""What the middleman may do instead of passing something on, as data: a mode is a name and a few hooks; a hook answers with a script."""
+"""What the middleman may do instead of passing something on, as data: a mode is a name and a few hooks; a
+hook answers with a script.
+"""
 
 import random
 from collections import defaultdict
@@ -18,7 +20,9 @@ Step = bytes | float | Literal["close", "reset", "hang"]
 Script = tuple[Step, ...]
 
 SECONDS = 5.0
-"""How long a wire stays bad unless a mode says otherwise: longer than a handshake's deadline, shorter than patience."""
+"""How long a wire stays bad unless a mode says otherwise: longer than a handshake's deadline, shorter than
+patience.
+"""
 
 
 class Chance(random.Random):
@@ -58,7 +62,9 @@ class Answer(msgspec.Struct, frozen=True):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """An HTTP request: its path, and the `type` of a query or the one key of an archive's question; "" for others."""
+    """An HTTP request: its path, and the `type` of a query or the one key of an archive's question; "" for
+    others.
+    """
 
     path: str
     kind: str
@@ -66,7 +72,9 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Spoken(msgspec.Struct, frozen=True):
-    """A text from the venue on its way to a client. `speak` makes a good frame of a text; it must be sent, for it is compressed in order."""
+    """A text from the venue on its way to a client. `speak` makes a good frame of a text; it must be sent,
+    for it is compressed in order.
+    """
 
     path: str
     text: str

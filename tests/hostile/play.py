@@ -1,4 +1,6 @@
-"""One cell: start a venue, a run and its guard; spoil what the cell says when it says; then ask everybody how it ended, the venue last."""
+"""One cell: start a venue, a run and its guard; spoil what the cell says when it says; then ask everybody
+how it ended, the venue last.
+"""
 
 import os
 import signal
@@ -13,7 +15,17 @@ import msgspec
 
 from tests.hostile.bed import CLOSED_WITHIN_S, DEAD_MAN_S, ENDS_WITHIN_S, HOLD_S, MARKET, POLL_S, Bed, tail
 from tests.hostile.cells import WIRE, Cell
-from tests.hostile.judge import OPEN, TRACEBACK, disagreements, entered_after, false_claims, held_at, uneven_s, unlawful, words_of
+from tests.hostile.judge import (
+    OPEN,
+    TRACEBACK,
+    disagreements,
+    entered_after,
+    false_claims,
+    held_at,
+    uneven_s,
+    unlawful,
+    words_of,
+)
 from tests.hostile.middleman import Middleman
 from tests.hostile.mode import Mode
 from tests.hostile.terminal import UNGUARDED, fill, opened_run
@@ -29,7 +41,9 @@ STOPS_WITHIN_S = 20.0
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What came of a cell; nothing in `faults` = as it should. `said`: what happened, for whoever looks into it."""
+    """What came of a cell; nothing in `faults` = as it should. `said`: what happened, for whoever looks
+    into it.
+    """
 
     cell: Cell
     faults: tuple[str, ...]
@@ -44,7 +58,10 @@ def play(cell: Cell, project: Path, folder: Path) -> Result:
     """Play it."""
     began = time.monotonic()
     moment = cell.state if cell.state in {"entering", "leaving"} else ""
-    with simulated(folder, MARKET, 7) as venue, Middleman(venue, WIRE.get(cell.mode, CALM), moment, cell.seed) as between:
+    with (
+        simulated(folder, MARKET, 7) as venue,
+        Middleman(venue, WIRE.get(cell.mode, CALM), moment, cell.seed) as between,
+    ):
         bed = Bed(project, folder, venue, between.url)
         with _cleaned(bed):
             if cell.mode in WIRE:
@@ -55,7 +72,14 @@ def play(cell: Cell, project: Path, folder: Path) -> Result:
                 faults = _terminal(bed, cell, between)
         if between.troubles:
             faults = [*(faults or []), f"the middleman itself failed: {between.troubles[:3]}"]
-    return Result(cell, tuple(dict.fromkeys(faults or ())), tuple(bed.said), time.monotonic() - began, folder, faults is None)
+    return Result(
+        cell,
+        tuple(dict.fromkeys(faults or ())),
+        tuple(bed.said),
+        time.monotonic() - began,
+        folder,
+        faults is None,
+    )
 
 
 @contextmanager
@@ -66,7 +90,9 @@ def _cleaned(bed: Bed) -> Iterator[None]:
         bed.clean()
 
 
-def _begun(bed: Bed, cell: Cell, between: Middleman, run: subprocess.Popen[bytes], scene: Scene | None = None) -> bool:
+def _begun(
+    bed: Bed, cell: Cell, between: Middleman, run: subprocess.Popen[bytes], scene: Scene | None = None
+) -> bool:
     """Wait for the cell's state, in which the middleman's mode begins."""
 
     def has_begun() -> bool:
@@ -89,7 +115,7 @@ def _killed(bed: Bed, run: subprocess.Popen[bytes]) -> None:
     bed.asked("status")
 
 
-# -- the wire ---------------------------------------------------------------------------------------------------------
+# -- the wire ------------------------------------------------------------------------------------------------
 
 
 def _wire(bed: Bed, cell: Cell, mode: Mode, between: Middleman) -> list[str] | None:
@@ -140,7 +166,10 @@ class _Over:
         held, guards = self._bed.held(), self._bed.guards()
         if now > self._flat_until and (held or guards):
             alive = "a guard lives" if guards else "no guard lives"
-            late = f"the venue holds {words_of(held)}, {CLOSED_WITHIN_S:.0f} s after it could be closed ({alive})"
+            late = (
+                f"the venue holds {words_of(held)}, {CLOSED_WITHIN_S:.0f} s after it could be closed"
+                f" ({alive})"
+            )
             self.faults.append(late if held else "flat, and a guard is left behind")
             if held and not guards and " FLAT: " in tail(self._bed.guard_words()).replace("NOT FLAT", ""):
                 self.faults.append("and the guard had said FLAT")
@@ -153,7 +182,9 @@ def _status_is_true(bed: Bed) -> list[str]:
     stands = bed.held()
     status = bed.asked("status")
     # An order of ours that may still arrive is no lie: nobody can know yet that it will not.
-    if (status.code == 0) == (not stands) or (status.code == OPEN and not stands and "unknown" in status.words):
+    if (status.code == 0) == (not stands) or (
+        status.code == OPEN and not stands and "unknown" in status.words
+    ):
         return []
     return [f"status ends with {status.code} while the venue holds {words_of(stands)}: {status.words[-300:]}"]
 
@@ -163,7 +194,9 @@ def _flattened(bed: Bed) -> list[str]:
     if not bed.held():
         return []
     bed.asked("flatten", "--timeout", "15 s", within_s=60)
-    return [f"the venue holds {words_of(held)} after flatten with a good wire"] if (held := bed.held()) else []
+    return (
+        [f"the venue holds {words_of(held)} after flatten with a good wire"] if (held := bed.held()) else []
+    )
 
 
 def _judged(bed: Bed) -> list[str]:
@@ -177,7 +210,9 @@ def _judged(bed: Bed) -> list[str]:
 
 
 def _by_the_ledger(bed: Bed) -> list[str]:
-    """What the ledger says otherwise than the venue. What was in doubt when nobody was left to ask, the next start may ask and write down."""
+    """What the ledger says otherwise than the venue. What was in doubt when nobody was left to ask, the
+    next start may ask and write down.
+    """
     ledger = bed.logs / "ledger.sqlite"
     if bed.held() or not disagreements(truth_of(bed.venue), ledger):
         return []
@@ -185,7 +220,7 @@ def _by_the_ledger(bed: Bed) -> list[str]:
     return [*false_claims(bed.claims[-1:], bed.log()), *disagreements(truth_of(bed.venue), ledger)]
 
 
-# -- files and processes ----------------------------------------------------------------------------------------------
+# -- files and processes -------------------------------------------------------------------------------------
 
 
 def _deed(bed: Bed, cell: Cell, deed: Deed, between: Middleman) -> list[str] | None:
@@ -234,11 +269,15 @@ def _asked_all(bed: Bed) -> list[str]:
     return [f"the venue holds {words_of(held)} after flatten --everything"] if (held := bed.held()) else []
 
 
-# -- the terminal -----------------------------------------------------------------------------------------------------
+# -- the terminal --------------------------------------------------------------------------------------------
 
 
 def _terminal(bed: Bed, cell: Cell, between: Middleman) -> list[str] | None:
-    command = [sys.executable, "supervisor.py", *bed.run_words(LONG_S if cell.state in {"held", "killed"} else HOLD_S)]
+    command = [
+        sys.executable,
+        "supervisor.py",
+        *bed.run_words(LONG_S if cell.state in {"held", "killed"} else HOLD_S),
+    ]
     run, kept, fills = opened_run(command, cell.mode, bed.folder, bed.project, environment(bed.folder))
     with ExitStack() as stack:
         for end in (*kept, *fills):
@@ -261,7 +300,9 @@ def _terminal(bed: Bed, cell: Cell, between: Middleman) -> list[str] | None:
 
 
 def _stopped(bed: Bed, run: subprocess.Popen[bytes]) -> list[str]:
-    """It must end by itself, with the code that says so: whether anybody reads what it says changes neither."""
+    """It must end by itself, with the code that says so: whether anybody reads what it says changes
+    neither.
+    """
     with suppress(subprocess.TimeoutExpired):
         run.wait(STOPS_WITHIN_S * slack())
     late = run.poll() is None

@@ -1,6 +1,7 @@
 """The venue's rules, told otherwise than they are: of products that are none of our business, and of our two.
 
-Where closing needs nothing of what is told wrongly, it must succeed while the mode lasts (`closable`). Nothing here changes the venue itself.
+Where closing needs nothing of what is told wrongly, it must succeed while the mode lasts (`closable`).
+Nothing here changes the venue itself.
 """
 
 import json
@@ -78,7 +79,10 @@ def our_product(product: int, change_it: Callable[[dict[str, Any]], object]) -> 
 
 def both(symbol: str, product: int, **fields: object) -> OnHttp:
     """The same in `symbols` and in `all_products`, so that they agree."""
-    return rewriting(symbols=ours(symbol, **fields), all_products=our_product(product, lambda perp: perp["book_info"].update(fields)))
+    return rewriting(
+        symbols=ours(symbol, **fields),
+        all_products=our_product(product, lambda perp: perp["book_info"].update(fields)),
+    )
 
 
 def delisted(*names: str) -> Change:
@@ -112,20 +116,28 @@ CLOSABLE: dict[str, OnHttp] = {
     "stranger with a float": rewriting(symbols=stranger(size_increment=0.1)),
     "stranger that is null": rewriting(symbols=lambda data: data["symbols"].update({"DOGE-PERP": None})),
     "stranger's product empty": rewriting(all_products=strange_product(dict.clear)),
-    "stranger's product without oracle": rewriting(all_products=strange_product(lambda it: it.update(oracle_price_x18=None))),
+    "stranger's product without oracle": rewriting(
+        all_products=strange_product(lambda it: it.update(oracle_price_x18=None))
+    ),
     "stranger's product without risk": rewriting(all_products=strange_product(lambda it: it.pop("risk"))),
-    "stranger's product without book": rewriting(all_products=strange_product(lambda it: it.update(book_info={}))),
+    "stranger's product without book": rewriting(
+        all_products=strange_product(lambda it: it.update(book_info={}))
+    ),
     "a product that is null": rewriting(all_products=lambda data: data["perp_products"].insert(0, None)),
     "spot products broken": rewriting(all_products=lambda data: data.update(spot_products=[None, 1])),
     "no oracle price of ETH": rewriting(all_products=our_product(4, _no_oracle)),
     "no oracle price of SOL": rewriting(all_products=our_product(8, _no_oracle)),
     "oracle price null": rewriting(all_products=our_product(8, lambda it: it.update(oracle_price_x18=None))),
     "weights gone": rewriting(all_products=our_product(4, lambda it: it.pop("risk"))),
-    "weights null": rewriting(all_products=our_product(8, lambda it: it["risk"].update(long_weight_initial_x18=None))),
+    "weights null": rewriting(
+        all_products=our_product(8, lambda it: it["risk"].update(long_weight_initial_x18=None))
+    ),
     "ETH isolated only": rewriting(symbols=ours("ETH-PERP", isolated_only=True)),
     "SOL isolated only": rewriting(symbols=ours("SOL-PERP", isolated_only=True)),
     "SOL reduce only": rewriting(symbols=ours("SOL-PERP", trading_status="reduce_only")),
-    "both soft reduce only": rewriting(symbols=ours("ETH-PERP", "SOL-PERP", trading_status="soft_reduce_only")),
+    "both soft reduce only": rewriting(
+        symbols=ours("ETH-PERP", "SOL-PERP", trading_status="soft_reduce_only")
+    ),
     "SOL of unknown status": rewriting(symbols=ours("SOL-PERP", trading_status="waning")),
     "SOL without status": rewriting(symbols=ours("SOL-PERP", trading_status=None)),
     "SOL without minimum": rewriting(symbols=ours("SOL-PERP", min_size=None)),
@@ -136,7 +148,9 @@ CLOSABLE: dict[str, OnHttp] = {
     "no fees": rewriting(fee_rates=dict.clear),
     "fees too short": rewriting(fee_rates=lambda data: data.update(taker_fee_rates_x18=["0"])),
     "fees null": _said("fee_rates", None),
-    "fields never seen": rewriting(symbols=ours("SOL-PERP", novelty={"a": [1]}), contracts=lambda data: data.update(novelty=1)),
+    "fields never seen": rewriting(
+        symbols=ours("SOL-PERP", novelty={"a": [1]}), contracts=lambda data: data.update(novelty=1)
+    ),
 }
 """Closing needs nothing of it: id, tick and step are told, and the position."""
 PASSING: dict[str, OnHttp] = {
@@ -144,7 +158,9 @@ PASSING: dict[str, OnHttp] = {
     "SOL delisted": rewriting(symbols=delisted("SOL-PERP")),
     "both delisted": rewriting(symbols=delisted("ETH-PERP", "SOL-PERP")),
     "SOL's product gone": rewriting(
-        all_products=lambda data: data.update(perp_products=[it for it in data["perp_products"] if it["product_id"] != 8])
+        all_products=lambda data: data.update(
+            perp_products=[it for it in data["perp_products"] if it["product_id"] != 8]
+        )
     ),
     "SOL post only": rewriting(symbols=ours("SOL-PERP", trading_status="post_only")),
     "ETH not tradable": rewriting(symbols=ours("ETH-PERP", trading_status="not_tradable")),
@@ -159,7 +175,10 @@ PASSING: dict[str, OnHttp] = {
     "tick larger than the price": both("ETH-PERP", 4, price_increment_x18=str(10_000 * ONE)),
     "step told twice": rewriting(symbols=ours("SOL-PERP", size_increment=str(ONE))),
     "ids exchanged": rewriting(
-        symbols=lambda data: [data["symbols"][name].update(product_id=product) for name, product in (("ETH-PERP", 8), ("SOL-PERP", 4))]
+        symbols=lambda data: [
+            data["symbols"][name].update(product_id=product)
+            for name, product in (("ETH-PERP", 8), ("SOL-PERP", 4))
+        ]
     ),
     "id of another product": rewriting(symbols=ours("SOL-PERP", product_id=54)),
     "another chain": rewriting(contracts=lambda data: data.update(chain_id="1")),

@@ -61,7 +61,10 @@ def _unread_pipes(folder: Path, *, out: bool, err: bool, json: bool) -> Ends:
 
 
 def _full(folder: Path, *, out: bool, err: bool, json: bool) -> Ends:
-    ends = [os.open("/dev/full", os.O_WRONLY) if full else _file(folder / name) for full, name in ((out, "run.out"), (err, "run.err"))]
+    ends = [
+        os.open("/dev/full", os.O_WRONLY) if full else _file(folder / name)
+        for full, name in ((out, "run.out"), (err, "run.err"))
+    ]
     return Ends(*ends, [], [], json)
 
 
@@ -103,11 +106,24 @@ def opened_run(
     """Start a run with such ends: it, what to keep open, what to fill. `command` without `--json`."""
     opens = TERMINALS[name.removesuffix(UNGUARDED)]
     more = ["--no-guard"] if name.endswith(UNGUARDED) else []
-    rest: dict[str, Any] = {"cwd": cwd, "env": dict(env), "stdin": subprocess.DEVNULL, "start_new_session": True}
+    rest: dict[str, Any] = {
+        "cwd": cwd,
+        "env": dict(env),
+        "stdin": subprocess.DEVNULL,
+        "start_new_session": True,
+    }
     if opens is None:
-        return subprocess.Popen(["/bin/sh", "-c", 'exec "$@" >&- 2>&-', "sh", *command, "--json", *more], **rest), [], []
+        return (
+            subprocess.Popen(
+                ["/bin/sh", "-c", 'exec "$@" >&- 2>&-', "sh", *command, "--json", *more], **rest
+            ),
+            [],
+            [],
+        )
     ends = opens(folder)
-    process = subprocess.Popen([*command, *(["--json"] if ends.json else []), *more], stdout=ends.out, stderr=ends.err, **rest)
+    process = subprocess.Popen(
+        [*command, *(["--json"] if ends.json else []), *more], stdout=ends.out, stderr=ends.err, **rest
+    )
     for end in (ends.out, ends.err):
         os.close(end)
     return process, ends.kept, ends.fills

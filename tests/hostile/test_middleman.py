@@ -86,9 +86,16 @@ def test_what_is_squeezed_here_is_inflated_there() -> None:
 
 
 def test_orders_are_known_by_what_they_may_do() -> None:
-    placed = [{"place_order": {"order": {"appendix": str(pack(Appendix("fok", closing)))}}} for closing in (False, True)]
+    placed = [
+        {"place_order": {"order": {"appendix": str(pack(Appendix("fok", closing)))}}}
+        for closing in (False, True)
+    ]
     enter, leave = map(json.dumps, placed)
-    assert (purpose_of(enter), purpose_of(leave), purpose_of('{"cancel_orders": {}}')) == ("entering", "leaving", "")
+    assert (purpose_of(enter), purpose_of(leave), purpose_of('{"cancel_orders": {}}')) == (
+        "entering",
+        "leaving",
+        "",
+    )
 
 
 def test_questions_are_known_by_their_type() -> None:
@@ -110,21 +117,48 @@ def test_an_answer_that_is_changed_says_its_own_length() -> None:
     assert answer.raw() == b"HTTP/1.1 200 OK\r\na: b\r\ncontent-length: 4\r\n\r\nnull"
 
 
-PERP = {"product_id": 4, "oracle_price_x18": "1", "risk": {}, "book_info": {}, "balance": {"amount": "1", "v_quote_balance": "1"}}
-SYMBOL = {"product_id": 4, "min_size": "1", "trading_status": "live", "size_increment": "1", "price_increment_x18": "1"}
+PERP = {
+    "product_id": 4,
+    "oracle_price_x18": "1",
+    "risk": {},
+    "book_info": {},
+    "balance": {"amount": "1", "v_quote_balance": "1"},
+}
+SYMBOL = {
+    "product_id": 4,
+    "min_size": "1",
+    "trading_status": "live",
+    "size_increment": "1",
+    "price_increment_x18": "1",
+}
 DATA: dict[str, dict[str, object]] = {
     "symbols": {"symbols": {"ETH-PERP": SYMBOL, "SOL-PERP": SYMBOL | {"product_id": 8}}},
     "all_products": {"perp_products": [PERP, PERP | {"product_id": 8}], "spot_products": []},
     "contracts": {"chain_id": "763373", "endpoint_addr": "0x0"},
     "fee_rates": {"taker_fee_rates_x18": [], "maker_fee_rates_x18": []},
-    "subaccount_info": {"subaccount": "0x1", "exists": True, "healths": [1], "spot_balances": [], "perp_balances": [PERP]},
+    "subaccount_info": {
+        "subaccount": "0x1",
+        "exists": True,
+        "healths": [1],
+        "spot_balances": [],
+        "perp_balances": [PERP],
+    },
     "status": {"not": "a word, as Nado says it"},
     "orders": {"product_orders": [{"orders": []}]},
 }
 """The smallest answers in which everything is that hooks change."""
 
 
-ELSEWHERE = ("archive ", "http archive", "http time", "http no instance", "http half of them lost", "account 0.5", "account 2", "account 6")
+ELSEWHERE = (
+    "archive ",
+    "http archive",
+    "http time",
+    "http no instance",
+    "http half of them lost",
+    "account 0.5",
+    "account 2",
+    "account 6",
+)
 ELSEWHERE += tuple(f"http {what}" for what in ("frozen", "account frozen", "rules frozen", "book"))
 """What these change is not in `DATA`, or not at the first time."""
 
@@ -164,7 +198,9 @@ def test_what_stands_is_4_and_is_named_and_nothing_ends_in_a_traceback() -> None
     assert not list(false_claims([claim(4, open_eth="0.3", open_sol="0")], PAIR))
     assert "says open_eth 0" in next(false_claims([claim(4, open_eth="0", open_sol="0")], PAIR))
     assert "and not 4" in next(false_claims([claim(1)], PAIR))
-    assert "traceback" in next(false_claims([claim(4, words="Traceback (most recent call last):\n...")], CLOSED))
+    assert "traceback" in next(
+        false_claims([claim(4, words="Traceback (most recent call last):\n...")], CLOSED)
+    )
 
 
 def wrong_logs() -> Iterator[tuple[str, list[LoggedOrder]]]:
@@ -201,7 +237,10 @@ def test_a_deed_spoils_what_it_names(tmp_path: Path) -> None:
         for suffix in (".json", ".escape", ".beat", ".lock"):
             (scene.state / f"a{suffix}").write_text("{}")
         with closing(sqlite3.connect(scene.ledger)) as database:
-            database.executescript("PRAGMA journal_mode=wal; CREATE TABLE events (seq, kind, body); INSERT INTO events VALUES (1, 'Sealed', '0')")
+            database.executescript(
+                "PRAGMA journal_mode=wal; CREATE TABLE events (seq, kind, body); INSERT INTO events VALUES"
+                " (1, 'Sealed', '0')"
+            )
             scene.keep_an_older_copy()
             database.executescript("INSERT INTO events VALUES (2, 'Sealed', '0')")
             before = content(scene)
@@ -211,7 +250,11 @@ def test_a_deed_spoils_what_it_names(tmp_path: Path) -> None:
 
 
 def content(scene: Scene) -> dict[Path, bytes]:
-    return {path: path.read_bytes() for path in scene.folder.rglob("*") if path.is_file() and not path.name.endswith("-shm")}
+    return {
+        path: path.read_bytes()
+        for path in scene.folder.rglob("*")
+        if path.is_file() and not path.name.endswith("-shm")
+    }
 
 
 async def test_a_mode_lasts_from_its_beginning_to_its_end() -> None:

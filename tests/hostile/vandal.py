@@ -1,8 +1,9 @@
-"""What may happen to the files and processes of a run beside the wire: deleted, emptied, replaced, moved, locked, stopped.
+"""What may happen to the files and processes of a run beside the wire: deleted, emptied, replaced, moved,
+locked, stopped.
 
-A deed is done when its cell's state has come, and may be undone some seconds later. Afterwards the guard, `status`, the
-next start and `flatten` are asked; none may claim flat while something stands. `closes`: enough is left to know what is
-ours, so that the guard (or the run) must close it without help.
+A deed is done when its cell's state has come, and may be undone some seconds later. Afterwards the guard,
+`status`, the next start and `flatten` are asked; none may claim flat while something stands. `closes`: enough
+is left to know what is ours, so that the guard (or the run) must close it without help.
 """
 
 import fcntl
@@ -24,7 +25,10 @@ LEDGER = "ledger.sqlite"
 PARTS = ("", "-wal", "-shm")
 STOPPED_S = 16.0
 """Longer than a guard needs to take over and close."""
-HOLDER = "import fcntl,sys,time; f=open(sys.argv[1],'a'); fcntl.flock(f,fcntl.LOCK_EX); print('held',flush=True); time.sleep(120)"
+HOLDER = (
+    "import fcntl,sys,time; f=open(sys.argv[1],'a'); fcntl.flock(f,fcntl.LOCK_EX); print('held',flush=True);"
+    " time.sleep(120)"
+)
 
 
 class Scene:
@@ -54,10 +58,13 @@ class Scene:
 
     def take_lock(self, path: Path) -> None:
         """By another process, until `release`."""
-        holder = subprocess.Popen([sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True)
+        holder = subprocess.Popen(
+            [sys.executable, "-c", HOLDER, str(path)], stdout=subprocess.PIPE, text=True
+        )
         self._holders.append(holder)
         if not _free(path):
-            return  # the run itself holds it: the other process waits for it, and has it as soon as the run is gone
+            # the run itself holds it: the other process waits for it, and has it as soon as the run is gone
+            return
         assert holder.stdout is not None
         holder.stdout.readline()
 
@@ -210,8 +217,16 @@ def _ledger_locks(scene: Scene) -> None:
 
 def _writing(scene: Scene) -> None:
     """A reader of the ledger that never ends its transaction, in another process."""
-    code = "import sqlite3,sys,time; d=sqlite3.connect(sys.argv[1]); d.execute('BEGIN IMMEDIATE'); print(1,flush=True); time.sleep(120)"
-    holder = subprocess.Popen([sys.executable, "-c", code, str(scene.ledger)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    code = (
+        "import sqlite3,sys,time; d=sqlite3.connect(sys.argv[1]); d.execute('BEGIN IMMEDIATE');"
+        " print(1,flush=True); time.sleep(120)"
+    )
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(scene.ledger)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
     scene._holders.append(holder)
     assert holder.stdout is not None
     holder.stdout.readline()
@@ -254,10 +269,10 @@ DEEDS: dict[str, Deed] = {
     "ledger of nothing": Deed(_replaced(b""), bars_entry=True),
     "ledger of another database": Deed(_empty_database, bars_entry=True),
     "ledger of before the pair": Deed(_older, bars_entry=True),
-    "ledger's newest rows deleted": Deed(_sql("DELETE FROM events WHERE seq > (SELECT MAX(seq) - 6 FROM events)")),
+    "ledger's newest rows deleted": Deed(_sql("DELETE FROM events WHERE seq > (SELECT MAX(seq) - 6 FROM events)")),  # noqa: E501
     "ledger's rows all deleted": Deed(_sql("DELETE FROM events")),
     "ledger's first row deleted": Deed(_sql("DELETE FROM events WHERE seq = (SELECT MIN(seq) FROM events)")),
-    "ledger's row changed": Deed(_sql("UPDATE events SET body = replace(CAST(body AS TEXT), '0', '1') WHERE kind = 'Sealed'")),
+    "ledger's row changed": Deed(_sql("UPDATE events SET body = replace(CAST(body AS TEXT), '0', '1') WHERE kind = 'Sealed'")),  # noqa: E501
     "ledger's table dropped": Deed(_sql("DROP TABLE events")),
     "a bit flipped in the ledger": Deed(_flipped("")),
     "a bit flipped in the WAL": Deed(_flipped("-wal")),
@@ -276,8 +291,8 @@ DEEDS: dict[str, Deed] = {
     "state file of another epoch": Deed(states(".json", b'{"epoch": 0, "venue": ""}')),
     "stored escape deleted": Deed(states(".escape", None)),
     "stored escape of garbage": Deed(states(".escape", b"\xff\xfe{")),
-    "stored escape deleted, and the ledger": Deed(both(states(".escape", None), ALL), closes=False, bars_entry=True),
-    "state zeroed, and the ledger emptied": Deed(both(states(".json", b""), remove("-wal", "-shm"), cut("", 0.0))),
+    "stored escape deleted, and the ledger": Deed(both(states(".escape", None), ALL), closes=False, bars_entry=True),  # noqa: E501
+    "state zeroed, and the ledger emptied": Deed(both(states(".json", b""), remove("-wal", "-shm"), cut("", 0.0))),  # noqa: E501
     "heartbeat deleted": Deed(states(".beat", None), closes=False),
     "heartbeat of garbage": Deed(states(".beat", b"beat")),
     "lock files deleted": Deed(states(".lock", None)),
@@ -285,7 +300,7 @@ DEEDS: dict[str, Deed] = {
     "writing lock taken for good": Deed(lock(".writing")),
     "guarding lock taken": Deed(lock(".guarding"), Scene.release),
     "guarding lock taken for good": Deed(lock(".guarding")),
-    "every lock taken": Deed(both(lock(".writing"), lock(".guarding"), lock(".lock"), _ledger_locks), Scene.release),
+    "every lock taken": Deed(both(lock(".writing"), lock(".guarding"), lock(".lock"), _ledger_locks), Scene.release),  # noqa: E501
     "run stopped": Deed(signalled(STOP, run=True), signalled(CONT, run=True), seconds=STOPPED_S),
     "run stopped for 2 s": Deed(signalled(STOP, run=True), signalled(CONT, run=True), seconds=2.0),
     "guard stopped": Deed(signalled(STOP, guard=True), signalled(CONT, guard=True)),

@@ -1,7 +1,9 @@
-"""`python -m tests.kills`: real runs against real venues, struck by SIGKILL (or other signals), each ending audited against the venue.
+"""`python -m tests.kills`: real runs against real venues, struck by SIGKILL (or other signals), each ending
+audited against the venue.
 
-Prints every strike with its phase, then counts per phase, runs, failures, the seed, and 3/n: with no failure in n strikes, the rate of failures is
-below 3/n with 95 % confidence. Exit code 1 when anything failed; what failed keeps its files and is told with the command that repeats it.
+Prints every strike with its phase, then counts per phase, runs, failures, the seed, and 3/n: with no failure
+in n strikes, the rate of failures is below 3/n with 95 % confidence. Exit code 1 when anything failed; what
+failed keeps its files and is told with the command that repeats it.
 """
 
 import argparse
@@ -21,8 +23,14 @@ from tests.kills.rounds import HOWS, Bed, Round, play
 from tests.kills.venue import hostile, simulated
 from venue.simulated.faults.order_faults import NO_FAULTS
 
-BEDS = (("flat:2756.9/115.86", "100 USD", True), ("synthetic", "1000 USD", False), ("flat:2756.9/115.86", "100 USD", False))
-"""Market, target and whether the venue is a hostile one, in turn: prices that always can be entered on, and prices that move."""
+BEDS = (
+    ("flat:2756.9/115.86", "100 USD", True),
+    ("synthetic", "1000 USD", False),
+    ("flat:2756.9/115.86", "100 USD", False),
+)
+"""Market, target and whether the venue is a hostile one, in turn: prices that always can be entered on,
+and prices that move.
+"""
 ROUNDS_PER_VENUE = 6
 BREATH_S = 0.2
 
@@ -60,25 +68,46 @@ class Tally:
                 print(f"round {result.number}: {strike.signal} {strike.moment}: {strike.phase}", flush=True)
             if result.faults:
                 self.failed.append(result)
-                print(f"round {result.number} FAILED, files in {kept}", *result.faults, sep="\n    ", flush=True)
-                print(f"    repeat: python -m tests.kills --how {self.options.how} --seed {self.options.seed} --only {result.number}", flush=True)
+                print(
+                    f"round {result.number} FAILED, files in {kept}", *result.faults, sep="\n    ", flush=True
+                )
+                print(
+                    f"    repeat: python -m tests.kills --how {self.options.how} --seed {self.options.seed}"
+                    f" --only {result.number}",
+                    flush=True,
+                )
 
     def report(self) -> str:
         """The whole in numbers."""
         total = sum(self.strikes.values())
-        lines = [f"  {times:5d}  {phase}" for phase, times in sorted(self.strikes.items(), key=lambda item: -item[1])]
+        lines = [
+            f"  {times:5d}  {phase}"
+            for phase, times in sorted(self.strikes.items(), key=lambda item: -item[1])
+        ]
         bound = f"3/n = {3 / total:.4f}" if total else "nothing was struck"
-        last = f"{total} strikes ({self.options.how}) in {self.rounds} rounds, {len(self.failed)} failed, seed {self.options.seed}, {bound}"
+        last = (
+            f"{total} strikes ({self.options.how}) in {self.rounds} rounds, {len(self.failed)} failed, seed"
+            f" {self.options.seed}, {bound}"
+        )
         return "\n".join(["strikes by phase:", *lines, last])
 
 
 def main() -> int:
     """Play until enough; 1 when anything failed or nothing was struck."""
-    parser = argparse.ArgumentParser(prog="python -m tests.kills", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.kills",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--runs", type=int, default=20, metavar="N", help="strikes, 20")
     parser.add_argument("--minutes", type=float, default=0, metavar="M", help="strike for this long instead")
     parser.add_argument("--seed", type=int, default=7, metavar="N", help="what is chosen, 7")
-    parser.add_argument("--how", choices=HOWS, default="kill", help="SIGKILL; SIGINT, SIGTERM, SIGHUP; SIGSTOP and SIGCONT; a guard alone")
+    parser.add_argument(
+        "--how",
+        choices=HOWS,
+        default="kill",
+        help="SIGKILL; SIGINT, SIGTERM, SIGHUP; SIGSTOP and SIGCONT; a guard alone",
+    )
     parser.add_argument("--only", type=int, metavar="ROUND", help="this round alone, on a venue of its own")
     parser.add_argument("--workers", type=int, default=2, metavar="N", help="venues at once, 2")
     options = parser.parse_args()
@@ -100,12 +129,17 @@ def _work(tally: Tally, worker: int) -> None:
 
 
 def _on_one_venue(tally: Tally, venue: int) -> bool:
-    """Up to `ROUNDS_PER_VENUE` rounds on one venue and one --logs; a failure ends them, and its files stay. False: there was nothing to do."""
+    """Up to `ROUNDS_PER_VENUE` rounds on one venue and one --logs; a failure ends them, and its files
+    stay. False: there was nothing to do.
+    """
     options, folder = tally.options, Path(tempfile.mkdtemp(prefix="kills-"))
     market, target, is_hostile = BEDS[venue % len(BEDS)]
     seed, played, failed = options.seed + venue, 0, False
     with ExitStack() as stack:
-        bed = Bed(folder, stack.enter_context(simulated(folder, market, seed, hostile(seed) if is_hostile else NO_FAULTS)))
+        bed = Bed(
+            folder,
+            stack.enter_context(simulated(folder, market, seed, hostile(seed) if is_hostile else NO_FAULTS)),
+        )
         while played < ROUNDS_PER_VENUE and not failed and (number := tally.next_number()) is not None:
             result = _played(bed, number, options, target)
             tally.take(result, folder)
@@ -117,7 +151,9 @@ def _on_one_venue(tally: Tally, venue: int) -> bool:
 
 
 def _played(bed: Bed, number: int, options: argparse.Namespace, target: str) -> Round:
-    """One round. Whatever goes wrong with it is its failure, a broken ledger and a venue that is gone included."""
+    """One round. Whatever goes wrong with it is its failure, a broken ledger and a venue that is gone
+    included.
+    """
     try:
         return play(bed, number, options.seed, options.how, target)
     except Exception:  # noqa: BLE001 - the others go on

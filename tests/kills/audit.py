@@ -1,4 +1,6 @@
-"""Is what came of it what should have? Judged by the venue's own order log, archive and account; the ledger is held against them, never trusted."""
+"""Is what came of it what should have? Judged by the venue's own order log, archive and account; the
+ledger is held against them, never trusted.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -17,7 +19,11 @@ def ending_faults(truth: Truth, ledger: Path) -> list[str]:
     """Everything wrong with how a subaccount was traded, once it should be flat and its ledger complete."""
     fold, plans = folded(ledger)
     found = audit.faults(truth.orders, largest=audit.largest_pair(plans))
-    found += [f"the venue holds {position.total.text()} of product {position.product_id}" for position in truth.account.positions if position.total]
+    found += [
+        f"the venue holds {position.total.text()} of product {position.product_id}"
+        for position in truth.account.positions
+        if position.total
+    ]
     found += [f"order {digest[:10]} is still open" for digest in truth.account.open_orders]
     ours = {digest: order for digest in fold.orders if (order := fold.order(digest)) is not None}
     found += list(_unexplained(truth, ours))
@@ -32,27 +38,41 @@ def _unexplained(truth: Truth, ours: dict[str, OurOrder]) -> Iterator[str]:
     """I4: no order without a journalled intent, whatever the venue said to it."""
     for order in truth.orders:
         if order.digest not in ours:
-            yield f"order {order.digest[:10]} of product {order.product_id} arrived without an intent in the ledger"
+            yield (
+                f"order {order.digest[:10]} of product {order.product_id} arrived without an intent in the"
+                " ledger"
+            )
 
 
 def _more_than_one(truth: Truth, ours: dict[str, OurOrder]) -> Iterator[str]:
-    """I2: at most one accepted increasing order per (plan, leg); I8: plans arrive in the order of their (epoch, seq)."""
+    """I2: at most one accepted increasing order per (plan, leg); I8: plans arrive in the order of their
+    (epoch, seq).
+    """
     accepted = [order for order in truth.orders if order.increasing and order.result == "accepted"]
     known = [ours[order.digest] for order in accepted if order.digest in ours]
     legs = Counter((order.plan.epoch, order.plan.seq, order.leg) for order in known)
-    yield from (f"{times} accepted increasing orders of plan {epoch}.{seq} {leg}" for (epoch, seq, leg), times in legs.items() if times > 1)
+    yield from (
+        f"{times} accepted increasing orders of plan {epoch}.{seq} {leg}"
+        for (epoch, seq, leg), times in legs.items()
+        if times > 1
+    )
     places = [(order.plan.epoch, order.plan.seq) for order in known]
     if places != sorted(places):
         yield f"increasing orders arrived out of the order of their plans: {places}"
 
 
 def _other_numbers(order: OurOrder, digest: str, truth: Truth) -> Iterator[str]:
-    """I6: what the ledger says of an order is what the engine logged and the archive shows, to the last digit."""
+    """I6: what the ledger says of an order is what the engine logged and the archive shows, to the last
+    digit.
+    """
     logged = next((one for one in truth.orders if one.digest == digest), None)
     ours = order.total.filled, order.total.quote, order.total.fee
     engine = audit.sums_of(logged) if logged else (0, 0, 0)
     if ours != engine:
-        yield f"order {digest[:10]}: filled, notional, fee are {ours} by the ledger ({order.source}) and {engine} by the engine"
+        yield (
+            f"order {digest[:10]}: filled, notional, fee are {ours} by the ledger ({order.source}) and"
+            f" {engine} by the engine"
+        )
     archived = truth.archived.get(digest)
     shown = (int(archived.filled), int(archived.quote), int(archived.fee)) if archived else (0, 0, 0)
     if shown != engine:
@@ -60,9 +80,14 @@ def _other_numbers(order: OurOrder, digest: str, truth: Truth) -> Iterator[str]:
 
 
 def sealed_before(truth: Truth, stopped_ms: int, continued_ms: int, recv_time_ms: int) -> list[str]:
-    """Orders that the venue accepted after a process was continued although they were sealed before it was stopped. Venue time."""
+    """Orders that the venue accepted after a process was continued although they were sealed before it was
+    stopped. Venue time.
+    """
     return [
-        f"order {order.digest[:10]} was sealed before the process was stopped and accepted {order.arrived_ns // 1_000_000 - continued_ms} ms after"
+        f"order {order.digest[:10]} was sealed before the process was stopped and accepted"
+        f" {order.arrived_ns // 1_000_000 - continued_ms} ms after"
         for order in truth.orders
-        if order.result == "accepted" and order.arrived_ns // 1_000_000 >= continued_ms and recv_time_of(order.nonce) - recv_time_ms <= stopped_ms
+        if order.result == "accepted"
+        and order.arrived_ns // 1_000_000 >= continued_ms
+        and recv_time_of(order.nonce) - recv_time_ms <= stopped_ms
     ]

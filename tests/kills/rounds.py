@@ -1,11 +1,15 @@
-"""One round: start a run, strike it, start it again until its cycles are done; then ask the venue whether all is well.
+"""One round: start a run, strike it, start it again until its cycles are done; then ask the venue whether all
+is well.
 
 Three ways to strike:
 - `kill`: SIGKILL, as often as the round says, each time with a start on the same --logs after it.
-- `signal`: SIGINT, SIGTERM or SIGHUP once; the run must end flat with its own code, or with code 4 and a last line that says what is open.
-- `guard`: SIGKILL or SIGSTOP, and then nothing: the guard must close what is open, in its time; a run that is continued in the middle of that stands
-  down, one that is started again within a second takes over, and either way nothing is closed twice.
-- `stop`: SIGSTOP for longer than recv_time, then SIGCONT; the venue may accept nothing that was sealed before, and the run must still end by itself.
+- `signal`: SIGINT, SIGTERM or SIGHUP once; the run must end flat with its own code, or with code 4 and a last
+  line that says what is open.
+- `guard`: SIGKILL or SIGSTOP, and then nothing: the guard must close what is open, in its time; a run that is
+  continued in the middle of that stands down, one that is started again within a second takes over, and
+  either way nothing is closed twice.
+- `stop`: SIGSTOP for longer than recv_time, then SIGCONT; the venue may accept nothing that was sealed
+  before, and the run must still end by itself.
 """
 
 import json
@@ -31,7 +35,12 @@ RECV_TIME_MS = 1_500
 CYCLES = 2
 ENDS_WITHIN_S = 60.0
 DEAD_MAN_S = RECV_TIME_MS / 1000 + 2
-HASTY = ("hold=300 ms", "pause=50 ms", f"recv_time={RECV_TIME_MS} ms", f"guard.dead_man={DEAD_MAN_S * 1000:.0f} ms")
+HASTY = (
+    "hold=300 ms",
+    "pause=50 ms",
+    f"recv_time={RECV_TIME_MS} ms",
+    f"guard.dead_man={DEAD_MAN_S * 1000:.0f} ms",
+)
 PATIENT = (
     "limits.max_daily_loss=10000 USD",
     "limits.max_failed_cycles=1000",
@@ -43,7 +52,9 @@ PATIENT = (
 """A hostile venue and a kill every few seconds are what these limits halt a run for; here it has to go on."""
 STOPPED_S = RECV_TIME_MS / 1000 + 0.7
 CLOSED_WITHIN_S = DEAD_MAN_S + RECV_TIME_MS / 1000 + 8
-"""From a strike to flat at the venue: the guard's patience, an order that may still arrive, and the time in which it connects and closes."""
+"""From a strike to flat at the venue: the guard's patience, an order that may still arrive, and the time
+in which it connects and closes.
+"""
 STANDS_DOWN = 70
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 143}
 TRIES = 20
@@ -123,7 +134,9 @@ class Run:
 
 
 def play(bed: Bed, number: int, seed: int, how: How, target: str) -> Round:
-    """Round `number` of `seed`. The same number chooses the same signals and moments; what they meet is up to the machine."""
+    """Round `number` of `seed`. The same number chooses the same signals and moments; what they meet is up
+    to the machine.
+    """
     rng = random.Random(f"{seed} {how} {number}")
     strikes: list[Struck] = []
     faults = WAYS[how](bed, rng, number, target, strikes)
@@ -136,7 +149,9 @@ def _moments(bed: Bed, rng: random.Random, number: int) -> Callable[[int], Momen
     return lambda strike: random_moment(rng, bed.lasts_s) if (number + strike) % 2 else row_moment(rng)
 
 
-def _struck(bed: Bed, moment: Callable[[], Moment], number: signal.Signals, target: str) -> tuple[Run, Struck] | None:
+def _struck(
+    bed: Bed, moment: Callable[[], Moment], number: signal.Signals, target: str
+) -> tuple[Run, Struck] | None:
     """Start runs until one is struck in time."""
     for _ in range(TRIES):
         run, chosen = bed.begin(target), moment()
@@ -165,7 +180,11 @@ def _signalled(bed: Bed, rng: random.Random, number: int, target: str, strikes: 
     strikes.append(met[1])
     code, told, errors = met[0].end()
     if code == 4:
-        return [] if "NOT FLAT" in errors.splitlines()[-1] else [f"exit code 4, but the last line is {errors.splitlines()[-1:]}"]
+        return (
+            []
+            if "NOT FLAT" in errors.splitlines()[-1]
+            else [f"exit code 4, but the last line is {errors.splitlines()[-1:]}"]
+        )
     if not told and not met[0].begun():
         return []  # Python was still importing us: there was no run that could have heard it
     if code not in {CODES[chosen], 0}:
@@ -184,7 +203,9 @@ def _stopped(bed: Bed, rng: random.Random, number: int, target: str, strikes: li
     continued_ms = time.time_ns() // 1_000_000
     met[0].process.send_signal(signal.SIGCONT)
     code, told, errors = met[0].end()
-    found = [] if code == 0 else [f"continued after {STOPPED_S:g} s it ended with {code}: {_words(told, errors)}"]
+    found = (
+        [] if code == 0 else [f"continued after {STOPPED_S:g} s it ended with {code}: {_words(told, errors)}"]
+    )
     return found + sealed_before(truth_of(bed.url), stopped_ms, continued_ms, RECV_TIME_MS)
 
 
@@ -214,7 +235,9 @@ def _continued(bed: Bed, run: "Run") -> list[str]:
     """It woke up about when the guard took over: it goes on to its end, or stands down; either way flat."""
     code, told, errors = run.end()
     found = [] if code in {0, STANDS_DOWN} else [f"continued, it ended with {code}: {_words(told, errors)}"]
-    return found if _flat_within(bed.url, CLOSED_WITHIN_S * slack()) else [*found, "continued, it is not flat"]
+    return (
+        found if _flat_within(bed.url, CLOSED_WITHIN_S * slack()) else [*found, "continued, it is not flat"]
+    )
 
 
 def _flat_within(url: str, seconds: float) -> bool:

@@ -29,7 +29,9 @@ async def ended(folder: Path) -> tuple[Truth, Path]:
         await trio.sleep(0.5)
         orders = list(ready.venue.exchange.order_log)
         archived = await ready.world.venue.reads.archived([order.digest for order in orders])
-        return Truth(orders, {order.digest: order for order in archived}, await ready.account()), ready.world.ledger
+        return Truth(
+            orders, {order.digest: order for order in archived}, await ready.account()
+        ), ready.world.ledger
 
 
 @pytest.fixture(scope="module")
@@ -77,11 +79,15 @@ def the_archive_disagrees(truth: Truth) -> Truth:
 
 def left_open(truth: Truth) -> Truth:
     position = Position(8, Base(0), Base.of("-0.1"), Quote(0))
-    return msgspec.structs.replace(truth, account=msgspec.structs.replace(truth.account, positions=(position,)))
+    return msgspec.structs.replace(
+        truth, account=msgspec.structs.replace(truth.account, positions=(position,))
+    )
 
 
 def an_order_rests(truth: Truth) -> Truth:
-    return msgspec.structs.replace(truth, account=msgspec.structs.replace(truth.account, open_orders=("0x" + "ef" * 32,)))
+    return msgspec.structs.replace(
+        truth, account=msgspec.structs.replace(truth.account, open_orders=("0x" + "ef" * 32,))
+    )
 
 
 WRONG: dict[Callable[[Truth], Truth], str] = {
@@ -128,6 +134,11 @@ def test_an_order_from_before_a_stop_may_only_be_accepted_before_it_ended(good: 
     stopped, continued = 10_000, 12_200
     for at_ms, sealed_ms, faults in ((10_001, 9_999, 0), (12_200, 10_000, 1), (12_300, 10_001, 0)):
         order = arrived(truth.orders[0], at_ms, sealed_ms)
-        assert len(sealed_before(msgspec.structs.replace(truth, orders=[order]), stopped, continued, 1_500)) == faults
+        assert (
+            len(sealed_before(msgspec.structs.replace(truth, orders=[order]), stopped, continued, 1_500))
+            == faults
+        )
         refused = replace(order, result="refused", code=2011)
-        assert sealed_before(msgspec.structs.replace(truth, orders=[refused]), stopped, continued, 1_500) == []
+        assert (
+            sealed_before(msgspec.structs.replace(truth, orders=[refused]), stopped, continued, 1_500) == []
+        )

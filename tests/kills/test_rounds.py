@@ -1,4 +1,6 @@
-"""One of the harness's rounds, for every `pytest -m process`; `python -m tests.kills --minutes 40` strikes as long as you like."""
+"""One of the harness's rounds, for every `pytest -m process`; `python -m tests.kills --minutes 40` strikes
+as long as you like.
+"""
 
 from pathlib import Path
 
@@ -10,7 +12,9 @@ from tests.kills.venue import simulated
 pytestmark = pytest.mark.process
 
 
-def test_stopped_for_longer_than_recv_time_and_continued_nothing_sealed_before_is_accepted_and_it_ends_flat(tmp_path: Path) -> None:
+def test_stopped_for_longer_than_recv_time_and_continued_nothing_sealed_before_is_accepted_and_it_ends_flat(
+    tmp_path: Path,
+) -> None:
     """Design: the barrier. By the venue's own order log."""
     seed, number = 7, 4
     with simulated(tmp_path, "flat:2756.9/115.86", seed) as url:

@@ -1,4 +1,6 @@
-"""A simulated Nado in a process of its own, and its word on what happened: order log, archive and account, over HTTP."""
+"""A simulated Nado in a process of its own, and its word on what happened: order log, archive and account,
+over HTTP.
+"""
 
 import subprocess
 from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -25,7 +27,9 @@ T = TypeVar("T")
 DIGESTS_AT_ONCE = 50
 ARCHIVE_LAG_S = 0.3
 ANSWER_S = 30.0
-"""How long the venue is asked: runs before us may have used up its rate limit, and a hostile one loses answers."""
+"""How long the venue is asked: runs before us may have used up its rate limit, and a hostile one loses
+answers.
+"""
 
 
 class Truth(msgspec.Struct, frozen=True):
@@ -37,11 +41,16 @@ class Truth(msgspec.Struct, frozen=True):
 
 
 def hostile(seed: int) -> Faults:
-    """A venue at which no cycle is calm: every third SOL entry is refused, answers and events are lost, late, doubled and overtaken."""
+    """A venue at which no cycle is calm: every third SOL entry is refused, answers and events are lost,
+    late, doubled and overtaken.
+    """
     return Faults(
         refuse=tuple(Refuse(product="SOL-PERP", nth=nth, code=2031) for nth in range(2, 200, 3)),
         cut=tuple(Cut(product="ETH-PERP", nth=nth, when="after") for nth in range(5, 200, 7)),
-        reply=(DisturbReply(request="place_order", one_in=8, how="lose"), DisturbReply(one_in=40, how="delay", delay_ms=400)),
+        reply=(
+            DisturbReply(request="place_order", one_in=8, how="lose"),
+            DisturbReply(one_in=40, how="delay", delay_ms=400),
+        ),
         event=(
             DisturbEvent(stream="fill", one_in=6, how="drop"),
             DisturbEvent(stream="fill", one_in=6, how="duplicate"),
@@ -57,7 +66,17 @@ def simulated(folder: Path, market: str, seed: int, faults: Faults = NO_FAULTS) 
     """The base URL of a venue that outlives every run, and ends with us however we end."""
     staged = folder / "faults.json"
     staged.write_bytes(msgspec.json.encode(faults))
-    arguments = ["--port", "0", "--market", market, "--seed", str(seed), "--faults", str(staged), "--until-stdin-closes"]
+    arguments = [
+        "--port",
+        "0",
+        "--market",
+        market,
+        "--seed",
+        str(seed),
+        "--faults",
+        str(staged),
+        "--until-stdin-closes",
+    ]
     process = started(folder, "simulate", *arguments, stdin=subprocess.PIPE)
     assert process.stdout is not None
     try:
@@ -72,7 +91,9 @@ def simulated(folder: Path, market: str, seed: int, faults: Faults = NO_FAULTS) 
 
 def truth_of(url: str) -> Truth:
     """Everything, asked now."""
-    orders = decode(httpx.get(f"{url}/simulated/order_log", trust_env=False).raise_for_status().content, list[LoggedOrder])
+    orders = decode(
+        httpx.get(f"{url}/simulated/order_log", trust_env=False).raise_for_status().content, list[LoggedOrder]
+    )
     return trio.run(_truth, url, orders)
 
 
@@ -81,7 +102,10 @@ async def _truth(url: str, orders: list[LoggedOrder]) -> Truth:
     async with HttpReads(url, THROWAWAY_SENDER, name="audit") as reads:
         with trio.fail_after(ANSWER_S):
             account = await _answered(reads.account)
-            slices = [await _answered(partial(reads.archived, some)) for some in _slices([order.digest for order in orders])]
+            slices = [
+                await _answered(partial(reads.archived, some))
+                for some in _slices([order.digest for order in orders])
+            ]
     return Truth(orders, {order.digest: order for some in slices for order in some}, account)
 
 

@@ -28,11 +28,15 @@ class Moment(msgspec.Struct, frozen=True):
 
     def text(self) -> str:
         """In words."""
-        return f"{self.delay_s * 1000:.0f} ms after " + (f"{self.row} {self.nth}" if self.row else "the start")
+        return f"{self.delay_s * 1000:.0f} ms after " + (
+            f"{self.row} {self.nth}" if self.row else "the start"
+        )
 
 
 def random_moment(rng: random.Random, lasts_s: float) -> Moment:
-    """Any time in a run that usually lasts `lasts_s`. Half of that is its start, which one in four moments is for."""
+    """Any time in a run that usually lasts `lasts_s`. Half of that is its start, which one in four moments
+    is for.
+    """
     if rng.random() < 0.25:
         return Moment("", 0, rng.uniform(0, lasts_s))
     return Moment("first row", 1, rng.uniform(0, lasts_s / 2))
@@ -87,7 +91,9 @@ def _rows_like(row: str, ledger: Path, rows_before: int) -> list[tuple[int]]:
 
 
 def _reading(ledger: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{ledger.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=1.0)
+    return sqlite3.connect(
+        f"{ledger.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=1.0
+    )
 
 
 def folded(ledger: Path) -> tuple[Fold, list[Sealed]]:
@@ -113,7 +119,9 @@ def phase_of(ledger: Path, rows_before: int) -> str:
     if flight.adopted:
         return "recovering"
     answers = sum(order.outcome is not None for order in flight.asked)
-    return f"{flight.plan.purpose}, " + (f"{answers} of {len(flight.asked)} answered" if flight.placed else "voting")
+    return f"{flight.plan.purpose}, " + (
+        f"{answers} of {len(flight.asked)} answered" if flight.placed else "voting"
+    )
 
 
 def _has_begun(ledger: Path, rows_before: int) -> bool:

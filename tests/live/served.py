@@ -1,4 +1,6 @@
-"""A simulated venue behind real sockets on loopback, with or without TLS, in a thread with a Trio of its own: what a live run sees of a venue."""
+"""A simulated venue behind real sockets on loopback, with or without TLS, in a thread with a Trio of its
+own: what a live run sees of a venue.
+"""
 
 import queue
 import ssl
@@ -32,7 +34,9 @@ FOUNDING = "flat:2756.9/115.86"
 class Served:
     """The running venue; `do` works on it in its own thread."""
 
-    def __init__(self, url: str, venue: SimulatedVenue, stop: trio.Event, token: trio.lowlevel.TrioToken) -> None:
+    def __init__(
+        self, url: str, venue: SimulatedVenue, stop: trio.Event, token: trio.lowlevel.TrioToken
+    ) -> None:
         self.url = url
         self.venue = venue
         self._stop = stop
@@ -49,8 +53,12 @@ Told = queue.Queue[Served | BaseException]
 
 
 @contextmanager
-def served(certificate: trustme.LeafCert | None = None, *, fund: Sequence[str] = (SENDER,)) -> Iterator[Served]:
-    """A venue with the founding prices; each of `fund` has 10,000 USDT0. With a certificate it is behind TLS."""
+def served(
+    certificate: trustme.LeafCert | None = None, *, fund: Sequence[str] = (SENDER,)
+) -> Iterator[Served]:
+    """A venue with the founding prices; each of `fund` has 10,000 USDT0. With a certificate it is behind
+    TLS.
+    """
     told: Told = queue.Queue()
     thread = threading.Thread(target=_thread, args=(certificate, fund, told), daemon=True)
     thread.start()
@@ -90,7 +98,9 @@ async def _serve(certificate: trustme.LeafCert | None, fund: Sequence[str], told
 
 
 async def _behind_tls(certificate: trustme.LeafCert, port: int, *, task_status: trio.TaskStatus[int]) -> None:
-    """Take the TLS off every connection and pass it on to `port`, as the proxy in front of the exchange does."""
+    """Take the TLS off every connection and pass it on to `port`, as the proxy in front of the exchange
+    does.
+    """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     certificate.configure_cert(context)
 
@@ -100,7 +110,9 @@ async def _behind_tls(certificate: trustme.LeafCert, port: int, *, task_status: 
             await _pump(outside, inside, nursery.cancel_scope)
 
     async with trio.open_nursery() as nursery:
-        listeners = await nursery.start(partial(trio.serve_ssl_over_tcp, relay, 0, context, host=LOOPBACK, https_compatible=True))
+        listeners = await nursery.start(
+            partial(trio.serve_ssl_over_tcp, relay, 0, context, host=LOOPBACK, https_compatible=True)
+        )
         task_status.started(listeners[0].transport_listener.socket.getsockname()[1])
 
 

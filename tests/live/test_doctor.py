@@ -1,4 +1,6 @@
-"""Every check of `doctor`, when all is well and when it is not, against the simulated venue in memory on virtual time."""
+"""Every check of `doctor`, when all is well and when it is not, against the simulated venue in memory on
+virtual time.
+"""
 
 import json
 from collections.abc import AsyncIterator, Callable
@@ -33,7 +35,9 @@ from venue.nado.signing import Signer
 from venue.protocol import Unreachable
 from venue.simulated.gateway.asgi import application
 
-pytestmark = pytest.mark.filterwarnings("ignore:'collections.abc.ByteString' is deprecated:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:'collections.abc.ByteString' is deprecated:DeprecationWarning"
+)
 STRANGER = Signer(bytes.fromhex("57a6" * 16))
 
 
@@ -43,13 +47,17 @@ def configured(*changes: str, logs: Path | None = None) -> Loaded:
 
 
 @asynccontextmanager
-async def asked(there: Floor, *changes: str, logs: Path | None = None, replacing: dict[str, Any] | None = None) -> AsyncIterator[AnsweredVenue]:
+async def asked(
+    there: Floor, *changes: str, logs: Path | None = None, replacing: dict[str, Any] | None = None
+) -> AsyncIterator[AnsweredVenue]:
     """The venue and our account as the checks see them; `replacing` alters who we are."""
     settings = configured(*changes, logs=logs).settings
     here = access(settings, "http://venue", {"NADO_PRIVATE_KEY": KEY.hex()}, lambda _path: "")
     here = msgspec.structs.replace(here, **(replacing or {}))
     transport = httpx.ASGITransport(app=application(there.venue))
-    async with connected(settings, here, 7, lambda _message: None, there.dialer, transport, RunClock(START_NS)) as known:
+    async with connected(
+        settings, here, 7, lambda _message: None, there.dialer, transport, RunClock(START_NS)
+    ) as known:
         yield known
 
 
@@ -111,14 +119,35 @@ TABLE: list[tuple[str, str, str, Prepare, tuple[str, ...], dict[str, Any]]] = [
     ("contracts", "fail", "but testnet is chain 1", NOTHING, (), elsewhere()),
     ("contracts", "fail", "this release knows 0x00", NOTHING, (), elsewhere(763373, "0x" + "00" * 20)),
     ("status", "ok", "active", NOTHING, (), {}),
-    ("status", "fail", '"failed", not active', lambda there, _m: setattr(there.venue.stage, "status", "failed"), (), {}),
+    (
+        "status",
+        "fail",
+        '"failed", not active',
+        lambda there, _m: setattr(there.venue.stage, "status", "failed"),
+        (),
+        {},
+    ),
     ("sockets", "ok", "permessage-deflate agreed", NOTHING, (), {}),
     ("sockets", "fail", "there is no key", NOTHING, (), {"signer": None}),
     ("sockets", "fail", "2028", NOTHING, (), {"signer": STRANGER}),
     ("sockets", "fail", "nobody listens", lambda there, _m: setattr(there.dialer, "refusing", True), (), {}),
     ("products", "ok", "ETH-PERP tick 0.1 step 0.001", NOTHING, (), {}),
-    ("fees", "ok", "tier 0: taker 3.5 bp, maker 1 bp; a cycle of 1,000 USD per leg pays 1.40 USD", NOTHING, (), {}),
-    ("minimum", "ok", "1,000 USD per leg is 0.357 ETH / 8.5 SOL at current prices, 0.061 % apart", NOTHING, (), {}),
+    (
+        "fees",
+        "ok",
+        "tier 0: taker 3.5 bp, maker 1 bp; a cycle of 1,000 USD per leg pays 1.40 USD",
+        NOTHING,
+        (),
+        {},
+    ),
+    (
+        "minimum",
+        "ok",
+        "1,000 USD per leg is 0.357 ETH / 8.5 SOL at current prices, 0.061 % apart",
+        NOTHING,
+        (),
+        {},
+    ),
     (
         "minimum",
         "warn",
@@ -130,17 +159,34 @@ TABLE: list[tuple[str, str, str, Prepare, tuple[str, ...], dict[str, Any]]] = [
     (
         "minimum",
         "fail",
-        "96.54 USD per leg cannot be traded here: no whole number of SOL lots of 0.1 costs between 105 USD (minimum of",
+        (
+            "96.54 USD per leg cannot be traded here: no whole number of SOL lots of 0.1 costs between 105"
+            " USD (minimum of"
+        ),
         NOTHING,
         ("target=96.54 USD",),
         {},
     ),
-    ("windows", "ok", "nothing is entered in Thu 13:50-14:20 UTC", NOTHING, ('no_entry_utc=["Thu 13:50-14:20"]',), {}),
+    (
+        "windows",
+        "ok",
+        "nothing is entered in Thu 13:50-14:20 UTC",
+        NOTHING,
+        ('no_entry_utc=["Thu 13:50-14:20"]',),
+        {},
+    ),
     ("windows", "warn", "nothing is entered in Mon 13:50-14:20 UTC", NOTHING, (), {}),
     ("key", "warn", "is the owner's own key", NOTHING, (), {}),
     ("key", "ok", "is the linked signer", link(STRANGER.address), (), {"signer": STRANGER}),
     ("key", "fail", "neither owner", NOTHING, (), {"signer": STRANGER}),
-    ("key", "fail", 'nor the linked signer of "evenkeel" (0x77', link("0x77" + "00" * 19), (), {"signer": STRANGER}),
+    (
+        "key",
+        "fail",
+        'nor the linked signer of "evenkeel" (0x77',
+        link("0x77" + "00" * 19),
+        (),
+        {"signer": STRANGER},
+    ),
     ("key", "fail", "no key was read", NOTHING, (), {"signer": None}),
     ("sdk", "ok", "12 of 12 messages identically, byte for byte", NOTHING, (), {}),
     ("sdk", "fail", "signs CANCEL_ORDERS differently", disagreeing, (), {}),
@@ -153,7 +199,14 @@ TABLE: list[tuple[str, str, str, Prepare, tuple[str, ...], dict[str, Any]]] = [
     ("margin", "ok", "10000.00 USDT0 free, a pair of 1,000 USD per leg takes 61.68", NOTHING, (), {}),
     ("margin", "fail", "has 10000.00", NOTHING, ("target=200000 USD",), {}),
     ("positions", "ok", "none", NOTHING, (), {}),
-    ("positions", "fail", "ETH-PERP: the exchange holds 0.042, the ledger explains 0", hold(4, "0.042"), (), {}),
+    (
+        "positions",
+        "fail",
+        "ETH-PERP: the exchange holds 0.042, the ledger explains 0",
+        hold(4, "0.042"),
+        (),
+        {},
+    ),
     ("positions", "fail", "SOL-PERP: the exchange holds -1, the ledger explains 0", hold(8, "-1"), (), {}),
     ("orders", "ok", "no resting orders", NOTHING, (), {}),
 ]
@@ -163,7 +216,11 @@ def check_named(name: str) -> Any:
     return CHECKS[name]
 
 
-@pytest.mark.parametrize(("name", "state", "found", "prepare", "changes", "who"), TABLE, ids=[f"{row[0]} {row[1]} {row[2][:20]}" for row in TABLE])
+@pytest.mark.parametrize(
+    ("name", "state", "found", "prepare", "changes", "who"),
+    TABLE,
+    ids=[f"{row[0]} {row[1]} {row[2][:20]}" for row in TABLE],
+)
 async def test_every_check_finds_what_is_there(
     name: str,
     state: str,
@@ -192,22 +249,32 @@ def test_every_check_of_the_venue_is_in_the_table_in_a_good_and_a_bad_state() ->
     assert bad >= set(CHECKS) - {"fees", "products", "orders"}  # these have tests of their own, below
 
 
-async def test_a_leg_that_is_not_live_is_no_product_to_trade(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_a_leg_that_is_not_live_is_no_product_to_trade(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with funded() as there, asked(there, logs=tmp_path) as known:
         sol = msgspec.structs.replace(known.rules.sol, status="reduce_only")
-        finding = await venue.products(msgspec.structs.replace(known, rules=msgspec.structs.replace(known.rules, sol=sol)))
+        finding = await venue.products(
+            msgspec.structs.replace(known, rules=msgspec.structs.replace(known.rules, sol=sol))
+        )
     assert (finding.state, finding.found) == ("fail", "SOL-PERP is reduce_only, not live")
 
 
-async def test_legs_with_other_fees_are_both_told(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_legs_with_other_fees_are_both_told(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with funded() as there, asked(there, logs=tmp_path) as known:
         sol = msgspec.structs.replace(known.rules.sol, taker_fee=known.rules.sol.taker_fee * 2)
-        finding = await venue.fees(msgspec.structs.replace(known, rules=msgspec.structs.replace(known.rules, sol=sol)))
+        finding = await venue.fees(
+            msgspec.structs.replace(known, rules=msgspec.structs.replace(known.rules, sol=sol))
+        )
     assert "SOL taker 7 bp" in finding.found
     assert "pays 2.10 USD" in finding.found
 
 
-async def test_an_order_that_rests_is_somebody_elses(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_an_order_that_rests_is_somebody_elses(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with funded() as there, asked(there, logs=tmp_path) as known:
         resting = order("0.1", "2700", "post_only", sender=SENDER)
         answer = await there.post("/v1/execute", there.frame(resting, signer=Signer(KEY)))
@@ -227,11 +294,14 @@ async def test_a_venue_that_does_not_answer_a_check_is_unknown_and_not_well(
 
     async with funded() as there, asked(there, logs=tmp_path) as known:
         monkeypatch.setattr(type(known.reads), "account", silent)
-        findings = [await checked(name, CHECKS[name], known) for name in ("subaccount", "margin", "positions", "orders")]
+        findings = [
+            await checked(name, CHECKS[name], known)
+            for name in ("subaccount", "margin", "positions", "orders")
+        ]
     assert {(finding.state, finding.code) for finding in findings} == {("fail", "UNKNOWN")}
 
 
-# -- this machine ------------------------------------------------------------------------------------------------------------------------------
+# -- this machine --------------------------------------------------------------------------------------------
 
 
 def test_a_slow_signature_is_not_the_c_librarys() -> None:
@@ -266,7 +336,10 @@ def test_a_key_file_is_for_its_owner_only(tmp_path: Path) -> None:
     file.touch(0o600)
     assert machine.key_file(f"file:{file}").state == "ok"
     file.chmod(0o640)
-    assert (machine.key_file(f"file:{file}").state, machine.key_file(f"file:{file}").cure) == ("fail", f"chmod 600 {file}")
+    assert (machine.key_file(f"file:{file}").state, machine.key_file(f"file:{file}").cure) == (
+        "fail",
+        f"chmod 600 {file}",
+    )
     assert machine.key_file("env:NADO_PRIVATE_KEY").state == "warn"
 
 
@@ -280,7 +353,10 @@ def test_a_ledger_is_whole_ours_or_named(tmp_path: Path) -> None:
     store.append_all([(1, Started(7, Ns(1))), (2, Started(8, Ns(2)))])
     store.close()
     assert machine.ledger(path, OPENED).found.endswith("3 rows, hash chain intact")
-    assert machine.ledger(path, msgspec.structs.replace(OPENED, subaccount="0x" + "00" * 32)).code == "OTHER_LEDGER"
+    assert (
+        machine.ledger(path, msgspec.structs.replace(OPENED, subaccount="0x" + "00" * 32)).code
+        == "OTHER_LEDGER"
+    )
     import sqlite3
 
     with sqlite3.connect(path) as database:
@@ -301,7 +377,7 @@ def test_a_machine_that_slept_or_could_is_told(tmp_path: Path) -> None:
     assert not machine.has_battery(tmp_path)
 
 
-# -- the whole examination -------------------------------------------------------------------------------------------------------------------------
+# -- the whole examination -----------------------------------------------------------------------------------
 
 
 def whole(loaded: Loaded, there: Floor, environment: dict[str, str]) -> Subject:
@@ -311,21 +387,31 @@ def whole(loaded: Loaded, there: Floor, environment: dict[str, str]) -> Subject:
 
 
 async def examined(
-    there: Floor, loaded: Loaded, environment: dict[str, str], clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+    there: Floor,
+    loaded: Loaded,
+    environment: dict[str, str],
+    clock: trio.testing.MockClock,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> list[Finding]:
-    """`clock` does not jump meanwhile: the SDK is asked in a thread, and virtual time would not wait for it."""
+    """`clock` does not jump meanwhile: the SDK is asked in a thread, and virtual time would not wait for
+    it.
+    """
     clock.autojump_threshold, clock.rate = float("inf"), 1
     monkeypatch.setattr(account, "agree", lambda *_asked: 12)
     with trio.fail_after(3600):
         return await examine(whole(loaded, there, environment))
 
 
-async def test_a_ready_machine_and_account_are_ready(autojump_clock: trio.testing.MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_ready_machine_and_account_are_ready(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     loaded = configured("venue.key=env:KEY", logs=tmp_path)
     async with funded() as there:
         findings = await examined(there, loaded, {"KEY": KEY.hex()}, autojump_clock, monkeypatch)
     told = as_object(loaded, findings)
-    assert (code_of(findings), told["ok"], told["error"]) == (0, True, None), [line(finding) for finding in findings]
+    assert (code_of(findings), told["ok"], told["error"]) == (0, True, None), [
+        line(finding) for finding in findings
+    ]
     assert [entry["check"] for entry in told["checks"]][-1] == "worst_case"
     assert {entry["state"] for entry in told["checks"]} <= {"ok", "warn"}
     assert verdict(findings).startswith("READY: ")
@@ -335,16 +421,26 @@ async def test_a_key_that_cannot_be_read_is_one_finding_among_the_others(
     autojump_clock: trio.testing.MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with funded() as there:
-        findings = await examined(there, configured(logs=tmp_path), {"NADO_PRIVATE_KEY": "not a key"}, autojump_clock, monkeypatch)
+        findings = await examined(
+            there, configured(logs=tmp_path), {"NADO_PRIVATE_KEY": "not a key"}, autojump_clock, monkeypatch
+        )
     failed = [finding.check for finding in findings if finding.state == "fail"]
     assert failed == ["key_read", "sockets", "key", "sdk"]
     assert not any("not a key" in line(finding) for finding in findings)
     assert next(finding for finding in findings if finding.check == "margin").state == "ok"
 
 
-async def test_what_is_not_written_down_is_a_finding(autojump_clock: trio.testing.MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_what_is_not_written_down_is_a_finding(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with funded() as there:
-        findings = await examined(there, configured("hold=", logs=tmp_path), {"NADO_PRIVATE_KEY": KEY.hex()}, autojump_clock, monkeypatch)
+        findings = await examined(
+            there,
+            configured("hold=", logs=tmp_path),
+            {"NADO_PRIVATE_KEY": KEY.hex()},
+            autojump_clock,
+            monkeypatch,
+        )
     told = as_object(configured(), findings)
     assert (code_of(findings), told["error"]["code"]) == (3, "NOT_WRITTEN")
     assert "hold: not set" in told["error"]["message"]
@@ -354,7 +450,13 @@ async def test_without_an_owner_nothing_is_known_and_nothing_is_well(
     autojump_clock: trio.testing.MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with funded() as there:
-        findings = await examined(there, configured("venue.owner=", logs=tmp_path), {"NADO_PRIVATE_KEY": KEY.hex()}, autojump_clock, monkeypatch)
+        findings = await examined(
+            there,
+            configured("venue.owner=", logs=tmp_path),
+            {"NADO_PRIVATE_KEY": KEY.hex()},
+            autojump_clock,
+            monkeypatch,
+        )
     assert all(finding.state == "skip" for finding in findings if finding.check in CHECKS)
     assert {finding.check for finding in findings} >= set(CHECKS)
 
@@ -367,17 +469,21 @@ async def test_a_venue_that_cannot_be_reached_is_one_cause_and_the_rest_unknown(
 
     async with funded() as there:
         monkeypatch.setattr(httpx.ASGITransport, "handle_async_request", refuse)
-        findings = await examined(there, configured(logs=tmp_path), {"NADO_PRIVATE_KEY": KEY.hex()}, autojump_clock, monkeypatch)
+        findings = await examined(
+            there, configured(logs=tmp_path), {"NADO_PRIVATE_KEY": KEY.hex()}, autojump_clock, monkeypatch
+        )
     causes = [finding for finding in findings if finding.code == "VENUE_UNREACHABLE"]
     assert [finding.check for finding in causes] == ["reachability"]
     assert [finding.check for finding in findings if finding.code == "UNKNOWN"] == list(CHECKS)
     assert {finding.state for finding in findings if finding.code == "UNKNOWN"} == {"skip"}
-    assert verdict(findings).startswith(f"NOT READY: 1 of {len(findings)} checks failed, {len(CHECKS)} could not be asked")
+    assert verdict(findings).startswith(
+        f"NOT READY: 1 of {len(findings)} checks failed, {len(CHECKS)} could not be asked"
+    )
     assert line(findings[-1]).startswith("SKIP  ")
     json.dumps(as_object(configured(), findings))
 
 
-# -- as a person types it --------------------------------------------------------------------------------------------------------------------------
+# -- as a person types it ------------------------------------------------------------------------------------
 
 
 def test_typed_at_a_venue_that_is_ready_it_says_ready_and_exits_0(
@@ -385,8 +491,22 @@ def test_typed_at_a_venue_that_is_ready_it_says_ready_and_exits_0(
 ) -> None:
     monkeypatch.setenv("NADO_PRIVATE_KEY", KEY.hex())
     with served() as venue:
-        ended = typed(capsys, "doctor", "--venue", "testnet", "--url", venue.url, "--logs", str(tmp_path / "logs"), *written())
-    assert (ended.code, ended.told["ok"], ended.told["schema"]) == (0, True, "evenkeel.doctor/1"), ended.errors
+        ended = typed(
+            capsys,
+            "doctor",
+            "--venue",
+            "testnet",
+            "--url",
+            venue.url,
+            "--logs",
+            str(tmp_path / "logs"),
+            *written(),
+        )
+    assert (ended.code, ended.told["ok"], ended.told["schema"]) == (
+        0,
+        True,
+        "evenkeel.doctor/1",
+    ), ended.errors
     assert [entry["check"] for entry in ended.told["checks"] if entry["check"] in CHECKS] == list(CHECKS)
     assert "READY: " in ended.errors
     assert not (tmp_path / "logs").exists()

@@ -1,4 +1,6 @@
-"""The key is nowhere: not in logs, ledger, CSV files, tracebacks, the JSON object, crash dumps or process arguments, whatever goes wrong."""
+"""The key is nowhere: not in logs, ledger, CSV files, tracebacks, the JSON object, crash dumps or process
+arguments, whatever goes wrong.
+"""
 
 import base64
 import copy
@@ -25,7 +27,9 @@ from venue.nado.order_builder import NadoOrderBuilder
 from venue.nado.signing import Signer
 from venue.protocol import Order, SignedOrder
 
-pytestmark = pytest.mark.filterwarnings("ignore:'collections.abc.ByteString' is deprecated:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:'collections.abc.ByteString' is deprecated:DeprecationWarning"
+)
 ROOT = Path(__file__).resolve().parent.parent.parent
 SHORTEST = 12
 """Hex digits: a shorter piece of a key may stand anywhere by chance."""
@@ -48,7 +52,12 @@ def shows(content: bytes | str, key: bytes = KEY) -> bool:
     data = content.encode("utf-8", "replace") if isinstance(content, str) else content
     lower, digits = data.lower(), key.hex().encode()
     pieces = {digits[start : start + SHORTEST] for start in range(len(digits) - SHORTEST + 1)}
-    others = (key, base64.b64encode(key)[:20], str(int.from_bytes(key, "big")).encode(), repr(list(key)).encode()[1:40])
+    others = (
+        key,
+        base64.b64encode(key)[:20],
+        str(int.from_bytes(key, "big")).encode(),
+        repr(list(key)).encode()[1:40],
+    )
     return any(piece in lower for piece in pieces) or any(other in data for other in others)
 
 
@@ -71,7 +80,13 @@ def arguments_of(pid: int) -> bytes:
 
 def test_what_is_looked_for_is_found_where_it_is() -> None:
     """A search that finds nothing must be able to find something."""
-    for text in (KEY.hex(), KEY.hex().upper(), f"key=0x{KEY.hex()[7:40]}!", str(int.from_bytes(KEY, "big")), base64.b64encode(KEY).decode()):
+    for text in (
+        KEY.hex(),
+        KEY.hex().upper(),
+        f"key=0x{KEY.hex()[7:40]}!",
+        str(int.from_bytes(KEY, "big")),
+        base64.b64encode(KEY).decode(),
+    ):
         assert shows(text), text
     assert shows(b"\0\0" + KEY)
     assert not shows(OWNER)
@@ -80,8 +95,20 @@ def test_what_is_looked_for_is_found_where_it_is() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.process
 def test_a_whole_live_run_shows_it_nowhere(there: Served, tmp_path: Path) -> None:
-    argv = ["run", "--venue", "testnet", "--url", there.url, "--logs", str(tmp_path / "logs"), *written("cycles=2", "hold=500 ms"), "--json"]
-    process = subprocess.Popen([sys.executable, "supervisor.py", *argv], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    argv = [
+        "run",
+        "--venue",
+        "testnet",
+        "--url",
+        there.url,
+        "--logs",
+        str(tmp_path / "logs"),
+        *written("cycles=2", "hold=500 ms"),
+        "--json",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "supervisor.py", *argv], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
     arguments = b""
     while process.poll() is None:
         arguments += arguments_of(process.pid)
@@ -94,9 +121,15 @@ def test_a_whole_live_run_shows_it_nowhere(there: Served, tmp_path: Path) -> Non
     assert json.loads(output.splitlines()[-1])["completed"] == 2
     assert b"supervisor.py" in arguments
     files = files_under(tmp_path)
-    assert {"ledger.sqlite", "evenkeel.log", "DN_pair_eth_sol_nado_trades.csv"} <= {path.name for path in files}
+    assert {"ledger.sqlite", "evenkeel.log", "DN_pair_eth_sol_nado_trades.csv"} <= {
+        path.name for path in files
+    }
     assert OWNER.encode() in errors + b"".join(path.read_bytes() for path in files)
-    assert [name for name, content in (("stdout", output), ("stderr", errors), ("arguments", arguments)) if shows(content)] == []
+    assert [
+        name
+        for name, content in (("stdout", output), ("stderr", errors), ("arguments", arguments))
+        if shows(content)
+    ] == []
     assert [path.name for path in files if shows(path.read_bytes())] == []
 
 
@@ -133,19 +166,37 @@ BAD = {
 @pytest.mark.parametrize("text", BAD.values(), ids=BAD.keys())
 @pytest.mark.parametrize("command", ["run", "doctor", "link-signer"])
 def test_a_key_that_is_written_wrongly_is_not_repeated(
-    command: str, text: str, there: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    command: str,
+    text: str,
+    there: Served,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("NADO_PRIVATE_KEY", text)
     more = ("--revoke",) if command == "link-signer" else ()
     who = written() if command != "link-signer" else ["--set", f"venue.owner={OWNER}"]
-    ended = typed(capsys, command, "--venue", "testnet", "--url", there.url, "--logs", str(tmp_path / "logs"), *who, *more)
+    ended = typed(
+        capsys,
+        command,
+        "--venue",
+        "testnet",
+        "--url",
+        there.url,
+        "--logs",
+        str(tmp_path / "logs"),
+        *who,
+        *more,
+    )
     assert ended.code == (3 if command == "doctor" else 2)
     assert "a private key is written as 64 hex digits" in ended.errors
     assert not shows(ended.output)
     assert not shows(ended.errors)
 
 
-def test_a_key_typed_where_its_place_belongs_is_not_repeated(there: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_key_typed_where_its_place_belongs_is_not_repeated(
+    there: Served, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     for place in (KEY.hex(), f"0x{KEY.hex()}", f"key:{KEY.hex()}"):
         ended = rehearse(capsys, tmp_path / "logs", there.url, changes=(f"venue.key={place}",))
         assert (ended.code, ended.told["error"]["key"]) == (2, "venue.key")
@@ -199,7 +250,13 @@ os.abort()
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel with prctl")
 def test_a_crash_dumps_no_memory_and_python_s_own_dump_has_no_values(tmp_path: Path) -> None:
-    dying = subprocess.run([sys.executable, "-X", "faulthandler", "-c", CRASH], cwd=ROOT, capture_output=True, check=False, env=os.environ)
+    dying = subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", CRASH],
+        cwd=ROOT,
+        capture_output=True,
+        check=False,
+        env=os.environ,
+    )
     assert dying.returncode == -6, dying.stderr
     assert dying.stdout.decode().split(" Signer")[0] == "(0, 0) 0"
     assert b"Fatal Python error: Aborted" in dying.stderr

@@ -82,10 +82,14 @@ async def test_a_certificate_of_another_host_is_not_spoken_to(secured: Served, t
             pass
 
 
-async def test_authorities_that_cannot_be_read_are_named_and_are_no_crash(secured: Served, strangers: None, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_authorities_that_cannot_be_read_are_named_and_are_no_crash(
+    secured: Served, strangers: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/nowhere/authority.pem")
     async with HttpReads(secured.url, SENDER, name="tls") as reads:
-        with pytest.raises(Unreachable, match=r"SSL_CERT_FILE = /nowhere/authority\.pem\): No such file or directory"):
+        with pytest.raises(
+            Unreachable, match=r"SSL_CERT_FILE = /nowhere/authority\.pem\): No such file or directory"
+        ):
             await reads.time_ms()
     with pytest.raises(Unreachable, match="cannot be read"):
         async with open_socket(f"{secured.url}/v1/ws", TcpDialer()):

@@ -10,10 +10,19 @@ from commands import cli
 from tests.live.served import OWNER
 
 KEYLESS = (
-    *("target=1000 USD", "cycles=1", "hold=100 ms", "limits.max_daily_loss=50 USD", "venue.subaccount=evenkeel", f"venue.owner={OWNER}"),
+    *(
+        "target=1000 USD",
+        "cycles=1",
+        "hold=100 ms",
+        "limits.max_daily_loss=50 USD",
+        "venue.subaccount=evenkeel",
+        f"venue.owner={OWNER}",
+    ),
     "ready_deadline=900 ms",
 )
-"""Everything that live trading must be told, as small as it goes; and votes may take long, because tests share a disk."""
+"""Everything that live trading must be told, as small as it goes; and votes may take long, because tests
+share a disk.
+"""
 
 
 class Ended(NamedTuple):
@@ -38,6 +47,25 @@ def written(*changes: str) -> list[str]:
     return [word for key, value in values.items() if value for word in ("--set", f"{key}={value}")]
 
 
-def rehearse(capsys: pytest.CaptureFixture[str], logs: Path, url: str, *more: str, venue: str = "testnet", changes: tuple[str, ...] = ()) -> Ended:
+def rehearse(
+    capsys: pytest.CaptureFixture[str],
+    logs: Path,
+    url: str,
+    *more: str,
+    venue: str = "testnet",
+    changes: tuple[str, ...] = (),
+) -> Ended:
     """A live run, with every rule of it, at a simulated venue."""
-    return typed(capsys, "run", "--venue", venue, "--url", url, "--logs", str(logs), "--quiet", *written("pause=0 s", *changes), *more)
+    return typed(
+        capsys,
+        "run",
+        "--venue",
+        venue,
+        "--url",
+        url,
+        "--logs",
+        str(logs),
+        "--quiet",
+        *written("pause=0 s", *changes),
+        *more,
+    )

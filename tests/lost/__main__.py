@@ -1,7 +1,8 @@
-"""`python -m tests.lost`: real runs lose their files while a pair is held, and no command may say "flat" before the venue has.
+"""`python -m tests.lost`: real runs lose their files while a pair is held, and no command may say "flat"
+before the venue has.
 
-Each scene serves a venue of its own, lets a run enter and hold, does something to its files, and judges every command by its exit code.
-About 20 s a scene; `--only NAME` runs one.
+Each scene serves a venue of its own, lets a run enter and hold, does something to its files, and judges every
+command by its exit code. About 20 s a scene; `--only NAME` runs one.
 """
 
 import argparse
@@ -40,11 +41,32 @@ class Scene:
         own = {"XDG_STATE_HOME": str(self.folder / "state"), "XDG_RUNTIME_DIR": str(self.folder / "runtime")}
         command = [sys.executable, "supervisor.py", *arguments]
         pipe = subprocess.PIPE
-        return subprocess.Popen(command, cwd=ROOT, env=os.environ | own, text=True, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe)
+        return subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=os.environ | own,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
+        )
 
     def holds(self, hold: str = "1 h", *more: str) -> subprocess.Popen[str]:
         """A run that has entered, and whose stored escape is written."""
-        typed = ("--url", self.url, "--hold", hold, "--cycles", "4", "--set", "pause=100 ms", "--logs", str(self.logs), "--json", *more)
+        typed = (
+            "--url",
+            self.url,
+            "--hold",
+            hold,
+            "--cycles",
+            "4",
+            "--set",
+            "pause=100 ms",
+            "--logs",
+            str(self.logs),
+            "--json",
+            *more,
+        )
         run = self._start("run", *MARKET, *typed)
         until = time.monotonic() + HELD_S * slack()
         while not any(path.stat().st_size for path in (self.folder / "state").glob("*/*.escape")):
@@ -54,18 +76,26 @@ class Scene:
             time.sleep(0.05)
         return run
 
-    def told(self, wanted: int | set[int], *arguments: str, logs: Path | None = None, url: str | None = None) -> dict[str, Any]:
+    def told(
+        self, wanted: int | set[int], *arguments: str, logs: Path | None = None, url: str | None = None
+    ) -> dict[str, Any]:
         """Type a command with --json; anything but the exit code that is `wanted` is a failure.
 
-        A venue that has not answered in time, on a machine that has too much to do, is asked again: what is unknown then is no failure.
+        A venue that has not answered in time, on a machine that has too much to do, is asked again: what is
+        unknown then is no failure.
         """
         for _ in range(ASKED_TIMES):
-            process = self._start(*arguments, "--url", url or self.url, "--logs", str(logs or self.logs), "--json")
+            process = self._start(
+                *arguments, "--url", url or self.url, "--logs", str(logs or self.logs), "--json"
+            )
             output, errors = process.communicate(timeout=90 * slack())
             if not any(words in output for words in ("no answer in", "did not answer")):
                 break
         if process.returncode not in (wanted if isinstance(wanted, set) else {wanted}):
-            self.failures.append(f"{' '.join(arguments)}: exit {process.returncode}, wanted {wanted}: {(output or errors)[-400:]}")
+            self.failures.append(
+                f"{' '.join(arguments)}: exit {process.returncode}, wanted {wanted}:"
+                f" {(output or errors)[-400:]}"
+            )
         return dict(json.loads(output.splitlines()[-1])) if output else {}
 
     def close(self) -> None:
@@ -108,7 +138,9 @@ def zeroed_state(scene: Scene) -> None:
 
 
 def lose(vandal: Callable[[Scene], None]) -> Callable[[Scene], None]:
-    """Killed, then the files: all say 4 until `flatten` has closed what the stored escape signs; then `status` and the next start say flat."""
+    """Killed, then the files: all say 4 until `flatten` has closed what the stored escape signs; then
+    `status` and the next start say flat.
+    """
 
     def play(scene: Scene) -> None:
         killed(scene.holds("1 h", "--no-guard"))
@@ -119,7 +151,8 @@ def lose(vandal: Callable[[Scene], None]) -> Callable[[Scene], None]:
         after = scene.told(0, "status")
         if (after.get("open_eth"), after.get("open_sol")) != ("0", "0"):
             scene.failures.append(f"not flat after flatten: {after.get('open')}")
-        # The next start says the same: it trades where a ledger can be begun, and is refused where a spoilt file is in the way.
+        # The next start says the same: it trades where a ledger can be begun, and is refused where a spoilt
+        # file is in the way.
         scene.told({0, 3}, "run", "--cycles", "1", "--hold", "300 ms")
         scene.told(0, "status")
 
@@ -140,7 +173,9 @@ def alive(scene: Scene) -> None:
 
 
 def wrong_place(scene: Scene) -> None:
-    """Another folder, another spelling of the URL, another name: none of them is flat, and the right one closes."""
+    """Another folder, another spelling of the URL, another name: none of them is flat, and the right one
+    closes.
+    """
     killed(scene.holds("1 h", "--no-guard"))
     elsewhere = scene.folder / "elsewhere"
     if str(scene.logs) not in str(scene.told(4, "flatten", logs=elsewhere).get("error")):
@@ -154,7 +189,9 @@ def wrong_place(scene: Scene) -> None:
 
 
 def zeroed(scene: Scene) -> None:
-    """A state file of zeros: the pair is closed, the epoch goes on above the ledger's, and a halt that may have been in it stays."""
+    """A state file of zeros: the pair is closed, the epoch goes on above the ledger's, and a halt that may
+    have been in it stays.
+    """
     killed(scene.holds("1 h", "--no-guard"))
     epoch = scene.told(4, "status").get("epoch") or 0
     zeroed_state(scene)

@@ -1,7 +1,8 @@
 """Judging a run by the simulated engine's own order log, never by our ledger alone.
 
-`faults` needs the log and nothing else. `judged` also asks what the machine said and wrote: every order at the engine must belong to a sealed plan
-that three voters agreed on and the ledger had written down, of an epoch that was alive, and the ledger's sums must be the engine's to the last digit.
+`faults` needs the log and nothing else. `judged` also asks what the machine said and wrote: every order at
+the engine must belong to a sealed plan that three voters agreed on and the ledger had written down, of an
+epoch that was alive, and the ledger's sums must be the engine's to the last digit.
 """
 
 from collections import Counter
@@ -23,9 +24,13 @@ from venue.simulated.engine.order_log import LoggedOrder
 from venue.simulated.engine.rules import ETH_PERP
 
 LONE_S = 12.0
-"""The longest time in virtual seconds for which less than a pair may be held: a lost answer (recv_time), two crashes, a few steps of flattening."""
+"""The longest time in virtual seconds for which less than a pair may be held: a lost answer (recv_time),
+two crashes, a few steps of flattening.
+"""
 DUST_WAITS = 3
-"""Less than the venue's minimum may wait so much longer, for room in its rate limits: topping up leaves a full unwind's reserve alone."""
+"""Less than the venue's minimum may wait so much longer, for room in its rate limits: topping up leaves a
+full unwind's reserve alone.
+"""
 MINIMUM = int(ETH_PERP.min_size)
 """USD below which the venue need not close (the same for both products)."""
 INSTANT_NS = 1_000_000
@@ -41,14 +46,21 @@ def net(log: Iterable[LoggedOrder]) -> dict[int, int]:
 
 
 def faults(log: list[LoggedOrder], *, largest: dict[int, int]) -> list[str]:
-    """What is wrong with how a machine traded, by the engine's log alone. `largest`: product -> the largest |position| that one pair may have.
+    """What is wrong with how a machine traded, by the engine's log alone. `largest`: product -> the largest
+    |position| that one pair may have.
 
-    No order twice; no position larger than one pair (a second increasing order for the same plan would show here); no closing order that turned a
-    position round; flat at the end.
+    No order twice; no position larger than one pair (a second increasing order for the same plan would show
+    here); no closing order that turned a position round; flat at the end.
     """
-    found = [f"digest {digest[:10]} arrived {times} times" for digest, times in Counter(order.digest for order in log).items() if times > 1]
+    found = [
+        f"digest {digest[:10]} arrived {times} times"
+        for digest, times in Counter(order.digest for order in log).items()
+        if times > 1
+    ]
     position: Counter[int] = Counter()
-    for at_ns, product_id, amount in sorted((fill.at_ns, order.product_id, fill.amount) for order in log for fill in order.fills):
+    for at_ns, product_id, amount in sorted(
+        (fill.at_ns, order.product_id, fill.amount) for order in log for fill in order.fills
+    ):
         before = position[product_id]
         position[product_id] += amount
         if abs(position[product_id]) > largest[product_id]:
@@ -76,7 +88,10 @@ class Heard:
         elif isinstance(said, Ready):
             self.votes.add(said)
         elif isinstance(said, Place):
-            self.placed[said.epoch, said.seq] = now_ns, {vote for vote in self.votes if (vote.epoch, vote.seq) == (said.epoch, said.seq)}
+            self.placed[said.epoch, said.seq] = (
+                now_ns,
+                {vote for vote in self.votes if (vote.epoch, vote.seq) == (said.epoch, said.seq)},
+            )
         elif isinstance(said, EpochBumped):
             self.bumps.append((now_ns, said.epoch))
 
@@ -108,16 +123,28 @@ class Written:
             for _, at_ns, message in store.events():
                 written.fold.apply(message, at_ns)
                 if isinstance(message, Ready) and message.who == "ledger":
-                    written.intents |= dict.fromkeys((message.eth_order or "", message.sol_order or ""), at_ns)
+                    written.intents |= dict.fromkeys(
+                        (message.eth_order or "", message.sol_order or ""), at_ns
+                    )
         return written
 
 
 def judged(
-    log: list[LoggedOrder], heard: Heard, written: Written, order_builder: OrderBuilder, *, late_ms: int = 0, lone_s: float = LONE_S
+    log: list[LoggedOrder],
+    heard: Heard,
+    written: Written,
+    order_builder: OrderBuilder,
+    *,
+    late_ms: int = 0,
+    lone_s: float = LONE_S,
 ) -> list[str]:
-    """Everything wrong with a run; empty = nothing. `late_ms`: the longest time that an order was under way by the venue's doing."""
+    """Everything wrong with a run; empty = nothing. `late_ms`: the longest time that an order was under
+    way by the venue's doing.
+    """
     halves = {
-        order_builder.digest_of(order_builder.order_of(sealed.plan, sealed.digest, leg)): Half(sealed.plan, leg)
+        order_builder.digest_of(order_builder.order_of(sealed.plan, sealed.digest, leg)): Half(
+            sealed.plan, leg
+        )
         for sealed, leg in _asked(heard.sealed)
     }
     largest = largest_pair(heard.sealed)
@@ -147,7 +174,9 @@ def largest_pair(sealed: Iterable[Sealed]) -> dict[int, int]:
 
 
 def _may_reach(purpose: Purpose, order: LegOrder) -> int:
-    """The |position| that an order may lead to: an entry its amount, a top-up that and a remainder below the venue's minimum."""
+    """The |position| that an order may lead to: an entry its amount, a top-up that and a remainder below
+    the venue's minimum.
+    """
     if purpose == "top_up":
         return abs(order.amount) + MINIMUM * ONE // order.mid
     return abs(order.amount) if purpose == "enter" else 0
@@ -157,7 +186,9 @@ def _unlawful(order: LoggedOrder, half: Half, heard: Heard, written: Written, la
     plan, name = half.plan, f"{half.leg} order {order.digest[:10]} of plan {half.plan.epoch}.{half.plan.seq}"
     placed_ns, votes = heard.placed.get((plan.epoch, plan.seq), (order.arrived_ns + 1, set()))
     found = []
-    if {vote.who for vote in votes} != {"eth", "sol", "ledger"} or len({vote.plan_digest for vote in votes}) != 1:
+    if {vote.who for vote in votes} != {"eth", "sol", "ledger"} or len(
+        {vote.plan_digest for vote in votes}
+    ) != 1:
         found.append(f"{name} arrived, but three equal votes there were not")
     if placed_ns > order.arrived_ns:
         found.append(f"{name} arrived before any Place")
@@ -199,16 +230,24 @@ def _state(held: dict[Leg, int], pair: dict[Leg, int], worth: dict[Leg, int]) ->
 
 def sums_of(order: LoggedOrder) -> tuple[int, int, int]:
     """Amount (signed), notional and fee of an order's fills, by the engine."""
-    return int(order.filled), sum(int(notional(fill.price, fill.amount)) for fill in order.fills), sum(int(fill.fee) for fill in order.fills)
+    return (
+        int(order.filled),
+        sum(int(notional(fill.price, fill.amount)) for fill in order.fills),
+        sum(int(fill.fee) for fill in order.fills),
+    )
 
 
 def _unequal(log: list[LoggedOrder], fold: Fold) -> Iterator[str]:
     """Lost or doubled fills: the ledger's amount, notional and fee of every order against the engine's."""
     traded = {order.digest: order for order in log if order.fills}
-    for digest in sorted({*traded, *(digest for digest in fold.orders if (order := fold.order(digest)) and order.total.filled)}):
+    for digest in sorted(
+        {*traded, *(digest for digest in fold.orders if (order := fold.order(digest)) and order.total.filled)}
+    ):
         engine, ours = traded.get(digest), fold.order(digest)
         theirs = sums_of(engine) if engine else (0, 0, 0)
         booked = (ours.total.filled, ours.total.quote, ours.total.fee) if ours else (0, 0, 0)
         if theirs != booked:
-            shown = " instead of ".join(str(tuple(value / ONE for value in each)) for each in (booked, theirs))
+            shown = " instead of ".join(
+                str(tuple(value / ONE for value in each)) for each in (booked, theirs)
+            )
             yield f"the ledger has {shown} for {digest[:10]} ({ours.source if ours else 'unknown'})"

@@ -1,4 +1,6 @@
-"""The whole machine on virtual time: real actors, real codec, real signatures, real WebSockets over in-memory streams, real SQLite, one process."""
+"""The whole machine on virtual time: real actors, real codec, real signatures, real WebSockets over
+in-memory streams, real SQLite, one process.
+"""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
@@ -50,8 +52,12 @@ class CrashableTree(Tree):
         self.targets = self.fire.targets
         super().__init__(world, channels)
 
-    def group(self, name: str, strategy: Any, limits: Any, children: tuple[ChildSpec, ...], **options: Any) -> SupervisorSpec:
-        return super().group(name, strategy, limits, tuple(self._under_fire(child) for child in children), **options)
+    def group(
+        self, name: str, strategy: Any, limits: Any, children: tuple[ChildSpec, ...], **options: Any
+    ) -> SupervisorSpec:
+        return super().group(
+            name, strategy, limits, tuple(self._under_fire(child) for child in children), **options
+        )
 
     def _under_fire(self, child: ChildSpec) -> ChildSpec:
         target = self.targets.get(child.name)
@@ -126,11 +132,13 @@ async def bench(
     products: tuple[Product, ...] = DEFAULT_PRODUCTS,
     signer: Signer = OWNER,
 ) -> AsyncIterator[Bench]:
-    """A machine on a venue of its own, both gone at the end of the context. `clocks`: the venue's and the machine's. A `signer` that is not the owner
-    is linked.
+    """A machine on a venue of its own, both gone at the end of the context. `clocks`: the venue's and the
+    machine's. A `signer` that is not the owner is linked.
     """
     of_venue, of_machine = clocks or (RunClock(START_NS), RunClock(START_NS))
-    venue = SimulatedVenue(Exchange(products, knobs=faults.venue), market_named(market, seed), of_venue, faults)
+    venue = SimulatedVenue(
+        Exchange(products, knobs=faults.venue), market_named(market, seed), of_venue, faults
+    )
     venue.fund(THROWAWAY_SENDER, Quote(10_000 * ONE))
     if signer is not OWNER:
         venue.exchange.accounts[THROWAWAY_SENDER].linked_signer = signer.address
@@ -164,12 +172,34 @@ async def connected(
         for watch in watchers:
             watch(message)
 
-    state = RunState(folder / "state", f"{canonical(URL)} {THROWAWAY_SENDER.lower()}", str(folder))  # as commands name it
+    # as commands name it
+    state = RunState(folder / "state", f"{canonical(URL)} {THROWAWAY_SENDER.lower()}", str(folder))
     opened = Opened("evenkeel.ledger/1", rules.venue, rules.chain_id, THROWAWAY_SENDER)
-    async with NadoVenue(URL, rules, THROWAWAY_SENDER, signer, clock, dialer, http_transport=transport, seed=seed, observe=observe) as client:
+    async with NadoVenue(
+        URL,
+        rules,
+        THROWAWAY_SENDER,
+        signer,
+        clock,
+        dialer,
+        http_transport=transport,
+        seed=seed,
+        observe=observe,
+    ) as client:
         await measure_clock(client, clock)
         csvs = CsvBooks(folder, "Nado-simulated")
-        world = World(settings, client, rules, clock, folder / "ledger.sqlite", opened, state, observe, seed, lambda: csvs)
+        world = World(
+            settings,
+            client,
+            rules,
+            clock,
+            folder / "ledger.sqlite",
+            opened,
+            state,
+            observe,
+            seed,
+            lambda: csvs,
+        )
         machine = CrashableMachine(world)
         trio.lowlevel.add_instrument(machine.tree.fire)
         try:

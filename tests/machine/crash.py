@@ -1,9 +1,11 @@
 """Throwing a crash into an actor at a chosen moment, without the actor's help.
 
-An actor is the task of its incarnation and every task that is started below it. The coroutine of each is driven by a thin one of ours, which counts
-how often Trio resumes it: the actor's *schedule points*. When a crash is pending, the next time Trio resumes a task of the actor it gets the crash
-instead of what it was waiting for. A blocked actor is woken by a cancel scope; the Cancelled that Trio delivers is replaced by the crash, so the
-actor dies of an ordinary exception. Inside a shield it dies when the shielded wait ends, as a process would die with the answer unread.
+An actor is the task of its incarnation and every task that is started below it. The coroutine of each is
+driven by a thin one of ours, which counts how often Trio resumes it: the actor's *schedule points*. When a
+crash is pending, the next time Trio resumes a task of the actor it gets the crash instead of what it was
+waiting for. A blocked actor is woken by a cancel scope; the Cancelled that Trio delivers is replaced by the
+crash, so the actor dies of an ordinary exception. Inside a shield it dies when the shielded wait ends, as a
+process would die with the answer unread.
 """
 
 import gc
@@ -19,7 +21,9 @@ class InjectedCrash(Exception):
 
 
 def _leaving_a_nursery(actor: Coroutine[Any, Any, Any]) -> bool:
-    """Is the task waiting for the children of a nursery? There Trio itself is at work, and the crash must come with the cancellation instead."""
+    """Is the task waiting for the children of a nursery? There Trio itself is at work, and the crash must
+    come with the cancellation instead.
+    """
     inner: Any = actor
     while inner is not None:
         if isinstance(inner, types.CoroutineType):
@@ -29,12 +33,17 @@ def _leaving_a_nursery(actor: Coroutine[Any, Any, Any]) -> bool:
         elif isinstance(inner, types.AsyncGeneratorType):
             inner = inner.ag_await
         else:  # what awaits an asynchronous generator does not say which one; Trio finds it in the same way
-            inner = next((found for found in gc.get_referents(inner) if isinstance(found, types.AsyncGeneratorType)), None)
+            inner = next(
+                (found for found in gc.get_referents(inner) if isinstance(found, types.AsyncGeneratorType)),
+                None,
+            )
     return False
 
 
 def _only_cancelled(error: BaseException) -> bool:
-    return isinstance(error, trio.Cancelled) or (isinstance(error, BaseExceptionGroup) and error.split(trio.Cancelled)[1] is None)
+    return isinstance(error, trio.Cancelled) or (
+        isinstance(error, BaseExceptionGroup) and error.split(trio.Cancelled)[1] is None
+    )
 
 
 class Target:
@@ -77,7 +86,9 @@ class Target:
 
     @types.coroutine
     def driven(self, actor: Coroutine[Any, Any, Any], *, first: bool = True) -> Generator[Any, Any, Any]:
-        """The coroutine of one task of the actor, under fire. `crash` strikes its `first` task: below it somebody might catch it."""
+        """The coroutine of one task of the actor, under fire. `crash` strikes its `first` task: below it
+        somebody might catch it.
+        """
         due, value = False, None
         error: BaseException | None = None
         while True:
@@ -107,7 +118,9 @@ async def _awaited(driven: Any) -> Any:
 
 
 class Fire(trio.abc.Instrument):
-    """All targets, by name. While Trio knows this instrument, whatever an actor starts is under fire with it."""
+    """All targets, by name. While Trio knows this instrument, whatever an actor starts is under fire with
+    it.
+    """
 
     def __init__(self, names: Iterable[str]) -> None:
         self.targets = {name: Target(self) for name in names}

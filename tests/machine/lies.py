@@ -1,6 +1,8 @@
-"""A venue whose private words are not true: what its streams, its archive and its account say is changed before the machine hears of it.
+"""A venue whose private words are not true: what its streams, its archive and its account say is changed
+before the machine hears of it.
 
-It stands between the client and the machine, behind the decoder: what reaches the machine is well formed, and wrong. The engine behind it is right.
+It stands between the client and the machine, behind the decoder: what reaches the machine is well formed, and
+wrong. The engine behind it is right.
 """
 
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -23,7 +25,9 @@ Lie = Callable[[Any], Any]
 
 
 class LyingVenue:
-    """`lies`: by what they are about. `late_s`: how old the account's readings are. `archive_after_s`: until when the archive knows nothing."""
+    """`lies`: by what they are about. `late_s`: how old the account's readings are. `archive_after_s`:
+    until when the archive knows nothing.
+    """
 
     def __init__(self, real: Any) -> None:
         self._real = real
@@ -48,7 +52,9 @@ class LyingVenue:
             yield _Stream(events, self)
 
     async def account(self) -> AccountSnapshot:
-        """What the account was `late_s` ago, with the time of now: that is all that the wire says of its age."""
+        """What the account was `late_s` ago, with the time of now: that is all that the wire says of its
+        age.
+        """
         now: AccountSnapshot = await self._real.reads.account()
         if self.late_s:
             old = [seen for at_s, seen in self._seen if at_s <= trio.current_time() - self.late_s]
@@ -56,8 +62,12 @@ class LyingVenue:
         told: AccountSnapshot = self.told(now)
         return told
 
-    async def remember_for_ever(self, ready: Bench, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Look at the engine ten times a second, for readings that are late; with a client of its own, so that nobody's weight is spent."""
+    async def remember_for_ever(
+        self, ready: Bench, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
+        """Look at the engine ten times a second, for readings that are late; with a client of its own, so
+        that nobody's weight is spent.
+        """
         transport = httpx.ASGITransport(app=application(ready.venue))
         async with HttpReads(URL, THROWAWAY_SENDER, name="test", transport=transport) as reads:
             while True:

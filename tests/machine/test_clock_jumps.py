@@ -1,4 +1,5 @@
-"""The machine sleeps, or its clock is set, in every phase: nothing sealed before is accepted after it, and the run still ends flat.
+"""The machine sleeps, or its clock is set, in every phase: nothing sealed before is accepted after it, and
+the run still ends flat.
 
 The jump is injected; everything else is the whole machine. Judged by the engine's own order log.
 """
@@ -41,7 +42,11 @@ def sealed_after(said: list[msgspec.Struct]) -> list[Sealed]:
 
 def read_anew(said: list[msgspec.Struct]) -> int:
     """Where it stands that everything has been read anew."""
-    return next(at for at, message in enumerate(said) if isinstance(message, Note) and "have been read again" in message.text)
+    return next(
+        at
+        for at, message in enumerate(said)
+        if isinstance(message, Note) and "have been read again" in message.text
+    )
 
 
 def accepted_too_late(ready: Bench, jumped_ns: int) -> list[str]:
@@ -49,14 +54,20 @@ def accepted_too_late(ready: Bench, jumped_ns: int) -> list[str]:
     return [
         order.digest
         for order in ready.venue.exchange.order_log
-        if order.arrived_ns > jumped_ns and order.result == "accepted" and recv_time_of(order.nonce) - TWICE.recv_time <= jumped_ns // 1_000_000
+        if order.arrived_ns > jumped_ns
+        and order.result == "accepted"
+        and recv_time_of(order.nonce) - TWICE.recv_time <= jumped_ns // 1_000_000
     ]
 
 
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("jump", JUMPS)
-async def test_jump(autojump_clock: trio.testing.MockClock, tmp_path: Path, nursery: trio.Nursery, jump: str, phase: str) -> None:
-    """Interface, laptop sleep: quotes dropped, sockets closed, doubts resolved, and both books read anew before the next seal."""
+async def test_jump(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path, nursery: trio.Nursery, jump: str, phase: str
+) -> None:
+    """Interface, laptop sleep: quotes dropped, sockets closed, doubts resolved, and both books read anew
+    before the next seal.
+    """
     seed_trio(11)
     clocks, jumped_ns = Clocks(), []
     async with bench(tmp_path, TWICE, clocks=(clocks.venue, clocks.machine)) as ready:
@@ -105,7 +116,9 @@ async def test_a_jump_while_votes_are_out_aborts_the_plan_and_nothing_of_it_is_s
         assert ending.by == "done"
 
 
-async def test_every_connection_is_made_anew_after_a_jump(autojump_clock: trio.testing.MockClock, tmp_path: Path, nursery: trio.Nursery) -> None:
+async def test_every_connection_is_made_anew_after_a_jump(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path, nursery: trio.Nursery
+) -> None:
     """Two legs, the market stream and the account stream: a socket that slept may be dead without a sign."""
     seed_trio(11)
     clocks = Clocks()

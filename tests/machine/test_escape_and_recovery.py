@@ -1,4 +1,6 @@
-"""The whole machine in the situations after which ESCAPE or the next start must put things right. Judged by the engine's order log."""
+"""The whole machine in the situations after which ESCAPE or the next start must put things right. Judged
+by the engine's order log.
+"""
 
 import sqlite3
 from collections.abc import AsyncIterator, Sequence
@@ -62,7 +64,9 @@ async def killed(ready: Bench) -> None:
 
 
 async def escaped(ready: Bench, ending: Ending) -> Escaped:
-    return await close_ours(ready.world, ready.machine.channels.held.value, Halted(ending.code, ending.detail))
+    return await close_ours(
+        ready.world, ready.machine.channels.held.value, Halted(ending.code, ending.detail)
+    )
 
 
 @asynccontextmanager
@@ -118,11 +122,17 @@ async def test_a_tree_that_gives_up_ends_in_escape_and_its_fills_are_ours_at_the
         assert (ending.by, ending.code) == ("halt", "GAVE_UP")
         left = await escaped(ready, ending)
         assert (left.flat, opened(ready)) == (True, FLAT)
-        assert [type(row) for row in rows_of(ready.world.ledger) if isinstance(row, EscapeRound | Halted)] == [Halted, EscapeRound]
+        assert [
+            type(row) for row in rows_of(ready.world.ledger) if isinstance(row, EscapeRound | Halted)
+        ] == [Halted, EscapeRound]
         async with next_start(tmp_path, ready) as second:
             assert second.world.state.halted is not None
             ending = await second.run(within_s=60)
-            assert (ending.by, ending.code, second.machine.channels.held.value.foreign) == ("halt", "GAVE_UP", "")  # type: ignore[union-attr]
+            assert (ending.by, ending.code, second.machine.channels.held.value.foreign) == (
+                "halt",
+                "GAVE_UP",
+                "",
+            )  # type: ignore[union-attr]
             second.world.state.clear_halt()
             async with next_start(tmp_path, second) as third:
                 assert (await third.run(within_s=60)).by == "done"
@@ -140,9 +150,14 @@ FAILURES = {
 @pytest.mark.parametrize("error", FAILURES.values(), ids=FAILURES)
 @pytest.mark.long
 async def test_a_ledger_that_cannot_be_written_ends_trading_at_once_and_what_was_open_is_closed(
-    autojump_clock: trio.testing.MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: sqlite3.Error
+    autojump_clock: trio.testing.MockClock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: sqlite3.Error,
 ) -> None:
-    """R11, and never trade unrecorded: no restart is wasted on a dead disk; the rows stand beside the ledger until it can take them in."""
+    """R11, and never trade unrecorded: no restart is wasted on a dead disk; the rows stand beside the
+    ledger until it can take them in.
+    """
     async with bench(tmp_path, HOURS) as ready:
 
         async def accident(_ready: Bench) -> None:
@@ -232,7 +247,9 @@ async def test_a_position_that_no_intent_explains_is_named_with_both_figures_and
         assert opened(ready) == {8: Base.of("3")}
 
 
-async def test_a_strangers_fill_stops_entering_and_our_pair_is_closed(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_a_strangers_fill_stops_entering_and_our_pair_is_closed(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with bench(tmp_path, HOURS) as ready:
 
         async def accident(_ready: Bench) -> None:
@@ -260,7 +277,9 @@ async def test_a_leg_closed_by_hand_is_a_foreign_fill_and_what_is_left_of_ours_i
         assert trio.current_time() - began < 60
 
 
-async def test_without_its_ledger_our_pair_is_foreign_until_a_person_adopts_it(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_without_its_ledger_our_pair_is_foreign_until_a_person_adopts_it(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with bench(tmp_path, HOURS) as ready:
         await killed(ready)
         remove_ledger(tmp_path)
@@ -273,11 +292,15 @@ async def test_without_its_ledger_our_pair_is_foreign_until_a_person_adopts_it(a
                 ending = await third.run(within_s=60)
                 assert ending.by == "done", ending
                 assert opened(ready) == FLAT
-                assert [(row.eth, row.sol) for row in rows_of(third.world.ledger) if isinstance(row, Adopted)] == [(Base.of("0.042"), Base.of("-1"))]
+                assert [
+                    (row.eth, row.sol) for row in rows_of(third.world.ledger) if isinstance(row, Adopted)
+                ] == [(Base.of("0.042"), Base.of("-1"))]
                 assert third.totals().completed == 1
 
 
-async def test_a_lone_leg_that_is_adopted_is_closed_and_not_completed(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_a_lone_leg_that_is_adopted_is_closed_and_not_completed(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with bench(tmp_path, SHORT) as ready:
         await trade(ready, "0.1", "0")
         await adopt(ready.world)

@@ -1,4 +1,6 @@
-"""flatten, halt and clear-halt where nobody else trades, and the control socket's wishes inside a live machine; on virtual time."""
+"""flatten, halt and clear-halt where nobody else trades, and the control socket's wishes inside a live
+machine; on virtual time.
+"""
 
 from pathlib import Path
 
@@ -16,7 +18,15 @@ from commands.open_state.evidence import ledger_word
 from messages.lifecycle import Halted
 from messages.units import Base
 from tests.machine.bench import URL, Bench, bench
-from tests.machine.test_escape_and_recovery import FLAT, HOURS, interrupted, killed, next_start, opened, rows_of
+from tests.machine.test_escape_and_recovery import (
+    FLAT,
+    HOURS,
+    interrupted,
+    killed,
+    next_start,
+    opened,
+    rows_of,
+)
 from tests.venue.test_escape import trade
 from venue.nado.signing import Signer
 from venue.simulated.faults.order_faults import Faults, Refuse
@@ -28,12 +38,16 @@ ACCESS = Access("test", False, URL, None, None, THROWAWAY_ADDRESS, THROWAWAY_SEN
 async def flatten(ready: Bench, folder: Path, order: FlattenRequest) -> CommandOutcome:
     """What `flatten` does once it holds the lock and the venue answers."""
     world = ready.world
-    there = AnsweredVenue(HOURS, ACCESS, world.venue, world.venue.reads, ready.dialer, world.rules, world.clock)  # type: ignore[arg-type]
+    there = AnsweredVenue(
+        HOURS, ACCESS, world.venue, world.venue.reads, ready.dialer, world.rules, world.clock
+    )  # type: ignore[arg-type]
     who = Whose(HOURS, ACCESS, folder, THROWAWAY_ADDRESS)
     return await _closed(who, order, world.state, there, trio.current_time() + order.timeout_s)
 
 
-async def test_what_a_killed_run_left_is_closed_and_is_no_strangers_at_the_next_start(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_what_a_killed_run_left_is_closed_and_is_no_strangers_at_the_next_start(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with bench(tmp_path, HOURS) as ready:
         await killed(ready)
         async with next_start(tmp_path, ready) as second:
@@ -46,7 +60,9 @@ async def test_what_a_killed_run_left_is_closed_and_is_no_strangers_at_the_next_
                 assert (await third.run(within_s=60)).by == "done"
 
 
-async def test_what_is_not_ours_is_named_and_stays_unless_everything_is_meant(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_what_is_not_ours_is_named_and_stays_unless_everything_is_meant(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with bench(tmp_path, HOURS) as ready:
         await killed(ready)
         async with next_start(tmp_path, ready) as second:
@@ -55,14 +71,20 @@ async def test_what_is_not_ours_is_named_and_stays_unless_everything_is_meant(au
             assert outcome.exit_code == 0
             assert outcome.facts["not_ours"] == "ETH-PERP 0.2 (551 USD), SOL-PERP -3 (348 USD)"
             assert opened(ready) == {4: Base.of("0.2"), 8: Base.of("-3")}
-            assert (await flatten(second, tmp_path, FlattenRequest("flatten", 60, everything=True))).exit_code == 0
+            assert (
+                await flatten(second, tmp_path, FlattenRequest("flatten", 60, everything=True))
+            ).exit_code == 0
             assert opened(ready) == FLAT
 
 
-async def test_a_venue_that_refuses_leaves_code_4_and_what_remains(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_a_venue_that_refuses_leaves_code_4_and_what_remains(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with bench(tmp_path, HOURS) as ready:
         await killed(ready)
-        ready.venue.faults = Faults(refuse=tuple(Refuse(nth=number, increasing=False, code=2006) for number in range(1, 300)))
+        ready.venue.faults = Faults(
+            refuse=tuple(Refuse(nth=number, increasing=False, code=2006) for number in range(1, 300))
+        )
         async with next_start(tmp_path, ready) as second:
             outcome = await flatten(second, tmp_path, FlattenRequest("flatten", 20))
             assert outcome.exit_code == 4
@@ -71,17 +93,24 @@ async def test_a_venue_that_refuses_leaves_code_4_and_what_remains(autojump_cloc
             assert outcome.error.sentence.startswith("NOT FLAT: ETH-PERP 0.042")
 
 
-async def test_halt_latches_with_its_reason_in_the_ledger(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_halt_latches_with_its_reason_in_the_ledger(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with bench(tmp_path, HOURS) as ready:
         await killed(ready)
         async with next_start(tmp_path, ready) as second:
             second.world.state.halt("HALTED_BY_HAND", "going away")
-            assert (await flatten(second, tmp_path, FlattenRequest("halt", 60, halt="going away"))).exit_code == 0
+            assert (
+                await flatten(second, tmp_path, FlattenRequest("halt", 60, halt="going away"))
+            ).exit_code == 0
             assert opened(ready) == FLAT
-            assert [row for row in rows_of(second.world.ledger) if isinstance(row, Halted)] == [Halted("HALTED_BY_HAND", "going away")]
+            assert [row for row in rows_of(second.world.ledger) if isinstance(row, Halted)] == [
+                Halted("HALTED_BY_HAND", "going away")
+            ]
             async with next_start(tmp_path, second) as third:
                 word = ledger_word(third.world.ledger, None, None)
-                third.world.state.recover(word.epoch, word.halted)  # as a start does: the halt stands in the ledger, too
+                # as a start does: the halt stands in the ledger, too
+                third.world.state.recover(word.epoch, word.halted)
                 assert third.world.state.halted == ("HALTED_BY_HAND", "going away")
 
 

@@ -1,4 +1,6 @@
-"""Frames that nobody can read, between those that count, on both streams of a run: counted, told, and without any other effect."""
+"""Frames that nobody can read, between those that count, on both streams of a run: counted, told, and
+without any other effect.
+"""
 
 import random
 from pathlib import Path
@@ -23,7 +25,9 @@ FRAMES = 3_000
 
 
 def unreadable() -> list[str]:
-    """Mutated frames that are no event, no answer to a control frame, and not merely of a type that nobody asked for."""
+    """Mutated frames that are no event, no answer to a control frame, and not merely of a type that nobody
+    asked for.
+    """
     stream = next(target for target in targets(SEED) if target.name == "stream")
     texts = [one(stream, SEED, number).decode("utf-8", "replace") for number in range(FRAMES)]
     return [text for text in texts if _troubles(text)]
@@ -31,7 +35,9 @@ def unreadable() -> list[str]:
 
 def _troubles(text: str) -> bool:
     tally = TroubleTally()
-    return events.decode(text, events.DECODERS, THROWAWAY_SENDER, tally) is None and tally.counts.troubles == 1
+    return (
+        events.decode(text, events.DECODERS, THROWAWAY_SENDER, tally) is None and tally.counts.troubles == 1
+    )
 
 
 async def inject(ready: Bench, texts: list[str]) -> None:
@@ -44,14 +50,20 @@ async def inject(ready: Bench, texts: list[str]) -> None:
             ready.venue.hub.tell([chance.choice(topics)], lambda text=text: text)  # type: ignore[misc]
 
 
-async def test_frames_that_cannot_be_read_change_nothing_and_are_counted(autojump_clock: MockClock, tmp_path: Path, nursery: trio.Nursery) -> None:
+async def test_frames_that_cannot_be_read_change_nothing_and_are_counted(
+    autojump_clock: MockClock, tmp_path: Path, nursery: trio.Nursery
+) -> None:
     texts = unreadable()
     assert len(texts) > FRAMES // 3
     async with bench(tmp_path, msgspec.structs.replace(HUNDRED, cycles=2, hold=Ms(1_000))) as ready:
         nursery.start_soon(inject, ready, texts)
         ending = await ready.run(within_s=60)
         nursery.cancel_scope.cancel()
-        assert (ending.by, ready.totals().completed, faults(ready.venue.exchange.order_log, largest=PAIR)) == ("done", 2, [])
+        assert (
+            ending.by,
+            ready.totals().completed,
+            faults(ready.venue.exchange.order_log, largest=PAIR),
+        ) == ("done", 2, [])
         counts = {count.name: count for count in ready.world.venue.counts}  # type: ignore[attr-defined]
         assert min(counts[name].troubles for name in ("market stream", "account stream")) > 100
         assert all(count.connections == 1 for name, count in counts.items() if name != "http")

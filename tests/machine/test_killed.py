@@ -1,4 +1,6 @@
-"""Each actor killed once in each phase: flat at the end, nothing sent twice, by the engine's own order log."""
+"""Each actor killed once in each phase: flat at the end, nothing sent twice, by the engine's own order
+log.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -63,8 +65,12 @@ def strike_in(ready: Bench, nursery: trio.Nursery, phase: str, strike: Callable[
 
 @pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize("actor", ACTORS)
-async def test_killed(autojump_clock: trio.testing.MockClock, tmp_path: Path, nursery: trio.Nursery, actor: str, phase: str) -> None:
-    """R4, R14, L2: whoever dies, whenever: the pair ends flat, no order is sent twice, and the death is counted."""
+async def test_killed(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path, nursery: trio.Nursery, actor: str, phase: str
+) -> None:
+    """R4, R14, L2: whoever dies, whenever: the pair ends flat, no order is sent twice, and the death is
+    counted.
+    """
     seed_trio(11)
     async with bench(tmp_path, HUNDRED) as ready:
         strike_in(ready, nursery, phase, ready.machine.tree.targets[actor].crash)
@@ -80,7 +86,9 @@ async def test_killed(autojump_clock: trio.testing.MockClock, tmp_path: Path, nu
         assert snapshot.open_orders == ()
 
 
-async def test_nothing_is_entered_while_the_account_has_died_and_not_come_back(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_nothing_is_entered_while_the_account_has_died_and_not_come_back(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     """R7: its stream died with it, and a dead actor says nothing."""
     settings = msgspec.structs.replace(HUNDRED, cycles=2, hold=Ms(100), pause=Ms(100))
     async with bench(tmp_path, settings) as ready:

@@ -1,4 +1,6 @@
-"""K5: the wire is believed as far as it fits what was signed. What a machine says and holds when its venue's private words are not true."""
+"""K5: the wire is believed as far as it fits what was signed. What a machine says and holds when its
+venue's private words are not true.
+"""
 
 import os
 import random
@@ -23,7 +25,9 @@ from tests.machine.lies import LyingVenue, lying, silent_streams
 from venue.simulated.engine.rules import Knobs
 from venue.simulated.faults.order_faults import Faults
 
-SHORT = Settings(target=Quote(100 * ONE), cycles=1, hold=Ms(500), legging_known=Ms(60_000), legging_unknown=Ms(60_000))
+SHORT = Settings(
+    target=Quote(100 * ONE), cycles=1, hold=Ms(500), legging_known=Ms(60_000), legging_unknown=Ms(60_000)
+)
 ETH, SOL = 4, 8
 
 
@@ -59,11 +63,16 @@ def is_flat(ready: Bench) -> bool:
 
 
 @pytest.mark.parametrize("product", [ETH, SOL])
-async def test_a_fill_whose_side_is_flipped_moves_nothing_the_wrong_way(product: int, autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_a_fill_whose_side_is_flipped_moves_nothing_the_wrong_way(
+    product: int, autojump_clock: MockClock, tmp_path: Path
+) -> None:
     """Seen: booked with the wrong sign; ETH closed, 8.5 SOL left, exit 70 "flat", the guard dismissed."""
     async with bench(tmp_path, SHORT) as ready:
         venue = lying(ready)
-        venue.lies[Fill] = once(lambda fill: msgspec.structs.replace(fill, amount=Base(-fill.amount)), lambda fill: fill.product_id == product)
+        venue.lies[Fill] = once(
+            lambda fill: msgspec.structs.replace(fill, amount=Base(-fill.amount)),
+            lambda fill: fill.product_id == product,
+        )
         ending = await ready.run(within_s=120)
         assert is_flat(ready)
         assert (ending.by, ending.code, ready.totals().completed) == ("done", "", 1)
@@ -71,11 +80,16 @@ async def test_a_fill_whose_side_is_flipped_moves_nothing_the_wrong_way(product:
         assert "(side)" in named(ready)[0]
 
 
-async def test_a_fill_whose_price_is_doubled_is_named_and_the_true_price_is_booked(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_a_fill_whose_price_is_doubled_is_named_and_the_true_price_is_booked(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
     """Seen: booked, exit 0, no word."""
     async with bench(tmp_path, SHORT) as ready:
         venue = lying(ready)
-        venue.lies[Fill] = once(lambda fill: msgspec.structs.replace(fill, price=Price(2 * fill.price)), lambda fill: fill.product_id == ETH)
+        venue.lies[Fill] = once(
+            lambda fill: msgspec.structs.replace(fill, price=Price(2 * fill.price)),
+            lambda fill: fill.product_id == ETH,
+        )
         ending = await ready.run(within_s=120)
         assert (ending.by, is_flat(ready)) == ("done", True)
         assert len(named(ready)) == 1
@@ -85,9 +99,16 @@ async def test_a_fill_whose_price_is_doubled_is_named_and_the_true_price_is_book
 
 
 @pytest.mark.parametrize("late_s", [1.0, 3.0, 6.0, 12.0])
-async def test_a_pair_is_not_entered_twice_because_the_account_is_read_late(late_s: float, autojump_clock: MockClock, tmp_path: Path) -> None:
-    """Seen: `subaccount_info` 6 s late and the fills lost, so the pair was entered twice. The engine's time came from another query."""
-    async with bench(tmp_path, SHORT, faults=Faults(venue=Knobs(rate_limits=False))) as ready, trio.open_nursery() as nursery:
+async def test_a_pair_is_not_entered_twice_because_the_account_is_read_late(
+    late_s: float, autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """Seen: `subaccount_info` 6 s late and the fills lost, so the pair was entered twice. The engine's
+    time came from another query.
+    """
+    async with (
+        bench(tmp_path, SHORT, faults=Faults(venue=Knobs(rate_limits=False))) as ready,
+        trio.open_nursery() as nursery,
+    ):
         venue = lying(ready)
         silent_streams(venue)
         venue.late_s, venue.archive_after_s = late_s, 60.0
@@ -106,12 +127,16 @@ def mutation(rng: random.Random) -> Callable[[Any], Any]:
 
     def mutated(message: Any) -> Any:
         fields = [
-            name for name in message.__struct_fields__ if isinstance(getattr(message, name), int) and not isinstance(getattr(message, name), bool)
+            name
+            for name in message.__struct_fields__
+            if isinstance(getattr(message, name), int) and not isinstance(getattr(message, name), bool)
         ]
         field = rng.choice(fields or ["digest"])
         value = getattr(message, field)
         new = rng.choice([-value, 2 * value, value // 2]) if isinstance(value, int) else value
-        return msgspec.structs.replace(message, **{field: type(value)(12 - value if field == "product_id" else new)})
+        return msgspec.structs.replace(
+            message, **{field: type(value)(12 - value if field == "product_id" else new)}
+        )
 
     return mutated
 
@@ -126,7 +151,9 @@ def moved_position(rng: random.Random) -> Callable[[AccountSnapshot], AccountSna
         positions = list(snapshot.positions)
         field = rng.choice(["cross", "v_quote"])
         value = getattr(positions[number], field)
-        positions[number] = msgspec.structs.replace(positions[number], **{field: type(value)(rng.choice([-value, 2 * value, value // 2]))})
+        positions[number] = msgspec.structs.replace(
+            positions[number], **{field: type(value)(rng.choice([-value, 2 * value, value // 2]))}
+        )
         return msgspec.structs.replace(snapshot, positions=tuple(positions))
 
     return mutated
@@ -154,7 +181,9 @@ def liar(seed: int, venue: LyingVenue) -> str:
 
 
 @pytest.mark.parametrize("seed", range(24))
-def test_whatever_private_word_is_a_lie_the_machine_ends_flat_or_says_what_is_open(seed: int, tmp_path: Path) -> None:
+def test_whatever_private_word_is_a_lie_the_machine_ends_flat_or_says_what_is_open(
+    seed: int, tmp_path: Path
+) -> None:
     seed = int(os.environ.get("SEED", seed))
     seed_trio(seed)
     trio.run(_lied_to, tmp_path, seed, clock=MockClock(autojump_threshold=0))
@@ -174,8 +203,16 @@ async def _lied_to(folder: Path, seed: int) -> None:
         assert held is not None, again
         truth = net(list(ready.venue.exchange.order_log))
         ours = {ETH: int(held.eth), SOL: int(held.sol)}
-        assert all(truth.get(product, 0) == amount for product, amount in ours.items()) or held.foreign or held.unfit, again
+        assert (
+            all(truth.get(product, 0) == amount for product, amount in ours.items())
+            or held.foreign
+            or held.unfit
+        ), again
         digests = [order.digest for order in ready.venue.exchange.order_log]
         assert len(digests) == len(set(digests)), again
-        assert not [said for said in ready.said if isinstance(said, Outcome) and said.kind == "refused" and said.code == 2013], again
+        assert not [
+            said
+            for said in ready.said
+            if isinstance(said, Outcome) and said.kind == "refused" and said.code == 2013
+        ], again
         assert max(entries(ready, product) for product in (ETH, SOL)) <= 1, again

@@ -1,6 +1,8 @@
-"""Connections go away while the machine trades: what comes after each is the same as at the start, and what was missed is found out.
+"""Connections go away while the machine trades: what comes after each is the same as at the start, and what
+was missed is found out.
 
-Lesson R7: a bot before this one came back without its subaccount, never noticed, and traded on a frozen quote.
+Lesson R7: a bot before this one came back without its subaccount, never noticed, and traded on a frozen
+quote.
 """
 
 import random
@@ -34,7 +36,9 @@ ACCOUNT, MARKET = "fill", "book_depth"
 
 def cut(ready: Bench, topic: str) -> None:
     """The venue ends every connection that listens to such a topic."""
-    listeners = [listener for name, each in ready.venue.hub._topics.items() if name[0] == topic for listener in each]
+    listeners = [
+        listener for name, each in ready.venue.hub._topics.items() if name[0] == topic for listener in each
+    ]
     assert listeners
     for listener in listeners:
         listener.scope.cancel()
@@ -48,7 +52,9 @@ async def away(ready: Bench, topic: str, seconds: float) -> None:
     ready.dialer.refusing = False
 
 
-def once(ready: Bench, nursery: trio.Nursery, marks: Callable[[msgspec.Struct], bool], accident: Callable[[], Any]) -> None:
+def once(
+    ready: Bench, nursery: trio.Nursery, marks: Callable[[msgspec.Struct], bool], accident: Callable[[], Any]
+) -> None:
     """Start `accident` when something is said for the first time."""
     came: list[msgspec.Struct] = []
 
@@ -64,7 +70,7 @@ def sends(said: msgspec.Struct) -> bool:
     return isinstance(said, Hop) and said.hop.endswith("_leg sends")
 
 
-async def test_fills_that_a_lost_stream_did_not_bring_are_found_out_and_the_stream_comes_back_with_its_subaccount(
+async def test_fills_that_a_lost_stream_did_not_bring_are_found_out_and_the_stream_comes_back_with_its_subaccount(  # noqa: E501
     autojump_clock: MockClock, tmp_path: Path, nursery: trio.Nursery
 ) -> None:
     async with bench(tmp_path, msgspec.structs.replace(PATIENT, hold=Ms(6_000))) as ready:
@@ -72,11 +78,17 @@ async def test_fills_that_a_lost_stream_did_not_bring_are_found_out_and_the_stre
         ending = await ready.run(within_s=60)
         log = ready.venue.exchange.order_log
         assert (ending.by, faults(log, largest=PAIR)) == ("done", [])
-        views = [live for live, _ in groupby(said.live for said in ready.said if isinstance(said, AccountStream))]
+        views = [
+            live for live, _ in groupby(said.live for said in ready.said if isinstance(said, AccountStream))
+        ]
         assert views[:3] == [True, False, True]
         told = [said.order_digest for said in ready.said if isinstance(said, Fill | Resolved)]
         assert {order.digest for order in log if order.fills} <= set(told)
-        assert {name[1] for name in ready.venue.hub._topics if name[0] in {"fill", "order_update", "position_change"}} <= {THROWAWAY_SENDER}
+        assert {
+            name[1]
+            for name in ready.venue.hub._topics
+            if name[0] in {"fill", "order_update", "position_change"}
+        } <= {THROWAWAY_SENDER}
         totals = ready.totals()
         assert (totals.orders_sent, totals.orders_closed, totals.completed) == (4, 4, 1)
         assert totals.fees == sum(fill.fee for order in log for fill in order.fills)
@@ -90,7 +102,10 @@ async def test_a_lost_market_is_no_quote_and_both_books_are_read_anew_before_the
         lost: list[float] = []
         quotes: list[tuple[float, PairQuote]] = []
         put = ready.machine.channels.quotes.put
-        ready.machine.channels.quotes.put = lambda quote: (quotes.append((trio.current_time(), quote)), put(quote))[1]  # type: ignore[method-assign,func-returns-value]
+        ready.machine.channels.quotes.put = lambda quote: (
+            quotes.append((trio.current_time(), quote)),
+            put(quote),
+        )[1]  # type: ignore[method-assign,func-returns-value]
 
         async def accident() -> None:
             lost.append(trio.current_time())
@@ -101,7 +116,11 @@ async def test_a_lost_market_is_no_quote_and_both_books_are_read_anew_before_the
         assert (ending.by, ready.totals().completed) == ("done", 3)
         (began,) = lost
         assert not [at for at, _ in quotes if began + 0.01 < at < began + 4.0]
-        entered = [said.plan.decided_ms for said in ready.said if isinstance(said, Sealed) and said.plan.purpose == "enter"]
+        entered = [
+            said.plan.decided_ms
+            for said in ready.said
+            if isinstance(said, Sealed) and said.plan.purpose == "enter"
+        ]
         start_ms = ready.world.clock.now_ms() - round(trio.current_time() * 1000)
         stale = (start_ms + (began + settings.max_quote_age / 1000) * 1000, start_ms + (began + 4.0) * 1000)
         assert not [at for at in entered if stale[0] < at < stale[1]]
@@ -146,7 +165,10 @@ async def test_whatever_connection_is_lost_at_whatever_moment_the_run_ends_flat(
             await trio.sleep(chance.uniform(0.01, 1.2))
             ready.dialer.refusing = False
 
-    async with bench(tmp_path, msgspec.structs.replace(PATIENT, cycles=2), seed=seed) as ready, trio.open_nursery() as outside:
+    async with (
+        bench(tmp_path, msgspec.structs.replace(PATIENT, cycles=2), seed=seed) as ready,
+        trio.open_nursery() as outside,
+    ):
         outside.start_soon(accidents)
         ending = await ready.run(within_s=300)
         outside.cancel_scope.cancel()

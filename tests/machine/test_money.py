@@ -36,7 +36,10 @@ MIDWAY_MS = 3_000
 PRODUCT_IDS = {"ETH-PERP": 4, "SOL-PERP": 8}
 DEARER = Oracle(at_ms=500, for_ms=60_000, product="ETH-PERP", by_bps=-40)
 """The mark stands above the index, so a long ETH leg pays funding."""
-MOVES = (PriceShift(at_ms=2_000, for_ms=60_000, product="ETH-PERP", by_bps=30), PriceShift(at_ms=2_100, for_ms=60_000, product="SOL-PERP", by_bps=18))
+MOVES = (
+    PriceShift(at_ms=2_000, for_ms=60_000, product="ETH-PERP", by_bps=30),
+    PriceShift(at_ms=2_100, for_ms=60_000, product="SOL-PERP", by_bps=18),
+)
 
 
 async def stated(ready: Bench) -> Statement:
@@ -69,21 +72,46 @@ KINDS: dict[str, tuple[tuple[Incident, ...], dict[str, str]]] = {
 @pytest.mark.parametrize("direction", ["long-eth", "long-sol"])
 @pytest.mark.parametrize(("staged", "booked"), KINDS.values(), ids=KINDS)
 async def test_money_that_moves_in_mid_cycle_is_booked_as_itself(
-    staged: tuple[Incident, ...], booked: dict[str, str], direction: str, autojump_clock: trio.testing.MockClock, tmp_path: Path
+    staged: tuple[Incident, ...],
+    booked: dict[str, str],
+    direction: str,
+    autojump_clock: trio.testing.MockClock,
+    tmp_path: Path,
 ) -> None:
     settings = msgspec.structs.replace(SETTINGS, direction=direction)
     async with bench(tmp_path, settings, faults=Faults(incident=(*MOVES, *staged))) as ready:
         money = await stated(ready)
-        flows = {name: getattr(money, name) for name in ("deposits", "withdrawals", "transfers", "isolated", "settlements", "third_party", "other")}
-        assert {name: amount for name, amount in flows.items() if amount} == {name: Quote.of(text) for name, text in booked.items() if text != "0"}
+        flows = {
+            name: getattr(money, name)
+            for name in (
+                "deposits",
+                "withdrawals",
+                "transfers",
+                "isolated",
+                "settlements",
+                "third_party",
+                "other",
+            )
+        }
+        assert {name: amount for name, amount in flows.items() if amount} == {
+            name: Quote.of(text) for name, text in booked.items() if text != "0"
+        }
         assert (money.residual, money.state, money.words) == (0, "exact", "")
         assert money.funding == 0
         assert money.hedge != 0
         assert money.net == ready.totals().pnl == money.balance_change - sum(flows.values())  # type: ignore[operator]
 
 
-async def test_an_hours_funding_is_booked_from_the_exchanges_payments(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
-    staged = (DEARER, SettleResults(at_ms=2_500), ChargeFunding(at_ms=MIDWAY_MS), SettleResults(at_ms=3_500), ChargeFunding(at_ms=4_000))
+async def test_an_hours_funding_is_booked_from_the_exchanges_payments(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    staged = (
+        DEARER,
+        SettleResults(at_ms=2_500),
+        ChargeFunding(at_ms=MIDWAY_MS),
+        SettleResults(at_ms=3_500),
+        ChargeFunding(at_ms=4_000),
+    )
     async with bench(tmp_path, SETTINGS, faults=Faults(incident=staged)) as ready:
         money = await stated(ready)
         assert money.funding < 0
@@ -94,15 +122,25 @@ async def test_an_hours_funding_is_booked_from_the_exchanges_payments(autojump_c
 
 
 @pytest.mark.parametrize("event", ["deposit_collateral", "funding_payment"])
-async def test_what_the_archive_does_not_tell_is_an_alarm_with_its_amount(event: str, autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
-    happens: tuple[Incident, ...] = (Deposit(at_ms=MIDWAY_MS, amount="25"),) if event == "deposit_collateral" else (ChargeFunding(at_ms=MIDWAY_MS),)
+async def test_what_the_archive_does_not_tell_is_an_alarm_with_its_amount(
+    event: str, autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    happens: tuple[Incident, ...] = (
+        (Deposit(at_ms=MIDWAY_MS, amount="25"),)
+        if event == "deposit_collateral"
+        else (ChargeFunding(at_ms=MIDWAY_MS),)
+    )
     staged = (DEARER, ArchiveOmits(at_ms=1_000, for_ms=600_000, event=event), *happens)  # type: ignore[arg-type]
     settings = msgspec.structs.replace(SETTINGS, hold=Ms(200_000))
     async with bench(tmp_path, settings, faults=Faults(incident=staged)) as ready:
         money = await stated(ready)
         alarms = [alarm for alarm in ready.said if isinstance(alarm, Alarm)]
         if event == "deposit_collateral":
-            assert (money.residual, money.residual_usdt0, money.state) == (Quote.of("25"), Quote.of("25"), "unexplained")
+            assert (money.residual, money.residual_usdt0, money.state) == (
+                Quote.of("25"),
+                Quote.of("25"),
+                "unexplained",
+            )
             assert [alarm.code for alarm in alarms] == ["MONEY_UNEXPLAINED"]
             assert "unexplained: 25 USD in USDT0; between " in alarms[0].detail
         else:
@@ -110,8 +148,16 @@ async def test_what_the_archive_does_not_tell_is_an_alarm_with_its_amount(event:
         assert money.deposits == 0
 
 
-async def test_a_ledger_that_restarts_in_mid_cycle_books_everything_once(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
-    staged = (DEARER, *MOVES, Deposit(at_ms=MIDWAY_MS, amount="25"), ChargeFunding(at_ms=3_100), SettleResults(at_ms=3_200))
+async def test_a_ledger_that_restarts_in_mid_cycle_books_everything_once(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    staged = (
+        DEARER,
+        *MOVES,
+        Deposit(at_ms=MIDWAY_MS, amount="25"),
+        ChargeFunding(at_ms=3_100),
+        SettleResults(at_ms=3_200),
+    )
     async with bench(tmp_path, SETTINGS, faults=Faults(incident=staged)) as ready:
 
         async def crash() -> None:
@@ -128,20 +174,31 @@ async def test_a_ledger_that_restarts_in_mid_cycle_books_everything_once(autojum
         assert money.funding == sum(charge.amount for charge in ready.venue.archive.charges)
 
 
-ACCIDENTS = {f"{product} {name}": (product, name) for product in PRODUCT_IDS for name in ("partial", "rejected", "never filled", "unknown")}
+ACCIDENTS = {
+    f"{product} {name}": (product, name)
+    for product in PRODUCT_IDS
+    for name in ("partial", "rejected", "never filled", "unknown")
+}
 
 
 def took_place(log: list[LoggedOrder], product: str, name: str) -> None:
-    """Raises `AssertionError` unless the accident befell the first order for this product, by the engine's log alone."""
+    """Raises `AssertionError` unless the accident befell the first order for this product, by the engine's
+    log alone.
+    """
     first = next(order for order in log if order.product_id == PRODUCT_IDS[product])
     first_of_run_ns = log[0].arrived_ns
     came = {
         "partial": first.result == "accepted" and first.filled * 2 == first.amount,
         "rejected": (first.result, first.code, first.filled) == ("refused", 2031, 0),
         "never filled": (first.result, first.fills) == ("accepted", []),
-        "unknown": first.filled == first.amount and first.arrived_ns - first_of_run_ns > (LATE_MS - 1) * 1_000_000,
+        "unknown": (
+            first.filled == first.amount and first.arrived_ns - first_of_run_ns > (LATE_MS - 1) * 1_000_000
+        ),
     }
-    assert came[name], f"no accident: {product} {name}; the order was {first.result} ({first.code}), filled {first.filled} of {first.amount}"
+    assert came[name], (
+        f"no accident: {product} {name}; the order was {first.result} ({first.code}), filled {first.filled}"
+        f" of {first.amount}"
+    )
 
 
 async def crashes(ready: Bench, *at_s: float) -> None:
@@ -153,7 +210,9 @@ async def crashes(ready: Bench, *at_s: float) -> None:
 
 
 async def ended(ready: Bench, crashed: bool) -> Statement:
-    """Run to its end, whichever it is, with what is left closed; the statement, checked against the exchange."""
+    """Run to its end, whichever it is, with what is left closed; the statement, checked against the
+    exchange.
+    """
     before = await ready.account()
     async with trio.open_nursery() as nursery:
         if crashed:
@@ -183,8 +242,12 @@ async def test_partial_fills_and_repairs_add_up_to_the_last_digit(
         assert money.net == ready.totals().pnl == money.balance_change
 
 
-async def test_an_accident_that_nobody_staged_is_missed(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
-    """The tests above prove something only while each of them notices that its accident does not happen any more."""
+async def test_an_accident_that_nobody_staged_is_missed(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    """The tests above prove something only while each of them notices that its accident does not happen
+    any more.
+    """
     async with bench(tmp_path, SETTINGS, faults=Faults(incident=MOVES)) as ready:
         await ended(ready, crashed=False)
         for product, name in ACCIDENTS.values():
@@ -194,16 +257,25 @@ async def test_an_accident_that_nobody_staged_is_missed(autojump_clock: trio.tes
 
 @pytest.mark.parametrize("crashed", [False, True], ids=["", "ledger restarted"])
 @pytest.mark.parametrize("product", ["ETH-PERP", "SOL-PERP", ""], ids=["ETH", "SOL", "both"])
-async def test_a_liquidation_is_booked_as_itself(product: str, crashed: bool, autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
-    async with bench(tmp_path, SETTINGS, faults=Faults(incident=(*MOVES, LiquidateNow(at_ms=MIDWAY_MS, product=product)))) as ready:
+async def test_a_liquidation_is_booked_as_itself(
+    product: str, crashed: bool, autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    async with bench(
+        tmp_path, SETTINGS, faults=Faults(incident=(*MOVES, LiquidateNow(at_ms=MIDWAY_MS, product=product)))
+    ) as ready:
         money = await ended(ready, crashed)
         assert money.liquidation < 0
         assert (money.residual, money.state, money.words) == (0, "exact", "")
 
 
 @pytest.mark.parametrize("crashed", [False, True], ids=["", "ledger restarted"])
-async def test_an_isolated_position_of_the_users_is_booked_as_itself(crashed: bool, autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
-    async with bench(tmp_path, SETTINGS, faults=Faults(incident=MOVES)) as ready, trio.open_nursery() as nursery:
+async def test_an_isolated_position_of_the_users_is_booked_as_itself(
+    crashed: bool, autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    async with (
+        bench(tmp_path, SETTINGS, faults=Faults(incident=MOVES)) as ready,
+        trio.open_nursery() as nursery,
+    ):
 
         async def hand() -> None:
             await trio.sleep(MIDWAY_MS / 1000)

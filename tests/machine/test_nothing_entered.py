@@ -1,4 +1,6 @@
-"""A run in which nothing can be entered: skipped attempts use up no cycle, and it ends flat with the commonest reason and its cure."""
+"""A run in which nothing can be entered: skipped attempts use up no cycle, and it ends flat with the
+commonest reason and its cure.
+"""
 
 import re
 import textwrap
@@ -24,7 +26,9 @@ FIFTY = Settings(target=Quote(50 * ONE), cycles=3)
 TIGHT = Settings(cycles=3, max_wait=Ms(12_000), max_spread=Bps(4 * ONE // 10))
 
 
-async def test_skipped_attempts_use_up_no_cycle_until_max_wait_is_over(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_skipped_attempts_use_up_no_cycle_until_max_wait_is_over(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
     async with bench(tmp_path, HUNDRED, market=UNEVEN) as ready:
         ending = await ready.run()
         totals = ready.totals()
@@ -41,7 +45,9 @@ async def test_with_count_skips_they_do(autojump_clock: MockClock, tmp_path: Pat
     assert (ending.by, totals.skipped) == ("done", 3)
 
 
-async def test_a_target_that_no_price_near_these_could_balance_ends_after_the_first_plan(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_a_target_that_no_price_near_these_could_balance_ends_after_the_first_plan(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
     async with bench(tmp_path, FIFTY) as ready:
         ending = await ready.run(within_s=60)
         totals = ready.totals()
@@ -50,7 +56,9 @@ async def test_a_target_that_no_price_near_these_could_balance_ends_after_the_fi
     assert totals.skipped == 1
 
 
-async def test_what_it_waits_for_is_told_with_figure_limit_and_when_it_is_given_up(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_what_it_waits_for_is_told_with_figure_limit_and_when_it_is_given_up(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
     async with bench(tmp_path, TIGHT) as ready:
         ending = await ready.run()
     told = [message for message in ready.said if isinstance(message, Waiting) and message.code]
@@ -72,7 +80,9 @@ def sample(folder: Path) -> Settings:
 
 
 @pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.long) for seed in (2, 3))])
-async def test_the_sample_of_the_manual_trades_all_its_cycles(autojump_clock: MockClock, tmp_path: Path, seed: int) -> None:
+async def test_the_sample_of_the_manual_trades_all_its_cycles(
+    autojump_clock: MockClock, tmp_path: Path, seed: int
+) -> None:
     """3 cycles at 200 USD traded nothing in 3: that target can be balanced at half of all prices."""
     settings = sample(tmp_path)
     async with bench(tmp_path, settings, market="synthetic", seed=seed) as ready:

@@ -1,4 +1,6 @@
-"""What happened to bots before this one, staged on the whole machine where no test of a part could show it. `docs/guarantees.md` has the list."""
+"""What happened to bots before this one, staged on the whole machine where no test of a part could show
+it. `docs/guarantees.md` has the list.
+"""
 
 import ast
 from collections.abc import Iterator
@@ -28,17 +30,26 @@ HUNDRED = Settings(target=Quote(100 * ONE), cycles=1, hold=Ms(500))
 PAIR = {4: int(Base.of("0.042")), 8: int(Base.of("1"))}
 
 
-# -- numbers -----------------------------------------------------------------------------------------------------------------------------------
+# -- numbers -------------------------------------------------------------------------------------------------
 
 
-async def test_fees_are_the_venues_own_from_the_first_line_of_a_run_to_the_last_row(autojump_clock: MockClock, tmp_path: Path) -> None:
-    """S6: 2 and 5 bp were assumed, the venue took 1 and 3.5. Here ETH takes 10 bp and SOL pays us half a bp for taking."""
+async def test_fees_are_the_venues_own_from_the_first_line_of_a_run_to_the_last_row(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """S6: 2 and 5 bp were assumed, the venue took 1 and 3.5. Here ETH takes 10 bp and SOL pays us half a
+    bp for taking.
+    """
     eth = msgspec.structs.replace(ETH_PERP, taker_fee=Rate.of("0.001"))
     sol = msgspec.structs.replace(SOL_PERP, taker_fee=Rate.of("-0.00005"))
     async with bench(tmp_path, HUNDRED, products=(eth, sol)) as ready:
         ending = await ready.run(within_s=60)
         fees = {
-            product: sum(fill.fee for order in ready.venue.exchange.order_log if order.product_id == product for fill in order.fills)
+            product: sum(
+                fill.fee
+                for order in ready.venue.exchange.order_log
+                if order.product_id == product
+                for fill in order.fills
+            )
             for product in PAIR
         }
         quote = ready.machine.channels.quotes.value
@@ -49,8 +60,12 @@ async def test_fees_are_the_venues_own_from_the_first_line_of_a_run_to_the_last_
         assert "(fees 0.19 + spread" in expected_cost(HUNDRED, ready.world.rules, quote)
 
 
-async def test_a_price_tick_larger_than_the_quantity_takes_nothing_from_it(autojump_clock: MockClock, tmp_path: Path) -> None:
-    """S3: a quantity was rounded to the price's tick and became 0. Here the tick is 1 and 0.042 ETH are traded."""
+async def test_a_price_tick_larger_than_the_quantity_takes_nothing_from_it(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """S3: a quantity was rounded to the price's tick and became 0. Here the tick is 1 and 0.042 ETH are
+    traded.
+    """
     coarse = msgspec.structs.replace(ETH_PERP, tick=Price.of("1"))
     async with bench(tmp_path, HUNDRED, market="flat:2757/115.86", products=(coarse, SOL_PERP)) as ready:
         ending = await ready.run(within_s=60)
@@ -70,7 +85,9 @@ RULES_OF_A_DAY = {
 async def test_rules_that_the_venue_has_changed_are_those_that_are_traded_by(
     autojump_clock: MockClock, tmp_path: Path, products: tuple[Product, ...], skipped: int
 ) -> None:
-    """S4: tick and minimum stood in the code, and both were wrong. A minimum of 500 USD leaves 100 USD untraded, and nothing is sent."""
+    """S4: tick and minimum stood in the code, and both were wrong. A minimum of 500 USD leaves 100 USD
+    untraded, and nothing is sent.
+    """
     async with bench(tmp_path, HUNDRED, products=products) as ready:
         await ready.run(within_s=60)
         log = ready.venue.exchange.order_log
@@ -79,11 +96,15 @@ async def test_rules_that_the_venue_has_changed_are_those_that_are_traded_by(
         assert all(order.amount % products[0].step == 0 for order in log if order.product_id == 4)
 
 
-# -- two legs ----------------------------------------------------------------------------------------------------------------------------------
+# -- two legs ------------------------------------------------------------------------------------------------
 
 
-async def test_a_leg_that_waits_for_its_answer_holds_up_neither_the_other_leg_nor_the_books(autojump_clock: MockClock, tmp_path: Path) -> None:
-    """O10: ETH was polled for 30 s before SOL was looked at. R10: blocking calls made "simultaneous" legs sequential and starved the market data."""
+async def test_a_leg_that_waits_for_its_answer_holds_up_neither_the_other_leg_nor_the_books(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """O10: ETH was polled for 30 s before SOL was looked at. R10: blocking calls made "simultaneous" legs
+    sequential and starved the market data.
+    """
     slow = Faults(reply=(DisturbReply(request="place_order", nth=1, how="delay", delay_ms=1_500),))
     async with bench(tmp_path, Settings(cycles=1, hold=Ms(500)), market="synthetic", faults=slow) as ready:
         quotes: list[int] = []
@@ -115,21 +136,43 @@ async def test_a_leg_that_waits_for_its_answer_holds_up_neither_the_other_leg_no
         assert len([at for at in quotes if first[1] <= at <= last[1]]) >= 5, "market data starved"
 
 
-BLOCKING = {"requests", "urllib", "urllib3", "http", "socket", "subprocess", "threading", "asyncio", "nado_protocol", "web3"}
+BLOCKING = {
+    "requests",
+    "urllib",
+    "urllib3",
+    "http",
+    "socket",
+    "subprocess",
+    "threading",
+    "asyncio",
+    "nado_protocol",
+    "web3",
+}
 """What waits, or starts a thread that waits, without Trio's knowledge."""
 
 
 @pytest.mark.parametrize(
-    "path", files("messages", "runtime", "actors", "supervisor.py", "venue/protocol.py", "venue/resolve.py", "venue/escape.py"), ids=str
+    "path",
+    files(
+        "messages",
+        "runtime",
+        "actors",
+        "supervisor.py",
+        "venue/protocol.py",
+        "venue/resolve.py",
+        "venue/escape.py",
+    ),
+    ids=str,
 )
 def test_what_decides_and_trades_imports_nothing_that_blocks_the_loop(path: Path) -> None:
     """R10. SQLite is the one exception, and only the ledger's store and what it raises are that."""
-    asks = {name for name in imports_of(path) if not name.startswith("urllib.parse")}  # which only takes texts apart
+    # which only takes texts apart
+    asks = {name for name in imports_of(path) if not name.startswith("urllib.parse")}
     found = {name.split(".")[0] for name in asks} & (BLOCKING | {"sqlite3"})
     assert found <= ({"sqlite3"} if "ledger" in path.parts else set())
 
 
-# -- what fails must be seen -------------------------------------------------------------------------------------------------------------------
+# -- what fails must be seen ---------------------------------------------------------------------------------
 
 
 def raising_exits(monkeypatch: pytest.MonkeyPatch, times: int) -> list[int]:
@@ -155,7 +198,11 @@ async def test_an_unwind_that_raises_is_a_restart_and_the_pair_is_left_all_the_s
     async with bench(tmp_path, HUNDRED) as ready:
         ending = await ready.run(within_s=60)
         restarts = [said for said in ready.said if isinstance(said, specs.Restarting)]
-        assert (ending.by, len(raised), [said.children for said in restarts]) == ("done", 2, [("sizing",)] * 2)
+        assert (ending.by, len(raised), [said.children for said in restarts]) == (
+            "done",
+            2,
+            [("sizing",)] * 2,
+        )
         assert all("an exit that cannot be computed" in said.cause for said in restarts)
         assert faults(ready.venue.exchange.order_log, largest=PAIR) == []
         assert ready.totals().restarts == 2
@@ -185,7 +232,9 @@ MAY_CATCH_ALL = {
     "commands/run/last_resort.py": "the way out takes its next step",
     "commands/run/recorder.py": "what is only for people",
     "commands/open_state/decision.py": "evidence that cannot be read makes the answer unknown",
-    "commands/guard/command.py": "a key that cannot be had, for whatever reason, leaves what was signed in advance",
+    "commands/guard/command.py": (
+        "a key that cannot be had, for whatever reason, leaves what was signed in advance"
+    ),
     "commands/begin.py": "the process ends with a code whatever happens",
     "commands/cli.py": "the same for a command: a defect, too, asks what is open",
     "commands/run/command.py": "a summary that fails changes no exit code",
@@ -203,7 +252,9 @@ def catch_alls(path: Path) -> Iterator[ast.ExceptHandler]:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ExceptHandler):
             caught = "" if node.type is None else ast.unparse(node.type)
-            if caught in {"", "Exception", "BaseException"} and not any(isinstance(inner, ast.Raise) for inner in ast.walk(node)):
+            if caught in {"", "Exception", "BaseException"} and not any(
+                isinstance(inner, ast.Raise) for inner in ast.walk(node)
+            ):
                 yield node
 
 
@@ -211,6 +262,8 @@ def test_no_handler_swallows_everything_but_the_named_ones() -> None:
     """R6, R14: bare excepts hid failures, and the strategy ran on blind."""
     root = Path(__file__).resolve().parent.parent.parent
     found = {
-        str(path.relative_to(root)) for path in files("messages", "runtime", "actors", "venue", "commands", "supervisor.py") if any(catch_alls(path))
+        str(path.relative_to(root))
+        for path in files("messages", "runtime", "actors", "venue", "commands", "supervisor.py")
+        if any(catch_alls(path))
     }
     assert found <= set(MAY_CATCH_ALL)

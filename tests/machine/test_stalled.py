@@ -1,4 +1,6 @@
-"""A stuck actor is noticed, ended, restarted as `Stalled` and counted, and the pair still ends flat; a quiet machine is left alone."""
+"""A stuck actor is noticed, ended, restarted as `Stalled` and counted, and the pair still ends flat; a
+quiet machine is left alone.
+"""
 
 import types
 from collections.abc import Awaitable, Callable, Coroutine, Generator
@@ -24,7 +26,9 @@ PAIR = {4: int(Base.of("0.042")), 8: int(Base.of("1"))}
 
 
 class Wedge:
-    """One actor that can be wedged, once: it is not resumed any more, whatever comes, until it is cancelled."""
+    """One actor that can be wedged, once: it is not resumed any more, whatever comes, until it is
+    cancelled.
+    """
 
     def __init__(self) -> None:
         self.wanted = False
@@ -61,7 +65,9 @@ class Wedge:
 
 
 class Hollow(Wedge):
-    """The same for actors that live in nurseries, whose tasks cannot be held one by one: all of it is gone, and something sleeps in its place."""
+    """The same for actors that live in nurseries, whose tasks cannot be held one by one: all of it is
+    gone, and something sleeps in its place.
+    """
 
     def wedge(self) -> None:
         super().wedge()
@@ -78,7 +84,14 @@ def seals(said: msgspec.Struct) -> bool:
     return isinstance(said, Hop) and said.hop == "supervisor seals"
 
 
-KINDS: dict[str, type[Wedge]] = {"ledger": Wedge, "eth_leg": Wedge, "sol_leg": Wedge, "account": Wedge, "sizing": Hollow, "market_data": Hollow}
+KINDS: dict[str, type[Wedge]] = {
+    "ledger": Wedge,
+    "eth_leg": Wedge,
+    "sol_leg": Wedge,
+    "account": Wedge,
+    "sizing": Hollow,
+    "market_data": Hollow,
+}
 
 
 def wedge(ready: Bench, actor: str) -> Wedge:
@@ -94,12 +107,20 @@ def stalls(ready: Bench) -> list[Exited]:
 
 
 @pytest.mark.parametrize("actor", KINDS)
-async def test_a_wedged_actor_is_noticed_and_restarted_and_the_pair_ends_flat(autojump_clock: MockClock, tmp_path: Path, actor: str) -> None:
+async def test_a_wedged_actor_is_noticed_and_restarted_and_the_pair_ends_flat(
+    autojump_clock: MockClock, tmp_path: Path, actor: str
+) -> None:
     seed_trio(11)
     async with bench(tmp_path, HUNDRED) as ready:
         held = wedge(ready, actor)
         noticed: list[float] = []
-        ready.watchers.append(lambda said: noticed.append(trio.current_time()) if isinstance(said, Exited) and "Stalled" in said.why else None)
+        ready.watchers.append(
+            lambda said: (
+                noticed.append(trio.current_time())
+                if isinstance(said, Exited) and "Stalled" in said.why
+                else None
+            )
+        )
         ending = await ready.run(within_s=120)
         totals = ready.totals()
         assert held.wedged_at is not None, "it was never wedged"
@@ -111,7 +132,9 @@ async def test_a_wedged_actor_is_noticed_and_restarted_and_the_pair_ends_flat(au
 
 
 async def test_a_quiet_machine_is_left_alone(autojump_clock: MockClock, tmp_path: Path) -> None:
-    """A minute between two motionless books, with a pair held; and looked at in the midst of whatever happens, with mail in the box."""
+    """A minute between two motionless books, with a pair held; and looked at in the midst of whatever
+    happens, with mail in the box.
+    """
     settings = msgspec.structs.replace(HUNDRED, hold=Ms(60_000))
     async with bench(tmp_path, settings) as ready:
         tree, to_ledger = ready.machine.tree, ready.machine.channels.to_ledger
@@ -119,7 +142,8 @@ async def test_a_quiet_machine_is_left_alone(autojump_clock: MockClock, tmp_path
 
         def look(said: msgspec.Struct) -> None:
             if seals(said):
-                for _ in range(2):  # the first goes straight to the waiting ledger, the second is left in the box
+                # the first goes straight to the waiting ledger, the second is left in the box
+                for _ in range(2):
                     to_ledger.post(AccountStream(live=True, detail=""))
                 waiting.append(to_ledger.backlog)
             assert list(tree._watch.stalled(trio.current_time(), tree.supervisor.running)) == []

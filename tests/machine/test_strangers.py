@@ -1,4 +1,6 @@
-"""Somebody else at work in our subaccount: what is not ours is named and never touched, what is ours is closed, and nothing more is entered."""
+"""Somebody else at work in our subaccount: what is not ours is named and never touched, what is ours is
+closed, and nothing more is entered.
+"""
 
 import random
 from itertools import count
@@ -38,12 +40,18 @@ IN_FLIGHT_NS = 60_000_000
 """What three votes had placed already when the hand came may still arrive."""
 
 
-def by_hand(ready: Bench, amount: str, price: str, product: int = ETH, kind: OrderKind = "ioc", margin: int = 0) -> str:
-    """Somebody's order in the exchange's web page, signed by the owner; its digest. `margin`: USD that it takes along, for isolated margin."""
+def by_hand(
+    ready: Bench, amount: str, price: str, product: int = ETH, kind: OrderKind = "ioc", margin: int = 0
+) -> str:
+    """Somebody's order in the exchange's web page, signed by the owner; its digest. `margin`: USD that it
+    takes along, for isolated margin.
+    """
     venue = ready.venue
     nonce = order_nonce(venue.now_ms() + 50_000, next(NUMBERS))
     terms = Appendix(kind, isolated=margin > 0, value=margin * 10**6)
-    order = Order(product, THROWAWAY_SENDER, Price.of(price), Base.of(amount), 4_294_967_295, nonce, pack(terms))
+    order = Order(
+        product, THROWAWAY_SENDER, Price.of(price), Base.of(amount), 4_294_967_295, nonce, pack(terms)
+    )
     digest = "0x" + order_digest(order, venue.exchange.chain_id).hex()
     venue.exchange.match(venue.exchange.arrive(order, digest, OWNER.address, venue.now_ns()), venue.now_ns())
     venue.publish()
@@ -60,22 +68,38 @@ async def reported(ready: Bench, ending: Ending) -> Report:
         await escaped(ready, ending)
     held = ready.machine.channels.held.value
     words = at_the_end(ready.world, held, VenueWord(await ready.account(), ready.world.rules)).words
-    return Report(ready.world.settings, 7, ending.by, 0, ready.totals(), held, words, code=ending.code, detail=ending.detail)
+    return Report(
+        ready.world.settings,
+        7,
+        ending.by,
+        0,
+        ready.totals(),
+        held,
+        words,
+        code=ending.code,
+        detail=ending.detail,
+    )
 
 
-# -- orders and products that are not ours -------------------------------------------------------------------------------------------------------
+# -- orders and products that are not ours -------------------------------------------------------------------
 
 
-async def test_a_resting_order_that_is_not_ours_is_a_warning_and_stays_where_it_is(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_a_resting_order_that_is_not_ours_is_a_warning_and_stays_where_it_is(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
     async with bench(tmp_path, SHORT) as ready:
         theirs = by_hand(ready, "-1", "2900", kind="post_only")
         ending = await ready.run(within_s=60)
         assert (ending.by, ready.totals().completed) == ("done", 1)
         assert (await ready.account()).open_orders == (theirs,)
-        assert [text for text in warnings(ready) if "not Evenkeel's" in text] == ["not Evenkeel's, not touched, sharing the margin: 1 resting order"]
+        assert [text for text in warnings(ready) if "not Evenkeel's" in text] == [
+            "not Evenkeel's, not touched, sharing the margin: 1 resting order"
+        ]
 
 
-async def test_an_isolated_position_in_our_products_blocks_entering_is_named_and_stays(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_an_isolated_position_in_our_products_blocks_entering_is_named_and_stays(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
     """R1: it is part of what the venue holds, and no order of ours ever opened it."""
     async with bench(tmp_path, SHORT) as ready:
         by_hand(ready, "-3", "110", SOL, margin=100)
@@ -87,7 +111,9 @@ async def test_an_isolated_position_in_our_products_blocks_entering_is_named_and
         assert len(ready.venue.exchange.order_log) == 1
 
 
-async def test_an_isolated_position_that_comes_while_a_pair_is_open_ends_the_run_and_stays(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_an_isolated_position_that_comes_while_a_pair_is_open_ends_the_run_and_stays(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
     async with bench(tmp_path, HOURS) as ready:
 
         async def accident(_ready: Bench) -> None:
@@ -97,10 +123,16 @@ async def test_an_isolated_position_that_comes_while_a_pair_is_open_ends_the_run
         report = await reported(ready, ending)
         assert (ending.by, ending.code, code_of(report)) == ("halt", "FOREIGN_FILL", 70)
         snapshot = await ready.account()
-        assert (snapshot.position(ETH).cross, snapshot.position(SOL).cross, snapshot.position(ETH).isolated) == (0, 0, Base.of("0.5"))
+        assert (
+            snapshot.position(ETH).cross,
+            snapshot.position(SOL).cross,
+            snapshot.position(ETH).isolated,
+        ) == (0, 0, Base.of("0.5"))
 
 
-async def test_a_position_in_another_product_is_a_warning_and_is_left_alone(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_a_position_in_another_product_is_a_warning_and_is_left_alone(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
     btc = Product("BTC-PERP", BTC, Price.of("1"), Base.of("0.001"), Quote.of(100))
     async with bench(tmp_path, SHORT, products=(*DEFAULT_PRODUCTS, btc)) as ready:
         ready.venue.exchange.set_oracle(BTC, Price.of("50000"))
@@ -110,16 +142,24 @@ async def test_a_position_in_another_product_is_a_warning_and_is_left_alone(auto
         ending = await ready.run(within_s=60)
         assert (ending.by, ready.totals().completed) == ("done", 1)
         assert ready.venue.exchange.accounts[THROWAWAY_SENDER].position(BTC).amount == Base.of("0.01")
-        assert [order.digest for order in ready.venue.exchange.order_log if order.product_id == BTC] == [theirs]
-        assert [text for text in warnings(ready) if "not Evenkeel's" in text] == ["not Evenkeel's, not touched, sharing the margin: product 2: 0.01"]
+        assert [order.digest for order in ready.venue.exchange.order_log if order.product_id == BTC] == [
+            theirs
+        ]
+        assert [text for text in warnings(ready) if "not Evenkeel's" in text] == [
+            "not Evenkeel's, not touched, sharing the margin: product 2: 0.01"
+        ]
 
 
-async def test_a_resting_order_that_is_not_ours_and_trades_ends_the_run_and_keeps_what_it_bought(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_a_resting_order_that_is_not_ours_and_trades_ends_the_run_and_keeps_what_it_bought(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
     async with bench(tmp_path, HOURS) as ready:
         by_hand(ready, "1", "2700", kind="post_only")
 
         async def falls(_ready: Bench) -> None:
-            ready.venue.exchange.market_trade(ETH, Price.of("2690"), Base.of("-5"), ready.venue.now_ns(), is_taker_buyer=False)
+            ready.venue.exchange.market_trade(
+                ETH, Price.of("2690"), Base.of("-5"), ready.venue.now_ns(), is_taker_buyer=False
+            )
             ready.venue.publish()
 
         ending = await interrupted(ready, falls)
@@ -129,7 +169,7 @@ async def test_a_resting_order_that_is_not_ours_and_trades_ends_the_run_and_keep
         assert (await ready.account()).position(ETH).cross == Base.of("1")
 
 
-# -- a leg closed by hand ------------------------------------------------------------------------------------------------------------------------
+# -- a leg closed by hand ------------------------------------------------------------------------------------
 
 HANDS = {
     "half of a leg": ((ETH, "-0.02", "2700"), {ETH: "0", SOL: "0"}),
@@ -161,8 +201,12 @@ async def test_whatever_is_done_by_hand_what_is_ours_is_closed_and_nothing_else(
         assert all(order.reduce_only for order in after)
 
 
-async def test_a_strangers_round_trip_between_two_pairs_ends_the_run_before_the_next(autojump_clock: MockClock, tmp_path: Path) -> None:
-    """A fill with a digest that is not ours: the position is as it was, and somebody trades here all the same."""
+async def test_a_strangers_round_trip_between_two_pairs_ends_the_run_before_the_next(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """A fill with a digest that is not ours: the position is as it was, and somebody trades here all the
+    same.
+    """
     settings = msgspec.structs.replace(SHORT, cycles=None, pause=Ms(5_000))
     async with bench(tmp_path, settings) as ready:
 
@@ -179,7 +223,7 @@ async def test_a_strangers_round_trip_between_two_pairs_ends_the_run_before_the_
         assert opened(ready) == FLAT
 
 
-# -- a replaced signer -----------------------------------------------------------------------------------------------------------------------------
+# -- a replaced signer ---------------------------------------------------------------------------------------
 
 
 def replaced(ready: Bench) -> None:
@@ -187,9 +231,13 @@ def replaced(ready: Bench) -> None:
     ready.venue.exchange.accounts[THROWAWAY_SENDER].linked_signer = SOMEBODY
 
 
-async def test_a_signer_replaced_while_a_pair_is_open_stops_everything_and_says_what_is_open(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_a_signer_replaced_while_a_pair_is_open_stops_everything_and_says_what_is_open(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
     """2028: an exit that cannot be signed any more."""
-    async with bench(tmp_path, msgspec.structs.replace(SHORT, hold=Ms(2_000), cycles=None), signer=LINKED) as ready:
+    async with bench(
+        tmp_path, msgspec.structs.replace(SHORT, hold=Ms(2_000), cycles=None), signer=LINKED
+    ) as ready:
 
         async def accident(_ready: Bench) -> None:
             replaced(ready)
@@ -210,8 +258,12 @@ async def test_a_signer_replaced_while_a_pair_is_open_stops_everything_and_says_
         assert 2 <= len(refused) < 30
 
 
-async def test_a_signer_replaced_between_two_pairs_is_a_halt_that_is_flat(autojump_clock: MockClock, tmp_path: Path) -> None:
-    async with bench(tmp_path, msgspec.structs.replace(SHORT, cycles=None, pause=Ms(1_000)), signer=LINKED) as ready:
+async def test_a_signer_replaced_between_two_pairs_is_a_halt_that_is_flat(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with bench(
+        tmp_path, msgspec.structs.replace(SHORT, cycles=None, pause=Ms(1_000)), signer=LINKED
+    ) as ready:
 
         def watch(said: msgspec.Struct) -> None:
             if isinstance(said, PlanClosed) and said.seq == 2:
@@ -220,15 +272,24 @@ async def test_a_signer_replaced_between_two_pairs_is_a_halt_that_is_flat(autoju
         ready.watchers.append(watch)
         ending = await ready.run(within_s=60)
         report = await reported(ready, ending)
-        assert (ending.by, ending.code, ending.open_legs, code_of(report)) == ("halt", "SIGNER_REPLACED", "", 70)
+        assert (ending.by, ending.code, ending.open_legs, code_of(report)) == (
+            "halt",
+            "SIGNER_REPLACED",
+            "",
+            70,
+        )
         assert opened(ready) == FLAT
         assert ready.totals().completed == 1
         assert len([order for order in ready.venue.exchange.order_log if order.code == 2028]) == 2
 
 
-async def test_a_signer_replaced_while_nothing_is_sent_is_found_out_when_the_stream_comes_back(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_a_signer_replaced_while_nothing_is_sent_is_found_out_when_the_stream_comes_back(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
     """The account's stream is authenticated by the same key."""
-    async with bench(tmp_path, msgspec.structs.replace(SHORT, cycles=None, pause=Ms(60_000)), signer=LINKED) as ready:
+    async with bench(
+        tmp_path, msgspec.structs.replace(SHORT, cycles=None, pause=Ms(60_000)), signer=LINKED
+    ) as ready:
 
         def watch(said: msgspec.Struct) -> None:
             if isinstance(said, PlanClosed) and said.seq == 2:
@@ -244,10 +305,14 @@ async def test_a_signer_replaced_while_nothing_is_sent_is_found_out_when_the_str
 async def test_a_signer_replaced_between_the_two_orders_of_an_entry_names_the_leg_that_stands_alone(
     autojump_clock: MockClock, tmp_path: Path
 ) -> None:
-    async with bench(tmp_path, msgspec.structs.replace(HOURS, venue_patience=Ms(5_000)), signer=LINKED) as ready:
+    async with bench(
+        tmp_path, msgspec.structs.replace(HOURS, venue_patience=Ms(5_000)), signer=LINKED
+    ) as ready:
         log = ready.venue.exchange.order_log
 
-        def real_arrive(*args: object, arrive: object = ready.venue.exchange.arrive, **more: object) -> object:
+        def real_arrive(
+            *args: object, arrive: object = ready.venue.exchange.arrive, **more: object
+        ) -> object:
             resting = arrive(*args, **more)  # type: ignore[operator]
             replaced(ready)
             return resting
@@ -265,7 +330,9 @@ async def test_a_signer_replaced_in_any_phase_is_a_halt_with_every_leg_that_stay
     autojump_clock: MockClock, tmp_path: Path, nursery: trio.Nursery, phase: str
 ) -> None:
     """2028. Exit code 4 exactly when the engine holds something, and nothing is sent on and on."""
-    async with bench(tmp_path, msgspec.structs.replace(SHORT, cycles=None, venue_patience=Ms(5_000)), signer=LINKED) as ready:
+    async with bench(
+        tmp_path, msgspec.structs.replace(SHORT, cycles=None, venue_patience=Ms(5_000)), signer=LINKED
+    ) as ready:
         strike_in(ready, nursery, phase, lambda: replaced(ready))
         ending = await ready.run(within_s=60)
         report = await reported(ready, ending)
@@ -275,7 +342,7 @@ async def test_a_signer_replaced_in_any_phase_is_a_halt_with_every_leg_that_stay
         assert len([order for order in ready.venue.exchange.order_log if order.code == 2028]) < 30
 
 
-# -- at any moment ----------------------------------------------------------------------------------------------------------------------------------
+# -- at any moment -------------------------------------------------------------------------------------------
 
 HANDS_AT_RANDOM = 12
 """More of them: for as many seeds as you like, the same test with a larger number here."""
@@ -291,23 +358,34 @@ async def test_a_hand_at_any_moment_gets_what_it_did_and_nothing_of_it_is_touche
     chance = random.Random(f"hand {seed}")
     product, sign = chance.choice((ETH, SOL)), chance.choice((1, -1))
     amount = chance.choice(("0.02", "0.042", "0.5") if product == ETH else ("0.4", "1", "5"))
-    settings = msgspec.structs.replace(SHORT, cycles=chance.choice((1, 3)), pause=Ms(200), direction=chance.choice(("long-eth", "long-sol")))
+    settings = msgspec.structs.replace(
+        SHORT, cycles=chance.choice((1, 3)), pause=Ms(200), direction=chance.choice(("long-eth", "long-sol"))
+    )
     async with bench(tmp_path, settings, seed=seed) as ready:
         theirs: list[str] = []
 
         def hand() -> None:
             theirs.append(by_hand(ready, ("-" if sign < 0 else "") + amount, WORST[product, sign], product))
             if chance.random() < 0.2:
-                theirs.append(by_hand(ready, ("" if sign < 0 else "-") + amount, WORST[product, -sign], product))
+                theirs.append(
+                    by_hand(ready, ("" if sign < 0 else "-") + amount, WORST[product, -sign], product)
+                )
 
         strike_in(ready, nursery, chance.choice(list(PHASES)), hand)
         ending = await ready.run(within_s=300)
         report = await reported(ready, ending)
         log = list(ready.venue.exchange.order_log)
-    assert (ending.by, ending.code, report.open_legs) in {("halt", "FOREIGN_FILL", ""), ("refused", "FOREIGN_POSITION", "")}
+    assert (ending.by, ending.code, report.open_legs) in {
+        ("halt", "FOREIGN_FILL", ""),
+        ("refused", "FOREIGN_POSITION", ""),
+    }
     done, left = net(order for order in log if order.digest in theirs), net(log)
     low, high = sorted((0, done[product]))
     assert low <= left[product] <= high
     assert [amount for other, amount in left.items() if other != product and amount] == []
     began = next(order.arrived_ns for order in log if order.digest == theirs[0])
-    assert all(order.reduce_only for order in log if order.digest not in theirs and order.arrived_ns > began + IN_FLIGHT_NS)
+    assert all(
+        order.reduce_only
+        for order in log
+        if order.digest not in theirs and order.arrived_ns > began + IN_FLIGHT_NS
+    )

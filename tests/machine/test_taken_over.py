@@ -1,4 +1,6 @@
-"""A run whose guard has taken over: it waits for the end, and leaves what the exchange lets this machine ask to the guard."""
+"""A run whose guard has taken over: it waits for the end, and leaves what the exchange lets this machine
+ask to the guard.
+"""
 
 from pathlib import Path
 
@@ -17,8 +19,12 @@ def asked(ready: Bench) -> int:
     return int(dict(ready.world.venue.seen())["http"].split(" ")[0])
 
 
-async def test_it_asks_nothing_while_its_guard_closes_and_little_until_all_is_closed(autojump_clock: MockClock, tmp_path: Path) -> None:
-    """It asked ten times a second, until the exchange refused its questions and its guard's, and its own last one: exit code 4 over nothing."""
+async def test_it_asks_nothing_while_its_guard_closes_and_little_until_all_is_closed(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """It asked ten times a second, until the exchange refused its questions and its guard's, and its own
+    last one: exit code 4 over nothing.
+    """
     async with bench(tmp_path, HOURS) as ready:
         await killed(ready)
         before = asked(ready)

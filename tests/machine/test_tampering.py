@@ -1,4 +1,6 @@
-"""One leg gets something else than the other: nothing may leave. Judged by the engine's order log, on the whole machine."""
+"""One leg gets something else than the other: nothing may leave. Judged by the engine's order log, on the
+whole machine.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -37,7 +39,9 @@ def tampered(plan: SizingPlan, field: str) -> SizingPlan:
     if not name:
         return msgspec.structs.replace(plan, **{field: other(getattr(plan, field))})
     order = getattr(plan, leg)
-    return msgspec.structs.replace(plan, **{leg: msgspec.structs.replace(order, **{name: other(getattr(order, name))})})
+    return msgspec.structs.replace(
+        plan, **{leg: msgspec.structs.replace(order, **{name: other(getattr(order, name))})}
+    )
 
 
 async def run_for_a_while(ready: Bench) -> None:
@@ -47,7 +51,9 @@ async def run_for_a_while(ready: Bench) -> None:
 
 def nothing_left(ready: Bench) -> None:
     assert list(ready.venue.exchange.order_log) == []
-    assert [said for said in ready.said if isinstance(said, Hop) and said.hop == "supervisor seals"], "no plan was ever sealed"
+    assert [said for said in ready.said if isinstance(said, Hop) and said.hop == "supervisor seals"], (
+        "no plan was ever sealed"
+    )
     assert [said for said in ready.said if isinstance(said, Abort)], "no plan was aborted"
 
 
@@ -79,7 +85,9 @@ async def test_a_changed_field_in_one_legs_message_sends_nothing(
 async def test_a_field_changed_after_the_vote_keeps_that_leg_from_sending(
     autojump_clock: trio.testing.MockClock, tmp_path: Path, field: str, victim: Any
 ) -> None:
-    """The last check before the wire is made on what is held then. The other leg is stopped by nobody: it did nothing wrong, and is repaired."""
+    """The last check before the wire is made on what is held then. The other leg is stopped by nobody: it
+    did nothing wrong, and is repaired.
+    """
     async with bench(tmp_path, HUNDRED) as ready:
         box = ready.machine.channels.to_leg[victim]
         post = box.post
@@ -103,9 +111,17 @@ async def test_a_field_changed_after_the_vote_keeps_that_leg_from_sending(
         await run_for_a_while(ready)
         product = 4 if victim == "eth" else 8
         first = ready.venue.exchange.order_log[0].arrived_ns if len(ready.venue.exchange.order_log) else 0
-        of_plan_1 = [said for said in ready.said if isinstance(said, Hop) and said.hop == f"{victim}_leg sends" and said.seq == 1]
+        of_plan_1 = [
+            said
+            for said in ready.said
+            if isinstance(said, Hop) and said.hop == f"{victim}_leg sends" and said.seq == 1
+        ]
         assert of_plan_1 == []
-        assert all(order.product_id != product for order in ready.venue.exchange.order_log if order.arrived_ns == first)
+        assert all(
+            order.product_id != product
+            for order in ready.venue.exchange.order_log
+            if order.arrived_ns == first
+        )
 
 
 class FlippingOrderBuilder:
@@ -118,11 +134,15 @@ class FlippingOrderBuilder:
         return getattr(self._order_builder, name)
 
     def sign(self, order: Order) -> SignedOrder:
-        flipped: SignedOrder = self._order_builder.sign(msgspec.structs.replace(order, amount=Base(-order.amount)))
+        flipped: SignedOrder = self._order_builder.sign(
+            msgspec.structs.replace(order, amount=Base(-order.amount))
+        )
         return flipped
 
 
-async def test_a_flipped_side_inside_a_built_order_sends_nothing(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_a_flipped_side_inside_a_built_order_sends_nothing(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     """O8: a fallback of a short leg sold again."""
     async with bench(tmp_path, HUNDRED) as ready:
         ready.world.venue._order_builder = FlippingOrderBuilder(ready.world.venue.order_builder)  # type: ignore[attr-defined]

@@ -1,4 +1,6 @@
-"""The tree of the design: who is started in which order under which limits, who begins a new epoch, and where giving up leads."""
+"""The tree of the design: who is started in which order under which limits, who begins a new epoch, and
+where giving up leads.
+"""
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -30,10 +32,15 @@ def supervisors(root: Supervisor) -> dict[str, SupervisorSpec]:
     return found
 
 
-async def test_the_tree_has_the_names_order_strategies_and_limits_of_the_design(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_the_tree_has_the_names_order_strategies_and_limits_of_the_design(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
     async with bench(tmp_path, LONG) as ready:
         specs = supervisors(ready.machine.tree.supervisor)
-        shape = {name: (spec.strategy, spec.intensity, spec.period_s, tuple(child.name for child in spec.children)) for name, spec in specs.items()}
+        shape = {
+            name: (spec.strategy, spec.intensity, spec.period_s, tuple(child.name for child in spec.children))
+            for name, spec in specs.items()
+        }
         assert shape == {
             "supervisor": ("one_for_one", 3, 60, ("feeds", "trading")),
             "feeds": ("one_for_one", 10, 300, ("market_data", "account")),
@@ -42,7 +49,9 @@ async def test_the_tree_has_the_names_order_strategies_and_limits_of_the_design(
         }
         backoffs = {name: spec.backoff for name, spec in specs.items() if spec.backoff}
         assert backoffs == {"feeds": Backoff(first_s=0.25, factor=2, cap_s=30, jitter=0.2, reset_after_s=60)}
-        assert {child.name for spec in specs.values() for child in spec.children if child.restart != "permanent"} == {"trading"}
+        assert {
+            child.name for spec in specs.values() for child in spec.children if child.restart != "permanent"
+        } == {"trading"}
 
 
 class Roster:
@@ -94,10 +103,14 @@ async def test_only_a_restart_of_ledger_or_legs_begins_a_new_epoch_and_only_when
         assert state.epoch - before == len(legs_at_bump) == (1 if bumps else 0)
         assert set(legs_at_bump) <= {frozenset()}
         again = roster.started[len(ACTORS) :]
-        assert again == {"ledger": ["ledger", "eth_leg", "sol_leg", "sizing"]}.get(actor, ["eth_leg", "sol_leg"] if bumps else [actor])
+        assert again == {"ledger": ["ledger", "eth_leg", "sol_leg", "sizing"]}.get(
+            actor, ["eth_leg", "sol_leg"] if bumps else [actor]
+        )
 
 
-async def test_actors_start_in_the_order_of_the_design_and_stop_in_reverse(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_actors_start_in_the_order_of_the_design_and_stop_in_reverse(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
     async with bench(tmp_path, LONG) as ready:
         roster = Roster(ready)
         await ready.run(within_s=60)
@@ -106,7 +119,9 @@ async def test_actors_start_in_the_order_of_the_design_and_stop_in_reverse(autoj
 
 
 @pytest.mark.parametrize("recv_time_s", [1, 2, 60])
-async def test_a_leg_may_stop_for_longer_than_it_may_wait_for_an_answer(autojump_clock: MockClock, tmp_path: Path, recv_time_s: int) -> None:
+async def test_a_leg_may_stop_for_longer_than_it_may_wait_for_an_answer(
+    autojump_clock: MockClock, tmp_path: Path, recv_time_s: int
+) -> None:
     async with bench(tmp_path, msgspec.structs.replace(LONG, recv_time=Ms(recv_time_s * 1000))) as ready:
         legs = supervisors(ready.machine.tree.supervisor)["legs"].children
         assert [leg.shutdown_s for leg in legs] == [recv_time_s + 3, recv_time_s + 3]
@@ -128,16 +143,24 @@ async def test_an_actor_that_dies_whenever_it_is_up_ends_trading_after_a_known_n
         kill_whenever_it_starts(ready, actor)
         ending = await ready.run(within_s=60)
         assert (ending.by, ending.code) == ("halt", "GAVE_UP")
-        assert len([said for said in ready.said if isinstance(said, ChildStarted) and said.child == actor]) == lives
+        assert (
+            len([said for said in ready.said if isinstance(said, ChildStarted) and said.child == actor])
+            == lives
+        )
 
 
-async def test_when_trading_gives_up_it_is_not_tried_again_and_the_run_halts(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_when_trading_gives_up_it_is_not_tried_again_and_the_run_halts(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
     async with bench(tmp_path, LONG) as ready:
         kill_whenever_it_starts(ready, "sizing")
         ending = await ready.run(within_s=60)
         assert (ending.by, ending.code, ending.open_legs) == ("halt", "GAVE_UP", "")
         assert "trading gave up: 6 failures within 60 s; first sizing: Killed" in ending.detail
-        assert len([said for said in ready.said if isinstance(said, ChildStarted) and said.child == "sizing"]) == 6
+        assert (
+            len([said for said in ready.said if isinstance(said, ChildStarted) and said.child == "sizing"])
+            == 6
+        )
         assert ready.world.state.halted is not None
         assert [said.code for said in ready.said if isinstance(said, Halted)] == ["GAVE_UP"]
 
@@ -160,20 +183,25 @@ def deafen(ready: Bench, actor: str) -> None:
     target.run = deaf  # type: ignore[method-assign]
 
 
-async def test_a_stuck_actor_does_not_hide_what_was_wrong_before_it(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_a_stuck_actor_does_not_hide_what_was_wrong_before_it(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
     async with bench(tmp_path, LONG) as ready:
         deafen(ready, "market_data")
         kill_whenever_it_starts(ready, "sizing")
         ending = await ready.run(within_s=120)
         first, then = ending.detail.split("; then ")
         assert first.startswith(
-            "GaveUp: supervisor gave up: trading, which is significant, ended; first trading: GaveUp: trading gave up: 6 failures"
+            "GaveUp: supervisor gave up: trading, which is significant, ended; first trading: GaveUp: trading"
+            " gave up: 6 failures"
         )
         assert then == "Stuck: market_data still runs 10 s after it was told to stop"
         await trio.sleep(DEAF_S)
 
 
-async def test_a_tree_that_is_stuck_while_it_stops_is_a_halt_and_not_a_run_that_is_done(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_a_tree_that_is_stuck_while_it_stops_is_a_halt_and_not_a_run_that_is_done(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
     async with bench(tmp_path, LONG) as ready:
         deafen(ready, "market_data")
         ending = await ready.run(within_s=120)
@@ -202,7 +230,9 @@ async def test_an_actor_that_asks_the_process_to_exit_is_a_halt_that_says_what_i
         assert "ETH-PERP 0.042" in ending.open_legs
 
 
-async def test_a_halt_that_cannot_be_written_down_is_still_a_halt(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_a_halt_that_cannot_be_written_down_is_still_a_halt(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
     async with bench(tmp_path, LONG) as ready:
 
         def full(code: str, detail: str) -> None:
@@ -215,7 +245,9 @@ async def test_a_halt_that_cannot_be_written_down_is_still_a_halt(autojump_clock
         assert any("could not be recorded" in getattr(said, "text", "") for said in ready.said)
 
 
-async def test_a_defect_in_the_supervisors_own_loop_is_a_halt_after_which_no_actor_runs(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_a_defect_in_the_supervisors_own_loop_is_a_halt_after_which_no_actor_runs(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
     async with bench(tmp_path, LONG) as ready:
         roster = Roster(ready)
 

@@ -1,4 +1,6 @@
-"""Legs that cannot connect: nothing is sealed for them to decline, it is said once, and a lone leg does not wait for them for long."""
+"""Legs that cannot connect: nothing is sealed for them to decline, it is said once, and a lone leg does
+not wait for them for long.
+"""
 
 from collections import Counter
 from pathlib import Path
@@ -26,10 +28,13 @@ from venue.nado.orders import NadoOrderWire
 from venue.nado.socket import Socket
 from venue.protocol import Unreachable
 
-ODD = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ACCEPT\r\n" + (
-    b"Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=99\r\n\r\n"
+ODD = (
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept:"
+    b" ACCEPT\r\n" + b"Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=99\r\n\r\n"
 )
-ALARMED = msgspec.structs.replace(HUNDRED, limits=msgspec.structs.replace(HUNDRED.limits, alarm_after_denying=Ms(20_000)))
+ALARMED = msgspec.structs.replace(
+    HUNDRED, limits=msgspec.structs.replace(HUNDRED.limits, alarm_after_denying=Ms(20_000))
+)
 
 
 class Legs:
@@ -84,7 +89,9 @@ async def test_a_minute_of_odd_answers_to_every_upgrade_restarts_nobody_and_seal
             await ready.machine.run()
         assert [said for said in ready.said if isinstance(said, Restarting | Halted)] == []
         assert of_kind(ready, Sealed) == []
-        assert 4 * 12 <= len(dials) < 4 * 40, "every connection is tried at least every 5 s and not much more often"
+        assert 4 * 12 <= len(dials) < 4 * 40, (
+            "every connection is tried at least every 5 s and not much more often"
+        )
         nursery.cancel_scope.cancel()
 
 
@@ -121,7 +128,11 @@ async def test_a_lone_leg_without_a_connection_is_waited_for_ten_seconds_and_the
         ready.watchers.append(watch)
         ending = await ready.run(within_s=60)
         assert (ending.by, ending.code, ending.open_legs) == ("halt", "LEG_UNREACHABLE", "SOL-PERP -1")
-        assert ending.detail == "eth_leg and sol_leg without a connection for 10 s while ETH 0 and SOL -1 are held, which is not a hedged pair"
+        assert (
+            ending.detail
+            == "eth_leg and sol_leg without a connection for 10 s while ETH 0 and SOL -1 are held, which is"
+            " not a hedged pair"
+        )
         assert trio.current_time() - lost[0] == pytest.approx(10, abs=0.7)
         assert ready.world.state.halted == ("LEG_UNREACHABLE", ending.detail)
         assert len(of_kind(ready, Sealed)) == 1, "nothing is sealed that nobody can send"
@@ -130,7 +141,10 @@ async def test_a_lone_leg_without_a_connection_is_waited_for_ten_seconds_and_the
 async def test_a_hedged_pair_whose_legs_lose_their_connections_stays_and_leaves_when_they_are_back(
     autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with bench(tmp_path, msgspec.structs.replace(HUNDRED, hold=Ms(5_000))) as ready, trio.open_nursery() as outside:
+    async with (
+        bench(tmp_path, msgspec.structs.replace(HUNDRED, hold=Ms(5_000))) as ready,
+        trio.open_nursery() as outside,
+    ):
         legs = Legs(ready, monkeypatch)
 
         async def away() -> None:
@@ -149,7 +163,10 @@ async def test_a_hedged_pair_whose_legs_lose_their_connections_stays_and_leaves_
 async def test_a_pair_that_must_leave_and_cannot_connect_for_venue_patience_halts_as_before(
     autojump_clock: MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with bench(tmp_path, msgspec.structs.replace(HUNDRED, hold=Ms(3_000), venue_patience=Ms(20_000))) as ready, trio.open_nursery() as outside:
+    async with (
+        bench(tmp_path, msgspec.structs.replace(HUNDRED, hold=Ms(3_000), venue_patience=Ms(20_000))) as ready,
+        trio.open_nursery() as outside,
+    ):
         legs = Legs(ready, monkeypatch)
 
         async def away() -> None:
@@ -158,7 +175,11 @@ async def test_a_pair_that_must_leave_and_cannot_connect_for_venue_patience_halt
 
         outside.start_soon(away)
         ending = await ready.run(within_s=60)
-        assert (ending.by, ending.code, ending.open_legs) == ("halt", "CLOSE_OVERDUE", "ETH-PERP 0.042, SOL-PERP -1")
+        assert (ending.by, ending.code, ending.open_legs) == (
+            "halt",
+            "CLOSE_OVERDUE",
+            "ETH-PERP 0.042, SOL-PERP -1",
+        )
 
 
 async def test_a_venue_that_is_slow_at_each_step_of_subscribing_restarts_no_actor(
@@ -207,7 +228,8 @@ def test_connections_that_come_and_go_at_once_do_not_begin_the_ten_seconds_anew(
     world = cast("World", SimpleNamespace(venue=SimpleNamespace(unconnected=lambda: frozenset(gone))))
     watch = LegConnections(world)
     for tenth in range(100):
-        gone.symmetric_difference_update({"eth_leg"} if tenth % 5 == 0 else ())  # half a second up, half a second down
+        # half a second up, half a second down
+        gone.symmetric_difference_update({"eth_leg"} if tenth % 5 == 0 else ())
         assert watch.overdue(held("uneven"), tenth / 10) == ""
     gone.add("eth_leg")
     assert "eth_leg without a connection for 10 s" in watch.overdue(held("uneven"), 10.6)
@@ -230,6 +252,8 @@ async def test_plans_that_are_declined_again_and_again_are_sealed_more_and_more_
             await ready.machine.run()
         sealed = of_kind(ready, Sealed)
         assert 8 <= len(sealed) == len(of_kind(ready, Abort)) <= 16, "doubling up to a minute"
-        assert Counter(said.code for said in ready.said if isinstance(said, Declined)).keys() == {"MAX_LEG_NOTIONAL"}
+        assert Counter(said.code for said in ready.said if isinstance(said, Declined)).keys() == {
+            "MAX_LEG_NOTIONAL"
+        }
         assert {said.code for said in ready.said if isinstance(said, Alarm)} == {"ABORTED"}
         nursery.cancel_scope.cancel()

@@ -1,4 +1,6 @@
-"""The venue's clock jumps and stays there: an order refused for its time is the proof, and the time is measured at once, not half a minute later."""
+"""The venue's clock jumps and stays there: an order refused for its time is the proof, and the time is
+measured at once, not half a minute later.
+"""
 
 from pathlib import Path
 
@@ -23,7 +25,9 @@ WITHIN_S = 5.0
 async def test_a_pair_is_left_although_the_venues_clock_is_suddenly_ahead(
     autojump_clock: trio.testing.MockClock, tmp_path: Path, hold_ms: int
 ) -> None:
-    """Found by the drill clock-skew: every order out of the pair was refused with 2011 until the next measurement."""
+    """Found by the drill clock-skew: every order out of the pair was refused with 2011 until the next
+    measurement.
+    """
     settings = msgspec.structs.replace(HUNDRED, cycles=1, hold=Ms(hold_ms))
     held_at: list[float] = []
     async with bench(tmp_path, settings) as ready:

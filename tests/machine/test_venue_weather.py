@@ -1,4 +1,6 @@
-"""The whole machine at a venue that is lawful but different, and at one with bad days: it ends flat, trades nothing twice, books what happened."""
+"""The whole machine at a venue that is lawful but different, and at one with bad days: it ends flat,
+trades nothing twice, books what happened.
+"""
 
 from pathlib import Path
 
@@ -84,7 +86,9 @@ async def test_bad_weather_at_the_venue_ends_flat_without_an_order_twice(
         assert [position.total for position in snapshot.positions if position.total] == []
 
 
-async def test_slow_replies_and_fills_in_pieces_are_booked_to_the_last_digit(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_slow_replies_and_fills_in_pieces_are_booked_to_the_last_digit(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     """A fill is heard before its order is acknowledged, in five pieces; the ledger's money is the venue's."""
     slow = DisturbReply(request="place_order", one_in=1, how="delay", delay_ms=250)
     pieces = tuple(Pieces(nth=number, lots=(1, 1, 3, 5, 7), increasing=False) for number in range(1, 9))
@@ -98,8 +102,12 @@ async def test_slow_replies_and_fills_in_pieces_are_booked_to_the_last_digit(aut
         assert (await ready.account()).value < before
 
 
-async def test_funding_paid_while_a_pair_is_held_is_in_the_ledger_to_the_last_digit(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
-    """S6: the mark stands above the index, so the long ETH leg pays; settlement in between changes no figure."""
+async def test_funding_paid_while_a_pair_is_held_is_in_the_ledger_to_the_last_digit(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    """S6: the mark stands above the index, so the long ETH leg pays; settlement in between changes no
+    figure.
+    """
     staged = (
         Oracle(at_ms=500, for_ms=60_000, product="ETH-PERP", by_bps=-40),
         SettleResults(at_ms=3_000),

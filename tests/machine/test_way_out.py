@@ -48,12 +48,17 @@ async def test_it_is_signed_when_the_pair_stands_renewed_and_gone_before_the_exi
 
 
 @pytest.mark.parametrize("blocked", [True, False])
-async def test_a_disk_that_cannot_keep_it_stops_no_trading(autojump_clock: trio.testing.MockClock, tmp_path: Path, blocked: bool) -> None:
+async def test_a_disk_that_cannot_keep_it_stops_no_trading(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path, blocked: bool
+) -> None:
     """R11."""
     async with bench(tmp_path, msgspec.structs.replace(HUNDRED, hold=Ms(500))) as ready:
         if blocked:
             ready.world.state.beside(".escape-tmp").mkdir()
         ending = await ready.run(within_s=60)
         assert (ending.by, ready.totals().completed) == ("done", 1)
-        warned = any("the presigned exit orders could not be stored" in getattr(said, "text", "") for said in ready.said)
+        warned = any(
+            "the presigned exit orders could not be stored" in getattr(said, "text", "")
+            for said in ready.said
+        )
         assert warned is blocked

@@ -21,7 +21,11 @@ SCALARS = (int, str, bool, type(None), msgspec.Raw)  # Raw: bytes that nobody ch
 def every_message() -> Iterator[type[msgspec.Struct]]:
     for module in pkgutil.iter_modules(messages.__path__):
         for value in vars(importlib.import_module(f"messages.{module.name}")).values():
-            if isinstance(value, type) and issubclass(value, msgspec.Struct) and value.__module__ == f"messages.{module.name}":
+            if (
+                isinstance(value, type)
+                and issubclass(value, msgspec.Struct)
+                and value.__module__ == f"messages.{module.name}"
+            ):
                 yield value
 
 
@@ -65,7 +69,13 @@ def sample(kind: Any, rng: random.Random) -> Any:
         return kind(rng.choice([X18_LIMIT, -X18_LIMIT, rng.randrange(-X18_LIMIT, X18_LIMIT)]))
     raw = msgspec.Raw(rng.choice([b"{}", b"[1]", b"2"]))
     texts = ["", "x", 'quote"\n']
-    values = {msgspec.Raw: raw, bool: rng.random() < 0.5, int: rng.randrange(2**63), str: rng.choice(texts), type(None): None}
+    values = {
+        msgspec.Raw: raw,
+        bool: rng.random() < 0.5,
+        int: rng.randrange(2**63),
+        str: rng.choice(texts),
+        type(None): None,
+    }
     return values[kind]
 
 
@@ -119,7 +129,9 @@ def test_an_integer_outside_int128_is_refused() -> None:
 
 
 def test_a_bare_json_number_is_not_money() -> None:
-    """S5: 1e9 for 1e18 once made a position of -5,000,000,000; money on the wire is a decimal string and nothing else."""
+    """S5: 1e9 for 1e18 once made a position of -5,000,000,000; money on the wire is a decimal string and
+    nothing else.
+    """
     holder = msgspec.defstruct("Holder", [("value", Price)], frozen=True)
     with pytest.raises(msgspec.ValidationError):
         decode(b'{"value":1000000000}', holder)
@@ -138,7 +150,8 @@ def test_the_founding_bug_in_numbers() -> None:
     balanced = imbalance(notional(eth, Base.of("0.042")), notional(sol, Base.of("-1.0")))
     rounded = imbalance(notional(eth, Base.of("0.036")), notional(sol, Base.of("-0.9")))
     assert 6_040000000000000000 < balanced < 6_070000000000000000
-    assert 4_810000000000000000 < rounded / 100 < 4_820000000000000000  # of the larger leg; 5.06 % of the smaller
+    # of the larger leg; 5.06 % of the smaller
+    assert 4_810000000000000000 < rounded / 100 < 4_820000000000000000
 
 
 def test_worse_is_up_for_a_buyer_and_down_for_a_seller() -> None:

@@ -1,4 +1,6 @@
-"""The full bound by one command: `python -m tests.model --crashes 2 --losses 1 --plans 2`. `--mutant NAME` and `--mutants` show broken variants."""
+"""The full bound by one command: `python -m tests.model --crashes 2 --losses 1 --plans 2`. `--mutant NAME`
+and `--mutants` show broken variants.
+"""
 
 import argparse
 import resource
@@ -11,14 +13,28 @@ from tests.model.table import markdown
 
 
 def main() -> int:
-    """Search, print what was explored, and the shortest trace to a violation if there is one. 1 = a violation, or a mutant that none catches."""
-    parser = argparse.ArgumentParser(prog="python -m tests.model", description="Every interleaving of the barrier within these bounds.")
+    """Search, print what was explored, and the shortest trace to a violation if there is one. 1 = a
+    violation, or a mutant that none catches.
+    """
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.model", description="Every interleaving of the barrier within these bounds."
+    )
     parser.add_argument("--crashes", type=int, default=2, help="how often a leg, the ledger or sizing dies")
-    parser.add_argument("--losses", type=int, default=1, help="how many messages are lost, changed, doubled or late")
-    parser.add_argument("--plans", type=int, default=2, help="how many plans are placed; aborted ones do not count")
-    parser.add_argument("--mutant", choices=sorted(MUTANTS), help="search this broken variant, in its own bound, and print the trace")
+    parser.add_argument(
+        "--losses", type=int, default=1, help="how many messages are lost, changed, doubled or late"
+    )
+    parser.add_argument(
+        "--plans", type=int, default=2, help="how many plans are placed; aborted ones do not count"
+    )
+    parser.add_argument(
+        "--mutant",
+        choices=sorted(MUTANTS),
+        help="search this broken variant, in its own bound, and print the trace",
+    )
     parser.add_argument("--mutants", action="store_true", help="search all broken variants")
-    parser.add_argument("--table", action="store_true", help="print the rows of the barrier's table that were seen at work")
+    parser.add_argument(
+        "--table", action="store_true", help="print the rows of the barrier's table that were seen at work"
+    )
     asked = parser.parse_args()
     if asked.table:
         print(markdown())

@@ -19,7 +19,7 @@ def moves(state: State, rules: Rules) -> Iterator[Move]:
         yield from _losses(state._replace(losses=state.losses - 1, hurt=True), rules)
 
 
-# -- crashes ---------------------------------------------------------------------------------------------------------------------------------------
+# -- crashes -------------------------------------------------------------------------------------------------
 
 
 def _crashes(state: State, rules: Rules) -> Iterator[Move]:
@@ -38,7 +38,9 @@ def leg_crashed(state: State, name: str) -> State:
 
 
 def _ledger_crashes(state: State, rules: Rules) -> Iterator[Move]:
-    """It dies with the first messages of its mailbox taken and not committed, or with one committed and not spoken of."""
+    """It dies with the first messages of its mailbox taken and not committed, or with one committed and
+    not spoken of.
+    """
     for taken in range(len(state.ledger.box) + 1):
         yield f"CRASH of ledger, {taken} messages taken and not committed", _ledger_crashed(state, taken)
     if any(order.events for order in state.orders):
@@ -53,7 +55,9 @@ def _ledger_crashes(state: State, rules: Rules) -> Iterator[Move]:
 
 def _ledger_crashed(state: State, taken: int) -> State:
     entries = tuple(entry for entry in state.ledger.entries if entry.stage != "unwritten")
-    return state._replace(ledger=state.ledger._replace(up=False, box=state.ledger.box[taken:], entries=entries))
+    return state._replace(
+        ledger=state.ledger._replace(up=False, box=state.ledger.box[taken:], entries=entries)
+    )
 
 
 def _sizing_crashes(state: State, rules: Rules) -> Iterator[Move]:
@@ -61,12 +65,15 @@ def _sizing_crashes(state: State, rules: Rules) -> Iterator[Move]:
     if rules.sizing_bumps:
         epoch = state.epoch + 1
         ledger = state.ledger._replace(box=(*state.ledger.box, ("restarted", epoch)))
-        yield "CRASH of sizing, and the epoch is bumped", posted(state._replace(epoch=epoch, reborn=True, ledger=ledger), ("bumped", epoch))
+        yield (
+            "CRASH of sizing, and the epoch is bumped",
+            posted(state._replace(epoch=epoch, reborn=True, ledger=ledger), ("bumped", epoch)),
+        )
     elif not state.again:
         yield "CRASH of sizing", state._replace(again=True)
 
 
-# -- losses ----------------------------------------------------------------------------------------------------------------------------------------
+# -- losses --------------------------------------------------------------------------------------------------
 
 
 def _losses(state: State, rules: Rules) -> Iterator[Move]:
@@ -78,7 +85,10 @@ def _losses(state: State, rules: Rules) -> Iterator[Move]:
     if box and box[0][0] == "seal":
         for copy in ("other", "torn"):
             message = (*box[0][:2], copy)
-            yield f"CHANGED: the ledger's copy of {box[0][1]} is {copy}", state._replace(ledger=state.ledger._replace(box=(message, *box[1:])))
+            yield (
+                f"CHANGED: the ledger's copy of {box[0][1]} is {copy}",
+                state._replace(ledger=state.ledger._replace(box=(message, *box[1:]))),
+            )
 
 
 def _order_losses(state: State, order: Order, rules: Rules) -> Iterator[Move]:
@@ -94,11 +104,17 @@ def _order_losses(state: State, order: Order, rules: Rules) -> Iterator[Move]:
         rest = tuple(each for each in order.events if each != event)
         yield f"LOST: {event[0]} of {name}", with_order(state, order, order._replace(events=rest))
         if event[0] == "fill":
-            yield f"DOUBLED: {event[0]} of {name}", with_order(state, order, order._replace(events=(*order.events, event)))
+            yield (
+                f"DOUBLED: {event[0]} of {name}",
+                with_order(state, order, order._replace(events=(*order.events, event))),
+            )
 
 
 def _changed(state: State, name: str, leg: Leg) -> Iterator[Move]:
     if leg.box and leg.box[0][0] == "seal" and leg.waits is None:
         for copy in ("other", "torn"):
             message = (*leg.box[0][:2], copy)
-            yield f"CHANGED: {name}_leg's copy of {leg.box[0][1]} is {copy}", with_leg(state, name, leg._replace(box=(message, *leg.box[1:])))
+            yield (
+                f"CHANGED: {name}_leg's copy of {leg.box[0][1]} is {copy}",
+                with_leg(state, name, leg._replace(box=(message, *leg.box[1:]))),
+            )

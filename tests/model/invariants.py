@@ -1,8 +1,10 @@
-"""I1-I9 in every state, L1, L2 and "no deadlock" in every state after which nothing happens. Each returns what is wrong, or "".
+"""I1-I9 in every state, L1, L2 and "no deadlock" in every state after which nothing happens. Each returns
+what is wrong, or "".
 
 I8 and the first half of L2 are about a step, so they are asked of every step, not of every state.
 
-The search proves that runs have no cycles, so every run ends, and what must *eventually* hold only has to hold at the endings.
+The search proves that runs have no cycles, so every run ends, and what must *eventually* hold only has to
+hold at the endings.
 """
 
 from collections.abc import Callable
@@ -23,27 +25,60 @@ def i2_at_most_one_accepted_increasing_order_per_plan_and_leg(state: State, _bef
     for order in state.orders:
         if order.plan.increases and order.accepted:
             taken[order.plan.seq, order.leg] = taken.get((order.plan.seq, order.leg), 0) + order.accepted
-    return next((f"the venue took {count} {leg} orders of plan {seq}" for (seq, leg), count in taken.items() if count > 1), "")
+    return next(
+        (
+            f"the venue took {count} {leg} orders of plan {seq}"
+            for (seq, leg), count in taken.items()
+            if count > 1
+        ),
+        "",
+    )
 
 
 def i3_no_order_before_three_votes(state: State, _before: State) -> str:
-    return next((f"the {order.leg} order of {order.plan} left after votes {order.votes:03b}" for order in state.orders if order.votes != 7), "")
+    return next(
+        (
+            f"the {order.leg} order of {order.plan} left after votes {order.votes:03b}"
+            for order in state.orders
+            if order.votes != 7
+        ),
+        "",
+    )
 
 
 def i4_no_order_without_a_journalled_intent(state: State, _before: State) -> str:
-    return next((f"the {order.leg} order of {order.plan} left without an intent on disk" for order in state.orders if not order.journalled), "")
+    return next(
+        (
+            f"the {order.leg} order of {order.plan} left without an intent on disk"
+            for order in state.orders
+            if not order.journalled
+        ),
+        "",
+    )
 
 
 def i5_no_order_of_a_dead_epoch(state: State, _before: State) -> str:
-    return next((f"the {order.leg} order of {order.plan} left after a restart" for order in state.orders if not order.alive), "")
+    return next(
+        (
+            f"the {order.leg} order of {order.plan} left after a restart"
+            for order in state.orders
+            if not order.alive
+        ),
+        "",
+    )
 
 
 def i6_the_ledgers_outcome_is_the_venues(state: State, _before: State) -> str:
     for entry in state.ledger.entries:
         for leg, told in zip(LEGS, (entry.eth, entry.sol), strict=True):
-            really = sum(order.filled for order in state.orders if (order.plan, order.leg) == (entry.plan, leg))
+            really = sum(
+                order.filled for order in state.orders if (order.plan, order.leg) == (entry.plan, leg)
+            )
             if told.total is not None and told.total != really:
-                return f"the ledger says that the {leg} order of {entry.plan} filled {told.total}, the venue filled {really}"
+                return (
+                    f"the ledger says that the {leg} order of {entry.plan} filled {told.total}, the venue"
+                    f" filled {really}"
+                )
     return ""
 
 
@@ -57,7 +92,11 @@ def i8_epoch_and_seq_strictly_increase(state: State, before: State) -> str:
     if state.bar.plan == before.bar.plan or state.bar.plan is None:
         return ""
     new, old = state.bar.plan, (before.bar.epoch, before.bar.seq)
-    backwards = new.seq <= old[1] or new.epoch < old[0] or any(entry.plan.seq >= new.seq for entry in before.ledger.entries)
+    backwards = (
+        new.seq <= old[1]
+        or new.epoch < old[0]
+        or any(entry.plan.seq >= new.seq for entry in before.ledger.entries)
+    )
     return f"{new} was sealed after {old[0]}.{old[1]}" if backwards else ""
 
 
@@ -73,7 +112,11 @@ def i9_undisturbed_legs_act_together(state: State, _before: State) -> str:
 def _alone(state: State, entry: Entry) -> str:
     asked = {leg for leg in LEGS if entry.plan.lots(leg)}
     acted = {order.leg for order in state.orders if order.plan == entry.plan}
-    return "" if acted in (set(), asked) else f"only {', '.join(sorted(acted))} acted on {entry.plan}, and nothing was wrong"
+    return (
+        ""
+        if acted in (set(), asked)
+        else f"only {', '.join(sorted(acted))} acted on {entry.plan}, and nothing was wrong"
+    )
 
 
 def l2_what_follows_a_lone_leg_is_a_cure(state: State, before: State) -> str:
@@ -81,14 +124,24 @@ def l2_what_follows_a_lone_leg_is_a_cure(state: State, before: State) -> str:
     if new is None or new == old or state.bar.phase != "voting":
         return ""
     eth, sol = position(before, "eth"), position(before, "sol")
-    return f"{new} follows a lone leg: eth {eth} sol {sol}" if eth != sol and new.purpose not in {"repair", "flatten"} else ""
+    return (
+        f"{new} follows a lone leg: eth {eth} sol {sol}"
+        if eth != sol and new.purpose not in {"repair", "flatten"}
+        else ""
+    )
 
 
 def x1_no_leg_is_ever_larger_than_one_entry(state: State, _before: State) -> str:
-    return next((f"{leg} holds {position(state, leg)} lots" for leg in LEGS if not 0 <= position(state, leg) <= LOTS), "")
+    return next(
+        (f"{leg} holds {position(state, leg)} lots" for leg in LEGS if not 0 <= position(state, leg) <= LOTS),
+        "",
+    )
 
 
-STEPS: tuple[Callable[[State, State], str], ...] = (i8_epoch_and_seq_strictly_increase, l2_what_follows_a_lone_leg_is_a_cure)
+STEPS: tuple[Callable[[State, State], str], ...] = (
+    i8_epoch_and_seq_strictly_increase,
+    l2_what_follows_a_lone_leg_is_a_cure,
+)
 SAFETY: tuple[Callable[[State, State], str], ...] = (
     i1_legs_that_act_act_on_the_same_digest,
     i2_at_most_one_accepted_increasing_order_per_plan_and_leg,
@@ -109,13 +162,24 @@ def l1_every_intent_gets_an_outcome(state: State, _rules: Rules) -> str:
     if entry is not None:
         return f"{entry.plan} has no ending"
     written = {entry.plan for entry in state.ledger.entries}
-    return next((f"the {order.leg} order of {order.plan} was never written down" for order in state.orders if order.plan not in written), "")
+    return next(
+        (
+            f"the {order.leg} order of {order.plan} was never written down"
+            for order in state.orders
+            if order.plan not in written
+        ),
+        "",
+    )
 
 
 def l2_a_lone_leg_is_followed_by_repair_or_flatten(state: State, rules: Rules) -> str:
     """Only the bound may end a story with a lone leg."""
     eth, sol = position(state, "eth"), position(state, "sol")
-    return f"eth {eth} sol {sol} is left, and nothing followed" if eth != sol and plans_of(state) < rules.plans else ""
+    return (
+        f"eth {eth} sol {sol} is left, and nothing followed"
+        if eth != sol and plans_of(state) < rules.plans
+        else ""
+    )
 
 
 def l3_no_deadlock(state: State, rules: Rules) -> str:

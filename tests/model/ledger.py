@@ -1,5 +1,5 @@
-"""The ledger: commit, then speak. How it votes and when an order has its ending is asked of the real code (`real.py`); what happens to an intent is
-modelled after `actors/ledger/fold.py`.
+"""The ledger: commit, then speak. How it votes and when an order has its ending is asked of the real code
+(`real.py`); what happens to an intent is modelled after `actors/ledger/fold.py`.
 """
 
 from collections.abc import Iterator
@@ -7,7 +7,18 @@ from collections.abc import Iterator
 from tests.model import real
 from tests.model.legs import Move, posted, voted, with_order
 from tests.model.rules import Rules
-from tests.model.state import LEGS, NOTHING_TOLD, OVER_WITH_NOTHING, Entry, Message, Order, Plan, State, held, in_flight
+from tests.model.state import (
+    LEGS,
+    NOTHING_TOLD,
+    OVER_WITH_NOTHING,
+    Entry,
+    Message,
+    Order,
+    Plan,
+    State,
+    held,
+    in_flight,
+)
 
 
 def moves(state: State, rules: Rules) -> Iterator[Move]:
@@ -23,7 +34,10 @@ def moves(state: State, rules: Rules) -> Iterator[Move]:
         for event in order.events:
             rest = list(order.events)
             rest.remove(event)
-            yield f"ledger reads {event[0]} {event[1]} of the {order.leg} order of {order.plan}", _event(state, order, event, tuple(rest), rules)
+            yield (
+                f"ledger reads {event[0]} {event[1]} of the {order.leg} order of {order.plan}",
+                _event(state, order, event, tuple(rest), rules),
+            )
 
 
 def taken(state: State, rules: Rules) -> Iterator[Move]:
@@ -39,9 +53,15 @@ def _takes(state: State, message: Message, rules: Rules) -> Iterator[Move]:
         case ("abort", plan):
             yield f"ledger writes ABORT {plan}", _aborted(state, plan)
         case ("outcome", leg, plan, kind):
-            yield f"ledger writes outcome of {leg}: {kind}", _told(_placed(state, plan), plan, leg, ("outcome", kind), rules)
+            yield (
+                f"ledger writes outcome of {leg}: {kind}",
+                _told(_placed(state, plan), plan, leg, ("outcome", kind), rules),
+            )
         case ("resolved", leg, plan, lots, final):
-            yield f"ledger writes resolved {leg} order of {plan}: {lots}", _told(state, plan, leg, ("resolved", lots, final), rules)
+            yield (
+                f"ledger writes resolved {leg} order of {plan}: {lots}",
+                _told(state, plan, leg, ("resolved", lots, final), rules),
+            )
 
 
 def noted(state: State) -> State:
@@ -53,20 +73,37 @@ def noted(state: State) -> State:
     return state._replace(ledger=ledger._replace(box=box, epoch=max(what, ledger.epoch)))
 
 
-# -- votes -----------------------------------------------------------------------------------------------------------------------------------------
+# -- votes ---------------------------------------------------------------------------------------------------
 
 
 def _votes(state: State, plan: Plan, copy: str, rules: Rules) -> Iterator[Move]:
     ledger = state.ledger
     epoch = plan.epoch if rules.no_epochs else ledger.epoch
-    flying, seen = None if rules.ignores_flight else in_flight(ledger), "same" if rules.nobody_compares else copy
-    if not real.ledger_agrees(plan, seen, epoch, ledger.last, held(state, "eth"), held(state, "sol"), flying.plan if flying else None):
+    flying, seen = (
+        None if rules.ignores_flight else in_flight(ledger),
+        "same" if rules.nobody_compares else copy,
+    )
+    if not real.ledger_agrees(
+        plan,
+        seen,
+        epoch,
+        ledger.last,
+        held(state, "eth"),
+        held(state, "sol"),
+        flying.plan if flying else None,
+    ):
         yield f"ledger declines {plan}", posted(state, ("declined", "ledger", plan))
         return
     if state.losses:
-        yield f"ledger finds fault and declines {plan}", posted(state, ("declined", "ledger", plan))._replace(losses=state.losses - 1)
+        yield (
+            f"ledger finds fault and declines {plan}",
+            posted(state, ("declined", "ledger", plan))._replace(losses=state.losses - 1),
+        )
     stage = "unwritten" if rules.votes_before_writing else "intent"
-    yield f"ledger commits the intent of {plan} and votes READY", voted(intent(state, plan, stage), "ledger", plan, copy)
+    yield (
+        f"ledger commits the intent of {plan} and votes READY",
+        voted(intent(state, plan, stage), "ledger", plan, copy),
+    )
 
 
 def intent(state: State, plan: Plan, stage: str) -> State:
@@ -79,15 +116,20 @@ def intent(state: State, plan: Plan, stage: str) -> State:
 def _writes_at_last(state: State) -> Iterator[Move]:
     entry = in_flight(state.ledger)
     if entry is not None and entry.stage == "unwritten":
-        yield f"ledger commits the intent of {entry.plan} at last", _with_entry(state, entry, entry._replace(stage="intent"))
+        yield (
+            f"ledger commits the intent of {entry.plan} at last",
+            _with_entry(state, entry, entry._replace(stage="intent")),
+        )
 
 
-# -- what happens to an intent --------------------------------------------------------------------------------------------------------------------
+# -- what happens to an intent -------------------------------------------------------------------------------
 
 
 def _with_entry(state: State, old: Entry, new: Entry | None) -> State:
     kept = (new if entry is old else entry for entry in state.ledger.entries)
-    return state._replace(ledger=state.ledger._replace(entries=tuple(entry for entry in kept if entry is not None)))
+    return state._replace(
+        ledger=state.ledger._replace(entries=tuple(entry for entry in kept if entry is not None))
+    )
 
 
 def _entry(state: State, plan: Plan) -> Entry | None:

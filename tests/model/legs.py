@@ -1,4 +1,6 @@
-"""The two legs: vote on what is sealed, send what is placed, wait for the answer. What they say and send is asked of the real `actors/leg.py`."""
+"""The two legs: vote on what is sealed, send what is placed, wait for the answer. What they say and send
+is asked of the real `actors/leg.py`.
+"""
 
 from collections.abc import Iterator
 
@@ -69,7 +71,9 @@ def _place(state: State, name: str, leg: Leg, plan: Plan, rules: Rules) -> Move:
     if plan.lots(name) == 0 or not sends:
         return f"{name}_leg sends nothing for {plan}", posted(after, ("outcome", name, plan, "none"))
     if plan not in state.windows:
-        return f"{name}_leg is too late for {plan}, sends nothing", posted(after, ("outcome", name, plan, "none"))
+        return f"{name}_leg is too late for {plan}, sends nothing", posted(
+            after, ("outcome", name, plan, "none")
+        )
     return f"{name}_leg sends its order of {plan}", _sent(after, name, plan, copy, 0)
 
 
@@ -108,4 +112,6 @@ def in_doubt(state: State, name: str, free: Leg, order: Order, rules: Rules) -> 
     if rules.resends and order.number == 0 and order.plan in state.windows:
         again = _sent(with_leg(state, name, free), name, order.plan, order.copy, 1)
         return f"{name}_leg hears nothing and sends {order.plan} again ({rules.resends} bytes)", again
-    return f"{name}_leg hears nothing: unknown", posted(with_leg(state, name, free), ("outcome", name, order.plan, "unknown"))
+    return f"{name}_leg hears nothing: unknown", posted(
+        with_leg(state, name, free), ("outcome", name, order.plan, "unknown")
+    )

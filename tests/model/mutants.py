@@ -1,6 +1,8 @@
-"""The protocol broken on purpose, one switch each: if the model could not tell these from the real thing, it would prove nothing.
+"""The protocol broken on purpose, one switch each: if the model could not tell these from the real thing, it
+would prove nothing.
 
-Each names the invariant that catches it first (breadth first: by the shortest trace there is) and the smallest bound in which it is caught.
+Each names the invariant that catches it first (breadth first: by the shortest trace there is) and the
+smallest bound in which it is caught.
 
     python -m tests.model --mutant act_on_receipt     the trace
     python -m tests.model --mutants                   all of them
@@ -35,7 +37,7 @@ def broken(**switches: Any) -> Rules:
     return SOUND._replace(prompt=False, **switches)
 
 
-# -- broken tables and judgements, made from the real ones -----------------------------------------------------------------------------------------
+# -- broken tables and judgements, made from the real ones ---------------------------------------------------
 
 
 @cache
@@ -61,10 +63,14 @@ def _uses_a_number_again(bar: Bar, message: Message, late: bool) -> Answer:
 def _bumps_without_asking(bar: Bar, message: Message, late: bool) -> Answer:
     """A new epoch starts no RESOLVE."""
     after, actions = real.step(bar, message, late)
-    return after, actions if message[0] != "bumped" else tuple(action for action in actions if action[0] != "resolve")
+    return after, actions if message[0] != "bumped" else tuple(
+        action for action in actions if action[0] != "resolve"
+    )
 
 
-def _believes_absent_early(plan: Plan, leg: str, moved: int, archived: int, _closed: bool) -> tuple[int, bool] | None:
+def _believes_absent_early(
+    plan: Plan, leg: str, moved: int, archived: int, _closed: bool
+) -> tuple[int, bool] | None:
     """Believes "absent" before recv_time has passed."""
     return real.believes(plan, leg, moved, archived, closed=True)
 
@@ -87,7 +93,9 @@ def _counts_duplicates(plan: Plan, leg: str, before: Told, news: Message) -> Tol
 
 
 def _takes_a_cancel_for_nothing_traded(plan: Plan, leg: str, before: Told, news: Message) -> Told:
-    """What the product did until this model found it: a cancel that overtakes the news of what had traded ends the order at zero."""
+    """What the product did until this model found it: a cancel that overtakes the news of what had traded
+    ends the order at zero.
+    """
     if news[0] == "cancelled" and before.left is None and not before.traded:
         return Told("", 0, None, False, 0)
     return real.told(plan, leg, before, news)
@@ -106,23 +114,62 @@ L1 = "l1_every_intent_gets_an_outcome"
 L2 = "l2_a_lone_leg_is_followed_by_repair_or_flatten"
 
 MUTANTS: dict[str, Mutant] = {
-    "act_on_receipt": Mutant("a leg sends when the plan is sealed, not when it is placed", broken(acts_on_receipt=True), I3),
+    "act_on_receipt": Mutant(
+        "a leg sends when the plan is sealed, not when it is placed", broken(acts_on_receipt=True), I3
+    ),
     "place_on_two_votes": Mutant("two votes make a Place", broken(step=_places_on_two_votes), I3),
-    "vote_before_writing": Mutant("the ledger votes, then commits the intent", broken(votes_before_writing=True), I4),
-    "nobody_compares": Mutant("neither voters nor barrier compare digests", broken(nobody_compares=True, step=_compares_nothing), I1, losses=1),
-    "absent_believed_early": Mutant("RESOLVE believes `absent` before recv_time", broken(believes=_believes_absent_early), I6, losses=1),
-    "resend_fresh_nonce": Mutant("a leg that hears nothing sends again, with a fresh nonce", broken(resends="fresh"), I2, losses=1),
-    "resend_identical_bytes": Mutant("a leg that hears nothing sends the identical bytes again", broken(resends="same"), I6, losses=1),
+    "vote_before_writing": Mutant(
+        "the ledger votes, then commits the intent", broken(votes_before_writing=True), I4
+    ),
+    "nobody_compares": Mutant(
+        "neither voters nor barrier compare digests",
+        broken(nobody_compares=True, step=_compares_nothing),
+        I1,
+        losses=1,
+    ),
+    "absent_believed_early": Mutant(
+        "RESOLVE believes `absent` before recv_time", broken(believes=_believes_absent_early), I6, losses=1
+    ),
+    "resend_fresh_nonce": Mutant(
+        "a leg that hears nothing sends again, with a fresh nonce", broken(resends="fresh"), I2, losses=1
+    ),
+    "resend_identical_bytes": Mutant(
+        "a leg that hears nothing sends the identical bytes again", broken(resends="same"), I6, losses=1
+    ),
     "no_epochs": Mutant("a restart does not start a new epoch", broken(no_epochs=True), I5, crashes=1),
-    "old_keeps_running": Mutant("a restart leaves the other leg's old incarnation running", broken(old_keeps_running=True), I5, crashes=1),
-    "awaited_sends": Mutant("SOL is told after ETH, not in the same slice", broken(awaited_sends=True), I9, losses=1),
+    "old_keeps_running": Mutant(
+        "a restart leaves the other leg's old incarnation running",
+        broken(old_keeps_running=True),
+        I5,
+        crashes=1,
+    ),
+    "awaited_sends": Mutant(
+        "SOL is told after ETH, not in the same slice", broken(awaited_sends=True), I9, losses=1
+    ),
     "repair_forgotten": Mutant("nothing is proposed for a lone leg", broken(forgets_repair=True), L2),
-    "sizing_restart_bumps": Mutant("a restart of sizing starts a new epoch", broken(sizing_bumps=True), I5, crashes=1),
-    "late_place_acted_on": Mutant("a new incarnation acts on a Place left in its mailbox", broken(acts_on_late_place=True), I5, crashes=1),
-    "ack_counted_as_fill": Mutant("an acknowledgement counts as a fill", broken(told=_counts_an_ack_as_a_fill), I6),
-    "unknown_counted_as_refused": Mutant("no answer counts as a refusal", broken(told=_counts_unknown_as_refused), I6, losses=1),
-    "duplicates_counted": Mutant("a fill that comes twice counts twice", broken(told=_counts_duplicates), I6, losses=1),
-    "cancel_taken_for_nothing": Mutant("a cancel that overtakes a fill ends the order at zero", broken(told=_takes_a_cancel_for_nothing_traded), I6),
+    "sizing_restart_bumps": Mutant(
+        "a restart of sizing starts a new epoch", broken(sizing_bumps=True), I5, crashes=1
+    ),
+    "late_place_acted_on": Mutant(
+        "a new incarnation acts on a Place left in its mailbox",
+        broken(acts_on_late_place=True),
+        I5,
+        crashes=1,
+    ),
+    "ack_counted_as_fill": Mutant(
+        "an acknowledgement counts as a fill", broken(told=_counts_an_ack_as_a_fill), I6
+    ),
+    "unknown_counted_as_refused": Mutant(
+        "no answer counts as a refusal", broken(told=_counts_unknown_as_refused), I6, losses=1
+    ),
+    "duplicates_counted": Mutant(
+        "a fill that comes twice counts twice", broken(told=_counts_duplicates), I6, losses=1
+    ),
+    "cancel_taken_for_nothing": Mutant(
+        "a cancel that overtakes a fill ends the order at zero",
+        broken(told=_takes_a_cancel_for_nothing_traded),
+        I6,
+    ),
     "doubts_forgotten": Mutant(
         "recovery neither asks about the orders in doubt nor waits for them",
         broken(forgets_doubts=True, step=_bumps_without_asking),
@@ -135,8 +182,12 @@ MUTANTS: dict[str, Mutant] = {
         I7,
         crashes=1,
     ),
-    "number_used_again": Mutant("a plan gets the number of the one before", broken(step=_uses_a_number_again), I8),
-    "never_resolved": Mutant("nobody asks the venue about an order in doubt", broken(never_asks=True), L1, losses=1),
+    "number_used_again": Mutant(
+        "a plan gets the number of the one before", broken(step=_uses_a_number_again), I8
+    ),
+    "never_resolved": Mutant(
+        "nobody asks the venue about an order in doubt", broken(never_asks=True), L1, losses=1
+    ),
 }
 
 

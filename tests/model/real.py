@@ -1,4 +1,5 @@
-"""The real code in the loop. Keys in, real messages built, the real function called, keys out; every different question is asked once.
+"""The real code in the loop. Keys in, real messages built, the real function called, keys out; every
+different question is asked once.
 
     barrier.step                what the supervisor does
     leg.on_sealed, on_place     how a leg votes (with `objections.objection`), and whether it sends
@@ -15,13 +16,34 @@ from functools import cache
 import msgspec
 
 from actors import barrier
-from actors.barrier import Barrier, ClockJumped, EpochBumped, FillsDue, LegDown, Recovered, Resolve, Settle, Tell, VotesDue
+from actors.barrier import (
+    Barrier,
+    ClockJumped,
+    EpochBumped,
+    FillsDue,
+    LegDown,
+    Recovered,
+    Resolve,
+    Settle,
+    Tell,
+    VotesDue,
+)
 from actors.ledger import Fold
 from actors.ledger.flight import Flight
 from actors.ledger.orders import OurOrder
 from actors.ledger.vote import vote
 from actors.leg import LegState, on_place, on_sealed
-from messages.execution import AccountSnapshot, Doubt, Fill, LegFill, OrderUpdate, Outcome, PlanClosed, Position, Resolved
+from messages.execution import (
+    AccountSnapshot,
+    Doubt,
+    Fill,
+    LegFill,
+    OrderUpdate,
+    Outcome,
+    PlanClosed,
+    Position,
+    Resolved,
+)
 from messages.settings import Settings
 from messages.sizing import Declined, LegOrder, Place, Ready, Sealed, SizingPlan
 from messages.units import Base, Bps, Ms, Ns, Price, Quote
@@ -38,7 +60,9 @@ SIGN = {"eth": 1, "sol": -1}
 """An enter buys ETH and sells SOL."""
 
 Action = tuple[str, Message]
-"""("three", message), ("ledger", message), ("resolve", ()) or ("settle", ()). What the last starts is not modelled: the ledger's word is enough"""
+"""("three", message), ("ledger", message), ("resolve", ()) or ("settle", ()). What the last starts is not
+modelled: the ledger's word is enough
+"""
 Answer = tuple[Bar, tuple[Action, ...]]
 
 
@@ -53,7 +77,15 @@ def now_ms(seq: int, *, late: bool) -> int:
 
 def _order(plan: Plan, leg: str) -> LegOrder:
     lots = plan.lots(leg) * SIGN[leg] * (1 if plan.increases else -1)
-    return LegOrder(PRODUCTS[leg], Base(lots), Price(1), "fok" if plan.increases else "ioc", not plan.increases, Price(1), Price(1))
+    return LegOrder(
+        PRODUCTS[leg],
+        Base(lots),
+        Price(1),
+        "fok" if plan.increases else "ioc",
+        not plan.increases,
+        Price(1),
+        Price(1),
+    )
 
 
 @cache
@@ -61,7 +93,9 @@ def sizing_plan(plan: Plan) -> SizingPlan:
     """The plan as sizing proposes it, with the numbers that the seal gave it."""
     until = Ms(sealed_ms(plan.seq) + RECV_TIME_MS)
     eth, sol = _order(plan, "eth"), _order(plan, "sol")
-    return SizingPlan(plan.epoch, plan.seq, 1, 0, plan.purpose, Ms(0), until, Ms(0), Ms(0), Ms(0), Bps(0), eth, sol)  # type: ignore[arg-type]
+    return SizingPlan(
+        plan.epoch, plan.seq, 1, 0, plan.purpose, Ms(0), until, Ms(0), Ms(0), Ms(0), Bps(0), eth, sol
+    )  # type: ignore[arg-type]
 
 
 @cache
@@ -75,7 +109,10 @@ def sealed(plan: Plan, copy: str) -> Sealed:
 
 
 def _closed(plan: Plan, *, aborted: bool) -> PlanClosed:
-    eth, sol = (LegFill(PRODUCTS[leg], "", Base(0), Base(0), Price(0), Quote(0), "none", None) for leg in ("eth", "sol"))
+    eth, sol = (
+        LegFill(PRODUCTS[leg], "", Base(0), Base(0), Price(0), Quote(0), "none", None)
+        for leg in ("eth", "sol")
+    )
     return PlanClosed(plan.epoch, plan.seq, aborted, eth, sol)
 
 
@@ -149,8 +186,14 @@ def _actions(actions: tuple[barrier.Action, ...], plan: Plan | None) -> tuple[Ac
 @cache
 def step(bar: Bar, message: Message, late: bool) -> Answer:
     """The real table's row for this state, message and time."""
-    at = sealed_ms(bar.seq + 1) if message[0] == "proposed" else now_ms(bar.plan.seq if bar.plan else bar.seq, late=late)
-    after, actions = barrier.step(barrier_of(bar), _event(message), at, recv_time_ms=RECV_TIME_MS, ready_deadline_ms=READY_DEADLINE_MS)
+    at = (
+        sealed_ms(bar.seq + 1)
+        if message[0] == "proposed"
+        else now_ms(bar.plan.seq if bar.plan else bar.seq, late=late)
+    )
+    after, actions = barrier.step(
+        barrier_of(bar), _event(message), at, recv_time_ms=RECV_TIME_MS, ready_deadline_ms=READY_DEADLINE_MS
+    )
     key = _key(after)
     return key, _actions(actions, key.plan or bar.plan)
 
@@ -159,29 +202,40 @@ def step(bar: Bar, message: Message, late: bool) -> Answer:
 def believes(plan: Plan, leg: str, moved: int, archived: int, closed: bool) -> tuple[int, bool] | None:
     """What the real `judge` says of an order: (lots, final), or None for "not known yet".
 
-    `moved`: lots by which the position is now further in the order's direction. `archived`: lots the archive names, 0 while it lags.
+    `moved`: lots by which the position is now further in the order's direction. `archived`: lots the archive
+    names, 0 while it lags.
     """
     order = _order(plan, leg)
     unit = 1 if order.amount > 0 else -1
     until = sealed_ms(plan.seq) + RECV_TIME_MS
-    doubt = Doubt(leg, plan.epoch, plan.seq, "x", order.product_id, order.amount, order.limit, Ms(until), Base(0))  # type: ignore[arg-type]
+    doubt = Doubt(
+        leg, plan.epoch, plan.seq, "x", order.product_id, order.amount, order.limit, Ms(until), Base(0)
+    )  # type: ignore[arg-type]
     at = Ms(until + WINDOW_MARGIN_MS + 1 if closed else until - 1)
     here = Position(order.product_id, Base(moved * unit), Base(0), Quote(0))
     snapshot = AccountSnapshot(at, True, Quote(0), Quote(0), Quote(0), Quote(0), (here,), ())
-    told = ArchivedOrder("x", order.product_id, Base(archived * unit), Quote(0), Quote(0), 1) if archived else None
+    told = (
+        ArchivedOrder("x", order.product_id, Base(archived * unit), Quote(0), Quote(0), 1)
+        if archived
+        else None
+    )
     answer = judge(doubt, snapshot, told)
     return None if answer is None else (abs(answer.filled), not answer.provisional)
 
 
-# -- the voters ------------------------------------------------------------------------------------------------------------------------------------
+# -- the voters ----------------------------------------------------------------------------------------------
 
 
 class _Forge:
-    """Orders without keys: the nonce carries the plan's digest, so an order's digest follows from the plan alone and nobody needs to be told it."""
+    """Orders without keys: the nonce carries the plan's digest, so an order's digest follows from the plan
+    alone and nobody needs to be told it.
+    """
 
     def order_of(self, plan: SizingPlan, plan_digest: str, leg: str) -> Order:
         half = plan.leg(leg)  # type: ignore[arg-type]
-        return Order(half.product_id, "", half.limit, half.amount, 0, int(plan_digest, 16), int(half.reduce_only))
+        return Order(
+            half.product_id, "", half.limit, half.amount, 0, int(plan_digest, 16), int(half.reduce_only)
+        )
 
     def digest_of(self, order: Order) -> str:
         return f"{order.product_id} {int(order.amount)} {order.nonce:x}"
@@ -198,29 +252,42 @@ def _vote(who: str, plan: Plan, copy: str) -> Ready:
     """The yes of a voter that holds this copy."""
     held = sealed(plan, copy)
     true = digest(held.plan)
-    eth, sol = (ORDER_BUILDER.digest_of(ORDER_BUILDER.order_of(held.plan, true, leg)) if plan.lots(leg) else "" for leg in ("eth", "sol"))
-    return Ready(who, plan.epoch, plan.seq, true, None if who == "sol" else eth, None if who == "eth" else sol)  # type: ignore[arg-type]
+    eth, sol = (
+        ORDER_BUILDER.digest_of(ORDER_BUILDER.order_of(held.plan, true, leg)) if plan.lots(leg) else ""
+        for leg in ("eth", "sol")
+    )
+    return Ready(
+        who, plan.epoch, plan.seq, true, None if who == "sol" else eth, None if who == "eth" else sol
+    )  # type: ignore[arg-type]
 
 
 @cache
 def leg_agrees(leg: str, plan: Plan, copy: str, epoch: int, last: int, connected: bool = True) -> bool:
     """Does the real leg say yes? It is asked as an incarnation of `epoch` that last voted on `last`."""
-    _, vote = on_sealed(LegState(leg, epoch, last), sealed(plan, copy), ORDER_BUILDER, SETTINGS, connected=connected)  # type: ignore[arg-type]
-    assert isinstance(vote, Declined) or vote == _vote(leg, plan, copy), "the key of a vote must say everything"
+    _, vote = on_sealed(
+        LegState(leg, epoch, last), sealed(plan, copy), ORDER_BUILDER, SETTINGS, connected=connected
+    )  # type: ignore[arg-type]
+    assert isinstance(vote, Declined) or vote == _vote(leg, plan, copy), (
+        "the key of a vote must say everything"
+    )
     return isinstance(vote, Ready)
 
 
 @cache
 def leg_sends(leg: str, plan: Plan, copy: str) -> bool:
     """Does the real leg, that has voted on its copy, send at the Place of the plan that was sealed?"""
-    state, _ = on_sealed(LegState(leg, plan.epoch), sealed(plan, copy), ORDER_BUILDER, SETTINGS, connected=True)  # type: ignore[arg-type]
+    state, _ = on_sealed(
+        LegState(leg, plan.epoch), sealed(plan, copy), ORDER_BUILDER, SETTINGS, connected=True
+    )  # type: ignore[arg-type]
     ledger, true = _vote("ledger", plan, "same"), sealed(plan, "same").digest
     place = Place(plan.epoch, plan.seq, true, ledger.eth_order or "", ledger.sol_order or "")
     return isinstance(on_place(state, place, ORDER_BUILDER), SignedOrder)
 
 
 @cache
-def ledger_agrees(plan: Plan, copy: str, epoch: int, last: int, eth: int, sol: int, flying: Plan | None) -> bool:
+def ledger_agrees(
+    plan: Plan, copy: str, epoch: int, last: int, eth: int, sol: int, flying: Plan | None
+) -> bool:
     """Does the real ledger say yes, while it holds so many lots and `flying` has no ending?"""
     fold = Fold(seq=last, position={"eth": eth * SIGN["eth"], "sol": sol * SIGN["sol"]})
     fold.cycle.wanted = fold.cycle.pair = (LOTS * SIGN["eth"], LOTS * SIGN["sol"])
@@ -228,17 +295,21 @@ def ledger_agrees(plan: Plan, copy: str, epoch: int, last: int, eth: int, sol: i
     fold.view.snapshot = AccountSnapshot(Ms(1), True, Quote(0), Quote(0), Quote(0), Quote(0), (), ())
     if flying is not None:
         whole = sizing_plan(flying)
-        fold.flight = Flight(sealed(flying, "same"), (OurOrder("eth", whole, "", 0), OurOrder("sol", whole, "", 0)))
+        fold.flight = Flight(
+            sealed(flying, "same"), (OurOrder("eth", whole, "", 0), OurOrder("sol", whole, "", 0))
+        )
     answer = vote(fold, sealed(plan, copy), epoch, ORDER_BUILDER)
     return isinstance(answer, Ready)
 
 
-# -- an order's ending -----------------------------------------------------------------------------------------------------------------------------
+# -- an order's ending ---------------------------------------------------------------------------------------
 
 
 @cache
 def told(plan: Plan, leg: str, before: Told, news: Message) -> Told:
-    """What the real `OurOrder` makes of ("outcome", kind), ("fill", lots), ("filled", left), ("cancelled", 0) or ("resolved", lots, final)."""
+    """What the real `OurOrder` makes of ("outcome", kind), ("fill", lots), ("filled", left), ("cancelled",
+    0) or ("resolved", lots, final).
+    """
     order = OurOrder(leg, sizing_plan(plan), "x", 0)  # type: ignore[arg-type]
     for known in _known(before):
         tell(order, known)
@@ -270,8 +341,23 @@ def tell(order: OurOrder, news: Message) -> None:
             order.take_outcome(Outcome(order.leg, plan.epoch, plan.seq, "x", kind, None, "", Ms(0), Ms(0)))
         case ("fill", lots):
             left = Base(abs(amount) - lots)
-            order.take_fill(Fill("x", product, Base(lots * unit), Price(1), Quote(0), left, Base(abs(amount)), True, 1, Ns(0)))
+            order.take_fill(
+                Fill(
+                    "x",
+                    product,
+                    Base(lots * unit),
+                    Price(1),
+                    Quote(0),
+                    left,
+                    Base(abs(amount)),
+                    True,
+                    1,
+                    Ns(0),
+                )
+            )
         case ("resolved", lots, final):
-            order.take_resolved(Resolved("x", product, Base(lots * unit), Quote(0), Quote(0), not final, ""), 0)
+            order.take_resolved(
+                Resolved("x", product, Base(lots * unit), Quote(0), Quote(0), not final, ""), 0
+            )
         case (reason, left):
             order.take_update(OrderUpdate("x", product, Base(left), reason, Ns(0)))

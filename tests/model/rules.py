@@ -9,7 +9,9 @@ from tests.model.state import Bar, Message, Plan, Told
 
 
 class Rules(NamedTuple):
-    """How the modelled parts behave, and which functions decide in them. `plans`: how many plans may be placed in one run."""
+    """How the modelled parts behave, and which functions decide in them. `plans`: how many plans may be
+    placed in one run.
+    """
 
     plans: int = 2
     prompt: bool = True

@@ -1,7 +1,8 @@
-"""Breadth first over all reachable states, each compared by value. The first violation found has the shortest trace there is.
+"""Breadth first over all reachable states, each compared by value. The first violation found has the shortest
+trace there is.
 
-After the last state, the edges are checked for cycles (Kahn's algorithm): without any, every run ends, and L1 and L2 hold of *every* run because they
-hold at every ending.
+After the last state, the edges are checked for cycles (Kahn's algorithm): without any, every run ends, and L1
+and L2 hold of *every* run because they hold at every ending.
 """
 
 import gc
@@ -32,7 +33,10 @@ class Found:
 
     @property
     def summary(self) -> str:
-        explored = f"{self.states:,} states, {self.transitions:,} transitions, depth {self.depth}, {self.endings:,} endings"
+        explored = (
+            f"{self.states:,} states, {self.transitions:,} transitions, depth {self.depth}, {self.endings:,}"
+            " endings"
+        )
         counted = f"{explored}, {self.seconds:.1f} s of one core"
         return counted if not self.name else f"{self.name}: {self.detail} ({counted})"
 
@@ -42,7 +46,9 @@ class Found:
 
 
 class Search:
-    """One search. States are numbered in the order they are found; an edge list remembers who leads to whom."""
+    """One search. States are numbered in the order they are found; an edge list remembers who leads to
+    whom.
+    """
 
     def __init__(self, rules: Rules, crashes: int, losses: int) -> None:
         self.rules = rules
@@ -115,7 +121,9 @@ class Search:
         return None
 
     def _cyclic(self) -> bool:
-        """Take away states that nothing leads to, again and again; what cannot be taken away lies on or behind a cycle."""
+        """Take away states that nothing leads to, again and again; what cannot be taken away lies on or
+        behind a cycle.
+        """
         leads = array("i", bytes(4 * len(self.order)))
         for target in self.targets:
             leads[target] += 1
@@ -138,10 +146,14 @@ class Search:
     def _found(self, name: str = "", detail: str = "", where: tuple[State, int] | None = None) -> Found:
         trace = self._trace(*where) if where is not None else ()
         seconds = time.process_time() - self.began
-        return Found(len(self.order), len(self.targets), self.depth, self.endings, seconds, name, detail, trace)
+        return Found(
+            len(self.order), len(self.targets), self.depth, self.endings, seconds, name, detail, trace
+        )
 
     def _trace(self, last: State, number: int) -> tuple[str, ...]:
-        """The moves that lead to `last`, which is state `number` or one move behind it. Where the search went on in the mirror, so do the words."""
+        """The moves that lead to `last`, which is state `number` or one move behind it. Where the search
+        went on in the mirror, so do the words.
+        """
         path = [number]
         while path[-1]:
             path.append(self.parents[path[-1]])

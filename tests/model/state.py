@@ -1,18 +1,21 @@
-"""What one state of the model is. Everything is a small tuple, so that states are hashed and compared by value.
+"""What one state of the model is. Everything is a small tuple, so that states are hashed and compared by
+value.
 
-Amounts are whole lots, without sign: an enter asks for two lots a leg, so that a close can be filled in part. Time is abstract: a plan's receive
-window is *open* or *closed* (`recv_time` plus the margin have passed), and the plan being voted on is *late* or not. A window closes when nothing
-else can happen, or at any other moment at the price of one loss, so delays and freezes are among the runs.
+Amounts are whole lots, without sign: an enter asks for two lots a leg, so that a close can be filled in part.
+Time is abstract: a plan's receive window is *open* or *closed* (`recv_time` plus the margin have passed), and
+the plan being voted on is *late* or not. A window closes when nothing else can happen, or at any other moment
+at the price of one loss, so delays and freezes are among the runs.
 
 Messages are tuples that begin with their name, in the model as in a log:
 
-    to the supervisor  ("ready", who, plan, copy)  ("declined", who, plan)  ("outcome", leg, plan, kind)  ("closed", plan, aborted)
-                       ("bumped", epoch)  ("proposed", purpose, eth, sol)
+    to the supervisor  ("ready", who, plan, copy)  ("declined", who, plan)  ("outcome", leg, plan, kind)
+                       ("closed", plan, aborted) ("bumped", epoch)  ("proposed", purpose, eth, sol)
     to a leg           ("seal", plan, copy)  ("place", plan)  ("abort", plan)
-    to the ledger      the same, and ("outcome", ...)  ("restarted", epoch)  ("resolved", leg, plan, lots, final)
+    to the ledger      the same, and ("outcome", ...)  ("restarted", epoch)  ("resolved", leg, plan, lots,
+                       final)
 
-`copy` says which object a voter holds: "same" is the one that was sealed. "other" was changed on its way and its digest with it, "torn" was changed
-and its digest was not.
+`copy` says which object a voter holds: "same" is the one that was sealed. "other" was changed on its way and
+its digest with it, "torn" was changed and its digest was not.
 """
 
 from typing import Any, NamedTuple
@@ -44,7 +47,9 @@ class Plan(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """The barrier's state, as a key: `real.py` turns it into the real one and back. `ready` is a set in tuple form: (who, copy), sorted."""
+    """The barrier's state, as a key: `real.py` turns it into the real one and back. `ready` is a set in
+    tuple form: (who, copy), sorted.
+    """
 
     epoch: int
     seq: int
@@ -54,7 +59,9 @@ class Bar(NamedTuple):
 
 
 class Leg(NamedTuple):
-    """An incarnation of a leg and its mailbox, which outlives it. `waits` names the order whose answer it waits for: (plan, try)."""
+    """An incarnation of a leg and its mailbox, which outlives it. `waits` names the order whose answer it
+    waits for: (plan, try).
+    """
 
     up: bool
     epoch: int
@@ -65,8 +72,9 @@ class Leg(NamedTuple):
 
 
 class Told(NamedTuple):
-    """One order as the ledger knows it: a definite no of its leg, the lots that fills named, what an update named as left, whether it was
-    cancelled, and the total once it has an ending. `real.py` turns it into the real `OurOrder` and back.
+    """One order as the ledger knows it: a definite no of its leg, the lots that fills named, what an update
+    named as left, whether it was cancelled, and the total once it has an ending. `real.py` turns it into the
+    real `OurOrder` and back.
     """
 
     answer: str
@@ -77,7 +85,9 @@ class Told(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """An intent in the ledger. Aborted ones are dropped. `stage`: unwritten (broken variant only), intent, placed, uncertain, over."""
+    """An intent in the ledger. Aborted ones are dropped. `stage`: unwritten (broken variant only), intent,
+    placed, uncertain, over.
+    """
 
     plan: Plan
     stage: str
@@ -86,7 +96,9 @@ class Entry(NamedTuple):
 
 
 class Ledger(NamedTuple):
-    """The ledger: what is on disk (`entries`, `last`), and an incarnation with its mailbox. Memory is the fold of the disk."""
+    """The ledger: what is on disk (`entries`, `last`), and an incarnation with its mailbox. Memory is the
+    fold of the disk.
+    """
 
     up: bool
     epoch: int
@@ -96,9 +108,11 @@ class Ledger(NamedTuple):
 
 
 class Order(NamedTuple):
-    """Bytes that were handed to a socket, and all that became of them. `number` counts tries: 0, and 1 for a broken variant's second one.
+    """Bytes that were handed to a socket, and all that became of them. `number` counts tries: 0, and 1 for a
+    broken variant's second one.
 
-    `votes`, `journalled`, `alive` are noted when it is handed over: had all three voted, was the intent on disk, was its epoch in force?
+    `votes`, `journalled`, `alive` are noted when it is handed over: had all three voted, was the intent on
+    disk, was its epoch in force?
     """
 
     plan: Plan
@@ -118,7 +132,9 @@ class Order(NamedTuple):
 
 
 class Probe(NamedTuple):
-    """A RESOLVE that runs: for which order, what was held before it, and the provisional answer already given."""
+    """A RESOLVE that runs: for which order, what was held before it, and the provisional answer already
+    given.
+    """
 
     plan: Plan
     leg: str
@@ -127,7 +143,9 @@ class Probe(NamedTuple):
 
 
 class Past(NamedTuple):
-    """What all plans came to that nobody speaks of any more: how many, what is held (ledger and venue agree, I6), and what the last was for."""
+    """What all plans came to that nobody speaks of any more: how many, what is held (ledger and venue
+    agree, I6), and what the last was for.
+    """
 
     plans: int
     eth: int
@@ -139,7 +157,9 @@ class Past(NamedTuple):
 
 
 class State(NamedTuple):
-    """Everything. `crashes` and `losses` may still happen; `votes`, `reborn` and `hurt` are notes that only the invariants read."""
+    """Everything. `crashes` and `losses` may still happen; `votes`, `reborn` and `hurt` are notes that
+    only the invariants read.
+    """
 
     bar: Bar
     eth: Leg
@@ -161,7 +181,9 @@ class State(NamedTuple):
     reborn: bool
     """Legs or ledger were started again since the last seal."""
     hurt: bool
-    """Since nobody spoke of a plan, a leg or the ledger has crashed, something was lost, or a leg stood still until its window was over."""
+    """Since nobody spoke of a plan, a leg or the ledger has crashed, something was lost, or a leg stood
+    still until its window was over.
+    """
 
     def leg(self, name: str) -> Leg:
         return self.eth if name == "eth" else self.sol
@@ -178,7 +200,25 @@ def start(crashes: int, losses: int, past: Past = NOTHING_YET) -> State:
     """A fresh run: the first epoch is on disk, everybody is up, nothing is spoken of."""
     leg = Leg(True, 1, 0, None, None, ())
     bar = Bar(1, 0, "idle", None, ())
-    return State(bar, leg, leg, Ledger(True, 1, 0, (), ()), (), (), (), (), False, 1, False, past, crashes, losses, 0, False, False)
+    return State(
+        bar,
+        leg,
+        leg,
+        Ledger(True, 1, 0, (), ()),
+        (),
+        (),
+        (),
+        (),
+        False,
+        1,
+        False,
+        past,
+        crashes,
+        losses,
+        0,
+        False,
+        False,
+    )
 
 
 def held(state: State, leg: str) -> int:
@@ -193,7 +233,9 @@ def held(state: State, leg: str) -> int:
 
 def position(state: State, leg: str) -> int:
     """Lots the venue has really open in a leg."""
-    moved = (order.filled if order.plan.increases else -order.filled for order in state.orders if order.leg == leg)
+    moved = (
+        order.filled if order.plan.increases else -order.filled for order in state.orders if order.leg == leg
+    )
     return state.past.lots(leg) + sum(moved)
 
 
@@ -210,7 +252,9 @@ def doubts(ledger: Ledger) -> tuple[tuple[Plan, str], ...]:
     entry = in_flight(ledger)
     if entry is None or entry.stage not in {"placed", "uncertain"}:
         return ()
-    return tuple((entry.plan, leg) for leg, told in (("eth", entry.eth), ("sol", entry.sol)) if told.total is None)
+    return tuple(
+        (entry.plan, leg) for leg, told in (("eth", entry.eth), ("sol", entry.sol)) if told.total is None
+    )
 
 
 def plans_of(state: State) -> int:

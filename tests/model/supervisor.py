@@ -1,4 +1,6 @@
-"""The supervisor around the real table (modelled after `supervisor.py`), the tree that restarts, sizing that proposes, and the clock."""
+"""The supervisor around the real table (modelled after `supervisor.py`), the tree that restarts, sizing
+that proposes, and the clock.
+"""
 
 from collections.abc import Iterator
 
@@ -21,7 +23,7 @@ def moves(state: State, rules: Rules) -> Iterator[Move]:
         yield f"the clock is set while {voting} is voted on", jumped
 
 
-# -- the barrier's driver -------------------------------------------------------------------------------------------------------------------------
+# -- the barrier's driver ------------------------------------------------------------------------------------
 
 
 def _takes(state: State, rules: Rules) -> Iterator[Move]:
@@ -44,7 +46,9 @@ def _takes(state: State, rules: Rules) -> Iterator[Move]:
 def orders_of(before: State, after: State) -> str:
     """What the supervisor told somebody, in words."""
     told = after.ledger.box[len(before.ledger.box) :]
-    return "".join(f" -> {message[0].upper()}" for message in told if message[0] in {"seal", "place", "abort"})
+    return "".join(
+        f" -> {message[0].upper()}" for message in told if message[0] in {"seal", "place", "abort"}
+    )
 
 
 def legs_up(state: State) -> bool:
@@ -99,13 +103,23 @@ def _looks(state: State, rules: Rules) -> Iterator[Move]:
             slow = state if at_rest else state._replace(losses=state.losses - 1)
             yield f"the fills of {bar.plan} are due", stepped(slow, ("fills due", bar.plan), rules)
             if not at_rest:
-                yield f"the clock is set while {bar.plan} is placed", stepped(slow, ("clock jumped", bar.plan), rules)
+                yield (
+                    f"the clock is set while {bar.plan} is placed",
+                    stepped(slow, ("clock jumped", bar.plan), rules),
+                )
     elif bar.phase == "recovering" and state.ledger.epoch == bar.epoch:
         yield from _recovers(state, rules)
 
 
 def _at_rest(state: State) -> bool:
-    busy = state.inbox or state.eth.box or state.sol.box or state.ledger.box or state.eth.waits or state.sol.waits
+    busy = (
+        state.inbox
+        or state.eth.box
+        or state.sol.box
+        or state.ledger.box
+        or state.eth.waits
+        or state.sol.waits
+    )
     return not busy and not any(order.travels or order.events for order in state.orders)
 
 
@@ -117,7 +131,7 @@ def _recovers(state: State, rules: Rules) -> Iterator[Move]:
         yield "every doubt has an ending: recovered", stepped(state._replace(bar=bar), ("recovered",), rules)
 
 
-# -- the tree --------------------------------------------------------------------------------------------------------------------------------------
+# -- the tree ------------------------------------------------------------------------------------------------
 
 
 def _restarts(state: State, rules: Rules) -> Iterator[Move]:
@@ -135,7 +149,10 @@ def _restarts(state: State, rules: Rules) -> Iterator[Move]:
 
 def restarts_at_rest(state: State, rules: Rules) -> Iterator[Move]:
     """The moves of a restart, when no leg holds or hears anything."""
-    if not any(leg.up and (leg.held is not None or leg.waits is not None or leg.box) for leg in (state.eth, state.sol)):
+    if not any(
+        leg.up and (leg.held is not None or leg.waits is not None or leg.box)
+        for leg in (state.eth, state.sol)
+    ):
         yield from _restarts(state, rules)
 
 
@@ -155,14 +172,19 @@ def _reborn(state: State, legs_down: list[str], rules: Rules) -> Move:
         state = with_leg(state, name, Leg(True, epoch, 0, None, None, state.leg(name).box))
     ledger = state.ledger
     if not ledger.up:
-        entries = tuple(entry._replace(stage="uncertain") if entry.stage == "intent" else entry for entry in ledger.entries)
+        entries = tuple(
+            entry._replace(stage="uncertain") if entry.stage == "intent" else entry
+            for entry in ledger.entries
+        )
         ledger = ledger._replace(up=True, epoch=epoch, entries=entries)
     ledger = ledger._replace(box=(*ledger.box, ("restarted", epoch)))
     state = state._replace(ledger=ledger, epoch=epoch, reborn=True)
-    return f"tree: epoch {epoch} is on disk, what fell starts again", state if rules.no_epochs else posted(state, ("bumped", epoch))
+    return f"tree: epoch {epoch} is on disk, what fell starts again", state if rules.no_epochs else posted(
+        state, ("bumped", epoch)
+    )
 
 
-# -- sizing ----------------------------------------------------------------------------------------------------------------------------------------
+# -- sizing --------------------------------------------------------------------------------------------------
 
 
 def _proposes(state: State, rules: Rules) -> Iterator[Move]:
@@ -177,7 +199,9 @@ def _proposes(state: State, rules: Rules) -> Iterator[Move]:
 
 
 def decisions(state: State, rules: Rules) -> Iterator[tuple[str, int, int]]:
-    """What may follow from what the ledger holds: an enter, an exit of the pair, or one of the two cures of a lone leg."""
+    """What may follow from what the ledger holds: an enter, an exit of the pair, or one of the two cures
+    of a lone leg.
+    """
     eth, sol = held(state, "eth"), held(state, "sol")
     closing = last_purpose(state) in {"exit", "flatten", "close"}
     if eth == sol == 0:
@@ -190,11 +214,13 @@ def decisions(state: State, rules: Rules) -> Iterator[tuple[str, int, int]]:
         yield "flatten", eth, sol
 
 
-# -- the clock -------------------------------------------------------------------------------------------------------------------------------------
+# -- the clock -----------------------------------------------------------------------------------------------
 
 
 def time_passes(state: State) -> Iterator[Move]:
-    """The votes are due, or a receive window closes. A plan that is being voted on is late before its window is over."""
+    """The votes are due, or a receive window closes. A plan that is being voted on is late before its
+    window is over.
+    """
     if state.bar.phase == "voting" and not state.late:
         yield f"the deadline for the votes on {state.bar.plan} passes", state._replace(late=True)
     for plan in state.windows:
@@ -203,6 +229,10 @@ def time_passes(state: State) -> Iterator[Move]:
 
 
 def closed(state: State, plan: Plan) -> State:
-    """The clock passes the plan's recv_time and the margin. Whoever still holds its Place then was frozen for more than a second."""
+    """The clock passes the plan's recv_time and the margin. Whoever still holds its Place then was frozen
+    for more than a second.
+    """
     frozen = any(("place", plan) in state.leg(name).box for name in LEGS)
-    return state._replace(windows=tuple(each for each in state.windows if each != plan), hurt=state.hurt or frozen)
+    return state._replace(
+        windows=tuple(each for each in state.windows if each != plan), hurt=state.hurt or frozen
+    )

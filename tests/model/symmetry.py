@@ -1,8 +1,10 @@
-"""ETH and SOL exchanged. The protocol treats its two legs alike: a state and its mirror image have mirrored futures, and one of them is enough.
+"""ETH and SOL exchanged. The protocol treats its two legs alike: a state and its mirror image have mirrored
+futures, and one of them is enough.
 
-This is not taken on trust: `test_model.py` checks on every state of a small bound that the moves of a mirrored state are the mirrored moves. That
-holds because the real code behind the model holds it: one `leg.py` for both legs, one `tell_three`, one vote. (A broken variant that tells ETH first
-is searched without this rule.)
+This is not taken on trust: `test_model.py` checks on every state of a small bound that the moves of a
+mirrored state are the mirrored moves. That holds because the real code behind the model holds it: one
+`leg.py` for both legs, one `tell_three`, one vote. (A broken variant that tells ETH first is searched without
+this rule.)
 """
 
 from functools import cache, lru_cache
@@ -18,10 +20,14 @@ def mirrored(state: State) -> State:
     """The same with ETH and SOL exchanged."""
     bar, ledger = state.bar, state.ledger
     return state._replace(
-        bar=bar._replace(plan=_maybe(bar.plan), ready=tuple(sorted((OTHER.get(who, who), copy) for who, copy in bar.ready))),
+        bar=bar._replace(
+            plan=_maybe(bar.plan), ready=tuple(sorted((OTHER.get(who, who), copy) for who, copy in bar.ready))
+        ),
         eth=_leg(state.sol),
         sol=_leg(state.eth),
-        ledger=ledger._replace(box=_box(ledger.box), entries=tuple(_entry(entry) for entry in ledger.entries)),
+        ledger=ledger._replace(
+            box=_box(ledger.box), entries=tuple(_entry(entry) for entry in ledger.entries)
+        ),
         inbox=_box(state.inbox),
         orders=tuple(sorted(_order(order) for order in state.orders)),
         probes=tuple(sorted((_probe(probe) for probe in state.probes), key=by_order)),
@@ -37,7 +43,9 @@ def by_order(probe: Probe) -> tuple[int, str]:
 
 
 def words(line: str) -> str:
-    """A line of a trace with ETH and SOL exchanged. ("eth 2 sol 0" stays as it is: amounts are exchanged instead.)"""
+    """A line of a trace with ETH and SOL exchanged. ("eth 2 sol 0" stays as it is: amounts are exchanged
+    instead.)
+    """
     return line.replace("eth", "\0").replace("sol", "eth").replace("\0", "sol")
 
 

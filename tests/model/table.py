@@ -1,4 +1,5 @@
-"""The barrier's table as it was seen at work: every row that the model took, and what the real `barrier.step` did there.
+"""The barrier's table as it was seen at work: every row that the model took, and what the real `barrier.step`
+did there.
 
 python -m tests.model --table
 """
@@ -41,13 +42,22 @@ def seen() -> tuple[Row, ...]:
     def noted(bar: Bar, message: Message, late: bool) -> Answer:
         after, actions = real.step(bar, message, late)
         if after != bar or actions:
-            rows.add((bar.phase, EVENTS[message[0]], after.phase, "; ".join(_words(action) for action in actions) or "-"))
+            rows.add(
+                (
+                    bar.phase,
+                    EVENTS[message[0]],
+                    after.phase,
+                    "; ".join(_words(action) for action in actions) or "-",
+                )
+            )
         return after, actions
 
     for plans, crashes, losses in ((1, 1, 1), (1, 2, 0)):
         found = search(SOUND._replace(plans=plans, step=noted), crashes=crashes, losses=losses)
         assert not found.name, found.story()
-    return tuple(sorted(rows, key=lambda row: (PHASES.index(row[0]), list(EVENTS.values()).index(row[1]), row)))
+    return tuple(
+        sorted(rows, key=lambda row: (PHASES.index(row[0]), list(EVENTS.values()).index(row[1]), row))
+    )
 
 
 def _words(action: Action) -> str:
@@ -60,7 +70,9 @@ def _words(action: Action) -> str:
 def markdown() -> str:
     """The table as `docs/protocol.md` has it."""
     lines = ["| phase | event | next phase | what the supervisor does |", "|---|---|---|---|"]
-    return "\n".join(lines + [f"| {phase} | {event} | {after} | {done} |" for phase, event, after, done in seen()])
+    return "\n".join(
+        lines + [f"| {phase} | {event} | {after} | {done} |" for phase, event, after, done in seen()]
+    )
 
 
 def documented() -> set[tuple[str, str, str]]:

@@ -1,4 +1,5 @@
-"""The barrier in every interleaving of a small bound, every broken variant caught, and the model's shortcuts checked against the long way.
+"""The barrier in every interleaving of a small bound, every broken variant caught, and the model's shortcuts
+checked against the long way.
 
 python -m tests.model --crashes 2 --losses 1 --plans 2    the full bound
 python -m tests.model --mutants                           every broken variant; --mutant NAME prints its trace
@@ -39,7 +40,7 @@ def test_every_invariant_has_a_variant_that_breaks_it() -> None:
     assert caught == {"i1", "i2", "i3", "i4", "i5", "i6", "i7", "i8", "i9", "l1", "l2"}
 
 
-# -- the shortcuts ----------------------------------------------------------------------------------------------------------------------------------
+# -- the shortcuts -------------------------------------------------------------------------------------------
 
 
 def states_of(rules: Rules, crashes: int, losses: int) -> list[State]:
@@ -59,7 +60,11 @@ def test_a_mirrored_state_has_the_mirrored_moves() -> None:
 def test_acting_at_once_when_nothing_is_left_to_go_wrong_comes_to_the_same(crashes: int, losses: int) -> None:
     def calm(rules: Rules) -> set[frozenset[State]]:
         found = states_of(rules, crashes, losses)
-        quiet = (state for state in found if state == start(state.crashes, state.losses, state.past)._replace(again=state.again))
+        quiet = (
+            state
+            for state in found
+            if state == start(state.crashes, state.losses, state.past)._replace(again=state.again)
+        )
         return {frozenset({state, mirrored(state)}) for state in quiet}
 
     rules = SOUND._replace(plans=1)
@@ -74,13 +79,26 @@ STORIES: list[tuple[Plan, int, tuple[Message, ...]]] = [
     (ENTER, LOTS, (("outcome", "accepted"), ("fill", LOTS), ("fill", LOTS), ("filled", 0), DONE)),
     (ENTER, LOTS, (("outcome", "unknown"), ("fill", LOTS), ("resolved", LOTS, False), DONE)),
     (EXIT, 0, (("outcome", "refused"), ("cancelled", 0), ABSENT)),
-    (EXIT, 1, (("outcome", "accepted"), ("fill", 1), ("fill", 1), ("filled", 1), ("cancelled", 0), ("resolved", 1, True))),
+    (
+        EXIT,
+        1,
+        (
+            ("outcome", "accepted"),
+            ("fill", 1),
+            ("fill", 1),
+            ("filled", 1),
+            ("cancelled", 0),
+            ("resolved", 1, True),
+        ),
+    ),
     (EXIT, 1, (("outcome", "unknown"), ("fill", 1), ("filled", 1), ("cancelled", 0), HALF)),
 ]
 
 
 @pytest.mark.parametrize(("plan", "truth", "news"), STORIES)
-def test_an_order_ends_with_what_it_did_whatever_the_order_of_the_news_and_then_is_deaf(plan: Plan, truth: int, news: tuple[Message, ...]) -> None:
+def test_an_order_ends_with_what_it_did_whatever_the_order_of_the_news_and_then_is_deaf(
+    plan: Plan, truth: int, news: tuple[Message, ...]
+) -> None:
     for story in permutations(news):
         order = OurOrder("eth", real.sizing_plan(plan), "x", 0)
         for piece in story:
@@ -92,7 +110,12 @@ def test_an_order_ends_with_what_it_did_whatever_the_order_of_the_news_and_then_
 @pytest.mark.parametrize("plan", [ENTER, EXIT], ids=["enter", "exit"])
 @pytest.mark.parametrize("kind", ["accepted", "unknown"])
 def test_an_outcome_that_is_no_refusal_tells_the_ledger_nothing(plan: Plan, kind: str) -> None:
-    reachable = [NOTHING_TOLD, NOTHING_TOLD._replace(traded=1), NOTHING_TOLD._replace(left=1), NOTHING_TOLD._replace(cancelled=plan is EXIT)]
+    reachable = [
+        NOTHING_TOLD,
+        NOTHING_TOLD._replace(traded=1),
+        NOTHING_TOLD._replace(left=1),
+        NOTHING_TOLD._replace(cancelled=plan is EXIT),
+    ]
     for before in reachable:
         if not before.cancelled or plan is EXIT:
             assert real.told(plan, "eth", before, ("outcome", kind)) == before

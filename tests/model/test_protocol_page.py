@@ -1,4 +1,6 @@
-"""`docs/protocol.md` says what the code does: its table is the one seen at work, its tests exist, its trace is the model's."""
+"""`docs/protocol.md` says what the code does: its table is the one seen at work, its tests exist, its
+trace is the model's.
+"""
 
 from pathlib import Path
 
@@ -8,7 +10,9 @@ from tests.model.mutants import MUTANTS
 ROOT = Path(__file__).resolve().parent.parent.parent
 PAGE = (ROOT / "docs" / "protocol.md").read_text()
 ONLY_FROM_AN_ABANDONED_LEG = {("recovering", "Outcome", "recovering")}
-"""Legs are proven gone before the epoch is bumped, unless one did not stop and was given up on. `test_barrier.py` asks for this row."""
+"""Legs are proven gone before the epoch is bumped, unless one did not stop and was given up on.
+`test_barrier.py` asks for this row.
+"""
 
 
 def test_the_pages_table_is_the_one_seen_at_work() -> None:

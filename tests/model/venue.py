@@ -1,4 +1,6 @@
-"""The venue and the wire: an order arrives, at last or never; answer and fills travel apart. And RESOLVE, which asks."""
+"""The venue and the wire: an order arrives, at last or never; answer and fills travel apart. And RESOLVE,
+which asks.
+"""
 
 from collections.abc import Iterator
 
@@ -41,11 +43,17 @@ def _twin(order: Order, other: Order) -> bool:
 
 def _judged(state: State, order: Order, answer: str, lots: int, events: tuple[Message, ...]) -> State:
     waits = state.leg(order.leg).waits == (order.plan, order.number)
-    after = order._replace(travels=False, answer=answer if waits else "", filled=lots, accepted=int(answer == "accepted"), events=events)
+    after = order._replace(
+        travels=False,
+        answer=answer if waits else "",
+        filled=lots,
+        accepted=int(answer == "accepted"),
+        events=events,
+    )
     return with_order(state, order, after)
 
 
-# -- RESOLVE ---------------------------------------------------------------------------------------------------------------------------------------
+# -- RESOLVE -------------------------------------------------------------------------------------------------
 
 
 def probing(state: State) -> State:
@@ -61,7 +69,9 @@ def _before(state: State, plan: Plan, leg: str) -> int:
 
 
 def unprobed(state: State) -> tuple[tuple[Plan, str], ...]:
-    """Doubts that nobody asks about. One whose answer the ledger has not yet read is not asked about again: that would only say the same."""
+    """Doubts that nobody asks about. One whose answer the ledger has not yet read is not asked about
+    again: that would only say the same.
+    """
     asked = {(probe.plan, probe.leg) for probe in state.probes}
     asked |= {(message[2], message[1]) for message in state.ledger.box if message[0] == "resolved"}
     return tuple(doubt for doubt in doubts(state.ledger) if doubt not in asked)
@@ -83,6 +93,8 @@ def _asks(state: State, probe: Probe, rules: Rules) -> Iterator[Move]:
 
 
 def _reported(state: State, probe: Probe, message: Message | None, left: Probe | None) -> State:
-    probes = tuple(each for each in (left if one is probe else one for one in state.probes) if each is not None)
+    probes = tuple(
+        each for each in (left if one is probe else one for one in state.probes) if each is not None
+    )
     box = state.ledger.box if message is None else (*state.ledger.box, message)
     return state._replace(probes=probes, ledger=state.ledger._replace(box=box))

@@ -1,1 +1,3 @@
-"""The real code, broken on purpose, one rule at a time: whoever proves something must notice when it is no longer true."""
+"""The real code, broken on purpose, one rule at a time: whoever proves something must notice when it is no
+longer true.
+"""

@@ -1,4 +1,6 @@
-"""The mutants. Each breaks one rule of the product by replacing a function or two, and names runs of the sweep of which one must show it."""
+"""The mutants. Each breaks one rule of the product by replacing a function or two, and names runs of the
+sweep of which one must show it.
+"""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,7 +23,16 @@ from tests.sweep.one import one
 from tests.sweep.runs import Run
 from venue import resolve
 from venue.protocol import Reply, SignedOrder
-from venue.simulated.faults.order_faults import NO_FAULTS, Cut, DisturbEvent, DisturbReply, Faults, Late, LoseAck, Refuse
+from venue.simulated.faults.order_faults import (
+    NO_FAULTS,
+    Cut,
+    DisturbEvent,
+    DisturbReply,
+    Faults,
+    Late,
+    LoseAck,
+    Refuse,
+)
 
 Patch = pytest.MonkeyPatch
 DEAF = DisturbEvent(stream="fill", one_in=1, how="drop")
@@ -37,7 +48,9 @@ SEEDS = 8
 
 @dataclass(frozen=True)
 class Mutant:
-    """`breaks` says what no longer holds; `apply` replaces code until the patch is undone; a run with a blow at `where` in `phase` shows it."""
+    """`breaks` says what no longer holds; `apply` replaces code until the patch is undone; a run with a
+    blow at `where` in `phase` shows it.
+    """
 
     apply: Callable[[Patch], None]
     breaks: str
@@ -53,7 +66,9 @@ class Mutant:
         return self.apply.__name__.replace("_", " ")
 
     def runs(self) -> Iterator[Run]:
-        """Where to look, in order; made with the code as it is, point by point, so that a few steps more or less in an actor change nothing."""
+        """Where to look, in order; made with the code as it is, point by point, so that a few steps more
+        or less in an actor change nothing.
+        """
         if not self.where:
             yield 0, ()
             return
@@ -63,7 +78,7 @@ class Mutant:
                     yield seed, (blow,)
 
 
-# -- the barrier -------------------------------------------------------------------------------------------------------------------------------
+# -- the barrier ---------------------------------------------------------------------------------------------
 
 
 def vote_before_commit(patch: Patch) -> None:
@@ -95,7 +110,7 @@ def digests_not_compared(patch: Patch) -> None:
     patch.setattr(leg, "on_place", lambda state, _place, _order_builder: state.signed)
 
 
-# -- the legs ----------------------------------------------------------------------------------------------------------------------------------
+# -- the legs ------------------------------------------------------------------------------------------------
 
 
 def _again_when_unknown(patch: Patch, again: Callable[[Any, SignedOrder], SignedOrder]) -> None:
@@ -107,7 +122,9 @@ def _again_when_unknown(patch: Patch, again: Callable[[Any, SignedOrder], Signed
             while not wire.connected:  # noqa: ASYNC110 - nobody tells it
                 await trio.sleep(0.05)
             reply: Reply = await wire.place(again(tools, state.signed))
-            return msgspec.structs.replace(outcome, kind="accepted" if reply.kind == "accepted" else "refused")
+            return msgspec.structs.replace(
+                outcome, kind="accepted" if reply.kind == "accepted" else "refused"
+            )
         return outcome
 
     patch.setattr(leg, "place_one", twice)
@@ -121,7 +138,9 @@ def resend_with_a_fresh_nonce(patch: Patch) -> None:
     def fresh(tools: Any, signed: SignedOrder) -> SignedOrder:
         order = signed.order
         again: SignedOrder = tools.order_builder.sign(
-            msgspec.structs.replace(order, nonce=order.nonce + (3_000 << 20), expiration_s=order.expiration_s + 3)
+            msgspec.structs.replace(
+                order, nonce=order.nonce + (3_000 << 20), expiration_s=order.expiration_s + 3
+            )
         )
         return again
 
@@ -138,7 +157,7 @@ def unknown_is_called_refused(patch: Patch) -> None:
     patch.setattr(leg, "outcome_of", sure)
 
 
-# -- what is believed --------------------------------------------------------------------------------------------------------------------------
+# -- what is believed ----------------------------------------------------------------------------------------
 
 
 def absent_is_believed_at_once(patch: Patch) -> None:
@@ -160,7 +179,7 @@ def prices_stay_provisional(patch: Patch) -> None:
     patch.setattr(Reconciliation, "settled", property(lambda _inquiry: True))
 
 
-# -- who is started, and what is decided -------------------------------------------------------------------------------------------------------
+# -- who is started, and what is decided ---------------------------------------------------------------------
 
 
 def epoch_bumped_by_a_sizing_restart(patch: Patch) -> None:
@@ -185,12 +204,25 @@ def repair_forgotten(patch: Patch) -> None:
 
 
 MUTANTS = (
-    Mutant(vote_before_commit, "an intent is on disk before anybody hears the vote", where="before_commit", phase="seal to ready"),
+    Mutant(
+        vote_before_commit,
+        "an intent is on disk before anybody hears the vote",
+        where="before_commit",
+        phase="seal to ready",
+    ),
     Mutant(place_on_two_votes, "no order leaves before three votes"),
     Mutant(digests_not_compared, "both legs act on one plan", where="tampered_eth"),
     Mutant(resend_identical_bytes, "an order is sent once", Faults(cut=(Cut(nth=1, when="after"),))),
-    Mutant(resend_with_a_fresh_nonce, "an order is never sent again under another name", Faults(lose_ack=(LoseAck(nth=2),))),
-    Mutant(unknown_is_called_refused, "an order that nobody answered for is unknown", Faults(cut=(Cut(nth=1, when="after"),), event=(DEAF,))),
+    Mutant(
+        resend_with_a_fresh_nonce,
+        "an order is never sent again under another name",
+        Faults(lose_ack=(LoseAck(nth=2),)),
+    ),
+    Mutant(
+        unknown_is_called_refused,
+        "an order that nobody answered for is unknown",
+        Faults(cut=(Cut(nth=1, when="after"),), event=(DEAF,)),
+    ),
     Mutant(
         absent_is_believed_at_once,
         "absence is believed only after the receive window",
@@ -198,8 +230,21 @@ MUTANTS = (
     ),
     Mutant(an_acknowledgement_is_a_fill, "accepted is not filled", Faults(event=(DEAF,))),
     Mutant(prices_stay_provisional, "a run ends with the venue's prices", UNHEARD_EXIT),
-    Mutant(epoch_bumped_by_a_sizing_restart, "an epoch ends only with its legs", where="sizing", phase="hold"),
-    Mutant(old_leg_left_running, "both legs are started again together", where="eth_leg", phase="send to ack"),
-    Mutant(the_accounts_word_is_not_said_again, "a new ledger knows whether the account's stream is live", where="ledger", phase="idle"),
-    Mutant(repair_forgotten, "a lone leg is followed by a repair or a flatten", Faults(refuse=(Refuse(nth=1, code=2031),))),
+    Mutant(
+        epoch_bumped_by_a_sizing_restart, "an epoch ends only with its legs", where="sizing", phase="hold"
+    ),
+    Mutant(
+        old_leg_left_running, "both legs are started again together", where="eth_leg", phase="send to ack"
+    ),
+    Mutant(
+        the_accounts_word_is_not_said_again,
+        "a new ledger knows whether the account's stream is live",
+        where="ledger",
+        phase="idle",
+    ),
+    Mutant(
+        repair_forgotten,
+        "a lone leg is followed by a repair or a flatten",
+        Faults(refuse=(Refuse(nth=1, code=2031),)),
+    ),
 )

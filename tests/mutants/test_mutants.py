@@ -1,4 +1,6 @@
-"""Every mutant of the real code is caught by the sweep's own judge, in a run in which the code as it is does nothing wrong."""
+"""Every mutant of the real code is caught by the sweep's own judge, in a run in which the code as it is
+does nothing wrong.
+"""
 
 import pytest
 

@@ -1,4 +1,6 @@
-"""A fill whose side is told the wrong way round: the run's exit code and `status` go by what stands at the venue, whatever its books say."""
+"""A fill whose side is told the wrong way round: the run's exit code and `status` go by what stands at the
+venue, whatever its books say.
+"""
 
 import pytest
 
@@ -14,7 +16,9 @@ pytestmark = pytest.mark.process
 
 
 @pytest.mark.parametrize("moment", ["entering", "leaving"])
-def test_a_fill_of_the_wrong_side_ends_flat_or_is_exit_code_4_and_status_agrees(bed: Bed, moment: Moment) -> None:
+def test_a_fill_of_the_wrong_side_ends_flat_or_is_exit_code_4_and_status_agrees(
+    bed: Bed, moment: Moment
+) -> None:
     """K1: ETH was closed and SOL -8.5 left; exit code 70, which says flat, and the guard was dismissed."""
     with Middleman(bed.venue, WIRE["fill side flipped"], moment, 7) as between:
         bed.url = between.url

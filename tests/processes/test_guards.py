@@ -35,7 +35,9 @@ def standing(bed: Bed, *but: int) -> list[int]:
     return [pid for pid in bed.guards() if pid not in but]
 
 
-def test_a_guard_that_is_stopped_or_killed_is_replaced_and_nothing_is_entered_until_the_next_one_stands(bed: Bed) -> None:
+def test_a_guard_that_is_stopped_or_killed_is_replaced_and_nothing_is_entered_until_the_next_one_stands(
+    bed: Bed,
+) -> None:
     """K6: a stopped guard was noticed by nobody."""
     run = bed.run(0.3, cycles=1000)
     log, guards_log = bed.logs / "evenkeel.log", bed.logs / "guard.log"
@@ -60,7 +62,9 @@ def test_a_guard_that_is_stopped_or_killed_is_replaced_and_nothing_is_entered_un
     assert unlawful(bed.log()) == []
 
 
-def test_a_guard_that_goes_on_about_when_it_is_replaced_leaves_one_guard_and_that_one_closes(bed: Bed) -> None:
+def test_a_guard_that_goes_on_about_when_it_is_replaced_leaves_one_guard_and_that_one_closes(
+    bed: Bed,
+) -> None:
     """Other moments: `tests/commands/test_guarding.py`."""
     run = bed.run(LONG_S)
     until(lambda: held(bed))
@@ -81,7 +85,9 @@ def test_a_guard_that_goes_on_about_when_it_is_replaced_leaves_one_guard_and_tha
     assert unlawful(bed.log()) == []
 
 
-def test_a_run_that_is_stopped_keeps_its_locks_its_guard_closes_all_the_same_and_on_waking_it_sends_nothing(bed: Bed) -> None:
+def test_a_run_that_is_stopped_keeps_its_locks_its_guard_closes_all_the_same_and_on_waking_it_sends_nothing(
+    bed: Bed,
+) -> None:
     """K6: no lock may stop the guard. Others hold two more, for good."""
     run, scene = bed.run(LONG_S), Scene(bed.folder)
     until(lambda: held(bed))
@@ -96,7 +102,9 @@ def test_a_run_that_is_stopped_keeps_its_locks_its_guard_closes_all_the_same_and
         ledger = rows_of(bed)
         until(lambda: not bed.held(), CLOSED_WITHIN_S)
         until(lambda: not bed.guards())
-        assert (state.read_bytes(), taken_epoch(state)) == (saved, epoch + 1), "the run may have been stopped in mid-write: its file is left alone"
+        assert (state.read_bytes(), taken_epoch(state)) == (saved, epoch + 1), (
+            "the run may have been stopped in mid-write: its file is left alone"
+        )
         assert rows_of(bed) == ledger, "the ledger is the run's to write as long as it exists"
         assert list(bed.logs.glob("escape-*.jsonl"))
     finally:
@@ -108,8 +116,14 @@ def test_a_run_that_is_stopped_keeps_its_locks_its_guard_closes_all_the_same_and
     assert [order for order in bed.log() if order.arrived_ns > continued_ns] == []
     after = bed.next_start()
     assert after.code == 0, after.words
-    assert [*unlawful(bed.log()), *false_claims(bed.claims, bed.log()), *disagreements(truth_of(bed.venue), bed.logs / "ledger.sqlite")] == []
-    assert not list(bed.logs.glob("escape-*.jsonl")), "what the guard wrote beside the ledger has been taken in"
+    assert [
+        *unlawful(bed.log()),
+        *false_claims(bed.claims, bed.log()),
+        *disagreements(truth_of(bed.venue), bed.logs / "ledger.sqlite"),
+    ] == []
+    assert not list(bed.logs.glob("escape-*.jsonl")), (
+        "what the guard wrote beside the ledger has been taken in"
+    )
 
 
 def rows_of(bed: Bed) -> bytes:

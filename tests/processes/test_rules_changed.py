@@ -1,4 +1,5 @@
-"""The venue's rules change while a pair is held and nobody is at work: the next start, or the guard, closes both legs or neither.
+"""The venue's rules change while a pair is held and nobody is at work: the next start, or the guard, closes
+both legs or neither.
 
 The engine itself goes by the new rules, not only its answers. Judged by its order log.
 """
@@ -27,7 +28,9 @@ EITHER = ("flat", "hedged")
 UNEVEN_USD = 5
 """A size step of ETH, and the imbalance of the entry."""
 ALONE_S = 6.0
-"""Between the legs of one exit there are an order's answer and a round or two; what nobody closes stands for longer."""
+"""Between the legs of one exit there are an order's answer and a round or two; what nobody closes stands
+for longer.
+"""
 
 
 def rules(product: str, **changes: object) -> Incident:
@@ -51,7 +54,11 @@ BY_GUARD = ("SOL step 0.1 -> 1", "ETH tick 0.1 -> 7.3", "SOL delisted")
 
 
 def stage(bed: Bed, *incidents: Incident) -> None:
-    httpx.post(f"{bed.venue}/simulated/faults", content=msgspec.json.encode(Faults(incident=incidents)), trust_env=False).raise_for_status()
+    httpx.post(
+        f"{bed.venue}/simulated/faults",
+        content=msgspec.json.encode(Faults(incident=incidents)),
+        trust_env=False,
+    ).raise_for_status()
 
 
 def holding(bed: Bed, *more: str) -> "subprocess.Popen[bytes]":
@@ -103,7 +110,9 @@ def test_a_guard_that_closes_under_other_rules_closes_both_legs_or_keeps_both(be
 
 
 def closed_in_the_end(bed: Bed) -> None:
-    """`status` says how it is; what could not be closed is, under the old rules; no claim was false, and no leg without the other for long."""
+    """`status` says how it is; what could not be closed is, under the old rules; no claim was false, and
+    no leg without the other for long.
+    """
     status = bed.asked("status")
     assert status.code == (4 if ending(bed) == "hedged" else 0), status
     stage(bed)

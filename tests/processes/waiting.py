@@ -16,7 +16,9 @@ LONG_S = 3600.0
 
 
 def until(what: Callable[[], T], within_s: float = WITHIN_S) -> T:
-    """What `what` says, once that is true. Raises `AssertionError` when it takes too long, more on a machine that has too much to do."""
+    """What `what` says, once that is true. Raises `AssertionError` when it takes too long, more on a
+    machine that has too much to do.
+    """
     ends_s = time.monotonic() + within_s * slack()
     while not (found := what()):
         assert time.monotonic() < ends_s, f"{what} never came"
@@ -26,10 +28,16 @@ def until(what: Callable[[], T], within_s: float = WITHIN_S) -> T:
 
 def held(bed: Bed) -> bool:
     """Does the venue hold a pair, and is the exit that a guard uses signed?"""
-    return len(bed.held()) == 2 and any(path.stat().st_size for path in (bed.folder / "state").glob("*/*.escape"))
+    return len(bed.held()) == 2 and any(
+        path.stat().st_size for path in (bed.folder / "state").glob("*/*.escape")
+    )
 
 
 def times_of(log: Path, text: str) -> list[int]:
     """UTC in ns of each line of a log in which `text` stands."""
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    return [round(datetime.fromisoformat(line.split(" ")[0]).astimezone(UTC).timestamp() * 1e9) for line in lines if text in line]
+    return [
+        round(datetime.fromisoformat(line.split(" ")[0]).astimezone(UTC).timestamp() * 1e9)
+        for line in lines
+        if text in line
+    ]

@@ -1,7 +1,9 @@
-"""`python -m tests.refusals`: every way in which a command is refused, fails or is stopped, with a pair open by the files and with none.
+"""`python -m tests.refusals`: every way in which a command is refused, fails or is stopped, with a pair open
+by the files and with none.
 
-With one: exit code 4, NOT FLAT is said, and the object has the amounts. With none: the code of the refusal. Never a traceback, never a changed code
-because of what became of standard input, output and error. Prints one line per case; exit code 1 when one failed.
+With one: exit code 4, NOT FLAT is said, and the object has the amounts. With none: the code of the refusal.
+Never a traceback, never a changed code because of what became of standard input, output and error. Prints one
+line per case; exit code 1 when one failed.
 """
 
 import argparse
@@ -27,8 +29,22 @@ USAGE = (
     ("a reason that is missing", "halt --logs {logs}"),
 )
 """Exit code 2 where nothing is open."""
-STREAMS = (">&-", "2>&-", "<&-", ">&- 2>&-", "<&- >&- 2>&-", ">/dev/full", "2>/dev/full", ">/dev/full 2>&1", "2>&1 | true; exit ${{PIPESTATUS[0]}}")
-ENCODINGS = ({"LANG": "C", "LC_ALL": "C"}, {"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "ascii:strict", "LC_ALL": "POSIX"})
+STREAMS = (
+    ">&-",
+    "2>&-",
+    "<&-",
+    ">&- 2>&-",
+    "<&- >&- 2>&-",
+    ">/dev/full",
+    "2>/dev/full",
+    ">/dev/full 2>&1",
+    "2>&1 | true; exit ${{PIPESTATUS[0]}}",
+)
+ENCODINGS = (
+    {"LANG": "C", "LC_ALL": "C"},
+    {"PYTHONIOENCODING": "ascii"},
+    {"PYTHONIOENCODING": "ascii:strict", "LC_ALL": "POSIX"},
+)
 SIGNALS = ((signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143))
 AFTER_S = (0.06, 0.15, 0.3, 0.5, 0.8, 1.2, 2.0)
 """Moments of a start, counted from the fork: imports, the configuration, the venue, the first books."""
@@ -74,9 +90,15 @@ def with_a_pair_open(bed: Bed) -> Iterator[Case]:
     yield "no state directory", lambda: check_open(bed, RUN, more={"XDG_STATE_HOME": "/dev/null/state"})
     yield "a defect in the start", lambda: check_open(bed, RUN, traced=True, more=broken_package(bed))
     for stream in STREAMS:
-        yield f"refused with {stream}", lambda stream=stream: check(bed.run(f"{USAGE[0][1]} --json {stream}")[0], 4, "", "")  # type: ignore[misc]
+        yield (
+            f"refused with {stream}",
+            lambda stream=stream: check(bed.run(f"{USAGE[0][1]} --json {stream}")[0], 4, "", ""),
+        )  # type: ignore[misc]
     for encoding in ENCODINGS:
-        yield f"refused with {encoding}", lambda encoding=encoding: check_open(bed, USAGE[0][1], more=encoding)  # type: ignore[misc]
+        yield (
+            f"refused with {encoding}",
+            lambda encoding=encoding: check_open(bed, USAGE[0][1], more=encoding),
+        )  # type: ignore[misc]
     yield "the venue does not answer", lambda: stopped_venue(bed, lambda: check_open(bed, DOWN))
     for stream in STREAMS:
         yield (
@@ -173,30 +195,50 @@ def ends_open(bed: Bed, number: int) -> None:
 
 
 def struck(bed: Bed, line: str, number: int, after_s: tuple[float, ...], wanted: tuple[int, ...]) -> None:
-    """A command that is sent a signal at each of these moments. -N is right only while Python itself has not begun with us."""
-    command = ["bash", "-c", "exec " + " ".join([sys.executable, "supervisor.py", line.format(url=bed.url, logs=bed.logs, work=bed.work)])]
+    """A command that is sent a signal at each of these moments. -N is right only while Python itself has
+    not begun with us.
+    """
+    command = [
+        "bash",
+        "-c",
+        "exec "
+        + " ".join([sys.executable, "supervisor.py", line.format(url=bed.url, logs=bed.logs, work=bed.work)]),
+    ]
     began = time.monotonic()
     from tests.refusals.bed import ROOT
 
-    process = subprocess.Popen(command, cwd=ROOT, env=bed.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=ROOT, env=bed.environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     for moment in after_s:
         time.sleep(max(0.0, began + moment - time.monotonic()))
         process.send_signal(number)
     out, err = process.communicate(timeout=90)
     codes = wanted if after_s[0] < 0.3 else tuple(code for code in wanted if code >= 0)
-    # Python's own start, in which nothing of ours can catch a signal: its imports, and the file that is opened but not begun ("line 0").
-    before_us = after_s[0] < 0.3 and any(words in err for words in ("import site", "<frozen site>", 'supervisor.py", line 0'))
-    check(process.returncode, (*codes, 1) if before_us else codes, "" if before_us else out, "" if before_us else err)
+    # Python's own start, in which nothing of ours can catch a signal: its imports, and the file that is
+    # opened but not begun ("line 0").
+    before_us = after_s[0] < 0.3 and any(
+        words in err for words in ("import site", "<frozen site>", 'supervisor.py", line 0')
+    )
+    check(
+        process.returncode,
+        (*codes, 1) if before_us else codes,
+        "" if before_us else out,
+        "" if before_us else err,
+    )
 
 
 def main() -> int:
     """All cases, one after the other."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--only", default="", metavar="WORDS", help="cases with these words in their name")
     only, failed, count, began = parser.parse_args().only, [], 0, time.monotonic()
     for state, cases in (("open", with_a_pair_open), ("flat", with_nothing_open)):
         with tempfile.TemporaryDirectory(prefix="refusals-") as folder:
-            bed = Bed(Path(folder))  # each with a venue of its own: what one of them holds is nobody's for the other
+            # each with a venue of its own: what one of them holds is nobody's for the other
+            bed = Bed(Path(folder))
             try:
                 if state == "open":
                     bed.leave_open()
@@ -208,12 +250,22 @@ def main() -> int:
                     try:
                         case()
                         print(f"ok      {state}: {name}", flush=True)
-                    except (Failed, AssertionError, subprocess.TimeoutExpired, ValueError, KeyError, IndexError) as error:
+                    except (
+                        Failed,
+                        AssertionError,
+                        subprocess.TimeoutExpired,
+                        ValueError,
+                        KeyError,
+                        IndexError,
+                    ) as error:
                         failed.append(f"{state}: {name}")
                         print(f"FAILED  {state}: {name}: {type(error).__name__} {error}", flush=True)
             finally:
                 bed.close()
-    print(f"{count} cases, {len(failed)} failed, {time.monotonic() - began:.0f} s on Python {sys.version.split()[0]}")
+    print(
+        f"{count} cases, {len(failed)} failed, {time.monotonic() - began:.0f} s on Python"
+        f" {sys.version.split()[0]}"
+    )
     return 1 if failed or not count else 0
 
 

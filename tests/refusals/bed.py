@@ -1,4 +1,6 @@
-"""A simulated venue, a run that was killed with a pair open, and copies of what it left: every case begins from the same files."""
+"""A simulated venue, a run that was killed with a pair open, and copies of what it left: every case begins
+from the same files.
+"""
 
 import os
 import shutil
@@ -36,16 +38,37 @@ class Bed:
     def environment(self, more: Mapping[str, str] | None = None) -> dict[str, str]:
         """Of every process: a state directory of its own."""
         known = {name: value for name, value in os.environ.items() if not name.startswith("EVENKEEL_")}
-        return known | {"XDG_STATE_HOME": str(self.work / "state"), "NO_COLOR": "1", "TERM": "xterm"} | dict(more or {})
+        return (
+            known
+            | {"XDG_STATE_HOME": str(self.work / "state"), "NO_COLOR": "1", "TERM": "xterm"}
+            | dict(more or {})
+        )
 
     def start(self, *arguments: str, **known: object) -> "subprocess.Popen[bytes]":
         """One process."""
-        given = {"stdin": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": ROOT, "env": self.environment()} | known
+        given = {
+            "stdin": subprocess.DEVNULL,
+            "stderr": subprocess.DEVNULL,
+            "cwd": ROOT,
+            "env": self.environment(),
+        } | known
         return subprocess.Popen([sys.executable, "supervisor.py", *arguments], **given)  # type: ignore[call-overload, no-any-return]
 
     def holding(self, *more: str, **known: object) -> "subprocess.Popen[bytes]":
         """A run that holds a pair for an hour."""
-        line = ("run", "--url", self.url, "--logs", self.logs, "--hold", "1 h", "--cycles", "forever", "--no-guard", *more)
+        line = (
+            "run",
+            "--url",
+            self.url,
+            "--logs",
+            self.logs,
+            "--hold",
+            "1 h",
+            "--cycles",
+            "forever",
+            "--no-guard",
+            *more,
+        )
         return self.start(*line, **({"stdout": subprocess.DEVNULL} | known))
 
     def leave_open(self) -> None:
@@ -57,14 +80,18 @@ class Bed:
         shutil.copytree(self.work, self.kept)
 
     def wait_until_held(self, within_s: float = 60.0) -> None:
-        """Until the ledger says that the entry is closed; it is there whatever becomes of the log and the screen."""
+        """Until the ledger says that the entry is closed; it is there whatever becomes of the log and the
+        screen.
+        """
         import sqlite3
 
         until = time.monotonic() + within_s
         while time.monotonic() < until:
             try:
                 with sqlite3.connect(f"file:{self.logs}/ledger.sqlite?mode=ro", uri=True) as ledger:
-                    if ledger.execute("SELECT count(*) FROM events WHERE CAST(kind AS TEXT) LIKE '%PlanClosed'").fetchone()[0]:
+                    if ledger.execute(
+                        "SELECT count(*) FROM events WHERE CAST(kind AS TEXT) LIKE '%PlanClosed'"
+                    ).fetchone()[0]:
                         return
             except sqlite3.Error:
                 pass
@@ -86,8 +113,21 @@ class Bed:
         self.venue.wait()
         end(left(str(self.folder)))
 
-    def run(self, line: str, more: Mapping[str, str] | None = None, python: Sequence[str] = (sys.executable,)) -> tuple[int, str, str]:
-        """One command line, given to a shell, so that its redirections are those of a person. Exit code, stdout, stderr."""
-        command = " ".join([*python, "supervisor.py", line.format(logs=self.logs, url=self.url, work=self.work)])
-        done = subprocess.run(["bash", "-c", command], cwd=ROOT, env=self.environment(more), capture_output=True, timeout=CASE_S, check=False)
+    def run(
+        self, line: str, more: Mapping[str, str] | None = None, python: Sequence[str] = (sys.executable,)
+    ) -> tuple[int, str, str]:
+        """One command line, given to a shell, so that its redirections are those of a person. Exit code,
+        stdout, stderr.
+        """
+        command = " ".join(
+            [*python, "supervisor.py", line.format(logs=self.logs, url=self.url, work=self.work)]
+        )
+        done = subprocess.run(
+            ["bash", "-c", command],
+            cwd=ROOT,
+            env=self.environment(more),
+            capture_output=True,
+            timeout=CASE_S,
+            check=False,
+        )
         return done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")

@@ -1,4 +1,6 @@
-"""A stage for supervision tests: children that do what a script says in each of their lives, and a log of what really happened, on virtual time."""
+"""A stage for supervision tests: children that do what a script says in each of their lives, and a log of
+what really happened, on virtual time.
+"""
 
 import math
 import random
@@ -88,7 +90,9 @@ def deaf(until_s: float) -> Life:
 
 
 class Stage:
-    """Runs a supervisor and remembers: `log` has "+name" for each start and "-name" for each end, `times` says when."""
+    """Runs a supervisor and remembers: `log` has "+name" for each start and "-name" for each end, `times`
+    says when.
+    """
 
     def __init__(self) -> None:
         self.times: list[tuple[float, str]] = []
@@ -124,7 +128,12 @@ class Stage:
         return ChildSpec(name, start, restart, **options)
 
     def spec(
-        self, *children: ChildSpec, name: str = "top", strategy: Any = "one_for_one", limits: Any = (10, 60.0), **options: Any
+        self,
+        *children: ChildSpec,
+        name: str = "top",
+        strategy: Any = "one_for_one",
+        limits: Any = (10, 60.0),
+        **options: Any,
     ) -> SupervisorSpec:
         return SupervisorSpec(name, strategy, *limits, children, on_event=self.events.append, **options)
 

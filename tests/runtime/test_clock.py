@@ -16,7 +16,9 @@ async def test_before_the_first_measurement_venue_time_is_utc(autojump_clock: Mo
     assert VenueClock(clocks.machine).now_ms() == clocks.machine.utc_ns() // 1_000_000
 
 
-async def test_venue_time_is_the_middle_of_the_round_trip_and_then_runs_by_itself(autojump_clock: MockClock) -> None:
+async def test_venue_time_is_the_middle_of_the_round_trip_and_then_runs_by_itself(
+    autojump_clock: MockClock,
+) -> None:
     clocks = Clocks()
     clock = VenueClock(clocks.machine)
     asked_ns = clock.steady_ns()
@@ -28,8 +30,12 @@ async def test_venue_time_is_the_middle_of_the_round_trip_and_then_runs_by_itsel
 
 
 @pytest.mark.parametrize("by_s", [3600, -3600, 1])
-async def test_a_wall_clock_that_is_set_does_not_move_venue_time(autojump_clock: MockClock, by_s: int) -> None:
-    """Had it moved, a pause or a retry that began in the wrong hour would have lasted that hour: a lone leg would have waited with it."""
+async def test_a_wall_clock_that_is_set_does_not_move_venue_time(
+    autojump_clock: MockClock, by_s: int
+) -> None:
+    """Had it moved, a pause or a retry that began in the wrong hour would have lasted that hour: a lone
+    leg would have waited with it.
+    """
     clocks = Clocks()
     clock = VenueClock(clocks.machine)
     clock.measured(clock.steady_ns(), 1_000_000, clock.steady_ns())
@@ -76,7 +82,10 @@ async def test_clocks_that_run_are_not_worth_a_word(autojump_clock: MockClock) -
     assert await told_within(Clocks(), 60) == []
 
 
-@pytest.mark.parametrize(("by_s", "jumped"), [(0.5, False), (1.0, False), (1.001, True), (3600, True), (-0.5, False), (-3600, True)])
+@pytest.mark.parametrize(
+    ("by_s", "jumped"),
+    [(0.5, False), (1.0, False), (1.001, True), (3600, True), (-0.5, False), (-3600, True)],
+)
 async def test_a_clock_that_is_set_is_told_once_and_is_a_jump_beyond_a_second(
     autojump_clock: MockClock, nursery: trio.Nursery, by_s: float, jumped: bool
 ) -> None:
@@ -87,7 +96,9 @@ async def test_a_clock_that_is_set_is_told_once_and_is_a_jump_beyond_a_second(
 
 
 @pytest.mark.parametrize(("by_s", "jumped"), [(0.5, False), (1.5, True), (28_800, True)])
-async def test_sleep_is_told_once_and_is_a_jump_beyond_a_second(autojump_clock: MockClock, nursery: trio.Nursery, by_s: float, jumped: bool) -> None:
+async def test_sleep_is_told_once_and_is_a_jump_beyond_a_second(
+    autojump_clock: MockClock, nursery: trio.Nursery, by_s: float, jumped: bool
+) -> None:
     clocks = Clocks()
     (shift,) = await shifts_of(clocks, clocks.sleep, by_s, nursery)
     assert (shift, shift.jumped) == (ClockShift(Ms(round(by_s * 1000)), Ms(0)), jumped)
@@ -95,7 +106,9 @@ async def test_sleep_is_told_once_and_is_a_jump_beyond_a_second(autojump_clock: 
 
 
 @pytest.mark.parametrize("by_s", [0.05, -0.1])
-async def test_less_than_a_tenth_of_a_second_is_left_to_the_next_measurement(autojump_clock: MockClock, nursery: trio.Nursery, by_s: float) -> None:
+async def test_less_than_a_tenth_of_a_second_is_left_to_the_next_measurement(
+    autojump_clock: MockClock, nursery: trio.Nursery, by_s: float
+) -> None:
     clocks = Clocks()
     assert await shifts_of(clocks, clocks.set, by_s, nursery) == []
 

@@ -16,7 +16,9 @@ async def test_an_idle_actor_is_never_noticed(autojump_clock: MockClock) -> None
     assert await noticed(watch, 300) is None
 
 
-async def test_mail_that_nobody_takes_is_noticed_after_two_seconds_however_long_the_actor_had_been_idle(autojump_clock: MockClock) -> None:
+async def test_mail_that_nobody_takes_is_noticed_after_two_seconds_however_long_the_actor_had_been_idle(
+    autojump_clock: MockClock,
+) -> None:
     watch, box = Watch(), Mailbox[int]("box", 9)
     watch.fresh("a", box)
     assert await noticed(watch, 60) is None
@@ -26,7 +28,9 @@ async def test_mail_that_nobody_takes_is_noticed_after_two_seconds_however_long_
     assert STALL_S <= at_s <= STALL_S + 2 * LOOK_S
 
 
-async def test_an_actor_that_finishes_steps_is_not_noticed_though_its_box_is_never_empty(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+async def test_an_actor_that_finishes_steps_is_not_noticed_though_its_box_is_never_empty(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
     watch, box = Watch(), Mailbox[int]("box", 9)
     pulse = watch.fresh("a", box)
     box.post(1)
@@ -41,7 +45,9 @@ async def test_an_actor_that_finishes_steps_is_not_noticed_though_its_box_is_nev
     nursery.cancel_scope.cancel()
 
 
-async def test_a_bounded_wait_is_nobodys_business_until_its_bound_has_passed(autojump_clock: MockClock) -> None:
+async def test_a_bounded_wait_is_nobodys_business_until_its_bound_has_passed(
+    autojump_clock: MockClock,
+) -> None:
     watch = Watch()
     watch.fresh("a").expect("an answer", 7)
     at_s = await noticed(watch, 60)
@@ -56,7 +62,9 @@ async def test_mail_that_waits_behind_a_bounded_send_is_part_of_that_send(autoju
     assert await noticed(watch, 7) is None
 
 
-async def test_a_timer_of_one_loop_is_not_hidden_by_the_steps_of_another(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+async def test_a_timer_of_one_loop_is_not_hidden_by_the_steps_of_another(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
     watch = Watch()
     pulse = watch.fresh("a")
     pulse.expect("rules", 5)
@@ -86,7 +94,9 @@ async def test_a_process_that_was_stopped_for_a_minute_blames_no_actor(autojump_
     assert await noticed(watch, STALL_S) is None
 
 
-async def test_who_starts_or_stops_is_not_looked_at_and_a_new_incarnation_owes_nothing(autojump_clock: MockClock) -> None:
+async def test_who_starts_or_stops_is_not_looked_at_and_a_new_incarnation_owes_nothing(
+    autojump_clock: MockClock,
+) -> None:
     watch = Watch()
     watch.fresh("a").expect("its next look")
 

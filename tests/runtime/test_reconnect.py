@@ -1,4 +1,6 @@
-"""Pauses between attempts: they grow, they are bounded, they differ between seeds, and only what has held brings them down again."""
+"""Pauses between attempts: they grow, they are bounded, they differ between seeds, and only what has held
+brings them down again.
+"""
 
 import random
 
@@ -22,7 +24,9 @@ def test_two_seeds_knock_at_different_times_and_one_seed_at_the_same() -> None:
     assert pauses(1) == pauses(1) != pauses(2)
 
 
-@pytest.mark.parametrize(("held_s", "again"), [(RECONNECT.reset_after_s, True), (RECONNECT.reset_after_s - 0.01, False)])
+@pytest.mark.parametrize(
+    ("held_s", "again"), [(RECONNECT.reset_after_s, True), (RECONNECT.reset_after_s - 0.01, False)]
+)
 def test_only_a_connection_that_has_held_starts_the_pauses_over(held_s: float, again: bool) -> None:
     """A venue that accepts and drops at once must not be hammered."""
     streak = Streak(RECONNECT, random.Random(1))

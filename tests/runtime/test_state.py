@@ -73,7 +73,9 @@ def test_the_first_cause_of_a_halt_stays_until_a_person_clears_it(states: Reopen
     assert states.again().halted is None
 
 
-def test_a_second_bot_is_refused_whatever_its_logs_naming_pid_and_logs_of_the_first(state: RunState, tmp_path: Path) -> None:
+def test_a_second_bot_is_refused_whatever_its_logs_naming_pid_and_logs_of_the_first(
+    state: RunState, tmp_path: Path
+) -> None:
     with pytest.raises(AlreadyRunning) as refused:
         RunState(tmp_path, IDENTITY, "/logs/two")
     assert (refused.value.pid, refused.value.logs) == (os.getpid(), "/logs/one")
@@ -90,7 +92,9 @@ def test_whoever_only_asks_learns_who_runs_it_and_takes_nothing(state: RunState,
 
 
 @pytest.mark.parametrize("garbage", [b"", b"{", b"\xff\xfe", b'{"epoch": "seven"}', b"[]"])
-def test_a_state_file_that_cannot_be_read_is_a_halt(states: Reopening, state: RunState, tmp_path: Path, garbage: bytes) -> None:
+def test_a_state_file_that_cannot_be_read_is_a_halt(
+    states: Reopening, state: RunState, tmp_path: Path, garbage: bytes
+) -> None:
     state.bump()
     state_file(tmp_path, IDENTITY).write_bytes(garbage)
     again = states.again()
@@ -100,7 +104,9 @@ def test_a_state_file_that_cannot_be_read_is_a_halt(states: Reopening, state: Ru
     assert state_file(tmp_path, IDENTITY).with_suffix(".bad").read_bytes() == garbage
 
 
-def test_an_unreadable_state_stays_a_halt_for_the_venue_it_then_meets(states: Reopening, state: RunState, tmp_path: Path) -> None:
+def test_an_unreadable_state_stays_a_halt_for_the_venue_it_then_meets(
+    states: Reopening, state: RunState, tmp_path: Path
+) -> None:
     state_file(tmp_path, IDENTITY).write_bytes(b"{")
     again = states.again()
     again.belongs_to("Nado-simulated:1")
@@ -131,8 +137,12 @@ def test_a_state_directory_that_cannot_be_used_is_one_named_error(tmp_path: Path
         RunState(tmp_path / "file" / "state", IDENTITY, "/logs")
 
 
-async def test_a_start_takes_the_heartbeat_of_the_run_before_away_so_that_its_guard_cannot_take_over(tmp_path: Path) -> None:
-    """Found by kills in a row: the guard of a dead run started an epoch between the start of the next one and its first heartbeat."""
+async def test_a_start_takes_the_heartbeat_of_the_run_before_away_so_that_its_guard_cannot_take_over(
+    tmp_path: Path,
+) -> None:
+    """Found by kills in a row: the guard of a dead run started an epoch between the start of the next one
+    and its first heartbeat.
+    """
     state = RunState(tmp_path, "venue sub", "logs")
     Heartbeat(state.beside(BEAT), "run 1").begin()
     pulse = HeartbeatMonitor(state.beside(BEAT), 0.0)
@@ -145,7 +155,9 @@ async def test_a_start_takes_the_heartbeat_of_the_run_before_away_so_that_its_gu
     state.close()
 
 
-async def test_a_guard_that_took_over_is_seen_by_the_run_it_thought_dead_and_outranked_by_the_next(tmp_path: Path) -> None:
+async def test_a_guard_that_took_over_is_seen_by_the_run_it_thought_dead_and_outranked_by_the_next(
+    tmp_path: Path,
+) -> None:
     state = RunState(tmp_path, "venue sub", "logs")
     await state.begin()
     epoch = take_over(state_file(tmp_path, "venue sub"), lambda: True)
@@ -162,7 +174,9 @@ async def test_a_guard_that_took_over_is_seen_by_the_run_it_thought_dead_and_out
     following.close()
 
 
-async def test_a_start_waits_for_a_guard_that_is_closing(tmp_path: Path, autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_start_waits_for_a_guard_that_is_closing(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+) -> None:
     state = RunState(tmp_path, "venue sub", "logs")
     with closing_alone(state_file(tmp_path, "venue sub")):
         assert state.guard_closes
@@ -176,7 +190,7 @@ async def test_a_start_waits_for_a_guard_that_is_closing(tmp_path: Path, autojum
     state.close()
 
 
-# -- locks, modes and names --------------------------------------------------------------------------------------------------------------------
+# -- locks, modes and names ----------------------------------------------------------------------------------
 
 
 def mode(path: Path) -> int:
@@ -201,7 +215,9 @@ async def test_files_are_their_owners_alone_whatever_the_umask(umask: int, tmp_p
 
 
 def test_a_lock_that_others_could_open_is_closed_to_them(tmp_path: Path) -> None:
-    """An earlier version made them 0644: whoever could open one could hold it, and stop guard and start for ever."""
+    """An earlier version made them 0644: whoever could open one could hold it, and stop guard and start
+    for ever.
+    """
     lock = state_file(tmp_path, IDENTITY).with_suffix(".lock")
     lock.write_text("")
     lock.chmod(0o644)
@@ -222,7 +238,9 @@ async def test_a_state_file_that_somebody_keeps_locked_is_refused_in_time_and_na
 
 
 async def test_no_lock_stops_a_guard_and_the_run_that_held_it_sees_the_newer_epoch(tmp_path: Path) -> None:
-    """A run that was stopped in mid-write goes on and writes its own epoch: the guard's stands all the same."""
+    """A run that was stopped in mid-write goes on and writes its own epoch: the guard's stands all the
+    same.
+    """
     state = RunState(tmp_path, IDENTITY, "/logs")
     await state.begin()
     path = state_file(tmp_path, IDENTITY)
@@ -261,7 +279,9 @@ async def test_a_lost_state_file_does_not_take_a_guards_epoch_back(tmp_path: Pat
 
 
 @pytest.mark.parametrize("reset", ["zeroed", "deleted"])
-def test_epoch_and_halt_come_back_from_the_ledger(reset: str, states: Reopening, state: RunState, tmp_path: Path) -> None:
+def test_epoch_and_halt_come_back_from_the_ledger(
+    reset: str, states: Reopening, state: RunState, tmp_path: Path
+) -> None:
     state.at_least(40)
     if reset == "zeroed":
         state_file(tmp_path, IDENTITY).write_bytes(b"\0" * 100)
@@ -274,7 +294,9 @@ def test_epoch_and_halt_come_back_from_the_ledger(reset: str, states: Reopening,
     assert again.halted[0] == ("STATE_UNREADABLE" if reset == "zeroed" else "GAVE_UP")
 
 
-def test_a_state_kept_under_an_earlier_name_is_moved_under_both_locks_and_never_read_again(tmp_path: Path) -> None:
+def test_a_state_kept_under_an_earlier_name_is_moved_under_both_locks_and_never_read_again(
+    tmp_path: Path,
+) -> None:
     old = RunState(tmp_path, "old", "/logs")
     old.halt("GAVE_UP", "eth_leg")
     old.at_least(9)
@@ -294,7 +316,10 @@ def test_a_state_kept_under_an_earlier_name_is_moved_under_both_locks_and_never_
 
 
 async def test_one_venue_at_two_addresses_is_one_lock_and_one_state(tmp_path: Path) -> None:
-    one, other = RunState(tmp_path, "address one", "/logs/one"), RunState(tmp_path, "address two", "/logs/two")
+    one, other = (
+        RunState(tmp_path, "address one", "/logs/one"),
+        RunState(tmp_path, "address two", "/logs/two"),
+    )
     await one.begin()
     await other.begin()
     await one.move_to("chain 1 contract 0xa", "venue")
@@ -312,11 +337,21 @@ async def test_one_venue_at_two_addresses_is_one_lock_and_one_state(tmp_path: Pa
 
 @pytest.mark.parametrize(
     "spelled",
-    ["http://localhost:8645", "http://127.0.0.1:8645/", "HTTP://LOCALHOST:8645", "http://[::1]:8645", "http://127.0.0.1:8645"],
+    [
+        "http://localhost:8645",
+        "http://127.0.0.1:8645/",
+        "HTTP://LOCALHOST:8645",
+        "http://[::1]:8645",
+        "http://127.0.0.1:8645",
+    ],
 )
 def test_every_spelling_of_one_address_is_one_name(spelled: str) -> None:
     assert canonical(spelled) == "http://loopback:8645"
-    assert canonical("https://Gateway.prod.nado.xyz/") == canonical("https://gateway.prod.nado.xyz:443") != canonical("https://gateway.test.nado.xyz")
+    assert (
+        canonical("https://Gateway.prod.nado.xyz/")
+        == canonical("https://gateway.prod.nado.xyz:443")
+        != canonical("https://gateway.test.nado.xyz")
+    )
 
 
 def test_what_a_venue_said_it_is_is_kept_by_its_address(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""Who is restarted: permanent always, transient after a failure, temporary never; and what is never taken for a failure."""
+"""Who is restarted: permanent always, transient after a failure, temporary never; and what is never taken
+for a failure.
+"""
 
 import dataclasses
 import random
@@ -10,7 +12,18 @@ from trio.testing import MockClock
 from runtime.mailbox import Mailbox
 from runtime.specs import Exited, Fatal, Killed, Overdue, Restarting, RestartRefused, Returned
 from runtime.supervision import Supervisor
-from tests.runtime.kit import Boom, Stage, Started, crashes, deaf, fails_to_start, gave_up, lives, returns, tidies
+from tests.runtime.kit import (
+    Boom,
+    Stage,
+    Started,
+    crashes,
+    deaf,
+    fails_to_start,
+    gave_up,
+    lives,
+    returns,
+    tidies,
+)
 
 
 @pytest.mark.parametrize(
@@ -40,9 +53,13 @@ async def test_a_permanent_child_that_returns_has_failed_and_is_told_so(autojump
     assert isinstance(error.__cause__, Returned)
 
 
-async def test_a_child_that_fails_to_start_twice_and_then_works_is_left_in_peace(autojump_clock: MockClock) -> None:
+async def test_a_child_that_fails_to_start_twice_and_then_works_is_left_in_peace(
+    autojump_clock: MockClock,
+) -> None:
     stage = Stage()
-    error = await stage.run(stage.child("a", crashes(1), fails_to_start, fails_to_start), limits=(3, 60), for_s=100)
+    error = await stage.run(
+        stage.child("a", crashes(1), fails_to_start, fails_to_start), limits=(3, 60), for_s=100
+    )
     assert error is None
     assert stage.log == ["+a", "-a"] * 4
     assert stage.at("-a")[-1] == 100
@@ -50,12 +67,18 @@ async def test_a_child_that_fails_to_start_twice_and_then_works_is_left_in_peace
 
 async def test_a_child_that_can_never_start_again_ends_in_giving_up(autojump_clock: MockClock) -> None:
     stage = Stage()
-    error = gave_up(await stage.run(stage.child("a"), stage.child("b", crashes(1), *[fails_to_start] * 99), limits=(3, 60)))
+    error = gave_up(
+        await stage.run(
+            stage.child("a"), stage.child("b", crashes(1), *[fails_to_start] * 99), limits=(3, 60)
+        )
+    )
     assert stage.log == ["+a", "+b", "-b", "+b", "-b", "+b", "-b", "+b", "-b", "-a"]
     assert [type(failure.error) for failure in error.failures] == [Boom] * 4
 
 
-async def test_the_backlog_survives_a_crash_and_the_message_that_crashed_does_not_come_again(autojump_clock: MockClock) -> None:
+async def test_the_backlog_survives_a_crash_and_the_message_that_crashed_does_not_come_again(
+    autojump_clock: MockClock,
+) -> None:
     box: Mailbox[int] = Mailbox("box", 10)
     taken: list[int] = []
 
@@ -75,7 +98,9 @@ async def test_the_backlog_survives_a_crash_and_the_message_that_crashed_does_no
 
 
 async def test_the_late_end_of_an_older_incarnation_counts_for_nothing(autojump_clock: MockClock) -> None:
-    """b crashes while it is being stopped because a crashed: one failure, one restart, and the news of b's end changes nothing."""
+    """b crashes while it is being stopped because a crashed: one failure, one restart, and the news of b's
+    end changes nothing.
+    """
 
     async def crashes_when_stopped(started: Started) -> None:
         try:
@@ -85,13 +110,20 @@ async def test_the_late_end_of_an_older_incarnation_counts_for_nothing(autojump_
 
     stage = Stage()
     script = [crashes_when_stopped] * 3
-    error = await stage.run(stage.child("a", crashes(1), crashes(1), crashes(1)), stage.child("b", *script), strategy="one_for_all", limits=(3, 60))
+    error = await stage.run(
+        stage.child("a", crashes(1), crashes(1), crashes(1)),
+        stage.child("b", *script),
+        strategy="one_for_all",
+        limits=(3, 60),
+    )
     assert error is None
     assert stage.at("+a") == stage.at("+b") == [0, 1, 2, 3]
     assert len(stage.told(Restarting)) == 3
 
 
-async def test_a_killed_child_is_restarted_and_its_end_is_called_killed(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+async def test_a_killed_child_is_restarted_and_its_end_is_called_killed(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
     stage = Stage()
     supervisor = Supervisor(stage.spec(stage.child("a", tidies(1)), limits=(1, 60)), rng=random.Random(1))
     await nursery.start(supervisor.run)
@@ -104,7 +136,9 @@ async def test_a_killed_child_is_restarted_and_its_end_is_called_killed(autojump
     nursery.cancel_scope.cancel()
 
 
-async def test_a_stalled_child_is_cancelled_restarted_and_its_end_is_called_stalled(autojump_clock: MockClock, nursery: trio.Nursery) -> None:
+async def test_a_stalled_child_is_cancelled_restarted_and_its_end_is_called_stalled(
+    autojump_clock: MockClock, nursery: trio.Nursery
+) -> None:
     stage = Stage()
     supervisor = Supervisor(stage.spec(stage.child("a")), rng=random.Random(1))
     await nursery.start(supervisor.run)
@@ -115,7 +149,9 @@ async def test_a_stalled_child_is_cancelled_restarted_and_its_end_is_called_stal
     nursery.cancel_scope.cancel()
 
 
-async def test_a_child_that_somebody_killed_too_often_makes_its_supervisor_give_up(autojump_clock: MockClock) -> None:
+async def test_a_child_that_somebody_killed_too_often_makes_its_supervisor_give_up(
+    autojump_clock: MockClock,
+) -> None:
     stage = Stage()
 
     async def killer() -> None:
@@ -130,7 +166,9 @@ async def test_a_child_that_somebody_killed_too_often_makes_its_supervisor_give_
     assert [type(failure.error) for failure in error.failures] == [Killed, Killed]
 
 
-async def test_a_name_that_is_not_in_the_tree_is_an_error_and_not_a_child_that_never_runs(autojump_clock: MockClock) -> None:
+async def test_a_name_that_is_not_in_the_tree_is_an_error_and_not_a_child_that_never_runs(
+    autojump_clock: MockClock,
+) -> None:
     supervisor = Supervisor(Stage().spec(), rng=random.Random(1))
     for ask in (supervisor.running, supervisor.kill, lambda name: supervisor.stall(name, "")):
         with pytest.raises(KeyError, match="eth-leg"):
@@ -144,7 +182,9 @@ async def test_what_is_no_exception_stops_everything_in_order_and_passes_through
 ) -> None:
     stage = Stage()
     raised = BaseExceptionGroup("from a nursery", [Boom("beside it"), error]) if wrapped else error
-    ended = await stage.run(stage.child("a"), stage.child("b", crashes(1, raised)), stage.child("c"), limits=(99, 60))
+    ended = await stage.run(
+        stage.child("a"), stage.child("b", crashes(1, raised)), stage.child("c"), limits=(99, 60)
+    )
     assert ended is error
     assert stage.log == ["+a", "+b", "+c", "-b", "-c", "-a"]
 
@@ -155,20 +195,32 @@ async def test_a_fatal_error_is_never_restarted(autojump_clock: MockClock, resta
         pass
 
     stage = Stage()
-    error = await stage.run(stage.child("a"), stage.child("b", crashes(1, DiskFull("full")), restart=restart), limits=(99, 60))
+    error = await stage.run(
+        stage.child("a"), stage.child("b", crashes(1, DiskFull("full")), restart=restart), limits=(99, 60)
+    )
     assert isinstance(error, DiskFull)
     assert stage.log == ["+a", "+b", "-b", "-a"]
 
 
-async def test_a_child_that_swallows_its_cancellation_and_ends_is_no_failure(autojump_clock: MockClock) -> None:
+async def test_a_child_that_swallows_its_cancellation_and_ends_is_no_failure(
+    autojump_clock: MockClock,
+) -> None:
     stage = Stage()
-    error = await stage.run(stage.child("a", deaf(3), shutdown_s=5), stage.child("b", crashes(1)), strategy="one_for_all", limits=(1, 60), for_s=50)
+    error = await stage.run(
+        stage.child("a", deaf(3), shutdown_s=5),
+        stage.child("b", crashes(1)),
+        strategy="one_for_all",
+        limits=(1, 60),
+        for_s=50,
+    )
     assert error is None
     assert stage.at("+a") == stage.at("+b") == [0, 3]
     assert not stage.told(Overdue)
 
 
-async def test_a_cancellation_that_a_child_lets_out_is_no_failure_neither_alone_nor_in_a_group(autojump_clock: MockClock) -> None:
+async def test_a_cancellation_that_a_child_lets_out_is_no_failure_neither_alone_nor_in_a_group(
+    autojump_clock: MockClock,
+) -> None:
     async def stray() -> trio.Cancelled:
         with trio.CancelScope() as scope:
             scope.cancel()
@@ -193,7 +245,9 @@ async def test_a_cancellation_that_a_child_lets_out_is_no_failure_neither_alone_
     assert (stage.at("+a"), stage.at("+b")) == ([0], [0, 0])
 
 
-async def test_a_group_of_crashes_is_one_failure_and_a_group_of_one_is_its_member(autojump_clock: MockClock) -> None:
+async def test_a_group_of_crashes_is_one_failure_and_a_group_of_one_is_its_member(
+    autojump_clock: MockClock,
+) -> None:
     stage = Stage()
     two = crashes(1, ExceptionGroup("", [Boom("x"), ExceptionGroup("", [Boom("y")])]))
     one = crashes(1, ExceptionGroup("", [ExceptionGroup("", [Boom("alone")])]))
@@ -202,15 +256,24 @@ async def test_a_group_of_crashes_is_one_failure_and_a_group_of_one_is_its_membe
     assert [event.why for event in stage.told(Exited)] == ["Boom: x, Boom: y", "Boom: alone"]
 
 
-async def test_before_a_restart_the_old_ones_are_gone_and_the_new_ones_are_not_there_yet(autojump_clock: MockClock) -> None:
+async def test_before_a_restart_the_old_ones_are_gone_and_the_new_ones_are_not_there_yet(
+    autojump_clock: MockClock,
+) -> None:
     stage = Stage()
     asked: list[tuple[tuple[str, ...], frozenset[str]]] = []
     children = stage.child("a", tidies(1)), stage.child("b", crashes(1)), stage.child("c", tidies(2))
-    await stage.run(*children, strategy="rest_for_one", on_restart=lambda names: asked.append((names, frozenset(stage.living))), for_s=10)
+    await stage.run(
+        *children,
+        strategy="rest_for_one",
+        on_restart=lambda names: asked.append((names, frozenset(stage.living))),
+        for_s=10,
+    )
     assert asked == [(("b", "c"), frozenset("a"))]
 
 
-async def test_a_restart_that_cannot_be_prepared_is_fatal_and_names_both_errors(autojump_clock: MockClock) -> None:
+async def test_a_restart_that_cannot_be_prepared_is_fatal_and_names_both_errors(
+    autojump_clock: MockClock,
+) -> None:
     def refuse(names: tuple[str, ...]) -> None:
         raise OSError("no space left for the epoch")
 

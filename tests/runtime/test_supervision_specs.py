@@ -43,7 +43,10 @@ def bounded_supervisor() -> SupervisorSpec:
 
 BAD: dict[str, tuple[Callable[[], SupervisorSpec], str]] = {
     "no name": (lambda: top(name=""), "name: a supervisor needs one"),
-    "unknown strategy": (lambda: top(strategy="simple_one_for_one"), "strategy: 'simple_one_for_one' is not one of one_for_one"),
+    "unknown strategy": (
+        lambda: top(strategy="simple_one_for_one"),
+        "strategy: 'simple_one_for_one' is not one of one_for_one",
+    ),
     "negative intensity": (lambda: top(intensity=-1), "intensity: -1 is negative"),
     "period 0": (lambda: top(period_s=0), "period_s: 0 is not a positive, finite time"),
     "negative period": (lambda: top(period_s=-1), "period_s: -1"),
@@ -56,15 +59,30 @@ BAD: dict[str, tuple[Callable[[], SupervisorSpec], str]] = {
         lambda: top(children=(dataclasses.replace(top().children[0], start=None),)),
         "child 'a': start: cannot be called",
     ),
-    "unknown restart": (lambda: child(restart="always"), "child 'a': restart: 'always' is not one of permanent"),
+    "unknown restart": (
+        lambda: child(restart="always"),
+        "child 'a': restart: 'always' is not one of permanent",
+    ),
     "negative shutdown time": (lambda: child(shutdown_s=-1), "child 'a': shutdown_s: -1 is not a time"),
     "a shutdown time that is no number": (lambda: child(shutdown_s=math.nan), "child 'a': shutdown_s: nan"),
-    "an actor that is waited for without end": (lambda: child(shutdown_s=math.inf), "child 'a': shutdown_s: must be math.inf for a nested"),
-    "a supervisor that is not waited for": (bounded_supervisor, "child 'b': shutdown_s: must be math.inf for a nested"),
+    "an actor that is waited for without end": (
+        lambda: child(shutdown_s=math.inf),
+        "child 'a': shutdown_s: must be math.inf for a nested",
+    ),
+    "a supervisor that is not waited for": (
+        bounded_supervisor,
+        "child 'b': shutdown_s: must be math.inf for a nested",
+    ),
     "start time 0": (lambda: child(start_s=0), "child 'a': start_s: 0 is not a positive time"),
     "an actor that may start for ever": (lambda: child(start_s=math.inf), "child 'a': start_s: inf"),
-    "permanent and significant": (lambda: child(significant=True, auto_shutdown=True), "child 'a': significant: a permanent child"),
-    "significant without auto-shutdown": (lambda: child(significant=True, restart="transient"), "child 'a': significant: needs auto_shutdown"),
+    "permanent and significant": (
+        lambda: child(significant=True, auto_shutdown=True),
+        "child 'a': significant: a permanent child",
+    ),
+    "significant without auto-shutdown": (
+        lambda: child(significant=True, restart="transient"),
+        "child 'a': significant: needs auto_shutdown",
+    ),
     "backoff from 0": (lambda: backoff(first_s=0), "backoff.first_s: 0"),
     "backoff that shrinks": (lambda: backoff(factor=0.5), "backoff.factor: 0.5"),
     "backoff without a cap": (lambda: backoff(cap_s=math.inf), "backoff.cap_s: inf"),

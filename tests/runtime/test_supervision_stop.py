@@ -1,4 +1,6 @@
-"""How it ends: one by one, last started first, each with its time, whatever happens meanwhile; and what does not end is not kept quiet."""
+"""How it ends: one by one, last started first, each with its time, whatever happens meanwhile; and what
+does not end is not kept quiet.
+"""
 
 import random
 import signal
@@ -13,9 +15,13 @@ from runtime.supervision import Supervisor
 from tests.runtime.kit import Boom, Stage, Started, crashes, deaf, gave_up, lives, tidies
 
 
-async def test_children_stop_one_by_one_last_started_first_though_all_were_cancelled_from_outside(autojump_clock: MockClock) -> None:
+async def test_children_stop_one_by_one_last_started_first_though_all_were_cancelled_from_outside(
+    autojump_clock: MockClock,
+) -> None:
     stage = Stage()
-    await stage.run(stage.child("a", tidies(1)), stage.child("b", tidies(2)), stage.child("c", tidies(3)), for_s=10)
+    await stage.run(
+        stage.child("a", tidies(1)), stage.child("b", tidies(2)), stage.child("c", tidies(3)), for_s=10
+    )
     assert stage.times[3:] == [(13, "-c"), (15, "-b"), (16, "-a")]
 
 
@@ -40,16 +46,24 @@ async def test_cleaning_up_within_its_time_is_nobodys_business(autojump_clock: M
     assert stage.told(Overdue) == []
 
 
-async def test_cleaning_up_for_too_long_is_reported_and_waited_for_once_more(autojump_clock: MockClock) -> None:
+async def test_cleaning_up_for_too_long_is_reported_and_waited_for_once_more(
+    autojump_clock: MockClock,
+) -> None:
     stage = Stage()
     assert await stage.run(stage.child("a", tidies(7), shutdown_s=5), for_s=1) is None
-    assert [(event.child, event.waited_s, event.abandoned) for event in stage.told(Overdue)] == [("a", 5, False)]
+    assert [(event.child, event.waited_s, event.abandoned) for event in stage.told(Overdue)] == [
+        ("a", 5, False)
+    ]
     assert stage.times[-1] == (8, "-a")
 
 
-async def test_a_child_that_never_stops_is_abandoned_loudly_and_the_others_are_stopped(autojump_clock: MockClock) -> None:
+async def test_a_child_that_never_stops_is_abandoned_loudly_and_the_others_are_stopped(
+    autojump_clock: MockClock,
+) -> None:
     stage = Stage()
-    error = await stage.run(stage.child("a"), stage.child("b", deaf(60), shutdown_s=2), stage.child("c"), for_s=1)
+    error = await stage.run(
+        stage.child("a"), stage.child("b", deaf(60), shutdown_s=2), stage.child("c"), for_s=1
+    )
     assert isinstance(error, Stuck)
     assert "b still runs 4 s after it was told to stop" in str(error)
     assert [(event.waited_s, event.abandoned) for event in stage.told(Overdue)] == [(2, False), (4, True)]
@@ -73,13 +87,17 @@ async def test_a_stuck_child_goes_up_before_any_other_error_that_must(autojump_c
         pass
 
     stage = Stage()
-    error = await stage.run(stage.child("a", deaf(60), shutdown_s=0), stage.child("b", crashes(1, DiskFull())))
+    error = await stage.run(
+        stage.child("a", deaf(60), shutdown_s=0), stage.child("b", crashes(1, DiskFull()))
+    )
     assert isinstance(error, Stuck)
     assert isinstance(error.__context__, DiskFull), "the first cause is not lost"
     await trio.sleep(60)
 
 
-async def test_an_error_while_stopping_is_told_and_does_not_hold_up_the_stop(autojump_clock: MockClock) -> None:
+async def test_an_error_while_stopping_is_told_and_does_not_hold_up_the_stop(
+    autojump_clock: MockClock,
+) -> None:
     async def trips(started: Started) -> None:
         try:
             await lives(started)
@@ -92,7 +110,9 @@ async def test_an_error_while_stopping_is_told_and_does_not_hold_up_the_stop(aut
     assert stage.log[2:] == ["-b", "-a"]
 
 
-async def test_a_cancel_in_the_middle_of_a_group_stop_still_stops_in_reverse(autojump_clock: MockClock) -> None:
+async def test_a_cancel_in_the_middle_of_a_group_stop_still_stops_in_reverse(
+    autojump_clock: MockClock,
+) -> None:
     stage = Stage()
     children = stage.child("a", tidies(1)), stage.child("b", crashes(1)), stage.child("c", tidies(3))
     await stage.run(*children, strategy="one_for_all", for_s=2)
@@ -108,7 +128,9 @@ async def test_a_cancel_while_giving_up_changes_nothing_about_the_order(autojump
 
 @pytest.fixture
 def ctrl_c() -> Iterator[None]:
-    """Python's own handler, as at a terminal: Trio takes Ctrl-C over from that one only, and a worker of the test runner has another."""
+    """Python's own handler, as at a terminal: Trio takes Ctrl-C over from that one only, and a worker of
+    the test runner has another.
+    """
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
@@ -168,7 +190,9 @@ async def test_a_stop_that_comes_before_anything_has_started_is_fine(autojump_cl
 
 
 def test_children_stop_one_by_one_even_when_all_of_trio_shuts_down_around_them() -> None:
-    """The supervisor is itself a task of Trio's own, and the main task ends: Trio cancels all such tasks at once."""
+    """The supervisor is itself a task of Trio's own, and the main task ends: Trio cancels all such tasks
+    at once.
+    """
     stage = Stage()
 
     async def main() -> None:

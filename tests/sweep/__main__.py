@@ -19,7 +19,9 @@ BATCH = 100
 
 
 def sweep(minutes: float, first_seed: int, least: int, cores: int | None) -> int:
-    """Sweep until the time is over; 0 when nothing was found, every phase was struck and there were enough runs."""
+    """Sweep until the time is over; 0 when nothing was found, every phase was struck and there were enough
+    runs.
+    """
     until = time.monotonic() + minutes * 60
     done, failed, last_seed, phases = 0, 0, first_seed, Counter[str]()
     with multiprocessing.get_context("spawn").Pool(cores) as pool:
@@ -41,7 +43,9 @@ def sweep(minutes: float, first_seed: int, least: int, cores: int | None) -> int
 
 
 def _results(pool: Pool, source: Iterator[Run], until: float) -> Iterator[tuple[Run, Result | str]]:
-    """Results until the time is over, a batch at a time: a pool takes all it is given at once, and the source has no end."""
+    """Results until the time is over, a batch at a time: a pool takes all it is given at once, and the
+    source has no end.
+    """
     while time.monotonic() < until:
         yield from pool.imap_unordered(attempt, list(islice(source, BATCH)))
 
@@ -50,10 +54,19 @@ def main() -> int:
     """Parse and go."""
     parser = argparse.ArgumentParser(prog="python -m tests.sweep")
     parser.add_argument("--minutes", type=float, default=0.0, help="sweep for so long, on all cores")
-    parser.add_argument("--seed", type=int, default=1, help="the first seed; without --minutes the seed of the one run")
+    parser.add_argument(
+        "--seed", type=int, default=1, help="the first seed; without --minutes the seed of the one run"
+    )
     parser.add_argument("--least", type=int, default=1, help="fail under this many runs")
     parser.add_argument("--cores", type=int, default=os.cpu_count())
-    parser.add_argument("--blow", action="append", default=[], type=blow_of, metavar="WHERE:POINT", help="in the one run, e.g. sol_leg:17")
+    parser.add_argument(
+        "--blow",
+        action="append",
+        default=[],
+        type=blow_of,
+        metavar="WHERE:POINT",
+        help="in the one run, e.g. sol_leg:17",
+    )
     typed = parser.parse_args()
     if typed.minutes:
         return sweep(typed.minutes, typed.seed, typed.least, typed.cores)

@@ -1,4 +1,6 @@
-"""One run of the sweep: a whole cycle with blows at given points, judged by the simulated engine's own order log."""
+"""One run of the sweep: a whole cycle with blows at given points, judged by the simulated engine's own
+order log.
+"""
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
@@ -27,10 +29,12 @@ from venue.simulated.faults.order_faults import NO_FAULTS, Faults
 HUNDRED = Settings(target=Quote(100 * ONE), cycles=1, hold=Ms(500))
 LENIENT = msgspec.structs.replace(HUNDRED, legging_known=Ms(60_000), legging_unknown=Ms(120_000))
 STRICT_EVERY = 5
-"""Every so many seeds a cycle may not stand on one leg for longer than a trader would have it, and the run may end in that halt."""
+"""Every so many seeds a cycle may not stand on one leg for longer than a trader would have it, and the run
+may end in that halt.
+"""
 WHERE = (*ACTORS, "before_commit", "after_commit", "tampered_eth", "tampered_sol")
-"""An actor, at its n-th schedule point; the ledger, at its n-th transaction, before it or after it and before a word of it is said; the n-th sealed
-plan on its way to one leg, whose order is doubled.
+"""An actor, at its n-th schedule point; the ledger, at its n-th transaction, before it or after it and before
+a word of it is said; the n-th sealed plan on its way to one leg, whose order is doubled.
 """
 ENDS_WITHIN_S = 60
 
@@ -43,7 +47,9 @@ class Blow(msgspec.Struct, frozen=True):
 
 
 class Result(msgspec.Struct, frozen=True):
-    """What came of a run: what is wrong (empty = nothing), the phase of each blow that struck, and every point where one could have."""
+    """What came of a run: what is wrong (empty = nothing), the phase of each blow that struck, and every
+    point where one could have.
+    """
 
     wrong: tuple[str, ...]
     phases: tuple[str, ...]
@@ -97,22 +103,37 @@ class Striker:
         post: Callable[[Any], None] = box.post
 
         def tampered(message: Any) -> None:
-            post(_doubled(message, leg) if isinstance(message, Sealed) and self._due(f"tampered_{leg}") else message)
+            post(
+                _doubled(message, leg)
+                if isinstance(message, Sealed) and self._due(f"tampered_{leg}")
+                else message
+            )
 
         return patch.object(box, "post", tampered)
 
 
 def _doubled(sealed: Sealed, leg: Leg) -> Sealed:
     order = sealed.plan.leg(leg)
-    plan = msgspec.structs.replace(sealed.plan, **{leg: msgspec.structs.replace(order, amount=Base(2 * order.amount))})
+    plan = msgspec.structs.replace(
+        sealed.plan, **{leg: msgspec.structs.replace(order, amount=Base(2 * order.amount))}
+    )
     return Sealed(plan, digest(plan))
 
 
 def one(seed: int, blows: Sequence[Blow], faults: Faults | None = None) -> Result:
-    """Run it, in the seed's weather unless told otherwise. Deterministic: the same arguments give the same result."""
+    """Run it, in the seed's weather unless told otherwise. Deterministic: the same arguments give the same
+    result.
+    """
     seed_trio(seed)
     with tempfile.TemporaryDirectory() as folder:
-        return trio.run(_run, Path(folder), seed, blows, faults or weather(seed), clock=trio.testing.MockClock(autojump_threshold=0))
+        return trio.run(
+            _run,
+            Path(folder),
+            seed,
+            blows,
+            faults or weather(seed),
+            clock=trio.testing.MockClock(autojump_threshold=0),
+        )
 
 
 def settings_of(seed: int) -> Settings:
@@ -130,7 +151,9 @@ async def _run(folder: Path, seed: int, blows: Sequence[Blow], faults: Faults) -
         with striker.at_work():
             wrong = await _judged(ready, heard)
         if "boot" in striker.phases and not ready.venue.exchange.order_log:
-            wrong = []  # who dies before everybody is up ends the start: nothing was traded, and that is all there is to judge
+            # who dies before everybody is up ends the start: nothing was traded, and that is all there is to
+            # judge
+            wrong = []
         return Result(tuple(wrong), tuple(striker.phases), tuple(striker.points))
 
 
@@ -142,13 +165,23 @@ async def _judged(ready: Bench, heard: Heard) -> list[str]:
     if not ready.world.ledger.exists():
         return ["there is no ledger"]
     log, written = list(ready.venue.exchange.order_log), Written.read(ready.world.ledger)
-    wrong = judged(log, heard, written, ready.world.venue.order_builder, late_ms=max((fault.delay_ms for fault in late), default=0))
+    wrong = judged(
+        log,
+        heard,
+        written,
+        ready.world.venue.order_builder,
+        late_ms=max((fault.delay_ms for fault in late), default=0),
+    )
     if ending is None:
         return [*wrong, f"the run did not end within {ENDS_WITHIN_S} s"]
     if ending.by != "done" and ending.code not in _allowed(ready.world.settings):
         wrong.append(f"ended by {ending.by} {ending.code} {ending.detail}")
     snapshot = await ready.account()
-    wrong += [f"the venue holds {position.total.text()} of {position.product_id}" for position in snapshot.positions if position.total]
+    wrong += [
+        f"the venue holds {position.total.text()} of {position.product_id}"
+        for position in snapshot.positions
+        if position.total
+    ]
     wrong += [f"order {resting} rests" for resting in snapshot.open_orders]
     return wrong + _uncounted(ready)
 
@@ -162,7 +195,9 @@ def _uncounted(ready: Bench) -> list[str]:
     totals = ready.totals()
     wrong = []
     if totals.completed + totals.failed + totals.skipped != 1:
-        wrong.append(f"cycles: {totals.completed} completed, {totals.failed} failed, {totals.skipped} skipped")
+        wrong.append(
+            f"cycles: {totals.completed} completed, {totals.failed} failed, {totals.skipped} skipped"
+        )
     if totals.money is not None and totals.money.residual:
         wrong.append(f"{totals.money.residual.text()} USD are explained by nothing: {totals.money.words}")
     return wrong

@@ -7,14 +7,28 @@ from messages.sizing import Sealed
 from runtime.specs import ChildStarted
 from supervisor import Machine
 
-PHASES = ("boot", "idle", "seal to ready", "ready to place", "between the sends", "send to ack", "ack to fill", "hold", "repair", "exit", "recover")
+PHASES = (
+    "boot",
+    "idle",
+    "seal to ready",
+    "ready to place",
+    "between the sends",
+    "send to ack",
+    "ack to fill",
+    "hold",
+    "repair",
+    "exit",
+    "recover",
+)
 
 LAST_UP = "trading"
 """The last child to come up; `sizing`, below it, is the last actor."""
 
 
 class PhaseWatch:
-    """An observer that knows the phase at any time, from the barrier and from what the legs have said about the plan in flight."""
+    """An observer that knows the phase at any time, from the barrier and from what the legs have said
+    about the plan in flight.
+    """
 
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
@@ -39,9 +53,21 @@ class PhaseWatch:
         if barrier.phase == "recovering" and (held is None or held.seq):
             return "recover"
         if barrier.phase in {"idle", "recovering"} or barrier.sealed is None:
-            return "idle" if held is None or held.phase == "flat" else "hold" if held.phase == "open" else "repair"
+            return (
+                "idle"
+                if held is None or held.phase == "flat"
+                else "hold"
+                if held.phase == "open"
+                else "repair"
+            )
         if barrier.sealed.plan.purpose != "enter":
             return "repair" if barrier.sealed.plan.purpose == "repair" else "exit"
         if barrier.phase == "voting":
             return "ready to place" if barrier.ready else "seal to ready"
-        return ("ready to place", "between the sends")[self._sends] if self._sends < 2 else "ack to fill" if self._answers else "send to ack"
+        return (
+            ("ready to place", "between the sends")[self._sends]
+            if self._sends < 2
+            else "ack to fill"
+            if self._answers
+            else "send to ack"
+        )

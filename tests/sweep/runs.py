@@ -12,13 +12,17 @@ SEVERAL_EVERY = 10
 SAMPLED = 10
 """Seeds of which a sample comes first, so that a short sweep has been in every phase too."""
 STUCK_S = 120
-"""A run takes a fraction of a second; one that takes this long turns round in circles while its virtual clock stands still."""
+"""A run takes a fraction of a second; one that takes this long turns round in circles while its virtual
+clock stands still.
+"""
 
 Run = tuple[int, tuple[Blow, ...]]
 
 
 def runs(first_seed: int) -> Iterator[Run]:
-    """A sample of the first seeds; then every kind of blow at every point of seed after seed, and every now and then several in one run."""
+    """A sample of the first seeds; then every kind of blow at every point of seed after seed, and every
+    now and then several in one run.
+    """
     for seed in range(first_seed, first_seed + SAMPLED):
         yield from sample_of(seed)
     for seed in count(first_seed):
@@ -46,7 +50,9 @@ def in_recovery(seed: int, first: Blow, chance: random.Random) -> Iterator[Run]:
 
 
 def sample_of(seed: int) -> Iterator[Run]:
-    """A few runs of a seed: one with a blow in each phase that it has, and one with a second blow during recovery."""
+    """A few runs of a seed: one with a blow in each phase that it has, and one with a second blow during
+    recovery.
+    """
     yield seed, ()
     chance = random.Random(f"sample {seed}")
     by_phase: dict[str, list[Blow]] = {}
@@ -54,8 +60,11 @@ def sample_of(seed: int) -> Iterator[Run]:
         by_phase.setdefault(phase, []).append(blow)
     for blows in by_phase.values():
         yield seed, (chance.choice(blows),)
-    legs = [blow for blow in by_phase.get("send to ack", []) if blow.where in {"eth_leg", "sol_leg", "ledger"}]
-    # A ledger that dies is longest recovered from; a leg whose order is heard of in time may be back before anything can strike.
+    legs = [
+        blow for blow in by_phase.get("send to ack", []) if blow.where in {"eth_leg", "sol_leg", "ledger"}
+    ]
+    # A ledger that dies is longest recovered from; a leg whose order is heard of in time may be back before
+    # anything can strike.
     longest = [blow for blow in legs if blow.where == "ledger"] or legs
     yield from in_recovery(seed, chance.choice(longest), chance) if longest else ()
 
@@ -63,7 +72,9 @@ def sample_of(seed: int) -> Iterator[Run]:
 def command(run: Run) -> str:
     """The line that repeats a run."""
     seed, blows = run
-    return f"python -m tests.sweep --seed {seed}" + "".join(f" --blow {blow.where}:{blow.point}" for blow in blows)
+    return f"python -m tests.sweep --seed {seed}" + "".join(
+        f" --blow {blow.where}:{blow.point}" for blow in blows
+    )
 
 
 def blow_of(text: str) -> Blow:

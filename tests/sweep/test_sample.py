@@ -1,4 +1,6 @@
-"""A sample of the sweep: for every seed a blow in each phase that its cycle has. `python -m tests.sweep` has the rest."""
+"""A sample of the sweep: for every seed a blow in each phase that its cycle has. `python -m tests.sweep`
+has the rest.
+"""
 
 from collections import Counter
 
@@ -13,7 +15,9 @@ SEEDS = (1, 2, 3, 5)
 
 
 def test_a_sample_of_the_sweep_finds_nothing_and_strikes_in_every_phase() -> None:
-    """I1 to I8, L1, L2, judged by the engine's order log. A failure is printed with the command that repeats it."""
+    """I1 to I8, L1, L2, judged by the engine's order log. A failure is printed with the command that
+    repeats it.
+    """
     failed, struck = [], Counter[str]()
     for run in (run for seed in SEEDS for run in sample_of(seed)):
         _, result = attempt(run)

@@ -1,17 +1,40 @@
-"""What the venue does wrong in the runs of a seed: accidents to orders, and disturbances of events and answers."""
+"""What the venue does wrong in the runs of a seed: accidents to orders, and disturbances of events and
+answers.
+"""
 
 import random
 
 from venue.simulated.engine.rules import Knobs
-from venue.simulated.faults.order_faults import Cut, DisturbEvent, DisturbReply, Faults, Late, LoseAck, Pieces, Refuse, Thin
+from venue.simulated.faults.order_faults import (
+    Cut,
+    DisturbEvent,
+    DisturbReply,
+    Faults,
+    Late,
+    LoseAck,
+    Pieces,
+    Refuse,
+    Thin,
+)
 
 STREAMS = ("fill", "order_update", "position_change", "book_depth")
-REQUESTS = ("place_order", "subaccount_info", "isolated_positions", "market_liquidity", "orders", "archive_orders", "time", "subscribe")
+REQUESTS = (
+    "place_order",
+    "subaccount_info",
+    "isolated_positions",
+    "market_liquidity",
+    "orders",
+    "archive_orders",
+    "time",
+    "subscribe",
+)
 DUSTY = 9
 
 
 def weather(seed: int) -> Faults:
-    """Calm for every fourth seed; else an accident, a few disturbances, or both. Every tenth leaves a remainder that the venue will not close."""
+    """Calm for every fourth seed; else an accident, a few disturbances, or both. Every tenth leaves a
+    remainder that the venue will not close.
+    """
     chance = random.Random(f"weather {seed}")
     if seed % 10 == DUSTY:
         return Faults(**dust(chance), seed=seed)  # type: ignore[arg-type]
@@ -34,15 +57,28 @@ def accidents(chance: random.Random) -> dict[str, object]:
             {"refuse": (Refuse(nth=1, code=5000),), "lose_ack": (LoseAck(nth=2),)},
             {"thin": tuple(Thin(nth=late, increasing=False, lots=chance.randint(1, 5)) for late in (3, 4))},
             {"late": (Late(nth=nth, increasing=entering, delay_ms=chance.choice((100, 700, 1_500, 2_100))),)},
-            {"split": tuple(Pieces(nth=each, lots=(1, 2, 3), increasing=each < 3) for each in (1, 2, 3, 4)), "lose_ack": (LoseAck(nth=nth),)},
-            {"split": (Pieces(nth=3, lots=(1, 1, 2), only=True, increasing=False),), "late": (Late(nth=4, increasing=False, delay_ms=900),)},
-            {"thin": (Thin(nth=chance.randint(3, 4), increasing=False, lots=2),), "lose_ack": (LoseAck(nth=nth, increasing=entering),)},
+            {
+                "split": tuple(
+                    Pieces(nth=each, lots=(1, 2, 3), increasing=each < 3) for each in (1, 2, 3, 4)
+                ),
+                "lose_ack": (LoseAck(nth=nth),),
+            },
+            {
+                "split": (Pieces(nth=3, lots=(1, 1, 2), only=True, increasing=False),),
+                "late": (Late(nth=4, increasing=False, delay_ms=900),),
+            },
+            {
+                "thin": (Thin(nth=chance.randint(3, 4), increasing=False, lots=2),),
+                "lose_ack": (LoseAck(nth=nth, increasing=entering),),
+            },
         )
     )
 
 
 def dust(chance: random.Random) -> dict[str, object]:
-    """An exit leaves less than the venue closes, of one leg or both; something may happen to the orders that follow, or to what is said of them."""
+    """An exit leaves less than the venue closes, of one leg or both; something may happen to the orders
+    that follow, or to what is said of them.
+    """
     left = {"ETH-PERP": chance.randint(20, 41), "SOL-PERP": chance.randint(3, 9)}
     legs = chance.choice((("ETH-PERP",), ("SOL-PERP",), ("ETH-PERP", "SOL-PERP")))
     thin = tuple(Thin(product=leg, nth=2, increasing=False, lots=left[leg]) for leg in legs)
@@ -52,9 +88,26 @@ def dust(chance: random.Random) -> dict[str, object]:
         (
             {},
             {"lose_ack": (LoseAck(product=leg, nth=nth, increasing=topping),)},
-            {"cut": (Cut(product=leg, nth=nth, increasing=topping, when=chance.choice(("before", "after"))),)},
-            {"late": (Late(product=leg, nth=nth, increasing=topping, delay_ms=chance.choice((100, 700, 2_100))),)},
-            {"refuse": (Refuse(product=leg, nth=nth, increasing=topping, code=chance.choice((2031, 5000)) if topping else 2056),)},
+            {
+                "cut": (
+                    Cut(product=leg, nth=nth, increasing=topping, when=chance.choice(("before", "after"))),
+                )
+            },
+            {
+                "late": (
+                    Late(product=leg, nth=nth, increasing=topping, delay_ms=chance.choice((100, 700, 2_100))),
+                )
+            },
+            {
+                "refuse": (
+                    Refuse(
+                        product=leg,
+                        nth=nth,
+                        increasing=topping,
+                        code=chance.choice((2031, 5000)) if topping else 2056,
+                    ),
+                )
+            },
         )
     )
     disturbed = disturbances(chance) if chance.random() < 0.5 else {}
@@ -71,11 +124,15 @@ def disturbances(chance: random.Random) -> dict[str, object]:
 def _event(chance: random.Random) -> DisturbEvent:
     how = chance.choice(("drop", "duplicate", "delay", "reorder"))
     delay_ms = chance.choice((20, 150, 900, 4_000))
-    return DisturbEvent(how=how, stream=chance.choice(STREAMS), one_in=chance.randint(1, 4), delay_ms=delay_ms)  # type: ignore[arg-type]
+    return DisturbEvent(
+        how=how, stream=chance.choice(STREAMS), one_in=chance.randint(1, 4), delay_ms=delay_ms
+    )  # type: ignore[arg-type]
 
 
 def _reply(chance: random.Random) -> DisturbReply:
     """The first few of a kind, or now and then: a venue that never answers at all is another matter."""
     when = {"nth": chance.randint(1, 4)} if chance.random() < 0.5 else {"one_in": chance.randint(3, 6)}
     how = chance.choice(("lose", "delay"))
-    return DisturbReply(how=how, request=chance.choice(REQUESTS), delay_ms=chance.choice((30, 400, 1_900, 3_000)), **when)  # type: ignore[arg-type]
+    return DisturbReply(
+        how=how, request=chance.choice(REQUESTS), delay_ms=chance.choice((30, 400, 1_900, 3_000)), **when
+    )  # type: ignore[arg-type]

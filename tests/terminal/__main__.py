@@ -1,7 +1,9 @@
-"""`python -m tests.terminal`: a run holds a pair without a guard, nobody reads what it says, and SIGTERM must still close both legs.
+"""`python -m tests.terminal`: a run holds a pair without a guard, nobody reads what it says, and SIGTERM must
+still close both legs.
 
-Terminals that nobody reads (stopped by nobody, like a link that was dropped), pipes that nobody reads, a reader that is stopped (SIGSTOP), a log on a
-disk that hangs (a named pipe). Judged by the exit code, by the time it takes, and by the venue, which must be flat. Exit code 1 when one failed.
+Terminals that nobody reads (stopped by nobody, like a link that was dropped), pipes that nobody reads, a
+reader that is stopped (SIGSTOP), a log on a disk that hangs (a named pipe). Judged by the exit code, by the
+time it takes, and by the venue, which must be flat. Exit code 1 when one failed.
 """
 
 import fcntl
@@ -21,7 +23,9 @@ from tests.refusals.bed import Bed
 
 Holding = tuple["subprocess.Popen[bytes]", Callable[[], None]]
 END_S = 30.0
-"""From SIGTERM to the end: both legs (15 s at most), the log and the last words (a few seconds), and a busy machine."""
+"""From SIGTERM to the end: both legs (15 s at most), the log and the last words (a few seconds), and a
+busy machine.
+"""
 DEAF_S = 4.0
 """How long it says things to nobody before it is stopped."""
 
@@ -127,8 +131,13 @@ def main() -> int:
             finally:
                 bed.close()
         failed += bool(wrong)
-        print(f"{'FAILED ' if wrong else 'ok     '} {name}{': ' if wrong else ''}{'; '.join(wrong)}", flush=True)
-    print(f"{len(CASES)} cases, {failed} failed, {time.monotonic() - began:.0f} s on Python {sys.version.split()[0]}")
+        print(
+            f"{'FAILED ' if wrong else 'ok     '} {name}{': ' if wrong else ''}{'; '.join(wrong)}", flush=True
+        )
+    print(
+        f"{len(CASES)} cases, {failed} failed, {time.monotonic() - began:.0f} s on Python"
+        f" {sys.version.split()[0]}"
+    )
     return 1 if failed else 0
 
 

@@ -1,4 +1,6 @@
-"""ESCAPE against the simulated venue, on virtual time: whatever goes wrong, what is ours is closed, nothing else is, and unknown is never flat."""
+"""ESCAPE against the simulated venue, on virtual time: whatever goes wrong, what is ours is closed,
+nothing else is, and unknown is never flat.
+"""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -38,7 +40,10 @@ def exactly(eth: str, sol: str) -> Task:
 async def trade(ready: Bench, eth: str, sol: str) -> None:
     """Open a position, whoever's: two orders that are nobody's business."""
     now_ms = ready.world.clock.now_ms()
-    orders = leg_order(4, eth, "2800" if eth[0] != "-" else "2700"), leg_order(8, sol, "120" if sol[0] != "-" else "110")
+    orders = (
+        leg_order(4, eth, "2800" if eth[0] != "-" else "2700"),
+        leg_order(8, sol, "120" if sol[0] != "-" else "110"),
+    )
     plan = SizingPlan(9, 9, 1, 0, "enter", now_ms, Ms(now_ms + 2000), Ms(0), Ms(0), Ms(0), Bps(0), *orders)
     order_builder = ready.world.venue.order_builder
     async with ready.world.venue.order_wire("stranger") as wire:
@@ -96,7 +101,9 @@ class Accidents:
 
     async def rules_now(self) -> VenueRules:
         known = await self.venue.reads.rules_now()
-        return msgspec.structs.replace(known, sol=msgspec.structs.replace(known.sol, status=self.status_of_sol))
+        return msgspec.structs.replace(
+            known, sol=msgspec.structs.replace(known.sol, status=self.status_of_sol)
+        )
 
     async def status(self) -> str:
         return await self.venue.reads.status()
@@ -130,7 +137,9 @@ class Trial:
 
     async def escape(self, task: Task = PAIR, settings: Settings = SETTINGS) -> Escaped:
         world = self.ready.world
-        return await escape(self.accidents, world.rules, world.clock, settings, task, self._write, self._observe, epoch=3)  # type: ignore[arg-type]
+        return await escape(
+            self.accidents, world.rules, world.clock, settings, task, self._write, self._observe, epoch=3
+        )  # type: ignore[arg-type]
 
     def _write(self, *messages: msgspec.Struct) -> None:
         self.written += messages
@@ -148,7 +157,9 @@ class Trial:
 
 
 @asynccontextmanager
-async def trial(folder: Path, eth: str = "0.042", sol: str = "-1", faults: Faults | None = None) -> AsyncIterator[Trial]:
+async def trial(
+    folder: Path, eth: str = "0.042", sol: str = "-1", faults: Faults | None = None
+) -> AsyncIterator[Trial]:
     seed_trio(5)
     async with bench(folder, SETTINGS) as ready:
         await trade(ready, eth, sol)
@@ -161,7 +172,9 @@ def closing(kind: Callable[..., Any], *numbers: int, **more: Any) -> tuple[Any, 
     return tuple(kind(nth=number, increasing=False, **more) for number in numbers)
 
 
-async def test_a_pair_is_closed_in_one_round_and_written_down_before_and_after(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_a_pair_is_closed_in_one_round_and_written_down_before_and_after(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with trial(tmp_path) as it:
         left = await it.escape()
         assert (left.flat, left.rounds, it.open_now()) == (True, 1, (0, 0))
@@ -172,7 +185,9 @@ async def test_a_pair_is_closed_in_one_round_and_written_down_before_and_after(a
         assert escaping.plan.eth.reduce_only
         assert escaping.plan.sol.reduce_only
         assert [outcome.kind for outcome in it.of(Outcome)] == ["accepted", "accepted"]
-        assert {(each.order_digest, each.source) for each in it.of(Resolved)} == {(each, "archive") for each in sent}
+        assert {(each.order_digest, each.source) for each in it.of(Resolved)} == {
+            (each, "archive") for each in sent
+        }
         assert isinstance(it.written[-1], AccountSnapshot)
 
 
@@ -185,12 +200,16 @@ ACCIDENTS = {
     "one leg is refused": Faults(refuse=closing(Refuse, 1, 2, 3, product="SOL-PERP", code=2056)),
     "both legs are refused for a while": Faults(refuse=closing(Refuse, *range(1, 13), code=2006)),
     "the venue is in trouble": Faults(refuse=closing(Refuse, *range(1, 7), code=5000)),
-    "answers of readings are lost": Faults(reply=(DisturbReply(request="subaccount_info", one_in=2, how="lose"),), seed=3),
+    "answers of readings are lost": Faults(
+        reply=(DisturbReply(request="subaccount_info", one_in=2, how="lose"),), seed=3
+    ),
 }
 
 
 @pytest.mark.parametrize("faults", ACCIDENTS.values(), ids=ACCIDENTS)
-async def test_whatever_happens_to_its_orders_it_ends_flat(autojump_clock: trio.testing.MockClock, tmp_path: Path, faults: Faults) -> None:
+async def test_whatever_happens_to_its_orders_it_ends_flat(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path, faults: Faults
+) -> None:
     """O2, O6, O8, R2: and no position is ever turned round, whatever was sent twice."""
     async with trial(tmp_path, faults=faults) as it:
         left = await it.escape()
@@ -199,16 +218,24 @@ async def test_whatever_happens_to_its_orders_it_ends_flat(autojump_clock: trio.
 
 
 @pytest.mark.parametrize("skew_ms", [3_000, -100_000])
-async def test_a_venue_whose_clock_has_jumped_is_asked_for_its_time(autojump_clock: trio.testing.MockClock, tmp_path: Path, skew_ms: int) -> None:
+async def test_a_venue_whose_clock_has_jumped_is_asked_for_its_time(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path, skew_ms: int
+) -> None:
     """It once sent orders that were too late, or too early, until its patience was over."""
-    async with trial(tmp_path, faults=Faults(incident=(ClockSkew(at_ms=0, for_ms=600_000, skew_ms=skew_ms),))) as it:
+    async with trial(
+        tmp_path, faults=Faults(incident=(ClockSkew(at_ms=0, for_ms=600_000, skew_ms=skew_ms),))
+    ) as it:
         await trio.sleep(0.1)
         left = await it.escape()
         assert (left.flat, it.open_now()) == (True, (0, 0)), it.notes
-        assert [order.code for order in it.ready.venue.exchange.order_log if order.code] == [2011 if skew_ms > 0 else 2012] * 2
+        assert [order.code for order in it.ready.venue.exchange.order_log if order.code] == [
+            2011 if skew_ms > 0 else 2012
+        ] * 2
 
 
-async def test_prices_get_worse_from_round_to_round(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_prices_get_worse_from_round_to_round(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with trial(tmp_path, faults=Faults(refuse=closing(Refuse, *range(1, 9), code=2056))) as it:
         await it.escape()
         limits = [each.plan.eth.limit for each in it.of(EscapeRound)]
@@ -216,7 +243,9 @@ async def test_prices_get_worse_from_round_to_round(autojump_clock: trio.testing
         assert len(set(limits[:5])) == 5
 
 
-async def test_readings_that_fail_are_not_flat_and_are_tried_again(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_readings_that_fail_are_not_flat_and_are_tried_again(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     """R2: HTTP 503 on the position query was read as flat."""
     async with trial(tmp_path) as it:
         it.accidents.down_for = 10
@@ -224,7 +253,9 @@ async def test_readings_that_fail_are_not_flat_and_are_tried_again(autojump_cloc
         assert it.open_now() == (0, 0)
 
 
-async def test_connections_that_cannot_be_opened_are_tried_again(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_connections_that_cannot_be_opened_are_tried_again(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with trial(tmp_path) as it:
         it.accidents.no_wires = 7
         it.ready.dialer.refusing = True
@@ -239,7 +270,9 @@ async def test_connections_that_cannot_be_opened_are_tried_again(autojump_clock:
         assert it.open_now() == (0, 0)
 
 
-async def test_a_venue_that_never_answers_is_unknown_after_its_patience(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_a_venue_that_never_answers_is_unknown_after_its_patience(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     """R2, O15: bounded, and what nobody said is not 0."""
     async with trial(tmp_path) as it:
         it.accidents.down_for = 10**9
@@ -249,15 +282,21 @@ async def test_a_venue_that_never_answers_is_unknown_after_its_patience(autojump
         assert trio.current_time() - began < SETTINGS.venue_patience / 1000 + 10
 
 
-async def test_a_venue_that_refuses_for_ever_leaves_what_it_says_is_open(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_a_venue_that_refuses_for_ever_leaves_what_it_says_is_open(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with trial(tmp_path, faults=Faults(refuse=closing(Refuse, *range(1, 500), code=2006))) as it:
         left = await it.escape()
         assert (left.eth, left.sol) == (Base.of("0.042"), Base.of("-1"))
 
 
-async def test_what_is_not_ours_stays_to_the_last_lot(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_what_is_not_ours_stays_to_the_last_lot(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     """Somebody holds 5 SOL and 0.1 ETH more in the same direction: round after round, only ours goes."""
-    faults = Faults(thin=closing(Thin, 1, product="ETH-PERP", lots=5) + closing(Thin, 2, product="SOL-PERP", lots=3))
+    faults = Faults(
+        thin=closing(Thin, 1, product="ETH-PERP", lots=5) + closing(Thin, 2, product="SOL-PERP", lots=3)
+    )
     async with trial(tmp_path, "0.142", "-6", faults=faults) as it:
         left = await it.escape()
         assert left.flat
@@ -268,21 +307,29 @@ async def test_what_is_not_ours_stays_to_the_last_lot(autojump_clock: trio.testi
 async def test_an_order_in_doubt_is_waited_for_where_a_second_one_could_close_a_strangers(
     autojump_clock: trio.testing.MockClock, tmp_path: Path, lost: Any
 ) -> None:
-    faults = Faults(lose_ack=closing(LoseAck, 1, 2)) if lost is LoseAck else Faults(cut=closing(Cut, 1, 2, when="after"))
+    faults = (
+        Faults(lose_ack=closing(LoseAck, 1, 2))
+        if lost is LoseAck
+        else Faults(cut=closing(Cut, 1, 2, when="after"))
+    )
     async with trial(tmp_path, "0.142", "-6", faults=faults) as it:
         left = await it.escape()
         assert left.flat
         assert it.open_now() == (Base.of("0.1"), Base.of("-5"))
 
 
-async def test_a_leg_that_somebody_closed_or_turned_round_is_left_alone(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_a_leg_that_somebody_closed_or_turned_round_is_left_alone(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with trial(tmp_path, "-0.05", "0") as it:
         left = await it.escape()
         assert (left.flat, left.rounds) == (True, 0)
         assert it.open_now() == (Base.of("-0.05"), 0)
 
 
-async def test_an_isolated_position_neither_hides_a_cross_one_nor_is_touched(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_an_isolated_position_neither_hides_a_cross_one_nor_is_touched(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     """R1: 0.042 cross and -0.042 isolated are not 0."""
     async with trial(tmp_path) as it:
         it.accidents.isolated = Base.of("-0.042")
@@ -290,11 +337,25 @@ async def test_an_isolated_position_neither_hides_a_cross_one_nor_is_touched(aut
         assert it.open_now() == (0, 0)
 
 
-async def test_an_order_in_doubt_from_before_is_closed_when_it_arrives_late(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
-    """It looks flat, and it is not over: the last order can still arrive until its receive window has passed at the venue."""
+async def test_an_order_in_doubt_from_before_is_closed_when_it_arrives_late(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    """It looks flat, and it is not over: the last order can still arrive until its receive window has
+    passed at the venue.
+    """
     async with trial(tmp_path, "0", "-1") as it:
         world = it.ready.world
-        doubt = Doubt("eth", 1, 1, "0x" + "ab" * 32, 4, Base.of("0.042"), Price.of("2760"), Ms(world.clock.now_ms() + 2000), Base(0))
+        doubt = Doubt(
+            "eth",
+            1,
+            1,
+            "0x" + "ab" * 32,
+            4,
+            Base.of("0.042"),
+            Price.of("2760"),
+            Ms(world.clock.now_ms() + 2000),
+            Base(0),
+        )
         task = Task(Ours(0, int(doubt.amount)), Ours(int(Base.of("-1")), 0), (doubt,))
         async with trio.open_nursery() as nursery:
 
@@ -309,7 +370,9 @@ async def test_an_order_in_doubt_from_before_is_closed_when_it_arrives_late(auto
         assert left.at_ms > doubt.recv_time_ms + 500
 
 
-async def test_a_hedged_pair_of_which_one_leg_cannot_be_traded_is_kept(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_a_hedged_pair_of_which_one_leg_cannot_be_traded_is_kept(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     """An exit sends both legs or neither: closing the other one would make exposure out of nothing."""
     async with trial(tmp_path) as it:
         it.accidents.status_of_sol = "not_tradable"
@@ -318,21 +381,30 @@ async def test_a_hedged_pair_of_which_one_leg_cannot_be_traded_is_kept(autojump_
         assert any("hedged, and kept" in note for note in it.notes)
 
 
-async def test_a_lone_leg_is_closed_whatever_the_other_products_status(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_a_lone_leg_is_closed_whatever_the_other_products_status(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with trial(tmp_path, "0.042", "0") as it:
         it.accidents.status_of_sol = "not_tradable"
         assert (await it.escape()).flat
         assert it.open_now() == (0, 0)
 
 
-async def test_everything_is_everything_on_both_products(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_everything_is_everything_on_both_products(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with trial(tmp_path, "-0.2", "7") as it:
         left = await it.escape(Task(EVERYTHING, EVERYTHING, everything=True))
         assert (left.flat, it.open_now()) == (True, (0, 0))
 
 
-@pytest.mark.parametrize(("low", "high", "position", "ours"), [(0, 10, 15, 10), (0, 10, 4, 4), (0, 10, -4, 0), (-10, 0, -15, -10), (-3, 5, -9, -3)])
-def test_of_a_position_only_what_intents_explain_is_ours(low: int, high: int, position: int, ours: int) -> None:
+@pytest.mark.parametrize(
+    ("low", "high", "position", "ours"),
+    [(0, 10, 15, 10), (0, 10, 4, 4), (0, 10, -4, 0), (-10, 0, -15, -10), (-3, 5, -9, -3)],
+)
+def test_of_a_position_only_what_intents_explain_is_ours(
+    low: int, high: int, position: int, ours: int
+) -> None:
     assert Ours(low, high).part_of(position) == ours
 
 
@@ -341,24 +413,44 @@ def test_an_exit_in_doubt_may_have_closed_everything_or_nothing() -> None:
     from tests.actors.fakes import held
 
     legs: tuple[tuple[Leg, str], ...] = (("eth", "-0.042"), ("sol", "1"))
-    doubts = tuple(Doubt(leg, 1, 2, leg, 4, Base.of(amount), Price(0), Ms(0), Base(0)) for leg, amount in legs)
+    doubts = tuple(
+        Doubt(leg, 1, 2, leg, 4, Base.of(amount), Price(0), Ms(0), Base(0)) for leg, amount in legs
+    )
     task = Task.of(held(eth=Base.of("0.042"), sol=Base.of("-1"), doubts=doubts))
-    assert (task.eth.part_of(Base.of("0.042")), task.sol.part_of(Base.of("-1"))) == (Base.of("0.042"), Base.of("-1"))
+    assert (task.eth.part_of(Base.of("0.042")), task.sol.part_of(Base.of("-1"))) == (
+        Base.of("0.042"),
+        Base.of("-1"),
+    )
 
 
 def stored_for(ready: Bench, eth: str, sol: str) -> StoredEscape:
     world = ready.world
     holding = held(phase="open", eth=Base.of(eth), sol=Base.of(sol))
     prices = (world.rules.eth.oracle, world.rules.sol.oracle)
-    return signed_escape(holding, prices, world.rules, world.venue.order_builder, SETTINGS, world.clock.now_ms(), 1)
+    return signed_escape(
+        holding, prices, world.rules, world.venue.order_builder, SETTINGS, world.clock.now_ms(), 1
+    )
 
 
 async def with_stored(ready: Bench, task: Task, stored: StoredEscape, *, signs: bool) -> Escaped:
     world = ready.world
-    return await escape(world.venue, world.rules, world.clock, SETTINGS, task, lambda *_: None, lambda _: None, epoch=1, stored=stored, signs=signs)
+    return await escape(
+        world.venue,
+        world.rules,
+        world.clock,
+        SETTINGS,
+        task,
+        lambda *_: None,
+        lambda _: None,
+        epoch=1,
+        stored=stored,
+        signs=signs,
+    )
 
 
-async def test_what_was_signed_in_advance_closes_without_any_key(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_what_was_signed_in_advance_closes_without_any_key(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with bench(tmp_path, SETTINGS) as ready:
         await trade(ready, "0.042", "-1")
         stored = stored_for(ready, "0.042", "-1")
@@ -370,7 +462,9 @@ async def test_what_was_signed_in_advance_closes_without_any_key(autojump_clock:
         assert set(net(ready.venue.exchange.order_log).values()) == {0}
 
 
-async def test_what_was_signed_for_another_amount_is_not_sent_and_the_key_signs_anew(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_what_was_signed_for_another_amount_is_not_sent_and_the_key_signs_anew(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with bench(tmp_path, SETTINGS) as ready:
         await trade(ready, "0.042", "-1")
         stored = stored_for(ready, "0.084", "-1")
@@ -388,11 +482,15 @@ async def test_what_was_signed_in_advance_is_not_sent_where_a_stranger_could_be_
         await trade(ready, "0.050", "-1")
         stored = stored_for(ready, "0.042", "-1")
         assert (await with_stored(ready, PAIR, stored, signs=True)).flat
-        assert {order.digest for order in ready.venue.exchange.order_log}.isdisjoint(order.digest for order in stored.orders)
+        assert {order.digest for order in ready.venue.exchange.order_log}.isdisjoint(
+            order.digest for order in stored.orders
+        )
         assert net(ready.venue.exchange.order_log) == {4: Base.of("0.008"), 8: 0}
 
 
-async def test_an_answer_to_it_that_is_lost_is_not_waited_for_until_its_window_ends(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_an_answer_to_it_that_is_lost_is_not_waited_for_until_its_window_ends(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with bench(tmp_path, SETTINGS, faults=Faults(lose_ack=(LoseAck(nth=3), LoseAck(nth=4)))) as ready:
         await trade(ready, "0.042", "-1")
         began = trio.current_time()

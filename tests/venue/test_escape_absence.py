@@ -1,4 +1,6 @@
-"""ESCAPE believes that nothing is open only when two readings say so: a reading of the account has no time of its own."""
+"""ESCAPE believes that nothing is open only when two readings say so: a reading of the account has no time
+of its own.
+"""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +19,9 @@ Told = Callable[[AccountSnapshot, int, float], AccountSnapshot]
 
 
 def reading(told: Trial, lie: Told) -> None:
-    """From now on readings are what `lie` makes of them; it is given their number, from 1, and how long this has been going on."""
+    """From now on readings are what `lie` makes of them; it is given their number, from 1, and how long
+    this has been going on.
+    """
     accidents, since_s, number = told.accidents, trio.current_time(), 0
     truth = Accidents.account
 
@@ -35,8 +39,12 @@ def flat(snapshot: AccountSnapshot) -> AccountSnapshot:
 
 
 @pytest.mark.parametrize("which", [1, 2, 3])
-async def test_one_reading_that_says_flat_is_not_believed(which: int, autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
-    """Seen: the first reading said flat, ESCAPE ended, and the pair was open. The second and third come after its own orders."""
+async def test_one_reading_that_says_flat_is_not_believed(
+    which: int, autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    """Seen: the first reading said flat, ESCAPE ended, and the pair was open. The second and third come
+    after its own orders.
+    """
     async with trial(tmp_path) as told:
         reading(told, lambda truth, number, _for_s: flat(truth) if number == which else truth)
         escaped = await told.escape(PAIR)
@@ -44,14 +52,18 @@ async def test_one_reading_that_says_flat_is_not_believed(which: int, autojump_c
         assert escaped.flat
 
 
-async def test_readings_that_are_6_s_late_do_not_hide_what_our_own_fills_say_is_held(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_readings_that_are_6_s_late_do_not_hide_what_our_own_fills_say_is_held(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with trial(tmp_path) as told:
         reading(told, lambda truth, _number, for_s: flat(truth) if for_s < 6 else truth)
         escaped = await told.escape(HELD)
         assert (told.open_now(), escaped.flat) == ((0, 0), True)
 
 
-async def test_a_subaccount_that_is_flat_is_called_so_after_two_seconds(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_a_subaccount_that_is_flat_is_called_so_after_two_seconds(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     async with trial(tmp_path) as told:
         await told.escape(PAIR)
         began_s = trio.current_time()

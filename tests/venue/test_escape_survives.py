@@ -1,4 +1,6 @@
-"""ESCAPE outlives whatever it calls: an exception of any kind, at any call, and it still ends flat as long as the venue answers in the end."""
+"""ESCAPE outlives whatever it calls: an exception of any kind, at any call, and it still ends flat as long
+as the venue answers in the end.
+"""
 
 import sqlite3
 from collections.abc import AsyncIterator, Callable
@@ -50,9 +52,13 @@ FAILURES: tuple[Callable[[], BaseException], ...] = (
 
 
 class Breaking:
-    """Between ESCAPE and everything it calls: the calls in `strikes` raise `failure` instead of, or `after`, being carried out."""
+    """Between ESCAPE and everything it calls: the calls in `strikes` raise `failure` instead of, or
+    `after`, being carried out.
+    """
 
-    def __init__(self, strikes: Callable[[int], bool], failure: Callable[[], BaseException], *, after: bool = False) -> None:
+    def __init__(
+        self, strikes: Callable[[int], bool], failure: Callable[[], BaseException], *, after: bool = False
+    ) -> None:
         self._strikes, self._failure, self._after = strikes, failure, after
         self.calls = 0
         self.names: list[str] = []
@@ -85,7 +91,20 @@ class Breaking:
         return result
 
 
-ASYNC = {"account", "status", "rules", "rules_now", "tradable", "time_ms", "book", "archived", "fills_since", "place", "cancel", "cancel_all"}
+ASYNC = {
+    "account",
+    "status",
+    "rules",
+    "rules_now",
+    "tradable",
+    "time_ms",
+    "book",
+    "archived",
+    "fills_since",
+    "place",
+    "cancel",
+    "cancel_all",
+}
 PLAIN = {"reads", "order_builder"}
 
 
@@ -126,7 +145,9 @@ async def escaped(ready: Bench, breaking: Breaking, settings: Settings = SETTING
 async def pair(ready: Bench) -> None:
     """Bring the account to the pair that `PAIR` explains, whatever is there."""
     known = net(ready.venue.exchange.order_log)
-    eth, sol = (Base(int(Base.of(wanted)) - known.get(product, 0)) for wanted, product in (("0.042", 4), ("-1", 8)))
+    eth, sol = (
+        Base(int(Base.of(wanted)) - known.get(product, 0)) for wanted, product in (("0.042", 4), ("-1", 8))
+    )
     await trade(ready, eth.text(), sol.text())
 
 
@@ -136,7 +157,9 @@ def open_now(ready: Bench) -> tuple[int, int]:
 
 
 @pytest.mark.parametrize("after", [False, True], ids=["instead of the call", "after the call"])
-async def test_any_failure_at_any_call_and_it_ends_flat(autojump_clock: trio.testing.MockClock, tmp_path: Path, after: bool) -> None:
+async def test_any_failure_at_any_call_and_it_ends_flat(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path, after: bool
+) -> None:
     """Every call, and with each the next of the kinds."""
     seed_trio(5)
     async with bench(tmp_path, SETTINGS) as ready:
@@ -183,7 +206,11 @@ async def test_a_leg_that_cannot_leave_does_not_keep_the_other_open(
             reads = order_builder = property(lambda self: self)
 
             def __getattr__(self, name: str) -> Any:
-                return next(getattr(it, name) for it in (world.venue, world.venue.reads, world.venue.order_builder) if hasattr(it, name))
+                return next(
+                    getattr(it, name)
+                    for it in (world.venue, world.venue.reads, world.venue.order_builder)
+                    if hasattr(it, name)
+                )
 
             @asynccontextmanager
             async def order_wire(self, name: str) -> AsyncIterator[Any]:
@@ -228,7 +255,9 @@ class _Unplaceable:
         raise AttributeError("'NoneType' object has no attribute 'send'")
 
 
-async def test_a_call_that_never_ends_is_given_up_and_the_next_round_closes(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_a_call_that_never_ends_is_given_up_and_the_next_round_closes(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     seed_trio(5)
     async with bench(tmp_path, SETTINGS) as ready:
         await pair(ready)
@@ -238,7 +267,11 @@ async def test_a_call_that_never_ends_is_given_up_and_the_next_round_closes(auto
             reads = property(lambda self: self)
 
             def __getattr__(self, name: str) -> Any:
-                return getattr(world.venue, name) if hasattr(world.venue, name) else getattr(world.venue.reads, name)
+                return (
+                    getattr(world.venue, name)
+                    if hasattr(world.venue, name)
+                    else getattr(world.venue.reads, name)
+                )
 
             async def rules_now(self) -> VenueRules:
                 if not hung:
@@ -247,11 +280,15 @@ async def test_a_call_that_never_ends_is_given_up_and_the_next_round_closes(auto
                 return await world.venue.reads.rules_now()
 
         patience = msgspec.structs.replace(SETTINGS, venue_patience=Ms(120_000))
-        left = await escape(Hanging(), world.rules, world.clock, patience, PAIR, lambda *_: None, lambda _: None)  # type: ignore[arg-type]
+        left = await escape(
+            Hanging(), world.rules, world.clock, patience, PAIR, lambda *_: None, lambda _: None
+        )  # type: ignore[arg-type]
         assert (left.flat, open_now(ready), hung) == (True, (0, 0), [True])
 
 
-async def test_a_cancellation_ends_it_at_once_whatever_fails_at_the_same_time(autojump_clock: trio.testing.MockClock, tmp_path: Path) -> None:
+async def test_a_cancellation_ends_it_at_once_whatever_fails_at_the_same_time(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
     """A guard that stands down for a newer epoch sends nothing more."""
     seed_trio(5)
     async with bench(tmp_path, SETTINGS) as ready:

@@ -82,14 +82,19 @@ async def resolved(venue: Asked, *, within_s: float) -> list[Resolved]:
     return told
 
 
-async def test_a_lost_order_is_waited_for_and_then_declared_absent(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_lost_order_is_waited_for_and_then_declared_absent(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     began = trio.current_time()
     told = await resolved(Asked(), within_s=60)
     assert [answer.filled for answer in told] == [0]
-    assert 4.5 < trio.current_time() - began < 4.8  # the window, a margin, and a second reading 2 s after the first
+    # the window, a margin, and a second reading 2 s after the first
+    assert 4.5 < trio.current_time() - began < 4.8
 
 
-async def test_a_filled_order_is_reported_provisionally_and_then_exactly(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_filled_order_is_reported_provisionally_and_then_exactly(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     venue = Asked()
     venue.sol = "-8.5"
     told: list[Resolved] = []
@@ -97,10 +102,15 @@ async def test_a_filled_order_is_reported_provisionally_and_then_exactly(autojum
         nursery.start_soon(resolve, DOUBT, venue, told.append)
         await trio.sleep(0.35)
         venue.archive[DIGEST] = archived("-8.5")
-    assert [(answer.filled, answer.provisional) for answer in told] == [(Base.of("-8.5"), True), (Base.of("-8.5"), False)]
+    assert [(answer.filled, answer.provisional) for answer in told] == [
+        (Base.of("-8.5"), True),
+        (Base.of("-8.5"), False),
+    ]
 
 
-async def test_a_provisional_answer_stands_when_the_archive_never_comes(autojump_clock: trio.testing.MockClock) -> None:
+async def test_a_provisional_answer_stands_when_the_archive_never_comes(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     """O15: every wait has an ending."""
     venue = Asked()
     venue.sol = "-8.5"
@@ -116,7 +126,9 @@ async def test_a_venue_that_does_not_answer_proves_nothing(autojump_clock: trio.
     assert await resolved(venue, within_s=60) == []
 
 
-async def test_the_engine_is_asked_although_the_archive_does_not_answer(autojump_clock: trio.testing.MockClock) -> None:
+async def test_the_engine_is_asked_although_the_archive_does_not_answer(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     """O15: the archive is another host; while it was down nothing was ever resolved."""
 
     class NoArchive(Asked):
@@ -126,5 +138,9 @@ async def test_the_engine_is_asked_although_the_archive_does_not_answer(autojump
 
     there, absent = NoArchive(), NoArchive()
     there.sol = "-8.5"
-    assert [(answer.filled, answer.provisional) for answer in await resolved(there, within_s=60)] == [(Base.of("-8.5"), True)]
-    assert [(answer.filled, answer.provisional) for answer in await resolved(absent, within_s=60)] == [(Base(0), False)]
+    assert [(answer.filled, answer.provisional) for answer in await resolved(there, within_s=60)] == [
+        (Base.of("-8.5"), True)
+    ]
+    assert [(answer.filled, answer.provisional) for answer in await resolved(absent, within_s=60)] == [
+        (Base(0), False)
+    ]

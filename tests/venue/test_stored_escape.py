@@ -16,7 +16,15 @@ PRICES = (Price.of("2756.9"), Price.of("115.86"))
 
 
 def stored(eth: str = "0.042", sol: str = "-1", generation: int = 1) -> StoredEscape:
-    return signed_escape(held(phase="open", eth=Base.of(eth), sol=Base.of(sol)), PRICES, RULES, ORDER_BUILDER, Settings(), START_MS, generation)
+    return signed_escape(
+        held(phase="open", eth=Base.of(eth), sol=Base.of(sol)),
+        PRICES,
+        RULES,
+        ORDER_BUILDER,
+        Settings(),
+        START_MS,
+        generation,
+    )
 
 
 def test_it_closes_both_legs_reduce_only_at_the_worst_price_that_is_configured() -> None:
@@ -25,7 +33,8 @@ def test_it_closes_both_legs_reduce_only_at_the_worst_price_that_is_configured()
     assert eth is not None
     assert sol is not None
     assert (eth.order.amount, sol.order.amount) == (Base.of("-0.042"), Base.of("1"))
-    assert (eth.order.price, sol.order.price) == (Price.of("2674.1"), Price.of("119.34"))  # 300 bps, on the tick
+    # 300 bps, on the tick
+    assert (eth.order.price, sol.order.price) == (Price.of("2674.1"), Price.of("119.34"))
     assert all(leg.reduce_only and leg.kind == "ioc" for leg in (way_out.plan.eth, way_out.plan.sol))
     assert eth == ORDER_BUILDER.sign(eth.order), "the signature is the key's own"
 

@@ -1,7 +1,9 @@
-"""Does nado-protocol sign what we sign? Asked at live start-up, for this very key, chain and contract, before the first order may leave.
+"""Does nado-protocol sign what we sign? Asked at live start-up, for this very key, chain and contract, before
+the first order may leave.
 
-The tests prove our encoder for random keys and messages; this proves it for the ones that money is about to depend on, with the SDK as installed on
-this machine. One message of every kind that a run can send, and the one that links a signer, digest and signature compared byte for byte.
+The tests prove our encoder for random keys and messages; this proves it for the ones that money is about to
+depend on, with the SDK as installed on this machine. One message of every kind that a run can send, and the
+one that links a signer, digest and signature compared byte for byte.
 
 `agree` blocks for seconds, most of them the SDK's imports: call it in a worker thread.
 """
@@ -45,7 +47,9 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 def samples(rules: VenueRules, sender: str, now_ms: int) -> Iterator[Sample]:
-    """Orders on both products, both sides, opening and closing; both cancellations; the streams' authentication; the linking of a signer."""
+    """Orders on both products, both sides, opening and closing; both cancellations; the streams'
+    authentication; the linking of a signer.
+    """
     for product in (rules.eth, rules.sol):
         for side in (1, -1):
             for kind, closing in (("fok", False), ("ioc", True)):
@@ -53,11 +57,21 @@ def samples(rules: VenueRules, sender: str, now_ms: int) -> Iterator[Sample]:
     yield from _the_others(rules, sender, now_ms)
 
 
-def _order_of(product: ProductRules, sender: str, now_ms: int, side: int, kind: OrderKind, *, closing: bool) -> Order:
+def _order_of(
+    product: ProductRules, sender: str, now_ms: int, side: int, kind: OrderKind, *, closing: bool
+) -> Order:
     near = product.oracle or 1_000 * product.price_tick
     price = Price(near // product.price_tick * product.price_tick)
     nonce = order_nonce(now_ms + LIFE_MS, _LOW20)
-    return Order(product.product_id, sender, price, Base(side * product.size_step), now_ms // 1000 + 61, nonce, pack(Appendix(kind, closing)))
+    return Order(
+        product.product_id,
+        sender,
+        price,
+        Base(side * product.size_step),
+        now_ms // 1000 + 61,
+        nonce,
+        pack(Appendix(kind, closing)),
+    )
 
 
 def _order(order: Order, chain_id: int) -> Sample:
@@ -69,17 +83,34 @@ def _order(order: Order, chain_id: int) -> Sample:
         "nonce": order.nonce,
         "appendix": order.appendix,
     }
-    return Sample("PLACE_ORDER", order_digest(order, chain_id), message, "0x" + order.product_id.to_bytes(20, "big").hex())
+    return Sample(
+        "PLACE_ORDER",
+        order_digest(order, chain_id),
+        message,
+        "0x" + order.product_id.to_bytes(20, "big").hex(),
+    )
 
 
 def _the_others(rules: VenueRules, sender: str, now_ms: int) -> Iterator[Sample]:
     chain, endpoint, raw = rules.chain_id, rules.endpoint, bytes.fromhex(sender[2:])
-    products, nonce, expiration = [rules.eth.product_id, rules.sol.product_id], order_nonce(now_ms + LIFE_MS, _LOW20), now_ms + LIFE_MS
-    digests = ["0x" + order_digest(_order_of(product, sender, now_ms, 1, "fok", closing=False), chain).hex() for product in (rules.eth, rules.sol)]
+    products, nonce, expiration = (
+        [rules.eth.product_id, rules.sol.product_id],
+        order_nonce(now_ms + LIFE_MS, _LOW20),
+        now_ms + LIFE_MS,
+    )
+    digests = [
+        "0x" + order_digest(_order_of(product, sender, now_ms, 1, "fok", closing=False), chain).hex()
+        for product in (rules.eth, rules.sol)
+    ]
     yield Sample(
         "CANCEL_ORDERS",
         cancellation_digest(sender, products, digests, nonce, chain, endpoint),
-        {"sender": raw, "productIds": products, "digests": [bytes.fromhex(digest[2:]) for digest in digests], "nonce": nonce},
+        {
+            "sender": raw,
+            "productIds": products,
+            "digests": [bytes.fromhex(digest[2:]) for digest in digests],
+            "nonce": nonce,
+        },
         endpoint,
     )
     yield Sample(
@@ -103,7 +134,9 @@ def _the_others(rules: VenueRules, sender: str, now_ms: int) -> Iterator[Sample]
 
 
 def agree(signer: Signer, rules: VenueRules, sender: str, now_ms: int) -> int:
-    """Compare every sample; how many there were. Raises `Disagreement` naming the first kind that differs, or why the SDK cannot be asked."""
+    """Compare every sample; how many there were. Raises `Disagreement` naming the first kind that differs,
+    or why the SDK cannot be asked.
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the SDK's dependencies warn while they load
         try:
@@ -126,6 +159,10 @@ class _Sdk:
         self._account = signer.lend(importlib.import_module("eth_account").Account.from_key)
 
     def agrees(self, sample: Sample) -> bool:
-        typed = self._eip712.build_eip712_typed_data(self._kinds[sample.kind], sample.message, sample.contract, self._chain_id)
+        typed = self._eip712.build_eip712_typed_data(
+            self._kinds[sample.kind], sample.message, sample.contract, self._chain_id
+        )
         same_digest = self._eip712.get_eip712_typed_data_digest(typed) == "0x" + sample.digest.hex()
-        return same_digest and bool(self._eip712.sign_eip712_typed_data(typed, self._account) == self._signer.sign(sample.digest))
+        return same_digest and bool(
+            self._eip712.sign_eip712_typed_data(typed, self._account) == self._signer.sign(sample.digest)
+        )

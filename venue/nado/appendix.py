@@ -1,9 +1,10 @@
 """The appendix: one uint128 that says what kind of order this is (version 1 of the layout).
 
-    127..64 value | 63..48 builder id | 47..38 builder rate | 37..14 zero | 13..12 trigger | 11 reduce only | 10..9 kind | 8 isolated | 7..0 version
+    127..64 value | 63..48 builder id | 47..38 builder rate | 37..14 zero | 13..12 trigger | 11 reduce only |
+    10..9 kind | 8 isolated | 7..0 version
 
-The SDK masks what does not fit, so that builder 70000 pays builder 4464. Here whatever does not fit is a `ValueError`, in both directions:
-`unpack` accepts exactly what `pack` can make.
+The SDK masks what does not fit, so that builder 70000 pays builder 4464. Here whatever does not fit is a
+`ValueError`, in both directions: `unpack` accepts exactly what `pack` can make.
 """
 
 from typing import Literal, cast
@@ -48,7 +49,9 @@ def _check(appendix: Appendix) -> None:
     if appendix.isolated and twap:
         raise ValueError("isolated: a TWAP order cannot be isolated")
     if appendix.value and not (appendix.isolated or twap):
-        raise ValueError(f"value: {appendix.value} means nothing to an order that is neither isolated nor a TWAP")
+        raise ValueError(
+            f"value: {appendix.value} means nothing to an order that is neither isolated nor a TWAP"
+        )
 
 
 def pack(appendix: Appendix) -> int:
@@ -67,7 +70,9 @@ def pack(appendix: Appendix) -> int:
 
 
 def unpack(packed: int) -> Appendix:
-    """What `packed` says. Raises `ValueError` when it is no uint128, of another version, uses reserved bits, or contradicts itself."""
+    """What `packed` says. Raises `ValueError` when it is no uint128, of another version, uses reserved
+    bits, or contradicts itself.
+    """
     if not 0 <= packed < 1 << 128:
         raise ValueError(f"appendix: {packed} does not fit 128 bits")
     if packed & 0xFF != VERSION:

@@ -5,7 +5,8 @@
     WS    /v1/subscribe  one             book batches of both products                     `streams`
     WS    /v1/subscribe  one             fills, order updates, position changes            `streams`
 
-The same client speaks to the live venue and to the simulated one. Rules are read before there is a venue: `HttpReads(...).rules()`.
+The same client speaks to the live venue and to the simulated one. Rules are read before there is a venue:
+`HttpReads(...).rules()`.
 """
 
 import random
@@ -23,12 +24,27 @@ from venue.nado.counts import TroubleTally, WireCounts
 from venue.nado.http import HttpReads
 from venue.nado.order_builder import NadoOrderBuilder
 from venue.nado.orders import order_wire
-from venue.nado.signing import Signer, cancellation_digest, cancellation_products_digest, order_nonce, stream_authentication_digest
+from venue.nado.signing import (
+    Signer,
+    cancellation_digest,
+    cancellation_products_digest,
+    order_nonce,
+    stream_authentication_digest,
+)
 from venue.nado.socket import CLOSE_S, Dialer
 from venue.nado.streams import subscribed
 from venue.nado.tracked_streams import TrackedStreams
 from venue.nado.weights import Weights
-from venue.protocol import AccountEvent, EventStream, MarketEvent, OrderBuilder, OrderWire, Reads, Refused, VenueRules
+from venue.protocol import (
+    AccountEvent,
+    EventStream,
+    MarketEvent,
+    OrderBuilder,
+    OrderWire,
+    Reads,
+    Refused,
+    VenueRules,
+)
 
 if TYPE_CHECKING:
     import httpx
@@ -43,7 +59,9 @@ _LOW20 = 1 << 20
 
 
 class NadoVenue:
-    """One subaccount at one Nado. `signer` is None for whoever only looks: then nothing that needs a signature works. Use it in `async with`."""
+    """One subaccount at one Nado. `signer` is None for whoever only looks: then nothing that needs a
+    signature works. Use it in `async with`.
+    """
 
     def __init__(
         self,
@@ -59,7 +77,9 @@ class NadoVenue:
         seed: int = 0,
         observe: Observe = lambda _message: None,
     ) -> None:
-        """`base_url` is http(s)://host:port without `/v1`; sockets go to the same host. `seed` only spreads reconnects."""
+        """`base_url` is http(s)://host:port without `/v1`; sockets go to the same host. `seed` only
+        spreads reconnects.
+        """
         self._gateway = base_url.rstrip("/") + "/v1"
         self._rules = rules
         self._sender = sender
@@ -105,7 +125,9 @@ class NadoVenue:
 
     @property
     def counts(self) -> tuple[WireCounts, ...]:
-        """What every connection of this client has seen so far, reconnects included: HTTP, both streams, each leg's."""
+        """What every connection of this client has seen so far, reconnects included: HTTP, both streams,
+        each leg's.
+        """
         return tuple(tally.counts for tally in self._tallies.values())
 
     def seen(self) -> tuple[tuple[str, str], ...]:
@@ -113,7 +135,9 @@ class NadoVenue:
         return tuple((counts.name, counts.line()) for counts in self.counts)
 
     def rate_obstacle(self, orders: int, flatten_steps: int, legs: int = 2) -> str:
-        """Why `orders` more orders and then closing everything may not fit into the venue's rate limits now; "" when they do."""
+        """Why `orders` more orders and then closing everything may not fit into the venue's rate limits
+        now; "" when they do.
+        """
         return self._weights.obstacle(orders, flatten_steps, legs)
 
     def unconnected(self) -> frozenset[str]:
@@ -125,7 +149,9 @@ class NadoVenue:
         """A leg's connection, kept up in the background while the context is open."""
         source = random.Random(f"{name} {self._chance.random()}")  # noqa: S311 - jitter
         url = f"{self._gateway}/ws"
-        async with order_wire(name, url, self._dialer, self._clock, source, self._tally(name), self._weights) as wire:
+        async with order_wire(
+            name, url, self._dialer, self._clock, source, self._tally(name), self._weights
+        ) as wire:
             self._wires[name] = wire
             try:
                 yield wire
@@ -135,25 +161,37 @@ class NadoVenue:
 
     @asynccontextmanager
     async def market_events(self, product_ids: Sequence[int]) -> AsyncIterator[EventStream[MarketEvent]]:
-        """Book batches of the products, for one connection's life. Entered = subscribed. Raises `Refused` or `Unreachable`."""
+        """Book batches of the products, for one connection's life. Entered = subscribed. Raises `Refused`
+        or `Unreachable`.
+        """
         streams = [codec.book_depth(product_id) for product_id in product_ids]
         self._weights.connect()
-        async with subscribed(f"{self._gateway}/subscribe", self._dialer, streams, self._tally("market stream")) as events:
+        async with subscribed(
+            f"{self._gateway}/subscribe", self._dialer, streams, self._tally("market stream")
+        ) as events:
             yield cast("EventStream[MarketEvent]", events)
 
     @asynccontextmanager
     async def account_events(self) -> AsyncIterator[EventStream[AccountEvent]]:
-        """Fills, order updates and position changes of the subaccount, authenticated, in order. Raises `Refused` or `Unreachable`."""
+        """Fills, order updates and position changes of the subaccount, authenticated, in order. Raises
+        `Refused` or `Unreachable`.
+        """
         expiration_ms = self._clock.now_ms() + AUTHENTICATION_MS
-        digest = stream_authentication_digest(self._sender, expiration_ms, self._rules.chain_id, self._rules.endpoint)
+        digest = stream_authentication_digest(
+            self._sender, expiration_ms, self._rules.chain_id, self._rules.endpoint
+        )
         authentication = expiration_ms, self._key().sign(digest)
         streams, tally = codec.account_streams(self._sender), self._tally("account stream")
         self._weights.connect()
-        async with subscribed(f"{self._gateway}/subscribe", self._dialer, streams, tally, self._sender, authentication) as events:
+        async with subscribed(
+            f"{self._gateway}/subscribe", self._dialer, streams, tally, self._sender, authentication
+        ) as events:
             yield cast("EventStream[AccountEvent]", events)
 
     async def disconnect(self) -> None:
-        """Give up every connection there is: sockets, and what HTTP keeps open. Each is made anew by whoever needs it."""
+        """Give up every connection there is: sockets, and what HTTP keeps open. Each is made anew by
+        whoever needs it.
+        """
         await self._dialer.cut()
         with trio.move_on_after(CLOSE_S):  # saying goodbye on a dead line would wait for it
             await self._http.aclose()
@@ -161,9 +199,13 @@ class NadoVenue:
     async def cancel(self, product_id: int, digest: str) -> None:
         """Cancel one order. One that has ended already is no error. Raises `VenueError`."""
         nonce = order_nonce(self._clock.now_ms() + CANCEL_RECV_MS, self._chance.randrange(_LOW20))
-        signing = cancellation_digest(self._sender, [product_id], [digest], nonce, self._rules.chain_id, self._rules.endpoint)
+        signing = cancellation_digest(
+            self._sender, [product_id], [digest], nonce, self._rules.chain_id, self._rules.endpoint
+        )
         try:
-            await self._http.execute(codec.cancel_orders(self._sender, [product_id], [digest], nonce, self._key().sign(signing)))
+            await self._http.execute(
+                codec.cancel_orders(self._sender, [product_id], [digest], nonce, self._key().sign(signing))
+            )
         except Refused as error:
             if error.code != NOT_RESTING:
                 raise
@@ -176,9 +218,13 @@ class NadoVenue:
         if not product_ids:
             raise ValueError("cancel_all needs at least one product")
         nonce = order_nonce(self._clock.now_ms() + CANCEL_RECV_MS, self._chance.randrange(_LOW20))
-        digest = cancellation_products_digest(self._sender, product_ids, nonce, self._rules.chain_id, self._rules.endpoint)
+        digest = cancellation_products_digest(
+            self._sender, product_ids, nonce, self._rules.chain_id, self._rules.endpoint
+        )
         self._weights.cancel(product_ids)
-        await self._http.execute(codec.cancel_product_orders(self._sender, product_ids, nonce, self._key().sign(digest)))
+        await self._http.execute(
+            codec.cancel_product_orders(self._sender, product_ids, nonce, self._key().sign(digest))
+        )
 
     def _key(self) -> Signer:
         if self._signer is None:
@@ -188,5 +234,7 @@ class NadoVenue:
     def _tally(self, name: str) -> TroubleTally:
         """The counts of one connection and its successors."""
         if name not in self._tallies:
-            self._tallies[name] = TroubleTally(name, lambda text: self._observe(Note(self._clock.utc_ns(), "warning", name, text)))
+            self._tallies[name] = TroubleTally(
+                name, lambda text: self._observe(Note(self._clock.utc_ns(), "warning", name, text))
+            )
         return self._tallies[name]

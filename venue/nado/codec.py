@@ -1,8 +1,11 @@
-"""Nado's wire, both directions: numbers, envelopes, executes and control frames. Pure: text in, structs out, no I/O.
+"""Nado's wire, both directions: numbers, envelopes, executes and control frames. Pure: text in, structs out,
+no I/O.
 
 What every reader here keeps to:
-- An x18 number is a decimal string within int128, or it is not a number. JSON floats, exponents, blanks and underscores are refused, never rounded.
-- What the protocol types as "number or string" (ids, counters, timestamps) may be either; money may not be a JSON float.
+- An x18 number is a decimal string within int128, or it is not a number. JSON floats, exponents, blanks and
+  underscores are refused, never rounded.
+- What the protocol types as "number or string" (ids, counters, timestamps) may be either; money may not be a
+  JSON float.
 - Unknown *fields* are ignored (the venue adds some), missing ones are `Malformed`, naming the path.
 
 `events` reads streams, `queries` reads answers to questions; both build on this file.
@@ -23,14 +26,18 @@ T = TypeVar("T")
 DEFINITE_REFUSALS = frozenset(
     {*range(2000, 2013), 2015, 2016, 2028, 2031, 2035, 2056, 2064, 2067, 2069, 2070, 2094, 2095},
 )
-"""Codes after which the venue certainly does not hold the order (design: the barrier). Every other code leaves it unknown, 2013 (digest exists: it
-may have been accepted before), 5000 and the rate limits 1000/1015 included."""
+"""Codes after which the venue certainly does not hold the order (design: the barrier). Every other code
+leaves it unknown, 2013 (digest exists: it may have been accepted before), 5000 and the rate limits 1000/1015
+included.
+"""
 
 RATE_LIMITED = frozenset({1000, 1015})
 """The venue's own limit, and that of the proxy in front of it."""
 
 NO_ASK = X18_LIMIT - 1
-"""int128's maximum: what the venue writes as the ask of a product without asks. Its counterpart, the bid of a product without bids, is "0"."""
+"""int128's maximum: what the venue writes as the ask of a product without asks. Its counterpart, the bid
+of a product without bids, is "0".
+"""
 
 MOMENT_LIMIT = 2**63
 
@@ -44,7 +51,9 @@ class Whole(int):
 
 
 class ProductId(Whole):
-    """Of a product: an unsigned 32-bit integer, which it must be to be signed for, and never an index from the end of a list."""
+    """Of a product: an unsigned 32-bit integer, which it must be to be signed for, and never an index from
+    the end of a list.
+    """
 
 
 class ChainId(Whole):
@@ -52,13 +61,18 @@ class ChainId(Whole):
 
 
 class Moment(Whole):
-    """Nanoseconds since the epoch, on somebody's clock: above 0 and within a signed 64-bit integer, which lasts until the year 2262.
+    """Nanoseconds since the epoch, on somebody's clock: above 0 and within a signed 64-bit integer, which
+    lasts until the year 2262.
 
     A moment decides how old a book is, so an impossible one must not become an age.
     """
 
 
-_BOUNDS = {Moment: (1, MOMENT_LIMIT, "moment in nanoseconds"), ProductId: (0, 2**32, "product id"), ChainId: (1, 2**256, "chain id")}
+_BOUNDS = {
+    Moment: (1, MOMENT_LIMIT, "moment in nanoseconds"),
+    ProductId: (0, 2**32, "product id"),
+    ChainId: (1, 2**256, "chain id"),
+}
 """Of a kind: its least value, the first one beyond it, and what it is called."""
 
 
@@ -96,7 +110,9 @@ def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
 
 
 def read(data: bytes | str, kind: type[T]) -> T:
-    """`data` as a `kind`. Raises `Malformed` naming what is missing or wrong, and where; `OutOfRange` for a number that its unit cannot hold."""
+    """`data` as a `kind`. Raises `Malformed` naming what is missing or wrong, and where; `OutOfRange` for
+    a number that its unit cannot hold.
+    """
     try:
         decoded: T = _decoder(cast(Hashable, kind)).decode(data)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
@@ -122,7 +138,7 @@ def write(frame: object) -> str:
     return _encoder.encode(frame).decode()
 
 
-# --- answers to queries and executes ---------------------------------------------------------------------------------------------------------------
+# --- answers to queries and executes ------------------------------------------------------------------------
 
 
 class Envelope(msgspec.Struct, frozen=True):
@@ -137,7 +153,9 @@ class Envelope(msgspec.Struct, frozen=True):
 
 
 def payload(text: bytes | str, kind: type[T]) -> T:
-    """The `data` of a successful answer. Raises `Refused` with the venue's code for a failure, `Malformed` for anything unreadable."""
+    """The `data` of a successful answer. Raises `Refused` with the venue's code for a failure, `Malformed`
+    for anything unreadable.
+    """
     answer = read(text, Envelope)
     if answer.status == "failure":
         raise Refused(answer.error_code, answer.error or "no reason given")
@@ -153,8 +171,9 @@ class _Placed(msgspec.Struct, frozen=True):
 def reply_to(text: str, order_id: int, digest: str) -> Reply:
     """What an answer on an order's connection says about that order. Never raises: doubt is `unknown`.
 
-    `unknown` without a code means that the answer is not certainly this order's: the connection is out of step and must not be used again. An echoed
-    id is compared when present; whether failures echo it is not documented, so answers are matched by their order first.
+    `unknown` without a code means that the answer is not certainly this order's: the connection is out of
+    step and must not be used again. An echoed id is compared when present; whether failures echo it is not
+    documented, so answers are matched by their order first.
     """
     try:
         answer = read(text, Envelope)
@@ -189,7 +208,7 @@ def _failure(answer: Envelope) -> Reply:
     return Reply("refused" if code in DEFINITE_REFUSALS else "unknown", code, text)
 
 
-# --- executes --------------------------------------------------------------------------------------------------------------------------------------
+# --- executes -----------------------------------------------------------------------------------------------
 
 
 class _WireOrder(msgspec.Struct, frozen=True, rename={"price": "priceX18"}):
@@ -209,7 +228,9 @@ class _PlaceOrder(msgspec.Struct, frozen=True):
 
 
 def place_order(signed: SignedOrder, order_id: int) -> str:
-    """The execute that places a signed order; `order_id` is echoed in the answer and is no part of the order's digest."""
+    """The execute that places a signed order; `order_id` is echoed in the answer and is no part of the
+    order's digest.
+    """
     order = signed.order
     wire = _WireOrder(
         sender=order.sender,
@@ -222,16 +243,22 @@ def place_order(signed: SignedOrder, order_id: int) -> str:
     return write({"place_order": _PlaceOrder(order.product_id, wire, signed.signature, order_id)})
 
 
-def cancel_orders(sender: str, product_ids: Sequence[int], digests: Sequence[str], nonce: int, signature: str) -> str:
+def cancel_orders(
+    sender: str, product_ids: Sequence[int], digests: Sequence[str], nonce: int, signature: str
+) -> str:
     """The execute that cancels these orders; one product id per digest."""
     tx = {"sender": sender, "productIds": list(product_ids), "digests": list(digests), "nonce": str(nonce)}
     return write({"cancel_orders": {"tx": tx, "signature": signature}})
 
 
 def cancel_product_orders(sender: str, product_ids: Sequence[int], nonce: int, signature: str) -> str:
-    """The execute that cancels every order of `sender` on these products. An empty list would mean *all* products (weight 50): `ValueError`."""
+    """The execute that cancels every order of `sender` on these products. An empty list would mean *all*
+    products (weight 50): `ValueError`.
+    """
     if not product_ids:
-        raise ValueError("cancel_product_orders needs at least one product: the venue reads an empty list as all of them")
+        raise ValueError(
+            "cancel_product_orders needs at least one product: the venue reads an empty list as all of them"
+        )
     tx = {"sender": sender, "productIds": list(product_ids), "nonce": str(nonce)}
     return write({"cancel_product_orders": {"tx": tx, "signature": signature}})
 
@@ -246,11 +273,13 @@ class CancelledOrders(msgspec.Struct, frozen=True):
     cancelled_orders: tuple[_Cancelled, ...]
 
 
-# --- control frames of /subscribe ------------------------------------------------------------------------------------------------------------------
+# --- control frames of /subscribe ---------------------------------------------------------------------------
 
 
 def authenticate(request_id: int, sender: str, expiration_ms: int, signature: str) -> str:
-    """Prove that the connection speaks for the wallet of `sender`; `expiration_ms` must be within 100 s of the venue's clock."""
+    """Prove that the connection speaks for the wallet of `sender`; `expiration_ms` must be within 100 s of
+    the venue's clock.
+    """
     tx = {"sender": sender, "expiration": str(expiration_ms)}
     return write({"method": "authenticate", "id": request_id, "tx": tx, "signature": signature})
 
@@ -267,16 +296,23 @@ def book_depth(product_id: int) -> dict[str, object]:
 
 def public_streams(product_id: int) -> tuple[dict[str, object], ...]:
     """Everything that a product's market shows: book batches, the best bid and ask, trades."""
-    return tuple({"type": kind, "product_id": product_id} for kind in ("book_depth", "best_bid_offer", "trade"))
+    return tuple(
+        {"type": kind, "product_id": product_id} for kind in ("book_depth", "best_bid_offer", "trade")
+    )
 
 
 def account_streams(subaccount: str) -> tuple[dict[str, object], ...]:
     """The three streams of one subaccount, on all products (product_id null)."""
-    return tuple({"type": kind, "product_id": None, "subaccount": subaccount} for kind in ("fill", "position_change", "order_update"))
+    return tuple(
+        {"type": kind, "product_id": None, "subaccount": subaccount}
+        for kind in ("fill", "position_change", "order_update")
+    )
 
 
 class ControlFrameReply(msgspec.Struct, frozen=True):
-    """An answer to a control frame. The failure's shape is undocumented: an `error` key, or status "failure"."""
+    """An answer to a control frame. The failure's shape is undocumented: an `error` key, or status
+    "failure".
+    """
 
     id: Whole | None = None
     status: str | None = None
@@ -292,7 +328,7 @@ class ControlFrameReply(msgspec.Struct, frozen=True):
         return "no reason given" if self.status == "failure" else None
 
 
-# --- books, as both streams and queries write them -------------------------------------------------------------------------------------------------
+# --- books, as both streams and queries write them ----------------------------------------------------------
 
 WireLevels = tuple[tuple[Price, Base], ...]
 """[[price, amount], ...]"""

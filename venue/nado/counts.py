@@ -1,8 +1,10 @@
-"""What the connections of one client have seen, counted for as long as the client lives, over every reconnect.
+"""What the connections of one client have seen, counted for as long as the client lives, over every
+reconnect.
 
-Nothing here decides anything: a frame that cannot be read is dropped by whoever read it, and who misses it notices elsewhere (the book's chain of
-timestamps, the sum of an order's fills). It is counted so that a person can see it, and told at once the first time and once a minute after that: a
-venue that has changed its wire must not fill the disk.
+Nothing here decides anything: a frame that cannot be read is dropped by whoever read it, and who misses it
+notices elsewhere (the book's chain of timestamps, the sum of an order's fills). It is counted so that a
+person can see it, and told at once the first time and once a minute after that: a venue that has changed its
+wire must not fill the disk.
 """
 
 from collections.abc import Callable
@@ -54,12 +56,18 @@ class WireCounts(msgspec.Struct):
 
     def line(self) -> str:
         """All counts that are not 0, in one line."""
-        parts = [f"{value} {name}" for name, value in msgspec.structs.asdict(self).items() if isinstance(value, int) and value]
+        parts = [
+            f"{value} {name}"
+            for name, value in msgspec.structs.asdict(self).items()
+            if isinstance(value, int) and value
+        ]
         return ", ".join(parts) or "nothing yet"
 
 
 class TroubleTally:
-    """Counts, and whoever is told of troubles. `tell` gets one line at the first trouble of a kind, and then at most one a minute."""
+    """Counts, and whoever is told of troubles. `tell` gets one line at the first trouble of a kind, and
+    then at most one a minute.
+    """
 
     def __init__(self, name: str = "", tell: Callable[[str], None] | None = None) -> None:
         self.counts = WireCounts(name)

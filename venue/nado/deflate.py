@@ -1,7 +1,9 @@
-"""permessage-deflate (RFC 7692) that trusts nobody: wsproto's, with the answer's parameters checked and the inflating bounded.
+"""permessage-deflate (RFC 7692) that trusts nobody: wsproto's, with the answer's parameters checked and the
+inflating bounded.
 
-wsproto inflates whatever has arrived in one go, and deflate grows a thousandfold: 64 kB from the wire would become 64 MB before anybody could count
-it. Here a message is inflated no further than its limit, and one that is larger ends the connection (1009).
+wsproto inflates whatever has arrived in one go, and deflate grows a thousandfold: 64 kB from the wire would
+become 64 MB before anybody could count it. Here a message is inflated no further than its limit, and one that
+is larger ends the connection (1009).
 """
 
 import zlib
@@ -25,7 +27,9 @@ class BoundedDeflate(PerMessageDeflate):
         self.inflated = 0
 
     def finalize(self, offer: str) -> None:
-        """Take what the server accepted. Raises `ValueError` for what RFC 7692 has no such answer for: we could not read its frames, nor it ours."""
+        """Take what the server accepted. Raises `ValueError` for what RFC 7692 has no such answer for: we
+        could not read its frames, nor it ours.
+        """
         if self.enabled():
             raise ValueError(f"{self.name} was accepted twice")
         names = [_checked(parameter) for parameter in offer.split(";")[1:]]
@@ -33,7 +37,9 @@ class BoundedDeflate(PerMessageDeflate):
             raise ValueError(f"a parameter stands twice in {offer!r}")
         super().finalize(offer)
 
-    def frame_inbound_header(self, proto: FrameDecoder | FrameProtocol, opcode: Opcode, rsv: RsvBits, payload_length: int) -> CloseReason | RsvBits:
+    def frame_inbound_header(
+        self, proto: FrameDecoder | FrameProtocol, opcode: Opcode, rsv: RsvBits, payload_length: int
+    ) -> CloseReason | RsvBits:
         """As wsproto's; but a ping between two fragments leaves the message around it alone."""
         compressed = self._inbound_compressed
         answer = super().frame_inbound_header(proto, opcode, rsv, payload_length)
@@ -41,13 +47,17 @@ class BoundedDeflate(PerMessageDeflate):
             self._inbound_compressed = compressed
         return answer
 
-    def frame_inbound_payload_data(self, proto: FrameDecoder | FrameProtocol, data: bytes) -> bytes | CloseReason:
+    def frame_inbound_payload_data(
+        self, proto: FrameDecoder | FrameProtocol, data: bytes
+    ) -> bytes | CloseReason:
         """Some of a frame, inflated no further than the message's limit."""
         if not self._inbound_compressed or not self._inbound_is_compressible:
             return data
         return self._inflate(data)
 
-    def frame_inbound_complete(self, proto: FrameDecoder | FrameProtocol, fin: bool) -> bytes | CloseReason | None:
+    def frame_inbound_complete(
+        self, proto: FrameDecoder | FrameProtocol, fin: bool
+    ) -> bytes | CloseReason | None:
         """The rest of a message that ends with this frame."""
         if not fin or not self._inbound_is_compressible:
             return None
@@ -69,12 +79,15 @@ class BoundedDeflate(PerMessageDeflate):
         self._room -= len(inflated)
         if self._room < 0:
             return CloseReason.MESSAGE_TOO_BIG
-        # A final block ends zlib's stream: it would read every later message as empty, and keep all of their bytes.
+        # A final block ends zlib's stream: it would read every later message as empty, and keep all of their
+        # bytes.
         return CloseReason.INVALID_FRAME_PAYLOAD_DATA if self._decompressor.eof else inflated
 
 
 def _checked(parameter: str) -> str:
-    """The parameter's name. Raises `ValueError` for one that a server may not answer with, or not with this value."""
+    """The parameter's name. Raises `ValueError` for one that a server may not answer with, or not with
+    this value.
+    """
     name, given, value = (part.strip() for part in parameter.partition("="))
     fits = not given if name in _SWITCHES else name in _WINDOWS and value.isascii() and value.isdigit()
     if not fits:

@@ -1,7 +1,9 @@
-"""Stream frames to messages. Events carry `type`, answers to control frames carry `id`; they share a connection and arrive in any order.
+"""Stream frames to messages. Events carry `type`, answers to control frames carry `id`; they share a
+connection and arrive in any order.
 
-A frame that cannot be read is counted and dropped: it never stops the stream and never becomes a number. Who loses an event notices elsewhere (the
-book's timestamp chain, the sum of an order's fills), because that is what those checks are for.
+A frame that cannot be read is counted and dropped: it never stops the stream and never becomes a number. Who
+loses an event notices elsewhere (the book's timestamp chain, the sum of an order's fills), because that is
+what those checks are for.
 """
 
 from collections.abc import Callable, Collection
@@ -12,7 +14,16 @@ import msgspec
 from messages.execution import Fill, OrderUpdate, PositionChange
 from messages.market import BookDelta, Level, PublicTrade, Touch
 from messages.units import Base, Ns, Price, Quote
-from venue.nado.codec import NO_ASK, ControlFrameReply, Moment, ProductId, Whole, WireLevels, read, real_levels
+from venue.nado.codec import (
+    NO_ASK,
+    ControlFrameReply,
+    Moment,
+    ProductId,
+    Whole,
+    WireLevels,
+    read,
+    real_levels,
+)
 from venue.nado.counts import TroubleTally
 from venue.protocol import Malformed, OutOfRange
 
@@ -87,10 +98,13 @@ class _PositionChange(msgspec.Struct, frozen=True):
     reason: str
 
 
-def decode(text: str, wanted: Collection[str], sender: str, tally: TroubleTally) -> StreamEvent | ControlFrameReply | None:
+def decode(
+    text: str, wanted: Collection[str], sender: str, tally: TroubleTally
+) -> StreamEvent | ControlFrameReply | None:
     """One frame of /subscribe. None when it is nothing for us; `tally` says why. Never raises.
 
-    `wanted`: the types of event that were subscribed to. `sender`: the subaccount (bytes32 hex) that an account's events must belong to.
+    `wanted`: the types of event that were subscribed to. `sender`: the subaccount (bytes32 hex) that an
+    account's events must belong to.
     """
     try:
         kind = read(text, _Head).type
@@ -130,21 +144,33 @@ def _levels(levels: WireLevels) -> tuple[Level, ...]:
 def _touch(text: str, _sender: str) -> Touch:
     wire = read(text, _BestBidOffer)
     bid, ask = _levels(((wire.bid_price, wire.bid_qty),)), _levels(((wire.ask_price, wire.ask_qty),))
-    return Touch(int(wire.product_id), Ns(int(wire.timestamp)), bid[0] if bid else None, ask[0] if ask else None)
+    return Touch(
+        int(wire.product_id), Ns(int(wire.timestamp)), bid[0] if bid else None, ask[0] if ask else None
+    )
 
 
 def _public_trade(text: str, _sender: str) -> PublicTrade:
     wire = read(text, _Trade)
     if not 0 < wire.price < NO_ASK or wire.taker_qty <= 0:
         raise OutOfRange(f"a trade of {int(wire.taker_qty)} at {int(wire.price)}")
-    return PublicTrade(int(wire.product_id), Ns(int(wire.timestamp)), wire.price, wire.taker_qty, wire.is_taker_buyer)
+    return PublicTrade(
+        int(wire.product_id), Ns(int(wire.timestamp)), wire.price, wire.taker_qty, wire.is_taker_buyer
+    )
 
 
 def _fill(text: str, sender: str) -> Fill:
     wire = read(text, _Fill)
     _must_be_ours(wire.subaccount, sender)
-    if wire.filled_qty <= 0 or wire.remaining_qty < 0 or wire.filled_qty + wire.remaining_qty > wire.original_qty or wire.price <= 0:
-        raise OutOfRange(f"a fill of {int(wire.filled_qty)} at {int(wire.price)} leaving {int(wire.remaining_qty)} of {int(wire.original_qty)}")
+    if (
+        wire.filled_qty <= 0
+        or wire.remaining_qty < 0
+        or wire.filled_qty + wire.remaining_qty > wire.original_qty
+        or wire.price <= 0
+    ):
+        raise OutOfRange(
+            f"a fill of {int(wire.filled_qty)} at {int(wire.price)} leaving {int(wire.remaining_qty)} of"
+            f" {int(wire.original_qty)}"
+        )
     return Fill(
         order_digest=wire.order_digest,
         product_id=int(wire.product_id),
@@ -162,17 +188,27 @@ def _fill(text: str, sender: str) -> Fill:
 
 def _order_update(text: str, _sender: str) -> OrderUpdate:
     wire = read(text, _OrderUpdate)
-    return OrderUpdate(wire.digest, int(wire.product_id), Base(abs(wire.amount)), wire.reason, Ns(int(wire.timestamp)))
+    return OrderUpdate(
+        wire.digest, int(wire.product_id), Base(abs(wire.amount)), wire.reason, Ns(int(wire.timestamp))
+    )
 
 
 def _position_change(text: str, sender: str) -> PositionChange:
     wire = read(text, _PositionChange)
     _must_be_ours(wire.subaccount, sender)
-    return PositionChange(int(wire.product_id), wire.isolated, wire.amount, wire.v_quote_amount, wire.reason, Ns(int(wire.timestamp)))
+    return PositionChange(
+        int(wire.product_id),
+        wire.isolated,
+        wire.amount,
+        wire.v_quote_amount,
+        wire.reason,
+        Ns(int(wire.timestamp)),
+    )
 
 
 def _must_be_ours(subaccount: str, sender: str) -> None:
-    """Raises `Malformed` for another subaccount's event. An isolated one of ours counts as ours: which of the two names it carries is undocumented.
+    """Raises `Malformed` for another subaccount's event. An isolated one of ours counts as ours: which of the
+    two names it carries is undocumented.
 
     Layout of an isolated subaccount: owner's 20 bytes, 6 reserved, product id, id, "iso" (0x69736f).
     """

@@ -1,8 +1,9 @@
 """The last question before the first byte: may this still be sent?
 
-A WebSocket has one line and several that write on it (orders, pings, pongs, the closing), so a sender may have to wait for it, for as long as the
-network holds up the one before. What was checked before that wait is not what is true after it. So the question stands here, below the WebSocket, as
-the statement before `send_all`.
+A WebSocket has one line and several that write on it (orders, pings, pongs, the closing), so a sender may
+have to wait for it, for as long as the network holds up the one before. What was checked before that wait is
+not what is true after it. So the question stands here, below the WebSocket, as the statement before
+`send_all`.
 """
 
 from collections.abc import Callable
@@ -13,7 +14,9 @@ from venue.protocol import Unreachable
 
 
 class Withheld(Unreachable):
-    """Not a byte has left, because the last question was answered with no. The connection is over: its compression has seen the message."""
+    """Not a byte has left, because the last question was answered with no. The connection is over: its
+    compression has seen the message.
+    """
 
 
 class Gate(trio.abc.Stream):

@@ -1,10 +1,13 @@
-"""Questions over HTTP: `venue.protocol.Reads` on the gateway and the archive, and the one execute that is not an order.
+"""Questions over HTTP: `venue.protocol.Reads` on the gateway and the archive, and the one execute that is not
+an order.
 
-Every request has a deadline and every answer a size; no answer, a status other than 200 and a text that is no JSON are errors, never an empty result
-(lesson R2). Every question is counted against the venue's rate limits before it leaves; `status` and `rules` are routine, so they are left out when
-they would take from what an unwind needs. httpx is imported where it is used: `import supervisor` must stay cheap.
+Every request has a deadline and every answer a size; no answer, a status other than 200 and a text that is no
+JSON are errors, never an empty result (lesson R2). Every question is counted against the venue's rate limits
+before it leaves; `status` and `rules` are routine, so they are left out when they would take from what an
+unwind needs. httpx is imported where it is used: `import supervisor` must stay cheap.
 
-Whatever comes of a request, and whatever a library makes of the answer's bytes, is a `VenueError`: `_request` is the one place that says so.
+Whatever comes of a request, and whatever a library makes of the answer's bytes, is a `VenueError`: `_request`
+is the one place that says so.
 """
 
 import re
@@ -26,7 +29,18 @@ from venue.nado.counts import TroubleTally
 from venue.nado.reasons import reason
 from venue.nado.tls import nobody, trusted
 from venue.nado.weights import Weights, archive_weight, query_weight
-from venue.protocol import ASKED_S, ArchivedOrder, Busy, Malformed, OutOfRange, Refused, Tradable, Unreachable, VenueError, VenueRules
+from venue.protocol import (
+    ASKED_S,
+    ArchivedOrder,
+    Busy,
+    Malformed,
+    OutOfRange,
+    Refused,
+    Tradable,
+    Unreachable,
+    VenueError,
+    VenueRules,
+)
 
 if TYPE_CHECKING:
     from http.cookiejar import CookieJar
@@ -46,7 +60,9 @@ EVENTS_PAGE = 20
 """Deposits and the like asked for at once."""
 PAGE, PAGES_MAX = 100, 10
 """Matches asked for at once, and how many times: a pair trades a handful of fills a minute."""
-RULES_WEIGHT = sum(query_weight({"type": kind}) for kind in ("contracts", "symbols", "all_products", "fee_rates"))
+RULES_WEIGHT = sum(
+    query_weight({"type": kind}) for kind in ("contracts", "symbols", "all_products", "fee_rates")
+)
 INSTANCE_HEADER = "x-evenkeel-venue"
 """How a simulated venue names its instance: each start of it is another venue with another history."""
 _INSTANCE = re.compile(r"[A-Za-z0-9._:-]{1,80}", re.ASCII)
@@ -72,10 +88,11 @@ class HttpReads:
         tally: TroubleTally | None = None,
         weights: Weights | None = None,
     ) -> None:
-        """`base_url` without `/v1`. The archive has a host of its own live (`archive_url`), and the gateway's when simulated.
+        """`base_url` without `/v1`. The archive has a host of its own live (`archive_url`), and the gateway's
+        when simulated.
 
-        `name` is the venue's, for `VenueRules.venue`. `products`: the pair's ids (ETH, SOL) when they are known already. `tally` and `weights`:
-        shared with the sockets of the same client.
+        `name` is the venue's, for `VenueRules.venue`. `products`: the pair's ids (ETH, SOL) when they are
+        known already. `tally` and `weights`: shared with the sockets of the same client.
         """
         self._gateway = base_url.rstrip("/") + "/v1"
         self._archive = (archive_url or base_url).rstrip("/") + "/v1"
@@ -115,12 +132,16 @@ class HttpReads:
         return await self._query({"type": "status"}, str)
 
     async def rules(self) -> VenueRules:
-        """Chain, endpoint, both products' rules and the fees, as far as they can be read. Raises `Malformed` naming what closing misses."""
+        """Chain, endpoint, both products' rules and the fees, as far as they can be read. Raises
+        `Malformed` naming what closing misses.
+        """
         self._only_routinely(RULES_WEIGHT)
         return await self.rules_now()
 
     def known(self, products: tuple[int, int] | None) -> None:
-        """The pair's ids (ETH, SOL) as a ledger knows them: by these a product is still found that the venue does not list any more."""
+        """The pair's ids (ETH, SOL) as a ledger knows them: by these a product is still found that the
+        venue does not list any more.
+        """
         self._products = products
 
     async def rules_now(self) -> VenueRules:
@@ -138,7 +159,9 @@ class HttpReads:
         return rules
 
     async def tradable(self, within_s: float = ASKED_S) -> Tradable:
-        """Can both products be traded now? What was not said within `within_s` counts as not said. Never raises `VenueError`."""
+        """Can both products be traded now? What was not said within `within_s` counts as not said. Never
+        raises `VenueError`.
+        """
         said: dict[str, str] = {}
 
         async def ask_status() -> None:
@@ -148,7 +171,9 @@ class HttpReads:
         async def ask_symbols() -> None:
             with suppress(VenueError):
                 symbols = await self._symbols()
-                said.update(eth=queries.status_of(queries.ETH, symbols), sol=queries.status_of(queries.SOL, symbols))
+                said.update(
+                    eth=queries.status_of(queries.ETH, symbols), sol=queries.status_of(queries.SOL, symbols)
+                )
 
         with trio.move_on_after(within_s):
             async with trio.open_nursery() as nursery:
@@ -169,14 +194,26 @@ class HttpReads:
         return queries.book_of(await self._query(question, queries.Liquidity), product_id)
 
     async def account(self) -> AccountSnapshot:
-        """Positions, health and open orders, all asked for *after* the engine named the timestamp that the snapshot carries."""
+        """Positions, health and open orders, all asked for *after* the engine named the timestamp that the
+        snapshot carries.
+        """
         eth, sol = await self.pair()
         at_ms = await self._engine_ms(eth, sol)
         return queries.account_of(
             at_ms,
-            await self._query({"type": "subaccount_info", "subaccount": self._sender}, queries.SubaccountInfo),
-            await self._said(self._query({"type": "isolated_positions", "subaccount": self._sender}, queries.IsolatedPositions)),
-            await self._said(self._query({"type": "orders", "sender": self._sender, "product_ids": [eth, sol]}, queries.Orders)),
+            await self._query(
+                {"type": "subaccount_info", "subaccount": self._sender}, queries.SubaccountInfo
+            ),
+            await self._said(
+                self._query(
+                    {"type": "isolated_positions", "subaccount": self._sender}, queries.IsolatedPositions
+                )
+            ),
+            await self._said(
+                self._query(
+                    {"type": "orders", "sender": self._sender, "product_ids": [eth, sol]}, queries.Orders
+                )
+            ),
             self._sender,
             (eth, sol),
         )
@@ -197,7 +234,8 @@ class HttpReads:
         return queries.archived_of(found, digests, self._sender)
 
     async def fills_since(self, after: int | None) -> tuple[Fill, ...]:
-        """What the subaccount traded in the pair after submission index `after`, oldest first; with None only the newest fill.
+        """What the subaccount traded in the pair after submission index `after`, oldest first; with None only
+        the newest fill.
 
         A match does not name its product, so each product is asked for by itself.
         """
@@ -208,19 +246,30 @@ class HttpReads:
     async def _fills_of(self, product_id: int, after: int | None) -> list[Fill]:
         """Pages from the newest back to `after`. Raises `Malformed` when that takes more than `PAGES_MAX`."""
         fills: dict[tuple[str, int], Fill] = {}
-        question: dict[str, object] = {"subaccounts": [self._sender], "product_ids": [product_id], "limit": 1 if after is None else PAGE}
+        question: dict[str, object] = {
+            "subaccounts": [self._sender],
+            "product_ids": [product_id],
+            "limit": 1 if after is None else PAGE,
+        }
         for _ in range(PAGES_MAX):
             found = await self._ask_archive({"matches": question}, queries.Matches)
-            page = [fill for fill in queries.fills_of(found, product_id, self._sender) if after is None or fill.submission_idx > after]
+            page = [
+                fill
+                for fill in queries.fills_of(found, product_id, self._sender)
+                if after is None or fill.submission_idx > after
+            ]
             known = len(fills)
             fills |= {(fill.order_digest, int(fill.remaining)): fill for fill in page}
             if after is None or len(page) < PAGE or len(fills) == known:
                 return list(fills.values())
-            question = {**question, "idx": page[-1].submission_idx}  # inclusive: several matches may share an index
+            # inclusive: several matches may share an index
+            question = {**question, "idx": page[-1].submission_idx}
         raise Malformed(f"more than {PAGES_MAX * PAGE} fills of product {product_id} since {after}")
 
     async def money_since(self, events_after: int | None, payments_after: int | None) -> MoneyRead:
-        """What moved money after these indices, oldest first; with None the newest entries. Raises `Malformed` beyond `PAGES_MAX` pages."""
+        """What moved money after these indices, oldest first; with None the newest entries. Raises
+        `Malformed` beyond `PAGES_MAX` pages.
+        """
         eth, sol = await self.pair()
         events, through = await self._events(eth, sol, events_after)
         payments, paid_through = await self._payments(eth, sol, payments_after)
@@ -228,7 +277,9 @@ class HttpReads:
         return MoneyRead(eth, sol, tuple(found), through, paid_through, first=events_after is None)
 
     async def _events(self, eth: int, sol: int, after: int | None) -> tuple[list[MoneyEvent], int]:
-        """Pages from the newest back to `after`, inclusive of the last index each time: several events may share one."""
+        """Pages from the newest back to `after`, inclusive of the last index each time: several events may
+        share one.
+        """
         found: dict[tuple[int, int, MoneyKind], MoneyEvent] = {}
         question: dict[str, object] = {
             "subaccounts": [self._sender],
@@ -238,19 +289,32 @@ class HttpReads:
         }
         through = -1
         for _ in range(PAGES_MAX):
-            page = queries.moved_of(answer := await self._ask_archive({"events": question}, queries.ArchiveEvents), self._sender)
+            page = queries.moved_of(
+                answer := await self._ask_archive({"events": question}, queries.ArchiveEvents), self._sender
+            )
             through = max([through, *(event.idx for event in page)])
-            wanted = {(one.idx, one.product_id, one.kind): one for one in page if after is None or one.idx > after}
+            wanted = {
+                (one.idx, one.product_id, one.kind): one for one in page if after is None or one.idx > after
+            }
             known = len(found)
             found |= wanted
-            if after is None or len(wanted) < len(page) or len(answer.events) < EVENTS_PAGE or len(found) == known:
+            if (
+                after is None
+                or len(wanted) < len(page)
+                or len(answer.events) < EVENTS_PAGE
+                or len(found) == known
+            ):
                 return list(found.values()), through
             question = {**question, "idx": page[-1].idx}
         raise Malformed(f"more than {PAGES_MAX} pages of events since {after}")
 
     async def _payments(self, eth: int, sol: int, after: int | None) -> tuple[list[MoneyEvent], int]:
         found: list[MoneyEvent] = []
-        question: dict[str, object] = {"subaccount": self._sender, "product_ids": [0, eth, sol], "limit": 1 if after is None else PAGE}
+        question: dict[str, object] = {
+            "subaccount": self._sender,
+            "product_ids": [0, eth, sol],
+            "limit": 1 if after is None else PAGE,
+        }
         through = -1
         for _ in range(PAGES_MAX):
             answer = await self._ask_archive({"interest_and_funding": question}, queries.Payments)
@@ -264,7 +328,9 @@ class HttpReads:
         raise Malformed(f"more than {PAGES_MAX} pages of payments since {after}")
 
     async def execute(self, frame: str) -> tuple[str, ...]:
-        """Send a cancellation; the digests that it cancelled. Raises `Refused` with the venue's code. Orders never leave through here."""
+        """Send a cancellation; the digests that it cancelled. Raises `Refused` with the venue's code.
+        Orders never leave through here.
+        """
         text, _ = await self._fetch("POST", f"{self._gateway}/execute", frame)
         try:
             return tuple(order.digest for order in self._payload(text, CancelledOrders).cancelled_orders)
@@ -341,7 +407,9 @@ class HttpReads:
         return error
 
     async def _fetch(self, method: str, url: str, body: str | None = None) -> tuple[bytes, str]:
-        """The body of a 200, and the venue's instance id if it names one. Everything else is `Unreachable`."""
+        """The body of a 200, and the venue's instance id if it names one. Everything else is
+        `Unreachable`.
+        """
         self._tally.counts.attempts += 1
         with trio.move_on_after(self._deadline_s):
             status, content, instance = await self._request(method, url, body)
@@ -356,12 +424,20 @@ class HttpReads:
         raise Unreachable(f"{url}: no answer in {self._deadline_s:g} s")
 
     async def _request(self, method: str, url: str, body: str | None) -> tuple[int, bytes, str]:
-        """Status, body and instance. Raises `Unreachable`, also for a body beyond `ANSWER_BYTES_MAX`, which is read no further than that."""
+        """Status, body and instance. Raises `Unreachable`, also for a body beyond `ANSWER_BYTES_MAX`,
+        which is read no further than that.
+        """
         import httpx  # noqa: PLC0415 - see the module's docstring
 
         try:
-            async with self._connected(url).stream(method, url, content=body, headers=_headers(body)) as response:
-                return response.status_code, await self._body(response), _instance(response.headers.get(INSTANCE_HEADER, ""))
+            async with self._connected(url).stream(
+                method, url, content=body, headers=_headers(body)
+            ) as response:
+                return (
+                    response.status_code,
+                    await self._body(response),
+                    _instance(response.headers.get(INSTANCE_HEADER, "")),
+                )
         except VenueError:
             raise
         except httpx.RequestError as error:
@@ -373,25 +449,35 @@ class HttpReads:
     def _connected(self, url: str) -> "httpx.AsyncClient":
         """The client, made on first use.
 
-        No proxies from the environment: the sockets would not use them either. No timeout: `_fetch` bounds the whole request. No cookies: a venue
-        that sets them would be sent ever more.
+        No proxies from the environment: the sockets would not use them either. No timeout: `_fetch` bounds
+        the whole request. No cookies: a venue that sets them would be sent ever more.
         """
         if self._client is None:
             import httpx  # noqa: PLC0415 - see the module's docstring
 
             verify = trusted() if url.startswith("https:") else nobody()
-            self._client = httpx.AsyncClient(transport=self._transport, verify=verify, trust_env=False, timeout=None, cookies=_no_cookies())  # noqa: S113
+            self._client = httpx.AsyncClient(
+                transport=self._transport,
+                verify=verify,
+                trust_env=False,
+                timeout=None,  # noqa: S113 - each question has a deadline of its own
+                cookies=_no_cookies(),
+            )
         return self._client
 
     async def _start_over(self) -> None:
-        """What has failed once in a way that nobody foresaw keeps no connection: the next question makes new ones."""
+        """What has failed once in a way that nobody foresaw keeps no connection: the next question makes
+        new ones.
+        """
         with trio.move_on_after(CLOSE_S), suppress(Exception):  # closing what is broken may fail, too
             await self.aclose()
 
     async def _body(self, response: "httpx.Response") -> bytes:
-        """The whole body, inflated here and not by httpx: a small answer that inflates without end must cost no more than the limit.
+        """The whole body, inflated here and not by httpx: a small answer that inflates without end must cost
+        no more than the limit.
 
-        Reading is stopped by a cancellation and not by leaving the loop: httpx's generators inside it must end in order.
+        Reading is stopped by a cancellation and not by leaving the loop: httpx's generators inside it must
+        end in order.
         """
         body = _Body(response.headers.get("content-encoding", ""))
         with trio.CancelScope() as enough:
@@ -422,7 +508,9 @@ def _no_cookies() -> "CookieJar":
     from http.cookiejar import CookieJar  # noqa: PLC0415 - see the module's docstring
 
     class NoCookies(CookieJar):
-        """Does not even read them: a jar has no bound, and its parser of dates is slow on what is made for it."""
+        """Does not even read them: a jar has no bound, and its parser of dates is slow on what is made for
+        it.
+        """
 
         def extract_cookies(self, _response: object, _request: object) -> None:
             return
@@ -435,7 +523,11 @@ class _Body:
 
     def __init__(self, encoding: str) -> None:
         self.content = bytearray()
-        self.problem = "" if encoding in {"", "identity", "gzip"} else f"compressed with {encoding[:_QUOTED]!r}, which was not offered"
+        self.problem = (
+            ""
+            if encoding in {"", "identity", "gzip"}
+            else f"compressed with {encoding[:_QUOTED]!r}, which was not offered"
+        )
         self._gzip = zlib.decompressobj(zlib.MAX_WBITS | 16) if encoding == "gzip" else None
 
     def take(self, piece: bytes) -> None:

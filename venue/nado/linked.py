@@ -1,7 +1,9 @@
-"""Who may sign for a subaccount: its owner, and at most one linked signer, which any execute of the owner's can replace.
+"""Who may sign for a subaccount: its owner, and at most one linked signer, which any execute of the owner's
+can replace.
 
-Questions and the one execute that changes it (protocol sheet §3, §4). The transaction nonce is counted per *address*: two programs that send
-executes other than orders with one wallet race for it, and the loser is refused with 2022.
+Questions and the one execute that changes it (protocol sheet §3, §4). The transaction nonce is counted per
+*address*: two programs that send executes other than orders with one wallet race for it, and the loser is
+refused with 2022.
 """
 
 import msgspec
@@ -28,7 +30,9 @@ class _FeeTier(msgspec.Struct, frozen=True):
 
 
 async def linked_signer(reads: HttpReads, sender: str) -> str | None:
-    """The address of the subaccount's linked signer, lowercase; None when there is none. Raises `VenueError`."""
+    """The address of the subaccount's linked signer, lowercase; None when there is none. Raises
+    `VenueError`.
+    """
     found = (await reads.ask({"type": "linked_signer", "subaccount": sender}, _Linked)).linked_signer.lower()
     return None if found == NOBODY else found
 
@@ -39,9 +43,20 @@ async def fee_tier(reads: HttpReads, sender: str) -> int:
 
 
 async def link(reads: HttpReads, rules: VenueRules, sender: str, owner: Signer, signer: str) -> None:
-    """Let `signer` (an address; `NOBODY` revokes) act for `sender`, replacing whoever could. Raises `VenueError`; `Unreachable` leaves it open."""
+    """Let `signer` (an address; `NOBODY` revokes) act for `sender`, replacing whoever could. Raises
+    `VenueError`; `Unreachable` leaves it open.
+    """
     nonces = await reads.ask({"type": "nonces", "address": subaccount_owner(sender)}, _Nonces)
     nonce = int(nonces.tx_nonce)
     packed = signer.lower() + "00" * 12
     signature = owner.sign(link_signer_digest(sender, packed, nonce, rules.chain_id, rules.endpoint))
-    await reads.submit(write({"link_signer": {"tx": {"sender": sender, "signer": packed, "nonce": str(nonce)}, "signature": signature}}))
+    await reads.submit(
+        write(
+            {
+                "link_signer": {
+                    "tx": {"sender": sender, "signer": packed, "nonce": str(nonce)},
+                    "signature": signature,
+                }
+            }
+        )
+    )

@@ -1,8 +1,9 @@
 """One leg of a plan, turned into the one order that it means.
 
-Pure and deterministic: both legs and the ledger call it apart from each other and must arrive at the same digest, so everything in the order comes
-from the plan, the plan's digest and the venue's rules. No clock, no chance, and no rounding: an off-lattice number is refused before it is signed
-(the first bot's client rounded once more than its strategy, lesson S2).
+Pure and deterministic: both legs and the ledger call it apart from each other and must arrive at the same
+digest, so everything in the order comes from the plan, the plan's digest and the venue's rules. No clock, no
+chance, and no rounding: an off-lattice number is refused before it is signed (the first bot's client rounded
+once more than its strategy, lesson S2).
 """
 
 from hashlib import blake2b
@@ -18,7 +19,8 @@ class NadoOrderBuilder:
     """Order building and signing for one subaccount under one set of rules; a `venue.protocol.Forge`."""
 
     def __init__(self, rules: VenueRules, sender: str, signer: Signer | None) -> None:
-        """`sender`: bytes32 hex of the subaccount. `signer` is its owner or its linked signer; None for whoever only derives digests (the ledger).
+        """`sender`: bytes32 hex of the subaccount. `signer` is its owner or its linked signer; None for
+        whoever only derives digests (the ledger).
 
         Raises `ValueError` for a sender that is no bytes32 and for rules without a positive tick and step.
         """
@@ -32,14 +34,20 @@ class NadoOrderBuilder:
     def order_of(self, plan: SizingPlan, plan_digest: str, leg: Leg) -> Order:
         """The order of `leg`, valid until the plan's receive time and expired one second after it.
 
-        Raises `OffLattice` naming product, value and step or tick; `ValueError` for amount 0, a product that is not this leg's, a price that is not
-        positive or a plan without a receive time (it was never sealed).
+        Raises `OffLattice` naming product, value and step or tick; `ValueError` for amount 0, a product that
+        is not this leg's, a price that is not positive or a plan without a receive time (it was never
+        sealed).
         """
         wanted, product = plan.leg(leg), self._rules.product(leg)
         if wanted.product_id != product.product_id:
-            raise ValueError(f"product_id: {wanted.product_id} is not {product.symbol} ({product.product_id})")
+            raise ValueError(
+                f"product_id: {wanted.product_id} is not {product.symbol} ({product.product_id})"
+            )
         if plan.rules_version not in {0, self._rules.version}:
-            raise ValueError(f"rules_version: the plan goes by version {plan.rules_version} of the venue's rules, now it is {self._rules.version}")
+            raise ValueError(
+                f"rules_version: the plan goes by version {plan.rules_version} of the venue's rules, now it"
+                f" is {self._rules.version}"
+            )
         if plan.recv_time_ms <= 0:
             raise ValueError(f"recv_time_ms: {plan.recv_time_ms}, so the plan is not sealed")
         order = Order(
@@ -55,7 +63,9 @@ class NadoOrderBuilder:
         return order
 
     def use(self, rules: VenueRules) -> None:
-        """From now on ticks, steps and the version are these. Raises `ValueError` for another chain or other products, and keeps the old ones."""
+        """From now on ticks, steps and the version are these. Raises `ValueError` for another chain or
+        other products, and keeps the old ones.
+        """
         before = self._rules
         ids = (rules.chain_id, rules.eth.product_id, rules.sol.product_id)
         if ids != (before.chain_id, before.eth.product_id, before.sol.product_id):
@@ -68,32 +78,42 @@ class NadoOrderBuilder:
         return "0x" + order_digest(order, self._chain_id).hex()
 
     def sign(self, order: Order) -> SignedOrder:
-        """Digest and signature. Raises `OffLattice` or `ValueError` before anything is signed, as `order_of` does, and when there is no signer."""
+        """Digest and signature. Raises `OffLattice` or `ValueError` before anything is signed, as
+        `order_of` does, and when there is no signer.
+        """
         _check_lattice(order, self._product(order.product_id))
         if order.sender != self._sender:
             raise ValueError(f"sender: {order.sender} is not {self._sender}")
         if self._signer is None:
             raise ValueError(f"there is no key to sign for {self._sender}")
         digest = order_digest(order, self._chain_id)
-        return SignedOrder(order, "0x" + digest.hex(), self._signer.sign(digest), Ms(recv_time_of(order.nonce)))
+        return SignedOrder(
+            order, "0x" + digest.hex(), self._signer.sign(digest), Ms(recv_time_of(order.nonce))
+        )
 
     def _product(self, product_id: int) -> ProductRules:
         for product in (self._rules.eth, self._rules.sol):
             if product.product_id == product_id:
                 return product
-        raise ValueError(f"product_id: {product_id} is neither {self._rules.eth.symbol} nor {self._rules.sol.symbol}")
+        raise ValueError(
+            f"product_id: {product_id} is neither {self._rules.eth.symbol} nor {self._rules.sol.symbol}"
+        )
 
 
 def _must_have_lattice(rules: VenueRules) -> None:
     for product in (rules.eth, rules.sol):
         if product.price_tick <= 0 or product.size_step <= 0:
-            raise ValueError(f"{product.symbol}: tick {product.price_tick.text()} and step {product.size_step.text()} must be positive")
+            raise ValueError(
+                f"{product.symbol}: tick {product.price_tick.text()} and step {product.size_step.text()} must"
+                " be positive"
+            )
 
 
 def _low20(plan_digest: str, leg: Leg) -> int:
     """The nonce's free bits: no chance, so that whoever holds the plan holds the order's digest.
 
-    Were the two legs' bits ever equal (once in a million plans) the orders would still differ: their products are verified by different contracts.
+    Were the two legs' bits ever equal (once in a million plans) the orders would still differ: their products
+    are verified by different contracts.
     """
     return int.from_bytes(blake2b((plan_digest + leg).encode(), digest_size=3).digest(), "big") >> 4
 
@@ -108,6 +128,10 @@ def _check_lattice(order: Order, product: ProductRules) -> None:
     if order.price <= 0:
         raise ValueError(f"{product.symbol}: price {order.price.text()} is not positive")
     if order.price % product.price_tick:
-        raise OffLattice(f"{product.symbol}: price {order.price.text()} is not on the tick {product.price_tick.text()}")
+        raise OffLattice(
+            f"{product.symbol}: price {order.price.text()} is not on the tick {product.price_tick.text()}"
+        )
     if order.amount % product.size_step:
-        raise OffLattice(f"{product.symbol}: amount {order.amount.text()} is not on the step {product.size_step.text()}")
+        raise OffLattice(
+            f"{product.symbol}: amount {order.amount.text()} is not on the step {product.size_step.text()}"
+        )

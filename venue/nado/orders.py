@@ -1,12 +1,14 @@
 """A leg's own connection for orders: one order at a time, sent once, answered or in doubt.
 
-`/v1/ws` answers strictly in order, so an answer belongs to the oldest request without one; with one order at a time that is the order in flight. The
-echoed id is checked when the venue sends it. Whenever the connection may be out of step (no answer in time, an answer that cannot be read or names
-something else, a frame nobody asked for) it is closed: a late answer must never be taken for the next order's. The order stays `unknown` and is
-resolved elsewhere by its digest. **Nothing is ever sent again from here.**
+`/v1/ws` answers strictly in order, so an answer belongs to the oldest request without one; with one order at
+a time that is the order in flight. The echoed id is checked when the venue sends it. Whenever the connection
+may be out of step (no answer in time, an answer that cannot be read or names something else, a frame nobody
+asked for) it is closed: a late answer must never be taken for the next order's. The order stays `unknown` and
+is resolved elsewhere by its digest. **Nothing is ever sent again from here.**
 
-This file holds the only shielded wait of the program: from the bytes handed to the socket until the answer or the deadline. A cancellation in
-between would leave an order on its way that nobody waits for. It ends 500 ms after the receive window, and the connection lives as long.
+This file holds the only shielded wait of the program: from the bytes handed to the socket until the answer or
+the deadline. A cancellation in between would leave an order on its way that nobody waits for. It ends 500 ms
+after the receive window, and the connection lives as long.
 """
 
 import random
@@ -26,7 +28,9 @@ from venue.nado.weights import Weights
 from venue.protocol import ANSWER_AFTER_RECV_MS, Reply, SignedOrder, Unreachable
 
 LATEST_BEFORE_RECV_MS = 200
-"""An order leaves no later than this before its receive window closes: what arrives later is refused, and we would have to wait to learn it."""
+"""An order leaves no later than this before its receive window closes: what arrives later is refused, and
+we would have to wait to learn it.
+"""
 
 
 class _Answer:
@@ -45,7 +49,16 @@ class _Answer:
 class NadoOrderWire:
     """`venue.protocol.OrderWire` on Nado's `/v1/ws`. Use `order_wire`, which keeps it connected."""
 
-    def __init__(self, name: str, url: str, dialer: Dialer, clock: VenueClock, source: random.Random, tally: TroubleTally, weights: Weights) -> None:
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        dialer: Dialer,
+        clock: VenueClock,
+        source: random.Random,
+        tally: TroubleTally,
+        weights: Weights,
+    ) -> None:
         self._name = name
         self._url = url
         self._dialer = dialer
@@ -63,10 +76,12 @@ class NadoOrderWire:
         return self._socket is not None and self._socket.open
 
     async def place(self, signed: SignedOrder) -> Reply:
-        """Send one order and wait for its answer, or until recv_time + 500 ms of venue time. Never raises `VenueError`: doubt is `unknown`.
+        """Send one order and wait for its answer, or until recv_time + 500 ms of venue time. Never raises
+        `VenueError`: doubt is `unknown`.
 
-        It is carried out even when the caller has been cancelled already: nothing between its first statement and the first byte can be interrupted,
-        so a leg that was told to stop while it held a Place still sends, and no leg sends half an order.
+        It is carried out even when the caller has been cancelled already: nothing between its first statement
+        and the first byte can be interrupted, so a leg that was told to stop while it held a Place still
+        sends, and no leg sends half an order.
         """
         socket = self._socket
         if socket is None or not socket.open:
@@ -99,13 +114,26 @@ class NadoOrderWire:
 
     def _too_late(self, signed: SignedOrder) -> Reply:
         left_ms = signed.recv_time_ms - self._clock.now_ms()
-        return Reply("not_sent", None, f"too late: {left_ms} ms of the receive window were left, {LATEST_BEFORE_RECV_MS} are needed")
+        return Reply(
+            "not_sent",
+            None,
+            f"too late: {left_ms} ms of the receive window were left, {LATEST_BEFORE_RECV_MS} are needed",
+        )
 
     def _judge(self, socket: Socket, answer: _Answer, digest: str) -> Reply:
         if answer.text is None:
-            return self._in_doubt(socket, "the connection was lost before the answer" if answer.arrived.is_set() else "no answer in time")
+            return self._in_doubt(
+                socket,
+                "the connection was lost before the answer"
+                if answer.arrived.is_set()
+                else "no answer in time",
+            )
         reply = reply_to(answer.text, self._last_id, digest)
-        return self._out_of_step(socket, reply) if reply.kind == "unknown" and reply.code is None else self._counted(reply)
+        return (
+            self._out_of_step(socket, reply)
+            if reply.kind == "unknown" and reply.code is None
+            else self._counted(reply)
+        )
 
     def _counted(self, reply: Reply) -> Reply:
         self._tally.counts.events += 1
@@ -160,12 +188,20 @@ class NadoOrderWire:
 
 @asynccontextmanager
 async def order_wire(
-    name: str, url: str, dialer: Dialer, clock: VenueClock, source: random.Random, tally: TroubleTally, weights: Weights
+    name: str,
+    url: str,
+    dialer: Dialer,
+    clock: VenueClock,
+    source: random.Random,
+    tally: TroubleTally,
+    weights: Weights,
 ) -> AsyncIterator[NadoOrderWire]:
-    """An order wire that connects in the background while the context is open. `url` is the gateway's `/v1/ws`.
+    """An order wire that connects in the background while the context is open. `url` is the gateway's
+    `/v1/ws`.
 
-    It comes up unconnected: a leg without a connection says so when it is asked to vote. The connection outlives a cancellation until the body of the
-    context has ended: a leg that is stopped with an order under way needs it to hear the answer.
+    It comes up unconnected: a leg without a connection says so when it is asked to vote. The connection
+    outlives a cancellation until the body of the context has ended: a leg that is stopped with an order under
+    way needs it to hear the answer.
     """
     wire = NadoOrderWire(name, url, dialer, clock, source, tally, weights)
     life = trio.CancelScope(shield=True)

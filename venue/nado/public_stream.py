@@ -1,4 +1,6 @@
-"""Everything public of some products, for whoever writes a market down: book batches, the best bid and ask, trades."""
+"""Everything public of some products, for whoever writes a market down: book batches, the best bid and
+ask, trades.
+"""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -10,8 +12,11 @@ from venue.nado.streams import Events, subscribed
 
 
 @asynccontextmanager
-async def public_stream(base_url: str, dialer: Dialer, product_ids: Sequence[int], tally: TroubleTally) -> AsyncIterator[Events]:
-    """`BookDelta`, `Touch` and `PublicTrade` of the products, for one connection's life. No key is needed. Raises `Refused` or `Unreachable`.
+async def public_stream(
+    base_url: str, dialer: Dialer, product_ids: Sequence[int], tally: TroubleTally
+) -> AsyncIterator[Events]:
+    """`BookDelta`, `Touch` and `PublicTrade` of the products, for one connection's life. No key is needed.
+    Raises `Refused` or `Unreachable`.
 
     `base_url` without `/v1`.
     """

@@ -1,7 +1,8 @@
 """Answers to questions, read into what the rest of the program knows. Pure.
 
-Only our two products are decoded, each field where it is needed. What closing needs (id, tick, step, position) is `Malformed` when it cannot be read;
-what only entering needs is then None, and named by whoever wanted to enter. Nothing is filled in (lessons S4, R2).
+Only our two products are decoded, each field where it is needed. What closing needs (id, tick, step,
+position) is `Malformed` when it cannot be read; what only entering needs is then None, and named by whoever
+wanted to enter. Nothing is filled in (lessons S4, R2).
 """
 
 import math
@@ -67,7 +68,13 @@ class _Said:
 
     def all(self, name: str, kind: type[T]) -> list[T]:
         """Every readable word on `name`, in the order of the answers."""
-        return [value for fields in self._entries if name in fields for value in [_readable(bytes(fields[name]), kind)] if value is not None]
+        return [
+            value
+            for fields in self._entries
+            if name in fields
+            for value in [_readable(bytes(fields[name]), kind)]
+            if value is not None
+        ]
 
     def one(self, name: str, kind: type[T]) -> T | None:
         """The first readable word on `name`; None when nobody says."""
@@ -93,10 +100,11 @@ def rules_of(
     fees: FeeRates | None,
     known: tuple[int, int] | None = None,
 ) -> VenueRules:
-    """The rules of the pair. Raises `Malformed` naming what is missing, where not even closing could do without it.
+    """The rules of the pair. Raises `Malformed` naming what is missing, where not even closing could do
+    without it.
 
-    None: that question had no answer, or none that can be read. `known`: the ids (ETH, SOL) by which a product is still found that `symbols` does
-    not name, or not any more.
+    None: that question had no answer, or none that can be read. `known`: the ids (ETH, SOL) by which a
+    product is still found that `symbols` does not name, or not any more.
     """
     if not _ADDRESS.fullmatch(contracts.endpoint_addr):
         raise Malformed(f"the endpoint {contracts.endpoint_addr[:66]!r} is no address of 20 bytes")
@@ -114,7 +122,9 @@ def id_of(name: str, symbols: Symbols) -> int:
 
 
 def status_of(name: str, symbols: Symbols | None) -> str:
-    """The trading status of the product called `name`: a word of the venue's, `delisted` when it lists no such product, `unsaid` without a word."""
+    """The trading status of the product called `name`: a word of the venue's, `delisted` when it lists no
+    such product, `unsaid` without a word.
+    """
     if symbols is None:
         return "unsaid"
     if name not in symbols.symbols:
@@ -122,7 +132,9 @@ def status_of(name: str, symbols: Symbols | None) -> str:
     return _Said(bytes(symbols.symbols[name])).one("trading_status", str) or "unsaid"
 
 
-def _product(name: str, known_id: int | None, symbols: Symbols | None, products: AllProducts, fees: FeeRates) -> ProductRules:
+def _product(
+    name: str, known_id: int | None, symbols: Symbols | None, products: AllProducts, fees: FeeRates
+) -> ProductRules:
     product_id = _find(name, known_id, symbols)
     listed = symbols.symbols.get(name) if symbols else None
     symbol, whole = _Said(bytes(listed) if listed is not None else None), _Said(_perp(product_id, products))
@@ -131,7 +143,10 @@ def _product(name: str, known_id: int | None, symbols: Symbols | None, products:
     steps = [*symbol.all("size_increment", Base), *book.all("size_increment", Base)]
     minima = [*symbol.all("min_size", Quote), *book.all("min_size", Quote)]
     oracle, status = whole.one("oracle_price_x18", Price), status_of(name, symbols)
-    isolated_only, disagree = symbol.one("isolated_only", bool) is True, any(len(set(said)) > 1 for said in (ticks, steps, minima))
+    isolated_only, disagree = (
+        symbol.one("isolated_only", bool) is True,
+        any(len(set(said)) > 1 for said in (ticks, steps, minima)),
+    )
     objections = (
         (disagree, f"symbols and all_products disagree on the tick, step or minimum of {name}"),
         (isolated_only, f"{name} can only be traded with isolated margin, which is not supported"),
@@ -166,7 +181,9 @@ def _find(name: str, known_id: int | None, symbols: Symbols | None) -> int:
 
 
 def _on_both(tick: Price, said: list[Price]) -> Price:
-    """A tick whose prices are good whichever of two answers is right, unless that would be far coarser than either."""
+    """A tick whose prices are good whichever of two answers is right, unless that would be far coarser
+    than either.
+    """
     both = math.lcm(*(int(each) for each in said if each > 0))
     return Price(both) if both <= COARSER_MAX * max(said) else tick
 
@@ -209,7 +226,9 @@ class Liquidity(msgspec.Struct, frozen=True):
 
 
 def book_of(liquidity: Liquidity, product_id: int) -> BookSnapshot:
-    """A snapshot, best level first; empty levels and sentinels are left out. Raises `Malformed` when it is another product's."""
+    """A snapshot, best level first; empty levels and sentinels are left out. Raises `Malformed` when it is
+    another product's.
+    """
     if liquidity.product_id != product_id:
         raise Malformed(f"asked for the book of {product_id}, got that of {int(liquidity.product_id)}")
     bids = sorted(real_levels(liquidity.bids), reverse=True)
@@ -293,10 +312,12 @@ def account_of(
     subaccount: str,
     ours: tuple[int, int] | None = None,
 ) -> AccountSnapshot:
-    """The account at or after engine time `at_ms`. Raises `Malformed` where a position in one of our products (`ours`; None = in any) cannot be read.
+    """The account at or after engine time `at_ms`. Raises `Malformed` where a position in one of our products
+    (`ours`; None = in any) cannot be read.
 
-    What closing does not need may be missing: healths and balance are None then, and isolated positions or orders that could not be read (None: that
-    question had no answer) are named in `unread`, because without them nobody can say that nothing is open.
+    What closing does not need may be missing: healths and balance are None then, and isolated positions or
+    orders that could not be read (None: that question had no answer) are named in `unread`, because without
+    them nobody can say that nothing is open.
     """
     if info.subaccount.lower() != subaccount.lower():
         raise Malformed(f"asked for subaccount {subaccount}, got {info.subaccount[:66]}")
@@ -311,7 +332,9 @@ def account_of(
         maintenance_health=maintenance,
         value=unweighted,
         positions=_positions(_cross(info, ours), apart, _oracles(info)),
-        open_orders=tuple(order.digest for product in orders.product_orders for order in product.orders) if orders else (),
+        open_orders=tuple(order.digest for product in orders.product_orders for order in product.orders)
+        if orders
+        else (),
         unread=unread if orders else (*unread, "orders"),
     )
 
@@ -333,7 +356,9 @@ def _usdt0(info: SubaccountInfo, *, exists: bool) -> Quote | None:
 
 
 def _cross(info: SubaccountInfo, ours: tuple[int, int] | None) -> dict[int, _PerpBalance]:
-    """Cross positions. An entry of ours that cannot be read is an error; so is one of nobody knows which product, while ours is not there."""
+    """Cross positions. An entry of ours that cannot be read is an error; so is one of nobody knows which
+    product, while ours is not there.
+    """
     found: dict[int, _PerpBalance] = {}
     nameless = False
     for entry in info.perp_balances:
@@ -347,7 +372,9 @@ def _cross(info: SubaccountInfo, ours: tuple[int, int] | None) -> dict[int, _Per
                 raise Malformed(f"subaccount_info names product {product_id} twice, with two amounts")
             found[product_id] = perp.balance
     if nameless and not set(ours or ()) <= set(found):
-        raise Malformed("subaccount_info has a position without a product id, and none of one of our products")
+        raise Malformed(
+            "subaccount_info has a position without a product id, and none of one of our products"
+        )
     return found
 
 
@@ -363,7 +390,11 @@ def _apart(isolated: IsolatedPositions | None) -> tuple[dict[int, int], tuple[st
             product_id = int(one.base_balance.product_id)
             apart[product_id] = apart.get(product_id, 0) + one.base_balance.balance.amount
         else:
-            unread.append(f"isolated position of product {int(named.base_balance.product_id)}" if named else "isolated position")
+            unread.append(
+                f"isolated position of product {int(named.base_balance.product_id)}"
+                if named
+                else "isolated position"
+            )
     return apart, tuple(unread)
 
 
@@ -377,16 +408,32 @@ def _oracles(info: SubaccountInfo) -> dict[int, Price]:
     return found
 
 
-def _positions(cross: dict[int, _PerpBalance], apart: dict[int, int], oracles: dict[int, Price]) -> tuple[Position, ...]:
+def _positions(
+    cross: dict[int, _PerpBalance], apart: dict[int, int], oracles: dict[int, Price]
+) -> tuple[Position, ...]:
     nothing = _PerpBalance(Base(0), msgspec.Raw(b'"0"'))
     held = {product_id: cross.get(product_id, nothing) for product_id in sorted({*cross, *apart})}
-    return tuple(_position(product_id, balance, apart.get(product_id, 0), oracles.get(product_id)) for product_id, balance in held.items())
+    return tuple(
+        _position(product_id, balance, apart.get(product_id, 0), oracles.get(product_id))
+        for product_id, balance in held.items()
+    )
 
 
 def _position(product_id: int, balance: _PerpBalance, apart: int, oracle: Price | None) -> Position:
-    quote, index = _readable(bytes(balance.v_quote_balance), Quote), _readable(bytes(balance.last_cumulative_funding_x18), Whole)
+    quote, index = (
+        _readable(bytes(balance.v_quote_balance), Quote),
+        _readable(bytes(balance.last_cumulative_funding_x18), Whole),
+    )
     paid_to = None if index is None else int(index)
-    return Position(product_id, balance.amount, Base(apart), quote or Quote(0), oracle, paid_to, quote_unread=quote is None)
+    return Position(
+        product_id,
+        balance.amount,
+        Base(apart),
+        quote or Quote(0),
+        oracle,
+        paid_to,
+        quote_unread=quote is None,
+    )
 
 
 class HistoricalOrder(msgspec.Struct, frozen=True):
@@ -408,21 +455,38 @@ class HistoricalOrders(msgspec.Struct, frozen=True):
     orders: tuple[HistoricalOrder, ...]
 
 
-def archived_of(found: HistoricalOrders, digests: Sequence[str], subaccount: str) -> tuple[ArchivedOrder, ...]:
-    """Those of `digests` that were found. Raises `Malformed` when an entry contradicts itself or belongs to someone else."""
+def archived_of(
+    found: HistoricalOrders, digests: Sequence[str], subaccount: str
+) -> tuple[ArchivedOrder, ...]:
+    """Those of `digests` that were found. Raises `Malformed` when an entry contradicts itself or belongs
+    to someone else.
+    """
     wanted = {digest.lower() for digest in digests}
     mine = [order for order in found.orders if order.digest.lower() in wanted]
     return tuple(_archived(order, subaccount) for order in mine)
 
 
 def _archived(order: HistoricalOrder, subaccount: str) -> ArchivedOrder:
-    """`quote_filled` is the change of the quote balance, fee taken out: a buy's is -(notional + fee), a sell's notional - fee."""
+    """`quote_filled` is the change of the quote balance, fee taken out: a buy's is -(notional + fee), a
+    sell's notional - fee.
+    """
     side = 1 if order.amount > 0 else -1
     filled = side * abs(order.base_filled)
     notional = abs(order.quote_filled) - side * order.fee
-    if order.subaccount.lower() != subaccount.lower() or abs(filled) > abs(order.amount) or (notional <= 0) != (filled == 0):
+    if (
+        order.subaccount.lower() != subaccount.lower()
+        or abs(filled) > abs(order.amount)
+        or (notional <= 0) != (filled == 0)
+    ):
         raise Malformed(f"the archive's order {order.digest[:66]} contradicts itself")
-    return ArchivedOrder(order.digest.lower(), int(order.product_id), Base(filled), Quote(notional), order.fee, int(order.submission_idx))
+    return ArchivedOrder(
+        order.digest.lower(),
+        int(order.product_id),
+        Base(filled),
+        Quote(notional),
+        order.fee,
+        int(order.submission_idx),
+    )
 
 
 class _MatchedOrder(msgspec.Struct, frozen=True):
@@ -448,7 +512,9 @@ class _Tx(msgspec.Struct, frozen=True):
 
 
 class Matches(msgspec.Struct, frozen=True):
-    """The archive's `matches`, newest first. The time of a match stands in it or in its transaction, in seconds."""
+    """The archive's `matches`, newest first. The time of a match stands in it or in its transaction, in
+    seconds.
+    """
 
     matches: tuple[_Match, ...]
     txs: tuple[_Tx, ...] = ()
@@ -457,7 +523,8 @@ class Matches(msgspec.Struct, frozen=True):
 def fills_of(found: Matches, product_id: int, subaccount: str) -> tuple[Fill, ...]:
     """The matches of one product as fills, as they came: newest first.
 
-    Raises `Malformed` for another subaccount's and for one without a time, `OutOfRange` when an entry contradicts itself.
+    Raises `Malformed` for another subaccount's and for one without a time, `OutOfRange` when an entry
+    contradicts itself.
     """
     times = {int(tx.submission_idx): int(tx.timestamp) for tx in found.txs}
     return tuple(_fill(match, product_id, subaccount, times) for match in found.matches)
@@ -472,7 +539,13 @@ def _fill(match: _Match, product_id: int, subaccount: str, times: dict[int, int]
         raise Malformed(f"the archive names no time for match {idx}")
     original, remaining = abs(match.order.amount), abs(match.order.amount) - abs(match.cumulative_base_filled)
     notional = abs(match.quote_filled) - side * match.fee
-    if match.base_filled * side <= 0 or remaining < 0 or abs(match.base_filled) + remaining > original or notional <= 0 or idx < 0:
+    if (
+        match.base_filled * side <= 0
+        or remaining < 0
+        or abs(match.base_filled) + remaining > original
+        or notional <= 0
+        or idx < 0
+    ):
         raise OutOfRange(f"the archive's match {idx} of {match.digest[:66]} contradicts itself")
     return Fill(
         order_digest=match.digest,
@@ -518,7 +591,9 @@ class _Event(msgspec.Struct, frozen=True):
 
 
 class ArchiveEvents(msgspec.Struct, frozen=True):
-    """The archive's `events`, newest first. The time of an event stands in it or in its transaction, in seconds."""
+    """The archive's `events`, newest first. The time of an event stands in it or in its transaction, in
+    seconds.
+    """
 
     events: tuple[_Event, ...]
     txs: tuple[_Tx, ...] = ()
@@ -532,7 +607,9 @@ class _Payment(msgspec.Struct, frozen=True):
 
 
 class Payments(msgspec.Struct, frozen=True):
-    """The archive's `interest_and_funding`, newest first. `next_idx` is where the next page begins, "" on the last."""
+    """The archive's `interest_and_funding`, newest first. `next_idx` is where the next page begins, "" on
+    the last.
+    """
 
     funding_payments: tuple[_Payment, ...]
     interest_payments: tuple[_Payment, ...] = ()
@@ -570,7 +647,9 @@ EVENT_KINDS: dict[str, MoneyKind] = {
 
 
 def moved_of(found: ArchiveEvents, subaccount: str) -> tuple[MoneyEvent, ...]:
-    """The events as changes of balances on cross margin, as they came: newest first. Raises `Malformed` for what is another subaccount's."""
+    """The events as changes of balances on cross margin, as they came: newest first. Raises `Malformed`
+    for what is another subaccount's.
+    """
     times = {int(tx.submission_idx): int(tx.timestamp) for tx in found.txs}
     wanted = (event for event in found.events if not event.isolated and event.event_type in EVENT_KINDS)
     return tuple(_moved(event, subaccount, times) for event in wanted)
@@ -585,9 +664,14 @@ def _moved(event: _Event, subaccount: str, times: dict[int, int]) -> MoneyEvent:
         raise Malformed(f"the archive names no time for event {idx}")
     kind, at_ns = EVENT_KINDS[event.event_type], _seconds_ns(seconds)
     if product_id == 0:
-        before, after = (read(bytes(each), _SpotState).spot.balance.amount for each in (event.pre_balance, event.post_balance))
+        before, after = (
+            read(bytes(each), _SpotState).spot.balance.amount
+            for each in (event.pre_balance, event.post_balance)
+        )
         return MoneyEvent(kind, product_id, Quote(after - before), idx, at_ns, Base(0), after)
-    was, now = (read(bytes(each), _PerpState).perp.balance for each in (event.pre_balance, event.post_balance))
+    was, now = (
+        read(bytes(each), _PerpState).perp.balance for each in (event.pre_balance, event.post_balance)
+    )
     # The balance before may not have paid its funding yet; funding is told by its own payments.
     paid = was.amount * (now.last_cumulative_funding_x18 - was.last_cumulative_funding_x18)
     owed = abs(paid) // ONE if paid >= 0 else -(abs(paid) // ONE)
@@ -597,7 +681,10 @@ def _moved(event: _Event, subaccount: str, times: dict[int, int]) -> MoneyEvent:
 
 def paid_of(found: Payments) -> tuple[MoneyEvent, ...]:
     """Funding and interest payments, as they came: newest first."""
-    told: tuple[tuple[MoneyKind, tuple[_Payment, ...]], ...] = (("funding", found.funding_payments), ("interest", found.interest_payments))
+    told: tuple[tuple[MoneyKind, tuple[_Payment, ...]], ...] = (
+        ("funding", found.funding_payments),
+        ("interest", found.interest_payments),
+    )
     return tuple(
         MoneyEvent(kind, int(one.product_id), one.amount, int(one.idx), _seconds_ns(int(one.timestamp)))
         for kind, payments in told

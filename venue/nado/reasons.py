@@ -2,7 +2,9 @@
 
 
 def reason(error: BaseException) -> str:
-    """The first words along the chain of causes, e.g. `certificate verify failed`; the error's own name when nobody has any."""
+    """The first words along the chain of causes, e.g. `certificate verify failed`; the error's own name
+    when nobody has any.
+    """
     at: BaseException | None = error
     while at is not None:
         if str(at):

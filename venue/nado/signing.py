@@ -3,13 +3,15 @@
     digest = keccak(0x1901 || domain || keccak(type hash || one 32-byte word per field))
     domain = keccak(domain type hash || keccak("Nado") || keccak("0.0.1") || chain id || verifying contract)
 
-An order's verifying contract is its *product id* written as an address; everything else is verified by the venue's endpoint contract. An array is
-the keccak of its words. An order's digest is the venue's id of the order, so it is known before the first byte leaves.
+An order's verifying contract is its *product id* written as an address; everything else is verified by the
+venue's endpoint contract. An array is the keccak of its words. An order's digest is the venue's id of the
+order, so it is known before the first byte leaves.
 
-nado-protocol is the authority: tests hold every digest and signature here equal to its own, byte for byte. It takes 2.5 s to import and blocks for
-milliseconds per order, which is why it does not sign here itself.
+nado-protocol is the authority: tests hold every digest and signature here equal to its own, byte for byte. It
+takes 2.5 s to import and blocks for milliseconds per order, which is why it does not sign here itself.
 
-Nothing is truncated, padded or rounded to fit: a value outside its field's type is a `ValueError` that names the field.
+Nothing is truncated, padded or rounded to fit: a value outside its field's type is a `ValueError` that names
+the field.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,7 +44,9 @@ def _keccak(data: bytes) -> bytes:
 
 _DOMAIN = _keccak(b"EIP712Domain(string name,string version,uint256 chainId,address verifyingContract)")
 _NAME_AND_VERSION = _keccak(b"Nado") + _keccak(b"0.0.1")
-_ORDER = _keccak(b"Order(bytes32 sender,int128 priceX18,int128 amount,uint64 expiration,uint64 nonce,uint128 appendix)")
+_ORDER = _keccak(
+    b"Order(bytes32 sender,int128 priceX18,int128 amount,uint64 expiration,uint64 nonce,uint128 appendix)"
+)
 _CANCELLATION = _keccak(b"Cancellation(bytes32 sender,uint32[] productIds,bytes32[] digests,uint64 nonce)")
 _CANCELLATION_PRODUCTS = _keccak(b"CancellationProducts(bytes32 sender,uint32[] productIds,uint64 nonce)")
 _STREAM_AUTHENTICATION = _keccak(b"StreamAuthentication(bytes32 sender,uint64 expiration)")
@@ -50,7 +54,9 @@ _LINK_SIGNER = _keccak(b"LinkSigner(bytes32 sender,bytes32 signer,uint64 nonce)"
 
 
 def _word(field: str, value: int, kind: str) -> bytes:
-    """`value` as an ABI word: 32 bytes, two's complement. Raises `ValueError` naming `field` outside the Solidity type `kind`."""
+    """`value` as an ABI word: 32 bytes, two's complement. Raises `ValueError` naming `field` outside the
+    Solidity type `kind`.
+    """
     low, high = _RANGES[kind]
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise ValueError(f"{field}: {value!r} is not a {kind}")
@@ -58,7 +64,9 @@ def _word(field: str, value: int, kind: str) -> bytes:
 
 
 def _bytes(field: str, text: str, size: int) -> bytes:
-    """The `size` bytes that 0x-hex `text` stands for. Raises `ValueError` naming `field`; never pads (the SDK does, silently)."""
+    """The `size` bytes that 0x-hex `text` stands for. Raises `ValueError` naming `field`; never pads (the
+    SDK does, silently).
+    """
     if isinstance(text, str) and len(text) == 2 + 2 * size and text.startswith("0x"):
         try:
             decoded = bytes.fromhex(text[2:])
@@ -76,7 +84,9 @@ def _array(field: str, values: Sequence[int], kind: str) -> bytes:
 @lru_cache(maxsize=64, typed=True)
 def _domain(chain_id: int, contract: bytes) -> bytes:
     """The domain separator of one verifying contract: a run has three, both products and the endpoint."""
-    return _keccak(_DOMAIN + _NAME_AND_VERSION + _word("chain_id", chain_id, "uint256") + contract.rjust(32, b"\0"))
+    return _keccak(
+        _DOMAIN + _NAME_AND_VERSION + _word("chain_id", chain_id, "uint256") + contract.rjust(32, b"\0")
+    )
 
 
 @lru_cache(maxsize=64, typed=True)
@@ -95,7 +105,8 @@ def _digest(domain: bytes, *words: bytes) -> bytes:
 def order_digest(order: Order, chain_id: int) -> bytes:
     """The venue's id of `order`, 32 bytes. Raises `ValueError` naming the field that does not fit its type.
 
-    Does not ask whether the order makes sense: ticks, steps and sizes are `venue.nado.order_builder`'s business.
+    Does not ask whether the order makes sense: ticks, steps and sizes are `venue.nado.order_builder`'s
+    business.
     """
     return _digest(
         _product_domain(chain_id, order.product_id),
@@ -109,8 +120,12 @@ def order_digest(order: Order, chain_id: int) -> bytes:
     )
 
 
-def cancellation_digest(sender: str, product_ids: Sequence[int], digests: Sequence[str], nonce: int, chain_id: int, endpoint: str) -> bytes:
-    """What to sign to cancel the orders `digests`. The venue wants one product id per digest: other lengths raise `ValueError`."""
+def cancellation_digest(
+    sender: str, product_ids: Sequence[int], digests: Sequence[str], nonce: int, chain_id: int, endpoint: str
+) -> bytes:
+    """What to sign to cancel the orders `digests`. The venue wants one product id per digest: other
+    lengths raise `ValueError`.
+    """
     if len(product_ids) != len(digests):
         raise ValueError(f"product_ids: {len(product_ids)} of them for {len(digests)} digests")
     return _digest(
@@ -123,8 +138,12 @@ def cancellation_digest(sender: str, product_ids: Sequence[int], digests: Sequen
     )
 
 
-def cancellation_products_digest(sender: str, product_ids: Sequence[int], nonce: int, chain_id: int, endpoint: str) -> bytes:
-    """What to sign to cancel every order on `product_ids`. To the venue an empty list means *all* products."""
+def cancellation_products_digest(
+    sender: str, product_ids: Sequence[int], nonce: int, chain_id: int, endpoint: str
+) -> bytes:
+    """What to sign to cancel every order on `product_ids`. To the venue an empty list means *all*
+    products.
+    """
     return _digest(
         _endpoint_domain(chain_id, endpoint),
         _CANCELLATION_PRODUCTS,
@@ -135,7 +154,9 @@ def cancellation_products_digest(sender: str, product_ids: Sequence[int], nonce:
 
 
 def stream_authentication_digest(sender: str, expiration_ms: int, chain_id: int, endpoint: str) -> bytes:
-    """What to sign to open the account's streams until `expiration_ms`. Milliseconds here, while an order's expiration is in seconds."""
+    """What to sign to open the account's streams until `expiration_ms`. Milliseconds here, while an
+    order's expiration is in seconds.
+    """
     return _digest(
         _endpoint_domain(chain_id, endpoint),
         _STREAM_AUTHENTICATION,
@@ -145,7 +166,9 @@ def stream_authentication_digest(sender: str, expiration_ms: int, chain_id: int,
 
 
 def link_signer_digest(sender: str, signer_bytes32: str, nonce: int, chain_id: int, endpoint: str) -> bytes:
-    """What the owner signs to let another key act for `sender`: its address and any 12 bytes; all zero revokes. `nonce` is the account's tx nonce."""
+    """What the owner signs to let another key act for `sender`: its address and any 12 bytes; all zero
+    revokes. `nonce` is the account's tx nonce.
+    """
     return _digest(
         _endpoint_domain(chain_id, endpoint),
         _LINK_SIGNER,
@@ -156,13 +179,18 @@ def link_signer_digest(sender: str, signer_bytes32: str, nonce: int, chain_id: i
 
 
 def typed_digest(kind: str, chain_id: int, endpoint: str, **values: int | bool | str) -> bytes:
-    """The digest of any flat message, given by its EIP-712 type: `TransferQuote(bytes32 sender,bytes32 recipient,uint128 amount,uint64 nonce)`.
+    """The digest of any flat message, given by its EIP-712 type: `TransferQuote(bytes32 sender,bytes32
+    recipient,uint128 amount,uint64 nonce)`.
 
-    For messages this program checks or sends once in a while; orders have an encoder of their own. Raises `ValueError` naming the field that does not
-    fit its type, `KeyError` for one that is missing.
+    For messages this program checks or sends once in a while; orders have an encoder of their own. Raises
+    `ValueError` naming the field that does not fit its type, `KeyError` for one that is missing.
     """
     fields = [field.split(" ") for field in kind[kind.index("(") + 1 : -1].split(",")]
-    return _digest(_endpoint_domain(chain_id, endpoint), _keccak(kind.encode()), *[_encoded(name, of, values[name]) for of, name in fields])
+    return _digest(
+        _endpoint_domain(chain_id, endpoint),
+        _keccak(kind.encode()),
+        *[_encoded(name, of, values[name]) for of, name in fields],
+    )
 
 
 def _encoded(name: str, kind: str, value: int | bool | str) -> bytes:
@@ -176,7 +204,9 @@ def _address_of(public_key: bytes) -> str:
 
 
 class Signer:
-    """A private key that can sign and nothing else: it shows its address, is neither pickled nor copied, and no message of ours contains it."""
+    """A private key that can sign and nothing else: it shows its address, is neither pickled nor copied,
+    and no message of ours contains it.
+    """
 
     __slots__ = ("_address", "_key")
 
@@ -192,7 +222,9 @@ class Signer:
 
     @classmethod
     def from_hex(cls, text: str) -> Self:
-        """The signer of a key written as 64 hex digits, with or without 0x, blanks around it ignored. Raises `ValueError` without the text."""
+        """The signer of a key written as 64 hex digits, with or without 0x, blanks around it ignored.
+        Raises `ValueError` without the text.
+        """
         digits = text.strip().removeprefix("0x")
         try:
             key = bytes.fromhex(digits) if len(digits) == 64 else b""
@@ -208,12 +240,16 @@ class Signer:
         return self._address
 
     def sign(self, digest: bytes) -> str:
-        """0x-hex of r || s || v with v 27 or 28. Deterministic (RFC 6979, low s). Raises `ValueError` unless `digest` has 32 bytes."""
+        """0x-hex of r || s || v with v 27 or 28. Deterministic (RFC 6979, low s). Raises `ValueError`
+        unless `digest` has 32 bytes.
+        """
         signature = secp256k1.sign(self._key, digest)
         return f"0x{signature[:64].hex()}{27 + signature[64]:02x}"
 
     def lend(self, to: Callable[[bytes], T]) -> T:
-        """What `to` makes of the key itself. For nado-protocol's own account object, when it is asked whether it agrees with us; for nobody else."""
+        """What `to` makes of the key itself. For nado-protocol's own account object, when it is asked
+        whether it agrees with us; for nobody else.
+        """
         return to(self._key)
 
     def __repr__(self) -> str:
@@ -224,9 +260,11 @@ class Signer:
 
 
 def recover(digest: bytes, signature: str) -> str:
-    """The address whose key made `signature` over `digest`, lowercase. Raises `ValueError` when it cannot be a signature.
+    """The address whose key made `signature` over `digest`, lowercase. Raises `ValueError` when it cannot be
+    a signature.
 
-    A well-formed signature by anybody recovers to *some* address: the caller compares it with the one it expects.
+    A well-formed signature by anybody recovers to *some* address: the caller compares it with the one it
+    expects.
     """
     raw = _bytes("signature", signature, 65)
     if raw[64] not in {27, 28}:
@@ -235,12 +273,15 @@ def recover(digest: bytes, signature: str) -> str:
 
 
 def subaccount_hex(owner: str, name: str) -> str:
-    """The venue's bytes32 for a subaccount: the owner's address, then up to 12 ASCII bytes of name, zeros after. Lowercase 0x-hex.
+    """The venue's bytes32 for a subaccount: the owner's address, then up to 12 ASCII bytes of name, zeros
+    after. Lowercase 0x-hex.
 
     Raises `ValueError` for a longer name: the SDK makes a 42-byte "bytes32" of it.
     """
     if not name.isascii() or len(name) > _NAME_BYTES:
-        raise ValueError(f"subaccount name {name!r} is longer than {_NAME_BYTES} ASCII characters or not ASCII")
+        raise ValueError(
+            f"subaccount name {name!r} is longer than {_NAME_BYTES} ASCII characters or not ASCII"
+        )
     return "0x" + (_bytes("owner", owner, 20) + name.encode().ljust(_NAME_BYTES, b"\0")).hex()
 
 
@@ -250,7 +291,8 @@ def subaccount_owner(sender: str) -> str:
 
 
 def order_nonce(recv_time_ms: int, low20: int) -> int:
-    """recv_time << 20 | 20 bits. The venue reads it as a *deadline*: it takes the order only before recv_time, at most 100 s ahead (2011, 2012).
+    """recv_time << 20 | 20 bits. The venue reads it as a *deadline*: it takes the order only before
+    recv_time, at most 100 s ahead (2011, 2012).
 
     Raises `ValueError` when either part does not fit.
     """
@@ -262,7 +304,9 @@ def order_nonce(recv_time_ms: int, low20: int) -> int:
 
 
 def recv_time_of(nonce: int) -> int:
-    """The venue time in milliseconds until which an order with this nonce may arrive. Raises `ValueError` when `nonce` is no uint64."""
+    """The venue time in milliseconds until which an order with this nonce may arrive. Raises `ValueError`
+    when `nonce` is no uint64.
+    """
     if not 0 <= nonce < 1 << 64:
         raise ValueError(f"nonce: {nonce} is not a uint64")
     return nonce >> _NONCE_BITS

@@ -1,15 +1,18 @@
 """WebSockets to and from Nado: trio-websocket with permessage-deflate, bounded in every direction.
 
-Nado answers 403 to an upgrade that does not offer permessage-deflate, and trio-websocket has no parameter for it. It does take any
-`wsproto.WSConnection`, so `_Deflating` adds the extension to the two events that negotiate it, on either side. Only one private name of
-trio-websocket is used, `_reader_task`, which every connection needs somebody to run; `tests/venue/nado/test_socket.py` fails when it goes away.
+Nado answers 403 to an upgrade that does not offer permessage-deflate, and trio-websocket has no parameter for
+it. It does take any `wsproto.WSConnection`, so `_Deflating` adds the extension to the two events that
+negotiate it, on either side. Only one private name of trio-websocket is used, `_reader_task`, which every
+connection needs somebody to run; `tests/venue/nado/test_socket.py` fails when it goes away.
 
-What a `Socket` promises: opening it, `send` and `receive` raise `Unreachable` and nothing else; a ping leaves every 30 s; silence of 60 s ends the
-connection; the handshake, the closing, the size of a message *inflated*, its fragments, and what waits to be read are bounded. Whoever reads must
-read promptly: a full queue also delays the pongs.
+What a `Socket` promises: opening it, `send` and `receive` raise `Unreachable` and nothing else; a ping leaves
+every 30 s; silence of 60 s ends the connection; the handshake, the closing, the size of a message *inflated*,
+its fragments, and what waits to be read are bounded. Whoever reads must read promptly: a full queue also
+delays the pongs.
 
-Whatever the far side sends, and whatever a library makes of it, is `Unreachable`, and `broken_by` is the one place that says so: the peer's bytes
-reach h11, wsproto, zlib and trio-websocket, none of which has ever had a complete list of what it raises.
+Whatever the far side sends, and whatever a library makes of it, is `Unreachable`, and `broken_by` is the one
+place that says so: the peer's bytes reach h11, wsproto, zlib and trio-websocket, none of which has ever had a
+complete list of what it raises.
 """
 
 import json
@@ -49,16 +52,23 @@ PROTOCOL_ERROR, POLICY = 1002, 1008
 _QUOTED = 200
 QUEUE_SIZE = 256
 QUEUE_TEXT_MAX = 2 * MESSAGE_BYTES_MAX
-"""Characters of the messages that wait to be read. Whoever reads is only a scheduler's turn behind, so this many are a flood."""
+"""Characters of the messages that wait to be read. Whoever reads is only a scheduler's turn behind, so
+this many are a flood.
+"""
 FRAGMENTS_MAX = 4_096
 """Of one message; a fragment may be empty, so its size does not bound their number."""
 EMPTY_HANDED_MAX = 512
-"""Frames of one read that end no message: pings, pongs, fragments. Nothing else runs while they are worked through."""
+"""Frames of one read that end no message: pings, pongs, fragments. Nothing else runs while they are worked
+through.
+"""
 REFUSAL_BYTES_MAX = 64 * 1024
 """Of the body that comes with a refused upgrade."""
 RECEIVE_BYTES = 64 * 1024
 
-NO_DEFLATE = {"reason": "Invalid compression headers: 'Sec-WebSocket-Extensions' must include 'permessage-deflate'", "block": True}
+NO_DEFLATE = {
+    "reason": "Invalid compression headers: 'Sec-WebSocket-Extensions' must include 'permessage-deflate'",
+    "block": True,
+}
 """The venue's 403 body for an upgrade without the extension."""
 
 
@@ -102,12 +112,15 @@ def broken_by(subject: str = "the peer broke the protocol") -> Iterator[None]:
         yield
     except (Unreachable, Broken):
         raise
-    except Exception as error:  # whatever a library raises over the far side's bytes is about those bytes, and no defect of a caller
+    # whatever a library raises over the far side's bytes is about those bytes, and no defect of a caller
+    except Exception as error:
         raise Broken(f"{subject}: {reason(error)[:_QUOTED]}") from error
 
 
 class _Deflating(WSConnection):
-    """A connection that offers and accepts permessage-deflate, remembers what the handshake said, and ends at the first thing that cannot be."""
+    """A connection that offers and accepts permessage-deflate, remembers what the handshake said, and ends
+    at the first thing that cannot be.
+    """
 
     def __init__(self, side: ConnectionType) -> None:
         super().__init__(side)
@@ -135,7 +148,9 @@ class _Deflating(WSConnection):
             super().receive_data(data)
 
     def events(self) -> Generator[Event, None, None]:
-        """As wsproto's, noticing the handshake on its way. Raises `Broken` at what cannot be, and at what is too much."""
+        """As wsproto's, noticing the handshake on its way. Raises `Broken` at what cannot be, and at what
+        is too much.
+        """
         with self._noted():
             empty_handed = 0
             for event in super().events():
@@ -148,7 +163,8 @@ class _Deflating(WSConnection):
                 empty_handed += not (isinstance(event, Message) and event.message_finished)
                 self._bound(event, empty_handed)
                 yield event
-                # wsproto reports what it cannot parse as a closing, and then reads nothing more; trio-websocket would go on collecting.
+                # wsproto reports what it cannot parse as a closing, and then reads nothing more;
+                # trio-websocket would go on collecting.
                 if isinstance(event, CloseConnection) and self.state is ConnectionState.OPEN:
                     raise Broken(event.reason or "an invalid frame", event.code)
 
@@ -210,12 +226,16 @@ class Socket:
     def oversized(self) -> bool:
         """Did it end because the other side sent a message larger than `MESSAGE_BYTES_MAX`?"""
         closed, broken = self._connection.closed, self._wire.broken
-        return (closed is not None and closed.code == TOO_BIG) or (broken is not None and broken.code == TOO_BIG)
+        return (closed is not None and closed.code == TOO_BIG) or (
+            broken is not None and broken.code == TOO_BIG
+        )
 
     async def send(self, text: str, may: Callable[[], bool] | None = None) -> None:
-        """Send one text message. Raises `Unreachable`; then, as after a cancellation, some, all or none of it may have gone out.
+        """Send one text message. Raises `Unreachable`; then, as after a cancellation, some, all or none of it
+        may have gone out.
 
-        `may` is asked by the statement before the first byte. When it says no, nothing has left and `Withheld` is raised.
+        `may` is asked by the statement before the first byte. When it says no, nothing has left and
+        `Withheld` is raised.
         """
         if self._over:
             raise self.lost()
@@ -224,12 +244,16 @@ class Socket:
             with broken_by():
                 await self._connection.send_message(text)
         except Broken as error:
-            raise (Withheld(f"{self.name}: too late to be sent") if self._stream.withheld else self.lost(error)) from None
+            raise (
+                Withheld(f"{self.name}: too late to be sent") if self._stream.withheld else self.lost(error)
+            ) from None
         finally:
             self._stream.ask(None)
 
     async def receive(self) -> str:
-        """The next message. Raises `Unreachable` once the connection is over and everything that had arrived is read."""
+        """The next message. Raises `Unreachable` once the connection is over and everything that had
+        arrived is read.
+        """
         try:
             with broken_by():
                 message = await self._connection.get_message()
@@ -256,7 +280,9 @@ class Socket:
         return Unreachable(f"{self.name}: {self._over}")
 
     async def read_bytes(self) -> None:
-        """Move bytes in until the connection ends; then close the stream. Raises nothing: `lost` says why it ended."""
+        """Move bytes in until the connection ends; then close the stream. Raises nothing: `lost` says why
+        it ended.
+        """
         try:
             with self._reading, broken_by():
                 await self._connection._reader_task()
@@ -277,14 +303,19 @@ class Socket:
             self._over = self._over or str(error)
 
     async def _tell_peer(self, error: Broken) -> None:
-        """A close frame with the reason's code, if the connection ever opened: a courtesy that nothing waits for."""
+        """A close frame with the reason's code, if the connection ever opened: a courtesy that nothing
+        waits for.
+        """
         if self._wire.broken is None or self._wire.state is not ConnectionState.OPEN:
             return
-        with trio.move_on_after(CLOSE_S), suppress(Exception):  # it may be dead, or somebody may be writing on it
+        # it may be dead, or somebody may be writing on it
+        with trio.move_on_after(CLOSE_S), suppress(Exception):
             await self._stream.send_all(self._wire.send(CloseConnection(code=error.code)))
 
     async def keep_alive(self, nursery: trio.Nursery) -> None:
-        """Ping every 30 s, and give up on a silent peer. A ping is never cut: half a frame would spoil the connection."""
+        """Ping every 30 s, and give up on a silent peer. A ping is never cut: half a frame would spoil the
+        connection.
+        """
         count = 0
         while self.open:
             await trio.sleep(PING_EVERY_S)
@@ -314,7 +345,9 @@ class Socket:
 
 @asynccontextmanager
 async def open_socket(url: str, dialer: Dialer, *, deadline_s: float = HANDSHAKE_S) -> AsyncIterator[Socket]:
-    """A client connection to `url` (ws, wss, http or https). Raises `Unreachable` naming the HTTP status and body of a refusal."""
+    """A client connection to `url` (ws, wss, http or https). Raises `Unreachable` naming the HTTP status
+    and body of a refusal.
+    """
     deadline = trio.current_time() + deadline_s
     stream = Gate(await _dial(dialer, url, deadline))
     parts = urlsplit(url)
@@ -330,7 +363,9 @@ async def open_socket(url: str, dialer: Dialer, *, deadline_s: float = HANDSHAKE
         yield socket
 
 
-def _connection(stream: trio.abc.Stream, wire: _Deflating, host: str | None = None, path: str | None = None) -> WebSocketConnection:
+def _connection(
+    stream: trio.abc.Stream, wire: _Deflating, host: str | None = None, path: str | None = None
+) -> WebSocketConnection:
     return WebSocketConnection(
         stream,
         wire,
@@ -343,7 +378,9 @@ def _connection(stream: trio.abc.Stream, wire: _Deflating, host: str | None = No
 
 
 async def _dial(dialer: Dialer, url: str, deadline: float) -> trio.abc.Stream:
-    """Raises `Unreachable`: a name that is none, a certificate, a port: there are as many errors here as there are layers."""
+    """Raises `Unreachable`: a name that is none, a certificate, a port: there are as many errors here as
+    there are layers.
+    """
     with trio.move_on_at(deadline):
         try:
             with broken_by("no connection"):
@@ -357,7 +394,8 @@ async def _dial(dialer: Dialer, url: str, deadline: float) -> trio.abc.Stream:
 
 async def drop(stream: trio.abc.Stream) -> None:
     """Close a stream without a word to the other side, come what may."""
-    with trio.CancelScope(shield=True), suppress(Exception):  # a stream that cannot even be closed is as lost as one that was
+    # a stream that cannot even be closed is as lost as one that was
+    with trio.CancelScope(shield=True), suppress(Exception):
         await trio.aclose_forcefully(stream)
 
 
@@ -365,7 +403,8 @@ async def drop(stream: trio.abc.Stream) -> None:
 async def accept_socket(stream: trio.abc.Stream, *, deadline_s: float = HANDSHAKE_S) -> AsyncIterator[Socket]:
     """The server's end of one connection; `path` says what the client asked for.
 
-    Answers 403 with the venue's body to a client that does not offer permessage-deflate, and raises `Unreachable`, as for one that never asks.
+    Answers 403 with the venue's body to a client that does not offer permessage-deflate, and raises
+    `Unreachable`, as for one that never asks.
     """
     wire = _Deflating(ConnectionType.SERVER)
     gate = Gate(stream)
@@ -377,8 +416,17 @@ async def accept_socket(stream: trio.abc.Stream, *, deadline_s: float = HANDSHAK
             raise socket.lost()
         request = WebSocketRequest(connection, wire.request)
         try:
-            if not offers_deflate([(b"sec-websocket-extensions", _text(extension).encode()) for extension in wire.request.extensions]):
-                await request.reject(403, extra_headers=[(b"content-type", b"application/json")], body=json.dumps(NO_DEFLATE).encode())
+            if not offers_deflate(
+                [
+                    (b"sec-websocket-extensions", _text(extension).encode())
+                    for extension in wire.request.extensions
+                ]
+            ):
+                await request.reject(
+                    403,
+                    extra_headers=[(b"content-type", b"application/json")],
+                    body=json.dumps(NO_DEFLATE).encode(),
+                )
                 raise Unreachable("client: offered no permessage-deflate")
             with broken_by():
                 await request.accept()
@@ -389,7 +437,9 @@ async def accept_socket(stream: trio.abc.Stream, *, deadline_s: float = HANDSHAK
 
 
 def offers_deflate(headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Does an upgrade request offer permessage-deflate? Header names in any case; parameters after a semicolon do not matter."""
+    """Does an upgrade request offer permessage-deflate? Header names in any case; parameters after a
+    semicolon do not matter.
+    """
     offered = b",".join(value for name, value in headers if name.lower() == b"sec-websocket-extensions")
     return any(part.split(b";")[0].strip().lower() == b"permessage-deflate" for part in offered.split(b","))
 
@@ -418,7 +468,9 @@ async def _running(socket: Socket) -> AsyncIterator[trio.Nursery]:
 
 @asynccontextmanager
 async def background() -> AsyncIterator[trio.Nursery]:
-    """A nursery for the life of a `with` block: cancelled at its end, and the block's own exception comes out bare instead of in a group."""
+    """A nursery for the life of a `with` block: cancelled at its end, and the block's own exception comes
+    out bare instead of in a group.
+    """
     alone: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:

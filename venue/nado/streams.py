@@ -1,8 +1,10 @@
-"""Event streams from `/v1/subscribe`: one connection, entered when every subscription is acknowledged, ended by the first loss.
+"""Event streams from `/v1/subscribe`: one connection, entered when every subscription is acknowledged, ended
+by the first loss.
 
-There is no replay: whoever loses a stream subscribes anew and reads the state again. So nothing here reconnects or repairs; it says `Unreachable`.
-The socket is drained by a task of its own into a bounded buffer, because a stalled reader stops answering pings and the venue would cut it off. A
-reader that falls behind by a whole buffer loses the connection.
+There is no replay: whoever loses a stream subscribes anew and reads the state again. So nothing here
+reconnects or repairs; it says `Unreachable`. The socket is drained by a task of its own into a bounded
+buffer, because a stalled reader stops answering pings and the venue would cut it off. A reader that falls
+behind by a whole buffer loses the connection.
 """
 
 from collections.abc import AsyncIterator, Sequence
@@ -19,7 +21,9 @@ from venue.protocol import Refused, Unreachable
 BUFFER_SIZE = 4096
 """Events. At 20 batches a second and product this is over a minute and a half."""
 BUFFER_TEXT_MAX = 4 * 2**20
-"""Characters of the frames that these events were read from; an event takes up to twenty times as much memory."""
+"""Characters of the frames that these events were read from; an event takes up to twenty times as much
+memory.
+"""
 ACK_S = 5.0
 """How long the venue may take to acknowledge one step of subscribing."""
 
@@ -27,7 +31,9 @@ Stream = dict[str, object]
 
 
 class Events:
-    """The events of one connection, in the order of their arrival. Raises `Unreachable` when it is over and everything that came is read."""
+    """The events of one connection, in the order of their arrival. Raises `Unreachable` when it is over
+    and everything that came is read.
+    """
 
     def __init__(self, socket: Socket, wanted: frozenset[str], sender: str, tally: TroubleTally) -> None:
         self._socket = socket
@@ -107,7 +113,8 @@ class Events:
         return self._last_id
 
     async def ask(self, frames: dict[int, str]) -> None:
-        """Send control frames by their ids and wait until all are acknowledged. Events may come before the acknowledgements: they are kept.
+        """Send control frames by their ids and wait until all are acknowledged. Events may come before the
+        acknowledgements: they are kept.
 
         Raises `Refused` when the venue says no to one, `Unreachable` when it does not answer in time.
         """
@@ -131,11 +138,18 @@ class Events:
 
 @asynccontextmanager
 async def subscribed(
-    url: str, dialer: Dialer, streams: Sequence[Stream], tally: TroubleTally, sender: str = "", authentication: tuple[int, str] | None = None
+    url: str,
+    dialer: Dialer,
+    streams: Sequence[Stream],
+    tally: TroubleTally,
+    sender: str = "",
+    authentication: tuple[int, str] | None = None,
 ) -> AsyncIterator[Events]:
-    """The events of `streams` for one connection's life. Entered = all acknowledged; raises `Refused` or `Unreachable` instead.
+    """The events of `streams` for one connection's life. Entered = all acknowledged; raises `Refused` or
+    `Unreachable` instead.
 
-    `authentication`: (expiration in venue ms, signature) of `sender`, for streams that need it. It is acknowledged before anything is subscribed.
+    `authentication`: (expiration in venue ms, signature) of `sender`, for streams that need it. It is
+    acknowledged before anything is subscribed.
     """
     tally.counts.attempts += 1
     async with open_socket(url, dialer) as socket, background() as nursery:
@@ -145,6 +159,11 @@ async def subscribed(
             request_id = events.next_id()
             await events.ask({request_id: codec.authenticate(request_id, sender, *authentication)})
         ids = [events.next_id() for _ in streams]
-        await events.ask({request_id: codec.subscribe(request_id, stream) for request_id, stream in zip(ids, streams, strict=True)})
+        await events.ask(
+            {
+                request_id: codec.subscribe(request_id, stream)
+                for request_id, stream in zip(ids, streams, strict=True)
+            }
+        )
         tally.counts.connections += 1
         yield events

@@ -1,4 +1,6 @@
-"""Every byte stream of one client, so that all can be given up at once: after the machine has slept none of them can be trusted."""
+"""Every byte stream of one client, so that all can be given up at once: after the machine has slept none
+of them can be trusted.
+"""
 
 from weakref import WeakSet
 
@@ -21,6 +23,8 @@ class TrackedStreams:
         return stream
 
     async def cut(self) -> None:
-        """Close all of them without a word to the other side. Whoever reads or writes one hears that it is lost."""
+        """Close all of them without a word to the other side. Whoever reads or writes one hears that it is
+        lost.
+        """
         for stream in tuple(self._open):
             await drop(stream)

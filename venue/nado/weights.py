@@ -1,14 +1,17 @@
-"""The venue's rate limits, kept on our side so that the weight for getting out is still there when it is needed (lesson O12).
+"""The venue's rate limits, kept on our side so that the weight for getting out is still there when it is
+needed (lesson O12).
 
     executes   per wallet       600 in any minute, 100 in any 10 seconds
     queries    per IP          2400 in any minute, 400 in any 10 seconds
     archive    per IP          2400 in any minute, a budget of its own
 
-HTTP and sockets count together (protocol sheet, rate limits). What leaves is always counted. What closes, and what is asked in order to close, is
-never held back in here; entering is, and so are the routine questions, as soon as they would take from what an unwind needs. Other programs behind
-the same address spend the same budget unseen: when the venue itself says that it was asked too much, the budget counts as spent.
+HTTP and sockets count together (protocol sheet, rate limits). What leaves is always counted. What closes, and
+what is asked in order to close, is never held back in here; entering is, and so are the routine questions, as
+soon as they would take from what an unwind needs. Other programs behind the same address spend the same
+budget unseen: when the venue itself says that it was asked too much, the budget counts as spent.
 
-Opening a connection has no documented weight. It is counted as one query, so that a connection that does not hold is seen in the budget too.
+Opening a connection has no documented weight. It is counted as one query, so that a connection that does not
+hold is seen in the budget too.
 """
 
 from collections import deque
@@ -66,13 +69,19 @@ def query_weight(question: Mapping[str, Any]) -> int:
 
 
 def archive_weight(question: Mapping[str, Mapping[str, Any]]) -> int:
-    """What a question to the archive weighs: 2 + limit x subaccounts / 20 (orders) or / 10 (matches, events), rounded up; 2 for the rest."""
+    """What a question to the archive weighs: 2 + limit x subaccounts / 20 (orders) or / 10 (matches,
+    events), rounded up; 2 for the rest.
+    """
     ((kind, details),) = question.items()
     parts = _ARCHIVE_PARTS.get(kind)
     if parts is None:
         return 2
     limit = details.get("limit")
-    entries = (limit.get("raw") if isinstance(limit, dict) else limit) or len(details.get("digests", ())) or _ARCHIVE_LIMIT
+    entries = (
+        (limit.get("raw") if isinstance(limit, dict) else limit)
+        or len(details.get("digests", ()))
+        or _ARCHIVE_LIMIT
+    )
     return 2 - (-entries * max(1, len(details.get("subaccounts", ()))) // parts)
 
 
@@ -88,8 +97,9 @@ ACCOUNT_WEIGHT = (
 def unwind_weight(flatten_steps: int = 5, products: int = 2) -> int:
     """What closing both legs may cost at worst in executes, from any state.
 
-    Flattening: one order per leg and step. ESCAPE, should that fail: twice (now, and once more after the last receive window), each time one
-    cancellation of both products and one order per leg. With 5 steps and 2 products: 5 x 2 + 2 x (2 x 5 + 2) = 34.
+    Flattening: one order per leg and step. ESCAPE, should that fail: twice (now, and once more after the last
+    receive window), each time one cancellation of both products and one order per leg. With 5 steps and 2
+    products: 5 x 2 + 2 x (2 x 5 + 2) = 34.
     """
     flatten = flatten_steps * products * PLACE_WEIGHT
     escape = 2 * products * (CANCEL_WEIGHT_PER_PRODUCT + PLACE_WEIGHT)
@@ -99,8 +109,9 @@ def unwind_weight(flatten_steps: int = 5, products: int = 2) -> int:
 def unwind_questions(products: int = 2) -> int:
     """What closing both legs may cost at worst in queries within one window of 10 s.
 
-    Both orders of a step in doubt: RESOLVE reads the account three times for each (`venue/resolve.py`). Then one more step (account, both books), and
-    one round of ESCAPE (account before and after, both books). 6 x 17 + 19 + 36 = 157.
+    Both orders of a step in doubt: RESOLVE reads the account three times for each (`venue/resolve.py`). Then
+    one more step (account, both books), and one round of ESCAPE (account before and after, both books). 6 x
+    17 + 19 + 36 = 157.
     """
     resolve = 3 * products * ACCOUNT_WEIGHT
     step = ACCOUNT_WEIGHT + products
@@ -108,12 +119,16 @@ def unwind_questions(products: int = 2) -> int:
 
 
 def since_boot_ms() -> int:
-    """Milliseconds on Trio's clock: windows are durations, and no step of the wall clock may empty or fill them."""
+    """Milliseconds on Trio's clock: windows are durations, and no step of the wall clock may empty or fill
+    them.
+    """
     return int(trio.current_time() * 1000)
 
 
 class WeightBudget:
-    """What was spent within the longest window. Time is always given, in ms of any steady clock: this reads none."""
+    """What was spent within the longest window. Time is always given, in ms of any steady clock: this
+    reads none.
+    """
 
     def __init__(self, limits: Limits = EXECUTES) -> None:
         self.limits = limits
@@ -127,7 +142,9 @@ class WeightBudget:
         self._spent.append((now_ms, weight))
 
     def affords(self, weight: int, now_ms: int) -> bool:
-        """May `weight` leave at `now_ms` without exceeding a window? The edges count as inside: the venue's clock is not quite ours."""
+        """May `weight` leave at `now_ms` without exceeding a window? The edges count as inside: the
+        venue's clock is not quite ours.
+        """
         self._forget(now_ms)
         return all(self.spent(length, now_ms) + weight <= allowed for length, allowed in self.limits)
 
@@ -149,7 +166,9 @@ class Weights:
     """The three budgets of one client. `now_ms` is a steady clock."""
 
     def __init__(self, now_ms: Callable[[], int] = since_boot_ms) -> None:
-        self.executes, self.queries, self.archive = (WeightBudget(limits) for limits in (EXECUTES, QUERIES, ARCHIVE))
+        self.executes, self.queries, self.archive = (
+            WeightBudget(limits) for limits in (EXECUTES, QUERIES, ARCHIVE)
+        )
         self._now_ms = now_ms
 
     def place(self) -> None:
@@ -198,5 +217,11 @@ class Weights:
 
 
 def _full(what: str, budget: WeightBudget, now_ms: int) -> str:
-    used = ", ".join(f"{budget.spent(length, now_ms)} of {allowed} in {length // 1000} s" for length, allowed in budget.limits)
-    return f"the venue's rate limit for {what} leaves no room for this plan and for closing everything ({used} used)"
+    used = ", ".join(
+        f"{budget.spent(length, now_ms)} of {allowed} in {length // 1000} s"
+        for length, allowed in budget.limits
+    )
+    return (
+        f"the venue's rate limit for {what} leaves no room for this plan and for closing everything ({used}"
+        " used)"
+    )

@@ -45,7 +45,9 @@ class Admission:
             connection.cancel()
 
     def admit(self, wallet: str, listener: Listener) -> None:
-        """One more authenticated connection of a wallet; the excess one goes. Raises `ConnectionCut` when that is this one."""
+        """One more authenticated connection of a wallet; the excess one goes. Raises `ConnectionCut` when
+        that is this one.
+        """
         present = self._authenticated.setdefault(wallet, [])
         if len(present) >= AUTHENTICATED_MAX:
             if self._knobs.excess_socket == "newest":

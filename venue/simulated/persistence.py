@@ -1,4 +1,5 @@
-"""A venue's state in a file, so that accounts, orders and the archive survive a restart of the process. Books do not: the market draws them anew.
+"""A venue's state in a file, so that accounts, orders and the archive survive a restart of the process. Books
+do not: the market draws them anew.
 
 Plain JSON, written whole beside the old one and renamed over it. What a crash may lose is `EVERY_S` of time.
 """
@@ -62,7 +63,10 @@ def state_of(venue: SimulatedVenue) -> SavedVenue:
         exchange.insurance,
         list(exchange.accounts.values()),
         exchange.tx_nonces,
-        [SavedMarket(each, market.funding.cumulative, market.available_settle, market.fees) for each, market in exchange.markets.items()],
+        [
+            SavedMarket(each, market.funding.cumulative, market.available_settle, market.fees)
+            for each, market in exchange.markets.items()
+        ],
         [order for market in exchange.markets.values() for order in market.open_orders.values()],
         list(exchange.order_log),
         venue.archive.fills,
@@ -72,10 +76,15 @@ def state_of(venue: SimulatedVenue) -> SavedVenue:
 
 
 def restore(venue: SimulatedVenue, kept: SavedVenue) -> None:
-    """Put a venue that has not begun into the state `kept`. Raises `ValueError` for a product that it does not have."""
+    """Put a venue that has not begun into the state `kept`. Raises `ValueError` for a product that it does
+    not have.
+    """
     exchange = venue.exchange
     if {market.product_id for market in kept.markets} != set(exchange.markets):
-        raise ValueError(f"markets: they are {sorted(market.product_id for market in kept.markets)}, not {sorted(exchange.markets)}")
+        raise ValueError(
+            f"markets: they are {sorted(market.product_id for market in kept.markets)}, not"
+            f" {sorted(exchange.markets)}"
+        )
     venue.instance = kept.instance
     exchange.tick(kept.now_ns)
     exchange.submission_idx, exchange.insurance = kept.submission_idx, kept.insurance
@@ -83,7 +92,11 @@ def restore(venue: SimulatedVenue, kept: SavedVenue) -> None:
     exchange.tx_nonces = dict(kept.tx_nonces)
     for market in kept.markets:
         here = exchange.markets[market.product_id]
-        here.funding.cumulative, here.available_settle, here.fees = market.cumulative_funding, market.available_settle, market.fees
+        here.funding.cumulative, here.available_settle, here.fees = (
+            market.cumulative_funding,
+            market.available_settle,
+            market.fees,
+        )
     _restore_orders(exchange, kept)
     for fill in kept.matches:
         venue.archive.record(fill)
@@ -104,7 +117,9 @@ def _restore_orders(exchange: Exchange, kept: SavedVenue) -> None:
 
 
 def load(path: Path) -> SavedVenue | None:
-    """What the file holds; None when there is none yet. Raises `OSError`, and `ValueError` naming what cannot be read."""
+    """What the file holds; None when there is none yet. Raises `OSError`, and `ValueError` naming what
+    cannot be read.
+    """
     if not path.exists():
         return None
     data: Any = json.loads(path.read_text())

@@ -1,4 +1,5 @@
-"""The running venue: the engine driven by a market on Trio's clock, with archive, faults and everybody who listens.
+"""The running venue: the engine driven by a market on Trio's clock, with archive, faults and everybody who
+listens.
 
     market moves --> exchange --> outbox --> archive (150 ms later)
     orders ------->     |            `-----> crier --> courier --> hub --> streams
@@ -26,7 +27,14 @@ from venue.simulated.engine.funding import PERIOD_S
 from venue.simulated.engine.liquidation import liquidate_unhealthy
 from venue.simulated.engine.rules import TAKER_DELAY_S
 from venue.simulated.engine.treasury import deposit, pay_funding, settle_results
-from venue.simulated.faults.order_faults import NO_FAULTS, AnswerLost, ConnectionCut, FaultCounter, Faults, StagedFault
+from venue.simulated.faults.order_faults import (
+    NO_FAULTS,
+    AnswerLost,
+    ConnectionCut,
+    FaultCounter,
+    Faults,
+    StagedFault,
+)
 from venue.simulated.faults.staging import Stage, bent
 from venue.simulated.markets.move import shifted
 from venue.simulated.payloads.archive import Archive
@@ -56,10 +64,20 @@ class HalfSent(ConnectionCut):
 class SimulatedVenue:
     """One simulated Nado. Several clients may come and go; it keeps its state for as long as `run` runs."""
 
-    def __init__(self, exchange: Exchange, market: "PriceSource", clock: Clock, faults: Faults = NO_FAULTS, *, instance: str = "test") -> None:
+    def __init__(
+        self,
+        exchange: Exchange,
+        market: "PriceSource",
+        clock: Clock,
+        faults: Faults = NO_FAULTS,
+        *,
+        instance: str = "test",
+    ) -> None:
         self.exchange = exchange
         self.instance = instance
-        """Identity of this start of the venue, sent with every HTTP answer: another start has another history."""
+        """Identity of this start of the venue, sent with every HTTP answer: another start has another
+        history.
+        """
         self.stage = Stage()
         self.door = Admission(exchange.knobs, self.stage)
         self.changes = 0
@@ -70,10 +88,17 @@ class SimulatedVenue:
         self._market = market
         self.market_over = trio.Event()
         """Set when the market has made its last move: its books stand still from then on."""
-        self._ids = {state.product.symbol.removesuffix("-PERP").lower(): product_id for product_id, state in exchange.markets.items()}
+        self._ids = {
+            state.product.symbol.removesuffix("-PERP").lower(): product_id
+            for product_id, state in exchange.markets.items()
+        }
         self._clock = clock
         self._faults = FaultCounter(faults)
-        self.courier = Delivery(self.hub, {product_id: state.product.symbol for product_id, state in exchange.markets.items()}, faults)
+        self.courier = Delivery(
+            self.hub,
+            {product_id: state.product.symbol for product_id, state in exchange.markets.items()},
+            faults,
+        )
         self.crier = Publisher(exchange, self.courier, self.candles, self.stage, self.now_ns)
         self._ladders: dict[int, BookChange] = {}
         """By product: the market's last move with a book."""
@@ -97,7 +122,11 @@ class SimulatedVenue:
 
     def product_id(self, symbol: str) -> int:
         """Raises `LookupError` for a product that the venue does not have."""
-        return next(product_id for product_id, market in self.exchange.markets.items() if market.product.symbol == symbol)
+        return next(
+            product_id
+            for product_id, market in self.exchange.markets.items()
+            if market.product.symbol == symbol
+        )
 
     def now_ns(self) -> Ns:
         """The venue's clock."""
@@ -123,7 +152,7 @@ class SimulatedVenue:
             nursery.start_soon(self._settle_results)
             await self._drive(task_status)
 
-    # -- the market ------------------------------------------------------------------------------------------------------------------------
+    # -- the market ------------------------------------------------------------------------------------------
 
     async def _drive(self, task_status: trio.TaskStatus[None]) -> None:
         began, started = trio.current_time(), False
@@ -148,24 +177,35 @@ class SimulatedVenue:
         now, product_id = self.now_ns(), self._ids[move.product]
         if move.bids or move.asks:
             self._ladders[product_id] = move
-        move = shifted(move, self.stage.shift_bps.get(product_id, 0), self.exchange.markets[product_id].product.tick)
+        move = shifted(
+            move, self.stage.shift_bps.get(product_id, 0), self.exchange.markets[product_id].product.tick
+        )
         if move.bids or move.asks:  # a move without any level is about trades and prices only
             self.exchange.move(product_id, move.bids, move.asks, now)
         for trade in move.trades:
-            self.exchange.market_trade(product_id, trade.price, trade.amount, now, is_taker_buyer=trade.taker_buys)
-        self._move_oracle(product_id, move.oracle or _mid(move.bids, move.asks), moved=move.oracle is not None)
+            self.exchange.market_trade(
+                product_id, trade.price, trade.amount, now, is_taker_buyer=trade.taker_buys
+            )
+        self._move_oracle(
+            product_id, move.oracle or _mid(move.bids, move.asks), moved=move.oracle is not None
+        )
         liquidate_unhealthy(self.exchange, now)
         self.publish()
 
     def _move_oracle(self, product_id: int, price: Price | None, *, moved: bool) -> None:
-        """A market that never names an oracle price starts at its own mid; one that does not move it leaves it where it is."""
+        """A market that never names an oracle price starts at its own mid; one that does not move it
+        leaves it where it is.
+        """
         if price is not None and (moved or not self.exchange.markets[product_id].oracle):
-            self.exchange.set_oracle(product_id, Price(bent(price, self.stage.oracle_bps.get(product_id, 0))), self.now_ns())
+            self.exchange.set_oracle(
+                product_id, Price(bent(price, self.stage.oracle_bps.get(product_id, 0))), self.now_ns()
+            )
 
-    # -- orders ----------------------------------------------------------------------------------------------------------------------------
+    # -- orders ----------------------------------------------------------------------------------------------
 
     async def place(self, body: PlaceOrder) -> str:
-        """Process one order from its arrival to its end or rest; the digest. Raises `Refused`, `AnswerLost`, `ConnectionCut`.
+        """Process one order from its arrival to its end or rest; the digest. Raises `Refused`, `AnswerLost`,
+        `ConnectionCut`.
 
         What arrives here is processed to the end whatever becomes of the connection it came on.
         """
@@ -201,17 +241,26 @@ class SimulatedVenue:
         return digest
 
     def _extras(self, body: PlaceOrder, staged: StagedFault) -> Extras:
-        order_id, market = None if body.id is None else int(body.id), self.exchange.markets.get(int(body.product_id))
+        order_id, market = (
+            None if body.id is None else int(body.id),
+            self.exchange.markets.get(int(body.product_id)),
+        )
         split = None
         if staged.lots is not None and market is not None:
-            split = Split(tuple(lots * market.product.step for lots in staged.lots if lots), staged.only, staged.breaks_fok)
+            split = Split(
+                tuple(lots * market.product.step for lots in staged.lots if lots),
+                staged.only,
+                staged.breaks_fok,
+            )
         return Extras(order_id, body.borrow_margin is not False, body.spot_leverage, staged.refusal, split)
 
     def _waits(self, order: Resting) -> bool:
         """Does the order wait at the speed bump?"""
         if order.terms.kind == "post_only":
             return False
-        return self.exchange.knobs.bump == "takers" or self.exchange.markets[order.order.product_id].book.crosses(order.order)
+        return self.exchange.knobs.bump == "takers" or self.exchange.markets[
+            order.order.product_id
+        ].book.crosses(order.order)
 
     def identify(self, body: PlaceOrder) -> tuple[str, str]:
         """The order's digest and who signed it. Raises `Refused`."""
@@ -222,7 +271,9 @@ class SimulatedVenue:
         return "0x" + digest.hex(), self.signer_of(digest, body.signature)
 
     def signer_of(self, digest: bytes, signature: str) -> str:
-        """The address that signed. Raises `Refused`: 2027 for a wrong length, 2034 for a wrong v, 2035 for what is no signature at all."""
+        """The address that signed. Raises `Refused`: 2027 for a wrong length, 2034 for a wrong v, 2035 for
+        what is no signature at all.
+        """
         if len(signature) != SIGNATURE_CHARS or not signature.startswith("0x"):
             raise refused(2027)
         if signature[-2:].lower() not in {"1b", "1c"}:
@@ -232,7 +283,7 @@ class SimulatedVenue:
         except ValueError as error:
             raise refused(2035, error=error) from error
 
-    # -- telling -----------------------------------------------------------------------------------------------------------------------------
+    # -- telling ---------------------------------------------------------------------------------------------
 
     def publish(self) -> None:
         """Hand out what the engine has produced since the last time."""
@@ -247,7 +298,7 @@ class SimulatedVenue:
             self.crier.tell(event)
         self.crier.look()
 
-    # -- the clockwork -----------------------------------------------------------------------------------------------------------------------
+    # -- the clockwork ---------------------------------------------------------------------------------------
 
     async def _pay_funding(self) -> None:
         """At every full hour of the venue's clock, once, even if that clock is set back."""

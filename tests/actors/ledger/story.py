@@ -1,4 +1,6 @@
-"""Tells the ledger what happened, one message after the other, with real plans, real digests and a clock that moves by a millisecond."""
+"""Tells the ledger what happened, one message after the other, with real plans, real digests and a clock
+that moves by a millisecond.
+"""
 
 from typing import Any
 
@@ -6,7 +8,16 @@ import msgspec
 
 from actors.ledger.actor import Clerk
 from actors.ledger.fold import Fold
-from messages.execution import AccountSnapshot, Fill, OrderUpdate, Outcome, PlanClosed, Position, PositionChange, Resolved
+from messages.execution import (
+    AccountSnapshot,
+    Fill,
+    OrderUpdate,
+    Outcome,
+    PlanClosed,
+    Position,
+    PositionChange,
+    Resolved,
+)
 from messages.lifecycle import AccountStream, CycleEnded, Held, Started
 from messages.sizing import Abort, Leg, LegOrder, Place, Purpose, Ready, Sealed, SizingPlan
 from messages.units import Base, Ms, Ns, Price, Quote, notional
@@ -21,7 +32,9 @@ ETH, SOL = "0.042", "-1"
 
 
 class Story:
-    """A ledger without a disk. `rows` is what would have been committed; `said` what would have been posted."""
+    """A ledger without a disk. `rows` is what would have been committed; `said` what would have been
+    posted.
+    """
 
     def __init__(self, *, ready: bool = True) -> None:
         self.clerk = Clerk(Fold(), ORDER_BUILDER, 1)
@@ -61,17 +74,39 @@ class Story:
     def ended(self) -> list[tuple[int, str]]:
         return [(message.cycle, message.ending) for message in self.said_of(CycleEnded)]
 
-    # -- plans -----------------------------------------------------------------------------------------------------------------------------------
+    # -- plans -----------------------------------------------------------------------------------------------
 
-    def plan(self, purpose: Purpose, eth: str = "0", sol: str = "0", *, cycle: int = 1, closing: bool | None = None, **changes: Any) -> SizingPlan:
+    def plan(
+        self,
+        purpose: Purpose,
+        eth: str = "0",
+        sol: str = "0",
+        *,
+        cycle: int = 1,
+        closing: bool | None = None,
+        **changes: Any,
+    ) -> SizingPlan:
         reduce_only = purpose in {"exit", "flatten"} if closing is None else closing
         self.seq += 1
-        orders = {"eth": self.order("eth", eth, reduce_only=reduce_only), "sol": self.order("sol", sol, reduce_only=reduce_only)}
-        return plan(self.now_ms, seq=self.seq, purpose=purpose, cycle=cycle, **(orders | {"epoch": self.clerk.epoch} | changes))
+        orders = {
+            "eth": self.order("eth", eth, reduce_only=reduce_only),
+            "sol": self.order("sol", sol, reduce_only=reduce_only),
+        }
+        return plan(
+            self.now_ms,
+            seq=self.seq,
+            purpose=purpose,
+            cycle=cycle,
+            **(orders | {"epoch": self.clerk.epoch} | changes),
+        )
 
     def order(self, leg: Leg, amount: str, *, reduce_only: bool) -> LegOrder:
         whole = leg_order(PRODUCT[leg], amount, PRICE[leg], reduce_only=reduce_only)
-        return msgspec.structs.replace(whole, limit=Price.of(LIMITS[leg][whole.amount < 0])) if whole.amount else whole
+        return (
+            msgspec.structs.replace(whole, limit=Price.of(LIMITS[leg][whole.amount < 0]))
+            if whole.amount
+            else whole
+        )
 
     def seal(self, whole: SizingPlan) -> list[msgspec.Struct]:
         self.sealed = Sealed(whole, digest(whole))
@@ -95,9 +130,18 @@ class Story:
         assert self.sealed is not None
         return ORDER_BUILDER.digest_of(ORDER_BUILDER.order_of(self.sealed.plan, self.sealed.digest, leg))
 
-    # -- what the venue says -----------------------------------------------------------------------------------------------------------------------
+    # -- what the venue says ---------------------------------------------------------------------------------
 
-    def a_fill(self, leg: Leg, amount: str = "", price: str = "", *, remaining: str = "0", fee: str = "0.04", at_ms: int = 0) -> Fill:
+    def a_fill(
+        self,
+        leg: Leg,
+        amount: str = "",
+        price: str = "",
+        *,
+        remaining: str = "0",
+        fee: str = "0.04",
+        at_ms: int = 0,
+    ) -> Fill:
         """A fill of the last plan's order; all of it unless `amount` says less."""
         assert self.sealed is not None
         order = self.sealed.plan.leg(leg)
@@ -125,28 +169,53 @@ class Story:
         self.tell(Outcome(leg, plan.epoch, plan.seq, own, kind, code, "", Ms(self.now_ms), Ms(self.now_ms)))
 
     def update(self, leg: Leg, remaining: str, reason: Any) -> None:
-        self.tell(OrderUpdate(self.order_digest(leg), PRODUCT[leg], Base.of(remaining), reason, Ns(self.now_ms * 1_000_000)))
+        self.tell(
+            OrderUpdate(
+                self.order_digest(leg), PRODUCT[leg], Base.of(remaining), reason, Ns(self.now_ms * 1_000_000)
+            )
+        )
 
-    def resolved(self, leg: Leg, filled: str, *, price: str = "", fee: str = "0", provisional: bool = False) -> None:
+    def resolved(
+        self, leg: Leg, filled: str, *, price: str = "", fee: str = "0", provisional: bool = False
+    ) -> None:
         amount = Base.of(filled)
         quote = notional(Price.of(price or PRICE[leg]), amount)
         source = "engine position" if provisional else "archive"
-        self.tell(Resolved(self.order_digest(leg), PRODUCT[leg], amount, quote, Quote.of(fee), provisional, source))
+        self.tell(
+            Resolved(self.order_digest(leg), PRODUCT[leg], amount, quote, Quote.of(fee), provisional, source)
+        )
 
     def position_change(self, leg: Leg, amount: str, *, isolated: bool = False) -> None:
-        self.tell(PositionChange(PRODUCT[leg], isolated, Base.of(amount), Quote(0), "match_orders", Ns(self.now_ms * 1_000_000)))
+        self.tell(
+            PositionChange(
+                PRODUCT[leg], isolated, Base.of(amount), Quote(0), "match_orders", Ns(self.now_ms * 1_000_000)
+            )
+        )
 
-    def snapshot(self, eth: str | None = None, sol: str | None = None, *, isolated: str = "0", value: str = "10000", at_ms: int = 0) -> None:
+    def snapshot(
+        self,
+        eth: str | None = None,
+        sol: str | None = None,
+        *,
+        isolated: str = "0",
+        value: str = "10000",
+        at_ms: int = 0,
+    ) -> None:
         """The venue's word, a millisecond after the last thing we did; by default it says what we say."""
         self.now_ms += 1
         ours = self.fold.position
-        amounts: dict[Leg, int] = {"eth": Base.of(eth) if eth is not None else ours["eth"], "sol": Base.of(sol) if sol is not None else ours["sol"]}
+        amounts: dict[Leg, int] = {
+            "eth": Base.of(eth) if eth is not None else ours["eth"],
+            "sol": Base.of(sol) if sol is not None else ours["sol"],
+        }
         apart = {"eth": Base(0), "sol": Base.of(isolated)}
-        positions = tuple(Position(PRODUCT[leg], Base(amount), apart[leg], Quote(0)) for leg, amount in amounts.items())
+        positions = tuple(
+            Position(PRODUCT[leg], Base(amount), apart[leg], Quote(0)) for leg, amount in amounts.items()
+        )
         money = Quote.of(value)
         self.tell(AccountSnapshot(Ms(at_ms or self.now_ms), True, money, money, money, money, positions, ()))
 
-    # -- whole chapters ----------------------------------------------------------------------------------------------------------------------------
+    # -- whole chapters --------------------------------------------------------------------------------------
 
     def enter(self, cycle: int = 1, eth: str = ETH, sol: str = SOL) -> None:
         """A pair, entered as planned."""

@@ -45,7 +45,18 @@ class Desk:
                 post = self.post or self.said.append
                 reader, clock = self.box.reader(), venue_clock()
                 await ledger_actor(
-                    self.path, OURS, "normal", reader, post, self.held, ORDER_BUILDER, clock, epoch, self.seen.append, csvs, task_status=task_status
+                    self.path,
+                    OURS,
+                    "normal",
+                    reader,
+                    post,
+                    self.held,
+                    ORDER_BUILDER,
+                    clock,
+                    epoch,
+                    self.seen.append,
+                    csvs,
+                    task_status=task_status,
                 )
 
             await nursery.start(actor)
@@ -75,7 +86,11 @@ def desk(tmp_path: Path) -> Desk:
 def told(story: Story, *kinds: type[msgspec.Struct]) -> list[Any]:
     """The messages of a story that the ledger was sent (not what followed from them)."""
     consequences = (Ready, Declined, PlanClosed, CycleEnded)
-    return [message for _, message in story.rows if not isinstance(message, consequences) and (not kinds or isinstance(message, kinds))]
+    return [
+        message
+        for _, message in story.rows
+        if not isinstance(message, consequences) and (not kinds or isinstance(message, kinds))
+    ]
 
 
 def whole_cycle() -> Story:
@@ -121,7 +136,9 @@ async def test_a_vote_is_on_disk_before_it_is_heard(desk: Desk, autojump_clock: 
     assert on_disk == [["Opened", "Started", "AccountStream", "AccountSnapshot", "Sealed", "Ready"]]
 
 
-async def test_a_ledger_that_cannot_commit_never_votes(desk: Desk, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_ledger_that_cannot_commit_never_votes(
+    desk: Desk, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     refuse_sealed(monkeypatch)
     with dies_of(Unwritable):
         async with desk.running():
@@ -131,8 +148,12 @@ async def test_a_ledger_that_cannot_commit_never_votes(desk: Desk, autojump_cloc
     assert not [row for row in desk.rows() if isinstance(row, Sealed)]
 
 
-async def test_a_crash_between_commit_and_vote_leaves_an_intent_in_doubt(desk: Desk, autojump_clock: MockClock) -> None:
-    """The vote was never heard, so nothing was placed; but nobody knows that, so it is asked for and never sent again."""
+async def test_a_crash_between_commit_and_vote_leaves_an_intent_in_doubt(
+    desk: Desk, autojump_clock: MockClock
+) -> None:
+    """The vote was never heard, so nothing was placed; but nobody knows that, so it is asked for and never
+    sent again.
+    """
 
     def dies(message: msgspec.Struct) -> None:
         raise RuntimeError("killed before it could speak")
@@ -158,8 +179,12 @@ async def test_what_waits_is_one_transaction_and_seen_once(desk: Desk, autojump_
     assert [type(message) for message in desk.said] == [Ready, PlanClosed, Ready, PlanClosed, CycleEnded]
 
 
-async def test_the_backlog_of_a_dead_incarnation_is_folded_before_anything_is_shown(desk: Desk, autojump_clock: MockClock) -> None:
-    """A new process' Started waits in the mailbox: what an earlier one completed must not end this one at once."""
+async def test_the_backlog_of_a_dead_incarnation_is_folded_before_anything_is_shown(
+    desk: Desk, autojump_clock: MockClock
+) -> None:
+    """A new process' Started waits in the mailbox: what an earlier one completed must not end this one at
+    once.
+    """
     async with desk.running():
         await desk.tell(*told(whole_cycle()))
     desk.held = Latest()
@@ -170,7 +195,9 @@ async def test_the_backlog_of_a_dead_incarnation_is_folded_before_anything_is_sh
 
 
 @pytest.mark.parametrize("stop", range(1, 12))
-async def test_a_restart_at_any_message_holds_what_was_held(desk: Desk, autojump_clock: MockClock, stop: int) -> None:
+async def test_a_restart_at_any_message_holds_what_was_held(
+    desk: Desk, autojump_clock: MockClock, stop: int
+) -> None:
     """R4."""
     messages = told(whole_cycle())
     async with desk.running():
@@ -247,7 +274,9 @@ async def test_every_hop_names_plan_digest_and_both_quantities(desk: Desk, autoj
     plan = story.sealed.plan
     hops = [hop for hop in desk.seen if isinstance(hop, Hop)]
     assert [hop.hop for hop in hops] == ["ledger intent", "ledger fill"]
-    assert {(hop.epoch, hop.seq, hop.digest, hop.eth, hop.sol) for hop in hops} == {(1, 1, story.sealed.digest, plan.eth.amount, plan.sol.amount)}
+    assert {(hop.epoch, hop.seq, hop.digest, hop.eth, hop.sol) for hop in hops} == {
+        (1, 1, story.sealed.digest, plan.eth.amount, plan.sol.amount)
+    }
 
 
 async def test_something_foreign_is_told_once(desk: Desk, autojump_clock: MockClock) -> None:
@@ -275,7 +304,9 @@ async def test_a_csv_defect_stops_nothing(desk: Desk, tmp_path: Path, autojump_c
     assert "TypeError" in next(note.text for note in desk.seen if isinstance(note, Note))
 
 
-async def test_the_csv_files_are_a_function_of_the_ledger(desk: Desk, tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_the_csv_files_are_a_function_of_the_ledger(
+    desk: Desk, tmp_path: Path, autojump_clock: MockClock
+) -> None:
     """However the messages came in, and however often a start writes what a crash left out."""
     story = whole_cycle()
     books = CsvBooks(tmp_path, "Nado-simulated")
@@ -290,14 +321,18 @@ async def test_the_csv_files_are_a_function_of_the_ledger(desk: Desk, tmp_path: 
         assert {file: books.path(file).read_bytes() for file in ("trades", "positions")} == live
 
 
-async def test_an_outcome_for_a_plan_nobody_sealed_changes_nothing(desk: Desk, autojump_clock: MockClock) -> None:
+async def test_an_outcome_for_a_plan_nobody_sealed_changes_nothing(
+    desk: Desk, autojump_clock: MockClock
+) -> None:
     async with desk.running():
         await desk.tell(*told(Story()))
         await desk.tell(Outcome("eth", 9, 9, "0x", "accepted", None, "", Ms(START_MS), Ms(START_MS)))
         assert desk.holding.phase == "flat"
 
 
-async def test_the_write_ahead_log_is_moved_when_nothing_is_in_flight(desk: Desk, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_write_ahead_log_is_moved_when_nothing_is_in_flight(
+    desk: Desk, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
     phases: list[str] = []
     real = Store.checkpoint
 

@@ -1,4 +1,6 @@
-"""What outlives a ledger that is lost: written before a vote that can open a pair is spoken, taken back by the venue's word alone."""
+"""What outlives a ledger that is lost: written before a vote that can open a pair is spoken, taken back by
+the venue's word alone.
+"""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,7 +68,9 @@ def test_what_was_kept_before_stands_until_the_venue_has_agreed(store: Store) ->
     assert [word[1] for word in kept.words] == [True, False]
 
 
-def test_a_file_that_is_gone_or_replaced_is_noticed_and_takes_nothing_back(store: Store, tmp_path: Path) -> None:
+def test_a_file_that_is_gone_or_replaced_is_noticed_and_takes_nothing_back(
+    store: Store, tmp_path: Path
+) -> None:
     kept, story = Kept(), Story()
     anchoring = Anchoring(store, kept.remember, may_be_open=True)
     assert anchoring.gone == ""

@@ -5,7 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from actors.ledger.csvs import POSITIONS_HEADER, TRADES_HEADER, CsvBooks, ForeignFile, Line, closed_lines, closing_pnl, skipped_line, utc_text
+from actors.ledger.csvs import (
+    POSITIONS_HEADER,
+    TRADES_HEADER,
+    CsvBooks,
+    ForeignFile,
+    Line,
+    closed_lines,
+    closing_pnl,
+    skipped_line,
+    utc_text,
+)
 from messages.units import Base, Bps, Ms, Quote
 from tests.actors.fakes import START_MS
 from tests.actors.ledger.story import Story
@@ -42,7 +52,9 @@ def test_a_cell_goes_only_under_a_column_that_exists() -> None:
     story.leave()
     for name, header in (("trades", TRADES_HEADER), ("positions", POSITIONS_HEADER)):
         known = set(header.split(","))
-        assert all(set(cells) <= known for file, cells in [*lines(story), skipped_line(0, 1, "x")] if file == name)
+        assert all(
+            set(cells) <= known for file, cells in [*lines(story), skipped_line(0, 1, "x")] if file == name
+        )
 
 
 def test_an_entry_is_one_row_per_leg_eth_first_with_vwap_and_filled_quantity() -> None:
@@ -55,27 +67,45 @@ def test_an_entry_is_one_row_per_leg_eth_first_with_vwap_and_filled_quantity() -
     eth, sol = trades(story)
     assert (eth["side"], eth["quantity"], eth["price"]) == ("ETH-BUY", "0.042", "2757.047619047619047619")
     assert (sol["side"], sol["quantity"], sol["price"]) == ("SOL-SELL", "1", "115.8")
-    assert (eth["order_type"], eth["mode"], eth["fee_usd"], eth["cycle_id"], eth["cycle_skipped"]) == ("fok", "enter", "0.08", "1", "False")
+    assert (eth["order_type"], eth["mode"], eth["fee_usd"], eth["cycle_id"], eth["cycle_skipped"]) == (
+        "fok",
+        "enter",
+        "0.08",
+        "1",
+        "False",
+    )
 
 
 def test_the_mirrored_exit_says_buy_and_sell_by_the_fill() -> None:
     story = Story()
     story.enter(eth="-0.042", sol="1")
     story.leave()
-    assert [(row["side"], row["order_type"], row["mode"]) for row in trades(story)] == [("ETH-BUY", "ioc", "exit"), ("SOL-SELL", "ioc", "exit")]
+    assert [(row["side"], row["order_type"], row["mode"]) for row in trades(story)] == [
+        ("ETH-BUY", "ioc", "exit"),
+        ("SOL-SELL", "ioc", "exit"),
+    ]
 
 
 def test_what_an_entry_cannot_know_is_empty_and_never_zero() -> None:
     story = Story()
     story.enter()
     for row in trades(story):
-        unknown = ("pnl_no_fee", "pnl_with_fee", "exit_timestamp", "spread_bps_exit", "exit_price_eth", "eth_momentum_state")
+        unknown = (
+            "pnl_no_fee",
+            "pnl_with_fee",
+            "exit_timestamp",
+            "spread_bps_exit",
+            "exit_price_eth",
+            "eth_momentum_state",
+        )
         assert {row.get(name, "") for name in unknown} == {""}
         assert row["entry_price_eth"] == "2756.9"
 
 
 @pytest.mark.parametrize(("eth", "sol", "signs"), [("0.042", "-1", (1, -1)), ("-0.042", "1", (-1, 1))])
-def test_pnl_of_a_leg_has_the_sign_of_the_side_that_was_open(eth: str, sol: str, signs: tuple[int, int]) -> None:
+def test_pnl_of_a_leg_has_the_sign_of_the_side_that_was_open(
+    eth: str, sol: str, signs: tuple[int, int]
+) -> None:
     """S7."""
     story = Story()
     story.enter(eth=eth, sol=sol)
@@ -104,7 +134,10 @@ def test_a_leg_closed_in_three_steps_explains_its_result_to_the_last_digit() -> 
         parts.append(closing_pnl(story.fold.last_flight.orders[0], story.fold.cycle))
     cycle = story.fold.cycle
     assert sum(Quote.of(part[0]) for part in parts) == cycle.closed("eth").quote - cycle.opened("eth").quote
-    assert sum(Quote.of(part[1]) for part in parts) == sum(Quote.of(part[0]) for part in parts) - cycle.closed("eth").fee - cycle.opened("eth").fee
+    assert (
+        sum(Quote.of(part[1]) for part in parts)
+        == sum(Quote.of(part[0]) for part in parts) - cycle.closed("eth").fee - cycle.opened("eth").fee
+    )
 
 
 def test_spread_is_against_the_mid_and_slippage_against_the_plan_and_positive_is_paid() -> None:
@@ -132,7 +165,10 @@ def test_positions_say_from_where_to_where_and_by_whose_word() -> None:
     story.fill("eth")
     story.resolved("sol", "1")
     eth, sol = positions(story)
-    told = [[row[name] for name in ("ticker", "old_position", "new_position", "position_change", "source")] for row in (eth, sol)]
+    told = [
+        [row[name] for name in ("ticker", "old_position", "new_position", "position_change", "source")]
+        for row in (eth, sol)
+    ]
     assert told == [["ETH", "0.042", "0", "-0.042", "fills"], ["SOL", "-1", "0", "1", "archive"]]
 
 
@@ -156,7 +192,9 @@ def test_a_skipped_cycle_is_a_row_with_its_reason_and_nothing_else(tmp_path: Pat
 
 
 def test_rows_that_a_crash_kept_from_being_written_are_written_at_the_next_start(tmp_path: Path) -> None:
-    """Every row follows from the ledger, so those that are in the file already are not written again, and a torn one is."""
+    """Every row follows from the ledger, so those that are in the file already are not written again, and
+    a torn one is.
+    """
     story = Story()
     story.enter()
     entry = lines(story)
@@ -203,13 +241,22 @@ def test_every_column_is_in_the_manual(column: str) -> None:
 
 def test_the_books_behind_a_decision_are_in_its_row() -> None:
     """9 of 32 columns used to be empty in every row."""
-    books = {"eth_spread": Bps.of("0.36"), "sol_spread": Bps.of("5.2"), "eth_depth": Quote.of(9000), "sol_depth": Quote.of("1.5")}
+    books = {
+        "eth_spread": Bps.of("0.36"),
+        "sol_spread": Bps.of("5.2"),
+        "eth_depth": Quote.of(9000),
+        "sol_depth": Quote.of("1.5"),
+    }
     story = Story()
     story.placed("enter", "0.042", "-1", max_spread=Bps.of(5), **books)
     story.fill("eth")
     story.fill("sol")
     eth, sol = trades(story)
-    assert (eth["spread_state_entry"], sol["spread_state_entry"], eth["entry_threshold_bps"]) == ("NARROW", "WIDE", "5")
+    assert (eth["spread_state_entry"], sol["spread_state_entry"], eth["entry_threshold_bps"]) == (
+        "NARROW",
+        "WIDE",
+        "5",
+    )
     assert (eth["websocket_available"], sol["websocket_available"]) == ("True", "True")
     assert "exit_liquidity_usd" not in eth
     story.placed("exit", "-0.042", "1", **books)
@@ -230,5 +277,9 @@ def test_without_a_book_the_row_says_so_and_invents_nothing() -> None:
     story.fill("eth")
     story.fill("sol")
     for row in trades(story):
-        assert (row["spread_state_exit"], row["exit_liquidity_usd"], row["exit_liquidity_available"]) == ("", "", "")
+        assert (row["spread_state_exit"], row["exit_liquidity_usd"], row["exit_liquidity_available"]) == (
+            "",
+            "",
+            "",
+        )
         assert row["websocket_available"] == "False"

@@ -61,7 +61,9 @@ def test_a_restart_forgets_none_of_it() -> None:
 
 
 def test_a_pair_held_over_midnight_is_not_todays_loss_when_it_is_closed() -> None:
-    """Its entry was yesterday: with a lone short leg, or an uneven pair, today's fills alone look like a loss."""
+    """Its entry was yesterday: with a lone short leg, or an uneven pair, today's fills alone look like a
+    loss.
+    """
     story = Story()
     story.placed("enter", "-0.042", "1")
     story.fill("eth")

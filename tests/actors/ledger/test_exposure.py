@@ -11,7 +11,12 @@ PAIR: Pair = (int(Base.of("0.5")), int(Base.of("-10")))
 
 
 def at(seconds: float, leg: Leg, amount: str, price: str = "") -> OrderPiece:
-    return OrderPiece(round(seconds * 1_000_000_000), leg, int(Base.of(amount)), int(Price.of(price or {"eth": "2000", "sol": "100"}[leg])))
+    return OrderPiece(
+        round(seconds * 1_000_000_000),
+        leg,
+        int(Base.of(amount)),
+        int(Price.of(price or {"eth": "2000", "sol": "100"}[leg])),
+    )
 
 
 def of(*moves: OrderPiece, agreed: tuple[Pair, ...] = (PAIR,), until_s: float = 0) -> tuple[int, int]:
@@ -21,16 +26,22 @@ def of(*moves: OrderPiece, agreed: tuple[Pair, ...] = (PAIR,), until_s: float = 
 
 
 def test_a_leg_that_is_nearly_there_is_unhedged_by_what_is_missing() -> None:
-    """9.85 of 10 SOL after a second, the rest 20 s later: 1,000 USD for 1 s and 15 USD for 20 s. Once nothing counted below a fiftieth."""
+    """9.85 of 10 SOL after a second, the rest 20 s later: 1,000 USD for 1 s and 15 USD for 20 s. Once
+    nothing counted below a fiftieth.
+    """
     assert of(at(0, "eth", "0.5"), at(1, "sol", "-9.85"), at(21, "sol", "-0.15")) == (1_000, 1_300)
 
 
 def test_the_agreed_pair_is_hedged_however_far_its_legs_are_apart_in_usd() -> None:
-    """970 USD against 1,000, held for 10 s: that is its imbalance, which was agreed, and no unhedged exposure."""
+    """970 USD against 1,000, held for 10 s: that is its imbalance, which was agreed, and no unhedged
+    exposure.
+    """
     pair = (PAIR[0], int(Base.of("-9.7")))
     moves = at(0, "eth", "0.5"), at(0, "sol", "-9.7"), at(10, "eth", "-0.5"), at(10, "sol", "9.7")
     assert of(*moves, agreed=(pair,)) == (0, 0)
-    assert of(*moves, agreed=(PAIR,)) == (30, 300), "the same amounts are exposed where another pair was agreed"
+    assert of(*moves, agreed=(PAIR,)) == (30, 300), (
+        "the same amounts are exposed where another pair was agreed"
+    )
 
 
 def test_nothing_traded_is_no_exposure() -> None:
@@ -44,7 +55,12 @@ def test_one_leg_counts_from_its_fill_until_the_other_joins() -> None:
 
 def test_what_is_exposed_now_counts_on_until_it_is_asked() -> None:
     found = exposure([at(1, "eth", "0.5")], [PAIR], until_ns=4_000_000_000)
-    assert (found.now // ONE, found.usd_s // ONE, found.lasted_ns, found.since_ns) == (1_000, 3_000, 3_000_000_000, 4_000_000_000)
+    assert (found.now // ONE, found.usd_s // ONE, found.lasted_ns, found.since_ns) == (
+        1_000,
+        3_000,
+        3_000_000_000,
+        4_000_000_000,
+    )
 
 
 def test_trades_of_one_instant_leave_nothing_between_them() -> None:
@@ -53,7 +69,9 @@ def test_trades_of_one_instant_leave_nothing_between_them() -> None:
 
 def test_each_leg_is_marked_at_its_last_trade() -> None:
     """ETH is sold dearer: what is left of the pair is SOL at the price that it was last traded at."""
-    assert of(at(0, "eth", "0.5"), at(0, "sol", "-10", "101"), at(9, "eth", "-0.5", "2100"), at(11, "sol", "10")) == (1_010, 2_020)
+    assert of(
+        at(0, "eth", "0.5"), at(0, "sol", "-10", "101"), at(9, "eth", "-0.5", "2100"), at(11, "sol", "10")
+    ) == (1_010, 2_020)
 
 
 def test_a_pair_that_was_agreed_first_is_still_hedged_after_a_repair_has_left_another() -> None:
@@ -81,24 +99,36 @@ def some(seed: int) -> list[OrderPiece]:
     return found
 
 
-def test_it_is_the_area_under_a_curve_that_is_drawn_naively_and_knows_no_order_direction_or_splitting() -> None:
-    """Property: 500 cases against half-second steps; told in any order, mirrored, moved in time, or with every fill in two halves it is the same."""
+def test_it_is_the_area_under_a_curve_that_is_drawn_naively_and_knows_no_order_direction_or_splitting() -> (
+    None
+):
+    """Property: 500 cases against half-second steps; told in any order, mirrored, moved in time, or with
+    every fill in two halves it is the same.
+    """
     step = 500_000_000
     for seed in range(500):
         moves, rng = some(seed), random.Random(seed)
         agreed: list[Pair] = [rng.choice([(moves[0].amount, 0), (0, moves[0].amount), PAIR])]
         end = 12_000_000_000
         found = exposure(moves, agreed, until_ns=end)
-        area = sum(naive([move for move in moves if move.at_ns <= now], agreed) for now in range(0, end, step))
+        area = sum(
+            naive([move for move in moves if move.at_ns <= now], agreed) for now in range(0, end, step)
+        )
         assert found.usd_s == area * step // 1_000_000_000, seed
         assert found.now == naive(moves, agreed), seed
         assert exposure(rng.sample(moves, len(moves)), agreed, until_ns=end) == found, seed
-        halves = [OrderPiece(each.at_ns, each.leg, part, each.price) for each in moves for part in (each.amount // 2, each.amount - each.amount // 2)]
+        halves = [
+            OrderPiece(each.at_ns, each.leg, part, each.price)
+            for each in moves
+            for part in (each.amount // 2, each.amount - each.amount // 2)
+        ]
         assert exposure(halves, agreed, until_ns=end) == found, seed
         mirrored = [OrderPiece(each.at_ns, each.leg, -each.amount, each.price) for each in moves]
         assert exposure(mirrored, [(-eth, -sol) for eth, sol in agreed], until_ns=end) == found, seed
         later = [OrderPiece(each.at_ns + step, each.leg, each.amount, each.price) for each in moves]
-        assert exposure(later, agreed, until_ns=end + step) == found._replace(since_ns=found.since_ns + step), seed
+        assert exposure(later, agreed, until_ns=end + step) == found._replace(
+            since_ns=found.since_ns + step
+        ), seed
 
 
 def naive(moves: list[OrderPiece], agreed: list[Pair]) -> int:

@@ -1,4 +1,6 @@
-"""What a fee may be is known from the account's own tier. One that cannot be never withholds what traded, and the archive's word replaces it."""
+"""What a fee may be is known from the account's own tier. One that cannot be never withholds what traded,
+and the archive's word replaces it.
+"""
 
 import pytest
 
@@ -9,11 +11,16 @@ from venue.fits import Charges
 
 RATE = Rate.of("0.00035")
 TRUE_ETH, TRUE_SOL = "0.040540619216725854", "0.040551"
-"""Of 0.042 ETH bought at 2,756.9 USD and of 1 SOL sold at 115.86 USD, as the venue's contracts charge them."""
+"""Of 0.042 ETH bought at 2,756.9 USD and of 1 SOL sold at 115.86 USD, as the venue's contracts charge
+them.
+"""
 
 
 def rules(rate: Rate | None = RATE) -> RulesRead:
-    eth, sol = (ProductRead(f"{name}-PERP", Price(1), Base(1), Quote.of("100"), "live", rate) for name in ("ETH", "SOL"))
+    eth, sol = (
+        ProductRead(f"{name}-PERP", Price(1), Base(1), Quote.of("100"), "live", rate)
+        for name in ("ETH", "SOL")
+    )
     return RulesRead(1, Ms(0), eth, sol, "")
 
 
@@ -30,7 +37,9 @@ def fees(story: Story) -> str:
 
 
 def asked(story: Story) -> list[str]:
-    return [doubt.order_digest for doubt in (*story.held.unpriced, *story.held.absent, *story.held.unconfirmed)]
+    return [
+        doubt.order_digest for doubt in (*story.held.unpriced, *story.held.absent, *story.held.unconfirmed)
+    ]
 
 
 def test_a_fee_that_is_what_the_rate_comes_to_needs_no_confirmation() -> None:
@@ -53,7 +62,9 @@ def test_a_fee_that_cannot_be_is_named_and_withholds_nothing_and_the_archive_rep
 
 
 @pytest.mark.parametrize("fee", ["0.039", "0.0406", "0.06"])
-def test_a_fee_that_could_be_and_is_not_exactly_the_rate_is_asked_about_and_keeps_nothing_waiting(fee: str) -> None:
+def test_a_fee_that_could_be_and_is_not_exactly_the_rate_is_asked_about_and_keeps_nothing_waiting(
+    fee: str,
+) -> None:
     story = entering()
     story.fill("eth", fee=fee)
     assert (story.held.phase, story.held.unfit) == ("open", "")
@@ -95,7 +106,9 @@ def test_a_second_telling_of_the_piece_with_a_fee_that_fits_is_taken_at_once() -
 
 
 def test_pieces_within_what_the_first_has_paid_for_are_free() -> None:
-    """The first piece pays for the minimum of 100 USD: the second is free, the third pays for what lies beyond."""
+    """The first piece pays for the minimum of 100 USD: the second is free, the third pays for what lies
+    beyond.
+    """
     story = entering()
     story.fill("eth", "0.001", fee="0.035012254289", remaining="0.041")
     story.fill("eth", "0.001", fee="0", remaining="0.040")
@@ -120,7 +133,10 @@ def test_where_nobody_knows_the_rate_only_the_absurd_does_not_fit() -> None:
     assert story.held.eth == Base.of("0.042")
 
 
-@pytest.mark.parametrize(("quote", "sale", "fee"), [("115.86", True, "0.040551"), ("50", True, "0.035"), ("115.7898", False, TRUE_ETH)])
+@pytest.mark.parametrize(
+    ("quote", "sale", "fee"),
+    [("115.86", True, "0.040551"), ("50", True, "0.035"), ("115.7898", False, TRUE_ETH)],
+)
 def test_a_charge_is_what_the_venues_contracts_take(quote: str, sale: bool, fee: str) -> None:
     assert Quote(Charges(int(RATE), int(Quote.of("100"))).of(Quote.of(quote), sale=sale)).text() == fee
 

@@ -1,4 +1,6 @@
-"""What the venue says counts as far as it fits what was signed. Each of these was booked without a word before, or could have been."""
+"""What the venue says counts as far as it fits what was signed. Each of these was booked without a word
+before, or could have been.
+"""
 
 import os
 import random
@@ -29,7 +31,11 @@ def changed(fill: Fill, **changes: Any) -> Fill:
 LIES: list[tuple[str, str, Callable[[Fill], Fill]]] = [
     ("a side that is flipped", "side", lambda fill: changed(fill, amount=Base(-fill.amount))),
     ("another product", "product", lambda fill: changed(fill, product_id=8)),
-    ("an original size that was not signed", "original", lambda fill: changed(fill, original=Base(2 * fill.original))),
+    (
+        "an original size that was not signed",
+        "original",
+        lambda fill: changed(fill, original=Base(2 * fill.original)),
+    ),
     ("more than the order", "size", lambda fill: changed(fill, amount=Base(2 * fill.amount))),
     ("more left than there can be", "size", lambda fill: changed(fill, remaining=Base(1))),
     ("nothing at all", "side", lambda fill: changed(fill, amount=Base(0))),
@@ -40,8 +46,12 @@ LIES: list[tuple[str, str, Callable[[Fill], Fill]]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "lie"), [(name, lie) for _, name, lie in LIES], ids=[what for what, _, _ in LIES])
-def test_a_fill_that_does_not_fit_its_order_is_not_counted_is_named_and_is_doubt(name: str, lie: Callable[[Fill], Fill]) -> None:
+@pytest.mark.parametrize(
+    ("name", "lie"), [(name, lie) for _, name, lie in LIES], ids=[what for what, _, _ in LIES]
+)
+def test_a_fill_that_does_not_fit_its_order_is_not_counted_is_named_and_is_doubt(
+    name: str, lie: Callable[[Fill], Fill]
+) -> None:
     """K5: the flipped side was booked with the wrong sign, the doubled price without a word."""
     story = entering()
     story.tell(lie(story.a_fill("eth")))
@@ -57,7 +67,9 @@ def test_every_check_of_a_fill_has_a_lie_that_it_alone_finds() -> None:
     assert {name for name, _ in FILL_CHECKS if name in OF_MONEY} == {"limit", "price", "fee", "time"}
 
 
-def test_the_position_gives_the_quantity_and_the_archive_the_price_and_nothing_is_entered_in_between() -> None:
+def test_the_position_gives_the_quantity_and_the_archive_the_price_and_nothing_is_entered_in_between() -> (
+    None
+):
     story = entering()
     story.tell(changed(story.a_fill("eth"), price=Price.of("5513.8")))
     story.fill("sol")
@@ -96,7 +108,10 @@ def test_an_archive_alone_whose_price_no_order_could_have_had_gives_the_quantity
     story = entering()
     story.fill("sol")
     story.resolved("eth", "0.042", price="5513.8", fee="0.04")
-    assert (story.held.eth, story.held.eth_vwap) == (Base.of("0.042"), story.order("eth", "0.042", reduce_only=False).limit)
+    assert (story.held.eth, story.held.eth_vwap) == (
+        Base.of("0.042"),
+        story.order("eth", "0.042", reduce_only=False).limit,
+    )
     assert [doubt.leg for doubt in story.held.unpriced] == ["eth"]
 
 
@@ -104,7 +119,17 @@ def test_an_archive_alone_whose_price_no_order_could_have_had_gives_the_quantity
 def test_an_archive_that_speaks_of_another_order_ends_nothing(filled: str, product: int) -> None:
     story = entering()
     story.fill("sol")
-    story.tell(Resolved(story.order_digest("eth"), product, Base.of(filled), Quote.of("115.8"), Quote(0), provisional=False, source="archive"))
+    story.tell(
+        Resolved(
+            story.order_digest("eth"),
+            product,
+            Base.of(filled),
+            Quote.of("115.8"),
+            Quote(0),
+            provisional=False,
+            source="archive",
+        )
+    )
     assert (story.held.eth, [doubt.leg for doubt in story.held.doubts]) == (0, ["eth"])
     assert "the archive's word of ETH order" in story.held.unfit
 
@@ -124,7 +149,16 @@ def test_one_fill_told_by_the_stream_and_by_the_archive_is_one_fill() -> None:
     """The archive's price was divided and cut off, its time is in whole seconds."""
     story = entering()
     told = story.a_fill("eth")
-    story.tell(told, changed(told, price=Price(told.price - 1), at_ns=Ns(told.at_ns // 10**9 * 10**9), submission_idx=7, is_taker=False))
+    story.tell(
+        told,
+        changed(
+            told,
+            price=Price(told.price - 1),
+            at_ns=Ns(told.at_ns // 10**9 * 10**9),
+            submission_idx=7,
+            is_taker=False,
+        ),
+    )
     assert (story.held.eth, story.held.unfit) == (Base.of("0.042"), "")
 
 
@@ -141,11 +175,20 @@ def test_an_update_that_says_what_cannot_be_proves_nothing(remaining: str, reaso
     assert "(remaining)" in story.fold.misfit
 
 
-# -- absence -------------------------------------------------------------------------------------------------------------------------------------
+# -- absence -------------------------------------------------------------------------------------------------
 
 
 def absent(story: Story, leg: Leg) -> None:
-    nothing = Resolved(story.order_digest(leg), PRODUCT[leg], Base(0), Quote(0), Quote(0), provisional=False, source="engine", by_absence=True)
+    nothing = Resolved(
+        story.order_digest(leg),
+        PRODUCT[leg],
+        Base(0),
+        Quote(0),
+        Quote(0),
+        provisional=False,
+        source="engine",
+        by_absence=True,
+    )
     story.tell(nothing)
 
 
@@ -175,7 +218,12 @@ def test_a_pair_that_comes_to_light_later_is_booked_held_and_left() -> None:
     story.snapshot()
     story.now_ms += 1_500
     story.snapshot("0.042", "-1")
-    assert (story.held.phase, story.held.eth, story.held.sol, story.held.foreign) == ("open", Base.of("0.042"), Base.of("-1"), "")
+    assert (story.held.phase, story.held.eth, story.held.sol, story.held.foreign) == (
+        "open",
+        Base.of("0.042"),
+        Base.of("-1"),
+        "",
+    )
     assert len(story.held.unpriced) == 2
     assert story.reread() == story.held
     story.snapshot()
@@ -217,10 +265,12 @@ def test_a_cycle_of_which_only_positions_told_something_is_over_when_two_reading
     assert (story.held.awaiting_proof, story.ended) == (False, [(1, "completed")])
 
 
-# -- the account itself --------------------------------------------------------------------------------------------------------------------------
+# -- the account itself --------------------------------------------------------------------------------------
 
 
-def reading(amount: str = "0.042", v_quote: str = "-115.8", healths: tuple[str, str, str] = ("98", "99", "100")) -> AccountSnapshot:
+def reading(
+    amount: str = "0.042", v_quote: str = "-115.8", healths: tuple[str, str, str] = ("98", "99", "100")
+) -> AccountSnapshot:
     initial, maintenance, value = (Quote.of(health) for health in healths)
     position = Position(4, Base.of(amount), Base(0), Quote.of(v_quote))
     return AccountSnapshot(Ms(1), True, Quote(0), initial, maintenance, value, (position,), ())
@@ -270,28 +320,33 @@ def test_a_person_who_has_looked_clears_what_was_never_confirmed() -> None:
     assert story.held.unfit == ""
 
 
-# -- any one field -------------------------------------------------------------------------------------------------------------------------------
+# -- any one field -------------------------------------------------------------------------------------------
 
 
 def mutated(fill: Fill, rng: random.Random) -> Fill:
     """One field of a fill, flipped, doubled, halved or another of ours."""
     field = rng.choice(["amount", "price", "fee", "remaining", "original", "product_id", "at_ns"])
     value = getattr(fill, field)
-    new = {"product_id": 12 - value, "at_ns": value + rng.choice([-(10**11), 10**11])}.get(field) or rng.choice(
-        [-value, 2 * value, value // 2, value + 1]
-    )
+    new = {"product_id": 12 - value, "at_ns": value + rng.choice([-(10**11), 10**11])}.get(
+        field
+    ) or rng.choice([-value, 2 * value, value // 2, value + 1])
     return msgspec.structs.replace(fill, **{field: type(value)(new)})
 
 
 @pytest.mark.parametrize("seed", range(300))
 def test_whatever_field_of_a_fill_is_a_lie_the_ledger_never_holds_more_than_the_truth(seed: int) -> None:
-    """Random splits of one order, one of the fills with one field changed, and then RESOLVE's word of the truth."""
+    """Random splits of one order, one of the fills with one field changed, and then RESOLVE's word of the
+    truth.
+    """
     seed = int(os.environ.get("SEED", seed))
     rng = random.Random(seed)
     again = f"repeat with SEED={seed} pytest {__file__} -k whatever_field"
     story = entering()
     first = rng.randrange(1, 42)
-    pieces = [story.a_fill("eth", f"0.{first:03}", remaining=f"0.{42 - first:03}"), story.a_fill("eth", f"0.{42 - first:03}", remaining="0")]
+    pieces = [
+        story.a_fill("eth", f"0.{first:03}", remaining=f"0.{42 - first:03}"),
+        story.a_fill("eth", f"0.{42 - first:03}", remaining="0"),
+    ]
     told = [mutated(piece, rng) if piece is pieces[seed % 2] else piece for piece in pieces]
     rng.shuffle(told)
     story.tell(*told)
@@ -306,12 +361,16 @@ def test_whatever_field_of_a_fill_is_a_lie_the_ledger_never_holds_more_than_the_
 
 def test_the_checks_need_no_ledger() -> None:
     terms = SignedTerms(4, Base.of("0.042"), Price.of("2759.6"), 2_000)
-    fill = Fill("x", 4, Base.of("0.042"), Price.of("2756.9"), Quote(0), Base(0), Base.of("0.042"), True, 0, Ns(10**9))
+    fill = Fill(
+        "x", 4, Base.of("0.042"), Price.of("2756.9"), Quote(0), Base(0), Base.of("0.042"), True, 0, Ns(10**9)
+    )
     assert fill_misfit(terms, (), fill) is None
 
 
 def test_an_answer_that_was_asked_for_before_a_later_plan_does_not_raise_an_absent_order() -> None:
-    """The sweep's: the ledger died with the absence in its hand, RESOLVE was asked again, and saw what the next plan had closed."""
+    """The sweep's: the ledger died with the absence in its hand, RESOLVE was asked again, and saw what the
+    next plan had closed.
+    """
     story = Story()
     story.enter()
     story.placed("exit", "-0.042", "1")
@@ -320,11 +379,15 @@ def test_an_answer_that_was_asked_for_before_a_later_plan_does_not_raise_an_abse
     first = story.order_digest("sol")
     story.placed("flatten", sol="1")
     story.fill("sol")
-    story.tell(Resolved(first, 8, Base.of("1"), Quote.of("115.98"), Quote(0), provisional=True, source="engine position"))
+    story.tell(
+        Resolved(
+            first, 8, Base.of("1"), Quote.of("115.98"), Quote(0), provisional=True, source="engine position"
+        )
+    )
     assert (story.held.sol, story.held.phase) == (0, "flat")
 
 
-# -- what the venue's own account of a trade says --------------------------------------------------------------------------------------------------
+# -- what the venue's own account of a trade says ------------------------------------------------------------
 
 
 def priced_reading(story: Story, eth_v_quote: str, sol_v_quote: str = "") -> None:
@@ -332,12 +395,19 @@ def priced_reading(story: Story, eth_v_quote: str, sol_v_quote: str = "") -> Non
     story.now_ms += 1
     money = Quote.of("10000")
     v_quotes: dict[Leg, str] = {"eth": eth_v_quote, "sol": sol_v_quote}
-    positions = tuple(Position(PRODUCT[leg], Base(story.fold.position[leg]), Base(0), Quote.of(said or "0")) for leg, said in v_quotes.items())
+    positions = tuple(
+        Position(PRODUCT[leg], Base(story.fold.position[leg]), Base(0), Quote.of(said or "0"))
+        for leg, said in v_quotes.items()
+    )
     story.tell(AccountSnapshot(Ms(story.now_ms), True, money, money, money, money, positions, ()))
 
 
-@pytest.mark.parametrize(("paid", "suspect"), [("2756.9", False), ("2755", False), ("2700", True), ("2500", True)])
-def test_a_price_within_the_limit_that_the_venues_account_contradicts_is_asked_about(paid: str, suspect: bool) -> None:
+@pytest.mark.parametrize(
+    ("paid", "suspect"), [("2756.9", False), ("2755", False), ("2700", True), ("2500", True)]
+)
+def test_a_price_within_the_limit_that_the_venues_account_contradicts_is_asked_about(
+    paid: str, suspect: bool
+) -> None:
     """115.7898 and a fee of 0.04 left `v_quote`; what a fill said it cost was something else."""
     story = Story()
     priced_reading(story, "0")
@@ -355,7 +425,9 @@ def test_a_price_within_the_limit_that_the_venues_account_contradicts_is_asked_a
     assert story.reread() == story.held
 
 
-def test_funding_on_the_hour_and_a_result_that_was_settled_raise_no_question_about_what_was_not_traded() -> None:
+def test_funding_on_the_hour_and_a_result_that_was_settled_raise_no_question_about_what_was_not_traded() -> (
+    None
+):
     story = Story()
     priced_reading(story, "0")
     story.placed("enter", "0.042", "-1")

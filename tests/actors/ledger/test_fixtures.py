@@ -1,4 +1,6 @@
-"""Ledgers and state files of earlier versions (`tests/fixtures/README.md`): each is opened, and says exactly what it said when it was written."""
+"""Ledgers and state files of earlier versions (`tests/fixtures/README.md`): each is opened, and says
+exactly what it said when it was written.
+"""
 
 import shutil
 from contextlib import closing
@@ -53,8 +55,18 @@ def test_a_pair_that_is_held_is_still_held(tmp_path: Path) -> None:
     fold = reopened(copied("held", tmp_path))
     held = fold.held(4)
     assert (held.phase, held.eth, held.sol) == ("open", Base.of("0.357"), Base.of("-8.5"))
-    assert (held.cycle, held.direction, held.seq, held.doubts, held.last_purpose) == (3, "long-eth", 5, (), "enter")
-    assert (held.record.cycles, held.record.failed_in_row, held.record.drawdown) == (2, 0, Quote(3748178493785825037))
+    assert (held.cycle, held.direction, held.seq, held.doubts, held.last_purpose) == (
+        3,
+        "long-eth",
+        5,
+        (),
+        "enter",
+    )
+    assert (held.record.cycles, held.record.failed_in_row, held.record.drawdown) == (
+        2,
+        0,
+        Quote(3748178493785825037),
+    )
     assert (held.value, held.day_loss) == (Quote.of("9996.251821506214174963"), Quote(3748178493785825037))
     assert fold.tally.halted == ""
 
@@ -77,7 +89,14 @@ def test_a_halt_is_still_a_halt(tmp_path: Path) -> None:
 
 def test_what_was_flat_is_flat(tmp_path: Path) -> None:
     held = reopened(copied("flat", tmp_path)).held(2)
-    assert (held.phase, held.eth, held.sol, held.doubts, held.cycle, held.completed) == ("flat", 0, 0, (), 3, 3)
+    assert (held.phase, held.eth, held.sol, held.doubts, held.cycle, held.completed) == (
+        "flat",
+        0,
+        0,
+        (),
+        3,
+        3,
+    )
     assert not held.awaiting_proof
 
 

@@ -1,4 +1,6 @@
-"""What is held, by plans and cycles; what the venue's own word does to it; what a second process makes of it."""
+"""What is held, by plans and cycles; what the venue's own word does to it; what a second process makes of
+it.
+"""
 
 import msgspec
 import pytest
@@ -15,18 +17,30 @@ def skipped(cycle: int) -> Skipped:
     return Skipped(cycle, "UNBALANCED", "best 1.31 %", None)
 
 
-# -- plans -----------------------------------------------------------------------------------------------------------------------------------------
+# -- plans ---------------------------------------------------------------------------------------------------
 
 
 def test_a_fresh_ledger_is_flat_and_may_be_entered() -> None:
     held = Story().held
-    assert (held.phase, held.cycle, held.enters, held.foreign, held.account_ok, held.awaiting_proof) == ("flat", 0, 0, "", True, False)
+    assert (held.phase, held.cycle, held.enters, held.foreign, held.account_ok, held.awaiting_proof) == (
+        "flat",
+        0,
+        0,
+        "",
+        True,
+        False,
+    )
 
 
 def test_an_intent_is_in_flight_from_the_vote_on_but_in_doubt_only_once_placed() -> None:
     story = Story()
     story.seal(story.plan("enter", "0.042", "-1"))
-    assert (story.held.phase, story.held.doubts, story.held.cycle, story.held.enters) == ("in_flight", (), 0, 0)
+    assert (story.held.phase, story.held.doubts, story.held.cycle, story.held.enters) == (
+        "in_flight",
+        (),
+        0,
+        0,
+    )
     story.place()
     eth, sol = story.held.doubts
     assert (eth.amount, sol.amount, eth.before) == (Base.of("0.042"), Base.of("-1"), 0)
@@ -53,7 +67,9 @@ def test_an_aborted_plan_sent_nothing_and_is_no_cycle() -> None:
 
 
 def test_an_aborted_order_is_not_given_what_a_later_plan_traded() -> None:
-    """The sweep's first: asked about between the ledger's death and the abort, answered by the position that the next plan left."""
+    """The sweep's first: asked about between the ledger's death and the abort, answered by the position
+    that the next plan left.
+    """
     story = Story()
     story.enter()
     story.seal(story.plan("exit", "-0.042", "1"))
@@ -62,7 +78,17 @@ def test_an_aborted_order_is_not_given_what_a_later_plan_traded() -> None:
     aborted = {leg: story.order_digest(leg) for leg in ("eth", "sol")}
     story.abort()
     story.placed("flatten", "-0.042", "1")
-    story.tell(Resolved(aborted["eth"], PRODUCT["eth"], Base.of("-0.042"), Quote.of("115.7"), Quote(0), provisional=True, source="engine position"))
+    story.tell(
+        Resolved(
+            aborted["eth"],
+            PRODUCT["eth"],
+            Base.of("-0.042"),
+            Quote.of("115.7"),
+            Quote(0),
+            provisional=True,
+            source="engine position",
+        )
+    )
     assert story.held.eth == Base.of("0.042")
 
 
@@ -77,8 +103,16 @@ def test_a_plan_closes_once_with_both_legs() -> None:
     story = Story()
     story.enter()
     (closed,) = story.said_of(PlanClosed)
-    assert (closed.eth.ordered, closed.eth.filled, closed.eth.vwap) == (Base.of("0.042"), Base.of("0.042"), Price.of("2756.9"))
-    assert (closed.sol.ordered, closed.sol.filled, closed.sol.vwap) == (Base.of("-1"), Base.of("-1"), Price.of("115.86"))
+    assert (closed.eth.ordered, closed.eth.filled, closed.eth.vwap) == (
+        Base.of("0.042"),
+        Base.of("0.042"),
+        Price.of("2756.9"),
+    )
+    assert (closed.sol.ordered, closed.sol.filled, closed.sol.vwap) == (
+        Base.of("-1"),
+        Base.of("-1"),
+        Price.of("115.86"),
+    )
     assert (story.held.phase, story.held.direction) == ("open", "long-eth")
 
 
@@ -104,7 +138,7 @@ def test_entered_at_is_the_time_of_the_enter_plan_and_0_when_flat() -> None:
     assert story.held.entered_ms == 0
 
 
-# -- cycles ----------------------------------------------------------------------------------------------------------------------------------------
+# -- cycles --------------------------------------------------------------------------------------------------
 
 
 def test_a_cycle_is_completed_only_by_the_venues_word() -> None:
@@ -223,17 +257,22 @@ def test_exits_and_flattens_are_counted_when_sealed() -> None:
     assert (story.held.flattens, story.held.phase) == (1, "open")
 
 
-# -- the venue's own word --------------------------------------------------------------------------------------------------------------------------
+# -- the venue's own word ------------------------------------------------------------------------------------
 
 
 def test_nothing_sets_a_position() -> None:
-    """R3: someone set the cached position to 0 to 'fix' drift. Snapshots and position changes only compare."""
+    """R3: someone set the cached position to 0 to 'fix' drift. Snapshots and position changes only
+    compare.
+    """
     story = Story()
     story.enter()
     story.snapshot("0", "0")
     story.position_change("eth", "0")
     assert (story.held.eth, story.held.sol) == (Base.of("0.042"), Base.of("-1"))
-    assert story.held.foreign == "ETH-PERP: the venue holds 0, our fills say 0.042; SOL-PERP: the venue holds 0, our fills say -1"
+    assert (
+        story.held.foreign
+        == "ETH-PERP: the venue holds 0, our fills say 0.042; SOL-PERP: the venue holds 0, our fills say -1"
+    )
 
 
 def test_a_position_nobody_intended_is_foreign_even_before_the_first_plan() -> None:
@@ -279,7 +318,20 @@ def test_an_isolated_position_is_never_ours() -> None:
 def test_a_fill_that_is_not_ours_is_named_and_not_booked() -> None:
     story = Story()
     story.enter()
-    story.tell(Fill("0xdead", PRODUCT["eth"], Base.of("-0.042"), Price.of("2750"), Quote(0), Base(0), Base.of("0.042"), True, 0, Ns(1)))
+    story.tell(
+        Fill(
+            "0xdead",
+            PRODUCT["eth"],
+            Base.of("-0.042"),
+            Price.of("2750"),
+            Quote(0),
+            Base(0),
+            Base.of("0.042"),
+            True,
+            0,
+            Ns(1),
+        )
+    )
     assert story.held.eth == Base.of("0.042")
     assert story.held.foreign.startswith("a fill of an order that is not ours: -0.042 of product 4")
     story.snapshot()
@@ -298,12 +350,14 @@ def test_a_lost_account_stream_blocks_entering_until_it_is_back_and_reconciled()
     assert story.held.account_ok
 
 
-# -- money -----------------------------------------------------------------------------------------------------------------------------------------
+# -- money ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("eth", "sol", "cash"), [("0.042", "-1", "-2.52"), ("-0.042", "1", "2.52")])
 def test_pnl_follows_the_side_that_was_open(eth: str, sol: str, cash: str) -> None:
-    """S7: the formula was long-ETH/short-SOL even when the cycle was the other way. ETH +10, SOL +2.94 against either direction."""
+    """S7: the formula was long-ETH/short-SOL even when the cycle was the other way. ETH +10, SOL +2.94
+    against either direction.
+    """
     story = Story()
     story.enter(eth=eth, sol=sol)
     story.leave(eth_price="2766.9", sol_price="118.80")
@@ -334,7 +388,9 @@ def test_pnl_is_unknown_until_a_snapshot_knows_of_the_last_trade() -> None:
 
 
 def test_trades_that_were_learnt_of_before_the_first_reading_of_the_account_are_no_funding() -> None:
-    """Killed while leaving: the next start heard of the fills before it saw the account, and told of 116 USD of funding."""
+    """Killed while leaving: the next start heard of the fills before it saw the account, and told of 116
+    USD of funding.
+    """
     story = Story()
     story.enter()
     story.placed("exit", "-0.042", "1")
@@ -375,7 +431,8 @@ def test_a_pair_that_stands_is_not_unhedged_however_long_it_is_held() -> None:
     story.now_ms += 3_600_000
     story.leave()
     totals = story.fold.totals()
-    assert totals.unhedged_usd_s == totals.unhedged_worst // 1000  # the millisecond between the two closing fills
+    # the millisecond between the two closing fills
+    assert totals.unhedged_usd_s == totals.unhedged_worst // 1000
 
 
 def test_two_fills_of_one_instant_leave_nothing_between_them() -> None:
@@ -414,7 +471,7 @@ def test_only_the_first_order_of_a_leg_makes_its_fill_rate() -> None:
     assert (totals.legs_ordered, totals.legs_filled_first) == (2, 1)
 
 
-# -- again from the rows ---------------------------------------------------------------------------------------------------------------------------
+# -- again from the rows -------------------------------------------------------------------------------------
 
 
 def chapters() -> list[Story]:
@@ -457,7 +514,12 @@ def test_a_plan_sealed_before_a_crash_and_never_heard_of_again_is_in_doubt_until
     assert len(story.held.doubts) == 2
     story.resolved("eth", "0.042")
     story.resolved("sol", "0")
-    assert (story.held.phase, story.held.cycle, story.held.enters, story.held.eth) == ("uneven", 1, 1, Base.of("0.042"))
+    assert (story.held.phase, story.held.cycle, story.held.enters, story.held.eth) == (
+        "uneven",
+        1,
+        1,
+        Base.of("0.042"),
+    )
 
 
 def test_a_plan_in_doubt_that_was_never_placed_is_no_cycle() -> None:
@@ -481,7 +543,11 @@ def test_a_second_invocation_keeps_what_is_held_and_counts_from_zero() -> None:
     story.leave()
     story.snapshot()
     (ended,) = story.said_of(CycleEnded)
-    assert (ended.cycle, ended.ending, ended.detail) == (1, "completed", "adopted; flat, confirmed by the exchange")
+    assert (ended.cycle, ended.ending, ended.detail) == (
+        1,
+        "completed",
+        "adopted; flat, confirmed by the exchange",
+    )
     totals = story.fold.totals()
     assert (totals.cycles, totals.orders_sent, totals.orders_closed, totals.unhedged_worst) == (0, 2, 2, 0)
     story.enter(cycle=2)

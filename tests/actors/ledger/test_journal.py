@@ -1,4 +1,6 @@
-"""What a guard writes while the run that it closes for still has the ledger: beside it, taken in by the next start."""
+"""What a guard writes while the run that it closes for still has the ledger: beside it, taken in by the
+next start.
+"""
 
 import sqlite3
 from contextlib import closing
@@ -34,7 +36,11 @@ def journal(path: Path, *, read_only: bool, seen: list[msgspec.Struct] | None = 
 
 
 def contents(path: Path) -> dict[str, bytes]:
-    return {each.name: each.read_bytes() for each in path.parent.glob("ledger.sqlite*") if not each.name.endswith("-shm")}
+    return {
+        each.name: each.read_bytes()
+        for each in path.parent.glob("ledger.sqlite*")
+        if not each.name.endswith("-shm")
+    }
 
 
 def beside_it(folder: Path) -> int:
@@ -50,10 +56,14 @@ def closed(story: Story, leg: str, amount: str) -> Resolved:
     """The venue's word on an order of the journal's own."""
     assert leg in {"eth", "sol"}
     price = Price.of("2756.9")
-    return Resolved("0x" + leg, 4, Base.of(amount), notional(price, Base.of(amount)), Quote(0), False, "archive")
+    return Resolved(
+        "0x" + leg, 4, Base.of(amount), notional(price, Base.of(amount)), Quote(0), False, "archive"
+    )
 
 
-async def test_a_read_only_journal_knows_what_is_held_and_changes_no_byte_of_the_ledger(tmp_path: Path) -> None:
+async def test_a_read_only_journal_knows_what_is_held_and_changes_no_byte_of_the_ledger(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "ledger.sqlite"
     with_a_pair(path)
     writer = Store.open(path, OURS, "normal")
@@ -70,7 +80,9 @@ async def test_a_read_only_journal_knows_what_is_held_and_changes_no_byte_of_the
     assert kinds(path)[-1] == "GuardActed"
 
 
-async def test_it_does_not_wait_for_a_run_that_was_stopped_in_the_middle_of_a_transaction(tmp_path: Path) -> None:
+async def test_it_does_not_wait_for_a_run_that_was_stopped_in_the_middle_of_a_transaction(
+    tmp_path: Path,
+) -> None:
     path = tmp_path / "ledger.sqlite"
     with_a_pair(path)
     with closing(sqlite3.connect(path, isolation_level=None)) as stopped:

@@ -1,6 +1,8 @@
-"""An order that has an ending may still lack a piece: its news came in another order, or died with the ledger that had it in hand.
+"""An order that has an ending may still lack a piece: its news came in another order, or died with the ledger
+that had it in hand.
 
-What such an order could explain is asked of the archive, and is not somebody else's trade before that has been tried.
+What such an order could explain is asked of the archive, and is not somebody else's trade before that has
+been tried.
 """
 
 import msgspec
@@ -14,7 +16,9 @@ from venue.resolve import judge
 
 
 def closing_in_pieces() -> Story:
-    """The exit's ETH order has traded 0.004 of 0.042 in three pieces. The last piece's news is lost, and the cancellation overtakes its update."""
+    """The exit's ETH order has traded 0.004 of 0.042 in three pieces. The last piece's news is lost, and
+    the cancellation overtakes its update.
+    """
     story = Story()
     story.enter()
     story.placed("exit", "-0.042", "1")
@@ -96,7 +100,9 @@ def test_of_two_legs_only_the_one_that_cannot_be_explained_is_named() -> None:
     assert asked(story) == [story.order_digest("eth")]
 
 
-def test_a_restart_has_the_archive_asked_about_what_the_last_orders_could_lack_and_enters_nothing_before_a_reading() -> None:
+def test_a_restart_has_the_archive_asked_about_what_the_last_orders_could_lack_and_enters_nothing_before_a_reading() -> (  # noqa: E501
+    None
+):
     story = closing_in_pieces()
     story.snapshot()
     assert (asked(story), story.held.account_ok) == ([], True)
@@ -121,7 +127,9 @@ def test_a_new_incarnation_asks_about_the_same_orders() -> None:
 
 
 def closed_by_a_guard() -> tuple[Story, Held]:
-    """An exit was sealed and never sent; a guard has closed the pair with orders of its own, and the next invocation reads all of it."""
+    """An exit was sealed and never sent; a guard has closed the pair with orders of its own, and the next
+    invocation reads all of it.
+    """
     story = Story()
     story.enter()
     story.seal(story.plan("exit", "-0.042", "1"))
@@ -129,7 +137,11 @@ def closed_by_a_guard() -> tuple[Story, Held]:
     guards = story.plan("flatten", "-0.042", "1", closing=True)
     story.tell(GuardActed(4, "run", Ms(4_000)), EscapeRound(guards, "0xeth", "0xsol"))
     for leg, product, amount in (("eth", 4, "-0.042"), ("sol", 8, "1")):
-        story.tell(Resolved(f"0x{leg}", product, Base.of(amount), Quote.of("115.8"), Quote.of("0.04"), False, "archive"))
+        story.tell(
+            Resolved(
+                f"0x{leg}", product, Base.of(amount), Quote.of("115.8"), Quote.of("0.04"), False, "archive"
+            )
+        )
     held = story.reread()
     assert {doubt.order_digest for doubt in held.doubts} == set(ours.values())
     return story, held

@@ -28,12 +28,14 @@ from messages.lifecycle import Opened
 store = Store.open(Path(sys.argv[1]), Opened("evenkeel.ledger/1", "test", 763373, "0x" + "11" * 32), "normal", at_ns=1)
 print("open", flush=True)
 time.sleep(60)
-"""
+"""  # noqa: E501
 
 
 @contextmanager
 def another_process(ledger: Path) -> Iterator[subprocess.Popen[str]]:
-    with subprocess.Popen([sys.executable, "-c", HOLD, str(ledger)], stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(ledger)], stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "open\n"
         yield process
@@ -44,7 +46,9 @@ def test_a_second_process_is_refused_soon_and_told_who_has_it(tmp_path: Path) ->
     ledger = tmp_path / "logs" / "ledger.sqlite"
     with another_process(ledger) as process:
         began = time.monotonic()
-        with pytest.raises(LedgerError, match=rf"ledger\.sqlite is being written by process {process.pid}; .*--logs"):
+        with pytest.raises(
+            LedgerError, match=rf"ledger\.sqlite is being written by process {process.pid}; .*--logs"
+        ):
             Store.open(ledger, OURS, "normal")
         assert time.monotonic() - began < 1
         assert folded(ledger).rows == 1, "reading takes no lock"
@@ -57,7 +61,9 @@ async def test_a_guard_whose_run_was_stopped_journals_beside_the_ledger(tmp_path
     ledger = tmp_path / "logs" / "ledger.sqlite"
     with another_process(ledger) as process:
         process.send_signal(signal.SIGSTOP)
-        with closing(Journal(ledger, OURS, "normal", ORDER_BUILDER, venue_clock(), lambda _message: None, 2)) as journal:
+        with closing(
+            Journal(ledger, OURS, "normal", ORDER_BUILDER, venue_clock(), lambda _message: None, 2)
+        ) as journal:
             journal.write(GuardActed(2, "run", Ms(9)))
             assert (journal.in_ledger, journal.unreadable) == (False, "")
         assert [path.name.startswith("escape-") for path in beside(ledger)] == [True]
@@ -79,11 +85,16 @@ def test_the_same_process_may_open_it_again_and_the_lock_lasts_as_long_as_the_la
     assert not locking._held
 
 
-def test_another_users_ledger_is_refused_in_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_users_ledger_is_refused_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ledger = tmp_path / "ledger.sqlite"
     Store.open(ledger, OURS, "normal").close()
     monkeypatch.setattr(os, "geteuid", lambda: 4242)
-    with pytest.raises(LedgerError, match=r"belongs to user id .*, this process runs as 4242: run it as that user, or use another --logs"):
+    with pytest.raises(
+        LedgerError,
+        match=r"belongs to user id .*, this process runs as 4242: run it as that user, or use another --logs",
+    ):
         Store.open(ledger, OURS, "normal")
 
 
@@ -97,7 +108,13 @@ def test_every_file_is_its_owners_alone_whatever_the_umask(umask: int, tmp_path:
             CsvBooks(logs, "Nado").append([("trades", {"cycle_id": "1"}), ("positions", {"cycle_id": "1"})])
             Disk(logs, 0).reserve()
             modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in logs.iterdir()}
-        assert set(modes) >= {"ledger.sqlite", "ledger.sqlite-wal", "ledger.sqlite-shm", "ledger.sqlite.lock", "reserve"}
+        assert set(modes) >= {
+            "ledger.sqlite",
+            "ledger.sqlite-wal",
+            "ledger.sqlite-shm",
+            "ledger.sqlite.lock",
+            "reserve",
+        }
         assert set(modes.values()) == {0o600}, modes
         assert stat.S_IMODE(logs.stat().st_mode) == 0o700
         archive = archive_logs(logs, "20261128T000000Z")

@@ -94,9 +94,19 @@ class Desk:
 
     async def _run(self, *, task_status: Any) -> None:
         await ledger_actor(
-            self.path, OURS, "normal", self.box.reader(), self.said.append, self.held, ORDER_BUILDER, venue_clock(), 1, self.seen.append, self.csvs,
+            self.path,
+            OURS,
+            "normal",
+            self.box.reader(),
+            self.said.append,
+            self.held,
+            ORDER_BUILDER,
+            venue_clock(),
+            1,
+            self.seen.append,
+            self.csvs,
             task_status=task_status,
-        )  # fmt: skip
+        )
 
     async def tell(self, *messages: Any) -> None:
         for message in messages:
@@ -163,7 +173,9 @@ async def wait_all_tasks_blocked_but(desk: Desk) -> None:
         await trio.lowlevel.checkpoint()
 
 
-async def test_a_broken_old_row_is_found_and_blocks_entering_and_not_closing(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_broken_old_row_is_found_and_blocks_entering_and_not_closing(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
     path, story = tmp_path / "ledger.sqlite", lived(30)
     story.enter(31)
     written(path, story.rows, snapshot_after=len(story.rows))
@@ -186,7 +198,9 @@ def tampered(path: Path, statement: str) -> None:
 
 
 SPOILED = {
-    "a changed body": "UPDATE events SET body = replace(body, 'version', 'Version') WHERE kind = 'FoldSnapshot'",
+    "a changed body": (
+        "UPDATE events SET body = replace(body, 'version', 'Version') WHERE kind = 'FoldSnapshot'"
+    ),
     "a broken row": "UPDATE events SET at_ns = 77 WHERE kind = 'FoldSnapshot'",
     "an index that is wrong": "UPDATE snapshots SET seq = 3",
     "no index": "DROP TABLE snapshots",
@@ -203,14 +217,20 @@ def test_a_snapshot_that_cannot_be_used_changes_nothing(how: str, tmp_path: Path
     tampered(path, SPOILED[how])
     again = folded(path)
     ends = (again.position, again.phase, again.cycle.number, again.tally.completed)
-    assert ends == (whole.position, whole.phase, whole.cycle.number, whole.tally.completed) == (story.fold.position, "open", 4, 3)
+    assert (
+        ends
+        == (whole.position, whole.phase, whole.cycle.number, whole.tally.completed)
+        == (story.fold.position, "open", 4, 3)
+    )
 
 
 def test_a_snapshot_of_another_fold_version_is_not_used(tmp_path: Path) -> None:
     path, story = tmp_path / "ledger.sqlite", lived(3)
     with closing(Store.open(path, OURS, "normal", at_ns=1)) as store:
         store.append_all(story.rows)
-        other = msgspec.structs.replace(snapshot_of(Reading(store).whole(), (-1, -1)), version=FOLD_VERSION + 1)
+        other = msgspec.structs.replace(
+            snapshot_of(Reading(store).whole(), (-1, -1)), version=FOLD_VERSION + 1
+        )
         store.append_all([(2, other)])
         reading = Reading(store)
         assert reading.snapshot is None
@@ -218,7 +238,9 @@ def test_a_snapshot_of_another_fold_version_is_not_used(tmp_path: Path) -> None:
         assert reading.broken == ""
 
 
-async def test_a_snapshot_is_written_when_idle_and_never_while_an_order_is_in_flight(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_snapshot_is_written_when_idle_and_never_while_an_order_is_in_flight(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
     path, story = tmp_path / "ledger.sqlite", Story()
     desk, streams = Desk(path), [AccountStream(True, "")] * 100
     story.placed("enter", "0.042", "-1")
@@ -271,14 +293,18 @@ async def test_rows_that_could_not_be_committed_are_in_no_snapshot(
     assert snapshots_in(path) == []
 
 
-async def test_an_old_ledger_is_caught_up_with_before_a_run_begins(tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_an_old_ledger_is_caught_up_with_before_a_run_begins(
+    tmp_path: Path, autojump_clock: MockClock
+) -> None:
     path, story = tmp_path / "ledger.sqlite", lived(60)
     written(path, story.rows)
     books = CsvBooks(tmp_path, "Nado-simulated")
     await catch_up(path, OURS, "normal", books, lambda _message: None, venue_clock())
     (at,) = snapshots_in(path)
     assert at == len(story.rows) + 1
-    assert books.path("trades").read_text().count("\n") == 1 + 4 * 60, "what was never written into them is written now"
+    assert books.path("trades").read_text().count("\n") == 1 + 4 * 60, (
+        "what was never written into them is written now"
+    )
     before = books.path("trades").read_bytes()
     async with Desk(path, csvs=books).running():
         pass
@@ -333,7 +359,9 @@ async def test_only_the_csv_lines_that_a_crash_kept_from_being_written_are_made_
 
 
 @pytest.mark.parametrize("edit", ["shorter", "another place"])
-async def test_a_file_that_a_person_edited_is_left_as_it_is(edit: str, tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_file_that_a_person_edited_is_left_as_it_is(
+    edit: str, tmp_path: Path, autojump_clock: MockClock
+) -> None:
     path, story, books = tmp_path / "ledger.sqlite", lived(5), CsvBooks(tmp_path, "Nado-simulated")
     written(path, story.rows)
     async with Desk(path, csvs=books).running():

@@ -1,4 +1,6 @@
-"""The books alone: whatever happens to an account, in whatever order, every dollar has a name and the rest is 0, to the last digit."""
+"""The books alone: whatever happens to an account, in whatever order, every dollar has a name and the rest
+is 0, to the last digit.
+"""
 
 from typing import Any
 
@@ -23,7 +25,9 @@ PRICE: dict[Leg, int] = {"eth": int(Price.of("2756.9")), "sol": int(Price.of("11
 
 
 class Account:
-    """An account at an exchange, and the books that are told of it. `deaf`: events of this kind are never told."""
+    """An account at an exchange, and the books that are told of it. `deaf`: events of this kind are never
+    told.
+    """
 
     def __init__(self, deaf: MoneyKind | None = None) -> None:
         self.books = Money()
@@ -38,18 +42,43 @@ class Account:
         self.read()
         self.seen()
 
-    def trade(self, leg: Leg, lots: int, mids: dict[Leg, int], *, off: int = 0, fee: int = 10**16, pieces: int = 1, paired: bool = False) -> None:
+    def trade(
+        self,
+        leg: Leg,
+        lots: int,
+        mids: dict[Leg, int],
+        *,
+        off: int = 0,
+        fee: int = 10**16,
+        pieces: int = 1,
+        paired: bool = False,
+    ) -> None:
         """One plan that trades `lots` steps of one leg, `off` from its mid, in pieces."""
         self.now_ms, self.seq = self.now_ms + 7_000, self.seq + 1
         amount = lots * STEP[leg]
-        orders = {each: leg_order(PRODUCT[each], Base(amount).text() if each == leg else "0", Price(mids[each]).text()) for each in PRODUCT}
-        whole = plan(self.now_ms, seq=self.seq, **{name: msgspec.structs.replace(order, mid=Price(mids[name])) for name, order in orders.items()})
+        orders = {
+            each: leg_order(
+                PRODUCT[each], Base(amount).text() if each == leg else "0", Price(mids[each]).text()
+            )
+            for each in PRODUCT
+        }
+        whole = plan(
+            self.now_ms,
+            seq=self.seq,
+            **{name: msgspec.structs.replace(order, mid=Price(mids[name])) for name, order in orders.items()},
+        )
         self.books.placed(whole, paired=paired)
         before, at_mid = OrderTotals(), reference(whole.leg(leg))
         for piece in range(1, pieces + 1):
             filled = amount * piece // pieces // STEP[leg] * STEP[leg]
             cash = -filled * (mids[leg] + off) // ONE
-            after = OrderTotals(filled=filled, fees=fee * piece, cash=cash, at_mid=worth(filled, at_mid), at_plan=worth(filled, at_mid + off // 2))
+            after = OrderTotals(
+                filled=filled,
+                fees=fee * piece,
+                cash=cash,
+                at_mid=worth(filled, at_mid),
+                at_plan=worth(filled, at_mid + off // 2),
+            )
             self.books.traded(leg, PRODUCT[leg], whole, before, after)
             self.balances[PRODUCT[leg]] += after.cash - before.cash - (after.fees - before.fees)
             before = after
@@ -59,7 +88,15 @@ class Account:
         """Money moves, and the archive tells it."""
         self.now_ms, self.idx = self.now_ms + 7_000, self.idx + 1
         self.balances[product] += amount
-        event = MoneyEvent(kind, product, Quote(amount), self.idx, Ns(self.now_ms * 10**6), Base(base), Quote(self.balances[product]))
+        event = MoneyEvent(
+            kind,
+            product,
+            Quote(amount),
+            self.idx,
+            Ns(self.now_ms * 10**6),
+            Base(base),
+            Quote(self.balances[product]),
+        )
         if kind == self.deaf:
             self.kept_back[product] = self.kept_back.get(product, 0) + amount
         else:
@@ -87,7 +124,10 @@ class Account:
 
     def snapshot(self) -> AccountSnapshot:
         held = [(product, self.held[leg], self.balances[product], leg) for leg, product in PRODUCT.items()]
-        positions = tuple(Position(each, Base(amount), Base(0), Quote(cash), Price(PRICE[leg]), self.index[leg]) for each, amount, cash, leg in held)
+        positions = tuple(
+            Position(each, Base(amount), Base(0), Quote(cash), Price(PRICE[leg]), self.index[leg])
+            for each, amount, cash, leg in held
+        )
         value = sum(self.balances.values()) + sum(worth(amount, PRICE[leg]) for _, amount, _, leg in held)
         money = Quote(self.balances[0])
         return AccountSnapshot(Ms(self.now_ms), True, money, money, money, Quote(value), positions, ())
@@ -117,7 +157,19 @@ class Account:
 def explained(account: Account, start: int) -> None:
     """The identity, by the account's own numbers."""
     money = account.seen()
-    terms = [getattr(money, name) for name in ("deposits", "withdrawals", "transfers", "isolated", "settlements", "third_party", "interest", "other")]
+    terms = [
+        getattr(money, name)
+        for name in (
+            "deposits",
+            "withdrawals",
+            "transfers",
+            "isolated",
+            "settlements",
+            "third_party",
+            "interest",
+            "other",
+        )
+    ]
     assert (money.residual, money.state, money.words) == (0, "exact", "")
     assert money.balance == sum(account.balances.values())
     assert money.net is not None
@@ -129,7 +181,20 @@ def explained(account: Account, start: int) -> None:
 Step = tuple[str, int, int]
 STEPS = some.lists(
     some.tuples(
-        some.sampled_from(["eth", "sol", "deposit", "withdrawal", "transfer", "isolated", "settlement", "funding", "liquidation", "restart"]),
+        some.sampled_from(
+            [
+                "eth",
+                "sol",
+                "deposit",
+                "withdrawal",
+                "transfer",
+                "isolated",
+                "settlement",
+                "funding",
+                "liquidation",
+                "restart",
+            ]
+        ),
         some.integers(-400, 400),
         some.integers(-(10**20), 10**20),
     ),
@@ -147,7 +212,15 @@ def test_whatever_happens_the_identity_holds_to_the_last_digit(steps: list[Step]
         mids = {leg: price + amount // 10**3 // 10**16 * 10**16 for leg, price in mids.items()}
         leg: Leg = "eth" if lots % 2 else "sol"
         if what in PRODUCT:
-            account.trade(what, lots, mids, off=amount // 10**4, fee=abs(amount) // 10**5, pieces=1 + abs(lots) % 3, paired=lots % 4 == 0)  # type: ignore[arg-type]
+            account.trade(
+                what,
+                lots,
+                mids,
+                off=amount // 10**4,
+                fee=abs(amount) // 10**5,
+                pieces=1 + abs(lots) % 3,
+                paired=lots % 4 == 0,
+            )  # type: ignore[arg-type]
         elif what == "settlement":
             account.settle(leg, amount)
         elif what == "funding":
@@ -186,7 +259,9 @@ def entered(eth: int, deaf: MoneyKind | None) -> Account:
 @pytest.mark.parametrize("restarted", [False, True])
 @pytest.mark.parametrize("eth", [42, -42])
 @pytest.mark.parametrize("kind", HAPPENS)
-def test_an_event_that_is_taken_away_is_the_residual_and_an_alarm(kind: MoneyKind, eth: int, restarted: bool) -> None:
+def test_an_event_that_is_taken_away_is_the_residual_and_an_alarm(
+    kind: MoneyKind, eth: int, restarted: bool
+) -> None:
     told, untold = entered(eth, None), entered(eth, kind)
     for account in (told, untold):
         account.index = {"eth": 0, "sol": 0}
@@ -208,7 +283,10 @@ def test_an_event_that_is_taken_away_is_the_residual_and_an_alarm(kind: MoneyKin
     (alarm,) = untold.alarms
     assert alarm.code == UNEXPLAINED
     for product, amount in untold.kept_back.items():
-        assert f"{Quote(amount).text()} USD in {'USDT0' if product == 0 else 'ETH-PERP' if product == 4 else 'SOL-PERP'}" in alarm.detail
+        assert (
+            f"{Quote(amount).text()} USD in"
+            f" {'USDT0' if product == 0 else 'ETH-PERP' if product == 4 else 'SOL-PERP'}" in alarm.detail
+        )
     assert "between " in alarm.detail
     assert "read: the account at" in alarm.detail
 
@@ -219,8 +297,22 @@ def test_money_that_the_archive_tells_late_is_provisional_and_no_alarm() -> None
     assert (account.seen().state, account.stated().residual) == ("provisional", Quote.of("25"))
     assert account.books.ask.due
     account.idx += 1
-    account.read(MoneyEvent("deposit", 0, Quote.of("25"), account.idx, Ns(account.now_ms * 10**6), Base(0), Quote(account.balances[0])))
-    assert (account.seen().state, account.stated().residual, account.stated().deposits) == ("exact", 0, Quote.of("25"))
+    account.read(
+        MoneyEvent(
+            "deposit",
+            0,
+            Quote.of("25"),
+            account.idx,
+            Ns(account.now_ms * 10**6),
+            Base(0),
+            Quote(account.balances[0]),
+        )
+    )
+    assert (account.seen().state, account.stated().residual, account.stated().deposits) == (
+        "exact",
+        0,
+        Quote.of("25"),
+    )
     assert account.alarms == []
 
 
@@ -228,7 +320,11 @@ def test_funding_that_the_archive_has_not_told_is_known_by_the_index_named_and_b
     account = entered(42, "funding")
     account.fund("eth", 10**17)
     money = account.seen()
-    assert (money.funding_provisional, money.funding, money.state) == (Quote.of("-0.0042"), Quote.of("-0.0042"), "provisional")
+    assert (money.funding_provisional, money.funding, money.state) == (
+        Quote.of("-0.0042"),
+        Quote.of("-0.0042"),
+        "provisional",
+    )
     assert money.residual == 0
     assert "not told by the archive: -0.0042 USD of ETH-PERP by the funding index" in money.words
     account.later(60_000)
@@ -262,7 +358,9 @@ def test_no_deposit_and_no_withdrawal_changes_what_the_limits_judge(amount: str)
 
 
 def test_the_parts_of_the_market_are_told_apart() -> None:
-    """ETH alone falls by 1 USD; then both rise by 10 % as a pair: what hedges comes to nothing, whole lots leave a tenth of the rest."""
+    """ETH alone falls by 1 USD; then both rise by 10 % as a pair: what hedges comes to nothing, whole lots
+    leave a tenth of the rest.
+    """
     account = Account()
     account.trade("eth", 42, PRICE)
     fallen = PRICE | {"eth": PRICE["eth"] - ONE}

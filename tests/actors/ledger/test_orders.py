@@ -1,4 +1,6 @@
-"""How one order ends, and what it then did. One test per row of the table in `actors/ledger/orders.py`, and per bot that got it wrong."""
+"""How one order ends, and what it then did. One test per row of the table in `actors/ledger/orders.py`,
+and per bot that got it wrong.
+"""
 
 import os
 import random
@@ -71,7 +73,11 @@ def test_fills_accumulate() -> None:
 def test_every_fill_of_an_order_is_counted_once() -> None:
     """O5: of several fills only the first was de-duplicated: 1.3 tracked for 0.9."""
     story = entered()
-    pieces = [story.a_fill("eth", "0.4", remaining="0.5"), story.a_fill("eth", "0.4", remaining="0.1"), story.a_fill("eth", "0.1", remaining="0")]
+    pieces = [
+        story.a_fill("eth", "0.4", remaining="0.5"),
+        story.a_fill("eth", "0.4", remaining="0.1"),
+        story.a_fill("eth", "0.1", remaining="0"),
+    ]
     story.tell(*pieces, *pieces, *reversed(pieces))
     assert story.held.eth == Base.of("0.9")
 
@@ -109,7 +115,9 @@ def test_a_partial_ioc_closes_when_its_fills_add_up_to_what_traded_before_the_ca
 
 
 def test_a_cancel_without_any_fill_closes_nothing_not_even_of_a_fok_that_was_accepted() -> None:
-    """O7. A venue that leaves a FOK filled in part cancels the rest: taken for nothing, the fill that came later made a second pair of it."""
+    """O7. A venue that leaves a FOK filled in part cancels the rest: taken for nothing, the fill that came
+    later made a second pair of it.
+    """
     story = entered()
     story.fill("sol")
     story.outcome("eth", "accepted")
@@ -127,7 +135,9 @@ def test_a_cancel_and_a_refusal_close_at_zero() -> None:
 
 
 def test_a_cancel_that_overtakes_the_news_of_a_partial_ioc_closes_nothing() -> None:
-    """O5, O7: stream events come in any order. That the rest of an IOC was cancelled says nothing of how much had traded before; RESOLVE asks."""
+    """O5, O7: stream events come in any order. That the rest of an IOC was cancelled says nothing of how
+    much had traded before; RESOLVE asks.
+    """
     story = Story()
     story.enter()
     story.placed("exit", "-0.042", "1")
@@ -165,7 +175,11 @@ def test_resolve_takes_the_place_of_pieces_and_adds_nothing() -> None:
     story.fill("sol")
     story.fill("eth", "0.5", remaining="0.4")
     story.resolved("eth", "0.9", price="2757", fee="0.8")
-    assert (story.closed.eth.filled, story.closed.eth.vwap, story.closed.eth.fee) == (Base.of("0.9"), Price.of("2757"), Quote.of("0.8"))
+    assert (story.closed.eth.filled, story.closed.eth.vwap, story.closed.eth.fee) == (
+        Base.of("0.9"),
+        Price.of("2757"),
+        Quote.of("0.8"),
+    )
     assert story.held.eth == Base.of("0.9")
 
 

@@ -1,4 +1,6 @@
-"""A ledger goes on in a new file, also while a pair is held, and whatever crash comes in between leaves one."""
+"""A ledger goes on in a new file, also while a pair is held, and whatever crash comes in between leaves
+one.
+"""
 
 import gc
 import os
@@ -51,7 +53,9 @@ async def rotate(path: Path) -> list[Any]:
 def said(fold: Fold) -> Any:
     """But for the day: catching up has a clock of its own."""
     held = fold.held(1)
-    return msgspec.structs.replace(held, rows=0, version=0, day_loss=Quote(0), totals=msgspec.structs.replace(held.totals, rows=0))
+    return msgspec.structs.replace(
+        held, rows=0, version=0, day_loss=Quote(0), totals=msgspec.structs.replace(held.totals, rows=0)
+    )
 
 
 def ends(path: Path) -> list[str]:
@@ -78,7 +82,9 @@ async def test_a_long_ledger_goes_on_in_a_new_file_with_the_pair_that_is_held(tm
     assert await rotate(path) == [], "it is short now"
 
 
-async def test_it_can_be_done_again_and_again_and_the_past_is_read_across_all_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_can_be_done_again_and_again_and_the_past_is_read_across_all_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path, story, known = tmp_path / "ledger.sqlite", None, []
     for _ in range(3):
         story = holding(path, story)
@@ -94,7 +100,9 @@ async def test_it_can_be_done_again_and_again_and_the_past_is_read_across_all_fi
         assert reading.broken == ""
         assert all(store.contains(end) for end in known)
     shutil.rmtree(tmp_path / "archive")
-    with pytest.raises(LedgerError, match=r"without a snapshot that this version reads, and archive/ledger-.* is gone"):
+    with pytest.raises(
+        LedgerError, match=r"without a snapshot that this version reads, and archive/ledger-.* is gone"
+    ):
         folded(path)
 
 
@@ -106,7 +114,9 @@ class Crash(BaseException):
 
 
 @pytest.mark.parametrize("nth", range(1, 12))
-async def test_a_crash_between_any_two_steps_leaves_a_ledger_that_knows_everything(nth: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_crash_between_any_two_steps_leaves_a_ledger_that_knows_everything(
+    nth: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = tmp_path / "ledger.sqlite"
     story = holding(path)
     known, count = ends(path), 0

@@ -77,7 +77,9 @@ def move_away(ledger: Path) -> None:
 
 
 @pytest.mark.parametrize("vandal", [remove, wal_alone, replace, move_away])
-def test_a_file_that_is_gone_or_another_one_is_noticed_while_it_is_open(vandal: Callable[[Path], None], tmp_path: Path) -> None:
+def test_a_file_that_is_gone_or_another_one_is_noticed_while_it_is_open(
+    vandal: Callable[[Path], None], tmp_path: Path
+) -> None:
     path = tmp_path / "ledger.sqlite"
     with closing(opened(path)) as store:
         append(store, "a")

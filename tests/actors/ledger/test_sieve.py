@@ -44,7 +44,16 @@ def refolded(rows: list[tuple[int, msgspec.Struct]]) -> Fold:
 
 def judged(held: Held) -> tuple[Any, ...]:
     """All that a limit or a gate takes from the account."""
-    return held.record, held.day_loss, held.value, held.initial_health, held.maintenance_health, held.account_ok, held.foreign, held.phase
+    return (
+        held.record,
+        held.day_loss,
+        held.value,
+        held.initial_health,
+        held.maintenance_health,
+        held.account_ok,
+        held.foreign,
+        held.phase,
+    )
 
 
 def wanders(rng: random.Random, steps: int) -> list[int]:

@@ -1,4 +1,6 @@
-"""A snapshot changes nothing: a fold that went through bytes goes on exactly like one that did not, wherever it is cut."""
+"""A snapshot changes nothing: a fold that went through bytes goes on exactly like one that did not,
+wherever it is cut.
+"""
 
 import os
 import random
@@ -48,7 +50,9 @@ FINGERPRINTS = {
     7: "356b2c3911cedc35",
     8: "1be74df80bdc3e78",
 }
-"""What a snapshot of each fold version holds, by name and type. A change of the fold's fields without a new version fails a test below."""
+"""What a snapshot of each fold version holds, by name and type. A change of the fold's fields without a
+new version fails a test below.
+"""
 
 
 def through_bytes(fold: Fold) -> tuple[Fold, FoldSnapshot]:
@@ -70,11 +74,15 @@ def folded(rows: Rows) -> Fold:
 def known(fold: Fold) -> Held:
     """Everything that a fold says, but for how many rows it took."""
     held = fold.held(1)
-    return msgspec.structs.replace(held, rows=0, version=0, totals=msgspec.structs.replace(held.totals, rows=0))
+    return msgspec.structs.replace(
+        held, rows=0, version=0, totals=msgspec.structs.replace(held.totals, rows=0)
+    )
 
 
 class Chaos:
-    """A random life: whole and partial fills, late and doubled ones of orders long past, refusals, doubts, escapes, halts, restarts, adoptions."""
+    """A random life: whole and partial fills, late and doubled ones of orders long past, refusals, doubts,
+    escapes, halts, restarts, adoptions.
+    """
 
     def __init__(self, rng: random.Random) -> None:
         self.rng = rng
@@ -83,7 +91,17 @@ class Chaos:
         self.past: list[Fill] = []
 
     def lived(self, steps: int) -> Rows:
-        acts: list[Callable[[], None]] = [self.pair, self.pair, self.partial, self.late, self.late, self.doubt, self.others, self.others, self.escape]
+        acts: list[Callable[[], None]] = [
+            self.pair,
+            self.pair,
+            self.partial,
+            self.late,
+            self.late,
+            self.doubt,
+            self.others,
+            self.others,
+            self.escape,
+        ]
         for _ in range(steps):
             self.rng.choice(acts)()
         return self.story.rows
@@ -91,7 +109,9 @@ class Chaos:
     def fill(self, leg: Leg, part: int = 1) -> None:
         assert self.story.sealed is not None
         whole = self.story.sealed.plan.leg(leg).amount
-        piece = self.story.a_fill(leg, Base(whole // part).text(), remaining=Base(abs(whole) - abs(whole) // part).text())
+        piece = self.story.a_fill(
+            leg, Base(whole // part).text(), remaining=Base(abs(whole) - abs(whole) // part).text()
+        )
         self.past.append(piece)
         self.story.tell(piece)
 
@@ -129,7 +149,11 @@ class Chaos:
         for leg in ("eth", "sol"):
             if self.story.sealed.plan.leg(leg).amount:  # type: ignore[arg-type]
                 self.fill(leg, 2)  # type: ignore[arg-type]
-                self.story.resolved(leg, Base(self.story.sealed.plan.leg(leg).amount // 2).text(), provisional=self.rng.random() < 0.3)  # type: ignore[arg-type]
+                self.story.resolved(
+                    leg,
+                    Base(self.story.sealed.plan.leg(leg).amount // 2).text(),
+                    provisional=self.rng.random() < 0.3,
+                )  # type: ignore[arg-type]
 
     def late(self) -> None:
         if self.past:
@@ -152,13 +176,17 @@ class Chaos:
             return
         number = self.rng.randrange(10**9)
         plan = self.story.plan("flatten", Base(-held.eth).text(), Base(-held.sol).text(), closing=True)
-        digests = [f"0x{number:x}{leg}" if amount else "" for leg, amount in (("eth", held.eth), ("sol", held.sol))]
+        digests = [
+            f"0x{number:x}{leg}" if amount else "" for leg, amount in (("eth", held.eth), ("sol", held.sol))
+        ]
         self.story.tell(EscapeRound(plan, *digests))
         for leg, digest, amount in (("eth", digests[0], held.eth), ("sol", digests[1], held.sol)):
             if digest and self.rng.random() < 0.8:
                 price = Price.of(PRICE[leg])  # type: ignore[index]
                 quote = Quote(abs(price * amount) // 10**18)
-                self.story.tell(Resolved(digest, PRODUCT[leg], Base(-amount), quote, Quote(0), False, "archive"))  # type: ignore[index]
+                self.story.tell(
+                    Resolved(digest, PRODUCT[leg], Base(-amount), quote, Quote(0), False, "archive")
+                )  # type: ignore[index]
 
     def others(self) -> None:
         now_ns = Ns(self.story.now_ms * 1_000_000)
@@ -171,7 +199,9 @@ class Chaos:
             HaltCleared("BY_HAND", "x", "looked"),
             Skipped(self.story.held.cycle + 1, "THIN", "no depth", None),
             GuardActed(self.story.clerk.epoch, "run", Ms(9)),
-            Fill("0xstranger", 4, Base.of("1"), Price.of("1"), Quote(0), Base(0), Base.of("1"), True, 0, now_ns),
+            Fill(
+                "0xstranger", 4, Base.of("1"), Price.of("1"), Quote(0), Base(0), Base.of("1"), True, 0, now_ns
+            ),
             Outcome("eth", 9, 9, "0x", "accepted", None, "", Ms(1), Ms(1)),
         ]
         if not self.story.fold.busy and self.rng.random() < 0.2:
@@ -181,7 +211,9 @@ class Chaos:
 
 
 def cuts(rows: Rows) -> Iterator[tuple[int, Fold, Fold]]:
-    """At every row: the fold that went on as it was, with the same snapshot row taken, and the one that came out of the bytes."""
+    """At every row: the fold that went on as it was, with the same snapshot row taken, and the one that
+    came out of the bytes.
+    """
     plain = Fold()
     for cut, (at_ns, message) in enumerate(rows):
         plain.apply(message, at_ns)
@@ -275,15 +307,20 @@ def shape(kind: Any, seen: set[Any]) -> list[Any]:
 
 
 def test_whoever_changes_the_fields_of_the_fold_raises_its_version() -> None:
-    """A snapshot of older code must not stand in for rows that this code reads differently. The new fingerprint belongs to a new `FOLD_VERSION`,
-    unless older rows could not have set the new field (then its default is right, and the fingerprint alone is replaced).
+    """A snapshot of older code must not stand in for rows that this code reads differently. The new
+    fingerprint belongs to a new `FOLD_VERSION`, unless older rows could not have set the new field (then its
+    default is right, and the fingerprint alone is replaced).
     """
     found = blake2b(msgspec.json.encode(shape(Fold, set())), digest_size=8).hexdigest()
-    assert FINGERPRINTS[FOLD_VERSION] == found, "raise actors.ledger.snapshots.FOLD_VERSION, then write down the new fingerprint here"
+    assert FINGERPRINTS[FOLD_VERSION] == found, (
+        "raise actors.ledger.snapshots.FOLD_VERSION, then write down the new fingerprint here"
+    )
 
 
 def test_orders_stand_nowhere_but_where_a_snapshot_looks_for_them() -> None:
-    """A new field that holds orders would lose that they are shared: it must be added to `snapshots._APART`."""
+    """A new field that holds orders would lose that they are shared: it must be added to
+    `snapshots._APART`.
+    """
     from actors.ledger.snapshots import _APART
 
     for kind, apart in _APART.items():
@@ -292,4 +329,8 @@ def test_orders_stand_nowhere_but_where_a_snapshot_looks_for_them() -> None:
 
 
 def _holds_orders(kind: Any) -> bool:
-    return "OurOrder" in str(shape(kind, set())) or kind is OurOrder or any(_holds_orders(inner) for inner in getattr(kind, "__args__", ()))
+    return (
+        "OurOrder" in str(shape(kind, set()))
+        or kind is OurOrder
+        or any(_holds_orders(inner) for inner in getattr(kind, "__args__", ()))
+    )

@@ -38,7 +38,9 @@ def tampered(path: Path, statement: str) -> None:
 
 
 def broken_at(path: Path) -> int:
-    """Where the chain is broken, by verifying all of it, by reading it, and as the reader in slices says: one answer."""
+    """Where the chain is broken, by verifying all of it, by reading it, and as the reader in slices says:
+    one answer.
+    """
     with closing(Store.reading(path)) as store:
         with pytest.raises(BrokenChain) as broken:
             store.verify()
@@ -58,13 +60,27 @@ def test_what_was_written_is_read_back_in_order_and_across_openings(tmp_path: Pa
     written(path, ["a", "b"])
     with closing(opened(path)) as store:
         store.append_all([(9 * SECOND, said("c"))])
-        assert [(seq, at) for seq, at, _ in store.events()] == [(0, SECOND), (1, 2 * SECOND), (2, 3 * SECOND), (3, 9 * SECOND)]
+        assert [(seq, at) for seq, at, _ in store.events()] == [
+            (0, SECOND),
+            (1, 2 * SECOND),
+            (2, 3 * SECOND),
+            (3, 9 * SECOND),
+        ]
         assert [message for _, _, message in store.events()][1:] == [said("a"), said("b"), said("c")]
         assert store.verify() == 4
 
 
 def test_every_message_type_can_be_a_row() -> None:
-    assert {"Sealed", "Ready", "Fill", "AccountSnapshot", "Resolved", "Started", "Staged", "Opened"} <= KINDS.keys()
+    assert {
+        "Sealed",
+        "Ready",
+        "Fill",
+        "AccountSnapshot",
+        "Resolved",
+        "Started",
+        "Staged",
+        "Opened",
+    } <= KINDS.keys()
 
 
 def test_a_batch_is_all_or_nothing(tmp_path: Path) -> None:
@@ -81,7 +97,10 @@ def test_a_batch_is_all_or_nothing(tmp_path: Path) -> None:
 def test_a_row_can_be_neither_changed_nor_removed(tmp_path: Path, statement: str) -> None:
     path = tmp_path / "ledger.sqlite"
     written(path, ["a"])
-    with closing(sqlite3.connect(path)) as database, pytest.raises(sqlite3.IntegrityError, match="append-only"):
+    with (
+        closing(sqlite3.connect(path)) as database,
+        pytest.raises(sqlite3.IntegrityError, match="append-only"),
+    ):
         database.execute(statement)
 
 
@@ -166,7 +185,9 @@ def test_it_can_be_read_while_it_is_written(tmp_path: Path) -> None:
 
 
 def test_a_commit_survives_without_a_clean_close(tmp_path: Path) -> None:
-    """What a kill -9 leaves: the main file untouched since the last checkpoint, and the write-ahead log beside it."""
+    """What a kill -9 leaves: the main file untouched since the last checkpoint, and the write-ahead log
+    beside it.
+    """
     path, left = tmp_path / "ledger.sqlite", tmp_path / "left" / "ledger.sqlite"
     left.parent.mkdir()
     with closing(opened(path)) as store:
@@ -204,7 +225,13 @@ def test_a_kind_from_a_later_version_is_refused(tmp_path: Path) -> None:
 
 def test_an_earlier_venues_files_move_aside_and_others_stay(tmp_path: Path) -> None:
     opened(tmp_path / "ledger.sqlite").close()
-    for name in ("ledger.sqlite-wal", "DN_pair_eth_sol_nado_trades.csv", "DN_pair_eth_sol_nado_positions.csv", "evenkeel.log", "README.md"):
+    for name in (
+        "ledger.sqlite-wal",
+        "DN_pair_eth_sol_nado_trades.csv",
+        "DN_pair_eth_sol_nado_positions.csv",
+        "evenkeel.log",
+        "README.md",
+    ):
         (tmp_path / name).write_text(name)
     archive = archive_logs(tmp_path, "20261123T120411Z")
     assert archive == tmp_path / "archive" / "20261123T120411Z"
@@ -214,7 +241,12 @@ def test_an_earlier_venues_files_move_aside_and_others_stay(tmp_path: Path) -> N
         "ledger.sqlite",
         "ledger.sqlite-wal",
     ]
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["README.md", "archive", "evenkeel.log", "ledger.sqlite.lock"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "README.md",
+        "archive",
+        "evenkeel.log",
+        "ledger.sqlite.lock",
+    ]
     with pytest.raises(FileExistsError):
         archive_logs(tmp_path, "20261123T120411Z")
 

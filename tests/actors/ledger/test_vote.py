@@ -39,7 +39,9 @@ def test_a_yes_names_both_orders_as_the_ledger_derives_them_from_the_plan() -> N
     story = Story()
     plan = story.plan("enter", "0.042", "-1")
     (vote,) = story.seal(plan)
-    eth, sol = (ORDER_BUILDER.digest_of(ORDER_BUILDER.order_of(plan, digest(plan), leg)) for leg in ("eth", "sol"))
+    eth, sol = (
+        ORDER_BUILDER.digest_of(ORDER_BUILDER.order_of(plan, digest(plan), leg)) for leg in ("eth", "sol")
+    )
     assert vote == Ready("ledger", 1, 1, digest(plan), eth, sol)
 
 
@@ -94,11 +96,15 @@ def test_no_entry_into_a_cycle_that_has_had_its_ending() -> None:
 def test_closing_is_never_blocked_by_strangers_or_a_stale_view() -> None:
     story = opened()
     story.tell(AccountStream(False, "cut"))
-    story.tell(Fill("0xdead", 4, Base.of("1"), Price.of("1"), Quote(0), Base(0), Base.of("1"), True, 0, Ns(1)))
+    story.tell(
+        Fill("0xdead", 4, Base.of("1"), Price.of("1"), Quote(0), Base(0), Base.of("1"), True, 0, Ns(1))
+    )
     assert code(story, story.plan("exit", "-0.042", "1")) == "READY"
 
 
-@pytest.mark.parametrize(("eth", "sol"), [("0.042", "1"), ("-0.042", "-1"), ("-0.043", "1"), ("-0.042", "1.1")])
+@pytest.mark.parametrize(
+    ("eth", "sol"), [("0.042", "1"), ("-0.042", "-1"), ("-0.043", "1"), ("-0.042", "1.1")]
+)
 def test_a_close_opposes_what_is_held_and_is_no_larger(eth: str, sol: str) -> None:
     """O8: the market fallback of a short leg sold again; the unwind repeated the full size."""
     story = opened()
@@ -152,7 +158,9 @@ def test_what_the_venue_would_not_close_for_being_too_small_may_be_topped_up() -
         ("0", "0", "EMPTY"),
     ],
 )
-def test_a_top_up_adds_to_what_is_held_no_more_than_twice_the_entry_and_nothing_else(eth: str, sol: str, why: str) -> None:
+def test_a_top_up_adds_to_what_is_held_no_more_than_twice_the_entry_and_nothing_else(
+    eth: str, sol: str, why: str
+) -> None:
     """O9: the way of an order that makes a position larger is as narrow as its reason."""
     assert top_up(dusty(), eth, sol) == why
 
@@ -204,7 +212,9 @@ def test_topping_up_has_an_end() -> None:
 
 def test_nothing_is_topped_up_beside_a_stranger() -> None:
     story = dusty()
-    story.tell(Fill("0xdead", 4, Base.of("1"), Price.of("1"), Quote(0), Base(0), Base.of("1"), True, 0, Ns(1)))
+    story.tell(
+        Fill("0xdead", 4, Base.of("1"), Price.of("1"), Quote(0), Base(0), Base.of("1"), True, 0, Ns(1))
+    )
     assert top_up(story) == "FOREIGN"
 
 

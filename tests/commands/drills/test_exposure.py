@@ -50,14 +50,23 @@ def test_a_partial_fill_leaves_the_rest_alone() -> None:
 
 def test_what_is_still_open_counts_until_the_venue_was_asked_last() -> None:
     found = unhedged((eth(10_000, "0.5"),), ETH, END, [PAIR])
-    assert (found.usd_s, found.leg, found.left) == (Quote.of(50_000), Quote.of(1_000), ((ETH, Base.of("0.5")),))
+    assert (found.usd_s, found.leg, found.left) == (
+        Quote.of(50_000),
+        Quote.of(1_000),
+        ((ETH, Base.of("0.5")),),
+    )
 
 
 def test_cycles_are_judged_one_by_one_and_the_leg_is_that_of_the_worst() -> None:
     small = (eth(0, "0.5"), sol(100, "-10"), eth(200, "-0.5"), sol(200, "10"))
     large = (eth(1_000, "1"), sol(1_500, "-20"), eth(2_000, "-1"), sol(2_000, "20"))
     found = unhedged((*small, *large), ETH, END, [PAIR, (2 * PAIR[0], 2 * PAIR[1])])
-    assert (found.worst, found.usd_s, found.leg, found.left) == (Quote.of(2_000), Quote.of(1_000), Quote.of(2_000), ())
+    assert (found.worst, found.usd_s, found.leg, found.left) == (
+        Quote.of(2_000),
+        Quote.of(1_000),
+        Quote.of(2_000),
+        (),
+    )
 
 
 def test_a_pair_that_lost_money_together_is_flat_when_both_are_closed() -> None:
@@ -67,7 +76,22 @@ def test_a_pair_that_lost_money_together_is_flat_when_both_are_closed() -> None:
 
 
 def logged(amount: str, at_ns: int, sender: str = THROWAWAY_SENDER) -> LoggedOrder:
-    order = LoggedOrder("0x", sender, "0x", ETH, Base.of(amount), Price.of(2_000), "fok", False, 0, 0, 0, True, Ns(0), "accepted")
+    order = LoggedOrder(
+        "0x",
+        sender,
+        "0x",
+        ETH,
+        Base.of(amount),
+        Price.of(2_000),
+        "fok",
+        False,
+        0,
+        0,
+        0,
+        True,
+        Ns(0),
+        "accepted",
+    )
     order.fills.append(LoggedFill(Base.of(amount), Price.of(2_000), Quote(0), True, 1, Ns(at_ns)))
     return order
 
@@ -76,7 +100,11 @@ def test_orders_and_takeovers_of_this_account_change_positions_and_nobody_elses_
     taken = Liquidated(ETH, "0x01", THROWAWAY_SENDER, Base.of("0.5"), Price.of(1_990), Ns(3))
     other = Liquidated(SOL, "0x01", "0x02", Base.of("7"), Price.of(100), Ns(2))
     found = changes_of([logged("0.3", 2), logged("0.2", 1), logged("9", 1, "0x02")], [other, taken])
-    assert [(change.at_ns, change.amount) for change in found] == [(1, Base.of("0.2")), (2, Base.of("0.3")), (3, Base.of("-0.5"))]
+    assert [(change.at_ns, change.amount) for change in found] == [
+        (1, Base.of("0.2")),
+        (2, Base.of("0.3")),
+        (3, Base.of("-0.5")),
+    ]
     assert found[2].price == Price.of(1_990)
     assert positions_of(found) == {ETH: 0}
 

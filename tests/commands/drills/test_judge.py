@@ -1,4 +1,6 @@
-"""Limits are kept when they are met exactly and exceeded by the smallest step beyond; nothing open is ever inside."""
+"""Limits are kept when they are met exactly and exceeded by the smallest step beyond; nothing open is ever
+inside.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -25,10 +27,24 @@ def played(*alone_ms: int, cost: Quote | None = NOTHING, **known: Any) -> Played
     changes = [Change(0, ETH, Base.of("0.5"), Price.of(2_000))]
     for wait_ms in alone_ms:
         changes += [Change(wait_ms * 1_000_000, SOL, Base.of("-10"), Price.of(100))]
-        changes += [Change(9_000_000_000, ETH, Base.of("-0.5"), Price.of(2_000)), Change(9_000_000_000, SOL, Base.of("10"), Price.of(100))]
+        changes += [
+            Change(9_000_000_000, ETH, Base.of("-0.5"), Price.of(2_000)),
+            Change(9_000_000_000, SOL, Base.of("10"), Price.of(100)),
+        ]
     value = None if cost is None else Quote(BEFORE - cost)
     after = None if value is None else AccountSnapshot(Ms(9_500), True, value, value, value, value, (), ())
-    seen = Played(RULES, tuple(changes), True, BEFORE, after, 0, {"halt_code": None, "error": None}, False, True, (PAIR,))
+    seen = Played(
+        RULES,
+        tuple(changes),
+        True,
+        BEFORE,
+        after,
+        0,
+        {"halt_code": None, "error": None},
+        False,
+        True,
+        (PAIR,),
+    )
     return msgspec.structs.replace(seen, **known)
 
 
@@ -36,7 +52,9 @@ def limits_of(name: str, seen: Played, settings: Settings | None = None) -> list
     return [each.limit for each in judged(BY_NAME[name], settings or Settings(), seen).exceeded]
 
 
-@pytest.mark.parametrize(("name", "ms"), [("one-leg-reject", 500), ("ack-lost", 6_000), ("process-kill", 8_000)])
+@pytest.mark.parametrize(
+    ("name", "ms"), [("one-leg-reject", 500), ("ack-lost", 6_000), ("process-kill", 8_000)]
+)
 def test_the_time_of_a_legging_class_is_inside_and_a_millisecond_more_is_not(name: str, ms: int) -> None:
     assert limits_of(name, played(ms)) == []
     assert len(limits_of(name, played(ms + 1))) == 1
@@ -55,7 +73,10 @@ def test_what_the_configuration_lets_it_cost_is_inside_and_the_least_more_is_not
 def test_the_limits_of_a_day_and_of_the_drawdown_bind_too() -> None:
     strict = Settings(limits=Limits(max_daily_loss=Quote.of(3), max_drawdown=Quote.of(2)))
     assert limits_of("one-leg-partial", played(0, cost=Quote.of(3)), strict) == ["limits.max_drawdown"]
-    assert limits_of("one-leg-partial", played(0, cost=Quote.of("3.01")), strict) == ["limits.max_daily_loss", "limits.max_drawdown"]
+    assert limits_of("one-leg-partial", played(0, cost=Quote.of("3.01")), strict) == [
+        "limits.max_daily_loss",
+        "limits.max_drawdown",
+    ]
 
 
 def test_an_account_that_nobody_could_read_is_not_inside() -> None:
@@ -96,6 +117,8 @@ def test_without_a_guard_nobody_closes_and_the_reason_is_said() -> None:
         ({"code": 0, "struck": False}, "flat", ["drill"]),
     ],
 )
-def test_how_it_ended_is_told_and_only_a_clean_end_is_inside(known: dict[str, Any], ending: str, exceeded: list[str]) -> None:
+def test_how_it_ended_is_told_and_only_a_clean_end_is_inside(
+    known: dict[str, Any], ending: str, exceeded: list[str]
+) -> None:
     result = judged(BY_NAME["liquidation"], Settings(), played(0, **known))
     assert (result.ending, [each.limit for each in result.exceeded]) == (ending, exceeded)

@@ -1,11 +1,20 @@
-"""What drills measured is used for the same configuration, complete and fresh; else the formula stands, and says so."""
+"""What drills measured is used for the same configuration, complete and fresh; else the formula stands,
+and says so.
+"""
 
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from commands.setup.drill_results import FRESH_MS, DrillResultsFile, Measured, fingerprint_of, maxima_of, remember
+from commands.setup.drill_results import (
+    FRESH_MS,
+    DrillResultsFile,
+    Measured,
+    fingerprint_of,
+    maxima_of,
+    remember,
+)
 from commands.setup.worst_case import stated, worst_case
 from messages.settings import Files, Guard, Limits, Settings, VenueSettings
 from messages.units import Ms, Quote
@@ -27,7 +36,11 @@ def figures(name: str, cost: str = "3", usd_s: str = "50", at_ms: int = NOW) -> 
 def test_a_rehearsal_counts_for_the_live_run_of_the_same_configuration() -> None:
     demo = Settings()
     live = msgspec.structs.replace(
-        demo, cycles=None, hold=Ms(3_600_000), venue=VenueSettings("mainnet", "pair", "0x" + "9f" * 20), files=Files("live")
+        demo,
+        cycles=None,
+        hold=Ms(3_600_000),
+        venue=VenueSettings("mainnet", "pair", "0x" + "9f" * 20),
+        files=Files("live"),
     )
     assert fingerprint_of(demo) == fingerprint_of(live)
 
@@ -78,7 +91,10 @@ def test_the_worst_case_says_whether_it_was_rehearsed(tmp_path: Path) -> None:
     remember(settings, NAMES, [figures("calm"), figures("storm", cost="21.05", usd_s="6022.5")])
     drilled = stated(settings, RULES, NOW)
     assert drilled.total == plain.total, "the computed lost leg of 36 is more than any drill cost"
-    said = "the computed lost leg counts, no drill was more expensive: drilled 2025-11-24, at most 21.05 USD (storm) and 6022 USD·s unhedged (storm)"
+    said = (
+        "the computed lost leg counts, no drill was more expensive: drilled 2025-11-24, at most 21.05 USD"
+        " (storm) and 6022 USD·s unhedged (storm)"
+    )
     assert drilled.text().endswith(said)
 
 

@@ -1,9 +1,22 @@
-"""The drills as data: all of them are there, every accident is one that the simulated venue knows, and each fits the configuration."""
+"""The drills as data: all of them are there, every accident is one that the simulated venue knows, and
+each fits the configuration.
+"""
 
 import msgspec
 import pytest
 
-from commands.drills.table import BY_NAME, DRILLS, ETH, NAMES, SOL, Drill, class_ms, margin_call, mirrored, staging_for
+from commands.drills.table import (
+    BY_NAME,
+    DRILLS,
+    ETH,
+    NAMES,
+    SOL,
+    Drill,
+    class_ms,
+    margin_call,
+    mirrored,
+    staging_for,
+)
 from messages.settings import Limits, Settings
 from messages.units import ONE, Base, Quote, Rate
 from venue.simulated.engine.accounts import Account, PerpPosition, health_of
@@ -29,7 +42,9 @@ def test_what_goes_wrong_is_something_that_the_venue_can_stage(drill: Drill, dir
         assert faults_of(msgspec.json.encode(faults)) == faults
         faults.with_known(frozenset({ETH, SOL}), REQUESTS)
     assert staging.first != NO_FAULTS or staging.then != NO_FAULTS or drill.crashes
-    assert (staging.then != NO_FAULTS or drill.kill) == (drill.moment != ""), "what happens at a moment needs one"
+    assert (staging.then != NO_FAULTS or drill.kill) == (drill.moment != ""), (
+        "what happens at a moment needs one"
+    )
 
 
 def test_a_drill_of_the_other_direction_strikes_the_other_leg() -> None:
@@ -39,18 +54,28 @@ def test_a_drill_of_the_other_direction_strikes_the_other_leg() -> None:
     assert mirrored(NO_FAULTS) == Faults()
 
 
-@pytest.mark.parametrize(("least_move", "buffer"), [("0.2", "0.2"), ("0", "0.2"), ("0.5", "0"), ("0.01", "3")])
+@pytest.mark.parametrize(
+    ("least_move", "buffer"), [("0.2", "0.2"), ("0", "0.2"), ("0.5", "0"), ("0.01", "3")]
+)
 @pytest.mark.parametrize("target", ["100", "1000", "250000"])
-def test_a_margin_call_leaves_less_than_initial_and_more_than_maintenance_margin(target: str, least_move: str, buffer: str) -> None:
+def test_a_margin_call_leaves_less_than_initial_and_more_than_maintenance_margin(
+    target: str, least_move: str, buffer: str
+) -> None:
     limits = Limits(min_liquidation_move=Rate.of(least_move), margin_buffer=Rate.of(buffer))
     settings = Settings(target=Quote.of(target), limits=limits)
     funds, by_bps = margin_call(settings, ETH_PERP, SOL_PERP)
     price, leg = 100, Base(settings.target // 100)
     fees = 2 * settings.target * ETH_PERP.taker_fee // ONE
-    account = Account("me", funds - fees, {4: PerpPosition(leg, Quote(-settings.target)), 8: PerpPosition(Base(-leg), settings.target)})
+    account = Account(
+        "me",
+        funds - fees,
+        {4: PerpPosition(leg, Quote(-settings.target)), 8: PerpPosition(Base(-leg), settings.target)},
+    )
     called = {4: price * ONE, 8: price * ONE * (10_000 + by_bps) // 10_000}
     products = (ETH_PERP, SOL_PERP)
-    initial, maintenance = (health_of(account, products, called, weighting).health for weighting in ("initial", "maintenance"))
+    initial, maintenance = (
+        health_of(account, products, called, weighting).health for weighting in ("initial", "maintenance")
+    )
     assert initial < 0 < maintenance
     before = {4: price * ONE, 8: price * ONE}
     assert health_of(account, products, before, "initial").health > 0
@@ -58,4 +83,8 @@ def test_a_margin_call_leaves_less_than_initial_and_more_than_maintenance_margin
 
 def test_each_legging_class_is_that_of_the_configuration() -> None:
     settings = Settings()
-    assert [class_ms(BY_NAME[name], settings) for name in ("one-leg-reject", "ack-lost", "process-kill")] == [500, 6_000, 8_000]
+    assert [class_ms(BY_NAME[name], settings) for name in ("one-leg-reject", "ack-lost", "process-kill")] == [
+        500,
+        6_000,
+        8_000,
+    ]

@@ -17,7 +17,9 @@ def valid(answer: Answer, rng: random.Random) -> bytes:
 
 
 def mutated(answer: Answer, others: list[str], rng: random.Random) -> bytes:
-    """One answer with a change to its JSON, its compression, its framing or its head; seldom to more than one of them."""
+    """One answer with a change to its JSON, its compression, its framing or its head; seldom to more than
+    one of them.
+    """
     body = answer.body
     spoil = rng.randrange(4)
     if spoil == 0:
@@ -46,7 +48,10 @@ def _framed(answer: Answer, body: bytes, rng: random.Random, *, spoil: bool) -> 
     else:
         length = len(body) + (rng.choice((0, 0, 1, -1, 1000, 10**9)) if spoil else 0)
         headers.append((b"content-length", b"%d" % max(0, length)))
-    lines = [b"HTTP/1.1 %d %s" % (answer.status, REASONS.get(answer.status, b"")), *(name + b": " + value for name, value in headers)]
+    lines = [
+        b"HTTP/1.1 %d %s" % (answer.status, REASONS.get(answer.status, b"")),
+        *(name + b": " + value for name, value in headers),
+    ]
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
 
 
@@ -76,6 +81,14 @@ def _chunked(body: bytes, rng: random.Random, *, spoil: bool) -> bytes:
     if spoil:
         at = rng.randrange(len(chunks))
         size, piece, end = chunks[at]
-        sizes = (b"", b"-1", b"zz", b"f" * rng.choice((8, 16, 30)), size + b";a=" + b"x" * rng.choice((1, 9_000, 300_000)), size * 2, heads.word(rng))
+        sizes = (
+            b"",
+            b"-1",
+            b"zz",
+            b"f" * rng.choice((8, 16, 30)),
+            size + b";a=" + b"x" * rng.choice((1, 9_000, 300_000)),
+            size * 2,
+            heads.word(rng),
+        )
         chunks[at] = (rng.choice(sizes), piece, rng.choice((end, b"\n", b"", b"\r\nX: y\r\n")))
     return b"".join(size + b"\r\n" + piece + end for size, piece, end in chunks)

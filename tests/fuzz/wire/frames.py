@@ -1,4 +1,6 @@
-"""Hostile changes to WebSocket frames: their headers, their lengths, their order, what is compressed in them and how."""
+"""Hostile changes to WebSocket frames: their headers, their lengths, their order, what is compressed in
+them and how.
+"""
 
 import random
 import struct
@@ -28,7 +30,13 @@ class Frame:
         size = len(self.payload)
         length = self.length
         if length is None:
-            length = bytes([size]) if size < 126 else b"\x7e" + struct.pack("!H", size) if size < 2**16 else b"\x7f" + struct.pack("!Q", size)
+            length = (
+                bytes([size])
+                if size < 126
+                else b"\x7e" + struct.pack("!H", size)
+                if size < 2**16
+                else b"\x7f" + struct.pack("!Q", size)
+            )
         masked = bytes([length[0] | 0x80]) + length[1:] + self.mask if self.mask else length
         return bytes([self.first]) + masked + self.payload
 
@@ -59,14 +67,31 @@ def mutated(texts: Sequence[str], rng: random.Random) -> bytes:
 
 
 def _bits(frames: list[Frame], at: int, rng: random.Random) -> list[Frame]:
-    frames[at] = replace(frames[at], first=rng.choice((frames[at].first ^ (1 << rng.randrange(8)), rng.randrange(256))))
+    frames[at] = replace(
+        frames[at], first=rng.choice((frames[at].first ^ (1 << rng.randrange(8)), rng.randrange(256)))
+    )
     return frames
 
 
 def _length(frames: list[Frame], at: int, rng: random.Random) -> list[Frame]:
     size = len(frames[at].payload)
-    wrong = max(0, rng.choice((0, size + rng.randrange(-3, 4), rng.randrange(126), rng.randrange(2**16), rng.randrange(2**64) >> rng.randrange(64))))
-    forms = [b"\x7f" + struct.pack("!Q", wrong), b"\x7e" + struct.pack("!H", wrong % 2**16), bytes([wrong % 126])]
+    wrong = max(
+        0,
+        rng.choice(
+            (
+                0,
+                size + rng.randrange(-3, 4),
+                rng.randrange(126),
+                rng.randrange(2**16),
+                rng.randrange(2**64) >> rng.randrange(64),
+            )
+        ),
+    )
+    forms = [
+        b"\x7f" + struct.pack("!Q", wrong),
+        b"\x7e" + struct.pack("!H", wrong % 2**16),
+        bytes([wrong % 126]),
+    ]
     frames[at] = replace(frames[at], length=rng.choice(forms))
     return frames
 
@@ -125,7 +150,9 @@ def _swapped(frames: list[Frame], at: int, rng: random.Random) -> list[Frame]:
 
 
 def _recompressed(frames: list[Frame], at: int, rng: random.Random) -> list[Frame]:
-    """Another way to compress something: stored, with a small window, ended for good, twice, not at all though it says so."""
+    """Another way to compress something: stored, with a small window, ended for good, twice, not at all
+    though it says so.
+    """
     body = frames[at].payload
     match rng.randrange(5):
         case 0:
@@ -145,7 +172,9 @@ def _recompressed(frames: list[Frame], at: int, rng: random.Random) -> list[Fram
 
 @lru_cache(maxsize=16)
 def bomb(byte: bytes, power: int) -> bytes:
-    """2**power times the same byte, compressed piece by piece: making it must not take the memory that reading it is not to take."""
+    """2**power times the same byte, compressed piece by piece: making it must not take the memory that
+    reading it is not to take.
+    """
     squeeze = zlib.compressobj(9, zlib.DEFLATED, -15)
     whole = b"".join(squeeze.compress(byte * 2**16) for _ in range(2 ** (power - 16)))
     return (whole + squeeze.flush(zlib.Z_SYNC_FLUSH)).removesuffix(_EMPTY_BLOCK)
@@ -160,5 +189,20 @@ def _stretched(frames: list[Frame], at: int, rng: random.Random) -> list[Frame] 
 
 
 _CHANGES: tuple[Callable[[list[Frame], int, random.Random], list[Frame] | None], ...] = (
-    *(_bits, _bits, _length, _masked, _payload, _payload, _cut, _split, _split, _controls, _again, _swapped, _recompressed, _stretched),
+    *(
+        _bits,
+        _bits,
+        _length,
+        _masked,
+        _payload,
+        _payload,
+        _cut,
+        _split,
+        _split,
+        _controls,
+        _again,
+        _swapped,
+        _recompressed,
+        _stretched,
+    ),
 )

@@ -1,4 +1,6 @@
-"""Hostile changes to a status line and headers. What a value means is not known here: words, numbers and separators are."""
+"""Hostile changes to a status line and headers. What a value means is not known here: words, numbers and
+separators are.
+"""
 
 import random
 import re
@@ -110,7 +112,9 @@ def _renamed(lines: Lines, rng: random.Random) -> None:
     at = _at(lines, rng)
     name, _, value = lines[at].partition(b":")
     lines[at] = (
-        rng.choice((word(rng), name + word(rng), name.upper(), name.lower(), rng.choice(_NAMES))) + rng.choice((b":", b": ", b" :", b"")) + value
+        rng.choice((word(rng), name + word(rng), name.upper(), name.lower(), rng.choice(_NAMES)))
+        + rng.choice((b":", b": ", b" :", b""))
+        + value
     )
 
 
@@ -146,7 +150,9 @@ def _status(lines: Lines, rng: random.Random) -> None:
     words = lines[0].split(b" ", 2)
     which = rng.randrange(len(words))
     words[which] = (
-        rng.choice((*STATUSES, word(rng))) if which == 1 else rng.choice((word(rng), b"HTTP/1.0", b"HTTP/2.0", b"HTTP/1.1", words[which] * 2))
+        rng.choice((*STATUSES, word(rng)))
+        if which == 1
+        else rng.choice((word(rng), b"HTTP/1.0", b"HTTP/2.0", b"HTTP/1.1", words[which] * 2))
     )
     lines[0] = b" ".join(words)
 
@@ -154,8 +160,18 @@ def _status(lines: Lines, rng: random.Random) -> None:
 def _redirected(lines: Lines, rng: random.Random) -> None:
     """To somewhere that may not exist."""
     lines[0] = b"HTTP/1.1 " + rng.choice((b"301", b"302", b"307", b"308")) + b" Moved"
-    scheme, port = rng.choice((b"http:", b"https:", b"", word(rng) + b":")), rng.choice((b"", b":" + word(rng)))
-    lines.append(b"Location: " + scheme + rng.choice((b"//", b"//", b"")) + word(rng) + port + rng.choice((b"", b"/" + word(rng))))
+    scheme, port = (
+        rng.choice((b"http:", b"https:", b"", word(rng) + b":")),
+        rng.choice((b"", b":" + word(rng))),
+    )
+    lines.append(
+        b"Location: "
+        + scheme
+        + rng.choice((b"//", b"//", b""))
+        + word(rng)
+        + port
+        + rng.choice((b"", b"/" + word(rng)))
+    )
 
 
 def _interim(lines: Lines, rng: random.Random) -> None:
@@ -174,7 +190,9 @@ def _bytes(lines: Lines, rng: random.Random) -> None:
 
 def _spoilt(text: bytes, rng: random.Random) -> bytes:
     """The line ends themselves."""
-    return text.replace(b"\r\n", rng.choice((b"\n", b"\r", b"\r\n ", b"\r\n\r\n", b"")), rng.choice((1, 2, -1)))
+    return text.replace(
+        b"\r\n", rng.choice((b"\n", b"\r", b"\r\n ", b"\r\n\r\n", b"")), rng.choice((1, 2, -1))
+    )
 
 
 _CHANGES: tuple[Callable[[Lines, random.Random], None], ...] = (

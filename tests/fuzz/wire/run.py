@@ -1,4 +1,6 @@
-"""One input after the other through the real client on virtual time, under four limits: errors, virtual time, the processor, memory."""
+"""One input after the other through the real client on virtual time, under four limits: errors, virtual
+time, the processor, memory.
+"""
 
 import gc
 import os
@@ -26,8 +28,9 @@ NEVER_S = 600.0
 BUSY_S = 20.0
 """Of the processor, for one input."""
 MEMORY_MAX = 128 * 2**20
-"""What one input may add to what the process has ever held. A valid message may be 4 MiB, four times that as Python's text, and is copied twice on
-its way; twice as many characters may wait to be read."""
+"""What one input may add to what the process has ever held. A valid message may be 4 MiB, four times that as
+Python's text, and is copied twice on its way; twice as many characters may wait to be read.
+"""
 
 
 class Busy(BaseException):
@@ -42,12 +45,25 @@ class Finds:
     count: Counter[str] = field(default_factory=Counter)
 
 
-def against(inputs: int, seed: int, *, only: str | None = None, first: int = 0, keep_going: bool = False) -> Finds:
-    """Run them. Raises `Found` at the first that breaks a limit; with `keep_going`, collects them by kind instead."""
+def against(
+    inputs: int, seed: int, *, only: str | None = None, first: int = 0, keep_going: bool = False
+) -> Finds:
+    """Run them. Raises `Found` at the first that breaks a limit; with `keep_going`, collects them by kind
+    instead.
+    """
     recorded()
     finds = Finds()
     with _bounded_processor():
-        trio.run(_all, inputs, seed, only, first, keep_going, finds, clock=trio.testing.MockClock(autojump_threshold=0))
+        trio.run(
+            _all,
+            inputs,
+            seed,
+            only,
+            first,
+            keep_going,
+            finds,
+            clock=trio.testing.MockClock(autojump_threshold=0),
+        )
     return finds
 
 

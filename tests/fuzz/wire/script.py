@@ -1,4 +1,6 @@
-"""An in-memory far side that says so many bytes in so many pieces, and then ends, breaks off or falls silent. It never listens."""
+"""An in-memory far side that says so many bytes in so many pieces, and then ends, breaks off or falls
+silent. It never listens.
+"""
 
 import base64
 import hashlib
@@ -43,7 +45,9 @@ class Script(trio.abc.Stream):
         self.sendings += 1
         key = _KEY.search(bytes(data)) if self.sendings == 1 else None
         if key is not None:
-            self._own = base64.b64encode(hashlib.sha1(key[1] + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest())  # noqa: S324 - RFC 6455's
+            self._own = base64.b64encode(
+                hashlib.sha1(key[1] + b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11").digest()  # noqa: S324 - RFC 6455's
+            )
 
     async def wait_send_all_might_not_block(self) -> None:
         await trio.lowlevel.checkpoint()

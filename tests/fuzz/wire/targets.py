@@ -1,4 +1,5 @@
-"""What reads the venue's bytes: both kinds of socket, and every question over HTTP. One input in, and how far it came out.
+"""What reads the venue's bytes: both kinds of socket, and every question over HTTP. One input in, and how far
+it came out.
 
 `read` returns when the connection was usable or a `VenueError` was raised; whatever else it raises is a find.
 """
@@ -67,7 +68,7 @@ class _One:
         return self._stream
 
 
-# -- sockets ----------------------------------------------------------------------------------------------------------------------------------------
+# -- sockets -------------------------------------------------------------------------------------------------
 
 
 def _script(upgrade: Upgrade, wire: bytes, rng: random.Random) -> Script:
@@ -112,7 +113,9 @@ async def _subscribe(script: Script, reached: Reached) -> None:
     tally = TroubleTally()
     streams = [codec.book_depth(4), codec.book_depth(8)]
     try:
-        async with subscribed("ws://venue/v1/subscribe", _One(script), streams, tally, THROWAWAY_SENDER) as events:
+        async with subscribed(
+            "ws://venue/v1/subscribe", _One(script), streams, tally, THROWAWAY_SENDER
+        ) as events:
             for _ in range(MESSAGES_MAX):
                 await anext(events)
     except VenueError:
@@ -144,7 +147,7 @@ async def _order(script: Script, reached: Reached) -> None:
         reached.decoded += decoded
 
 
-# -- HTTP -------------------------------------------------------------------------------------------------------------------------------------------
+# -- HTTP ----------------------------------------------------------------------------------------------------
 
 _QUESTIONS: tuple[Callable[[HttpReads], Awaitable[object]], ...] = (
     lambda reads: reads.time_ms(),
@@ -237,7 +240,9 @@ async def _ask(question: _Question, reached: Reached) -> None:
     transport._pool = httpcore.AsyncConnectionPool(network_backend=_Backend(question))
     products = (4, 8) if question.rng.random() < 0.8 else None
     answered = False
-    async with _Reads("http://venue", THROWAWAY_SENDER, name="test", products=products, transport=transport) as reads:
+    async with _Reads(
+        "http://venue", THROWAWAY_SENDER, name="test", products=products, transport=transport
+    ) as reads:
         with suppress(VenueError):
             await question.ask(reads)
             answered = True

@@ -1,4 +1,6 @@
-"""A few thousand inputs in every run of the tests, and proof that a client which errs is found. `python -m tests.fuzz --wire` is the long run."""
+"""A few thousand inputs in every run of the tests, and proof that a client which errs is found. `python -m
+tests.fuzz --wire` is the long run.
+"""
 
 import random
 import re
@@ -14,7 +16,17 @@ from wsproto.utilities import ProtocolError
 from tests.fuzz.run import Found
 from tests.fuzz.wire import bodies, run
 from tests.fuzz.wire.script import HttpScript, Script
-from tests.fuzz.wire.targets import TARGETS, WEIGHTS, Reached, _ask, _order, _Question, _question, _subscribe, shares
+from tests.fuzz.wire.targets import (
+    TARGETS,
+    WEIGHTS,
+    Reached,
+    _ask,
+    _order,
+    _Question,
+    _question,
+    _subscribe,
+    shares,
+)
 from tests.fuzz.wire.transcripts import recorded
 from venue.nado import codec, http, socket
 from venue.protocol import Unreachable
@@ -35,7 +47,10 @@ def test_the_inputs_come_past_the_handshake_to_the_frames_and_to_the_decoder() -
     for target in TARGETS:
         before = Reached(**vars(target.reached))
         run.against(120, SEED + 1, only=target.name)
-        accepted, message, decoded = (getattr(target.reached, name) - getattr(before, name) for name in ("accepted", "message", "decoded"))
+        accepted, message, decoded = (
+            getattr(target.reached, name) - getattr(before, name)
+            for name in ("accepted", "message", "decoded")
+        )
         assert 8 <= decoded <= message <= accepted < 120, target.name
 
 
@@ -77,7 +92,9 @@ def found(name: str, inputs: int = 2_000) -> Found:
 
 
 @pytest.mark.parametrize("name", ["subscribe handshake", "order handshake", "subscribe frames"])
-def test_a_list_of_what_libraries_raise_is_found_to_be_incomplete(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_of_what_libraries_raise_is_found_to_be_incomplete(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     @contextmanager
     def listed(_subject: str = "") -> Iterator[None]:
         try:
@@ -87,7 +104,11 @@ def test_a_list_of_what_libraries_raise_is_found_to_be_incomplete(name: str, mon
 
     monkeypatch.setattr(socket, "broken_by", listed)
     find = str(found(name))
-    assert re.search(rf"^python -m tests.fuzz --wire --seed {SEED} --only '{name}' --from \d+ --inputs 1$", find, re.MULTILINE)
+    assert re.search(
+        rf"^python -m tests.fuzz --wire --seed {SEED} --only '{name}' --from \d+ --inputs 1$",
+        find,
+        re.MULTILINE,
+    )
 
 
 def test_a_handshake_without_a_deadline_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,8 +141,12 @@ def test_a_reader_of_json_that_may_be_nested_without_end_is_found(monkeypatch: p
     assert "RecursionError" in str(found("http"))
 
 
-def test_an_answer_of_which_one_byte_more_is_inflated_than_may_be_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    """By the memory that it takes, which is what the limit is for: the mutant has no limit, the gauge a small one."""
+def test_an_answer_of_which_one_byte_more_is_inflated_than_may_be_is_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By the memory that it takes, which is what the limit is for: the mutant has no limit, the gauge a
+    small one.
+    """
     monkeypatch.setattr(http, "ANSWER_BYTES_MAX", 2**40)
     monkeypatch.setattr(run, "MEMORY_MAX", 2**20)
     monkeypatch.setattr(bodies, "_said", lambda _body, _others, _rng: b" " * 2**25)

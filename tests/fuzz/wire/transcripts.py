@@ -1,4 +1,6 @@
-"""One run of the whole machine at our own simulated venue, as it stands on the wire. Everything in here is valid."""
+"""One run of the whole machine at our own simulated venue, as it stands on the wire. Everything in here is
+valid.
+"""
 
 import json
 import re
@@ -98,7 +100,10 @@ async def _record(folder: Path) -> Transcripts:
             await ready.world.venue.reads.fills_since(0)
             await ready.world.venue.reads.archived(digests)
     upgrades = [_upgrade(tap) for tap in sockets]
-    by_role = {role: tuple(each for each in upgrades if each.path.endswith(end)) for role, end in (("subscribe", "/subscribe"), ("orders", "/ws"))}
+    by_role = {
+        role: tuple(each for each in upgrades if each.path.endswith(end))
+        for role, end in (("subscribe", "/subscribe"), ("orders", "/ws"))
+    }
     return Transcripts(by_role, {kind: tuple(each) for kind, each in answers.items()}, digests)
 
 

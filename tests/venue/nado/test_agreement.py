@@ -20,12 +20,22 @@ NOW_MS = 1_790_000_000_000
 @pytest.mark.filterwarnings("ignore:'collections.abc.ByteString' is deprecated:DeprecationWarning")
 def test_the_sdk_signs_every_kind_of_message_as_we_do_with_this_key_on_this_chain() -> None:
     kinds = [sample.kind for sample in samples(RULES, SENDER, NOW_MS)]
-    assert set(kinds) == {"PLACE_ORDER", "CANCEL_ORDERS", "CANCEL_PRODUCT_ORDERS", "AUTHENTICATE_STREAM", "LINK_SIGNER"}
+    assert set(kinds) == {
+        "PLACE_ORDER",
+        "CANCEL_ORDERS",
+        "CANCEL_PRODUCT_ORDERS",
+        "AUTHENTICATE_STREAM",
+        "LINK_SIGNER",
+    }
     assert agree(SIGNER, RULES, SENDER, NOW_MS) == len(kinds) == 12
 
 
-@pytest.mark.parametrize("kind", ["PLACE_ORDER", "CANCEL_ORDERS", "CANCEL_PRODUCT_ORDERS", "AUTHENTICATE_STREAM", "LINK_SIGNER"])
-def test_one_wrong_bit_in_any_kind_of_message_is_a_disagreement(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "kind", ["PLACE_ORDER", "CANCEL_ORDERS", "CANCEL_PRODUCT_ORDERS", "AUTHENTICATE_STREAM", "LINK_SIGNER"]
+)
+def test_one_wrong_bit_in_any_kind_of_message_is_a_disagreement(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     honest: Callable[..., Any] = samples
 
     def wrong(*asked: Any) -> Any:
@@ -41,12 +51,16 @@ def test_one_wrong_bit_in_any_kind_of_message_is_a_disagreement(kind: str, monke
 def test_another_chain_is_noticed_by_the_sdk_too(monkeypatch: pytest.MonkeyPatch) -> None:
     honest: Callable[..., Any] = samples
     elsewhere = msgspec.structs.replace(RULES, chain_id=RULES.chain_id + 1)
-    monkeypatch.setattr(agreement, "samples", lambda _rules, sender, now_ms: honest(elsewhere, sender, now_ms))
+    monkeypatch.setattr(
+        agreement, "samples", lambda _rules, sender, now_ms: honest(elsewhere, sender, now_ms)
+    )
     with pytest.raises(Disagreement):
         agree(SIGNER, RULES, SENDER, NOW_MS)
 
 
-def test_an_sdk_that_fails_is_a_disagreement_whose_words_are_not_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_sdk_that_fails_is_a_disagreement_whose_words_are_not_repeated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     def fails(name: str) -> None:
         raise ValueError(f"cannot load {name} for key {KEY.hex()}")
 

@@ -1,4 +1,5 @@
-"""Whatever the far side of a socket sends: the connection is usable, or it is `Unreachable`; nothing else, and never much memory.
+"""Whatever the far side of a socket sends: the connection is usable, or it is `Unreachable`; nothing else,
+and never much memory.
 
 The cases here are named; `tests/fuzz/wire` makes up a million others.
 """
@@ -38,13 +39,24 @@ async def accept_of(stream: trio.abc.Stream) -> bytes:
 
 
 def head(more: bytes = DEFLATE, *, status: bytes = b"HTTP/1.1 101 Switching Protocols") -> bytes:
-    return status + b"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ACCEPT\r\n" + more + b"\r\n"
+    return (
+        status
+        + b"\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ACCEPT\r\n"
+        + more
+        + b"\r\n"
+    )
 
 
 def frame(first: int, payload: bytes = b"", *, length: bytes | None = None) -> bytes:
     if length is None:
         size = len(payload)
-        length = bytes([size]) if size < 126 else b"\x7e" + struct.pack("!H", size) if size < 2**16 else b"\x7f" + struct.pack("!Q", size)
+        length = (
+            bytes([size])
+            if size < 126
+            else b"\x7e" + struct.pack("!H", size)
+            if size < 2**16
+            else b"\x7f" + struct.pack("!Q", size)
+        )
     return bytes([first]) + length + payload
 
 
@@ -76,13 +88,22 @@ async def read_all(socket: Socket) -> None:
 
 
 HANDSHAKES: dict[str, bytes] = {
-    "client window of 8 bits": head(b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=8\r\n"),
-    "server window of 8 bits": head(b"Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=8\r\n"),
+    "client window of 8 bits": head(
+        b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=8\r\n"
+    ),
+    "server window of 8 bits": head(
+        b"Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=8\r\n"
+    ),
     "window of 99 bits": head(b"Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=99\r\n"),
-    "window of abc bits": head(b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=abc\r\n"),
+    "window of abc bits": head(
+        b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits=abc\r\n"
+    ),
     "window without bits": head(b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n"),
     "unknown parameter": head(b"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bitsy=9\r\n"),
-    "parameter twice": head(b"Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=9; server_max_window_bits=15\r\n"),
+    "parameter twice": head(
+        b"Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=9;"
+        b" server_max_window_bits=15\r\n"
+    ),
     "deflate twice": head(b"Sec-WebSocket-Extensions: permessage-deflate, permessage-deflate\r\n"),
     "header that is not ASCII": head(b"Sec-WebSocket-Extensions: permessage-deflate; \xff\xfe\r\n"),
     "connection that is not ASCII": head().replace(b"Connection: Upgrade", b"Connection: Upgr\xe4de"),
@@ -95,7 +116,9 @@ HANDSHAKES: dict[str, bytes] = {
     "no upgrade": head().replace(b"Upgrade: websocket\r\n", b""),
     "bad status line": head(status=b"HTTP/1.1 abc Switching"),
     "redirect": b"HTTP/1.1 302 Found\r\nLocation: http://[::1/\r\nContent-Length: 0\r\n\r\n",
-    "broken chunks on a 403": b"HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n0\r\n\r\n",
+    "broken chunks on a 403": (
+        b"HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n0\r\n\r\n"
+    ),
     "two lengths on a 403": b"HTTP/1.1 403 Forbidden\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
     "HTTP/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\x00\x00\x00\x04\x00\x00\x00\x00\x00",
     "TLS alert": b"\x15\x03\x01\x00\x02\x02\x28",
@@ -108,7 +131,9 @@ HANDSHAKES: dict[str, bytes] = {
 
 @pytest.mark.parametrize("then", ["silence", "end"])
 @pytest.mark.parametrize("name", HANDSHAKES)
-async def test_an_odd_answer_to_the_upgrade_is_unreachable(name: str, then: str, autojump_clock: MockClock) -> None:
+async def test_an_odd_answer_to_the_upgrade_is_unreachable(
+    name: str, then: str, autojump_clock: MockClock
+) -> None:
     async with MemoryDialer(raw=sends(HANDSHAKES[name], then=then)) as dialer:
         with pytest.raises(Unreachable):
             async with open_socket(URL, dialer):
@@ -148,8 +173,13 @@ FRAMES: dict[str, bytes] = {
 
 @pytest.mark.parametrize("then", ["silence", "end"])
 @pytest.mark.parametrize("name", FRAMES)
-async def test_an_odd_frame_ends_the_connection_and_it_is_unreachable(name: str, then: str, autojump_clock: MockClock) -> None:
-    async with MemoryDialer(raw=sends(head() + frame(0x81, b"{}") + FRAMES[name], then=then)) as dialer, open_socket(URL, dialer) as socket:
+async def test_an_odd_frame_ends_the_connection_and_it_is_unreachable(
+    name: str, then: str, autojump_clock: MockClock
+) -> None:
+    async with (
+        MemoryDialer(raw=sends(head() + frame(0x81, b"{}") + FRAMES[name], then=then)) as dialer,
+        open_socket(URL, dialer) as socket,
+    ):
         assert await socket.receive() == "{}"
         began = trio.current_time()
         with pytest.raises(Unreachable):
@@ -159,17 +189,27 @@ async def test_an_odd_frame_ends_the_connection_and_it_is_unreachable(name: str,
             await socket.send("{}")
 
 
-async def test_a_frame_longer_than_any_is_waited_for_no_longer_than_a_silent_peer(autojump_clock: MockClock) -> None:
-    async with MemoryDialer(raw=sends(head() + frame(0x81, length=b"\x7f" + struct.pack("!Q", 2**62)))) as dialer, open_socket(URL, dialer) as socket:
+async def test_a_frame_longer_than_any_is_waited_for_no_longer_than_a_silent_peer(
+    autojump_clock: MockClock,
+) -> None:
+    async with (
+        MemoryDialer(raw=sends(head() + frame(0x81, length=b"\x7f" + struct.pack("!Q", 2**62)))) as dialer,
+        open_socket(URL, dialer) as socket,
+    ):
         with pytest.raises(Unreachable, match="nothing received for 60 s"):
             await socket.receive()
 
 
-async def test_a_ping_between_two_fragments_of_a_compressed_message_leaves_it_readable(autojump_clock: MockClock) -> None:
+async def test_a_ping_between_two_fragments_of_a_compressed_message_leaves_it_readable(
+    autojump_clock: MockClock,
+) -> None:
     text = b'{"price":"1"}' * 20
     squeezed = deflated(text)
     parts = frame(0x41, squeezed[:9]) + frame(0x89, b"ping") + frame(0x80, squeezed[9:])
-    async with MemoryDialer(raw=sends(head() + parts + frame(0x81, b"next"))) as dialer, open_socket(URL, dialer) as socket:
+    async with (
+        MemoryDialer(raw=sends(head() + parts + frame(0x81, b"next"))) as dialer,
+        open_socket(URL, dialer) as socket,
+    ):
         assert [await socket.receive(), await socket.receive()] == [text.decode(), "next"]
 
 
@@ -182,7 +222,9 @@ async def test_a_message_may_inflate_to_its_limit_and_not_one_byte_further(autoj
         assert socket.oversized
 
 
-async def test_a_bomb_is_inflated_no_further_than_the_limit_and_says_1009_to_whoever_sent_it(autojump_clock: MockClock) -> None:
+async def test_a_bomb_is_inflated_no_further_than_the_limit_and_says_1009_to_whoever_sent_it(
+    autojump_clock: MockClock,
+) -> None:
     """64 MB of zeros in 64 kB, in one read."""
     bomb, heard = frame(0xC1, deflated(b"0" * (60 * 2**20))), bytearray()
 
@@ -209,7 +251,9 @@ def peak() -> Iterator[Callable[[], int]]:
     tracemalloc.stop()
 
 
-async def test_messages_that_nobody_reads_are_kept_up_to_a_total_size(autojump_clock: MockClock, peak: Callable[[], int]) -> None:
+async def test_messages_that_nobody_reads_are_kept_up_to_a_total_size(
+    autojump_clock: MockClock, peak: Callable[[], int]
+) -> None:
     """Each is just within its limit; together they would be 1 GB."""
     one = frame(0xC1, deflated(b"0" * (MESSAGE_BYTES_MAX - 1)))
     async with MemoryDialer(raw=sends(head(), *[one] * 200)) as dialer, open_socket(URL, dialer) as socket:
@@ -229,12 +273,17 @@ async def test_a_message_of_endless_empty_fragments_ends_the_connection(autojump
 
 
 async def test_ten_thousand_pings_in_one_read_end_the_connection(autojump_clock: MockClock) -> None:
-    async with MemoryDialer(raw=sends(head() + frame(0x8A) * 10_000)) as dialer, open_socket(URL, dialer) as socket:
+    async with (
+        MemoryDialer(raw=sends(head() + frame(0x8A) * 10_000)) as dialer,
+        open_socket(URL, dialer) as socket,
+    ):
         with pytest.raises(Unreachable, match="frames at once"):
             await socket.receive()
 
 
-async def test_a_refusal_with_an_endless_body_is_read_no_further_than_its_limit(autojump_clock: MockClock) -> None:
+async def test_a_refusal_with_an_endless_body_is_read_no_further_than_its_limit(
+    autojump_clock: MockClock,
+) -> None:
     sent = 0
 
     async def serve(stream: trio.abc.Stream) -> None:
@@ -264,7 +313,9 @@ async def test_events_that_nobody_takes_are_kept_up_to_a_total_size(autojump_clo
         f'{{"type":"book_depth","product_id":4,"min_timestamp":"1","max_timestamp":"1","last_max_timestamp":"1","bids":[{levels}],"asks":[]}}'
     ).encode()
     acknowledged = frame(0x81, b'{"id":1,"result":null}')
-    async with MemoryDialer(raw=sends(head() + acknowledged, *[frame(0xC1, deflated(batch))] * 1_000)) as dialer:
+    async with MemoryDialer(
+        raw=sends(head() + acknowledged, *[frame(0xC1, deflated(batch))] * 1_000)
+    ) as dialer:
         tally = TroubleTally()
         streams: list[dict[str, object]] = [{"type": "book_depth", "product_id": 4}]
         async with subscribed("ws://venue/v1/subscribe", dialer, streams, tally) as events:
@@ -276,7 +327,13 @@ async def test_events_that_nobody_takes_are_kept_up_to_a_total_size(autojump_clo
 
 
 @pytest.mark.parametrize(
-    "error", [ValueError("label too long"), UnicodeError("idna"), OverflowError("port"), ExceptionGroup("both", [OSError("4"), OSError("6")])]
+    "error",
+    [
+        ValueError("label too long"),
+        UnicodeError("idna"),
+        OverflowError("port"),
+        ExceptionGroup("both", [OSError("4"), OSError("6")]),
+    ],
 )
 async def test_a_dialer_that_fails_in_any_way_is_unreachable(error: Exception) -> None:
     class Failing:
@@ -289,7 +346,14 @@ async def test_a_dialer_that_fails_in_any_way_is_unreachable(error: Exception) -
 
 
 @pytest.mark.parametrize(
-    "url", ["ws://[::1/v1/ws", "ws://venue:99999/v1/ws", "ws://" + "a" * 70 + ".example/v1/ws", "ws://\u0660/v1/ws", "ws:///v1/ws"]
+    "url",
+    [
+        "ws://[::1/v1/ws",
+        "ws://venue:99999/v1/ws",
+        "ws://" + "a" * 70 + ".example/v1/ws",
+        "ws://\u0660/v1/ws",
+        "ws:///v1/ws",
+    ],
 )
 async def test_an_address_that_is_none_is_unreachable(url: str) -> None:
     with pytest.raises(Unreachable):
@@ -297,7 +361,9 @@ async def test_an_address_that_is_none_is_unreachable(url: str) -> None:
             raise AssertionError("it opened")
 
 
-async def test_a_stream_that_cannot_be_closed_keeps_no_other_from_being_given_up(autojump_clock: MockClock) -> None:
+async def test_a_stream_that_cannot_be_closed_keeps_no_other_from_being_given_up(
+    autojump_clock: MockClock,
+) -> None:
     class Stubborn(trio.abc.Stream):
         def __init__(self) -> None:
             self.closings = 0

@@ -78,7 +78,9 @@ class Gateway:
 @asynccontextmanager
 async def reads_of(handler: Handler) -> AsyncIterator[HttpReads]:
     transport = answering(handler)
-    async with HttpReads(BASE + "/", SENDER, name="testnet", archive_url="http://archive", transport=transport) as reads:
+    async with HttpReads(
+        BASE + "/", SENDER, name="testnet", archive_url="http://archive", transport=transport
+    ) as reads:
         yield reads
 
 
@@ -89,7 +91,12 @@ async def test_every_question_of_the_interface_is_answered_from_the_documented_j
         assert await as_interface.time_ms() == 1786360000123
         assert await as_interface.status() == "active"
         rules = await as_interface.rules()
-        assert (rules.venue, rules.chain_id, rules.eth.product_id, rules.sol.product_id) == ("testnet", 57073, 4, 8)
+        assert (rules.venue, rules.chain_id, rules.eth.product_id, rules.sol.product_id) == (
+            "testnet",
+            57073,
+            4,
+            8,
+        )
         assert (await as_interface.book(4)).bids[0].price == 27569 * ONE // 10
         account = await as_interface.account()
         assert account.at_ms == 1786360000123
@@ -119,11 +126,32 @@ async def test_a_simulated_venue_is_known_by_its_instance() -> None:
 
 async def test_the_archive_tells_quantity_notional_and_fee() -> None:
     gateway = Gateway()
-    order = {"digest": DIGEST, "subaccount": SENDER, "product_id": 4, "amount": str(42 * ONE // 1000), "submission_idx": "563019", "isolated": False}
-    gateway.archive = {"orders": [{**order, "base_filled": str(42 * ONE // 1000), "quote_filled": str(-116 * ONE), "fee": str(ONE // 5)}]}
+    order = {
+        "digest": DIGEST,
+        "subaccount": SENDER,
+        "product_id": 4,
+        "amount": str(42 * ONE // 1000),
+        "submission_idx": "563019",
+        "isolated": False,
+    }
+    gateway.archive = {
+        "orders": [
+            {
+                **order,
+                "base_filled": str(42 * ONE // 1000),
+                "quote_filled": str(-116 * ONE),
+                "fee": str(ONE // 5),
+            }
+        ]
+    }
     async with reads_of(gateway) as reads:
         (found,) = await reads.archived([DIGEST, "0x00"])
-        assert (found.filled, found.quote, found.fee, found.last_submission_idx) == (42 * ONE // 1000, 1158 * ONE // 10, ONE // 5, 563019)
+        assert (found.filled, found.quote, found.fee, found.last_submission_idx) == (
+            42 * ONE // 1000,
+            1158 * ONE // 10,
+            ONE // 5,
+            563019,
+        )
         assert await reads.archived([]) == ()
         gateway.archive = {"error": "busy"}
         with pytest.raises(Malformed, match="orders"):
@@ -157,7 +185,16 @@ async def test_a_refused_question_names_the_code() -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"<html>", b"{}", b"[]", b'{"status":"success"}', b'{"status":"success","data":{}}', b'{"status":"maybe","data":1}']
+    "body",
+    [
+        b"",
+        b"<html>",
+        b"{}",
+        b"[]",
+        b'{"status":"success"}',
+        b'{"status":"success","data":{}}',
+        b'{"status":"maybe","data":1}',
+    ],
 )
 async def test_garbage_is_malformed_and_names_the_question(body: bytes) -> None:
     async def answer(_request: httpx.Request) -> httpx.Response:
@@ -242,7 +279,9 @@ async def test_an_answer_without_end_is_read_no_further_than_its_limit() -> None
         ("br", b"\x00", "not offered"),
     ],
 )
-async def test_an_answer_that_inflates_beyond_its_limit_or_not_at_all_is_unreachable(encoding: str, content: bytes, saying: str) -> None:
+async def test_an_answer_that_inflates_beyond_its_limit_or_not_at_all_is_unreachable(
+    encoding: str, content: bytes, saying: str
+) -> None:
     async def handler(request: httpx.Request) -> httpx.Response:
         assert request.headers["accept-encoding"] == "gzip"
         return httpx.Response(200, stream=httpx.ByteStream(content), headers={"content-encoding": encoding})
@@ -255,8 +294,14 @@ async def test_an_answer_that_inflates_beyond_its_limit_or_not_at_all_is_unreach
 GZIPPED = gzip.compress(json.dumps({"status": "success", "data": "active"}).encode())
 
 
-@pytest.mark.parametrize("body", [GZIPPED[:-1], GZIPPED[:-8], GZIPPED + b"more", GZIPPED + GZIPPED], ids=["short", "no sum", "more", "twice"])
-async def test_a_compressed_answer_that_lacks_its_end_or_goes_on_behind_it_is_unreachable(body: bytes) -> None:
+@pytest.mark.parametrize(
+    "body",
+    [GZIPPED[:-1], GZIPPED[:-8], GZIPPED + b"more", GZIPPED + GZIPPED],
+    ids=["short", "no sum", "more", "twice"],
+)
+async def test_a_compressed_answer_that_lacks_its_end_or_goes_on_behind_it_is_unreachable(
+    body: bytes,
+) -> None:
     async def handler(_request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, stream=httpx.ByteStream(body), headers={"content-encoding": "gzip"})
 
@@ -282,7 +327,9 @@ async def test_a_compressed_answer_that_lacks_its_end_or_goes_on_behind_it_is_un
     ],
     ids=lambda error: type(error).__name__,
 )
-async def test_whatever_a_library_raises_over_an_answer_is_unreachable_and_the_next_question_is_answered(error: Exception) -> None:
+async def test_whatever_a_library_raises_over_an_answer_is_unreachable_and_the_next_question_is_answered(
+    error: Exception,
+) -> None:
     broken = True
 
     async def handler(request: httpx.Request) -> httpx.Response:
@@ -297,7 +344,10 @@ async def test_whatever_a_library_raises_over_an_answer_is_unreachable_and_the_n
         assert await reads.status() == "active"
 
 
-@pytest.mark.parametrize("location", ["http://[::1/", "http://venue:99999999/", "//\u0660\u0660:80", "javascript:1", "http://" + "a" * 70_000])
+@pytest.mark.parametrize(
+    "location",
+    ["http://[::1/", "http://venue:99999999/", "//\u0660\u0660:80", "javascript:1", "http://" + "a" * 70_000],
+)
 async def test_a_redirect_is_not_followed_wherever_it_leads(location: str) -> None:
     async def handler(_request: httpx.Request) -> httpx.Response:
         return httpx.Response(302, headers={"location": location})
@@ -313,7 +363,9 @@ async def test_the_venue_sets_no_cookies() -> None:
 
     async def handler(request: httpx.Request) -> httpx.Response:
         sent.append(request.headers.get("cookie"))
-        return httpx.Response(200, json={"status": "success", "data": "active"}, headers={"set-cookie": f"c{len(sent)}=1"})
+        return httpx.Response(
+            200, json={"status": "success", "data": "active"}, headers={"set-cookie": f"c{len(sent)}=1"}
+        )
 
     async with reads_of(handler) as reads:
         assert [await reads.status() for _ in range(3)] == ["active"] * 3
@@ -330,7 +382,14 @@ async def test_a_name_that_no_instance_of_a_venue_has_is_malformed(name: str) ->
             await reads.rules()
 
 
-@pytest.mark.parametrize("bomb", ["[" * 100_000, '{"data":' * 100_000, '{"status":"success","data":' + "[" * 100_000 + "]" * 100_000 + "}"])
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        "[" * 100_000,
+        '{"data":' * 100_000,
+        '{"status":"success","data":' + "[" * 100_000 + "]" * 100_000 + "}",
+    ],
+)
 async def test_an_answer_nested_without_end_is_malformed(bomb: str) -> None:
     async def handler(_request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, content=bomb.encode())
@@ -340,8 +399,12 @@ async def test_an_answer_nested_without_end_is_malformed(bomb: str) -> None:
             await reads.book(4)
 
 
-async def test_clients_of_a_plain_address_read_the_certificate_authorities_not_even_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A guard whose venue is gone makes a client for each try; reading the authorities each time was 7 to 12 % of a core."""
+async def test_clients_of_a_plain_address_read_the_certificate_authorities_not_even_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A guard whose venue is gone makes a client for each try; reading the authorities each time was 7 to
+    12 % of a core.
+    """
     loaded: list[object] = []
     monkeypatch.setattr(httpx, "create_ssl_context", lambda *_given, **_named: loaded.append(1))
     monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_given, **_named: loaded.append(2))
@@ -352,10 +415,16 @@ async def test_clients_of_a_plain_address_read_the_certificate_authorities_not_e
     assert loaded == []
 
 
-async def test_clients_of_a_secure_address_read_the_certificate_authorities_once(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_clients_of_a_secure_address_read_the_certificate_authorities_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     loaded: list[object] = []
     load = ssl.SSLContext.load_verify_locations
-    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda self, *given, **named: (loaded.append(1), load(self, *given, **named)))
+    monkeypatch.setattr(
+        ssl.SSLContext,
+        "load_verify_locations",
+        lambda self, *given, **named: (loaded.append(1), load(self, *given, **named)),
+    )
     trusted.cache_clear()
     for _ in range(3):
         async with HttpReads("https://127.0.0.1:1", SENDER, name="testnet") as reads:
@@ -387,7 +456,11 @@ async def test_a_venue_time_that_cannot_be_is_malformed_and_counted(now: str) ->
 
 @pytest.mark.parametrize(
     ("status", "body"),
-    [(429, {}), (200, {"status": "failure", "error": "Too many requests", "error_code": 1000}), (200, {"status": "failure", "error_code": 1015})],
+    [
+        (429, {}),
+        (200, {"status": "failure", "error": "Too many requests", "error_code": 1000}),
+        (200, {"status": "failure", "error_code": 1015}),
+    ],
 )
 async def test_when_the_venue_limits_us_routine_questions_wait_and_those_that_close_do_not(
     status: int, body: dict[str, Any], autojump_clock: MockClock
@@ -399,7 +472,9 @@ async def test_when_the_venue_limits_us_routine_questions_wait_and_those_that_cl
         return httpx.Response(status, json=body) if limited else await gateway(request)
 
     tally = TroubleTally("http")
-    async with HttpReads(BASE, SENDER, name="testnet", products=(4, 8), transport=answering(handler), tally=tally) as reads:
+    async with HttpReads(
+        BASE, SENDER, name="testnet", products=(4, 8), transport=answering(handler), tally=tally
+    ) as reads:
         with pytest.raises(VenueError):
             await reads.book(4)
         limited = False
@@ -413,25 +488,54 @@ async def test_when_the_venue_limits_us_routine_questions_wait_and_those_that_cl
 
 
 def match(idx: int, base: str, cumulative: str, **changes: Any) -> dict[str, Any]:
-    entry = json.loads(shared("nado-messages/19_indexer_requests.json").read_text())["cases"][3]["response"]["matches"][0]
-    return {**entry, "submission_idx": str(idx), "base_filled": base, "cumulative_base_filled": cumulative, **changes}
+    entry = json.loads(shared("nado-messages/19_indexer_requests.json").read_text())["cases"][3]["response"][
+        "matches"
+    ][0]
+    return {
+        **entry,
+        "submission_idx": str(idx),
+        "base_filled": base,
+        "cumulative_base_filled": cumulative,
+        **changes,
+    }
 
 
-async def test_what_traded_since_an_index_comes_from_the_archive_oldest_first_with_what_is_left_of_each_order() -> None:
+async def test_what_traded_since_an_index_comes_from_the_archive_oldest_first_with_what_is_left_of_each_order() -> (  # noqa: E501
+    None
+):
     asked: list[Any] = []
 
     async def handler(request: httpx.Request) -> httpx.Response:
         question = json.loads(request.content)["matches"]
         asked.append(question)
-        entries = [match(563013, "22000000000000000", "42000000000000000"), match(563012, "20000000000000000", "20000000000000000")]
+        entries = [
+            match(563013, "22000000000000000", "42000000000000000"),
+            match(563012, "20000000000000000", "20000000000000000"),
+        ]
         entries[0]["quote_filled"], entries[0]["fee"] = "-60657865786578657865", "6065786578657865"
-        txs = [{"submission_idx": "563012", "timestamp": "1786360001"}, {"submission_idx": "563013", "timestamp": "1786360002"}]
-        return httpx.Response(200, json={"matches": entries if question["product_ids"] == [4] else [], "txs": txs})
+        txs = [
+            {"submission_idx": "563012", "timestamp": "1786360001"},
+            {"submission_idx": "563013", "timestamp": "1786360002"},
+        ]
+        return httpx.Response(
+            200, json={"matches": entries if question["product_ids"] == [4] else [], "txs": txs}
+        )
 
-    async with HttpReads(BASE, SENDER, name="testnet", products=(4, 8), transport=answering(handler)) as reads:
+    async with HttpReads(
+        BASE, SENDER, name="testnet", products=(4, 8), transport=answering(handler)
+    ) as reads:
         first, second = await reads.fills_since(563000)
-        assert (first.submission_idx, first.amount, first.remaining, first.original) == (563012, ONE // 50, 22 * ONE // 1000, 42 * ONE // 1000)
-        assert (first.price, first.fee, first.at_ns) == (27569 * ONE // 10, 5514351435143514, 1786360001 * 10**9)
+        assert (first.submission_idx, first.amount, first.remaining, first.original) == (
+            563012,
+            ONE // 50,
+            22 * ONE // 1000,
+            42 * ONE // 1000,
+        )
+        assert (first.price, first.fee, first.at_ns) == (
+            27569 * ONE // 10,
+            5514351435143514,
+            1786360001 * 10**9,
+        )
         assert (second.submission_idx, second.remaining) == (563013, 0)
         assert [fill.submission_idx for fill in await reads.fills_since(563012)] == [563013]
         assert [fill.submission_idx for fill in await reads.fills_since(None)] == [563013]
@@ -457,7 +561,9 @@ async def test_a_match_that_cannot_be_right_is_malformed(change: dict[str, Any])
         entry = match(563012, "20000000000000000", "20000000000000000", timestamp="1786360001")
         return httpx.Response(200, json={"matches": [{**entry, **change}]})
 
-    async with HttpReads(BASE, SENDER, name="testnet", products=(4, 8), transport=answering(handler)) as reads:
+    async with HttpReads(
+        BASE, SENDER, name="testnet", products=(4, 8), transport=answering(handler)
+    ) as reads:
         with pytest.raises(Malformed):
             await reads.fills_since(0)
 
@@ -468,18 +574,29 @@ async def test_more_than_a_page_of_fills_is_read_page_by_page_and_not_for_ever()
     async def handler(request: httpx.Request) -> httpx.Response:
         question = json.loads(request.content)["matches"]
         newest = min(question.get("idx", total), total)
-        indices = range(newest, max(0, newest - question["limit"]), -1) if question["product_ids"] == [4] else ()
-        entries = [match(idx, "20000000000000000", "20000000000000000", digest=f"0x{idx:064x}", timestamp="1786360001") for idx in indices]
+        indices = (
+            range(newest, max(0, newest - question["limit"]), -1) if question["product_ids"] == [4] else ()
+        )
+        entries = [
+            match(
+                idx, "20000000000000000", "20000000000000000", digest=f"0x{idx:064x}", timestamp="1786360001"
+            )
+            for idx in indices
+        ]
         return httpx.Response(200, json={"matches": entries})
 
-    async with HttpReads(BASE, SENDER, name="testnet", products=(4, 8), transport=answering(handler)) as reads:
+    async with HttpReads(
+        BASE, SENDER, name="testnet", products=(4, 8), transport=answering(handler)
+    ) as reads:
         assert [fill.submission_idx for fill in await reads.fills_since(0)] == list(range(1, 251))
         total = 5_000
         with pytest.raises(Malformed, match="more than 1000 fills"):
             await reads.fills_since(0)
 
 
-async def test_a_question_under_way_ends_as_lost_when_its_connection_is_given_up_and_the_next_one_is_asked_on_a_new_one() -> None:
+async def test_a_question_under_way_ends_as_lost_when_its_connection_is_given_up_and_the_next_one_is_asked_on_a_new_one() -> (  # noqa: E501
+    None
+):
     """After the machine has slept: over TCP, because only there is a connection that is kept."""
     asked = trio.Event()
     answered: list[bytes] = []

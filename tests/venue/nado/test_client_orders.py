@@ -26,7 +26,15 @@ SENDER = "0x19e7e376e7c213b7e7e7e46cc70a5dd086daff2a64656661756c740000000000"
 
 
 def signed(tag: int = 1, recv_time_ms: int = START_MS + 2000) -> SignedOrder:
-    order = Order(4, SENDER, Price(2757 * ONE), Base(42 * ONE // 1000), recv_time_ms // 1000 + 1, recv_time_ms << 20 | tag, 1025)
+    order = Order(
+        4,
+        SENDER,
+        Price(2757 * ONE),
+        Base(42 * ONE // 1000),
+        recv_time_ms // 1000 + 1,
+        recv_time_ms << 20 | tag,
+        1025,
+    )
     return SignedOrder(order, f"0x{tag:064x}", "0x" + "11" * 65, Ms(recv_time_ms))
 
 
@@ -67,7 +75,9 @@ async def wire_to(session: Session) -> AsyncIterator[tuple[NadoOrderWire, Memory
     clock = VenueClock(RunClock(START_MS * 1_000_000))
     async with (
         MemoryDialer(session) as dialer,
-        order_wire("eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), TroubleTally(), Weights()) as wire,
+        order_wire(
+            "eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), TroubleTally(), Weights()
+        ) as wire,
     ):
         await trio.testing.wait_all_tasks_blocked()
         await trio.testing.wait_all_tasks_blocked()
@@ -84,9 +94,20 @@ async def test_an_accepted_order_is_accepted_by_its_digest(autojump_clock: MockC
     assert server.frames[0]["place_order"]["order"]["amount"] == "42000000000000000"
 
 
-async def test_a_listed_code_is_a_refusal_and_any_other_leaves_the_order_unknown_on_a_live_connection(autojump_clock: MockClock) -> None:
+async def test_a_listed_code_is_a_refusal_and_any_other_leaves_the_order_unknown_on_a_live_connection(
+    autojump_clock: MockClock,
+) -> None:
     codes = iter([2031, 2013, 5000, 1000, 2056])
-    server = Server(lambda _frame: json.dumps({"status": "failure", "error": "no", "error_code": next(codes), "request_type": "execute_place_order"}))
+    server = Server(
+        lambda _frame: json.dumps(
+            {
+                "status": "failure",
+                "error": "no",
+                "error_code": next(codes),
+                "request_type": "execute_place_order",
+            }
+        )
+    )
     async with wire_to(server) as (wire, dialer):
         replies = [await wire.place(signed(tag)) for tag in range(1, 6)]
         assert [(reply.kind, reply.code) for reply in replies] == [
@@ -99,7 +120,9 @@ async def test_a_listed_code_is_a_refusal_and_any_other_leaves_the_order_unknown
         assert len(dialer.dials) == 1
 
 
-async def test_a_lost_answer_is_unknown_at_the_deadline_and_closes_the_connection(autojump_clock: MockClock) -> None:
+async def test_a_lost_answer_is_unknown_at_the_deadline_and_closes_the_connection(
+    autojump_clock: MockClock,
+) -> None:
     """Lesson O15: every wait has a deadline and an ending."""
     server = Server(lambda _frame: None)
     async with wire_to(server) as (wire, dialer):
@@ -137,7 +160,9 @@ async def test_a_late_answer_is_never_taken_for_the_next_orders(autojump_clock: 
         lambda _frame: '{"status":"failure","error":"?"}',
     ],
 )
-async def test_an_answer_out_of_step_is_unknown_and_closes_the_connection(answer: Callable[[dict[str, Any]], str], autojump_clock: MockClock) -> None:
+async def test_an_answer_out_of_step_is_unknown_and_closes_the_connection(
+    answer: Callable[[dict[str, Any]], str], autojump_clock: MockClock
+) -> None:
     async with wire_to(Server(answer)) as (wire, _):
         reply = await wire.place(signed())
         assert (reply.kind, reply.code) == ("unknown", None)
@@ -153,7 +178,15 @@ async def test_a_frame_that_nobody_asked_for_closes_the_connection(autojump_cloc
     notes: list[Any] = []
     async with (
         MemoryDialer(session) as dialer,
-        order_wire("eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), TroubleTally("eth_leg", notes.append), Weights()),
+        order_wire(
+            "eth_leg",
+            "ws://venue/v1/ws",
+            dialer,
+            clock,
+            random.Random(1),
+            TroubleTally("eth_leg", notes.append),
+            Weights(),
+        ),
     ):
         await trio.sleep(1)
         assert len(dialer.dials) > 1
@@ -188,15 +221,21 @@ async def test_an_order_that_is_too_late_leaves_no_byte_on_the_wire(autojump_clo
     async with wire_to(server) as (wire, dialer):
         before = dialer.sent
         reply = await wire.place(signed(recv_time_ms=START_MS + 199))
-        assert reply == Reply("not_sent", None, "too late: 199 ms of the receive window were left, 200 are needed")
+        assert reply == Reply(
+            "not_sent", None, "too late: 199 ms of the receive window were left, 200 are needed"
+        )
         assert (await wire.place(signed(recv_time_ms=START_MS - 60_000))).kind == "not_sent"
         assert dialer.sent == before
         assert (await wire.place(signed(recv_time_ms=START_MS + 200))).kind == "accepted"
     assert len(server.frames) == 1
 
 
-async def test_an_order_that_has_to_wait_for_the_line_is_looked_at_once_more_right_before_its_first_byte(autojump_clock: MockClock) -> None:
-    """A ping that the network holds up has the line: by the time it is free the order is too late, and not a byte of it may leave."""
+async def test_an_order_that_has_to_wait_for_the_line_is_looked_at_once_more_right_before_its_first_byte(
+    autojump_clock: MockClock,
+) -> None:
+    """A ping that the network holds up has the line: by the time it is free the order is too late, and not
+    a byte of it may leave.
+    """
     server = Server()
     async with wire_to(server) as (wire, dialer):
         await trio.sleep(PING_EVERY_S - 0.2)
@@ -207,11 +246,15 @@ async def test_an_order_that_has_to_wait_for_the_line_is_looked_at_once_more_rig
         assert (reply.kind, server.frames) == ("not_sent", [])
         assert reply.text.startswith("too late: ")
         await trio.sleep(3)
-        assert (await wire.place(signed(2, recv_time_ms=now_ms + 9_000))).kind == "accepted", "on a connection made anew"
+        assert (await wire.place(signed(2, recv_time_ms=now_ms + 9_000))).kind == "accepted", (
+            "on a connection made anew"
+        )
     assert len(server.frames) == 1
 
 
-async def test_an_order_that_has_to_wait_for_the_line_and_is_still_in_time_leaves(autojump_clock: MockClock) -> None:
+async def test_an_order_that_has_to_wait_for_the_line_and_is_still_in_time_leaves(
+    autojump_clock: MockClock,
+) -> None:
     server = Server()
     async with wire_to(server) as (wire, dialer):
         await trio.sleep(PING_EVERY_S - 0.2)
@@ -225,7 +268,12 @@ async def test_without_a_connection_nothing_is_sent(autojump_clock: MockClock) -
     clock = VenueClock(RunClock(START_MS * 1_000_000))
     dialer = MemoryDialer(Server())
     dialer.refuse = True
-    async with dialer, order_wire("eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), TroubleTally(), Weights()) as wire:
+    async with (
+        dialer,
+        order_wire(
+            "eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), TroubleTally(), Weights()
+        ) as wire,
+    ):
         await trio.sleep(0.01)
         assert await wire.place(signed()) == Reply("not_sent", None, "eth_leg is not connected")
         assert dialer.sent == 0
@@ -246,7 +294,9 @@ async def test_two_orders_at_once_are_never_on_one_connection(autojump_clock: Mo
     assert len(server.frames) == 1
 
 
-async def test_a_leg_that_is_stopped_while_its_order_is_under_way_still_learns_the_answer(autojump_clock: MockClock) -> None:
+async def test_a_leg_that_is_stopped_while_its_order_is_under_way_still_learns_the_answer(
+    autojump_clock: MockClock,
+) -> None:
     server = Server()
     server.delay_s = 0.5
     async with wire_to(server) as (wire, _):
@@ -265,12 +315,16 @@ async def stopped_leg(dialer: MemoryDialer, after_s: float) -> AsyncIterator[Nad
     """A leg's connection under a scope that is cancelled, while the venue lives on."""
     clock = VenueClock(RunClock(START_MS * 1_000_000))
     with trio.move_on_after(after_s):
-        async with order_wire("eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), TroubleTally(), Weights()) as wire:
+        async with order_wire(
+            "eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), TroubleTally(), Weights()
+        ) as wire:
             await trio.sleep(0.1)
             yield wire
 
 
-async def test_a_whole_leg_that_is_stopped_takes_its_connection_down_only_after_the_answer(autojump_clock: MockClock) -> None:
+async def test_a_whole_leg_that_is_stopped_takes_its_connection_down_only_after_the_answer(
+    autojump_clock: MockClock,
+) -> None:
     server = Server()
     server.delay_s = 0.5
     replies: list[Reply] = []
@@ -280,7 +334,9 @@ async def test_a_whole_leg_that_is_stopped_takes_its_connection_down_only_after_
     assert trio.current_time() == pytest.approx(0.6, abs=0.01)
 
 
-async def test_a_leg_that_is_stopped_without_an_order_under_way_ends_at_once(autojump_clock: MockClock) -> None:
+async def test_a_leg_that_is_stopped_without_an_order_under_way_ends_at_once(
+    autojump_clock: MockClock,
+) -> None:
     async with MemoryDialer(Server()) as dialer, stopped_leg(dialer, 0.2):
         await trio.sleep_forever()
     assert trio.current_time() == pytest.approx(0.2, abs=0.01)
@@ -301,7 +357,15 @@ async def test_it_reconnects_with_growing_pauses_that_are_bounded(autojump_clock
     notes: list[Any] = []
     async with (
         dialer,
-        order_wire("eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), TroubleTally("eth_leg", notes.append), Weights()) as wire,
+        order_wire(
+            "eth_leg",
+            "ws://venue/v1/ws",
+            dialer,
+            clock,
+            random.Random(1),
+            TroubleTally("eth_leg", notes.append),
+            Weights(),
+        ) as wire,
     ):
         await trio.sleep(60)
         pauses = [later - earlier for earlier, later in zip(dialer.dials, dialer.dials[1:], strict=False)]
@@ -315,7 +379,9 @@ async def test_it_reconnects_with_growing_pauses_that_are_bounded(autojump_clock
         assert wire.connected
 
 
-async def test_whatever_the_venue_answers_one_order_leaves_once_and_gets_one_verdict(autojump_clock: MockClock) -> None:
+async def test_whatever_the_venue_answers_one_order_leaves_once_and_gets_one_verdict(
+    autojump_clock: MockClock,
+) -> None:
     """Reproduce a failure with random.Random(seed) and the seed it prints."""
     for seed in range(30):
         source = random.Random(seed)

@@ -30,14 +30,24 @@ def events_of(name: str) -> list[dict[str, Any]]:
 
 def delta(max_ns: int) -> str:
     return json.dumps(
-        {"type": "book_depth", "product_id": 4, "min_timestamp": "1", "max_timestamp": str(max_ns), "last_max_timestamp": "0", "bids": [], "asks": []}
+        {
+            "type": "book_depth",
+            "product_id": 4,
+            "min_timestamp": "1",
+            "max_timestamp": str(max_ns),
+            "last_max_timestamp": "0",
+            "bids": [],
+            "asks": [],
+        }
     )
 
 
 class Server:
     """Acknowledges control frames by `ack`, then sends `after`; remembers what was asked."""
 
-    def __init__(self, after: list[str], ack: Callable[[dict[str, Any]], str | None] | None = None, streams: int = 2) -> None:
+    def __init__(
+        self, after: list[str], ack: Callable[[dict[str, Any]], str | None] | None = None, streams: int = 2
+    ) -> None:
         self.after = after
         self.ack = ack or (lambda frame: json.dumps({"result": None, "id": frame["id"]}))
         self.streams = streams
@@ -85,11 +95,22 @@ async def test_the_account_stream_authenticates_before_it_subscribes(autojump_cl
     server = Server([json.dumps(event) for event in events_of("17_events_private_lifecycle")], streams=3)
     async with (
         MemoryDialer(server) as dialer,
-        subscribed(URL, dialer, codec.account_streams(SENDER), TroubleTally(), SENDER, (1786360060123, "0xsigned")) as events,
+        subscribed(
+            URL, dialer, codec.account_streams(SENDER), TroubleTally(), SENDER, (1786360060123, "0xsigned")
+        ) as events,
     ):
-        assert [frame["method"] for frame in server.asked] == ["authenticate", "subscribe", "subscribe", "subscribe"]
+        assert [frame["method"] for frame in server.asked] == [
+            "authenticate",
+            "subscribe",
+            "subscribe",
+            "subscribe",
+        ]
         assert server.asked[0]["tx"] == {"sender": SENDER, "expiration": "1786360060123"}
-        assert {frame["stream"]["type"] for frame in server.asked[1:]} == {"fill", "order_update", "position_change"}
+        assert {frame["stream"]["type"] for frame in server.asked[1:]} == {
+            "fill",
+            "order_update",
+            "position_change",
+        }
         seen = [type(await anext(events)) for _ in range(7)]
         assert seen == [OrderUpdate, Fill, OrderUpdate, PositionChange, Fill, OrderUpdate, PositionChange]
 
@@ -99,10 +120,14 @@ async def test_the_account_stream_authenticates_before_it_subscribes(autojump_cl
     [
         lambda frame: json.dumps({"id": frame["id"], "error": "no such stream", "error_code": 2060}),
         lambda _frame: json.dumps({"error": "no such stream", "error_code": "2060"}),
-        lambda frame: json.dumps({"id": frame["id"], "status": "failure", "error": "no such stream", "error_code": 2060}),
+        lambda frame: json.dumps(
+            {"id": frame["id"], "status": "failure", "error": "no such stream", "error_code": 2060}
+        ),
     ],
 )
-async def test_a_refused_subscription_is_refused(refusal: Callable[[dict[str, Any]], str], autojump_clock: MockClock) -> None:
+async def test_a_refused_subscription_is_refused(
+    refusal: Callable[[dict[str, Any]], str], autojump_clock: MockClock
+) -> None:
     async with MemoryDialer(Server([], refusal)) as dialer:
         with pytest.raises(Refused, match="no such stream") as caught:
             async with subscribed(URL, dialer, BOOKS, TroubleTally()):
@@ -111,10 +136,14 @@ async def test_a_refused_subscription_is_refused(refusal: Callable[[dict[str, An
 
 
 async def test_a_refused_authentication_subscribes_to_nothing(autojump_clock: MockClock) -> None:
-    server = Server([], lambda frame: json.dumps({"id": frame["id"], "error": "Invalid signature", "error_code": 2028}))
+    server = Server(
+        [], lambda frame: json.dumps({"id": frame["id"], "error": "Invalid signature", "error_code": 2028})
+    )
     async with MemoryDialer(server) as dialer:
         with pytest.raises(Refused) as caught:
-            async with subscribed(URL, dialer, codec.account_streams(SENDER), TroubleTally(), SENDER, (1, "0x")):
+            async with subscribed(
+                URL, dialer, codec.account_streams(SENDER), TroubleTally(), SENDER, (1, "0x")
+            ):
                 raise AssertionError("entered")
         assert caught.value.code == 2028
     assert [frame["method"] for frame in server.asked] == ["authenticate"]
@@ -142,7 +171,10 @@ async def test_a_connection_lost_while_subscribing_is_unreachable_at_once(autoju
 
 async def test_a_cut_stream_yields_what_had_arrived_and_then_says_so(autojump_clock: MockClock) -> None:
     """Lesson R7: a lost stream is an error, never a quiet one."""
-    async with MemoryDialer(Server([delta(1), delta(2)])) as dialer, subscribed(URL, dialer, BOOKS, TroubleTally()) as events:
+    async with (
+        MemoryDialer(Server([delta(1), delta(2)])) as dialer,
+        subscribed(URL, dialer, BOOKS, TroubleTally()) as events,
+    ):
         await dialer.cut()
         seen = [await anext(events), await anext(events)]
         assert len(seen) == 2
@@ -151,9 +183,20 @@ async def test_a_cut_stream_yields_what_had_arrived_and_then_says_so(autojump_cl
 
 
 async def test_frames_that_cannot_be_read_are_counted_and_survived(autojump_clock: MockClock) -> None:
-    noise = ["", "not json", "[1,2]", '{"type":"book_depth"}', delta(1).replace('"1"', '"1e9"'), '{"type":"trade","price":"1"}', '{"type":7}']
+    noise = [
+        "",
+        "not json",
+        "[1,2]",
+        '{"type":"book_depth"}',
+        delta(1).replace('"1"', '"1e9"'),
+        '{"type":"trade","price":"1"}',
+        '{"type":7}',
+    ]
     tally = TroubleTally()
-    async with MemoryDialer(Server([*noise, delta(9)])) as dialer, subscribed(URL, dialer, BOOKS, tally) as events:
+    async with (
+        MemoryDialer(Server([*noise, delta(9)])) as dialer,
+        subscribed(URL, dialer, BOOKS, tally) as events,
+    ):
         event = await anext(events)
         assert isinstance(event, BookDelta)
         assert event.max_ns == 9
@@ -162,14 +205,22 @@ async def test_frames_that_cannot_be_read_are_counted_and_survived(autojump_cloc
 
 async def test_account_events_on_a_market_stream_are_not_passed_on(autojump_clock: MockClock) -> None:
     stray = json.dumps(events_of("17_events_private_lifecycle")[1])
-    async with MemoryDialer(Server([stray, delta(9)])) as dialer, subscribed(URL, dialer, BOOKS, TroubleTally()) as events:
+    async with (
+        MemoryDialer(Server([stray, delta(9)])) as dialer,
+        subscribed(URL, dialer, BOOKS, TroubleTally()) as events,
+    ):
         assert isinstance(await anext(events), BookDelta)
 
 
-async def test_a_reader_that_falls_behind_loses_the_connection_instead_of_growing_for_ever(autojump_clock: MockClock) -> None:
+async def test_a_reader_that_falls_behind_loses_the_connection_instead_of_growing_for_ever(
+    autojump_clock: MockClock,
+) -> None:
     """Lesson R16: every queue is bounded."""
     flood = [delta(number) for number in range(1, BUFFER_SIZE + 200)]
-    async with MemoryDialer(Server(flood)) as dialer, subscribed(URL, dialer, BOOKS, TroubleTally()) as events:
+    async with (
+        MemoryDialer(Server(flood)) as dialer,
+        subscribed(URL, dialer, BOOKS, TroubleTally()) as events,
+    ):
         await trio.sleep(1)
         seen = [await anext(events) for _ in range(BUFFER_SIZE)]
         assert all(isinstance(event, BookDelta) for event in seen)
@@ -192,26 +243,38 @@ async def test_a_quiet_market_on_a_live_connection_stays_open(autojump_clock: Mo
         assert scope.cancelled_caught
 
 
-async def test_answers_to_questions_that_nobody_asked_are_counted_and_not_kept(autojump_clock: MockClock) -> None:
+async def test_answers_to_questions_that_nobody_asked_are_counted_and_not_kept(
+    autojump_clock: MockClock,
+) -> None:
     """Lesson R16."""
     stray = [json.dumps({"result": None, "id": number}) for number in range(100, 2_100)]
     tally = TroubleTally()
-    async with MemoryDialer(Server([*stray, delta(9)])) as dialer, subscribed(URL, dialer, BOOKS, tally) as events:
+    async with (
+        MemoryDialer(Server([*stray, delta(9)])) as dialer,
+        subscribed(URL, dialer, BOOKS, tally) as events,
+    ):
         await anext(events)
         assert tally.counts.controls == 2_002
         assert not events._asked
 
 
-async def test_a_refusal_that_comes_after_the_subscription_is_told_and_ends_nothing(autojump_clock: MockClock) -> None:
+async def test_a_refusal_that_comes_after_the_subscription_is_told_and_ends_nothing(
+    autojump_clock: MockClock,
+) -> None:
     told: list[str] = []
     tally = TroubleTally("market stream", told.append)
     late = json.dumps({"error": "too many messages", "error_code": 1000})
-    async with MemoryDialer(Server([late, delta(9)])) as dialer, subscribed(URL, dialer, BOOKS, tally) as events:
+    async with (
+        MemoryDialer(Server([late, delta(9)])) as dialer,
+        subscribed(URL, dialer, BOOKS, tally) as events,
+    ):
         await anext(events)
         assert told == ['an error answer from the exchange: "too many messages"']
 
 
-async def test_an_oversized_message_ends_the_connection_is_counted_and_the_next_connection_works(autojump_clock: MockClock) -> None:
+async def test_an_oversized_message_ends_the_connection_is_counted_and_the_next_connection_works(
+    autojump_clock: MockClock,
+) -> None:
     tally = TroubleTally()
     huge = Server([json.dumps({"type": "book_depth", "pad": "0" * (4 * 2**20)})])
     async with MemoryDialer(huge) as dialer:

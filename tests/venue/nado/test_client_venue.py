@@ -17,7 +17,14 @@ from messages.units import ONE, Base, Ms, Price, Quote, Rate
 from runtime.clock import RunClock, VenueClock
 from tests.venue.nado.wires import MemoryDialer, answering
 from venue.nado.client import AUTHENTICATION_MS, NadoVenue
-from venue.nado.signing import Signer, cancellation_products_digest, recover, recv_time_of, stream_authentication_digest, subaccount_hex
+from venue.nado.signing import (
+    Signer,
+    cancellation_products_digest,
+    recover,
+    recv_time_of,
+    stream_authentication_digest,
+    subaccount_hex,
+)
 from venue.nado.socket import Socket
 from venue.protocol import Order, ProductRules, Refused, SignedOrder, Venue, VenueRules
 
@@ -29,10 +36,30 @@ ENDPOINT = "0x05ec92d78ed421f3d3ada77ffde167106565974e"
 
 def product(symbol: str, product_id: int, tick: int, step: int) -> ProductRules:
     one = Rate(ONE)
-    return ProductRules(symbol, product_id, Price(tick), Base(step), Quote(100 * ONE), one, one, one, one, one, one, Price(ONE), "live")
+    return ProductRules(
+        symbol,
+        product_id,
+        Price(tick),
+        Base(step),
+        Quote(100 * ONE),
+        one,
+        one,
+        one,
+        one,
+        one,
+        one,
+        Price(ONE),
+        "live",
+    )
 
 
-RULES = VenueRules("simulated:a1", 57073, ENDPOINT, product("ETH-PERP", 4, ONE // 10, ONE // 1000), product("SOL-PERP", 8, ONE // 100, ONE // 10))
+RULES = VenueRules(
+    "simulated:a1",
+    57073,
+    ENDPOINT,
+    product("ETH-PERP", 4, ONE // 10, ONE // 1000),
+    product("SOL-PERP", 8, ONE // 100, ONE // 10),
+)
 
 
 class Nado:
@@ -55,13 +82,22 @@ class Nado:
 
 
 @asynccontextmanager
-async def venue_at(nado: Nado, signer: Signer | None = SIGNER, handler: Any = None, notes: list[Any] | None = None) -> AsyncIterator[NadoVenue]:
+async def venue_at(
+    nado: Nado, signer: Signer | None = SIGNER, handler: Any = None, notes: list[Any] | None = None
+) -> AsyncIterator[NadoVenue]:
     clock = VenueClock(RunClock(START_MS * 1_000_000))
     transport = answering(handler) if handler else None
     async with (
         MemoryDialer(nado) as dialer,
         NadoVenue(
-            "http://venue", RULES, SENDER, signer, clock, dialer, http_transport=transport, observe=(notes if notes is not None else []).append
+            "http://venue",
+            RULES,
+            SENDER,
+            signer,
+            clock,
+            dialer,
+            http_transport=transport,
+            observe=(notes if notes is not None else []).append,
         ) as venue,
     ):
         yield venue
@@ -74,7 +110,9 @@ async def test_it_is_a_venue() -> None:
         assert as_interface.order_builder is not None
 
 
-async def test_the_account_stream_is_authenticated_by_a_signature_that_recovers_to_us(autojump_clock: MockClock) -> None:
+async def test_the_account_stream_is_authenticated_by_a_signature_that_recovers_to_us(
+    autojump_clock: MockClock,
+) -> None:
     nado = Nado()
     async with venue_at(nado) as venue, venue.account_events():
         path, frame = nado.frames[0]
@@ -82,7 +120,10 @@ async def test_the_account_stream_is_authenticated_by_a_signature_that_recovers_
     expiration = int(frame["tx"]["expiration"])
     assert expiration - START_MS == AUTHENTICATION_MS
     assert frame["tx"]["sender"] == SENDER
-    assert recover(stream_authentication_digest(SENDER, expiration, 57073, ENDPOINT), frame["signature"]) == SIGNER.address
+    assert (
+        recover(stream_authentication_digest(SENDER, expiration, 57073, ENDPOINT), frame["signature"])
+        == SIGNER.address
+    )
     assert {frame["stream"]["subaccount"] for _, frame in nado.frames[1:]} == {SENDER}
 
 
@@ -96,7 +137,9 @@ async def test_the_market_stream_needs_no_key(autojump_clock: MockClock) -> None
                 raise AssertionError("entered")
 
 
-async def test_what_could_not_be_read_is_told_at_once_and_every_connection_sums_itself_up(autojump_clock: MockClock) -> None:
+async def test_what_could_not_be_read_is_told_at_once_and_every_connection_sums_itself_up(
+    autojump_clock: MockClock,
+) -> None:
     nado, notes = Nado(), list[Any]()
     nado.after = ["garbage"]
     async with venue_at(nado, notes=notes) as venue:
@@ -108,14 +151,21 @@ async def test_what_could_not_be_read_is_told_at_once_and_every_connection_sums_
             await trio.sleep(0.1)
         counts = {count.name: count for count in venue.counts}
         assert (counts["market stream"].connections, counts["market stream"].unreadable) == (2, 1)
-        assert dict(venue.seen()) == {"http": "nothing yet", "market stream": "2 attempts, 2 connections, 2 controls, 1 unreadable"}
+        assert dict(venue.seen()) == {
+            "http": "nothing yet",
+            "market stream": "2 attempts, 2 connections, 2 controls, 1 unreadable",
+        }
 
 
-async def test_orders_cancellations_and_connections_are_counted_against_the_venues_limits(autojump_clock: MockClock) -> None:
+async def test_orders_cancellations_and_connections_are_counted_against_the_venues_limits(
+    autojump_clock: MockClock,
+) -> None:
     async def handler(_request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, json={"status": "success", "data": {"cancelled_orders": []}})
 
-    order = Order(4, SENDER, Price(2757 * ONE), Base(ONE), START_MS // 1000 + 3, (START_MS + 2000) << 20, 1025)
+    order = Order(
+        4, SENDER, Price(2757 * ONE), Base(ONE), START_MS // 1000 + 3, (START_MS + 2000) << 20, 1025
+    )
     async with venue_at(Nado(), handler=handler) as venue, venue.order_wire("eth_leg") as eth:
         await trio.sleep(0.1)
         for _ in range(64):
@@ -128,9 +178,15 @@ async def test_orders_cancellations_and_connections_are_counted_against_the_venu
 
 async def test_each_leg_has_a_connection_of_its_own(autojump_clock: MockClock) -> None:
     nado = Nado()
-    order = Order(4, SENDER, Price(2757 * ONE), Base(ONE), START_MS // 1000 + 3, (START_MS + 2000) << 20, 1025)
+    order = Order(
+        4, SENDER, Price(2757 * ONE), Base(ONE), START_MS // 1000 + 3, (START_MS + 2000) << 20, 1025
+    )
     signed = SignedOrder(order, "0x07", "0x", Ms(START_MS + 2000))
-    async with venue_at(nado) as venue, venue.order_wire("eth_leg") as eth, venue.order_wire("sol_leg") as sol:
+    async with (
+        venue_at(nado) as venue,
+        venue.order_wire("eth_leg") as eth,
+        venue.order_wire("sol_leg") as sol,
+    ):
         await trio.sleep(0.1)
         assert eth.connected
         assert sol.connected
@@ -139,13 +195,22 @@ async def test_each_leg_has_a_connection_of_its_own(autojump_clock: MockClock) -
     assert [frame["place_order"]["id"] for _, frame in nado.frames] == [1, 1]
 
 
-async def test_cancelling_everything_is_signed_for_exactly_the_products_named(autojump_clock: MockClock) -> None:
+async def test_cancelling_everything_is_signed_for_exactly_the_products_named(
+    autojump_clock: MockClock,
+) -> None:
     executed: list[dict[str, Any]] = []
 
     async def handler(request: httpx.Request) -> httpx.Response:
         assert str(request.url) == "http://venue/v1/execute"
         executed.append(json.loads(request.content)["cancel_product_orders"])
-        return httpx.Response(200, json={"status": "success", "data": {"cancelled_orders": []}, "request_type": "execute_cancel_product_orders"})
+        return httpx.Response(
+            200,
+            json={
+                "status": "success",
+                "data": {"cancelled_orders": []},
+                "request_type": "execute_cancel_product_orders",
+            },
+        )
 
     async with venue_at(Nado(), handler=handler) as venue:
         await venue.cancel_all([4, 8])
@@ -163,7 +228,9 @@ async def test_cancelling_everything_is_signed_for_exactly_the_products_named(au
 
 async def test_a_refused_cancellation_is_refused() -> None:
     async def handler(_request: httpx.Request) -> httpx.Response:
-        return httpx.Response(200, json={"status": "failure", "error": "Invalid signature", "error_code": 2028})
+        return httpx.Response(
+            200, json={"status": "failure", "error": "Invalid signature", "error_code": 2028}
+        )
 
     async with venue_at(Nado(), handler=handler) as venue:
         with pytest.raises(Refused) as caught:
@@ -172,5 +239,8 @@ async def test_a_refused_cancellation_is_refused() -> None:
 
 
 def test_importing_the_client_does_not_import_the_web_packages() -> None:
-    code = "import sys, venue.nado.client; sys.exit(any(name in sys.modules for name in ('httpx', 'nado_protocol', 'starlette', 'hypercorn')))"
+    code = (
+        "import sys, venue.nado.client; sys.exit(any(name in sys.modules for name in ('httpx',"
+        " 'nado_protocol', 'starlette', 'hypercorn')))"
+    )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,4 +1,6 @@
-"""The codec against the composed examples of the protocol sheet, and against frames that nobody should trust."""
+"""The codec against the composed examples of the protocol sheet, and against frames that nobody should
+trust.
+"""
 
 import json
 import random
@@ -68,7 +70,9 @@ def test_the_rules_of_both_products_come_from_four_answers() -> None:
     ],
 )
 def test_what_entering_needs_is_named_when_it_is_missing_and_closing_goes_on(change: Any, named: str) -> None:
-    """Lesson S4: nothing is hard-coded, so nothing may be missing; but only id, tick and step are needed to close."""
+    """Lesson S4: nothing is hard-coded, so nothing may be missing; but only id, tick and step are needed
+    to close.
+    """
     read = changed(change)
     with pytest.raises(Incomplete, match=named):
         read.terms()
@@ -77,8 +81,14 @@ def test_what_entering_needs_is_named_when_it_is_missing_and_closing_goes_on(cha
 
 def changed(change: Any, known: tuple[int, int] | None = None) -> Any:
     """The rules after `change` of ETH's two entries."""
-    symbols, products = json.loads(answer_to("03_query_symbols", "symbols")), json.loads(answer_to("02_query_all_products", "all_products"))
-    change(symbols["data"]["symbols"]["ETH-PERP"], next(each for each in products["data"]["perp_products"] if each["product_id"] == 4))
+    symbols, products = (
+        json.loads(answer_to("03_query_symbols", "symbols")),
+        json.loads(answer_to("02_query_all_products", "all_products")),
+    )
+    change(
+        symbols["data"]["symbols"]["ETH-PERP"],
+        next(each for each in products["data"]["perp_products"] if each["product_id"] == 4),
+    )
     if symbols["data"]["symbols"]["ETH-PERP"].get("gone"):
         del symbols["data"]["symbols"]["ETH-PERP"]
     return queries.rules_of(
@@ -99,7 +109,11 @@ def test_a_tick_on_which_two_answers_disagree_is_one_that_suits_both_and_the_leg
 @pytest.mark.parametrize("said", ["halted", "", None, 7])
 def test_an_unknown_trading_status_is_a_word_and_no_reason_not_to_close(said: object) -> None:
     read = changed(lambda s, p: s.update(trading_status=said))
-    assert (read.eth.status, read.eth.untradable, read.eth.unsure) == (said if said == "halted" else "unsaid", False, True)
+    assert (read.eth.status, read.eth.untradable, read.eth.unsure) == (
+        said if said == "halted" else "unsaid",
+        False,
+        True,
+    )
 
 
 def test_a_product_that_is_not_listed_any_more_is_known_by_its_id_and_untradable() -> None:
@@ -117,19 +131,25 @@ def test_without_a_tick_or_a_step_in_any_answer_not_even_closing_could_go_on(nam
 
 @pytest.mark.parametrize("said", [-1, -4, "-1", 2**32, "4294967296"])
 def test_an_id_that_no_product_can_have_is_malformed_and_never_an_index(said: object) -> None:
-    """-4 once counted from the end of the list of fee rates, and left as an IndexError where there were fewer."""
+    """-4 once counted from the end of the list of fee rates, and left as an IndexError where there were
+    fewer.
+    """
     with pytest.raises(Malformed, match="product id"):
         changed(lambda s, p: s.update(product_id=said))
     assert changed(lambda s, p: s.update(product_id=said), (4, 8)).eth.product_id == 4
 
 
 @pytest.mark.parametrize("name", ["chain_id", "endpoint_addr"])
-@pytest.mark.parametrize("said", ["-1", "0", "0x05ec", "0x05ec92d78ed421f3d3ada77ffde167106565974g", str(2**256)])
+@pytest.mark.parametrize(
+    "said", ["-1", "0", "0x05ec", "0x05ec92d78ed421f3d3ada77ffde167106565974g", str(2**256)]
+)
 def test_contracts_that_nothing_can_be_signed_for_are_malformed(name: str, said: str) -> None:
     contracts = json.loads(answer_to("01_query_contracts_nonces_status", "contracts"))
     contracts["data"][name] = said
     with pytest.raises(Malformed, match=r"chain|endpoint"):
-        queries.rules_of("test", codec.payload(json.dumps(contracts), queries.Contracts), None, None, None, (4, 8))
+        queries.rules_of(
+            "test", codec.payload(json.dumps(contracts), queries.Contracts), None, None, None, (4, 8)
+        )
 
 
 def test_what_other_products_say_of_themselves_is_not_read() -> None:
@@ -142,12 +162,21 @@ def test_an_account_is_cross_and_isolated_positions_healths_and_open_orders() ->
     """Lesson R1: the first bot read cross positions only and was short without knowing."""
     info = codec.payload(answer_to("04_query_subaccount_info", "subaccount_info"), queries.SubaccountInfo)
     orders = codec.payload(answer_to("06_query_orders", "orders"), queries.Orders)
-    short = {"product_id": 8, "balance": {"amount": str(-3 * ONE), "v_quote_balance": "0", "last_cumulative_funding_x18": "0"}}
-    isolated = codec.read(json.dumps({"isolated_positions": [{"subaccount": "0x00", "base_balance": short}]}), queries.IsolatedPositions)
+    short = {
+        "product_id": 8,
+        "balance": {"amount": str(-3 * ONE), "v_quote_balance": "0", "last_cumulative_funding_x18": "0"},
+    }
+    isolated = codec.read(
+        json.dumps({"isolated_positions": [{"subaccount": "0x00", "base_balance": short}]}),
+        queries.IsolatedPositions,
+    )
     account = queries.account_of(codec_ms(7), info, isolated, orders, SENDER)
     assert account.exists
     assert account.usdt0 == 1000 * ONE
-    assert (account.initial_health, account.maintenance_health) == (997093674861986198620, 998541047361986198620)
+    assert (account.initial_health, account.maintenance_health) == (
+        997093674861986198620,
+        998541047361986198620,
+    )
     assert account.value == 999988419861986198620
     assert account.position(4).total == 42 * ONE // 1000
     assert account.position(4).v_quote == -115801380138013801380
@@ -162,8 +191,12 @@ def codec_ms(value: int) -> Any:
 def account(info: dict[str, Any], isolated: Any = None, orders: Any = None) -> Any:
     """The account that these answers tell of; our products are 4 and 8."""
     read = codec.read(json.dumps({"subaccount": SENDER, **info}), queries.SubaccountInfo)
-    apart = codec.read(json.dumps({"isolated_positions": [] if isolated is None else isolated}), queries.IsolatedPositions)
-    return queries.account_of(codec_ms(1), read, apart, queries.Orders(()) if orders is None else orders, SENDER, (4, 8))
+    apart = codec.read(
+        json.dumps({"isolated_positions": [] if isolated is None else isolated}), queries.IsolatedPositions
+    )
+    return queries.account_of(
+        codec_ms(1), read, apart, queries.Orders(()) if orders is None else orders, SENDER, (4, 8)
+    )
 
 
 def perp(product_id: object, amount: object = "1") -> dict[str, Any]:
@@ -173,21 +206,39 @@ def perp(product_id: object, amount: object = "1") -> dict[str, Any]:
 def test_an_account_that_does_not_exist_says_so_and_healths_that_are_not_said_are_none() -> None:
     absent = account({"exists": False})
     assert (absent.exists, absent.value, absent.positions) == (False, 0, ())
-    silent = account({"exists": True, "healths": None, "spot_balances": "?", "perp_balances": [perp(4, "42"), perp(8, "-7")]})
+    silent = account(
+        {
+            "exists": True,
+            "healths": None,
+            "spot_balances": "?",
+            "perp_balances": [perp(4, "42"), perp(8, "-7")],
+        }
+    )
     assert (silent.initial_health, silent.value, silent.usdt0) == (None, None, None)
     assert (silent.position(4).cross, silent.position(8).cross, silent.unread) == (42, -7, ())
 
 
-@pytest.mark.parametrize("odd", [perp(10, None), perp(10, "1.5"), {"product_id": 10}, {"balance": None}, "x", perp(None)])
+@pytest.mark.parametrize(
+    "odd", [perp(10, None), perp(10, "1.5"), {"product_id": 10}, {"balance": None}, "x", perp(None)]
+)
 def test_what_cannot_be_read_of_another_product_keeps_nobody_from_reading_ours(odd: Any) -> None:
-    read = account({"exists": True, "perp_balances": [odd, perp(4, "42"), perp(8, "-7")]}, [{"base_balance": perp(10, None)}])
+    read = account(
+        {"exists": True, "perp_balances": [odd, perp(4, "42"), perp(8, "-7")]},
+        [{"base_balance": perp(10, None)}],
+    )
     assert (read.position(4).cross, read.position(8).cross) == (42, -7)
     assert read.unread == ("isolated position of product 10",)
 
 
 @pytest.mark.parametrize(
     "odd",
-    [[perp(4, None), perp(8)], [perp(4, "1.5"), perp(8)], [perp(None), perp(8)], [perp(4, "1"), perp(4, "2"), perp(8)], ["x", perp(4)]],
+    [
+        [perp(4, None), perp(8)],
+        [perp(4, "1.5"), perp(8)],
+        [perp(None), perp(8)],
+        [perp(4, "1"), perp(4, "2"), perp(8)],
+        ["x", perp(4)],
+    ],
 )
 def test_a_position_of_ours_that_cannot_be_read_is_never_zero(odd: Any) -> None:
     with pytest.raises(Malformed):
@@ -212,15 +263,30 @@ def test_a_snapshot_is_best_level_first_and_of_the_product_asked_for() -> None:
 
 def test_the_archives_quote_is_turned_into_a_notional_before_fees_for_both_sides() -> None:
     match = example("19_indexer_requests")["cases"][3]["response"]["matches"][0]
-    common = {"subaccount": SENDER, "product_id": 4, "amount": "42000000000000000", "submission_idx": "563012"}
+    common = {
+        "subaccount": SENDER,
+        "product_id": 4,
+        "amount": "42000000000000000",
+        "submission_idx": "563012",
+    }
     bought = {**common, **{key: match[key] for key in ("digest", "base_filled", "quote_filled", "fee")}}
     found = codec.read(json.dumps({"orders": [bought]}), queries.HistoricalOrders)
     (order,) = queries.archived_of(found, [match["digest"]], SENDER)
     assert (order.filled, order.quote, order.fee) == (ONE // 50, 55138 * ONE // 1000, 5514351435143514)
 
     fee = 55138 * ONE // 1000 // 10_000
-    sold = {**bought, "amount": "-42000000000000000", "base_filled": str(-ONE // 50), "quote_filled": str(55138 * ONE // 1000 - fee), "fee": str(fee)}
-    (order,) = queries.archived_of(codec.read(json.dumps({"orders": [sold]}), queries.HistoricalOrders), [match["digest"].upper()], SENDER)
+    sold = {
+        **bought,
+        "amount": "-42000000000000000",
+        "base_filled": str(-ONE // 50),
+        "quote_filled": str(55138 * ONE // 1000 - fee),
+        "fee": str(fee),
+    }
+    (order,) = queries.archived_of(
+        codec.read(json.dumps({"orders": [sold]}), queries.HistoricalOrders),
+        [match["digest"].upper()],
+        SENDER,
+    )
     assert (order.filled, order.quote) == (-ONE // 50, 55138 * ONE // 1000)
     assert queries.archived_of(found, ["0x00"], SENDER) == ()
 
@@ -228,7 +294,9 @@ def test_the_archives_quote_is_turned_into_a_notional_before_fees_for_both_sides
 def test_an_order_on_the_wire_is_the_documented_one() -> None:
     document = example("08_execute_place_order")
     wanted = document["request"]["place_order"]
-    order = Order(4, SENDER, Price(27569 * ONE // 10), Base(42 * ONE // 1000), 4294967295, 1873134317860815848, 1537)
+    order = Order(
+        4, SENDER, Price(27569 * ONE // 10), Base(42 * ONE // 1000), 4294967295, 1873134317860815848, 1537
+    )
     signed = SignedOrder(order, document["response"]["data"]["digest"], wanted["signature"], codec_ms(0))
     assert json.loads(codec.place_order(signed, 100)) == {"place_order": wanted}
     assert codec.reply_to(json.dumps(document["response"]), 100, signed.digest).kind == "accepted"
@@ -244,7 +312,10 @@ def test_a_cancellation_on_the_wire_is_the_documented_one_and_never_of_all_produ
 
 
 def test_amounts_leave_as_strings_and_counters_as_numbers() -> None:
-    assert codec.write({"id": codec.Whole(7), "amount": Base(-(2**127))}) == '{"id":7,"amount":"-170141183460469231731687303715884105728"}'
+    assert (
+        codec.write({"id": codec.Whole(7), "amount": Base(-(2**127))})
+        == '{"id":7,"amount":"-170141183460469231731687303715884105728"}'
+    )
 
 
 def test_control_frames_on_the_wire_are_the_documented_ones() -> None:
@@ -258,7 +329,9 @@ def test_control_frames_on_the_wire_are_the_documented_ones() -> None:
 
 @pytest.mark.parametrize("code", sorted(codec.DEFINITE_REFUSALS))
 def test_every_code_of_the_list_is_a_refusal(code: int) -> None:
-    text = json.dumps({"status": "failure", "error": "no", "error_code": code, "request_type": "execute_place_order"})
+    text = json.dumps(
+        {"status": "failure", "error": "no", "error_code": code, "request_type": "execute_place_order"}
+    )
     reply = codec.reply_to(text, 1, "0xaa")
     assert (reply.kind, reply.code) == ("refused", code)
 
@@ -271,7 +344,10 @@ def test_every_other_code_leaves_the_order_unknown(code: int) -> None:
 
 
 def test_the_documented_failures_are_read_with_their_codes() -> None:
-    replies = [codec.reply_to(json.dumps(case["response"]), 1, "0xaa") for case in example("13_execute_failures")["cases"]]
+    replies = [
+        codec.reply_to(json.dumps(case["response"]), 1, "0xaa")
+        for case in example("13_execute_failures")["cases"]
+    ]
     assert [(reply.kind, reply.code) for reply in replies] == [
         ("refused", 2008),
         ("refused", 2094),
@@ -315,7 +391,11 @@ def test_fills_of_both_sides_are_signed() -> None:
     wire = example("17_events_private_lifecycle")["events"][1]
     bought = decode(wire)
     assert isinstance(bought, Fill)
-    assert (bought.amount, bought.remaining, bought.original) == (ONE // 50, 22 * ONE // 1000, 42 * ONE // 1000)
+    assert (bought.amount, bought.remaining, bought.original) == (
+        ONE // 50,
+        22 * ONE // 1000,
+        42 * ONE // 1000,
+    )
     assert (bought.price, bought.fee, bought.submission_idx) == (27569 * ONE // 10, 5514351435143514, 563012)
     assert bought.at_ns == 1786360001123456789
     sold = decode({**wire, "is_bid": False, "submission_idx": "563012", "id": "x"})
@@ -324,15 +404,34 @@ def test_fills_of_both_sides_are_signed() -> None:
 
 
 def test_the_private_lifecycle_is_read_in_full() -> None:
-    decoded = [decode(event) for event in example("17_events_private_lifecycle")["events"] + example("18_events_ioc_partial")["events"]]
+    decoded = [
+        decode(event)
+        for event in example("17_events_private_lifecycle")["events"]
+        + example("18_events_ioc_partial")["events"]
+    ]
     kinds = [type(event) for event in decoded]
-    assert kinds == [OrderUpdate, Fill, OrderUpdate, PositionChange, Fill, OrderUpdate, PositionChange, OrderUpdate, OrderUpdate, OrderUpdate]
+    assert kinds == [
+        OrderUpdate,
+        Fill,
+        OrderUpdate,
+        PositionChange,
+        Fill,
+        OrderUpdate,
+        PositionChange,
+        OrderUpdate,
+        OrderUpdate,
+        OrderUpdate,
+    ]
     last = decoded[-1]
     assert isinstance(last, OrderUpdate)
     assert (last.remaining, last.reason) == (0, "cancelled")
     change = decoded[6]
     assert isinstance(change, PositionChange)
-    assert (change.amount, change.v_quote, change.isolated) == (42 * ONE // 1000, -115801380138013801379, False)
+    assert (change.amount, change.v_quote, change.isolated) == (
+        42 * ONE // 1000,
+        -115801380138013801379,
+        False,
+    )
 
 
 def test_book_batches_keep_their_chain_of_timestamps() -> None:
@@ -401,7 +500,14 @@ def test_an_isolated_subaccount_of_the_same_owner_is_ours() -> None:
 
 
 def test_numbers_at_the_edge_of_int128_survive_exactly() -> None:
-    edge = {"type": "position_change", "timestamp": 1, "product_id": "4", "subaccount": SENDER, "isolated": False, "reason": "x"}
+    edge = {
+        "type": "position_change",
+        "timestamp": 1,
+        "product_id": "4",
+        "subaccount": SENDER,
+        "isolated": False,
+        "reason": "x",
+    }
     decoded = decode({**edge, "amount": str(2**127 - 1), "v_quote_amount": str(-(2**127))})
     assert isinstance(decoded, PositionChange)
     assert (decoded.amount, decoded.v_quote) == (2**127 - 1, -(2**127))
@@ -417,8 +523,12 @@ def test_no_frame_however_broken_stops_the_reader() -> None:
         text = list(source.choice(whole))
         for _ in range(source.randint(1, 6)):
             place = source.randrange(len(text))
-            text[place : place + source.randint(0, 3)] = chr(source.choice([0, 34, 44, 45, 48, 57, 123, 125, 0x1F600]))
+            text[place : place + source.randint(0, 3)] = chr(
+                source.choice([0, 34, 44, 45, 48, 57, 123, 125, 0x1F600])
+            )
         decoded = events.decode("".join(text), events.DECODERS, SENDER, tally)
-        assert decoded is None or not isinstance(decoded, Fill) or 0 < abs(decoded.amount) <= decoded.original, f"seed {seed}, turn {turn}"
+        assert (
+            decoded is None or not isinstance(decoded, Fill) or 0 < abs(decoded.amount) <= decoded.original
+        ), f"seed {seed}, turn {turn}"
     assert tally.counts.unreadable > 0
     assert events.decode("[" * 100_000, events.DECODERS, SENDER, tally) is None

@@ -16,14 +16,20 @@ PAGE = " ".join((Path(__file__).resolve().parents[3] / "docs" / "connections.md"
 @pytest.mark.parametrize(
     "saying",
     [
-        f"after {RECONNECT.first_s:g} s, then twice as long each time, up to {RECONNECT.cap_s:g} s, each pause shortened at random by up to half",
+        (
+            f"after {RECONNECT.first_s:g} s, then twice as long each time, up to {RECONNECT.cap_s:g} s, each"
+            " pause shortened at random by up to half"
+        ),
         f"has lasted {RECONNECT.reset_after_s:g} s resets the pauses",
         f"A ping is sent every {PING_EVERY_S:g} s",
         f"too large ({MESSAGE_BYTES_MAX // 2**20} MiB, also after decompression)",
         f"allows {EXECUTES[0][1]} of weight in executes in 10 s and {EXECUTES[1][1]} in a minute per wallet",
         f"{QUERIES[0][1]} and {QUERIES[1][1]:,} in queries per address",
         f"and {ARCHIVE[0][1]:,} a minute at its archive",
-        f"{unwind_weight(len(Settings().flatten_steps))} in executes (five steps, ESCAPE twice), {unwind_questions()} in queries",
+        (
+            f"{unwind_weight(len(Settings().flatten_steps))} in executes (five steps, ESCAPE twice),"
+            f" {unwind_questions()} in queries"
+        ),
     ],
 )
 def test_its_figures_are_the_codes(saying: str) -> None:

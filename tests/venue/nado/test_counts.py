@@ -6,7 +6,9 @@ from trio.testing import MockClock
 from venue.nado.counts import TroubleTally, WireCounts
 
 
-async def test_the_first_trouble_of_a_kind_is_told_at_once_and_the_rest_once_a_minute(autojump_clock: MockClock) -> None:
+async def test_the_first_trouble_of_a_kind_is_told_at_once_and_the_rest_once_a_minute(
+    autojump_clock: MockClock,
+) -> None:
     told: list[str] = []
     tally = TroubleTally("market stream", told.append)
     for _ in range(1_000):

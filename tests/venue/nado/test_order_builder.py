@@ -18,15 +18,25 @@ RATE = Rate.of("0.001")
 
 def product(symbol: str, product_id: int, tick: str, step: str) -> ProductRules:
     money = Price.of(tick), Base.of(step), Quote(100 * ONE)
-    return ProductRules(symbol, product_id, *money, RATE, RATE, RATE, RATE, RATE, RATE, Price.of("100"), "live")
+    return ProductRules(
+        symbol, product_id, *money, RATE, RATE, RATE, RATE, RATE, RATE, Price.of("100"), "live"
+    )
 
 
-RULES = VenueRules("test", 57073, "0x" + "05" * 20, product("ETH-PERP", 4, "0.1", "0.001"), product("SOL-PERP", 8, "0.01", "0.1"))
+RULES = VenueRules(
+    "test",
+    57073,
+    "0x" + "05" * 20,
+    product("ETH-PERP", 4, "0.1", "0.001"),
+    product("SOL-PERP", 8, "0.01", "0.1"),
+)
 ORDER_BUILDER = NadoOrderBuilder(RULES, SENDER, SIGNER)
 
 
 def leg(product_id: int, amount: str, limit: str) -> LegOrder:
-    return LegOrder(product_id, Base.of(amount), Price.of(limit), "fok", False, Price.of(limit), Price.of(limit))
+    return LegOrder(
+        product_id, Base.of(amount), Price.of(limit), "fok", False, Price.of(limit), Price.of(limit)
+    )
 
 
 def plan(recv_time_ms: int = 1_790_000_002_001, **changes: LegOrder) -> SizingPlan:
@@ -50,12 +60,19 @@ def test_an_order_says_what_the_leg_says():
     for name in ("eth", "sol"):
         order = ORDER_BUILDER.order_of(whole, digest(whole), name)
         wanted = whole.leg(name)
-        assert (order.product_id, order.amount, order.price, order.sender) == (wanted.product_id, wanted.amount, wanted.limit, SENDER)
+        assert (order.product_id, order.amount, order.price, order.sender) == (
+            wanted.product_id,
+            wanted.amount,
+            wanted.limit,
+            SENDER,
+        )
         assert unpack(order.appendix) == Appendix("fok")
         assert recv_time_of(order.nonce) == whole.recv_time_ms
 
 
-@pytest.mark.parametrize(("recv_time_ms", "expiration_s"), [(1_790_000_002_000, 1_790_000_003), (1_790_000_002_001, 1_790_000_004)])
+@pytest.mark.parametrize(
+    ("recv_time_ms", "expiration_s"), [(1_790_000_002_000, 1_790_000_003), (1_790_000_002_001, 1_790_000_004)]
+)
 def test_an_order_expires_one_second_after_its_receive_time_rounded_up(recv_time_ms, expiration_s):
     assert ORDER_BUILDER.order_of(plan(recv_time_ms), "ab", "eth").expiration_s == expiration_s
 
@@ -64,7 +81,9 @@ def test_an_order_expires_one_second_after_its_receive_time_rounded_up(recv_time
 @pytest.mark.parametrize("reduce_only", [False, True])
 def test_kind_and_reduce_only_reach_the_appendix(kind, reduce_only):
     wanted = msgspec.structs.replace(leg(4, "0.042", "2759.6"), kind=kind, reduce_only=reduce_only)
-    assert unpack(ORDER_BUILDER.order_of(plan(eth=wanted), "ab", "eth").appendix) == Appendix(kind, reduce_only=reduce_only)
+    assert unpack(ORDER_BUILDER.order_of(plan(eth=wanted), "ab", "eth").appendix) == Appendix(
+        kind, reduce_only=reduce_only
+    )
 
 
 def test_a_signed_order_carries_the_venues_digest_and_our_signature():
@@ -85,7 +104,11 @@ def test_the_same_plan_and_leg_give_the_same_bytes_to_whoever_asks():
 
 
 def test_the_nonces_of_the_two_legs_and_of_two_plans_differ():
-    nonces = {ORDER_BUILDER.order_of(plan(), plan_digest, name).nonce for plan_digest in ("aa", "bb") for name in ("eth", "sol")}
+    nonces = {
+        ORDER_BUILDER.order_of(plan(), plan_digest, name).nonce
+        for plan_digest in ("aa", "bb")
+        for name in ("eth", "sol")
+    }
     assert len(nonces) == 4
 
 
@@ -102,7 +125,11 @@ OFF_LATTICE = [
     ("eth", leg(4, "0.042", "2759.65"), "ETH-PERP: price 2759.65 is not on the tick 0.1"),
     ("sol", leg(8, "-0.042", "115.75"), "SOL-PERP: amount -0.042 is not on the step 0.1"),
     ("sol", leg(8, "-1", "115.755"), "SOL-PERP: price 115.755 is not on the tick 0.01"),
-    ("sol", leg(8, "0.000000000000000001", "115.75"), "SOL-PERP: amount 0.000000000000000001 is not on the step 0.1"),
+    (
+        "sol",
+        leg(8, "0.000000000000000001", "115.75"),
+        "SOL-PERP: amount 0.000000000000000001 is not on the step 0.1",
+    ),
 ]
 
 

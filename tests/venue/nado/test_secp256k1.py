@@ -1,4 +1,6 @@
-"""The binding of libsecp256k1 that signs, held against others: the same bytes for every key and digest, the same refusals."""
+"""The binding of libsecp256k1 that signs, held against others: the same bytes for every key and digest,
+the same refusals.
+"""
 
 import os
 import random
@@ -45,10 +47,11 @@ def test_every_signature_and_recovered_key_is_that_of_coincurve() -> None:
 
 
 def test_edges_and_some_random_ones_are_those_of_a_signer_in_pure_python() -> None:
-    """eth-keys' own arithmetic shares no code with libsecp256k1. It is a hundred times slower, so there are fewer.
+    """eth-keys' own arithmetic shares no code with libsecp256k1. It is a hundred times slower, so there are
+    fewer.
 
-    Digests from the order of the curve on (one in 2**128) are left out: libsecp256k1 draws the nonce from the digest as it is, eth-keys from the
-    digest modulo the order.
+    Digests from the order of the curve on (one in 2**128) are left out: libsecp256k1 draws the nonce from the
+    digest as it is, eth-keys from the digest modulo the order.
     """
     native = pytest.importorskip("eth_keys.backends.native.ecdsa")
     known = [(key, digest) for key, digest in islice(cases(), 80) if int.from_bytes(digest, "big") < ORDER]

@@ -1,4 +1,6 @@
-"""The signing vectors, and what the signer refuses. `test_signing_equals_sdk` holds the same functions against nado-protocol itself."""
+"""The signing vectors, and what the signer refuses. `test_signing_equals_sdk` holds the same functions
+against nado-protocol itself.
+"""
 
 import copy
 import json
@@ -46,10 +48,20 @@ def digest_of_vector(vector: Any) -> bytes:
     match vector["encodeType"].partition("(")[0]:
         case "Order":
             price, amount = Price(int(message["priceX18"])), Base(int(message["amount"]))
-            order = Order(int(contract, 16), sender, price, amount, int(message["expiration"]), nonce, int(message["appendix"]))
+            order = Order(
+                int(contract, 16),
+                sender,
+                price,
+                amount,
+                int(message["expiration"]),
+                nonce,
+                int(message["appendix"]),
+            )
             return order_digest(order, chain)
         case "Cancellation":
-            return cancellation_digest(sender, message["productIds"], message["digests"], nonce, chain, contract)
+            return cancellation_digest(
+                sender, message["productIds"], message["digests"], nonce, chain, contract
+            )
         case "CancellationProducts":
             return cancellation_products_digest(sender, message["productIds"], nonce, chain, contract)
         case "StreamAuthentication":
@@ -117,7 +129,9 @@ def test_an_appendix_that_does_not_fit_is_refused_rather_than_truncated(changes,
         pack(Appendix("default", **changes))
 
 
-@pytest.mark.parametrize("packed", [-1, 0, 2, 513 | 1 << 14, 513 | 1 << 37, 1 | 1 << 38, 1 | 1 << 64, 1 << 128 | 1])
+@pytest.mark.parametrize(
+    "packed", [-1, 0, 2, 513 | 1 << 14, 513 | 1 << 37, 1 | 1 << 38, 1 | 1 << 64, 1 << 128 | 1]
+)
 def test_an_appendix_nobody_could_have_packed_is_refused(packed):
     with pytest.raises(ValueError, match=r"appendix|version|reserved|builder_rate|value"):
         unpack(packed)
@@ -153,7 +167,9 @@ def test_an_order_field_outside_its_type_is_refused_by_name(field, wrong):
 
 @pytest.mark.parametrize("edge", [-(2**127), -1, 0, 2**127 - 1])
 def test_the_edges_of_int128_are_signed(edge):
-    assert len(order_digest(msgspec.structs.replace(ORDER, price=Price(edge), amount=Base(edge)), 57073)) == 32
+    assert (
+        len(order_digest(msgspec.structs.replace(ORDER, price=Price(edge), amount=Base(edge)), 57073)) == 32
+    )
 
 
 @pytest.mark.parametrize("chain_id", [-1, 2**256, 57073.0, "57073"])
@@ -190,7 +206,10 @@ def test_every_field_of_an_order_changes_its_digest():
         "appendix": 513,
     }
     assert set(other) == set(Order.__struct_fields__)
-    digests = {order_digest(msgspec.structs.replace(ORDER, **{field: value}), 57073) for field, value in other.items()}
+    digests = {
+        order_digest(msgspec.structs.replace(ORDER, **{field: value}), 57073)
+        for field, value in other.items()
+    }
     digests |= {order_digest(ORDER, 57073), order_digest(ORDER, 763373)}
     assert len(digests) == len(other) + 2
 
@@ -212,7 +231,10 @@ def test_a_key_is_read_from_hex(text):
     assert Signer.from_hex(text).address == OWNER
 
 
-@pytest.mark.parametrize("text", ["", "secret", "11" * 31, "11" * 33, "1" * 63, "11" * 31 + "zz", "11" * 31 + " 1", "00" * 32, "ff" * 32])
+@pytest.mark.parametrize(
+    "text",
+    ["", "secret", "11" * 31, "11" * 33, "1" * 63, "11" * 31 + "zz", "11" * 31 + " 1", "00" * 32, "ff" * 32],
+)
 def test_a_wrong_key_is_refused_without_being_repeated(text):
     with pytest.raises(ValueError, match="private key") as caught:
         Signer.from_hex(text)
@@ -261,7 +283,10 @@ def test_a_subaccount_is_owner_and_name():
     assert subaccount_owner(SENDER) == OWNER
 
 
-@pytest.mark.parametrize(("owner", "name"), [(OWNER, "thirteen_char"), (OWNER, "größe"), (OWNER[2:], "default"), (SENDER, "default")])
+@pytest.mark.parametrize(
+    ("owner", "name"),
+    [(OWNER, "thirteen_char"), (OWNER, "größe"), (OWNER[2:], "default"), (SENDER, "default")],
+)
 def test_a_subaccount_the_venue_could_not_have_is_refused(owner, name):
     with pytest.raises(ValueError, match=r"subaccount name|owner"):
         subaccount_hex(owner, name)
@@ -280,14 +305,16 @@ def test_a_nonce_outside_uint64_has_no_receive_time():
             recv_time_of(nonce)
 
 
-# -- any flat message ------------------------------------------------------------------------------------------------------------------------
+# -- any flat message ----------------------------------------------------------------------------------------
 
 LINK = "LinkSigner(bytes32 sender,bytes32 signer,uint64 nonce)"
 
 
 def test_a_message_given_by_its_type_has_the_digest_of_its_own_encoder():
     sender, signer = "0x" + "11" * 32, "0x" + "22" * 32
-    assert typed_digest(LINK, 763373, ENDPOINT, sender=sender, signer=signer, nonce=7) == link_signer_digest(sender, signer, 7, 763373, ENDPOINT)
+    assert typed_digest(LINK, 763373, ENDPOINT, sender=sender, signer=signer, nonce=7) == link_signer_digest(
+        sender, signer, 7, 763373, ENDPOINT
+    )
 
 
 def test_a_message_given_by_its_type_refuses_what_does_not_fit_by_name():

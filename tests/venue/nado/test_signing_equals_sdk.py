@@ -1,7 +1,7 @@
 """Digests and signatures held against nado-protocol 2.0.0, byte for byte, over random and extreme messages.
 
-`SEED=123 CASES=2000 pytest tests/venue/nado/test_signing_equals_sdk.py` repeats a failure, or looks further. The SDK is imported inside a fixture:
-it takes 2.5 s and its dependencies warn.
+`SEED=123 CASES=2000 pytest tests/venue/nado/test_signing_equals_sdk.py` repeats a failure, or looks further.
+The SDK is imported inside a fixture: it takes 2.5 s and its dependencies warn.
 """
 
 import importlib
@@ -35,7 +35,9 @@ CHAINS = (57073, 763373)
 KINDS = ("default", "ioc", "fok", "post_only")
 TRIGGERS = ("none", "price", "twap", "twap_custom")
 
-pytestmark = pytest.mark.filterwarnings("ignore:'collections.abc.ByteString' is deprecated:DeprecationWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:'collections.abc.ByteString' is deprecated:DeprecationWarning"
+)
 """The SDK's eth-account asks for it at its first signature on Python 3.12 and 3.13."""
 
 
@@ -52,7 +54,11 @@ def sdk() -> SimpleNamespace:
             "engine_client",
             "engine_client.types.execute",
         )
-        names = {name: value for module in modules for name, value in vars(importlib.import_module(f"nado_protocol.{module}")).items()}
+        names = {
+            name: value
+            for module in modules
+            for name, value in vars(importlib.import_module(f"nado_protocol.{module}")).items()
+        }
         names["Account"] = importlib.import_module("eth_account").Account
     return SimpleNamespace(**names)
 
@@ -62,7 +68,10 @@ def repeatable(case: int, sampled: object) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        print(f"case {case}: {sampled}\nrepeat with: SEED={SEED} CASES={case + 1} pytest {os.path.relpath(__file__)}")  # noqa: T201
+        print(  # noqa: T201
+            f"case {case}: {sampled}\nrepeat with: SEED={SEED} CASES={case + 1} pytest"
+            f" {os.path.relpath(__file__)}"
+        )
         raise
 
 
@@ -74,7 +83,17 @@ def cases(salt: str) -> Iterator[tuple[int, random.Random]]:
 
 def whole(dice: random.Random, low: int, high: int) -> int:
     """An integer in [low, high]: its ends, small ones, and any length of bits in between."""
-    near = dice.choice((low, high, 0, 1, dice.randint(low, high), dice.getrandbits(dice.randint(1, 128)), -dice.getrandbits(dice.randint(1, 128))))
+    near = dice.choice(
+        (
+            low,
+            high,
+            0,
+            1,
+            dice.randint(low, high),
+            dice.getrandbits(dice.randint(1, 128)),
+            -dice.getrandbits(dice.randint(1, 128)),
+        )
+    )
     return min(max(near, low), high)
 
 
@@ -104,13 +123,17 @@ def random_appendix(dice: random.Random) -> Appendix:
 
 
 def appendix_of_sdk(sdk: Any, wanted: Appendix) -> int:
-    """`wanted`, built by the SDK. It takes a TWAP's slippage as a float, which does not hold it exactly: that half is put in here."""
+    """`wanted`, built by the SDK. It takes a TWAP's slippage as a float, which does not hold it exactly:
+    that half is put in here.
+    """
     twap = wanted.trigger.startswith("twap")
     packed = sdk.build_appendix(
         sdk.OrderType[wanted.kind.upper()],
         isolated=wanted.isolated,
         reduce_only=wanted.reduce_only,
-        trigger_type=None if wanted.trigger == "none" else sdk.OrderAppendixTriggerType(TRIGGERS.index(wanted.trigger)),
+        trigger_type=(
+            None if wanted.trigger == "none" else sdk.OrderAppendixTriggerType(TRIGGERS.index(wanted.trigger))
+        ),
         isolated_margin=wanted.value if wanted.isolated else None,
         twap_times=wanted.value >> 32 if twap else None,
         twap_slippage_frac=0.0 if twap else None,
@@ -151,27 +174,55 @@ Case = tuple[bytes, str, dict[str, object], str]
 def order_case(dice: random.Random, chain: int, endpoint: str) -> Case:
     del endpoint
     order = random_order(dice)
-    return order_digest(order, chain), "PLACE_ORDER", fields_of(order), "0x" + order.product_id.to_bytes(20, "big").hex()
+    return (
+        order_digest(order, chain),
+        "PLACE_ORDER",
+        fields_of(order),
+        "0x" + order.product_id.to_bytes(20, "big").hex(),
+    )
 
 
 def cancellation_case(dice: random.Random, chain: int, endpoint: str) -> Case:
     sender, count, nonce = random_sender(dice), dice.randint(0, 5), whole(dice, 0, 2**64 - 1)
-    products, digests = [whole(dice, 0, 2**32 - 1) for _ in range(count)], [words(dice, 32) for _ in range(count)]
-    message = {"sender": bytes.fromhex(sender[2:]), "productIds": products, "digests": [bytes.fromhex(d[2:]) for d in digests], "nonce": nonce}
-    return cancellation_digest(sender, products, digests, nonce, chain, endpoint), "CANCEL_ORDERS", message, endpoint
+    products, digests = (
+        [whole(dice, 0, 2**32 - 1) for _ in range(count)],
+        [words(dice, 32) for _ in range(count)],
+    )
+    message = {
+        "sender": bytes.fromhex(sender[2:]),
+        "productIds": products,
+        "digests": [bytes.fromhex(d[2:]) for d in digests],
+        "nonce": nonce,
+    }
+    return (
+        cancellation_digest(sender, products, digests, nonce, chain, endpoint),
+        "CANCEL_ORDERS",
+        message,
+        endpoint,
+    )
 
 
 def cancellation_products_case(dice: random.Random, chain: int, endpoint: str) -> Case:
     sender, nonce = random_sender(dice), whole(dice, 0, 2**64 - 1)
     products = [whole(dice, 0, 2**32 - 1) for _ in range(dice.randint(0, 5))]
     message = {"sender": bytes.fromhex(sender[2:]), "productIds": products, "nonce": nonce}
-    return cancellation_products_digest(sender, products, nonce, chain, endpoint), "CANCEL_PRODUCT_ORDERS", message, endpoint
+    return (
+        cancellation_products_digest(sender, products, nonce, chain, endpoint),
+        "CANCEL_PRODUCT_ORDERS",
+        message,
+        endpoint,
+    )
 
 
 def stream_case(dice: random.Random, chain: int, endpoint: str) -> Case:
     sender, expiration = random_sender(dice), whole(dice, 0, 2**64 - 1)
     message = {"sender": bytes.fromhex(sender[2:]), "expiration": expiration}
-    return stream_authentication_digest(sender, expiration, chain, endpoint), "AUTHENTICATE_STREAM", message, endpoint
+    return (
+        stream_authentication_digest(sender, expiration, chain, endpoint),
+        "AUTHENTICATE_STREAM",
+        message,
+        endpoint,
+    )
 
 
 def link_case(dice: random.Random, chain: int, endpoint: str) -> Case:
@@ -181,7 +232,9 @@ def link_case(dice: random.Random, chain: int, endpoint: str) -> Case:
 
 
 @pytest.mark.parametrize("chain", CHAINS)
-@pytest.mark.parametrize("make", [order_case, cancellation_case, cancellation_products_case, stream_case, link_case])
+@pytest.mark.parametrize(
+    "make", [order_case, cancellation_case, cancellation_products_case, stream_case, link_case]
+)
 def test_digest_and_signature_are_those_of_the_sdk(sdk, make: Callable[..., Case], chain):
     for case, dice in cases(f"{make.__name__}/{chain}"):
         key = dice.randbytes(32)
@@ -200,14 +253,21 @@ def test_an_appendix_is_that_of_the_sdk_and_is_read_back(sdk):
         with repeatable(case, wanted):
             assert pack(wanted) == appendix_of_sdk(sdk, wanted)
             assert unpack(pack(wanted)) == wanted
-            assert sdk.order_builder_info(pack(wanted)) == ((wanted.builder_id, wanted.builder_rate) if wanted.builder_id else None)
+            assert sdk.order_builder_info(pack(wanted)) == (
+                (wanted.builder_id, wanted.builder_rate) if wanted.builder_id else None
+            )
             assert sdk.order_isolated_margin(pack(wanted)) == (wanted.value if wanted.isolated else None)
             slippage = (wanted.value & 0xFFFFFFFF) / 1_000_000
-            assert sdk.order_twap_data(pack(wanted)) == ((wanted.value >> 32, slippage) if wanted.trigger.startswith("twap") else None)
+            assert sdk.order_twap_data(pack(wanted)) == (
+                (wanted.value >> 32, slippage) if wanted.trigger.startswith("twap") else None
+            )
 
 
 def test_where_the_sdk_truncates_a_builder_we_refuse(sdk):
-    assert sdk.order_builder_id(sdk.build_appendix(sdk.OrderType.IOC, builder_id=70_000, builder_fee_rate=10)) == 4464
+    assert (
+        sdk.order_builder_id(sdk.build_appendix(sdk.OrderType.IOC, builder_id=70_000, builder_fee_rate=10))
+        == 4464
+    )
     with pytest.raises(ValueError, match="builder_id: 70000"):
         pack(Appendix("ioc", builder_id=70_000, builder_rate=10))
 
@@ -223,12 +283,24 @@ def test_nonces_and_subaccounts_are_those_of_the_sdk(sdk):
 
 @pytest.mark.parametrize("chain", CHAINS)
 def test_the_sdks_own_client_would_sign_the_same_order(sdk, chain):
-    """Through EngineClient (which opens no connection), from the hex sender that a person configures to the signature that goes out."""
+    """Through EngineClient (which opens no connection), from the hex sender that a person configures to
+    the signature that goes out.
+    """
     key, dice = b"\x11" * 32, random.Random(f"{SEED}/client/{chain}")
     sender, endpoint = subaccount_hex(Signer(key).address, "default"), words(dice, 20)
-    opts = sdk.EngineClientOpts(url="http://127.0.0.1:1/v1", signer=sdk.Account.from_key(key), chain_id=chain, endpoint_addr=endpoint)
+    opts = sdk.EngineClientOpts(
+        url="http://127.0.0.1:1/v1", signer=sdk.Account.from_key(key), chain_id=chain, endpoint_addr=endpoint
+    )
     client = sdk.EngineClient(opts)
-    order = Order(4, sender, Price.of("2756.9"), Base.of("-0.042"), 1_790_000_003, order_nonce(1_790_000_002_000, 77), pack(Appendix("fok")))
+    order = Order(
+        4,
+        sender,
+        Price.of("2756.9"),
+        Base.of("-0.042"),
+        1_790_000_003,
+        order_nonce(1_790_000_002_000, 77),
+        pack(Appendix("fok")),
+    )
     params = sdk.OrderParams(**fields_of(order) | {"sender": sender})
     digest = order_digest(order, chain)
     assert client.get_order_digest(params, 4) == "0x" + digest.hex()

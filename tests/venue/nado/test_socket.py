@@ -11,7 +11,17 @@ import trio_websocket
 from trio.testing import MockClock
 
 from tests.venue.nado.wires import MemoryDialer
-from venue.nado.socket import NO_DEFLATE, PING_EVERY_S, SILENCE_S, Socket, TcpDialer, accept_socket, background, offers_deflate, open_socket
+from venue.nado.socket import (
+    NO_DEFLATE,
+    PING_EVERY_S,
+    SILENCE_S,
+    Socket,
+    TcpDialer,
+    accept_socket,
+    background,
+    offers_deflate,
+    open_socket,
+)
 from venue.protocol import Unreachable
 
 URL = "ws://venue/v1/ws"
@@ -54,7 +64,9 @@ async def test_compressed_bytes_are_fewer_than_the_text(autojump_clock: MockCloc
         assert dialer.sent - before < 1_000
 
 
-async def test_an_upgrade_without_deflate_is_refused_with_403_and_the_venues_body(autojump_clock: MockClock) -> None:
+async def test_an_upgrade_without_deflate_is_refused_with_403_and_the_venues_body(
+    autojump_clock: MockClock,
+) -> None:
     async with MemoryDialer(echo) as dialer, trio.open_nursery() as nursery:
         stream: Any = await dialer.dial("venue", 80, tls=False)
         with pytest.raises(BaseExceptionGroup) as caught:
@@ -72,7 +84,9 @@ async def test_a_refused_upgrade_names_status_and_body(autojump_clock: MockClock
     async def refuse(stream: trio.abc.Stream) -> None:
         await stream.receive_some()
         body = b'{"reason":"ip_query_only","blocked":true}'
-        await stream.send_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: " + str(len(body)).encode() + b"\r\n\r\n" + body)
+        await stream.send_all(
+            b"HTTP/1.1 403 Forbidden\r\ncontent-length: " + str(len(body)).encode() + b"\r\n\r\n" + body
+        )
 
     async with MemoryDialer(raw=refuse) as dialer:
         with pytest.raises(Unreachable, match=r"403 .*ip_query_only"):
@@ -80,7 +94,9 @@ async def test_a_refused_upgrade_names_status_and_body(autojump_clock: MockClock
                 raise AssertionError("it opened")
 
 
-async def test_a_venue_that_never_answers_the_upgrade_is_unreachable_in_time(autojump_clock: MockClock) -> None:
+async def test_a_venue_that_never_answers_the_upgrade_is_unreachable_in_time(
+    autojump_clock: MockClock,
+) -> None:
     async def say_nothing(_stream: trio.abc.Stream) -> None:
         await trio.sleep_forever()
 
@@ -112,7 +128,9 @@ async def test_a_dial_that_hangs_is_unreachable_in_time(autojump_clock: MockCloc
             raise AssertionError("it opened")
 
 
-async def test_what_arrived_before_the_end_is_read_and_then_the_socket_says_why(autojump_clock: MockClock) -> None:
+async def test_what_arrived_before_the_end_is_read_and_then_the_socket_says_why(
+    autojump_clock: MockClock,
+) -> None:
     async def session(socket: Socket) -> None:
         await socket.send("one")
         await socket.send("two")
@@ -158,7 +176,9 @@ async def test_an_abandoned_socket_sends_nothing_more(autojump_clock: MockClock)
         assert dialer.sent == before
 
 
-async def test_a_ping_leaves_every_thirty_seconds_and_a_live_peer_keeps_the_socket_open(autojump_clock: MockClock) -> None:
+async def test_a_ping_leaves_every_thirty_seconds_and_a_live_peer_keeps_the_socket_open(
+    autojump_clock: MockClock,
+) -> None:
     async with MemoryDialer(echo) as dialer, open_socket(URL, dialer) as socket:
         before = dialer.sent
         await trio.sleep(10 * PING_EVERY_S + 1)
@@ -174,7 +194,9 @@ async def test_a_silent_peer_is_given_up_after_a_minute(autojump_clock: MockCloc
         assert trio.current_time() == pytest.approx(SILENCE_S, abs=1)
 
 
-async def test_closing_waits_a_second_at_most_for_a_peer_that_does_not_answer(autojump_clock: MockClock) -> None:
+async def test_closing_waits_a_second_at_most_for_a_peer_that_does_not_answer(
+    autojump_clock: MockClock,
+) -> None:
     async with MemoryDialer(echo) as dialer:
         async with open_socket(URL, dialer):
             dialer.mute = True
@@ -192,7 +214,9 @@ async def test_a_message_beyond_the_limit_ends_the_connection(autojump_clock: Mo
             await socket.receive()
 
 
-async def test_bytes_that_are_no_frames_end_the_connection_and_nothing_else(autojump_clock: MockClock) -> None:
+async def test_bytes_that_are_no_frames_end_the_connection_and_nothing_else(
+    autojump_clock: MockClock,
+) -> None:
     """Reproduce a failure with the seed in its message."""
     for seed in range(20):
         noise = random.Random(seed).randbytes(200)

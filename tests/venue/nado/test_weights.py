@@ -58,7 +58,10 @@ def test_the_budget_equals_a_plain_sum_over_every_window(limits: Any) -> None:
         for _ in range(300):
             now += source.choice([0, 1, 50, 400, 3_000])
             weight = source.randint(1, limits[-1][1] // 20)
-            fits = all(sum(w for at, w in spent if at >= now - length) + weight <= allowed for length, allowed in limits)
+            fits = all(
+                sum(w for at, w in spent if at >= now - length) + weight <= allowed
+                for length, allowed in limits
+            )
             assert budget.affords(weight, now) is fits, f"seed {seed}"
             if fits or source.random() < 0.1:
                 budget.spend(weight, now)
@@ -81,7 +84,9 @@ def test_the_budget_equals_a_plain_sum_over_every_window(limits: Any) -> None:
         ({"type": "something new"}, 20),
     ],
 )
-def test_a_query_weighs_what_the_sheet_says_and_an_unknown_one_as_much_as_the_dearest(question: dict[str, Any], weight: int) -> None:
+def test_a_query_weighs_what_the_sheet_says_and_an_unknown_one_as_much_as_the_dearest(
+    question: dict[str, Any], weight: int
+) -> None:
     assert query_weight(question) == weight
 
 
@@ -108,7 +113,9 @@ class Clock:
 
 
 def test_entering_needs_room_for_both_orders_and_the_whole_unwind_after_them() -> None:
-    """Lesson O12: a throttle once let the first leg out and not the second, and the run ended with both legs short."""
+    """Lesson O12: a throttle once let the first leg out and not the second, and the run ended with both
+    legs short.
+    """
     clock = Clock()
     weights = Weights(clock)
     for _ in range(100 - 36):

@@ -1,4 +1,6 @@
-"""In-memory wires for tests: a dialer whose other end is a session function, with the accidents that real wires have."""
+"""In-memory wires for tests: a dialer whose other end is a session function, with the accidents that real
+wires have.
+"""
 
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import AsyncExitStack
@@ -18,13 +20,17 @@ Handler = Callable[[httpx.Request], Coroutine[None, None, httpx.Response]]
 
 
 def answering(handler: Handler) -> httpx.MockTransport:
-    """HTTP answered by `handler`, whose answers arrive as a body to be read, as on a wire, and not read already as httpx makes them."""
+    """HTTP answered by `handler`, whose answers arrive as a body to be read, as on a wire, and not read
+    already as httpx makes them.
+    """
 
     async def streamed(request: httpx.Request) -> httpx.Response:
         answer = await handler(request)
         if not answer.is_stream_consumed:
             return answer
-        return httpx.Response(answer.status_code, headers=answer.headers, stream=httpx.ByteStream(answer.content))
+        return httpx.Response(
+            answer.status_code, headers=answer.headers, stream=httpx.ByteStream(answer.content)
+        )
 
     return httpx.MockTransport(streamed)
 
@@ -64,10 +70,12 @@ class _Counted(trio.abc.Stream):
 
 
 class MemoryDialer:
-    """Every dial makes a fresh in-memory pair and runs `session` on the server's end (or `raw`, below the WebSocket).
+    """Every dial makes a fresh in-memory pair and runs `session` on the server's end (or `raw`, below the
+    WebSocket).
 
-    `refuse` makes dials fail. `sent` counts the clients' bytes. `mute` swallows everything from the server. `break_after` lets that many bytes of
-    the next send out and then breaks the stream. `hold_s` keeps the next send waiting, as a full TCP window would.
+    `refuse` makes dials fail. `sent` counts the clients' bytes. `mute` swallows everything from the server.
+    `break_after` lets that many bytes of the next send out and then breaks the stream. `hold_s` keeps the
+    next send waiting, as a full TCP window would.
     """
 
     def __init__(self, session: Session | None = None, *, raw: Raw | None = None) -> None:
@@ -86,7 +94,9 @@ class MemoryDialer:
         self._nursery = await self._stack.enter_async_context(background())
         return self
 
-    async def __aexit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> bool | None:
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
         return await self._stack.__aexit__(kind, value, trace)
 
     async def dial(self, host: str, port: int, *, tls: bool) -> trio.abc.Stream:

@@ -1,4 +1,6 @@
-"""A small trading desk for the tests of the simulated venue: orders with real digests and signatures, books drawn by hand."""
+"""A small trading desk for the tests of the simulated venue: orders with real digests and signatures,
+books drawn by hand.
+"""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -53,7 +55,15 @@ def order(
     appendix: int | None = None,
 ) -> Order:
     packed = pack(Appendix(kind, reduce_only)) if appendix is None else appendix
-    return Order(product_id, sender, Price.of(price), Base.of(amount), expiration_s, order_nonce(recv_time_ms, low20), packed)
+    return Order(
+        product_id,
+        sender,
+        Price.of(price),
+        Base.of(amount),
+        expiration_s,
+        order_nonce(recv_time_ms, low20),
+        packed,
+    )
 
 
 @dataclass
@@ -78,7 +88,9 @@ class Desk:
         return self.exchange.order_log[-1]
 
     def code(self, wanted: Order, **how: Any) -> int:
-        """The code an order is refused with; 0 when it is accepted, -1 when the refusal has no words or is not in the order log."""
+        """The code an order is refused with; 0 when it is accepted, -1 when the refusal has no words or is
+        not in the order log.
+        """
         try:
             self.place(wanted, **how)
         except ExchangeRefusal as no:
@@ -106,7 +118,7 @@ def desk(*, knobs: Knobs | None = None, funds: str = "10000") -> Desk:
     return made
 
 
-# -- the running venue -----------------------------------------------------------------------------------------------------------------------
+# -- the running venue ---------------------------------------------------------------------------------------
 
 
 class Script:
@@ -129,7 +141,9 @@ class Floor:
     http: httpx.AsyncClient
     numbers: Iterator[int] = field(default_factory=lambda: iter(range(1, 1_000_000)))
 
-    def frame(self, wanted: Order, *, order_id: int | None = None, signer: Signer = OURS, unique: bool = True) -> str:
+    def frame(
+        self, wanted: Order, *, order_id: int | None = None, signer: Signer = OURS, unique: bool = True
+    ) -> str:
         """The execute that places `wanted`, signed; a nonce of its own unless told otherwise."""
         if unique:
             wanted = msgspec.structs.replace(wanted, nonce=wanted.nonce + next(self.numbers))
@@ -145,7 +159,9 @@ class Floor:
             },
             "signature": signer.sign(order_digest(wanted, self.venue.exchange.chain_id)),
         }
-        return msgspec.json.encode({"place_order": body if order_id is None else {**body, "id": order_id}}).decode()
+        return msgspec.json.encode(
+            {"place_order": body if order_id is None else {**body, "id": order_id}}
+        ).decode()
 
     async def post(self, path: str, body: object) -> Any:
         content = body if isinstance(body, str) else msgspec.json.encode(body)
@@ -177,12 +193,19 @@ class Line:
         return await self.read()
 
     async def subscribe(self, *streams: dict[str, Any]) -> None:
-        assert await self.ask({"method": "subscribe_multi", "streams": streams, "id": 1}) == {"result": None, "id": 1}
+        assert await self.ask({"method": "subscribe_multi", "streams": streams, "id": 1}) == {
+            "result": None,
+            "id": 1,
+        }
 
 
 @asynccontextmanager
-async def floor(*moves: BookChange, faults: Faults = NO_FAULTS, kept: SavedVenue | None = None) -> AsyncIterator[Floor]:
-    """A venue on virtual time with a flat book and, after it, `moves`; both accounts funded, or everything as it was `kept`."""
+async def floor(
+    *moves: BookChange, faults: Faults = NO_FAULTS, kept: SavedVenue | None = None
+) -> AsyncIterator[Floor]:
+    """A venue on virtual time with a flat book and, after it, `moves`; both accounts funded, or everything
+    as it was `kept`.
+    """
     venue = SimulatedVenue(Exchange(knobs=faults.venue), Script(*moves), RunClock(START_NS), faults)
     if kept is not None:
         restore(venue, kept)

@@ -1,4 +1,6 @@
-"""How each error code is provoked: one scene per code, over the real wire, and the faults under which it plays."""
+"""How each error code is provoked: one scene per code, over the real wire, and the faults under which it
+plays.
+"""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -39,8 +41,19 @@ class Stage:
     async def execute(self, name: str, body: object) -> Any:
         return await self.place.post("/v1/execute", {name: body})
 
-    async def order(self, amount: str, price: str, kind: Any = "ioc", *, signer: Signer = OURS, unique: bool = True, **named: Any) -> Any:
-        return await self.place.post("/v1/execute", self.place.frame(order(amount, price, kind, **named), signer=signer, unique=unique))
+    async def order(
+        self,
+        amount: str,
+        price: str,
+        kind: Any = "ioc",
+        *,
+        signer: Signer = OURS,
+        unique: bool = True,
+        **named: Any,
+    ) -> Any:
+        return await self.place.post(
+            "/v1/execute", self.place.frame(order(amount, price, kind, **named), signer=signer, unique=unique)
+        )
 
     def body(self, amount: str, price: str, kind: Any = "ioc", **named: Any) -> Any:
         """The body of a place_order."""
@@ -52,12 +65,23 @@ class Stage:
         digest: str = (await self.order("0.05", "2750", "post_only", **named))["data"]["digest"]
         return digest
 
-    def cancellation(self, digests: list[str], *, products: list[int] | None = None, signer: Signer = OURS, sender: str = ME) -> tuple[Any, str]:
+    def cancellation(
+        self,
+        digests: list[str],
+        *,
+        products: list[int] | None = None,
+        signer: Signer = OURS,
+        sender: str = ME,
+    ) -> tuple[Any, str]:
         self.numbers[0] += 1
         nonce = order_nonce(NOW_MS + 50_000, self.numbers[0])
         ids = [ETH] * len(digests) if products is None else products
-        signed = cancellation_digest(sender, [ETH] * len(digests), digests, nonce, self.exchange.chain_id, self.exchange.endpoint)
-        return {"sender": sender, "productIds": ids, "digests": digests, "nonce": str(nonce)}, signer.sign(signed)
+        signed = cancellation_digest(
+            sender, [ETH] * len(digests), digests, nonce, self.exchange.chain_id, self.exchange.endpoint
+        )
+        return {"sender": sender, "productIds": ids, "digests": digests, "nonce": str(nonce)}, signer.sign(
+            signed
+        )
 
     async def cancel(self, digests: list[str], **named: Any) -> Any:
         tx, signature = self.cancellation(digests, **named)
@@ -68,28 +92,48 @@ class Stage:
 
     async def link(self, signer: str, *, sender: str = ME) -> Any:
         new, nonce = signer + "00" * 12, self.nonce(sender)
-        signature = OURS.sign(link_signer_digest(sender, new, nonce, self.exchange.chain_id, self.exchange.endpoint))
-        return await self.execute("link_signer", {"tx": {"sender": sender, "signer": new, "nonce": str(nonce)}, "signature": signature})
+        signature = OURS.sign(
+            link_signer_digest(sender, new, nonce, self.exchange.chain_id, self.exchange.endpoint)
+        )
+        return await self.execute(
+            "link_signer",
+            {"tx": {"sender": sender, "signer": new, "nonce": str(nonce)}, "signature": signature},
+        )
 
-    async def signed(self, name: str, kind: str, *, signer: Signer = OURS, extra: dict[str, Any] | None = None, **tx: Any) -> Any:
+    async def signed(
+        self, name: str, kind: str, *, signer: Signer = OURS, extra: dict[str, Any] | None = None, **tx: Any
+    ) -> Any:
         """Any other execute, signed as its type says."""
         values = {"sender": ME, "nonce": self.nonce(str(tx.get("sender", ME))), **tx}
         signature = signer.sign(typed_digest(kind, self.exchange.chain_id, self.exchange.endpoint, **values))
-        wire = {key: value if isinstance(value, bool | str) or key == "productId" else str(value) for key, value in values.items()}
+        wire = {
+            key: value if isinstance(value, bool | str) or key == "productId" else str(value)
+            for key, value in values.items()
+        }
         return await self.execute(name, {"tx": wire, "signature": signature, **(extra or {})})
 
     async def transfer(self, amount: str, recipient: str = OTHER, **tx: Any) -> Any:
-        return await self.signed("transfer_quote", TRANSFER, recipient=recipient, amount=int(Quote.of(amount)), **tx)
+        return await self.signed(
+            "transfer_quote", TRANSFER, recipient=recipient, amount=int(Quote.of(amount)), **tx
+        )
 
     async def withdraw(self, tokens: int, **named: Any) -> Any:
         return await self.signed("withdraw_collateral", WITHDRAW, productId=0, amount=tokens, extra=named)
 
     async def liquidate(self, amount: str, product_id: int = ETH) -> Any:
-        asked = {"sender": OTHER, "liquidatee": ME, "productId": product_id, "isEncodedSpread": False, "amount": int(Base.of(amount))}
+        asked = {
+            "sender": OTHER,
+            "liquidatee": ME,
+            "productId": product_id,
+            "isEncodedSpread": False,
+            "amount": int(Base.of(amount)),
+        }
         return await self.signed("liquidate_subaccount", LIQUIDATE, signer=THEIRS, **asked)
 
     async def under_maintenance(self, oracle: str = "2715") -> None:
-        """60 USDT0 behind 0.8 ETH; at 2715 maintenance health is just gone. The market's own oracle price would end it, so nothing moves here."""
+        """60 USDT0 behind 0.8 ETH; at 2715 maintenance health is just gone. The market's own oracle price
+        would end it, so nothing moves here.
+        """
         self.exchange.accounts[ME].usdt0 = int(Quote.of("60"))
         await self.order("0.8", "2756.9")
         self.exchange.set_oracle(ETH, Price.of(oracle))
@@ -109,7 +153,9 @@ class Stage:
 SCENES: dict[int, tuple[Scene, Faults]] = {}
 
 
-def provokes(*codes: int, knobs: Knobs | None = None, incident: Incident | None = None) -> Callable[[Scene], Scene]:
+def provokes(
+    *codes: int, knobs: Knobs | None = None, incident: Incident | None = None
+) -> Callable[[Scene], Scene]:
     """The scene ends with one of `codes`: its answers' codes, in this order."""
 
     def note(scene: Scene) -> Scene:
@@ -120,7 +166,7 @@ def provokes(*codes: int, knobs: Knobs | None = None, incident: Incident | None 
     return note
 
 
-# -- the rate limit and the gates ------------------------------------------------------------------------------------------------------------
+# -- the rate limit and the gates ----------------------------------------------------------------------------
 
 
 @provokes(1000)
@@ -155,7 +201,7 @@ async def the_engine_is_not_active(on: Stage) -> Any:
     return await on.order("0.042", "2756.9")
 
 
-# -- an order by itself ----------------------------------------------------------------------------------------------------------------------
+# -- an order by itself --------------------------------------------------------------------------------------
 
 
 @provokes(2000, 2001, 2002, 2004, 2007, 2008, 2009, 2011, 2012, 2016, 2055, 2056, 2067, 2094, 2095, 2118)
@@ -200,7 +246,11 @@ async def the_same_bytes_twice(on: Stage) -> Any:
 @provokes(2064, 2069, 2070, 2122)
 async def orders_that_the_market_does_not_want(on: Stage) -> Any:
     answers = [await on.order("-0.1", "2756.8", reduce_only=True)]
-    for changes in ({"status": "not_tradable"}, {"max_open_interest": Quote.of("100")}, {"isolated_only": True}):
+    for changes in (
+        {"status": "not_tradable"},
+        {"max_open_interest": Quote.of("100")},
+        {"isolated_only": True},
+    ):
         before = on.exchange.markets[ETH].product
         on.product(**changes)
         answers.append(await on.order("0.042", "2756.9"))
@@ -243,7 +293,7 @@ async def an_order_that_would_meet_ones_own(on: Stage) -> Any:
     return await on.order("0.1", "2757")
 
 
-# -- who asks --------------------------------------------------------------------------------------------------------------------------------
+# -- who asks ------------------------------------------------------------------------------------------------
 
 
 @provokes(2024, 2027, 2028, 2034, 2035)
@@ -261,29 +311,43 @@ async def signatures_and_senders_that_are_not_right(on: Stage) -> Any:
 @provokes(2050)
 async def a_strangers_order_updates(on: Stage) -> Any:
     async with on.place.socket("/v1/subscribe") as line:
-        return await line.ask({"method": "subscribe", "stream": {"type": "order_update", "subaccount": ME}, "id": 1})
+        return await line.ask(
+            {"method": "subscribe", "stream": {"type": "order_update", "subaccount": ME}, "id": 1}
+        )
 
 
-# -- cancelling and batches ------------------------------------------------------------------------------------------------------------------
+# -- cancelling and batches ----------------------------------------------------------------------------------
 
 
 @provokes(2014, 2020, 2039)
 async def cancellations_that_cannot_be(on: Stage) -> Any:
     theirs = await on.rests(sender=OTHER, signer=THEIRS)
-    return [await on.cancel([theirs]), await on.cancel([NOT_FOUND]), await on.cancel([NOT_FOUND], products=[ETH, SOL])]
+    return [
+        await on.cancel([theirs]),
+        await on.cancel([NOT_FOUND]),
+        await on.cancel([NOT_FOUND], products=[ETH, SOL]),
+    ]
 
 
 @provokes(2066)
 async def a_replacement_by_somebody_else(on: Stage) -> Any:
     tx, signature = on.cancellation([await on.rests()])
     body = on.body("0.05", "2750", "post_only", sender=OTHER, signer=THEIRS)
-    return await on.execute("cancel_and_place", {"cancel_tx": tx, "cancel_signature": signature, "place_order": body})
+    return await on.execute(
+        "cancel_and_place", {"cancel_tx": tx, "cancel_signature": signature, "place_order": body}
+    )
 
 
 @provokes(2111, 2114)
 async def batches_that_are_too_long_or_mixed(on: Stage) -> Any:
-    body, theirs = on.body("0.05", "2750", "post_only"), on.body("0.05", "2750", "post_only", sender=OTHER, signer=THEIRS)
-    return [await on.execute("place_orders", {"orders": [body] * 51}), await on.execute("place_orders", {"orders": [body, theirs]})]
+    body, theirs = (
+        on.body("0.05", "2750", "post_only"),
+        on.body("0.05", "2750", "post_only", sender=OTHER, signer=THEIRS),
+    )
+    return [
+        await on.execute("place_orders", {"orders": [body] * 51}),
+        await on.execute("place_orders", {"orders": [body, theirs]}),
+    ]
 
 
 @provokes(2038, 4001)
@@ -291,12 +355,14 @@ async def messages_that_mean_nothing(on: Stage) -> Any:
     return [await on.execute("withdraw_everything", {}), await on.execute("mint_nlp", {"tx": {"sender": ME}})]
 
 
-# -- money and power -------------------------------------------------------------------------------------------------------------------------
+# -- money and power -----------------------------------------------------------------------------------------
 
 
 @provokes(2022, 2033)
 async def nonces_that_are_not_next(on: Stage) -> Any:
-    missing = await on.execute("transfer_quote", {"tx": {"sender": ME, "recipient": OTHER, "amount": "1"}, "signature": "0x"})
+    missing = await on.execute(
+        "transfer_quote", {"tx": {"sender": ME, "recipient": OTHER, "amount": "1"}, "signature": "0x"}
+    )
     return [await on.transfer("5", nonce=7), missing]
 
 
@@ -338,7 +404,7 @@ async def liquidations_that_are_refused(on: Stage) -> Any:
     return [between, await on.liquidate("0.1"), healthy, *wrong]
 
 
-# -- isolated margin -------------------------------------------------------------------------------------------------------------------------
+# -- isolated margin -----------------------------------------------------------------------------------------
 
 
 @provokes(2081, 2082, 2084, 2085, 2087, 2088)
@@ -359,12 +425,18 @@ async def isolated_orders_that_cannot_be(on: Stage) -> Any:
     return [*answers, full, unmarked]
 
 
-# -- questions -------------------------------------------------------------------------------------------------------------------------------
+# -- questions -----------------------------------------------------------------------------------------------
 
 
 @provokes(2015, 2040, 2060, 2061, 2062)
 async def questions_about_nothing(on: Stage) -> Any:
-    sizes = {"sender": ME, "product_id": ETH, "price_x18": str(10**21), "direction": "long", "reduce_only": "perhaps"}
+    sizes = {
+        "sender": ME,
+        "product_id": ETH,
+        "price_x18": str(10**21),
+        "direction": "long",
+        "reduce_only": "perhaps",
+    }
     return [
         (await on.place.http.get("http://venue/v2/orderbook?ticker_id=BTC-PERP_USDT0")).json(),
         await on.query("max_order_size", **sizes),

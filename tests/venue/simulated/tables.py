@@ -1,4 +1,6 @@
-"""The tables of docs/simulated.md, made from the code they are about. `python -m tests.venue.simulated.tables` writes them."""
+"""The tables of docs/simulated.md, made from the code they are about. `python -m
+tests.venue.simulated.tables` writes them.
+"""
 
 import ast
 import inspect
@@ -19,7 +21,11 @@ from venue.simulated.payloads.queries import QUERIES
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "simulated.md"
 BEGIN, END = "<!-- made by tests/venue/simulated/tables.py: {} -->", "<!-- end of {} -->"
-FAULTS: dict[str, Any] = {name: get_args(kind)[0] for name, kind in get_type_hints(Faults).items() if get_args(kind) and name != "incident"}
+FAULTS: dict[str, Any] = {
+    name: get_args(kind)[0]
+    for name, kind in get_type_hints(Faults).items()
+    if get_args(kind) and name != "incident"
+}
 
 
 def row(*cells: object) -> str:
@@ -32,10 +38,16 @@ def table(head: list[str], rows: list[str]) -> str:
 
 def covered() -> str:
     """Codes by how they arise."""
-    count = {origin: sum(code.origin == origin for code in CODES.values()) for origin in ("rule", "incident", "staged")}
+    count = {
+        origin: sum(code.origin == origin for code in CODES.values())
+        for origin in ("rule", "incident", "staged")
+    }
     said = count["rule"] + count["incident"]
     by_incident = f"{count['incident']} of them through an incident"
-    return f"{said} of {len(CODES)} documented codes occur without injection ({by_incident}); any code can be injected."
+    return (
+        f"{said} of {len(CODES)} documented codes occur without injection ({by_incident}); any code can be"
+        " injected."
+    )
 
 
 def codes() -> str:
@@ -52,7 +64,10 @@ def surface() -> str:
         "archive": list(READERS),
         "cached reads": ["cached_prices", "cached_bbo_history", *CACHED, "ping", "time"],
     }
-    return table(["what", "how many", "which"], [row(what, len(names), ", ".join(f"`{name}`" for name in names)) for what, names in asked.items()])
+    return table(
+        ["what", "how many", "which"],
+        [row(what, len(names), ", ".join(f"`{name}`" for name in names)) for what, names in asked.items()],
+    )
 
 
 def _summary(kind: type[Any]) -> str:
@@ -62,17 +77,27 @@ def _summary(kind: type[Any]) -> str:
 def _kinds() -> dict[str, Any]:
     """The tables of a faults file that are counted, and the struct of each."""
     hints = {name: get_args(hint)[0] for name, hint in get_type_hints(Faults).items() if get_args(hint)}
-    return {name: kind for name, kind in hints.items() if isinstance(kind, type) and issubclass(kind, Trigger | Recurring)}
+    return {
+        name: kind
+        for name, kind in hints.items()
+        if isinstance(kind, type) and issubclass(kind, Trigger | Recurring)
+    }
 
 
 def faults() -> str:
-    rows = [row(f"`[[{name}]]`", ", ".join(f"`{each}`" for each in kind.__struct_fields__), _summary(kind)) for name, kind in _kinds().items()]
+    rows = [
+        row(f"`[[{name}]]`", ", ".join(f"`{each}`" for each in kind.__struct_fields__), _summary(kind))
+        for name, kind in _kinds().items()
+    ]
     return table(["table", "fields", "what happens"], rows)
 
 
 def staged_incidents() -> str:
     kinds: tuple[Any, ...] = get_args(incidents.Incident)
-    rows = [row(f"`{_tag(kind)}`", ", ".join(f"`{each}`" for each in kind.__struct_fields__), _summary(kind)) for kind in kinds]
+    rows = [
+        row(f"`{_tag(kind)}`", ", ".join(f"`{each}`" for each in kind.__struct_fields__), _summary(kind))
+        for kind in kinds
+    ]
     return table(["`kind`", "fields", "what happens"], rows)
 
 
@@ -82,8 +107,15 @@ def _tag(kind: type[msgspec.Struct]) -> str:
 
 def knobs() -> str:
     """A field's words are the string below it."""
-    (body,) = [node.body for node in ast.parse(inspect.getsource(rules)).body if isinstance(node, ast.ClassDef) and node.name == "Knobs"]
-    fields = [(field.name, msgspec.json.encode(field.default).decode()) for field in msgspec.structs.fields(rules.Knobs)]
+    (body,) = [
+        node.body
+        for node in ast.parse(inspect.getsource(rules)).body
+        if isinstance(node, ast.ClassDef) and node.name == "Knobs"
+    ]
+    fields = [
+        (field.name, msgspec.json.encode(field.default).decode())
+        for field in msgspec.structs.fields(rules.Knobs)
+    ]
     words: dict[str, str] = {}
     waiting: list[str] = []
     for node in body:
@@ -92,7 +124,10 @@ def knobs() -> str:
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and waiting:
             words |= dict.fromkeys(waiting, " ".join(str(node.value.value).split()))
             waiting = []
-    return table(["option", "default", "what it decides"], [row(f"`{name}`", f"`{default}`", words.get(name, "")) for name, default in fields])
+    return table(
+        ["option", "default", "what it decides"],
+        [row(f"`{name}`", f"`{default}`", words.get(name, "")) for name, default in fields],
+    )
 
 
 TABLES = {"surface": surface, "codes": codes, "faults": faults, "incidents": staged_incidents, "knobs": knobs}

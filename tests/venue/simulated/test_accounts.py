@@ -1,4 +1,6 @@
-"""Fees and health, held against numbers that were worked out elsewhere: the documented messages and pencil and paper."""
+"""Fees and health, held against numbers that were worked out elsewhere: the documented messages and pencil
+and paper.
+"""
 
 import json
 from typing import Any
@@ -60,18 +62,37 @@ def test_the_documented_life_of_a_resting_order_happens_number_by_number() -> No
     floor.draw(ETH, levels(("2756.8", "1")), levels(("2756.9", "0.020")))
     floor.draw(ETH, levels(("2756.8", "1")), levels(("2756.9", "0.022")))
     events = floor.events()
-    fills = [(str(int(event.filled)), str(int(event.remaining)), str(int(event.fee))) for event in events if isinstance(event, Filled)]
-    assert fills == [(event["filled_qty"], event["remaining_qty"], event["fee"]) for event in wanted if event["type"] == "fill"]
-    positions = [(str(int(event.amount)), str(int(event.v_quote))) for event in events if isinstance(event, PositionChanged)]
-    assert positions == [(event["amount"], event["v_quote_amount"]) for event in wanted if event["type"] == "position_change"]
+    fills = [
+        (str(int(event.filled)), str(int(event.remaining)), str(int(event.fee)))
+        for event in events
+        if isinstance(event, Filled)
+    ]
+    assert fills == [
+        (event["filled_qty"], event["remaining_qty"], event["fee"])
+        for event in wanted
+        if event["type"] == "fill"
+    ]
+    positions = [
+        (str(int(event.amount)), str(int(event.v_quote)))
+        for event in events
+        if isinstance(event, PositionChanged)
+    ]
+    assert positions == [
+        (event["amount"], event["v_quote_amount"]) for event in wanted if event["type"] == "position_change"
+    ]
 
 
 def test_health_is_that_of_the_documented_account() -> None:
     """Message 04: 1,000 USDT0 and 0.042 ETH long at 2756.9."""
-    account = Account(ME, int(Quote.of(1000)), {ETH: PerpPosition(Base.of("0.042"), Quote(-115801380138013801380))})
+    account = Account(
+        ME, int(Quote.of(1000)), {ETH: PerpPosition(Base.of("0.042"), Quote(-115801380138013801380))}
+    )
     oracles = {ETH: int(Price.of("2756.9")), 8: int(Price.of("115.86"))}
     wanted = documented("04_query_subaccount_info.json")["response"]["data"]["healths"]
-    found = [health_of(account, DEFAULT_PRODUCTS, oracles, weighting) for weighting in ("initial", "maintenance", "unweighted")]
+    found = [
+        health_of(account, DEFAULT_PRODUCTS, oracles, weighting)
+        for weighting in ("initial", "maintenance", "unweighted")
+    ]
     assert [(str(int(one.assets)), str(int(one.liabilities)), str(int(one.health))) for one in found] == [
         (one["assets"], one["liabilities"], one["health"]) for one in wanted
     ]

@@ -1,4 +1,6 @@
-"""Every code that the venue can say by itself is provoked over the wire, with its documented words; every other one can be staged."""
+"""Every code that the venue can say by itself is provoked over the wire, with its documented words; every
+other one can be staged.
+"""
 
 import pytest
 from trio.testing import MockClock
@@ -17,8 +19,12 @@ def scenes() -> list[tuple[Scene, Faults, list[int]]]:
     return [(scene, faults, codes) for scene, (faults, codes) in found.items()]
 
 
-@pytest.mark.parametrize(("scene", "faults", "codes"), scenes(), ids=[scene.__name__ for scene, _, _ in scenes()])
-async def test_the_scene_is_answered_with_its_codes(scene: Scene, faults: Faults, codes: list[int], autojump_clock: MockClock) -> None:
+@pytest.mark.parametrize(
+    ("scene", "faults", "codes"), scenes(), ids=[scene.__name__ for scene, _, _ in scenes()]
+)
+async def test_the_scene_is_answered_with_its_codes(
+    scene: Scene, faults: Faults, codes: list[int], autojump_clock: MockClock
+) -> None:
     async with floor(faults=faults) as place:
         answered = await scene(Stage(place))
     answers = answered if isinstance(answered, list) else [answered]
@@ -36,7 +42,12 @@ def test_a_code_that_cannot_arise_says_why() -> None:
 
 
 async def test_any_code_can_be_staged(autojump_clock: MockClock) -> None:
-    refusals = tuple(Refuse(nth=number, increasing=False, code=code) for number, code in enumerate(CODES, start=1))
-    async with floor(faults=Faults(refuse=refusals, venue=Knobs(rate_limits=False))) as place, place.socket("/ws/v2") as line:
+    refusals = tuple(
+        Refuse(nth=number, increasing=False, code=code) for number, code in enumerate(CODES, start=1)
+    )
+    async with (
+        floor(faults=Faults(refuse=refusals, venue=Knobs(rate_limits=False))) as place,
+        place.socket("/ws/v2") as line,
+    ):
         answered = [(await line.ask(place.frame(order("0.042", "2756.9"))))["error_code"] for _ in CODES]
     assert answered == list(CODES)

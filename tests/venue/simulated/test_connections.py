@@ -1,4 +1,6 @@
-"""Connections: answers out of order on /ws/v2, silence, the sixth authenticated socket, and frames cut in the middle."""
+"""Connections: answers out of order on /ws/v2, silence, the sixth authenticated socket, and frames cut in
+the middle.
+"""
 
 from contextlib import AsyncExitStack
 from typing import Any
@@ -19,10 +21,14 @@ from venue.simulated.gateway.sessions import half_frame
 FILLS: dict[str, Any] = {"type": "fill", "subaccount": ME, "product_id": ETH}
 
 
-async def test_the_second_gateway_answers_in_the_order_in_which_answers_are_ready(autojump_clock: MockClock) -> None:
+async def test_the_second_gateway_answers_in_the_order_in_which_answers_are_ready(
+    autojump_clock: MockClock,
+) -> None:
     async with floor() as place, place.socket("/ws/v2") as line:
         began = trio.current_time()
-        for number, (wanted, kind) in enumerate((("2756.9", "ioc"), ("2750", "post_only"), ("2756.9", "ioc"))):
+        for number, (wanted, kind) in enumerate(
+            (("2756.9", "ioc"), ("2750", "post_only"), ("2756.9", "ioc"))
+        ):
             await line.send(place.frame(order("0.042", wanted, kind), order_id=number))  # type: ignore[arg-type]
             await trio.sleep(0.001)
         assert [(await line.read())["id"] for _ in range(3)] == [1, 0, 2]
@@ -30,7 +36,9 @@ async def test_the_second_gateway_answers_in_the_order_in_which_answers_are_read
         assert (await line.ask({"type": "status"}))["data"] == "active"
 
 
-async def test_an_order_on_the_second_gateway_is_processed_although_its_connection_dies(autojump_clock: MockClock) -> None:
+async def test_an_order_on_the_second_gateway_is_processed_although_its_connection_dies(
+    autojump_clock: MockClock,
+) -> None:
     async with floor() as place:
         async with place.socket("/ws/v2") as line:
             await line.send(place.frame(order("0.042", "2756.9")))
@@ -39,11 +47,19 @@ async def test_an_order_on_the_second_gateway_is_processed_although_its_connecti
         assert place.venue.exchange.order_log[-1].filled == Base.of("0.042")
 
 
-async def test_a_client_that_neither_sends_nor_pings_is_hung_up_on_and_one_that_pings_is_not(autojump_clock: MockClock) -> None:
-    async with floor(faults=Faults(venue=Knobs(ping_timeout_s=45.0))) as place, place.socket("/v1/subscribe") as line:
+async def test_a_client_that_neither_sends_nor_pings_is_hung_up_on_and_one_that_pings_is_not(
+    autojump_clock: MockClock,
+) -> None:
+    async with (
+        floor(faults=Faults(venue=Knobs(ping_timeout_s=45.0))) as place,
+        place.socket("/v1/subscribe") as line,
+    ):
         await trio.sleep(600)
         assert (await line.ask({"method": "list", "id": 1}))["id"] == 1
-    async with floor(faults=Faults(venue=Knobs(ping_timeout_s=25.0))) as place, place.socket("/v1/subscribe") as line:
+    async with (
+        floor(faults=Faults(venue=Knobs(ping_timeout_s=25.0))) as place,
+        place.socket("/v1/subscribe") as line,
+    ):
         await line.subscribe(FILLS)
         with pytest.raises(Unreachable):
             await line.read()
@@ -52,9 +68,14 @@ async def test_a_client_that_neither_sends_nor_pings_is_hung_up_on_and_one_that_
 
 
 @pytest.mark.parametrize(("excess", "gone"), [("newest", AUTHENTICATED_MAX), ("oldest", 0)])
-async def test_a_wallet_has_five_authenticated_sockets_and_the_excess_one_goes(excess: Any, gone: int, autojump_clock: MockClock) -> None:
+async def test_a_wallet_has_five_authenticated_sockets_and_the_excess_one_goes(
+    excess: Any, gone: int, autojump_clock: MockClock
+) -> None:
     async with floor(faults=Faults(venue=Knobs(excess_socket=excess))) as place, AsyncExitStack() as stack:
-        lines = [await stack.enter_async_context(place.socket("/v1/subscribe")) for _ in range(AUTHENTICATED_MAX + 1)]
+        lines = [
+            await stack.enter_async_context(place.socket("/v1/subscribe"))
+            for _ in range(AUTHENTICATED_MAX + 1)
+        ]
         for line in lines[:-1]:
             assert (await line.ask(auth_frame(place)))["result"] is None
         await lines[-1].send(auth_frame(place))
@@ -80,8 +101,13 @@ async def test_an_address_has_so_many_sockets_and_no_more(autojump_clock: MockCl
             assert (await again.ask({"type": "status"}))["data"] == "active"
 
 
-async def test_an_answer_can_be_cut_in_the_middle_of_its_frame_and_the_order_stands(autojump_clock: MockClock) -> None:
-    async with floor(faults=Faults(cut=(Cut(nth=1, when="during"),))) as place, place.socket("/v1/ws") as line:
+async def test_an_answer_can_be_cut_in_the_middle_of_its_frame_and_the_order_stands(
+    autojump_clock: MockClock,
+) -> None:
+    async with (
+        floor(faults=Faults(cut=(Cut(nth=1, when="during"),))) as place,
+        place.socket("/v1/ws") as line,
+    ):
         with pytest.raises(Unreachable):
             await line.ask(place.frame(order("0.042", "2756.9")))
         assert place.venue.exchange.order_log[-1].filled == Base.of("0.042")
@@ -91,7 +117,11 @@ async def test_an_answer_can_be_cut_in_the_middle_of_its_frame_and_the_order_sta
 
 async def test_a_stream_can_be_cut_in_the_middle_of_an_event(autojump_clock: MockClock) -> None:
     cut = Faults(event=(DisturbEvent(stream="fill", nth=2, how="cut"),))
-    async with floor(faults=cut) as place, place.socket("/v1/subscribe") as line, place.socket("/v1/ws") as gateway:
+    async with (
+        floor(faults=cut) as place,
+        place.socket("/v1/subscribe") as line,
+        place.socket("/v1/ws") as gateway,
+    ):
         await line.subscribe(FILLS)
         for _ in range(2):
             assert (await gateway.ask(place.frame(order("0.042", "2756.9"))))["status"] == "success"
@@ -107,7 +137,9 @@ async def test_the_answer_to_a_subscription_can_be_a_cut(autojump_clock: MockClo
             await line.ask({"method": "subscribe", "stream": FILLS, "id": 1})
 
 
-async def test_a_host_that_is_down_cuts_every_socket_and_refuses_connections_until_it_is_back(autojump_clock: MockClock) -> None:
+async def test_a_host_that_is_down_cuts_every_socket_and_refuses_connections_until_it_is_back(
+    autojump_clock: MockClock,
+) -> None:
     async with floor() as place, place.socket("/v1/ws") as gateway, place.socket("/v1/subscribe") as stream:
         place.venue.faults = Faults(incident=(Down(at_ms=1000, for_ms=2000),))
         await trio.sleep(0.9)

@@ -6,7 +6,9 @@ from venue.simulated.engine.rules import Knobs
 
 def test_the_tables_are_those_of_the_code() -> None:
     text = DOCUMENT.read_text()
-    assert text == with_tables(text), "docs/simulated.md is out of date: python -m tests.venue.simulated.tables writes its tables"
+    assert text == with_tables(text), (
+        "docs/simulated.md is out of date: python -m tests.venue.simulated.tables writes its tables"
+    )
 
 
 def test_every_knob_says_what_it_settles() -> None:

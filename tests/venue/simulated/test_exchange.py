@@ -1,4 +1,6 @@
-"""The engine's rules, one by one: which orders are refused with which code, and what the others do to book and account."""
+"""The engine's rules, one by one: which orders are refused with which code, and what the others do to book
+and account.
+"""
 
 import msgspec
 import pytest
@@ -16,7 +18,7 @@ from venue.simulated.engine.treasury import deposit
 NOW_MS = START_NS // 1_000_000
 
 
-# -- refusals --------------------------------------------------------------------------------------------------------------------------------
+# -- refusals ------------------------------------------------------------------------------------------------
 
 
 def test_a_price_off_the_tick_is_refused_with_the_documented_words() -> None:
@@ -24,8 +26,10 @@ def test_a_price_off_the_tick_is_refused_with_the_documented_words() -> None:
         desk().place(order("0.042", "2756.91"))
     assert (no.value.code, no.value.text) == (
         2000,
-        "Invalid order price: Order price, 2756910000000000000000, is not divisible by the price_increment_x18; "
-        "price_increment_x18 for product 4: 100000000000000000.",
+        (
+            "Invalid order price: Order price, 2756910000000000000000, is not divisible by the"
+            " price_increment_x18; price_increment_x18 for product 4: 100000000000000000."
+        ),
     )
 
 
@@ -147,8 +151,10 @@ def test_the_minimum_notional_binds_resting_orders_with_the_documented_words() -
         desk().place(order("0.036", "2756.9", "default"))
     assert (no.value.code, no.value.text) == (
         2094,
-        "Invalid order size: Order amount, 36000000000000000, or price, 2756900000000000000000, is too small. "
-        "abs(amount) * price must be >= min_size; min_size for product 4: 100000000000000000000.",
+        (
+            "Invalid order size: Order amount, 36000000000000000, or price, 2756900000000000000000, is too"
+            " small. abs(amount) * price must be >= min_size; min_size for product 4: 100000000000000000000."
+        ),
     )
     assert desk().code(order("0.037", "2756.8", "post_only")) == 0
 
@@ -165,7 +171,12 @@ def test_new_exposure_needs_initial_health_and_closing_never_does() -> None:
     assert floor.code(order("1.5", "2757")) == 2006
     assert floor.code(order("1", "2756.9")) == 0
     floor.exchange.set_oracle(ETH, Price.of("2600"))
-    assert health_of(floor.exchange.accounts[ME], floor.exchange.products, floor.exchange.oracles, "initial").health < 0
+    assert (
+        health_of(
+            floor.exchange.accounts[ME], floor.exchange.products, floor.exchange.oracles, "initial"
+        ).health
+        < 0
+    )
     assert floor.code(order("0.1", "2757")) == 2006
     assert floor.code(order("-0.4", "2756.8")) == 0
     assert floor.code(order("-0.6", "2756.7", reduce_only=True)) == 0
@@ -187,20 +198,31 @@ def test_the_501st_open_order_of_a_market_is_refused() -> None:
 
 
 def test_a_market_that_is_not_live_takes_only_what_its_status_allows() -> None:
-    for status, codes in {"not_tradable": [2069, 2069], "post_only": [2069, 0], "reduce_only": [2069, 2069], "soft_reduce_only": [2069, 0]}.items():
+    for status, codes in {
+        "not_tradable": [2069, 2069],
+        "post_only": [2069, 0],
+        "reduce_only": [2069, 2069],
+        "soft_reduce_only": [2069, 0],
+    }.items():
         exchange = Exchange([msgspec.structs.replace(ETH_PERP, status=status), SOL_PERP])
         floor = desk()
         floor.exchange.markets[ETH].product = exchange.markets[ETH].product
-        assert [floor.code(order("0.042", "2756.9")), floor.code(order("0.042", "2756.8", "post_only"))] == codes, status
+        assert [
+            floor.code(order("0.042", "2756.9")),
+            floor.code(order("0.042", "2756.8", "post_only")),
+        ] == codes, status
 
 
-# -- trading ---------------------------------------------------------------------------------------------------------------------------------
+# -- trading -------------------------------------------------------------------------------------------------
 
 
 def test_a_taker_walks_the_book_at_the_makers_prices_and_what_it_took_stays_taken() -> None:
     floor = desk()
     entry = floor.place(order("1.5", "2757"))
-    assert [(fill.amount, fill.price) for fill in entry.fills] == [(Base.of("1"), Price.of("2756.9")), (Base.of("0.5"), Price.of("2757"))]
+    assert [(fill.amount, fill.price) for fill in entry.fills] == [
+        (Base.of("1"), Price.of("2756.9")),
+        (Base.of("0.5"), Price.of("2757")),
+    ]
     assert floor.exchange.markets[ETH].book.levels(False, 9) == levels(("2757.0", "4.5"))
     floor.draw(ETH, levels(("2756.8", "1")), levels(("2756.9", "1")))
     assert floor.exchange.markets[ETH].book.levels(False, 9) == levels(("2756.9", "1"))
@@ -212,7 +234,11 @@ def test_price_comes_before_time_and_time_before_size_and_the_house_was_there_fi
         floor.draw(ETH, levels(("2756.7", "5")), levels(("2756.9", "1")))
         floor.place(order(amount, price, "post_only", sender=OTHER))
     floor.place(order("1.4", "2756.9"))
-    makers = [(event.filled, event.price) for event in floor.events() if isinstance(event, Filled) and not event.is_taker]
+    makers = [
+        (event.filled, event.price)
+        for event in floor.events()
+        if isinstance(event, Filled) and not event.is_taker
+    ]
     assert makers == [
         (Base.of("0.1"), Price.of("2756.8")),
         (Base.of("0.2"), Price.of("2756.9")),
@@ -226,7 +252,11 @@ def test_an_order_that_would_trade_with_ones_own_cancels_it_and_trades_on() -> N
     entry = floor.place(order("1.2", "2757"))
     assert entry.filled == Base.of("1.2")
     assert mine.filled == 0
-    assert [event.reason for event in floor.events() if isinstance(event, OrderUpdated) and event.digest == mine.digest] == ["placed", "cancelled"]
+    assert [
+        event.reason
+        for event in floor.events()
+        if isinstance(event, OrderUpdated) and event.digest == mine.digest
+    ] == ["placed", "cancelled"]
 
 
 def test_a_ladder_that_crosses_resting_orders_fills_them_as_makers_at_their_price() -> None:
@@ -239,7 +269,10 @@ def test_a_ladder_that_crosses_resting_orders_fills_them_as_makers_at_their_pric
         (Base.of("0.3"), Price.of("2756.8"), False),
     ]
     assert floor.exchange.markets[ETH].book.levels(False, 9) == levels(("2756.8", "0.7"))
-    assert [event.amount for event in floor.events() if isinstance(event, Traded)] == [Base.of("0.2"), Base.of("0.3")]
+    assert [event.amount for event in floor.events() if isinstance(event, Traded)] == [
+        Base.of("0.2"),
+        Base.of("0.3"),
+    ]
 
 
 def test_somebody_elses_trade_through_a_resting_order_fills_it() -> None:
@@ -269,11 +302,15 @@ def test_a_resting_order_expires() -> None:
     assert not floor.exchange.open_orders(ME, ETH)
 
 
-# -- events ----------------------------------------------------------------------------------------------------------------------------------
+# -- events --------------------------------------------------------------------------------------------------
 
 
 def script(floor_events: list[object], digest: str) -> list[tuple[str, str]]:
-    return [(event.amount.text(), event.reason) for event in floor_events if isinstance(event, OrderUpdated) and event.digest == digest]
+    return [
+        (event.amount.text(), event.reason)
+        for event in floor_events
+        if isinstance(event, OrderUpdated) and event.digest == digest
+    ]
 
 
 def test_the_order_update_scripts_are_the_documented_ones() -> None:
@@ -298,7 +335,10 @@ def test_each_match_tells_fill_then_update_then_position_for_both_sides_under_on
     events = floor.events()
     assert [type(event) for event in events] == [Filled, OrderUpdated, PositionChanged] * 2 + [Traded]
     fills = [event for event in events if isinstance(event, Filled)]
-    assert [(fill.subaccount, fill.is_taker, fill.is_bid) for fill in fills] == [(OTHER, False, False), (ME, True, True)]
+    assert [(fill.subaccount, fill.is_taker, fill.is_bid) for fill in fills] == [
+        (OTHER, False, False),
+        (ME, True, True),
+    ]
     assert len({fill.submission_idx for fill in fills}) == 1
 
 
@@ -313,12 +353,14 @@ def test_submission_indices_and_the_engines_clock_only_grow() -> None:
             ),
             START_NS,
         )  # fmt: skip
-        stamps.extend((event.submission_idx, event.at_ns) for event in floor.events() if isinstance(event, Filled))
+        stamps.extend(
+            (event.submission_idx, event.at_ns) for event in floor.events() if isinstance(event, Filled)
+        )
     assert stamps == sorted(set(stamps))
     assert len({at_ns for _, at_ns in stamps}) == 5
 
 
-# -- the log ---------------------------------------------------------------------------------------------------------------------------------
+# -- the log -------------------------------------------------------------------------------------------------
 
 
 def test_the_order_log_has_every_attempt_with_its_ending() -> None:
@@ -328,7 +370,9 @@ def test_the_order_log_has_every_attempt_with_its_ending() -> None:
     floor.code(order("-0.2", "2756.8", reduce_only=True))
     floor.code(order("0.2", "2756.8", "fok"))
     log = floor.exchange.order_log
-    assert [(entry.result, entry.code, entry.increasing, entry.reduce_only, entry.filled.text()) for entry in log] == [
+    assert [
+        (entry.result, entry.code, entry.increasing, entry.reduce_only, entry.filled.text()) for entry in log
+    ] == [
         ("refused", 2001, True, False, "0"),
         ("accepted", None, True, False, "0.5"),
         ("accepted", None, False, True, "-0.2"),
@@ -348,4 +392,6 @@ def test_a_close_without_the_reduce_only_flag_does_not_count_as_increasing() -> 
 def test_a_funded_account_says_so() -> None:
     exchange = Exchange()
     deposit(exchange, ME, Quote.of(5), START_NS)
-    assert [(event.product_id, event.reason) for event in exchange.outbox if isinstance(event, PositionChanged)] == [(0, "deposit_collateral")]
+    assert [
+        (event.product_id, event.reason) for event in exchange.outbox if isinstance(event, PositionChanged)
+    ] == [(0, "deposit_collateral")]

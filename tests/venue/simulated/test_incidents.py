@@ -54,15 +54,23 @@ async def test_a_venue_that_is_syncing_answers_and_takes_no_order(autojump_clock
 
 @pytest.mark.parametrize(
     ("answer", "on_socket", "over_http"),
-    [("ip_query_only", (None, 1002), (200, 403)), ("unavailable", (1004, 1004), (503, 503)), ("rate_limited", (1000, 1000), (429, 429))],
+    [
+        ("ip_query_only", (None, 1002), (200, 403)),
+        ("unavailable", (1004, 1004), (503, 503)),
+        ("rate_limited", (1000, 1000), (429, 429)),
+    ],
 )
-async def test_what_stands_before_the_engine_can_refuse(answer: Any, on_socket: Any, over_http: Any, autojump_clock: MockClock) -> None:
+async def test_what_stands_before_the_engine_can_refuse(
+    answer: Any, on_socket: Any, over_http: Any, autojump_clock: MockClock
+) -> None:
     async with floor() as place, place.socket("/v1/ws") as line:
         stage(place, GatewayMode(at_ms=0, for_ms=1000, answer=answer))
         await trio.sleep(0.1)
         assert await codes(place, line) == on_socket
         query = await place.http.post("http://venue/v1/query", content=b'{"type":"status"}')
-        execute = await place.http.post("http://venue/v1/execute", content=place.frame(order("0.042", "2756.9")))
+        execute = await place.http.post(
+            "http://venue/v1/execute", content=place.frame(order("0.042", "2756.9"))
+        )
         assert (query.status_code, execute.status_code) == over_http
         if answer == "ip_query_only":
             assert execute.json() == {"reason": "ip_query_only", "blocked": True}
@@ -71,7 +79,9 @@ async def test_what_stands_before_the_engine_can_refuse(answer: Any, on_socket: 
         assert await codes(place, line) == (None, None)
 
 
-async def test_a_frozen_feed_is_silent_while_the_book_moves_and_tells_it_all_at_once_afterwards(autojump_clock: MockClock) -> None:
+async def test_a_frozen_feed_is_silent_while_the_book_moves_and_tells_it_all_at_once_afterwards(
+    autojump_clock: MockClock,
+) -> None:
     moves = [eth_move(100 * step, f"27{40 + step}.0", "2800.0") for step in range(1, 20)]
     async with floor(*moves) as place, place.socket("/v1/subscribe") as line:
         await trio.sleep(0.06)
@@ -84,7 +94,9 @@ async def test_a_frozen_feed_is_silent_while_the_book_moves_and_tells_it_all_at_
         assert following["last_max_timestamp"] == batch["max_timestamp"]
 
 
-async def test_a_crossed_book_is_told_once_and_taken_back_and_snapshots_stay_right(autojump_clock: MockClock) -> None:
+async def test_a_crossed_book_is_told_once_and_taken_back_and_snapshots_stay_right(
+    autojump_clock: MockClock,
+) -> None:
     async with floor() as place, place.socket("/v1/subscribe") as line:
         await trio.sleep(0.06)
         await line.subscribe(BOOK)
@@ -98,16 +110,22 @@ async def test_a_crossed_book_is_told_once_and_taken_back_and_snapshots_stay_rig
 
 
 @pytest.mark.parametrize(("skew_ms", "code"), [(60_000, 2011), (-60_000, 2012)])
-async def test_a_clock_that_is_wrong_refuses_orders_that_are_right(skew_ms: int, code: int, autojump_clock: MockClock) -> None:
+async def test_a_clock_that_is_wrong_refuses_orders_that_are_right(
+    skew_ms: int, code: int, autojump_clock: MockClock
+) -> None:
     recv_time_ms = START_NS // 1_000_000 + 50_000
     async with floor() as place, place.socket("/v1/ws") as line:
         stage(place, ClockSkew(at_ms=0, for_ms=1000, skew_ms=skew_ms))
         await trio.sleep(0.1)
-        assert int((await place.http.get("http://venue/v1/time")).text) == START_NS // 1_000_000 + 100 + skew_ms
+        assert (
+            int((await place.http.get("http://venue/v1/time")).text) == START_NS // 1_000_000 + 100 + skew_ms
+        )
         reply = await line.ask(place.frame(order("0.042", "2756.9", recv_time_ms=recv_time_ms)))
         assert reply["error_code"] == code
         await trio.sleep(1)
-        assert (await line.ask(place.frame(order("0.042", "2756.9", recv_time_ms=recv_time_ms))))["status"] == "success"
+        assert (await line.ask(place.frame(order("0.042", "2756.9", recv_time_ms=recv_time_ms))))[
+            "status"
+        ] == "success"
 
 
 async def test_an_oracle_price_can_jump_liquidate_and_come_back(autojump_clock: MockClock) -> None:
@@ -140,7 +158,10 @@ async def test_a_market_moves_at_once_with_its_oracle_price_and_back(autojump_cl
         market = place.venue.exchange.markets[ETH]
 
         def seen() -> tuple[Price, ...]:
-            return tuple(Price(price or 0) for price in (market.book.bids.best(), market.book.asks.best(), market.oracle))
+            return tuple(
+                Price(price or 0)
+                for price in (market.book.bids.best(), market.book.asks.best(), market.oracle)
+            )
 
         before = seen()
         stage(place, PriceShift(at_ms=100, for_ms=1000, product="ETH-PERP", by_bps=-800))
@@ -160,11 +181,15 @@ async def test_one_leg_can_be_taken_over_and_whoever_audits_reads_what_was(autoj
             stage(place, LiquidateNow(at_ms=0, subaccount=ME, product=product))
             await trio.sleep(0.1)
             assert place.venue.exchange.accounts[ME].position(ETH).amount == Base.of(left)
-        (taken,) = decode((await place.http.get("http://venue/simulated/takeovers")).content, list[Liquidated])
+        (taken,) = decode(
+            (await place.http.get("http://venue/simulated/takeovers")).content, list[Liquidated]
+        )
         assert (taken.product_id, taken.liquidatee, taken.amount) == (ETH, ME, Base.of("0.042"))
 
 
-async def test_accidents_are_staged_over_http_and_what_cannot_be_is_refused(autojump_clock: MockClock) -> None:
+async def test_accidents_are_staged_over_http_and_what_cannot_be_is_refused(
+    autojump_clock: MockClock,
+) -> None:
     async with floor() as place:
         staged = Faults(incident=(Status(at_ms=0, for_ms=1000),))
         reply = await place.http.post("http://venue/simulated/faults", content=msgspec.json.encode(staged))
@@ -193,11 +218,17 @@ async def test_a_trading_status_changes_for_a_while(autojump_clock: MockClock) -
 
 
 async def test_liquidation_settlement_and_funding_happen_at_their_moment(autojump_clock: MockClock) -> None:
-    streams = ({"type": "position_change", "subaccount": ME}, {"type": "liquidation"}, {"type": "funding_payment", "product_id": ETH})
+    streams = (
+        {"type": "position_change", "subaccount": ME},
+        {"type": "liquidation"},
+        {"type": "funding_payment", "product_id": ETH},
+    )
     async with floor() as place, place.socket("/v1/ws") as line, place.socket("/v1/subscribe") as stream:
         await line.ask(place.frame(order("0.042", "2756.9")))
         await stream.subscribe(*streams)
-        stage(place, SettleResults(at_ms=100), ChargeFunding(at_ms=200), LiquidateNow(at_ms=300, subaccount=ME))
+        stage(
+            place, SettleResults(at_ms=100), ChargeFunding(at_ms=200), LiquidateNow(at_ms=300, subaccount=ME)
+        )
         told = [await stream.read() for _ in range(5)]
         assert [(event["type"], event.get("reason")) for event in told] == [
             ("position_change", "settle_pnl"),
@@ -210,12 +241,17 @@ async def test_liquidation_settlement_and_funding_happen_at_their_moment(autojum
 
 
 async def test_an_order_can_be_filled_in_any_pieces(autojump_clock: MockClock) -> None:
-    async with floor(faults=Faults(split=(Pieces(nth=1, lots=(1, 20, 3)), Pieces(nth=2, lots=(5, 6), only=True)))) as place:
+    async with floor(
+        faults=Faults(split=(Pieces(nth=1, lots=(1, 20, 3)), Pieces(nth=2, lots=(5, 6), only=True)))
+    ) as place:
         async with place.socket("/v1/ws") as line:
             for _ in range(2):
                 assert (await line.ask(place.frame(order("0.042", "2756.9"))))["status"] == "success"
         pieces = [[fill.amount for fill in entry.fills] for entry in place.venue.exchange.order_log]
-        assert pieces == [[Base.of(text) for text in row] for row in (("0.001", "0.02", "0.003", "0.018"), ("0.005", "0.006"))]
+        assert pieces == [
+            [Base.of(text) for text in row]
+            for row in (("0.001", "0.02", "0.003", "0.018"), ("0.005", "0.006"))
+        ]
 
 
 async def test_staging_something_else_ends_what_lasts(autojump_clock: MockClock) -> None:
@@ -228,7 +264,7 @@ async def test_staging_something_else_ends_what_lasts(autojump_clock: MockClock)
         assert place.venue.status == "active"
 
 
-# -- files -----------------------------------------------------------------------------------------------------------------------------------
+# -- files ---------------------------------------------------------------------------------------------------
 
 
 EVERY_KIND = """
@@ -266,8 +302,14 @@ def test_a_file_stages_incidents_and_turns_knobs_in_toml_and_in_json(tmp_path: P
         ('[[incident]]\nkind = "down"\nat_ms = -5\nfor_ms = 1', "at_ms"),
         ('[[incident]]\nkind = "earthquake"\nat_ms = 5', "earthquake"),
         ('[[incident]]\nkind = "settle"\nat_ms = 5\nfor_ms = 7', "for_ms"),
-        ('[[incident]]\nkind = "oracle"\nat_ms = 5\nfor_ms = 7\nproduct = "ETH-PERP"\nby_bps = -10000', "by_bps"),
-        ('[[incident]]\nkind = "shift"\nat_ms = 5\nfor_ms = 7\nproduct = "ETH-PERP"\nby_bps = -5001', "by_bps"),
+        (
+            '[[incident]]\nkind = "oracle"\nat_ms = 5\nfor_ms = 7\nproduct = "ETH-PERP"\nby_bps = -10000',
+            "by_bps",
+        ),
+        (
+            '[[incident]]\nkind = "shift"\nat_ms = 5\nfor_ms = 7\nproduct = "ETH-PERP"\nby_bps = -5001',
+            "by_bps",
+        ),
         ('[[incident]]\nkind = "clock"\nat_ms = 5\nfor_ms = 7\nskew_ms = 9999999999', "skew_ms"),
         ("[[split]]\nnth = 1\nlots = [0]", "lots"),
         ('[[incident]]\nkind = "liquidate"\nat_ms = 5\nsubaccount = "default"', "subaccount"),
@@ -289,7 +331,9 @@ def test_an_incident_of_an_unknown_product_is_refused() -> None:
         staged.with_known(frozenset({"ETH-PERP"}), frozenset())
 
 
-async def test_the_archive_tells_an_account_what_funding_it_paid_page_by_page(autojump_clock: MockClock) -> None:
+async def test_the_archive_tells_an_account_what_funding_it_paid_page_by_page(
+    autojump_clock: MockClock,
+) -> None:
     async with floor() as place, place.socket("/v1/ws") as line:
         await line.ask(place.frame(order("0.042", "2756.9")))
         jump = Oracle(at_ms=0, for_ms=50_000, product="ETH-PERP", by_bps=-50)
@@ -297,10 +341,14 @@ async def test_the_archive_tells_an_account_what_funding_it_paid_page_by_page(au
         await trio.sleep(4)
         question: dict[str, Any] = {"subaccount": ME, "product_ids": [ETH], "limit": 2}
         first = await place.post("/archive/v1", {"interest_and_funding": question})
-        second = await place.post("/archive/v1", {"interest_and_funding": {**question, "max_idx": first["next_idx"]}})
+        second = await place.post(
+            "/archive/v1", {"interest_and_funding": {**question, "max_idx": first["next_idx"]}}
+        )
         payments = [*first["funding_payments"], *second["funding_payments"]]
         assert (len(first["funding_payments"]), len(payments), second["next_idx"]) == (2, 3, "")
         info = (await place.query(type="subaccount_info", subaccount=ME))["perp_balances"][0]["balance"]
         (fill,) = place.venue.exchange.order_log[-1].fills
         traded = -int(fill.price) * int(fill.amount) // 10**18 - int(fill.fee)
-        assert abs(int(info["v_quote_balance"]) - traded - sum(int(payment["amount"]) for payment in payments)) <= len(payments)
+        assert abs(
+            int(info["v_quote_balance"]) - traded - sum(int(payment["amount"]) for payment in payments)
+        ) <= len(payments)

@@ -1,4 +1,6 @@
-"""A venue that ends and comes back is the same venue: accounts, orders that rest, digests that are used up, the archive."""
+"""A venue that ends and comes back is the same venue: accounts, orders that rest, digests that are used
+up, the archive.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -42,11 +44,16 @@ async def asked(place: Floor) -> list[Any]:
     answers = [await place.query(**question) for question in questions]
     answers.append((await place.query(type="nonces", address=ME[:42]))["tx_nonce"])
     funding = {"interest_and_funding": {"subaccount": ME, "product_ids": [ETH], "limit": 9}}
-    answers += [await place.post("/archive/v1", question) for question in ({"matches": {"subaccounts": [ME, OTHER]}}, funding)]
+    answers += [
+        await place.post("/archive/v1", question)
+        for question in ({"matches": {"subaccounts": [ME, OTHER]}}, funding)
+    ]
     return [*answers, place.venue.instance]
 
 
-async def test_everything_that_can_be_asked_is_the_same_after_a_restart(autojump_clock: MockClock, tmp_path: Path) -> None:
+async def test_everything_that_can_be_asked_is_the_same_after_a_restart(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
     path = tmp_path / "state.json"
     async with floor() as place:
         digest = await busy(place)

@@ -1,4 +1,6 @@
-"""What Nado's documents leave open, both ways. Knobs with a test elsewhere: limits, connections, money, exchange."""
+"""What Nado's documents leave open, both ways. Knobs with a test elsewhere: limits, connections, money,
+exchange.
+"""
 
 import json
 from typing import Any
@@ -19,20 +21,30 @@ def knob(**settled: Any) -> Faults:
 
 
 @pytest.mark.parametrize(("kept", "status"), [(False, "failure"), (True, "success")])
-async def test_an_order_that_has_ended_is_found_only_when_the_venue_keeps_it(kept: bool, status: str, autojump_clock: MockClock) -> None:
+async def test_an_order_that_has_ended_is_found_only_when_the_venue_keeps_it(
+    kept: bool, status: str, autojump_clock: MockClock
+) -> None:
     async with floor(faults=knob(filled_orders_found=kept)) as place:
         on = Stage(place)
         digest = (await on.order("0.042", "2756.9"))["data"]["digest"]
         answer = await on.query("order", product_id=ETH, digest=digest)
         assert answer["status"] == status
         if kept:
-            assert (answer["data"]["digest"], answer["data"]["unfilled_amount"], answer["data"]["order_type"]) == (digest, "0", "ioc")
+            assert (
+                answer["data"]["digest"],
+                answer["data"]["unfilled_amount"],
+                answer["data"]["order_type"],
+            ) == (digest, "0", "ioc")
         resting = await on.rests()
-        assert (await on.query("order", product_id=ETH, digest=resting))["data"]["unfilled_amount"] == "50000000000000000"
+        assert (await on.query("order", product_id=ETH, digest=resting))["data"][
+            "unfilled_amount"
+        ] == "50000000000000000"
 
 
 @pytest.mark.parametrize(("atomic", "left"), [(True, 1), (False, 0)])
-async def test_one_digest_that_is_gone_refuses_a_batch_or_is_left_out(atomic: bool, left: int, autojump_clock: MockClock) -> None:
+async def test_one_digest_that_is_gone_refuses_a_batch_or_is_left_out(
+    atomic: bool, left: int, autojump_clock: MockClock
+) -> None:
     async with floor(faults=knob(cancel_batch_is_atomic=atomic)) as place:
         on = Stage(place)
         answer = await on.cancel([await on.rests(), NOT_FOUND])
@@ -41,19 +53,29 @@ async def test_one_digest_that_is_gone_refuses_a_batch_or_is_left_out(atomic: bo
         assert (await on.cancel([NOT_FOUND]))["error_code"] == 2020
 
 
-@pytest.mark.parametrize(("places", "requires", "placed"), [(False, None, 0), (True, None, 1), (True, True, 0)])
-async def test_a_replacement_of_nothing_is_placed_or_not(places: bool, requires: bool | None, placed: int, autojump_clock: MockClock) -> None:
+@pytest.mark.parametrize(
+    ("places", "requires", "placed"), [(False, None, 0), (True, None, 1), (True, True, 0)]
+)
+async def test_a_replacement_of_nothing_is_placed_or_not(
+    places: bool, requires: bool | None, placed: int, autojump_clock: MockClock
+) -> None:
     async with floor(faults=knob(place_after_failed_cancel=places)) as place:
         on = Stage(place)
         tx, signature = on.cancellation([NOT_FOUND])
-        request = {"cancel_tx": tx, "cancel_signature": signature, "place_order": on.body("0.05", "2750", "post_only")}
+        request = {
+            "cancel_tx": tx,
+            "cancel_signature": signature,
+            "place_order": on.body("0.05", "2750", "post_only"),
+        }
         answer = await on.execute("cancel_and_place", {**request, "place_requires_unfilled": requires})
         assert len(place.venue.exchange.open_orders(ME, ETH)) == placed
         assert answer.get("error_code") == (None if placed else 2020)
 
 
 @pytest.mark.parametrize("echoed", [True, False])
-async def test_the_id_of_a_refused_order_is_echoed_or_not_and_that_of_a_good_one_always(echoed: bool, autojump_clock: MockClock) -> None:
+async def test_the_id_of_a_refused_order_is_echoed_or_not_and_that_of_a_good_one_always(
+    echoed: bool, autojump_clock: MockClock
+) -> None:
     async with floor(faults=knob(echo_id=echoed)) as place, place.socket("/v1/ws") as line:
         refused = await line.ask(place.frame(order("0.042", "2750"), order_id=9))
         assert (refused["error_code"], "id" in refused) == (2056, echoed)
@@ -61,9 +83,14 @@ async def test_the_id_of_a_refused_order_is_echoed_or_not_and_that_of_a_good_one
 
 
 @pytest.mark.parametrize(("bump", "waited"), [("takers", 0.03), ("crossing", 0.0)])
-async def test_the_speed_bump_is_for_all_takers_or_for_those_that_cross(bump: Any, waited: float, autojump_clock: MockClock) -> None:
+async def test_the_speed_bump_is_for_all_takers_or_for_those_that_cross(
+    bump: Any, waited: float, autojump_clock: MockClock
+) -> None:
     async with floor(faults=knob(bump=bump)) as place, place.socket("/v1/ws") as line:
-        for wanted, expected in ((order("0.042", "2750", "default"), waited), (order("0.042", "2756.9"), 0.03)):
+        for wanted, expected in (
+            (order("0.042", "2750", "default"), waited),
+            (order("0.042", "2756.9"), 0.03),
+        ):
             began = trio.current_time()
             assert (await line.ask(place.frame(wanted)))["status"] == "success"
             assert trio.current_time() - began == pytest.approx(expected, abs=1e-6)
@@ -81,17 +108,23 @@ async def test_order_updates_can_carry_the_fill(autojump_clock: MockClock) -> No
 
 
 @pytest.mark.parametrize(("every_s", "settled"), [(600.0, True), (0.0, False)])
-async def test_results_settle_by_themselves_as_often_as_is_said(every_s: float, settled: bool, autojump_clock: MockClock) -> None:
+async def test_results_settle_by_themselves_as_often_as_is_said(
+    every_s: float, settled: bool, autojump_clock: MockClock
+) -> None:
     async with floor(faults=knob(settle_every_s=every_s)) as place:
         await Stage(place).order("0.042", "2756.9")
         await trio.sleep(700)
         info = (await place.query(type="subaccount_info", subaccount=ME))["perp_balances"][0]["balance"]
-        value = int(info["amount"]) * int(place.venue.exchange.markets[ETH].oracle) // 10**18 + int(info["v_quote_balance"])
+        value = int(info["amount"]) * int(place.venue.exchange.markets[ETH].oracle) // 10**18 + int(
+            info["v_quote_balance"]
+        )
         assert (value == 0) is settled
 
 
 @pytest.mark.parametrize(("needs", "status"), [(True, 403), (False, 200)])
-async def test_a_request_that_accepts_no_compressed_answer_is_refused_or_not(needs: bool, status: int, autojump_clock: MockClock) -> None:
+async def test_a_request_that_accepts_no_compressed_answer_is_refused_or_not(
+    needs: bool, status: int, autojump_clock: MockClock
+) -> None:
     async with floor(faults=knob(needs_encoding=needs)) as place:
         plain = {"accept-encoding": "identity"}
         response = await place.http.post("http://venue/v1/query", content=b'{"type":"status"}', headers=plain)
@@ -99,7 +132,16 @@ async def test_a_request_that_accepts_no_compressed_answer_is_refused_or_not(nee
         assert needs is False or response.json()["block"] is True
 
 
-@pytest.mark.parametrize("wrong", [{"settle_every_s": -1}, {"ping_timeout_s": 0}, {"limited_status": 42}, {"limited_by": 7}, {"bump": "never"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"settle_every_s": -1},
+        {"ping_timeout_s": 0},
+        {"limited_status": 42},
+        {"limited_by": 7},
+        {"bump": "never"},
+    ],
+)
 def test_a_knob_that_cannot_be_is_refused_by_its_name(wrong: dict[str, Any]) -> None:
     (name,) = wrong
     with pytest.raises(msgspec.ValidationError, match=name):

@@ -9,7 +9,13 @@ from trio.testing import MockClock
 from tests.venue.simulated.desk import ME, OTHER, THEIRS, floor, order
 from venue.simulated.engine.rules import Knobs
 from venue.simulated.faults.order_faults import Faults
-from venue.simulated.payloads.limits import LIMITS, BudgetWindows, archive_weight, execute_weight, query_weight
+from venue.simulated.payloads.limits import (
+    LIMITS,
+    BudgetWindows,
+    archive_weight,
+    execute_weight,
+    query_weight,
+)
 
 WALLET = ME[:42]
 
@@ -51,12 +57,17 @@ def test_a_query_weighs_what_is_documented(question: dict[str, object], weight: 
         ("liquidate_subaccount", {"tx": {"sender": ME}}, 20),
     ],
 )
-def test_an_execute_weighs_what_is_documented_and_counts_for_its_wallet(name: str, body: object, weight: int) -> None:
+def test_an_execute_weighs_what_is_documented_and_counts_for_its_wallet(
+    name: str, body: object, weight: int
+) -> None:
     assert execute_weight(name, json.dumps(body).encode()) == (weight, WALLET)
 
 
 def test_the_archive_weighs_by_limit_and_subaccounts() -> None:
-    assert [archive_weight(*asked) for asked in (("orders", 100, 2), ("matches", 100, 1), ("candlesticks", 100, 0), ("price", 0, 0))] == [
+    assert [
+        archive_weight(*asked)
+        for asked in (("orders", 100, 2), ("matches", 100, 1), ("candlesticks", 100, 0), ("price", 0, 0))
+    ] == [
         12,
         12,
         6,
@@ -74,9 +85,14 @@ def test_both_windows_slide_and_a_refused_request_uses_nothing() -> None:
     assert windows.take(100, 60.0)
 
 
-async def test_the_hundred_and_first_order_in_ten_seconds_is_1000_for_that_wallet_alone(autojump_clock: MockClock) -> None:
+async def test_the_hundred_and_first_order_in_ten_seconds_is_1000_for_that_wallet_alone(
+    autojump_clock: MockClock,
+) -> None:
     async with floor() as place, place.socket("/v1/ws") as line:
-        codes = [(await line.ask(place.frame(order("0.042", "2750", "post_only")))).get("error_code") for _ in range(101)]
+        codes = [
+            (await line.ask(place.frame(order("0.042", "2750", "post_only")))).get("error_code")
+            for _ in range(101)
+        ]
         assert codes == [None] * 100 + [1000]
         assert len(place.venue.exchange.order_log) == 100
         theirs = place.frame(order("0.042", "2750", "post_only", sender=OTHER), signer=THEIRS)
@@ -85,7 +101,9 @@ async def test_the_hundred_and_first_order_in_ten_seconds_is_1000_for_that_walle
         assert (await line.ask(place.frame(order("0.042", "2750", "post_only"))))["status"] == "success"
 
 
-async def test_queries_are_limited_by_address_over_http_and_sockets_together(autojump_clock: MockClock) -> None:
+async def test_queries_are_limited_by_address_over_http_and_sockets_together(
+    autojump_clock: MockClock,
+) -> None:
     async with floor() as place, place.socket("/v1/ws") as line:
         for _ in range(20):
             await line.ask({"type": "isolated_positions", "subaccount": ME})
@@ -94,11 +112,15 @@ async def test_queries_are_limited_by_address_over_http_and_sockets_together(aut
         assert (response.status_code, response.json()["error_code"]) == (429, 1000)
         assert (await line.ask({"type": "status"}))["error_code"] == 1000
         assert (await line.ask(place.frame(order("0.042", "2756.9"))))["status"] == "success"
-        archive = await place.http.post("http://venue/archive/v1", content=json.dumps({"orders": {"digests": []}}))
+        archive = await place.http.post(
+            "http://venue/archive/v1", content=json.dumps({"orders": {"digests": []}})
+        )
         assert archive.status_code == 200
 
 
-async def test_the_code_and_the_status_of_a_limited_request_are_knobs_and_so_is_the_limit(autojump_clock: MockClock) -> None:
+async def test_the_code_and_the_status_of_a_limited_request_are_knobs_and_so_is_the_limit(
+    autojump_clock: MockClock,
+) -> None:
     async with floor(faults=Faults(venue=Knobs(limited_by=1015, limited_status=200))) as place:
         for _ in range(40):
             await place.query(type="isolated_positions", subaccount=ME)
@@ -112,5 +134,8 @@ async def test_the_code_and_the_status_of_a_limited_request_are_knobs_and_so_is_
 async def test_the_archive_has_a_budget_of_its_own(autojump_clock: MockClock) -> None:
     async with floor() as place:
         question = {"matches": {"subaccounts": [ME] * 100, "limit": 100}}
-        statuses = [(await place.http.post("http://venue/archive/v1", content=json.dumps(question))).status_code for _ in range(3)]
+        statuses = [
+            (await place.http.post("http://venue/archive/v1", content=json.dumps(question))).status_code
+            for _ in range(3)
+        ]
         assert statuses == [200, 200, 429]

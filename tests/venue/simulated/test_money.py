@@ -1,4 +1,6 @@
-"""Money that moves without an order: funding, settlement, transfers, withdrawals, signers, isolated margin and liquidation, in whole numbers."""
+"""Money that moves without an order: funding, settlement, transfers, withdrawals, signers, isolated margin
+and liquidation, in whole numbers.
+"""
 
 import pytest
 
@@ -10,7 +12,14 @@ from venue.simulated.engine.codes import ExchangeRefusal
 from venue.simulated.engine.events import Filled, FundingCharged, FundingPaid, Liquidated, PositionChanged
 from venue.simulated.engine.funding import Funding, Premium
 from venue.simulated.engine.liquidation import HOUSE, liquidate_by, liquidate_unhealthy, price_of
-from venue.simulated.engine.rules import ISOLATED_MAX, NO_ADDRESS, Knobs, is_isolated, isolated_name, isolated_product
+from venue.simulated.engine.rules import (
+    ISOLATED_MAX,
+    NO_ADDRESS,
+    Knobs,
+    is_isolated,
+    isolated_name,
+    isolated_product,
+)
 
 HOUR_NS = 3600 * 10**9
 
@@ -37,7 +46,7 @@ def code_of(call: object, *arguments: object, **named: object) -> int:
     return no.value.code
 
 
-# -- funding ---------------------------------------------------------------------------------------------------------------------------------
+# -- funding -------------------------------------------------------------------------------------------------
 
 
 def test_the_premium_is_averaged_over_the_time_that_it_stood() -> None:
@@ -49,7 +58,9 @@ def test_the_premium_is_averaged_over_the_time_that_it_stood() -> None:
     assert premium.average(40) == (30 - 10 + 80) * ONE // 30
 
 
-def test_funding_is_charged_by_the_hour_at_a_twenty_fourth_of_the_daily_premium_and_never_more_than_two_percent() -> None:
+def test_funding_is_charged_by_the_hour_at_a_twenty_fourth_of_the_daily_premium_and_never_more_than_two_percent() -> (  # noqa: E501
+    None
+):
     """S6: an eight-hour rate was applied every hour."""
     funding = Funding(Premium())
     funding.premium.note(24 * ONE, 0)
@@ -84,7 +95,7 @@ def test_a_long_pays_a_short_when_the_mark_is_above_the_index_and_no_position_ch
         assert value(floor, name) == worth + sign * ONE // 2
 
 
-# -- settlement ------------------------------------------------------------------------------------------------------------------------------
+# -- settlement ----------------------------------------------------------------------------------------------
 
 
 def test_settling_moves_the_result_into_the_balance_and_leaves_the_accounts_value_as_it_was() -> None:
@@ -97,7 +108,9 @@ def test_settling_moves_the_result_into_the_balance_and_leaves_the_accounts_valu
     assert held(floor) == (Base.of("0.5"), Quote.of("-1400"))
     assert floor.exchange.accounts[ME].usdt0 > balance
     assert value(floor, ME) == worth
-    told = [(event.product_id, event.reason) for event in floor.events() if isinstance(event, PositionChanged)]
+    told = [
+        (event.product_id, event.reason) for event in floor.events() if isinstance(event, PositionChanged)
+    ]
     assert told == [(ETH, "settle_pnl"), (0, "settle_pnl")]
 
 
@@ -113,7 +126,7 @@ def test_a_product_pays_out_no_more_than_it_has() -> None:
     assert floor.exchange.accounts[ME].usdt0 == balance + Quote.of("5")
 
 
-# -- transfers, withdrawals, signers -----------------------------------------------------------------------------------------------------------
+# -- transfers, withdrawals, signers -------------------------------------------------------------------------
 
 
 def test_a_transfer_needs_five_dollars_another_account_and_health() -> None:
@@ -121,7 +134,9 @@ def test_a_transfer_needs_five_dollars_another_account_and_health() -> None:
     new = ME[:42] + b"savings".ljust(12, b"\0").hex()
     assert code_of(treasury.transfer_quote, floor.exchange, ME, new, int(Quote.of("4.99")), START_NS) == 2077
     assert code_of(treasury.transfer_quote, floor.exchange, ME, ME, int(Quote.of("5")), START_NS) == 2079
-    assert code_of(treasury.transfer_quote, floor.exchange, ME, new, int(Quote.of("100.01")), START_NS) == 2036
+    assert (
+        code_of(treasury.transfer_quote, floor.exchange, ME, new, int(Quote.of("100.01")), START_NS) == 2036
+    )
     assert code_of(treasury.transfer_quote, floor.exchange, new, ME, int(Quote.of("5")), START_NS) == 2024
     treasury.transfer_quote(floor.exchange, ME, new, int(Quote.of("60")), floor.later())
     assert (value(floor, ME), value(floor, new)) == (Quote.of("40"), Quote.of("60"))
@@ -152,7 +167,7 @@ def test_a_signer_is_linked_replaced_and_revoked_and_not_too_often() -> None:
     treasury.link_signer(floor.exchange, ME, NO_ADDRESS, floor.later())
 
 
-# -- isolated margin -------------------------------------------------------------------------------------------------------------------------
+# -- isolated margin -----------------------------------------------------------------------------------------
 
 
 def test_an_isolated_order_trades_in_a_subaccount_of_its_own_with_its_margin() -> None:
@@ -163,16 +178,25 @@ def test_an_isolated_order_trades_in_a_subaccount_of_its_own_with_its_margin() -
     child = isolated_name(ME[:42], ETH, 0)
     assert (is_isolated(child), isolated_product(child), len(child)) == (True, ETH, 66)
     account = floor.exchange.accounts[child]
-    assert (account.usdt0, account.parent, account.position(ETH).amount) == (Quote.of("100"), ME, Base.of("0.5"))
+    assert (account.usdt0, account.parent, account.position(ETH).amount) == (
+        Quote.of("100"),
+        ME,
+        Base.of("0.5"),
+    )
     assert floor.exchange.accounts[ME].usdt0 == Quote.of("9900")
     assert held(floor) == (0, 0)
     told = [event for event in floor.events() if isinstance(event, Filled | PositionChanged)]
-    assert [(event.subaccount, event.isolated) for event in told if event.product_id == ETH] == [(ME, True), (ME, True)]
+    assert [(event.subaccount, event.isolated) for event in told if event.product_id == ETH] == [
+        (ME, True),
+        (ME, True),
+    ]
     assert {event.also for event in told if event.product_id == ETH} == {child}
     assert entry.filled == Base.of("0.5")
 
 
-def test_closing_an_isolated_position_needs_reduce_only_from_its_subaccount_and_brings_everything_home() -> None:
+def test_closing_an_isolated_position_needs_reduce_only_from_its_subaccount_and_brings_everything_home() -> (
+    None
+):
     floor = desk()
     worth = value(floor, ME)
     opened = floor.place(order("0.5", "2756.9", appendix=isolated("100")))
@@ -207,11 +231,13 @@ def test_an_address_has_ten_isolated_subaccounts_and_no_eleventh() -> None:
     assert floor.code(order("0.1", "2756.9", appendix=isolated("50"))) == 2087
 
 
-# -- liquidation -----------------------------------------------------------------------------------------------------------------------------
+# -- liquidation ---------------------------------------------------------------------------------------------
 
 
 def under_maintenance() -> Desk:
-    """60 USDT0 behind 0.8 ETH bought at 2756.9, and the oracle falls until maintenance health is just gone."""
+    """60 USDT0 behind 0.8 ETH bought at 2756.9, and the oracle falls until maintenance health is just
+    gone.
+    """
     floor = desk(funds="60")
     floor.place(order("0.8", "2756.9"))
     floor.exchange.set_oracle(ETH, Price.of("2715"), floor.later())
@@ -271,9 +297,19 @@ def test_an_isolated_position_is_liquidated_alone() -> None:
 def test_another_subaccount_may_liquidate_and_takes_the_position_over() -> None:
     floor = under_maintenance()
     treasury.deposit(floor.exchange, OTHER, Quote.of(10_000), floor.later())
-    for amount, product_id, code in (("0.0005", ETH, 2046), ("-0.1", ETH, 2047), ("0.8", ETH, 2047), ("0.1", 0, 2045)):
-        assert code_of(liquidate_by, floor.exchange, OTHER, ME, product_id, int(Base.of(amount)), floor.later()) == code
-    assert code_of(liquidate_by, floor.exchange, OTHER, OTHER, ETH, int(Base.of("0.1")), floor.later()) == 2050
+    for amount, product_id, code in (
+        ("0.0005", ETH, 2046),
+        ("-0.1", ETH, 2047),
+        ("0.8", ETH, 2047),
+        ("0.1", 0, 2045),
+    ):
+        assert (
+            code_of(liquidate_by, floor.exchange, OTHER, ME, product_id, int(Base.of(amount)), floor.later())
+            == code
+        )
+    assert (
+        code_of(liquidate_by, floor.exchange, OTHER, OTHER, ETH, int(Base.of("0.1")), floor.later()) == 2050
+    )
     worth = value(floor, OTHER)
     liquidate_by(floor.exchange, OTHER, ME, ETH, int(Base.of("0.1")), floor.later())
     assert held(floor, OTHER)[0] == Base.of("0.1")

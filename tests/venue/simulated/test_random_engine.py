@@ -1,4 +1,5 @@
-"""The engine under random but lawful use: after every step money, positions, books and the archive still add up, to the last digit.
+"""The engine under random but lawful use: after every step money, positions, books and the archive still add
+up, to the last digit.
 
 `SEED=123 STEPS=5000 pytest tests/venue/simulated/test_random_engine.py` repeats a failure, or looks further.
 """
@@ -61,7 +62,7 @@ class Walk:
         self.take(self.desk.events())
         self.check()
 
-    # -- what happens ------------------------------------------------------------------------------------------------------------------------
+    # -- what happens ----------------------------------------------------------------------------------------
 
     def place(self) -> None:
         chance, exchange = self.chance, self.desk.exchange
@@ -92,28 +93,44 @@ class Walk:
         product = self.desk.exchange.markets[product_id].product
         middle = self.price[product_id] - self.price[product_id] % product.tick
         amounts = [Base(self.chance.randint(0, 400) * product.step) for _ in range(6)]
-        bids = [Level(Price(middle - depth * product.tick), amount) for depth, amount in enumerate(amounts[:3])]
-        asks = [Level(Price(middle + (1 + depth) * product.tick), amount) for depth, amount in enumerate(amounts[3:])]
+        bids = [
+            Level(Price(middle - depth * product.tick), amount) for depth, amount in enumerate(amounts[:3])
+        ]
+        asks = [
+            Level(Price(middle + (1 + depth) * product.tick), amount)
+            for depth, amount in enumerate(amounts[3:])
+        ]
         self.desk.draw(product_id, bids, asks)
 
     def jump(self) -> None:
         product_id = self.chance.choice((ETH, SOL))
-        self.price[product_id] = max(START[product_id] // 2, self.price[product_id] * (10_000 + self.chance.randint(-150, 150)) // 10_000)
+        self.price[product_id] = max(
+            START[product_id] // 2,
+            self.price[product_id] * (10_000 + self.chance.randint(-150, 150)) // 10_000,
+        )
         self.desk.exchange.set_oracle(product_id, Price(self.price[product_id]), self.desk.later())
 
     def cancel(self) -> None:
-        resting = [order for market in self.desk.exchange.markets.values() for order in market.open_orders.values()]
+        resting = [
+            order for market in self.desk.exchange.markets.values() for order in market.open_orders.values()
+        ]
         self.desk.exchange.cancel(self.chance.sample(resting, min(2, len(resting))), self.desk.later())
 
     def transfer(self) -> None:
         giver, taker = self.chance.sample((ME, OTHER), 2)
-        treasury.transfer_quote(self.desk.exchange, giver, taker, int(Quote.of(str(self.chance.randint(1, 400)))), self.desk.later())
+        treasury.transfer_quote(
+            self.desk.exchange,
+            giver,
+            taker,
+            int(Quote.of(str(self.chance.randint(1, 400)))),
+            self.desk.later(),
+        )
 
     def fund(self) -> None:
         self.desk.now_ns += 3600 * 10**9
         treasury.pay_funding(self.desk.exchange, self.desk.now_ns)
 
-    # -- what must hold ----------------------------------------------------------------------------------------------------------------------
+    # -- what must hold --------------------------------------------------------------------------------------
 
     def take(self, events: list[Event]) -> None:
         for event in events:
@@ -135,13 +152,20 @@ class Walk:
         exchange = self.desk.exchange
         for account in exchange.accounts.values():
             for product_id in exchange.markets:
-                assert account.position(product_id).amount == self.held[account.subaccount, product_id], account.subaccount
+                assert account.position(product_id).amount == self.held[account.subaccount, product_id], (
+                    account.subaccount
+                )
             assert exchange.health(account, "maintenance").health >= 0
             assert not (account.parent and account.position(ETH).amount == 0 == account.position(SOL).amount)
         for market in exchange.markets.values():
             bid, ask = market.book.bids.best(), market.book.asks.best()
             assert bid is None or ask is None or bid < ask
-            standing = [order for side in (market.book.bids, market.book.asks) for queue in side.orders.values() for order in queue]
+            standing = [
+                order
+                for side in (market.book.bids, market.book.asks)
+                for queue in side.orders.values()
+                for order in queue
+            ]
             assert {order.digest for order in standing} == set(market.open_orders)
             assert all(0 < order.remaining <= abs(order.order.amount) for order in standing)
 
@@ -150,7 +174,9 @@ class Walk:
         exchange = self.desk.exchange
         total = exchange.insurance
         for account in exchange.accounts.values():
-            total += account.usdt0 + sum(exchange.position(account, product_id).v_quote for product_id in exchange.markets)
+            total += account.usdt0 + sum(
+                exchange.position(account, product_id).v_quote for product_id in exchange.markets
+            )
         return total
 
 
@@ -175,9 +201,15 @@ def test_money_positions_and_books_add_up_after_every_step(seed: int) -> None:
 
 
 def test_cash_changes_only_by_what_is_told() -> None:
-    """Trades against the house, fees, funding and nothing else: every other step moves money between accounts or leaves it."""
+    """Trades against the house, fees, funding and nothing else: every other step moves money between
+    accounts or leaves it.
+    """
     walk = Walk(SEED)
-    for act in (walk.transfer, walk.cancel, lambda: treasury.settle_results(walk.desk.exchange, walk.desk.later())):
+    for act in (
+        walk.transfer,
+        walk.cancel,
+        lambda: treasury.settle_results(walk.desk.exchange, walk.desk.later()),
+    ):
         for _ in range(60):
             walk.step()
             before = walk.money()

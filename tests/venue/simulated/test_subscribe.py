@@ -9,7 +9,20 @@ from trio.testing import MockClock
 
 from messages.units import Base, Price, Quote
 from tests.shared_data import shared
-from tests.venue.simulated.desk import ETH, ME, OTHER, OURS, SOL, START_NS, THEIRS, Floor, Line, floor, levels, order
+from tests.venue.simulated.desk import (
+    ETH,
+    ME,
+    OTHER,
+    OURS,
+    SOL,
+    START_NS,
+    THEIRS,
+    Floor,
+    Line,
+    floor,
+    levels,
+    order,
+)
 from venue.nado.signing import Signer, stream_authentication_digest
 from venue.nado.socket import open_socket
 from venue.protocol import Unreachable
@@ -27,17 +40,26 @@ def eth_move(at_ms: float, bid: str, ask: str, *trades: Trade) -> BookChange:
     return BookChange(round(at_ms * MS), "eth", levels((bid, "1")), levels((ask, "1")), None, trades)
 
 
-def auth_frame(place: Floor, sender: str = ME, *, expiration_ms: int = NOW_MS + 60_000, signer: Signer = OURS) -> dict[str, Any]:
+def auth_frame(
+    place: Floor, sender: str = ME, *, expiration_ms: int = NOW_MS + 60_000, signer: Signer = OURS
+) -> dict[str, Any]:
     exchange = place.venue.exchange
-    signature = signer.sign(stream_authentication_digest(sender, expiration_ms, exchange.chain_id, exchange.endpoint))
-    return {"method": "authenticate", "id": 1, "tx": {"sender": sender, "expiration": str(expiration_ms)}, "signature": signature}
+    signature = signer.sign(
+        stream_authentication_digest(sender, expiration_ms, exchange.chain_id, exchange.endpoint)
+    )
+    return {
+        "method": "authenticate",
+        "id": 1,
+        "tx": {"sender": sender, "expiration": str(expiration_ms)},
+        "signature": signature,
+    }
 
 
 async def read_until(line: Line, count: int) -> list[Any]:
     return [await line.read() for _ in range(count)]
 
 
-# -- control ---------------------------------------------------------------------------------------------------------------------------------
+# -- control -------------------------------------------------------------------------------------------------
 
 
 async def test_every_documented_control_frame_gets_its_documented_answer(autojump_clock: MockClock) -> None:
@@ -56,7 +78,9 @@ async def test_every_documented_control_frame_gets_its_documented_answer(autojum
         assert (await line.ask({"method": "time", "id": 9}))["result"] == str(place.venue.now_ms())
 
 
-async def test_unknown_streams_products_fields_and_methods_are_rejected_with_the_id(autojump_clock: MockClock) -> None:
+async def test_unknown_streams_products_fields_and_methods_are_rejected_with_the_id(
+    autojump_clock: MockClock,
+) -> None:
     async with floor() as place, place.socket("/v1/subscribe") as line:
         for stream in (
             {"type": "secrets"},
@@ -72,10 +96,15 @@ async def test_unknown_streams_products_fields_and_methods_are_rejected_with_the
         assert (await line.ask({"method": "list", "id": 7})) == {"result": [{"type": "default"}], "id": 7}
 
 
-async def test_only_order_update_needs_authentication_and_only_for_ones_own_wallet(autojump_clock: MockClock) -> None:
+async def test_only_order_update_needs_authentication_and_only_for_ones_own_wallet(
+    autojump_clock: MockClock,
+) -> None:
     mine, theirs = ({"type": "order_update", "subaccount": name, "product_id": None} for name in (ME, OTHER))
     async with floor() as place, place.socket("/v1/subscribe") as line:
-        await line.subscribe({"type": "fill", "subaccount": OTHER}, {"type": "position_change", "subaccount": OTHER, "product_id": SOL})
+        await line.subscribe(
+            {"type": "fill", "subaccount": OTHER},
+            {"type": "position_change", "subaccount": OTHER, "product_id": SOL},
+        )
         assert (await line.ask({"method": "subscribe", "stream": mine, "id": 2}))["error_code"] == 2050
         assert (await line.ask(auth_frame(place)))["result"] is None
         await line.subscribe(mine)
@@ -83,7 +112,9 @@ async def test_only_order_update_needs_authentication_and_only_for_ones_own_wall
         assert (await line.ask(auth_frame(place, OTHER, signer=THEIRS)))["error"]
 
 
-async def test_authentication_is_signed_by_the_wallet_and_lives_at_most_100_s(autojump_clock: MockClock) -> None:
+async def test_authentication_is_signed_by_the_wallet_and_lives_at_most_100_s(
+    autojump_clock: MockClock,
+) -> None:
     async with floor() as place, place.socket("/v1/subscribe") as line:
         assert (await line.ask(auth_frame(place, signer=THEIRS)))["error_code"] == 2028
         assert (await line.ask(auth_frame(place, expiration_ms=NOW_MS)))["error_code"] == 2004
@@ -95,7 +126,11 @@ async def test_an_upgrade_without_deflate_is_refused(autojump_clock: MockClock) 
     async with floor() as place:
         stream = await place.dialer.dial("venue", 80, tls=False)
         key = b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
-        await stream.send_all(b"GET /v1/subscribe HTTP/1.1\r\nHost: venue\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n" + key + b"\r\n")
+        await stream.send_all(
+            b"GET /v1/subscribe HTTP/1.1\r\nHost: venue\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+            + key
+            + b"\r\n"
+        )
         answer = b""
         while piece := await stream.receive_some():
             answer += bytes(piece)
@@ -115,10 +150,12 @@ async def test_an_unknown_path_is_closed_and_a_refusing_dialer_refuses(autojump_
                 raise AssertionError("it opened")
 
 
-# -- books -----------------------------------------------------------------------------------------------------------------------------------
+# -- books ---------------------------------------------------------------------------------------------------
 
 
-async def test_book_changes_are_batched_for_50_ms_and_chained_by_their_timestamps(autojump_clock: MockClock) -> None:
+async def test_book_changes_are_batched_for_50_ms_and_chained_by_their_timestamps(
+    autojump_clock: MockClock,
+) -> None:
     moves = [
         eth_move(100, "2756.8", "2756.9"),
         eth_move(120, "2756.7", "2756.9"),
@@ -130,10 +167,19 @@ async def test_book_changes_are_batched_for_50_ms_and_chained_by_their_timestamp
         await line.subscribe(BOOK)
         first, second = await read_until(line, 2)
         assert trio.current_time() == pytest.approx(0.45, abs=1e-3)
-        assert (int(first["min_timestamp"]), int(first["max_timestamp"])) == (START_NS + 100 * MS, START_NS + 149 * MS)
-        assert (int(second["min_timestamp"]), second["last_max_timestamp"]) == (START_NS + 400 * MS, first["max_timestamp"])
+        assert (int(first["min_timestamp"]), int(first["max_timestamp"])) == (
+            START_NS + 100 * MS,
+            START_NS + 149 * MS,
+        )
+        assert (int(second["min_timestamp"]), second["last_max_timestamp"]) == (
+            START_NS + 400 * MS,
+            first["max_timestamp"],
+        )
         assert ["2756900000000000000000", "0"] in first["asks"]
-        assert second["bids"] == [["2756700000000000000000", "0"], ["2756600000000000000000", "1000000000000000000"]]
+        assert second["bids"] == [
+            ["2756700000000000000000", "0"],
+            ["2756600000000000000000", "1000000000000000000"],
+        ]
         assert second["asks"] == []
 
 
@@ -147,13 +193,23 @@ async def test_a_motionless_book_sends_nothing(autojump_clock: MockClock) -> Non
 
 
 async def test_a_book_followed_by_snapshot_and_batches_equals_the_engines(autojump_clock: MockClock) -> None:
-    """The documented procedure: subscribe, snapshot, drop what is older, apply the rest along the chain. Takers and moves interleaved."""
+    """The documented procedure: subscribe, snapshot, drop what is older, apply the rest along the chain.
+    Takers and moves interleaved.
+    """
     moves = [eth_move(10 * step, f"{2756 - step % 7}.5", f"{2757 + step % 5}.5") for step in range(1, 100)]
-    async with floor(*moves) as place, place.socket("/v1/subscribe") as line, place.socket("/v1/ws") as gateway:
+    async with (
+        floor(*moves) as place,
+        place.socket("/v1/subscribe") as line,
+        place.socket("/v1/ws") as gateway,
+    ):
         await line.subscribe(BOOK)
         await trio.sleep(0.233)
         snapshot = await place.query(type="market_liquidity", product_id=ETH, depth=100)
-        book = {(is_bid, price): amount for is_bid, side in ((True, "bids"), (False, "asks")) for price, amount in snapshot[side]}
+        book = {
+            (is_bid, price): amount
+            for is_bid, side in ((True, "bids"), (False, "asks"))
+            for price, amount in snapshot[side]
+        }
         async with trio.open_nursery() as nursery:
 
             async def trade() -> None:
@@ -174,14 +230,23 @@ async def test_a_book_followed_by_snapshot_and_batches_equals_the_engines(autoju
                     for is_bid, side in ((True, "bids"), (False, "asks")):
                         book.update({(is_bid, price): amount for price, amount in batch[side]})
         after = await place.query(type="market_liquidity", product_id=ETH, depth=100)
-        shown = {(is_bid, price): amount for is_bid, side in ((True, "bids"), (False, "asks")) for price, amount in after[side]}
+        shown = {
+            (is_bid, price): amount
+            for is_bid, side in ((True, "bids"), (False, "asks"))
+            for price, amount in after[side]
+        }
         assert {level: amount for level, amount in book.items() if amount != "0"} == shown
 
 
 async def test_the_best_bid_and_offer_and_trades_are_told_at_once(autojump_clock: MockClock) -> None:
     trade = Trade(Price.of("2757"), Base.of("0.5"), taker_buys=True)
-    async with floor(eth_move(100, "2756.9", "2757.0", trade)) as place, place.socket("/v1/subscribe") as line:
-        await line.subscribe({"type": "best_bid_offer", "product_id": ETH}, {"type": "trade", "product_id": ETH})
+    async with (
+        floor(eth_move(100, "2756.9", "2757.0", trade)) as place,
+        place.socket("/v1/subscribe") as line,
+    ):
+        await line.subscribe(
+            {"type": "best_bid_offer", "product_id": ETH}, {"type": "trade", "product_id": ETH}
+        )
         told = await read_until(line, 2)
         assert trio.current_time() == pytest.approx(0.1, abs=1e-3)
         documented = json.loads(shared("nado-messages/15_events_public.json").read_text())["events"]
@@ -219,14 +284,19 @@ async def test_after_unsubscribing_nothing_comes(autojump_clock: MockClock) -> N
         assert waiting.cancelled_caught
 
 
-# -- accounts --------------------------------------------------------------------------------------------------------------------------------
+# -- accounts ------------------------------------------------------------------------------------------------
 
 
 async def test_account_events_have_the_documented_fields_and_come_in_order(autojump_clock: MockClock) -> None:
     documented = json.loads(shared("nado-messages/17_events_private_lifecycle.json").read_text())["events"]
     async with floor() as place, place.socket("/v1/subscribe") as line, place.socket("/v1/ws") as gateway:
         await line.ask(auth_frame(place))
-        await line.subscribe(*({"type": kind, "subaccount": ME, "product_id": None} for kind in ("fill", "order_update", "position_change")))
+        await line.subscribe(
+            *(
+                {"type": kind, "subaccount": ME, "product_id": None}
+                for kind in ("fill", "order_update", "position_change")
+            )
+        )
         await gateway.ask(place.frame(order("0.042", "2756.9"), order_id=100))
         told = await read_until(line, 3)
         assert [event["type"] for event in told] == ["fill", "order_update", "position_change"]
@@ -235,7 +305,9 @@ async def test_account_events_have_the_documented_fields_and_come_in_order(autoj
         assert (told[0]["filled_qty"], told[0]["is_taker"], told[0]["id"]) == ("42000000000000000", True, 100)
 
 
-async def test_events_go_only_to_those_who_asked_for_that_subaccount_and_product(autojump_clock: MockClock) -> None:
+async def test_events_go_only_to_those_who_asked_for_that_subaccount_and_product(
+    autojump_clock: MockClock,
+) -> None:
     async with floor() as place, place.socket("/v1/subscribe") as line, place.socket("/v1/ws") as gateway:
         await line.subscribe({"type": "fill", "subaccount": ME, "product_id": SOL})
         await gateway.ask(place.frame(order("0.042", "2756.9")))
@@ -244,24 +316,44 @@ async def test_events_go_only_to_those_who_asked_for_that_subaccount_and_product
         assert (await line.read())["filled_qty"] == "2000000000000000000"
 
 
-async def test_an_isolated_positions_events_reach_both_names_and_carry_the_one_that_the_knob_says(autojump_clock: MockClock) -> None:
+async def test_an_isolated_positions_events_reach_both_names_and_carry_the_one_that_the_knob_says(
+    autojump_clock: MockClock,
+) -> None:
     child = isolated_name(ME[:42], ETH, 0)
-    async with floor() as place, place.socket("/v1/subscribe") as of_parent, place.socket("/v1/subscribe") as of_child:
+    async with (
+        floor() as place,
+        place.socket("/v1/subscribe") as of_parent,
+        place.socket("/v1/subscribe") as of_child,
+    ):
         for line, name in ((of_parent, ME), (of_child, child)):
-            await line.subscribe({"type": "fill", "subaccount": name}, {"type": "position_change", "subaccount": name, "product_id": ETH})
+            await line.subscribe(
+                {"type": "fill", "subaccount": name},
+                {"type": "position_change", "subaccount": name, "product_id": ETH},
+            )
         margin = int(Quote.of("50")) // 10**12
-        await place.post("/v1/execute", place.frame(order("0.1", "2756.9", appendix=margin << 64 | 1 << 9 | 1 << 8 | 1)))
+        await place.post(
+            "/v1/execute", place.frame(order("0.1", "2756.9", appendix=margin << 64 | 1 << 9 | 1 << 8 | 1))
+        )
         for line in (of_parent, of_child):
             fill, change = await read_until(line, 2)
-            assert (fill["subaccount"], change["subaccount"], change["isolated"], change["amount"]) == (ME, ME, True, str(10**17))
+            assert (fill["subaccount"], change["subaccount"], change["isolated"], change["amount"]) == (
+                ME,
+                ME,
+                True,
+                str(10**17),
+            )
         await trio.sleep(1)
         for name in (ME, child):
-            (match,) = (await place.post("/archive/v1", {"matches": {"subaccounts": [name], "isolated": True}}))["matches"]
+            (match,) = (
+                await place.post("/archive/v1", {"matches": {"subaccounts": [name], "isolated": True}})
+            )["matches"]
             assert match["isolated"] is True
-        assert (await place.post("/archive/v1", {"matches": {"subaccounts": [ME], "isolated": False}}))["matches"] == []
+        assert (await place.post("/archive/v1", {"matches": {"subaccounts": [ME], "isolated": False}}))[
+            "matches"
+        ] == []
 
 
-# -- slow readers ----------------------------------------------------------------------------------------------------------------------------
+# -- slow readers --------------------------------------------------------------------------------------------
 
 
 class Stuck:

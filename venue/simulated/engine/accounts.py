@@ -1,4 +1,6 @@
-"""Money of a subaccount: positions, fees and cross-margin health, by the formulas of Nado's settlement contracts. Pure, integers x18."""
+"""Money of a subaccount: positions, fees and cross-margin health, by the formulas of Nado's settlement
+contracts. Pure, integers x18.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -24,14 +26,18 @@ class PerpPosition(NamedTuple):
         return PerpPosition(Base(self.amount + amount), Quote(self.v_quote + quote), self.funding)
 
     def funded(self, cumulative: int) -> "PerpPosition":
-        """The position after funding was paid up to `cumulative`: a positive difference is paid by longs (contracts: PerpEngineState)."""
+        """The position after funding was paid up to `cumulative`: a positive difference is paid by longs
+        (contracts: PerpEngineState).
+        """
         paid = product_of_x18(cumulative - self.funding, self.amount)
         return PerpPosition(self.amount, Quote(self.v_quote - paid), cumulative)
 
 
 @dataclass(slots=True)
 class Account:
-    """One subaccount. `usdt0` moves by deposits, transfers and settled results: fees and results of perps land in their v_quote first."""
+    """One subaccount. `usdt0` moves by deposits, transfers and settled results: fees and results of perps
+    land in their v_quote first.
+    """
 
     subaccount: str
     usdt0: int = 0
@@ -72,14 +78,17 @@ def quotient_of_x18(left: int, right: int) -> int:
 
 
 def fee_on(metered: int, rate: int) -> Quote:
-    """The fee on a signed quote: a seller keeps m x (1 - f), a buyer pays m / (1 - f) (contracts: applyFee)."""
+    """The fee on a signed quote: a seller keeps m x (1 - f), a buyer pays m / (1 - f) (contracts:
+    applyFee).
+    """
     keep = ONE - rate
     after = product_of_x18(metered, keep) if metered > 0 else quotient_of_x18(metered, keep)
     return Quote(metered - after)
 
 
 def taker_metered(quote: int, already: int, min_size: int) -> int:
-    """The signed quote a taker's fee is charged on: the order's first fill pays for `min_size` in full, later ones only for what lies beyond it.
+    """The signed quote a taker's fee is charged on: the order's first fill pays for `min_size` in full, later
+    ones only for what lies beyond it.
 
     `quote` is this fill's signed quote, `already` the unsigned quote the order took before.
     """
@@ -98,29 +107,45 @@ def weight(product: Product, amount: int, weighting: Weighting) -> int:
     return product.long_weight_maintenance if amount >= 0 else product.short_weight_maintenance
 
 
-def _terms(account: Account, products: Iterable[Product], oracles: Mapping[int, int], weighting: Weighting) -> Iterable[int]:
+def _terms(
+    account: Account, products: Iterable[Product], oracles: Mapping[int, int], weighting: Weighting
+) -> Iterable[int]:
     yield account.usdt0
     for product in products:
         position = account.position(product.product_id)
-        yield product_of_x18(product_of_x18(position.amount, weight(product, position.amount, weighting)), oracles[product.product_id])
+        yield product_of_x18(
+            product_of_x18(position.amount, weight(product, position.amount, weighting)),
+            oracles[product.product_id],
+        )
         yield position.v_quote
 
 
-def health_of(account: Account, products: Iterable[Product], oracles: Mapping[int, int], weighting: Weighting) -> Health:
-    """USDT0 plus amount x weight x oracle + v_quote of each perp. ETH and SOL do not net: they are different health groups."""
+def health_of(
+    account: Account, products: Iterable[Product], oracles: Mapping[int, int], weighting: Weighting
+) -> Health:
+    """USDT0 plus amount x weight x oracle + v_quote of each perp. ETH and SOL do not net: they are
+    different health groups.
+    """
     terms = tuple(_terms(account, products, oracles, weighting))
-    return Health(Quote(sum(term for term in terms if term > 0)), Quote(-sum(term for term in terms if term < 0)))
+    return Health(
+        Quote(sum(term for term in terms if term > 0)), Quote(-sum(term for term in terms if term < 0))
+    )
 
 
 def contribution(account: Account, product: Product, oracle: int, weighting: Weighting) -> Quote:
     """What one perp adds to the account's health."""
     position = account.position(product.product_id)
-    return Quote(product_of_x18(product_of_x18(position.amount, weight(product, position.amount, weighting)), oracle) + position.v_quote)
+    return Quote(
+        product_of_x18(product_of_x18(position.amount, weight(product, position.amount, weighting)), oracle)
+        + position.v_quote
+    )
 
 
 def imagined(account: Account, usdt0: int = 0, positions: Mapping[int, PerpPosition] = {}) -> Account:
     """A copy of `account` with `usdt0` more and some positions replaced, to ask its health."""
-    return Account(account.subaccount, account.usdt0 + usdt0, {**account.positions, **positions}, parent=account.parent)
+    return Account(
+        account.subaccount, account.usdt0 + usdt0, {**account.positions, **positions}, parent=account.parent
+    )
 
 
 def increases(before: int, change: int) -> bool:

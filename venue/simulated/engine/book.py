@@ -1,7 +1,8 @@
 """One product's book: price-time priority over resting orders of accounts and the house's liquidity.
 
-The *house* is all other traders: the market drives it level by level. At one price the house comes before accounts, because it was there
-first; what takers take from it stays taken until the market's next ladder. Everything is integers x18.
+The *house* is all other traders: the market drives it level by level. At one price the house comes before
+accounts, because it was there first; what takers take from it stays taken until the market's next ladder.
+Everything is integers x18.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,7 +18,9 @@ from venue.simulated.engine.rules import AppendixTerms
 
 @dataclass(slots=True, eq=False)
 class Resting:
-    """An order of an account that is alive: waiting at the speed bump or in the book. `remaining` is unsigned."""
+    """An order of an account that is alive: waiting at the speed bump or in the book. `remaining` is
+    unsigned.
+    """
 
     order: Order
     digest: str
@@ -46,7 +49,9 @@ class Resting:
 
 
 class Split(NamedTuple):
-    """Trade in these pieces (unsigned), one fill each; afterwards the rest as the book has it, or nothing when `only`."""
+    """Trade in these pieces (unsigned), one fill each; afterwards the rest as the book has it, or nothing
+    when `only`.
+    """
 
     pieces: tuple[int, ...]
     only: bool
@@ -185,17 +190,28 @@ class Book:
         return bool(self._touched)
 
     def batch(self, now_ns: int) -> BookBatch:
-        """What changed since the last batch, with the amounts of this moment; starts a new batch. One without changes is of the moment `now_ns`."""
+        """What changed since the last batch, with the amounts of this moment; starts a new batch. One
+        without changes is of the moment `now_ns`.
+        """
         if not self._touched:
             self._min_ns = self._max_ns = Ns(max(now_ns, self._max_ns + 1))
-        batch = BookBatch(self.product_id, self._min_ns, self._max_ns, self._last_max_ns, self._changes(True), self._changes(False))
+        batch = BookBatch(
+            self.product_id,
+            self._min_ns,
+            self._max_ns,
+            self._last_max_ns,
+            self._changes(True),
+            self._changes(False),
+        )
         self._last_max_ns = self._max_ns
         self._touched.clear()
         return batch
 
     def _changes(self, is_bid: bool) -> tuple[Level, ...]:
         side = self.side(is_bid)
-        prices = sorted((price for touched_bid, price in self._touched if touched_bid is is_bid), reverse=is_bid)
+        prices = sorted(
+            (price for touched_bid, price in self._touched if touched_bid is is_bid), reverse=is_bid
+        )
         return tuple(Level(Price(price), Base(side.amount_at(price))) for price in prices)
 
     def levels(self, is_bid: bool, depth: int) -> tuple[Level, ...]:

@@ -1,4 +1,6 @@
-"""Candlesticks, made from every trade at every granularity the exchange has. Bounded: the oldest are forgotten."""
+"""Candlesticks, made from every trade at every granularity the exchange has. Bounded: the oldest are
+forgotten.
+"""
 
 from collections import deque
 
@@ -53,7 +55,19 @@ class Candles:
             kept[-1] = kept[-1].with_trade(trade)
         else:
             price = int(trade.price)
-            kept.append(Candle(trade.product_id, granularity, start_s, price, price, price, price, int(trade.amount), trade.at_ns))
+            kept.append(
+                Candle(
+                    trade.product_id,
+                    granularity,
+                    start_s,
+                    price,
+                    price,
+                    price,
+                    price,
+                    int(trade.amount),
+                    trade.at_ns,
+                )
+            )
         return kept[-1]
 
     def newest(self, product_id: int, granularity: int, count: int, until_ns: int) -> list[Candle]:

@@ -1,8 +1,9 @@
 """Every error code that Nado documents, with the words it sends and how the simulated venue comes to send it.
 
-`rule` = the venue's own rules say it, `incident` = an incident of the whole venue brings it about; a test provokes each of them. Every other code can
-be staged with the `refuse` fault; `why` says what is missing for a rule. Numbers and names: the exchange's error page; 2118 and 2122 are known from
-other bots only. The others between 2116 and 2125 have no published names.
+`rule` = the venue's own rules say it, `incident` = an incident of the whole venue brings it about; a test
+provokes each of them. Every other code can be staged with the `refuse` fault; `why` says what is missing for
+a rule. Numbers and names: the exchange's error page; 2118 and 2122 are known from other bots only. The others
+between 2116 and 2125 have no published names.
 """
 
 from typing import Literal, NamedTuple

@@ -1,4 +1,6 @@
-"""What the engine reports: one frozen struct per stream of the wire, in the order in which things happened."""
+"""What the engine reports: one frozen struct per stream of the wire, in the order in which things
+happened.
+"""
 
 from typing import Literal
 
@@ -7,12 +9,21 @@ import msgspec
 from messages.market import Level
 from messages.units import Base, Ns, Price, Quote
 
-Reason = Literal["deposit_collateral", "match_orders", "withdraw_collateral", "transfer_quote", "settle_pnl", "liquidate_subaccount"]
+Reason = Literal[
+    "deposit_collateral",
+    "match_orders",
+    "withdraw_collateral",
+    "transfer_quote",
+    "settle_pnl",
+    "liquidate_subaccount",
+]
 """Why a position changed. Funding is no reason: it changes v_quote without an event."""
 
 
 class Filled(msgspec.Struct, frozen=True):
-    """A piece of an order of an account traded. Quantities are unsigned, `is_bid` has the side. Stream `fill`, archive `matches`."""
+    """A piece of an order of an account traded. Quantities are unsigned, `is_bid` has the side. Stream
+    `fill`, archive `matches`.
+    """
 
     product_id: int
     subaccount: str
@@ -36,7 +47,9 @@ class Filled(msgspec.Struct, frozen=True):
 
 
 class OrderUpdated(msgspec.Struct, frozen=True):
-    """An order of an account changed. `amount` is what remains: 0 when filled *or* cancelled. Stream `order_update`."""
+    """An order of an account changed. `amount` is what remains: 0 when filled *or* cancelled. Stream
+    `order_update`.
+    """
 
     product_id: int
     subaccount: str
@@ -76,7 +89,9 @@ class Traded(msgspec.Struct, frozen=True):
 
 
 class BookBatch(msgspec.Struct, frozen=True):
-    """What changed in a book since the last batch; amount 0 deletes. `last_max_ns` chains it to the one before. Stream `book_depth`."""
+    """What changed in a book since the last batch; amount 0 deletes. `last_max_ns` chains it to the one
+    before. Stream `book_depth`.
+    """
 
     product_id: int
     min_ns: Ns
@@ -111,7 +126,9 @@ class FundingPaid(msgspec.Struct, frozen=True):
 
 
 class FundingCharged(msgspec.Struct, frozen=True):
-    """What one account paid or received of a product's funding. No stream: only the archive tells it (`interest_and_funding`)."""
+    """What one account paid or received of a product's funding. No stream: only the archive tells it
+    (`interest_and_funding`).
+    """
 
     product_id: int
     subaccount: str
@@ -137,7 +154,9 @@ MovedBy = Literal[
 
 
 class Moved(msgspec.Struct, frozen=True):
-    """A balance changed otherwise than by a match or by funding. No stream: the archive tells it (`events`), beside the stream's position_change."""
+    """A balance changed otherwise than by a match or by funding. No stream: the archive tells it
+    (`events`), beside the stream's position_change.
+    """
 
     product_id: int
     """0 = the USDT0 balance."""

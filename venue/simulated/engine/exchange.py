@@ -1,15 +1,19 @@
-"""The exchange engine: orders in, fills and events out. Pure: time is an argument, nothing is random, nothing waits.
+"""The exchange engine: orders in, fills and events out. Pure: time is an argument, nothing is random, nothing
+waits.
 
-An order passes two gates. `arrive` judges what can be judged when it comes in (form, signer, receive window, duplicate digest, health), then `match`
-trades it; whoever drives the engine lets `TAKER_DELAY_S` pass in between for orders that may take.
+An order passes two gates. `arrive` judges what can be judged when it comes in (form, signer, receive window,
+duplicate digest, health), then `match` trades it; whoever drives the engine lets `TAKER_DELAY_S` pass in
+between for orders that may take.
 
     engine      markets, accounts, the clock, isolated margin
     matching    the second gate: fills, fees, order updates
-    exchange    the first gate, and the world outside: ladders, oracle prices, other people's trades    (this file)
+    exchange    the first gate, and the world outside: ladders, oracle prices, other people's trades    (this
+                file)
     treasury    deposits, transfers, withdrawals, linked signers, funding and settlement
     liquidation accounts under maintenance
 
-What Nado's documents leave open is a knob (`rules.Knobs`), or decided here: margin is asked for the order itself, not for others that rest.
+What Nado's documents leave open is a knob (`rules.Knobs`), or decided here: margin is asked for the order
+itself, not for others that rest.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,7 +28,16 @@ from venue.simulated.engine.book import Resting, Split
 from venue.simulated.engine.codes import ExchangeRefusal, refused
 from venue.simulated.engine.events import Traded
 from venue.simulated.engine.matching import Matching, written_down
-from venue.simulated.engine.rules import AppendixTerms, check_form, check_isolation, check_oracle, check_size, check_status, check_window, terms_of
+from venue.simulated.engine.rules import (
+    AppendixTerms,
+    check_form,
+    check_isolation,
+    check_oracle,
+    check_size,
+    check_status,
+    check_window,
+    terms_of,
+)
 
 
 class Extras(msgspec.Struct, frozen=True):
@@ -41,10 +54,12 @@ class Extras(msgspec.Struct, frozen=True):
 class Exchange(Matching):
     """All products, accounts and orders of one venue, as the outside world reaches them."""
 
-    # -- the outside world ---------------------------------------------------------------------------------------------------------------
+    # -- the outside world -----------------------------------------------------------------------------------
 
     def move(self, product_id: int, bids: Sequence[Level], asks: Sequence[Level], now_ns: int) -> None:
-        """The market's next ladder replaces the house's liquidity; where it crosses resting orders of accounts they are filled first."""
+        """The market's next ladder replaces the house's liquidity; where it crosses resting orders of
+        accounts they are filled first.
+        """
         book, now = self.markets[product_id].book, self.tick(now_ns)
         rest_of_bids = self._cross(product_id, bids, now, is_bid=True)
         rest_of_asks = self._cross(product_id, asks, now, is_bid=False)
@@ -63,8 +78,12 @@ class Exchange(Matching):
         market = self.markets[product_id]
         market.funding.premium.note(market.premium(), self.now_ns)
 
-    def market_trade(self, product_id: int, price: Price, amount: Base, now_ns: int, *, is_taker_buyer: bool) -> None:
-        """Somebody else's trade: published, and resting orders of accounts at strictly better prices are traded through."""
+    def market_trade(
+        self, product_id: int, price: Price, amount: Base, now_ns: int, *, is_taker_buyer: bool
+    ) -> None:
+        """Somebody else's trade: published, and resting orders of accounts at strictly better prices are
+        traded through.
+        """
         market, now = self.markets[product_id], self.tick(now_ns)
         limit = price - market.product.tick if is_taker_buyer else price + market.product.tick
         left = self._house_takes(product_id, limit, abs(amount), now, is_bid=is_taker_buyer)
@@ -74,7 +93,13 @@ class Exchange(Matching):
     def _cross(self, product_id: int, levels: Sequence[Level], now: Ns, *, is_bid: bool) -> Iterable[Level]:
         if not self.markets[product_id].book.side(not is_bid).orders:
             return levels
-        return [Level(level.price, Base(self._house_takes(product_id, level.price, level.amount, now, is_bid=is_bid))) for level in levels]
+        return [
+            Level(
+                level.price,
+                Base(self._house_takes(product_id, level.price, level.amount, now, is_bid=is_bid)),
+            )
+            for level in levels
+        ]
 
     def _house_takes(self, product_id: int, limit: int, amount: int, now: Ns, *, is_bid: bool) -> int:
         book = self.markets[product_id].book
@@ -86,7 +111,7 @@ class Exchange(Matching):
                 amount -= piece
         return amount
 
-    # -- orders ----------------------------------------------------------------------------------------------------------------------------
+    # -- orders ----------------------------------------------------------------------------------------------
 
     def would_increase(self, order: Order) -> bool:
         """Could `order` make the sender's position larger, as things stand?"""
@@ -94,11 +119,31 @@ class Exchange(Matching):
         held = account.position(order.product_id).amount if account else 0
         return not terms_of(order.appendix).reduce_only and increases(held, order.amount)
 
-    def arrive(self, order: Order, digest: str, signer: str, now_ns: int, extras: Extras = Extras()) -> Resting:  # noqa: B008 - frozen
+    def arrive(
+        self,
+        order: Order,
+        digest: str,
+        signer: str,
+        now_ns: int,
+        extras: Extras = Extras(),  # noqa: B008 - frozen
+    ) -> Resting:
         """Judge an order at the moment it comes in. Raises `ExchangeRefusal`."""
         now, terms = self.tick(now_ns), terms_of(order.appendix)
-        entry = self.order_log.attempt(order, digest, signer, terms, increasing=self.would_increase(order), now_ns=now)
-        waiting = Resting(order, digest, terms, abs(order.amount), now // 10**9, extras.order_id, 0, terms.margin, extras.borrow_margin, extras.split)
+        entry = self.order_log.attempt(
+            order, digest, signer, terms, increasing=self.would_increase(order), now_ns=now
+        )
+        waiting = Resting(
+            order,
+            digest,
+            terms,
+            abs(order.amount),
+            now // 10**9,
+            extras.order_id,
+            0,
+            terms.margin,
+            extras.borrow_margin,
+            extras.split,
+        )
         with written_down(entry):
             self._check_arrival(order, terms, digest, signer, now_ns)
             if extras.spot_leverage is not None and not self.knobs.spot_leverage_on_perps:
@@ -109,7 +154,9 @@ class Exchange(Matching):
                 raise extras.staged
         return waiting
 
-    def _check_arrival(self, order: Order, terms: AppendixTerms, digest: str, signer: str, now_ns: int) -> None:
+    def _check_arrival(
+        self, order: Order, terms: AppendixTerms, digest: str, signer: str, now_ns: int
+    ) -> None:
         """`now_ns` is what the venue's clock says, which may be wrong; the engine's own time only grows."""
         market = self.markets.get(order.product_id)
         if market is None:
@@ -129,25 +176,35 @@ class Exchange(Matching):
     def _check_health(self, order: Resting) -> None:
         """2006 when the order would be too much for the account as the book stands now."""
         if not order.terms.reduce_only:
-            self.check_margin(order, [] if order.terms.kind == "post_only" else self.plan(order, order.remaining), 2006)
+            self.check_margin(
+                order, [] if order.terms.kind == "post_only" else self.plan(order, order.remaining), 2006
+            )
 
     def check_sender(self, sender: str, signer: str) -> Account:
-        """The sender's account; 2028 unless its owner or linked signer signed, 2024 when it never had a deposit."""
+        """The sender's account; 2028 unless its owner or linked signer signed, 2024 when it never had a
+        deposit.
+        """
         self.check_signer(sender, signer)
         return self.account_named(sender)
 
     def check_signer(self, sender: str, signer: str) -> None:
-        """2028 unless the sender's owner or linked signer signed. An isolated subaccount has its parent's signer. Addresses in lower case."""
+        """2028 unless the sender's owner or linked signer signed. An isolated subaccount has its parent's
+        signer. Addresses in lower case.
+        """
         account = self.accounts.get(sender)
         linked = self.accounts[account.parent] if account and account.parent else account
         if signer not in {sender[:42], linked.linked_signer if linked else sender[:42]}:
             raise refused(2028)
 
     def open_orders(self, sender: str, product_id: int) -> list[Resting]:
-        """The sender's resting orders in one product, oldest first. Raises `ExchangeRefusal` 2016 for an unknown product."""
+        """The sender's resting orders in one product, oldest first. Raises `ExchangeRefusal` 2016 for an
+        unknown product.
+        """
         if product_id not in self.markets:
             raise refused(2016)
-        return [order for order in self.markets[product_id].open_orders.values() if order.order.sender == sender]
+        return [
+            order for order in self.markets[product_id].open_orders.values() if order.order.sender == sender
+        ]
 
     def cancel(self, orders: Sequence[Resting], now_ns: int) -> None:
         """Withdraw resting orders."""
@@ -157,5 +214,7 @@ class Exchange(Matching):
     def expire(self, now_ns: int) -> None:
         """Withdraw every resting order whose expiration has passed."""
         for market in self.markets.values():
-            late = [order for order in market.open_orders.values() if order.order.expiration_s * 10**9 <= now_ns]
+            late = [
+                order for order in market.open_orders.values() if order.order.expiration_s * 10**9 <= now_ns
+            ]
             self.cancel(late, now_ns)

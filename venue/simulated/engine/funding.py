@@ -1,8 +1,11 @@
-"""Funding: once an hour, longs pay shorts for the mark having been above the index, or the other way round. Pure, integers x18.
+"""Funding: once an hour, longs pay shorts for the mark having been above the index, or the other way round.
+Pure, integers x18.
 
-    payment per unit = clamp(time-weighted average of mark - index, +-2 % of the index) x seconds / 86400      (contracts: PerpEngine, docs: funding)
+    payment per unit = clamp(time-weighted average of mark - index, +-2 % of the index) x seconds / 86400
+    (contracts: PerpEngine, docs: funding)
 
-The mark is the middle of the book, the index the oracle price. While either is missing the time does not count.
+The mark is the middle of the book, the index the oracle price. While either is missing the time does not
+count.
 """
 
 from dataclasses import dataclass
@@ -49,7 +52,9 @@ class Funding:
 
     premium: Premium
     cumulative: int = 0
-    """Paid per unit since the beginning, x18; the same for longs and shorts here (they differ after socialised losses only)."""
+    """Paid per unit since the beginning, x18; the same for longs and shorts here (they differ after
+    socialised losses only).
+    """
 
     def per_day(self, index: int, now_ns: int) -> int:
         """The average premium, capped: what a unit would pay in 24 hours."""

@@ -1,10 +1,14 @@
-"""Accounts under maintenance: their positions are taken over, below the market, until initial health is back (contracts: ClearinghouseLiq).
+"""Accounts under maintenance: their positions are taken over, below the market, until initial health is back
+(contracts: ClearinghouseLiq).
 
-    price  = oracle x (1 -+ max(0.5 %, (1 - maintenance weight) / 5))        worse than the oracle for whoever is liquidated
-    fee    = half of the difference between oracle and that price, paid by the liquidator to the insurance fund
+    price  = oracle x (1 -+ max(0.5 %, (1 - maintenance weight) / 5))        worse than the oracle for whoever
+           is liquidated
+    fee    = half of the difference between oracle and that price, paid by the liquidator to the insurance
+           fund
 
-The house liquidates by itself whatever is under maintenance: all orders are withdrawn, then positions go, the largest first, each as far as it takes.
-A subaccount may also do it with `liquidate_subaccount`. What an account without positions still owes is paid by the insurance fund.
+The house liquidates by itself whatever is under maintenance: all orders are withdrawn, then positions go, the
+largest first, each as far as it takes. A subaccount may also do it with `liquidate_subaccount`. What an
+account without positions still owes is paid by the insurance fund.
 """
 
 from functools import partial
@@ -26,15 +30,23 @@ FEE_SHARE = 2
 
 def liquidate_unhealthy(engine: Matching, now_ns: int) -> bool:
     """Take over what must be; True when there was something."""
-    under = [account for account in engine.accounts.values() if account.positions and _is_under(engine, account)]
+    under = [
+        account for account in engine.accounts.values() if account.positions and _is_under(engine, account)
+    ]
     for account in under:
         _liquidate(engine, account, engine.tick(now_ns))
     return bool(under)
 
 
 def take_over_all(engine: Matching, subaccount: str, now_ns: int, only: int | None = None) -> None:
-    """Staged: take over every position of `subaccount` ("" = of everybody), or `only` that of one product, however healthy it is."""
-    for account in [account for account in engine.accounts.values() if subaccount in {"", account.subaccount, account.parent}]:
+    """Staged: take over every position of `subaccount` ("" = of everybody), or `only` that of one product,
+    however healthy it is.
+    """
+    for account in [
+        account
+        for account in engine.accounts.values()
+        if subaccount in {"", account.subaccount, account.parent}
+    ]:
         now = engine.tick(now_ns)
         _withdraw_orders(engine, account, now)
         for product_id, held in tuple(account.positions.items()):
@@ -48,7 +60,9 @@ def _is_under(engine: Engine, account: Account) -> bool:
 
 def _liquidate(engine: Matching, account: Account, now: Ns) -> None:
     _withdraw_orders(engine, account, now)
-    for product_id in sorted(account.positions, key=lambda each: -abs(account.position(each).amount * engine.markets[each].oracle)):
+    for product_id in sorted(
+        account.positions, key=lambda each: -abs(account.position(each).amount * engine.markets[each].oracle)
+    ):
         amount = _amount_needed(engine, account, product_id)
         if amount:
             _take_over(engine, account, product_id, amount, HOUSE, now)
@@ -57,22 +71,32 @@ def _liquidate(engine: Matching, account: Account, now: Ns) -> None:
 
 def _withdraw_orders(engine: Matching, account: Account, now: Ns) -> None:
     for market in engine.markets.values():
-        for order in [order for order in market.open_orders.values() if order.order.sender == account.subaccount]:
+        for order in [
+            order for order in market.open_orders.values() if order.order.sender == account.subaccount
+        ]:
             engine.withdraw(order, now)
 
 
 def _amount_needed(engine: Engine, account: Account, product_id: int) -> int:
-    """The fewest steps of a position (signed) whose loss brings initial health back to zero; all of it when none does."""
+    """The fewest steps of a position (signed) whose loss brings initial health back to zero; all of it
+    when none does.
+    """
     held, step = account.position(product_id).amount, engine.markets[product_id].product.step
     sign, low, high = (1 if held > 0 else -1), 0, -(-abs(held) // step)
     while low < high:
         middle = (low + high) // 2
-        low, high = (low, middle) if _health_without(engine, account, product_id, sign * middle * step) >= 0 else (middle + 1, high)
+        low, high = (
+            (low, middle)
+            if _health_without(engine, account, product_id, sign * middle * step) >= 0
+            else (middle + 1, high)
+        )
     return sign * min(low * step, abs(held))
 
 
 def _health_without(engine: Engine, account: Account, product_id: int, amount: int) -> int:
-    return engine.initial_after(account, product_id, -amount, product_of_x18(price_of(engine, product_id, amount), amount))
+    return engine.initial_after(
+        account, product_id, -amount, product_of_x18(price_of(engine, product_id, amount), amount)
+    )
 
 
 def price_of(engine: Engine, product_id: int, amount: int) -> Price:
@@ -82,7 +106,9 @@ def price_of(engine: Engine, product_id: int, amount: int) -> Price:
     return Price(product_of_x18(market.oracle, ONE - penalty if amount > 0 else ONE + penalty))
 
 
-def _take_over(engine: Engine, account: Account, product_id: int, amount: int, liquidator: str, now: Ns) -> None:
+def _take_over(
+    engine: Engine, account: Account, product_id: int, amount: int, liquidator: str, now: Ns
+) -> None:
     price, market = price_of(engine, product_id, amount), engine.markets[product_id]
     payment = product_of_x18(price, amount)
     fee = abs(product_of_x18(market.oracle - price, amount)) // FEE_SHARE
@@ -91,7 +117,13 @@ def _take_over(engine: Engine, account: Account, product_id: int, amount: int, l
     taken = Liquidated(product_id, liquidator, account.subaccount, Base(amount), price, now)
     engine.takeovers.append(taken)
     engine.outbox.append(taken)
-    tell = partial(engine.tell_moved, event="liquidate_subaccount", reason="liquidate_subaccount", now=now, idx=engine.next_idx())
+    tell = partial(
+        engine.tell_moved,
+        event="liquidate_subaccount",
+        reason="liquidate_subaccount",
+        now=now,
+        idx=engine.next_idx(),
+    )
     tell(account, product_id, amount=-amount, quote=payment)
     if liquidator in engine.accounts:
         engine.change(engine.accounts[liquidator], product_id, amount, -payment - fee)
@@ -106,7 +138,14 @@ def _write_off(engine: Engine, account: Account, now: Ns) -> None:
         return
     owed = -(account.usdt0 + sum(held.v_quote for held in account.positions.values()))
     if owed > 0:
-        tell = partial(engine.tell_moved, account, event="liquidate_subaccount", reason="liquidate_subaccount", now=now, idx=engine.next_idx())
+        tell = partial(
+            engine.tell_moved,
+            account,
+            event="liquidate_subaccount",
+            reason="liquidate_subaccount",
+            now=now,
+            idx=engine.next_idx(),
+        )
         for product_id, held in tuple(account.positions.items()):
             engine.change(account, product_id, 0, -held.v_quote)
             tell(product_id=product_id, quote=-int(held.v_quote))
@@ -115,9 +154,17 @@ def _write_off(engine: Engine, account: Account, now: Ns) -> None:
         tell(product_id=QUOTE_PRODUCT, amount=paid_in)
 
 
-def liquidate_by(engine: Matching, liquidator: str, liquidatee: str, product_id: int, amount: int, now_ns: int) -> None:
-    """`liquidate_subaccount`. Raises `Refused`: 2050 for an isolated or the same account, 2042 to 2047 as their names say."""
-    taker, account, now = engine.account_named(liquidator), engine.account_named(liquidatee), engine.tick(now_ns)
+def liquidate_by(
+    engine: Matching, liquidator: str, liquidatee: str, product_id: int, amount: int, now_ns: int
+) -> None:
+    """`liquidate_subaccount`. Raises `Refused`: 2050 for an isolated or the same account, 2042 to 2047 as
+    their names say.
+    """
+    taker, account, now = (
+        engine.account_named(liquidator),
+        engine.account_named(liquidatee),
+        engine.tick(now_ns),
+    )
     if is_isolated(liquidator) or liquidator == liquidatee:
         raise refused(2050)
     _check_liquidation(engine, account, product_id, amount)
@@ -136,5 +183,9 @@ def _check_liquidation(engine: Engine, account: Account, product_id: int, amount
         raise refused(2044 if engine.health(account, "initial").health >= 0 else 2042)
     if amount % market.product.step:
         raise refused(2046)
-    if amount == 0 or abs(amount) > abs(_amount_needed(engine, account, product_id)) or (amount > 0) != (account.position(product_id).amount > 0):
+    if (
+        amount == 0
+        or abs(amount) > abs(_amount_needed(engine, account, product_id))
+        or (amount > 0) != (account.position(product_id).amount > 0)
+    ):
         raise refused(2047)

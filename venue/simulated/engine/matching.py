@@ -1,7 +1,7 @@
 """Matching and settlement: what happens to an order that has been let in. The middle of the exchange engine.
 
-Health is asked twice, as at Nado: when an order arrives (2006) and, because the world may have moved while it waited at the speed bump, when it
-matches (2010).
+Health is asked twice, as at Nado: when an order arrives (2006) and, because the world may have moved while it
+waited at the speed bump, when it matches (2010).
 """
 
 from collections.abc import Iterator, Sequence
@@ -51,7 +51,9 @@ class Matching(Engine):
     """The steps that trade."""
 
     def match(self, order: Resting, now_ns: int) -> None:
-        """Trade an order that has arrived. Raises `ExchangeRefusal`; what it does otherwise is in `outbox`, `order_log` and the book."""
+        """Trade an order that has arrived. Raises `ExchangeRefusal`; what it does otherwise is in
+        `outbox`, `order_log` and the book.
+        """
         now, entry = self.tick(now_ns), self.order_log.known(order.digest)
         if entry is None:
             raise LookupError(f"order {order.digest} never arrived")
@@ -90,7 +92,11 @@ class Matching(Engine):
         for offer, amount in plan:
             self._trade(order, offer, amount, now)
         if order.remaining:
-            self._rest(order, now) if order.terms.kind == "default" else self._update(order, Base(0), "cancelled", now)
+            (
+                self._rest(order, now)
+                if order.terms.kind == "default"
+                else self._update(order, Base(0), "cancelled", now)
+            )
 
     def _wanted(self, order: Resting) -> int:
         """What the order may trade: everything, or for reduce-only what is held of the other sign."""
@@ -108,7 +114,9 @@ class Matching(Engine):
         return list(plan if order.split is None else order.split.cut(plan))
 
     def _reachable(self, order: Resting, wanted: int) -> Iterator[tuple[Offer, int]]:
-        for offer in self.markets[order.order.product_id].book.side(not order.is_bid).offers(order.order.price):
+        for offer in (
+            self.markets[order.order.product_id].book.side(not order.is_bid).offers(order.order.price)
+        ):
             if wanted and not _same_owner(offer, order):
                 piece = min(wanted, offer.amount)
                 yield offer, piece
@@ -125,12 +133,18 @@ class Matching(Engine):
             raise refused(code)
 
     def _check_room(self, order: Resting) -> None:
-        mine = sum(1 for other in self.markets[order.order.product_id].open_orders.values() if other.order.sender == order.order.sender)
+        mine = sum(
+            1
+            for other in self.markets[order.order.product_id].open_orders.values()
+            if other.order.sender == order.order.sender
+        )
         if mine >= MAX_OPEN_ORDERS:
             raise refused(2005)
 
     def check_margin(self, order: Resting, plan: Sequence[tuple[Offer, int]], code: int) -> None:
-        """`code` when new exposure would leave initial health below zero, the rest of an order that may rest counted at its own price."""
+        """`code` when new exposure would leave initial health below zero, the rest of an order that may
+        rest counted at its own price.
+        """
         account, market = self.holder(order), self.markets[order.order.product_id]
         pieces = [(offer.price, amount) for offer, amount in plan]
         if order.terms.kind in {"default", "post_only"}:
@@ -150,10 +164,13 @@ class Matching(Engine):
 
     def _check_open_interest(self, market: Market, amount: int) -> None:
         most = market.product.max_open_interest
-        if most is not None and (self.open_interest(market.product.product_id) + abs(amount)) * market.oracle > most * ONE:
+        if (
+            most is not None
+            and (self.open_interest(market.product.product_id) + abs(amount)) * market.oracle > most * ONE
+        ):
             raise refused(2070)
 
-    # -- what trades -----------------------------------------------------------------------------------------------------------------------
+    # -- what trades -----------------------------------------------------------------------------------------
 
     def _clear_own(self, order: Resting, now: Ns) -> None:
         for maker in self._own(order):
@@ -187,7 +204,11 @@ class Matching(Engine):
         market.book.take(maker.is_bid, offer, amount, now)
         if maker.remaining == 0:
             del market.open_orders[maker.digest]
-        self._settle(maker, _Piece(amount, offer.price, quote, fee_on(quote, market.product.maker_fee), False, idx), now)
+        self._settle(
+            maker,
+            _Piece(amount, offer.price, quote, fee_on(quote, market.product.maker_fee), False, idx),
+            now,
+        )
 
     def _settle(self, order: Resting, piece: "_Piece", now: Ns) -> None:
         """Book one piece into the account and tell: fill, order_update, position_change."""
@@ -199,21 +220,37 @@ class Matching(Engine):
         self.markets[wire.product_id].fees += piece.fee
         entry = self.order_log.known(order.digest)
         if entry is not None:
-            entry.fills.append(LoggedFill(signed, Price(piece.price), piece.fee, piece.is_taker, piece.idx, now))
+            entry.fills.append(
+                LoggedFill(signed, Price(piece.price), piece.fee, piece.is_taker, piece.idx, now)
+            )
         name, also = self.shown_as(account)
         self.outbox.append(
             Filled(
-                wire.product_id, name, order.digest, Base(piece.amount), Base(order.remaining), Base(abs(wire.amount)), Price(piece.price),
-                piece.is_taker, order.is_bid, piece.fee, Quote(piece.quote - piece.fee), piece.idx, order.order_id, wire.appendix, now,
-                bool(account.parent), also,
+                wire.product_id,
+                name,
+                order.digest,
+                Base(piece.amount),
+                Base(order.remaining),
+                Base(abs(wire.amount)),
+                Price(piece.price),
+                piece.is_taker,
+                order.is_bid,
+                piece.fee,
+                Quote(piece.quote - piece.fee),
+                piece.idx,
+                order.order_id,
+                wire.appendix,
+                now,
+                bool(account.parent),
+                also,
             )
-        )  # fmt: skip
+        )
         self._update(order, Base(order.remaining), "filled", now, piece)
         self.tell_position(account, wire.product_id, "match_orders", now)
         if account.parent and after.amount == 0:
             self.close_isolated(account, wire.product_id, now)
 
-    # -- orders that rest ------------------------------------------------------------------------------------------------------------------
+    # -- orders that rest ------------------------------------------------------------------------------------
 
     def _rest(self, order: Resting, now: Ns) -> None:
         market = self.markets[order.order.product_id]
@@ -228,6 +265,21 @@ class Matching(Engine):
         del market.open_orders[order.digest]
         self._update(order, Base(0), "cancelled", now)
 
-    def _update(self, order: Resting, amount: Base, reason: Literal["placed", "filled", "cancelled"], now: Ns, piece: _Piece | None = None) -> None:
-        wire, filled, price = order.order, Base(piece.amount if piece else 0), Price(piece.price if piece else 0)
-        self.outbox.append(OrderUpdated(wire.product_id, wire.sender, order.digest, amount, reason, order.order_id, now, filled, price))
+    def _update(
+        self,
+        order: Resting,
+        amount: Base,
+        reason: Literal["placed", "filled", "cancelled"],
+        now: Ns,
+        piece: _Piece | None = None,
+    ) -> None:
+        wire, filled, price = (
+            order.order,
+            Base(piece.amount if piece else 0),
+            Price(piece.price if piece else 0),
+        )
+        self.outbox.append(
+            OrderUpdated(
+                wire.product_id, wire.sender, order.digest, amount, reason, order.order_id, now, filled, price
+            )
+        )

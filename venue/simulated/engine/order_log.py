@@ -1,4 +1,5 @@
-"""Every attempt to place an order, in the order of arrival, and what became of it: what an auditor reads to judge a client.
+"""Every attempt to place an order, in the order of arrival, and what became of it: what an auditor reads to
+judge a client.
 
 Nothing is ever removed.
 """
@@ -66,7 +67,9 @@ class OrderLog(list[LoggedOrder]):
         super().__init__()
         self._known: dict[str, LoggedOrder] = {}
 
-    def attempt(self, order: Order, digest: str, signer: str, terms: AppendixTerms, *, increasing: bool, now_ns: int) -> LoggedOrder:
+    def attempt(
+        self, order: Order, digest: str, signer: str, terms: AppendixTerms, *, increasing: bool, now_ns: int
+    ) -> LoggedOrder:
         """Append an attempt."""
         entry = LoggedOrder(
             digest=digest,

@@ -1,7 +1,8 @@
-"""The venue's rules as data: products, knobs, and the checks that an order passes by itself, without book and account.
+"""The venue's rules as data: products, knobs, and the checks that an order passes by itself, without book and
+account.
 
-Sources: the exchange's documentation, and the settlement contracts for fees and health. What the documents leave open is a knob or is decided here,
-in one place, with its reason. Codes and their words are in `codes`.
+Sources: the exchange's documentation, and the settlement contracts for fees and health. What the documents
+leave open is a knob or is decided here, in one place, with its reason. Codes and their words are in `codes`.
 """
 
 from typing import Literal
@@ -29,7 +30,9 @@ ORACLE_CEILING_PERCENT = 500
 QUOTE_PRODUCT = 0
 NO_ADDRESS = "0x" + "00" * 20
 CHAIN_ID = 763373
-"""Ink Sepolia: the simulated venue signs like the test network, so that no order signed for it is worth anything on the main one."""
+"""Ink Sepolia: the simulated venue signs like the test network, so that no order signed for it is worth
+anything on the main one.
+"""
 ENDPOINT = "0x698d87105274292b5673367dec81874ce3633ac2"
 NO_ASK = 2**127 - 1
 """The venue's sentinel for an empty ask side (i128::MAX); an empty bid side is 0."""
@@ -73,37 +76,57 @@ DEFAULT_PRODUCTS = (ETH_PERP, SOL_PERP)
 
 
 class Knobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What Nado's documents leave open, settled for a run. The defaults are the likelier behaviour; a faults file may say otherwise under [venue]."""
+    """What Nado's documents leave open, settled for a run. The defaults are the likelier behaviour; a
+    faults file may say otherwise under [venue].
+    """
 
     min_size_binds_takers: bool = False
-    """Are IOC and FOK orders held to the minimum notional? The newest sources say no (they pay the minimum fee instead); both are tested."""
+    """Are IOC and FOK orders held to the minimum notional? The newest sources say no (they pay the minimum
+    fee instead); both are tested.
+    """
     self_match: Literal["cancel_resting", "refuse"] = "cancel_resting"
-    """An order that would trade with another of the same subaccount: the resting one is cancelled, or the new one is refused with 2073."""
+    """An order that would trade with another of the same subaccount: the resting one is cancelled, or the
+    new one is refused with 2073.
+    """
     spot_leverage_on_perps: bool = True
-    """May an order for a perp carry `spot_leverage`? False = 2019. The newest client sends it, so the engine lets it pass."""
+    """May an order for a perp carry `spot_leverage`? False = 2019. The newest client sends it, so the
+    engine lets it pass.
+    """
     isolated_shows_parent: bool = True
-    """Do the events of an isolated position name its parent (with `isolated` true) or the isolated subaccount?"""
+    """Do the events of an isolated position name its parent (with `isolated` true) or the isolated
+    subaccount?
+    """
     filled_orders_found: bool = False
     """Does the query `order` still find an order that has ended? The documents answer 2020."""
     cancel_batch_is_atomic: bool = True
     """Does one digest that is gone refuse a whole `cancel_orders`? False = the others are cancelled."""
     place_after_failed_cancel: bool = False
-    """Does `cancel_and_place` place its order although the cancellation found nothing? False is the safer reading."""
+    """Does `cancel_and_place` place its order although the cancellation found nothing? False is the safer
+    reading.
+    """
     echo_id: bool = True
     """Do a failure and `cancel_and_place` echo the request's `id`?"""
     bump: Literal["takers", "crossing"] = "takers"
-    """Which orders wait at the speed bump: every order that is not post-only, or only those that cross when they arrive."""
+    """Which orders wait at the speed bump: every order that is not post-only, or only those that cross
+    when they arrive.
+    """
     order_update_fills: bool = False
-    """Does `order_update` carry `filled_qty` and `filled_price`, as the newest independent client reads them?"""
+    """Does `order_update` carry `filled_qty` and `filled_price`, as the newest independent client reads
+    them?
+    """
     limited_by: Literal[1000, 1015] = 1000
     limited_status: int = 429
     """How a request over the rate limit is answered over HTTP: code and status."""
     rate_limits: bool = True
     """Are requests counted at all?"""
     settle_every_s: float = 3600.0
-    """How often unsettled profit and loss moves into the USDT0 balance by itself. 0 = never. The documents say only that it does."""
+    """How often unsettled profit and loss moves into the USDT0 balance by itself. 0 = never. The documents
+    say only that it does.
+    """
     ping_timeout_s: float = 60.0
-    """The venue closes the connection of a client that has sent no byte, pings included, for so long; the documents ask for a ping every 30 s."""
+    """The venue closes the connection of a client that has sent no byte, pings included, for so long; the
+    documents ask for a ping every 30 s.
+    """
     sockets_per_address: int = 100
     """Connections of one address; one more is cut at once. Known from another bot's notes only."""
     excess_socket: Literal["newest", "oldest"] = "newest"
@@ -136,9 +159,11 @@ class AppendixTerms(msgspec.Struct, frozen=True):
 
 
 def terms_of(appendix: int) -> AppendixTerms:
-    """The order's terms from its appendix: bits 7..0 version, 8 isolated, 10..9 kind, 11 reduce-only, 13..12 trigger, 63..48 builder, 127..64 margin.
+    """The order's terms from its appendix: bits 7..0 version, 8 isolated, 10..9 kind, 11 reduce-only, 13..12
+    trigger, 63..48 builder, 127..64 margin.
 
-    Reads any number, unlike the client's own decoder: an order that is refused for its version still appears in the order log.
+    Reads any number, unlike the client's own decoder: an order that is refused for its version still appears
+    in the order log.
     """
     return AppendixTerms(
         kind=KINDS[appendix >> 9 & 3],
@@ -170,7 +195,9 @@ def check_form(order: Order, terms: AppendixTerms, product: Product) -> None:
 
 
 def check_isolation(order: Order, terms: AppendixTerms, product: Product) -> None:
-    """Raise `Refused` where isolated margin forbids the order: what an isolated subaccount may send, and what an isolated order may be."""
+    """Raise `Refused` where isolated margin forbids the order: what an isolated subaccount may send, and
+    what an isolated order may be.
+    """
     if is_isolated(order.sender):
         if terms.isolated:
             raise refused(2081)
@@ -188,7 +215,9 @@ _ISOLATED = b"iso".hex()
 
 
 def isolated_name(owner: str, product_id: int, number: int) -> str:
-    """The bytes32 of an isolated subaccount: owner's 20 bytes, 6 reserved, product id in 2, a number in 1, "iso" (contracts: RiskHelper)."""
+    """The bytes32 of an isolated subaccount: owner's 20 bytes, 6 reserved, product id in 2, a number in 1,
+    "iso" (contracts: RiskHelper).
+    """
     return f"{owner}{'00' * 6}{product_id:04x}{number:02x}{_ISOLATED}"
 
 
@@ -203,12 +232,20 @@ def isolated_product(subaccount: str) -> int:
 
 
 def check_size(order: Order, terms: AppendixTerms, product: Product, knobs: Knobs) -> None:
-    """2094 unless |amount| x price reaches the minimum; orders that cannot rest are exempt unless the knob says otherwise."""
+    """2094 unless |amount| x price reaches the minimum; orders that cannot rest are exempt unless the knob
+    says otherwise.
+    """
     takes = terms.kind in {"ioc", "fok"}
     if takes and not knobs.min_size_binds_takers:
         return
     if abs(order.amount) * order.price < product.min_size * ONE:
-        raise refused(2094, amount=int(order.amount), price=int(order.price), product_id=product.product_id, min_size=int(product.min_size))
+        raise refused(
+            2094,
+            amount=int(order.amount),
+            price=int(order.price),
+            product_id=product.product_id,
+            min_size=int(product.min_size),
+        )
 
 
 def check_oracle(order: Order, oracle: Price) -> None:
@@ -218,7 +255,9 @@ def check_oracle(order: Order, oracle: Price) -> None:
 
 
 def check_window(order: Order, now_ms: int) -> None:
-    """2011 / 2012 unless now < recv_time <= now + 100 s; 2004 when expired. `now_ms` is the moment of *arrival*."""
+    """2011 / 2012 unless now < recv_time <= now + 100 s; 2004 when expired. `now_ms` is the moment of
+    *arrival*.
+    """
     check_recv_time(order.nonce, now_ms)
     if order.expiration_s * 1000 <= now_ms:
         raise refused(2004)

@@ -1,10 +1,12 @@
-"""What the engine knows: markets, accounts, orders, its clock, and whose money an order moves. The lowest part of the exchange engine.
+"""What the engine knows: markets, accounts, orders, its clock, and whose money an order moves. The lowest
+part of the exchange engine.
 
-The engine's clock never stands still between two steps: each gets a later nanosecond than the one before, so that a snapshot is always strictly
-between two changes and can be compared with book batches.
+The engine's clock never stands still between two steps: each gets a later nanosecond than the one before, so
+that a snapshot is always strictly between two changes and can be compared with book batches.
 
-An isolated order trades in a subaccount of its own, which begins with the order's margin at the first fill and ends when its position is closed:
-what is left goes back to the parent, balance to balance and v_quote to v_quote (contracts: OffchainExchange).
+An isolated order trades in a subaccount of its own, which begins with the order's margin at the first fill
+and ends when its position is closed: what is left goes back to the parent, balance to balance and v_quote to
+v_quote (contracts: OffchainExchange).
 """
 
 from collections.abc import Sequence
@@ -17,7 +19,16 @@ from venue.simulated.engine.codes import refused
 from venue.simulated.engine.events import Event, Liquidated, Moved, MovedBy, PositionChanged, Reason
 from venue.simulated.engine.funding import Funding, Premium
 from venue.simulated.engine.order_log import OrderLog
-from venue.simulated.engine.rules import CHAIN_ID, DEFAULT_PRODUCTS, ENDPOINT, ISOLATED_MAX, QUOTE_PRODUCT, Knobs, Product, isolated_name
+from venue.simulated.engine.rules import (
+    CHAIN_ID,
+    DEFAULT_PRODUCTS,
+    ENDPOINT,
+    ISOLATED_MAX,
+    QUOTE_PRODUCT,
+    Knobs,
+    Product,
+    isolated_name,
+)
 
 AVAILABLE_SETTLE = Quote.of(500_000)
 """What a product can pay out when results are settled; the documents' sample has 529,219."""
@@ -46,12 +57,18 @@ class Engine:
     """The state, and the steps that need nothing but it."""
 
     def __init__(
-        self, products: Sequence[Product] = DEFAULT_PRODUCTS, chain_id: int = CHAIN_ID, endpoint: str = ENDPOINT, knobs: Knobs | None = None
+        self,
+        products: Sequence[Product] = DEFAULT_PRODUCTS,
+        chain_id: int = CHAIN_ID,
+        endpoint: str = ENDPOINT,
+        knobs: Knobs | None = None,
     ) -> None:
         self.chain_id = chain_id
         self.endpoint = endpoint
         self.knobs = knobs or Knobs()
-        self.markets = {product.product_id: Market(product, Book(product.product_id), Price(0)) for product in products}
+        self.markets = {
+            product.product_id: Market(product, Book(product.product_id), Price(0)) for product in products
+        }
         self.accounts: dict[str, Account] = {}
         self.tx_nonces: dict[str, int] = {}
         """By address: how many requests other than orders and cancellations it has made."""
@@ -85,10 +102,12 @@ class Engine:
         return {product_id: int(market.oracle) for product_id, market in self.markets.items()}
 
     def open_interest(self, product_id: int) -> int:
-        """Sum of |position| over all accounts. The house, which is the other side of most of it, is not one of them."""
+        """Sum of |position| over all accounts. The house, which is the other side of most of it, is not
+        one of them.
+        """
         return sum(abs(account.position(product_id).amount) for account in self.accounts.values())
 
-    # -- positions and health --------------------------------------------------------------------------------------------------------------
+    # -- positions and health --------------------------------------------------------------------------------
 
     def position(self, account: Account, product_id: int) -> PerpPosition:
         """The position with funding paid up to now."""
@@ -96,14 +115,19 @@ class Engine:
 
     def funded(self, account: Account) -> Account:
         """The account as it would stand if every position were touched now."""
-        return imagined(account, positions={product_id: self.position(account, product_id) for product_id in account.positions})
+        return imagined(
+            account,
+            positions={product_id: self.position(account, product_id) for product_id in account.positions},
+        )
 
     def health(self, account: Account, weighting: Weighting) -> Health:
         """One health figure of an account, funding included."""
         return health_of(self.funded(account), self.products, self.oracles, weighting)
 
     def initial_after(self, account: Account, product_id: int, amount: int, quote: int) -> Quote:
-        """Initial health of `account` after trading `amount` for `quote` (both signed, quote after the fee)."""
+        """Initial health of `account` after trading `amount` for `quote` (both signed, quote after the
+        fee).
+        """
         after = self.position(account, product_id).changed(amount, quote)
         return self.health(imagined(account, positions={product_id: after}), "initial").health
 
@@ -112,10 +136,12 @@ class Engine:
         account.positions[product_id] = after = self.position(account, product_id).changed(amount, quote)
         return after
 
-    # -- telling ---------------------------------------------------------------------------------------------------------------------------
+    # -- telling ---------------------------------------------------------------------------------------------
 
     def shown_as(self, account: Account) -> tuple[str, str]:
-        """The name that events of `account` carry, and the other name under which they can be subscribed to ("" = none)."""
+        """The name that events of `account` carry, and the other name under which they can be subscribed
+        to ("" = none).
+        """
         if not account.parent:
             return account.subaccount, ""
         names = (account.parent, account.subaccount)
@@ -123,56 +149,114 @@ class Engine:
 
     def tell_position(self, account: Account, product_id: int, reason: Reason, now: Ns) -> None:
         """Publish a position; of product 0 the USDT0 balance."""
-        held = PerpPosition(Base(account.usdt0)) if product_id == QUOTE_PRODUCT else account.position(product_id)
+        held = (
+            PerpPosition(Base(account.usdt0)) if product_id == QUOTE_PRODUCT else account.position(product_id)
+        )
         name, also = self.shown_as(account)
-        self.outbox.append(PositionChanged(product_id, name, held.amount, held.v_quote, reason, now, bool(account.parent), also))
+        self.outbox.append(
+            PositionChanged(
+                product_id, name, held.amount, held.v_quote, reason, now, bool(account.parent), also
+            )
+        )
 
     def tell_moved(
-        self, account: Account, product_id: int, event: MovedBy, reason: Reason, now: Ns, *, amount: int = 0, quote: int = 0, idx: int
+        self,
+        account: Account,
+        product_id: int,
+        event: MovedBy,
+        reason: Reason,
+        now: Ns,
+        *,
+        amount: int = 0,
+        quote: int = 0,
+        idx: int,
     ) -> None:
         """Publish a position that moved by `amount` and `quote`, and let the archive remember why."""
-        held = PerpPosition(Base(account.usdt0)) if product_id == QUOTE_PRODUCT else account.position(product_id)
+        held = (
+            PerpPosition(Base(account.usdt0)) if product_id == QUOTE_PRODUCT else account.position(product_id)
+        )
         name, isolated = account.subaccount, bool(account.parent)
-        self.outbox.append(Moved(product_id, name, event, amount, quote, int(held.amount), int(held.v_quote), held.funding, idx, now, isolated))
+        self.outbox.append(
+            Moved(
+                product_id,
+                name,
+                event,
+                amount,
+                quote,
+                int(held.amount),
+                int(held.v_quote),
+                held.funding,
+                idx,
+                now,
+                isolated,
+            )
+        )
         self.tell_position(account, product_id, reason, now)
 
-    # -- isolated margin -------------------------------------------------------------------------------------------------------------------
+    # -- isolated margin -------------------------------------------------------------------------------------
 
     def isolated_of(self, parent: str, product_id: int) -> Account | None:
         """The isolated subaccount in which `parent` holds `product_id`."""
-        return next((one for one in self.accounts.values() if one.parent == parent and product_id in one.positions), None)
+        return next(
+            (one for one in self.accounts.values() if one.parent == parent and product_id in one.positions),
+            None,
+        )
 
     def holder(self, order: Resting) -> Account:
-        """The account whose position the order changes. Of an isolated order that never filled it is one that does not exist yet."""
+        """The account whose position the order changes. Of an isolated order that never filled it is one
+        that does not exist yet.
+        """
         if not order.terms.isolated:
             return self.accounts[order.order.sender]
         sender, product_id = order.order.sender, order.order.product_id
-        return self.isolated_of(sender, product_id) or Account(self._free_name(sender[:42], product_id), parent=sender)
+        return self.isolated_of(sender, product_id) or Account(
+            self._free_name(sender[:42], product_id), parent=sender
+        )
 
     def _free_name(self, owner: str, product_id: int) -> str:
-        """The next isolated subaccount's name. Raises `Refused` 2087 when the address has as many as it may."""
-        taken = {int(name[58:60], 16) for name, account in self.accounts.items() if account.parent and name[:42] == owner}
+        """The next isolated subaccount's name. Raises `Refused` 2087 when the address has as many as it
+        may.
+        """
+        taken = {
+            int(name[58:60], 16)
+            for name, account in self.accounts.items()
+            if account.parent and name[:42] == owner
+        }
         free = next((number for number in range(ISOLATED_MAX) if number not in taken), None)
         if free is None:
             raise refused(2087)
         return isolated_name(owner, product_id, free)
 
     def open_isolated(self, order: Resting, account: Account, now: Ns) -> None:
-        """Before the first fill of an isolated order: its subaccount comes to life and its margin moves there."""
+        """Before the first fill of an isolated order: its subaccount comes to life and its margin moves
+        there.
+        """
         self.accounts[account.subaccount] = account
         if order.margin_due:
-            self.move_quote(self.accounts[account.parent], account, order.margin_due, now, "create_isolated_subaccount")
+            self.move_quote(
+                self.accounts[account.parent], account, order.margin_due, now, "create_isolated_subaccount"
+            )
             order.margin_due = 0
 
     def close_isolated(self, account: Account, product_id: int, now: Ns) -> None:
         """After the last fill: what is left goes back to the parent."""
         parent, left = self.accounts[account.parent], account.position(product_id).v_quote
         self.change(parent, product_id, 0, left)
-        self.tell_moved(parent, product_id, "close_isolated_subaccount", "match_orders", now, quote=left, idx=self.next_idx())
+        self.tell_moved(
+            parent,
+            product_id,
+            "close_isolated_subaccount",
+            "match_orders",
+            now,
+            quote=left,
+            idx=self.next_idx(),
+        )
         self.move_quote(account, parent, account.usdt0, now, "close_isolated_subaccount")
         del self.accounts[account.subaccount]
 
-    def move_quote(self, giver: Account, taker: Account, amount: int, now: Ns, event: MovedBy = "transfer_quote") -> None:
+    def move_quote(
+        self, giver: Account, taker: Account, amount: int, now: Ns, event: MovedBy = "transfer_quote"
+    ) -> None:
         """Move USDT0 from one account to another; `amount` may be negative."""
         giver.usdt0 -= amount
         taker.usdt0 += amount
@@ -184,7 +268,9 @@ class Engine:
         """Raises `Refused` 2006 when the parent cannot spare the margin of an isolated order."""
         parent = self.accounts[order.order.sender]
         short = not order.borrow_margin and parent.usdt0 < order.margin_due
-        if order.margin_due and (short or self.health(imagined(parent, -order.margin_due), "initial").health < 0):
+        if order.margin_due and (
+            short or self.health(imagined(parent, -order.margin_due), "initial").health < 0
+        ):
             raise refused(2006)
 
     def find(self, product_id: int, digest: str) -> Resting:

@@ -1,4 +1,5 @@
-"""Money that moves without an order: deposits, transfers, withdrawals, linked signers, funding and the settlement of results.
+"""Money that moves without an order: deposits, transfers, withdrawals, linked signers, funding and the
+settlement of results.
 
 Functions over the engine; whoever calls them has checked signature and nonce.
 """
@@ -25,11 +26,21 @@ def deposit(engine: Engine, subaccount: str, amount: Quote, now_ns: int) -> None
     account = engine.accounts.setdefault(subaccount, Account(subaccount))
     account.usdt0 += amount
     now = engine.tick(now_ns)
-    engine.tell_moved(account, QUOTE_PRODUCT, "deposit_collateral", "deposit_collateral", now, amount=amount, idx=engine.next_idx())
+    engine.tell_moved(
+        account,
+        QUOTE_PRODUCT,
+        "deposit_collateral",
+        "deposit_collateral",
+        now,
+        amount=amount,
+        idx=engine.next_idx(),
+    )
 
 
 def link_signer(engine: Engine, sender: str, signer: str, now_ns: int) -> None:
-    """Let `signer` (an address) act for `sender`; the zero address revokes. One signer per subaccount: a new one replaces the old."""
+    """Let `signer` (an address) act for `sender`; the zero address revokes. One signer per subaccount: a
+    new one replaces the old.
+    """
     account, now = engine.account_named(sender), engine.tick(now_ns)
     if is_isolated(sender):
         raise refused(2089)
@@ -55,18 +66,34 @@ def transfer_quote(engine: Engine, sender: str, recipient: str, amount: int, now
     engine.move_quote(account, engine.accounts.setdefault(recipient, Account(recipient)), amount, now)
 
 
-def withdraw(engine: Engine, sender: str, product_id: int, tokens: int, now_ns: int, *, may_borrow: bool = True) -> None:
-    """Pay out `tokens` (six decimals) of USDT0 and a fee of 1 USDT0. Nothing arrives anywhere: there is no chain."""
+def withdraw(
+    engine: Engine, sender: str, product_id: int, tokens: int, now_ns: int, *, may_borrow: bool = True
+) -> None:
+    """Pay out `tokens` (six decimals) of USDT0 and a fee of 1 USDT0. Nothing arrives anywhere: there is no
+    chain.
+    """
     if product_id != QUOTE_PRODUCT:
         raise refused(2016)
-    account, now, amount = engine.account_named(sender), engine.tick(now_ns), tokens * TOKEN_UNIT + WITHDRAW_FEE
+    account, now, amount = (
+        engine.account_named(sender),
+        engine.tick(now_ns),
+        tokens * TOKEN_UNIT + WITHDRAW_FEE,
+    )
     if amount >= 2**127:
         raise refused(2091)
     if not may_borrow and account.usdt0 < amount:
         raise refused(2017)
     _check_affordable(engine, account, amount)
     account.usdt0 -= amount
-    engine.tell_moved(account, QUOTE_PRODUCT, "withdraw_collateral", "withdraw_collateral", now, amount=-amount, idx=engine.next_idx())
+    engine.tell_moved(
+        account,
+        QUOTE_PRODUCT,
+        "withdraw_collateral",
+        "withdraw_collateral",
+        now,
+        amount=-amount,
+        idx=engine.next_idx(),
+    )
 
 
 def withdrawable(engine: Engine, account: Account, *, may_borrow: bool = True) -> int:
@@ -80,34 +107,51 @@ def _check_affordable(engine: Engine, account: Account, amount: int) -> None:
         raise refused(2036)
 
 
-# -- the clockwork ---------------------------------------------------------------------------------------------------------------------------
+# -- the clockwork -------------------------------------------------------------------------------------------
 
 
 def pay_funding(engine: Engine, now_ns: int, seconds: int = PERIOD_S) -> None:
-    """Charge every product's funding for the time since the last payment. Positions pay when they are next touched or asked about."""
+    """Charge every product's funding for the time since the last payment. Positions pay when they are next
+    touched or asked about.
+    """
     now = engine.tick(now_ns)
     for product_id, market in engine.markets.items():
         rate, before = market.funding.rate(market.oracle, now), market.funding.cumulative
         payment = market.funding.pay(market.oracle, now, seconds)
         _tell_charges(engine, product_id, before, rate, now)
         open_interest = Base(engine.open_interest(product_id))
-        engine.outbox.append(FundingPaid(product_id, payment, open_interest, market.funding.cumulative, seconds, now))
+        engine.outbox.append(
+            FundingPaid(product_id, payment, open_interest, market.funding.cumulative, seconds, now)
+        )
 
 
 def _tell_charges(engine: Engine, product_id: int, before: int, rate: int, now: Ns) -> None:
-    """What each account pays of it: what its v_quote, with funding up to now, is less than with funding up to `before`. Several periods are rounded
-    once, at the next touch, so these add up to what the account pays.
+    """What each account pays of it: what its v_quote, with funding up to now, is less than with funding up to
+    `before`. Several periods are rounded once, at the next touch, so these add up to what the account pays.
     """
     oracle, after = engine.markets[product_id].oracle, engine.markets[product_id].funding.cumulative
     for account in engine.accounts.values():
         position = account.position(product_id)
         if position.amount:
             paid = Quote(position.funded(after).v_quote - position.funded(before).v_quote)
-            engine.outbox.append(FundingCharged(product_id, account.subaccount, paid, position.amount, rate, oracle, engine.next_idx(), now))
+            engine.outbox.append(
+                FundingCharged(
+                    product_id,
+                    account.subaccount,
+                    paid,
+                    position.amount,
+                    rate,
+                    oracle,
+                    engine.next_idx(),
+                    now,
+                )
+            )
 
 
 def settle_results(engine: Engine, now_ns: int) -> None:
-    """Move what positions have won or lost into the USDT0 balances: amount x oracle + v_quote, as far as the product can pay (PerpEngine)."""
+    """Move what positions have won or lost into the USDT0 balances: amount x oracle + v_quote, as far as
+    the product can pay (PerpEngine).
+    """
     now = engine.tick(now_ns)
     for account in tuple(engine.accounts.values()):
         for product_id in tuple(account.positions):

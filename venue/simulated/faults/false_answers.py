@@ -1,6 +1,8 @@
-"""Answers that are not what the engine goes by: a product more, a product less, a field that is null, absent, unknown or another number. Pure.
+"""Answers that are not what the engine goes by: a product more, a product less, a field that is null, absent,
+unknown or another number. Pure.
 
-The engine's own answer comes in as JSON values, and what is told instead goes out; who asks is told the same over HTTP and over a socket.
+The engine's own answer comes in as JSON values, and what is told instead goes out; who asks is told the same
+over HTTP and over a socket.
 """
 
 from collections.abc import Mapping
@@ -39,7 +41,11 @@ def _entries(data: Any, symbol: str, ids: Mapping[str, int]) -> list[Any]:
     if "symbols" in data:
         return [entry for name, entry in data["symbols"].items() if name == symbol]
     listed = [entry for part in ("perp_products", "perp_balances") for entry in data.get(part, ())]
-    apart = [entry for entry in data.get("isolated_positions", ()) if entry["base_balance"]["product_id"] == ids.get(symbol)]
+    apart = [
+        entry
+        for entry in data.get("isolated_positions", ())
+        if entry["base_balance"]["product_id"] == ids.get(symbol)
+    ]
     return [entry for entry in listed if entry["product_id"] == ids.get(symbol)] + apart
 
 
@@ -83,4 +89,6 @@ def leave_out(kind: object, data: Any, symbol: str, product_id: int) -> None:
     if kind == "symbols":
         data["symbols"].pop(symbol, None)
     if kind == "all_products":
-        data["perp_products"] = [entry for entry in data["perp_products"] if entry["product_id"] != product_id]
+        data["perp_products"] = [
+            entry for entry in data["perp_products"] if entry["product_id"] != product_id
+        ]

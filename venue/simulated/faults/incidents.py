@@ -1,4 +1,5 @@
-"""Incidents of the whole venue, each at a moment and for a time, counted from when they are staged. Frozen data, part of a faults file.
+"""Incidents of the whole venue, each at a moment and for a time, counted from when they are staged. Frozen
+data, part of a faults file.
 
     [[incident]]
     kind = "down"              # sockets are cut and connections refused
@@ -13,21 +14,24 @@
     by_bps = -300
 
     [[incident]]
-    kind = "rules"             # step, tick or minimum change, the product is delisted or isolated only: answers and engine agree on it
+    kind = "rules"             # step, tick or minimum change, the product is delisted or isolated only:
+                               answers and engine agree on it
     at_ms = 0
     for_ms = 60000
     product = "SOL-PERP"
     step = "1"
 
     [[incident]]
-    kind = "says"              # one field of one answer is wrong, null, absent or unknown: the engine goes on as before
+    kind = "says"              # one field of one answer is wrong, null, absent or unknown: the engine goes on
+                               as before
     at_ms = 0
     for_ms = 60000
     request = "all_products"
     of = "ETH-PERP"
     field = "oracle_price_x18" # no `value`: null
 
-What lasts needs `for_ms`; what happens once has none. The module says what there is; `staging` makes it happen.
+What lasts needs `for_ms`; what happens once has none. The module says what there is; `staging` makes it
+happen.
 """
 
 import re
@@ -72,8 +76,12 @@ class Status(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag
     status: Literal["started", "stopping", "syncing", "live_syncing", "failed"] = "live_syncing"
 
 
-class GatewayMode(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="gate"):
-    """The gateway in front of the engine refuses: 403 for executes, 503 for everything, or everything is over the rate limit (429, code 1000)."""
+class GatewayMode(
+    Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="gate"
+):
+    """The gateway in front of the engine refuses: 403 for executes, 503 for everything, or everything is
+    over the rate limit (429, code 1000).
+    """
 
     answer: Literal["ip_query_only", "unavailable", "rate_limited"]
 
@@ -88,7 +96,9 @@ class Freeze(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag
     product: str
 
 
-class ClockSkew(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="clock"):
+class ClockSkew(
+    Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="clock"
+):
     """The venue's clock is wrong by `skew_ms`. The engine's own steps never go backwards."""
 
     skew_ms: int
@@ -111,7 +121,9 @@ class Oracle(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag
             raise ValueError(f"by_bps: an oracle price jumps by {BPS_MIN} to {BPS_MAX}, not {self.by_bps}")
 
 
-class PriceShift(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="shift"):
+class PriceShift(
+    Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="shift"
+):
     """The market moves by `by_bps` at once, book and oracle price alike, and back afterwards."""
 
     product: str
@@ -123,7 +135,9 @@ class PriceShift(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True,
             raise ValueError(f"by_bps: a market moves by at most {SHIFT_BPS_MAX}, not by {self.by_bps}")
 
 
-class Trading(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="trading"):
+class Trading(
+    Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="trading"
+):
     """The product's trading status changes."""
 
     product: str
@@ -136,7 +150,9 @@ def _positive_or_absent(name: str, text: str) -> None:
 
 
 class Rules(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="rules"):
-    """The product trades by other rules, and every answer reports them. What is "" or absent stays unchanged; amounts are decimal text."""
+    """The product trades by other rules, and every answer reports them. What is "" or absent stays
+    unchanged; amounts are decimal text.
+    """
 
     product: str
     tick: str = ""
@@ -145,7 +161,9 @@ class Rules(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_
     """USDT0 of notional."""
     isolated_only: bool | None = None
     listed: bool = True
-    """False: no answer names the product any more, and its orders are refused with 2069. Positions stay, and are shown."""
+    """False: no answer names the product any more, and its orders are refused with 2069. Positions stay,
+    and are shown.
+    """
     min_size_binds_takers: bool | None = None
     """Of the whole venue: see `rules.Knobs`."""
 
@@ -155,7 +173,9 @@ class Rules(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_
             _positive_or_absent(name, getattr(self, name))
 
 
-class Listing(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="listing"):
+class Listing(
+    Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="listing"
+):
     """The venue lists one more perp that cannot be traded, so that its data can be made odd."""
 
     symbol: str
@@ -172,14 +192,20 @@ class Listing(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, ta
 
 
 class Says(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="says"):
-    """One field of a query's answer is replaced by `value`; the engine is not affected. Without `value` it is null; `absent`: it is omitted."""
+    """One field of a query's answer is replaced by `value`; the engine is not affected. Without `value` it
+    is null; `absent`: it is omitted.
+    """
 
     request: str
-    """A query's type: symbols, all_products, subaccount_info, isolated_positions, fee_rates, contracts, status ..."""
+    """A query's type: symbols, all_products, subaccount_info, isolated_positions, fee_rates, contracts,
+    status ...
+    """
     of: str = ""
     """The symbol whose entry is meant; "" = the answer itself."""
     field: str = ""
-    """Its name in the entry, or a path with dots: `book_info.size_increment`, `perp_balances.0.balance`; "" = all of it."""
+    """Its name in the entry, or a path with dots: `book_info.size_increment`, `perp_balances.0.balance`;
+    "" = all of it.
+    """
     value: object = None
     absent: bool = False
     every: int = 1
@@ -197,8 +223,12 @@ class Crossed(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_f
     product: str
 
 
-class LiquidateNow(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="liquidate"):
-    """The positions of the subaccount ("" = of everybody) in the product ("" = in all) are liquidated, however healthy it is."""
+class LiquidateNow(
+    Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="liquidate"
+):
+    """The positions of the subaccount ("" = of everybody) in the product ("" = in all) are liquidated,
+    however healthy it is.
+    """
 
     subaccount: str = ""
     product: str = ""
@@ -206,10 +236,14 @@ class LiquidateNow(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.subaccount and not _BYTES32.fullmatch(self.subaccount):
-            raise ValueError(f"subaccount: 0x and 64 hex digits, or nothing for everybody, not {self.subaccount!r}")
+            raise ValueError(
+                f"subaccount: 0x and 64 hex digits, or nothing for everybody, not {self.subaccount!r}"
+            )
 
 
-class SettleResults(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="settle"):
+class SettleResults(
+    Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="settle"
+):
     """Results are settled into the balances."""
 
 
@@ -224,8 +258,12 @@ class Deposit(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_f
         _money(self.amount, self.subaccount)
 
 
-class WithdrawNow(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="withdraw"):
-    """The subaccount ("" = every one that exists) pays `amount` USDT0 out, and the venue's fee of 1 USDT0. At most six decimals."""
+class WithdrawNow(
+    Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="withdraw"
+):
+    """The subaccount ("" = every one that exists) pays `amount` USDT0 out, and the venue's fee of 1 USDT0.
+    At most six decimals.
+    """
 
     amount: str
     subaccount: str = ""
@@ -234,11 +272,15 @@ class WithdrawNow(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, t
         super().__post_init__()
         _money(self.amount, self.subaccount)
         if len(self.amount.partition(".")[2]) > TOKEN_DECIMALS:
-            raise ValueError(f"amount: a withdrawal has at most {TOKEN_DECIMALS} decimals, not {self.amount!r}")
+            raise ValueError(
+                f"amount: a withdrawal has at most {TOKEN_DECIMALS} decimals, not {self.amount!r}"
+            )
 
 
 class Transfer(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="transfer"):
-    """The subaccount ("" = every one that exists) sends `amount` USDT0 to another of its owner's; `into`: it comes from there."""
+    """The subaccount ("" = every one that exists) sends `amount` USDT0 to another of its owner's; `into`:
+    it comes from there.
+    """
 
     amount: str
     subaccount: str = ""
@@ -249,7 +291,9 @@ class Transfer(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_
         _money(self.amount, self.subaccount)
 
 
-class ArchiveOmits(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="archive_omits"):
+class ArchiveOmits(
+    Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="archive_omits"
+):
     """The archive does not tell what is called `event`, however long ago it was; afterwards it does."""
 
     event: Literal[
@@ -270,10 +314,27 @@ def _money(amount: str, subaccount: str) -> None:
         raise ValueError(f"subaccount: 0x and 64 hex digits, or nothing for everybody, not {subaccount!r}")
 
 
-class ChargeFunding(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="funding"):
+class ChargeFunding(
+    Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="funding"
+):
     """The rate is published and an hour's funding is charged now."""
 
 
 Money = Deposit | WithdrawNow | Transfer | SettleResults | ChargeFunding | LiquidateNow
 """What moves money at once, without an order."""
-Incident = Status | GatewayMode | Down | Freeze | ClockSkew | Oracle | PriceShift | Trading | Rules | Listing | Says | ArchiveOmits | Crossed | Money
+Incident = (
+    Status
+    | GatewayMode
+    | Down
+    | Freeze
+    | ClockSkew
+    | Oracle
+    | PriceShift
+    | Trading
+    | Rules
+    | Listing
+    | Says
+    | ArchiveOmits
+    | Crossed
+    | Money
+)

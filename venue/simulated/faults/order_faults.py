@@ -1,4 +1,5 @@
-"""Injected faults: what the simulated venue does wrong, and when. Frozen data, decoded strictly from TOML or JSON; the counting is apart.
+"""Injected faults: what the simulated venue does wrong, and when. Frozen data, decoded strictly from TOML or
+JSON; the counting is apart.
 
     [[refuse]]
     product = "SOL-PERP"
@@ -11,7 +12,8 @@
     [[cut]]
     product = "ETH-PERP"
     nth = 1
-    when = "before"        # the order never arrives | "after": it is processed, the answer is lost with the connection | "during": half of it is sent
+    when = "before"        # the order never arrives | "after": it is processed, the answer is lost with the
+                           connection | "during": half of it is sent
 
     [[thin]]
     nth = 1
@@ -38,10 +40,12 @@
     [[event]]
     stream = "fill"        # "" = any stream
     one_in = 5             # one in five, by `seed`; or nth = 2, the second one
-    how = "reorder"        # drop | duplicate | delay (by delay_ms) | reorder (after the stream's next one) | cut (in mid-frame)
+    how = "reorder"        # drop | duplicate | delay (by delay_ms) | reorder (after the stream's next one) |
+                           cut (in mid-frame)
 
     [[reply]]
-    request = "place_order"    # "" = any request: an execute, a query's type, time, archive_orders, subscribe, authenticate ...
+    request = "place_order"    # "" = any request: an execute, a query's type, time, archive_orders,
+                               subscribe, authenticate ...
     nth = 3
     how = "delay"          # lose | delay (by delay_ms) | cut
     delay_ms = 700
@@ -54,8 +58,9 @@
     [venue]                # what Nado's documents leave open: see `rules.Knobs`
     self_match = "refuse"
 
-An order is counted by every fault whose product (or "" = any) it belongs to; by default only orders count that could make the position larger. An
-event is counted when somebody listens to it, a reply when it is ready.
+An order is counted by every fault whose product (or "" = any) it belongs to; by default only orders count
+that could make the position larger. An event is counted when somebody listens to it, a reply when it is
+ready.
 """
 
 import random
@@ -75,9 +80,19 @@ DELAY_MS_MAX = 100_000
 
 
 Stream = Literal[
-    "", "book_depth", "best_bid_offer", "trade", "funding_rate", "funding_payment", "liquidation", "latest_candlestick", "all_bbo", "fill",
-    "order_update", "position_change",
-]  # fmt: skip
+    "",
+    "book_depth",
+    "best_bid_offer",
+    "trade",
+    "funding_rate",
+    "funding_payment",
+    "liquidation",
+    "latest_candlestick",
+    "all_bbo",
+    "fill",
+    "order_update",
+    "position_change",
+]
 """A stream's name, or "" = any."""
 
 
@@ -124,13 +139,17 @@ class LoseAck(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Cut(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Cut the connection that the order came on: before the order is processed, after it, or in the middle of its answer's frame."""
+    """Cut the connection that the order came on: before the order is processed, after it, or in the middle
+    of its answer's frame.
+    """
 
     when: Literal["before", "after", "during"]
 
 
 class Thin(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The order finds no more than `lots` size steps in the book: a FOK is refused (2031), an IOC is filled in part."""
+    """The order finds no more than `lots` size steps in the book: a FOK is refused (2031), an IOC is
+    filled in part.
+    """
 
     lots: int
 
@@ -151,7 +170,9 @@ class Late(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class SlowAck(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The order is processed at once; if it is accepted its answer comes `delay_ms` later, after all of its events on the streams."""
+    """The order is processed at once; if it is accepted its answer comes `delay_ms` later, after all of
+    its events on the streams.
+    """
 
     delay_ms: int
 
@@ -165,12 +186,16 @@ class Forget(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 
 class Pieces(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The order is filled piece by piece, one fill for each of `lots` size steps; then the rest as the book has it, or nothing when `only`."""
+    """The order is filled piece by piece, one fill for each of `lots` size steps; then the rest as the
+    book has it, or nothing when `only`.
+    """
 
     lots: tuple[int, ...]
     only: bool = False
     breaks_fok: bool = False
-    """A venue that breaks its own rule: what is not filled of a FOK is cancelled, and what is filled stays."""
+    """A venue that breaks its own rule: what is not filled of a FOK is cancelled, and what is filled
+    stays.
+    """
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -187,7 +212,9 @@ class Recurring(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     def __post_init__(self) -> None:
         if min(self.nth, self.one_in) < 0 or (self.nth == 0) == (self.one_in == 0):
-            raise ValueError(f"nth, one_in: one of the two must be 1 or more, not {self.nth} and {self.one_in}")
+            raise ValueError(
+                f"nth, one_in: one of the two must be 1 or more, not {self.nth} and {self.one_in}"
+            )
         _must_be_a_delay(self.delay_ms)
 
 
@@ -226,15 +253,23 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of everything that happens `one_in` so many times."""
 
     def with_known(self, symbols: frozenset[str], requests: frozenset[str]) -> "Faults":
-        """Itself; raises `ValueError` naming a product or request that the venue does not have: such a fault would silently never happen."""
+        """Itself; raises `ValueError` naming a product or request that the venue does not have: such a
+        fault would silently never happen.
+        """
         shapes = (*self.thin, *self.split, *self.late, *self.slow_ack, *self.forget)
         orders: tuple[Trigger, ...] = (*self.refuse, *self.lose_ack, *self.cut, *shapes)
         lasting = [getattr(incident, "product", "") for incident in self.incident]
-        _must_exist("product", [*(fault.product for fault in orders), *(fault.product for fault in self.event), *lasting], symbols)
+        _must_exist(
+            "product",
+            [*(fault.product for fault in orders), *(fault.product for fault in self.event), *lasting],
+            symbols,
+        )
         listed = {incident.symbol for incident in self.incident if isinstance(incident, Listing)}
         lies = [incident for incident in self.incident if isinstance(incident, Says)]
         _must_exist("of", [lie.of for lie in lies], symbols | listed)
-        _must_exist("request", [*(fault.request for fault in self.reply), *(lie.request for lie in lies)], requests)
+        _must_exist(
+            "request", [*(fault.request for fault in self.reply), *(lie.request for lie in lies)], requests
+        )
         return self
 
 
@@ -265,7 +300,9 @@ def faults_named(spec: str) -> Faults:
 
 
 def faults_of(data: bytes) -> Faults:
-    """The faults that a JSON text says. Raises `ValueError` (also `msgspec.ValidationError`) naming what is wrong."""
+    """The faults that a JSON text says. Raises `ValueError` (also `msgspec.ValidationError`) naming what
+    is wrong.
+    """
     return msgspec.json.decode(data, type=Faults)
 
 
@@ -301,9 +338,17 @@ class FaultCounter:
         lost = [fault for fault in self.faults.lose_ack if self._is_due(fault, product, increasing)]
         thin = [fault.lots for fault in self.faults.thin if self._is_due(fault, product, increasing)]
         split = [fault for fault in self.faults.split if self._is_due(fault, product, increasing)]
-        lots, only = ((min(thin),), True) if thin else (split[0].lots, split[0].only) if split else (None, False)
-        late_ms = max((fault.delay_ms for fault in self.faults.late if self._is_due(fault, product, increasing)), default=0)
-        slow_ms = max((fault.delay_ms for fault in self.faults.slow_ack if self._is_due(fault, product, increasing)), default=0)
+        lots, only = (
+            ((min(thin),), True) if thin else (split[0].lots, split[0].only) if split else (None, False)
+        )
+        late_ms = max(
+            (fault.delay_ms for fault in self.faults.late if self._is_due(fault, product, increasing)),
+            default=0,
+        )
+        slow_ms = max(
+            (fault.delay_ms for fault in self.faults.slow_ack if self._is_due(fault, product, increasing)),
+            default=0,
+        )
         forgotten = [fault for fault in self.faults.forget if self._is_due(fault, product, increasing)]
         return StagedFault(
             _refusal(refuse[0]) if refuse else None,

@@ -12,7 +12,14 @@ from messages.units import X18, Base, Ms, Price, Quote
 from venue.simulated.engine.exchange import Exchange
 from venue.simulated.engine.liquidation import liquidate_unhealthy, take_over_all
 from venue.simulated.engine.rules import QUOTE_PRODUCT
-from venue.simulated.engine.treasury import TOKEN_UNIT, deposit, pay_funding, settle_results, transfer_quote, withdraw
+from venue.simulated.engine.treasury import (
+    TOKEN_UNIT,
+    deposit,
+    pay_funding,
+    settle_results,
+    transfer_quote,
+    withdraw,
+)
 from venue.simulated.faults import incidents as of
 from venue.simulated.faults.false_answers import Said, leave_out, list_another
 
@@ -197,7 +204,11 @@ class Stage:
 
     def _move_money(self, incident: of.Deposit | of.WithdrawNow | of.Transfer, venue: FaultTarget) -> None:
         exchange, now, amount = venue.exchange, venue.now_ns(), Quote.of(incident.amount)
-        named = [incident.subaccount.lower()] if incident.subaccount else [one.subaccount for one in exchange.accounts.values() if not one.parent]
+        named = (
+            [incident.subaccount.lower()]
+            if incident.subaccount
+            else [one.subaccount for one in exchange.accounts.values() if not one.parent]
+        )
         for name in (each for each in named if incident.subaccount or not each.endswith(ASIDE)):
             match incident:
                 case of.Deposit():
@@ -220,7 +231,9 @@ class Stage:
 
     def _rules(self, venue: FaultTarget, incident: of.Rules) -> Callable[[], None]:
         texts: tuple[tuple[str, type[X18]], ...] = (("tick", Price), ("step", Base), ("min_size", Quote))
-        changes: dict[str, Any] = {name: unit.of(getattr(incident, name)) for name, unit in texts if getattr(incident, name)}
+        changes: dict[str, Any] = {
+            name: unit.of(getattr(incident, name)) for name, unit in texts if getattr(incident, name)
+        }
         if incident.isolated_only is not None:
             changes["isolated_only"] = incident.isolated_only
         if not incident.listed:

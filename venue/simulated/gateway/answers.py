@@ -1,6 +1,8 @@
-"""Answers to queries and executes, the same over HTTP and over a socket: what stands before the engine, then the engine.
+"""Answers to queries and executes, the same over HTTP and over a socket: what stands before the engine, then
+the engine.
 
-request --> gates and rate limits --> query or execute --> courier (late or lost, when staged) --> whoever asked
+request --> gates and rate limits --> query or execute --> courier (late or lost, when staged) --> whoever
+asked
 """
 
 from typing import Any, NamedTuple
@@ -20,9 +22,32 @@ from venue.simulated.payloads.requests import read_request
 from venue.simulated.payloads.wire import failure, success
 from venue.simulated.venue import SimulatedVenue
 
-CONTROLS = frozenset({"subscribe", "subscribe_multi", "unsubscribe", "unsubscribe_multi", "authenticate", "list", "ping", "time"})
-REQUESTS = frozenset({*EXECUTES, *MONEY_EXECUTES, *NOT_SIMULATED, *queries.QUERIES, *CONTROLS, *(f"archive_{name}" for name in READERS), "status"})
-"""Everything that is answered: executes, queries, what a stream's socket may be asked, the clock, and the archive's under a name of their own."""
+CONTROLS = frozenset(
+    {
+        "subscribe",
+        "subscribe_multi",
+        "unsubscribe",
+        "unsubscribe_multi",
+        "authenticate",
+        "list",
+        "ping",
+        "time",
+    }
+)
+REQUESTS = frozenset(
+    {
+        *EXECUTES,
+        *MONEY_EXECUTES,
+        *NOT_SIMULATED,
+        *queries.QUERIES,
+        *CONTROLS,
+        *(f"archive_{name}" for name in READERS),
+        "status",
+    }
+)
+"""Everything that is answered: executes, queries, what a stream's socket may be asked, the clock, and the
+archive's under a name of their own.
+"""
 QUERY_ONLY = {"reason": "ip_query_only", "blocked": True}
 """The 403 body for an address that may only read."""
 
@@ -55,7 +80,9 @@ def _read(text: bytes | str) -> _Asked:
 
 
 async def answer(venue: SimulatedVenue, text: bytes | str, address: str) -> Answer:
-    """The answer to one request from `address`. Raises `AnswerLost` and `ConnectionCut` when that is staged."""
+    """The answer to one request from `address`. Raises `AnswerLost` and `ConnectionCut` when that is
+    staged.
+    """
     try:
         asked = _read(text)
     except ExchangeRefusal as no:
@@ -65,13 +92,16 @@ async def answer(venue: SimulatedVenue, text: bytes | str, address: str) -> Answ
         return held_up
     if asked.params is not None:
         return Answer(await carried(venue, asked.name, answer_query(venue, asked.params)))
-    with trio.CancelScope(shield=True):  # at most the speed bump of a batch: what has arrived is processed whatever becomes of its connection
+    # at most the speed bump of a batch: what has arrived is processed whatever becomes of its connection
+    with trio.CancelScope(shield=True):
         reply = await execute(venue, asked.name, asked.body)
     return Answer(await carried(venue, asked.name, reply))
 
 
 async def carried(venue: SimulatedVenue, request: str, reply: str) -> str:
-    """The reply to `request`, once it is there. Raises `AnswerLost` and `ConnectionCut` when that is staged."""
+    """The reply to `request`, once it is there. Raises `AnswerLost` and `ConnectionCut` when that is
+    staged.
+    """
     if not await venue.courier.brings_answer(request):
         raise AnswerLost
     return reply
@@ -87,7 +117,7 @@ def answer_query(venue: SimulatedVenue, params: dict[str, Any]) -> str:
         return failure(request_type, no)
 
 
-# -- what stands before the engine ---------------------------------------------------------------------------------------------------------
+# -- what stands before the engine ---------------------------------------------------------------------------
 
 
 def _stopped(venue: SimulatedVenue, asked: _Asked, address: str) -> Answer | None:

@@ -1,4 +1,6 @@
-"""Questions to the archive: one key each, no envelope. Answers have the indexer's shapes; `orders` and `matches` come from `archive`."""
+"""Questions to the archive: one key each, no envelope. Answers have the indexer's shapes; `orders` and
+`matches` come from `archive`.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -63,13 +65,19 @@ class _Subaccount(msgspec.Struct, frozen=True):
 
 
 def archived(venue: SimulatedVenue, body: bytes, address: str) -> tuple[str, object]:
-    """The name of the question and its answer. Raises `ExchangeRefusal`: 1000 over the rate limit, 2038 for what cannot be read, 3000 to 3003."""
+    """The name of the question and its answer. Raises `ExchangeRefusal`: 1000 over the rate limit, 2038
+    for what cannot be read, 3000 to 3003.
+    """
     asked = read_request(body, dict[str, msgspec.Raw])
     if len(asked) != 1 or not set(asked) <= set(READERS):
-        raise ExchangeRefusal(2038, f"The archive answers one of {', '.join(sorted(READERS))}, not {', '.join(asked)[:64]}")
+        raise ExchangeRefusal(
+            2038, f"The archive answers one of {', '.join(sorted(READERS))}, not {', '.join(asked)[:64]}"
+        )
     ((name, question),) = asked.items()
     size = read_request(bytes(question), _Size)
-    if not venue.door.may_ask("archive", address, archive_weight(name, size.entries, len(size.subaccounts or ()))):
+    if not venue.door.may_ask(
+        "archive", address, archive_weight(name, size.entries, len(size.subaccounts or ()))
+    ):
         raise refused(venue.exchange.knobs.limited_by)
     return name, READERS[name](venue, bytes(question))
 
@@ -109,12 +117,20 @@ def _candlesticks(venue: SimulatedVenue, body: bytes) -> object:
     until_ns = venue.now_ns() if query.max_time is None else query.max_time * 10**9
     count = CANDLES_MAX if query.limit is None else max(0, min(query.limit, CANDLES_MAX))
     found = venue.candles.newest(query.product_id, query.granularity, count, until_ns)
-    return {"candlesticks": [{**candle_fields(candle), "submission_idx": str(candle.last_ns // 10**6)} for candle in found]}
+    return {
+        "candlesticks": [
+            {**candle_fields(candle), "submission_idx": str(candle.last_ns // 10**6)} for candle in found
+        ]
+    }
 
 
 def _rate(venue: SimulatedVenue, product_id: int) -> dict[str, Any]:
     _market(venue, product_id)
-    return {"product_id": product_id, "funding_rate_x18": str(rate_of(venue.exchange, product_id, venue.now_ns())), "update_time": _now(venue)}
+    return {
+        "product_id": product_id,
+        "funding_rate_x18": str(rate_of(venue.exchange, product_id, venue.now_ns())),
+        "update_time": _now(venue),
+    }
 
 
 def _funding_rate(venue: SimulatedVenue, body: bytes) -> object:
@@ -122,13 +138,20 @@ def _funding_rate(venue: SimulatedVenue, body: bytes) -> object:
 
 
 def _funding_rates(venue: SimulatedVenue, body: bytes) -> object:
-    return {str(product_id): _rate(venue, product_id) for product_id in read_request(body, _Products).product_ids}
+    return {
+        str(product_id): _rate(venue, product_id) for product_id in read_request(body, _Products).product_ids
+    }
 
 
 def _price_of(venue: SimulatedVenue, product_id: int) -> dict[str, Any]:
     market = _market(venue, product_id)
     mark = market.oracle + (market.premium() or 0)
-    return {"product_id": product_id, "index_price_x18": str(int(market.oracle)), "mark_price_x18": str(mark), "update_time": _now(venue)}
+    return {
+        "product_id": product_id,
+        "index_price_x18": str(int(market.oracle)),
+        "mark_price_x18": str(mark),
+        "update_time": _now(venue),
+    }
 
 
 def _price(venue: SimulatedVenue, body: bytes) -> object:
@@ -136,12 +159,22 @@ def _price(venue: SimulatedVenue, body: bytes) -> object:
 
 
 def _perp_prices(venue: SimulatedVenue, body: bytes) -> object:
-    return {str(product_id): _price_of(venue, product_id) for product_id in read_request(body, _Products).product_ids}
+    return {
+        str(product_id): _price_of(venue, product_id)
+        for product_id in read_request(body, _Products).product_ids
+    }
 
 
 def _oracle_price(venue: SimulatedVenue, body: bytes) -> object:
     ids = read_request(body, _Products).product_ids
-    shown = [{"product_id": each, "oracle_price_x18": str(int(_market(venue, each).oracle)), "update_time": _now(venue)} for each in ids]
+    shown = [
+        {
+            "product_id": each,
+            "oracle_price_x18": str(int(_market(venue, each).oracle)),
+            "update_time": _now(venue),
+        }
+        for each in ids
+    ]
     return {"prices": shown}
 
 
@@ -150,7 +183,9 @@ def _interest_and_funding(venue: SimulatedVenue, body: bytes) -> object:
     if not query.subaccount:
         raise refused(3002)
     newest = None if query.max_idx is None else int(query.max_idx)
-    return venue.archive.funding(query.subaccount.lower(), query.product_ids, newest, query.limit, venue.now_ns())
+    return venue.archive.funding(
+        query.subaccount.lower(), query.product_ids, newest, query.limit, venue.now_ns()
+    )
 
 
 def _linked_signer_rate_limit(venue: SimulatedVenue, body: bytes) -> object:
@@ -161,7 +196,12 @@ def _linked_signer_rate_limit(venue: SimulatedVenue, body: bytes) -> object:
     recent = [at_ns for at_ns in account.signer_links_ns if at_ns > now - LINKS_WINDOW_NS] if account else []
     wait_s = (recent[0] + LINKS_WINDOW_NS - now) // 10**9 + 1 if len(recent) >= LINKS_MAX else 0
     signer = account.linked_signer if account else NO_ADDRESS
-    return {"remaining_tx": str(LINKS_MAX - len(recent)), "total_tx_limit": str(LINKS_MAX), "wait_time": wait_s, "signer": signer}
+    return {
+        "remaining_tx": str(LINKS_MAX - len(recent)),
+        "total_tx_limit": str(LINKS_MAX),
+        "wait_time": wait_s,
+        "signer": signer,
+    }
 
 
 def _now(venue: SimulatedVenue) -> str:

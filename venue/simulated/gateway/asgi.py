@@ -1,11 +1,16 @@
-"""The venue as a web application: HTTP and WebSocket of one base URL. Served by hypercorn in `simulate`, called in-process by tests.
+"""The venue as a web application: HTTP and WebSocket of one base URL. Served by hypercorn in `simulate`,
+called in-process by tests.
 
-GET|POST /v1/query   POST /v1/execute   GET /v1/time   GET /v1/symbols   POST /v1/edge/query   GET /v1/ip and /v1/cf-check
-POST /v1 and /archive/v1 (the archive)   GET /v2/assets, /v2/pairs, /v2/orderbook, /v2/apr   /v1/ws   /ws/v2   /v1/subscribe
-GET /simulated/order_log   no question that Nado answers: every attempt to place an order, for whoever audits a client from outside
+GET|POST /v1/query   POST /v1/execute   GET /v1/time   GET /v1/symbols   POST /v1/edge/query   GET /v1/ip and
+                     /v1/cf-check
+POST /v1 and /archive/v1 (the archive)   GET /v2/assets, /v2/pairs, /v2/orderbook, /v2/apr   /v1/ws   /ws/v2
+                                         /v1/subscribe
+GET /simulated/order_log   no question that Nado answers: every attempt to place an order, for whoever audits
+                           a client from outside
 GET /simulated/takeovers   the same for positions that were liquidated
 POST /simulated/faults     inject faults from now on, for tests that wait for the right moment
-POST /simulated/money      move money at once: {"kind": "deposit", "amount": "25"}, and withdraw, transfer, settle, funding, liquidate
+POST /simulated/money      move money at once: {"kind": "deposit", "amount": "25"}, and withdraw, transfer,
+                           settle, funding, liquidate
 """
 
 from collections.abc import Awaitable, Callable
@@ -39,9 +44,14 @@ JSON = "application/json"
 COUNTRY_HEADER = "x-nado-country"
 NOWHERE = "XX"
 ENCODINGS = ("gzip", "br", "deflate", "*")
-NO_ENCODING = {"reason": "Invalid compression headers: 'Accept-Encoding' must include 'gzip', 'br' or 'deflate'", "block": True}
+NO_ENCODING = {
+    "reason": "Invalid compression headers: 'Accept-Encoding' must include 'gzip', 'br' or 'deflate'",
+    "block": True,
+}
 HALF = "evenkeel.half"
-"""The type of an ASGI message that only our own server understands: send half of a frame and cut the connection."""
+"""The type of an ASGI message that only our own server understands: send half of a frame and cut the
+connection.
+"""
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
@@ -71,7 +81,14 @@ def application(venue: SimulatedVenue) -> ASGIApp:
         WebSocketRoute("/ws/v2", _SocketEndpoint(venue, concurrent_session)),
         WebSocketRoute("/v1/subscribe", _SocketEndpoint(venue, subscribe_session)),
     ]
-    return bounded(_named(Starlette(routes=routes, exception_handlers={ClientDisconnect: _nobody_there, TooLarge: too_large}), venue))
+    return bounded(
+        _named(
+            Starlette(
+                routes=routes, exception_handlers={ClientDisconnect: _nobody_there, TooLarge: too_large}
+            ),
+            venue,
+        )
+    )
 
 
 async def _nobody_there(_request: Request, _gone: Exception) -> Response:
@@ -80,8 +97,13 @@ async def _nobody_there(_request: Request, _gone: Exception) -> Response:
 
 
 def _named(app: ASGIApp, venue: SimulatedVenue) -> ASGIApp:
-    """`app` with the venue's instance id and the client's country on every HTTP answer, errors included; and gone while the host is down."""
-    headers = [(INSTANCE_HEADER.encode(), venue.instance.encode()), (COUNTRY_HEADER.encode(), NOWHERE.encode())]
+    """`app` with the venue's instance id and the client's country on every HTTP answer, errors included;
+    and gone while the host is down.
+    """
+    headers = [
+        (INSTANCE_HEADER.encode(), venue.instance.encode()),
+        (COUNTRY_HEADER.encode(), NOWHERE.encode()),
+    ]
 
     async def named(scope: Scope, receive: Receive, send: Send) -> None:
         async def send_named(message: Message) -> None:
@@ -135,7 +157,9 @@ class _Http:
 
     async def symbols(self, _request: Request) -> Response:
         """`/v1/symbols`: a bare list."""
-        return await self._carried("symbols", write([symbol_json(product) for product in self._venue.exchange.products]))
+        return await self._carried(
+            "symbols", write([symbol_json(product) for product in self._venue.exchange.products])
+        )
 
     async def edge(self, request: Request) -> Response:
         """`/v1/edge/query`."""
@@ -158,9 +182,13 @@ class _Http:
         return _text(write(list(self._venue.exchange.takeovers)))
 
     async def faults(self, request: Request) -> Response:
-        """`/simulated/faults`: a `faults.Faults` as JSON takes the place of what is staged; everything is counted, and timed, from now on."""
+        """`/simulated/faults`: a `faults.Faults` as JSON takes the place of what is staged; everything is
+        counted, and timed, from now on.
+        """
         try:
-            self._venue.faults = faults_of(await request.body()).with_known(frozenset(p.symbol for p in self._venue.exchange.products), REQUESTS)
+            self._venue.faults = faults_of(await request.body()).with_known(
+                frozenset(p.symbol for p in self._venue.exchange.products), REQUESTS
+            )
         except ValueError as error:
             return _text(write({"error": str(error)}), 400)
         return _text("{}")
@@ -198,7 +226,9 @@ class _Http:
         """`/v2/orderbook`."""
         asked = request.query_params
         try:
-            return _text(write(public.orderbook(self._venue, asked.get("ticker_id", ""), whole(asked.get("depth")))))
+            return _text(
+                write(public.orderbook(self._venue, asked.get("ticker_id", ""), whole(asked.get("depth"))))
+            )
         except ExchangeRefusal as no:
             return _text(write({"error": no.text, "error_code": no.code}), 400)
 
@@ -269,7 +299,9 @@ class WebSocketFrames:
 
 
 class _SocketEndpoint:
-    """An endpoint that runs `session`; 403 with the venue's own body for a client that does not offer permessage-deflate."""
+    """An endpoint that runs `session`; 403 with the venue's own body for a client that does not offer
+    permessage-deflate.
+    """
 
     def __init__(self, venue: SimulatedVenue, session: Session) -> None:
         self._venue = venue

@@ -1,4 +1,5 @@
-"""The executes that trade: orders and cancellations. Each answers with one envelope; orders go through `SimulatedVenue.place`.
+"""The executes that trade: orders and cancellations. Each answers with one envelope; orders go through
+`SimulatedVenue.place`.
 
 Those that move money are in `money_executes`.
 """
@@ -52,12 +53,19 @@ async def execute(venue: SimulatedVenue, name: str, body: bytes) -> str:
         echo = _echo(name, body)
         data = await _run(venue, name, body)
     except HalfSent as cut:
-        raise HalfSent(success(request_type, {"digest": cut.text}, signature=echo.signature, id=echo.id)) from None
+        raise HalfSent(
+            success(request_type, {"digest": cut.text}, signature=echo.signature, id=echo.id)
+        ) from None
     except ExchangeRefusal as no:
         return failure(request_type, no, signature=echo.signature, id=echo.id if echoes_id else None)
     finally:
         venue.publish()
-    return success(request_type, data, signature=echo.signature or "0x", id=echo.id if echoes_id or name != "cancel_and_place" else None)
+    return success(
+        request_type,
+        data,
+        signature=echo.signature or "0x",
+        id=echo.id if echoes_id or name != "cancel_and_place" else None,
+    )
 
 
 async def _run(venue: SimulatedVenue, name: str, body: bytes) -> object:
@@ -118,26 +126,49 @@ async def _cancel_product_orders(venue: SimulatedVenue, body: bytes) -> object:
     request = read_request(body, CancelProductOrders)
     tx, exchange = request.tx, venue.exchange
     products = [int(product_id) for product_id in tx.productIds]
-    digest = digest_of(cancellation_products_digest, tx.sender.lower(), products, int(tx.nonce), exchange.chain_id, exchange.endpoint)
+    digest = digest_of(
+        cancellation_products_digest,
+        tx.sender.lower(),
+        products,
+        int(tx.nonce),
+        exchange.chain_id,
+        exchange.endpoint,
+    )
     _check_request(venue, tx.sender, tx.nonce, venue.signer_of(digest, request.signature))
     wanted = products or list(exchange.markets)
-    return _cancelled(venue, [order for product_id in wanted for order in exchange.open_orders(tx.sender.lower(), product_id)])
+    return _cancelled(
+        venue,
+        [order for product_id in wanted for order in exchange.open_orders(tx.sender.lower(), product_id)],
+    )
 
 
 async def _cancel_and_place(venue: SimulatedVenue, body: bytes) -> object:
-    """Cancel, then place. Whether the order is placed when the cancellation finds nothing is a knob, unless the request says what it wants."""
+    """Cancel, then place. Whether the order is placed when the cancellation finds nothing is a knob,
+    unless the request says what it wants.
+    """
     request = read_request(body, CancelAndPlace)
     if request.cancel_tx.sender.lower() != request.place_order.order.sender.lower():
         raise refused(2066)
-    if _cancel_signer(venue, request.cancel_tx, request.cancel_signature) != venue.identify(request.place_order)[1]:
+    if (
+        _cancel_signer(venue, request.cancel_tx, request.cancel_signature)
+        != venue.identify(request.place_order)[1]
+    ):
         raise refused(2066)
     try:
-        orders = _resting(venue, request.cancel_tx, request.cancel_signature, request.required_unfilled_amount)
+        orders = _resting(
+            venue, request.cancel_tx, request.cancel_signature, request.required_unfilled_amount
+        )
     except ExchangeRefusal as no:
-        if no.code != 2020 or not venue.exchange.knobs.place_after_failed_cancel or request.place_requires_unfilled:
+        if (
+            no.code != 2020
+            or not venue.exchange.knobs.place_after_failed_cancel
+            or request.place_requires_unfilled
+        ):
             raise
         orders = []
-    if request.place_requires_unfilled and any(order.remaining != abs(order.order.amount) for order in orders):
+    if request.place_requires_unfilled and any(
+        order.remaining != abs(order.order.amount) for order in orders
+    ):
         raise ExchangeRefusal(2020, "The order to be replaced has been filled in part.")
     _cancelled(venue, orders)
     return {"digest": await venue.place(request.place_order)}
@@ -147,13 +178,29 @@ def _cancel_signer(venue: SimulatedVenue, tx: CancellationTx, signature: str) ->
     """Who signed a cancellation. Raises `ExchangeRefusal`."""
     if len(tx.productIds) != len(tx.digests):
         raise refused(2039)
-    products, digests, exchange = [int(product_id) for product_id in tx.productIds], [digest.lower() for digest in tx.digests], venue.exchange
-    digest = digest_of(cancellation_digest, tx.sender.lower(), products, digests, int(tx.nonce), exchange.chain_id, exchange.endpoint)
+    products, digests, exchange = (
+        [int(product_id) for product_id in tx.productIds],
+        [digest.lower() for digest in tx.digests],
+        venue.exchange,
+    )
+    digest = digest_of(
+        cancellation_digest,
+        tx.sender.lower(),
+        products,
+        digests,
+        int(tx.nonce),
+        exchange.chain_id,
+        exchange.endpoint,
+    )
     return venue.signer_of(digest, signature)
 
 
-def _resting(venue: SimulatedVenue, tx: CancellationTx, signature: str, unfilled: Base | None) -> list[Resting]:
-    """The orders a signed cancellation names. One that is gone refuses the whole request or is left out, as the knob says; all gone: 2020."""
+def _resting(
+    venue: SimulatedVenue, tx: CancellationTx, signature: str, unfilled: Base | None
+) -> list[Resting]:
+    """The orders a signed cancellation names. One that is gone refuses the whole request or is left out,
+    as the knob says; all gone: 2020.
+    """
     _check_request(venue, tx.sender, tx.nonce, _cancel_signer(venue, tx, signature))
     found, gone = [], None
     for product_id, digest in zip(tx.productIds, tx.digests, strict=True):
@@ -168,7 +215,9 @@ def _resting(venue: SimulatedVenue, tx: CancellationTx, signature: str, unfilled
     return found
 
 
-def _cancellable(venue: SimulatedVenue, product_id: int, digest: str, sender: str, unfilled: Base | None) -> Resting:
+def _cancellable(
+    venue: SimulatedVenue, product_id: int, digest: str, sender: str, unfilled: Base | None
+) -> Resting:
     order = venue.exchange.find(product_id, digest)
     if order.order.sender != sender:
         raise refused(2014)

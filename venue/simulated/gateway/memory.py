@@ -1,15 +1,28 @@
-"""The simulated venue without a network: sockets over in-memory streams, for tests on virtual time. The bytes are the real WebSocket wire."""
+"""The simulated venue without a network: sockets over in-memory streams, for tests on virtual time. The
+bytes are the real WebSocket wire.
+"""
 
 import trio
 from trio.testing import memory_stream_pair
 
 from venue.nado.socket import Socket, accept_socket
 from venue.protocol import Unreachable
-from venue.simulated.gateway.sessions import Closed, Session, attended, concurrent_session, gateway_session, half_frame
+from venue.simulated.gateway.sessions import (
+    Closed,
+    Session,
+    attended,
+    concurrent_session,
+    gateway_session,
+    half_frame,
+)
 from venue.simulated.gateway.subscriptions import subscribe_session
 from venue.simulated.venue import SimulatedVenue
 
-SESSIONS: dict[str, Session] = {"/v1/ws": gateway_session, "/ws/v2": concurrent_session, "/v1/subscribe": subscribe_session}
+SESSIONS: dict[str, Session] = {
+    "/v1/ws": gateway_session,
+    "/ws/v2": concurrent_session,
+    "/v1/subscribe": subscribe_session,
+}
 LOOPBACK = "127.0.0.1"
 
 
@@ -86,7 +99,9 @@ async def serve_stream(stream: trio.abc.Stream, venue: SimulatedVenue) -> None:
 
 
 class MemoryDialer:
-    """A `venue.nado.socket.Dialer` that reaches `venue` whatever the host; connections are served in `nursery`."""
+    """A `venue.nado.socket.Dialer` that reaches `venue` whatever the host; connections are served in
+    `nursery`.
+    """
 
     def __init__(self, venue: SimulatedVenue, nursery: trio.Nursery) -> None:
         self.venue = venue
@@ -97,7 +112,9 @@ class MemoryDialer:
         self._nursery = nursery
 
     async def dial(self, host: str, port: int, *, tls: bool) -> trio.abc.Stream:
-        """A stream whose other end is being served. Raises `OSError` while `refusing`. There is no TLS in memory."""
+        """A stream whose other end is being served. Raises `OSError` while `refusing`. There is no TLS in
+        memory.
+        """
         await trio.lowlevel.checkpoint()
         if self.refusing or self.venue.stage.down:
             raise ConnectionRefusedError(f"nobody listens on {host}:{port} (tls: {tls})")

@@ -1,4 +1,6 @@
-"""The executes that move money or power: linked signers, transfers, withdrawals, liquidations. Each carries the address's next `tx_nonce`."""
+"""The executes that move money or power: linked signers, transfers, withdrawals, liquidations. Each
+carries the address's next `tx_nonce`.
+"""
 
 from collections.abc import Callable
 
@@ -10,8 +12,14 @@ from venue.simulated.venue import SimulatedVenue
 
 TRANSFER = "TransferQuote(bytes32 sender,bytes32 recipient,uint128 amount,uint64 nonce)"
 WITHDRAW = "WithdrawCollateral(bytes32 sender,uint32 productId,uint128 amount,uint64 nonce)"
-WITHDRAW_V2 = "WithdrawCollateralV2(bytes32 sender,uint32 productId,uint128 amount,uint64 nonce,address sendTo,uint128 appendix)"
-LIQUIDATE = "LiquidateSubaccount(bytes32 sender,bytes32 liquidatee,uint32 productId,bool isEncodedSpread,int128 amount,uint64 nonce)"
+WITHDRAW_V2 = (
+    "WithdrawCollateralV2(bytes32 sender,uint32 productId,uint128 amount,uint64 nonce,address sendTo,uint128"
+    " appendix)"
+)
+LIQUIDATE = (
+    "LiquidateSubaccount(bytes32 sender,bytes32 liquidatee,uint32 productId,bool isEncodedSpread,int128"
+    " amount,uint64 nonce)"
+)
 
 
 def digest_of(make: Callable[..., bytes], *fields: object, **named: int | bool | str) -> bytes:
@@ -27,15 +35,34 @@ def _link_signer(venue: SimulatedVenue, body: bytes) -> None:
     tx, exchange = request.tx, venue.exchange
     sender, signer, nonce = tx.sender.lower(), tx.signer.lower(), _nonce(tx.nonce)
     digest = digest_of(link_signer_digest, sender, signer, nonce, exchange.chain_id, exchange.endpoint)
-    _admit(venue, sender, nonce, digest, request.signature, lambda: treasury.link_signer(exchange, sender, signer[:42], venue.now_ns()))
+    _admit(
+        venue,
+        sender,
+        nonce,
+        digest,
+        request.signature,
+        lambda: treasury.link_signer(exchange, sender, signer[:42], venue.now_ns()),
+    )
 
 
 def _transfer_quote(venue: SimulatedVenue, body: bytes) -> None:
     request = read_request(body, TransferQuote)
     tx, exchange = request.tx, venue.exchange
-    sender, recipient, nonce, amount = tx.sender.lower(), tx.recipient.lower(), _nonce(tx.nonce), int(tx.amount)
+    sender, recipient, nonce, amount = (
+        tx.sender.lower(),
+        tx.recipient.lower(),
+        _nonce(tx.nonce),
+        int(tx.amount),
+    )
     digest = _typed(venue, TRANSFER, sender=sender, recipient=recipient, amount=amount, nonce=nonce)
-    _admit(venue, sender, nonce, digest, request.signature, lambda: treasury.transfer_quote(exchange, sender, recipient, amount, venue.now_ns()))
+    _admit(
+        venue,
+        sender,
+        nonce,
+        digest,
+        request.signature,
+        lambda: treasury.transfer_quote(exchange, sender, recipient, amount, venue.now_ns()),
+    )
 
 
 def _withdraw(venue: SimulatedVenue, body: bytes) -> None:
@@ -50,29 +77,54 @@ def _pay_out(venue: SimulatedVenue, body: bytes, kind: str) -> None:
     request = read_request(body, Withdraw)
     tx, exchange = request.tx, venue.exchange
     sender, nonce, product_id, amount = tx.sender.lower(), _nonce(tx.nonce), int(tx.productId), int(tx.amount)
-    more: dict[str, int | str] = {"sendTo": tx.sendTo.lower(), "appendix": int(tx.appendix)} if kind == WITHDRAW_V2 else {}
+    more: dict[str, int | str] = (
+        {"sendTo": tx.sendTo.lower(), "appendix": int(tx.appendix)} if kind == WITHDRAW_V2 else {}
+    )
     digest = _typed(venue, kind, sender=sender, productId=product_id, amount=amount, nonce=nonce, **more)
     may_borrow = request.spot_leverage is not False
     _admit(
-        venue, sender, nonce, digest, request.signature,
-        lambda: treasury.withdraw(exchange, sender, product_id, amount, venue.now_ns(), may_borrow=may_borrow),
-    )  # fmt: skip
+        venue,
+        sender,
+        nonce,
+        digest,
+        request.signature,
+        lambda: treasury.withdraw(
+            exchange, sender, product_id, amount, venue.now_ns(), may_borrow=may_borrow
+        ),
+    )
 
 
 def _liquidate(venue: SimulatedVenue, body: bytes) -> None:
     request = read_request(body, Liquidate)
     tx, exchange = request.tx, venue.exchange
-    sender, liquidatee, nonce, product_id = tx.sender.lower(), tx.liquidatee.lower(), _nonce(tx.nonce), int(tx.productId)
+    sender, liquidatee, nonce, product_id = (
+        tx.sender.lower(),
+        tx.liquidatee.lower(),
+        _nonce(tx.nonce),
+        int(tx.productId),
+    )
     digest = _typed(
-        venue, LIQUIDATE, sender=sender, liquidatee=liquidatee, productId=product_id, isEncodedSpread=tx.isEncodedSpread, amount=tx.amount,
+        venue,
+        LIQUIDATE,
+        sender=sender,
+        liquidatee=liquidatee,
+        productId=product_id,
+        isEncodedSpread=tx.isEncodedSpread,
+        amount=tx.amount,
         nonce=nonce,
-    )  # fmt: skip
+    )
     if tx.isEncodedSpread:
         raise refused(2045)
     _admit(
-        venue, sender, nonce, digest, request.signature,
-        lambda: liquidation.liquidate_by(exchange, sender, liquidatee, product_id, int(tx.amount), venue.now_ns()),
-    )  # fmt: skip
+        venue,
+        sender,
+        nonce,
+        digest,
+        request.signature,
+        lambda: liquidation.liquidate_by(
+            exchange, sender, liquidatee, product_id, int(tx.amount), venue.now_ns()
+        ),
+    )
 
 
 def _nonce(nonce: int | None) -> int:
@@ -85,7 +137,9 @@ def _typed(venue: SimulatedVenue, kind: str, **values: int | bool | str) -> byte
     return digest_of(typed_digest, kind, venue.exchange.chain_id, venue.exchange.endpoint, **values)
 
 
-def _admit(venue: SimulatedVenue, sender: str, nonce: int, digest: bytes, signature: str, act: Callable[[], None]) -> None:
+def _admit(
+    venue: SimulatedVenue, sender: str, nonce: int, digest: bytes, signature: str, act: Callable[[], None]
+) -> None:
     """Do it if it is signed and next; a refused request uses no nonce up."""
     exchange, address = venue.exchange, sender[:42]
     exchange.check_signer(sender, venue.signer_of(digest, signature))

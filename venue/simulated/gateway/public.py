@@ -1,4 +1,6 @@
-"""The venue's other public answers: cached reads (`/v1/edge/query`), and `/v2`, which writes prices as JSON numbers because people read them."""
+"""The venue's other public answers: cached reads (`/v1/edge/query`), and `/v2`, which writes prices as
+JSON numbers because people read them.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -42,13 +44,26 @@ def answer_edge(venue: SimulatedVenue, params: Mapping[str, Any]) -> str:
 
 def _control(venue: SimulatedVenue, kind: str, params: Mapping[str, Any]) -> str:
     echo = {name: params[name] for name in ("id", "client_time") if name in params}
-    return write({"status": "success", "method": "pong" if kind == "ping" else kind, **echo, "server_time": str(venue.now_ms())})
+    return write(
+        {
+            "status": "success",
+            "method": "pong" if kind == "ping" else kind,
+            **echo,
+            "server_time": str(venue.now_ms()),
+        }
+    )
 
 
 def _cached(venue: SimulatedVenue, kind: str, params: Mapping[str, Any]) -> object:
     if kind == "cached_prices":
         wanted = params.get("product_ids")
-        return {"market_prices": [price for price in queries.all_prices(venue.exchange) if wanted is None or price["product_id"] in wanted]}
+        return {
+            "market_prices": [
+                price
+                for price in queries.all_prices(venue.exchange)
+                if wanted is None or price["product_id"] in wanted
+            ]
+        }
     if kind == "cached_bbo_history":
         return _history(venue, params)
     if kind not in CACHED:
@@ -60,13 +75,22 @@ def _history(venue: SimulatedVenue, params: Mapping[str, Any]) -> object:
     """Only the newest sample: the simulated venue keeps no history of its best prices."""
     now = str(venue.now_ms())
     shown = [
-        {"product_id": price["product_id"], "timestamp": now, "bid": price["bid_x18"], "ask": price["ask_x18"]}
+        {
+            "product_id": price["product_id"],
+            "timestamp": now,
+            "bid": price["bid_x18"],
+            "ask": price["ask_x18"],
+        }
         for price in queries.all_prices(venue.exchange)
     ]
-    return {"interval_ms": whole(params.get("interval_ms")) or HISTORY_MS, "limit": whole(params.get("limit")) or HISTORY_MAX, "history": shown}
+    return {
+        "interval_ms": whole(params.get("interval_ms")) or HISTORY_MS,
+        "limit": whole(params.get("limit")) or HISTORY_MAX,
+        "history": shown,
+    }
 
 
-# -- /v2 -------------------------------------------------------------------------------------------------------------------------------------
+# -- /v2 -----------------------------------------------------------------------------------------------------
 
 
 def ticker_id(product: Product) -> str:
@@ -76,7 +100,13 @@ def ticker_id(product: Product) -> str:
 
 def assets(venue: SimulatedVenue) -> list[dict[str, Any]]:
     """`/v2/assets`: the quote asset and the perps."""
-    quote = {"product_id": QUOTE_PRODUCT, "ticker_id": None, "market_type": None, "name": "Tether USD0", "symbol": "USDT0"}
+    quote = {
+        "product_id": QUOTE_PRODUCT,
+        "ticker_id": None,
+        "market_type": None,
+        "name": "Tether USD0",
+        "symbol": "USDT0",
+    }
     money = {**quote, "maker_fee": None, "taker_fee": None, "can_withdraw": True, "can_deposit": True}
     return [money, *(_asset(product) for product in venue.exchange.products)]
 
@@ -103,11 +133,18 @@ def pairs(venue: SimulatedVenue, market: str | None) -> list[dict[str, str]]:
 
 def orderbook(venue: SimulatedVenue, wanted: str, depth: int) -> dict[str, Any]:
     """`/v2/orderbook`. Raises `ExchangeRefusal` 2015 for an unknown ticker."""
-    market = next((market for market in venue.exchange.markets.values() if ticker_id(market.product) == wanted), None)
+    market = next(
+        (market for market in venue.exchange.markets.values() if ticker_id(market.product) == wanted), None
+    )
     if market is None:
         raise refused(2015)
     depth = max(0, min(depth or ORDERBOOK_DEPTH, ORDERBOOK_DEPTH))
-    return {"ticker_id": wanted, "timestamp": int(venue.now_ms()), "bids": _levels(market, True, depth), "asks": _levels(market, False, depth)}
+    return {
+        "ticker_id": wanted,
+        "timestamp": int(venue.now_ms()),
+        "bids": _levels(market, True, depth),
+        "asks": _levels(market, False, depth),
+    }
 
 
 def _levels(market: Market, is_bid: bool, depth: int) -> list[list[str]]:

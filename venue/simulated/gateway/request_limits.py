@@ -1,7 +1,8 @@
 """Who may speak to the simulated venue: programs on this machine, with requests of a sensible size.
 
-It listens on loopback only, and a web page in a browser on this machine reaches loopback too: by a form or a socket of its own (its `Origin` is
-another), or by a name of its own that it lets point here (DNS rebinding: its `Host` is another). Either could inject faults in a rehearsal.
+It listens on loopback only, and a web page in a browser on this machine reaches loopback too: by a form or a
+socket of its own (its `Origin` is another), or by a name of its own that it lets point here (DNS rebinding:
+its `Host` is another). Either could inject faults in a rehearsal.
 """
 
 from urllib.parse import urlsplit
@@ -13,9 +14,13 @@ from starlette.websockets import WebSocket
 
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "::1")
 BODY_MAX = 256 * 1024
-"""The longest request that a client has any reason to send is an archive question about 500 digests: 35 kB."""
+"""The longest request that a client has any reason to send is an archive question about 500 digests: 35
+kB.
+"""
 JSON = "application/json"
-_STRANGER = Response('{"reason": "only programs on this machine may ask: Host or Origin is another"}', 403, media_type=JSON)
+_STRANGER = Response(
+    '{"reason": "only programs on this machine may ask: Host or Origin is another"}', 403, media_type=JSON
+)
 _TOO_LARGE = Response('{"reason": "the request is too large"}', 413, media_type=JSON)
 
 
@@ -29,7 +34,9 @@ async def too_large(_request: Request, _error: Exception) -> Response:
 
 
 def of_this_machine(app: ASGIApp) -> ASGIApp:
-    """`app`, for requests and sockets that name this machine and come from no web page: everybody else gets 403."""
+    """`app`, for requests and sockets that name this machine and come from no web page: everybody else
+    gets 403.
+    """
 
     async def known(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in {"http", "websocket"} or _comes_from_here(scope):

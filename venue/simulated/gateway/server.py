@@ -1,7 +1,8 @@
 """Serves a simulated venue on loopback, with hypercorn, and adds what hypercorn cannot do by itself.
 
-It cannot tell when a client was last heard, nor cut a connection in the middle of a frame. It makes one `WSStream` per WebSocket, by that name, in
-its HTTP/1.1 module: `_install` puts ours in its place, and a test fails when the name goes. While the venue is staged to be down nobody listens.
+It cannot tell when a client was last heard, nor cut a connection in the middle of a frame. It makes one
+`WSStream` per WebSocket, by that name, in its HTTP/1.1 module: `_install` puts ours in its place, and a test
+fails when the name goes. While the venue is staged to be down nobody listens.
 """
 
 import socket
@@ -37,7 +38,11 @@ def listen(port: int) -> socket.socket:
 
 
 async def serve(
-    venue: "SimulatedVenue", listening: socket.socket, stop: trio.Event, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    venue: "SimulatedVenue",
+    listening: socket.socket,
+    stop: trio.Event,
+    *,
+    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve until `stop`, at the port that `listening` is bound to. Started = connections are accepted."""
     from hypercorn.trio import serve as hypercorn  # noqa: PLC0415 - slow to import
@@ -60,7 +65,9 @@ async def serve(
                 listening = listen(port)
 
 
-async def _served(hypercorn: Any, app: Any, config: "Config", over: trio.Event, *, task_status: trio.TaskStatus[Any]) -> None:
+async def _served(
+    hypercorn: Any, app: Any, config: "Config", over: trio.Event, *, task_status: trio.TaskStatus[Any]
+) -> None:
     await hypercorn(app, config, shutdown_trigger=over.wait, task_status=task_status)
 
 

@@ -1,7 +1,9 @@
-"""Connections of the venue: `/v1/ws` answers in order, `/ws/v2` as answers come; `/v1/subscribe` is in `subscriptions`.
+"""Connections of the venue: `/v1/ws` answers in order, `/ws/v2` as answers come; `/v1/subscribe` is in
+`subscriptions`.
 
-Sessions are functions over a small frame interface: whoever owns a real socket adapts it to `Frames`. A session returns when its connection is over
-or is to be cut; closing the socket is the owner's business. All of them run under `attended`, which disconnects a client that has gone silent.
+Sessions are functions over a small frame interface: whoever owns a real socket adapts it to `Frames`. A
+session returns when its connection is over or is to be cut; closing the socket is the owner's business. All
+of them run under `attended`, which disconnects a client that has gone silent.
 """
 
 from collections.abc import Awaitable, Callable
@@ -53,7 +55,13 @@ def half_frame(text: str) -> bytes:
     """The first half of a server's text frame: its header promises more than comes."""
     payload = text.encode()
     size = len(payload)
-    length = bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2, "big") if size < 2**16 else b"\x7f" + size.to_bytes(8, "big")
+    length = (
+        bytes([size])
+        if size < 126
+        else b"\x7e" + size.to_bytes(2, "big")
+        if size < 2**16
+        else b"\x7f" + size.to_bytes(8, "big")
+    )
     return b"\x81" + length + payload[: size // 2]
 
 
@@ -64,7 +72,9 @@ async def attended(session: Session, frames: Frames, venue: SimulatedVenue) -> N
     """Run a session until it ends, the client is silent for too long, or the host goes down."""
     async with background() as nursery:
         with venue.door.connected(nursery.cancel_scope, frames.address):
-            nursery.start_soon(_hang_up_when_silent, frames, venue.exchange.knobs.ping_timeout_s, nursery.cancel_scope)
+            nursery.start_soon(
+                _hang_up_when_silent, frames, venue.exchange.knobs.ping_timeout_s, nursery.cancel_scope
+            )
             await session(frames, venue)
 
 
@@ -77,7 +87,9 @@ async def _hang_up_when_silent(frames: Frames, timeout_s: float, connection: tri
 
 
 async def gateway_session(frames: Frames, venue: SimulatedVenue) -> None:
-    """`/v1/ws`: strictly one after the other; an order at the speed bump delays everything behind it on this connection."""
+    """`/v1/ws`: strictly one after the other; an order at the speed bump delays everything behind it on
+    this connection.
+    """
     with suppress(Closed, ConnectionCut):
         while True:
             await _reply(frames, venue, await frames.receive())
@@ -93,10 +105,19 @@ async def concurrent_session(frames: Frames, venue: SimulatedVenue) -> None:
                     text = await frames.receive()
                     token = object()
                     await room.acquire_on_behalf_of(token)
-                    nursery.start_soon(_reply_alone, frames, venue, text, lambda token=token: room.release_on_behalf_of(token), nursery.cancel_scope)
+                    nursery.start_soon(
+                        _reply_alone,
+                        frames,
+                        venue,
+                        text,
+                        lambda token=token: room.release_on_behalf_of(token),
+                        nursery.cancel_scope,
+                    )
 
 
-async def _reply_alone(frames: Frames, venue: SimulatedVenue, text: str, done: Callable[[], None], connection: trio.CancelScope) -> None:
+async def _reply_alone(
+    frames: Frames, venue: SimulatedVenue, text: str, done: Callable[[], None], connection: trio.CancelScope
+) -> None:
     try:
         await _reply(frames, venue, text)
     except (Closed, ConnectionCut):

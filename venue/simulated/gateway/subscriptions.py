@@ -1,4 +1,6 @@
-"""`/v1/subscribe`: control frames in, streams out. Events have no envelope, answers to control frames carry the frame's `id`."""
+"""`/v1/subscribe`: control frames in, streams out. Events have no envelope, answers to control frames
+carry the frame's `id`.
+"""
 
 from contextlib import suppress
 from functools import partial
@@ -81,7 +83,9 @@ class Subscriptions:
         self._venue.door.leave(self._wallet, self._listener)
 
     def control(self, text: str) -> None:
-        """Obey one control frame and queue its answer: {"result": ..., "id": n}, or {"error": text, "error_code": n, "id": n}."""
+        """Obey one control frame and queue its answer: {"result": ..., "id": n}, or {"error": text,
+        "error_code": n, "id": n}.
+        """
         number, method = 0, ""
         try:
             frame = read_request(text, _Control)
@@ -147,19 +151,25 @@ class Subscriptions:
             raise ExchangeRefusal(2038, f"Unknown stream: {str(kind)[:64]}")
         if fields:
             raise ExchangeRefusal(2038, f"Unknown fields of {kind}: {', '.join(sorted(fields))[:64]}")
-        if (product_id is None and kind in _PER_PRODUCT) or (product_id is not None and product_id not in self._venue.exchange.markets):
+        if (product_id is None and kind in _PER_PRODUCT) or (
+            product_id is not None and product_id not in self._venue.exchange.markets
+        ):
             raise refused(2016)
         return topic
 
     def _authenticate(self, frame: _Control) -> None:
-        """The owner signs, or the subaccount's linked signer. One wallet for the life of the connection; `expiration` within 100 s."""
+        """The owner signs, or the subaccount's linked signer. One wallet for the life of the connection;
+        `expiration` within 100 s.
+        """
         if frame.tx is None or self._wallet:
             raise refused(2038)
         venue, sender, expiration = self._venue, frame.tx.sender.lower(), int(frame.tx.expiration)
         if not venue.now_ms() < expiration <= venue.now_ms() + RECV_WINDOW_MS:
             raise ExchangeRefusal(2004, "The expiration must lie within the next 100 seconds.")
         try:
-            digest = stream_authentication_digest(sender, expiration, venue.exchange.chain_id, venue.exchange.endpoint)
+            digest = stream_authentication_digest(
+                sender, expiration, venue.exchange.chain_id, venue.exchange.endpoint
+            )
         except ValueError as error:
             raise refused(2038) from error
         venue.exchange.check_signer(sender, venue.signer_of(digest, frame.signature))

@@ -1,4 +1,6 @@
-"""A market that stands still: deep, one tick wide, at prices a person chose. What is sized and paid there can be worked out on paper."""
+"""A market that stands still: deep, one tick wide, at prices a person chose. What is sized and paid there
+can be worked out on paper.
+"""
 
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
@@ -13,7 +15,9 @@ LEVEL_QUOTE = Quote.of(500_000)
 
 
 class FlatMarket:
-    """ETH's best ask is exactly `eth_ask`, SOL's best bid exactly `sol_bid`, for ever: long ETH, short SOL pays just these prices."""
+    """ETH's best ask is exactly `eth_ask`, SOL's best bid exactly `sol_bid`, for ever: long ETH, short SOL
+    pays just these prices.
+    """
 
     def __init__(self, eth_ask: Price, sol_bid: Price, steps: Steps = NADO_STEPS) -> None:
         """Raises `ValueError` naming the tick when a price is off it, or too small to carry a ladder."""
@@ -30,7 +34,9 @@ class FlatMarket:
 
 
 def flat_market(prices: str, steps: Steps = NADO_STEPS) -> FlatMarket:
-    """The flat market for `ETH/SOL`, such as `2756.9/115.86`. Raises `ValueError` saying what is wrong with it."""
+    """The flat market for `ETH/SOL`, such as `2756.9/115.86`. Raises `ValueError` saying what is wrong
+    with it.
+    """
     eth, slash, sol = prices.partition("/")
     if not slash:
         raise ValueError("two prices are needed, ETH/SOL")
@@ -41,14 +47,21 @@ def _price(name: str, text: str) -> Price:
     try:
         return Price.of(Decimal(text.strip()))
     except (InvalidOperation, ValueError) as error:
-        raise ValueError(f"the {name} price {text!r} is not a decimal number of at most 18 decimals") from error
+        raise ValueError(
+            f"the {name} price {text!r} is not a decimal number of at most 18 decimals"
+        ) from error
 
 
 def _require_ladder_fits(name: str, price: Price, lattice: TickAndStep) -> None:
     if price % lattice.tick:
-        raise ValueError(f"the {name} price {price.text()} is not a multiple of the tick {lattice.tick.text()}")
+        raise ValueError(
+            f"the {name} price {price.text()} is not a multiple of the tick {lattice.tick.text()}"
+        )
     if price <= (LEVELS + 1) * lattice.tick:
-        raise ValueError(f"the {name} price {price.text()} leaves no room for {LEVELS} levels of {lattice.tick.text()} below it")
+        raise ValueError(
+            f"the {name} price {price.text()} leaves no room for {LEVELS} levels of {lattice.tick.text()}"
+            " below it"
+        )
 
 
 def _still(product: ProductName, bid: int, lattice: TickAndStep) -> BookChange:

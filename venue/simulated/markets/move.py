@@ -1,4 +1,6 @@
-"""What a market is made of: moves, which replace the house's liquidity of one product and may bring trades."""
+"""What a market is made of: moves, which replace the house's liquidity of one product and may bring
+trades.
+"""
 
 from collections.abc import Iterator
 from typing import Literal, NamedTuple, Protocol
@@ -42,14 +44,23 @@ class BookChange(msgspec.Struct, frozen=True):
 
 
 def shifted(move: BookChange, by_bps: int, tick: int) -> BookChange:
-    """The same move elsewhere: every price is away by the same number of ticks, the one nearest to `by_bps` of the best bid, or of the trade."""
-    prices = [level.price for level in (*move.bids[:1], *move.asks[:1])] + [trade.price for trade in move.trades]
+    """The same move elsewhere: every price is away by the same number of ticks, the one nearest to
+    `by_bps` of the best bid, or of the trade.
+    """
+    prices = [level.price for level in (*move.bids[:1], *move.asks[:1])] + [
+        trade.price for trade in move.trades
+    ]
     if not by_bps or not prices:
         return move
     by = prices[0] * by_bps // BPS // tick * tick
-    bids, asks = (tuple(Level(Price(level.price + by), level.amount) for level in side) for side in (move.bids, move.asks))
+    bids, asks = (
+        tuple(Level(Price(level.price + by), level.amount) for level in side)
+        for side in (move.bids, move.asks)
+    )
     trades = tuple(msgspec.structs.replace(trade, price=Price(trade.price + by)) for trade in move.trades)
-    return BookChange(move.at_ns, move.product, bids, asks, None if move.oracle is None else Price(move.oracle + by), trades)
+    return BookChange(
+        move.at_ns, move.product, bids, asks, None if move.oracle is None else Price(move.oracle + by), trades
+    )
 
 
 class PriceSource(Protocol):
@@ -80,7 +91,11 @@ class Steps(msgspec.Struct, frozen=True):
 
     def of(self, product: ProductName) -> TickAndStep:
         """The lattice of one product."""
-        return TickAndStep(self.eth_tick, self.eth_step) if product == "eth" else TickAndStep(self.sol_tick, self.sol_step)
+        return (
+            TickAndStep(self.eth_tick, self.eth_step)
+            if product == "eth"
+            else TickAndStep(self.sol_tick, self.sol_step)
+        )
 
 
 NADO_STEPS = Steps()

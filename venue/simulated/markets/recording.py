@@ -1,14 +1,20 @@
-"""A real market, replayed: quotes, 20-level books and trades as they were recorded, put on the venue's lattice.
+"""A real market, replayed: quotes, 20-level books and trades as they were recorded, put on the venue's
+lattice.
 
-Schema (gzip CSV with a header line; times in epoch nanoseconds, sizes in base coin, symbols `ETH-...` and `SOL-...`):
+Schema (gzip CSV with a header line; times in epoch nanoseconds, sizes in base coin, symbols `ETH-...` and
+`SOL-...`):
 
-    PREFIX_quotes.csv.gz   ts_ns, recv_ns, symbol, bid_px, bid_sz, ask_px, ask_sz              every change of the touch
-    PREFIX_l2_20.csv.gz    ts_ns, recv_ns, symbol, bid_px_0, bid_sz_0, ask_px_0, ask_sz_0, ... whole books, best first
-    PREFIX_trades.csv.gz   ts_ns, recv_ns, symbol, px, sz, aggressor, trade_id                 aggressor = the taker's side, buy or sell
+    PREFIX_quotes.csv.gz   ts_ns, recv_ns, symbol, bid_px, bid_sz, ask_px, ask_sz              every change of
+                           the touch
+    PREFIX_l2_20.csv.gz    ts_ns, recv_ns, symbol, bid_px_0, bid_sz_0, ask_px_0, ask_sz_0, ... whole books,
+                           best first
+    PREFIX_trades.csv.gz   ts_ns, recv_ns, symbol, px, sz, aggressor, trade_id                 aggressor = the
+                           taker's side, buy or sell
 
-Time is the exchange's (`ts_ns`). Between two books the touch follows the quotes. Sizes are floored to the step and levels of size 0 left out; a price
-off the tick is moved away from the other side (bids down, asks up). What would cross is left out. Replay starts at the first moment at which both
-books are known; after the last row the last books stand still, which is said, and ends a run that replays it itself.
+Time is the exchange's (`ts_ns`). Between two books the touch follows the quotes. Sizes are floored to the
+step and levels of size 0 left out; a price off the tick is moved away from the other side (bids down, asks
+up). What would cross is left out. Replay starts at the first moment at which both books are known; after the
+last row the last books stand still, which is said, and ends a run that replays it itself.
 """
 
 import csv
@@ -42,7 +48,9 @@ class RecordingMarket:
                 raise ValueError(f"there is no file {path}")
 
     def moves(self) -> Iterator[BookChange]:
-        """Every change of either book, by exchange time. Raises `ValueError` naming file and content of a row that cannot be read."""
+        """Every change of either book, by exchange time. Raises `ValueError` naming file and content of a
+        row that cannot be read.
+        """
         books = {product: _Book(self._steps.of(product)) for product in PRODUCTS}
         began: int | None = None
         for at_ns, kind, cells in self._rows():
@@ -58,7 +66,9 @@ class RecordingMarket:
                 yield books[product].move(at_ns - began, product)
 
     def _rows(self) -> list[Row]:
-        """All rows by exchange time; cells stay text until their moment comes, so that a replay starts quickly."""
+        """All rows by exchange time; cells stay text until their moment comes, so that a replay starts
+        quickly.
+        """
         rows: list[Row] = []
         for kind, path in self._files.items():
             with gzip.open(path, "rt", encoding="ascii", newline="") as file:
@@ -88,13 +98,17 @@ class _Book:
         try:
             return self._taken(kind, cells)
         except (ValueError, IndexError) as error:
-            raise ValueError(f"a row of the recording cannot be read: {','.join(cells[:8])}: {error}") from error
+            raise ValueError(
+                f"a row of the recording cannot be read: {','.join(cells[:8])}: {error}"
+            ) from error
 
     def _taken(self, kind: int, cells: Sequence[str]) -> bool:
         if kind == ORDER["trades"]:
             amount = self._amount(cells[4])
             if amount:
-                self.trades.append(Trade(_down(scaled(cells[3]), self.lattice.tick), amount, cells[5] == "buy"))
+                self.trades.append(
+                    Trade(_down(scaled(cells[3]), self.lattice.tick), amount, cells[5] == "buy")
+                )
             return False
         before = self.bids, self.asks
         if kind == ORDER["l2_20"]:
@@ -108,8 +122,12 @@ class _Book:
     def _touch(self, bid: str, bid_size: str, ask: str, ask_size: str) -> None:
         """A new best bid and ask: levels beyond them are gone."""
         bids, asks = self._side([(bid, bid_size)], up=False), self._side([(ask, ask_size)], up=True)
-        self.bids = (bids + tuple(level for level in self.bids if level.price < _down(scaled(bid), self.lattice.tick)))[:LEVELS]
-        self.asks = (asks + tuple(level for level in self.asks if level.price > _up(scaled(ask), self.lattice.tick)))[:LEVELS]
+        self.bids = (
+            bids + tuple(level for level in self.bids if level.price < _down(scaled(bid), self.lattice.tick))
+        )[:LEVELS]
+        self.asks = (
+            asks + tuple(level for level in self.asks if level.price > _up(scaled(ask), self.lattice.tick))
+        )[:LEVELS]
 
     def _side(self, pairs: Iterable[tuple[str, str]], *, up: bool) -> tuple[Level, ...]:
         """Levels on the lattice, best first; those that fall onto one tick become one."""
@@ -128,11 +146,20 @@ class _Book:
     def move(self, at_ns: int, product: ProductName) -> BookChange:
         """The book now, and what has traded since the last move."""
         trades, self.trades = tuple(self.trades), []
-        return BookChange(at_ns, product, self.bids, self.asks, Price((self.bids[0].price + self.asks[0].price) // 2), trades)
+        return BookChange(
+            at_ns,
+            product,
+            self.bids,
+            self.asks,
+            Price((self.bids[0].price + self.asks[0].price) // 2),
+            trades,
+        )
 
 
 def scaled(text: str) -> int:
-    """The exact x18 integer of a plain decimal text. Raises `ValueError` for anything else (a recording has no negative numbers)."""
+    """The exact x18 integer of a plain decimal text. Raises `ValueError` for anything else (a recording
+    has no negative numbers).
+    """
     whole, _, fraction = text.partition(".")
     if not (whole + fraction).isdecimal() or len(fraction) > 18:
         raise ValueError(f"{text!r} is not a plain decimal number")

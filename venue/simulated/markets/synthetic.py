@@ -1,13 +1,15 @@
-"""A seeded market without end that moves like the recordings do: one tick wide most of the time, legs correlated, momentum over seconds.
+"""A seeded market without end that moves like the recordings do: one tick wide most of the time, legs
+correlated, momentum over seconds.
 
-The model lives in floats because it is a picture of chance, not money: a latent log price per leg, in basis points, every `STEP_NS`. What leaves this
-file is on the tick and on the step, in integers.
+The model lives in floats because it is a picture of chance, not money: a latent log price per leg, in basis
+points, every `STEP_NS`. What leaves this file is on the tick and on the step, in integers.
 
     d(ETH) = a momentum shared by both legs + noise shared by both + noise of its own          SOL likewise
 
-Fitted to the recorded second-scale figures (1 s / 10 s mid-return std 0.90 / 3.7 bps for ETH and 1.05 / 4.4 for SOL, correlation 0.46 / 0.72): the
-variance over 10 s is 17 times that over 1 s, where a random walk has 10, so part of it is momentum; and it is the momentum that correlates.
-Starts at the recording's prices, because there one tick is the spread that the figures speak of.
+Fitted to the recorded second-scale figures (1 s / 10 s mid-return std 0.90 / 3.7 bps for ETH and 1.05 / 4.4
+for SOL, correlation 0.46 / 0.72): the variance over 10 s is 17 times that over 1 s, where a random walk has
+10, so part of it is momentum; and it is the momentum that correlates. Starts at the recording's prices,
+because there one tick is the spread that the figures speak of.
 """
 
 import math
@@ -29,13 +31,17 @@ TRADES = 0.3
 """Share of updates that bring a trade between other traders."""
 MOMENTUM_S = 3.0
 REVERSION_S = 6 * 3600.0
-"""How long momentum lasts; how slowly prices come back to where they started, which keeps long runs in a sane range."""
+"""How long momentum lasts; how slowly prices come back to where they started, which keeps long runs in a
+sane range.
+"""
 SIZES = 4_096
 
 
 @dataclass(frozen=True)
 class Shape:
-    """One leg: where it starts (USD), its noises in bps per square root of a second, its momentum in bps per second, its median level in USD."""
+    """One leg: where it starts (USD), its noises in bps per square root of a second, its momentum in bps
+    per second, its median level in USD.
+    """
 
     start: float
     momentum: float
@@ -58,7 +64,10 @@ class SyntheticMarket:
     def moves(self) -> Iterator[BookChange]:
         """Moves without end, by time."""
         chance = random.Random(f"synthetic {self._seed}")  # noqa: S311 - a market, not a secret
-        legs = (_Leg("eth", ETH, self._steps.of("eth"), chance), _Leg("sol", SOL, self._steps.of("sol"), chance))
+        legs = (
+            _Leg("eth", ETH, self._steps.of("eth"), chance),
+            _Leg("sol", SOL, self._steps.of("sol"), chance),
+        )
         yield from (leg.move(0) for leg in legs)
         momentum, keep = 0.0, math.exp(-STEP_NS / 1e9 / MOMENTUM_S)
         number = 0
@@ -76,7 +85,9 @@ class SyntheticMarket:
 class _Leg:
     """One leg's latent price and the book around it."""
 
-    def __init__(self, product: ProductName, shape: Shape, lattice: TickAndStep, chance: random.Random) -> None:
+    def __init__(
+        self, product: ProductName, shape: Shape, lattice: TickAndStep, chance: random.Random
+    ) -> None:
         self._product = product
         self._shape = shape
         self._lattice = lattice
@@ -84,14 +95,19 @@ class _Leg:
         self._moved_bps = 0.0
         self._ticks_at_start = shape.start * 1e18 / lattice.tick
         median = shape.level_usd / shape.start * 1e18 / lattice.step
-        self._amounts = [Base(max(1, round(chance.lognormvariate(math.log(median), 0.8))) * lattice.step) for _ in range(SIZES)]
+        self._amounts = [
+            Base(max(1, round(chance.lognormvariate(math.log(median), 0.8))) * lattice.step)
+            for _ in range(SIZES)
+        ]
 
     def drift(self, momentum: float, shared: float) -> None:
         """Let one step of time pass."""
         seconds = STEP_NS / 1e9
         shape = self._shape
         noise = math.sqrt(seconds) * (shape.shared * shared + shape.own * self._chance.gauss(0, 1))
-        self._moved_bps += shape.momentum * momentum * seconds + noise - self._moved_bps * seconds / REVERSION_S
+        self._moved_bps += (
+            shape.momentum * momentum * seconds + noise - self._moved_bps * seconds / REVERSION_S
+        )
 
     def move(self, at_ns: int) -> BookChange:
         """The book as it stands now."""
@@ -105,7 +121,9 @@ class _Leg:
         amounts = self._amounts[offset : offset + 2 * LEVELS]
         bids = tuple(Level(Price((bid - depth) * tick), amounts[depth]) for depth in range(LEVELS))
         asks = tuple(Level(Price((ask + depth) * tick), amounts[LEVELS + depth]) for depth in range(LEVELS))
-        return BookChange(at_ns, self._product, bids, asks, Price((bid + ask) * tick // 2), self._trade(bids[0], asks[0]))
+        return BookChange(
+            at_ns, self._product, bids, asks, Price((bid + ask) * tick // 2), self._trade(bids[0], asks[0])
+        )
 
     def _trade(self, bid: Level, ask: Level) -> tuple[Trade, ...]:
         if self._chance.random() >= TRADES:

@@ -77,7 +77,10 @@ def perp_json(exchange: Exchange, market: Market) -> dict[str, Any]:
 
 def products_json(exchange: Exchange) -> dict[str, Any]:
     """`all_products`."""
-    return {"spot_products": [USDT0], "perp_products": [perp_json(exchange, market) for market in exchange.markets.values()]}
+    return {
+        "spot_products": [USDT0],
+        "perp_products": [perp_json(exchange, market) for market in exchange.markets.values()],
+    }
 
 
 def linked_signer(exchange: Exchange, params: Params) -> object:
@@ -86,7 +89,7 @@ def linked_signer(exchange: Exchange, params: Params) -> object:
     return {"linked_signer": account.linked_signer if account else NO_ADDRESS}
 
 
-# -- balances and health -------------------------------------------------------------------------------------------------------------------
+# -- balances and health -------------------------------------------------------------------------------------
 
 
 class _Delta(msgspec.Struct, frozen=True):
@@ -114,11 +117,17 @@ def subaccount_info(exchange: Exchange, params: Params) -> object:
         "perp_count": len(exchange.markets),
         **products_json(exchange),
     }
-    return {**shown, "pre_state": _state(exchange, before)} if params.get("txns") and flag(params, "pre_state", False) else shown
+    return (
+        {**shown, "pre_state": _state(exchange, before)}
+        if params.get("txns") and flag(params, "pre_state", False)
+        else shown
+    )
 
 
 def _applied(exchange: Exchange, account: Account, txns: object) -> Account:
-    """The account after imagined trades. Raises `ExchangeRefusal` 2038 for what is no list of `apply_delta`."""
+    """The account after imagined trades. Raises `ExchangeRefusal` 2038 for what is no list of
+    `apply_delta`.
+    """
     if not txns:
         return account
     try:
@@ -149,7 +158,14 @@ def _state(exchange: Exchange, account: Account) -> dict[str, Any]:
 def healths_json(exchange: Exchange, account: Account) -> list[dict[str, str]]:
     """Initial, maintenance, unweighted."""
     found = [exchange.health(account, weighting) for weighting in WEIGHTINGS]
-    return [{"assets": str(int(one.assets)), "liabilities": str(int(one.liabilities)), "health": str(int(one.health))} for one in found]
+    return [
+        {
+            "assets": str(int(one.assets)),
+            "liabilities": str(int(one.liabilities)),
+            "health": str(int(one.health)),
+        }
+        for one in found
+    ]
 
 
 def _quote_balance(account: Account) -> dict[str, Any]:
@@ -158,7 +174,11 @@ def _quote_balance(account: Account) -> dict[str, Any]:
 
 def _perp_balance(exchange: Exchange, account: Account, product_id: int) -> dict[str, Any]:
     held = exchange.position(account, product_id)
-    balance = {"amount": str(int(held.amount)), "v_quote_balance": str(int(held.v_quote)), "last_cumulative_funding_x18": str(held.funding)}
+    balance = {
+        "amount": str(int(held.amount)),
+        "v_quote_balance": str(int(held.v_quote)),
+        "last_cumulative_funding_x18": str(held.funding),
+    }
     return {"product_id": product_id, "balance": balance}
 
 
@@ -172,7 +192,9 @@ def _contributions(exchange: Exchange, account: Account) -> list[list[str]]:
 
 def _of_perp(exchange: Exchange, account: Account, market: Market) -> list[str]:
     funded = exchange.funded(account)
-    return [str(int(contribution(funded, market.product, market.oracle, weighting))) for weighting in WEIGHTINGS]
+    return [
+        str(int(contribution(funded, market.product, market.oracle, weighting))) for weighting in WEIGHTINGS
+    ]
 
 
 def isolated_positions(exchange: Exchange, params: Params) -> object:
@@ -197,7 +219,7 @@ def _isolated(exchange: Exchange, account: Account) -> dict[str, Any]:
     }
 
 
-# -- orders --------------------------------------------------------------------------------------------------------------------------------
+# -- orders --------------------------------------------------------------------------------------------------
 
 
 def order(exchange: Exchange, params: Params) -> object:
@@ -224,7 +246,12 @@ def orders(exchange: Exchange, params: Params) -> object:
     """`orders`: what rests in several products."""
     sender = subaccount_of(params, "sender")
     ids = [product_id for product_id in product_ids_of(exchange, params) if product_id != QUOTE_PRODUCT]
-    return {"sender": sender, "product_orders": [{"product_id": each, "orders": _orders_of(exchange, sender, each)} for each in ids]}
+    return {
+        "sender": sender,
+        "product_orders": [
+            {"product_id": each, "orders": _orders_of(exchange, sender, each)} for each in ids
+        ],
+    }
 
 
 def max_order_size(exchange: Exchange, params: Params) -> object:
@@ -249,7 +276,11 @@ def _largest(exchange: Exchange, account: Account, market: Market, sign: int, pr
     low = high // 2
     while low < high:
         lots = (low + high + 1) // 2
-        low, high = (lots, high) if _affordable(exchange, account, market, sign * lots * step, price) else (low, lots - 1)
+        low, high = (
+            (lots, high)
+            if _affordable(exchange, account, market, sign * lots * step, price)
+            else (low, lots - 1)
+        )
     return low * step
 
 
@@ -264,4 +295,8 @@ def max_withdrawable(exchange: Exchange, params: Params) -> object:
     if whole(params.get("product_id")) != QUOTE_PRODUCT:
         raise refused(2016)
     account = exchange.account_named(subaccount_of(params, "sender"))
-    return {"max_withdrawable": str(withdrawable(exchange, account, may_borrow=flag(params, "spot_leverage", True)))}
+    return {
+        "max_withdrawable": str(
+            withdrawable(exchange, account, may_borrow=flag(params, "spot_leverage", True))
+        )
+    }

@@ -1,4 +1,5 @@
-"""The archive (indexer): fills as the chain will remember them, visible some time after they happened. Absence from it proves nothing.
+"""The archive (indexer): fills as the chain will remember them, visible some time after they happened.
+Absence from it proves nothing.
 
 Whoever asks it something else than `orders` and `matches` is answered by `archive_requests`.
 """
@@ -111,8 +112,14 @@ class Archive:
             self.charges.append(event)
 
     def events(self, query: EventsQuery, now_ns: int) -> dict[str, Any]:
-        """`events`: newest first, all but matches. `limit.txs` counts submission indices, `limit.raw` events."""
-        found = [one for one in reversed(self.moves) if one.event not in self.omitted and one.at_ns + LAG_NS <= now_ns and query.wants(one)]
+        """`events`: newest first, all but matches. `limit.txs` counts submission indices, `limit.raw`
+        events.
+        """
+        found = [
+            one
+            for one in reversed(self.moves)
+            if one.event not in self.omitted and one.at_ns + LAG_NS <= now_ns and query.wants(one)
+        ]
         if query.limit is not None and query.limit.txs is not None:
             wanted = list(dict.fromkeys(one.submission_idx for one in found))[: query.limit.txs]
             found = [one for one in found if one.submission_idx in wanted]
@@ -121,8 +128,12 @@ class Archive:
         txs = {one.submission_idx: one for one in found}
         return {"events": [_moved_json(one) for one in found], "txs": [_tx_json(one) for one in txs.values()]}
 
-    def funding(self, subaccount: str, product_ids: Sequence[int], newest: int | None, limit: int, now_ns: int) -> dict[str, Any]:
-        """`interest_and_funding`: newest first; there is no interest. `next_idx` is where the next page begins, "" on the last."""
+    def funding(
+        self, subaccount: str, product_ids: Sequence[int], newest: int | None, limit: int, now_ns: int
+    ) -> dict[str, Any]:
+        """`interest_and_funding`: newest first; there is no interest. `next_idx` is where the next page
+        begins, "" on the last.
+        """
         visible = [
             one
             for one in reversed(self.charges)
@@ -135,7 +146,11 @@ class Archive:
         limit = max(0, min(limit, LIMIT_MAX))
         following = visible[limit:]
         next_idx = str(following[0].submission_idx) if following else ""
-        return {"interest_payments": [], "funding_payments": [_charge_json(one) for one in visible[:limit]], "next_idx": next_idx}
+        return {
+            "interest_payments": [],
+            "funding_payments": [_charge_json(one) for one in visible[:limit]],
+            "next_idx": next_idx,
+        }
 
     def record(self, fill: Filled) -> None:
         """Take a fill in; it can be asked for `LAG_NS` later."""
@@ -171,7 +186,10 @@ def _visible(match: _Match, query: ArchiveQuery, now_ns: int) -> bool:
     fill = match.fill
     return (
         fill.at_ns + LAG_NS <= now_ns
-        and (query.subaccounts is None or not {fill.subaccount, fill.also}.isdisjoint(name.lower() for name in query.subaccounts))
+        and (
+            query.subaccounts is None
+            or not {fill.subaccount, fill.also}.isdisjoint(name.lower() for name in query.subaccounts)
+        )
         and query.isolated in {None, fill.isolated}
         and (query.product_ids is None or fill.product_id in query.product_ids)
         and (query.newest is None or fill.submission_idx <= query.newest)
@@ -235,12 +253,20 @@ def _moved_json(moved: Moved) -> dict[str, Any]:
 def _balance_json(moved: Moved, amount: int, quote: int) -> dict[str, Any]:
     if moved.product_id == QUOTE_PRODUCT:
         return {"spot": {"product_id": moved.product_id, "balance": {"amount": str(amount)}}}
-    balance = {"amount": str(amount), "v_quote_balance": str(quote), "last_cumulative_funding_x18": str(moved.funding)}
+    balance = {
+        "amount": str(amount),
+        "v_quote_balance": str(quote),
+        "last_cumulative_funding_x18": str(moved.funding),
+    }
     return {"perp": {"product_id": moved.product_id, "balance": balance}}
 
 
 def _tx_json(moved: Moved) -> dict[str, Any]:
-    return {"submission_idx": str(moved.submission_idx), "timestamp": str(moved.at_ns // 10**9), "tx": {moved.event: {}}}
+    return {
+        "submission_idx": str(moved.submission_idx),
+        "timestamp": str(moved.at_ns // 10**9),
+        "tx": {moved.event: {}},
+    }
 
 
 def _charge_json(charged: FundingCharged) -> dict[str, Any]:

@@ -1,4 +1,5 @@
-"""Rate limits as Nado documents them: weights over a window of ten seconds and one of a minute, queries by address, executes by wallet. Pure.
+"""Rate limits as Nado documents them: weights over a window of ten seconds and one of a minute, queries by
+address, executes by wallet. Pure.
 
 Nado does not say whether its windows slide; these do, which is the stricter reading at their edges.
 """
@@ -19,12 +20,30 @@ LIMITS: dict[Budget, tuple[int, int]] = {"query": (400, 2400), "execute": (100, 
 """Weight in ten seconds and in a minute. The archive documents no short window."""
 
 QUERY_WEIGHTS = {
-    "nonces": 2, "symbols": 2, "fee_rates": 2, "health_groups": 2, "insurance": 2, "subaccount_info": 2, "all_products": 5, "edge_all_products": 5,
-    "max_order_size": 5, "max_withdrawable": 5, "linked_signer": 5, "isolated_positions": 10, "nlp_pool_info": 20, "nlp_locked_balances": 20,
+    "nonces": 2,
+    "symbols": 2,
+    "fee_rates": 2,
+    "health_groups": 2,
+    "insurance": 2,
+    "subaccount_info": 2,
+    "all_products": 5,
+    "edge_all_products": 5,
+    "max_order_size": 5,
+    "max_withdrawable": 5,
+    "linked_signer": 5,
+    "isolated_positions": 10,
+    "nlp_pool_info": 20,
+    "nlp_locked_balances": 20,
     "max_nlp_burnable": 20,
-}  # fmt: skip
+}
 """Those that are not listed weigh 1."""
-EXECUTE_WEIGHTS = {"link_signer": 30, "liquidate_subaccount": 20, "transfer_quote": 10, "withdraw_collateral": 10, "withdraw_collateral_v2": 10}
+EXECUTE_WEIGHTS = {
+    "link_signer": 30,
+    "liquidate_subaccount": 20,
+    "transfer_quote": 10,
+    "withdraw_collateral": 10,
+    "withdraw_collateral_v2": 10,
+}
 NO_LEVERAGE = 20
 """An order without spot leverage; a withdrawal without it weighs as much."""
 ALL_PRODUCTS = 50
@@ -56,7 +75,9 @@ class BudgetWindows:
 
 
 class Limiter:
-    """All budgets of all addresses and wallets. When they become many, those idle for a minute are forgotten."""
+    """All budgets of all addresses and wallets. When they become many, those idle for a minute are
+    forgotten.
+    """
 
     def __init__(self) -> None:
         self._windows: dict[tuple[Budget, str], BudgetWindows] = {}
@@ -64,7 +85,9 @@ class Limiter:
     def take(self, budget: Budget, key: str, weight: int, now_s: float) -> bool:
         """Use `weight` of what `key` may; False when it is over the limit, and then nothing is used."""
         if len(self._windows) >= KEYS_MAX:
-            self._windows = {kept: windows for kept, windows in self._windows.items() if windows.used_since(now_s - LONG_S)}
+            self._windows = {
+                kept: windows for kept, windows in self._windows.items() if windows.used_since(now_s - LONG_S)
+            }
         windows = self._windows.setdefault((budget, key), BudgetWindows(*LIMITS[budget]))
         return windows.take(weight, now_s)
 
@@ -98,12 +121,19 @@ class _Body(msgspec.Struct, frozen=True):
 
 
 def execute_weight(name: str, body: bytes) -> tuple[int, str]:
-    """The weight of an execute and the wallet it counts for; ("" = unreadable: it will be refused for that)."""
+    """The weight of an execute and the wallet it counts for; ("" = unreadable: it will be refused for
+    that).
+    """
     try:
         request = read(body, _Body)
     except Malformed:
         return 1, ""
-    sender = request.tx.sender or request.cancel_tx.sender or request.order.sender or (request.orders[0].order.sender if request.orders else "")
+    sender = (
+        request.tx.sender
+        or request.cancel_tx.sender
+        or request.order.sender
+        or (request.orders[0].order.sender if request.orders else "")
+    )
     return _weight(name, request), sender[:42].lower()
 
 

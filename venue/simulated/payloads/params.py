@@ -42,7 +42,9 @@ def _hex_of(params: Params, name: str, size: int) -> str:
 
 
 def product_ids_of(engine: Engine, params: Params) -> list[int]:
-    """A list of products, none twice. Raises `ExchangeRefusal`: 2062 for an empty list, 2060 for an unknown product or one named twice."""
+    """A list of products, none twice. Raises `ExchangeRefusal`: 2062 for an empty list, 2060 for an
+    unknown product or one named twice.
+    """
     listed = params.get("product_ids")
     if not isinstance(listed, list) or not listed:
         raise refused(2062)

@@ -1,4 +1,5 @@
-"""Answers to `/query`: the engine's state in Nado's shapes. Pure reads, except that each book snapshot takes an instant of the engine's clock.
+"""Answers to `/query`: the engine's state in Nado's shapes. Pure reads, except that each book snapshot takes
+an instant of the engine's clock.
 
 What is about the venue and its books is here, what is about an account in `account_queries`.
 """
@@ -12,7 +13,14 @@ from venue.simulated.engine.exchange import Exchange
 from venue.simulated.engine.rules import NO_ASK, QUOTE_PRODUCT, Product
 from venue.simulated.engine.trading import Market
 from venue.simulated.payloads import account_queries as accounts
-from venue.simulated.payloads.params import Params, address_of, market_of, product_ids_of, subaccount_of, whole
+from venue.simulated.payloads.params import (
+    Params,
+    address_of,
+    market_of,
+    product_ids_of,
+    subaccount_of,
+    whole,
+)
 from venue.simulated.payloads.wire import levels_json
 
 DEPTH_MAX = 100
@@ -34,7 +42,7 @@ def answer(exchange: Exchange, status: str, params: Params, now_ns: int) -> obje
     return query(exchange, params)
 
 
-# -- the venue -----------------------------------------------------------------------------------------------------------------------------
+# -- the venue -----------------------------------------------------------------------------------------------
 
 
 def _contracts(exchange: Exchange, _params: Params) -> object:
@@ -43,7 +51,10 @@ def _contracts(exchange: Exchange, _params: Params) -> object:
 
 def _nonces(exchange: Exchange, params: Params) -> object:
     counted = exchange.tx_nonces.get(address_of(params, "address"), 0)
-    return {"tx_nonce": str(counted), "order_nonce": str(exchange.now_ns // 1_000_000 + ORDER_NONCE_AHEAD_MS << 20)}
+    return {
+        "tx_nonce": str(counted),
+        "order_nonce": str(exchange.now_ns // 1_000_000 + ORDER_NONCE_AHEAD_MS << 20),
+    }
 
 
 def symbol_json(product: Product) -> dict[str, Any]:
@@ -59,7 +70,9 @@ def symbol_json(product: Product) -> dict[str, Any]:
         "taker_fee_rate_x18": str(int(product.taker_fee)),
         "long_weight_initial_x18": str(int(product.long_weight_initial)),
         "long_weight_maintenance_x18": str(int(product.long_weight_maintenance)),
-        "max_open_interest_x18": None if product.max_open_interest is None else str(int(product.max_open_interest)),
+        "max_open_interest_x18": None
+        if product.max_open_interest is None
+        else str(int(product.max_open_interest)),
         "trading_status": product.status,
         "isolated_only": product.isolated_only,
     }
@@ -126,7 +139,7 @@ def _fee_rates(exchange: Exchange, _params: Params) -> object:
     }
 
 
-# -- the book ------------------------------------------------------------------------------------------------------------------------------
+# -- the book ------------------------------------------------------------------------------------------------
 
 
 def _market_liquidity(exchange: Exchange, params: Params) -> object:
@@ -153,7 +166,12 @@ def _market_price(exchange: Exchange, params: Params) -> object:
 
 
 def _market_prices(exchange: Exchange, params: Params) -> object:
-    return {"market_prices": [price_json(product_id, exchange.markets.get(product_id)) for product_id in product_ids_of(exchange, params)]}
+    return {
+        "market_prices": [
+            price_json(product_id, exchange.markets.get(product_id))
+            for product_id in product_ids_of(exchange, params)
+        ]
+    }
 
 
 def all_prices(exchange: Exchange) -> list[dict[str, Any]]:

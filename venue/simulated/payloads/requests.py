@@ -38,7 +38,15 @@ class PlaceOrder(msgspec.Struct, frozen=True):
     def to_order(self) -> Order:
         """The order as it was signed; hex in lower case."""
         wire = self.order
-        return Order(int(self.product_id), wire.sender.lower(), wire.price, wire.amount, int(wire.expiration), int(wire.nonce), int(wire.appendix))
+        return Order(
+            int(self.product_id),
+            wire.sender.lower(),
+            wire.price,
+            wire.amount,
+            int(wire.expiration),
+            int(wire.nonce),
+            int(wire.appendix),
+        )
 
 
 class PlaceOrders(msgspec.Struct, frozen=True):
@@ -114,7 +122,9 @@ class TransferQuote(msgspec.Struct, frozen=True):
 
 
 class WithdrawTx(msgspec.Struct, frozen=True):
-    """The signed part of `withdraw_collateral`; `amount` in the token's own decimals. The second version has the last two fields."""
+    """The signed part of `withdraw_collateral`; `amount` in the token's own decimals. The second version
+    has the last two fields.
+    """
 
     sender: str
     productId: Whole  # noqa: N815 - the wire's name

@@ -1,6 +1,7 @@
 """The shapes of Nado's JSON that go out: envelopes, events, and the parts that answers share. Pure.
 
-x18 amounts are decimal strings, product ids and counters JSON numbers, timestamps of events nanosecond strings (sources in the protocol notes).
+x18 amounts are decimal strings, product ids and counters JSON numbers, timestamps of events nanosecond
+strings (sources in the protocol notes).
 """
 
 from collections.abc import Sequence
@@ -11,19 +12,40 @@ from venue.nado.codec import write
 from venue.simulated.engine.book import Resting
 from venue.simulated.engine.candles import Candle
 from venue.simulated.engine.codes import ExchangeRefusal
-from venue.simulated.engine.events import BookBatch, Filled, FundingPaid, Liquidated, OrderUpdated, PositionChanged, Told, Traded
+from venue.simulated.engine.events import (
+    BookBatch,
+    Filled,
+    FundingPaid,
+    Liquidated,
+    OrderUpdated,
+    PositionChanged,
+    Told,
+    Traded,
+)
 from venue.simulated.engine.order_log import LoggedOrder
 from venue.simulated.engine.rules import NO_ASK
 
 
 def success(request_type: str, data: object, **echo: object) -> str:
-    """The envelope of a good answer; `echo` = signature and id of an execute. Absent optionals are left out, `data` too."""
-    return write({"status": "success", **_present(echo), **_present({"data": data}), "request_type": request_type})
+    """The envelope of a good answer; `echo` = signature and id of an execute. Absent optionals are left
+    out, `data` too.
+    """
+    return write(
+        {"status": "success", **_present(echo), **_present({"data": data}), "request_type": request_type}
+    )
 
 
 def failure(request_type: str, no: ExchangeRefusal, **echo: object) -> str:
     """The envelope of a refusal."""
-    return write({"status": "failure", **_present(echo), "error": no.text, "error_code": no.code, "request_type": request_type})
+    return write(
+        {
+            "status": "failure",
+            **_present(echo),
+            "error": no.text,
+            "error_code": no.code,
+            "request_type": request_type,
+        }
+    )
 
 
 def _present(fields: dict[str, object]) -> dict[str, object]:
@@ -217,4 +239,10 @@ def _position_fields(event: PositionChanged) -> dict[str, object]:
 
 def _trade_fields(event: Traded) -> dict[str, object]:
     amount = str(int(event.amount))
-    return {"type": "trade", "price": str(int(event.price)), "taker_qty": amount, "maker_qty": amount, "is_taker_buyer": event.is_taker_buyer}
+    return {
+        "type": "trade",
+        "price": str(int(event.price)),
+        "taker_qty": amount,
+        "maker_qty": amount,
+        "is_taker_buyer": event.is_taker_buyer,
+    }

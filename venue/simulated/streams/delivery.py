@@ -1,6 +1,8 @@
-"""Carries what the venue says: events to the hub, answers to whoever asked. On the way they are lost, doubled, held back or overtaken, when staged.
+"""Carries what the venue says: events to the hub, answers to whoever asked. On the way they are lost,
+doubled, held back or overtaken, when staged.
 
-Nothing that is carried changes what has happened: the engine, its order log and the archive know nothing of all this.
+Nothing that is carried changes what has happened: the engine, its order log and the archive know nothing of
+all this.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -63,10 +65,12 @@ class Delivery:
         self._added.set()
         return late
 
-    # -- events --------------------------------------------------------------------------------------------------------------------------------
+    # -- events ----------------------------------------------------------------------------------------------
 
     def tell(self, topics: Sequence[Topic], text: Callable[[], str]) -> None:
-        """Post one event to all listeners of `topics`. A topic's first part is the stream, its last the product; None = on all products."""
+        """Post one event to all listeners of `topics`. A topic's first part is the stream, its last the
+        product; None = on all products.
+        """
         if not self._hub.hears(topics):
             return
         stream, symbol = str(topics[0][0]), self._symbols.get(int(topics[0][-1] or 0), "")
@@ -90,10 +94,12 @@ class Delivery:
             if how == "duplicate":
                 deliver()
 
-    # -- answers -------------------------------------------------------------------------------------------------------------------------------
+    # -- answers ---------------------------------------------------------------------------------------------
 
     async def brings_answer(self, request: str) -> bool:
-        """Wait for as long as the answer to `request` is held back; False when it is lost. Raises `ConnectionCut`."""
+        """Wait for as long as the answer to `request` is held back; False when it is lost. Raises
+        `ConnectionCut`.
+        """
         fault = self._reply_fault(request)
         if fault is not None and fault.how == "cut":
             raise ConnectionCut
@@ -102,7 +108,9 @@ class Delivery:
         return fault is None or fault.how != "lose"
 
     def answer(self, request: str, deliver: Callable[[], None], cut: Callable[[], None]) -> None:
-        """Deliver the answer to a request of a stream's socket, now or later or not at all: nothing behind it waits. `cut` ends the connection."""
+        """Deliver the answer to a request of a stream's socket, now or later or not at all: nothing behind
+        it waits. `cut` ends the connection.
+        """
         fault = self._reply_fault(request)
         if fault is None:
             deliver()

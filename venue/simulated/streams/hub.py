@@ -1,4 +1,6 @@
-"""Who listens to what. Told texts go into each listener's bounded queue; one that does not keep up is cut off, never waited for."""
+"""Who listens to what. Told texts go into each listener's bounded queue; one that does not keep up is cut
+off, never waited for.
+"""
 
 from collections.abc import Callable, Iterable
 

@@ -1,6 +1,8 @@
-"""Tells the world: turns what the engine reports into the streams' texts, and watches over what is told by the clock.
+"""Tells the world: turns what the engine reports into the streams' texts, and watches over what is told by
+the clock.
 
-events --at once--> fill, order_update, position_change, trade, latest_candlestick, liquidation, funding_payment
+events --at once--> fill, order_update, position_change, trade, latest_candlestick, liquidation,
+funding_payment
 books  --at once--> best_bid_offer    --50 ms after the first change--> book_depth
 clock  --20 s--> funding_rate         --1 s--> all_bbo
 """
@@ -15,11 +17,26 @@ from messages.market import Level
 from messages.units import Base, Ns, Price
 from venue.simulated.engine.book import Book
 from venue.simulated.engine.candles import Candles
-from venue.simulated.engine.events import BookBatch, Filled, Liquidated, OrderUpdated, PositionChanged, Told, Traded
+from venue.simulated.engine.events import (
+    BookBatch,
+    Filled,
+    Liquidated,
+    OrderUpdated,
+    PositionChanged,
+    Told,
+    Traded,
+)
 from venue.simulated.engine.exchange import Exchange
 from venue.simulated.faults.staging import Stage
 from venue.simulated.payloads.queries import all_prices
-from venue.simulated.payloads.wire import all_bbo_json, batch_json, candle_json, event_json, funding_json, top_json
+from venue.simulated.payloads.wire import (
+    all_bbo_json,
+    batch_json,
+    candle_json,
+    event_json,
+    funding_json,
+    top_json,
+)
 from venue.simulated.streams.delivery import Delivery
 from venue.simulated.streams.hub import Topic
 
@@ -39,7 +56,9 @@ def rate_of(exchange: Exchange, product_id: int, now_ns: int) -> int:
 class Publisher:
     """Everything that is told goes out here, by the courier."""
 
-    def __init__(self, exchange: Exchange, courier: Delivery, candles: Candles, stage: Stage, now_ns: Callable[[], Ns]) -> None:
+    def __init__(
+        self, exchange: Exchange, courier: Delivery, candles: Candles, stage: Stage, now_ns: Callable[[], Ns]
+    ) -> None:
         self._exchange = exchange
         self._courier = courier
         self._candles = candles
@@ -61,7 +80,10 @@ class Publisher:
         """One event, and the candles that a trade has changed."""
         if isinstance(event, Traded):
             self._tell_candles(event)
-        self._courier.tell(_topics(event), partial(event_json, event, order_update_fills=self._exchange.knobs.order_update_fills))
+        self._courier.tell(
+            _topics(event),
+            partial(event_json, event, order_update_fills=self._exchange.knobs.order_update_fills),
+        )
 
     def look(self) -> None:
         """The books may have changed."""
@@ -76,11 +98,16 @@ class Publisher:
         bid, ask = (next(iter(book.levels(is_bid, 1)), None) for is_bid in (True, False))
         if self._tops.get(book.product_id) != (bid, ask):
             self._tops[book.product_id] = (bid, ask)
-            self._courier.tell([("best_bid_offer", book.product_id)], partial(top_json, book.product_id, bid, ask, self._exchange.now_ns))
+            self._courier.tell(
+                [("best_bid_offer", book.product_id)],
+                partial(top_json, book.product_id, bid, ask, self._exchange.now_ns),
+            )
 
     def _tell_candles(self, trade: Traded) -> None:
         for candle in self._candles.take(trade):
-            self._courier.tell([("latest_candlestick", candle.granularity, candle.product_id)], partial(candle_json, candle))
+            self._courier.tell(
+                [("latest_candlestick", candle.granularity, candle.product_id)], partial(candle_json, candle)
+            )
 
     async def _batch_books(self) -> None:
         while True:
@@ -90,7 +117,9 @@ class Publisher:
             for product_id, market in self._exchange.markets.items():
                 lies = product_id in self._stage.crossed or product_id in self._taken_back
                 if (market.book.changed or lies) and product_id not in self._stage.frozen:
-                    self._courier.tell([("book_depth", product_id)], partial(batch_json, self._batch(market.book)))
+                    self._courier.tell(
+                        [("book_depth", product_id)], partial(batch_json, self._batch(market.book))
+                    )
 
     def _batch(self, book: Book) -> BookBatch:
         """The next batch; crossed when that is staged, and the one after takes back what was never there."""
@@ -125,7 +154,10 @@ class Publisher:
     async def _tell_all_bbo(self) -> None:
         while True:
             await trio.sleep(ALL_BBO_S)
-            self._courier.tell([("all_bbo", None)], lambda: all_bbo_json(all_prices(self._exchange), self._now_ns() // 1_000_000))
+            self._courier.tell(
+                [("all_bbo", None)],
+                lambda: all_bbo_json(all_prices(self._exchange), self._now_ns() // 1_000_000),
+            )
 
 
 def _topics(event: Told) -> list[Topic]:
@@ -134,7 +166,10 @@ def _topics(event: Told) -> list[Topic]:
         names = (event.subaccount, event.also) if event.also else (event.subaccount,)
         return [(kind, name, product_id) for name in names for product_id in (event.product_id, None)]
     if isinstance(event, OrderUpdated):
-        return [("order_update", event.subaccount, event.product_id), ("order_update", event.subaccount, None)]
+        return [
+            ("order_update", event.subaccount, event.product_id),
+            ("order_update", event.subaccount, None),
+        ]
     if isinstance(event, Liquidated):
         return [("liquidation", event.product_id), ("liquidation", None)]
     return [("trade" if isinstance(event, Traded) else "funding_payment", event.product_id)]

@@ -1,4 +1,6 @@
-"""Spread, second-scale volatility and correlation of a market, measured as the recordings' table was: on a grid of exchange time."""
+"""Spread, second-scale volatility and correlation of a market, measured as the recordings' table was: on a
+grid of exchange time.
+"""
 
 import math
 import statistics
@@ -10,7 +12,9 @@ from venue.simulated.markets import BookChange
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """Time-weighted spread (bps) per leg; per horizon in seconds: return std of ETH and SOL (bps) and their correlation."""
+    """Time-weighted spread (bps) per leg; per horizon in seconds: return std of ETH and SOL (bps) and
+    their correlation.
+    """
 
     spread: dict[str, float]
     returns: dict[int, tuple[float, float, float]]
@@ -38,6 +42,9 @@ def measure(moves: Iterable[BookChange], span_s: float) -> Measured:
 
 
 def _returns(grid: dict[str, list[float]], horizon_s: int) -> tuple[float, float, float]:
-    eth, sol = ([1e4 * (b - a) for a, b in zip(prices[::horizon_s], prices[horizon_s::horizon_s], strict=False)] for prices in grid.values())
+    eth, sol = (
+        [1e4 * (b - a) for a, b in zip(prices[::horizon_s], prices[horizon_s::horizon_s], strict=False)]
+        for prices in grid.values()
+    )
     size = min(len(eth), len(sol))
     return statistics.pstdev(eth), statistics.pstdev(sol), statistics.correlation(eth[:size], sol[:size])

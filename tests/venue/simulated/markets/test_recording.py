@@ -14,7 +14,12 @@ from venue.simulated.markets.recording import scaled
 
 HEADERS = {
     "quotes": ["ts_ns", "recv_ns", "symbol", "bid_px", "bid_sz", "ask_px", "ask_sz"],
-    "l2_20": ["ts_ns", "recv_ns", "symbol", *(f"{name}_{i}" for i in range(20) for name in ("bid_px", "bid_sz", "ask_px", "ask_sz"))],
+    "l2_20": [
+        "ts_ns",
+        "recv_ns",
+        "symbol",
+        *(f"{name}_{i}" for i in range(20) for name in ("bid_px", "bid_sz", "ask_px", "ask_sz")),
+    ],
     "trades": ["ts_ns", "recv_ns", "symbol", "px", "sz", "aggressor", "trade_id"],
 }
 

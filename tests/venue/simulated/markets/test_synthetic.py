@@ -35,7 +35,9 @@ def test_every_book_is_sorted_uncrossed_and_on_tick_and_step() -> None:
         assert move.at_ns >= last_ns
         last_ns = move.at_ns
         assert move.bids[0].price < move.asks[0].price
-        assert [level.price for level in move.bids] == sorted({level.price for level in move.bids}, reverse=True)
+        assert [level.price for level in move.bids] == sorted(
+            {level.price for level in move.bids}, reverse=True
+        )
         assert [level.price for level in move.asks] == sorted({level.price for level in move.asks})
         for level in move.bids + move.asks:
             assert level.price % lattice.tick == 0
@@ -44,7 +46,10 @@ def test_every_book_is_sorted_uncrossed_and_on_tick_and_step() -> None:
 
 
 def test_both_products_have_a_book_at_the_start() -> None:
-    assert [(move.at_ns, move.product) for move in islice(market_named("synthetic", 1).moves(), 2)] == [(0, "eth"), (0, "sol")]
+    assert [(move.at_ns, move.product) for move in islice(market_named("synthetic", 1).moves(), 2)] == [
+        (0, "eth"),
+        (0, "sol"),
+    ]
 
 
 @pytest.mark.parametrize("spec", ["synthetik", "flat:1", "flat:x/y", "nowhere/recording"])
