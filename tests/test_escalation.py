@@ -7,7 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.test_processes import ROOT, environment
+
+pytestmark = pytest.mark.process
 
 SABOTAGED = """
 import sys, time

@@ -102,6 +102,7 @@ RUNS_FIRST = (
 BASE = "trio, trio_websocket, msgspec, btclib_secp256k1"
 
 
+@pytest.mark.process
 def test_importing_the_supervisor_costs_at_most_a_fifth_more_than_what_it_stands_on(tmp_path: Path) -> None:
     """Hot, as at every start but the first, when Python compiles what has changed (then it is about half
     as much again).

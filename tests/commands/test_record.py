@@ -277,6 +277,7 @@ def test_a_disk_that_takes_no_more_ends_the_recording_with_what_is_written(
     assert all(rows_of(tmp_path / f"a_{kind}.csv.gz") for kind in HEADERS)
 
 
+@pytest.mark.process
 def test_a_signal_ends_a_recording_whose_files_are_whole_and_the_last_word_replays_it(
     tmp_path: Path, simulate: str
 ) -> None:

@@ -58,6 +58,7 @@ def test_it_prints_its_url_first_serves_the_funded_account_and_ends_with_its_sta
         assert (process.returncode, rest, said) == (0, b"", b"")
 
 
+@pytest.mark.process
 def test_another_subaccount_can_be_funded_to_rehearse_with_ones_own_key() -> None:
     owner = "0x" + "9f" * 20
     with simulate("--fund", f"{owner}/evenkeel") as (_, url):
@@ -65,6 +66,7 @@ def test_another_subaccount_can_be_funded_to_rehearse_with_ones_own_key() -> Non
         assert (account["exists"], account["healths"][0]["health"]) == (True, "10000000000000000000000")
 
 
+@pytest.mark.process
 def test_the_account_begins_with_the_deposit_it_is_given() -> None:
     with simulate("--deposit", "250.5 USD") as (_, url):
         assert (
@@ -75,7 +77,9 @@ def test_the_account_begins_with_the_deposit_it_is_given() -> None:
     assert (refused.returncode, b'--deposit: "250" has no unit' in refused.stderr) == (2, True)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.process
 def test_a_signal_ends_it_with_exit_0(number: signal.Signals) -> None:
     with simulate() as (process, url):
         assert query(url, type="status") == "active"
@@ -83,6 +87,7 @@ def test_a_signal_ends_it_with_exit_0(number: signal.Signals) -> None:
         assert process.wait(timeout=10) == 0
 
 
+@pytest.mark.process
 def test_closing_standard_input_does_not_end_it_unless_asked() -> None:
     with simulate() as (process, url):
         assert process.stdin is not None
@@ -91,6 +96,7 @@ def test_closing_standard_input_does_not_end_it_unless_asked() -> None:
         assert process.poll() is None
 
 
+@pytest.mark.process
 def test_a_port_in_use_is_exit_3_and_says_so() -> None:
     with simulate() as (_, url):
         port = url.rsplit(":", 1)[1]
@@ -104,6 +110,7 @@ def test_a_port_in_use_is_exit_3_and_says_so() -> None:
         assert f"port {port} on 127.0.0.1 cannot be used" in second.stderr.decode()
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "wrong",
     [
@@ -114,12 +121,14 @@ def test_a_port_in_use_is_exit_3_and_says_so() -> None:
         ["--fund", "me"],
     ],
 )
+@pytest.mark.process
 def test_a_wrong_option_is_exit_2_and_names_it(wrong: list[str]) -> None:
     ended = run_simulate(*wrong)
     assert ended.returncode == 2
     assert wrong[0] in ended.stderr.decode()
 
 
+@pytest.mark.process
 def test_a_client_that_stopped_reading_does_not_keep_it_alive() -> None:
     import socket
 
@@ -144,6 +153,7 @@ def test_a_client_that_stopped_reading_does_not_keep_it_alive() -> None:
             assert process.wait(timeout=10) == 0
 
 
+@pytest.mark.process
 def test_a_client_that_goes_away_in_the_middle_of_a_question_is_no_trace_on_standard_error() -> None:
     """A run that is killed while it asks must not look like a defect of the venue."""
     with simulate("--until-stdin-closes") as (process, url):
@@ -159,6 +169,7 @@ def test_a_client_that_goes_away_in_the_middle_of_a_question_is_no_trace_on_stan
         assert (process.returncode, said) == (0, b"")
 
 
+@pytest.mark.process
 def test_the_throw_away_constants_belong_together() -> None:
     from venue.nado.signing import Signer
 

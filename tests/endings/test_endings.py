@@ -1,5 +1,5 @@
-"""A few dozen cells of the matrix in every `pytest`; `.ci/run` runs it whole and holds docs/endings.md to
-what comes of it.
+"""A few cells of the matrix in every `pytest`; `.ci/run` runs it whole and holds docs/endings.md to what
+comes of it.
 """
 
 from collections import Counter
@@ -12,11 +12,11 @@ from tests.endings.outcomes import OUTCOMES
 from tests.endings.runs import attempt
 
 
-def test_every_sixth_cell_of_the_tenth_ends_hedged_or_flat_inside_its_legging_class() -> None:
+def test_every_thirtieth_cell_of_the_tenth_ends_hedged_or_flat_inside_its_legging_class() -> None:
     """O1 to O14 among others, judged by the engine's order log. A failure is printed with the command that
     repeats it.
     """
-    failed = [f"{cell.command}\n    {fault}" for cell in sample()[::6] for fault in attempt(cell)[1].wrong]
+    failed = [f"{cell.command}\n    {fault}" for cell in sample()[::30] for fault in attempt(cell)[1].wrong]
     assert not failed, "\n".join(failed)
 
 

@@ -2,6 +2,7 @@
 `venue_patience`.
 """
 
+from itertools import product
 from pathlib import Path
 
 import msgspec
@@ -20,6 +21,7 @@ from tests.endings.judge import stood
 from tests.endings.outcomes import MATCHED_MS
 from tests.endings.staging import UNEVEN, Accident, prepared
 from tests.machine.bench import bench
+from tests.thinned import thinned
 from venue.simulated.faults.incidents import Down
 from venue.simulated.faults.order_faults import NO_FAULTS, Faults
 
@@ -28,11 +30,17 @@ GONE = Faults(incident=(Down(at_ms=MATCHED_MS + 5, for_ms=3_600_000),))
 SETTINGS = Settings(cycles=3, venue_patience=Ms(PATIENCE_MS), hold=Ms(500))
 
 
-@pytest.mark.parametrize(
-    "outcomes",
-    [("filled", "rejected"), ("rejected", "filled"), ("partial", "filled"), ("never filled", "ack lost")],
+OUTCOMES_OF_LEGS = (
+    ("filled", "rejected"),
+    ("rejected", "filled"),
+    ("partial", "filled"),
+    ("never filled", "ack lost"),
 )
-@pytest.mark.parametrize("phase", ["enter", "repair", "exit", "flatten"])
+
+
+@pytest.mark.parametrize(
+    ("phase", "outcomes"), thinned(product(("enter", "repair", "exit", "flatten"), OUTCOMES_OF_LEGS), 5)
+)
 async def test_what_a_venue_that_is_gone_leaves_open_is_named_and_nothing_is_entered(
     phase: str, outcomes: tuple[str, str], autojump_clock: MockClock, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ The jump is injected; everything else is the whole machine. Judged by the engine
 """
 
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import msgspec
@@ -21,6 +22,7 @@ from tests.determinism import seed_trio
 from tests.machine.audit import faults
 from tests.machine.bench import Bench, bench
 from tests.machine.test_killed import HUNDRED, PAIR, PHASES, strike_in
+from tests.thinned import thinned
 from venue.nado.signing import recv_time_of
 
 TWICE = msgspec.structs.replace(HUNDRED, cycles=2, legging_unknown=Ms(60_000))
@@ -60,8 +62,7 @@ def accepted_too_late(ready: Bench, jumped_ns: int) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize("jump", JUMPS)
+@pytest.mark.parametrize(("jump", "phase"), thinned(product(JUMPS, PHASES), 3))
 async def test_jump(
     autojump_clock: trio.testing.MockClock, tmp_path: Path, nursery: trio.Nursery, jump: str, phase: str
 ) -> None:

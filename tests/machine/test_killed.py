@@ -3,6 +3,7 @@ log.
 """
 
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import msgspec
@@ -18,6 +19,7 @@ from runtime.specs import Exited
 from tests.determinism import seed_trio
 from tests.machine.audit import faults
 from tests.machine.bench import ACTORS, Bench, bench
+from tests.thinned import thinned
 
 HUNDRED = Settings(target=Quote(100 * ONE), cycles=1, hold=Ms(500))
 PAIR = {4: int(Base.of("0.042")), 8: int(Base.of("1"))}
@@ -63,8 +65,7 @@ def strike_in(ready: Bench, nursery: trio.Nursery, phase: str, strike: Callable[
     ready.watchers.append(watch)
 
 
-@pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize("actor", ACTORS)
+@pytest.mark.parametrize(("actor", "phase"), thinned(product(ACTORS, PHASES), 4))
 async def test_killed(
     autojump_clock: trio.testing.MockClock, tmp_path: Path, nursery: trio.Nursery, actor: str, phase: str
 ) -> None:

@@ -22,6 +22,7 @@ from tests.determinism import seed_trio
 from tests.machine.audit import net
 from tests.machine.bench import Bench, bench
 from tests.machine.lies import LyingVenue, lying, silent_streams
+from tests.thinned import thinned
 from venue.simulated.engine.rules import Knobs
 from venue.simulated.faults.order_faults import Faults
 
@@ -98,7 +99,7 @@ async def test_a_fill_whose_price_is_doubled_is_named_and_the_true_price_is_book
         assert ready.totals().traded < Quote.of("500")
 
 
-@pytest.mark.parametrize("late_s", [1.0, 3.0, 6.0, 12.0])
+@pytest.mark.parametrize("late_s", thinned((6.0, 1.0, 3.0, 12.0), 4))
 async def test_a_pair_is_not_entered_twice_because_the_account_is_read_late(
     late_s: float, autojump_clock: MockClock, tmp_path: Path
 ) -> None:
@@ -180,7 +181,7 @@ def liar(seed: int, venue: LyingVenue) -> str:
     return f"{kind.__name__} {nth}"
 
 
-@pytest.mark.parametrize("seed", range(24))
+@pytest.mark.parametrize("seed", thinned(range(24), 4))
 def test_whatever_private_word_is_a_lie_the_machine_ends_flat_or_says_what_is_open(
     seed: int, tmp_path: Path
 ) -> None:

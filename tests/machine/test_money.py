@@ -1,5 +1,6 @@
 """Every dollar that comes or goes has a name: the books add up to what the venue says, to the last digit."""
 
+from itertools import product
 from pathlib import Path
 
 import msgspec
@@ -7,6 +8,7 @@ import pytest
 import trio
 import trio.testing
 
+from actors.ledger.money import PROVISIONAL_MS, WAIT_MS
 from messages.lifecycle import Alarm
 from messages.money import Statement
 from messages.settings import Settings
@@ -15,6 +17,7 @@ from tests.endings.outcomes import LATE_MS, OUTCOMES, Order, together
 from tests.machine.bench import Bench, bench
 from tests.machine.test_escape_and_recovery import escaped
 from tests.machine.test_strangers import SOL, by_hand
+from tests.thinned import thinned
 from venue.simulated.engine.order_log import LoggedOrder
 from venue.simulated.faults.incidents import (
     ArchiveOmits,
@@ -69,15 +72,11 @@ KINDS: dict[str, tuple[tuple[Incident, ...], dict[str, str]]] = {
 }
 
 
-@pytest.mark.parametrize("direction", ["long-eth", "long-sol"])
-@pytest.mark.parametrize(("staged", "booked"), KINDS.values(), ids=KINDS)
+@pytest.mark.parametrize(("kind", "direction"), thinned(product(KINDS, ("long-eth", "long-sol")), 3))
 async def test_money_that_moves_in_mid_cycle_is_booked_as_itself(
-    staged: tuple[Incident, ...],
-    booked: dict[str, str],
-    direction: str,
-    autojump_clock: trio.testing.MockClock,
-    tmp_path: Path,
+    kind: str, direction: str, autojump_clock: trio.testing.MockClock, tmp_path: Path
 ) -> None:
+    staged, booked = KINDS[kind]
     settings = msgspec.structs.replace(SETTINGS, direction=direction)
     async with bench(tmp_path, settings, faults=Faults(incident=(*MOVES, *staged))) as ready:
         money = await stated(ready)
@@ -121,7 +120,7 @@ async def test_an_hours_funding_is_booked_from_the_exchanges_payments(
         assert money.settlements == 0
 
 
-@pytest.mark.parametrize("event", ["deposit_collateral", "funding_payment"])
+@pytest.mark.parametrize("event", thinned(("deposit_collateral", "funding_payment"), 2))
 async def test_what_the_archive_does_not_tell_is_an_alarm_with_its_amount(
     event: str, autojump_clock: trio.testing.MockClock, tmp_path: Path
 ) -> None:
@@ -131,7 +130,8 @@ async def test_what_the_archive_does_not_tell_is_an_alarm_with_its_amount(
         else (ChargeFunding(at_ms=MIDWAY_MS),)
     )
     staged = (DEARER, ArchiveOmits(at_ms=1_000, for_ms=600_000, event=event), *happens)  # type: ignore[arg-type]
-    settings = msgspec.structs.replace(SETTINGS, hold=Ms(200_000))
+    patience_ms = {"deposit_collateral": WAIT_MS, "funding_payment": PROVISIONAL_MS}[event]
+    settings = msgspec.structs.replace(SETTINGS, hold=Ms(patience_ms + 10_000))
     async with bench(tmp_path, settings, faults=Faults(incident=staged)) as ready:
         money = await stated(ready)
         alarms = [alarm for alarm in ready.said if isinstance(alarm, Alarm)]
@@ -175,30 +175,26 @@ async def test_a_ledger_that_restarts_in_mid_cycle_books_everything_once(
 
 
 ACCIDENTS = {
-    f"{product} {name}": (product, name)
-    for product in PRODUCT_IDS
+    f"{symbol} {name}": (symbol, name)
+    for symbol in PRODUCT_IDS
     for name in ("partial", "rejected", "never filled", "unknown")
 }
 
 
-def took_place(log: list[LoggedOrder], product: str, name: str) -> None:
+def took_place(log: list[LoggedOrder], symbol: str, name: str) -> None:
     """Raises `AssertionError` unless the accident befell the first order for this product, by the engine's
     log alone.
     """
-    first = next(order for order in log if order.product_id == PRODUCT_IDS[product])
-    first_of_run_ns = log[0].arrived_ns
+    first = next(order for order in log if order.product_id == PRODUCT_IDS[symbol])
+    late_ns = first.arrived_ns - log[0].arrived_ns
     came = {
         "partial": first.result == "accepted" and first.filled * 2 == first.amount,
         "rejected": (first.result, first.code, first.filled) == ("refused", 2031, 0),
         "never filled": (first.result, first.fills) == ("accepted", []),
-        "unknown": (
-            first.filled == first.amount and first.arrived_ns - first_of_run_ns > (LATE_MS - 1) * 1_000_000
-        ),
+        "unknown": first.filled == first.amount and late_ns > (LATE_MS - 1) * 1_000_000,
     }
-    assert came[name], (
-        f"no accident: {product} {name}; the order was {first.result} ({first.code}), filled {first.filled}"
-        f" of {first.amount}"
-    )
+    became = f"{first.result} ({first.code}), filled {first.filled} of {first.amount}"
+    assert came[name], f"no accident: {symbol} {name}; the order was {became}"
 
 
 async def crashes(ready: Bench, *at_s: float) -> None:
@@ -229,15 +225,15 @@ async def ended(ready: Bench, crashed: bool) -> Statement:
     return money
 
 
-@pytest.mark.parametrize("crashed", [False, True], ids=["", "ledger restarted"])
-@pytest.mark.parametrize(("product", "name"), ACCIDENTS.values(), ids=ACCIDENTS)
+@pytest.mark.parametrize(("accident", "crashed"), thinned(product(ACCIDENTS, (False, True)), 3))
 async def test_partial_fills_and_repairs_add_up_to_the_last_digit(
-    product: str, name: str, crashed: bool, autojump_clock: trio.testing.MockClock, tmp_path: Path
+    accident: str, crashed: bool, autojump_clock: trio.testing.MockClock, tmp_path: Path
 ) -> None:
-    accident = OUTCOMES[name].stage(Order(product, 42 if product == "ETH-PERP" else 10, 2031))
-    async with bench(tmp_path, SETTINGS, faults=together(Faults(incident=MOVES), accident)) as ready:
+    symbol, name = ACCIDENTS[accident]
+    staged = OUTCOMES[name].stage(Order(symbol, 42 if symbol == "ETH-PERP" else 10, 2031))
+    async with bench(tmp_path, SETTINGS, faults=together(Faults(incident=MOVES), staged)) as ready:
         money = await ended(ready, crashed)
-        took_place(ready.venue.exchange.order_log, product, name)
+        took_place(ready.venue.exchange.order_log, symbol, name)
         assert (money.residual, money.state, money.words) == (0, "exact", "")
         assert money.net == ready.totals().pnl == money.balance_change
 
@@ -250,19 +246,19 @@ async def test_an_accident_that_nobody_staged_is_missed(
     """
     async with bench(tmp_path, SETTINGS, faults=Faults(incident=MOVES)) as ready:
         await ended(ready, crashed=False)
-        for product, name in ACCIDENTS.values():
-            with pytest.raises(AssertionError, match=f"no accident: {product} {name}"):
-                took_place(ready.venue.exchange.order_log, product, name)
+        for symbol, name in ACCIDENTS.values():
+            with pytest.raises(AssertionError, match=f"no accident: {symbol} {name}"):
+                took_place(ready.venue.exchange.order_log, symbol, name)
 
 
-@pytest.mark.parametrize("crashed", [False, True], ids=["", "ledger restarted"])
-@pytest.mark.parametrize("product", ["ETH-PERP", "SOL-PERP", ""], ids=["ETH", "SOL", "both"])
+@pytest.mark.parametrize(
+    ("liquidated", "crashed"), thinned(product(("ETH-PERP", "SOL-PERP", "both"), (False, True)), 3)
+)
 async def test_a_liquidation_is_booked_as_itself(
-    product: str, crashed: bool, autojump_clock: trio.testing.MockClock, tmp_path: Path
+    liquidated: str, crashed: bool, autojump_clock: trio.testing.MockClock, tmp_path: Path
 ) -> None:
-    async with bench(
-        tmp_path, SETTINGS, faults=Faults(incident=(*MOVES, LiquidateNow(at_ms=MIDWAY_MS, product=product)))
-    ) as ready:
+    liquidate = LiquidateNow(at_ms=MIDWAY_MS, product=liquidated.removeprefix("both"))
+    async with bench(tmp_path, SETTINGS, faults=Faults(incident=(*MOVES, liquidate))) as ready:
         money = await ended(ready, crashed)
         assert money.liquidation < 0
         assert (money.residual, money.state, money.words) == (0, "exact", "")

@@ -26,6 +26,7 @@ from tests.machine.bench import OWNER, Bench, bench
 from tests.machine.test_escape_and_recovery import FLAT, HOURS, SHORT, escaped, interrupted, opened
 from tests.machine.test_killed import PHASES, strike_in
 from tests.machine.test_lost_connections import cut
+from tests.thinned import thinned
 from venue.nado.appendix import Appendix, OrderKind, pack
 from venue.nado.signing import Signer, order_digest, order_nonce
 from venue.protocol import Order
@@ -325,7 +326,7 @@ async def test_a_signer_replaced_between_the_two_orders_of_an_entry_names_the_le
         assert report.open_legs.count("PERP") == 1
 
 
-@pytest.mark.parametrize("phase", PHASES)
+@pytest.mark.parametrize("phase", thinned(PHASES, 3))
 async def test_a_signer_replaced_in_any_phase_is_a_halt_with_every_leg_that_stays_named(
     autojump_clock: MockClock, tmp_path: Path, nursery: trio.Nursery, phase: str
 ) -> None:

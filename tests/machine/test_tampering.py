@@ -2,6 +2,7 @@
 whole machine.
 """
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from messages.sizing import Abort, LegOrder, Ready, Sealed, SizingPlan
 from messages.units import ONE, Base, Bps, Ms, Price, Quote
 from messages.wire import digest
 from tests.machine.bench import Bench, bench
+from tests.thinned import thinned
 from venue.protocol import Order, SignedOrder
 
 HUNDRED = Settings(target=Quote(100 * ONE), cycles=1, hold=Ms(500))
@@ -57,9 +59,7 @@ def nothing_left(ready: Bench) -> None:
     assert [said for said in ready.said if isinstance(said, Abort)], "no plan was aborted"
 
 
-@pytest.mark.parametrize("recomputed", [False, True], ids=["old digest", "recomputed digest"])
-@pytest.mark.parametrize("victim", LEGS)
-@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize(("field", "victim", "recomputed"), thinned(product(FIELDS, LEGS, (False, True)), 5))
 async def test_a_changed_field_in_one_legs_message_sends_nothing(
     autojump_clock: trio.testing.MockClock, tmp_path: Path, field: str, victim: Any, recomputed: bool
 ) -> None:

@@ -19,7 +19,10 @@ from tests.model.symmetry import mirrored
 from tests.model.transitions import successors
 
 
-@pytest.mark.parametrize(("crashes", "losses", "plans"), [(1, 0, 2), (0, 1, 2), (1, 1, 1), (2, 0, 1)])
+@pytest.mark.parametrize(
+    ("crashes", "losses", "plans"),
+    [(1, 0, 2), (0, 1, 2), pytest.param(1, 1, 1, marks=pytest.mark.long), (2, 0, 1)],
+)
 def test_no_interleaving_breaks_an_invariant(crashes: int, losses: int, plans: int) -> None:
     found = search(SOUND._replace(plans=plans), crashes=crashes, losses=losses)
     assert not found.name, f"{found.summary}\n{found.story()}"
@@ -56,7 +59,9 @@ def test_a_mirrored_state_has_the_mirrored_moves() -> None:
         assert here == {after for _, after in successors(mirrored(state), rules)}, state
 
 
-@pytest.mark.parametrize(("crashes", "losses"), [(0, 0), (1, 0), (0, 1), (1, 1)])
+@pytest.mark.parametrize(
+    ("crashes", "losses"), [(0, 0), (1, 0), (0, 1), pytest.param(1, 1, marks=pytest.mark.long)]
+)
 def test_acting_at_once_when_nothing_is_left_to_go_wrong_comes_to_the_same(crashes: int, losses: int) -> None:
     def calm(rules: Rules) -> set[frozenset[State]]:
         found = states_of(rules, crashes, losses)

@@ -120,6 +120,7 @@ async def test_a_group_waits_for_the_longest_pause_of_its_members(autojump_clock
     assert stage.at("+c") == [0, 1.5, 3.6]
 
 
+@pytest.mark.long
 async def test_two_thousand_restarts_leave_no_task_no_news_and_no_memory_behind(
     autojump_clock: MockClock, nursery: trio.Nursery
 ) -> None:

@@ -14,6 +14,7 @@ SEEDS = (1, 2, 3, 5)
 """Between them they have a blow in each phase."""
 
 
+@pytest.mark.long
 def test_a_sample_of_the_sweep_finds_nothing_and_strikes_in_every_phase() -> None:
     """I1 to I8, L1, L2, judged by the engine's order log. A failure is printed with the command that
     repeats it.
