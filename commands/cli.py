@@ -362,7 +362,13 @@ def _guard(argv: list[str]) -> int:
         return _told(shown, argv)
     where = url_of(typed.url)
     if where is None and loaded.settings.venue.name == "simulated":
-        raise ConfigError("WHICH_VENUE", "venue.name", "which venue?", "add --url, --venue or --config")
+        message = "which venue? a guard watches runs at one that outlives them, and none is configured"
+        raise ConfigError(
+            "WHICH_VENUE",
+            "venue.name",
+            message,
+            "add --venue or --url, or set venue.name in the --config FILE",
+        )
     from commands.guard.command import GuardOptions
     from commands.guard.command import main as guard
 

@@ -12,12 +12,14 @@ import os
 import socket
 import sys
 import threading
+import tomllib
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import trio
 
-from commands.config.options import SEED, seed_of, usd_of
+from commands.config.options import SEED, market_of, seed_of, usd_of
 from commands.output.words import DONE, RECORDING_OVER, ConfigError, Refusal, say
 from commands.stopping import Stops
 from messages.units import ONE, Quote
@@ -29,7 +31,7 @@ from venue.simulated.faults.order_faults import Faults, faults_named
 from venue.simulated.gateway.answers import REQUESTS
 from venue.simulated.gateway.server import LOOPBACK, listen, serve
 from venue.simulated.markets import PriceSource, market_named
-from venue.simulated.markets.recording import RecordingMarket
+from venue.simulated.markets.recording import RecordingMarket, UnreadableRecording
 from venue.simulated.persistence import keep, load, restore, save, state_of
 from venue.simulated.venue import SimulatedVenue
 from venue.throwaway import THROWAWAY_SENDER
@@ -101,18 +103,30 @@ def main(arguments: argparse.Namespace) -> int:
     listening = _listen(_port(arguments.port))
     with Stops() as stops:
         recorded = isinstance(market, RecordingMarket)
-        trio.run(
-            partial(
-                _serve,
-                listening,
-                venue,
-                kept,
-                stops,
-                until_stdin_closes=arguments.until_stdin_closes,
-                recorded=recorded,
+        try:
+            trio.run(
+                partial(
+                    _serve,
+                    listening,
+                    venue,
+                    kept,
+                    stops,
+                    until_stdin_closes=arguments.until_stdin_closes,
+                    recorded=recorded,
+                )
             )
-        )
+        except BaseExceptionGroup as group:
+            if (unreadable := _unreadable(group)) is None:
+                raise
+            raise _bad_market(unreadable) from group
     return DONE
+
+
+def _unreadable(error: BaseException) -> UnreadableRecording | None:
+    """What is wrong with the recording, where that is what ended the venue: rows are read as it begins."""
+    if isinstance(error, BaseExceptionGroup):
+        return next((found for each in error.exceptions if (found := _unreadable(each)) is not None), None)
+    return error if isinstance(error, UnreadableRecording) else None
 
 
 def _funded(text: str | None) -> list[str]:
@@ -138,9 +152,15 @@ def _port(text: str) -> int:
 
 def _market(spec: str, seed: int) -> PriceSource:
     try:
-        return market_named(spec, seed)
+        return market_named(market_of(spec), seed)
     except (ValueError, OSError) as error:
-        raise ConfigError("BAD_VALUE", "--market", f"--market: {error}", "type --market synthetic") from error
+        raise _bad_market(error) from error
+
+
+def _bad_market(error: Exception) -> ConfigError:
+    return ConfigError(
+        "BAD_VALUE", "--market", f"--market: {error}", "type --market synthetic, or name another recording"
+    )
 
 
 def _faults(spec: str) -> Faults:
@@ -149,12 +169,21 @@ def _faults(spec: str) -> Faults:
             frozenset(product.symbol for product in DEFAULT_PRODUCTS), REQUESTS
         )
     except (ValueError, OSError) as error:
+        syntax = tomllib.TOMLDecodeError | UnicodeDecodeError | msgspec.DecodeError
+        garbled = isinstance(error, syntax) and not isinstance(error, msgspec.ValidationError)
+        what = (
+            f"is not valid {'JSON' if spec.endswith('.json') else 'TOML'}: {error}"
+            if garbled
+            else _reason(error)
+        )
         raise ConfigError(
-            "BAD_VALUE",
-            "--faults",
-            f"--faults {spec}: {error}",
-            "type --faults none, --faults demo or a file that exists",
+            "BAD_VALUE", "--faults", f"--faults {spec}: {what}", "correct the file, or type --faults none"
         ) from error
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, without the number and the name that Python puts before and after it."""
+    return error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
 
 
 def _restored(venue: SimulatedVenue, path: Path) -> bool:
@@ -166,7 +195,9 @@ def _restored(venue: SimulatedVenue, path: Path) -> bool:
         save(path, state_of(venue))
     except (ValueError, OSError) as error:
         cure = "name a file that an earlier simulate has written, or one that does not exist yet"
-        raise ConfigError("BAD_VALUE", "--keep-state", f"--keep-state {path}: {error}", cure) from error
+        raise ConfigError(
+            "BAD_VALUE", "--keep-state", f"--keep-state {path}: {_reason(error)}", cure
+        ) from error
     return kept is not None
 
 

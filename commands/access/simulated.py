@@ -22,7 +22,23 @@ SUPERVISOR = Path(__file__).resolve().parents[2] / "supervisor.py"
 
 
 class ChildFailed(Exception):
-    """The simulated venue did not come up; its words are in the message."""
+    """The simulated venue did not come up. `log`: all that it said."""
+
+    def __init__(self, said: str, log: Path) -> None:
+        super().__init__(said)
+        self.log = log
+
+    @property
+    def what(self) -> str:
+        """What happened, of its last sentence."""
+        return str(self).splitlines()[-1].partition(" · ")[0]
+
+    @property
+    def cure(self) -> str:
+        """What to type, by its own words; where there is a traceback, it is a defect to report."""
+        *before, last = str(self).splitlines()
+        parts = last.split(" · ")
+        return parts[-1] if len(parts) > 1 and not before else f"read {self.log}, and report it"
 
 
 @asynccontextmanager
@@ -79,7 +95,7 @@ async def _first_line(process: trio.Process, log: Path) -> str:
             line += piece
     if line.startswith(b"http://127.0.0.1:") and line.endswith(b"\n"):
         return line.decode().strip()
-    raise ChildFailed(log.read_text(errors="replace").strip() or "it said nothing")
+    raise ChildFailed(log.read_text(errors="replace").strip() or "it said nothing", log)
 
 
 async def _hear_end(process: trio.Process, over: trio.Event) -> None:

@@ -85,22 +85,27 @@ def link_request_of(typed: argparse.Namespace) -> LinkRequest:
 
 async def linked(who: Whose, wish: LinkRequest) -> CommandOutcome:
     """Do what was wished and tell who may sign now. Raises `Problem`."""
+    asked = False
     try:
         async with connected(who.settings, who.access, 0, lambda _message: None, TcpDialer()) as known:
             current = await linked_signer(known.reads, known.access.sender)
             if not wish.changes:
                 return _told(who, current, WHAT_IT_CAN)
+            asked = True
             owner = await _owner(known)
             if wish.new is None:
                 return await _revoked(who, known, owner, current)
             return await _replaced(who, known, owner, current, wish)
     except VenueError as error:
+        # A change that was on its way may have arrived. `--show` is no cure for a `--show` that found nobody.
+        cure = (
+            f"{COMMAND} link-signer --show, to see who may sign"
+            if asked
+            else "check this machine's network, then try again"
+        )
+        meaning = "whether the signer was changed is not known" if asked else "nothing was changed"
         raise Refusal(
-            "VENUE_UNREACHABLE",
-            None,
-            str(error),
-            f"{COMMAND} link-signer --show, to see who may sign",
-            "nothing was changed",
+            "VENUE_UNREACHABLE", None, f"the exchange does not answer: {error}", cure, meaning
         ) from None
 
 

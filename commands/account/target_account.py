@@ -31,7 +31,22 @@ from commands.output.words import COMMAND, ConfigError
 from messages.lifecycle import Opened, Started
 from messages.settings import Settings
 
-UNKNOWN = ConfigError("WHICH_VENUE", "--venue", "which venue?", "add --venue or --config", "")
+
+def _which_venue(ledger: Path, config_file: str | None) -> ConfigError:
+    """Nobody says which venue is meant: why not, and who could."""
+    logs = ledger.parent
+    if not logs.is_dir():
+        why = f"{logs} is not a folder" if logs.exists() else f"there is no folder {logs}"
+    else:
+        why = f"{ledger} does not name one" if ledger.exists() else f"there is no ledger in {logs}"
+    configured = f", and {config_file} sets no venue.name" if config_file else ""
+    return ConfigError(
+        "WHICH_VENUE",
+        "--venue",
+        f"which venue? {why}{configured}",
+        "add the --logs of its run, --venue or --url",
+        "",
+    )
 
 
 class Whose(msgspec.Struct, frozen=True):
@@ -115,10 +130,10 @@ def whose(config_file: str | None, url: str | None, overrides: Mapping[str, str]
     known = remembered(logs / "ledger.sqlite")
     if loaded.origins["venue.name"] == "default" and typed_url is None:
         if known is None:
-            raise UNKNOWN
+            raise _which_venue(logs / "ledger.sqlite", config_file)
         if known.started is None and known.opened.venue.partition(":")[0] == SIMULATED:
-            # no run has got as far as saying where its venue is: it may be one that outlives it
-            raise UNKNOWN
+            # No run has got as far as saying where its venue is: it may be one that outlives it.
+            raise _which_venue(logs / "ledger.sqlite", config_file)
         settings = _by_ledger(settings, known)
         typed_url = (known.started.url if known.started else "") or None
         typed_url = typed_url if settings.venue.name == "simulated" or ":" in known.opened.venue else None

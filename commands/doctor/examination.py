@@ -99,8 +99,8 @@ async def examine(who: Subject) -> list[Finding]:
             *findings,
             fail(
                 "reachability",
-                f"the simulated venue did not start: {error}",
-                "reinstall",
+                f"the simulated venue did not start: {error.what}",
+                error.cure,
                 "VENUE_NOT_STARTED",
             ),
             *_not_asked("it"),

@@ -96,7 +96,9 @@ async def _lines(view: RunView, stream: TextIO, now_ms: Callable[[], int], size:
     seen, doing = 0, Doing()
     try:
         while True:
-            seen = _write_new(view, stream, seen, size())
+            before, seen = seen, _write_new(view, stream, seen, size())
+            if seen > before:
+                doing.overtaken(trio.current_time())
             if line := doing.due(view.doing(now_ms()), trio.current_time()):
                 _write([f"{clock_time(now_ms())} {line}"], stream, size())
             await trio.sleep(POLL_S)
@@ -112,6 +114,10 @@ class Doing:
     def __init__(self) -> None:
         self._line, self._since_s = "", 0.0
         self._said, self._said_s = "", 0.0
+
+    def overtaken(self, now_s: float) -> None:
+        """Events were written below what was said: what lasts is said again, and stands last."""
+        self._said, self._since_s = "", now_s
 
     def due(self, line: str, now_s: float) -> str:
         """`line` when it is to be said now; else ""."""

@@ -11,7 +11,7 @@ from commands.access.venue import Access
 from commands.output.words import COMMAND, Problem, Refusal
 from commands.setup.world import SlowDisk, UnreadableLedger, UnwritableLedger
 from runtime.specs import told
-from venue.protocol import VenueError
+from venue.protocol import Unreachable, VenueError
 
 KNOWN = (
     AlreadyRunning,
@@ -110,11 +110,7 @@ def _about_place(error: BaseException, here: Access) -> Refusal:
         return Refusal("NO_STATE", None, f"the state directory cannot be used: {error}", cure, NOTHING)
     if isinstance(error, ChildFailed):
         return Refusal(
-            "VENUE_NOT_STARTED",
-            None,
-            f"the simulated venue did not start: {error}",
-            "read logs/venue.log",
-            NOTHING,
+            "VENUE_NOT_STARTED", None, f"the simulated venue did not start: {error.what}", error.cure, NOTHING
         )
     if isinstance(error, SlowDisk):
         return Refusal(
@@ -125,11 +121,26 @@ def _about_place(error: BaseException, here: Access) -> Refusal:
             NOTHING,
         )
     if isinstance(error, OSError):
-        where = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else told(error)
+        return _about_file(error)
+    what = (
+        "the exchange does not answer"
+        if isinstance(error, Unreachable)
+        else "the exchange's answer is not usable"
+    )
+    return Refusal("VENUE_UNREACHABLE", None, f"{what}: {error}", _unreachable(here), NOTHING)
+
+
+def _about_file(error: OSError) -> Refusal:
+    if isinstance(error, FileExistsError | NotADirectoryError) and error.filename:
         return Refusal(
-            "UNWRITABLE", "files.logs", where, "make it writable, or use another --logs DIR", NOTHING
+            "UNWRITABLE", "files.logs", f"{error.filename} is not a folder", "use another --logs DIR", NOTHING
         )
-    return Refusal("VENUE_UNREACHABLE", None, told(error), _unreachable(here), NOTHING)
+    where = (
+        f"{error.filename} cannot be used: {error.strerror.lower()}"
+        if error.filename and error.strerror
+        else told(error)
+    )
+    return Refusal("UNWRITABLE", "files.logs", where, "make it writable, or use another --logs DIR", NOTHING)
 
 
 def _unreachable(here: Access) -> str:

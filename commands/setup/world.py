@@ -62,6 +62,8 @@ class UnwritableLedger(Exception):
 
 BUSY_S = 30.0
 """How long a venue that is there and does not answer is asked again at the start."""
+SAID_S = 5.0
+"""How often it is said that an exchange is asked again."""
 AGAIN_S = 1.0
 ASK_S = 10.0
 """How long the venue is asked at a start what is open."""
@@ -165,22 +167,20 @@ async def _answering(
     `venue_patience`, while our fills say that something is open there: who could close it must not give up at
     the door. Raises `VenueError`.
     """
-    began_s = trio.current_time()
+    began_s = said_s = trio.current_time()
+    said_s -= SAID_S
     while True:
         try:
             return await stack.enter_async_context(connected(settings, here, seed, observe, TcpDialer()))
         except Unreachable as error:
             patience_s = _patience_s(settings, busy=isinstance(error, Busy))
-            if trio.current_time() - began_s >= patience_s:
+            now_s = trio.current_time()
+            if now_s - began_s >= patience_s:
                 raise
-            observe(
-                Note(
-                    WallClock().utc_ns(),
-                    "warning",
-                    "run",
-                    f"{error}: trying again for at most {patience_s:.0f} s",
-                )
-            )
+            if now_s >= said_s + SAID_S:
+                said_s = now_s
+                left = f"trying again for at most {patience_s - (now_s - began_s):.0f} s"
+                observe(Note(WallClock().utc_ns(), "warning", "run", f"{error}: {left}"))
         await trio.sleep(AGAIN_S)
 
 

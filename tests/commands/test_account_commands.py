@@ -50,8 +50,22 @@ def test_they_never_default_to_the_simulated_venue(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """R12: unknown is refused, and nothing is guessed."""
-    assert cli.main([*arguments(command), "--logs", str(tmp_path / "nowhere")]) == 2
-    assert capsys.readouterr().err == "which venue? · add --venue or --config\n"
+    (tmp_path / "file").touch()
+    (tmp_path / "live.toml").write_text('target = "500 USD"\n', encoding="utf-8")
+    for logs, why in (
+        ("nowhere", "there is no folder {}"),
+        ("file", "{} is not a folder"),
+        (".", "there is no ledger in {}"),
+    ):
+        folder = tmp_path / logs
+        assert cli.main([*arguments(command), "--logs", str(folder)]) == 2
+        said = f"which venue? {why.format(folder)} · add the --logs of its run, --venue or --url\n"
+        assert capsys.readouterr().err == said
+    config = str(tmp_path / "live.toml")
+    assert cli.main([*arguments(command), "--logs", str(tmp_path), "--config", config]) == 2
+    assert (
+        f"there is no ledger in {tmp_path}, and {config} sets no venue.name · add" in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -131,6 +131,16 @@ def test_a_countdown_is_not_said_again_and_another_reason_is() -> None:
     ]
 
 
+def test_what_lasts_is_said_again_below_the_events_that_have_followed_it() -> None:
+    """Else a run of short cycles said HOLDING once, and never again what it was doing."""
+    said, told = Doing(), []
+    for turn in range(60):
+        if turn in {20, 22, 40}:
+            said.overtaken(turn / 10)
+        told.append((turn, said.due("HOLDING: exits in 55 s", turn / 10)))
+    assert [turn for turn, line in told if line] == [5, 27, 45]
+
+
 async def test_on_a_narrow_terminal_lines_are_broken_between_words_and_in_a_pipe_not_at_all(
     autojump_clock: MockClock,
 ) -> None:

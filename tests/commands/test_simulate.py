@@ -1,5 +1,6 @@
 """`simulate` as a process: what a parent sees of it."""
 
+import gzip
 import json
 import select
 import signal
@@ -175,3 +176,38 @@ def test_the_throw_away_constants_belong_together() -> None:
 
     assert Signer(THROWAWAY_KEY).address == THROWAWAY_ADDRESS
     assert THROWAWAY_SENDER == ME
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "says"),
+    [
+        ("bad_l2_20.csv.gz", b"garbage", "--market: DIR/bad_l2_20.csv.gz is no recording: "),
+        (
+            "bad_l2_20.csv.gz",
+            gzip.compress(b"a,b,c\n", mtime=0),
+            "--market: DIR/bad_l2_20.csv.gz holds no moment at which both ETH and SOL have a book",
+        ),
+        ("faults.json", b"{", "--faults DIR/faults.json: is not valid JSON: "),
+        ("faults.toml", b"x = ", "--faults DIR/faults.toml: is not valid TOML: "),
+        ("faults.toml", b"x = 3", "--faults DIR/faults.toml: Object contains unknown field `x`"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_named_in_one_line(
+    name: str, content: bytes, says: str, tmp_path: Path
+) -> None:
+    for kind in ("l2_20", "quotes", "trades"):
+        (tmp_path / f"bad_{kind}.csv.gz").write_bytes(gzip.compress(b""))
+    (tmp_path / name).write_bytes(content)
+    typed = ("--faults", str(tmp_path / name)) if "faults" in name else ("--market", str(tmp_path / "bad"))
+    ended = run_simulate(*typed)
+    told = ended.stderr.decode().replace(str(tmp_path), "DIR")
+    assert (ended.returncode, told.count("\n")) == (2, 1), told
+    assert told.startswith(says)
+    assert "[Errno" not in told
+
+
+def test_a_folder_that_is_not_there_cannot_keep_the_state() -> None:
+    told = run_simulate("--keep-state", "/nowhere/state.json").stderr.decode()
+    assert told.startswith(
+        "--keep-state /nowhere/state.json: no such file or directory · nothing was started · name a file"
+    )

@@ -418,7 +418,7 @@ class HttpReads:
                 self._weights.limited_queries()
             if status != 200:
                 kind = Busy if status == TOO_MANY_REQUESTS or status >= SERVER_FAULT else Unreachable
-                raise kind(f"{url}: HTTP {status} {content[:_QUOTED].decode('utf-8', 'replace')}".strip())
+                raise kind(f"{url}: HTTP {status} {_quoted(content)}".strip())
             self._tally.counts.events += 1
             return content, instance
         raise Unreachable(f"{url}: no answer in {self._deadline_s:g} s")
@@ -516,6 +516,12 @@ def _no_cookies() -> "CookieJar":
             return
 
     return NoCookies()
+
+
+def _quoted(content: bytes) -> str:
+    """The beginning of an answer that is no good, for a sentence; of a web page only that it is one."""
+    text = content[:_QUOTED].decode("utf-8", "replace").strip()
+    return "(a web page)" if text.startswith("<") else text
 
 
 class _Body:

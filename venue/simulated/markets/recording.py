@@ -19,6 +19,7 @@ last row the last books stand still, which is said, and ends a run that replays 
 
 import csv
 import gzip
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,20 +37,26 @@ Row = tuple[int, int, list[str]]
 """Exchange time, kind (see `ORDER`), cells."""
 
 
+class UnreadableRecording(ValueError):
+    """A file that is no recording, a row that cannot be read, or rows without a book of both products. Its
+    words name the file or the row.
+    """
+
+
 class RecordingMarket:
     """The recording whose files begin with `prefix`."""
 
     def __init__(self, prefix: str, steps: Steps = NADO_STEPS) -> None:
-        """Raises `ValueError` naming the file that is missing. The rows are read when `moves` is called."""
+        """Raises `UnreadableRecording` naming a file that is missing. Rows are read by `moves`."""
         self._files = {kind: Path(f"{prefix}_{kind}.csv.gz") for kind in ORDER}
         self._steps = steps
         for path in self._files.values():
             if not path.is_file():
-                raise ValueError(f"there is no file {path}")
+                raise UnreadableRecording(f"there is no file {path}")
 
     def moves(self) -> Iterator[BookChange]:
-        """Every change of either book, by exchange time. Raises `ValueError` naming file and content of a
-        row that cannot be read.
+        """Every change of either book, by exchange time. Raises `UnreadableRecording` naming what cannot be
+        read, also when there is no change.
         """
         books = {product: _Book(self._steps.of(product)) for product in PRODUCTS}
         began: int | None = None
@@ -64,6 +71,10 @@ class RecordingMarket:
                     yield from (books[name].move(0, name) for name in PRODUCTS)
             elif changed and books[product].whole:
                 yield books[product].move(at_ns - began, product)
+        if began is None:
+            raise UnreadableRecording(
+                f"{self._files['l2_20']} holds no moment at which both ETH and SOL have a book"
+            )
 
     def _rows(self) -> list[Row]:
         """All rows by exchange time; cells stay text until their moment comes, so that a replay starts
@@ -71,10 +82,13 @@ class RecordingMarket:
         """
         rows: list[Row] = []
         for kind, path in self._files.items():
-            with gzip.open(path, "rt", encoding="ascii", newline="") as file:
-                lines = csv.reader(file)
-                next(lines, None)
-                rows.extend((int(cells[0]), ORDER[kind], cells) for cells in lines if cells)
+            try:
+                with gzip.open(path, "rt", encoding="ascii", newline="") as file:
+                    lines = csv.reader(file)
+                    next(lines, None)
+                    rows.extend((int(cells[0]), ORDER[kind], cells) for cells in lines if cells)
+            except (OSError, EOFError, ValueError, csv.Error, zlib.error) as error:
+                raise UnreadableRecording(f"{path} is no recording: {error}") from error
         rows.sort(key=lambda row: (row[0], row[1]))
         return rows
 
@@ -98,7 +112,7 @@ class _Book:
         try:
             return self._taken(kind, cells)
         except (ValueError, IndexError) as error:
-            raise ValueError(
+            raise UnreadableRecording(
                 f"a row of the recording cannot be read: {','.join(cells[:8])}: {error}"
             ) from error
 

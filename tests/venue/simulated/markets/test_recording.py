@@ -10,7 +10,7 @@ from messages.units import Base, Price
 from tests.shared_data import shared
 from tests.venue.simulated.markets.measure import measure
 from venue.simulated.markets import BookChange, market_named
-from venue.simulated.markets.recording import scaled
+from venue.simulated.markets.recording import UnreadableRecording, scaled
 
 HEADERS = {
     "quotes": ["ts_ns", "recv_ns", "symbol", "bid_px", "bid_sz", "ask_px", "ask_sz"],
@@ -90,6 +90,27 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     Path(f"{prefix}_trades.csv.gz").unlink()
     with pytest.raises(ValueError, match=r"small_trades\.csv\.gz"):
         market_named(prefix, 0)
+
+
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"",
+        b"garbage",
+        gzip.compress(b"a,b,c\n", mtime=0),
+        gzip.compress(b"a,b,c\nd,e,f\n", mtime=0),
+        gzip.compress(bytes(range(256)), mtime=0),
+        gzip.compress(b"a" * 9999, mtime=0)[:30],
+        gzip.compress(b"ts_ns,recv_ns,symbol\n1,1,ETH-PERP\n", mtime=0),
+    ],
+)
+def test_a_file_that_is_no_recording_is_named_whatever_is_in_it(garbage: bytes, tmp_path: Path) -> None:
+    prefix = recorded(tmp_path)
+    Path(f"{prefix}_l2_20.csv.gz").write_bytes(garbage)
+    with pytest.raises(
+        UnreadableRecording, match=r"small_l2_20\.csv\.gz|a row of the recording cannot be read: 1,1,ETH-PERP"
+    ):
+        list(market_named(prefix, 0).moves())
 
 
 @pytest.mark.parametrize("text", ["-1", "1e5", "", "nan", "1.0000000000000000001"])
