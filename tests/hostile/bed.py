@@ -18,7 +18,7 @@ from messages.wire import decode
 from tests.hostile.judge import Claim, held_at, words_of
 from tests.kills.rounds import PATIENT
 from tests.patience import slack
-from tests.test_processes import environment
+from tests.processes.test_processes import environment
 from venue.simulated.engine.order_log import LoggedOrder
 
 MARKET = "flat:2756.9/115.86"

@@ -32,7 +32,7 @@ from tests.hostile.terminal import UNGUARDED, fill, opened_run
 from tests.hostile.vandal import DEEDS, Deed, Scene
 from tests.kills.venue import simulated, truth_of
 from tests.patience import slack
-from tests.test_processes import environment
+from tests.processes.test_processes import environment
 
 CALM = Mode("calm", seconds=0.0)
 LONG_S = 3600.0

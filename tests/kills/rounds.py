@@ -27,7 +27,7 @@ from tests.kills.audit import ending_faults, sealed_before
 from tests.kills.venue import truth_of
 from tests.kills.watch import Moment, phase_of, random_moment, row_moment, rows_in, waited_for
 from tests.patience import slack
-from tests.test_processes import started
+from tests.processes.test_processes import started
 
 How = Literal["kill", "signal", "stop", "guard"]
 HOWS = get_args(How)

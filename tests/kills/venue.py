@@ -15,7 +15,7 @@ import trio
 
 from messages.execution import AccountSnapshot
 from messages.wire import decode
-from tests.test_processes import ended, started
+from tests.processes.test_processes import ended, started
 from venue.nado.http import HttpReads
 from venue.protocol import ArchivedOrder, VenueError
 from venue.simulated.engine.order_log import LoggedOrder

@@ -65,7 +65,7 @@ def test_a_guard_that_is_stopped_or_killed_is_replaced_and_nothing_is_entered_un
 def test_a_guard_that_goes_on_about_when_it_is_replaced_leaves_one_guard_and_that_one_closes(
     bed: Bed,
 ) -> None:
-    """Other moments: `tests/commands/test_guarding.py`."""
+    """Other moments: `tests/commands/run/test_guarding.py`."""
     run = bed.run(LONG_S)
     until(lambda: held(bed))
     (first,) = bed.guards()

@@ -12,7 +12,7 @@ import trio
 
 from messages.units import Base, Price, Quote
 from tests.venue.simulated.desk import ETH, ME, OTHER, OURS, SOL, START_NS, THEIRS, Floor, levels, order
-from tests.venue.simulated.test_money import isolated
+from tests.venue.simulated.engine.test_money import isolated
 from venue.nado.signing import Signer, cancellation_digest, link_signer_digest, order_nonce, typed_digest
 from venue.simulated.engine.accounts import Account
 from venue.simulated.engine.rules import ISOLATED_MAX, Knobs, isolated_name

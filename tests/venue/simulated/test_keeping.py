@@ -11,8 +11,8 @@ from trio.testing import MockClock
 
 from runtime.clock import RunClock
 from tests.venue.simulated.desk import ETH, ME, OTHER, START_NS, THEIRS, Floor, Script, floor
+from tests.venue.simulated.engine.test_money import isolated
 from tests.venue.simulated.scenes import Stage
-from tests.venue.simulated.test_money import isolated
 from venue.simulated.engine import treasury
 from venue.simulated.engine.exchange import Exchange
 from venue.simulated.engine.rules import ETH_PERP

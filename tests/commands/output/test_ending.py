@@ -125,7 +125,7 @@ def test_a_target_that_cannot_be_entered_is_given_up_with_one_that_can() -> None
 
 def test_every_reason_that_a_gate_gives_has_a_cure() -> None:
     """As the sources write them; halts and windows end a run otherwise, or not at all."""
-    gates = Path(__file__).resolve().parents[2] / "actors" / "risk" / "gates.py"
+    gates = Path(__file__).resolve().parents[3] / "actors" / "risk" / "gates.py"
     found = set(re.findall(r'Denial\("([A-Z_]+)"', gates.read_text(encoding="utf-8")))
     assert found - {"NO_ENTRY_WINDOW", "MAX_DAILY_LOSS"} <= set(ENTRY_CURES)
 

@@ -29,7 +29,7 @@ from commands.output.words import ConfigError, Problem
 from messages.settings import Settings
 from messages.units import Ms, Quote
 from tests.commands.drills.test_judge import played
-from tests.test_processes import ended, started
+from tests.processes.test_processes import ended, started
 
 GOOD = Result(
     "flash-crash",

@@ -8,7 +8,7 @@ import pytest
 from actors.ledger import folded
 from commands.setup.world import UnreadableLedger, readable
 
-HELD = Path(__file__).resolve().parent.parent / "fixtures" / "v1" / "held"
+HELD = Path(__file__).resolve().parent.parent.parent / "fixtures" / "v1" / "held"
 
 
 def test_pages_that_sqlite_cannot_read_are_an_unreadable_ledger(tmp_path: Path) -> None:

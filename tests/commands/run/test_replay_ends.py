@@ -14,7 +14,7 @@ from commands.output.words import RECORDING_OVER
 from tests.venue.simulated.markets.test_recording import book, recorded
 
 pytestmark = pytest.mark.process
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def recording(folder: Path, seconds: int) -> str:

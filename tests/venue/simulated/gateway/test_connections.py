@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from messages.units import Base
 from tests.venue.simulated.desk import ETH, ME, floor, order
-from tests.venue.simulated.test_subscribe import auth_frame
+from tests.venue.simulated.streams.test_subscribe import auth_frame
 from venue.protocol import Unreachable
 from venue.simulated.engine.rules import AUTHENTICATED_MAX, Knobs
 from venue.simulated.faults.incidents import Down

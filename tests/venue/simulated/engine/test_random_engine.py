@@ -1,7 +1,8 @@
 """The engine under random but lawful use: after every step money, positions, books and the archive still add
 up, to the last digit.
 
-`SEED=123 STEPS=5000 pytest tests/venue/simulated/test_random_engine.py` repeats a failure, or looks further.
+`SEED=123 STEPS=5000 pytest tests/venue/simulated/engine/test_random_engine.py` repeats a failure, or looks
+further.
 """
 
 import os
@@ -187,7 +188,7 @@ def test_money_positions_and_books_add_up_after_every_step(seed: int) -> None:
         for _ in range(STEPS):
             walk.step()
     except AssertionError as error:
-        error.add_note(f"SEED={seed} STEPS={STEPS} pytest tests/venue/simulated/test_random_engine.py")
+        error.add_note(f"SEED={seed} STEPS={STEPS} pytest tests/venue/simulated/engine/test_random_engine.py")
         raise
     assert walk.fills > STEPS // 10
     assert walk.refusals > STEPS // 20

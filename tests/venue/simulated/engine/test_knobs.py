@@ -97,7 +97,7 @@ async def test_the_speed_bump_is_for_all_takers_or_for_those_that_cross(
 
 
 async def test_order_updates_can_carry_the_fill(autojump_clock: MockClock) -> None:
-    from tests.venue.simulated.test_subscribe import auth_frame
+    from tests.venue.simulated.streams.test_subscribe import auth_frame
 
     async with floor(faults=knob(order_update_fills=True)) as place, place.socket("/v1/subscribe") as line:
         await line.ask(auth_frame(place))

@@ -11,7 +11,7 @@ from actors.sizing.attainability import Attainability, attainable
 from actors.sizing.lattice import REACH, TakenSide
 from messages.market import Level
 from messages.units import ONE, Base, Bps, Price, Quote
-from tests.actors.test_lattice import SEED, Case, Leg, best_of_all, cent, flat, random_case, random_leg
+from tests.actors.sizing.test_lattice import SEED, Case, Leg, best_of_all, cent, flat, random_case, random_leg
 
 CENT = Fraction(1, 100)
 
@@ -113,7 +113,7 @@ def answer_of(cases: list[Case], lowest: Fraction | None) -> Attainability:
 
 @pytest.mark.parametrize("from_the_bottom", [False, True])
 def test_bounds_equal_brute_force_and_a_cent_less_is_not_met(from_the_bottom: bool) -> None:
-    print(f"EVENKEEL_SEED={SEED} pytest tests/actors/test_attainability.py -k bounds_equal")  # noqa: T201 - captured, shown with a failure
+    print(f"EVENKEEL_SEED={SEED} pytest tests/actors/sizing/test_attainability.py -k bounds_equal")  # noqa: T201 - captured, shown with a failure
     random_ = random.Random(SEED + from_the_bottom)
     sources, unequal, mixed = set(), 0, 0
     for _ in range(500):

@@ -21,7 +21,7 @@ from commands.record.command import NOBODY, Recording, follow, record_market
 from commands.record.files import HEADERS, LEVELS, RecordingFiles, Tape
 from messages.market import Level
 from runtime.clock import RunClock
-from tests.commands.test_recording import SYMBOLS, rows_of
+from tests.commands.record.test_recording import SYMBOLS, rows_of
 from venue.nado.http import HttpReads
 from venue.protocol import Unreachable
 from venue.simulated.engine.exchange import Exchange
@@ -32,7 +32,7 @@ from venue.simulated.venue import SimulatedVenue
 
 START_NS = 1_790_000_000_000_000_000
 URL = "http://127.0.0.1:1"
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 Books = dict[str, list[tuple[int, list[Level], list[Level]]]]
 """By product name: time, bids, asks, best first."""
 

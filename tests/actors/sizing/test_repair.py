@@ -159,7 +159,7 @@ def _book(chance: random.Random, product: int, price: Price, tick: str) -> LegQu
 def test_whatever_is_chosen_lowers_the_exposure_stays_within_the_entry_and_keeps_the_promise(
     seed: int,
 ) -> None:
-    """O9, O14, I2. Repeat one with: pytest tests/actors/test_repair.py -k 'promise and [SEED]'."""
+    """O9, O14, I2. Repeat one with: pytest tests/actors/sizing/test_repair.py -k 'promise and [SEED]'."""
     standing, book = _random_case(random.Random(seed))
     way = cheapest(standing, book, THOUSAND, RULES)
     eth, sol = standing.eth + way.eth, standing.sol + way.sol

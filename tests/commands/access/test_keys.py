@@ -17,7 +17,7 @@ from venue.nado.signing import Signer
 
 KEY = bytes.fromhex("c0de" * 16)
 ADDRESS = Signer(KEY).address
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent.parent
 
 
 def nobody_asks(path: str) -> str:

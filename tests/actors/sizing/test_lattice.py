@@ -25,7 +25,7 @@ DEEP = "100000000"
 
 def repeat(name: str) -> None:
     """How to run a randomised test again; pytest shows it with a failure."""
-    print(f"EVENKEEL_SEED={SEED} pytest tests/actors/test_lattice.py -k {name}")  # noqa: T201 - captured, shown with a failure
+    print(f"EVENKEEL_SEED={SEED} pytest tests/actors/sizing/test_lattice.py -k {name}")  # noqa: T201 - captured, shown with a failure
 
 
 def flat(price: str, step: str, minimum: str = "0") -> TakenSide:

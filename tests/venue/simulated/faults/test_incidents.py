@@ -12,7 +12,7 @@ from trio.testing import MockClock
 from messages.units import Base, Price, Quote
 from messages.wire import decode
 from tests.venue.simulated.desk import ETH, ME, START_NS, Floor, floor, order
-from tests.venue.simulated.test_subscribe import BOOK, eth_move
+from tests.venue.simulated.streams.test_subscribe import BOOK, eth_move
 from venue.simulated.engine.events import Liquidated
 from venue.simulated.faults.incidents import (
     ChargeFunding,

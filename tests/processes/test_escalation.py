@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_processes import ROOT, environment
+from tests.processes.test_processes import ROOT, environment
 
 pytestmark = pytest.mark.process
 

@@ -28,7 +28,7 @@ from venue.ours import EVERYTHING, Ours
 from venue.stored_escape import EscapeFile
 from venue.throwaway import THROWAWAY_ADDRESS
 
-V1 = Path(__file__).resolve().parent.parent / "fixtures" / "v1"
+V1 = Path(__file__).resolve().parent.parent.parent / "fixtures" / "v1"
 ETH, SOL = Base.of("0.236"), Base.of("-5")
 FLAT = held()
 PAIR = held(phase="open", eth=ETH, sol=SOL)

@@ -18,7 +18,7 @@ from tests.leftovers import end, left, marked
 from tests.patience import slack
 
 pytestmark = pytest.mark.process
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 FLAT = ["--market", "flat:2756.9/115.86", "--hold", "300 ms", "--set", "pause=100 ms"]
 
 

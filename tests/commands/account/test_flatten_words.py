@@ -18,7 +18,7 @@ from commands.account.target_account import Whose
 from commands.control import ControlReply
 from messages.settings import Settings
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 def typed(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:

@@ -15,7 +15,7 @@ from trio.testing import MockClock
 from commands.output.words import Problem
 from commands.run.last_resort import Halt, LastResort, NotFlat
 
-ROOT = Path(__file__).resolve().parent.parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent.parent
 CAUSE, CURE = "HALTED GAVE_UP: trading gave up", "type this"
 
 
