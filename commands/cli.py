@@ -95,6 +95,9 @@ SHORTHANDS = {
     "--logs": ("files.logs", "DIR", "ledger, CSV files and evenkeel.log"),
 }
 """Flag -> configuration key, what to type, and help. `--set` reaches every other key."""
+DEAD_MAN = ("--dead-man", "guard.dead_man")
+FLAG_KEYS = dict([*((flag, key) for flag, (key, _, _) in SHORTHANDS.items()), DEAD_MAN])
+"""Every flag that takes the value of a key."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -135,9 +138,21 @@ def _command(argv: Sequence[str]) -> str:
     return argv[0] if argv and argv[0] in COMMANDS else "run"
 
 
+def _as_typed(problem: Problem, argv: Sequence[str]) -> Problem:
+    """A value that was typed at a flag is corrected there, and any value where there is no file: nobody can
+    type a line of a file.
+    """
+    if not isinstance(problem, config.WrongValue):
+        return problem
+    words = [word.partition("=")[0] for word in argv]
+    by = next((word for word in words if FLAG_KEYS.get(word) == problem.key), None)
+    at_set = any(word.removeprefix("--set=").startswith(f"{problem.key}=") for word in argv)
+    return problem.at_flag(by) if by or at_set or "--config" not in words else problem
+
+
 def _failed(problem: Problem, argv: Sequence[str]) -> int:
     """Say it. What is open is known before, and what cannot be said changes nothing."""
-    command = _command(argv)
+    command, problem = _command(argv), _as_typed(problem, argv)
     problem, found = verdict.of(problem, argv, command)
     say(sys.stderr, problem.sentence)
     if "--json" in argv:
@@ -350,9 +365,8 @@ def _guard(argv: list[str]) -> int:
         " own guard.",
     )
     silence = "silence after which a run counts as dead"
-    parser.add_argument(
-        "--dead-man", dest="overrides", action=_Override, key="guard.dead_man", metavar="'5 s'", help=silence
-    )
+    flag, key = DEAD_MAN
+    parser.add_argument(flag, dest="overrides", action=_Override, key=key, metavar="'5 s'", help=silence)
     parser.add_argument("--run", default="", metavar="ID", help="watch this run alone; else any")
     if "--help" in argv or "-h" in argv:
         return _told(parser.format_help().splitlines(), argv)

@@ -8,6 +8,7 @@ turned into a sentence with the key, the line or variable it came from, and the 
 
 import json
 import re
+import shlex
 import textwrap
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
@@ -66,6 +67,22 @@ class Loaded(msgspec.Struct, frozen=True):
 
     settings: Settings
     origins: dict[str, str]
+
+
+class WrongValue(ConfigError):
+    """A value that is refused, where the one that was meant is known. As it was raised, its cure is a line of
+    a file.
+    """
+
+    def __init__(self, code: str, key: str, message: str, instead: object) -> None:
+        super().__init__(code, key, message, f"write {key} = {as_toml(instead)}{REMARKS.get(key, '')}")
+        self._key, self._instead = key, instead
+
+    def at_flag(self, flag: str | None) -> ConfigError:
+        """The same with what to type at `flag`; None: at `--set`, which every command has."""
+        text = shlex.quote(self._instead if isinstance(self._instead, str) else as_toml(self._instead))
+        typed = f"{flag} {text}" if flag else f"--set {self._key}={text}"
+        return ConfigError(self.code, self.key, self.message, f"type {typed}{REMARKS.get(self._key, '')}")
 
 
 class _Read:
@@ -131,7 +148,7 @@ def load(
     origins = {key: leaves[key][1] if key in leaves else "default" for key in KEYS}
     settings, origins = _for_venue(*_with_room(*_patient(_settings(leaves, file), origins)))
     for key, saying, instead in complaints(settings):
-        raise ConfigError("OUT_OF_RANGE", key, f"{key}: {saying}", _write_instead(key, instead, settings))
+        raise _wrong("OUT_OF_RANGE", key, f"{key}: {saying}", instead, settings)
     return Loaded(settings, origins)
 
 
@@ -255,9 +272,7 @@ def _typed(key: str, text: str) -> Any:
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        raise ConfigError(
-            "WRONG_TYPE", key, f"{key}: {text} is not a list of texts in quotes", _write_instead(key, None)
-        ) from None
+        raise _wrong("WRONG_TYPE", key, f"{key}: {text} is not a list of texts in quotes", None) from None
 
 
 # -- decoding ------------------------------------------------------------------------------------------------
@@ -314,9 +329,7 @@ def _explained(error: msgspec.ValidationError, leaves: Leaves, file: Path | None
     if isinstance(error.__cause__, BadText) and key in KEYS:
         bad, text = error.__cause__, leaves[key][0]
         meant = KEYS[key].suggest(text, value_of(Settings(), key))
-        return ConfigError(
-            bad.code, key, f"{key}: {bad.saying}{sign_remark(key, text)}", _write_instead(key, meant)
-        )
+        return _wrong(bad.code, key, f"{key}: {bad.saying}{sign_remark(key, text)}", meant)
     return ConfigError(
         "WRONG_TYPE", key, f"{key}: is a table of keys, not a value", f"write [{key}] on a line of its own"
     )
@@ -336,15 +349,21 @@ def _unknown(key: str, leaves: Leaves, file: Path | None) -> ConfigError:
     )
 
 
-def _write_instead(key: str, instead: object | None, settings: Settings = Settings()) -> str:  # noqa: B008 - frozen
-    """The value that was meant, if the program would take it; else what kind of value is wanted, without a
-    number of ours.
+def _wrong(
+    code: str,
+    key: str,
+    message: str,
+    instead: object | None,
+    settings: Settings = Settings(),  # noqa: B008 - frozen
+) -> ConfigError:
+    """With the value that was meant, if the program would take it; else with what kind of value is wanted,
+    without a number of ours.
     """
     if key not in KEYS:
-        return LIST_THEM
+        return ConfigError(code, key, message, LIST_THEM)
     if instead is None or not _takes(key, instead, settings):
-        return f"{key} takes {KEYS[key].form()}{REMARKS.get(key, '')}"
-    return f"write {key} = {as_toml(instead)}{REMARKS.get(key, '')}"
+        return ConfigError(code, key, message, f"{key} takes {KEYS[key].form()}{REMARKS.get(key, '')}")
+    return WrongValue(code, key, message, instead)
 
 
 def _patient(settings: Settings, origins: dict[str, str]) -> tuple[Settings, dict[str, str]]:

@@ -4,6 +4,8 @@ one object.
 
 import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -18,6 +20,14 @@ from commands.output.words import Problem, Refusal
 from messages.units import ONE, Quote
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+KEYS_OF_EACH_FORM = (
+    *("pause", "max_spread", "max_imbalance", "min_depth", "max_deviation", "max_quote_age", "recv_time"),
+    *("flatten_steps", "no_entry_utc", "limits.max_gross", "limits.max_leg_notional", "limits.max_hold"),
+    *("limits.max_daily_loss", "guard.dead_man", "guard.enabled", "venue.subaccount", "venue.owner"),
+    *("venue.key", "files.log_size", "files.ledger_sync", "count_skips", "planning_margin"),
+)
 
 
 class Runs:
@@ -209,7 +219,7 @@ WRONG = [
     (
         ["run", "--target", "1000"],
         2,
-        'target: "1000" has no unit · nothing was started · write target = "1000 USD" (per leg)',
+        "target: \"1000\" has no unit · nothing was started · type --target '1000 USD' (per leg)",
     ),
     (["run", "--target", "-5 USD"], 2, "target: -5 USD is out of range"),
     (["run", "--cycles", "0"], 2, "cycles: 0 is out of range"),
@@ -261,6 +271,72 @@ def test_what_is_wrong_is_one_sentence_and_its_exit_code(
     assert "0xdeadbeef" not in err
     assert out == ""
     assert runs.options == []
+
+
+INSTEAD = re.compile(r"type (--.+?)(?: \((?:per leg|both legs)\))?$")
+"""What to type at a flag, with the user's own value in it."""
+FORMS = (
+    "5",
+    "-5",
+    "1000",
+    "1k",
+    "-1000 USD",
+    "5 EUR",
+    "5m",
+    "0.5",
+    "TESTNET",
+    "long eth",
+    "5 %",
+    "5x",
+    "Forever",
+)
+
+
+def told(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """What is said on standard error."""
+    cli.main(argv)
+    return capsys.readouterr().err.strip()
+
+
+@pytest.mark.parametrize("flag", [*cli.SHORTHANDS, *(f"--set {key}=" for key in KEYS_OF_EACH_FORM)])
+def test_what_is_to_be_typed_instead_is_taken_when_it_is_typed(
+    flag: str, runs: Runs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for form in FORMS:
+        option, _, key = flag.partition(" ")
+        argv = ["run", option, f"{key}{form}"] if key else ["run", f"{option}={form}"]
+        refused = told(argv, capsys)
+        meant = INSTEAD.search(refused)
+        assert "write" not in refused, "nobody can type a line of a file"
+        if meant is not None:
+            again = told([*argv, *shlex.split(meant[1])], capsys)
+            assert again.partition(":")[0] != refused.partition(":")[0], (argv, refused, again)
+
+
+def test_a_value_of_a_file_is_corrected_in_the_file(
+    runs: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine.toml").write_text('hold = "5"\n', encoding="utf-8")
+    file = ["run", "--config", str(tmp_path / "mine.toml")]
+    assert told(file, capsys).endswith('write hold = "5 s"')
+    assert told([*file, "--hold", "6"], capsys).endswith("type --hold '6 s'")
+    assert told([*file, "--set", "hold=7"], capsys).endswith("type --set hold='7 s'")
+
+
+@pytest.mark.parametrize(("argv", "code", "sentence"), [each for each in WRONG if "did you mean" in each[2]])
+def test_a_word_that_is_proposed_is_known(
+    argv: list[str], code: int, sentence: str, runs: Runs, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Put in the place of the mistyped one it is not refused for what it is."""
+    refused = told(argv, capsys)
+    message, _, cure = refused.partition(" · ")
+    quoted = re.search('"(.*)"', message)
+    wrong = quoted[1] if quoted else message.partition(":")[0]
+    right = cure.rpartition("did you mean ")[2].removesuffix("?")
+    again = told([word.replace(wrong, right, 1) for word in argv], capsys)
+    assert "unknown" not in again
+    assert "begins with" not in again
+    assert "there is no file" not in again
 
 
 @pytest.mark.parametrize(("argv", "code", "sentence"), WRONG)
