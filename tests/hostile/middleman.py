@@ -217,8 +217,9 @@ class Middleman:
                             await down.send(client.send(event.response()))
                 elif isinstance(event, CloseConnection):
                     if not down.saying.locked():
-                        with suppress(*GONE):
-                            await down.send(client.send(event.response()))
+                        async with down.saying:
+                            with suppress(*GONE):
+                                await down.send(client.send(event.response()))
                     raise Gone
             client.receive_data(await down.some())
 
@@ -226,9 +227,9 @@ class Middleman:
         purpose = purpose_of(text)
         self.entered += purpose == "entering"
         self.left += purpose == "leaving"
-        drops = self.bad is not None and self._mode.drops_orders
-        begins = purpose and purpose == self._moment
-        if not drops and not (begins and self._mode.drops_orders):
+        begins = bool(purpose) and purpose == self._moment and self.began_s is None
+        # The order that the bad time begins with is already part of it; none after its end is.
+        if not (self._mode.drops_orders and (begins or self.bad is not None)):
             await up.send(venue.send(TextMessage(text)))
         if begins:
             self._begin()
@@ -250,7 +251,8 @@ class Middleman:
                 elif isinstance(event, Ping):
                     await up.send(venue.send(event.response()))
                 elif isinstance(event, CloseConnection):
-                    await down.send(client.send(CloseConnection(event.code, event.reason)))
+                    async with down.saying:
+                        await down.send(client.send(CloseConnection(event.code, event.reason)))
                     raise Gone
             venue.receive_data(await up.some())
 

@@ -290,3 +290,34 @@ async def test_a_mode_lasts_from_its_beginning_to_its_end() -> None:
             between.end()
             assert await asked() == b"good"
         nursery.cancel_scope.cancel()
+
+
+async def test_orders_are_swallowed_from_the_first_of_the_bad_time_to_its_end() -> None:
+    """Seen: a run that entered again after the wire was good lost that order too, and never traded."""
+
+    class Upstream:
+        """Counts what the venue gets."""
+
+        got = 0
+
+        async def send(self, _data: bytes) -> None:
+            self.got += 1
+
+    class Frames:
+        """Any frame."""
+
+        def send(self, _event: object) -> bytes:
+            return b"frame"
+
+    entering = json.dumps({"place_order": {"order": {"appendix": str(pack(Appendix("fok", False)))}}})
+    between, up = (
+        Middleman("http://127.0.0.1:1", Mode("orders swallowed", drops_orders=True), "entering", 1),
+        Upstream(),
+    )
+    got = []
+    for _ in range(2):
+        await between._asked(entering, up, Frames())  # type: ignore[arg-type]
+        got.append(up.got)
+    between.end()
+    await between._asked(entering, up, Frames())  # type: ignore[arg-type]
+    assert [*got, up.got] == [0, 0, 1]
