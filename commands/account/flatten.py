@@ -339,6 +339,8 @@ def _told(
             there.rules, word.snapshot, answer, f"{COMMAND} flatten --everything --logs {who.logs}"
         )
     facts = open_facts(answer) | {"not_ours": third_party_words(known, answer) or None, "rounds": rounds}
+    if order.halt:
+        facts |= {"halted": True, "halt_code": "HALTED_BY_HAND", "halt_detail": order.halt}
     if not answer.flat:
         return _not_flat(order, answer.words, answer.cure, facts)
     if known.ledger.state != "other":
@@ -347,6 +349,9 @@ def _told(
     at = f", checked {clock_time(answer.checked_ms)}Z" if answer.checked_ms else ""
     lines = [("open", f"no Evenkeel positions: flat at the venue{at} (cross, isolated, open orders)")]
     lines += [("sent", rounds_words(rounds))]
+    if order.halt:
+        cleared = f'{COMMAND} clear-halt --reason "..." --logs {who.logs}'
+        lines.append(("halted", f"{order.halt}: nothing is entered until {cleared}"))
     lines += (
         [("not ours", f"{third}: not touched; {COMMAND} flatten --everything closes it too")] if third else []
     )

@@ -106,7 +106,7 @@ def problem_of(report: Report) -> Problem | None:
         return Problem(
             word,
             None,
-            f"HALTED {word}" + _detail(report),
+            (word if word.startswith("HALTED") else f"HALTED {word}") + _detail(report),
             halt_cure(word, report.settings.files.logs),
             _checked(report),
         )

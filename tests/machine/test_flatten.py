@@ -100,9 +100,11 @@ async def test_halt_latches_with_its_reason_in_the_ledger(
         await killed(ready)
         async with next_start(tmp_path, ready) as second:
             second.world.state.halt("HALTED_BY_HAND", "going away")
-            assert (
-                await flatten(second, tmp_path, FlattenRequest("halt", 60, halt="going away"))
-            ).exit_code == 0
+            outcome = await flatten(second, tmp_path, FlattenRequest("halt", 60, halt="going away"))
+            assert outcome.exit_code == 0
+            kept = dict(outcome.lines)["halted"]
+            assert kept.startswith("going away: nothing is entered until python supervisor.py clear-halt")
+            assert (outcome.facts["halted"], outcome.facts["halt_detail"]) == (True, "going away")
             assert opened(ready) == FLAT
             assert [row for row in rows_of(second.world.ledger) if isinstance(row, Halted)] == [
                 Halted("HALTED_BY_HAND", "going away")

@@ -1,13 +1,15 @@
 """Why a connection failed, in the words of whoever knew: libraries wrap an error until its text is empty."""
 
+import re
+
 
 def reason(error: BaseException) -> str:
-    """The first words along the chain of causes, e.g. `certificate verify failed`; the error's own name
-    when nobody has any.
+    """The first words along the chain of causes, e.g. `certificate verify failed`, without the system's
+    number before them; the error's own name when nobody has any.
     """
     at: BaseException | None = error
     while at is not None:
         if str(at):
-            return str(at)
+            return re.sub(r"^\[Errno -?\d+\] ", "", str(at))
         at = at.__cause__ or at.__context__
     return type(error).__name__

@@ -160,6 +160,13 @@ def test_a_halt_says_that_it_is_flat_and_where_to_read() -> None:
     )
 
 
+def test_a_halt_by_hand_is_named_once() -> None:
+    halted = msgspec.structs.replace(REPORT, ended_by="halt", code="HALTED_BY_HAND", detail="lunch")
+    problem = problem_of(halted)
+    assert problem is not None
+    assert problem.message == "HALTED_BY_HAND: lunch"
+
+
 def test_a_run_whose_ledger_could_not_be_asked_traded_nothing_that_is_known() -> None:
     assert code_of(msgspec.structs.replace(REPORT, totals=None)) == 3
 
