@@ -3,8 +3,8 @@ no votes.
 
 It can only close, and only what stands on cross margin, where all our orders go. Every order is reduce-only,
 and the venue clamps a reduce-only order to the position, so that even sending twice cannot turn a position
-round. What is not ours is not touched: of each leg at most what our intents explain is closed (`ours.py`),
-and what has been closed is deducted.
+round. What is not ours is not touched: of each leg at most what our intents explain is closed
+(`own_position.py`), and what has been closed is deducted.
 
     cancel ours -> read cross + isolated -> reduce-only IOCs -> read again        round after round, each at a
                                                                                   worse price
@@ -36,8 +36,8 @@ from runtime.clock import VenueClock
 from runtime.outlive import outlive, outlive_call
 from venue.closing import LASTING, LEGS, Closing, closing, hedged, near_liquidation, on_the_steps
 from venue.escape_wire import KeptWire, kept_wires
-from venue.fits import APART_MS, QUIET_MS, Twice
-from venue.ours import Ours, Task
+from venue.order_consistency import APART_MS, QUIET_MS, RepeatedReading
+from venue.own_position import ClosingTask, OwnPosition
 from venue.protocol import ProductRules, Reply, SignedOrder, Unreachable, Venue, VenueError, VenueRules
 from venue.stored_escape import StoredEscape, closing_order
 from venue.venue_time import MISTIMED, measure_clock
@@ -74,7 +74,7 @@ class Escaped(msgspec.Struct, frozen=True):
     rounds: int
     at_ms: Ms = Ms(0)
     """Venue time of the reading it says this by."""
-    rest: Task = Task(Ours(), Ours())
+    rest: ClosingTask = ClosingTask(OwnPosition(), OwnPosition())
     """What may still be ours, of the task that it was given: what it has closed is deducted."""
 
     @property
@@ -88,7 +88,7 @@ async def escape(
     rules: VenueRules,
     clock: VenueClock,
     settings: Settings,
-    task: Task,
+    task: ClosingTask,
     write: Callable[..., None],
     observe: Callable[[msgspec.Struct], None],
     *,
@@ -121,7 +121,7 @@ class _Escape:
     rules: VenueRules
     clock: VenueClock
     settings: Settings
-    task: Task
+    task: ClosingTask
     write: Callable[..., None]
     observe: Callable[[msgspec.Struct], None]
     epoch: int
@@ -130,7 +130,7 @@ class _Escape:
     rounds: int = 0
     snapshot: AccountSnapshot | None = None
     """The last reading; None while the venue has not answered since something was sent."""
-    ours: dict[Leg, Ours] = field(default_factory=dict)
+    ours: dict[Leg, OwnPosition] = field(default_factory=dict)
     products: dict[str, int] = field(default_factory=dict)
     """Digest -> product, of every order of ours that may have traded and whose prices the ledger may not
     know.
@@ -157,8 +157,8 @@ class _Escape:
     """
     unknown_until_ms: dict[Leg, int] = field(default_factory=dict)
     """Venue time until which an order of this leg that nobody answered for may still arrive."""
-    _flat_twice: Twice = field(default_factory=Twice)
-    _deducted: dict[Leg, tuple[int, Ours]] = field(default_factory=dict)
+    _flat_twice: RepeatedReading = field(default_factory=RepeatedReading)
+    _deducted: dict[Leg, tuple[int, OwnPosition]] = field(default_factory=dict)
     """The position before one of our orders closed it, and our part of it then: for a reading that shows
     it again, untouched.
     """

@@ -15,7 +15,15 @@ import trio
 
 from messages.execution import AccountSnapshot, Doubt, Resolved
 from messages.units import Base, Quote
-from venue.fits import APART_MS, SignedTerms, Twice, answer_misfit, estimate, implausible, reading_misfit
+from venue.order_consistency import (
+    APART_MS,
+    RepeatedReading,
+    SignedTerms,
+    answer_mismatch,
+    estimate,
+    implausible,
+    reading_mismatch,
+)
 from venue.protocol import ArchivedOrder, Reads, VenueError
 
 POLL_S = 0.1
@@ -70,7 +78,7 @@ class _Asked:
         self._reads = reads
         self._engine_due_s = trio.current_time()
         self._archived: ArchivedOrder | None = None
-        self._twice = Twice()
+        self._twice = RepeatedReading()
         self._proving_since_ms: int | None = None
         """The first reading that could have proven an absence."""
         self.at_ms = 0
@@ -119,7 +127,7 @@ class _Asked:
         return (
             more
             or implausible(doubt, moved, position.v_quote)
-            or reading_misfit(snapshot, {doubt.product_id: doubt.limit}) != ""
+            or reading_mismatch(snapshot, {doubt.product_id: doubt.limit}) != ""
         )
 
     async def _archive(self) -> ArchivedOrder | None:
@@ -133,7 +141,7 @@ class _Asked:
         if not found:
             return self._archived
         answer = _from_archive(self._doubt, found[0])
-        misfit = answer_misfit(SignedTerms.of_doubt(self._doubt), answer)
+        misfit = answer_mismatch(SignedTerms.of_doubt(self._doubt), answer)
         if misfit is None or misfit.of_money:
             return found[0]
         if not self._misfits:

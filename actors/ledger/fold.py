@@ -18,9 +18,9 @@ today and after a crash.
 Only fills (and RESOLVE's word where fills are missing, and a person's) move a position; nothing ever sets one
 (lesson R3). Consequences are written down too, for readers of the ledger; folding them again changes nothing.
 
-What the venue says is counted as far as it fits what was signed (`venue/fits.py`). The rest is named in
-`misfit`; its order is suspect, and nothing is entered until the archive has confirmed the true numbers or the
-order is known to have done nothing.
+What the venue says is counted as far as it fits what was signed (`venue/order_consistency.py`). The rest is
+named in `misfit`; its order is suspect, and nothing is entered until the archive has confirmed the
+true numbers or the order is known to have done nothing.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -70,15 +70,15 @@ from messages.market import ProductRead, RulesRead
 from messages.money import MoneyRead, Statement
 from messages.sizing import Abort, Leg, Place, Purpose, Ready, Sealed, Skipped
 from messages.units import ONE, Base, Ms, Quote, notional
-from venue.fits import (
+from venue.order_consistency import (
     APART_MS,
     QUIET_MS,
     Charges,
-    Misfit,
-    Twice,
-    answer_misfit,
-    reading_misfit,
-    update_misfit,
+    Mismatch,
+    RepeatedReading,
+    answer_mismatch,
+    reading_mismatch,
+    update_mismatch,
 )
 
 ASKED_MS = 10_000
@@ -160,7 +160,7 @@ class Fold(msgspec.Struct):
     """How the account is charged, by the newest rules; what is not in it is not known."""
     quotes: QuoteCheck = msgspec.field(default_factory=QuoteCheck)
     """What the venue's own account of our trades must say."""
-    flat_twice: Twice = msgspec.field(default_factory=Twice)
+    flat_twice: RepeatedReading = msgspec.field(default_factory=RepeatedReading)
     """The readings that say flat after a cycle of which an order was ever in doubt."""
     _sealed: Sealed | None = None
 
@@ -445,7 +445,7 @@ class Fold(msgspec.Struct):
             if order.ended and not order.total.filled:
                 self._quiet(at_ns)
 
-    def _name(self, order: OurOrder, misfit: Misfit, what: str) -> str:
+    def _name(self, order: OurOrder, misfit: Mismatch, what: str) -> str:
         """Put what does not fit into words, for a person."""
         self.misfit = (
             f"{what} of {order.leg.upper()} order {order.digest[:10]} does not fit it ({misfit.name}):"
@@ -470,7 +470,7 @@ class Fold(msgspec.Struct):
         order = self.order(update.order_digest)
         if order is None:
             return
-        misfit = update_misfit(order.terms(), update)
+        misfit = update_mismatch(order.terms(), update)
         if misfit is None:
             self._change(order, partial(order.take_update, update))
         else:
@@ -481,7 +481,7 @@ class Fold(msgspec.Struct):
         if order is None:
             return None
         charges = self.charges.get(order.leg)
-        misfit = answer_misfit(order.terms(charges), answer)
+        misfit = answer_mismatch(order.terms(charges), answer)
         if misfit is not None and not answer.provisional:
             why = self._name(order, misfit, f"the {answer.source}'s word")
             if not misfit.of_money:
@@ -577,7 +577,7 @@ class Fold(msgspec.Struct):
 
     def contradiction(self, snapshot: AccountSnapshot) -> str:
         """What in a reading of the account contradicts itself, in words; "" = nothing."""
-        return reading_misfit(snapshot, self._prices())
+        return reading_mismatch(snapshot, self._prices())
 
     def _prices(self) -> dict[int, int]:
         """About what our products cost: the mids of the last plan that asked for some."""

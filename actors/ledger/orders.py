@@ -13,9 +13,9 @@ whatever the order's kind (O7). A fill is a fact: it counts whenever it comes, e
 RESOLVE has answered for, because then it is already in the answer (O4). (order digest, remaining) identifies
 a fill (O5).
 
-Facts are what fits the order that was signed (`venue/fits.py`). What does not fit makes the order `suspect`:
-it is not counted, and it takes the archive's answer to clear that. Of two answers the larger one stands: a
-presence replaces an absence and never the other way round.
+Facts are what fits the order that was signed (`venue/order_consistency.py`). What does not fit makes the
+order `suspect`: it is not counted, and it takes the archive's answer to clear that. Of two answers the
+larger one stands: a presence replaces an absence and never the other way round.
 
 An ending says that nothing more is waited for, not that all is known: the stream may tell a cancellation
 before the last piece, and a piece may die with the ledger that had it in hand. Until all of an order has
@@ -32,7 +32,16 @@ from messages.execution import Doubt, Fill, LegFill, OrderUpdate, Outcome, Resol
 from messages.sizing import Leg, LegOrder, SizingPlan
 from messages.units import ONE, Base, Price, Quote, notional
 from venue.closing import LASTING
-from venue.fits import Charges, Misfit, SignedTerms, answer_misfit, close, exact_fee, fill_misfit, usual_fee
+from venue.order_consistency import (
+    Charges,
+    Mismatch,
+    SignedTerms,
+    answer_mismatch,
+    exact_fee,
+    fill_mismatch,
+    nearly_equal,
+    usual_fee,
+)
 
 Shrunk = msgspec.Raw
 """An order as bytes (`remembered_orders.py`, imported when one is met: most processes never do)."""
@@ -82,7 +91,7 @@ def _same_but_fee(one: Fill, other: Fill) -> bool:
         other.remaining,
         other.amount,
         other.product_id,
-    ) and close(one.price, other.price)
+    ) and nearly_equal(one.price, other.price)
 
 
 class OurOrder(msgspec.Struct, eq=False):
@@ -213,7 +222,7 @@ class OurOrder(msgspec.Struct, eq=False):
             self.outcome = outcome
         self._judge()
 
-    def misfit(self, fill: Fill, charges: Charges | None = None) -> Misfit | None:
+    def misfit(self, fill: Fill, charges: Charges | None = None) -> Mismatch | None:
         """What about a fill with this order's digest does not fit it and what is known of it; None = nothing.
 
         A piece whose fee did not fit may be told again with another.
@@ -223,7 +232,7 @@ class OurOrder(msgspec.Struct, eq=False):
             for left, piece in self.pieces.items()
             if left not in self.fees or not _same_but_fee(piece, fill)
         )
-        return fill_misfit(self.terms(charges), known, fill)
+        return fill_mismatch(self.terms(charges), known, fill)
 
     def suspected(self, why: str, fill: Fill | None = None) -> None:
         """Something was said of it that does not fit. `fill`: it fits but for its price or time."""
@@ -308,7 +317,7 @@ class OurOrder(msgspec.Struct, eq=False):
             return msgspec.structs.replace(
                 answer, fee=usual_fee(terms, answer.quote) if answer.filled else Quote(0)
             )
-        misfit = answer_misfit(terms, answer)
+        misfit = answer_mismatch(terms, answer)
         if misfit is None or not misfit.of_money or answer.provisional or self._heard_as(answer):
             return answer
         quote = answer.quote if misfit.name == "fee" else notional(self.order.limit, answer.filled)
@@ -319,8 +328,8 @@ class OurOrder(msgspec.Struct, eq=False):
         heard = self._sum([*self.pieces.values(), *self.aside])
         return (
             heard.filled == answer.filled
-            and close(heard.quote, answer.quote)
-            and close(heard.fee + ONE, answer.fee + ONE)
+            and nearly_equal(heard.quote, answer.quote)
+            and nearly_equal(heard.fee + ONE, answer.fee + ONE)
         )
 
     def _can_be(self, answer: Resolved) -> bool:

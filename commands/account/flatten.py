@@ -46,7 +46,7 @@ from messages.execution import AccountSnapshot
 from messages.lifecycle import Adopted, Halted, Note, Opened
 from messages.units import Base, Ms
 from venue.nado.socket import TcpDialer
-from venue.ours import EVERYTHING, Ours, Task
+from venue.own_position import WHOLE_POSITION, ClosingTask, OwnPosition
 from venue.protocol import ProductRules, VenueError, VenueRules
 
 LOST = "lost"
@@ -288,12 +288,12 @@ async def _task(
     journal: Journal,
     before: Evidence,
     until: float,
-) -> Task:
+) -> ClosingTask:
     """Evenkeel's positions to close: by the ledger; where it does not know of the pair that the stored
     escape closes, that pair, booked first.
     """
     if order.everything:
-        return Task(EVERYTHING, EVERYTHING, everything=True)
+        return ClosingTask(WHOLE_POSITION, WHOLE_POSITION, everything=True)
     escape, rules = before.escape, there.rules
     if escape is None or not signs_of(before) or journal.fold.busy:
         return task_of(known, journal, None)
@@ -316,14 +316,14 @@ async def _task(
         journal.write(booked)
         told = f"the ledger does not know of {pair_words(escape)}, which the stored escape closes: closed now"
         observe(Note(known.clock.utc_ns(), "warning", order.command, told))
-    return Task.of(journal.fold.held(known.state.epoch))
+    return ClosingTask.of(journal.fold.held(known.state.epoch))
 
 
 def _part(amount: Base, snapshot: AccountSnapshot, product: ProductRules) -> Base:
     """How much of the position is at most ours, where `amount` (signed) was held when the stored escape
     was signed.
     """
-    return Ours(min(amount, 0), max(amount, 0)).part_of(snapshot.position(product.product_id).cross)
+    return OwnPosition(min(amount, 0), max(amount, 0)).part_of(snapshot.position(product.product_id).cross)
 
 
 def _told(

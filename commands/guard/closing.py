@@ -36,7 +36,7 @@ from venue.escape import escape
 from venue.nado.client import NadoVenue
 from venue.nado.http import HttpReads
 from venue.nado.socket import Dialer, TcpDialer
-from venue.ours import Ours, Task
+from venue.own_position import ClosingTask, OwnPosition
 from venue.protocol import VenueRules
 from venue.stored_escape import EscapeFile, StoredEscape
 from venue.venue_time import measure_clock
@@ -255,7 +255,7 @@ class GuardClosing:
     def _evidence(self) -> Evidence:
         return gathered(self._reach.here, self._ledger.parent, self._state.parent)
 
-    def _what(self, rules: VenueRules, venue: NadoVenue) -> Task:
+    def _what(self, rules: VenueRules, venue: NadoVenue) -> ClosingTask:
         """Evenkeel's part by a ledger that can be trusted; while none can, at most what was signed. What this
         guard has closed is deducted: a third party's position must not be closed by trying again.
         """
@@ -276,17 +276,17 @@ class GuardClosing:
             )
             return task
         held = journal.fold.held(self._acted.epoch) if mine and not journal.unreadable else word.held
-        return self._without(Task.of(held))
+        return self._without(ClosingTask.of(held))
 
-    def _without(self, task: Task) -> Task:
+    def _without(self, task: ClosingTask) -> ClosingTask:
         eth, sol = self._closed
         return msgspec.structs.replace(task, eth=task.eth.without(eth), sol=task.sol.without(sol))
 
-    def _signed(self) -> Task:
+    def _signed(self) -> ClosingTask:
         """What the stored escape closes, which is what the run held when it signed it."""
         stored = self._stored()
         eth, sol = (-stored.plan.eth.amount, -stored.plan.sol.amount) if stored else (0, 0)
-        return Task(Ours(min(eth, 0), max(eth, 0)), Ours(min(sol, 0), max(sol, 0)))
+        return ClosingTask(OwnPosition(min(eth, 0), max(eth, 0)), OwnPosition(min(sol, 0), max(sol, 0)))
 
     def _reading(self, rules: VenueRules, venue: NadoVenue, *, mine: bool) -> Journal:
         """The ledger, opened again for every new judgement: a disk may come back. `mine`: it is good, and
@@ -354,9 +354,9 @@ def _exists(pid: int) -> bool:
     return True
 
 
-def _gone_of(before: Ours, after: Ours) -> int:
+def _gone_of(before: OwnPosition, after: OwnPosition) -> int:
     return before.high - after.high + before.low - after.low
 
 
-def _most(ours: Ours) -> Base:
+def _most(ours: OwnPosition) -> Base:
     return Base(ours.low or ours.high)

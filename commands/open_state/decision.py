@@ -25,7 +25,7 @@ from messages.lifecycle import Held
 from messages.sizing import Leg
 from messages.units import Base, notional
 from runtime.specs import told
-from venue.ours import Ours, Task
+from venue.own_position import ClosingTask, OwnPosition
 from venue.protocol import ProductRules, VenueRules
 from venue.resolve import WINDOW_MARGIN_MS
 
@@ -138,7 +138,7 @@ def _by_venue(known: Evidence, snapshot: AccountSnapshot, rules: VenueRules) -> 
     ledger = trusted(known)
     held = ledger.held if ledger else None
     at_ms = int(snapshot.at_ms)
-    task = Task.of(held) if held else Task(Ours(), Ours())
+    task = ClosingTask.of(held) if held else ClosingTask(OwnPosition(), OwnPosition())
     amounts, reasons = [], []
     for index, (leg, explained) in enumerate(zip(LEGS, (task.eth, task.sol), strict=True)):
         position = int(snapshot.position(rules.product(leg).product_id).cross)
@@ -286,7 +286,7 @@ def _contradiction(ledger: LedgerWord, held: Held, index: int, position: int, re
         )
     if position == by_fills + int(ledger.third_party[index]):
         return ""
-    if by_fills and Ours(min(by_fills, 0), max(by_fills, 0)).part_of(position) != by_fills:
+    if by_fills and OwnPosition(min(by_fills, 0), max(by_fills, 0)).part_of(position) != by_fills:
         return f"by our fills {name} is {Base(by_fills).text()}, and nobody else was seen to trade"
     return ""
 

@@ -34,7 +34,7 @@ from messages.lifecycle import Held, Opened
 from messages.sizing import Leg
 from messages.units import Base
 from runtime.specs import told
-from venue.ours import EVERYTHING, Ours
+from venue.own_position import WHOLE_POSITION, OwnPosition
 from venue.protocol import VenueRules
 from venue.stored_escape import EscapeFile, StoredEscape
 
@@ -59,7 +59,7 @@ class LedgerWord(msgspec.Struct, frozen=True):
     """
     third_party: tuple[int, int] = (0, 0)
     """What third parties were seen to trade in this subaccount, signed, ETH and SOL."""
-    unproven: tuple[Ours, Ours] = (Ours(), Ours())
+    unproven: tuple[OwnPosition, OwnPosition] = (OwnPosition(), OwnPosition())
     """What orders of the last cycle may have opened after all that nobody heard of again, and that were
     taken for absent.
     """
@@ -283,7 +283,7 @@ def _of_fold(fold: Fold, epoch: int, opened: Opened, name: str, last_ms: int) ->
     )
 
 
-def _unproven(fold: Fold, leg: Leg) -> Ours:
+def _unproven(fold: Fold, leg: Leg) -> OwnPosition:
     """What orders of ours may have left after all: all of a leg of which one is suspect (a fill that did not
     fit what was signed), else what orders that can increase a position have not filled, where their absence
     was concluded and not told.
@@ -294,7 +294,7 @@ def _unproven(fold: Fold, leg: Leg) -> Ours:
         if isinstance(order, OurOrder)
     ]
     if any(order.suspect for order in known if order.leg == leg):
-        return EVERYTHING
+        return WHOLE_POSITION
     asked = {
         id(order): order
         for order in (*fold.cycle.orders, *known)
@@ -305,4 +305,4 @@ def _unproven(fold: Fold, leg: Leg) -> Ours:
         for order in asked.values()
         if not order.order.reduce_only
     ]
-    return Ours(sum(min(each, 0) for each in missing), sum(max(each, 0) for each in missing))
+    return OwnPosition(sum(min(each, 0) for each in missing), sum(max(each, 0) for each in missing))

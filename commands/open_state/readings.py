@@ -3,8 +3,8 @@
 What is open is believed at once. That no Evenkeel positions are open is believed at once only where something
 else says so too (our own fills, or two readings that ESCAPE has made); else it takes a second reading,
 `APART_MS` or more later, because `subaccount_info` carries no time and may be older than it looks
-(`venue/fits.py`). Readings of which a part could not be read are asked for again. Nothing here waits beyond
-`by_s`, a time of Trio's clock.
+(`venue/order_consistency.py`). Readings of which a part could not be read are asked for again. Nothing here
+waits beyond `by_s`, a time of Trio's clock.
 """
 
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ import trio
 from commands.open_state.decision import decide
 from commands.open_state.evidence import Evidence, VenueWord
 from messages.execution import AccountSnapshot
-from venue.fits import APART_MS, Twice
+from venue.order_consistency import APART_MS, RepeatedReading
 from venue.protocol import VenueError, VenueRules
 
 AGAIN_S = 0.5
@@ -74,7 +74,7 @@ class _Readings:
 
     def __init__(self, account: Account, rules: VenueRules) -> None:
         self._account, self._rules = account, rules
-        self._same = Twice()
+        self._same = RepeatedReading()
         self._amounts: tuple[int, ...] = ()
         self._first = True
         self.twice = False

@@ -12,7 +12,7 @@ from actors.tree import World
 from messages.lifecycle import SIGNER_REPLACED, Halted, Held, Note
 from messages.units import Ms
 from venue.escape import Escaped, escape
-from venue.ours import Ours, Task
+from venue.own_position import ClosingTask, OwnPosition
 
 UNSIGNED_PATIENCE = Ms(10_000)
 """How long closing is tried with a key that the venue has refused: it would take a mistake of the venue's
@@ -49,7 +49,7 @@ def _hurried(known: World) -> World:
     return replace(known, settings=msgspec.structs.replace(known.settings, venue_patience=patience))
 
 
-async def escape_with(known: World, journal: Journal, task: Task) -> Escaped:
+async def escape_with(known: World, journal: Journal, task: ClosingTask) -> Escaped:
     """ESCAPE, written down by `journal`."""
     return await escape(
         known.venue,
@@ -63,19 +63,19 @@ async def escape_with(known: World, journal: Journal, task: Task) -> Escaped:
     )
 
 
-def task_of(known: World, journal: Journal, held: Held | None) -> Task:
+def task_of(known: World, journal: Journal, held: Held | None) -> ClosingTask:
     """Evenkeel's positions to close. A ledger that was lost and begun again knows less than whoever has
     heard of it last.
     """
     by_file = journal.fold.held(known.state.epoch)
     if not journal.unreadable and (held is None or by_file.rows >= held.rows):
-        return Task.of(by_file)
+        return ClosingTask.of(by_file)
     trouble = journal.unreadable or "its file was lost, and has fewer rows than this run has written"
     why = f"the ledger cannot be read ({trouble}): " + (
         "closing what was held last" if held else "nothing is known to be ours"
     )
     known.observe(Note(known.clock.utc_ns(), "error", "escape", why))
-    return Task.of(held) if held else Task(Ours(), Ours())
+    return ClosingTask.of(held) if held else ClosingTask(OwnPosition(), OwnPosition())
 
 
 def write_down_halt(known: World, halted: Halted) -> None:

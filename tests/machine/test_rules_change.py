@@ -19,7 +19,7 @@ from tests.machine.audit import net
 from tests.machine.bench import Bench, bench
 from tests.thinned import thinned
 from venue.escape import escape
-from venue.ours import Task
+from venue.own_position import ClosingTask
 from venue.simulated.faults.incidents import Incident, Listing, Rules, Says, Trading
 from venue.simulated.faults.order_faults import Faults, Refuse
 
@@ -208,7 +208,7 @@ async def test_escape_closes_whatever_else_the_venue_says(
             await ready.machine.run()
         ready.venue.faults = during(*ODD[odd])
         await trio.sleep(0.1)
-        world, task = ready.world, Task.of(ready.machine.channels.held.value)  # type: ignore[arg-type]
+        world, task = ready.world, ClosingTask.of(ready.machine.channels.held.value)  # type: ignore[arg-type]
         left = await escape(
             world.venue, world.rules, world.clock, SETTINGS, task, lambda *_: None, ready.said.append
         )

@@ -23,18 +23,20 @@ from tests.determinism import seed_trio
 from tests.machine.audit import net
 from tests.machine.bench import Bench, bench
 from venue.escape import Escaped, escape
-from venue.ours import EVERYTHING, Ours, Task
+from venue.own_position import WHOLE_POSITION, ClosingTask, OwnPosition
 from venue.protocol import OrderWire, Reads, Tradable, Unreachable, Venue, VenueRules
 from venue.simulated.faults.incidents import ClockSkew
 from venue.simulated.faults.order_faults import Cut, DisturbReply, Faults, LoseAck, Refuse, Thin
 from venue.stored_escape import StoredEscape, signed_escape
 
 SETTINGS = Settings(target=Quote(100 * ONE), venue_patience=Ms(60_000))
-PAIR = Task(Ours(0, int(Base.of("0.042"))), Ours(int(Base.of("-1")), 0))
+PAIR = ClosingTask(OwnPosition(0, int(Base.of("0.042"))), OwnPosition(int(Base.of("-1")), 0))
 
 
-def exactly(eth: str, sol: str) -> Task:
-    return Task(*(Ours(min(0, int(Base.of(each))), max(0, int(Base.of(each)))) for each in (eth, sol)))
+def exactly(eth: str, sol: str) -> ClosingTask:
+    return ClosingTask(
+        *(OwnPosition(min(0, int(Base.of(each))), max(0, int(Base.of(each)))) for each in (eth, sol))
+    )
 
 
 async def trade(ready: Bench, eth: str, sol: str) -> None:
@@ -135,7 +137,7 @@ class Trial:
     written: list[msgspec.Struct] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
-    async def escape(self, task: Task = PAIR, settings: Settings = SETTINGS) -> Escaped:
+    async def escape(self, task: ClosingTask = PAIR, settings: Settings = SETTINGS) -> Escaped:
         world = self.ready.world
         return await escape(
             self.accidents, world.rules, world.clock, settings, task, self._write, self._observe, epoch=3
@@ -356,7 +358,7 @@ async def test_an_order_in_doubt_from_before_is_closed_when_it_arrives_late(
             Ms(world.clock.now_ms() + 2000),
             Base(0),
         )
-        task = Task(Ours(0, int(doubt.amount)), Ours(int(Base.of("-1")), 0), (doubt,))
+        task = ClosingTask(OwnPosition(0, int(doubt.amount)), OwnPosition(int(Base.of("-1")), 0), (doubt,))
         async with trio.open_nursery() as nursery:
 
             async def arrives() -> None:
@@ -394,7 +396,7 @@ async def test_everything_is_everything_on_both_products(
     autojump_clock: trio.testing.MockClock, tmp_path: Path
 ) -> None:
     async with trial(tmp_path, "-0.2", "7") as it:
-        left = await it.escape(Task(EVERYTHING, EVERYTHING, everything=True))
+        left = await it.escape(ClosingTask(WHOLE_POSITION, WHOLE_POSITION, everything=True))
         assert (left.flat, it.open_now()) == (True, (0, 0))
 
 
@@ -405,7 +407,7 @@ async def test_everything_is_everything_on_both_products(
 def test_of_a_position_only_what_intents_explain_is_ours(
     low: int, high: int, position: int, ours: int
 ) -> None:
-    assert Ours(low, high).part_of(position) == ours
+    assert OwnPosition(low, high).part_of(position) == ours
 
 
 def test_an_exit_in_doubt_may_have_closed_everything_or_nothing() -> None:
@@ -416,7 +418,7 @@ def test_an_exit_in_doubt_may_have_closed_everything_or_nothing() -> None:
     doubts = tuple(
         Doubt(leg, 1, 2, leg, 4, Base.of(amount), Price(0), Ms(0), Base(0)) for leg, amount in legs
     )
-    task = Task.of(held(eth=Base.of("0.042"), sol=Base.of("-1"), doubts=doubts))
+    task = ClosingTask.of(held(eth=Base.of("0.042"), sol=Base.of("-1"), doubts=doubts))
     assert (task.eth.part_of(Base.of("0.042")), task.sol.part_of(Base.of("-1"))) == (
         Base.of("0.042"),
         Base.of("-1"),
@@ -432,7 +434,7 @@ def stored_for(ready: Bench, eth: str, sol: str) -> StoredEscape:
     )
 
 
-async def with_stored(ready: Bench, task: Task, stored: StoredEscape, *, signs: bool) -> Escaped:
+async def with_stored(ready: Bench, task: ClosingTask, stored: StoredEscape, *, signs: bool) -> Escaped:
     world = ready.world
     return await escape(
         world.venue,

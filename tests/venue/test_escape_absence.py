@@ -12,9 +12,12 @@ import trio
 from messages.execution import AccountSnapshot
 from messages.units import Base
 from tests.venue.test_escape import PAIR, Accidents, Trial, trial
-from venue.ours import Ours, Task
+from venue.own_position import ClosingTask, OwnPosition
 
-HELD = Task(Ours(int(Base.of("0.042")), int(Base.of("0.042"))), Ours(int(Base.of("-1")), int(Base.of("-1"))))
+HELD = ClosingTask(
+    OwnPosition(int(Base.of("0.042")), int(Base.of("0.042"))),
+    OwnPosition(int(Base.of("-1")), int(Base.of("-1"))),
+)
 Told = Callable[[AccountSnapshot, int, float], AccountSnapshot]
 
 
@@ -67,5 +70,5 @@ async def test_a_subaccount_that_is_flat_is_called_so_after_two_seconds(
     async with trial(tmp_path) as told:
         await told.escape(PAIR)
         began_s = trio.current_time()
-        assert (await told.escape(Task(Ours(0, 0), Ours(0, 0)))).flat
+        assert (await told.escape(ClosingTask(OwnPosition(0, 0), OwnPosition(0, 0)))).flat
         assert 2 <= trio.current_time() - began_s < 6  # up to 3 s of it are for the archive

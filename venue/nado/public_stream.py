@@ -8,13 +8,13 @@ from contextlib import asynccontextmanager
 from venue.nado.codec import public_streams
 from venue.nado.counts import TroubleTally
 from venue.nado.socket import Dialer
-from venue.nado.streams import Events, subscribed
+from venue.nado.streams import Subscription, subscribed
 
 
 @asynccontextmanager
 async def public_stream(
     base_url: str, dialer: Dialer, product_ids: Sequence[int], tally: TroubleTally
-) -> AsyncIterator[Events]:
+) -> AsyncIterator[Subscription]:
     """`BookDelta`, `Touch` and `PublicTrade` of the products, for one connection's life. No key is needed.
     Raises `Refused` or `Unreachable`.
 

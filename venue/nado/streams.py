@@ -30,7 +30,7 @@ ACK_S = 5.0
 Stream = dict[str, object]
 
 
-class Events:
+class Subscription:
     """The events of one connection, in the order of their arrival. Raises `Unreachable` when it is over
     and everything that came is read.
     """
@@ -144,7 +144,7 @@ async def subscribed(
     tally: TroubleTally,
     sender: str = "",
     authentication: tuple[int, str] | None = None,
-) -> AsyncIterator[Events]:
+) -> AsyncIterator[Subscription]:
     """The events of `streams` for one connection's life. Entered = all acknowledged; raises `Refused` or
     `Unreachable` instead.
 
@@ -153,7 +153,7 @@ async def subscribed(
     """
     tally.counts.attempts += 1
     async with open_socket(url, dialer) as socket, background() as nursery:
-        events = Events(socket, frozenset(str(stream["type"]) for stream in streams), sender, tally)
+        events = Subscription(socket, frozenset(str(stream["type"]) for stream in streams), sender, tally)
         nursery.start_soon(events.drain)
         if authentication is not None:
             request_id = events.next_id()

@@ -7,7 +7,7 @@ import pytest
 from messages.market import ProductRead, RulesRead
 from messages.units import Base, Ms, Price, Quote, Rate
 from tests.actors.ledger.story import Story
-from venue.fits import Charges
+from venue.order_consistency import Charges
 
 RATE = Rate.of("0.00035")
 TRUE_ETH, TRUE_SOL = "0.040540619216725854", "0.040551"

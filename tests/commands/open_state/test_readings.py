@@ -16,7 +16,7 @@ from messages.lifecycle import Held
 from messages.settings import Settings
 from messages.units import Base, Ms, Quote
 from tests.actors.fakes import RULES, START_MS, held
-from venue.fits import APART_MS
+from venue.order_consistency import APART_MS
 from venue.protocol import Unreachable
 
 PAIR = (Base.of("0.042"), Base.of("-1"))

@@ -24,7 +24,7 @@ from messages.units import Base, Ms, Ns, Price, Quote
 from runtime.state_file import write_anchor
 from tests.actors.fakes import RULES, START_MS, held
 from tests.actors.ledger.story import Story
-from venue.ours import EVERYTHING, Ours
+from venue.own_position import WHOLE_POSITION, OwnPosition
 from venue.stored_escape import EscapeFile
 from venue.throwaway import THROWAWAY_ADDRESS
 
@@ -268,7 +268,7 @@ def test_what_a_third_party_was_seen_to_trade_is_theirs() -> None:
 
 
 def test_a_position_that_fits_an_order_taken_for_absent_is_open() -> None:
-    absent = (Ours(0, int(ETH)), Ours())
+    absent = (OwnPosition(0, int(ETH)), OwnPosition())
     assert unexplained(FLAT, ("0.236", "0"), unproven=absent).kind == "open"
     assert unexplained(FLAT, ("0.1", "0"), unproven=absent).kind == "open"
     assert unexplained(FLAT, ("0.3", "0"), unproven=absent).flat
@@ -504,4 +504,4 @@ def test_an_order_whose_fill_did_not_fit_could_be_behind_any_position_of_its_leg
     story.placed("enter", "0.042", "-1")
     story.tell(msgspec.structs.replace(story.a_fill("sol", "-1"), amount=Base.of("1")))
     assert story.fold.suspects
-    assert [_unproven(story.fold, leg) for leg in ("eth", "sol")] == [Ours(), EVERYTHING]  # type: ignore[arg-type]
+    assert [_unproven(story.fold, leg) for leg in ("eth", "sol")] == [OwnPosition(), WHOLE_POSITION]  # type: ignore[arg-type]

@@ -15,7 +15,7 @@ from messages.lifecycle import HaltCleared
 from messages.sizing import Declined, Leg
 from messages.units import Base, Ms, Ns, Price, Quote
 from tests.actors.ledger.story import PRODUCT, Story
-from venue.fits import FILL_CHECKS, OF_MONEY, SignedTerms, fill_misfit, reading_misfit
+from venue.order_consistency import FILL_CHECKS, OF_MONEY, SignedTerms, fill_mismatch, reading_mismatch
 
 
 def entering() -> Story:
@@ -291,12 +291,12 @@ def reading(
     ],
 )
 def test_a_reading_that_contradicts_itself_is_found(snapshot: AccountSnapshot, odd: bool) -> None:
-    assert bool(reading_misfit(snapshot, {4: Price.of("2756.9")})) is odd
+    assert bool(reading_mismatch(snapshot, {4: Price.of("2756.9")})) is odd
 
 
 def test_a_product_that_is_listed_twice_is_no_reading() -> None:
     twice = msgspec.structs.replace(reading(), positions=reading().positions * 2)
-    assert reading_misfit(twice, {}) == "it lists a product twice"
+    assert reading_mismatch(twice, {}) == "it lists a product twice"
 
 
 def test_a_reading_that_contradicts_itself_is_named_and_moves_nothing() -> None:
@@ -364,7 +364,7 @@ def test_the_checks_need_no_ledger() -> None:
     fill = Fill(
         "x", 4, Base.of("0.042"), Price.of("2756.9"), Quote(0), Base(0), Base.of("0.042"), True, 0, Ns(10**9)
     )
-    assert fill_misfit(terms, (), fill) is None
+    assert fill_mismatch(terms, (), fill) is None
 
 
 def test_an_answer_that_was_asked_for_before_a_later_plan_does_not_raise_an_absent_order() -> None:

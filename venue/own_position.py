@@ -10,7 +10,7 @@ from messages.sizing import Leg
 from messages.units import Base
 
 
-class Ours(msgspec.Struct, frozen=True):
+class OwnPosition(msgspec.Struct, frozen=True):
     """What our intents explain of one leg: every amount between `low` and `high` (signed) can be ours,
     orders in doubt included.
     """
@@ -22,24 +22,24 @@ class Ours(msgspec.Struct, frozen=True):
         """How much of `position` is ours to close."""
         return Base(min(position, max(self.high, 0)) if position > 0 else max(position, min(self.low, 0)))
 
-    def without(self, closed: int) -> "Ours":
+    def without(self, closed: int) -> "OwnPosition":
         """What is left when `closed` (signed as the position was) has been closed."""
         return (
-            Ours(min(0, self.low - closed), self.high)
+            OwnPosition(min(0, self.low - closed), self.high)
             if closed < 0
-            else Ours(self.low, max(0, self.high - closed))
+            else OwnPosition(self.low, max(0, self.high - closed))
         )
 
 
-EVERYTHING = Ours(-(2**127), 2**127)
+WHOLE_POSITION = OwnPosition(-(2**127), 2**127)
 """Whatever the venue holds: `flatten --everything`, a person's decision."""
 
 
-class Task(msgspec.Struct, frozen=True):
+class ClosingTask(msgspec.Struct, frozen=True):
     """What is to be closed, and our orders that may still trade."""
 
-    eth: Ours
-    sol: Ours
+    eth: OwnPosition
+    sol: OwnPosition
     doubts: tuple[Doubt, ...] = ()
     everything: bool = False
     """Cancel every order on both products, too, and not only ours."""
@@ -47,7 +47,7 @@ class Task(msgspec.Struct, frozen=True):
     """Legs whose last close the venue refused for a reason that does not pass by itself."""
 
     @classmethod
-    def of(cls, held: Held) -> "Task":
+    def of(cls, held: Held) -> "ClosingTask":
         """What is held, and each order in doubt as if it had filled and as if it had not."""
         return cls(
             _hull(held.eth, "eth", held.doubts),
@@ -57,9 +57,9 @@ class Task(msgspec.Struct, frozen=True):
         )
 
 
-def _hull(held: int, leg: Leg, doubts: tuple[Doubt, ...]) -> Ours:
+def _hull(held: int, leg: Leg, doubts: tuple[Doubt, ...]) -> OwnPosition:
     amounts = [doubt.amount for doubt in doubts if doubt.leg == leg]
-    return Ours(
+    return OwnPosition(
         held + sum(amount for amount in amounts if amount < 0),
         held + sum(amount for amount in amounts if amount > 0),
     )

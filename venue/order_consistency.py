@@ -90,7 +90,7 @@ class SignedTerms(NamedTuple):
         return cls(doubt.product_id, doubt.amount, doubt.limit, doubt.recv_time_ms)
 
 
-class Misfit(NamedTuple):
+class Mismatch(NamedTuple):
     """What does not fit, and how, in words."""
 
     name: Name
@@ -105,14 +105,14 @@ class Misfit(NamedTuple):
 FillCheck = Callable[[SignedTerms, Iterable[Fill], Fill], str]
 
 
-def fill_misfit(terms: SignedTerms, known: Iterable[Fill], fill: Fill) -> Misfit | None:
+def fill_mismatch(terms: SignedTerms, known: Iterable[Fill], fill: Fill) -> Mismatch | None:
     """The first thing about a fill that does not fit the order its digest names; None = it fits. `known`:
     its other pieces.
     """
     pieces = tuple(known)
     return next(
         (
-            Misfit(name, words)
+            Mismatch(name, words)
             for name, check in FILL_CHECKS
             for words in [check(terms, pieces, fill)]
             if words
@@ -174,12 +174,12 @@ def same_fill(one: Fill, other: Fill) -> bool:
     amounts = (one.remaining, one.amount, one.product_id) == (other.remaining, other.amount, other.product_id)
     return (
         amounts
-        and close(one.price, other.price)
+        and nearly_equal(one.price, other.price)
         and abs(one.fee - other.fee) <= ROUNDING + abs(one.fee) // ROUNDING
     )
 
 
-def close(one: int, other: int) -> bool:
+def nearly_equal(one: int, other: int) -> bool:
     """Are two positive numbers the same but for rounding?"""
     return abs(one - other) <= max(abs(one), abs(other)) // ROUNDING + 1
 
@@ -248,7 +248,9 @@ def exact_fee(terms: SignedTerms, quote: int, fee: int) -> bool:
     """Is it, to the last digits, the fee of an order that has traded for `quote` at the account's own
     rate? True where nobody knows the rate.
     """
-    return terms.charges is None or close(int(fee), terms.charges.of(abs(quote), sale=terms.amount < 0))
+    return terms.charges is None or nearly_equal(
+        int(fee), terms.charges.of(abs(quote), sale=terms.amount < 0)
+    )
 
 
 def _time(terms: SignedTerms, _known: Iterable[Fill], fill: Fill) -> str:
@@ -273,34 +275,34 @@ FILL_CHECKS: tuple[tuple[Name, FillCheck], ...] = (
 """Of the quantity first: what is wrong in more than one way is wrong about the quantity."""
 
 
-def update_misfit(terms: SignedTerms, update: OrderUpdate) -> Misfit | None:
+def update_mismatch(terms: SignedTerms, update: OrderUpdate) -> Mismatch | None:
     """The same for an order update. `filled` with all of it left says nothing that can be."""
     if update.product_id != terms.product_id:
-        return Misfit("product", f"product {update.product_id}, the order is of product {terms.product_id}")
+        return Mismatch("product", f"product {update.product_id}, the order is of product {terms.product_id}")
     least = 1 if update.reason == "filled" else 0
     if not 0 <= update.remaining <= abs(terms.amount) - least:
-        return Misfit(
+        return Mismatch(
             "remaining", f"{update.reason} with {update.remaining.text()} left of {_text(abs(terms.amount))}"
         )
     return None
 
 
-def answer_misfit(terms: SignedTerms, answer: Resolved) -> Misfit | None:
+def answer_mismatch(terms: SignedTerms, answer: Resolved) -> Mismatch | None:
     """The same for what somebody was told of the whole order: an archive's record, or what a position
     says.
     """
     if answer.product_id != terms.product_id:
-        return Misfit("product", f"product {answer.product_id}, the order is of product {terms.product_id}")
+        return Mismatch("product", f"product {answer.product_id}, the order is of product {terms.product_id}")
     if answer.filled == 0:
         return None
     if (answer.filled > 0) != (terms.amount > 0):
-        return Misfit("side", f"{answer.filled.text()} of an order of {_text(terms.amount)}")
+        return Mismatch("side", f"{answer.filled.text()} of an order of {_text(terms.amount)}")
     if abs(answer.filled) > abs(terms.amount):
-        return Misfit("size", f"{answer.filled.text()} of an order of {_text(terms.amount)}")
+        return Mismatch("size", f"{answer.filled.text()} of an order of {_text(terms.amount)}")
     return _answer_of_money(terms, answer)
 
 
-def _answer_of_money(terms: SignedTerms, answer: Resolved) -> Misfit | None:
+def _answer_of_money(terms: SignedTerms, answer: Resolved) -> Mismatch | None:
     price = answer.quote * ONE // abs(answer.filled)
     worse, better, odd = (
         _beyond(terms, price),
@@ -308,10 +310,10 @@ def _answer_of_money(terms: SignedTerms, answer: Resolved) -> Misfit | None:
         _unlikely(terms.charges, answer.quote, answer.fee),
     )
     if worse:
-        return Misfit("limit", worse)
+        return Mismatch("limit", worse)
     if better:
-        return Misfit("price", better)
-    return Misfit("fee", odd) if odd else None
+        return Mismatch("price", better)
+    return Mismatch("fee", odd) if odd else None
 
 
 def estimate(doubt: Doubt, moved: int, v_quote: int) -> Quote:
@@ -342,7 +344,7 @@ def implausible(doubt: Doubt, moved: int, v_quote: int) -> bool:
     return not worst * (10_000 - BETTER_BPS) <= implied * 10_000 <= worst * (10_000 + BETTER_BPS)
 
 
-def reading_misfit(snapshot: AccountSnapshot, prices: Mapping[int, int]) -> str:
+def reading_mismatch(snapshot: AccountSnapshot, prices: Mapping[int, int]) -> str:
     """What in a reading of the account contradicts itself, in words; "" = nothing. `prices`: about what our
     products cost, by id; 0 = not known.
 
@@ -384,7 +386,7 @@ def _text(amount: int) -> str:
     return Base(amount).text()
 
 
-class Twice(msgspec.Struct):
+class RepeatedReading(msgspec.Struct):
     """Two readings of the account that say the same, `apart_ms` or more apart by the engine's clock.
 
     `subaccount_info` carries no time and may be older than the engine's timestamp that was asked for before
