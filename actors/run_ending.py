@@ -22,6 +22,7 @@ from actors.risk.legging import budget, over_budget
 from actors.risk.limits import run_over
 from actors.risk.signer_status import SignerStatus
 from actors.tree import Channels, World
+from messages.amounts import fixed
 from messages.lifecycle import (
     LEDGER_GONE,
     SIGNER_REPLACED,
@@ -324,8 +325,8 @@ class RunEnding:
 
 def _stood_alone(held: Held, settings: Settings) -> str:
     kind = "legging_unknown" if held.legging.doubted else "legging_known"
-    used, allowed = (amount.decimal() for amount in (held.legging.usd_s, budget(held.legging, settings)))
-    return f"cycle {held.cycle} was unhedged for {used:.0f} USD·s, {kind} allows {allowed:.0f}"
+    used, allowed = (fixed(amount, 0) for amount in (held.legging.usd_s, budget(held.legging, settings)))
+    return f"cycle {held.cycle} was unhedged for {used} USD·s, {kind} allows {allowed}"
 
 
 def open_legs(held: Held | None) -> str:

@@ -39,9 +39,10 @@ from commands.config.options import (
 )
 from commands.open_state import verdict
 from commands.output.run_json import failure_json, json_line
-from commands.output.words import COMMAND, DONE, ConfigError, Problem, did_you_mean, nearest, per_leg, say
+from commands.output.words import COMMAND, DONE, ConfigError, Problem, did_you_mean, nearest, say
 from commands.signals import SO_FAR
 from commands.stopping import Stopped
+from messages.amounts import per_leg
 from messages.settings import Settings
 
 WIDTH = 80

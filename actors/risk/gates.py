@@ -8,6 +8,7 @@ seal.
 import msgspec
 
 from actors.market_data.cost_curve import BASIS, depth_within, walk
+from messages.amounts import fixed, usd
 from messages.lifecycle import Held
 from messages.market import LegQuote, PairQuote
 from messages.settings import Settings
@@ -111,7 +112,7 @@ def daily_loss(held: Held, settings: Settings) -> Denial | None:
         return None
     return Denial(
         "MAX_DAILY_LOSS",
-        f"this UTC day has cost {_usd(held.day_loss)} USD, limit {_usd(limit)} USD; nothing more is entered",
+        f"this UTC day has cost {usd(held.day_loss)} USD, limit {usd(limit)} USD; nothing more is entered",
     )
 
 
@@ -169,17 +170,17 @@ def _thin(name: str, leg: LegQuote, amount: int, settings: Settings) -> Denial |
     ours, depth = walk(ladder, amount), depth_within(ladder, settings.max_slippage)
     if ours is not None and ours * settings.min_depth <= depth * ONE:
         return None
-    within = f"{_usd(depth)} USD of {name} are within {settings.max_slippage.text()} bps of the touch"
+    within = f"{usd(depth)} USD of {name} are within {settings.max_slippage.text()} bps of the touch"
     if ours is None:
         return Denial(
             "DEPTH_THIN",
             f"{within}, and all visible levels together are smaller than the order",
-            f"{_coin(name)} {_usd(depth)} USD < the order",
+            f"{_coin(name)} {usd(depth)} USD < the order",
         )
     wanted = Quote(ours * settings.min_depth // ONE)
-    brief = f"{_coin(name)} {_usd(depth)} < {_usd(wanted)} USD"
+    brief = f"{_coin(name)} {usd(depth)} < {usd(wanted)} USD"
     return Denial(
-        "DEPTH_THIN", f"{within}, limit {settings.min_depth.text()} x the order of {_usd(ours)} USD", brief
+        "DEPTH_THIN", f"{within}, limit {settings.min_depth.text()} x the order of {usd(ours)} USD", brief
     )
 
 
@@ -212,8 +213,4 @@ def _bps(part: int, whole: int) -> Bps:
 
 def _two_places(figure: Bps) -> str:
     """A figure and its limit with as many decimals, where two are enough for both."""
-    return f"{figure.decimal():.2f}" if figure % (ONE // 100) == 0 else figure.text()
-
-
-def _usd(amount: Quote) -> str:
-    return f"{amount.decimal():.2f}"
+    return fixed(figure, 2) if figure % (ONE // 100) == 0 else figure.text()

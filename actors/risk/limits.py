@@ -15,6 +15,7 @@ below 1, short ones above; products do not net. So entering takes from the healt
 """
 
 from actors.risk.gates import Denial
+from messages.amounts import rate_percent, usd
 from messages.lifecycle import Held
 from messages.market import PairQuote
 from messages.settings import Settings
@@ -34,8 +35,8 @@ def plan_denial(plan: SizingPlan, held: Held, rules: PairTerms, settings: Settin
     if gross > settings.limits.max_gross:
         return Denial(
             "MAX_GROSS",
-            f"both legs at their limits are {_usd(gross)} USD, limits.max_gross ="
-            f" {_usd(settings.limits.max_gross)} USD",
+            f"both legs at their limits are {usd(gross)} USD, limits.max_gross ="
+            f" {usd(settings.limits.max_gross)} USD",
         )
     needs, has = margin_needed(plan, rules, settings), held.initial_health
     if has is None or held.maintenance_health is None:
@@ -80,8 +81,8 @@ def _near_liquidation(plan: SizingPlan, held: Held, rules: PairTerms, settings: 
     if move >= least:
         return None
     words = (
-        f"a move of {_percent(move)} % of one leg would liquidate, limits.min_liquidation_move ="
-        f" {_percent(least)} %"
+        f"a move of {rate_percent(move)} % of one leg would liquidate, limits.min_liquidation_move ="
+        f" {rate_percent(least)} %"
     )
     return Denial("LIQUIDATION_NEAR", f"{words}: deposit more, or use a smaller --target")
 
@@ -90,7 +91,7 @@ def short_of_margin(needs: Quote, has: Quote, settings: Settings) -> str:
     """What is missing, and the two cures."""
     affordable = Quote(max(0, settings.target * has // needs))
     deposit = -(-(needs - has) // ONE)
-    short = f"needs {needs.decimal():.2f} USDT0 free, has {has.decimal():.2f}: deposit {deposit}"
+    short = f"needs {usd(needs)} USDT0 free, has {usd(has)}: deposit {deposit}"
     # Rounded down, and only where something is left to trade with: nobody can type '0 USD'.
     whole = affordable // ONE
     return f"{short} or use --target '{whole} USD'" if whole else short
@@ -102,8 +103,8 @@ def run_over(held: Held, settings: Settings) -> Denial | None:
     if record.drawdown > limits.max_drawdown:
         return Denial(
             "MAX_DRAWDOWN",
-            f"{_usd(record.drawdown)} USD below the account's peak, limits.max_drawdown ="
-            f" {_usd(limits.max_drawdown)} USD",
+            f"{usd(record.drawdown)} USD below the account's peak, limits.max_drawdown ="
+            f" {usd(limits.max_drawdown)} USD",
         )
     if record.failed_in_row >= limits.max_failed_cycles:
         return Denial(
@@ -129,7 +130,8 @@ def run_over(held: Held, settings: Settings) -> Denial | None:
 
 
 def _too_low(what: str, rate: Rate, cycles: int, least: Rate) -> str:
-    return f"{_percent(rate)} % of {what} over the last {cycles} cycles, at least {_percent(least)} % wanted"
+    found, wanted = rate_percent(rate), rate_percent(least)
+    return f"{found} % of {what} over the last {cycles} cycles, at least {wanted} % wanted"
 
 
 def pair_over(held: Held, quote: PairQuote, settings: Settings, now_ms: int) -> Denial | None:
@@ -141,15 +143,15 @@ def pair_over(held: Held, quote: PairQuote, settings: Settings, now_ms: int) -> 
             f"held for {(now_ms - held.entered_ms) // 1000} s, limits.max_hold = {limits.max_hold // 1000} s",
         )
     if held.initial_health is not None and held.initial_health < 0:
-        words = f"the account has {_usd(Quote(-held.initial_health))} USDT0 less than initial margin"
+        words = f"the account has {usd(Quote(-held.initial_health))} USDT0 less than initial margin"
         return Denial("MARGIN_CALL", f"{words}: exiting before the exchange liquidates one leg")
     drift = marked(held.eth, held.sol, quote)
     if drift > limits.max_marked_imbalance:
-        words = f"the pair has drifted {_percent(Rate(drift // 10_000))} % apart at the mids"
+        words = f"the pair has drifted {rate_percent(Rate(drift // 10_000))} % apart at the mids"
         return Denial(
             "MARKED_IMBALANCE",
             f"{words}, limits.max_marked_imbalance ="
-            f" {_percent(Rate(limits.max_marked_imbalance // 10_000))} %",
+            f" {rate_percent(Rate(limits.max_marked_imbalance // 10_000))} %",
         )
     return None
 
@@ -157,11 +159,3 @@ def pair_over(held: Held, quote: PairQuote, settings: Settings, now_ms: int) -> 
 def marked(eth: Base, sol: Base, quote: PairQuote) -> Bps:
     """|E - S| / max(E, S) of what is held, at the mids of now."""
     return imbalance(notional(quote.eth.mid, eth), notional(quote.sol.mid, sol))
-
-
-def _usd(amount: Quote) -> str:
-    return f"{amount.decimal():.2f}"
-
-
-def _percent(rate: Rate) -> str:
-    return f"{Rate(rate * 100).decimal():.2f}"

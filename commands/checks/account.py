@@ -10,7 +10,8 @@ from actors.ledger import LedgerError, folded
 from actors.risk.limits import FEES, short_of_margin
 from commands.checks.answered_venue import AnsweredVenue
 from commands.checks.finding import Finding, fail, ok, short, warn
-from commands.output.words import COMMAND, grouped
+from commands.output.words import COMMAND
+from messages.amounts import grouped, usd
 from messages.units import ONE, Base, Quote, Rate
 from venue.nado.agreement import Disagreement, agree
 from venue.nado.linked import linked_signer
@@ -95,7 +96,7 @@ async def subaccount(known: AnsweredVenue) -> Finding:
     if account.exists:
         return ok(
             "subaccount",
-            f'"{name}" of {owner}: {account.usdt0.decimal():.2f} USDT0, worth {account.value.decimal():.2f}',
+            f'"{name}" of {owner}: {usd(account.usdt0)} USDT0, worth {usd(account.value)}',
         )
     message = f'subaccount "{name}" of {owner} does not exist on {known.access.name}'
     return fail(
@@ -117,8 +118,7 @@ async def margin(known: AnsweredVenue) -> Finding:
         return fail("margin", found, cure, "MARGIN")
     return ok(
         "margin",
-        f"{has.decimal():.2f} USDT0 free, a pair of {grouped(known.settings.target)} USD per leg takes"
-        f" {needs.decimal():.2f}",
+        f"{usd(has)} USDT0 free, a pair of {grouped(known.settings.target)} USD per leg takes {usd(needs)}",
     )
 
 

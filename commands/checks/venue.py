@@ -5,8 +5,9 @@ import trio
 from commands.access.prices import books_now
 from commands.checks.answered_venue import AnsweredVenue
 from commands.checks.finding import Finding, fail, ok, warn
-from commands.output.words import clock_time, grouped, percent
-from messages.units import ONE, Quote, Rate
+from commands.output.words import clock_time
+from messages.amounts import grouped, percent, rate_bps, usd
+from messages.units import ONE, Quote
 from venue.nado.linked import fee_tier
 from venue.nado.socket import open_socket
 
@@ -126,7 +127,7 @@ async def products(known: AnsweredVenue) -> Finding:
     texts = [f"{leg.symbol} tick {leg.price_tick.text()} step {leg.size_step.text()}" for leg in legs]
     return ok(
         "products",
-        f"{', '.join(texts)}, oracle {legs[0].oracle.decimal():.2f} / {legs[1].oracle.decimal():.2f}",
+        f"{', '.join(texts)}, oracle {usd(legs[0].oracle)} / {usd(legs[1].oracle)}",
     )
 
 
@@ -135,18 +136,14 @@ async def fees(known: AnsweredVenue) -> Finding:
     tier = await fee_tier(known.reads, known.access.sender)
     pair = known.rules.terms()
     eth, sol = pair.eth, pair.sol
-    rates = f"tier {tier}: taker {_bp(eth.taker_fee)} bp, maker {_bp(eth.maker_fee)} bp"
+    rates = f"tier {tier}: taker {rate_bps(eth.taker_fee)} bp, maker {rate_bps(eth.maker_fee)} bp"
     if (eth.taker_fee, eth.maker_fee) != (sol.taker_fee, sol.maker_fee):
-        rates += f"; SOL taker {_bp(sol.taker_fee)} bp, maker {_bp(sol.maker_fee)} bp"
+        rates += f"; SOL taker {rate_bps(sol.taker_fee)} bp, maker {rate_bps(sol.maker_fee)} bp"
     cost = Quote(2 * known.settings.target * (eth.taker_fee + sol.taker_fee) // ONE)
     return ok(
         "fees",
-        f"{rates}; a cycle of {grouped(known.settings.target)} USD per leg pays {cost.decimal():.2f} USD",
+        f"{rates}; a cycle of {grouped(known.settings.target)} USD per leg pays {usd(cost)} USD",
     )
-
-
-def _bp(rate: Rate) -> str:
-    return Rate(rate * 10_000).text()
 
 
 async def minimum(known: AnsweredVenue) -> Finding:

@@ -32,10 +32,10 @@ from commands.output.words import (
     did_you_mean,
     say,
     stopped_code,
-    usd,
 )
 from commands.setup.drill_results import Measured, remember
 from commands.stopping import Stops
+from messages.amounts import fixed, usd
 from messages.units import Ms, Quote
 from runtime.clock import WallClock
 from venue.protocol import VenueError
@@ -225,9 +225,8 @@ def lines(result: Result) -> list[str]:
     """One drill; a line more for each limit that was exceeded."""
     state = "OVER" if result.exceeded else "ok"
     cost = "unknown" if result.cost is None else usd(result.cost)
-    alone = (
-        f"unhedged {usd(result.worst, 0)} USD, {usd(result.usd_s, 0)} USD·s of {usd(result.usd_s_allowed, 0)}"
-    )
+    worst, usd_s, allowed = (fixed(each, 0) for each in (result.worst, result.usd_s, result.usd_s_allowed))
+    alone = f"unhedged {worst} USD, {usd_s} USD·s of {allowed}"
     told = [
         f"{state:<4}  {result.name:<{WIDTH}}  {alone} · cost {cost} USD of {usd(result.cost_allowed)} ·"
         f" {result.ending}"

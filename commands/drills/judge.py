@@ -14,8 +14,9 @@ from actors.risk.legging import allowed
 from commands.drills.exposure import Unhedged, unhedged
 from commands.drills.stage import Played
 from commands.drills.table import Drill, class_ms
-from commands.output.words import DONE, HALTED, REFUSED, grouped, usd
+from commands.output.words import DONE, HALTED, REFUSED
 from commands.setup.worst_case import worst_case
+from messages.amounts import fixed, grouped, usd
 from messages.settings import Settings
 from messages.units import Ms, Quote
 from venue.protocol import VenueRules
@@ -123,7 +124,9 @@ def _open_words(found: Unhedged, rules: VenueRules) -> str:
 def _legging(drill: Drill, found: Unhedged, most: Quote) -> list[Exceeded]:
     if found.usd_s <= most:
         return []
-    return [Exceeded(CLASSES[drill.legging], f"{usd(found.usd_s, 0)} USD·s unhedged, {usd(most, 0)} allowed")]
+    return [
+        Exceeded(CLASSES[drill.legging], f"{fixed(found.usd_s, 0)} USD·s unhedged, {fixed(most, 0)} allowed")
+    ]
 
 
 def _cost(settings: Settings, cost: Quote | None, most: Quote) -> list[Exceeded]:

@@ -20,6 +20,7 @@ from actors.run_ending import open_legs
 from commands.access.venue import Access
 from commands.open_state.evidence import EscapeWord, Evidence, LedgerWord, VenueWord, gathered
 from commands.output.words import COMMAND, OPEN, Problem, clock_time
+from messages.amounts import fixed
 from messages.execution import AccountSnapshot
 from messages.lifecycle import Held
 from messages.sizing import Leg
@@ -365,5 +366,5 @@ def third_party_words(known: Evidence, answer: OpenAnswer) -> str:
 
 def amount_words(product: ProductRules, amount: Base) -> str:
     """`SOL-PERP -8.5 (985 USD)`, at the oracle's price; without the USD where there is none."""
-    worth = f" ({notional(product.oracle, amount).decimal():.0f} USD)" if product.oracle is not None else ""
+    worth = f" ({fixed(notional(product.oracle, amount), 0)} USD)" if product.oracle is not None else ""
     return f"{product.symbol} {amount.text()}{worth}"

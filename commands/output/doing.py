@@ -10,11 +10,11 @@ from collections.abc import Sequence
 import msgspec
 
 from actors.run_ending import open_legs
-from commands.output.words import clock_time, fixed, seconds, span
+from commands.output.words import clock_time, seconds, span
+from messages.amounts import fixed, size
 from messages.lifecycle import Halted, Held, Stopping, Waiting
 from messages.settings import Settings
 from messages.sizing import Purpose, SizingPlan, Skipped
-from messages.units import Base
 
 DOING: dict[Purpose, str] = {
     "enter": "ENTERING",
@@ -102,9 +102,7 @@ def _flat(held: Held | None) -> bool:
 
 def _orders(plan: SizingPlan) -> str:
     parts = [(name, order.amount) for name, order in (("ETH", plan.eth), ("SOL", plan.sol)) if order.amount]
-    return ", ".join(
-        f"{'buy' if amount > 0 else 'sell'} {Base(abs(amount)).text()} {name}" for name, amount in parts
-    )
+    return ", ".join(f"{'buy' if amount > 0 else 'sell'} {size(amount)} {name}" for name, amount in parts)
 
 
 def _holding(seen: Seen, held: Held, now_ms: int) -> str:

@@ -5,7 +5,7 @@ one `Statement`.
 from collections.abc import Sequence
 from decimal import Decimal
 
-from commands.output.words import usd
+from messages.amounts import signed, usd
 from messages.money import Statement
 from messages.units import Quote
 
@@ -20,12 +20,6 @@ FLOWS = (
     ("other", "other"),
 )
 """Field of the statement, and what a person calls it."""
-
-
-def signed(amount: Quote) -> str:
-    """USD with its sign, also when it is a gain."""
-    shown = usd(amount)
-    return f"+{shown}" if amount > 0 and shown != "0.00" else shown
 
 
 def market_of(money: Statement) -> Quote:

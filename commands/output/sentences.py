@@ -3,7 +3,7 @@ instead.
 """
 
 from actors.sizing.min_notional import least_order, worst_top_up
-from commands.output.words import grouped, plain_usd, short_percent
+from messages.amounts import grouped, plain_usd, short_percent, to_cents, usd, usd_up
 from messages.market import LegQuote, PairQuote
 from messages.settings import Settings
 from messages.sizing import Skipped, Verdict
@@ -18,40 +18,30 @@ def expected_cost(settings: Settings, rules: PairTerms, quote: PairQuote) -> str
     The first line of every run: `expected cost 1.50 USD a cycle (fees 1.38 + spread 0.12), 5 cycles ≈ 7.50
     USD`.
     """
-    fees = _cents(2 * settings.target * (rules.eth.taker_fee + rules.sol.taker_fee) // ONE)
-    spread = _cents(
+    fees = to_cents(2 * settings.target * (rules.eth.taker_fee + rules.sol.taker_fee) // ONE)
+    spread = to_cents(
         sum(
             settings.target * (leg.asks[0].price - leg.bids[0].price) // leg.mid
             for leg in (quote.eth, quote.sol)
         )
     )
-    cycle = fees + spread
-    text = f"expected cost {_usd_of(cycle)} USD a cycle (fees {_usd_of(fees)} + spread {_usd_of(spread)})"
+    cycle = Quote(fees + spread)
+    text = f"expected cost {usd(cycle)} USD a cycle (fees {usd(fees)} + spread {usd(spread)})"
     if settings.cycles is None:
         return f"{text}, until stopped"
     plural = "cycle" if settings.cycles == 1 else "cycles"
-    return f"{text}, {settings.cycles} {plural} ≈ {_usd_of(cycle * settings.cycles)} USD"
+    return f"{text}, {settings.cycles} {plural} ≈ {usd(Quote(cycle * settings.cycles))} USD"
 
 
 def expected_dust(rules: PairTerms) -> str:
     """What may be left of a leg, and what is then done about it: said before anything is entered."""
     minimum = max(product.min_notional for product in (rules.eth, rules.sol))
-    least, cost = (
-        max(least_order(product) for product in (rules.eth, rules.sol)),
-        -(-worst_top_up(rules) * 100 // ONE),
-    )
+    least = max(least_order(product) for product in (rules.eth, rules.sol))
+    cost = usd_up(worst_top_up(rules))
     return (
         f"a remainder under {grouped(minimum)} USD of a leg is closed reduce-only; if the venue refuses that"
-        f" (2094), topped up by {grouped(least)} USD and closed, fees at most {_usd_of(cost)} USD"
+        f" (2094), topped up by {grouped(least)} USD and closed, fees at most {cost} USD"
     )
-
-
-def _cents(amount: int) -> int:
-    return round(Quote(amount).decimal() * 100)
-
-
-def _usd_of(cents: int) -> str:
-    return f"{cents // 100}.{cents % 100:02d}"
 
 
 def spread_bps(leg: LegQuote) -> Bps:

@@ -5,7 +5,8 @@ Every number is the ledger's or the venue's. What nobody knows is `unknown`, nev
 
 from commands.output import money_lines
 from commands.output.ending import Report, code_of, median_of, problem_of
-from commands.output.words import OPEN, percent, seconds, short_percent
+from commands.output.words import OPEN, seconds
+from messages.amounts import percent, short_percent
 from messages.lifecycle import Held, Totals
 from messages.units import Bps
 

@@ -16,11 +16,8 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from decimal import ROUND_CEILING, ROUND_HALF_EVEN, Decimal, localcontext
 from difflib import get_close_matches
 from typing import TextIO
-
-from messages.units import X18, Bps, Ms
 
 DONE, INTERNAL, USAGE, REFUSED, OPEN, HALTED = 0, 1, 2, 3, 4, 70
 """Exit codes (`docs/running.md`); a signal that ended flat is 130 (SIGINT) or 143 (SIGTERM, SIGHUP)."""
@@ -129,51 +126,6 @@ def did_you_mean(wrong: str, right: Sequence[str], otherwise: str) -> str:
     return f"did you mean {found}?" if found else otherwise
 
 
-def fixed(value: X18, places: int, *, up: bool = False) -> str:
-    """`value` with `places` decimals, half to even (or up: a limit must not look met because it was
-    rounded); -0 is 0.
-    """
-    with localcontext() as exact:
-        exact.prec = 80
-        rounded = value.decimal().quantize(
-            Decimal(1).scaleb(-places), ROUND_CEILING if up else ROUND_HALF_EVEN
-        )
-    return f"{abs(rounded) if rounded == 0 else rounded:f}"
-
-
-def usd(value: X18, places: int = 2) -> str:
-    """A signed amount of USD without its unit."""
-    return fixed(value, places)
-
-
-def grouped(value: X18) -> str:
-    """Money as in running text: 1,000 or 1,234.5; exact."""
-    return f"{value.decimal().normalize():,f}"
-
-
-def plain_usd(value: X18) -> str:
-    """An exact amount as it can be typed: `1000 USD`."""
-    return f"{value.text()} USD"
-
-
-def percent(value: Bps, places: int = 3) -> str:
-    """Basis points as percent, rounded up: an imbalance never looks smaller than it is."""
-    return fixed(Bps(value // 100 + (1 if value % 100 else 0)), places, up=True) + " %"
-
-
-def short_percent(value: Bps) -> str:
-    """The same for running text, exact and without trailing zeros: `0.1 %`."""
-    with localcontext() as exact:
-        exact.prec = 80
-        text = f"{value.decimal() / 100:f}"
-    return (text.rstrip("0").rstrip(".") if "." in text else text) + " %"
-
-
-def bps(value: Bps, places: int = 2) -> str:
-    """Basis points with their unit."""
-    return f"{fixed(value, places)} bps"
-
-
 def seconds(duration_ms: int, places: int = 1) -> str:
     """A duration in seconds with its unit."""
     return f"{duration_ms / 1000:.{places}f} s"
@@ -203,11 +155,6 @@ def iso_micros(at_ns: int) -> str:
     """ISO-8601 with microseconds and Z."""
     whole, rest = divmod(at_ns, 1_000_000_000)
     return datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{rest // 1000:06d}Z"
-
-
-def per_leg(target: X18) -> str:
-    """The target as every text says it: `1,000 USD per leg (2,000 gross)`."""
-    return f"{grouped(target)} USD per leg ({grouped(X18(2 * target))} gross)"
 
 
 UNITS = frozenset(
@@ -300,8 +247,3 @@ def _send_nowhere(stream: TextIO | None) -> None:
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, number)
         os.close(nowhere)
-
-
-def elapsed_ms(start_ms: int, now_ms: int) -> Ms:
-    """Time since `start_ms`, never negative (the venue's clock may have been set back in between)."""
-    return Ms(max(0, now_ms - start_ms))

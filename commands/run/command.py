@@ -28,7 +28,7 @@ from commands.output.ending import Report, closing_line, code_of
 from commands.output.run_json import failure_json, json_line, run_json
 from commands.output.sentences import expected_cost, expected_dust
 from commands.output.summary import text
-from commands.output.words import COMMAND, Problem, fitted_to, grouped, say
+from commands.output.words import COMMAND, Problem, fitted_to, say
 from commands.run.adopting import adopt
 from commands.run.crashes import Crashes
 from commands.run.guard_keeper import Guarded, guarded
@@ -42,6 +42,7 @@ from commands.setup import refusals
 from commands.setup.escaping import close_ours, write_down_halt
 from commands.setup.world import Wanted, world
 from commands.stopping import StoppedAtStart, Stops
+from messages.amounts import grouped
 from messages.lifecycle import TAKEN_OVER, Halted, Held, Note
 from messages.market import PairQuote
 from runtime.clock import WallClock, stopwatch_ns

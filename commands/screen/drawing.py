@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from actors.risk.legging import budget
-from commands.output.money_lines import FLOWS, market_of, signed
+from commands.output.money_lines import FLOWS, market_of
 from commands.output.run_report import RunReport
 from commands.output.sentences import spread_bps
 from commands.output.summary import agreement
-from commands.output.words import bps, clock_time, date_time, fitted, fixed, percent, span, usd
+from commands.output.words import clock_time, date_time, fitted, span
 from commands.screen.view import ACTORS, RunView
 from commands.screen.view_parts import Row, marked_exposure
 from commands.screen.view_words import order_words, short
+from messages.amounts import bps, fixed, percent, signed, size, usd
 from messages.market import LegQuote
-from messages.units import ONE, Base, Bps, Quote, imbalance
+from messages.units import ONE, Bps, Quote, imbalance
 
 COLUMNS = 80
 ROWS = 24
@@ -172,7 +173,7 @@ def _row(row: Row, digits: int) -> str:
     after = "" if row.after_ms is None else span(row.after_ms)
     vwap = fixed(row.vwap, 2) if row.filled else ""
     slip = bps(slippage(row)) if row.filled else ""
-    sizes = f"{Base(abs(row.order.amount)).text():<9} {Base(row.filled).text():<9}"
+    sizes = f"{size(row.order.amount):<9} {size(row.filled):<9}"
     return (
         f" {row.label:<7} {sizes} {vwap:<8} {slip:>9} "
         f" {row.digest if digits > 8 else short(row.digest):<{digits}} {after:>7}  {row.state}"

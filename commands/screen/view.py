@@ -13,7 +13,7 @@ import msgspec
 
 from commands.output.doing import Seen, doing
 from commands.output.sentences import skip_sentence
-from commands.output.words import PLAY_MONEY, fixed, percent, span
+from commands.output.words import PLAY_MONEY, span
 from commands.screen.view_parts import Event, Row
 from commands.screen.view_words import (
     closed_words,
@@ -23,6 +23,7 @@ from commands.screen.view_words import (
     plan_words,
     restarted_words,
 )
+from messages.amounts import fixed, percent
 from messages.execution import Fill, LegFill, Outcome, PlanClosed
 from messages.lifecycle import (
     Alarm,

@@ -1,10 +1,11 @@
 """What happened, in words: one line per event, for the screen's last lines and for plain-line mode alike."""
 
-from commands.output.words import clock_time, fixed, span
+from commands.output.words import clock_time, span
+from messages.amounts import fixed, size
 from messages.execution import Fill, LegFill, Outcome, PlanClosed
 from messages.lifecycle import Restarted
 from messages.sizing import Leg, LegOrder, Sealed, SizingPlan
-from messages.units import ONE, Base, Quote, notional
+from messages.units import ONE, Quote, notional
 
 RESOLVE_GRACE_MS = 500
 """RESOLVE believes in an order's absence this long after its receive window (design: the barrier)."""
@@ -19,8 +20,9 @@ def order_words(name: str, order: LegOrder) -> str:
     """`ETH sell 0.357 = 984.57`; `SOL nothing` when the leg has no amount."""
     if not order.amount:
         return f"{name} nothing"
-    size = Base(abs(order.amount)).text()
-    return f"{name} {side(order.amount)} {size} = {fixed(notional(order.vwap, order.amount), 2)}"
+    return (
+        f"{name} {side(order.amount)} {size(order.amount)} = {fixed(notional(order.vwap, order.amount), 2)}"
+    )
 
 
 def plan_words(sealed: Sealed) -> str:
@@ -44,19 +46,19 @@ def outcome_words(outcome: Outcome) -> str:
 
 def doubt_words(outcome: Outcome, order: LegOrder, sealed: Sealed | None) -> str:
     """Doubt: for how long it can last, and how much may be unhedged until then."""
-    size = Quote(notional(order.limit, order.amount) // ONE * ONE).text()
+    most = Quote(notional(order.limit, order.amount) // ONE * ONE).text()
     until = (
         clock_time(sealed.plan.recv_time_ms + RESOLVE_GRACE_MS + 999) + "Z" if sealed else "it is resolved"
     )
     waited = span(outcome.answered_ms - outcome.sent_ms)
     unknown = f"{outcome.leg.upper()} order {outcome.order_digest[:6]}... unknown: no answer in {waited}"
-    return f"{unknown} · up to {size} USD may be unhedged until {until} · waiting, nothing to do"
+    return f"{unknown} · up to {most} USD may be unhedged until {until} · waiting, nothing to do"
 
 
 def fill_words(leg: Leg, fill: Fill) -> str:
     """A piece of an order traded."""
-    left = f", {Base(abs(fill.remaining)).text()} left" if fill.remaining else ""
-    return f"{leg.upper()} filled {Base(abs(fill.amount)).text()} at {fill.price.text()}{left}"
+    left = f", {size(fill.remaining)} left" if fill.remaining else ""
+    return f"{leg.upper()} filled {size(fill.amount)} at {fill.price.text()}{left}"
 
 
 def closed_words(plan: SizingPlan, closed: PlanClosed) -> str:
@@ -70,12 +72,11 @@ def closed_words(plan: SizingPlan, closed: PlanClosed) -> str:
 
 
 def _done(name: str, done: LegFill) -> str:
-    size, wanted = Base(abs(done.filled)), Base(abs(done.ordered))
-    if not size:
-        return f"{name} 0 of {wanted.text()}" + (
+    if not done.filled:
+        return f"{name} 0 of {size(done.ordered)}" + (
             f" (refused {done.code})" if done.outcome == "refused" else ""
         )
-    return f"{name} {size.text()} of {wanted.text()} at {fixed(done.vwap, 2)}"
+    return f"{name} {size(done.filled)} of {size(done.ordered)} at {fixed(done.vwap, 2)}"
 
 
 def restarted_words(restarted: Restarted) -> str:

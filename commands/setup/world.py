@@ -34,9 +34,10 @@ from commands.open_state.readings import venue_said
 from commands.open_state.verdict import MEANT
 from commands.output.words import Problem
 from commands.setup.preflight import preflight
+from messages.amounts import rate_bps
 from messages.lifecycle import Halted, Held, Note, Opened
 from messages.settings import Settings
-from messages.units import Quote, Rate
+from messages.units import Quote
 from runtime.clock import Clock, VenueClock, WallClock
 from runtime.observe import Observe
 from runtime.private import private_folder
@@ -278,7 +279,7 @@ def rules_read(rules: VenueRules) -> str:
     taker fee.
     """
     eth, sol = rules.eth, rules.sol
-    taker = Rate(eth.taker_fee * 10_000).text() if eth.taker_fee is not None else "?"
+    taker = rate_bps(eth.taker_fee) if eth.taker_fee is not None else "?"
     minimum = eth.min_notional.text() if eth.min_notional is not None else "?"
     lots = (
         f"ETH {eth.price_tick.text()}/{eth.size_step.text()}, SOL"

@@ -16,8 +16,9 @@ at what drift), a price that falls through every one of flatten_steps, and a ven
 
 import msgspec
 
-from commands.output.words import COMMAND, ConfigError, grouped, iso_micros, usd
+from commands.output.words import COMMAND, ConfigError, iso_micros
 from commands.setup.drill_results import Maxima, maxima_of
+from messages.amounts import fixed, grouped, usd_up
 from messages.settings import Settings
 from messages.units import ONE, Ms, Quote
 from venue.protocol import PairTerms
@@ -61,7 +62,7 @@ class WorstCase(msgspec.Struct, frozen=True):
     def text(self) -> str:
         """The sum with its parts: the line that a person accepts."""
         beside = (
-            f"not in it: ETH against SOL while a pair is held (ended at {_usd(self.drift)}), a fall through"
+            f"not in it: ETH against SOL while a pair is held (ended at {usd_up(self.drift)}), a fall through"
             " every flatten step, a silent venue"
         )
         return f"{self._sum()} ({beside}); {self._source()}"
@@ -78,24 +79,21 @@ class WorstCase(msgspec.Struct, frozen=True):
         )
         when = iso_micros(self.drilled.drilled_ms * 1_000_000)[:10]
         return (
-            f"{than}: drilled {when}, at most {_usd(costly.cost)} USD ({costly.name}) and"
-            f" {usd(long.usd_s, 0)} USD·s unhedged ({long.name})"
+            f"{than}: drilled {when}, at most {usd_up(costly.cost)} USD ({costly.name}) and"
+            f" {fixed(long.usd_s, 0)} USD·s unhedged ({long.name})"
         )
 
     def _sum(self) -> str:
         cycle = (
-            f"{_usd(self.cycle)} USD a cycle (fees {_usd(self.fees)} + spread {_usd(self.spread)} + slippage"
-            f" {_usd(self.slippage)})"
+            f"{usd_up(self.cycle)} USD a cycle (fees {usd_up(self.fees)} + spread {usd_up(self.spread)} +"
+            f" slippage {usd_up(self.slippage)})"
         )
-        lost = (
-            f"{'one lost leg' if self.disaster == self.lost_leg else 'the worst drill'} {_usd(self.disaster)}"
-        )
+        which = "one lost leg" if self.disaster == self.lost_leg else "the worst drill"
+        lost = f"{which} {usd_up(self.disaster)}"
+        total, parts = usd_up(self.total), f"{cycle} + {lost}"
         if self.cycles is None:
-            return (
-                f"worst case of a UTC day {_usd(self.total)} USD = max_daily_loss {_usd(self.daily_loss)} +"
-                f" {cycle} + {lost}"
-            )
-        return f"worst case {_usd(self.total)} USD = {self.cycles} x {cycle} + {lost}"
+            return f"worst case of a UTC day {total} USD = max_daily_loss {usd_up(self.daily_loss)} + {parts}"
+        return f"worst case {total} USD = {self.cycles} x {parts}"
 
 
 def stated(settings: Settings, rules: PairTerms, now_ms: Ms) -> WorstCase:
@@ -137,13 +135,3 @@ def must_be_accepted(worst: WorstCase, accepted: Quote | None) -> None:
         cure,
         "no order was sent",
     )
-
-
-def _usd(amount: Quote) -> str:
-    """To the cent, rounded up."""
-    cents = -(-amount * 100 // ONE)
-    return f"{cents // 100}.{cents % 100:02d}"
-
-
-def _whole(amount: Quote) -> int:
-    return -(-amount // ONE)
