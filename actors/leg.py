@@ -17,7 +17,7 @@ import trio
 
 from actors.risk.objections import Objection, objection
 from messages.execution import Outcome
-from messages.lifecycle import Hop
+from messages.lifecycle import LEG_ANSWERED, LEG_SENDS, LEG_VOTES, Hop, HopWord
 from messages.settings import Settings
 from messages.sizing import Abort, Declined, Leg, Place, Ready, Sealed
 from messages.units import Ms, notional
@@ -146,7 +146,7 @@ class Tools(msgspec.Struct, frozen=True):
     observe: Observe
     pulse: Pulse = msgspec.field(default_factory=Pulse)
 
-    def hop(self, name: str, sealed: Sealed, note: str) -> None:
+    def hop(self, name: HopWord, sealed: Sealed, note: str) -> None:
         """Tell the log where this plan is, with its digest and both quantities."""
         plan = sealed.plan
         self.observe(
@@ -197,7 +197,7 @@ async def handle(state: LegState, message: LegMessage, wire: OrderWire, tools: T
     if isinstance(message, Sealed):
         state, vote = on_sealed(state, message, tools.order_builder, tools.settings, connected=wire.connected)
         tools.hop(
-            f"{state.leg}_leg votes",
+            LEG_VOTES[state.leg],
             message,
             "READY" if isinstance(vote, Ready) else f"{vote.code}: {vote.detail}",
         )
@@ -227,11 +227,11 @@ async def place_one(state: LegState, place: Place, wire: OrderWire, tools: Tools
         )
     assert state.sealed is not None  # noqa: S101 - on_place returned an order of it
     sent_ms = tools.clock.now_ms()
-    tools.hop(f"{state.leg}_leg sends", state.sealed, order.digest)
+    tools.hop(LEG_SENDS[state.leg], state.sealed, order.digest)
     tools.pulse.expect(MAIL, max(0, order.recv_time_ms + ANSWER_AFTER_RECV_MS - sent_ms) / 1000)
     reply = await wire.place(order)
     tools.hop(
-        f"{state.leg}_leg answered",
+        LEG_ANSWERED[state.leg],
         state.sealed,
         f"{order.digest} {reply.kind} {reply.code or ''} {reply.text}".strip(),
     )

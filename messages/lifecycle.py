@@ -383,6 +383,25 @@ class Stopping(msgspec.Struct, frozen=True):
     within_ms: Ms
 
 
+HopWord = Literal[
+    "sizing proposes",
+    "supervisor seals",
+    "eth_leg votes",
+    "sol_leg votes",
+    "ledger intent",
+    "eth_leg sends",
+    "sol_leg sends",
+    "eth_leg answered",
+    "sol_leg answered",
+    "ledger fill",
+]
+"""Every point that a plan passes, in the order of its way; the log shows them as they are."""
+LEG_VOTES: dict[Leg, HopWord] = {"eth": "eth_leg votes", "sol": "sol_leg votes"}
+LEG_SENDS: dict[Leg, HopWord] = {"eth": "eth_leg sends", "sol": "sol_leg sends"}
+"""The order's digest is in such a hop's note."""
+LEG_ANSWERED: dict[Leg, HopWord] = {"eth": "eth_leg answered", "sol": "sol_leg answered"}
+
+
 class Hop(msgspec.Struct, frozen=True):
     """anyone -> log and screen: a plan passed this point. Every hop names plan, digest and both
     quantities, so two paths cannot differ unseen.
@@ -390,7 +409,7 @@ class Hop(msgspec.Struct, frozen=True):
 
     at_ns: Ns
     """By this machine's clock."""
-    hop: str
+    hop: HopWord
     epoch: int
     seq: int
     digest: str

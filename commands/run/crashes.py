@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from messages.execution import Outcome, PlanClosed
-from messages.lifecycle import Hop, Staged
+from messages.lifecycle import LEG_SENDS, Hop, Staged
 from messages.sizing import Sealed
 
 Moment = Literal["sent", "answered", "held"]
@@ -74,7 +74,7 @@ _WORDS = {"sent": "on its way", "answered": "half answered", "held": "held"}
 
 def _moment(message: msgspec.Struct) -> Moment | None:
     if isinstance(message, Hop):
-        return "sent" if message.hop == "eth_leg sends" else None
+        return "sent" if message.hop == LEG_SENDS["eth"] else None
     if isinstance(message, Outcome):
         return "answered"
     return "held" if isinstance(message, PlanClosed) and not message.aborted else None

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import msgspec
 
 from messages.execution import Fill, Outcome, PlanClosed
-from messages.lifecycle import Hop, Staged
+from messages.lifecycle import LEG_SENDS, Hop, Staged
 from messages.sizing import Ready, Sealed
 from messages.units import ONE, notional
 from runtime.specs import ChildStarted
@@ -41,7 +41,7 @@ class Staging:
             self._sealed(message)
         elif isinstance(message, Ready):
             self._voted(message)
-        elif isinstance(message, Hop) and message.hop.endswith("sends") and self._killed:
+        elif isinstance(message, Hop) and message.hop in LEG_SENDS.values() and self._killed:
             self._sent += (message.epoch, message.seq) == (self._killed.plan.epoch, self._killed.plan.seq)
         elif isinstance(message, ChildStarted) and message.child == VICTIM and self._killed_ms:
             self._back()

@@ -26,6 +26,7 @@ from commands.screen.view_words import (
 from messages.amounts import fixed, percent
 from messages.execution import Fill, LegFill, Outcome, PlanClosed
 from messages.lifecycle import (
+    LEG_SENDS,
     Alarm,
     CycleEnded,
     Denied,
@@ -334,7 +335,7 @@ class RunView:
 
     def _hop(self, hop: Hop) -> None:
         """Only to count what left twice: a leg names its order when it sends it."""
-        if hop.hop.endswith("_leg sends"):
+        if hop.hop in LEG_SENDS.values():
             self.orders_twice += hop.note in self._sent
             self._sent[hop.note] = None
             if len(self._sent) > DIGESTS_KEPT:

@@ -6,7 +6,18 @@ import msgspec
 
 from commands.screen.view import RunView
 from messages.execution import Fill, LegFill, Outcome, PlanClosed
-from messages.lifecycle import CycleEnded, Halted, Held, Hop, Legging, Note, Restarted, Staged, Totals
+from messages.lifecycle import (
+    CycleEnded,
+    Halted,
+    Held,
+    Hop,
+    HopWord,
+    Legging,
+    Note,
+    Restarted,
+    Staged,
+    Totals,
+)
 from messages.money import Statement
 from messages.settings import Settings
 from messages.sizing import Abort, Declined, Leg, LegOrder, Place, Ready, Sealed, SizingPlan, Skipped, Verdict
@@ -362,5 +373,5 @@ class Started:
         ]
 
 
-def hop(name: str, note: str) -> Hop:
+def hop(name: HopWord, note: str) -> Hop:
     return Hop(Ns(START_MS * 10**6), name, 2, 7, "9f3c41d0" * 4, Base.of("-0.357"), Base.of("8.5"), note)

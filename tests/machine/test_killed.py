@@ -2,7 +2,7 @@
 log.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from itertools import product
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from messages.execution import Outcome, PlanClosed
-from messages.lifecycle import AccountStream, Hop
+from messages.lifecycle import LEG_ANSWERED, LEG_SENDS, AccountStream, Hop, HopWord
 from messages.settings import Settings
 from messages.sizing import Place, Ready
 from messages.units import ONE, Base, Ms, Quote
@@ -25,22 +25,22 @@ HUNDRED = Settings(target=Quote(100 * ONE), cycles=1, hold=Ms(500))
 PAIR = {4: int(Base.of("0.042")), 8: int(Base.of("1"))}
 
 
-def hop(name: str, purpose_seq: int = 1) -> Callable[[msgspec.Struct], bool]:
-    return lambda said: isinstance(said, Hop) and said.hop.endswith(name) and said.seq == purpose_seq
+def hop(words: Container[HopWord], purpose_seq: int = 1) -> Callable[[msgspec.Struct], bool]:
+    return lambda said: isinstance(said, Hop) and said.hop in words and said.seq == purpose_seq
 
 
 PHASES: dict[str, tuple[Callable[[msgspec.Struct], bool], float]] = {
-    "idle": (hop("proposes", 0), 0.0),
-    "seal to ready": (hop("seals"), 0.0),
+    "idle": (hop(["sizing proposes"], 0), 0.0),
+    "seal to ready": (hop(["supervisor seals"]), 0.0),
     "ready to place": (lambda said: isinstance(said, Ready), 0.0),
-    "between the sends": (hop("sends"), 0.0),
-    "sent to ack": (hop("sends"), 0.015),
-    "ack to fill": (hop("answered"), 0.0),
+    "between the sends": (hop(LEG_SENDS.values()), 0.0),
+    "sent to ack": (hop(LEG_SENDS.values()), 0.015),
+    "ack to fill": (hop(LEG_ANSWERED.values()), 0.0),
     "outcome to close": (lambda said: isinstance(said, Outcome), 0.0),
     "hold": (lambda said: isinstance(said, PlanClosed), 0.2),
-    "exit sealed": (hop("seals", 2), 0.0),
-    "exit sent": (hop("sends", 2), 0.015),
-    "exit answered": (hop("answered", 2), 0.0),
+    "exit sealed": (hop(["supervisor seals"], 2), 0.0),
+    "exit sent": (hop(LEG_SENDS.values(), 2), 0.015),
+    "exit answered": (hop(LEG_ANSWERED.values(), 2), 0.0),
 }
 """Phase -> what marks it, and how many seconds later the crash comes."""
 

@@ -17,7 +17,7 @@ import trio
 from trio.testing import MockClock
 
 from messages.execution import Fill, Resolved
-from messages.lifecycle import AccountStream, Hop
+from messages.lifecycle import LEG_SENDS, AccountStream, Hop
 from messages.market import PairQuote
 from messages.settings import Settings
 from messages.sizing import Sealed
@@ -67,7 +67,7 @@ def once(
 
 
 def sends(said: msgspec.Struct) -> bool:
-    return isinstance(said, Hop) and said.hop.endswith("_leg sends")
+    return isinstance(said, Hop) and said.hop in LEG_SENDS.values()
 
 
 async def test_fills_that_a_lost_stream_did_not_bring_are_found_out_and_the_stream_comes_back_with_its_subaccount(  # noqa: E501

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from messages.lifecycle import Hop
+from messages.lifecycle import LEG_ANSWERED, LEG_SENDS, Hop
 from messages.sizing import Sealed
 from runtime.specs import ChildStarted
 from supervisor import Machine
@@ -42,8 +42,8 @@ class PhaseWatch:
         elif isinstance(said, ChildStarted):
             self._booted = self._booted or said.child == LAST_UP
         elif isinstance(said, Hop):
-            self._sends += said.hop.endswith("leg sends")
-            self._answers += said.hop.endswith("leg answered")
+            self._sends += said.hop in LEG_SENDS.values()
+            self._answers += said.hop in LEG_ANSWERED.values()
 
     def now(self) -> str:
         """The phase's name; what repairs and what closes have one name each."""
