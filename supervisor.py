@@ -284,7 +284,7 @@ class Machine:
         """What an exit leaves behind because it does not fit the venue's size steps."""
         held = self.channels.held.value
         rest = (
-            on_the_steps(held.eth, held.sol, rules).kept
+            on_the_steps(held.eth.amount, held.sol.amount, rules).kept
             if held is not None and plan.purpose in {"exit", "flatten"}
             else ""
         )
@@ -313,7 +313,7 @@ class Machine:
         return (
             held is not None
             and rules is not None
-            and liquidation_near(held.eth, held.sol, held.maintenance_health, rules, limit)
+            and liquidation_near(held.eth.amount, held.sol.amount, held.maintenance_health, rules, limit)
         )
 
     def _not_sealed(self, plan: SizingPlan, obstacle: str) -> None:
@@ -536,4 +536,6 @@ class Machine:
 
 def leaves_a_pair(plan: SizingPlan, held: Held | None) -> bool:
     """Does it close while two legs hedge each other? Then both can leave, or neither should."""
-    return plan.purpose in {"exit", "flatten"} and held is not None and hedged(held.eth, held.sol)
+    return (
+        plan.purpose in {"exit", "flatten"} and held is not None and hedged(held.eth.amount, held.sol.amount)
+    )

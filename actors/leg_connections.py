@@ -60,7 +60,7 @@ class LegConnections:
         if self._since_s is None or not gone or held.phase != "uneven" or now_s - self._since_s < UNEVEN_S:
             return ""
         names = " and ".join(f"{leg}_leg" for leg in gone)
-        position = f"ETH {held.eth.text()} and SOL {held.sol.text()}"
+        position = f"ETH {held.eth.amount.text()} and SOL {held.sol.amount.text()}"
         return (
             f"{names} without a connection for {UNEVEN_S:g} s while {position} are held, which is not a"
             " hedged pair"

@@ -51,7 +51,7 @@ class PresignedExit:
         self._attempt(self._file.clear)
 
     def _look(self, held: Held) -> None:
-        now = (int(held.eth), int(held.sol))
+        now = (int(held.eth.amount), int(held.sol.amount))
         version = self._channels.rules.value.version if self._channels.rules.value else 0
         fresh = (
             now == self._kept

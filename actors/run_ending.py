@@ -166,7 +166,7 @@ class RunEnding:
         rules = self._channels.rules.value
         closing = held.phase in {"open", "uneven"} and held.flattens > 0
         fits = (
-            on_the_steps(held.eth, held.sol, rules)
+            on_the_steps(held.eth.amount, held.sol.amount, rules)
             if rules is not None and closing and rules.read_ms > held.last_change_ms
             else None
         )
@@ -335,7 +335,7 @@ def open_legs(held: Held | None) -> str:
         return "unknown"
     parts = [
         f"{name} {amount.text()}"
-        for name, amount in (("ETH-PERP", held.eth), ("SOL-PERP", held.sol))
+        for name, amount in (("ETH-PERP", held.eth.amount), ("SOL-PERP", held.sol.amount))
         if amount
     ]
     return ", ".join(

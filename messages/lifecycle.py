@@ -111,6 +111,17 @@ class Totals(msgspec.Struct, frozen=True):
     """The whole calculation behind every figure about money; None before anything was counted."""
 
 
+class HeldLeg(msgspec.Struct, frozen=True):
+    """One leg of `Held`. Amounts are signed: > 0 is bought."""
+
+    amount: Base = Base(0)
+    """Held now, by fills."""
+    wanted: Base = Base(0)
+    """What the sealed `enter` of this cycle asked for."""
+    vwap: Price = Price(0)
+    """Average price of what this cycle opened; 0 when nothing."""
+
+
 class Held(msgspec.Struct, frozen=True):
     """ledger -> sizing and supervisor, through a conflating slot: the fold of everything that happened.
 
@@ -118,8 +129,8 @@ class Held(msgspec.Struct, frozen=True):
     a balanced pair. `in_flight`: a plan is sealed and not closed, nobody may decide anything.
     """
 
-    version: int
     rows: int
+    """Of the ledger, all of them folded: a later state of it has more."""
     epoch: int
     seq: int
     """Last sealed plan."""
@@ -128,15 +139,8 @@ class Held(msgspec.Struct, frozen=True):
     """The cycle last entered or skipped; 0 before the first."""
     direction: Literal["", "long-eth", "long-sol"]
     """Of the pair that is open or was open last."""
-    eth: Base
-    sol: Base
-    """Held now, by fills."""
-    eth_wanted: Base
-    sol_wanted: Base
-    """What the sealed `enter` of this cycle asked for."""
-    eth_vwap: Price
-    sol_vwap: Price
-    """Average price of what this cycle opened; 0 when nothing."""
+    eth: HeldLeg
+    sol: HeldLeg
     entered_ms: Ms
     """Venue time of the `enter` plan; 0 when flat."""
     last_change_ms: Ms
@@ -211,6 +215,10 @@ class Held(msgspec.Struct, frozen=True):
     totals: Totals = Totals()
     """This invocation in numbers, by the same rows."""
     money_ask: MoneyAsk = MoneyAsk()
+
+    def leg(self, leg: Leg) -> HeldLeg:
+        """One of both."""
+        return self.eth if leg == "eth" else self.sol
 
     def attempts(self, *, count_skips: bool) -> int:
         """How many of `cycles` are used up: entered ones, and skipped ones where those count."""

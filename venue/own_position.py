@@ -50,8 +50,8 @@ class ClosingTask(msgspec.Struct, frozen=True):
     def of(cls, held: Held) -> "ClosingTask":
         """What is held, and each order in doubt as if it had filled and as if it had not."""
         return cls(
-            _hull(held.eth, "eth", held.doubts),
-            _hull(held.sol, "sol", held.doubts),
+            _hull(held.eth.amount, "eth", held.doubts),
+            _hull(held.sol.amount, "sol", held.doubts),
             held.doubts,
             refused=held.refused,
         )

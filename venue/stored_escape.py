@@ -88,7 +88,7 @@ def signed_escape(
 
     Whether both legs can be traded is asked by whoever uses it.
     """
-    slippage, part = settings.flatten_steps[-1], on_the_steps(held.eth, held.sol, rules)
+    slippage, part = settings.flatten_steps[-1], on_the_steps(held.eth.amount, held.sol.amount, rules)
     eth = closing_order(rules.eth, part.eth, prices[0], slippage)
     sol = closing_order(rules.sol, part.sol, prices[1], slippage)
     recv_ms = Ms(now_ms + WINDOW_MS)

@@ -60,6 +60,7 @@ from messages.lifecycle import (
     HaltCleared,
     Halted,
     Held,
+    HeldLeg,
     Opened,
     Phase,
     Restarted,
@@ -812,22 +813,17 @@ class Fold(msgspec.Struct):
 
     def held(self, epoch: int) -> Held:
         """Everything sizing and the supervisor need to know, for the incarnation of `epoch`."""
-        cycle, snapshot, (eth, sol) = self.cycle, self.view.snapshot, self._pair
+        cycle, snapshot = self.cycle, self.view.snapshot
         return Held(
-            version=self.rows,
             rows=self.rows,
             epoch=epoch,
             seq=self.seq,
             phase=self.phase,
             cycle=cycle.number,
             direction=cycle.direction,
-            eth=Base(eth),
-            sol=Base(sol),
-            eth_wanted=Base(cycle.wanted[0]),
-            sol_wanted=Base(cycle.wanted[1]),
-            eth_vwap=cycle.opened("eth").vwap,
-            sol_vwap=cycle.opened("sol").vwap,
-            entered_ms=Ms(cycle.entered_ms if eth or sol else 0),
+            eth=self._leg("eth"),
+            sol=self._leg("sol"),
+            entered_ms=Ms(cycle.entered_ms if self._pair != (0, 0) else 0),
             last_change_ms=Ms(self.last_change_ms),
             last_purpose=self.last_purpose,
             last_refusals=self.last_refusals,
@@ -868,6 +864,10 @@ class Fold(msgspec.Struct):
             totals=self.totals(snapshot),
             money_ask=self.money.ask,
         )
+
+    def _leg(self, leg: Leg) -> HeldLeg:
+        wanted, opened = self.cycle.wanted[LEGS.index(leg)], self.cycle.opened(leg)
+        return HeldLeg(amount=Base(self.position[leg]), wanted=Base(wanted), vwap=opened.vwap)
 
     def totals(self, snapshot: AccountSnapshot | None = None) -> Totals:
         """The invocation in numbers, at the prices of `snapshot`, or of the last reading that is a row."""

@@ -46,7 +46,9 @@ class EntryWait:
         """
         before, self._seen_s = self._seen_s, now_s
         turn_s = 0.0 if before is None else min(now_s - before, TURN_S_MAX)
-        if held is not None and (held.eth or held.sol or held.completed + held.failed != self._cycles):
+        if held is not None and (
+            held.eth.amount or held.sol.amount or held.completed + held.failed != self._cycles
+        ):
             self._cycles = held.completed + held.failed
             self.waited_s, self._skip = 0.0, None
             self._reasons.clear()

@@ -145,7 +145,7 @@ def pair_over(held: Held, quote: PairQuote, settings: Settings, now_ms: int) -> 
     if held.initial_health is not None and held.initial_health < 0:
         words = f"the account has {usd(Quote(-held.initial_health))} USDT0 less than initial margin"
         return Denial("MARGIN_CALL", f"{words}: exiting before the exchange liquidates one leg")
-    drift = marked(held.eth, held.sol, quote)
+    drift = marked(held.eth.amount, held.sol.amount, quote)
     if drift > limits.max_marked_imbalance:
         words = f"the pair has drifted {rate_percent(Rate(drift // 10_000))} % apart at the mids"
         return Denial(

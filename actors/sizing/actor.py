@@ -95,7 +95,7 @@ class Sizer(msgspec.Struct, frozen=True):
     def step(self, memory: Memory, look: Look) -> tuple[Memory, Decision]:
         """At most one decision. The memory returned belongs to it."""
         held = look.held
-        unanswered = memory.version == held.version and look.now_ms < memory.proposed_ms + ANSWER_MS
+        unanswered = memory.version == held.rows and look.now_ms < memory.proposed_ms + ANSWER_MS
         if held.phase == "in_flight" or unanswered:
             return memory, None
         if look.quote is None:
@@ -120,13 +120,13 @@ class Sizer(msgspec.Struct, frozen=True):
         quote = at_the_oracle(self.rules)
         decision = self._not_flat(look, quote) if quote is not None else None
         return memory if decision is None else Memory(
-            memory.waiting_since_ms, look.now_ms, look.held.version
+            memory.waiting_since_ms, look.now_ms, look.held.rows
         ), decision
 
     def _proposed(self, memory: Memory, look: Look, decision: Decision) -> tuple[Memory, Decision]:
         if decision is None:
             return memory, None
-        return Memory(Ms(0), look.now_ms, look.held.version), decision
+        return Memory(Ms(0), look.now_ms, look.held.rows), decision
 
     # -- flat: enter, or say why not -------------------------------------------------------------------------
 
@@ -314,7 +314,7 @@ class Sizer(msgspec.Struct, frozen=True):
         """
         held, part = look.held, self.closing(look.held)
         blocked = (
-            hedged(held.eth, held.sol)
+            hedged(held.eth.amount, held.sol.amount)
             and {quote.eth.status, quote.sol.status} & UNTRADABLE
             and not self.urgent(held)
         )
@@ -329,14 +329,19 @@ class Sizer(msgspec.Struct, frozen=True):
         rules = self.rules
         refused = self.lasting_refusals(held)
         return closing(
-            held.eth, held.sol, rules, refused=refused, urgent=self.urgent(held), tops_up=self._tops_up(held)
+            held.eth.amount,
+            held.sol.amount,
+            rules,
+            refused=refused,
+            urgent=self.urgent(held),
+            tops_up=self._tops_up(held),
         )
 
     def _tops_up(self, held: Held) -> int:
         """USD (x18) up to which a leg under the minimum may be made larger: twice what the entry wanted of
         the smaller leg.
         """
-        pairs = ((self.rules.eth, held.eth_wanted), (self.rules.sol, held.sol_wanted))
+        pairs = ((self.rules.eth, held.eth.wanted), (self.rules.sol, held.sol.wanted))
         return 2 * min(notional(product.oracle or 0, wanted) for product, wanted in pairs)
 
     def lasting_refusals(self, held: Held) -> tuple[Leg, ...]:
@@ -355,7 +360,11 @@ class Sizer(msgspec.Struct, frozen=True):
     def urgent(self, held: Held) -> bool:
         """Is liquidation so near that one leg is better closed alone than both kept?"""
         return liquidation_near(
-            held.eth, held.sol, held.maintenance_health, self.rules, self.settings.limits.min_liquidation_move
+            held.eth.amount,
+            held.sol.amount,
+            held.maintenance_health,
+            self.rules,
+            self.settings.limits.min_liquidation_move,
         )
 
     # -- uneven: the cheapest of completing, adjusting and flattening ----------------------------------------
@@ -378,7 +387,7 @@ class Sizer(msgspec.Struct, frozen=True):
         restoring = self._restore(look, quote)
         if restoring is not None:
             return restoring
-        lone = 0 in (held.eth, held.sol)
+        lone = 0 in (held.eth.amount, held.sol.amount)
         return self._flatten(look, quote) if quote.venue_active or lone else None
 
     def _repairable(self, look: Look) -> bool:
@@ -393,10 +402,10 @@ class Sizer(msgspec.Struct, frozen=True):
         """Orders that make a position larger are FOK, those that trim are reduce-only IOC."""
         held, slippage = look.held, self.settings.max_slippage
         eth = self._order(
-            quote.eth, self.rules.eth, way.eth, slippage, reduce_only=way.eth * held.eth_wanted < 0
+            quote.eth, self.rules.eth, way.eth, slippage, reduce_only=way.eth * held.eth.wanted < 0
         )
         sol = self._order(
-            quote.sol, self.rules.sol, way.sol, slippage, reduce_only=way.sol * held.sol_wanted < 0
+            quote.sol, self.rules.sol, way.sol, slippage, reduce_only=way.sol * held.sol.wanted < 0
         )
         return self._plan(look, quote, ("repair", held.cycle, held.repairs + 1, 0), eth, sol)
 
@@ -448,7 +457,7 @@ class Sizer(msgspec.Struct, frozen=True):
         kept = (
             not more
             and self.lasting_refusals(held)
-            and hedged(held.eth, held.sol)
+            and hedged(held.eth.amount, held.sol.amount)
             and held.last_rules == self.rules.version
         )
         if kept and look.now_ms < held.last_change_ms + REFUSED_MS:
@@ -565,7 +574,8 @@ def _at_the_mid(held: Held) -> Held:
     """With no price where the price is an estimate: a repair then reckons with the mid, which is nearer to
     what was paid than the order's limit.
     """
-    return msgspec.structs.replace(held, **{f"{doubt.leg}_vwap": Price(0) for doubt in held.unpriced})
+    legs = {doubt.leg: msgspec.structs.replace(held.leg(doubt.leg), vwap=Price(0)) for doubt in held.unpriced}
+    return msgspec.structs.replace(held, **legs)
 
 
 def _taken(leg: LegQuote, amount: int) -> tuple[Level, ...]:

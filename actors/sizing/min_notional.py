@@ -26,12 +26,15 @@ def topping_up(held: Held, quote: PairQuote, rules: PairTerms) -> tuple[Base, Ba
     """Signed amounts of ETH and SOL to add before what is held can be closed; None when it can be closed
     as it is, or must not be added to.
     """
-    amounts = {"eth": held.eth, "sol": held.sol}
+    amounts = {"eth": held.eth.amount, "sol": held.sol.amount}
     open_legs = {leg for leg, amount in amounts.items() if amount}
     if not open_legs or open_legs != set(held.too_small) or held.top_ups >= TOP_UPS or held.foreign:
         return None
-    eth, sol = _smallest(held.eth, quote.eth.mid, rules.eth), _smallest(held.sol, quote.sol.mid, rules.sol)
-    within = abs(eth) <= 2 * abs(held.eth_wanted) and abs(sol) <= 2 * abs(held.sol_wanted)
+    eth, sol = (
+        _smallest(held.eth.amount, quote.eth.mid, rules.eth),
+        _smallest(held.sol.amount, quote.sol.mid, rules.sol),
+    )
+    within = abs(eth) <= 2 * abs(held.eth.wanted) and abs(sol) <= 2 * abs(held.sol.wanted)
     return (eth, sol) if within else None
 
 

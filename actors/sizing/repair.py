@@ -105,8 +105,8 @@ class LegPosition(msgspec.Struct, frozen=True):
 
 def cheapest(held: Held, quote: PairQuote, settings: Settings, rules: PairTerms) -> Way:
     """The way of least cost. Ties go to the one that keeps more of the pair."""
-    eth = LegPosition(held.eth, held.eth_wanted, held.eth_vwap or quote.eth.mid, quote.eth, rules.eth)
-    sol = LegPosition(held.sol, held.sol_wanted, held.sol_vwap or quote.sol.mid, quote.sol, rules.sol)
+    eth = LegPosition(held.eth.amount, held.eth.wanted, held.eth.vwap or quote.eth.mid, quote.eth, rules.eth)
+    sol = LegPosition(held.sol.amount, held.sol.wanted, held.sol.vwap or quote.sol.mid, quote.sol, rules.sol)
     legs: dict[Leg, LegPosition] = {"eth": eth, "sol": sol}
     part_of_it = all(leg.within_wanted for leg in legs.values())
     finals = _finals(legs, settings) if part_of_it else ()

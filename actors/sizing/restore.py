@@ -20,9 +20,9 @@ def missing_counterpart(held: Held, stays: Leg, product: ProductRules) -> Base:
     proportion of the entry, on its step; or 0.
     """
     kept, kept_wanted, other, other_wanted = (
-        (held.eth, held.eth_wanted, held.sol, held.sol_wanted)
+        (held.eth.amount, held.eth.wanted, held.sol.amount, held.sol.wanted)
         if stays == "eth"
-        else (held.sol, held.sol_wanted, held.eth, held.eth_wanted)
+        else (held.sol.amount, held.sol.wanted, held.eth.amount, held.eth.wanted)
     )
     if kept * kept_wanted <= 0 or other * other_wanted < 0 or abs(kept) > abs(kept_wanted):
         return Base(0)

@@ -113,7 +113,7 @@ def _of_child(known: Evidence) -> OpenAnswer:
     words = open_legs(held)
     if held is None:
         return OpenAnswer("unknown", words)
-    return OpenAnswer("open" if words else "flat", words, "", held.eth, held.sol)
+    return OpenAnswer("open" if words else "flat", words, "", held.eth.amount, held.sol.amount)
 
 
 def _by_files(known: Evidence) -> OpenAnswer:
@@ -126,7 +126,7 @@ def _by_files(known: Evidence) -> OpenAnswer:
         return OpenAnswer("unknown", f"unknown: {known.venue.trouble}; {by}", cure_of(known))
     if said and ledger is not None and held is not None:
         where = "" if ledger is known.ledger else f", by {ledger.path}"
-        return OpenAnswer("open", said + where, cure_of(known), held.eth, held.sol)
+        return OpenAnswer("open", said + where, cure_of(known), held.eth.amount, held.sol.amount)
     if held is not None and held.awaiting_proof:
         signs = [*signs, "flat by our fills, and the exchange has not confirmed it yet"]
     if signs:
@@ -279,7 +279,7 @@ def _contradiction(ledger: LedgerWord, held: Held, index: int, position: int, re
     """The same where the ledger is whole: does what third parties were seen to trade explain the
     difference?
     """
-    name, by_fills = LEGS[index].upper(), int((held.eth, held.sol)[index])
+    name, by_fills = LEGS[index].upper(), int(held.leg(LEGS[index]).amount)
     if ledger.unproven[index].part_of(rest) == rest:
         return (
             f"a {name} order of ours that was not heard of again, or whose fill did not fit, could be"

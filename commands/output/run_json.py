@@ -141,7 +141,7 @@ def _open_size(held: Held | None, leg: Literal["eth", "sol"]) -> str | None:
     """What is held; null while an order of this leg is in doubt."""
     if held is None or any(doubt.leg == leg for doubt in held.doubts):
         return None
-    return (held.eth if leg == "eth" else held.sol).text()
+    return held.leg(leg).amount.text()
 
 
 def _skip(settings: Settings, skipped: Skipped) -> dict[str, Any]:

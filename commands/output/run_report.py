@@ -43,7 +43,7 @@ class RunReport(msgspec.Struct, frozen=True):
         return (
             held is not None
             and held.adopted
-            and bool(held.eth or held.sol or held.awaiting_proof or held.doubts)
+            and bool(held.eth.amount or held.sol.amount or held.awaiting_proof or held.doubts)
         )
 
     @property
@@ -94,7 +94,7 @@ class RunReport(msgspec.Struct, frozen=True):
 
     @property
     def _closed_by(self) -> str:
-        still_held = self.held is not None and bool(self.held.eth or self.held.sol)
+        still_held = self.held is not None and bool(self.held.eth.amount or self.held.sol.amount)
         if self.code == TAKEN_OVER:
             return "by the guard"
         return "by others: by hand, or by the exchange" if still_held else "as the run ended"

@@ -60,7 +60,7 @@ def marked_exposure(held: Held | None, quote: PairQuote | None) -> tuple[Quote, 
     """Signed net exposure and the larger leg at the mids of now; None while nothing is held or nothing is
     quoted.
     """
-    if held is None or quote is None or not (held.eth or held.sol):
+    if held is None or quote is None or not (held.eth.amount or held.sol.amount):
         return None
-    eth, sol = held.eth * quote.eth.mid // ONE, held.sol * quote.sol.mid // ONE
+    eth, sol = held.eth.amount * quote.eth.mid // ONE, held.sol.amount * quote.sol.mid // ONE
     return Quote(eth + sol), Quote(max(abs(eth), abs(sol)))

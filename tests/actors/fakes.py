@@ -11,7 +11,7 @@ import msgspec
 import trio
 
 from messages.execution import AccountSnapshot, Fill
-from messages.lifecycle import Directive, Held, Legging, Record, Totals
+from messages.lifecycle import Directive, Held, HeldLeg, Legging, Record, Totals
 from messages.market import BookDelta, BookSnapshot, LegQuote, Level, PairQuote
 from messages.money import MoneyAsk, MoneyEvent, MoneyRead
 from messages.settings import Settings
@@ -144,6 +144,9 @@ def held(**changes: Any) -> Held:
     """Flat, fresh, allowed to enter."""
     fields: dict[str, Any] = {name: _ZERO[name] for name in Held.__struct_fields__ if name in _ZERO}
     fields |= changes
+    for leg in ("eth", "sol"):
+        parts = {"amount": leg, "wanted": f"{leg}_wanted", "vwap": f"{leg}_vwap"}
+        fields[leg] = HeldLeg(**{part: fields.pop(name) for part, name in parts.items() if name in fields})
     return Held(**fields)
 
 
@@ -155,16 +158,12 @@ _ZERO: dict[str, Any] = dict.fromkeys(Held.__struct_fields__, 0) | {
     "record": Record(),
     "maintenance_health": Quote(10_000 * ONE),
     "adopted": False,
-    "version": 1,
+    "rows": 1,
     "epoch": 1,
     "phase": "flat",
     "direction": "",
     "eth": Base(0),
     "sol": Base(0),
-    "eth_wanted": Base(0),
-    "sol_wanted": Base(0),
-    "eth_vwap": Price(0),
-    "sol_vwap": Price(0),
     "last_purpose": None,
     "filled_imbalance": None,
     "doubts": (),

@@ -97,8 +97,8 @@ async def test_a_pair_that_was_closed_by_hand_was_traded(autojump_clock: MockClo
             held = ready.machine.channels.held.value
             assert held is not None
             for product, amount, (buys_at, sells_at) in (
-                (ETH, held.eth, ("2900", "2700")),
-                (SOL, held.sol, ("120", "110")),
+                (ETH, held.eth.amount, ("2900", "2700")),
+                (SOL, held.sol.amount, ("120", "110")),
             ):
                 by_hand(ready, Base(-amount).text(), buys_at if amount < 0 else sells_at, product)
 

@@ -203,7 +203,7 @@ async def _lied_to(folder: Path, seed: int) -> None:
         held = ready.machine.channels.held.value
         assert held is not None, again
         truth = net(list(ready.venue.exchange.order_log))
-        ours = {ETH: int(held.eth), SOL: int(held.sol)}
+        ours = {ETH: int(held.eth.amount), SOL: int(held.sol.amount)}
         assert (
             all(truth.get(product, 0) == amount for product, amount in ours.items())
             or held.foreign

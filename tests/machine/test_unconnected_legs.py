@@ -17,7 +17,7 @@ from trio.testing import MockClock
 from actors.leg_connections import LegConnections
 from actors.tree import World
 from messages.execution import Outcome
-from messages.lifecycle import Alarm, Denied, Halted, Held, Note
+from messages.lifecycle import Alarm, Denied, Halted, Held, HeldLeg, Note
 from messages.sizing import Abort, Declined, Place, Sealed, SizingPlan
 from messages.units import Base, Ms
 from runtime.specs import Restarting
@@ -220,7 +220,7 @@ async def test_a_venue_that_is_slow_at_each_step_of_subscribing_restarts_no_acto
 
 
 def held(phase: str) -> Held:
-    return cast("Held", SimpleNamespace(phase=phase, eth=Base.of("0.042"), sol=Base(0)))
+    return cast("Held", SimpleNamespace(phase=phase, eth=HeldLeg(Base.of("0.042")), sol=HeldLeg()))
 
 
 def test_connections_that_come_and_go_at_once_do_not_begin_the_ten_seconds_anew() -> None:

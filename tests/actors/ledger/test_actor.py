@@ -241,7 +241,7 @@ async def test_a_broken_chain_blocks_entering_and_not_closing(desk: Desk, autoju
     desk.said.clear()
     async with desk.running():
         assert desk.holding.no_entry == "BROKEN_LEDGER: row 2 of the ledger is not the row that was written"
-        assert (desk.holding.phase, desk.holding.eth) == ("open", Base.of("0.042"))
+        assert (desk.holding.phase, desk.holding.eth.amount) == ("open", Base.of("0.042"))
         story.leave()
         await desk.tell(*told(story)[-4:])
         assert isinstance(desk.said[0], Ready)

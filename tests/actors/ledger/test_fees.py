@@ -53,7 +53,7 @@ def test_a_fee_that_cannot_be_is_named_and_withholds_nothing_and_the_archive_rep
     """A fee of 0 was booked as final: the ledger and the venue differed by it for ever."""
     story = entering()
     story.fill("eth", fee=fee)
-    assert (story.held.phase, story.held.eth, story.held.doubts) == ("open", Base.of("0.042"), ())
+    assert (story.held.phase, story.held.eth.amount, story.held.doubts) == ("open", Base.of("0.042"), ())
     assert "does not fit it (fee)" in story.held.unfit
     assert fees(story) == "0.081091619216725854"
     assert asked(story) == [story.order_digest("eth")]
@@ -78,7 +78,7 @@ def test_a_price_within_the_limit_that_its_fee_gives_away_is_replaced_by_the_arc
     story.fill("eth", price="2770", fee=TRUE_ETH)
     assert asked(story) == [story.order_digest("eth")]
     story.resolved("eth", "0.042", price="2756.9", fee=TRUE_ETH)
-    assert (story.held.eth_vwap, asked(story)) == (Price.of("2756.9"), [])
+    assert (story.held.eth.vwap, asked(story)) == (Price.of("2756.9"), [])
 
 
 def test_a_fee_that_the_archive_says_too_is_the_fee() -> None:
@@ -102,7 +102,7 @@ def test_a_second_telling_of_the_piece_with_a_fee_that_fits_is_taken_at_once() -
     story = entering()
     story.fill("eth", fee="0")
     story.fill("eth", fee="0.041")
-    assert (fees(story), story.held.eth) == ("0.081551", Base.of("0.042"))
+    assert (fees(story), story.held.eth.amount) == ("0.081551", Base.of("0.042"))
 
 
 def test_pieces_within_what_the_first_has_paid_for_are_free() -> None:
@@ -130,7 +130,7 @@ def test_where_nobody_knows_the_rate_only_the_absurd_does_not_fit() -> None:
     story = entering(None)
     story.fill("eth", fee="40")
     assert "does not fit it (fee)" in story.held.unfit
-    assert story.held.eth == Base.of("0.042")
+    assert story.held.eth.amount == Base.of("0.042")
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def test_every_row_is_read_the_chain_is_whole_and_the_epoch_is_found(story: str,
 def test_a_pair_that_is_held_is_still_held(tmp_path: Path) -> None:
     fold = reopened(copied("held", tmp_path))
     held = fold.held(4)
-    assert (held.phase, held.eth, held.sol) == ("open", Base.of("0.357"), Base.of("-8.5"))
+    assert (held.phase, held.eth.amount, held.sol.amount) == ("open", Base.of("0.357"), Base.of("-8.5"))
     assert (held.cycle, held.direction, held.seq, held.doubts, held.last_purpose) == (
         3,
         "long-eth",
@@ -73,7 +73,13 @@ def test_a_pair_that_is_held_is_still_held(tmp_path: Path) -> None:
 
 def test_orders_in_doubt_are_still_in_doubt(tmp_path: Path) -> None:
     held = reopened(copied("in_doubt", tmp_path)).held(2)
-    assert (held.phase, held.eth, held.sol, held.cycle, held.enters) == ("in_flight", 0, 0, 1, 1)
+    assert (held.phase, held.eth.amount, held.sol.amount, held.cycle, held.enters) == (
+        "in_flight",
+        0,
+        0,
+        1,
+        1,
+    )
     assert [(doubt.leg, doubt.order_digest, doubt.amount) for doubt in held.doubts] == [
         ("eth", "0x3acf750294200bffc84aa8b4007dddd29ebedebfd0d666b95eb134689b1a508c", Base.of("0.357")),
         ("sol", "0x2bc3c9b9a7218a2dbf86f00036ea1b0ae3f947a10f50c851877cbd148a714e01", Base.of("-8.5")),
@@ -83,13 +89,19 @@ def test_orders_in_doubt_are_still_in_doubt(tmp_path: Path) -> None:
 def test_a_halt_is_still_a_halt(tmp_path: Path) -> None:
     fold = reopened(copied("halted", tmp_path))
     held = fold.held(3)
-    assert (held.phase, held.eth, held.sol, held.doubts, held.completed) == ("flat", 0, 0, (), 1)
+    assert (held.phase, held.eth.amount, held.sol.amount, held.doubts, held.completed) == (
+        "flat",
+        0,
+        0,
+        (),
+        1,
+    )
     assert fold.tally.halted == "HALTED_BY_HAND"
 
 
 def test_what_was_flat_is_flat(tmp_path: Path) -> None:
     held = reopened(copied("flat", tmp_path)).held(2)
-    assert (held.phase, held.eth, held.sol, held.doubts, held.cycle, held.completed) == (
+    assert (held.phase, held.eth.amount, held.sol.amount, held.doubts, held.cycle, held.completed) == (
         "flat",
         0,
         0,

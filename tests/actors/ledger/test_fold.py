@@ -89,7 +89,7 @@ def test_an_aborted_order_is_not_given_what_a_later_plan_traded() -> None:
             source="engine position",
         )
     )
-    assert story.held.eth == Base.of("0.042")
+    assert story.held.eth.amount == Base.of("0.042")
 
 
 def test_an_abort_that_comes_after_place_changes_nothing() -> None:
@@ -244,7 +244,11 @@ def test_a_trimming_repair_makes_a_smaller_pair() -> None:
     story.resolved("sol", "-0.5")
     story.placed("repair", "-0.021", closing=True)
     story.fill("eth")
-    assert (story.held.eth, story.held.sol, story.held.phase) == (Base.of("0.021"), Base.of("-0.5"), "open")
+    assert (story.held.eth.amount, story.held.sol.amount, story.held.phase) == (
+        Base.of("0.021"),
+        Base.of("-0.5"),
+        "open",
+    )
     paid = [notional(Price.of("2756.9"), Base.of("0.021")), notional(Price.of("115.86"), Base.of("0.5"))]
     assert story.held.filled_imbalance == imbalance(*paid)
 
@@ -268,7 +272,7 @@ def test_nothing_sets_a_position() -> None:
     story.enter()
     story.snapshot("0", "0")
     story.position_change("eth", "0")
-    assert (story.held.eth, story.held.sol) == (Base.of("0.042"), Base.of("-1"))
+    assert (story.held.eth.amount, story.held.sol.amount) == (Base.of("0.042"), Base.of("-1"))
     assert (
         story.held.foreign
         == "ETH-PERP: the venue holds 0, our fills say 0.042; SOL-PERP: the venue holds 0, our fills say -1"
@@ -332,7 +336,7 @@ def test_a_fill_that_is_not_ours_is_named_and_not_booked() -> None:
             Ns(1),
         )
     )
-    assert story.held.eth == Base.of("0.042")
+    assert story.held.eth.amount == Base.of("0.042")
     assert story.held.foreign.startswith("a fill of an order that is not ours: -0.042 of product 4")
     story.snapshot()
     assert story.held.foreign
@@ -514,7 +518,7 @@ def test_a_plan_sealed_before_a_crash_and_never_heard_of_again_is_in_doubt_until
     assert len(story.held.doubts) == 2
     story.resolved("eth", "0.042")
     story.resolved("sol", "0")
-    assert (story.held.phase, story.held.cycle, story.held.enters, story.held.eth) == (
+    assert (story.held.phase, story.held.cycle, story.held.enters, story.held.eth.amount) == (
         "uneven",
         1,
         1,
@@ -536,7 +540,11 @@ def test_a_second_invocation_keeps_what_is_held_and_counts_from_zero() -> None:
     story = Story()
     story.enter()
     story.tell(Started(8, Ns(0)))
-    assert (story.held.phase, story.held.eth, story.held.account_ok) == ("open", Base.of("0.042"), False)
+    assert (story.held.phase, story.held.eth.amount, story.held.account_ok) == (
+        "open",
+        Base.of("0.042"),
+        False,
+    )
     assert story.fold.totals().orders_sent == 0
     story.tell(AccountStream(True, ""))
     story.snapshot()

@@ -70,7 +70,7 @@ async def test_a_read_only_journal_knows_what_is_held_and_changes_no_byte_of_the
     before = contents(path)
     with closing(journal(path, read_only=True)) as beside:
         assert (beside.unreadable, beside.in_ledger) == ("", False)
-        assert (beside.fold.held(2).phase, beside.fold.held(2).eth) == ("open", Base.of("0.042"))
+        assert (beside.fold.held(2).phase, beside.fold.held(2).eth.amount) == ("open", Base.of("0.042"))
         assert beside.last_epoch == 1
         beside.write(ACTED)
     assert contents(path) == before
@@ -103,7 +103,7 @@ async def test_a_second_one_knows_what_the_first_left_beside(tmp_path: Path) -> 
     with closing(journal(path, read_only=True)) as second:
         assert [doubt.order_digest for doubt in second.fold.held(2).doubts] == ["0xeth"]
         second.write(closed(Story(), "eth", "-0.042"))
-        assert (second.fold.held(2).eth, second.fold.held(2).sol) == (0, Base.of("-1"))
+        assert (second.fold.held(2).eth.amount, second.fold.held(2).sol.amount) == (0, Base.of("-1"))
 
 
 @pytest.mark.parametrize("content", [None, b"not a ledger"])

@@ -41,21 +41,21 @@ def test_an_update_that_names_more_than_is_booked_has_the_archive_asked() -> Non
     story.update("eth", "0.038", "filled")
     assert asked(story) == [story.order_digest("eth")]
     story.resolved("eth", "-0.004", fee="0.035")
-    assert (story.held.eth, story.fold.totals().fees) == (Base.of("0.038"), Quote.of("0.155"))
+    assert (story.held.eth.amount, story.fold.totals().fees) == (Base.of("0.038"), Quote.of("0.155"))
     assert asked(story) == []
 
 
 def test_the_archive_may_name_more_than_an_order_ended_with() -> None:
     story = closing_in_pieces()
     story.resolved("eth", "-0.004")
-    assert story.held.eth == Base.of("0.038")
+    assert story.held.eth.amount == Base.of("0.038")
 
 
 def test_a_position_that_says_more_does_not_touch_an_ending() -> None:
     """A position may since have been moved by others; the archive's record names the order."""
     story = closing_in_pieces()
     story.resolved("eth", "-0.004", provisional=True)
-    assert story.held.eth == Base.of("0.040")
+    assert story.held.eth.amount == Base.of("0.040")
 
 
 def test_what_an_order_of_ours_could_explain_is_asked_about_and_is_not_foreign() -> None:

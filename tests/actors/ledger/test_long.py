@@ -184,7 +184,7 @@ async def test_a_broken_old_row_is_found_and_blocks_entering_and_not_closing(
     async with desk.running():
         await wait_all_tasks_blocked()
         assert desk.holding.no_entry == f"BROKEN_LEDGER: {BrokenChain(7)}"
-        assert (desk.holding.phase, desk.holding.eth) == ("open", story.held.eth)
+        assert (desk.holding.phase, desk.holding.eth.amount) == ("open", story.held.eth.amount)
         story.seal(story.plan("exit", "-0.042", "1", cycle=31))
         await desk.tell(story.sealed)
         assert isinstance(desk.said[-1], Ready)

@@ -56,7 +56,7 @@ def test_a_fill_that_does_not_fit_its_order_is_not_counted_is_named_and_is_doubt
     story = entering()
     story.tell(lie(story.a_fill("eth")))
     story.fill("sol")
-    assert (story.held.eth, story.held.sol) == (0, Base.of("-1"))
+    assert (story.held.eth.amount, story.held.sol.amount) == (0, Base.of("-1"))
     assert [doubt.leg for doubt in story.held.doubts] == ["eth"]
     assert f"does not fit it ({name})" in story.fold.misfit
     assert story.held.unfit == story.fold.misfit
@@ -74,11 +74,11 @@ def test_the_position_gives_the_quantity_and_the_archive_the_price_and_nothing_i
     story.tell(changed(story.a_fill("eth"), price=Price.of("5513.8")))
     story.fill("sol")
     story.resolved("eth", "0.042", provisional=True)
-    assert (story.held.phase, story.held.eth) == ("open", Base.of("0.042"))
+    assert (story.held.phase, story.held.eth.amount) == ("open", Base.of("0.042"))
     assert [doubt.leg for doubt in story.held.unpriced] == ["eth"]
     assert story.held.unfit
     story.resolved("eth", "0.042", price="2757", fee="0.04")
-    assert (story.held.unfit, story.held.unpriced, story.held.eth_vwap) == ("", (), Price.of("2757"))
+    assert (story.held.unfit, story.held.unpriced, story.held.eth.vwap) == ("", (), Price.of("2757"))
 
 
 def test_closing_is_always_allowed_while_a_number_is_not_confirmed() -> None:
@@ -101,14 +101,14 @@ def test_an_archive_that_says_the_same_as_a_fill_that_was_put_aside_is_believed(
     story.fill("eth", price="2000")
     story.fill("sol")
     story.resolved("eth", "0.042", price="2000", fee="0.04")
-    assert (story.held.phase, story.held.eth_vwap, story.held.unfit) == ("open", Price.of("2000"), "")
+    assert (story.held.phase, story.held.eth.vwap, story.held.unfit) == ("open", Price.of("2000"), "")
 
 
 def test_an_archive_alone_whose_price_no_order_could_have_had_gives_the_quantity_only() -> None:
     story = entering()
     story.fill("sol")
     story.resolved("eth", "0.042", price="5513.8", fee="0.04")
-    assert (story.held.eth, story.held.eth_vwap) == (
+    assert (story.held.eth.amount, story.held.eth.vwap) == (
         Base.of("0.042"),
         story.order("eth", "0.042", reduce_only=False).limit,
     )
@@ -130,7 +130,7 @@ def test_an_archive_that_speaks_of_another_order_ends_nothing(filled: str, produ
             source="archive",
         )
     )
-    assert (story.held.eth, [doubt.leg for doubt in story.held.doubts]) == (0, ["eth"])
+    assert (story.held.eth.amount, [doubt.leg for doubt in story.held.doubts]) == (0, ["eth"])
     assert "the archive's word of ETH order" in story.held.unfit
 
 
@@ -139,10 +139,10 @@ def test_two_tellings_of_one_fill_with_different_numbers_are_settled_by_the_arch
     story.fill("eth", price="2756.9")
     story.fill("eth", price="2700")
     story.fill("sol")
-    assert (story.held.eth, story.held.phase) == (Base.of("0.042"), "open")
+    assert (story.held.eth.amount, story.held.phase) == (Base.of("0.042"), "open")
     assert "(pieces)" in story.held.unfit
     story.resolved("eth", "0.042", price="2700", fee="0.04")
-    assert (story.held.eth_vwap, story.held.unfit) == (Price.of("2700"), "")
+    assert (story.held.eth.vwap, story.held.unfit) == (Price.of("2700"), "")
 
 
 def test_one_fill_told_by_the_stream_and_by_the_archive_is_one_fill() -> None:
@@ -159,7 +159,7 @@ def test_one_fill_told_by_the_stream_and_by_the_archive_is_one_fill() -> None:
             is_taker=False,
         ),
     )
-    assert (story.held.eth, story.held.unfit) == (Base.of("0.042"), "")
+    assert (story.held.eth.amount, story.held.unfit) == (Base.of("0.042"), "")
 
 
 @pytest.mark.parametrize(("remaining", "reason"), [("0.042", "filled"), ("0.084", "placed")])
@@ -218,7 +218,7 @@ def test_a_pair_that_comes_to_light_later_is_booked_held_and_left() -> None:
     story.snapshot()
     story.now_ms += 1_500
     story.snapshot("0.042", "-1")
-    assert (story.held.phase, story.held.eth, story.held.sol, story.held.foreign) == (
+    assert (story.held.phase, story.held.eth.amount, story.held.sol.amount, story.held.foreign) == (
         "open",
         Base.of("0.042"),
         Base.of("-1"),
@@ -237,14 +237,14 @@ def test_a_pair_that_comes_to_light_later_is_booked_held_and_left() -> None:
 def test_a_fill_that_comes_after_its_order_was_believed_absent_counts() -> None:
     story = both_absent()
     story.fill("eth")
-    assert (story.held.eth, story.held.phase) == (Base.of("0.042"), "uneven")
+    assert (story.held.eth.amount, story.held.phase) == (Base.of("0.042"), "uneven")
 
 
 def test_a_position_that_no_absent_order_explains_stays_unexplained() -> None:
     story = both_absent()
     story.now_ms += 1_500
     story.snapshot("0.05", "-1")
-    assert story.held.sol == Base.of("-1")
+    assert story.held.sol.amount == Base.of("-1")
     story.snapshot("0.05", "-1")
     assert story.held.foreign == "ETH-PERP: the venue holds 0.05, our fills say 0"
 
@@ -351,10 +351,10 @@ def test_whatever_field_of_a_fill_is_a_lie_the_ledger_never_holds_more_than_the_
     rng.shuffle(told)
     story.tell(*told)
     story.fill("sol")
-    assert 0 <= story.held.eth <= Base.of("0.042"), again
+    assert 0 <= story.held.eth.amount <= Base.of("0.042"), again
     if story.held.phase == "in_flight":
         story.resolved("eth", "0.042", provisional=True)
-    assert story.held.eth == Base.of("0.042"), again
+    assert story.held.eth.amount == Base.of("0.042"), again
     assert story.held.phase == "open", again
     assert story.reread() == story.held, again
 
@@ -384,7 +384,7 @@ def test_an_answer_that_was_asked_for_before_a_later_plan_does_not_raise_an_abse
             first, 8, Base.of("1"), Quote.of("115.98"), Quote(0), provisional=True, source="engine position"
         )
     )
-    assert (story.held.sol, story.held.phase) == (0, "flat")
+    assert (story.held.sol.amount, story.held.phase) == (0, "flat")
 
 
 # -- what the venue's own account of a trade says ------------------------------------------------------------
@@ -419,7 +419,7 @@ def test_a_price_within_the_limit_that_the_venues_account_contradicts_is_asked_a
     if suspect:
         assert "v_quote changed by -115.8298" in story.fold.misfit
         story.resolved("eth", "0.042", price="2756.9", fee="0.04")
-        assert (story.held.unfit, story.held.eth_vwap) == ("", Price.of("2756.9"))
+        assert (story.held.unfit, story.held.eth.vwap) == ("", Price.of("2756.9"))
         priced_reading(story, "-115.8298", "115.82")
         assert story.held.unfit == ""
     assert story.reread() == story.held

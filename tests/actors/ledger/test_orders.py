@@ -20,7 +20,7 @@ def entered() -> Story:
 
 
 def amounts(story: Story) -> tuple[str, str]:
-    return story.held.eth.text(), story.held.sol.text()
+    return story.held.eth.amount.text(), story.held.sol.amount.text()
 
 
 def test_an_acknowledgement_closes_nothing() -> None:
@@ -56,7 +56,7 @@ def test_a_sale_counts_down() -> None:
     """O3: sells were reported negative, read as 'no fill' and sent again."""
     story = entered()
     story.fill("sol")
-    assert story.held.sol == Base.of("-20")
+    assert story.held.sol.amount == Base.of("-20")
 
 
 def test_fills_accumulate() -> None:
@@ -64,9 +64,9 @@ def test_fills_accumulate() -> None:
     story = entered()
     story.fill("eth", "0.5", remaining="0.4")
     story.update("eth", "0.4", "filled")
-    assert story.held.eth == Base.of("0.5")
+    assert story.held.eth.amount == Base.of("0.5")
     story.fill("eth", "0.4", remaining="0")
-    assert story.held.eth == Base.of("0.9")
+    assert story.held.eth.amount == Base.of("0.9")
     assert [doubt.leg for doubt in story.held.doubts] == ["sol"]
 
 
@@ -79,7 +79,7 @@ def test_every_fill_of_an_order_is_counted_once() -> None:
         story.a_fill("eth", "0.1", remaining="0"),
     ]
     story.tell(*pieces, *pieces, *reversed(pieces))
-    assert story.held.eth == Base.of("0.9")
+    assert story.held.eth.amount == Base.of("0.9")
 
 
 def test_two_fills_of_one_submission_are_two_fills() -> None:
@@ -87,7 +87,7 @@ def test_two_fills_of_one_submission_are_two_fills() -> None:
     story = entered()
     story.fill("eth", "0.4", remaining="0.5")
     story.fill("eth", "0.5", remaining="0")
-    assert story.held.eth == Base.of("0.9")
+    assert story.held.eth.amount == Base.of("0.9")
 
 
 def test_a_fill_may_come_before_the_acknowledgement() -> None:
@@ -180,7 +180,7 @@ def test_resolve_takes_the_place_of_pieces_and_adds_nothing() -> None:
         Price.of("2757"),
         Quote.of("0.8"),
     )
-    assert story.held.eth == Base.of("0.9")
+    assert story.held.eth.amount == Base.of("0.9")
 
 
 def test_late_fills_of_a_resolved_order_change_nothing() -> None:
@@ -189,7 +189,7 @@ def test_late_fills_of_a_resolved_order_change_nothing() -> None:
     story.resolved("eth", "0.9")
     story.fill("eth", "0.5", remaining="0.4")
     story.fill("eth", "0.4", remaining="0")
-    assert story.held.eth == Base.of("0.9")
+    assert story.held.eth.amount == Base.of("0.9")
 
 
 def test_an_absent_order_closes_at_zero() -> None:
@@ -207,8 +207,8 @@ def test_the_archive_replaces_a_provisional_answer() -> None:
     story.resolved("eth", "0.9", provisional=True)
     assert story.closed.eth.filled == Base.of("0.9")
     story.resolved("eth", "0.9", price="2700", fee="0.9")
-    assert story.held.eth == Base.of("0.9")
-    assert story.held.eth_vwap == Price.of("2700")
+    assert story.held.eth.amount == Base.of("0.9")
+    assert story.held.eth.vwap == Price.of("2700")
     assert story.fold.totals().fees == Quote.of("0.94")
 
 
@@ -217,10 +217,10 @@ def test_fills_that_complete_a_provisional_answer_exactly_give_it_its_price() ->
     story.fill("sol")
     story.resolved("eth", "0.9", price="3000", provisional=True)
     story.fill("eth", "0.5", price="2756", remaining="0.4")
-    assert story.held.eth_vwap == Price.of("3000")
+    assert story.held.eth.vwap == Price.of("3000")
     story.fill("eth", "0.4", price="2756", remaining="0")
-    assert story.held.eth_vwap == Price.of("2756")
-    assert story.held.eth == Base.of("0.9")
+    assert story.held.eth.vwap == Price.of("2756")
+    assert story.held.eth.amount == Base.of("0.9")
 
 
 def test_an_absence_never_takes_back_a_presence() -> None:
@@ -229,7 +229,7 @@ def test_an_absence_never_takes_back_a_presence() -> None:
     story.fill("sol")
     story.resolved("eth", "0.9", provisional=True)
     story.resolved("eth", "0")
-    assert story.held.eth == Base.of("0.9")
+    assert story.held.eth.amount == Base.of("0.9")
 
 
 def test_an_answer_cannot_undo_an_ending_that_fills_have_proven() -> None:
@@ -246,7 +246,7 @@ def test_an_impossible_answer_is_not_believed() -> None:
     story.resolved("eth", "-0.9")
     story.resolved("eth", "1.8")
     assert story.held.phase == "in_flight"
-    assert story.held.eth == 0
+    assert story.held.eth.amount == 0
 
 
 def test_fills_we_know_of_outweigh_a_smaller_answer() -> None:
@@ -290,7 +290,7 @@ def test_any_split_any_order_and_any_duplicates_leave_the_ledger_exact(seed: int
         if rng.random() < 0.3:
             story.update("eth", event.remaining.text(), "filled")
     story.fill("sol")
-    assert story.held.eth == Base.of("0.9"), again
+    assert story.held.eth.amount == Base.of("0.9"), again
     assert story.held.phase == "open", again
     assert story.closed.eth.vwap == quote * ONE // Base.of("0.9"), again
     assert story.closed.eth.fee == len(fills) * Quote.of("0.01"), again

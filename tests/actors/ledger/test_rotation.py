@@ -54,7 +54,7 @@ def said(fold: Fold) -> Any:
     """But for the day: catching up has a clock of its own."""
     held = fold.held(1)
     return msgspec.structs.replace(
-        held, rows=0, version=0, day_loss=Quote(0), totals=msgspec.structs.replace(held.totals, rows=0)
+        held, rows=0, day_loss=Quote(0), totals=msgspec.structs.replace(held.totals, rows=0)
     )
 
 

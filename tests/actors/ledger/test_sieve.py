@@ -172,6 +172,6 @@ def test_an_event_that_comes_many_times_is_a_row_once(shuffled: bool) -> None:
         story.position_change("eth", "0.042")
     rows = [message for _, message in story.rows if isinstance(message, Fill)]
     assert sorted(rows, key=lambda fill: fill.product_id) == fills
-    assert (story.held.eth, story.held.sol) == (Base.of("0.042"), Base.of("-1"))
+    assert (story.held.eth.amount, story.held.sol.amount) == (Base.of("0.042"), Base.of("-1"))
     assert len([message for _, message in story.rows if type(message).__name__ == "PositionChange"]) == 1
     assert len(story.clerk.sieve._events) <= EVENTS_KEPT

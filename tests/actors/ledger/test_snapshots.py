@@ -74,9 +74,7 @@ def folded(rows: Rows) -> Fold:
 def known(fold: Fold) -> Held:
     """Everything that a fold says, but for how many rows it took."""
     held = fold.held(1)
-    return msgspec.structs.replace(
-        held, rows=0, version=0, totals=msgspec.structs.replace(held.totals, rows=0)
-    )
+    return msgspec.structs.replace(held, rows=0, totals=msgspec.structs.replace(held.totals, rows=0))
 
 
 class Chaos:
@@ -172,15 +170,21 @@ class Chaos:
 
     def escape(self) -> None:
         held = self.story.held
-        if not (held.eth or held.sol):
+        if not (held.eth.amount or held.sol.amount):
             return
         number = self.rng.randrange(10**9)
-        plan = self.story.plan("flatten", Base(-held.eth).text(), Base(-held.sol).text(), closing=True)
+        plan = self.story.plan(
+            "flatten", Base(-held.eth.amount).text(), Base(-held.sol.amount).text(), closing=True
+        )
         digests = [
-            f"0x{number:x}{leg}" if amount else "" for leg, amount in (("eth", held.eth), ("sol", held.sol))
+            f"0x{number:x}{leg}" if amount else ""
+            for leg, amount in (("eth", held.eth.amount), ("sol", held.sol.amount))
         ]
         self.story.tell(EscapeRound(plan, *digests))
-        for leg, digest, amount in (("eth", digests[0], held.eth), ("sol", digests[1], held.sol)):
+        for leg, digest, amount in (
+            ("eth", digests[0], held.eth.amount),
+            ("sol", digests[1], held.sol.amount),
+        ):
             if digest and self.rng.random() < 0.8:
                 price = Price.of(PRICE[leg])  # type: ignore[index]
                 quote = Quote(abs(price * amount) // 10**18)

@@ -195,7 +195,7 @@ def test_a_top_up_that_filled_is_closed_as_a_whole_and_not_topped_up_again() -> 
     story = dusty()
     story.placed("top_up", "0.04", "0", closing=False)
     story.fill("eth")
-    assert (story.held.eth, story.held.too_small, story.held.top_ups) == (Base.of("0.043"), (), 1)
+    assert (story.held.eth.amount, story.held.too_small, story.held.top_ups) == (Base.of("0.043"), (), 1)
     assert top_up(story) == "NOT_TOO_SMALL"
     assert code(story, story.plan("flatten", "-0.043", "0")) == "READY"
 

@@ -61,7 +61,7 @@ def test_a_pair_that_a_price_move_would_leave_unbalanced_is_adjusted_to_one_that
     way = way_out(standing, moved)
     assert way.name in {"adjust", "flatten"}
     if way.name == "adjust":
-        eth = notional(standing.eth_vwap, standing.eth + way.eth)
+        eth = notional(standing.eth.vwap, standing.eth.amount + way.eth)
         assert imbalance(eth, notional(Price.of("115.51"), way.sol)) <= THOUSAND.max_imbalance
 
 
@@ -72,8 +72,8 @@ def test_a_remainder_too_small_to_be_sent_is_met_by_trimming_the_other_leg() -> 
     assert way.name == "trim"
     assert way.eth < 0
     assert way.sol == 0
-    left = notional(standing.eth_vwap, standing.eth + way.eth)
-    assert imbalance(left, notional(standing.sol_vwap, standing.sol)) <= THOUSAND.max_imbalance
+    left = notional(standing.eth.vwap, standing.eth.amount + way.eth)
+    assert imbalance(left, notional(standing.sol.vwap, standing.sol.amount)) <= THOUSAND.max_imbalance
 
 
 def test_two_partial_legs_become_a_smaller_pair() -> None:
@@ -162,23 +162,23 @@ def test_whatever_is_chosen_lowers_the_exposure_stays_within_the_entry_and_keeps
     """O9, O14, I2. Repeat one with: pytest tests/actors/sizing/test_repair.py -k 'promise and [SEED]'."""
     standing, book = _random_case(random.Random(seed))
     way = cheapest(standing, book, THOUSAND, RULES)
-    eth, sol = standing.eth + way.eth, standing.sol + way.sol
+    eth, sol = standing.eth.amount + way.eth, standing.sol.amount + way.sol
     if way.name == "flatten":
         assert (eth, sol) == (0, 0)
         return
-    before = abs(standing.eth * book.eth.mid + standing.sol * book.sol.mid)
+    before = abs(standing.eth.amount * book.eth.mid + standing.sol.amount * book.sol.mid)
     assert abs(eth * book.eth.mid + sol * book.sol.mid) < before
-    assert 0 < abs(eth) <= abs(standing.eth_wanted)
-    assert 0 < abs(sol) <= abs(standing.sol_wanted)
+    assert 0 < abs(eth) <= abs(standing.eth.wanted)
+    assert 0 < abs(sol) <= abs(standing.sol.wanted)
     assert (way.eth % RULES.eth.size_step, way.sol % RULES.sol.size_step) == (0, 0)
     paid = [
-        _paid(standing.eth, way.eth, standing.eth_vwap, book.eth),
-        _paid(standing.sol, way.sol, standing.sol_vwap, book.sol),
+        _paid(standing.eth.amount, way.eth, standing.eth.vwap, book.eth),
+        _paid(standing.sol.amount, way.sol, standing.sol.vwap, book.sol),
     ]
     assert imbalance(*paid) <= THOUSAND.max_imbalance
     for amount, wanted, leg in (
-        (way.eth, standing.eth_wanted, book.eth),
-        (way.sol, standing.sol_wanted, book.sol),
+        (way.eth, standing.eth.wanted, book.eth),
+        (way.sol, standing.sol.wanted, book.sol),
     ):
         if amount * wanted > 0:
             assert _walked(amount, leg) >= RULES.eth.min_notional

@@ -179,7 +179,11 @@ def test_without_any_book_an_overdue_pair_is_left_at_the_oracles_prices_after_a_
     assert decision is None
     memory, decision = sizer.step(memory, Look(None, holding, FREE, Ms(NOW + 3_000)))
     plan = plan_of(decision)
-    assert (plan.purpose, plan.eth.amount, plan.sol.amount) == ("exit", -holding.eth, -holding.sol)
+    assert (plan.purpose, plan.eth.amount, plan.sol.amount) == (
+        "exit",
+        -holding.eth.amount,
+        -holding.sol.amount,
+    )
     assert plan.eth.limit < RULES.eth.oracle < worse(RULES.eth.oracle, 1, SETTINGS.max_slippage)
     assert sizer.step(memory, Look(None, holding, FREE, Ms(NOW + 3_100)))[1] is None, (
         "a proposal is not repeated at once"
@@ -394,7 +398,7 @@ async def test_the_actor_proposes_on_the_newest_quote_only(
         quotes.put(quote(clock.now_ms(), version=version, eth_ask=ask))
     await trio.sleep(0.02)
     assert [plan_of(plan).eth.amount for plan in posted] == [Base.of("0.042")]  # type: ignore[arg-type]
-    holding.put(held(version=2, phase="in_flight"))
+    holding.put(held(rows=2, phase="in_flight"))
     await trio.sleep(1)
     assert len(posted) == 1
 

@@ -55,7 +55,7 @@ def test_a_quote_is_one_line_once_however_many_come() -> None:
 
 
 def test_holdings_are_no_lines() -> None:
-    assert told(view_of([held(version=each) for each in range(500)])) == []
+    assert told(view_of([held(rows=each) for each in range(500)])) == []
 
 
 def test_rows_show_what_was_ordered_filled_paid_and_how_fast() -> None:
@@ -209,7 +209,7 @@ def test_skips_are_kept_and_told_with_their_cure() -> None:
 
 
 def test_foreign_positions_are_told_once() -> None:
-    assert told(view_of([held(foreign="ETH 1"), held(foreign="ETH 1", version=2)])) == [
+    assert told(view_of([held(foreign="ETH 1"), held(foreign="ETH 1", rows=2)])) == [
         "not ours: ETH 1; entering is blocked"
     ]
 
