@@ -95,7 +95,7 @@ def main(arguments: argparse.Namespace) -> int:
     clock, faults = WallClock(), _faults(arguments.faults)
     instance = f"simulated-{seed}-{clock.utc_ns()}"
     market = _market(arguments.market, seed)
-    venue = SimulatedVenue(Exchange(knobs=faults.venue), market, clock, faults, instance=instance)
+    venue = SimulatedVenue(Exchange(options=faults.venue), market, clock, faults, instance=instance)
     kept = Path(arguments.keep_state) if arguments.keep_state else None
     if not (kept and _restored(venue, kept)):
         for sender in funded:

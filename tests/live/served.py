@@ -17,7 +17,7 @@ from messages.units import Quote
 from runtime.clock import WallClock
 from venue.nado.signing import Signer, subaccount_hex
 from venue.simulated.engine.exchange import Exchange
-from venue.simulated.engine.rules import Knobs
+from venue.simulated.engine.rules import VenueOptions
 from venue.simulated.gateway.server import LOOPBACK, listen, serve
 from venue.simulated.markets import market_named
 from venue.simulated.venue import SimulatedVenue
@@ -81,7 +81,9 @@ def _thread(certificate: trustme.LeafCert | None, fund: Sequence[str], told: Tol
 
 
 async def _serve(certificate: trustme.LeafCert | None, fund: Sequence[str], told: Told) -> None:
-    venue = SimulatedVenue(Exchange(knobs=Knobs(rate_limits=False)), market_named(FOUNDING, 7), WallClock())
+    venue = SimulatedVenue(
+        Exchange(options=VenueOptions(rate_limits=False)), market_named(FOUNDING, 7), WallClock()
+    )
     for sender in fund:
         venue.fund(sender, Quote.of(10_000))
     listening, stop = listen(0), trio.Event()

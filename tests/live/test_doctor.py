@@ -123,7 +123,7 @@ TABLE: list[tuple[str, str, str, Prepare, tuple[str, ...], dict[str, Any]]] = [
         "status",
         "fail",
         '"failed", not active',
-        lambda there, _m: setattr(there.venue.stage, "status", "failed"),
+        lambda there, _m: setattr(there.venue.incidents, "status", "failed"),
         (),
         {},
     ),

@@ -116,7 +116,7 @@ def test_a_signer_replaced_while_a_pair_is_open_ends_with_code_4_and_names_it(
     ("prepare", "changes", "code", "saying"),
     [
         (
-            lambda venue: setattr(venue.stage, "status", "live_syncing"),
+            lambda venue: setattr(venue.incidents, "status", "live_syncing"),
             (),
             "VENUE_NOT_ACTIVE",
             (
@@ -158,7 +158,7 @@ def test_what_is_not_ready_refuses_the_run_before_anything_is_signed_for_the_ven
     try:
         ended = rehearse(capsys, tmp_path / "logs", there.url, changes=changes)
     finally:
-        there.do(lambda venue: setattr(venue.stage, "status", "active"))
+        there.do(lambda venue: setattr(venue.incidents, "status", "active"))
     assert (ended.code, ended.told["error"]["code"]) == (3, code)
     assert saying in ended.errors
     assert orders(there) == before

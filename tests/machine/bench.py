@@ -137,7 +137,7 @@ async def bench(
     """
     of_venue, of_machine = clocks or (RunClock(START_NS), RunClock(START_NS))
     venue = SimulatedVenue(
-        Exchange(products, knobs=faults.venue), market_named(market, seed), of_venue, faults
+        Exchange(products, options=faults.venue), market_named(market, seed), of_venue, faults
     )
     venue.fund(THROWAWAY_SENDER, Quote(10_000 * ONE))
     if signer is not OWNER:

@@ -17,11 +17,11 @@ from tests.machine.audit import Heard, Written, faults, judged
 from tests.machine.bench import Bench, bench
 from tests.machine.test_escape_and_recovery import FLAT, HOURS, escaped, interrupted, opened, rows_of
 from tests.machine.test_strangers import by_hand
-from venue.simulated.engine.rules import Knobs
+from venue.simulated.engine.rules import VenueOptions
 from venue.simulated.faults.order_faults import Faults, Refuse, Thin
 
 HUNDRED = Settings(target=Quote(100 * ONE), cycles=1, hold=Ms(500), legging_known=Ms(5_000))
-STRICT = Knobs(min_size_binds_takers=True)
+STRICT = VenueOptions(min_size_binds_takers=True)
 LEFT = {
     "eth": Thin(product="ETH-PERP", nth=2, increasing=False, lots=39),
     "sol": Thin(product="SOL-PERP", nth=2, increasing=False, lots=8),

@@ -45,9 +45,9 @@ async def inject(ready: Bench, texts: list[str]) -> None:
     chance = random.Random(SEED)
     for text in texts:
         await trio.sleep(chance.uniform(0, 0.004))
-        topics = [name for name in ready.venue.hub._topics if name[0] in {"book_depth", "fill"}]
+        topics = [name for name in ready.venue.subscribers._topics if name[0] in {"book_depth", "fill"}]
         if topics:
-            ready.venue.hub.tell([chance.choice(topics)], lambda text=text: text)  # type: ignore[misc]
+            ready.venue.subscribers.tell([chance.choice(topics)], lambda text=text: text)  # type: ignore[misc]
 
 
 async def test_frames_that_cannot_be_read_change_nothing_and_are_counted(

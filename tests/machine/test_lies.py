@@ -23,7 +23,7 @@ from tests.machine.audit import net
 from tests.machine.bench import Bench, bench
 from tests.machine.lies import LyingVenue, lying, silent_streams
 from tests.thinned import thinned
-from venue.simulated.engine.rules import Knobs
+from venue.simulated.engine.rules import VenueOptions
 from venue.simulated.faults.order_faults import Faults
 
 SHORT = Settings(
@@ -107,7 +107,7 @@ async def test_a_pair_is_not_entered_twice_because_the_account_is_read_late(
     time came from another query.
     """
     async with (
-        bench(tmp_path, SHORT, faults=Faults(venue=Knobs(rate_limits=False))) as ready,
+        bench(tmp_path, SHORT, faults=Faults(venue=VenueOptions(rate_limits=False))) as ready,
         trio.open_nursery() as nursery,
     ):
         venue = lying(ready)

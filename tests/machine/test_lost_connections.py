@@ -37,7 +37,10 @@ ACCOUNT, MARKET = "fill", "book_depth"
 def cut(ready: Bench, topic: str) -> None:
     """The venue ends every connection that listens to such a topic."""
     listeners = [
-        listener for name, each in ready.venue.hub._topics.items() if name[0] == topic for listener in each
+        listener
+        for name, each in ready.venue.subscribers._topics.items()
+        if name[0] == topic
+        for listener in each
     ]
     assert listeners
     for listener in listeners:
@@ -86,7 +89,7 @@ async def test_fills_that_a_lost_stream_did_not_bring_are_found_out_and_the_stre
         assert {order.digest for order in log if order.fills} <= set(told)
         assert {
             name[1]
-            for name in ready.venue.hub._topics
+            for name in ready.venue.subscribers._topics
             if name[0] in {"fill", "order_update", "position_change"}
         } <= {THROWAWAY_SENDER}
         totals = ready.totals()
@@ -160,7 +163,7 @@ async def test_whatever_connection_is_lost_at_whatever_moment_the_run_ends_flat(
             how = chance.choice((ACCOUNT, MARKET, "all"))
             if how == "all":
                 await ready.world.venue.disconnect()
-            elif any(name[0] == how for name in ready.venue.hub._topics):
+            elif any(name[0] == how for name in ready.venue.subscribers._topics):
                 cut(ready, how)
             await trio.sleep(chance.uniform(0.01, 1.2))
             ready.dialer.refusing = False

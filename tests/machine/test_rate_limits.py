@@ -14,7 +14,7 @@ from messages.settings import Settings
 from messages.units import Ms
 from tests.machine.bench import Bench, bench
 from venue.nado.weights import ARCHIVE, EXECUTES, QUERIES, archive_weight, query_weight
-from venue.simulated.payloads import limits
+from venue.simulated.payloads import rate_limits as limits
 
 Taken = list[tuple[float, str, int, bool]]
 """Trio's time, budget, weight, allowed: as the venue saw it."""
@@ -23,14 +23,14 @@ Taken = list[tuple[float, str, int, bool]]
 def watched(ready: Bench) -> Taken:
     """Every weight that the venue takes from now on."""
     taken: Taken = []
-    take: Callable[[limits.Budget, str, int, float], bool] = ready.venue.door.limiter.take
+    take: Callable[[limits.Budget, str, int, float], bool] = ready.venue.admission.limiter.take
 
     def watch(budget: limits.Budget, key: str, weight: int, now_s: float) -> bool:
         allowed = take(budget, key, weight, now_s)
         taken.append((now_s, budget, weight, allowed))
         return allowed
 
-    ready.venue.door.limiter.take = watch  # type: ignore[method-assign]
+    ready.venue.admission.limiter.take = watch  # type: ignore[method-assign]
     return taken
 
 

@@ -20,7 +20,7 @@ from tests.machine.bench import Bench, bench
 from tests.thinned import thinned
 from venue.escape import escape
 from venue.own_position import ClosingTask
-from venue.simulated.faults.incidents import Incident, Listing, Rules, Says, Trading
+from venue.simulated.faults.incidents import FalseAnswer, Incident, Listing, Rules, Trading
 from venue.simulated.faults.order_faults import Faults, Refuse
 
 LONG = 3_600_000
@@ -155,21 +155,23 @@ async def test_what_has_left_is_opened_again_once_when_the_other_leg_is_refused_
 ODD: dict[str, tuple[Incident, ...]] = {
     "an unrelated product with an unknown status": (
         Listing(at_ms=0, for_ms=LONG, symbol="XRP-PERP", product_id=10, held="7.5"),
-        Says(at_ms=0, for_ms=LONG, request="symbols", of="XRP-PERP", field="trading_status", value="halted"),
-        Says(at_ms=0, for_ms=LONG, request="symbols", of="XRP-PERP", field="min_size"),
-        Says(at_ms=0, for_ms=LONG, request="all_products", of="XRP-PERP", field="risk"),
-        Says(at_ms=0, for_ms=LONG, request="subaccount_info", of="XRP-PERP", field="balance"),
+        FalseAnswer(
+            at_ms=0, for_ms=LONG, request="symbols", of="XRP-PERP", field="trading_status", value="halted"
+        ),
+        FalseAnswer(at_ms=0, for_ms=LONG, request="symbols", of="XRP-PERP", field="min_size"),
+        FalseAnswer(at_ms=0, for_ms=LONG, request="all_products", of="XRP-PERP", field="risk"),
+        FalseAnswer(at_ms=0, for_ms=LONG, request="subaccount_info", of="XRP-PERP", field="balance"),
     ),
     "no oracle price": (
-        Says(at_ms=0, for_ms=LONG, request="all_products", of="SOL-PERP", field="oracle_price_x18"),
+        FalseAnswer(at_ms=0, for_ms=LONG, request="all_products", of="SOL-PERP", field="oracle_price_x18"),
     ),
     "an unknown status of ours": (
-        Says(
+        FalseAnswer(
             at_ms=0, for_ms=LONG, request="symbols", of="ETH-PERP", field="trading_status", value="settling"
         ),
     ),
     "answers that disagree": (
-        Says(
+        FalseAnswer(
             at_ms=0,
             for_ms=LONG,
             request="all_products",
@@ -179,12 +181,14 @@ ODD: dict[str, tuple[Incident, ...]] = {
         ),
     ),
     "no minimum": (
-        Says(at_ms=0, for_ms=LONG, request="symbols", of="SOL-PERP", field="min_size"),
-        Says(at_ms=0, for_ms=LONG, request="all_products", of="SOL-PERP", field="book_info.min_size"),
+        FalseAnswer(at_ms=0, for_ms=LONG, request="symbols", of="SOL-PERP", field="min_size"),
+        FalseAnswer(at_ms=0, for_ms=LONG, request="all_products", of="SOL-PERP", field="book_info.min_size"),
     ),
-    "no healths": (Says(at_ms=0, for_ms=LONG, request="subaccount_info", field="healths", absent=True),),
-    "no all_products at all": (Says(at_ms=0, for_ms=LONG, request="all_products"),),
-    "no fee rates": (Says(at_ms=0, for_ms=LONG, request="fee_rates", value="?"),),
+    "no healths": (
+        FalseAnswer(at_ms=0, for_ms=LONG, request="subaccount_info", field="healths", absent=True),
+    ),
+    "no all_products at all": (FalseAnswer(at_ms=0, for_ms=LONG, request="all_products"),),
+    "no fee rates": (FalseAnswer(at_ms=0, for_ms=LONG, request="fee_rates", value="?"),),
 }
 
 
@@ -221,7 +225,7 @@ async def test_a_run_does_not_enter_by_rules_that_nobody_could_read_for_too_long
 ) -> None:
     """It went on entering on the last readable rules without an age limit."""
     settings = msgspec.structs.replace(SETTINGS, cycles=50, hold=Ms(500))
-    broken = Says(at_ms=2_000, for_ms=LONG, request="contracts")
+    broken = FalseAnswer(at_ms=2_000, for_ms=LONG, request="contracts")
     async with bench(tmp_path, settings, faults=during(broken)) as ready:
         with trio.move_on_after(120):
             await ready.machine.run()

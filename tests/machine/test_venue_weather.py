@@ -14,7 +14,7 @@ from tests.machine.audit import faults as wrongs
 from tests.machine.bench import bench
 from tests.thinned import thinned
 from venue.simulated.engine.accounts import product_of_x18
-from venue.simulated.engine.rules import Knobs
+from venue.simulated.engine.rules import VenueOptions
 from venue.simulated.faults.incidents import (
     ChargeFunding,
     ClockSkew,
@@ -35,19 +35,19 @@ CALM = Settings(target=Quote(100 * ONE), cycles=2, hold=Ms(8_000))
 SHORT = msgspec.structs.replace(CALM, hold=Ms(1_500))
 
 LAWFUL = [
-    Knobs(min_size_binds_takers=True, order_update_fills=True, echo_id=False),
-    Knobs(bump="crossing", filled_orders_found=True, isolated_shows_parent=False),
-    Knobs(settle_every_s=0.7, cancel_batch_is_atomic=False, place_after_failed_cancel=True),
-    Knobs(limited_by=1015, limited_status=200, excess_socket="oldest", self_match="refuse"),
-    Knobs(spot_leverage_on_perps=False, needs_encoding=False, ping_timeout_s=35.0),
+    VenueOptions(min_size_binds_takers=True, order_update_fills=True, echo_id=False),
+    VenueOptions(bump="crossing", filled_orders_found=True, isolated_shows_parent=False),
+    VenueOptions(settle_every_s=0.7, cancel_batch_is_atomic=False, place_after_failed_cancel=True),
+    VenueOptions(limited_by=1015, limited_status=200, excess_socket="oldest", self_match="refuse"),
+    VenueOptions(spot_leverage_on_perps=False, needs_encoding=False, ping_timeout_s=35.0),
 ]
 
 
-@pytest.mark.parametrize("knobs", LAWFUL, ids=range(len(LAWFUL)))
+@pytest.mark.parametrize("options", LAWFUL, ids=range(len(LAWFUL)))
 async def test_whatever_the_documents_leave_open_two_pairs_are_entered_and_left(
-    knobs: Knobs, autojump_clock: trio.testing.MockClock, tmp_path: Path
+    options: VenueOptions, autojump_clock: trio.testing.MockClock, tmp_path: Path
 ) -> None:
-    async with bench(tmp_path, SHORT, faults=Faults(venue=knobs)) as ready:
+    async with bench(tmp_path, SHORT, faults=Faults(venue=options)) as ready:
         ending = await ready.run(within_s=120)
         assert (ending.by, ready.totals().completed) == ("done", 2), ending
         assert wrongs(ready.venue.exchange.order_log, largest=PAIR) == []

@@ -17,7 +17,7 @@ from tests.hostile.bed import Bed
 from tests.hostile.judge import ETH, SOL, false_claims, uneven_s, unlawful
 from tests.patience import slack
 from tests.processes.waiting import LONG_S, held, until
-from venue.simulated.faults.incidents import Incident, Rules, Says
+from venue.simulated.faults.incidents import FalseAnswer, Incident, Rules
 from venue.simulated.faults.order_faults import Faults
 
 pytestmark = pytest.mark.process
@@ -38,7 +38,7 @@ def rules(product: str, **changes: object) -> Incident:
 
 
 def unsaid(field: str) -> Incident:
-    return Says(at_ms=0, for_ms=LASTS_MS, request="all_products", of="ETH-PERP", field=field)
+    return FalseAnswer(at_ms=0, for_ms=LASTS_MS, request="all_products", of="ETH-PERP", field=field)
 
 
 CASES: dict[str, tuple[Incident, tuple[str, ...]]] = {

@@ -4,7 +4,7 @@ answers.
 
 import random
 
-from venue.simulated.engine.rules import Knobs
+from venue.simulated.engine.rules import VenueOptions
 from venue.simulated.faults.order_faults import (
     Cut,
     DisturbEvent,
@@ -111,7 +111,7 @@ def dust(chance: random.Random) -> dict[str, object]:
         )
     )
     disturbed = disturbances(chance) if chance.random() < 0.5 else {}
-    return {"thin": thin, "venue": Knobs(min_size_binds_takers=True)} | then | disturbed
+    return {"thin": thin, "venue": VenueOptions(min_size_binds_takers=True)} | then | disturbed
 
 
 def disturbances(chance: random.Random) -> dict[str, object]:

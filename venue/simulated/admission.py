@@ -5,33 +5,33 @@ from contextlib import contextmanager
 
 import trio
 
-from venue.simulated.engine.rules import AUTHENTICATED_MAX, Knobs
+from venue.simulated.engine.rules import AUTHENTICATED_MAX, VenueOptions
+from venue.simulated.faults.active_incidents import ActiveIncidents
 from venue.simulated.faults.order_faults import ConnectionCut
-from venue.simulated.faults.staging import Stage
-from venue.simulated.payloads.limits import Budget, Limiter
-from venue.simulated.streams.hub import Listener
+from venue.simulated.payloads.rate_limits import Budget, Limiter
+from venue.simulated.streams.subscribers import Listener
 
 
 class Admission:
     """Stands before the engine. One per venue."""
 
-    def __init__(self, knobs: Knobs, stage: Stage) -> None:
-        self._knobs = knobs
-        self._stage = stage
+    def __init__(self, options: VenueOptions, incidents: ActiveIncidents) -> None:
+        self._options = options
+        self._incidents = incidents
         self.limiter = Limiter()
         self._connections: dict[trio.CancelScope, str] = {}
         self._authenticated: dict[str, list[Listener]] = {}
 
     def may_ask(self, budget: Budget, key: str, weight: int) -> bool:
         """Use `weight` of what `key` (an address or a wallet) may ask."""
-        if "rate_limited" in self._stage.gates:
+        if "rate_limited" in self._incidents.gates:
             return False
-        return not self._knobs.rate_limits or self.limiter.take(budget, key, weight, trio.current_time())
+        return not self._options.rate_limits or self.limiter.take(budget, key, weight, trio.current_time())
 
     @contextmanager
     def connected(self, connection: trio.CancelScope, address: str) -> Iterator[None]:
         """A connection from `address`, for as long as it is open; one too many is cut at once."""
-        if list(self._connections.values()).count(address) >= self._knobs.sockets_per_address:
+        if list(self._connections.values()).count(address) >= self._options.sockets_per_address:
             connection.cancel()
         self._connections[connection] = address
         try:
@@ -50,7 +50,7 @@ class Admission:
         """
         present = self._authenticated.setdefault(wallet, [])
         if len(present) >= AUTHENTICATED_MAX:
-            if self._knobs.excess_socket == "newest":
+            if self._options.excess_socket == "newest":
                 raise ConnectionCut
             present.pop(0).scope.cancel()
         present.append(listener)

@@ -2,7 +2,7 @@
 listens.
 
     market moves --> exchange --> outbox --> archive (150 ms later)
-    orders ------->     |            `-----> crier --> courier --> hub --> streams
+    orders ------->     |            `-----> publisher --> delivery --> subscribers --> streams
       the hour ------>  |
 
 A motionless market wakes nobody up, so virtual time jumps over it.
@@ -27,6 +27,7 @@ from venue.simulated.engine.funding import PERIOD_S
 from venue.simulated.engine.liquidation import liquidate_unhealthy
 from venue.simulated.engine.rules import TAKER_DELAY_S
 from venue.simulated.engine.treasury import deposit, pay_funding, settle_results
+from venue.simulated.faults.active_incidents import ActiveIncidents, shifted_by_bps
 from venue.simulated.faults.order_faults import (
     NO_FAULTS,
     AnswerLost,
@@ -35,13 +36,12 @@ from venue.simulated.faults.order_faults import (
     Faults,
     StagedFault,
 )
-from venue.simulated.faults.staging import Stage, bent
 from venue.simulated.markets.move import shifted
 from venue.simulated.payloads.archive import Archive
 from venue.simulated.payloads.requests import PlaceOrder
 from venue.simulated.streams.delivery import Delivery
-from venue.simulated.streams.hub import Hub
 from venue.simulated.streams.publisher import Publisher
+from venue.simulated.streams.subscribers import Subscribers
 
 if TYPE_CHECKING:
     from venue.simulated.markets import BookChange, PriceSource
@@ -53,7 +53,7 @@ SIGNATURE_CHARS = 132
 """0x, and two digits for each of r || s || v's 65 bytes."""
 
 
-class HalfSent(ConnectionCut):
+class AnswerTruncated(ConnectionCut):
     """Staged: of the answer, `text`, only half is sent."""
 
     def __init__(self, text: str) -> None:
@@ -78,11 +78,11 @@ class SimulatedVenue:
         """Identity of this start of the venue, sent with every HTTP answer: another start has another
         history.
         """
-        self.stage = Stage()
-        self.door = Admission(exchange.knobs, self.stage)
+        self.incidents = ActiveIncidents()
+        self.admission = Admission(exchange.options, self.incidents)
         self.changes = 0
         """How often something happened to an account."""
-        self.hub = Hub()
+        self.subscribers = Subscribers()
         self.archive = Archive(exchange.order_log)
         self.candles = Candles()
         self._market = market
@@ -94,15 +94,15 @@ class SimulatedVenue:
         }
         self._clock = clock
         self._faults = FaultCounter(faults)
-        self.courier = Delivery(
-            self.hub,
+        self.delivery = Delivery(
+            self.subscribers,
             {product_id: state.product.symbol for product_id, state in exchange.markets.items()},
             faults,
         )
-        self.crier = Publisher(exchange, self.courier, self.candles, self.stage, self.now_ns)
+        self.publisher = Publisher(exchange, self.delivery, self.candles, self.incidents, self.now_ns)
         self._ladders: dict[int, BookChange] = {}
         """By product: the market's last move with a book."""
-        self.stage.obey(faults.incident)
+        self.incidents.obey(faults.incident)
 
     @property
     def faults(self) -> Faults:
@@ -112,13 +112,13 @@ class SimulatedVenue:
     @faults.setter
     def faults(self, faults: Faults) -> None:
         self._faults = FaultCounter(faults)
-        self.courier.obey(faults)
-        self.stage.obey(faults.incident)
+        self.delivery.obey(faults)
+        self.incidents.obey(faults.incident)
 
     @property
     def status(self) -> str:
         """`active`, or why no order is taken."""
-        return self.stage.status
+        return self.incidents.status
 
     def product_id(self, symbol: str) -> int:
         """Raises `LookupError` for a product that the venue does not have."""
@@ -130,7 +130,7 @@ class SimulatedVenue:
 
     def now_ns(self) -> Ns:
         """The venue's clock."""
-        return Ns(self._clock.utc_ns() + self.stage.skew_ms * 1_000_000)
+        return Ns(self._clock.utc_ns() + self.incidents.skew_ms * 1_000_000)
 
     def now_ms(self) -> Ms:
         """The venue's clock in milliseconds, as `/v1/time` tells it."""
@@ -145,9 +145,9 @@ class SimulatedVenue:
         """Drive the market for ever. Started = every product has a price and a book."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._expire_orders)
-            nursery.start_soon(self.courier.run)
-            nursery.start_soon(self.crier.run)
-            nursery.start_soon(self.stage.run, self)
+            nursery.start_soon(self.delivery.run)
+            nursery.start_soon(self.publisher.run)
+            nursery.start_soon(self.incidents.run, self)
             nursery.start_soon(self._pay_funding)
             nursery.start_soon(self._settle_results)
             await self._drive(task_status)
@@ -178,7 +178,7 @@ class SimulatedVenue:
         if move.bids or move.asks:
             self._ladders[product_id] = move
         move = shifted(
-            move, self.stage.shift_bps.get(product_id, 0), self.exchange.markets[product_id].product.tick
+            move, self.incidents.shift_bps.get(product_id, 0), self.exchange.markets[product_id].product.tick
         )
         if move.bids or move.asks:  # a move without any level is about trades and prices only
             self.exchange.move(product_id, move.bids, move.asks, now)
@@ -198,7 +198,9 @@ class SimulatedVenue:
         """
         if price is not None and (moved or not self.exchange.markets[product_id].oracle):
             self.exchange.set_oracle(
-                product_id, Price(bent(price, self.stage.oracle_bps.get(product_id, 0))), self.now_ns()
+                product_id,
+                Price(shifted_by_bps(price, self.incidents.oracle_bps.get(product_id, 0))),
+                self.now_ns(),
             )
 
     # -- orders ----------------------------------------------------------------------------------------------
@@ -237,7 +239,7 @@ class SimulatedVenue:
         if staged.lose_ack:
             raise AnswerLost
         if staged.cut_during:
-            raise HalfSent(digest)
+            raise AnswerTruncated(digest)
         return digest
 
     def _extras(self, body: PlaceOrder, staged: StagedFault) -> Extras:
@@ -258,7 +260,7 @@ class SimulatedVenue:
         """Does the order wait at the speed bump?"""
         if order.terms.kind == "post_only":
             return False
-        return self.exchange.knobs.bump == "takers" or self.exchange.markets[
+        return self.exchange.options.bump == "takers" or self.exchange.markets[
             order.order.product_id
         ].book.crosses(order.order)
 
@@ -295,8 +297,8 @@ class SimulatedVenue:
                 continue
             if isinstance(event, Filled):
                 self.archive.record(event)
-            self.crier.tell(event)
-        self.crier.look()
+            self.publisher.tell(event)
+        self.publisher.look()
 
     # -- the clockwork ---------------------------------------------------------------------------------------
 
@@ -312,8 +314,8 @@ class SimulatedVenue:
                 self.publish()
 
     async def _settle_results(self) -> None:
-        while self.exchange.knobs.settle_every_s:
-            await trio.sleep(self.exchange.knobs.settle_every_s)
+        while self.exchange.options.settle_every_s:
+            await trio.sleep(self.exchange.options.settle_every_s)
             settle_results(self.exchange, self.now_ns())
             self.publish()
 

@@ -159,7 +159,7 @@ async def test_a_lost_connection_is_a_gap_and_both_books_start_over(
 
 async def cut(ready: Bench) -> None:
     """Every subscriber of the venue is cut off."""
-    for listeners in list(ready.venue.hub._topics.values()):
+    for listeners in list(ready.venue.subscribers._topics.values()):
         for listener in list(listeners):
             listener.scope.cancel()
     await trio.sleep(0.01)

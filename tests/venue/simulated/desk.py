@@ -22,7 +22,7 @@ from venue.simulated.engine.codes import ExchangeRefusal
 from venue.simulated.engine.events import Event
 from venue.simulated.engine.exchange import Exchange
 from venue.simulated.engine.order_log import LoggedOrder
-from venue.simulated.engine.rules import Knobs
+from venue.simulated.engine.rules import VenueOptions
 from venue.simulated.engine.treasury import deposit
 from venue.simulated.faults.order_faults import NO_FAULTS, Faults
 from venue.simulated.gateway.asgi import application
@@ -105,9 +105,9 @@ class Desk:
         self.exchange.move(product_id, bids, asks, self.later())
 
 
-def desk(*, knobs: Knobs | None = None, funds: str = "10000") -> Desk:
+def desk(*, options: VenueOptions | None = None, funds: str = "10000") -> Desk:
     """Both products priced and booked, two funded accounts, nothing in the outbox."""
-    made = Desk(Exchange(knobs=knobs))
+    made = Desk(Exchange(options=options))
     for name in (ME, OTHER):
         deposit(made.exchange, name, Quote.of(funds), made.later())
     made.exchange.set_oracle(ETH, Price.of("2756.9"))
@@ -206,7 +206,7 @@ async def floor(
     """A venue on virtual time with a flat book and, after it, `moves`; both accounts funded, or everything
     as it was `kept`.
     """
-    venue = SimulatedVenue(Exchange(knobs=faults.venue), Script(*moves), RunClock(START_NS), faults)
+    venue = SimulatedVenue(Exchange(options=faults.venue), Script(*moves), RunClock(START_NS), faults)
     if kept is not None:
         restore(venue, kept)
     for name in () if kept else (ME, OTHER):

@@ -15,7 +15,7 @@ from tests.venue.simulated.desk import ETH, ME, OTHER, OURS, SOL, START_NS, THEI
 from tests.venue.simulated.engine.test_money import isolated
 from venue.nado.signing import Signer, cancellation_digest, link_signer_digest, order_nonce, typed_digest
 from venue.simulated.engine.accounts import Account
-from venue.simulated.engine.rules import ISOLATED_MAX, Knobs, isolated_name
+from venue.simulated.engine.rules import ISOLATED_MAX, VenueOptions, isolated_name
 from venue.simulated.engine.treasury import LINKS_MAX
 from venue.simulated.faults.incidents import GatewayMode, Incident, Status
 from venue.simulated.faults.order_faults import Faults
@@ -154,12 +154,12 @@ SCENES: dict[int, tuple[Scene, Faults]] = {}
 
 
 def provokes(
-    *codes: int, knobs: Knobs | None = None, incident: Incident | None = None
+    *codes: int, options: VenueOptions | None = None, incident: Incident | None = None
 ) -> Callable[[Scene], Scene]:
     """The scene ends with one of `codes`: its answers' codes, in this order."""
 
     def note(scene: Scene) -> Scene:
-        faults = Faults(venue=knobs or Knobs(), incident=(incident,) if incident else ())
+        faults = Faults(venue=options or VenueOptions(), incident=(incident,) if incident else ())
         SCENES.update(dict.fromkeys(codes, (scene, faults)))
         return scene
 
@@ -176,7 +176,7 @@ async def too_many_requests(on: Stage) -> Any:
     return await on.query("status")
 
 
-@provokes(1015, knobs=Knobs(limited_by=1015))
+@provokes(1015, options=VenueOptions(limited_by=1015))
 async def too_many_requests_for_cloudflare(on: Stage) -> Any:
     return await too_many_requests(on)
 
@@ -232,7 +232,7 @@ async def a_fok_larger_than_the_book(on: Stage) -> Any:
     return await on.order("20000", "2757", "fok")
 
 
-@provokes(2019, knobs=Knobs(spot_leverage_on_perps=False))
+@provokes(2019, options=VenueOptions(spot_leverage_on_perps=False))
 async def spot_leverage_on_a_perp(on: Stage) -> Any:
     return await on.execute("place_order", {**on.body("0.042", "2756.9"), "spot_leverage": True})
 
@@ -286,7 +286,7 @@ async def margin_that_goes_away_at_the_speed_bump(on: Stage) -> Any:
     return answers[0]
 
 
-@provokes(2073, knobs=Knobs(self_match="refuse"))
+@provokes(2073, options=VenueOptions(self_match="refuse"))
 async def an_order_that_would_meet_ones_own(on: Stage) -> Any:
     on.exchange.move(ETH, levels(("2756.8", "1")), (), START_NS)
     await on.order("-0.1", "2757", "post_only")

@@ -105,16 +105,16 @@ def _tag(kind: type[msgspec.Struct]) -> str:
     return str(kind.__struct_config__.tag)
 
 
-def knobs() -> str:
+def options() -> str:
     """A field's words are the string below it."""
     (body,) = [
         node.body
         for node in ast.parse(inspect.getsource(rules)).body
-        if isinstance(node, ast.ClassDef) and node.name == "Knobs"
+        if isinstance(node, ast.ClassDef) and node.name == "VenueOptions"
     ]
     fields = [
         (field.name, msgspec.json.encode(field.default).decode())
-        for field in msgspec.structs.fields(rules.Knobs)
+        for field in msgspec.structs.fields(rules.VenueOptions)
     ]
     words: dict[str, str] = {}
     waiting: list[str] = []
@@ -130,7 +130,13 @@ def knobs() -> str:
     )
 
 
-TABLES = {"surface": surface, "codes": codes, "faults": faults, "incidents": staged_incidents, "knobs": knobs}
+TABLES = {
+    "surface": surface,
+    "codes": codes,
+    "faults": faults,
+    "incidents": staged_incidents,
+    "options": options,
+}
 
 
 def with_tables(text: str) -> str:

@@ -1,7 +1,7 @@
 """docs/simulated.md says what the simulated venue really does."""
 
-from tests.venue.simulated.tables import DOCUMENT, knobs, with_tables
-from venue.simulated.engine.rules import Knobs
+from tests.venue.simulated.tables import DOCUMENT, options, with_tables
+from venue.simulated.engine.rules import VenueOptions
 
 
 def test_the_tables_are_those_of_the_code() -> None:
@@ -12,5 +12,5 @@ def test_the_tables_are_those_of_the_code() -> None:
 
 
 def test_every_knob_says_what_it_settles() -> None:
-    assert [line for line in knobs().splitlines()[2:] if line.rstrip(" |").endswith("`")] == []
-    assert len(knobs().splitlines()) == len(Knobs.__struct_fields__) + 2
+    assert [line for line in options().splitlines()[2:] if line.rstrip(" |").endswith("`")] == []
+    assert len(options().splitlines()) == len(VenueOptions.__struct_fields__) + 2

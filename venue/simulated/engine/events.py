@@ -175,6 +175,6 @@ class Moved(msgspec.Struct, frozen=True):
     isolated: bool = False
 
 
-Told = Filled | OrderUpdated | PositionChanged | Traded | Liquidated | FundingPaid
+PublishedEvent = Filled | OrderUpdated | PositionChanged | Traded | Liquidated | FundingPaid
 """What a stream carries."""
-Event = Told | FundingCharged | Moved
+Event = PublishedEvent | FundingCharged | Moved

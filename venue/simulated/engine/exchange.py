@@ -12,8 +12,8 @@ between for orders that may take.
     treasury    deposits, transfers, withdrawals, linked signers, funding and settlement
     liquidation accounts under maintenance
 
-What Nado's documents leave open is a knob (`rules.Knobs`), or decided here: margin is asked for the order
-itself, not for others that rest.
+What Nado's documents leave open is an option (`rules.VenueOptions`) or decided here: margin is asked for the
+order itself, not for others that rest.
 """
 
 from collections.abc import Iterable, Sequence
@@ -146,7 +146,7 @@ class Exchange(Matching):
         )
         with written_down(entry):
             self._check_arrival(order, terms, digest, signer, now_ns)
-            if extras.spot_leverage is not None and not self.knobs.spot_leverage_on_perps:
+            if extras.spot_leverage is not None and not self.options.spot_leverage_on_perps:
                 raise refused(2019)
             self._check_health(waiting)
             self.order_log.take_in(entry)
@@ -168,7 +168,7 @@ class Exchange(Matching):
         check_form(order, terms, market.product)
         check_isolation(order, terms, market.product)
         check_status(terms, market.product)
-        check_size(order, terms, market.product, self.knobs)
+        check_size(order, terms, market.product, self.options)
         check_oracle(order, market.oracle)
         if terms.reduce_only and terms.kind not in {"ioc", "fok"}:
             raise refused(2067)

@@ -80,7 +80,7 @@ class Matching(Engine):
 
     def _match_taker(self, order: Resting, now: Ns) -> None:
         wanted = self._wanted(order)
-        if self.knobs.self_match == "refuse" and self._own(order):
+        if self.options.self_match == "refuse" and self._own(order):
             raise refused(2073)
         plan = self.plan(order, wanted)
         filled = sum(amount for _, amount in plan)

@@ -1,8 +1,8 @@
-"""The venue's rules as data: products, knobs, and the checks that an order passes by itself, without book and
-account.
+"""The venue's rules as data: products, options, and the checks that an order passes by itself, without book
+and account.
 
 Sources: the exchange's documentation, and the settlement contracts for fees and health. What the documents
-leave open is a knob or is decided here, in one place, with its reason. Codes and their words are in `codes`.
+leave open is an option, or decided here in one place with its reason. Codes and their texts are in `codes`.
 """
 
 from typing import Literal
@@ -75,7 +75,7 @@ SOL_PERP = Product("SOL-PERP", 8, Price.of("0.01"), Base.of("0.1"), Quote.of(100
 DEFAULT_PRODUCTS = (ETH_PERP, SOL_PERP)
 
 
-class Knobs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class VenueOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What Nado's documents leave open, settled for a run. The defaults are the likelier behaviour; a
     faults file may say otherwise under [venue].
     """
@@ -231,12 +231,12 @@ def isolated_product(subaccount: str) -> int:
     return int(subaccount[54:58], 16)
 
 
-def check_size(order: Order, terms: AppendixTerms, product: Product, knobs: Knobs) -> None:
-    """2094 unless |amount| x price reaches the minimum; orders that cannot rest are exempt unless the knob
+def check_size(order: Order, terms: AppendixTerms, product: Product, options: VenueOptions) -> None:
+    """2094 unless |amount| x price reaches the minimum; orders that cannot rest are exempt unless the option
     says otherwise.
     """
     takes = terms.kind in {"ioc", "fok"}
-    if takes and not knobs.min_size_binds_takers:
+    if takes and not options.min_size_binds_takers:
         return
     if abs(order.amount) * order.price < product.min_size * ONE:
         raise refused(

@@ -25,8 +25,8 @@ from venue.simulated.engine.rules import (
     ENDPOINT,
     ISOLATED_MAX,
     QUOTE_PRODUCT,
-    Knobs,
     Product,
+    VenueOptions,
     isolated_name,
 )
 
@@ -61,11 +61,11 @@ class Engine:
         products: Sequence[Product] = DEFAULT_PRODUCTS,
         chain_id: int = CHAIN_ID,
         endpoint: str = ENDPOINT,
-        knobs: Knobs | None = None,
+        options: VenueOptions | None = None,
     ) -> None:
         self.chain_id = chain_id
         self.endpoint = endpoint
-        self.knobs = knobs or Knobs()
+        self.options = options or VenueOptions()
         self.markets = {
             product.product_id: Market(product, Book(product.product_id), Price(0)) for product in products
         }
@@ -145,7 +145,7 @@ class Engine:
         if not account.parent:
             return account.subaccount, ""
         names = (account.parent, account.subaccount)
-        return names if self.knobs.isolated_shows_parent else names[::-1]
+        return names if self.options.isolated_shows_parent else names[::-1]
 
     def tell_position(self, account: Account, product_id: int, reason: Reason, now: Ns) -> None:
         """Publish a position; of product 0 the USDT0 balance."""

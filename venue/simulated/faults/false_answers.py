@@ -9,28 +9,28 @@ from collections.abc import Mapping
 from typing import Any
 
 from messages.units import Base
-from venue.simulated.faults.incidents import Listing, Says
+from venue.simulated.faults.incidents import FalseAnswer, Listing
 
 
-class Said:
+class AnswerFalsifier:
     """A staged lie, and how many answers it has had the chance to spoil."""
 
-    def __init__(self, says: Says) -> None:
-        self._says = says
+    def __init__(self, answer: FalseAnswer) -> None:
+        self._says = answer
         self._asked = 0
 
     def tell(self, kind: object, data: object, ids: Mapping[str, int]) -> object:
         """`data`, changed in place where its parts are meant, or what is said instead of all of it."""
-        says = self._says
-        if kind != says.request:
+        answer = self._says
+        if kind != answer.request:
             return data
         self._asked += 1
-        if (self._asked - 1) % says.every:
+        if (self._asked - 1) % answer.every:
             return data
-        if not says.field and not says.of:
-            return says.value
-        for entry in _entries(data, says.of, ids):
-            _put(entry, says.field.split("."), says)
+        if not answer.field and not answer.of:
+            return answer.value
+        for entry in _entries(data, answer.of, ids):
+            _put(entry, answer.field.split("."), answer)
         return data
 
 
@@ -49,17 +49,17 @@ def _entries(data: Any, symbol: str, ids: Mapping[str, int]) -> list[Any]:
     return [entry for entry in listed if entry["product_id"] == ids.get(symbol)] + apart
 
 
-def _put(entry: Any, path: list[str], says: Says) -> None:
+def _put(entry: Any, path: list[str], answer: FalseAnswer) -> None:
     """Set or remove what `path` leads to; a path that leads nowhere in this entry changes nothing."""
     *way, last = path
     for step in way:
         entry = _at(entry, step)
     if isinstance(entry, list) and last.isdigit() and int(last) < len(entry):
-        entry[int(last)] = says.value
-    elif isinstance(entry, dict) and says.absent:
+        entry[int(last)] = answer.value
+    elif isinstance(entry, dict) and answer.absent:
         entry.pop(last, None)
     elif isinstance(entry, dict):
-        entry[last] = says.value
+        entry[last] = answer.value
 
 
 def _at(entry: Any, step: str) -> Any:

@@ -165,7 +165,7 @@ class Rules(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_
     and are shown.
     """
     min_size_binds_takers: bool | None = None
-    """Of the whole venue: see `rules.Knobs`."""
+    """Of the whole venue: see `rules.VenueOptions`."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -191,7 +191,9 @@ class Listing(
             raise ValueError(f"held: a decimal number as text, not {self.held!r}")
 
 
-class Says(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="says"):
+class FalseAnswer(
+    Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="says"
+):
     """One field of a query's answer is replaced by `value`; the engine is not affected. Without `value` it
     is null; `absent`: it is omitted.
     """
@@ -333,7 +335,7 @@ Incident = (
     | Trading
     | Rules
     | Listing
-    | Says
+    | FalseAnswer
     | ArchiveOmits
     | Crossed
     | Money

@@ -55,7 +55,7 @@ JSON; the counting is apart.
     at_ms = 4000
     for_ms = 1500
 
-    [venue]                # what Nado's documents leave open: see `rules.Knobs`
+    [venue]                # what Nado's documents leave open: see `rules.VenueOptions`
     self_match = "refuse"
 
 An order is counted by every fault whose product (or "" = any) it belongs to; by default only orders count
@@ -72,8 +72,8 @@ from typing import Generic, Literal, TypeVar
 import msgspec
 
 from venue.simulated.engine.codes import ExchangeRefusal
-from venue.simulated.engine.rules import Knobs
-from venue.simulated.faults.incidents import Incident, Listing, Says
+from venue.simulated.engine.rules import VenueOptions
+from venue.simulated.faults.incidents import FalseAnswer, Incident, Listing
 
 DELAY_MS_MAX = 100_000
 """The longest delay: how long the venue lets an order be under way."""
@@ -247,7 +247,7 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     event: tuple[DisturbEvent, ...] = ()
     reply: tuple[DisturbReply, ...] = ()
     incident: tuple[Incident, ...] = ()
-    venue: Knobs = Knobs()
+    venue: VenueOptions = VenueOptions()
     """Not a fault: what the documents leave open, decided differently. Obeyed from the venue's start."""
     seed: int = 0
     """Of everything that happens `one_in` so many times."""
@@ -265,7 +265,7 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             symbols,
         )
         listed = {incident.symbol for incident in self.incident if isinstance(incident, Listing)}
-        lies = [incident for incident in self.incident if isinstance(incident, Says)]
+        lies = [incident for incident in self.incident if isinstance(incident, FalseAnswer)]
         _must_exist("of", [lie.of for lie in lies], symbols | listed)
         _must_exist(
             "request", [*(fault.request for fault in self.reply), *(lie.request for lie in lies)], requests
@@ -379,7 +379,7 @@ def _refusal(fault: Refuse) -> ExchangeRefusal:
 R = TypeVar("R", bound=Recurring)
 
 
-class Turns(Generic[R]):
+class RecurrenceCounter(Generic[R]):
     """Whose turn it is: counts what happens against recurring faults."""
 
     def __init__(self, faults: Sequence[R], seed: int) -> None:

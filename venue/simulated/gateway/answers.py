@@ -1,8 +1,7 @@
 """Answers to queries and executes, the same over HTTP and over a socket: what stands before the engine, then
 the engine.
 
-request --> gates and rate limits --> query or execute --> courier (late or lost, when staged) --> whoever
-asked
+request --> gates and rate limits --> query or execute --> delivery (late or lost, when staged) --> client
 """
 
 from typing import Any, NamedTuple
@@ -17,7 +16,7 @@ from venue.simulated.gateway.archive_requests import READERS
 from venue.simulated.gateway.executes import EXECUTES, NOT_SIMULATED, execute
 from venue.simulated.gateway.money_executes import MONEY_EXECUTES
 from venue.simulated.payloads import queries
-from venue.simulated.payloads.limits import execute_weight, query_weight
+from venue.simulated.payloads.rate_limits import execute_weight, query_weight
 from venue.simulated.payloads.requests import read_request
 from venue.simulated.payloads.wire import failure, success
 from venue.simulated.venue import SimulatedVenue
@@ -102,7 +101,7 @@ async def carried(venue: SimulatedVenue, request: str, reply: str) -> str:
     """The reply to `request`, once it is there. Raises `AnswerLost` and `ConnectionCut` when that is
     staged.
     """
-    if not await venue.courier.brings_answer(request):
+    if not await venue.delivery.brings_answer(request):
         raise AnswerLost
     return reply
 
@@ -112,7 +111,7 @@ def answer_query(venue: SimulatedVenue, params: dict[str, Any]) -> str:
     request_type = f"query_{params['type']}"
     try:
         data = queries.answer(venue.exchange, venue.status, params, venue.now_ns())
-        return success(request_type, venue.stage.bend(params, data, venue.exchange))
+        return success(request_type, venue.incidents.bend(params, data, venue.exchange))
     except ExchangeRefusal as no:
         return failure(request_type, no)
 
@@ -122,7 +121,10 @@ def answer_query(venue: SimulatedVenue, params: dict[str, Any]) -> str:
 
 def _stopped(venue: SimulatedVenue, asked: _Asked, address: str) -> Answer | None:
     """The answer of a gate or of the rate limit; None when the request may pass."""
-    gates, request_type = venue.stage.gates, f"{'execute' if asked.params is None else 'query'}_{asked.name}"
+    gates, request_type = (
+        venue.incidents.gates,
+        f"{'execute' if asked.params is None else 'query'}_{asked.name}",
+    )
     if "unavailable" in gates:  # over HTTP nobody gets here
         return Answer(failure(request_type, refused(1004)))
     if "ip_query_only" in gates and asked.params is None:
@@ -133,13 +135,13 @@ def _stopped(venue: SimulatedVenue, asked: _Asked, address: str) -> Answer | Non
 
 
 def over_limit(venue: SimulatedVenue, request_type: str) -> Answer:
-    """Too many requests, as the knobs say it."""
-    knobs = venue.exchange.knobs
-    return Answer(failure(request_type, refused(knobs.limited_by)), knobs.limited_status)
+    """Too many requests, as the options say it."""
+    options = venue.exchange.options
+    return Answer(failure(request_type, refused(options.limited_by)), options.limited_status)
 
 
 def _within_limits(venue: SimulatedVenue, asked: _Asked, address: str) -> bool:
     if asked.params is not None:
-        return venue.door.may_ask("query", address, query_weight(asked.params))
+        return venue.admission.may_ask("query", address, query_weight(asked.params))
     weight, wallet = execute_weight(asked.name, asked.body)
-    return venue.door.may_ask("execute", wallet, weight)
+    return venue.admission.may_ask("execute", wallet, weight)

@@ -14,7 +14,7 @@ from venue.simulated.engine.rules import NO_ADDRESS
 from venue.simulated.engine.trading import Market
 from venue.simulated.engine.treasury import LINKS_MAX, LINKS_WINDOW_NS
 from venue.simulated.payloads.archive import ArchiveQuery, EventsLimit, EventsQuery
-from venue.simulated.payloads.limits import archive_weight
+from venue.simulated.payloads.rate_limits import archive_weight
 from venue.simulated.payloads.requests import read_request
 from venue.simulated.payloads.wire import candle_fields
 from venue.simulated.streams.publisher import rate_of
@@ -75,10 +75,10 @@ def archived(venue: SimulatedVenue, body: bytes, address: str) -> tuple[str, obj
         )
     ((name, question),) = asked.items()
     size = read_request(bytes(question), _Size)
-    if not venue.door.may_ask(
+    if not venue.admission.may_ask(
         "archive", address, archive_weight(name, size.entries, len(size.subaccounts or ()))
     ):
-        raise refused(venue.exchange.knobs.limited_by)
+        raise refused(venue.exchange.options.limited_by)
     return name, READERS[name](venue, bytes(question))
 
 

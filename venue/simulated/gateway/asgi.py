@@ -34,7 +34,13 @@ from venue.simulated.gateway import public
 from venue.simulated.gateway.answers import QUERY_ONLY, REQUESTS, Answer, answer, carried
 from venue.simulated.gateway.archive_requests import archived
 from venue.simulated.gateway.request_limits import TooLarge, bounded, too_large
-from venue.simulated.gateway.sessions import Closed, Session, attended, concurrent_session, gateway_session
+from venue.simulated.gateway.sessions import (
+    Closed,
+    Session,
+    concurrent_session,
+    gateway_session,
+    serve_session,
+)
 from venue.simulated.gateway.subscriptions import subscribe_session
 from venue.simulated.payloads.params import whole
 from venue.simulated.payloads.queries import symbol_json
@@ -48,7 +54,7 @@ NO_ENCODING = {
     "reason": "Invalid compression headers: 'Accept-Encoding' must include 'gzip', 'br' or 'deflate'",
     "block": True,
 }
-HALF = "evenkeel.half"
+TRUNCATED = "evenkeel.truncated"
 """The type of an ASGI message that only our own server understands: send half of a frame and cut the
 connection.
 """
@@ -111,7 +117,13 @@ def _named(app: ASGIApp, venue: SimulatedVenue) -> ASGIApp:
                 message["headers"] = [*message.get("headers", ()), *headers]
             await send(message)
 
-        closed = _GONE if venue.stage.down else _UNAVAILABLE if "unavailable" in venue.stage.gates else None
+        closed = (
+            _GONE
+            if venue.incidents.down
+            else _UNAVAILABLE
+            if "unavailable" in venue.incidents.gates
+            else None
+        )
         if closed is not None and scope["type"] == "websocket":
             await WebSocket(scope, receive, send_named).send_denial_response(closed)
         else:
@@ -141,7 +153,7 @@ class _Http:
         return await self._answered(request, await request.body())
 
     async def _answered(self, request: Request, body: bytes | str) -> Response:
-        if self._venue.exchange.knobs.needs_encoding and not _accepts_encoding(request):
+        if self._venue.exchange.options.needs_encoding and not _accepts_encoding(request):
             return _text(write(NO_ENCODING), 403)
         return await _sent(answer(self._venue, body, _address(request)))
 
@@ -171,7 +183,9 @@ class _Http:
 
     async def ip(self, _request: Request) -> Response:
         """`/v1/ip`, `/v1/cf-check`: 403 for an address that may only read, else nothing of interest."""
-        return _text(write(QUERY_ONLY), 403) if "ip_query_only" in self._venue.stage.gates else _text("{}")
+        return (
+            _text(write(QUERY_ONLY), 403) if "ip_query_only" in self._venue.incidents.gates else _text("{}")
+        )
 
     async def order_log(self, _request: Request) -> Response:
         """`/simulated/order_log`: a list of `order_log.LoggedOrder`, in the order of arrival."""
@@ -198,7 +212,7 @@ class _Http:
         try:
             asked = msgspec.json.decode(await request.body(), type=dict[str, object])
             incident = msgspec.convert(asked | {"at_ms": 0}, Money)
-            self._venue.stage.now(incident, self._venue)
+            self._venue.incidents.now(incident, self._venue)
         except (msgspec.DecodeError, ValueError, LookupError) as error:
             return _text(write({"error": str(error)}), 400)
         except ExchangeRefusal as no:
@@ -210,7 +224,7 @@ class _Http:
         try:
             name, found = archived(self._venue, await request.body(), _address(request))
         except ExchangeRefusal as no:
-            status = self._venue.exchange.knobs.limited_status if no.code < 2000 else 400
+            status = self._venue.exchange.options.limited_status if no.code < 2000 else 400
             return _text(write({"error": no.text, "error_code": no.code}), status)
         return await self._carried(f"archive_{name}", write(found))
 
@@ -293,9 +307,9 @@ class WebSocketFrames:
         except (WebSocketDisconnect, RuntimeError) as error:
             raise Closed from error
 
-    async def send_half(self, text: str) -> None:
+    async def send_truncated(self, text: str) -> None:
         """Staged: half a frame, where the server can do that."""
-        await self._send({"type": HALF, "text": text})
+        await self._send({"type": TRUNCATED, "text": text})
 
 
 class _SocketEndpoint:
@@ -313,4 +327,4 @@ class _SocketEndpoint:
             await socket.send_denial_response(_text(write(NO_DEFLATE), 403))
         else:
             await socket.accept()
-            await attended(self._session, WebSocketFrames(socket, send), self._venue)
+            await serve_session(self._session, WebSocketFrames(socket, send), self._venue)

@@ -28,7 +28,7 @@ from venue.simulated.payloads.requests import (
     read_request,
 )
 from venue.simulated.payloads.wire import failure, order_json, success
-from venue.simulated.venue import HalfSent, SimulatedVenue
+from venue.simulated.venue import AnswerTruncated, SimulatedVenue
 
 ORDERS_MAX = 50
 """Orders in one `place_orders`."""
@@ -48,12 +48,12 @@ class _Echo(msgspec.Struct, frozen=True):
 async def execute(venue: SimulatedVenue, name: str, body: bytes) -> str:
     """The answer to one execute. Raises `AnswerLost` and `ConnectionCut` when that is staged."""
     request_type, echo = f"execute_{name}", _Echo()
-    echoes_id = venue.exchange.knobs.echo_id
+    echoes_id = venue.exchange.options.echo_id
     try:
         echo = _echo(name, body)
         data = await _run(venue, name, body)
-    except HalfSent as cut:
-        raise HalfSent(
+    except AnswerTruncated as cut:
+        raise AnswerTruncated(
             success(request_type, {"digest": cut.text}, signature=echo.signature, id=echo.id)
         ) from None
     except ExchangeRefusal as no:
@@ -143,7 +143,7 @@ async def _cancel_product_orders(venue: SimulatedVenue, body: bytes) -> object:
 
 
 async def _cancel_and_place(venue: SimulatedVenue, body: bytes) -> object:
-    """Cancel, then place. Whether the order is placed when the cancellation finds nothing is a knob,
+    """Cancel, then place. Whether the order is placed when the cancellation finds nothing is an option,
     unless the request says what it wants.
     """
     request = read_request(body, CancelAndPlace)
@@ -161,7 +161,7 @@ async def _cancel_and_place(venue: SimulatedVenue, body: bytes) -> object:
     except ExchangeRefusal as no:
         if (
             no.code != 2020
-            or not venue.exchange.knobs.place_after_failed_cancel
+            or not venue.exchange.options.place_after_failed_cancel
             or request.place_requires_unfilled
         ):
             raise
@@ -199,7 +199,7 @@ def _resting(
     venue: SimulatedVenue, tx: CancellationTx, signature: str, unfilled: Base | None
 ) -> list[Resting]:
     """The orders a signed cancellation names. One that is gone refuses the whole request or is left out,
-    as the knob says; all gone: 2020.
+    as the option says; all gone: 2020.
     """
     _check_request(venue, tx.sender, tx.nonce, _cancel_signer(venue, tx, signature))
     found, gone = [], None
@@ -207,7 +207,7 @@ def _resting(
         try:
             found.append(_cancellable(venue, int(product_id), digest.lower(), tx.sender.lower(), unfilled))
         except ExchangeRefusal as no:
-            if no.code != 2020 or venue.exchange.knobs.cancel_batch_is_atomic:
+            if no.code != 2020 or venue.exchange.options.cancel_batch_is_atomic:
                 raise
             gone = no
     if gone and not found:

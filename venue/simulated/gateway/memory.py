@@ -10,10 +10,10 @@ from venue.protocol import Unreachable
 from venue.simulated.gateway.sessions import (
     Closed,
     Session,
-    attended,
     concurrent_session,
     gateway_session,
-    half_frame,
+    serve_session,
+    truncated_frame,
 )
 from venue.simulated.gateway.subscriptions import subscribe_session
 from venue.simulated.venue import SimulatedVenue
@@ -80,9 +80,9 @@ class SocketFrames:
         except Unreachable as error:
             raise Closed from error
 
-    async def send_half(self, text: str) -> None:
+    async def send_truncated(self, text: str) -> None:
         """Staged: half a frame, and nothing more."""
-        await self._stream.send_all(half_frame(text))
+        await self._stream.send_all(truncated_frame(text))
         self._socket.abandon("staged: cut in mid-frame")
 
 
@@ -93,7 +93,7 @@ async def serve_stream(stream: trio.abc.Stream, venue: SimulatedVenue) -> None:
         async with accept_socket(heard) as socket:
             session = SESSIONS.get(socket.path.split("?")[0])
             if session is not None:
-                await attended(session, SocketFrames(socket, heard), venue)
+                await serve_session(session, SocketFrames(socket, heard), venue)
     except Unreachable:
         pass  # no handshake, or refused: `accept_socket` has answered
 
@@ -116,7 +116,7 @@ class MemoryDialer:
         memory.
         """
         await trio.lowlevel.checkpoint()
-        if self.refusing or self.venue.stage.down:
+        if self.refusing or self.venue.incidents.down:
             raise ConnectionRefusedError(f"nobody listens on {host}:{port} (tls: {tls})")
         self.dials += 1
         ours, theirs = memory_stream_pair()

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import trio
 
-from venue.simulated.gateway.asgi import HALF, application
+from venue.simulated.gateway.asgi import TRUNCATED, application
 from venue.simulated.gateway.request_limits import BODY_MAX, of_this_machine
-from venue.simulated.gateway.sessions import half_frame
+from venue.simulated.gateway.sessions import truncated_frame
 
 if TYPE_CHECKING:
     from hypercorn.config import Config
@@ -59,8 +59,8 @@ async def serve(
                 task_status.started()
             first = False
             await over.wait()
-            while venue.stage.down and not stop.is_set():
-                await _any_of(venue.stage.changed, stop)
+            while venue.incidents.down and not stop.is_set():
+                await _any_of(venue.incidents.changed, stop)
             if not stop.is_set():
                 listening = listen(port)
 
@@ -85,8 +85,8 @@ def _config(descriptor: int) -> "Config":
 
 
 async def _end_when_down(venue: "SimulatedVenue", stop: trio.Event, over: trio.Event) -> None:
-    while not (venue.stage.down or stop.is_set()):
-        await _any_of(venue.stage.changed, stop)
+    while not (venue.incidents.down or stop.is_set()):
+        await _any_of(venue.incidents.changed, stop)
     over.set()
 
 
@@ -117,11 +117,11 @@ def _install() -> None:
 
         async def app_send(self, message: Any) -> None:
             """As hypercorn's, and half a frame."""
-            if message is None or message["type"] != HALF:
+            if message is None or message["type"] != TRUNCATED:
                 await super().app_send(message)
             elif not self.closed:
                 self.closed = True
-                await self.send(Data(stream_id=self.stream_id, data=half_frame(message["text"])))
+                await self.send(Data(stream_id=self.stream_id, data=truncated_frame(message["text"])))
                 await self.send(StreamClosed(stream_id=self.stream_id))
 
     h11.WSStream = HeardWebSocket  # type: ignore[attr-defined]

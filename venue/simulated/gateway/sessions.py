@@ -3,7 +3,7 @@
 
 Sessions are functions over a small frame interface: whoever owns a real socket adapts it to `Frames`. A
 session returns when its connection is over or is to be cut; closing the socket is the owner's business. All
-of them run under `attended`, which disconnects a client that has gone silent.
+of them run under `serve_session`, which disconnects a client that has gone silent.
 """
 
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ import trio
 from venue.nado.socket import background
 from venue.simulated.faults.order_faults import AnswerLost, ConnectionCut
 from venue.simulated.gateway.answers import answer
-from venue.simulated.venue import HalfSent, SimulatedVenue
+from venue.simulated.venue import AnswerTruncated, SimulatedVenue
 
 CONCURRENT_MAX = 64
 """Requests of one `/ws/v2` connection that are worked on at a time; more of them wait."""
@@ -46,12 +46,12 @@ class Frames(Protocol):
         """Send one frame."""
         ...
 
-    async def send_half(self, text: str) -> None:
+    async def send_truncated(self, text: str) -> None:
         """Staged: send the first half of a frame. The connection is of no use afterwards."""
         ...
 
 
-def half_frame(text: str) -> bytes:
+def truncated_frame(text: str) -> bytes:
     """The first half of a server's text frame: its header promises more than comes."""
     payload = text.encode()
     size = len(payload)
@@ -68,12 +68,12 @@ def half_frame(text: str) -> bytes:
 Session = Callable[[Frames, SimulatedVenue], Awaitable[None]]
 
 
-async def attended(session: Session, frames: Frames, venue: SimulatedVenue) -> None:
+async def serve_session(session: Session, frames: Frames, venue: SimulatedVenue) -> None:
     """Run a session until it ends, the client is silent for too long, or the host goes down."""
     async with background() as nursery:
-        with venue.door.connected(nursery.cancel_scope, frames.address):
+        with venue.admission.connected(nursery.cancel_scope, frames.address):
             nursery.start_soon(
-                _hang_up_when_silent, frames, venue.exchange.knobs.ping_timeout_s, nursery.cancel_scope
+                _hang_up_when_silent, frames, venue.exchange.options.ping_timeout_s, nursery.cancel_scope
             )
             await session(frames, venue)
 
@@ -130,6 +130,6 @@ async def _reply(frames: Frames, venue: SimulatedVenue, text: str) -> None:
     try:
         with suppress(AnswerLost):
             await frames.send((await answer(venue, text, frames.address)).text)
-    except HalfSent as cut:
-        await frames.send_half(cut.text)
+    except AnswerTruncated as cut:
+        await frames.send_truncated(cut.text)
         raise

@@ -18,7 +18,7 @@ from venue.simulated.engine.rules import RECV_WINDOW_MS
 from venue.simulated.faults.order_faults import ConnectionCut
 from venue.simulated.gateway.sessions import Closed, Frames
 from venue.simulated.payloads.requests import read_request
-from venue.simulated.streams.hub import QUEUE_MAX, Half, Listener, Topic
+from venue.simulated.streams.subscribers import QUEUE_MAX, Listener, Topic, TruncatedFrame
 from venue.simulated.venue import SimulatedVenue
 
 
@@ -51,8 +51,8 @@ async def subscribe_session(frames: Frames, venue: SimulatedVenue, *, queue_max:
             async with background() as nursery:
                 nursery.start_soon(_read_controls, frames, subscriptions, nursery.cancel_scope)
                 async for text in listener.queue:
-                    if isinstance(text, Half):
-                        await frames.send_half(text)
+                    if isinstance(text, TruncatedFrame):
+                        await frames.send_truncated(text)
                         break
                     await frames.send(text)
     finally:
@@ -78,9 +78,9 @@ class Subscriptions:
     def drop_all(self) -> None:
         """Listen to nothing any more."""
         for topic in self._streams:
-            self._venue.hub.remove(topic, self._listener)
+            self._venue.subscribers.remove(topic, self._listener)
         self._streams.clear()
-        self._venue.door.leave(self._wallet, self._listener)
+        self._venue.admission.leave(self._wallet, self._listener)
 
     def control(self, text: str) -> None:
         """Obey one control frame and queue its answer: {"result": ..., "id": n}, or {"error": text,
@@ -94,7 +94,7 @@ class Subscriptions:
         except ExchangeRefusal as no:
             reply = {"error": no.text, "error_code": no.code}
         answer = write({**reply, "id": number})
-        self._venue.courier.answer(method, partial(self._listener.post, answer), self._listener.scope.cancel)
+        self._venue.delivery.answer(method, partial(self._listener.post, answer), self._listener.scope.cancel)
 
     def _obey(self, frame: _Control) -> object:
         streams = frame.streams if frame.method.endswith("_multi") else (frame.stream,)
@@ -129,12 +129,12 @@ class Subscriptions:
                 raise refused(2050)
         for topic, stream in zip(topics, streams, strict=True):
             self._streams[topic] = stream
-            self._venue.hub.add(topic, self._listener)
+            self._venue.subscribers.add(topic, self._listener)
 
     def _unsubscribe(self, streams: tuple[dict[str, Any], ...]) -> None:
         for topic in [self._topic(stream) for stream in streams]:
             self._streams.pop(topic, None)
-            self._venue.hub.remove(topic, self._listener)
+            self._venue.subscribers.remove(topic, self._listener)
 
     def _topic(self, stream: dict[str, Any]) -> Topic:
         """The topic of a stream. An unknown stream, product or extra field is rejected, as the venue does."""
@@ -174,7 +174,7 @@ class Subscriptions:
             raise refused(2038) from error
         venue.exchange.check_signer(sender, venue.signer_of(digest, frame.signature))
         self._wallet = sender[:42]
-        self._venue.door.admit(self._wallet, self._listener)
+        self._venue.admission.admit(self._wallet, self._listener)
 
 
 def _granularity(value: object) -> int:

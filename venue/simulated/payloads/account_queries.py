@@ -223,10 +223,10 @@ def _isolated(exchange: Exchange, account: Account) -> dict[str, Any]:
 
 
 def order(exchange: Exchange, params: Params) -> object:
-    """`order`: one that rests; 2020 for all others, unless the knob says that ended ones are found too."""
+    """`order`: one that rests; 2020 for all others, unless the option says that ended ones are found too."""
     digest, product_id = str(params.get("digest")).lower(), whole(params.get("product_id"))
     market_of(exchange, params)
-    ended = exchange.order_log.known(digest) if exchange.knobs.filled_orders_found else None
+    ended = exchange.order_log.known(digest) if exchange.options.filled_orders_found else None
     if ended is not None and digest not in exchange.markets[product_id].open_orders:
         return ended_json(ended)
     return order_json(exchange.find(product_id, digest))

@@ -19,7 +19,7 @@ from venue.simulated.engine.events import (
     Liquidated,
     OrderUpdated,
     PositionChanged,
-    Told,
+    PublishedEvent,
     Traded,
 )
 from venue.simulated.engine.order_log import LoggedOrder
@@ -154,13 +154,13 @@ def all_bbo_json(prices: Sequence[dict[str, Any]], now_ms: int) -> str:
     return write({"type": "all_bbo", "time": str(now_ms), "bbos": bbos})
 
 
-def event_json(event: Told, *, order_update_fills: bool = False) -> str:
+def event_json(event: PublishedEvent, *, order_update_fills: bool = False) -> str:
     """An engine event as its stream carries it."""
     fields = _fields(event, order_update_fills)
     return write(_present({"timestamp": str(event.at_ns), "product_id": event.product_id, **fields}))
 
 
-def _fields(event: Told, order_update_fills: bool) -> dict[str, object]:
+def _fields(event: PublishedEvent, order_update_fills: bool) -> dict[str, object]:
     if isinstance(event, Filled):
         return _fill_fields(event)
     if isinstance(event, OrderUpdated):

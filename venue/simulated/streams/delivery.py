@@ -1,4 +1,4 @@
-"""Carries what the venue says: events to the hub, answers to whoever asked. On the way they are lost,
+"""Carries what the venue says: events to the subscribers, answers to whoever asked. On the way they are lost,
 doubled, held back or overtaken, when staged.
 
 Nothing that is carried changes what has happened: the engine, its order log and the archive know nothing of
@@ -11,8 +11,14 @@ from heapq import heappop, heappush
 
 import trio
 
-from venue.simulated.faults.order_faults import ConnectionCut, DisturbEvent, DisturbReply, Faults, Turns
-from venue.simulated.streams.hub import Half, Hub, Topic
+from venue.simulated.faults.order_faults import (
+    ConnectionCut,
+    DisturbEvent,
+    DisturbReply,
+    Faults,
+    RecurrenceCounter,
+)
+from venue.simulated.streams.subscribers import Subscribers, Topic, TruncatedFrame
 
 REORDER_MS = 500
 """An event that nothing overtakes comes this late."""
@@ -34,9 +40,9 @@ class _Late:
 class Delivery:
     """Everything that leaves the venue goes through here. What is held back is delivered by `run`."""
 
-    def __init__(self, hub: Hub, symbols: Mapping[int, str], faults: Faults) -> None:
+    def __init__(self, subscribers: Subscribers, symbols: Mapping[int, str], faults: Faults) -> None:
         """`symbols`: the products' names by id."""
-        self._hub = hub
+        self._subscribers = subscribers
         self._symbols = symbols
         self._late: list[tuple[float, int, _Late]] = []
         self._added = trio.Event()
@@ -46,8 +52,8 @@ class Delivery:
 
     def obey(self, faults: Faults) -> None:
         """Disturb as `faults` says, counting from now."""
-        self._events: Turns[DisturbEvent] = Turns(faults.event, faults.seed)
-        self._replies: Turns[DisturbReply] = Turns(faults.reply, faults.seed)
+        self._events: RecurrenceCounter[DisturbEvent] = RecurrenceCounter(faults.event, faults.seed)
+        self._replies: RecurrenceCounter[DisturbReply] = RecurrenceCounter(faults.reply, faults.seed)
 
     async def run(self) -> None:
         """Deliver what was held back, when it is due."""
@@ -71,15 +77,15 @@ class Delivery:
         """Post one event to all listeners of `topics`. A topic's first part is the stream, its last the
         product; None = on all products.
         """
-        if not self._hub.hears(topics):
+        if not self._subscribers.has_any(topics):
             return
         stream, symbol = str(topics[0][0]), self._symbols.get(int(topics[0][-1] or 0), "")
         fault = self._events.due(lambda fault: fault.stream in {"", stream} and fault.product in {"", symbol})
         held = self._overtaken.pop(stream, [])
         if fault and fault.how == "cut":
-            self._hub.tell(topics, lambda: Half(text()))
+            self._subscribers.tell(topics, lambda: TruncatedFrame(text()))
         else:
-            self._send(stream, fault, lambda: self._hub.tell(topics, text))
+            self._send(stream, fault, lambda: self._subscribers.tell(topics, text))
         for late in held:
             late()
 

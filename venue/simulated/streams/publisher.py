@@ -23,11 +23,11 @@ from venue.simulated.engine.events import (
     Liquidated,
     OrderUpdated,
     PositionChanged,
-    Told,
+    PublishedEvent,
     Traded,
 )
 from venue.simulated.engine.exchange import Exchange
-from venue.simulated.faults.staging import Stage
+from venue.simulated.faults.active_incidents import ActiveIncidents
 from venue.simulated.payloads.queries import all_prices
 from venue.simulated.payloads.wire import (
     all_bbo_json,
@@ -38,7 +38,7 @@ from venue.simulated.payloads.wire import (
     top_json,
 )
 from venue.simulated.streams.delivery import Delivery
-from venue.simulated.streams.hub import Topic
+from venue.simulated.streams.subscribers import Topic
 
 BATCH_S = 0.05
 """Book changes are collected this long."""
@@ -54,15 +54,20 @@ def rate_of(exchange: Exchange, product_id: int, now_ns: int) -> int:
 
 
 class Publisher:
-    """Everything that is told goes out here, by the courier."""
+    """Everything that is told goes out here, by the delivery."""
 
     def __init__(
-        self, exchange: Exchange, courier: Delivery, candles: Candles, stage: Stage, now_ns: Callable[[], Ns]
+        self,
+        exchange: Exchange,
+        delivery: Delivery,
+        candles: Candles,
+        incidents: ActiveIncidents,
+        now_ns: Callable[[], Ns],
     ) -> None:
         self._exchange = exchange
-        self._courier = courier
+        self._delivery = delivery
         self._candles = candles
-        self._stage = stage
+        self._incidents = incidents
         self._now_ns = now_ns
         self._book_changed = trio.Event()
         self._tops: dict[int, tuple[Level | None, Level | None]] = {}
@@ -76,36 +81,36 @@ class Publisher:
             nursery.start_soon(self._tell_funding)
             nursery.start_soon(self._tell_all_bbo)
 
-    def tell(self, event: Told) -> None:
+    def tell(self, event: PublishedEvent) -> None:
         """One event, and the candles that a trade has changed."""
         if isinstance(event, Traded):
             self._tell_candles(event)
-        self._courier.tell(
+        self._delivery.tell(
             _topics(event),
-            partial(event_json, event, order_update_fills=self._exchange.knobs.order_update_fills),
+            partial(event_json, event, order_update_fills=self._exchange.options.order_update_fills),
         )
 
     def look(self) -> None:
         """The books may have changed."""
         for product_id, market in self._exchange.markets.items():
-            if market.book.changed and product_id not in self._stage.frozen:
+            if market.book.changed and product_id not in self._incidents.frozen:
                 self._book_changed.set()
                 self._tell_top(market.book)
-        if self._stage.crossed:
+        if self._incidents.crossed:
             self._book_changed.set()
 
     def _tell_top(self, book: Book) -> None:
         bid, ask = (next(iter(book.levels(is_bid, 1)), None) for is_bid in (True, False))
         if self._tops.get(book.product_id) != (bid, ask):
             self._tops[book.product_id] = (bid, ask)
-            self._courier.tell(
+            self._delivery.tell(
                 [("best_bid_offer", book.product_id)],
                 partial(top_json, book.product_id, bid, ask, self._exchange.now_ns),
             )
 
     def _tell_candles(self, trade: Traded) -> None:
         for candle in self._candles.take(trade):
-            self._courier.tell(
+            self._delivery.tell(
                 [("latest_candlestick", candle.granularity, candle.product_id)], partial(candle_json, candle)
             )
 
@@ -115,17 +120,17 @@ class Publisher:
             await trio.sleep(BATCH_S)
             self._book_changed = trio.Event()
             for product_id, market in self._exchange.markets.items():
-                lies = product_id in self._stage.crossed or product_id in self._taken_back
-                if (market.book.changed or lies) and product_id not in self._stage.frozen:
-                    self._courier.tell(
+                lies = product_id in self._incidents.crossed or product_id in self._taken_back
+                if (market.book.changed or lies) and product_id not in self._incidents.frozen:
+                    self._delivery.tell(
                         [("book_depth", product_id)], partial(batch_json, self._batch(market.book))
                     )
 
     def _batch(self, book: Book) -> BookBatch:
         """The next batch; crossed when that is staged, and the one after takes back what was never there."""
         product_id, best = book.product_id, book.asks.best()
-        if product_id in self._stage.crossed and best is not None:
-            self._stage.crossed.remove(product_id)
+        if product_id in self._incidents.crossed and best is not None:
+            self._incidents.crossed.remove(product_id)
             self._taken_back[product_id] = Price(best)
             batch = book.batch(self._now_ns())
             self._book_changed.set()
@@ -146,7 +151,7 @@ class Publisher:
         """Every product's rate, to whoever listens."""
         for product_id in self._exchange.markets:
             topics: list[Topic] = [("funding_rate", product_id), ("funding_rate", None)]
-            self._courier.tell(topics, partial(self._funding_json, product_id))
+            self._delivery.tell(topics, partial(self._funding_json, product_id))
 
     def _funding_json(self, product_id: int) -> str:
         return funding_json(product_id, rate_of(self._exchange, product_id, self._now_ns()), self._now_ns())
@@ -154,13 +159,13 @@ class Publisher:
     async def _tell_all_bbo(self) -> None:
         while True:
             await trio.sleep(ALL_BBO_S)
-            self._courier.tell(
+            self._delivery.tell(
                 [("all_bbo", None)],
                 lambda: all_bbo_json(all_prices(self._exchange), self._now_ns() // 1_000_000),
             )
 
 
-def _topics(event: Told) -> list[Topic]:
+def _topics(event: PublishedEvent) -> list[Topic]:
     if isinstance(event, Filled | PositionChanged):
         kind = "fill" if isinstance(event, Filled) else "position_change"
         names = (event.subaccount, event.also) if event.also else (event.subaccount,)

@@ -8,7 +8,7 @@ from trio.testing import MockClock
 from tests.venue.simulated.desk import floor, order
 from tests.venue.simulated.scenes import SCENES, Scene, Stage
 from venue.simulated.engine.codes import CODES
-from venue.simulated.engine.rules import Knobs
+from venue.simulated.engine.rules import VenueOptions
 from venue.simulated.faults.order_faults import Faults, Refuse
 
 
@@ -46,7 +46,7 @@ async def test_any_code_can_be_staged(autojump_clock: MockClock) -> None:
         Refuse(nth=number, increasing=False, code=code) for number, code in enumerate(CODES, start=1)
     )
     async with (
-        floor(faults=Faults(refuse=refusals, venue=Knobs(rate_limits=False))) as place,
+        floor(faults=Faults(refuse=refusals, venue=VenueOptions(rate_limits=False))) as place,
         place.socket("/ws/v2") as line,
     ):
         answered = [(await line.ask(place.frame(order("0.042", "2756.9"))))["error_code"] for _ in CODES]

@@ -12,7 +12,7 @@ from venue.simulated.engine.accounts import health_of
 from venue.simulated.engine.codes import ExchangeRefusal
 from venue.simulated.engine.events import Filled, OrderUpdated, PositionChanged, Traded
 from venue.simulated.engine.exchange import Exchange
-from venue.simulated.engine.rules import ETH_PERP, SOL_PERP, Knobs
+from venue.simulated.engine.rules import ETH_PERP, SOL_PERP, VenueOptions
 from venue.simulated.engine.treasury import deposit
 
 NOW_MS = START_NS // 1_000_000
@@ -163,7 +163,7 @@ def test_the_minimum_notional_binds_resting_orders_with_the_documented_words() -
 def test_the_minimum_notional_binds_takers_only_when_the_knob_says_so(kind: str) -> None:
     small = order("0.036", "2756.9", "ioc" if kind == "ioc" else "fok")
     assert desk().code(small) == 0
-    assert desk(knobs=Knobs(min_size_binds_takers=True)).code(small) == 2094
+    assert desk(options=VenueOptions(min_size_binds_takers=True)).code(small) == 2094
 
 
 def test_new_exposure_needs_initial_health_and_closing_never_does() -> None:

@@ -15,7 +15,7 @@ from venue.simulated.engine.liquidation import HOUSE, liquidate_by, liquidate_un
 from venue.simulated.engine.rules import (
     ISOLATED_MAX,
     NO_ADDRESS,
-    Knobs,
+    VenueOptions,
     is_isolated,
     isolated_name,
     isolated_product,
@@ -215,7 +215,7 @@ def test_closing_an_isolated_position_needs_reduce_only_from_its_subaccount_and_
 
 
 def test_a_second_isolated_order_joins_the_first_and_other_names_are_a_knob() -> None:
-    floor = desk(knobs=Knobs(isolated_shows_parent=False))
+    floor = desk(options=VenueOptions(isolated_shows_parent=False))
     for _ in range(2):
         floor.place(order("0.1", "2756.9", appendix=isolated("50")))
     child = isolated_name(ME[:42], ETH, 0)

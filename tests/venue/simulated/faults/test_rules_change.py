@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from messages.units import Base
 from tests.venue.simulated.desk import ME, SOL, Floor, floor, order
-from venue.simulated.faults.incidents import Incident, Listing, Rules, Says
+from venue.simulated.faults.incidents import FalseAnswer, Incident, Listing, Rules
 from venue.simulated.faults.order_faults import Faults, faults_of
 
 LONG = 100_000
@@ -69,7 +69,7 @@ async def test_tick_minimum_isolation_and_listing_change_with_what_the_engine_re
         ]
         await staged(place)
         assert await code(place, line, "0.042", "2756.9") is None
-        assert place.venue.exchange.knobs.min_size_binds_takers is False
+        assert place.venue.exchange.options.min_size_binds_takers is False
 
 
 async def test_a_field_can_be_null_absent_or_unknown_while_the_engine_goes_on(
@@ -79,12 +79,14 @@ async def test_a_field_can_be_null_absent_or_unknown_while_the_engine_goes_on(
         await staged(
             place,
             Listing(at_ms=0, for_ms=LONG, symbol="XRP-PERP", product_id=10, held="7.5"),
-            Says(
+            FalseAnswer(
                 at_ms=0, for_ms=LONG, request="symbols", of="XRP-PERP", field="trading_status", value="halted"
             ),
-            Says(at_ms=0, for_ms=LONG, request="symbols", of="XRP-PERP", field="min_size"),
-            Says(at_ms=0, for_ms=LONG, request="all_products", of="ETH-PERP", field="oracle_price_x18"),
-            Says(
+            FalseAnswer(at_ms=0, for_ms=LONG, request="symbols", of="XRP-PERP", field="min_size"),
+            FalseAnswer(
+                at_ms=0, for_ms=LONG, request="all_products", of="ETH-PERP", field="oracle_price_x18"
+            ),
+            FalseAnswer(
                 at_ms=0,
                 for_ms=LONG,
                 request="all_products",
@@ -93,8 +95,8 @@ async def test_a_field_can_be_null_absent_or_unknown_while_the_engine_goes_on(
                 value="5",
                 every=2,
             ),
-            Says(at_ms=0, for_ms=LONG, request="subaccount_info", field="healths", absent=True),
-            Says(at_ms=0, for_ms=LONG, request="status", value="asleep"),
+            FalseAnswer(at_ms=0, for_ms=LONG, request="subaccount_info", field="healths", absent=True),
+            FalseAnswer(at_ms=0, for_ms=LONG, request="status", value="asleep"),
         )
         xrp = (await place.query(type="symbols"))["symbols"]["XRP-PERP"]
         assert (xrp["trading_status"], xrp["min_size"], xrp["product_id"]) == ("halted", None, 10)
@@ -130,9 +132,9 @@ def test_what_cannot_be_staged_is_named(incident: dict[str, Any], named: str) ->
 
 
 def test_a_lie_about_what_nobody_asks_or_lists_is_refused() -> None:
-    lie = Says(at_ms=0, for_ms=1, request="symbolz")
+    lie = FalseAnswer(at_ms=0, for_ms=1, request="symbolz")
     with pytest.raises(ValueError, match="symbolz"):
         Faults(incident=(lie,)).with_known(frozenset({"ETH-PERP"}), frozenset({"symbols"}))
-    lie = Says(at_ms=0, for_ms=1, request="symbols", of="XRP-PERP")
+    lie = FalseAnswer(at_ms=0, for_ms=1, request="symbols", of="XRP-PERP")
     with pytest.raises(ValueError, match="XRP-PERP"):
         Faults(incident=(lie,)).with_known(frozenset({"ETH-PERP"}), frozenset({"symbols"}))

@@ -13,10 +13,10 @@ from messages.units import Base
 from tests.venue.simulated.desk import ETH, ME, floor, order
 from tests.venue.simulated.streams.test_subscribe import auth_frame
 from venue.protocol import Unreachable
-from venue.simulated.engine.rules import AUTHENTICATED_MAX, Knobs
+from venue.simulated.engine.rules import AUTHENTICATED_MAX, VenueOptions
 from venue.simulated.faults.incidents import Down
 from venue.simulated.faults.order_faults import Cut, DisturbEvent, DisturbReply, Faults
-from venue.simulated.gateway.sessions import half_frame
+from venue.simulated.gateway.sessions import truncated_frame
 
 FILLS: dict[str, Any] = {"type": "fill", "subaccount": ME, "product_id": ETH}
 
@@ -51,27 +51,30 @@ async def test_a_client_that_neither_sends_nor_pings_is_hung_up_on_and_one_that_
     autojump_clock: MockClock,
 ) -> None:
     async with (
-        floor(faults=Faults(venue=Knobs(ping_timeout_s=45.0))) as place,
+        floor(faults=Faults(venue=VenueOptions(ping_timeout_s=45.0))) as place,
         place.socket("/v1/subscribe") as line,
     ):
         await trio.sleep(600)
         assert (await line.ask({"method": "list", "id": 1}))["id"] == 1
     async with (
-        floor(faults=Faults(venue=Knobs(ping_timeout_s=25.0))) as place,
+        floor(faults=Faults(venue=VenueOptions(ping_timeout_s=25.0))) as place,
         place.socket("/v1/subscribe") as line,
     ):
         await line.subscribe(FILLS)
         with pytest.raises(Unreachable):
             await line.read()
         assert trio.current_time() == pytest.approx(625, abs=1)
-        assert place.venue.hub._topics == {}
+        assert place.venue.subscribers._topics == {}
 
 
 @pytest.mark.parametrize(("excess", "gone"), [("newest", AUTHENTICATED_MAX), ("oldest", 0)])
 async def test_a_wallet_has_five_authenticated_sockets_and_the_excess_one_goes(
     excess: Any, gone: int, autojump_clock: MockClock
 ) -> None:
-    async with floor(faults=Faults(venue=Knobs(excess_socket=excess))) as place, AsyncExitStack() as stack:
+    async with (
+        floor(faults=Faults(venue=VenueOptions(excess_socket=excess))) as place,
+        AsyncExitStack() as stack,
+    ):
         lines = [
             await stack.enter_async_context(place.socket("/v1/subscribe"))
             for _ in range(AUTHENTICATED_MAX + 1)
@@ -89,7 +92,7 @@ async def test_a_wallet_has_five_authenticated_sockets_and_the_excess_one_goes(
 
 
 async def test_an_address_has_so_many_sockets_and_no_more(autojump_clock: MockClock) -> None:
-    async with floor(faults=Faults(venue=Knobs(sockets_per_address=2))) as place:
+    async with floor(faults=Faults(venue=VenueOptions(sockets_per_address=2))) as place:
         async with place.socket("/v1/ws") as first, place.socket("/v1/ws") as second:
             async with place.socket("/v1/ws") as third:
                 with pytest.raises(Unreachable):
@@ -112,7 +115,7 @@ async def test_an_answer_can_be_cut_in_the_middle_of_its_frame_and_the_order_sta
             await line.ask(place.frame(order("0.042", "2756.9")))
         assert place.venue.exchange.order_log[-1].filled == Base.of("0.042")
     text = "x" * 300
-    assert half_frame(text) == b"\x81\x7e" + (300).to_bytes(2, "big") + b"x" * 150
+    assert truncated_frame(text) == b"\x81\x7e" + (300).to_bytes(2, "big") + b"x" * 150
 
 
 async def test_a_stream_can_be_cut_in_the_middle_of_an_event(autojump_clock: MockClock) -> None:

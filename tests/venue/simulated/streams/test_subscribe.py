@@ -378,7 +378,7 @@ async def test_a_reader_that_does_not_keep_up_is_cut_off_and_forgotten(autojump_
         with trio.fail_after(20):
             await subscribe_session(Stuck(), place.venue, queue_max=16)
         assert trio.current_time() < 3
-        assert place.venue.hub._topics == {}
+        assert place.venue.subscribers._topics == {}
 
 
 async def test_a_closed_connection_ends_its_session_and_its_subscriptions(autojump_clock: MockClock) -> None:
@@ -391,4 +391,4 @@ async def test_a_closed_connection_ends_its_session_and_its_subscriptions(autoju
     async with floor() as place:
         with trio.fail_after(1):
             await subscribe_session(Gone(), place.venue)
-        assert place.venue.hub._topics == {}
+        assert place.venue.subscribers._topics == {}

@@ -7,9 +7,9 @@ import trio
 from trio.testing import MockClock
 
 from tests.venue.simulated.desk import ME, OTHER, THEIRS, floor, order
-from venue.simulated.engine.rules import Knobs
+from venue.simulated.engine.rules import VenueOptions
 from venue.simulated.faults.order_faults import Faults
-from venue.simulated.payloads.limits import (
+from venue.simulated.payloads.rate_limits import (
     LIMITS,
     BudgetWindows,
     archive_weight,
@@ -121,12 +121,12 @@ async def test_queries_are_limited_by_address_over_http_and_sockets_together(
 async def test_the_code_and_the_status_of_a_limited_request_are_knobs_and_so_is_the_limit(
     autojump_clock: MockClock,
 ) -> None:
-    async with floor(faults=Faults(venue=Knobs(limited_by=1015, limited_status=200))) as place:
+    async with floor(faults=Faults(venue=VenueOptions(limited_by=1015, limited_status=200))) as place:
         for _ in range(40):
             await place.query(type="isolated_positions", subaccount=ME)
         response = await place.http.post("http://venue/v1/query", content=b'{"type":"status"}')
         assert (response.status_code, response.json()["error_code"]) == (200, 1015)
-    async with floor(faults=Faults(venue=Knobs(rate_limits=False))) as place:
+    async with floor(faults=Faults(venue=VenueOptions(rate_limits=False))) as place:
         for _ in range(100):
             await place.query(type="isolated_positions", subaccount=ME)
 

@@ -1,4 +1,4 @@
-"""What Nado's documents leave open, both ways. Knobs with a test elsewhere: limits, connections, money,
+"""What Nado's documents leave open, both ways. Options with a test elsewhere: limits, connections, money,
 exchange.
 """
 
@@ -12,19 +12,19 @@ from trio.testing import MockClock
 
 from tests.venue.simulated.desk import ETH, ME, floor, order
 from tests.venue.simulated.scenes import NOT_FOUND, Stage
-from venue.simulated.engine.rules import Knobs
+from venue.simulated.engine.rules import VenueOptions
 from venue.simulated.faults.order_faults import Faults
 
 
-def knob(**settled: Any) -> Faults:
-    return Faults(venue=Knobs(**settled))
+def option(**settled: Any) -> Faults:
+    return Faults(venue=VenueOptions(**settled))
 
 
 @pytest.mark.parametrize(("kept", "status"), [(False, "failure"), (True, "success")])
 async def test_an_order_that_has_ended_is_found_only_when_the_venue_keeps_it(
     kept: bool, status: str, autojump_clock: MockClock
 ) -> None:
-    async with floor(faults=knob(filled_orders_found=kept)) as place:
+    async with floor(faults=option(filled_orders_found=kept)) as place:
         on = Stage(place)
         digest = (await on.order("0.042", "2756.9"))["data"]["digest"]
         answer = await on.query("order", product_id=ETH, digest=digest)
@@ -45,7 +45,7 @@ async def test_an_order_that_has_ended_is_found_only_when_the_venue_keeps_it(
 async def test_one_digest_that_is_gone_refuses_a_batch_or_is_left_out(
     atomic: bool, left: int, autojump_clock: MockClock
 ) -> None:
-    async with floor(faults=knob(cancel_batch_is_atomic=atomic)) as place:
+    async with floor(faults=option(cancel_batch_is_atomic=atomic)) as place:
         on = Stage(place)
         answer = await on.cancel([await on.rests(), NOT_FOUND])
         assert len(place.venue.exchange.open_orders(ME, ETH)) == left
@@ -59,7 +59,7 @@ async def test_one_digest_that_is_gone_refuses_a_batch_or_is_left_out(
 async def test_a_replacement_of_nothing_is_placed_or_not(
     places: bool, requires: bool | None, placed: int, autojump_clock: MockClock
 ) -> None:
-    async with floor(faults=knob(place_after_failed_cancel=places)) as place:
+    async with floor(faults=option(place_after_failed_cancel=places)) as place:
         on = Stage(place)
         tx, signature = on.cancellation([NOT_FOUND])
         request = {
@@ -76,7 +76,7 @@ async def test_a_replacement_of_nothing_is_placed_or_not(
 async def test_the_id_of_a_refused_order_is_echoed_or_not_and_that_of_a_good_one_always(
     echoed: bool, autojump_clock: MockClock
 ) -> None:
-    async with floor(faults=knob(echo_id=echoed)) as place, place.socket("/v1/ws") as line:
+    async with floor(faults=option(echo_id=echoed)) as place, place.socket("/v1/ws") as line:
         refused = await line.ask(place.frame(order("0.042", "2750"), order_id=9))
         assert (refused["error_code"], "id" in refused) == (2056, echoed)
         assert (await line.ask(place.frame(order("0.042", "2756.9"), order_id=9)))["id"] == 9
@@ -86,7 +86,7 @@ async def test_the_id_of_a_refused_order_is_echoed_or_not_and_that_of_a_good_one
 async def test_the_speed_bump_is_for_all_takers_or_for_those_that_cross(
     bump: Any, waited: float, autojump_clock: MockClock
 ) -> None:
-    async with floor(faults=knob(bump=bump)) as place, place.socket("/v1/ws") as line:
+    async with floor(faults=option(bump=bump)) as place, place.socket("/v1/ws") as line:
         for wanted, expected in (
             (order("0.042", "2750", "default"), waited),
             (order("0.042", "2756.9"), 0.03),
@@ -99,7 +99,7 @@ async def test_the_speed_bump_is_for_all_takers_or_for_those_that_cross(
 async def test_order_updates_can_carry_the_fill(autojump_clock: MockClock) -> None:
     from tests.venue.simulated.streams.test_subscribe import auth_frame
 
-    async with floor(faults=knob(order_update_fills=True)) as place, place.socket("/v1/subscribe") as line:
+    async with floor(faults=option(order_update_fills=True)) as place, place.socket("/v1/subscribe") as line:
         await line.ask(auth_frame(place))
         await line.subscribe({"type": "order_update", "subaccount": ME})
         await Stage(place).order("0.042", "2756.9")
@@ -111,7 +111,7 @@ async def test_order_updates_can_carry_the_fill(autojump_clock: MockClock) -> No
 async def test_results_settle_by_themselves_as_often_as_is_said(
     every_s: float, settled: bool, autojump_clock: MockClock
 ) -> None:
-    async with floor(faults=knob(settle_every_s=every_s)) as place:
+    async with floor(faults=option(settle_every_s=every_s)) as place:
         await Stage(place).order("0.042", "2756.9")
         await trio.sleep(700)
         info = (await place.query(type="subaccount_info", subaccount=ME))["perp_balances"][0]["balance"]
@@ -125,7 +125,7 @@ async def test_results_settle_by_themselves_as_often_as_is_said(
 async def test_a_request_that_accepts_no_compressed_answer_is_refused_or_not(
     needs: bool, status: int, autojump_clock: MockClock
 ) -> None:
-    async with floor(faults=knob(needs_encoding=needs)) as place:
+    async with floor(faults=option(needs_encoding=needs)) as place:
         plain = {"accept-encoding": "identity"}
         response = await place.http.post("http://venue/v1/query", content=b'{"type":"status"}', headers=plain)
         assert response.status_code == status

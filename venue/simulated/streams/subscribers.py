@@ -1,5 +1,5 @@
-"""Who listens to what. Told texts go into each listener's bounded queue; one that does not keep up is cut
-off, never waited for.
+"""Who has subscribed to what. Texts go into each subscriber's bounded queue; a connection that does not keep
+up is cut, never waited for.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,7 +10,7 @@ QUEUE_MAX = 1024
 """Messages a listener may be behind: about ten seconds of two busy books."""
 
 
-class Half(str):
+class TruncatedFrame(str):
     """Staged: a text of which only half is sent before the connection is cut."""
 
 
@@ -36,7 +36,7 @@ class Listener:
             self.scope.cancel()
 
 
-class Hub:
+class Subscribers:
     """Topics and their listeners, in order of subscription (sets would make runs differ)."""
 
     def __init__(self) -> None:
@@ -53,7 +53,7 @@ class Hub:
         if not listeners:
             self._topics.pop(topic, None)
 
-    def hears(self, topics: Iterable[Topic]) -> bool:
+    def has_any(self, topics: Iterable[Topic]) -> bool:
         """Does anybody listen to one of `topics`?"""
         return any(topic in self._topics for topic in topics)
 

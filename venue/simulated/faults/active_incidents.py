@@ -21,7 +21,7 @@ from venue.simulated.engine.treasury import (
     withdraw,
 )
 from venue.simulated.faults import incidents as of
-from venue.simulated.faults.false_answers import Said, leave_out, list_another
+from venue.simulated.faults.false_answers import AnswerFalsifier, leave_out, list_another
 
 BPS = 10_000
 ASIDE = b"aside".ljust(12, b"\0").hex()
@@ -52,11 +52,11 @@ class FaultTarget(Protocol):
         """Books, accounts and rules."""
 
     @property
-    def door(self) -> _Connections:
+    def admission(self) -> _Connections:
         """Everybody who is connected."""
 
     @property
-    def crier(self) -> _Publisher:
+    def publisher(self) -> _Publisher:
         """What tells the subscribers."""
 
     @property
@@ -73,10 +73,10 @@ class FaultTarget(Protocol):
         """Send what has changed to the subscribers."""
 
     def move_again(self, product_id: int) -> None:
-        """Apply the market's newest move again, as it is bent now."""
+        """Apply the market's newest move again, shifted as it is now."""
 
 
-class Stage:
+class ActiveIncidents:
     """What is wrong with the venue at the moment. Whoever answers asks here first."""
 
     def __init__(self) -> None:
@@ -96,12 +96,12 @@ class Stage:
         """Products that only the answers know of."""
         self.unlisted: list[str] = []
         """Symbols that no answer names any more."""
-        self.said: list[Said] = []
+        self.said: list[AnswerFalsifier] = []
         self._staged: tuple[of.Incident, ...] = ()
         self._restart = trio.Event()
 
     def obey(self, staged: tuple[of.Incident, ...]) -> None:
-        """Stage other incidents, counting from now. Those that last end at once."""
+        """Other incidents, counting from now. Those that last end at once."""
         self._staged = staged
         self._restart.set()
 
@@ -140,7 +140,7 @@ class Stage:
                 end = _remover(self.frozen, product_id)
             case of.Down():
                 self._go_down(1)
-                venue.door.cut_all()
+                venue.admission.cut_all()
                 end = self._come_back
             case of.ClockSkew():
                 end = self._skew(incident.skew_ms)
@@ -148,7 +148,7 @@ class Stage:
                 end = _changed(venue, incident.product, status=incident.status)
             case of.Rules():
                 end = self._rules(venue, incident)
-            case of.Listing() | of.Says():
+            case of.Listing() | of.FalseAnswer():
                 end = self._lie(incident)
             case _:
                 end = self._begin_in_engine(incident, venue)
@@ -189,7 +189,7 @@ class Stage:
             case of.SettleResults():
                 settle_results(exchange, now)
             case of.ChargeFunding():
-                venue.crier.tell_funding_rates()
+                venue.publisher.tell_funding_rates()
                 pay_funding(exchange, now)
             case of.Deposit() | of.WithdrawNow() | of.Transfer():
                 self._move_money(incident, venue)
@@ -221,11 +221,11 @@ class Stage:
                     deposit(exchange, name[:42] + ASIDE, amount, now)
                     transfer_quote(exchange, name[:42] + ASIDE, name, amount, now)
 
-    def _lie(self, incident: of.Listing | of.Says) -> Callable[[], None]:
+    def _lie(self, incident: of.Listing | of.FalseAnswer) -> Callable[[], None]:
         if isinstance(incident, of.Listing):
             self.listed.append(incident)
             return partial(self.listed.remove, incident)
-        said = Said(incident)
+        said = AnswerFalsifier(incident)
         self.said.append(said)
         return partial(self.said.remove, said)
 
@@ -276,10 +276,10 @@ class Stage:
         def end() -> None:
             moved = venue.exchange.markets[product_id].oracle
             del self.oracle_bps[product_id]
-            set_to(moved * BPS // (BPS + by_bps) if moved != bent(honest, by_bps) else honest)
+            set_to(moved * BPS // (BPS + by_bps) if moved != shifted_by_bps(honest, by_bps) else honest)
 
         self.oracle_bps[product_id] = by_bps
-        set_to(bent(honest, by_bps))
+        set_to(shifted_by_bps(honest, by_bps))
         return end
 
     def _shift(self, venue: FaultTarget, product_id: int, by_bps: int) -> Callable[[], None]:
@@ -291,7 +291,7 @@ class Stage:
         return partial(move, -by_bps)
 
 
-def bent(price: int, by_bps: int) -> int:
+def shifted_by_bps(price: int, by_bps: int) -> int:
     """A price moved by basis points."""
     return price * (BPS + by_bps) // BPS
 
@@ -310,11 +310,11 @@ def _changed(venue: FaultTarget, symbol: str, **changes: Any) -> Callable[[], No
 
 def _bound(venue: FaultTarget, *, binds: bool) -> Callable[[], None]:
     """Takers are held to the minimum, or not."""
-    exchange, before = venue.exchange, venue.exchange.knobs.min_size_binds_takers
-    exchange.knobs = msgspec.structs.replace(exchange.knobs, min_size_binds_takers=binds)
+    exchange, before = venue.exchange, venue.exchange.options.min_size_binds_takers
+    exchange.options = msgspec.structs.replace(exchange.options, min_size_binds_takers=binds)
 
     def end() -> None:
-        exchange.knobs = msgspec.structs.replace(exchange.knobs, min_size_binds_takers=before)
+        exchange.options = msgspec.structs.replace(exchange.options, min_size_binds_takers=before)
 
     return end
 

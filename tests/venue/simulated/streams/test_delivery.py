@@ -18,10 +18,10 @@ from venue.simulated.faults.order_faults import (
     Forget,
     Late,
     Pieces,
+    RecurrenceCounter,
     Recurring,
     SlowAck,
     Thin,
-    Turns,
 )
 from venue.simulated.gateway.answers import REQUESTS
 from venue.simulated.markets import BookChange
@@ -105,7 +105,7 @@ async def test_a_lost_batch_leaves_a_gap_in_the_chain(autojump_clock: MockClock)
 
 def test_one_in_so_many_is_drawn_by_the_seed() -> None:
     def drawn(seed: int) -> list[bool]:
-        turns = Turns([Recurring(one_in=4)], seed)
+        turns = RecurrenceCounter([Recurring(one_in=4)], seed)
         return [turns.due(lambda _: True) is not None for _ in range(400)]
 
     assert drawn(1) == drawn(1) != drawn(2)
