@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from runtime.private import private
+from runtime.files import replace_file
 
 BEAT_S = 0.25
 """How often the file is touched."""
@@ -37,7 +37,7 @@ class Heartbeat:
 
     def begin(self) -> None:
         """Say whose heartbeat begins. Raises `OSError`."""
-        self._write(self._beat)
+        replace_file(self._path, msgspec.json.encode(self._beat), sync="none")
 
     def beat(self, now_s: float) -> None:
         """Touch the file when it is due; `now_s` on a steady clock. A file that cannot be touched is a
@@ -58,13 +58,8 @@ class Heartbeat:
 
     def end(self) -> None:
         """The run ends on purpose, and has said what is open: nobody needs to step in."""
-        self._write(msgspec.structs.replace(self._beat, ended=True))
-
-    def _write(self, beat: Beat) -> None:
-        temporary = self._path.with_suffix(f"{self._path.suffix}-tmp")
-        with open(temporary, "wb", opener=private) as file:
-            file.write(msgspec.json.encode(beat))
-        temporary.replace(self._path)
+        ended = msgspec.structs.replace(self._beat, ended=True)
+        replace_file(self._path, msgspec.json.encode(ended), sync="none")
 
 
 class HeartbeatMonitor:

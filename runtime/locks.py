@@ -16,7 +16,7 @@ from typing import IO
 
 import msgspec
 
-from runtime.private import private
+from runtime.files import private
 
 LOCK = ".lock"
 WRITING = ".writing"

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import msgspec
 
-from runtime.private import private
+from runtime.files import replace_file
 
 TAKEN = ".taken"
 ANCHOR = ".anchor"
@@ -129,26 +129,4 @@ def write_taken(path: Path, epoch: int) -> None:
 
 def write_anchor(path: Path, anchor: Anchor) -> None:
     """Record the state of the ledger: one rename, no sync. Raises `OSError`."""
-    replace_file(path.with_suffix(ANCHOR), msgspec.json.encode(anchor), durable=False)
-
-
-def replace_file(path: Path, content: bytes, *, durable: bool = True) -> None:
-    """Replace the file at `path` as a whole. Raises `OSError`."""
-    # a guard writes beside a run that was stopped in here
-    temporary = path.with_name(f"{path.name}.tmp-{os.getpid()}")
-    with open(temporary, "wb", opener=private) as file:
-        file.write(content)
-        file.flush()
-        if durable:
-            os.fsync(file.fileno())
-    temporary.replace(path)
-    if durable:
-        _sync_directory(path.parent)
-
-
-def _sync_directory(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    replace_file(path.with_suffix(ANCHOR), msgspec.json.encode(anchor), sync="none")

@@ -10,7 +10,6 @@ The file is as good as permission to close this subaccount's pair: mode 0600, an
 more.
 """
 
-import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from messages.settings import Settings
 from messages.sizing import Leg, LegOrder, SizingPlan
 from messages.units import Base, Bps, Ms, Price, worse
 from messages.wire import decode, digest, encode
+from runtime.files import replace_file
 from venue.closing import LEGS, Closing, on_the_steps
 from venue.protocol import OrderBuilder, ProductRules, SignedOrder, VenueRules
 
@@ -151,10 +151,4 @@ class EscapeFile:
         return None
 
     def _write(self, content: bytes) -> None:
-        temporary = self._path.with_suffix(".escape-tmp")
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            if self._durable:
-                os.fsync(file.fileno())
-        temporary.replace(self._path)
+        replace_file(self._path, content, sync="file" if self._durable else "none")

@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 import trio
 
+from runtime.files import private_folder
 from runtime.locks import (
     AlreadyRunning,
     Holder,
@@ -29,7 +30,6 @@ from runtime.locks import (
     lifelong,
     writing,
 )
-from runtime.private import private_folder
 from runtime.specs import Fatal
 from runtime.state_file import (
     ANCHOR,

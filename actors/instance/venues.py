@@ -7,8 +7,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from runtime.private import private_folder
-from runtime.state_file import replace_file
+from runtime.files import private_folder, replace_file
 
 FILE = "venues"
 """No `.json` at its end: those are state files."""

@@ -24,7 +24,7 @@ from typing import BinaryIO, Literal
 from actors.ledger.cycles import Cycle
 from actors.ledger.orders import OurOrder, Sums
 from messages.units import ONE, Base, Bps, Price, Quote, notional
-from runtime.private import private
+from runtime.files import private
 
 TRADES_HEADER = (
     "exchange,timestamp,side,price,quantity,order_type,mode,fee_usd,pnl_no_fee,pnl_with_fee,cycle_id,entry_timestamp,exit_timestamp,"

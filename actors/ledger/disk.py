@@ -9,7 +9,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from runtime.private import private
+from runtime.files import private
 
 RESERVE_BYTES = 16_000_000
 """Thousands of plans' worth of rows."""

@@ -15,8 +15,8 @@ from actors.ledger.store import KINDS, Store, Timed
 from messages.lifecycle import Note
 from messages.wire import decode, encode
 from runtime.clock import VenueClock
+from runtime.files import private
 from runtime.observe import Observe
-from runtime.private import private
 
 PATTERN = "escape-*.jsonl"
 TAKEN = ".taken"

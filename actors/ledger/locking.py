@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from runtime.private import private
+from runtime.files import private
 
 LOCK = ".lock"
 TRIES, BETWEEN_S = 10, 0.02

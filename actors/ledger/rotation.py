@@ -25,7 +25,7 @@ from typing import Literal
 from actors.ledger.fold import Fold
 from actors.ledger.store import ARCHIVE, Store
 from messages.lifecycle import Opened
-from runtime.private import FOLDER
+from runtime.files import FOLDER, sync_folder
 
 ROTATE_ROWS = 1_000_000
 """About 500 MB."""
@@ -84,7 +84,7 @@ def _rotated(
     kept.parent.mkdir(mode=FOLDER, exist_ok=True)
     _second_name(path, kept)
     following.replace(path)
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     return kept
 
 
@@ -113,12 +113,4 @@ def _second_name(path: Path, kept: Path) -> None:
         if left.samefile(path):
             left.unlink()
     os.link(path, kept)
-    _sync_folder(kept.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    sync_folder(kept.parent)

@@ -35,7 +35,7 @@ from actors.ledger.locking import LedgerError, drop, take
 from messages import execution, lifecycle, market, money, settings, sizing
 from messages.lifecycle import FoldSnapshot, Opened
 from messages.wire import decode, encode
-from runtime.private import FILE, FOLDER, private_folder
+from runtime.files import FILE, FOLDER, private_folder
 
 SCHEMA = "evenkeel.ledger/1"
 """Name and version of the rows' form; stands in row 0."""

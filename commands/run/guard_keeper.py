@@ -25,9 +25,9 @@ from commands.config.options import RunOptions
 from commands.output.words import DONE
 from messages.lifecycle import Note
 from runtime.clock import WallClock
+from runtime.files import private, private_folder
 from runtime.heartbeat import BEAT_S, Heartbeat, HeartbeatMonitor
 from runtime.outlive import outlive, outlive_call
-from runtime.private import private, private_folder
 
 LIVES, LIVES_S = 3, 60.0
 """A guard is started at most so many times in so many seconds, for as long as the run lives."""

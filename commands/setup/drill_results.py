@@ -17,6 +17,7 @@ from commands.config.keys import KEYS, written
 from messages.settings import Settings
 from messages.units import Ms, Quote
 from messages.wire import decode, encode
+from runtime.files import replace_file
 
 FILE = "drills.json"
 FRESH_MS = 7 * 86_400_000
@@ -75,9 +76,8 @@ def remember(settings: Settings, names: Sequence[str], measured: Iterable[Measur
         {each.name: each for each in before.drills} if before and before.fingerprint == fingerprint else {}
     )
     known |= {each.name: each for each in measured}
-    temporary = path.with_suffix(".tmp")
-    temporary.write_bytes(encode(DrillResultsFile(fingerprint, tuple(names), tuple(known.values()))))
-    temporary.replace(path)
+    results = DrillResultsFile(fingerprint, tuple(names), tuple(known.values()))
+    replace_file(path, encode(results), sync="none")
     return path
 
 

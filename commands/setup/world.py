@@ -39,8 +39,8 @@ from messages.lifecycle import Halted, Held, Note, Opened
 from messages.settings import Settings
 from messages.units import Quote
 from runtime.clock import Clock, VenueClock, WallClock
+from runtime.files import private_folder
 from runtime.observe import Observe
-from runtime.private import private_folder
 from venue.nado.client import NadoVenue
 from venue.nado.http import HttpReads
 from venue.nado.socket import Dialer, TcpDialer

@@ -1,5 +1,6 @@
 """The way out of an open pair is on disk while it is open, and not while it is being closed."""
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -54,7 +55,7 @@ async def test_a_disk_that_cannot_keep_it_stops_no_trading(
     """R11."""
     async with bench(tmp_path, msgspec.structs.replace(HUNDRED, hold=Ms(500))) as ready:
         if blocked:
-            ready.world.state.beside(".escape-tmp").mkdir()
+            ready.world.state.beside(f".escape.tmp-{os.getpid()}").mkdir()
         ending = await ready.run(within_s=60)
         assert (ending.by, ready.totals().completed) == ("done", 1)
         warned = any(

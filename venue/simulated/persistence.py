@@ -5,7 +5,6 @@ Plain JSON, written whole beside the old one and renamed over it. What a crash m
 """
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import msgspec
 import trio
 
 from messages.wire import decode_unit, encode_unit
+from runtime.files import replace_file
 from venue.simulated.engine.accounts import Account
 from venue.simulated.engine.book import Resting
 from venue.simulated.engine.events import Filled, FundingCharged, Moved
@@ -131,12 +131,8 @@ def load(path: Path) -> SavedVenue | None:
 
 def save(path: Path, kept: SavedVenue) -> None:
     """Write the state. Raises `OSError`."""
-    beside = path.with_name(path.name + ".new")
-    with beside.open("w") as file:
-        json.dump(msgspec.to_builtins(kept, enc_hook=encode_unit, str_keys=True), file)
-        file.flush()
-        os.fsync(file.fileno())
-    beside.replace(path)
+    text = json.dumps(msgspec.to_builtins(kept, enc_hook=encode_unit, str_keys=True))
+    replace_file(path, text.encode(), sync="file")
 
 
 async def keep(venue: SimulatedVenue, path: Path) -> None:
