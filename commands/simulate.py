@@ -19,10 +19,9 @@ from pathlib import Path
 import msgspec
 import trio
 
-from commands.config.options import SEED, market_of, seed_of, usd_of
+from commands.config.options import market_of, seed_of, usd_of
 from commands.output.words import DONE, RECORDING_OVER, ConfigError, Refusal, say
 from commands.stopping import Stops
-from messages.units import ONE, Quote
 from runtime.clock import WallClock
 from venue.nado.signing import subaccount_hex
 from venue.simulated.engine.exchange import Exchange
@@ -36,51 +35,10 @@ from venue.simulated.persistence import keep, load, restore, save, state_of
 from venue.simulated.venue import SimulatedVenue
 from venue.throwaway import THROWAWAY_SENDER
 
-FUNDS = Quote.of(10_000)
 GRACE_S = 0.2
 """How long open connections may finish when the venue stops."""
 PATIENCE_S = 2.0
 """After this the process ends even if a client that stopped reading holds a send."""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `simulate`."""
-    parser.add_argument(
-        "--port", default="0", metavar="N", help="TCP port on 127.0.0.1; 0 (the default) takes a free one"
-    )
-    parser.add_argument(
-        "--seed", default=str(SEED), metavar="N", help=f"seed of the simulated market, {SEED}"
-    )
-    parser.add_argument(
-        "--market",
-        default="synthetic",
-        metavar="SPEC",
-        help="synthetic, flat:ETH/SOL or the prefix of a recording",
-    )
-    parser.add_argument(
-        "--faults", default="none", metavar="FILE", help="staged faults: none, demo, or a TOML or JSON file"
-    )
-    parser.add_argument(
-        "--fund",
-        metavar="OWNER/NAME",
-        help="fund this subaccount too, to rehearse live trading with your own key",
-    )
-    parser.add_argument(
-        "--deposit",
-        default=f"{FUNDS // ONE} USD",
-        metavar="'N USD'",
-        help=f"balance of an account at the start, {FUNDS // ONE} USD",
-    )
-    parser.add_argument(
-        "--keep-state",
-        metavar="FILE",
-        help="accounts, orders and archive survive a restart in FILE, made when it is not there",
-    )
-    parser.add_argument(
-        "--until-stdin-closes",
-        action="store_true",
-        help="end when standard input closes, as a child process should",
-    )
 
 
 def main(arguments: argparse.Namespace) -> int:

@@ -14,6 +14,8 @@ from messages.units import ONE, Quote
 
 SEED = 7
 """Everybody's first run is the same run."""
+DEPOSIT = "10000 USD"
+"""The balance of a simulated account at its start."""
 FAULTS = ("demo", "crashes", "none")
 """Sets of faults that have a name; anything else is a file."""
 
@@ -134,11 +136,6 @@ def _host(text: str) -> str | None:
     except ValueError:
         return None
     return parts.hostname if known else None
-
-
-def loss_of(text: str | None) -> Quote | None:
-    """The loss that is accepted. Raises `ConfigError`."""
-    return None if text is None else usd_of("--accept-loss", text)
 
 
 def usd_of(flag: str, text: str) -> Quote:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 10.0
 """How long the files may take to be read. A disk that hangs leaves it unknown, which is exit code 4."""
-PLAY = ("simulate", "record", "drill")
+PLAY = ("simulate", "record", "drill", "completion")
 """Commands that have no account: what is open is not theirs to say."""
 
 

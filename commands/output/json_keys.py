@@ -117,7 +117,7 @@ ACCOUNT = (
 SHARED = ("schema", "ok", "exit_code", "ended_by", "error", "venue", "subaccount", "seed")
 """Those that the object of every command has."""
 ACCOUNT_COMMANDS = ("status", "flatten", "halt", "clear-halt", "link-signer")
-OTHER_COMMANDS = ("simulate", "record", "doctor", "drill", "guard")
+OTHER_COMMANDS = ("simulate", "record", "doctor", "drill", "guard", "completion")
 
 
 def schema_of(command: str) -> str:

@@ -23,6 +23,7 @@ DONE, INTERNAL, USAGE, REFUSED, OPEN, HALTED = 0, 1, 2, 3, 4, 70
 """Exit codes (`docs/running.md`); a signal that ended flat is 130 (SIGINT) or 143 (SIGTERM, SIGHUP)."""
 
 COMMAND = "python supervisor.py"
+INSTALL = "pip install -c constraints.txt -e ."
 UNKNOWN = "unknown"
 """What the words for what is open begin with where nobody can say."""
 RECORDING_OVER = "the recording has ended: its last prices stand still from here on"

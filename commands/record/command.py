@@ -64,21 +64,6 @@ class RecordOptions(msgspec.Struct, frozen=True):
     json: bool
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `record` beside the configuration's."""
-    parser.add_argument(
-        "--out", metavar="DIR/NAME", help="what the files' names begin with; nothing is overwritten"
-    )
-    parser.add_argument("--for", dest="length", metavar="'N min'", help="how long; also s and h")
-    parser.add_argument("--url", metavar="URL", help="a running simulate, instead of --venue")
-    parser.add_argument(
-        "--private",
-        action="store_true",
-        help="the subaccount's fills, orders and positions too (needs the key)",
-    )
-    parser.add_argument("--json", action="store_true", help="the last line of stdout is one JSON object")
-
-
 def options_of(typed: argparse.Namespace, settings: Settings) -> RecordOptions:
     """What was typed, decided. Raises `ConfigError` naming what is missing or wrong."""
     url = url_of(typed.url)

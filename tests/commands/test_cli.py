@@ -17,6 +17,7 @@ from commands import cli
 from commands.config.options import RunOptions
 from commands.output.run_json import KEYS
 from commands.output.words import Problem, Refusal
+from commands.parser import SHORTHANDS, parser_tree
 from messages.units import ONE, Quote
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -298,7 +299,7 @@ def told(argv: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().err.strip()
 
 
-@pytest.mark.parametrize("flag", [*cli.SHORTHANDS, *(f"--set {key}=" for key in KEYS_OF_EACH_FORM)])
+@pytest.mark.parametrize("flag", [*SHORTHANDS, *(f"--set {key}=" for key in KEYS_OF_EACH_FORM)])
 def test_what_is_to_be_typed_instead_is_taken_when_it_is_typed(
     flag: str, runs: Runs, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -406,7 +407,7 @@ def test_help_fits_80_columns_and_says_per_leg(
 def test_help_names_every_option_of_run(capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["run", "--help"])
     out = capsys.readouterr().out
-    for flag in cli.run_parser()._option_string_actions:
+    for flag in parser_tree().commands["run"]._option_string_actions:
         assert flag in out
 
 
@@ -449,7 +450,7 @@ def test_a_problem_without_a_cure_has_no_dangling_dot() -> None:
 
 def test_a_mistyped_option_loads_no_venue_no_screen_and_no_server() -> None:
     heavy = (
-        "{'httpx', 'rich', 'hypercorn', 'starlette', 'nado_protocol', 'trio_websocket',"
+        "{'httpx', 'rich', 'hypercorn', 'starlette', 'nado_protocol', 'trio_websocket', 'shtab',"
         " 'commands.run.command', 'commands.simulate'}"
     )
     code = (

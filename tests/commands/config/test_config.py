@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import settings as hypothesis
 from hypothesis import strategies as st
 
-from commands import cli
 from commands.config.effective import (
     LIVE_RUN,
     ConfigError,
@@ -24,6 +23,7 @@ from commands.config.effective import (
     printed,
 )
 from commands.config.keys import KEYS, complaints, written
+from commands.parser import parser_tree
 from messages.settings import Files, Guard, Limits, Settings, VenueSettings, WeeklyWindow, WhenUnbalanced
 from messages.units import ONE, Bps, Ms, Quote, Rate
 
@@ -293,7 +293,8 @@ def test_a_target_with_a_sign_is_told_which_option_says_what_is_bought(text: str
     assert (
         "; a target has no sign: --direction long-eth or long-sol says which leg is bought" in error.message
     )
-    assert cli.run_parser().parse_args(["--direction", "long-sol"]).overrides == {"direction": "long-sol"}
+    run = parser_tree().commands["run"]
+    assert run.parse_args(["--direction", "long-sol"]).overrides == {"direction": "long-sol"}
 
 
 def test_a_minus_sign_is_not_spoken_of_where_there_is_none() -> None:

@@ -1,0 +1,365 @@
+"""Every command and its options, as one tree of parsers; what several commands take is declared once.
+
+The whole tree is built for every command line, so nothing heavy is imported here: a help page, a mistyped
+option and a completion script need no venue, no screen and no web server.
+"""
+
+import argparse
+from collections.abc import Mapping
+from typing import Any, NamedTuple, NoReturn
+
+from commands.config.effective import FILE_NAME
+from commands.config.keys import DECLARED
+from commands.config.options import DEPOSIT, SEED, pair_of
+from commands.output.words import COMMAND, ConfigError, nearest
+from messages.amounts import per_leg
+from messages.settings import Settings
+
+WIDTH = 80
+TARGET = per_leg(Settings().target)
+SHORTHANDS = {
+    "--cycles": ("cycles", "N|forever"),
+    "--target": ("target", "'N USD'"),
+    "--max-wait": ("max_wait", "'N min'"),
+    "--hold": ("hold", "'N s'"),
+    "--direction": ("direction", "WAY"),
+    "--when-unbalanced": ("when_unbalanced", "WHAT"),
+    "--venue": ("venue.name", "NAME"),
+    "--logs": ("files.logs", "DIR"),
+    "--dead-man": ("guard.dead_man", "'5 s'"),
+}
+"""Flag -> configuration key, and what to type. `--set` reaches every other key."""
+CONSENT = frozenset(
+    {"--accept-loss", "--adopt", "--everything", "--no-guard", "--replace", "--revoke", "--yes"}
+)
+"""Flags by which a person takes a risk: never proposed for a mistyped one."""
+
+
+class Override(argparse.Action):
+    """Collects configuration keys in the order typed: the last one wins, whichever flag it came by.
+    Without a `key` KEY=VALUE is typed; with a `value` the flag is typed alone.
+    """
+
+    def __init__(self, *, key: str | None = None, value: str | None = None, **known: Any) -> None:
+        super().__init__(**known | {"dest": "overrides", "default": {}, "nargs": 0 if value else None})
+        self.key, self.value = key, value
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: Any,
+        option_string: str | None = None,
+    ) -> None:
+        """Argparse has met the flag. Raises `ConfigError` for what is no KEY=VALUE."""
+        key, value = (self.key, self.value or values) if self.key else pair_of(values)
+        namespace.overrides = namespace.overrides | {key: value}
+
+
+class Option(NamedTuple):
+    """One call of `add_argument`."""
+
+    flag: str
+    known: dict[str, Any]
+
+
+def _option(flag: str, text: str, **known: Any) -> Option:
+    return Option(flag, known | {"help": text})
+
+
+def _switch(flag: str, text: str) -> Option:
+    return _option(flag, text, action="store_true")
+
+
+def _shorthand(flag: str) -> Option:
+    key, metavar = SHORTHANDS[flag]
+    return _option(flag, DECLARED[key].sentence.replace("%", "%%"), action=Override, key=key, metavar=metavar)
+
+
+SHARED: Mapping[str, tuple[Option, ...]] = {
+    "strategy": (
+        *map(
+            _shorthand,
+            ("--cycles", "--target", "--max-wait", "--hold", "--direction", "--when-unbalanced"),
+        ),
+        _switch("--print-config", "show every value and where it came from"),
+        _option(
+            "--init-config",
+            f"write a file with every key, {FILE_NAME}",
+            nargs="?",
+            const=FILE_NAME,
+            metavar="FILE",
+        ),
+    ),
+    "venue": (
+        _shorthand("--venue"),
+        _option("--set", "any key of the configuration", action=Override, metavar="KEY=VALUE"),
+        _option("--config", "a TOML file; flags and EVENKEEL_KEY come first", metavar="FILE"),
+        _option("--url", "a running simulate on this machine, instead of --venue", metavar="URL"),
+        _switch("--json", "the last line of stdout is one JSON object"),
+    ),
+    "logs": (_shorthand("--logs"),),
+    "seed": (_option("--seed", f"seed of the simulated market, {SEED}", default=str(SEED), metavar="N"),),
+    "market": (
+        _option(
+            "--market",
+            "synthetic, flat:2756.9/115.86 or a recording's prefix",
+            default="synthetic",
+            metavar="WHICH",
+        ),
+    ),
+    "deposit": (
+        _option(
+            "--deposit", f"balance of a simulated account, {DEPOSIT}", default=DEPOSIT, metavar="'N USD'"
+        ),
+    ),
+    "timeout": (_option("--timeout", "how long closing is tried, 2 min", default="2 min", metavar="'N s'"),),
+    "reason": (_option("--reason", "why; it is written into the ledger", metavar="WORDS"),),
+}
+"""Groups of options that several commands take: each becomes a parent of their parsers."""
+CONFIGURED = ("strategy", "venue", "logs")
+"""What every command takes that is configured as a run is."""
+
+
+class Command(NamedTuple):
+    """A row of the table below: its line in the list of commands, the head of its own help page, the
+    options that it shares with others, and its own.
+    """
+
+    summary: str
+    description: str
+    shared: tuple[str, ...] = ()
+    own: tuple[Option, ...] = ()
+
+
+COMMANDS: Mapping[str, Command] = {
+    "run": Command(
+        "trade pairs until done, then flat",
+        f"Trade ETH/SOL pairs until done, then flat.\nTarget by default: {TARGET}.",
+        (*CONFIGURED, "seed", "market"),
+        (
+            _option(
+                "--faults",
+                "none, demo (two staged faults), crashes (every\nactor dies once) or a file",
+                metavar="WHICH",
+            ),
+            _switch("--adopt", "book the exchange's other positions as Evenkeel's"),
+            _option("--accept-loss", "mainnet: at least the worst case that is printed", metavar="'N USD'"),
+            _option(
+                "--no-guard",
+                "start no guard beside this run",
+                action=Override,
+                key="guard.enabled",
+                value="false",
+            ),
+            _option(
+                "--count-skips",
+                "let a skipped attempt use up one of --cycles",
+                action=Override,
+                key="count_skips",
+                value="true",
+            ),
+            _switch("--quiet", "no screen, only the summary"),
+        ),
+    ),
+    "simulate": Command(
+        "serve a simulated Nado on loopback",
+        "Serve a simulated Nado on loopback; prints its base URL first.",
+        ("seed", "market", "deposit"),
+        (
+            _option(
+                "--port", "TCP port on 127.0.0.1; 0 (the default) takes a free one", default="0", metavar="N"
+            ),
+            _option(
+                "--faults",
+                "staged faults: none, demo, or a TOML or JSON file",
+                default="none",
+                metavar="WHICH",
+            ),
+            _option(
+                "--fund",
+                "fund this subaccount too, to rehearse live trading with your own key",
+                metavar="OWNER/NAME",
+            ),
+            _option(
+                "--keep-state",
+                "accounts, orders and archive survive a restart in FILE, made when it is not there",
+                metavar="FILE",
+            ),
+            _switch("--until-stdin-closes", "end when standard input closes, as a child process should"),
+        ),
+    ),
+    "status": Command(
+        "what is open, who runs it, is it halted",
+        "What is open, who runs it, is it halted.\nExit code 4 when something is open and no run manages it.",
+        ("venue", "logs"),
+        (
+            _switch("--watch", "look again every 2 s until Ctrl-C"),
+            _switch("--full", "verify every row of the ledger, not only those since its newest snapshot"),
+        ),
+    ),
+    "flatten": Command(
+        "close both legs, verify, report",
+        "Close our legs reduce-only, verify at the venue, report.\n"
+        "Exit code 4 while something is open or unknown.",
+        ("venue", "logs", "timeout"),
+        (
+            _switch("--everything", "also what is not ours in ETH-PERP and SOL-PERP"),
+            _switch("--yes", "do not ask for the subaccount's name"),
+        ),
+    ),
+    "halt": Command(
+        "stop entering, flatten, stay halted",
+        "Stop entering, close both legs, and stay halted until clear-halt.",
+        ("venue", "logs", "timeout", "reason"),
+    ),
+    "clear-halt": Command(
+        "allow trading again",
+        "Allow trading again; refused while something of ours is open.",
+        ("venue", "logs", "reason"),
+    ),
+    "record": Command(
+        "save a venue's market, to replay it with --market",
+        "Save a venue's public streams, to replay them with --market. Nothing is traded.",
+        ("venue",),
+        (
+            _option("--out", "what the files' names begin with; nothing is overwritten", metavar="DIR/NAME"),
+            _option("--for", "how long; also s and h", dest="length", metavar="'N min'"),
+            _switch("--private", "the subaccount's fills, orders and positions too (needs the key)"),
+        ),
+    ),
+    "doctor": Command(
+        "is everything ready for real money",
+        "Check everything that real money needs: this machine, the venue, the key, the account.",
+        CONFIGURED,
+    ),
+    "drill": Command(
+        "run your configuration through named failures",
+        "Run your configuration through named failures at a simulated venue of its own.\n"
+        "Exit code 3 when a limit was exceeded.",
+        (*CONFIGURED, "seed", "deposit"),
+        (
+            _option("names", "which drills; --list lists them", nargs="*", metavar="NAME"),
+            _switch("--all", "every drill"),
+            _switch("--list", "name every drill and what goes wrong in it"),
+            _switch("--keep", "keep the logs of passed drills too"),
+        ),
+    ),
+    "guard": Command(
+        "close what a run leaves open when it stops responding",
+        "Watch a run, and close what it leaves open when it is killed, frozen or\nwedged."
+        " A run starts its own guard.",
+        CONFIGURED,
+        (
+            _shorthand("--dead-man"),
+            _option("--run", "watch this run alone; else any", default="", metavar="ID"),
+        ),
+    ),
+    "link-signer": Command(
+        "let another key act for this subaccount",
+        "Let another key act for this subaccount. It can trade, move funds between\n"
+        "the owner's subaccounts and withdraw to the owner. One per subaccount.",
+        ("venue", "logs"),
+        (
+            _switch("--show", "who may sign now; needs no key"),
+            _option("--new", "make a key, write it to FILE and link it", metavar="FILE"),
+            _switch("--replace", "with --new: instead of the one that is linked"),
+            _switch("--revoke", "nobody but the owner may sign"),
+        ),
+    ),
+    "completion": Command(
+        "print what completes all of this in bash, zsh or fish",
+        f"Print a script by which a shell completes the commands and options of\n{COMMAND}.",
+        (),
+        (_option("shell", "bash, zsh or fish", choices=("bash", "zsh", "fish"), metavar="SHELL"),),
+    ),
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with our words: 80 columns, no abbreviations (a later option must not change what an old
+    line means), errors as `ConfigError`.
+    """
+
+    commands: Mapping[str, "Parser"] = {}
+    """The parser of each command; only the program's own parser has any."""
+
+    def __init__(self, **known: Any) -> None:
+        super().__init__(
+            **known,
+            allow_abbrev=False,
+            formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(
+                prog, max_help_position=30, width=WIDTH - 1
+            ),
+        )
+
+    def takes(self, options: tuple[Option, ...]) -> "Parser":
+        """Itself, with these options."""
+        for option in options:
+            self.add_argument(option.flag, **option.known)
+        return self
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse all of `args`. Raises `ConfigError` for anything unknown, naming the nearest option there
+        is.
+        """
+        known, unknown = self.parse_known_args(args, namespace)
+        if not unknown:
+            return known
+        wrong = next((word for word in unknown if word.startswith("-")), unknown[0]).partition("=")[0]
+        flag = wrong if wrong.startswith("-") else None
+        # By the word alone: two hyphens would make any two short options alike.
+        words = [each[2:] for each in self._option_string_actions if each[:2] == "--" and each not in CONSENT]
+        near = nearest(wrong.lstrip("-"), words)
+        cure = f"did you mean --{near}?" if near else f"{self.prog} --help lists the options"
+        what = "unknown option" if flag else "unexpected argument; quote values with spaces"
+        raise ConfigError("UNKNOWN_OPTION", flag, f"{wrong}: {what}", cure)
+
+    def error(self, message: str) -> NoReturn:
+        """What argparse says about one option, e.g. `argument --seed: expected one argument`. Raises
+        `ConfigError`.
+        """
+        key, _, saying = message.removeprefix("argument ").partition(": ")
+        flag = key.split("/")[-1] if key.startswith("-") else None
+        raise ConfigError(
+            "BAD_OPTION", flag, f"{key}: {saying}" if saying else message, f"{self.prog} --help shows how"
+        )
+
+
+def parser_tree() -> Parser:
+    """The parser of the program itself, with one below it for each command."""
+    root = Parser(
+        prog=COMMAND,
+        usage=f"{COMMAND} [COMMAND] [OPTION ...]",
+        description=f"""\
+Evenkeel holds a delta-neutral ETH/SOL perpetual pair on Nado: long one, short
+the other, the same dollars on both sides, entered and exited together.
+The target is {TARGET} unless you say otherwise.
+
+Without a command it is the demo: simulated, 5 cycles, two staged faults; no
+key, no network. Options without a command are those of run.""",
+        epilog=f"""\
+  {COMMAND} run --cycles 20 --target '1000 USD' --seed 7
+  {COMMAND} run --help
+
+Exit codes: 0 done and flat, 1 internal error, 2 usage or configuration,
+3 refused or nothing traded, 4 something is open or unknown, 70 halted,
+130 and 143 stopped by a signal, flat.""",
+    ).takes(
+        (
+            _switch("--version", "which release this is"),
+            _switch("--json", "one JSON object as the last line of stdout"),
+        )
+    )
+    below = root.add_subparsers(title="commands", metavar="COMMAND [OPTION ...]", prog=COMMAND)
+    parents = {name: Parser(add_help=False).takes(options) for name, options in SHARED.items()}
+    for name, row in COMMANDS.items():
+        added: Parser = below.add_parser(
+            name,
+            parents=[parents[group] for group in row.shared],
+            help=row.summary,
+            description=row.description,
+        )
+        added.takes(row.own).set_defaults(command=name)
+    root.commands = below.choices
+    return root
