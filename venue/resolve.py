@@ -37,6 +37,14 @@ FAILED_S = 0.5
 """How long after a reading that failed the next one is tried: a venue that is down would else eat what
 closing needs when it is back.
 """
+EAGER_S = 5.0
+"""So long after the first question an answer may come at any moment. An exit that was signed in advance can
+arrive for 90 s: whatever stays unknown for longer is asked for seldom, until its window is about to end.
+"""
+SELDOM_S = (0.5, 5.0)
+"""How often the archive and the engine are asked then: four orders in doubt take 24 and 14 of the weight that
+each of them allows in a second, where the eager pace would leave nothing for closing.
+"""
 WINDOW_MARGIN_MS = 500
 """Beyond the receive window an order cannot arrive; this much later we believe it."""
 ARCHIVE_PATIENCE_MS = 3_000
@@ -65,7 +73,7 @@ async def resolve(doubt: Doubt, reads: Reads, report: Callable[[Resolved], None]
             told = answer
         if told and (not told.provisional or asked.at_ms > doubt.recv_time_ms + ARCHIVE_PATIENCE_MS):
             return
-        await trio.sleep(POLL_S)
+        await trio.sleep(SELDOM_S[0] if asked.seldom() else POLL_S)
 
 
 class _Asked:
@@ -76,7 +84,7 @@ class _Asked:
     def __init__(self, doubt: Doubt, reads: Reads) -> None:
         self._doubt = doubt
         self._reads = reads
-        self._engine_due_s = trio.current_time()
+        self._began_s = self._engine_due_s = trio.current_time()
         self._archived: ArchivedOrder | None = None
         self._twice = RepeatedReading()
         self._proving_since_ms: int | None = None
@@ -100,6 +108,11 @@ class _Asked:
         believed = self._believed(answer, snapshot)
         self._engine_due_s = trio.current_time() + self._pause_ms() / 1000
         return answer if believed else None
+
+    def seldom(self) -> bool:
+        """Has it been asked about for a while, and is the end of its window still far?"""
+        left_ms = self._doubt.recv_time_ms + WINDOW_MARGIN_MS - self.at_ms
+        return trio.current_time() - self._began_s > EAGER_S and left_ms > SELDOM_S[1] * 1000
 
     def _believed(self, answer: Resolved | None, snapshot: AccountSnapshot) -> bool:
         """A presence at once, unless the reading contradicts itself; that, and an absence, only when a
@@ -157,7 +170,8 @@ class _Asked:
         if self._twice.since_ms is not None:
             moments.append(self._twice.since_ms + APART_MS)
         waits = [moment - self.at_ms for moment in moments if moment > self.at_ms]
-        return min(waits) if waits and min(waits) < 1.5 * ENGINE_EVERY_S * 1000 else ENGINE_EVERY_S * 1000
+        usual_ms = 1000 * (SELDOM_S[1] if self.seldom() else ENGINE_EVERY_S)
+        return min(waits) if waits and min(waits) < 1.5 * ENGINE_EVERY_S * 1000 else usual_ms
 
 
 def judge(doubt: Doubt, snapshot: AccountSnapshot, archived: ArchivedOrder | None) -> Resolved | None:

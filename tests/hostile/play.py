@@ -13,6 +13,7 @@ from pathlib import Path
 
 import msgspec
 
+from commands.guard.closing import SLOW_S
 from tests.hostile.bed import CLOSED_WITHIN_S, DEAD_MAN_S, ENDS_WITHIN_S, HOLD_S, MARKET, POLL_S, Bed, tail
 from tests.hostile.cells import WIRE, Cell
 from tests.hostile.judge import (
@@ -33,10 +34,13 @@ from tests.hostile.vandal import DEEDS, Deed, Scene
 from tests.kills.venue import simulated, truth_of
 from tests.patience import slack
 from tests.processes.test_processes import environment
+from venue.stored_escape import WINDOW_MS
 
 CALM = Mode("calm", seconds=0.0)
 LONG_S = 3600.0
 STOPS_WITHIN_S = 20.0
+ARRIVES_WITHIN_S = WINDOW_MS / 1000 + SLOW_S
+"""An exit signed in advance may arrive until its window ends; a guard then looks every `SLOW_S`."""
 """From SIGTERM to the end of a run whose terminal is gone."""
 
 
@@ -129,7 +133,13 @@ def _wire(bed: Bed, cell: Cell, mode: Mode, between: Middleman) -> list[str] | N
     began = between.began_s or time.monotonic()
     # A guard must meet it: it acts after so much silence and no sooner.
     lasts_s = mode.seconds + (DEAD_MAN_S if cell.state == "killed" else 0)
-    over = _Over(bed, run, cell.state == "killed", began if mode.closable else began + lasts_s)
+    over = _Over(
+        bed,
+        run,
+        cell.state == "killed",
+        began if mode.closable else began + lasts_s,
+        ARRIVES_WITHIN_S if mode.drops_orders else 0.0,
+    )
     while not over.done():
         if time.monotonic() >= began + lasts_s and between.ended_s is None:
             between.end()
@@ -143,13 +153,17 @@ def _wire(bed: Bed, cell: Cell, mode: Mode, between: Middleman) -> list[str] | N
 class _Over:
     """Waits for a flat venue and no process left; `faults` is what did not come in time, from `good_s` on."""
 
-    def __init__(self, bed: Bed, run: subprocess.Popen[bytes], ended: bool, good_s: float) -> None:
+    def __init__(
+        self, bed: Bed, run: subprocess.Popen[bytes], ended: bool, good_s: float, arrives_s: float
+    ) -> None:
         self.faults: list[str] = []
         self._bed = bed
         self._run = run
         self._ended = ended
         self._run_until = good_s + ENDS_WITHIN_S * slack()
         self._flat_until = good_s + CLOSED_WITHIN_S * slack()
+        self._arrives_s = arrives_s
+        """How long an order that was swallowed may still arrive: a guard may not call it flat before."""
 
     def done(self) -> bool:
         """Is there nothing left to wait for?"""
@@ -164,7 +178,7 @@ class _Over:
 
     def _flat_or_too_late(self, now: float) -> bool:
         held, guards = self._bed.held(), self._bed.guards()
-        if now > self._flat_until and (held or guards):
+        if now > self._flat_until + (0.0 if held else self._arrives_s) and (held or guards):
             alive = "a guard lives" if guards else "no guard lives"
             late = (
                 f"the venue holds {words_of(held)}, {CLOSED_WITHIN_S:.0f} s after it could be closed"

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import msgspec
 import pytest
 import trio
 
@@ -144,3 +145,46 @@ async def test_the_engine_is_asked_although_the_archive_does_not_answer(
     assert [(answer.filled, answer.provisional) for answer in await resolved(absent, within_s=60)] == [
         (Base(0), False)
     ]
+
+
+async def test_an_order_that_may_arrive_for_long_is_asked_about_seldom_and_is_absent_as_soon_as_any_other(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """Seen: four exits signed in advance, in doubt after a takeover, used up the venue's rate limit for a
+    minute.
+    """
+
+    class Counting(Asked):
+        """Counts what it is asked."""
+
+        archive_asked = engine_asked = 0
+
+        async def archived(self, digests: Sequence[str]) -> tuple[ArchivedOrder, ...]:
+            self.archive_asked += 1
+            return await super().archived(digests)
+
+        async def account(self) -> AccountSnapshot:
+            self.engine_asked += 1
+            return await super().account()
+
+    venue, told = Counting(), list[Resolved]()
+    long = msgspec.structs.replace(DOUBT, recv_time_ms=Ms(START_MS + 90_000))
+    began = trio.current_time()
+    await resolve(long, venue, told.append)
+    assert [answer.filled for answer in told] == [0]
+    assert 92.5 < trio.current_time() - began < 92.9
+    assert venue.archive_asked < 300
+    assert venue.engine_asked < 30
+
+
+async def test_a_fill_that_comes_late_in_a_long_window_is_found_within_half_a_second(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    venue, told = Asked(), list[Resolved]()
+    long = msgspec.structs.replace(DOUBT, recv_time_ms=Ms(START_MS + 90_000))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(resolve, long, venue, told.append)
+        await trio.sleep(40.1)
+        venue.sol, venue.archive[DIGEST] = "-8.5", archived("-8.5")
+        await trio.sleep(0.6)
+        assert [(answer.filled, answer.provisional) for answer in told] == [(Base.of("-8.5"), False)]
