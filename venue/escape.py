@@ -22,6 +22,7 @@ cannot be had does not keep the other leg open.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
+from typing import NamedTuple
 
 import msgspec
 import trio
@@ -83,16 +84,24 @@ class Escaped(msgspec.Struct, frozen=True):
         return (self.eth, self.sol) == (0, 0)
 
 
+class EscapeContext(NamedTuple):
+    """What ESCAPE works with."""
+
+    venue: Venue
+    rules: VenueRules
+    clock: VenueClock
+    settings: Settings
+    """`venue_patience` bounds the quick rounds."""
+    write: Callable[..., None]
+    """The journal's: takes each round before it leaves and what came of it. Closing goes on when it fails."""
+    observe: Callable[[msgspec.Struct], None]
+    epoch: int = 0
+
+
 async def escape(
-    venue: Venue,
-    rules: VenueRules,
-    clock: VenueClock,
-    settings: Settings,
+    context: EscapeContext,
     task: ClosingTask,
-    write: Callable[..., None],
-    observe: Callable[[msgspec.Struct], None],
     *,
-    epoch: int = 0,
     stored: StoredEscape | None = None,
     signs: bool = True,
     then_every_s: float | None = None,
@@ -100,14 +109,13 @@ async def escape(
     """Close Evenkeel's part of both legs, until flat or until `settings.venue_patience` has passed. Raises
     nothing but a cancellation.
 
-    `write(*messages)` is the journal's: it takes each round before it leaves and what came of it; when it
-    fails, closing goes on. `stored`: the exit orders signed when the pair was entered; the first round uses
+    `stored`: the exit orders signed when the pair was entered; the first round uses
     it where it closes exactly what is left. `signs`: False for a caller without the key, which then has no
     other order than those. `then_every_s`: do not end with the patience, but go on with a short try every so
     many seconds until flat, for whoever must never give up.
     """
-    at_work = _Escape(venue, rules, clock, settings, task, write, observe, epoch, stored, signs)
-    await at_work.until_flat(settings.venue_patience / 1000, then_every_s)
+    at_work = _Escape(context, task, stored, signs, context.rules)
+    await at_work.until_flat(context.settings.venue_patience / 1000, then_every_s)
     with trio.move_on_after(ARCHIVE_S):
         await at_work.look_up()
     if at_work.snapshot is not None:
@@ -117,16 +125,11 @@ async def escape(
 
 @dataclass
 class _Escape:
-    venue: Venue
-    rules: VenueRules
-    clock: VenueClock
-    settings: Settings
+    context: EscapeContext
     task: ClosingTask
-    write: Callable[..., None]
-    observe: Callable[[msgspec.Struct], None]
-    epoch: int
-    stored: StoredEscape | None = None
-    signs: bool = True
+    stored: StoredEscape | None
+    signs: bool
+    rules: VenueRules
     rounds: int = 0
     snapshot: AccountSnapshot | None = None
     """The last reading; None while the venue has not answered since something was sent."""
@@ -185,7 +188,7 @@ class _Escape:
         rounds change nothing.
         """
         pause = PAUSE_S[0]
-        async with kept_wires(self.venue, LEGS, self._note) as wires:
+        async with kept_wires(self.context.venue, LEGS, self._note) as wires:
             for tried in count(1):
                 left = self._left()
                 if await outlive(lambda: self._round(wires), self._round_failed):
@@ -217,7 +220,7 @@ class _Escape:
         self._note(f"round {self.rounds}: {why}")
 
     async def _ask_time(self) -> None:
-        await measure_clock(self.venue, self.clock)
+        await measure_clock(self.context.venue, self.context.clock)
         self.mistimed = False
 
     def _done(self) -> bool:
@@ -268,7 +271,7 @@ class _Escape:
     async def _read(self) -> None:
         """Read cross and isolated positions, and deduct what our last orders have closed."""
         self.snapshot = None
-        snapshot = await self.venue.reads.account()
+        snapshot = await self.context.venue.reads.account()
         for leg, (stood, ours) in list(self._deducted.items()):
             if self._position(leg, snapshot) == stood:  # it never went: the reading that said so was wrong
                 self.ours[leg] = ours
@@ -300,9 +303,9 @@ class _Escape:
         """Our orders never rest by intention; one that does all the same is cancelled by its digest."""
         resting = self._cancellable()
         if resting and self.task.everything:
-            await self.venue.cancel_all((self.rules.eth.product_id, self.rules.sol.product_id))
+            await self.context.venue.cancel_all((self.rules.eth.product_id, self.rules.sol.product_id))
         for order in () if self.task.everything else resting:
-            await self.venue.cancel(self.products[order], order)
+            await self.context.venue.cancel(self.products[order], order)
 
     # -- closing ---------------------------------------------------------------------------------------------
 
@@ -323,10 +326,10 @@ class _Escape:
         if (
             not self.closable
             or not hedged(*left)
-            or near_liquidation(self._known(), self.rules, self.settings.limits.min_liquidation_move)
+            or near_liquidation(self._known(), self.rules, self.context.settings.limits.min_liquidation_move)
         ):
             return self.closable
-        said = await self.venue.reads.tradable()
+        said = await self.context.venue.reads.tradable()
         if said.obstacle:
             self._note(f"hedged, and kept: {said.obstacle}")
         self.closable = not said.obstacle
@@ -337,8 +340,8 @@ class _Escape:
         products we know.
         """
         with trio.move_on_after(RULES_S):
-            rules = await self.venue.reads.rules_now()
-            self.venue.order_builder.use(rules)
+            rules = await self.context.venue.reads.rules_now()
+            self.context.venue.order_builder.use(rules)
             self.rules = rules
             self.reread, self.rules_due_s = True, trio.current_time() + RULES_EVERY_S
 
@@ -348,7 +351,9 @@ class _Escape:
 
     def _part(self, left: tuple[Base, Base]) -> Closing:
         """What of it to close now."""
-        urgent = near_liquidation(self._known(), self.rules, self.settings.limits.min_liquidation_move)
+        urgent = near_liquidation(
+            self._known(), self.rules, self.context.settings.limits.min_liquidation_move
+        )
         return closing(*left, self.rules, refused=self.refused, urgent=urgent)
 
     def _rest_stays(self) -> bool:
@@ -372,7 +377,7 @@ class _Escape:
         stored = self._usable(part)
         if stored is not None:
             self.rounds += 1
-            orders_signed = stored.asked_until(self.clock.now_ms() + self.settings.recv_time)
+            orders_signed = stored.asked_until(self.context.clock.now_ms() + self.context.settings.recv_time)
             return await self._send_all(
                 wires, stored.plan, {leg: order for leg, order in orders_signed.items() if part.part(leg)}
             )
@@ -385,10 +390,10 @@ class _Escape:
         if not any(order.amount for order in orders.values()):
             return None
         self.rounds += 1
-        now_ms = self.clock.now_ms()
-        recv_ms = Ms(now_ms + self.settings.recv_time)
+        now_ms = self.context.clock.now_ms()
+        recv_ms = Ms(now_ms + self.context.settings.recv_time)
         plan = SizingPlan(
-            self.epoch,
+            self.context.epoch,
             self.rounds,
             0,
             self.rounds,
@@ -411,7 +416,7 @@ class _Escape:
         stored, wanted = self.stored, {leg for leg in LEGS if part.part(leg)}
         if stored is None or self.before or self.snapshot is None or self.used & wanted:
             return None
-        if not stored.closes(part, self.rules, self.clock.now_ms()):
+        if not stored.closes(part, self.rules, self.context.clock.now_ms()):
             return None
         if any(self._strangers(leg, self._position(leg, self.snapshot)) for leg in LEGS):
             return None
@@ -440,22 +445,22 @@ class _Escape:
         return {leg: order for leg, order in tried.items() if order is not None}
 
     def _sign(self, plan: SizingPlan, leg: Leg) -> SignedOrder:
-        order_builder = self.venue.order_builder
+        order_builder = self.context.venue.order_builder
         return order_builder.sign(order_builder.order_of(plan, digest(plan), leg))
 
     async def _send(self, leg: Leg, order: SignedOrder, wire: KeptWire) -> None:
         """Send one order. Raises nothing but a cancellation: the other leg's is under way beside it."""
         position = self._position(leg, self.snapshot) if self.snapshot else 0
         self.before[leg] = position
-        sent_ms = outlive_call(self.clock.now_ms) or 0
+        sent_ms = outlive_call(self.context.clock.now_ms) or 0
         reply = await wire.place(order)
         self._answered(leg, order, reply)
         kind = "none" if reply.kind == "not_sent" else reply.kind
-        answered_ms = outlive_call(self.clock.now_ms) or sent_ms
+        answered_ms = outlive_call(self.context.clock.now_ms) or sent_ms
         self.put_down(
             Outcome(
                 leg,
-                self.epoch,
+                self.context.epoch,
                 self.rounds,
                 order.digest,
                 kind,
@@ -510,13 +515,13 @@ class _Escape:
         except VenueError as error:
             self._note(f"{leg} has no price: {error}")
             return nothing
-        steps = self.settings.flatten_steps
+        steps = self.context.settings.flatten_steps
         return closing_order(product, position, price, steps[min(self.rounds, len(steps) - 1)])
 
     async def _last_price(self, product: ProductRules, amount: int) -> Price:
         """The touch of a snapshot, else the oracle's price."""
         try:
-            snapshot = await self.venue.reads.book(product.product_id)
+            snapshot = await self.context.venue.reads.book(product.product_id)
             side = snapshot.asks if amount > 0 else snapshot.bids
             if side:
                 return side[0].price
@@ -538,7 +543,7 @@ class _Escape:
 
     async def _ask_archive(self, wanted: list[str]) -> None:
         """Take from `wanted` what it answers."""
-        for known in await self.venue.reads.archived(wanted):
+        for known in await self.context.venue.reads.archived(wanted):
             self.put_down(
                 Resolved(
                     known.digest,
@@ -562,12 +567,12 @@ class _Escape:
     def put_down(self, message: msgspec.Struct) -> None:
         """Write `message` down. Closing does not wait for paper."""
         outlive_call(
-            lambda: self.write(message),
+            lambda: self.context.write(message),
             lambda why: self._note(f"{type(message).__name__} could not be recorded: {why}"),
         )
 
     def _note(self, text: str) -> None:
-        outlive_call(lambda: self.observe(Note(self.clock.utc_ns(), "error", "escape", text)))
+        outlive_call(lambda: self.context.observe(Note(self.context.clock.utc_ns(), "error", "escape", text)))
 
 
 def _closed(before: int, after: int) -> int:

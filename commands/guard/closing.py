@@ -32,8 +32,8 @@ from messages.settings import Settings
 from messages.units import Base, Ms
 from runtime.clock import Clock, VenueClock, WallClock
 from runtime.outlive import outlive, outlive_call
-from venue.escape import escape
-from venue.nado.client import NadoVenue
+from venue.escape import EscapeContext, escape
+from venue.nado.client import Addresses, NadoVenue, SigningAccount, Transports
 from venue.nado.http import HttpReads
 from venue.nado.socket import Dialer, TcpDialer
 from venue.own_position import ClosingTask, OwnPosition
@@ -97,10 +97,12 @@ class Reach:
         old, here = self.venue, self.here
         self.rules = rules
         self.venue = NadoVenue(
-            *(here.gateway, rules, here.sender, here.signer, self.clock, self._dialer),
-            archive_url=here.archive,
-            http_transport=self._transport,
-            observe=self._words.heard,
+            Addresses(here.gateway, here.archive),
+            rules,
+            SigningAccount(here.sender, here.signer),
+            self.clock,
+            Transports(self._dialer, self._transport),
+            self._words.heard,
         )
         if old is not None:
             await outlive(old.aclose, lambda _why: None)
@@ -176,17 +178,13 @@ class GuardClosing:
             return await self._nothing_there(rules)
         task = self._what(rules, venue)
         patience = Ms(max(1_000, int(self._left_s() * 1000))) if self._left_s() > 0 else SLOW_TRY_MS
+        settings = msgspec.structs.replace(self._settings, venue_patience=patience)
+        context = EscapeContext(
+            venue, rules, self._reach.clock, settings, self._write, self._words.heard, self._acted.epoch
+        )
         escaped = await escape(
-            *(
-                venue,
-                rules,
-                self._reach.clock,
-                msgspec.structs.replace(self._settings, venue_patience=patience),
-                task,
-            ),
-            self._write,
-            self._words.heard,
-            epoch=self._acted.epoch,
+            context,
+            task,
             stored=self._stored(),
             signs=self._signs,
             then_every_s=SLOW_S,

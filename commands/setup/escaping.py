@@ -11,7 +11,7 @@ from actors.ledger import Journal
 from actors.tree import World
 from messages.lifecycle import SIGNER_REPLACED, Halted, Held, Note
 from messages.units import Ms
-from venue.escape import Escaped, escape
+from venue.escape import EscapeContext, Escaped, escape
 from venue.own_position import ClosingTask, OwnPosition
 
 UNSIGNED_PATIENCE = Ms(10_000)
@@ -51,16 +51,16 @@ def _hurried(known: World) -> World:
 
 async def escape_with(known: World, journal: Journal, task: ClosingTask) -> Escaped:
     """ESCAPE, written down by `journal`."""
-    return await escape(
+    context = EscapeContext(
         known.venue,
         known.rules,
         known.clock,
         known.settings,
-        task,
         journal.write,
         known.observe,
-        epoch=known.state.epoch,
+        known.state.epoch,
     )
+    return await escape(context, task)
 
 
 def task_of(known: World, journal: Journal, held: Held | None) -> ClosingTask:

@@ -41,7 +41,7 @@ from messages.units import Quote
 from runtime.clock import Clock, VenueClock, WallClock
 from runtime.files import private_folder
 from runtime.observe import Observe
-from venue.nado.client import NadoVenue
+from venue.nado.client import Addresses, NadoVenue, SigningAccount, Transports
 from venue.nado.http import HttpReads
 from venue.nado.socket import Dialer, TcpDialer
 from venue.protocol import Busy, Malformed, Unreachable, VenueRules
@@ -212,16 +212,12 @@ async def connected(
         reads.known(known_products(Path(settings.files.logs) / "ledger.sqlite"))
         rules = await _whole_rules(reads)
         async with NadoVenue(
-            here.gateway,
+            Addresses(here.gateway, here.archive),
             rules,
-            here.sender,
-            here.signer,
+            SigningAccount(here.sender, here.signer),
             clock,
-            dialer,
-            archive_url=here.archive,
-            http_transport=transport,
-            seed=seed,
-            observe=observe,
+            Transports(dialer, transport, seed),
+            observe,
         ) as venue:
             await measure_clock(venue, clock)
             yield AnsweredVenue(settings, here, venue, reads, dialer, rules, clock)

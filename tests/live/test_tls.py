@@ -8,7 +8,7 @@ import trustme
 
 from runtime.clock import VenueClock, WallClock
 from tests.live.served import KEY, SENDER, Served, served
-from venue.nado.client import NadoVenue
+from venue.nado.client import Addresses, NadoVenue, SigningAccount, Transports
 from venue.nado.http import HttpReads
 from venue.nado.signing import Signer
 from venue.nado.socket import TcpDialer, open_socket
@@ -42,7 +42,9 @@ async def test_questions_executes_and_streams_go_over_tls(secured: Served, trust
     clock = VenueClock(WallClock())
     async with HttpReads(secured.url, SENDER, name="tls") as reads:
         rules = await reads.rules()
-    async with NadoVenue(secured.url, rules, SENDER, Signer(KEY), clock, TcpDialer()) as venue:
+    async with NadoVenue(
+        Addresses(secured.url), rules, SigningAccount(SENDER, Signer(KEY)), clock, Transports(TcpDialer())
+    ) as venue:
         await measure_clock(venue, clock)
         assert (await venue.reads.account()).exists
         async with venue.account_events(), venue.market_events([rules.eth.product_id]):

@@ -25,7 +25,7 @@ from runtime.clock import Clock, RunClock, VenueClock
 from runtime.specs import ChildSpec, SupervisorSpec
 from supervisor import Machine
 from tests.machine.crash import Fire
-from venue.nado.client import NadoVenue
+from venue.nado.client import Addresses, NadoVenue, SigningAccount, Transports
 from venue.nado.http import HttpReads
 from venue.nado.signing import Signer
 from venue.simulated.engine.exchange import Exchange
@@ -176,15 +176,12 @@ async def connected(
     state = RunState(folder / "state", f"{canonical(URL)} {THROWAWAY_SENDER.lower()}", str(folder))
     opened = Opened("evenkeel.ledger/1", rules.venue, rules.chain_id, THROWAWAY_SENDER)
     async with NadoVenue(
-        URL,
+        Addresses(URL),
         rules,
-        THROWAWAY_SENDER,
-        signer,
+        SigningAccount(THROWAWAY_SENDER, signer),
         clock,
-        dialer,
-        http_transport=transport,
-        seed=seed,
-        observe=observe,
+        Transports(dialer, transport, seed),
+        observe,
     ) as client:
         await measure_clock(client, clock)
         csvs = CsvBooks(folder, "Nado-simulated")

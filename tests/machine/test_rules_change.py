@@ -18,7 +18,7 @@ from messages.units import ONE, Base, Ms, Quote
 from tests.machine.audit import net
 from tests.machine.bench import Bench, bench
 from tests.thinned import thinned
-from venue.escape import escape
+from venue.escape import EscapeContext, escape
 from venue.own_position import ClosingTask
 from venue.simulated.faults.incidents import FalseAnswer, Incident, Listing, Rules, Trading
 from venue.simulated.faults.order_faults import Faults, Refuse
@@ -213,9 +213,10 @@ async def test_escape_closes_whatever_else_the_venue_says(
         ready.venue.faults = during(*ODD[odd])
         await trio.sleep(0.1)
         world, task = ready.world, ClosingTask.of(ready.machine.channels.held.value)  # type: ignore[arg-type]
-        left = await escape(
-            world.venue, world.rules, world.clock, SETTINGS, task, lambda *_: None, ready.said.append
+        context = EscapeContext(
+            world.venue, world.rules, world.clock, SETTINGS, lambda *_: None, ready.said.append
         )
+        left = await escape(context, task)
         assert (left.flat, held(ready)) == (True, (0, 0)), notes(ready)[-2000:]
 
 

@@ -22,7 +22,7 @@ from tests.actors.fakes import held, leg_order
 from tests.determinism import seed_trio
 from tests.machine.audit import net
 from tests.machine.bench import Bench, bench
-from venue.escape import Escaped, escape
+from venue.escape import EscapeContext, Escaped, escape
 from venue.own_position import WHOLE_POSITION, ClosingTask, OwnPosition
 from venue.protocol import OrderWire, Reads, Tradable, Unreachable, Venue, VenueRules
 from venue.simulated.faults.incidents import ClockSkew
@@ -139,9 +139,10 @@ class Trial:
 
     async def escape(self, task: ClosingTask = PAIR, settings: Settings = SETTINGS) -> Escaped:
         world = self.ready.world
-        return await escape(
-            self.accidents, world.rules, world.clock, settings, task, self._write, self._observe, epoch=3
+        context = EscapeContext(
+            self.accidents, world.rules, world.clock, settings, self._write, self._observe, epoch=3
         )  # type: ignore[arg-type]
+        return await escape(context, task)
 
     def _write(self, *messages: msgspec.Struct) -> None:
         self.written += messages
@@ -436,18 +437,10 @@ def stored_for(ready: Bench, eth: str, sol: str) -> StoredEscape:
 
 async def with_stored(ready: Bench, task: ClosingTask, stored: StoredEscape, *, signs: bool) -> Escaped:
     world = ready.world
-    return await escape(
-        world.venue,
-        world.rules,
-        world.clock,
-        SETTINGS,
-        task,
-        lambda *_: None,
-        lambda _: None,
-        epoch=1,
-        stored=stored,
-        signs=signs,
+    context = EscapeContext(
+        world.venue, world.rules, world.clock, SETTINGS, lambda *_: None, lambda _: None, epoch=1
     )
+    return await escape(context, task, stored=stored, signs=signs)
 
 
 async def test_what_was_signed_in_advance_closes_without_any_key(

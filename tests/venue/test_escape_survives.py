@@ -21,7 +21,7 @@ from tests.determinism import seed_trio
 from tests.machine.audit import net
 from tests.machine.bench import Bench, bench
 from tests.venue.test_escape import PAIR, trade
-from venue.escape import PAUSE_S, Escaped, escape
+from venue.escape import PAUSE_S, EscapeContext, Escaped, escape
 from venue.protocol import Unreachable, VenueRules
 
 SETTINGS = Settings(target=Quote(100 * ONE), venue_patience=Ms(60_000))
@@ -139,7 +139,7 @@ async def escaped(ready: Bench, breaking: Breaking, settings: Settings = SETTING
     world = ready.world
     venue, clock = breaking.around(world.venue), breaking.around(world.clock)
     write, observe = breaking.around(lambda *_: None, "write"), breaking.around(lambda _: None, "observe")
-    return await escape(venue, world.rules, clock, settings, PAIR, write, observe, epoch=3)
+    return await escape(EscapeContext(venue, world.rules, clock, settings, write, observe, epoch=3), PAIR)
 
 
 async def pair(ready: Bench) -> None:
@@ -230,16 +230,10 @@ async def test_a_leg_that_cannot_leave_does_not_keep_the_other_open(
                 return await world.venue.reads.book(product_id, depth)
 
         patience = msgspec.structs.replace(SETTINGS, venue_patience=Ms(8_000))
-        left = await escape(
-            Broken(),
-            world.rules,
-            world.clock,
-            patience,
-            PAIR,
-            lambda *_: None,
-            notes.append,
-            epoch=3,  # type: ignore[arg-type]
-        )
+        context = EscapeContext(
+            Broken(), world.rules, world.clock, patience, lambda *_: None, notes.append, epoch=3
+        )  # type: ignore[arg-type]
+        left = await escape(context, PAIR)
         other = (0, Base.of("-1")) if leg == "sol" else (Base.of("0.042"), 0)
         assert (left.eth, left.sol) == open_now(ready) == other, notes
         assert any(isinstance(note, Note) for note in notes)
@@ -280,9 +274,10 @@ async def test_a_call_that_never_ends_is_given_up_and_the_next_round_closes(
                 return await world.venue.reads.rules_now()
 
         patience = msgspec.structs.replace(SETTINGS, venue_patience=Ms(120_000))
-        left = await escape(
-            Hanging(), world.rules, world.clock, patience, PAIR, lambda *_: None, lambda _: None
+        context = EscapeContext(
+            Hanging(), world.rules, world.clock, patience, lambda *_: None, lambda _: None
         )  # type: ignore[arg-type]
+        left = await escape(context, PAIR)
         assert (left.flat, open_now(ready), hung) == (True, (0, 0), [True])
 
 

@@ -12,7 +12,7 @@ The same client speaks to the live venue and to the simulated one. Rules are rea
 import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, NamedTuple, Self, cast
 
 import trio
 
@@ -34,7 +34,7 @@ from venue.nado.signing import (
 from venue.nado.socket import CLOSE_S, Dialer
 from venue.nado.streams import subscribed
 from venue.nado.tracked_streams import TrackedStreams
-from venue.nado.weights import Weights
+from venue.nado.weights import Metering, Weights
 from venue.protocol import (
     AccountEvent,
     EventStream,
@@ -58,50 +58,65 @@ NOT_RESTING = 2020
 _LOW20 = 1 << 20
 
 
-class NadoVenue:
-    """One subaccount at one Nado. `signer` is None for whoever only looks: then nothing that needs a
-    signature works. Use it in `async with`.
+class SigningAccount(NamedTuple):
+    """For whom a client acts, and with which key."""
+
+    sender: str
+    """bytes32 hex: owner address and subaccount name."""
+    signer: Signer | None
+    """None for whoever only looks: then nothing that needs a signature works."""
+
+
+class Addresses(NamedTuple):
+    """Base URLs (http(s)://host:port) without `/v1`; sockets go to the gateway's host."""
+
+    gateway: str
+    archive: str | None = None
+    """A host of its own live; None = the gateway's."""
+
+
+class Transports(NamedTuple):
+    """What connections are made with: sockets by `dialer`, HTTP by `http` (None = TCP), reconnects spread by
+    `seed`.
     """
+
+    dialer: Dialer
+    http: "httpx.AsyncBaseTransport | None" = None
+    seed: int = 0
+
+
+class NadoVenue:
+    """One subaccount at one Nado. Use it in `async with`, or call `aclose`."""
 
     def __init__(
         self,
-        base_url: str,
+        addresses: Addresses,
         rules: VenueRules,
-        sender: str,
-        signer: Signer | None,
+        account: SigningAccount,
         clock: VenueClock,
-        dialer: Dialer,
-        *,
-        archive_url: str | None = None,
-        http_transport: "httpx.AsyncBaseTransport | None" = None,
-        seed: int = 0,
+        transports: Transports,
         observe: Observe = lambda _message: None,
     ) -> None:
-        """`base_url` is http(s)://host:port without `/v1`; sockets go to the same host. `seed` only
-        spreads reconnects.
-        """
-        self._gateway = base_url.rstrip("/") + "/v1"
+        self._gateway = addresses.gateway.rstrip("/") + "/v1"
         self._rules = rules
-        self._sender = sender
-        self._signer = signer
+        self._sender, self._signer = account
         self._clock = clock
-        self._dialer = TrackedStreams(dialer)
-        self._chance = random.Random(seed)  # noqa: S311 - jitter and the free bits of a nonce
+        self._dialer = TrackedStreams(transports.dialer)
+        self._chance = random.Random(transports.seed)  # noqa: S311 - jitter and the free bits of a nonce
         self._observe = observe
-        self._order_builder = NadoOrderBuilder(rules, sender, signer)
+        self._order_builder = NadoOrderBuilder(rules, *account)
         self._tallies: dict[str, TroubleTally] = {}
         self._wires: dict[str, OrderWire] = {}
         self._weights = Weights()
         self._http = HttpReads(
-            base_url,
-            sender,
+            addresses.gateway,
+            account.sender,
             name=rules.venue.partition(":")[0],
-            archive_url=archive_url,
-            products=(rules.eth.product_id, rules.sol.product_id),
-            transport=http_transport,
-            tally=self._tally("http"),
-            weights=self._weights,
+            archive_url=addresses.archive,
+            transport=transports.http,
+            metering=Metering(self._tally("http"), self._weights),
         )
+        self._http.known((rules.eth.product_id, rules.sol.product_id))
 
     async def __aenter__(self) -> Self:
         return self
@@ -150,7 +165,7 @@ class NadoVenue:
         source = random.Random(f"{name} {self._chance.random()}")  # noqa: S311 - jitter
         url = f"{self._gateway}/ws"
         async with order_wire(
-            name, url, self._dialer, self._clock, source, self._tally(name), self._weights
+            name, url, self._dialer, self._clock, source, Metering(self._tally(name), self._weights)
         ) as wire:
             self._wires[name] = wire
             try:

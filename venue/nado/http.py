@@ -28,7 +28,7 @@ from venue.nado.codec import MOMENT_LIMIT, RATE_LIMITED, CancelledOrders, Whole,
 from venue.nado.counts import TroubleTally
 from venue.nado.reasons import reason
 from venue.nado.tls import nobody, trusted
-from venue.nado.weights import Weights, archive_weight, query_weight
+from venue.nado.weights import Metering, Weights, archive_weight, query_weight
 from venue.protocol import (
     ASKED_S,
     ArchivedOrder,
@@ -82,27 +82,22 @@ class HttpReads:
         *,
         name: str,
         archive_url: str | None = None,
-        products: tuple[int, int] | None = None,
         transport: "httpx.AsyncBaseTransport | None" = None,
-        deadline_s: float = DEADLINE_S,
-        tally: TroubleTally | None = None,
-        weights: Weights | None = None,
+        metering: Metering | None = None,
     ) -> None:
         """`base_url` without `/v1`. The archive has a host of its own live (`archive_url`), and the gateway's
         when simulated.
 
-        `name` is the venue's, for `VenueRules.venue`. `products`: the pair's ids (ETH, SOL) when they are
-        known already. `tally` and `weights`: shared with the sockets of the same client.
+        `name` is the venue's, for `VenueRules.venue`. `metering`: its weights are shared with the sockets of
+        the same client; None = its own.
         """
         self._gateway = base_url.rstrip("/") + "/v1"
         self._archive = (archive_url or base_url).rstrip("/") + "/v1"
         self._sender = sender
         self._name = name
-        self._products = products
+        self._products: tuple[int, int] | None = None
         self._transport = transport
-        self._deadline_s = deadline_s
-        self._tally = tally or TroubleTally("http")
-        self._weights = weights or Weights()
+        self._tally, self._weights = metering or Metering(TroubleTally("http"), Weights())
         self._client: httpx.AsyncClient | None = None
 
     async def __aenter__(self) -> "HttpReads":
@@ -411,7 +406,7 @@ class HttpReads:
         `Unreachable`.
         """
         self._tally.counts.attempts += 1
-        with trio.move_on_after(self._deadline_s):
+        with trio.move_on_after(DEADLINE_S):
             status, content, instance = await self._request(method, url, body)
             if status == TOO_MANY_REQUESTS:
                 self._tally.trouble("limited", f"{url}: HTTP {status}")
@@ -421,7 +416,7 @@ class HttpReads:
                 raise kind(f"{url}: HTTP {status} {_quoted(content)}".strip())
             self._tally.counts.events += 1
             return content, instance
-        raise Unreachable(f"{url}: no answer in {self._deadline_s:g} s")
+        raise Unreachable(f"{url}: no answer in {DEADLINE_S:g} s")
 
     async def _request(self, method: str, url: str, body: str | None) -> tuple[int, bytes, str]:
         """Status, body and instance. Raises `Unreachable`, also for a body beyond `ANSWER_BYTES_MAX`,

@@ -21,10 +21,9 @@ import trio
 from runtime.backoff import RECONNECT, Streak
 from runtime.clock import VenueClock
 from venue.nado.codec import RATE_LIMITED, place_order, reply_to
-from venue.nado.counts import TroubleTally
 from venue.nado.gate import Withheld
 from venue.nado.socket import Dialer, Socket, background, open_socket
-from venue.nado.weights import Weights
+from venue.nado.weights import Metering
 from venue.protocol import ANSWER_AFTER_RECV_MS, Reply, SignedOrder, Unreachable
 
 LATEST_BEFORE_RECV_MS = 200
@@ -56,16 +55,14 @@ class NadoOrderWire:
         dialer: Dialer,
         clock: VenueClock,
         source: random.Random,
-        tally: TroubleTally,
-        weights: Weights,
+        metering: Metering,
     ) -> None:
         self._name = name
         self._url = url
         self._dialer = dialer
         self._clock = clock
         self._streak = Streak(RECONNECT, source)
-        self._tally = tally
-        self._weights = weights
+        self._tally, self._weights = metering
         self._socket: Socket | None = None
         self._waiting: _Answer | None = None
         self._last_id = 0
@@ -193,8 +190,7 @@ async def order_wire(
     dialer: Dialer,
     clock: VenueClock,
     source: random.Random,
-    tally: TroubleTally,
-    weights: Weights,
+    metering: Metering,
 ) -> AsyncIterator[NadoOrderWire]:
     """An order wire that connects in the background while the context is open. `url` is the gateway's
     `/v1/ws`.
@@ -203,7 +199,7 @@ async def order_wire(
     outlives a cancellation until the body of the context has ended: a leg that is stopped with an order under
     way needs it to hear the answer.
     """
-    wire = NadoOrderWire(name, url, dialer, clock, source, tally, weights)
+    wire = NadoOrderWire(name, url, dialer, clock, source, metering)
     life = trio.CancelScope(shield=True)
 
     async def keep_connected() -> None:

@@ -16,9 +16,11 @@ hold is seen in the budget too.
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import trio
+
+from venue.nado.counts import TroubleTally
 
 Limits = tuple[tuple[int, int], ...]
 """(length of a window in ms, weight allowed within it), the shortest first."""
@@ -214,6 +216,15 @@ class Weights:
     def limited_queries(self) -> None:
         """The venue refused a question for its rate."""
         self.queries.exhaust(self._now_ms())
+
+
+class Metering(NamedTuple):
+    """Where a connection's traffic is counted: its troubles, and its weight against the rate limits, which
+    all connections of one client share.
+    """
+
+    tally: TroubleTally
+    weights: Weights
 
 
 def _full(what: str, budget: WeightBudget, now_ms: int) -> str:

@@ -240,9 +240,8 @@ async def _ask(question: _Question, reached: Reached) -> None:
     transport._pool = httpcore.AsyncConnectionPool(network_backend=_Backend(question))
     products = (4, 8) if question.rng.random() < 0.8 else None
     answered = False
-    async with _Reads(
-        "http://venue", THROWAWAY_SENDER, name="test", products=products, transport=transport
-    ) as reads:
+    async with _Reads("http://venue", THROWAWAY_SENDER, name="test", transport=transport) as reads:
+        reads.known(products)
         with suppress(VenueError):
             await question.ask(reads)
             answered = True

@@ -21,6 +21,7 @@ from tests.venue.nado.wires import Handler, answering
 from venue.nado.counts import TroubleTally
 from venue.nado.http import ANSWER_BYTES_MAX, INSTANCE_HEADER, HttpReads
 from venue.nado.tls import trusted
+from venue.nado.weights import Metering, Weights
 from venue.protocol import Malformed, Reads, Refused, Unreachable, VenueError
 
 BASE = "http://venue:1234"
@@ -264,7 +265,9 @@ async def test_an_answer_without_end_is_read_no_further_than_its_limit() -> None
     async def handler(_request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, stream=body)
 
-    async with HttpReads(BASE, SENDER, name="testnet", transport=answering(handler), tally=tally) as reads:
+    async with HttpReads(
+        BASE, SENDER, name="testnet", transport=answering(handler), metering=Metering(tally, Weights())
+    ) as reads:
         with pytest.raises(Unreachable, match="more than 4194304 bytes"):
             await reads.status()
     assert body.sent == ANSWER_BYTES_MAX // 2**16 + 1
@@ -448,7 +451,9 @@ async def test_a_venue_time_that_cannot_be_is_malformed_and_counted(now: str) ->
         return httpx.Response(200, content=now.encode())
 
     tally = TroubleTally("http")
-    async with HttpReads(BASE, SENDER, name="testnet", transport=answering(handler), tally=tally) as reads:
+    async with HttpReads(
+        BASE, SENDER, name="testnet", transport=answering(handler), metering=Metering(tally, Weights())
+    ) as reads:
         with pytest.raises(Malformed):
             await reads.time_ms()
     assert tally.counts.troubles == 1
@@ -473,8 +478,9 @@ async def test_when_the_venue_limits_us_routine_questions_wait_and_those_that_cl
 
     tally = TroubleTally("http")
     async with HttpReads(
-        BASE, SENDER, name="testnet", products=(4, 8), transport=answering(handler), tally=tally
+        BASE, SENDER, name="testnet", transport=answering(handler), metering=Metering(tally, Weights())
     ) as reads:
+        reads.known((4, 8))
         with pytest.raises(VenueError):
             await reads.book(4)
         limited = False
@@ -521,9 +527,8 @@ async def test_what_traded_since_an_index_comes_from_the_archive_oldest_first_wi
             200, json={"matches": entries if question["product_ids"] == [4] else [], "txs": txs}
         )
 
-    async with HttpReads(
-        BASE, SENDER, name="testnet", products=(4, 8), transport=answering(handler)
-    ) as reads:
+    async with HttpReads(BASE, SENDER, name="testnet", transport=answering(handler)) as reads:
+        reads.known((4, 8))
         first, second = await reads.fills_since(563000)
         assert (first.submission_idx, first.amount, first.remaining, first.original) == (
             563012,
@@ -561,9 +566,8 @@ async def test_a_match_that_cannot_be_right_is_malformed(change: dict[str, Any])
         entry = match(563012, "20000000000000000", "20000000000000000", timestamp="1786360001")
         return httpx.Response(200, json={"matches": [{**entry, **change}]})
 
-    async with HttpReads(
-        BASE, SENDER, name="testnet", products=(4, 8), transport=answering(handler)
-    ) as reads:
+    async with HttpReads(BASE, SENDER, name="testnet", transport=answering(handler)) as reads:
+        reads.known((4, 8))
         with pytest.raises(Malformed):
             await reads.fills_since(0)
 
@@ -585,19 +589,19 @@ async def test_more_than_a_page_of_fills_is_read_page_by_page_and_not_for_ever()
         ]
         return httpx.Response(200, json={"matches": entries})
 
-    async with HttpReads(
-        BASE, SENDER, name="testnet", products=(4, 8), transport=answering(handler)
-    ) as reads:
+    async with HttpReads(BASE, SENDER, name="testnet", transport=answering(handler)) as reads:
+        reads.known((4, 8))
         assert [fill.submission_idx for fill in await reads.fills_since(0)] == list(range(1, 251))
         total = 5_000
         with pytest.raises(Malformed, match="more than 1000 fills"):
             await reads.fills_since(0)
 
 
-async def test_a_question_under_way_ends_as_lost_when_its_connection_is_given_up_and_the_next_one_is_asked_on_a_new_one() -> (  # noqa: E501
-    None
-):
+async def test_a_question_under_way_ends_as_lost_when_its_connection_is_given_up_and_the_next_one_is_asked_on_a_new_one(  # noqa: E501
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """After the machine has slept: over TCP, because only there is a connection that is kept."""
+    monkeypatch.setattr("venue.nado.http.DEADLINE_S", 60)
     asked = trio.Event()
     answered: list[bytes] = []
 
@@ -613,7 +617,7 @@ async def test_a_question_under_way_ends_as_lost_when_its_connection_is_given_up
         (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
         nursery.start_soon(trio.serve_listeners, serve, [listener])
         port = listener.socket.getsockname()[1]
-        async with HttpReads(f"http://127.0.0.1:{port}", SENDER, name="Nado", deadline_s=60) as reads:
+        async with HttpReads(f"http://127.0.0.1:{port}", SENDER, name="Nado") as reads:
 
             async def give_up() -> None:
                 await asked.wait()

@@ -18,7 +18,7 @@ from tests.venue.nado.wires import MemoryDialer, Session
 from venue.nado.counts import TroubleTally
 from venue.nado.orders import NadoOrderWire, order_wire
 from venue.nado.socket import PING_EVERY_S, Socket
-from venue.nado.weights import Weights
+from venue.nado.weights import Metering, Weights
 from venue.protocol import Order, Reply, SignedOrder
 
 START_MS = 1_786_360_000_000
@@ -76,7 +76,12 @@ async def wire_to(session: Session) -> AsyncIterator[tuple[NadoOrderWire, Memory
     async with (
         MemoryDialer(session) as dialer,
         order_wire(
-            "eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), TroubleTally(), Weights()
+            "eth_leg",
+            "ws://venue/v1/ws",
+            dialer,
+            clock,
+            random.Random(1),
+            Metering(TroubleTally(), Weights()),
         ) as wire,
     ):
         await trio.testing.wait_all_tasks_blocked()
@@ -184,8 +189,7 @@ async def test_a_frame_that_nobody_asked_for_closes_the_connection(autojump_cloc
             dialer,
             clock,
             random.Random(1),
-            TroubleTally("eth_leg", notes.append),
-            Weights(),
+            Metering(TroubleTally("eth_leg", notes.append), Weights()),
         ),
     ):
         await trio.sleep(1)
@@ -271,7 +275,12 @@ async def test_without_a_connection_nothing_is_sent(autojump_clock: MockClock) -
     async with (
         dialer,
         order_wire(
-            "eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), TroubleTally(), Weights()
+            "eth_leg",
+            "ws://venue/v1/ws",
+            dialer,
+            clock,
+            random.Random(1),
+            Metering(TroubleTally(), Weights()),
         ) as wire,
     ):
         await trio.sleep(0.01)
@@ -316,7 +325,12 @@ async def stopped_leg(dialer: MemoryDialer, after_s: float) -> AsyncIterator[Nad
     clock = VenueClock(RunClock(START_MS * 1_000_000))
     with trio.move_on_after(after_s):
         async with order_wire(
-            "eth_leg", "ws://venue/v1/ws", dialer, clock, random.Random(1), TroubleTally(), Weights()
+            "eth_leg",
+            "ws://venue/v1/ws",
+            dialer,
+            clock,
+            random.Random(1),
+            Metering(TroubleTally(), Weights()),
         ) as wire:
             await trio.sleep(0.1)
             yield wire
@@ -363,8 +377,7 @@ async def test_it_reconnects_with_growing_pauses_that_are_bounded(autojump_clock
             dialer,
             clock,
             random.Random(1),
-            TroubleTally("eth_leg", notes.append),
-            Weights(),
+            Metering(TroubleTally("eth_leg", notes.append), Weights()),
         ) as wire,
     ):
         await trio.sleep(60)

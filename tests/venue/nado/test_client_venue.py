@@ -16,7 +16,7 @@ from trio.testing import MockClock
 from messages.units import ONE, Base, Ms, Price, Quote, Rate
 from runtime.clock import RunClock, VenueClock
 from tests.venue.nado.wires import MemoryDialer, answering
-from venue.nado.client import AUTHENTICATION_MS, NadoVenue
+from venue.nado.client import AUTHENTICATION_MS, Addresses, NadoVenue, SigningAccount, Transports
 from venue.nado.signing import (
     Signer,
     cancellation_products_digest,
@@ -90,14 +90,12 @@ async def venue_at(
     async with (
         MemoryDialer(nado) as dialer,
         NadoVenue(
-            "http://venue",
+            Addresses("http://venue"),
             RULES,
-            SENDER,
-            signer,
+            SigningAccount(SENDER, signer),
             clock,
-            dialer,
-            http_transport=transport,
-            observe=(notes if notes is not None else []).append,
+            Transports(dialer, transport),
+            (notes if notes is not None else []).append,
         ) as venue,
     ):
         yield venue
