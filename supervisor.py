@@ -30,8 +30,8 @@ if __name__ == "__main__":
 
 import random
 from collections.abc import Callable
-from typing import Literal
 
+from runtime.observe import Notes
 import msgspec
 import trio
 
@@ -53,7 +53,7 @@ from actors.tree import Channels, Tree, World
 from actors.clock_recovery import ClockRecovery
 from actors.presigned_exit import PresignedExit
 from messages.execution import Outcome, PlanClosed
-from messages.lifecycle import AccountStream, Denied, Held, Hop, Note, Started, Waiting
+from messages.lifecycle import AccountStream, Denied, Held, Hop, Started, Waiting
 from messages.sizing import Abort, Declined, Ready, Sealed, SizingPlan, Skipped
 from venue.closing import REREAD_AFTER, hedged, liquidation_near, on_the_steps
 from venue.protocol import Tradable, VenueRules, rules_read
@@ -83,6 +83,7 @@ class Machine:
 
     def __init__(self, world: World) -> None:
         self.world = world
+        self._note = Notes(world.observe, world.clock, "supervisor")
         start = msgspec.structs.replace(
             world.rules,
             version=max(1, world.rules.version),
@@ -529,9 +530,6 @@ class Machine:
             self.barrier = msgspec.structs.replace(self.barrier, seq=max(self.barrier.seq, held.seq))
             self._step(Recovered())
             self._inquiry.reconcile_soon()
-
-    def _note(self, level: Literal["debug", "info", "warning", "error"], text: str) -> None:
-        self.world.observe(Note(self.world.clock.utc_ns(), level, "supervisor", text))
 
 
 def leaves_a_pair(plan: SizingPlan, held: Held | None) -> bool:

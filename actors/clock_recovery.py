@@ -10,16 +10,14 @@ The venue's clock may jump without ours. An order that it refuses for its receiv
 time alone is asked for, at once.
 """
 
-from typing import Literal
-
 import trio
 
 from actors.tree import Channels, World
 from messages.execution import Outcome
-from messages.lifecycle import Note
 from messages.sizing import SizingPlan
 from messages.units import Ms
 from runtime.clock import ClockShift
+from runtime.observe import Notes
 from venue.protocol import VenueError
 from venue.venue_time import MISTIMED, measure_clock
 
@@ -32,6 +30,7 @@ class ClockRecovery:
 
     def __init__(self, world: World, channels: Channels) -> None:
         self._world = world
+        self._note = Notes(world.observe, world.clock, "clock")
         self._channels = channels
         self._jumped_ns = 0
         self._known_ms: Ms | None = Ms(0)
@@ -115,6 +114,3 @@ class ClockRecovery:
         seen = 0
         while (await self._channels.quotes.newer_than(seen)).read_ns <= since_ns:
             seen = self._channels.quotes.version
-
-    def _note(self, level: Literal["info", "warning"], text: str) -> None:
-        self._world.observe(Note(self._world.clock.utc_ns(), level, "clock", text))

@@ -11,8 +11,9 @@ from collections.abc import Callable
 import trio
 
 from actors.tree import Channels, World
-from messages.lifecycle import Held, Note
+from messages.lifecycle import Held
 from messages.units import Price
+from runtime.observe import Notes
 from venue.protocol import VenueRules
 from venue.stored_escape import RENEW_S, EscapeFile, StoredEscape, signed_escape
 
@@ -101,4 +102,4 @@ class PresignedExit:
                 f"the presigned exit orders could not be stored ({error}): without the key no other process"
                 " could close this pair"
             )
-            self._world.observe(Note(self._world.clock.utc_ns(), "warning", "presigned exit", text))
+            Notes(self._world.observe, self._world.clock, "presigned exit")("warning", text)

@@ -9,8 +9,8 @@ import trio
 
 from actors.tree import Channels, World
 from messages.execution import Doubt, Resolved
-from messages.lifecycle import Note
 from messages.money import MoneyAsk
+from runtime.observe import Notes
 from venue.protocol import ASKED_S, UNSAID, VenueError
 from venue.resolve import look_up, resolve
 
@@ -42,6 +42,7 @@ class Reconciliation:
 
     def __init__(self, world: World, channels: Channels) -> None:
         self._world = world
+        self._note = Notes(world.observe, world.clock, "supervisor")
         self._channels = channels
         self._resolving: set[str] = set()
         self._asking_since = 0.0
@@ -133,7 +134,7 @@ class Reconciliation:
         """An archive that does not answer is one event, however often it is asked."""
         if text != self._money_trouble:
             self._money_trouble = text
-            self._note(text)
+            self._note("warning", text)
 
     def ask_tradable(self, nursery: trio.Nursery) -> None:
         """Ask whether both legs can be traded now; the answer comes to the supervisor's inbox within
@@ -147,7 +148,7 @@ class Reconciliation:
         try:
             answer = await self._world.venue.reads.tradable(ASKED_S)
         except VenueError as error:  # silence sends
-            self._note(f"it is unknown whether both legs can be traded: {error}")
+            self._note("warning", f"it is unknown whether both legs can be traded: {error}")
             answer = UNSAID
         finally:
             self._asking_tradable = False
@@ -165,8 +166,9 @@ class Reconciliation:
 
     async def _resolve(self, doubt: Doubt) -> None:
         self._note(
+            "warning",
             f"{doubt.leg.upper()} order {doubt.order_digest[:10]} unknown: asking the exchange until it is"
-            " resolved"
+            " resolved",
         )
         try:
             await resolve(doubt, self._world.venue.reads, self._resolved)
@@ -188,7 +190,7 @@ class Reconciliation:
             try:
                 snapshot = await self._world.venue.reads.account()
             except VenueError as error:
-                self._note(f"the account could not be read: {error}")
+                self._note("warning", f"the account could not be read: {error}")
                 await trio.sleep(RECONCILE_S[0])
             else:
                 self._channels.to_ledger.post(snapshot)
@@ -209,6 +211,3 @@ class Reconciliation:
             held is not None and held.totals.money is not None and held.totals.money.state == "provisional"
         )
         return held is None or held.awaiting_proof or unsettled or not (held.account_ok or held.absent)
-
-    def _note(self, text: str) -> None:
-        self._world.observe(Note(self._world.clock.utc_ns(), "warning", "supervisor", text))

@@ -31,11 +31,11 @@ from messages.lifecycle import (
     Directive,
     Halted,
     Held,
-    Note,
     Stopping,
 )
 from messages.settings import Settings
 from messages.units import Ms
+from runtime.observe import Notes
 from venue.closing import on_the_steps
 
 CLOSES_TRIED = 2
@@ -91,6 +91,7 @@ class RunEnding:
 
     def __init__(self, world: World, channels: Channels) -> None:
         self._world = world
+        self._note = Notes(world.observe, world.clock, "supervisor")
         self._channels = channels
         self.placed = False
         """Has this process sent anything?"""
@@ -318,9 +319,6 @@ class RunEnding:
             self._note(
                 "error", f"the halt could not be recorded, so the next start will not know of it: {error}"
             )
-
-    def _note(self, level: Literal["info", "error"], text: str) -> None:
-        self._world.observe(Note(self._world.clock.utc_ns(), level, "supervisor", text))
 
 
 def _stood_alone(held: Held, settings: Settings) -> str:

@@ -29,7 +29,7 @@ from actors.instance.state import RunState
 from actors.ledger import CsvBooks, Disk, LedgerMessage, ledger_actor
 from actors.market_data import actor as market_data
 from actors.sizing import actor as sizing
-from messages.lifecycle import AccountStream, Directive, Held, Note, Opened, Restarted, Waiting
+from messages.lifecycle import AccountStream, Directive, Held, Opened, Restarted, Waiting
 from messages.market import PairQuote
 from messages.settings import Settings
 from messages.sizing import Abort, Leg, Place, Sealed
@@ -37,7 +37,7 @@ from messages.units import Ms
 from runtime.backoff import Backoff
 from runtime.clock import VenueClock
 from runtime.mailbox import Latest, Mailbox
-from runtime.observe import Observe
+from runtime.observe import Notes, Observe
 from runtime.pulse import Watch
 from runtime.specs import ChildSpec, Event, Restarting, Strategy, SupervisorSpec
 from runtime.supervision import Supervisor, nested
@@ -224,7 +224,7 @@ class Tree:
             read = rules_read(rules)
             self.channels.to_ledger.post(read)
             self.world.observe(read)
-            self.world.observe(Note(self.world.clock.utc_ns(), "warning", "market_data", read.text()))
+            Notes(self.world.observe, self.world.clock, "market_data")("warning", read.text())
 
     async def _account(self, *, task_status: trio.TaskStatus[None]) -> None:
         w = self.world

@@ -50,7 +50,6 @@ from messages.lifecycle import (
     Halted,
     Held,
     Hop,
-    Note,
     Opened,
     Restarted,
     Staged,
@@ -62,7 +61,7 @@ from messages.sizing import Abort, Place, Ready, Sealed, Skipped
 from messages.units import Ns
 from runtime.clock import VenueClock
 from runtime.mailbox import Latest
-from runtime.observe import Observe
+from runtime.observe import Notes, Observe
 from runtime.pulse import Pulse
 from runtime.specs import Fatal, told
 from venue.protocol import OrderBuilder
@@ -236,6 +235,7 @@ async def run(
         disk,
         reading,
         anchoring or Anchoring(store, None),
+        Notes(observe, clock, "ledger"),
     )
     pulse = pulse or Pulse()
     with inbox:
@@ -284,6 +284,7 @@ class _Desk(msgspec.Struct):
     disk: Disk | None
     reading: Reading
     anchoring: Anchoring
+    note: Notes
     _named: tuple[str, str, str] = ("", "", "")
     _no_entry: str = ""
     _checkpointed: int = 0
@@ -301,7 +302,7 @@ class _Desk(msgspec.Struct):
         """Say which ledger this is, and whether it may be entered with."""
         wrong = self.anchoring.begins(self.clerk.fold, self.clock.now_ms())
         if wrong:
-            self.observe(Note(self.clock.utc_ns(), "error", "ledger", wrong))
+            self.note("error", wrong)
         self.look_at_disk()
 
     def work(self, messages: Sequence[LedgerMessage]) -> None:
@@ -320,7 +321,7 @@ class _Desk(msgspec.Struct):
         self._name_foreign()
         if self.csvs is not None:
             for lines in batch.lines:
-                write_lines(self.csvs.append, lines, self.observe, self.clock)
+                write_lines(self.csvs.append, lines, self.note)
 
     def _commit(self, rows: list[Timed]) -> None:
         """Write rows; the first time that the disk is full, once more with the reserve."""
@@ -337,7 +338,7 @@ class _Desk(msgspec.Struct):
         why = self._file_trouble() or (self.disk.short() if self.disk else "")
         self.clerk.fold.view.no_entry = why
         if why and why.partition(":")[0] != self._no_entry:
-            self.observe(Note(self.clock.utc_ns(), "error", "ledger", f"entering is blocked: {why}"))
+            self.note("error", f"entering is blocked: {why}")
         self._no_entry = why.partition(":")[0]
 
     def _file_trouble(self) -> str:
@@ -373,7 +374,7 @@ class _Desk(msgspec.Struct):
         )
         for text, before in zip(now, self._named, strict=True):
             if text and text != before:
-                self.observe(Note(self.clock.utc_ns(), "warning", "ledger", text))
+                self.note("warning", text)
         self._named = now
 
     def rest(self, snapshot_rows: int) -> None:
@@ -443,10 +444,11 @@ async def ledger_actor(
         try:
             store = Store.open(path, opened, sync, at_ns=clock.now_ns())
             try:
-                take_in(path.parent, store, observe, clock)
+                note = Notes(observe, clock, "ledger")
+                take_in(path.parent, store, note)
                 if disk is not None:
                     disk.reserve()
-                reading, books = reading_of(store, csvs, observe, clock)
+                reading, books = reading_of(store, csvs, note)
                 await in_slices(reading, pulse)
                 fold = reading.fold
                 fold.reopened()

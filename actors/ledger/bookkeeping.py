@@ -10,10 +10,9 @@ import msgspec
 from actors.ledger.csvs import NO_PLACE, CsvBooks, File, Line, closed_count, closed_lines, skipped_line
 from actors.ledger.fold import Fold
 from messages.execution import PlanClosed
-from messages.lifecycle import CycleEnded, Note
+from messages.lifecycle import CycleEnded
 from messages.sizing import Skipped
-from runtime.clock import VenueClock
-from runtime.observe import Observe
+from runtime.observe import Notes
 
 BOOKKEEPING = (OSError, ValueError, TypeError, LookupError, ArithmeticError, AttributeError, csv.Error)
 """What a CSV file may do to us without consequence (lesson R11)."""
@@ -43,8 +42,7 @@ def write_again(
     cause: msgspec.Struct,
     consequence: msgspec.Struct,
     at_ns: int,
-    observe: Observe,
-    clock: VenueClock,
+    note: Notes,
 ) -> None:
     """Write a past consequence's lines, as far as they are not in the files. Those that are are counted
     and not made again.
@@ -54,7 +52,7 @@ def write_again(
             return
     except BOOKKEEPING:  # making the lines meets the same defect, and tells
         pass
-    write_lines(csvs.again, lines_of(fold, cause, consequence, at_ns), observe, clock)
+    write_lines(csvs.again, lines_of(fold, cause, consequence, at_ns), note)
 
 
 def _count(fold: Fold, cause: msgspec.Struct, consequence: msgspec.Struct) -> dict[File, int]:
@@ -65,9 +63,7 @@ def _count(fold: Fold, cause: msgspec.Struct, consequence: msgspec.Struct) -> di
     return {}
 
 
-def write_lines(
-    write: Callable[[list[Line]], None], made: tuple[list[Line], str], observe: Observe, clock: VenueClock
-) -> None:
+def write_lines(write: Callable[[list[Line]], None], made: tuple[list[Line], str], note: Notes) -> None:
     """Write CSV lines, and tell what went wrong with them."""
     lines, defect = made
     try:
@@ -75,7 +71,7 @@ def write_lines(
     except BOOKKEEPING as error:
         defect = f"{type(error).__name__}: {error}"
     if defect:
-        observe(Note(clock.utc_ns(), "warning", "ledger", f"CSV row not written: {defect}"))
+        note("warning", f"CSV row not written: {defect}")
 
 
 def place_in(csvs: CsvBooks | None) -> tuple[int, int]:
@@ -86,11 +82,11 @@ def place_in(csvs: CsvBooks | None) -> tuple[int, int]:
         return NO_PLACE
 
 
-def resumed(csvs: CsvBooks, since: tuple[int, int], observe: Observe, clock: VenueClock) -> bool:
+def resumed(csvs: CsvBooks, since: tuple[int, int], note: Notes) -> bool:
     """Count what is in the files already, beyond `since`; False when they cannot be used at all."""
     try:
         csvs.resume(since)
     except BOOKKEEPING as error:
-        observe(Note(clock.utc_ns(), "warning", "ledger", f"no CSV files: {error}"))
+        note("warning", f"no CSV files: {error}")
         return False
     return True

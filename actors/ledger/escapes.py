@@ -12,11 +12,9 @@ from pathlib import Path
 import msgspec
 
 from actors.ledger.store import KINDS, Store, Timed
-from messages.lifecycle import Note
 from messages.wire import decode, encode
-from runtime.clock import VenueClock
 from runtime.files import private
-from runtime.observe import Observe
+from runtime.observe import Notes
 
 PATTERN = "escape-*.jsonl"
 TAKEN = ".taken"
@@ -43,7 +41,7 @@ def write_down(path: Path, rows: Sequence[Timed]) -> None:
         os.fsync(file.fileno())
 
 
-def take_in(folder: Path, store: Store, observe: Observe, clock: VenueClock) -> None:
+def take_in(folder: Path, store: Store, note: Notes) -> None:
     """Append every such file's rows to the ledger and rename it. Raises what `Store.append_all` raises, and
     `OSError`.
 
@@ -53,14 +51,7 @@ def take_in(folder: Path, store: Store, observe: Observe, clock: VenueClock) -> 
         rows = list(_rows(path))
         store.append_all(rows)
         path.rename(path.with_name(path.name + TAKEN))
-        observe(
-            Note(
-                clock.utc_ns(),
-                "warning",
-                "ledger",
-                f"{len(rows)} rows of an escape taken in from {path.name}",
-            )
-        )
+        note("warning", f"{len(rows)} rows of an escape taken in from {path.name}")
 
 
 def waiting(folder: Path) -> Iterator[Timed]:

@@ -26,9 +26,9 @@ from actors.ledger.fold import Fold
 from actors.ledger.locking import LedgerError
 from actors.ledger.reading import Reading, folded
 from actors.ledger.store import Store, Timed
-from messages.lifecycle import Note, Opened
+from messages.lifecycle import Opened
 from runtime.clock import VenueClock
-from runtime.observe import Observe
+from runtime.observe import Notes, Observe
 from runtime.specs import told
 from venue.protocol import OrderBuilder
 
@@ -62,6 +62,7 @@ class Journal:
         """
         self._path, self._opened, self._sync = path, opened, sync
         self._clock, self._observe = clock, observe
+        self._note = Notes(observe, clock, "journal")
         stamp = datetime.fromtimestamp(clock.utc_ns() // 1_000_000_000, UTC).strftime("%Y%m%dT%H%M%SZ")
         self._beside = path.with_name(f"escape-{stamp}.jsonl")
         self._disk = Disk(path.parent, 0)
@@ -95,7 +96,7 @@ class Journal:
         try:
             write_down(self._beside, rows)
         except OSError as error:
-            self._note(f"nothing can be recorded, continuing without it: {told(error)}")
+            self._note("error", f"nothing can be recorded, continuing without it: {told(error)}")
 
     def _into_ledger(self, rows: Sequence[Timed]) -> bool:
         error = self._append(rows)
@@ -103,7 +104,9 @@ class Journal:
             error = self._append(rows)
         if error:
             self.in_ledger = False
-            self._note(f"{self._path.name} cannot be written ({error}): writing to {self._beside.name}")
+            self._note(
+                "error", f"{self._path.name} cannot be written ({error}): writing to {self._beside.name}"
+            )
         return self.in_ledger
 
     def _append(self, rows: Sequence[Timed]) -> str:
@@ -122,7 +125,7 @@ class Journal:
         try:
             self._store = Store.open(self._path, self._opened, self._sync, at_ns=self._clock.now_ns())
             with suppress(*CANNOT):  # if it cannot be written now, then at the next start
-                take_in(self._path.parent, self._store, self._observe, self._clock)
+                take_in(self._path.parent, self._store, Notes(self._observe, self._clock, "ledger"))
             fold = Reading(self._store).whole()
             fold.reopened()
             return fold
@@ -140,6 +143,3 @@ class Journal:
         fold.reopened()
         self.unreadable = ""
         return fold
-
-    def _note(self, text: str) -> None:
-        self._observe(Note(self._clock.utc_ns(), "error", "journal", text))

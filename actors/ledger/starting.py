@@ -18,15 +18,13 @@ from actors.ledger.locking import kept
 from actors.ledger.reading import SNAPSHOT_ROWS, START_ROWS, Reading
 from actors.ledger.rotation import NotNow, is_long, rotated
 from actors.ledger.store import Store
-from messages.lifecycle import Note, Opened
+from messages.lifecycle import Opened
 from runtime.clock import VenueClock
-from runtime.observe import Observe
+from runtime.observe import Notes, Observe
 from runtime.pulse import Pulse
 
 
-def reading_of(
-    store: Store, csvs: CsvBooks | None, observe: Observe, clock: VenueClock
-) -> tuple[Reading, CsvBooks | None]:
+def reading_of(store: Store, csvs: CsvBooks | None, note: Notes) -> tuple[Reading, CsvBooks | None]:
     """A reading that also writes the CSV lines that a crash kept from being written; and the files, None
     when they cannot be used.
     """
@@ -34,12 +32,12 @@ def reading_of(
         return Reading(store), None
 
     def consequence(fold: Fold, cause: msgspec.Struct, what: msgspec.Struct, at_ns: int) -> None:
-        write_again(csvs, fold, cause, what, at_ns, observe, clock)
+        write_again(csvs, fold, cause, what, at_ns, note)
 
     reading = Reading(store, consequence)
     made = reading.snapshot
     since = (made.trades_bytes, made.positions_bytes) if made else (0, 0)
-    return (reading, csvs) if resumed(csvs, since, observe, clock) else (Reading(store), None)
+    return (reading, csvs) if resumed(csvs, since, note) else (Reading(store), None)
 
 
 async def in_slices(
@@ -70,6 +68,7 @@ async def catch_up(
     slice. A broken chain gets no snapshot, and a file that cannot be used is left to whoever must write into
     it. Raises `LedgerError`.
     """
+    note = Notes(observe, clock, "ledger")
     with (
         suppress(sqlite3.Error, OSError),
         closing(Store.open(path, opened, sync, at_ns=clock.now_ns())) as store,
@@ -78,18 +77,11 @@ async def catch_up(
         if behind <= START_ROWS and not long:
             return
         if behind > 2 * SNAPSHOT_ROWS:
-            observe(
-                Note(
-                    clock.utc_ns(),
-                    "info",
-                    "ledger",
-                    f"{behind} rows of {path.name} are read once, then a snapshot makes it quick",
-                )
-            )
-        reading, books = reading_of(store, csvs, observe, clock)
+            note("info", f"{behind} rows of {path.name} are read once, then a snapshot makes it quick")
+        reading, books = reading_of(store, csvs, note)
         await in_slices(reading)
         if long:
-            await _rotate(path, store, reading, opened, sync, place_in(books), observe, clock)
+            await _rotate(path, store, reading, opened, sync, place_in(books), note, clock)
         elif not reading.broken:
             from actors.ledger.snapshots import snapshot_of  # noqa: PLC0415 - starting is quicker without
 
@@ -103,7 +95,7 @@ async def _rotate(
     opened: Opened,
     sync: Literal["full", "normal"],
     csvs: tuple[int, int],
-    observe: Observe,
+    note: Notes,
     clock: VenueClock,
 ) -> None:
     for _ in reading.unverified():
@@ -114,13 +106,6 @@ async def _rotate(
         with kept(path):
             where = rotated(path, store, reading.fold, opened, sync, csvs, clock.now_ns())
     except NotNow as why:
-        observe(Note(clock.utc_ns(), "warning", "ledger", str(why)))
+        note("warning", str(why))
     else:
-        observe(
-            Note(
-                clock.utc_ns(),
-                "info",
-                "ledger",
-                f"the ledger goes on in a new file; its earlier rows are in {where}",
-            )
-        )
+        note("info", f"the ledger goes on in a new file; its earlier rows are in {where}")

@@ -16,14 +16,13 @@ import msgspec
 import trio
 
 from actors.market_data.local_book import LocalBook
-from messages.lifecycle import Note
 from messages.market import BookDelta, LegQuote, PairQuote
 from messages.settings import Settings
 from messages.units import Ms, Ns, Price
 from runtime.backoff import RECONNECT, Streak
 from runtime.clock import VenueClock
 from runtime.mailbox import Latest
-from runtime.observe import Observe
+from runtime.observe import Notes, Observe
 from runtime.pulse import MAIL, Pulse
 from venue.protocol import Busy, Malformed, ProductRules, Venue, VenueError, VenueRules
 from venue.venue_time import measure_clock
@@ -146,7 +145,7 @@ class _Feed(msgspec.Struct, frozen=True):
     out: Latest[PairQuote]
     clock: VenueClock
     settings: Settings
-    observe: Observe
+    note: Notes
     rng: random.Random
     pulse: Pulse
     tell: Callable[[VenueRules, bool], None] = lambda _rules, _changed: None
@@ -156,9 +155,6 @@ class _Feed(msgspec.Struct, frozen=True):
         quote = self.market.quote(self.clock.now_ms())
         if quote is not None:
             self.out.put(quote)
-
-    def note(self, text: str) -> None:
-        self.observe(Note(self.clock.utc_ns(), "warning", "market_data", text))
 
     async def stream(self) -> None:
         """Connect, take events, and do it again for ever."""
@@ -176,7 +172,7 @@ class _Feed(msgspec.Struct, frozen=True):
                             self.publish()
                         await self.resync()
             except VenueError as error:
-                self.note(f"stream lost: {error}")
+                self.note("warning", f"stream lost: {error}")
             self.pulse.inbox = None
             self.pulse.done()
             self.market.lost()
@@ -226,7 +222,8 @@ class _Feed(msgspec.Struct, frozen=True):
         self.market.frozen += 1
         await self.read_anew(product)
         self.note(
-            f"product {product}: the feed was silent while the book moved; started over from a snapshot"
+            "warning",
+            f"product {product}: the feed was silent while the book moved; started over from a snapshot",
         )
         self.publish()
 
@@ -242,7 +239,7 @@ class _Feed(msgspec.Struct, frozen=True):
             await self.read_anew(product)
             if product not in self.market.doubted:
                 self.market.doubted.add(product)
-                self.note(f"product {product}: {problem}; started over from a snapshot")
+                self.note("warning", f"product {product}: {problem}; started over from a snapshot")
             self.publish()
 
     def _problem(self, book: LocalBook) -> str:
@@ -287,7 +284,7 @@ class _Feed(msgspec.Struct, frozen=True):
                 await work()
                 pause_s = seconds
             except VenueError as error:
-                self.note(f"{name}: {error}")
+                self.note("warning", f"{name}: {error}")
                 pause_s = max(seconds, min(2 * pause_s, BUSY_S)) if isinstance(error, Busy) else seconds
             self.pulse.expect(name, pause_s)
             if soon is None:
@@ -324,7 +321,7 @@ async def run(
         out,
         clock,
         settings,
-        observe,
+        Notes(observe, clock, "market_data"),
         rng,
         pulse or Pulse(),
         tell,

@@ -15,6 +15,7 @@ from actors.ledger.store import SCHEMA
 from messages.execution import EscapeRound, Resolved
 from messages.lifecycle import GuardActed, Note, Opened
 from messages.units import Base, Ms, Price, Quote, notional
+from runtime.observe import Notes
 from tests.actors.fakes import ORDER_BUILDER, venue_clock
 from tests.actors.ledger.story import Story
 
@@ -76,7 +77,7 @@ async def test_a_read_only_journal_knows_what_is_held_and_changes_no_byte_of_the
     assert contents(path) == before
     writer.close()
     with closing(Store.open(path, OURS, "normal")) as store:
-        take_in(tmp_path, store, lambda _message: None, venue_clock())
+        take_in(tmp_path, store, Notes(lambda _message: None, venue_clock(), "ledger"))
     assert kinds(path)[-1] == "GuardActed"
 
 
