@@ -5,12 +5,13 @@ option and a completion script need no venue, no screen and no web server.
 """
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, NoReturn
 
 from commands.config.effective import FILE_NAME
-from commands.config.keys import DECLARED
+from commands.config.keys import DECLARED, KEYS
 from commands.config.options import DEPOSIT, SEED, pair_of
+from commands.config.units_text import BadText
 from commands.output.words import COMMAND, ConfigError, nearest
 from messages.amounts import per_leg
 from messages.settings import Settings
@@ -312,6 +313,7 @@ class Parser(argparse.ArgumentParser):
         words = [each[2:] for each in self._option_string_actions if each[:2] == "--" and each not in CONSENT]
         near = nearest(wrong.lstrip("-"), words)
         cure = f"did you mean --{near}?" if near else f"{self.prog} --help lists the options"
+        cure = _with_quotes(args, wrong) or cure
         what = "unknown option" if flag else "unexpected argument; quote values with spaces"
         raise ConfigError("UNKNOWN_OPTION", flag, f"{wrong}: {what}", cure)
 
@@ -324,6 +326,20 @@ class Parser(argparse.ArgumentParser):
         raise ConfigError(
             "BAD_OPTION", flag, f"{key}: {saying}" if saying else message, f"{self.prog} --help shows how"
         )
+
+
+def _with_quotes(args: Sequence[str], wrong: str) -> str:
+    """What `--target 500 USD` was to be: the value and its unit as one word; "" where that makes no value."""
+    at = args.index(wrong) if wrong in args else 0
+    flag = args[at - 2] if at >= 2 else ""
+    if flag not in SHORTHANDS:
+        return ""
+    text = f"{args[at - 1]} {wrong}"
+    try:
+        KEYS[SHORTHANDS[flag][0]].read(text)
+    except BadText:
+        return ""
+    return f"type {flag} '{text}'"
 
 
 def parser_tree() -> Parser:

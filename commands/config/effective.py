@@ -31,7 +31,7 @@ from commands.config.keys import (
     written,
 )
 from commands.config.units_text import BadText, CostLadder, Text, WeeklyWindows
-from commands.output.words import ConfigError, did_you_mean
+from commands.output.words import ConfigError, did_you_mean, nearest
 from messages.settings import Settings
 from messages.units import ONE, Quote
 
@@ -225,7 +225,7 @@ def _syntax_cure(what: str) -> str:
     """
     if re.search(r"overwrite a value|declare .* twice|redefine", what):
         return "write each key and each [table] once"
-    if re.search(r"illegal character '\\n'|Unterminated string|Expected '\"'", what):
+    if re.search(r"[Ii]llegal character '\\n'|[Uu]nterminated string|[Ee]xpected '\"'", what):
         return 'close the quote that begins the value: name = "value"'
     return 'write each key as name = "value"'
 
@@ -344,9 +344,10 @@ def _unknown(key: str, leaves: Leaves, file: Path | None) -> ConfigError:
         else f"in {origin}"
     )
     place = "given by a flag" if origin == "flag" else place
-    return ConfigError(
-        "UNKNOWN_KEY", key, f"{key}: unknown key {place}", did_you_mean(key, list(KEYS), LIST_THEM)
-    )
+    cure = did_you_mean(key, list(KEYS), LIST_THEM)
+    if origin.startswith("environment") and (near := nearest(key, list(KEYS))):
+        cure = f"did you mean {environment_name(near)}?"
+    return ConfigError("UNKNOWN_KEY", key, f"{key}: unknown key {place}", cure)
 
 
 def _wrong(

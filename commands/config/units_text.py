@@ -107,7 +107,11 @@ class Measure(Text):
 
     @classmethod
     def suggest(cls, written: object, like: Any) -> object | None:
-        """The number that was typed, in the unit of `like`; a minus sign is taken for a slip."""
+        """The number that was typed, in the unit of `like`; a minus sign is taken for a slip.
+
+        Where there are several units, a word that is none of them becomes only what it is nearly spelt like:
+        "2 minuets" is no "2 s".
+        """
         try:
             number, unit = cls.parts(str(written))
         except BadText:
@@ -115,6 +119,13 @@ class Measure(Text):
         if cls._size(unit) is None:
             if not re.fullmatch(r"[^\W\d_]{2,}|%|", unit):
                 return None  # "1k", "1e3": the number that was meant is another one
+            if unit and len(cls.units) > 1:
+                near = get_close_matches(unit.lower(), [*map(str.lower, cls.units), *cls.also], 1, 0.75)
+                size = cls._size(near[0]) if near else None
+                return next(
+                    (f"{number.lstrip('+-')} {name}" for name, each in cls.units.items() if each == size),
+                    None,
+                )
             unit = str(cls.write(like)).lstrip("-0123456789.").strip()
         return f"{number.lstrip('+-')}{_spaced(unit)}"
 

@@ -70,6 +70,8 @@ def main(options: GuardOptions) -> int:
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     words = GuardWords()
+    if not options.run:  # typed by a person, who will press Ctrl-C
+        words.say(f"Ctrl-C and a closed terminal do not end a guard: kill {os.getpid()} does")
     here, signs = _access(options, words)
     while True:
         code = outlive_call(

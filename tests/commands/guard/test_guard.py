@@ -2,7 +2,9 @@
 whatever happens meanwhile.
 """
 
+import os
 import shutil
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +19,7 @@ from actors.instance.state import BEAT, GUARD_BEAT, Saved, closing_alone, read_s
 from commands.access.venue import Access
 from commands.guard.closing import SLOW_S, Reach
 from commands.guard.command import GuardOptions, GuardRun
+from commands.guard.command import main as guard_main
 from commands.guard.log_lines import GuardWords
 from messages.settings import Files, Settings
 from messages.settings import Guard as GuardSettings
@@ -418,3 +421,19 @@ async def test_its_lines_are_written_as_those_of_the_log(autojump_clock: trio.te
     said: list[str] = []
     GuardWords(RunClock(START_NS), said.append).say("watching", "warning")
     assert said == ["2026-09-21T14:13:20.000000Z warning guard: watching"]
+
+
+@pytest.mark.parametrize(("run", "said"), [("", True), ("7a", False)])
+def test_who_types_guard_is_told_how_it_ends(
+    run: str, said: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It ignores Ctrl-C. The guard that a run starts has nobody to tell."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGHUP)}
+    monkeypatch.setattr("commands.guard.command.outlive_call", lambda *_arguments: 0)
+    try:
+        assert guard_main(GuardOptions(Settings(), "http://127.0.0.1:9", run)) == 0
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    told = "".join(capsys.readouterr())
+    assert (f"Ctrl-C and a closed terminal do not end a guard: kill {os.getpid()} does" in told) == said
