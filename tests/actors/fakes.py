@@ -115,7 +115,7 @@ def leg_order(product_id: int, amount: str, limit: str, *, reduce_only: bool = F
     )
 
 
-def plan(now_ms: int = START_MS, *, epoch: int = 1, seq: int = 1, **changes: Any) -> SizingPlan:
+def fake_plan(now_ms: int = START_MS, *, epoch: int = 1, seq: int = 1, **changes: Any) -> SizingPlan:
     """A sealed-looking entry: long 0.042 ETH, short 1.0 SOL."""
     whole = SizingPlan(
         epoch,
@@ -136,7 +136,7 @@ def plan(now_ms: int = START_MS, *, epoch: int = 1, seq: int = 1, **changes: Any
 
 
 def sealed(**changes: Any) -> Sealed:
-    whole = plan(**changes)
+    whole = fake_plan(**changes)
     return Sealed(whole, digest(whole))
 
 
@@ -311,10 +311,10 @@ class FakeVenue:
 def book_snapshot(
     product_id: int, at_ms: int, bids: Sequence[tuple[str, str]], asks: Sequence[tuple[str, str]]
 ) -> BookSnapshot:
-    return BookSnapshot(product_id, Ns(at_ms * 1_000_000), levels(bids), levels(asks))
+    return BookSnapshot(product_id, Ns(at_ms * 1_000_000), fake_levels(bids), fake_levels(asks))
 
 
-def levels(pairs: Sequence[tuple[str, str]]) -> tuple[Level, ...]:
+def fake_levels(pairs: Sequence[tuple[str, str]]) -> tuple[Level, ...]:
     return tuple(Level(Price.of(price), Base.of(amount)) for price, amount in pairs)
 
 
@@ -330,8 +330,8 @@ def delta(
         Ns(at_ms * 1_000_000),
         Ns(at_ms * 1_000_000),
         Ns(last_ms * 1_000_000),
-        levels(bids),
-        levels(asks),
+        fake_levels(bids),
+        fake_levels(asks),
     )
 
 

@@ -23,7 +23,7 @@ from actors.barrier import (
 from messages.execution import LegFill, Outcome, PlanClosed
 from messages.sizing import Abort, Declined, Place, Ready, Sealed
 from messages.units import Base, Ms, Price, Quote
-from tests.actors.fakes import START_MS, plan
+from tests.actors.fakes import START_MS, fake_plan
 
 NOW = START_MS
 IDLE = Barrier(3, 6, "idle")
@@ -41,7 +41,7 @@ def sealed_by(barrier: Barrier) -> Sealed:
     return barrier.sealed
 
 
-def votes(sealed: Sealed) -> dict[str, Ready]:
+def three_votes(sealed: Sealed) -> dict[str, Ready]:
     where = (sealed.plan.epoch, sealed.plan.seq, sealed.digest)
     return {
         "eth": Ready("eth", *where, "0xe", None),
@@ -50,12 +50,12 @@ def votes(sealed: Sealed) -> dict[str, Ready]:
     }
 
 
-VOTING, _ = go(IDLE, plan(NOW, epoch=0, seq=0))
-VOTES = votes(sealed_by(VOTING))
+VOTING, _ = go(IDLE, fake_plan(NOW, epoch=0, seq=0))
+VOTES = three_votes(sealed_by(VOTING))
 PLACED, _ = go(VOTING, *VOTES.values())
 
 
-def outcome(kind: str, **changes: object) -> Outcome:
+def barrier_outcome(kind: str, **changes: object) -> Outcome:
     whole = Outcome("eth", 3, 7, "0xe", "accepted", None, "", Ms(NOW), Ms(NOW))
     return msgspec.structs.replace(whole, kind=kind, **changes)
 
@@ -66,7 +66,7 @@ def closed() -> PlanClosed:
 
 
 def test_a_proposal_is_sealed_with_the_next_number_and_told_to_all_three_as_one_object() -> None:
-    barrier, (tell,) = go(IDLE, plan(NOW, epoch=0, seq=0))
+    barrier, (tell,) = go(IDLE, fake_plan(NOW, epoch=0, seq=0))
     assert isinstance(tell, Tell)
     assert (barrier.phase, barrier.seq) == ("voting", 7)
     assert tell.message is barrier.sealed
@@ -141,16 +141,16 @@ def test_the_third_vote_counts_until_the_deadline_inclusive(late_ms: int, placed
 
 
 def test_stale_quotes_abort_at_the_last_moment() -> None:
-    barrier, _ = go(IDLE, plan(NOW, quote_deadline_ms=Ms(NOW + 10)))
-    _, (tell,) = go(barrier, *votes(sealed_by(barrier)).values(), now_ms=NOW + 11)
+    barrier, _ = go(IDLE, fake_plan(NOW, quote_deadline_ms=Ms(NOW + 10)))
+    _, (tell,) = go(barrier, *three_votes(sealed_by(barrier)).values(), now_ms=NOW + 11)
     assert isinstance(tell, Tell)
     assert isinstance(tell.message, Abort)
     assert tell.message.code == "QUOTE_STALE"
 
 
 def test_a_receive_window_that_is_nearly_over_is_not_used() -> None:
-    barrier, _ = step(IDLE, plan(NOW), NOW, recv_time_ms=1050, ready_deadline_ms=100)
-    _, (tell,) = go(barrier, *votes(sealed_by(barrier)).values(), now_ms=NOW + 51)
+    barrier, _ = step(IDLE, fake_plan(NOW), NOW, recv_time_ms=1050, ready_deadline_ms=100)
+    _, (tell,) = go(barrier, *three_votes(sealed_by(barrier)).values(), now_ms=NOW + 51)
     assert isinstance(tell, Tell)
     assert isinstance(tell.message, Abort)
     assert tell.message.code == "WINDOW_SHORT"
@@ -158,7 +158,7 @@ def test_a_receive_window_that_is_nearly_over_is_not_used() -> None:
 
 def test_a_second_plan_is_not_sealed_while_one_is_in_flight() -> None:
     for busy in (VOTING, PLACED, Barrier(3, 6, "recovering")):
-        assert go(busy, plan(NOW)) == (busy, ())
+        assert go(busy, fake_plan(NOW)) == (busy, ())
 
 
 def test_messages_of_another_plan_change_nothing() -> None:
@@ -170,24 +170,24 @@ def test_messages_of_another_plan_change_nothing() -> None:
         LegDown(3, 6),
     ):
         assert go(VOTING, event) == (VOTING, ())
-    assert go(PLACED, outcome("unknown", seq=6)) == (PLACED, ())
+    assert go(PLACED, barrier_outcome("unknown", seq=6)) == (PLACED, ())
 
 
 def test_an_unknown_outcome_is_told_to_the_ledger_and_resolved() -> None:
-    _, actions = go(PLACED, outcome("unknown"))
+    _, actions = go(PLACED, barrier_outcome("unknown"))
     assert isinstance(actions[0], TellLedger)
     assert isinstance(actions[1], Resolve)
 
 
 @pytest.mark.parametrize("kind", ["accepted", "refused", "none"])
 def test_a_definite_outcome_is_told_to_the_ledger_only(kind: str) -> None:
-    barrier, (action,) = go(PLACED, outcome(kind))
+    barrier, (action,) = go(PLACED, barrier_outcome(kind))
     assert isinstance(action, TellLedger)
     assert barrier.phase == "placed"
 
 
 def test_an_outcome_during_voting_is_nobodys() -> None:
-    assert go(VOTING, outcome("accepted")) == (VOTING, ())
+    assert go(VOTING, barrier_outcome("accepted")) == (VOTING, ())
 
 
 def test_fills_that_do_not_come_are_resolved() -> None:
@@ -211,7 +211,7 @@ def test_a_crash_while_voting_aborts_and_sends_nothing() -> None:
 def test_a_crash_after_place_is_resolved_and_the_late_outcome_still_counts() -> None:
     barrier, actions = go(PLACED, EpochBumped(4, "sol_leg"))
     assert actions == (Resolve(),)
-    _, late = go(barrier, outcome("refused", code=2031))
+    _, late = go(barrier, barrier_outcome("refused", code=2031))
     assert isinstance(late[0], TellLedger)
     barrier, settled = go(barrier, closed())
     assert isinstance(settled[0], Settle)
@@ -225,5 +225,5 @@ def test_an_older_epoch_never_comes_back() -> None:
 
 def test_numbers_only_rise() -> None:
     barrier, _ = go(PLACED, closed())
-    barrier, _ = go(barrier, plan(NOW, epoch=0, seq=0))
+    barrier, _ = go(barrier, fake_plan(NOW, epoch=0, seq=0))
     assert sealed_by(barrier).plan.seq == 8

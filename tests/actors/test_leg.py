@@ -12,7 +12,7 @@ from messages.sizing import Abort, Declined, LegOrder, Place, Ready, Sealed
 from messages.units import ONE, Base, Ms, Price, Quote
 from messages.wire import digest
 from runtime.mailbox import Mailbox
-from tests.actors.fakes import ORDER_BUILDER, SETTINGS, FakeWire, leg_order, plan, sealed, venue_clock
+from tests.actors.fakes import ORDER_BUILDER, SETTINGS, FakeWire, fake_plan, leg_order, sealed, venue_clock
 from venue.protocol import Order, Reply, SignedOrder
 
 FRESH = LegState("eth", 1)
@@ -131,7 +131,7 @@ OTHER = {"purpose": "repair", "eth": leg_order(4, "0.043", "2759.6"), "sol": leg
 
 
 def test_the_fields_tampered_with_below_are_all_the_fields_there_are() -> None:
-    assert plan().__struct_fields__ == FIELDS
+    assert fake_plan().__struct_fields__ == FIELDS
 
 
 @pytest.mark.parametrize("field", FIELDS)
@@ -175,7 +175,7 @@ def test_a_place_for_anything_else_sends_nothing(change: dict[str, object]) -> N
     )
 
 
-class Bench:
+class LegBench:
     """One leg running between a mailbox and a list."""
 
     def __init__(self, wire: FakeWire) -> None:
@@ -195,7 +195,7 @@ async def settled() -> None:
 
 
 async def test_seal_vote_place_outcome(autojump_clock: trio.testing.MockClock, nursery: trio.Nursery) -> None:
-    bench = Bench(FakeWire(Reply("refused", 2031, "not filled")))
+    bench = LegBench(FakeWire(Reply("refused", 2031, "not filled")))
     await nursery.start(bench.run)
     message = sealed()
     bench.inbox.post(message)
@@ -217,7 +217,7 @@ async def test_the_same_place_twice_is_one_order(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
     """O6: a retry after a successful post once placed the order five times."""
-    bench = Bench(FakeWire())
+    bench = LegBench(FakeWire())
     await nursery.start(bench.run)
     message = sealed()
     for again in (message, place_for(message), place_for(message)):
@@ -229,7 +229,7 @@ async def test_the_same_place_twice_is_one_order(
 async def test_an_aborted_plan_cannot_be_placed(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    bench = Bench(FakeWire())
+    bench = LegBench(FakeWire())
     await nursery.start(bench.run)
     message = sealed()
     for again in (message, Abort(1, 1, "X", ""), place_for(message)):
@@ -242,7 +242,7 @@ async def test_an_aborted_plan_cannot_be_placed(
 async def test_a_leg_told_to_stop_while_it_holds_a_place_sends_first(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    bench = Bench(FakeWire())
+    bench = LegBench(FakeWire())
     bench.wire.delay_s = 0.5
     message = sealed()
     async with trio.open_nursery() as nursery:
@@ -258,7 +258,7 @@ async def test_a_leg_told_to_stop_while_it_holds_a_place_sends_first(
 async def test_what_a_dead_incarnation_left_in_the_mailbox_is_not_acted_on(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    bench = Bench(FakeWire())
+    bench = LegBench(FakeWire())
     old = sealed(epoch=0)
     bench.inbox.post(old)
     bench.inbox.post(place_for(old))
@@ -269,8 +269,8 @@ async def test_what_a_dead_incarnation_left_in_the_mailbox_is_not_acted_on(
 
 def test_every_hop_names_plan_digest_and_both_quantities() -> None:
     """S1: plan quantity = wire quantity = acknowledged quantity, and the log can be read to check it."""
-    order: Order = ORDER_BUILDER.order_of(plan(), digest(plan()), "eth")
-    assert order.amount == plan().eth.amount == Base.of("0.042")
-    assert isinstance(plan().eth, LegOrder)
-    assert order.price == plan().eth.limit == Price.of("2759.6")
-    assert plan().recv_time_ms == Ms(order.nonce >> 20)
+    order: Order = ORDER_BUILDER.order_of(fake_plan(), digest(fake_plan()), "eth")
+    assert order.amount == fake_plan().eth.amount == Base.of("0.042")
+    assert isinstance(fake_plan().eth, LegOrder)
+    assert order.price == fake_plan().eth.limit == Price.of("2759.6")
+    assert fake_plan().recv_time_ms == Ms(order.nonce >> 20)

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from tests.commands.test_simulate import simulate
-from tests.contract.sdk import Desk, connected, imported
+from tests.contract.sdk import SdkDesk, imported, sdk_connected
 from venue.nado.signing import subaccount_hex
 from venue.throwaway import THROWAWAY_ADDRESS
 
@@ -43,7 +43,7 @@ def venue_url(sdk: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @pytest.fixture
-def desk(sdk: SimpleNamespace, venue_url: str) -> Iterator[Desk]:
-    made = connected(sdk, venue_url)
+def desk(sdk: SimpleNamespace, venue_url: str) -> Iterator[SdkDesk]:
+    made = sdk_connected(sdk, venue_url)
     yield made
     made.close_out()

@@ -62,7 +62,7 @@ def x18(text: str) -> int:
 
 
 @dataclass
-class Desk:
+class SdkDesk:
     """One client of the SDK at one venue."""
 
     sdk: SimpleNamespace
@@ -129,7 +129,7 @@ class Desk:
                 self.engine.close_position(self.sender, product_id)
 
 
-def connected(sdk: SimpleNamespace, url: str, key: bytes = THROWAWAY_KEY) -> Desk:
+def sdk_connected(sdk: SimpleNamespace, url: str, key: bytes = THROWAWAY_KEY) -> SdkDesk:
     """A client made as the SDK's users make it, with the addresses of a local venue."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -140,7 +140,7 @@ def connected(sdk: SimpleNamespace, url: str, key: bytes = THROWAWAY_KEY) -> Des
             rpc_node_url=url,
         )
         client = sdk.create_nado_client(sdk.NadoClientMode.TESTNET, "0x" + key.hex(), opts)
-    return Desk(sdk, url, client)
+    return SdkDesk(sdk, url, client)
 
 
 class Ear:

@@ -4,19 +4,19 @@ import json
 
 import pytest
 
-from tests.contract.sdk import ETH, SOL, Desk, x18
+from tests.contract.sdk import ETH, SOL, SdkDesk, x18
 from venue.nado.signing import Signer
 from venue.simulated.engine.rules import CHAIN_ID, ENDPOINT
 from venue.throwaway import THROWAWAY_ADDRESS, THROWAWAY_KEY
 
 
-def test_the_client_is_set_up_from_the_venues_own_contracts(desk: Desk) -> None:
+def test_the_client_is_set_up_from_the_venues_own_contracts(desk: SdkDesk) -> None:
     assert (desk.engine.chain_id, desk.engine.endpoint_addr) == (CHAIN_ID, ENDPOINT)
     assert desk.client.context.trigger_client is not None
     assert Signer(THROWAWAY_KEY).address == THROWAWAY_ADDRESS == desk.client.context.signer.address.lower()
 
 
-def test_the_venue_its_products_and_its_books(desk: Desk) -> None:
+def test_the_venue_its_products_and_its_books(desk: SdkDesk) -> None:
     engine = desk.engine
     assert engine.get_status().value == "active"
     assert engine.get_contracts().chain_id == str(CHAIN_ID)
@@ -32,7 +32,7 @@ def test_the_venue_its_products_and_its_books(desk: Desk) -> None:
     assert [price.product_id for price in engine.get_market_prices([ETH, SOL]).market_prices] == [ETH, SOL]
 
 
-def test_an_account(desk: Desk) -> None:
+def test_an_account(desk: SdkDesk) -> None:
     engine, sender = desk.engine, desk.sender
     info = engine.get_subaccount_info(sender)
     assert (info.exists, len(info.healths), info.spot_balances[0].product_id) == (True, 3, 0)
@@ -61,13 +61,13 @@ def test_an_account(desk: Desk) -> None:
     assert engine.get_max_nlp_burnable(sender).max_nlp_amount == "0"
 
 
-def test_the_clients_own_apis_reach_the_same_answers(desk: Desk) -> None:
+def test_the_clients_own_apis_reach_the_same_answers(desk: SdkDesk) -> None:
     assert desk.client.market.get_latest_market_price(ETH).ask_x18 == str(x18("2756.9"))
     assert desk.client.subaccount.get_engine_subaccount_summary(desk.sender).exists
     assert desk.client.perp.get_prices(ETH).index_price_x18 == str(x18("2756.85"))
 
 
-def test_the_second_rest_api_and_the_routes_beside_it(desk: Desk) -> None:
+def test_the_second_rest_api_and_the_routes_beside_it(desk: SdkDesk) -> None:
     engine = desk.engine
     assert [asset.get("symbol") for asset in engine.get_assets()] == ["USDT0", "ETH-PERP", "SOL-PERP"]
     assert {pair["ticker_id"] for pair in engine.get_pairs()} == {"ETH-PERP_USDT0", "SOL-PERP_USDT0"}
@@ -83,7 +83,7 @@ def test_the_second_rest_api_and_the_routes_beside_it(desk: Desk) -> None:
     assert web.get_time() > 1_700_000_000_000
 
 
-def test_cached_reads(desk: Desk) -> None:
+def test_cached_reads(desk: SdkDesk) -> None:
     edge = desk.sdk.EngineEdgeQueryClient(desk.sdk.EngineClientOpts(url=f"{desk.url}/v1"))
     assert [price.product_id for price in edge.get_cached_market_prices([SOL]).market_prices] == [SOL]
     assert set(edge.get_cached_symbols(product_type="perp").symbols) == {"ETH-PERP", "SOL-PERP"}
@@ -99,7 +99,7 @@ def test_cached_reads(desk: Desk) -> None:
     assert edge.ping(client_time="5", id=3)["client_time"] == "5"
 
 
-def test_the_archive(desk: Desk) -> None:
+def test_the_archive(desk: SdkDesk) -> None:
     digest = desk.place(ETH, "0.042", "2756.9")
     indexer = desk.indexer
     for _ in range(1000):
@@ -129,7 +129,7 @@ def test_the_archive(desk: Desk) -> None:
     assert int(indexer.get_linked_signer_rate_limits(desk.sender).total_tx_limit) == 50
 
 
-def test_a_query_that_fails_is_the_sdks_exception_with_our_code_in_its_text(desk: Desk) -> None:
+def test_a_query_that_fails_is_the_sdks_exception_with_our_code_in_its_text(desk: SdkDesk) -> None:
     with pytest.raises(desk.sdk.QueryFailedException) as failed:
         desk.engine.get_order(ETH, "0x" + "00" * 32)
     assert json.loads(str(failed.value))["error_code"] == 2020

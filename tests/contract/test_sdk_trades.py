@@ -14,7 +14,7 @@ from messages.units import Price
 from tests.actors.fakes import ORDER_BUILDER
 from tests.actors.ledger.story import Story
 from tests.contract.conftest import VICTIM
-from tests.contract.sdk import ETH, SOL, Desk, Ear, connected, x18
+from tests.contract.sdk import ETH, SOL, Ear, SdkDesk, sdk_connected, x18
 from venue.nado.counts import TroubleTally
 from venue.nado.events import decode
 from venue.nado.signing import Signer
@@ -26,7 +26,7 @@ OTHER_KEY = b"\x22" * 32
 # -- orders --------------------------------------------------------------------------------------------------
 
 
-def test_orders_are_placed_found_cancelled_and_replaced(desk: Desk) -> None:
+def test_orders_are_placed_found_cancelled_and_replaced(desk: SdkDesk) -> None:
     engine, sdk = desk.engine, desk.sdk
     first, second = (desk.place(ETH, "0.05", price, "POST_ONLY") for price in ("2700", "2701"))
     assert engine.get_order(ETH, first).unfilled_amount == str(x18("0.05"))
@@ -51,7 +51,7 @@ def test_orders_are_placed_found_cancelled_and_replaced(desk: Desk) -> None:
     assert [order.digest for order in swept.data.cancelled_orders] == [replaced.data.digest]
 
 
-def test_a_position_is_opened_and_closed_with_the_sdks_own_shortcuts(desk: Desk) -> None:
+def test_a_position_is_opened_and_closed_with_the_sdks_own_shortcuts(desk: SdkDesk) -> None:
     market = desk.sdk.PlaceMarketOrderParams(
         product_id=SOL,
         market_order=desk.sdk.MarketOrderParams(sender=desk.sender, amount=-x18("1"), nonce=None),
@@ -63,7 +63,7 @@ def test_a_position_is_opened_and_closed_with_the_sdks_own_shortcuts(desk: Desk)
     assert int(desk.balance(SOL).amount) == 0
 
 
-def test_refusals_carry_the_documented_codes(desk: Desk) -> None:
+def test_refusals_carry_the_documented_codes(desk: SdkDesk) -> None:
     place = desk.engine.place_order
     assert desk.refusal(place, desk.params(ETH, "0.042", "2700", "IOC")) == 2056
     assert desk.refusal(place, desk.params(ETH, "100000", "2757")) in {2006, 2031}
@@ -74,7 +74,7 @@ def test_refusals_carry_the_documented_codes(desk: Desk) -> None:
     assert desk.refusal(place, desk.params(ETH, "0.042", "2756.9", "FOK", spot_leverage=False)) == 0
 
 
-def test_place_orders_succeeds_and_the_sdk_raises_all_the_same(desk: Desk) -> None:
+def test_place_orders_succeeds_and_the_sdk_raises_all_the_same(desk: SdkDesk) -> None:
     """Nado's server answers a *list*; the SDK's model wants an object with a `place_orders` key, so it raises
     although both orders are live.
 
@@ -90,7 +90,7 @@ def test_place_orders_succeeds_and_the_sdk_raises_all_the_same(desk: Desk) -> No
         assert desk.engine.get_order(product_id, one["digest"]).digest == one["digest"]
 
 
-def test_an_isolated_order_opens_a_position_of_its_own_and_is_closed_from_there(desk: Desk) -> None:
+def test_an_isolated_order_opens_a_position_of_its_own_and_is_closed_from_there(desk: SdkDesk) -> None:
     margin = 50 * 10**6
     desk.place(ETH, "0.1", "2756.9", "FOK", isolated=True, isolated_margin=margin)
     (isolated,) = desk.engine.get_isolated_positions(desk.sender).isolated_positions
@@ -108,12 +108,12 @@ def test_an_isolated_order_opens_a_position_of_its_own_and_is_closed_from_there(
 # -- money and power -----------------------------------------------------------------------------------------
 
 
-def test_a_linked_signer_trades_for_the_owner_until_it_is_revoked(desk: Desk) -> None:
+def test_a_linked_signer_trades_for_the_owner_until_it_is_revoked(desk: SdkDesk) -> None:
     sdk, theirs = desk.sdk, Signer(OTHER_KEY).address
     linked = desk.engine.link_signer(sdk.LinkSignerParams(sender=desk.sender, signer=theirs + "00" * 12))
     assert linked.status.value == "success"
     assert desk.engine.get_linked_signer(desk.sender).linked_signer == theirs
-    other = connected(sdk, desk.url, OTHER_KEY)
+    other = sdk_connected(sdk, desk.url, OTHER_KEY)
     other.place(ETH, "0.042", "2756.9", sender=THROWAWAY_SENDER)
     assert int(desk.balance(ETH).amount) == x18("0.042")
     desk.engine.link_signer(sdk.LinkSignerParams(sender=desk.sender, signer="0x" + "00" * 32))
@@ -125,7 +125,7 @@ def test_a_linked_signer_trades_for_the_owner_until_it_is_revoked(desk: Desk) ->
     )
 
 
-def test_quote_is_transferred_and_withdrawn_and_every_such_request_uses_a_nonce(desk: Desk) -> None:
+def test_quote_is_transferred_and_withdrawn_and_every_such_request_uses_a_nonce(desk: SdkDesk) -> None:
     sdk, engine = desk.sdk, desk.engine
     before, nonce = int(desk.balance(0).amount), engine.tx_nonce(desk.sender)
     engine.transfer_quote(sdk.TransferQuoteParams(sender=desk.sender, recipient=VICTIM, amount=x18("25")))
@@ -150,7 +150,7 @@ def test_quote_is_transferred_and_withdrawn_and_every_such_request_uses_a_nonce(
 # -- sockets -------------------------------------------------------------------------------------------------
 
 
-def test_the_sdks_gateway_socket_asks_and_trades(desk: Desk) -> None:
+def test_the_sdks_gateway_socket_asks_and_trades(desk: SdkDesk) -> None:
     sdk = desk.sdk
     with sdk.NadoWebSocketClient(f"{desk.url}/v1") as socket:
         assert socket.query(sdk.QueryStatusParams())["data"] == "active"
@@ -162,7 +162,7 @@ def test_the_sdks_gateway_socket_asks_and_trades(desk: Desk) -> None:
         assert socket.query(sdk.QuerySubaccountInfoParams(subaccount=desk.sender))["data"]["exists"]
 
 
-def test_the_sdks_subscriptions_hear_every_stream(desk: Desk) -> None:
+def test_the_sdks_subscriptions_hear_every_stream(desk: SdkDesk) -> None:
     sdk = desk.sdk
     expiration = time.time_ns() // 1_000_000 + 60_000
     message = {"sender": sdk.hex_to_bytes32(desk.sender), "expiration": expiration}
@@ -208,7 +208,7 @@ def test_the_sdks_subscriptions_hear_every_stream(desk: Desk) -> None:
 
 
 def test_the_sdk_trades_a_pair_and_our_ledger_agrees_with_its_subaccount_info_to_the_last_digit(
-    desk: Desk,
+    desk: SdkDesk,
 ) -> None:
     """R9: the first bot's fakes had the field names that its handler had invented. Here the exchange's own
     client reads and writes our fake's wire.

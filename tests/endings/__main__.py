@@ -8,7 +8,7 @@ from pathlib import Path
 
 from messages.units import ONE
 from tests.endings.cells import Cell, cell_of, cells
-from tests.endings.one import Result, one
+from tests.endings.one import CellResult, one_cell
 from tests.endings.runs import every
 from tests.endings.table import document
 
@@ -17,7 +17,7 @@ PAGE = Path(__file__).resolve().parents[2] / "docs" / "endings.md"
 
 def show(cell: Cell) -> int:
     """One cell at length."""
-    result = one(cell, told=True)
+    result = one_cell(cell, told=True)
     print("\n".join(result.said))
     print(
         f"{result.kind}: {result.usd_s / ONE:.1f} USD s unhedged of {result.budget / ONE:.0f}, at worst"
@@ -27,7 +27,7 @@ def show(cell: Cell) -> int:
     return 1 if result.wrong else 0
 
 
-def run_all(cores: int) -> dict[Cell, Result]:
+def run_all(cores: int) -> dict[Cell, CellResult]:
     """Every cell, failures printed as they come."""
     results, began = {}, time.monotonic()
     for cell, result in every(cores, list(cells())):

@@ -35,7 +35,7 @@ thousand of the budget.
 KINDS = get_args(Kind)
 
 
-class Result(msgspec.Struct, frozen=True):
+class CellResult(msgspec.Struct, frozen=True):
     """What came of a cell: its ending, what is wrong (empty = nothing), the worst USD unhedged and the USD
     x seconds, both x18, by the engine.
     """
@@ -48,7 +48,7 @@ class Result(msgspec.Struct, frozen=True):
     said: tuple[str, ...] = ()
 
 
-def one(cell: Cell, *, told: bool = False) -> Result:
+def one_cell(cell: Cell, *, told: bool = False) -> CellResult:
     """Run it. Deterministic: the same cell gives the same result. `told`: with everything that was said."""
     seed_trio(cell.seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -75,7 +75,7 @@ class Watch:
         return stood(list(self._ready.venue.exchange.order_log), self._products)
 
 
-async def _run(folder: Path, cell: Cell, told: bool) -> Result:
+async def _run(folder: Path, cell: Cell, told: bool) -> CellResult:
     direction = list(UNEVEN)[cell.seed // 4 % 2]
     settings = Settings(cycles=1, hold=Ms(500), direction=direction)  # type: ignore[arg-type]
     async with (
@@ -117,7 +117,7 @@ def _left(snapshot: AccountSnapshot) -> list[str]:
 
 def _result(
     ending: Ending | None, over: Stood, written: Written, log: list, settings: Settings, wrong: list[str]
-) -> Result:  # type: ignore[type-arg]
+) -> CellResult:  # type: ignore[type-arg]
     cycle = written.fold.cycle
     worst, usd_s, *_ = unhedged(log, written.fold.products["eth"], cycle.agreed)
     budget = allowed(written.fold, settings)
@@ -131,7 +131,7 @@ def _result(
         wrong.append(f"{usd_s // ONE} USD s unhedged, {budget // ONE} allowed, and no halt")
     if halted and usd_s < budget - slack:
         wrong.append(f"halted for its budget although {usd_s // ONE} USD s of {budget // ONE} were used")
-    return Result(_kind(ending, over, halted, settings, wrong), tuple(wrong), worst, usd_s, budget)
+    return CellResult(_kind(ending, over, halted, settings, wrong), tuple(wrong), worst, usd_s, budget)
 
 
 def _kind(ending: Ending | None, over: Stood, halted: bool, settings: Settings, wrong: list[str]) -> Kind:

@@ -25,7 +25,7 @@ MATCHED_MS = round(TAKER_DELAY_S * 1000)
 SLOW_MS, HELD_MS, AWAY_MS, LATE_MS = 700, 900, 1_500, 1_500
 
 
-class Order(NamedTuple):
+class StruckOrder(NamedTuple):
     """The order that it happens to: its product, its size steps, and the code with which the venue says
     that it did not trade.
     """
@@ -35,7 +35,7 @@ class Order(NamedTuple):
     not_filled: int
 
 
-def _half(order: Order) -> Pieces:
+def _half(order: StruckOrder) -> Pieces:
     return Pieces(
         nth=1,
         product=order.product,
@@ -46,31 +46,31 @@ def _half(order: Order) -> Pieces:
     )
 
 
-def _first(order: Order) -> dict[str, Any]:
+def _first(order: StruckOrder) -> dict[str, Any]:
     return {"nth": 1, "product": order.product, "increasing": False}
 
 
-def _partial(order: Order) -> Faults:
+def _partial(order: StruckOrder) -> Faults:
     return Faults(split=(_half(order),))
 
 
-def _rejected(order: Order) -> Faults:
+def _rejected(order: StruckOrder) -> Faults:
     return Faults(refuse=(Refuse(**_first(order), code=order.not_filled),))
 
 
-def _forgotten(order: Order) -> Faults:
+def _forgotten(order: StruckOrder) -> Faults:
     return Faults(forget=(Forget(**_first(order)),))
 
 
-def _fill_first(order: Order) -> Faults:
+def _fill_first(order: StruckOrder) -> Faults:
     return Faults(slow_ack=(SlowAck(**_first(order), delay_ms=SLOW_MS),))
 
 
-def _ack_lost(order: Order) -> Faults:
+def _ack_lost(order: StruckOrder) -> Faults:
     return Faults(lose_ack=(LoseAck(**_first(order)),))
 
 
-def _fill_after_cancel(order: Order) -> Faults:
+def _fill_after_cancel(order: StruckOrder) -> Faults:
     """The cancellation of the rest is told at once, what had traded before it only later."""
     late = (
         DisturbEvent(nth=1, how="delay", stream=stream, product=order.product, delay_ms=HELD_MS)
@@ -79,15 +79,15 @@ def _fill_after_cancel(order: Order) -> Faults:
     return Faults(split=(_half(order),), event=tuple(late))
 
 
-def _filled_twice(order: Order) -> Faults:
+def _filled_twice(order: StruckOrder) -> Faults:
     return Faults(event=(DisturbEvent(nth=1, how="duplicate", stream="fill", product=order.product),))
 
 
-def _cut_after(order: Order) -> Faults:
+def _cut_after(order: StruckOrder) -> Faults:
     return Faults(cut=(Cut(**_first(order), when="after"),))
 
 
-def _unavailable(order: Order) -> Faults:
+def _unavailable(order: StruckOrder) -> Faults:
     """From the next millisecond on nobody else is answered either: what was sent together with it has
     arrived.
     """
@@ -97,18 +97,18 @@ def _unavailable(order: Order) -> Faults:
     )
 
 
-def _limited(order: Order) -> Faults:
+def _limited(order: StruckOrder) -> Faults:
     return Faults(
         refuse=(Refuse(**_first(order), code=1000),),
         incident=(GatewayMode(at_ms=1, for_ms=AWAY_MS, answer="rate_limited"),),
     )
 
 
-def _unknown(order: Order) -> Faults:
+def _unknown(order: StruckOrder) -> Faults:
     return Faults(late=(Late(**_first(order), delay_ms=LATE_MS),), lose_ack=(LoseAck(**_first(order)),))
 
 
-def _nothing(_order: Order) -> Faults:
+def _nothing(_order: StruckOrder) -> Faults:
     return Faults()
 
 
@@ -118,7 +118,7 @@ class Outcome(NamedTuple):
     name: str
     strikes_ms: int
     """After both legs were told to place."""
-    stage: Callable[[Order], Faults]
+    stage: Callable[[StruckOrder], Faults]
     meaning: str
     wire: Literal["", "dead", "breaks"] = ""
     """What becomes of the leg's own connection: it is over before the first byte, or breaks in the middle

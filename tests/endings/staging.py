@@ -9,7 +9,7 @@ import trio
 
 from messages.sizing import Leg, Place, Sealed, SizingPlan
 from tests.endings.cells import Cell
-from tests.endings.outcomes import OUTCOMES, Order, together
+from tests.endings.outcomes import OUTCOMES, StruckOrder, together
 from tests.machine.bench import Bench
 from venue.nado.socket import Socket
 from venue.simulated.faults.order_faults import Faults, Pieces, Refuse
@@ -89,9 +89,9 @@ class Accident:
                 self._kill, OUTCOMES[legs["eth" if self._cell.seed % 2 else "sol"]].strikes_ms
             )
 
-    def _order(self, plan: SizingPlan, leg: Leg) -> Order:
+    def _order(self, plan: SizingPlan, leg: Leg) -> StruckOrder:
         order = plan.leg(leg)
-        return Order(
+        return StruckOrder(
             PRODUCTS[leg],
             abs(order.amount) // self._ready.world.rules.product(leg).size_step,
             2031 if order.kind == "fok" else 2056,
@@ -103,14 +103,14 @@ class Accident:
             if how == "dead":
                 socket.abandon("staged: lost before the first byte")
             else:
-                socket._stream._stream = Breaking(socket._stream._stream)
+                socket._stream._stream = BreakingStream(socket._stream._stream)
 
     async def _kill(self, after_ms: int) -> None:
         await trio.sleep(after_ms / 1000)
         self._ready.machine.tree.targets[self._cell.victim].crash()
 
 
-class Breaking(trio.abc.Stream):
+class BreakingStream(trio.abc.Stream):
     """A stream that breaks in the middle of the next bytes sent."""
 
     def __init__(self, stream: trio.abc.Stream) -> None:

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 
 from messages.units import ONE
 from tests.endings.cells import PHASES, Cell
-from tests.endings.one import KINDS, Result
+from tests.endings.one import KINDS, CellResult
 from tests.endings.outcomes import OUTCOMES
 
-Results = Mapping[Cell, Result]
+Results = Mapping[Cell, CellResult]
 LETTERS = {"hedged": "H", "optimum": "O", "flat": "F", "halted": "B", "open": "!"}
 MEANINGS = {
     "hedged": "hedged: both legs held, less than 0.1 % apart at the prices really paid",
@@ -72,7 +72,7 @@ def _sums(results: Results) -> str:
     )
 
 
-def _sum(name: str, of: list[Result]) -> str:
+def _sum(name: str, of: list[CellResult]) -> str:
     counts = Counter(result.kind for result in of)
     kept = max(
         (result.usd_s * 100 // result.budget for result in of if result.kind != "halted" and result.budget),

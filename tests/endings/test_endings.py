@@ -7,16 +7,18 @@ from collections import Counter
 import pytest
 
 from tests.endings.cells import PHASES, cell_of, cells, sample
-from tests.endings.one import one
+from tests.endings.one import one_cell
 from tests.endings.outcomes import OUTCOMES
-from tests.endings.runs import attempt
+from tests.endings.runs import attempt_cell
 
 
 def test_every_thirtieth_cell_of_the_tenth_ends_hedged_or_flat_inside_its_legging_class() -> None:
     """O1 to O14 among others, judged by the engine's order log. A failure is printed with the command that
     repeats it.
     """
-    failed = [f"{cell.command}\n    {fault}" for cell in sample()[::30] for fault in attempt(cell)[1].wrong]
+    failed = [
+        f"{cell.command}\n    {fault}" for cell in sample()[::30] for fault in attempt_cell(cell)[1].wrong
+    ]
     assert not failed, "\n".join(failed)
 
 
@@ -34,7 +36,7 @@ def test_a_cell_is_repeated_to_the_letter_by_its_command() -> None:
     cell = sample()[40]
     again = cell_of(cell.command.partition('"')[2].rstrip('"'))
     assert again == cell
-    assert one(again, told=True) == one(cell, told=True)
+    assert one_cell(again, told=True) == one_cell(cell, told=True)
 
 
 @pytest.mark.parametrize(

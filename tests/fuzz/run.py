@@ -14,7 +14,7 @@ def against(target: Target, seed: int, numbers: range) -> int:
     """How many of these inputs were accepted. Raises `Found` at the first that broke the reader."""
     accepted = 0
     for number in numbers:
-        data = one(target, seed, number)
+        data = one_input(target, seed, number)
         try:
             accepted += target.run(data)
         except Exception as error:
@@ -25,7 +25,7 @@ def against(target: Target, seed: int, numbers: range) -> int:
     return accepted
 
 
-def one(target: Target, seed: int, number: int) -> bytes:
+def one_input(target: Target, seed: int, number: int) -> bytes:
     """Input `number` of a target."""
     rng = random.Random(f"{seed} {target.name} {number}")
     return mutated(rng.choice(target.seeds), target.seeds, rng)

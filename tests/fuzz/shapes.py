@@ -14,7 +14,7 @@ from venue.nado.codec import Moment, Whole
 Json = Any
 
 
-def sample(kind: Any, rng: random.Random) -> Json:
+def sample_of_type(kind: Any, rng: random.Random) -> Json:
     """A JSON value that a struct, or any other type the codec reads, accepts; numbers of every magnitude,
     as text or as JSON numbers.
     """

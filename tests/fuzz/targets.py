@@ -58,11 +58,11 @@ WIRES: dict[str, Any] = {
 
 def _stream(rng: random.Random, known: list[Json]) -> Target:
     made = [
-        {"type": name, **shapes.sample(wire, rng), **_ours(wire)}
+        {"type": name, **shapes.sample_of_type(wire, rng), **_ours(wire)}
         for name, wire in WIRES.items()
         for _ in range(GENERATED)
     ]
-    controls = [shapes.sample(codec.ControlFrameReply, rng) for _ in range(GENERATED)]
+    controls = [shapes.sample_of_type(codec.ControlFrameReply, rng) for _ in range(GENERATED)]
     documented = [
         document for document in known if document.get("type") in events.DECODERS or "result" in document
     ]
@@ -196,7 +196,7 @@ def _reply(rng: random.Random, known: list[Json]) -> Target:
         {**envelope, "status": "failure", "error": "no", "error_code": code}
         for code in (2000, 2013, 2056, 5000)
     ]
-    made = [shapes.sample(codec.Envelope, rng) for _ in range(GENERATED)]
+    made = [shapes.sample_of_type(codec.Envelope, rng) for _ in range(GENERATED)]
     return Target(
         "reply",
         _texts([accepted, *refused, *made, *(document for document in known if "status" in document)]),
@@ -275,11 +275,11 @@ def _answers(rng: random.Random, known: list[Json]) -> Iterator[Target]:
         "orders": (queries.Orders, _nothing),
     }
     for name, (kind, further) in kinds.items():
-        plausible = _PLAUSIBLE.get(name, lambda rng, kind=kind: shapes.sample(kind, rng))
+        plausible = _PLAUSIBLE.get(name, lambda rng, kind=kind: shapes.sample_of_type(kind, rng))
         data = [
             make(rng)
             for _ in range(GENERATED)
-            for make in (plausible, lambda rng, kind=kind: shapes.sample(kind, rng))
+            for make in (plausible, lambda rng, kind=kind: shapes.sample_of_type(kind, rng))
         ]
         made = [{"status": "success", "data": each, "request_type": f"query_{name}"} for each in data]
         documented = [document for document in known if document.get("request_type") == f"query_{name}"]
@@ -462,7 +462,9 @@ def _archive(rng: random.Random, known: list[Json]) -> Iterator[Target]:
         ("archive orders", queries.HistoricalOrders, _consistent_order, _orders),
         ("archive matches", queries.Matches, _consistent_match, _fills),
     ):
-        made = [each for _ in range(GENERATED) for each in (shapes.sample(kind, rng), consistent(rng))]
+        made = [
+            each for _ in range(GENERATED) for each in (shapes.sample_of_type(kind, rng), consistent(rng))
+        ]
         yield Target(
             name,
             _texts(made + (documented if kind is queries.Matches else [])),

@@ -19,8 +19,8 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-from tests.hostile.cells import STATES, Cell, cells, names, sample
-from tests.hostile.play import Result, play
+from tests.hostile.cells import STATES, HostileCell, hostile_cells, hostile_sample, names
+from tests.hostile.play import HostileResult, play
 
 HERE = Path(__file__).resolve().parents[2]
 TRIES = 3
@@ -69,15 +69,15 @@ def main() -> int:
     return _all(chosen, options)
 
 
-def _chosen(options: argparse.Namespace) -> list[Cell]:
+def _chosen(options: argparse.Namespace) -> list[HostileCell]:
     if options.cell:
         pairs = [typed.rpartition(" / ") for typed in options.cell]
-        return [cell for mode, _, state in pairs for cell in cells([mode], [state])]  # type: ignore[list-item]
-    every = list(cells(options.modes or names(), options.states))
-    return sample(every, options.sample, options.seed) if options.sample else every
+        return [cell for mode, _, state in pairs for cell in hostile_cells([mode], [state])]  # type: ignore[list-item]
+    every = list(hostile_cells(options.modes or names(), options.states))
+    return hostile_sample(every, options.sample, options.seed) if options.sample else every
 
 
-def _all(chosen: Sequence[Cell], options: argparse.Namespace) -> int:
+def _all(chosen: Sequence[HostileCell], options: argparse.Namespace) -> int:
     began, failed = time.monotonic(), Counter[bool]()
     out = options.out.open("w", encoding="utf-8") if options.out else None
     for result in _results(chosen, options):
@@ -100,26 +100,26 @@ def _all(chosen: Sequence[Cell], options: argparse.Namespace) -> int:
     return 1 if failed[True] or not chosen else 0
 
 
-def _results(chosen: Sequence[Cell], options: argparse.Namespace) -> Iterator[Result]:
+def _results(chosen: Sequence[HostileCell], options: argparse.Namespace) -> Iterator[HostileResult]:
     with ThreadPoolExecutor(options.jobs) as pool:
         for done in as_completed([pool.submit(_one, cell, options.project.resolve()) for cell in chosen]):
             yield done.result()
 
 
-def _one(cell: Cell, project: Path) -> Result:
+def _one(cell: HostileCell, project: Path) -> HostileResult:
     for last in range(1, TRIES + 1):
         folder = Path(tempfile.mkdtemp(prefix="hostile-"))
         began = time.monotonic()
         try:
             result = play(cell, project, folder)
         except Exception:  # noqa: BLE001 - the others go on; what is wrong with the tool is told
-            return Result(cell, (traceback.format_exc(),), (), time.monotonic() - began, folder)
+            return HostileResult(cell, (traceback.format_exc(),), (), time.monotonic() - began, folder)
         if not result.unplayed or last == TRIES:
             break
     return result
 
 
-def _lines(result: Result, options: argparse.Namespace, *, at_length: bool) -> Iterator[str]:
+def _lines(result: HostileResult, options: argparse.Namespace, *, at_length: bool) -> Iterator[str]:
     bad = bool(result.faults) or result.unplayed
     word = "UNPLAYED" if result.unplayed else "FAILED" if result.faults else "ok"
     yield f"{word:8} {result.cell.name:50} {result.seconds:5.1f} s"

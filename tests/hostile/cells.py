@@ -21,7 +21,7 @@ NOBODY = {(name + UNGUARDED, "killed") for name in TERMINALS}
 """Without a guard nobody is left to close."""
 
 
-class Cell(msgspec.Struct, frozen=True):
+class HostileCell(msgspec.Struct, frozen=True):
     """One mode in one state: `held` = a pair is open, `entering` and `leaving` = with the first such
     order, `killed` = and the run is killed.
     """
@@ -40,13 +40,16 @@ class Cell(msgspec.Struct, frozen=True):
         return zlib.crc32(self.name.encode())
 
 
-def cells(modes: Sequence[str], states: Sequence[State]) -> Iterator[Cell]:
+def hostile_cells(modes: Sequence[str], states: Sequence[State]) -> Iterator[HostileCell]:
     """All of these. Raises `ValueError` naming what there is instead."""
     if unknown := [mode for mode in modes if not matching(mode)]:
         raise ValueError(f"no mode is called {', '.join(unknown)}: see --list")
     for typed in modes:
         yield from (
-            Cell(mode, state) for mode in matching(typed) for state in states if (mode, state) not in NOBODY
+            HostileCell(mode, state)
+            for mode in matching(typed)
+            for state in states
+            if (mode, state) not in NOBODY
         )
 
 
@@ -62,7 +65,7 @@ def names() -> list[str]:
     return [*WIRE, *DEEDS, *TERMINALS, *(name + UNGUARDED for name in TERMINALS)]
 
 
-def sample(every: Sequence[Cell], count: int, seed: int) -> list[Cell]:
+def hostile_sample(every: Sequence[HostileCell], count: int, seed: int) -> list[HostileCell]:
     """`count` of them, spread over the modes first."""
     shuffled = list(every)
     random.Random(seed).shuffle(shuffled)

@@ -43,7 +43,7 @@ LINGER_OFF = b"\1\0\0\0\0\0\0\0"
 GONE = (trio.BrokenResourceError, trio.ClosedResourceError, OSError, LocalProtocolError, RemoteProtocolError)
 
 
-class Gone(Exception):
+class ConnectionOver(Exception):
     """A connection is over."""
 
 
@@ -126,7 +126,7 @@ class Middleman:
                 return
             async with await trio.open_tcp_stream(*self._upstream) as up:
                 await self._carry(Pipe(down), Pipe(up))
-        except* (Gone, *GONE):
+        except* (ConnectionOver, *GONE):
             pass  # one side went away, which is what connections do here
         except* Exception as group:  # noqa: BLE001 - the other connections go on; the cell is told that its tool has failed
             self.troubles.append(repr(group.exceptions))
@@ -160,8 +160,8 @@ class Middleman:
         await self._play(down, (answer.raw(),) if script is None else script)
 
     async def _play(self, down: "Pipe", script: Script) -> None:
-        """Send, wait and end as the script says, whole before anything else is said. Raises `Gone` at an
-        end.
+        """Send, wait and end as the script says, whole before anything else is said. Raises `ConnectionOver`
+        at an end.
         """
         async with down.saying:
             await self._steps(down, script)
@@ -170,10 +170,10 @@ class Middleman:
         for step in script:
             if step == CLOSE:
                 await down.stream.send_eof()
-                raise Gone
+                raise ConnectionOver
             if step == RESET:
                 _reset(down.stream)
-                raise Gone
+                raise ConnectionOver
             if step == HANG:
                 await down.dead()
             elif isinstance(step, float):
@@ -220,7 +220,7 @@ class Middleman:
                         async with down.saying:
                             with suppress(*GONE):
                                 await down.send(client.send(event.response()))
-                    raise Gone
+                    raise ConnectionOver
             client.receive_data(await down.some())
 
     async def _asked(self, text: str, up: "Pipe", venue: WSConnection) -> None:
@@ -253,7 +253,7 @@ class Middleman:
                 elif isinstance(event, CloseConnection):
                     async with down.saying:
                         await down.send(client.send(CloseConnection(event.code, event.reason)))
-                    raise Gone
+                    raise ConnectionOver
             venue.receive_data(await up.some())
 
     async def _told(self, spoken: Spoken, down: "Pipe") -> None:
@@ -276,12 +276,12 @@ class Pipe:
         await self.stream.send_all(data)
 
     async def some(self) -> bytes:
-        """Whatever comes next. Raises `Gone` at the end."""
+        """Whatever comes next. Raises `ConnectionOver` at the end."""
         kept, self._kept = self._kept, b""
         if not kept:
             kept = await self.stream.receive_some(RECEIVE_BYTES)
             if not kept:
-                raise Gone
+                raise ConnectionOver
         return bytes(kept)
 
     async def head(self) -> bytes:
@@ -289,7 +289,7 @@ class Pipe:
         taken = b""
         while b"\r\n\r\n" not in taken:
             if len(taken) > HEAD_BYTES_MAX:
-                raise Gone
+                raise ConnectionOver
             taken += await self.some()
         head, _, self._kept = taken.partition(b"\r\n\r\n")
         return head + b"\r\n\r\n"
@@ -303,7 +303,9 @@ class Pipe:
         return taken[:count]
 
     async def dead(self) -> None:
-        """Until the other side gives up. Raises `Gone`, here or where the stream is already read."""
+        """Until the other side gives up. Raises `ConnectionOver`, here or where the stream is already
+        read.
+        """
         try:
             while True:
                 await self.some()

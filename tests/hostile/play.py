@@ -15,7 +15,7 @@ import msgspec
 
 from commands.guard.closing import SLOW_S
 from tests.hostile.bed import CLOSED_WITHIN_S, DEAD_MAN_S, ENDS_WITHIN_S, HOLD_S, MARKET, POLL_S, Bed, tail
-from tests.hostile.cells import WIRE, Cell
+from tests.hostile.cells import WIRE, HostileCell
 from tests.hostile.judge import (
     OPEN,
     TRACEBACK,
@@ -29,8 +29,8 @@ from tests.hostile.judge import (
 )
 from tests.hostile.middleman import Middleman
 from tests.hostile.mode import Mode
-from tests.hostile.terminal import UNGUARDED, fill, opened_run
-from tests.hostile.vandal import DEEDS, Deed, Scene
+from tests.hostile.terminal import UNGUARDED, fill_terminal, opened_run
+from tests.hostile.vandal import DEEDS, Deed, VandalScene
 from tests.kills.venue import simulated, truth_of
 from tests.patience import slack
 from tests.processes.test_processes import environment
@@ -44,12 +44,12 @@ ARRIVES_WITHIN_S = WINDOW_MS / 1000 + SLOW_S
 """From SIGTERM to the end of a run whose terminal is gone."""
 
 
-class Result(msgspec.Struct, frozen=True):
+class HostileResult(msgspec.Struct, frozen=True):
     """What came of a cell; nothing in `faults` = as it should. `said`: what happened, for whoever looks
     into it.
     """
 
-    cell: Cell
+    cell: HostileCell
     faults: tuple[str, ...]
     said: tuple[str, ...]
     seconds: float
@@ -58,7 +58,7 @@ class Result(msgspec.Struct, frozen=True):
     """It never came to the state that it is about."""
 
 
-def play(cell: Cell, project: Path, folder: Path) -> Result:
+def play(cell: HostileCell, project: Path, folder: Path) -> HostileResult:
     """Play it."""
     began = time.monotonic()
     moment = cell.state if cell.state in {"entering", "leaving"} else ""
@@ -76,7 +76,7 @@ def play(cell: Cell, project: Path, folder: Path) -> Result:
                 faults = _terminal(bed, cell, between)
         if between.troubles:
             faults = [*(faults or []), f"the middleman itself failed: {between.troubles[:3]}"]
-    return Result(
+    return HostileResult(
         cell,
         tuple(dict.fromkeys(faults or ())),
         tuple(bed.said),
@@ -95,7 +95,11 @@ def _cleaned(bed: Bed) -> Iterator[None]:
 
 
 def _begun(
-    bed: Bed, cell: Cell, between: Middleman, run: subprocess.Popen[bytes], scene: Scene | None = None
+    bed: Bed,
+    cell: HostileCell,
+    between: Middleman,
+    run: subprocess.Popen[bytes],
+    scene: VandalScene | None = None,
 ) -> bool:
     """Wait for the cell's state, in which the middleman's mode begins."""
 
@@ -122,7 +126,7 @@ def _killed(bed: Bed, run: subprocess.Popen[bytes]) -> None:
 # -- the wire ------------------------------------------------------------------------------------------------
 
 
-def _wire(bed: Bed, cell: Cell, mode: Mode, between: Middleman) -> list[str] | None:
+def _wire(bed: Bed, cell: HostileCell, mode: Mode, between: Middleman) -> list[str] | None:
     """The faults; None when the cell's state never came."""
     run = bed.run(LONG_S if cell.state == "killed" else HOLD_S)
     if not _begun(bed, cell, between, run):
@@ -237,8 +241,8 @@ def _by_the_ledger(bed: Bed) -> list[str]:
 # -- files and processes -------------------------------------------------------------------------------------
 
 
-def _deed(bed: Bed, cell: Cell, deed: Deed, between: Middleman) -> list[str] | None:
-    scene = Scene(bed.folder)
+def _deed(bed: Bed, cell: HostileCell, deed: Deed, between: Middleman) -> list[str] | None:
+    scene = VandalScene(bed.folder)
     with ExitStack() as stack:
         stack.callback(scene.release)
         run = bed.run(LONG_S if cell.state == "killed" else HOLD_S, cycles=3)
@@ -286,7 +290,7 @@ def _asked_all(bed: Bed) -> list[str]:
 # -- the terminal --------------------------------------------------------------------------------------------
 
 
-def _terminal(bed: Bed, cell: Cell, between: Middleman) -> list[str] | None:
+def _terminal(bed: Bed, cell: HostileCell, between: Middleman) -> list[str] | None:
     command = [
         sys.executable,
         "supervisor.py",
@@ -298,7 +302,7 @@ def _terminal(bed: Bed, cell: Cell, between: Middleman) -> list[str] | None:
             stack.callback(os.close, end)
         if not _begun(bed, cell, between, run):
             return None
-        fill(fills)
+        fill_terminal(fills)
         time.sleep(1.0)
         if cell.state == "killed":
             _killed(bed, run)

@@ -37,7 +37,7 @@ def _again(end: int) -> int:
     return os.open(f"/proc/self/fd/{end}", os.O_WRONLY | os.O_NONBLOCK | os.O_NOCTTY)
 
 
-def fill(ends: Sequence[int]) -> None:
+def fill_terminal(ends: Sequence[int]) -> None:
     """Nobody reads: from now on a write waits for ever."""
     for end in ends:
         with suppress(BlockingIOError):

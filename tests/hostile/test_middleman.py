@@ -15,11 +15,11 @@ from wsproto.extensions import PerMessageDeflate
 
 from messages.units import Base, Ns, Price, Quote
 from tests.hostile import frames, handshakes
-from tests.hostile.cells import NOBODY, STATES, WIRE, Cell, cells, names, sample
+from tests.hostile.cells import NOBODY, STATES, WIRE, HostileCell, hostile_cells, hostile_sample, names
 from tests.hostile.judge import Claim, false_claims, held_at, uneven_s, unlawful
 from tests.hostile.middleman import Middleman, kind_of, parsed, purpose_of
 from tests.hostile.mode import Answer, Asked, Chance, Mode, Spoken
-from tests.hostile.vandal import DEEDS, Scene
+from tests.hostile.vandal import DEEDS, VandalScene
 from venue.nado.appendix import Appendix, pack
 from venue.simulated.engine.order_log import LoggedFill, LoggedOrder
 
@@ -29,7 +29,9 @@ CHANCE = Chance(1)
 SECOND = 1_000_000_000
 
 
-def order(product: int, amount: int, at_s: int, *, digest: str = "", closing: bool = False) -> LoggedOrder:
+def order_frame(
+    product: int, amount: int, at_s: int, *, digest: str = "", closing: bool = False
+) -> LoggedOrder:
     fill = LoggedFill(Base(amount), Price(1), Quote(0), True, 1, Ns(at_s * SECOND))
     name = digest or f"0x{product}{amount}{at_s}"
     return LoggedOrder(
@@ -39,25 +41,29 @@ def order(product: int, amount: int, at_s: int, *, digest: str = "", closing: bo
     )  # fmt: skip
 
 
-PAIR = [order(4, 5, 1), order(8, -7, 1)]
-CLOSED = [*PAIR, order(4, -5, 9, closing=True), order(8, 7, 9, closing=True)]
+PAIR = [order_frame(4, 5, 1), order_frame(8, -7, 1)]
+CLOSED = [*PAIR, order_frame(4, -5, 9, closing=True), order_frame(8, 7, 9, closing=True)]
 
 
 def test_there_are_more_than_sixty_modes_and_each_can_be_typed_and_repeated() -> None:
     assert len(names()) > 60
-    every = list(cells(names(), STATES))
+    every = list(hostile_cells(names(), STATES))
     assert len(every) == len(names()) * len(STATES) - len(NOBODY)
-    assert [cell for cell in cells(["upgrade window*"], ["killed"]) if cell.mode == "upgrade window bits 8"]
-    assert Cell("frame silence", "held").seed == Cell("frame silence", "held").seed
+    assert [
+        cell
+        for cell in hostile_cells(["upgrade window*"], ["killed"])
+        if cell.mode == "upgrade window bits 8"
+    ]
+    assert HostileCell("frame silence", "held").seed == HostileCell("frame silence", "held").seed
     with pytest.raises(ValueError, match="no mode is called sunshine"):
-        list(cells(["sunshine"], ["held"]))
+        list(hostile_cells(["sunshine"], ["held"]))
 
 
 def test_a_sample_takes_another_mode_before_it_takes_another_state() -> None:
-    every = list(cells(names(), STATES))
-    drawn = sample(every, len(names()), seed=3)
+    every = list(hostile_cells(names(), STATES))
+    drawn = hostile_sample(every, len(names()), seed=3)
     assert len({cell.mode for cell in drawn}) == len(names())
-    assert drawn == sample(every, len(names()), seed=3) != sample(every, len(names()), seed=4)
+    assert drawn == hostile_sample(every, len(names()), seed=3) != hostile_sample(every, len(names()), seed=4)
 
 
 @pytest.mark.parametrize("name", handshakes.ODD)
@@ -204,9 +210,9 @@ def test_what_stands_is_4_and_is_named_and_nothing_ends_in_a_traceback() -> None
 
 
 def wrong_logs() -> Iterator[tuple[str, list[LoggedOrder]]]:
-    yield "arrived 2 times", [*CLOSED, order(4, 0, 9, digest=PAIR[0].digest)]
-    yield "reached", [*PAIR, order(4, 5, 2), *CLOSED[2:]]
-    yield "turned round", [*PAIR, order(4, -8, 9, closing=True)]
+    yield "arrived 2 times", [*CLOSED, order_frame(4, 0, 9, digest=PAIR[0].digest)]
+    yield "reached", [*PAIR, order_frame(4, 5, 2), *CLOSED[2:]]
+    yield "turned round", [*PAIR, order_frame(4, -8, 9, closing=True)]
     yield "ends with", PAIR
 
 
@@ -216,14 +222,20 @@ def test_what_may_not_happen_is_found_in_the_log(what: str, log: list[LoggedOrde
 
 
 def test_a_presigned_exit_that_arrives_again_and_does_nothing_is_lawful() -> None:
-    again = order(4, 0, 10, digest=CLOSED[2].digest, closing=True)
+    again = order_frame(4, 0, 10, digest=CLOSED[2].digest, closing=True)
     again.fills.clear()
     assert unlawful([*CLOSED, again]) == []
 
 
 def test_how_long_one_leg_stood_alone() -> None:
-    assert uneven_s([order(4, 5, 1), order(8, -7, 3), order(4, -5, 9), order(8, 7, 14)], 20 * SECOND) == 5
-    assert uneven_s([order(4, 5, 1)], 20 * SECOND) == 19
+    assert (
+        uneven_s(
+            [order_frame(4, 5, 1), order_frame(8, -7, 3), order_frame(4, -5, 9), order_frame(8, 7, 14)],
+            20 * SECOND,
+        )
+        == 5
+    )
+    assert uneven_s([order_frame(4, 5, 1)], 20 * SECOND) == 19
     assert held_at(CLOSED, 8 * SECOND) == {4: 5, 8: -7}
 
 
@@ -231,7 +243,7 @@ def test_a_deed_spoils_what_it_names(tmp_path: Path) -> None:
     for name, deed in DEEDS.items():
         if name.startswith(("run ", "guard ")) or " lock" in name or "shared memory" in name:
             continue  # they speak of processes, and of what no copy shows
-        scene = Scene(tmp_path / name.replace("'", ""))
+        scene = VandalScene(tmp_path / name.replace("'", ""))
         scene.logs.mkdir(parents=True)
         scene.state.mkdir(parents=True)
         for suffix in (".json", ".escape", ".beat", ".lock"):
@@ -249,7 +261,7 @@ def test_a_deed_spoils_what_it_names(tmp_path: Path) -> None:
         assert content(scene) != before, name
 
 
-def content(scene: Scene) -> dict[Path, bytes]:
+def content(scene: VandalScene) -> dict[Path, bytes]:
     return {
         path: path.read_bytes()
         for path in scene.folder.rglob("*")

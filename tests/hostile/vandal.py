@@ -31,7 +31,7 @@ HOLDER = (
 )
 
 
-class Scene:
+class VandalScene:
     """Where a deed is done."""
 
     def __init__(self, folder: Path) -> None:
@@ -90,28 +90,28 @@ def _free(path: Path) -> bool:
 class Deed(msgspec.Struct, frozen=True):
     """One thing that is done."""
 
-    do: Callable[[Scene], object]
-    undo: Callable[[Scene], object] | None = None
+    do: Callable[[VandalScene], object]
+    undo: Callable[[VandalScene], object] | None = None
     closes: bool = True
     bars_entry: bool = False
     """The ledger's file is not the one that was opened: nothing may be entered after it."""
     seconds: float = SECONDS
 
 
-def remove(*parts: str) -> Callable[[Scene], None]:
+def remove(*parts: str) -> Callable[[VandalScene], None]:
     """Parts of the ledger."""
 
-    def do(scene: Scene) -> None:
+    def do(scene: VandalScene) -> None:
         for part in parts:
             Path(f"{scene.ledger}{part}").unlink(missing_ok=True)
 
     return do
 
 
-def cut(part: str, keep: float) -> Callable[[Scene], None]:
+def cut_file(part: str, keep: float) -> Callable[[VandalScene], None]:
     """Keep so much of a file."""
 
-    def do(scene: Scene) -> None:
+    def do(scene: VandalScene) -> None:
         path = Path(f"{scene.ledger}{part}")
         if path.exists():
             os.truncate(path, int(path.stat().st_size * keep))
@@ -119,28 +119,28 @@ def cut(part: str, keep: float) -> Callable[[Scene], None]:
     return do
 
 
-def _replaced(content: bytes) -> Callable[[Scene], None]:
-    def do(scene: Scene) -> None:
+def _replaced(content: bytes) -> Callable[[VandalScene], None]:
+    def do(scene: VandalScene) -> None:
         remove(*PARTS)(scene)
         scene.ledger.write_bytes(content)
 
     return do
 
 
-def _older(scene: Scene) -> None:
+def _older(scene: VandalScene) -> None:
     remove(*PARTS)(scene)
     for path in scene.older.iterdir():
         shutil.copy(path, scene.logs)
 
 
-def _empty_database(scene: Scene) -> None:
+def _empty_database(scene: VandalScene) -> None:
     remove(*PARTS)(scene)
     with closing(sqlite3.connect(scene.ledger)) as database:
         database.execute("CREATE TABLE unrelated (a)")
 
 
-def _sql(statement: str) -> Callable[[Scene], None]:
-    def do(scene: Scene) -> None:
+def _sql(statement: str) -> Callable[[VandalScene], None]:
+    def do(scene: VandalScene) -> None:
         with closing(sqlite3.connect(scene.ledger, isolation_level=None, timeout=5)) as database:
             for trigger in database.execute("SELECT name FROM sqlite_master WHERE type='trigger'").fetchall():
                 database.execute(f"DROP TRIGGER {trigger[0]}")
@@ -149,10 +149,10 @@ def _sql(statement: str) -> Callable[[Scene], None]:
     return do
 
 
-def _flipped(part: str) -> Callable[[Scene], None]:
+def _flipped(part: str) -> Callable[[VandalScene], None]:
     """One bit in the middle of the newest quarter."""
 
-    def do(scene: Scene) -> None:
+    def do(scene: VandalScene) -> None:
         path = Path(f"{scene.ledger}{part}")
         if not path.exists() or not path.stat().st_size:
             return
@@ -166,56 +166,56 @@ def _flipped(part: str) -> Callable[[Scene], None]:
     return do
 
 
-def _away(scene: Scene) -> None:
+def _away(scene: VandalScene) -> None:
     scene.logs.rename(scene.folder / "logs-away")
 
 
-def _back(scene: Scene) -> None:
+def _back(scene: VandalScene) -> None:
     shutil.rmtree(scene.logs, ignore_errors=True)
     with suppress(OSError):
         (scene.folder / "logs-away").rename(scene.logs)
 
 
-def _away_and_empty(scene: Scene) -> None:
+def _away_and_empty(scene: VandalScene) -> None:
     _away(scene)
     scene.logs.mkdir()
 
 
-def _away_and_a_file(scene: Scene) -> None:
+def _away_and_a_file(scene: VandalScene) -> None:
     _away(scene)
     scene.logs.write_text("no folder")
 
 
-def _lost(scene: Scene) -> None:
+def _lost(scene: VandalScene) -> None:
     shutil.rmtree(scene.state, ignore_errors=True)
 
 
-def states(suffix: str, content: bytes | None) -> Callable[[Scene], None]:
+def states(suffix: str, content: bytes | None) -> Callable[[VandalScene], None]:
     """Files of the state directory: deleted (None), or with another content."""
 
-    def do(scene: Scene) -> None:
+    def do(scene: VandalScene) -> None:
         for path in scene.states(suffix):
             path.unlink() if content is None else path.write_bytes(content)
 
     return do
 
 
-def lock(suffix: str) -> Callable[[Scene], None]:
+def lock(suffix: str) -> Callable[[VandalScene], None]:
     """Taken by another process, the file made if there is none yet."""
 
-    def do(scene: Scene) -> None:
+    def do(scene: VandalScene) -> None:
         for state in scene.states(".json"):
             scene.take_lock(state.with_suffix(suffix))
 
     return do
 
 
-def _ledger_locks(scene: Scene) -> None:
+def _ledger_locks(scene: VandalScene) -> None:
     for path in scene.logs.glob("*lock*"):
         scene.take_lock(path)
 
 
-def _writing(scene: Scene) -> None:
+def _writing(scene: VandalScene) -> None:
     """A reader of the ledger that never ends its transaction, in another process."""
     code = (
         "import sqlite3,sys,time; d=sqlite3.connect(sys.argv[1]); d.execute('BEGIN IMMEDIATE');"
@@ -232,20 +232,22 @@ def _writing(scene: Scene) -> None:
     holder.stdout.readline()
 
 
-def both(*deeds: Callable[[Scene], object]) -> Callable[[Scene], None]:
+def both(*deeds: Callable[[VandalScene], object]) -> Callable[[VandalScene], None]:
     """One after the other."""
 
-    def do(scene: Scene) -> None:
+    def do(scene: VandalScene) -> None:
         for deed in deeds:
             deed(scene)
 
     return do
 
 
-def signalled(number: signal.Signals, *, run: bool = False, guard: bool = False) -> Callable[[Scene], None]:
+def signalled(
+    number: signal.Signals, *, run: bool = False, guard: bool = False
+) -> Callable[[VandalScene], None]:
     """To the run, to its guard, or both."""
 
-    def do(scene: Scene) -> None:
+    def do(scene: VandalScene) -> None:
         for pid in ([scene.run] if run and scene.run else []) + (scene.guards if guard else []):
             with suppress(OSError):
                 os.kill(pid, number)
@@ -261,10 +263,10 @@ DEEDS: dict[str, Deed] = {
     "ledger's main file deleted": Deed(remove(""), bars_entry=True),
     "ledger's WAL deleted": Deed(remove("-wal")),
     "ledger's shared memory deleted": Deed(remove("-shm")),
-    "ledger's WAL emptied": Deed(cut("-wal", 0.0)),
-    "ledger's WAL cut in half": Deed(cut("-wal", 0.5)),
-    "ledger emptied": Deed(both(remove("-wal", "-shm"), cut("", 0.0))),
-    "ledger cut in half": Deed(both(remove("-wal", "-shm"), cut("", 0.5))),
+    "ledger's WAL emptied": Deed(cut_file("-wal", 0.0)),
+    "ledger's WAL cut in half": Deed(cut_file("-wal", 0.5)),
+    "ledger emptied": Deed(both(remove("-wal", "-shm"), cut_file("", 0.0))),
+    "ledger cut in half": Deed(both(remove("-wal", "-shm"), cut_file("", 0.5))),
     "ledger of garbage": Deed(_replaced(b"not a database\n" * 1000), bars_entry=True),
     "ledger of nothing": Deed(_replaced(b""), bars_entry=True),
     "ledger of another database": Deed(_empty_database, bars_entry=True),
@@ -276,8 +278,8 @@ DEEDS: dict[str, Deed] = {
     "ledger's table dropped": Deed(_sql("DROP TABLE events")),
     "a bit flipped in the ledger": Deed(_flipped("")),
     "a bit flipped in the WAL": Deed(_flipped("-wal")),
-    "ledger locked by another process": Deed(_writing, Scene.release),
-    "ledger's lock taken": Deed(_ledger_locks, Scene.release),
+    "ledger locked by another process": Deed(_writing, VandalScene.release),
+    "ledger's lock taken": Deed(_ledger_locks, VandalScene.release),
     "logs away": Deed(_away, bars_entry=True),
     "logs away, an empty folder there": Deed(_away_and_empty, bars_entry=True),
     "logs away, a file there": Deed(_away_and_a_file, bars_entry=True),
@@ -292,15 +294,15 @@ DEEDS: dict[str, Deed] = {
     "stored escape deleted": Deed(states(".escape", None)),
     "stored escape of garbage": Deed(states(".escape", b"\xff\xfe{")),
     "stored escape deleted, and the ledger": Deed(both(states(".escape", None), ALL), closes=False, bars_entry=True),  # noqa: E501
-    "state zeroed, and the ledger emptied": Deed(both(states(".json", b""), remove("-wal", "-shm"), cut("", 0.0))),  # noqa: E501
+    "state zeroed, and the ledger emptied": Deed(both(states(".json", b""), remove("-wal", "-shm"), cut_file("", 0.0))),  # noqa: E501
     "heartbeat deleted": Deed(states(".beat", None), closes=False),
     "heartbeat of garbage": Deed(states(".beat", b"beat")),
     "lock files deleted": Deed(states(".lock", None)),
-    "writing lock taken": Deed(lock(".writing"), Scene.release),
+    "writing lock taken": Deed(lock(".writing"), VandalScene.release),
     "writing lock taken for good": Deed(lock(".writing")),
-    "guarding lock taken": Deed(lock(".guarding"), Scene.release),
+    "guarding lock taken": Deed(lock(".guarding"), VandalScene.release),
     "guarding lock taken for good": Deed(lock(".guarding")),
-    "every lock taken": Deed(both(lock(".writing"), lock(".guarding"), lock(".lock"), _ledger_locks), Scene.release),  # noqa: E501
+    "every lock taken": Deed(both(lock(".writing"), lock(".guarding"), lock(".lock"), _ledger_locks), VandalScene.release),  # noqa: E501
     "run stopped": Deed(signalled(STOP, run=True), signalled(CONT, run=True), seconds=STOPPED_S),
     "run stopped for 2 s": Deed(signalled(STOP, run=True), signalled(CONT, run=True), seconds=2.0),
     "guard stopped": Deed(signalled(STOP, guard=True), signalled(CONT, guard=True)),

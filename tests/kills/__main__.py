@@ -19,7 +19,7 @@ from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 
-from tests.kills.rounds import HOWS, Bed, Round, play
+from tests.kills.rounds import HOWS, KillBed, Round, play_round
 from tests.kills.venue import hostile, simulated
 from venue.simulated.faults.order_faults import NO_FAULTS
 
@@ -136,7 +136,7 @@ def _on_one_venue(tally: Tally, venue: int) -> bool:
     market, target, is_hostile = BEDS[venue % len(BEDS)]
     seed, played, failed = options.seed + venue, 0, False
     with ExitStack() as stack:
-        bed = Bed(
+        bed = KillBed(
             folder,
             stack.enter_context(simulated(folder, market, seed, hostile(seed) if is_hostile else NO_FAULTS)),
         )
@@ -150,12 +150,12 @@ def _on_one_venue(tally: Tally, venue: int) -> bool:
     return played > 0
 
 
-def _played(bed: Bed, number: int, options: argparse.Namespace, target: str) -> Round:
+def _played(bed: KillBed, number: int, options: argparse.Namespace, target: str) -> Round:
     """One round. Whatever goes wrong with it is its failure, a broken ledger and a venue that is gone
     included.
     """
     try:
-        return play(bed, number, options.seed, options.how, target)
+        return play_round(bed, number, options.seed, options.how, target)
     except Exception:  # noqa: BLE001 - the others go on
         return Round(number, (), (traceback.format_exc(),))
 

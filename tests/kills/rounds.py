@@ -77,7 +77,7 @@ class Round(msgspec.Struct, frozen=True):
     faults: tuple[str, ...]
 
 
-class Bed:
+class KillBed:
     """Where rounds happen: one venue, one --logs."""
 
     def __init__(self, folder: Path, url: str, cycles: int = CYCLES) -> None:
@@ -90,15 +90,15 @@ class Bed:
         self.lasts_s = 4.0
         """How long a run that nobody strikes takes here; learnt as rounds go."""
 
-    def begin(self, target: str) -> "Run":
+    def begin(self, target: str) -> "KilledRun":
         """Start a run."""
-        return Run(self, target)
+        return KilledRun(self, target)
 
 
-class Run:
+class KilledRun:
     """One process under fire."""
 
-    def __init__(self, bed: Bed, target: str) -> None:
+    def __init__(self, bed: KillBed, target: str) -> None:
         self.bed = bed
         self.rows_before = rows_in(bed.ledger)
         self._logged = _size(bed.log)
@@ -133,7 +133,7 @@ class Run:
         return self.process.returncode, json.loads(lines[-1]) if lines else {}, errors
 
 
-def play(bed: Bed, number: int, seed: int, how: How, target: str) -> Round:
+def play_round(bed: KillBed, number: int, seed: int, how: How, target: str) -> Round:
     """Round `number` of `seed`. The same number chooses the same signals and moments; what they meet is up
     to the machine.
     """
@@ -144,14 +144,14 @@ def play(bed: Bed, number: int, seed: int, how: How, target: str) -> Round:
     return Round(number, tuple(strikes), tuple(faults))
 
 
-def _moments(bed: Bed, rng: random.Random, number: int) -> Callable[[int], Moment]:
+def _moments(bed: KillBed, rng: random.Random, number: int) -> Callable[[int], Moment]:
     """Every other moment is a random one, every other one follows a row of the ledger."""
     return lambda strike: random_moment(rng, bed.lasts_s) if (number + strike) % 2 else row_moment(rng)
 
 
 def _struck(
-    bed: Bed, moment: Callable[[], Moment], number: signal.Signals, target: str
-) -> tuple[Run, Struck] | None:
+    bed: KillBed, moment: Callable[[], Moment], number: signal.Signals, target: str
+) -> tuple[KilledRun, Struck] | None:
     """Start runs until one is struck in time."""
     for _ in range(TRIES):
         run, chosen = bed.begin(target), moment()
@@ -161,7 +161,7 @@ def _struck(
     return None
 
 
-def _killed(bed: Bed, rng: random.Random, number: int, target: str, strikes: list[Struck]) -> list[str]:
+def _killed(bed: KillBed, rng: random.Random, number: int, target: str, strikes: list[Struck]) -> list[str]:
     moment = _moments(bed, rng, number)
     for strike in range(rng.choice((1, 1, 2))):
         met = _struck(bed, lambda strike=strike: moment(strike), signal.SIGKILL, target)  # type: ignore[misc]
@@ -172,7 +172,9 @@ def _killed(bed: Bed, rng: random.Random, number: int, target: str, strikes: lis
     return []
 
 
-def _signalled(bed: Bed, rng: random.Random, number: int, target: str, strikes: list[Struck]) -> list[str]:
+def _signalled(
+    bed: KillBed, rng: random.Random, number: int, target: str, strikes: list[Struck]
+) -> list[str]:
     chosen = rng.choice(list(CODES))
     met = _struck(bed, lambda: _moments(bed, rng, number)(0), chosen, target)
     if met is None:
@@ -193,7 +195,7 @@ def _signalled(bed: Bed, rng: random.Random, number: int, target: str, strikes: 
     return [f"{chosen.name}: exit code {code}, and the venue holds {open_now}"] if open_now else []
 
 
-def _stopped(bed: Bed, rng: random.Random, number: int, target: str, strikes: list[Struck]) -> list[str]:
+def _stopped(bed: KillBed, rng: random.Random, number: int, target: str, strikes: list[Struck]) -> list[str]:
     met = _struck(bed, lambda: _moments(bed, rng, number)(0), signal.SIGSTOP, target)
     if met is None:
         return [f"no run could be struck in {TRIES} attempts"]
@@ -209,7 +211,7 @@ def _stopped(bed: Bed, rng: random.Random, number: int, target: str, strikes: li
     return found + sealed_before(truth_of(bed.url), stopped_ms, continued_ms, RECV_TIME_MS)
 
 
-def _guarded(bed: Bed, rng: random.Random, number: int, target: str, strikes: list[Struck]) -> list[str]:
+def _guarded(bed: KillBed, rng: random.Random, number: int, target: str, strikes: list[Struck]) -> list[str]:
     then = rng.choice(("killed", "stopped", "continued", "restarted"))
     how = signal.SIGSTOP if then in {"stopped", "continued"} else signal.SIGKILL
     met = _struck(bed, lambda: _moments(bed, rng, number)(0), how, target)
@@ -231,7 +233,7 @@ def _guarded(bed: Bed, rng: random.Random, number: int, target: str, strikes: li
     return [] if flat else [f"{struck.signal}: not flat {CLOSED_WITHIN_S:g} s later"]
 
 
-def _continued(bed: Bed, run: "Run") -> list[str]:
+def _continued(bed: KillBed, run: "KilledRun") -> list[str]:
     """It woke up about when the guard took over: it goes on to its end, or stands down; either way flat."""
     code, told, errors = run.end()
     found = [] if code in {0, STANDS_DOWN} else [f"continued, it ended with {code}: {_words(told, errors)}"]
@@ -249,7 +251,7 @@ def _flat_within(url: str, seconds: float) -> bool:
     return False
 
 
-def _finished(bed: Bed, target: str) -> list[str]:
+def _finished(bed: KillBed, target: str) -> list[str]:
     """The start that nobody strikes: it must end by itself, flat; then the venue is asked."""
     run = bed.begin(target)
     code, told, errors = run.end()
@@ -267,7 +269,7 @@ def _words(told: dict[str, Any], errors: str) -> str:
     return f"{told.get('error')}\n{errors[-1500:]}"
 
 
-WAYS: dict[How, Callable[[Bed, random.Random, int, str, list[Struck]], list[str]]] = {
+WAYS: dict[How, Callable[[KillBed, random.Random, int, str, list[Struck]], list[str]]] = {
     "kill": _killed,
     "signal": _signalled,
     "stop": _stopped,

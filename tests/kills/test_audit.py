@@ -22,7 +22,7 @@ from venue.simulated.engine.order_log import LoggedOrder
 HUNDRED = Settings(target=Quote(100 * ONE), cycles=2, hold=Ms(500))
 
 
-async def ended(folder: Path) -> tuple[Truth, Path]:
+async def audited_end(folder: Path) -> tuple[Truth, Path]:
     """What the venue knows after two calm cycles, and the ledger of them."""
     async with bench(folder, HUNDRED) as ready:
         assert (await ready.run()).by == "done"
@@ -37,7 +37,7 @@ async def ended(folder: Path) -> tuple[Truth, Path]:
 @pytest.fixture(scope="module")
 def good(tmp_path_factory: pytest.TempPathFactory) -> tuple[Truth, Path]:
     """One run for all: nobody changes it."""
-    return trio.run(ended, tmp_path_factory.mktemp("good"), clock=MockClock(autojump_threshold=0))
+    return trio.run(audited_end, tmp_path_factory.mktemp("good"), clock=MockClock(autojump_threshold=0))
 
 
 def doubled(truth: Truth) -> Truth:

@@ -26,7 +26,7 @@ HELD_S = 30.0
 ASKED_TIMES = 4
 
 
-class Scene:
+class LostScene:
     """One venue, one state directory, one folder of logs."""
 
     def __init__(self, folder: Path) -> None:
@@ -104,46 +104,46 @@ class Scene:
         self.venue.communicate(timeout=30)
 
 
-def killed(run: subprocess.Popen[str]) -> None:
+def killed_process(run: subprocess.Popen[str]) -> None:
     run.kill()
     run.communicate()
 
 
-def without_ledger(scene: Scene) -> None:
+def without_ledger(scene: LostScene) -> None:
     for path in scene.logs.glob("ledger.sqlite*"):
         path.unlink()
 
 
-def without_wal(scene: Scene) -> None:
+def without_wal(scene: LostScene) -> None:
     (scene.logs / "ledger.sqlite-wal").unlink()
 
 
-def unmounted(scene: Scene) -> None:
+def unmounted(scene: LostScene) -> None:
     shutil.rmtree(scene.logs)
 
 
-def emptied(scene: Scene) -> None:
+def emptied(scene: LostScene) -> None:
     without_ledger(scene)
     (scene.logs / "ledger.sqlite").write_bytes(b"")
 
 
-def garbled(scene: Scene) -> None:
+def garbled(scene: LostScene) -> None:
     without_ledger(scene)
     (scene.logs / "ledger.sqlite").write_bytes(b"no ledger at all, " * 500)
 
 
-def zeroed_state(scene: Scene) -> None:
+def zeroed_state(scene: LostScene) -> None:
     for path in (scene.folder / "state").glob("*/*.json"):
         path.write_bytes(bytes(path.stat().st_size))
 
 
-def lose(vandal: Callable[[Scene], None]) -> Callable[[Scene], None]:
+def lose(vandal: Callable[[LostScene], None]) -> Callable[[LostScene], None]:
     """Killed, then the files: all say 4 until `flatten` has closed what the stored escape signs; then
     `status` and the next start say flat.
     """
 
-    def play(scene: Scene) -> None:
-        killed(scene.holds("1 h", "--no-guard"))
+    def play(scene: LostScene) -> None:
+        killed_process(scene.holds("1 h", "--no-guard"))
         vandal(scene)
         scene.told(4, "status")
         scene.told(4, "run", "--cycles", "1", "--hold", "300 ms")
@@ -159,7 +159,7 @@ def lose(vandal: Callable[[Scene], None]) -> Callable[[Scene], None]:
     return play
 
 
-def alive(scene: Scene) -> None:
+def alive(scene: LostScene) -> None:
     """The ledger is deleted under a run: it closes and halts, and trades no other pair."""
     run = scene.holds("2 s")
     without_ledger(scene)
@@ -172,11 +172,11 @@ def alive(scene: Scene) -> None:
         scene.failures.append(f"not latched: {after}")
 
 
-def wrong_place(scene: Scene) -> None:
+def wrong_place(scene: LostScene) -> None:
     """Another folder, another spelling of the URL, another name: none of them is flat, and the right one
     closes.
     """
-    killed(scene.holds("1 h", "--no-guard"))
+    killed_process(scene.holds("1 h", "--no-guard"))
     elsewhere = scene.folder / "elsewhere"
     if str(scene.logs) not in str(scene.told(4, "flatten", logs=elsewhere).get("error")):
         scene.failures.append("the right folder is not named")
@@ -188,11 +188,11 @@ def wrong_place(scene: Scene) -> None:
     scene.told(0, "status")
 
 
-def zeroed(scene: Scene) -> None:
+def zeroed(scene: LostScene) -> None:
     """A state file of zeros: the pair is closed, the epoch goes on above the ledger's, and a halt that may
     have been in it stays.
     """
-    killed(scene.holds("1 h", "--no-guard"))
+    killed_process(scene.holds("1 h", "--no-guard"))
     epoch = scene.told(4, "status").get("epoch") or 0
     zeroed_state(scene)
     scene.told(4, "status")
@@ -202,9 +202,9 @@ def zeroed(scene: Scene) -> None:
         scene.failures.append(f"epoch {epoch} before, and then {after}")
 
 
-def lost_state(scene: Scene) -> None:
+def lost_state(scene: LostScene) -> None:
     """A container without a kept HOME: a latched halt comes back from the ledger, and so does the epoch."""
-    killed(scene.holds("1 h", "--no-guard"))
+    killed_process(scene.holds("1 h", "--no-guard"))
     epoch = scene.told(4, "status").get("epoch") or 0
     scene.told(0, "halt", "--reason", "going away")
     shutil.rmtree(scene.folder / "state")
@@ -216,7 +216,7 @@ def lost_state(scene: Scene) -> None:
     scene.told(0, "run", "--cycles", "1", "--hold", "300 ms")
 
 
-SCENES: dict[str, Callable[[Scene], None]] = {
+SCENES: dict[str, Callable[[LostScene], None]] = {
     "deleted": lose(without_ledger),
     "wal": lose(without_wal),
     "unmounted": lose(unmounted),
@@ -237,7 +237,7 @@ def main() -> int:
     for name in parser.parse_args().only or SCENES:
         began = time.monotonic()
         with tempfile.TemporaryDirectory(prefix="lost-") as folder:
-            scene = Scene(Path(folder))
+            scene = LostScene(Path(folder))
             try:
                 SCENES[name](scene)
             finally:

@@ -46,7 +46,7 @@ def _only_cancelled(error: BaseException) -> bool:
     )
 
 
-class Target:
+class CrashTarget:
     """One actor under fire; `crash` may be called from anywhere, any number of times."""
 
     def __init__(self, fire: "Fire") -> None:
@@ -123,8 +123,8 @@ class Fire(trio.abc.Instrument):
     """
 
     def __init__(self, names: Iterable[str]) -> None:
-        self.targets = {name: Target(self) for name in names}
-        self.owners: dict[trio.lowlevel.Task, Target] = {}
+        self.targets = {name: CrashTarget(self) for name in names}
+        self.owners: dict[trio.lowlevel.Task, CrashTarget] = {}
 
     def task_spawned(self, task: trio.lowlevel.Task) -> None:
         """A task belongs to the actor that its nursery belongs to."""

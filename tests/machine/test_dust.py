@@ -15,7 +15,7 @@ from messages.sizing import TOP_UPS, Sealed
 from messages.units import ONE, Base, Ms, Price, Quote
 from tests.machine.audit import Heard, Written, faults, judged
 from tests.machine.bench import Bench, bench
-from tests.machine.test_escape_and_recovery import FLAT, HOURS, escaped, interrupted, opened, rows_of
+from tests.machine.test_escape_and_recovery import FLAT, HOURS, escaped, interrupted, messages_of, opened
 from tests.machine.test_strangers import by_hand
 from venue.simulated.engine.rules import VenueOptions
 from venue.simulated.faults.order_faults import Faults, Refuse, Thin
@@ -32,7 +32,7 @@ SIDES = {"eth": ("eth",), "sol": ("sol",), "both legs": ("eth", "sol")}
 
 
 def purposes(ready: Bench) -> list[str]:
-    return [row.plan.purpose for row in rows_of(ready.world.ledger) if isinstance(row, Sealed)]
+    return [row.plan.purpose for row in messages_of(ready.world.ledger) if isinstance(row, Sealed)]
 
 
 @pytest.mark.parametrize("legs", SIDES.values(), ids=SIDES)

@@ -98,7 +98,7 @@ def remove_ledger(folder: Path) -> None:
         path.unlink()
 
 
-def rows_of(ledger: Path) -> list[msgspec.Struct]:
+def messages_of(ledger: Path) -> list[msgspec.Struct]:
     with closing(Store.reading(ledger)) as store:
         return [message for _, _, message in store.events()]
 
@@ -123,7 +123,7 @@ async def test_a_tree_that_gives_up_ends_in_escape_and_its_fills_are_ours_at_the
         left = await escaped(ready, ending)
         assert (left.flat, opened(ready)) == (True, FLAT)
         assert [
-            type(row) for row in rows_of(ready.world.ledger) if isinstance(row, EscapeRound | Halted)
+            type(row) for row in messages_of(ready.world.ledger) if isinstance(row, EscapeRound | Halted)
         ] == [Halted, EscapeRound]
         async with next_start(tmp_path, ready) as second:
             assert second.world.state.halted is not None
@@ -175,7 +175,7 @@ async def test_a_ledger_that_cannot_be_written_ends_trading_at_once_and_what_was
         async with next_start(tmp_path, ready) as second:
             assert (await second.run(within_s=60)).by == "done"
             assert waiting_beside(tmp_path) == 0
-            assert any(isinstance(row, EscapeRound) for row in rows_of(second.world.ledger))
+            assert any(isinstance(row, EscapeRound) for row in messages_of(second.world.ledger))
 
 
 @pytest.mark.long
@@ -214,7 +214,7 @@ async def test_the_reserve_is_freed_when_the_disk_is_full_and_the_exit_is_writte
         assert (ending.by, ending.code) == ("refused", "LOW_DISK")
         assert not reserve.exists()
         assert opened(ready) == FLAT
-        sealed = [row.plan.purpose for row in rows_of(ready.world.ledger) if isinstance(row, Sealed)]
+        sealed = [row.plan.purpose for row in messages_of(ready.world.ledger) if isinstance(row, Sealed)]
         assert sealed == ["enter", "exit"]
 
 
@@ -293,7 +293,7 @@ async def test_without_its_ledger_our_pair_is_foreign_until_a_person_adopts_it(
                 assert ending.by == "done", ending
                 assert opened(ready) == FLAT
                 assert [
-                    (row.eth, row.sol) for row in rows_of(third.world.ledger) if isinstance(row, Adopted)
+                    (row.eth, row.sol) for row in messages_of(third.world.ledger) if isinstance(row, Adopted)
                 ] == [(Base.of("0.042"), Base.of("-1"))]
                 assert third.totals().completed == 1
 
@@ -307,7 +307,7 @@ async def test_a_lone_leg_that_is_adopted_is_closed_and_not_completed(
         ending = await ready.run(within_s=60)
         assert ending.by == "done"
         assert opened(ready) == FLAT
-        purposes = [row.plan.purpose for row in rows_of(ready.world.ledger) if isinstance(row, Sealed)]
+        purposes = [row.plan.purpose for row in messages_of(ready.world.ledger) if isinstance(row, Sealed)]
         assert purposes[0] in {"exit", "flatten"}
         assert "repair" not in purposes
 

@@ -23,9 +23,9 @@ from tests.machine.test_escape_and_recovery import (
     HOURS,
     interrupted,
     killed,
+    messages_of,
     next_start,
     opened,
-    rows_of,
 )
 from tests.venue.test_escape import trade
 from venue.nado.signing import Signer
@@ -106,7 +106,7 @@ async def test_halt_latches_with_its_reason_in_the_ledger(
             assert kept.startswith("going away: nothing is entered until python supervisor.py clear-halt")
             assert (outcome.facts["halted"], outcome.facts["halt_detail"]) == (True, "going away")
             assert opened(ready) == FLAT
-            assert [row for row in rows_of(second.world.ledger) if isinstance(row, Halted)] == [
+            assert [row for row in messages_of(second.world.ledger) if isinstance(row, Halted)] == [
                 Halted("HALTED_BY_HAND", "going away")
             ]
             async with next_start(tmp_path, second) as third:

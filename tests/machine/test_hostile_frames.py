@@ -11,7 +11,7 @@ from trio.testing import MockClock
 
 from messages.lifecycle import Note
 from messages.units import Ms
-from tests.fuzz.run import one
+from tests.fuzz.run import one_input
 from tests.fuzz.targets import targets
 from tests.machine.audit import faults
 from tests.machine.bench import Bench, bench
@@ -29,7 +29,7 @@ def unreadable() -> list[str]:
     asked for.
     """
     stream = next(target for target in targets(SEED) if target.name == "stream")
-    texts = [one(stream, SEED, number).decode("utf-8", "replace") for number in range(FRAMES)]
+    texts = [one_input(stream, SEED, number).decode("utf-8", "replace") for number in range(FRAMES)]
     return [text for text in texts if _troubles(text)]
 
 

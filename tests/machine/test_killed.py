@@ -25,22 +25,22 @@ HUNDRED = Settings(target=Quote(100 * ONE), cycles=1, hold=Ms(500))
 PAIR = {4: int(Base.of("0.042")), 8: int(Base.of("1"))}
 
 
-def hop(words: Container[HopWord], purpose_seq: int = 1) -> Callable[[msgspec.Struct], bool]:
+def hop_named(words: Container[HopWord], purpose_seq: int = 1) -> Callable[[msgspec.Struct], bool]:
     return lambda said: isinstance(said, Hop) and said.hop in words and said.seq == purpose_seq
 
 
 PHASES: dict[str, tuple[Callable[[msgspec.Struct], bool], float]] = {
-    "idle": (hop(["sizing proposes"], 0), 0.0),
-    "seal to ready": (hop(["supervisor seals"]), 0.0),
+    "idle": (hop_named(["sizing proposes"], 0), 0.0),
+    "seal to ready": (hop_named(["supervisor seals"]), 0.0),
     "ready to place": (lambda said: isinstance(said, Ready), 0.0),
-    "between the sends": (hop(LEG_SENDS.values()), 0.0),
-    "sent to ack": (hop(LEG_SENDS.values()), 0.015),
-    "ack to fill": (hop(LEG_ANSWERED.values()), 0.0),
+    "between the sends": (hop_named(LEG_SENDS.values()), 0.0),
+    "sent to ack": (hop_named(LEG_SENDS.values()), 0.015),
+    "ack to fill": (hop_named(LEG_ANSWERED.values()), 0.0),
     "outcome to close": (lambda said: isinstance(said, Outcome), 0.0),
     "hold": (lambda said: isinstance(said, PlanClosed), 0.2),
-    "exit sealed": (hop(["supervisor seals"], 2), 0.0),
-    "exit sent": (hop(LEG_SENDS.values(), 2), 0.015),
-    "exit answered": (hop(LEG_ANSWERED.values(), 2), 0.0),
+    "exit sealed": (hop_named(["supervisor seals"], 2), 0.0),
+    "exit sent": (hop_named(LEG_SENDS.values(), 2), 0.015),
+    "exit answered": (hop_named(LEG_ANSWERED.values(), 2), 0.0),
 }
 """Phase -> what marks it, and how many seconds later the crash comes."""
 

@@ -69,7 +69,7 @@ def once(
     ready.watchers.append(watch)
 
 
-def sends(said: msgspec.Struct) -> bool:
+def sends_order(said: msgspec.Struct) -> bool:
     return isinstance(said, Hop) and said.hop in LEG_SENDS.values()
 
 
@@ -77,7 +77,7 @@ async def test_fills_that_a_lost_stream_did_not_bring_are_found_out_and_the_stre
     autojump_clock: MockClock, tmp_path: Path, nursery: trio.Nursery
 ) -> None:
     async with bench(tmp_path, msgspec.structs.replace(PATIENT, hold=Ms(6_000))) as ready:
-        once(ready, nursery, sends, lambda: away(ready, ACCOUNT, 1.0))
+        once(ready, nursery, sends_order, lambda: away(ready, ACCOUNT, 1.0))
         ending = await ready.run(within_s=60)
         log = ready.venue.exchange.order_log
         assert (ending.by, faults(log, largest=PAIR)) == ("done", [])

@@ -13,7 +13,7 @@ from messages.lifecycle import Alarm
 from messages.money import Statement
 from messages.settings import Settings
 from messages.units import Ms, Quote
-from tests.endings.outcomes import LATE_MS, OUTCOMES, Order, together
+from tests.endings.outcomes import LATE_MS, OUTCOMES, StruckOrder, together
 from tests.machine.bench import Bench, bench
 from tests.machine.test_escape_and_recovery import escaped
 from tests.machine.test_strangers import SOL, by_hand
@@ -197,7 +197,7 @@ def took_place(log: list[LoggedOrder], symbol: str, name: str) -> None:
     assert came[name], f"no accident: {symbol} {name}; the order was {became}"
 
 
-async def crashes(ready: Bench, *at_s: float) -> None:
+async def kill_ledger(ready: Bench, *at_s: float) -> None:
     """Kill the ledger at these moments of the run."""
     began = trio.current_time()
     for moment in at_s:
@@ -205,14 +205,14 @@ async def crashes(ready: Bench, *at_s: float) -> None:
         ready.machine.tree.supervisor.kill("ledger")
 
 
-async def ended(ready: Bench, crashed: bool) -> Statement:
+async def money_at_end(ready: Bench, crashed: bool) -> Statement:
     """Run to its end, whichever it is, with what is left closed; the statement, checked against the
     exchange.
     """
     before = await ready.account()
     async with trio.open_nursery() as nursery:
         if crashed:
-            nursery.start_soon(crashes, ready, 0.4, 1.0, 2.5, 3.3)
+            nursery.start_soon(kill_ledger, ready, 0.4, 1.0, 2.5, 3.3)
         ending = await ready.run(within_s=300)
         nursery.cancel_scope.cancel()
     if ending.open_legs:
@@ -230,9 +230,9 @@ async def test_partial_fills_and_repairs_add_up_to_the_last_digit(
     accident: str, crashed: bool, autojump_clock: trio.testing.MockClock, tmp_path: Path
 ) -> None:
     symbol, name = ACCIDENTS[accident]
-    staged = OUTCOMES[name].stage(Order(symbol, 42 if symbol == "ETH-PERP" else 10, 2031))
+    staged = OUTCOMES[name].stage(StruckOrder(symbol, 42 if symbol == "ETH-PERP" else 10, 2031))
     async with bench(tmp_path, SETTINGS, faults=together(Faults(incident=MOVES), staged)) as ready:
-        money = await ended(ready, crashed)
+        money = await money_at_end(ready, crashed)
         took_place(ready.venue.exchange.order_log, symbol, name)
         assert (money.residual, money.state, money.words) == (0, "exact", "")
         assert money.net == ready.totals().pnl == money.balance_change
@@ -245,7 +245,7 @@ async def test_an_accident_that_nobody_staged_is_missed(
     any more.
     """
     async with bench(tmp_path, SETTINGS, faults=Faults(incident=MOVES)) as ready:
-        await ended(ready, crashed=False)
+        await money_at_end(ready, crashed=False)
         for symbol, name in ACCIDENTS.values():
             with pytest.raises(AssertionError, match=f"no accident: {symbol} {name}"):
                 took_place(ready.venue.exchange.order_log, symbol, name)
@@ -259,7 +259,7 @@ async def test_a_liquidation_is_booked_as_itself(
 ) -> None:
     liquidate = LiquidateNow(at_ms=MIDWAY_MS, product=liquidated.removeprefix("both"))
     async with bench(tmp_path, SETTINGS, faults=Faults(incident=(*MOVES, liquidate))) as ready:
-        money = await ended(ready, crashed)
+        money = await money_at_end(ready, crashed)
         assert money.liquidation < 0
         assert (money.residual, money.state, money.words) == (0, "exact", "")
 
@@ -278,7 +278,7 @@ async def test_an_isolated_position_of_the_users_is_booked_as_itself(
             by_hand(ready, "-3", "110", SOL, margin=100)
 
         nursery.start_soon(hand)
-        money = await ended(ready, crashed)
+        money = await money_at_end(ready, crashed)
         assert money.isolated == Quote.of("-100")
         assert (money.residual, money.state, money.words) == (0, "exact", "")
         nursery.cancel_scope.cancel()

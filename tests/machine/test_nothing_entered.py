@@ -70,7 +70,7 @@ async def test_what_it_waits_for_is_told_with_figure_limit_and_when_it_is_given_
     assert (ending.by, ending.code) == ("refused", "SPREAD_WIDE")
 
 
-def sample(folder: Path) -> Settings:
+def manual_sample(folder: Path) -> Settings:
     """The configuration that docs/running.md, "Going live", tells people to begin with."""
     manual = (Path(__file__).resolve().parents[2] / "docs" / "running.md").read_text(encoding="utf-8")
     found = re.search(r"\n(       target = .*?)\n\n", manual[manual.index("## Going live") :], re.DOTALL)
@@ -87,7 +87,7 @@ async def test_the_sample_of_the_manual_trades_all_its_cycles(
     """3 cycles at 200 USD traded nothing in 3: that target can be balanced at half of all prices.
     `cycles`: fewer than the manual says.
     """
-    settings = sample(tmp_path)
+    settings = manual_sample(tmp_path)
     settings = msgspec.structs.replace(settings, cycles=cycles or settings.cycles)
     async with bench(tmp_path, settings, market="synthetic", seed=seed) as ready:
         ending = await ready.run()

@@ -28,7 +28,7 @@ SETTINGS = Settings(target=Quote(1000 * ONE), cycles=1, hold=Ms(10_000), venue_p
 ETH, SOL = 4, 8
 
 
-def held(ready: Bench) -> tuple[Base, Base]:
+def held_now(ready: Bench) -> tuple[Base, Base]:
     known = net(ready.venue.exchange.order_log)
     return Base(known.get(ETH, 0)), Base(known.get(SOL, 0))
 
@@ -62,7 +62,7 @@ async def test_a_coarser_step_closes_both_legs_in_proportion_and_the_rest_is_nam
         tmp_path, SETTINGS, faults=during(Rules(at_ms=5_000, for_ms=LONG, product="SOL-PERP", step="1"))
     ) as ready:
         ending = await ready.run(within_s=600)
-        eth, sol = held(ready)
+        eth, sol = held_now(ready)
         assert abs(sol) < ONE
         assert eth * sol < 0, "what is left is hedged"
         assert abs(eth * 2756.9 + sol * 115.86) / 1e18 < 3, "to a lot of ETH"
@@ -78,7 +78,7 @@ async def test_a_step_that_is_back_lets_everything_go(autojump_clock: MockClock,
         tmp_path, SETTINGS, faults=during(Rules(at_ms=5_000, for_ms=8_000, product="SOL-PERP", step="1"))
     ) as ready:
         ending = await ready.run(within_s=600)
-        assert (ending.by, held(ready)) == ("done", (0, 0))
+        assert (ending.by, held_now(ready)) == ("done", (0, 0))
 
 
 async def test_another_tick_is_read_and_gone_by(autojump_clock: MockClock, tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ async def test_another_tick_is_read_and_gone_by(autojump_clock: MockClock, tmp_p
     )
     async with bench(tmp_path, SETTINGS, faults=during(*incidents)) as ready:
         ending = await ready.run(within_s=600)
-        assert (ending.by, held(ready)) == ("done", (0, 0))
+        assert (ending.by, held_now(ready)) == ("done", (0, 0))
 
 
 async def test_a_leg_below_a_new_minimum_leaves_neither_leg_alone(
@@ -100,7 +100,7 @@ async def test_a_leg_below_a_new_minimum_leaves_neither_leg_alone(
     async with bench(tmp_path, SETTINGS, faults=during(changed)) as ready:
         with trio.move_on_after(60):
             await ready.machine.run()
-        eth, sol = held(ready)
+        eth, sol = held_now(ready)
         assert eth * sol < 0
         assert worst_alone(ready) < 20
 
@@ -113,7 +113,7 @@ async def test_both_legs_are_asked_before_they_leave(
     blocked = Trading(at_ms=at_ms, for_ms=30_000, product="SOL-PERP", status="post_only")
     async with bench(tmp_path, SETTINGS, faults=during(blocked)) as ready:
         ending = await ready.run(within_s=600)
-        assert (ending.by, held(ready)) == ("done", (0, 0))
+        assert (ending.by, held_now(ready)) == ("done", (0, 0))
         assert worst_alone(ready) < 1100
         assert ready.totals().unhedged_usd_s < 200 * ONE
 
@@ -141,7 +141,7 @@ async def test_what_has_left_is_opened_again_once_when_the_other_leg_is_refused_
             False,
             "fok",
         )
-        assert (ending.by, held(ready)) == ("done", (0, 0))
+        assert (ending.by, held_now(ready)) == ("done", (0, 0))
         leading = [
             message.plan
             for message in ready.said
@@ -200,7 +200,7 @@ async def test_a_pair_is_left_whatever_else_the_venue_says(
     async with bench(tmp_path, SETTINGS, faults=during(*later)) as ready:
         with trio.move_on_after(60):
             await ready.machine.run()
-        assert held(ready) == (0, 0), notes(ready)[-2000:]
+        assert held_now(ready) == (0, 0), notes(ready)[-2000:]
 
 
 @pytest.mark.parametrize("odd", thinned(reversed(ODD), 3))
@@ -217,7 +217,7 @@ async def test_escape_closes_whatever_else_the_venue_says(
             world.venue, world.rules, world.clock, SETTINGS, lambda *_: None, ready.said.append
         )
         left = await escape(context, task)
-        assert (left.flat, held(ready)) == (True, (0, 0)), notes(ready)[-2000:]
+        assert (left.flat, held_now(ready)) == (True, (0, 0)), notes(ready)[-2000:]
 
 
 @pytest.mark.long
@@ -238,7 +238,7 @@ async def test_a_run_does_not_enter_by_rules_that_nobody_could_read_for_too_long
         first = entered[0]
         assert max(entered) - first < 25_000
         assert any(getattr(message, "code", "") == "RULES_STALE" for message in ready.said)
-        assert held(ready) == (0, 0)
+        assert held_now(ready) == (0, 0)
 
 
 async def test_the_ledger_hears_of_changed_rules_and_a_plan_names_their_version(

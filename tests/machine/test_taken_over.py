@@ -14,7 +14,7 @@ from tests.machine.bench import Bench, bench
 from tests.machine.test_escape_and_recovery import HOURS, killed
 
 
-def asked(ready: Bench) -> int:
+def asked_exchange(ready: Bench) -> int:
     """HTTP requests so far."""
     return int(dict(ready.world.venue.seen())["http"].split(" ")[0])
 
@@ -27,11 +27,11 @@ async def test_it_asks_nothing_while_its_guard_closes_and_little_until_all_is_cl
     """
     async with bench(tmp_path, HOURS) as ready:
         await killed(ready)
-        before = asked(ready)
+        before = asked_exchange(ready)
         with closing_alone(ready.world.state.beside(".json")) as alone, trio.move_on_after(10):
             assert alone
             await _while_guard_closes(ready.world, Stops())
-        assert asked(ready) == before
+        assert asked_exchange(ready) == before
         with trio.move_on_after(10):
             await _while_guard_closes(ready.world, Stops())
-        assert 0 < asked(ready) - before <= 4 * (10 / GUARD_ASK_S + 1)
+        assert 0 < asked_exchange(ready) - before <= 4 * (10 / GUARD_ASK_S + 1)

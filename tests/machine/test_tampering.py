@@ -36,7 +36,7 @@ def other(value: Any) -> Any:
     return type(value)(value + 1) if isinstance(value, Base | Price | Bps) else value + 1
 
 
-def tampered(plan: SizingPlan, field: str) -> SizingPlan:
+def tampered_plan(plan: SizingPlan, field: str) -> SizingPlan:
     leg, _, name = field.partition(".")
     if not name:
         return msgspec.structs.replace(plan, **{field: other(getattr(plan, field))})
@@ -70,7 +70,7 @@ async def test_a_changed_field_in_one_legs_message_sends_nothing(
 
         def tamper(message: Any) -> None:
             if isinstance(message, Sealed):
-                plan = tampered(message.plan, field)
+                plan = tampered_plan(message.plan, field)
                 message = Sealed(plan, digest(plan) if recomputed else message.digest)
             post(message)
 
@@ -102,7 +102,7 @@ async def test_a_field_changed_after_the_vote_keeps_that_leg_from_sending(
         def change(said: msgspec.Struct) -> None:
             if isinstance(said, Ready) and said.who == victim and said.seq == 1:
                 held = copies[0].plan
-                changed = tampered(held, field)
+                changed = tampered_plan(held, field)
                 for name in SizingPlan.__struct_fields__:
                     msgspec.structs.force_setattr(held, name, getattr(changed, name))
 

@@ -219,7 +219,7 @@ async def test_a_venue_that_is_slow_at_each_step_of_subscribing_restarts_no_acto
         nursery.cancel_scope.cancel()
 
 
-def held(phase: str) -> Held:
+def held_legs(phase: str) -> Held:
     return cast("Held", SimpleNamespace(phase=phase, eth=HeldLeg(Base.of("0.042")), sol=HeldLeg()))
 
 
@@ -230,15 +230,15 @@ def test_connections_that_come_and_go_at_once_do_not_begin_the_ten_seconds_anew(
     for tenth in range(100):
         # half a second up, half a second down
         gone.symmetric_difference_update({"eth_leg"} if tenth % 5 == 0 else ())
-        assert watch.overdue(held("uneven"), tenth / 10) == ""
+        assert watch.overdue(held_legs("uneven"), tenth / 10) == ""
     gone.add("eth_leg")
-    assert "eth_leg without a connection for 10 s" in watch.overdue(held("uneven"), 10.6)
-    assert watch.overdue(held("open"), 10.7) == ""
-    assert watch.overdue(held("uneven"), 10.8) == "", "another lone leg, another ten seconds"
+    assert "eth_leg without a connection for 10 s" in watch.overdue(held_legs("uneven"), 10.6)
+    assert watch.overdue(held_legs("open"), 10.7) == ""
+    assert watch.overdue(held_legs("uneven"), 10.8) == "", "another lone leg, another ten seconds"
     gone.clear()
-    assert watch.overdue(held("uneven"), 30.0) == watch.overdue(held("uneven"), 31.0) == ""
+    assert watch.overdue(held_legs("uneven"), 30.0) == watch.overdue(held_legs("uneven"), 31.0) == ""
     gone.add("eth_leg")
-    assert watch.overdue(held("uneven"), 32.0) == "", "it had been back for a second"
+    assert watch.overdue(held_legs("uneven"), 32.0) == "", "it had been back for a second"
 
 
 @pytest.mark.long

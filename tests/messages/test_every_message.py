@@ -44,7 +44,7 @@ def members(kind: Any) -> tuple[Any, ...]:
     return (kind,)
 
 
-def allowed(kind: Any) -> bool:
+def allowed_types(kind: Any) -> bool:
     if get_origin(kind) is Literal:
         return all(isinstance(value, SCALARS) for value in get_args(kind))
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
@@ -52,17 +52,17 @@ def allowed(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, SCALARS)
 
 
-def sample(kind: Any, rng: random.Random) -> Any:
+def sample_message(kind: Any, rng: random.Random) -> Any:
     """A random value of a field's type; x18 integers up to 2^127."""
     if isinstance(kind, typing.NewType):
-        return sample(kind.__supertype__, rng)
+        return sample_message(kind.__supertype__, rng)
     origin = get_origin(kind)
     if origin is Literal:
         return rng.choice(get_args(kind))
     if origin in {typing.Union, types.UnionType}:
-        return sample(rng.choice(get_args(kind)), rng)
+        return sample_message(rng.choice(get_args(kind)), rng)
     if origin is tuple:
-        return tuple(sample(get_args(kind)[0], rng) for _ in range(rng.randrange(3)))
+        return tuple(sample_message(get_args(kind)[0], rng) for _ in range(rng.randrange(3)))
     if issubclass(kind, msgspec.Struct):
         return filled(kind, rng)
     if issubclass(kind, X18):
@@ -81,7 +81,7 @@ def sample(kind: Any, rng: random.Random) -> Any:
 
 def filled(kind: type[msgspec.Struct], rng: random.Random) -> msgspec.Struct:
     hints = typing.get_type_hints(kind)
-    return kind(**{name: sample(hints[name], rng) for name in kind.__struct_fields__})
+    return kind(**{name: sample_message(hints[name], rng) for name in kind.__struct_fields__})
 
 
 def test_there_are_messages_to_walk() -> None:
@@ -101,7 +101,7 @@ def test_every_field_is_a_scalar_a_tuple_or_a_frozen_struct(kind: type[msgspec.S
     hints = typing.get_type_hints(kind)
     for name in kind.__struct_fields__:
         for member in members(hints[name]):
-            assert allowed(member), f"{kind.__name__}.{name}: {member}"
+            assert allowed_types(member), f"{kind.__name__}.{name}: {member}"
 
 
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.__name__)

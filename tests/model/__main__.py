@@ -8,7 +8,7 @@ import sys
 
 from tests.model.mutants import MUTANTS, table
 from tests.model.rules import SOUND
-from tests.model.search import Found, search
+from tests.model.search import SearchResult, search
 from tests.model.table import markdown
 
 
@@ -55,7 +55,7 @@ def main() -> int:
     return bool(found.name)
 
 
-def _told(found: Found) -> str:
+def _told(found: SearchResult) -> str:
     return f"{found.summary}\n{found.story()}" if found.name else found.summary
 
 

@@ -16,7 +16,7 @@ from tests.model.state import (
     Order,
     Plan,
     State,
-    held,
+    held_in_model,
     in_flight,
 )
 
@@ -88,8 +88,8 @@ def _votes(state: State, plan: Plan, copy: str, rules: Rules) -> Iterator[Move]:
         seen,
         epoch,
         ledger.last,
-        held(state, "eth"),
-        held(state, "sol"),
+        held_in_model(state, "eth"),
+        held_in_model(state, "sol"),
         flying.plan if flying else None,
     ):
         yield f"ledger declines {plan}", posted(state, ("declined", "ledger", plan))

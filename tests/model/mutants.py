@@ -14,11 +14,11 @@ from typing import Any, NamedTuple
 from tests.model import real
 from tests.model.real import Answer
 from tests.model.rules import SOUND, Rules
-from tests.model.search import Found, search
+from tests.model.search import SearchResult, search
 from tests.model.state import Bar, Message, Plan, Told
 
 
-class Mutant(NamedTuple):
+class ProtocolMutant(NamedTuple):
     """A broken protocol. `caught_by`: the invariant that must catch it, in `crashes` and `losses`."""
 
     says: str
@@ -27,7 +27,7 @@ class Mutant(NamedTuple):
     crashes: int = 0
     losses: int = 0
 
-    def search(self) -> Found:
+    def search(self) -> SearchResult:
         """Look for the shortest way to the invariant's violation."""
         return search(self.rules, crashes=self.crashes, losses=self.losses)
 
@@ -113,79 +113,81 @@ I9 = "i9_undisturbed_legs_act_together"
 L1 = "l1_every_intent_gets_an_outcome"
 L2 = "l2_a_lone_leg_is_followed_by_repair_or_flatten"
 
-MUTANTS: dict[str, Mutant] = {
-    "act_on_receipt": Mutant(
+MUTANTS: dict[str, ProtocolMutant] = {
+    "act_on_receipt": ProtocolMutant(
         "a leg sends when the plan is sealed, not when it is placed", broken(acts_on_receipt=True), I3
     ),
-    "place_on_two_votes": Mutant("two votes make a Place", broken(step=_places_on_two_votes), I3),
-    "vote_before_writing": Mutant(
+    "place_on_two_votes": ProtocolMutant("two votes make a Place", broken(step=_places_on_two_votes), I3),
+    "vote_before_writing": ProtocolMutant(
         "the ledger votes, then commits the intent", broken(votes_before_writing=True), I4
     ),
-    "nobody_compares": Mutant(
+    "nobody_compares": ProtocolMutant(
         "neither voters nor barrier compare digests",
         broken(nobody_compares=True, step=_compares_nothing),
         I1,
         losses=1,
     ),
-    "absent_believed_early": Mutant(
+    "absent_believed_early": ProtocolMutant(
         "RESOLVE believes `absent` before recv_time", broken(believes=_believes_absent_early), I6, losses=1
     ),
-    "resend_fresh_nonce": Mutant(
+    "resend_fresh_nonce": ProtocolMutant(
         "a leg that hears nothing sends again, with a fresh nonce", broken(resends="fresh"), I2, losses=1
     ),
-    "resend_identical_bytes": Mutant(
+    "resend_identical_bytes": ProtocolMutant(
         "a leg that hears nothing sends the identical bytes again", broken(resends="same"), I6, losses=1
     ),
-    "no_epochs": Mutant("a restart does not start a new epoch", broken(no_epochs=True), I5, crashes=1),
-    "old_keeps_running": Mutant(
+    "no_epochs": ProtocolMutant(
+        "a restart does not start a new epoch", broken(no_epochs=True), I5, crashes=1
+    ),
+    "old_keeps_running": ProtocolMutant(
         "a restart leaves the other leg's old incarnation running",
         broken(old_keeps_running=True),
         I5,
         crashes=1,
     ),
-    "awaited_sends": Mutant(
+    "awaited_sends": ProtocolMutant(
         "SOL is told after ETH, not in the same slice", broken(awaited_sends=True), I9, losses=1
     ),
-    "repair_forgotten": Mutant("nothing is proposed for a lone leg", broken(forgets_repair=True), L2),
-    "sizing_restart_bumps": Mutant(
+    "repair_forgotten": ProtocolMutant("nothing is proposed for a lone leg", broken(forgets_repair=True), L2),
+    "sizing_restart_bumps": ProtocolMutant(
         "a restart of sizing starts a new epoch", broken(sizing_bumps=True), I5, crashes=1
     ),
-    "late_place_acted_on": Mutant(
+    "late_place_acted_on": ProtocolMutant(
         "a new incarnation acts on a Place left in its mailbox",
         broken(acts_on_late_place=True),
         I5,
         crashes=1,
     ),
-    "ack_counted_as_fill": Mutant(
+    "ack_counted_as_fill": ProtocolMutant(
         "an acknowledgement counts as a fill", broken(told=_counts_an_ack_as_a_fill), I6
     ),
-    "unknown_counted_as_refused": Mutant(
+    "unknown_counted_as_refused": ProtocolMutant(
         "no answer counts as a refusal", broken(told=_counts_unknown_as_refused), I6, losses=1
     ),
-    "duplicates_counted": Mutant(
+    "duplicates_counted": ProtocolMutant(
         "a fill that comes twice counts twice", broken(told=_counts_duplicates), I6, losses=1
     ),
-    "cancel_taken_for_nothing": Mutant(
+    "cancel_taken_for_nothing": ProtocolMutant(
         "a cancel that overtakes a fill ends the order at zero",
         broken(told=_takes_a_cancel_for_nothing_traded),
         I6,
     ),
-    "doubts_forgotten": Mutant(
+    "doubts_forgotten": ProtocolMutant(
         "recovery neither asks about the orders in doubt nor waits for them",
         broken(forgets_doubts=True, step=_bumps_without_asking),
         L1,
         crashes=1,
     ),
-    "next_plan_beside_a_doubt": Mutant(
+    "next_plan_beside_a_doubt": ProtocolMutant(
         "after a restart the next plan is sealed, and voted for, while the last is in doubt",
         broken(ignores_flight=True, forgets_doubts=True, step=_bumps_without_asking),
         I7,
         crashes=1,
     ),
-    "number_used_again": Mutant(
+    "number_used_again": ProtocolMutant(
         "a plan gets the number of the one before", broken(step=_uses_a_number_again), I8
     ),
-    "never_resolved": Mutant(
+    "never_resolved": ProtocolMutant(
         "nobody asks the venue about an order in doubt", broken(never_asks=True), L1, losses=1
     ),
 }

@@ -99,7 +99,7 @@ def sizing_plan(plan: Plan) -> SizingPlan:
 
 
 @cache
-def sealed(plan: Plan, copy: str) -> Sealed:
+def sealed_message(plan: Plan, copy: str) -> Sealed:
     """The object that a voter holds."""
     true = sizing_plan(plan)
     if copy == "same":
@@ -143,7 +143,7 @@ def _event(message: Message) -> barrier.Event:
 
 def barrier_of(bar: Bar) -> Barrier:
     """The real state that a key stands for."""
-    plan = sealed(bar.plan, "same") if bar.plan else None
+    plan = sealed_message(bar.plan, "same") if bar.plan else None
     due = Ms(sealed_ms(bar.plan.seq) + READY_DEADLINE_MS) if bar.plan else Ms(0)
     ready = tuple(_vote(who, bar.plan, copy) for who, copy in bar.ready) if bar.plan else ()
     return Barrier(bar.epoch, bar.seq, bar.phase, plan, ready, due)  # type: ignore[arg-type]
@@ -156,8 +156,8 @@ def plan_of(plan: SizingPlan) -> Plan:
 
 def _key(state: Barrier) -> Bar:
     plan = plan_of(state.sealed.plan) if state.sealed else None
-    assert plan is None or sealed(plan, "same") == state.sealed, "the key must say everything"
-    copies = {digest(sealed(plan, copy).plan): copy for copy in ("other", "same")} if plan else {}
+    assert plan is None or sealed_message(plan, "same") == state.sealed, "the key must say everything"
+    copies = {digest(sealed_message(plan, copy).plan): copy for copy in ("other", "same")} if plan else {}
     ready = tuple(sorted((vote.who, copies[vote.plan_digest]) for vote in state.ready))
     return Bar(state.epoch, state.seq, state.phase, plan, ready)
 
@@ -250,7 +250,7 @@ SETTINGS = Settings()
 
 def _vote(who: str, plan: Plan, copy: str) -> Ready:
     """The yes of a voter that holds this copy."""
-    held = sealed(plan, copy)
+    held = sealed_message(plan, copy)
     true = digest(held.plan)
     eth, sol = (
         ORDER_BUILDER.digest_of(ORDER_BUILDER.order_of(held.plan, true, leg)) if plan.lots(leg) else ""
@@ -265,7 +265,7 @@ def _vote(who: str, plan: Plan, copy: str) -> Ready:
 def leg_agrees(leg: str, plan: Plan, copy: str, epoch: int, last: int, connected: bool = True) -> bool:
     """Does the real leg say yes? It is asked as an incarnation of `epoch` that last voted on `last`."""
     _, vote = on_sealed(
-        LegState(leg, epoch, last), sealed(plan, copy), ORDER_BUILDER, SETTINGS, connected=connected
+        LegState(leg, epoch, last), sealed_message(plan, copy), ORDER_BUILDER, SETTINGS, connected=connected
     )  # type: ignore[arg-type]
     assert isinstance(vote, Declined) or vote == _vote(leg, plan, copy), (
         "the key of a vote must say everything"
@@ -277,9 +277,9 @@ def leg_agrees(leg: str, plan: Plan, copy: str, epoch: int, last: int, connected
 def leg_sends(leg: str, plan: Plan, copy: str) -> bool:
     """Does the real leg, that has voted on its copy, send at the Place of the plan that was sealed?"""
     state, _ = on_sealed(
-        LegState(leg, plan.epoch), sealed(plan, copy), ORDER_BUILDER, SETTINGS, connected=True
+        LegState(leg, plan.epoch), sealed_message(plan, copy), ORDER_BUILDER, SETTINGS, connected=True
     )  # type: ignore[arg-type]
-    ledger, true = _vote("ledger", plan, "same"), sealed(plan, "same").digest
+    ledger, true = _vote("ledger", plan, "same"), sealed_message(plan, "same").digest
     place = Place(plan.epoch, plan.seq, true, ledger.eth_order or "", ledger.sol_order or "")
     return isinstance(on_place(state, place, ORDER_BUILDER), SignedOrder)
 
@@ -296,9 +296,9 @@ def ledger_agrees(
     if flying is not None:
         whole = sizing_plan(flying)
         fold.flight = Flight(
-            sealed(flying, "same"), (OurOrder("eth", whole, "", 0), OurOrder("sol", whole, "", 0))
+            sealed_message(flying, "same"), (OurOrder("eth", whole, "", 0), OurOrder("sol", whole, "", 0))
         )
-    answer = vote(fold, sealed(plan, copy), epoch, ORDER_BUILDER)
+    answer = vote(fold, sealed_message(plan, copy), epoch, ORDER_BUILDER)
     return isinstance(answer, Ready)
 
 

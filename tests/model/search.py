@@ -19,7 +19,7 @@ from tests.model.transitions import calmed, successors
 
 
 @dataclass
-class Found:
+class SearchResult:
     """What a search found. `name` is the broken invariant, "" when all hold."""
 
     states: int
@@ -60,7 +60,7 @@ class Search:
         self.depth = self.endings = 0
         self.began = time.process_time()  # how long a search takes, nothing in it depends on time
 
-    def run(self) -> Found:
+    def run(self) -> SearchResult:
         """Search everything; stop at the first violation."""
         enabled = gc.isenabled()
         gc.disable()  # tuples without cycles: the collector would only walk over millions of them
@@ -70,7 +70,7 @@ class Search:
             if enabled:
                 gc.enable()
 
-    def _everything(self) -> Found:
+    def _everything(self) -> SearchResult:
         level_ends, number = 1, 0
         while number < len(self.order):
             if number == level_ends:
@@ -143,10 +143,12 @@ class Search:
                     free.append(target)
         return taken != len(self.order)
 
-    def _found(self, name: str = "", detail: str = "", where: tuple[State, int] | None = None) -> Found:
+    def _found(
+        self, name: str = "", detail: str = "", where: tuple[State, int] | None = None
+    ) -> SearchResult:
         trace = self._trace(*where) if where is not None else ()
         seconds = time.process_time() - self.began
-        return Found(
+        return SearchResult(
             len(self.order), len(self.targets), self.depth, self.endings, seconds, name, detail, trace
         )
 
@@ -177,6 +179,6 @@ class Search:
         raise AssertionError("no move leads there")
 
 
-def search(rules: Rules, *, crashes: int, losses: int) -> Found:
+def search(rules: Rules, *, crashes: int, losses: int) -> SearchResult:
     """All states within the bounds."""
     return Search(rules, crashes, losses).run()

@@ -221,7 +221,7 @@ def start(crashes: int, losses: int, past: Past = NOTHING_YET) -> State:
     )
 
 
-def held(state: State, leg: str) -> int:
+def held_in_model(state: State, leg: str) -> int:
     """Lots the ledger counts as held in a leg."""
     lots = state.past.lots(leg)
     for entry in state.ledger.entries:

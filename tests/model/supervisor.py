@@ -7,7 +7,18 @@ from collections.abc import Iterator
 from tests.model.legs import Move, posted, with_leg
 from tests.model.real import Action
 from tests.model.rules import Rules
-from tests.model.state import LEGS, LOTS, Leg, Message, Plan, State, held, in_flight, last_purpose, plans_of
+from tests.model.state import (
+    LEGS,
+    LOTS,
+    Leg,
+    Message,
+    Plan,
+    State,
+    held_in_model,
+    in_flight,
+    last_purpose,
+    plans_of,
+)
 from tests.model.venue import probing, unprobed
 
 
@@ -202,7 +213,7 @@ def decisions(state: State, rules: Rules) -> Iterator[tuple[str, int, int]]:
     """What may follow from what the ledger holds: an enter, an exit of the pair, or one of the two cures
     of a lone leg.
     """
-    eth, sol = held(state, "eth"), held(state, "sol")
+    eth, sol = held_in_model(state, "eth"), held_in_model(state, "sol")
     closing = last_purpose(state) in {"exit", "flatten", "close"}
     if eth == sol == 0:
         yield "enter", LOTS, LOTS

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tests.model.legs import Move, with_order
 from tests.model.rules import Rules
-from tests.model.state import Message, Order, Plan, Probe, State, doubts, held, position
+from tests.model.state import Message, Order, Plan, Probe, State, doubts, held_in_model, position
 from tests.model.symmetry import by_order
 
 
@@ -65,7 +65,7 @@ def probing(state: State) -> State:
 def _before(state: State, plan: Plan, leg: str) -> int:
     """What the ledger held before the plan: one plan is in flight, so all other intents are over."""
     others = tuple(entry for entry in state.ledger.entries if entry.plan != plan)
-    return held(state._replace(ledger=state.ledger._replace(entries=others)), leg)
+    return held_in_model(state._replace(ledger=state.ledger._replace(entries=others)), leg)
 
 
 def unprobed(state: State) -> tuple[tuple[Plan, str], ...]:

@@ -19,7 +19,7 @@ from messages.execution import Outcome
 from messages.sizing import Place, Ready
 from messages.units import Ms
 from supervisor import Machine
-from tests.sweep.one import one
+from tests.sweep.one import one_run
 from tests.sweep.runs import Run
 from venue import resolve
 from venue.protocol import Reply, SignedOrder
@@ -73,7 +73,7 @@ class Mutant:
             yield 0, ()
             return
         for seed in range(SEEDS):
-            for blow, phase in one(seed, (), self.faults).points:
+            for blow, phase in one_run(seed, (), self.faults).points:
                 if blow.where == self.where and self.phase in {"", phase}:
                     yield seed, (blow,)
 

@@ -13,10 +13,10 @@ from commands.run.guard_keeper import SILENT_S
 from runtime.state_file import Saved, taken_epoch
 from tests.hostile.bed import CLOSED_WITHIN_S, ENDS_WITHIN_S, Bed
 from tests.hostile.judge import disagreements, false_claims, unlawful
-from tests.hostile.vandal import Scene
+from tests.hostile.vandal import VandalScene
 from tests.kills.venue import truth_of
 from tests.patience import slack
-from tests.processes.waiting import LONG_S, held, times_of, until
+from tests.processes.waiting import LONG_S, pair_held, times_of, until
 
 pytestmark = pytest.mark.process
 GRACE_NS = 400_000_000
@@ -67,7 +67,7 @@ def test_a_guard_that_goes_on_about_when_it_is_replaced_leaves_one_guard_and_tha
 ) -> None:
     """Other moments: `tests/commands/run/test_guarding.py`."""
     run = bed.run(LONG_S)
-    until(lambda: held(bed))
+    until(lambda: pair_held(bed))
     (first,) = bed.guards()
     os.kill(first, signal.SIGSTOP)
     time.sleep(SILENT_S)
@@ -89,8 +89,8 @@ def test_a_run_that_is_stopped_keeps_its_locks_its_guard_closes_all_the_same_and
     bed: Bed,
 ) -> None:
     """K6: no lock may stop the guard. Others hold two more, for good."""
-    run, scene = bed.run(LONG_S), Scene(bed.folder)
-    until(lambda: held(bed))
+    run, scene = bed.run(LONG_S), VandalScene(bed.folder)
+    until(lambda: pair_held(bed))
     (state,) = [path for path in scene.states(".json") if path.with_suffix(".escape").exists()]
     saved = state.read_bytes()
     epoch = msgspec.json.decode(saved, type=Saved).epoch
@@ -99,13 +99,13 @@ def test_a_run_that_is_stopped_keeps_its_locks_its_guard_closes_all_the_same_and
             scene.take_lock(state.with_suffix(suffix))
         run.send_signal(signal.SIGSTOP)
         time.sleep(0.5)
-        ledger = rows_of(bed)
+        ledger = ledger_rows(bed)
         until(lambda: not bed.held(), CLOSED_WITHIN_S)
         until(lambda: not bed.guards())
         assert (state.read_bytes(), taken_epoch(state)) == (saved, epoch + 1), (
             "the run may have been stopped in mid-write: its file is left alone"
         )
-        assert rows_of(bed) == ledger, "the ledger is the run's to write as long as it exists"
+        assert ledger_rows(bed) == ledger, "the ledger is the run's to write as long as it exists"
         assert list(bed.logs.glob("escape-*.jsonl"))
     finally:
         scene.release()
@@ -126,6 +126,6 @@ def test_a_run_that_is_stopped_keeps_its_locks_its_guard_closes_all_the_same_and
     )
 
 
-def rows_of(bed: Bed) -> bytes:
+def ledger_rows(bed: Bed) -> bytes:
     """The ledger's files, as they are on disk."""
     return b"".join((bed.logs / f"ledger.sqlite{part}").read_bytes() for part in ("", "-wal"))

@@ -15,7 +15,7 @@ from tests.hostile.bed import ENDS_WITHIN_S, Bed
 from tests.hostile.judge import false_claims, unlawful
 from tests.patience import slack
 from tests.processes.test_guards import TOOK_OVER
-from tests.processes.waiting import LONG_S, held, until
+from tests.processes.waiting import LONG_S, pair_held, until
 
 pytestmark = pytest.mark.process
 ROWS = 200_000
@@ -51,7 +51,7 @@ def test_starts_with_a_pair_open_and_a_ledger_that_dies_in_mid_trade_are_no_reas
     lengthened(bed)
     for _ in range(2):  # the second start finds the pair that the first one was killed over
         run = bed.started(*bed.run_words(LONG_S), *DEFAULT, "--json")
-        until(lambda: held(bed), 90)
+        until(lambda: pair_held(bed), 90)
         for guard in bed.guards():
             os.kill(guard, signal.SIGKILL)
         run.kill()

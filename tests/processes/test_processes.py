@@ -227,7 +227,7 @@ def test_a_ledger_of_another_venue_is_refused_naming_both(tmp_path: Path, venue_
     assert told["error"]["message"].count("simulated-7-") == 2
 
 
-def command(folder: Path, name: str, *arguments: str) -> tuple[int, dict[str, Any]]:
+def run_command(folder: Path, name: str, *arguments: str) -> tuple[int, dict[str, Any]]:
     code, output, errors = ended(started(folder, name, "--json", "--logs", str(folder / "logs"), *arguments))
     assert output, errors
     return code, json.loads(output.splitlines()[-1])
@@ -247,7 +247,7 @@ def test_flatten_reaches_a_live_run_and_closes_what_a_killed_one_left(tmp_path: 
     ]
     first = started(tmp_path, *holding)
     wait_for(tmp_path / "logs" / "evenkeel.log", "sol_leg answered")
-    code, told = command(tmp_path, "flatten")
+    code, told = run_command(tmp_path, "flatten")
     assert (code, told["open"], told["open_eth"], told["open_sol"]) == (0, "", "0", "0")
     assert ended(first)[0] == 3
     (tmp_path / "logs" / "evenkeel.log").unlink()
@@ -255,10 +255,10 @@ def test_flatten_reaches_a_live_run_and_closes_what_a_killed_one_left(tmp_path: 
     wait_for(tmp_path / "logs" / "evenkeel.log", "plan closed")
     second.kill()
     second.communicate()
-    code, told = command(tmp_path, "status")
+    code, told = run_command(tmp_path, "status")
     assert (code, told["error"]["code"], told["run_pid"]) == (4, "NOT_FLAT", None)
-    assert command(tmp_path, "flatten")[0] == 0
-    assert command(tmp_path, "status")[0] == 0
+    assert run_command(tmp_path, "flatten")[0] == 0
+    assert run_command(tmp_path, "status")[0] == 0
 
 
 def test_a_reader_that_goes_away_changes_no_exit_code(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from messages.units import ONE
 from tests.hostile.bed import Bed
 from tests.hostile.judge import ETH, SOL, false_claims, uneven_s, unlawful
 from tests.patience import slack
-from tests.processes.waiting import LONG_S, held, until
+from tests.processes.waiting import LONG_S, pair_held, until
 from venue.simulated.faults.incidents import FalseAnswer, Incident, Rules
 from venue.simulated.faults.order_faults import Faults
 
@@ -64,11 +64,11 @@ def stage(bed: Bed, *incidents: Incident) -> None:
 def holding(bed: Bed, *more: str) -> "subprocess.Popen[bytes]":
     """A run that holds its pair."""
     run = bed.started(*bed.run_words(LONG_S), *SHORT, *more, "--json")
-    until(lambda: held(bed))
+    until(lambda: pair_held(bed))
     return run
 
 
-def killed(run: "subprocess.Popen[bytes]") -> None:
+def killed_run(run: "subprocess.Popen[bytes]") -> None:
     run.kill()
     run.wait()
 
@@ -86,7 +86,7 @@ def ending(bed: Bed) -> str:
 def test_a_start_under_other_rules_closes_both_legs_or_keeps_both_and_says_so(bed: Bed, case: str) -> None:
     """K4: one leg was closed, or neither could ever be."""
     incident, may_end = CASES[case]
-    killed(holding(bed, "--no-guard"))
+    killed_run(holding(bed, "--no-guard"))
     stage(bed, incident)
     again = bed.started(*bed.run_words(0.3), *SHORT, "--no-guard", "--json")
     until(lambda: again.poll() is not None or not bed.held(), 60)
@@ -102,7 +102,7 @@ def test_a_guard_that_closes_under_other_rules_closes_both_legs_or_keeps_both(be
     incident, may_end = CASES[case]
     run = holding(bed)
     stage(bed, incident)
-    killed(run)
+    killed_run(run)
     until(lambda: not bed.guards() if may_end == WHOLE else "NOT FLAT" in bed.guard_words())
     assert ending(bed) in may_end, bed.guard_words()
     assert bool(bed.guards()) == (ending(bed) == "hedged")

@@ -26,7 +26,7 @@ def until(what: Callable[[], T], within_s: float = WITHIN_S) -> T:
     return found
 
 
-def held(bed: Bed) -> bool:
+def pair_held(bed: Bed) -> bool:
     """Does the venue hold a pair, and is the exit that a guard uses signed?"""
     return len(bed.held()) == 2 and any(
         path.stat().st_size for path in (bed.folder / "state").glob("*/*.escape")

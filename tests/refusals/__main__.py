@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.refusals.bed import ETH, SOL, Bed
+from tests.refusals.bed import ETH, SOL, RefusalBed
 
 RUN = "run --url {url} --logs {logs} --quiet"
 DOWN = RUN + " --set 'venue_patience=1 s'"
@@ -61,7 +61,7 @@ def check(code: int, wanted: int | tuple[int, ...], out: str, err: str, *, trace
         raise Failed(f"exit code {code}, not {wanted}\n{out[-600:]}\n{err[-2000:]}")
 
 
-def check_open(bed: Bed, line: str, *, traced: bool = False, **known: dict[str, str]) -> None:
+def check_open(bed: RefusalBed, line: str, *, traced: bool = False, **known: dict[str, str]) -> None:
     """With a pair open: 4, said, and the amounts in the object."""
     code, out, err = bed.run(line + " --json", known.get("more"))
     check(code, 4, out, err, traced=traced)
@@ -72,7 +72,7 @@ def check_open(bed: Bed, line: str, *, traced: bool = False, **known: dict[str, 
         raise Failed(f"the amounts: {told['open_eth']}, {told['open_sol']}")
 
 
-def broken_package(bed: Bed) -> dict[str, str]:
+def broken_package(bed: RefusalBed) -> dict[str, str]:
     """A package that fails in a way of its own when it is imported, in the middle of the start."""
     folder = bed.folder / "broken"
     folder.mkdir(exist_ok=True)
@@ -83,7 +83,7 @@ def broken_package(bed: Bed) -> dict[str, str]:
 Case = tuple[str, Callable[[], None]]
 
 
-def with_a_pair_open(bed: Bed) -> Iterator[Case]:
+def with_a_pair_open(bed: RefusalBed) -> Iterator[Case]:
     """Every refusal, then every state of the streams and every encoding for one of them, then signals."""
     for name, line in USAGE:
         yield name, lambda line=line: check_open(bed, line)  # type: ignore[misc]
@@ -116,7 +116,7 @@ def with_a_pair_open(bed: Bed) -> Iterator[Case]:
         )
 
 
-def with_nothing_open(bed: Bed) -> Iterator[Case]:
+def with_nothing_open(bed: RefusalBed) -> Iterator[Case]:
     """The same where nothing is open: the codes of the refusals."""
     for name, line in USAGE:
         yield name, lambda line=line: check(*spread(bed.run(line), 2))  # type: ignore[misc]
@@ -169,7 +169,7 @@ def one_sentence(ended: tuple[int, str, str]) -> None:
         raise Failed(err + out)
 
 
-def stopped_venue(bed: Bed, act: Callable[[], None]) -> None:
+def stopped_venue(bed: RefusalBed, act: Callable[[], None]) -> None:
     """`act`, while the venue is stopped."""
     bed.venue.send_signal(signal.SIGSTOP)
     try:
@@ -178,9 +178,9 @@ def stopped_venue(bed: Bed, act: Callable[[], None]) -> None:
         bed.venue.send_signal(signal.SIGCONT)
 
 
-def ends_open(bed: Bed, number: int) -> None:
+def ends_open(bed: RefusalBed, number: int) -> None:
     """A run that has entered, at a venue that then stops: the summary that says so cannot be written."""
-    own = Bed(bed.folder / f"own-{number}")
+    own = RefusalBed(bed.folder / f"own-{number}")
     try:
         with open("/dev/full", "wb", buffering=0) as full:
             process = own.holding("--json", stdout=full, stderr=full)
@@ -194,7 +194,9 @@ def ends_open(bed: Bed, number: int) -> None:
         own.close()
 
 
-def struck(bed: Bed, line: str, number: int, after_s: tuple[float, ...], wanted: tuple[int, ...]) -> None:
+def struck(
+    bed: RefusalBed, line: str, number: int, after_s: tuple[float, ...], wanted: tuple[int, ...]
+) -> None:
     """A command that is sent a signal at each of these moments. -N is right only while Python itself has
     not begun with us.
     """
@@ -238,7 +240,7 @@ def main() -> int:
     for state, cases in (("open", with_a_pair_open), ("flat", with_nothing_open)):
         with tempfile.TemporaryDirectory(prefix="refusals-") as folder:
             # each with a venue of its own: what one of them holds is nobody's for the other
-            bed = Bed(Path(folder))
+            bed = RefusalBed(Path(folder))
             try:
                 if state == "open":
                     bed.leave_open()

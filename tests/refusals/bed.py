@@ -20,7 +20,7 @@ ETH, SOL = "0.357", "-8.5"
 CASE_S = 90.0
 
 
-class Bed:
+class RefusalBed:
     """`folder/work` has the logs and the state of a run that was killed while it held its first pair."""
 
     def __init__(self, folder: Path) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from itertools import islice
 from multiprocessing.pool import Pool
 
-from tests.sweep.one import Result, one
+from tests.sweep.one import Result, one_run
 from tests.sweep.phases import PHASES
 from tests.sweep.runs import Run, attempt, blow_of, command, runs
 
@@ -70,7 +70,7 @@ def main() -> int:
     typed = parser.parse_args()
     if typed.minutes:
         return sweep(typed.minutes, typed.seed, typed.least, typed.cores)
-    result = one(typed.seed, typed.blow)
+    result = one_run(typed.seed, typed.blow)
     print("struck in: " + (", ".join(result.phases) or "nothing"))
     print("\n".join(result.wrong) or "nothing is wrong")
     return 1 if result.wrong else 0

@@ -120,7 +120,7 @@ def _doubled(sealed: Sealed, leg: Leg) -> Sealed:
     return Sealed(plan, digest(plan))
 
 
-def one(seed: int, blows: Sequence[Blow], faults: Faults | None = None) -> Result:
+def one_run(seed: int, blows: Sequence[Blow], faults: Faults | None = None) -> Result:
     """Run it, in the seed's weather unless told otherwise. Deterministic: the same arguments give the same
     result.
     """

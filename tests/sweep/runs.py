@@ -5,7 +5,7 @@ import signal
 from collections.abc import Iterator
 from itertools import count
 
-from tests.sweep.one import WHERE, Blow, Result, one
+from tests.sweep.one import WHERE, Blow, Result, one_run
 
 SEVERAL_EVERY = 10
 """After so many runs with one blow come two with several."""
@@ -33,7 +33,7 @@ def runs_of(seed: int) -> Iterator[Run]:
     """All runs of one seed, in an order in which every beginning is a fair sample."""
     yield seed, ()
     chance = random.Random(f"blows {seed}")
-    blows = [blow for blow, _ in one(seed, ()).points]
+    blows = [blow for blow, _ in one_run(seed, ()).points]
     chance.shuffle(blows)
     for number, blow in enumerate(blows, 1):
         yield seed, (blow,)
@@ -44,7 +44,7 @@ def runs_of(seed: int) -> Iterator[Run]:
 
 def in_recovery(seed: int, first: Blow, chance: random.Random) -> Iterator[Run]:
     """A second blow while the first is being recovered from."""
-    then = [blow for blow, phase in one(seed, (first,)).points if phase == "recover"]
+    then = [blow for blow, phase in one_run(seed, (first,)).points if phase == "recover"]
     if then:
         yield seed, (first, chance.choice(then))
 
@@ -56,7 +56,7 @@ def sample_of(seed: int) -> Iterator[Run]:
     yield seed, ()
     chance = random.Random(f"sample {seed}")
     by_phase: dict[str, list[Blow]] = {}
-    for blow, phase in one(seed, ()).points:
+    for blow, phase in one_run(seed, ()).points:
         by_phase.setdefault(phase, []).append(blow)
     for blows in by_phase.values():
         yield seed, (chance.choice(blows),)
@@ -90,7 +90,7 @@ def attempt(run: Run) -> tuple[Run, Result | str]:
     signal.signal(signal.SIGALRM, _stuck)
     signal.alarm(STUCK_S)
     try:
-        return run, one(*run)
+        return run, one_run(*run)
     except BaseException as error:  # noqa: BLE001 - whatever it was, the command that repeats it must be printed
         return run, f"{type(error).__name__}: {error}"
     finally:

@@ -6,7 +6,7 @@ from collections import Counter
 
 import pytest
 
-from tests.sweep.one import Result, one
+from tests.sweep.one import Result, one_run
 from tests.sweep.phases import PHASES
 from tests.sweep.runs import attempt, blow_of, command, sample_of
 
@@ -44,7 +44,7 @@ ONCE_FOUND = {
 def test_a_run_that_once_found_something_finds_nothing_any_more(what: str) -> None:
     seed, blows = ONCE_FOUND[what]
     run = seed, tuple(blow_of(word) for word in blows.split())
-    result = one(*run)
+    result = one_run(*run)
     assert result.wrong == (), command(run)
 
 
@@ -54,4 +54,4 @@ def test_a_run_is_repeated_to_the_letter_by_its_command() -> None:
     assert words[:4] == ["python", "-m", "tests.sweep", "--seed"]
     again = int(words[4]), tuple(blow_of(word) for word in words[5:] if ":" in word)
     assert again == run
-    assert one(*again) == one(*run)
+    assert one_run(*again) == one_run(*run)

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.refusals.bed import Bed
+from tests.refusals.bed import RefusalBed
 
 Holding = tuple["subprocess.Popen[bytes]", Callable[[], None]]
 END_S = 30.0
@@ -41,7 +41,7 @@ def filled(descriptor: int) -> None:
     os.set_blocking(descriptor, True)
 
 
-def in_terminal(bed: Bed, *more: str) -> Holding:
+def in_terminal(bed: RefusalBed, *more: str) -> Holding:
     """Both streams on a terminal of 100 x 40 that nobody reads, and that is full already."""
     far, near = pty.openpty()
     fcntl.ioctl(near, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
@@ -51,7 +51,7 @@ def in_terminal(bed: Bed, *more: str) -> Holding:
     return process, lambda: os.close(far)
 
 
-def in_pipe(bed: Bed, *more: str, full: bool = True) -> Holding:
+def in_pipe(bed: RefusalBed, *more: str, full: bool = True) -> Holding:
     """Both streams in a pipe that nobody reads."""
     far, near = os.pipe()
     if full:
@@ -61,7 +61,7 @@ def in_pipe(bed: Bed, *more: str, full: bool = True) -> Holding:
     return process, lambda: os.close(far)
 
 
-def with_reader_stopped(bed: Bed, *more: str) -> Holding:
+def with_reader_stopped(bed: RefusalBed, *more: str) -> Holding:
     """Into `less`, as it were: a reader that has taken a little and is stopped."""
     reader = subprocess.Popen(["cat"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     assert reader.stdin is not None
@@ -77,14 +77,14 @@ def with_reader_stopped(bed: Bed, *more: str) -> Holding:
     return process, freed
 
 
-def with_hanging_log(bed: Bed, *more: str) -> Holding:
+def with_hanging_log(bed: RefusalBed, *more: str) -> Holding:
     """evenkeel.log is a pipe that nobody opens: the disk that hangs."""
     Path(bed.logs).mkdir()
     os.mkfifo(Path(bed.logs) / "evenkeel.log")
     return bed.holding(*more), lambda: None
 
 
-CASES: dict[str, Callable[[Bed], Holding]] = {
+CASES: dict[str, Callable[[RefusalBed], Holding]] = {
     "a terminal that nobody reads, the live screen": in_terminal,
     "a terminal that nobody reads, --quiet": lambda bed: in_terminal(bed, "--quiet"),
     "a terminal that nobody reads, --json": lambda bed: in_terminal(bed, "--json"),
@@ -96,7 +96,7 @@ CASES: dict[str, Callable[[Bed], Holding]] = {
 }
 
 
-def judged(bed: Bed, begin: Callable[[Bed], Holding]) -> Iterator[str]:
+def judged_terminal(bed: RefusalBed, begin: Callable[[RefusalBed], Holding]) -> Iterator[str]:
     """What is wrong with one case."""
     process, free = begin(bed)
     try:
@@ -125,9 +125,9 @@ def main() -> int:
     failed, began = 0, time.monotonic()
     for name, begin in CASES.items():
         with tempfile.TemporaryDirectory(prefix="terminal-") as folder:
-            bed = Bed(Path(folder))
+            bed = RefusalBed(Path(folder))
             try:
-                wrong = list(judged(bed, begin))
+                wrong = list(judged_terminal(bed, begin))
             finally:
                 bed.close()
         failed += bool(wrong)

@@ -33,7 +33,7 @@ SETTINGS = Settings(target=Quote(100 * ONE), venue_patience=Ms(60_000))
 PAIR = ClosingTask(OwnPosition(0, int(Base.of("0.042"))), OwnPosition(int(Base.of("-1")), 0))
 
 
-def exactly(eth: str, sol: str) -> ClosingTask:
+def exactly_closed(eth: str, sol: str) -> ClosingTask:
     return ClosingTask(
         *(OwnPosition(min(0, int(Base.of(each))), max(0, int(Base.of(each)))) for each in (eth, sol))
     )

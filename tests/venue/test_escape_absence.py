@@ -36,7 +36,7 @@ def reading(told: Trial, lie: Told) -> None:
     accidents.account = account  # type: ignore[method-assign]
 
 
-def flat(snapshot: AccountSnapshot) -> AccountSnapshot:
+def flat_reading(snapshot: AccountSnapshot) -> AccountSnapshot:
     nothing = (msgspec.structs.replace(position, cross=Base(0)) for position in snapshot.positions)
     return msgspec.structs.replace(snapshot, positions=tuple(nothing))
 
@@ -49,7 +49,7 @@ async def test_one_reading_that_says_flat_is_not_believed(
     after its own orders.
     """
     async with trial(tmp_path) as told:
-        reading(told, lambda truth, number, _for_s: flat(truth) if number == which else truth)
+        reading(told, lambda truth, number, _for_s: flat_reading(truth) if number == which else truth)
         escaped = await told.escape(PAIR)
         assert told.open_now() == (0, 0)
         assert escaped.flat
@@ -59,7 +59,7 @@ async def test_readings_that_are_6_s_late_do_not_hide_what_our_own_fills_say_is_
     autojump_clock: trio.testing.MockClock, tmp_path: Path
 ) -> None:
     async with trial(tmp_path) as told:
-        reading(told, lambda truth, _number, for_s: flat(truth) if for_s < 6 else truth)
+        reading(told, lambda truth, _number, for_s: flat_reading(truth) if for_s < 6 else truth)
         escaped = await told.escape(HELD)
         assert (told.open_now(), escaped.flat) == ((0, 0), True)
 

@@ -135,7 +135,7 @@ class _Proxy:
             yield _Proxy(self._breaking, wire, leg)
 
 
-async def escaped(ready: Bench, breaking: Breaking, settings: Settings = SETTINGS) -> Escaped:
+async def escape_survived(ready: Bench, breaking: Breaking, settings: Settings = SETTINGS) -> Escaped:
     world = ready.world
     venue, clock = breaking.around(world.venue), breaking.around(world.clock)
     write, observe = breaking.around(lambda *_: None, "write"), breaking.around(lambda _: None, "observe")
@@ -166,7 +166,7 @@ async def test_any_failure_at_any_call_and_it_ends_flat(
         for nth in count(1):
             await pair(ready)
             breaking = Breaking(lambda call, nth=nth: call == nth, FAILURES[nth % len(FAILURES)], after=after)  # type: ignore[misc]
-            left = await escaped(ready, breaking)
+            left = await escape_survived(ready, breaking)
             what = f"call {nth} ({breaking.names[nth - 1 : nth]}) raised {FAILURES[nth % len(FAILURES)]()!r}"
             assert (left.flat, open_now(ready)) == (True, (0, 0)), what
             if breaking.calls < nth:
@@ -184,7 +184,7 @@ async def test_everything_fails_for_ten_seconds_and_it_ends_flat(
         await pair(ready)
         until = trio.current_time() + 10
         breaking = Breaking(lambda _call: trio.current_time() < until, failure)
-        left = await escaped(ready, breaking)
+        left = await escape_survived(ready, breaking)
         assert (left.flat, open_now(ready)) == (True, (0, 0))
         assert breaking.calls < 10 * 10 / PAUSE_S[0], "a hot loop"
 
@@ -291,5 +291,5 @@ async def test_a_cancellation_ends_it_at_once_whatever_fails_at_the_same_time(
         breaking = Breaking(lambda _call: True, FAILURES[3])
         began = trio.current_time()
         with trio.move_on_after(5) as scope:
-            await escaped(ready, breaking)
+            await escape_survived(ready, breaking)
         assert (scope.cancelled_caught, trio.current_time() - began) == (True, 5)

@@ -64,7 +64,7 @@ def test_the_archive_decides_when_the_position_is_not_this_orders_alone() -> Non
     assert (answer.filled, answer.quote, answer.source) == (Base.of("-8.5"), Quote.of("984.81"), "archive")
 
 
-class Asked(FakeVenue):
+class TimedVenue(FakeVenue):
     """A venue whose engine clock follows virtual time."""
 
     def __init__(self) -> None:
@@ -76,7 +76,7 @@ class Asked(FakeVenue):
         return snapshot(START_MS + round(trio.current_time() * 1000), self.sol)
 
 
-async def resolved(venue: Asked, *, within_s: float) -> list[Resolved]:
+async def resolved(venue: TimedVenue, *, within_s: float) -> list[Resolved]:
     told: list[Resolved] = []
     with trio.move_on_after(within_s):
         await resolve(DOUBT, venue, told.append)
@@ -87,7 +87,7 @@ async def test_a_lost_order_is_waited_for_and_then_declared_absent(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     began = trio.current_time()
-    told = await resolved(Asked(), within_s=60)
+    told = await resolved(TimedVenue(), within_s=60)
     assert [answer.filled for answer in told] == [0]
     # the window, a margin, and a second reading 2 s after the first
     assert 4.5 < trio.current_time() - began < 4.8
@@ -96,7 +96,7 @@ async def test_a_lost_order_is_waited_for_and_then_declared_absent(
 async def test_a_filled_order_is_reported_provisionally_and_then_exactly(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    venue = Asked()
+    venue = TimedVenue()
     venue.sol = "-8.5"
     told: list[Resolved] = []
     async with trio.open_nursery() as nursery:
@@ -113,7 +113,7 @@ async def test_a_provisional_answer_stands_when_the_archive_never_comes(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     """O15: every wait has an ending."""
-    venue = Asked()
+    venue = TimedVenue()
     venue.sol = "-8.5"
     told = await resolved(venue, within_s=60)
     assert [answer.provisional for answer in told] == [True]
@@ -122,7 +122,7 @@ async def test_a_provisional_answer_stands_when_the_archive_never_comes(
 
 async def test_a_venue_that_does_not_answer_proves_nothing(autojump_clock: trio.testing.MockClock) -> None:
     """R2: a 503 on the position query was once read as flat."""
-    venue = Asked()
+    venue = TimedVenue()
     venue.down = True
     assert await resolved(venue, within_s=60) == []
 
@@ -132,7 +132,7 @@ async def test_the_engine_is_asked_although_the_archive_does_not_answer(
 ) -> None:
     """O15: the archive is another host; while it was down nothing was ever resolved."""
 
-    class NoArchive(Asked):
+    class NoArchive(TimedVenue):
         async def archived(self, digests: Sequence[str]) -> tuple[ArchivedOrder, ...]:
             await trio.sleep(2)
             raise Unreachable("HTTP 504")
@@ -154,7 +154,7 @@ async def test_an_order_that_may_arrive_for_long_is_asked_about_seldom_and_is_ab
     minute.
     """
 
-    class Counting(Asked):
+    class Counting(TimedVenue):
         """Counts what it is asked."""
 
         archive_asked = engine_asked = 0
@@ -180,7 +180,7 @@ async def test_an_order_that_may_arrive_for_long_is_asked_about_seldom_and_is_ab
 async def test_a_fill_that_comes_late_in_a_long_window_is_found_within_half_a_second(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    venue, told = Asked(), list[Resolved]()
+    venue, told = TimedVenue(), list[Resolved]()
     long = msgspec.structs.replace(DOUBT, recv_time_ms=Ms(START_MS + 90_000))
     async with trio.open_nursery() as nursery:
         nursery.start_soon(resolve, long, venue, told.append)

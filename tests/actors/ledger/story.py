@@ -22,7 +22,7 @@ from messages.lifecycle import AccountStream, CycleEnded, Held, Started
 from messages.sizing import Abort, Leg, LegOrder, Place, Purpose, Ready, Sealed, SizingPlan
 from messages.units import Base, Ms, Ns, Price, Quote, notional
 from messages.wire import digest
-from tests.actors.fakes import ORDER_BUILDER, START_MS, leg_order, plan
+from tests.actors.fakes import ORDER_BUILDER, START_MS, fake_plan, leg_order
 
 PRODUCT: dict[Leg, int] = {"eth": 4, "sol": 8}
 PRICE: dict[Leg, str] = {"eth": "2756.9", "sol": "115.86"}
@@ -92,7 +92,7 @@ class Story:
             "eth": self.order("eth", eth, reduce_only=reduce_only),
             "sol": self.order("sol", sol, reduce_only=reduce_only),
         }
-        return plan(
+        return fake_plan(
             self.now_ms,
             seq=self.seq,
             purpose=purpose,

@@ -27,7 +27,7 @@ OURS = Opened(SCHEMA, "test", 763373, "0x" + "11" * 32)
 
 
 @dataclass
-class Desk:
+class LedgerDesk:
     """A ledger under test: its mailbox, what it said, and what it showed."""
 
     path: Path
@@ -79,8 +79,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    return Desk(tmp_path / "ledger.sqlite")
+def desk(tmp_path: Path) -> LedgerDesk:
+    return LedgerDesk(tmp_path / "ledger.sqlite")
 
 
 def told(story: Story, *kinds: type[msgspec.Struct]) -> list[Any]:
@@ -127,7 +127,7 @@ def refuse_sealed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Store, "append_all", failing)
 
 
-async def test_a_vote_is_on_disk_before_it_is_heard(desk: Desk, autojump_clock: MockClock) -> None:
+async def test_a_vote_is_on_disk_before_it_is_heard(desk: LedgerDesk, autojump_clock: MockClock) -> None:
     """O6, I4: both digests are journalled before the first byte leaves."""
     on_disk: list[list[str]] = []
     desk.post = lambda message: on_disk.append([type(row).__name__ for row in desk.rows()])
@@ -137,7 +137,7 @@ async def test_a_vote_is_on_disk_before_it_is_heard(desk: Desk, autojump_clock: 
 
 
 async def test_a_ledger_that_cannot_commit_never_votes(
-    desk: Desk, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    desk: LedgerDesk, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     refuse_sealed(monkeypatch)
     with dies_of(Unwritable):
@@ -149,7 +149,7 @@ async def test_a_ledger_that_cannot_commit_never_votes(
 
 
 async def test_a_crash_between_commit_and_vote_leaves_an_intent_in_doubt(
-    desk: Desk, autojump_clock: MockClock
+    desk: LedgerDesk, autojump_clock: MockClock
 ) -> None:
     """The vote was never heard, so nothing was placed; but nobody knows that, so it is asked for and never
     sent again.
@@ -169,7 +169,9 @@ async def test_a_crash_between_commit_and_vote_leaves_an_intent_in_doubt(
         assert desk.said == []
 
 
-async def test_what_waits_is_one_transaction_and_seen_once(desk: Desk, autojump_clock: MockClock) -> None:
+async def test_what_waits_is_one_transaction_and_seen_once(
+    desk: LedgerDesk, autojump_clock: MockClock
+) -> None:
     story = whole_cycle()
     async with desk.running():
         versions = desk.held.version
@@ -180,7 +182,7 @@ async def test_what_waits_is_one_transaction_and_seen_once(desk: Desk, autojump_
 
 
 async def test_the_backlog_of_a_dead_incarnation_is_folded_before_anything_is_shown(
-    desk: Desk, autojump_clock: MockClock
+    desk: LedgerDesk, autojump_clock: MockClock
 ) -> None:
     """A new process' Started waits in the mailbox: what an earlier one completed must not end this one at
     once.
@@ -196,7 +198,7 @@ async def test_the_backlog_of_a_dead_incarnation_is_folded_before_anything_is_sh
 
 @pytest.mark.parametrize("stop", range(1, 12))
 async def test_a_restart_at_any_message_holds_what_was_held(
-    desk: Desk, autojump_clock: MockClock, stop: int
+    desk: LedgerDesk, autojump_clock: MockClock, stop: int
 ) -> None:
     """R4."""
     messages = told(whole_cycle())
@@ -219,7 +221,7 @@ async def test_rows_follow_from_the_inputs_alone(tmp_path: Path, autojump_clock:
     written = []
     for name in ("a", "b"):
         seed_trio(7)
-        desk = Desk(tmp_path / name / "ledger.sqlite")
+        desk = LedgerDesk(tmp_path / name / "ledger.sqlite")
         start = trio.current_time()
         async with desk.running():
             for message in told(whole_cycle()):
@@ -230,7 +232,9 @@ async def test_rows_follow_from_the_inputs_alone(tmp_path: Path, autojump_clock:
     assert written[0] == written[1]
 
 
-async def test_a_broken_chain_blocks_entering_and_not_closing(desk: Desk, autojump_clock: MockClock) -> None:
+async def test_a_broken_chain_blocks_entering_and_not_closing(
+    desk: LedgerDesk, autojump_clock: MockClock
+) -> None:
     story = Story()
     story.enter()
     async with desk.running():
@@ -253,7 +257,7 @@ async def test_a_broken_chain_blocks_entering_and_not_closing(desk: Desk, autoju
         assert desk.said[-1].code == "BROKEN_LEDGER"
 
 
-async def test_a_ledger_without_row_0_does_not_start(desk: Desk, autojump_clock: MockClock) -> None:
+async def test_a_ledger_without_row_0_does_not_start(desk: LedgerDesk, autojump_clock: MockClock) -> None:
     async with desk.running():
         pass
     with closing(sqlite3.connect(desk.path, isolation_level=None)) as database:
@@ -264,7 +268,9 @@ async def test_a_ledger_without_row_0_does_not_start(desk: Desk, autojump_clock:
             pass
 
 
-async def test_every_hop_names_plan_digest_and_both_quantities(desk: Desk, autojump_clock: MockClock) -> None:
+async def test_every_hop_names_plan_digest_and_both_quantities(
+    desk: LedgerDesk, autojump_clock: MockClock
+) -> None:
     """S1."""
     story = Story()
     story.enter()
@@ -279,7 +285,7 @@ async def test_every_hop_names_plan_digest_and_both_quantities(desk: Desk, autoj
     }
 
 
-async def test_something_foreign_is_told_once(desk: Desk, autojump_clock: MockClock) -> None:
+async def test_something_foreign_is_told_once(desk: LedgerDesk, autojump_clock: MockClock) -> None:
     story = Story()
     story.snapshot(sol="-3")
     async with desk.running():
@@ -296,7 +302,9 @@ class Clumsy(CsvBooks):
         raise TypeError("unsupported operand")
 
 
-async def test_a_csv_defect_stops_nothing(desk: Desk, tmp_path: Path, autojump_clock: MockClock) -> None:
+async def test_a_csv_defect_stops_nothing(
+    desk: LedgerDesk, tmp_path: Path, autojump_clock: MockClock
+) -> None:
     """R11: a CSV writer's TypeError killed cycle 2 with positions open."""
     async with desk.running(csvs=Clumsy(tmp_path, "Nado-simulated")):
         await desk.tell(*told(whole_cycle()))
@@ -305,7 +313,7 @@ async def test_a_csv_defect_stops_nothing(desk: Desk, tmp_path: Path, autojump_c
 
 
 async def test_the_csv_files_are_a_function_of_the_ledger(
-    desk: Desk, tmp_path: Path, autojump_clock: MockClock
+    desk: LedgerDesk, tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     """However the messages came in, and however often a start writes what a crash left out."""
     story = whole_cycle()
@@ -322,7 +330,7 @@ async def test_the_csv_files_are_a_function_of_the_ledger(
 
 
 async def test_an_outcome_for_a_plan_nobody_sealed_changes_nothing(
-    desk: Desk, autojump_clock: MockClock
+    desk: LedgerDesk, autojump_clock: MockClock
 ) -> None:
     async with desk.running():
         await desk.tell(*told(Story()))
@@ -331,7 +339,7 @@ async def test_an_outcome_for_a_plan_nobody_sealed_changes_nothing(
 
 
 async def test_the_write_ahead_log_is_moved_when_nothing_is_in_flight(
-    desk: Desk, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+    desk: LedgerDesk, autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     phases: list[str] = []
     real = Store.checkpoint

@@ -22,7 +22,7 @@ from tests.actors.ledger.story import Story
 from tests.shared_data import shared
 
 
-def rows(path: Path) -> list[dict[str, str]]:
+def csv_rows(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
 
@@ -180,7 +180,7 @@ def test_times_are_utc_with_microseconds() -> None:
 def test_a_skipped_cycle_is_a_row_with_its_reason_and_nothing_else(tmp_path: Path) -> None:
     books = CsvBooks(tmp_path, "Nado")
     books.append([skipped_line(START_MS * 1_000_000, 3, 'UNBALANCED: best 1.31 %, "ask more"')])
-    (row,) = rows(books.path("trades"))
+    (row,) = csv_rows(books.path("trades"))
     said = {name: cell for name, cell in row.items() if cell}
     assert said == {
         "exchange": "Nado",
@@ -225,7 +225,7 @@ def test_quantities_are_exact_text(tmp_path: Path) -> None:
     story.enter()
     books = CsvBooks(tmp_path, "Nado-simulated")
     books.append(lines(story))
-    written = rows(books.path("trades"))
+    written = csv_rows(books.path("trades"))
     assert [Base.of(row["quantity"]) for row in written] == [Base.of("0.042"), Base.of("1")]
     assert {row["exchange"] for row in written} == {"Nado-simulated"}
 

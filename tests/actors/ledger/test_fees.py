@@ -36,7 +36,7 @@ def fees(story: Story) -> str:
     return story.fold.totals().fees.text()
 
 
-def asked(story: Story) -> list[str]:
+def asked_fees(story: Story) -> list[str]:
     return [
         doubt.order_digest for doubt in (*story.held.unpriced, *story.held.absent, *story.held.unconfirmed)
     ]
@@ -45,7 +45,7 @@ def asked(story: Story) -> list[str]:
 def test_a_fee_that_is_what_the_rate_comes_to_needs_no_confirmation() -> None:
     story = entering()
     story.fill("eth", fee=TRUE_ETH)
-    assert (story.held.phase, story.held.unfit, asked(story)) == ("open", "", [])
+    assert (story.held.phase, story.held.unfit, asked_fees(story)) == ("open", "", [])
 
 
 @pytest.mark.parametrize("fee", ["0", "-0.04", "0.0001", "0.019", "0.2", "0.9", "40"])
@@ -56,9 +56,9 @@ def test_a_fee_that_cannot_be_is_named_and_withholds_nothing_and_the_archive_rep
     assert (story.held.phase, story.held.eth.amount, story.held.doubts) == ("open", Base.of("0.042"), ())
     assert "does not fit it (fee)" in story.held.unfit
     assert fees(story) == "0.081091619216725854"
-    assert asked(story) == [story.order_digest("eth")]
+    assert asked_fees(story) == [story.order_digest("eth")]
     story.resolved("eth", "0.042", fee="0.041")
-    assert (fees(story), story.held.unfit, asked(story)) == ("0.081551", "", [])
+    assert (fees(story), story.held.unfit, asked_fees(story)) == ("0.081551", "", [])
 
 
 @pytest.mark.parametrize("fee", ["0.039", "0.0406", "0.06"])
@@ -68,24 +68,24 @@ def test_a_fee_that_could_be_and_is_not_exactly_the_rate_is_asked_about_and_keep
     story = entering()
     story.fill("eth", fee=fee)
     assert (story.held.phase, story.held.unfit) == ("open", "")
-    assert asked(story) == [story.order_digest("eth")]
+    assert asked_fees(story) == [story.order_digest("eth")]
     story.resolved("eth", "0.042", fee=TRUE_ETH)
-    assert (fees(story), asked(story)) == ("0.081091619216725854", [])
+    assert (fees(story), asked_fees(story)) == ("0.081091619216725854", [])
 
 
 def test_a_price_within_the_limit_that_its_fee_gives_away_is_replaced_by_the_archives() -> None:
     story = entering()
     story.fill("eth", price="2770", fee=TRUE_ETH)
-    assert asked(story) == [story.order_digest("eth")]
+    assert asked_fees(story) == [story.order_digest("eth")]
     story.resolved("eth", "0.042", price="2756.9", fee=TRUE_ETH)
-    assert (story.held.eth.vwap, asked(story)) == (Price.of("2756.9"), [])
+    assert (story.held.eth.vwap, asked_fees(story)) == (Price.of("2756.9"), [])
 
 
 def test_a_fee_that_the_archive_says_too_is_the_fee() -> None:
     story = entering()
     story.fill("eth", fee="0")
     story.resolved("eth", "0.042", fee="0")
-    assert (fees(story), story.held.unfit, asked(story)) == (TRUE_SOL, "", [])
+    assert (fees(story), story.held.unfit, asked_fees(story)) == (TRUE_SOL, "", [])
 
 
 def test_an_archive_whose_fee_cannot_be_is_asked_again() -> None:
@@ -93,7 +93,7 @@ def test_an_archive_whose_fee_cannot_be_is_asked_again() -> None:
     story.fill("eth", fee="0")
     story.resolved("eth", "0.042", fee="40")
     assert story.held.unfit
-    assert asked(story) == [story.order_digest("eth")]
+    assert asked_fees(story) == [story.order_digest("eth")]
     story.resolved("eth", "0.042", fee=TRUE_ETH)
     assert (fees(story), story.held.unfit) == ("0.081091619216725854", "")
 
@@ -114,7 +114,7 @@ def test_pieces_within_what_the_first_has_paid_for_are_free() -> None:
     story.fill("eth", "0.001", fee="0", remaining="0.040")
     assert story.held.unfit == ""
     story.fill("eth", "0.04", fee="0.005528364927725854", remaining="0")
-    assert (story.held.phase, story.held.unfit, asked(story)) == ("open", "", [])
+    assert (story.held.phase, story.held.unfit, asked_fees(story)) == ("open", "", [])
 
 
 def test_a_position_that_tells_of_an_order_has_the_usual_fee_until_the_archive_names_it() -> None:
@@ -126,7 +126,7 @@ def test_a_position_that_tells_of_an_order_has_the_usual_fee_until_the_archive_n
 def test_where_nobody_knows_the_rate_only_the_absurd_does_not_fit() -> None:
     story = entering(None)
     story.fill("eth", fee="0.9")
-    assert (story.held.unfit, asked(story)) == ("", [])
+    assert (story.held.unfit, asked_fees(story)) == ("", [])
     story = entering(None)
     story.fill("eth", fee="40")
     assert "does not fit it (fee)" in story.held.unfit

@@ -31,18 +31,18 @@ def closing_in_pieces() -> Story:
     return story
 
 
-def asked(story: Story) -> list[str]:
+def asked_ledger(story: Story) -> list[str]:
     return [doubt.order_digest for doubt in story.held.unconfirmed]
 
 
 def test_an_update_that_names_more_than_is_booked_has_the_archive_asked() -> None:
     story = closing_in_pieces()
-    assert asked(story) == []
+    assert asked_ledger(story) == []
     story.update("eth", "0.038", "filled")
-    assert asked(story) == [story.order_digest("eth")]
+    assert asked_ledger(story) == [story.order_digest("eth")]
     story.resolved("eth", "-0.004", fee="0.035")
     assert (story.held.eth.amount, story.fold.totals().fees) == (Base.of("0.038"), Quote.of("0.155"))
-    assert asked(story) == []
+    assert asked_ledger(story) == []
 
 
 def test_the_archive_may_name_more_than_an_order_ended_with() -> None:
@@ -62,10 +62,10 @@ def test_what_an_order_of_ours_could_explain_is_asked_about_and_is_not_foreign()
     story = closing_in_pieces()
     story.snapshot("0.038", "0")
     assert (story.held.foreign, story.held.account_ok) == ("", False)
-    assert asked(story) == [story.order_digest("eth")]
+    assert asked_ledger(story) == [story.order_digest("eth")]
     story.resolved("eth", "-0.004")
     story.snapshot("0.038", "0")
-    assert (story.held.foreign, story.held.account_ok, asked(story)) == ("", True, [])
+    assert (story.held.foreign, story.held.account_ok, asked_ledger(story)) == ("", True, [])
 
 
 def test_an_archive_that_says_nothing_is_not_waited_for_any_longer_than_its_time() -> None:
@@ -97,7 +97,7 @@ def test_of_two_legs_only_the_one_that_cannot_be_explained_is_named() -> None:
     story = closing_in_pieces()
     story.snapshot("0.038", "-1")
     assert story.held.foreign == "SOL-PERP: the venue holds -1, our fills say 0"
-    assert asked(story) == [story.order_digest("eth")]
+    assert asked_ledger(story) == [story.order_digest("eth")]
 
 
 def test_a_restart_has_the_archive_asked_about_what_the_last_orders_could_lack_and_enters_nothing_before_a_reading() -> (  # noqa: E501
@@ -105,11 +105,11 @@ def test_a_restart_has_the_archive_asked_about_what_the_last_orders_could_lack_a
 ):
     story = closing_in_pieces()
     story.snapshot()
-    assert (asked(story), story.held.account_ok) == ([], True)
+    assert (asked_ledger(story), story.held.account_ok) == ([], True)
     story.tell(Restarted("ledger, legs, sizing", "restarted", Ms(0), 2))
-    assert (asked(story), story.held.account_ok) == ([story.order_digest("eth")], False)
+    assert (asked_ledger(story), story.held.account_ok) == ([story.order_digest("eth")], False)
     story.snapshot()
-    assert (asked(story), story.held.account_ok) == ([], True)
+    assert (asked_ledger(story), story.held.account_ok) == ([], True)
 
 
 def test_a_restart_asks_nothing_where_all_orders_have_traded_in_full() -> None:
@@ -117,13 +117,13 @@ def test_a_restart_asks_nothing_where_all_orders_have_traded_in_full() -> None:
     story.enter()
     story.snapshot()
     story.tell(Restarted("ledger, legs, sizing", "restarted", Ms(0), 2))
-    assert (asked(story), story.held.account_ok) == ([], True)
+    assert (asked_ledger(story), story.held.account_ok) == ([], True)
 
 
 def test_a_new_incarnation_asks_about_the_same_orders() -> None:
     story = closing_in_pieces()
     story.snapshot("0.038", "0")
-    assert [doubt.order_digest for doubt in story.reread().unconfirmed] == asked(story)
+    assert [doubt.order_digest for doubt in story.reread().unconfirmed] == asked_ledger(story)
 
 
 def closed_by_a_guard() -> tuple[Story, Held]:

@@ -39,7 +39,7 @@ def lived(cycles: int) -> Story:
     return story
 
 
-def written(path: Path, rows: Sequence[Timed], *, snapshot_after: int | None = None) -> None:
+def ledger_written(path: Path, rows: Sequence[Timed], *, snapshot_after: int | None = None) -> None:
     """A ledger of these rows; a snapshot row stands after `snapshot_after` of them."""
     with closing(Store.open(path, OURS, "normal", at_ns=1)) as store:
         if snapshot_after is None:
@@ -75,7 +75,7 @@ class Work:
             self.now = 0
 
 
-class Desk:
+class LongLedger:
     """A ledger actor on a file."""
 
     def __init__(self, path: Path, *, csvs: CsvBooks | None = None) -> None:
@@ -125,11 +125,11 @@ async def test_a_start_over_a_ledger_without_a_snapshot_never_verifies_more_than
     """100,000 rows were once folded in one go, longer than a guard waits: it took over a healthy run."""
     path = tmp_path / "ledger.sqlite"
     rows = lived(100).rows
-    written(path, rows)
+    ledger_written(path, rows)
     work = Work(monkeypatch)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(work.turns)
-        async with Desk(path).running():
+        async with LongLedger(path).running():
             pass
         assert len(rows) < work.all
         assert SLICE_ROWS <= work.most <= TWO_SLICES
@@ -140,8 +140,8 @@ async def test_rows_before_the_snapshot_are_verified_in_slices_and_nothing_is_en
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
     path, story = tmp_path / "ledger.sqlite", lived(100)
-    written(path, story.rows, snapshot_after=len(story.rows) - 5)
-    work, desk = Work(monkeypatch), Desk(path)
+    ledger_written(path, story.rows, snapshot_after=len(story.rows) - 5)
+    work, desk = Work(monkeypatch), LongLedger(path)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(work.turns)
         await nursery.start(desk._run)
@@ -165,7 +165,7 @@ async def test_rows_before_the_snapshot_are_verified_in_slices_and_nothing_is_en
         nursery.cancel_scope.cancel()
 
 
-async def wait_all_tasks_blocked_but(desk: Desk) -> None:
+async def wait_all_tasks_blocked_but(desk: LongLedger) -> None:
     """Until the verification is over; a task that counts turns never blocks."""
     for _ in range(10_000):
         if not desk.holding.no_entry:
@@ -178,9 +178,9 @@ async def test_a_broken_old_row_is_found_and_blocks_entering_and_not_closing(
 ) -> None:
     path, story = tmp_path / "ledger.sqlite", lived(30)
     story.enter(31)
-    written(path, story.rows, snapshot_after=len(story.rows))
+    ledger_written(path, story.rows, snapshot_after=len(story.rows))
     tampered(path, "UPDATE events SET at_ns = at_ns + 1 WHERE seq = 7")
-    desk = Desk(path)
+    desk = LongLedger(path)
     async with desk.running():
         await wait_all_tasks_blocked()
         assert desk.holding.no_entry == f"BROKEN_LEDGER: {BrokenChain(7)}"
@@ -212,7 +212,7 @@ SPOILED = {
 def test_a_snapshot_that_cannot_be_used_changes_nothing(how: str, tmp_path: Path) -> None:
     path, story = tmp_path / "ledger.sqlite", lived(3)
     story.enter(4)
-    written(path, story.rows, snapshot_after=40)
+    ledger_written(path, story.rows, snapshot_after=40)
     whole = folded(path)
     tampered(path, SPOILED[how])
     again = folded(path)
@@ -242,7 +242,7 @@ async def test_a_snapshot_is_written_when_idle_and_never_while_an_order_is_in_fl
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     path, story = tmp_path / "ledger.sqlite", Story()
-    desk, streams = Desk(path), [AccountStream(True, "")] * 100
+    desk, streams = LongLedger(path), [AccountStream(True, "")] * 100
     story.placed("enter", "0.042", "-1")
     async with desk.running():
         await desk.tell(*[message for _, message in story.rows if not isinstance(message, Ready)])
@@ -261,9 +261,9 @@ async def test_the_end_of_a_run_writes_one_too_and_the_next_start_reads_little(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
     path = tmp_path / "ledger.sqlite"
-    async with Desk(path).running() as _:
+    async with LongLedger(path).running() as _:
         pass
-    desk = Desk(path)
+    desk = LongLedger(path)
     async with desk.running():
         await desk.tell(*[AccountStream(True, "")] * (START_ROWS + 1))
     (at,) = snapshots_in(path)
@@ -278,7 +278,7 @@ async def test_rows_that_could_not_be_committed_are_in_no_snapshot(
 ) -> None:
     """The fold has taken them, the file has not: what was not written is not folded."""
     path, real = tmp_path / "ledger.sqlite", Store.append_all
-    desk = Desk(path)
+    desk = LongLedger(path)
 
     def full(store: Store, messages: Sequence[Timed]) -> None:
         if any(isinstance(message, AccountStream) and message.detail == "lost" for _, message in messages):
@@ -297,7 +297,7 @@ async def test_an_old_ledger_is_caught_up_with_before_a_run_begins(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     path, story = tmp_path / "ledger.sqlite", lived(60)
-    written(path, story.rows)
+    ledger_written(path, story.rows)
     books = CsvBooks(tmp_path, "Nado-simulated")
     await catch_up(path, OURS, "normal", books, lambda _message: None, venue_clock())
     (at,) = snapshots_in(path)
@@ -306,7 +306,7 @@ async def test_an_old_ledger_is_caught_up_with_before_a_run_begins(
         "what was never written into them is written now"
     )
     before = books.path("trades").read_bytes()
-    async with Desk(path, csvs=books).running():
+    async with LongLedger(path, csvs=books).running():
         pass
     assert books.path("trades").read_bytes() == before
 
@@ -334,8 +334,8 @@ async def test_only_the_csv_lines_that_a_crash_kept_from_being_written_are_made_
     snapshot: bool, lost: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock: MockClock
 ) -> None:
     path, story, books = tmp_path / "ledger.sqlite", lived(5), CsvBooks(tmp_path, "Nado-simulated")
-    written(path, story.rows)
-    async with Desk(path, csvs=books).running():
+    ledger_written(path, story.rows)
+    async with LongLedger(path, csvs=books).running():
         pass
     if snapshot:
         with closing(Store.open(path, OURS, "normal")) as store:
@@ -343,7 +343,7 @@ async def test_only_the_csv_lines_that_a_crash_kept_from_being_written_are_made_
     more = lived(10).rows[len(story.rows) :]
     with closing(Store.open(path, OURS, "normal")) as store:
         store.append_all(more)
-    async with Desk(path, csvs=books).running():
+    async with LongLedger(path, csvs=books).running():
         pass
     whole = {file: books.path(file).read_bytes() for file in ("trades", "positions")}  # type: ignore[arg-type]
     assert whole["trades"].count(b"\n") == 41
@@ -352,7 +352,7 @@ async def test_only_the_csv_lines_that_a_crash_kept_from_being_written_are_made_
         torn = lines[len(lines) - lost][:7] if lost else b""
         books.path(file).write_bytes(b"".join(lines[: len(lines) - lost]) + torn)  # type: ignore[arg-type]
     made = Formatted(monkeypatch)
-    async with Desk(path, csvs=books).running():
+    async with LongLedger(path, csvs=books).running():
         pass
     assert {file: books.path(file).read_bytes() for file in ("trades", "positions")} == whole  # type: ignore[arg-type]
     assert made.lines <= 2 * (lost + 1) if lost else made.lines == 0
@@ -363,8 +363,8 @@ async def test_a_file_that_a_person_edited_is_left_as_it_is(
     edit: str, tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     path, story, books = tmp_path / "ledger.sqlite", lived(5), CsvBooks(tmp_path, "Nado-simulated")
-    written(path, story.rows)
-    async with Desk(path, csvs=books).running():
+    ledger_written(path, story.rows)
+    async with LongLedger(path, csvs=books).running():
         pass
     with closing(Store.open(path, OURS, "normal")) as store:
         store.append_all([(START_MS, snapshot_of(Reading(store).whole(), books.sizes()))])
@@ -372,6 +372,6 @@ async def test_a_file_that_a_person_edited_is_left_as_it_is(
     raw = books.path("trades").read_bytes()
     edited = raw[: raw.index(b"\n") + 1] if edit == "shorter" else raw.replace(b"Nado-simulated", b"Nado")
     books.path("trades").write_bytes(edited)
-    async with Desk(path, csvs=books).running():
+    async with LongLedger(path, csvs=books).running():
         pass
     assert books.path("trades").read_bytes() == edited

@@ -17,14 +17,14 @@ from messages.money import MoneyEvent, MoneyKind, MoneyRead, Statement
 from messages.sizing import Leg
 from messages.units import ONE, Base, Ms, Ns, Price, Quote
 from messages.wire import decode_unit, encode_unit
-from tests.actors.fakes import START_MS, leg_order, plan
+from tests.actors.fakes import START_MS, fake_plan, leg_order
 
 PRODUCT: dict[Leg, int] = {"eth": 4, "sol": 8}
 STEP: dict[Leg, int] = {"eth": 10**15, "sol": 10**17}
 PRICE: dict[Leg, int] = {"eth": int(Price.of("2756.9")), "sol": int(Price.of("115.86"))}
 
 
-class Account:
+class BookedAccount:
     """An account at an exchange, and the books that are told of it. `deaf`: events of this kind are never
     told.
     """
@@ -62,7 +62,7 @@ class Account:
             )
             for each in PRODUCT
         }
-        whole = plan(
+        whole = fake_plan(
             self.now_ms,
             seq=self.seq,
             **{name: msgspec.structs.replace(order, mid=Price(mids[name])) for name, order in orders.items()},
@@ -154,7 +154,7 @@ class Account:
         self.books = msgspec.json.decode(text, type=Money, dec_hook=decode_unit)
 
 
-def explained(account: Account, start: int) -> None:
+def explained(account: BookedAccount, start: int) -> None:
     """The identity, by the account's own numbers."""
     money = account.seen()
     terms = [
@@ -205,7 +205,7 @@ STEPS = some.lists(
 @settings(max_examples=150, deadline=None, print_blob=True)
 @given(STEPS)
 def test_whatever_happens_the_identity_holds_to_the_last_digit(steps: list[Step]) -> None:
-    account = Account()
+    account = BookedAccount()
     start = sum(account.balances.values())
     mids = dict(PRICE)
     for what, lots, amount in steps:
@@ -247,9 +247,9 @@ HAPPENS: dict[MoneyKind, Any] = {
 }
 
 
-def entered(eth: int, deaf: MoneyKind | None) -> Account:
+def entered(eth: int, deaf: MoneyKind | None) -> BookedAccount:
     """A pair is held; `eth` lots of ETH."""
-    account = Account(deaf)
+    account = BookedAccount(deaf)
     account.trade("eth", eth, PRICE, off=10**15, pieces=2)
     account.trade("sol", -10 if eth > 0 else 10, PRICE)
     account.seen()
@@ -361,7 +361,7 @@ def test_the_parts_of_the_market_are_told_apart() -> None:
     """ETH alone falls by 1 USD; then both rise by 10 % as a pair: what hedges comes to nothing, whole lots
     leave a tenth of the rest.
     """
-    account = Account()
+    account = BookedAccount()
     account.trade("eth", 42, PRICE)
     fallen = PRICE | {"eth": PRICE["eth"] - ONE}
     account.trade("sol", -10, fallen)

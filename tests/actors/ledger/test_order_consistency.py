@@ -323,7 +323,7 @@ def test_a_person_who_has_looked_clears_what_was_never_confirmed() -> None:
 # -- any one field -------------------------------------------------------------------------------------------
 
 
-def mutated(fill: Fill, rng: random.Random) -> Fill:
+def mutated_reading(fill: Fill, rng: random.Random) -> Fill:
     """One field of a fill, flipped, doubled, halved or another of ours."""
     field = rng.choice(["amount", "price", "fee", "remaining", "original", "product_id", "at_ns"])
     value = getattr(fill, field)
@@ -347,7 +347,7 @@ def test_whatever_field_of_a_fill_is_a_lie_the_ledger_never_holds_more_than_the_
         story.a_fill("eth", f"0.{first:03}", remaining=f"0.{42 - first:03}"),
         story.a_fill("eth", f"0.{42 - first:03}", remaining="0"),
     ]
-    told = [mutated(piece, rng) if piece is pieces[seed % 2] else piece for piece in pieces]
+    told = [mutated_reading(piece, rng) if piece is pieces[seed % 2] else piece for piece in pieces]
     rng.shuffle(told)
     story.tell(*told)
     story.fill("sol")

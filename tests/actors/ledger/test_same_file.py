@@ -14,7 +14,7 @@ from messages.lifecycle import AccountStream, Opened
 OURS = Opened(SCHEMA, "simulated 1a2b", 763373, "0x" + "11" * 32)
 
 
-def opened(path: Path) -> Store:
+def opened_file(path: Path) -> Store:
     return Store.open(path, OURS, "normal", at_ns=1)
 
 
@@ -29,7 +29,7 @@ def remove(ledger: Path) -> None:
 
 def test_every_end_that_the_chain_ever_had_is_contained_in_it(tmp_path: Path) -> None:
     ends = [""]
-    with closing(opened(tmp_path / "ledger.sqlite")) as store:
+    with closing(opened_file(tmp_path / "ledger.sqlite")) as store:
         for text in ("a", "b", "c"):
             ends.append(store.last_hash)
             append(store, text)
@@ -43,11 +43,11 @@ def test_every_end_that_the_chain_ever_had_is_contained_in_it(tmp_path: Path) ->
 
 def test_another_a_shorter_and_an_empty_chain_do_not_contain_it(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
-    with closing(opened(path)) as store:
+    with closing(opened_file(path)) as store:
         append(store, "a", "b")
         end = store.last_hash
     remove(path)
-    with closing(opened(path)) as empty:
+    with closing(opened_file(path)) as empty:
         assert not empty.contains(end)
         append(empty, "a")
         assert not empty.contains(end), "shorter"
@@ -57,7 +57,7 @@ def test_another_a_shorter_and_an_empty_chain_do_not_contain_it(tmp_path: Path) 
 
 @pytest.mark.parametrize("nonsense", ["x", "2", "2:", ":", "-1:ab", "9" * 40 + ":ab", "2:zz", "٣:ab"])
 def test_what_was_never_an_end_is_not_contained(nonsense: str, tmp_path: Path) -> None:
-    with closing(opened(tmp_path / "ledger.sqlite")) as store:
+    with closing(opened_file(tmp_path / "ledger.sqlite")) as store:
         append(store, "a", "b")
         assert not store.contains(nonsense)
 
@@ -81,7 +81,7 @@ def test_a_file_that_is_gone_or_another_one_is_noticed_while_it_is_open(
     vandal: Callable[[Path], None], tmp_path: Path
 ) -> None:
     path = tmp_path / "ledger.sqlite"
-    with closing(opened(path)) as store:
+    with closing(opened_file(path)) as store:
         append(store, "a")
         assert store.still_there()
         store.checkpoint()
@@ -92,7 +92,7 @@ def test_a_file_that_is_gone_or_another_one_is_noticed_while_it_is_open(
 
 def test_a_reader_that_comes_and_goes_does_not_make_it_another_file(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
-    with closing(opened(path)) as store:
+    with closing(opened_file(path)) as store:
         append(store, "a")
         with closing(Store.reading(path)) as reader:
             assert reader.contains(store.last_hash)

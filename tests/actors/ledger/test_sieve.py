@@ -42,7 +42,7 @@ def refolded(rows: list[tuple[int, msgspec.Struct]]) -> Fold:
     return fold
 
 
-def judged(held: Held) -> tuple[Any, ...]:
+def judged_rows(held: Held) -> tuple[Any, ...]:
     """All that a limit or a gate takes from the account."""
     return (
         held.record,
@@ -79,7 +79,7 @@ def test_a_pair_held_for_a_day_writes_few_rows_and_every_limit_knows_every_readi
         for at_ns, message in [(story.now_ms * 1_000_000, as_read(story, value))]:
             every.apply(message, at_ns)
         peaks += every.record.peak != peak
-        assert judged(story.held) == judged(every.held(1)), again
+        assert judged_rows(story.held) == judged_rows(every.held(1)), again
     rows = len(story.rows) - before
     assert rows <= ROWS_A_DAY, again
     assert peaks > 20, "many new peaks, of which only those are rows that a limit could tell apart"

@@ -64,7 +64,7 @@ def through_bytes(fold: Fold) -> tuple[Fold, FoldSnapshot]:
     return again, snapshot
 
 
-def folded(rows: Rows) -> Fold:
+def folded_rows(rows: Rows) -> Fold:
     fold = Fold()
     for at_ns, message in rows:
         fold.apply(message, at_ns)
@@ -222,7 +222,7 @@ def cuts(rows: Rows) -> Iterator[tuple[int, Fold, Fold]]:
     for cut, (at_ns, message) in enumerate(rows):
         plain.apply(message, at_ns)
         again, snapshot = through_bytes(plain)
-        refolded = folded(rows[: cut + 1])
+        refolded = folded_rows(rows[: cut + 1])
         refolded.apply(snapshot, 0)
         yield cut, refolded, again
 
@@ -231,7 +231,7 @@ def cuts(rows: Rows) -> Iterator[tuple[int, Fold, Fold]]:
 def test_a_fold_out_of_a_snapshot_goes_on_like_one_that_never_stopped_cut_at_every_row(seed: int) -> None:
     repeat = f"EVENKEEL_SEED={seed} python -m pytest {__file__} -n 0"
     rows = Chaos(random.Random(seed)).lived(14)
-    ends = folded(rows)
+    ends = folded_rows(rows)
     for cut, refolded, again in cuts(rows):
         assert known(again) == known(refolded), (cut, repeat)
         for at_ns, message in rows[cut + 1 :]:
@@ -245,7 +245,7 @@ def test_so_does_every_ledger_that_was_ever_written_cut_at_every_row(story: str,
     ledger = Path(shutil.copyfile(FIXTURES / story / "ledger.sqlite", tmp_path / "ledger.sqlite"))
     with closing(Store.reading(ledger)) as store:
         rows = [(at_ns, message) for _, at_ns, message in store.events()]
-    ends = folded(rows)
+    ends = folded_rows(rows)
     for _cut, refolded, again in cuts(rows):
         for at_ns, message in rows[again.rows - 1 :]:
             assert refolded.apply(message, at_ns) == again.apply(message, at_ns)

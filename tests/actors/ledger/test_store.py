@@ -20,16 +20,16 @@ def said(text: str) -> AccountStream:
     return AccountStream(True, text)
 
 
-def opened(path: Path, opened: Opened = OURS) -> Store:
+def opened_store(path: Path, opened: Opened = OURS) -> Store:
     return Store.open(path, opened, "normal", at_ns=SECOND)
 
 
-def written(path: Path, texts: list[str]) -> None:
-    with closing(opened(path)) as store:
+def store_written(path: Path, texts: list[str]) -> None:
+    with closing(opened_store(path)) as store:
         store.append_all([(i * SECOND, said(text)) for i, text in enumerate(texts, start=2)])
 
 
-def tampered(path: Path, statement: str) -> None:
+def tampered_row(path: Path, statement: str) -> None:
     """Do to the file what only someone with the file in hands can do."""
     with closing(sqlite3.connect(path, isolation_level=None)) as database:
         database.execute("DROP TRIGGER events_are_never_changed")
@@ -51,14 +51,14 @@ def broken_at(path: Path) -> int:
 
 
 def test_a_new_ledger_begins_with_whose_it_is(tmp_path: Path) -> None:
-    with closing(opened(tmp_path / "logs" / "ledger.sqlite")) as store:
+    with closing(opened_store(tmp_path / "logs" / "ledger.sqlite")) as store:
         assert list(store.events()) == [(0, SECOND, OURS)]
 
 
 def test_what_was_written_is_read_back_in_order_and_across_openings(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
-    written(path, ["a", "b"])
-    with closing(opened(path)) as store:
+    store_written(path, ["a", "b"])
+    with closing(opened_store(path)) as store:
         store.append_all([(9 * SECOND, said("c"))])
         assert [(seq, at) for seq, at, _ in store.events()] == [
             (0, SECOND),
@@ -85,7 +85,7 @@ def test_every_message_type_can_be_a_row() -> None:
 
 def test_a_batch_is_all_or_nothing(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
-    with closing(opened(path)) as store:
+    with closing(opened_store(path)) as store:
         with pytest.raises(sqlite3.IntegrityError):
             store.append_all([(1, said("a")), (None, said("b"))])  # type: ignore[list-item]
         store.append_all([(2, said("c"))])
@@ -96,7 +96,7 @@ def test_a_batch_is_all_or_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("statement", ["UPDATE events SET body = ''", "DELETE FROM events WHERE seq = 1"])
 def test_a_row_can_be_neither_changed_nor_removed(tmp_path: Path, statement: str) -> None:
     path = tmp_path / "ledger.sqlite"
-    written(path, ["a"])
+    store_written(path, ["a"])
     with (
         closing(sqlite3.connect(path)) as database,
         pytest.raises(sqlite3.IntegrityError, match="append-only"),
@@ -114,18 +114,18 @@ def test_a_row_can_be_neither_changed_nor_removed(tmp_path: Path, statement: str
 )
 def test_another_identity_is_refused_naming_both(tmp_path: Path, change: Opened) -> None:
     path = tmp_path / "ledger.sqlite"
-    written(path, ["a"])
+    store_written(path, ["a"])
     with pytest.raises(OtherIdentity) as refused:
-        opened(path, change)
+        opened_store(path, change)
     for part in (OURS.venue, change.venue, str(change.chain_id), change.subaccount):
         assert part in str(refused.value)
 
 
 def test_a_later_schema_is_refused_naming_both(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
-    opened(path, msgspec.structs.replace(OURS, schema="evenkeel.ledger/2")).close()
+    opened_store(path, msgspec.structs.replace(OURS, schema="evenkeel.ledger/2")).close()
     with pytest.raises(NewerSchema, match=r"evenkeel\.ledger/2.*evenkeel\.ledger/1"):
-        opened(path)
+        opened_store(path)
 
 
 @pytest.mark.parametrize(
@@ -142,14 +142,14 @@ def test_a_later_schema_is_refused_naming_both(tmp_path: Path) -> None:
 )
 def test_a_change_to_any_column_breaks_the_chain_at_its_row(tmp_path: Path, statement: str, row: int) -> None:
     path = tmp_path / "ledger.sqlite"
-    written(path, ["a", "b", "c"])
-    tampered(path, statement)
+    store_written(path, ["a", "b", "c"])
+    tampered_row(path, statement)
     assert broken_at(path) == row
 
 
 def test_a_flipped_byte_in_the_file_is_found(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
-    written(path, ["a", "a very recognisable text", "c"])
+    store_written(path, ["a", "a very recognisable text", "c"])
     raw = path.read_bytes()
     at = raw.index(b"recognisable")
     path.write_bytes(raw[:at] + bytes([raw[at] ^ 1]) + raw[at + 1 :])
@@ -158,9 +158,9 @@ def test_a_flipped_byte_in_the_file_is_found(tmp_path: Path) -> None:
 
 def test_a_broken_ledger_can_be_read_without_the_bad_row_and_written_on(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
-    written(path, ["a", "b", "c"])
-    tampered(path, "UPDATE events SET body = replace(body, 'b', 'B') WHERE seq = 2")
-    with closing(opened(path)) as store:
+    store_written(path, ["a", "b", "c"])
+    tampered_row(path, "UPDATE events SET body = replace(body, 'b', 'B') WHERE seq = 2")
+    with closing(opened_store(path)) as store:
         store.append_all([(9 * SECOND, said("d"))])
         assert [message for _, _, message in store.events()][1:] == [said("a"), said("c"), said("d")]
         with pytest.raises(BrokenChain):
@@ -169,16 +169,16 @@ def test_a_broken_ledger_can_be_read_without_the_bad_row_and_written_on(tmp_path
 
 def test_a_ledger_without_its_first_row_is_nobodys(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
-    written(path, ["a"])
-    tampered(path, "DELETE FROM events WHERE seq = 0")
+    store_written(path, ["a"])
+    tampered_row(path, "DELETE FROM events WHERE seq = 0")
     with pytest.raises(BrokenChain) as broken:
-        opened(path)
+        opened_store(path)
     assert broken.value.row == 0
 
 
 def test_it_can_be_read_while_it_is_written(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
-    with closing(opened(path)) as store:
+    with closing(opened_store(path)) as store:
         store.append_all([(2, said("a"))])
         with closing(Store.reading(path)) as reader:
             assert [message for _, _, message in reader.events()] == [OURS, said("a")]
@@ -190,18 +190,18 @@ def test_a_commit_survives_without_a_clean_close(tmp_path: Path) -> None:
     """
     path, left = tmp_path / "ledger.sqlite", tmp_path / "left" / "ledger.sqlite"
     left.parent.mkdir()
-    with closing(opened(path)) as store:
+    with closing(opened_store(path)) as store:
         store.append_all([(2, said("a"))])
         for suffix in ("", "-wal"):
             left.with_name(left.name + suffix).write_bytes(path.with_name(path.name + suffix).read_bytes())
-    with closing(opened(left)) as store:
+    with closing(opened_store(left)) as store:
         assert store.verify() == 2
 
 
 def test_the_write_ahead_log_moves_only_when_asked(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     wal = tmp_path / "ledger.sqlite-wal"
-    with closing(opened(path)) as store:
+    with closing(opened_store(path)) as store:
         size = path.stat().st_size
         for i in range(50):
             store.append_all([(i, said("x" * 5_000)) for _ in range(20)])
@@ -217,14 +217,14 @@ def test_a_kind_from_a_later_version_is_refused(tmp_path: Path) -> None:
     class FromTheFuture(msgspec.Struct, frozen=True):
         pass
 
-    with closing(opened(path)) as store:
+    with closing(opened_store(path)) as store:
         store.append_all([(1, FromTheFuture())])
         with pytest.raises(NewerSchema, match="FromTheFuture"):
             list(store.events())
 
 
 def test_an_earlier_venues_files_move_aside_and_others_stay(tmp_path: Path) -> None:
-    opened(tmp_path / "ledger.sqlite").close()
+    opened_store(tmp_path / "ledger.sqlite").close()
     for name in (
         "ledger.sqlite-wal",
         "DN_pair_eth_sol_nado_trades.csv",
@@ -253,7 +253,7 @@ def test_an_earlier_venues_files_move_aside_and_others_stay(tmp_path: Path) -> N
 
 def test_unusual_text_is_kept_exactly(tmp_path: Path) -> None:
     note = Note(Ns(1), "info", "test", 'quote" pipe| newline\n tab\t umlaut \u00e4 nul \x00 end')
-    with closing(opened(tmp_path / "ledger.sqlite")) as store:
+    with closing(opened_store(tmp_path / "ledger.sqlite")) as store:
         store.append_all([(1, note)])
         assert list(store.events())[-1][2] == note
         assert store.verify() == 2

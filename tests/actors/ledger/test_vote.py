@@ -21,7 +21,7 @@ def code(story: Story, plan: SizingPlan) -> str:
     return "READY" if isinstance(vote, Ready) else vote.code
 
 
-def opened() -> Story:
+def opened_epoch() -> Story:
     story = Story()
     story.enter()
     return story
@@ -59,12 +59,12 @@ def test_one_plan_at_a_time() -> None:
 
 
 def test_no_entry_on_top_of_a_pair() -> None:
-    story = opened()
+    story = opened_epoch()
     assert code(story, story.plan("enter", "0.042", "-1", cycle=2)) == "NOT_FLAT"
 
 
 def test_no_entry_before_the_venue_says_that_it_is_flat() -> None:
-    story = opened()
+    story = opened_epoch()
     story.leave()
     assert code(story, story.plan("enter", "0.042", "-1", cycle=2)) == "NOT_FLAT"
     story.snapshot()
@@ -87,14 +87,14 @@ def test_no_entry_while_the_account_view_is_stale() -> None:
 
 
 def test_no_entry_into_a_cycle_that_has_had_its_ending() -> None:
-    story = opened()
+    story = opened_epoch()
     story.leave()
     story.snapshot()
     assert code(story, story.plan("enter", "0.042", "-1", cycle=1)) == "CYCLE_OVER"
 
 
 def test_closing_is_never_blocked_by_strangers_or_a_stale_view() -> None:
-    story = opened()
+    story = opened_epoch()
     story.tell(AccountStream(False, "cut"))
     story.tell(
         Fill("0xdead", 4, Base.of("1"), Price.of("1"), Quote(0), Base(0), Base.of("1"), True, 0, Ns(1))
@@ -107,7 +107,7 @@ def test_closing_is_never_blocked_by_strangers_or_a_stale_view() -> None:
 )
 def test_a_close_opposes_what_is_held_and_is_no_larger(eth: str, sol: str) -> None:
     """O8: the market fallback of a short leg sold again; the unwind repeated the full size."""
-    story = opened()
+    story = opened_epoch()
     assert code(story, story.plan("exit", eth, sol)) == "NOT_A_CLOSE"
 
 
@@ -125,7 +125,7 @@ def test_a_repair_completes_no_more_than_what_is_missing(eth: str, sol: str) -> 
 
 def dusty(*, code: int = 2094) -> Story:
     """An exit that left 0.003 ETH, and a flatten of it that the venue refused."""
-    story = opened()
+    story = opened_epoch()
     story.placed("exit", "-0.042", "1")
     story.fill("eth", "-0.039", remaining="0.003")
     story.update("eth", "0.003", "filled")
@@ -171,13 +171,13 @@ def test_another_refusal_is_no_reason_to_top_up(other: int) -> None:
 
 
 def test_nothing_is_topped_up_that_was_not_refused_so() -> None:
-    assert top_up(opened()) == "NOT_TOO_SMALL"
+    assert top_up(opened_epoch()) == "NOT_TOO_SMALL"
     assert top_up(lone_leg()) == "NOT_TOO_SMALL"
     assert top_up(Story()) == "NOT_A_TOP_UP"
 
 
 def test_a_leg_that_is_too_small_is_not_topped_up_while_the_other_can_be_closed() -> None:
-    story = opened()
+    story = opened_epoch()
     story.placed("exit", "-0.042", "1")
     story.outcome("eth", "refused", 2094)
     story.outcome("sol", "refused", 2056)

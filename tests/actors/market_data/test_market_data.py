@@ -103,7 +103,7 @@ def test_no_quote_without_both_books() -> None:
     assert (quote.eth.proven_ms, quote.skew_ms, quote.age_ms(START_MS + 5)) == (START_MS, 0, (5, 5))
 
 
-class Bench:
+class MarketDataBench:
     """market_data running on a fake venue."""
 
     def __init__(self) -> None:
@@ -140,7 +140,7 @@ class Bench:
         return self.quote().age_ms(self.clock.now_ms())
 
 
-async def keep_books_current(bench: Bench) -> None:
+async def keep_books_current(bench: MarketDataBench) -> None:
     """A live engine answers snapshots with its clock's now."""
     while True:
         bench.set_books(round(trio.current_time() * 1000))
@@ -153,7 +153,7 @@ async def test_a_venue_that_is_busy_is_asked_more_and_more_rarely_and_at_once_ag
     """Found by the drill rate-limited: whoever is over the limit and asks eight times a second stays over
     it.
     """
-    bench = Bench()
+    bench = MarketDataBench()
     nursery.start_soon(keep_books_current, bench)
     await nursery.start(bench.run)
     await trio.sleep(0.3)
@@ -174,7 +174,7 @@ async def test_a_venue_that_is_busy_is_asked_more_and_more_rarely_and_at_once_ag
 async def test_a_motionless_book_is_proven_by_equal_snapshots_and_stays_young(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    bench = Bench()
+    bench = MarketDataBench()
     nursery.start_soon(keep_books_current, bench)
     await nursery.start(bench.run)
     for _ in range(20):
@@ -187,7 +187,7 @@ async def test_a_feed_that_freezes_while_the_market_moves_is_noticed_and_started
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
     """R7: a frozen quote was once traded on for ever."""
-    bench = Bench()
+    bench = MarketDataBench()
     await nursery.start(bench.run)
     await trio.sleep(0.3)
     moved = book_snapshot(4, START_MS, [("2756", "3")], [("2756.1", "2")])
@@ -200,7 +200,7 @@ async def test_a_feed_that_freezes_while_the_market_moves_is_noticed_and_started
 async def test_a_batch_that_is_under_way_is_not_a_frozen_feed(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    bench = Bench()
+    bench = MarketDataBench()
     await nursery.start(bench.run)
     await trio.sleep(0.45)
     bench.set_books(450, bids=book_snapshot(4, START_MS, [("2756.8", "2")], []).bids)
@@ -213,7 +213,7 @@ async def test_a_batch_that_is_under_way_is_not_a_frozen_feed(
 async def test_a_feed_that_freezes_with_the_venue_silent_too_only_grows_old(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    bench = Bench()
+    bench = MarketDataBench()
     await nursery.start(bench.run)
     await trio.sleep(0.1)
     bench.venue.down = True
@@ -224,7 +224,7 @@ async def test_a_feed_that_freezes_with_the_venue_silent_too_only_grows_old(
 async def test_a_gap_leads_to_a_new_snapshot(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    bench = Bench()
+    bench = MarketDataBench()
     await nursery.start(bench.run)
     await trio.sleep(0.1)
     bench.venue.send(delta(4, START_MS + 150, START_MS + 100, [("2756.8", "9")]))
@@ -238,7 +238,7 @@ async def test_after_a_lost_connection_it_connects_subscribes_and_takes_snapshot
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
     """R7."""
-    bench = Bench()
+    bench = MarketDataBench()
     await nursery.start(bench.run)
     await trio.sleep(0.1)
     bench.venue.cut()
@@ -250,7 +250,7 @@ async def test_after_a_lost_connection_it_connects_subscribes_and_takes_snapshot
 async def test_a_consumer_that_never_reads_does_not_stop_it(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    bench = Bench()
+    bench = MarketDataBench()
     await nursery.start(bench.run)
     await trio.sleep(0.01)
     for step in range(500):
@@ -263,7 +263,7 @@ async def test_a_consumer_that_never_reads_does_not_stop_it(
 async def test_the_venues_clock_is_measured_again_and_again(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery, seconds: float
 ) -> None:
-    bench = Bench()
+    bench = MarketDataBench()
     asked: list[float] = []
 
     async def time_ms() -> int:
@@ -291,7 +291,7 @@ async def test_the_clock_is_asked_until_an_answer_is_quick_and_the_quickest_coun
     autojump_clock: trio.testing.MockClock, trips_ms: tuple[int, ...], asked: int, round_trip_ms: int
 ) -> None:
     """One answer that was held up by 400 ms put venue time 170 ms off for half a minute."""
-    bench, trips = Bench(), list(trips_ms)
+    bench, trips = MarketDataBench(), list(trips_ms)
 
     async def time_ms() -> int:
         now_ms = bench.clock.utc_ns() // 1_000_000
@@ -311,7 +311,7 @@ async def test_the_first_answer_of_all_is_never_the_only_one_and_later_a_quick_o
     """Its trip includes making the connection: it put "ledger intent" 27 ms behind the sends that it
     precedes.
     """
-    bench, trips = Bench(), [60, 6, 8]
+    bench, trips = MarketDataBench(), [60, 6, 8]
 
     async def time_ms() -> int:
         await trio.sleep(trips.pop(0) / 1000)
@@ -327,7 +327,7 @@ async def test_the_first_answer_of_all_is_never_the_only_one_and_later_a_quick_o
 async def test_a_clock_that_answers_too_slowly_is_not_believed(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    bench = Bench()
+    bench = MarketDataBench()
     before_ms = bench.clock.now_ms()
 
     async def time_ms() -> int:
@@ -343,7 +343,7 @@ async def test_a_clock_that_answers_too_slowly_is_not_believed(
 async def test_a_batch_of_a_product_that_nobody_asked_for_is_ignored(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    bench = Bench()
+    bench = MarketDataBench()
     await nursery.start(bench.run)
     await trio.sleep(0.1)
     bench.venue.send(delta(2, START_MS + 50, START_MS, [("60000", "1")]))
@@ -356,7 +356,7 @@ async def test_a_book_that_stays_crossed_starts_over_from_a_snapshot(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
     """R8: a crossed book is stale, and no event may ever come to uncross it."""
-    bench = Bench()
+    bench = MarketDataBench()
     await nursery.start(bench.run)
     await trio.sleep(0.1)
     bench.venue.send(delta(4, START_MS + 150, START_MS, [("2757.5", "9")]))
@@ -375,7 +375,7 @@ async def test_a_book_from_the_future_starts_over_instead_of_staying_young_for_e
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
     """S5: a moment that cannot be must not become an age."""
-    bench = Bench()
+    bench = MarketDataBench()
     await nursery.start(bench.run)
     await trio.sleep(0.1)
     bench.venue.send(delta(4, START_MS + 3_600_000, START_MS, [("2756.8", "9")]))
@@ -390,7 +390,7 @@ async def test_a_book_from_the_future_starts_over_instead_of_staying_young_for_e
 async def test_a_side_that_stays_empty_is_read_anew_every_second_and_told_once(
     autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
 ) -> None:
-    bench = Bench()
+    bench = MarketDataBench()
     bench.set_books(0, asks=())
     await nursery.start(bench.run)
     await trio.sleep(60)

@@ -10,9 +10,9 @@ from actors.risk.limits import FEES, liquidation_move, margin_needed, marked, pa
 from messages.lifecycle import Held, Record
 from messages.settings import Limits, Settings
 from messages.units import ONE, Base, Ms, Quote, Rate, notional
-from tests.actors.fakes import RULES, START_MS, held, leg_order, plan, quote
+from tests.actors.fakes import RULES, START_MS, fake_plan, held, leg_order, quote
 
-PAIR = plan(eth=leg_order(4, "0.357", "2759.6"), sol=leg_order(8, "-8.5", "115.75"))
+PAIR = fake_plan(eth=leg_order(4, "0.357", "2759.6"), sol=leg_order(8, "-8.5", "115.75"))
 GROSS = Quote(notional(PAIR.eth.limit, PAIR.eth.amount) + notional(PAIR.sol.limit, PAIR.sol.amount))
 
 
@@ -74,7 +74,7 @@ def test_an_account_without_health_is_at_its_liquidation() -> None:
     assert liquidation_move(PAIR, rich(maintenance_health=Quote(0)), RULES) == 0
 
 
-def judged(settings: Settings | None = None, **record: object) -> str:
+def judged_limits(settings: Settings | None = None, **record: object) -> str:
     denial = run_over(held(record=msgspec.structs.replace(Record(), **record)), settings or Settings())
     return denial.code if denial else ""
 
@@ -99,12 +99,12 @@ def judged(settings: Settings | None = None, **record: object) -> str:
 def test_a_run_is_over_beyond_its_limit_and_not_at_it(
     passes: dict[str, object], fails: dict[str, object], code: str
 ) -> None:
-    assert judged(**passes) == ""
-    assert judged(**fails) == code
+    assert judged_limits(**passes) == ""
+    assert judged_limits(**fails) == code
 
 
 def test_a_rate_is_not_judged_before_the_tenth_cycle() -> None:
-    assert judged(cycles=9, fill_rate=Rate(0), success=Rate(0)) == ""
+    assert judged_limits(cycles=9, fill_rate=Rate(0), success=Rate(0)) == ""
 
 
 def test_a_pair_is_left_when_it_has_drifted_or_been_held_too_long() -> None:

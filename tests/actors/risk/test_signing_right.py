@@ -11,13 +11,17 @@ from messages.units import Ms
 from tests.actors.fakes import held
 
 
-def outcome(kind: Any, code: int | None) -> Outcome:
+def outcome_of_code(kind: Any, code: int | None) -> Outcome:
     return Outcome("sol", 1, 1, "0x88d0", kind, code, "", Ms(0), Ms(1))
 
 
 @pytest.mark.parametrize(
     "heard",
-    [outcome("refused", 2031), outcome("unknown", REPLACED), AccountStream(live=False, detail="2028 lost")],
+    [
+        outcome_of_code("refused", 2031),
+        outcome_of_code("unknown", REPLACED),
+        AccountStream(live=False, detail="2028 lost"),
+    ],
 )
 def test_nothing_but_a_refusal_with_that_code_says_so(heard: Outcome | AccountStream) -> None:
     right = SignerStatus()
@@ -27,8 +31,8 @@ def test_nothing_but_a_refusal_with_that_code_says_so(heard: Outcome | AccountSt
 
 def test_an_order_that_was_refused_ends_it_as_soon_as_nothing_is_in_flight() -> None:
     right = SignerStatus()
-    assert right.hear(outcome("refused", REPLACED))
-    assert not right.hear(outcome("refused", REPLACED)), "it is news once"
+    assert right.hear(outcome_of_code("refused", REPLACED))
+    assert not right.hear(outcome_of_code("refused", REPLACED)), "it is news once"
     assert "an order for SOL-PERP with 2028" in right.obstacle
     assert [right.over(held(phase=phase)) for phase in ("in_flight", "uneven", "open", "flat")] == [
         False,

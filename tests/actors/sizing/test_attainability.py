@@ -11,7 +11,16 @@ from actors.sizing.attainability import Attainability, attainable
 from actors.sizing.lattice import REACH, TakenSide
 from messages.market import Level
 from messages.units import ONE, Base, Bps, Price, Quote
-from tests.actors.sizing.test_lattice import SEED, Case, Leg, best_of_all, cent, flat, random_case, random_leg
+from tests.actors.sizing.test_lattice import (
+    SEED,
+    Case,
+    LatticeLeg,
+    best_of_all,
+    cent,
+    flat,
+    random_case,
+    random_leg,
+)
 
 CENT = Fraction(1, 100)
 
@@ -20,7 +29,7 @@ def direction(eth: str, sol: str, minimum: str = "100") -> tuple[TakenSide, Take
     return flat(eth, "0.001", minimum), flat(sol, "0.1", minimum)
 
 
-def asked(
+def asked_target(
     target: str, *directions: tuple[TakenSide, TakenSide], lowest: str | None = None, deviation: str = "2000"
 ) -> Attainability:
     return attainable(
@@ -36,7 +45,7 @@ def asked(
 # -- brute force ---------------------------------------------------------------------------------------------
 
 
-def served(case: Case) -> list[tuple[Fraction, Fraction]]:
+def is_served(case: Case) -> list[tuple[Fraction, Fraction]]:
     """The targets that each balanced pair serves, from .. to."""
     up, down = 1 + case.deviation, 1 - case.deviation
     sendable = [
@@ -59,7 +68,7 @@ def common(cases: list[Case], lowest: Fraction) -> tuple[Fraction | None, Fracti
     """Smallest common target and from where on always, by looking at every end of every span and the cents
     next to it.
     """
-    far, directions = REACH * cases[0].target, [served(case) for case in cases]
+    far, directions = REACH * cases[0].target, [is_served(case) for case in cases]
     ends = {cent(max(low, lowest)) for spans in directions for low, _ in spans} | {lowest}
     smallest = min((each for each in ends if lowest <= each <= far and meets(each, directions)), default=None)
     always = lowest
@@ -88,7 +97,7 @@ def two_way(random_: random.Random) -> list[Case]:
         for leg in (one.eth, one.sol)
     ]
     nudged = [
-        Leg(
+        LatticeLeg(
             tuple((price + random_.choice((0, 0, 1)), amount) for price, amount in leg.levels),
             leg.lot,
             leg.minimum,
@@ -129,7 +138,7 @@ def test_bounds_equal_brute_force_and_a_cent_less_is_not_met(from_the_bottom: bo
         assert (answer.obstacle is None) == answer.met
         assert (None if answer.smallest is None else Fraction(answer.smallest.target, ONE)) == smallest, cases
         assert (None if answer.always is None else Fraction(answer.always.target, ONE)) == always, cases
-        directions = [served(case) for case in cases]
+        directions = [is_served(case) for case in cases]
         for bound in (answer.smallest, answer.always):
             if bound is None:
                 continue
@@ -153,7 +162,7 @@ def test_bounds_equal_brute_force_and_a_cent_less_is_not_met(from_the_bottom: bo
 def test_at_the_founding_prices_100_usd_is_met_and_less_than_96_55_is_not_for_the_lots_above_the_venues_minimum() -> (  # noqa: E501
     None
 ):
-    answer = asked("100", direction("2756.9", "115.86"), lowest="0.01")
+    answer = asked_target("100", direction("2756.9", "115.86"), lowest="0.01")
     assert (answer.met, answer.obstacle, answer.verdict.kind) == (True, None, "met")
     window = "105 USD (minimum of the venue + 5 %) and 115.85 USD (target + max_deviation of 20 %)"
     assert answer.smallest == (
@@ -172,7 +181,7 @@ def test_at_the_founding_prices_100_usd_is_met_and_less_than_96_55_is_not_for_th
 
 def test_where_a_lot_costs_exactly_the_minimum_with_its_reserve_the_minimum_itself_is_the_bound() -> None:
     lots = flat("105", "1", "100"), flat("105", "1", "100")
-    answer = asked("100", lots, lowest="0.01")
+    answer = asked_target("100", lots, lowest="0.01")
     assert answer.smallest is not None
     assert answer.smallest[:3] == (Quote.of("87.5"), "min_notional", "eth")
 
@@ -180,15 +189,15 @@ def test_where_a_lot_costs_exactly_the_minimum_with_its_reserve_the_minimum_itse
 def test_a_target_counts_only_when_both_directions_of_an_alternating_run_meet_it() -> None:
     """At one side of the books 100 USD is 0.06 % apart, at the other, half a dollar of SOL away, 0.4 %."""
     one, other = direction("2756.9", "115.86"), direction("2756.8", "116.36")
-    assert asked("100", one).met
-    answer = asked("100", one, other)
+    assert asked_target("100", one).met
+    answer = asked_target("100", one, other)
     assert not answer.met
     assert answer.verdict.kind == "best_effort"
     assert answer.obstacle is not None
     assert (answer.obstacle.source, answer.obstacle.leg) == ("imbalance", None)
     assert answer.smallest is not None
     for each in (one, other):
-        assert asked(answer.smallest.target.text(), each).met
+        assert asked_target(answer.smallest.target.text(), each).met
 
 
 def test_the_common_smallest_target_is_not_the_larger_of_the_two() -> None:
@@ -196,8 +205,8 @@ def test_the_common_smallest_target_is_not_the_larger_of_the_two() -> None:
     smallest.
     """
     lots = (flat("1", "10"), flat("1", "10")), (flat("1", "15"), flat("1", "15"))
-    answer = asked("9.5", *lots, deviation="100")
-    assert [asked("9.5", each, deviation="100").smallest.target for each in lots] == [
+    answer = asked_target("9.5", *lots, deviation="100")
+    assert [asked_target("9.5", each, deviation="100").smallest.target for each in lots] == [
         Quote.of("9.91"),
         Quote.of("14.86"),
     ]
@@ -230,11 +239,11 @@ def test_the_common_smallest_target_is_not_the_larger_of_the_two() -> None:
 def test_every_obstacle_names_the_rule_and_the_leg_it_is_of(
     eth: TakenSide, sol: TakenSide, target: str, source: str, leg: str | None
 ) -> None:
-    obstacle = asked(target, (eth, sol)).obstacle
+    obstacle = asked_target(target, (eth, sol)).obstacle
     assert obstacle is not None
     assert (obstacle.source, obstacle.leg) == (source, leg)
 
 
 def test_no_direction_is_no_question() -> None:
     with pytest.raises(ValueError, match="no direction"):
-        asked("100")
+        asked_target("100")

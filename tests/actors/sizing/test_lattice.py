@@ -154,7 +154,7 @@ def test_the_recorded_vectors_hold() -> None:
 # search is used.
 
 
-class Leg(NamedTuple):
+class LatticeLeg(NamedTuple):
     levels: tuple[tuple[int, int], ...]
     lot: int
     minimum: int
@@ -177,8 +177,8 @@ class Leg(NamedTuple):
 
 class Case(NamedTuple):
     target: Fraction
-    eth: Leg
-    sol: Leg
+    eth: LatticeLeg
+    sol: LatticeLeg
     promise: Fraction
     margin: Fraction
     deviation: Fraction
@@ -202,7 +202,7 @@ def gap(eth: int, sol: int) -> Fraction:
 def best_of_all(case: Case) -> tuple[str, bool, int, int]:
     """Kind, thin, lots of ETH, lots of SOL: the rule of the design, read from top to bottom."""
 
-    def admissible(leg: Leg) -> list[tuple[int, int]]:
+    def admissible(leg: LatticeLeg) -> list[tuple[int, int]]:
         low, high = case.target * (1 - case.deviation), case.target * (1 + case.deviation)
         return [
             (lots, cost)
@@ -229,14 +229,14 @@ def best_of_all(case: Case) -> tuple[str, bool, int, int]:
     return ("met" if kept else "best_effort"), kept and not good, m, n
 
 
-def random_leg(random_: random.Random, dearest: int, deepest: int, *, up: bool) -> Leg:
+def random_leg(random_: random.Random, dearest: int, deepest: int, *, up: bool) -> LatticeLeg:
     """Up to five levels, the amounts not always whole lots."""
     price, lot = random_.randint(1, dearest) + 5, random_.choice((1, 1, 2, 3))
     levels = []
     for _ in range(random_.randint(1, 5)):
         levels.append((price, random_.randint(1, deepest)))
         price = max(1, price + (1 if up else -1) * random_.randint(1, 3))
-    return Leg(tuple(levels), lot, random_.choice((0, 0, 1)) * random_.randint(1, 3 * dearest))
+    return LatticeLeg(tuple(levels), lot, random_.choice((0, 0, 1)) * random_.randint(1, 3 * dearest))
 
 
 def random_case(random_: random.Random, dearest: int, deepest: int) -> Case:
@@ -284,7 +284,7 @@ def test_the_search_equals_brute_force_on_10_000_cases() -> None:
 def advice_of_all(case: Case) -> tuple[Fraction | None, Fraction | None]:
     """`smallest_target` and `always_from`: from the targets that each meeting pair serves."""
 
-    def sendable(leg: Leg) -> list[int]:
+    def sendable(leg: LatticeLeg) -> list[int]:
         return [cost for cost in leg.costs() if 100 * cost >= 105 * leg.minimum]
 
     up, down, far = 1 + case.deviation, 1 - case.deviation, REACH * case.target

@@ -46,7 +46,7 @@ def plan_of(decision: Decision) -> SizingPlan:
     return decision
 
 
-def opened(**changes: object) -> Held:
+def opened_pair(**changes: object) -> Held:
     times = {"entered_ms": Ms(NOW - 2000), "last_change_ms": Ms(NOW - 1900)}
     return held(phase="open", **(PAIR | times | changes))
 
@@ -155,24 +155,24 @@ def test_an_entry_of_which_neither_leg_traded_is_tried_again_as_a_new_plan_and_t
 
 
 def test_a_pair_is_held_until_its_time() -> None:
-    assert decide(opened(entered_ms=Ms(NOW - 1999))) is None
-    assert plan_of(decide(opened())).purpose == "exit"
+    assert decide(opened_pair(entered_ms=Ms(NOW - 1999))) is None
+    assert plan_of(decide(opened_pair())).purpose == "exit"
 
 
 def test_an_exit_closes_exactly_what_is_held_reduce_only_on_both_legs() -> None:
     """S8: exits sized from target/price once drifted every cycle."""
-    plan = plan_of(decide(opened(eth=Base.of("0.041"), sol=Base.of("-0.9"))))
+    plan = plan_of(decide(opened_pair(eth=Base.of("0.041"), sol=Base.of("-0.9"))))
     assert (plan.eth.amount, plan.sol.amount) == (Base.of("-0.041"), Base.of("0.9"))
     assert all(leg.reduce_only and leg.kind == "ioc" for leg in (plan.eth, plan.sol))
 
 
 def test_an_exit_is_not_refused_for_an_old_quote() -> None:
-    assert plan_of(decide(opened(), look_at=quote(NOW, age_ms=60_000))).purpose == "exit"
+    assert plan_of(decide(opened_pair(), look_at=quote(NOW, age_ms=60_000))).purpose == "exit"
 
 
 def test_without_any_book_an_overdue_pair_is_left_at_the_oracles_prices_after_a_while() -> None:
     """Closing is never refused for want of a quote: book, else last known, else oracle."""
-    sizer, holding = Sizer(SETTINGS, RULES), opened()
+    sizer, holding = Sizer(SETTINGS, RULES), opened_pair()
     memory, decision = sizer.step(NEW, Look(None, holding, FREE, Ms(NOW)))
     assert decision is None
     memory, decision = sizer.step(memory, Look(None, holding, FREE, Ms(NOW + 2_999)))
@@ -204,11 +204,11 @@ def test_an_exit_sends_both_legs_or_neither() -> None:
         msgspec.structs.replace(whole, venue_active=False),
         msgspec.structs.replace(whole, sol=msgspec.structs.replace(whole.sol, status="not_tradable")),
     ):
-        assert decide(opened(), look_at=blocked) is None
+        assert decide(opened_pair(), look_at=blocked) is None
 
 
 def test_a_pair_that_drifted_apart_is_left_before_its_time() -> None:
-    fresh = opened(entered_ms=Ms(NOW - 100))
+    fresh = opened_pair(entered_ms=Ms(NOW - 100))
     assert decide(fresh) is None
     assert plan_of(decide(fresh, look_at=quote(NOW, eth_ask="2910"))).purpose == "exit"
 
@@ -216,12 +216,12 @@ def test_a_pair_that_drifted_apart_is_left_before_its_time() -> None:
 def test_no_pair_is_held_longer_than_max_hold_whatever_hold_says() -> None:
     limits = msgspec.structs.replace(SETTINGS.limits, max_hold=Ms(1_000))
     settings = msgspec.structs.replace(SETTINGS, hold=Ms(10_000_000), limits=limits)
-    assert decide(opened(entered_ms=Ms(NOW - 999)), settings=settings) is None
-    assert plan_of(decide(opened(entered_ms=Ms(NOW - 1_000)), settings=settings)).purpose == "exit"
+    assert decide(opened_pair(entered_ms=Ms(NOW - 999)), settings=settings) is None
+    assert plan_of(decide(opened_pair(entered_ms=Ms(NOW - 1_000)), settings=settings)).purpose == "exit"
 
 
 def test_a_stop_leaves_at_once() -> None:
-    assert plan_of(decide(opened(entered_ms=Ms(NOW)), LEAVE)).purpose == "exit"
+    assert plan_of(decide(opened_pair(entered_ms=Ms(NOW)), LEAVE)).purpose == "exit"
 
 
 def lone_eth(**changes: object) -> Held:
@@ -457,7 +457,7 @@ def test_within_a_maintenance_window_an_open_pair_is_left_as_ever() -> None:
 
 def test_a_day_that_cost_too_much_enters_nothing_and_still_leaves() -> None:
     assert decide(held(day_loss=Quote(50 * ONE))) is None
-    assert plan_of(decide(opened(day_loss=Quote(50 * ONE)))).purpose == "exit"
+    assert plan_of(decide(opened_pair(day_loss=Quote(50 * ONE)))).purpose == "exit"
 
 
 async def test_why_nothing_is_entered_is_said_once_when_it_begins_and_once_when_it_ends(

@@ -10,7 +10,7 @@ import pytest
 
 from commands.account.status import broken_ledger, ledger_words
 from commands.open_state.evidence import Evidence, LedgerWord, ledger_word
-from tests.actors.ledger.test_long import lived, snapshots_in, tampered, written
+from tests.actors.ledger.test_long import ledger_written, lived, snapshots_in, tampered
 
 FLIPS = {
     "seq": "seq = seq + 100000",
@@ -27,7 +27,7 @@ SNAPSHOT_AFTER = 20
 def ledger(tmp_path: Path) -> Path:
     """Rows 0 to 20, a snapshot as row 21, and the rest."""
     path = tmp_path / "ledger.sqlite"
-    written(path, lived(3).rows, snapshot_after=SNAPSHOT_AFTER)
+    ledger_written(path, lived(3).rows, snapshot_after=SNAPSHOT_AFTER)
     assert snapshots_in(path) == [SNAPSHOT_AFTER + 1]
     return path
 

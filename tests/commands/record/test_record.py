@@ -37,7 +37,7 @@ Books = dict[str, list[tuple[int, list[Level], list[Level]]]]
 """By product name: time, bids, asks, best first."""
 
 
-class Bench:
+class RecorderBench:
     """A venue on `market`, its recorder, and every book that the venue has had."""
 
     def __init__(
@@ -71,14 +71,14 @@ def files_in(folder: Path) -> RecordingFiles:
 
 
 @asynccontextmanager
-async def bench(folder: Path, market: str, seed: int) -> AsyncIterator[Bench]:
+async def recorder_bench(folder: Path, market: str, seed: int) -> AsyncIterator[RecorderBench]:
     clock = RunClock(START_NS)
     venue = SimulatedVenue(Exchange(), market_named(market, seed), clock)
     files = files_in(folder)
     async with trio.open_nursery() as nursery:
         transport = httpx.ASGITransport(app=application(venue))
         async with HttpReads(URL, NOBODY, name="test", transport=transport) as reads:
-            ready = Bench(
+            ready = RecorderBench(
                 venue, Recording(files, Tape(SYMBOLS), clock, SYMBOLS), MemoryDialer(venue, nursery), reads
             )
             await nursery.start(venue.run)
@@ -87,7 +87,7 @@ async def bench(folder: Path, market: str, seed: int) -> AsyncIterator[Bench]:
         nursery.cancel_scope.cancel()
 
 
-async def recorded(ready: Bench, seconds: float) -> None:
+async def recorded(ready: RecorderBench, seconds: float) -> None:
     with trio.move_on_after(seconds):
         await record_market(URL, ready.recording, ready.reads, ready.dialer)
 
@@ -98,7 +98,7 @@ async def test_a_recording_of_the_simulator_replays_the_same_books(
     """Whole books at every batch, and the best bid and ask at every move between them. Another seed is
     another market: 9.
     """
-    async with bench(tmp_path / "first", "synthetic", seed=9) as first:
+    async with recorder_bench(tmp_path / "first", "synthetic", seed=9) as first:
         await recorded(first, 20)
     rows = {kind: rows_of(tmp_path / "first" / f"market_{kind}.csv.gz")[1:] for kind in HEADERS}
     assert min(len(rows["quotes"]), len(rows["l2_20"])) > 100
@@ -123,12 +123,12 @@ async def test_a_venue_that_replays_a_recording_has_the_books_of_the_one_that_wa
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
     """At the moment of every batch, level by level."""
-    async with bench(tmp_path / "first", "synthetic", seed=9) as first:
+    async with recorder_bench(tmp_path / "first", "synthetic", seed=9) as first:
         await recorded(first, 10)
     rows = rows_of(tmp_path / "first" / "market_l2_20.csv.gz")[1:]
     began_ns = max(min(int(row[0]) for row in rows if row[2] == symbol) for symbol in SYMBOLS.values())
     offset_ns = START_NS + round(trio.current_time() * 1e9) - began_ns
-    async with bench(tmp_path / "again", str(tmp_path / "first" / "market"), seed=0) as again:
+    async with recorder_bench(tmp_path / "again", str(tmp_path / "first" / "market"), seed=0) as again:
         await trio.sleep(11)
     later = [(row[2], int(row[0])) for row in rows if int(row[0]) > began_ns]
     assert len(later) > 100
@@ -139,7 +139,7 @@ async def test_a_venue_that_replays_a_recording_has_the_books_of_the_one_that_wa
 async def test_a_lost_connection_is_a_gap_and_both_books_start_over(
     tmp_path: Path, autojump_clock: MockClock
 ) -> None:
-    async with bench(tmp_path / "first", "synthetic", seed=9) as first:
+    async with recorder_bench(tmp_path / "first", "synthetic", seed=9) as first:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(recorded, first, 20)
             await trio.sleep(5)
@@ -157,7 +157,7 @@ async def test_a_lost_connection_is_a_gap_and_both_books_start_over(
         assert (row[3], row[5]) == (bids[0].price.text(), asks[0].price.text())
 
 
-async def cut(ready: Bench) -> None:
+async def cut(ready: RecorderBench) -> None:
     """Every subscriber of the venue is cut off."""
     for listeners in list(ready.venue.subscribers._topics.values()):
         for listener in list(listeners):

@@ -75,7 +75,7 @@ class FakeGuard:
 
 
 @dataclass
-class Scene:
+class KeeperScene:
     """A run's side of its guards."""
 
     state: RunState
@@ -119,12 +119,12 @@ class FakeHeartbeat:
 
 
 @asynccontextmanager
-async def kept(folder: Path, *, mute: bool = False) -> AsyncIterator[tuple[Scene, Keeper]]:
+async def kept(folder: Path, *, mute: bool = False) -> AsyncIterator[tuple[KeeperScene, Keeper]]:
     """A keeper at work, left as a run leaves it."""
     state = RunState(folder / "state", "a subaccount", str(folder))
     await state.begin()
     async with trio.open_nursery() as outside:
-        scene = Scene(state, outside, Guarded(FakeHeartbeat()), mute=mute)  # type: ignore[arg-type]
+        scene = KeeperScene(state, outside, Guarded(FakeHeartbeat()), mute=mute)  # type: ignore[arg-type]
         keeper = Keeper(state, scene.guard, RUN, scene.start, scene.said.append)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(keeper.keep)

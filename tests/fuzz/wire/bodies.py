@@ -6,17 +6,17 @@ import zlib
 
 from tests.fuzz import mutate
 from tests.fuzz.wire import heads
-from tests.fuzz.wire.transcripts import Answer
+from tests.fuzz.wire.transcripts import RecordedAnswer
 
 REASONS = {200: b"OK", 400: b"Bad Request", 403: b"Forbidden", 404: b"Not Found", 429: b"Too Many Requests"}
 
 
-def valid(answer: Answer, rng: random.Random) -> bytes:
+def valid(answer: RecordedAnswer, rng: random.Random) -> bytes:
     """With its length or in chunks, compressed or not."""
     return _framed(answer, answer.body, rng, spoil=False)
 
 
-def mutated(answer: Answer, others: list[str], rng: random.Random) -> bytes:
+def mutated_body(answer: RecordedAnswer, others: list[str], rng: random.Random) -> bytes:
     """One answer with a change to its JSON, its compression, its framing or its head; seldom to more than
     one of them.
     """
@@ -27,7 +27,7 @@ def mutated(answer: Answer, others: list[str], rng: random.Random) -> bytes:
     wire = _framed(answer, body, rng, spoil=spoil in {1, 2})
     if spoil == 3 or rng.random() < 0.1:
         head, _, rest = wire.partition(b"\r\n\r\n")
-        wire = heads.mutated(head + b"\r\n\r\n", rng) + rest
+        wire = heads.mutated_head(head + b"\r\n\r\n", rng) + rest
     return wire
 
 
@@ -37,7 +37,7 @@ def _said(body: bytes, others: list[str], rng: random.Random) -> bytes:
     return mutate.mutated(body.decode(), others, rng)
 
 
-def _framed(answer: Answer, body: bytes, rng: random.Random, *, spoil: bool) -> bytes:
+def _framed(answer: RecordedAnswer, body: bytes, rng: random.Random, *, spoil: bool) -> bytes:
     headers = list(answer.headers)
     if rng.random() < 0.6:
         headers.append((b"content-encoding", b"gzip"))

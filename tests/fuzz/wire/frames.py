@@ -54,7 +54,7 @@ def _squeezed(squeeze: "zlib._Compress", data: bytes) -> bytes:
     return whole.removesuffix(_EMPTY_BLOCK)
 
 
-def mutated(texts: Sequence[str], rng: random.Random) -> bytes:
+def mutated_frame(texts: Sequence[str], rng: random.Random) -> bytes:
     """The frames of these texts after one to four changes."""
     said = list(texts)
     if rng.random() < 0.3:

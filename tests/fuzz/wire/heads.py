@@ -60,7 +60,7 @@ STATUSES = (
 Lines = list[bytes]
 
 
-def mutated(head: bytes, rng: random.Random) -> bytes:
+def mutated_head(head: bytes, rng: random.Random) -> bytes:
     """`head`, with its empty line, after one to three changes."""
     lines = head.rstrip(b"\r\n").split(b"\r\n")
     for _ in range(rng.choice((1, 1, 2, 3))):

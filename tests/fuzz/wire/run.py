@@ -20,8 +20,8 @@ import trio.testing
 
 from tests.determinism import seed_trio
 from tests.fuzz.run import Found
-from tests.fuzz.wire.targets import Target, shares
-from tests.fuzz.wire.transcripts import recorded
+from tests.fuzz.wire.targets import WireTarget, shares
+from tests.fuzz.wire.transcripts import recorded_transcripts
 
 NEVER_S = 600.0
 """Virtual. A silent peer is given up after 60 s, and nothing else may take that long."""
@@ -45,13 +45,13 @@ class Finds:
     count: Counter[str] = field(default_factory=Counter)
 
 
-def against(
+def wire_against(
     inputs: int, seed: int, *, only: str | None = None, first: int = 0, keep_going: bool = False
 ) -> Finds:
     """Run them. Raises `Found` at the first that breaks a limit; with `keep_going`, collects them by kind
     instead.
     """
-    recorded()
+    recorded_transcripts()
     finds = Finds()
     with _bounded_processor():
         trio.run(
@@ -75,7 +75,7 @@ async def _all(inputs: int, seed: int, only: str | None, first: int, keep_going:
     for target, count in plan:
         for number in range(first, first + count):
             try:
-                await one(target, seed, number, gauge)
+                await one_wire_input(target, seed, number, gauge)
             except Found as find:
                 if not keep_going:
                     raise
@@ -99,7 +99,7 @@ class Gauge:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-async def one(target: Target, seed: int, number: int, gauge: Gauge) -> None:
+async def one_wire_input(target: WireTarget, seed: int, number: int, gauge: Gauge) -> None:
     """Input `number` of a target: the same for the same seed, whatever came before it."""
     rng = random.Random(f"{seed} {target.name} {number}")
     said = target.make(rng)
@@ -123,7 +123,9 @@ async def one(target: Target, seed: int, number: int, gauge: Gauge) -> None:
         gc.collect()
 
 
-def _found(target: Target, seed: int, number: int, what: str, error: BaseException | None = None) -> Found:
+def _found(
+    target: WireTarget, seed: int, number: int, what: str, error: BaseException | None = None
+) -> Found:
     again = f"python -m tests.fuzz --wire --seed {seed} --only '{target.name}' --from {number} --inputs 1"
     trace = "".join(traceback.format_exception(error)) if error else ""
     return Found(f"{target.name}, input {number}:\n{what}\n{trace}{again}")

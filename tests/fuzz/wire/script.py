@@ -26,7 +26,7 @@ def pieces(data: bytes, rng: random.Random) -> Iterator[bytes]:
         yield from (data[at : min(at + 65_536, stop)] for at in range(start, stop, 65_536))
 
 
-class Script(trio.abc.Stream):
+class ScriptedStream(trio.abc.Stream):
     """A `trio.abc.Stream` for sockets. `token`: what the recording answered to its key."""
 
     def __init__(self, said: Iterable[bytes], end: str, token: bytes = b"") -> None:
@@ -76,7 +76,7 @@ class HttpScript(httpcore.AsyncNetworkStream):
 
     def __init__(self, ask: Any) -> None:
         self._ask = ask
-        self._script: Script | None = None
+        self._script: ScriptedStream | None = None
         self._asked = bytearray()
 
     async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore's

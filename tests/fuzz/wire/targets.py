@@ -18,8 +18,8 @@ import httpx
 import trio
 
 from tests.fuzz.wire import bodies, frames, heads
-from tests.fuzz.wire.script import ENDS, HttpScript, Script, pieces
-from tests.fuzz.wire.transcripts import Answer, Upgrade, kind_of, recorded
+from tests.fuzz.wire.script import ENDS, HttpScript, ScriptedStream, pieces
+from tests.fuzz.wire.transcripts import RecordedAnswer, Upgrade, kind_of_question, recorded_transcripts
 from venue.nado import codec
 from venue.nado.counts import TroubleTally
 from venue.nado.http import HttpReads
@@ -48,7 +48,7 @@ class Reached:
 
 
 @dataclass(frozen=True)
-class Target:
+class WireTarget:
     """One reader and the bytes it is given."""
 
     name: str
@@ -60,7 +60,7 @@ class Target:
 class _One:
     """A `Dialer` that hands out one stream."""
 
-    def __init__(self, stream: Script) -> None:
+    def __init__(self, stream: ScriptedStream) -> None:
         self._stream = stream
 
     async def dial(self, host: str, port: int, *, tls: bool) -> trio.abc.Stream:
@@ -71,10 +71,10 @@ class _One:
 # -- sockets -------------------------------------------------------------------------------------------------
 
 
-def _script(upgrade: Upgrade, wire: bytes, rng: random.Random) -> Script:
+def _script(upgrade: Upgrade, wire: bytes, rng: random.Random) -> ScriptedStream:
     if rng.random() < 0.15:
         wire = _spoilt(wire, rng)
-    return Script(pieces(wire, rng), rng.choice(ENDS), upgrade.token)
+    return ScriptedStream(pieces(wire, rng), rng.choice(ENDS), upgrade.token)
 
 
 def _spoilt(wire: bytes, rng: random.Random) -> bytes:
@@ -88,27 +88,27 @@ def _spoilt(wire: bytes, rng: random.Random) -> bytes:
     return bytes(raw)
 
 
-def _handshake(role: str) -> Callable[[random.Random], Script]:
-    def make(rng: random.Random) -> Script:
-        upgrade = rng.choice(recorded().upgrades[role])
-        return _script(upgrade, heads.mutated(upgrade.head, rng) + upgrade.raw[:3_000], rng)
+def _handshake(role: str) -> Callable[[random.Random], ScriptedStream]:
+    def make(rng: random.Random) -> ScriptedStream:
+        upgrade = rng.choice(recorded_transcripts().upgrades[role])
+        return _script(upgrade, heads.mutated_head(upgrade.head, rng) + upgrade.raw[:3_000], rng)
 
     return make
 
 
-def _frames(role: str) -> Callable[[random.Random], Script]:
-    def make(rng: random.Random) -> Script:
-        upgrade = rng.choice(recorded().upgrades[role])
+def _frames(role: str) -> Callable[[random.Random], ScriptedStream]:
+    def make(rng: random.Random) -> ScriptedStream:
+        upgrade = rng.choice(recorded_transcripts().upgrades[role])
         if rng.random() < 0.15:
             return _script(upgrade, upgrade.head + _spoilt(upgrade.raw[:6_000], rng), rng)
         start = 0 if rng.random() < 0.9 else rng.randrange(len(upgrade.texts))
         texts = upgrade.texts[start : start + rng.choice((1, 2, 4, 8))]
-        return _script(upgrade, upgrade.head + frames.mutated(texts, rng), rng)
+        return _script(upgrade, upgrade.head + frames.mutated_frame(texts, rng), rng)
 
     return make
 
 
-async def _subscribe(script: Script, reached: Reached) -> None:
+async def _subscribe(script: ScriptedStream, reached: Reached) -> None:
     """As `market_data` and `account` do it."""
     tally = TroubleTally()
     streams = [codec.book_depth(4), codec.book_depth(8)]
@@ -127,7 +127,7 @@ async def _subscribe(script: Script, reached: Reached) -> None:
         reached.decoded += counts.events + counts.controls > 0
 
 
-async def _order(script: Script, reached: Reached) -> None:
+async def _order_wire(script: ScriptedStream, reached: Reached) -> None:
     """As an order's connection does it: one frame out, and the answers as they come."""
     accepted = message = decoded = False
     try:
@@ -156,7 +156,7 @@ _QUESTIONS: tuple[Callable[[HttpReads], Awaitable[object]], ...] = (
     lambda reads: reads.book(4),
     lambda reads: reads.account(),
     lambda reads: reads.account(),
-    lambda reads: reads.archived(recorded().digests),
+    lambda reads: reads.archived(recorded_transcripts().digests),
     lambda reads: reads.fills_since(None),
     lambda reads: reads.fills_since(0),
 )
@@ -173,7 +173,7 @@ class _Question:
     defect: Exception | None = None
     """Of the making of an answer: raised inside of the client it would pass for one of the far side's."""
 
-    def answer(self, request: bytes) -> Script:
+    def answer(self, request: bytes) -> ScriptedStream:
         """The far side's next words."""
         try:
             return self._answer(request)
@@ -181,24 +181,24 @@ class _Question:
             self.defect = error
             raise
 
-    def _answer(self, request: bytes) -> Script:
+    def _answer(self, request: bytes) -> ScriptedStream:
         head, _, body = request.partition(b"\r\n\r\n")
         words = head.split(b" ", 2)
-        known = recorded().answers
-        answers = known.get(kind_of(words[1].decode(), body), known["time"])
-        one: Answer = answers[self.asked % len(answers)]
+        known = recorded_transcripts().answers
+        answers = known.get(kind_of_question(words[1].decode(), body), known["time"])
+        one: RecordedAnswer = answers[self.asked % len(answers)]
         hostile, self.asked = self.asked == self.at, self.asked + 1
         if not hostile:
-            return Script([bodies.valid(one, self.rng)], "silence")
-        wire = bodies.mutated(one, _texts(), self.rng)
+            return ScriptedStream([bodies.valid(one, self.rng)], "silence")
+        wire = bodies.mutated_body(one, _texts(), self.rng)
         if self.rng.random() < 0.15:
             wire = _spoilt(wire, self.rng)
-        return Script(pieces(wire, self.rng), self.rng.choice(ENDS))
+        return ScriptedStream(pieces(wire, self.rng), self.rng.choice(ENDS))
 
 
 @cache
 def _texts() -> list[str]:
-    return [answer.body.decode() for each in recorded().answers.values() for answer in each]
+    return [answer.body.decode() for each in recorded_transcripts().answers.values() for answer in each]
 
 
 def _question(rng: random.Random) -> _Question:
@@ -252,18 +252,18 @@ async def _ask(question: _Question, reached: Reached) -> None:
     reached.decoded += answered
 
 
-TARGETS: tuple[Target, ...] = (
-    Target("subscribe handshake", _handshake("subscribe"), _subscribe),
-    Target("subscribe frames", _frames("subscribe"), _subscribe),
-    Target("order handshake", _handshake("orders"), _order),
-    Target("order frames", _frames("orders"), _order),
-    Target("http", _question, _ask),
+TARGETS: tuple[WireTarget, ...] = (
+    WireTarget("subscribe handshake", _handshake("subscribe"), _subscribe),
+    WireTarget("subscribe frames", _frames("subscribe"), _subscribe),
+    WireTarget("order handshake", _handshake("orders"), _order_wire),
+    WireTarget("order frames", _frames("orders"), _order_wire),
+    WireTarget("http", _question, _ask),
 )
 WEIGHTS = (3, 4, 2, 2, 3)
 """How the inputs are spread."""
 
 
-def shares(inputs: int) -> Iterator[tuple[Target, int]]:
+def shares(inputs: int) -> Iterator[tuple[WireTarget, int]]:
     """How many inputs each target gets."""
     given = 0
     for index, target in enumerate(TARGETS):

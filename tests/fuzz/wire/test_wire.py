@@ -15,19 +15,19 @@ from wsproto.utilities import ProtocolError
 
 from tests.fuzz.run import Found
 from tests.fuzz.wire import bodies, run
-from tests.fuzz.wire.script import HttpScript, Script
+from tests.fuzz.wire.script import HttpScript, ScriptedStream
 from tests.fuzz.wire.targets import (
     TARGETS,
     WEIGHTS,
     Reached,
     _ask,
-    _order,
+    _order_wire,
     _Question,
     _question,
     _subscribe,
     shares,
 )
-from tests.fuzz.wire.transcripts import recorded
+from tests.fuzz.wire.transcripts import recorded_transcripts
 from venue.nado import codec, http, socket
 from venue.protocol import Unreachable
 
@@ -38,7 +38,7 @@ NAMES = [target.name for target in TARGETS]
 @pytest.mark.parametrize("name", NAMES)
 def test_whatever_arrives_the_connection_is_usable_or_a_venue_error_is_raised(name: str) -> None:
     """A failure names its seed and the command that repeats it."""
-    assert run.against(80, SEED, only=name).count == {}
+    assert run.wire_against(80, SEED, only=name).count == {}
 
 
 @pytest.mark.long
@@ -46,7 +46,7 @@ def test_the_inputs_come_past_the_handshake_to_the_frames_and_to_the_decoder() -
     """A fuzzer that is refused at the door tests the door only."""
     for target in TARGETS:
         before = Reached(**vars(target.reached))
-        run.against(120, SEED + 1, only=target.name)
+        run.wire_against(120, SEED + 1, only=target.name)
         accepted, message, decoded = (
             getattr(target.reached, name) - getattr(before, name)
             for name in ("accepted", "message", "decoded")
@@ -56,12 +56,12 @@ def test_the_inputs_come_past_the_handshake_to_the_frames_and_to_the_decoder() -
 
 async def test_what_was_recorded_is_valid_to_the_last_frame(autojump_clock: MockClock) -> None:
     """The fuzzer is given nothing but what our own simulated venue said in one run."""
-    for role, read in (("subscribe", _subscribe), ("orders", _order)):
-        for upgrade in recorded().upgrades[role]:
+    for role, read in (("subscribe", _subscribe), ("orders", _order_wire)):
+        for upgrade in recorded_transcripts().upgrades[role]:
             reached = Reached()
-            await read(Script([upgrade.head + upgrade.raw], "end", upgrade.token), reached)
+            await read(ScriptedStream([upgrade.head + upgrade.raw], "end", upgrade.token), reached)
             assert reached == Reached(0, 1, bool(upgrade.texts), bool(upgrade.texts))
-    assert min(len(each) for each in recorded().upgrades.values()) >= 2
+    assert min(len(each) for each in recorded_transcripts().upgrades.values()) >= 2
     assert {
         "contracts",
         "symbols",
@@ -74,7 +74,7 @@ async def test_what_was_recorded_is_valid_to_the_last_frame(autojump_clock: Mock
         "time",
         "archive matches 8",
         "archive orders",
-    } <= set(recorded().answers)
+    } <= set(recorded_transcripts().answers)
 
 
 async def test_every_question_is_answered_from_the_recording(autojump_clock: MockClock) -> None:
@@ -87,7 +87,7 @@ async def test_every_question_is_answered_from_the_recording(autojump_clock: Moc
 
 def found(name: str, inputs: int = 2_000) -> Found:
     with pytest.raises(Found) as caught:
-        run.against(inputs, SEED, only=name)
+        run.wire_against(inputs, SEED, only=name)
     return caught.value
 
 
@@ -154,11 +154,11 @@ def test_an_answer_of_which_one_byte_more_is_inflated_than_may_be_is_found(
 
 
 async def test_a_script_says_its_bytes_and_then_keeps_to_its_end(autojump_clock: MockClock) -> None:
-    assert [await Script([b"a", b"b"], "end").receive_some() for _ in range(1)] == [b"a"]
+    assert [await ScriptedStream([b"a", b"b"], "end").receive_some() for _ in range(1)] == [b"a"]
     with pytest.raises(trio.BrokenResourceError):
-        await Script([], "reset").receive_some()
+        await ScriptedStream([], "reset").receive_some()
     with trio.move_on_after(3_600) as silent:
-        await Script([], "silence").receive_some()
+        await ScriptedStream([], "silence").receive_some()
     assert silent.cancelled_caught
     assert not HttpScript(None).get_extra_info("is_readable")
 

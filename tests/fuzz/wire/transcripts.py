@@ -40,7 +40,7 @@ class Upgrade:
 
 
 @dataclass(frozen=True)
-class Answer:
+class RecordedAnswer:
     """One HTTP answer, before it is framed."""
 
     kind: str
@@ -56,14 +56,14 @@ class Transcripts:
 
     upgrades: dict[str, tuple[Upgrade, ...]] = field(default_factory=dict)
     """By role: `subscribe`, `orders`."""
-    answers: dict[str, tuple[Answer, ...]] = field(default_factory=dict)
+    answers: dict[str, tuple[RecordedAnswer, ...]] = field(default_factory=dict)
     """By kind."""
     digests: tuple[str, ...] = ()
     """Orders that the archive was asked for."""
 
 
 @cache
-def recorded() -> Transcripts:
+def recorded_transcripts() -> Transcripts:
     """The same in every process."""
     with tempfile.TemporaryDirectory() as folder:
         return trio.run(_record, Path(folder), clock=trio.testing.MockClock(autojump_threshold=0))
@@ -72,7 +72,7 @@ def recorded() -> Transcripts:
 async def _record(folder: Path) -> Transcripts:
     seed_trio(1)
     sockets: list[_Tap] = []
-    answers: dict[str, list[Answer]] = {}
+    answers: dict[str, list[RecordedAnswer]] = {}
     settings = Settings(target=Quote(1_000 * ONE), cycles=1, hold=Ms(1_000))
     answer = httpx.ASGITransport.handle_async_request
 
@@ -80,9 +80,9 @@ async def _record(folder: Path) -> Transcripts:
         response = await answer(self, request)
         body = b"".join([piece async for piece in response.aiter_raw()])
         kept = [(name, value) for name, value in response.headers.raw if name.lower() != b"content-length"]
-        kind = kind_of(request.url.path, request.content)
+        kind = kind_of_question(request.url.path, request.content)
         if len(answers.setdefault(kind, [])) < 4:
-            answers[kind].append(Answer(kind, response.status_code, tuple(kept), body))
+            answers[kind].append(RecordedAnswer(kind, response.status_code, tuple(kept), body))
         return httpx.Response(response.status_code, headers=kept, stream=httpx.ByteStream(body))
 
     with mock.patch.object(httpx.ASGITransport, "handle_async_request", noted):
@@ -107,7 +107,7 @@ async def _record(folder: Path) -> Transcripts:
     return Transcripts(by_role, {kind: tuple(each) for kind, each in answers.items()}, digests)
 
 
-def kind_of(path: str, body: bytes) -> str:
+def kind_of_question(path: str, body: bytes) -> str:
     """What a request asks for, and of which product."""
     if not body:
         return path.rsplit("/", 1)[-1]

@@ -52,7 +52,7 @@ def accepted(frame: dict[str, Any], **changes: object) -> str:
     return json.dumps({**answer, **changes})
 
 
-class Server:
+class OrderServer:
     """Answers every order by `answer`, remembers every frame that arrived."""
 
     def __init__(self, answer: Callable[[dict[str, Any]], str | None] = accepted) -> None:
@@ -91,7 +91,7 @@ async def wire_to(session: Session) -> AsyncIterator[tuple[NadoOrderWire, Memory
 
 
 async def test_an_accepted_order_is_accepted_by_its_digest(autojump_clock: MockClock) -> None:
-    server = Server()
+    server = OrderServer()
     async with wire_to(server) as (wire, _):
         assert await wire.place(signed(7)) == Reply("accepted", None, "")
         assert await wire.place(signed(8)) == Reply("accepted", None, "")
@@ -103,7 +103,7 @@ async def test_a_listed_code_is_a_refusal_and_any_other_leaves_the_order_unknown
     autojump_clock: MockClock,
 ) -> None:
     codes = iter([2031, 2013, 5000, 1000, 2056])
-    server = Server(
+    server = OrderServer(
         lambda _frame: json.dumps(
             {
                 "status": "failure",
@@ -129,7 +129,7 @@ async def test_a_lost_answer_is_unknown_at_the_deadline_and_closes_the_connectio
     autojump_clock: MockClock,
 ) -> None:
     """Lesson O15: every wait has a deadline and an ending."""
-    server = Server(lambda _frame: None)
+    server = OrderServer(lambda _frame: None)
     async with wire_to(server) as (wire, dialer):
         began = trio.current_time()
         reply = await wire.place(signed())
@@ -144,7 +144,7 @@ async def test_a_lost_answer_is_unknown_at_the_deadline_and_closes_the_connectio
 
 
 async def test_a_late_answer_is_never_taken_for_the_next_orders(autojump_clock: MockClock) -> None:
-    server = Server()
+    server = OrderServer()
     server.delay_s = 3
     async with wire_to(server) as (wire, _):
         assert (await wire.place(signed(1))).kind == "unknown"
@@ -168,7 +168,7 @@ async def test_a_late_answer_is_never_taken_for_the_next_orders(autojump_clock: 
 async def test_an_answer_out_of_step_is_unknown_and_closes_the_connection(
     answer: Callable[[dict[str, Any]], str], autojump_clock: MockClock
 ) -> None:
-    async with wire_to(Server(answer)) as (wire, _):
+    async with wire_to(OrderServer(answer)) as (wire, _):
         reply = await wire.place(signed())
         assert (reply.kind, reply.code) == ("unknown", None)
         assert not wire.connected
@@ -210,7 +210,7 @@ async def test_a_cut_before_the_answer_is_unknown_at_once(autojump_clock: MockCl
 
 async def test_a_cut_while_sending_is_unknown(autojump_clock: MockClock) -> None:
     """Trio: a failed send_all may have sent some of it, all of it or nothing."""
-    server = Server()
+    server = OrderServer()
     async with wire_to(server) as (wire, dialer):
         dialer.break_after = 10
         reply = await wire.place(signed())
@@ -221,7 +221,7 @@ async def test_a_cut_while_sending_is_unknown(autojump_clock: MockClock) -> None
 
 
 async def test_an_order_that_is_too_late_leaves_no_byte_on_the_wire(autojump_clock: MockClock) -> None:
-    server = Server()
+    server = OrderServer()
     async with wire_to(server) as (wire, dialer):
         before = dialer.sent
         reply = await wire.place(signed(recv_time_ms=START_MS + 199))
@@ -240,7 +240,7 @@ async def test_an_order_that_has_to_wait_for_the_line_is_looked_at_once_more_rig
     """A ping that the network holds up has the line: by the time it is free the order is too late, and not
     a byte of it may leave.
     """
-    server = Server()
+    server = OrderServer()
     async with wire_to(server) as (wire, dialer):
         await trio.sleep(PING_EVERY_S - 0.2)
         dialer.hold_s = 1.2
@@ -259,7 +259,7 @@ async def test_an_order_that_has_to_wait_for_the_line_is_looked_at_once_more_rig
 async def test_an_order_that_has_to_wait_for_the_line_and_is_still_in_time_leaves(
     autojump_clock: MockClock,
 ) -> None:
-    server = Server()
+    server = OrderServer()
     async with wire_to(server) as (wire, dialer):
         await trio.sleep(PING_EVERY_S - 0.2)
         dialer.hold_s = 1.2
@@ -270,7 +270,7 @@ async def test_an_order_that_has_to_wait_for_the_line_and_is_still_in_time_leave
 
 async def test_without_a_connection_nothing_is_sent(autojump_clock: MockClock) -> None:
     clock = VenueClock(RunClock(START_MS * 1_000_000))
-    dialer = MemoryDialer(Server())
+    dialer = MemoryDialer(OrderServer())
     dialer.refuse = True
     async with (
         dialer,
@@ -289,7 +289,7 @@ async def test_without_a_connection_nothing_is_sent(autojump_clock: MockClock) -
 
 
 async def test_two_orders_at_once_are_never_on_one_connection(autojump_clock: MockClock) -> None:
-    server = Server()
+    server = OrderServer()
     replies: list[Reply] = []
     async with wire_to(server) as (wire, _):
 
@@ -306,7 +306,7 @@ async def test_two_orders_at_once_are_never_on_one_connection(autojump_clock: Mo
 async def test_a_leg_that_is_stopped_while_its_order_is_under_way_still_learns_the_answer(
     autojump_clock: MockClock,
 ) -> None:
-    server = Server()
+    server = OrderServer()
     server.delay_s = 0.5
     async with wire_to(server) as (wire, _):
         replies: list[Reply] = []
@@ -339,7 +339,7 @@ async def stopped_leg(dialer: MemoryDialer, after_s: float) -> AsyncIterator[Nad
 async def test_a_whole_leg_that_is_stopped_takes_its_connection_down_only_after_the_answer(
     autojump_clock: MockClock,
 ) -> None:
-    server = Server()
+    server = OrderServer()
     server.delay_s = 0.5
     replies: list[Reply] = []
     async with MemoryDialer(server) as dialer, stopped_leg(dialer, 0.2) as wire:
@@ -351,13 +351,13 @@ async def test_a_whole_leg_that_is_stopped_takes_its_connection_down_only_after_
 async def test_a_leg_that_is_stopped_without_an_order_under_way_ends_at_once(
     autojump_clock: MockClock,
 ) -> None:
-    async with MemoryDialer(Server()) as dialer, stopped_leg(dialer, 0.2):
+    async with MemoryDialer(OrderServer()) as dialer, stopped_leg(dialer, 0.2):
         await trio.sleep_forever()
     assert trio.current_time() == pytest.approx(0.2, abs=0.01)
 
 
 async def test_a_cancelled_leg_is_held_no_longer_than_the_receive_window(autojump_clock: MockClock) -> None:
-    async with wire_to(Server(lambda _frame: None)) as (wire, _):
+    async with wire_to(OrderServer(lambda _frame: None)) as (wire, _):
         began = trio.current_time()
         with trio.move_on_after(0.1):
             assert (await wire.place(signed())).kind == "unknown"
@@ -366,7 +366,7 @@ async def test_a_cancelled_leg_is_held_no_longer_than_the_receive_window(autojum
 
 async def test_it_reconnects_with_growing_pauses_that_are_bounded(autojump_clock: MockClock) -> None:
     clock = VenueClock(RunClock(START_MS * 1_000_000))
-    dialer = MemoryDialer(Server())
+    dialer = MemoryDialer(OrderServer())
     dialer.refuse = True
     notes: list[Any] = []
     async with (
@@ -412,7 +412,7 @@ async def test_whatever_the_venue_answers_one_order_leaves_once_and_gets_one_ver
                 ]
             )
 
-        server = Server(answer)
+        server = OrderServer(answer)
         async with wire_to(server) as (wire, _):
             for tag in range(1, 6):
                 await trio.sleep(1)  # it may have to connect again

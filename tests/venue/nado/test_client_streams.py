@@ -28,7 +28,7 @@ def events_of(name: str) -> list[dict[str, Any]]:
     return events
 
 
-def delta(max_ns: int) -> str:
+def delta_frame(max_ns: int) -> str:
     return json.dumps(
         {
             "type": "book_depth",
@@ -42,7 +42,7 @@ def delta(max_ns: int) -> str:
     )
 
 
-class Server:
+class StreamServer:
     """Acknowledges control frames by `ack`, then sends `after`; remembers what was asked."""
 
     def __init__(
@@ -66,7 +66,7 @@ class Server:
 
 
 async def test_entered_means_that_every_subscription_is_acknowledged(autojump_clock: MockClock) -> None:
-    server = Server([delta(7)])
+    server = StreamServer([delta_frame(7)])
     async with MemoryDialer(server) as dialer, subscribed(URL, dialer, BOOKS, TroubleTally()) as events:
         assert [frame["stream"] for frame in server.asked] == BOOKS
         event = await anext(events)
@@ -77,13 +77,13 @@ async def test_entered_means_that_every_subscription_is_acknowledged(autojump_cl
 async def test_events_before_an_acknowledgement_are_kept_in_order(autojump_clock: MockClock) -> None:
     async def session(socket: Socket) -> None:
         first = json.loads(await socket.receive())
-        await socket.send(delta(1))
+        await socket.send(delta_frame(1))
         await socket.send(json.dumps({"result": None, "id": first["id"]}))
         second = json.loads(await socket.receive())
-        await socket.send(delta(2))
+        await socket.send(delta_frame(2))
         await trio.sleep(0.2)
         await socket.send(json.dumps({"result": None, "id": second["id"]}))
-        await socket.send(delta(3))
+        await socket.send(delta_frame(3))
         await trio.sleep_forever()
 
     async with MemoryDialer(session) as dialer, subscribed(URL, dialer, BOOKS, TroubleTally()) as events:
@@ -92,7 +92,9 @@ async def test_events_before_an_acknowledgement_are_kept_in_order(autojump_clock
 
 
 async def test_the_account_stream_authenticates_before_it_subscribes(autojump_clock: MockClock) -> None:
-    server = Server([json.dumps(event) for event in events_of("17_events_private_lifecycle")], streams=3)
+    server = StreamServer(
+        [json.dumps(event) for event in events_of("17_events_private_lifecycle")], streams=3
+    )
     async with (
         MemoryDialer(server) as dialer,
         subscribed(
@@ -128,7 +130,7 @@ async def test_the_account_stream_authenticates_before_it_subscribes(autojump_cl
 async def test_a_refused_subscription_is_refused(
     refusal: Callable[[dict[str, Any]], str], autojump_clock: MockClock
 ) -> None:
-    async with MemoryDialer(Server([], refusal)) as dialer:
+    async with MemoryDialer(StreamServer([], refusal)) as dialer:
         with pytest.raises(Refused, match="no such stream") as caught:
             async with subscribed(URL, dialer, BOOKS, TroubleTally()):
                 raise AssertionError("entered")
@@ -136,7 +138,7 @@ async def test_a_refused_subscription_is_refused(
 
 
 async def test_a_refused_authentication_subscribes_to_nothing(autojump_clock: MockClock) -> None:
-    server = Server(
+    server = StreamServer(
         [], lambda frame: json.dumps({"id": frame["id"], "error": "Invalid signature", "error_code": 2028})
     )
     async with MemoryDialer(server) as dialer:
@@ -150,7 +152,7 @@ async def test_a_refused_authentication_subscribes_to_nothing(autojump_clock: Mo
 
 
 async def test_a_missing_acknowledgement_is_unreachable_in_time(autojump_clock: MockClock) -> None:
-    async with MemoryDialer(Server([], lambda _frame: None)) as dialer:
+    async with MemoryDialer(StreamServer([], lambda _frame: None)) as dialer:
         with pytest.raises(Unreachable, match="no acknowledgement"):
             async with subscribed(URL, dialer, BOOKS, TroubleTally()):
                 raise AssertionError("entered")
@@ -172,7 +174,7 @@ async def test_a_connection_lost_while_subscribing_is_unreachable_at_once(autoju
 async def test_a_cut_stream_yields_what_had_arrived_and_then_says_so(autojump_clock: MockClock) -> None:
     """Lesson R7: a lost stream is an error, never a quiet one."""
     async with (
-        MemoryDialer(Server([delta(1), delta(2)])) as dialer,
+        MemoryDialer(StreamServer([delta_frame(1), delta_frame(2)])) as dialer,
         subscribed(URL, dialer, BOOKS, TroubleTally()) as events,
     ):
         await dialer.cut()
@@ -188,13 +190,13 @@ async def test_frames_that_cannot_be_read_are_counted_and_survived(autojump_cloc
         "not json",
         "[1,2]",
         '{"type":"book_depth"}',
-        delta(1).replace('"1"', '"1e9"'),
+        delta_frame(1).replace('"1"', '"1e9"'),
         '{"type":"trade","price":"1"}',
         '{"type":7}',
     ]
     tally = TroubleTally()
     async with (
-        MemoryDialer(Server([*noise, delta(9)])) as dialer,
+        MemoryDialer(StreamServer([*noise, delta_frame(9)])) as dialer,
         subscribed(URL, dialer, BOOKS, tally) as events,
     ):
         event = await anext(events)
@@ -206,7 +208,7 @@ async def test_frames_that_cannot_be_read_are_counted_and_survived(autojump_cloc
 async def test_account_events_on_a_market_stream_are_not_passed_on(autojump_clock: MockClock) -> None:
     stray = json.dumps(events_of("17_events_private_lifecycle")[1])
     async with (
-        MemoryDialer(Server([stray, delta(9)])) as dialer,
+        MemoryDialer(StreamServer([stray, delta_frame(9)])) as dialer,
         subscribed(URL, dialer, BOOKS, TroubleTally()) as events,
     ):
         assert isinstance(await anext(events), BookDelta)
@@ -216,9 +218,9 @@ async def test_a_reader_that_falls_behind_loses_the_connection_instead_of_growin
     autojump_clock: MockClock,
 ) -> None:
     """Lesson R16: every queue is bounded."""
-    flood = [delta(number) for number in range(1, BUFFER_SIZE + 200)]
+    flood = [delta_frame(number) for number in range(1, BUFFER_SIZE + 200)]
     async with (
-        MemoryDialer(Server(flood)) as dialer,
+        MemoryDialer(StreamServer(flood)) as dialer,
         subscribed(URL, dialer, BOOKS, TroubleTally()) as events,
     ):
         await trio.sleep(1)
@@ -229,7 +231,10 @@ async def test_a_reader_that_falls_behind_loses_the_connection_instead_of_growin
 
 
 async def test_a_silent_stream_is_unreachable_after_a_minute(autojump_clock: MockClock) -> None:
-    async with MemoryDialer(Server([])) as dialer, subscribed(URL, dialer, BOOKS, TroubleTally()) as events:
+    async with (
+        MemoryDialer(StreamServer([])) as dialer,
+        subscribed(URL, dialer, BOOKS, TroubleTally()) as events,
+    ):
         dialer.mute = True
         with pytest.raises(Unreachable, match="nothing received"):
             await anext(events)
@@ -237,7 +242,10 @@ async def test_a_silent_stream_is_unreachable_after_a_minute(autojump_clock: Moc
 
 
 async def test_a_quiet_market_on_a_live_connection_stays_open(autojump_clock: MockClock) -> None:
-    async with MemoryDialer(Server([])) as dialer, subscribed(URL, dialer, BOOKS, TroubleTally()) as events:
+    async with (
+        MemoryDialer(StreamServer([])) as dialer,
+        subscribed(URL, dialer, BOOKS, TroubleTally()) as events,
+    ):
         with trio.move_on_after(600) as scope:
             await anext(events)
         assert scope.cancelled_caught
@@ -250,7 +258,7 @@ async def test_answers_to_questions_that_nobody_asked_are_counted_and_not_kept(
     stray = [json.dumps({"result": None, "id": number}) for number in range(100, 2_100)]
     tally = TroubleTally()
     async with (
-        MemoryDialer(Server([*stray, delta(9)])) as dialer,
+        MemoryDialer(StreamServer([*stray, delta_frame(9)])) as dialer,
         subscribed(URL, dialer, BOOKS, tally) as events,
     ):
         await anext(events)
@@ -265,7 +273,7 @@ async def test_a_refusal_that_comes_after_the_subscription_is_told_and_ends_noth
     tally = TroubleTally("market stream", told.append)
     late = json.dumps({"error": "too many messages", "error_code": 1000})
     async with (
-        MemoryDialer(Server([late, delta(9)])) as dialer,
+        MemoryDialer(StreamServer([late, delta_frame(9)])) as dialer,
         subscribed(URL, dialer, BOOKS, tally) as events,
     ):
         await anext(events)
@@ -276,12 +284,12 @@ async def test_an_oversized_message_ends_the_connection_is_counted_and_the_next_
     autojump_clock: MockClock,
 ) -> None:
     tally = TroubleTally()
-    huge = Server([json.dumps({"type": "book_depth", "pad": "0" * (4 * 2**20)})])
+    huge = StreamServer([json.dumps({"type": "book_depth", "pad": "0" * (4 * 2**20)})])
     async with MemoryDialer(huge) as dialer:
         async with subscribed(URL, dialer, BOOKS, tally) as events:
             with pytest.raises(Unreachable, match="1009"):
                 await anext(events)
-        huge.after, huge.asked = [delta(9)], []
+        huge.after, huge.asked = [delta_frame(9)], []
         async with subscribed(URL, dialer, BOOKS, tally) as events:
             await anext(events)
     assert (tally.counts.oversized, tally.counts.lost, tally.counts.connections) == (1, 1, 2)

@@ -39,7 +39,7 @@ def leg(product_id: int, amount: str, limit: str) -> LegOrder:
     )
 
 
-def plan(recv_time_ms: int = 1_790_000_002_001, **changes: LegOrder) -> SizingPlan:
+def plan_to_build(recv_time_ms: int = 1_790_000_002_001, **changes: LegOrder) -> SizingPlan:
     times = Ms(1_790_000_000_000), Ms(recv_time_ms), Ms(0), Ms(0), Ms(0)
     whole = SizingPlan(1, 7, 1, 0, "enter", *times, Bps(0), leg(4, "0.042", "2759.6"), leg(8, "-1", "115.75"))
     return msgspec.structs.replace(whole, **changes)
@@ -56,7 +56,7 @@ CAREFUL = NadoOrderBuilder(RULES, SENDER, NeverSigns(b"\x11" * 32))
 
 
 def test_an_order_says_what_the_leg_says():
-    whole = plan()
+    whole = plan_to_build()
     for name in ("eth", "sol"):
         order = ORDER_BUILDER.order_of(whole, digest(whole), name)
         wanted = whole.leg(name)
@@ -74,38 +74,40 @@ def test_an_order_says_what_the_leg_says():
     ("recv_time_ms", "expiration_s"), [(1_790_000_002_000, 1_790_000_003), (1_790_000_002_001, 1_790_000_004)]
 )
 def test_an_order_expires_one_second_after_its_receive_time_rounded_up(recv_time_ms, expiration_s):
-    assert ORDER_BUILDER.order_of(plan(recv_time_ms), "ab", "eth").expiration_s == expiration_s
+    assert ORDER_BUILDER.order_of(plan_to_build(recv_time_ms), "ab", "eth").expiration_s == expiration_s
 
 
 @pytest.mark.parametrize("kind", ["fok", "ioc"])
 @pytest.mark.parametrize("reduce_only", [False, True])
 def test_kind_and_reduce_only_reach_the_appendix(kind, reduce_only):
     wanted = msgspec.structs.replace(leg(4, "0.042", "2759.6"), kind=kind, reduce_only=reduce_only)
-    assert unpack(ORDER_BUILDER.order_of(plan(eth=wanted), "ab", "eth").appendix) == Appendix(
+    assert unpack(ORDER_BUILDER.order_of(plan_to_build(eth=wanted), "ab", "eth").appendix) == Appendix(
         kind, reduce_only=reduce_only
     )
 
 
 def test_a_signed_order_carries_the_venues_digest_and_our_signature():
-    order = ORDER_BUILDER.order_of(plan(), "ab", "eth")
+    order = ORDER_BUILDER.order_of(plan_to_build(), "ab", "eth")
     signed = ORDER_BUILDER.sign(order)
     assert signed.order == order
     assert signed.digest == ORDER_BUILDER.digest_of(order) == "0x" + order_digest(order, 57073).hex()
     assert recover(bytes.fromhex(signed.digest[2:]), signed.signature) == SIGNER.address
-    assert signed.recv_time_ms == plan().recv_time_ms
+    assert signed.recv_time_ms == plan_to_build().recv_time_ms
 
 
 def test_the_same_plan_and_leg_give_the_same_bytes_to_whoever_asks():
-    first = ORDER_BUILDER.sign(ORDER_BUILDER.order_of(plan(), digest(plan()), "eth"))
+    first = ORDER_BUILDER.sign(ORDER_BUILDER.order_of(plan_to_build(), digest(plan_to_build()), "eth"))
     second = NadoOrderBuilder(RULES, SENDER, Signer(b"\x11" * 32))
-    assert second.sign(second.order_of(plan(), digest(plan()), "eth")) == first
+    assert second.sign(second.order_of(plan_to_build(), digest(plan_to_build()), "eth")) == first
     ledgers = NadoOrderBuilder(RULES, SENDER, None)
-    assert ledgers.digest_of(ledgers.order_of(plan(), digest(plan()), "eth")) == first.digest
+    assert (
+        ledgers.digest_of(ledgers.order_of(plan_to_build(), digest(plan_to_build()), "eth")) == first.digest
+    )
 
 
 def test_the_nonces_of_the_two_legs_and_of_two_plans_differ():
     nonces = {
-        ORDER_BUILDER.order_of(plan(), plan_digest, name).nonce
+        ORDER_BUILDER.order_of(plan_to_build(), plan_digest, name).nonce
         for plan_digest in ("aa", "bb")
         for name in ("eth", "sol")
     }
@@ -113,7 +115,7 @@ def test_the_nonces_of_the_two_legs_and_of_two_plans_differ():
 
 
 def test_a_flipped_side_is_another_order():
-    order = ORDER_BUILDER.order_of(plan(), "ab", "eth")
+    order = ORDER_BUILDER.order_of(plan_to_build(), "ab", "eth")
     flipped = msgspec.structs.replace(order, amount=Base(-order.amount))
     assert ORDER_BUILDER.digest_of(flipped) != ORDER_BUILDER.digest_of(order)
     assert ORDER_BUILDER.sign(flipped).signature != ORDER_BUILDER.sign(order).signature
@@ -137,13 +139,13 @@ OFF_LATTICE = [
 def test_an_off_lattice_leg_is_refused_naming_product_value_and_step(name, wanted, says):
     """Lessons S2 and S3: the client rejects, it never rounds."""
     with pytest.raises(OffLattice) as caught:
-        ORDER_BUILDER.order_of(plan(**{name: wanted}), "ab", name)
+        ORDER_BUILDER.order_of(plan_to_build(**{name: wanted}), "ab", name)
     assert str(caught.value) == says
 
 
 @pytest.mark.parametrize(("name", "wanted", "says"), OFF_LATTICE)
 def test_an_off_lattice_order_is_refused_before_it_is_signed(name, wanted, says):
-    order = CAREFUL.order_of(plan(), "ab", name)
+    order = CAREFUL.order_of(plan_to_build(), "ab", name)
     with pytest.raises(OffLattice) as caught:
         CAREFUL.sign(msgspec.structs.replace(order, amount=wanted.amount, price=wanted.limit))
     assert str(caught.value) == says
@@ -160,29 +162,29 @@ def test_an_off_lattice_order_is_refused_before_it_is_signed(name, wanted, says)
     ],
 )
 def test_what_is_no_order_of_ours_is_never_signed(changes, says):
-    order = msgspec.structs.replace(CAREFUL.order_of(plan(), "ab", "eth"), **changes)
+    order = msgspec.structs.replace(CAREFUL.order_of(plan_to_build(), "ab", "eth"), **changes)
     with pytest.raises(ValueError, match=says):
         CAREFUL.sign(order)
 
 
 def test_a_leg_without_amount_has_no_order():
     with pytest.raises(ValueError, match="amount 0"):
-        ORDER_BUILDER.order_of(plan(eth=leg(4, "0", "2759.6")), "ab", "eth")
+        ORDER_BUILDER.order_of(plan_to_build(eth=leg(4, "0", "2759.6")), "ab", "eth")
 
 
 def test_a_leg_of_another_product_has_no_order():
     with pytest.raises(ValueError, match=r"product_id: 8 is not ETH-PERP \(4\)"):
-        ORDER_BUILDER.order_of(plan(eth=leg(8, "1", "115.75")), "ab", "eth")
+        ORDER_BUILDER.order_of(plan_to_build(eth=leg(8, "1", "115.75")), "ab", "eth")
 
 
 def test_a_plan_that_was_never_sealed_has_no_order():
     with pytest.raises(ValueError, match="not sealed"):
-        ORDER_BUILDER.order_of(plan(0), "ab", "eth")
+        ORDER_BUILDER.order_of(plan_to_build(0), "ab", "eth")
 
 
 def test_without_a_key_there_are_digests_and_no_signatures():
     keyless = NadoOrderBuilder(RULES, SENDER, None)
-    order = keyless.order_of(plan(), "ab", "eth")
+    order = keyless.order_of(plan_to_build(), "ab", "eth")
     assert keyless.digest_of(order) == ORDER_BUILDER.digest_of(order)
     with pytest.raises(ValueError, match="no key to sign"):
         keyless.sign(order)

@@ -98,13 +98,13 @@ def whole(dice: random.Random, low: int, high: int) -> int:
     return min(max(near, low), high)
 
 
-def words(dice: random.Random, size: int) -> str:
+def hex_words(dice: random.Random, size: int) -> str:
     return "0x" + dice.randbytes(size).hex()
 
 
 def random_sender(dice: random.Random) -> str:
     name = "".join(dice.choices("abcXYZ_0189 ", k=dice.randint(0, 12)))
-    return dice.choice((subaccount_hex(words(dice, 20), name), words(dice, 32)))
+    return dice.choice((subaccount_hex(hex_words(dice, 20), name), hex_words(dice, 32)))
 
 
 def random_appendix(dice: random.Random) -> Appendix:
@@ -187,7 +187,7 @@ def cancellation_case(dice: random.Random, chain: int, endpoint: str) -> Case:
     sender, count, nonce = random_sender(dice), dice.randint(0, 5), whole(dice, 0, 2**64 - 1)
     products, digests = (
         [whole(dice, 0, 2**32 - 1) for _ in range(count)],
-        [words(dice, 32) for _ in range(count)],
+        [hex_words(dice, 32) for _ in range(count)],
     )
     message = {
         "sender": bytes.fromhex(sender[2:]),
@@ -227,7 +227,7 @@ def stream_case(dice: random.Random, chain: int, endpoint: str) -> Case:
 
 
 def link_case(dice: random.Random, chain: int, endpoint: str) -> Case:
-    sender, other, nonce = random_sender(dice), words(dice, 32), whole(dice, 0, 2**64 - 1)
+    sender, other, nonce = random_sender(dice), hex_words(dice, 32), whole(dice, 0, 2**64 - 1)
     message = {"sender": bytes.fromhex(sender[2:]), "signer": bytes.fromhex(other[2:]), "nonce": nonce}
     return link_signer_digest(sender, other, nonce, chain, endpoint), "LINK_SIGNER", message, endpoint
 
@@ -240,7 +240,7 @@ def link_case(dice: random.Random, chain: int, endpoint: str) -> Case:
 def test_digest_and_signature_are_those_of_the_sdk(sdk, make: Callable[..., Case], chain, count: int):
     for case, dice in cases(f"{make.__name__}/{chain}", count):
         key = dice.randbytes(32)
-        ours, kind, message, contract = make(dice, chain, words(dice, 20))
+        ours, kind, message, contract = make(dice, chain, hex_words(dice, 20))
         with repeatable(case, (kind, message, contract)):
             typed = sdk.build_eip712_typed_data(sdk.NadoTxType[kind], message, contract, chain)
             account = sdk.Account.from_key(key)
@@ -276,7 +276,7 @@ def test_where_the_sdk_truncates_a_builder_we_refuse(sdk):
 
 def test_nonces_and_subaccounts_are_those_of_the_sdk(sdk):
     for case, dice in cases("names"):
-        recv_time, low, owner = whole(dice, 0, 2**44 - 1), whole(dice, 0, 2**20 - 1), words(dice, 20)
+        recv_time, low, owner = whole(dice, 0, 2**44 - 1), whole(dice, 0, 2**20 - 1), hex_words(dice, 20)
         name = "".join(dice.choices("abcXYZ_0189 ", k=dice.randint(0, 12)))
         with repeatable(case, (recv_time, low, owner, name)):
             assert order_nonce(recv_time, low) == sdk.gen_order_nonce(recv_time, low)
@@ -289,7 +289,7 @@ def test_the_sdks_own_client_would_sign_the_same_order(sdk, chain):
     the signature that goes out.
     """
     key, dice = b"\x11" * 32, random.Random(f"{SEED}/client/{chain}")
-    sender, endpoint = subaccount_hex(Signer(key).address, "default"), words(dice, 20)
+    sender, endpoint = subaccount_hex(Signer(key).address, "default"), hex_words(dice, 20)
     opts = sdk.EngineClientOpts(
         url="http://127.0.0.1:1/v1", signer=sdk.Account.from_key(key), chain_id=chain, endpoint_addr=endpoint
     )

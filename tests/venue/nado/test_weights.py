@@ -104,7 +104,7 @@ def test_a_question_to_the_archive_weighs_by_what_it_may_bring(question: dict[st
     assert archive_weight(question) == weight
 
 
-class Clock:
+class ManualClock:
     def __init__(self) -> None:
         self.ms = 1_000_000
 
@@ -116,7 +116,7 @@ def test_entering_needs_room_for_both_orders_and_the_whole_unwind_after_them() -
     """Lesson O12: a throttle once let the first leg out and not the second, and the run ended with both
     legs short.
     """
-    clock = Clock()
+    clock = ManualClock()
     weights = Weights(clock)
     for _ in range(100 - 36):
         assert weights.obstacle(2, 5) == ""
@@ -129,7 +129,7 @@ def test_entering_needs_room_for_both_orders_and_the_whole_unwind_after_them() -
 
 
 def test_questions_and_reconnects_can_block_an_entry_but_never_what_closes() -> None:
-    clock = Clock()
+    clock = ManualClock()
     weights = Weights(clock)
     weights.ask(400 - unwind_questions())
     assert weights.obstacle(2, 5) == ""
@@ -141,7 +141,7 @@ def test_questions_and_reconnects_can_block_an_entry_but_never_what_closes() -> 
 
 
 def test_routine_questions_leave_what_an_unwind_needs() -> None:
-    clock = Clock()
+    clock = ManualClock()
     weights = Weights(clock)
     asked = 0
     while weights.routine(11):
@@ -151,7 +151,7 @@ def test_routine_questions_leave_what_an_unwind_needs() -> None:
 
 
 def test_when_the_venue_says_that_it_was_asked_too_much_the_budget_is_spent_for_ten_seconds() -> None:
-    clock = Clock()
+    clock = ManualClock()
     weights = Weights(clock)
     weights.limited_executes()
     assert weights.obstacle(2, 5) != ""

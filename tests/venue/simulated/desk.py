@@ -121,7 +121,7 @@ def desk(*, options: VenueOptions | None = None, funds: str = "10000") -> Desk:
 # -- the running venue ---------------------------------------------------------------------------------------
 
 
-class Script:
+class ScriptedMarket:
     """A market that plays the moves given to it."""
 
     def __init__(self, *moves: BookChange) -> None:
@@ -206,7 +206,7 @@ async def floor(
     """A venue on virtual time with a flat book and, after it, `moves`; both accounts funded, or everything
     as it was `kept`.
     """
-    venue = SimulatedVenue(Exchange(options=faults.venue), Script(*moves), RunClock(START_NS), faults)
+    venue = SimulatedVenue(Exchange(options=faults.venue), ScriptedMarket(*moves), RunClock(START_NS), faults)
     if kept is not None:
         restore(venue, kept)
     for name in () if kept else (ME, OTHER):

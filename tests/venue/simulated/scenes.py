@@ -24,11 +24,11 @@ from venue.simulated.gateway.money_executes import LIQUIDATE, TRANSFER, WITHDRAW
 NOW_MS = START_NS // 1_000_000
 NOBODY = "0x" + "33" * 20 + "00" * 12
 NOT_FOUND = "0x" + "ab" * 32
-Scene = Callable[["Stage"], Awaitable[Any]]
+Scene = Callable[["VenueStage"], Awaitable[Any]]
 
 
 @dataclass
-class Stage:
+class VenueStage:
     """A running venue and short ways to ask it for something. Each gives the answer as an object."""
 
     place: Floor
@@ -170,33 +170,33 @@ def provokes(
 
 
 @provokes(1000)
-async def too_many_requests(on: Stage) -> Any:
+async def too_many_requests(on: VenueStage) -> Any:
     for _ in range(40):
         await on.query("isolated_positions", subaccount=ME)
     return await on.query("status")
 
 
 @provokes(1015, options=VenueOptions(limited_by=1015))
-async def too_many_requests_for_cloudflare(on: Stage) -> Any:
+async def too_many_requests_for_cloudflare(on: VenueStage) -> Any:
     return await too_many_requests(on)
 
 
 @provokes(1002, incident=GatewayMode(at_ms=0, for_ms=9_000, answer="ip_query_only"))
-async def only_reading_is_allowed(on: Stage) -> Any:
+async def only_reading_is_allowed(on: VenueStage) -> Any:
     await trio.sleep(0.1)
     async with on.place.socket("/v1/ws") as line:
         return await line.ask(on.place.frame(order("0.042", "2756.9")))
 
 
 @provokes(1004, incident=GatewayMode(at_ms=0, for_ms=9_000, answer="unavailable"))
-async def the_service_is_unavailable(on: Stage) -> Any:
+async def the_service_is_unavailable(on: VenueStage) -> Any:
     async with on.place.socket("/v1/ws") as line:
         await trio.sleep(0.1)
         return await line.ask({"type": "status"})
 
 
 @provokes(2068, incident=Status(at_ms=0, for_ms=9_000))
-async def the_engine_is_not_active(on: Stage) -> Any:
+async def the_engine_is_not_active(on: VenueStage) -> Any:
     await trio.sleep(0.1)
     return await on.order("0.042", "2756.9")
 
@@ -205,7 +205,7 @@ async def the_engine_is_not_active(on: Stage) -> Any:
 
 
 @provokes(2000, 2001, 2002, 2004, 2007, 2008, 2009, 2011, 2012, 2016, 2055, 2056, 2067, 2094, 2095, 2118)
-async def orders_that_no_account_could_place(on: Stage) -> Any:
+async def orders_that_no_account_could_place(on: VenueStage) -> Any:
     return [
         await on.order("0.042", "2756.91"),
         await on.order("0.0425", "2756.9"),
@@ -227,24 +227,24 @@ async def orders_that_no_account_could_place(on: Stage) -> Any:
 
 
 @provokes(2031)
-async def a_fok_larger_than_the_book(on: Stage) -> Any:
+async def a_fok_larger_than_the_book(on: VenueStage) -> Any:
     on.exchange.accounts[ME].usdt0 = int(Quote.of("100000000000"))
     return await on.order("20000", "2757", "fok")
 
 
 @provokes(2019, options=VenueOptions(spot_leverage_on_perps=False))
-async def spot_leverage_on_a_perp(on: Stage) -> Any:
+async def spot_leverage_on_a_perp(on: VenueStage) -> Any:
     return await on.execute("place_order", {**on.body("0.042", "2756.9"), "spot_leverage": True})
 
 
 @provokes(2013)
-async def the_same_bytes_twice(on: Stage) -> Any:
+async def the_same_bytes_twice(on: VenueStage) -> Any:
     await on.order("0.042", "2756.9", unique=False)
     return await on.order("0.042", "2756.9", unique=False)
 
 
 @provokes(2064, 2069, 2070, 2122)
-async def orders_that_the_market_does_not_want(on: Stage) -> Any:
+async def orders_that_the_market_does_not_want(on: VenueStage) -> Any:
     answers = [await on.order("-0.1", "2756.8", reduce_only=True)]
     for changes in (
         {"status": "not_tradable"},
@@ -259,7 +259,7 @@ async def orders_that_the_market_does_not_want(on: Stage) -> Any:
 
 
 @provokes(2005)
-async def the_501st_open_order(on: Stage) -> Any:
+async def the_501st_open_order(on: VenueStage) -> Any:
     resting = on.exchange.markets[ETH].open_orders
     digest = await on.rests()
     resting.update({f"0x{number}": resting[digest] for number in range(499)})
@@ -267,13 +267,13 @@ async def the_501st_open_order(on: Stage) -> Any:
 
 
 @provokes(2006)
-async def an_order_without_the_margin(on: Stage) -> Any:
+async def an_order_without_the_margin(on: VenueStage) -> Any:
     on.exchange.accounts[ME].usdt0 = int(Quote.of("10"))
     return await on.order("1", "2757")
 
 
 @provokes(2010)
-async def margin_that_goes_away_at_the_speed_bump(on: Stage) -> Any:
+async def margin_that_goes_away_at_the_speed_bump(on: VenueStage) -> Any:
     answers: list[Any] = []
     async with trio.open_nursery() as nursery:
 
@@ -287,7 +287,7 @@ async def margin_that_goes_away_at_the_speed_bump(on: Stage) -> Any:
 
 
 @provokes(2073, options=VenueOptions(self_match="refuse"))
-async def an_order_that_would_meet_ones_own(on: Stage) -> Any:
+async def an_order_that_would_meet_ones_own(on: VenueStage) -> Any:
     on.exchange.move(ETH, levels(("2756.8", "1")), (), START_NS)
     await on.order("-0.1", "2757", "post_only")
     return await on.order("0.1", "2757")
@@ -297,7 +297,7 @@ async def an_order_that_would_meet_ones_own(on: Stage) -> Any:
 
 
 @provokes(2024, 2027, 2028, 2034, 2035)
-async def signatures_and_senders_that_are_not_right(on: Stage) -> Any:
+async def signatures_and_senders_that_are_not_right(on: VenueStage) -> Any:
     body = on.body("0.042", "2756.9")
     return [
         await on.order("0.042", "2756.9", sender=ME[:-2] + "01"),
@@ -309,7 +309,7 @@ async def signatures_and_senders_that_are_not_right(on: Stage) -> Any:
 
 
 @provokes(2050)
-async def a_strangers_order_updates(on: Stage) -> Any:
+async def a_strangers_order_updates(on: VenueStage) -> Any:
     async with on.place.socket("/v1/subscribe") as line:
         return await line.ask(
             {"method": "subscribe", "stream": {"type": "order_update", "subaccount": ME}, "id": 1}
@@ -320,7 +320,7 @@ async def a_strangers_order_updates(on: Stage) -> Any:
 
 
 @provokes(2014, 2020, 2039)
-async def cancellations_that_cannot_be(on: Stage) -> Any:
+async def cancellations_that_cannot_be(on: VenueStage) -> Any:
     theirs = await on.rests(sender=OTHER, signer=THEIRS)
     return [
         await on.cancel([theirs]),
@@ -330,7 +330,7 @@ async def cancellations_that_cannot_be(on: Stage) -> Any:
 
 
 @provokes(2066)
-async def a_replacement_by_somebody_else(on: Stage) -> Any:
+async def a_replacement_by_somebody_else(on: VenueStage) -> Any:
     tx, signature = on.cancellation([await on.rests()])
     body = on.body("0.05", "2750", "post_only", sender=OTHER, signer=THEIRS)
     return await on.execute(
@@ -339,7 +339,7 @@ async def a_replacement_by_somebody_else(on: Stage) -> Any:
 
 
 @provokes(2111, 2114)
-async def batches_that_are_too_long_or_mixed(on: Stage) -> Any:
+async def batches_that_are_too_long_or_mixed(on: VenueStage) -> Any:
     body, theirs = (
         on.body("0.05", "2750", "post_only"),
         on.body("0.05", "2750", "post_only", sender=OTHER, signer=THEIRS),
@@ -351,7 +351,7 @@ async def batches_that_are_too_long_or_mixed(on: Stage) -> Any:
 
 
 @provokes(2038, 4001)
-async def messages_that_mean_nothing(on: Stage) -> Any:
+async def messages_that_mean_nothing(on: VenueStage) -> Any:
     return [await on.execute("withdraw_everything", {}), await on.execute("mint_nlp", {"tx": {"sender": ME}})]
 
 
@@ -359,7 +359,7 @@ async def messages_that_mean_nothing(on: Stage) -> Any:
 
 
 @provokes(2022, 2033)
-async def nonces_that_are_not_next(on: Stage) -> Any:
+async def nonces_that_are_not_next(on: VenueStage) -> Any:
     missing = await on.execute(
         "transfer_quote", {"tx": {"sender": ME, "recipient": OTHER, "amount": "1"}, "signature": "0x"}
     )
@@ -367,7 +367,7 @@ async def nonces_that_are_not_next(on: Stage) -> Any:
 
 
 @provokes(2025, 2026, 2030, 2089)
-async def signers_that_are_not_linked(on: Stage) -> Any:
+async def signers_that_are_not_linked(on: VenueStage) -> Any:
     account = on.exchange.accounts[ME]
     child = isolated_name(ME[:42], ETH, 0)
     on.exchange.accounts[child] = Account(child, parent=ME)
@@ -382,7 +382,7 @@ async def signers_that_are_not_linked(on: Stage) -> Any:
 
 
 @provokes(2017, 2036, 2077, 2079, 2091)
-async def money_that_does_not_move(on: Stage) -> Any:
+async def money_that_does_not_move(on: VenueStage) -> Any:
     return [
         await on.withdraw(10**11, spot_leverage=False),
         await on.withdraw(10**11),
@@ -393,7 +393,7 @@ async def money_that_does_not_move(on: Stage) -> Any:
 
 
 @provokes(2042, 2043, 2044, 2045, 2046, 2047)
-async def liquidations_that_are_refused(on: Stage) -> Any:
+async def liquidations_that_are_refused(on: VenueStage) -> Any:
     healthy = await on.liquidate("0.1")
     await on.under_maintenance("2740")
     between = await on.liquidate("0.1")
@@ -408,7 +408,7 @@ async def liquidations_that_are_refused(on: Stage) -> Any:
 
 
 @provokes(2081, 2082, 2084, 2085, 2087, 2088)
-async def isolated_orders_that_cannot_be(on: Stage) -> Any:
+async def isolated_orders_that_cannot_be(on: VenueStage) -> Any:
     await on.order("0.1", "2756.9", appendix=isolated("50"))
     child = isolated_name(ME[:42], ETH, 0)
     answers = [
@@ -429,7 +429,7 @@ async def isolated_orders_that_cannot_be(on: Stage) -> Any:
 
 
 @provokes(2015, 2040, 2060, 2061, 2062)
-async def questions_about_nothing(on: Stage) -> Any:
+async def questions_about_nothing(on: VenueStage) -> Any:
     sizes = {
         "sender": ME,
         "product_id": ETH,
@@ -447,7 +447,7 @@ async def questions_about_nothing(on: Stage) -> Any:
 
 
 @provokes(3000, 3001, 3002, 3003)
-async def questions_that_the_archive_refuses(on: Stage) -> Any:
+async def questions_that_the_archive_refuses(on: VenueStage) -> Any:
     return [
         await on.archive("orders", digests=[NOT_FOUND], subaccounts=[ME]),
         await on.archive("orders", digests=[NOT_FOUND] * 501),

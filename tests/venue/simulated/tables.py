@@ -32,7 +32,7 @@ def row(*cells: object) -> str:
     return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
 
 
-def table(head: list[str], rows: list[str]) -> str:
+def table_of(head: list[str], rows: list[str]) -> str:
     return "\n".join([row(*head), row(*("---" for _ in head)), *rows])
 
 
@@ -52,7 +52,7 @@ def covered() -> str:
 
 def codes() -> str:
     rows = [row(number, code.name, code.origin, code.why) for number, code in CODES.items()]
-    return covered() + "\n\n" + table(["code", "name", "comes from", "why only injected"], rows)
+    return covered() + "\n\n" + table_of(["code", "name", "comes from", "why only injected"], rows)
 
 
 def surface() -> str:
@@ -64,7 +64,7 @@ def surface() -> str:
         "archive": list(READERS),
         "cached reads": ["cached_prices", "cached_bbo_history", *CACHED, "ping", "time"],
     }
-    return table(
+    return table_of(
         ["what", "how many", "which"],
         [row(what, len(names), ", ".join(f"`{name}`" for name in names)) for what, names in asked.items()],
     )
@@ -84,12 +84,12 @@ def _kinds() -> dict[str, Any]:
     }
 
 
-def faults() -> str:
+def documented_faults() -> str:
     rows = [
         row(f"`[[{name}]]`", ", ".join(f"`{each}`" for each in kind.__struct_fields__), _summary(kind))
         for name, kind in _kinds().items()
     ]
-    return table(["table", "fields", "what happens"], rows)
+    return table_of(["table", "fields", "what happens"], rows)
 
 
 def staged_incidents() -> str:
@@ -98,14 +98,14 @@ def staged_incidents() -> str:
         row(f"`{_tag(kind)}`", ", ".join(f"`{each}`" for each in kind.__struct_fields__), _summary(kind))
         for kind in kinds
     ]
-    return table(["`kind`", "fields", "what happens"], rows)
+    return table_of(["`kind`", "fields", "what happens"], rows)
 
 
 def _tag(kind: type[msgspec.Struct]) -> str:
     return str(kind.__struct_config__.tag)
 
 
-def options() -> str:
+def documented_options() -> str:
     """A field's words are the string below it."""
     (body,) = [
         node.body
@@ -124,7 +124,7 @@ def options() -> str:
         elif isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and waiting:
             words |= dict.fromkeys(waiting, " ".join(str(node.value.value).split()))
             waiting = []
-    return table(
+    return table_of(
         ["option", "default", "what it decides"],
         [row(f"`{name}`", f"`{default}`", words.get(name, "")) for name, default in fields],
     )
@@ -133,9 +133,9 @@ def options() -> str:
 TABLES = {
     "surface": surface,
     "codes": codes,
-    "faults": faults,
+    "faults": documented_faults,
     "incidents": staged_incidents,
-    "options": options,
+    "options": documented_options,
 }
 
 

@@ -1,6 +1,6 @@
 """docs/simulated.md says what the simulated venue really does."""
 
-from tests.venue.simulated.tables import DOCUMENT, options, with_tables
+from tests.venue.simulated.tables import DOCUMENT, documented_options, with_tables
 from venue.simulated.engine.rules import VenueOptions
 
 
@@ -12,5 +12,5 @@ def test_the_tables_are_those_of_the_code() -> None:
 
 
 def test_every_knob_says_what_it_settles() -> None:
-    assert [line for line in options().splitlines()[2:] if line.rstrip(" |").endswith("`")] == []
-    assert len(options().splitlines()) == len(VenueOptions.__struct_fields__) + 2
+    assert [line for line in documented_options().splitlines()[2:] if line.rstrip(" |").endswith("`")] == []
+    assert len(documented_options().splitlines()) == len(VenueOptions.__struct_fields__) + 2

@@ -10,9 +10,9 @@ import trio
 from trio.testing import MockClock
 
 from runtime.clock import RunClock
-from tests.venue.simulated.desk import ETH, ME, OTHER, START_NS, THEIRS, Floor, Script, floor
+from tests.venue.simulated.desk import ETH, ME, OTHER, START_NS, THEIRS, Floor, ScriptedMarket, floor
 from tests.venue.simulated.engine.test_money import isolated
-from tests.venue.simulated.scenes import Stage
+from tests.venue.simulated.scenes import VenueStage
 from venue.simulated.engine import treasury
 from venue.simulated.engine.exchange import Exchange
 from venue.simulated.engine.rules import ETH_PERP
@@ -22,7 +22,7 @@ from venue.simulated.venue import SimulatedVenue
 
 async def busy(place: Floor) -> str:
     """A bit of everything; the digest of an order that rests."""
-    on = Stage(place)
+    on = VenueStage(place)
     await on.order("0.042", "2756.9", unique=False)
     await on.order("0.1", "2756.9", appendix=isolated("50"))
     await on.order("0.042", "2750")
@@ -32,7 +32,7 @@ async def busy(place: Floor) -> str:
     return await on.rests()
 
 
-async def asked(place: Floor) -> list[Any]:
+async def asked_venue(place: Floor) -> list[Any]:
     """What anybody can ask about the account, but for book prices and the venue's own clock."""
     questions = [
         {"type": "subaccount_info", "subaccount": ME},
@@ -60,14 +60,14 @@ async def test_everything_that_can_be_asked_is_the_same_after_a_restart(
         place.venue.exchange.tick(START_NS + 10**9)
 
         await trio.sleep(1)
-        before = await asked(place)
+        before = await asked_venue(place)
         save(path, state_of(place.venue))
     kept = load(path)
     assert kept is not None
     async with floor(kept=kept) as place:
         await trio.sleep(1)
-        assert await asked(place) == before
-        on = Stage(place)
+        assert await asked_venue(place) == before
+        on = VenueStage(place)
         assert (await on.order("0.042", "2756.9", unique=False))["error_code"] == 2013
         assert [order.digest for order in place.venue.exchange.open_orders(ME, ETH)] == [digest]
         assert (await on.cancel([digest]))["status"] == "success"
@@ -79,12 +79,12 @@ async def test_everything_that_can_be_asked_is_the_same_after_a_restart(
 def test_a_file_of_other_products_or_of_no_venue_at_all_is_refused_by_name(tmp_path: Path) -> None:
     path = tmp_path / "state.json"
     assert load(path) is None
-    venue = SimulatedVenue(Exchange([ETH_PERP]), Script(), RunClock(START_NS))
+    venue = SimulatedVenue(Exchange([ETH_PERP]), ScriptedMarket(), RunClock(START_NS))
     save(path, state_of(venue))
     kept = load(path)
     assert kept is not None
     with pytest.raises(ValueError, match="markets"):
-        restore(SimulatedVenue(Exchange(), Script(), RunClock(START_NS)), kept)
+        restore(SimulatedVenue(Exchange(), ScriptedMarket(), RunClock(START_NS)), kept)
     path.write_text(path.read_text().replace("simulated/1", "simulated/9"))
     with pytest.raises(ValueError, match="schema"):
         load(path)

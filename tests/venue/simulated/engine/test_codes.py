@@ -6,7 +6,7 @@ import pytest
 from trio.testing import MockClock
 
 from tests.venue.simulated.desk import floor, order
-from tests.venue.simulated.scenes import SCENES, Scene, Stage
+from tests.venue.simulated.scenes import SCENES, Scene, VenueStage
 from venue.simulated.engine.codes import CODES
 from venue.simulated.engine.rules import VenueOptions
 from venue.simulated.faults.order_faults import Faults, Refuse
@@ -26,7 +26,7 @@ async def test_the_scene_is_answered_with_its_codes(
     scene: Scene, faults: Faults, codes: list[int], autojump_clock: MockClock
 ) -> None:
     async with floor(faults=faults) as place:
-        answered = await scene(Stage(place))
+        answered = await scene(VenueStage(place))
     answers = answered if isinstance(answered, list) else [answered]
     assert [answer.get("error_code") for answer in answers] == codes
     for code, answer in zip(codes, answers, strict=True):

@@ -29,7 +29,7 @@ def isolated(margin: str, kind: int = 1) -> int:
     return int(Quote.of(margin)) // 10**12 << 64 | kind << 9 | 1 << 8 | 1
 
 
-def held(floor: Desk, name: str = ME, product_id: int = ETH) -> tuple[int, int]:
+def position_held(floor: Desk, name: str = ME, product_id: int = ETH) -> tuple[int, int]:
     account = floor.exchange.accounts[name]
     position = floor.exchange.position(account, product_id)
     return position.amount, position.v_quote
@@ -80,7 +80,7 @@ def test_a_long_pays_a_short_when_the_mark_is_above_the_index_and_no_position_ch
     floor.draw(ETH, levels(("2756.8", "1")), levels(("2757.0", "1")))
     floor.exchange.set_oracle(ETH, Price.of("2732.9"), floor.later())
     floor.exchange.markets[ETH].funding.premium.restart()
-    before = {name: (held(floor, name), value(floor, name)) for name in (ME, OTHER)}
+    before = {name: (position_held(floor, name), value(floor, name)) for name in (ME, OTHER)}
     floor.events()
     floor.now_ns += HOUR_NS
     treasury.pay_funding(floor.exchange, floor.now_ns)
@@ -91,7 +91,7 @@ def test_a_long_pays_a_short_when_the_mark_is_above_the_index_and_no_position_ch
     assert charged == {ME: -ONE // 2, OTHER: ONE // 2}
     for name, sign in ((ME, -1), (OTHER, 1)):
         (amount, quote), worth = before[name]
-        assert held(floor, name) == (amount, quote + sign * ONE // 2)
+        assert position_held(floor, name) == (amount, quote + sign * ONE // 2)
         assert value(floor, name) == worth + sign * ONE // 2
 
 
@@ -105,7 +105,7 @@ def test_settling_moves_the_result_into_the_balance_and_leaves_the_accounts_valu
     worth, balance = value(floor, ME), floor.exchange.accounts[ME].usdt0
     floor.events()
     treasury.settle_results(floor.exchange, floor.later())
-    assert held(floor) == (Base.of("0.5"), Quote.of("-1400"))
+    assert position_held(floor) == (Base.of("0.5"), Quote.of("-1400"))
     assert floor.exchange.accounts[ME].usdt0 > balance
     assert value(floor, ME) == worth
     told = [
@@ -184,7 +184,7 @@ def test_an_isolated_order_trades_in_a_subaccount_of_its_own_with_its_margin() -
         Base.of("0.5"),
     )
     assert floor.exchange.accounts[ME].usdt0 == Quote.of("9900")
-    assert held(floor) == (0, 0)
+    assert position_held(floor) == (0, 0)
     told = [event for event in floor.events() if isinstance(event, Filled | PositionChanged)]
     assert [(event.subaccount, event.isolated) for event in told if event.product_id == ETH] == [
         (ME, True),
@@ -210,7 +210,7 @@ def test_closing_an_isolated_position_needs_reduce_only_from_its_subaccount_and_
     assert child not in floor.exchange.accounts
     fees = opened.fills[0].fee + closed.fills[0].fee
     assert floor.exchange.accounts[ME].usdt0 == Quote.of("10000")
-    assert held(floor) == (0, Quote.of("-0.05") - fees)
+    assert position_held(floor) == (0, Quote.of("-0.05") - fees)
     assert value(floor, ME) == worth - Quote.of("0.05") - fees
 
 
@@ -254,7 +254,7 @@ def test_an_account_under_maintenance_loses_as_much_as_brings_initial_health_bac
     assert liquidate_unhealthy(floor.exchange, floor.later())
     told = [event for event in floor.events() if isinstance(event, Liquidated)]
     assert [(event.liquidator, event.liquidatee, event.amount > 0) for event in told] == [(HOUSE, ME, True)]
-    left = held(floor)[0]
+    left = position_held(floor)[0]
     assert 0 < left < Base.of("0.8")
     assert left % Base.of("0.001") == 0
     assert floor.exchange.health(me, "initial").health >= 0
@@ -268,7 +268,7 @@ def test_a_fall_through_everything_ends_flat_at_zero_and_the_insurance_fund_pays
     floor = under_maintenance()
     floor.exchange.set_oracle(ETH, Price.of("2000"), floor.later())
     liquidate_unhealthy(floor.exchange, floor.later())
-    assert (held(floor), value(floor, ME)) == ((0, 0), 0)
+    assert (position_held(floor), value(floor, ME)) == ((0, 0), 0)
     assert floor.exchange.insurance < 0
     assert floor.code(order("0.1", "2757")) == 2006
 
@@ -291,7 +291,7 @@ def test_an_isolated_position_is_liquidated_alone() -> None:
     liquidate_unhealthy(floor.exchange, floor.later())
     liquidated = [event.liquidatee for event in floor.events() if isinstance(event, Liquidated)]
     assert liquidated == [isolated_name(ME[:42], ETH, 0)]
-    assert held(floor)[0] == Base.of("0.1")
+    assert position_held(floor)[0] == Base.of("0.1")
 
 
 def test_another_subaccount_may_liquidate_and_takes_the_position_over() -> None:
@@ -312,9 +312,9 @@ def test_another_subaccount_may_liquidate_and_takes_the_position_over() -> None:
     )
     worth = value(floor, OTHER)
     liquidate_by(floor.exchange, OTHER, ME, ETH, int(Base.of("0.1")), floor.later())
-    assert held(floor, OTHER)[0] == Base.of("0.1")
+    assert position_held(floor, OTHER)[0] == Base.of("0.1")
     assert value(floor, OTHER) == worth + Quote.of("2715") * 5 // 1000 // 10 // 2
-    assert held(floor)[0] == Base.of("0.7")
+    assert position_held(floor)[0] == Base.of("0.7")
 
 
 def test_healthy_accounts_and_poor_liquidators_are_refused() -> None:

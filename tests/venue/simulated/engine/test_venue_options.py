@@ -11,7 +11,7 @@ import trio
 from trio.testing import MockClock
 
 from tests.venue.simulated.desk import ETH, ME, floor, order
-from tests.venue.simulated.scenes import NOT_FOUND, Stage
+from tests.venue.simulated.scenes import NOT_FOUND, VenueStage
 from venue.simulated.engine.rules import VenueOptions
 from venue.simulated.faults.order_faults import Faults
 
@@ -25,7 +25,7 @@ async def test_an_order_that_has_ended_is_found_only_when_the_venue_keeps_it(
     kept: bool, status: str, autojump_clock: MockClock
 ) -> None:
     async with floor(faults=option(filled_orders_found=kept)) as place:
-        on = Stage(place)
+        on = VenueStage(place)
         digest = (await on.order("0.042", "2756.9"))["data"]["digest"]
         answer = await on.query("order", product_id=ETH, digest=digest)
         assert answer["status"] == status
@@ -46,7 +46,7 @@ async def test_one_digest_that_is_gone_refuses_a_batch_or_is_left_out(
     atomic: bool, left: int, autojump_clock: MockClock
 ) -> None:
     async with floor(faults=option(cancel_batch_is_atomic=atomic)) as place:
-        on = Stage(place)
+        on = VenueStage(place)
         answer = await on.cancel([await on.rests(), NOT_FOUND])
         assert len(place.venue.exchange.open_orders(ME, ETH)) == left
         assert answer.get("error_code") == (2020 if atomic else None)
@@ -60,7 +60,7 @@ async def test_a_replacement_of_nothing_is_placed_or_not(
     places: bool, requires: bool | None, placed: int, autojump_clock: MockClock
 ) -> None:
     async with floor(faults=option(place_after_failed_cancel=places)) as place:
-        on = Stage(place)
+        on = VenueStage(place)
         tx, signature = on.cancellation([NOT_FOUND])
         request = {
             "cancel_tx": tx,
@@ -102,7 +102,7 @@ async def test_order_updates_can_carry_the_fill(autojump_clock: MockClock) -> No
     async with floor(faults=option(order_update_fills=True)) as place, place.socket("/v1/subscribe") as line:
         await line.ask(auth_frame(place))
         await line.subscribe({"type": "order_update", "subaccount": ME})
-        await Stage(place).order("0.042", "2756.9")
+        await VenueStage(place).order("0.042", "2756.9")
         event = await line.read()
         assert (event["filled_qty"], event["filled_price"]) == ("42000000000000000", "2756900000000000000000")
 
@@ -112,7 +112,7 @@ async def test_results_settle_by_themselves_as_often_as_is_said(
     every_s: float, settled: bool, autojump_clock: MockClock
 ) -> None:
     async with floor(faults=option(settle_every_s=every_s)) as place:
-        await Stage(place).order("0.042", "2756.9")
+        await VenueStage(place).order("0.042", "2756.9")
         await trio.sleep(700)
         info = (await place.query(type="subaccount_info", subaccount=ME))["perp_balances"][0]["balance"]
         value = int(info["amount"]) * int(place.venue.exchange.markets[ETH].oracle) // 10**18 + int(
