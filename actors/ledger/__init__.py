@@ -22,9 +22,10 @@ from actors.ledger.journal import Journal
 from actors.ledger.locking import LedgerError
 from actors.ledger.reading import Reading, Verified, folded, read, read_verified
 from actors.ledger.starting import catch_up
-from actors.ledger.store import BrokenChain, NewerSchema, OtherIdentity, Store, archive_logs
+from actors.ledger.store import SCHEMA, BrokenChain, NewerSchema, OtherIdentity, Store, archive_logs
 
 __all__ = [
+    "SCHEMA",
     "BrokenChain",
     "CsvBooks",
     "Disk",

@@ -10,6 +10,7 @@ import msgspec
 import trio
 
 from actors.instance.state import AlreadyRunning, NoState, RunState, opened_state, state_directory
+from actors.ledger import SCHEMA
 from actors.tree import World
 from commands.account.flatten import observe, said
 from commands.account.outcome import CommandOutcome, checked_at
@@ -18,9 +19,9 @@ from commands.open_state.decision import RefusedWhileOpen, decide
 from commands.open_state.evidence import gathered
 from commands.open_state.last_reading import settle
 from commands.output.words import DONE, Problem, Refusal, clock_time
+from commands.setup.connecting import connected
 from commands.setup.escaping import journal_of
 from commands.setup.refusals import refusal
-from commands.setup.world import SCHEMA, connected
 from messages.lifecycle import HaltCleared, Opened
 from venue.nado.socket import TcpDialer
 from venue.protocol import VenueError

@@ -18,7 +18,7 @@ import msgspec
 import trio
 
 from actors.instance.state import AlreadyRunning, NoState, RunState, opened_state, state_directory
-from actors.ledger import Journal
+from actors.ledger import SCHEMA, Journal
 from actors.tree import World
 from commands.account.outcome import CommandOutcome, checked_at
 from commands.account.target_account import Whose
@@ -38,8 +38,8 @@ from commands.open_state.last_reading import settle
 from commands.open_state.readings import settled, venue_said
 from commands.output.run_report import rounds_words
 from commands.output.words import COMMAND, DONE, OPEN, ConfigError, Problem, clock_time, exposure, say
+from commands.setup.connecting import connected
 from commands.setup.escaping import escape_with, journal_of, task_of
-from commands.setup.world import SCHEMA, connected
 from commands.signals import SO_FAR
 from commands.stopping import Stops
 from messages.execution import AccountSnapshot

@@ -26,7 +26,7 @@ from commands.account.target_account import Whose
 from commands.checks.account import sdk
 from commands.checks.answered_venue import AnsweredVenue
 from commands.output.words import COMMAND, DONE, ConfigError, Refusal
-from commands.setup.world import connected
+from commands.setup.connecting import connected
 from venue.nado.linked import NOBODY, link, linked_signer
 from venue.nado.signing import Signer
 from venue.nado.socket import TcpDialer

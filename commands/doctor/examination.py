@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import trio
 
+from actors.ledger import SCHEMA
 from commands.access.disk import slow_commit_ms, sync_of
 from commands.access.simulated import ChildFailed, simulated_nado
 from commands.access.venue import Access, access, place
@@ -21,7 +22,7 @@ from commands.checks.finding import Finding, fail, ok, skip, warn
 from commands.config.effective import LIVE_RUN, Loaded, must_be_written
 from commands.config.options import SEED
 from commands.output.words import Problem
-from commands.setup.world import SCHEMA, connected
+from commands.setup.connecting import connected
 from commands.setup.worst_case import stated
 from messages.lifecycle import Opened
 from runtime.clock import Clock, slept_s

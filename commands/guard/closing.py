@@ -13,36 +13,27 @@ take in: there is never a second writer.
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 import trio
 
 from actors.instance.state import holder_of_file, last_holder, read_state
-from actors.ledger import Journal
+from actors.ledger import SCHEMA, Journal
 from commands.access.disk import sync_of
-from commands.access.venue import Access
 from commands.guard.log_lines import GuardWords
+from commands.guard.reach import Reach
 from commands.open_state.decision import decide, signs_of, trusted
 from commands.open_state.evidence import Evidence, VenueWord, gathered
-from commands.setup.world import SCHEMA
 from messages.execution import EscapeRound
 from messages.lifecycle import GuardActed, Opened
 from messages.settings import Settings
 from messages.units import Base, Ms
-from runtime.clock import Clock, VenueClock, WallClock
 from runtime.outlive import outlive, outlive_call
 from venue.escape import EscapeContext, escape
-from venue.nado.client import Addresses, NadoVenue, SigningAccount, Transports
-from venue.nado.http import HttpReads
-from venue.nado.socket import Dialer, TcpDialer
+from venue.nado.client import NadoVenue
 from venue.own_position import ClosingTask, OwnPosition
 from venue.protocol import VenueRules
 from venue.stored_escape import EscapeFile, StoredEscape
-from venue.venue_time import measure_clock
-
-if TYPE_CHECKING:
-    import httpx
 
 AGAIN_S = (0.5, 2.0)
 """First and longest pause between two tries while `venue_patience` lasts."""
@@ -55,62 +46,6 @@ SAY_EVERY_S = 600.0
 TWICE_S = 2.0
 """Between two readings of an account that must agree."""
 SIMULATED = "Nado-simulated"
-
-
-class Reach:
-    """The way to the exchange: one HTTP client and one client of the exchange, for as long as the guard
-    lives. Close it.
-    """
-
-    def __init__(
-        self,
-        here: Access,
-        words: GuardWords,
-        dialer: Dialer | None = None,
-        transport: "httpx.AsyncBaseTransport | None" = None,
-        local: Clock | None = None,
-    ) -> None:
-        self.here, self._words = here, words
-        self._dialer, self._transport = dialer or TcpDialer(), transport
-        self._reads = HttpReads(
-            here.gateway, here.sender, name=here.name, archive_url=here.archive, transport=transport
-        )
-        self.clock = VenueClock(local or WallClock())
-        self.rules: VenueRules | None = None
-        """As read last."""
-        self.venue: NadoVenue | None = None
-
-    async def read_rules(self) -> tuple[NadoVenue, VenueRules]:
-        """The exchange, by its rules of now. Raises whatever its client raises when it does not answer."""
-        rules = await self._reads.rules()
-        if self.venue is None or rules != self.rules:
-            await self._renew(rules)
-        assert self.venue is not None  # noqa: S101 - made in the line above
-        if self.clock.round_trip_ms is None:
-            await outlive(
-                lambda: measure_clock(self.venue, self.clock),  # type: ignore[arg-type]
-                lambda why: self._words.say(f"the exchange's clock: {why}"),
-            )
-        return self.venue, rules
-
-    async def _renew(self, rules: VenueRules) -> None:
-        old, here = self.venue, self.here
-        self.rules = rules
-        self.venue = NadoVenue(
-            Addresses(here.gateway, here.archive),
-            rules,
-            SigningAccount(here.sender, here.signer),
-            self.clock,
-            Transports(self._dialer, self._transport),
-            self._words.heard,
-        )
-        if old is not None:
-            await outlive(old.aclose, lambda _why: None)
-
-    async def aclose(self) -> None:
-        """Close both clients."""
-        for closes in (self._reads.aclose, *([self.venue.aclose] if self.venue else [])):
-            await outlive(closes, lambda _why: None)
 
 
 class GuardClosing:

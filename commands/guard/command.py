@@ -36,8 +36,9 @@ from actors.instance.state import (
     take_over,
 )
 from commands.access.venue import Access, access, place
-from commands.guard.closing import GuardClosing, Reach
+from commands.guard.closing import GuardClosing
 from commands.guard.log_lines import GuardWords
+from commands.guard.reach import Reach
 from commands.output.run_report import rounds_words
 from commands.output.words import COMMAND, DONE, OPEN, Problem
 from messages.lifecycle import GuardActed

@@ -28,7 +28,7 @@ from commands.config.options import typed_instead, url_of
 from commands.config.units_text import BadText, Duration
 from commands.output.words import COMMAND, DONE, ConfigError, Problem, Refusal, say, span, stopped_code
 from commands.record.files import HEADERS, PRIVATE_HEADERS, RecordingFiles, Tape
-from commands.setup.world import connected
+from commands.setup.connecting import connected
 from commands.stopping import Stops
 from messages.settings import Settings
 from messages.units import Ms

@@ -1,5 +1,5 @@
-"""What must be true before the first order of a live run may leave. The same in a rehearsal at a simulated
-venue.
+"""What must be true before a run may trade: that it knows what is open, and before the first order of a live
+run all that `preflight` checks. The same in a rehearsal at a simulated venue.
 
 The checks are `doctor`'s own. The first that fails refuses the run (exit 3), and nothing has been signed for
 money by then.
@@ -7,9 +7,16 @@ money by then.
 
 from collections.abc import Awaitable, Callable
 
+import msgspec
+import trio
+
+from actors.instance.state import RunState
 from commands.checks import account, venue
 from commands.checks.answered_venue import AnsweredVenue
 from commands.checks.finding import Finding
+from commands.open_state.decision import RefusedWhileOpen, decide, starts_by_itself, trusted
+from commands.open_state.evidence import Evidence, gathered
+from commands.open_state.readings import venue_said
 from commands.setup.worst_case import must_be_accepted, stated
 from messages.lifecycle import Note
 from messages.units import Quote
@@ -24,6 +31,31 @@ GATES: tuple[Callable[[AnsweredVenue], Awaitable[Finding]], ...] = (
     venue.clock,
 )
 """The chain before the key, the key before the SDK; the clock last, because the SDK's imports disturb it."""
+ASK_S = 10.0
+"""How long the venue is asked at a start what is open."""
+
+
+async def must_know_what_is_open(
+    known: AnsweredVenue, found: Evidence, state: RunState, *, adopt: bool
+) -> None:
+    """A start closes what its own ledger says is open. Where that cannot say it, the venue must say that
+    nothing is, or a person (`adopt`) that it is ours.
+
+    Raises `RefusedWhileOpen` with the cure typed out. A start that is refused here has written nothing that
+    could be taken for a sign of a pair: a state file that belongs to nobody yet is tied to this venue later,
+    when the ledger is begun.
+    """
+    if found.saved.venue not in {"", known.rules.venue}:
+        # Another instance of a simulated venue: what was known of the one before is gone with it.
+        state.belongs_to(known.rules.venue)
+        found = gathered(known.access, known.logs, state.directory)
+    if starts_by_itself(found):
+        return
+    word = await venue_said(known.reads.account, known.rules, trio.current_time() + ASK_S, found)
+    answer = decide(msgspec.structs.replace(found, venue=word, runner=None))
+    if answer.flat or (adopt and trusted(found) in {None, found.ledger}):
+        return
+    raise RefusedWhileOpen(answer)
 
 
 async def preflight(known: AnsweredVenue, accepted: Quote | None, observe: Observe) -> None:

@@ -9,7 +9,7 @@ from actors.ledger import LedgerError, NewerSchema, OtherIdentity
 from commands.access.simulated import ChildFailed
 from commands.access.venue import Access
 from commands.output.words import COMMAND, Problem, Refusal
-from commands.setup.world import SlowDisk, UnreadableLedger, UnwritableLedger
+from commands.setup.run_ledger import SlowDisk, UnreadableLedger, UnwritableLedger
 from runtime.specs import told
 from venue.protocol import Unreachable, VenueError
 

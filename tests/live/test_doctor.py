@@ -21,7 +21,7 @@ from commands.checks.finding import Finding
 from commands.config.effective import Loaded, load
 from commands.doctor.command import as_object, code_of, line, verdict
 from commands.doctor.examination import CHECKS, Subject, checked, examine, subject_of
-from commands.setup.world import connected
+from commands.setup.connecting import connected
 from messages.lifecycle import Opened, Started
 from messages.settings import Settings
 from messages.units import Base, Ns, Quote

@@ -8,7 +8,7 @@ import trio
 from trio.testing import MockClock
 
 from actors.instance.state import closing_alone
-from commands.run.command import GUARD_ASK_S, _while_guard_closes
+from commands.run.shutdown import GUARD_ASK_S, while_guard_closes
 from commands.stopping import Stops
 from tests.machine.bench import Bench, bench
 from tests.machine.test_escape_and_recovery import HOURS, killed
@@ -30,8 +30,8 @@ async def test_it_asks_nothing_while_its_guard_closes_and_little_until_all_is_cl
         before = asked_exchange(ready)
         with closing_alone(ready.world.state.beside(".json")) as alone, trio.move_on_after(10):
             assert alone
-            await _while_guard_closes(ready.world, Stops())
+            await while_guard_closes(ready.world, Stops())
         assert asked_exchange(ready) == before
         with trio.move_on_after(10):
-            await _while_guard_closes(ready.world, Stops())
+            await while_guard_closes(ready.world, Stops())
         assert 0 < asked_exchange(ready) - before <= 4 * (10 / GUARD_ASK_S + 1)

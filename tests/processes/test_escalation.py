@@ -16,7 +16,7 @@ pytestmark = pytest.mark.process
 SABOTAGED = """
 import sys, time
 import trio
-import actors.market_data.actor, runtime.incarnation, actors.sizing.actor, commands.run.command
+import actors.market_data.actor, runtime.incarnation, actors.sizing.actor, commands.run.shutdown, commands.run.starting
 from runtime.specs import ChildSpec
 from commands.cli import main
 
@@ -32,10 +32,10 @@ async def deaf(*given, task_status, **known):
 async def blocks(*given):
     time.sleep(3600)
 
-actors.sizing.actor.run, actors.market_data.actor.run, commands.run.command._after_halt = defect, deaf, blocks
+actors.sizing.actor.run, actors.market_data.actor.run, commands.run.shutdown.after_halt = defect, deaf, blocks
 ChildSpec.__init__.__defaults__ = ("permanent", 0.1, False, 30.0)   # all times are short: only what is waited for differs
 runtime.incarnation.SECOND_WAIT_S = 0.1
-commands.run.command.WAY_OUT_S = -7.5
+commands.run.starting.WAY_OUT_S = -7.5
 sys.exit(main(["run", "--json", "--quiet", "--market", "flat:2756.9/115.86", "--set", "venue_patience=1 ms", *sys.argv[1:]]))
 """  # noqa: E501
 

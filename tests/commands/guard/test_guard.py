@@ -17,10 +17,11 @@ import trio
 
 from actors.instance.state import BEAT, GUARD_BEAT, Saved, closing_alone, read_state, state_file
 from commands.access.venue import Access
-from commands.guard.closing import SLOW_S, Reach
+from commands.guard.closing import SLOW_S
 from commands.guard.command import GuardOptions, GuardRun
 from commands.guard.command import main as guard_main
 from commands.guard.log_lines import GuardWords
+from commands.guard.reach import Reach
 from messages.settings import Files, Settings
 from messages.settings import Guard as GuardSettings
 from messages.units import ONE, Base, Ms, Quote

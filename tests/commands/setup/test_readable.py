@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from actors.ledger import folded
-from commands.setup.world import UnreadableLedger, readable
+from commands.setup.run_ledger import UnreadableLedger, readable
 
 HELD = Path(__file__).resolve().parent.parent.parent / "fixtures" / "v1" / "held"
 

@@ -1,0 +1,61 @@
+"""What one run keeps from its command line to its report."""
+
+import msgspec
+import trio
+
+from commands.access.venue import Access
+from commands.config.options import RunOptions
+from commands.run.last_resort import LastResort
+from commands.run.recorder import Recorder
+from commands.screen.view import RunView
+from commands.stopping import Stops
+from messages.settings import Settings
+from runtime.clock import WallClock, stopwatch_ns
+from runtime.observe import Notes
+
+
+class Session(msgspec.Struct, frozen=True):
+    """One run: what was asked for, who is told what happens, and how it is stopped.
+
+    Made before the exchange is asked anything and gone with the report. What comes into being later and ends
+    earlier (the world, the guard, the machine) is no part of it, and is passed beside it.
+    """
+
+    options: RunOptions
+    access: Access
+    recorder: Recorder
+    view: RunView
+    stops: Stops
+    last_resort: LastResort
+    replayed: trio.Event
+    """Set when the recording that a venue of our own replays has ended."""
+    began_ns: int
+    """By the stopwatch."""
+
+    @classmethod
+    def begun(cls, options: RunOptions, access: Access, stops: Stops, last_resort: LastResort) -> "Session":
+        """From now on; its view sees all that the recorder hears."""
+        view = RunView(options.settings, options.seed, utc_ms, whose=access.money, demo=options.demo)
+        recorder = Recorder()
+        recorder.watchers.append(view.observe)
+        return cls(options, access, recorder, view, stops, last_resort, trio.Event(), stopwatch_ns())
+
+    @property
+    def settings(self) -> Settings:
+        """Those of its options."""
+        return self.options.settings
+
+    @property
+    def elapsed_ms(self) -> int:
+        """How long it has been going on."""
+        return (stopwatch_ns() - self.began_ns) // 1_000_000
+
+    @property
+    def notes(self) -> Notes:
+        """What the run itself has to say, dated by this machine's clock."""
+        return Notes(self.recorder.observe, WallClock(), "run")
+
+
+def utc_ms() -> int:
+    """The time of this machine's clock, by which the screen is drawn and its lines are dated."""
+    return WallClock().utc_ns() // 1_000_000

@@ -1,0 +1,120 @@
+"""A run's trading: the machine, with those who watch it, from its first message to its ending."""
+
+from functools import partial
+
+import trio
+
+from actors.run_ending import RECORDING_ENDED, Ending, Leave
+from actors.tree import World
+from commands.control import RunControl, controlled
+from commands.output.ending import Report
+from commands.output.sentences import expected_cost, expected_dust
+from commands.run.crashes import Crashes
+from commands.run.guard_keeper import Guarded
+from commands.run.session import Session, utc_ms
+from commands.run.shutdown import reported
+from commands.run.staging import Staging
+from commands.screen.view import RunView
+from messages.amounts import grouped
+from messages.lifecycle import Held
+from messages.market import PairQuote
+from runtime.mailbox import Latest
+from runtime.observe import Notes
+from supervisor import Machine
+
+WATCH_S = 0.1
+"""How often the screen takes in holdings and books: what a person can see."""
+COUNT_EVERY_S = 3.0
+"""How often a stop says how long it may still take."""
+
+
+async def traded(session: Session, known: World, guard: Guarded) -> Report:
+    """Trade until the machine ends, close what it leaves open, and report. Commands of this machine reach the
+    run while it trades, and hear how it has ended.
+    """
+    machine = Machine(known)
+    machine.beat, machine.missing_guard = guard.beat, guard.missing
+    recorder = session.recorder
+    recorder.trading = True
+    if session.options.faults == "demo":
+        staging = Staging(machine.tree.supervisor.kill, known.clock.now_ms, recorder.observe)
+        recorder.watchers.append(staging.watch)
+    elif session.options.faults == "crashes":
+        recorder.watchers.append(Crashes(machine.tree.supervisor.kill, recorder.observe).watch)
+    control = RunControl(
+        machine.channels.inbox.post,
+        lambda: machine.channels.held.value,
+        known.settings,
+        lambda: session.view.doing(known.clock.utc_ns() // 1_000_000),
+    )
+    async with controlled(control, known.state.name, partial(session.notes, "info")):
+        ending = await _until_ended(session, machine)
+        async with trio.open_nursery() as nursery:
+            # The emergency close has bounds of its own: the guard must not take over meanwhile.
+            nursery.start_soon(guard.beat_for_ever)
+            report = await reported(session, machine, ending)
+            nursery.cancel_scope.cancel()
+        control.finished(report.open_legs)
+    return report
+
+
+async def _until_ended(session: Session, machine: Machine) -> Ending:
+    """Run the machine and let it hear of signals."""
+    show, view = session.recorder.show, session.view
+    session.stops.hear(lambda number, _count: machine.stop(number.name, number))
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(show, "the holdings on screen", _watch, machine.channels.held, view)
+        nursery.start_soon(show, "the books on screen", _watch, machine.channels.quotes, view)
+        nursery.start_soon(show, "the cost expected", _announce, machine, session.notes)
+        nursery.start_soon(show, "the countdown", _counted_down, view)
+        nursery.start_soon(_leave_once_replayed, session.replayed, machine)
+        ending = await machine.run()
+        nursery.cancel_scope.cancel()
+    session.stops.hear(None)
+    return ending
+
+
+async def _leave_once_replayed(replayed: trio.Event, machine: Machine) -> None:
+    """Prices that stand still for ever are no market: the pair is closed at the last ones, and the run is
+    done.
+    """
+    await replayed.wait()
+    machine.channels.inbox.post(
+        Leave(RECORDING_ENDED, "the recording has been replayed to its end", latch=False)
+    )
+
+
+async def _counted_down(view: RunView) -> None:
+    """How long a stop may still take, for who has no screen to see it on."""
+    while True:
+        await trio.sleep(COUNT_EVERY_S)
+        left_s = view.stopping_s(utc_ms())
+        if left_s is not None:
+            view.say(f"closing both legs, {left_s} s left; a second Ctrl-C stops waiting")
+
+
+async def _watch(slot: Latest[Held] | Latest[PairQuote], view: RunView) -> None:
+    """Keep the view current, a few times a second."""
+    seen = 0
+    while True:
+        value = await slot.newer_than(seen)
+        seen = slot.version
+        view.observe(value)
+        await trio.sleep(WATCH_S)
+
+
+async def _announce(machine: Machine, note: Notes) -> None:
+    """What a cycle will cost, as soon as there are prices: before anything is traded."""
+    known, slot = machine.world, machine.channels.held
+    quote = await machine.channels.quotes.newer_than(0)
+    held = await slot.newer_than(0)
+    while not held.account_ok:  # until the ledger was compared with the exchange's reading of the account
+        held = await slot.newer_than(slot.version)
+    if held.value is not None:
+        note("info", f"account {grouped(held.value)} USDT0")
+    rules = machine.channels.rules.value or known.rules
+    if problem := rules.incomplete():
+        note("warning", f"nothing can be entered, only closed: {problem}")
+        return
+    note("info", expected_cost(known.settings, rules.terms(), quote))
+    note("info", expected_dust(rules.terms()))

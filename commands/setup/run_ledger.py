@@ -1,0 +1,153 @@
+"""The ledger that a run goes on with: whose it must be, room for it, and a disk that is quick enough."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from actors.instance.state import RunState
+from actors.ledger import (
+    SCHEMA,
+    BrokenChain,
+    CsvBooks,
+    LedgerError,
+    OtherIdentity,
+    Store,
+    archive_logs,
+    catch_up,
+    folded,
+)
+from commands.access.disk import slow_commit_ms, sync_of
+from commands.access.venue import SIMULATED
+from commands.checks.answered_venue import AnsweredVenue
+from commands.open_state.evidence import LedgerWord, ledger_word
+from messages.lifecycle import Halted, Held, Opened
+from runtime.clock import VenueClock
+from runtime.observe import Notes, Observe
+
+
+class UnreadableLedger(Exception):
+    """The ledger's file is there and is no ledger: Evenkeel's part at the venue cannot be known from it."""
+
+
+class UnwritableLedger(Exception):
+    """Nothing can be written down, and nothing is open: so nothing is begun."""
+
+
+class SlowDisk(Exception):
+    """The disk's commits do not fit into `ready_deadline`."""
+
+
+@contextmanager
+def readable(ledger: Path) -> Iterator[None]:
+    """Pages of the file may be spoilt beyond what its chain can tell: that is one refusal, with its cure.
+    Raises `UnreadableLedger`.
+    """
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise UnreadableLedger(f"{ledger}: {error}") from error
+
+
+def held_by(ledger: Path) -> Held | None:
+    """What is open or in doubt by the ledger's rows; None when nothing. Raises `sqlite3.Error`,
+    `LedgerError`.
+    """
+    fold = folded(ledger)
+    fold.reopened()
+    return fold.held(0) if fold.phase != "flat" else None
+
+
+class RunLedger(msgspec.Struct, frozen=True):
+    """The ledger of one run: where it is, whose it must be, and how durable its commits are."""
+
+    path: Path
+    opened: Opened
+    sync: Literal["full", "normal"]
+    clock: VenueClock
+    observe: Observe
+
+    @classmethod
+    def of(cls, known: AnsweredVenue, observe: Observe) -> "RunLedger":
+        """In the configured folder, for this subaccount at the venue that has answered."""
+        rules = known.rules
+        opened = Opened(SCHEMA, rules.venue, rules.chain_id, known.access.sender)
+        path = known.logs / "ledger.sqlite"
+        return cls(path, opened, sync_of(known.settings), known.clock, observe)
+
+    async def made_ready(self, state: RunState, known: AnsweredVenue, *, own_venue: bool) -> CsvBooks:
+        """The CSV books, once the ledger can be gone on with, they have its tail, a halt stands in ledger and
+        state file, and the disk is quick enough.
+
+        Raises `OtherIdentity`, `NewerSchema`, `UnreadableLedger`, `UnwritableLedger`, `SlowDisk`,
+        `LedgerError`.
+        """
+        with readable(self.path):
+            state.belongs_to(known.rules.venue)
+            self._make_way(own_venue=own_venue)
+            csvs = CsvBooks(self.path.parent, known.access.exchange)
+            await catch_up(self.path, self.opened, self.sync, csvs, self.observe, self.clock)
+            word = ledger_word(self.path, None, None if own_venue else known.access)
+            state.recover(word.epoch, None if own_venue else word.halted)
+            self._write_down_halt(state, word)
+            if folded(self.path).phase == "flat":  # a slow disk is no reason to leave a pair open
+                slowest, allowed = slow_commit_ms(self.path.parent, self.sync), known.settings.ready_deadline
+                if slowest > allowed / 2:
+                    more = f"more than half of ready_deadline = {allowed} ms"
+                    raise SlowDisk(f"a commit took {slowest:.0f} ms, {more}")
+            return csvs
+
+    def _make_way(self, *, own_venue: bool) -> None:
+        """A venue of our own is new each time: the files of the one before go to `archive/`. A broken chain
+        is gone on with, to close what is open.
+        """
+        try:
+            Store.open(self.path, self.opened, self.sync).close()
+        except (OtherIdentity, BrokenChain, sqlite3.Error) as error:
+            if own_venue and not (isinstance(error, OtherIdentity) and self._outlives()):
+                self._archive()
+            elif isinstance(error, OtherIdentity):
+                raise
+            elif isinstance(error, sqlite3.Error):
+                self._only_to_close(error)
+
+    def _archive(self) -> None:
+        now = datetime.fromtimestamp(self.clock.utc_ns() / 1_000_000_000, UTC)
+        folder = self.path.parent / "archive" / now.strftime("%Y%m%dT%H%M%S%fZ")
+        archive_logs(self.path.parent, folder.name)
+        Store.open(self.path, self.opened, self.sync).close()
+        text = f"a new simulated venue: the files of the previous one are in {folder}"
+        Notes(self.observe, self.clock, "run")("info", text)
+
+    def _outlives(self) -> bool:
+        """Is this the ledger of a venue that is still there when its run is gone, or was real money in it?
+        Then it is no demo's to put away.
+        """
+        word = ledger_word(self.path, None, None)
+        simulated = word.opened is not None and word.opened.venue.partition(":")[0] == SIMULATED
+        return not word.child and (not simulated or (word.held is not None and word.held.phase != "flat"))
+
+    def _only_to_close(self, error: sqlite3.Error) -> None:
+        """It cannot be written. If it can be read and something is open the run goes on: it will end in
+        ESCAPE.
+        """
+        try:
+            busy = held_by(self.path) is not None
+        except (sqlite3.Error, BrokenChain) as unreadable:
+            raise UnreadableLedger(f"{self.path}: {unreadable}") from unreadable
+        if not busy:
+            raise UnwritableLedger(f"{self.path}: {error}") from error
+
+    def _write_down_halt(self, state: RunState, word: LedgerWord) -> None:
+        """A halt stands in both places, so that neither can be lost alone."""
+        if state.halted is None or word.halted is not None or word.state != "good":
+            return
+        with (
+            suppress(sqlite3.Error, OSError, LedgerError),
+            closing(Store.open(self.path, self.opened, self.sync)) as store,
+        ):
+            store.append_all([(self.clock.now_ns(), Halted(*state.halted))])
