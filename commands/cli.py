@@ -23,6 +23,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from commands.config import effective as config
+from commands.config.keys import DEMO_DEFAULTS
 from commands.config.options import (
     RunOptions,
     faults_of,
@@ -50,10 +51,6 @@ LEADS_TO = {
     "pause": "halt",
 }
 """Words that people try, and the command that does what they mean."""
-DEMO_DEFAULTS = {"max_wait": "20 s"}
-"""What the demo does otherwise than a run, where nobody has written it: whoever watches it does not wait
-for ten minutes.
-"""
 
 
 def main(argv: Sequence[str]) -> int:

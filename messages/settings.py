@@ -20,36 +20,23 @@ RECV_LEFT_MS = 1_000
 never trade.
 """
 
-Form = Literal[
-    "usd",
-    "percent",
-    "bps",
-    "share",
-    "factor",
-    "duration",
-    "bytes",
-    "count",
-    "switch",
-    "cycles",
-    "direction",
-    "unbalanced",
-    "steps",
-    "windows",
-    "venue",
-    "subaccount",
-    "owner",
-    "key",
-    "folder",
-    "sync",
-]
-"""How a value is written; `commands/config/keys.py` has the class that reads and writes each."""
 
+class ConfigKey(msgspec.Struct, frozen=True):
+    """What stands beside a key of the configuration, and everything that is ever said about it.
 
-def option(sentence: str, form: Form, least: int | None = None, greatest: int | None = None) -> msgspec.Meta:
-    """What stands beside a key: the sentence, how it is written, and its bounds, both allowed, in the
-    value's own integers (None: no bound).
+    The bounds are both allowed and in the value's own integers (None: no bound). How the value is written
+    follows from its type; `form` names another way where one type is written in several.
     """
-    return msgspec.Meta(description=sentence, extra={"form": form, "least": least, "greatest": greatest})
+
+    sentence: str
+    """What it does."""
+    least: int | None = None
+    greatest: int | None = None
+    form: Literal["", "percent", "factor", "bytes", "subaccount", "owner", "key", "folder"] = ""
+    remark: str = ""
+    """What its unit does not say: `per leg`."""
+    live: bool = False
+    """Must a run with real money be told it? Then no number that was chosen for the demo ever trades it."""
 
 
 class WhenUnbalanced(msgspec.Struct, frozen=True):
@@ -89,101 +76,95 @@ class Limits(msgspec.Struct, frozen=True):
 
     max_leg_notional: Annotated[
         Quote,
-        option(
+        ConfigKey(
             "The most that one leg may be worth at the exchange; by default it grows with target.",
-            "usd",
             1,
             10**9 * ONE,
+            remark="per leg",
         ),
     ] = Quote(1250 * ONE)
     max_gross: Annotated[
         Quote,
-        option(
+        ConfigKey(
             "The most that both legs together may be worth; by default it grows with target.",
-            "usd",
             1,
             2 * 10**9 * ONE,
+            remark="both legs",
         ),
     ] = Quote(2500 * ONE)
     max_daily_loss: Annotated[
         Quote,
-        option(
+        ConfigKey(
             "A UTC day that has cost this much ends the run, flat and halted; a live run must set it.",
-            "usd",
             1,
             10**9 * ONE,
+            live=True,
         ),
     ] = Quote(50 * ONE)
     max_drawdown: Annotated[
         Quote,
-        option(
+        ConfigKey(
             "An account value this far below the highest one ever read ends the run, flat and halted.",
-            "usd",
             1,
             10**9 * ONE,
         ),
     ] = Quote(100 * ONE)
     max_failed_cycles: Annotated[
         int,
-        option("This many failed cycles in a row end the run, flat and halted.", "count", 1, 1_000),
+        ConfigKey("This many failed cycles in a row end the run, flat and halted.", 1, 1_000),
     ] = 3
     min_fill_rate: Annotated[
         Rate,
-        option(
+        ConfigKey(
             "The least share of legs filled by their first order, over the last 20 cycles and from the"
             " 10th on.",
-            "share",
             0,
             ONE,
         ),
     ] = Rate(90 * ONE // 100)
     min_cycle_success: Annotated[
         Rate,
-        option(
+        ConfigKey(
             "The least share of cycles that were entered and exited, over the last 20 that sent orders and"
             " from the 10th on.",
-            "share",
             0,
             ONE,
         ),
     ] = Rate(90 * ONE // 100)
     margin_buffer: Annotated[
         Rate,
-        option(
+        ConfigKey(
             "Initial margin kept free beyond what both legs and their four fees need, as a share of that"
             " need.",
-            "share",
             0,
             10 * ONE,
         ),
     ] = Rate(20 * ONE // 100)
     min_liquidation_move: Annotated[
         Rate,
-        option(
+        ConfigKey(
             "How far either leg's price must be able to move before liquidation, as a share of the price.",
-            "share",
             0,
             10 * ONE,
         ),
     ] = Rate(20 * ONE // 100)
     max_marked_imbalance: Annotated[
         Bps,
-        option(
+        ConfigKey(
             "An open pair whose legs have drifted this far apart at current prices exits early.",
-            "percent",
             1,
             HUNDRED_PERCENT,
+            form="percent",
         ),
     ] = Bps(500 * ONE)
     max_hold: Annotated[
         Ms,
-        option("No pair is held for longer than this, whatever hold says.", "duration", 1, YEAR_MS),
+        ConfigKey("No pair is held for longer than this, whatever hold says.", 1, YEAR_MS),
     ] = Ms(86_400_000)
     alarm_after_denying: Annotated[
         Ms,
-        option(
+        ConfigKey(
             "When every entry has been denied for this long an ALARM says so, with the reason.",
-            "duration",
             1_000,
             YEAR_MS,
         ),
@@ -195,27 +176,30 @@ class VenueSettings(msgspec.Struct, frozen=True):
 
     name: Annotated[
         Literal["simulated", "testnet", "mainnet"],
-        option(
-            "Where to trade: a simulated exchange with play money, or Nado's testnet or mainnet.", "venue"
-        ),
+        ConfigKey("Where to trade: a simulated exchange with play money, or Nado's testnet or mainnet."),
     ] = "simulated"
     subaccount: Annotated[
         str,
-        option(
+        ConfigKey(
             "The subaccount to trade in, by its name of at most 12 ASCII characters; use a dedicated one.",
-            "subaccount",
+            form="subaccount",
+            live=True,
         ),
     ] = "default"
     owner: Annotated[
         str,
-        option("The address of the wallet that owns the subaccount; a live run must set it.", "owner"),
+        ConfigKey(
+            "The address of the wallet that owns the subaccount; a live run must set it.",
+            form="owner",
+            live=True,
+        ),
     ] = ""
     key: Annotated[
         str,
-        option(
+        ConfigKey(
             'Where the signing key is: "env:NAME", "file:PATH" (mode 0600) or "keystore:PATH"; never the key'
             " itself.",
-            "key",
+            form="key",
         ),
     ] = "env:NADO_PRIVATE_KEY"
 
@@ -225,14 +209,13 @@ class Guard(msgspec.Struct, frozen=True):
 
     enabled: Annotated[
         bool,
-        option("Start a guard beside every run whose exchange outlives it.", "switch"),
+        ConfigKey("Start a guard beside every run whose exchange outlives it."),
     ] = True
     dead_man: Annotated[
         Ms,
-        option(
+        ConfigKey(
             "After this long without a heartbeat the guard closes what the run left open; at least recv_time"
             " + 2 s.",
-            "duration",
             1_000,
             600_000,
         ),
@@ -244,25 +227,24 @@ class Files(msgspec.Struct, frozen=True):
 
     logs: Annotated[
         str,
-        option(
+        ConfigKey(
             "The folder of the ledger (your state, not a log), the CSV files, evenkeel.log and archive/.",
-            "folder",
+            form="folder",
         ),
     ] = "logs"
     ledger_sync: Annotated[
         Literal["auto", "full", "normal"],
-        option(
+        ConfigKey(
             'How durable a row is: "full" survives a power failure, "normal" a kill -9, "auto" is full with'
             " real money.",
-            "sync",
         ),
     ] = "auto"
     log_size: Annotated[
-        int, option("The log file is rotated when it has this size.", "bytes", 10_000, 10**12)
+        int, ConfigKey("The log file is rotated when it has this size.", 10_000, 10**12, form="bytes")
     ] = 10_000_000
-    log_keep: Annotated[int, option("How many rotated log files are kept.", "count", 1, 1_000)] = 10
+    log_keep: Annotated[int, ConfigKey("How many rotated log files are kept.", 1, 1_000)] = 10
     min_free_disk: Annotated[
-        int, option("With less free disk space than this nothing is entered.", "bytes", 0, 10**15)
+        int, ConfigKey("With less free disk space than this nothing is entered.", 0, 10**15, form="bytes")
     ] = 500_000_000
 
 
@@ -271,194 +253,183 @@ class Settings(msgspec.Struct, frozen=True):
 
     target: Annotated[
         Quote,
-        option(
+        ConfigKey(
             "What each leg is to be worth, in USD per leg: both legs together are twice this.",
-            "usd",
             1,
             10**9 * ONE,
+            remark="per leg",
+            live=True,
         ),
     ] = Quote(1000 * ONE)
     max_imbalance: Annotated[
         Bps,
-        option(
+        ConfigKey(
             "The promise: how far the legs may differ when entered, at fill prices.",
-            "percent",
             1,
             HUNDRED_PERCENT,
+            form="percent",
         ),
     ] = Bps(10 * ONE)
     planning_margin: Annotated[
         Bps,
-        option(
+        ConfigKey(
             "A plan aims this far under max_imbalance, because prices move between the plan and the fills.",
-            "bps",
             0,
             HUNDRED_PERCENT,
         ),
     ] = Bps(25 * ONE // 10)
     max_deviation: Annotated[
         Bps,
-        option(
-            "How far a leg may be from target in order to balance the other one.", "percent", 1, 9_900 * ONE
+        ConfigKey(
+            "How far a leg may be from target in order to balance the other one.",
+            1,
+            9_900 * ONE,
+            form="percent",
         ),
     ] = Bps(2000 * ONE)
     when_unbalanced: Annotated[
         WhenUnbalanced,
-        option(
+        ConfigKey(
             'What to do when no quantities keep the promise: "skip", "accept N %" or "raise Nx" (a target up'
             " to N times as large).",
-            "unbalanced",
         ),
     ] = WhenUnbalanced()
     direction: Annotated[
         Literal["alternate", "long-eth", "long-sol"],
-        option(
-            'Which leg is bought: "alternate" takes turns, "long-eth" and "long-sol" do not.', "direction"
-        ),
+        ConfigKey('Which leg is bought: "alternate" takes turns, "long-eth" and "long-sol" do not.'),
     ] = "alternate"
     cycles: Annotated[
         int | None,
-        option(
+        ConfigKey(
             'How many pairs to enter and exit, or "forever"; skipped attempts do not count unless'
             " count_skips.",
-            "cycles",
             1,
             10**9,
+            live=True,
         ),
     ] = 5
     """None = forever."""
     count_skips: Annotated[
         bool,
-        option("Let a skipped attempt use up one of cycles.", "switch"),
+        ConfigKey("Let a skipped attempt use up one of cycles."),
     ] = False
-    hold: Annotated[Ms, option("How long a pair is held before it exits.", "duration", 0, YEAR_MS)] = Ms(2000)
+    hold: Annotated[Ms, ConfigKey("How long a pair is held before it exits.", 0, YEAR_MS, live=True)] = Ms(
+        2000
+    )
     pause: Annotated[
-        Ms, option("How long to wait after a cycle, and after a skipped attempt.", "duration", 0, YEAR_MS)
+        Ms, ConfigKey("How long to wait after a cycle, and after a skipped attempt.", 0, YEAR_MS)
     ] = Ms(500)
     max_wait: Annotated[
         Ms,
-        option(
+        ConfigKey(
             "With nothing entered for this long the run ends, flat, with exit code 3 and the commonest"
             " reason.",
-            "duration",
             1_000,
             YEAR_MS,
         ),
     ] = Ms(600_000)
     max_slippage: Annotated[
         Bps,
-        option("How much worse than the planned average price an order's limit is.", "bps", 1, 1_000 * ONE),
+        ConfigKey("How much worse than the planned average price an order's limit is.", 1, 1_000 * ONE),
     ] = Bps(10 * ONE)
     recv_time: Annotated[
         Ms,
-        option(
+        ConfigKey(
             "How long an order may take to arrive, which is also how long an unanswered one stays unknown.",
-            "duration",
             RECV_LEFT_MS + 1,
             89_999,
         ),
     ] = Ms(2000)
     ready_deadline: Annotated[
         Ms,
-        option(
+        ConfigKey(
             "Both legs and the ledger must agree on a plan within this time, or nothing is sent.",
-            "duration",
             1,
             89_999,
         ),
     ] = Ms(100)
     legging_known: Annotated[
         Ms,
-        option(
+        ConfigKey(
             "How long a whole leg may be unhedged while it is repaired; more USD x seconds than that halts"
             " the run.",
-            "duration",
             1,
             600_000,
         ),
     ] = Ms(500)
     legging_unknown: Annotated[
         Ms,
-        option("The same while the outcome of an order is unknown.", "duration", 1, 600_000),
+        ConfigKey("The same while the outcome of an order is unknown.", 1, 600_000),
     ] = Ms(6000)
     max_repair_steps: Annotated[
         int,
-        option(
+        ConfigKey(
             "How many orders may try to complete or trim an uneven pair before both legs are closed.",
-            "count",
             0,
             10,
         ),
     ] = 3
     flatten_steps: Annotated[
         tuple[Bps, ...],
-        option(
+        ConfigKey(
             "How much worse than the market each try to close is priced, in this order; the last one is"
             " repeated.",
-            "steps",
         ),
     ] = (Bps(10 * ONE), Bps(25 * ONE), Bps(50 * ONE), Bps(100 * ONE), Bps(300 * ONE))
     venue_patience: Annotated[
         Ms,
-        option(
+        ConfigKey(
             "How long closing is tried against an exchange that refuses, before the run halts.",
-            "duration",
             1,
             YEAR_MS,
         ),
     ] = Ms(600_000)
     max_quote_age: Annotated[
         Ms,
-        option(
+        ConfigKey(
             "Nothing is entered on a book that was last confirmed longer ago than this.",
-            "duration",
             1,
             60_000,
         ),
     ] = Ms(1000)
     max_quote_skew: Annotated[
         Ms,
-        option(
+        ConfigKey(
             "Nothing is entered when the ages of the two books differ by more than this.",
-            "duration",
             1,
             60_000,
         ),
     ] = Ms(500)
     max_spread: Annotated[
         Bps,
-        option(
-            "Nothing is entered while the spread of either book is wider than this.", "bps", 1, 1_000 * ONE
-        ),
+        ConfigKey("Nothing is entered while the spread of either book is wider than this.", 1, 1_000 * ONE),
     ] = Bps(5 * ONE)
     min_depth: Annotated[
         Rate,
-        option(
+        ConfigKey(
             "Either book must hold this many times the order size within max_slippage.",
-            "factor",
             ONE,
             10**6 * ONE,
+            form="factor",
         ),
     ] = Rate(5 * ONE)
     max_oracle_gap: Annotated[
         Bps,
-        option(
+        ConfigKey(
             "Nothing is entered while a book's mid is further than this from the oracle's price.",
-            "bps",
             1,
             HUNDRED_PERCENT,
         ),
     ] = Bps(50 * ONE)
     max_clock_skew: Annotated[
         Ms,
-        option("How far the clocks of this machine and of the exchange may be apart.", "duration", 1, 60_000),
+        ConfigKey("How far the clocks of this machine and of the exchange may be apart.", 1, 60_000),
     ] = Ms(250)
     no_entry_utc: Annotated[
         tuple[WeeklyWindow, ...],
-        option(
+        ConfigKey(
             "Weekly windows, UTC, in which nothing is entered; by default, live has the exchange's"
             " maintenance windows.",
-            "windows",
         ),
     ] = ()
     limits: Limits = Limits()

@@ -22,18 +22,18 @@ from commands.config.keys import (
     DECLARED,
     KEYS,
     MAINTENANCE,
-    REMARKS,
     complaints,
     least_dead_man,
+    remark,
     room_for,
     sign_remark,
     value_of,
+    with_value,
     written,
 )
 from commands.config.units_text import BadText, CostLadder, Text, WeeklyWindows
 from commands.output.words import ConfigError, did_you_mean, nearest
 from messages.settings import Settings
-from messages.units import ONE, Quote
 
 __all__ = [
     "ENVIRONMENT_PREFIX",
@@ -50,8 +50,6 @@ __all__ = [
 ENVIRONMENT_PREFIX = "EVENKEEL_"
 LIST_THEM = "python supervisor.py run --print-config lists every key"
 
-MOST = 10**9 * ONE
-"""The greatest amount that a key takes, USD x18."""
 UNENDING = 10**6
 """Cycles that a run without end is taken to have."""
 
@@ -75,14 +73,14 @@ class WrongValue(ConfigError):
     """
 
     def __init__(self, code: str, key: str, message: str, instead: object) -> None:
-        super().__init__(code, key, message, f"write {key} = {as_toml(instead)}{REMARKS.get(key, '')}")
+        super().__init__(code, key, message, f"write {key} = {as_toml(instead)}{remark(key)}")
         self._key, self._instead = key, instead
 
     def at_flag(self, flag: str | None) -> ConfigError:
         """The same with what to type at `flag`; None: at `--set`, which every command has."""
         text = shlex.quote(self._instead if isinstance(self._instead, str) else as_toml(self._instead))
         typed = f"{flag} {text}" if flag else f"--set {self._key}={text}"
-        return ConfigError(self.code, self.key, self.message, f"type {typed}{REMARKS.get(self._key, '')}")
+        return ConfigError(self.code, self.key, self.message, f"type {typed}{remark(self._key)}")
 
 
 class _Read:
@@ -117,10 +115,6 @@ def _strict(name: str, fields: list[tuple[str, Any, Any]]) -> Any:
 _SHAPE = _shape()
 
 
-def _decode_text(kind: type[_Read], value: Any) -> _Read:
-    return kind(kind.kind.read(value))
-
-
 def environment_name(key: str) -> str:
     """The environment variable of a dotted key: `EVENKEEL_LIMITS__MAX_GROSS`."""
     return ENVIRONMENT_PREFIX + key.upper().replace(".", "__")
@@ -146,7 +140,7 @@ def load(
     for key, text in overrides.items():
         leaves[key] = (_typed(key, text), "flag")
     origins = {key: leaves[key][1] if key in leaves else "default" for key in KEYS}
-    settings, origins = _for_venue(*_with_room(*_patient(_settings(leaves, file), origins)))
+    settings, origins = _derived(_settings(leaves, file), origins)
     for key, saying, instead in complaints(settings):
         raise _wrong("OUT_OF_RANGE", key, f"{key}: {saying}", instead, settings)
     return Loaded(settings, origins)
@@ -158,13 +152,10 @@ def _takes(key: str, instead: object, settings: Settings) -> bool:
         value = KEYS[key].read(instead)
     except BadText:
         return False
-    table, _, name = key.rpartition(".")
-    if table:
-        name, value = table, msgspec.structs.replace(getattr(settings, table), **{name: value})
-    return all(wrong != key for wrong, _, _ in complaints(msgspec.structs.replace(settings, **{name: value})))
+    return all(wrong != key for wrong, _, _ in complaints(with_value(settings, key, value)))
 
 
-LIVE_RUN = ("target", "cycles", "hold", "limits.max_daily_loss", "venue.subaccount", "venue.owner")
+LIVE_RUN = tuple(key for key, declared in DECLARED.items() if declared.live)
 """What a run with real money needs to be told: no number that was chosen for the demo ever trades it."""
 
 
@@ -189,7 +180,16 @@ def must_be_written(loaded: Loaded, keys: Sequence[str], because: str) -> None:
 
 
 def _from_file(file: Path) -> Leaves:
-    text = _text(file)
+    try:
+        # An editor's byte order mark is no part of the text.
+        text = file.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            "TOML_SYNTAX", None, f"{file.name} is not UTF-8 text (byte {error.start})", "save it as UTF-8"
+        ) from None
+    except OSError as error:
+        saying = f"{file} cannot be read: {(error.strerror or 'unknown error').lower()}"
+        raise ConfigError("FILE_MISSING", "--config", saying, "check the path given to --config") from None
     try:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -198,36 +198,20 @@ def _from_file(file: Path) -> Leaves:
     return {key: (value, f"file line {_line(lines, key)}") for key, value in _flat(tree, "")}
 
 
-def _text(file: Path) -> str:
-    try:
-        # An editor's byte order mark is no part of the text.
-        return file.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
-    except UnicodeDecodeError as error:
-        raise ConfigError(
-            "TOML_SYNTAX", None, f"{file.name} is not UTF-8 text (byte {error.start})", "save it as UTF-8"
-        ) from None
-    except OSError as error:
-        saying = f"{file} cannot be read: {(error.strerror or 'unknown error').lower()}"
-        raise ConfigError("FILE_MISSING", "--config", saying, "check the path given to --config") from None
-
-
 def _syntax_error(file: Path, saying: str, text: str) -> ConfigError:
+    """With what to write where TOML's own parser says `saying`: its words name what it met, not what the
+    writer did.
+    """
     found = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", saying)
     line = found.group(1) if found and found.group(1) else str(text.count("\n") + 1)
     what = saying[: found.start()] if found else saying
-    message = f"{file.name} line {line}: not valid TOML ({what[:1].lower()}{what[1:]})"
-    return ConfigError("TOML_SYNTAX", None, message, _syntax_cure(what))
-
-
-def _syntax_cure(what: str) -> str:
-    """What to write where TOML's own parser says `what`: its words name what it met, not what the writer
-    did.
-    """
+    cure = 'write each key as name = "value"'
     if re.search(r"overwrite a value|declare .* twice|redefine", what):
-        return "write each key and each [table] once"
-    if re.search(r"[Ii]llegal character '\\n'|[Uu]nterminated string|[Ee]xpected '\"'", what):
-        return 'close the quote that begins the value: name = "value"'
-    return 'write each key as name = "value"'
+        cure = "write each key and each [table] once"
+    elif re.search(r"[Ii]llegal character '\\n'|[Uu]nterminated string|[Ee]xpected '\"'", what):
+        cure = 'close the quote that begins the value: name = "value"'
+    message = f"{file.name} line {line}: not valid TOML ({what[:1].lower()}{what[1:]})"
+    return ConfigError("TOML_SYNTAX", None, message, cure)
 
 
 def _flat(tree: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, Any]]:
@@ -279,15 +263,6 @@ def _typed(key: str, text: str) -> Any:
 
 
 def _settings(leaves: Leaves, file: Path | None) -> Settings:
-    try:
-        decoded = msgspec.convert(_nested(leaves), _SHAPE, dec_hook=_decode_text)
-    except msgspec.ValidationError as error:
-        raise _explained(error, leaves, file) from None
-    settings: Settings = _filled(Settings(), decoded)
-    return settings
-
-
-def _nested(leaves: Leaves) -> dict[str, Any]:
     tree: dict[str, Any] = {}
     for key, (value, _) in leaves.items():
         *tables, name = key.split(".")
@@ -295,18 +270,27 @@ def _nested(leaves: Leaves) -> dict[str, Any]:
         for table in tables:
             at = at.setdefault(table, {})
             if not isinstance(at, dict):
-                raise ConfigError(
-                    "WRONG_TYPE",
-                    table,
-                    f"{table}: is a table of keys, not a value",
-                    f"write [{table}] on a line of its own",
-                )
+                raise _no_table(table)
         at[name] = value
-    return tree
+    try:
+        decoded = msgspec.convert(tree, _SHAPE, dec_hook=lambda kind, value: kind(kind.kind.read(value)))
+    except msgspec.ValidationError as error:
+        raise _explained(error, leaves, file) from None
+    settings: Settings = _filled(Settings(), decoded)
+    return settings
+
+
+def _no_table(table: str) -> ConfigError:
+    return ConfigError(
+        "WRONG_TYPE",
+        table,
+        f"{table}: is a table of keys, not a value",
+        f"write [{table}] on a line of its own",
+    )
 
 
 def _filled(defaults: Any, decoded: Any) -> Any:
-    """`defaults` with every field that was written."""
+    """`defaults` with every field that was written, table by table."""
     changes = {}
     for name in decoded.__struct_fields__:
         field = getattr(decoded, name)
@@ -318,7 +302,7 @@ def _filled(defaults: Any, decoded: Any) -> Any:
 
 
 def _explained(error: msgspec.ValidationError, leaves: Leaves, file: Path | None) -> ConfigError:
-    """What msgspec complains of, in our words."""
+    """What msgspec complains of, with the key, the place where it was written, and a cure."""
     saying = str(error)
     path = (re.search(r" - at `\$\.?([^`]*)`$", saying) or [None, ""])[1] or ""
     key = re.sub(r"\[.*", "", path)
@@ -330,9 +314,7 @@ def _explained(error: msgspec.ValidationError, leaves: Leaves, file: Path | None
         bad, text = error.__cause__, leaves[key][0]
         meant = KEYS[key].suggest(text, value_of(Settings(), key))
         return _wrong(bad.code, key, f"{key}: {bad.saying}{sign_remark(key, text)}", meant)
-    return ConfigError(
-        "WRONG_TYPE", key, f"{key}: is a table of keys, not a value", f"write [{key}] on a line of its own"
-    )
+    return _no_table(key)
 
 
 def _unknown(key: str, leaves: Leaves, file: Path | None) -> ConfigError:
@@ -363,67 +345,38 @@ def _wrong(
     if key not in KEYS:
         return ConfigError(code, key, message, LIST_THEM)
     if instead is None or not _takes(key, instead, settings):
-        return ConfigError(code, key, message, f"{key} takes {KEYS[key].form()}{REMARKS.get(key, '')}")
+        return ConfigError(code, key, message, f"{key} takes {KEYS[key].form()}{remark(key)}")
     return WrongValue(code, key, message, instead)
 
 
-def _patient(settings: Settings, origins: dict[str, str]) -> tuple[Settings, dict[str, str]]:
-    """A dead man's time that nobody wrote grows with `recv_time`: before that is over, nobody can say that
-    a run is dead.
-    """
-    least = least_dead_man(settings)
-    if origins["guard.dead_man"] != "default" or settings.guard.dead_man >= least:
-        return settings, origins
-    guard = msgspec.structs.replace(settings.guard, dead_man=least)
-    return msgspec.structs.replace(settings, guard=guard), origins | {
-        "guard.dead_man": "default, grown with recv_time"
-    }
-
-
-def _with_room(settings: Settings, origins: dict[str, str]) -> tuple[Settings, dict[str, str]]:
-    """The limits nobody wrote grow with a larger target: their defaults are meant to be `target + 20 % +
-    one lot`, and both legs of it.
-    """
-    room = room_for(settings)
-    return _grown(
-        settings,
-        origins,
-        {"max_leg_notional": room, "max_gross": Quote(2 * room)},
-        "default, grown with target",
-    )
-
-
-def _grown(
-    settings: Settings, origins: dict[str, str], wanted: dict[str, Quote], origin: str
-) -> tuple[Settings, dict[str, str]]:
-    """The limits that nobody wrote, raised to what is wanted."""
-    grown = {
-        name: value
-        for name, value in wanted.items()
-        if origins[f"limits.{name}"] == "default" and value > value_of(settings, f"limits.{name}")
-    }
-    limits = msgspec.structs.replace(settings.limits, **grown)
-    return msgspec.structs.replace(settings, limits=limits), origins | {
-        f"limits.{name}": origin for name in grown
-    }
-
-
-def _for_venue(settings: Settings, origins: dict[str, str]) -> tuple[Settings, dict[str, str]]:
-    """The defaults that depend on whose money it is.
-
-    Live: the exchange's maintenance windows. Simulated: a daily loss of one percent of the target for each
-    cycle, because a long run with play money should not end at the limit that nobody wrote, and a drawdown of
-    twice that; live has no such default.
-    """
-    if settings.venue.name != "simulated":
-        if origins["no_entry_utc"] == "default":
-            return msgspec.structs.replace(settings, no_entry_utc=MAINTENANCE), origins | {
-                "no_entry_utc": "default of a live venue"
-            }
-        return settings, origins
-    enough = settings.target * (settings.cycles or UNENDING) // 100
-    wanted = {"max_daily_loss": Quote(min(enough, MOST)), "max_drawdown": Quote(min(2 * enough, MOST))}
-    return _grown(settings, origins, wanted, "default, grown with target and cycles")
+def _derived(settings: Settings, origins: dict[str, str]) -> tuple[Settings, dict[str, str]]:
+    """The defaults that follow from other values. What was written is never changed, and nothing shrinks."""
+    simulated = settings.venue.name == "simulated"
+    room, enough = room_for(settings), settings.target * (settings.cycles or UNENDING) // 100
+    grown: list[tuple[str, int, str]] = [
+        # before recv_time is over nobody can say that a run is dead
+        ("guard.dead_man", least_dead_man(settings), "recv_time"),
+        ("limits.max_leg_notional", room, "target"),
+        ("limits.max_gross", 2 * room, "target"),
+    ]
+    if simulated:
+        # one percent of the target for each cycle: a long run with play money should not end at a limit that
+        # nobody wrote; real money has no such default
+        grown += [
+            ("limits.max_daily_loss", enough, "target and cycles"),
+            ("limits.max_drawdown", 2 * enough, "target and cycles"),
+        ]
+    for key, wanted, by in grown:
+        before = value_of(settings, key)
+        if origins[key] == "default" and wanted > before:
+            # at most what may be written: nobody is refused a number that is not his
+            value = min(wanted, DECLARED[key].greatest or wanted)
+            settings = with_value(settings, key, type(before)(value))
+            origins = origins | {key: f"default, grown with {by}"}
+    if not simulated and origins["no_entry_utc"] == "default":
+        settings = with_value(settings, "no_entry_utc", MAINTENANCE)
+        origins = origins | {"no_entry_utc": "default of a live venue"}
+    return settings, origins
 
 
 # -- printing ------------------------------------------------------------------------------------------------
@@ -440,15 +393,12 @@ def printed(loaded: Loaded) -> list[str]:
     Defaults are comments, as in `as_file`: printed into a file and loaded for a live run they would count as
     the user's own decisions.
     """
-    lines = [
+    head = [
         "# Every key: what it does, its effective value, and where that value came from.",
         "# A value behind a # is a default: it is in effect, and in no file. Remove the # to",
         "# make it your own.",
     ]
-    for key in KEYS:
-        value = f"{_value_line(loaded, key)}  # {loaded.origins[key]}"
-        lines += [*_table_head(key, lines), *_comment(key), value]
-    return lines
+    return _every_key(loaded, head, origins=True)
 
 
 def as_file(loaded: Loaded) -> list[str]:
@@ -458,21 +408,30 @@ def as_file(loaded: Loaded) -> list[str]:
     A default that is no value of the file goes on following the release, the target and the venue, and never
     trades real money unnoticed.
     """
-    lines = [
+    head = [
         "# Evenkeel's configuration. A line that begins with # is a comment: remove the #",
         "# to write a value of your own. Flags come before EVENKEEL_KEY, that before this",
         "# file, this file before the defaults. A live run needs these keys written:",
-        *textwrap.wrap(", ".join(LIVE_RUN), COMMENT_WIDTH, initial_indent="# ", subsequent_indent="# "),
+        *_comment(", ".join(LIVE_RUN)),
     ]
+    return _every_key(loaded, head, origins=False)
+
+
+def _every_key(loaded: Loaded, head: list[str], *, origins: bool) -> list[str]:
+    lines, tables = head, set[str]()
     for key in KEYS:
-        lines += [*_table_head(key, lines), *_comment(key), _value_line(loaded, key)]
+        table, _, name = key.rpartition(".")
+        lines += ["", f"[{table}]", ""] if table and table not in tables else [""]
+        tables.add(table)
+        origin = loaded.origins[key]
+        hidden = "# " if origin.startswith("default") else ""
+        value = f"{hidden}{name} = {as_toml(written(loaded.settings, key))}"
+        lines += [*_comment(DECLARED[key].sentence), f"{value}  # {origin}" if origins else value]
     return lines
 
 
-def _value_line(loaded: Loaded, key: str) -> str:
-    """`name = value`, behind a # where nobody wrote it."""
-    default = loaded.origins[key].startswith("default")
-    return f"{'# ' * default}{_name(key)} = {as_toml(written(loaded.settings, key))}"
+def _comment(text: str) -> list[str]:
+    return textwrap.wrap(text, COMMENT_WIDTH, initial_indent="# ", subsequent_indent="# ")
 
 
 def write_file(loaded: Loaded, path: Path) -> None:
@@ -498,22 +457,8 @@ def write_file(loaded: Loaded, path: Path) -> None:
         ) from None
 
 
-def _name(key: str) -> str:
-    return key.rpartition(".")[2]
-
-
-def _table_head(key: str, before: Sequence[str]) -> list[str]:
-    """A blank line, and the table's header where `key` is the first of its table."""
-    header = f"[{key.rpartition('.')[0]}]"
-    return ["", header, ""] if "." in key and header not in before else [""]
-
-
-def _comment(key: str) -> list[str]:
-    return textwrap.wrap(DECLARED[key].sentence, COMMENT_WIDTH, initial_indent="# ", subsequent_indent="# ")
-
-
 def as_toml(value: object) -> str:
-    """A value as TOML writes it."""
+    """A value as TOML writes it: texts in quotes, lists in brackets, `true` and `false`."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):

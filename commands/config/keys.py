@@ -7,7 +7,7 @@ from there.
 
 import re
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
@@ -17,10 +17,8 @@ from commands.config.units_text import (
     CostLadder,
     Count,
     Cycles,
-    Direction,
     Duration,
     Factor,
-    LedgerSync,
     Percent,
     Points,
     Share,
@@ -28,12 +26,19 @@ from commands.config.units_text import (
     Text,
     Unbalanced,
     Usd,
-    VenueName,
     WeeklyWindows,
     Words,
+    choice_of,
 )
-from messages.settings import HUNDRED_PERCENT, RECV_LEFT_MS, Form, Settings, WeeklyWindow
-from messages.units import ONE, Ms, Quote
+from messages.settings import (
+    HUNDRED_PERCENT,
+    RECV_LEFT_MS,
+    ConfigKey,
+    Settings,
+    WeeklyWindow,
+    WhenUnbalanced,
+)
+from messages.units import ONE, Bps, Ms, Quote, Rate
 
 
 class KeyPlace(Words):
@@ -43,7 +48,7 @@ class KeyPlace(Words):
 
     @classmethod
     def read(cls, written: object) -> Any:
-        """The place."""
+        """The place as it is typed. Raises `BadText` without repeating what was typed."""
         if not isinstance(written, str) or not re.fullmatch(r"(env|file|keystore):\S.*", written):
             raise BadText(
                 "BAD_CHOICE",
@@ -59,7 +64,7 @@ class Subaccount(Words):
 
     @classmethod
     def read(cls, written: object) -> Any:
-        """The name."""
+        """The name as it is typed. Raises `BadText` for any other length or alphabet."""
         if not isinstance(written, str) or not re.fullmatch(r"[!-~]{1,12}", written):
             raise BadText("OUT_OF_RANGE", f'"{written}" is not 1 to 12 ASCII characters')
         return written
@@ -72,87 +77,69 @@ class Owner(Words):
 
     @classmethod
     def read(cls, written: object) -> Any:
-        """The address."""
+        """The address as it is typed, or "". Raises `BadText` for anything else."""
         if not isinstance(written, str) or not re.fullmatch(r"(0x[0-9a-fA-F]{40})?", written):
             raise BadText("WRONG_TYPE", "is not an address: 0x and 40 hex digits")
         return written
 
 
 class Folder(Words):
-    """A path."""
+    """A path, of a folder that need not exist yet."""
 
     name = "a path"
 
     @classmethod
     def read(cls, written: object) -> Any:
-        """The path."""
+        """The path as it is typed. Raises `BadText` for none and for a NUL in it."""
         if not isinstance(written, str) or not written.strip() or "\0" in written:
             raise BadText("WRONG_TYPE", "is not a path")
         return written
 
 
-FORMS: Mapping[Form, type[Text]] = {
-    "usd": Usd,
+FORMS: Mapping[str, type[Text]] = {
     "percent": Percent,
-    "bps": Points,
-    "share": Share,
     "factor": Factor,
-    "duration": Duration,
     "bytes": Bytes,
-    "count": Count,
-    "switch": Switch,
-    "cycles": Cycles,
-    "direction": Direction,
-    "unbalanced": Unbalanced,
-    "steps": CostLadder,
-    "windows": WeeklyWindows,
-    "venue": VenueName,
     "subaccount": Subaccount,
     "owner": Owner,
     "key": KeyPlace,
     "folder": Folder,
-    "sync": LedgerSync,
 }
-"""What reads and writes each form of value."""
+"""What reads and writes the values of a key that names a form."""
+TYPES: Mapping[object, type[Text]] = {
+    Quote: Usd,
+    Bps: Points,
+    Rate: Share,
+    Ms: Duration,
+    bool: Switch,
+    int: Count,
+    int | None: Cycles,
+    WhenUnbalanced: Unbalanced,
+    tuple[Bps, ...]: CostLadder,
+    tuple[WeeklyWindow, ...]: WeeklyWindows,
+}
+"""What reads and writes those of any other key, by their type; a `Literal` is a choice of its own words."""
 
 
-class Declared(NamedTuple):
-    """What `messages/settings.py` says about one key. Bounds: both allowed, in the value's own integers;
-    None: no bound.
-    """
-
-    sentence: str
-    kind: type[Text]
-    least: int | None
-    greatest: int | None
-
-
-def _declared(table: type, prefix: str) -> Iterator[tuple[str, Declared]]:
+def _declared(table: type, prefix: str) -> Iterator[tuple[str, ConfigKey, type[Text]]]:
     for name, hint in get_type_hints(table, include_extras=True).items():
         if get_origin(hint) is not Annotated:
             yield from _declared(hint, f"{prefix}{name}.")
             continue
-        meta: msgspec.Meta = get_args(hint)[1]
-        extra = meta.extra or {}
-        yield (
-            f"{prefix}{name}",
-            Declared(str(meta.description), FORMS[extra["form"]], extra["least"], extra["greatest"]),
-        )
+        kind, key = get_args(hint)
+        words = get_args(kind) if get_origin(kind) is Literal else ()
+        yield f"{prefix}{name}", key, FORMS.get(key.form) or (choice_of(words) if words else TYPES[kind])
 
 
-DECLARED: Mapping[str, Declared] = dict(_declared(Settings, ""))
+_ALL = tuple(_declared(Settings, ""))
+DECLARED: Mapping[str, ConfigKey] = {key: declared for key, declared, _ in _ALL}
 """In the order of the file. Dots are tables."""
-
-KEYS: Mapping[str, type[Text]] = {key: declared.kind for key, declared in DECLARED.items()}
+KEYS: Mapping[str, type[Text]] = {key: kind for key, _, kind in _ALL}
 """What reads and writes each key's value."""
-
-REMARKS = {
-    "target": " (per leg)",
-    "limits.max_leg_notional": " (per leg)",
-    "limits.max_gross": " (both legs)",
-}
-"""What a unit does not say."""
-
+DEMO_DEFAULTS = {"max_wait": "20 s"}
+"""What the demo does otherwise than a run, where nobody has written it: whoever watches it does not wait
+for ten minutes.
+"""
 MAINTENANCE = (WeeklyWindow(0, 830, 860), WeeklyWindow(3, 830, 860))
 """The exchange's own windows: Monday and Thursday 14:00 UTC, at most ten minutes (its documents), and ten
 minutes on either side.
@@ -164,12 +151,25 @@ made of the user's own values, or None.
 """
 
 
+def remark(key: str) -> str:
+    """What a unit does not say, to stand behind a value: ` (per leg)`; "" where it says everything."""
+    return f" ({DECLARED[key].remark})" if DECLARED[key].remark else ""
+
+
 def value_of(settings: Settings, key: str) -> Any:
-    """The effective value of a dotted key."""
+    """The effective value of a dotted key, in the type that actors read."""
     value: Any = settings
     for part in key.split("."):
         value = getattr(value, part)
     return value
+
+
+def with_value(settings: Settings, key: str, value: Any) -> Settings:
+    """`settings` with another value for a dotted key."""
+    table, _, name = key.rpartition(".")
+    if table:
+        name, value = table, msgspec.structs.replace(getattr(settings, table), **{name: value})
+    return msgspec.structs.replace(settings, **{name: value})
 
 
 def written(settings: Settings, key: str) -> object:
@@ -179,18 +179,34 @@ def written(settings: Settings, key: str) -> object:
 
 def complaints(settings: Settings) -> Iterator[Complaint]:
     """Everything about these values that makes no sense, most basic first."""
-    for key, (_, _, least, greatest) in DECLARED.items():
-        value = value_of(settings, key)
-        if (
-            least is not None
-            and greatest is not None
-            and value is not None
-            and not least <= value <= greatest
-        ):
-            yield _out_of_bounds(key, value, least, greatest)
-    yield from _flatten_steps(settings)
-    yield from _unbalanced(settings)
-    yield from _together(settings)
+    for key, declared in DECLARED.items():
+        value, least, greatest = value_of(settings, key), declared.least, declared.greatest
+        if least is None or greatest is None or value is None or least <= value <= greatest:
+            continue
+        if value > greatest:
+            wanted = f"at most {bound(key, greatest)}"
+        elif least == 0:
+            wanted = "0 or more"
+        else:
+            wanted = "above 0" if value <= 0 else f"at least {bound(key, least)}"
+        text = KEYS[key].write(value)
+        saying = f"{text} is out of range, it must be {wanted}{sign_remark(key, text)}"
+        yield key, saying, KEYS[key].suggest(text, value)
+    steps, choice = settings.flatten_steps, settings.when_unbalanced
+    if not 1 <= len(steps) <= 20:
+        yield "flatten_steps", f"has {len(steps)} steps, it must have 1 to 20", None
+    elif any(not 0 < step <= 5_000 * ONE for step in steps):
+        yield "flatten_steps", "has a step out of range, each must be above 0 and at most 5000 bps", None
+    elif list(steps) != sorted(steps):
+        yield "flatten_steps", "must go from better to worse prices", CostLadder.write(sorted(steps))
+    if choice.action == "accept" and not settings.max_imbalance <= choice.accept < HUNDRED_PERCENT:
+        promise = written(settings, "max_imbalance")
+        saying = f"accepts {Percent.write(choice.accept)}, not between max_imbalance = {promise} and 100 %"
+        yield "when_unbalanced", saying, None
+    if choice.action == "raise" and not ONE < choice.raise_by <= 100 * ONE:
+        saying = f"raises {Factor.write(choice.raise_by)}, it must be above 1x and at most 100x"
+        yield "when_unbalanced", saying, None
+    yield from _contradictions(settings)
 
 
 def sign_remark(key: str, text: object) -> str:
@@ -203,102 +219,44 @@ def sign_remark(key: str, text: object) -> str:
     )
 
 
-def _out_of_bounds(key: str, value: Any, least: int, greatest: int) -> Complaint:
-    if value > greatest:
-        wanted = f"at most {bound(key, greatest)}"
-    elif least == 0:
-        wanted = "0 or more"
-    else:
-        wanted = "above 0" if value <= 0 else f"at least {bound(key, least)}"
-    text = KEYS[key].write(value)
-    return (
-        key,
-        f"{text} is out of range, it must be {wanted}{sign_remark(key, text)}",
-        KEYS[key].suggest(text, value),
-    )
-
-
 def bound(key: str, scaled: int) -> object:
     """A bound of `key` as it is written."""
     like = value_of(Settings(), key)
     return KEYS[key].write(type(like)(scaled))
 
 
-def _flatten_steps(settings: Settings) -> Iterator[Complaint]:
-    steps = settings.flatten_steps
-    if not 1 <= len(steps) <= 20:
-        yield "flatten_steps", f"has {len(steps)} steps, it must have 1 to 20", None
-    elif any(not 0 < step <= 5_000 * ONE for step in steps):
-        yield "flatten_steps", "has a step out of range, each must be above 0 and at most 5000 bps", None
-    elif list(steps) != sorted(steps):
-        yield "flatten_steps", "must go from better to worse prices", CostLadder.write(sorted(steps))
-
-
-def _unbalanced(settings: Settings) -> Iterator[Complaint]:
-    choice = settings.when_unbalanced
-    if choice.action == "accept" and not settings.max_imbalance <= choice.accept < HUNDRED_PERCENT:
-        promise = written(settings, "max_imbalance")
-        yield (
-            "when_unbalanced",
-            f"accepts {Percent.write(choice.accept)}, not between max_imbalance = {promise} and 100 %",
-            None,
-        )
-    if choice.action == "raise" and not ONE < choice.raise_by <= 100 * ONE:
-        yield (
-            "when_unbalanced",
-            f"raises {Factor.write(choice.raise_by)}, it must be above 1x and at most 100x",
-            None,
-        )
-
-
-def _together(settings: Settings) -> Iterator[Complaint]:
+def _contradictions(settings: Settings) -> Iterator[Complaint]:
+    """Values that are in range, and cannot be kept together."""
+    limits, recv_time = settings.limits, settings.recv_time
+    said = {key: written(settings, key) for key in KEYS}
     if settings.max_imbalance <= settings.planning_margin:
-        yield (
-            "max_imbalance",
-            (
-                f"{written(settings, 'max_imbalance')} must be above planning_margin ="
-                f" {written(settings, 'planning_margin')}"
-            ),
-            Percent.write(4 * settings.planning_margin),
-        )
-    if settings.ready_deadline + RECV_LEFT_MS >= settings.recv_time:
+        saying = f"{said['max_imbalance']} must be above planning_margin = {said['planning_margin']}"
+        yield "max_imbalance", saying, Percent.write(4 * settings.planning_margin)
+    if settings.ready_deadline + RECV_LEFT_MS >= recv_time:
         saying = (
-            f"{written(settings, 'ready_deadline')} leaves no second of recv_time ="
-            f" {written(settings, 'recv_time')} for the orders to arrive"
+            f"{said['ready_deadline']} leaves no second of recv_time = {said['recv_time']} for the orders to"
+            " arrive"
         )
-        yield (
-            "ready_deadline",
-            saying,
-            Duration.write(max(1, min(100, (settings.recv_time - RECV_LEFT_MS) // 2))),
-        )
-    if 2 * settings.max_clock_skew >= settings.recv_time:
+        instead = max(1, min(100, (recv_time - RECV_LEFT_MS) // 2))
+        yield "ready_deadline", saying, Duration.write(instead)
+    if 2 * settings.max_clock_skew >= recv_time:
+        saying = f"{said['max_clock_skew']} twice is not less than recv_time = {said['recv_time']}"
+        yield "max_clock_skew", saying, Duration.write(recv_time // 8)
+    if limits.max_leg_notional < settings.target:
         saying = (
-            f"{written(settings, 'max_clock_skew')} twice is not less than recv_time ="
-            f" {written(settings, 'recv_time')}"
+            f"{said['limits.max_leg_notional']} is less than target = {said['target']}: no leg could be sent"
         )
-        yield "max_clock_skew", saying, Duration.write(settings.recv_time // 8)
-    yield from _limits(settings)
-    yield from _times(settings)
-
-
-def _limits(settings: Settings) -> Iterator[Complaint]:
-    leg, gross = settings.limits.max_leg_notional, settings.limits.max_gross
-    if leg < settings.target:
-        saying = f"{Usd.write(leg)} is less than target = {written(settings, 'target')}: no leg could be sent"
         yield "limits.max_leg_notional", saying, Usd.write(room_for(settings))
-    if gross < 2 * settings.target:
-        saying = f"{Usd.write(gross)} is less than both legs of target = {written(settings, 'target')}"
+    if limits.max_gross < 2 * settings.target:
+        saying = f"{said['limits.max_gross']} is less than both legs of target = {said['target']}"
         yield "limits.max_gross", saying, Usd.write(Quote(2 * room_for(settings)))
-
-
-def _times(settings: Settings) -> Iterator[Complaint]:
-    if settings.hold > settings.limits.max_hold:
-        saying = f"{written(settings, 'limits.max_hold')} is shorter than hold = {written(settings, 'hold')}"
+    if settings.hold > limits.max_hold:
+        saying = f"{said['limits.max_hold']} is shorter than hold = {said['hold']}"
         yield "limits.max_hold", saying, Duration.write(settings.hold)
     if settings.guard.dead_man < least_dead_man(settings):
         saying = (
-            f"{written(settings, 'guard.dead_man')} is less than recv_time = {written(settings, 'recv_time')}"
-            " and 2 s: orders may still arrive"
+            f"{said['guard.dead_man']} is less than recv_time = {said['recv_time']} and 2 s: orders may still"
+            " arrive"
         )
         yield "guard.dead_man", saying, Duration.write(least_dead_man(settings))
 

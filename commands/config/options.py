@@ -43,7 +43,7 @@ class RunOptions(msgspec.Struct, frozen=True):
 
 
 def seed_of(text: str) -> int:
-    """A seed. Raises `ConfigError`."""
+    """The seed of a simulated market, 1 to 18 digits. Raises `ConfigError`."""
     if not re.fullmatch(r"\d{1,18}", text):
         raise ConfigError(
             "WRONG_TYPE", "--seed", f'--seed: "{text}" is not a whole number', f"type --seed {SEED}"
@@ -139,7 +139,7 @@ def _host(text: str) -> str | None:
 
 
 def usd_of(flag: str, text: str) -> Quote:
-    """An amount of money. Raises `ConfigError`."""
+    """The USD x18 that were typed at `flag`. Raises `ConfigError` naming the flag."""
     try:
         amount: Quote = Usd.read(text)
     except BadText as bad:

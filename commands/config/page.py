@@ -4,21 +4,13 @@ python -m commands.config.page          writes the page; a test fails when it is
                                         declarations
 """
 
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from commands.config.effective import LIVE_RUN, as_toml, environment_name
-from commands.config.keys import DECLARED, MAINTENANCE, bound, written
+from commands.config.keys import DECLARED, DEMO_DEFAULTS, KEYS, MAINTENANCE, bound, written
 from messages.settings import Settings
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "configuration.md"
-TABLES = {
-    "": "Without a table",
-    "limits": "[limits]",
-    "guard": "[guard]",
-    "venue": "[venue]",
-    "files": "[files]",
-}
 HEAD = """\
 # Configuration
 
@@ -34,31 +26,32 @@ Flags come before the environment, the environment before the file, the file bef
 one is refused. None of these defaults ever trades real money: a live run requires these keys to be set:
 {live}.
 By default a live run has `no_entry_utc = {maintenance}`, the exchange's maintenance windows; and the demo has
-`max_wait = "20 s"`.
+{demo}.
 """  # noqa: E501
 
 
 def page() -> str:
-    """The whole page."""
-    live = ", ".join(f"`{key}`" for key in LIVE_RUN)
+    """The whole page, as Markdown: a table of keys for each table of the file."""
     windows = ", ".join(f'"{window.text()}"' for window in MAINTENANCE)
-    parts = [HEAD.format(variable=environment_name("pause"), live=live, maintenance=f"[{windows}]")]
-    for table, title in TABLES.items():
-        parts.append(
-            "\n".join(_section(title, [key for key in DECLARED if key.rpartition(".")[0] == table])) + "\n"
-        )
-    return "\n".join(parts)
-
-
-def _section(title: str, keys: Iterable[str]) -> Iterator[str]:
-    yield from (f"## {title}", "", "| key | default | takes | what it does |", "|---|---|---|---|")
-    for key in keys:
-        default = as_toml(written(Settings(), key))
-        yield " | ".join((f"| `{key}`", f"`{default}`", _takes(key), f"{DECLARED[key].sentence} |"))
+    lines = HEAD.format(
+        variable=environment_name("pause"),
+        live=", ".join(f"`{key}`" for key in LIVE_RUN),
+        maintenance=f"[{windows}]",
+        demo=" and ".join(f'`{key} = "{text}"`' for key, text in DEMO_DEFAULTS.items()),
+    ).splitlines()
+    tables = [key.rpartition(".")[0] for key in DECLARED]
+    for table in dict.fromkeys(tables):
+        title = f"[{table}]" if table else "Without a table"
+        lines += ["", f"## {title}", "", "| key | default | takes | what it does |", "|---|---|---|---|"]
+        for key, of in zip(DECLARED, tables, strict=True):
+            if of == table:
+                default = as_toml(written(Settings(), key))
+                lines.append(f"| `{key}` | `{default}` | {_takes(key)} | {DECLARED[key].sentence} |")
+    return "\n".join(lines) + "\n"
 
 
 def _takes(key: str) -> str:
-    _, kind, least, greatest = DECLARED[key]
+    kind, least, greatest = KEYS[key], DECLARED[key].least, DECLARED[key].greatest
     if least is None or greatest is None:
         return kind.form()
     unit = isinstance(bound(key, greatest), str)

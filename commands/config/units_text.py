@@ -75,7 +75,7 @@ class Measure(Text):
 
     @classmethod
     def of(cls, scaled: int) -> Any:
-        """The typed value of a scaled integer."""
+        """The typed value of a scaled integer. Raises `BadText` for one that is too large."""
         raise NotImplementedError
 
     @classmethod
@@ -131,7 +131,7 @@ class Measure(Text):
 
     @classmethod
     def form(cls) -> str:
-        """What is to be written, in words."""
+        """What is to be written: a number and one of the units, without a number of ours."""
         return f"a number and {' or '.join(cls.units)}"
 
     @classmethod
@@ -180,7 +180,7 @@ def _checked(kind: Any, scaled: int) -> Any:
 
 
 class Usd(Measure):
-    """An amount of money."""
+    """An amount of money, USD x18; `$1000` and `1k USDT0` are understood, too."""
 
     name = "an amount of money"
     units: ClassVar[Mapping[str, int]] = {"USD": ONE}
@@ -202,7 +202,7 @@ class Usd(Measure):
 
     @classmethod
     def of(cls, scaled: int) -> Quote:
-        """USD x18."""
+        """USD x18. Raises `BadText` where it does not fit into 128 bits."""
         return Quote(_checked(Quote, scaled))
 
 
@@ -220,7 +220,7 @@ class Points(Measure):
 
     @classmethod
     def of(cls, scaled: int) -> Bps:
-        """Basis points x18."""
+        """Basis points x18. Raises `BadText` where they do not fit into 128 bits."""
         return Bps(_checked(Bps, scaled))
 
     @classmethod
@@ -231,7 +231,7 @@ class Points(Measure):
 
 
 class Percent(Points):
-    """The same, written in percent first."""
+    """The same basis points, which `write` shows in percent: for what people call a percentage."""
 
     units: ClassVar[Mapping[str, int]] = {"%": 100 * ONE, "bps": ONE}
 
@@ -251,7 +251,7 @@ class Duration(Measure):
 
     @classmethod
     def of(cls, scaled: int) -> Ms:
-        """Milliseconds."""
+        """Whole milliseconds, which are kept in an integer of any size."""
         return Ms(scaled)
 
     @classmethod
@@ -261,7 +261,7 @@ class Duration(Measure):
 
 
 class Factor(Measure):
-    """How many times something."""
+    """How many times something, a rate x18 written as `5x`."""
 
     name = "a multiple"
     units: ClassVar[Mapping[str, int]] = {"x": ONE}
@@ -269,12 +269,12 @@ class Factor(Measure):
 
     @classmethod
     def of(cls, scaled: int) -> Rate:
-        """A rate x18."""
+        """A rate x18. Raises `BadText` where it does not fit into 128 bits."""
         return Rate(_checked(Rate, scaled))
 
 
 class Share(Factor):
-    """A part of something, written in percent."""
+    """A part of something, a rate x18 written in percent: `20 %` is 0.2."""
 
     name = "a share"
     units: ClassVar[Mapping[str, int]] = {"%": ONE // 100}
@@ -289,12 +289,12 @@ class Bytes(Measure):
 
     @classmethod
     def of(cls, scaled: int) -> int:
-        """Bytes."""
+        """Whole bytes; decimal units, so that 1 kB is 1000 of them."""
         return scaled
 
 
 class Count(Text):
-    """A whole number."""
+    """A whole number, as a TOML integer or as digits in a text."""
 
     name = "a whole number"
 
@@ -315,12 +315,12 @@ class Count(Text):
 
     @classmethod
     def write(cls, value: Any) -> object:
-        """The number."""
+        """The number itself: TOML has integers, so no unit is needed."""
         return value
 
 
 class Switch(Text):
-    """On or off."""
+    """On or off, as a TOML boolean or as the word for one."""
 
     name = "true or false"
 
@@ -335,7 +335,7 @@ class Switch(Text):
 
     @classmethod
     def write(cls, value: Any) -> object:
-        """The truth value."""
+        """The truth value itself: TOML has booleans of its own."""
         return value
 
 
@@ -352,39 +352,39 @@ class Cycles(Count):
 
     @classmethod
     def read(cls, written: object) -> Any:
-        """The number; None = forever."""
+        """The number, None for "forever". Raises `BadText` for anything else."""
         return None if written == "forever" else super().read(written)
 
     @classmethod
     def write(cls, value: Any) -> object:
-        """The number or "forever"."""
+        """The number, or the word "forever" where there is none (None)."""
         return "forever" if value is None else value
 
 
 class Words(Text):
-    """Any string."""
+    """Any string: what subclasses narrow down to names, paths and choices."""
 
     @classmethod
     def read(cls, written: object) -> Any:
-        """The string itself."""
+        """The string itself. Raises `BadText` for a value that is none."""
         if not isinstance(written, str):
             raise BadText("WRONG_TYPE", f'"{written}" is not a text in quotes')
         return written
 
     @classmethod
     def write(cls, value: Any) -> object:
-        """The string itself."""
+        """The string itself: `as_toml` puts it in quotes."""
         return value
 
 
 class Choice(Words):
-    """One of a few words."""
+    """One of a few words, spelt exactly as the declaration spells them."""
 
     words: ClassVar[tuple[str, ...]]
 
     @classmethod
     def form(cls) -> str:
-        """All of the words."""
+        """All of the words in quotes, in the order of the declaration."""
         return " or ".join(f'"{word}"' for word in cls.words)
 
     @classmethod
@@ -397,56 +397,44 @@ class Choice(Words):
     @classmethod
     def read(cls, written: object) -> Any:
         """The word. Raises `BadText` naming all of them."""
+        # exactly: an unknown venue once silently meant mainnet (lesson R12)
         if written not in cls.words:
             raise BadText("BAD_CHOICE", f'"{written}" is not one of {", ".join(cls.words)}')
         return written
 
 
-class Direction(Choice):
-    """Which leg is bought."""
-
-    words = ("alternate", "long-eth", "long-sol")
-
-
-class VenueName(Choice):
-    """Where to trade. An unknown name once silently meant mainnet (lesson R12)."""
-
-    words = ("simulated", "testnet", "mainnet")
-
-
-class LedgerSync(Choice):
-    """How durable a commit is."""
-
-    words = ("auto", "full", "normal")
+def choice_of(words: tuple[str, ...]) -> type[Choice]:
+    """The kind of text that takes exactly these words, for a key declared as `Literal`."""
+    return type("Choice", (Choice,), {"words": words})
 
 
 class CostLadder(Text):
-    """A list of parts of a price."""
+    """A list of parts of a price, each written as `Points` writes it."""
 
     name = 'a list like ["10 bps", "25 bps"]'
 
     @classmethod
     def read(cls, written: object) -> Any:
-        """All of them, in order."""
+        """Basis points x18, in the order written. Raises `BadText` for any that is none."""
         if not isinstance(written, list):
             raise BadText("WRONG_TYPE", f'"{written}" is not {cls.name}')
         return tuple(Points.read(item) for item in written)
 
     @classmethod
     def write(cls, value: Any) -> object:
-        """A list of texts."""
+        """A list of texts in basis points, in the same order."""
         return [Points.write(item) for item in value]
 
 
 class WeeklyWindows(Text):
-    """Weekly windows of time."""
+    """Weekly windows of time, UTC, each within one day: `Mon 13:50-14:20`."""
 
     name = 'a list like ["Mon 13:50-14:20"], UTC'
     _pattern = re.compile(r"(\w{3})\w*\s+(\d{1,2}):(\d{2})\s*-\s*(\d{1,2}):(\d{2})")
 
     @classmethod
     def read(cls, written: object) -> Any:
-        """All of them, in order."""
+        """The windows, in the order written. Raises `BadText` for any that is none."""
         if not isinstance(written, list):
             raise BadText("WRONG_TYPE", f'"{written}" is not {cls.name}')
         return tuple(cls._window(item) for item in written)
@@ -467,7 +455,7 @@ class WeeklyWindows(Text):
 
     @classmethod
     def write(cls, value: Any) -> object:
-        """A list of texts."""
+        """A list of texts like `Mon 13:50-14:20`, in the same order."""
         return [window.text() for window in value]
 
 
@@ -486,7 +474,7 @@ class Unbalanced(Text):
 
     @classmethod
     def read(cls, written: object) -> Any:
-        """The decision with its number."""
+        """The decision with its number and unit. Raises `BadText` for any other."""
         action, _, number = str(written).strip().partition(" ")
         if action == "accept" and number:
             return WhenUnbalanced("accept", accept=Percent.read(number))
@@ -498,7 +486,7 @@ class Unbalanced(Text):
 
     @classmethod
     def write(cls, value: Any) -> object:
-        """The decision with its number."""
+        """The decision with its number and unit, as `read` takes it back."""
         if value.action == "accept":
             return f"accept {Percent.write(value.accept)}"
         return f"raise {Factor.write(value.raise_by)}" if value.action == "raise" else "skip"

@@ -240,6 +240,11 @@ def test_limits_nobody_wrote_grow_with_the_target_and_never_shrink() -> None:
     assert small.settings.limits == Limits()
 
 
+def test_the_greatest_target_is_not_refused_for_a_limit_that_nobody_wrote() -> None:
+    limits = load(None, {}, {"target": "1000000000 USD"}).settings.limits
+    assert (limits.max_leg_notional, limits.max_gross) == (Quote.of(10**9), Quote.of(2 * 10**9))
+
+
 def test_limits_that_were_written_stay_as_written() -> None:
     loaded = load(None, {}, {"target": "2000 USD", "limits.max_leg_notional": "2100 USD"})
     assert loaded.settings.limits.max_leg_notional == Quote(2100 * ONE)
