@@ -49,32 +49,34 @@ class Account:
     """Of an isolated subaccount: whose margin it holds."""
 
     def position(self, product_id: int) -> PerpPosition:
-        """The position; zero when never traded."""
+        """The position in one perp, funding as of its last touch; all zeros when it never traded."""
         return self.positions.get(product_id, PerpPosition())
 
 
 class Health(NamedTuple):
-    """One health figure: assets - liabilities."""
+    """One of an account's three health figures, in USDT0 x18; what a `Weighting` counts in full or
+    discounted.
+    """
 
     assets: Quote
     liabilities: Quote
 
     @property
     def health(self) -> Quote:
-        """Assets less liabilities."""
+        """Signed; below zero the account may not trade more (initial) or is liquidated (maintenance)."""
         return Quote(self.assets - self.liabilities)
 
 
 def product_of_x18(left: int, right: int) -> int:
     """The product of two x18 numbers, rounded toward zero as the contracts do."""
-    magnitude = abs(left * right) // ONE
-    return magnitude if (left < 0) == (right < 0) else -magnitude
+    return divided_toward_zero(left * right, ONE)
 
 
-def quotient_of_x18(left: int, right: int) -> int:
-    """The quotient of two x18 numbers, rounded toward zero as the contracts do."""
-    magnitude = abs(left) * ONE // abs(right)
-    return magnitude if (left < 0) == (right < 0) else -magnitude
+def divided_toward_zero(numerator: int, denominator: int) -> int:
+    """The integer quotient without its fraction, for a denominator above 0. Python's `//` would round a
+    negative one down.
+    """
+    return numerator // denominator if numerator >= 0 else -(-numerator // denominator)
 
 
 def fee_on(metered: int, rate: int) -> Quote:
@@ -82,7 +84,7 @@ def fee_on(metered: int, rate: int) -> Quote:
     applyFee).
     """
     keep = ONE - rate
-    after = product_of_x18(metered, keep) if metered > 0 else quotient_of_x18(metered, keep)
+    after = product_of_x18(metered, keep) if metered > 0 else divided_toward_zero(metered * ONE, keep)
     return Quote(metered - after)
 
 
@@ -107,17 +109,10 @@ def weight(product: Product, amount: int, weighting: Weighting) -> int:
     return product.long_weight_maintenance if amount >= 0 else product.short_weight_maintenance
 
 
-def _terms(
-    account: Account, products: Iterable[Product], oracles: Mapping[int, int], weighting: Weighting
-) -> Iterable[int]:
-    yield account.usdt0
-    for product in products:
-        position = account.position(product.product_id)
-        yield product_of_x18(
-            product_of_x18(position.amount, weight(product, position.amount, weighting)),
-            oracles[product.product_id],
-        )
-        yield position.v_quote
+def _weighted_value(position: PerpPosition, product: Product, oracle: int, weighting: Weighting) -> int:
+    return product_of_x18(
+        product_of_x18(position.amount, weight(product, position.amount, weighting)), oracle
+    )
 
 
 def health_of(
@@ -126,19 +121,23 @@ def health_of(
     """USDT0 plus amount x weight x oracle + v_quote of each perp. ETH and SOL do not net: they are
     different health groups.
     """
-    terms = tuple(_terms(account, products, oracles, weighting))
+    terms = [account.usdt0]
+    for product in products:
+        position = account.position(product.product_id)
+        # two terms, not their sum: a long is an asset and the debt it was bought with a liability
+        terms += (
+            _weighted_value(position, product, oracles[product.product_id], weighting),
+            position.v_quote,
+        )
     return Health(
         Quote(sum(term for term in terms if term > 0)), Quote(-sum(term for term in terms if term < 0))
     )
 
 
 def contribution(account: Account, product: Product, oracle: int, weighting: Weighting) -> Quote:
-    """What one perp adds to the account's health."""
+    """What one perp adds to the account's health, USDT0 x18, signed: `health_contributions` of Nado."""
     position = account.position(product.product_id)
-    return Quote(
-        product_of_x18(product_of_x18(position.amount, weight(product, position.amount, weighting)), oracle)
-        + position.v_quote
-    )
+    return Quote(_weighted_value(position, product, oracle, weighting) + position.v_quote)
 
 
 def imagined(account: Account, usdt0: int = 0, positions: Mapping[int, PerpPosition] = {}) -> Account:

@@ -29,7 +29,6 @@ from venue.simulated.engine.codes import ExchangeRefusal, refused
 from venue.simulated.engine.events import Traded
 from venue.simulated.engine.matching import Matching, written_down
 from venue.simulated.engine.rules import (
-    AppendixTerms,
     check_form,
     check_isolation,
     check_oracle,
@@ -74,7 +73,7 @@ class Exchange(Matching):
         self.note_premium(product_id)
 
     def note_premium(self, product_id: int) -> None:
-        """Mark or index may have changed."""
+        """Take the premium of this moment into the funding average; after every change of mark or index."""
         market = self.markets[product_id]
         market.funding.premium.note(market.premium(), self.now_ns)
 
@@ -127,7 +126,10 @@ class Exchange(Matching):
         now_ns: int,
         extras: Extras = Extras(),  # noqa: B008 - frozen
     ) -> Resting:
-        """Judge an order at the moment it comes in. Raises `ExchangeRefusal`."""
+        """Judge an order at the moment it comes in; every attempt is in the order log. Raises
+        `ExchangeRefusal` with the code of the first check that fails, or with the staged one once all have
+        passed.
+        """
         now, terms = self.tick(now_ns), terms_of(order.appendix)
         entry = self.order_log.attempt(
             order, digest, signer, terms, increasing=self.would_increase(order), now_ns=now
@@ -145,40 +147,31 @@ class Exchange(Matching):
             extras.split,
         )
         with written_down(entry):
-            self._check_arrival(order, terms, digest, signer, now_ns)
+            # The order of the checks decides which code an order with several faults is refused with.
+            market = self.markets.get(order.product_id)
+            if market is None:
+                raise refused(2016)
+            self.check_sender(order.sender, signer)
+            # by the venue's clock, which a staged skew makes wrong; the engine's own time only grows
+            check_window(order, now_ns // 1_000_000)
+            if self.order_log.known(digest) is not None:
+                raise refused(2013)
+            check_form(order, terms, market.product)
+            check_isolation(order, terms, market.product)
+            check_status(terms, market.product)
+            check_size(order, terms, market.product, self.options)
+            check_oracle(order, market.oracle)
+            if terms.reduce_only and terms.kind not in {"ioc", "fok"}:
+                raise refused(2067)
             if extras.spot_leverage is not None and not self.options.spot_leverage_on_perps:
                 raise refused(2019)
-            self._check_health(waiting)
+            if not terms.reduce_only:  # as the book stands now; asked again when it matches (2010)
+                plan = [] if terms.kind == "post_only" else self.plan(waiting, waiting.remaining)
+                self.check_margin(waiting, plan, 2006)
             self.order_log.take_in(entry)
             if extras.staged is not None:
                 raise extras.staged
         return waiting
-
-    def _check_arrival(
-        self, order: Order, terms: AppendixTerms, digest: str, signer: str, now_ns: int
-    ) -> None:
-        """`now_ns` is what the venue's clock says, which may be wrong; the engine's own time only grows."""
-        market = self.markets.get(order.product_id)
-        if market is None:
-            raise refused(2016)
-        self.check_sender(order.sender, signer)
-        check_window(order, now_ns // 1_000_000)
-        if self.order_log.known(digest) is not None:
-            raise refused(2013)
-        check_form(order, terms, market.product)
-        check_isolation(order, terms, market.product)
-        check_status(terms, market.product)
-        check_size(order, terms, market.product, self.options)
-        check_oracle(order, market.oracle)
-        if terms.reduce_only and terms.kind not in {"ioc", "fok"}:
-            raise refused(2067)
-
-    def _check_health(self, order: Resting) -> None:
-        """2006 when the order would be too much for the account as the book stands now."""
-        if not order.terms.reduce_only:
-            self.check_margin(
-                order, [] if order.terms.kind == "post_only" else self.plan(order, order.remaining), 2006
-            )
 
     def check_sender(self, sender: str, signer: str) -> Account:
         """The sender's account; 2028 unless its owner or linked signer signed, 2024 when it never had a
@@ -207,7 +200,7 @@ class Exchange(Matching):
         ]
 
     def cancel(self, orders: Sequence[Resting], now_ns: int) -> None:
-        """Withdraw resting orders."""
+        """Withdraw resting orders, each at an instant of its own, with an `order_update` each."""
         for order in orders:
             self.withdraw(order, self.tick(now_ns))
 

@@ -11,6 +11,7 @@ count.
 from dataclasses import dataclass
 
 from messages.units import ONE
+from venue.simulated.engine.accounts import divided_toward_zero
 
 PERIOD_S = 3600
 DAY_S = 86_400
@@ -30,16 +31,16 @@ class Premium:
     since_ns: int = 0
 
     def note(self, premium: int | None, now_ns: int) -> None:
-        """The premium changed to `premium` at `now_ns`."""
+        """Mark - index is `premium` (x18) from `now_ns` on; None while one of the two is missing."""
         if self.now is not None:
             self.weighted += self.now * (now_ns - self.since_ns)
             self.covered_ns += now_ns - self.since_ns
         self.now, self.since_ns = premium, now_ns
 
     def average(self, now_ns: int) -> int:
-        """The average until now; 0 when there was none."""
+        """The average until `now_ns`, x18; 0 when mark and index never were there together."""
         self.note(self.now, now_ns)
-        return _toward_zero(self.weighted, self.covered_ns) if self.covered_ns else 0
+        return divided_toward_zero(self.weighted, self.covered_ns) if self.covered_ns else 0
 
     def restart(self) -> None:
         """Forget what has been averaged: a payment was made."""
@@ -48,7 +49,7 @@ class Premium:
 
 @dataclass(slots=True)
 class Funding:
-    """One product's funding."""
+    """One product's funding: the premium of the running hour, and what all hours before it added up to."""
 
     premium: Premium
     cumulative: int = 0
@@ -62,17 +63,16 @@ class Funding:
         return max(-cap, min(cap, self.premium.average(now_ns)))
 
     def rate(self, index: int, now_ns: int) -> int:
-        """The 24-hour rate x18 that `funding_rate` shows."""
-        return _toward_zero(self.per_day(index, now_ns) * ONE, index) if index else 0
+        """The rate per 24 hours, x18, a share of the index: what the stream `funding_rate` shows. 0 without
+        an index.
+        """
+        return divided_toward_zero(self.per_day(index, now_ns) * ONE, index) if index else 0
 
     def pay(self, index: int, now_ns: int, seconds: int = PERIOD_S) -> int:
-        """Charge one period; the payment per unit."""
-        payment = _toward_zero(self.per_day(index, now_ns) * seconds, DAY_S)
+        """Charge `seconds` of funding and begin a new average; the payment per unit of base, x18, positive
+        when longs pay.
+        """
+        payment = divided_toward_zero(self.per_day(index, now_ns) * seconds, DAY_S)
         self.premium.restart()
         self.cumulative += payment
         return payment
-
-
-def _toward_zero(numerator: int, denominator: int) -> int:
-    magnitude = abs(numerator) // denominator
-    return magnitude if numerator >= 0 else -magnitude

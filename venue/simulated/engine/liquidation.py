@@ -11,6 +11,7 @@ largest first, each as far as it takes. A subaccount may also do it with `liquid
 account without positions still owes is paid by the insurance fund.
 """
 
+from bisect import bisect_left
 from functools import partial
 
 from messages.units import ONE, Base, Ns, Price
@@ -29,7 +30,9 @@ FEE_SHARE = 2
 
 
 def liquidate_unhealthy(engine: Matching, now_ns: int) -> bool:
-    """Take over what must be; True when there was something."""
+    """Take over positions of every account under maintenance until its initial health is back; True when
+    there was such an account.
+    """
     under = [
         account for account in engine.accounts.values() if account.positions and _is_under(engine, account)
     ]
@@ -66,7 +69,7 @@ def _liquidate(engine: Matching, account: Account, now: Ns) -> None:
         amount = _amount_needed(engine, account, product_id)
         if amount:
             _take_over(engine, account, product_id, amount, HOUSE, now)
-    _write_off(engine, account, now)
+    _write_off(engine, account)
 
 
 def _withdraw_orders(engine: Matching, account: Account, now: Ns) -> None:
@@ -82,25 +85,21 @@ def _amount_needed(engine: Engine, account: Account, product_id: int) -> int:
     when none does.
     """
     held, step = account.position(product_id).amount, engine.markets[product_id].product.step
-    sign, low, high = (1 if held > 0 else -1), 0, -(-abs(held) // step)
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (
-            (low, middle)
-            if _health_without(engine, account, product_id, sign * middle * step) >= 0
-            else (middle + 1, high)
-        )
-    return sign * min(low * step, abs(held))
+    sign = 1 if held > 0 else -1
 
+    def is_enough(steps: int) -> bool:
+        amount = sign * steps * step
+        paid = product_of_x18(price_of(engine, product_id, amount), amount)
+        return engine.initial_after(account, product_id, -amount, paid) >= 0
 
-def _health_without(engine: Engine, account: Account, product_id: int, amount: int) -> int:
-    return engine.initial_after(
-        account, product_id, -amount, product_of_x18(price_of(engine, product_id, amount), amount)
-    )
+    steps = bisect_left(range(-(-abs(held) // step)), True, key=is_enough)
+    return sign * min(steps * step, abs(held))
 
 
 def price_of(engine: Engine, product_id: int, amount: int) -> Price:
-    """What a liquidator pays for `amount` (signed)."""
+    """What a liquidator pays per unit for `amount` (signed like the position), x18: the oracle price less the
+    penalty for a long, plus it for a short.
+    """
     market = engine.markets[product_id]
     penalty = max(LEAST_PENALTY, abs(weight(market.product, amount, "maintenance") - ONE) // 5)
     return Price(product_of_x18(market.oracle, ONE - penalty if amount > 0 else ONE + penalty))
@@ -117,41 +116,28 @@ def _take_over(
     taken = Liquidated(product_id, liquidator, account.subaccount, Base(amount), price, now)
     engine.takeovers.append(taken)
     engine.outbox.append(taken)
-    tell = partial(
-        engine.tell_moved,
-        event="liquidate_subaccount",
-        reason="liquidate_subaccount",
-        now=now,
-        idx=engine.next_idx(),
-    )
-    tell(account, product_id, amount=-amount, quote=payment)
+    publish = partial(engine.publish_moved, event="liquidate_subaccount", idx=engine.next_idx())
+    publish(account, product_id, amount=-amount, quote=payment)
     if liquidator in engine.accounts:
         engine.change(engine.accounts[liquidator], product_id, amount, -payment - fee)
-        tell(engine.accounts[liquidator], product_id, amount=amount, quote=-payment - fee)
+        publish(engine.accounts[liquidator], product_id, amount=amount, quote=-payment - fee)
     if account.parent and account.position(product_id).amount == 0:
-        engine.close_isolated(account, product_id, now)
+        engine.close_isolated(account, product_id)
 
 
-def _write_off(engine: Engine, account: Account, now: Ns) -> None:
+def _write_off(engine: Engine, account: Account) -> None:
     """An account that holds nothing any more and owes: the insurance fund pays, so that it ends at zero."""
     if any(held.amount for held in account.positions.values()):
         return
     owed = -(account.usdt0 + sum(held.v_quote for held in account.positions.values()))
     if owed > 0:
-        tell = partial(
-            engine.tell_moved,
-            account,
-            event="liquidate_subaccount",
-            reason="liquidate_subaccount",
-            now=now,
-            idx=engine.next_idx(),
-        )
+        publish = partial(engine.publish_moved, account, event="liquidate_subaccount", idx=engine.next_idx())
         for product_id, held in tuple(account.positions.items()):
             engine.change(account, product_id, 0, -held.v_quote)
-            tell(product_id=product_id, quote=-int(held.v_quote))
+            publish(product_id=product_id, quote=-int(held.v_quote))
         paid_in, account.usdt0 = -account.usdt0, 0
         engine.insurance -= owed
-        tell(product_id=QUOTE_PRODUCT, amount=paid_in)
+        publish(product_id=QUOTE_PRODUCT, amount=paid_in)
 
 
 def liquidate_by(
@@ -167,15 +153,8 @@ def liquidate_by(
     )
     if is_isolated(liquidator) or liquidator == liquidatee:
         raise refused(2050)
-    _check_liquidation(engine, account, product_id, amount)
-    price = price_of(engine, product_id, amount)
-    if engine.initial_after(taker, product_id, amount, -product_of_x18(price, amount)) < 0:
-        raise refused(2043)
-    _withdraw_orders(engine, account, now)
-    _take_over(engine, account, product_id, amount, liquidator, now)
-
-
-def _check_liquidation(engine: Engine, account: Account, product_id: int, amount: int) -> None:
+    # The order decides which refusal a client sees: what the request names, then the account, then the
+    # amount.
     market = engine.markets.get(product_id)
     if market is None:
         raise refused(2045)
@@ -189,3 +168,8 @@ def _check_liquidation(engine: Engine, account: Account, product_id: int, amount
         or (amount > 0) != (account.position(product_id).amount > 0)
     ):
         raise refused(2047)
+    price = price_of(engine, product_id, amount)
+    if engine.initial_after(taker, product_id, amount, -product_of_x18(price, amount)) < 0:
+        raise refused(2043)
+    _withdraw_orders(engine, account, now)
+    _take_over(engine, account, product_id, amount, liquidator, now)

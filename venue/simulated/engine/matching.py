@@ -15,7 +15,7 @@ from venue.simulated.engine.codes import ExchangeRefusal, refused
 from venue.simulated.engine.events import Filled, OrderUpdated, Traded
 from venue.simulated.engine.order_log import LoggedFill, LoggedOrder
 from venue.simulated.engine.rules import MAX_OPEN_ORDERS
-from venue.simulated.engine.trading import Engine, Market
+from venue.simulated.engine.trading import Engine
 
 
 class _Piece(NamedTuple):
@@ -48,7 +48,7 @@ def _signed_quote(order: Resting, price: int, amount: int) -> int:
 
 
 class Matching(Engine):
-    """The steps that trade."""
+    """The second gate: what has arrived trades or rests, and what trades is settled into the accounts."""
 
     def match(self, order: Resting, now_ns: int) -> None:
         """Trade an order that has arrived. Raises `ExchangeRefusal`; what it does otherwise is in
@@ -59,7 +59,11 @@ class Matching(Engine):
             raise LookupError(f"order {order.digest} never arrived")
         with written_down(entry):
             if order.terms.kind == "post_only":
-                self._match_maker(order, now)
+                if self.markets[order.order.product_id].book.crosses(order.order):
+                    raise refused(2008)
+                self._check_room(order)
+                self.check_margin(order, [], 2010)
+                self._rest(order, now)
             else:
                 self._match_taker(order, now)
             entry.result = "accepted"
@@ -70,25 +74,25 @@ class Matching(Engine):
         if entry is not None:
             entry.result = "accepted"
 
-    def _match_maker(self, order: Resting, now: Ns) -> None:
-        market = self.markets[order.order.product_id]
-        if market.book.crosses(order.order):
-            raise refused(2008)
-        self._check_room(order)
-        self.check_margin(order, [], 2010)
-        self._rest(order, now)
-
     def _match_taker(self, order: Resting, now: Ns) -> None:
         wanted = self._wanted(order)
         if self.options.self_match == "refuse" and self._own(order):
             raise refused(2073)
         plan = self.plan(order, wanted)
         filled = sum(amount for _, amount in plan)
-        self._check_filled(order, filled, wanted, now)
+        missed = 0
+        if order.terms.kind == "ioc" and filled == 0:
+            missed = 2056
+        if order.terms.kind == "fok" and filled < wanted and not (order.split and order.split.breaks_fok):
+            missed = 2031
+        if missed:
+            self._update(order, Base(0), "cancelled", now)
+            raise refused(missed)
         if order.terms.kind == "default" and filled < wanted:
             self._check_room(order)
         self.check_margin(order, plan, 2010)
-        self._clear_own(order, now)
+        for maker in self._own(order):
+            self.withdraw(maker, now)
         for offer, amount in plan:
             self._trade(order, offer, amount, now)
         if order.remaining:
@@ -109,7 +113,9 @@ class Matching(Engine):
         return min(order.remaining, abs(held))
 
     def plan(self, order: Resting, wanted: int) -> list[tuple[Offer, int]]:
-        """What the order would trade with, now."""
+        """Offers and unsigned amounts (x18) that the order would trade with now, best first: at most
+        `wanted`, cut as a staged split demands.
+        """
         plan = self._reachable(order, wanted)
         return list(plan if order.split is None else order.split.cut(plan))
 
@@ -121,16 +127,6 @@ class Matching(Engine):
                 piece = min(wanted, offer.amount)
                 yield offer, piece
                 wanted -= piece
-
-    def _check_filled(self, order: Resting, filled: int, wanted: int, now: Ns) -> None:
-        code = 0
-        if order.terms.kind == "ioc" and filled == 0:
-            code = 2056
-        if order.terms.kind == "fok" and filled < wanted and not (order.split and order.split.breaks_fok):
-            code = 2031
-        if code:
-            self._update(order, Base(0), "cancelled", now)
-            raise refused(code)
 
     def _check_room(self, order: Resting) -> None:
         mine = sum(
@@ -156,25 +152,17 @@ class Matching(Engine):
             account = imagined(account, order.margin_due)
         if not increases(account.position(order.order.product_id).amount, amount):
             return
-        self._check_open_interest(market, amount)
+        limit = market.product.max_open_interest
+        if limit is not None:
+            interest = self.open_interest(market.product.product_id) + abs(amount)
+            if interest * market.oracle > limit * ONE:
+                raise refused(2070)
         quote = -sign * sum(price * amount // ONE for price, amount in pieces)
         fee = fee_on(taker_metered(quote, 0, market.product.min_size), market.product.taker_fee)
         if self.initial_after(account, order.order.product_id, amount, quote - fee) < 0:
             raise refused(code)
 
-    def _check_open_interest(self, market: Market, amount: int) -> None:
-        most = market.product.max_open_interest
-        if (
-            most is not None
-            and (self.open_interest(market.product.product_id) + abs(amount)) * market.oracle > most * ONE
-        ):
-            raise refused(2070)
-
     # -- what trades -----------------------------------------------------------------------------------------
-
-    def _clear_own(self, order: Resting, now: Ns) -> None:
-        for maker in self._own(order):
-            self.withdraw(maker, now)
 
     def _own(self, order: Resting) -> list[Resting]:
         """Resting orders of the same subaccount that the order would meet."""
@@ -214,7 +202,7 @@ class Matching(Engine):
         """Book one piece into the account and tell: fill, order_update, position_change."""
         wire, account = order.order, self.holder(order)
         if order.terms.isolated:
-            self.open_isolated(order, account, now)
+            self.open_isolated(order, account)
         signed = Base(piece.amount if order.is_bid else -piece.amount)
         after = self.change(account, wire.product_id, signed, piece.quote - piece.fee)
         self.markets[wire.product_id].fees += piece.fee
@@ -246,9 +234,9 @@ class Matching(Engine):
             )
         )
         self._update(order, Base(order.remaining), "filled", now, piece)
-        self.tell_position(account, wire.product_id, "match_orders", now)
+        self.publish_position(account, wire.product_id, "match_orders")
         if account.parent and after.amount == 0:
-            self.close_isolated(account, wire.product_id, now)
+            self.close_isolated(account, wire.product_id)
 
     # -- orders that rest ------------------------------------------------------------------------------------
 

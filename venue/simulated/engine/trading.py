@@ -93,12 +93,12 @@ class Engine:
 
     @property
     def products(self) -> tuple[Product, ...]:
-        """All products' rules."""
+        """Every listed perp with its rules of this moment, in the order of the venue's markets."""
         return tuple(market.product for market in self.markets.values())
 
     @property
     def oracles(self) -> dict[int, int]:
-        """Oracle price by product."""
+        """By product id: the oracle price, x18; 0 before the market's first price."""
         return {product_id: int(market.oracle) for product_id, market in self.markets.items()}
 
     def open_interest(self, product_id: int) -> int:
@@ -136,7 +136,7 @@ class Engine:
         account.positions[product_id] = after = self.position(account, product_id).changed(amount, quote)
         return after
 
-    # -- telling ---------------------------------------------------------------------------------------------
+    # -- publishing ------------------------------------------------------------------------------------------
 
     def shown_as(self, account: Account) -> tuple[str, str]:
         """The name that events of `account` carry, and the other name under which they can be subscribed
@@ -147,39 +147,45 @@ class Engine:
         names = (account.parent, account.subaccount)
         return names if self.options.isolated_shows_parent else names[::-1]
 
-    def tell_position(self, account: Account, product_id: int, reason: Reason, now: Ns) -> None:
-        """Publish a position; of product 0 the USDT0 balance."""
+    def publish_position(self, account: Account, product_id: int, reason: Reason) -> PerpPosition:
+        """Publish a position as it is now (of product 0 the USDT0 balance); the position."""
         held = (
             PerpPosition(Base(account.usdt0)) if product_id == QUOTE_PRODUCT else account.position(product_id)
         )
         name, also = self.shown_as(account)
         self.outbox.append(
             PositionChanged(
-                product_id, name, held.amount, held.v_quote, reason, now, bool(account.parent), also
+                product_id, name, held.amount, held.v_quote, reason, self.now_ns, bool(account.parent), also
             )
         )
+        return held
 
-    def tell_moved(
+    def publish_moved(
         self,
         account: Account,
         product_id: int,
         event: MovedBy,
-        reason: Reason,
-        now: Ns,
         *,
         amount: int = 0,
         quote: int = 0,
         idx: int,
     ) -> None:
-        """Publish a position that moved by `amount` and `quote`, and let the archive remember why."""
-        held = (
-            PerpPosition(Base(account.usdt0)) if product_id == QUOTE_PRODUCT else account.position(product_id)
-        )
-        name, isolated = account.subaccount, bool(account.parent)
+        """Publish a position that has moved by `amount` and `quote` (x18, signed), and let the archive
+        remember why; `idx` is the submission index of the move.
+        """
+        reason: Reason
+        match (
+            event
+        ):  # the stream has no reasons for isolated margin: its parts look like a match and a transfer
+            case "create_isolated_subaccount" | "close_isolated_subaccount":
+                reason = "transfer_quote" if product_id == QUOTE_PRODUCT else "match_orders"
+            case _:
+                reason = event
+        held = self.publish_position(account, product_id, reason)
         self.outbox.append(
             Moved(
                 product_id,
-                name,
+                account.subaccount,
                 event,
                 amount,
                 quote,
@@ -187,11 +193,10 @@ class Engine:
                 int(held.v_quote),
                 held.funding,
                 idx,
-                now,
-                isolated,
+                self.now_ns,
+                bool(account.parent),
             )
         )
-        self.tell_position(account, product_id, reason, now)
 
     # -- isolated margin -------------------------------------------------------------------------------------
 
@@ -227,42 +232,34 @@ class Engine:
             raise refused(2087)
         return isolated_name(owner, product_id, free)
 
-    def open_isolated(self, order: Resting, account: Account, now: Ns) -> None:
+    def open_isolated(self, order: Resting, account: Account) -> None:
         """Before the first fill of an isolated order: its subaccount comes to life and its margin moves
         there.
         """
         self.accounts[account.subaccount] = account
         if order.margin_due:
             self.move_quote(
-                self.accounts[account.parent], account, order.margin_due, now, "create_isolated_subaccount"
+                self.accounts[account.parent], account, order.margin_due, "create_isolated_subaccount"
             )
             order.margin_due = 0
 
-    def close_isolated(self, account: Account, product_id: int, now: Ns) -> None:
+    def close_isolated(self, account: Account, product_id: int) -> None:
         """After the last fill: what is left goes back to the parent."""
         parent, left = self.accounts[account.parent], account.position(product_id).v_quote
         self.change(parent, product_id, 0, left)
-        self.tell_moved(
-            parent,
-            product_id,
-            "close_isolated_subaccount",
-            "match_orders",
-            now,
-            quote=left,
-            idx=self.next_idx(),
-        )
-        self.move_quote(account, parent, account.usdt0, now, "close_isolated_subaccount")
+        self.publish_moved(parent, product_id, "close_isolated_subaccount", quote=left, idx=self.next_idx())
+        self.move_quote(account, parent, account.usdt0, "close_isolated_subaccount")
         del self.accounts[account.subaccount]
 
     def move_quote(
-        self, giver: Account, taker: Account, amount: int, now: Ns, event: MovedBy = "transfer_quote"
+        self, giver: Account, taker: Account, amount: int, event: MovedBy = "transfer_quote"
     ) -> None:
-        """Move USDT0 from one account to another; `amount` may be negative."""
+        """Move USDT0 (x18) from one account to another; `amount` may be negative."""
         giver.usdt0 -= amount
         taker.usdt0 += amount
         idx = self.next_idx()
         for account, change in ((giver, -amount), (taker, amount)):
-            self.tell_moved(account, QUOTE_PRODUCT, event, "transfer_quote", now, amount=change, idx=idx)
+            self.publish_moved(account, QUOTE_PRODUCT, event, amount=change, idx=idx)
 
     def check_isolated_margin(self, order: Resting) -> None:
         """Raises `Refused` 2006 when the parent cannot spare the margin of an isolated order."""

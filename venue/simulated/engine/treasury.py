@@ -4,7 +4,7 @@ settlement of results.
 Functions over the engine; whoever calls them has checked signature and nonce.
 """
 
-from messages.units import Base, Ns, Quote
+from messages.units import Base, Quote
 from venue.simulated.engine.accounts import Account, imagined, product_of_x18
 from venue.simulated.engine.codes import refused
 from venue.simulated.engine.events import FundingCharged, FundingPaid
@@ -25,16 +25,8 @@ def deposit(engine: Engine, subaccount: str, amount: Quote, now_ns: int) -> None
     """Credit USDT0; the first deposit makes the subaccount exist."""
     account = engine.accounts.setdefault(subaccount, Account(subaccount))
     account.usdt0 += amount
-    now = engine.tick(now_ns)
-    engine.tell_moved(
-        account,
-        QUOTE_PRODUCT,
-        "deposit_collateral",
-        "deposit_collateral",
-        now,
-        amount=amount,
-        idx=engine.next_idx(),
-    )
+    engine.tick(now_ns)
+    engine.publish_moved(account, QUOTE_PRODUCT, "deposit_collateral", amount=amount, idx=engine.next_idx())
 
 
 def link_signer(engine: Engine, sender: str, signer: str, now_ns: int) -> None:
@@ -61,9 +53,10 @@ def transfer_quote(engine: Engine, sender: str, recipient: str, amount: int, now
         raise refused(2079)
     if amount < LEAST:
         raise refused(2077)
-    account, now = engine.account_named(sender), engine.tick(now_ns)
+    account = engine.account_named(sender)
+    engine.tick(now_ns)
     _check_affordable(engine, account, amount)
-    engine.move_quote(account, engine.accounts.setdefault(recipient, Account(recipient)), amount, now)
+    engine.move_quote(account, engine.accounts.setdefault(recipient, Account(recipient)), amount)
 
 
 def withdraw(
@@ -74,26 +67,15 @@ def withdraw(
     """
     if product_id != QUOTE_PRODUCT:
         raise refused(2016)
-    account, now, amount = (
-        engine.account_named(sender),
-        engine.tick(now_ns),
-        tokens * TOKEN_UNIT + WITHDRAW_FEE,
-    )
+    account, amount = engine.account_named(sender), tokens * TOKEN_UNIT + WITHDRAW_FEE
+    engine.tick(now_ns)
     if amount >= 2**127:
         raise refused(2091)
     if not may_borrow and account.usdt0 < amount:
         raise refused(2017)
     _check_affordable(engine, account, amount)
     account.usdt0 -= amount
-    engine.tell_moved(
-        account,
-        QUOTE_PRODUCT,
-        "withdraw_collateral",
-        "withdraw_collateral",
-        now,
-        amount=-amount,
-        idx=engine.next_idx(),
-    )
+    engine.publish_moved(account, QUOTE_PRODUCT, "withdraw_collateral", amount=-amount, idx=engine.next_idx())
 
 
 def withdrawable(engine: Engine, account: Account, *, may_borrow: bool = True) -> int:
@@ -118,54 +100,42 @@ def pay_funding(engine: Engine, now_ns: int, seconds: int = PERIOD_S) -> None:
     for product_id, market in engine.markets.items():
         rate, before = market.funding.rate(market.oracle, now), market.funding.cumulative
         payment = market.funding.pay(market.oracle, now, seconds)
-        _tell_charges(engine, product_id, before, rate, now)
-        open_interest = Base(engine.open_interest(product_id))
-        engine.outbox.append(
-            FundingPaid(product_id, payment, open_interest, market.funding.cumulative, seconds, now)
-        )
-
-
-def _tell_charges(engine: Engine, product_id: int, before: int, rate: int, now: Ns) -> None:
-    """What each account pays of it: what its v_quote, with funding up to now, is less than with funding up to
-    `before`. Several periods are rounded once, at the next touch, so these add up to what the account pays.
-    """
-    oracle, after = engine.markets[product_id].oracle, engine.markets[product_id].funding.cumulative
-    for account in engine.accounts.values():
-        position = account.position(product_id)
-        if position.amount:
-            paid = Quote(position.funded(after).v_quote - position.funded(before).v_quote)
-            engine.outbox.append(
-                FundingCharged(
-                    product_id,
-                    account.subaccount,
-                    paid,
-                    position.amount,
-                    rate,
-                    oracle,
-                    engine.next_idx(),
-                    now,
+        after = market.funding.cumulative
+        for account in engine.accounts.values():
+            position = account.position(product_id)
+            if position.amount:
+                # Several periods are rounded once, at the next touch. As a difference of two totals the
+                # charges add up to what the account then pays.
+                paid = Quote(position.funded(after).v_quote - position.funded(before).v_quote)
+                engine.outbox.append(
+                    FundingCharged(
+                        product_id,
+                        account.subaccount,
+                        paid,
+                        position.amount,
+                        rate,
+                        market.oracle,
+                        engine.next_idx(),
+                        now,
+                    )
                 )
-            )
+        open_interest = Base(engine.open_interest(product_id))
+        engine.outbox.append(FundingPaid(product_id, payment, open_interest, after, seconds, now))
 
 
 def settle_results(engine: Engine, now_ns: int) -> None:
     """Move what positions have won or lost into the USDT0 balances: amount x oracle + v_quote, as far as
     the product can pay (PerpEngine).
     """
-    now = engine.tick(now_ns)
+    engine.tick(now_ns)
     for account in tuple(engine.accounts.values()):
         for product_id in tuple(account.positions):
-            _settle(engine, account, product_id, now)
-
-
-def _settle(engine: Engine, account: Account, product_id: int, now: Ns) -> None:
-    market, held = engine.markets[product_id], engine.position(account, product_id)
-    result = min(product_of_x18(held.amount, market.oracle) + held.v_quote, market.available_settle)
-    if not result:
-        return
-    engine.change(account, product_id, 0, -result)
-    market.available_settle -= result
-    account.usdt0 += result
-    idx = engine.next_idx()
-    engine.tell_moved(account, product_id, "settle_pnl", "settle_pnl", now, quote=-result, idx=idx)
-    engine.tell_moved(account, QUOTE_PRODUCT, "settle_pnl", "settle_pnl", now, amount=result, idx=idx)
+            market, held = engine.markets[product_id], engine.position(account, product_id)
+            result = min(product_of_x18(held.amount, market.oracle) + held.v_quote, market.available_settle)
+            if result:
+                engine.change(account, product_id, 0, -result)
+                market.available_settle -= result
+                account.usdt0 += result
+                idx = engine.next_idx()
+                engine.publish_moved(account, product_id, "settle_pnl", quote=-result, idx=idx)
+                engine.publish_moved(account, QUOTE_PRODUCT, "settle_pnl", amount=result, idx=idx)
