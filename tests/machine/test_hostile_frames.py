@@ -47,7 +47,7 @@ async def inject(ready: Bench, texts: list[str]) -> None:
         await trio.sleep(chance.uniform(0, 0.004))
         topics = [name for name in ready.venue.subscribers._topics if name[0] in {"book_depth", "fill"}]
         if topics:
-            ready.venue.subscribers.tell([chance.choice(topics)], lambda text=text: text)  # type: ignore[misc]
+            ready.venue.subscribers.publish([chance.choice(topics)], lambda text=text: text)  # type: ignore[misc]
 
 
 async def test_frames_that_cannot_be_read_change_nothing_and_are_counted(

@@ -2,18 +2,18 @@
 listens.
 
     market moves --> exchange --> outbox --> archive (150 ms later)
-    orders ------->     |            `-----> publisher --> delivery --> subscribers --> streams
+    orders ------->     |            `-----> publisher --> delivery --> subscribers
       the hour ------>  |
 
 A motionless market wakes nobody up, so virtual time jumps over it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import trio
 
-from messages.market import Level
 from messages.units import Ms, Ns, Price, Quote
 from runtime.clock import Clock
 from venue.nado.signing import order_digest, recover
@@ -40,7 +40,7 @@ from venue.simulated.markets.move import shifted
 from venue.simulated.payloads.archive import Archive
 from venue.simulated.payloads.requests import PlaceOrder
 from venue.simulated.streams.delivery import Delivery
-from venue.simulated.streams.publisher import Publisher
+from venue.simulated.streams.publisher import Publisher, repeat
 from venue.simulated.streams.subscribers import Subscribers
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ class SimulatedVenue:
         self.changes = 0
         """How often something happened to an account."""
         self.subscribers = Subscribers()
-        self.archive = Archive(exchange.order_log)
+        self.archive = Archive(exchange.order_log, self.incidents.archive_omits)
         self.candles = Candles()
         self._market = market
         self.market_over = trio.Event()
@@ -100,9 +100,9 @@ class SimulatedVenue:
             faults,
         )
         self.publisher = Publisher(exchange, self.delivery, self.candles, self.incidents, self.now_ns)
-        self._ladders: dict[int, BookChange] = {}
+        self._last_moves: dict[int, BookChange] = {}
         """By product: the market's last move with a book."""
-        self.incidents.obey(faults.incident)
+        self.incidents.stage(faults.incident)
 
     @property
     def faults(self) -> Faults:
@@ -112,24 +112,23 @@ class SimulatedVenue:
     @faults.setter
     def faults(self, faults: Faults) -> None:
         self._faults = FaultCounter(faults)
-        self.delivery.obey(faults)
-        self.incidents.obey(faults.incident)
+        self.delivery.stage(faults)
+        self.incidents.stage(faults.incident)
 
     @property
     def status(self) -> str:
-        """`active`, or why no order is taken."""
+        """`active`, or the engine's status of `incidents.Status`: then every execute is refused with 2068."""
         return self.incidents.status
 
     def product_id(self, symbol: str) -> int:
         """Raises `LookupError` for a product that the venue does not have."""
-        return next(
-            product_id
-            for product_id, market in self.exchange.markets.items()
-            if market.product.symbol == symbol
-        )
+        for product_id, market in self.exchange.markets.items():
+            if market.product.symbol == symbol:
+                return product_id
+        raise LookupError(f"there is no product {symbol!r}")
 
     def now_ns(self) -> Ns:
-        """The venue's clock."""
+        """The venue's clock, nanoseconds of Unix time: the true time and what a staged skew adds."""
         return Ns(self._clock.utc_ns() + self.incidents.skew_ms * 1_000_000)
 
     def now_ms(self) -> Ms:
@@ -137,46 +136,53 @@ class SimulatedVenue:
         return Ms(self.now_ns() // 1_000_000)
 
     def fund(self, subaccount: str, amount: Quote) -> None:
-        """Deposit USDT0."""
+        """Deposit USDT0 (x18) from outside; the first deposit makes the subaccount exist."""
         deposit(self.exchange, subaccount, amount, self.now_ns())
         self.publish()
+
+    def cut_connections(self) -> None:
+        """Close every connection at once, as when the host goes down."""
+        self.admission.cut_all()
+
+    def publish_funding_rates(self) -> None:
+        """Publish every product's funding rate of this moment."""
+        self.publisher.publish_funding_rates()
 
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Drive the market for ever. Started = every product has a price and a book."""
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._expire_orders)
+            nursery.start_soon(repeat, EXPIRY_S, partial(self._step, Exchange.expire))
             nursery.start_soon(self.delivery.run)
             nursery.start_soon(self.publisher.run)
             nursery.start_soon(self.incidents.run, self)
             nursery.start_soon(self._pay_funding)
-            nursery.start_soon(self._settle_results)
-            await self._drive(task_status)
+            if self.exchange.options.settle_every_s:
+                every_s = self.exchange.options.settle_every_s
+                nursery.start_soon(repeat, every_s, partial(self._step, settle_results))
+            began, started = trio.current_time(), False
+            for move in self._market.moves():
+                # started once every product has a price: with the first move after 0 ns at the latest
+                if not started and (
+                    move.at_ns > 0 or all(market.oracle for market in self.exchange.markets.values())
+                ):
+                    started = True
+                    task_status.started()
+                await trio.sleep_until(began + move.at_ns / 1e9)
+                self._apply(move)
+            if not started:
+                task_status.started()
+            self.market_over.set()
 
     # -- the market ------------------------------------------------------------------------------------------
 
-    async def _drive(self, task_status: trio.TaskStatus[None]) -> None:
-        began, started = trio.current_time(), False
-        for move in self._market.moves():
-            if not started and (move.at_ns > 0 or self._priced()):
-                started = True
-                task_status.started()
-            await trio.sleep_until(began + move.at_ns / 1e9)
-            self._apply(move)
-        if not started:
-            task_status.started()
-        self.market_over.set()
-
-    def _priced(self) -> bool:
-        return all(market.oracle for market in self.exchange.markets.values())
-
     def move_again(self, product_id: int) -> None:
-        """The market's last book, as far away as it is staged to be now."""
-        self._apply(self._ladders[product_id].untraded)
+        """Apply the market's last book again, shifted as it is staged to be now."""
+        self._apply(self._last_moves[product_id].untraded)
 
     def _apply(self, move: "BookChange") -> None:
         now, product_id = self.now_ns(), self._ids[move.product]
         if move.bids or move.asks:
-            self._ladders[product_id] = move
+            self._last_moves[product_id] = move
         move = shifted(
             move, self.incidents.shift_bps.get(product_id, 0), self.exchange.markets[product_id].product.tick
         )
@@ -186,22 +192,15 @@ class SimulatedVenue:
             self.exchange.market_trade(
                 product_id, trade.price, trade.amount, now, is_taker_buyer=trade.taker_buys
             )
-        self._move_oracle(
-            product_id, move.oracle or _mid(move.bids, move.asks), moved=move.oracle is not None
-        )
+        oracle, market = move.oracle, self.exchange.markets[product_id]
+        if oracle is None and not market.oracle and move.bids and move.asks:
+            # a market that never names an oracle price starts at its own mid
+            oracle = Price((move.bids[0].price + move.asks[0].price) // 2)
+        if oracle is not None:
+            oracle = Price(shifted_by_bps(oracle, self.incidents.oracle_bps.get(product_id, 0)))
+            self.exchange.set_oracle(product_id, oracle, now)
         liquidate_unhealthy(self.exchange, now)
         self.publish()
-
-    def _move_oracle(self, product_id: int, price: Price | None, *, moved: bool) -> None:
-        """A market that never names an oracle price starts at its own mid; one that does not move it
-        leaves it where it is.
-        """
-        if price is not None and (moved or not self.exchange.markets[product_id].oracle):
-            self.exchange.set_oracle(
-                product_id,
-                Price(shifted_by_bps(price, self.incidents.oracle_bps.get(product_id, 0))),
-                self.now_ns(),
-            )
 
     # -- orders ----------------------------------------------------------------------------------------------
 
@@ -285,10 +284,12 @@ class SimulatedVenue:
         except ValueError as error:
             raise refused(2035, error=error) from error
 
-    # -- telling ---------------------------------------------------------------------------------------------
+    # -- publishing ------------------------------------------------------------------------------------------
 
     def publish(self) -> None:
-        """Hand out what the engine has produced since the last time."""
+        """Hand what the engine has produced since the last time to the archive and the subscribers; after
+        every step of the engine.
+        """
         events, self.exchange.outbox = self.exchange.outbox, []
         for event in events:
             self.changes += not isinstance(event, Traded)
@@ -297,10 +298,10 @@ class SimulatedVenue:
                 continue
             if isinstance(event, Filled):
                 self.archive.record(event)
-            self.publisher.tell(event)
-        self.publisher.look()
+            self.publisher.publish(event)
+        self.publisher.publish_books()
 
-    # -- the clockwork ---------------------------------------------------------------------------------------
+    # -- by the clock ----------------------------------------------------------------------------------------
 
     async def _pay_funding(self) -> None:
         """At every full hour of the venue's clock, once, even if that clock is set back."""
@@ -309,22 +310,9 @@ class SimulatedVenue:
             await trio.sleep((PERIOD_NS - self.now_ns() % PERIOD_NS) / 1e9)
             if self.now_ns() // PERIOD_NS > paid:
                 paid = self.now_ns() // PERIOD_NS
-                pay_funding(self.exchange, self.now_ns())
-                liquidate_unhealthy(self.exchange, self.now_ns())
-                self.publish()
+                self._step(pay_funding)
+                self._step(liquidate_unhealthy)
 
-    async def _settle_results(self) -> None:
-        while self.exchange.options.settle_every_s:
-            await trio.sleep(self.exchange.options.settle_every_s)
-            settle_results(self.exchange, self.now_ns())
-            self.publish()
-
-    async def _expire_orders(self) -> None:
-        while True:
-            await trio.sleep(EXPIRY_S)
-            self.exchange.expire(self.now_ns())
-            self.publish()
-
-
-def _mid(bids: Sequence[Level], asks: Sequence[Level]) -> Price | None:
-    return Price((bids[0].price + asks[0].price) // 2) if bids and asks else None
+    def _step(self, step: Callable[[Exchange, Ns], object]) -> None:
+        step(self.exchange, self.now_ns())
+        self.publish()

@@ -1,9 +1,9 @@
 """Makes the incidents of a faults file happen: begins each at its moment and ends it after its time."""
 
 import copy
-from collections.abc import Callable, Mapping
-from functools import partial
-from typing import Any, Protocol
+from collections.abc import Mapping
+from contextlib import ExitStack
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 import trio
@@ -24,53 +24,33 @@ from venue.simulated.faults import incidents as of
 from venue.simulated.faults.false_answers import AnswerFalsifier, leave_out, list_another
 
 BPS = 10_000
-ASIDE = b"aside".ljust(12, b"\0").hex()
+OTHER_SUBACCOUNT = b"aside".ljust(12, b"\0").hex()
 """The name of the owner's other subaccount, which transfers come from and go to."""
 
-
-class _Connections(Protocol):
-    def cut_all(self) -> None:
-        """Close every connection."""
-
-
-class _Publisher(Protocol):
-    def tell_funding_rates(self) -> None:
-        """Publish the funding rates of now."""
-
-
-class _Archive(Protocol):
-    @property
-    def omitted(self) -> list[str]:
-        """Kinds of events that the archive leaves out."""
+T = TypeVar("T")
 
 
 class FaultTarget(Protocol):
-    """The exchange that incidents happen to, as far as they touch it."""
+    """The venue that incidents happen to, as far as they touch it."""
 
     @property
     def exchange(self) -> Exchange:
-        """Books, accounts and rules."""
-
-    @property
-    def admission(self) -> _Connections:
-        """Everybody who is connected."""
-
-    @property
-    def publisher(self) -> _Publisher:
-        """What tells the subscribers."""
-
-    @property
-    def archive(self) -> _Archive:
-        """What is answered of the past."""
+        """Books, accounts and rules; the incidents change them in place."""
 
     def now_ns(self) -> int:
         """The exchange's time, nanoseconds of Unix time."""
 
     def product_id(self, symbol: str) -> int:
-        """Raises `KeyError` for a symbol that is not traded here."""
+        """Raises `LookupError` for a symbol that is not traded here."""
+
+    def cut_connections(self) -> None:
+        """Close every connection at once, without a farewell."""
 
     def publish(self) -> None:
-        """Send what has changed to the subscribers."""
+        """Send what has changed to the subscribers; after every change an incident makes."""
+
+    def publish_funding_rates(self) -> None:
+        """Send every product's funding rate of this moment to the subscribers."""
 
     def move_again(self, product_id: int) -> None:
         """Apply the market's newest move again, shifted as it is now."""
@@ -82,7 +62,9 @@ class ActiveIncidents:
     def __init__(self) -> None:
         self.status = "active"
         self.gates: list[str] = []
+        """How the gateway refuses: see `incidents.GatewayMode`."""
         self.frozen: list[int] = []
+        """Products whose books are not published."""
         self.crossed: list[int] = []
         """Products whose next batch is to be crossed."""
         self.skew_ms = Ms(0)
@@ -96,13 +78,15 @@ class ActiveIncidents:
         """Products that only the answers know of."""
         self.unlisted: list[str] = []
         """Symbols that no answer names any more."""
-        self.said: list[AnswerFalsifier] = []
+        self.falsifiers: list[AnswerFalsifier] = []
+        self.archive_omits: list[str] = []
+        """Event types, and `funding_payment`, that the archive does not report."""
         self._staged: tuple[of.Incident, ...] = ()
         self._restart = trio.Event()
 
-    def obey(self, staged: tuple[of.Incident, ...]) -> None:
-        """Other incidents, counting from now. Those that last end at once."""
-        self._staged = staged
+    def stage(self, incidents: tuple[of.Incident, ...]) -> None:
+        """Replace the staged incidents, counting from now. Those that last end at once."""
+        self._staged = incidents
         self._restart.set()
 
     async def run(self, venue: FaultTarget) -> None:
@@ -117,70 +101,60 @@ class ActiveIncidents:
 
     async def _play(self, incident: of.Incident, venue: FaultTarget) -> None:
         await trio.sleep(incident.at_ms / 1000)
-        end = self._begin(incident, venue)
-        if isinstance(incident, of.Lasting):
-            try:
+        with ExitStack() as undo:
+            if isinstance(incident, of.Lasting):
+                undo.callback(venue.publish)  # runs last, when all has been undone
+            self._begin(incident, venue, undo)
+            if isinstance(incident, of.Lasting):
                 await trio.sleep(incident.for_ms / 1000)
-            finally:
-                end()
-                venue.publish()
 
-    def _begin(self, incident: of.Incident, venue: FaultTarget) -> Callable[[], None]:
-        """Begin; what ends it."""
+    def now(self, incident: of.Money, venue: FaultTarget) -> None:
+        """Let something happen at once. Raises `ExchangeRefusal` where the venue would refuse it,
+        `LookupError` for an unknown product.
+        """
+        self._begin(incident, venue, ExitStack())
+
+    def _begin(self, incident: of.Incident, venue: FaultTarget, undo: ExitStack) -> None:
+        """Begin an incident; what ends it goes into `undo`."""
         match incident:
             case of.Status():
                 self.status = incident.status
-                end = self._active
+                undo.callback(setattr, self, "status", "active")
             case of.GatewayMode():
-                self.gates.append(incident.answer)
-                end = _remover(self.gates, incident.answer)
-            case of.Freeze():
-                product_id = venue.product_id(incident.product)
-                self.frozen.append(product_id)
-                end = _remover(self.frozen, product_id)
+                _add(self.gates, incident.answer, undo)
             case of.Down():
                 self._go_down(1)
-                venue.admission.cut_all()
-                end = self._come_back
+                undo.callback(self._go_down, -1)
+                venue.cut_connections()
+            case of.Freeze():
+                _add(self.frozen, venue.product_id(incident.product), undo)
             case of.ClockSkew():
-                end = self._skew(incident.skew_ms)
-            case of.Trading():
-                end = _changed(venue, incident.product, status=incident.status)
-            case of.Rules():
-                end = self._rules(venue, incident)
-            case of.Listing() | of.FalseAnswer():
-                end = self._lie(incident)
+                self._skew(incident.skew_ms)
+                undo.callback(self._skew, -incident.skew_ms)
+            case of.Listing():
+                _add(self.listed, incident, undo)
+            case of.FalseAnswer():
+                _add(self.falsifiers, AnswerFalsifier(incident), undo)
+            case of.ArchiveOmits():
+                _add(self.archive_omits, incident.event, undo)
             case _:
-                end = self._begin_in_engine(incident, venue)
+                self._begin_in_engine(incident, venue, undo)
         venue.publish()
-        return end
 
-    def _active(self) -> None:
-        self.status = "active"
-
-    def _go_down(self, by: int) -> None:
-        self.down += by
-        self.changed.set()
-        self.changed = trio.Event()
-
-    def _come_back(self) -> None:
-        self._go_down(-1)
-
-    def _skew(self, skew_ms: int) -> Callable[[], None]:
-        self.skew_ms = Ms(self.skew_ms + skew_ms)
-
-        def end() -> None:
-            self.skew_ms = Ms(self.skew_ms - skew_ms)
-
-        return end
-
-    def _begin_in_engine(self, incident: of.Incident, venue: FaultTarget) -> Callable[[], None]:
+    def _begin_in_engine(self, incident: of.Incident, venue: FaultTarget, undo: ExitStack) -> None:
         exchange, now = venue.exchange, venue.now_ns()
         match incident:
+            case of.Trading():
+                market = exchange.markets[venue.product_id(incident.product)]
+                _replace(market, "product", undo, status=incident.status)
+            case of.Rules():
+                self._change_rules(incident, venue, undo)
             case of.Oracle():
-                return self._jump(venue, venue.product_id(incident.product), incident.by_bps)
+                self._jump(venue, venue.product_id(incident.product), incident.by_bps, undo)
             case of.PriceShift():
-                return self._shift(venue, venue.product_id(incident.product), incident.by_bps)
+                product_id = venue.product_id(incident.product)
+                self._shift(venue, product_id, incident.by_bps)
+                undo.callback(self._shift, venue, product_id, -incident.by_bps)
             case of.Crossed():
                 self.crossed.append(venue.product_id(incident.product))
             case of.LiquidateNow():
@@ -189,84 +163,52 @@ class ActiveIncidents:
             case of.SettleResults():
                 settle_results(exchange, now)
             case of.ChargeFunding():
-                venue.publisher.tell_funding_rates()
+                venue.publish_funding_rates()
                 pay_funding(exchange, now)
             case of.Deposit() | of.WithdrawNow() | of.Transfer():
-                self._move_money(incident, venue)
-            case of.ArchiveOmits():
-                venue.archive.omitted.append(incident.event)
-                return _remover(venue.archive.omitted, incident.event)
-        return _nothing
+                _move_money(incident, exchange, now)
 
-    def now(self, incident: of.Money, venue: FaultTarget) -> None:
-        """Let something happen at once. Raises `Refused` where the venue would refuse it."""
-        self._begin(incident, venue)
+    def _go_down(self, by: int) -> None:
+        self.down += by
+        self.changed.set()
+        self.changed = trio.Event()
 
-    def _move_money(self, incident: of.Deposit | of.WithdrawNow | of.Transfer, venue: FaultTarget) -> None:
-        exchange, now, amount = venue.exchange, venue.now_ns(), Quote.of(incident.amount)
-        named = (
-            [incident.subaccount.lower()]
-            if incident.subaccount
-            else [one.subaccount for one in exchange.accounts.values() if not one.parent]
-        )
-        for name in (each for each in named if incident.subaccount or not each.endswith(ASIDE)):
-            match incident:
-                case of.Deposit():
-                    deposit(exchange, name, amount, now)
-                case of.WithdrawNow():
-                    withdraw(exchange, name, QUOTE_PRODUCT, amount // TOKEN_UNIT, now)
-                case of.Transfer(into=False):
-                    transfer_quote(exchange, name, name[:42] + ASIDE, amount, now)
-                case of.Transfer():
-                    deposit(exchange, name[:42] + ASIDE, amount, now)
-                    transfer_quote(exchange, name[:42] + ASIDE, name, amount, now)
+    def _skew(self, by_ms: int) -> None:
+        self.skew_ms = Ms(self.skew_ms + by_ms)
 
-    def _lie(self, incident: of.Listing | of.FalseAnswer) -> Callable[[], None]:
-        if isinstance(incident, of.Listing):
-            self.listed.append(incident)
-            return partial(self.listed.remove, incident)
-        said = AnswerFalsifier(incident)
-        self.said.append(said)
-        return partial(self.said.remove, said)
-
-    def _rules(self, venue: FaultTarget, incident: of.Rules) -> Callable[[], None]:
-        texts: tuple[tuple[str, type[X18]], ...] = (("tick", Price), ("step", Base), ("min_size", Quote))
+    def _change_rules(self, rules: of.Rules, venue: FaultTarget, undo: ExitStack) -> None:
+        units: dict[str, type[X18]] = {"tick": Price, "step": Base, "min_size": Quote}
         changes: dict[str, Any] = {
-            name: unit.of(getattr(incident, name)) for name, unit in texts if getattr(incident, name)
+            name: unit.of(getattr(rules, name)) for name, unit in units.items() if getattr(rules, name)
         }
-        if incident.isolated_only is not None:
-            changes["isolated_only"] = incident.isolated_only
-        if not incident.listed:
+        if rules.isolated_only is not None:
+            changes["isolated_only"] = rules.isolated_only
+        if not rules.listed:
             changes["status"] = "not_tradable"
-            self.unlisted.append(incident.product)
-        ends = [_changed(venue, incident.product, **changes)]
-        if incident.min_size_binds_takers is not None:
-            ends.append(_bound(venue, binds=incident.min_size_binds_takers))
+            _add(self.unlisted, rules.product, undo)
+        _replace(venue.exchange.markets[venue.product_id(rules.product)], "product", undo, **changes)
+        if rules.min_size_binds_takers is not None:
+            binds = rules.min_size_binds_takers
+            _replace(venue.exchange, "options", undo, min_size_binds_takers=binds)
 
-        def end() -> None:
-            if not incident.listed:
-                self.unlisted.remove(incident.product)
-            for undo in ends:
-                undo()
-
-        return end
-
-    def bend(self, params: Mapping[str, Any], data: object, exchange: Exchange) -> object:
-        """The answer `data` to a query as it is told: products listed, left out, and lied about as staged."""
-        if not (self.listed or self.unlisted or self.said):
+    def falsified(self, params: Mapping[str, Any], data: object, exchange: Exchange) -> object:
+        """The answer to a query as clients get it, from the honest `data`, which stays as it is: products
+        listed, left out and falsified as staged.
+        """
+        if not (self.listed or self.unlisted or self.falsifiers):
             return data
-        kind, told = params.get("type"), copy.deepcopy(data)
+        kind, answer = params.get("type"), copy.deepcopy(data)
         ids = {market.product.symbol: product_id for product_id, market in exchange.markets.items()}
         ids |= {listing.symbol: listing.product_id for listing in self.listed}
         for listing in self.listed:
-            list_another(kind, told, listing)
+            list_another(kind, answer, listing)
         for symbol in self.unlisted:
-            leave_out(kind, told, symbol, ids[symbol])
-        for said in self.said:
-            told = said.tell(kind, told, ids)
-        return told
+            leave_out(kind, answer, symbol, ids[symbol])
+        for falsifier in self.falsifiers:
+            answer = falsifier.falsified(kind, answer, ids)
+        return answer
 
-    def _jump(self, venue: FaultTarget, product_id: int, by_bps: int) -> Callable[[], None]:
+    def _jump(self, venue: FaultTarget, product_id: int, by_bps: int, undo: ExitStack) -> None:
         honest = venue.exchange.markets[product_id].oracle
 
         def set_to(price: int) -> None:
@@ -276,55 +218,51 @@ class ActiveIncidents:
         def end() -> None:
             moved = venue.exchange.markets[product_id].oracle
             del self.oracle_bps[product_id]
+            # a market that moved meanwhile is not put back to where it was, and no rounding is left otherwise
             set_to(moved * BPS // (BPS + by_bps) if moved != shifted_by_bps(honest, by_bps) else honest)
 
         self.oracle_bps[product_id] = by_bps
+        undo.callback(end)
         set_to(shifted_by_bps(honest, by_bps))
-        return end
 
-    def _shift(self, venue: FaultTarget, product_id: int, by_bps: int) -> Callable[[], None]:
-        def move(by: int) -> None:
-            self.shift_bps[product_id] = self.shift_bps.get(product_id, 0) + by
-            venue.move_again(product_id)
-
-        move(by_bps)
-        return partial(move, -by_bps)
+    def _shift(self, venue: FaultTarget, product_id: int, by_bps: int) -> None:
+        self.shift_bps[product_id] = self.shift_bps.get(product_id, 0) + by_bps
+        venue.move_again(product_id)
 
 
 def shifted_by_bps(price: int, by_bps: int) -> int:
-    """A price moved by basis points."""
+    """`price` and `by_bps` ten-thousandths of it (signed), rounded down; in the unit of `price`."""
     return price * (BPS + by_bps) // BPS
 
 
-def _changed(venue: FaultTarget, symbol: str, **changes: Any) -> Callable[[], None]:
-    """The product by other rules; what ends it takes back these fields and no others."""
-    market = venue.exchange.markets[venue.product_id(symbol)]
-    before = {name: getattr(market.product, name) for name in changes}
-    market.product = msgspec.structs.replace(market.product, **changes)
-
-    def end() -> None:
-        market.product = msgspec.structs.replace(market.product, **before)
-
-    return end
-
-
-def _bound(venue: FaultTarget, *, binds: bool) -> Callable[[], None]:
-    """Takers are held to the minimum, or not."""
-    exchange, before = venue.exchange, venue.exchange.options.min_size_binds_takers
-    exchange.options = msgspec.structs.replace(exchange.options, min_size_binds_takers=binds)
-
-    def end() -> None:
-        exchange.options = msgspec.structs.replace(exchange.options, min_size_binds_takers=before)
-
-    return end
+def _move_money(incident: of.Deposit | of.WithdrawNow | of.Transfer, exchange: Exchange, now_ns: int) -> None:
+    amount = Quote.of(incident.amount)
+    everybody = [one.subaccount for one in exchange.accounts.values() if not one.parent]
+    named = [incident.subaccount.lower()] if incident.subaccount else everybody
+    for name in (each for each in named if incident.subaccount or not each.endswith(OTHER_SUBACCOUNT)):
+        match incident:
+            case of.Deposit():
+                deposit(exchange, name, amount, now_ns)
+            case of.WithdrawNow():
+                withdraw(exchange, name, QUOTE_PRODUCT, amount // TOKEN_UNIT, now_ns)
+            case of.Transfer(into=False):
+                transfer_quote(exchange, name, name[:42] + OTHER_SUBACCOUNT, amount, now_ns)
+            case of.Transfer():
+                deposit(exchange, name[:42] + OTHER_SUBACCOUNT, amount, now_ns)
+                transfer_quote(exchange, name[:42] + OTHER_SUBACCOUNT, name, amount, now_ns)
 
 
-def _remover(staged: list[str] | list[int], one: str | int) -> Callable[[], None]:
-    def remove() -> None:
-        staged.remove(one)  # type: ignore[arg-type]
-
-    return remove
+def _add(staged: list[T], one: T, undo: ExitStack) -> None:
+    staged.append(one)
+    undo.callback(staged.remove, one)
 
 
-def _nothing() -> None:
-    """What happens once has no end."""
+def _replace(owner: object, name: str, undo: ExitStack, **changes: Any) -> None:
+    """Replace fields of the frozen struct `owner.name`; undone, these fields and no others are as before."""
+    before = {field: getattr(getattr(owner, name), field) for field in changes}
+
+    def put(fields: dict[str, Any]) -> None:
+        setattr(owner, name, msgspec.structs.replace(getattr(owner, name), **fields))
+
+    put(changes)
+    undo.callback(put, before)

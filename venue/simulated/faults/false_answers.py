@@ -1,8 +1,8 @@
 """Answers that are not what the engine goes by: a product more, a product less, a field that is null, absent,
 unknown or another number. Pure.
 
-The engine's own answer comes in as JSON values, and what is told instead goes out; who asks is told the same
-over HTTP and over a socket.
+The engine's own answer comes in as JSON values, and what is sent instead goes out, the same over HTTP and
+over a socket.
 """
 
 from collections.abc import Mapping
@@ -13,15 +13,17 @@ from venue.simulated.faults.incidents import FalseAnswer, Listing
 
 
 class AnswerFalsifier:
-    """A staged lie, and how many answers it has had the chance to spoil."""
+    """Spoils every n-th answer of one kind, as a `FalseAnswer` says; counts the answers of that kind."""
 
     def __init__(self, answer: FalseAnswer) -> None:
-        self._says = answer
+        self._answer = answer
         self._asked = 0
 
-    def tell(self, kind: object, data: object, ids: Mapping[str, int]) -> object:
-        """`data`, changed in place where its parts are meant, or what is said instead of all of it."""
-        answer = self._says
+    def falsified(self, kind: object, data: object, ids: Mapping[str, int]) -> object:
+        """`data`, changed in place where its parts are meant, or the value that takes the place of all of it.
+        `kind` is the query's type, `ids` the product ids by symbol.
+        """
+        answer = self._answer
         if kind != answer.request:
             return data
         self._asked += 1
@@ -30,7 +32,7 @@ class AnswerFalsifier:
         if not answer.field and not answer.of:
             return answer.value
         for entry in _entries(data, answer.of, ids):
-            _put(entry, answer.field.split("."), answer)
+            _put(entry, answer)
         return data
 
 
@@ -49,23 +51,20 @@ def _entries(data: Any, symbol: str, ids: Mapping[str, int]) -> list[Any]:
     return [entry for entry in listed if entry["product_id"] == ids.get(symbol)] + apart
 
 
-def _put(entry: Any, path: list[str], answer: FalseAnswer) -> None:
-    """Set or remove what `path` leads to; a path that leads nowhere in this entry changes nothing."""
-    *way, last = path
-    for step in way:
-        entry = _at(entry, step)
+def _put(entry: Any, answer: FalseAnswer) -> None:
+    """Set or remove what the field's path leads to; nothing where it leads nowhere in this entry."""
+    *parents, last = answer.field.split(".")
+    for step in parents:
+        if isinstance(entry, list):
+            entry = entry[int(step)] if step.isdigit() and int(step) < len(entry) else None
+        else:
+            entry = entry.get(step) if isinstance(entry, dict) else None
     if isinstance(entry, list) and last.isdigit() and int(last) < len(entry):
         entry[int(last)] = answer.value
     elif isinstance(entry, dict) and answer.absent:
         entry.pop(last, None)
     elif isinstance(entry, dict):
         entry[last] = answer.value
-
-
-def _at(entry: Any, step: str) -> Any:
-    if isinstance(entry, list):
-        return entry[int(step)] if step.isdigit() and int(step) < len(entry) else None
-    return entry.get(step) if isinstance(entry, dict) else None
 
 
 def list_another(kind: object, data: Any, listing: Listing) -> None:

@@ -30,8 +30,8 @@ data, part of a faults file.
     of = "ETH-PERP"
     field = "oracle_price_x18" # no `value`: null
 
-What lasts needs `for_ms`; what happens once has none. The module says what there is; `staging` makes it
-happen.
+What lasts needs `for_ms`; what happens once has none. The module says what there is; `active_incidents` makes
+it happen.
 """
 
 import re
@@ -50,7 +50,7 @@ _BYTES32 = re.compile("0x[0-9a-fA-F]{64}")
 
 
 class Once(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind"):
-    """Something that happens `at_ms`."""
+    """Something that happens `at_ms` after the incidents were staged. Raises `ValueError` beyond a week."""
 
     at_ms: int
 
@@ -138,15 +138,22 @@ class PriceShift(
 class Trading(
     Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="trading"
 ):
-    """The product's trading status changes."""
+    """The product's trading status is `status`: orders that it forbids are refused with 2069, and the answers
+    show it.
+    """
 
     product: str
     status: Literal["post_only", "reduce_only", "soft_reduce_only", "not_tradable"]
 
 
-def _positive_or_absent(name: str, text: str) -> None:
-    if text and not (_DECIMAL.fullmatch(text) and text.strip("0.")):
+def _require_positive(name: str, text: str) -> None:
+    if not (_DECIMAL.fullmatch(text) and text.strip("0.")):
         raise ValueError(f"{name}: a decimal number above 0 as text, not {text!r}")
+
+
+def _require_subaccount(text: str) -> None:
+    if text and not _BYTES32.fullmatch(text):
+        raise ValueError(f"subaccount: 0x and 64 hex digits, or nothing for everybody, not {text!r}")
 
 
 class Rules(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="rules"):
@@ -170,7 +177,8 @@ class Rules(Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_
     def __post_init__(self) -> None:
         super().__post_init__()
         for name in ("tick", "step", "min_size"):
-            _positive_or_absent(name, getattr(self, name))
+            if getattr(self, name):
+                _require_positive(name, getattr(self, name))
 
 
 class Listing(
@@ -237,60 +245,56 @@ class LiquidateNow(
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.subaccount and not _BYTES32.fullmatch(self.subaccount):
-            raise ValueError(
-                f"subaccount: 0x and 64 hex digits, or nothing for everybody, not {self.subaccount!r}"
-            )
+        _require_subaccount(self.subaccount)
 
 
 class SettleResults(
     Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="settle"
 ):
-    """Results are settled into the balances."""
+    """The results of all perp positions are settled into the USDT0 balances."""
 
 
-class Deposit(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="deposit"):
-    """The subaccount ("" = every one that exists) gets `amount` USDT0 from outside."""
-
+class _MovesQuote(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind"):
     amount: str
+    """USDT0, decimal text above 0."""
     subaccount: str = ""
+    """Hex of 32 bytes; "" = every one that exists."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _money(self.amount, self.subaccount)
+        _require_positive("amount", self.amount)
+        _require_subaccount(self.subaccount)
+
+
+class Deposit(
+    _MovesQuote, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="deposit"
+):
+    """The subaccount ("" = every one that exists) gets `amount` USDT0 from outside."""
 
 
 class WithdrawNow(
-    Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="withdraw"
+    _MovesQuote, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="withdraw"
 ):
     """The subaccount ("" = every one that exists) pays `amount` USDT0 out, and the venue's fee of 1 USDT0.
     At most six decimals.
     """
 
-    amount: str
-    subaccount: str = ""
-
     def __post_init__(self) -> None:
         super().__post_init__()
-        _money(self.amount, self.subaccount)
         if len(self.amount.partition(".")[2]) > TOKEN_DECIMALS:
             raise ValueError(
                 f"amount: a withdrawal has at most {TOKEN_DECIMALS} decimals, not {self.amount!r}"
             )
 
 
-class Transfer(Once, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="transfer"):
+class Transfer(
+    _MovesQuote, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="transfer"
+):
     """The subaccount ("" = every one that exists) sends `amount` USDT0 to another of its owner's; `into`:
     it comes from there.
     """
 
-    amount: str
-    subaccount: str = ""
     into: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _money(self.amount, self.subaccount)
 
 
 class ArchiveOmits(
@@ -308,12 +312,6 @@ class ArchiveOmits(
         "close_isolated_subaccount",
         "funding_payment",
     ]
-
-
-def _money(amount: str, subaccount: str) -> None:
-    _positive_or_absent("amount", amount or "0")
-    if subaccount and not _BYTES32.fullmatch(subaccount):
-        raise ValueError(f"subaccount: 0x and 64 hex digits, or nothing for everybody, not {subaccount!r}")
 
 
 class ChargeFunding(

@@ -73,7 +73,7 @@ import msgspec
 
 from venue.simulated.engine.codes import ExchangeRefusal
 from venue.simulated.engine.rules import VenueOptions
-from venue.simulated.faults.incidents import FalseAnswer, Incident, Listing
+from venue.simulated.faults.incidents import Incident, Listing
 
 DELAY_MS_MAX = 100_000
 """The longest delay: how long the venue lets an order be under way."""
@@ -133,6 +133,12 @@ class Refuse(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
         if not 1000 <= self.code <= 9999:
             raise ValueError(f"code: the venue's codes have four digits, not {self.code}")
 
+    @property
+    def refusal(self) -> ExchangeRefusal:
+        """What the order is refused with; the text names the fault as staged."""
+        usual = f"the simulated venue refuses order {self.nth} of {self.product or 'any product'}"
+        return ExchangeRefusal(self.code, f"staged: {self.text or usual}")
+
 
 class LoseAck(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Process the order; if it is accepted the answer never comes."""
@@ -159,9 +165,7 @@ class Thin(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
             raise ValueError(f"lots: an order cannot find {self.lots} lots")
 
 
-class Late(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """The order takes `delay_ms` to arrive, even if the connection it was sent on is lost."""
-
+class _Delay(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
     delay_ms: int
 
     def __post_init__(self) -> None:
@@ -169,16 +173,14 @@ class Late(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
         _must_be_a_delay(self.delay_ms)
 
 
-class SlowAck(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
+class Late(_Delay, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """The order takes `delay_ms` to arrive, even if the connection it was sent on is lost."""
+
+
+class SlowAck(_Delay, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """The order is processed at once; if it is accepted its answer comes `delay_ms` later, after all of
     its events on the streams.
     """
-
-    delay_ms: int
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _must_be_a_delay(self.delay_ms)
 
 
 class Forget(Trigger, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -234,7 +236,7 @@ class DisturbReply(Recurring, frozen=True, forbid_unknown_fields=True, kw_only=T
 
 
 class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """All injected faults of a run."""
+    """All injected faults of a run: a faults file, decoded. Unknown keys are refused."""
 
     refuse: tuple[Refuse, ...] = ()
     lose_ack: tuple[LoseAck, ...] = ()
@@ -256,27 +258,21 @@ class Faults(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Itself; raises `ValueError` naming a product or request that the venue does not have: such a
         fault would silently never happen.
         """
-        shapes = (*self.thin, *self.split, *self.late, *self.slow_ack, *self.forget)
-        orders: tuple[Trigger, ...] = (*self.refuse, *self.lose_ack, *self.cut, *shapes)
-        lasting = [getattr(incident, "product", "") for incident in self.incident]
-        _must_exist(
-            "product",
-            [*(fault.product for fault in orders), *(fault.product for fault in self.event), *lasting],
-            symbols,
-        )
         listed = {incident.symbol for incident in self.incident if isinstance(incident, Listing)}
-        lies = [incident for incident in self.incident if isinstance(incident, FalseAnswer)]
-        _must_exist("of", [lie.of for lie in lies], symbols | listed)
-        _must_exist(
-            "request", [*(fault.request for fault in self.reply), *(lie.request for lie in lies)], requests
-        )
+        known = {"product": symbols, "of": symbols | listed, "request": requests}
+        named = [
+            (field, getattr(fault, field, ""))
+            for field in known
+            for table in self.__struct_fields__
+            if table not in {"venue", "seed"}
+            for fault in getattr(self, table)
+        ]
+        for field, name in named:
+            if name and name not in known[field]:
+                raise ValueError(
+                    f"faults: there is no {field} {name!r}, only {', '.join(sorted(known[field]))}"
+                )
         return self
-
-
-def _must_exist(what: str, named: Sequence[str], known: frozenset[str]) -> None:
-    for name in named:
-        if name and name not in known:
-            raise ValueError(f"faults: there is no {what} {name!r}, only {', '.join(sorted(known))}")
 
 
 NO_FAULTS = Faults()
@@ -324,8 +320,11 @@ class StagedFault(msgspec.Struct, frozen=True):
     forget: bool = False
 
 
+F = TypeVar("F", bound=Trigger)
+
+
 class FaultCounter:
-    """Counts orders against the faults' triggers."""
+    """Counts orders against the faults' triggers, each trigger by itself."""
 
     def __init__(self, faults: Faults) -> None:
         self.faults = faults
@@ -333,61 +332,49 @@ class FaultCounter:
 
     def next(self, product: str, *, increasing: bool) -> StagedFault:
         """Count one order that came in, and say what is to go wrong with it."""
-        refuse = [fault for fault in self.faults.refuse if self._is_due(fault, product, increasing)]
-        cuts = [fault.when for fault in self.faults.cut if self._is_due(fault, product, increasing)]
-        lost = [fault for fault in self.faults.lose_ack if self._is_due(fault, product, increasing)]
-        thin = [fault.lots for fault in self.faults.thin if self._is_due(fault, product, increasing)]
-        split = [fault for fault in self.faults.split if self._is_due(fault, product, increasing)]
-        lots, only = (
-            ((min(thin),), True) if thin else (split[0].lots, split[0].only) if split else (None, False)
-        )
-        late_ms = max(
-            (fault.delay_ms for fault in self.faults.late if self._is_due(fault, product, increasing)),
-            default=0,
-        )
-        slow_ms = max(
-            (fault.delay_ms for fault in self.faults.slow_ack if self._is_due(fault, product, increasing)),
-            default=0,
-        )
-        forgotten = [fault for fault in self.faults.forget if self._is_due(fault, product, increasing)]
+
+        def due(triggers: Sequence[F]) -> list[F]:
+            found = []
+            for trigger in triggers:
+                if trigger.product in {"", product} and (increasing or not trigger.increasing):
+                    count = self._counts[id(trigger)] = self._counts.get(id(trigger), 0) + 1
+                    if count == trigger.nth:
+                        found.append(trigger)
+            return found
+
+        faults = self.faults
+        refuse, thin, split = due(faults.refuse), due(faults.thin), due(faults.split)
+        cuts = {fault.when for fault in due(faults.cut)}
+        lots, only = (split[0].lots, split[0].only) if split else (None, False)
+        if thin:
+            lots, only = (min(fault.lots for fault in thin),), True
         return StagedFault(
-            _refusal(refuse[0]) if refuse else None,
-            lose_ack=bool(lost),
+            refuse[0].refusal if refuse else None,
+            lose_ack=bool(due(faults.lose_ack)),
             cut_before="before" in cuts,
             cut_after="after" in cuts,
             cut_during="during" in cuts,
             lots=lots,
             only=only,
-            late_ms=late_ms,
+            late_ms=max((fault.delay_ms for fault in due(faults.late)), default=0),
             breaks_fok=any(fault.breaks_fok for fault in split),
-            slow_ack_ms=slow_ms,
-            forget=bool(forgotten),
+            slow_ack_ms=max((fault.delay_ms for fault in due(faults.slow_ack)), default=0),
+            forget=bool(due(faults.forget)),
         )
-
-    def _is_due(self, trigger: Trigger, product: str, increasing: bool) -> bool:
-        if trigger.product not in {"", product} or (trigger.increasing and not increasing):
-            return False
-        count = self._counts[id(trigger)] = self._counts.get(id(trigger), 0) + 1
-        return count == trigger.nth
-
-
-def _refusal(fault: Refuse) -> ExchangeRefusal:
-    usual = f"the simulated venue refuses order {fault.nth} of {fault.product or 'any product'}"
-    return ExchangeRefusal(fault.code, f"staged: {fault.text or usual}")
 
 
 R = TypeVar("R", bound=Recurring)
 
 
 class RecurrenceCounter(Generic[R]):
-    """Whose turn it is: counts what happens against recurring faults."""
+    """Counts what happens against recurring faults, each fault by itself and with its own seeded chance."""
 
     def __init__(self, faults: Sequence[R], seed: int) -> None:
         self._faults = [(fault, random.Random(f"{seed} {number}")) for number, fault in enumerate(faults)]  # noqa: S311 - a seeded fault
         self._counts = [0] * len(faults)
 
     def due(self, is_about: Callable[[R], bool]) -> R | None:
-        """Count one happening for every fault that `is_about` it; the first fault whose turn it is."""
+        """Count one happening for every fault that `is_about` it; the first of them that is due, or None."""
         due: list[R] = []
         for i, (fault, chance) in enumerate(self._faults):
             if is_about(fault):

@@ -111,7 +111,7 @@ def answer_query(venue: SimulatedVenue, params: dict[str, Any]) -> str:
     request_type = f"query_{params['type']}"
     try:
         data = queries.answer(venue.exchange, venue.status, params, venue.now_ns())
-        return success(request_type, venue.incidents.bend(params, data, venue.exchange))
+        return success(request_type, venue.incidents.falsified(params, data, venue.exchange))
     except ExchangeRefusal as no:
         return failure(request_type, no)
 

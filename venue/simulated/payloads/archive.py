@@ -88,15 +88,15 @@ class _Match(msgspec.Struct, frozen=True):
 class Archive:
     """Every match, oldest first, and where to find an order's."""
 
-    def __init__(self, orders: OrderLog) -> None:
+    def __init__(self, orders: OrderLog, omitted: Sequence[str] = ()) -> None:
+        """`omitted`: event types, and `funding_payment`, that are not reported while they stand there."""
         self._orders = orders
+        self._omitted = omitted
         self._matches: list[_Match] = []
         self.charges: list[FundingCharged] = []
         """Every funding payment of an account, oldest first."""
         self.moves: list[Moved] = []
         """Every deposit, withdrawal, transfer, settlement, liquidation and isolated margin, oldest first."""
-        self.omitted: list[str] = []
-        """Staged: event types, and `funding_payment`, that are not told."""
         self._by_digest: dict[str, list[_Match]] = {}
 
     @property
@@ -118,7 +118,7 @@ class Archive:
         found = [
             one
             for one in reversed(self.moves)
-            if one.event not in self.omitted and one.at_ns + LAG_NS <= now_ns and query.wants(one)
+            if one.event not in self._omitted and one.at_ns + LAG_NS <= now_ns and query.wants(one)
         ]
         if query.limit is not None and query.limit.txs is not None:
             wanted = list(dict.fromkeys(one.submission_idx for one in found))[: query.limit.txs]
@@ -138,7 +138,7 @@ class Archive:
             one
             for one in reversed(self.charges)
             if one.subaccount == subaccount
-            and "funding_payment" not in self.omitted
+            and "funding_payment" not in self._omitted
             and one.product_id in product_ids
             and one.at_ns + LAG_NS <= now_ns
             and (newest is None or one.submission_idx <= newest)

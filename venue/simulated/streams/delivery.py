@@ -1,5 +1,5 @@
-"""Carries what the venue says: events to the subscribers, answers to whoever asked. On the way they are lost,
-doubled, held back or overtaken, when staged.
+"""Carries what the venue sends: events to the subscribers, answers to whoever asked. On the way they are
+lost, doubled, held back or overtaken, when staged.
 
 Nothing that is carried changes what has happened: the engine, its order log and the archive know nothing of
 all this.
@@ -7,6 +7,7 @@ all this.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from heapq import heappop, heappush
 
 import trio
@@ -26,7 +27,7 @@ REORDER_MS = 500
 
 @dataclass(slots=True)
 class _Late:
-    """Something held back, delivered once."""
+    """Something held back, delivered once: when it is due or when it is overtaken, whichever comes first."""
 
     deliver: Callable[[], None]
     delivered: bool = False
@@ -41,17 +42,17 @@ class Delivery:
     """Everything that leaves the venue goes through here. What is held back is delivered by `run`."""
 
     def __init__(self, subscribers: Subscribers, symbols: Mapping[int, str], faults: Faults) -> None:
-        """`symbols`: the products' names by id."""
+        """`symbols`: the products' names by id, for faults that name a product."""
         self._subscribers = subscribers
         self._symbols = symbols
         self._late: list[tuple[float, int, _Late]] = []
         self._added = trio.Event()
         self._overtaken: dict[str, list[_Late]] = {}
         self._number = 0
-        self.obey(faults)
+        self.stage(faults)
 
-    def obey(self, faults: Faults) -> None:
-        """Disturb as `faults` says, counting from now."""
+    def stage(self, faults: Faults) -> None:
+        """Disturb events and replies as `faults` says, counting from now; what was held back still comes."""
         self._events: RecurrenceCounter[DisturbEvent] = RecurrenceCounter(faults.event, faults.seed)
         self._replies: RecurrenceCounter[DisturbReply] = RecurrenceCounter(faults.reply, faults.seed)
 
@@ -73,7 +74,7 @@ class Delivery:
 
     # -- events ----------------------------------------------------------------------------------------------
 
-    def tell(self, topics: Sequence[Topic], text: Callable[[], str]) -> None:
+    def publish(self, topics: Sequence[Topic], text: Callable[[], str]) -> None:
         """Post one event to all listeners of `topics`. A topic's first part is the stream, its last the
         product; None = on all products.
         """
@@ -82,23 +83,21 @@ class Delivery:
         stream, symbol = str(topics[0][0]), self._symbols.get(int(topics[0][-1] or 0), "")
         fault = self._events.due(lambda fault: fault.stream in {"", stream} and fault.product in {"", symbol})
         held = self._overtaken.pop(stream, [])
-        if fault and fault.how == "cut":
-            self._subscribers.tell(topics, lambda: TruncatedFrame(text()))
-        else:
-            self._send(stream, fault, lambda: self._subscribers.tell(topics, text))
+        deliver = partial(self._subscribers.publish, topics, text)
+        match fault.how if fault else "":
+            case "cut":
+                self._subscribers.publish(topics, lambda: TruncatedFrame(text()))
+            case "delay" if fault:
+                self._hold(deliver, fault.delay_ms)
+            case "reorder":
+                self._overtaken.setdefault(stream, []).append(self._hold(deliver, REORDER_MS))
+            case "duplicate":
+                deliver()
+                deliver()
+            case "":
+                deliver()
         for late in held:
             late()
-
-    def _send(self, stream: str, fault: DisturbEvent | None, deliver: Callable[[], None]) -> None:
-        how = fault.how if fault else ""
-        if fault and how == "delay":
-            self._hold(deliver, fault.delay_ms)
-        elif how == "reorder":
-            self._overtaken.setdefault(stream, []).append(self._hold(deliver, REORDER_MS))
-        elif how != "drop":
-            deliver()
-            if how == "duplicate":
-                deliver()
 
     # -- answers ---------------------------------------------------------------------------------------------
 

@@ -1,5 +1,4 @@
-"""Tells the world: turns what the engine reports into the streams' texts, and watches over what is told by
-the clock.
+"""Publishes what the engine reports: makes the streams' texts, and keeps the streams that go by the clock.
 
 events --at once--> fill, order_update, position_change, trade, latest_candlestick, liquidation,
 funding_payment
@@ -44,7 +43,7 @@ BATCH_S = 0.05
 """Book changes are collected this long."""
 FUNDING_RATE_S = 20.0
 ALL_BBO_S = 1.0
-"""How often the stream of all best prices is told; its speed is not documented."""
+"""How often all best prices are published; its speed is not documented."""
 
 
 def rate_of(exchange: Exchange, product_id: int, now_ns: int) -> int:
@@ -54,7 +53,7 @@ def rate_of(exchange: Exchange, product_id: int, now_ns: int) -> int:
 
 
 class Publisher:
-    """Everything that is told goes out here, by the delivery."""
+    """Everything that is published goes out here, by the delivery that may disturb it."""
 
     def __init__(
         self,
@@ -75,44 +74,39 @@ class Publisher:
         """By product: a bid that was never there and has to be taken back."""
 
     async def run(self) -> None:
-        """Tell what is told by the clock, for ever."""
+        """Publish what goes by the clock, for ever: book batches, funding rates, all best prices."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._batch_books)
-            nursery.start_soon(self._tell_funding)
-            nursery.start_soon(self._tell_all_bbo)
+            nursery.start_soon(repeat, FUNDING_RATE_S, self.publish_funding_rates)
+            nursery.start_soon(repeat, ALL_BBO_S, self._publish_all_bbo)
 
-    def tell(self, event: PublishedEvent) -> None:
-        """One event, and the candles that a trade has changed."""
+    def publish(self, event: PublishedEvent) -> None:
+        """Publish one event, and the candles that a trade has changed."""
         if isinstance(event, Traded):
-            self._tell_candles(event)
-        self._delivery.tell(
+            for candle in self._candles.take(event):
+                topic = ("latest_candlestick", candle.granularity, candle.product_id)
+                self._delivery.publish([topic], partial(candle_json, candle))
+        self._delivery.publish(
             _topics(event),
             partial(event_json, event, order_update_fills=self._exchange.options.order_update_fills),
         )
 
-    def look(self) -> None:
-        """The books may have changed."""
+    def publish_books(self) -> None:
+        """Publish the best prices that have changed, and let the next batch tell the rest. To be called after
+        every step of the engine.
+        """
         for product_id, market in self._exchange.markets.items():
             if market.book.changed and product_id not in self._incidents.frozen:
                 self._book_changed.set()
-                self._tell_top(market.book)
+                bid, ask = (next(iter(market.book.levels(is_bid, 1)), None) for is_bid in (True, False))
+                if self._tops.get(product_id) != (bid, ask):
+                    self._tops[product_id] = (bid, ask)
+                    self._delivery.publish(
+                        [("best_bid_offer", product_id)],
+                        partial(top_json, product_id, bid, ask, self._exchange.now_ns),
+                    )
         if self._incidents.crossed:
             self._book_changed.set()
-
-    def _tell_top(self, book: Book) -> None:
-        bid, ask = (next(iter(book.levels(is_bid, 1)), None) for is_bid in (True, False))
-        if self._tops.get(book.product_id) != (bid, ask):
-            self._tops[book.product_id] = (bid, ask)
-            self._delivery.tell(
-                [("best_bid_offer", book.product_id)],
-                partial(top_json, book.product_id, bid, ask, self._exchange.now_ns),
-            )
-
-    def _tell_candles(self, trade: Traded) -> None:
-        for candle in self._candles.take(trade):
-            self._delivery.tell(
-                [("latest_candlestick", candle.granularity, candle.product_id)], partial(candle_json, candle)
-            )
 
     async def _batch_books(self) -> None:
         while True:
@@ -122,7 +116,7 @@ class Publisher:
             for product_id, market in self._exchange.markets.items():
                 lies = product_id in self._incidents.crossed or product_id in self._taken_back
                 if (market.book.changed or lies) and product_id not in self._incidents.frozen:
-                    self._delivery.tell(
+                    self._delivery.publish(
                         [("book_depth", product_id)], partial(batch_json, self._batch(market.book))
                     )
 
@@ -142,27 +136,29 @@ class Publisher:
             return batch
         return msgspec.structs.replace(batch, bids=(Level(taken_back, Base(0)), *batch.bids))
 
-    async def _tell_funding(self) -> None:
-        while True:
-            await trio.sleep(FUNDING_RATE_S)
-            self.tell_funding_rates()
+    def publish_funding_rates(self) -> None:
+        """Publish every product's rate of this moment; every 20 s, and when a staged charge is due."""
 
-    def tell_funding_rates(self) -> None:
-        """Every product's rate, to whoever listens."""
+        def text(product_id: int) -> str:
+            rate = rate_of(self._exchange, product_id, self._now_ns())
+            return funding_json(product_id, rate, self._now_ns())
+
         for product_id in self._exchange.markets:
             topics: list[Topic] = [("funding_rate", product_id), ("funding_rate", None)]
-            self._delivery.tell(topics, partial(self._funding_json, product_id))
+            self._delivery.publish(topics, partial(text, product_id))
 
-    def _funding_json(self, product_id: int) -> str:
-        return funding_json(product_id, rate_of(self._exchange, product_id, self._now_ns()), self._now_ns())
+    def _publish_all_bbo(self) -> None:
+        self._delivery.publish(
+            [("all_bbo", None)],
+            lambda: all_bbo_json(all_prices(self._exchange), self._now_ns() // 1_000_000),
+        )
 
-    async def _tell_all_bbo(self) -> None:
-        while True:
-            await trio.sleep(ALL_BBO_S)
-            self._delivery.tell(
-                [("all_bbo", None)],
-                lambda: all_bbo_json(all_prices(self._exchange), self._now_ns() // 1_000_000),
-            )
+
+async def repeat(every_s: float, act: Callable[[], None]) -> None:
+    """Call `act` every `every_s` seconds, for ever; first after `every_s`."""
+    while True:
+        await trio.sleep(every_s)
+        act()
 
 
 def _topics(event: PublishedEvent) -> list[Topic]:

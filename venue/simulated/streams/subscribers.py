@@ -43,21 +43,21 @@ class Subscribers:
         self._topics: dict[Topic, dict[Listener, None]] = {}
 
     def add(self, topic: Topic, listener: Listener) -> None:
-        """Subscribe."""
+        """Subscribe, or do nothing where that is subscribed already."""
         self._topics.setdefault(topic, {})[listener] = None
 
     def remove(self, topic: Topic, listener: Listener) -> None:
-        """Unsubscribe; what was never subscribed is fine."""
+        """Unsubscribe, or do nothing where that was never subscribed."""
         listeners = self._topics.get(topic, {})
         listeners.pop(listener, None)
         if not listeners:
             self._topics.pop(topic, None)
 
     def has_any(self, topics: Iterable[Topic]) -> bool:
-        """Does anybody listen to one of `topics`?"""
+        """Has anybody subscribed to one of `topics`? Only then is an event counted and its text made."""
         return any(topic in self._topics for topic in topics)
 
-    def tell(self, topics: Iterable[Topic], text: Callable[[], str]) -> None:
+    def publish(self, topics: Iterable[Topic], text: Callable[[], str]) -> None:
         """Post one text to all listeners of `topics`; it is only made when somebody listens."""
         listeners = [listener for topic in topics for listener in self._topics.get(topic, ())]
         if listeners:

@@ -254,6 +254,15 @@ async def test_an_order_can_be_filled_in_any_pieces(autojump_clock: MockClock) -
         ]
 
 
+async def test_money_of_a_product_that_is_not_traded_is_a_sentence_and_not_a_server_error(
+    autojump_clock: MockClock,
+) -> None:
+    async with floor() as place:
+        content = b'{"kind": "liquidate", "product": "XYZ-PERP"}'
+        reply = await place.http.post("http://venue/simulated/money", content=content)
+        assert (reply.status_code, reply.json()) == (400, {"error": "there is no product 'XYZ-PERP'"})
+
+
 async def test_staging_something_else_ends_what_lasts(autojump_clock: MockClock) -> None:
     async with floor() as place:
         stage(place, Status(at_ms=0, for_ms=100_000))
