@@ -16,7 +16,6 @@ from runtime.files import replace_file
 from venue.simulated.engine.accounts import Account
 from venue.simulated.engine.book import Resting
 from venue.simulated.engine.events import Filled, FundingCharged, Moved
-from venue.simulated.engine.exchange import Exchange
 from venue.simulated.engine.order_log import LoggedOrder
 from venue.simulated.venue import SimulatedVenue
 
@@ -26,7 +25,7 @@ SCHEMA = "evenkeel.simulated/1"
 
 
 class SavedMarket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What one product has collected and paid."""
+    """What one product has collected and paid: USDT0 x18, and the funding per unit since the beginning."""
 
     product_id: int
     cumulative_funding: int
@@ -35,7 +34,7 @@ class SavedMarket(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class SavedVenue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Everything that outlives a restart."""
+    """Everything that outlives a restart of the process, as JSON in the file."""
 
     schema: str
     instance: str
@@ -53,7 +52,7 @@ class SavedVenue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def state_of(venue: SimulatedVenue) -> SavedVenue:
-    """What to keep of a running venue."""
+    """What to save of a running venue. It shares the venue's lists: write it before anything else happens."""
     exchange = venue.exchange
     return SavedVenue(
         SCHEMA,
@@ -75,45 +74,41 @@ def state_of(venue: SimulatedVenue) -> SavedVenue:
     )
 
 
-def restore(venue: SimulatedVenue, kept: SavedVenue) -> None:
-    """Put a venue that has not begun into the state `kept`. Raises `ValueError` for a product that it does
+def restore(venue: SimulatedVenue, saved: SavedVenue) -> None:
+    """Put a venue that has not begun into the state `saved`. Raises `ValueError` for a product that it does
     not have.
     """
     exchange = venue.exchange
-    if {market.product_id for market in kept.markets} != set(exchange.markets):
+    if {market.product_id for market in saved.markets} != set(exchange.markets):
         raise ValueError(
-            f"markets: they are {sorted(market.product_id for market in kept.markets)}, not"
+            f"markets: they are {sorted(market.product_id for market in saved.markets)}, not"
             f" {sorted(exchange.markets)}"
         )
-    venue.instance = kept.instance
-    exchange.tick(kept.now_ns)
-    exchange.submission_idx, exchange.insurance = kept.submission_idx, kept.insurance
-    exchange.accounts = {account.subaccount: account for account in kept.accounts}
-    exchange.tx_nonces = dict(kept.tx_nonces)
-    for market in kept.markets:
+    venue.instance = saved.instance
+    exchange.tick(saved.now_ns)
+    exchange.submission_idx, exchange.insurance = saved.submission_idx, saved.insurance
+    exchange.accounts = {account.subaccount: account for account in saved.accounts}
+    exchange.tx_nonces = dict(saved.tx_nonces)
+    for market in saved.markets:
         here = exchange.markets[market.product_id]
         here.funding.cumulative, here.available_settle, here.fees = (
             market.cumulative_funding,
             market.available_settle,
             market.fees,
         )
-    _restore_orders(exchange, kept)
-    for fill in kept.matches:
-        venue.archive.record(fill)
-    money: list[FundingCharged | Moved] = [*kept.charges, *kept.moves]
-    for event in money:
-        venue.archive.record_money(event)
-
-
-def _restore_orders(exchange: Exchange, kept: SavedVenue) -> None:
-    for entry in kept.orders:
+    for entry in saved.orders:
         exchange.order_log.append(entry)
         if entry.taken_in:
             exchange.order_log.take_in(entry)
-    for order in kept.resting:
-        market = exchange.markets[order.order.product_id]
-        market.book.rest(order, exchange.now_ns)
-        market.open_orders[order.digest] = order
+    for order in saved.resting:
+        market_here = exchange.markets[order.order.product_id]
+        market_here.book.rest(order, exchange.now_ns)
+        market_here.open_orders[order.digest] = order
+    for fill in saved.matches:
+        venue.archive.record(fill)
+    money: list[FundingCharged | Moved] = [*saved.charges, *saved.moves]
+    for event in money:
+        venue.archive.record_money(event)
 
 
 def load(path: Path) -> SavedVenue | None:
@@ -123,16 +118,16 @@ def load(path: Path) -> SavedVenue | None:
     if not path.exists():
         return None
     data: Any = json.loads(path.read_text())
-    kept = msgspec.convert(data, SavedVenue, dec_hook=decode_unit, str_keys=True, strict=False)
-    if kept.schema != SCHEMA:
-        raise ValueError(f"schema: it is {kept.schema!r}, not {SCHEMA!r}")
-    return kept
+    saved = msgspec.convert(data, SavedVenue, dec_hook=decode_unit, str_keys=True, strict=False)
+    if saved.schema != SCHEMA:
+        raise ValueError(f"schema: it is {saved.schema!r}, not {SCHEMA!r}")
+    return saved
 
 
-def save(path: Path, kept: SavedVenue) -> None:
-    """Write the state. Raises `OSError`."""
-    text = json.dumps(msgspec.to_builtins(kept, enc_hook=encode_unit, str_keys=True))
-    replace_file(path, text.encode(), sync="file")
+def save(path: Path, saved: SavedVenue) -> None:
+    """Write the state beside the old one, force it onto the disk and rename it over. Raises `OSError`."""
+    data = msgspec.to_builtins(saved, enc_hook=encode_unit, str_keys=True)
+    replace_file(path, json.dumps(data).encode(), sync="file")
 
 
 async def keep(venue: SimulatedVenue, path: Path) -> None:

@@ -90,24 +90,24 @@ async def answer(venue: SimulatedVenue, text: bytes | str, address: str) -> Answ
     if held_up is not None:
         return held_up
     if asked.params is not None:
-        return Answer(await carried(venue, asked.name, answer_query(venue, asked.params)))
+        return await carried(venue, asked.name, answer_query(venue, asked.params))
     # at most the speed bump of a batch: what has arrived is processed whatever becomes of its connection
     with trio.CancelScope(shield=True):
         reply = await execute(venue, asked.name, asked.body)
-    return Answer(await carried(venue, asked.name, reply))
+    return await carried(venue, asked.name, reply)
 
 
-async def carried(venue: SimulatedVenue, request: str, reply: str) -> str:
+async def carried(venue: SimulatedVenue, request: str, reply: str) -> Answer:
     """The reply to `request`, once it is there. Raises `AnswerLost` and `ConnectionCut` when that is
     staged.
     """
     if not await venue.delivery.brings_answer(request):
         raise AnswerLost
-    return reply
+    return Answer(reply)
 
 
 def answer_query(venue: SimulatedVenue, params: dict[str, Any]) -> str:
-    """The envelope of a query's answer."""
+    """The envelope of a query's answer, or of its refusal, falsified as staged."""
     request_type = f"query_{params['type']}"
     try:
         data = queries.answer(venue.exchange, venue.status, params, venue.now_ns())
@@ -129,19 +129,12 @@ def _stopped(venue: SimulatedVenue, asked: _Asked, address: str) -> Answer | Non
         return Answer(failure(request_type, refused(1004)))
     if "ip_query_only" in gates and asked.params is None:
         return Answer(failure(request_type, refused(1002)), 403, write(QUERY_ONLY))
-    if not _within_limits(venue, asked, address):
-        return over_limit(venue, request_type)
-    return None
-
-
-def over_limit(venue: SimulatedVenue, request_type: str) -> Answer:
-    """Too many requests, as the options say it."""
+    if asked.params is not None:
+        allowed = venue.admission.may_ask("query", address, query_weight(asked.params))
+    else:
+        weight, wallet = execute_weight(asked.name, asked.body)
+        allowed = venue.admission.may_ask("execute", wallet, weight)
+    if allowed:
+        return None
     options = venue.exchange.options
     return Answer(failure(request_type, refused(options.limited_by)), options.limited_status)
-
-
-def _within_limits(venue: SimulatedVenue, asked: _Asked, address: str) -> bool:
-    if asked.params is not None:
-        return venue.admission.may_ask("query", address, query_weight(asked.params))
-    weight, wallet = execute_weight(asked.name, asked.body)
-    return venue.admission.may_ask("execute", wallet, weight)

@@ -25,7 +25,7 @@ CANDLES_MAX = 500
 
 
 class _Size(msgspec.Struct, frozen=True):
-    """What a question's weight depends on."""
+    """What a question's weight depends on; everything else is read later."""
 
     limit: int | EventsLimit | None = None
     subaccounts: tuple[msgspec.Raw, ...] | None = None
@@ -82,18 +82,6 @@ def archived(venue: SimulatedVenue, body: bytes, address: str) -> tuple[str, obj
     return name, READERS[name](venue, bytes(question))
 
 
-def _orders(venue: SimulatedVenue, body: bytes) -> object:
-    return venue.archive.orders(_checked(body), venue.now_ns())
-
-
-def _matches(venue: SimulatedVenue, body: bytes) -> object:
-    return venue.archive.matches(_checked(body), venue.now_ns())
-
-
-def _events(venue: SimulatedVenue, body: bytes) -> object:
-    return venue.archive.events(read_request(body, EventsQuery), venue.now_ns())
-
-
 def _checked(body: bytes) -> ArchiveQuery:
     query = read_request(body, ArchiveQuery)
     if query.digests is not None and (query.subaccounts or query.product_ids):
@@ -124,58 +112,45 @@ def _candlesticks(venue: SimulatedVenue, body: bytes) -> object:
     }
 
 
-def _rate(venue: SimulatedVenue, product_id: int) -> dict[str, Any]:
+def _funding_rate(venue: SimulatedVenue, product_id: int) -> dict[str, Any]:
     _market(venue, product_id)
     return {
         "product_id": product_id,
         "funding_rate_x18": str(rate_of(venue.exchange, product_id, venue.now_ns())),
-        "update_time": _now(venue),
+        "update_time": str(venue.now_ns() // 10**9),
     }
 
 
-def _funding_rate(venue: SimulatedVenue, body: bytes) -> object:
-    return _rate(venue, read_request(body, _Product).product_id)
-
-
-def _funding_rates(venue: SimulatedVenue, body: bytes) -> object:
-    return {
-        str(product_id): _rate(venue, product_id) for product_id in read_request(body, _Products).product_ids
-    }
-
-
-def _price_of(venue: SimulatedVenue, product_id: int) -> dict[str, Any]:
+def _prices(venue: SimulatedVenue, product_id: int) -> dict[str, Any]:
     market = _market(venue, product_id)
-    mark = market.oracle + (market.premium() or 0)
     return {
         "product_id": product_id,
         "index_price_x18": str(int(market.oracle)),
-        "mark_price_x18": str(mark),
-        "update_time": _now(venue),
+        "mark_price_x18": str(market.oracle + (market.premium() or 0)),
+        "update_time": str(venue.now_ns() // 10**9),
     }
 
 
-def _price(venue: SimulatedVenue, body: bytes) -> object:
-    return _price_of(venue, read_request(body, _Product).product_id)
-
-
-def _perp_prices(venue: SimulatedVenue, body: bytes) -> object:
+def _oracle_price(venue: SimulatedVenue, product_id: int) -> dict[str, Any]:
+    prices = _prices(venue, product_id)
     return {
-        str(product_id): _price_of(venue, product_id)
-        for product_id in read_request(body, _Products).product_ids
+        "product_id": product_id,
+        "oracle_price_x18": prices["index_price_x18"],
+        "update_time": prices["update_time"],
     }
 
 
-def _oracle_price(venue: SimulatedVenue, body: bytes) -> object:
-    ids = read_request(body, _Products).product_ids
-    shown = [
-        {
-            "product_id": each,
-            "oracle_price_x18": str(int(_market(venue, each).oracle)),
-            "update_time": _now(venue),
-        }
-        for each in ids
-    ]
-    return {"prices": shown}
+PerProduct = Callable[[SimulatedVenue, int], dict[str, Any]]
+
+
+def _of_one(find: PerProduct) -> "Reader":
+    return lambda venue, body: find(venue, read_request(body, _Product).product_id)
+
+
+def _by_product(find: PerProduct) -> "Reader":
+    return lambda venue, body: {
+        str(each): find(venue, each) for each in read_request(body, _Products).product_ids
+    }
 
 
 def _interest_and_funding(venue: SimulatedVenue, body: bytes) -> object:
@@ -204,20 +179,20 @@ def _linked_signer_rate_limit(venue: SimulatedVenue, body: bytes) -> object:
     }
 
 
-def _now(venue: SimulatedVenue) -> str:
-    return str(venue.now_ns() // 10**9)
-
-
-READERS: dict[str, Callable[[SimulatedVenue, bytes], object]] = {
-    "orders": _orders,
-    "matches": _matches,
-    "events": _events,
+Reader = Callable[[SimulatedVenue, bytes], object]
+READERS: dict[str, Reader] = {
+    "orders": lambda venue, body: venue.archive.orders(_checked(body), venue.now_ns()),
+    "matches": lambda venue, body: venue.archive.matches(_checked(body), venue.now_ns()),
+    "events": lambda venue, body: venue.archive.events(read_request(body, EventsQuery), venue.now_ns()),
     "candlesticks": _candlesticks,
-    "funding_rate": _funding_rate,
-    "funding_rates": _funding_rates,
-    "price": _price,
-    "perp_prices": _perp_prices,
-    "oracle_price": _oracle_price,
+    "funding_rate": _of_one(_funding_rate),
+    "funding_rates": _by_product(_funding_rate),
+    "price": _of_one(_prices),
+    "perp_prices": _by_product(_prices),
+    "oracle_price": lambda venue, body: {
+        "prices": [_oracle_price(venue, each) for each in read_request(body, _Products).product_ids]
+    },
     "interest_and_funding": _interest_and_funding,
     "linked_signer_rate_limit": _linked_signer_rate_limit,
 }
+"""Every question of the archive, and what answers it. Raises `ExchangeRefusal`."""

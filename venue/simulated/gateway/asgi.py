@@ -62,7 +62,7 @@ Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 def application(venue: SimulatedVenue) -> ASGIApp:
-    """The ASGI application of `venue`."""
+    """The ASGI application of `venue`: every route of this page, for requests of at most `BODY_MAX` bytes."""
     http = _Http(venue)
     get, post = ["GET"], ["POST"]
     routes = [
@@ -87,14 +87,8 @@ def application(venue: SimulatedVenue) -> ASGIApp:
         WebSocketRoute("/ws/v2", _SocketEndpoint(venue, concurrent_session)),
         WebSocketRoute("/v1/subscribe", _SocketEndpoint(venue, subscribe_session)),
     ]
-    return bounded(
-        _named(
-            Starlette(
-                routes=routes, exception_handlers={ClientDisconnect: _nobody_there, TooLarge: too_large}
-            ),
-            venue,
-        )
-    )
+    handlers = {ClientDisconnect: _nobody_there, TooLarge: too_large}
+    return bounded(_named(Starlette(routes=routes, exception_handlers=handlers), venue))
 
 
 async def _nobody_there(_request: Request, _gone: Exception) -> Response:
@@ -149,32 +143,30 @@ class _Http:
         return await self._answered(request, await request.body())
 
     async def execute(self, request: Request) -> Response:
-        """`/v1/execute`."""
+        """`/v1/execute`: one signed request as JSON, answered in the envelope, refusals too."""
         return await self._answered(request, await request.body())
 
     async def _answered(self, request: Request, body: bytes | str) -> Response:
-        if self._venue.exchange.options.needs_encoding and not _accepts_encoding(request):
+        accepted = request.headers.get("accept-encoding", "").lower()
+        if self._venue.exchange.options.needs_encoding and not any(each in accepted for each in ENCODINGS):
             return _text(write(NO_ENCODING), 403)
         return await _sent(answer(self._venue, body, _address(request)))
 
     async def _carried(self, request: str, reply: str) -> Response:
-        async def carry() -> Answer:
-            return Answer(await carried(self._venue, request, reply))
-
-        return await _sent(carry())
+        return await _sent(carried(self._venue, request, reply))
 
     async def time(self, _request: Request) -> Response:
-        """`/v1/time`: a bare number of milliseconds."""
+        """`/v1/time`: the venue's clock as a bare number of milliseconds of Unix time."""
         return await self._carried("time", str(self._venue.now_ms()))
 
     async def symbols(self, _request: Request) -> Response:
-        """`/v1/symbols`: a bare list."""
+        """`/v1/symbols`: the rules of every product as a bare list, without an envelope."""
         return await self._carried(
             "symbols", write([symbol_json(product) for product in self._venue.exchange.products])
         )
 
     async def edge(self, request: Request) -> Response:
-        """`/v1/edge/query`."""
+        """`/v1/edge/query`: cached reads, and pings; 400 for what is no JSON object."""
         try:
             params = msgspec.json.decode(await request.body(), type=dict[str, object])
         except msgspec.DecodeError as error:
@@ -192,7 +184,7 @@ class _Http:
         return _text(write(list(self._venue.exchange.order_log)))
 
     async def takeovers(self, _request: Request) -> Response:
-        """`/simulated/takeovers`: a list of `events.Liquidated`."""
+        """`/simulated/takeovers`: a list of `events.Liquidated`, the oldest first."""
         return _text(write(list(self._venue.exchange.takeovers)))
 
     async def faults(self, request: Request) -> Response:
@@ -220,7 +212,9 @@ class _Http:
         return _text("{}")
 
     async def archive(self, request: Request) -> Response:
-        """The archive: one key, no envelope."""
+        """The archive: one key that names the question, no envelope; a refusal is a 400, over the limit a
+        429.
+        """
         try:
             name, found = archived(self._venue, await request.body(), _address(request))
         except ExchangeRefusal as no:
@@ -229,15 +223,15 @@ class _Http:
         return await self._carried(f"archive_{name}", write(found))
 
     async def assets(self, _request: Request) -> Response:
-        """`/v2/assets`."""
+        """`/v2/assets`: a list with USDT0 and every perp; fees are JSON numbers."""
         return _text(write(public.assets(self._venue)))
 
     async def pairs(self, request: Request) -> Response:
-        """`/v2/pairs`."""
+        """`/v2/pairs`: every perp against USDT0; `market` names a kind, of which only `perp` has any."""
         return _text(write(public.pairs(self._venue, request.query_params.get("market"))))
 
     async def orderbook(self, request: Request) -> Response:
-        """`/v2/orderbook`."""
+        """`/v2/orderbook`: prices and amounts as decimal text; 400 for an unknown `ticker_id`."""
         asked = request.query_params
         try:
             return _text(
@@ -259,11 +253,6 @@ async def _sent(reply: Awaitable[Answer]) -> Response:
     return _text(sent.text if sent.body is None else sent.body, sent.status)
 
 
-def _accepts_encoding(request: Request) -> bool:
-    accepted = request.headers.get("accept-encoding", "").lower()
-    return any(encoding in accepted for encoding in ENCODINGS)
-
-
 def _address(connection: Request | WebSocket) -> str:
     return connection.client.host if connection.client else ""
 
@@ -273,7 +262,7 @@ def _text(text: str, status: int = 200) -> Response:
 
 
 class WebSocketFrames:
-    """`sessions.Frames` on an ASGI WebSocket."""
+    """`sessions.Frames` on an ASGI WebSocket that has been accepted."""
 
     def __init__(self, socket: WebSocket, send: Send) -> None:
         self._socket = socket
@@ -283,7 +272,7 @@ class WebSocketFrames:
 
     @property
     def address(self) -> str:
-        """Where the client is."""
+        """The client's IP address, which rate limits count by; "" where the server does not know it."""
         return _address(self._socket)
 
     @property
@@ -301,14 +290,16 @@ class WebSocketFrames:
         return text if text is not None else message["bytes"].decode("utf-8", "replace")
 
     async def send(self, text: str) -> None:
-        """Send one frame. Raises `Closed`."""
+        """Send one text frame. Raises `Closed` when the client is gone."""
         try:
             await self._socket.send_text(text)
         except (WebSocketDisconnect, RuntimeError) as error:
             raise Closed from error
 
     async def send_truncated(self, text: str) -> None:
-        """Staged: half a frame, where the server can do that."""
+        """Staged: half a frame, where the server can do that (see `server`); elsewhere it ignores the
+        message.
+        """
         await self._send({"type": TRUNCATED, "text": text})
 
 

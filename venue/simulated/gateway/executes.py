@@ -20,11 +20,12 @@ from venue.simulated.faults.order_faults import AnswerLost
 from venue.simulated.gateway.money_executes import MONEY_EXECUTES, digest_of
 from venue.simulated.payloads.requests import (
     CancelAndPlace,
+    CancellationProductsTx,
     CancellationTx,
     CancelOrders,
-    CancelProductOrders,
     PlaceOrder,
     PlaceOrders,
+    Signed,
     read_request,
 )
 from venue.simulated.payloads.wire import failure, order_json, success
@@ -39,7 +40,7 @@ T = TypeVar("T")
 
 
 class _Echo(msgspec.Struct, frozen=True):
-    """What an answer repeats of its request."""
+    """What an answer repeats of its request: of a `cancel_and_place` what its order says."""
 
     signature: str | None = None
     id: Whole | None = None
@@ -50,7 +51,11 @@ async def execute(venue: SimulatedVenue, name: str, body: bytes) -> str:
     request_type, echo = f"execute_{name}", _Echo()
     echoes_id = venue.exchange.options.echo_id
     try:
-        echo = _echo(name, body)
+        if name == "cancel_and_place":
+            order = read_request(body, CancelAndPlace).place_order
+            echo = _Echo(order.signature, order.id)
+        else:
+            echo = read_request(body, _Echo)
         data = await _run(venue, name, body)
     except AnswerTruncated as cut:
         raise AnswerTruncated(
@@ -75,21 +80,11 @@ async def _run(venue: SimulatedVenue, name: str, body: bytes) -> object:
         raise refused(2068)
     if name in MONEY_EXECUTES:
         return MONEY_EXECUTES[name](venue, body)
-    if name not in EXECUTES:
+    if name == "place_order":
+        return {"digest": await venue.place(read_request(body, PlaceOrder))}
+    if name not in BATCHES:
         raise refused(2038)
-    return await EXECUTES[name](venue, body)
-
-
-def _echo(name: str, body: bytes) -> _Echo:
-    """The echo of a `cancel_and_place` is its order's."""
-    if name == "cancel_and_place":
-        order = read_request(body, CancelAndPlace).place_order
-        return _Echo(order.signature, order.id)
-    return read_request(body, _Echo)
-
-
-async def _place_order(venue: SimulatedVenue, body: bytes) -> object:
-    return {"digest": await venue.place(read_request(body, PlaceOrder))}
+    return await BATCHES[name](venue, body)
 
 
 async def _place_orders(venue: SimulatedVenue, body: bytes) -> object:
@@ -118,27 +113,20 @@ async def _place_orders(venue: SimulatedVenue, body: bytes) -> object:
 
 async def _cancel_orders(venue: SimulatedVenue, body: bytes) -> object:
     request = read_request(body, CancelOrders)
-    orders = _resting(venue, request.tx, request.signature, request.required_unfilled_amount)
-    return _cancelled(venue, orders)
+    return _cancelled(venue, _resting(venue, request.tx, request.signature, request.required_unfilled_amount))
 
 
 async def _cancel_product_orders(venue: SimulatedVenue, body: bytes) -> object:
-    request = read_request(body, CancelProductOrders)
-    tx, exchange = request.tx, venue.exchange
-    products = [int(product_id) for product_id in tx.productIds]
+    request = read_request(body, Signed[CancellationProductsTx])
+    exchange, sender, nonce = venue.exchange, request.tx.sender.lower(), int(request.tx.nonce)
+    products = [int(product_id) for product_id in request.tx.productIds]
     digest = digest_of(
-        cancellation_products_digest,
-        tx.sender.lower(),
-        products,
-        int(tx.nonce),
-        exchange.chain_id,
-        exchange.endpoint,
+        cancellation_products_digest, sender, products, nonce, exchange.chain_id, exchange.endpoint
     )
-    _check_request(venue, tx.sender, tx.nonce, venue.signer_of(digest, request.signature))
-    wanted = products or list(exchange.markets)
+    _check_request(venue, sender, nonce, venue.signer_of(digest, request.signature))
+    wanted = products or exchange.markets
     return _cancelled(
-        venue,
-        [order for product_id in wanted for order in exchange.open_orders(tx.sender.lower(), product_id)],
+        venue, [order for product_id in wanted for order in exchange.open_orders(sender, product_id)]
     )
 
 
@@ -175,22 +163,19 @@ async def _cancel_and_place(venue: SimulatedVenue, body: bytes) -> object:
 
 
 def _cancel_signer(venue: SimulatedVenue, tx: CancellationTx, signature: str) -> str:
-    """Who signed a cancellation. Raises `ExchangeRefusal`."""
+    """The address that signed a cancellation. Raises `ExchangeRefusal`: 2039 when products and digests differ
+    in number, and what `signer_of` raises.
+    """
     if len(tx.productIds) != len(tx.digests):
         raise refused(2039)
-    products, digests, exchange = (
-        [int(product_id) for product_id in tx.productIds],
-        [digest.lower() for digest in tx.digests],
-        venue.exchange,
-    )
     digest = digest_of(
         cancellation_digest,
         tx.sender.lower(),
-        products,
-        digests,
+        [int(product_id) for product_id in tx.productIds],
+        [digest.lower() for digest in tx.digests],
         int(tx.nonce),
-        exchange.chain_id,
-        exchange.endpoint,
+        venue.exchange.chain_id,
+        venue.exchange.endpoint,
     )
     return venue.signer_of(digest, signature)
 
@@ -205,25 +190,20 @@ def _resting(
     found, gone = [], None
     for product_id, digest in zip(tx.productIds, tx.digests, strict=True):
         try:
-            found.append(_cancellable(venue, int(product_id), digest.lower(), tx.sender.lower(), unfilled))
+            order = venue.exchange.find(int(product_id), digest.lower())
+            if order.order.sender != tx.sender.lower():
+                raise refused(2014)
+            if unfilled is not None and order.remaining != abs(unfilled):
+                raise refused(2020, digest=digest.lower())
         except ExchangeRefusal as no:
             if no.code != 2020 or venue.exchange.options.cancel_batch_is_atomic:
                 raise
             gone = no
+        else:
+            found.append(order)
     if gone and not found:
         raise gone
     return found
-
-
-def _cancellable(
-    venue: SimulatedVenue, product_id: int, digest: str, sender: str, unfilled: Base | None
-) -> Resting:
-    order = venue.exchange.find(product_id, digest)
-    if order.order.sender != sender:
-        raise refused(2014)
-    if unfilled is not None and order.remaining != abs(unfilled):
-        raise refused(2020, digest=digest)
-    return order
 
 
 def _check_request(venue: SimulatedVenue, sender: str, nonce: int, signer: str) -> None:
@@ -237,18 +217,15 @@ def _cancelled(venue: SimulatedVenue, orders: list[Resting]) -> object:
     return {"cancelled_orders": shown}
 
 
-EXECUTES: dict[str, Callable[[SimulatedVenue, bytes], Awaitable[object]]] = {
-    "place_order": _place_order,
+BATCHES: dict[str, Callable[[SimulatedVenue, bytes], Awaitable[object]]] = {
     "place_orders": _place_orders,
     "cancel_orders": _cancel_orders,
     "cancel_product_orders": _cancel_product_orders,
     "cancel_and_place": _cancel_and_place,
 }
-"""Those that an order's life consists of."""
-
-NOT_SIMULATED = {"mint_nlp", "burn_nlp"}
-"""The liquidity pool's tokens are no business of a perp trader."""
-"""Those that an order's life consists of."""
+"""What places and cancels several orders with one request."""
+EXECUTES = ("place_order", *BATCHES)
+"""The executes that trade, by name."""
 
 NOT_SIMULATED = {"mint_nlp", "burn_nlp"}
 """The liquidity pool's tokens are no business of a perp trader."""

@@ -27,33 +27,33 @@ LOOPBACK = "127.0.0.1"
 
 
 class HeardStream(trio.abc.Stream):
-    """A stream that remembers when something came in."""
+    """A stream that remembers when something came in; everything else is the inner stream's."""
 
     def __init__(self, stream: trio.abc.Stream) -> None:
         self._stream = stream
         self.heard_at = trio.current_time()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """As the stream's own."""
+        """The next bytes, as the stream brings them; `heard_at` is their time on Trio's clock."""
         received = await self._stream.receive_some(max_bytes)
         self.heard_at = trio.current_time()
         return received
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        """As the stream's own."""
+        """Send all of `data`; waits while the other end does not read."""
         await self._stream.send_all(data)
 
     async def wait_send_all_might_not_block(self) -> None:
-        """As the stream's own."""
+        """Wait until the other end reads; what `trio.abc.SendStream` demands."""
         await self._stream.wait_send_all_might_not_block()
 
     async def aclose(self) -> None:
-        """As the stream's own."""
+        """Close both directions; the other end reads an end of file."""
         await self._stream.aclose()
 
 
 class SocketFrames:
-    """`sessions.Frames` on a server-side WebSocket."""
+    """`sessions.Frames` on a server-side WebSocket over a stream in memory."""
 
     address = LOOPBACK
 
@@ -63,25 +63,25 @@ class SocketFrames:
 
     @property
     def heard_at(self) -> float:
-        """Of the last byte."""
+        """Trio's time of the last byte, pings included."""
         return self._stream.heard_at
 
     async def receive(self) -> str:
-        """The next frame. Raises `Closed`."""
+        """The next text frame. Raises `Closed` when the client is gone."""
         try:
             return await self._socket.receive()
         except Unreachable as error:
             raise Closed from error
 
     async def send(self, text: str) -> None:
-        """Send one frame. Raises `Closed`."""
+        """Send one text frame. Raises `Closed` when the client is gone."""
         try:
             await self._socket.send(text)
         except Unreachable as error:
             raise Closed from error
 
     async def send_truncated(self, text: str) -> None:
-        """Staged: half a frame, and nothing more."""
+        """Staged: send the first half of a frame and end the connection without a closing handshake."""
         await self._stream.send_all(truncated_frame(text))
         self._socket.abandon("staged: cut in mid-frame")
 

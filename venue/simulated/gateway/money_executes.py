@@ -2,12 +2,21 @@
 carries the address's next `tx_nonce`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 
 from venue.nado.signing import link_signer_digest, typed_digest
 from venue.simulated.engine import liquidation, treasury
 from venue.simulated.engine.codes import refused
-from venue.simulated.payloads.requests import LinkSigner, Liquidate, TransferQuote, Withdraw, read_request
+from venue.simulated.payloads.requests import (
+    LinkSignerTx,
+    LiquidateTx,
+    Signed,
+    TransferQuoteTx,
+    Withdraw,
+    read_request,
+)
 from venue.simulated.venue import SimulatedVenue
 
 TRANSFER = "TransferQuote(bytes32 sender,bytes32 recipient,uint128 amount,uint64 nonce)"
@@ -31,78 +40,40 @@ def digest_of(make: Callable[..., bytes], *fields: object, **named: int | bool |
 
 
 def _link_signer(venue: SimulatedVenue, body: bytes) -> None:
-    request = read_request(body, LinkSigner)
-    tx, exchange = request.tx, venue.exchange
-    sender, signer, nonce = tx.sender.lower(), tx.signer.lower(), _nonce(tx.nonce)
+    request = read_request(body, Signed[LinkSignerTx])
+    exchange, sender, signer = venue.exchange, request.tx.sender.lower(), request.tx.signer.lower()
+    nonce = _nonce(request.tx.nonce)
     digest = digest_of(link_signer_digest, sender, signer, nonce, exchange.chain_id, exchange.endpoint)
-    _admit(
-        venue,
-        sender,
-        nonce,
-        digest,
-        request.signature,
-        lambda: treasury.link_signer(exchange, sender, signer[:42], venue.now_ns()),
-    )
+    with _admitted(venue, sender, nonce, venue.signer_of(digest, request.signature)):
+        treasury.link_signer(exchange, sender, signer[:42], venue.now_ns())
 
 
 def _transfer_quote(venue: SimulatedVenue, body: bytes) -> None:
-    request = read_request(body, TransferQuote)
-    tx, exchange = request.tx, venue.exchange
-    sender, recipient, nonce, amount = (
-        tx.sender.lower(),
-        tx.recipient.lower(),
-        _nonce(tx.nonce),
-        int(tx.amount),
-    )
+    request = read_request(body, Signed[TransferQuoteTx])
+    sender, recipient = request.tx.sender.lower(), request.tx.recipient.lower()
+    amount, nonce = int(request.tx.amount), _nonce(request.tx.nonce)
     digest = _typed(venue, TRANSFER, sender=sender, recipient=recipient, amount=amount, nonce=nonce)
-    _admit(
-        venue,
-        sender,
-        nonce,
-        digest,
-        request.signature,
-        lambda: treasury.transfer_quote(exchange, sender, recipient, amount, venue.now_ns()),
-    )
+    with _admitted(venue, sender, nonce, venue.signer_of(digest, request.signature)):
+        treasury.transfer_quote(venue.exchange, sender, recipient, amount, venue.now_ns())
 
 
-def _withdraw(venue: SimulatedVenue, body: bytes) -> None:
-    _pay_out(venue, body, WITHDRAW)
-
-
-def _withdraw_v2(venue: SimulatedVenue, body: bytes) -> None:
-    _pay_out(venue, body, WITHDRAW_V2)
-
-
-def _pay_out(venue: SimulatedVenue, body: bytes, kind: str) -> None:
+def _withdraw(venue: SimulatedVenue, body: bytes, *, kind: str) -> None:
     request = read_request(body, Withdraw)
-    tx, exchange = request.tx, venue.exchange
-    sender, nonce, product_id, amount = tx.sender.lower(), _nonce(tx.nonce), int(tx.productId), int(tx.amount)
+    tx, sender, nonce = request.tx, request.tx.sender.lower(), _nonce(request.tx.nonce)
+    product_id, amount = int(tx.productId), int(tx.amount)
     more: dict[str, int | str] = (
         {"sendTo": tx.sendTo.lower(), "appendix": int(tx.appendix)} if kind == WITHDRAW_V2 else {}
     )
     digest = _typed(venue, kind, sender=sender, productId=product_id, amount=amount, nonce=nonce, **more)
     may_borrow = request.spot_leverage is not False
-    _admit(
-        venue,
-        sender,
-        nonce,
-        digest,
-        request.signature,
-        lambda: treasury.withdraw(
-            exchange, sender, product_id, amount, venue.now_ns(), may_borrow=may_borrow
-        ),
-    )
+    with _admitted(venue, sender, nonce, venue.signer_of(digest, request.signature)):
+        treasury.withdraw(venue.exchange, sender, product_id, amount, venue.now_ns(), may_borrow=may_borrow)
 
 
 def _liquidate(venue: SimulatedVenue, body: bytes) -> None:
-    request = read_request(body, Liquidate)
-    tx, exchange = request.tx, venue.exchange
-    sender, liquidatee, nonce, product_id = (
-        tx.sender.lower(),
-        tx.liquidatee.lower(),
-        _nonce(tx.nonce),
-        int(tx.productId),
-    )
+    request = read_request(body, Signed[LiquidateTx])
+    tx, sender, liquidatee = request.tx, request.tx.sender.lower(), request.tx.liquidatee.lower()
+    product_id, nonce = int(tx.productId), _nonce(tx.nonce)
     digest = _typed(
         venue,
         LIQUIDATE,
@@ -115,16 +86,10 @@ def _liquidate(venue: SimulatedVenue, body: bytes) -> None:
     )
     if tx.isEncodedSpread:
         raise refused(2045)
-    _admit(
-        venue,
-        sender,
-        nonce,
-        digest,
-        request.signature,
-        lambda: liquidation.liquidate_by(
-            exchange, sender, liquidatee, product_id, int(tx.amount), venue.now_ns()
-        ),
-    )
+    with _admitted(venue, sender, nonce, venue.signer_of(digest, request.signature)):
+        liquidation.liquidate_by(
+            venue.exchange, sender, liquidatee, product_id, int(tx.amount), venue.now_ns()
+        )
 
 
 def _nonce(nonce: int | None) -> int:
@@ -137,22 +102,21 @@ def _typed(venue: SimulatedVenue, kind: str, **values: int | bool | str) -> byte
     return digest_of(typed_digest, kind, venue.exchange.chain_id, venue.exchange.endpoint, **values)
 
 
-def _admit(
-    venue: SimulatedVenue, sender: str, nonce: int, digest: bytes, signature: str, act: Callable[[], None]
-) -> None:
-    """Do it if it is signed and next; a refused request uses no nonce up."""
+@contextmanager
+def _admitted(venue: SimulatedVenue, sender: str, nonce: int, signer: str) -> Iterator[None]:
+    """Do what is inside if the request is signed and next; a refused one uses no nonce up."""
     exchange, address = venue.exchange, sender[:42]
-    exchange.check_signer(sender, venue.signer_of(digest, signature))
+    exchange.check_signer(sender, signer)
     if nonce != exchange.tx_nonces.get(address, 0):
         raise refused(2022)
-    act()
+    yield
     exchange.tx_nonces[address] = nonce + 1
 
 
 MONEY_EXECUTES: dict[str, Callable[[SimulatedVenue, bytes], None]] = {
     "link_signer": _link_signer,
     "transfer_quote": _transfer_quote,
-    "withdraw_collateral": _withdraw,
-    "withdraw_collateral_v2": _withdraw_v2,
+    "withdraw_collateral": partial(_withdraw, kind=WITHDRAW),
+    "withdraw_collateral_v2": partial(_withdraw, kind=WITHDRAW_V2),
     "liquidate_subaccount": _liquidate,
 }

@@ -18,7 +18,7 @@ BODY_MAX = 256 * 1024
 kB.
 """
 JSON = "application/json"
-_STRANGER = Response(
+_NOT_LOCAL = Response(
     '{"reason": "only programs on this machine may ask: Host or Origin is another"}', 403, media_type=JSON
 )
 _TOO_LARGE = Response('{"reason": "the request is too large"}', 413, media_type=JSON)
@@ -42,9 +42,9 @@ def of_this_machine(app: ASGIApp) -> ASGIApp:
         if scope["type"] not in {"http", "websocket"} or _comes_from_here(scope):
             await app(scope, receive, send)
         elif scope["type"] == "websocket":
-            await WebSocket(scope, receive, send).send_denial_response(_STRANGER)
+            await WebSocket(scope, receive, send).send_denial_response(_NOT_LOCAL)
         else:
-            await _STRANGER(scope, receive, send)
+            await _NOT_LOCAL(scope, receive, send)
 
     return known
 
@@ -68,7 +68,9 @@ def bounded(app: ASGIApp) -> ASGIApp:
         if scope["type"] != "http":
             await app(scope, receive, send)
             return
-        if _announced(scope) > BODY_MAX:
+        length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
+        # an announcement of 20 digits and more is not converted: what comes is counted anyway
+        if length.isdigit() and len(length) < 20 and int(length) > BODY_MAX:
             await _TOO_LARGE(scope, receive, send)
             return
         come = 0
@@ -84,8 +86,3 @@ def bounded(app: ASGIApp) -> ASGIApp:
         await app(scope, counted, send)
 
     return measured
-
-
-def _announced(scope: Scope) -> int:
-    length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
-    return int(length) if length.isdigit() and len(length) < 20 else 0

@@ -6,6 +6,7 @@ fails when the name goes. While the venue is staged to be down nobody listens.
 """
 
 import socket
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import trio
@@ -54,7 +55,8 @@ async def serve(
         while not stop.is_set():
             over = trio.Event()
             nursery.start_soon(_end_when_down, venue, stop, over)
-            await nursery.start(_served, hypercorn, app, _config(listening.detach()), over)
+            config = _config(listening.detach())
+            await nursery.start(partial(hypercorn, app, config, shutdown_trigger=over.wait))  # type: ignore[arg-type]
             if first:
                 task_status.started()
             first = False
@@ -63,12 +65,6 @@ async def serve(
                 await _any_of(venue.incidents.changed, stop)
             if not stop.is_set():
                 listening = listen(port)
-
-
-async def _served(
-    hypercorn: Any, app: Any, config: "Config", over: trio.Event, *, task_status: trio.TaskStatus[Any]
-) -> None:
-    await hypercorn(app, config, shutdown_trigger=over.wait, task_status=task_status)
 
 
 def _config(descriptor: int) -> "Config":
@@ -101,7 +97,7 @@ async def _any_of(*events: trio.Event) -> None:
 
 
 def _install() -> None:
-    """Make hypercorn serve WebSockets with our stream."""
+    """Make hypercorn serve WebSockets with our stream: by name, in its HTTP/1.1 module."""
     from hypercorn.protocol import h11  # noqa: PLC0415 - only `simulate` needs it
     from hypercorn.protocol.events import Data, StreamClosed  # noqa: PLC0415
     from hypercorn.protocol.ws_stream import WSStream  # noqa: PLC0415
@@ -116,7 +112,7 @@ def _install() -> None:
             await super().handle(event)
 
         async def app_send(self, message: Any) -> None:
-            """As hypercorn's, and half a frame."""
+            """As hypercorn's; a `TRUNCATED` message sends half of a frame and ends the connection."""
             if message is None or message["type"] != TRUNCATED:
                 await super().app_send(message)
             elif not self.closed:

@@ -22,7 +22,7 @@ CONCURRENT_MAX = 64
 
 
 class Closed(Exception):
-    """The other end is gone."""
+    """The client is gone, or has sent a frame that ends the connection."""
 
 
 class Frames(Protocol):
@@ -39,11 +39,11 @@ class Frames(Protocol):
         ...
 
     async def receive(self) -> str:
-        """The next frame."""
+        """The next text frame, as soon as it is complete."""
         ...
 
     async def send(self, text: str) -> None:
-        """Send one frame."""
+        """Send one text frame; waits while the client does not read."""
         ...
 
     async def send_truncated(self, text: str) -> None:
@@ -72,13 +72,12 @@ async def serve_session(session: Session, frames: Frames, venue: SimulatedVenue)
     """Run a session until it ends, the client is silent for too long, or the host goes down."""
     async with background() as nursery:
         with venue.admission.connected(nursery.cancel_scope, frames.address):
-            nursery.start_soon(
-                _hang_up_when_silent, frames, venue.exchange.options.ping_timeout_s, nursery.cancel_scope
-            )
+            timeout_s, connection = venue.exchange.options.ping_timeout_s, nursery.cancel_scope
+            nursery.start_soon(_close_when_silent, frames, timeout_s, connection)
             await session(frames, venue)
 
 
-async def _hang_up_when_silent(frames: Frames, timeout_s: float, connection: trio.CancelScope) -> None:
+async def _close_when_silent(frames: Frames, timeout_s: float, connection: trio.CancelScope) -> None:
     due = frames.heard_at + timeout_s
     while trio.current_time() < due:
         await trio.sleep_until(due)
@@ -97,33 +96,22 @@ async def gateway_session(frames: Frames, venue: SimulatedVenue) -> None:
 
 async def concurrent_session(frames: Frames, venue: SimulatedVenue) -> None:
     """`/ws/v2`: every request on its own; answers come in the order in which they are ready."""
-    room = trio.CapacityLimiter(CONCURRENT_MAX)
-    with suppress(Closed):
-        async with trio.open_nursery() as nursery:
-            with suppress(Closed):
-                while True:
-                    text = await frames.receive()
-                    token = object()
-                    await room.acquire_on_behalf_of(token)
-                    nursery.start_soon(
-                        _reply_alone,
-                        frames,
-                        venue,
-                        text,
-                        lambda token=token: room.release_on_behalf_of(token),
-                        nursery.cancel_scope,
-                    )
+    room = trio.Semaphore(CONCURRENT_MAX)
 
+    async def reply(text: str) -> None:
+        try:
+            await _reply(frames, venue, text)
+        except (Closed, ConnectionCut):
+            nursery.cancel_scope.cancel()
+        finally:
+            room.release()
 
-async def _reply_alone(
-    frames: Frames, venue: SimulatedVenue, text: str, done: Callable[[], None], connection: trio.CancelScope
-) -> None:
-    try:
-        await _reply(frames, venue, text)
-    except (Closed, ConnectionCut):
-        connection.cancel()
-    finally:
-        done()
+    async with trio.open_nursery() as nursery:
+        with suppress(Closed):
+            while True:
+                text = await frames.receive()
+                await room.acquire()
+                nursery.start_soon(reply, text)
 
 
 async def _reply(frames: Frames, venue: SimulatedVenue, text: str) -> None:

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import msgspec
-import trio
 
 from venue.nado.codec import Whole, write
 from venue.nado.signing import stream_authentication_digest
@@ -49,7 +48,14 @@ async def subscribe_session(frames: Frames, venue: SimulatedVenue, *, queue_max:
     try:
         with listener.scope, suppress(Closed):
             async with background() as nursery:
-                nursery.start_soon(_read_controls, frames, subscriptions, nursery.cancel_scope)
+
+                async def read_controls() -> None:
+                    with suppress(Closed, ConnectionCut):
+                        while True:
+                            subscriptions.control(await frames.receive())
+                    nursery.cancel_scope.cancel()
+
+                nursery.start_soon(read_controls)
                 async for text in listener.queue:
                     if isinstance(text, TruncatedFrame):
                         await frames.send_truncated(text)
@@ -57,13 +63,6 @@ async def subscribe_session(frames: Frames, venue: SimulatedVenue, *, queue_max:
                     await frames.send(text)
     finally:
         subscriptions.drop_all()
-
-
-async def _read_controls(frames: Frames, subscriptions: "Subscriptions", over: trio.CancelScope) -> None:
-    with suppress(Closed, ConnectionCut):
-        while True:
-            subscriptions.control(await frames.receive())
-    over.cancel()
 
 
 class Subscriptions:
@@ -76,7 +75,7 @@ class Subscriptions:
         self._wallet = ""
 
     def drop_all(self) -> None:
-        """Listen to nothing any more."""
+        """Unsubscribe from everything and give the wallet's place free: the connection is over."""
         for topic in self._streams:
             self._venue.subscribers.remove(topic, self._listener)
         self._streams.clear()
@@ -90,51 +89,43 @@ class Subscriptions:
         try:
             frame = read_request(text, _Control)
             number, method = int(frame.id), frame.method
-            reply = {"result": self._obey(frame)}
+            reply = {"result": self._result_of(frame)}
         except ExchangeRefusal as no:
             reply = {"error": no.text, "error_code": no.code}
         answer = write({**reply, "id": number})
         self._venue.delivery.answer(method, partial(self._listener.post, answer), self._listener.scope.cancel)
 
-    def _obey(self, frame: _Control) -> object:
+    def _result_of(self, frame: _Control) -> object:
+        now_ms = str(self._venue.now_ms())
         streams = frame.streams if frame.method.endswith("_multi") else (frame.stream,)
-        if frame.method in {"subscribe", "subscribe_multi"}:
-            self._subscribe(streams)
-        elif frame.method in {"unsubscribe", "unsubscribe_multi"}:
-            self._unsubscribe(streams)
-        elif frame.method == "authenticate":
-            self._authenticate(frame)
-        else:
-            return self._tell(frame)
+        match frame.method:
+            case "subscribe" | "subscribe_multi":
+                self._subscribe(streams)
+            case "unsubscribe" | "unsubscribe_multi":
+                for topic in [self._topic(stream) for stream in streams]:
+                    self._streams.pop(topic, None)
+                    self._venue.subscribers.remove(topic, self._listener)
+            case "authenticate":
+                self._authenticate(frame)
+            case "list":
+                return [{"type": "default"}, *self._streams.values()]
+            case "time":
+                return now_ms
+            case "ping":
+                echo = {} if frame.client_time is None else {"client_time": str(frame.client_time)}
+                return {"method": "pong", "server_time": now_ms, **echo}
+            case _:
+                raise ExchangeRefusal(2038, f"Unknown method: {frame.method[:64]}")
         return None
-
-    def _tell(self, frame: _Control) -> object:
-        if frame.method == "list":
-            return [{"type": "default"}, *self._streams.values()]
-        if frame.method in {"ping", "time"}:
-            return self._time(frame)
-        raise ExchangeRefusal(2038, f"Unknown method: {frame.method[:64]}")
-
-    def _time(self, frame: _Control) -> object:
-        now = str(self._venue.now_ms())
-        if frame.method == "time":
-            return now
-        echo = {} if frame.client_time is None else {"client_time": str(frame.client_time)}
-        return {"method": "pong", "server_time": now, **echo}
 
     def _subscribe(self, streams: tuple[dict[str, Any], ...]) -> None:
         topics = [self._topic(stream) for stream in streams]
-        for topic in topics:
+        for topic in topics:  # all of them are checked before the first is added
             if topic[0] == "order_update" and str(topic[1])[:42] != self._wallet:
                 raise refused(2050)
         for topic, stream in zip(topics, streams, strict=True):
             self._streams[topic] = stream
             self._venue.subscribers.add(topic, self._listener)
-
-    def _unsubscribe(self, streams: tuple[dict[str, Any], ...]) -> None:
-        for topic in [self._topic(stream) for stream in streams]:
-            self._streams.pop(topic, None)
-            self._venue.subscribers.remove(topic, self._listener)
 
     def _topic(self, stream: dict[str, Any]) -> Topic:
         """The topic of a stream. An unknown stream, product or extra field is rejected, as the venue does."""
@@ -144,7 +135,10 @@ class Subscriptions:
         if kind in _PER_ACCOUNT:
             topic = (kind, str(fields.pop("subaccount", "")).lower(), product_id)
         elif kind == "latest_candlestick":
-            topic = (kind, _granularity(fields.pop("granularity", None)), product_id)
+            granularity = fields.pop("granularity", None)
+            if granularity not in GRANULARITIES_S:
+                raise refused(3003)
+            topic = (kind, int(granularity), product_id)
         elif kind == "all_bbo":
             topic = (kind, None)
         elif kind not in _PER_PRODUCT | _PER_PRODUCT_OR_ALL:
@@ -175,9 +169,3 @@ class Subscriptions:
         venue.exchange.check_signer(sender, venue.signer_of(digest, frame.signature))
         self._wallet = sender[:42]
         self._venue.admission.admit(self._wallet, self._listener)
-
-
-def _granularity(value: object) -> int:
-    if value not in GRANULARITIES_S:
-        raise refused(3003)
-    return int(str(value))

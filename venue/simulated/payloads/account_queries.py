@@ -1,5 +1,6 @@
 """Answers to `/query` that are about one account: its balances, health, orders, and what it may still do."""
 
+from bisect import bisect_left
 from typing import Any
 
 import msgspec
@@ -48,7 +49,7 @@ USDT0: dict[str, Any] = {
 
 
 def perp_json(exchange: Exchange, market: Market) -> dict[str, Any]:
-    """One perp of `all_products`."""
+    """One perp of `all_products`: oracle price, weights, funding and book rules as x18 text."""
     product = market.product
     return {
         "product_id": product.product_id,
@@ -76,7 +77,7 @@ def perp_json(exchange: Exchange, market: Market) -> dict[str, Any]:
 
 
 def products_json(exchange: Exchange) -> dict[str, Any]:
-    """`all_products`."""
+    """`all_products`: USDT0, the only spot product, and every perp."""
     return {
         "spot_products": [USDT0],
         "perp_products": [perp_json(exchange, market) for market in exchange.markets.values()],
@@ -147,16 +148,20 @@ def _applied(exchange: Exchange, account: Account, txns: object) -> Account:
 
 
 def _state(exchange: Exchange, account: Account) -> dict[str, Any]:
+    contributions = [["0"] * len(WEIGHTINGS) for _ in range(max(exchange.markets) + 1)]
+    contributions[QUOTE_PRODUCT] = [str(account.usdt0)] * len(WEIGHTINGS)
+    for product_id, market in exchange.markets.items():
+        contributions[product_id] = _of_perp(exchange, account, market)
     return {
         "healths": healths_json(exchange, account),
-        "health_contributions": _contributions(exchange, account),
+        "health_contributions": contributions,
         "spot_balances": [_quote_balance(account)],
         "perp_balances": [_perp_balance(exchange, account, product_id) for product_id in exchange.markets],
     }
 
 
 def healths_json(exchange: Exchange, account: Account) -> list[dict[str, str]]:
-    """Initial, maintenance, unweighted."""
+    """Initial, maintenance and unweighted health, in this order; USDT0, x18 text."""
     found = [exchange.health(account, weighting) for weighting in WEIGHTINGS]
     return [
         {
@@ -182,14 +187,6 @@ def _perp_balance(exchange: Exchange, account: Account, product_id: int) -> dict
     return {"product_id": product_id, "balance": balance}
 
 
-def _contributions(exchange: Exchange, account: Account) -> list[list[str]]:
-    listed = [["0"] * len(WEIGHTINGS) for _ in range(max(exchange.markets) + 1)]
-    listed[QUOTE_PRODUCT] = [str(account.usdt0)] * len(WEIGHTINGS)
-    for product_id, market in exchange.markets.items():
-        listed[product_id] = _of_perp(exchange, account, market)
-    return listed
-
-
 def _of_perp(exchange: Exchange, account: Account, market: Market) -> list[str]:
     funded = exchange.funded(account)
     return [
@@ -198,24 +195,24 @@ def _of_perp(exchange: Exchange, account: Account, market: Market) -> list[str]:
 
 
 def isolated_positions(exchange: Exchange, params: Params) -> object:
-    """`isolated_positions`: one entry per isolated subaccount."""
+    """`isolated_positions`: one entry per isolated subaccount of the one asked about."""
     parent = subaccount_of(params, "subaccount")
     mine = [account for account in exchange.accounts.values() if account.parent == parent]
-    return {"isolated_positions": [_isolated(exchange, account) for account in mine]}
-
-
-def _isolated(exchange: Exchange, account: Account) -> dict[str, Any]:
-    ((product_id, _),) = account.positions.items()
-    market = exchange.markets[product_id]
     return {
-        "subaccount": account.subaccount,
-        "healths": healths_json(exchange, account),
-        "quote_balance": _quote_balance(account),
-        "base_balance": _perp_balance(exchange, account, product_id),
-        "quote_product": USDT0,
-        "base_product": perp_json(exchange, market),
-        "quote_healths": [str(account.usdt0)] * len(WEIGHTINGS),
-        "base_healths": _of_perp(exchange, account, market),
+        "isolated_positions": [
+            {
+                "subaccount": account.subaccount,
+                "healths": healths_json(exchange, account),
+                "quote_balance": _quote_balance(account),
+                "base_balance": _perp_balance(exchange, account, product_id),
+                "quote_product": USDT0,
+                "base_product": perp_json(exchange, exchange.markets[product_id]),
+                "quote_healths": [str(account.usdt0)] * len(WEIGHTINGS),
+                "base_healths": _of_perp(exchange, account, exchange.markets[product_id]),
+            }
+            for account in mine
+            for product_id in account.positions  # an isolated subaccount holds exactly one
+        ]
     }
 
 
@@ -237,13 +234,13 @@ def _orders_of(exchange: Exchange, sender: str, product_id: int) -> list[dict[st
 
 
 def subaccount_orders(exchange: Exchange, params: Params) -> object:
-    """`subaccount_orders`: what rests in one product."""
+    """`subaccount_orders`: the sender's resting orders in one product; 2016 for an unknown one."""
     sender, product_id = subaccount_of(params, "sender"), whole(params.get("product_id"))
     return {"sender": sender, "product_id": product_id, "orders": _orders_of(exchange, sender, product_id)}
 
 
 def orders(exchange: Exchange, params: Params) -> object:
-    """`orders`: what rests in several products."""
+    """`orders`: the sender's resting orders in each of `product_ids`; USDT0 is left out."""
     sender = subaccount_of(params, "sender")
     ids = [product_id for product_id in product_ids_of(exchange, params) if product_id != QUOTE_PRODUCT]
     return {
@@ -265,29 +262,19 @@ def max_order_size(exchange: Exchange, params: Params) -> object:
     price = Price(whole(params.get("price_x18")))
     if price <= 0:
         raise refused(2055)
-    return {"max_order_size": str(_largest(exchange, account, market, sign, price))}
 
+    def is_too_much(lots: int) -> bool:
+        amount = sign * lots * market.product.step
+        quote = -amount * price // ONE
+        fee = fee_on(quote, market.product.taker_fee) if quote else 0
+        return exchange.initial_after(account, market.product.product_id, Base(amount), quote - fee) < 0
 
-def _largest(exchange: Exchange, account: Account, market: Market, sign: int, price: Price) -> int:
-    """The most that can be traded at `price`: doubled until too much, then halved."""
-    step, high = market.product.step, 1
-    while high < LOTS_MAX and _affordable(exchange, account, market, sign * high * step, price):
+    # doubled until it is too much, then halved: what is affordable below a first refusal is not asked for
+    high = 1
+    while high < LOTS_MAX and not is_too_much(high):
         high *= 2
-    low = high // 2
-    while low < high:
-        lots = (low + high + 1) // 2
-        low, high = (
-            (lots, high)
-            if _affordable(exchange, account, market, sign * lots * step, price)
-            else (low, lots - 1)
-        )
-    return low * step
-
-
-def _affordable(exchange: Exchange, account: Account, market: Market, amount: int, price: Price) -> bool:
-    quote = -amount * price // ONE
-    fee = fee_on(quote, market.product.taker_fee) if quote else 0
-    return exchange.initial_after(account, market.product.product_id, Base(amount), quote - fee) >= 0
+    lots = high // 2 + bisect_left(range(high // 2 + 1, high + 1), True, key=is_too_much)
+    return {"max_order_size": str(lots * market.product.step)}
 
 
 def max_withdrawable(exchange: Exchange, params: Params) -> object:

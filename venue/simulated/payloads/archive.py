@@ -37,19 +37,19 @@ class ArchiveQuery(msgspec.Struct, frozen=True):
 
     @property
     def newest(self) -> int | None:
-        """The newest submission index wanted."""
+        """The newest submission index wanted, by whichever of its three names; None = the newest there is."""
         return next((idx for idx in (self.idx, self.max_idx, self.submission_idx) if idx is not None), None)
 
 
 class EventsLimit(msgspec.Struct, frozen=True):
-    """One of the two is given."""
+    """One of the two is given: so many events, or all events of so many transactions."""
 
     raw: int | None = None
     txs: int | None = None
 
 
 class EventsQuery(msgspec.Struct, frozen=True):
-    """The parameters of `events`."""
+    """The parameters of `events` that are understood: filters, all of which must hold."""
 
     subaccounts: tuple[str, ...] | None = None
     product_ids: tuple[int, ...] | None = None
@@ -63,7 +63,7 @@ class EventsQuery(msgspec.Struct, frozen=True):
     isolated: bool | None = None
 
     def wants(self, moved: Moved) -> bool:
-        """Is it asked for?"""
+        """Do all filters let it pass? Subaccounts are compared in lower case."""
         newest = next((idx for idx in (self.idx, self.max_idx, self.submission_idx) if idx is not None), None)
         return (
             (self.subaccounts is None or moved.subaccount in {name.lower() for name in self.subaccounts})
@@ -101,7 +101,7 @@ class Archive:
 
     @property
     def fills(self) -> list[Filled]:
-        """Every fill, oldest first."""
+        """Every fill, oldest first, invisible ones too: what `persistence` saves."""
         return [match.fill for match in self._matches]
 
     def record_money(self, event: FundingCharged | Moved) -> None:
@@ -126,7 +126,17 @@ class Archive:
         raw = query.limit.raw if query.limit is not None else None
         found = found[: max(0, min(LIMIT_MAX if raw is None else raw, LIMIT_MAX))]
         txs = {one.submission_idx: one for one in found}
-        return {"events": [_moved_json(one) for one in found], "txs": [_tx_json(one) for one in txs.values()]}
+        return {
+            "events": [_moved_json(one) for one in found],
+            "txs": [
+                {
+                    "submission_idx": str(one.submission_idx),
+                    "timestamp": str(one.at_ns // 10**9),
+                    "tx": {one.event: {}},
+                }
+                for one in txs.values()
+            ],
+        }
 
     def funding(
         self, subaccount: str, product_ids: Sequence[int], newest: int | None, limit: int, now_ns: int
@@ -144,12 +154,21 @@ class Archive:
             and (newest is None or one.submission_idx <= newest)
         ]
         limit = max(0, min(limit, LIMIT_MAX))
-        following = visible[limit:]
-        next_idx = str(following[0].submission_idx) if following else ""
         return {
             "interest_payments": [],
-            "funding_payments": [_charge_json(one) for one in visible[:limit]],
-            "next_idx": next_idx,
+            "funding_payments": [
+                {
+                    "product_id": one.product_id,
+                    "idx": str(one.submission_idx),
+                    "timestamp": str(one.at_ns // 10**9),
+                    "amount": str(int(one.amount)),
+                    "balance_amount": str(int(one.held)),
+                    "rate_x18": str(one.rate),
+                    "oracle_price_x18": str(int(one.oracle)),
+                }
+                for one in visible[:limit]
+            ],
+            "next_idx": str(visible[limit].submission_idx) if visible[limit:] else "",
         }
 
     def record(self, fill: Filled) -> None:
@@ -165,21 +184,20 @@ class Archive:
         self._matches.append(match)
 
     def matches(self, query: ArchiveQuery, now_ns: int) -> dict[str, Any]:
-        """`matches`: newest first."""
+        """`matches`: newest first, once they are `LAG_NS` old."""
         found = (match for match in reversed(self._matches) if _visible(match, query, now_ns))
         return {"matches": [_match_json(match) for match in _first(found, query)], "txs": []}
 
     def orders(self, query: ArchiveQuery, now_ns: int) -> dict[str, Any]:
         """`orders`: those that have traded, with their totals, newest first."""
-        if query.digests is not None:
-            lasts = (self._last(digest.lower(), query, now_ns) for digest in query.digests)
-        else:
-            lasts = (self._last(digest, query, now_ns) for digest in reversed(self._by_digest))
-        return {"orders": [_order_json(match) for match in _first((last for last in lasts if last), query)]}
-
-    def _last(self, digest: str, query: ArchiveQuery, now_ns: int) -> _Match | None:
-        visible = [match for match in self._by_digest.get(digest, ()) if _visible(match, query, now_ns)]
-        return visible[-1] if visible else None
+        digests = reversed(self._by_digest) if query.digests is None else map(str.lower, query.digests)
+        visible = (
+            [match for match in self._by_digest.get(digest, ()) if _visible(match, query, now_ns)]
+            for digest in digests
+        )
+        return {
+            "orders": [_order_json(match) for match in _first((mine[-1] for mine in visible if mine), query)]
+        }
 
 
 def _visible(match: _Match, query: ArchiveQuery, now_ns: int) -> bool:
@@ -259,26 +277,6 @@ def _balance_json(moved: Moved, amount: int, quote: int) -> dict[str, Any]:
         "last_cumulative_funding_x18": str(moved.funding),
     }
     return {"perp": {"product_id": moved.product_id, "balance": balance}}
-
-
-def _tx_json(moved: Moved) -> dict[str, Any]:
-    return {
-        "submission_idx": str(moved.submission_idx),
-        "timestamp": str(moved.at_ns // 10**9),
-        "tx": {moved.event: {}},
-    }
-
-
-def _charge_json(charged: FundingCharged) -> dict[str, Any]:
-    return {
-        "product_id": charged.product_id,
-        "idx": str(charged.submission_idx),
-        "timestamp": str(charged.at_ns // 10**9),
-        "amount": str(int(charged.amount)),
-        "balance_amount": str(int(charged.held)),
-        "rate_x18": str(charged.rate),
-        "oracle_price_x18": str(int(charged.oracle)),
-    }
 
 
 def _order_json(match: _Match) -> dict[str, Any]:

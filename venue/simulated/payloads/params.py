@@ -17,7 +17,7 @@ def whole(value: object) -> int:
 
 
 def market_of(engine: Engine, params: Params) -> Market:
-    """The market of `product_id`. Raises `ExchangeRefusal` 2016."""
+    """The market of the parameter `product_id`. Raises `ExchangeRefusal` 2016 for an unknown product."""
     market = engine.markets.get(whole(params.get("product_id")))
     if market is None:
         raise refused(2016)

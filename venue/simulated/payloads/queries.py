@@ -45,20 +45,8 @@ def answer(exchange: Exchange, status: str, params: Params, now_ns: int) -> obje
 # -- the venue -----------------------------------------------------------------------------------------------
 
 
-def _contracts(exchange: Exchange, _params: Params) -> object:
-    return {"chain_id": str(exchange.chain_id), "endpoint_addr": exchange.endpoint}
-
-
-def _nonces(exchange: Exchange, params: Params) -> object:
-    counted = exchange.tx_nonces.get(address_of(params, "address"), 0)
-    return {
-        "tx_nonce": str(counted),
-        "order_nonce": str(exchange.now_ns // 1_000_000 + ORDER_NONCE_AHEAD_MS << 20),
-    }
-
-
 def symbol_json(product: Product) -> dict[str, Any]:
-    """One entry of `symbols`."""
+    """One entry of `symbols`: amounts, prices, fees and weights as x18 text, `min_size` in USDT0."""
     return {
         "type": "perp",
         "product_id": product.product_id,
@@ -87,40 +75,17 @@ def _symbols(exchange: Exchange, params: Params) -> object:
     return {"symbols": {product.symbol: symbol_json(product) for product in shown}}
 
 
-def _all_products(exchange: Exchange, _params: Params) -> object:
-    return accounts.products_json(exchange)
+def _no_pool_tokens(name: str, data: object) -> Callable[[Exchange, Params], object]:
+    """Answers `data` to whoever names a subaccount as `name`: nobody holds tokens of the liquidity pool."""
+
+    def query(_exchange: Exchange, params: Params) -> object:
+        subaccount_of(params, name)
+        return data
+
+    return query
 
 
-def _edge_all_products(exchange: Exchange, _params: Params) -> object:
-    return {"edge_all_products": {str(exchange.chain_id): accounts.products_json(exchange)}}
-
-
-def _health_groups(exchange: Exchange, _params: Params) -> object:
-    """A perp's group holds the spot beside it (0 = none): no two perps net."""
-    return {"health_groups": [[QUOTE_PRODUCT, product.product_id] for product in exchange.products]}
-
-
-def _insurance(exchange: Exchange, _params: Params) -> object:
-    return {"insurance": str(exchange.insurance)}
-
-
-def _nlp_pool_info(_exchange: Exchange, _params: Params) -> object:
-    return {"nlp_pools": []}
-
-
-def _nlp_locked_balances(_exchange: Exchange, params: Params) -> object:
-    subaccount_of(params, "subaccount")
-    nothing = {"product_id": NLP_PRODUCT, "balance": {"amount": "0"}}
-    return {"balance_locked": nothing, "balance_unlocked": nothing, "locked_balances": []}
-
-
-def _max_nlp_burnable(_exchange: Exchange, params: Params) -> object:
-    subaccount_of(params, "sender")
-    return {"max_nlp_amount": "0"}
-
-
-def _versions(_exchange: Exchange, _params: Params) -> object:
-    return {"endpoint": "1.1.0", "order": 1}
+NO_TOKENS = {"product_id": NLP_PRODUCT, "balance": {"amount": "0"}}
 
 
 def _fee_rates(exchange: Exchange, _params: Params) -> object:
@@ -154,24 +119,10 @@ def _market_liquidity(exchange: Exchange, params: Params) -> object:
 
 
 def price_json(product_id: int, market: Market | None) -> dict[str, Any]:
-    """One entry of `market_prices`."""
+    """One entry of `market_prices`, x18; an empty side, or a product without a market, has the sentinels."""
     bid = market.book.bids.best() if market else None
     ask = market.book.asks.best() if market else None
     return {"product_id": product_id, "bid_x18": str(bid or 0), "ask_x18": str(ask or NO_ASK)}
-
-
-def _market_price(exchange: Exchange, params: Params) -> object:
-    market = market_of(exchange, params)
-    return price_json(market.product.product_id, market)
-
-
-def _market_prices(exchange: Exchange, params: Params) -> object:
-    return {
-        "market_prices": [
-            price_json(product_id, exchange.markets.get(product_id))
-            for product_id in product_ids_of(exchange, params)
-        ]
-    }
 
 
 def all_prices(exchange: Exchange) -> list[dict[str, Any]]:
@@ -180,21 +131,41 @@ def all_prices(exchange: Exchange) -> list[dict[str, Any]]:
 
 
 QUERIES: dict[str, Callable[[Exchange, Params], object]] = {
-    "contracts": _contracts,
-    "nonces": _nonces,
+    "contracts": lambda exchange, _: {
+        "chain_id": str(exchange.chain_id),
+        "endpoint_addr": exchange.endpoint,
+    },
+    "nonces": lambda exchange, params: {
+        "tx_nonce": str(exchange.tx_nonces.get(address_of(params, "address"), 0)),
+        "order_nonce": str(exchange.now_ns // 1_000_000 + ORDER_NONCE_AHEAD_MS << 20),
+    },
     "symbols": _symbols,
-    "all_products": _all_products,
-    "edge_all_products": _edge_all_products,
+    "all_products": lambda exchange, _: accounts.products_json(exchange),
+    "edge_all_products": lambda exchange, _: {
+        "edge_all_products": {str(exchange.chain_id): accounts.products_json(exchange)}
+    },
     "fee_rates": _fee_rates,
-    "health_groups": _health_groups,
-    "insurance": _insurance,
-    "nlp_pool_info": _nlp_pool_info,
-    "nlp_locked_balances": _nlp_locked_balances,
-    "max_nlp_burnable": _max_nlp_burnable,
-    "versions": _versions,
+    # a perp's group holds the spot beside it (0 = none): no two perps net
+    "health_groups": lambda exchange, _: {
+        "health_groups": [[QUOTE_PRODUCT, product.product_id] for product in exchange.products]
+    },
+    "insurance": lambda exchange, _: {"insurance": str(exchange.insurance)},
+    "nlp_pool_info": lambda _exchange, _: {"nlp_pools": []},
+    "nlp_locked_balances": _no_pool_tokens(
+        "subaccount", {"balance_locked": NO_TOKENS, "balance_unlocked": NO_TOKENS, "locked_balances": []}
+    ),
+    "max_nlp_burnable": _no_pool_tokens("sender", {"max_nlp_amount": "0"}),
+    "versions": lambda _exchange, _: {"endpoint": "1.1.0", "order": 1},
     "market_liquidity": _market_liquidity,
-    "market_price": _market_price,
-    "market_prices": _market_prices,
+    "market_price": lambda exchange, params: price_json(
+        whole(params.get("product_id")), market_of(exchange, params)
+    ),
+    "market_prices": lambda exchange, params: {
+        "market_prices": [
+            price_json(product_id, exchange.markets.get(product_id))
+            for product_id in product_ids_of(exchange, params)
+        ]
+    },
     "linked_signer": accounts.linked_signer,
     "subaccount_info": accounts.subaccount_info,
     "isolated_positions": accounts.isolated_positions,

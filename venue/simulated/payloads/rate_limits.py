@@ -60,11 +60,11 @@ class BudgetWindows:
         self._used: deque[tuple[float, int]] = deque()
 
     def used_since(self, at_s: float) -> bool:
-        """Was anything used after `at_s`?"""
+        """Was anything used after `at_s` (seconds)? What was not may be forgotten."""
         return bool(self._used) and self._used[-1][0] > at_s
 
     def take(self, weight: int, now_s: float) -> bool:
-        """Use `weight` if every window allows it."""
+        """Use `weight` if every window allows it at `now_s` (seconds); False uses nothing."""
         while self._used and self._used[0][0] <= now_s - LONG_S:
             self._used.popleft()
         for length_s, limit in self._limits:
@@ -93,7 +93,7 @@ class Limiter:
 
 
 def query_weight(params: Mapping[str, Any]) -> int:
-    """The weight of a query."""
+    """The weight of a query, by its type and how many products it names; 1 for an unknown one."""
     kind, listed = params.get("type"), params.get("product_ids")
     if kind in {"market_prices", "orders"}:
         return (len(listed) if isinstance(listed, list) else 1) * (2 if kind == "orders" else 1)
@@ -128,31 +128,21 @@ def execute_weight(name: str, body: bytes) -> tuple[int, str]:
         request = read(body, _Body)
     except Malformed:
         return 1, ""
-    sender = (
-        request.tx.sender
-        or request.cancel_tx.sender
-        or request.order.sender
-        or (request.orders[0].order.sender if request.orders else "")
-    )
-    return _weight(name, request), sender[:42].lower()
-
-
-def _weight(name: str, request: _Body) -> int:
-    if name == "place_orders":
-        return max(1, sum(_order_weight(order) for order in request.orders))
-    if name == "cancel_orders":
-        return max(1, len(request.tx.digests))
-    if name == "cancel_product_orders":
-        return 5 * len(request.tx.productIds) or ALL_PRODUCTS
-    if name == "cancel_and_place":
-        return max(1, len(request.cancel_tx.digests)) + 1
-    if name.startswith("withdraw") and request.spot_leverage is False:
-        return NO_LEVERAGE
-    return _order_weight(request) if name == "place_order" else EXECUTE_WEIGHTS.get(name, 1)
-
-
-def _order_weight(order: _Body) -> int:
-    return NO_LEVERAGE if order.spot_leverage is False else 1
+    first = request.orders[0].order.sender if request.orders else ""
+    sender = request.tx.sender or request.cancel_tx.sender or request.order.sender or first
+    weight = EXECUTE_WEIGHTS.get(name, 1)
+    match name:
+        case "place_order" | "withdraw_collateral" | "withdraw_collateral_v2":
+            weight = NO_LEVERAGE if request.spot_leverage is False else weight
+        case "place_orders":
+            weight = max(1, sum(NO_LEVERAGE if each.spot_leverage is False else 1 for each in request.orders))
+        case "cancel_orders":
+            weight = max(1, len(request.tx.digests))
+        case "cancel_product_orders":
+            weight = 5 * len(request.tx.productIds) or ALL_PRODUCTS
+        case "cancel_and_place":
+            weight = max(1, len(request.cancel_tx.digests)) + 1
+    return weight, sender[:42].lower()
 
 
 def archive_weight(name: str, limit: int, subaccounts: int) -> int:

@@ -1,6 +1,6 @@
 """Nado's executes as requests: what a client may send, read strictly enough to be refused by name. Pure."""
 
-from typing import TypeVar
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -12,8 +12,15 @@ from venue.simulated.engine.codes import ExchangeRefusal, refused
 T = TypeVar("T")
 
 
+class Signed(msgspec.Struct, Generic[T], frozen=True):
+    """An execute that is nothing but its signed part and the signature: 0x and 65 bytes of hex."""
+
+    tx: T
+    signature: str
+
+
 class WireOrder(msgspec.Struct, frozen=True, rename={"price": "priceX18"}):
-    """The signed part of an order."""
+    """The signed part of an order: price and amount x18 (a sell below 0), expiration in Unix seconds."""
 
     sender: str
     price: Price
@@ -24,7 +31,7 @@ class WireOrder(msgspec.Struct, frozen=True, rename={"price": "priceX18"}):
 
 
 class PlaceOrder(msgspec.Struct, frozen=True):
-    """`place_order`, and one entry of `place_orders`."""
+    """`place_order`, and one entry of `place_orders`; `id` is the client's own and is echoed."""
 
     product_id: Whole
     order: WireOrder
@@ -50,14 +57,14 @@ class PlaceOrder(msgspec.Struct, frozen=True):
 
 
 class PlaceOrders(msgspec.Struct, frozen=True):
-    """`place_orders`."""
+    """`place_orders`: carried out order by order; `stop_on_failure` ends it at the first refusal."""
 
     orders: tuple[PlaceOrder, ...]
     stop_on_failure: bool | None = None
 
 
 class CancellationTx(msgspec.Struct, frozen=True):
-    """The signed part of `cancel_orders`."""
+    """The signed part of `cancel_orders`: product and digest of each order, in the same places."""
 
     sender: str
     productIds: tuple[Whole, ...]  # noqa: N815 - the wire's name
@@ -66,12 +73,11 @@ class CancellationTx(msgspec.Struct, frozen=True):
 
 
 class CancelOrders(msgspec.Struct, frozen=True):
-    """`cancel_orders`."""
+    """`cancel_orders`; `required_unfilled_amount` (x18) refuses an order that has less left, or more."""
 
     tx: CancellationTx
     signature: str
     required_unfilled_amount: Base | None = None
-    id: Whole | None = None
 
 
 class CancellationProductsTx(msgspec.Struct, frozen=True):
@@ -82,27 +88,12 @@ class CancellationProductsTx(msgspec.Struct, frozen=True):
     nonce: Whole
 
 
-class CancelProductOrders(msgspec.Struct, frozen=True):
-    """`cancel_product_orders`."""
-
-    tx: CancellationProductsTx
-    signature: str
-    id: Whole | None = None
-
-
 class LinkSignerTx(msgspec.Struct, frozen=True):
     """The signed part of `link_signer`: the new signer's address and any 12 bytes."""
 
     sender: str
     signer: str
     nonce: Whole | None = None
-
-
-class LinkSigner(msgspec.Struct, frozen=True):
-    """`link_signer`."""
-
-    tx: LinkSignerTx
-    signature: str
 
 
 class TransferQuoteTx(msgspec.Struct, frozen=True):
@@ -112,13 +103,6 @@ class TransferQuoteTx(msgspec.Struct, frozen=True):
     recipient: str
     amount: Whole
     nonce: Whole | None = None
-
-
-class TransferQuote(msgspec.Struct, frozen=True):
-    """`transfer_quote`."""
-
-    tx: TransferQuoteTx
-    signature: str
 
 
 class WithdrawTx(msgspec.Struct, frozen=True):
@@ -135,7 +119,7 @@ class WithdrawTx(msgspec.Struct, frozen=True):
 
 
 class Withdraw(msgspec.Struct, frozen=True):
-    """`withdraw_collateral` and `withdraw_collateral_v2`."""
+    """`withdraw_collateral` and `withdraw_collateral_v2`; without `spot_leverage` nothing may be borrowed."""
 
     tx: WithdrawTx
     signature: str
@@ -153,15 +137,8 @@ class LiquidateTx(msgspec.Struct, frozen=True):
     nonce: Whole | None = None
 
 
-class Liquidate(msgspec.Struct, frozen=True):
-    """`liquidate_subaccount`."""
-
-    tx: LiquidateTx
-    signature: str
-
-
 class CancelAndPlace(msgspec.Struct, frozen=True):
-    """`cancel_and_place`."""
+    """`cancel_and_place`: both parts signed by the same key, the order placed after the cancellation."""
 
     cancel_tx: CancellationTx
     cancel_signature: str

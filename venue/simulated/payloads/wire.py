@@ -36,7 +36,7 @@ def success(request_type: str, data: object, **echo: object) -> str:
 
 
 def failure(request_type: str, no: ExchangeRefusal, **echo: object) -> str:
-    """The envelope of a refusal."""
+    """The envelope of a refusal: its text and code; `echo` as of `success`."""
     return write(
         {
             "status": "failure",
@@ -53,7 +53,7 @@ def _present(fields: dict[str, object]) -> dict[str, object]:
 
 
 def levels_json(levels: Sequence[Level]) -> list[list[str]]:
-    """[[price, amount], ...]."""
+    """[[price, amount], ...], x18 text, the best level first."""
     return [[str(int(level.price)), str(int(level.amount))] for level in levels]
 
 
@@ -94,7 +94,7 @@ def ended_json(entry: LoggedOrder) -> dict[str, Any]:
 
 
 def batch_json(batch: BookBatch) -> str:
-    """`book_depth`."""
+    """`book_depth`: the changes of one batch, times in nanoseconds, amount 0 where a level is gone."""
     return write(
         {
             "type": "book_depth",
@@ -124,7 +124,7 @@ def top_json(product_id: int, bid: Level | None, ask: Level | None, now_ns: int)
 
 
 def funding_json(product_id: int, rate_x18: int, now_ns: int) -> str:
-    """`funding_rate`, the rate per 24 hours."""
+    """`funding_rate`: the rate per 24 hours, x18, of Unix time `now_ns`."""
     shown = {"product_id": product_id, "funding_rate_x18": str(rate_x18), "update_time": str(now_ns // 10**9)}
     return write({"type": "funding_rate", "timestamp": str(now_ns), **shown})
 
@@ -144,7 +144,7 @@ def candle_fields(candle: Candle) -> dict[str, Any]:
 
 
 def candle_json(candle: Candle) -> str:
-    """`latest_candlestick`."""
+    """`latest_candlestick`: the candle that a trade has changed, as it is now."""
     return write({"type": "latest_candlestick", **candle_fields(candle)})
 
 
@@ -161,88 +161,67 @@ def event_json(event: PublishedEvent, *, order_update_fills: bool = False) -> st
 
 
 def _fields(event: PublishedEvent, order_update_fills: bool) -> dict[str, object]:
-    if isinstance(event, Filled):
-        return _fill_fields(event)
-    if isinstance(event, OrderUpdated):
-        return _update_fields(event, order_update_fills)
-    if isinstance(event, PositionChanged):
-        return _position_fields(event)
-    if isinstance(event, Liquidated):
-        return _liquidation_fields(event)
-    return _trade_fields(event) if isinstance(event, Traded) else _funding_fields(event)
-
-
-def _update_fields(event: OrderUpdated, order_update_fills: bool) -> dict[str, object]:
-    fields: dict[str, object] = {
-        "type": "order_update",
-        "digest": event.digest,
-        "amount": str(int(event.amount)),
-        "reason": event.reason,
-        "id": event.order_id,
-    }
-    if order_update_fills and event.filled:
-        return {**fields, "filled_qty": str(int(event.filled)), "filled_price": str(int(event.price))}
-    return fields
-
-
-def _liquidation_fields(event: Liquidated) -> dict[str, object]:
-    return {
-        "type": "liquidation",
-        "product_id": None,
-        "product_ids": [event.product_id],
-        "liquidator": event.liquidator,
-        "liquidatee": event.liquidatee,
-        "amount": str(int(event.amount)),
-        "price": str(int(event.price)),
-    }
-
-
-def _funding_fields(event: FundingPaid) -> dict[str, object]:
-    return {
-        "type": "funding_payment",
-        "payment_amount": str(event.payment),
-        "open_interest": str(int(event.open_interest)),
-        "cumulative_funding_long_x18": str(event.cumulative),
-        "cumulative_funding_short_x18": str(event.cumulative),
-        "dt": event.seconds * 1000,
-    }
-
-
-def _fill_fields(event: Filled) -> dict[str, object]:
-    return {
-        "type": "fill",
-        "subaccount": event.subaccount,
-        "order_digest": event.digest,
-        "appendix": str(event.appendix),
-        "filled_qty": str(int(event.filled)),
-        "remaining_qty": str(int(event.remaining)),
-        "original_qty": str(int(event.original)),
-        "price": str(int(event.price)),
-        "is_taker": event.is_taker,
-        "is_bid": event.is_bid,
-        "fee": str(int(event.fee)),
-        "submission_idx": event.submission_idx,
-        "id": event.order_id,
-    }
-
-
-def _position_fields(event: PositionChanged) -> dict[str, object]:
-    return {
-        "type": "position_change",
-        "subaccount": event.subaccount,
-        "isolated": event.isolated,
-        "amount": str(int(event.amount)),
-        "v_quote_amount": str(int(event.v_quote)),
-        "reason": event.reason,
-    }
-
-
-def _trade_fields(event: Traded) -> dict[str, object]:
-    amount = str(int(event.amount))
-    return {
-        "type": "trade",
-        "price": str(int(event.price)),
-        "taker_qty": amount,
-        "maker_qty": amount,
-        "is_taker_buyer": event.is_taker_buyer,
-    }
+    match event:
+        case Filled():
+            return {
+                "type": "fill",
+                "subaccount": event.subaccount,
+                "order_digest": event.digest,
+                "appendix": str(event.appendix),
+                "filled_qty": str(int(event.filled)),
+                "remaining_qty": str(int(event.remaining)),
+                "original_qty": str(int(event.original)),
+                "price": str(int(event.price)),
+                "is_taker": event.is_taker,
+                "is_bid": event.is_bid,
+                "fee": str(int(event.fee)),
+                "submission_idx": event.submission_idx,
+                "id": event.order_id,
+            }
+        case OrderUpdated():
+            filled = order_update_fills and event.filled
+            return {
+                "type": "order_update",
+                "digest": event.digest,
+                "amount": str(int(event.amount)),
+                "reason": event.reason,
+                "id": event.order_id,
+                "filled_qty": str(int(event.filled)) if filled else None,
+                "filled_price": str(int(event.price)) if filled else None,
+            }
+        case PositionChanged():
+            return {
+                "type": "position_change",
+                "subaccount": event.subaccount,
+                "isolated": event.isolated,
+                "amount": str(int(event.amount)),
+                "v_quote_amount": str(int(event.v_quote)),
+                "reason": event.reason,
+            }
+        case Liquidated():
+            return {
+                "type": "liquidation",
+                "product_id": None,
+                "product_ids": [event.product_id],
+                "liquidator": event.liquidator,
+                "liquidatee": event.liquidatee,
+                "amount": str(int(event.amount)),
+                "price": str(int(event.price)),
+            }
+        case Traded():
+            return {
+                "type": "trade",
+                "price": str(int(event.price)),
+                "taker_qty": str(int(event.amount)),
+                "maker_qty": str(int(event.amount)),
+                "is_taker_buyer": event.is_taker_buyer,
+            }
+        case FundingPaid():
+            return {
+                "type": "funding_payment",
+                "payment_amount": str(event.payment),
+                "open_interest": str(int(event.open_interest)),
+                "cumulative_funding_long_x18": str(event.cumulative),
+                "cumulative_funding_short_x18": str(event.cumulative),
+                "dt": event.seconds * 1000,
+            }
