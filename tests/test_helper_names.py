@@ -75,3 +75,10 @@ def test_a_second_helper_of_the_same_name_is_named_with_both_places() -> None:
         "FakeWire is defined in tests/a/kit.py, tests/b/test_b.py",
         "sealed is defined in tests/a/kit.py, tests/c/test_c.py",
     ]
+
+
+def test_the_page_of_the_tests_names_every_folder() -> None:
+    page = (ROOT / "tests" / "README.md").read_text(encoding="utf-8")
+    folders = sorted(path.parent.name for path in (ROOT / "tests").glob("*/__init__.py"))
+    assert len(folders) > 15
+    assert [name for name in folders if f"`{name}`" not in page and f"tests.{name}" not in page] == []
