@@ -52,8 +52,10 @@ def test_a_reader_that_forgets_the_range_of_a_type_is_found(monkeypatch: pytest.
 
 
 def test_a_reader_that_takes_a_missing_field_for_zero_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = events.DECODERS["fill"]
+
     def filled_in(text: str, _sender: str) -> Any:
-        return events._fill(
+        return whole(
             text.replace('"remaining_qty"', '"original_qty_"').replace(
                 '"original_qty_"', '"remaining_qty": "0", "ignored"'
             ),

@@ -31,7 +31,7 @@ from wsproto.extensions import PerMessageDeflate
 from wsproto.utilities import LocalProtocolError, RemoteProtocolError
 
 from tests.hostile.mode import CLOSE, HANG, RESET, Answer, Asked, Chance, Mode, Script, Spoken
-from venue.nado.appendix import unpack
+from tests.venue.nado.appendices import unpack
 
 Moment = Literal["", "entering", "leaving"]
 """When a mode begins by itself: with the first order that may increase, or the first that may only reduce;

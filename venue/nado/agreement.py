@@ -11,6 +11,7 @@ one that links a signer, digest and signature compared byte for byte.
 import importlib
 import warnings
 from collections.abc import Iterator
+from itertools import product as product_of
 from typing import Any
 
 import msgspec
@@ -50,57 +51,29 @@ def samples(rules: VenueRules, sender: str, now_ms: int) -> Iterator[Sample]:
     """Orders on both products, both sides, opening and closing; both cancellations; the streams'
     authentication; the linking of a signer.
     """
-    for product in (rules.eth, rules.sol):
-        for side in (1, -1):
-            for kind, closing in (("fok", False), ("ioc", True)):
-                yield _order(_order_of(product, sender, now_ms, side, kind, closing=closing), rules.chain_id)  # type: ignore[arg-type]
-    yield from _the_others(rules, sender, now_ms)
-
-
-def _order_of(
-    product: ProductRules, sender: str, now_ms: int, side: int, kind: OrderKind, *, closing: bool
-) -> Order:
-    near = product.oracle or 1_000 * product.price_tick
-    price = Price(near // product.price_tick * product.price_tick)
-    nonce = order_nonce(now_ms + LIFE_MS, _LOW20)
-    return Order(
-        product.product_id,
-        sender,
-        price,
-        Base(side * product.size_step),
-        now_ms // 1000 + 61,
-        nonce,
-        pack(Appendix(kind, closing)),
-    )
-
-
-def _order(order: Order, chain_id: int) -> Sample:
-    message = {
-        "sender": bytes.fromhex(order.sender[2:]),
-        "priceX18": int(order.price),
-        "amount": int(order.amount),
-        "expiration": order.expiration_s,
-        "nonce": order.nonce,
-        "appendix": order.appendix,
-    }
-    return Sample(
-        "PLACE_ORDER",
-        order_digest(order, chain_id),
-        message,
-        "0x" + order.product_id.to_bytes(20, "big").hex(),
-    )
-
-
-def _the_others(rules: VenueRules, sender: str, now_ms: int) -> Iterator[Sample]:
     chain, endpoint, raw = rules.chain_id, rules.endpoint, bytes.fromhex(sender[2:])
-    products, nonce, expiration = (
-        [rules.eth.product_id, rules.sol.product_id],
-        order_nonce(now_ms + LIFE_MS, _LOW20),
-        now_ms + LIFE_MS,
-    )
+    pair = (rules.eth, rules.sol)
+    kinds: tuple[tuple[OrderKind, bool], ...] = (("fok", False), ("ioc", True))
+    for product, side, (kind, closing) in product_of(pair, (1, -1), kinds):
+        order = _order_of(product, sender, now_ms, side, kind, closing=closing)
+        yield Sample(
+            "PLACE_ORDER",
+            order_digest(order, chain),
+            {
+                "sender": raw,
+                "priceX18": int(order.price),
+                "amount": int(order.amount),
+                "expiration": order.expiration_s,
+                "nonce": order.nonce,
+                "appendix": order.appendix,
+            },
+            "0x" + order.product_id.to_bytes(20, "big").hex(),
+        )
+    products, deadline_ms = [product.product_id for product in pair], now_ms + LIFE_MS
+    nonce = order_nonce(deadline_ms, _LOW20)
     digests = [
         "0x" + order_digest(_order_of(product, sender, now_ms, 1, "fok", closing=False), chain).hex()
-        for product in (rules.eth, rules.sol)
+        for product in pair
     ]
     yield Sample(
         "CANCEL_ORDERS",
@@ -121,8 +94,8 @@ def _the_others(rules: VenueRules, sender: str, now_ms: int) -> Iterator[Sample]
     )
     yield Sample(
         "AUTHENTICATE_STREAM",
-        stream_authentication_digest(sender, expiration, chain, endpoint),
-        {"sender": raw, "expiration": expiration},
+        stream_authentication_digest(sender, deadline_ms, chain, endpoint),
+        {"sender": raw, "expiration": deadline_ms},
         endpoint,
     )
     yield Sample(
@@ -130,6 +103,23 @@ def _the_others(rules: VenueRules, sender: str, now_ms: int) -> Iterator[Sample]
         link_signer_digest(sender, sender, 7, chain, endpoint),
         {"sender": raw, "signer": raw, "nonce": 7},
         endpoint,
+    )
+
+
+def _order_of(
+    product: ProductRules, sender: str, now_ms: int, side: int, kind: OrderKind, *, closing: bool
+) -> Order:
+    near = product.oracle or 1_000 * product.price_tick
+    price = Price(near // product.price_tick * product.price_tick)
+    nonce = order_nonce(now_ms + LIFE_MS, _LOW20)
+    return Order(
+        product.product_id,
+        sender,
+        price,
+        Base(side * product.size_step),
+        now_ms // 1000 + 61,
+        nonce,
+        pack(Appendix(kind, closing)),
     )
 
 

@@ -4,10 +4,10 @@
     10..9 kind | 8 isolated | 7..0 version
 
 The SDK masks what does not fit, so that builder 70000 pays builder 4464. Here whatever does not fit is a
-`ValueError`, in both directions: `unpack` accepts exactly what `pack` can make.
+`ValueError`.
 """
 
-from typing import Literal, cast
+from typing import Literal
 
 import msgspec
 
@@ -17,13 +17,14 @@ VERSION = 1
 OrderKind = Literal["default", "ioc", "fok", "post_only"]
 Trigger = Literal["none", "price", "twap", "twap_custom"]
 
-_KINDS = ("default", "ioc", "fok", "post_only")
-_TRIGGERS = ("none", "price", "twap", "twap_custom")
-_RESERVED = (1 << 38) - (1 << 14)
+KINDS = ("default", "ioc", "fok", "post_only")
+TRIGGERS = ("none", "price", "twap", "twap_custom")
 
 
 class Appendix(msgspec.Struct, frozen=True):
-    """What an order's appendix says."""
+    """Which kind of order this is, and on which margin. What the venue allows beside is here so that tests
+    can hold every bit equal to the SDK's.
+    """
 
     kind: OrderKind
     reduce_only: bool = False
@@ -38,7 +39,8 @@ class Appendix(msgspec.Struct, frozen=True):
     """64 bits: the margin x6 of an isolated order, or a TWAP's times << 32 | slippage x6."""
 
 
-def _check(appendix: Appendix) -> None:
+def pack(appendix: Appendix) -> int:
+    """The uint128 to sign. Raises `ValueError` naming a field that does not fit or contradicts another."""
     for field, bits in (("builder_id", 16), ("builder_rate", 10), ("value", 64)):
         value = getattr(appendix, field)
         if not 0 <= value < 1 << bits:
@@ -52,41 +54,13 @@ def _check(appendix: Appendix) -> None:
         raise ValueError(
             f"value: {appendix.value} means nothing to an order that is neither isolated nor a TWAP"
         )
-
-
-def pack(appendix: Appendix) -> int:
-    """The uint128 to sign. Raises `ValueError` naming a field that does not fit or contradicts another."""
-    _check(appendix)
     return (
         VERSION
         | appendix.isolated << 8
-        | _KINDS.index(appendix.kind) << 9
+        | KINDS.index(appendix.kind) << 9
         | appendix.reduce_only << 11
-        | _TRIGGERS.index(appendix.trigger) << 12
+        | TRIGGERS.index(appendix.trigger) << 12
         | appendix.builder_rate << 38
         | appendix.builder_id << 48
         | appendix.value << 64
     )
-
-
-def unpack(packed: int) -> Appendix:
-    """What `packed` says. Raises `ValueError` when it is no uint128, of another version, uses reserved
-    bits, or contradicts itself.
-    """
-    if not 0 <= packed < 1 << 128:
-        raise ValueError(f"appendix: {packed} does not fit 128 bits")
-    if packed & 0xFF != VERSION:
-        raise ValueError(f"version: {packed & 0xFF} is not {VERSION}")
-    if packed & _RESERVED:
-        raise ValueError("reserved bits 37..14 are not zero")
-    appendix = Appendix(
-        kind=cast(OrderKind, _KINDS[packed >> 9 & 3]),
-        reduce_only=bool(packed >> 11 & 1),
-        isolated=bool(packed >> 8 & 1),
-        trigger=cast(Trigger, _TRIGGERS[packed >> 12 & 3]),
-        builder_id=packed >> 48 & 0xFFFF,
-        builder_rate=packed >> 38 & 0x3FF,
-        value=packed >> 64,
-    )
-    _check(appendix)
-    return appendix

@@ -77,7 +77,7 @@ _BOUNDS = {
 
 
 class _Beyond(ValueError):
-    """An integer that its unit cannot hold."""
+    """An integer that its unit cannot hold. `read` makes `OutOfRange` of it."""
 
 
 def _whole(value: object) -> int:
@@ -164,7 +164,7 @@ def payload(text: bytes | str, kind: type[T]) -> T:
     return read(bytes(answer.data), kind)
 
 
-class _Placed(msgspec.Struct, frozen=True):
+class _OrderId(msgspec.Struct, frozen=True):
     digest: str
 
 
@@ -177,54 +177,31 @@ def reply_to(text: str, order_id: int, digest: str) -> Reply:
     """
     try:
         answer = read(text, Envelope)
-        strange = _strange(answer, order_id)
-        if strange:
-            return Reply("unknown", None, strange)
+        # whose answer it is comes first: another request's refusal says nothing about this order
+        stray = (
+            f"the answer is for request {int(answer.id)}, not {order_id}"
+            if answer.id is not None and answer.id != order_id
+            else f"the answer is for {str(answer.request_type)[:_TOP]}"
+            if answer.request_type not in {None, "execute_place_order"}
+            else f"neither success nor failure: {answer.status[:_TOP]!r}"
+            if answer.status not in {"success", "failure"}
+            else ""
+        )
+        if stray:
+            return Reply("unknown", None, stray)
         if answer.status == "failure":
-            return _failure(answer)
-        placed = read(bytes(answer.data), _Placed)
+            code = None if answer.error_code is None else int(answer.error_code)
+            refused = code in DEFINITE_REFUSALS
+            return Reply("refused" if refused else "unknown", code, answer.error or "no reason given")
+        named = read(bytes(answer.data), _OrderId).digest
     except Malformed as error:
         return Reply("unknown", None, f"unreadable answer: {error}")
-    if placed.digest.lower() != digest.lower():
-        return Reply("unknown", None, f"the answer names another order: {placed.digest[: _TOP + 2]}")
+    if named.lower() != digest.lower():
+        return Reply("unknown", None, f"the answer names another order: {named[: _TOP + 2]}")
     return Reply("accepted", None, "")
 
 
-def _strange(answer: Envelope, order_id: int) -> str:
-    if answer.id is not None and answer.id != order_id:
-        return f"the answer is for request {int(answer.id)}, not {order_id}"
-    if answer.request_type not in {None, "execute_place_order"}:
-        return f"the answer is for {answer.request_type[:_TOP] if answer.request_type else ''}"
-    if answer.status not in {"success", "failure"}:
-        return f"neither success nor failure: {answer.status[:_TOP]!r}"
-    return ""
-
-
-def _failure(answer: Envelope) -> Reply:
-    text = answer.error or "no reason given"
-    if answer.error_code is None:
-        return Reply("unknown", None, text)
-    code = int(answer.error_code)
-    return Reply("refused" if code in DEFINITE_REFUSALS else "unknown", code, text)
-
-
 # --- executes -----------------------------------------------------------------------------------------------
-
-
-class _WireOrder(msgspec.Struct, frozen=True, rename={"price": "priceX18"}):
-    sender: str
-    price: str
-    amount: str
-    expiration: str
-    nonce: str
-    appendix: str
-
-
-class _PlaceOrder(msgspec.Struct, frozen=True):
-    product_id: int
-    order: _WireOrder
-    signature: str
-    id: int
 
 
 def place_order(signed: SignedOrder, order_id: int) -> str:
@@ -232,15 +209,16 @@ def place_order(signed: SignedOrder, order_id: int) -> str:
     order's digest.
     """
     order = signed.order
-    wire = _WireOrder(
-        sender=order.sender,
-        price=str(int(order.price)),
-        amount=str(int(order.amount)),
-        expiration=str(order.expiration_s),
-        nonce=str(order.nonce),
-        appendix=str(order.appendix),
-    )
-    return write({"place_order": _PlaceOrder(order.product_id, wire, signed.signature, order_id)})
+    wire = {
+        "sender": order.sender,
+        "priceX18": str(int(order.price)),
+        "amount": str(int(order.amount)),
+        "expiration": str(order.expiration_s),
+        "nonce": str(order.nonce),
+        "appendix": str(order.appendix),
+    }
+    placing = {"product_id": order.product_id, "order": wire, "signature": signed.signature, "id": order_id}
+    return write({"place_order": placing})
 
 
 def cancel_orders(
@@ -263,14 +241,10 @@ def cancel_product_orders(sender: str, product_ids: Sequence[int], nonce: int, s
     return write({"cancel_product_orders": {"tx": tx, "signature": signature}})
 
 
-class _Cancelled(msgspec.Struct, frozen=True):
-    digest: str
-
-
 class CancelledOrders(msgspec.Struct, frozen=True):
     """What a cancellation answers: the orders that were still resting."""
 
-    cancelled_orders: tuple[_Cancelled, ...]
+    cancelled_orders: tuple[_OrderId, ...]
 
 
 # --- control frames of /subscribe ---------------------------------------------------------------------------

@@ -51,7 +51,7 @@ class WireCounts(msgspec.Struct):
 
     @property
     def troubles(self) -> int:
-        """Frames and answers that were dropped."""
+        """Frames and answers that were dropped because they could not be read or believed."""
         return self.unreadable + self.out_of_range + self.oversized
 
     def line(self) -> str:
@@ -65,27 +65,27 @@ class WireCounts(msgspec.Struct):
 
 
 class TroubleTally:
-    """Counts, and whoever is told of troubles. `tell` gets one line at the first trouble of a kind, and
+    """Counts, and where troubles are reported: `report` gets one line at the first trouble of a kind, and
     then at most one a minute.
     """
 
-    def __init__(self, name: str = "", tell: Callable[[str], None] | None = None) -> None:
+    def __init__(self, name: str = "", report: Callable[[str], None] | None = None) -> None:
         self.counts = WireCounts(name)
-        self._tell = tell
-        self._told: dict[Trouble, tuple[float, int]] = {}
+        self._report = report
+        self._reported: dict[Trouble, tuple[float, int]] = {}
 
     def trouble(self, kind: Trouble, why: str) -> None:
-        """Count one."""
+        """Count one more of `kind` and report it, unless one was reported within a minute. `why`: the venue's
+        text, of which the beginning is kept.
+        """
         count = getattr(self.counts, kind) + 1
         setattr(self.counts, kind, count)
         self.counts.last_problem = why[:_QUOTED]
-        if self._tell is not None:
-            self._say(kind, count, self._tell)
-
-    def _say(self, kind: Trouble, count: int, tell: Callable[[str], None]) -> None:
+        if self._report is None:
+            return
         now_s = trio.current_time()
-        due_s, told = self._told.get(kind, (now_s, 0))
+        due_s, reported = self._reported.get(kind, (now_s, 0))
         if now_s >= due_s:
-            self._told[kind] = now_s + TELL_EVERY_S, count
-            more = f" ({count - told} times in a minute)" if count - told > 1 else ""
-            tell(f"{WORDS[kind]}{more}: {self.counts.last_problem}")
+            self._reported[kind] = now_s + TELL_EVERY_S, count
+            more = f" ({count - reported} times in a minute)" if count - reported > 1 else ""
+            self._report(f"{WORDS[kind]}{more}: {self.counts.last_problem}")

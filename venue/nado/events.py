@@ -7,7 +7,7 @@ what those checks are for.
 """
 
 from collections.abc import Callable, Collection
-from typing import Literal
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -38,6 +38,31 @@ class _Head(msgspec.Struct, frozen=True):
     type: str | None = None
 
 
+class _Event(Protocol):
+    """An event as the venue writes it."""
+
+    def message(self, sender: str, /) -> StreamEvent:
+        """What it says, once checked: raises `OutOfRange` for impossible numbers, `Malformed` for another
+        subaccount than `sender`.
+        """
+        ...
+
+
+def _levels(levels: WireLevels) -> tuple[Level, ...]:
+    return tuple(Level(price, amount) for price, amount in real_levels(levels))
+
+
+def _must_be_ours(subaccount: str, sender: str) -> None:
+    """Raises `Malformed` for another subaccount's event. An isolated one of ours counts as ours: which of the
+    two names it carries is undocumented.
+
+    Layout of an isolated subaccount: owner's 20 bytes, 6 reserved, product id, id, "iso" (0x69736f).
+    """
+    theirs, ours = subaccount.lower(), sender.lower()
+    if theirs != ours and not (theirs[:42] == ours[:42] and theirs.endswith("69736f")):
+        raise Malformed(f"an event of another subaccount: {subaccount[:66]}")
+
+
 class _BookDepth(msgspec.Struct, frozen=True):
     product_id: ProductId
     min_timestamp: Moment
@@ -45,6 +70,18 @@ class _BookDepth(msgspec.Struct, frozen=True):
     last_max_timestamp: Whole
     bids: WireLevels
     asks: WireLevels
+
+    def message(self, _sender: str) -> BookDelta:
+        if self.min_timestamp > self.max_timestamp:
+            raise OutOfRange(f"a book batch from {int(self.min_timestamp)} to {int(self.max_timestamp)}")
+        return BookDelta(
+            product_id=int(self.product_id),
+            min_ns=Ns(int(self.min_timestamp)),
+            max_ns=Ns(int(self.max_timestamp)),
+            last_max_ns=Ns(int(self.last_max_timestamp)),
+            bids=_levels(self.bids),
+            asks=_levels(self.asks),
+        )
 
 
 class _BestBidOffer(msgspec.Struct, frozen=True):
@@ -55,6 +92,12 @@ class _BestBidOffer(msgspec.Struct, frozen=True):
     ask_price: Price
     ask_qty: Base
 
+    def message(self, _sender: str) -> Touch:
+        bid, ask = _levels(((self.bid_price, self.bid_qty),)), _levels(((self.ask_price, self.ask_qty),))
+        return Touch(
+            int(self.product_id), Ns(int(self.timestamp)), bid[0] if bid else None, ask[0] if ask else None
+        )
+
 
 class _Trade(msgspec.Struct, frozen=True):
     product_id: ProductId
@@ -62,6 +105,13 @@ class _Trade(msgspec.Struct, frozen=True):
     price: Price
     taker_qty: Base
     is_taker_buyer: bool
+
+    def message(self, _sender: str) -> PublicTrade:
+        if not 0 < self.price < NO_ASK or self.taker_qty <= 0:
+            raise OutOfRange(f"a trade of {int(self.taker_qty)} at {int(self.price)}")
+        return PublicTrade(
+            int(self.product_id), Ns(int(self.timestamp)), self.price, self.taker_qty, self.is_taker_buyer
+        )
 
 
 class _Fill(msgspec.Struct, frozen=True):
@@ -79,6 +129,32 @@ class _Fill(msgspec.Struct, frozen=True):
     submission_idx: Whole
     appendix: Whole = Whole(0)
 
+    def message(self, sender: str) -> Fill:
+        _must_be_ours(self.subaccount, sender)
+        if (
+            self.filled_qty <= 0
+            or self.remaining_qty < 0
+            or self.filled_qty + self.remaining_qty > self.original_qty
+            or self.price <= 0
+        ):
+            raise OutOfRange(
+                f"a fill of {int(self.filled_qty)} at {int(self.price)} leaving {int(self.remaining_qty)} of"
+                f" {int(self.original_qty)}"
+            )
+        return Fill(
+            order_digest=self.order_digest,
+            product_id=int(self.product_id),
+            amount=self.filled_qty if self.is_bid else Base(-self.filled_qty),
+            price=self.price,
+            fee=self.fee,
+            remaining=self.remaining_qty,
+            original=self.original_qty,
+            is_taker=self.is_taker,
+            submission_idx=int(self.submission_idx),
+            at_ns=Ns(int(self.timestamp)),
+            isolated=bool(self.appendix >> ISOLATED_BIT & 1),
+        )
+
 
 class _OrderUpdate(msgspec.Struct, frozen=True):
     product_id: ProductId
@@ -86,6 +162,11 @@ class _OrderUpdate(msgspec.Struct, frozen=True):
     digest: str
     amount: Base
     reason: Literal["placed", "filled", "cancelled"]
+
+    def message(self, _sender: str) -> OrderUpdate:
+        return OrderUpdate(
+            self.digest, int(self.product_id), Base(abs(self.amount)), self.reason, Ns(int(self.timestamp))
+        )
 
 
 class _PositionChange(msgspec.Struct, frozen=True):
@@ -96,6 +177,17 @@ class _PositionChange(msgspec.Struct, frozen=True):
     amount: Base
     v_quote_amount: Quote
     reason: str
+
+    def message(self, sender: str) -> PositionChange:
+        _must_be_ours(self.subaccount, sender)
+        return PositionChange(
+            int(self.product_id),
+            self.isolated,
+            self.amount,
+            self.v_quote_amount,
+            self.reason,
+            Ns(int(self.timestamp)),
+        )
 
 
 def decode(
@@ -123,106 +215,16 @@ def decode(
     return event
 
 
-def _book_delta(text: str, _sender: str) -> BookDelta:
-    wire = read(text, _BookDepth)
-    if wire.min_timestamp > wire.max_timestamp:
-        raise OutOfRange(f"a book batch from {int(wire.min_timestamp)} to {int(wire.max_timestamp)}")
-    return BookDelta(
-        product_id=int(wire.product_id),
-        min_ns=Ns(int(wire.min_timestamp)),
-        max_ns=Ns(int(wire.max_timestamp)),
-        last_max_ns=Ns(int(wire.last_max_timestamp)),
-        bids=_levels(wire.bids),
-        asks=_levels(wire.asks),
-    )
-
-
-def _levels(levels: WireLevels) -> tuple[Level, ...]:
-    return tuple(Level(price, amount) for price, amount in real_levels(levels))
-
-
-def _touch(text: str, _sender: str) -> Touch:
-    wire = read(text, _BestBidOffer)
-    bid, ask = _levels(((wire.bid_price, wire.bid_qty),)), _levels(((wire.ask_price, wire.ask_qty),))
-    return Touch(
-        int(wire.product_id), Ns(int(wire.timestamp)), bid[0] if bid else None, ask[0] if ask else None
-    )
-
-
-def _public_trade(text: str, _sender: str) -> PublicTrade:
-    wire = read(text, _Trade)
-    if not 0 < wire.price < NO_ASK or wire.taker_qty <= 0:
-        raise OutOfRange(f"a trade of {int(wire.taker_qty)} at {int(wire.price)}")
-    return PublicTrade(
-        int(wire.product_id), Ns(int(wire.timestamp)), wire.price, wire.taker_qty, wire.is_taker_buyer
-    )
-
-
-def _fill(text: str, sender: str) -> Fill:
-    wire = read(text, _Fill)
-    _must_be_ours(wire.subaccount, sender)
-    if (
-        wire.filled_qty <= 0
-        or wire.remaining_qty < 0
-        or wire.filled_qty + wire.remaining_qty > wire.original_qty
-        or wire.price <= 0
-    ):
-        raise OutOfRange(
-            f"a fill of {int(wire.filled_qty)} at {int(wire.price)} leaving {int(wire.remaining_qty)} of"
-            f" {int(wire.original_qty)}"
-        )
-    return Fill(
-        order_digest=wire.order_digest,
-        product_id=int(wire.product_id),
-        amount=wire.filled_qty if wire.is_bid else Base(-wire.filled_qty),
-        price=wire.price,
-        fee=wire.fee,
-        remaining=wire.remaining_qty,
-        original=wire.original_qty,
-        is_taker=wire.is_taker,
-        submission_idx=int(wire.submission_idx),
-        at_ns=Ns(int(wire.timestamp)),
-        isolated=bool(wire.appendix >> ISOLATED_BIT & 1),
-    )
-
-
-def _order_update(text: str, _sender: str) -> OrderUpdate:
-    wire = read(text, _OrderUpdate)
-    return OrderUpdate(
-        wire.digest, int(wire.product_id), Base(abs(wire.amount)), wire.reason, Ns(int(wire.timestamp))
-    )
-
-
-def _position_change(text: str, sender: str) -> PositionChange:
-    wire = read(text, _PositionChange)
-    _must_be_ours(wire.subaccount, sender)
-    return PositionChange(
-        int(wire.product_id),
-        wire.isolated,
-        wire.amount,
-        wire.v_quote_amount,
-        wire.reason,
-        Ns(int(wire.timestamp)),
-    )
-
-
-def _must_be_ours(subaccount: str, sender: str) -> None:
-    """Raises `Malformed` for another subaccount's event. An isolated one of ours counts as ours: which of the
-    two names it carries is undocumented.
-
-    Layout of an isolated subaccount: owner's 20 bytes, 6 reserved, product id, id, "iso" (0x69736f).
-    """
-    theirs, ours = subaccount.lower(), sender.lower()
-    if theirs != ours and not (theirs[:42] == ours[:42] and theirs.endswith("69736f")):
-        raise Malformed(f"an event of another subaccount: {subaccount[:66]}")
+def _decoder(kind: type[_Event]) -> Callable[[str, str], StreamEvent]:
+    return lambda text, sender: read(text, kind).message(sender)
 
 
 DECODERS: dict[str, Callable[[str, str], StreamEvent]] = {
-    "book_depth": _book_delta,
-    "best_bid_offer": _touch,
-    "trade": _public_trade,
-    "fill": _fill,
-    "order_update": _order_update,
-    "position_change": _position_change,
+    "book_depth": _decoder(_BookDepth),
+    "best_bid_offer": _decoder(_BestBidOffer),
+    "trade": _decoder(_Trade),
+    "fill": _decoder(_Fill),
+    "order_update": _decoder(_OrderUpdate),
+    "position_change": _decoder(_PositionChange),
 }
 """By the `type` of the event; each takes the frame and the subaccount that it must belong to."""

@@ -41,13 +41,13 @@ class Gate(trio.abc.Stream):
         await self._stream.send_all(data)
 
     async def wait_send_all_might_not_block(self) -> None:
-        """As the stream's."""
+        """Until bytes could be sent without waiting; nothing is asked."""
         await self._stream.wait_send_all_might_not_block()
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes | bytearray:
-        """As the stream's."""
+        """Bytes of the peer, at most `max_bytes`; b"" at the end. Nothing is asked."""
         return await self._stream.receive_some(max_bytes)
 
     async def aclose(self) -> None:
-        """As the stream's."""
+        """Close the stream below. Raises what that raises."""
         await self._stream.aclose()

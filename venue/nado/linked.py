@@ -46,17 +46,8 @@ async def link(reads: HttpReads, rules: VenueRules, sender: str, owner: Signer, 
     """Let `signer` (an address; `NOBODY` revokes) act for `sender`, replacing whoever could. Raises
     `VenueError`; `Unreachable` leaves it open.
     """
-    nonces = await reads.ask({"type": "nonces", "address": subaccount_owner(sender)}, _Nonces)
-    nonce = int(nonces.tx_nonce)
+    nonce = (await reads.ask({"type": "nonces", "address": subaccount_owner(sender)}, _Nonces)).tx_nonce
     packed = signer.lower() + "00" * 12
     signature = owner.sign(link_signer_digest(sender, packed, nonce, rules.chain_id, rules.endpoint))
-    await reads.submit(
-        write(
-            {
-                "link_signer": {
-                    "tx": {"sender": sender, "signer": packed, "nonce": str(nonce)},
-                    "signature": signature,
-                }
-            }
-        )
-    )
+    tx = {"sender": sender, "signer": packed, "nonce": str(int(nonce))}
+    await reads.submit(write({"link_signer": {"tx": tx, "signature": signature}}))

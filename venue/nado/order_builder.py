@@ -8,7 +8,7 @@ once more than its strategy, lesson S2).
 
 from hashlib import blake2b
 
-from messages.sizing import Leg, LegOrder, SizingPlan
+from messages.sizing import Leg, SizingPlan
 from messages.units import Ms
 from venue.nado.appendix import Appendix, pack
 from venue.nado.signing import Signer, order_digest, order_nonce, recv_time_of, subaccount_owner
@@ -16,7 +16,7 @@ from venue.protocol import OffLattice, Order, ProductRules, SignedOrder, VenueRu
 
 
 class NadoOrderBuilder:
-    """Order building and signing for one subaccount under one set of rules; a `venue.protocol.Forge`."""
+    """Order building and signing for one subaccount under one set of rules; an `OrderBuilder`."""
 
     def __init__(self, rules: VenueRules, sender: str, signer: Signer | None) -> None:
         """`sender`: bytes32 hex of the subaccount. `signer` is its owner or its linked signer; None for
@@ -56,8 +56,14 @@ class NadoOrderBuilder:
             price=wanted.limit,
             amount=wanted.amount,
             expiration_s=-(-plan.recv_time_ms // 1000) + 1,
-            nonce=order_nonce(plan.recv_time_ms, _low20(plan_digest, leg)),
-            appendix=_appendix(wanted),
+            # The nonce's free bits leave nothing to chance: whoever holds the plan holds the order's digest.
+            # Were the two legs' bits ever equal (once in a million plans) the orders would still differ:
+            # their products are verified by different contracts.
+            nonce=order_nonce(
+                plan.recv_time_ms,
+                int.from_bytes(blake2b((plan_digest + leg).encode(), digest_size=3).digest(), "big") >> 4,
+            ),
+            appendix=pack(Appendix(wanted.kind, wanted.reduce_only)),
         )
         _check_lattice(order, product)
         return order
@@ -74,14 +80,19 @@ class NadoOrderBuilder:
         self._rules = rules
 
     def digest_of(self, order: Order) -> str:
-        """The venue's digest of `order`, 0x-hex."""
+        """The venue's id of `order`, 32 bytes as 0x-hex: known before the first byte leaves."""
         return "0x" + order_digest(order, self._chain_id).hex()
 
     def sign(self, order: Order) -> SignedOrder:
         """Digest and signature. Raises `OffLattice` or `ValueError` before anything is signed, as
         `order_of` does, and when there is no signer.
         """
-        _check_lattice(order, self._product(order.product_id))
+        pair = (self._rules.eth, self._rules.sol)
+        product = next((each for each in pair if each.product_id == order.product_id), None)
+        if product is None:
+            names = " nor ".join(each.symbol for each in pair)
+            raise ValueError(f"product_id: {order.product_id} is neither {names}")
+        _check_lattice(order, product)
         if order.sender != self._sender:
             raise ValueError(f"sender: {order.sender} is not {self._sender}")
         if self._signer is None:
@@ -89,14 +100,6 @@ class NadoOrderBuilder:
         digest = order_digest(order, self._chain_id)
         return SignedOrder(
             order, "0x" + digest.hex(), self._signer.sign(digest), Ms(recv_time_of(order.nonce))
-        )
-
-    def _product(self, product_id: int) -> ProductRules:
-        for product in (self._rules.eth, self._rules.sol):
-            if product.product_id == product_id:
-                return product
-        raise ValueError(
-            f"product_id: {product_id} is neither {self._rules.eth.symbol} nor {self._rules.sol.symbol}"
         )
 
 
@@ -107,19 +110,6 @@ def _must_have_lattice(rules: VenueRules) -> None:
                 f"{product.symbol}: tick {product.price_tick.text()} and step {product.size_step.text()} must"
                 " be positive"
             )
-
-
-def _low20(plan_digest: str, leg: Leg) -> int:
-    """The nonce's free bits: no chance, so that whoever holds the plan holds the order's digest.
-
-    Were the two legs' bits ever equal (once in a million plans) the orders would still differ: their products
-    are verified by different contracts.
-    """
-    return int.from_bytes(blake2b((plan_digest + leg).encode(), digest_size=3).digest(), "big") >> 4
-
-
-def _appendix(wanted: LegOrder) -> int:
-    return pack(Appendix(wanted.kind, wanted.reduce_only))
 
 
 def _check_lattice(order: Order, product: ProductRules) -> None:

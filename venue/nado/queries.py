@@ -60,7 +60,9 @@ class _Said:
     """One product's entries in the answers, asked field by field: what cannot be read is not said."""
 
     def __init__(self, *entries: bytes | None) -> None:
-        self._entries = [_fields(entry) for entry in entries]
+        self._entries = [
+            (_readable(entry, dict[str, msgspec.Raw]) if entry else None) or {} for entry in entries
+        ]
 
     def part(self, name: str) -> "_Said":
         """What stands under `name`, in every entry that has it."""
@@ -79,10 +81,6 @@ class _Said:
     def one(self, name: str, kind: type[T]) -> T | None:
         """The first readable word on `name`; None when nobody says."""
         return next(iter(self.all(name, kind)), None)
-
-
-def _fields(entry: bytes | None) -> dict[str, msgspec.Raw]:
-    return (_readable(entry, dict[str, msgspec.Raw]) if entry else None) or {}
 
 
 def _readable(text: bytes, kind: type[T]) -> T | None:
@@ -135,18 +133,32 @@ def status_of(name: str, symbols: Symbols | None) -> str:
 def _product(
     name: str, known_id: int | None, symbols: Symbols | None, products: AllProducts, fees: FeeRates
 ) -> ProductRules:
-    product_id = _find(name, known_id, symbols)
+    try:
+        product_id = id_of(name, symbols or Symbols({}))
+    except Malformed:
+        if known_id is None:
+            raise
+        product_id = known_id
     listed = symbols.symbols.get(name) if symbols else None
-    symbol, whole = _Said(bytes(listed) if listed is not None else None), _Said(_perp(product_id, products))
+    entry = next(
+        (
+            bytes(perp)
+            for perp in products.perp_products
+            # an entry without a readable id is another product's
+            if (found := _readable(bytes(perp), _Id)) is not None and found.product_id == product_id
+        ),
+        None,
+    )
+    symbol, whole = _Said(bytes(listed) if listed is not None else None), _Said(entry)
     book, risk = whole.part("book_info"), whole.part("risk")
     ticks = [*symbol.all("price_increment_x18", Price), *book.all("price_increment_x18", Price)]
     steps = [*symbol.all("size_increment", Base), *book.all("size_increment", Base)]
+    # A tick whose prices are good whichever of two answers is right, unless that would be far coarser.
+    tick, both = _usable(name, "price tick", ticks), math.lcm(*(int(each) for each in ticks if each > 0))
     minima = [*symbol.all("min_size", Quote), *book.all("min_size", Quote)]
     oracle, status = whole.one("oracle_price_x18", Price), status_of(name, symbols)
-    isolated_only, disagree = (
-        symbol.one("isolated_only", bool) is True,
-        any(len(set(said)) > 1 for said in (ticks, steps, minima)),
-    )
+    isolated_only = symbol.one("isolated_only", bool) is True
+    disagree = any(len(set(said)) > 1 for said in (ticks, steps, minima))
     objections = (
         (disagree, f"symbols and all_products disagree on the tick, step or minimum of {name}"),
         (isolated_only, f"{name} can only be traded with isolated margin, which is not supported"),
@@ -155,7 +167,7 @@ def _product(
     return ProductRules(
         symbol=name,
         product_id=product_id,
-        price_tick=_on_both(_usable(name, "price tick", ticks), ticks),
+        price_tick=Price(both) if both <= COARSER_MAX * max(ticks) else tick,
         size_step=_usable(name, "size step", steps),
         min_notional=minima[0] if minima else None,
         taker_fee=_rate(fees.taker_fee_rates_x18, product_id),
@@ -169,23 +181,6 @@ def _product(
         objections=tuple(text for holds, text in objections if holds),
         unsure=disagree or isolated_only or status not in _STATUSES,
     )
-
-
-def _find(name: str, known_id: int | None, symbols: Symbols | None) -> int:
-    try:
-        return id_of(name, symbols or Symbols({}))
-    except Malformed:
-        if known_id is None:
-            raise
-        return known_id
-
-
-def _on_both(tick: Price, said: list[Price]) -> Price:
-    """A tick whose prices are good whichever of two answers is right, unless that would be far coarser
-    than either.
-    """
-    both = math.lcm(*(int(each) for each in said if each > 0))
-    return Price(both) if both <= COARSER_MAX * max(said) else tick
 
 
 _STATUSES = frozenset(get_args(TradingStatus))
@@ -203,21 +198,12 @@ def _usable(name: str, what: str, said: list[X]) -> X:
     raise Malformed(f"{name} has no {what}")
 
 
-def _perp(product_id: int, products: AllProducts) -> bytes | None:
-    """The entry of one perp; entries without a readable id are somebody else's."""
-    for entry in products.perp_products:
-        found = _readable(bytes(entry), _Id)
-        if found is not None and found.product_id == product_id:
-            return bytes(entry)
-    return None
-
-
 def _rate(rates: tuple[msgspec.Raw, ...], product_id: int) -> Rate | None:
     return _readable(bytes(rates[product_id]), Rate) if product_id < len(rates) else None
 
 
 class Liquidity(msgspec.Struct, frozen=True):
-    """`market_liquidity`."""
+    """`market_liquidity`: one product's book, sentinels on empty sides included."""
 
     product_id: ProductId
     timestamp: Moment
@@ -322,37 +308,47 @@ def account_of(
     if info.subaccount.lower() != subaccount.lower():
         raise Malformed(f"asked for subaccount {subaccount}, got {info.subaccount[:66]}")
     exists = _readable(bytes(info.exists), bool)
-    initial, maintenance, unweighted = _healths(info, exists=exists is not False)
+    # Only of a subaccount that certainly does not exist is a balance that is not said known to be 0.
+    unsaid = Quote(0) if exists is False else None
+    healths = _readable(bytes(info.healths), tuple[_Health, ...])
+    initial, maintenance, unweighted = (
+        [entry.health for entry in healths]
+        if healths is not None and len(healths) == 3
+        else [None if healths else unsaid] * 3
+    )
+    usdt0 = next(
+        (
+            spot.balance.amount
+            for entry in _readable(bytes(info.spot_balances), tuple[msgspec.Raw, ...]) or ()
+            if (spot := _readable(bytes(entry), _Spot)) is not None and spot.product_id == 0
+        ),
+        unsaid,
+    )
+    oracles = {
+        int(named.product_id): price
+        for entry in _readable(bytes(info.perp_products), tuple[msgspec.Raw, ...]) or ()
+        if (named := _readable(bytes(entry), _Id)) is not None
+        and (price := _Said(bytes(entry)).one("oracle_price_x18", Price)) is not None
+        and price > 0
+    }
+    cross = _cross(info, ours)
     apart, unread = _apart(isolated)
     return AccountSnapshot(
         at_ms=at_ms,
         exists=bool(info.perp_balances) if exists is None else exists,
-        usdt0=_usdt0(info, exists=exists is not False),
+        usdt0=usdt0,
         initial_health=initial,
         maintenance_health=maintenance,
         value=unweighted,
-        positions=_positions(_cross(info, ours), apart, _oracles(info)),
+        positions=tuple(
+            _position(product_id, cross.get(product_id), apart.get(product_id, 0), oracles.get(product_id))
+            for product_id in sorted({*cross, *apart})
+        ),
         open_orders=tuple(order.digest for product in orders.product_orders for order in product.orders)
         if orders
         else (),
         unread=unread if orders else (*unread, "orders"),
     )
-
-
-def _healths(info: SubaccountInfo, *, exists: bool) -> tuple[Quote | None, Quote | None, Quote | None]:
-    healths = _readable(bytes(info.healths), tuple[_Health, ...])
-    if healths is not None and len(healths) == 3:
-        initial, maintenance, unweighted = (entry.health for entry in healths)
-        return initial, maintenance, unweighted
-    return (None, None, None) if exists or healths else (Quote(0), Quote(0), Quote(0))
-
-
-def _usdt0(info: SubaccountInfo, *, exists: bool) -> Quote | None:
-    for entry in _readable(bytes(info.spot_balances), tuple[msgspec.Raw, ...]) or ():
-        spot = _readable(bytes(entry), _Spot)
-        if spot is not None and spot.product_id == 0:
-            return spot.balance.amount
-    return None if exists else Quote(0)
 
 
 def _cross(info: SubaccountInfo, ours: tuple[int, int] | None) -> dict[int, _PerpBalance]:
@@ -398,46 +394,23 @@ def _apart(isolated: IsolatedPositions | None) -> tuple[dict[int, int], tuple[st
     return apart, tuple(unread)
 
 
-def _oracles(info: SubaccountInfo) -> dict[int, Price]:
-    """Oracle prices by product, as far as they can be read."""
-    found: dict[int, Price] = {}
-    for entry in _readable(bytes(info.perp_products), tuple[msgspec.Raw, ...]) or ():
-        named, price = _readable(bytes(entry), _Id), _Said(bytes(entry)).one("oracle_price_x18", Price)
-        if named is not None and price is not None and price > 0:
-            found[int(named.product_id)] = price
-    return found
-
-
-def _positions(
-    cross: dict[int, _PerpBalance], apart: dict[int, int], oracles: dict[int, Price]
-) -> tuple[Position, ...]:
-    nothing = _PerpBalance(Base(0), msgspec.Raw(b'"0"'))
-    held = {product_id: cross.get(product_id, nothing) for product_id in sorted({*cross, *apart})}
-    return tuple(
-        _position(product_id, balance, apart.get(product_id, 0), oracles.get(product_id))
-        for product_id, balance in held.items()
-    )
-
-
-def _position(product_id: int, balance: _PerpBalance, apart: int, oracle: Price | None) -> Position:
-    quote, index = (
-        _readable(bytes(balance.v_quote_balance), Quote),
-        _readable(bytes(balance.last_cumulative_funding_x18), Whole),
-    )
-    paid_to = None if index is None else int(index)
+def _position(product_id: int, cross: _PerpBalance | None, apart: int, oracle: Price | None) -> Position:
+    balance = cross or _PerpBalance(Base(0), msgspec.Raw(b'"0"'))
+    quote = _readable(bytes(balance.v_quote_balance), Quote)
+    index = _readable(bytes(balance.last_cumulative_funding_x18), Whole)
     return Position(
         product_id,
         balance.amount,
         Base(apart),
         quote or Quote(0),
         oracle,
-        paid_to,
+        None if index is None else int(index),
         quote_unread=quote is None,
     )
 
 
 class HistoricalOrder(msgspec.Struct, frozen=True):
-    """One entry of the archive's `orders`."""
+    """One order as the archive's `orders` writes it; `quote_filled` has the fee taken out."""
 
     digest: str
     subaccount: str
@@ -450,7 +423,7 @@ class HistoricalOrder(msgspec.Struct, frozen=True):
 
 
 class HistoricalOrders(msgspec.Struct, frozen=True):
-    """The archive's `orders`. No status envelope."""
+    """The archive's answer to `orders`, which comes without a status envelope."""
 
     orders: tuple[HistoricalOrder, ...]
 
@@ -526,17 +499,29 @@ def fills_of(found: Matches, product_id: int, subaccount: str) -> tuple[Fill, ..
     Raises `Malformed` for another subaccount's and for one without a time, `OutOfRange` when an entry
     contradicts itself.
     """
-    times = {int(tx.submission_idx): int(tx.timestamp) for tx in found.txs}
-    return tuple(_fill(match, product_id, subaccount, times) for match in found.matches)
+    times = {int(tx.submission_idx): tx.timestamp for tx in found.txs}
+    return tuple(
+        _fill(match, product_id, _entry_ns("match", match, match.order.sender, subaccount, times))
+        for match in found.matches
+    )
 
 
-def _fill(match: _Match, product_id: int, subaccount: str, times: dict[int, int]) -> Fill:
-    idx, side = int(match.submission_idx), 1 if match.order.amount > 0 else -1
-    seconds = int(match.timestamp) if match.timestamp is not None else times.get(idx)
-    if match.order.sender.lower() != subaccount.lower():
-        raise Malformed(f"a match of another subaccount: {match.order.sender[:66]}")
+def _entry_ns(
+    what: str, entry: "_Match | _Event", owner: str, subaccount: str, times: dict[int, Whole]
+) -> Ns:
+    """When an entry of the archive happened: by its own time or its transaction's, both in seconds. Raises
+    `Malformed` for another subaccount's and where neither is there.
+    """
+    if owner.lower() != subaccount.lower():
+        raise Malformed(f"{what} of another subaccount: {owner[:66]}")
+    seconds = entry.timestamp if entry.timestamp is not None else times.get(int(entry.submission_idx))
     if seconds is None:
-        raise Malformed(f"the archive names no time for match {idx}")
+        raise Malformed(f"the archive names no time for {what} {int(entry.submission_idx)}")
+    return _seconds_ns(int(seconds))
+
+
+def _fill(match: _Match, product_id: int, at_ns: Ns) -> Fill:
+    idx, side = int(match.submission_idx), 1 if match.order.amount > 0 else -1
     original, remaining = abs(match.order.amount), abs(match.order.amount) - abs(match.cumulative_base_filled)
     notional = abs(match.quote_filled) - side * match.fee
     if (
@@ -557,7 +542,7 @@ def _fill(match: _Match, product_id: int, subaccount: str, times: dict[int, int]
         original=Base(original),
         is_taker=match.is_taker,
         submission_idx=idx,
-        at_ns=_seconds_ns(seconds),
+        at_ns=at_ns,
     )
 
 
@@ -650,19 +635,16 @@ def moved_of(found: ArchiveEvents, subaccount: str) -> tuple[MoneyEvent, ...]:
     """The events as changes of balances on cross margin, as they came: newest first. Raises `Malformed`
     for what is another subaccount's.
     """
-    times = {int(tx.submission_idx): int(tx.timestamp) for tx in found.txs}
-    wanted = (event for event in found.events if not event.isolated and event.event_type in EVENT_KINDS)
-    return tuple(_moved(event, subaccount, times) for event in wanted)
+    times = {int(tx.submission_idx): tx.timestamp for tx in found.txs}
+    return tuple(
+        _moved(event, _entry_ns("event", event, event.subaccount, subaccount, times))
+        for event in found.events
+        if not event.isolated and event.event_type in EVENT_KINDS
+    )
 
 
-def _moved(event: _Event, subaccount: str, times: dict[int, int]) -> MoneyEvent:
-    idx, product_id = int(event.submission_idx), int(event.product_id)
-    seconds = int(event.timestamp) if event.timestamp is not None else times.get(idx)
-    if event.subaccount.lower() != subaccount.lower():
-        raise Malformed(f"an event of another subaccount: {event.subaccount[:66]}")
-    if seconds is None:
-        raise Malformed(f"the archive names no time for event {idx}")
-    kind, at_ns = EVENT_KINDS[event.event_type], _seconds_ns(seconds)
+def _moved(event: _Event, at_ns: Ns) -> MoneyEvent:
+    idx, product_id, kind = int(event.submission_idx), int(event.product_id), EVENT_KINDS[event.event_type]
     if product_id == 0:
         before, after = (
             read(bytes(each), _SpotState).spot.balance.amount

@@ -14,7 +14,9 @@ Nothing is truncated, padded or rounded to fit: a value outside its field's type
 the field.
 """
 
+import re
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import lru_cache
 from typing import NoReturn, Self, TypeVar
 
@@ -47,10 +49,6 @@ _NAME_AND_VERSION = _keccak(b"Nado") + _keccak(b"0.0.1")
 _ORDER = _keccak(
     b"Order(bytes32 sender,int128 priceX18,int128 amount,uint64 expiration,uint64 nonce,uint128 appendix)"
 )
-_CANCELLATION = _keccak(b"Cancellation(bytes32 sender,uint32[] productIds,bytes32[] digests,uint64 nonce)")
-_CANCELLATION_PRODUCTS = _keccak(b"CancellationProducts(bytes32 sender,uint32[] productIds,uint64 nonce)")
-_STREAM_AUTHENTICATION = _keccak(b"StreamAuthentication(bytes32 sender,uint64 expiration)")
-_LINK_SIGNER = _keccak(b"LinkSigner(bytes32 sender,bytes32 signer,uint64 nonce)")
 
 
 def _word(field: str, value: int, kind: str) -> bytes:
@@ -68,12 +66,10 @@ def _bytes(field: str, text: str, size: int) -> bytes:
     SDK does, silently).
     """
     if isinstance(text, str) and len(text) == 2 + 2 * size and text.startswith("0x"):
-        try:
+        with suppress(ValueError):
             decoded = bytes.fromhex(text[2:])
-        except ValueError:
-            decoded = b""
-        if len(decoded) == size:  # fromhex skips blanks
-            return decoded
+            if len(decoded) == size:  # fromhex skips blanks
+                return decoded
     raise ValueError(f"{field}: {text!r} is not 0x and {2 * size} hex digits")
 
 
@@ -82,20 +78,18 @@ def _array(field: str, values: Sequence[int], kind: str) -> bytes:
 
 
 @lru_cache(maxsize=64, typed=True)
-def _domain(chain_id: int, contract: bytes) -> bytes:
-    """The domain separator of one verifying contract: a run has three, both products and the endpoint."""
+def _domain(chain_id: int, verifier: int | str) -> bytes:
+    """The domain separator of one verifying contract, given as an order's product id or as the endpoint's
+    address: a run has three of them, both products and the endpoint.
+    """
+    contract = (
+        _bytes("endpoint", verifier, 20)
+        if isinstance(verifier, str)
+        else _word("product_id", verifier, "uint32")[12:]
+    )
     return _keccak(
         _DOMAIN + _NAME_AND_VERSION + _word("chain_id", chain_id, "uint256") + contract.rjust(32, b"\0")
     )
-
-
-@lru_cache(maxsize=64, typed=True)
-def _product_domain(chain_id: int, product_id: int) -> bytes:
-    return _domain(chain_id, _word("product_id", product_id, "uint32")[12:])
-
-
-def _endpoint_domain(chain_id: int, endpoint: str) -> bytes:
-    return _domain(chain_id, _bytes("endpoint", endpoint, 20))
 
 
 def _digest(domain: bytes, *words: bytes) -> bytes:
@@ -109,7 +103,7 @@ def order_digest(order: Order, chain_id: int) -> bytes:
     business.
     """
     return _digest(
-        _product_domain(chain_id, order.product_id),
+        _domain(chain_id, order.product_id),
         _ORDER,
         _bytes("sender", order.sender, 32),
         _word("price", order.price, "int128"),
@@ -129,8 +123,8 @@ def cancellation_digest(
     if len(product_ids) != len(digests):
         raise ValueError(f"product_ids: {len(product_ids)} of them for {len(digests)} digests")
     return _digest(
-        _endpoint_domain(chain_id, endpoint),
-        _CANCELLATION,
+        _domain(chain_id, endpoint),
+        _keccak(b"Cancellation(bytes32 sender,uint32[] productIds,bytes32[] digests,uint64 nonce)"),
         _bytes("sender", sender, 32),
         _array("product_ids", product_ids, "uint32"),
         _keccak(b"".join([_bytes("digests", digest, 32) for digest in digests])),
@@ -145,8 +139,8 @@ def cancellation_products_digest(
     products.
     """
     return _digest(
-        _endpoint_domain(chain_id, endpoint),
-        _CANCELLATION_PRODUCTS,
+        _domain(chain_id, endpoint),
+        _keccak(b"CancellationProducts(bytes32 sender,uint32[] productIds,uint64 nonce)"),
         _bytes("sender", sender, 32),
         _array("product_ids", product_ids, "uint32"),
         _word("nonce", nonce, "uint64"),
@@ -158,8 +152,8 @@ def stream_authentication_digest(sender: str, expiration_ms: int, chain_id: int,
     order's expiration is in seconds.
     """
     return _digest(
-        _endpoint_domain(chain_id, endpoint),
-        _STREAM_AUTHENTICATION,
+        _domain(chain_id, endpoint),
+        _keccak(b"StreamAuthentication(bytes32 sender,uint64 expiration)"),
         _bytes("sender", sender, 32),
         _word("expiration_ms", expiration_ms, "uint64"),
     )
@@ -170,8 +164,8 @@ def link_signer_digest(sender: str, signer_bytes32: str, nonce: int, chain_id: i
     revokes. `nonce` is the account's tx nonce.
     """
     return _digest(
-        _endpoint_domain(chain_id, endpoint),
-        _LINK_SIGNER,
+        _domain(chain_id, endpoint),
+        _keccak(b"LinkSigner(bytes32 sender,bytes32 signer,uint64 nonce)"),
         _bytes("sender", sender, 32),
         _bytes("signer_bytes32", signer_bytes32, 32),
         _word("nonce", nonce, "uint64"),
@@ -187,16 +181,15 @@ def typed_digest(kind: str, chain_id: int, endpoint: str, **values: int | bool |
     """
     fields = [field.split(" ") for field in kind[kind.index("(") + 1 : -1].split(",")]
     return _digest(
-        _endpoint_domain(chain_id, endpoint),
+        _domain(chain_id, endpoint),
         _keccak(kind.encode()),
-        *[_encoded(name, of, values[name]) for of, name in fields],
+        *[
+            _bytes(name, value, 20 if of == "address" else 32).rjust(32, b"\0")
+            if isinstance(value := values[name], str)
+            else _word(name, int(value), "uint32" if of == "bool" else of)
+            for of, name in fields
+        ],
     )
-
-
-def _encoded(name: str, kind: str, value: int | bool | str) -> bytes:
-    if isinstance(value, str):
-        return _bytes(name, value, 20 if kind == "address" else 32).rjust(32, b"\0")
-    return _word(name, int(value), "uint32" if kind == "bool" else kind)
 
 
 def _address_of(public_key: bytes) -> str:
@@ -226,13 +219,9 @@ class Signer:
         Raises `ValueError` without the text.
         """
         digits = text.strip().removeprefix("0x")
-        try:
-            key = bytes.fromhex(digits) if len(digits) == 64 else b""
-        except ValueError:
-            key = b""
-        if len(key) != 32:
+        if not re.fullmatch("[0-9a-fA-F]{64}", digits):
             raise ValueError("a private key is written as 64 hex digits")
-        return cls(key)
+        return cls(bytes.fromhex(digits))
 
     @property
     def address(self) -> str:

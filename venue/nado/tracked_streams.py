@@ -17,7 +17,7 @@ class TrackedStreams:
         self._open: WeakSet[trio.abc.Stream] = WeakSet()
 
     async def dial(self, host: str, port: int, *, tls: bool) -> trio.abc.Stream:
-        """As the dialer does it."""
+        """A connected stream, remembered while somebody uses it. Raises what the dialer raises."""
         stream = await self._dialer.dial(host, port, tls=tls)
         self._open.add(stream)
         return stream

@@ -174,7 +174,7 @@ class Weights:
         self._now_ms = now_ms
 
     def place(self) -> None:
-        """One order leaves."""
+        """Count one order that leaves, against the executes."""
         self.executes.spend(PLACE_WEIGHT, self._now_ms())
 
     def cancel(self, product_ids: Sequence[int]) -> None:
@@ -182,15 +182,15 @@ class Weights:
         self.executes.spend(CANCEL_WEIGHT_PER_PRODUCT * len(product_ids), self._now_ms())
 
     def connect(self) -> None:
-        """A connection is being opened."""
+        """Count a connection that is being opened, as a query."""
         self.queries.spend(CONNECT_WEIGHT, self._now_ms())
 
     def ask(self, weight: int) -> None:
-        """A query leaves."""
+        """Count a query that leaves; `weight` by `query_weight`."""
         self.queries.spend(weight, self._now_ms())
 
     def ask_archive(self, weight: int) -> None:
-        """A question to the archive leaves."""
+        """Count a question to the archive that leaves; `weight` by `archive_weight`."""
         self.archive.spend(weight, self._now_ms())
 
     def routine(self, weight: int) -> bool:

@@ -12,7 +12,8 @@ import pytest
 
 from messages.units import Base, Price
 from tests.shared_data import shared
-from venue.nado.appendix import Appendix, pack, unpack
+from tests.venue.nado.appendices import unpack
+from venue.nado.appendix import Appendix, pack
 from venue.nado.signing import (
     Signer,
     cancellation_digest,
