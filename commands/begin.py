@@ -36,7 +36,6 @@ PACKAGES = {
     "btclib_secp256k1": "btclib-secp256k1",
     "Crypto": "pycryptodome",
     "httpx": "httpx",
-    "rich": "rich",
     "nado_protocol": "nado-protocol",
     "eth_keyfile": "eth-keyfile",
     "hypercorn": "hypercorn",

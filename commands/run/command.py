@@ -109,5 +109,5 @@ async def _shown(session: Session) -> None:
     """The screen, on standard error with --json: standard output then belongs to the one object."""
     stream = sys.stderr if session.options.json else sys.stdout
     size = partial(shutil.get_terminal_size)
-    live, colour = fits_a_screen(stream, os.environ, size()), "NO_COLOR" not in os.environ
-    await run_screen(session.view, stream, utc_ms, live=live, colour=colour, size=size)
+    live = fits_a_screen(stream, os.environ, size())
+    await run_screen(session.view, stream, utc_ms, live=live, size=size)

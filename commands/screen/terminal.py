@@ -7,6 +7,7 @@ away (a closed pipe) ends the screen and nothing else.
 """
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TextIO
@@ -33,18 +34,23 @@ DOING_AGAIN_S = 30.0
 """How often plain lines say again what goes on."""
 Size = tuple[int, int]
 """Columns and rows; 0: no limit is known."""
-STYLES = {
-    "WAITING": "yellow",
-    "STAGED": "yellow",
-    "READY": "green",
-    "filled": "green",
-    "HOLDING": "green",
-    "HALTED": "bold red",
-    "REPAIRING": "bold red",
-    "CLOSING": "bold red",
-    "STALE": "red",
-    "DOWN": "red",
+GREEN, YELLOW, RED, BOLD_RED = "32", "33", "31", "1;31"
+COLOURS = {
+    "WAITING": YELLOW,
+    "STAGED": YELLOW,
+    "READY": GREEN,
+    "filled": GREEN,
+    "HOLDING": GREEN,
+    "HALTED": BOLD_RED,
+    "REPAIRING": BOLD_RED,
+    "CLOSING": BOLD_RED,
+    "STALE": RED,
+    "DOWN": RED,
 }
+COLOURED = re.compile("|".join(COLOURS))
+HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
+CLEAR_LINE, UP_AND_CLEAR = "\r\x1b[2K", "\x1b[1A\x1b[2K"
+"""ECMA-48 control sequences, which every terminal with a TERM other than `dumb` has had since the VT100."""
 
 
 def fits_a_screen(stream: TextIO, environment: Mapping[str, str], size: tuple[int, int]) -> bool:
@@ -71,19 +77,20 @@ async def run_screen(
     now_ms: Callable[[], int],
     *,
     live: bool | None = None,
-    colour: bool = True,
+    colour: bool | None = None,
     size: Callable[[], Size] | None = None,
 ) -> None:
     """Show `view` on `stream` until cancelled; what has happened by then is still shown. `now_ms` is venue
     time.
 
     `live`: the in-place screen (True), plain lines (False), or whatever the stream can show (None). `colour`
-    only matters in place; `rich` obeys NO_COLOR as well. `size`: of the terminal now; asked again for every
+    only matters in place; None: unless NO_COLOR is set. `size`: of the terminal now; asked again for every
     picture, because people resize it.
     """
     size = size or partial(size_of, stream)
     if live is None:
         live = fits_a_screen(stream, os.environ, size())
+    colour = "NO_COLOR" not in os.environ if colour is None else colour
     try:
         await (
             _live(view, stream, now_ms, size, colour=colour) if live else _lines(view, stream, now_ms, size)
@@ -156,30 +163,32 @@ def new_lines(view: RunView, seen: int) -> tuple[list[str], int]:
 async def _live(
     view: RunView, stream: TextIO, now_ms: Callable[[], int], size: Callable[[], Size], *, colour: bool
 ) -> None:
-    """The in-place screen. Its last picture stays in the scrollback."""
-    from rich.console import Console
-    from rich.live import Live
-    from rich.text import Text
+    """The in-place screen. Its last picture stays in the scrollback.
 
-    console = Console(file=stream, no_color=True if not colour else None, highlight=False)
+    Each picture is one write: it goes up to where the one before began, and clears line by line, so that
+    whatever else a terminal shows stays as it is.
+    """
+    shown = 0
 
-    def picture() -> Text:
+    def picture(before: str, after: str = "") -> None:
+        nonlocal shown
         columns, rows = size()
-        console.size = (columns, rows) if columns > NARROWEST and rows else (COLUMNS, ROWS)
-        text = Text(
-            "\n".join(draw(view, now_ms(), console.width, console.height)), no_wrap=True, overflow="crop"
-        )
-        for word, style in STYLES.items():
-            text.highlight_words([word], style)
-        return text
+        known = (columns, rows) if columns > NARROWEST and rows else (COLUMNS, ROWS)
+        lines = draw(view, now_ms(), *known)
+        text = "\n".join(lines)
+        stream.write(before + (COLOURED.sub(_painted, text) if colour else text) + after)
+        stream.flush()
+        shown = len(lines)
 
-    with Live(
-        picture(), console=console, auto_refresh=False, redirect_stdout=False, redirect_stderr=False
-    ) as screen:
-        try:
-            while True:
-                await trio.sleep(REDRAW_S)
-                if not stalled(stream):
-                    screen.update(picture(), refresh=True)
-        finally:
-            screen.update(picture())
+    picture(HIDE_CURSOR)
+    try:
+        while True:
+            await trio.sleep(REDRAW_S)
+            if not stalled(stream):
+                picture(CLEAR_LINE + UP_AND_CLEAR * (shown - 1))
+    finally:
+        picture(CLEAR_LINE + UP_AND_CLEAR * (shown - 1), f"\n{SHOW_CURSOR}")
+
+
+def _painted(found: re.Match[str]) -> str:
+    return f"\x1b[{COLOURS[found[0]]}m{found[0]}\x1b[0m"

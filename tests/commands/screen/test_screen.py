@@ -9,6 +9,7 @@ import trio
 from trio.testing import MockClock
 
 from commands.output.words import say
+from commands.screen.drawing import draw
 from commands.screen.terminal import Doing, fits_a_screen, new_lines, run_screen, size_of
 from commands.screen.view import EVENTS_KEPT, RunView
 from messages.lifecycle import Note
@@ -208,6 +209,42 @@ async def test_the_screen_is_redrawn_in_place_at_most_four_times_a_second(
     assert 8 <= pictures <= 11
     assert "\x1b[1A" in out
     assert out.rstrip().endswith("\x1b[?25h")
+
+
+def left_on_the_terminal(written: str) -> list[str]:
+    """What a terminal shows once all of `written` has arrived; it knows the few sequences that are used."""
+    rows, row, column = [""], 0, 0
+    for piece in re.findall(r"\x1b\[[\d;?]*[A-Za-z]|[\r\n]|[^\x1b\r\n]+", written):
+        if piece == "\x1b[1A":
+            row -= 1
+        elif piece == "\x1b[2K":
+            rows[row] = ""
+        elif piece == "\n":
+            row, column = row + 1, 0
+            rows += [""] * (row == len(rows))
+        elif piece == "\r":
+            column = 0
+        elif not piece.startswith("\x1b"):
+            rows[row] = rows[row][:column].ljust(column) + piece + rows[row][column + len(piece) :]
+            column += len(piece)
+    return rows
+
+
+async def test_the_last_picture_is_left_once_and_nothing_of_those_before(autojump_clock: MockClock) -> None:
+    view, stream = view_of([quote(), *calm_entry(plan())]), Terminal()
+    sizes = iter([(120, 40)] * 3 + [(100, 24)] * 100)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(
+            lambda: run_screen(view, stream, lambda: START_MS, live=True, size=lambda: next(sizes))
+        )
+        await trio.sleep(1.1)
+        view.observe(open_pair())
+        await trio.sleep(1.1)
+        nursery.cancel_scope.cancel()
+    rows = left_on_the_terminal(stream.getvalue())
+    last = draw(view, START_MS, 100, 24)
+    assert rows[: len(last)] == last
+    assert not any(rows[len(last) :])
 
 
 async def test_without_colour_there_is_no_colour(
