@@ -52,7 +52,7 @@ def main(argv: List[str]) -> NoReturn:
     """Run one command line from beginning to end. Does not return: the process ends with the exit code."""
     SO_FAR.install()
     _fill_descriptors()
-    trouble = _interpreter() or _packages()
+    trouble = _trouble()
     if trouble:
         os._exit(_refused(argv, *trouble))
     code = OPEN
@@ -100,19 +100,16 @@ def _fill_descriptors() -> None:
                 pass
 
 
-def _interpreter() -> Optional[Tuple[str, str, str]]:
-    if OLDEST <= sys.version_info[:2] <= NEWEST:
-        return None
-    message = "Evenkeel needs Python 3.11, 3.12 or 3.13, and this is %d.%d.%d" % sys.version_info[:3]
-    return "WRONG_PYTHON", message, "python3.12 -m venv venv, then in it " + INSTALL
-
-
-def _packages() -> Optional[Tuple[str, str, str]]:
+def _trouble() -> Optional[Tuple[str, str, str]]:
+    """Why Evenkeel cannot run here: code, message and cure."""
+    if not OLDEST <= sys.version_info[:2] <= NEWEST:
+        message = "Evenkeel needs Python 3.11, 3.12 or 3.13, and this is %d.%d.%d" % sys.version_info[:3]
+        return "WRONG_PYTHON", message, "python3.12 -m venv venv, then in it " + INSTALL
     missing = [name for module, name in sorted(PACKAGES.items()) if find_spec(module) is None]
     if not missing:
         return None
-    one = len(missing) == 1
-    return "MISSING_PACKAGE", "%s %s not installed" % (", ".join(missing), "is" if one else "are"), INSTALL
+    verb = "is" if len(missing) == 1 else "are"
+    return "MISSING_PACKAGE", "%s %s not installed" % (", ".join(missing), verb), INSTALL
 
 
 def _refused(argv: List[str], code: str, message: str, cure: str) -> int:

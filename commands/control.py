@@ -35,7 +35,7 @@ FAREWELL_S = 1.0
 
 
 class ControlRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """command -> run."""
+    """What a command asks of a run; `reason` is written into the ledger."""
 
     do: Literal["status", "flatten", "halt"]
     reason: str = ""
@@ -99,12 +99,12 @@ class RunControl:
         self._talking = 0
 
     def finished(self, open_legs_now: str) -> None:
-        """The run has ended, with this open."""
+        """The run has ended, with this open by the exchange: whoever waits is answered."""
         self._open = open_legs_now
         self._over.set()
 
     def answer(self) -> ControlReply:
-        """How things stand."""
+        """How things stand: by the ledger while the run lives, else by the exchange."""
         held = self._held()
         over = self._over.is_set()
         phase, cycle = (held.phase, held.cycle) if held else ("unknown", 0)
@@ -134,7 +134,7 @@ class RunControl:
             await trio.aclose_forcefully(stream)
 
     async def farewell(self) -> None:
-        """Let whoever waits hear how it ended."""
+        """Let whoever waits hear how it ended, for `FAREWELL_S` at most."""
         with trio.move_on_after(FAREWELL_S):
             while self._talking:  # noqa: ASYNC110 - it is over in a moment, and bounded
                 await trio.sleep(0.01)
@@ -181,7 +181,7 @@ def _listening(path: Path) -> trio.SocketListener | None:
 
 async def ask(
     name: str,
-    wish: ControlRequest,
+    request: ControlRequest,
     patience_s: float,
     heard: Callable[[ControlReply], None] = lambda _answer: None,
 ) -> ControlReply | None:
@@ -196,8 +196,8 @@ async def ask(
     answer: ControlReply | None = None
     with suppress(OSError, trio.BrokenResourceError, msgspec.DecodeError):
         async with await trio.open_unix_socket(path) as stream:
-            await stream.send_all(msgspec.json.encode(wish) + b"\n")
-            for waits_s in (ANSWER_S, patience_s) if wish.do != "status" else (ANSWER_S,):
+            await stream.send_all(msgspec.json.encode(request) + b"\n")
+            for waits_s in (ANSWER_S, patience_s) if request.do != "status" else (ANSWER_S,):
                 with trio.move_on_after(waits_s):
                     answer = msgspec.json.decode(await _line(stream), type=ControlReply)
                     heard(answer)

@@ -18,7 +18,7 @@ class Signals:
         """Does a person type something in now? Then a signal must end the waiting: `KeyboardInterrupt`."""
 
     def install(self) -> None:
-        """From now on."""
+        """Count SIGINT, SIGTERM and SIGHUP from now on, instead of ending by them."""
         for number in SIGNALS:
             signal.signal(number, self.came)
         # else a terminal stops a background process that writes to it, guard or no guard

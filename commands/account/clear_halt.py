@@ -14,7 +14,7 @@ from actors.ledger import SCHEMA
 from actors.tree import World
 from commands.account.flatten import observe, said
 from commands.account.outcome import CommandOutcome, checked_at
-from commands.account.target_account import Whose
+from commands.account.target_account import TargetAccount
 from commands.open_state.decision import RefusedWhileOpen, decide
 from commands.open_state.evidence import gathered
 from commands.open_state.last_reading import settle
@@ -31,23 +31,23 @@ ASK_S = 10.0
 STAYS = "the halt stays"
 
 
-async def cleared(who: Whose, reason: str) -> CommandOutcome:
+async def cleared(target: TargetAccount, reason: str) -> CommandOutcome:
     """Clear the halt, or say why not. Raises `Refusal`."""
     try:
-        state = opened_state(state_directory(), who.access.identities(who.logs), who.logs)
+        state = opened_state(state_directory(), target.access.identities(target.logs), target.logs)
     except (AlreadyRunning, NoState) as error:
-        raise refusal(error, who.access) from error
+        raise refusal(error, target.access) from error
     with closing(state):
-        known = gathered(who.access, who.logs, state_directory())
+        known = gathered(target.access, target.logs, state_directory())
         halt = state.halted or known.halted
         if halt is None:
             return CommandOutcome(
                 "clear-halt", DONE, [("halted", "no: there is nothing to clear")], facts={"halted": False}
             )
         try:
-            flat_ms = None if who.child else await _flat(who, state, HaltCleared(*halt, reason))
+            flat_ms = None if target.child else await _flat(target, state, HaltCleared(*halt, reason))
         except (AlreadyRunning, NoState) as error:  # at the venue's own name: it was reached by another URL
-            raise refusal(error, who.access) from error
+            raise refusal(error, target.access) from error
         state.clear_halt()
     at = (
         f"flat at the venue, checked {clock_time(flat_ms)}Z"
@@ -58,22 +58,24 @@ async def cleared(who: Whose, reason: str) -> CommandOutcome:
         ("cleared", f"{halt[0]}: {halt[1]}"),
         ("reason", reason),
         ("open", f"no Evenkeel positions: {at}"),
-        ("next", who.run_line),
+        ("next", target.run_line),
     ]
     return CommandOutcome(
         "clear-halt", DONE, lines, facts={"halted": False, "open": "", "checked_at": checked_at(flat_ms)}
     )
 
 
-async def _flat(who: Whose, state: RunState, cleared_by: HaltCleared) -> int:
+async def _flat(target: TargetAccount, state: RunState, cleared_by: HaltCleared) -> int:
     """Venue time at which no Evenkeel position was open; then the person's reason is in the ledger. Raises
     `Refusal`, `RefusedWhileOpen`.
     """
     with trio.move_on_after(ASK_S):
         try:
-            async with connected(who.settings, who.access, os.getpid(), observe, TcpDialer()) as there:
-                await state.move_to(who.access.identity_at(there.rules, state.directory), there.rules.venue)
-                files = gathered(who.access, who.logs, state.directory)
+            async with connected(target.settings, target.access, os.getpid(), observe, TcpDialer()) as there:
+                await state.move_to(
+                    target.access.identity_at(there.rules, state.directory), there.rules.venue
+                )
+                files = gathered(target.access, target.logs, state.directory)
                 word = await said(files, there, trio.current_time())
                 snapshot = word.snapshot
                 known = msgspec.structs.replace(files, venue=word, runner=None)
@@ -82,14 +84,22 @@ async def _flat(who: Whose, state: RunState, cleared_by: HaltCleared) -> int:
                     raise _stays(f"not flat: {answer.words}", answer.cure)
                 if not answer.flat:
                     raise RefusedWhileOpen(answer, f"{STAYS}: ")
-                opened = Opened(SCHEMA, there.rules.venue, there.rules.chain_id, who.access.sender)
+                opened = Opened(SCHEMA, there.rules.venue, there.rules.chain_id, target.access.sender)
                 at_venue = World(
-                    who.settings, there.venue, there.rules, there.clock, who.ledger, opened, state, observe, 0
+                    target.settings,
+                    there.venue,
+                    there.rules,
+                    there.clock,
+                    target.ledger,
+                    opened,
+                    state,
+                    observe,
+                    0,
                 )
                 if known.ledger.state != "other":
                     with closing(journal_of(at_venue)) as journal:
                         journal.write(cleared_by)
-                    settle(state, who.ledger, int(snapshot.at_ms))
+                    settle(state, target.ledger, int(snapshot.at_ms))
                 return int(snapshot.at_ms)
         except VenueError as error:
             raise _stays(

@@ -8,7 +8,7 @@ from functools import partial
 import trio
 
 from commands.account.outcome import show
-from commands.account.target_account import whose
+from commands.account.target_account import target_account
 from commands.config.options import typed_instead
 from commands.config.units_text import BadText, Duration
 from commands.open_state.verdict import MEANT
@@ -27,27 +27,27 @@ def main(typed: argparse.Namespace) -> int:
     closes = command in {"flatten", "halt"}
     # only what signs reads the key: looking must be possible on a machine that has none
     signs = closes or (link is not None and link.changes)
-    who = whose(typed.config, typed.url, typed.overrides, signs=signs)
-    MEANT.learn(who.access, who.settings)
+    target = target_account(typed.config, typed.url, typed.overrides, signs=signs)
+    MEANT.learn(target.access, target.settings)
     if closes:
         from commands.account.flatten import FlattenRequest, confirm, flattened_or_stopped
 
         everything = command == "flatten" and typed.everything
         if everything:
-            confirm(who, yes=typed.yes)
+            confirm(target, yes=typed.yes)
         request = FlattenRequest(command, _seconds(typed.timeout), everything, reason)
         # ESCAPE outlives every exception, a KeyboardInterrupt too, so that Ctrl-C must not be one
         with Stops() as stops:
-            return show(trio.run(flattened_or_stopped, who, request, stops), who, json=typed.json)
+            return show(trio.run(flattened_or_stopped, target, request, stops), target, json=typed.json)
     if command == "status":
         from commands.account.status import main as look
 
-        return until_stopped(partial(look, who, json=typed.json, watch=typed.watch, full=typed.full))
+        return until_stopped(partial(look, target, json=typed.json, watch=typed.watch, full=typed.full))
     if link is not None:
-        return show(until_stopped(partial(linked, who, link)), who, json=typed.json)
+        return show(until_stopped(partial(linked, target, link)), target, json=typed.json)
     from commands.account.clear_halt import cleared
 
-    return show(until_stopped(partial(cleared, who, reason)), who, json=typed.json)
+    return show(until_stopped(partial(cleared, target, reason)), target, json=typed.json)
 
 
 def _reason(typed: argparse.Namespace) -> str:

@@ -12,7 +12,6 @@ again, because no run is left.
 import os
 import sys
 from contextlib import closing, suppress
-from functools import partial
 
 import msgspec
 import trio
@@ -21,7 +20,7 @@ from actors.instance.state import AlreadyRunning, NoState, RunState, opened_stat
 from actors.ledger import SCHEMA, Journal
 from actors.tree import World
 from commands.account.outcome import CommandOutcome, checked_at
-from commands.account.target_account import Whose
+from commands.account.target_account import TargetAccount
 from commands.checks.answered_venue import AnsweredVenue
 from commands.control import ControlReply, ControlRequest, ask
 from commands.open_state.decision import (
@@ -70,9 +69,9 @@ class FlattenRequest(msgspec.Struct, frozen=True):
     halt: str = ""
 
 
-def confirm(who: Whose, *, yes: bool) -> None:
+def confirm(target: TargetAccount, *, yes: bool) -> None:
     """Closing what is not ours needs the subaccount's name, typed, or --yes. Raises `ConfigError`."""
-    name = who.settings.venue.subaccount
+    name = target.settings.venue.subaccount
     if yes:
         return
     if not (sys.stdin and sys.stdin.isatty()):
@@ -88,7 +87,7 @@ def confirm(who: Whose, *, yes: bool) -> None:
         "This closes every ETH-PERP and SOL-PERP position and order there, including those that Evenkeel did"
         " not open."
     )
-    say(sys.stderr, [who.line, f"{what} Type {name} to continue:"])
+    say(sys.stderr, [target.line, f"{what} Type {name} to continue:"])
     with SO_FAR:
         typed = sys.stdin.readline().strip()
     if typed != name:
@@ -101,14 +100,16 @@ def confirm(who: Whose, *, yes: bool) -> None:
         )
 
 
-async def flattened_or_stopped(who: Whose, order: FlattenRequest, stops: Stops) -> CommandOutcome:
+async def flattened_or_stopped(
+    target: TargetAccount, request: FlattenRequest, stops: Stops
+) -> CommandOutcome:
     """The same until the first signal: then nothing is waited for any more, and what is open is unknown."""
     outcome = None
     with trio.CancelScope() as scope:
         stops.hear(lambda _number, _count: scope.cancel())
-        outcome = await flattened(who, order)
+        outcome = await flattened(target, request)
     why = f"unknown: stopped by {stops.first.name if stops.first else 'a signal'} before closing was over"
-    return outcome or _not_flat(order, why, f"{COMMAND} {order.command} again")
+    return outcome or _not_flat(request, why, f"{COMMAND} {request.command} again")
 
 
 class Progress:
@@ -133,53 +134,66 @@ class Progress:
             await trio.sleep(LOCK_S)
 
 
-async def flattened(who: Whose, order: FlattenRequest) -> CommandOutcome:
+async def flattened(target: TargetAccount, request: FlattenRequest) -> CommandOutcome:
     """Carry it out. Raises nothing that means an open position: that is exit code 4 with what is known."""
-    until = trio.current_time() + order.timeout_s
-    last = await _leave_run(who, order, until)
-    if who.child:
-        return await ended_with_its_venue(who, order, last, until)
-    state = None
+    until = trio.current_time() + request.timeout_s
+    last = await _leave_run(target, request, until) if target.runner() is not None else None
+    if target.child:
+        return await ended_with_its_venue(target, request, last, until)
     try:
-        state = await _locked(who, until)
-        return await _alone(who, order, state, until)
+        with closing(await _locked(target, until)) as state:
+            target.logs.mkdir(parents=True, exist_ok=True)
+            if request.halt:
+                # first of all: whatever becomes of closing, nothing may be entered any more
+                state.halt("HALTED_BY_HAND", request.halt)
+            trouble, progress = "no answer", Progress(until)
+            while True:
+                try:
+                    async with connected(
+                        target.settings, target.access, os.getpid(), observe, TcpDialer()
+                    ) as there:
+                        return await _closed(target, request, state, there, until)
+                except VenueError as error:
+                    trouble = str(error)
+                progress.waits(f"the exchange to answer ({trouble})")
+                if trio.current_time() > until:
+                    return _not_flat(
+                        request,
+                        f"unknown: {trouble}",
+                        f"{COMMAND} {request.command} again when the venue answers",
+                    )
+                await trio.sleep(AGAIN_S)
     except (AlreadyRunning, NoState) as error:
         return _not_flat(
-            order,
+            request,
             f"unknown: {error}, and it did not end",
             f"kill {getattr(error, 'pid', '') or 'it'}, then {COMMAND} flatten again",
         )
-    finally:
-        if state is not None:
-            state.close()
 
 
-async def _leave_run(who: Whose, order: FlattenRequest, until: float) -> ControlReply | None:
+async def _leave_run(target: TargetAccount, request: FlattenRequest, until: float) -> ControlReply | None:
     """Ask a live run to close both legs and end; its last answer. Whose exchange ends with it is not asked
     to latch a halt: nothing would obey it.
     """
-    if who.runner() is None:
-        return None
-    reason = f"asked by {order.command}" + (f": {order.halt}" if order.halt and who.child else "")
-    wish = (
-        ControlRequest("flatten", reason)
-        if who.child or not order.halt
-        else ControlRequest("halt", order.halt)
-    )
+    reason = f"asked by {request.command}"
+    reason += f": {request.halt}" if request.halt and target.child else ""
+    latches = request.halt and not target.child
+    asked = ControlRequest("halt", request.halt) if latches else ControlRequest("flatten", reason)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(Progress(until).waits_for_ever, "the run to close both legs and end")
-        answer = await ask(who.state_name, wish, max(0.0, until - trio.current_time()), partial(_heard, who))
+        patience_s = max(0.0, until - trio.current_time())
+        answer = await ask(target.state_name, asked, patience_s, _show_closing)
         nursery.cancel_scope.cancel()
     return answer
 
 
-def _heard(who: Whose, answer: ControlReply) -> None:
+def _show_closing(answer: ControlReply) -> None:
     if not answer.ended:
         say(sys.stderr, f"the run (pid {answer.pid}) closes: {answer.open_legs or 'nothing is open'}")
 
 
 async def ended_with_its_venue(
-    who: Whose, order: FlattenRequest, last: ControlReply | None, until: float
+    target: TargetAccount, request: FlattenRequest, last: ControlReply | None, until: float
 ) -> CommandOutcome:
     """A simulated venue of a run's own is gone with it, and every position with the venue.
 
@@ -188,23 +202,23 @@ async def ended_with_its_venue(
     """
     if last is not None and last.ended and last.open_legs:
         return _not_flat(
-            order, last.open_legs, "its simulated venue ended with the run: no real money was in it"
+            request, last.open_legs, "its simulated venue ended with the run: no real money was in it"
         )
     progress = Progress(until)
-    while (runner := who.runner()) is not None and trio.current_time() < until:
+    while (runner := target.runner()) is not None and trio.current_time() < until:
         progress.waits(f"pid {runner.pid} to end")
         await trio.sleep(LOCK_S)
     if runner is not None and not (last is not None and last.ended):
         return _not_flat(
-            order, f"unknown: the run did not {'end' if last else 'answer'}", f"stop it: kill {runner.pid}"
+            request, f"unknown: the run did not {'end' if last else 'answer'}", f"stop it: kill {runner.pid}"
         )
     lines = [("open", "nothing: its simulated venue ended with its run")]
-    if order.halt:  # whatever was latched would be gone with the next run: its exchange is a new one
+    if request.halt:  # whatever was latched would be gone with the next run: its exchange is a new one
         lines.append(
             ("halted", "not kept: the next run starts a simulated exchange of its own, which has no halt")
         )
     return CommandOutcome(
-        order.command, DONE, lines, facts=_nothing() | {"halted": False if order.halt else None}
+        request.command, DONE, lines, facts=_nothing() | {"halted": False if request.halt else None}
     )
 
 
@@ -212,12 +226,12 @@ def _nothing() -> dict[str, object]:
     return {"open": "", "open_eth": "0", "open_sol": "0"}
 
 
-async def _locked(who: Whose, until: float) -> RunState:
+async def _locked(target: TargetAccount, until: float) -> RunState:
     """The subaccount's lock, waited for. Raises `AlreadyRunning` when it is not given back in time."""
     progress = Progress(until)
     while True:
         try:
-            return opened_state(state_directory(), who.access.identities(who.logs), who.logs)
+            return opened_state(state_directory(), target.access.identities(target.logs), target.logs)
         except AlreadyRunning as error:
             if trio.current_time() > until:
                 raise
@@ -225,64 +239,40 @@ async def _locked(who: Whose, until: float) -> RunState:
         await trio.sleep(LOCK_S)
 
 
-async def _alone(who: Whose, order: FlattenRequest, state: RunState, until: float) -> CommandOutcome:
-    """Nobody else trades here: close Evenkeel's positions."""
-    who.logs.mkdir(parents=True, exist_ok=True)
-    if order.halt:
-        state.halt("HALTED_BY_HAND", order.halt)
-    trouble, progress = "no answer", Progress(until)
-    while True:
-        try:
-            async with connected(who.settings, who.access, os.getpid(), observe, TcpDialer()) as there:
-                return await _closed(who, order, state, there, until)
-        except VenueError as error:
-            trouble = str(error)
-        progress.waits(f"the exchange to answer ({trouble})")
-        if trio.current_time() > until:
-            return _not_flat(
-                order, f"unknown: {trouble}", f"{COMMAND} {order.command} again when the venue answers"
-            )
-        await trio.sleep(AGAIN_S)
-
-
 async def _closed(
-    who: Whose, order: FlattenRequest, state: RunState, there: AnsweredVenue, until: float
+    target: TargetAccount, request: FlattenRequest, state: RunState, there: AnsweredVenue, until: float
 ) -> CommandOutcome:
-    await state.move_to(who.access.identity_at(there.rules, state.directory), there.rules.venue)
+    await state.move_to(target.access.identity_at(there.rules, state.directory), there.rules.venue)
     state.belongs_to(there.rules.venue)
-    before = gathered(who.access, who.logs, state.directory)
-    # what would be done would be written into the wrong one
-    if not order.everything and _of_another_ledger(before):
-        return _told(order, who, there, state, await said(before, there, until), 0)
+    before = gathered(target.access, target.logs, state.directory)
+    holding = trusted(before)
+    elsewhere = holding is not None and holding is not before.ledger and not decide(before).flat
+    # Another ledger knows what is open, or this one is another account's: what would be done would be written
+    # into the wrong one.
+    if not request.everything and (elsewhere or before.ledger.state == "other"):
+        return _told(request, target, there, state, await said(before, there, until), 0)
     if signs_of(before) and before.anchor is None:
         with suppress(OSError):  # a ledger is begun below: what its loss says must not be lost with it
             state.remember(LOST, True, int(there.clock.now_ms()))
     patience = msgspec.structs.replace(
-        who.settings, venue_patience=Ms(max(1000, int((until - trio.current_time()) * 1000)))
+        target.settings, venue_patience=Ms(max(1000, int((until - trio.current_time()) * 1000)))
     )
-    opened = Opened(SCHEMA, there.rules.venue, there.rules.chain_id, who.access.sender)
-    known = World(patience, there.venue, there.rules, there.clock, who.ledger, opened, state, observe, 0)
+    opened = Opened(SCHEMA, there.rules.venue, there.rules.chain_id, target.access.sender)
+    known = World(patience, there.venue, there.rules, there.clock, target.ledger, opened, state, observe, 0)
     with closing(journal_of(known)) as journal:
         state.at_least(max(journal.last_epoch, before.epoch))
         journal.clerk.epoch = state.bump()
-        if order.halt:
-            journal.write(Halted("HALTED_BY_HAND", order.halt))
-        left = await escape_with(known, journal, await _task(order, known, there, journal, before, until))
+        if request.halt:
+            journal.write(Halted("HALTED_BY_HAND", request.halt))
+        left = await escape_with(known, journal, await _task(request, known, there, journal, before, until))
         word = await said(
-            gathered(who.access, who.logs, state.directory), there, until, expected_flat=left.flat
+            gathered(target.access, target.logs, state.directory), there, until, expected_flat=left.flat
         )
-    return _told(order, who, there, state, word, left.rounds)
-
-
-def _of_another_ledger(before: Evidence) -> bool:
-    """Is it another ledger that knows what is open, or is this one another account's?"""
-    holding = trusted(before)
-    elsewhere = holding is not None and holding is not before.ledger and not decide(before).flat
-    return elsewhere or before.ledger.state == "other"
+    return _told(request, target, there, state, word, left.rounds)
 
 
 async def _task(
-    order: FlattenRequest,
+    request: FlattenRequest,
     known: World,
     there: AnsweredVenue,
     journal: Journal,
@@ -292,7 +282,7 @@ async def _task(
     """Evenkeel's positions to close: by the ledger; where it does not know of the pair that the stored
     escape closes, that pair, booked first.
     """
-    if order.everything:
+    if request.everything:
         return ClosingTask(WHOLE_POSITION, WHOLE_POSITION, everything=True)
     escape, rules = before.escape, there.rules
     if escape is None or not signs_of(before) or journal.fold.busy:
@@ -315,7 +305,7 @@ async def _task(
     if booked.eth or booked.sol:
         journal.write(booked)
         told = f"the ledger does not know of {pair_words(escape)}, which the stored escape closes: closed now"
-        observe(Note(known.clock.utc_ns(), "warning", order.command, told))
+        observe(Note(known.clock.utc_ns(), "warning", request.command, told))
     return ClosingTask.of(journal.fold.held(known.state.epoch))
 
 
@@ -327,35 +317,42 @@ def _part(amount: Base, snapshot: AccountSnapshot, product: ProductRules) -> Bas
 
 
 def _told(
-    order: FlattenRequest, who: Whose, there: AnsweredVenue, state: RunState, word: VenueWord, rounds: int
+    request: FlattenRequest,
+    target: TargetAccount,
+    there: AnsweredVenue,
+    state: RunState,
+    word: VenueWord,
+    rounds: int,
 ) -> CommandOutcome:
     """By the exchange's reading, compared with every other record; an earlier sign stays valid after it
     was acted on.
     """
-    known = msgspec.structs.replace(gathered(who.access, who.logs, state.directory), venue=word, runner=None)
+    known = msgspec.structs.replace(
+        gathered(target.access, target.logs, state.directory), venue=word, runner=None
+    )
     answer = decide(known)
-    if order.everything:
+    if request.everything:
         answer = _whatever_is_left(
-            there.rules, word.snapshot, answer, f"{COMMAND} flatten --everything --logs {who.logs}"
+            there.rules, word.snapshot, answer, f"{COMMAND} flatten --everything --logs {target.logs}"
         )
     facts = open_facts(answer) | {"not_ours": third_party_words(known, answer) or None, "rounds": rounds}
-    if order.halt:
-        facts |= {"halted": True, "halt_code": "HALTED_BY_HAND", "halt_detail": order.halt}
+    if request.halt:
+        facts |= {"halted": True, "halt_code": "HALTED_BY_HAND", "halt_detail": request.halt}
     if not answer.flat:
-        return _not_flat(order, answer.words, answer.cure, facts)
+        return _not_flat(request, answer.words, answer.cure, facts)
     if known.ledger.state != "other":
-        settle(state, who.ledger, int(answer.checked_ms or 0))
+        settle(state, target.ledger, int(answer.checked_ms or 0))
     third = third_party_words(known, answer)
     at = f", checked {clock_time(answer.checked_ms)}Z" if answer.checked_ms else ""
     lines = [("open", f"no Evenkeel positions: flat at the venue{at} (cross, isolated, open orders)")]
     lines += [("sent", rounds_words(rounds))]
-    if order.halt:
-        cleared = f'{COMMAND} clear-halt --reason "..." --logs {who.logs}'
-        lines.append(("halted", f"{order.halt}: nothing is entered until {cleared}"))
+    if request.halt:
+        cleared = f'{COMMAND} clear-halt --reason "..." --logs {target.logs}'
+        lines.append(("halted", f"{request.halt}: nothing is entered until {cleared}"))
     lines += (
         [("not ours", f"{third}: not touched; {COMMAND} flatten --everything closes it too")] if third else []
     )
-    return CommandOutcome(order.command, DONE, lines, facts=facts)
+    return CommandOutcome(request.command, DONE, lines, facts=facts)
 
 
 def _whatever_is_left(
@@ -377,7 +374,7 @@ def _whatever_is_left(
     return OpenAnswer("open", ", ".join(parts), cure, amounts[0], amounts[1], int(snapshot.at_ms))
 
 
-async def known_now(who: Whose, patience_s: float) -> Evidence:
+async def known_now(target: TargetAccount, patience_s: float) -> Evidence:
     """What the files and the venue say now, and which venue it is: that is remembered. Asked twice. Never
     raises `VenueError`.
     """
@@ -385,10 +382,12 @@ async def known_now(who: Whose, patience_s: float) -> Evidence:
     with trio.move_on_after(patience_s):
         for _ in range(2):
             try:
-                async with connected(who.settings, who.access, os.getpid(), observe, TcpDialer()) as there:
+                async with connected(
+                    target.settings, target.access, os.getpid(), observe, TcpDialer()
+                ) as there:
                     with suppress(OSError):
-                        who.access.identity_at(there.rules, state_directory())
-                    files = gathered(who.access, who.logs, state_directory())
+                        target.access.identity_at(there.rules, state_directory())
+                    files = gathered(target.access, target.logs, state_directory())
                     word = await said(files, there, trio.current_time() + patience_s)
                     if word.snapshot is not None:
                         return msgspec.structs.replace(files, venue=word)
@@ -397,7 +396,7 @@ async def known_now(who: Whose, patience_s: float) -> Evidence:
                 trouble = str(error)
             await trio.sleep(LOCK_S)
     return msgspec.structs.replace(
-        gathered(who.access, who.logs, state_directory()), venue=VenueWord(trouble=trouble)
+        gathered(target.access, target.logs, state_directory()), venue=VenueWord(trouble=trouble)
     )
 
 
@@ -417,7 +416,7 @@ def _by(until: float) -> float:
 
 
 def open_facts(answer: OpenAnswer) -> dict[str, object]:
-    """The figures of the object."""
+    """What is open as the object of `--json` has it: amounts as exact decimals, None for unknown."""
     eth, sol = (None if amount is None else amount.text() for amount in (answer.eth, answer.sol))
     return {
         "open": answer.words,
@@ -428,10 +427,10 @@ def open_facts(answer: OpenAnswer) -> dict[str, object]:
 
 
 def _not_flat(
-    order: FlattenRequest, what: str, cure: str, facts: dict[str, object] | None = None
+    request: FlattenRequest, what: str, cure: str, facts: dict[str, object] | None = None
 ) -> CommandOutcome:
     problem = Problem("NOT_FLAT", None, f"NOT FLAT: {what}", cure, exposure(what))
-    return CommandOutcome(order.command, OPEN, [("open", what)], "error", problem, facts or {"open": what})
+    return CommandOutcome(request.command, OPEN, [("open", what)], "error", problem, facts or {"open": what})
 
 
 def observe(message: msgspec.Struct) -> None:

@@ -22,7 +22,7 @@ import trio
 
 from commands.access.signing_key import write_key
 from commands.account.outcome import CommandOutcome
-from commands.account.target_account import Whose
+from commands.account.target_account import TargetAccount
 from commands.checks.account import sdk
 from commands.checks.answered_venue import AnsweredVenue
 from commands.output.words import COMMAND, DONE, ConfigError, Refusal
@@ -44,7 +44,7 @@ WHAT_IT_CAN = (
 
 
 class LinkRequest(msgspec.Struct, frozen=True):
-    """What was typed."""
+    """What was typed: exactly one of --show, --new and --revoke."""
 
     new: Path | None
     revoke: bool
@@ -52,7 +52,7 @@ class LinkRequest(msgspec.Struct, frozen=True):
 
     @property
     def changes(self) -> bool:
-        """Must the owner's key sign?"""
+        """Must the owner's key sign it? Only looking needs none."""
         return self.new is not None or self.revoke
 
 
@@ -83,19 +83,23 @@ def link_request_of(typed: argparse.Namespace) -> LinkRequest:
     )
 
 
-async def linked(who: Whose, wish: LinkRequest) -> CommandOutcome:
-    """Do what was wished and tell who may sign now. Raises `Problem`."""
+async def linked(target: TargetAccount, request: LinkRequest) -> CommandOutcome:
+    """Make the change that was asked for, if any, and say who may sign now. Raises `Problem`."""
     asked = False
     try:
-        async with connected(who.settings, who.access, 0, lambda _message: None, TcpDialer()) as known:
+        async with connected(target.settings, target.access, 0, lambda _message: None, TcpDialer()) as known:
             current = await linked_signer(known.reads, known.access.sender)
-            if not wish.changes:
-                return _told(who, current, WHAT_IT_CAN)
+            if not request.changes:
+                return _told(target, current, WHAT_IT_CAN)
             asked = True
             owner = await _owner(known)
-            if wish.new is None:
-                return await _revoked(who, known, owner, current)
-            return await _replaced(who, known, owner, current, wish)
+            if request.new is not None:
+                return await _replaced(target, known, owner, current, request.new, replace=request.replace)
+            if current is None:
+                return _told(target, None, (("nothing", "there was no linked signer to revoke"),))
+            await _changed(known, owner, None)
+            revoked = ("revoked", f"{current} can do nothing here any more")
+            return _told(target, None, (revoked,), replaced=current)
     except VenueError as error:
         # A change that was on its way may have arrived. `--show` is no cure for a `--show` that found nobody.
         cure = (
@@ -113,9 +117,9 @@ async def _owner(known: AnsweredVenue) -> Signer:
     """The owner's signer, once the SDK agrees with it. Raises `Refusal`."""
     here = known.access
     if here.signer is None or here.signer.address != here.owner:
-        whose = here.signer.address if here.signer else "nobody"
+        key_owner = here.signer.address if here.signer else "nobody"
         message = (
-            f"the owner's key signs this, and {known.settings.venue.key} is the key of {whose}, not of"
+            f"the owner's key signs this, and {known.settings.venue.key} is the key of {key_owner}, not of"
             f" {here.owner}"
         )
         raise Refusal(
@@ -131,40 +135,41 @@ async def _owner(known: AnsweredVenue) -> Signer:
     return here.signer
 
 
-async def _revoked(who: Whose, known: AnsweredVenue, owner: Signer, current: str | None) -> CommandOutcome:
-    if current is None:
-        return _told(who, None, (("nothing", "there was no linked signer to revoke"),))
-    await _changed(known, owner, None)
-    return _told(who, None, (("revoked", f"{current} can do nothing here any more"),), replaced=current)
-
-
 async def _replaced(
-    who: Whose, known: AnsweredVenue, owner: Signer, current: str | None, wish: LinkRequest
+    target: TargetAccount,
+    known: AnsweredVenue,
+    owner: Signer,
+    current: str | None,
+    file: Path,
+    *,
+    replace: bool,
 ) -> CommandOutcome:
-    if current is not None and not wish.replace:
+    """Link a new key that is written to `file` first. Raises `Refusal` when `current` would be revoked by it
+    and `replace` was not typed.
+    """
+    if current is not None and not replace:
         message = (
-            f'"{who.settings.venue.subaccount}" has the linked signer {current}, which would be replaced: a'
-            " run that uses it could not even close"
+            f'"{target.settings.venue.subaccount}" has the linked signer {current}, which would be replaced:'
+            " a run that uses it could not even close"
         )
         raise Refusal(
             "WOULD_REPLACE", "--replace", message, "add --replace when no run uses it", "nothing was changed"
         )
-    assert wish.new is not None  # noqa: S101 - the caller asked
     key = secrets.token_bytes(32)
     new = Signer(key)
-    write_key(wish.new, key)
+    write_key(file, key)
     try:
         await _changed(known, owner, new.address)
     except Refusal as refused:
         if refused.code == "VENUE_REFUSED":
-            wish.new.unlink()
+            file.unlink()
         raise
     lines = (
-        ("key", f"{wish.new} (0600)"),
+        ("key", f"{file} (0600)"),
         *WHAT_IT_CAN,
-        ("next", f'write venue.key = "file:{wish.new}" and take the owner\'s key off this machine'),
+        ("next", f'write venue.key = "file:{file}" and take the owner\'s key off this machine'),
     )
-    return _told(who, new.address, lines, replaced=current, file=str(wish.new))
+    return _told(target, new.address, lines, replaced=current, file=str(file))
 
 
 async def _changed(known: AnsweredVenue, owner: Signer, wanted: str | None) -> None:
@@ -214,7 +219,7 @@ def _cure(code: int | None) -> str:
 
 
 def _told(
-    who: Whose,
+    target: TargetAccount,
     signer: str | None,
     lines: Sequence[tuple[str, str]],
     *,

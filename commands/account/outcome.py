@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from commands.account.target_account import Whose, words
+from commands.account.target_account import TargetAccount, words
 from commands.output import json_keys
 from commands.output.run_json import json_line
 from commands.output.words import DONE, Problem, fitted_to, iso_micros, say
@@ -29,27 +29,27 @@ class CommandOutcome(msgspec.Struct, frozen=True):
     facts: dict[str, Any] = {}
 
 
-def show(outcome: CommandOutcome, who: Whose, *, json: bool) -> int:
+def show(outcome: CommandOutcome, target: TargetAccount, *, json: bool) -> int:
     """Print it, whose it is first; returns the exit code."""
-    text = [who.line, *words(outcome.lines)]
+    text = [target.line, *words(outcome.lines)]
     if outcome.error:
         text.append(outcome.error.sentence)
     stream = sys.stderr if json else sys.stdout
     say(stream, fitted_to(stream, text, shutil.get_terminal_size().columns, indent=11))
     if json:
-        say(sys.stdout, json_line(as_json(outcome, who)))
+        say(sys.stdout, json_line(as_json(outcome, target)))
     return outcome.exit_code
 
 
-def as_json(outcome: CommandOutcome, who: Whose | None) -> dict[str, Any]:
-    """The object of `--json`."""
-    whose: dict[str, Any] = {}
-    if who:
-        whose = {
-            "venue": who.venue,
-            "subaccount": who.settings.venue.subaccount,
-            "address": who.access.owner,
-            "signer": who.signer or None,
+def as_json(outcome: CommandOutcome, target: TargetAccount | None) -> dict[str, Any]:
+    """The object of `--json`: every one of `KEYS`, None where nobody knows."""
+    account: dict[str, Any] = {}
+    if target:
+        account = {
+            "venue": target.venue,
+            "subaccount": target.settings.venue.subaccount,
+            "address": target.access.owner,
+            "signer": target.signer or None,
         }
     return dict.fromkeys(KEYS) | {
         "schema": f"evenkeel.{outcome.command}/1",
@@ -57,11 +57,11 @@ def as_json(outcome: CommandOutcome, who: Whose | None) -> dict[str, Any]:
         "exit_code": outcome.exit_code,
         "ended_by": outcome.ended_by,
         "error": outcome.error.as_json() if outcome.error else None,
-        **whose,
+        **account,
         **outcome.facts,
     }
 
 
 def checked_at(at_ms: int | None) -> str | None:
-    """Venue time as the object writes it."""
+    """Venue time, epoch milliseconds, as the object writes it; None for never."""
     return iso_micros(at_ms * 1_000_000) if at_ms else None

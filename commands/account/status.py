@@ -13,7 +13,7 @@ from actors.instance.state import state_directory
 from actors.ledger import Verified
 from commands.account.flatten import known_now, open_facts
 from commands.account.outcome import CommandOutcome, show
-from commands.account.target_account import Whose
+from commands.account.target_account import TargetAccount
 from commands.control import ControlReply, ControlRequest, ask
 from commands.open_state.decision import OpenAnswer, decide, third_party_words
 from commands.open_state.evidence import Evidence, gathered
@@ -29,25 +29,29 @@ WATCH_S = 2.0
 """Between two looks with --watch."""
 
 
-async def main(who: Whose, *, json: bool, watch: bool, full: bool = False) -> int:
+async def main(target: TargetAccount, *, json: bool, watch: bool, full: bool = False) -> int:
     """Look once, or until interrupted; the exit code of the last look."""
     while True:
-        code = show(await looked(who, full=full), who, json=json)
+        code = show(await looked(target, full=full), target, json=json)
         if not watch:
             return code
         await trio.sleep(WATCH_S)
 
 
-async def looked(who: Whose, *, full: bool = False) -> CommandOutcome:
+async def looked(target: TargetAccount, *, full: bool = False) -> CommandOutcome:
     """One look. `full`: every row of the ledger is verified."""
     # First: it may be known under another name from then on.
-    known = gathered(who.access, who.logs, state_directory()) if who.child else await known_now(who, VENUE_S)
+    known = (
+        gathered(target.access, target.logs, state_directory())
+        if target.child
+        else await known_now(target, VENUE_S)
+    )
     if full:
         known = msgspec.structs.replace(
-            gathered(who.access, who.logs, state_directory(), full=True), venue=known.venue
+            gathered(target.access, target.logs, state_directory(), full=True), venue=known.venue
         )
-    runner = who.runner()
-    answer = await ask(who.state_name, ControlRequest("status"), ASK_S) if runner else None
+    runner = target.runner()
+    answer = await ask(target.state_name, ControlRequest("status"), ASK_S) if runner else None
     found = decide(known)
     line = _doing(known, found, answer, runner.pid if runner else None)
     lines = [
@@ -60,7 +64,16 @@ async def looked(who: Whose, *, full: bool = False) -> CommandOutcome:
     third = third_party_words(known, found)
     lines += [("not ours", f"{third}: not touched")] if third else []
     lines += [("odd", remark) for remark in found.remarks]
-    facts = _facts(known) | open_facts(found) | {"not_ours": third or None, "doing": line}
+    code, detail = known.halted or (None, None)
+    facts: dict[str, Any] = {
+        "epoch": known.epoch,
+        "halted": code is not None,
+        "halt_code": code,
+        "halt_detail": detail,
+    }
+    if checked := known.ledger.verified:
+        facts |= {"verified_through": checked.through, "bad_row": checked.bad}
+    facts |= open_facts(found) | {"not_ours": third or None, "doing": line}
     facts |= {"run_pid": runner.pid, "run_logs": runner.logs} if runner else {}
     if found.flat or (runner and breathes(runner.pid)):
         broken = broken_ledger(known)
@@ -135,10 +148,3 @@ def ledger_words(known: Evidence) -> str:
         verified = f"{since} at {clock_time(checked.at_ns // 1_000_000)}Z"
     parts = [f"{ledger.path}, {checked.rows} rows, epoch {known.epoch}", verified, ledger.why]
     return " · ".join(part for part in parts if part)
-
-
-def _facts(known: Evidence) -> dict[str, Any]:
-    code, detail = known.halted or (None, None)
-    checked = known.ledger.verified
-    rows = {"verified_through": checked.through, "bad_row": checked.bad} if checked else {}
-    return rows | {"epoch": known.epoch, "halted": code is not None, "halt_code": code, "halt_detail": detail}

@@ -49,7 +49,7 @@ def _which_venue(ledger: Path, config_file: str | None) -> ConfigError:
     )
 
 
-class Whose(msgspec.Struct, frozen=True):
+class TargetAccount(msgspec.Struct, frozen=True):
     """A subaccount at a venue, and the files that know of it."""
 
     settings: Settings
@@ -65,7 +65,7 @@ class Whose(msgspec.Struct, frozen=True):
 
     @property
     def ledger(self) -> Path:
-        """The ledger's file."""
+        """The ledger's file, which need not exist."""
         return self.logs / "ledger.sqlite"
 
     @property
@@ -80,13 +80,13 @@ class Whose(msgspec.Struct, frozen=True):
 
     @property
     def venue(self) -> str:
-        """The venue in words."""
+        """The venue in words, for a person: its name and, in brackets, its address."""
         where = self.access.gateway.partition("://")[2] or f"child of {self.logs}"
         return f"{self.access.name} ({where})"
 
     @property
     def line(self) -> str:
-        """What every such command says first."""
+        """What every such command says first: venue, subaccount, owner and signer."""
         return (
             f"{self.venue} · {self.settings.venue.subaccount} · {self.access.owner} ·"
             f" {self.signer or 'no signer'}"
@@ -94,17 +94,17 @@ class Whose(msgspec.Struct, frozen=True):
 
     @property
     def run_line(self) -> str:
-        """What to type to trade here again."""
+        """What to type to trade here again, with the same venue and files."""
         url = f" --url {self.access.gateway}" if self.access.gateway and self.access.network is None else ""
         venue = f" --venue {self.settings.venue.name}" if self.access.live else ""
         return f"{COMMAND} run{venue}{url} --logs {self.logs}"
 
     def runner(self) -> AlreadyRunning | None:
-        """Who holds the subaccount now."""
+        """The process that holds the subaccount's lock now; None when nobody does."""
         return next((holder for path in self.states if (holder := holder_of_file(path))), None)
 
     def saved(self) -> Saved:
-        """Epoch and halt, read without the lock."""
+        """Epoch and halt, read without the lock; of several files the strictest."""
         return strictest([read_state(path) for path in self.states])
 
     @property
@@ -120,7 +120,9 @@ class LedgerOwner(msgspec.Struct, frozen=True):
     started: Started | None
 
 
-def whose(config_file: str | None, url: str | None, overrides: Mapping[str, str], *, signs: bool) -> Whose:
+def target_account(
+    config_file: str | None, url: str | None, overrides: Mapping[str, str], *, signs: bool
+) -> TargetAccount:
     """Who is meant. `signs`: the key is read. Raises `ConfigError` (also when no venue is named), and what
     `access` raises.
     """
@@ -134,7 +136,13 @@ def whose(config_file: str | None, url: str | None, overrides: Mapping[str, str]
         if known.started is None and known.opened.venue.partition(":")[0] == SIMULATED:
             # No run has got as far as saying where its venue is: it may be one that outlives it.
             raise _which_venue(logs / "ledger.sqlite", config_file)
-        settings = _by_ledger(settings, known)
+        name, sender = known.opened.venue.partition(":")[0], known.opened.subaccount
+        venue: dict[str, Any] = {
+            "name": "simulated" if name == SIMULATED else name,
+            "subaccount": bytes.fromhex(sender[42:]).rstrip(b"\0").decode("ascii", "replace"),
+            "owner": sender[:42],
+        }
+        settings = msgspec.structs.replace(settings, venue=msgspec.structs.replace(settings.venue, **venue))
         typed_url = (known.started.url if known.started else "") or None
         typed_url = typed_url if settings.venue.name == "simulated" or ":" in known.opened.venue else None
     elif settings.venue.name == "simulated" and typed_url is None and known is None:
@@ -143,18 +151,7 @@ def whose(config_file: str | None, url: str | None, overrides: Mapping[str, str]
         )
     here = access(settings, typed_url, os.environ, ask_passphrase) if signs else place(settings, typed_url)
     signer = here.signer.address if here.signer else known.started.signer if known and known.started else ""
-    return Whose(settings, here, logs, signer)
-
-
-def _by_ledger(settings: Settings, known: LedgerOwner) -> Settings:
-    name = known.opened.venue.partition(":")[0]
-    sender = known.opened.subaccount
-    venue: dict[str, Any] = {
-        "name": "simulated" if name == SIMULATED else name,
-        "subaccount": bytes.fromhex(sender[42:]).rstrip(b"\0").decode("ascii", "replace"),
-        "owner": sender[:42],
-    }
-    return msgspec.structs.replace(settings, venue=msgspec.structs.replace(settings.venue, **venue))
+    return TargetAccount(settings, here, logs, signer)
 
 
 def remembered(ledger: Path) -> LedgerOwner | None:
@@ -167,5 +164,5 @@ def remembered(ledger: Path) -> LedgerOwner | None:
 
 
 def words(lines: Sequence[tuple[str, str]]) -> list[str]:
-    """Names and what belongs to them, aligned."""
+    """Names and what belongs to them, as lines in two aligned columns."""
     return [f" {name:<9} {text}" for name, text in lines]

@@ -29,7 +29,7 @@ NOT_READY = ("fail", "skip")
 
 
 def main(loaded: Loaded, url: str | None, config: Path | None, *, as_json: bool) -> int:
-    """Examine, tell, and return the exit code."""
+    """Examine, print the findings, and return the exit code: 4 beats 3 where something is open."""
     with suppress(Problem):  # no owner: the files are asked by their folder alone
         MEANT.learn(place(loaded.settings, url), loaded.settings)
     findings = until_stopped(partial(examine, subject_of(loaded, url, config, os.environ, ask_passphrase)))
@@ -45,20 +45,20 @@ def main(loaded: Loaded, url: str | None, config: Path | None, *, as_json: bool)
 
 
 def headline(loaded: Loaded) -> str:
-    """Venue, subaccount, owner: the first line."""
+    """The first line: venue, subaccount, owner, and where the key is (never the key)."""
     where = loaded.settings.venue
     return f"{where.name} · {where.subaccount} · {where.owner or 'no owner'} · {where.key}"
 
 
 def line(finding: Finding) -> str:
-    """One check."""
+    """One check: its state, in capitals where it keeps money out, what was found, and the cure."""
     cure = f" · {finding.cure}" if finding.cure else ""
     state = finding.state.upper() if finding.state in NOT_READY else finding.state
     return f"{state:<4}  {finding.check:<13} {finding.found}{cure}"
 
 
 def verdict(findings: list[Finding]) -> str:
-    """The last line."""
+    """The last line: READY, or NOT READY with how many checks failed."""
     bad, skipped, doubtful = (
         sum(finding.state == state for finding in findings) for state in ("fail", "skip", "warn")
     )
@@ -72,12 +72,12 @@ def verdict(findings: list[Finding]) -> str:
 
 
 def code_of(findings: list[Finding]) -> int:
-    """0, or 3 when a check failed."""
+    """Exit code 0, or 3 when a check failed or could not be asked."""
     return REFUSED if any(finding.state in NOT_READY for finding in findings) else DONE
 
 
 def as_object(loaded: Loaded, findings: list[Finding]) -> dict[str, Any]:
-    """The object of `--json`."""
+    """The object of `--json`; its error is the first failure, else the first unasked check."""
     first = next((finding for state in NOT_READY for finding in findings if finding.state == state), None)
     return {
         "schema": SCHEMA,

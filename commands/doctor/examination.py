@@ -55,7 +55,7 @@ CHECKS: Mapping[str, Callable[[AnsweredVenue], Awaitable[Finding]]] = {
 
 
 class Subject(msgspec.Struct, frozen=True):
-    """Who is examined, and by what means."""
+    """Who is examined, and by what means; tests put their own dialer, transport and clock."""
 
     loaded: Loaded
     url: str | None
@@ -87,14 +87,14 @@ def subject_of(
     return Subject(loaded, url, config, here, problem, TcpDialer())
 
 
-async def examine(who: Subject) -> list[Finding]:
-    """Every finding, in order."""
-    findings = [*this_machine(who), *configuration(who)]
-    if who.here is None:
+async def examine(subject: Subject) -> list[Finding]:
+    """Every finding in the order of the checks. Raises nothing that a venue can cause."""
+    findings = [*this_machine(subject), *configuration(subject)]
+    if subject.here is None:
         return [*findings, *_not_asked("the owner of the subaccount is not known")]
     try:
-        async with _gateway(who.here) as here:
-            return [*findings, *await _venue(who, here)]
+        async with _gateway(subject.here) as here:
+            return [*findings, *await _venue(subject, here)]
     except ChildFailed as error:
         return [
             *findings,
@@ -108,14 +108,14 @@ async def examine(who: Subject) -> list[Finding]:
         ]
 
 
-def this_machine(who: Subject) -> list[Finding]:
-    """What can be said without a venue."""
-    settings = who.loaded.settings
+def this_machine(subject: Subject) -> list[Finding]:
+    """What can be said without a venue: signing, disk, permissions, sleep."""
+    settings = subject.loaded.settings
     folder = _existing(Path(settings.files.logs))
     return [
         machine.libsecp256k1(machine.signing_us()),
         machine.disk(settings, shutil.disk_usage(folder).free, slow_commit_ms(folder, sync_of(settings))),
-        machine.permissions(settings, who.config),
+        machine.permissions(settings, subject.config),
         machine.awake(slept_s(), machine.has_battery()),
     ]
 
@@ -126,24 +126,21 @@ def _existing(folder: Path) -> Path:
     return folder if folder.is_dir() else _existing(folder.parent)
 
 
-def configuration(who: Subject) -> list[Finding]:
+def configuration(subject: Subject) -> list[Finding]:
     """Is written down what live trading must be told, and can the key be read?"""
-    settings = who.loaded.settings
+    settings = subject.loaded.settings
     if settings.venue.name == "simulated":
         return [ok("configuration", "simulated: no key is read, no setting is required")]
-    findings = [_written(who.loaded), machine.key_file(settings.venue.key)]
-    if who.key_problem is not None:
-        found = who.key_problem
-        findings.append(fail("key_read", found.message, found.cure, found.code, found.meaning))
-    return findings
-
-
-def _written(loaded: Loaded) -> Finding:
     try:
-        must_be_written(loaded, LIVE_RUN, f"{loaded.settings.venue.name} requires explicit settings")
+        must_be_written(subject.loaded, LIVE_RUN, f"{settings.venue.name} requires explicit settings")
+        said = ok("configuration", f"set explicitly: {', '.join(LIVE_RUN)}")
     except Problem as found:
-        return fail("configuration", found.message, found.cure, found.code)
-    return ok("configuration", f"set explicitly: {', '.join(LIVE_RUN)}")
+        said = fail("configuration", found.message, found.cure, found.code)
+    findings = [said, machine.key_file(settings.venue.key)]
+    if subject.key_problem is not None:
+        problem = subject.key_problem
+        findings.append(fail("key_read", problem.message, problem.cure, problem.code, problem.meaning))
+    return findings
 
 
 @asynccontextmanager
@@ -157,13 +154,19 @@ async def _gateway(here: Access) -> AsyncIterator[Access]:
             yield msgspec.structs.replace(here, gateway=url)
 
 
-async def _venue(who: Subject, here: Access) -> list[Finding]:
-    reached = await _reached(who, here)
+async def _venue(subject: Subject, here: Access) -> list[Finding]:
+    reached = await _reached(subject, here)
     if reached.state == "fail":
         return [reached, *_not_asked("the venue cannot be reached")]
     try:
         async with connected(
-            who.loaded.settings, here, SEED, lambda _message: None, who.dialer, who.transport, who.clock
+            subject.loaded.settings,
+            here,
+            SEED,
+            lambda _message: None,
+            subject.dialer,
+            subject.transport,
+            subject.clock,
         ) as known:
             findings = [await checked(name, check, known) for name, check in CHECKS.items()]
             return [reached, *findings, *_last(known)]
@@ -178,9 +181,9 @@ async def _venue(who: Subject, here: Access) -> list[Finding]:
         return [reached, *_not_asked(str(error))]
 
 
-async def _reached(who: Subject, here: Access) -> Finding:
+async def _reached(subject: Subject, here: Access) -> Finding:
     async with HttpReads(
-        here.gateway, here.sender, name=here.name, archive_url=here.archive, transport=who.transport
+        here.gateway, here.sender, name=here.name, archive_url=here.archive, transport=subject.transport
     ) as reads:
         try:
             await reads.time_ms()

@@ -47,7 +47,7 @@ WIDTH = max(len(name) for name in NAMES)
 
 
 class DrillOptions(msgspec.Struct, frozen=True):
-    """What was asked for."""
+    """Which drills, with whose configuration, seed and simulated funds (USD x18)."""
 
     loaded: Loaded
     drills: tuple[Drill, ...]
@@ -97,7 +97,7 @@ def chosen(names: Sequence[str], *, everything: bool) -> tuple[Drill, ...]:
 
 
 def listed() -> list[str]:
-    """The table for a person."""
+    """The table of drills for a person: name and what goes wrong, aligned."""
     return [f"{drill.name:<{WIDTH}}  {drill.text}" for drill in DRILLS]
 
 
@@ -149,7 +149,11 @@ async def _drill(options: DrillOptions, stops: Stops) -> list[Result]:
     if stops.first is not None:
         shutil.rmtree(folder, ignore_errors=True)
         raise DrillsStopped(stops.first)
-    _tidy(folder, list(results.values()))
+    for result in results.values():
+        if not result.logs:  # nobody asks for the logs of a drill that went well
+            shutil.rmtree(folder / result.name, ignore_errors=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()
     if refusals:
         raise refusals[0]
     return [results[drill.name] for drill in options.drills]
@@ -212,15 +216,6 @@ def cannot(drill: Drill, played: Played, funds: Quote) -> Refusal:
     )
 
 
-def _tidy(folder: Path, results: Sequence[Result]) -> None:
-    """Logs of drills that went well are nobody's business any more."""
-    for result in results:
-        if not result.logs:
-            shutil.rmtree(folder / result.name, ignore_errors=True)
-    if not any(folder.iterdir()):
-        folder.rmdir()
-
-
 def lines(result: Result) -> list[str]:
     """One drill; a line more for each limit that was exceeded."""
     state = "OVER" if result.exceeded else "ok"
@@ -236,7 +231,7 @@ def lines(result: Result) -> list[str]:
 
 
 def verdict(results: Sequence[Result]) -> str:
-    """The last but one line."""
+    """The last line but one: PASSED, or OVER with the names of the drills."""
     over = [result.name for result in results if result.exceeded]
     if not over:
         return (
@@ -246,7 +241,7 @@ def verdict(results: Sequence[Result]) -> str:
 
 
 def problem_of(over: Sequence[str], count: int) -> Refusal:
-    """Some limits were exceeded."""
+    """What it means that `over`, of `count` drills, exceeded a limit."""
     message = f"OVER: {len(over)} of {count} drills exceeded a limit of this configuration: {', '.join(over)}"
     return Refusal(
         "LIMIT_EXCEEDED",
@@ -258,12 +253,12 @@ def problem_of(over: Sequence[str], count: int) -> Refusal:
 
 
 def code_of(results: Sequence[Result]) -> int:
-    """0, or 3 when a limit was exceeded."""
+    """Exit code 0, or 3 when a limit of the configuration was exceeded."""
     return REFUSED if any(result.exceeded for result in results) else DONE
 
 
 def as_object(options: DrillOptions, results: Sequence[Result]) -> dict[str, Any]:
-    """The object of `--json`."""
+    """The object of `--json`, with one entry for each drill; amounts are exact decimals."""
     over = [result.name for result in results if result.exceeded]
     return {
         "schema": SCHEMA,

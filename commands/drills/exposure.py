@@ -56,7 +56,7 @@ def changes_of(orders: Iterable[LoggedOrder], takeovers: Iterable[Liquidated]) -
 
 
 def positions_of(changes: Iterable[Change]) -> dict[int, int]:
-    """Product -> position."""
+    """Product -> position, signed, after all of these changes; 0 where it was closed."""
     held: dict[int, int] = {}
     for change in changes:
         held[change.product_id] = held.get(change.product_id, 0) + change.amount
@@ -85,8 +85,12 @@ def unhedged(changes: Sequence[Change], eth_product: int, until_ms: Ms, agreed: 
     """
     found: list[Unhedged] = []
     for cycle in _cycles(changes, eth_product):
+        sizes, largest = {"eth": 0, "sol": 0}, 0
+        for piece in cycle:  # at the prices paid
+            sizes[piece.leg] += piece.price * piece.amount // ONE
+            largest = max(largest, abs(sizes[piece.leg]))
         worst, usd_s, *_ = exposure(cycle, agreed, until_ns=0 if _flat(cycle) else until_ms * 1_000_000)
-        found.append(Unhedged(Quote(worst), Quote(usd_s), Quote(_largest_leg(cycle))))
+        found.append(Unhedged(Quote(worst), Quote(usd_s), Quote(largest)))
     longest = max(found, key=lambda each: each.usd_s, default=Unhedged())
     left = tuple((product_id, Base(amount)) for product_id, amount in positions_of(changes).items() if amount)
     leg = longest.leg or max((each.leg for each in found), default=Quote(0))
@@ -112,20 +116,7 @@ def _cycles(changes: Sequence[Change], eth_product: int) -> Iterator[list[OrderP
 
 
 def _flat(cycle: Iterable[OrderPiece]) -> bool:
-    return _held(cycle) == FLAT
-
-
-def _held(cycle: Iterable[OrderPiece]) -> Pair:
-    eth = sol = 0
-    for move in cycle:
-        eth, sol = (eth + move.amount, sol) if move.leg == "eth" else (eth, sol + move.amount)
-    return eth, sol
-
-
-def _largest_leg(cycle: Iterable[OrderPiece]) -> int:
-    """The largest notional that a leg came to, at the prices paid."""
-    sizes, largest = {"eth": 0, "sol": 0}, 0
-    for move in cycle:
-        sizes[move.leg] += move.price * move.amount // ONE
-        largest = max(largest, abs(sizes[move.leg]))
-    return largest
+    held = {"eth": 0, "sol": 0}
+    for piece in cycle:
+        held[piece.leg] += piece.amount
+    return (held["eth"], held["sol"]) == FLAT

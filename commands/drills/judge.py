@@ -74,11 +74,10 @@ def judged(drill: Drill, settings: Settings, played: Played) -> Result:
         Quote(played.before - played.after.value) if played.after and played.after.value is not None else None
     )
     cost_allowed = allowed_cost(drill, settings, played.rules)
-    exceeded = (
-        *_legging(drill, found, usd_s_allowed),
-        *_cost(settings, cost, cost_allowed),
-        *_ending(drill, found, played),
-    )
+    exceeded = [*_cost(settings, cost, cost_allowed), *_ending(drill, found, played)]
+    if found.usd_s > usd_s_allowed:
+        text = f"{fixed(found.usd_s, 0)} USD·s unhedged, {fixed(usd_s_allowed, 0)} allowed"
+        exceeded.insert(0, Exceeded(CLASSES[drill.legging], text))
     halt = played.told.get("halt_code")
     return Result(
         drill.name,
@@ -91,13 +90,13 @@ def judged(drill: Drill, settings: Settings, played: Played) -> Result:
         ending_words(found, played),
         played.code,
         str(halt) if halt else None,
-        exceeded,
+        tuple(exceeded),
         not found.left,
     )
 
 
 def allowed_cost(drill: Drill, settings: Settings, rules: VenueRules) -> Quote:
-    """What the configuration lets this drill cost."""
+    """The USD x18 that the configuration lets this drill cost, at worst prices."""
     worst = worst_case(msgspec.structs.replace(settings, cycles=drill.cycles), rules.terms())
     return Quote(worst.total + (worst.drift if drill.drifts else 0))
 
@@ -119,14 +118,6 @@ def _open_words(found: Unhedged, rules: VenueRules) -> str:
     return ", ".join(
         f"{names.get(product_id, product_id)} {amount.text()}" for product_id, amount in found.left
     )
-
-
-def _legging(drill: Drill, found: Unhedged, most: Quote) -> list[Exceeded]:
-    if found.usd_s <= most:
-        return []
-    return [
-        Exceeded(CLASSES[drill.legging], f"{fixed(found.usd_s, 0)} USD·s unhedged, {fixed(most, 0)} allowed")
-    ]
 
 
 def _cost(settings: Settings, cost: Quote | None, most: Quote) -> list[Exceeded]:

@@ -14,7 +14,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -147,7 +147,7 @@ class Scene:
 
     @property
     def patience_s(self) -> float:
-        """How long the whole run may take."""
+        """Seconds that the whole run may take, every doubt of every cycle included."""
         settings = self.settings
         doubt_ms = self.drill.cycles * (
             settings.legging_unknown + 2 * settings.recv_time + self.drill.hold_ms
@@ -159,8 +159,12 @@ class Scene:
         struck = False
         async with self._started(seed) as process:
             with trio.move_on_after(self.patience_s):
-                if self.drill.moment:
-                    struck = await self._moment_comes(process)
+                wanted = {"": 0, "one leg": 1, "held": 2}[self.drill.moment]
+                while wanted and not struck and process.poll() is None:
+                    held = positions_of(changes_of(*await self._log()))
+                    struck = sum(amount != 0 for amount in held.values()) == wanted
+                    if not struck:
+                        await trio.sleep(LOOK_S)
                 if struck:
                     await self._strike(process, then)
                 await process.wait()
@@ -173,6 +177,8 @@ class Scene:
         config.write_text(
             "\n".join(printed(Loaded(self.settings, dict.fromkeys(KEYS, "drill")))) + "\n", encoding="utf-8"
         )
+        # ours without the configuration in it, which the file says; locks, epoch and halt are the drill's own
+        ours = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
         faults = ("--faults", "crashes") if self.drill.crashes else ()
         command = [
             sys.executable,
@@ -194,7 +200,7 @@ class Scene:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=err,
-                env=_environment(self.folder),
+                env=ours | {"XDG_STATE_HOME": str(self.folder / "state")},
                 start_new_session=True,
             )
         try:
@@ -204,16 +210,6 @@ class Scene:
                 if process.returncode is None:
                     process.kill()
                     await process.wait()
-
-    async def _moment_comes(self, process: trio.Process) -> bool:
-        """Wait until one leg has traded, or both; False when the run ended before."""
-        wanted = 1 if self.drill.moment == "one leg" else 2
-        while process.poll() is None:
-            held = positions_of(changes_of(*await self._log()))
-            if sum(amount != 0 for amount in held.values()) == wanted:
-                return True
-            await trio.sleep(LOOK_S)
-        return False
 
     async def _strike(self, process: trio.Process, then: Faults) -> None:
         if self.drill.kill:
@@ -266,14 +262,6 @@ class Scene:
                 takeovers = (await self._venue.get("/simulated/takeovers")).raise_for_status()
                 return decode(orders.content, list[LoggedOrder]), decode(takeovers.content, list[Liquidated])
             await trio.sleep(LOOK_S)
-
-
-def _environment(folder: Path) -> Mapping[str, str]:
-    """Ours without the configuration in it, which the file says already; locks, epoch and halt go to the
-    drill's own state directory.
-    """
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(ENVIRONMENT_PREFIX)}
-    return ours | {"XDG_STATE_HOME": str(folder / "state")}
 
 
 def _told(output: Path) -> dict[str, Any]:

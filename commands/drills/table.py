@@ -28,7 +28,7 @@ Legging = Literal["known", "unknown", "dead_man"]
 
 
 class Drill(msgspec.Struct, frozen=True, kw_only=True):
-    """One disaster."""
+    """One disaster: what is staged at the venue, when, and what exposure it may cause."""
 
     name: str
     text: str

@@ -12,7 +12,7 @@ from actors.run_ending import Ending, Leave
 from commands.access.venue import Access
 from commands.account.flatten import FlattenRequest, _closed
 from commands.account.outcome import CommandOutcome
-from commands.account.target_account import Whose
+from commands.account.target_account import TargetAccount
 from commands.checks.answered_venue import AnsweredVenue
 from commands.open_state.evidence import ledger_word
 from messages.lifecycle import Halted
@@ -41,7 +41,7 @@ async def flatten(ready: Bench, folder: Path, order: FlattenRequest) -> CommandO
     there = AnsweredVenue(
         HOURS, ACCESS, world.venue, world.venue.reads, ready.dialer, world.rules, world.clock
     )  # type: ignore[arg-type]
-    who = Whose(HOURS, ACCESS, folder, THROWAWAY_ADDRESS)
+    who = TargetAccount(HOURS, ACCESS, folder, THROWAWAY_ADDRESS)
     return await _closed(who, order, world.state, there, trio.current_time() + order.timeout_s)
 
 

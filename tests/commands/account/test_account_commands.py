@@ -12,7 +12,7 @@ from actors.instance.state import RunState, state_directory
 from actors.ledger import Store
 from commands import cli
 from commands.account.outcome import KEYS
-from commands.account.target_account import Whose, whose
+from commands.account.target_account import TargetAccount, target_account
 from commands.output.words import ConfigError
 from messages.lifecycle import Opened, Started
 from messages.units import Ns
@@ -37,8 +37,8 @@ def a_ledger(logs: Path, venue: str = "Nado-simulated:7", url: str = URL) -> Pat
     return logs
 
 
-def known(logs: Path, url: str | None = None, **typed: str) -> Whose:
-    return whose(None, url, {"files.logs": str(logs)} | typed, signs=False)
+def known(logs: Path, url: str | None = None, **typed: str) -> TargetAccount:
+    return target_account(None, url, {"files.logs": str(logs)} | typed, signs=False)
 
 
 def arguments(command: str) -> list[str]:

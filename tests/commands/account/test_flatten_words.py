@@ -14,7 +14,7 @@ from actors.instance.state import AlreadyRunning
 from commands.access.venue import place
 from commands.account.flatten import PROGRESS_S, FlattenRequest, Progress, ended_with_its_venue
 from commands.account.outcome import CommandOutcome
-from commands.account.target_account import Whose
+from commands.account.target_account import TargetAccount
 from commands.control import ControlReply
 from messages.settings import Settings
 
@@ -68,7 +68,7 @@ def test_a_halt_after_a_simulated_run_says_that_it_is_not_kept(tmp_path: Path) -
     assert " halted    no" in typed(tmp_path, "status").stdout
 
 
-class Leaving(Whose, frozen=True):
+class Leaving(TargetAccount, frozen=True):
     """A run with an exchange of its own that holds its lock until `gone_at_s` of Trio's time."""
 
     gone_at_s: float = 0.0
