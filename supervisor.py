@@ -39,11 +39,10 @@ from actors.risk.aborts import Aborts
 from actors.risk.denial_alarm import DenialAlarm
 from actors.run_ending import Ending, RunEnding, Leave, Stop, TreeGone
 from actors.risk.entry_wait import EntryWait
-from actors.risk.gates import closed_window, daily_loss, rules_denial
 from actors.reconciliation import Reconciliation
 from actors.ledger import Unwritable
 from actors.leg_connections import LegConnections
-from actors.risk.limits import plan_denial, run_over
+from actors.risk.may_enter import FOLLOWS, NOT_SEALED, SEAL, Proposal, may_enter
 from actors import barrier
 from actors.barrier import Barrier, ClockJumped, EpochBumped, FillsDue, LegDown, Recovered, VotesDue
 from runtime.clock import ClockWatch, ClockShift
@@ -53,15 +52,14 @@ from actors.tree import Channels, Tree, World
 from actors.clock_recovery import ClockRecovery
 from actors.presigned_exit import PresignedExit
 from messages.execution import Outcome, PlanClosed
-from messages.lifecycle import AccountStream, Denied, Held, Hop, Started, Waiting
+from messages.lifecycle import AccountStream, Denial, Denied, Held, Hop, Started, Waiting
 from messages.sizing import Abort, Declined, Ready, Sealed, SizingPlan, Skipped
+from messages.units import Ms
 from venue.closing import REREAD_AFTER, hedged, liquidation_near, on_the_steps
 from venue.protocol import Tradable, VenueRules, rules_read
 
 TICK_S = 0.05
 """How often the supervisor looks at its deadlines when nothing happens."""
-GUARD_START_S = 5.0
-"""A guard that has been away for this long denies entering by name; a start takes about a second."""
 GUARD_WAIT_S = 180.0
 """After this long without a guard the run ends, flat: it could not be closed by anybody else if this
 process died.
@@ -103,8 +101,8 @@ class Machine:
         """
         self.missing_guard: Callable[[], tuple[str, float]] = lambda: ("", 0.0)
         """Why a guard that is wanted is not alive, and for how many seconds; "" when it is."""
-        self._told = ("", "")
-        """The purpose and the obstacle that were noted last: a proposal comes again four times a second."""
+        self._told: tuple[str, Denial | None] = ("", None)
+        """The purpose and the denial that were noted last: a proposal comes again four times a second."""
         self._fills_due_ms = 0
         self._leaving: SizingPlan | None = None
         """The exit that waits for the venue to say whether both legs can be traded."""
@@ -259,9 +257,9 @@ class Machine:
         if shift:
             self.world.observe(shift)
             self._shifted(shift)
-        obstacle = self._obstacle(plan)
-        if obstacle:
-            return self._not_sealed(plan, obstacle)
+        denial = self._may_seal(plan)
+        if denial:
+            return self._not_sealed(plan, denial)
         if not leaves_a_pair(plan, self.channels.held.value):
             return self._seal(plan)
         if self.world.clock.now_ms() >= self._kept_until_ms:
@@ -299,13 +297,13 @@ class Machine:
         plan, self._leaving = self._leaving, None
         if plan is None:
             return None
-        obstacle = self._obstacle(plan)
-        if not obstacle and answer.obstacle and not self._liquidation_near():
+        denial = self._may_seal(plan)
+        if not denial and answer.obstacle and not self._liquidation_near():
             self._kept_until_ms = self.world.clock.now_ms() + KEPT_MS
             self.channels.doubted.put(self.world.clock.now_ms())
-            obstacle = f"hedged, and kept: {answer.obstacle}"
-        if obstacle:
-            return self._not_sealed(plan, obstacle)
+            denial = Denial(NOT_SEALED, f"hedged, and kept: {answer.obstacle}")
+        if denial:
+            return self._not_sealed(plan, denial)
         return self._seal(plan)
 
     def _liquidation_near(self) -> bool:
@@ -317,100 +315,67 @@ class Machine:
             and liquidation_near(held.eth.amount, held.sol.amount, held.maintenance_health, rules, limit)
         )
 
-    def _not_sealed(self, plan: SizingPlan, obstacle: str) -> None:
-        code, colon, detail = obstacle.partition(": ")
-        word = code if colon and code.isupper() else "NOT_SEALED"
-        self._obstructed = (
-            trio.current_time(),
-            Waiting(plan.purpose, word, detail if word == code else obstacle),
-        )
-        if (plan.purpose, obstacle) != self._told:
-            self._told = plan.purpose, obstacle
-            self._note("info", f"{plan.purpose} not sealed: {obstacle}")
+    def _not_sealed(self, plan: SizingPlan, denial: Denial) -> None:
+        self._obstructed = trio.current_time(), Waiting(plan.purpose, denial.code, denial.detail)
+        if (plan.purpose, denial) != self._told:
+            self._told = plan.purpose, denial
+            why = denial.detail if denial.code == NOT_SEALED else denial.text
+            self._note("info", f"{plan.purpose} not sealed: {why}")
 
-    def _obstacle(self, plan: SizingPlan) -> str:
-        """Why this plan may not be sealed now; "" when it may."""
-        held = self.channels.held.value
-        if self.barrier.phase != "idle" or held is None:
-            return f"the barrier is {self.barrier.phase}"
-        if not self.channels.legs_idle or not self.tree.legs_up():
-            return "a leg is not ready for it"
-        asleep = (
-            "a guard has taken over"
-            if self._endings.look_at_epoch()
-            else self._endings.unsigned or self._waking.obstacle(plan)
-        )
-        return asleep or self._futile(plan) or self._beyond_limits(plan, held)
+    def _may_seal(self, plan: SizingPlan) -> Denial | None:
+        """Why this plan may not be sealed now. What the denial means for the run is done here."""
+        proposal = self._proposal(plan)
+        if proposal is None:
+            return Denial(NOT_SEALED, f"the barrier is {self.barrier.phase}")
+        denial = may_enter(SEAL, proposal, plan.purpose)
+        follows = "waits" if denial is None else FOLLOWS.get(denial.code, "waits")
+        if denial is None or follows == "waits":
+            return denial
+        if denial.code in {"NOT_CONNECTED", "ABORTED"}:
+            # Also of plans that close: a fault of ours or of the way to the venue, and no patience.
+            self._denied(Denied(denial.code, f"{plan.purpose}: {denial.detail}"))
+            self._endings.closing_refused |= plan.purpose in {"exit", "flatten"}
+            return denial
+        self._denied(Denied(denial.code, denial.detail))
+        away_s = proposal.guard_missing[1]
+        if denial.code == "GUARD_DOWN" and away_s > GUARD_WAIT_S:
+            self._endings.refused = Ending("refused", denial.code, f"{denial.detail}, for {away_s:.0f} s")
+        elif follows == "ends":
+            self._endings.refused = Ending("refused", denial.code, denial.detail)
+        return denial
 
-    def _futile(self, plan: SizingPlan) -> str:
-        """Would sealing it only cost rows? Its legs could not send it, or those before it were aborted one
-        after the other.
-        """
-        unconnected = self._connections.obstacle(plan)
-        if unconnected:
-            return self._denied_as(plan, "NOT_CONNECTED", unconnected)
-        aborted = self._aborts.obstacle(plan.purpose, trio.current_time())
-        return self._denied_as(plan, "ABORTED", aborted) if aborted and self._aborts.repeated else aborted
-
-    def _beyond_limits(self, plan: SizingPlan, held: Held) -> str:
-        rules = self.channels.rules.value
-        if rules is not None and plan.rules_version not in {0, rules.version}:
-            return "the venue's rules have changed since it was proposed"
+    def _proposal(self, plan: SizingPlan) -> Proposal | None:
+        """All that speaks for or against sealing it; None before the ledger has said what is held."""
+        held, settings = self.channels.held.value, self.world.settings
+        if held is None:
+            return None
         # A repair orders one leg, so one order may come to be in doubt; unhedged exposure must not wait for
         # room that a pair would need.
         legs = (plan.eth.amount != 0) + (plan.sol.amount != 0)
-        limited = (
-            self.world.venue.rate_obstacle(2, len(self.world.settings.flatten_steps), legs)
-            if plan.increases
-            else ""
+        legs_ready = self.channels.legs_idle and self.tree.legs_up()
+        free = self.barrier.phase == "idle" and legs_ready
+        return Proposal(
+            settings=settings,
+            rules=self.channels.rules.value or self.world.rules,
+            held=held,
+            directive=self.channels.directive.value,
+            now_ms=self.world.clock.now_ms(),
+            doubted_ms=self.channels.doubted.value or Ms(0),
+            plan=plan,
+            barrier=self.barrier.phase,
+            legs_ready=legs_ready,
+            # It reads the disk, and ends the run: asked only where its answer decides.
+            superseded=free and self._endings.look_at_epoch(),
+            unsigned=self._endings.unsigned,
+            known_ms=self._waking.known_ms,
+            unconnected=self._connections.missing(),
+            aborts=self._aborts,
+            now_s=trio.current_time(),
+            rate_limited=(
+                self.world.venue.rate_obstacle(2, len(settings.flatten_steps), legs) if plan.increases else ""
+            ),
+            guard_missing=self.missing_guard(),
         )
-        return limited or (self._entry_obstacle(plan, held) if plan.purpose == "enter" else "")
-
-    def _denied_as(self, plan: SizingPlan, code: str, why: str) -> str:
-        """A fault of ours or of the way to the venue, and no patience: it is written down once, and
-        becomes an alarm when it lasts.
-        """
-        self._denied(Denied(code, f"{plan.purpose}: {why}"))
-        self._endings.closing_refused |= plan.purpose in {"exit", "flatten"}
-        return why
-
-    def _entry_obstacle(self, plan: SizingPlan, held: Held) -> str:
-        directive = self.channels.directive.value
-        if directive is None or not directive.enter or directive.leave_now:
-            return "entering is not allowed"
-        unguarded = self._unguarded()
-        if unguarded:
-            return unguarded
-        settings = self.world.settings
-        rules, doubted_ms, now_ms = (
-            self.channels.rules.value or self.world.rules,
-            self.channels.doubted.value or 0,
-            self.world.clock.now_ms(),
-        )
-        barred = (
-            closed_window(now_ms, settings)
-            or rules_denial(rules, doubted_ms, now_ms)
-            or daily_loss(held, settings)
-            or run_over(held, settings)
-        )
-        denial = barred or plan_denial(plan, held, rules.terms(), settings)
-        if denial is None:
-            return ""
-        self._denied(Denied(denial.code, denial.detail))
-        if barred is None:
-            self._endings.refused = Ending("refused", denial.code, denial.detail)
-        return f"{denial.code}: {denial.detail}"
-
-    def _unguarded(self) -> str:
-        """Why nothing is entered while the guard is away; "" when it is there, or none is wanted. It is
-        waited for, but not for ever.
-        """
-        why, for_s = self.missing_guard()
-        if for_s > GUARD_START_S:
-            self._denied(Denied("GUARD_DOWN", why))
-        if for_s > GUARD_WAIT_S:
-            self._endings.refused = Ending("refused", "GUARD_DOWN", f"{why}, for {for_s:.0f} s")
-        return why
 
     def _not_entered(self, why: Skipped | Denied) -> None:
         """Sizing's word: a cycle skipped is written down each time. A target that cannot be entered at any

@@ -14,7 +14,6 @@ import trio
 
 from actors.tree import Channels, World
 from messages.execution import Outcome
-from messages.sizing import SizingPlan
 from messages.units import Ms
 from runtime.clock import ClockShift
 from runtime.observe import Notes
@@ -26,26 +25,18 @@ AGAIN_S = 0.2
 
 
 class ClockRecovery:
-    """Runs beside the supervisor's loop; the loop asks it before a plan is sealed."""
+    """Runs beside the supervisor's loop; the loop looks at `known_ms` before a plan is sealed."""
 
     def __init__(self, world: World, channels: Channels) -> None:
         self._world = world
         self._note = Notes(world.observe, world.clock, "clock")
         self._channels = channels
         self._jumped_ns = 0
-        self._known_ms: Ms | None = Ms(0)
-        """Venue time since which everything is known again; None while it is not."""
+        self.known_ms: Ms | None = Ms(0)
+        """Venue time since which everything is known again; None while it is not. Nothing is sealed that was
+        decided before it (`actors/risk/may_enter.py`).
+        """
         self._measures = False
-
-    def obstacle(self, plan: SizingPlan) -> str:
-        """Why this plan may not be sealed now; "" when it may."""
-        if self._known_ms is None:
-            return "the clocks have jumped: the venue's time, the account and both books are read again first"
-        return (
-            "it was decided before the clocks jumped"
-            if self._known_ms and plan.decided_ms <= self._known_ms
-            else ""
-        )
 
     def shifted(self, shift: ClockShift, nursery: trio.Nursery) -> None:
         """The clocks did something else than run. Returns at once; what has to be asked is asked in
@@ -60,7 +51,7 @@ class ClockRecovery:
             f"{shift.text()}: quotes dropped, connections closed, everything is read again before the next"
             " order",
         )
-        self._jumped_ns, self._known_ms = self._world.clock.steady_ns(), None
+        self._jumped_ns, self.known_ms = self._world.clock.steady_ns(), None
         self._channels.quotes.clear()
         nursery.start_soon(self._learn, self._jumped_ns)
 
@@ -89,7 +80,7 @@ class ClockRecovery:
         await self._read_account()
         await self._books_read_after(since_ns)
         if since_ns == self._jumped_ns:
-            self._known_ms = self._world.clock.now_ms()
+            self.known_ms = self._world.clock.now_ms()
             self._note("info", "the venue's time, the account and both books have been read again")
 
     async def _measure(self) -> None:

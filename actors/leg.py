@@ -15,12 +15,13 @@ from typing import Literal
 import msgspec
 import trio
 
-from actors.risk.objections import Objection, objection
+from actors.risk.may_enter import LEG, VOTE, LegBallot, may_enter
+from actors.risk.objections import Ballot
 from messages.execution import Outcome
-from messages.lifecycle import LEG_ANSWERED, LEG_SENDS, LEG_VOTES, Hop, HopWord
+from messages.lifecycle import LEG_ANSWERED, LEG_SENDS, LEG_VOTES, Denial, Hop, HopWord
 from messages.settings import Settings
 from messages.sizing import Abort, Declined, Leg, Place, Ready, Sealed
-from messages.units import Ms, notional
+from messages.units import Ms
 from messages.wire import digest
 from runtime.clock import VenueClock
 from runtime.observe import Observe
@@ -47,11 +48,12 @@ def on_sealed(
 ) -> tuple[LegState, Ready | Declined]:
     """Check the plan on the object held, build and sign this leg's order, and vote. Sends nothing."""
     plan = sealed.plan
-    against = objection(sealed, state.epoch, state.last_seq) or _leg_objection(
-        state.leg, sealed, settings, connected=connected
+    ballot = Ballot(sealed, state.epoch, state.last_seq)
+    denial = may_enter(VOTE, ballot, plan.purpose) or may_enter(
+        LEG, LegBallot(state.leg, plan, settings, connected), plan.purpose
     )
-    if against:
-        return state, Declined(state.leg, plan.epoch, plan.seq, *against)
+    if denial is not None:
+        return state, Declined(state.leg, plan.epoch, plan.seq, denial.code, denial.detail)
     try:
         signed = (
             order_builder.sign(order_builder.order_of(plan, sealed.digest, state.leg))
@@ -67,23 +69,7 @@ def on_sealed(
     return LegState(state.leg, state.epoch, plan.seq, sealed, signed), vote
 
 
-def _leg_objection(leg: Leg, sealed: Sealed, settings: Settings, *, connected: bool) -> Objection | None:
-    order = sealed.plan.leg(leg)
-    if order.amount and not connected:
-        return "NOT_CONNECTED", f"{leg}_leg has no connection to send an order on"
-    size = notional(order.limit, order.amount)
-    if order.increases and size > settings.limits.max_leg_notional:
-        return (
-            "MAX_LEG_NOTIONAL",
-            (
-                f"{size.text()} USD exceeds limits.max_leg_notional ="
-                f" {settings.limits.max_leg_notional.text()} USD"
-            ),
-        )
-    return None
-
-
-def on_place(state: LegState, place: Place, order_builder: OrderBuilder) -> SignedOrder | Objection | None:
+def on_place(state: LegState, place: Place, order_builder: OrderBuilder) -> SignedOrder | Denial | None:
     """What to send now: the order built for exactly this plan; None when this leg sends nothing; or why it
     must not be sent.
 
@@ -96,9 +82,9 @@ def on_place(state: LegState, place: Place, order_builder: OrderBuilder) -> Sign
         or (place.epoch, place.seq) != (sealed.plan.epoch, sealed.plan.seq)
         or place.epoch != state.epoch
     ):
-        return "NOT_HELD", f"plan {place.epoch}.{place.seq} is not the one held"
+        return Denial("NOT_HELD", f"plan {place.epoch}.{place.seq} is not the one held")
     if digest(sealed.plan) != place.plan_digest or sealed.digest != place.plan_digest:
-        return "DIGEST_MISMATCH", "the plan changed after the vote"
+        return Denial("DIGEST_MISMATCH", "the plan changed after the vote")
     if sealed.plan.leg(state.leg).amount == 0:
         return None
     wanted = place.eth_order if state.leg == "eth" else place.sol_order
@@ -108,7 +94,7 @@ def on_place(state: LegState, place: Place, order_builder: OrderBuilder) -> Sign
         or signed != order_builder.sign(order_builder.order_of(sealed.plan, sealed.digest, state.leg))
         or signed.digest != wanted
     ):
-        return "ORDER_CHANGED", "the order is not the one the plan says and the ledger wrote down"
+        return Denial("ORDER_CHANGED", "the order is not the one the plan says and the ledger wrote down")
     return signed
 
 
@@ -221,10 +207,8 @@ def _holds(state: LegState, message: Place | Abort) -> bool:
 async def place_one(state: LegState, place: Place, wire: OrderWire, tools: Tools) -> Outcome:
     """Carry out one Place: send the order held for it, or say that nothing was sent."""
     order = on_place(state, place, tools.order_builder)
-    if order is None or isinstance(order, tuple):
-        return nothing_sent(
-            state.leg, place, "" if order is None else f"{order[0]}: {order[1]}", tools.clock.now_ms()
-        )
+    if order is None or isinstance(order, Denial):
+        return nothing_sent(state.leg, place, order.text if order else "", tools.clock.now_ms())
     assert state.sealed is not None  # noqa: S101 - on_place returned an order of it
     sent_ms = tools.clock.now_ms()
     tools.hop(LEG_SENDS[state.leg], state.sealed, order.digest)

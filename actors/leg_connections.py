@@ -8,7 +8,7 @@ connections of its own.
 
 from actors.tree import World
 from messages.lifecycle import Held
-from messages.sizing import Leg, SizingPlan
+from messages.sizing import Leg
 
 UNEVEN_S = 10.0
 """How long something that is no balanced pair is held while a leg has no connection."""
@@ -32,15 +32,6 @@ class LegConnections:
         """The legs that could not send an order now."""
         gone = self._world.venue.unconnected()
         return tuple(leg for leg in LEGS if f"{leg}_leg" in gone)
-
-    def obstacle(self, plan: SizingPlan) -> str:
-        """Why this plan would be declined; "" when its legs can send."""
-        gone = [f"{leg}_leg" for leg in self.missing() if plan.leg(leg).amount]
-        return (
-            f"{' and '.join(gone)} {'have' if len(gone) > 1 else 'has'} no connection to send an order on"
-            if gone
-            else ""
-        )
 
     def overdue(self, held: Held | None, now_s: float) -> str:
         """Why an uneven pair may not be waited for any longer; "" while it may. Asked in every turn of the

@@ -137,8 +137,8 @@ class RunEnding:
             self._meet_strangers()
             if self._taken_from_us(held):
                 return self.halt("FOREIGN_FILL", held.foreign)
-        if held is not None and held.no_entry.startswith(LEDGER_GONE):
-            self._lose_ledger(held.no_entry)
+        if held is not None and held.no_entry and held.no_entry.code == LEDGER_GONE:
+            self._lose_ledger(held.no_entry.detail)
         if held is not None and (ending := self._cannot_close(held, idle=idle)):
             return ending
         waiting = held is None or (held.awaiting_proof and not held.foreign) or not settled
@@ -224,7 +224,7 @@ class RunEnding:
         again before a person has looked.
         """
         if not self._lost:
-            self._lost = why.partition(": ")[2]
+            self._lost = why
             self._enter_no_more(LEDGER_GONE, self._lost)
 
     def _no_more(self, held: Held) -> Ending | None:
@@ -239,8 +239,8 @@ class RunEnding:
         if settings.cycles is not None and held.attempts(count_skips=settings.count_skips) >= settings.cycles:
             return Ending("done")
         if held.no_entry:
-            code, _, why = held.no_entry.partition(": ")
-            return None if code == VERIFYING else Ending("refused", code, why)
+            verifying = held.no_entry.code == VERIFYING  # that passes by itself
+            return None if verifying else Ending("refused", held.no_entry.code, held.no_entry.detail)
         if held.unfit:
             return Ending("refused", "MISFIT", held.unfit)
         return self.refused or self.given_up

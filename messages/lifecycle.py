@@ -22,6 +22,23 @@ VERIFYING = "LEDGER_BEING_VERIFIED"
 Phase = Literal["flat", "open", "uneven", "in_flight"]
 
 
+class Denial(msgspec.Struct, frozen=True):
+    """Why something may not be done. Made by the rules of `actors/risk/` and by whoever else has to refuse;
+    Declined, Denied, Waiting and Abort carry its code and its detail.
+    """
+
+    code: str
+    detail: str
+    """A sentence with the figure, its limit and their units."""
+    brief: str = ""
+    """The figure and its limit in a few words, `SOL 0.49 > 0.40 bps`; "" where there is none."""
+
+    @property
+    def text(self) -> str:
+        """`CODE: detail`, for a line to read; nobody takes it apart again."""
+        return f"{self.code}: {self.detail}"
+
+
 class Legging(msgspec.Struct, frozen=True):
     """How much of a cycle was unhedged for how long, by the venue's timestamps
     (`actors/ledger/exposure.py` says what counts).
@@ -171,9 +188,9 @@ class Held(msgspec.Struct, frozen=True):
     """
     foreign: str
     """"" or what at the venue our intents do not explain: blocks entering."""
-    no_entry: str
-    """"" or `CODE: why` the ledger itself lets nothing be entered: its chain is broken or not yet
-    verified, or its disk is nearly full.
+    no_entry: Denial | None
+    """Why the ledger itself lets nothing be entered: its chain is broken or not yet verified, or its disk
+    is nearly full.
     """
     account_ok: bool
     """The account view is reconciled and its stream alive: needed to enter."""

@@ -45,6 +45,7 @@ from messages.lifecycle import (
     AccountStream,
     Adopted,
     Alarm,
+    Denial,
     Denied,
     HaltCleared,
     Halted,
@@ -120,11 +121,13 @@ class Clerk(msgspec.Struct):
     order_builder: OrderBuilder
     epoch: int
     sieve: RowFilter = msgspec.field(default_factory=RowFilter)
+    no_entry: Denial | None = None
+    """See `Held`."""
 
     @property
     def held(self) -> Held:
         """What is held, by the rows, and the account as it was read last."""
-        return self.sieve.held(self.fold, self.epoch)
+        return self.sieve.held(self.fold, self.epoch, self.no_entry)
 
     def step(self, messages: Sequence[msgspec.Struct], at_ns: int) -> Batch:
         """Fold `messages`, all at venue time `at_ns`, and say what follows."""
@@ -147,7 +150,7 @@ class Clerk(msgspec.Struct):
         return batch
 
     def _vote(self, sealed: Sealed, at_ns: int, batch: Batch) -> None:
-        answer = vote(self.fold, sealed, self.epoch, self.order_builder)
+        answer = vote(self.fold, sealed, self.epoch, self.order_builder, self.no_entry)
         if isinstance(answer, Ready):
             for reading in self.sieve.flushed():
                 self._take(reading, at_ns, batch)
@@ -286,7 +289,6 @@ class _Desk(msgspec.Struct):
     anchoring: Anchoring
     note: Notes
     _named: tuple[str, str, str] = ("", "", "")
-    _no_entry: str = ""
     _checkpointed: int = 0
     _unverified: Iterator[None] | None = None
     _committed: bool = True
@@ -335,21 +337,22 @@ class _Desk(msgspec.Struct):
 
     def look_at_disk(self) -> None:
         """May anything be entered, as far as the file and its disk are concerned?"""
-        why = self._file_trouble() or (self.disk.short() if self.disk else "")
-        self.clerk.fold.view.no_entry = why
-        if why and why.partition(":")[0] != self._no_entry:
-            self.note("error", f"entering is blocked: {why}")
-        self._no_entry = why.partition(":")[0]
+        why = self._file_trouble() or (self.disk.short() if self.disk else None)
+        before, self.clerk.no_entry = self.clerk.no_entry, why
+        if why and (before is None or why.code != before.code):
+            self.note("error", f"entering is blocked: {why.text}")
 
-    def _file_trouble(self) -> str:
+    def _file_trouble(self) -> Denial | None:
         if gone := self.anchoring.gone:
             return gone
         if self.reading.broken:
-            return f"BROKEN_LEDGER: {self.reading.broken}"
+            return Denial("BROKEN_LEDGER", self.reading.broken)
         return (
-            ""
+            None
             if self._unverified is None
-            else f"{VERIFYING}: {self.reading.unverified_rows} older rows of the ledger are being verified"
+            else Denial(
+                VERIFYING, f"{self.reading.unverified_rows} older rows of the ledger are being verified"
+            )
         )
 
     @property

@@ -16,7 +16,7 @@ import msgspec
 
 from actors.ledger.fold import Fold
 from actors.ledger.store import Store
-from messages.lifecycle import LEDGER_GONE
+from messages.lifecycle import LEDGER_GONE, Denial
 from messages.sizing import Declined, Ready
 from runtime.specs import told
 
@@ -34,13 +34,14 @@ class Anchoring:
         self._kept = may_be_open
 
     @property
-    def gone(self) -> str:
-        """`CODE: why` nothing may be entered, or "". Two `stat`s."""
+    def gone(self) -> Denial | None:
+        """Why nothing may be entered: the file is not there any more. Two `stat`s."""
         if self._remember is None or self._store.still_there():
-            return ""
-        return (
-            f"{LEDGER_GONE}: the ledger's file was deleted or replaced during this run; a later start would"
-            " not find its records"
+            return None
+        return Denial(
+            LEDGER_GONE,
+            "the ledger's file was deleted or replaced during this run; a later start would not find its"
+            " records",
         )
 
     def begins(self, fold: Fold, now_ms: int) -> str:

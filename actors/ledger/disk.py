@@ -9,6 +9,7 @@ import os
 import sqlite3
 from pathlib import Path
 
+from messages.lifecycle import Denial
 from runtime.files import private
 
 RESERVE_BYTES = 16_000_000
@@ -48,16 +49,17 @@ class Disk:
             return False
         return True
 
-    def short(self) -> str:
-        """`LOW_DISK: why` nothing may be entered, or "". Raises `OSError`."""
+    def short(self) -> Denial | None:
+        """Why nothing may be entered: there is no room left to write it down. Raises `OSError`."""
         if self.used_up:
-            return f"{LOW_DISK}: the disk of {self._folder} was full and the reserve is in use"
+            return Denial(LOW_DISK, f"the disk of {self._folder} was full and the reserve is in use")
         free = self.free()
         if free >= self._min_free:
-            return ""
-        return (
-            f"{LOW_DISK}: {free // 10**6} MB are free for {self._folder}, files.min_free_disk is"
-            f" {self._min_free // 10**6} MB"
+            return None
+        return Denial(
+            LOW_DISK,
+            f"{free // 10**6} MB are free for {self._folder}, files.min_free_disk is"
+            f" {self._min_free // 10**6} MB",
         )
 
 

@@ -55,6 +55,7 @@ from messages.lifecycle import (
     Adopted,
     Alarm,
     CycleEnded,
+    Denial,
     FoldSnapshot,
     GuardActed,
     HaltCleared,
@@ -811,8 +812,10 @@ class Fold(msgspec.Struct):
             if order.ended and order.digest not in self.unpriced
         ]
 
-    def held(self, epoch: int) -> Held:
-        """Everything sizing and the supervisor need to know, for the incarnation of `epoch`."""
+    def held(self, epoch: int, no_entry: Denial | None = None) -> Held:
+        """Everything sizing and the supervisor need to know, for the incarnation of `epoch`. `no_entry`: see
+        `Held`; this process knows it, no row says it.
+        """
         cycle, snapshot = self.cycle, self.view.snapshot
         return Held(
             rows=self.rows,
@@ -845,7 +848,7 @@ class Fold(msgspec.Struct):
             doubts=self.doubts,
             unpriced=tuple(order.doubt() for order in self.unpriced.values()),
             foreign=self.view.foreign,
-            no_entry=self.view.no_entry,
+            no_entry=no_entry,
             account_ok=self.view.ok,
             awaiting_proof=self.awaiting_proof,
             initial_health=snapshot.initial_health if snapshot else Quote(0),

@@ -22,7 +22,7 @@ import msgspec
 from actors.ledger.day import DAY_NS
 from actors.ledger.fold import Fold
 from messages.execution import AccountSnapshot, Fill, OrderUpdate, PositionChange
-from messages.lifecycle import Held
+from messages.lifecycle import Denial, Held
 from messages.money import MoneyRead
 
 QUIET_NS = 300_000_000_000
@@ -125,9 +125,9 @@ class RowFilter(msgspec.Struct):
         )
         return risen or _standing(reading) != _standing(written)
 
-    def held(self, fold: Fold, epoch: int) -> Held:
+    def held(self, fold: Fold, epoch: int, no_entry: Denial | None = None) -> Held:
         """What is held, and the account as it was read last."""
-        held, now = fold.held(epoch), self.current
+        held, now = fold.held(epoch, no_entry), self.current
         if now is None:
             return held
         record, day = msgspec.structs.replace(fold.record), msgspec.structs.replace(fold.day)

@@ -21,7 +21,6 @@ from actors.ledger.flight import Flight
 from actors.ledger.fold import Fold
 from actors.ledger.orders import OurOrder, Shrunk
 from actors.ledger.remembered_orders import plain, unit
-from actors.ledger.view import AccountView
 from messages.lifecycle import FoldSnapshot
 from messages.sizing import Sealed
 
@@ -116,12 +115,7 @@ class _Pool:
 
 def _fields(struct: msgspec.Struct) -> Fields:
     names = (name for name in struct.__struct_fields__ if name not in _APART[type(struct)])
-    return {name: msgspec.Raw(_encode(_by_rows(getattr(struct, name)))) for name in names}
-
-
-def _by_rows(value: Any) -> Any:
-    """Why nothing may be entered is this process's to know, no row says it."""
-    return msgspec.structs.replace(value, no_entry="") if isinstance(value, AccountView) else value
+    return {name: msgspec.Raw(_encode(getattr(struct, name))) for name in names}
 
 
 def _flight(flight: Flight | None, pool: _Pool) -> _Flight | None:

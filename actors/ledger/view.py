@@ -34,8 +34,6 @@ class AccountView(msgspec.Struct):
     """Positions in products that we do not trade, and resting orders (ours never rest): worth a warning,
     they share the margin.
     """
-    no_entry: str = ""
-    """`CODE: why` the ledger itself lets nothing be entered."""
 
     @property
     def ok(self) -> bool:

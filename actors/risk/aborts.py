@@ -4,6 +4,7 @@ waits longer.
 
 import random
 
+from messages.lifecycle import Denial
 from messages.sizing import Abort, Purpose
 from runtime.backoff import Backoff, Streak
 
@@ -45,13 +46,9 @@ class Aborts:
         self._until_s = {True: 0.0, False: 0.0}
         self._streaks = {True: Streak(ENTERING, self._rng), False: Streak(CLOSING, self._rng)}
 
-    @property
-    def repeated(self) -> bool:
-        """Have there been enough of them to speak of it?"""
-        return self._count >= REPEATED
-
-    def obstacle(self, purpose: Purpose, now_s: float) -> str:
-        """Why a plan may not be sealed yet; "" when it may. The same text until the next abort."""
+    def denial(self, purpose: Purpose, now_s: float) -> Denial | None:
+        """Why a plan may not be sealed yet at Trio's time `now_s`; the same until the next abort."""
         if now_s >= self._until_s[purpose == "enter"]:
-            return ""
-        return f"{self._count} in a row were aborted, the last for {self._last}"
+            return None
+        code = "ABORTED" if self._count >= REPEATED else "NOT_SEALED"
+        return Denial(code, f"{self._count} in a row were aborted, the last for {self._last}")

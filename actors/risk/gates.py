@@ -9,7 +9,7 @@ import msgspec
 
 from actors.market_data.cost_curve import BASIS, depth_within, walk
 from messages.amounts import fixed, usd
-from messages.lifecycle import Held
+from messages.lifecycle import Denial, Held
 from messages.market import LegQuote, PairQuote
 from messages.settings import Settings
 from messages.units import ONE, Bps, Price, Quote, worse
@@ -25,43 +25,59 @@ row have failed then.
 """
 
 
-class Denial(msgspec.Struct, frozen=True):
-    """A gate's no: a code in words and a sentence with the figure, its limit and their units."""
-
-    code: str
-    detail: str
-    brief: str = ""
-    """The figure and its limit in a few words, `SOL 0.49 > 0.40 bps`; "" where there is none."""
-
-
-def entry_denial(
-    quote: PairQuote, now_ms: int, settings: Settings, eth_amount: int, sol_amount: int
-) -> Denial | None:
-    """The first reason not to enter with these signed amounts (+ buy) at venue time `now_ms`; None when every
-    gate is open.
-
-    An amount of 0 asks nothing of its book's depth: that there is no amount is sizing's to say.
+class Attempt(msgspec.Struct, frozen=True):
+    """An entry with these signed amounts (+ buy), on this quote, at venue time `now_ms`. An amount of 0 asks
+    nothing of its book's depth: that there is no amount is sizing's to say.
     """
-    legs = (("ETH-PERP", quote.eth, eth_amount), ("SOL-PERP", quote.sol, sol_amount))
-    if not quote.venue_active:
-        return Denial("VENUE_NOT_ACTIVE", "the venue's status is not active")
-    for name, leg, _ in legs:
-        if denial := _untradable(name, leg) or _stale(name, leg, now_ms, settings):
-            return denial
-    if quote.skew_ms > settings.max_quote_skew:
-        detail = (
-            f"the books of ETH-PERP and SOL-PERP are {quote.skew_ms} ms apart, limit"
-            f" {settings.max_quote_skew} ms"
+
+    quote: PairQuote
+    now_ms: int
+    settings: Settings
+    eth_amount: int
+    sol_amount: int
+
+    @property
+    def legs(self) -> tuple[tuple[str, LegQuote, int], ...]:
+        """Name, book and amount of each leg, ETH first: where both legs are at fault, ETH is named."""
+        return (
+            ("ETH-PERP", self.quote.eth, self.eth_amount),
+            ("SOL-PERP", self.quote.sol, self.sol_amount),
         )
-        return Denial("QUOTE_SKEW", detail, f"{quote.skew_ms} > {settings.max_quote_skew} ms")
-    for name, leg, amount in legs:
-        if (
-            denial := _wide(name, leg, settings)
-            or _thin(name, leg, amount, settings)
-            or _off_oracle(name, leg, settings)
-        ):
-            return denial
-    return None
+
+
+def venue_denial(attempt: Attempt) -> Denial | None:
+    """Is the venue as a whole open for trading?"""
+    if attempt.quote.venue_active:
+        return None
+    return Denial("VENUE_NOT_ACTIVE", "the venue's status is not active")
+
+
+def staleness_denial(attempt: Attempt) -> Denial | None:
+    """Can each product be traded, and is its book one of now?"""
+    checks = (
+        _untradable(name, leg) or _stale(name, leg, attempt.now_ms, attempt.settings)
+        for name, leg, _ in attempt.legs
+    )
+    return next((denial for denial in checks if denial), None)
+
+
+def skew_denial(attempt: Attempt) -> Denial | None:
+    """Are both books of about the same moment? Else the two notionals are not comparable."""
+    skew_ms, limit_ms = attempt.quote.skew_ms, attempt.settings.max_quote_skew
+    if skew_ms <= limit_ms:
+        return None
+    detail = f"the books of ETH-PERP and SOL-PERP are {skew_ms} ms apart, limit {limit_ms} ms"
+    return Denial("QUOTE_SKEW", detail, f"{skew_ms} > {limit_ms} ms")
+
+
+def book_denial(attempt: Attempt) -> Denial | None:
+    """Is each book narrow, deep enough for the amount, and near its oracle price?"""
+    settings = attempt.settings
+    checks = (
+        _wide(name, leg, settings) or _thin(name, leg, amount, settings) or _off_oracle(name, leg, settings)
+        for name, leg, amount in attempt.legs
+    )
+    return next((denial for denial in checks if denial), None)
 
 
 def rules_denial(rules: VenueRules, doubted_ms: int, now_ms: int) -> Denial | None:

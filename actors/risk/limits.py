@@ -14,9 +14,8 @@ below 1, short ones above; products do not net. So entering takes from the healt
 - weight| and the fees, and what both legs take together is more than either alone takes.
 """
 
-from actors.risk.gates import Denial
 from messages.amounts import rate_percent, usd
-from messages.lifecycle import Held
+from messages.lifecycle import Denial, Held
 from messages.market import PairQuote
 from messages.settings import Settings
 from messages.sizing import LegOrder, SizingPlan

@@ -14,14 +14,15 @@ import msgspec
 import trio
 
 from actors.market_data.cost_curve import BASIS, depth_within
-from actors.risk.gates import Denial, closed_window, daily_loss, entry_denial, limit_price, rules_denial
+from actors.risk.gates import limit_price, rules_denial
 from actors.risk.legging import over_budget
 from actors.risk.limits import pair_over
+from actors.risk.may_enter import ACCOUNT, STANDING, TURN, AccountFacts, Outlook, entry_denial, may_enter
 from actors.sizing.attainability import Attainability, attainable
 from actors.sizing.lattice import MINIMUM_PERCENT, TakenSide, possible_near, size_pair, vwap
 from actors.sizing.min_notional import topping_up
 from actors.sizing.repair import Way, cheapest
-from messages.lifecycle import Denied, Directive, Held, Hop, Note, Waiting
+from messages.lifecycle import Denial, Denied, Directive, Held, Hop, Note, Waiting
 from messages.market import LegQuote, Level, PairQuote
 from messages.settings import Settings
 from messages.sizing import RESTORES, TOP_UPS, Leg, LegOrder, Purpose, SizingPlan, Skipped, Verdict
@@ -131,8 +132,16 @@ class Sizer(msgspec.Struct, frozen=True):
     # -- flat: enter, or say why not -------------------------------------------------------------------------
 
     def _flat(self, memory: Memory, look: Look, quote: PairQuote) -> tuple[Memory, Decision]:
-        if not self._may_enter(look):
-            return msgspec.structs.replace(memory, waiting_since_ms=Ms(0), denial=self.barred(look)), None
+        barred, held = self.barred(look), look.held
+        known = AccountFacts(
+            no_entry=held.no_entry,
+            foreign=held.foreign,
+            unfit=held.unfit,
+            flat=not held.awaiting_proof,
+            ok=held.account_ok,
+        )
+        if barred or may_enter(TURN, self._outlook(look)) or may_enter(ACCOUNT, known):
+            return msgspec.structs.replace(memory, waiting_since_ms=Ms(0), denial=barred), None
         if not memory.waiting_since_ms:
             memory = msgspec.structs.replace(memory, waiting_since_ms=look.now_ms)
         patient = look.now_ms < memory.waiting_since_ms + ENTRY_PATIENCE_MS
@@ -142,21 +151,21 @@ class Sizer(msgspec.Struct, frozen=True):
         late = None if patient else Skipped(self._cycle(look.held), attempt.code, attempt.detail, None)
         return self._proposed(msgspec.structs.replace(memory, denial=attempt), look, late)
 
-    def _may_enter(self, look: Look) -> bool:
-        held, directive = look.held, look.directive
-        attempts = held.attempts(count_skips=self.settings.count_skips)
-        done = self.settings.cycles is not None and attempts >= self.settings.cycles
-        rested = held.last_change_ms == 0 or look.now_ms >= held.last_change_ms + self.settings.pause
-        allowed = directive.enter and not directive.leave_now and self.barred(look) is None
-        barred = held.foreign or held.no_entry or held.unfit
-        return allowed and not done and rested and held.account_ok and not barred and not held.awaiting_proof
-
     def barred(self, look: Look) -> Denial | None:
         """What keeps us from entering however good the books are. It is waited out: no cycle is skipped
         for it.
         """
-        old = rules_denial(self.rules, look.doubted_ms, look.now_ms)
-        return closed_window(look.now_ms, self.settings) or daily_loss(look.held, self.settings) or old
+        return may_enter(STANDING, self._outlook(look))
+
+    def _outlook(self, look: Look) -> Outlook:
+        return Outlook(
+            settings=self.settings,
+            rules=self.rules,
+            held=look.held,
+            directive=look.directive,
+            now_ms=look.now_ms,
+            doubted_ms=look.doubted_ms,
+        )
 
     def _cycle(self, held: Held) -> int:
         return held.cycle if held.enters else held.cycle + 1

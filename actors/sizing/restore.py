@@ -6,8 +6,8 @@ votes), one FOK, by a run that may still enter, after everything that entering a
 account. Never by ESCAPE, guard or `flatten`, and never after a risk halt.
 """
 
-from actors.risk.gates import Denial, entry_denial
-from messages.lifecycle import Held
+from actors.risk.may_enter import entry_denial
+from messages.lifecycle import Denial, Held
 from messages.market import PairQuote
 from messages.settings import Settings
 from messages.sizing import Leg, SizingPlan

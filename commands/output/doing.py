@@ -92,7 +92,7 @@ def _stands(seen: Seen, held: Held, now_ms: int) -> str:
         return "CHECKING: flat by our fills, asking the exchange"
     if settings.cycles is not None and used >= settings.cycles:
         return f"DONE: {used} of {settings.cycles} cycles"
-    barred = held.foreign or held.no_entry or held.unfit
+    barred = held.foreign or (held.no_entry and held.no_entry.text) or held.unfit
     return f"BLOCKED: {barred}" if barred else _waits(seen, held, now_ms)
 
 

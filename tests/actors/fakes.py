@@ -170,7 +170,7 @@ _ZERO: dict[str, Any] = dict.fromkeys(Held.__struct_fields__, 0) | {
     "too_small": (),
     "refused": (),
     "foreign": "",
-    "no_entry": "",
+    "no_entry": None,
     "account_ok": True,
     "awaiting_proof": False,
     "initial_health": Quote(10_000 * ONE),

@@ -7,6 +7,7 @@ import trio
 from actors import leg
 from actors.leg import LegState, Tools, on_place, on_sealed
 from messages.execution import Outcome
+from messages.lifecycle import Denial
 from messages.settings import Limits, Settings
 from messages.sizing import Abort, Declined, LegOrder, Place, Ready, Sealed
 from messages.units import ONE, Base, Ms, Price, Quote
@@ -141,7 +142,7 @@ def test_a_plan_changed_after_the_vote_is_never_sent(field: str) -> None:
     changed = msgspec.structs.replace(message.plan, **{field: OTHER.get(field, 999)})
     for with_digest in (message.digest, digest(changed)):
         tampered = msgspec.structs.replace(state, sealed=Sealed(changed, with_digest))
-        assert isinstance(on_place(tampered, place_for(message), ORDER_BUILDER), tuple)
+        assert isinstance(on_place(tampered, place_for(message), ORDER_BUILDER), Denial)
 
 
 def flipped(signed: SignedOrder) -> SignedOrder:
@@ -158,11 +159,11 @@ def test_a_flipped_side_inside_the_built_order_is_never_sent() -> None:
         on_place(
             msgspec.structs.replace(state, signed=flipped(state.signed)), place_for(message), ORDER_BUILDER
         ),
-        tuple,
+        Denial,
     )
     own_name = msgspec.structs.replace(flipped(state.signed), digest=state.signed.digest)
     assert isinstance(
-        on_place(msgspec.structs.replace(state, signed=own_name), place_for(message), ORDER_BUILDER), tuple
+        on_place(msgspec.structs.replace(state, signed=own_name), place_for(message), ORDER_BUILDER), Denial
     )
 
 
@@ -171,7 +172,7 @@ def test_a_place_for_anything_else_sends_nothing(change: dict[str, object]) -> N
     message = sealed()
     state, _ = vote(message)
     assert isinstance(
-        on_place(state, msgspec.structs.replace(place_for(message), **change), ORDER_BUILDER), tuple
+        on_place(state, msgspec.structs.replace(place_for(message), **change), ORDER_BUILDER), Denial
     )
 
 

@@ -15,9 +15,10 @@ import trio.testing
 from trio.testing import MockClock
 
 from actors.leg_connections import LegConnections
+from actors.risk import may_enter
 from actors.tree import World
 from messages.execution import Outcome
-from messages.lifecycle import Alarm, Denied, Halted, Held, HeldLeg, Note
+from messages.lifecycle import Alarm, Denial, Denied, Halted, Held, HeldLeg, Note
 from messages.sizing import Abort, Declined, Place, Sealed, SizingPlan
 from messages.units import Base, Ms
 from runtime.specs import Restarting
@@ -247,8 +248,11 @@ async def test_plans_that_are_declined_again_and_again_are_sealed_more_and_more_
 ) -> None:
     """A leg that has a connection and votes no for another reason: nobody can know before."""
     async with bench(tmp_path, ALARMED) as ready:
-        refuse = ("MAX_LEG_NOTIONAL", "staged")
-        with mock.patch("actors.leg._leg_objection", return_value=refuse), trio.move_on_after(300):
+        refuse = Denial("MAX_LEG_NOTIONAL", "staged")
+        leg_stage = may_enter.LEG._replace(
+            conditions=tuple(each._replace(rule=lambda _: refuse) for each in may_enter.LEG.conditions)
+        )
+        with mock.patch("actors.leg.LEG", leg_stage), trio.move_on_after(300):
             await ready.machine.run()
         sealed = of_kind(ready, Sealed)
         assert 8 <= len(sealed) == len(of_kind(ready, Abort)) <= 16, "doubling up to a minute"

@@ -15,7 +15,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 from actors.ledger import BrokenChain, CsvBooks, LedgerMessage, Store, Unwritable, ledger_actor
 from actors.ledger.store import SCHEMA, Timed
 from messages.execution import Outcome, PlanClosed
-from messages.lifecycle import AccountStream, CycleEnded, Held, Hop, Note, Opened, Started
+from messages.lifecycle import AccountStream, CycleEnded, Denial, Held, Hop, Note, Opened, Started
 from messages.sizing import Declined, Ready, Sealed
 from messages.units import Base, Ms, Ns
 from runtime.mailbox import Latest, Mailbox
@@ -244,7 +244,9 @@ async def test_a_broken_chain_blocks_entering_and_not_closing(
         database.execute("UPDATE events SET at_ns = 5 WHERE seq = 2")
     desk.said.clear()
     async with desk.running():
-        assert desk.holding.no_entry == "BROKEN_LEDGER: row 2 of the ledger is not the row that was written"
+        assert desk.holding.no_entry == Denial(
+            "BROKEN_LEDGER", "row 2 of the ledger is not the row that was written"
+        )
         assert (desk.holding.phase, desk.holding.eth.amount) == ("open", Base.of("0.042"))
         story.leave()
         await desk.tell(*told(story)[-4:])

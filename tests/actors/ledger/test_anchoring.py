@@ -73,16 +73,18 @@ def test_a_file_that_is_gone_or_replaced_is_noticed_and_takes_nothing_back(
 ) -> None:
     kept, story = Kept(), Story()
     anchoring = Anchoring(store, kept.remember, may_be_open=True)
-    assert anchoring.gone == ""
+    assert anchoring.gone is None
     (tmp_path / "ledger.sqlite").unlink()
-    assert anchoring.gone.startswith(f"{LEDGER_GONE}: ")
+    assert anchoring.gone
+    assert anchoring.gone.code == LEDGER_GONE
     anchoring.before_speaking(story.fold, [], 6)
     assert kept.words == []
     Store.open(tmp_path / "ledger.sqlite", Opened("evenkeel.ledger/1", "test", 1, "0x"), "normal").close()
-    assert anchoring.gone.startswith(f"{LEDGER_GONE}: ")
+    assert anchoring.gone
+    assert anchoring.gone.code == LEDGER_GONE
 
 
 def test_a_run_whose_venue_dies_with_it_keeps_nothing(store: Store, tmp_path: Path) -> None:
     anchoring = Anchoring(store, None)
     (tmp_path / "ledger.sqlite").unlink()
-    assert (anchoring.begins(Story().fold, 5), anchoring.gone) == ("", "")
+    assert (anchoring.begins(Story().fold, 5), anchoring.gone) == ("", None)

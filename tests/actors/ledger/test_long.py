@@ -16,7 +16,7 @@ from actors.ledger import store as store_module
 from actors.ledger.reading import SLICE_ROWS, SNAPSHOT_ROWS, START_ROWS
 from actors.ledger.snapshots import FOLD_VERSION, snapshot_of
 from actors.ledger.store import SCHEMA, Timed, row_hash
-from messages.lifecycle import VERIFYING, AccountStream, FoldSnapshot, Held, Opened
+from messages.lifecycle import VERIFYING, AccountStream, Denial, FoldSnapshot, Held, Opened
 from messages.sizing import Declined, Ready
 from runtime.mailbox import Latest, Mailbox
 from tests.actors.fakes import ORDER_BUILDER, START_MS, venue_clock
@@ -146,7 +146,8 @@ async def test_rows_before_the_snapshot_are_verified_in_slices_and_nothing_is_en
         nursery.start_soon(work.turns)
         await nursery.start(desk._run)
         assert work.all < len(story.rows) / 2, "what is open is known from the snapshot and the rows after it"
-        assert desk.holding.no_entry.startswith(f"{VERIFYING}: {len(story.rows) - 4} older rows")
+        assert desk.holding.no_entry is not None
+        assert desk.holding.no_entry.text.startswith(f"{VERIFYING}: {len(story.rows) - 4} older rows")
         story.seal(story.plan("enter", "0.042", "-1", cycle=101))
         desk.box.post(story.sealed)
         await trio.lowlevel.checkpoint()
@@ -156,7 +157,7 @@ async def test_rows_before_the_snapshot_are_verified_in_slices_and_nothing_is_en
         assert answer.code == VERIFYING
         await wait_all_tasks_blocked_but(desk)
         assert work.most <= TWO_SLICES
-        assert desk.holding.no_entry == ""
+        assert desk.holding.no_entry is None
         story.seal(story.plan("enter", "0.042", "-1", cycle=101))
         desk.box.post(story.sealed)
         for _ in range(5):
@@ -183,7 +184,7 @@ async def test_a_broken_old_row_is_found_and_blocks_entering_and_not_closing(
     desk = LongLedger(path)
     async with desk.running():
         await wait_all_tasks_blocked()
-        assert desk.holding.no_entry == f"BROKEN_LEDGER: {BrokenChain(7)}"
+        assert desk.holding.no_entry == Denial("BROKEN_LEDGER", str(BrokenChain(7)))
         assert (desk.holding.phase, desk.holding.eth.amount) == ("open", story.held.eth.amount)
         story.seal(story.plan("exit", "-0.042", "1", cycle=31))
         await desk.tell(story.sealed)

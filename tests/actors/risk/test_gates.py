@@ -8,7 +8,9 @@ import msgspec
 import pytest
 
 from actors.market_data.cost_curve import depth_within, vwap, walk
-from actors.risk.gates import Denial, closed_window, daily_loss, entry_denial, limit_price
+from actors.risk.gates import closed_window, daily_loss, limit_price
+from actors.risk.may_enter import entry_denial
+from messages.lifecycle import Denial
 from messages.market import Level, PairQuote
 from messages.settings import Settings, WeeklyWindow
 from messages.units import Base, Bps, Ms, Price, Quote, Rate, notional
