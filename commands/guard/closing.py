@@ -186,7 +186,7 @@ class GuardClosing:
     # -- Evenkeel's part -------------------------------------------------------------------------------------
 
     def _evidence(self) -> Evidence:
-        return gathered(self._reach.here, self._ledger.parent, self._state.parent)
+        return gathered(self._reach.here, self._ledger.parent, self._state.parent, mine=self._state)
 
     def _what(self, rules: VenueRules, venue: NadoVenue) -> ClosingTask:
         """Evenkeel's part by a ledger that can be trusted; while none can, at most what was signed. What this

@@ -146,15 +146,20 @@ class Evidence(msgspec.Struct, frozen=True):
         return self.ledger.halted if self.ledger.state not in {"other", "older"} and not self.child else None
 
 
-def gathered(here: Access | None, logs: Path, directory: Path, *, full: bool = False) -> Evidence:
+def gathered(
+    here: Access | None, logs: Path, directory: Path, *, full: bool = False, mine: Path | None = None
+) -> Evidence:
     """What the files say about `here` and about the ledger in `logs`. Never raises.
 
     `here` None: nobody knows whose account is meant, so that only the ledger in `logs` and the state files
     that name this folder count. `full`: all rows of that ledger are verified, and not those since its newest
-    snapshot alone.
+    snapshot alone. `mine`: a state file that is known to be this account's, whatever the venue at its URL was
+    last said to be.
     """
     folder = str(_resolved(logs))
     ours = [state_file(directory, identity) for identity in here.identities(logs, directory)] if here else []
+    # What is remembered of a URL is what anybody was told there, on a bad wire too.
+    ours = [*([mine] if mine and mine not in ours else []), *ours]
     naming = [path for path in _there(directory) if path not in ours and _names(path, folder)]
     ours, strange = (ours, naming) if here else (naming, [])
     saved = strictest([read_state(path) for path in ours])

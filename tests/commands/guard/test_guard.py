@@ -16,6 +16,7 @@ import pytest
 import trio
 
 from actors.instance.state import BEAT, GUARD_BEAT, Saved, closing_alone, read_state, state_file
+from actors.instance.venues import canonical, remember_venue
 from commands.access.venue import Access
 from commands.guard.closing import SLOW_S
 from commands.guard.command import GuardOptions, GuardRun
@@ -27,6 +28,7 @@ from messages.settings import Guard as GuardSettings
 from messages.units import ONE, Base, Ms, Quote
 from runtime.clock import RunClock
 from runtime.heartbeat import Beat, Heartbeat
+from runtime.locks import Holder
 from tests.determinism import seed_trio
 from tests.machine.audit import net
 from tests.machine.bench import OWNER, START_NS, URL, Bench, bench
@@ -235,6 +237,28 @@ async def test_an_exchange_that_calls_itself_another_one_for_a_while_is_looked_a
         assert it.open_now() == (0, 0)
         assert it.heard("asked again")
         assert it.heard("FLAT: no Evenkeel positions are open · 1 round of reduce-only orders")
+
+
+async def test_what_others_remember_of_the_exchange_does_not_make_its_own_state_file_a_third_partys(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    """Seen: `status` was told by a disturbed wire that another exchange answers at this URL, and kept that.
+
+    The guard then took its own stored escape for another subaccount's and stayed, with the account flat.
+    """
+    async with left_open(tmp_path) as it:
+        directory, here = it.state.parent, it.guard()._reach.here
+        known = state_file(directory, here.identity_at(it.ready.world.rules, directory))
+        for path in directory.glob(f"{it.state.stem}.*"):
+            path.replace(known.with_suffix(path.suffix))
+        names_its_folder = Holder(NO_SUCH_PID, str(tmp_path))
+        known.with_suffix(".lock").write_bytes(msgspec.json.encode(names_its_folder))
+        it.state = known
+        remember_venue(directory, canonical(URL), "chain 57073 contract 0x00 simulated-9-9")
+        with trio.fail_after(30):
+            assert await it.guard().run() == 0
+        assert it.open_now() == (0, 0)
+        assert not it.heard("another subaccount's")
 
 
 async def test_a_ledger_that_is_gone_is_no_flat_and_what_was_signed_is_closed(
