@@ -26,7 +26,7 @@ import trio
 from actors import account, leg
 from actors.barrier import EpochBumped
 from actors.instance.state import RunState
-from actors.ledger import CsvBooks, Disk, LedgerMessage, ledger_actor
+from actors.ledger import CsvBooks, Disk, LedgerFile, LedgerMessage, LedgerWiring, ledger_actor
 from actors.market_data import actor as market_data
 from actors.sizing import actor as sizing
 from messages.lifecycle import AccountStream, Directive, Held, Opened, Restarted, Waiting
@@ -251,22 +251,22 @@ class Tree:
     async def _ledger(self, *, task_status: trio.TaskStatus[None]) -> None:
         w = self.world
         await ledger_actor(
-            w.ledger,
-            w.opened,
-            w.sync,
-            self.channels.to_ledger.reader(),
-            self.channels.inbox.post,
-            self.channels.held,
-            w.venue.order_builder,
-            w.clock,
-            w.state.epoch,
-            w.observe,
-            w.csvs() if w.csvs else None,
-            disk=w.disk,
-            products=(w.rules.eth.product_id, w.rules.sol.product_id),
-            remember=w.state.remember if w.url else None,
-            may_be_open=w.state.anchor.may_be_open if w.state.anchor else None,
-            pulse=self._watch.fresh("ledger", self.channels.to_ledger),
+            LedgerFile(w.ledger, w.opened, w.sync),
+            LedgerWiring(
+                self.channels.to_ledger.reader(),
+                self.channels.inbox.post,
+                self.channels.held,
+                w.venue.order_builder,
+                w.clock,
+                w.observe,
+                w.state.epoch,
+                w.csvs() if w.csvs else None,
+                w.disk,
+                products=(w.rules.eth.product_id, w.rules.sol.product_id),
+                remember=w.state.remember if w.url else None,
+                may_be_open=w.state.anchor.may_be_open if w.state.anchor else None,
+                pulse=self._watch.fresh("ledger", self.channels.to_ledger),
+            ),
             task_status=task_status,
         )
 

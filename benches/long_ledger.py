@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import msgspec
 import trio
 
-from actors.ledger import Fold, Journal, Reading, Store, folded, ledger_actor
+from actors.ledger import Fold, Journal, LedgerFile, LedgerWiring, Reading, Store, folded, ledger_actor
 from actors.ledger.fold import REMEMBERED
 from actors.ledger.reading import SNAPSHOT_ROWS
 from actors.ledger.snapshots import snapshot_of
@@ -172,17 +172,10 @@ async def restarted(path: Path, ours: Opened) -> tuple[Cost, Cost, Cost]:
         nursery.start_soon(turning)
         actor = partial(
             ledger_actor,
-            path,
-            ours,
-            "normal",
-            box.reader(),
-            lambda _m: None,
-            held,
-            ORDER_BUILDER,
-            venue_clock(),
-            1,
-            lambda _m: None,
-            None,
+            LedgerFile(path, ours, "normal"),
+            LedgerWiring(
+                box.reader(), lambda _m: None, held, ORDER_BUILDER, venue_clock(), lambda _m: None, 1
+            ),
         )
         await nursery.start(actor)
         ready = since(began)
@@ -196,7 +189,14 @@ async def restarted(path: Path, ours: Opened) -> tuple[Cost, Cost, Cost]:
 async def guarded(path: Path, ours: Opened, *, read_only: bool) -> Cost:
     began = now()
     with closing(
-        Journal(path, ours, "normal", ORDER_BUILDER, venue_clock(), lambda _m: None, 2, read_only=read_only)
+        Journal(
+            LedgerFile(path, ours, "normal"),
+            ORDER_BUILDER,
+            venue_clock(),
+            lambda _m: None,
+            2,
+            read_only=read_only,
+        )
     ):
         return since(began)
 

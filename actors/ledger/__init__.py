@@ -14,7 +14,7 @@ locking.py  one process writes it
 journal.py  writing while no ledger actor lives      remembered_orders.py  orders that ended long ago, shrunk
 """
 
-from actors.ledger.actor import LedgerMessage, Unwritable, ledger_actor, run
+from actors.ledger.actor import LedgerMessage, LedgerWiring, Unwritable, ledger_actor
 from actors.ledger.csvs import CsvBooks
 from actors.ledger.disk import Disk
 from actors.ledger.fold import Fold
@@ -22,7 +22,15 @@ from actors.ledger.journal import Journal
 from actors.ledger.locking import LedgerError
 from actors.ledger.reading import Reading, Verified, folded, read, read_verified
 from actors.ledger.starting import catch_up
-from actors.ledger.store import SCHEMA, BrokenChain, NewerSchema, OtherIdentity, Store, archive_logs
+from actors.ledger.store import (
+    SCHEMA,
+    BrokenChain,
+    LedgerFile,
+    NewerSchema,
+    OtherIdentity,
+    Store,
+    archive_logs,
+)
 
 __all__ = [
     "SCHEMA",
@@ -32,7 +40,9 @@ __all__ = [
     "Fold",
     "Journal",
     "LedgerError",
+    "LedgerFile",
     "LedgerMessage",
+    "LedgerWiring",
     "NewerSchema",
     "OtherIdentity",
     "Reading",
@@ -45,5 +55,4 @@ __all__ = [
     "ledger_actor",
     "read",
     "read_verified",
-    "run",
 ]

@@ -12,9 +12,6 @@ transaction.
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from functools import partial
-from pathlib import Path
-from typing import Literal
 
 import msgspec
 import trio
@@ -29,7 +26,7 @@ from actors.ledger.fold import Fold
 from actors.ledger.reading import SNAPSHOT_ROWS, START_ROWS, Reading
 from actors.ledger.row_filter import RowFilter
 from actors.ledger.starting import in_slices, reading_of
-from actors.ledger.store import Store, Timed
+from actors.ledger.store import LedgerFile, Store, Timed
 from actors.ledger.vote import vote
 from messages.execution import (
     AccountSnapshot,
@@ -51,7 +48,7 @@ from messages.lifecycle import (
     Halted,
     Held,
     Hop,
-    Opened,
+    HopWord,
     Restarted,
     Staged,
     Started,
@@ -59,7 +56,7 @@ from messages.lifecycle import (
 from messages.market import RulesRead
 from messages.money import MoneyRead
 from messages.sizing import Abort, Place, Ready, Sealed, Skipped
-from messages.units import Ns
+from messages.units import Base, Ns
 from runtime.clock import VenueClock
 from runtime.mailbox import Latest
 from runtime.observe import Notes, Observe
@@ -133,11 +130,23 @@ class Clerk(msgspec.Struct):
         """Fold `messages`, all at venue time `at_ns`, and say what follows."""
         batch = Batch()
         for message in messages:
-            if isinstance(message, Sealed):
-                self._vote(message, at_ns, batch)
-            else:
+            if not isinstance(message, Sealed):
                 for row in self.sieve.admitted(self.fold, message, at_ns):
                     self._take(row, at_ns, batch)
+                continue
+            answer = vote(self.fold, message, self.epoch, self.order_builder, self.no_entry)
+            if isinstance(answer, Ready):  # the reading it stands on is written before the intent
+                for reading in self.sieve.flushed():
+                    self._take(reading, at_ns, batch)
+                self._take(message, at_ns, batch)
+            self._take(answer, at_ns, batch)
+            batch.posts.append(answer)
+            said = "READY" if isinstance(answer, Ready) else f"{answer.code}: {answer.detail}"
+            batch.hops.append(
+                _hop(
+                    "ledger intent", message, (message.plan.eth.amount, message.plan.sol.amount), said, at_ns
+                )
+            )
         return batch
 
     def rest(self, at_ns: int) -> Batch:
@@ -149,28 +158,6 @@ class Clerk(msgspec.Struct):
             self._take(reading, at_ns, batch)
         return batch
 
-    def _vote(self, sealed: Sealed, at_ns: int, batch: Batch) -> None:
-        answer = vote(self.fold, sealed, self.epoch, self.order_builder, self.no_entry)
-        if isinstance(answer, Ready):
-            for reading in self.sieve.flushed():
-                self._take(reading, at_ns, batch)
-            self._take(sealed, at_ns, batch)
-        self._take(answer, at_ns, batch)
-        batch.posts.append(answer)
-        plan, said = sealed.plan, "READY" if isinstance(answer, Ready) else f"{answer.code}: {answer.detail}"
-        batch.hops.append(
-            Hop(
-                Ns(at_ns),
-                "ledger intent",
-                plan.epoch,
-                plan.seq,
-                sealed.digest,
-                plan.eth.amount,
-                plan.sol.amount,
-                said,
-            )
-        )
-
     def _take(self, message: msgspec.Struct, at_ns: int, batch: Batch) -> None:
         if isinstance(message, Restarted):
             self.epoch = max(self.epoch, message.epoch)
@@ -179,92 +166,97 @@ class Clerk(msgspec.Struct):
             self.fold.apply(consequence, at_ns)
             batch.rows.append((at_ns, consequence))
             batch.posts.append(consequence)
-            batch.hops.extend(_fill_hop(self.fold, consequence, at_ns))
+            if isinstance(consequence, PlanClosed) and self.fold.last_flight is not None:
+                eth, sol = consequence.eth, consequence.sol
+                said = "aborted" if consequence.aborted else f"eth {eth.outcome}, sol {sol.outcome}"
+                sealed = self.fold.last_flight.sealed
+                batch.hops.append(_hop("ledger fill", sealed, (eth.filled, sol.filled), said, at_ns))
             batch.lines.append(lines_of(self.fold, message, consequence, at_ns))
 
 
-def _fill_hop(fold: Fold, message: msgspec.Struct, at_ns: int) -> list[Hop]:
-    if not isinstance(message, PlanClosed) or fold.last_flight is None:
-        return []
-    note = "aborted" if message.aborted else f"eth {message.eth.outcome}, sol {message.sol.outcome}"
-    digest = fold.last_flight.sealed.digest
-    return [
-        Hop(
-            Ns(at_ns),
-            "ledger fill",
-            message.epoch,
-            message.seq,
-            digest,
-            message.eth.filled,
-            message.sol.filled,
-            note,
-        )
-    ]
+def _hop(name: HopWord, sealed: Sealed, amounts: tuple[Base, Base], note: str, at_ns: int) -> Hop:
+    plan = sealed.plan
+    return Hop(Ns(at_ns), name, plan.epoch, plan.seq, sealed.digest, *amounts, note)
 
 
-async def run(
-    inbox: trio.MemoryReceiveChannel[LedgerMessage],
-    post: Callable[[msgspec.Struct], None],
-    held: Latest[Held],
-    store: Store,
-    fold: Fold,
-    order_builder: OrderBuilder,
-    clock: VenueClock,
-    epoch: int,
-    observe: Observe,
-    csvs: CsvBooks | None,
-    *,
-    reading: Reading,
-    anchoring: Anchoring | None = None,
-    pulse: Pulse | None = None,
-    disk: Disk | None = None,
-    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+class LedgerWiring(msgspec.Struct, frozen=True):
+    """What one incarnation of the ledger is connected to and given, beside its file."""
+
+    inbox: trio.MemoryReceiveChannel[LedgerMessage]
+    post: Callable[[msgspec.Struct], None]
+    """To the supervisor: votes, endings of plans and cycles, once they are on disk."""
+    held: Latest[Held]
+    order_builder: OrderBuilder
+    clock: VenueClock
+    observe: Observe
+    epoch: int
+    """Of this incarnation."""
+    csvs: CsvBooks | None = None
+    disk: Disk | None = None
+    products: tuple[int, int] | None = None
+    """Ids of ETH-PERP and SOL-PERP, by the venue's rules."""
+    remember: Remember | None = None
+    """Keeps what must outlive a ledger that is lost."""
+    may_be_open: bool | None = None
+    """What was kept so before this incarnation."""
+    pulse: Pulse = msgspec.field(default_factory=Pulse)
+
+
+async def ledger_actor(
+    file: LedgerFile, wiring: LedgerWiring, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
 ) -> None:
-    """Keep the ledger until cancelled. `sqlite3` errors propagate: a ledger that cannot write must end
-    trading. `reading`: how it was read.
+    """One incarnation: open the file, fold it, keep it until cancelled, close it. Raises `LedgerError`, and
+    `Unwritable` for what `sqlite3` and the disk raise: a ledger that cannot write must end trading.
 
-    What already waits in the mailbox is folded before anybody sees what is held, so that a new incarnation
-    never shows an older state. Rows before the snapshot that the reading began with are verified meanwhile;
-    until they are, nothing is entered.
+    A broken chain does not stop it, because what is open must still be closed: the rows that are good are
+    folded and entering is blocked. What already waits in the mailbox is folded before anybody sees what is
+    held, so that a new incarnation never shows an older state. Rows before the snapshot that the reading
+    began with are verified meanwhile; until they are, nothing is entered.
     """
-    desk = _Desk(
-        Clerk(fold, order_builder, epoch),
-        store,
-        post,
-        held,
-        clock,
-        observe,
-        csvs,
-        disk,
-        reading,
-        anchoring or Anchoring(store, None),
-        Notes(observe, clock, "ledger"),
-    )
-    pulse = pulse or Pulse()
-    with inbox:
-        desk.begin()
-        desk.work(_waiting(inbox))
-        desk.rest(START_ROWS)
-        task_status.started()
+    note = Notes(wiring.observe, wiring.clock, "ledger")
+    with wiring.inbox:
         try:
-            while True:
-                first = await _mail(inbox, desk)
-                desk.work([*first, *_waiting(inbox)])
-                desk.rest(SNAPSHOT_ROWS)
-                pulse.done()
-        except trio.Cancelled:
-            desk.leave()
-            raise
+            store = file.store(wiring.clock.now_ns())
+            try:
+                take_in(file.path.parent, store, note)
+                if wiring.disk is not None:
+                    wiring.disk.reserve()
+                reading, books = reading_of(store, wiring.csvs, note)
+                await in_slices(reading, wiring.pulse)
+                fold = reading.fold
+                fold.reopened()
+                if wiring.products:
+                    fold.products = dict(zip(LEGS, wiring.products, strict=True))
+                anchoring = Anchoring(store, wiring.remember, may_be_open=wiring.may_be_open)
+                clerk = Clerk(fold, wiring.order_builder, wiring.epoch)
+                await _keep(_Desk(clerk, store, wiring, books, reading, anchoring, note), task_status)
+            finally:
+                with suppress(sqlite3.Error):  # what brought us here is what must be told
+                    store.close()
+        except (sqlite3.Error, OSError) as error:
+            raise Unwritable(f"{file.path}: {told(error)}") from error
 
 
-async def _mail(inbox: trio.MemoryReceiveChannel[LedgerMessage], desk: "_Desk") -> list[LedgerMessage]:
-    """What comes first; until then old rows are verified, a slice at a time. Raises `trio.EndOfChannel`."""
-    while desk.verifying:
-        desk.verify()
-        await trio.lowlevel.checkpoint()
-        if waiting := _waiting(inbox):
-            return waiting
-    return [await inbox.receive()]
+async def _keep(desk: "_Desk", task_status: trio.TaskStatus[None]) -> None:
+    """Take what comes until cancelled; while nothing comes, verify old rows, a slice at a time."""
+    inbox = desk.wiring.inbox
+    desk.begin()
+    desk.work(_waiting(inbox))
+    desk.rest(START_ROWS)
+    task_status.started()
+    try:
+        while True:
+            first: list[LedgerMessage] = []
+            while desk.verifying and not first:
+                desk.verify()
+                await trio.lowlevel.checkpoint()
+                first = _waiting(inbox)
+            desk.work([*(first or [await inbox.receive()]), *_waiting(inbox)])
+            desk.rest(SNAPSHOT_ROWS)
+            desk.wiring.pulse.done()
+    except trio.Cancelled:
+        desk.leave()
+        raise
 
 
 def _waiting(inbox: trio.MemoryReceiveChannel[LedgerMessage]) -> list[LedgerMessage]:
@@ -279,12 +271,9 @@ class _Desk(msgspec.Struct):
 
     clerk: Clerk
     store: Store
-    post: Callable[[msgspec.Struct], None]
-    held: Latest[Held]
-    clock: VenueClock
-    observe: Observe
+    wiring: LedgerWiring
     csvs: CsvBooks | None
-    disk: Disk | None
+    """None as well when they cannot be used."""
     reading: Reading
     anchoring: Anchoring
     note: Notes
@@ -302,7 +291,7 @@ class _Desk(msgspec.Struct):
 
     def begin(self) -> None:
         """Say which ledger this is, and whether it may be entered with."""
-        wrong = self.anchoring.begins(self.clerk.fold, self.clock.now_ms())
+        wrong = self.anchoring.begins(self.clerk.fold, self.wiring.clock.now_ms())
         if wrong:
             self.note("error", wrong)
         self.look_at_disk()
@@ -310,50 +299,59 @@ class _Desk(msgspec.Struct):
     def work(self, messages: Sequence[LedgerMessage]) -> None:
         if any(isinstance(message, Sealed) and message.plan.increases for message in messages):
             self.look_at_disk()  # before each entry: is the file still ours, and is there room?
+        fold, wiring, clock = self.clerk.fold, self.wiring, self.wiring.clock
         self._committed = False
-        batch = self.clerk.step(messages, self.clock.now_ns())
+        batch = self.clerk.step(messages, clock.now_ns())
         if batch.rows:
             self._commit(batch.rows)
         self._committed = True
-        for message in self.anchoring.before_speaking(self.clerk.fold, batch.posts, self.clock.now_ms()):
-            self.post(message)
-        self.held.put(self.clerk.held)
+        for message in self.anchoring.before_speaking(fold, batch.posts, clock.now_ms()):
+            wiring.post(message)
+        wiring.held.put(self.clerk.held)
         for hop in batch.hops:  # rows carry venue time; who reads a log has one clock, this machine's
-            self.observe(msgspec.structs.replace(hop, at_ns=self.clock.utc_ns()))
-        self._name_foreign()
+            wiring.observe(msgspec.structs.replace(hop, at_ns=clock.utc_ns()))
+        now = (
+            f"entering is blocked: {fold.view.foreign}" if fold.view.foreign else "",
+            f"not Evenkeel's, not touched, sharing the margin: {fold.view.others}"
+            if fold.view.others
+            else "",
+            f"not believed: {fold.misfit}" if fold.misfit else "",
+        )
+        for text, before in zip(now, self._named, strict=True):
+            if text and text != before:
+                self.note("warning", text)
+        self._named = now
         if self.csvs is not None:
             for lines in batch.lines:
                 write_lines(self.csvs.append, lines, self.note)
 
     def _commit(self, rows: list[Timed]) -> None:
         """Write rows; the first time that the disk is full, once more with the reserve."""
+        disk = self.wiring.disk
         try:
             self.store.append_all(rows)
         except sqlite3.OperationalError as error:
-            if self.disk is None or not is_full(error) or not self.disk.release():
+            if disk is None or not is_full(error) or not disk.release():
                 raise
             self.look_at_disk()
             self.store.append_all(rows)
 
     def look_at_disk(self) -> None:
         """May anything be entered, as far as the file and its disk are concerned?"""
-        why = self._file_trouble() or (self.disk.short() if self.disk else None)
+        why: Denial | None = None
+        if gone := self.anchoring.gone:
+            why = gone
+        elif self.reading.broken:
+            why = Denial("BROKEN_LEDGER", self.reading.broken)
+        elif self.verifying:
+            rows = self.reading.unverified_rows
+            why = Denial(VERIFYING, f"{rows} older rows of the ledger are being verified")
+        elif self.wiring.disk:
+            why = self.wiring.disk.short()
         before, self.clerk.no_entry = self.clerk.no_entry, why
+        # said once per code: the figures in the text change all the time
         if why and (before is None or why.code != before.code):
             self.note("error", f"entering is blocked: {why.text}")
-
-    def _file_trouble(self) -> Denial | None:
-        if gone := self.anchoring.gone:
-            return gone
-        if self.reading.broken:
-            return Denial("BROKEN_LEDGER", self.reading.broken)
-        return (
-            None
-            if self._unverified is None
-            else Denial(
-                VERIFYING, f"{self.reading.unverified_rows} older rows of the ledger are being verified"
-            )
-        )
 
     @property
     def verifying(self) -> bool:
@@ -361,24 +359,12 @@ class _Desk(msgspec.Struct):
         return self._unverified is not None
 
     def verify(self) -> None:
-        """One slice of them."""
+        """Verify the next slice of the rows before the snapshot; after the last one, entering is open."""
         if self._unverified is None or next(self._unverified, self) is None:
             return
         self._unverified = None
         self.look_at_disk()
-        self.held.put(self.clerk.held)
-
-    def _name_foreign(self) -> None:
-        view = self.clerk.fold.view
-        now = (
-            f"entering is blocked: {view.foreign}" if view.foreign else "",
-            f"not Evenkeel's, not touched, sharing the margin: {view.others}" if view.others else "",
-            f"not believed: {self.clerk.fold.misfit}" if self.clerk.fold.misfit else "",
-        )
-        for text, before in zip(now, self._named, strict=True):
-            if text and text != before:
-                self.note("warning", text)
-        self._named = now
+        self.wiring.held.put(self.clerk.held)
 
     def rest(self, snapshot_rows: int) -> None:
         """Between plans: a snapshot, when so many rows have come since the last one, and the write-ahead
@@ -389,19 +375,16 @@ class _Desk(msgspec.Struct):
         if fold.busy or not self._committed:
             return
         if fold.rows >= self._snapshot_at + snapshot_rows and not self.reading.broken:
-            self._write_snapshot(fold)
+            from actors.ledger.snapshots import snapshot_of  # noqa: PLC0415 - starting is quicker without
+
+            at_ns = self.wiring.clock.now_ns()
+            snapshot = snapshot_of(fold, place_in(self.csvs))
+            self._commit([(at_ns, snapshot)])
+            fold.apply(snapshot, at_ns)
+            self._snapshot_at = fold.rows
         if fold.rows >= self._checkpointed + CHECKPOINT_ROWS:
             self.store.checkpoint()
             self._checkpointed = fold.rows
-
-    def _write_snapshot(self, fold: Fold) -> None:
-        from actors.ledger.snapshots import snapshot_of  # noqa: PLC0415 - starting is quicker without
-
-        at_ns = self.clock.now_ns()
-        snapshot = snapshot_of(fold, place_in(self.csvs))
-        self._commit([(at_ns, snapshot)])
-        fold.apply(snapshot, at_ns)
-        self._snapshot_at = fold.rows
 
     def leave(self) -> None:
         """The end of an incarnation: the next one need not fold much again. What cannot be written now is
@@ -411,70 +394,6 @@ class _Desk(msgspec.Struct):
             return
         with suppress(sqlite3.Error, OSError):
             self._committed = False
-            self._commit(self.clerk.rest(self.clock.now_ns()).rows)
+            self._commit(self.clerk.rest(self.wiring.clock.now_ns()).rows)
             self._committed = True
             self.rest(START_ROWS)
-
-
-async def ledger_actor(
-    path: Path,
-    opened: Opened,
-    sync: Literal["full", "normal"],
-    inbox: trio.MemoryReceiveChannel[LedgerMessage],
-    post: Callable[[msgspec.Struct], None],
-    held: Latest[Held],
-    order_builder: OrderBuilder,
-    clock: VenueClock,
-    epoch: int,
-    observe: Observe,
-    csvs: CsvBooks | None,
-    *,
-    pulse: Pulse | None = None,
-    disk: Disk | None = None,
-    products: tuple[int, int] | None = None,
-    remember: Remember | None = None,
-    may_be_open: bool | None = None,
-    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
-) -> None:
-    """One incarnation: open the file, fold it, keep it, close it. Raises `LedgerError`, and `Unwritable` for
-    what `sqlite3` and the disk raise.
-
-    A broken chain does not stop it, because what is open must still be closed: the rows that are good are
-    folded and entering is blocked. `products`: ids of ETH-PERP and SOL-PERP, by the venue's rules.
-    `remember`: keeps what must outlive a ledger that is lost, and `may_be_open` is what was kept.
-    """
-    with inbox:
-        try:
-            store = Store.open(path, opened, sync, at_ns=clock.now_ns())
-            try:
-                note = Notes(observe, clock, "ledger")
-                take_in(path.parent, store, note)
-                if disk is not None:
-                    disk.reserve()
-                reading, books = reading_of(store, csvs, note)
-                await in_slices(reading, pulse)
-                fold = reading.fold
-                fold.reopened()
-                if products:
-                    fold.products = dict(zip(LEGS, products, strict=True))
-                keep = partial(
-                    run,
-                    inbox,
-                    post,
-                    held,
-                    store,
-                    fold,
-                    order_builder,
-                    clock,
-                    epoch,
-                    observe,
-                    books,
-                    reading=reading,
-                )
-                keep = partial(keep, anchoring=Anchoring(store, remember, may_be_open=may_be_open))
-                await keep(disk=disk, pulse=pulse, task_status=task_status)
-            finally:
-                with suppress(sqlite3.Error):  # what brought us here is what must be told
-                    store.close()
-        except (sqlite3.Error, OSError) as error:
-            raise Unwritable(f"{path}: {told(error)}") from error

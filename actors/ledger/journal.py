@@ -14,8 +14,6 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Literal
 
 import msgspec
 
@@ -25,8 +23,7 @@ from actors.ledger.escapes import take_in, write_down
 from actors.ledger.fold import Fold
 from actors.ledger.locking import LedgerError
 from actors.ledger.reading import Reading, folded
-from actors.ledger.store import Store, Timed
-from messages.lifecycle import Opened
+from actors.ledger.store import LedgerFile, Store, Timed
 from runtime.clock import VenueClock
 from runtime.observe import Notes, Observe
 from runtime.specs import told
@@ -43,9 +40,7 @@ class Journal:
 
     def __init__(
         self,
-        path: Path,
-        opened: Opened,
-        sync: Literal["full", "normal"],
+        file: LedgerFile,
         order_builder: OrderBuilder,
         clock: VenueClock,
         observe: Observe,
@@ -53,19 +48,19 @@ class Journal:
         *,
         read_only: bool = False,
     ) -> None:
-        """Reads what is there. `path`: the ledger; it is begun when there is none.
+        """Reads what is there. The ledger is begun when there is none.
 
         `read_only`: the ledger is opened for reading only, also while another process has it, holds its lock
         or was stopped with it; what earlier journals left beside it counts as written. Every `write` goes to
         `escape-<utc>.jsonl` beside it, and the next start takes that in. No ledger is begun: where there is
         none `fold` is empty and `unreadable` says so.
         """
-        self._path, self._opened, self._sync = path, opened, sync
+        self._file, self._path = file, file.path
         self._clock, self._observe = clock, observe
         self._note = Notes(observe, clock, "journal")
         stamp = datetime.fromtimestamp(clock.utc_ns() // 1_000_000_000, UTC).strftime("%Y%m%dT%H%M%SZ")
-        self._beside = path.with_name(f"escape-{stamp}.jsonl")
-        self._disk = Disk(path.parent, 0)
+        self._beside = file.path.with_name(f"escape-{stamp}.jsonl")
+        self._disk = Disk(file.path.parent, 0)
         self._store: Store | None = None
         self.unreadable = ""
         self.in_ledger = not read_only
@@ -123,7 +118,7 @@ class Journal:
         first.
         """
         try:
-            self._store = Store.open(self._path, self._opened, self._sync, at_ns=self._clock.now_ns())
+            self._store = self._file.store(self._clock.now_ns())
             with suppress(*CANNOT):  # if it cannot be written now, then at the next start
                 take_in(self._path.parent, self._store, Notes(self._observe, self._clock, "ledger"))
             fold = Reading(self._store).whole()

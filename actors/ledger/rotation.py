@@ -20,11 +20,9 @@ import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
-from typing import Literal
 
 from actors.ledger.fold import Fold
-from actors.ledger.store import ARCHIVE, Store
-from messages.lifecycle import Opened
+from actors.ledger.store import ARCHIVE, LedgerFile, Store
 from runtime.files import FOLDER, sync_folder
 
 ROTATE_ROWS = 1_000_000
@@ -42,75 +40,39 @@ def is_long(store: Store) -> bool:
     return first is not None and store.last_seq - first[0] >= ROTATE_ROWS
 
 
-def rotated(
-    path: Path,
-    store: Store,
-    fold: Fold,
-    opened: Opened,
-    sync: Literal["full", "normal"],
-    csvs: tuple[int, int],
-    at_ns: int,
-) -> Path:
+def rotated(file: LedgerFile, store: Store, fold: Fold, csvs: tuple[int, int], at_ns: int) -> Path:
     """Go on in a new file; returns where the old one is. `store` is closed, its lock must be held
-    elsewhere. Raises `NotNow`.
+    elsewhere. `csvs`: how far the CSV files go. Raises `NotNow`.
     """
-    try:
-        return _rotated(path, store, fold, opened, sync, csvs, at_ns)
-    except (sqlite3.Error, OSError) as error:
-        raise NotNow(f"{path.name} is not rotated: {error}") from error
-
-
-def _rotated(
-    path: Path,
-    store: Store,
-    fold: Fold,
-    opened: Opened,
-    sync: Literal["full", "normal"],
-    csvs: tuple[int, int],
-    at_ns: int,
-) -> Path:
-    first = store.first()
-    following = path.with_name(path.name + NEXT)
-    for left in path.parent.glob(following.name + "*"):
-        left.unlink()
-    if first is None or not store.emptied():
-        raise NotNow(f"{path.name} is not rotated: another process reads it")
-    last = store.last_seq
-    _made(following, store, fold, opened, sync, csvs, at_ns)
-    store.close()
-    if path.with_name(path.name + "-wal").exists():
-        raise NotNow(f"{path.name} is not rotated: another process reads it")
-    kept = path.parent / ARCHIVE / f"ledger-{first[0]}-{last}.sqlite"
-    kept.parent.mkdir(mode=FOLDER, exist_ok=True)
-    _second_name(path, kept)
-    following.replace(path)
-    sync_folder(path.parent)
-    return kept
-
-
-def _made(
-    following: Path,
-    store: Store,
-    fold: Fold,
-    opened: Opened,
-    sync: Literal["full", "normal"],
-    csvs: tuple[int, int],
-    at_ns: int,
-) -> None:
     from actors.ledger.snapshots import snapshot_of  # noqa: PLC0415 - starting is quicker without
 
-    with closing(Store.following(following, opened, store, sync, at_ns)) as begun:
-        begun.append_all([(at_ns, snapshot_of(fold, csvs))])
-        if not begun.emptied():
-            raise NotNow(f"{following.name} is being read")
-    with open(following, "rb") as file:
-        os.fsync(file.fileno())
-
-
-def _second_name(path: Path, kept: Path) -> None:
-    """A crash may have left one that was given before; it is the same file."""
-    for left in kept.parent.glob("ledger-*.sqlite"):
-        if left.samefile(path):
+    path = file.path
+    following = path.with_name(path.name + NEXT)
+    try:
+        first = store.first()
+        for left in path.parent.glob(following.name + "*"):
             left.unlink()
-    os.link(path, kept)
-    sync_folder(kept.parent)
+        if first is None or not store.emptied():
+            raise NotNow(f"{path.name} is not rotated: another process reads it")
+        last = store.last_seq
+        with closing(Store.following(following, file.opened, store, file.sync, at_ns)) as begun:
+            begun.append_all([(at_ns, snapshot_of(fold, csvs))])
+            if not begun.emptied():
+                raise NotNow(f"{following.name} is being read")
+        with open(following, "rb") as made:
+            os.fsync(made.fileno())
+        store.close()
+        if path.with_name(path.name + "-wal").exists():
+            raise NotNow(f"{path.name} is not rotated: another process reads it")
+        kept = path.parent / ARCHIVE / f"ledger-{first[0]}-{last}.sqlite"
+        kept.parent.mkdir(mode=FOLDER, exist_ok=True)
+        for left in kept.parent.glob("ledger-*.sqlite"):
+            if left.samefile(path):  # the name that a crash left; it is the same file
+                left.unlink()
+        os.link(path, kept)
+        sync_folder(kept.parent)
+        following.replace(path)
+        sync_folder(path.parent)
+    except (sqlite3.Error, OSError) as error:
+        raise NotNow(f"{path.name} is not rotated: {error}") from error
+    return kept

@@ -5,8 +5,6 @@ snapshot where there is no recent one.
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
-from pathlib import Path
-from typing import Literal
 
 import msgspec
 import trio
@@ -17,8 +15,7 @@ from actors.ledger.fold import Fold
 from actors.ledger.locking import kept
 from actors.ledger.reading import SNAPSHOT_ROWS, START_ROWS, Reading
 from actors.ledger.rotation import NotNow, is_long, rotated
-from actors.ledger.store import Store
-from messages.lifecycle import Opened
+from actors.ledger.store import LedgerFile, Store
 from runtime.clock import VenueClock
 from runtime.observe import Notes, Observe
 from runtime.pulse import Pulse
@@ -53,14 +50,7 @@ async def in_slices(
             pulse.done()
 
 
-async def catch_up(
-    path: Path,
-    opened: Opened,
-    sync: Literal["full", "normal"],
-    csvs: CsvBooks | None,
-    observe: Observe,
-    clock: VenueClock,
-) -> None:
+async def catch_up(file: LedgerFile, csvs: CsvBooks | None, observe: Observe, clock: VenueClock) -> None:
     """Before a run begins, and before anything is held back by it: write a snapshot, unless there is one
     within the last `START_ROWS` rows.
 
@@ -71,17 +61,17 @@ async def catch_up(
     note = Notes(observe, clock, "ledger")
     with (
         suppress(sqlite3.Error, OSError),
-        closing(Store.open(path, opened, sync, at_ns=clock.now_ns())) as store,
+        closing(file.store(clock.now_ns())) as store,
     ):
         behind, long = store.last_seq - next(iter(store.snapshots(1)), -1), is_long(store)
         if behind <= START_ROWS and not long:
             return
         if behind > 2 * SNAPSHOT_ROWS:
-            note("info", f"{behind} rows of {path.name} are read once, then a snapshot makes it quick")
+            note("info", f"{behind} rows of {file.path.name} are read once, then a snapshot makes it quick")
         reading, books = reading_of(store, csvs, note)
         await in_slices(reading)
         if long:
-            await _rotate(path, store, reading, opened, sync, place_in(books), note, clock)
+            await _rotate(file, store, reading, place_in(books), note, clock)
         elif not reading.broken:
             from actors.ledger.snapshots import snapshot_of  # noqa: PLC0415 - starting is quicker without
 
@@ -89,11 +79,9 @@ async def catch_up(
 
 
 async def _rotate(
-    path: Path,
+    file: LedgerFile,
     store: Store,
     reading: Reading,
-    opened: Opened,
-    sync: Literal["full", "normal"],
     csvs: tuple[int, int],
     note: Notes,
     clock: VenueClock,
@@ -103,8 +91,8 @@ async def _rotate(
     if reading.broken:
         return
     try:
-        with kept(path):
-            where = rotated(path, store, reading.fold, opened, sync, csvs, clock.now_ns())
+        with kept(file.path):
+            where = rotated(file, store, reading.fold, csvs, clock.now_ns())
     except NotNow as why:
         note("warning", str(why))
     else:

@@ -98,6 +98,18 @@ class NewerSchema(LedgerError):
         self.found = found
 
 
+class LedgerFile(msgspec.Struct, frozen=True):
+    """Which ledger: where it is, whose, and what its writes survive (`Store.open` says more)."""
+
+    path: Path
+    opened: Opened
+    sync: Literal["full", "normal"]
+
+    def store(self, at_ns: int) -> "Store":
+        """Open it, or begin it at venue time `at_ns`. Raises as `Store.open` does."""
+        return Store.open(self.path, self.opened, self.sync, at_ns=at_ns)
+
+
 class BrokenChain(LedgerError):
     """Row `row` is not what was written, or a row before it is missing."""
 

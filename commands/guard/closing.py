@@ -18,7 +18,7 @@ import msgspec
 import trio
 
 from actors.instance.state import holder_of_file, last_holder, read_state
-from actors.ledger import SCHEMA, Journal
+from actors.ledger import SCHEMA, Journal, LedgerFile
 from commands.access.disk import sync_of
 from commands.guard.log_lines import GuardWords
 from commands.guard.reach import Reach
@@ -232,9 +232,7 @@ class GuardClosing:
         clock, epoch = self._reach.clock, self._acted.epoch
         first = self._journal is None
         self._journal = Journal(
-            self._ledger,
-            opened,
-            sync_of(self._settings),
+            LedgerFile(self._ledger, opened, sync_of(self._settings)),
             venue.order_builder,
             clock,
             self._words.heard,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import msgspec
 
-from actors.ledger import Journal
+from actors.ledger import Journal, LedgerFile
 from actors.tree import World
 from messages.lifecycle import SIGNER_REPLACED, Halted, Held, Note
 from messages.units import Ms
@@ -23,9 +23,7 @@ for that to help.
 def journal_of(known: World) -> Journal:
     """The ledger of `known`, while no actor keeps it. Close it."""
     return Journal(
-        known.ledger,
-        known.opened,
-        known.sync,
+        LedgerFile(known.ledger, known.opened, known.sync),
         known.venue.order_builder,
         known.clock,
         known.observe,

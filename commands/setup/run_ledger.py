@@ -15,6 +15,7 @@ from actors.ledger import (
     BrokenChain,
     CsvBooks,
     LedgerError,
+    LedgerFile,
     OtherIdentity,
     Store,
     archive_logs,
@@ -90,7 +91,8 @@ class RunLedger(msgspec.Struct, frozen=True):
             state.belongs_to(known.rules.venue)
             self._make_way(own_venue=own_venue)
             csvs = CsvBooks(self.path.parent, known.access.exchange)
-            await catch_up(self.path, self.opened, self.sync, csvs, self.observe, self.clock)
+            file = LedgerFile(self.path, self.opened, self.sync)
+            await catch_up(file, csvs, self.observe, self.clock)
             word = ledger_word(self.path, None, None if own_venue else known.access)
             state.recover(word.epoch, None if own_venue else word.halted)
             self._write_down_halt(state, word)

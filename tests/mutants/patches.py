@@ -83,11 +83,11 @@ class Mutant:
 
 def vote_before_commit(patch: Patch) -> None:
     def work(desk: Any, messages: Any) -> None:
-        batch = desk.clerk.step(messages, desk.clock.now_ns())
+        batch = desk.clerk.step(messages, desk.wiring.clock.now_ns())
         for message in batch.posts:
-            desk.post(message)
+            desk.wiring.post(message)
         desk.store.append_all(batch.rows)
-        desk.held.put(desk.clerk.fold.held(desk.clerk.epoch))
+        desk.wiring.held.put(desk.clerk.fold.held(desk.clerk.epoch))
 
     patch.setattr(_Desk, "work", work)
 

@@ -12,7 +12,16 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors.ledger import BrokenChain, CsvBooks, LedgerMessage, Store, Unwritable, ledger_actor
+from actors.ledger import (
+    BrokenChain,
+    CsvBooks,
+    LedgerFile,
+    LedgerMessage,
+    LedgerWiring,
+    Store,
+    Unwritable,
+    ledger_actor,
+)
 from actors.ledger.store import SCHEMA, Timed
 from messages.execution import Outcome, PlanClosed
 from messages.lifecycle import AccountStream, CycleEnded, Denial, Held, Hop, Note, Opened, Started
@@ -45,17 +54,10 @@ class LedgerDesk:
                 post = self.post or self.said.append
                 reader, clock = self.box.reader(), venue_clock()
                 await ledger_actor(
-                    self.path,
-                    OURS,
-                    "normal",
-                    reader,
-                    post,
-                    self.held,
-                    ORDER_BUILDER,
-                    clock,
-                    epoch,
-                    self.seen.append,
-                    csvs,
+                    LedgerFile(self.path, OURS, "normal"),
+                    LedgerWiring(
+                        reader, post, self.held, ORDER_BUILDER, clock, self.seen.append, epoch, csvs
+                    ),
                     task_status=task_status,
                 )
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from actors.ledger import Journal, Store
+from actors.ledger import Journal, LedgerFile, Store
 from actors.ledger.escapes import take_in
 from actors.ledger.store import SCHEMA
 from messages.execution import EscapeRound, Resolved
@@ -33,7 +33,9 @@ def with_a_pair(path: Path) -> Story:
 
 def journal(path: Path, *, read_only: bool, seen: list[msgspec.Struct] | None = None) -> Journal:
     observe = seen.append if seen is not None else lambda _message: None
-    return Journal(path, OURS, "normal", ORDER_BUILDER, venue_clock(), observe, 2, read_only=read_only)
+    return Journal(
+        LedgerFile(path, OURS, "normal"), ORDER_BUILDER, venue_clock(), observe, 2, read_only=read_only
+    )
 
 
 def contents(path: Path) -> dict[str, bytes]:

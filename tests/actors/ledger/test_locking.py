@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from actors.ledger import CsvBooks, Disk, Journal, LedgerError, Store, folded, locking
+from actors.ledger import CsvBooks, Disk, Journal, LedgerError, LedgerFile, Store, folded, locking
 from actors.ledger.escapes import write_down
 from actors.ledger.store import SCHEMA, archive_logs
 from messages.lifecycle import AccountStream, GuardActed, Opened
@@ -62,7 +62,9 @@ async def test_a_guard_whose_run_was_stopped_journals_beside_the_ledger(tmp_path
     with another_process(ledger) as process:
         process.send_signal(signal.SIGSTOP)
         with closing(
-            Journal(ledger, OURS, "normal", ORDER_BUILDER, venue_clock(), lambda _message: None, 2)
+            Journal(
+                LedgerFile(ledger, OURS, "normal"), ORDER_BUILDER, venue_clock(), lambda _message: None, 2
+            )
         ) as journal:
             journal.write(GuardActed(2, "run", Ms(9)))
             assert (journal.in_ledger, journal.unreadable) == (False, "")

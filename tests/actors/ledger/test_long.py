@@ -11,7 +11,17 @@ import pytest
 import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
-from actors.ledger import BrokenChain, CsvBooks, Reading, Store, catch_up, folded, ledger_actor
+from actors.ledger import (
+    BrokenChain,
+    CsvBooks,
+    LedgerFile,
+    LedgerWiring,
+    Reading,
+    Store,
+    catch_up,
+    folded,
+    ledger_actor,
+)
 from actors.ledger import store as store_module
 from actors.ledger.reading import SLICE_ROWS, SNAPSHOT_ROWS, START_ROWS
 from actors.ledger.snapshots import FOLD_VERSION, snapshot_of
@@ -94,17 +104,17 @@ class LongLedger:
 
     async def _run(self, *, task_status: Any) -> None:
         await ledger_actor(
-            self.path,
-            OURS,
-            "normal",
-            self.box.reader(),
-            self.said.append,
-            self.held,
-            ORDER_BUILDER,
-            venue_clock(),
-            1,
-            self.seen.append,
-            self.csvs,
+            LedgerFile(self.path, OURS, "normal"),
+            LedgerWiring(
+                self.box.reader(),
+                self.said.append,
+                self.held,
+                ORDER_BUILDER,
+                venue_clock(),
+                self.seen.append,
+                1,
+                self.csvs,
+            ),
             task_status=task_status,
         )
 
@@ -300,7 +310,7 @@ async def test_an_old_ledger_is_caught_up_with_before_a_run_begins(
     path, story = tmp_path / "ledger.sqlite", lived(60)
     ledger_written(path, story.rows)
     books = CsvBooks(tmp_path, "Nado-simulated")
-    await catch_up(path, OURS, "normal", books, lambda _message: None, venue_clock())
+    await catch_up(LedgerFile(path, OURS, "normal"), books, lambda _message: None, venue_clock())
     (at,) = snapshots_in(path)
     assert at == len(story.rows) + 1
     assert books.path("trades").read_text().count("\n") == 1 + 4 * 60, (

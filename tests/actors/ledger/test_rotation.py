@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from actors.ledger import Fold, LedgerError, Reading, Store, catch_up, folded, rotation
+from actors.ledger import Fold, LedgerError, LedgerFile, Reading, Store, catch_up, folded, rotation
 from actors.ledger import snapshots as snapshots_module
 from actors.ledger.store import SCHEMA
 from messages.lifecycle import Note, Opened
@@ -46,7 +46,7 @@ def holding(path: Path, story: Story | None = None) -> Story:
 
 async def rotate(path: Path) -> list[Any]:
     seen: list[Any] = []
-    await catch_up(path, OURS, "normal", None, seen.append, venue_clock())
+    await catch_up(LedgerFile(path, OURS, "normal"), None, seen.append, venue_clock())
     return [message.text for message in seen if isinstance(message, Note)]
 
 
