@@ -58,7 +58,7 @@ def main(arguments: argparse.Namespace) -> int:
     if not (kept and _restored(venue, kept)):
         for sender in funded:
             venue.fund(sender, deposit)
-    listening = _listen(_port(arguments.port))
+    listening = _listening(arguments.port)
     with Stops() as stops:
         recorded = isinstance(market, RecordingMarket)
         try:
@@ -98,14 +98,6 @@ def _funded(text: str | None) -> list[str]:
         raise ConfigError(
             "BAD_VALUE", "--fund", f"--fund: {error}", "type --fund 0xOWNER/SUBACCOUNT"
         ) from None
-
-
-def _port(text: str) -> int:
-    if text.isascii() and text.isdigit() and int(text) < 2**16:
-        return int(text)
-    raise ConfigError(
-        "BAD_VALUE", "--port", f"--port: {text!r} is not a port", "type --port 0 for a free one"
-    )
 
 
 def _market(spec: str, seed: int) -> PriceSource:
@@ -159,12 +151,17 @@ def _restored(venue: SimulatedVenue, path: Path) -> bool:
     return kept is not None
 
 
-def _listen(port: int) -> socket.socket:
-    """A bound socket on loopback. Raises `Refusal` when the port is taken."""
+def _listening(text: str) -> socket.socket:
+    """A bound socket on loopback, at the port that was typed. Raises `ConfigError` where that is none,
+    `Refusal` when it is taken.
+    """
+    if not (text.isascii() and text.isdigit() and int(text) < 2**16):
+        message = f"--port: {text!r} is not a port"
+        raise ConfigError("BAD_VALUE", "--port", message, "type --port 0 for a free one")
     try:
-        return listen(port)
+        return listen(int(text))
     except OSError as error:
-        message = f"port {port} on {LOOPBACK} cannot be used: {os.strerror(error.errno or 0)}"
+        message = f"port {int(text)} on {LOOPBACK} cannot be used: {os.strerror(error.errno or 0)}"
         raise Refusal("PORT_IN_USE", "--port", message, "type --port 0 for a free one") from error
 
 
@@ -190,7 +187,10 @@ async def _serve(
         if recorded:
             nursery.start_soon(_tell_end, venue)
         await stop.wait()
-        _end_in_any_case()
+        # the web server shields its sends: a client that stopped reading could keep us here for ever
+        last_resort = threading.Timer(PATIENCE_S, os._exit, (DONE,))
+        last_resort.daemon = True
+        last_resort.start()
         await trio.sleep(GRACE_S)
         nursery.cancel_scope.cancel()
 
@@ -207,10 +207,3 @@ async def _stop_on_eof(stop: trio.Event) -> None:
     while await trio.to_thread.run_sync(partial(os.read, sys.stdin.fileno(), 4096), abandon_on_cancel=True):
         pass
     stop.set()
-
-
-def _end_in_any_case() -> None:
-    """The web server shields its sends: a client that stopped reading could keep us here for ever."""
-    last_resort = threading.Timer(PATIENCE_S, os._exit, (DONE,))
-    last_resort.daemon = True
-    last_resort.start()

@@ -69,12 +69,18 @@ class Stops:
 
 
 class Stopped(Problem):
-    """A signal ended a command that was asked for something else than to run."""
+    """A signal ended a command; `first` is its number, of several the first."""
 
     ended_by = "signal"
 
-    def __init__(self, first: int) -> None:
-        super().__init__("STOPPED", None, "stopped", "", "what was sent before is in the ledger")
+    def __init__(
+        self,
+        first: int | None,
+        message: str = "stopped",
+        meaning: str = "what was sent before is in the ledger",
+        cure: str = "",
+    ) -> None:
+        super().__init__("STOPPED", None, message, cure, meaning)
         self.exit_code = stopped_code(first or signal.SIGINT)
 
 
@@ -90,17 +96,14 @@ def until_stopped(work: Callable[[], Awaitable[T]]) -> T:
     with Stops() as stops:
         done = trio.run(stoppable)
     if not done:
-        raise Stopped(stops.first or signal.SIGINT)
+        raise Stopped(stops.first)
     return done[0]
 
 
-class StoppedAtStart(Problem):
+class StoppedAtStart(Stopped):
     """A signal before the machine ran: it was not waited for. What is open by the files beats its exit
     code (`verdict.py`).
     """
 
-    ended_by = "signal"
-
-    def __init__(self, first: signal.Signals | None) -> None:
-        super().__init__("STOPPED", None, "stopped while starting", "", "nothing was sent")
-        self.exit_code = stopped_code(first or signal.SIGINT)
+    def __init__(self, first: int | None) -> None:
+        super().__init__(first, "stopped while starting", "nothing was sent")

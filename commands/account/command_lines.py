@@ -9,8 +9,8 @@ import trio
 
 from commands.account.outcome import show
 from commands.account.target_account import target_account
-from commands.config.options import typed_instead
-from commands.config.units_text import BadText, Duration
+from commands.config.options import typed_value
+from commands.config.units_text import Duration
 from commands.open_state.verdict import MEANT
 from commands.output.words import ConfigError
 from commands.stopping import Stops, until_stopped
@@ -32,10 +32,11 @@ def main(typed: argparse.Namespace) -> int:
     if closes:
         from commands.account.flatten import FlattenRequest, confirm, flattened_or_stopped
 
+        timeout_ms: Ms = typed_value("--timeout", typed.timeout, Duration, Ms(1000))
         everything = command == "flatten" and typed.everything
         if everything:
             confirm(target, yes=typed.yes)
-        request = FlattenRequest(command, _seconds(typed.timeout), everything, reason)
+        request = FlattenRequest(command, timeout_ms / 1000, everything, reason)
         # ESCAPE outlives every exception, a KeyboardInterrupt too, so that Ctrl-C must not be one
         with Stops() as stops:
             return show(trio.run(flattened_or_stopped, target, request, stops), target, json=typed.json)
@@ -59,15 +60,3 @@ def _reason(typed: argparse.Namespace) -> str:
             'add --reason "..."',
         )
     return str(typed.reason.strip())
-
-
-def _seconds(text: str) -> float:
-    try:
-        return int(Duration.read(text)) / 1000
-    except BadText as error:
-        raise ConfigError(
-            error.code,
-            "--timeout",
-            f"--timeout: {error.saying}",
-            typed_instead("--timeout", text, Duration, Ms(1000)),
-        ) from None

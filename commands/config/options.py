@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -113,7 +114,11 @@ def url_of(text: str | None) -> str | None:
     """
     if text is None:
         return None
-    host = _host(text)
+    try:
+        parts = urlsplit(text)
+        host = parts.hostname if parts.scheme in {"http", "https"} and parts.port is not None else None
+    except ValueError:  # what follows the colon is no port
+        host = None
     if host is None:
         raise ConfigError(
             "BAD_VALUE",
@@ -129,30 +134,24 @@ def url_of(text: str | None) -> str | None:
     return text.rstrip("/")
 
 
-def _host(text: str) -> str | None:
+def typed_value(
+    flag: str, text: str, kind: type[Text], like: object, meaning: str = "nothing was started"
+) -> Any:
+    """The value that was typed at `flag`, as `kind` reads it. Raises `ConfigError` naming the flag, with the
+    user's own number in a unit that it takes, the one of `like` where none was typed.
+    """
     try:
-        parts = urlsplit(text)
-        known = parts.scheme in {"http", "https"} and parts.port is not None
-    except ValueError:
-        return None
-    return parts.hostname if known else None
+        return kind.read(text)
+    except BadText as bad:
+        meant = kind.suggest(text, like)
+        cure = f"type {flag} '{meant}'" if meant is not None else f"{flag} takes {kind.form()}"
+        raise ConfigError(bad.code, flag, f"{flag}: {bad.saying}", cure, meaning) from None
 
 
 def usd_of(flag: str, text: str) -> Quote:
     """The USD x18 that were typed at `flag`. Raises `ConfigError` naming the flag."""
-    try:
-        amount: Quote = Usd.read(text)
-    except BadText as bad:
-        raise ConfigError(
-            bad.code, flag, f"{flag}: {bad.saying}", typed_instead(flag, text, Usd, Quote(ONE))
-        ) from None
+    amount: Quote = typed_value(flag, text, Usd, Quote(ONE))
     return amount
-
-
-def typed_instead(flag: str, text: str, kind: type[Text], like: object) -> str:
-    """What to type at a flag: the user's own number in a unit that it takes, else what it takes, in words."""
-    meant = kind.suggest(text, like)
-    return f"type {flag} '{meant}'" if meant is not None else f"{flag} takes {kind.form()}"
 
 
 def not_staged(venue: str, faults: str, *, demo: bool) -> None:

@@ -31,10 +31,9 @@ from commands.output.words import (
     Refusal,
     did_you_mean,
     say,
-    stopped_code,
 )
 from commands.setup.drill_results import Measured, remember
-from commands.stopping import Stops
+from commands.stopping import Stopped, Stops
 from messages.amounts import fixed, usd
 from messages.units import Ms, Quote
 from runtime.clock import WallClock
@@ -56,22 +55,6 @@ class DrillOptions(msgspec.Struct, frozen=True):
     json: bool
     keep: bool = False
     """Keep the logs of every drill."""
-
-
-class DrillsStopped(Problem):
-    """A signal: every process of every drill has been ended."""
-
-    ended_by = "signal"
-
-    def __init__(self, number: int) -> None:
-        super().__init__(
-            "STOPPED",
-            None,
-            "stopped while drilling",
-            f"{COMMAND} drill --all starts again",
-            "play money only, nothing is left running",
-        )
-        self.exit_code = stopped_code(number)
 
 
 def chosen(names: Sequence[str], *, everything: bool) -> tuple[Drill, ...]:
@@ -148,7 +131,13 @@ async def _drill(options: DrillOptions, stops: Stops) -> list[Result]:
     stops.hear(None)
     if stops.first is not None:
         shutil.rmtree(folder, ignore_errors=True)
-        raise DrillsStopped(stops.first)
+        # by then every process of every drill has been ended
+        raise Stopped(
+            stops.first,
+            "stopped while drilling",
+            "play money only, nothing is left running",
+            f"{COMMAND} drill --all starts again",
+        )
     for result in results.values():
         if not result.logs:  # nobody asks for the logs of a drill that went well
             shutil.rmtree(folder / result.name, ignore_errors=True)

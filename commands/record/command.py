@@ -10,26 +10,25 @@ import argparse
 import os
 import random
 import shlex
-import signal
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import trio
 
 from commands.access.signing_key import ask_passphrase
 from commands.access.venue import Access, access
-from commands.config.options import typed_instead, url_of
-from commands.config.units_text import BadText, Duration
-from commands.output.words import COMMAND, DONE, ConfigError, Problem, Refusal, say, span, stopped_code
+from commands.config.options import typed_value, url_of
+from commands.config.units_text import Duration
+from commands.output.run_json import json_line
+from commands.output.words import COMMAND, DONE, ConfigError, Refusal, say, span, stopped_code
 from commands.record.files import HEADERS, PRIVATE_HEADERS, RecordingFiles, Tape
 from commands.setup.connecting import connected
-from commands.stopping import Stops
+from commands.stopping import Stopped, Stops
 from messages.settings import Settings
 from messages.units import Ms
 from runtime.backoff import RECONNECT, Streak
@@ -72,43 +71,26 @@ def options_of(typed: argparse.Namespace, settings: Settings) -> RecordOptions:
         raise ConfigError(
             "WHICH_VENUE", "--venue", "which venue? a simulated one is recorded where it runs", cure, NOTHING
         )
-    return RecordOptions(settings, _out(typed.out), _length(typed.length), url, typed.private, typed.json)
-
-
-def _length(text: str | None) -> Ms:
-    if text is None:
-        raise ConfigError("MISSING", "--for", "--for: how long?", f"--for takes {Duration.form()}", NOTHING)
-    cure = typed_instead("--for", text, Duration, Ms(3_600_000))
-    try:
-        length: Ms = Duration.read(text)
-    except BadText as bad:
-        raise ConfigError(bad.code, "--for", f"--for: {bad}", cure, NOTHING) from None
-    if length <= 0:
-        raise ConfigError(
-            "OUT_OF_RANGE",
-            "--for",
-            f'--for: "{text}" is no time at all',
-            f"--for takes {Duration.form()}",
-            NOTHING,
-        )
-    return length
-
-
-def _out(text: str | None) -> Path:
     cure = "type --out DIR/NAME, for example --out recordings/monday"
-    if not text:
+    if not typed.out:
         raise ConfigError("MISSING", "--out", "--out: where to?", cure, NOTHING)
-    out = Path(text)
-    if text.endswith(("/", os.sep)) or out.is_dir():
-        raise ConfigError(
-            "BAD_VALUE", "--out", f"--out: {text} is a folder, and a recording needs a name", cure, NOTHING
-        )
-    return out
+    out = Path(typed.out)
+    if typed.out.endswith(("/", os.sep)) or out.is_dir():
+        message = f"--out: {typed.out} is a folder, and a recording needs a name"
+        raise ConfigError("BAD_VALUE", "--out", message, cure, NOTHING)
+    cure = f"--for takes {Duration.form()}"
+    if typed.length is None:
+        raise ConfigError("MISSING", "--for", "--for: how long?", cure, NOTHING)
+    length: Ms = typed_value("--for", typed.length, Duration, Ms(3_600_000), NOTHING)
+    if length <= 0:
+        message = f'--for: "{typed.length}" is no time at all'
+        raise ConfigError("OUT_OF_RANGE", "--for", message, cure, NOTHING)
+    return RecordOptions(settings, out, length, url, typed.private, typed.json)
 
 
 @dataclass
 class Recording:
-    """One recording under way."""
+    """One recording under way: its files, the books that they come from, and the gaps so far."""
 
     files: RecordingFiles
     tape: Tape
@@ -127,7 +109,7 @@ class Recording:
             self.files.add(self.tape.snapshot(snapshot, self.clock.utc_ns()))
 
     def line(self) -> str:
-        """How much there is."""
+        """How much there is, for a person: rows of each kind and gaps."""
         parts = [
             f"{self.files.rows(kind):,} {word}"
             for kind, word in (("quotes", "quotes"), ("l2_20", "books"), ("trades", "trades"))
@@ -217,7 +199,8 @@ def _ended(
     elapsed_ms: int,
 ) -> int:
     if recording is None:
-        raise _Stopped(stops)
+        # a signal before the first file was there
+        raise Stopped(stops.first, meaning=NOTHING)
     if not recording.files.rows("l2_20"):
         raise Refusal(
             "NOTHING_RECORDED",
@@ -230,37 +213,22 @@ def _ended(
     tell(f"recorded {span(elapsed_ms)}: {recording.line()}")
     tell(f"replay it: {COMMAND} run --market {shlex.quote(str(options.out))}")
     if options.json:
-        say(sys.stdout, msgspec.json.encode(_as_json(options, recording, stops, code, elapsed_ms)).decode())
+        kinds = ("quotes", "l2_20", "trades", *(PRIVATE_HEADERS if options.private else ()))
+        facts = {
+            "schema": SCHEMA,
+            "ok": code == DONE,
+            "exit_code": code,
+            "ended_by": "done" if stops.first is None else "signal",
+            "error": None,
+            "venue": options.settings.venue.name,
+            "url": options.url,
+            "market": str(options.out),
+            "elapsed_ms": elapsed_ms,
+            "gaps": recording.gaps,
+            "rows": {kind: recording.files.rows(kind) for kind in kinds},
+        }
+        say(sys.stdout, json_line(facts))
     return code
-
-
-class _Stopped(Problem):
-    """A signal before the first file was there."""
-
-    ended_by = "signal"
-
-    def __init__(self, stops: Stops) -> None:
-        super().__init__("STOPPED", None, "stopped", "", NOTHING)
-        self.exit_code = stopped_code(stops.first or signal.SIGINT)
-
-
-def _as_json(
-    options: RecordOptions, recording: Recording, stops: Stops, code: int, elapsed_ms: int
-) -> dict[str, Any]:
-    kinds = ("quotes", "l2_20", "trades", *(PRIVATE_HEADERS if options.private else ()))
-    return {
-        "schema": SCHEMA,
-        "ok": code == DONE,
-        "exit_code": code,
-        "ended_by": "done" if stops.first is None else "signal",
-        "error": None,
-        "venue": options.settings.venue.name,
-        "url": options.url,
-        "market": str(options.out),
-        "elapsed_ms": elapsed_ms,
-        "gaps": recording.gaps,
-        "rows": {kind: recording.files.rows(kind) for kind in kinds},
-    }
 
 
 async def _recorded(
@@ -281,7 +249,13 @@ async def _recorded(
                     f" {Duration.write(options.length)}; Ctrl-C ends it early"
                 )
                 with trio.move_on_after(options.length / 1000):
-                    await _all_of_it(recording, source, tell)
+                    async with background() as nursery:
+                        if source.private is not None:
+                            rng = random.Random(1)  # noqa: S311 - jitter
+                            nursery.start_soon(follow, recording, source.private, rng, None)
+                        nursery.start_soon(_every, FLUSH_S, recording.files.flush)
+                        nursery.start_soon(_every, TELL_S, lambda: tell(recording.line()))
+                        await record_market(source.gateway, recording, source.reads, TcpDialer())
             finally:
                 recording.files.close()
     return recording
@@ -289,7 +263,7 @@ async def _recorded(
 
 @dataclass(frozen=True)
 class Source:
-    """A venue that has answered."""
+    """A venue that has answered, with what is recorded there; `private` None: public streams only."""
 
     gateway: str
     reads: Reads
@@ -324,15 +298,6 @@ def _created(options: RecordOptions) -> RecordingFiles:
         raise ConfigError(
             "FILE_UNWRITABLE", "--out", message, "type a place that you may write to", NOTHING
         ) from None
-
-
-async def _all_of_it(recording: Recording, source: Source, tell: Callable[[str], object]) -> None:
-    async with background() as nursery:
-        if source.private is not None:
-            nursery.start_soon(follow, recording, source.private, random.Random(1), None)  # noqa: S311 - jitter
-        nursery.start_soon(_every, FLUSH_S, recording.files.flush)
-        nursery.start_soon(_every, TELL_S, lambda: tell(recording.line()))
-        await record_market(source.gateway, recording, source.reads, TcpDialer())
 
 
 async def _every(seconds: float, work: Callable[[], object]) -> None:

@@ -97,7 +97,7 @@ class Chunked:
 
 
 class RecordingFiles:
-    """All files of one recording."""
+    """All files of one recording, one for each kind of row."""
 
     def __init__(self, prefix: Path, headers: dict[str, tuple[str, ...]]) -> None:
         """Create them, or none of them. Raises `FileExistsError`, `OSError`."""
@@ -108,16 +108,16 @@ class RecordingFiles:
         self._files = {kind: Chunked(paths[kind], header) for kind, header in headers.items()}
 
     def add(self, rows: Sequence[Row]) -> None:
-        """Append rows. Raises `OSError`."""
+        """Append rows to the files of their kinds. Raises `OSError` when the disk refuses."""
         for kind, cells in rows:
             self._files[kind].add(cells)
 
     def rows(self, kind: str) -> int:
-        """How many were added."""
+        """How many rows of this kind were added, those that still wait included."""
         return self._files[kind].rows
 
     def flush(self) -> None:
-        """Write everything that waits. Raises `OSError`."""
+        """Write everything that waits in any file. Raises `OSError` when the disk refuses."""
         for file in self._files.values():
             file.flush()
 
@@ -151,7 +151,7 @@ class Tape:
         self.wanted = set(self._books)
 
     def snapshot(self, snapshot: BookSnapshot, recv_ns: int) -> list[Row]:
-        """A book starts over."""
+        """The rows of a book that starts over, from the venue's whole book."""
         self._books[snapshot.product_id].load(snapshot)
         self.wanted.discard(snapshot.product_id)
         return self._book(snapshot.product_id, snapshot.at_ns, recv_ns)
