@@ -130,12 +130,12 @@ class NadoVenue:
 
     @property
     def reads(self) -> Reads:
-        """Questions."""
+        """Questions over HTTP, about this subaccount."""
         return self._http
 
     @property
     def order_builder(self) -> OrderBuilder:
-        """Order building and signing for this subaccount."""
+        """Order building for this subaccount, and signing if there is a key."""
         return self._order_builder
 
     @property
@@ -213,7 +213,7 @@ class NadoVenue:
 
     async def cancel(self, product_id: int, digest: str) -> None:
         """Cancel one order. One that has ended already is no error. Raises `VenueError`."""
-        nonce = order_nonce(self._clock.now_ms() + CANCEL_RECV_MS, self._chance.randrange(_LOW20))
+        nonce = self._nonce()
         signing = cancellation_digest(
             self._sender, [product_id], [digest], nonce, self._rules.chain_id, self._rules.endpoint
         )
@@ -232,7 +232,7 @@ class NadoVenue:
         """
         if not product_ids:
             raise ValueError("cancel_all needs at least one product")
-        nonce = order_nonce(self._clock.now_ms() + CANCEL_RECV_MS, self._chance.randrange(_LOW20))
+        nonce = self._nonce()
         digest = cancellation_products_digest(
             self._sender, product_ids, nonce, self._rules.chain_id, self._rules.endpoint
         )
@@ -240,6 +240,9 @@ class NadoVenue:
         await self._http.execute(
             codec.cancel_product_orders(self._sender, product_ids, nonce, self._key().sign(digest))
         )
+
+    def _nonce(self) -> int:
+        return order_nonce(self._clock.now_ms() + CANCEL_RECV_MS, self._chance.randrange(_LOW20))
 
     def _key(self) -> Signer:
         if self._signer is None:

@@ -12,7 +12,7 @@ is the one place that says so.
 
 import re
 import zlib
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
@@ -107,7 +107,7 @@ class HttpReads:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the connections that are kept."""
+        """Close the connections that are kept; the next question makes new ones."""
         client, self._client = self._client, None
         if client is not None:
             await client.aclose()
@@ -122,7 +122,7 @@ class HttpReads:
         return Ms(now_ms)
 
     async def status(self) -> str:
-        """`active` or why not."""
+        """`active`, or the venue's word for why nobody can trade. A routine question."""
         self._only_routinely(query_weight({"type": "status"}))
         return await self._query({"type": "status"}, str)
 
@@ -193,9 +193,12 @@ class HttpReads:
         snapshot carries.
         """
         eth, sol = await self.pair()
-        at_ms = await self._engine_ms(eth, sol)
+        try:
+            clock = await self.book(eth, depth=1)
+        except (Refused, Malformed):  # a market that is gone has no clock either: the other one's is as good
+            clock = await self.book(sol, depth=1)
         return queries.account_of(
-            at_ms,
+            Ms(clock.at_ns // 1_000_000),
             await self._query(
                 {"type": "subaccount_info", "subaccount": self._sender}, queries.SubaccountInfo
             ),
@@ -212,14 +215,6 @@ class HttpReads:
             self._sender,
             (eth, sol),
         )
-
-    async def _engine_ms(self, eth: int, sol: int) -> Ms:
-        """The engine's clock, from one book or, where that one is gone, from the other."""
-        try:
-            book = await self.book(eth, depth=1)
-        except (Refused, Malformed):
-            book = await self.book(sol, depth=1)
-        return Ms(book.at_ns // 1_000_000)
 
     async def archived(self, digests: Sequence[str]) -> tuple[ArchivedOrder, ...]:
         """Those of `digests` that the archive knows; it lags the engine by 100 to 200 ms."""
@@ -327,12 +322,8 @@ class HttpReads:
         Orders never leave through here.
         """
         text, _ = await self._fetch("POST", f"{self._gateway}/execute", frame)
-        try:
-            return tuple(order.digest for order in self._payload(text, CancelledOrders).cancelled_orders)
-        except Refused as refused:
-            if refused.code in RATE_LIMITED:
-                self._weights.limited_executes()
-            raise
+        cancelled = self._payload(text, CancelledOrders, self._weights.limited_executes)
+        return tuple(order.digest for order in cancelled.cancelled_orders)
 
     async def ask(self, question: dict[str, object], kind: type[T]) -> T:
         """The answer to any other query, for what only a command wants to know."""
@@ -346,12 +337,9 @@ class HttpReads:
     async def pair(self) -> tuple[int, int]:
         """The products' ids, ETH first. Raises `Malformed` when the venue does not list one of them."""
         if self._products is None:
-            self._products = await self._find_products()
+            symbols = await self._symbols()
+            self._products = queries.id_of(queries.ETH, symbols), queries.id_of(queries.SOL, symbols)
         return self._products
-
-    async def _find_products(self) -> tuple[int, int]:
-        symbols = await self._symbols()
-        return queries.id_of(queries.ETH, symbols), queries.id_of(queries.SOL, symbols)
 
     async def _symbols(self) -> queries.Symbols:
         return await self._query({"type": "symbols", "product_type": "perp"}, queries.Symbols)
@@ -364,13 +352,9 @@ class HttpReads:
         self._weights.ask(query_weight(question))
         text, instance = await self._fetch("POST", f"{self._gateway}/query", write(question))
         try:
-            return self._payload(text, kind), instance
+            return self._payload(text, kind, self._weights.limited_queries), instance
         except Malformed as error:
             raise type(error)(f"{question['type']}: {error}") from None
-        except Refused as refused:
-            if refused.code in RATE_LIMITED:
-                self._weights.limited_queries()
-            raise
 
     async def _ask_archive(self, question: dict[str, dict[str, object]], kind: type[T]) -> T:
         self._weights.ask_archive(archive_weight(question))
@@ -382,13 +366,19 @@ class HttpReads:
         if not self._weights.routine(weight):
             raise Unreachable("not asked: the rest of the venue's rate limit is kept for closing")
 
-    def _payload(self, text: bytes, kind: type[T]) -> T:
+    def _payload(self, text: bytes, kind: type[T], limited: Callable[[], None]) -> T:
+        """The answer's data. Raises `Malformed` or `Refused`, counted; `limited` is called when the refusal
+        is for our rate.
+        """
         try:
             return payload(text, kind)
         except Malformed as error:
             raise self._counted(error) from None
         except Refused as refused:
-            self._tally.trouble("limited" if refused.code in RATE_LIMITED else "refused", str(refused))
+            over = refused.code in RATE_LIMITED
+            self._tally.trouble("limited" if over else "refused", str(refused))
+            if over:
+                limited()
             raise
 
     def _read(self, text: bytes, kind: type[T]) -> T:
@@ -425,20 +415,23 @@ class HttpReads:
         import httpx  # noqa: PLC0415 - see the module's docstring
 
         try:
-            async with self._connected(url).stream(
-                method, url, content=body, headers=_headers(body)
-            ) as response:
-                return (
-                    response.status_code,
-                    await self._body(response),
-                    _instance(response.headers.get(INSTANCE_HEADER, "")),
-                )
+            headers = {"accept-encoding": "gzip"}
+            if body is not None:
+                headers["content-type"] = "application/json"
+            async with self._connected(url).stream(method, url, content=body, headers=headers) as response:
+                content = await self._body(response)
+                instance = response.headers.get(INSTANCE_HEADER, "")
+                if instance and not _INSTANCE.fullmatch(instance):
+                    raise Malformed(f"a venue does not call itself {instance[:_QUOTED]!r}")
+                return response.status_code, content, instance
         except VenueError:
             raise
         except httpx.RequestError as error:
             raise Unreachable(f"{url}: {reason(error)[:_QUOTED]}") from None
         except Exception as error:  # noqa: BLE001 - httpx, httpcore, h11, ssl and zlib raise over the far side's bytes what none of them lists
-            await self._start_over()
+            # what failed in a way that nobody foresaw keeps no connection: the next question makes new ones
+            with trio.move_on_after(CLOSE_S), suppress(Exception):  # closing what is broken may fail, too
+                await self.aclose()
             raise Unreachable(f"{url}: {reason(error)[:_QUOTED]}") from None
 
     def _connected(self, url: str) -> "httpx.AsyncClient":
@@ -460,13 +453,6 @@ class HttpReads:
             )
         return self._client
 
-    async def _start_over(self) -> None:
-        """What has failed once in a way that nobody foresaw keeps no connection: the next question makes
-        new ones.
-        """
-        with trio.move_on_after(CLOSE_S), suppress(Exception):  # closing what is broken may fail, too
-            await self.aclose()
-
     async def _body(self, response: "httpx.Response") -> bytes:
         """The whole body, inflated here and not by httpx: a small answer that inflates without end must cost
         no more than the limit.
@@ -486,17 +472,6 @@ class HttpReads:
         if body.problem:
             raise Unreachable(f"{response.url}: {body.problem}")
         return bytes(body.content)
-
-
-def _headers(body: str | None) -> dict[str, str]:
-    return {"accept-encoding": "gzip"} | ({"content-type": "application/json"} if body is not None else {})
-
-
-def _instance(text: str) -> str:
-    """Raises `Malformed` for a name that cannot be one."""
-    if text and not _INSTANCE.fullmatch(text):
-        raise Malformed(f"a venue does not call itself {text[:_QUOTED]!r}")
-    return text
 
 
 def _no_cookies() -> "CookieJar":
@@ -546,6 +521,6 @@ class _Body:
             self.problem = "its compression is broken: something follows its end"
 
     def end(self) -> None:
-        """No more will come."""
+        """No more will come: what was compressed must have ended, too."""
         if not self.problem and self._gzip and not self._gzip.eof:
             self.problem = "its compression is broken: it has no end"

@@ -69,7 +69,7 @@ class NadoOrderWire:
 
     @property
     def connected(self) -> bool:
-        """Can an order be sent right now?"""
+        """May an order be handed to the socket now? False from the moment either side began to close."""
         return self._socket is not None and self._socket.open
 
     async def place(self, signed: SignedOrder) -> Reply:
@@ -89,7 +89,8 @@ class NadoOrderWire:
         frame = place_order(signed, self._last_id)
         answer = self._waiting = _Answer()
         try:
-            with trio.CancelScope(shield=True, deadline=trio.current_time() + self._left_s(signed)):
+            left_ms = max(0, signed.recv_time_ms + ANSWER_AFTER_RECV_MS - self._clock.now_ms())
+            with trio.CancelScope(shield=True, deadline=trio.current_time() + left_ms / 1000):
                 if not self._in_time(signed):
                     return self._too_late(signed)
                 self._weights.place()
@@ -106,9 +107,6 @@ class NadoOrderWire:
     def _in_time(self, signed: SignedOrder) -> bool:
         return self._clock.now_ms() <= signed.recv_time_ms - LATEST_BEFORE_RECV_MS
 
-    def _left_s(self, signed: SignedOrder) -> float:
-        return max(0, signed.recv_time_ms + ANSWER_AFTER_RECV_MS - self._clock.now_ms()) / 1000
-
     def _too_late(self, signed: SignedOrder) -> Reply:
         left_ms = signed.recv_time_ms - self._clock.now_ms()
         return Reply(
@@ -119,36 +117,25 @@ class NadoOrderWire:
 
     def _judge(self, socket: Socket, answer: _Answer, digest: str) -> Reply:
         if answer.text is None:
-            return self._in_doubt(
-                socket,
-                "the connection was lost before the answer"
-                if answer.arrived.is_set()
-                else "no answer in time",
-            )
+            lost = answer.arrived.is_set()
+            why = "the connection was lost before the answer" if lost else "no answer in time"
+            return self._in_doubt(socket, why)
         reply = reply_to(answer.text, self._last_id, digest)
-        return (
-            self._out_of_step(socket, reply)
-            if reply.kind == "unknown" and reply.code is None
-            else self._counted(reply)
-        )
-
-    def _counted(self, reply: Reply) -> Reply:
+        if reply.kind == "unknown" and reply.code is None:  # not certainly this order's: out of step
+            self._tally.trouble("unreadable", reply.text)
+            return self._in_doubt(socket, reply.text)
         self._tally.counts.events += 1
         if reply.code in RATE_LIMITED:
             self._tally.trouble("limited", f"{reply.code}: {reply.text}")
             self._weights.limited_executes()
         return reply
 
-    def _out_of_step(self, socket: Socket, reply: Reply) -> Reply:
-        self._tally.trouble("unreadable", reply.text)
-        return self._in_doubt(socket, reply.text)
-
     def _in_doubt(self, socket: Socket, why: str) -> Reply:
         socket.abandon(why)
         return Reply("unknown", None, why)
 
     async def keep_connected(self) -> None:
-        """Connect, read, and connect again, until cancelled."""
+        """Connect, read, and connect again after a growing pause, until cancelled."""
         while True:
             self._tally.counts.attempts += 1
             self._weights.connect()

@@ -76,7 +76,7 @@ class Dialer(Protocol):
     """Opens byte streams. Live: TCP. Tests: in-memory pairs."""
 
     async def dial(self, host: str, port: int, *, tls: bool) -> trio.abc.Stream:
-        """A connected stream. Raises `OSError` or `trio.BrokenResourceError`."""
+        """A connected stream, TLS included. Raises `OSError` or `trio.BrokenResourceError`."""
         ...
 
 
@@ -214,7 +214,7 @@ class Socket:
 
     @property
     def compressed(self) -> bool:
-        """Was permessage-deflate agreed on?"""
+        """Did the handshake agree on permessage-deflate? Nado refuses to talk without."""
         return bool(self._wire.deflate.enabled())
 
     @property
@@ -287,30 +287,21 @@ class Socket:
             with self._reading, broken_by():
                 await self._connection._reader_task()
         except Broken as error:
-            self._ended_by(error)
-            await self._tell_peer(error)
+            refused, broken = error.__cause__, self._wire.broken
+            if isinstance(refused, ConnectionRejected):
+                body = (refused.body or b"").decode("utf-8", "replace")[:_QUOTED]
+                self._over = f"the upgrade was refused: HTTP {refused.status_code} {body}".strip()
+            elif broken is None and not isinstance(refused, ConnectionClosed):
+                self._over = self._over or str(error)
+            if broken is not None and self._wire.state is ConnectionState.OPEN:
+                # A close frame with the reason's code: a courtesy that nothing waits for. The connection may
+                # be dead, or somebody may be writing on it.
+                with trio.move_on_after(CLOSE_S), suppress(Exception):
+                    await self._stream.send_all(self._wire.send(CloseConnection(code=error.code)))
         finally:
             await drop(self._stream)
             self.ended.set()
             self._wire.decided.set()
-
-    def _ended_by(self, error: Broken) -> None:
-        refused = error.__cause__
-        if isinstance(refused, ConnectionRejected):
-            body = (refused.body or b"").decode("utf-8", "replace")[:_QUOTED]
-            self._over = f"the upgrade was refused: HTTP {refused.status_code} {body}".strip()
-        elif self._wire.broken is None and not isinstance(refused, ConnectionClosed):
-            self._over = self._over or str(error)
-
-    async def _tell_peer(self, error: Broken) -> None:
-        """A close frame with the reason's code, if the connection ever opened: a courtesy that nothing
-        waits for.
-        """
-        if self._wire.broken is None or self._wire.state is not ConnectionState.OPEN:
-            return
-        # it may be dead, or somebody may be writing on it
-        with trio.move_on_after(CLOSE_S), suppress(Exception):
-            await self._stream.send_all(self._wire.send(CloseConnection(code=error.code)))
 
     async def keep_alive(self, nursery: trio.Nursery) -> None:
         """Ping every 30 s, and give up on a silent peer. A ping is never cut: half a frame would spoil the
@@ -349,8 +340,18 @@ async def open_socket(url: str, dialer: Dialer, *, deadline_s: float = HANDSHAKE
     and body of a refusal.
     """
     deadline = trio.current_time() + deadline_s
-    stream = Gate(await _dial(dialer, url, deadline))
-    parts = urlsplit(url)
+    stream: Gate | None = None
+    try:
+        # a name that is none, a certificate, a port: there are as many errors here as there are layers
+        with trio.move_on_at(deadline), broken_by("no connection"):
+            parts = urlsplit(url)
+            tls = parts.scheme in {"wss", "https"}
+            port = parts.port or (443 if tls else 80)
+            stream = Gate(await dialer.dial(parts.hostname or "", port, tls=tls))
+    except Broken as error:
+        raise Unreachable(f"{url}: {error}") from None
+    if stream is None:
+        raise Unreachable(f"{url}: no connection in time")
     wire = _Deflating(ConnectionType.CLIENT)
     resource = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     socket = Socket(url, stream, wire, _connection(stream, wire, host=parts.netloc, path=resource))
@@ -377,21 +378,6 @@ def _connection(
     )
 
 
-async def _dial(dialer: Dialer, url: str, deadline: float) -> trio.abc.Stream:
-    """Raises `Unreachable`: a name that is none, a certificate, a port: there are as many errors here as
-    there are layers.
-    """
-    with trio.move_on_at(deadline):
-        try:
-            with broken_by("no connection"):
-                parts = urlsplit(url)
-                tls = parts.scheme in {"wss", "https"}
-                return await dialer.dial(parts.hostname or "", parts.port or (443 if tls else 80), tls=tls)
-        except Broken as error:
-            raise Unreachable(f"{url}: {error}") from None
-    raise Unreachable(f"{url}: no connection in time")
-
-
 async def drop(stream: trio.abc.Stream) -> None:
     """Close a stream without a word to the other side, come what may."""
     # a stream that cannot even be closed is as lost as one that was
@@ -416,12 +402,8 @@ async def accept_socket(stream: trio.abc.Stream, *, deadline_s: float = HANDSHAK
             raise socket.lost()
         request = WebSocketRequest(connection, wire.request)
         try:
-            if not offers_deflate(
-                [
-                    (b"sec-websocket-extensions", _text(extension).encode())
-                    for extension in wire.request.extensions
-                ]
-            ):
+            offered = (each.encode() for each in wire.request.extensions if isinstance(each, str))
+            if not offers_deflate([(b"sec-websocket-extensions", value) for value in offered]):
                 await request.reject(
                     403,
                     extra_headers=[(b"content-type", b"application/json")],
@@ -442,10 +424,6 @@ def offers_deflate(headers: Iterable[tuple[bytes, bytes]]) -> bool:
     """
     offered = b",".join(value for name, value in headers if name.lower() == b"sec-websocket-extensions")
     return any(part.split(b";")[0].strip().lower() == b"permessage-deflate" for part in offered.split(b","))
-
-
-def _text(extension: object) -> str:
-    return extension if isinstance(extension, str) else ""
 
 
 async def _decided(socket: Socket, wire: _Deflating, deadline: float) -> None:

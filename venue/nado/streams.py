@@ -73,42 +73,39 @@ class Subscription:
                     text = await self._socket.receive()
                     self._take(decode(text, self._wanted, self._sender, self._tally), len(text))
         except Unreachable as error:
-            self._lost(str(error))  # the reader hears of it from `__anext__`, after what had arrived before
+            # the reader hears of it from `__anext__`, after what had arrived before
+            self._tally.counts.lost += 1
+            if self._socket.oversized:
+                self._tally.trouble("oversized", str(error))
         except trio.WouldBlock:
             self._tally.counts.lost += 1
             self._socket.abandon(f"fell behind: {self.backlog} events were not read")
         finally:
             self._notify()
 
-    def _lost(self, why: str) -> None:
-        self._tally.counts.lost += 1
-        if self._socket.oversized:
-            self._tally.trouble("oversized", why)
-
     def _take(self, read: StreamEvent | codec.ControlFrameReply | None, size: int) -> None:
-        """Raises `trio.WouldBlock` when more waits than may."""
+        """An event into the buffer, an answer to where `ask` waits for it. Raises `trio.WouldBlock` when more
+        waits than may.
+        """
         if isinstance(read, codec.ControlFrameReply):
-            self._acknowledge(read)
+            if read.refusal is not None:
+                self._tally.trouble("refused", read.refusal)
+                self._refusal = read if self._asked else None
+            elif read.id is not None:
+                self._asked.discard(int(read.id))
+            self._notify()
         elif read is not None:
             self.waiting += size
             if self.waiting > BUFFER_TEXT_MAX:
                 raise trio.WouldBlock
             self._send.send_nowait((read, size))
 
-    def _acknowledge(self, control: codec.ControlFrameReply) -> None:
-        if control.refusal is not None:
-            self._tally.trouble("refused", control.refusal)
-            self._refusal = control if self._asked else None
-        elif control.id is not None:
-            self._asked.discard(int(control.id))
-        self._notify()
-
     def _notify(self) -> None:
         progress, self._progress = self._progress, trio.Event()
         progress.set()
 
     def next_id(self) -> int:
-        """A fresh request id for this connection."""
+        """A request id that this connection has not used yet; the venue echoes it."""
         self._last_id += 1
         return self._last_id
 
@@ -122,18 +119,15 @@ class Subscription:
         with trio.move_on_after(ACK_S):
             for frame in frames.values():
                 await self._socket.send(frame)
-            await self._acknowledged()
+            while self._asked:
+                if self._refusal is not None:
+                    code = self._refusal.error_code
+                    raise Refused(None if code is None else int(code), self._refusal.refusal or "")
+                if not self._socket.open:
+                    raise self._socket.lost()
+                await self._progress.wait()
             return
         raise Unreachable(f"{self._socket.name}: no acknowledgement in {ACK_S:g} s")
-
-    async def _acknowledged(self) -> None:
-        while self._asked:
-            if self._refusal is not None:
-                code = self._refusal.error_code
-                raise Refused(None if code is None else int(code), self._refusal.refusal or "")
-            if not self._socket.open:
-                raise self._socket.lost()
-            await self._progress.wait()
 
 
 @asynccontextmanager
@@ -158,12 +152,7 @@ async def subscribed(
         if authentication is not None:
             request_id = events.next_id()
             await events.ask({request_id: codec.authenticate(request_id, sender, *authentication)})
-        ids = [events.next_id() for _ in streams]
-        await events.ask(
-            {
-                request_id: codec.subscribe(request_id, stream)
-                for request_id, stream in zip(ids, streams, strict=True)
-            }
-        )
+        numbered = [(events.next_id(), stream) for stream in streams]
+        await events.ask({number: codec.subscribe(number, stream) for number, stream in numbered})
         tally.counts.connections += 1
         yield events
