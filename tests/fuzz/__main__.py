@@ -58,7 +58,7 @@ def wire(typed: argparse.Namespace) -> int:
 
     began = stopwatch_ns()
     try:
-        finds = run.against(
+        finds = run.wire_against(
             typed.inputs, typed.seed, only=typed.only, first=typed.first, keep_going=typed.keep_going
         )
     except Found as find:
