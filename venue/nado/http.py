@@ -122,7 +122,7 @@ class HttpReads:
         return Ms(now_ms)
 
     async def status(self) -> str:
-        """`active`, or the venue's word for why nobody can trade. A routine question."""
+        """`active`, or why nobody can trade now. A routine question."""
         self._only_routinely(query_weight({"type": "status"}))
         return await self._query({"type": "status"}, str)
 
