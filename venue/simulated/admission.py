@@ -13,7 +13,7 @@ from venue.simulated.streams.subscribers import Listener
 
 
 class Admission:
-    """Stands before the engine. One per venue."""
+    """Stands before the engine: rate limits and connections of every client of the venue."""
 
     def __init__(self, options: VenueOptions, incidents: ActiveIncidents) -> None:
         self._options = options
@@ -40,7 +40,7 @@ class Admission:
             del self._connections[connection]
 
     def cut_all(self) -> None:
-        """Every open connection ends."""
+        """Close every open connection at once, without a closing handshake."""
         for connection in tuple(self._connections):
             connection.cancel()
 

@@ -10,7 +10,6 @@ A motionless market wakes nobody up, so virtual time jumps over it.
 
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
 
 import trio
 
@@ -18,9 +17,9 @@ from messages.units import Ms, Ns, Price, Quote
 from runtime.clock import Clock
 from venue.nado.signing import order_digest, recover
 from venue.simulated.admission import Admission
-from venue.simulated.engine.book import Resting, Split
+from venue.simulated.engine.book import Resting
 from venue.simulated.engine.candles import Candles
-from venue.simulated.engine.codes import refused
+from venue.simulated.engine.codes import refused, require
 from venue.simulated.engine.events import Filled, FundingCharged, Moved, Traded
 from venue.simulated.engine.exchange import Exchange, Extras
 from venue.simulated.engine.funding import PERIOD_S
@@ -34,17 +33,13 @@ from venue.simulated.faults.order_faults import (
     ConnectionCut,
     FaultCounter,
     Faults,
-    StagedFault,
 )
-from venue.simulated.markets.move import shifted
+from venue.simulated.markets.move import BookChange, PriceSource, shifted
 from venue.simulated.payloads.archive import Archive
 from venue.simulated.payloads.requests import PlaceOrder
 from venue.simulated.streams.delivery import Delivery
 from venue.simulated.streams.publisher import Publisher, repeat
 from venue.simulated.streams.subscribers import Subscribers
-
-if TYPE_CHECKING:
-    from venue.simulated.markets import BookChange, PriceSource
 
 PERIOD_NS = PERIOD_S * 10**9
 EXPIRY_S = 1.0
@@ -67,7 +62,7 @@ class SimulatedVenue:
     def __init__(
         self,
         exchange: Exchange,
-        market: "PriceSource",
+        market: PriceSource,
         clock: Clock,
         faults: Faults = NO_FAULTS,
         *,
@@ -179,7 +174,7 @@ class SimulatedVenue:
         """Apply the market's last book again, shifted as it is staged to be now."""
         self._apply(self._last_moves[product_id].untraded)
 
-    def _apply(self, move: "BookChange") -> None:
+    def _apply(self, move: BookChange) -> None:
         now, product_id = self.now_ns(), self._ids[move.product]
         if move.bids or move.asks:
             self._last_moves[product_id] = move
@@ -215,13 +210,20 @@ class SimulatedVenue:
         market = self.exchange.markets.get(order.product_id)
         symbol = market.product.symbol if market else ""
         staged = self._faults.next(symbol, increasing=self.exchange.would_increase(order))
-        if staged.cut_before:
+        if "before" in staged.cuts:
             raise ConnectionCut
+        extras = Extras(
+            None if body.id is None else int(body.id),
+            body.borrow_margin is not False,
+            body.spot_leverage,
+            staged.refusal,
+            staged.split(market.product.step) if market else None,
+        )
         try:
             if staged.late_ms:
                 with trio.CancelScope(shield=True):
                     await trio.sleep(staged.late_ms / 1000)
-            resting = self.exchange.arrive(order, digest, signer, self.now_ns(), self._extras(body, staged))
+            resting = self.exchange.arrive(order, digest, signer, self.now_ns(), extras)
             if self._waits(resting):
                 with trio.CancelScope(shield=True):  # 30 ms
                     await trio.sleep(TAKER_DELAY_S)
@@ -231,29 +233,15 @@ class SimulatedVenue:
                 self.exchange.match(resting, self.now_ns())
         finally:
             self.publish()
-            if staged.cut_after:
+            if "after" in staged.cuts:
                 raise ConnectionCut
         if staged.slow_ack_ms:
             await trio.sleep(staged.slow_ack_ms / 1000)
         if staged.lose_ack:
             raise AnswerLost
-        if staged.cut_during:
+        if "during" in staged.cuts:
             raise AnswerTruncated(digest)
         return digest
-
-    def _extras(self, body: PlaceOrder, staged: StagedFault) -> Extras:
-        order_id, market = (
-            None if body.id is None else int(body.id),
-            self.exchange.markets.get(int(body.product_id)),
-        )
-        split = None
-        if staged.lots is not None and market is not None:
-            split = Split(
-                tuple(lots * market.product.step for lots in staged.lots if lots),
-                staged.only,
-                staged.breaks_fok,
-            )
-        return Extras(order_id, body.borrow_margin is not False, body.spot_leverage, staged.refusal, split)
 
     def _waits(self, order: Resting) -> bool:
         """Does the order wait at the speed bump?"""
@@ -275,10 +263,8 @@ class SimulatedVenue:
         """The address that signed. Raises `Refused`: 2027 for a wrong length, 2034 for a wrong v, 2035 for
         what is no signature at all.
         """
-        if len(signature) != SIGNATURE_CHARS or not signature.startswith("0x"):
-            raise refused(2027)
-        if signature[-2:].lower() not in {"1b", "1c"}:
-            raise refused(2034)
+        require(len(signature) == SIGNATURE_CHARS and signature.startswith("0x"), 2027)
+        require(signature[-2:].lower() in {"1b", "1c"}, 2034)
         try:
             return recover(digest, signature)
         except ValueError as error:

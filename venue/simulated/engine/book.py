@@ -1,7 +1,7 @@
 """One product's book: price-time priority over resting orders of accounts and the house's liquidity.
 
 The *house* is all other traders: the market drives it level by level. At one price the house comes before
-accounts, because it was there first; what takers take from it stays taken until the market's next ladder.
+accounts, because it was there first; what takers take from it stays taken until the market's next move.
 Everything is integers x18.
 """
 
@@ -39,12 +39,12 @@ class Resting:
 
     @property
     def is_bid(self) -> bool:
-        """Does it buy?"""
+        """True for a buy order, which rests among the bids."""
         return self.order.amount > 0
 
     @property
     def unfilled(self) -> Base:
-        """Signed rest."""
+        """What is not filled yet, x18: below zero for a sell order."""
         return Base(self.remaining if self.is_bid else -self.remaining)
 
 
@@ -83,25 +83,23 @@ class Offer:
 
 @dataclass(slots=True)
 class BookSide:
-    """One side of a book."""
+    """One side of a book: unsigned amounts x18 of the house by price, and resting orders in their queues."""
 
     is_bid: bool
     house: dict[int, int] = field(default_factory=dict)
     orders: dict[int, list[Resting]] = field(default_factory=dict)
 
     def amount_at(self, price: int) -> int:
-        """All that stands at `price`."""
+        """The house's and all accounts' amount at `price`, x18; 0 where nothing stands."""
         return self.house.get(price, 0) + sum(order.remaining for order in self.orders.get(price, ()))
 
     def best(self) -> int | None:
         """The best price; None when the side is empty."""
         prices = [*self.house, *self.orders]
-        if not prices:
-            return None
-        return max(prices) if self.is_bid else min(prices)
+        return max(prices, default=None) if self.is_bid else min(prices, default=None)
 
     def prices(self) -> list[int]:
-        """All prices, best first."""
+        """All prices at which something stands, x18, best first."""
         return sorted({*self.house, *self.orders}, reverse=self.is_bid)
 
     def reaches(self, price: int, limit: int) -> bool:
@@ -130,23 +128,23 @@ class Book:
         self._min_ns = self._max_ns = self._last_max_ns = Ns(0)
 
     def side(self, is_bid: bool) -> BookSide:
-        """The bids or the asks."""
+        """The bids for True, the asks for False."""
         return self.bids if is_bid else self.asks
 
     def crosses(self, order: Order) -> bool:
-        """Would `order` trade at once?"""
+        """Would `order` trade at once? Also true of a price that only touches the other side's best."""
         opposite = self.side(order.amount < 0)
         best = opposite.best()
         return best is not None and opposite.reaches(best, order.price)
 
     def set_house(self, is_bid: bool, levels: Iterable[Level], now_ns: int) -> None:
-        """Replace the house's liquidity on one side."""
+        """Replace the house's liquidity on one side by `levels`; levels of amount 0 are left out."""
         side = self.side(is_bid)
-        ladder = {int(level.price): int(level.amount) for level in levels if level.amount > 0}
-        for price in {**side.house, **ladder}:
-            if side.house.get(price) != ladder.get(price):
+        levels_by_price = {int(level.price): int(level.amount) for level in levels if level.amount > 0}
+        for price in {**side.house, **levels_by_price}:
+            if side.house.get(price) != levels_by_price.get(price):
                 self._touch(is_bid, price, now_ns)
-        side.house = ladder
+        side.house = levels_by_price
 
     def take(self, is_bid: bool, offer: Offer, amount: int, now_ns: int) -> None:
         """Remove `amount` of an offer that stands on side `is_bid`."""
@@ -167,7 +165,7 @@ class Book:
         self._touch(order.is_bid, order.order.price, now_ns)
 
     def remove(self, order: Resting, now_ns: int) -> None:
-        """Take a resting order out."""
+        """Take a resting order out, unfilled; raises `KeyError` for one that does not rest here."""
         self._unlink(order)
         self._touch(order.is_bid, order.order.price, now_ns)
 
@@ -186,7 +184,7 @@ class Book:
 
     @property
     def changed(self) -> bool:
-        """Is there anything for the next batch?"""
+        """Has a price's amount been touched since the last batch, so that there is something to publish?"""
         return bool(self._touched)
 
     def batch(self, now_ns: int) -> BookBatch:
@@ -215,6 +213,6 @@ class Book:
         return tuple(Level(Price(price), Base(side.amount_at(price))) for price in prices)
 
     def levels(self, is_bid: bool, depth: int) -> tuple[Level, ...]:
-        """The best `depth` levels of one side."""
+        """The best `depth` levels of one side, best first; fewer when there are no more."""
         side = self.side(is_bid)
         return tuple(Level(Price(price), Base(side.amount_at(price))) for price in side.prices()[:depth])

@@ -9,12 +9,12 @@ import msgspec
 from venue.simulated.engine.events import Traded
 
 GRANULARITIES_S = (60, 300, 900, 3600, 7200, 14_400, 86_400, 604_800, 2_419_200)
-KEPT = 1000
+CANDLES_MAX = 1000
 """Per product and granularity; the archive answers at most half of that at once."""
 
 
 class Candle(msgspec.Struct, frozen=True):
-    """One candlestick; prices and volume x18."""
+    """One candlestick of `granularity` seconds from `start_s`; prices and volume (base) x18."""
 
     product_id: int
     granularity: int
@@ -27,7 +27,7 @@ class Candle(msgspec.Struct, frozen=True):
     last_ns: int
 
     def with_trade(self, trade: Traded) -> "Candle":
-        """The candle after one more trade."""
+        """The candle after one more trade within its time."""
         return msgspec.structs.replace(
             self,
             high=max(self.high, trade.price),
@@ -39,7 +39,7 @@ class Candle(msgspec.Struct, frozen=True):
 
 
 class Candles:
-    """The newest candles of every product."""
+    """The newest `CANDLES_MAX` candles of every product and granularity, made from every public trade."""
 
     def __init__(self) -> None:
         self._kept: dict[tuple[int, int], deque[Candle]] = {}
@@ -49,7 +49,7 @@ class Candles:
         return [self._count(trade, granularity) for granularity in GRANULARITIES_S]
 
     def _count(self, trade: Traded, granularity: int) -> Candle:
-        kept = self._kept.setdefault((trade.product_id, granularity), deque(maxlen=KEPT))
+        kept = self._kept.setdefault((trade.product_id, granularity), deque(maxlen=CANDLES_MAX))
         start_s = trade.at_ns // 10**9 // granularity * granularity
         if kept and kept[-1].start_s == start_s:
             kept[-1] = kept[-1].with_trade(trade)

@@ -238,6 +238,14 @@ class ExchangeRefusal(Exception):
         self.text = text
 
 
+def require(holds: object, code: int, **fields: object) -> None:
+    """Raise the refusal `code`, with `fields` in its text, unless the condition holds: as the settlement
+    contracts write their rules.
+    """
+    if not holds:
+        raise refused(code, **fields)
+
+
 def refused(code: int, **fields: object) -> ExchangeRefusal:
     """The refusal with its documented text, `fields` filled in."""
     return ExchangeRefusal(code, CODES[code].text.format(**fields))

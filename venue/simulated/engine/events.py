@@ -79,7 +79,7 @@ class PositionChanged(msgspec.Struct, frozen=True):
 
 
 class Traded(msgspec.Struct, frozen=True):
-    """A public trade. Stream `trade`."""
+    """A public trade, the house's among themselves too. Price and amount x18. Stream `trade`."""
 
     product_id: int
     price: Price
@@ -114,7 +114,7 @@ class Liquidated(msgspec.Struct, frozen=True):
 
 
 class FundingPaid(msgspec.Struct, frozen=True):
-    """A product's funding was charged. Stream `funding_payment`."""
+    """A product's funding was charged for `seconds`. Stream `funding_payment`."""
 
     product_id: int
     payment: int

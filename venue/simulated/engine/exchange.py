@@ -7,7 +7,7 @@ between for orders that may take.
 
     engine      markets, accounts, the clock, isolated margin
     matching    the second gate: fills, fees, order updates
-    exchange    the first gate, and the world outside: ladders, oracle prices, other people's trades    (this
+    exchange    the first gate, and the world outside: the market's levels, oracle prices, others' trades  (this
                 file)
     treasury    deposits, transfers, withdrawals, linked signers, funding and settlement
     liquidation accounts under maintenance
@@ -25,7 +25,7 @@ from messages.units import Base, Ns, Price
 from venue.protocol import Order
 from venue.simulated.engine.accounts import Account, increases
 from venue.simulated.engine.book import Resting, Split
-from venue.simulated.engine.codes import ExchangeRefusal, refused
+from venue.simulated.engine.codes import ExchangeRefusal, refused, require
 from venue.simulated.engine.events import Traded
 from venue.simulated.engine.matching import Matching, written_down
 from venue.simulated.engine.rules import (
@@ -56,7 +56,7 @@ class Exchange(Matching):
     # -- the outside world -----------------------------------------------------------------------------------
 
     def move(self, product_id: int, bids: Sequence[Level], asks: Sequence[Level], now_ns: int) -> None:
-        """The market's next ladder replaces the house's liquidity; where it crosses resting orders of
+        """The market's next levels replace the house's liquidity; where they cross resting orders of
         accounts they are filled first.
         """
         book, now = self.markets[product_id].book, self.tick(now_ns)
@@ -154,17 +154,14 @@ class Exchange(Matching):
             self.check_sender(order.sender, signer)
             # by the venue's clock, which a staged skew makes wrong; the engine's own time only grows
             check_window(order, now_ns // 1_000_000)
-            if self.order_log.known(digest) is not None:
-                raise refused(2013)
+            require(self.order_log.known(digest) is None, 2013)
             check_form(order, terms, market.product)
             check_isolation(order, terms, market.product)
             check_status(terms, market.product)
             check_size(order, terms, market.product, self.options)
             check_oracle(order, market.oracle)
-            if terms.reduce_only and terms.kind not in {"ioc", "fok"}:
-                raise refused(2067)
-            if extras.spot_leverage is not None and not self.options.spot_leverage_on_perps:
-                raise refused(2019)
+            require(not terms.reduce_only or terms.kind in {"ioc", "fok"}, 2067)
+            require(extras.spot_leverage is None or self.options.spot_leverage_on_perps, 2019)
             if not terms.reduce_only:  # as the book stands now; asked again when it matches (2010)
                 plan = [] if terms.kind == "post_only" else self.plan(waiting, waiting.remaining)
                 self.check_margin(waiting, plan, 2006)
@@ -186,15 +183,13 @@ class Exchange(Matching):
         """
         account = self.accounts.get(sender)
         linked = self.accounts[account.parent] if account and account.parent else account
-        if signer not in {sender[:42], linked.linked_signer if linked else sender[:42]}:
-            raise refused(2028)
+        require(signer in {sender[:42], linked.linked_signer if linked else sender[:42]}, 2028)
 
     def open_orders(self, sender: str, product_id: int) -> list[Resting]:
         """The sender's resting orders in one product, oldest first. Raises `ExchangeRefusal` 2016 for an
         unknown product.
         """
-        if product_id not in self.markets:
-            raise refused(2016)
+        require(product_id in self.markets, 2016)
         return [
             order for order in self.markets[product_id].open_orders.values() if order.order.sender == sender
         ]

@@ -16,7 +16,7 @@ from functools import partial
 
 from messages.units import ONE, Base, Ns, Price
 from venue.simulated.engine.accounts import Account, product_of_x18, weight
-from venue.simulated.engine.codes import refused
+from venue.simulated.engine.codes import refused, require
 from venue.simulated.engine.events import Liquidated
 from venue.simulated.engine.matching import Matching
 from venue.simulated.engine.rules import QUOTE_PRODUCT, is_isolated
@@ -151,8 +151,7 @@ def liquidate_by(
         engine.account_named(liquidatee),
         engine.tick(now_ns),
     )
-    if is_isolated(liquidator) or liquidator == liquidatee:
-        raise refused(2050)
+    require(not is_isolated(liquidator) and liquidator != liquidatee, 2050)
     # The order decides which refusal a client sees: what the request names, then the account, then the
     # amount.
     market = engine.markets.get(product_id)
@@ -160,16 +159,14 @@ def liquidate_by(
         raise refused(2045)
     if not _is_under(engine, account):
         raise refused(2044 if engine.health(account, "initial").health >= 0 else 2042)
-    if amount % market.product.step:
-        raise refused(2046)
-    if (
-        amount == 0
-        or abs(amount) > abs(_amount_needed(engine, account, product_id))
-        or (amount > 0) != (account.position(product_id).amount > 0)
-    ):
-        raise refused(2047)
+    require(amount % market.product.step == 0, 2046)
+    require(
+        amount != 0
+        and abs(amount) <= abs(_amount_needed(engine, account, product_id))
+        and (amount > 0) == (account.position(product_id).amount > 0),
+        2047,
+    )
     price = price_of(engine, product_id, amount)
-    if engine.initial_after(taker, product_id, amount, -product_of_x18(price, amount)) < 0:
-        raise refused(2043)
+    require(engine.initial_after(taker, product_id, amount, -product_of_x18(price, amount)) >= 0, 2043)
     _withdraw_orders(engine, account, now)
     _take_over(engine, account, product_id, amount, liquidator, now)

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 from messages.units import ONE, Base, Ns, Price, Quote
 from venue.simulated.engine.accounts import fee_on, imagined, increases, taker_metered
 from venue.simulated.engine.book import Offer, Resting
-from venue.simulated.engine.codes import ExchangeRefusal, refused
+from venue.simulated.engine.codes import ExchangeRefusal, refused, require
 from venue.simulated.engine.events import Filled, OrderUpdated, Traded
 from venue.simulated.engine.order_log import LoggedFill, LoggedOrder
 from venue.simulated.engine.rules import MAX_OPEN_ORDERS
@@ -34,7 +34,7 @@ def written_down(entry: LoggedOrder) -> Iterator[None]:
     try:
         yield
     except ExchangeRefusal as no:
-        entry.refuse(no)
+        entry.result, entry.code, entry.text = "refused", no.code, no.text
         raise
 
 
@@ -59,8 +59,7 @@ class Matching(Engine):
             raise LookupError(f"order {order.digest} never arrived")
         with written_down(entry):
             if order.terms.kind == "post_only":
-                if self.markets[order.order.product_id].book.crosses(order.order):
-                    raise refused(2008)
+                require(not self.markets[order.order.product_id].book.crosses(order.order), 2008)
                 self._check_room(order)
                 self.check_margin(order, [], 2010)
                 self._rest(order, now)
@@ -76,8 +75,7 @@ class Matching(Engine):
 
     def _match_taker(self, order: Resting, now: Ns) -> None:
         wanted = self._wanted(order)
-        if self.options.self_match == "refuse" and self._own(order):
-            raise refused(2073)
+        require(self.options.self_match != "refuse" or not self._own(order), 2073)
         plan = self.plan(order, wanted)
         filled = sum(amount for _, amount in plan)
         missed = 0
@@ -108,8 +106,7 @@ class Matching(Engine):
             return order.remaining
         account = self.accounts.get(order.order.sender)
         held = account.position(order.order.product_id).amount if account else 0
-        if held == 0 or (held > 0) == order.is_bid:
-            raise refused(2064)
+        require(held != 0 and (held > 0) != order.is_bid, 2064)
         return min(order.remaining, abs(held))
 
     def plan(self, order: Resting, wanted: int) -> list[tuple[Offer, int]]:
@@ -134,8 +131,7 @@ class Matching(Engine):
             for other in self.markets[order.order.product_id].open_orders.values()
             if other.order.sender == order.order.sender
         )
-        if mine >= MAX_OPEN_ORDERS:
-            raise refused(2005)
+        require(mine < MAX_OPEN_ORDERS, 2005)
 
     def check_margin(self, order: Resting, plan: Sequence[tuple[Offer, int]], code: int) -> None:
         """`code` when new exposure would leave initial health below zero, the rest of an order that may
@@ -155,12 +151,10 @@ class Matching(Engine):
         limit = market.product.max_open_interest
         if limit is not None:
             interest = self.open_interest(market.product.product_id) + abs(amount)
-            if interest * market.oracle > limit * ONE:
-                raise refused(2070)
+            require(interest * market.oracle <= limit * ONE, 2070)
         quote = -sign * sum(price * amount // ONE for price, amount in pieces)
         fee = fee_on(taker_metered(quote, 0, market.product.min_size), market.product.taker_fee)
-        if self.initial_after(account, order.order.product_id, amount, quote - fee) < 0:
-            raise refused(code)
+        require(self.initial_after(account, order.order.product_id, amount, quote - fee) >= 0, code)
 
     # -- what trades -----------------------------------------------------------------------------------------
 

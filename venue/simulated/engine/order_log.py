@@ -9,13 +9,12 @@ from typing import Literal
 
 from messages.units import Base, Ns, Price, Quote
 from venue.protocol import Order
-from venue.simulated.engine.codes import ExchangeRefusal
 from venue.simulated.engine.rules import AppendixTerms, Kind
 
 
 @dataclass(frozen=True, slots=True)
 class LoggedFill:
-    """One piece that traded; `amount` is signed."""
+    """One piece of an order that traded: amount signed, price and fee x18."""
 
     amount: Base
     price: Price
@@ -52,12 +51,8 @@ class LoggedOrder:
 
     @property
     def filled(self) -> Base:
-        """Signed total."""
+        """What has traded so far, x18; below zero for a sell order."""
         return Base(sum(fill.amount for fill in self.fills))
-
-    def refuse(self, no: ExchangeRefusal) -> None:
-        """Write the refusal down."""
-        self.result, self.code, self.text = "refused", no.code, no.text
 
 
 class OrderLog(list[LoggedOrder]):
@@ -70,7 +65,7 @@ class OrderLog(list[LoggedOrder]):
     def attempt(
         self, order: Order, digest: str, signer: str, terms: AppendixTerms, *, increasing: bool, now_ns: int
     ) -> LoggedOrder:
-        """Append an attempt."""
+        """Append an attempt, still `pending`; `signer` is the address that the signature yields."""
         entry = LoggedOrder(
             digest=digest,
             sender=order.sender,
@@ -95,5 +90,5 @@ class OrderLog(list[LoggedOrder]):
         self._known[entry.digest] = entry
 
     def known(self, digest: str) -> LoggedOrder | None:
-        """The attempt that owns `digest`."""
+        """The attempt that has used `digest` up; None when none got past the checks of its arrival."""
         return self._known.get(digest)

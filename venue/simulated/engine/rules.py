@@ -13,7 +13,7 @@ from messages.market import TradingStatus
 from messages.units import ONE, Base, Price, Quote, Rate
 from venue.nado.signing import recv_time_of
 from venue.protocol import Order
-from venue.simulated.engine.codes import refused
+from venue.simulated.engine.codes import refused, require
 
 TAKER_DELAY_S = 0.03
 """The speed bump: orders that are not post-only wait this long before they match."""
@@ -146,7 +146,7 @@ class VenueOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AppendixTerms(msgspec.Struct, frozen=True):
-    """What an order's appendix says."""
+    """What an order's appendix (128 bits, signed with it) asks for."""
 
     kind: Kind
     reduce_only: bool
@@ -178,20 +178,25 @@ def terms_of(appendix: int) -> AppendixTerms:
 
 def check_form(order: Order, terms: AppendixTerms, product: Product) -> None:
     """Raise `Refused` unless version, type, amount and price have the form the product demands."""
-    if terms.version != 1:
-        raise refused(2095, version=terms.version)
-    if terms.triggered:
-        raise refused(2084 if terms.isolated else 2009)
-    if terms.builder:
-        raise refused(2118)
-    if order.amount == 0:
-        raise refused(2002)
-    if order.price <= 0:
-        raise refused(2055)
-    if order.price % product.tick:
-        raise refused(2000, price=int(order.price), product_id=product.product_id, tick=int(product.tick))
-    if order.amount % product.step:
-        raise refused(2001, amount=int(order.amount), product_id=product.product_id, step=int(product.step))
+    require(terms.version == 1, 2095, version=terms.version)
+    require(not terms.triggered, 2084 if terms.isolated else 2009)
+    require(not terms.builder, 2118)
+    require(order.amount != 0, 2002)
+    require(order.price > 0, 2055)
+    require(
+        order.price % product.tick == 0,
+        2000,
+        price=int(order.price),
+        product_id=product.product_id,
+        tick=int(product.tick),
+    )
+    require(
+        order.amount % product.step == 0,
+        2001,
+        amount=int(order.amount),
+        product_id=product.product_id,
+        step=int(product.step),
+    )
 
 
 def check_isolation(order: Order, terms: AppendixTerms, product: Product) -> None:
@@ -199,12 +204,9 @@ def check_isolation(order: Order, terms: AppendixTerms, product: Product) -> Non
     what an isolated order may be.
     """
     if is_isolated(order.sender):
-        if terms.isolated:
-            raise refused(2081)
-        if isolated_product(order.sender) != product.product_id:
-            raise refused(2082)
-        if not terms.reduce_only:
-            raise refused(2088)
+        require(not terms.isolated, 2081)
+        require(isolated_product(order.sender) == product.product_id, 2082)
+        require(terms.reduce_only, 2088)
     elif terms.isolated and terms.reduce_only:
         raise refused(2085)
     elif product.isolated_only and not terms.isolated:
@@ -238,20 +240,19 @@ def check_size(order: Order, terms: AppendixTerms, product: Product, options: Ve
     takes = terms.kind in {"ioc", "fok"}
     if takes and not options.min_size_binds_takers:
         return
-    if abs(order.amount) * order.price < product.min_size * ONE:
-        raise refused(
-            2094,
-            amount=int(order.amount),
-            price=int(order.price),
-            product_id=product.product_id,
-            min_size=int(product.min_size),
-        )
+    require(
+        abs(order.amount) * order.price >= product.min_size * ONE,
+        2094,
+        amount=int(order.amount),
+        price=int(order.price),
+        product_id=product.product_id,
+        min_size=int(product.min_size),
+    )
 
 
 def check_oracle(order: Order, oracle: Price) -> None:
     """2007 unless the price lies within 20 % .. 500 % of the oracle price."""
-    if not oracle * ORACLE_FLOOR_PERCENT <= order.price * 100 <= oracle * ORACLE_CEILING_PERCENT:
-        raise refused(2007)
+    require(oracle * ORACLE_FLOOR_PERCENT <= order.price * 100 <= oracle * ORACLE_CEILING_PERCENT, 2007)
 
 
 def check_window(order: Order, now_ms: int) -> None:
@@ -259,17 +260,14 @@ def check_window(order: Order, now_ms: int) -> None:
     *arrival*.
     """
     check_recv_time(order.nonce, now_ms)
-    if order.expiration_s * 1000 <= now_ms:
-        raise refused(2004)
+    require(order.expiration_s * 1000 > now_ms, 2004)
 
 
 def check_recv_time(nonce: int, now_ms: int) -> None:
     """2011 / 2012 unless now < recv_time <= now + 100 s. Binds every request that carries an order nonce."""
     recv_time = recv_time_of(nonce)
-    if recv_time <= now_ms:
-        raise refused(2011)
-    if recv_time > now_ms + RECV_WINDOW_MS:
-        raise refused(2012)
+    require(recv_time > now_ms, 2011)
+    require(recv_time <= now_ms + RECV_WINDOW_MS, 2012)
 
 
 def check_status(terms: AppendixTerms, product: Product) -> None:
@@ -281,5 +279,4 @@ def check_status(terms: AppendixTerms, product: Product) -> None:
         "soft_reduce_only": terms.reduce_only or terms.kind == "post_only",
         "not_tradable": False,
     }
-    if not allowed[product.status]:
-        raise refused(2069)
+    require(allowed[product.status], 2069)

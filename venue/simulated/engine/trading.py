@@ -209,28 +209,23 @@ class Engine:
 
     def holder(self, order: Resting) -> Account:
         """The account whose position the order changes. Of an isolated order that never filled it is one
-        that does not exist yet.
+        that does not exist yet. Raises `ExchangeRefusal` 2087 when the address has as many as it may.
         """
         if not order.terms.isolated:
             return self.accounts[order.order.sender]
         sender, product_id = order.order.sender, order.order.product_id
-        return self.isolated_of(sender, product_id) or Account(
-            self._free_name(sender[:42], product_id), parent=sender
-        )
-
-    def _free_name(self, owner: str, product_id: int) -> str:
-        """The next isolated subaccount's name. Raises `Refused` 2087 when the address has as many as it
-        may.
-        """
+        existing = self.isolated_of(sender, product_id)
+        if existing is not None:
+            return existing
         taken = {
             int(name[58:60], 16)
             for name, account in self.accounts.items()
-            if account.parent and name[:42] == owner
+            if account.parent and name[:42] == sender[:42]
         }
         free = next((number for number in range(ISOLATED_MAX) if number not in taken), None)
         if free is None:
             raise refused(2087)
-        return isolated_name(owner, product_id, free)
+        return Account(isolated_name(sender[:42], product_id, free), parent=sender)
 
     def open_isolated(self, order: Resting, account: Account) -> None:
         """Before the first fill of an isolated order: its subaccount comes to life and its margin moves

@@ -6,7 +6,7 @@ Functions over the engine; whoever calls them has checked signature and nonce.
 
 from messages.units import Base, Quote
 from venue.simulated.engine.accounts import Account, imagined, product_of_x18
-from venue.simulated.engine.codes import refused
+from venue.simulated.engine.codes import refused, require
 from venue.simulated.engine.events import FundingCharged, FundingPaid
 from venue.simulated.engine.funding import PERIOD_S
 from venue.simulated.engine.rules import NO_ADDRESS, QUOTE_PRODUCT, is_isolated
@@ -34,12 +34,9 @@ def link_signer(engine: Engine, sender: str, signer: str, now_ns: int) -> None:
     new one replaces the old.
     """
     account, now = engine.account_named(sender), engine.tick(now_ns)
-    if is_isolated(sender):
-        raise refused(2089)
-    if signer == account.linked_signer:
-        raise refused(2026)
-    if signer != NO_ADDRESS and engine.health(account, "unweighted").health < LEAST:
-        raise refused(2025)
+    require(not is_isolated(sender), 2089)
+    require(signer != account.linked_signer, 2026)
+    require(signer == NO_ADDRESS or engine.health(account, "unweighted").health >= LEAST, 2025)
     account.signer_links_ns = [at_ns for at_ns in account.signer_links_ns if at_ns > now - LINKS_WINDOW_NS]
     if len(account.signer_links_ns) >= LINKS_MAX:
         raise refused(2030, wait=(account.signer_links_ns[0] + LINKS_WINDOW_NS - now) // 10**9 + 1)
@@ -49,10 +46,8 @@ def link_signer(engine: Engine, sender: str, signer: str, now_ns: int) -> None:
 
 def transfer_quote(engine: Engine, sender: str, recipient: str, amount: int, now_ns: int) -> None:
     """Move USDT0 between subaccounts. Health must stay (2036); the recipient comes to life by it."""
-    if sender == recipient:
-        raise refused(2079)
-    if amount < LEAST:
-        raise refused(2077)
+    require(sender != recipient, 2079)
+    require(amount >= LEAST, 2077)
     account = engine.account_named(sender)
     engine.tick(now_ns)
     _check_affordable(engine, account, amount)
@@ -65,14 +60,11 @@ def withdraw(
     """Pay out `tokens` (six decimals) of USDT0 and a fee of 1 USDT0. Nothing arrives anywhere: there is no
     chain.
     """
-    if product_id != QUOTE_PRODUCT:
-        raise refused(2016)
+    require(product_id == QUOTE_PRODUCT, 2016)
     account, amount = engine.account_named(sender), tokens * TOKEN_UNIT + WITHDRAW_FEE
     engine.tick(now_ns)
-    if amount >= 2**127:
-        raise refused(2091)
-    if not may_borrow and account.usdt0 < amount:
-        raise refused(2017)
+    require(amount < 2**127, 2091)
+    require(may_borrow or account.usdt0 >= amount, 2017)
     _check_affordable(engine, account, amount)
     account.usdt0 -= amount
     engine.publish_moved(account, QUOTE_PRODUCT, "withdraw_collateral", amount=-amount, idx=engine.next_idx())
@@ -85,8 +77,7 @@ def withdrawable(engine: Engine, account: Account, *, may_borrow: bool = True) -
 
 
 def _check_affordable(engine: Engine, account: Account, amount: int) -> None:
-    if engine.health(imagined(account, -amount), "initial").health < 0:
-        raise refused(2036)
+    require(engine.health(imagined(account, -amount), "initial").health >= 0, 2036)
 
 
 # -- the clockwork -------------------------------------------------------------------------------------------

@@ -38,7 +38,7 @@ class FaultTarget(Protocol):
         """Books, accounts and rules; the incidents change them in place."""
 
     def now_ns(self) -> int:
-        """The exchange's time, nanoseconds of Unix time."""
+        """The exchange's time with its staged skew, nanoseconds of Unix time."""
 
     def product_id(self, symbol: str) -> int:
         """Raises `LookupError` for a symbol that is not traded here."""

@@ -71,6 +71,7 @@ from typing import Generic, Literal, TypeVar
 
 import msgspec
 
+from venue.simulated.engine.book import Split
 from venue.simulated.engine.codes import ExchangeRefusal
 from venue.simulated.engine.rules import VenueOptions
 from venue.simulated.faults.incidents import Incident, Listing
@@ -307,9 +308,8 @@ class StagedFault(msgspec.Struct, frozen=True):
 
     refusal: ExchangeRefusal | None = None
     lose_ack: bool = False
-    cut_before: bool = False
-    cut_after: bool = False
-    cut_during: bool = False
+    cuts: frozenset[str] = frozenset()
+    """Where the connection ends, as `Cut.when` says it."""
     lots: tuple[int, ...] | None = None
     """The pieces it finds in the book, in size steps; None = whatever stands there."""
     only: bool = False
@@ -318,6 +318,14 @@ class StagedFault(msgspec.Struct, frozen=True):
     breaks_fok: bool = False
     slow_ack_ms: int = 0
     forget: bool = False
+
+    def split(self, step: int) -> Split | None:
+        """The pieces in base units (x18) for a product whose size step is `step`; None when nothing is
+        staged.
+        """
+        if self.lots is None:
+            return None
+        return Split(tuple(lots * step for lots in self.lots if lots), self.only, self.breaks_fok)
 
 
 F = TypeVar("F", bound=Trigger)
@@ -344,16 +352,13 @@ class FaultCounter:
 
         faults = self.faults
         refuse, thin, split = due(faults.refuse), due(faults.thin), due(faults.split)
-        cuts = {fault.when for fault in due(faults.cut)}
         lots, only = (split[0].lots, split[0].only) if split else (None, False)
         if thin:
             lots, only = (min(fault.lots for fault in thin),), True
         return StagedFault(
             refuse[0].refusal if refuse else None,
             lose_ack=bool(due(faults.lose_ack)),
-            cut_before="before" in cuts,
-            cut_after="after" in cuts,
-            cut_during="during" in cuts,
+            cuts=frozenset(fault.when for fault in due(faults.cut)),
             lots=lots,
             only=only,
             late_ms=max((fault.delay_ms for fault in due(faults.late)), default=0),

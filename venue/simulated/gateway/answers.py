@@ -10,7 +10,7 @@ import msgspec
 import trio
 
 from venue.nado.codec import write
-from venue.simulated.engine.codes import ExchangeRefusal, refused
+from venue.simulated.engine.codes import ExchangeRefusal, refused, require
 from venue.simulated.faults.order_faults import AnswerLost
 from venue.simulated.gateway.archive_requests import READERS
 from venue.simulated.gateway.executes import EXECUTES, NOT_SIMULATED, execute
@@ -72,8 +72,7 @@ def _read(text: bytes | str) -> _Asked:
     if "type" in fields:
         params = msgspec.json.decode(text)
         return _Asked(str(params["type"]), params, b"")
-    if len(fields) != 1:
-        raise refused(2038)
+    require(len(fields) == 1, 2038)
     ((name, body),) = fields.items()
     return _Asked(name, None, bytes(body))
 

@@ -9,7 +9,7 @@ import msgspec
 
 from venue.nado.codec import Whole
 from venue.simulated.engine.candles import GRANULARITIES_S
-from venue.simulated.engine.codes import ExchangeRefusal, refused
+from venue.simulated.engine.codes import ExchangeRefusal, require
 from venue.simulated.engine.rules import NO_ADDRESS
 from venue.simulated.engine.trading import Market
 from venue.simulated.engine.treasury import LINKS_MAX, LINKS_WINDOW_NS
@@ -75,33 +75,31 @@ def archived(venue: SimulatedVenue, body: bytes, address: str) -> tuple[str, obj
         )
     ((name, question),) = asked.items()
     size = read_request(bytes(question), _Size)
-    if not venue.admission.may_ask(
-        "archive", address, archive_weight(name, size.entries, len(size.subaccounts or ()))
-    ):
-        raise refused(venue.exchange.options.limited_by)
+    require(
+        venue.admission.may_ask(
+            "archive", address, archive_weight(name, size.entries, len(size.subaccounts or ()))
+        ),
+        venue.exchange.options.limited_by,
+    )
     return name, READERS[name](venue, bytes(question))
 
 
 def _checked(body: bytes) -> ArchiveQuery:
     query = read_request(body, ArchiveQuery)
-    if query.digests is not None and (query.subaccounts or query.product_ids):
-        raise refused(3000)
-    if len(query.digests or ()) > DIGESTS_MAX:
-        raise refused(3001)
+    require(query.digests is None or not (query.subaccounts or query.product_ids), 3000)
+    require(len(query.digests or ()) <= DIGESTS_MAX, 3001)
     return query
 
 
 def _market(venue: SimulatedVenue, product_id: int) -> Market:
-    if product_id not in venue.exchange.markets:
-        raise refused(2016)
+    require(product_id in venue.exchange.markets, 2016)
     return venue.exchange.markets[product_id]
 
 
 def _candlesticks(venue: SimulatedVenue, body: bytes) -> object:
     query = read_request(body, _Candlesticks)
     _market(venue, query.product_id)
-    if query.granularity not in GRANULARITIES_S:
-        raise refused(3003)
+    require(query.granularity in GRANULARITIES_S, 3003)
     until_ns = venue.now_ns() if query.max_time is None else query.max_time * 10**9
     count = CANDLES_MAX if query.limit is None else max(0, min(query.limit, CANDLES_MAX))
     found = venue.candles.newest(query.product_id, query.granularity, count, until_ns)
@@ -131,15 +129,6 @@ def _prices(venue: SimulatedVenue, product_id: int) -> dict[str, Any]:
     }
 
 
-def _oracle_price(venue: SimulatedVenue, product_id: int) -> dict[str, Any]:
-    prices = _prices(venue, product_id)
-    return {
-        "product_id": product_id,
-        "oracle_price_x18": prices["index_price_x18"],
-        "update_time": prices["update_time"],
-    }
-
-
 PerProduct = Callable[[SimulatedVenue, int], dict[str, Any]]
 
 
@@ -155,8 +144,7 @@ def _by_product(find: PerProduct) -> "Reader":
 
 def _interest_and_funding(venue: SimulatedVenue, body: bytes) -> object:
     query = read_request(body, _Payments)
-    if not query.subaccount:
-        raise refused(3002)
+    require(query.subaccount, 3002)
     newest = None if query.max_idx is None else int(query.max_idx)
     return venue.archive.funding(
         query.subaccount.lower(), query.product_ids, newest, query.limit, venue.now_ns()
@@ -165,8 +153,7 @@ def _interest_and_funding(venue: SimulatedVenue, body: bytes) -> object:
 
 def _linked_signer_rate_limit(venue: SimulatedVenue, body: bytes) -> object:
     name = read_request(body, _Subaccount).subaccount.lower()
-    if not name:
-        raise refused(3002)
+    require(name, 3002)
     account, now = venue.exchange.accounts.get(name), venue.now_ns()
     recent = [at_ns for at_ns in account.signer_links_ns if at_ns > now - LINKS_WINDOW_NS] if account else []
     wait_s = (recent[0] + LINKS_WINDOW_NS - now) // 10**9 + 1 if len(recent) >= LINKS_MAX else 0
@@ -190,7 +177,14 @@ READERS: dict[str, Reader] = {
     "price": _of_one(_prices),
     "perp_prices": _by_product(_prices),
     "oracle_price": lambda venue, body: {
-        "prices": [_oracle_price(venue, each) for each in read_request(body, _Products).product_ids]
+        "prices": [
+            {
+                "product_id": each,
+                "oracle_price_x18": str(int(_market(venue, each).oracle)),
+                "update_time": str(venue.now_ns() // 10**9),
+            }
+            for each in read_request(body, _Products).product_ids
+        ]
     },
     "interest_and_funding": _interest_and_funding,
     "linked_signer_rate_limit": _linked_signer_rate_limit,

@@ -18,6 +18,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 import trio
 from starlette.applications import Starlette
+from starlette.datastructures import QueryParams
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route, WebSocketRoute
@@ -75,12 +76,18 @@ def application(venue: SimulatedVenue) -> ASGIApp:
         Route("/v1/cf-check", http.ip, methods=get),
         Route("/v1", http.archive, methods=post),
         Route("/archive/v1", http.archive, methods=post),
-        Route("/v2/assets", http.assets, methods=get),
-        Route("/v2/pairs", http.pairs, methods=get),
-        Route("/v2/orderbook", http.orderbook, methods=get),
-        Route("/v2/apr", http.apr, methods=get),
-        Route("/simulated/order_log", http.order_log, methods=get),
-        Route("/simulated/takeovers", http.takeovers, methods=get),
+        Route("/v2/assets", _read(lambda _: public.assets(venue)), methods=get),
+        Route("/v2/pairs", _read(lambda asked: public.pairs(venue, asked.get("market"))), methods=get),
+        Route(
+            "/v2/orderbook",
+            _read(
+                lambda asked: public.orderbook(venue, asked.get("ticker_id", ""), whole(asked.get("depth")))
+            ),
+            methods=get,
+        ),
+        Route("/v2/apr", _read(lambda _: []), methods=get),  # of spot products, of which there are none
+        Route("/simulated/order_log", _read(lambda _: list(venue.exchange.order_log)), methods=get),
+        Route("/simulated/takeovers", _read(lambda _: list(venue.exchange.takeovers)), methods=get),
         Route("/simulated/faults", http.faults, methods=post),
         Route("/simulated/money", http.money, methods=post),
         WebSocketRoute("/v1/ws", _SocketEndpoint(venue, gateway_session)),
@@ -179,14 +186,6 @@ class _Http:
             _text(write(QUERY_ONLY), 403) if "ip_query_only" in self._venue.incidents.gates else _text("{}")
         )
 
-    async def order_log(self, _request: Request) -> Response:
-        """`/simulated/order_log`: a list of `order_log.LoggedOrder`, in the order of arrival."""
-        return _text(write(list(self._venue.exchange.order_log)))
-
-    async def takeovers(self, _request: Request) -> Response:
-        """`/simulated/takeovers`: a list of `events.Liquidated`, the oldest first."""
-        return _text(write(list(self._venue.exchange.takeovers)))
-
     async def faults(self, request: Request) -> Response:
         """`/simulated/faults`: a `faults.Faults` as JSON takes the place of what is staged; everything is
         counted, and timed, from now on.
@@ -208,7 +207,7 @@ class _Http:
         except (msgspec.DecodeError, ValueError, LookupError) as error:
             return _text(write({"error": str(error)}), 400)
         except ExchangeRefusal as no:
-            return _text(write({"error": no.text, "error_code": no.code}), 400)
+            return _refusal(no)
         return _text("{}")
 
     async def archive(self, request: Request) -> Response:
@@ -218,31 +217,24 @@ class _Http:
         try:
             name, found = archived(self._venue, await request.body(), _address(request))
         except ExchangeRefusal as no:
-            status = self._venue.exchange.options.limited_status if no.code < 2000 else 400
-            return _text(write({"error": no.text, "error_code": no.code}), status)
+            return _refusal(no, self._venue.exchange.options.limited_status if no.code < 2000 else 400)
         return await self._carried(f"archive_{name}", write(found))
 
-    async def assets(self, _request: Request) -> Response:
-        """`/v2/assets`: a list with USDT0 and every perp; fees are JSON numbers."""
-        return _text(write(public.assets(self._venue)))
 
-    async def pairs(self, request: Request) -> Response:
-        """`/v2/pairs`: every perp against USDT0; `market` names a kind, of which only `perp` has any."""
-        return _text(write(public.pairs(self._venue, request.query_params.get("market"))))
+def _read(find: Callable[[QueryParams], object]) -> Endpoint:
+    """An endpoint that answers with what `find` makes of the parameters, as JSON without an envelope."""
 
-    async def orderbook(self, request: Request) -> Response:
-        """`/v2/orderbook`: prices and amounts as decimal text; 400 for an unknown `ticker_id`."""
-        asked = request.query_params
+    async def endpoint(request: Request) -> Response:
         try:
-            return _text(
-                write(public.orderbook(self._venue, asked.get("ticker_id", ""), whole(asked.get("depth"))))
-            )
+            return _text(write(find(request.query_params)))
         except ExchangeRefusal as no:
-            return _text(write({"error": no.text, "error_code": no.code}), 400)
+            return _refusal(no)
 
-    async def apr(self, _request: Request) -> Response:
-        """`/v2/apr`: of spot products, of which there are none."""
-        return _text("[]")
+    return endpoint
+
+
+def _refusal(no: ExchangeRefusal, status: int = 400) -> Response:
+    return _text(write({"error": no.text, "error_code": no.code}), status)
 
 
 async def _sent(reply: Awaitable[Answer]) -> Response:

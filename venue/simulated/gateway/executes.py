@@ -14,7 +14,7 @@ from messages.units import Base
 from venue.nado.codec import Whole
 from venue.nado.signing import cancellation_digest, cancellation_products_digest
 from venue.simulated.engine.book import Resting
-from venue.simulated.engine.codes import ExchangeRefusal, refused
+from venue.simulated.engine.codes import ExchangeRefusal, require
 from venue.simulated.engine.rules import check_recv_time
 from venue.simulated.faults.order_faults import AnswerLost
 from venue.simulated.gateway.money_executes import MONEY_EXECUTES, digest_of
@@ -74,26 +74,21 @@ async def execute(venue: SimulatedVenue, name: str, body: bytes) -> str:
 
 
 async def _run(venue: SimulatedVenue, name: str, body: bytes) -> object:
-    if name in NOT_SIMULATED:
-        raise refused(4001, what=name)
-    if venue.status != "active":
-        raise refused(2068)
+    require(name not in NOT_SIMULATED, 4001, what=name)
+    require(venue.status == "active", 2068)
     if name in MONEY_EXECUTES:
         return MONEY_EXECUTES[name](venue, body)
     if name == "place_order":
         return {"digest": await venue.place(read_request(body, PlaceOrder))}
-    if name not in BATCHES:
-        raise refused(2038)
+    require(name in BATCHES, 2038)
     return await BATCHES[name](venue, body)
 
 
 async def _place_orders(venue: SimulatedVenue, body: bytes) -> object:
     """Order by order, none rolled back; a list, as the server writes it."""
     request = read_request(body, PlaceOrders)
-    if len(request.orders) > ORDERS_MAX:
-        raise refused(2111)
-    if len({order.order.sender.lower() for order in request.orders}) > 1:
-        raise refused(2114)
+    require(len(request.orders) <= ORDERS_MAX, 2111)
+    require(len({order.order.sender.lower() for order in request.orders}) <= 1, 2114)
     await trio.sleep(BATCH_PENALTY_S)
     results: list[dict[str, Any]] = []
     lost = False
@@ -135,13 +130,12 @@ async def _cancel_and_place(venue: SimulatedVenue, body: bytes) -> object:
     unless the request says what it wants.
     """
     request = read_request(body, CancelAndPlace)
-    if request.cancel_tx.sender.lower() != request.place_order.order.sender.lower():
-        raise refused(2066)
-    if (
+    require(request.cancel_tx.sender.lower() == request.place_order.order.sender.lower(), 2066)
+    require(
         _cancel_signer(venue, request.cancel_tx, request.cancel_signature)
-        != venue.identify(request.place_order)[1]
-    ):
-        raise refused(2066)
+        == venue.identify(request.place_order)[1],
+        2066,
+    )
     try:
         orders = _resting(
             venue, request.cancel_tx, request.cancel_signature, request.required_unfilled_amount
@@ -166,8 +160,7 @@ def _cancel_signer(venue: SimulatedVenue, tx: CancellationTx, signature: str) ->
     """The address that signed a cancellation. Raises `ExchangeRefusal`: 2039 when products and digests differ
     in number, and what `signer_of` raises.
     """
-    if len(tx.productIds) != len(tx.digests):
-        raise refused(2039)
+    require(len(tx.productIds) == len(tx.digests), 2039)
     digest = digest_of(
         cancellation_digest,
         tx.sender.lower(),
@@ -191,10 +184,8 @@ def _resting(
     for product_id, digest in zip(tx.productIds, tx.digests, strict=True):
         try:
             order = venue.exchange.find(int(product_id), digest.lower())
-            if order.order.sender != tx.sender.lower():
-                raise refused(2014)
-            if unfilled is not None and order.remaining != abs(unfilled):
-                raise refused(2020, digest=digest.lower())
+            require(order.order.sender == tx.sender.lower(), 2014)
+            require(unfilled is None or order.remaining == abs(unfilled), 2020, digest=digest.lower())
         except ExchangeRefusal as no:
             if no.code != 2020 or venue.exchange.options.cancel_batch_is_atomic:
                 raise

@@ -8,7 +8,7 @@ from functools import partial
 
 from venue.nado.signing import link_signer_digest, typed_digest
 from venue.simulated.engine import liquidation, treasury
-from venue.simulated.engine.codes import refused
+from venue.simulated.engine.codes import refused, require
 from venue.simulated.payloads.requests import (
     LinkSignerTx,
     LiquidateTx,
@@ -84,8 +84,7 @@ def _liquidate(venue: SimulatedVenue, body: bytes) -> None:
         amount=tx.amount,
         nonce=nonce,
     )
-    if tx.isEncodedSpread:
-        raise refused(2045)
+    require(not tx.isEncodedSpread, 2045)
     with _admitted(venue, sender, nonce, venue.signer_of(digest, request.signature)):
         liquidation.liquidate_by(
             venue.exchange, sender, liquidatee, product_id, int(tx.amount), venue.now_ns()
@@ -107,8 +106,7 @@ def _admitted(venue: SimulatedVenue, sender: str, nonce: int, signer: str) -> It
     """Do what is inside if the request is signed and next; a refused one uses no nonce up."""
     exchange, address = venue.exchange, sender[:42]
     exchange.check_signer(sender, signer)
-    if nonce != exchange.tx_nonces.get(address, 0):
-        raise refused(2022)
+    require(nonce == exchange.tx_nonces.get(address, 0), 2022)
     yield
     exchange.tx_nonces[address] = nonce + 1
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from messages.units import Price
 from venue.nado.codec import write
-from venue.simulated.engine.codes import ExchangeRefusal, refused
+from venue.simulated.engine.codes import ExchangeRefusal, refused, require
 from venue.simulated.engine.rules import QUOTE_PRODUCT, Product
 from venue.simulated.payloads import queries
 from venue.simulated.payloads.params import whole
@@ -64,8 +64,7 @@ def _cached(venue: SimulatedVenue, kind: str, params: Mapping[str, Any]) -> obje
                 for price in prices
             ],
         }
-    if kind not in CACHED:
-        raise refused(2038)
+    require(kind in CACHED, 2038)
     return queries.answer(venue.exchange, venue.status, {**params, "type": CACHED[kind]}, venue.now_ns())
 
 

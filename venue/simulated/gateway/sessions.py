@@ -70,19 +70,19 @@ Session = Callable[[Frames, SimulatedVenue], Awaitable[None]]
 
 async def serve_session(session: Session, frames: Frames, venue: SimulatedVenue) -> None:
     """Run a session until it ends, the client is silent for too long, or the host goes down."""
+    timeout_s = venue.exchange.options.ping_timeout_s
+
+    async def close_when_silent() -> None:
+        due = frames.heard_at + timeout_s
+        while trio.current_time() < due:
+            await trio.sleep_until(due)
+            due = frames.heard_at + timeout_s  # later, if something came in meanwhile
+        nursery.cancel_scope.cancel()
+
     async with background() as nursery:
         with venue.admission.connected(nursery.cancel_scope, frames.address):
-            timeout_s, connection = venue.exchange.options.ping_timeout_s, nursery.cancel_scope
-            nursery.start_soon(_close_when_silent, frames, timeout_s, connection)
+            nursery.start_soon(close_when_silent)
             await session(frames, venue)
-
-
-async def _close_when_silent(frames: Frames, timeout_s: float, connection: trio.CancelScope) -> None:
-    due = frames.heard_at + timeout_s
-    while trio.current_time() < due:
-        await trio.sleep_until(due)
-        due = frames.heard_at + timeout_s
-    connection.cancel()
 
 
 async def gateway_session(frames: Frames, venue: SimulatedVenue) -> None:

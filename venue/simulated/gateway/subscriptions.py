@@ -12,7 +12,7 @@ from venue.nado.codec import Whole, write
 from venue.nado.signing import stream_authentication_digest
 from venue.nado.socket import background
 from venue.simulated.engine.candles import GRANULARITIES_S
-from venue.simulated.engine.codes import ExchangeRefusal, refused
+from venue.simulated.engine.codes import ExchangeRefusal, refused, require
 from venue.simulated.engine.rules import RECV_WINDOW_MS
 from venue.simulated.faults.order_faults import ConnectionCut
 from venue.simulated.gateway.sessions import Closed, Frames
@@ -121,8 +121,7 @@ class Subscriptions:
     def _subscribe(self, streams: tuple[dict[str, Any], ...]) -> None:
         topics = [self._topic(stream) for stream in streams]
         for topic in topics:  # all of them are checked before the first is added
-            if topic[0] == "order_update" and str(topic[1])[:42] != self._wallet:
-                raise refused(2050)
+            require(topic[0] != "order_update" or str(topic[1])[:42] == self._wallet, 2050)
         for topic, stream in zip(topics, streams, strict=True):
             self._streams[topic] = stream
             self._venue.subscribers.add(topic, self._listener)
@@ -136,8 +135,7 @@ class Subscriptions:
             topic = (kind, str(fields.pop("subaccount", "")).lower(), product_id)
         elif kind == "latest_candlestick":
             granularity = fields.pop("granularity", None)
-            if granularity not in GRANULARITIES_S:
-                raise refused(3003)
+            require(granularity in GRANULARITIES_S, 3003)
             topic = (kind, int(granularity), product_id)
         elif kind == "all_bbo":
             topic = (kind, None)

@@ -20,9 +20,9 @@ class FlatMarket:
     """
 
     def __init__(self, eth_ask: Price, sol_bid: Price, steps: Steps = NADO_STEPS) -> None:
-        """Raises `ValueError` naming the tick when a price is off it, or too small to carry a ladder."""
-        _require_ladder_fits("ETH", eth_ask, steps.of("eth"))
-        _require_ladder_fits("SOL", sol_bid, steps.of("sol"))
+        """Raises `ValueError` naming the tick when a price is off it, or too small for the levels below it."""
+        _require_room_for_levels("ETH", eth_ask, steps.of("eth"))
+        _require_room_for_levels("SOL", sol_bid, steps.of("sol"))
         self._eth_bid = eth_ask - steps.eth_tick
         self._sol_bid = sol_bid
         self._steps = steps
@@ -52,7 +52,7 @@ def _price(name: str, text: str) -> Price:
         ) from error
 
 
-def _require_ladder_fits(name: str, price: Price, lattice: TickAndStep) -> None:
+def _require_room_for_levels(name: str, price: Price, lattice: TickAndStep) -> None:
     if price % lattice.tick:
         raise ValueError(
             f"the {name} price {price.text()} is not a multiple of the tick {lattice.tick.text()}"

@@ -15,7 +15,7 @@ BPS = 10_000
 
 
 class Trade(msgspec.Struct, frozen=True):
-    """A trade between other traders, as the tape shows it."""
+    """A trade between other traders, as the stream of public trades shows it."""
 
     price: Price
     amount: Base
@@ -24,7 +24,7 @@ class Trade(msgspec.Struct, frozen=True):
 
 
 class BookChange(msgspec.Struct, frozen=True):
-    """One change of one product: the whole house ladder after it, never a difference."""
+    """One change of one product: all levels of the house after it, never a difference."""
 
     at_ns: int
     """Since the market's start; never decreases from move to move."""
@@ -64,7 +64,7 @@ def shifted(move: BookChange, by_bps: int, tick: int) -> BookChange:
 
 
 class PriceSource(Protocol):
-    """Something that moves the venue's two books."""
+    """A market: an endless or finite source of moves of the venue's two books."""
 
     def moves(self) -> Iterator[BookChange]:
         """Moves by time, each call from the start again; the first of each product at 0 ns.
@@ -82,7 +82,7 @@ class TickAndStep(NamedTuple):
 
 
 class Steps(msgspec.Struct, frozen=True):
-    """The venue's lattice, x18. The defaults are Nado's for ETH-PERP and SOL-PERP."""
+    """The venue's ticks and steps, x18. The defaults are Nado's for ETH-PERP and SOL-PERP."""
 
     eth_tick: Price = Price.of("0.1")
     eth_step: Base = Base.of("0.001")
@@ -90,7 +90,7 @@ class Steps(msgspec.Struct, frozen=True):
     sol_step: Base = Base.of("0.1")
 
     def of(self, product: ProductName) -> TickAndStep:
-        """The lattice of one product."""
+        """Tick and step of one product, both x18."""
         return (
             TickAndStep(self.eth_tick, self.eth_step)
             if product == "eth"

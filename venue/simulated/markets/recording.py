@@ -31,7 +31,8 @@ from venue.simulated.markets.move import NADO_STEPS, BookChange, ProductName, St
 LEVELS = 20
 ORDER = {"l2_20": 0, "quotes": 1, "trades": 2}
 """Rows of one instant: the whole book first, then its touch, then what traded."""
-PRODUCTS: tuple[ProductName, ...] = ("eth", "sol")
+PRODUCTS: dict[str, ProductName] = {"ETH": "eth", "SOL": "sol"}
+"""The product of a symbol's first part; rows of other symbols are left out."""
 
 Row = tuple[int, int, list[str]]
 """Exchange time, kind (see `ORDER`), cells."""
@@ -44,7 +45,7 @@ class UnreadableRecording(ValueError):
 
 
 class RecordingMarket:
-    """The recording whose files begin with `prefix`."""
+    """The recording whose files begin with `prefix`, replayed from its start by every call of `moves`."""
 
     def __init__(self, prefix: str, steps: Steps = NADO_STEPS) -> None:
         """Raises `UnreadableRecording` naming a file that is missing. Rows are read by `moves`."""
@@ -58,17 +59,17 @@ class RecordingMarket:
         """Every change of either book, by exchange time. Raises `UnreadableRecording` naming what cannot be
         read, also when there is no change.
         """
-        books = {product: _Book(self._steps.of(product)) for product in PRODUCTS}
+        books = {product: _Book(self._steps.of(product)) for product in PRODUCTS.values()}
         began: int | None = None
         for at_ns, kind, cells in self._rows():
-            product = _product(cells[2])
+            product = PRODUCTS.get(cells[2].partition("-")[0])
             if product is None:
                 continue
             changed = books[product].take(kind, cells)
             if began is None:
                 if all(book.whole for book in books.values()):
                     began = at_ns
-                    yield from (books[name].move(0, name) for name in PRODUCTS)
+                    yield from (books[name].move(0, name) for name in PRODUCTS.values())
             elif changed and books[product].whole:
                 yield books[product].move(at_ns - began, product)
         if began is None:
@@ -95,7 +96,7 @@ class RecordingMarket:
 
 @dataclass
 class _Book:
-    """One product's book during the replay."""
+    """One product's book during the replay, on tick and step, and what traded since its last move."""
 
     lattice: TickAndStep
     bids: tuple[Level, ...] = ()
@@ -104,7 +105,7 @@ class _Book:
 
     @property
     def whole(self) -> bool:
-        """Two sides that do not cross."""
+        """Are there two sides that do not cross? Only then the book is shown."""
         return bool(self.bids) and bool(self.asks) and self.bids[0].price < self.asks[0].price
 
     def take(self, kind: int, cells: Sequence[str]) -> bool:
@@ -186,7 +187,3 @@ def _down(price: int, tick: int) -> Price:
 
 def _up(price: int, tick: int) -> Price:
     return Price(-(-price // tick) * tick)
-
-
-def _product(symbol: str) -> ProductName | None:
-    return {"ETH": "eth", "SOL": "sol"}.get(symbol.partition("-")[0])  # type: ignore[return-value]

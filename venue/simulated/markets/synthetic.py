@@ -62,7 +62,7 @@ class SyntheticMarket:
         self._steps = steps
 
     def moves(self) -> Iterator[BookChange]:
-        """Moves without end, by time."""
+        """Moves without end, by time; the same for the same seed and steps."""
         chance = random.Random(f"synthetic {self._seed}")  # noqa: S311 - a market, not a secret
         legs = (
             _Leg("eth", ETH, self._steps.of("eth"), chance),
@@ -101,7 +101,7 @@ class _Leg:
         ]
 
     def drift(self, momentum: float, shared: float) -> None:
-        """Let one step of time pass."""
+        """Let `STEP_NS` pass: both arguments are standard normal draws that the two legs share."""
         seconds = STEP_NS / 1e9
         shape = self._shape
         noise = math.sqrt(seconds) * (shape.shared * shared + shape.own * self._chance.gauss(0, 1))
@@ -110,7 +110,7 @@ class _Leg:
         )
 
     def move(self, at_ns: int) -> BookChange:
-        """The book as it stands now."""
+        """The book around the latent price of now, as a move at `at_ns` since the start."""
         chance, tick = self._chance, self._lattice.tick
         bid = int(self._ticks_at_start * math.exp(self._moved_bps / 10_000))
         ask = bid + 1

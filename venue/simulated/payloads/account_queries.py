@@ -9,7 +9,7 @@ from messages.units import ONE, Base, Price
 from venue.nado.codec import Whole, read
 from venue.protocol import Malformed
 from venue.simulated.engine.accounts import WEIGHTINGS, Account, contribution, fee_on, imagined
-from venue.simulated.engine.codes import ExchangeRefusal, refused
+from venue.simulated.engine.codes import ExchangeRefusal, refused, require
 from venue.simulated.engine.exchange import Exchange
 from venue.simulated.engine.rules import NO_ADDRESS, QUOTE_PRODUCT
 from venue.simulated.engine.trading import Market
@@ -260,8 +260,7 @@ def max_order_size(exchange: Exchange, params: Params) -> object:
         held = account.position(market.product.product_id).amount
         return {"max_order_size": str(abs(held) if held * sign < 0 else 0)}
     price = Price(whole(params.get("price_x18")))
-    if price <= 0:
-        raise refused(2055)
+    require(price > 0, 2055)
 
     def is_too_much(lots: int) -> bool:
         amount = sign * lots * market.product.step
@@ -279,8 +278,7 @@ def max_order_size(exchange: Exchange, params: Params) -> object:
 
 def max_withdrawable(exchange: Exchange, params: Params) -> object:
     """`max_withdrawable`, of USDT0; there is no other spot product."""
-    if whole(params.get("product_id")) != QUOTE_PRODUCT:
-        raise refused(2016)
+    require(whole(params.get("product_id")) == QUOTE_PRODUCT, 2016)
     account = exchange.account_named(subaccount_of(params, "sender"))
     return {
         "max_withdrawable": str(

@@ -20,13 +20,11 @@ LAG_NS = Ns(150_000_000)
 LIMIT_DEFAULT, LIMIT_MAX = 100, 500
 
 
-class ArchiveQuery(msgspec.Struct, frozen=True):
-    """The parameters of `orders` and `matches` that are understood; the filter of triggers is ignored."""
+class _Filters(msgspec.Struct, frozen=True):
+    """What `orders`, `matches` and `events` can be asked for alike; None = everything."""
 
-    digests: tuple[str, ...] | None = None
     subaccounts: tuple[str, ...] | None = None
     product_ids: tuple[int, ...] | None = None
-    limit: int | None = None
     idx: int | None = None
     """Newest submission index wanted; clients of different ages call it idx, max_idx or submission_idx."""
     max_idx: int | None = None
@@ -35,10 +33,26 @@ class ArchiveQuery(msgspec.Struct, frozen=True):
     """Seconds."""
     isolated: bool | None = None
 
-    @property
-    def newest(self) -> int | None:
-        """The newest submission index wanted, by whichever of its three names; None = the newest there is."""
-        return next((idx for idx in (self.idx, self.max_idx, self.submission_idx) if idx is not None), None)
+    def pass_event(self, event: Filled | Moved, *names: str) -> bool:
+        """Do all filters let it pass? `names` are the subaccounts it can be found under, in lower case."""
+        newest = next((idx for idx in (self.idx, self.max_idx, self.submission_idx) if idx is not None), None)
+        return (
+            (
+                self.subaccounts is None
+                or not {event.subaccount, *names}.isdisjoint(name.lower() for name in self.subaccounts)
+            )
+            and (self.product_ids is None or event.product_id in self.product_ids)
+            and (newest is None or event.submission_idx <= newest)
+            and (self.max_time is None or event.at_ns <= self.max_time * 10**9)
+            and self.isolated in {None, event.isolated}
+        )
+
+
+class ArchiveQuery(_Filters, frozen=True):
+    """The parameters of `orders` and `matches` that are understood; the filter of triggers is ignored."""
+
+    digests: tuple[str, ...] | None = None
+    limit: int | None = None
 
 
 class EventsLimit(msgspec.Struct, frozen=True):
@@ -48,31 +62,14 @@ class EventsLimit(msgspec.Struct, frozen=True):
     txs: int | None = None
 
 
-class EventsQuery(msgspec.Struct, frozen=True):
+class EventsQuery(_Filters, frozen=True):
     """The parameters of `events` that are understood: filters, all of which must hold."""
 
-    subaccounts: tuple[str, ...] | None = None
-    product_ids: tuple[int, ...] | None = None
-    event_types: tuple[str, ...] | None = None
-    limit: EventsLimit | None = None
     idx: Whole | None = None
     max_idx: Whole | None = None
     submission_idx: Whole | None = None
-    max_time: int | None = None
-    """Seconds."""
-    isolated: bool | None = None
-
-    def wants(self, moved: Moved) -> bool:
-        """Do all filters let it pass? Subaccounts are compared in lower case."""
-        newest = next((idx for idx in (self.idx, self.max_idx, self.submission_idx) if idx is not None), None)
-        return (
-            (self.subaccounts is None or moved.subaccount in {name.lower() for name in self.subaccounts})
-            and (self.product_ids is None or moved.product_id in self.product_ids)
-            and (self.event_types is None or moved.event in self.event_types)
-            and (newest is None or moved.submission_idx <= newest)
-            and (self.max_time is None or moved.at_ns <= self.max_time * 10**9)
-            and self.isolated in {None, moved.isolated}
-        )
+    event_types: tuple[str, ...] | None = None
+    limit: EventsLimit | None = None
 
 
 class _Match(msgspec.Struct, frozen=True):
@@ -118,7 +115,10 @@ class Archive:
         found = [
             one
             for one in reversed(self.moves)
-            if one.event not in self._omitted and one.at_ns + LAG_NS <= now_ns and query.wants(one)
+            if one.event not in self._omitted
+            and one.at_ns + LAG_NS <= now_ns
+            and (query.event_types is None or one.event in query.event_types)
+            and query.pass_event(one)
         ]
         if query.limit is not None and query.limit.txs is not None:
             wanted = list(dict.fromkeys(one.submission_idx for one in found))[: query.limit.txs]
@@ -201,18 +201,7 @@ class Archive:
 
 
 def _visible(match: _Match, query: ArchiveQuery, now_ns: int) -> bool:
-    fill = match.fill
-    return (
-        fill.at_ns + LAG_NS <= now_ns
-        and (
-            query.subaccounts is None
-            or not {fill.subaccount, fill.also}.isdisjoint(name.lower() for name in query.subaccounts)
-        )
-        and query.isolated in {None, fill.isolated}
-        and (query.product_ids is None or fill.product_id in query.product_ids)
-        and (query.newest is None or fill.submission_idx <= query.newest)
-        and (query.max_time is None or fill.at_ns <= query.max_time * 10**9)
-    )
+    return match.fill.at_ns + LAG_NS <= now_ns and query.pass_event(match.fill, match.fill.also)
 
 
 def _first(matches: Iterable[_Match], query: ArchiveQuery) -> list[_Match]:

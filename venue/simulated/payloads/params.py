@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from venue.simulated.engine.codes import ExchangeRefusal, refused
+from venue.simulated.engine.codes import ExchangeRefusal, refused, require
 from venue.simulated.engine.trading import Engine, Market
 
 Params = Mapping[str, Any]
@@ -49,8 +49,7 @@ def product_ids_of(engine: Engine, params: Params) -> list[int]:
     if not isinstance(listed, list) or not listed:
         raise refused(2062)
     found = [whole(item) for item in listed]
-    if len(set(found)) < len(found) or not set(found) <= {0, *engine.markets}:
-        raise refused(2060)
+    require(len(set(found)) >= len(found) and set(found) <= {0, *engine.markets}, 2060)
     return found
 
 
@@ -59,6 +58,5 @@ def flag(params: Params, name: str, default: bool) -> bool:
     value = params.get(name)
     if value is None:
         return default
-    if str(value).lower() not in _BOOLS:
-        raise refused(2040)
+    require(str(value).lower() in _BOOLS, 2040)
     return _BOOLS[str(value).lower()]

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from messages.units import ONE
-from venue.simulated.engine.codes import ExchangeRefusal, refused
+from venue.simulated.engine.codes import ExchangeRefusal, require
 from venue.simulated.engine.exchange import Exchange
 from venue.simulated.engine.rules import NO_ASK, QUOTE_PRODUCT, Product
 from venue.simulated.engine.trading import Market
@@ -68,8 +68,7 @@ def symbol_json(product: Product) -> dict[str, Any]:
 
 def _symbols(exchange: Exchange, params: Params) -> object:
     kind, wanted = params.get("product_type"), params.get("product_ids")
-    if kind not in {None, "spot", "perp"}:
-        raise refused(2061, product_type=str(kind)[:16])
+    require(kind in {None, "spot", "perp"}, 2061, product_type=str(kind)[:16])
     ids = product_ids_of(exchange, params) if wanted is not None else list(exchange.markets)
     shown = [product for product in exchange.products if kind in {None, "perp"} and product.product_id in ids]
     return {"symbols": {product.symbol: symbol_json(product) for product in shown}}

@@ -9,6 +9,7 @@ from typing import Any
 
 from messages.market import Level
 from venue.nado.codec import write
+from venue.protocol import Order
 from venue.simulated.engine.book import Resting
 from venue.simulated.engine.candles import Candle
 from venue.simulated.engine.codes import ExchangeRefusal
@@ -58,38 +59,32 @@ def levels_json(levels: Sequence[Level]) -> list[list[str]]:
 
 
 def order_json(order: Resting) -> dict[str, Any]:
-    """A resting order as queries and cancellations show it; amounts signed."""
-    wire = order.order
-    shown = {
-        "product_id": wire.product_id,
-        "sender": wire.sender,
-        "price_x18": str(int(wire.price)),
-        "amount": str(int(wire.amount)),
-        "expiration": str(wire.expiration_s),
-        "order_type": order.terms.kind,
-        "nonce": str(wire.nonce),
-        "appendix": str(wire.appendix),
-        "unfilled_amount": str(int(order.unfilled)),
-        "digest": order.digest,
-        "placed_at": order.placed_s,
-    }
+    """A resting order as queries and cancellations show it; amounts signed, `placed_at` in seconds."""
+    shown = _order_fields(order.order, order.digest, order.terms.kind, int(order.unfilled), order.placed_s)
     return shown if order.order_id is None else {**shown, "id": order.order_id}
 
 
 def ended_json(entry: LoggedOrder) -> dict[str, Any]:
     """An order that has ended, in the same shape: a venue that keeps them would show them so."""
+    unfilled, placed_s = int(entry.amount) - int(entry.filled), entry.arrived_ns // 10**9
+    return _order_fields(entry, entry.digest, entry.kind, unfilled, placed_s)
+
+
+def _order_fields(
+    order: Order | LoggedOrder, digest: str, kind: str, unfilled: int, placed_s: int
+) -> dict[str, Any]:
     return {
-        "product_id": entry.product_id,
-        "sender": entry.sender,
-        "price_x18": str(int(entry.price)),
-        "amount": str(int(entry.amount)),
-        "expiration": str(entry.expiration_s),
-        "order_type": entry.kind,
-        "nonce": str(entry.nonce),
-        "appendix": str(entry.appendix),
-        "unfilled_amount": str(int(entry.amount) - int(entry.filled)),
-        "digest": entry.digest,
-        "placed_at": entry.arrived_ns // 10**9,
+        "product_id": order.product_id,
+        "sender": order.sender,
+        "price_x18": str(int(order.price)),
+        "amount": str(int(order.amount)),
+        "expiration": str(order.expiration_s),
+        "order_type": kind,
+        "nonce": str(order.nonce),
+        "appendix": str(order.appendix),
+        "unfilled_amount": str(unfilled),
+        "digest": digest,
+        "placed_at": placed_s,
     }
 
 
