@@ -1,5 +1,4 @@
-"""The running venue: the engine driven by a market on Trio's clock, with archive, faults and everybody who
-listens.
+"""The running venue: the engine driven by a market on Trio's clock, with archive, faults and subscribers.
 
     market moves --> exchange --> outbox --> archive (150 ms later)
     orders ------->     |            `-----> publisher --> delivery --> subscribers
@@ -127,7 +126,7 @@ class SimulatedVenue:
         return Ns(self._clock.utc_ns() + self.incidents.skew_ms * 1_000_000)
 
     def now_ms(self) -> Ms:
-        """The venue's clock in milliseconds, as `/v1/time` tells it."""
+        """The venue's clock in milliseconds of Unix time, as `/v1/time` answers it."""
         return Ms(self.now_ns() // 1_000_000)
 
     def fund(self, subaccount: str, amount: Quote) -> None:
@@ -200,8 +199,8 @@ class SimulatedVenue:
     # -- orders ----------------------------------------------------------------------------------------------
 
     async def place(self, body: PlaceOrder) -> str:
-        """Process one order from its arrival to its end or rest; the digest. Raises `Refused`, `AnswerLost`,
-        `ConnectionCut`.
+        """Process one order from its arrival to its end or rest; the digest. Raises `ExchangeRefusal`,
+        `AnswerLost`, `ConnectionCut`.
 
         What arrives here is processed to the end whatever becomes of the connection it came on.
         """
@@ -252,7 +251,7 @@ class SimulatedVenue:
         ].book.crosses(order.order)
 
     def identify(self, body: PlaceOrder) -> tuple[str, str]:
-        """The order's digest and who signed it. Raises `Refused`."""
+        """The order's digest and who signed it. Raises `ExchangeRefusal`."""
         try:
             digest = order_digest(body.to_order(), self.exchange.chain_id)
         except ValueError as error:
@@ -260,8 +259,8 @@ class SimulatedVenue:
         return "0x" + digest.hex(), self.signer_of(digest, body.signature)
 
     def signer_of(self, digest: bytes, signature: str) -> str:
-        """The address that signed. Raises `Refused`: 2027 for a wrong length, 2034 for a wrong v, 2035 for
-        what is no signature at all.
+        """The address that signed. Raises `ExchangeRefusal`: 2027 for a wrong length, 2034 for a wrong v,
+        2035 for what is no signature at all.
         """
         require(len(signature) == SIGNATURE_CHARS and signature.startswith("0x"), 2027)
         require(signature[-2:].lower() in {"1b", "1c"}, 2034)

@@ -42,20 +42,20 @@ class Candles:
     """The newest `CANDLES_MAX` candles of every product and granularity, made from every public trade."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[int, int], deque[Candle]] = {}
+        self._candles: dict[tuple[int, int], deque[Candle]] = {}
 
     def take(self, trade: Traded) -> list[Candle]:
         """Count a trade in; the candles that it changed."""
         return [self._count(trade, granularity) for granularity in GRANULARITIES_S]
 
     def _count(self, trade: Traded, granularity: int) -> Candle:
-        kept = self._kept.setdefault((trade.product_id, granularity), deque(maxlen=CANDLES_MAX))
+        candles = self._candles.setdefault((trade.product_id, granularity), deque(maxlen=CANDLES_MAX))
         start_s = trade.at_ns // 10**9 // granularity * granularity
-        if kept and kept[-1].start_s == start_s:
-            kept[-1] = kept[-1].with_trade(trade)
+        if candles and candles[-1].start_s == start_s:
+            candles[-1] = candles[-1].with_trade(trade)
         else:
             price = int(trade.price)
-            kept.append(
+            candles.append(
                 Candle(
                     trade.product_id,
                     granularity,
@@ -68,9 +68,9 @@ class Candles:
                     trade.at_ns,
                 )
             )
-        return kept[-1]
+        return candles[-1]
 
     def newest(self, product_id: int, granularity: int, count: int, until_ns: int) -> list[Candle]:
         """At most `count` candles that began before `until_ns`, newest first."""
-        kept = self._kept.get((product_id, granularity), ())
-        return [candle for candle in reversed(kept) if candle.start_s * 10**9 <= until_ns][:count]
+        candles = self._candles.get((product_id, granularity), ())
+        return [candle for candle in reversed(candles) if candle.start_s * 10**9 <= until_ns][:count]

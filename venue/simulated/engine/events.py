@@ -126,7 +126,7 @@ class FundingPaid(msgspec.Struct, frozen=True):
 
 
 class FundingCharged(msgspec.Struct, frozen=True):
-    """What one account paid or received of a product's funding. No stream: only the archive tells it
+    """What one account paid or received of a product's funding. No stream: only the archive reports it
     (`interest_and_funding`).
     """
 
@@ -154,7 +154,7 @@ MovedBy = Literal[
 
 
 class Moved(msgspec.Struct, frozen=True):
-    """A balance changed otherwise than by a match or by funding. No stream: the archive tells it
+    """A balance changed otherwise than by a match or by funding. No stream: the archive reports it
     (`events`), beside the stream's position_change.
     """
 

@@ -7,8 +7,7 @@ between for orders that may take.
 
     engine      markets, accounts, the clock, isolated margin
     matching    the second gate: fills, fees, order updates
-    exchange    the first gate, and the world outside: the market's levels, oracle prices, others' trades  (this
-                file)
+    exchange    the first gate, and the world outside: the market's levels, oracle prices, others' trades
     treasury    deposits, transfers, withdrawals, linked signers, funding and settlement
     liquidation accounts under maintenance
 

@@ -143,8 +143,8 @@ def _write_off(engine: Engine, account: Account) -> None:
 def liquidate_by(
     engine: Matching, liquidator: str, liquidatee: str, product_id: int, amount: int, now_ns: int
 ) -> None:
-    """`liquidate_subaccount`. Raises `Refused`: 2050 for an isolated or the same account, 2042 to 2047 as
-    their names say.
+    """`liquidate_subaccount`. Raises `ExchangeRefusal`: 2050 for an isolated or the same account, 2042 to
+    2047 as their names say.
     """
     taker, account, now = (
         engine.account_named(liquidator),

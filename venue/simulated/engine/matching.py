@@ -193,7 +193,7 @@ class Matching(Engine):
         )
 
     def _settle(self, order: Resting, piece: "_Piece", now: Ns) -> None:
-        """Book one piece into the account and tell: fill, order_update, position_change."""
+        """Book one piece into the account and publish it: fill, order_update, position_change."""
         wire, account = order.order, self.holder(order)
         if order.terms.isolated:
             self.open_isolated(order, account)

@@ -177,7 +177,7 @@ def terms_of(appendix: int) -> AppendixTerms:
 
 
 def check_form(order: Order, terms: AppendixTerms, product: Product) -> None:
-    """Raise `Refused` unless version, type, amount and price have the form the product demands."""
+    """Raise `ExchangeRefusal` unless version, type, amount and price have the form the product demands."""
     require(terms.version == 1, 2095, version=terms.version)
     require(not terms.triggered, 2084 if terms.isolated else 2009)
     require(not terms.builder, 2118)
@@ -200,8 +200,8 @@ def check_form(order: Order, terms: AppendixTerms, product: Product) -> None:
 
 
 def check_isolation(order: Order, terms: AppendixTerms, product: Product) -> None:
-    """Raise `Refused` where isolated margin forbids the order: what an isolated subaccount may send, and
-    what an isolated order may be.
+    """Raise `ExchangeRefusal` where isolated margin forbids the order: what an isolated subaccount may send,
+    and what an isolated order may be.
     """
     if is_isolated(order.sender):
         require(not terms.isolated, 2081)

@@ -36,7 +36,9 @@ AVAILABLE_SETTLE = Quote.of(500_000)
 
 @dataclass(slots=True)
 class Market:
-    """One product's rules, book and oracle price (0 until the market has spoken: then nothing trades)."""
+    """One product's rules, book and oracle price (0 until the market's first move: until then nothing
+    trades).
+    """
 
     product: Product
     book: Book
@@ -257,7 +259,7 @@ class Engine:
             self.publish_moved(account, QUOTE_PRODUCT, event, amount=change, idx=idx)
 
     def check_isolated_margin(self, order: Resting) -> None:
-        """Raises `Refused` 2006 when the parent cannot spare the margin of an isolated order."""
+        """Raises `ExchangeRefusal` 2006 when the parent cannot spare the margin of an isolated order."""
         parent = self.accounts[order.order.sender]
         short = not order.borrow_margin and parent.usdt0 < order.margin_due
         if order.margin_due and (
@@ -266,14 +268,14 @@ class Engine:
             raise refused(2006)
 
     def find(self, product_id: int, digest: str) -> Resting:
-        """A resting order. Raises `Refused` 2020 when it does not rest, however it ended."""
+        """A resting order. Raises `ExchangeRefusal` 2020 when it does not rest, however it ended."""
         market = self.markets.get(product_id)
         if market is None or digest not in market.open_orders:
             raise refused(2020, digest=digest)
         return market.open_orders[digest]
 
     def account_named(self, subaccount: str) -> Account:
-        """An account that exists. Raises `Refused` 2024 when it never had a deposit."""
+        """An account that exists. Raises `ExchangeRefusal` 2024 when it never had a deposit."""
         account = self.accounts.get(subaccount)
         if account is None:
             raise refused(2024)

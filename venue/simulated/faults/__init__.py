@@ -1,1 +1,1 @@
-"""What goes wrong, staged: wishes from a faults file, incidents of the whole venue, lies in its answers."""
+"""Injected faults: of single orders, events and replies, of the whole venue, and false answers."""

@@ -30,8 +30,8 @@ data, part of a faults file.
     of = "ETH-PERP"
     field = "oracle_price_x18" # no `value`: null
 
-What lasts needs `for_ms`; what happens once has none. The module says what there is; `active_incidents` makes
-it happen.
+What lasts needs `for_ms`; what happens once has none. The kinds are here; `active_incidents` makes them
+happen.
 """
 
 import re
@@ -219,7 +219,7 @@ class FalseAnswer(
     value: object = None
     absent: bool = False
     every: int = 1
-    """Only every n-th such answer says it, the first one included."""
+    """Only every n-th such answer is false, beginning with the first."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -300,7 +300,7 @@ class Transfer(
 class ArchiveOmits(
     Lasting, frozen=True, forbid_unknown_fields=True, kw_only=True, tag_field="kind", tag="archive_omits"
 ):
-    """The archive does not tell what is called `event`, however long ago it was; afterwards it does."""
+    """The archive leaves out events of the kind `event`, however old they are; afterwards it reports them."""
 
     event: Literal[
         "deposit_collateral",

@@ -35,7 +35,7 @@ JSON; the counting is apart.
     delay_ms = 700         # this order is processed at once, its answer comes so much later
 
     [[forget]]
-    nth = 1                # this order is acknowledged and never traded, and no event ever tells of it
+    nth = 1                # this order is acknowledged and never traded, and no event ever reports it
 
     [[event]]
     stream = "fill"        # "" = any stream
@@ -59,7 +59,7 @@ JSON; the counting is apart.
     self_match = "refuse"
 
 An order is counted by every fault whose product (or "" = any) it belongs to; by default only orders count
-that could make the position larger. An event is counted when somebody listens to it, a reply when it is
+that could make the position larger. An event is counted when it has a subscriber, a reply when it is
 ready.
 """
 
@@ -297,7 +297,7 @@ def faults_named(spec: str) -> Faults:
 
 
 def faults_of(data: bytes) -> Faults:
-    """The faults that a JSON text says. Raises `ValueError` (also `msgspec.ValidationError`) naming what
+    """The faults of a JSON text. Raises `ValueError` (also `msgspec.ValidationError`) naming what
     is wrong.
     """
     return msgspec.json.decode(data, type=Faults)

@@ -32,7 +32,7 @@ class _Size(msgspec.Struct, frozen=True):
 
     @property
     def entries(self) -> int:
-        """How many entries are asked for; 0 when that is not said."""
+        """How many entries are asked for; 0 when no limit is given."""
         if isinstance(self.limit, EventsLimit):
             return self.limit.raw or self.limit.txs or 0
         return self.limit or 0

@@ -269,7 +269,7 @@ class WebSocketFrames:
 
     @property
     def heard_at(self) -> float:
-        """Of the last byte, as far as the server tells it; else of the last frame."""
+        """Trio's time of the last byte where our server notes it (see `server`), else of the last frame."""
         return self._heard["heard_at"]
 
     async def receive(self) -> str:

@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 
 class _Echo(msgspec.Struct, frozen=True):
-    """What an answer repeats of its request: of a `cancel_and_place` what its order says."""
+    """What an answer repeats of its request: of a `cancel_and_place` its order's."""
 
     signature: str | None = None
     id: Whole | None = None
@@ -127,7 +127,7 @@ async def _cancel_product_orders(venue: SimulatedVenue, body: bytes) -> object:
 
 async def _cancel_and_place(venue: SimulatedVenue, body: bytes) -> object:
     """Cancel, then place. Whether the order is placed when the cancellation finds nothing is an option,
-    unless the request says what it wants.
+    unless the request demands it.
     """
     request = read_request(body, CancelAndPlace)
     require(request.cancel_tx.sender.lower() == request.place_order.order.sender.lower(), 2066)
@@ -177,7 +177,7 @@ def _resting(
     venue: SimulatedVenue, tx: CancellationTx, signature: str, unfilled: Base | None
 ) -> list[Resting]:
     """The orders a signed cancellation names. One that is gone refuses the whole request or is left out,
-    as the option says; all gone: 2020.
+    as `cancel_batch_is_atomic` decides; all gone: 2020.
     """
     _check_request(venue, tx.sender, tx.nonce, _cancel_signer(venue, tx, signature))
     found, gone = [], None

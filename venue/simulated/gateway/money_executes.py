@@ -32,7 +32,7 @@ LIQUIDATE = (
 
 
 def digest_of(make: Callable[..., bytes], *fields: object, **named: int | bool | str) -> bytes:
-    """What was to be signed. Raises `Refused` 2038 when a field does not fit its type."""
+    """What was to be signed. Raises `ExchangeRefusal` 2038 when a field does not fit its type."""
     try:
         return make(*fields, **named)
     except ValueError as error:

@@ -20,7 +20,7 @@ class FlatMarket:
     """
 
     def __init__(self, eth_ask: Price, sol_bid: Price, steps: Steps = NADO_STEPS) -> None:
-        """Raises `ValueError` naming the tick when a price is off it, or too small for the levels below it."""
+        """Raises `ValueError` for a price off the tick, or too small for the levels below it."""
         _require_room_for_levels("ETH", eth_ask, steps.of("eth"))
         _require_room_for_levels("SOL", sol_bid, steps.of("sol"))
         self._eth_bid = eth_ask - steps.eth_tick

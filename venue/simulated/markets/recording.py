@@ -14,7 +14,7 @@ Schema (gzip CSV with a header line; times in epoch nanoseconds, sizes in base c
 Time is the exchange's (`ts_ns`). Between two books the touch follows the quotes. Sizes are floored to the
 step and levels of size 0 left out; a price off the tick is moved away from the other side (bids down, asks
 up). What would cross is left out. Replay starts at the first moment at which both books are known; after the
-last row the last books stand still, which is said, and ends a run that replays it itself.
+last row the last books stand still, which the venue reports, and ends a run that replays it itself.
 """
 
 import csv

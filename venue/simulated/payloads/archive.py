@@ -1,5 +1,5 @@
 """The archive (indexer): fills as the chain will remember them, visible some time after they happened.
-Absence from it proves nothing.
+An order that is absent from it may have traded.
 
 Whoever asks it something else than `orders` and `matches` is answered by `archive_requests`.
 """

@@ -92,8 +92,8 @@ class Publisher:
         )
 
     def publish_books(self) -> None:
-        """Publish the best prices that have changed, and let the next batch tell the rest. To be called after
-        every step of the engine.
+        """Publish the best prices that have changed, and let the next batch carry the rest. To be called
+        after every step of the engine.
         """
         for product_id, market in self._exchange.markets.items():
             if market.book.changed and product_id not in self._incidents.frozen:
