@@ -224,13 +224,13 @@ class SimulatedVenue:
                     await trio.sleep(staged.late_ms / 1000)
             resting = self.exchange.arrive(order, digest, signer, self.now_ns(), extras)
             if self._waits(resting):
-                with trio.CancelScope(shield=True):  # 30 ms
+                with trio.CancelScope(shield=True):  # only 30 ms, so no end of the run waits for it
                     await trio.sleep(TAKER_DELAY_S)
             if staged.forget:
                 self.exchange.forget(resting)
             else:
                 self.exchange.match(resting, self.now_ns())
-        finally:
+        finally:  # refused orders too: a refusal may have cancelled something
             self.publish()
             if "after" in staged.cuts:
                 raise ConnectionCut

@@ -78,6 +78,7 @@ class Matching(Engine):
         require(self.options.self_match != "refuse" or not self._own(order), 2073)
         plan = self.plan(order, wanted)
         filled = sum(amount for _, amount in plan)
+        # the order's own fill rule before the account's margin: what cannot fill asks for none
         missed = 0
         if order.terms.kind == "ioc" and filled == 0:
             missed = 2056

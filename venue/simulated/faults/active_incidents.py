@@ -123,7 +123,7 @@ class ActiveIncidents:
             case of.GatewayMode():
                 _add(self.gates, incident.answer, undo)
             case of.Down():
-                self._go_down(1)
+                self._go_down(1)  # before the connections are cut, so that no client comes back at once
                 undo.callback(self._go_down, -1)
                 venue.cut_connections()
             case of.Freeze():

@@ -53,16 +53,14 @@ async def serve(
     async with trio.open_nursery() as nursery:
         first = True
         while not stop.is_set():
-            over = trio.Event()
-            nursery.start_soon(_end_when_down, venue, stop, over)
+            until_down = partial(_wait_for, venue, stop, down=True)
             config = _config(listening.detach())
-            await nursery.start(partial(hypercorn, app, config, shutdown_trigger=over.wait))  # type: ignore[arg-type]
+            await nursery.start(partial(hypercorn, app, config, shutdown_trigger=until_down))  # type: ignore[arg-type]
             if first:
                 task_status.started()
             first = False
-            await over.wait()
-            while venue.incidents.down and not stop.is_set():
-                await _any_of(venue.incidents.changed, stop)
+            await until_down()
+            await _wait_for(venue, stop, down=False)
             if not stop.is_set():
                 listening = listen(port)
 
@@ -80,10 +78,10 @@ def _config(descriptor: int) -> "Config":
     return config
 
 
-async def _end_when_down(venue: "SimulatedVenue", stop: trio.Event, over: trio.Event) -> None:
-    while not (venue.incidents.down or stop.is_set()):
+async def _wait_for(venue: "SimulatedVenue", stop: trio.Event, *, down: bool) -> None:
+    """Until the host is down, or up again; or until `stop`."""
+    while bool(venue.incidents.down) != down and not stop.is_set():
         await _any_of(venue.incidents.changed, stop)
-    over.set()
 
 
 async def _any_of(*events: trio.Event) -> None:

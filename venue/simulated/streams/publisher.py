@@ -75,10 +75,16 @@ class Publisher:
 
     async def run(self) -> None:
         """Publish what goes by the clock, for ever: book batches, funding rates, all best prices."""
+
+        def all_bbo() -> str:
+            return all_bbo_json(all_prices(self._exchange), self._now_ns() // 1_000_000)
+
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._batch_books)
             nursery.start_soon(repeat, FUNDING_RATE_S, self.publish_funding_rates)
-            nursery.start_soon(repeat, ALL_BBO_S, self._publish_all_bbo)
+            nursery.start_soon(
+                repeat, ALL_BBO_S, partial(self._delivery.publish, [("all_bbo", None)], all_bbo)
+            )
 
     def publish(self, event: PublishedEvent) -> None:
         """Publish one event, and the candles that a trade has changed."""
@@ -146,12 +152,6 @@ class Publisher:
         for product_id in self._exchange.markets:
             topics: list[Topic] = [("funding_rate", product_id), ("funding_rate", None)]
             self._delivery.publish(topics, partial(text, product_id))
-
-    def _publish_all_bbo(self) -> None:
-        self._delivery.publish(
-            [("all_bbo", None)],
-            lambda: all_bbo_json(all_prices(self._exchange), self._now_ns() // 1_000_000),
-        )
 
 
 async def repeat(every_s: float, act: Callable[[], None]) -> None:
