@@ -65,6 +65,8 @@ class Journal:
         self.unreadable = ""
         self.in_ledger = not read_only
         """Has everything so far been written into the ledger itself?"""
+        self.recorded = True
+        """Has everything so far been written somewhere, so that another journal reads it?"""
         self.clerk = Clerk(self._read_beside() if read_only else self._read(), order_builder, epoch)
 
     @property
@@ -91,6 +93,7 @@ class Journal:
         try:
             write_down(self._beside, rows)
         except OSError as error:
+            self.recorded = False
             self._note("error", f"nothing can be recorded, continuing without it: {told(error)}")
 
     def _into_ledger(self, rows: Sequence[Timed]) -> bool:

@@ -12,6 +12,7 @@ take in: there is never a second writer.
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -69,6 +70,8 @@ class GuardClosing:
         self._journal: Journal | None = None
         self._closed = (0, 0)
         """What this guard has closed, ETH and SOL, signed as the positions were."""
+        self._unrecorded = (0, 0)
+        """The part of it that could be written nowhere."""
         self._began_s = trio.current_time()
         self.rounds = 0
         self.left = "unknown"
@@ -124,12 +127,13 @@ class GuardClosing:
             signs=self._signs,
             then_every_s=SLOW_S,
         )
-        self._closed = tuple(  # type: ignore[assignment]
-            closed + _gone_of(before, after)
-            for closed, before, after in zip(
-                self._closed, (task.eth, task.sol), (escaped.rest.eth, escaped.rest.sol), strict=True
-            )
-        )
+        gone = [
+            _gone_of(before, after)
+            for before, after in zip((task.eth, task.sol), (escaped.rest.eth, escaped.rest.sol), strict=True)
+        ]
+        self._closed = _sum(self._closed, gone)
+        if self._journal is None or not self._journal.recorded:
+            self._unrecorded = _sum(self._unrecorded, gone)
         if escaped.eth is not None and escaped.sol is not None:
             self.left = f"ETH {escaped.eth.text()}, SOL {escaped.sol.text()} of ours"
         return escaped.flat and await self._confirmed(venue, rules)
@@ -190,14 +194,15 @@ class GuardClosing:
 
     def _what(self, rules: VenueRules, venue: NadoVenue) -> ClosingTask:
         """Evenkeel's part by a ledger that can be trusted; while none can, at most what was signed. What this
-        guard has closed is deducted: a third party's position must not be closed by trying again.
+        guard has closed is deducted where that does not know of it: a third party's position must not be
+        closed by trying again.
         """
         known = self._evidence()
         word, signs = trusted(known), signs_of(known)
         mine = word is not None and word is known.ledger
         journal = self._reading(rules, venue, mine=mine)
         if word is None or word.held is None or signs:
-            task = self._without(self._signed())
+            task = _without(self._signed(), self._closed)
             most = (
                 f"at most ETH {_most(task.eth).text()}, SOL {_most(task.sol).text()}, which was signed in"
                 " advance"
@@ -208,12 +213,9 @@ class GuardClosing:
                 once=True,
             )
             return task
-        held = journal.fold.held(self._acted.epoch) if mine and not journal.unreadable else word.held
-        return self._without(ClosingTask.of(held))
-
-    def _without(self, task: ClosingTask) -> ClosingTask:
-        eth, sol = self._closed
-        return msgspec.structs.replace(task, eth=task.eth.without(eth), sol=task.sol.without(sol))
+        if mine and not journal.unreadable:  # it has read what earlier tries wrote
+            return _without(ClosingTask.of(journal.fold.held(self._acted.epoch)), self._unrecorded)
+        return _without(ClosingTask.of(word.held), self._closed)
 
     def _signed(self) -> ClosingTask:
         """What the stored escape closes, which is what the run held when it signed it."""
@@ -287,6 +289,14 @@ def _exists(pid: int) -> bool:
 
 def _gone_of(before: OwnPosition, after: OwnPosition) -> int:
     return before.high - after.high + before.low - after.low
+
+
+def _without(task: ClosingTask, closed: tuple[int, int]) -> ClosingTask:
+    return msgspec.structs.replace(task, eth=task.eth.without(closed[0]), sol=task.sol.without(closed[1]))
+
+
+def _sum(closed: tuple[int, int], more: Sequence[int]) -> tuple[int, int]:
+    return closed[0] + more[0], closed[1] + more[1]
 
 
 def _most(ours: OwnPosition) -> Base:

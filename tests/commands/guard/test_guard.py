@@ -17,6 +17,7 @@ import trio
 
 from actors.instance.state import BEAT, GUARD_BEAT, Saved, closing_alone, read_state, state_file
 from actors.instance.venues import canonical, remember_venue
+from actors.ledger import Journal
 from commands.access.venue import Access
 from commands.guard.closing import SLOW_S
 from commands.guard.command import GuardOptions, GuardRun
@@ -33,6 +34,8 @@ from tests.determinism import seed_trio
 from tests.machine.audit import net
 from tests.machine.bench import OWNER, START_NS, URL, Bench, bench
 from venue.nado.http import INSTANCE_HEADER
+from venue.simulated.faults.incidents import Incident, Rules
+from venue.simulated.faults.order_faults import Faults
 from venue.simulated.gateway.asgi import application
 from venue.stored_escape import EscapeFile
 from venue.throwaway import THROWAWAY_ADDRESS, THROWAWAY_SENDER
@@ -111,7 +114,9 @@ class _Transport(httpx.ASGITransport):
 
 
 @asynccontextmanager
-async def left_open(folder: Path, *, patience_ms: int = 20_000) -> AsyncIterator[Scene]:
+async def left_open(
+    folder: Path, *, patience_ms: int = 20_000, incidents: tuple[Incident, ...] = ()
+) -> AsyncIterator[Scene]:
     """A real run enters a pair and is gone in one moment; its heartbeat has just stopped."""
     seed_trio(3)
     logs = Files(logs=str(folder))
@@ -123,7 +128,7 @@ async def left_open(folder: Path, *, patience_ms: int = 20_000) -> AsyncIterator
         files=logs,
         guard=GuardSettings(dead_man=Ms(DEAD_MAN_MS)),
     )
-    async with bench(folder, settings) as ready:
+    async with bench(folder, settings, faults=Faults(incident=incidents)) as ready:
         async with trio.open_nursery() as running:
             running.start_soon(ready.run)
             await trio.sleep(8)
@@ -259,6 +264,49 @@ async def test_what_others_remember_of_the_exchange_does_not_make_its_own_state_
             assert await it.guard().run() == 0
         assert it.open_now() == (0, 0)
         assert not it.heard("another subaccount's")
+
+
+def refuse_to_write(*_arguments: object) -> None:
+    raise OSError(28, "no space left on device")
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+async def test_what_a_coarser_step_kept_is_closed_as_soon_as_the_step_is_fine_again(
+    autojump_clock: trio.testing.MockClock,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    recorded: bool,
+) -> None:
+    """Seen: what the guard had closed and written down was deducted from the ledger's word once more, so that
+    it took the rest for somebody else's, for ever.
+    """
+    coarse = Rules(at_ms=8_500, for_ms=12_000, product="ETH-PERP", step="0.01")
+    async with left_open(tmp_path, incidents=(coarse,)) as it:
+        if not recorded:
+            monkeypatch.setattr("actors.ledger.journal.write_down", refuse_to_write)
+            monkeypatch.setattr(Journal, "_append", lambda _journal, _rows: "the disk is full")
+        with trio.fail_after(40):
+            assert await it.guard().run() == 0
+        assert it.open_now() == (0, 0)
+        assert it.heard("remains: the size step is 0.01")
+        assert it.heard("nothing can be recorded") is not recorded
+        sides = [order.amount < 0 for order in it.ready.venue.exchange.order_log if order.product_id == 4]
+        assert sides == [False, True, True]
+
+
+async def test_what_was_closed_and_could_not_be_recorded_is_not_closed_again_of_a_third_partys(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.venue.test_escape import trade
+
+    coarse = Rules(at_ms=8_500, for_ms=12_000, product="ETH-PERP", step="0.01")
+    async with left_open(tmp_path, incidents=(coarse,)) as it:
+        await trade(it.ready, "0.5", "0")
+        monkeypatch.setattr("actors.ledger.journal.write_down", refuse_to_write)
+        monkeypatch.setattr(Journal, "_append", lambda _journal, _rows: "the disk is full")
+        with trio.move_on_after(90):
+            await it.guard().run()
+        assert it.open_now() == (Base.of("0.5"), 0)
 
 
 async def test_a_ledger_that_is_gone_is_no_flat_and_what_was_signed_is_closed(
