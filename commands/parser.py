@@ -58,7 +58,7 @@ class Override(argparse.Action):
 
 
 class Option(NamedTuple):
-    """One call of `add_argument`."""
+    """One call of `add_argument`: the flag, or the name of a positional, and the rest."""
 
     flag: str
     known: dict[str, Any]
@@ -295,7 +295,7 @@ class Parser(argparse.ArgumentParser):
         )
 
     def takes(self, options: tuple[Option, ...]) -> "Parser":
-        """Itself, with these options."""
+        """Itself, once these options are added to it."""
         for option in options:
             self.add_argument(option.flag, **option.known)
         return self

@@ -175,6 +175,11 @@ async def _serve(
     recorded: bool,
 ) -> None:
     url, stop = f"http://{LOOPBACK}:{listening.getsockname()[1]}", trio.Event()
+
+    async def tell_end() -> None:
+        await venue.market_over.wait()
+        say(sys.stdout, RECORDING_OVER)
+
     async with trio.open_nursery() as nursery:
         stops.hear(lambda _number, _count: stop.set())
         if until_stdin_closes:
@@ -185,7 +190,7 @@ async def _serve(
         await nursery.start(serve, venue, listening, stop)
         say(sys.stdout, url)
         if recorded:
-            nursery.start_soon(_tell_end, venue)
+            nursery.start_soon(tell_end)
         await stop.wait()
         # the web server shields its sends: a client that stopped reading could keep us here for ever
         last_resort = threading.Timer(PATIENCE_S, os._exit, (DONE,))
@@ -193,11 +198,6 @@ async def _serve(
         last_resort.start()
         await trio.sleep(GRACE_S)
         nursery.cancel_scope.cancel()
-
-
-async def _tell_end(venue: SimulatedVenue) -> None:
-    await venue.market_over.wait()
-    say(sys.stdout, RECORDING_OVER)
 
 
 async def _stop_on_eof(stop: trio.Event) -> None:

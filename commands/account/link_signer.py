@@ -183,7 +183,7 @@ async def _changed(known: AnsweredVenue, owner: Signer, wanted: str | None) -> N
             "VENUE_REFUSED",
             None,
             f"the venue refused: {no.text} ({no.code})",
-            _cure(no.code),
+            _CURES.get(no.code or 0, "see the exchange's message"),
             "nothing was changed",
         ) from None
     except VenueError:
@@ -206,16 +206,12 @@ async def _changed(known: AnsweredVenue, owner: Signer, wanted: str | None) -> N
     )
 
 
-def _cure(code: int | None) -> str:
-    if code == 2025:
-        return "deposit until the account is worth 5 USDT0"
-    if code == 2030:
-        return "a subaccount may change its signer 50 times in 7 days: wait"
-    return (
-        "try again; somebody else may have used this wallet at the same moment"
-        if code == 2022
-        else "see the exchange's message"
-    )
+_CURES = {
+    2022: "try again; somebody else may have used this wallet at the same moment",
+    2025: "deposit until the account is worth 5 USDT0",
+    2030: "a subaccount may change its signer 50 times in 7 days: wait",
+}
+"""The exchange's code for refusing to link a signer -> what helps."""
 
 
 def _told(

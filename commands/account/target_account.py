@@ -65,7 +65,7 @@ class TargetAccount(msgspec.Struct, frozen=True):
 
     @property
     def ledger(self) -> Path:
-        """The ledger's file, which need not exist."""
+        """Path of the ledger, which need not exist (yet)."""
         return self.logs / "ledger.sqlite"
 
     @property

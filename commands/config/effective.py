@@ -2,8 +2,8 @@
 
     load(file, environment, overrides) -> Loaded(settings, origins)
 
-msgspec decodes the merged tables into unit-typed fields and refuses what it does not know; what it says is
-turned into a sentence with the key, the line or variable it came from, and the text to write instead.
+Each value is read by the kind of text that its key declares. What is refused is a sentence with the key, the
+line or variable it came from, and the text to write instead.
 """
 
 import json
@@ -31,8 +31,8 @@ from commands.config.keys import (
     with_value,
     written,
 )
-from commands.config.units_text import BadText, CostLadder, Text, WeeklyWindows
-from commands.output.words import ConfigError, did_you_mean, nearest
+from commands.config.units_text import BadText, CostLadder, WeeklyWindows
+from commands.output.words import ConfigError, nearest
 from messages.settings import Settings
 
 __all__ = [
@@ -81,38 +81,6 @@ class WrongValue(ConfigError):
         text = shlex.quote(self._instead if isinstance(self._instead, str) else as_toml(self._instead))
         typed = f"{flag} {text}" if flag else f"--set {self._key}={text}"
         return ConfigError(self.code, self.key, self.message, f"type {typed}{remark(self._key)}")
-
-
-class _Read:
-    """What a kind of text made of a written value; the type that msgspec decodes into."""
-
-    kind: type[Text]
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-
-def _reads(kind: type[Text]) -> type[_Read]:
-    return type(f"Read{kind.__name__}", (_Read,), {"kind": kind})
-
-
-def _shape() -> Any:
-    """The struct that the configuration is decoded into: one optional field per key, one struct per table,
-    nothing else.
-    """
-    tables: dict[str, list[tuple[str, Any, Any]]] = {}
-    for key, kind in KEYS.items():
-        table, _, name = key.rpartition(".")
-        tables.setdefault(table, []).append((name, _reads(kind), msgspec.UNSET))
-    inner = [(name, _strict(name, fields), msgspec.UNSET) for name, fields in tables.items() if name]
-    return _strict("evenkeel", tables[""] + inner)
-
-
-def _strict(name: str, fields: list[tuple[str, Any, Any]]) -> Any:
-    return msgspec.defstruct(name, fields, frozen=True, forbid_unknown_fields=True)
-
-
-_SHAPE = _shape()
 
 
 def environment_name(key: str) -> str:
@@ -259,76 +227,41 @@ def _typed(key: str, text: str) -> Any:
         raise _wrong("WRONG_TYPE", key, f"{key}: {text} is not a list of texts in quotes", None) from None
 
 
-# -- decoding ------------------------------------------------------------------------------------------------
+# -- reading -------------------------------------------------------------------------------------------------
 
 
 def _settings(leaves: Leaves, file: Path | None) -> Settings:
-    tree: dict[str, Any] = {}
-    for key, (value, _) in leaves.items():
-        *tables, name = key.split(".")
-        at: Any = tree
-        for table in tables:
-            at = at.setdefault(table, {})
-            if not isinstance(at, dict):
-                raise _no_table(table)
-        at[name] = value
-    try:
-        decoded = msgspec.convert(tree, _SHAPE, dec_hook=lambda kind, value: kind(kind.kind.read(value)))
-    except msgspec.ValidationError as error:
-        raise _explained(error, leaves, file) from None
-    settings: Settings = _filled(Settings(), decoded)
+    """The defaults with every value that was written. Raises `ConfigError` for the first that cannot be
+    read, in the order written, and for a key that there is not.
+    """
+    settings = Settings()
+    for key, (text, origin) in leaves.items():
+        if key not in KEYS:
+            table = any(each.startswith(f"{key}.") for each in KEYS)
+            if table and text == {}:  # a header with nothing below it
+                continue
+            if table:
+                cure = f"write [{key}] on a line of its own"
+                raise ConfigError("WRONG_TYPE", key, f"{key}: is a table of keys, not a value", cure)
+            raise _unknown(key, origin, file)
+        try:
+            settings = with_value(settings, key, KEYS[key].read(text))
+        except BadText as bad:
+            meant = KEYS[key].suggest(text, value_of(Settings(), key))
+            raise _wrong(bad.code, key, f"{key}: {bad.saying}{sign_remark(key, text)}", meant) from None
     return settings
 
 
-def _no_table(table: str) -> ConfigError:
-    return ConfigError(
-        "WRONG_TYPE",
-        table,
-        f"{table}: is a table of keys, not a value",
-        f"write [{table}] on a line of its own",
-    )
-
-
-def _filled(defaults: Any, decoded: Any) -> Any:
-    """`defaults` with every field that was written, table by table."""
-    changes = {}
-    for name in decoded.__struct_fields__:
-        field = getattr(decoded, name)
-        if isinstance(field, _Read):
-            changes[name] = field.value
-        elif field is not msgspec.UNSET:
-            changes[name] = _filled(getattr(defaults, name), field)
-    return msgspec.structs.replace(defaults, **changes)
-
-
-def _explained(error: msgspec.ValidationError, leaves: Leaves, file: Path | None) -> ConfigError:
-    """What msgspec complains of, with the key, the place where it was written, and a cure."""
-    saying = str(error)
-    path = (re.search(r" - at `\$\.?([^`]*)`$", saying) or [None, ""])[1] or ""
-    key = re.sub(r"\[.*", "", path)
-    if unknown := re.match(r"Object contains unknown field `([^`]*)`", saying):
-        return _unknown(f"{key}.{unknown.group(1)}" if key else unknown.group(1), leaves, file)
-    if key in KEYS and key not in leaves:
-        return _unknown(next(leaf for leaf in leaves if leaf.startswith(f"{key}.")), leaves, file)
-    if isinstance(error.__cause__, BadText) and key in KEYS:
-        bad, text = error.__cause__, leaves[key][0]
-        meant = KEYS[key].suggest(text, value_of(Settings(), key))
-        return _wrong(bad.code, key, f"{key}: {bad.saying}{sign_remark(key, text)}", meant)
-    return _no_table(key)
-
-
-def _unknown(key: str, leaves: Leaves, file: Path | None) -> ConfigError:
-    key = key if key in leaves else next((leaf for leaf in leaves if leaf.startswith(f"{key}.")), key)
-    origin = leaves[key][1] if key in leaves else "flag"
-    place = (
-        f"in {file.name} {origin.removeprefix('file ')}"
-        if file and origin.startswith("file")
-        else f"in {origin}"
-    )
-    place = "given by a flag" if origin == "flag" else place
-    cure = did_you_mean(key, list(KEYS), LIST_THEM)
-    if origin.startswith("environment") and (near := nearest(key, list(KEYS))):
-        cure = f"did you mean {environment_name(near)}?"
+def _unknown(key: str, origin: str, file: Path | None) -> ConfigError:
+    place = f"in {origin}"
+    if origin == "flag":
+        place = "given by a flag"
+    elif file and origin.startswith("file"):
+        place = f"in {file.name} {origin.removeprefix('file ')}"
+    near = nearest(key, list(KEYS))
+    if near and origin.startswith("environment"):
+        near = environment_name(near)
+    cure = f"did you mean {near}?" if near else LIST_THEM
     return ConfigError("UNKNOWN_KEY", key, f"{key}: unknown key {place}", cure)
 
 

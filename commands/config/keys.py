@@ -5,14 +5,12 @@ Keys, defaults, sentences and bounds are declared in `messages/settings.py`, onc
 from there.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 import msgspec
 
 from commands.config.units_text import (
-    BadText,
     Bytes,
     CostLadder,
     Count,
@@ -27,8 +25,8 @@ from commands.config.units_text import (
     Unbalanced,
     Usd,
     WeeklyWindows,
-    Words,
     choice_of,
+    spelt,
 )
 from messages.settings import (
     HUNDRED_PERCENT,
@@ -40,70 +38,32 @@ from messages.settings import (
 )
 from messages.units import ONE, Bps, Ms, Quote, Rate
 
-
-class KeyPlace(Words):
-    """Where the signing key is. Never the key itself, and a wrong text is never repeated: it may be one."""
-
-    name = "the place of the key: env:NAME, file:PATH or keystore:PATH"
-
-    @classmethod
-    def read(cls, written: object) -> Any:
-        """The place as it is typed. Raises `BadText` without repeating what was typed."""
-        if not isinstance(written, str) or not re.fullmatch(r"(env|file|keystore):\S.*", written):
-            raise BadText(
-                "BAD_CHOICE",
-                "says where the key is (env:NAME, file:PATH or keystore:PATH), never the key itself",
-            )
-        return written
-
-
-class Subaccount(Words):
-    """A subaccount's name: at most 12 ASCII characters, because the venue packs it into 12 bytes."""
-
-    name = "the subaccount's name, 1 to 12 ASCII characters"
-
-    @classmethod
-    def read(cls, written: object) -> Any:
-        """The name as it is typed. Raises `BadText` for any other length or alphabet."""
-        if not isinstance(written, str) or not re.fullmatch(r"[!-~]{1,12}", written):
-            raise BadText("OUT_OF_RANGE", f'"{written}" is not 1 to 12 ASCII characters')
-        return written
-
-
-class Owner(Words):
-    """An address, or "" while trading is simulated."""
-
-    name = "your wallet's address, 0x and 40 hex digits"
-
-    @classmethod
-    def read(cls, written: object) -> Any:
-        """The address as it is typed, or "". Raises `BadText` for anything else."""
-        if not isinstance(written, str) or not re.fullmatch(r"(0x[0-9a-fA-F]{40})?", written):
-            raise BadText("WRONG_TYPE", "is not an address: 0x and 40 hex digits")
-        return written
-
-
-class Folder(Words):
-    """A path, of a folder that need not exist yet."""
-
-    name = "a path"
-
-    @classmethod
-    def read(cls, written: object) -> Any:
-        """The path as it is typed. Raises `BadText` for none and for a NUL in it."""
-        if not isinstance(written, str) or not written.strip() or "\0" in written:
-            raise BadText("WRONG_TYPE", "is not a path")
-        return written
-
-
 FORMS: Mapping[str, type[Text]] = {
     "percent": Percent,
     "factor": Factor,
     "bytes": Bytes,
-    "subaccount": Subaccount,
-    "owner": Owner,
-    "key": KeyPlace,
-    "folder": Folder,
+    # the venue packs a subaccount's name into 12 bytes
+    "subaccount": spelt(
+        "the subaccount's name, 1 to 12 ASCII characters",
+        r"[!-~]{1,12}",
+        "OUT_OF_RANGE",
+        '"{}" is not 1 to 12 ASCII characters',
+    ),
+    # "" while trading is simulated
+    "owner": spelt(
+        "your wallet's address, 0x and 40 hex digits",
+        r"(0x[0-9a-fA-F]{40})?",
+        "WRONG_TYPE",
+        "is not an address: 0x and 40 hex digits",
+    ),
+    # never the key itself, and a wrong text is never repeated: it may be one
+    "key": spelt(
+        "the place of the key: env:NAME, file:PATH or keystore:PATH",
+        r"(env|file|keystore):\S.*",
+        "BAD_CHOICE",
+        "says where the key is (env:NAME, file:PATH or keystore:PATH), never the key itself",
+    ),
+    "folder": spelt("a path", r"(?s)(?=.*\S)[^\0]*", "WRONG_TYPE", "is not a path"),
 }
 """What reads and writes the values of a key that names a form."""
 TYPES: Mapping[object, type[Text]] = {

@@ -50,8 +50,8 @@ class Text:
 
     @classmethod
     def write(cls, value: Any) -> object:
-        """The TOML value that `read` turns into `value` again."""
-        raise NotImplementedError
+        """The TOML value that `read` turns into `value` again: itself, where TOML has its type."""
+        return value
 
     @classmethod
     def suggest(cls, written: object, like: Any) -> object | None:
@@ -69,6 +69,8 @@ class Text:
 class Measure(Text):
     """A number with a unit. `units` maps each unit to the size of one of it in the value's own integers."""
 
+    value_type: ClassVar[type[int]]
+    """The type of the value, an integer in units of its own."""
     units: ClassVar[Mapping[str, int]]
     also: ClassVar[Mapping[str, int]] = {}
     """What people type for the units, in lower case; capitals do not matter in any unit."""
@@ -76,7 +78,10 @@ class Measure(Text):
     @classmethod
     def of(cls, scaled: int) -> Any:
         """The typed value of a scaled integer. Raises `BadText` for one that is too large."""
-        raise NotImplementedError
+        try:
+            return getattr(cls.value_type, "checked", cls.value_type)(scaled)
+        except ValueError:
+            raise BadText("OUT_OF_RANGE", "is too large") from None
 
     @classmethod
     def read(cls, written: object) -> Any:
@@ -172,17 +177,11 @@ def _spaced(unit: str) -> str:
     return unit if unit == "x" else f" {unit}"
 
 
-def _checked(kind: Any, scaled: int) -> Any:
-    try:
-        return kind.checked(scaled)
-    except ValueError:
-        raise BadText("OUT_OF_RANGE", "is too large") from None
-
-
 class Usd(Measure):
     """An amount of money, USD x18; `$1000` and `1k USDT0` are understood, too."""
 
     name = "an amount of money"
+    value_type = Quote
     units: ClassVar[Mapping[str, int]] = {"USD": ONE}
     also: ClassVar[Mapping[str, int]] = dict.fromkeys(
         ("usdt", "usdt0", "usdc", "dollar", "dollars", "$"), ONE
@@ -200,16 +199,12 @@ class Usd(Measure):
             : len(text) - len(dollars)
         ]
 
-    @classmethod
-    def of(cls, scaled: int) -> Quote:
-        """USD x18. Raises `BadText` where it does not fit into 128 bits."""
-        return Quote(_checked(Quote, scaled))
-
 
 class Points(Measure):
     """A part of a price, written in basis points first."""
 
     name = "a part of the whole"
+    value_type = Bps
     units: ClassVar[Mapping[str, int]] = {"bps": ONE, "%": 100 * ONE}
     also: ClassVar[Mapping[str, int]] = {
         "bp": ONE,
@@ -217,11 +212,6 @@ class Points(Measure):
         "percent": 100 * ONE,
         "pct": 100 * ONE,
     }
-
-    @classmethod
-    def of(cls, scaled: int) -> Bps:
-        """Basis points x18. Raises `BadText` where they do not fit into 128 bits."""
-        return Bps(_checked(Bps, scaled))
 
     @classmethod
     def write(cls, value: Any) -> object:
@@ -240,6 +230,7 @@ class Duration(Measure):
     """A length of time, kept in whole milliseconds."""
 
     name = "a length of time"
+    value_type = Ms
     units: ClassVar[Mapping[str, int]] = {"h": 3_600_000, "min": 60_000, "s": 1_000, "ms": 1}
     also: ClassVar[Mapping[str, int]] = {
         **dict.fromkeys(("d", "day", "days"), 86_400_000),
@@ -248,11 +239,6 @@ class Duration(Measure):
         **dict.fromkeys(("sec", "secs", "second", "seconds"), 1_000),
         **dict.fromkeys(("msec", "millisecond", "milliseconds"), 1),
     }
-
-    @classmethod
-    def of(cls, scaled: int) -> Ms:
-        """Whole milliseconds, which are kept in an integer of any size."""
-        return Ms(scaled)
 
     @classmethod
     def write(cls, value: Any) -> object:
@@ -264,13 +250,9 @@ class Factor(Measure):
     """How many times something, a rate x18 written as `5x`."""
 
     name = "a multiple"
+    value_type = Rate
     units: ClassVar[Mapping[str, int]] = {"x": ONE}
     also: ClassVar[Mapping[str, int]] = {"times": ONE}
-
-    @classmethod
-    def of(cls, scaled: int) -> Rate:
-        """A rate x18. Raises `BadText` where it does not fit into 128 bits."""
-        return Rate(_checked(Rate, scaled))
 
 
 class Share(Factor):
@@ -285,12 +267,8 @@ class Bytes(Measure):
     """A size of files. Decimal units, as disks are sold."""
 
     name = "a size of files"
+    value_type = int
     units: ClassVar[Mapping[str, int]] = {"GB": 10**9, "MB": 10**6, "kB": 10**3, "B": 1}
-
-    @classmethod
-    def of(cls, scaled: int) -> int:
-        """Whole bytes; decimal units, so that 1 kB is 1000 of them."""
-        return scaled
 
 
 class Count(Text):
@@ -313,11 +291,6 @@ class Count(Text):
         match = re.fullmatch(r"\s*(\d{1,9})(?:\.0+)?\s*(?:[A-Za-z]{3,})?\s*", str(written))
         return int(match[1]) if match else None
 
-    @classmethod
-    def write(cls, value: Any) -> object:
-        """The number itself: TOML has integers, so no unit is needed."""
-        return value
-
 
 class Switch(Text):
     """On or off, as a TOML boolean or as the word for one."""
@@ -332,11 +305,6 @@ class Switch(Text):
         if isinstance(written, str) and written.strip().lower() in {"true", "false"}:
             return written.strip().lower() == "true"
         raise BadText("WRONG_TYPE", f'"{written}" is not {cls.name}')
-
-    @classmethod
-    def write(cls, value: Any) -> object:
-        """The truth value itself: TOML has booleans of its own."""
-        return value
 
 
 class Cycles(Count):
@@ -361,23 +329,28 @@ class Cycles(Count):
         return "forever" if value is None else value
 
 
-class Words(Text):
-    """Any string: what subclasses narrow down to names, paths and choices."""
+class Spelt(Text):
+    """A string of one pattern: a name, an address, a path."""
+
+    pattern: ClassVar[str]
+    code: ClassVar[str]
+    saying: ClassVar[str]
+    """What is said of a string that does not match; `{}` stands for it, where it may be repeated."""
 
     @classmethod
     def read(cls, written: object) -> Any:
-        """The string itself. Raises `BadText` for a value that is none."""
-        if not isinstance(written, str):
-            raise BadText("WRONG_TYPE", f'"{written}" is not a text in quotes')
+        """The string as it is typed. Raises `BadText` for any other and for what is no string."""
+        if not isinstance(written, str) or not re.fullmatch(cls.pattern, written):
+            raise BadText(cls.code, cls.saying.format(written))
         return written
 
-    @classmethod
-    def write(cls, value: Any) -> object:
-        """The string itself: `as_toml` puts it in quotes."""
-        return value
+
+def spelt(name: str, pattern: str, code: str, saying: str) -> type[Spelt]:
+    """The kind of text that takes what matches `pattern`, and says `saying` with `code` of anything else."""
+    return type("Spelt", (Spelt,), {"name": name, "pattern": pattern, "code": code, "saying": saying})
 
 
-class Choice(Words):
+class Choice(Text):
     """One of a few words, spelt exactly as the declaration spells them."""
 
     words: ClassVar[tuple[str, ...]]

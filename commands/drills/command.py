@@ -164,26 +164,20 @@ async def _one(
             raise cannot(drill, played, options.funds)
         result = judged(drill, settings, played)
     except (ChildFailed, VenueError, OSError) as error:
-        refusals.append(
-            Refusal(
-                "DRILL_FAILED",
-                None,
-                f"{drill.name}: {error}",
-                f"read {folder / drill.name}",
-                "play money only, the drill did not run",
-            )
-        )
+        message = f"{drill.name}: {error}"
+        cure, meaning = f"read {folder / drill.name}", "play money only, the drill did not run"
+        refusals.append(Refusal("DRILL_FAILED", None, message, cure, meaning))
         scope.cancel()
-        return
     except Problem as problem:
         refusals.append(problem)
         scope.cancel()
-        return
+    else:
+        if options.keep or result.exceeded:
+            result = msgspec.structs.replace(result, logs=str(folder / drill.name))
+        results[drill.name] = result
+        say(sys.stderr if options.json else sys.stdout, lines(result))
     finally:
         slots.release()
-    kept = options.keep or result.exceeded
-    results[drill.name] = msgspec.structs.replace(result, logs=str(folder / drill.name)) if kept else result
-    say(sys.stderr if options.json else sys.stdout, lines(results[drill.name]))
 
 
 def cannot(drill: Drill, played: Played, funds: Quote) -> Refusal:

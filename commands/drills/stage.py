@@ -165,8 +165,11 @@ class Scene:
                     struck = sum(amount != 0 for amount in held.values()) == wanted
                     if not struck:
                         await trio.sleep(LOOK_S)
-                if struck:
-                    await self._strike(process, then)
+                if struck and self.drill.kill:
+                    process.kill()
+                elif struck:
+                    staged = msgspec.json.encode(then)
+                    (await self._venue.post("/simulated/faults", content=staged)).raise_for_status()
                 await process.wait()
             return process.returncode, struck
 
@@ -210,14 +213,6 @@ class Scene:
                 if process.returncode is None:
                     process.kill()
                     await process.wait()
-
-    async def _strike(self, process: trio.Process, then: Faults) -> None:
-        if self.drill.kill:
-            process.kill()
-        else:
-            (
-                await self._venue.post("/simulated/faults", content=msgspec.json.encode(then))
-            ).raise_for_status()
 
     async def guard_closes(self) -> None:
         """The run is dead: its guard has `dead_man`, and what closing takes, until nothing is open and it
