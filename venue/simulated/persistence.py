@@ -15,7 +15,7 @@ from messages.wire import decode_unit, encode_unit
 from runtime.files import replace_file
 from venue.simulated.engine.accounts import Account
 from venue.simulated.engine.book import Resting
-from venue.simulated.engine.events import Filled, FundingCharged, Moved
+from venue.simulated.engine.events import BalanceMoved, Filled, FundingCharged
 from venue.simulated.engine.order_log import LoggedOrder
 from venue.simulated.venue import SimulatedVenue
 
@@ -48,7 +48,7 @@ class SavedVenue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     orders: list[LoggedOrder]
     matches: list[Filled]
     charges: list[FundingCharged]
-    moves: list[Moved] = []
+    moves: list[BalanceMoved] = []
 
 
 def state_of(venue: SimulatedVenue) -> SavedVenue:
@@ -106,7 +106,7 @@ def restore(venue: SimulatedVenue, saved: SavedVenue) -> None:
         market_here.open_orders[order.digest] = order
     for fill in saved.matches:
         venue.archive.record(fill)
-    money: list[FundingCharged | Moved] = [*saved.charges, *saved.moves]
+    money: list[FundingCharged | BalanceMoved] = [*saved.charges, *saved.moves]
     for event in money:
         venue.archive.record_money(event)
 

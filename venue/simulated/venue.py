@@ -19,7 +19,7 @@ from venue.simulated.admission import Admission
 from venue.simulated.engine.book import Resting
 from venue.simulated.engine.candles import Candles
 from venue.simulated.engine.codes import refused, require
-from venue.simulated.engine.events import Filled, FundingCharged, Moved, Traded
+from venue.simulated.engine.events import BalanceMoved, Filled, FundingCharged, Traded
 from venue.simulated.engine.exchange import Exchange, Extras
 from venue.simulated.engine.funding import PERIOD_S
 from venue.simulated.engine.liquidation import liquidate_unhealthy
@@ -278,7 +278,7 @@ class SimulatedVenue:
         events, self.exchange.outbox = self.exchange.outbox, []
         for event in events:
             self.changes += not isinstance(event, Traded)
-            if isinstance(event, FundingCharged | Moved):
+            if isinstance(event, FundingCharged | BalanceMoved):
                 self.archive.record_money(event)
                 continue
             if isinstance(event, Filled):

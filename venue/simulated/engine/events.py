@@ -142,7 +142,7 @@ class FundingCharged(msgspec.Struct, frozen=True):
     at_ns: Ns
 
 
-MovedBy = Literal[
+BalanceMove = Literal[
     "deposit_collateral",
     "withdraw_collateral",
     "transfer_quote",
@@ -153,7 +153,7 @@ MovedBy = Literal[
 ]
 
 
-class Moved(msgspec.Struct, frozen=True):
+class BalanceMoved(msgspec.Struct, frozen=True):
     """A balance changed otherwise than by a match or by funding. No stream: the archive reports it
     (`events`), beside the stream's position_change.
     """
@@ -161,7 +161,7 @@ class Moved(msgspec.Struct, frozen=True):
     product_id: int
     """0 = the USDT0 balance."""
     subaccount: str
-    event: MovedBy
+    event: BalanceMove
     amount: int
     """Change of the position, or of the USDT0 balance."""
     quote: int
@@ -177,4 +177,4 @@ class Moved(msgspec.Struct, frozen=True):
 
 PublishedEvent = Filled | OrderUpdated | PositionChanged | Traded | Liquidated | FundingPaid
 """What a stream carries."""
-Event = PublishedEvent | FundingCharged | Moved
+Event = PublishedEvent | FundingCharged | BalanceMoved

@@ -16,7 +16,14 @@ from messages.units import Base, Ns, Price, Quote
 from venue.simulated.engine.accounts import Account, Health, PerpPosition, Weighting, health_of, imagined
 from venue.simulated.engine.book import Book, Resting
 from venue.simulated.engine.codes import refused
-from venue.simulated.engine.events import Event, Liquidated, Moved, MovedBy, PositionChanged, Reason
+from venue.simulated.engine.events import (
+    BalanceMove,
+    BalanceMoved,
+    Event,
+    Liquidated,
+    PositionChanged,
+    Reason,
+)
 from venue.simulated.engine.funding import Funding, Premium
 from venue.simulated.engine.order_log import OrderLog
 from venue.simulated.engine.rules import (
@@ -166,7 +173,7 @@ class Engine:
         self,
         account: Account,
         product_id: int,
-        event: MovedBy,
+        event: BalanceMove,
         *,
         amount: int = 0,
         quote: int = 0,
@@ -185,7 +192,7 @@ class Engine:
                 reason = event
         held = self.publish_position(account, product_id, reason)
         self.outbox.append(
-            Moved(
+            BalanceMoved(
                 product_id,
                 account.subaccount,
                 event,
@@ -249,7 +256,7 @@ class Engine:
         del self.accounts[account.subaccount]
 
     def move_quote(
-        self, giver: Account, taker: Account, amount: int, event: MovedBy = "transfer_quote"
+        self, giver: Account, taker: Account, amount: int, event: BalanceMove = "transfer_quote"
     ) -> None:
         """Move USDT0 (x18) from one account to another; `amount` may be negative."""
         giver.usdt0 -= amount

@@ -34,7 +34,7 @@ from venue.simulated.faults.order_faults import AnswerLost, ConnectionCut, fault
 from venue.simulated.gateway import public
 from venue.simulated.gateway.answers import QUERY_ONLY, REQUESTS, Answer, answer, carried
 from venue.simulated.gateway.archive_requests import archived
-from venue.simulated.gateway.request_limits import TooLarge, bounded, too_large
+from venue.simulated.gateway.request_limits import TOO_LARGE, TooLarge, always, bounded
 from venue.simulated.gateway.sessions import (
     Closed,
     Session,
@@ -94,13 +94,9 @@ def application(venue: SimulatedVenue) -> ASGIApp:
         WebSocketRoute("/ws/v2", _SocketEndpoint(venue, concurrent_session)),
         WebSocketRoute("/v1/subscribe", _SocketEndpoint(venue, subscribe_session)),
     ]
-    handlers = {ClientDisconnect: _nobody_there, TooLarge: too_large}
+    # a client that went away before it had asked is answered too, which reaches nobody
+    handlers = {ClientDisconnect: always(Response(status_code=400)), TooLarge: always(TOO_LARGE)}
     return bounded(_named(Starlette(routes=routes, exception_handlers=handlers), venue))
-
-
-async def _nobody_there(_request: Request, _gone: Exception) -> Response:
-    """The client went away before it had asked; what is answered then reaches nobody."""
-    return Response(status_code=400)
 
 
 def _named(app: ASGIApp, venue: SimulatedVenue) -> ASGIApp:

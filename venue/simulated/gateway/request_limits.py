@@ -5,6 +5,7 @@ socket of its own (its `Origin` is another), or by a name of its own that it let
 its `Host` is another). Either could inject faults in a rehearsal.
 """
 
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
@@ -21,16 +22,22 @@ JSON = "application/json"
 _NOT_LOCAL = Response(
     '{"reason": "only programs on this machine may ask: Host or Origin is another"}', 403, media_type=JSON
 )
-_TOO_LARGE = Response('{"reason": "the request is too large"}', 413, media_type=JSON)
+TOO_LARGE = Response('{"reason": "the request is too large"}', 413, media_type=JSON)
 
 
 class TooLarge(Exception):
-    """More than `BODY_MAX` has come; the application answers it with `too_large`."""
+    """More than `BODY_MAX` has come; the application answers it with `TOO_LARGE`."""
 
 
-async def too_large(_request: Request, _error: Exception) -> Response:
-    """413: nothing has been answered yet, every endpoint reads the whole body first."""
-    return _TOO_LARGE
+def always(response: Response) -> Callable[[Request, Exception], Awaitable[Response]]:
+    """A handler of exceptions that answers with `response`. Nothing has been answered by then: every endpoint
+    reads the whole body first.
+    """
+
+    async def handler(_request: Request, _error: Exception) -> Response:
+        return response
+
+    return handler
 
 
 def of_this_machine(app: ASGIApp) -> ASGIApp:
@@ -71,7 +78,7 @@ def bounded(app: ASGIApp) -> ASGIApp:
         length = next((value for name, value in scope["headers"] if name == b"content-length"), b"")
         # an announcement of 20 digits and more is not converted: what comes is counted anyway
         if length.isdigit() and len(length) < 20 and int(length) > BODY_MAX:
-            await _TOO_LARGE(scope, receive, send)
+            await TOO_LARGE(scope, receive, send)
             return
         come = 0
 

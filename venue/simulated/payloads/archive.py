@@ -11,7 +11,7 @@ import msgspec
 
 from messages.units import Ns
 from venue.nado.codec import Whole
-from venue.simulated.engine.events import Filled, FundingCharged, Moved
+from venue.simulated.engine.events import BalanceMoved, Filled, FundingCharged
 from venue.simulated.engine.order_log import LoggedOrder, OrderLog
 from venue.simulated.engine.rules import QUOTE_PRODUCT
 
@@ -33,7 +33,7 @@ class _Filters(msgspec.Struct, frozen=True):
     """Seconds."""
     isolated: bool | None = None
 
-    def pass_event(self, event: Filled | Moved, *names: str) -> bool:
+    def pass_event(self, event: Filled | BalanceMoved, *names: str) -> bool:
         """Do all filters let it pass? `names` are the subaccounts it can be found under, in lower case."""
         newest = next((idx for idx in (self.idx, self.max_idx, self.submission_idx) if idx is not None), None)
         return (
@@ -92,7 +92,7 @@ class Archive:
         self._matches: list[_Match] = []
         self.charges: list[FundingCharged] = []
         """Every funding payment of an account, oldest first."""
-        self.moves: list[Moved] = []
+        self.moves: list[BalanceMoved] = []
         """Every deposit, withdrawal, transfer, settlement, liquidation and isolated margin, oldest first."""
         self._by_digest: dict[str, list[_Match]] = {}
 
@@ -101,9 +101,9 @@ class Archive:
         """Every fill, oldest first, invisible ones too: what `persistence` saves."""
         return [match.fill for match in self._matches]
 
-    def record_money(self, event: FundingCharged | Moved) -> None:
+    def record_money(self, event: FundingCharged | BalanceMoved) -> None:
         """Take in what moved money of one account without a match."""
-        if isinstance(event, Moved):
+        if isinstance(event, BalanceMoved):
             self.moves.append(event)
         else:
             self.charges.append(event)
@@ -236,7 +236,7 @@ def _match_json(match: _Match) -> dict[str, Any]:
     }
 
 
-def _moved_json(moved: Moved) -> dict[str, Any]:
+def _moved_json(moved: BalanceMoved) -> dict[str, Any]:
     before = _balance_json(moved, moved.amount_after - moved.amount, moved.quote_after - moved.quote)
     return {
         "subaccount": moved.subaccount,
@@ -257,7 +257,7 @@ def _moved_json(moved: Moved) -> dict[str, Any]:
     }
 
 
-def _balance_json(moved: Moved, amount: int, quote: int) -> dict[str, Any]:
+def _balance_json(moved: BalanceMoved, amount: int, quote: int) -> dict[str, Any]:
     if moved.product_id == QUOTE_PRODUCT:
         return {"spot": {"product_id": moved.product_id, "balance": {"amount": str(amount)}}}
     balance = {
