@@ -36,7 +36,11 @@ def read_key(place: str, environment: Mapping[str, str], passphrase: Callable[[s
     forget_crash_dumps()
     kind, _, where = place.partition(":")
     if kind == "env":
-        return _signer(_from_environment(where, environment), f"the environment variable {where}")
+        named = f"the environment variable {where}"
+        if not environment.get(where, "").strip():
+            cure = f'export {where}=..., or write venue.key = "file:PATH"'
+            raise _refused(f"{named} is not set", cure)
+        return _signer(environment[where], named)
     path = Path(where).expanduser()
     text = _private_text(path)
     if kind == "file":
@@ -100,16 +104,6 @@ def write_key(path: Path, key: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _from_environment(name: str, environment: Mapping[str, str]) -> str:
-    text = environment.get(name, "")
-    if not text.strip():
-        raise _refused(
-            f"the environment variable {name} is not set",
-            f'export {name}=..., or write venue.key = "file:PATH"',
-        )
-    return text
-
-
 def _private_text(path: Path) -> str:
     """What is in a file that only its owner may read."""
     try:
@@ -147,7 +141,13 @@ def _signer(text: str, where: str) -> Signer:
 
 
 def _decrypted(path: Path, text: str, passphrase: Callable[[str], str]) -> Signer:
-    content = _keystore(path, text)
+    try:
+        content = json.loads(text)
+    except ValueError:
+        content = None
+    if not isinstance(content, dict) or content.get("version") != 3:
+        cure = 'check the path, or write venue.key = "file:PATH"'
+        raise _refused(f"{path} is no keystore (web3 secret storage, version 3)", cure)
     secret = passphrase(str(path)).encode()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # its pkg_resources
@@ -159,19 +159,6 @@ def _decrypted(path: Path, text: str, passphrase: Callable[[str], str]) -> Signe
             raise _refused(
                 f"{path} was not opened: the passphrase is wrong or the file is damaged", "try again"
             ) from None
-
-
-def _keystore(path: Path, text: str) -> dict[str, object]:
-    try:
-        content = json.loads(text)
-    except ValueError:
-        content = None
-    if not isinstance(content, dict) or content.get("version") != 3:
-        raise _refused(
-            f"{path} is no keystore (web3 secret storage, version 3)",
-            'check the path, or write venue.key = "file:PATH"',
-        )
-    return content
 
 
 def _words(error: OSError) -> str:

@@ -55,7 +55,7 @@ class Access(msgspec.Struct, frozen=True):
 
     @property
     def exchange(self) -> Literal["Nado", "Nado-simulated"]:
-        """The CSV files' word for it."""
+        """What the CSV files call it: a rehearsal is simulated too."""
         return "Nado" if self.network else "Nado-simulated"
 
     def identity(self, logs: Path) -> str:

@@ -12,17 +12,18 @@ from commands.checks.answered_venue import AnsweredVenue
 from commands.checks.finding import Finding, fail, ok, short, warn
 from commands.output.words import COMMAND
 from messages.amounts import grouped, usd
-from messages.units import ONE, Base, Quote, Rate
+from messages.units import ONE, Base, Quote
 from venue.nado.agreement import Disagreement, agree
 from venue.nado.linked import linked_signer
-from venue.protocol import ProductTerms
 
 SDK_PATIENCE_S = 60.0
 """How long importing and asking nado-protocol may take; 3 s on an idle machine."""
 
 
 async def key(known: AnsweredVenue) -> Finding:
-    """May our key sign for this subaccount?"""
+    """May our key sign for this subaccount: is it the owner's own, or the signer that the exchange has linked
+    to it? Raises `VenueError`.
+    """
     here, name = known.access, known.settings.venue.subaccount
     if here.signer is None:
         return fail("key", f"no key was read from {known.settings.venue.key}", "see the line above", "NO_KEY")
@@ -127,12 +128,12 @@ def margin_for(known: AnsweredVenue) -> Quote:
     with four taker fees and the buffer.
     """
     target, limits, pair = known.settings.target, known.settings.limits, known.rules.terms()
-    weights = sum(_margin_weight(product) + FEES // 2 * product.taker_fee for product in (pair.eth, pair.sol))
+    weights = sum(
+        max(ONE - product.long_weight_initial, product.short_weight_initial - ONE)
+        + FEES // 2 * product.taker_fee
+        for product in (pair.eth, pair.sol)
+    )
     return Quote(target * weights // ONE * (ONE + limits.margin_buffer) // ONE)
-
-
-def _margin_weight(product: ProductTerms) -> Rate:
-    return Rate(max(ONE - product.long_weight_initial, product.short_weight_initial - ONE))
 
 
 async def positions(known: AnsweredVenue) -> Finding:

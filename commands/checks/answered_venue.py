@@ -26,5 +26,5 @@ class AnsweredVenue(msgspec.Struct, frozen=True):
 
     @property
     def logs(self) -> Path:
-        """Where the ledger is."""
+        """The folder of ledger, log and CSV files, as configured."""
         return Path(self.settings.files.logs)

@@ -30,7 +30,7 @@ class Finding(msgspec.Struct, frozen=True):
 
 
 def ok(check: str, found: str) -> Finding:
-    """All is well."""
+    """A check that has nothing to complain about: there is nothing to type."""
     return Finding(check, "ok", found)
 
 
@@ -40,7 +40,7 @@ def warn(check: str, found: str, cure: str, code: str) -> Finding:
 
 
 def fail(check: str, found: str, cure: str, code: str, meaning: str = "no order was sent") -> Finding:
-    """Not ready."""
+    """Not ready: a live run would refuse to start, or not get far. `code` is a word for programs."""
     return Finding(check, "fail", found, cure, code, meaning)
 
 

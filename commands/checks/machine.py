@@ -4,7 +4,6 @@ measure something else.
 
 import os
 import stat
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from statistics import median
@@ -26,13 +25,12 @@ SIGNATURES = 25
 def signing_us() -> int:
     """How long a signature takes on this machine, in microseconds: the median of some."""
     signer = Signer(THROWAWAY_KEY)
-    return int(median(_signature_us(signer, bytes([number]) * 32) for number in range(1, SIGNATURES)))
-
-
-def _signature_us(signer: Signer, digest: bytes) -> int:
-    began = stopwatch_ns()
-    signer.sign(digest)
-    return (stopwatch_ns() - began) // 1_000
+    taken_us = []
+    for number in range(1, SIGNATURES):
+        began_ns = stopwatch_ns()
+        signer.sign(bytes([number]) * 32)
+        taken_us.append((stopwatch_ns() - began_ns) // 1_000)
+    return int(median(taken_us))
 
 
 def libsecp256k1(taken_us: int) -> Finding:
@@ -71,7 +69,14 @@ def disk(settings: Settings, free_bytes: int, commit_ms: float) -> Finding:
 
 def permissions(settings: Settings, config: Path | None) -> Finding:
     """Files that others could read or change, and must not."""
-    loose = sorted(_loose(settings, config), key=lambda found: not found[1] & 0o002)
+    logs = Path(settings.files.logs)
+    modes = [
+        (path, stat.S_IMODE(path.stat().st_mode))
+        for path in (logs, logs / "ledger.sqlite", *([config] if config else []))
+        if path.exists()
+    ]
+    # What everybody may write comes first: it is an error, what the group may write is a warning.
+    loose = sorted((each for each in modes if each[1] & 0o022), key=lambda found: not found[1] & 0o002)
     if loose:
         path, mode = loose[0]
         more = f", and {len(loose) - 1} more" if len(loose) > 1 else ""
@@ -82,13 +87,6 @@ def permissions(settings: Settings, config: Path | None) -> Finding:
         say = fail if mode & 0o002 else warn  # many systems give every user a group of their own
         return say("permissions", found, cure, "LOOSE_FILES")
     return ok("permissions", "no other user can change configuration, ledger or logs")
-
-
-def _loose(settings: Settings, config: Path | None) -> Iterator[tuple[Path, int]]:
-    logs = Path(settings.files.logs)
-    for path in (logs, logs / "ledger.sqlite", *([config] if config else [])):
-        if path.exists() and (mode := stat.S_IMODE(path.stat().st_mode)) & 0o022:
-            yield path, mode
 
 
 def key_file(place: str) -> Finding:

@@ -18,7 +18,10 @@ async def clock(known: AnsweredVenue) -> Finding:
     """Our clock against `/v1/time`: the quickest of some readings, which is the most exact one, is taken
     into use.
     """
-    readings = [await _reading(known) for _ in range(CLOCK_READINGS)]
+    readings = []
+    for _ in range(CLOCK_READINGS):
+        asked_ns = known.clock.steady_ns()
+        readings.append((asked_ns, await known.reads.time_ms(), known.clock.steady_ns()))
     asked_ns, venue_ms, answered_ns = min(readings, key=lambda reading: reading[2] - reading[0])
     known.clock.measured(asked_ns, venue_ms, answered_ns)
     off_ms, round_trip_ms = known.clock.offset_ms, (answered_ns - asked_ns) // 1_000_000
@@ -39,12 +42,6 @@ async def clock(known: AnsweredVenue) -> Finding:
             "FAR_AWAY",
         )
     return ok("clock", found)
-
-
-async def _reading(known: AnsweredVenue) -> tuple[int, int, int]:
-    asked_ns = known.clock.steady_ns()
-    venue_ms = await known.reads.time_ms()
-    return asked_ns, venue_ms, known.clock.steady_ns()
 
 
 async def status(known: AnsweredVenue) -> Finding:
@@ -132,7 +129,7 @@ async def products(known: AnsweredVenue) -> Finding:
 
 
 async def fees(known: AnsweredVenue) -> Finding:
-    """What the venue charges this owner."""
+    """What the venue charges this owner, taker and maker, and what a cycle of the target pays in USD."""
     tier = await fee_tier(known.reads, known.access.sender)
     pair = known.rules.terms()
     eth, sol = pair.eth, pair.sol
@@ -185,7 +182,7 @@ async def minimum(known: AnsweredVenue) -> Finding:
 
 
 async def windows(known: AnsweredVenue) -> Finding:
-    """Would something be entered now?"""
+    """Would something be entered now, or is it a time of no_entry_utc? Asks nobody."""
     from actors.risk.gates import closed_window
 
     await trio.lowlevel.checkpoint()

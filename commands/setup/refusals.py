@@ -2,6 +2,8 @@
 here.
 """
 
+from typing import NamedTuple
+
 import trio
 
 from actors.instance.state import AlreadyRunning, NoState
@@ -42,20 +44,12 @@ def first_error(error: BaseException) -> BaseException:
 
 
 def known(error: BaseException) -> bool:
-    """Does `refusal` have words for it?"""
+    """Does `refusal` have words for the first error of `error`, which may be a group?"""
     return isinstance(first_error(error), KNOWN)
 
 
-def refusal(group: BaseException, here: Access) -> Problem:
-    """The first error in `group`, which may be one itself. (No `except*`: what is raised inside one
-    becomes a group again on Python 3.11.2.)
-    """
-    error = first_error(group)
-    return error if isinstance(error, Problem) else _about_ledger(error) or _about_place(error, here)
-
-
 def already_running(error: AlreadyRunning) -> Refusal:
-    """Another process holds the subaccount."""
+    """The refusal of a command that another process keeps from the subaccount: it names the pid."""
     return Refusal(
         "ALREADY_RUNNING",
         None,
@@ -65,85 +59,70 @@ def already_running(error: AlreadyRunning) -> Refusal:
     )
 
 
-def _about_ledger(error: BaseException) -> Refusal | None:
-    if isinstance(error, OtherIdentity):
-        return Refusal(
-            "OTHER_LEDGER", "files.logs", str(error), "use another --logs DIR for this venue", NOTHING
-        )
-    if isinstance(error, NewerSchema):
-        return Refusal(
-            "NEWER_LEDGER",
-            "files.logs",
-            str(error),
-            "use the version that wrote it, or another --logs DIR",
-            NOTHING,
-        )
-    if isinstance(error, UnreadableLedger):
-        cure = f"move it away, then {COMMAND} run --adopt books what is open"
-        return Refusal(
-            "UNREADABLE_LEDGER",
-            "files.logs",
-            str(error),
-            cure,
-            "open positions at the exchange were not touched",
-        )
-    if isinstance(error, UnwritableLedger):
-        return Refusal(
-            "UNWRITABLE_LEDGER",
-            "files.logs",
-            str(error),
-            "free some space, or make it writable, then start again",
-            NOTHING,
-        )
-    return (
-        Refusal("LEDGER", "files.logs", str(error), f"{COMMAND} status shows what is open", NOTHING)
-        if isinstance(error, LedgerError)
-        else None
-    )
+class Sentence(NamedTuple):
+    """What is said of one kind of error: `before` stands before the error's own text."""
+
+    kind: type[Exception]
+    code: str
+    cure: str
+    key: str | None = "files.logs"
+    before: str = ""
+    meaning: str = NOTHING
 
 
-def _about_place(error: BaseException, here: Access) -> Refusal:
+UNTOUCHED = "open positions at the exchange were not touched"
+OTHER_LOGS = "use another --logs DIR"
+ADOPT = f"move it away, then {COMMAND} run --adopt books what is open"
+SENTENCES = (
+    Sentence(OtherIdentity, "OTHER_LEDGER", f"{OTHER_LOGS} for this venue"),
+    Sentence(NewerSchema, "NEWER_LEDGER", "use the version that wrote it, or another --logs DIR"),
+    Sentence(UnreadableLedger, "UNREADABLE_LEDGER", ADOPT, meaning=UNTOUCHED),
+    Sentence(UnwritableLedger, "UNWRITABLE_LEDGER", "free some space, or make it writable, then start again"),
+    Sentence(LedgerError, "LEDGER", f"{COMMAND} status shows what is open"),
+    Sentence(
+        NoState,
+        "NO_STATE",
+        "make it writable, or point XDG_STATE_HOME to a directory of yours",
+        None,
+        "the state directory cannot be used: ",
+    ),
+    Sentence(
+        SlowDisk,
+        "SLOW_DISK",
+        "use a quicker disk for --logs, or raise ready_deadline",
+        "ready_deadline",
+    ),
+)
+"""The first that fits counts, so that the kinds of `LedgerError` stand before it."""
+
+
+def refusal(group: BaseException, here: Access) -> Problem:
+    """The first error in `group`, which may be one itself. (No `except*`: what is raised inside one
+    becomes a group again on Python 3.11.2.)
+    """
+    error = first_error(group)
+    if isinstance(error, Problem):
+        return error
     if isinstance(error, AlreadyRunning):
         return already_running(error)
-    if isinstance(error, NoState):
-        cure = "make it writable, or point XDG_STATE_HOME to a directory of yours"
-        return Refusal("NO_STATE", None, f"the state directory cannot be used: {error}", cure, NOTHING)
+    for kind, code, cure, key, before, meaning in SENTENCES:
+        if isinstance(error, kind):
+            return Refusal(code, key, f"{before}{error}", cure, meaning)
     if isinstance(error, ChildFailed):
-        return Refusal(
-            "VENUE_NOT_STARTED", None, f"the simulated venue did not start: {error.what}", error.cure, NOTHING
-        )
-    if isinstance(error, SlowDisk):
-        return Refusal(
-            "SLOW_DISK",
-            "ready_deadline",
-            str(error),
-            "use a quicker disk for --logs, or raise ready_deadline",
-            NOTHING,
-        )
+        what = f"the simulated venue did not start: {error.what}"
+        return Refusal("VENUE_NOT_STARTED", None, what, error.cure, NOTHING)
     if isinstance(error, OSError):
-        return _about_file(error)
-    what = (
-        "the exchange does not answer"
-        if isinstance(error, Unreachable)
-        else "the exchange's answer is not usable"
-    )
-    return Refusal("VENUE_UNREACHABLE", None, f"{what}: {error}", _unreachable(here), NOTHING)
-
-
-def _about_file(error: OSError) -> Refusal:
-    if isinstance(error, FileExistsError | NotADirectoryError) and error.filename:
-        return Refusal(
-            "UNWRITABLE", "files.logs", f"{error.filename} is not a folder", "use another --logs DIR", NOTHING
-        )
-    where = (
-        f"{error.filename} cannot be used: {error.strerror.lower()}"
-        if error.filename and error.strerror
-        else told(error)
-    )
-    return Refusal("UNWRITABLE", "files.logs", where, "make it writable, or use another --logs DIR", NOTHING)
-
-
-def _unreachable(here: Access) -> str:
+        if isinstance(error, FileExistsError | NotADirectoryError) and error.filename:
+            what, cure = f"{error.filename} is not a folder", OTHER_LOGS
+        else:
+            cure, why = f"make it writable, or {OTHER_LOGS}", error.strerror
+            what = (
+                f"{error.filename} cannot be used: {why.lower()}" if error.filename and why else told(error)
+            )
+        return Refusal("UNWRITABLE", "files.logs", what, cure, NOTHING)
+    silent = isinstance(error, Unreachable)
+    what = "the exchange does not answer" if silent else "the exchange's answer is not usable"
+    cure = "check --url, or leave it out to use a simulated one"
     if here.network:
-        return f"check this machine's network: {COMMAND} doctor --venue {here.name}"
-    return "check --url, or leave it out to use a simulated one"
+        cure = f"check this machine's network: {COMMAND} doctor --venue {here.name}"
+    return Refusal("VENUE_UNREACHABLE", None, f"{what}: {error}", cure, NOTHING)
