@@ -5,8 +5,6 @@ One pure function for the screen, for plain lines and for the run's answer to `s
 `status` that finds no run.
 """
 
-from collections.abc import Sequence
-
 import msgspec
 
 from actors.run_ending import open_legs
@@ -26,7 +24,7 @@ DOING: dict[Purpose, str] = {
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """All that the line is made of."""
+    """All that the line is made of: what the view has seen, or what a `status` without a run knows."""
 
     settings: Settings
     held: Held | None = None
@@ -48,23 +46,26 @@ def doing(seen: Seen, now_ms: int) -> str:
     """The line at venue time `now_ms`: a word in capitals, a colon, and what it waits for, with its
     figures and units.
     """
-    held = seen.held
+    held, ends = seen.held, _ends(seen, now_ms)
     if held is None:
-        return _ends(seen, now_ms) or "STARTING: reading the ledger and the account"
-    return _ends(seen, now_ms) or _sent(seen, held) or _stands(seen, held, now_ms)
+        return ends or "STARTING: reading the ledger and the account"
+    ends = ends or _sent(seen, held)
+    if ends or held.phase != "flat":
+        return ends or _holds(seen, held, now_ms)
+    return _enters_no_more(seen, held) or _waits(seen, held, now_ms)
 
 
 def _ends(seen: Seen, now_ms: int) -> str:
     """The run ends, whatever is open; "" when it does not."""
+    held = seen.held
     if seen.halted:
-        return f"HALTED: {seen.halted.code}" + (
-            ", closing what is open" if seen.held is not None and seen.held.phase != "flat" else ""
-        )
+        open_now = held is not None and held.phase != "flat"
+        return f"HALTED: {seen.halted.code}" + (", closing what is open" if open_now else "")
     if seen.stopping:
         left_s = max(0, -((now_ms - seen.stops_by_ms) // 1000))
-        return f"STOPPING: {seen.stopping.reason}, " + (
-            "nothing is open" if _flat(seen.held) else f"closing both legs, {left_s} s left"
-        )
+        flat = held is not None and held.phase == "flat" and not held.awaiting_proof
+        what = "nothing is open" if flat else f"closing both legs, {left_s} s left"
+        return f"STOPPING: {seen.stopping.reason}, {what}"
     return ""
 
 
@@ -72,72 +73,66 @@ def _sent(seen: Seen, held: Held) -> str:
     """A plan is on its way, or what became of it is not known; "" when neither."""
     if held.doubts:
         names = " and ".join(f"{doubt.leg.upper()} order {doubt.order_digest[:6]}" for doubt in held.doubts)
-        return (
-            f"RESOLVING: {names} unknown until"
-            f" {clock_time(max(doubt.recv_time_ms for doubt in held.doubts) + 999)}Z at the latest"
+        until = clock_time(max(doubt.recv_time_ms for doubt in held.doubts) + 999)
+        return f"RESOLVING: {names} unknown until {until}Z at the latest"
+    plan = seen.plan
+    if plan is not None and seen.fate in {"", "placed"} and held.phase != "open":
+        orders = ", ".join(
+            f"{'buy' if order.amount > 0 else 'sell'} {size(order.amount)} {name}"
+            for name, order in (("ETH", plan.eth), ("SOL", plan.sol))
+            if order.amount
         )
-    if seen.plan is not None and seen.fate in {"", "placed"} and held.phase != "open":
-        return f"{DOING[seen.plan.purpose]}: {_orders(seen.plan)}, " + (
-            "waiting for fills" if seen.fate == "placed" else "waiting for the votes"
-        )
+        waits_for = "fills" if seen.fate == "placed" else "the votes"
+        return f"{DOING[plan.purpose]}: {orders}, waiting for {waits_for}"
     return "SENDING: waiting for what became of both orders" if held.phase == "in_flight" else ""
 
 
-def _stands(seen: Seen, held: Held, now_ms: int) -> str:
-    """Nothing is on its way."""
-    if held.phase != "flat":
-        return _holding(seen, held, now_ms) if held.phase == "open" else _uneven(seen, held)
-    settings, used = seen.settings, held.attempts(count_skips=seen.settings.count_skips)
+def _holds(seen: Seen, held: Held, now_ms: int) -> str:
+    """Something is open and nothing on its way: the pair until its exit, or a leg that is to be evened out,
+    and what keeps that from happening.
+    """
+    why = f", {_why(seen.waiting)}" if seen.waiting.code and seen.waiting.purpose != "enter" else ""
+    if held.phase == "open":
+        left = held.entered_ms + seen.settings.hold - now_ms
+        if left >= 0:
+            return f"HOLDING: exits in {seconds(left) if left < 10_000 else span(left)}"
+        return f"HOLDING: hedged, exit overdue {span(-left)}{why}"
+    unhedged = f", {fixed(held.legging.naked, 0)} USD unhedged" if held.legging.priced else ""
+    what = f"{open_legs(held)} open{unhedged}"
+    if held.flattens:
+        return f"CLOSING: {what}, {held.flattens} tried{why}"
+    return f"REPAIRING: {what}, {held.repairs} of {seen.settings.max_repair_steps} tried{why}"
+
+
+def _enters_no_more(seen: Seen, held: Held) -> str:
+    """Nothing is open, and nothing is entered; "" when something will be."""
+    cycles, used = seen.settings.cycles, held.attempts(count_skips=seen.settings.count_skips)
     if held.awaiting_proof:
         return "CHECKING: flat by our fills, asking the exchange"
-    if settings.cycles is not None and used >= settings.cycles:
-        return f"DONE: {used} of {settings.cycles} cycles"
+    if cycles is not None and used >= cycles:
+        return f"DONE: {used} of {cycles} cycles"
     barred = held.foreign or (held.no_entry and held.no_entry.text) or held.unfit
-    return f"BLOCKED: {barred}" if barred else _waits(seen, held, now_ms)
-
-
-def _flat(held: Held | None) -> bool:
-    return held is not None and held.phase == "flat" and not held.awaiting_proof
-
-
-def _orders(plan: SizingPlan) -> str:
-    parts = [(name, order.amount) for name, order in (("ETH", plan.eth), ("SOL", plan.sol)) if order.amount]
-    return ", ".join(f"{'buy' if amount > 0 else 'sell'} {size(amount)} {name}" for name, amount in parts)
-
-
-def _holding(seen: Seen, held: Held, now_ms: int) -> str:
-    left = held.entered_ms + seen.settings.hold - now_ms
-    if left >= 0:
-        return f"HOLDING: exits in {seconds(left) if left < 10_000 else span(left)}"
-    why = f", {_why(seen.waiting)}" if seen.waiting.code and seen.waiting.purpose != "enter" else ""
-    return f"HOLDING: hedged, exit overdue {span(-left)}{why}"
-
-
-def _uneven(seen: Seen, held: Held) -> str:
-    amount = "" if not held.legging.priced else f", {fixed(held.legging.naked, 0)} USD unhedged"
-    why = f", {_why(seen.waiting)}" if seen.waiting.code and seen.waiting.purpose != "enter" else ""
-    if held.flattens:
-        return f"CLOSING: {open_legs(held)} open{amount}, {held.flattens} tried{why}"
-    return (
-        f"REPAIRING: {open_legs(held)} open{amount}, {held.repairs} of {seen.settings.max_repair_steps}"
-        f" tried{why}"
-    )
+    return f"BLOCKED: {barred}" if barred else ""
 
 
 def _waits(seen: Seen, held: Held, now_ms: int) -> str:
-    """Flat, and there is more to do."""
-    rests = max(0, held.last_change_ms + seen.settings.pause - now_ms) if held.last_change_ms else 0
-    if not held.account_ok or not seen.quoted:
-        return "WAITING: " + (
-            "no books of ETH-PERP and SOL-PERP yet"
-            if held.account_ok
-            else "the account has not been read yet"
-        )
+    """Nothing is open, and more is to be entered: the first thing that keeps it from that, in the order in
+    which a run asks them.
+    """
+    if not held.account_ok:
+        return "WAITING: the account has not been read yet"
+    if not seen.quoted:
+        return "WAITING: no books of ETH-PERP and SOL-PERP yet"
     if seen.waiting.code:
         late = f", skips in {_left(seen.waiting.until_ms - now_ms)}" if seen.waiting.until_ms else ""
         return f"WAITING: {_why(seen.waiting)}{late}"
+    rests = max(0, held.last_change_ms + seen.settings.pause - now_ms) if held.last_change_ms else 0
     if seen.skipped is not None:
-        return f"WAITING: skipped, {_skip(seen.skipped)}, tries again in {_left(rests)}"
+        skipped, verdict = seen.skipped, seen.skipped.verdict
+        why = f"{skipped.code}: {skipped.detail}"
+        if verdict is not None and verdict.kind == "best_effort":
+            why = f"{skipped.code} best {fixed(verdict.imbalance, 2, up=True)} bps"
+        return f"WAITING: skipped, {why}, tries again in {_left(rests)}"
     return f"PAUSED: next cycle in {_left(rests)}" if rests else "WAITING: for the next plan to enter"
 
 
@@ -155,13 +150,6 @@ def _left(rest_ms: int) -> str:
 def _why(waiting: Waiting) -> str:
     """The code and the figure; the whole sentence where there is no figure."""
     return f"{waiting.code} {waiting.brief}" if waiting.brief else f"{waiting.code}: {waiting.detail}"
-
-
-def _skip(skipped: Skipped) -> str:
-    verdict = skipped.verdict
-    if verdict is None or verdict.kind != "best_effort":
-        return f"{skipped.code}: {skipped.detail}"
-    return f"{skipped.code} best {fixed(verdict.imbalance, 2, up=True)} bps"
 
 
 def without_run(
@@ -183,8 +171,8 @@ def without_run(
 
 def same(one: str, other: str) -> bool:
     """Do two lines say the same but for their figures?"""
-    return _words_of(one) == _words_of(other)
-
-
-def _words_of(line: str) -> Sequence[str]:
-    return [word for word in line.split() if not any(letter.isdigit() for letter in word)]
+    bare, other_bare = (
+        [word for word in line.split() if not any(letter.isdigit() for letter in word)]
+        for line in (one, other)
+    )
+    return bare == other_bare

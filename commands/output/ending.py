@@ -65,7 +65,7 @@ class Report(msgspec.Struct, frozen=True):
 
     @property
     def run(self) -> RunReport:
-        """Its counts, and how they are told."""
+        """Its counts, and the sentences that are made of them."""
         return RunReport(self.settings, self.totals or Totals(), self.held, self.code)
 
 
@@ -98,49 +98,41 @@ def code_of(report: Report) -> int:
 
 def problem_of(report: Report) -> Problem | None:
     """What went wrong, in the three parts of every message; None when nothing did."""
-    code = code_of(report)
+    code, logs = code_of(report), report.settings.files.logs
     if code == OPEN:
-        return _not_flat(report)
+        cure = closing_line(report.settings, report.url)
+        if report.code == SIGNER_REPLACED:
+            cure = f"close it in the exchange's web page, or with a key that may sign: {cure}"
+        message = f"NOT FLAT: {report.open_legs} at {report.venue}/{report.settings.venue.subaccount}"
+        return Problem("NOT_FLAT", None, message, cure, exposure(report.open_legs))
     if code == HALTED:
         word = report.code or (report.totals.halted if report.totals else "") or "HALTED"
-        return Problem(
-            word,
-            None,
-            (word if word.startswith("HALTED") else f"HALTED {word}") + _detail(report),
-            halt_cure(word, report.settings.files.logs),
-            _checked(report),
-        )
-    if code == REFUSED:
-        return _refused(report)
-    return _unexplained(report) if code == INTERNAL else None
+        named = word if word.startswith("HALTED") else f"HALTED {word}"
+        message = f"{named}: {report.detail}" if report.detail else named
+        checked = f", checked {clock_time(report.checked_ms)}Z" if report.checked_ms else ""
+        return Problem(word, None, message, halt_cure(word, logs), f"flat at the venue{checked}")
+    if code not in {REFUSED, INTERNAL}:
+        return None
+    refused = _refused(report) if code == REFUSED else None
+    what, cure = report.detail or report.code, READ_LOG.format(logs=logs)
+    return refused or Problem(report.code or "REFUSED", None, what, cure, NOTHING_OPEN)
 
 
-def _refused(report: Report) -> Problem:
+def _refused(report: Report) -> Problem | None:
+    """Why nothing was traded, or trading was given up; None where the log alone says more."""
     if report.ended_by == "done":
         return _nothing_traded(report)
     if report.code in ENTRY_CURES:
         return _gave_up(report)
     if report.code in CURES:
         meaning, cure = CURES[report.code]
-        return Problem(
-            report.code,
-            None,
-            report.detail,
-            cure.format(command=COMMAND, logs=report.settings.files.logs),
-            meaning,
-        )
-    return _unexplained(report)
+        cure = cure.format(command=COMMAND, logs=report.settings.files.logs)
+        return Problem(report.code, None, report.detail, cure, meaning)
+    return None
 
 
-def _unexplained(report: Report) -> Problem:
-    return Problem(
-        report.code or "REFUSED",
-        None,
-        report.detail or report.code,
-        f"read {_log(report)}",
-        "no Evenkeel positions are open",
-    )
-
+NOTHING_OPEN = "no Evenkeel positions are open"
+READ_LOG = "read {logs}/evenkeel.log"
 
 CURES = {
     "FOREIGN_POSITION": (
@@ -185,20 +177,11 @@ ENTRY_CURES = {
 
 def _gave_up(report: Report) -> Problem:
     """Nothing could be entered: for how long, mostly why, and the cure."""
-    known = next(
-        (
-            skip.verdict
-            for skip in reversed(report.skips)
-            if skip.code == report.code and skip.verdict is not None
-        ),
-        None,
-    )
-    cure = (advice(report.settings, known) if known else "") or ENTRY_CURES[report.code].format(
-        command=COMMAND, logs=report.settings.files.logs
-    )
-    return Problem(
-        report.code, "target" if known else None, report.detail, cure, "no Evenkeel positions are open"
-    )
+    verdicts = (skip.verdict for skip in reversed(report.skips) if skip.code == report.code)
+    known = next((verdict for verdict in verdicts if verdict is not None), None)
+    cure = advice(report.settings, known) if known else ""
+    cure = cure or ENTRY_CURES[report.code].format(command=COMMAND, logs=report.settings.files.logs)
+    return Problem(report.code, "target" if known else None, report.detail, cure, NOTHING_OPEN)
 
 
 def halt_cure(word: str, logs: str) -> str:
@@ -210,28 +193,8 @@ def halt_cure(word: str, logs: str) -> str:
     return f'read docs/running.md#{word.lower()}, then {COMMAND} clear-halt --reason "..." --logs {logs}'
 
 
-def _checked(report: Report) -> str:
-    return "flat at the venue" + (f", checked {clock_time(report.checked_ms)}Z" if report.checked_ms else "")
-
-
-def _detail(report: Report) -> str:
-    return f": {report.detail}" if report.detail else ""
-
-
-def _log(report: Report) -> str:
-    return f"{report.settings.files.logs}/evenkeel.log"
-
-
-def _not_flat(report: Report) -> Problem:
-    cure = closing_line(report.settings, report.url)
-    if report.code == SIGNER_REPLACED:
-        cure = f"close it in the exchange's web page, or with a key that may sign: {cure}"
-    message = f"NOT FLAT: {report.open_legs} at {report.venue}/{report.settings.venue.subaccount}"
-    return Problem("NOT_FLAT", None, message, cure, exposure(report.open_legs))
-
-
 def closing_line(settings: Settings, url: str | None) -> str:
-    """What to type when something stays open."""
+    """What to type when something stays open: nothing helps where the venue is gone with its run."""
     if url or settings.venue.name != "simulated":
         live = "" if settings.venue.name == "simulated" else " and the same configuration"
         return f"{COMMAND} flatten --logs {settings.files.logs}{live}"
@@ -239,31 +202,18 @@ def closing_line(settings: Settings, url: str | None) -> str:
 
 
 def _nothing_traded(report: Report) -> Problem:
-    last = report.skips[-1] if report.skips else None
-    if last is None:
-        return Problem(
-            "NOTHING_TRADED",
-            None,
-            "no pair was entered",
-            f"read {_log(report)}",
-            "no Evenkeel positions are open",
-        )
-    if last.verdict is None:
-        return Problem(
-            last.code,
-            None,
-            f"no pair was entered: {last.detail}",
-            f"read {_log(report)}",
-            "no Evenkeel positions are open",
-        )
-    meaning = "no new pair was entered" if report.run.traded else "nothing was traded"
-    return Problem(
-        last.code,
-        "target",
-        cannot(report.settings, last.verdict),
-        advice(report.settings, last.verdict),
-        meaning,
+    """Every attempt was given up: the last one says why."""
+    last, read_log = (
+        report.skips[-1] if report.skips else None,
+        READ_LOG.format(logs=report.settings.files.logs),
     )
+    if last is None:
+        return Problem("NOTHING_TRADED", None, "no pair was entered", read_log, NOTHING_OPEN)
+    if last.verdict is None:
+        return Problem(last.code, None, f"no pair was entered: {last.detail}", read_log, NOTHING_OPEN)
+    meaning = "no new pair was entered" if report.run.traded else "nothing was traded"
+    why, cure = cannot(report.settings, last.verdict), advice(report.settings, last.verdict)
+    return Problem(last.code, "target", why, cure, meaning)
 
 
 def median_of(values: Sequence[Bps]) -> Bps | None:
