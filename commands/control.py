@@ -55,6 +55,8 @@ class ControlReply(msgspec.Struct, frozen=True):
     """What the run is doing, in one line; "" from a run that is older than this field."""
     progress: str = ""
     """`cycle 2 of 5`, as its screen says."""
+    unknown: bool = False
+    """Can nobody say what is open?"""
 
 
 def socket_path(name: str) -> Path | None:
@@ -95,12 +97,12 @@ class RunControl:
         """`doing`: the line that says what the run is doing now."""
         self._post, self._held, self._settings, self._doing = post, held, settings, doing
         self._over = trio.Event()
-        self._open = "unknown"
+        self._open, self._unknown = "unknown", True
         self._talking = 0
 
-    def finished(self, open_legs_now: str) -> None:
-        """The run has ended, with this open by the exchange: whoever waits is answered."""
-        self._open = open_legs_now
+    def finished(self, open_legs_now: str, *, unknown: bool = False) -> None:
+        """The run has ended, with this open by the exchange, or unknown: whoever waits is answered."""
+        self._open, self._unknown = open_legs_now, unknown
         self._over.set()
 
     def answer(self) -> ControlReply:
@@ -109,8 +111,9 @@ class RunControl:
         over = self._over.is_set()
         phase, cycle = (held.phase, held.cycle) if held else ("unknown", 0)
         progress = RunReport.of(self._settings, held).cycle_words
+        open_now, unknown = (self._open, self._unknown) if over else (open_legs(held), held is None)
         return ControlReply(
-            os.getpid(), over, phase, cycle, self._open if over else open_legs(held), self._doing(), progress
+            os.getpid(), over, phase, cycle, open_now, self._doing(), progress, unknown=unknown
         )
 
     async def talk(self, stream: trio.SocketStream) -> None:

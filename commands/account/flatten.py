@@ -201,9 +201,8 @@ async def ended_with_its_venue(
     time.
     """
     if last is not None and last.ended and last.open_legs:
-        return _not_flat(
-            request, last.open_legs, "its simulated venue ended with the run: no real money was in it"
-        )
+        cure = "its simulated venue ended with the run: no real money was in it"
+        return _not_flat(request, last.open_legs, cure, unknown=last.unknown)
     progress = Progress(until)
     while (runner := target.runner()) is not None and trio.current_time() < until:
         progress.waits(f"pid {runner.pid} to end")
@@ -339,7 +338,8 @@ def _told(
     if request.halt:
         facts |= {"halted": True, "halt_code": "HALTED_BY_HAND", "halt_detail": request.halt}
     if not answer.flat:
-        return _not_flat(request, answer.words, answer.cure, facts)
+        unknown = answer.kind == "unknown"
+        return _not_flat(request, answer.words, answer.cure, facts, unknown=unknown)
     if known.ledger.state != "other":
         settle(state, target.ledger, int(answer.checked_ms or 0))
     third = third_party_words(known, answer)
@@ -427,9 +427,14 @@ def open_facts(answer: OpenAnswer) -> dict[str, object]:
 
 
 def _not_flat(
-    request: FlattenRequest, what: str, cure: str, facts: dict[str, object] | None = None
+    request: FlattenRequest,
+    what: str,
+    cure: str,
+    facts: dict[str, object] | None = None,
+    *,
+    unknown: bool = True,
 ) -> CommandOutcome:
-    problem = Problem("NOT_FLAT", None, f"NOT FLAT: {what}", cure, exposure(what))
+    problem = Problem("NOT_FLAT", None, f"NOT FLAT: {what}", cure, exposure(unknown=unknown))
     return CommandOutcome(request.command, OPEN, [("open", what)], "error", problem, facts or {"open": what})
 
 

@@ -19,7 +19,7 @@ from actors.instance.state import state_directory
 from actors.run_ending import open_legs
 from commands.access.venue import Access
 from commands.open_state.evidence import EscapeWord, Evidence, LedgerWord, VenueWord, gathered
-from commands.output.words import COMMAND, OPEN, Problem, clock_time
+from commands.output.words import COMMAND, OPEN, Problem, clock_time, exposure
 from messages.amounts import fixed
 from messages.execution import AccountSnapshot
 from messages.lifecycle import Held
@@ -66,7 +66,7 @@ class RefusedWhileOpen(Problem):
     """What is open has been asked: nobody need look again."""
 
     def __init__(self, answer: OpenAnswer, why: str = "") -> None:
-        meaning = "exposure is open now" if answer.kind == "open" else "exposure may be open now"
+        meaning = exposure(unknown=answer.kind == "unknown")
         super().__init__("NOT_FLAT", None, f"{why}NOT FLAT: {answer.words}", answer.cure, meaning)
 
 

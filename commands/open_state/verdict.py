@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from commands.access.venue import Access
-from commands.output.words import OPEN, Problem
+from commands.output.words import OPEN, Problem, exposure
 from messages.settings import Settings
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class FailedWhileOpen(Problem):
     exit_code = OPEN
 
     def __init__(self, first: Problem, found: Found) -> None:
-        meaning = "exposure is open now" if found.known else "exposure may be open now"
+        meaning = exposure(unknown=not found.known)
         cure = (
             found.cure
             if found.cure in first.cure

@@ -44,6 +44,8 @@ class Report(msgspec.Struct, frozen=True):
     held: Held | None
     open_legs: str
     """"" when the venue says flat; else what is open or unknown, in words."""
+    unknown: bool = False
+    """Can nobody say what is open?"""
     checked_ms: int | None = None
     """Venue time at which the venue was asked what is open; None: it did not answer."""
     code: str = ""
@@ -104,7 +106,7 @@ def problem_of(report: Report) -> Problem | None:
         if report.code == SIGNER_REPLACED:
             cure = f"close it in the exchange's web page, or with a key that may sign: {cure}"
         message = f"NOT FLAT: {report.open_legs} at {report.venue}/{report.settings.venue.subaccount}"
-        return Problem("NOT_FLAT", None, message, cure, exposure(report.open_legs))
+        return Problem("NOT_FLAT", None, message, cure, exposure(unknown=report.unknown))
     if code == HALTED:
         word = report.code or (report.totals.halted if report.totals else "") or "HALTED"
         named = word if word.startswith("HALTED") else f"HALTED {word}"

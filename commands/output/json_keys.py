@@ -126,7 +126,7 @@ def schema_of(command: str) -> str:
 
 
 def keys_of(command: str) -> Tuple[str, ...]:
-    """The keys of its object."""
+    """The keys that the `--json` object of `command` has on every exit code, in order."""
     if command in ACCOUNT_COMMANDS:
         return ACCOUNT
     return SHARED if command in OTHER_COMMANDS else RUN

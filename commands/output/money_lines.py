@@ -38,7 +38,7 @@ def result(money: Statement, net: Quote | None) -> str:
 
 
 def parts(money: Statement) -> list[str]:
-    """What spread and market are made of."""
+    """What spread and market are made of, in USD: two lines of the summary."""
     return [
         f"spread: planned {usd(money.spread)}, slippage against the plan {usd(money.slippage)}",
         (

@@ -53,16 +53,18 @@ _EMPTY: dict[str, Any] = dict.fromkeys(KEYS) | {"schema": SCHEMA}
 
 
 def _of_totals(totals: Totals) -> dict[str, Any]:
+    fill_rate = None
+    if totals.legs_ordered:  # at most four decimals, rounded down: 0.95 is reached or it is not
+        ten_thousandths = totals.legs_filled_first * 10_000 // totals.legs_ordered
+        fill_rate = Quote(ten_thousandths * (ONE // 10_000)).text()
     return {
         "cycles": totals.cycles,
         "completed": totals.completed,
         "skipped": totals.skipped,
         "failed": totals.failed,
-        "fill_rate": _share(totals.legs_filled_first, totals.legs_ordered),
+        "fill_rate": fill_rate,
         "filled_imbalance_max_bps": _text(max(totals.filled_imbalances, default=None)),
-        "filled_imbalance_median_bps": _text(median_of(totals.filled_imbalances))
-        if totals.filled_imbalances
-        else None,
+        "filled_imbalance_median_bps": _text(median_of(totals.filled_imbalances)),
         "exit_imbalance_max_bps": _text(max(totals.exit_imbalances, default=None)),
         "orders_sent": totals.orders_sent,
         "orders_resolved": totals.orders_closed,
@@ -82,14 +84,6 @@ def _of_totals(totals: Totals) -> dict[str, Any]:
         "halt_code": totals.halted or None,
         **(_of_money(totals.money) if totals.money else {}),
     }
-
-
-def _of_cycle(cycle: CycleMoney) -> dict[str, Any]:
-    """Counts are integers, money is text; `net_usd` and the like are named as in the whole object."""
-    amounts = {
-        f"{name}_usd": getattr(cycle, name).text() for name in cycle.__struct_fields__ if name != "cycle"
-    }
-    return {"cycle": cycle.cycle, **amounts}
 
 
 _PAID = {"spread_planned_usd": "spread", "slippage_usd": "slippage"}
@@ -116,7 +110,11 @@ _RECEIVED = (
 def _of_money(money: Statement) -> dict[str, Any]:
     paid = {key: Quote(-getattr(money, name)).text() for key, name in _PAID.items()}
     received = {f"{name}_usd": _text(getattr(money, name)) for name in _RECEIVED}
-    of_cycles = [_of_cycle(cycle) for cycle in money.cycles]
+    amounts = [name for name in CycleMoney.__struct_fields__ if name != "cycle"]
+    of_cycles = [
+        {"cycle": cycle.cycle, **{f"{name}_usd": getattr(cycle, name).text() for name in amounts}}
+        for cycle in money.cycles
+    ]
     return {
         **paid,
         **received,
@@ -128,13 +126,6 @@ def _of_money(money: Statement) -> dict[str, Any]:
 
 def _text(value: Base | Bps | Quote | None) -> str | None:
     return None if value is None else value.text()
-
-
-def _share(part: int, whole: int) -> str | None:
-    """A rate with at most four decimals, rounded down: 0.95 is reached or it is not."""
-    if whole == 0:
-        return None
-    return Quote(part * 10_000 // whole * (ONE // 10_000)).text()
 
 
 def _open_size(held: Held | None, leg: Literal["eth", "sol"]) -> str | None:
@@ -177,5 +168,5 @@ def failure_json(problem: Problem | None, command: str = "run") -> dict[str, Any
 
 
 def json_line(content: dict[str, Any]) -> str:
-    """The object on one line."""
+    """The object on one line, as the last line of standard output has it."""
     return msgspec.json.encode(content).decode()

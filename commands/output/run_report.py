@@ -23,12 +23,12 @@ class RunReport(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, settings: Settings, held: Held | None, code: str = "") -> "RunReport":
-        """By what the ledger says is held."""
+        """A run as it stands now, by what its ledger says is held; None: it has not spoken yet."""
         return cls(settings, held.totals if held else Totals(), held, code)
 
     @property
     def used_up(self) -> int:
-        """How many of `cycles` are used up."""
+        """How many of `cycles` are used up: skipped ones only where they count."""
         return self.held.attempts(count_skips=self.settings.count_skips) if self.held else 0
 
     @property
@@ -64,7 +64,18 @@ class RunReport(msgspec.Struct, frozen=True):
         """What was traded, for a run that has ended flat. `took`: `in 17.2 s`; `where`: `(simulated, seed
         7)`.
         """
-        sentences = [each for each in (self._pairs(took, where), self._unfinished(), self._adopted()) if each]
+        totals, closed = self.totals, self._closed_by
+        sentences = [self._pairs(took, where)]
+        if totals.unfinished and totals.entered:  # flat, although the cycle has no ending
+            sentences.append(f"The last pair was closed {closed}.")
+        if totals.adopted:
+            many = totals.adopted > 1
+            sentences.append(
+                f"{f'{totals.adopted} pairs' if many else 'A pair'} of an earlier run"
+                f" {'were' if many else 'was'} closed."
+            )
+        elif self.of_earlier_run:
+            sentences.append(f"A pair of an earlier run was closed {closed}.")
         return " ".join(sentences)
 
     def _pairs(self, took: str, where: str) -> str:
@@ -86,27 +97,12 @@ class RunReport(msgspec.Struct, frozen=True):
             f" {where}."
         )
 
-    def _unfinished(self) -> str:
-        """Of the cycle that has no ending although everything is flat."""
-        if not (self.totals.unfinished and self.totals.entered):
-            return ""
-        return f"The last pair was closed {self._closed_by}."
-
     @property
     def _closed_by(self) -> str:
         still_held = self.held is not None and bool(self.held.eth.amount or self.held.sol.amount)
         if self.code == TAKEN_OVER:
             return "by the guard"
         return "by others: by hand, or by the exchange" if still_held else "as the run ended"
-
-    def _adopted(self) -> str:
-        count = self.totals.adopted
-        if count:
-            return (
-                f"{'A pair' if count == 1 else f'{count} pairs'} of an earlier run"
-                f" {'was' if count == 1 else 'were'} closed."
-            )
-        return f"A pair of an earlier run was closed {self._closed_by}." if self.of_earlier_run else ""
 
     def count_words(self) -> str:
         """`3 completed, 1 skipped, 1 failed`, and what is in none of these; "" where all have completed,

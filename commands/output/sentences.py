@@ -60,36 +60,24 @@ def advice(settings: Settings, verdict: Verdict) -> str:
     """What to type instead. "" when no target up to 100 times this one is known to work within the limits,
     and nothing could be accepted.
     """
-    ways = []
-    larger = _larger(settings, verdict)
+    limits, ways = settings.limits, []
+    # A target that can be balanced, and that the limits on a pair let be typed: better one from which on
+    # every target can, in whole USD, because people type round numbers.
+    sure = None if verdict.always_from is None else Quote(-(-verdict.always_from // ONE) * ONE)
+    most = min(limits.max_leg_notional, limits.max_gross // 2)
+    fitting = [each for each in (sure, verdict.smallest_target) if each is not None and each <= most]
+    larger = fitting[0] if fitting else None
     if larger is not None:
         ways.append(f"--target '{plain_usd(larger)}'")
     if verdict.kind == "best_effort":
         ways.append(f"--when-unbalanced 'accept {short_percent(acceptable(verdict.imbalance))}'")
     if ways:
         return f"Try {' or '.join(ways)}."
-    limits = settings.limits
     allowed = (
         f"limits.max_leg_notional = {plain_usd(limits.max_leg_notional)} and limits.max_gross ="
         f" {plain_usd(limits.max_gross)}"
     )
     return "" if verdict.smallest_target is None else f"No such target is within {allowed}."
-
-
-def _larger(settings: Settings, verdict: Verdict) -> Quote | None:
-    """A target that can, and that the limits on a pair let be typed: better one from which on every target
-    can.
-    """
-    sure = None if verdict.always_from is None else _whole(verdict.always_from)
-    limit = min(settings.limits.max_leg_notional, settings.limits.max_gross // 2)
-    return next(
-        (each for each in (sure, verdict.smallest_target) if each is not None and each <= limit), None
-    )
-
-
-def _whole(amount: Quote) -> Quote:
-    """Rounded up to whole USD: from there on every target works, and people type round numbers."""
-    return Quote(-(-amount // ONE) * ONE)
 
 
 def acceptable(found: Bps) -> Bps:

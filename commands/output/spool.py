@@ -24,7 +24,7 @@ class Spool:
     def __init__(
         self,
         name: str,
-        write: Callable[[str], None],
+        write: Callable[[str], object],
         notice: Callable[[int], str],
         bytes_max: int = BYTES_MAX,
     ) -> None:
@@ -39,7 +39,7 @@ class Spool:
         self._name = name
 
     def put(self, text: str) -> None:
-        """Never blocks, never raises."""
+        """Let `text` be written in its turn. Never blocks, never raises; drops the oldest when it is full."""
         with self._change:
             self._waiting.append(text)
             self._size += len(text)
@@ -52,7 +52,7 @@ class Spool:
 
     @property
     def busy(self) -> bool:
-        """Is something still to be written?"""
+        """Is something still to be written, or being written now?"""
         return self._writing or bool(self._waiting)
 
     def finish(self, within_s: float) -> bool:

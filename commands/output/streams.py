@@ -27,20 +27,21 @@ class Queued(io.TextIOBase):
         super().__init__()
         self._descriptor, self._encoding = descriptor, encoding
         self._gone = False
-        self.spool = Spool(f"writes to {descriptor}", self._written, _not_shown)
+        lost = "({} lines were not shown, they were not read in time; they are in the log)\n".format
+        self.spool = Spool(f"writes to {descriptor}", self._written, lost)
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """The terminal's encoding, as Python found it."""
+        """The encoding that Python found for the stream that this one replaces."""
         return self._encoding
 
     @property
     def errors(self) -> str:  # type: ignore[override]
-        """What becomes of characters that it lacks."""
+        """Characters that the encoding lacks become `?`; no error is raised."""
         return "replace"
 
     def write(self, text: str) -> int:
-        """Put it into the queue."""
+        """Put it into the queue; its length, as `io` wants it. Dropped once the reader has gone."""
         if text and not self._gone:
             self.spool.put(text)
         return len(text)
@@ -49,15 +50,15 @@ class Queued(io.TextIOBase):
         """The thread writes as soon as it can: there is nothing to push."""
 
     def fileno(self) -> int:
-        """The descriptor."""
+        """The descriptor, for whoever asks about the terminal behind it."""
         return self._descriptor
 
     def isatty(self) -> bool:
-        """Is it a terminal?"""
+        """Is the descriptor a terminal, so that lines are fitted to its width?"""
         return os.isatty(self._descriptor)
 
     def writable(self) -> bool:
-        """Yes."""
+        """Always: what cannot be written is dropped, not refused."""
         return True
 
     def _written(self, text: str) -> None:
@@ -70,10 +71,6 @@ class Queued(io.TextIOBase):
             except BrokenPipeError:  # nobody will ever read again
                 self._gone = True
                 raise
-
-
-def _not_shown(count: int) -> str:
-    return f"({count} lines were not shown, they were not read in time; they are in the log)\n"
 
 
 def take_over() -> None:

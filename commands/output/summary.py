@@ -79,17 +79,15 @@ def _orders(report: Report, totals: Totals) -> str:
     restarts = (
         f", {totals.restarts} restarts" if totals.restarts > 1 else ", 1 restart" if totals.restarts else ""
     )
-    return (
-        f"{counted}{restarts};"
-        f" {'venue and ledger not compared' if 'unknown' in report.open_legs else agreement(report.held)}"
-    )
+    doubtful = report.unknown or (report.held is not None and report.held.doubts)
+    return f"{counted}{restarts}; venue and ledger {agreement(None if doubtful else report.held)}"
 
 
 def agreement(held: Held | None) -> str:
-    """Does the exchange's reading of the account equal the ledger's?"""
+    """What is said of venue and ledger: `agree`, `DISAGREE: why`, or `not compared`."""
     if held is None or not held.account_ok:
-        return "venue and ledger not compared"
-    return f"venue and ledger DISAGREE: {held.foreign}" if held.foreign else "venue and ledger agree"
+        return "not compared"
+    return f"DISAGREE: {held.foreign}" if held.foreign else "agree"
 
 
 def _money(totals: Totals) -> list[str]:

@@ -24,8 +24,6 @@ DONE, INTERNAL, USAGE, REFUSED, OPEN, HALTED = 0, 1, 2, 3, 4, 70
 
 COMMAND = "python supervisor.py"
 INSTALL = "pip install -c constraints.txt -e ."
-UNKNOWN = "unknown"
-"""What the words for what is open begin with where nobody can say."""
 RECORDING_OVER = "the recording has ended: its last prices stand still from here on"
 """What `simulate` says, on a line of its own, when it has replayed a recording to its end; a run that
 started it ends then.
@@ -70,13 +68,13 @@ class Problem(Exception):
         return self.sentence
 
     def as_json(self) -> dict[str, str | None]:
-        """The `error` object of the JSON line."""
+        """The `error` object of the JSON line: code, key, message and cure."""
         return {"code": self.code, "key": self.key, "message": self.message, "cure": self.cure}
 
 
-def exposure(open_words: str) -> str:
-    """What `open_words` mean for the money: what is not known may be open, and is not said to be."""
-    return "exposure may be open now" if open_words.startswith(UNKNOWN) else "exposure is open now"
+def exposure(*, unknown: bool) -> str:
+    """What it means for the money not to be flat: what is not known may be open, and is not said to be."""
+    return "exposure may be open now" if unknown else "exposure is open now"
 
 
 class ConfigError(Problem):
@@ -122,13 +120,13 @@ def _close(wrong: str, right: Sequence[str]) -> str | None:
 
 
 def did_you_mean(wrong: str, right: Sequence[str], otherwise: str) -> str:
-    """The cure for a mistyped word."""
+    """The cure for a mistyped word: the nearest of `right`, else `otherwise`."""
     found = nearest(wrong, right)
     return f"did you mean {found}?" if found else otherwise
 
 
 def seconds(duration_ms: int, places: int = 1) -> str:
-    """A duration in seconds with its unit."""
+    """A duration of milliseconds, in seconds with its unit."""
     return f"{duration_ms / 1000:.{places}f} s"
 
 
@@ -143,17 +141,17 @@ def span(duration_ms: int) -> str:
 
 
 def clock_time(at_ms: int) -> str:
-    """HH:MM:SS, UTC."""
+    """HH:MM:SS of a time in milliseconds, UTC, rounded down."""
     return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%H:%M:%S")
 
 
 def date_time(at_ms: int) -> str:
-    """YYYY-MM-DD HH:MM:SSZ."""
+    """YYYY-MM-DD HH:MM:SSZ of a time in milliseconds, rounded down."""
     return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
 def iso_micros(at_ns: int) -> str:
-    """ISO-8601 with microseconds and Z."""
+    """ISO-8601 with microseconds and Z, of a time in nanoseconds, rounded down."""
     whole, rest = divmod(at_ns, 1_000_000_000)
     return datetime.fromtimestamp(whole, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{rest // 1000:06d}Z"
 
@@ -235,16 +233,11 @@ def say(stream: TextIO | None, lines: str | Iterable[str]) -> bool:
             stream.flush()
             return True
     except Exception:  # noqa: BLE001 - whatever is wrong with a stream, the caller has something more important to return
-        _send_nowhere(stream)
+        with suppress(Exception):
+            # Python flushes the stream again when it goes down, and ends with exit code 120 when that fails:
+            # from here on it points at nothing.
+            number = stream.fileno() if stream is not None else -1
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, number)
+            os.close(nowhere)
     return False
-
-
-def _send_nowhere(stream: TextIO | None) -> None:
-    """Point a stream that failed at nothing: Python flushes it again when it goes down, and ends with exit
-    code 120 when that fails.
-    """
-    with suppress(Exception):
-        number = stream.fileno() if stream is not None else -1
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, number)
-        os.close(nowhere)

@@ -11,8 +11,9 @@ from commands.open_state.decision import amount_words
 from commands.open_state.readings import settled
 from commands.output.words import COMMAND, Refusal
 from commands.setup.escaping import journal_of
-from messages.lifecycle import Adopted, Note
+from messages.lifecycle import Adopted
 from messages.units import Base
+from runtime.observe import Notes
 
 ASK_S = 10.0
 """How long the venue may take to say the same twice."""
@@ -63,11 +64,5 @@ async def adopt(known: World) -> None:
                 for product, amount in ((rules.eth, booked.eth), (rules.sol, booked.sol))
                 if amount
             ]
-            known.observe(
-                Note(
-                    known.clock.utc_ns(),
-                    "warning",
-                    "run",
-                    f"adopted by you, and closed like ours: {', '.join(words)}",
-                )
-            )
+            text = f"adopted by you, and closed like ours: {', '.join(words)}"
+            Notes(known.observe, known.clock, "run")("warning", text)

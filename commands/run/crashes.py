@@ -18,6 +18,7 @@ from messages.lifecycle import LEG_SENDS, Hop, Staged
 from messages.sizing import Sealed
 
 Moment = Literal["sent", "answered", "held"]
+_WORDS: dict[Moment, str] = {"sent": "on its way", "answered": "half answered", "held": "held"}
 
 
 class Crash(msgspec.Struct, frozen=True):
@@ -51,13 +52,19 @@ class Crashes:
         """Of this run, by the ledger's count."""
 
     def watch(self, message: msgspec.Struct) -> None:
-        """One message that somebody observed."""
+        """One message that somebody observed: kills when an entry has got as far as a crash wants it."""
         if isinstance(message, Sealed):
             self._entry = message if message.plan.purpose == "enter" else None
             if self._entry is not None and self._first_cycle is None:
                 self._first_cycle = message.plan.cycle
         elif self._entry is not None:
-            moment = _moment(message)
+            moment: Moment | None = None
+            if isinstance(message, Hop) and message.hop == LEG_SENDS["eth"]:
+                moment = "sent"
+            elif isinstance(message, Outcome):
+                moment = "answered"
+            elif isinstance(message, PlanClosed) and not message.aborted:
+                moment = "held"
             if moment is not None:
                 self._strike(self._entry.plan.cycle, moment)
 
@@ -67,14 +74,3 @@ class Crashes:
             if self._kill(crash.actor):
                 self._left.remove(crash)
                 self._tell(Staged(cycle, f"{crash.actor} killed, the pair {_WORDS[moment]}"))
-
-
-_WORDS = {"sent": "on its way", "answered": "half answered", "held": "held"}
-
-
-def _moment(message: msgspec.Struct) -> Moment | None:
-    if isinstance(message, Hop):
-        return "sent" if message.hop == LEG_SENDS["eth"] else None
-    if isinstance(message, Outcome):
-        return "answered"
-    return "held" if isinstance(message, PlanClosed) and not message.aborted else None

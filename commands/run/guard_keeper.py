@@ -56,7 +56,7 @@ class Guarded:
         self._why = "it is starting"
 
     def beat(self, now_s: float) -> None:
-        """The supervisor's loop is alive."""
+        """The supervisor's loop is alive at `now_s`, of Trio's clock: tell the guard. Raises `OSError`."""
         if self.heartbeat is not None:
             self.heartbeat.beat(now_s)
 
@@ -67,18 +67,18 @@ class Guarded:
             await trio.sleep(BEAT_S)
 
     def alive(self, pid: int) -> None:
-        """It has sent a heartbeat."""
+        """Its process `pid` has sent a heartbeat: entering is allowed, as far as the guard goes."""
         self.words, self._since_s = f"guard {pid}", None
 
     def down(self, why: str) -> None:
-        """It has not."""
+        """It is not alive, `why` says what happened: nothing is entered until one is."""
         self.words, self._why = "guard DOWN", why
         if self._since_s is None:
             self._since_s = trio.current_time()
 
     @property
     def is_alive(self) -> bool:
-        """Is a guard at work?"""
+        """Is a guard at work, by its last heartbeat?"""
         return self.heartbeat is not None and self._since_s is None
 
     def missing(self) -> tuple[str, float]:
@@ -128,20 +128,20 @@ class GuardProcess(Protocol):
 
     @property
     def pid(self) -> int:
-        """Its number, which its heartbeat names."""
+        """Its process id, which its heartbeat names too."""
         ...
 
     @property
     def returncode(self) -> int | None:
-        """None while it exists, stopped or not."""
+        """None while the process exists, stopped or not; else its exit code."""
         ...
 
     def kill(self) -> None:
-        """End it, stopped or not. Raises `ProcessLookupError`."""
+        """End it by SIGKILL, stopped or not. Raises `ProcessLookupError` when it is gone."""
         ...
 
     async def wait(self) -> object:
-        """Until it has ended."""
+        """Wait until it has ended; the caller limits how long."""
         ...
 
 
@@ -173,7 +173,9 @@ class Keeper:
                 failed: list[str] = []
                 why = await outlive(self._one, failed.append) or failed[-1]
                 self.guard.down(why)
-                pause_s = _pause_s(began_s, trio.current_time())
+                pause_s = AGAIN_S
+                if len(began_s) == LIVES:
+                    pause_s = max(AGAIN_S, began_s[0] + LIVES_S - trio.current_time())
                 await outlive(self._end, lambda _why: None)
                 self._say(
                     f"GUARD_DOWN: {why}: it is started again in {pause_s:.0f} s, nothing is entered until"
@@ -185,7 +187,7 @@ class Keeper:
                 await outlive(self._leave, lambda why: self._say(f"leaving the guard: {why}"))
 
     async def _one(self) -> str:
-        """One guard's life; why it is over."""
+        """One guard from its start to its end, in words why it is over. Raises `OSError`."""
         began_s = trio.current_time()
         pulse = HeartbeatMonitor(self._state.beside(GUARD_BEAT), began_s)
         self._process = process = await self._start()
@@ -255,7 +257,7 @@ class Starter:
         self.log = Path(known.settings.files.logs) / "guard.log"
 
     async def __call__(self) -> trio.Process:
-        """One more. Raises `OSError`."""
+        """One more guard, in a session of its own. Raises `OSError` when it cannot be started."""
         command = self._command()
         with ExitStack() as stack:
             words: IO[bytes] | int | None = outlive_call(
@@ -271,33 +273,15 @@ class Starter:
         """The guard's command line. Its configuration is this run's effective one, in a file of its own;
         no key is in it.
         """
-        options = self._options
-        file = self._known.state.beside(".guard.toml")
+        options, file = self._options, self._known.state.beside(".guard.toml")
         private_folder(file.parent)
         with open(file, "w", encoding="utf-8", opener=private) as settings:
-            settings.write(
-                "\n".join(printed(Loaded(options.settings, dict.fromkeys(KEYS, "this run")))) + "\n"
-            )
-        logs = str(self.log.parent.resolve())
+            lines = printed(Loaded(options.settings, dict.fromkeys(KEYS, "this run")))
+            settings.write("\n".join(lines) + "\n")
         where = ["--url", options.url] if options.url else []
-        return [
-            sys.executable,
-            str(SUPERVISOR),
-            "guard",
-            "--config",
-            str(file),
-            "--logs",
-            logs,
-            *where,
-            "--run",
-            self._run,
-        ]
-
-
-def _pause_s(began_s: deque[float], now_s: float) -> float:
-    if len(began_s) < LIVES:
-        return AGAIN_S
-    return max(AGAIN_S, began_s[0] + LIVES_S - now_s)
+        logs = ["--logs", str(self.log.parent.resolve())]
+        begin = [sys.executable, str(SUPERVISOR), "guard", "--config", str(file)]
+        return [*begin, *logs, *where, "--run", self._run]
 
 
 def _opened(log: Path, size_max: int) -> IO[bytes]:

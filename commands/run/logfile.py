@@ -58,7 +58,16 @@ class LogFile:
             errors="backslashreplace",
             delay=True,
         )
-        self._spool = Spool(f"writes {path.name}", self._written, self._missing)
+        self._spool = Spool(
+            f"writes {path.name}",
+            lambda line: self._handler.handle(
+                logging.LogRecord("evenkeel", logging.INFO, "", 0, line, None, None)
+            ),
+            lambda count: (
+                f"{iso_micros(clock.utc_ns())} warning log: {count} lines before this one were dropped, the"
+                " disk did not take them\n"
+            ),
+        )
         self._error: OSError | None = None
         self._opened = threading.Event()
         threading.Thread(target=self._open, name=f"opens {path.name}", daemon=True).start()
@@ -74,7 +83,7 @@ class LogFile:
 
     @property
     def lost(self) -> int:
-        """Lines that could not be written."""
+        """Lines that could not be written, by the file or because the disk was too slow."""
         return self._handler.lost + self._spool.lost
 
     def close(self) -> None:
@@ -95,15 +104,6 @@ class LogFile:
         except OSError as error:
             self._error = error
         self._opened.set()
-
-    def _written(self, line: str) -> None:
-        self._handler.handle(logging.LogRecord("evenkeel", logging.INFO, "", 0, line, None, None))
-
-    def _missing(self, count: int) -> str:
-        return (
-            f"{iso_micros(self._clock.utc_ns())} warning log: {count} lines before this one were dropped, the"
-            " disk did not take them\n"
-        )
 
 
 def log_observer(path: Path, clock: Clock, *, log_size: int = 10_000_000, log_keep: int = 10) -> LogFile:
@@ -193,14 +193,10 @@ def _closed(closed: PlanClosed) -> Words:
     )
 
 
-def _cycle_words(ended: CycleEnded) -> str:
-    alone = f", {ended.unhedged_usd_s.text()} USD s unhedged" if ended.unhedged_usd_s else ""
-    return f"cycle {ended.cycle} {ended.ending} {ended.detail}".rstrip() + alone
-
-
-def _exited(exited: specs.Exited) -> Words:
-    level = logging.WARNING if exited.why else logging.DEBUG
-    return level, "supervision", f"{exited.child} {exited.incarnation} ended {exited.why} {exited.trace}"
+def _cycle(ended: CycleEnded) -> Words:
+    unhedged = f", {ended.unhedged_usd_s.text()} USD s unhedged" if ended.unhedged_usd_s else ""
+    text = f"cycle {ended.cycle} {ended.ending} {ended.detail}".rstrip() + unhedged
+    return logging.INFO, "cycle ended", text
 
 
 _WORDS: dict[type, Callable[[Any], Words]] = {
@@ -222,7 +218,7 @@ _WORDS: dict[type, Callable[[Any], Words]] = {
         f"plan {m.epoch}.{m.seq} {m.code}: {m.detail}, 0 orders sent",
     ),
     Skipped: lambda m: (logging.WARNING, "skipped", f"cycle {m.cycle} {m.code}: {m.detail}"),
-    CycleEnded: lambda m: (logging.INFO, "cycle ended", _cycle_words(m)),
+    CycleEnded: _cycle,
     Restarted: lambda m: (
         logging.WARNING,
         "restarted",
@@ -232,7 +228,11 @@ _WORDS: dict[type, Callable[[Any], Words]] = {
     Alarm: lambda m: (logging.ERROR, "ALARM", f"{m.code}: {m.detail}"),
     Halted: lambda m: (logging.ERROR, "HALTED", f"{m.code}: {m.detail}"),
     Staged: lambda m: (logging.INFO, "STAGED", f"cycle {m.cycle} {m.text}"),
-    specs.Exited: _exited,
+    specs.Exited: lambda m: (
+        logging.WARNING if m.why else logging.DEBUG,
+        "supervision",
+        f"{m.child} {m.incarnation} ended {m.why} {m.trace}",
+    ),
     specs.ChildStarted: lambda m: (logging.INFO, "supervision", f"{m.child} {m.incarnation} started"),
     specs.GivingUp: lambda m: (logging.ERROR, "supervision", f"{m.supervisor} gives up: {m.why}"),
 }

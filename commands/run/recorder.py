@@ -8,10 +8,10 @@ from contextlib import contextmanager
 import msgspec
 
 from commands.run.logfile import LogFile
-from messages.lifecycle import Note, Staged
+from messages.lifecycle import Staged
 from messages.sizing import Skipped
 from runtime.clock import WallClock
-from runtime.observe import Observe
+from runtime.observe import Notes, Observe
 from runtime.specs import told
 
 SKIPS_KEPT = 1_000
@@ -48,7 +48,7 @@ class Recorder:
             log.close()
 
     def observe(self, message: msgspec.Struct) -> None:
-        """One message that somebody said."""
+        """One message that somebody said, for everybody who watches; a watcher that fails is left out."""
         if isinstance(message, Staged):
             self.staged.append(message)
         elif isinstance(message, Skipped) and len(self.skips) < SKIPS_KEPT:
@@ -72,15 +72,9 @@ class Recorder:
             self.failed(what, error)
 
     def failed(self, what: str, error: Exception) -> None:
-        """Say that something for people has failed."""
-        self.observe(
-            Note(
-                WallClock().utc_ns(),
-                "warning",
-                "run",
-                f"{what} failed and is left out from here on: {told(error)}",
-            )
-        )
+        """Say that something which is only for people has failed, and is left out from here on."""
+        text = f"{what} failed and is left out from here on: {told(error)}"
+        Notes(self.observe, WallClock(), "run")("warning", text)
 
     def _drop(self, watch: Observe) -> None:
         self.watchers = [other for other in self.watchers if other is not watch]

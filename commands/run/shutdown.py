@@ -138,7 +138,7 @@ async def _asked_once_more(known: World, held: Held | None, stops: Stops) -> Ven
 def _report(
     session: Session, known: World, ending: Ending, held: Held | None, fold: Fold | None, said: VenueWord
 ) -> Report:
-    options, recorder = session.options, session.recorder
+    options, recorder, answer = session.options, session.recorder, at_the_end(known, held, said)
     logs = Path(options.settings.files.logs)
     files = ("ledger.sqlite", "DN_pair_eth_sol_nado_trades.csv")
     return Report(
@@ -148,7 +148,8 @@ def _report(
         elapsed_ms=session.elapsed_ms,
         totals=fold.totals() if fold else None,
         held=held,
-        open_legs=at_the_end(known, held, said).words,
+        open_legs=answer.words,
+        unknown=answer.kind == "unknown",
         checked_ms=said.snapshot.at_ms if said.snapshot else None,
         code=ending.code,
         detail=ending.detail,

@@ -36,70 +36,48 @@ class Staging:
         self._fills: list[Fill] = []
 
     def watch(self, message: msgspec.Struct) -> None:
-        """One message that somebody observed."""
+        """One message that somebody observed: kills after the vote, and tells what both faults have done."""
         if isinstance(message, Sealed):
-            self._sealed(message)
+            self._plan = message
+            if message.plan.purpose == "enter":
+                self._fills = []
         elif isinstance(message, Ready):
             self._voted(message)
         elif isinstance(message, Hop) and message.hop in LEG_SENDS.values() and self._killed:
             self._sent += (message.epoch, message.seq) == (self._killed.plan.epoch, self._killed.plan.seq)
         elif isinstance(message, ChildStarted) and message.child == VICTIM and self._killed_ms:
-            self._back()
+            after_ms, self._killed_ms = self._now_ms() - self._killed_ms, 0
+            words = f"{VICTIM} killed after READY: {self._sent} orders sent, back in {after_ms} ms"
+            self._tell(Staged(KILLED_IN_CYCLE, words))
         elif isinstance(message, Fill):
             self._fills.append(message)
         elif isinstance(message, Outcome):
-            self._answered(message)
+            if message.kind == "refused" and "staged" in message.detail and self._plan:
+                self._refused_cycle = self._plan.plan.cycle
         elif isinstance(message, PlanClosed):
             self._closed()
 
-    def _sealed(self, sealed: Sealed) -> None:
-        self._plan = sealed
-        if sealed.plan.purpose == "enter":
-            self._fills = []
-
     def _voted(self, vote: Ready) -> None:
         plan = self._plan
-        due = (
+        if (
             plan is not None
             and plan.plan.purpose == "enter"
             and plan.plan.cycle == KILLED_IN_CYCLE
             and self._killed is None
-        )
-        if due and vote.who == "eth":
+            and vote.who == "eth"
+        ):
             self._killed, self._killed_ms = plan, self._now_ms()
             self._kill(VICTIM)
-
-    def _back(self) -> None:
-        after_ms, self._killed_ms = self._now_ms() - self._killed_ms, 0
-        self._tell(
-            Staged(
-                KILLED_IN_CYCLE,
-                f"{VICTIM} killed after READY: {self._sent} orders sent, back in {after_ms} ms",
-            )
-        )
-
-    def _answered(self, outcome: Outcome) -> None:
-        if outcome.kind == "refused" and "staged" in outcome.detail and self._plan:
-            self._refused_cycle = self._plan.plan.cycle
 
     def _closed(self) -> None:
         plan = self._plan
         if plan is None or not self._refused_cycle or plan.plan.purpose == "enter":
             return
         cycle, self._refused_cycle = self._refused_cycle, 0
-        repaired = plan.plan.purpose == "repair" and len({fill.product_id for fill in self._fills}) == 2
-        self._tell(
-            Staged(
-                cycle,
-                f"SOL refused once: {self._lone()} unhedged for {self._lone_ms()} ms, then"
-                f" {'repaired' if repaired else 'flattened'}",
-            )
-        )
-
-    def _lone(self) -> str:
-        first = [fill for fill in self._fills if fill.product_id == self._fills[0].product_id]
-        return f"{sum(notional(fill.price, fill.amount) for fill in first) // ONE} USD" if first else "0 USD"
-
-    def _lone_ms(self) -> int:
-        times = [fill.at_ns for fill in self._fills]
-        return (max(times) - min(times)) // 1_000_000 if times else 0
+        fills, times = self._fills, [fill.at_ns for fill in self._fills]
+        repaired = plan.plan.purpose == "repair" and len({fill.product_id for fill in fills}) == 2
+        first = [fill for fill in fills if fill.product_id == fills[0].product_id]
+        unhedged = sum(notional(fill.price, fill.amount) for fill in first) // ONE
+        for_ms = (max(times) - min(times)) // 1_000_000 if times else 0
+        then = "repaired" if repaired else "flattened"
+        self._tell(Staged(cycle, f"SOL refused once: {unhedged} USD unhedged for {for_ms} ms, then {then}"))

@@ -54,7 +54,7 @@ async def traded(session: Session, known: World, guard: Guarded) -> Report:
             nursery.start_soon(guard.beat_for_ever)
             report = await reported(session, machine, ending)
             nursery.cancel_scope.cancel()
-        control.finished(report.open_legs)
+        control.finished(report.open_legs, unknown=report.unknown)
     return report
 
 

@@ -2,7 +2,6 @@
 more rows or columns than there are.
 """
 
-from collections.abc import Sequence
 from decimal import Decimal
 
 from actors.risk.legging import budget
@@ -36,22 +35,31 @@ def draw(view: RunView, now_ms: int, columns: int = COLUMNS, rows: int = ROWS) -
     unit. Where there are too few rows the oldest events are left out first, then what is known of the actors.
     """
     width = columns - 1
+    title = f" EVENKEEL   {view.whose}   seed {view.seed}"
     top = [
-        _title(view, now_ms, width),
+        title + date_time(now_ms).rjust(width - len(title)),
         *fitted(f" {view.doing(now_ms)}", width),
         *fitted(_progress(view), width),
         "-" * width,
         *_books(view, now_ms),
         "-" * width,
         *_plan(view, wide=columns >= WIDE),
-        *_numbers(view),
+        _imbalance(view),
+        _unhedged(view),
+        _money(view),
     ]
     actors = [part for line in _actors(view, width) for part in fitted(line, width, indent=12)]
-    last = fitted(_last_line(view, now_ms), width)
+    last = f" Ctrl-C: close both legs and stop           log: {view.settings.files.logs}/evenkeel.log"
+    if view.stopping is not None:
+        last = (
+            f" STOPPING ({view.stopping.reason}): closing both legs, {view.stopping_s(now_ms)} s left  "
+            " Ctrl-C: stop waiting"
+        )
+    foot = fitted(last, width)
     head = [part for line in top for part in fitted(line, width)]
-    left = rows - len(head) - len(last)
+    left = rows - len(head) - len(foot)
     shown = actors if left > len(actors) else actors[: max(0, left)]
-    return [*head, *shown, *_events(view, width, left - len(shown)), *last][-rows:]
+    return [*head, *shown, *_events(view, width, left - len(shown)), *foot][-rows:]
 
 
 def _events(view: RunView, width: int, left: int) -> list[str]:
@@ -72,26 +80,7 @@ def _events(view: RunView, width: int, left: int) -> list[str]:
     return ["-" * width, *lines]
 
 
-def _last_line(view: RunView, now_ms: int) -> str:
-    if view.stopping is None:
-        return f" Ctrl-C: close both legs and stop           log: {view.settings.files.logs}/evenkeel.log"
-    return (
-        f" STOPPING ({view.stopping.reason}): closing both legs, {view.stopping_s(now_ms)} s left   Ctrl-C:"
-        " stop waiting"
-    )
-
-
 # -- head ----------------------------------------------------------------------------------------------------
-
-
-def mode(view: RunView) -> str:
-    """Whose money it is."""
-    return view.whose
-
-
-def _title(view: RunView, now_ms: int, width: int) -> str:
-    left = f" EVENKEEL   {mode(view)}   seed {view.seed}"
-    return left + date_time(now_ms).rjust(width - len(left))
 
 
 def _progress(view: RunView) -> str:
@@ -131,14 +120,11 @@ def _books(view: RunView, now_ms: int) -> list[str]:
 def _book(leg: LegQuote, view: RunView, now_ms: int) -> str:
     age = max(0, now_ms - leg.proven_ms)
     state = leg.status if leg.status != "live" else "live" if age <= view.settings.max_quote_age else "STALE"
-    bid, ask = _alike(leg.bids[0].price.text(), leg.asks[0].price.text())
-    return f"{bid:<9} {ask:<8} {bps(spread_bps(leg)):>9} {span(age):>8}   {state}"
-
-
-def _alike(*prices: str) -> list[str]:
-    """The same prices with as many decimals as the longest has: 203.1 beside 203.11 would not line up."""
+    prices = leg.bids[0].price.text(), leg.asks[0].price.text()
+    # As many decimals as the longer of both has: 203.1 beside 203.11 would not line up.
     decimals = max(len(price.partition(".")[2]) for price in prices)
-    return [f"{Decimal(price):.{decimals}f}" for price in prices]
+    bid, ask = (f"{Decimal(price):.{decimals}f}" for price in prices)
+    return f"{bid:<9} {ask:<8} {bps(spread_bps(leg)):>9} {span(age):>8}   {state}"
 
 
 # -- the plan ------------------------------------------------------------------------------------------------
@@ -188,10 +174,6 @@ def slippage(row: Row) -> Bps:
 
 
 # -- numbers -------------------------------------------------------------------------------------------------
-
-
-def _numbers(view: RunView) -> list[str]:
-    return [_imbalance(view), _unhedged(view), _money(view)]
 
 
 def _imbalance(view: RunView) -> str:
@@ -250,19 +232,13 @@ def _known(amount: Quote | None) -> str:
 
 
 def _actors(view: RunView, width: int) -> list[str]:
+    """All parts side by side under a head, on as many lines as they need."""
     names = [_actor(view, name) for name in ACTORS]
     rows = f"{view.held.rows} rows" if view.held else "no row yet"
-    agrees = agreement(view.held).removesuffix(" and ledger agree").removeprefix("venue and ledger ")
-    agrees = "venue agrees" if agrees == "venue" else f"venue {agrees}"
-    return _wrapped(
-        " actors     ",
-        [*names[:-1], f"{names[-1]}, {rows}", f"epoch {view.epoch}", agrees, view.guard()],
-        width,
-    )
-
-
-def _wrapped(head: str, parts: Sequence[str], width: int) -> list[str]:
-    """Parts side by side under a head, on as many lines as they need."""
+    found = agreement(view.held)
+    venue = f"venue {'agrees' if found == 'agree' else found}"
+    parts = [*names[:-1], f"{names[-1]}, {rows}", f"epoch {view.epoch}", venue, view.guard()]
+    head = " actors     "
     lines = [head + parts[0]]
     for part in parts[1:]:
         if len(lines[-1]) + len("  ") + len(part) <= width:

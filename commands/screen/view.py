@@ -63,12 +63,10 @@ class RunView:
         now_ms: Callable[[], int],
         *,
         whose: str = PLAY_MONEY,
-        demo: bool = False,
     ) -> None:
         self.settings = settings
         self.seed = seed
         self.whose = whose
-        self.demo = demo
         self.guard: Callable[[], str] = lambda: "guard off"
         """What is known of this run's guard, in two words."""
         self._now_ms = now_ms
@@ -102,7 +100,7 @@ class RunView:
         self._plans: dict[tuple[int, int], SizingPlan] = {}
 
     def observe(self, message: msgspec.Struct) -> None:
-        """Take one message. Returns at once."""
+        """Take one message that an actor said. Returns at once; whatever it does not know it ignores."""
         fold = _FOLDS.get(type(message))
         if fold is not None:
             fold(self, message)
@@ -129,21 +127,19 @@ class RunView:
 
     def doing(self, now_ms: int) -> str:
         """What the run is doing, in one line."""
-        plan = self.sealed.plan if self.sealed else None
-        quoted, ends_ms = self.quote is not None, self._stopped_by_ms
-        known = (
+        seen = Seen(
             self.settings,
             self.held,
-            quoted,
-            plan,
+            self.quote is not None,
+            self.sealed.plan if self.sealed else None,
             self.fate,
             self.waiting,
             self._given_up,
             self.halted,
             self.stopping,
-            ends_ms,
+            self._stopped_by_ms,
         )
-        return doing(Seen(*known), now_ms)
+        return doing(seen, now_ms)
 
     def stopping_s(self, now_ms: int) -> int | None:
         """Whole seconds that a stop may still take; None while nobody has asked for one."""
@@ -201,7 +197,8 @@ class RunView:
     def _declined(self, vote: Declined) -> None:
         if self._concerns(vote.epoch, vote.seq):
             self.votes[vote.who] = vote.code
-            self.say(f"{_voter(vote.who)} declined, {vote.code}: {vote.detail}", notable=True)
+            voter = vote.who if vote.who == "ledger" else f"{vote.who}_leg"
+            self.say(f"{voter} declined, {vote.code}: {vote.detail}", notable=True)
 
     def _placed(self, place: Place) -> None:
         if not self._concerns(place.epoch, place.seq):
@@ -217,7 +214,7 @@ class RunView:
             self.say(f"plan {abort.epoch}.{abort.seq} aborted, {abort.code}: 0 orders sent", notable=True)
 
     def _own_rows(self) -> list[Row]:
-        """The rows of the plan in flight."""
+        """The rows of the plan in flight: those whose order is one of its own."""
         plan = self.sealed.plan if self.sealed else None
         return [row for row in self.rows if plan is not None and row.order is plan.leg(row.leg)]
 
@@ -239,16 +236,13 @@ class RunView:
                 )
                 row.state = "filled" if row.full else row.state
                 doubtful = outcome.kind == "unknown"
-                told = (
-                    doubt_words(outcome, self._plan_leg(outcome.leg), self.sealed)
-                    if doubtful
+                order = self.sealed.plan.leg(outcome.leg) if self.sealed else None
+                words = (
+                    doubt_words(outcome, order, self.sealed)
+                    if doubtful and order is not None
                     else outcome_words(outcome)
                 )
-                self.say(told, notable=outcome.kind not in {"accepted", "none"})
-
-    def _plan_leg(self, leg: Leg) -> LegOrder:
-        assert self.sealed is not None  # noqa: S101 - only asked for a plan in flight
-        return self.sealed.plan.leg(leg)
+                self.say(words, notable=outcome.kind not in {"accepted", "none"})
 
     def _filled(self, fill: Fill) -> None:
         row = next((row for row in self.rows if row.digest and row.digest == fill.order_digest), None)
@@ -323,12 +317,6 @@ class RunView:
     def _waits(self, waiting: Waiting) -> None:
         self.waiting = waiting
 
-    def _denied(self, denied: Denied) -> None:
-        self.say(f"entering denied, {denied.code}: {denied.detail}", notable=True)
-
-    def _alarm(self, alarm: Alarm) -> None:
-        self.say(f"ALARM {alarm.code}: {alarm.detail}", notable=True)
-
     def _staged(self, staged: Staged) -> None:
         self.staged.append(staged)
         self.say(f"STAGED {staged.text}", notable=True, cycle=staged.cycle)
@@ -349,10 +337,6 @@ class RunView:
 _LEGS: tuple[Leg, Leg] = ("eth", "sol")
 
 
-def _voter(who: str) -> str:
-    return who if who == "ledger" else f"{who}_leg"
-
-
 _FOLDS: dict[type, Callable[[RunView, Any], None]] = {
     PairQuote: RunView._quoted,
     Held: RunView._holds,
@@ -371,8 +355,8 @@ _FOLDS: dict[type, Callable[[RunView, Any], None]] = {
     specs.ChildStarted: RunView._child_up,
     Halted: RunView._halted,
     Waiting: RunView._waits,
-    Denied: RunView._denied,
-    Alarm: RunView._alarm,
+    Denied: lambda view, m: view.say(f"entering denied, {m.code}: {m.detail}", notable=True),
+    Alarm: lambda view, m: view.say(f"ALARM {m.code}: {m.detail}", notable=True),
     Staged: RunView._staged,
     Stopping: RunView._stops,
     Hop: RunView._hop,

@@ -22,7 +22,7 @@ class Event:
 
     @property
     def line(self) -> str:
-        """Without the time."""
+        """What plain lines and the screen show behind the time."""
         return f"cycle {self.cycle}  {self.text}" if self.cycle else self.text
 
 
@@ -52,7 +52,7 @@ class Row:
 
     @property
     def full(self) -> bool:
-        """Is the order filled?"""
+        """Is all of the order filled? An order of nothing never is."""
         return self.filled >= abs(self.order.amount) > 0
 
 

@@ -12,7 +12,7 @@ RESOLVE_GRACE_MS = 500
 
 
 def side(amount: int) -> str:
-    """What an order of this sign does."""
+    """What an order of this signed amount does."""
     return "buy" if amount > 0 else "sell"
 
 
@@ -33,7 +33,7 @@ def plan_words(sealed: Sealed) -> str:
 
 
 def outcome_words(outcome: Outcome) -> str:
-    """What the venue answered to one order."""
+    """What the venue answered to one order; not for an outcome that nobody knows (`doubt_words`)."""
     name = outcome.leg.upper()
     after = span(outcome.answered_ms - outcome.sent_ms)
     if outcome.kind == "accepted":
@@ -56,13 +56,13 @@ def doubt_words(outcome: Outcome, order: LegOrder, sealed: Sealed | None) -> str
 
 
 def fill_words(leg: Leg, fill: Fill) -> str:
-    """A piece of an order traded."""
+    """A piece of an order traded: how much, at which price, and what is left of it."""
     left = f", {size(fill.remaining)} left" if fill.remaining else ""
     return f"{leg.upper()} filled {size(fill.amount)} at {fill.price.text()}{left}"
 
 
 def closed_words(plan: SizingPlan, closed: PlanClosed) -> str:
-    """Both orders of a plan have endings."""
+    """Both orders of a plan have endings: what each filled of what was ordered."""
     parts = [
         _done(name, done)
         for name, order, done in (("ETH", plan.eth, closed.eth), ("SOL", plan.sol, closed.sol))
@@ -80,7 +80,7 @@ def _done(name: str, done: LegFill) -> str:
 
 
 def restarted_words(restarted: Restarted) -> str:
-    """Somebody died and came back."""
+    """Somebody died and came back: who, after how long, in which epoch, and why."""
     after = f" after {span(restarted.after_ms)}" if restarted.after_ms else ""
     return f"{restarted.actor} back{after}, epoch {restarted.epoch}" + (
         f": {restarted.why}" if restarted.why not in {"", "restarted"} else ""

@@ -26,7 +26,7 @@ REPLACED = ("cycles", "hold", "pause", "no_entry_utc", "venue_patience", "venue.
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """The maxima of one drill. USD x18."""
+    """The maxima of one drill: USD x18, and USD x seconds x18 unhedged."""
 
     name: str
     at_ms: Ms
@@ -37,7 +37,7 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 class DrillResultsFile(msgspec.Struct, frozen=True):
-    """The file."""
+    """`drills.json`: what the drills of one configuration have measured."""
 
     fingerprint: str
     names: tuple[str, ...]

@@ -9,8 +9,9 @@ import msgspec
 
 from actors.ledger import Journal, LedgerFile
 from actors.tree import World
-from messages.lifecycle import SIGNER_REPLACED, Halted, Held, Note
+from messages.lifecycle import SIGNER_REPLACED, Halted, Held
 from messages.units import Ms
+from runtime.observe import Notes
 from venue.escape import EscapeContext, Escaped, escape
 from venue.own_position import ClosingTask, OwnPosition
 
@@ -38,17 +39,15 @@ async def close_ours(known: World, held: Held | None, halted: Halted | None = No
     with closing(journal_of(known)) as journal:
         if halted is not None:
             journal.write(halted)
-            known = _hurried(known) if halted.code == SIGNER_REPLACED else known
+            if halted.code == SIGNER_REPLACED:
+                patience = min(known.settings.venue_patience, UNSIGNED_PATIENCE)
+                hurried = msgspec.structs.replace(known.settings, venue_patience=patience)
+                known = replace(known, settings=hurried)
         return await escape_with(known, journal, task_of(known, journal, held))
 
 
-def _hurried(known: World) -> World:
-    patience = min(known.settings.venue_patience, UNSIGNED_PATIENCE)
-    return replace(known, settings=msgspec.structs.replace(known.settings, venue_patience=patience))
-
-
 async def escape_with(known: World, journal: Journal, task: ClosingTask) -> Escaped:
-    """ESCAPE, written down by `journal`."""
+    """ESCAPE for `task`, by all that `known` has; each round and answer is written down by `journal`."""
     context = EscapeContext(
         known.venue,
         known.rules,
@@ -72,11 +71,11 @@ def task_of(known: World, journal: Journal, held: Held | None) -> ClosingTask:
     why = f"the ledger cannot be read ({trouble}): " + (
         "closing what was held last" if held else "nothing is known to be ours"
     )
-    known.observe(Note(known.clock.utc_ns(), "error", "escape", why))
+    Notes(known.observe, known.clock, "escape")("error", why)
     return ClosingTask.of(held) if held else ClosingTask(OwnPosition(), OwnPosition())
 
 
 def write_down_halt(known: World, halted: Halted) -> None:
-    """A halt that found nothing open."""
+    """Write down a halt that found nothing open: in the ledger, or beside it where that cannot be written."""
     with closing(journal_of(known)) as journal:
         journal.write(halted)

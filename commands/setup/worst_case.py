@@ -27,7 +27,7 @@ BASIS = 10_000 * ONE
 
 
 class WorstCase(msgspec.Struct, frozen=True):
-    """The parts, USD x18."""
+    """The parts of the worst case, USD x18; the module's docstring says how each is computed."""
 
     leg: Quote
     fees: Quote
@@ -68,7 +68,7 @@ class WorstCase(msgspec.Struct, frozen=True):
         return f"{self._sum()} ({beside}); {self._source()}"
 
     def _source(self) -> str:
-        """Where the disaster's figure comes from."""
+        """What the figure of the disaster rests on: the lost leg as computed, or the most expensive drill."""
         if self.drilled is None:
             return f"computed, not rehearsed: {COMMAND} drill --all measures it"
         costly, long = self.drilled.costliest, self.drilled.longest

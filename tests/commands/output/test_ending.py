@@ -142,7 +142,7 @@ def test_what_is_open_is_said_with_a_command_that_exists() -> None:
 
 
 def test_what_nobody_knows_is_not_said_to_be_open() -> None:
-    problem = problem_of(msgspec.structs.replace(REPORT, open_legs="unknown: no answer in 2 s"))
+    problem = problem_of(msgspec.structs.replace(REPORT, open_legs="unknown: no answer in 2 s", unknown=True))
     assert problem is not None
     assert (problem.code, problem.meaning) == ("NOT_FLAT", "exposure may be open now")
 

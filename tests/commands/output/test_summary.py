@@ -161,6 +161,7 @@ def test_what_the_venue_did_not_answer_for_is_never_called_agreed() -> None:
         msgspec.structs.replace(
             DEMO,
             open_legs="unknown, the venue did not answer; by our fills: nothing",
+            unknown=True,
             held=held(account_ok=True),
         )
     )
