@@ -31,7 +31,7 @@ self-match, minimum, isolated margin only.
 """
 MINIMUM_PERCENT = 105
 """An order that tops up is planned at so much of the minimum (`actors/sizing/lattice.py`)."""
-LASTING = frozenset({2000, 2001, 2069, 2073, 2094, 2122})
+LASTING = REREAD_AFTER
 """Refusals of a closing order that do not pass by themselves: a better price or another second does not
 help.
 """
@@ -46,7 +46,7 @@ class Closing(msgspec.Struct, frozen=True):
     """Why something of it stays, in words; "" when all of it goes."""
 
     def part(self, leg: Leg) -> Base:
-        """Of one leg."""
+        """What to close of `leg`, signed as it is held."""
         return self.eth if leg == "eth" else self.sol
 
 
@@ -94,21 +94,20 @@ def on_the_steps(eth: int, sol: int, rules: VenueRules, *, pair: bool = True) ->
     proportion, else of each leg as it comes.
     """
     held = (eth, sol)
-    parts = {leg: _floored(amount, rules.product(leg)) for leg, amount in zip(LEGS, held, strict=True)}
+    parts: dict[Leg, int] = {}
+    for leg, amount in zip(LEGS, held, strict=True):
+        step = rules.product(leg).size_step
+        parts[leg] = abs(amount) // step * (step if amount > 0 else -step)  # toward zero
     if pair and hedged(eth, sol):
         parts = _matched(held, parts, rules)
     kept = ", ".join(
-        _rest(amount, parts[leg], rules.product(leg))
+        f"{product.symbol} {Base(amount - parts[leg]).text()} of {Base(amount).text()} remains: the size step"
+        f" is {product.size_step.text()}"
         for leg, amount in zip(LEGS, held, strict=True)
         if amount != parts[leg]
+        for product in [rules.product(leg)]
     )
     return Closing(Base(parts["eth"]), Base(parts["sol"]), kept)
-
-
-def _floored(amount: int, product: ProductRules) -> int:
-    """As much of `amount` as is on the step, toward zero."""
-    whole = abs(amount) // product.size_step * product.size_step
-    return whole if amount > 0 else -whole
 
 
 def _matched(held: tuple[int, int], parts: dict[Leg, int], rules: VenueRules) -> dict[Leg, int]:
@@ -138,13 +137,6 @@ def _may_be_refused(amount: int, product: ProductRules, tops_up: int) -> bool:
     return (
         notional(product.oracle, amount) < product.min_notional
         and product.min_notional * MINIMUM_PERCENT > tops_up * 100
-    )
-
-
-def _rest(held: int, part: int, product: ProductRules) -> str:
-    return (
-        f"{product.symbol} {Base(held - part).text()} of {Base(held).text()} remains: the size step is"
-        f" {product.size_step.text()}"
     )
 
 

@@ -39,7 +39,7 @@ from venue.closing import LASTING, LEGS, Closing, closing, hedged, near_liquidat
 from venue.escape_wire import KeptWire, kept_wires
 from venue.order_consistency import APART_MS, QUIET_MS, RepeatedReading
 from venue.own_position import ClosingTask, OwnPosition
-from venue.protocol import ProductRules, Reply, SignedOrder, Unreachable, Venue, VenueError, VenueRules
+from venue.protocol import ProductRules, Reply, SignedOrder, Venue, VenueError, VenueRules
 from venue.stored_escape import StoredEscape, closing_order
 from venue.venue_time import MISTIMED, measure_clock
 
@@ -80,12 +80,12 @@ class Escaped(msgspec.Struct, frozen=True):
 
     @property
     def flat(self) -> bool:
-        """Does the exchange report no Evenkeel positions?"""
+        """Both 0, by a reading: where the exchange did not answer, nothing is flat."""
         return (self.eth, self.sol) == (0, 0)
 
 
 class EscapeContext(NamedTuple):
-    """What ESCAPE works with."""
+    """What ESCAPE works with: the exchange, how to trade there, and where it is written down."""
 
     venue: Venue
     rules: VenueRules
@@ -196,7 +196,12 @@ class _Escape:
                 if tried == most:
                     break
                 pause = PAUSE_S[0] if self._left() != left else min(pause * 2, PAUSE_S[1])
-                await trio.sleep(self._until_sure_s() or pause)
+                wait = pause
+                if self._flat_twice.since_ms is not None and self.snapshot is not None:
+                    # a reading says flat: the next one is made as soon as it can confirm that
+                    due_ms = self._flat_twice.since_ms + self._apart_ms() - self.snapshot.at_ms
+                    wait = min(max(due_ms, 50), APART_MS) / 1000
+                await trio.sleep(wait)
         return False
 
     async def _round(self, wires: dict[Leg, KeptWire]) -> bool:
@@ -223,19 +228,24 @@ class _Escape:
         await measure_clock(self.context.venue, self.context.clock)
         self.mistimed = False
 
-    def _done(self) -> bool:
-        """No Evenkeel position is open, by a reading that is later than every order of ours."""
-        snapshot = self.snapshot
-        flat = (
-            self._left() == (0, 0)
-            and snapshot is not None
-            and snapshot.at_ms > self._last_arrival_ms()
-            and not self._cancellable()
+    def _settled(self) -> bool:
+        """Is the reading later than every order of ours that could still arrive, and does none rest? Only
+        then can it end anything.
+        """
+        last_arrival_ms = max(
+            [doubt.recv_time_ms + ARRIVED_MS for doubt in self.task.doubts]
+            + list(self.unknown_until_ms.values()),
+            default=0,
         )
-        if not flat or snapshot is None:
+        read = self.snapshot is not None and self.snapshot.at_ms > last_arrival_ms
+        return read and not self._cancellable()
+
+    def _done(self) -> bool:
+        """Flat for certain: by two readings, each later than every order of ours."""
+        if self._left() != (0, 0) or not self._settled():
             self._flat_twice.forget()
             return False
-        return self._flat_twice.confirms(int(snapshot.at_ms), 0, self._apart_ms())
+        return self._flat_twice.confirms(int(self._known().at_ms), 0, self._apart_ms())
 
     def _apart_ms(self) -> int:
         """How far apart two readings must be that say flat. A reading has no time of its own: one that
@@ -244,22 +254,8 @@ class _Escape:
         held = any(ours.low == ours.high != 0 for ours in (self.task.eth, self.task.sol))
         return QUIET_MS if held and not self.rounds else APART_MS
 
-    def _until_sure_s(self) -> float:
-        """Until a second reading can confirm the one that says flat; 0 when none does."""
-        if self._flat_twice.since_ms is None or self.snapshot is None:
-            return 0.0
-        left_ms = self._flat_twice.since_ms + self._apart_ms() - self.snapshot.at_ms
-        return min(max(left_ms, 50), APART_MS) / 1000
-
-    def _last_arrival_ms(self) -> int:
-        return max(
-            [doubt.recv_time_ms + ARRIVED_MS for doubt in self.task.doubts]
-            + list(self.unknown_until_ms.values()),
-            default=0,
-        )
-
     def _left(self) -> tuple[Base, Base] | None:
-        """Open and ours; None when the venue has not said."""
+        """What is open of our positions (ETH, SOL), signed; None when the venue has not said."""
         if self.snapshot is None:
             return None
         eth, sol = (self.ours[leg].part_of(self._position(leg, self.snapshot)) for leg in LEGS)
@@ -277,7 +273,7 @@ class _Escape:
                 self.ours[leg] = ours
                 del self._deducted[leg]
         for leg, before in list(self.before.items()):
-            if snapshot.at_ms <= self.unknown_until_ms.get(leg, 0) and self._strangers(leg, before):
+            if snapshot.at_ms <= self.unknown_until_ms.get(leg, 0) and self._partly_foreign(leg, before):
                 continue
             closed = _closed(before, self._position(leg, snapshot))
             if closed:
@@ -286,8 +282,8 @@ class _Escape:
             del self.before[leg]
         self.snapshot = snapshot
 
-    def _strangers(self, leg: Leg, position: int) -> bool:
-        """Is part of this position not ours?"""
+    def _partly_foreign(self, leg: Leg, position: int) -> bool:
+        """Is a part of this position a third party's, which must not be closed?"""
         return self.ours[leg].part_of(position) != position
 
     # -- cancelling ------------------------------------------------------------------------------------------
@@ -350,7 +346,7 @@ class _Escape:
         return self.snapshot
 
     def _part(self, left: tuple[Base, Base]) -> Closing:
-        """What of it to close now."""
+        """What of `left` to close now, by the rules read last."""
         urgent = near_liquidation(
             self._known(), self.rules, self.context.settings.limits.min_liquidation_move
         )
@@ -360,14 +356,8 @@ class _Escape:
         """Is all that is left under the venue's steps, by rules read in here, and no order of ours under
         way? Then another round is no help.
         """
-        left, snapshot = self._left(), self.snapshot
-        if (
-            left is None
-            or snapshot is None
-            or not self.reread
-            or snapshot.at_ms <= self._last_arrival_ms()
-            or self._cancellable()
-        ):
+        left = self._left()
+        if left is None or not self.reread or not self._settled():
             return False
         fits = on_the_steps(*left, self.rules)
         return not (fits.eth or fits.sol)
@@ -386,7 +376,14 @@ class _Escape:
                 f"no presigned order is left for ETH {part.eth.text()}, SOL {part.sol.text()}, and no key to"
                 " sign one"
             )
-        orders = {leg: await self._order_or_none(leg, part.part(leg)) for leg in LEGS}
+        orders: dict[Leg, LegOrder] = {}
+        for leg in LEGS:
+            # a leg without an order, for whatever reason, must not keep the other one open: its turn is next
+            order = await outlive(
+                lambda: self._order(leg, part.part(leg)),  # noqa: B023 - called at once
+                lambda why: self._note(f"{leg} has no order: {why}"),  # noqa: B023
+            )
+            orders[leg] = order or _no_order(self.rules.product(leg))
         if not any(order.amount for order in orders.values()):
             return None
         self.rounds += 1
@@ -407,7 +404,16 @@ class _Escape:
             orders["eth"],
             orders["sol"],
         )
-        return await self._send_all(wires, plan, self._signed(plan))
+        signed: dict[Leg, SignedOrder] = {}
+        build = self.context.venue.order_builder
+        for leg in (leg for leg in LEGS if orders[leg].amount):
+            one = outlive_call(
+                lambda: build.sign(build.order_of(plan, digest(plan), leg)),  # noqa: B023
+                lambda why: self._note(f"{leg} cannot be signed: {why}"),  # noqa: B023
+            )
+            if one is not None:
+                signed[leg] = one
+        return await self._send_all(wires, plan, signed)
 
     def _usable(self, part: Closing) -> StoredEscape | None:
         """The generation signed in advance, each order once, if it closes exactly `part` and nothing of a
@@ -418,7 +424,7 @@ class _Escape:
             return None
         if not stored.closes(part, self.rules, self.context.clock.now_ms()):
             return None
-        if any(self._strangers(leg, self._position(leg, self.snapshot)) for leg in LEGS):
+        if any(self._partly_foreign(leg, self._position(leg, self.snapshot)) for leg in LEGS):
             return None
         self.used |= wanted
         return stored
@@ -426,27 +432,13 @@ class _Escape:
     async def _send_all(
         self, wires: dict[Leg, KeptWire], plan: SizingPlan, signed: dict[Leg, SignedOrder]
     ) -> None:
-        await _connected(wires, set(signed))
+        with trio.move_on_after(CONNECT_S):  # then with those that are up
+            while not all(wires[leg].connected for leg in signed):  # noqa: ASYNC110 - a wire has no event for it
+                await trio.sleep(PAUSE_S[0] / 10)
         self.put_down(EscapeRound(plan, *(signed[leg].digest if leg in signed else "" for leg in LEGS)))
         async with trio.open_nursery() as nursery:
             for leg, order in signed.items():
                 nursery.start_soon(self._send, leg, order, wires[leg])
-
-    def _signed(self, plan: SizingPlan) -> dict[Leg, SignedOrder]:
-        """What can be signed: a leg that cannot, for whatever reason, must not keep the other one open."""
-        asked = [leg for leg in LEGS if plan.leg(leg).amount]
-        tried = {
-            leg: outlive_call(
-                lambda: self._sign(plan, leg),  # noqa: B023 - called at once
-                lambda why: self._note(f"{leg} cannot be signed: {why}"),  # noqa: B023
-            )
-            for leg in asked
-        }
-        return {leg: order for leg, order in tried.items() if order is not None}
-
-    def _sign(self, plan: SizingPlan, leg: Leg) -> SignedOrder:
-        order_builder = self.context.venue.order_builder
-        return order_builder.sign(order_builder.order_of(plan, digest(plan), leg))
 
     async def _send(self, leg: Leg, order: SignedOrder, wire: KeptWire) -> None:
         """Send one order. Raises nothing but a cancellation: the other leg's is under way beside it."""
@@ -472,64 +464,40 @@ class _Escape:
         )
 
     def _answered(self, leg: Leg, order: SignedOrder, reply: Reply) -> None:
+        if reply.code in LASTING:  # it says something about the rules: read again before the next round
+            self.refused.add(leg)
+            self.rules_due_s = 0.0
+        if reply.kind != "accepted":
+            self._note(f"{leg} order {order.digest[:10]} {reply.kind}: {reply.text}")
         if reply.kind in {"not_sent", "refused"}:
             self.before.pop(leg, None)
             self.mistimed = self.mistimed or reply.code in MISTIMED
-            self._doubts(leg, reply)
-            self._note(f"{leg} order {order.digest[:10]} {reply.kind}: {reply.text}")
             return
         self.products[order.digest] = order.order.product_id
-        self.refused -= {leg} if reply.kind == "accepted" else set()
-        if reply.kind == "unknown":
-            self._doubts(leg, reply)
+        if reply.kind == "accepted":
+            self.refused.discard(leg)
+        else:
             self.unknown_until_ms[leg] = order.recv_time_ms + ARRIVED_MS
-            self._note(f"{leg} order {order.digest[:10]} unknown: {reply.text}")
-
-    def _doubts(self, leg: Leg, reply: Reply) -> None:
-        """An answer that says something about the rules: they are read again before the next round, and
-        this leg will go first.
-        """
-        if reply.code in LASTING:
-            self.refused.add(leg)
-            self.rules_due_s = 0.0
-
-    async def _order_or_none(self, leg: Leg, position: Base) -> LegOrder:
-        """`_order`; of nothing where it fails: then the other leg goes alone, and this one in the next
-        round.
-        """
-        order = await outlive(
-            lambda: self._order(leg, position), lambda why: self._note(f"{leg} has no order: {why}")
-        )
-        return order or closing_order(self.rules.product(leg), Base(0), Price(0), Bps(0))
 
     async def _order(self, leg: Leg, position: Base) -> LegOrder:
         """The reduce-only order that closes `position`; of nothing while an unanswered order could still
         close part of a third party's.
         """
         product = self.rules.product(leg)
-        nothing = closing_order(product, Base(0), Price(0), Bps(0))
         if position == 0 or leg in self.before:
-            return nothing
+            return _no_order(product)
+        price = product.oracle
         try:
-            price = await self._last_price(product, -position)
-        except VenueError as error:
-            self._note(f"{leg} has no price: {error}")
-            return nothing
-        steps = self.context.settings.flatten_steps
-        return closing_order(product, position, price, steps[min(self.rounds, len(steps) - 1)])
-
-    async def _last_price(self, product: ProductRules, amount: int) -> Price:
-        """The touch of a snapshot, else the oracle's price."""
-        try:
-            snapshot = await self.context.venue.reads.book(product.product_id)
-            side = snapshot.asks if amount > 0 else snapshot.bids
-            if side:
-                return side[0].price
+            book = await self.context.venue.reads.book(product.product_id)
+            side = book.bids if position > 0 else book.asks
+            price = side[0].price if side else price
         except VenueError as error:
             self._note(f"no book of {product.symbol}: {error}")
-        if product.oracle is None:
-            raise Unreachable(f"no oracle price of {product.symbol} either")
-        return product.oracle
+        if price is None:
+            self._note(f"{leg} has no price: no oracle price of {product.symbol} either")
+            return _no_order(product)
+        steps = self.context.settings.flatten_steps
+        return closing_order(product, position, price, steps[min(self.rounds, len(steps) - 1)])
 
     # -- afterwards ------------------------------------------------------------------------------------------
 
@@ -542,7 +510,7 @@ class _Escape:
                 await trio.sleep(PAUSE_S[0])
 
     async def _ask_archive(self, wanted: list[str]) -> None:
-        """Take from `wanted` what it answers."""
+        """Write down what the archive knows of `wanted`, and take it from there. Raises `VenueError`."""
         for known in await self.context.venue.reads.archived(wanted):
             self.put_down(
                 Resolved(
@@ -558,7 +526,7 @@ class _Escape:
             wanted.remove(known.digest)
 
     def result(self) -> Escaped:
-        """What is left, by the last reading."""
+        """What is left of Evenkeel's positions, by the last reading."""
         left = self._left()
         eth, sol = left if left is not None else (None, None)
         rest = msgspec.structs.replace(self.task, eth=self.ours["eth"], sol=self.ours["sol"])
@@ -580,7 +548,5 @@ def _closed(before: int, after: int) -> int:
     return max(0, before - max(after, 0)) if before > 0 else min(0, before - min(after, 0))
 
 
-async def _connected(wires: dict[Leg, KeptWire], legs: set[Leg]) -> None:
-    with trio.move_on_after(CONNECT_S):
-        while not all(wires[leg].connected for leg in legs):  # noqa: ASYNC110 - a wire has no event for it
-            await trio.sleep(PAUSE_S[0] / 10)
+def _no_order(product: ProductRules) -> LegOrder:
+    return closing_order(product, Base(0), Price(0), Bps(0))

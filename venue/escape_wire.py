@@ -33,7 +33,7 @@ class KeptWire:
 
     @property
     def connected(self) -> bool:
-        """Can an order be sent right now?"""
+        """Is there a wire, and does it say that an order can be sent now?"""
         wire = self._wire
         return bool(wire is not None and outlive_call(lambda: wire.connected))
 
@@ -48,7 +48,7 @@ class KeptWire:
         return reply or Reply("unknown", None, why[-1])
 
     async def keep(self) -> None:
-        """Have a wire, until `life` is cancelled."""
+        """Have a wire, made again after every failure, until `life` is cancelled."""
         pause_s = AGAIN_S[0]
         with self.life:
             while True:

@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from messages.execution import AccountSnapshot, Doubt, Fill, OrderUpdate, Position, Resolved
+from messages.execution import AccountSnapshot, Doubt, Fill, OrderUpdate, Resolved
 from messages.sizing import SizingPlan
 from messages.units import ONE, Base, Quote, notional
 
@@ -80,13 +80,13 @@ class SignedTerms(NamedTuple):
     def of_plan(
         cls, plan: SizingPlan, leg: Literal["eth", "sol"], charges: Charges | None = None
     ) -> "SignedTerms":
-        """One half of a plan."""
+        """One leg of a plan, at the account's `charges` where they are known."""
         order = plan.leg(leg)
         return cls(order.product_id, order.amount, order.limit, plan.recv_time_ms, plan.decided_ms, charges)
 
     @classmethod
     def of_doubt(cls, doubt: Doubt) -> "SignedTerms":
-        """An order as RESOLVE knows it."""
+        """An order in doubt as RESOLVE knows it: no time of decision, no charges."""
         return cls(doubt.product_id, doubt.amount, doubt.limit, doubt.recv_time_ms)
 
 
@@ -121,37 +121,6 @@ def fill_mismatch(terms: SignedTerms, known: Iterable[Fill], fill: Fill) -> Mism
     )
 
 
-def _product(terms: SignedTerms, _known: Iterable[Fill], fill: Fill) -> str:
-    return (
-        ""
-        if fill.product_id == terms.product_id
-        else f"product {fill.product_id}, the order is of product {terms.product_id}"
-    )
-
-
-def _side(terms: SignedTerms, _known: Iterable[Fill], fill: Fill) -> str:
-    return (
-        ""
-        if (fill.amount > 0) == (terms.amount > 0) and fill.amount
-        else f"{fill.amount.text()} of an order of {_text(terms.amount)}"
-    )
-
-
-def _original(terms: SignedTerms, _known: Iterable[Fill], fill: Fill) -> str:
-    return (
-        ""
-        if fill.original == abs(terms.amount)
-        else f"an order of {fill.original.text()} where {_text(abs(terms.amount))} was signed"
-    )
-
-
-def _size(terms: SignedTerms, _known: Iterable[Fill], fill: Fill) -> str:
-    fits = fill.remaining >= 0 and abs(fill.amount) + fill.remaining <= abs(terms.amount)
-    return (
-        "" if fits else f"{fill.amount.text()} leaving {fill.remaining.text()} of {_text(abs(terms.amount))}"
-    )
-
-
 def _pieces(_terms: SignedTerms, known: Iterable[Fill], fill: Fill) -> str:
     """A fill is the stretch from what was left before it to what was left after it: two fills of one order
     never share any of it.
@@ -161,16 +130,16 @@ def _pieces(_terms: SignedTerms, known: Iterable[Fill], fill: Fill) -> str:
         if same_fill(other, fill):
             continue
         if other.remaining < high and low < other.remaining + abs(other.amount):
-            told = f"{other.amount.text()} at {other.price.text()} leaving {other.remaining.text()}"
+            earlier = f"{other.amount.text()} at {other.price.text()} leaving {other.remaining.text()}"
             return (
-                f"{fill.amount.text()} at {fill.price.text()} leaving {fill.remaining.text()}, after {told}"
-                " had been told"
+                f"{fill.amount.text()} at {fill.price.text()} leaving {fill.remaining.text()}, after"
+                f" {earlier} had been reported"
             )
     return ""
 
 
 def same_fill(one: Fill, other: Fill) -> bool:
-    """Is it one fill told twice? The stream and the archive tell it with other times and another rounding."""
+    """Is it one fill reported twice? Stream and archive give it other times and another rounding."""
     amounts = (one.remaining, one.amount, one.product_id) == (other.remaining, other.amount, other.product_id)
     return (
         amounts
@@ -184,19 +153,11 @@ def nearly_equal(one: int, other: int) -> bool:
     return abs(one - other) <= max(abs(one), abs(other)) // ROUNDING + 1
 
 
-def _limit(terms: SignedTerms, _known: Iterable[Fill], fill: Fill) -> str:
-    return _beyond(terms, fill.price)
-
-
 def _beyond(terms: SignedTerms, price: int) -> str:
     over = price - terms.limit if terms.amount > 0 else terms.limit - price
     return (
         f"at {_text(price)}, the limit is {_text(terms.limit)}" if over > terms.limit // ROUNDING + 1 else ""
     )
-
-
-def _price(terms: SignedTerms, _known: Iterable[Fill], fill: Fill) -> str:
-    return _too_good(terms, fill.price)
 
 
 def _too_good(terms: SignedTerms, price: int) -> str:
@@ -262,13 +223,41 @@ def _time(terms: SignedTerms, _known: Iterable[Fill], fill: Fill) -> str:
 
 
 FILL_CHECKS: tuple[tuple[Name, FillCheck], ...] = (
-    ("product", _product),
-    ("side", _side),
-    ("original", _original),
-    ("size", _size),
+    (
+        "product",
+        lambda terms, _known, fill: (
+            ""
+            if fill.product_id == terms.product_id
+            else f"product {fill.product_id}, the order is of product {terms.product_id}"
+        ),
+    ),
+    (
+        "side",
+        lambda terms, _known, fill: (
+            ""
+            if (fill.amount > 0) == (terms.amount > 0) and fill.amount
+            else f"{fill.amount.text()} of an order of {_text(terms.amount)}"
+        ),
+    ),
+    (
+        "original",
+        lambda terms, _known, fill: (
+            ""
+            if fill.original == abs(terms.amount)
+            else f"an order of {fill.original.text()} where {_text(abs(terms.amount))} was signed"
+        ),
+    ),
+    (
+        "size",
+        lambda terms, _known, fill: (
+            ""
+            if fill.remaining >= 0 and abs(fill.amount) + fill.remaining <= abs(terms.amount)
+            else f"{fill.amount.text()} leaving {fill.remaining.text()} of {_text(abs(terms.amount))}"
+        ),
+    ),
     ("pieces", _pieces),
-    ("limit", _limit),
-    ("price", _price),
+    ("limit", lambda terms, _known, fill: _beyond(terms, fill.price)),
+    ("price", lambda terms, _known, fill: _too_good(terms, fill.price)),
     ("fee", _fee),
     ("time", _time),
 )
@@ -288,32 +277,24 @@ def update_mismatch(terms: SignedTerms, update: OrderUpdate) -> Mismatch | None:
 
 
 def answer_mismatch(terms: SignedTerms, answer: Resolved) -> Mismatch | None:
-    """The same for what somebody was told of the whole order: an archive's record, or what a position
+    """The same for what was reported of the whole order: an archive's record, or what a position
     says.
     """
     if answer.product_id != terms.product_id:
         return Mismatch("product", f"product {answer.product_id}, the order is of product {terms.product_id}")
     if answer.filled == 0:
         return None
-    if (answer.filled > 0) != (terms.amount > 0):
-        return Mismatch("side", f"{answer.filled.text()} of an order of {_text(terms.amount)}")
-    if abs(answer.filled) > abs(terms.amount):
-        return Mismatch("size", f"{answer.filled.text()} of an order of {_text(terms.amount)}")
-    return _answer_of_money(terms, answer)
-
-
-def _answer_of_money(terms: SignedTerms, answer: Resolved) -> Mismatch | None:
     price = answer.quote * ONE // abs(answer.filled)
-    worse, better, odd = (
-        _beyond(terms, price),
-        _too_good(terms, price),
-        _unlikely(terms.charges, answer.quote, answer.fee),
+    amounts = f"{answer.filled.text()} of an order of {_text(terms.amount)}"
+    # of the quantity first, as in `FILL_CHECKS`
+    checks: tuple[tuple[Name, str], ...] = (
+        ("side", amounts if (answer.filled > 0) != (terms.amount > 0) else ""),
+        ("size", amounts if abs(answer.filled) > abs(terms.amount) else ""),
+        ("limit", _beyond(terms, price)),
+        ("price", _too_good(terms, price)),
+        ("fee", _unlikely(terms.charges, answer.quote, answer.fee)),
     )
-    if worse:
-        return Mismatch("limit", worse)
-    if better:
-        return Mismatch("price", better)
-    return Mismatch("fee", odd) if odd else None
+    return next((Mismatch(name, words) for name, words in checks if words), None)
 
 
 def estimate(doubt: Doubt, moved: int, v_quote: int) -> Quote:
@@ -364,21 +345,12 @@ def reading_mismatch(snapshot: AccountSnapshot, prices: Mapping[int, int]) -> st
     ids = [position.product_id for position in snapshot.positions]
     if len(ids) != len(set(ids)):
         return "it lists a product twice"
+    # v_quote is what a position cost, negated: with the position's own sign it must be far from its worth
     return "; ".join(
-        words
+        f"product {each.product_id}: {each.cross.text()} held against a v_quote of {each.v_quote.text()}"
         for each in snapshot.positions
-        for words in [_turned(each, prices.get(each.product_id, 0))]
-        if words
-    )
-
-
-def _turned(position: Position, price: int) -> str:
-    worth = position.cross * price // ONE
-    if not worth or not 1 <= 2 * position.v_quote // worth < 4:
-        return ""
-    return (
-        f"product {position.product_id}: {position.cross.text()} held against a v_quote of"
-        f" {position.v_quote.text()}"
+        if (worth := each.cross * prices.get(each.product_id, 0) // ONE)
+        and 1 <= 2 * each.v_quote // worth < 4
     )
 
 
@@ -405,7 +377,7 @@ class RepeatedReading(msgspec.Struct):
         return at_ms - self.since_ms >= apart_ms
 
     def forget(self) -> None:
-        """Something has happened: begin again."""
+        """Something else was said or has happened: the next reading is a first one again."""
         self.since_ms = self.said = None
 
 

@@ -49,17 +49,11 @@ class ClosingTask(msgspec.Struct, frozen=True):
     @classmethod
     def of(cls, held: Held) -> "ClosingTask":
         """What is held, and each order in doubt as if it had filled and as if it had not."""
-        return cls(
-            _hull(held.eth.amount, "eth", held.doubts),
-            _hull(held.sol.amount, "sol", held.doubts),
-            held.doubts,
-            refused=held.refused,
+        eth, sol = (
+            OwnPosition(
+                amount + sum(min(doubt.amount, 0) for doubt in held.doubts if doubt.leg == leg),
+                amount + sum(max(doubt.amount, 0) for doubt in held.doubts if doubt.leg == leg),
+            )
+            for leg, amount in (("eth", held.eth.amount), ("sol", held.sol.amount))
         )
-
-
-def _hull(held: int, leg: Leg, doubts: tuple[Doubt, ...]) -> OwnPosition:
-    amounts = [doubt.amount for doubt in doubts if doubt.leg == leg]
-    return OwnPosition(
-        held + sum(amount for amount in amounts if amount < 0),
-        held + sum(amount for amount in amounts if amount > 0),
-    )
+        return cls(eth, sol, held.doubts, refused=held.refused)

@@ -98,13 +98,13 @@ class ProductTerms(msgspec.Struct, frozen=True):
 
 
 class PairTerms(msgspec.Struct, frozen=True):
-    """What entering the pair needs."""
+    """What entering the pair needs of both products; made by `VenueRules.terms`."""
 
     eth: ProductTerms
     sol: ProductTerms
 
     def product(self, leg: Leg) -> ProductTerms:
-        """The terms of one leg's product."""
+        """The terms of the product that `leg` trades."""
         return self.eth if leg == "eth" else self.sol
 
 
@@ -171,7 +171,7 @@ class VenueRules(msgspec.Struct, frozen=True):
     """Venue time at which they were asked for; 0 = not known."""
 
     def product(self, leg: Leg) -> ProductRules:
-        """The rules of one leg's product."""
+        """The rules of the product that `leg` trades."""
         return self.eth if leg == "eth" else self.sol
 
     def terms(self) -> PairTerms:
@@ -189,15 +189,13 @@ class VenueRules(msgspec.Struct, frozen=True):
 
 def rules_read(rules: VenueRules) -> RulesRead:
     """The row that says what the rules are now."""
-    return RulesRead(
-        rules.version, rules.read_ms, _product_read(rules.eth), _product_read(rules.sol), rules.incomplete()
+    eth, sol = (
+        ProductRead(
+            each.symbol, each.price_tick, each.size_step, each.min_notional, each.status, each.taker_fee
+        )
+        for each in (rules.eth, rules.sol)
     )
-
-
-def _product_read(each: ProductRules) -> ProductRead:
-    return ProductRead(
-        each.symbol, each.price_tick, each.size_step, each.min_notional, each.status, each.taker_fee
-    )
+    return RulesRead(rules.version, rules.read_ms, eth, sol, rules.incomplete())
 
 
 ASKED_S = 0.3
@@ -285,11 +283,11 @@ class OrderBuilder(Protocol):
         ...
 
     def digest_of(self, order: Order) -> str:
-        """The venue's digest of `order`, 0x-hex."""
+        """The venue's id of `order`, 32 bytes as 0x-hex: known before the first byte leaves."""
         ...
 
     def sign(self, order: Order) -> SignedOrder:
-        """Digest and signature."""
+        """`order` with its digest and signature. Raises `ValueError` where there is no key."""
         ...
 
     def use(self, rules: VenueRules) -> None:
@@ -308,7 +306,7 @@ class OrderWire(Protocol):
 
     @property
     def connected(self) -> bool:
-        """Can an order be sent right now?"""
+        """Is the connection up, so that an order can be sent now? Legs vote by it."""
         ...
 
     async def place(self, signed: SignedOrder) -> Reply:
@@ -326,11 +324,11 @@ class Reads(Protocol):
     """
 
     async def time_ms(self) -> Ms:
-        """The venue's clock."""
+        """The venue's clock, ms since the epoch; `measure_clock` compares ours with it."""
         ...
 
     async def status(self) -> str:
-        """`active` or why not."""
+        """`active`, or why nobody can trade now. A routine question: left out near the rate limit."""
         ...
 
     async def rules(self) -> VenueRules:
@@ -360,7 +358,7 @@ class Reads(Protocol):
         ...
 
     async def archived(self, digests: Sequence[str]) -> tuple[ArchivedOrder, ...]:
-        """Those of `digests` that the archive knows."""
+        """Those of `digests` that the archive knows, which lags: absence proves nothing."""
         ...
 
     async def money_since(self, events_after: int | None, payments_after: int | None) -> MoneyRead:
@@ -393,7 +391,7 @@ class EventStream(Protocol[E_co]):
         ...
 
     def __aiter__(self) -> AsyncIterator[E_co]:
-        """Ends by `Unreachable`."""
+        """Ends by `Unreachable`, once the connection is lost and all that had arrived is taken."""
         ...
 
 
@@ -403,16 +401,16 @@ AccountEvent = Fill | OrderUpdate | PositionChange
 
 
 class Venue(Protocol):
-    """A venue, seen from the actors."""
+    """A venue, seen from the actors: questions, orders, streams, and closing by cancellation."""
 
     @property
     def reads(self) -> Reads:
-        """Questions."""
+        """Questions over HTTP, about this subaccount."""
         ...
 
     @property
     def order_builder(self) -> OrderBuilder:
-        """Order building and signing for this subaccount."""
+        """Order building for this subaccount, and signing if there is a key."""
         ...
 
     def order_wire(self, name: str) -> AbstractAsyncContextManager[OrderWire]:

@@ -58,7 +58,7 @@ async def resolve(doubt: Doubt, reads: Reads, report: Callable[[Resolved], None]
     Ends when a final answer was reported, or a provisional one has outwaited the archive. A venue that does
     not answer is asked for ever: the caller bounds the wait.
     """
-    told: Resolved | None = None
+    reported: Resolved | None = None
     asked = _Asked(doubt, reads)
     while True:
         try:
@@ -68,10 +68,10 @@ async def resolve(doubt: Doubt, reads: Reads, report: Callable[[Resolved], None]
         if asked.misfit is not None:
             report(asked.misfit)
             asked.misfit = None
-        if answer is not None and answer != told:
+        if answer is not None and answer != reported:
             report(answer)
-            told = answer
-        if told and (not told.provisional or asked.at_ms > doubt.recv_time_ms + ARCHIVE_PATIENCE_MS):
+            reported = answer
+        if reported and (not reported.provisional or asked.at_ms > doubt.recv_time_ms + ARCHIVE_PATIENCE_MS):
             return
         await trio.sleep(SELDOM_S[0] if asked.seldom() else POLL_S)
 
@@ -97,7 +97,7 @@ class _Asked:
         """
 
     async def again(self) -> Resolved | None:
-        """One turn. Raises `VenueError`."""
+        """Ask once; what is known of the order now, None while that is nothing. Raises `VenueError`."""
         before, self._archived = self._archived, await self._archive()
         if self._archived == before and trio.current_time() < self._engine_due_s:
             return None
@@ -115,13 +115,20 @@ class _Asked:
         return trio.current_time() - self._began_s > EAGER_S and left_ms > SELDOM_S[1] * 1000
 
     def _believed(self, answer: Resolved | None, snapshot: AccountSnapshot) -> bool:
-        """A presence at once, unless the reading contradicts itself; that, and an absence, only when a
-        second reading says the same.
+        """A presence at once, unless the reading contradicts itself, what it said before the order, or an
+        archive that knows of more; that, and an absence, only when a second reading says the same.
         """
         if answer is None:
             self._twice.forget()
             return False
-        if answer.filled and not (answer.provisional and self._contradicts(snapshot)):
+        doubt, position = self._doubt, snapshot.position(self._doubt.product_id)
+        moved = position.cross - doubt.before
+        contradicted = answer.provisional and (
+            (self._archived is not None and abs(self._archived.filled) > abs(moved))
+            or implausible(doubt, moved, position.v_quote)
+            or reading_mismatch(snapshot, {doubt.product_id: doubt.limit}) != ""
+        )
+        if answer.filled and not contradicted:
             return True
         if self._proving_since_ms is None and snapshot.at_ms > self._doubt.recv_time_ms + WINDOW_MARGIN_MS:
             self._proving_since_ms = int(snapshot.at_ms)
@@ -129,19 +136,6 @@ class _Asked:
             self._proving_since_ms is not None and snapshot.at_ms >= self._proving_since_ms + 2 * APART_MS
         )
         return self._twice.confirms(int(snapshot.at_ms), int(answer.filled), APART_MS) or overdue
-
-    def _contradicts(self, snapshot: AccountSnapshot) -> bool:
-        """Does the reading contradict itself, what it said before the order, or an archive that knows of
-        more?
-        """
-        doubt, position = self._doubt, snapshot.position(self._doubt.product_id)
-        moved = position.cross - doubt.before
-        more = self._archived is not None and abs(self._archived.filled) > abs(moved)
-        return (
-            more
-            or implausible(doubt, moved, position.v_quote)
-            or reading_mismatch(snapshot, {doubt.product_id: doubt.limit}) != ""
-        )
 
     async def _archive(self) -> ArchivedOrder | None:
         """What the archive knows, or knew when it last answered: it is another host, and the engine is

@@ -61,17 +61,14 @@ class StoredEscape(msgspec.Struct, frozen=True):
         """Does it close exactly `part` (0 = that leg's order is not wanted), on ticks and steps of now,
         and can it still arrive at `now_ms`?
         """
-        in_time = now_ms + LEFT_MS < self.plan.recv_time_ms
         wanted = [leg for leg in LEGS if part.part(leg)]
-        return (
-            in_time
-            and bool(wanted)
-            and all(-self.plan.leg(leg).amount == part.part(leg) and self._fits(leg, rules) for leg in wanted)
+        if not wanted or now_ms + LEFT_MS >= self.plan.recv_time_ms:
+            return False
+        signed = [(self.plan.leg(leg), rules.product(leg), part.part(leg)) for leg in wanted]
+        return not any(
+            order.amount != -amount or order.amount % product.size_step or order.limit % product.price_tick
+            for order, product, amount in signed
         )
-
-    def _fits(self, leg: Leg, rules: VenueRules) -> bool:
-        order, product = self.plan.leg(leg), rules.product(leg)
-        return not (order.amount % product.size_step or order.limit % product.price_tick)
 
 
 def signed_escape(
@@ -140,7 +137,7 @@ class EscapeFile:
         self._write(encode(stored))
 
     def clear(self) -> None:
-        """Keep none. Raises `OSError`."""
+        """Keep none: before orders that close the pair are sealed. Raises `OSError`."""
         if self._path.exists():
             self._write(b"")
 
