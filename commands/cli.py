@@ -159,9 +159,10 @@ def _carried_out(typed: argparse.Namespace) -> int:
         from commands.record import command as record
 
         return record.main(record.options_of(typed, loaded_by(typed).settings))
-    own = {"run": _run, "doctor": _doctor, "drill": _drill, "guard": _guard}.get(typed.command)
-    if own is not None:
-        return own(typed)
+    if typed.command == "drill":
+        return _drill(typed)
+    if typed.command in {"run", "doctor", "guard"}:
+        return _configured(typed, loaded_by(typed, DEMO_DEFAULTS if typed.demo else {}))
     from commands.account.command_lines import main as act_on_account
 
     return act_on_account(typed)
@@ -191,8 +192,36 @@ def _config_shown(typed: argparse.Namespace, loaded: config.Loaded) -> bool:
     return True
 
 
-def _run(typed: argparse.Namespace) -> int:
-    loaded = loaded_by(typed, DEMO_DEFAULTS if typed.demo else {})
+def _configured(typed: argparse.Namespace, loaded: config.Loaded) -> int:
+    """`run`, `doctor` or `guard`, which all act by this configuration; the exit code."""
+    if typed.command == "run":
+        return _run(typed, loaded)
+    if _config_shown(typed, loaded):
+        return DONE
+    where = url_of(typed.url)
+    if typed.command == "doctor":
+        from commands.doctor.command import main as doctor
+
+        file = Path(typed.config) if typed.config is not None else None
+        return doctor(loaded, where, file, as_json=typed.json)
+    if where is None and loaded.settings.venue.name == "simulated":
+        message = "which venue? a guard watches runs at one that outlives them, and none is configured"
+        raise ConfigError(
+            "WHICH_VENUE",
+            "venue.name",
+            message,
+            "add --venue or --url, or set venue.name in the --config FILE",
+        )
+    from commands.guard.command import GuardOptions
+    from commands.guard.command import main as guard
+
+    if SO_FAR.first != signal.SIGTERM:
+        # who ends a guard means it, and it has nothing to say then
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    return guard(GuardOptions(loaded.settings, where, typed.run))
+
+
+def _run(typed: argparse.Namespace, loaded: config.Loaded) -> int:
     options = RunOptions(
         loaded.settings,
         loaded.origins,
@@ -215,38 +244,6 @@ def _run(typed: argparse.Namespace) -> int:
     from commands.run.command import main as run
 
     return run(options)
-
-
-def _guard(typed: argparse.Namespace) -> int:
-    loaded = loaded_by(typed)
-    if _config_shown(typed, loaded):
-        return DONE
-    where = url_of(typed.url)
-    if where is None and loaded.settings.venue.name == "simulated":
-        message = "which venue? a guard watches runs at one that outlives them, and none is configured"
-        raise ConfigError(
-            "WHICH_VENUE",
-            "venue.name",
-            message,
-            "add --venue or --url, or set venue.name in the --config FILE",
-        )
-    from commands.guard.command import GuardOptions
-    from commands.guard.command import main as guard
-
-    if SO_FAR.first != signal.SIGTERM:
-        # who ends a guard means it, and it has nothing to say then
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    return guard(GuardOptions(loaded.settings, where, typed.run))
-
-
-def _doctor(typed: argparse.Namespace) -> int:
-    loaded = loaded_by(typed)
-    if _config_shown(typed, loaded):
-        return DONE
-    from commands.doctor.command import main as doctor
-
-    file = Path(typed.config) if typed.config is not None else None
-    return doctor(loaded, url_of(typed.url), file, as_json=typed.json)
 
 
 def _drill(typed: argparse.Namespace) -> int:

@@ -180,10 +180,17 @@ async def _serve(
         await venue.market_over.wait()
         say(sys.stdout, RECORDING_OVER)
 
+    async def stop_on_eof() -> None:
+        # in a thread: standard input may be a pipe, a file or nothing, and a blocking read serves them all
+        read = partial(os.read, sys.stdin.fileno(), 4096)
+        while await trio.to_thread.run_sync(read, abandon_on_cancel=True):
+            pass
+        stop.set()
+
     async with trio.open_nursery() as nursery:
         stops.hear(lambda _number, _count: stop.set())
         if until_stdin_closes:
-            nursery.start_soon(_stop_on_eof, stop)
+            nursery.start_soon(stop_on_eof)
         await nursery.start(venue.run)
         if kept is not None:
             nursery.start_soon(keep, venue, kept)
@@ -198,12 +205,3 @@ async def _serve(
         last_resort.start()
         await trio.sleep(GRACE_S)
         nursery.cancel_scope.cancel()
-
-
-async def _stop_on_eof(stop: trio.Event) -> None:
-    """In a thread: standard input may be a pipe, a file or nothing, and only a blocking read serves them
-    all.
-    """
-    while await trio.to_thread.run_sync(partial(os.read, sys.stdin.fileno(), 4096), abandon_on_cancel=True):
-        pass
-    stop.set()

@@ -161,25 +161,19 @@ def _from_file(file: Path) -> Leaves:
     try:
         tree = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise _syntax_error(file, str(error), text) from None
+        found = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", str(error))
+        line = found.group(1) if found and found.group(1) else str(text.count("\n") + 1)
+        what = str(error)[: found.start()] if found else str(error)
+        # the parser's words name what it met, not what the writer did
+        cure = 'write each key as name = "value"'
+        if re.search(r"overwrite a value|declare .* twice|redefine", what):
+            cure = "write each key and each [table] once"
+        elif re.search(r"[Ii]llegal character '\\n'|[Uu]nterminated string|[Ee]xpected '\"'", what):
+            cure = 'close the quote that begins the value: name = "value"'
+        message = f"{file.name} line {line}: not valid TOML ({what[:1].lower()}{what[1:]})"
+        raise ConfigError("TOML_SYNTAX", None, message, cure) from None
     lines = _lines(text)
     return {key: (value, f"file line {_line(lines, key)}") for key, value in _flat(tree, "")}
-
-
-def _syntax_error(file: Path, saying: str, text: str) -> ConfigError:
-    """With what to write where TOML's own parser says `saying`: its words name what it met, not what the
-    writer did.
-    """
-    found = re.search(r" \(at (?:line (\d+), column (\d+)|end of document)\)$", saying)
-    line = found.group(1) if found and found.group(1) else str(text.count("\n") + 1)
-    what = saying[: found.start()] if found else saying
-    cure = 'write each key as name = "value"'
-    if re.search(r"overwrite a value|declare .* twice|redefine", what):
-        cure = "write each key and each [table] once"
-    elif re.search(r"[Ii]llegal character '\\n'|[Uu]nterminated string|[Ee]xpected '\"'", what):
-        cure = 'close the quote that begins the value: name = "value"'
-    message = f"{file.name} line {line}: not valid TOML ({what[:1].lower()}{what[1:]})"
-    return ConfigError("TOML_SYNTAX", None, message, cure)
 
 
 def _flat(tree: Mapping[str, Any], prefix: str) -> Iterable[tuple[str, Any]]:

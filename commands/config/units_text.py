@@ -410,21 +410,17 @@ class WeeklyWindows(Text):
         """The windows, in the order written. Raises `BadText` for any that is none."""
         if not isinstance(written, list):
             raise BadText("WRONG_TYPE", f'"{written}" is not {cls.name}')
-        return tuple(cls._window(item) for item in written)
-
-    @classmethod
-    def _window(cls, item: object) -> WeeklyWindow:
-        match = cls._pattern.fullmatch(item.strip()) if isinstance(item, str) else None
-        if match is None or match[1].title() not in WEEKDAYS:
-            raise BadText("BAD_CHOICE", f'"{item}" is not a window like "Mon 13:50-14:20"')
-        hours_and_minutes = [int(part) for part in match.groups()[1:]]
-        start, end = (
-            hours_and_minutes[0] * 60 + hours_and_minutes[1],
-            hours_and_minutes[2] * 60 + hours_and_minutes[3],
-        )
-        if hours_and_minutes[1] > 59 or hours_and_minutes[3] > 59 or not start < end <= 1440:
-            raise BadText("OUT_OF_RANGE", f'"{item}" does not end after it begins, on the same day')
-        return WeeklyWindow(WEEKDAYS.index(match[1].title()), start, end)
+        windows = []
+        for item in written:
+            match = cls._pattern.fullmatch(item.strip()) if isinstance(item, str) else None
+            if match is None or match[1].title() not in WEEKDAYS:
+                raise BadText("BAD_CHOICE", f'"{item}" is not a window like "Mon 13:50-14:20"')
+            hour, minute, end_hour, end_minute = (int(part) for part in match.groups()[1:])
+            start, end = hour * 60 + minute, end_hour * 60 + end_minute
+            if max(minute, end_minute) > 59 or not start < end <= 1440:
+                raise BadText("OUT_OF_RANGE", f'"{item}" does not end after it begins, on the same day')
+            windows.append(WeeklyWindow(WEEKDAYS.index(match[1].title()), start, end))
+        return tuple(windows)
 
     @classmethod
     def write(cls, value: Any) -> object:
