@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, Literal
+from typing import Literal
 
 from actors.ledger.cycles import Cycle
 from actors.ledger.orders import OurOrder, Sums
@@ -99,7 +99,8 @@ class CsvBooks:
                 and header.decode("utf-8", "replace").rstrip("\n").split(",") != HEADERS[file]
             ):
                 raise ForeignFile(f"{path} has other columns than ours")
-            if since < 0 or (since and not _is_line_end(there, since)):
+            there.seek(max(since - 1, 0))
+            if since < 0 or (since and there.read(1) != b"\n"):  # no end of a line there: a person's edit
                 return EVERY_LINE
             there.seek(max(since, len(header)))
             raw = there.read()
@@ -124,13 +125,13 @@ class CsvBooks:
 
     def again(self, lines: Sequence[Line]) -> None:
         """Lines of the ledger's past: write those that are not in the files."""
-        missing = [line for line in lines if not self._has(line[0])]
+        missing = []
+        for line in lines:
+            if self._written[line[0]] > 0:
+                self._written[line[0]] -= 1
+            else:
+                missing.append(line)
         self.append(missing)
-
-    def _has(self, file: File) -> bool:
-        known = self._written[file] > 0
-        self._written[file] -= known
-        return known
 
     def append(self, lines: Sequence[Line]) -> None:
         """Write new lines."""
@@ -150,11 +151,6 @@ class CsvBooks:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.exists() else 0
-
-
-def _is_line_end(file: BinaryIO, place: int) -> bool:
-    file.seek(place - 1)
-    return file.read(1) == b"\n"
 
 
 # -- lines ---------------------------------------------------------------------------------------------------
@@ -201,7 +197,7 @@ def _leg_lines(order: OurOrder, cycle: Cycle) -> Iterator[Line]:
             "cycle_skipped": "False",
         }
         | _cycle_cells(cycle)
-        | (_entry_cells(order, cycle) if order.order.increases else _exit_cells(order, cycle)),
+        | _side_cells(order, cycle),
     )
     yield (
         "positions",
@@ -221,19 +217,33 @@ def _cycle_cells(cycle: Cycle) -> dict[str, str]:
     prices = {f"entry_price_{leg}": cycle.opened(leg).vwap for leg in ("eth", "sol")} | {
         f"exit_price_{leg}": cycle.closed(leg).vwap for leg in ("eth", "sol")
     }
-    return {name: _price_text(price) for name, price in prices.items()} | {
+    return {name: price.text() if price else "" for name, price in prices.items()} | {
         "entry_timestamp": utc_text(min(opening)) if opening else ""
     }
 
 
-def _entry_cells(order: OurOrder, cycle: Cycle) -> dict[str, str]:
-    limit = order.plan.max_spread
-    return {
-        "spread_bps_entry": _against(order, order.order.mid),
-        "slippage_bps_entry": _against(order, order.order.vwap),
-        "spread_state_entry": _spread_state(order, cycle),
-        "entry_threshold_bps": limit.text() if limit else "",
-        "websocket_available": _from_stream(order),
+def _side_cells(order: OurOrder, cycle: Cycle) -> dict[str, str]:
+    """What an order paid against the mid and against its plan, in the columns of its side."""
+    plan, entry = order.plan, order.order.increases
+    side, first = ("entry" if entry else "exit"), order.leg == "eth"
+    age_ms = plan.eth_age_ms if first else plan.sol_age_ms
+    cells = {
+        f"spread_bps_{side}": _against(order, order.order.mid),
+        f"slippage_bps_{side}": _against(order, order.order.vwap),
+        f"spread_state_{side}": _spread_state(order, cycle),
+        # without a book of the stream behind the decision it was made at the oracle's price
+        "websocket_available": str(plan.decided_ms > age_ms),
+    }
+    if entry:
+        return cells | {"entry_threshold_bps": plan.max_spread.text() if plan.max_spread else ""}
+    before_fees, after_fees = closing_pnl(order, cycle)
+    depth = plan.eth_depth if first else plan.sol_depth
+    return cells | {
+        "exit_timestamp": utc_text(_last_ns(order)),
+        "exit_liquidity_available": str(depth >= order.total.quote) if depth else "",
+        "exit_liquidity_usd": depth.text() if depth else "",
+        "pnl_no_fee": before_fees,
+        "pnl_with_fee": after_fees,
     }
 
 
@@ -246,29 +256,6 @@ def _spread_state(order: OurOrder, cycle: Cycle) -> str:
     if not (spread and limit):
         return ""
     return "NARROW" if spread <= limit else "WIDE"
-
-
-def _from_stream(order: OurOrder) -> str:
-    """Was there a book of the stream behind the decision? Else it was made at the oracle's price."""
-    plan = order.plan
-    age_ms = plan.eth_age_ms if order.leg == "eth" else plan.sol_age_ms
-    return str(plan.decided_ms > age_ms)
-
-
-def _exit_cells(order: OurOrder, cycle: Cycle) -> dict[str, str]:
-    before_fees, after_fees = closing_pnl(order, cycle)
-    depth = order.plan.eth_depth if order.leg == "eth" else order.plan.sol_depth
-    return {
-        "exit_timestamp": utc_text(_last_ns(order)),
-        "spread_bps_exit": _against(order, order.order.mid),
-        "slippage_bps_exit": _against(order, order.order.vwap),
-        "spread_state_exit": _spread_state(order, cycle),
-        "exit_liquidity_available": str(depth >= order.total.quote) if depth else "",
-        "exit_liquidity_usd": depth.text() if depth else "",
-        "websocket_available": _from_stream(order),
-        "pnl_no_fee": before_fees,
-        "pnl_with_fee": after_fees,
-    }
 
 
 def closing_pnl(order: OurOrder, cycle: Cycle) -> tuple[str, str]:
@@ -315,10 +302,6 @@ def _against(order: OurOrder, reference: Price) -> str:
         return ""
     paid = total.quote - expected if total.filled > 0 else expected - total.quote
     return Bps(paid * 10_000 * ONE // expected).text()
-
-
-def _price_text(price: Price) -> str:
-    return price.text() if price else ""
 
 
 def _last_ns(order: OurOrder) -> int:

@@ -68,7 +68,7 @@ from messages.lifecycle import (
     Started,
     Totals,
 )
-from messages.market import ProductRead, RulesRead
+from messages.market import RulesRead
 from messages.money import MoneyRead, Statement
 from messages.sizing import Abort, Leg, Place, Purpose, Ready, Sealed, Skipped
 from messages.units import ONE, Base, Ms, Quote, notional
@@ -170,18 +170,47 @@ class Fold(msgspec.Struct):
         """Take one row, written at venue time `at_ns`; what follows from it, to be written and sent."""
         self.rows += 1
         self.day.at(at_ns, flat=self.phase == "flat")
-        self.epoch = max(self.epoch, _epoch_in(message))
+        if isinstance(message, Sealed | EscapeRound):
+            self.epoch = max(self.epoch, message.plan.epoch)
+        elif isinstance(message, Restarted | GuardActed):
+            self.epoch = max(self.epoch, message.epoch)
         handler = _HANDLERS.get(type(message))
-        if handler is None:
+        came: Came = None
+        if handler is not None:
+            came = handler(self, message, at_ns)
+        elif not self._note(message, at_ns):
             return []
-        came: Came = handler(self, message, at_ns)
         closed = self._close_plan(at_ns)
         self.strays = [order for order in self.strays if not order.ended]
-        self._note_pair()
+        if not self.busy and self.cycle.holds_pair(self._pair):
+            self.cycle.was_open = True
         if self.phase == "flat":
             self.day.rests()
         found: list[msgspec.Struct] = [came] if isinstance(came, CycleEnded) else list(came or ())
         return [*([closed] if closed is not None else []), *found]
+
+    def _note(self, message: msgspec.Struct, at_ns: int) -> bool:
+        """Take a row that only sets what it says; False when it says nothing that is folded."""
+        match message:
+            case Sealed():
+                self.seq, self._sealed = message.plan.seq, message
+            case MoneyRead():
+                self.money.read(message)
+            case AccountStream():
+                self.view.stream(message.live, at_ns // 1_000_000)
+            case FoldSnapshot():
+                self.shrink()
+            case Opened():
+                self.opened = message
+            case Restarted():
+                self.tally.restarts += 1
+                self._events_lost(at_ns)
+            case Halted():
+                self.tally.halted = message.code
+                self.latched = self.latched or (message.code, message.detail)
+            case _:
+                return False
+        return True
 
     def reopened(self) -> None:
         """Rows were read back by a new incarnation: what it was about to hear about a sealed plan may be
@@ -244,10 +273,6 @@ class Fold(msgspec.Struct):
 
     # -- the life of a plan ----------------------------------------------------------------------------------
 
-    def _on_sealed(self, sealed: Sealed, _at_ns: int) -> None:
-        self.seq = sealed.plan.seq
-        self._sealed = sealed
-
     def _on_ready(self, vote: Ready, _at_ns: int) -> None:
         sealed = self._sealed
         if (
@@ -284,9 +309,14 @@ class Fold(msgspec.Struct):
             for known in (self.suspects, self.absent, self.lacking, self.unsure):
                 known.pop(forgotten, None)
 
-    def _on_place(self, place: Place, _at_ns: int) -> None:
-        if self.flight is not None and self.flight.is_plan(place.epoch, place.seq):
-            self._placed(self.flight)
+    def _on_decision(self, decision: Place | Abort, _at_ns: int) -> None:
+        flight = self.flight
+        if flight is None or not flight.is_plan(decision.epoch, decision.seq):
+            return
+        if isinstance(decision, Place):
+            self._placed(flight)
+        elif not flight.placed:
+            flight.abort()
 
     def _placed(self, flight: Flight) -> None:
         """The plan's orders may be on the wire: by a Place, or because one of them was heard of."""
@@ -312,10 +342,6 @@ class Fold(msgspec.Struct):
         self.cycle.entered_ms = plan.decided_ms
         self.cycle.leg = max(notional(plan.leg(leg).vwap, plan.leg(leg).amount) for leg in LEGS)
 
-    def _on_abort(self, abort: Abort, _at_ns: int) -> None:
-        if self.flight is not None and self.flight.is_plan(abort.epoch, abort.seq) and not self.flight.placed:
-            self.flight.abort()
-
     def _close_plan(self, at_ns: int) -> PlanClosed | None:
         flight = self.flight
         if flight is None or not flight.ended:
@@ -324,22 +350,18 @@ class Fold(msgspec.Struct):
         self.last_change_ms = at_ns // 1_000_000
         self.last_purpose = flight.plan.purpose
         self.last_refusals = flight.refusals
-        if not flight.aborted:
-            self._settle(flight)
-        return flight.closed()
-
-    def _settle(self, flight: Flight) -> None:
-        """Both orders have endings: later snapshots know of them, and a cycle learns how it went."""
+        if flight.aborted:
+            return flight.closed()
+        # both orders have endings: only a snapshot after their last trade knows of them
         self.view.moved(max(self.last_change_ms, flight.last_trade_ns // 1_000_000))
         if flight.plan.purpose == "enter" and self.cycle.enters == 1:
             self.tally.legs_filled_first += flight.whole
             self.cycle.filled_first = flight.whole
         self.cycle.judge_sizes(flight.orders)
-        restored = (
-            flight.plan.purpose == "repair" and self.cycle.flattens > 0 and flight.whole == len(flight.asked)
-        )
-        if flight.trimmed or restored:
+        repaired = flight.plan.purpose == "repair" and flight.whole == len(flight.asked)
+        if flight.trimmed or (repaired and self.cycle.flattens > 0):
             self.cycle.agree(self._pair)
+        return flight.closed()
 
     @property
     def _pair(self) -> tuple[int, int]:
@@ -348,10 +370,6 @@ class Fold(msgspec.Struct):
     @property
     def _paired(self) -> bool:
         return self.cycle.holds_pair(self._pair)
-
-    def _note_pair(self) -> None:
-        if not self.busy and self.cycle.holds_pair(self._pair):
-            self.cycle.was_open = True
 
     def _on_escape(self, escaping: EscapeRound, _at_ns: int) -> None:
         plan = escaping.plan
@@ -389,19 +407,17 @@ class Fold(msgspec.Struct):
         self.tally.add(before, after)
         self.money.traded(order.leg, order.order.product_id, order.plan, before, after)
         self.quotes.note(order, before, after)
-        for known, is_so in (
-            (self.unpriced, order.provisional),
-            (self.suspects, bool(order.suspect)),
-            (self.absent, order.absent),
-        ):
+        kept: tuple[tuple[dict[str, Any], Any, bool], ...] = (
+            (self.unpriced, order, order.provisional),
+            (self.suspects, None, bool(order.suspect)),
+            (self.absent, None, order.absent),
+            (self.unsure, None, order.unsure),
+        )
+        for known, value, is_so in kept:
             if is_so:
-                known[order.digest] = order if known is self.unpriced else None  # type: ignore[assignment]
+                known[order.digest] = value
             else:
                 known.pop(order.digest, None)
-        if order.unsure:
-            self.unsure[order.digest] = None
-        else:
-            self.unsure.pop(order.digest, None)
         if order.traded_more:
             self.lacking[order.digest] = None
         elif not order.lacks:
@@ -514,12 +530,6 @@ class Fold(msgspec.Struct):
         if self.doubts_position(change):
             self.view.doubt(change.at_ns // 1_000_000)
 
-    def _on_stream(self, stream: AccountStream, at_ns: int) -> None:
-        self.view.stream(stream.live, at_ns // 1_000_000)
-
-    def _on_money(self, answer: MoneyRead, _at_ns: int) -> None:
-        self.money.read(answer)
-
     def judged(self, snapshot: AccountSnapshot) -> AccountSnapshot:
         """The reading as the limits judge it: without money that was moved in or out of the account."""
         return msgspec.structs.replace(
@@ -543,7 +553,9 @@ class Fold(msgspec.Struct):
             self.view.doubt(int(snapshot.at_ms))
             return late
         current = self.view.compare(snapshot, self._ours(), self._explained(snapshot))
-        alarm = self.money.seen(snapshot, asking=self._asking) if current else None
+        # the archive is still being asked about prices and fees of our orders
+        asking = bool(self.unpriced or self.suspects or self.lacking or self.unsure)
+        alarm = self.money.seen(snapshot, asking=asking) if current else None
         agreed = current and self.view.agreed
         self.grounded = self.grounded or agreed
         if agreed:
@@ -557,11 +569,6 @@ class Fold(msgspec.Struct):
             return found
         ending: Ending = "completed" if self.cycle.was_open else "failed"
         return [*found, self._end_cycle(ending, "flat, confirmed by the exchange", at_ns)]
-
-    @property
-    def _asking(self) -> bool:
-        """Is the archive still being asked about prices and fees of our orders?"""
-        return bool(self.unpriced or self.suspects or self.lacking or self.unsure)
 
     def _check_quotes(self, snapshot: AccountSnapshot) -> None:
         """Orders whose prices and fees the change of `v_quote` contradicts are suspect: the archive is
@@ -734,23 +741,12 @@ class Fold(msgspec.Struct):
             self.cycle.enters = self.cycle.repairs = self.cycle.flattens = 0
         self._events_lost(at_ns)
 
-    def _on_opened(self, opened: Opened, _at_ns: int) -> None:
-        self.opened = opened
-
     def _on_rules(self, rules: RulesRead, _at_ns: int) -> None:
-        both: tuple[tuple[Leg, ProductRead], ...] = (("eth", rules.eth), ("sol", rules.sol))
         self.charges = {
             leg: Charges(int(read.taker_fee), int(read.min_notional))
-            for leg, read in both
+            for leg, read in zip(LEGS, (rules.eth, rules.sol), strict=True)
             if read.taker_fee is not None and read.min_notional is not None and 0 <= read.taker_fee < ONE
         }
-
-    def _on_fold_snapshot(self, _snapshot: FoldSnapshot, _at_ns: int) -> None:
-        self.shrink()
-
-    def _on_restarted(self, _restarted: Restarted, at_ns: int) -> None:
-        self.tally.restarts += 1
-        self._events_lost(at_ns)
 
     def _on_cleared(self, _cleared: HaltCleared, _at_ns: int) -> None:
         self.record.clear()
@@ -758,10 +754,6 @@ class Fold(msgspec.Struct):
         for order in self._known(self.suspects):
             order.suspect = ""
         self.suspects.clear()
-
-    def _on_halted(self, halted: Halted, _at_ns: int) -> None:
-        self.tally.halted = halted.code
-        self.latched = self.latched or (halted.code, halted.detail)
 
     # -- what comes of it ------------------------------------------------------------------------------------
 
@@ -803,14 +795,6 @@ class Fold(msgspec.Struct):
         confirmed. "" when they are.
         """
         return next((order.suspect for order in self._known(self.suspects)), "")
-
-    def _asked_again(self) -> list[OurOrder]:
-        """Orders that have an ending, and of which the archive may know better."""
-        return [
-            order
-            for order in self._known({**self.absent, **self.suspects})
-            if order.ended and order.digest not in self.unpriced
-        ]
 
     def held(self, epoch: int, no_entry: Denial | None = None) -> Held:
         """Everything sizing and the supervisor need to know, for the incarnation of `epoch`. `no_entry`: see
@@ -858,7 +842,9 @@ class Fold(msgspec.Struct):
             day_loss=self.day.loss,
             unfit=self.unfit,
             absent=tuple(
-                msgspec.structs.replace(order.doubt(), alone=False) for order in self._asked_again()
+                msgspec.structs.replace(order.doubt(), alone=False)
+                for order in self._known({**self.absent, **self.suspects})
+                if order.ended and order.digest not in self.unpriced  # those are asked for anyway
             ),
             unconfirmed=tuple(
                 msgspec.structs.replace(order.doubt(), alone=False)
@@ -893,32 +879,20 @@ class Fold(msgspec.Struct):
 
 
 _HANDLERS: dict[type, Callable[[Fold, Any, int], Came]] = {
-    Sealed: Fold._on_sealed,
     Ready: Fold._on_ready,
-    Place: Fold._on_place,
-    Abort: Fold._on_abort,
+    Place: Fold._on_decision,
+    Abort: Fold._on_decision,
     Outcome: Fold._on_outcome,
     Fill: Fold._on_fill,
     OrderUpdate: Fold._on_update,
-    PositionChange: Fold._on_position,
-    AccountStream: Fold._on_stream,
     AccountSnapshot: Fold._on_snapshot,
-    MoneyRead: Fold._on_money,
+    PositionChange: Fold._on_position,
     Resolved: Fold._on_resolved,
     Skipped: Fold._on_skipped,
     Started: Fold._on_started,
-    Restarted: Fold._on_restarted,
     EscapeRound: Fold._on_escape,
     Adopted: Fold._on_adopted,
-    Halted: Fold._on_halted,
     HaltCleared: Fold._on_cleared,
-    Opened: Fold._on_opened,
     RulesRead: Fold._on_rules,
-    FoldSnapshot: Fold._on_fold_snapshot,
 }
-
-
-def _epoch_in(message: msgspec.Struct) -> int:
-    if isinstance(message, Sealed | EscapeRound):
-        return message.plan.epoch
-    return message.epoch if isinstance(message, Restarted | GuardActed) else 0
+"""What takes the rows that follow a rule; the others are `Fold._note`'s."""

@@ -88,24 +88,21 @@ class Journal:
     def write(self, *messages: msgspec.Struct) -> None:
         """Write messages and what follows from them, wherever that is possible."""
         rows = self.clerk.step(messages, self._clock.now_ns()).rows
-        if self.in_ledger and self._into_ledger(rows):
-            return
-        try:
-            write_down(self._beside, rows)
-        except OSError as error:
-            self.recorded = False
-            self._note("error", f"nothing can be recorded, continuing without it: {told(error)}")
-
-    def _into_ledger(self, rows: Sequence[Timed]) -> bool:
-        error = self._append(rows)
-        if error and self._disk.release():
+        if self.in_ledger:
             error = self._append(rows)
-        if error:
+            if error and self._disk.release():
+                error = self._append(rows)
+            if not error:
+                return
             self.in_ledger = False
             self._note(
                 "error", f"{self._path.name} cannot be written ({error}): writing to {self._beside.name}"
             )
-        return self.in_ledger
+        try:
+            write_down(self._beside, rows)
+        except OSError as failed:
+            self.recorded = False
+            self._note("error", f"nothing can be recorded, continuing without it: {told(failed)}")
 
     def _append(self, rows: Sequence[Timed]) -> str:
         try:

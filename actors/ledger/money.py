@@ -254,14 +254,12 @@ class Money(msgspec.Struct):
         self.read_ms, self.hinted = max(self.read_ms, int(answer.asked_ms)), False
         # before there is anything to explain, all of it is in the reading that will begin it
         for event in answer.events if self.expected else ():
-            if event.idx > self._after(event) and self._later(event):
+            paid = event.kind in {"funding", "interest"}  # the archive numbers these apart
+            after = self.payments_after if paid else self.events_after
+            if event.idx > (-1 if after is None else after) and self._later(event):
                 self.book(event)
         self.events_after = max(self.events_after or -1, answer.events_through)
         self.payments_after = max(self.payments_after or -1, answer.payments_through)
-
-    def _after(self, event: MoneyEvent) -> int:
-        after = self.payments_after if event.kind in {"funding", "interest"} else self.events_after
-        return -1 if after is None else after
 
     def _later(self, event: MoneyEvent) -> bool:
         """Is it later than the reading that the books begin with?
@@ -282,7 +280,16 @@ class Money(msgspec.Struct):
         leg, term = self._leg(event.product_id), BOOKED_AS[event.kind]
         if leg is None and event.product_id != USDT0:
             return
-        cycle, quote = self._cycle_at(event), int(event.quote)
+        at_ms, quote = event.at_ns // 1_000_000, int(event.quote)
+        # the newest cycle that was under way in the second of the event
+        cycle = next(
+            (
+                number
+                for number, book in reversed(self.cycles.items())
+                if book.from_ms <= at_ms + 999 and (not book.until_ms or at_ms <= book.until_ms)
+            ),
+            None,
+        )
         self.moved += quote if term in MOVED else 0
         self.settled += quote if event.kind == "settlement" and event.product_id == USDT0 else 0
         self.payments += event.kind == "funding"
@@ -294,7 +301,9 @@ class Money(msgspec.Struct):
         if event.kind != "liquidation" and index is not None:
             self.indexed[event.product_id] = index
         if event.product_id in self.gaps:
-            self._gap(event.product_id, self.gaps[event.product_id] - int(event.quote))
+            self.gaps[event.product_id] -= int(event.quote)
+            if not self.gaps[event.product_id]:
+                del self.gaps[event.product_id]
         if event.kind == "funding":
             self.provisional.pop(event.product_id, None)
 
@@ -315,16 +324,6 @@ class Money(msgspec.Struct):
     def _leg(self, product_id: int) -> Leg | None:
         return next((leg for leg, known in self.products.items() if known == product_id), None)
 
-    def _cycle_at(self, event: MoneyEvent) -> int | None:
-        """The cycle that was under way in the second of the event; the newest one that was."""
-        at_ms = event.at_ns // 1_000_000
-        under_way = [
-            number
-            for number, book in self.cycles.items()
-            if book.from_ms <= at_ms + 999 and (not book.until_ms or at_ms <= book.until_ms)
-        ]
-        return under_way[-1] if under_way else None
-
     # -- what the account says -------------------------------------------------------------------------------
 
     def seen(self, snapshot: AccountSnapshot, *, asking: bool) -> Alarm | None:
@@ -339,7 +338,10 @@ class Money(msgspec.Struct):
             or any(each.quote_unread for each in snapshot.positions)
         ):
             return None
-        self._value_by(snapshot)
+        for leg, product in self.products.items():  # a leg without a mark yet gets the venue's oracle price
+            oracle = snapshot.position(product).oracle
+            if leg not in self.marks and oracle and self.held[leg]:
+                self._mark({leg: grained(oracle)})
         if not self.expected:
             self.expected = {USDT0: int(snapshot.usdt0)} | {
                 each.product_id: int(each.v_quote) for each in snapshot.positions
@@ -370,26 +372,14 @@ class Money(msgspec.Struct):
             and not any(each.quote_unread for each in ours)
         )
 
-    def _value_by(self, snapshot: AccountSnapshot) -> None:
-        """A leg that has no mark yet gets the venue's oracle price."""
-        for leg, product in self.products.items():
-            oracle = snapshot.position(product).oracle
-            if leg not in self.marks and oracle and self.held[leg]:
-                self._mark({leg: grained(oracle)})
-
-    def _balances(self, snapshot: AccountSnapshot) -> dict[int, int]:
-        return {USDT0: int(snapshot.usdt0 or 0)} | {
-            product: int(snapshot.position(product).v_quote) for product in self.products.values()
-        }
-
     def differences(self, snapshot: AccountSnapshot) -> dict[int, int]:
         """By product: what a reading has beyond what is expected, where that is anything."""
         if not self._readable(snapshot):
             return {}
-        gaps = {
-            product: balance - self.expected.get(product, 0)
-            for product, balance in self._balances(snapshot).items()
+        balances = {USDT0: int(snapshot.usdt0 or 0)} | {
+            product: int(snapshot.position(product).v_quote) for product in self.products.values()
         }
+        gaps = {product: balance - self.expected.get(product, 0) for product, balance in balances.items()}
         return {product: gap for product, gap in gaps.items() if gap}
 
     def _by_index(self, snapshot: AccountSnapshot, gaps: Mapping[int, int]) -> dict[int, int]:
@@ -422,19 +412,15 @@ class Money(msgspec.Struct):
             if each.product_id not in ours
         }
 
-    def _gap(self, product: int, gap: int) -> None:
-        if gap:
-            self.gaps[product] = gap
-        else:
-            self.gaps.pop(product, None)
-
     def _alarm(self, now_ms: int, *, asking: bool) -> Alarm | None:
         age = now_ms - self.gaps_since
+        # the venue rounds each payment once: so much is nothing
+        rounding = self.payments + len(self.provisional)
         asked = self.read_ms >= self.gaps_since + WAIT_MS and not asking
         if (
             self.gaps
             and self.gaps != self.alarmed
-            and not self._rounding
+            and any(abs(gap) > rounding for gap in self.gaps.values())
             and ((asked and age >= WAIT_MS) or age >= SILENT_MS)
         ):
             self.alarmed = dict(self.gaps)
@@ -447,11 +433,6 @@ class Money(msgspec.Struct):
             self.alarmed = dict(self.provisional)
             return Alarm(NOT_TOLD, self.words, Ms(self.provisional_since))
         return None
-
-    @property
-    def _rounding(self) -> bool:
-        """Is it no more than what the venue may have rounded in the payments so far?"""
-        return all(abs(gap) <= self.payments + len(self.provisional) for gap in self.gaps.values())
 
     def has_news(self, snapshot: AccountSnapshot) -> bool:
         """Does a reading say something of the balances that the last one did not, or is one waited for?"""

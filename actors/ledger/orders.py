@@ -86,14 +86,6 @@ class OrderPiece(msgspec.Struct, frozen=True):
     price: int
 
 
-def _same_but_fee(one: Fill, other: Fill) -> bool:
-    return (one.remaining, one.amount, one.product_id) == (
-        other.remaining,
-        other.amount,
-        other.product_id,
-    ) and nearly_equal(one.price, other.price)
-
-
 class OurOrder(msgspec.Struct, eq=False):
     """One leg's order of one plan."""
 
@@ -230,7 +222,10 @@ class OurOrder(msgspec.Struct, eq=False):
         known = (
             piece
             for left, piece in self.pieces.items()
-            if left not in self.fees or not _same_but_fee(piece, fill)
+            if left not in self.fees
+            or (piece.remaining, piece.amount, piece.product_id)
+            != (fill.remaining, fill.amount, fill.product_id)
+            or not nearly_equal(piece.price, fill.price)
         )
         return fill_mismatch(self.terms(charges), known, fill)
 
@@ -285,8 +280,9 @@ class OurOrder(msgspec.Struct, eq=False):
         ending (it may have been asked before, and the position may since have moved); the archive's record of
         the digest does, as far as it names more. An absence never takes back a presence.
         """
-        if not self._can_be(answer):
-            return
+        asked = self.order.amount
+        if answer.filled and ((answer.filled > 0) != (asked > 0) or abs(answer.filled) > abs(asked)):
+            return  # no possible total of this order
         of_record = answer.filled != 0 and not answer.provisional
         more = of_record and abs(answer.filled) > abs(self.total.filled)
         self.confirmed = self.confirmed or (of_record and abs(answer.filled) >= abs(self._pieced().filled))
@@ -330,12 +326,6 @@ class OurOrder(msgspec.Struct, eq=False):
             heard.filled == answer.filled
             and nearly_equal(heard.quote, answer.quote)
             and nearly_equal(heard.fee + ONE, answer.fee + ONE)
-        )
-
-    def _can_be(self, answer: Resolved) -> bool:
-        """Is the answer a possible total of this order: its sign, and no more than it asked for?"""
-        return answer.filled == 0 or (
-            (answer.filled > 0) == (self.order.amount > 0) and abs(answer.filled) <= abs(self.order.amount)
         )
 
     def _judge(self) -> None:

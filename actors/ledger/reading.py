@@ -21,7 +21,7 @@ import msgspec
 from actors.ledger.escapes import waiting
 from actors.ledger.fold import Fold
 from actors.ledger.locking import LedgerError
-from actors.ledger.store import BrokenChain, Links, Row, Store, message_of
+from actors.ledger.store import BrokenChain, Links, Store, message_of
 from messages.lifecycle import FoldSnapshot
 
 SLICE_ROWS = 200
@@ -95,16 +95,14 @@ class Reading:
         """
         while rows := self._store.rows(self._links.seq, SLICE_ROWS):
             for row in rows:
-                if self._links.take(row):
-                    self._fold(row)
+                if not self._links.take(row):
+                    continue
+                message, at_ns = message_of(row), row[1]
+                for consequence in self.fold.apply(message, at_ns):
+                    if self._consequence is not None:
+                        self._consequence(self.fold, message, consequence, at_ns)
             self.read += len(rows)
             yield
-
-    def _fold(self, row: Row) -> None:
-        message, at_ns = message_of(row), row[1]
-        for consequence in self.fold.apply(message, at_ns):
-            if self._consequence is not None:
-                self._consequence(self.fold, message, consequence, at_ns)
 
     def whole(self) -> Fold:
         """All slices at once, for a process that has nothing else to do."""

@@ -96,11 +96,16 @@ NOTHING = LegOrder(0, Base(0), Price(0), "ioc", True, Price(0), Price(0))
 
 
 @cache
-def _others() -> dict[str, msgspec.structs.FieldInfo]:
-    """The fields of an order that `_Ended` does not name. Not at import: types are looked at when they are
-    needed.
+def _others() -> dict[str, tuple[msgspec.structs.FieldInfo, Any]]:
+    """The fields of an order that `_Ended` does not name, with their defaults. Not at import: types are
+    looked at when they are needed.
     """
-    return {field.name: field for field in msgspec.structs.fields(OurOrder) if field.name not in _SHRUNK}
+    found = {}
+    for field in msgspec.structs.fields(OurOrder):
+        if field.name not in _SHRUNK:
+            made = field.default_factory
+            found[field.name] = field, made() if callable(made) else field.default
+    return found
 
 
 @cache
@@ -140,7 +145,11 @@ def shrunk(order: OurOrder) -> Shrunk:
                 outcome.kind if outcome else None,
                 outcome.code if outcome else None,
                 answer,
-                _more(order),
+                {
+                    name: msgspec.Raw(_encode(value))
+                    for name, (_, default) in _others().items()
+                    if (value := getattr(order, name)) != default
+                },
             )
         )
     )
@@ -148,21 +157,6 @@ def shrunk(order: OurOrder) -> Shrunk:
 
 def _answer(said: Resolved, at_ns: int) -> _Answer:
     return _Answer(said.filled, said.quote, said.fee, said.provisional, said.source, at_ns, said.by_absence)
-
-
-def _more(order: OurOrder) -> dict[str, msgspec.Raw]:
-    known = ((name, getattr(order, name), field) for name, field in _others().items())
-    return {name: msgspec.Raw(_encode(value)) for name, value, field in known if value != _default(field)}
-
-
-def _default(field: msgspec.structs.FieldInfo) -> Any:
-    return (
-        field.default
-        if field.default is not msgspec.NODEFAULT
-        else field.default_factory()
-        if callable(field.default_factory)
-        else None
-    )
 
 
 def revived(digest: str, stored: Shrunk) -> OurOrder:
@@ -208,7 +202,7 @@ def revived(digest: str, stored: Shrunk) -> OurOrder:
         )
         order.resolved_at_ns = said.at_ns
     for name, raw in known.more.items():
-        setattr(order, name, msgspec.json.decode(raw, type=_others()[name].type, dec_hook=unit))
+        setattr(order, name, msgspec.json.decode(raw, type=_others()[name][0].type, dec_hook=unit))
     return order
 
 

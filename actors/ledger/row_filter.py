@@ -55,7 +55,7 @@ class RowFilter(msgspec.Struct):
         if isinstance(message, AccountSnapshot):
             return self._reading(fold, message, at_ns)
         if isinstance(message, Fill | OrderUpdate | PositionChange):
-            return [message] if self._is_new(message) and self._has_news(fold, message) else []
+            return [message] if self._is_news(fold, message) else []
         if isinstance(message, MoneyRead):
             return [message] if message.events or message.first or fold.money.ask.due else []
         return [message]
@@ -67,29 +67,21 @@ class RowFilter(msgspec.Struct):
         self._written, self.current, self.highest = self.current or self._written, None, None
         return waiting
 
-    def _is_new(self, event: Event) -> bool:
+    def _is_news(self, fold: Fold, event: Event) -> bool:
+        """Not when it comes again; nor a position that is told again, and that our fills say too or that
+        nothing can be compared with yet.
+        """
         if event in self._events:
             return False
         self._events[event] = None
         if len(self._events) > EVENTS_KEPT:
             del self._events[next(iter(self._events))]
-        return True
-
-    def _has_news(self, fold: Fold, event: Event) -> bool:
-        """A position that is told again, and that our fills say too or that nothing can be compared with
-        yet, is no news.
-        """
         if not isinstance(event, PositionChange):
             return True
-        place, before = (
-            (event.product_id, event.isolated),
-            self._positions.get((event.product_id, event.isolated)),
-        )
-        self._positions = (
-            {**self._positions, place: event.amount}
-            if len(self._positions) < PRODUCTS_KEPT
-            else {place: event.amount}
-        )
+        place = (event.product_id, event.isolated)
+        before = self._positions.get(place)
+        known = self._positions if len(self._positions) < PRODUCTS_KEPT else {}
+        self._positions = {**known, place: event.amount}
         return event.amount != before or fold.doubts_position(event)
 
     def _reading(self, fold: Fold, reading: AccountSnapshot, at_ns: int) -> list[msgspec.Struct]:

@@ -77,7 +77,10 @@ def snapshot_of(fold: Fold, csvs: tuple[int, int]) -> FoldSnapshot:
         last_flight=_flight(fold.last_flight, pool),
         strays=pool.places(fold.strays),
         unpriced=pool.places(fold.unpriced.values()),
-        orders={digest: _remembered(order, pool) for digest, order in fold.orders.items()},
+        orders={
+            digest: msgspec.Raw(_encode(pool.place(order))) if isinstance(order, OurOrder) else order
+            for digest, order in fold.orders.items()
+        },
         pool=pool.orders,
     )
     return FoldSnapshot(FOLD_VERSION, *csvs, msgspec.Raw(_encode(frozen)))
@@ -120,10 +123,6 @@ def _fields(struct: msgspec.Struct) -> Fields:
 
 def _flight(flight: Flight | None, pool: _Pool) -> _Flight | None:
     return _Flight(_fields(flight), *pool.places(flight.orders)) if flight is not None else None
-
-
-def _remembered(order: OurOrder | Shrunk, pool: _Pool) -> msgspec.Raw:
-    return msgspec.Raw(_encode(pool.place(order))) if isinstance(order, OurOrder) else order
 
 
 def _thawed(frozen: _Frozen) -> Fold:

@@ -140,7 +140,8 @@ class Store:
         it or another user owns it, `OtherIdentity`, `NewerSchema`, `BrokenChain` when row 0 is no row 0, and
         whatever `sqlite3` raises when the file cannot be used.
         """
-        _own_folder(path.parent)
+        if not path.parent.is_dir():  # a folder that somebody made has the mode that they gave it
+            private_folder(path.parent)
         lock = None
         try:
             lock = take(path)
@@ -196,8 +197,10 @@ class Store:
         first = self._db.execute(
             "SELECT CAST(kind AS TEXT), body FROM events ORDER BY seq LIMIT 1"
         ).fetchone()
+        if not first or first[0] != OPENED:
+            raise BrokenChain(0)
         try:
-            return decode(first[1], Opened) if first and first[0] == OPENED else _no_row_zero()
+            return decode(first[1], Opened)
         except (msgspec.DecodeError, UnicodeError) as error:
             raise BrokenChain(0) from error
 
@@ -451,12 +454,6 @@ def row_hash(prev: str, seq: int, at_ns: int, kind: str, body: str) -> str:
     ).hexdigest()
 
 
-def _own_folder(folder: Path) -> None:
-    """The folder, ours alone if it is made here; a folder that somebody made has the mode that he gave it."""
-    if not folder.is_dir():
-        private_folder(folder)
-
-
 def _private(path: Path) -> None:
     """The database's file, 0600 before SQLite makes it, because SQLite gives the same mode to the files
     beside it. Never opened when it is there.
@@ -502,10 +499,6 @@ def _same_ledger(found: Opened, wanted: Opened) -> None:
 
 def _identity(opened: Opened) -> str:
     return f"{opened.venue}, chain {opened.chain_id}, subaccount {opened.subaccount}"
-
-
-def _no_row_zero() -> Opened:
-    raise BrokenChain(0)
 
 
 def archive_logs(logs: Path, stamp: str) -> Path:
