@@ -13,10 +13,9 @@ import msgspec
 import trio
 
 from messages.execution import Fill, OrderUpdate, PositionChange
-from messages.lifecycle import AccountStream, Note
+from messages.lifecycle import AccountStream
 from runtime.backoff import RECONNECT, Streak
-from runtime.clock import VenueClock
-from runtime.observe import Observe
+from runtime.observe import Notes
 from runtime.pulse import Pulse
 from venue.protocol import Malformed, Refused, Venue, VenueError
 
@@ -38,7 +37,7 @@ class Missed:
         self,
         venue: Venue,
         to_ledger: Callable[[AccountMessage], None],
-        note: Callable[[str], None],
+        note: Notes,
         rng: random.Random,
     ) -> None:
         self._venue = venue
@@ -51,7 +50,7 @@ class Missed:
         self._wanted = trio.Event()
 
     def seen(self, fill: Fill) -> None:
-        """A fill went to the ledger."""
+        """A fill went to the ledger: the archive need not be asked for it again."""
         self._newest = fill.submission_idx if self._newest is None else max(self._newest, fill.submission_idx)
 
     def reconnected(self) -> None:
@@ -63,18 +62,22 @@ class Missed:
             self._wanted.set()
 
     async def run(self) -> None:
-        """Catch up after each reconnect, until cancelled."""
+        """Ask the archive for what traded meanwhile after each reconnect, until cancelled."""
         while True:
             await self._wanted.wait()
             await trio.sleep(ARCHIVE_LAG_S)
             try:
                 fills = await self._venue.reads.fills_since(self._since)
             except Malformed as error:
-                self._note(f"the archive's answer about the time without a stream cannot be read: {error}")
+                self._note(
+                    "warning",
+                    f"the archive's answer about the time without a stream cannot be read: {error}",
+                )
                 fills = ()
             except VenueError as error:
                 self._note(
-                    f"the archive did not answer which orders traded while there was no stream: {error}"
+                    "warning",
+                    f"the archive did not answer which orders traded while there was no stream: {error}",
                 )
                 await trio.sleep(self._streak.pause_s(trio.current_time()))
                 continue
@@ -96,68 +99,51 @@ async def run(
     venue: Venue,
     to_ledger: Callable[[AccountMessage], None],
     post: Callable[[msgspec.Struct], None],
-    clock: VenueClock,
-    observe: Observe,
+    note: Notes,
     rng: random.Random,
     *,
     pulse: Pulse | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Forward the account's events until cancelled. `post` tells the supervisor when the view comes and goes,
-    so that it reconciles.
+    """Forward the account's events until cancelled. `post` reports to the supervisor when the view comes and
+    goes, so that it reconciles.
 
     `rng` spreads the attempts to connect.
     """
-    missed = Missed(
-        venue, to_ledger, lambda text: observe(Note(clock.utc_ns(), "warning", "account", text)), rng
-    )
+    missed, pulse = Missed(venue, to_ledger, note, rng), pulse or Pulse()
+    streak, reported = Streak(RECONNECT, rng), ""
+
+    def show(view: AccountStream) -> None:
+        to_ledger(view)
+        post(view)
+
     async with trio.open_nursery() as nursery:
         nursery.start_soon(missed.run)
         task_status.started()
-        await _forward(venue, to_ledger, post, missed, rng, pulse or Pulse())
-
-
-async def _forward(
-    venue: Venue,
-    to_ledger: Callable[[AccountMessage], None],
-    post: Callable[[msgspec.Struct], None],
-    missed: Missed,
-    rng: random.Random,
-    pulse: Pulse,
-) -> None:
-    """Connect, hand on, and connect again."""
-    streak, told = Streak(RECONNECT, rng), ""
-    while True:
-        detail, code = "the stream ended", None
-        pulse.expect("a connection", CONNECT_S)
-        try:
-            async with venue.account_events() as events:
-                pulse.done("a connection")
-                pulse.inbox = events
-                streak.up(trio.current_time())
-                told = ""
-                _both(to_ledger, post, AccountStream(live=True, detail=""))
-                missed.reconnected()
-                async for event in events:
-                    if isinstance(event, Fill):
-                        missed.seen(event)
-                    to_ledger(event)
-                    pulse.done()
-        except VenueError as error:
-            detail = str(error)
-            code = error.code if isinstance(error, Refused) else None
-        pulse.inbox = None
-        pulse.done()
-        if detail != told:  # an outage is one event, however often it is knocked
-            told = detail
-            _both(to_ledger, post, AccountStream(live=False, detail=detail, refused=code))
-        pause_s = streak.pause_s(trio.current_time())
-        pulse.expect("a connection", pause_s)
-        await trio.sleep(pause_s)
-
-
-def _both(
-    to_ledger: Callable[[AccountMessage], None], post: Callable[[msgspec.Struct], None], view: AccountStream
-) -> None:
-    to_ledger(view)
-    post(view)
+        while True:
+            detail, code = "the stream ended", None
+            pulse.expect("a connection", CONNECT_S)
+            try:
+                async with venue.account_events() as events:
+                    pulse.done("a connection")
+                    pulse.inbox = events
+                    streak.up(trio.current_time())
+                    reported = ""
+                    show(AccountStream(live=True, detail=""))
+                    missed.reconnected()
+                    async for event in events:
+                        if isinstance(event, Fill):
+                            missed.seen(event)
+                        to_ledger(event)
+                        pulse.done()
+            except VenueError as error:
+                detail = str(error)
+                code = error.code if isinstance(error, Refused) else None
+            pulse.inbox = None
+            pulse.done()
+            if detail != reported:  # an outage is one event, however often it is knocked
+                reported = detail
+                show(AccountStream(live=False, detail=detail, refused=code))
+            pause_s = streak.pause_s(trio.current_time())
+            pulse.expect("a connection", pause_s)
+            await trio.sleep(pause_s)

@@ -38,12 +38,14 @@ from typing import Literal
 import msgspec
 
 from messages.execution import Outcome, PlanClosed
+from messages.lifecycle import Denial
 from messages.sizing import Abort, Declined, Place, Ready, Sealed, SizingPlan
 from messages.units import Ms
 from messages.wire import digest
 
 WINDOW_LEFT_MS = 1_000
 """Of the receive window, this much must be left when the orders are placed (design: the barrier)."""
+VOTERS = frozenset({"eth", "sol", "ledger"})
 
 
 class VotesDue(msgspec.Struct, frozen=True):
@@ -110,13 +112,13 @@ class Tell(msgspec.Struct, frozen=True):
 
 
 class TellLedger(msgspec.Struct, frozen=True):
-    """Post to the ledger alone."""
+    """Post to the ledger alone: an outcome, or the abort of a plan that the legs have forgotten."""
 
     message: Outcome | Abort
 
 
 class Resolve(msgspec.Struct, frozen=True):
-    """Start RESOLVE for every order in doubt."""
+    """Start RESOLVE for every order in doubt, unless it is being resolved already."""
 
 
 class Settle(msgspec.Struct, frozen=True):
@@ -140,7 +142,7 @@ class Barrier(msgspec.Struct, frozen=True):
     votes_due_ms: Ms = Ms(0)
 
     def concerns(self, epoch: int, seq: int) -> bool:
-        """Is (epoch, seq) the plan in flight?"""
+        """Is (epoch, seq) the plan in flight? A message of any other changes nothing."""
         return self.sealed is not None and (self.sealed.plan.epoch, self.sealed.plan.seq) == (epoch, seq)
 
 
@@ -160,12 +162,15 @@ def step(barrier: Barrier, event: Event, now_ms: int, *, recv_time_ms: int, read
     if isinstance(event, EpochBumped):
         return _bumped(barrier, event)
     if isinstance(event, Recovered):
-        idle = msgspec.structs.replace(barrier, phase="idle", sealed=None, ready=())
-        return (idle, ()) if barrier.phase == "recovering" else (barrier, ())
+        return (_without_plan(barrier, "idle") if barrier.phase == "recovering" else barrier), ()
     if not barrier.concerns(event.epoch, event.seq):
         return barrier, ()
     handler = _ROWS.get((barrier.phase, type(event)))
     return handler(barrier, event, now_ms) if handler else (barrier, ())
+
+
+def _without_plan(barrier: Barrier, phase: Phase) -> Barrier:
+    return msgspec.structs.replace(barrier, phase=phase, sealed=None, ready=())
 
 
 def _proposed(
@@ -191,18 +196,14 @@ def _bumped(barrier: Barrier, event: EpochBumped) -> Step:
 def _ready(barrier: Barrier, vote: Ready, now_ms: int) -> Step:
     if any(vote.who == other.who for other in barrier.ready):
         return _abort(barrier, "VOTED_TWICE", f"{vote.who} voted twice")
-    ready = (*barrier.ready, vote)
-    if len(ready) < 3:
-        return msgspec.structs.replace(barrier, ready=ready), ()
-    return _count(msgspec.structs.replace(barrier, ready=ready), now_ms)
-
-
-def _count(barrier: Barrier, now_ms: int) -> Step:
+    barrier = msgspec.structs.replace(barrier, ready=(*barrier.ready, vote))
+    if len(barrier.ready) < len(VOTERS):
+        return barrier, ()
     sealed = barrier.sealed
     assert sealed is not None  # noqa: S101 - the phase says so
-    against = disagreement(sealed, barrier.ready) or _too_late(barrier, sealed.plan, now_ms)
-    if against:
-        return _abort(barrier, *against)
+    denial = disagreement(sealed, barrier.ready) or _too_late(barrier, sealed.plan, now_ms)
+    if denial:
+        return _abort(barrier, denial.code, denial.detail)
     ledger = next(vote for vote in barrier.ready if vote.who == "ledger")
     place = Place(
         sealed.plan.epoch, sealed.plan.seq, sealed.digest, ledger.eth_order or "", ledger.sol_order or ""
@@ -210,58 +211,40 @@ def _count(barrier: Barrier, now_ms: int) -> Step:
     return msgspec.structs.replace(barrier, phase="placed"), (Tell(place),)
 
 
-def disagreement(sealed: Sealed, votes: tuple[Ready, ...]) -> tuple[str, str] | None:
+def disagreement(sealed: Sealed, votes: tuple[Ready, ...]) -> Denial | None:
     """Why three votes do not make a Place: someone holds another plan, or built another order than the
     ledger derived. None = all equal.
     """
     by_voter = {vote.who: vote for vote in votes}
-    if set(by_voter) != {"eth", "sol", "ledger"}:
-        return "VOTE_MISSING", f"only {sorted(by_voter)} voted"
+    if set(by_voter) != VOTERS:
+        return Denial("VOTE_MISSING", f"only {sorted(by_voter)} voted")
     if any(vote.plan_digest != sealed.digest for vote in votes):
-        return "PLAN_DIFFERS", "a voter holds another plan than the one that was sealed"
+        return Denial("PLAN_DIFFERS", "a voter holds another plan than the one that was sealed")
     ledger = by_voter["ledger"]
     if by_voter["eth"].eth_order != ledger.eth_order or ledger.eth_order is None:
-        return "ORDER_DIFFERS", "eth_leg built another order than the plan says"
+        return Denial("ORDER_DIFFERS", "eth_leg built another order than the plan says")
     if by_voter["sol"].sol_order != ledger.sol_order or ledger.sol_order is None:
-        return "ORDER_DIFFERS", "sol_leg built another order than the plan says"
+        return Denial("ORDER_DIFFERS", "sol_leg built another order than the plan says")
     return None
 
 
-def _too_late(barrier: Barrier, plan: SizingPlan, now_ms: int) -> tuple[str, str] | None:
+def _too_late(barrier: Barrier, plan: SizingPlan, now_ms: int) -> Denial | None:
+    # The votes first: late votes make everything else late as well, and they are the cause.
     if now_ms > barrier.votes_due_ms:
-        return "VOTES_LATE", f"the third vote came {now_ms - barrier.votes_due_ms} ms after the deadline"
+        late_ms = now_ms - barrier.votes_due_ms
+        return Denial("VOTES_LATE", f"the third vote came {late_ms} ms after the deadline")
     if plan.quote_deadline_ms and now_ms > plan.quote_deadline_ms:
-        return (
-            "QUOTE_STALE",
-            f"the quotes went stale {now_ms - plan.quote_deadline_ms} ms before the orders could be placed",
-        )
+        stale_ms = now_ms - plan.quote_deadline_ms
+        return Denial("QUOTE_STALE", f"the quotes went stale {stale_ms} ms before the orders could be placed")
     if plan.recv_time_ms - now_ms < WINDOW_LEFT_MS:
-        return "WINDOW_SHORT", f"only {plan.recv_time_ms - now_ms} ms of the receive window are left"
+        return Denial("WINDOW_SHORT", f"only {plan.recv_time_ms - now_ms} ms of the receive window are left")
     return None
 
 
 def _abort(barrier: Barrier, code: str, detail: str) -> Step:
     assert barrier.sealed is not None  # noqa: S101 - the phase says so
     plan = barrier.sealed.plan
-    idle = msgspec.structs.replace(barrier, phase="idle", sealed=None, ready=())
-    return idle, (Tell(Abort(plan.epoch, plan.seq, code, detail)),)
-
-
-def _declined(barrier: Barrier, vote: Declined, _now_ms: int) -> Step:
-    return _abort(barrier, vote.code, f"{vote.who}: {vote.detail}")
-
-
-def _votes_due(barrier: Barrier, _event: VotesDue, _now_ms: int) -> Step:
-    missing = sorted({"eth", "sol", "ledger"} - {vote.who for vote in barrier.ready})
-    return _abort(barrier, "VOTES_LATE", f"no vote in time from {', '.join(missing)}")
-
-
-def _leg_down(barrier: Barrier, _event: LegDown, _now_ms: int) -> Step:
-    return _abort(barrier, "LEG_DOWN", "a leg died after the votes began")
-
-
-def _jumped(barrier: Barrier, event: ClockJumped, _now_ms: int) -> Step:
-    return _abort(barrier, "CLOCK_JUMPED", event.how)
+    return _without_plan(barrier, "idle"), (Tell(Abort(plan.epoch, plan.seq, code, detail)),)
 
 
 def _outcome(barrier: Barrier, outcome: Outcome, _now_ms: int) -> Step:
@@ -269,28 +252,24 @@ def _outcome(barrier: Barrier, outcome: Outcome, _now_ms: int) -> Step:
     return barrier, (*actions, Resolve()) if outcome.kind == "unknown" else actions
 
 
-def _fills_due(barrier: Barrier, _event: FillsDue | ClockJumped, _now_ms: int) -> Step:
-    return barrier, (Resolve(),)
-
-
-def _closed(barrier: Barrier, closed: PlanClosed, _now_ms: int) -> Step:
-    return msgspec.structs.replace(barrier, phase="idle", sealed=None, ready=()), (Settle(closed),)
-
-
-def _closed_in_doubt(barrier: Barrier, closed: PlanClosed, _now_ms: int) -> Step:
-    return msgspec.structs.replace(barrier, sealed=None), (Settle(closed),)
-
-
 _ROWS: dict[tuple[Phase, type], Callable[..., Step]] = {
     ("voting", Ready): _ready,
-    ("voting", Declined): _declined,
-    ("voting", VotesDue): _votes_due,
-    ("voting", LegDown): _leg_down,
-    ("voting", ClockJumped): _jumped,
+    ("voting", Declined): lambda barrier, vote, _: _abort(barrier, vote.code, f"{vote.who}: {vote.detail}"),
+    ("voting", VotesDue): lambda barrier, *_: _abort(
+        barrier,
+        "VOTES_LATE",
+        f"no vote in time from {', '.join(sorted(VOTERS - {vote.who for vote in barrier.ready}))}",
+    ),
+    ("voting", LegDown): lambda barrier, *_: _abort(barrier, "LEG_DOWN", "a leg died after the votes began"),
+    ("voting", ClockJumped): lambda barrier, event, _: _abort(barrier, "CLOCK_JUMPED", event.how),
     ("placed", Outcome): _outcome,
-    ("placed", FillsDue): _fills_due,
-    ("placed", ClockJumped): _fills_due,
-    ("placed", PlanClosed): _closed,
+    ("placed", FillsDue): lambda barrier, *_: (barrier, (Resolve(),)),
+    ("placed", ClockJumped): lambda barrier, *_: (barrier, (Resolve(),)),
+    ("placed", PlanClosed): lambda barrier, closed, _: (_without_plan(barrier, "idle"), (Settle(closed),)),
     ("recovering", Outcome): _outcome,
-    ("recovering", PlanClosed): _closed_in_doubt,
+    # What is in doubt may be more than this plan: only `Recovered` ends the recovery.
+    ("recovering", PlanClosed): lambda barrier, closed, _: (
+        _without_plan(barrier, "recovering"),
+        (Settle(closed),),
+    ),
 }

@@ -209,11 +209,20 @@ class Tree:
         self.channels.to_ledger.post(Restarted(what, "restarted", Ms(0), self.world.state.epoch))
 
     async def _market_data(self, *, task_status: trio.TaskStatus[None]) -> None:
-        w = self.world
-        chance, pulse = self._chance("market_data"), self._watch.fresh("market_data")
-        c, rules = self.channels, self.channels.rules.value or w.rules
-        keep = partial(market_data.run, w.venue, rules, c.quotes, w.clock, w.settings, w.observe, chance)
-        await keep(tell=self._go_by, doubted=c.doubted, pulse=pulse, task_status=task_status)
+        w, c = self.world, self.channels
+        feed = market_data.Feed(
+            w.venue,
+            market_data.MarketState.of(c.rules.value or w.rules),
+            c.quotes,
+            w.clock,
+            w.settings,
+            Notes(w.observe, w.clock, "market_data"),
+            self._chance("market_data"),
+            self._watch.fresh("market_data"),
+            self._go_by,
+            c.doubted,
+        )
+        await market_data.run(feed, task_status=task_status)
 
     def _go_by(self, rules: VenueRules, changed: bool) -> None:
         """A reading of the venue's rules; the ledger keeps what has changed. The order_builder goes by
@@ -228,15 +237,13 @@ class Tree:
 
     async def _account(self, *, task_status: trio.TaskStatus[None]) -> None:
         w = self.world
-        chance, pulse = self._chance("account"), self._watch.fresh("account")
         await account.run(
             w.venue,
             self._to_ledger,
             self.channels.inbox.post,
-            w.clock,
-            w.observe,
-            chance,
-            pulse=pulse,
+            Notes(w.observe, w.clock, "account"),
+            self._chance("account"),
+            pulse=self._watch.fresh("account"),
             task_status=task_status,
         )
 
@@ -282,19 +289,13 @@ class Tree:
         )
 
     async def _sizing(self, *, task_status: trio.TaskStatus[None]) -> None:
-        w = self.world
-        sizer = sizing.Sizer(w.settings, self.channels.rules.value or w.rules)
+        w, c = self.world, self.channels
         await sizing.run(
-            self.channels.quotes,
-            self.channels.held,
-            self.channels.directive,
-            self.channels.inbox.post,
-            sizer,
+            sizing.Slots(c.quotes, c.held, c.directive, c.rules, c.doubted, c.waiting),
+            c.inbox.post,
+            sizing.Sizer(w.settings, c.rules.value or w.rules),
             w.clock,
             w.observe,
-            rules=self.channels.rules,
-            doubted=self.channels.doubted,
-            waiting=self.channels.waiting,
             pulse=self._watch.fresh("sizing"),
             task_status=task_status,
         )

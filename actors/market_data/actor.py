@@ -22,7 +22,7 @@ from messages.units import Ms, Ns, Price
 from runtime.backoff import RECONNECT, Streak
 from runtime.clock import VenueClock
 from runtime.mailbox import Latest
-from runtime.observe import Notes, Observe
+from runtime.observe import Notes
 from runtime.pulse import MAIL, Pulse
 from venue.protocol import Busy, Malformed, ProductRules, Venue, VenueError, VenueRules
 from venue.venue_time import measure_clock
@@ -65,7 +65,7 @@ class MarketState(msgspec.Struct):
 
     @classmethod
     def of(cls, rules: VenueRules) -> "MarketState":
-        """Empty books for both products."""
+        """Empty books of both products, each waiting for its first snapshot."""
         ids = (rules.eth.product_id, rules.sol.product_id)
         return cls({product: LocalBook(product) for product in ids}, rules, wanted=set(ids))
 
@@ -137,8 +137,8 @@ def _lasting(rules: VenueRules) -> VenueRules:
     return msgspec.structs.replace(rules, eth=eth, sol=sol, version=0, read_ms=Ms(0))
 
 
-class _Feed(msgspec.Struct, frozen=True):
-    """The loops of one incarnation."""
+class Feed(msgspec.Struct, frozen=True):
+    """The loops of one incarnation, and what they work with."""
 
     venue: Venue
     market: MarketState
@@ -147,11 +147,15 @@ class _Feed(msgspec.Struct, frozen=True):
     settings: Settings
     note: Notes
     rng: random.Random
-    pulse: Pulse
+    """Spreads the attempts to connect."""
+    pulse: Pulse = msgspec.field(default_factory=Pulse)
     tell: Callable[[VenueRules, bool], None] = lambda _rules, _changed: None
+    """Takes every reading of the venue's rules, and whether it differs from the one before."""
     doubted: Latest[Ms] = msgspec.field(default_factory=Latest)
+    """Venue time at which somebody last had reason to doubt the rules."""
 
     def publish(self) -> None:
+        """Both books as they are now, as one message; nothing while either cannot be trusted."""
         quote = self.market.quote(self.clock.now_ms())
         if quote is not None:
             self.out.put(quote)
@@ -181,7 +185,7 @@ class _Feed(msgspec.Struct, frozen=True):
             await trio.sleep(pause_s)
 
     async def resync(self) -> None:
-        """Snapshot every product that wants one."""
+        """Begin every book that must start over from a snapshot of its own."""
         if self.market.wanted:
             self.pulse.expect(MAIL, ROUND_S)
         for product in sorted(self.market.wanted):
@@ -191,7 +195,7 @@ class _Feed(msgspec.Struct, frozen=True):
         self.pulse.done()
 
     async def read_anew(self, product: int) -> None:
-        """One book starts over from a snapshot."""
+        """One product's book starts over from a snapshot. Raises `VenueError` where it cannot be read."""
         asked_ns = self.clock.steady_ns()
         self.market.books[product].load(await self.venue.reads.book(product), asked_ns)
 
@@ -207,48 +211,37 @@ class _Feed(msgspec.Struct, frozen=True):
                 continue
             if book.agrees(snapshot):
                 book.proven_by(snapshot)
-                self.publish()
             else:
-                await self._suspect(product, book)
-
-    async def _suspect(self, product: int, book: LocalBook) -> None:
-        """A snapshot differs. A batch that is under way explains it; if none comes, the feed is frozen and
-        the book starts over.
-        """
-        before = book.proven_ns
-        await trio.sleep(BATCH_GRACE_S)
-        if book.proven_ns != before or product in self.market.wanted:
-            return
-        self.market.frozen += 1
-        await self.read_anew(product)
-        self.note(
-            "warning",
-            f"product {product}: the feed was silent while the book moved; started over from a snapshot",
-        )
-        self.publish()
+                # A batch that is under way explains it; if none comes, the feed is frozen.
+                await trio.sleep(BATCH_GRACE_S)
+                if book.proven_ns != before or product in self.market.wanted:
+                    continue
+                self.market.frozen += 1
+                await self.read_anew(product)
+                self.note(
+                    "warning",
+                    f"product {product}: the feed was silent while the book moved; started over from a"
+                    " snapshot",
+                )
+            self.publish()
 
     async def doubt(self) -> None:
         """Books that no snapshot would prove as they are start over from one, again and again; it is told
         once until they are right.
         """
         for product, book in self.market.books.items():
-            problem = "" if product in self.market.wanted else self._problem(book)
-            if not problem:
+            ahead_ms = book.proven_ms - self.clock.now_ms()
+            sound = book.usable and ahead_ms <= self.settings.max_clock_skew
+            if sound or product in self.market.wanted:  # a wanted one starts over anyway
                 self.market.doubted.discard(product)
                 continue
+            ahead, crossed = f"{ahead_ms} ms ahead of our clock", "crossed or has an empty side"
+            problem = f"the book is {ahead if book.usable else crossed}"
             await self.read_anew(product)
             if product not in self.market.doubted:
                 self.market.doubted.add(product)
                 self.note("warning", f"product {product}: {problem}; started over from a snapshot")
             self.publish()
-
-    def _problem(self, book: LocalBook) -> str:
-        ahead_ms = book.proven_ms - self.clock.now_ms()
-        if not book.usable:
-            return "the book is crossed or has an empty side"
-        return (
-            f"the book is {ahead_ms} ms ahead of our clock" if ahead_ms > self.settings.max_clock_skew else ""
-        )
 
     async def read_rules(self) -> None:
         """The venue's rules, oracle prices and trading status with them, and whether the venue is active;
@@ -265,7 +258,7 @@ class _Feed(msgspec.Struct, frozen=True):
             self.publish()
 
     async def read_clock(self) -> None:
-        """One measurement of the venue's clock."""
+        """Measure once how far the venue's clock is from ours. Raises `VenueError` when it cannot."""
         await measure_clock(self.venue, self.clock)
 
     async def every(
@@ -296,40 +289,11 @@ class _Feed(msgspec.Struct, frozen=True):
                 await soon.newer_than(seen)
 
 
-async def run(
-    venue: Venue,
-    rules: VenueRules,
-    out: Latest[PairQuote],
-    clock: VenueClock,
-    settings: Settings,
-    observe: Observe,
-    rng: random.Random,
-    *,
-    tell: Callable[[VenueRules, bool], None] = lambda _rules, _changed: None,
-    doubted: Latest[Ms] | None = None,
-    pulse: Pulse | None = None,
-    task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
-) -> None:
-    """Keep `out` filled until cancelled. `rng` spreads the attempts to connect.
-
-    `tell(rules, changed)` takes every reading of the venue's rules; `doubted` holds the venue time at which
-    somebody last had reason to doubt them.
-    """
-    feed = _Feed(
-        venue,
-        MarketState.of(rules),
-        out,
-        clock,
-        settings,
-        Notes(observe, clock, "market_data"),
-        rng,
-        pulse or Pulse(),
-        tell,
-        doubted or Latest(),
-    )
+async def run(feed: Feed, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    """Keep `feed.out` filled until cancelled."""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(feed.stream)
-        nursery.start_soon(feed.every, settings.max_quote_age / 8_000, feed.prove)
+        nursery.start_soon(feed.every, feed.settings.max_quote_age / 8_000, feed.prove)
         nursery.start_soon(feed.every, DOUBT_EVERY_S, feed.doubt)
         nursery.start_soon(feed.every, RULES_EVERY_S, feed.read_rules, feed.doubted)
         nursery.start_soon(feed.every, CLOCK_EVERY_S, feed.read_clock)

@@ -611,46 +611,58 @@ def _tradable(quote: PairQuote) -> bool:
     return quote.venue_active and quote.eth.status == quote.sol.status == "live"
 
 
+class Slots(msgspec.Struct, frozen=True):
+    """The conflating slots that sizing reads, newest wins, and the one that it writes."""
+
+    quotes: Latest[PairQuote]
+    held: Latest[Held]
+    directives: Latest[Directive]
+    rules: Latest[VenueRules] = msgspec.field(default_factory=Latest)
+    """The venue's: each look goes by those of its moment."""
+    doubted: Latest[Ms] = msgspec.field(default_factory=Latest)
+    """See `Look.doubted_ms`."""
+    waiting: Latest[Waiting] = msgspec.field(default_factory=Latest)
+    """Written: why no entry is proposed just now."""
+
+
 async def run(
-    quotes: Latest[PairQuote],
-    held: Latest[Held],
-    directives: Latest[Directive],
+    slots: Slots,
     post: Callable[[msgspec.Struct], None],
     sizer: Sizer,
     clock: VenueClock,
     observe: Observe,
     *,
-    rules: Latest[VenueRules] | None = None,
-    doubted: Latest[Ms] | None = None,
-    waiting: Latest[Waiting] | None = None,
     pulse: Pulse | None = None,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Look whenever quotes, holdings or the directive change, and at least every `TICK_S`; post each decision
     to the supervisor.
-
-    `rules`: the venue's, newest wins; each look goes by those of its moment. `doubted`: see
-    `Look.doubted_ms`.
     """
     memory = Memory()
     barred: Denial | None = None
+    watched = (slots.quotes, slots.held, slots.directives)
     seen = (-1, -1, -1)
     pulse = pulse or Pulse()
     task_status.started()
     while True:
         pulse.expect("its next look", TICK_S)
         with trio.move_on_after(TICK_S):
-            await _any_newer((quotes, held, directives), seen)
-        seen = (quotes.version, held.version, directives.version)
-        if held.value is None or directives.value is None:
+            await _any_newer(watched, seen)
+        seen = (slots.quotes.version, slots.held.version, slots.directives.version)
+        if slots.held.value is None or slots.directives.value is None:
             continue
-        if rules is not None and rules.value is not None:
-            sizer = msgspec.structs.replace(sizer, rules=rules.value)
-        doubted_ms = doubted.value if doubted is not None else None
-        look = Look(quotes.value, held.value, directives.value, clock.now_ms(), doubted_ms or Ms(0))
+        if slots.rules.value is not None:
+            sizer = msgspec.structs.replace(sizer, rules=slots.rules.value)
+        look = Look(
+            slots.quotes.value,
+            slots.held.value,
+            slots.directives.value,
+            clock.now_ms(),
+            slots.doubted.value or Ms(0),
+        )
         memory, decision = sizer.step(memory, look)
-        if waiting is not None and (now := sizer.waiting(memory, look)) != waiting.value:
-            waiting.put(now)
+        if (waiting := sizer.waiting(memory, look)) != slots.waiting.value:
+            slots.waiting.put(waiting)
         before, barred = barred, sizer.barred(look)
         if barred and (before is None or before.code != barred.code):
             post(Denied(barred.code, barred.detail))
@@ -658,19 +670,9 @@ async def run(
             observe(Note(clock.utc_ns(), "info", "sizing", "entering is possible again"))
         if isinstance(decision, SizingPlan):
             early = sizer.leaves_early(look)
-            note = f"{decision.purpose}, {early.code}: {early.detail}" if early else decision.purpose
-            observe(
-                Hop(
-                    clock.utc_ns(),
-                    "sizing proposes",
-                    0,
-                    0,
-                    "",
-                    decision.eth.amount,
-                    decision.sol.amount,
-                    note,
-                )
-            )
+            note = f"{decision.purpose}, {early.text}" if early else decision.purpose
+            eth, sol = decision.eth.amount, decision.sol.amount
+            observe(Hop(clock.utc_ns(), "sizing proposes", 0, 0, "", eth, sol, note))
         if decision is not None:
             post(decision)
 

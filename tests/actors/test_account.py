@@ -9,6 +9,7 @@ from actors import account
 from messages.execution import Fill, OrderUpdate
 from messages.lifecycle import AccountStream
 from messages.units import Base, Ns, Price, Quote
+from runtime.observe import Notes
 from tests.actors.fakes import FakeVenue, seeded, venue_clock
 
 
@@ -36,8 +37,7 @@ async def account_started(
             venue,
             to_ledger.append,
             posted.append,
-            venue_clock(),
-            lambda note: None,
+            Notes(lambda note: None, venue_clock(), "account"),
             seeded(1),
             task_status=task_status,
         )  # type: ignore[arg-type]
@@ -88,7 +88,8 @@ async def test_a_ledger_that_is_stuck_is_a_crash_and_not_a_wait(autojump_clock: 
         raise OverflowError(message)
 
     with pytest.RaisesGroup(OverflowError):
-        await account.run(venue, full, lambda message: None, venue_clock(), lambda note: None, seeded(1))  # type: ignore[arg-type]
+        note = Notes(lambda note: None, venue_clock(), "account")
+        await account.run(venue, full, lambda message: None, note, seeded(1))  # type: ignore[arg-type]
 
 
 async def test_what_traded_before_the_first_connection_is_history_and_not_handed_on(

@@ -10,11 +10,12 @@ from trio.testing import MockClock
 from actors import account, leg
 from actors.leg import Tools
 from actors.market_data import actor as market_data
-from actors.market_data.actor import ROUND_S
+from actors.market_data.actor import ROUND_S, Feed, MarketState
 from actors.sizing import actor as sizing
-from actors.sizing.actor import Sizer
+from actors.sizing.actor import Sizer, Slots
 from messages.settings import Settings
 from runtime.mailbox import Latest, Mailbox
+from runtime.observe import Notes
 from runtime.pulse import STALL_S, Pulse, Watch
 from tests.actors.fakes import (
     FREE,
@@ -91,15 +92,13 @@ def feeds(nursery: trio.Nursery, venue: FakeVenue) -> Watch:
 
     async def books() -> None:
         pulse = watch.fresh("market_data")
-        await market_data.run(
-            venue, RULES, Latest(), clock, Settings(), lambda note: None, seeded(1), pulse=pulse
-        )  # type: ignore[arg-type]
+        state, note = MarketState.of(RULES), Notes(lambda note: None, clock, "market_data")
+        await market_data.run(Feed(venue, state, Latest(), clock, Settings(), note, seeded(1), pulse))  # type: ignore[arg-type]
 
     async def events() -> None:
         pulse = watch.fresh("account")
-        await account.run(
-            venue, lambda m: None, lambda m: None, clock, lambda note: None, seeded(1), pulse=pulse
-        )  # type: ignore[arg-type]
+        note = Notes(lambda note: None, clock, "account")
+        await account.run(venue, lambda m: None, lambda m: None, note, seeded(1), pulse=pulse)  # type: ignore[arg-type]
 
     nursery.start_soon(books)
     nursery.start_soon(events)
@@ -160,9 +159,7 @@ async def test_sizing_looks_ten_times_a_second_though_nothing_changes(
 
     async def run() -> None:
         await sizing.run(
-            Latest(),
-            Latest(held()),
-            Latest(FREE),
+            Slots(Latest(), Latest(held()), Latest(FREE)),
             lambda m: None,
             Sizer(SETTINGS, RULES),
             venue_clock(),

@@ -7,7 +7,7 @@ import pytest
 import trio
 
 from actors.market_data import actor as market_data
-from actors.market_data.actor import MarketState
+from actors.market_data.actor import Feed, MarketState
 from actors.market_data.local_book import LEVELS_KEPT, LocalBook
 from messages.lifecycle import Note
 from messages.market import BookDelta, BookSnapshot, Level, PairQuote
@@ -15,6 +15,7 @@ from messages.settings import Settings
 from messages.units import Base, Ns, Price
 from runtime.clock import RunClock, VenueClock
 from runtime.mailbox import Latest
+from runtime.observe import Notes
 from tests.actors.fakes import RULES, START_MS, FakeVenue, book_snapshot, delta, seeded
 from tests.shared_data import shared
 from venue.protocol import Busy, Unreachable
@@ -121,16 +122,10 @@ class MarketDataBench:
         }
 
     async def run(self, *, task_status: trio.TaskStatus[None]) -> None:
-        await market_data.run(
-            self.venue,
-            RULES,
-            self.out,
-            self.clock,
-            Settings(),
-            self.notes.append,
-            seeded(1),
-            task_status=task_status,
-        )  # type: ignore[arg-type]
+        note = Notes(self.notes.append, self.clock, "market_data")
+        state = MarketState.of(RULES)
+        feed = Feed(self.venue, state, self.out, self.clock, Settings(), note, seeded(1))  # type: ignore[arg-type]
+        await market_data.run(feed, task_status=task_status)
 
     def quote(self) -> PairQuote:
         assert self.out.value is not None

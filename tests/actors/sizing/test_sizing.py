@@ -5,7 +5,7 @@ import pytest
 import trio
 
 from actors.sizing import actor as sizing
-from actors.sizing.actor import ENTRY_PATIENCE_MS, ENTRY_TRIES, PRICE_MS, Decision, Look, Memory, Sizer
+from actors.sizing.actor import ENTRY_PATIENCE_MS, ENTRY_TRIES, PRICE_MS, Decision, Look, Memory, Sizer, Slots
 from messages.execution import Doubt
 from messages.lifecycle import Denied, Directive, Held, Legging, Note
 from messages.market import PairQuote
@@ -381,9 +381,7 @@ async def test_the_actor_proposes_on_the_newest_quote_only(
 
     async def run(*, task_status: trio.TaskStatus[None]) -> None:
         await sizing.run(
-            quotes,
-            holding,
-            Latest(FREE),
+            Slots(quotes, holding, Latest(FREE)),
             posted.append,
             Sizer(SETTINGS, RULES),
             clock,
@@ -413,9 +411,7 @@ async def test_a_hold_ends_without_a_new_quote(
 
     async def run(*, task_status: trio.TaskStatus[None]) -> None:
         await sizing.run(
-            Latest(quote(clock.now_ms())),
-            holding,
-            Latest(FREE),
+            Slots(Latest(quote(clock.now_ms())), holding, Latest(FREE)),
             posted.append,
             Sizer(SETTINGS, RULES),
             clock,
@@ -476,7 +472,7 @@ async def test_why_nothing_is_entered_is_said_once_when_it_begins_and_once_when_
 
     async with trio.open_nursery() as nursery:
         await nursery.start(
-            sizing.run, quotes, holding, directives, said, Sizer(SETTINGS, RULES), venue_clock(), said
+            sizing.run, Slots(quotes, holding, directives), said, Sizer(SETTINGS, RULES), venue_clock(), said
         )
         await trio.sleep(1)
         holding.put(held())
