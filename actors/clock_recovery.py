@@ -10,6 +10,10 @@ The venue's clock may jump without ours. An order that it refuses for its receiv
 time alone is asked for, at once.
 """
 
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TypeVar
+
 import trio
 
 from actors.tree import Channels, World
@@ -20,6 +24,7 @@ from runtime.observe import Notes
 from venue.protocol import VenueError
 from venue.venue_time import MISTIMED, measure_clock
 
+Answer = TypeVar("Answer")
 AGAIN_S = 0.2
 """Pause before the venue is asked once more."""
 
@@ -66,42 +71,33 @@ class ClockRecovery:
                 f"the {outcome.leg} order was refused with {outcome.code}: the venue's time is measured"
                 " again",
             )
-            nursery.start_soon(self._measure_once)
+            nursery.start_soon(self._measure)
 
-    async def _measure_once(self) -> None:
+    async def _measure(self) -> None:
+        venue, clock = self._world.venue, self._world.clock
         try:
-            await self._measure()
+            await self._answered(partial(measure_clock, venue, clock))
         finally:
             self._measures = False
 
     async def _learn(self, since_ns: int) -> None:
+        """All that is to be known again after the jump at steady time `since_ns`, one after the other."""
         await self._world.venue.disconnect()
         await self._measure()
-        await self._read_account()
-        await self._books_read_after(since_ns)
+        self._channels.to_ledger.post(await self._answered(self._world.venue.reads.account))
+        seen = 0
+        while (await self._channels.quotes.newer_than(seen)).read_ns <= since_ns:
+            seen = self._channels.quotes.version
+        # After another jump meanwhile, what was learnt is from before it: that one's own task says so.
         if since_ns == self._jumped_ns:
             self.known_ms = self._world.clock.now_ms()
             self._note("info", "the venue's time, the account and both books have been read again")
 
-    async def _measure(self) -> None:
+    async def _answered(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
+        """The venue's answer, asked for until it comes."""
         while True:
             try:
-                return await measure_clock(self._world.venue, self._world.clock)
+                return await ask()
             except VenueError as error:
-                await self._asked_in_vain(error)
-
-    async def _read_account(self) -> None:
-        while True:
-            try:
-                return self._channels.to_ledger.post(await self._world.venue.reads.account())
-            except VenueError as error:
-                await self._asked_in_vain(error)
-
-    async def _asked_in_vain(self, error: VenueError) -> None:
-        self._note("warning", f"after a clock jumped: {error}")
-        await trio.sleep(AGAIN_S)
-
-    async def _books_read_after(self, since_ns: int) -> None:
-        seen = 0
-        while (await self._channels.quotes.newer_than(seen)).read_ns <= since_ns:
-            seen = self._channels.quotes.version
+                self._note("warning", f"after a clock jumped: {error}")
+                await trio.sleep(AGAIN_S)

@@ -4,6 +4,8 @@ reconciling the account.
 Answers go to the ledger.
 """
 
+from collections.abc import Awaitable, Callable
+
 import msgspec
 import trio
 
@@ -11,7 +13,7 @@ from actors.tree import Channels, World
 from messages.execution import Doubt, Resolved
 from messages.money import MoneyAsk
 from runtime.observe import Notes
-from venue.protocol import ASKED_S, UNSAID, VenueError
+from venue.protocol import ASKED_S, UNSAID, Reads, VenueError
 from venue.resolve import look_up, resolve
 
 RECONCILE_S = (0.2, 5.0)
@@ -31,6 +33,8 @@ MONEY_S = (0.25, 5.0, 30.0)
 """Pause between two questions about money: the first while something is not explained, doubling, the
 longest, and while nothing is waited for.
 """
+Asking = Callable[[Doubt, Reads, Callable[[Resolved], None]], Awaitable[None]]
+"""`resolve` or `look_up`."""
 LATER_S = 0.005
 """A reading proves something only when the engine names a later millisecond than that of what happened
 last.
@@ -55,7 +59,7 @@ class Reconciliation:
         self._money_trouble = ""
 
     def reconcile_soon(self) -> None:
-        """Something has changed: read the account now."""
+        """Something has changed: read the account now, not at the end of the pause."""
         self._wanted.set()
 
     def resolve_doubts(self, nursery: trio.Nursery) -> None:
@@ -64,17 +68,16 @@ class Reconciliation:
         for doubt in held.doubts if held else ():
             if doubt.order_digest not in self._resolving:
                 self._asking_since = trio.current_time()
-                self._start(nursery, doubt)
-
-    def _start(self, nursery: trio.Nursery, doubt: Doubt) -> None:
-        self._resolving.add(doubt.order_digest)
-        nursery.start_soon(self._resolve, doubt)
+                order = f"{doubt.leg.upper()} order {doubt.order_digest[:10]}"
+                self._note("warning", f"{order} unknown: asking the exchange until it is resolved")
+                self._resolving.add(doubt.order_digest)
+                nursery.start_soon(self._ask_about, doubt, resolve)
 
     def price_again(self, nursery: trio.Nursery) -> None:
         """Ask the archive about every order whose price is an estimate, whose numbers did not fit, that may
         have traded more than is booked, or that positions alone say never traded.
 
-        The final word of the first may have died with the ledger that was to write it down.
+        The answer to the first question may have died with the ledger that was to write it down.
         """
         held, now_s = self._channels.held.value, trio.current_time()
         unpriced = (*held.unpriced, *held.absent, *held.unconfirmed) if held else ()
@@ -89,11 +92,15 @@ class Reconciliation:
             if now_s >= due_s and doubt.order_digest not in self._resolving:
                 self._ask_again[doubt.order_digest] = (now_s + pause_s, min(2 * pause_s, AGAIN_S[1]))
                 self._resolving.add(doubt.order_digest)
-                nursery.start_soon(self._look_up, doubt)
+                nursery.start_soon(self._ask_about, doubt, look_up)
 
-    async def _look_up(self, doubt: Doubt) -> None:
+    async def _ask_about(self, doubt: Doubt, ask: Asking) -> None:
+        def take(answer: Resolved) -> None:
+            self._channels.to_ledger.post(answer)
+            self._world.observe(answer)
+
         try:
-            await look_up(doubt, self._world.venue.reads, self._resolved)
+            await ask(doubt, self._world.venue.reads, take)
         finally:
             self._resolving.discard(doubt.order_digest)
 
@@ -106,7 +113,17 @@ class Reconciliation:
         while True:
             ask = held.money_ask if (held := self._channels.held.value) is not None else MoneyAsk()
             self._money_since_s = (self._money_since_s or trio.current_time()) if ask.due else 0.0
-            await self._ask_money(ask)
+            asked_ms = self._world.clock.now_ms()
+            try:
+                answer = await self._world.venue.reads.money_since(ask.events_after, ask.payments_after)
+            except VenueError as error:
+                trouble = f"the archive did not say what moved money: {error}"
+                if trouble != self._money_trouble:  # silence is one event, however often it is asked
+                    self._note("warning", trouble)
+                self._money_trouble = trouble
+            else:
+                self._money_trouble = ""
+                self._channels.to_ledger.post(msgspec.structs.replace(answer, asked_ms=asked_ms))
             await self._money_due(pause_s if ask.due else MONEY_S[2])
             pause_s = min(2 * pause_s, MONEY_S[1]) if ask.due else MONEY_S[0]
 
@@ -119,22 +136,6 @@ class Reconciliation:
                     return
                 seen = self._channels.held.version
             await trio.sleep_forever()
-
-    async def _ask_money(self, ask: MoneyAsk) -> None:
-        asked_ms = self._world.clock.now_ms()
-        try:
-            answer = await self._world.venue.reads.money_since(ask.events_after, ask.payments_after)
-        except VenueError as error:
-            self._money_note(f"the archive did not say what moved money: {error}")
-        else:
-            self._money_trouble = ""
-            self._channels.to_ledger.post(msgspec.structs.replace(answer, asked_ms=asked_ms))
-
-    def _money_note(self, text: str) -> None:
-        """An archive that does not answer is one event, however often it is asked."""
-        if text != self._money_trouble:
-            self._money_trouble = text
-            self._note("warning", text)
 
     def ask_tradable(self, nursery: trio.Nursery) -> None:
         """Ask whether both legs can be traded now; the answer comes to the supervisor's inbox within
@@ -164,26 +165,16 @@ class Reconciliation:
         explained = held is None or not held.money_ask.due or now_s > (self._money_since_s or now_s) + FINAL_S
         return priced and explained
 
-    async def _resolve(self, doubt: Doubt) -> None:
-        self._note(
-            "warning",
-            f"{doubt.leg.upper()} order {doubt.order_digest[:10]} unknown: asking the exchange until it is"
-            " resolved",
-        )
-        try:
-            await resolve(doubt, self._world.venue.reads, self._resolved)
-        finally:
-            self._resolving.discard(doubt.order_digest)
-
-    def _resolved(self, answer: Resolved) -> None:
-        self._channels.to_ledger.post(answer)
-        self._world.observe(answer)
-
     async def reconcile_for_ever(self) -> None:
-        """Read the account after every plan, and now and then; the ledger compares it with its own word."""
+        """Read the account after every plan, and now and then; the ledger compares it with its own fills."""
         pause_s = RECONCILE_S[0]
         while True:
-            await self._until_due(pause_s)
+            # Until something has changed, or a proof is missing after `pause_s`; else the longest pause.
+            with trio.move_on_after(RECONCILE_S[1]):
+                with trio.move_on_after(pause_s):
+                    await self._wanted.wait()
+                if not self._wanted.is_set() and not self._pending():
+                    await self._wanted.wait()
             pause_s = RECONCILE_S[0] if self._wanted.is_set() else min(2 * pause_s, RECONCILE_S[1])
             await trio.sleep(LATER_S)
             self._wanted = trio.Event()
@@ -194,14 +185,6 @@ class Reconciliation:
                 await trio.sleep(RECONCILE_S[0])
             else:
                 self._channels.to_ledger.post(snapshot)
-
-    async def _until_due(self, pause_s: float) -> None:
-        """Until something has changed, or a proof is missing after `pause_s`; the longest pause otherwise."""
-        with trio.move_on_after(RECONCILE_S[1]):
-            with trio.move_on_after(pause_s):
-                await self._wanted.wait()
-            if not self._wanted.is_set() and not self._pending():
-                await self._wanted.wait()
 
     def _pending(self) -> bool:
         held = self._channels.held.value

@@ -33,7 +33,6 @@ from messages.lifecycle import (
     Held,
     Stopping,
 )
-from messages.settings import Settings
 from messages.units import Ms
 from runtime.observe import Notes
 from venue.closing import on_the_steps
@@ -106,7 +105,7 @@ class RunEnding:
         self.closing_refused = False
         """Was closing a pair proposed, and not even sealed?"""
         self._signing = SignerStatus()
-        self._beaten = False
+        self._superseded = False
         self._lost = ""
         """Why the ledger's file is not the one that was opened any more."""
         self._stop: Stop | None = None
@@ -114,39 +113,48 @@ class RunEnding:
         self._closing_since: float | None = None
         self._remaining_since: float | None = None
         self._left: Leave | None = None
-        self._strange: Literal["", "refused", "halt"] = ""
-        """How a run ends that has met something which is not ours: there from the beginning, or while it
-        was running.
+        self._foreign: Literal["", "refused", "halt"] = ""
+        """How a run ends that has met something which is not Evenkeel's: refused where it was there from the
+        beginning, a halt where it came while this run was trading.
         """
 
     def look_at_epoch(self) -> bool:
         """Has a guard started a newer epoch? Then this run is over."""
-        self._beaten = self._beaten or self._world.state.beaten
-        return self._beaten
+        self._superseded = self._superseded or self._world.state.beaten
+        return self._superseded
 
     def now(self, *, settled: bool, idle: bool) -> Ending | None:
         """The ending that is due now. `settled`: nothing is being asked of the venue; `idle`: the barrier
         has no plan.
         """
         held = self._channels.held.value
-        if self._beaten:
+        # First what cannot wait for anything: a guard that closes for us, and a stop whose time is over.
+        if self._superseded:
             return self._stands_down()
         if self._stop and trio.current_time() > self._stop_by:
             return self._stopped(held)
-        if held is not None and held.foreign:
-            self._meet_strangers()
-            if self._taken_from_us(held):
-                return self.halt("FOREIGN_FILL", held.foreign)
-        if held is not None and held.no_entry and held.no_entry.code == LEDGER_GONE:
-            self._lose_ledger(held.no_entry.detail)
-        if held is not None and (ending := self._cannot_close(held, idle=idle)):
-            return ending
-        waiting = held is None or (held.awaiting_proof and not held.foreign) or not settled
-        if held is None or waiting or held.phase != "flat" or not idle:
+        if held is None:
             return None
-        return self._flat_ending(held)
+        if held.foreign and not self._foreign:
+            # Nothing of it is touched; Evenkeel's positions are closed and the run ends.
+            self._foreign = "halt" if self.placed else "refused"
+            self._channels.directive.put(Directive(enter=False, leave_now=True, reason="FOREIGN"))
+        if held.no_entry and held.no_entry.code == LEDGER_GONE and not self._lost:
+            # What is held is closed by what this process knows; a person has to look before the next entry.
+            self._lost = held.no_entry.detail
+            self._enter_no_more(LEDGER_GONE, self._lost)
+        ending = self._never_flat(held, idle=idle)
+        waiting = (held.awaiting_proof and not held.foreign) or not settled
+        if ending or waiting or held.phase != "flat" or not idle:
+            return ending
+        return self._needs_a_person(held) or self._no_more(held)
 
-    def _cannot_close(self, held: Held, *, idle: bool) -> Ending | None:
+    def _never_flat(self, held: Held, *, idle: bool) -> Ending | None:
+        """What keeps this run from ever being flat: it halts, and ESCAPE closes what it can."""
+        if held.foreign and held.phase in {"open", "uneven"} and held.flattens >= CLOSES_TRIED:
+            # Somebody has closed a leg of ours, so our fills will never say flat; ESCAPE goes by what the
+            # exchange reports.
+            return self.halt("FOREIGN_FILL", held.foreign)
         if self.unreachable:
             return self.halt("LEG_UNREACHABLE", self.unreachable)
         if idle and self._signing.over(held):
@@ -154,10 +162,8 @@ class RunEnding:
         if idle and (rest := self._remainder(held)):
             return self.halt("REMAINDER", rest)
         if self._close_overdue(held):
-            return self.halt(
-                "CLOSE_OVERDUE",
-                f"the exchange has refused to close for {self._world.settings.venue_patience // 1000} s",
-            )
+            patience_s = self._world.settings.venue_patience // 1000
+            return self.halt("CLOSE_OVERDUE", f"the exchange has refused to close for {patience_s} s")
         return None
 
     def _remainder(self, held: Held) -> str:
@@ -183,81 +189,52 @@ class RunEnding:
         `venue_patience`?
         """
         self.closing_refused = self.closing_refused and held.phase != "flat"
-        settled = held.phase == "flat" or (
-            held.phase == "open" and not held.flattens and not self.closing_refused
+        hedged = held.phase == "open" and not held.flattens and not self.closing_refused
+        # An order of a plan in flight may still arrive until its window has passed; after that it is in doubt
+        # only because the venue does not answer.
+        arriving_ms = max((doubt.recv_time_ms for doubt in held.doubts), default=None)
+        under_way = held.phase == "in_flight" and (
+            arriving_ms is None or self._world.clock.now_ms() <= arriving_ms
         )
-        if settled:
+        now_s = trio.current_time()
+        if held.phase == "flat" or hedged:
             self._closing_since = None
-        elif self._closing_since is None and not self._under_way(held):
-            self._closing_since = trio.current_time()
-        return (
-            self._closing_since is not None
-            and trio.current_time() > self._closing_since + self._world.settings.venue_patience / 1000
-        )
+        elif self._closing_since is None and not under_way:
+            self._closing_since = now_s
+        patience_s = self._world.settings.venue_patience / 1000
+        return self._closing_since is not None and now_s > self._closing_since + patience_s
 
-    def _under_way(self, held: Held) -> bool:
-        """Is a plan in flight of which an order may still arrive? One whose window has passed is in doubt
-        only because the venue does not answer.
+    def _needs_a_person(self, held: Held) -> Ending | None:
+        """Flat and idle: must a person look before the next entry, or has one stopped the run? Asked before
+        what is merely done, so that it hides neither.
         """
-        arriving = not held.doubts or self._world.clock.now_ms() <= max(
-            doubt.recv_time_ms for doubt in held.doubts
-        )
-        return held.phase == "in_flight" and arriving
-
-    def _flat_ending(self, held: Held) -> Ending | None:
-        """Flat and idle: is there a reason not to go on?"""
-        if over_budget(held, self._world.settings, held.legging.since_ms):
-            return self.halt("LEGGING_BUDGET", _stood_alone(held, self._world.settings))
+        settings, legging = self._world.settings, held.legging
+        if over_budget(held, settings, legging.since_ms):
+            kind = "legging_unknown" if legging.doubted else "legging_known"
+            used, allowed = fixed(legging.usd_s, 0), fixed(budget(legging, settings), 0)
+            words = f"cycle {held.cycle} was unhedged for {used} USD·s, {kind} allows {allowed}"
+            return self.halt("LEGGING_BUDGET", words)
         if self._lost or self._stop:
             return self.halt(LEDGER_GONE, self._lost) if self._lost else self._stopped(held)
         if self._world.state.halted:
             return Ending("halt", *self._world.state.halted)
         if held.foreign:
             refused = Ending("refused", "FOREIGN_POSITION", held.foreign)
-            return refused if self._strange == "refused" else self.halt("FOREIGN_FILL", held.foreign)
-        if denial := daily_loss(held, self._world.settings) or run_over(held, self._world.settings):
-            return self.halt(denial.code, denial.detail)
-        return self._no_more(held)
-
-    def _lose_ledger(self, why: str) -> None:
-        """Its file is gone: what is held is closed by what this process knows, and nothing is entered
-        again before a person has looked.
-        """
-        if not self._lost:
-            self._lost = why
-            self._enter_no_more(LEDGER_GONE, self._lost)
+            return refused if self._foreign == "refused" else self.halt("FOREIGN_FILL", held.foreign)
+        denial = daily_loss(held, settings) or run_over(held, settings)
+        return self.halt(denial.code, denial.detail) if denial else None
 
     def _no_more(self, held: Held) -> Ending | None:
         """Is all done, or may nothing more be entered?"""
-        if self._left:
-            return Ending(
-                "done" if self._left.code == RECORDING_ENDED else "refused",
-                self._left.code,
-                self._left.detail,
-            )
-        settings = self._world.settings
+        settings, left, no_entry = self._world.settings, self._left, held.no_entry
+        if left:
+            return Ending("done" if left.code == RECORDING_ENDED else "refused", left.code, left.detail)
         if settings.cycles is not None and held.attempts(count_skips=settings.count_skips) >= settings.cycles:
             return Ending("done")
-        if held.no_entry:
-            verifying = held.no_entry.code == VERIFYING  # that passes by itself
-            return None if verifying else Ending("refused", held.no_entry.code, held.no_entry.detail)
-        if held.unfit:
-            return Ending("refused", "MISFIT", held.unfit)
-        return self.refused or self.given_up
-
-    def _meet_strangers(self) -> None:
-        """Something at the venue is not explained by our intents. Nothing of it is touched; Evenkeel's
-        positions are closed and the run ends.
-        """
-        if not self._strange:
-            self._strange = "halt" if self.placed else "refused"
-            self._channels.directive.put(Directive(enter=False, leave_now=True, reason="FOREIGN"))
-
-    def _taken_from_us(self, held: Held) -> bool:
-        """Has somebody closed a leg of ours? Then our fills will never say flat: ESCAPE closes the rest of
-        the other, as the exchange reports it.
-        """
-        return held.phase in {"open", "uneven"} and held.flattens >= CLOSES_TRIED
+        if no_entry:
+            verifying = no_entry.code == VERIFYING  # that passes by itself
+            return None if verifying else Ending("refused", no_entry.code, no_entry.detail)
+        return Ending("refused", "MISFIT", held.unfit) if held.unfit else self.refused or self.given_up
 
     def leave(self, wish: Leave) -> None:
         """Make no new entries and close, because it was requested."""
@@ -319,12 +296,6 @@ class RunEnding:
             self._note(
                 "error", f"the halt could not be recorded, so the next start will not know of it: {error}"
             )
-
-
-def _stood_alone(held: Held, settings: Settings) -> str:
-    kind = "legging_unknown" if held.legging.doubted else "legging_known"
-    used, allowed = (fixed(amount, 0) for amount in (held.legging.usd_s, budget(held.legging, settings)))
-    return f"cycle {held.cycle} was unhedged for {used} USD·s, {kind} allows {allowed}"
 
 
 def open_legs(held: Held | None) -> str:

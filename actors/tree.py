@@ -130,7 +130,28 @@ class Tree:
         self.channels = channels
         self._rng = random.Random(world.seed)  # noqa: S311 - jitter, not secrets
         self._watch = Watch()
-        self.supervisor = Supervisor(self._root(), rng=self._rng)
+        feeds = (ChildSpec("market_data", self._market_data), ChildSpec("account", self._account))
+        answered_s = (world.settings.recv_time + ANSWER_AFTER_RECV_MS) / 1000
+        names: tuple[Leg, Leg] = ("eth", "sol")
+        legs = tuple(
+            ChildSpec(f"{name}_leg", partial(self._leg, name), shutdown_s=answered_s + LEG_TIDY_S)
+            for name in names
+        )
+        under_legs = self.group("legs", "one_for_all", (5, 60), legs)
+        # The order of starting: the ledger is up before a leg can send, and no decision comes before both.
+        trading = (
+            ChildSpec("ledger", self._ledger),
+            nested(under_legs, rng=self._rng),
+            ChildSpec("sizing", self._sizing),
+        )
+        under_feeds = self.group(
+            "feeds", "one_for_one", (10, 300), feeds, backoff=Backoff(0.25, 2, 30, 0.2, 60)
+        )
+        under_trading = self.group("trading", "rest_for_one", (5, 60), trading)
+        feeding = nested(under_feeds, rng=self._rng)
+        trade = nested(under_trading, rng=self._rng, restart="temporary", significant=True)
+        root = self.group("supervisor", "one_for_one", (3, 60), (feeding, trade), auto_shutdown=True)
+        self.supervisor = Supervisor(root, rng=self._rng)
 
     def legs_up(self) -> bool:
         """Are both legs running, neither of them told to stop?"""
@@ -145,28 +166,6 @@ class Tree:
             for name, why in self._watch.stalled(trio.current_time(), self.supervisor.running):
                 self.supervisor.stall(name, why)
 
-    def _root(self) -> SupervisorSpec:
-        feeds = (ChildSpec("market_data", self._market_data), ChildSpec("account", self._account))
-        answered_s = (self.world.settings.recv_time + ANSWER_AFTER_RECV_MS) / 1000
-        names: tuple[Leg, Leg] = ("eth", "sol")
-        legs = tuple(
-            ChildSpec(f"{name}_leg", partial(self._leg, name), shutdown_s=answered_s + LEG_TIDY_S)
-            for name in names
-        )
-        under_legs = self.group("legs", "one_for_all", (5, 60), legs)
-        trading = (
-            ChildSpec("ledger", self._ledger),
-            nested(under_legs, rng=self._rng),
-            ChildSpec("sizing", self._sizing),
-        )
-        under_feeds = self.group(
-            "feeds", "one_for_one", (10, 300), feeds, backoff=Backoff(0.25, 2, 30, 0.2, 60)
-        )
-        under_trading = self.group("trading", "rest_for_one", (5, 60), trading)
-        feeding = nested(under_feeds, rng=self._rng)
-        trade = nested(under_trading, rng=self._rng, restart="temporary", significant=True)
-        return self.group("supervisor", "one_for_one", (3, 60), (feeding, trade), auto_shutdown=True)
-
     def group(
         self,
         name: str,
@@ -177,7 +176,7 @@ class Tree:
         backoff: Backoff | None = None,
         auto_shutdown: bool = False,
     ) -> SupervisorSpec:
-        """One supervisor of the tree."""
+        """One supervisor of the tree: at most `limits[0]` restarts in `limits[1]` seconds."""
         return SupervisorSpec(
             name,
             strategy,

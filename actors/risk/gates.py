@@ -54,11 +54,20 @@ def venue_denial(attempt: Attempt) -> Denial | None:
 
 def staleness_denial(attempt: Attempt) -> Denial | None:
     """Can each product be traded, and is its book one of now?"""
-    checks = (
-        _untradable(name, leg) or _stale(name, leg, attempt.now_ms, attempt.settings)
-        for name, leg, _ in attempt.legs
-    )
-    return next((denial for denial in checks if denial), None)
+    settings = attempt.settings
+    for name, leg, _ in attempt.legs:
+        coin, age_ms, oldest_ms = _coin(name), attempt.now_ms - leg.proven_ms, settings.max_quote_age
+        if leg.status != "live":
+            return Denial("NOT_TRADABLE", f"{name} is {leg.status}, not live", f"{coin} is {leg.status}")
+        if age_ms > oldest_ms:
+            detail = f"the book of {name} was last confirmed {age_ms} ms ago, limit {oldest_ms} ms"
+            return Denial("QUOTE_STALE", detail, f"{coin} {age_ms} > {oldest_ms} ms")
+        # With a clock that such a book comes from no age means anything.
+        if -age_ms > settings.max_clock_skew:
+            limit_ms = settings.max_clock_skew
+            detail = f"the book of {name} is {-age_ms} ms ahead of our clock, limit {limit_ms} ms"
+            return Denial("QUOTE_STALE", detail, f"{coin} {-age_ms} > {limit_ms} ms ahead")
+    return None
 
 
 def skew_denial(attempt: Attempt) -> Denial | None:
@@ -148,24 +157,6 @@ def limit_price(price: int, amount: int, slippage: Bps, tick: int) -> Price:
     if amount > 0:
         return Price(max(worst // tick, -(-price // tick)) * tick)
     return Price(max(min(-(-worst // tick), price // tick), 1) * tick)
-
-
-def _untradable(name: str, leg: LegQuote) -> Denial | None:
-    if leg.status == "live":
-        return None
-    return Denial("NOT_TRADABLE", f"{name} is {leg.status}, not live", f"{_coin(name)} is {leg.status}")
-
-
-def _stale(name: str, leg: LegQuote, now_ms: int, settings: Settings) -> Denial | None:
-    """Also a book from the future is refused: with such a clock no age means anything."""
-    age_ms = now_ms - leg.proven_ms
-    if age_ms > settings.max_quote_age:
-        detail = f"the book of {name} was last confirmed {age_ms} ms ago, limit {settings.max_quote_age} ms"
-        return Denial("QUOTE_STALE", detail, f"{_coin(name)} {age_ms} > {settings.max_quote_age} ms")
-    if -age_ms > settings.max_clock_skew:
-        detail = f"the book of {name} is {-age_ms} ms ahead of our clock, limit {settings.max_clock_skew} ms"
-        return Denial("QUOTE_STALE", detail, f"{_coin(name)} {-age_ms} > {settings.max_clock_skew} ms ahead")
-    return None
 
 
 def _wide(name: str, leg: LegQuote, settings: Settings) -> Denial | None:

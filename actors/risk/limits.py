@@ -18,9 +18,9 @@ from messages.amounts import rate_percent, usd
 from messages.lifecycle import Denial, Held
 from messages.market import PairQuote
 from messages.settings import Settings
-from messages.sizing import LegOrder, SizingPlan
+from messages.sizing import SizingPlan
 from messages.units import ONE, Base, Bps, Quote, Rate, imbalance, notional
-from venue.protocol import PairTerms, ProductTerms
+from venue.protocol import PairTerms
 
 FEES = 4
 """Taker fees of a cycle: two in, two out."""
@@ -42,12 +42,26 @@ def plan_denial(plan: SizingPlan, held: Held, rules: PairTerms, settings: Settin
         return Denial("MARGIN", "the exchange does not report how much margin the account has")
     if has < needs:
         return Denial("MARGIN", short_of_margin(needs, has, settings))
-    return _near_liquidation(plan, held, rules, settings)
+    move, least = liquidation_move(plan, held, rules), settings.limits.min_liquidation_move
+    if move >= least:
+        return None
+    return Denial(
+        "LIQUIDATION_NEAR",
+        f"a move of {rate_percent(move)} % of one leg would liquidate, limits.min_liquidation_move ="
+        f" {rate_percent(least)} %: deposit more, or use a smaller --target",
+    )
 
 
 def margin_needed(plan: SizingPlan, rules: PairTerms, settings: Settings) -> Quote:
     """USDT0 (x18) of initial health that both legs take at their limits, with four taker fees and
     `margin_buffer`.
+    """
+    return Quote(initial_taken(plan, rules) * (ONE + settings.limits.margin_buffer) // ONE)
+
+
+def initial_taken(plan: SizingPlan, rules: PairTerms) -> Quote:
+    """USDT0 (x18) of initial health that the plan's orders take at their limits, with the fees of each and of
+    closing it again.
     """
     total = 0
     for order, product in ((plan.eth, rules.eth), (plan.sol, rules.sol)):
@@ -55,7 +69,7 @@ def margin_needed(plan: SizingPlan, rules: PairTerms, settings: Settings) -> Quo
         total += (
             notional(order.limit, order.amount) * (abs(ONE - weight) + FEES // 2 * product.taker_fee) // ONE
         )
-    return Quote(total * (ONE + settings.limits.margin_buffer) // ONE)
+    return Quote(total)
 
 
 def liquidation_move(plan: SizingPlan, held: Held, rules: PairTerms) -> Rate:
@@ -64,30 +78,15 @@ def liquidation_move(plan: SizingPlan, held: Held, rules: PairTerms) -> Rate:
     """
     health, slopes = int(held.maintenance_health or 0), []
     for order, product in ((plan.eth, rules.eth), (plan.sol, rules.sol)):
-        weight = _maintenance_weight(order, product)
+        weight = product.long_weight_maintenance if order.amount > 0 else product.short_weight_maintenance
         size = notional(order.limit, order.amount)
         health -= size * (abs(ONE - weight) + product.taker_fee) // ONE
         slopes.append(size * weight // ONE)
     return Rate(max(0, health) * ONE // max(*slopes, 1))
 
 
-def _maintenance_weight(order: LegOrder, product: ProductTerms) -> int:
-    return product.long_weight_maintenance if order.amount > 0 else product.short_weight_maintenance
-
-
-def _near_liquidation(plan: SizingPlan, held: Held, rules: PairTerms, settings: Settings) -> Denial | None:
-    move, least = liquidation_move(plan, held, rules), settings.limits.min_liquidation_move
-    if move >= least:
-        return None
-    words = (
-        f"a move of {rate_percent(move)} % of one leg would liquidate, limits.min_liquidation_move ="
-        f" {rate_percent(least)} %"
-    )
-    return Denial("LIQUIDATION_NEAR", f"{words}: deposit more, or use a smaller --target")
-
-
 def short_of_margin(needs: Quote, has: Quote, settings: Settings) -> str:
-    """What is missing, and the two cures."""
+    """How much margin is missing, and the two cures: a deposit, or a smaller target."""
     affordable = Quote(max(0, settings.target * has // needs))
     deposit = -(-(needs - has) // ONE)
     short = f"needs {usd(needs)} USDT0 free, has {usd(has)}: deposit {deposit}"

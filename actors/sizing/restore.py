@@ -6,12 +6,13 @@ votes), one FOK, by a run that may still enter, after everything that entering a
 account. Never by ESCAPE, guard or `flatten`, and never after a risk halt.
 """
 
+from actors.risk.limits import initial_taken
 from actors.risk.may_enter import entry_denial
 from messages.lifecycle import Denial, Held
 from messages.market import PairQuote
 from messages.settings import Settings
 from messages.sizing import Leg, SizingPlan
-from messages.units import ONE, Base, Quote, notional
+from messages.units import Base, notional
 from venue.protocol import PairTerms, ProductRules
 
 
@@ -43,20 +44,9 @@ def restore_denial(
     )
     if notional(order.limit, order.amount) < product.min_notional:
         return Denial("TOO_SMALL", f"{product.symbol} {order.amount.text()} is less than the venue takes")
-    if held.initial_health is None or held.initial_health < _needs(plan, terms):
+    if held.initial_health is None or held.initial_health < initial_taken(plan, terms):
         return Denial(
             "MARGIN", f"opening {product.symbol} again would take more initial health than there is"
         )
     alone = PairQuote(quote.version, quote.at_ms, leg, leg, quote.venue_active, quote.read_ns)
     return entry_denial(alone, now_ms, settings, order.amount, 0)
-
-
-def _needs(plan: SizingPlan, terms: PairTerms) -> Quote:
-    """USD (x18) of initial health that the order takes at its limit, with its fee and the fee of closing
-    it.
-    """
-    total = 0
-    for order, product in ((plan.eth, terms.eth), (plan.sol, terms.sol)):
-        weight = product.long_weight_initial if order.amount > 0 else product.short_weight_initial
-        total += notional(order.limit, order.amount) * (abs(ONE - weight) + 2 * product.taker_fee) // ONE
-    return Quote(total)
