@@ -30,7 +30,7 @@ class ChildFailed(Exception):
 
     @property
     def what(self) -> str:
-        """What happened, of its last sentence."""
+        """What happened: the first part of the last sentence that it said."""
         return str(self).splitlines()[-1].partition(" · ")[0]
 
     @property

@@ -21,7 +21,6 @@ import trio
 from actors.instance.state import holder_of_file, last_holder, read_state
 from actors.ledger import SCHEMA, Journal, LedgerFile
 from commands.access.disk import sync_of
-from commands.guard.log_lines import GuardWords
 from commands.guard.reach import Reach
 from commands.open_state.decision import decide, signs_of, trusted
 from commands.open_state.evidence import Evidence, VenueWord, gathered
@@ -58,14 +57,13 @@ class GuardClosing:
         reach: Reach,
         state: Path,
         acted: GuardActed,
-        words: GuardWords,
         *,
         signs: bool,
         run_pid: int = 0,
     ) -> None:
         """`run_pid`: the run's process; while it exists the ledger is its to write."""
         self._settings, self._reach, self._state, self._acted = settings, reach, state, acted
-        self._words, self._signs, self._run_pid = words, signs, run_pid
+        self._words, self._signs, self._run_pid = reach.words, signs, run_pid
         self._ledger = Path(settings.files.logs) / "ledger.sqlite"
         self._journal: Journal | None = None
         self._closed = (0, 0)
@@ -96,7 +94,7 @@ class GuardClosing:
                 outlive_call(self._journal.close)
 
     def _left_s(self) -> float:
-        """Of the patience."""
+        """Seconds that are left of `venue_patience`; negative once it is over."""
         return self._began_s + self._settings.venue_patience / 1000 - trio.current_time()
 
     async def _say_for_ever(self) -> None:
@@ -120,17 +118,9 @@ class GuardClosing:
         context = EscapeContext(
             venue, rules, self._reach.clock, settings, self._write, self._words.heard, self._acted.epoch
         )
-        escaped = await escape(
-            context,
-            task,
-            stored=self._stored(),
-            signs=self._signs,
-            then_every_s=SLOW_S,
-        )
-        gone = [
-            _gone_of(before, after)
-            for before, after in zip((task.eth, task.sol), (escaped.rest.eth, escaped.rest.sol), strict=True)
-        ]
+        escaped = await escape(context, task, stored=self._stored(), signs=self._signs, then_every_s=SLOW_S)
+        legs = zip((task.eth, task.sol), (escaped.rest.eth, escaped.rest.sol), strict=True)
+        gone = [before.high - after.high + before.low - after.low for before, after in legs]
         self._closed = _sum(self._closed, gone)
         if self._journal is None or not self._journal.recorded:
             self._unrecorded = _sum(self._unrecorded, gone)
@@ -249,7 +239,15 @@ class GuardClosing:
         """Is the ledger nobody's? The run's lock says so, as long as that file is still the run's own."""
         if holder_of_file(self._state) is not None:
             return False
-        return last_holder(self._state).pid == self._run_pid or not _exists(self._run_pid)
+        if last_holder(self._state).pid == self._run_pid or not self._run_pid:
+            return True
+        try:
+            os.kill(self._run_pid, 0)
+        except ProcessLookupError:
+            return True
+        except OSError:
+            return False
+        return False  # stopped or not; a number that was given again counts: only to read is safe
 
     def _stored(self) -> StoredEscape | None:
         return EscapeFile(self._state.with_suffix(".escape"), durable=False).read()
@@ -270,25 +268,6 @@ class GuardClosing:
                 self.rounds += 1
                 eth, sol = (Base(-leg.amount) for leg in (message.plan.eth, message.plan.sol))
                 self.left = f"ETH {eth.text()}, SOL {sol.text()} when the last orders were sent"
-
-
-def _exists(pid: int) -> bool:
-    """Is there such a process, stopped or not? A number that was given again counts: then the ledger is
-    only read, which is safe.
-    """
-    if not pid:
-        return False
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:
-        return True
-    return True
-
-
-def _gone_of(before: OwnPosition, after: OwnPosition) -> int:
-    return before.high - after.high + before.low - after.low
 
 
 def _without(task: ClosingTask, closed: tuple[int, int]) -> ClosingTask:

@@ -88,18 +88,17 @@ def _access(options: GuardOptions, words: GuardWords) -> tuple[Access, bool]:
     """Who we are at the venue, and whether we can sign: a key that cannot be had, for whatever reason,
     leaves what was signed in advance.
     """
+
+    def nobody_here(path: str) -> str:
+        why = f"{path} needs a passphrase, which a guard cannot ask for"
+        raise Problem("NO_PASSPHRASE", "venue.key", why, "")
+
     try:
-        return access(options.settings, options.url, os.environ, _nobody_here), True
+        return access(options.settings, options.url, os.environ, nobody_here), True
     except Exception as error:  # noqa: BLE001 - a keystore or a file can fail in any way, and the pair may be open
         why = error.message if isinstance(error, Problem) else one_line(error)
         words.say(f"no key of its own ({why}): only what was signed in advance can close", "warning")
         return place(options.settings, options.url), False
-
-
-def _nobody_here(path: str) -> str:
-    raise Problem(
-        "NO_PASSPHRASE", "venue.key", f"{path} needs a passphrase, which a guard cannot ask for", ""
-    )
 
 
 async def _guarding(options: GuardOptions, here: Access, signs: bool, words: GuardWords) -> int:
@@ -208,15 +207,12 @@ class GuardRun:
         us.
         """
         with trio.move_on_after(LOCK_S):
-            while not await self._tried_lock(stack):  # noqa: ASYNC110 - another process holds it
+            while True:
+                with ExitStack() as attempt, suppress(OSError):
+                    if attempt.enter_context(closing_alone(self._state)):
+                        stack.push(attempt.pop_all())
+                        return
                 await trio.sleep(LOOK_S)
-
-    async def _tried_lock(self, stack: ExitStack) -> bool:
-        with ExitStack() as attempt, suppress(OSError):
-            if attempt.enter_context(closing_alone(self._state)):
-                stack.push(attempt.pop_all())
-                return True
-        return False
 
     async def _new_epoch(self, dead: partial[bool]) -> int | None:
         """Epoch + 1 on disk; None when the run is not silent after all. Where nothing can be written, the
@@ -244,7 +240,7 @@ class GuardRun:
             "warning",
         )
         closing = GuardClosing(
-            self._settings, self._reach, self._state, acted, self._words, signs=self._signs, run_pid=self._pid
+            self._settings, self._reach, self._state, acted, signs=self._signs, run_pid=self._pid
         )
         code = OPEN
         async with trio.open_nursery() as nursery:

@@ -26,14 +26,12 @@ LINES_MAX = 120
 Level = Literal["debug", "info", "warning", "error"]
 
 
-def _on_stderr(line: str) -> None:
-    say(sys.stderr, line)
-
-
 class GuardWords:
     """One guard's lines. Never raises: a log that cannot be written stops nothing."""
 
-    def __init__(self, clock: Clock | None = None, write: Callable[[str], object] = _on_stderr) -> None:
+    def __init__(
+        self, clock: Clock | None = None, write: Callable[[str], object] = lambda line: say(sys.stderr, line)
+    ) -> None:
         self._clock = clock or WallClock()
         self._write = write
         self._said: dict[tuple[str, str], float] = {}

@@ -29,7 +29,7 @@ class Reach:
         transport: "httpx.AsyncBaseTransport | None" = None,
         local: Clock | None = None,
     ) -> None:
-        self.here, self._words = here, words
+        self.here, self.words = here, words
         self._dialer, self._transport = dialer or TcpDialer(), transport
         self._reads = HttpReads(
             here.gateway, here.sender, name=here.name, archive_url=here.archive, transport=transport
@@ -51,14 +51,14 @@ class Reach:
                 SigningAccount(here.sender, here.signer),
                 self.clock,
                 Transports(self._dialer, self._transport),
-                self._words.heard,
+                self.words.heard,
             )
             if old is not None:
                 await outlive(old.aclose, lambda _why: None)
         if self.clock.round_trip_ms is None:
             await outlive(
                 lambda: measure_clock(venue, self.clock),
-                lambda why: self._words.say(f"the exchange's clock: {why}"),
+                lambda why: self.words.say(f"the exchange's clock: {why}"),
             )
         return venue, rules
 

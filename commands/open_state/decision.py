@@ -53,7 +53,7 @@ class OpenAnswer(msgspec.Struct, frozen=True):
         return self.kind == "flat"
 
     def exit_code(self, otherwise: int) -> int:
-        """`otherwise`, which 4 beats."""
+        """The code of a command that would end with `otherwise`: 4 beats it, unless all is flat."""
         return otherwise if self.flat else OPEN
 
 
@@ -205,10 +205,18 @@ def signs_of(known: Evidence) -> list[str]:
     signs += [
         f"{word.why}, and by it {_open_by(word.held)} is open"
         for word in (known.ledger, *known.elsewhere)
-        if _doubtful(word)
+        if word.state not in {"good", "other"} and _open_by(word.held)
     ]
-    if known.escape is not None and not _newer(ledger, known.escape):
-        signs.append(f"{lost}, and the stored escape closes {pair_words(known.escape)}")
+    escape = known.escape
+    # A ledger that knows of the pair that the escape closes, or goes on later (an exit's rows come after the
+    # last signing), makes the escape a leftover.
+    knows_more = (
+        ledger is not None
+        and escape is not None
+        and (ledger.last_ms >= escape.signed_ms or bool(_open_by(ledger.held)))
+    )
+    if escape is not None and not knows_more:
+        signs.append(f"{lost}, and the stored escape closes {pair_words(escape)}")
     elif ledger is None and known.anchor is not None and known.anchor.may_be_open:
         signs.append(f"{lost}, and the state file says that a pair was entered from {known.anchor.logs}")
     elif (
@@ -252,17 +260,6 @@ def _open_by(held: Held | None) -> str:
     return open_legs(held) if held is not None else ""
 
 
-def _doubtful(word: LedgerWord) -> bool:
-    return word.state not in {"good", "other"} and bool(_open_by(word.held))
-
-
-def _newer(ledger: LedgerWord | None, escape: EscapeWord) -> bool:
-    """Does this ledger know of the pair that `escape` closes, or go on later? An exit's rows come after
-    the last signing: then it is a leftover.
-    """
-    return ledger is not None and (ledger.last_ms >= escape.signed_ms or bool(_open_by(ledger.held)))
-
-
 def _behind(known: Evidence, ledger: LedgerWord | None, index: int, position: int, rest: int) -> str:
     """Why an order of ours could be behind `rest` of a position that no intent explains; "" when none
     could.
@@ -272,14 +269,8 @@ def _behind(known: Evidence, ledger: LedgerWord | None, index: int, position: in
         return signs or known.ledger.why or "no ledger says whose it is"
     if signs or not ledger.grounded:
         return signs or f"{ledger.path} has no record of this position"
-    return _contradiction(ledger, ledger.held, index, position, rest)
-
-
-def _contradiction(ledger: LedgerWord, held: Held, index: int, position: int, rest: int) -> str:
-    """The same where the ledger is whole: does what third parties were seen to trade explain the
-    difference?
-    """
-    name, by_fills = LEGS[index].upper(), int(held.leg(LEGS[index]).amount)
+    # The ledger is whole: does what third parties were seen to trade explain the difference?
+    name, by_fills = LEGS[index].upper(), int(ledger.held.leg(LEGS[index]).amount)
     if ledger.unproven[index].part_of(rest) == rest:
         return (
             f"a {name} order of ours that was not heard of again, or whose fill did not fit, could be"
@@ -319,7 +310,7 @@ def _may_arrive(
 
 
 def cure_of(known: Evidence) -> str:
-    """What to type."""
+    """What to type: what closes it, or by which ledger it can be known again what is open."""
     found = trusted(known)
     if found is not None and found is not known.ledger and _open_by(found.held):
         return closing(str(Path(found.path).parent))
@@ -338,7 +329,7 @@ def closing(logs: str) -> str:
 
 
 def pair_words(escape: EscapeWord) -> str:
-    """The pair that a stored escape closes."""
+    """The pair that a stored escape closes, as it was held when it was signed."""
     return ", ".join(
         f"{name} {amount.text()}"
         for name, amount in (("ETH-PERP", escape.eth), ("SOL-PERP", escape.sol))

@@ -97,7 +97,7 @@ class EscapeWord(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, stored: StoredEscape) -> "EscapeWord":
-        """The pair that `stored` closes."""
+        """The pair that `stored` closes, and until when its orders may arrive."""
         plan = stored.plan
         return cls(
             Base(-plan.eth.amount), Base(-plan.sol.amount), int(plan.decided_ms), int(plan.recv_time_ms)
@@ -129,7 +129,7 @@ class Evidence(msgspec.Struct, frozen=True):
 
     @property
     def epoch(self) -> int:
-        """The latest that anything knows of."""
+        """The latest epoch that a state file or a ledger of this account knows of; 0 when none does."""
         return max(
             self.saved.epoch,
             *(word.epoch for word in (self.ledger, *self.elsewhere) if word.state != "other"),
@@ -160,7 +160,7 @@ def gathered(
     ours = [state_file(directory, identity) for identity in here.identities(logs, directory)] if here else []
     # What is remembered of a URL is what anybody was told there, on a bad wire too.
     ours = [*([mine] if mine and mine not in ours else []), *ours]
-    naming = [path for path in _there(directory) if path not in ours and _names(path, folder)]
+    naming = [path for path in _there(directory) if path not in ours and _logs_of(path) == folder]
     ours, strange = (ours, naming) if here else (naming, [])
     saved = strictest([read_state(path) for path in ours])
     ledger = ledger_word(logs / "ledger.sqlite", saved.anchor, here, full=full)
@@ -169,6 +169,8 @@ def gathered(
     elsewhere = [
         ledger_word(Path(each) / "ledger.sqlite", saved.anchor, here) for each in sorted(named - {folder})
     ]
+    where = f" --venue {here.name}" if here and here.live else ""
+    where += f" --url {here.gateway}" if here and here.network is None and here.gateway else ""
     return Evidence(
         ledger,
         str(logs),
@@ -182,7 +184,7 @@ def gathered(
         tuple((read_state(path), escape_word(path)) for path in strange),
         next((holder for path in ours if (holder := holder_of_file(path))), None),
         child=not here.gateway if here is not None else ledger.child,
-        where=_where(here) if here is not None else "",
+        where=where,
     )
 
 
@@ -206,11 +208,27 @@ def ledger_word(path: Path, anchor: Anchor | None, here: Access | None, *, full:
             return LedgerWord("empty", name, f"{name} is empty")
         return LedgerWord("unreadable", name, f"{name} cannot be read ({told(error)})")
     fold.reopened()
-    state, why = _judged(name, opened, here, broken, "" if known or anchor is None else _lost(name, anchor))
-    return msgspec.structs.replace(
-        _of_fold(fold, fold.epoch, opened, name, last_ns // 1_000_000),
-        state=state,
-        why=why,
+    lost = ""
+    if anchor is not None and not known:
+        row = anchor.last_hash.partition(":")[0]
+        lost = f"{name} does not have row {row} as it was written into {anchor.logs}:"
+        lost += " it was replaced, or is older"
+    state, why = _judged(name, opened, here, broken, lost)
+    return LedgerWord(
+        state,
+        name,
+        why,
+        held=fold.held(fold.epoch),
+        orders=frozenset(fold.orders),
+        grounded=fold.grounded,
+        third_party=(fold.third_party["eth"], fold.third_party["sol"]),
+        unproven=(_unproven(fold, "eth"), _unproven(fold, "sol")),
+        proven_ms=fold.view.agreed_ms or None,
+        last_ms=last_ns // 1_000_000,
+        epoch=fold.epoch,
+        halted=fold.latched,
+        opened=opened,
+        child=fold.started is not None and not fold.started.url,
         verified=verified,
     )
 
@@ -226,18 +244,6 @@ def _judged(
     if broken:
         return "broken", f"{name}: {broken}"
     return ("older", lost) if lost else ("good", "")
-
-
-def _lost(name: str, anchor: Anchor) -> str:
-    row = anchor.last_hash.partition(":")[0]
-    return (
-        f"{name} does not have row {row} as it was written into {anchor.logs}: it was replaced, or is older"
-    )
-
-
-def _where(here: Access) -> str:
-    venue = f" --venue {here.name}" if here.live else ""
-    return f"{venue} --url {here.gateway}" if here.network is None and here.gateway else venue
 
 
 def _resolved(folder: Path) -> Path:
@@ -260,32 +266,14 @@ def escape_word(path: Path) -> EscapeWord | None:
     return EscapeWord.of(stored) if stored else None
 
 
-def _names(path: Path, folder: str) -> bool:
+def _logs_of(path: Path) -> str:
     anchor = read_state(path).anchor
-    return anchor.logs == folder if anchor else last_holder(path).logs == folder
+    return anchor.logs if anchor else last_holder(path).logs
 
 
 def strictest(known: Sequence[Saved]) -> Saved:
     """Several state files of one subaccount as one."""
     return reduce(stricter, known, Saved())
-
-
-def _of_fold(fold: Fold, epoch: int, opened: Opened, name: str, last_ms: int) -> LedgerWord:
-    return LedgerWord(
-        "good",
-        name,
-        held=fold.held(epoch),
-        orders=frozenset(fold.orders),
-        grounded=fold.grounded,
-        third_party=(fold.third_party["eth"], fold.third_party["sol"]),
-        unproven=(_unproven(fold, "eth"), _unproven(fold, "sol")),
-        proven_ms=fold.view.agreed_ms or None,
-        last_ms=last_ms,
-        epoch=epoch,
-        halted=fold.latched,
-        opened=opened,
-        child=fold.started is not None and not fold.started.url,
-    )
 
 
 def _unproven(fold: Fold, leg: Leg) -> OwnPosition:

@@ -28,7 +28,7 @@ def at_the_end(known: World, held: Held | None, said: VenueWord) -> OpenAnswer:
 
 
 def evidence_at_the_end(known: World, held: Held | None, said: VenueWord) -> Evidence:
-    """What such a run's answer rests on."""
+    """What the answer of a run that ends rests on: its ledger, else the last that it heard of it."""
     word, snapshot = ledger_word(known.ledger, known.state.anchor, None), said.snapshot
     if held is not None and (
         word.held is None or word.state not in {"good", "broken"} or word.held.rows < held.rows

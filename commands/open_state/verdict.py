@@ -14,7 +14,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from commands.access.venue import Access
 from commands.output.words import OPEN, Problem, exposure
@@ -39,41 +39,29 @@ class Meant:
         """What the venue said to a start that is refused, after anything that this process has sent."""
 
     def learn(self, here: Access | None, settings: Settings) -> None:
-        """From here on it is known."""
+        """From here on it is known whose account is meant (None: nobody knows), and where its ledger is."""
         self.here, self.logs = here, Path(settings.files.logs)
 
     def forget(self) -> None:
-        """Another command line begins (in tests)."""
+        """Another command line begins: only tests run several in one process."""
         self.here = self.logs = self.said = None
 
 
 MEANT = Meant()
 
 
-class Found:
+class Found(NamedTuple):
     """What the files say. `counts`: something is open or unknown and nobody manages it."""
 
-    def __init__(
-        self,
-        words: str,
-        cure: str,
-        *,
-        counts: bool,
-        known: bool = True,
-        eth: str | None = None,
-        sol: str | None = None,
-    ) -> None:
-        self.words, self.cure, self.counts, self.known, self.eth, self.sol = (
-            words,
-            cure,
-            counts,
-            known,
-            eth,
-            sol,
-        )
+    words: str
+    cure: str
+    counts: bool
+    known: bool = True
+    eth: str | None = None
+    sol: str | None = None
 
     def code(self, otherwise: int) -> int:
-        """`otherwise`, which 4 beats."""
+        """The exit code: 4 where something is open that nobody manages, else `otherwise`."""
         return OPEN if self.counts else otherwise
 
 
@@ -175,14 +163,12 @@ def _typed_logs(argv: Sequence[str], environment: Mapping[str, str]) -> Path:
             typed = rest
         elif flag == "--set" and rest.startswith("files.logs="):
             typed = rest.partition("=")[2]
-    return Path(typed) if typed else Path(_configured_logs(argv, environment))
-
-
-def _configured_logs(argv: Sequence[str], environment: Mapping[str, str]) -> str:
+    if typed:
+        return Path(typed)
     from commands.config import effective as config
 
     file = next((Path(argv[index + 1]) for index, word in enumerate(argv[:-1]) if word == "--config"), None)
     for each in ((file, environment), (file, {}), (None, {})):
         with suppress(Problem, OSError):
-            return config.load(*each, {}).settings.files.logs
-    return Settings().files.logs
+            return Path(config.load(*each, {}).settings.files.logs)
+    return Path(Settings().files.logs)

@@ -42,12 +42,12 @@ class Session(msgspec.Struct, frozen=True):
 
     @property
     def settings(self) -> Settings:
-        """Those of its options."""
+        """The effective configuration, as its options have it."""
         return self.options.settings
 
     @property
     def elapsed_ms(self) -> int:
-        """How long it has been going on."""
+        """How long it has been going on, by the stopwatch: no clock change shows in it."""
         return (stopwatch_ns() - self.began_ns) // 1_000_000
 
     @property

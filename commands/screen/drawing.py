@@ -233,7 +233,11 @@ def _known(amount: Quote | None) -> str:
 
 def _actors(view: RunView, width: int) -> list[str]:
     """All parts side by side under a head, on as many lines as they need."""
-    names = [_actor(view, name) for name in ACTORS]
+    names = []
+    for name in ACTORS:
+        count = view.restarts.get(name, 0)
+        restarts = f" ({count} restart{'s' if count > 1 else ''})" if count else ""
+        names.append(f"{name} {'DOWN' if name in view.down else 'ok'}{restarts}")
     rows = f"{view.held.rows} rows" if view.held else "no row yet"
     found = agreement(view.held)
     venue = f"venue {'agrees' if found == 'agree' else found}"
@@ -246,9 +250,3 @@ def _actors(view: RunView, width: int) -> list[str]:
         else:
             lines.append(" " * len(head) + part)
     return lines
-
-
-def _actor(view: RunView, name: str) -> str:
-    count = view.restarts.get(name, 0)
-    state = "DOWN" if name in view.down else "ok"
-    return f"{name} {state}" + (f" ({count} restart{'s' if count > 1 else ''})" if count else "")

@@ -176,7 +176,9 @@ async def _live(
         known = (columns, rows) if columns > NARROWEST and rows else (COLUMNS, ROWS)
         lines = draw(view, now_ms(), *known)
         text = "\n".join(lines)
-        stream.write(before + (COLOURED.sub(_painted, text) if colour else text) + after)
+        if colour:
+            text = COLOURED.sub(lambda found: f"\x1b[{COLOURS[found[0]]}m{found[0]}\x1b[0m", text)
+        stream.write(before + text + after)
         stream.flush()
         shown = len(lines)
 
@@ -188,7 +190,3 @@ async def _live(
                 picture(CLEAR_LINE + UP_AND_CLEAR * (shown - 1))
     finally:
         picture(CLEAR_LINE + UP_AND_CLEAR * (shown - 1), f"\n{SHOW_CURSOR}")
-
-
-def _painted(found: re.Match[str]) -> str:
-    return f"\x1b[{COLOURS[found[0]]}m{found[0]}\x1b[0m"
