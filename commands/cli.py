@@ -19,6 +19,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
 
@@ -147,14 +148,6 @@ def _version() -> str:
 
 def _carried_out(typed: argparse.Namespace) -> int:
     """Import what carries this command out, and let it; the exit code. Raises `Problem`."""
-    if typed.command == "simulate":
-        from commands import simulate
-
-        return simulate.main(typed)
-    if typed.command == "completion":
-        from commands.completion import main as complete
-
-        return complete(typed.shell)
     if typed.command == "record":
         from commands.record import command as record
 
@@ -163,9 +156,8 @@ def _carried_out(typed: argparse.Namespace) -> int:
         return _drill(typed)
     if typed.command in {"run", "doctor", "guard"}:
         return _configured(typed, loaded_by(typed, DEMO_DEFAULTS if typed.demo else {}))
-    from commands.account.command_lines import main as act_on_account
-
-    return act_on_account(typed)
+    code: int = import_module(COMMANDS[typed.command].module).main(typed)
+    return code
 
 
 def loaded_by(typed: argparse.Namespace, defaults: Mapping[str, str] = MappingProxyType({})) -> config.Loaded:

@@ -57,9 +57,9 @@ complete -c python3 -n _evenkeel_typed -f -a '(_evenkeel_completed)'
 """What each shell is told beside shtab's script."""
 
 
-def main(shell: str) -> int:
+def main(typed: argparse.Namespace) -> int:
     """Print the script; the exit code. Raises `ConfigError` where shtab is not installed."""
-    say(sys.stdout, script(shell))
+    say(sys.stdout, script(typed.shell))
     return DONE
 
 

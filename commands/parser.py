@@ -131,6 +131,10 @@ class Command(NamedTuple):
     description: str
     shared: tuple[str, ...] = ()
     own: tuple[Option, ...] = ()
+    module: str = ""
+    """Whose `main(typed)` does it and returns the exit code; imported when the command is typed. "": it needs
+    its configuration first, and `commands/cli.py` sees to that.
+    """
 
 
 COMMANDS: Mapping[str, Command] = {
@@ -189,6 +193,7 @@ COMMANDS: Mapping[str, Command] = {
             ),
             _switch("--until-stdin-closes", "end when standard input closes, as a child process should"),
         ),
+        module="commands.simulate",
     ),
     "status": Command(
         "what is open, who runs it, is it halted",
@@ -198,6 +203,7 @@ COMMANDS: Mapping[str, Command] = {
             _switch("--watch", "look again every 2 s until Ctrl-C"),
             _switch("--full", "verify every row of the ledger, not only those since its newest snapshot"),
         ),
+        module="commands.account.command_lines",
     ),
     "flatten": Command(
         "close both legs, verify, report",
@@ -208,16 +214,19 @@ COMMANDS: Mapping[str, Command] = {
             _switch("--everything", "also what is not ours in ETH-PERP and SOL-PERP"),
             _switch("--yes", "do not ask for the subaccount's name"),
         ),
+        module="commands.account.command_lines",
     ),
     "halt": Command(
         "stop entering, flatten, stay halted",
         "Stop entering, close both legs, and stay halted until clear-halt.",
         ("venue", "logs", "timeout", "reason"),
+        module="commands.account.command_lines",
     ),
     "clear-halt": Command(
         "allow trading again",
         "Allow trading again; refused while something of ours is open.",
         ("venue", "logs", "reason"),
+        module="commands.account.command_lines",
     ),
     "record": Command(
         "save a venue's market, to replay it with --market",
@@ -267,12 +276,14 @@ COMMANDS: Mapping[str, Command] = {
             _switch("--replace", "with --new: instead of the one that is linked"),
             _switch("--revoke", "nobody but the owner may sign"),
         ),
+        module="commands.account.command_lines",
     ),
     "completion": Command(
         "print what completes all of this in bash, zsh or fish",
         f"Print a script by which a shell completes the commands and options of\n{COMMAND}.",
         (),
         (_option("shell", "bash, zsh or fish", choices=("bash", "zsh", "fish"), metavar="SHELL"),),
+        module="commands.completion",
     ),
 }
 

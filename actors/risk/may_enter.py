@@ -10,7 +10,8 @@ and that a voter trusts nobody else's answer is what the barrier is for. Both as
 pure: it compares what it is given, and each limit still passes when it is met exactly.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
@@ -66,6 +67,10 @@ class Condition(NamedTuple, Generic[Facts_contra]):
     follows: Follows = "waits"
     every_plan: bool = False
     """Also asked of plans that do not enter."""
+    cures: Mapping[str, str] = MappingProxyType({})
+    """By code: what to type or change when this is why nothing could be entered until `max_wait` was over.
+    A code without one sends people to the log.
+    """
 
 
 class EntryStage(NamedTuple, Generic[Facts_contra]):
@@ -150,6 +155,11 @@ STANDING: EntryStage[Outlook] = EntryStage(
             "Before anything is calculated: sizes, margin and limits are reckoned from these rules, and"
             " incomplete ones cannot be reckoned with at all.",
             "alarm",
+            cures={
+                "RULES_STALE": "check the connection: {command} doctor",
+                "RULES_INCOMPLETE": "the exchange did not say all that entering needs: start again when it"
+                " does",
+            },
         ),
     ),
 )
@@ -257,24 +267,37 @@ GATES: EntryStage[Attempt] = EntryStage(
             ("VENUE_NOT_ACTIVE",),
             venue_denial,
             "An exchange that is not active explains every other fault of its books.",
+            cures={"VENUE_NOT_ACTIVE": "the exchange is not active: start again when it is"},
         ),
         Condition(
             "each product is live, and its book was confirmed within `max_quote_age`",
             ("NOT_TRADABLE", "QUOTE_STALE"),
             staleness_denial,
             "Before the prices are looked at: an old book, or one from the future, says nothing about now.",
+            cures={
+                "NOT_TRADABLE": "the exchange does not let one of the products be traded: start again when it"
+                " does",
+                "QUOTE_STALE": "check the connection: {command} doctor; max_quote_age is the limit",
+            },
         ),
         Condition(
             "both books are at most `max_quote_skew` apart",
             ("QUOTE_SKEW",),
             skew_denial,
             "After the ages, because a stale book is skewed as well and the age is the cause.",
+            cures={"QUOTE_SKEW": "check the connection: {command} doctor; max_quote_skew is the limit"},
         ),
         Condition(
             "each spread is within `max_spread`, the depth enough, the mid near the oracle",
             ("SPREAD_WIDE", "DEPTH_THIN", "ORACLE_GAP"),
             book_denial,
             "Spread before depth before oracle, cheapest first: the depth is a walk through the levels.",
+            cures={
+                "SPREAD_WIDE": "wait for a calmer market, allow a wider one (max_spread) or a longer wait"
+                " (--max-wait)",
+                "DEPTH_THIN": "a smaller --target needs less depth; min_depth says how much more than it",
+                "ORACLE_GAP": "compare the book with other exchanges; max_oracle_gap is the limit",
+            },
         ),
     ),
 )
@@ -404,6 +427,7 @@ SEAL: EntryStage[Proposal] = EntryStage(
             " consequence.",
             "alarm",
             every_plan=True,
+            cures={"NOT_CONNECTED": "check the connection: {command} doctor"},
         ),
         Condition(
             "the plans before it were not aborted moments ago",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from actors.risk.may_enter import ORDER, SEAL, EntryStage
+from actors.risk.may_enter import ORDER, SEAL, Condition, EntryStage
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "entering.md"
 HEAD = """\
@@ -24,6 +24,8 @@ votes the barrier checks once more that the votes came in time and the quotes ar
 
 What follows from a denial by the supervisor: **waits**: it is shown as what is waited for; **alarm**: it is also written down once per reason, and
 raises an alarm after `limits.alarm_after_denying`, unless a person has asked for it (`NO_ENTRY_WINDOW`); **ends**: it is written down, and the run ends as soon as it is flat.
+
+What helps is printed when nothing could be entered for `max_wait` because of that code; without a sentence of its own, a code sends you to the log.
 """  # noqa: E501
 
 
@@ -35,14 +37,22 @@ def page() -> str:
 def _section(number: int, stage: EntryStage[Any]) -> Iterator[str]:
     yield from (f"## {number}. {stage.asker}", "", f"Asked {stage.when}.", "")
     sealing = stage is SEAL
+    curable = any(condition.cures for condition in stage.conditions)
     titles = ["must hold", "code", "asked of", *(["follows"] if sealing else []), "why here"]
+    titles += ["what helps"] if curable else []
     yield from (f"| {' | '.join(titles)} |", f"|{'---|' * len(titles)}")
     for condition in stage.conditions:
         codes = ", ".join(f"`{code}`" for code in condition.codes)
         of = "every plan" if condition.every_plan else "entries"
         cells = [condition.name, codes, of, *([condition.follows] if sealing else []), condition.why]
+        cells += [_cures(condition)] if curable else []
         yield f"| {' | '.join(cells)} |"
     yield ""
+
+
+def _cures(condition: Condition[Any]) -> str:
+    words = [f"`{code}`: {cure}" for code, cure in condition.cures.items()]
+    return ". ".join(words).format(command="python supervisor.py", logs="logs")
 
 
 if __name__ == "__main__":

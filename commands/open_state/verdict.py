@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from commands.access.venue import Access
+from commands.output.json_keys import PLAY_COMMANDS
 from commands.output.words import OPEN, Problem, exposure
 from messages.settings import Settings
 
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 10.0
 """How long the files may take to be read. A disk that hangs leaves it unknown, which is exit code 4."""
-PLAY = ("simulate", "record", "drill", "completion")
-"""Commands that have no account: what is open is not theirs to say."""
 
 
 class Meant:
@@ -87,7 +86,7 @@ def of(problem: Problem, argv: Sequence[str], command: str) -> tuple[Problem, Fo
     """`problem`, or what beats it; and what the files say, None where they are not asked. Never raises,
     takes at most `PATIENCE_S`.
     """
-    if command in PLAY or problem.settled:
+    if command in PLAY_COMMANDS or problem.settled:
         return problem, None
     found = asked(argv)
     return (FailedWhileOpen(problem, found) if found.counts and problem.exit_code != OPEN else problem), found

@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from actors.risk.may_enter import ORDER
 from commands.output.run_report import RunReport
 from commands.output.sentences import advice, cannot
 from commands.output.words import (
@@ -159,22 +160,16 @@ CURES = {
 
 
 ENTRY_CURES = {
+    code: cure for stage in ORDER for each in stage.conditions for code, cure in each.cures.items()
+} | {
     "UNBALANCED": "a larger --target has more quantities to choose from",
-    "SPREAD_WIDE": "wait for a calmer market, allow a wider one (max_spread) or a longer wait (--max-wait)",
-    "DEPTH_THIN": "a smaller --target needs less depth; min_depth says how much more than it",
-    "ORACLE_GAP": "compare the book with other exchanges; max_oracle_gap is the limit",
-    "QUOTE_STALE": "check the connection: {command} doctor; max_quote_age is the limit",
-    "QUOTE_SKEW": "check the connection: {command} doctor; max_quote_skew is the limit",
-    "VENUE_NOT_ACTIVE": "the exchange is not active: start again when it is",
-    "NOT_TRADABLE": "the exchange does not let one of the products be traded: start again when it does",
-    "RULES_STALE": "check the connection: {command} doctor",
-    "RULES_INCOMPLETE": "the exchange did not say all that entering needs: start again when it does",
-    "NOT_CONNECTED": "check the connection: {command} doctor",
     "NOT_FILLED": "a larger max_slippage lets orders fill at worse prices",
     "NOT_SEALED": "read {logs}/evenkeel.log",
     "NOT_READY": "read {logs}/evenkeel.log",
 }
-"""Reasons for which nothing could be entered until `max_wait` was over, and what helps against each."""
+"""Reasons for which nothing could be entered until `max_wait` was over, and what helps against each: those
+of the conditions of `may_enter`, and those that are no condition.
+"""
 
 
 def _gave_up(report: Report) -> Problem:

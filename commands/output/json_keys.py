@@ -117,7 +117,12 @@ ACCOUNT = (
 SHARED = ("schema", "ok", "exit_code", "ended_by", "error", "venue", "subaccount", "seed")
 """Those that the object of every command has."""
 ACCOUNT_COMMANDS = ("status", "flatten", "halt", "clear-halt", "link-signer")
-OTHER_COMMANDS = ("simulate", "record", "doctor", "drill", "guard", "completion")
+PLAY_COMMANDS = ("simulate", "record", "drill", "completion")
+"""Commands that have no account: what is open is not theirs to say."""
+OTHER_COMMANDS = ("doctor", "guard", *PLAY_COMMANDS)
+"""With `run` and those of an account: every command there is. `commands/parser.py` has their options; they
+are named here as well because that file cannot be imported on an old Python.
+"""
 
 
 def schema_of(command: str) -> str:

@@ -8,6 +8,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -15,9 +16,10 @@ import pytest
 
 from commands import cli
 from commands.config.options import RunOptions
+from commands.output.json_keys import ACCOUNT_COMMANDS, OTHER_COMMANDS
 from commands.output.run_json import KEYS
 from commands.output.words import Problem, Refusal
-from commands.parser import SHORTHANDS, parser_tree
+from commands.parser import COMMANDS, SHORTHANDS, parser_tree
 from messages.units import ONE, Quote
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -472,3 +474,13 @@ def test_a_mistyped_option_loads_no_venue_no_screen_and_no_server() -> None:
         "--targt: unknown option · nothing was started · did you mean --target?",
         "",
     ]
+
+
+def test_every_command_has_its_name_in_json() -> None:
+    """Named twice, because the parsers cannot be imported on an old Python, which still owes the object."""
+    assert {"run", *ACCOUNT_COMMANDS, *OTHER_COMMANDS} == set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", [name for name, row in COMMANDS.items() if row.module])
+def test_what_does_a_command_is_where_its_row_says(name: str) -> None:
+    assert callable(import_module(COMMANDS[name].module).main)

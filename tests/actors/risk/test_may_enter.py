@@ -53,6 +53,7 @@ def test_every_condition_says_in_a_sentence_why_it_is_asked_there(each: Conditio
     assert all(code.isupper() for code in each.codes)
     assert 30 < len(each.why) < 180
     assert each.why.endswith(".")
+    assert each.cures.keys() <= set(each.codes)
 
 
 def test_what_only_waits_has_no_consequence() -> None:

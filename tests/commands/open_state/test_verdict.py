@@ -11,6 +11,7 @@ from commands import cli
 from commands.access.venue import Access, place
 from commands.open_state import verdict
 from commands.open_state.decision import OpenAnswer
+from commands.output.json_keys import PLAY_COMMANDS
 from commands.output.words import ConfigError, Problem, Refusal
 from commands.run.last_resort import Halt
 from messages.settings import Settings
@@ -88,7 +89,7 @@ def test_a_stopped_run_manages_nothing_and_a_dead_one_neither() -> None:
     assert not verdict.breathes(2**22 + 1)
 
 
-@pytest.mark.parametrize("command", verdict.PLAY)
+@pytest.mark.parametrize("command", PLAY_COMMANDS)
 def test_commands_without_an_account_do_not_ask(command: str, files: list[OpenAnswer]) -> None:
     files.append(OPEN)
     assert verdict.of(WRONG, [], command) == (WRONG, None)
