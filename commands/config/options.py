@@ -47,7 +47,10 @@ def seed_of(text: str) -> int:
     """The seed of a simulated market, 1 to 18 digits. Raises `ConfigError`."""
     if not re.fullmatch(r"\d{1,18}", text):
         raise ConfigError(
-            "WRONG_TYPE", "--seed", f'--seed: "{text}" is not a whole number', f"type --seed {SEED}"
+            "WRONG_TYPE",
+            "--seed",
+            f'--seed: "{text}" is not a whole number',
+            "--seed takes a whole number of 1 to 18 digits",
         )
     return int(text)
 

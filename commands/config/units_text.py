@@ -112,19 +112,20 @@ class Measure(Text):
 
     @classmethod
     def suggest(cls, written: object, like: Any) -> object | None:
-        """The number that was typed, in the unit of `like`; a minus sign is taken for a slip.
+        """The number that was typed, in the unit of `like` where it has none; a minus sign is taken for a
+        slip.
 
-        Where there are several units, a word that is none of them becomes only what it is nearly spelt like:
-        "2 minuets" is no "2 s".
+        A word that is none of the units becomes only what it is nearly spelt like: "2 minuets" is no "2 s",
+        and 500 ETH are not 500 USD.
         """
         try:
             number, unit = cls.parts(str(written))
         except BadText:
             return None
         if cls._size(unit) is None:
-            if not re.fullmatch(r"[^\W\d_]{2,}|%|", unit):
+            if not re.fullmatch(r"[^\W\d_]{2,}|", unit):
                 return None  # "1k", "1e3": the number that was meant is another one
-            if unit and len(cls.units) > 1:
+            if unit:
                 near = get_close_matches(unit.lower(), [*map(str.lower, cls.units), *cls.also], 1, 0.75)
                 size = cls._size(near[0]) if near else None
                 return next(
@@ -350,6 +351,10 @@ def spelt(name: str, pattern: str, code: str, saying: str) -> type[Spelt]:
     return type("Spelt", (Spelt,), {"name": name, "pattern": pattern, "code": code, "saying": saying})
 
 
+BOUGHT_INSTEAD: Mapping[str, str] = {"short-eth": "long-sol", "short-sol": "long-eth"}
+"""A pair has one name, that of the leg which is bought."""
+
+
 class Choice(Text):
     """One of a few words, spelt exactly as the declaration spells them."""
 
@@ -362,8 +367,11 @@ class Choice(Text):
 
     @classmethod
     def suggest(cls, written: object, like: Any) -> object | None:
-        """The word that differs in capitals, spaces or hyphens alone, or by a slip or two of the keys."""
+        """The word that differs in capitals, spaces or hyphens alone, or by a slip or two of the keys; for
+        the leg that would be sold, the one that is bought.
+        """
         plain = re.sub(r"[\s_]+", "-", str(written).strip().lower())
+        plain = BOUGHT_INSTEAD.get(plain, plain)
         near = get_close_matches(plain, cls.words, 1, 0.75)
         return near[0] if near else None
 

@@ -78,7 +78,10 @@ class FailedWhileOpen(Problem):
             if found.cure in first.cure
             else "; ".join(part for part in (found.cure, first.cure) if part)
         )
-        super().__init__("NOT_FLAT", first.key, f"{first.message} · NOT FLAT: {found.words}", cure, meaning)
+        causes = [first.message, f"NOT FLAT: {found.words}"]
+        if first.code == "WHICH_VENUE":  # nobody typed one, and what the ledger lacks is why none is known
+            causes.reverse()
+        super().__init__("NOT_FLAT", first.key, " · ".join(causes), cure, meaning)
         self.ended_by = first.ended_by
 
 

@@ -225,7 +225,14 @@ WRONG = [
     (["run", "--seed", "7", "now"], 2, "python supervisor.py run --help lists the options"),
     (["run", "--target", "500", "now"], 2, "python supervisor.py run --help lists the options"),
     (["run", "--seed"], 2, "--seed: expected one argument"),
-    (["run", "--seed", "x"], 2, '--seed: "x" is not a whole number · nothing was started · type --seed 7'),
+    (
+        ["run", "--seed", "x"],
+        2,
+        (
+            '--seed: "x" is not a whole number · nothing was started · --seed takes a whole number of 1 to 18'
+            " digits"
+        ),
+    ),
     (["run", "--seed", "-1"], 2, "--seed"),
     (
         ["run", "--target", "1000"],
@@ -233,6 +240,22 @@ WRONG = [
         "target: \"1000\" has no unit · nothing was started · type --target '1000 USD' (per leg)",
     ),
     (["run", "--target", "-5 USD"], 2, "target: -5 USD is out of range"),
+    (
+        ["run", "--target", "500 ETH"],
+        2,
+        (
+            'target: "500 ETH" is not an amount of money: the unit is USD · nothing was started · target'
+            " takes a number and USD (per leg)"
+        ),
+    ),
+    (
+        ["run", "--direction", "short-eth"],
+        2,
+        (
+            'direction: "short-eth" is not one of alternate, long-eth, long-sol · nothing was started · type'
+            " --direction long-sol"
+        ),
+    ),
     (["run", "--cycles", "0"], 2, "cycles: 0 is out of range"),
     (["run", "--set", "targt=5 USD"], 2, "did you mean target?"),
     (["run", "--set", "0xdeadbeef"], 2, "--set: needs a key and a value"),
@@ -294,6 +317,8 @@ FORMS = (
     "-1000 USD",
     "5 EUR",
     "5m",
+    "500 ETH",
+    "short sol",
     "0.5",
     "TESTNET",
     "long eth",

@@ -187,6 +187,7 @@ def test_the_throw_away_constants_belong_together() -> None:
             gzip.compress(b"a,b,c\n", mtime=0),
             "--market: DIR/bad_l2_20.csv.gz holds no moment at which both ETH and SOL have a book",
         ),
+        ("bad_trades.csv.gz", b"", "--market: DIR/bad_trades.csv.gz is missing · "),
         ("faults.json", b"{", "--faults DIR/faults.json: is not valid JSON: "),
         ("faults.toml", b"x = ", "--faults DIR/faults.toml: is not valid TOML: "),
         ("faults.toml", b"x = 3", "--faults DIR/faults.toml: Object contains unknown field `x`"),
@@ -198,6 +199,8 @@ def test_a_file_that_cannot_be_used_is_named_in_one_line(
     for kind in ("l2_20", "quotes", "trades"):
         (tmp_path / f"bad_{kind}.csv.gz").write_bytes(gzip.compress(b""))
     (tmp_path / name).write_bytes(content)
+    if not content:
+        (tmp_path / name).unlink()
     typed = ("--faults", str(tmp_path / name)) if "faults" in name else ("--market", str(tmp_path / "bad"))
     ended = run_simulate(*typed)
     told = ended.stderr.decode().replace(str(tmp_path), "DIR")

@@ -18,6 +18,7 @@ from commands.config.units_text import (
     Unbalanced,
     Usd,
     WeeklyWindows,
+    choice_of,
 )
 from messages.settings import WhenUnbalanced
 from messages.units import ONE, Bps, Ms, Quote, Rate
@@ -145,7 +146,15 @@ def test_a_duration_is_written_in_its_largest_whole_unit(value: int, text: str) 
         (Usd, "5", Quote(ONE), "5 USD"),
         (Usd, "1k", Quote(ONE), "1000 USD"),
         (Usd, "-1000", Quote(ONE), "1000 USD"),
-        (Usd, "1000 EUR", Quote(ONE), "1000 USD"),
+        (Usd, "1000 EUR", Quote(ONE), None),
+        (Usd, "500 ETH", Quote(ONE), None),
+        (Usd, "5 kg", Quote(ONE), None),
+        (Usd, "500 dolars", Quote(ONE), "500 USD"),
+        (Share, "20 bps", Rate.of("0.2"), None),
+        (Factor, "5 %", Rate.of("5"), None),
+        (choice_of(("long-eth", "long-sol")), "Short SOL", None, "long-eth"),
+        (choice_of(("long-eth", "long-sol")), "short-btc", None, None),
+        (choice_of(("skip", "flatten")), "short-eth", None, None),
         (Usd, "a lot", Quote(ONE), None),
         (Duration, "5", Ms(2000), "5 s"),
         (Duration, "2 months", Ms(600_000), None),

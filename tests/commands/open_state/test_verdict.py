@@ -57,6 +57,18 @@ def test_open_by_the_files_beats_every_refusal_and_the_first_cause_is_named_firs
     assert (found.eth, found.sol) == ("0.357", "-8.5")
 
 
+def test_a_ledger_that_names_no_venue_because_it_cannot_be_read_is_said_to_be_so_first(
+    files: list[OpenAnswer],
+) -> None:
+    files.append(UNKNOWN)
+    unnamed = ConfigError("WHICH_VENUE", "--venue", "which venue? here names none", "add --venue", "")
+    assert (
+        verdict.of(unnamed, [], "status")[0].sentence
+        == "NOT FLAT: unknown: the ledger is gone · which venue? here names none · exposure may be open now ·"
+        " restore it; add --venue"
+    )
+
+
 def test_unknown_is_not_flat_and_has_no_amounts(files: list[OpenAnswer]) -> None:
     files.append(UNKNOWN)
     told, found = verdict.of(WRONG, [], "status")

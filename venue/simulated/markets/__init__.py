@@ -31,16 +31,11 @@ def market_named(spec: str, seed: int, steps: Steps = NADO_STEPS) -> PriceSource
     """The market that `--market` names: `synthetic`, `flat:ETH/SOL` or the path that a recording's files
     begin with.
 
-    `seed` decides a synthetic market. Raises `ValueError` naming the value and what is wrong with it.
+    `seed` decides a synthetic market. Raises `ValueError` naming the price that is wrong, or the file of the
+    recording that is missing.
     """
     if spec == "synthetic":
         return SyntheticMarket(seed, steps)
     if spec.startswith("flat:"):
         return flat_market(spec.removeprefix("flat:"), steps)
-    try:
-        return RecordingMarket(spec, steps)
-    except ValueError as error:
-        raise ValueError(
-            f"{spec!r} is none of synthetic, flat:ETH/SOL and the path that a recording's files begin with:"
-            f" {error}"
-        ) from error
+    return RecordingMarket(spec, steps)

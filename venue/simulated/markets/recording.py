@@ -53,7 +53,7 @@ class RecordingMarket:
         self._steps = steps
         for path in self._files.values():
             if not path.is_file():
-                raise UnreadableRecording(f"there is no file {path}")
+                raise UnreadableRecording(f"{path} is missing")
 
     def moves(self) -> Iterator[BookChange]:
         """Every change of either book, by exchange time. Raises `UnreadableRecording` naming what cannot be

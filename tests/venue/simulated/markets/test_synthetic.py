@@ -53,7 +53,15 @@ def test_both_products_have_a_book_at_the_start() -> None:
     ]
 
 
-@pytest.mark.parametrize("spec", ["synthetik", "flat:1", "flat:x/y", "nowhere/recording"])
-def test_an_unknown_market_is_refused_naming_it(spec: str) -> None:
-    with pytest.raises(ValueError, match=r"recording|price"):
+@pytest.mark.parametrize(
+    ("spec", "named"),
+    [
+        ("synthetik", r"^synthetik_l2_20\.csv\.gz is missing$"),
+        ("flat:1", "price"),
+        ("flat:x/y", "price"),
+        ("nowhere/recording", r"^nowhere/recording_l2_20\.csv\.gz is missing$"),
+    ],
+)
+def test_an_unknown_market_is_refused_naming_it(spec: str, named: str) -> None:
+    with pytest.raises(ValueError, match=named):
         market_named(spec, 1)
