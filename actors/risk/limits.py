@@ -41,7 +41,7 @@ def plan_denial(plan: SizingPlan, held: Held, rules: PairTerms, settings: Settin
     if has is None or held.maintenance_health is None:
         return Denial("MARGIN", "the exchange does not report how much margin the account has")
     if has < needs:
-        return Denial("MARGIN", short_of_margin(needs, has, settings))
+        return Denial("MARGIN", ": ".join(short_of_margin(needs, has, settings)))
     move, least = liquidation_move(plan, held, rules), settings.limits.min_liquidation_move
     if move >= least:
         return None
@@ -85,14 +85,14 @@ def liquidation_move(plan: SizingPlan, held: Held, rules: PairTerms) -> Rate:
     return Rate(max(0, health) * ONE // max(*slopes, 1))
 
 
-def short_of_margin(needs: Quote, has: Quote, settings: Settings) -> str:
-    """How much margin is missing, and the two cures: a deposit, or a smaller target."""
+def short_of_margin(needs: Quote, has: Quote, settings: Settings) -> tuple[str, str]:
+    """How much margin is missing, and the cure: a deposit, or a smaller target where one can be typed."""
     affordable = Quote(max(0, settings.target * has // needs))
     deposit = -(-(needs - has) // ONE)
-    short = f"needs {usd(needs)} USDT0 free, has {usd(has)}: deposit {deposit}"
+    found, cure = f"needs {usd(needs)} USDT0 free, has {usd(has)}", f"deposit {deposit}"
     # Rounded down, and only where something is left to trade with: nobody can type '0 USD'.
     whole = affordable // ONE
-    return f"{short} or use --target '{whole} USD'" if whole else short
+    return found, f"{cure} or use --target '{whole} USD'" if whole else cure
 
 
 def run_over(held: Held, settings: Settings) -> Denial | None:

@@ -32,7 +32,7 @@ from commands.open_state.decision import (
     third_party_words,
     trusted,
 )
-from commands.open_state.evidence import Evidence, VenueWord, gathered
+from commands.open_state.evidence import Evidence, VenueEvidence, gathered
 from commands.open_state.last_reading import settle
 from commands.open_state.readings import settled, venue_said
 from commands.output.run_report import rounds_words
@@ -320,7 +320,7 @@ def _told(
     target: TargetAccount,
     there: AnsweredVenue,
     state: RunState,
-    word: VenueWord,
+    word: VenueEvidence,
     rounds: int,
 ) -> CommandOutcome:
     """By the exchange's reading, compared with every other record; an earlier sign stays valid after it
@@ -396,13 +396,13 @@ async def known_now(target: TargetAccount, patience_s: float) -> Evidence:
                 trouble = str(error)
             await trio.sleep(LOCK_S)
     return msgspec.structs.replace(
-        gathered(target.access, target.logs, state_directory()), venue=VenueWord(trouble=trouble)
+        gathered(target.access, target.logs, state_directory()), venue=VenueEvidence(trouble=trouble)
     )
 
 
 async def said(
     files: Evidence, there: AnsweredVenue, until: float, *, expected_flat: bool = False
-) -> VenueWord:
+) -> VenueEvidence:
     """What the venue says of what is open, asked for a few seconds at least. `expected_flat`: two readings
     have said so already.
     """

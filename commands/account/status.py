@@ -59,7 +59,7 @@ async def looked(target: TargetAccount, *, full: bool = False) -> CommandOutcome
         ("run", f"{_run_words(answer)}, pid {runner.pid}, logs {runner.logs}" if runner else "none"),
         ("halted", ": ".join(known.halted) if known.halted else "no"),
         ("open", found.words or _nothing(found)),
-        ("ledger", ledger_words(known)),
+        ("ledger", ledger_evidences(known)),
     ]
     third = third_party_words(known, found)
     lines += [("not ours", f"{third}: not touched")] if third else []
@@ -131,7 +131,7 @@ def _nothing(found: OpenAnswer) -> str:
     )
 
 
-def ledger_words(known: Evidence) -> str:
+def ledger_evidences(known: Evidence) -> str:
     """Where the ledger is, how long, and through which row its chain was verified."""
     ledger = known.ledger
     if ledger.held is None:

@@ -114,8 +114,7 @@ async def margin(known: AnsweredVenue) -> Finding:
     if has is None:
         return fail("margin", "the exchange does not report the margin", "try again in a minute", "MARGIN")
     if has < needs:
-        message = short_of_margin(needs, has, known.settings)
-        found, _, cure = message.partition(": ")
+        found, cure = short_of_margin(needs, has, known.settings)
         return fail("margin", found, cure, "MARGIN")
     return ok(
         "margin",

@@ -1,8 +1,8 @@
 """A guard at work: close what its run left open, and go on for as long as something may be open.
 
     reach       the exchange, over one HTTP client that is kept: its rules, and its clock if it says it
-    what        by the ledger where it can be trusted (`whats_open.py`); else at most what the stored escape
-                was signed for
+    what        by the ledger where it can be trusted (`open_state/decision.py`); else at most what the
+                stored escape was signed for
     close       ESCAPE, quick rounds for `venue_patience`, then a short try every `SLOW_S`
     over        when flat is confirmed by the exchange, or when nothing there can be ours
 
@@ -23,7 +23,7 @@ from actors.ledger import SCHEMA, Journal, LedgerFile
 from commands.access.disk import sync_of
 from commands.guard.reach import Reach
 from commands.open_state.decision import decide, signs_of, trusted
-from commands.open_state.evidence import Evidence, VenueWord, gathered
+from commands.open_state.evidence import Evidence, VenueEvidence, gathered
 from messages.execution import EscapeRound
 from messages.lifecycle import GuardActed, Opened
 from messages.settings import Settings
@@ -131,7 +131,7 @@ class GuardClosing:
     async def _confirmed(self, venue: NadoVenue, rules: VenueRules) -> bool:
         """Is no Evenkeel position open, by every record?"""
         snapshot = await venue.reads.account()
-        known = msgspec.structs.replace(self._evidence(), venue=VenueWord(snapshot, rules))
+        known = msgspec.structs.replace(self._evidence(), venue=VenueEvidence(snapshot, rules))
         answer = decide(known)
         if not answer.flat:
             self.left = answer.words
@@ -188,10 +188,10 @@ class GuardClosing:
         closed by trying again.
         """
         known = self._evidence()
-        word, signs = trusted(known), signs_of(known)
-        mine = word is not None and word is known.ledger
+        ledger, signs = trusted(known), signs_of(known)
+        mine = ledger is not None and ledger is known.ledger
         journal = self._reading(rules, venue, mine=mine)
-        if word is None or word.held is None or signs:
+        if ledger is None or ledger.held is None or signs:
             task = _without(self._signed(), self._closed)
             most = (
                 f"at most ETH {_most(task.eth).text()}, SOL {_most(task.sol).text()}, which was signed in"
@@ -205,7 +205,7 @@ class GuardClosing:
             return task
         if mine and not journal.unreadable:  # it has read what earlier tries wrote
             return _without(ClosingTask.of(journal.fold.held(self._acted.epoch)), self._unrecorded)
-        return _without(ClosingTask.of(word.held), self._closed)
+        return _without(ClosingTask.of(ledger.held), self._closed)
 
     def _signed(self) -> ClosingTask:
         """What the stored escape closes, which is what the run held when it signed it."""
@@ -219,7 +219,7 @@ class GuardClosing:
         """
         if self._journal is not None:
             self._journal.close()
-        alone = mine and self._run_is_gone()
+        may_write = mine and self._run_is_gone()
         opened = Opened(SCHEMA, rules.venue, rules.chain_id, self._reach.here.sender)
         clock, epoch = self._reach.clock, self._acted.epoch
         first = self._journal is None
@@ -229,7 +229,7 @@ class GuardClosing:
             clock,
             self._words.heard,
             epoch,
-            read_only=not alone,
+            read_only=not may_write,
         )
         if first:
             self._write(self._acted)

@@ -9,7 +9,7 @@ ends the run must not end its guard first.
     take over  after `dead_man` of silence: epoch + 1 on disk, unless somebody has started one meanwhile. A
                run that wakes up reads it before it seals anything, and stops trading. No lock is waited for
                longer than `LOCK_S`: a stopped run keeps its locks
-    close      `guard_closing.py`: only Evenkeel's positions, reduce-only, for as long as anything may be
+    close      `closing.py`: only Evenkeel's positions, reduce-only, for as long as anything may be
                open. It stops itself as soon as a newer epoch than its own is on disk
 
 It has a heartbeat of its own, which its run watches. Nothing that it calls can end it (`outlive.py`).

@@ -6,8 +6,8 @@
     unknown   nobody can say: the venue does not answer, or the ledger is missing, empty, replaced, older or
               broken beside a sign of a pair
 
-`on_disk` asks the files alone; who has asked the venue too gives its word to `decide`. Neither of them ever
-raises, and printing cannot change what they say. 4 beats every other exit code: `OpenAnswer.exit_code`.
+`on_disk` asks the files alone; who has asked the venue too gives its reading to `decide`. Neither of them
+ever raises, and printing cannot change what they say. 4 beats every other exit code: `OpenAnswer.exit_code`.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ import msgspec
 from actors.instance.state import state_directory
 from actors.run_ending import open_legs
 from commands.access.venue import Access
-from commands.open_state.evidence import EscapeWord, Evidence, LedgerWord, VenueWord, gathered
+from commands.open_state.evidence import EscapeEvidence, Evidence, LedgerEvidence, VenueEvidence, gathered
 from commands.output.words import COMMAND, OPEN, Problem, clock_time, exposure
 from messages.amounts import fixed
 from messages.execution import AccountSnapshot
@@ -71,16 +71,16 @@ class RefusedWhileOpen(Problem):
 
 
 def on_disk(
-    here: Access | None, logs: Path, directory: Path | None = None, said: VenueWord | None = None
+    here: Access | None, logs: Path, directory: Path | None = None, said: VenueEvidence | None = None
 ) -> OpenAnswer:
-    """What this machine's files say, without asking the venue; `said`: its word, where it has been asked.
+    """What this machine's files say, without asking the venue; `said`: its reading, where it has been asked.
     Never raises, waits for nothing, writes nothing.
 
     `here` None: nobody knows which account is meant (a refusal that comes before that).
     """
     try:
         known = gathered(here, logs, directory or state_directory())
-        return decide(msgspec.structs.replace(known, venue=said or VenueWord()))
+        return decide(msgspec.structs.replace(known, venue=said or VenueEvidence()))
     except Exception as error:  # noqa: BLE001 - whatever is wrong with the files, it is no reason to say "flat" or to say nothing
         return OpenAnswer(
             "unknown", f"unknown: the files in {logs} cannot be judged ({told(error)})", closing(str(logs))
@@ -187,14 +187,14 @@ def starts_by_itself(known: Evidence) -> bool:
     return decide(known).flat
 
 
-def trusted(known: Evidence) -> LedgerWord | None:
+def trusted(known: Evidence) -> LedgerEvidence | None:
     """The ledger that was asked about; else one in a folder that a run named, if that one is whole. None:
     no ledger knows Evenkeel's part.
     """
     found = [
-        word for word in (known.ledger, *known.elsewhere) if word.state == "good" and word.held is not None
+        each for each in (known.ledger, *known.elsewhere) if each.state == "good" and each.held is not None
     ]
-    holding = [word for word in found if _open_by(word.held)]
+    holding = [each for each in found if _open_by(each.held)]
     return holding[0] if holding else found[0] if found else None
 
 
@@ -203,9 +203,9 @@ def signs_of(known: Evidence) -> list[str]:
     signs = _of_others(known)
     ledger, lost = trusted(known), known.ledger.why or f"{known.ledger.path} does not know of it"
     signs += [
-        f"{word.why}, and by it {_open_by(word.held)} is open"
-        for word in (known.ledger, *known.elsewhere)
-        if word.state not in {"good", "other"} and _open_by(word.held)
+        f"{each.why}, and by it {_open_by(each.held)} is open"
+        for each in (known.ledger, *known.elsewhere)
+        if each.state not in {"good", "other"} and _open_by(each.held)
     ]
     escape = known.escape
     # A ledger that knows of the pair that the escape closes, or goes on later (an exit's rows come after the
@@ -260,7 +260,7 @@ def _open_by(held: Held | None) -> str:
     return open_legs(held) if held is not None else ""
 
 
-def _behind(known: Evidence, ledger: LedgerWord | None, index: int, position: int, rest: int) -> str:
+def _behind(known: Evidence, ledger: LedgerEvidence | None, index: int, position: int, rest: int) -> str:
     """Why an order of ours could be behind `rest` of a position that no intent explains; "" when none
     could.
     """
@@ -284,7 +284,7 @@ def _behind(known: Evidence, ledger: LedgerWord | None, index: int, position: in
 
 
 def _may_arrive(
-    known: Evidence, ledger: LedgerWord | None, at_ms: int, resting: tuple[str, ...]
+    known: Evidence, ledger: LedgerEvidence | None, at_ms: int, resting: tuple[str, ...]
 ) -> list[str]:
     """Orders of ours that rest, or that can still arrive by the venue's clock."""
     doubts = ledger.held.doubts if ledger and ledger.held else ()
@@ -328,7 +328,7 @@ def closing(logs: str) -> str:
     return f"{COMMAND} flatten --logs {logs}"
 
 
-def pair_words(escape: EscapeWord) -> str:
+def pair_words(escape: EscapeEvidence) -> str:
     """The pair that a stored escape closes, as it was held when it was signed."""
     return ", ".join(
         f"{name} {amount.text()}"

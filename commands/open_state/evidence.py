@@ -44,7 +44,7 @@ LedgerState = Literal["good", "missing", "empty", "unreadable", "broken", "older
 """
 
 
-class LedgerWord(msgspec.Struct, frozen=True):
+class LedgerEvidence(msgspec.Struct, frozen=True):
     """What one ledger file says. `held` None: no row of it can be read."""
 
     state: LedgerState
@@ -77,7 +77,7 @@ class LedgerWord(msgspec.Struct, frozen=True):
     """Which of its rows were verified."""
 
 
-class VenueWord(msgspec.Struct, frozen=True):
+class VenueEvidence(msgspec.Struct, frozen=True):
     """What the venue says. `snapshot` None: it was not asked, or (`trouble`) it did not answer."""
 
     snapshot: AccountSnapshot | None = None
@@ -85,7 +85,7 @@ class VenueWord(msgspec.Struct, frozen=True):
     trouble: str = ""
 
 
-class EscapeWord(msgspec.Struct, frozen=True):
+class EscapeEvidence(msgspec.Struct, frozen=True):
     """What the newest stored escape would close: the pair, signed as it was held when it was signed at
     venue time `signed_ms`.
     """
@@ -96,7 +96,7 @@ class EscapeWord(msgspec.Struct, frozen=True):
     recv_time_ms: int
 
     @classmethod
-    def of(cls, stored: StoredEscape) -> "EscapeWord":
+    def of(cls, stored: StoredEscape) -> "EscapeEvidence":
         """The pair that `stored` closes, and until when its orders may arrive."""
         plan = stored.plan
         return cls(
@@ -107,16 +107,16 @@ class EscapeWord(msgspec.Struct, frozen=True):
 class Evidence(msgspec.Struct, frozen=True):
     """Everything that knows, for one subaccount at one venue."""
 
-    ledger: LedgerWord
+    ledger: LedgerEvidence
     logs: str
     saved: Saved = Saved()
-    escape: EscapeWord | None = None
-    elsewhere: tuple[LedgerWord, ...] = ()
+    escape: EscapeEvidence | None = None
+    elsewhere: tuple[LedgerEvidence, ...] = ()
     """Ledgers in other folders that a state file or a lock file names."""
-    beside: tuple[tuple[Saved, EscapeWord | None], ...] = ()
+    beside: tuple[tuple[Saved, EscapeEvidence | None], ...] = ()
     """State files of *other* subaccounts whose runs wrote into this folder."""
     runner: AlreadyRunning | None = None
-    venue: VenueWord = VenueWord()
+    venue: VenueEvidence = VenueEvidence()
     child: bool = False
     """The venue was a child of its run: it is gone when the run is, and every position with it."""
     where: str = ""
@@ -132,7 +132,7 @@ class Evidence(msgspec.Struct, frozen=True):
         """The latest epoch that a state file or a ledger of this account knows of; 0 when none does."""
         return max(
             self.saved.epoch,
-            *(word.epoch for word in (self.ledger, *self.elsewhere) if word.state != "other"),
+            *(each.epoch for each in (self.ledger, *self.elsewhere) if each.state != "other"),
             0,
         )
 
@@ -161,13 +161,13 @@ def gathered(
     # What is remembered of a URL is what anybody was told there, on a bad wire too.
     ours = [*([mine] if mine and mine not in ours else []), *ours]
     naming = [path for path in _there(directory) if path not in ours and _logs_of(path) == folder]
-    ours, strange = (ours, naming) if here else (naming, [])
+    ours, others = (ours, naming) if here else (naming, [])
     saved = strictest([read_state(path) for path in ours])
-    ledger = ledger_word(logs / "ledger.sqlite", saved.anchor, here, full=full)
+    ledger = ledger_evidence(logs / "ledger.sqlite", saved.anchor, here, full=full)
     named = {saved.anchor.logs} if saved.anchor else set()
     named |= {each for path in ours for each in last_holder(path).folders}
     elsewhere = [
-        ledger_word(Path(each) / "ledger.sqlite", saved.anchor, here) for each in sorted(named - {folder})
+        ledger_evidence(Path(each) / "ledger.sqlite", saved.anchor, here) for each in sorted(named - {folder})
     ]
     where = f" --venue {here.name}" if here and here.live else ""
     where += f" --url {here.gateway}" if here and here.network is None and here.gateway else ""
@@ -176,37 +176,39 @@ def gathered(
         str(logs),
         saved,
         max(
-            (word for path in ours if (word := escape_word(path))),
-            key=lambda word: word.signed_ms,
+            (stored for path in ours if (stored := escape_evidence(path))),
+            key=lambda stored: stored.signed_ms,
             default=None,
         ),
-        tuple(word for word in elsewhere if word.held is not None and word.state != "other"),
-        tuple((read_state(path), escape_word(path)) for path in strange),
+        tuple(each for each in elsewhere if each.held is not None and each.state != "other"),
+        tuple((read_state(path), escape_evidence(path)) for path in others),
         next((holder for path in ours if (holder := holder_of_file(path))), None),
         child=not here.gateway if here is not None else ledger.child,
         where=where,
     )
 
 
-def ledger_word(path: Path, anchor: Anchor | None, here: Access | None, *, full: bool = False) -> LedgerWord:
+def ledger_evidence(
+    path: Path, anchor: Anchor | None, here: Access | None, *, full: bool = False
+) -> LedgerEvidence:
     """What the ledger at `path` says, held against what is known of it and of whose it should be. Never
     raises.
     """
     name = str(path)
     try:
         if not path.exists():
-            return LedgerWord("missing", name, f"{name} is missing")
+            return LedgerEvidence("missing", name, f"{name} is missing")
         with closing(Store.reading(path)) as store:
             opened = store.opened()
             if opened is None:
-                return LedgerWord("empty", name, f"{name} is empty")
+                return LedgerEvidence("empty", name, f"{name} is empty")
             last_ns = max([store.last_ns(), *(at_ns for at_ns, _ in waiting(path.parent))])
             known = anchor is None or store.contains(anchor.last_hash)
         fold, broken, verified = read_verified(path, full=full)
     except (sqlite3.Error, LedgerError, OSError, msgspec.MsgspecError, ValueError) as error:
         if "no such table" in str(error):
-            return LedgerWord("empty", name, f"{name} is empty")
-        return LedgerWord("unreadable", name, f"{name} cannot be read ({told(error)})")
+            return LedgerEvidence("empty", name, f"{name} is empty")
+        return LedgerEvidence("unreadable", name, f"{name} cannot be read ({told(error)})")
     fold.reopened()
     lost = ""
     if anchor is not None and not known:
@@ -214,7 +216,7 @@ def ledger_word(path: Path, anchor: Anchor | None, here: Access | None, *, full:
         lost = f"{name} does not have row {row} as it was written into {anchor.logs}:"
         lost += " it was replaced, or is older"
     state, why = _judged(name, opened, here, broken, lost)
-    return LedgerWord(
+    return LedgerEvidence(
         state,
         name,
         why,
@@ -260,10 +262,10 @@ def _there(directory: Path) -> list[Path]:
         return []
 
 
-def escape_word(path: Path) -> EscapeWord | None:
+def escape_evidence(path: Path) -> EscapeEvidence | None:
     """The newest stored escape beside the state file at `path`; None when there is none that can be read."""
     stored = EscapeFile(path.with_suffix(ESCAPE), durable=False).read()
-    return EscapeWord.of(stored) if stored else None
+    return EscapeEvidence.of(stored) if stored else None
 
 
 def _logs_of(path: Path) -> str:
@@ -279,7 +281,7 @@ def strictest(known: Sequence[Saved]) -> Saved:
 def _unproven(fold: Fold, leg: Leg) -> OwnPosition:
     """What orders of ours may have left after all: all of a leg of which one is suspect (a fill that did not
     fit what was signed), else what orders that can increase a position have not filled, where their absence
-    was concluded and not told.
+    was concluded and not reported.
     """
     known = [
         order

@@ -10,12 +10,12 @@ from actors.instance.state import ESCAPE, RunState, read_state
 from actors.ledger import LedgerError, Store
 from actors.tree import World
 from commands.open_state.decision import OpenAnswer, decide
-from commands.open_state.evidence import Evidence, LedgerWord, VenueWord, ledger_word
+from commands.open_state.evidence import Evidence, LedgerEvidence, VenueEvidence, ledger_evidence
 from messages.lifecycle import Held
 from venue.stored_escape import EscapeFile
 
 
-def at_the_end(known: World, held: Held | None, said: VenueWord) -> OpenAnswer:
+def at_the_end(known: World, held: Held | None, said: VenueEvidence) -> OpenAnswer:
     """The answer of a run that ends: by its ledger, or by what it last heard of it (`held`) where the file is
     lost, and by the exchange.
 
@@ -27,20 +27,20 @@ def at_the_end(known: World, held: Held | None, said: VenueWord) -> OpenAnswer:
     return answer
 
 
-def evidence_at_the_end(known: World, held: Held | None, said: VenueWord) -> Evidence:
+def evidence_at_the_end(known: World, held: Held | None, said: VenueEvidence) -> Evidence:
     """What the answer of a run that ends rests on: its ledger, else the last that it heard of it."""
-    word, snapshot = ledger_word(known.ledger, known.state.anchor, None), said.snapshot
+    ledger, snapshot = ledger_evidence(known.ledger, known.state.anchor, None), said.snapshot
     if held is not None and (
-        word.held is None or word.state not in {"good", "broken"} or word.held.rows < held.rows
+        ledger.held is None or ledger.state not in {"good", "broken"} or ledger.held.rows < held.rows
     ):
-        word = LedgerWord(
+        ledger = LedgerEvidence(
             "good",
             str(known.ledger),
             held=held,
             grounded=True,
             proven_ms=int(snapshot.at_ms) if snapshot else None,
         )
-    return Evidence(word, str(known.ledger.parent), read_state(known.state.beside(".json")), venue=said)
+    return Evidence(ledger, str(known.ledger.parent), read_state(known.state.beside(".json")), venue=said)
 
 
 def settle(state: RunState, ledger: Path, at_ms: int) -> None:

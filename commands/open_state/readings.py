@@ -13,7 +13,7 @@ import msgspec
 import trio
 
 from commands.open_state.decision import decide
-from commands.open_state.evidence import Evidence, VenueWord
+from commands.open_state.evidence import Evidence, VenueEvidence
 from messages.execution import AccountSnapshot
 from venue.order_consistency import APART_MS, RepeatedReading
 from venue.protocol import VenueError, VenueRules
@@ -27,33 +27,37 @@ Account = Callable[[], Awaitable[AccountSnapshot]]
 
 async def venue_said(
     account: Account, rules: VenueRules, by_s: float, files: Evidence, *, expected_flat: bool = False
-) -> VenueWord:
+) -> VenueEvidence:
     """The exchange's reading as far as it can be believed; its `trouble` says why there is none. Never raises
     `VenueError`.
 
     `files`: what this machine knows, which says what of a reading is ours. `expected_flat`: something beside
     the files says that nothing is open.
     """
-    files = msgspec.structs.replace(files, venue=VenueWord(), runner=None)
+    files = msgspec.structs.replace(files, venue=VenueEvidence(), runner=None)
     expected_flat = expected_flat or decide(files).flat
     readings = _Readings(account, rules)
-    word = VenueWord(rules=rules, trouble="the venue did not answer")
+    found = VenueEvidence(rules=rules, trouble="the venue did not answer")
     with trio.move_on_at(by_s):
         while True:
             snapshot = await readings.next()
             if snapshot is None:
-                word = VenueWord(rules=rules, trouble=readings.trouble)
+                found = VenueEvidence(rules=rules, trouble=readings.trouble)
                 continue
-            word = VenueWord(snapshot, rules)
+            found = VenueEvidence(snapshot, rules)
             if snapshot.unread:
                 continue
-            if expected_flat or readings.twice or not decide(msgspec.structs.replace(files, venue=word)).flat:
-                return word
-            word = VenueWord(
+            if (
+                expected_flat
+                or readings.twice
+                or not decide(msgspec.structs.replace(files, venue=found)).flat
+            ):
+                return found
+            found = VenueEvidence(
                 rules=rules,
                 trouble="the venue has said only once that nothing is open, and our own fills do not say so",
             )
-    return word
+    return found
 
 
 async def settled(account: Account, rules: VenueRules, by_s: float) -> AccountSnapshot | None:

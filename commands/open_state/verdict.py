@@ -2,7 +2,7 @@
 every other code.
 
 A refusal, a wrong option, a start that failed, a defect: each of them used to say "nothing was started"
-whatever an earlier run had left open. What is open is asked of the files (`whats_open.on_disk`), which needs
+whatever an earlier run had left open. What is open is asked of the files (`decision.on_disk`), which needs
 no venue and no key; a start that is refused when the venue has answered gives the exchange's reading, too, so
 that it says what `status` says. A pair that a live run manages is its own affair: the refusal keeps its code,
 as `status` does, and a run that is stopped (SIGSTOP, Ctrl-Z) manages nothing.
@@ -22,7 +22,7 @@ from commands.output.words import OPEN, Problem, exposure
 from messages.settings import Settings
 
 if TYPE_CHECKING:
-    from commands.open_state.evidence import VenueWord
+    from commands.open_state.evidence import VenueEvidence
 
 PATIENCE_S = 10.0
 """How long the files may take to be read. A disk that hangs leaves it unknown, which is exit code 4."""
@@ -34,7 +34,7 @@ class Meant:
     def __init__(self) -> None:
         self.here: Access | None = None
         self.logs: Path | None = None
-        self.said: VenueWord | None = None
+        self.said: VenueEvidence | None = None
         """What the venue said to a start that is refused, after anything that this process has sent."""
 
     def learn(self, here: Access | None, settings: Settings) -> None:

@@ -59,7 +59,7 @@ def main(options: RunOptions) -> int:
             flat = "no Evenkeel positions are open according to the ledger"
             raise Problem("INTERNAL", None, told(error), _read_log(options), flat) from error
         code = code_of(report)
-        _tell(report, options, code)
+        _print(report, options, code)
         return code
 
 
@@ -67,21 +67,21 @@ def _read_log(options: RunOptions) -> str:
     return f"read {options.settings.files.logs}/evenkeel.log"
 
 
-def _tell(report: Report, options: RunOptions, code: int) -> None:
+def _print(report: Report, options: RunOptions, code: int) -> None:
     """The summary, and the object. Whatever fails here, `code` stands, and both of them say it."""
     output = sys.stderr if options.json else sys.stdout
     try:
         say(output, fitted_to(output, text(report), shutil.get_terminal_size().columns, indent=11))
-        told_json = run_json(report)
+        facts = run_json(report)
     except Exception as error:  # noqa: BLE001 - a summary that cannot be made is no reason for another exit code
         open_now = f"NOT FLAT: {report.open_legs}" if report.open_legs else "no Evenkeel positions are open"
         failed = f"the summary failed: {told(error)}"
         problem = Problem("INTERNAL", None, failed, _read_log(options), open_now)
         problem.exit_code = code
         say(sys.stderr, problem.sentence)
-        told_json = failure_json(problem)
+        facts = failure_json(problem)
     if options.json:
-        say(sys.stdout, json_line(told_json))
+        say(sys.stdout, json_line(facts))
 
 
 async def _run(session: Session) -> Report:

@@ -77,9 +77,9 @@ class LogFile:
 
     def __call__(self, message: msgspec.Struct) -> None:
         """One line, or none for what comes too often. Never raises, never waits."""
-        told = line_of(message, self._clock)
-        if told is not None:
-            self._spool.put(told[1])
+        line = line_of(message, self._clock)
+        if line is not None:
+            self._spool.put(line[1])
 
     @property
     def lost(self) -> int:

@@ -15,7 +15,7 @@ from runtime.observe import Notes
 
 
 class Session(msgspec.Struct, frozen=True):
-    """One run: what was asked for, who is told what happens, and how it is stopped.
+    """One run: what was asked for, who hears what happens, and how it is stopped.
 
     Made before the exchange is asked anything and gone with the report. What comes into being later and ends
     earlier (the world, the guard, the machine) is no part of it, and is passed beside it.

@@ -14,7 +14,7 @@ import trio
 from actors.ledger import Fold, LedgerError, folded
 from actors.run_ending import STOP_PATIENCE_S, Ending
 from actors.tree import World
-from commands.open_state.evidence import VenueWord
+from commands.open_state.evidence import VenueEvidence
 from commands.open_state.last_reading import at_the_end, evidence_at_the_end
 from commands.open_state.readings import venue_said
 from commands.output.ending import Report
@@ -114,13 +114,13 @@ def _read_again(known: World, held: Held | None) -> Fold | None:
     return fold if held is None or fold.rows >= held.rows else None
 
 
-async def _asked_once_more(known: World, held: Held | None, stops: Stops) -> VenueWord:
+async def _asked_once_more(known: World, held: Held | None, stops: Stops) -> VenueEvidence:
     """What the venue says is open, asked at the very end. Who has stopped waiting waits for it only a second.
 
     Where our own fills do not say flat, two readings must: the stored escape and the guard are given up by
     this reading.
     """
-    said = VenueWord(rules=known.rules, trouble="the venue did not answer")
+    said = VenueEvidence(rules=known.rules, trouble="the venue did not answer")
     with trio.move_on_after(FLAT_CHECK_S + 1) as scope:
         stops.hear(
             lambda _number, count: _ends_by(scope, trio.current_time() + IMPATIENT_S) if count > 1 else None
@@ -129,14 +129,14 @@ async def _asked_once_more(known: World, held: Held | None, stops: Stops) -> Ven
             known.venue.reads.account,
             known.rules,
             trio.current_time() + FLAT_CHECK_S,
-            evidence_at_the_end(known, held, VenueWord()),
+            evidence_at_the_end(known, held, VenueEvidence()),
         )
     stops.hear(None)
     return said
 
 
 def _report(
-    session: Session, known: World, ending: Ending, held: Held | None, fold: Fold | None, said: VenueWord
+    session: Session, known: World, ending: Ending, held: Held | None, fold: Fold | None, said: VenueEvidence
 ) -> Report:
     options, recorder, answer = session.options, session.recorder, at_the_end(known, held, said)
     logs = Path(options.settings.files.logs)

@@ -51,8 +51,8 @@ async def must_know_what_is_open(
         found = gathered(known.access, known.logs, state.directory)
     if starts_by_itself(found):
         return
-    word = await venue_said(known.reads.account, known.rules, trio.current_time() + ASK_S, found)
-    answer = decide(msgspec.structs.replace(found, venue=word, runner=None))
+    found_there = await venue_said(known.reads.account, known.rules, trio.current_time() + ASK_S, found)
+    answer = decide(msgspec.structs.replace(found, venue=found_there, runner=None))
     if answer.flat or (adopt and trusted(found) in {None, found.ledger}):
         return
     raise RefusedWhileOpen(answer)

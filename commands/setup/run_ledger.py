@@ -25,7 +25,7 @@ from actors.ledger import (
 from commands.access.disk import slow_commit_ms, sync_of
 from commands.access.venue import SIMULATED
 from commands.checks.answered_venue import AnsweredVenue
-from commands.open_state.evidence import LedgerWord, ledger_word
+from commands.open_state.evidence import LedgerEvidence, ledger_evidence
 from messages.lifecycle import Halted, Held, Opened
 from runtime.clock import VenueClock
 from runtime.observe import Notes, Observe
@@ -93,7 +93,7 @@ class RunLedger(msgspec.Struct, frozen=True):
             csvs = CsvBooks(self.path.parent, known.access.exchange)
             file = LedgerFile(self.path, self.opened, self.sync)
             await catch_up(file, csvs, self.observe, self.clock)
-            word = ledger_word(self.path, None, None if own_venue else known.access)
+            word = ledger_evidence(self.path, None, None if own_venue else known.access)
             state.recover(word.epoch, None if own_venue else word.halted)
             self._write_down_halt(state, word)
             if folded(self.path).phase == "flat":  # a slow disk is no reason to leave a pair open
@@ -129,7 +129,7 @@ class RunLedger(msgspec.Struct, frozen=True):
         """Is this the ledger of a venue that is still there when its run is gone, or was real money in it?
         Then it is no demo's to put away.
         """
-        word = ledger_word(self.path, None, None)
+        word = ledger_evidence(self.path, None, None)
         simulated = word.opened is not None and word.opened.venue.partition(":")[0] == SIMULATED
         return not word.child and (not simulated or (word.held is not None and word.held.phase != "flat"))
 
@@ -144,7 +144,7 @@ class RunLedger(msgspec.Struct, frozen=True):
         if not busy:
             raise UnwritableLedger(f"{self.path}: {error}") from error
 
-    def _write_down_halt(self, state: RunState, word: LedgerWord) -> None:
+    def _write_down_halt(self, state: RunState, word: LedgerEvidence) -> None:
         """A halt stands in both places, so that neither can be lost alone."""
         if state.halted is None or word.halted is not None or word.state != "good":
             return

@@ -14,7 +14,7 @@ from commands.account.flatten import FlattenRequest, _closed
 from commands.account.outcome import CommandOutcome
 from commands.account.target_account import TargetAccount
 from commands.checks.answered_venue import AnsweredVenue
-from commands.open_state.evidence import ledger_word
+from commands.open_state.evidence import ledger_evidence
 from messages.lifecycle import Halted
 from messages.units import Base
 from tests.machine.bench import URL, Bench, bench
@@ -110,7 +110,7 @@ async def test_halt_latches_with_its_reason_in_the_ledger(
                 Halted("HALTED_BY_HAND", "going away")
             ]
             async with next_start(tmp_path, second) as third:
-                word = ledger_word(third.world.ledger, None, None)
+                word = ledger_evidence(third.world.ledger, None, None)
                 # as a start does: the halt stands in the ledger, too
                 third.world.state.recover(word.epoch, word.halted)
                 assert third.world.state.halted == ("HALTED_BY_HAND", "going away")

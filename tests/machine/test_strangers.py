@@ -11,7 +11,7 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from commands.open_state.evidence import VenueWord
+from commands.open_state.evidence import VenueEvidence
 from commands.open_state.last_reading import at_the_end
 from commands.output.ending import Report, code_of, problem_of
 from messages.execution import PlanClosed
@@ -68,7 +68,7 @@ async def reported(ready: Bench, ending: Ending) -> Report:
     if ending.by == "halt" and ending.open_legs:
         await escaped(ready, ending)
     held = ready.machine.channels.held.value
-    words = at_the_end(ready.world, held, VenueWord(await ready.account(), ready.world.rules)).words
+    words = at_the_end(ready.world, held, VenueEvidence(await ready.account(), ready.world.rules)).words
     return Report(
         ready.world.settings,
         7,

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from commands.account.status import broken_ledger, ledger_words
-from commands.open_state.evidence import Evidence, LedgerWord, ledger_word
+from commands.account.status import broken_ledger, ledger_evidences
+from commands.open_state.evidence import Evidence, LedgerEvidence, ledger_evidence
 from tests.actors.ledger.test_long import ledger_written, lived, snapshots_in, tampered
 
 FLIPS = {
@@ -41,12 +41,12 @@ def last_row(path: Path) -> int:
         return int(database.execute("SELECT MAX(seq) FROM events").fetchone()[0])
 
 
-def looked(path: Path, *, full: bool) -> LedgerWord:
-    return ledger_word(path, None, None, full=full)
+def looked(path: Path, *, full: bool) -> LedgerEvidence:
+    return ledger_evidence(path, None, None, full=full)
 
 
-def said(word: LedgerWord) -> str:
-    return ledger_words(Evidence(word, "logs"))
+def said(word: LedgerEvidence) -> str:
+    return ledger_evidences(Evidence(word, "logs"))
 
 
 def test_a_whole_ledger_is_said_to_be_verified_from_its_snapshot_and_with_full_from_its_first_row(

@@ -9,7 +9,7 @@ import trio
 
 from commands.access.venue import place
 from commands.open_state.decision import on_disk
-from commands.open_state.evidence import Evidence, LedgerWord, VenueWord
+from commands.open_state.evidence import Evidence, LedgerEvidence, VenueEvidence
 from commands.open_state.readings import AGAIN_S, settled, venue_said
 from messages.execution import AccountSnapshot, Position
 from messages.lifecycle import Held
@@ -49,7 +49,7 @@ class Account:
 
 
 def files(what: Held) -> Evidence:
-    return Evidence(LedgerWord("good", "logs/ledger.sqlite", held=what, grounded=True), "logs")
+    return Evidence(LedgerEvidence("good", "logs/ledger.sqlite", held=what, grounded=True), "logs")
 
 
 async def test_what_is_open_is_believed_at_once(autojump_clock: trio.testing.MockClock) -> None:
@@ -137,12 +137,12 @@ async def test_a_spoilt_ledger_beside_an_exchange_that_is_flat_is_flat_for_a_ref
     """`status` ended with 0 and the next start, which had asked the same exchange, with 4."""
     (tmp_path / "ledger.sqlite").write_bytes(b"no ledger at all, " * 500)
     here, state = place(Settings(), "http://127.0.0.1:1"), tmp_path / "state"
-    said = VenueWord(await Account(lambda _s: FLAT)(), RULES)
+    said = VenueEvidence(await Account(lambda _s: FLAT)(), RULES)
     assert on_disk(here, tmp_path, state).kind == "unknown"
     assert on_disk(here, tmp_path, state, said).kind == "flat"
-    said = VenueWord(await Account(lambda _s: PAIR)(), RULES)
+    said = VenueEvidence(await Account(lambda _s: PAIR)(), RULES)
     assert on_disk(here, tmp_path, state, said).kind == "unknown"
     assert (
-        on_disk(here, tmp_path, state, VenueWord(rules=RULES, trouble="the venue did not answer")).kind
+        on_disk(here, tmp_path, state, VenueEvidence(rules=RULES, trouble="the venue did not answer")).kind
         == "unknown"
     )

@@ -16,7 +16,14 @@ from actors.ledger import Store
 from actors.ledger.escapes import write_down
 from commands.access.venue import SIMULATED, Access
 from commands.open_state.decision import OpenAnswer, decide, on_disk
-from commands.open_state.evidence import EscapeWord, Evidence, LedgerState, LedgerWord, VenueWord, _unproven
+from commands.open_state.evidence import (
+    EscapeEvidence,
+    Evidence,
+    LedgerEvidence,
+    LedgerState,
+    VenueEvidence,
+    _unproven,
+)
 from commands.open_state.last_reading import settle
 from messages.execution import AccountSnapshot, Doubt, Position
 from messages.lifecycle import Held, Note, Opened
@@ -41,15 +48,15 @@ def doubt(amount: str = "0.236") -> Doubt:
     return Doubt("eth", 1, 1, OURS, 4, Base.of(amount), Price.of("2760"), Ms(START_MS + 2000), Base(0))
 
 
-def ledger(state: LedgerState, said: Held | None, **changes: object) -> LedgerWord:
+def ledger(state: LedgerState, said: Held | None, **changes: object) -> LedgerEvidence:
     why = "" if state == "good" else f"logs/ledger.sqlite is {state}"
-    word = LedgerWord(
+    word = LedgerEvidence(
         state, "logs/ledger.sqlite", why, said, frozenset({OURS}), grounded=True, last_ms=START_MS + 5000
     )
     return msgspec.structs.replace(word, **changes)
 
 
-LEDGERS: dict[str, LedgerWord] = {
+LEDGERS: dict[str, LedgerEvidence] = {
     "good, flat": ledger("good", FLAT),
     "good, pair": ledger("good", PAIR),
     "good, doubt": ledger("good", held(phase="in_flight", doubts=(doubt(),))),
@@ -76,12 +83,12 @@ STATES: dict[str, Saved] = {
         WAS_HERE, anchor=Anchor("/logs", "7:ab", True, START_MS, START_MS + 2000)
     ),
 }
-ESCAPES: dict[str, EscapeWord | None] = {
+ESCAPES: dict[str, EscapeEvidence | None] = {
     "none": None,
-    "left over": EscapeWord(ETH, SOL, START_MS + 4000, START_MS + 94_000),
-    "newer than the ledger": EscapeWord(ETH, SOL, START_MS + 6000, START_MS + 96_000),
+    "left over": EscapeEvidence(ETH, SOL, START_MS + 4000, START_MS + 94_000),
+    "newer than the ledger": EscapeEvidence(ETH, SOL, START_MS + 6000, START_MS + 96_000),
 }
-ELSEWHERE: dict[str, tuple[LedgerWord, ...]] = {
+ELSEWHERE: dict[str, tuple[LedgerEvidence, ...]] = {
     "none": (),
     "good, pair": (ledger("good", PAIR, path="/srv/a/ledger.sqlite"),),
     "good, flat": (ledger("good", FLAT, path="/srv/a/ledger.sqlite"),),
@@ -94,13 +101,13 @@ def snapshot(eth: Base, sol: Base, *orders: str, at_ms: int = LATER) -> AccountS
     return AccountSnapshot(Ms(at_ms), True, Quote(0), Quote(0), Quote(0), Quote(0), positions, orders)
 
 
-VENUES: dict[str, VenueWord] = {
-    "not asked": VenueWord(),
-    "silent": VenueWord(trouble="the venue did not answer"),
-    "zero": VenueWord(snapshot(Base(0), Base(0)), RULES),
-    "zero, our order rests": VenueWord(snapshot(Base(0), Base(0), OURS), RULES),
-    "zero, within the window": VenueWord(snapshot(Base(0), Base(0), at_ms=START_MS + 1000), RULES),
-    "the pair": VenueWord(snapshot(ETH, SOL), RULES),
+VENUES: dict[str, VenueEvidence] = {
+    "not asked": VenueEvidence(),
+    "silent": VenueEvidence(trouble="the venue did not answer"),
+    "zero": VenueEvidence(snapshot(Base(0), Base(0)), RULES),
+    "zero, our order rests": VenueEvidence(snapshot(Base(0), Base(0), OURS), RULES),
+    "zero, within the window": VenueEvidence(snapshot(Base(0), Base(0), at_ms=START_MS + 1000), RULES),
+    "the pair": VenueEvidence(snapshot(ETH, SOL), RULES),
 }
 CELLS = list(itertools.product(LEDGERS, STATES, ESCAPES, ELSEWHERE, VENUES))
 
@@ -246,7 +253,9 @@ def test_what_is_said(cell: tuple[str, str, str, str, str], kind: str, words: st
 def unexplained(said: Held, position: tuple[str, str], **changes: object) -> OpenAnswer:
     word = ledger("good", said, **changes)
     return decide(
-        Evidence(word, "logs", venue=VenueWord(snapshot(Base.of(position[0]), Base.of(position[1])), RULES))
+        Evidence(
+            word, "logs", venue=VenueEvidence(snapshot(Base.of(position[0]), Base.of(position[1])), RULES)
+        )
     )
 
 
