@@ -70,6 +70,7 @@ def closing(
     is near, so a leg that can be closed goes even if the other cannot. `tops_up`: USD (x18) up to which a leg
     under the minimum can be made larger, to close it then (`actors/sizing/min_notional.py`).
     """
+    # Near liquidation one closed leg is better than two that wait for each other.
     pair = hedged(eth, sol) and not urgent
     untradable = [rules.product(leg) for leg in LEGS if rules.product(leg).untradable]
     if pair and untradable:
@@ -132,10 +133,10 @@ def _matched(held: tuple[int, int], parts: dict[Leg, int], rules: VenueRules) ->
 
 def _may_be_refused(amount: int, product: ProductRules, tops_up: int) -> bool:
     """Does what the venue says leave it open whether it takes this closing order?"""
-    if product.unsure or product.min_notional is None or product.oracle is None:
-        return product.unsure
-    return (
-        notional(product.oracle, amount) < product.min_notional
+    return product.unsure or (
+        product.min_notional is not None
+        and product.oracle is not None
+        and notional(product.oracle, amount) < product.min_notional
         and product.min_notional * MINIMUM_PERCENT > tops_up * 100
     )
 

@@ -212,6 +212,7 @@ class _Escape:
                 await outlive(self._ask_time, lambda why: self._note(f"the venue's clock: {why}"))
             if self._done() or self._rest_stays():
                 return True
+            # before anything is closed: an order of ours that rests could trade beside the closing one
             await outlive(self._cancel_ours, lambda why: self._note(f"cancelling: {why}"))
             may = await outlive(self._may_close, lambda why: self._note(f"can the legs be traded? {why}"))
             if may or (may is None and self.closable):  # nobody has said that they cannot: silence sends
@@ -226,7 +227,7 @@ class _Escape:
 
     async def _ask_time(self) -> None:
         await measure_clock(self.context.venue, self.context.clock)
-        self.mistimed = False
+        self.mistimed = False  # only once it is measured: else the next round asks again
 
     def _settled(self) -> bool:
         """Is the reading later than every order of ours that could still arrive, and does none rest? Only
@@ -420,11 +421,14 @@ class _Escape:
         third party's position.
         """
         stored, wanted = self.stored, {leg for leg in LEGS if part.part(leg)}
-        if stored is None or self.before or self.snapshot is None or self.used & wanted:
-            return None
-        if not stored.closes(part, self.rules, self.context.clock.now_ms()):
-            return None
-        if any(self._partly_foreign(leg, self._position(leg, self.snapshot)) for leg in LEGS):
+        if (
+            stored is None
+            or self.before
+            or self.snapshot is None
+            or self.used & wanted
+            or not stored.closes(part, self.rules, self.context.clock.now_ms())
+            or any(self._partly_foreign(leg, self._position(leg, self.snapshot)) for leg in LEGS)
+        ):
             return None
         self.used |= wanted
         return stored
@@ -527,8 +531,7 @@ class _Escape:
 
     def result(self) -> Escaped:
         """What is left of Evenkeel's positions, by the last reading."""
-        left = self._left()
-        eth, sol = left if left is not None else (None, None)
+        eth, sol = self._left() or (None, None)
         rest = msgspec.structs.replace(self.task, eth=self.ours["eth"], sol=self.ours["sol"])
         return Escaped(eth, sol, self.rounds, self.snapshot.at_ms if self.snapshot else Ms(0), rest)
 

@@ -10,8 +10,8 @@ a reading of the account can only be held against itself.
     fee                                      of the fee alone: all else counts at once, with the usual fee
                                              until the archive has confirmed one
 
-What does not fit is doubt and never proof of the opposite: it is named to a person, and whoever asked goes on
-asking.
+What does not fit is doubt and never proof of the opposite: it is named on the screen and in the log,
+and the question is asked again.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -127,9 +127,8 @@ def _pieces(_terms: SignedTerms, known: Iterable[Fill], fill: Fill) -> str:
     """
     low, high = fill.remaining, fill.remaining + abs(fill.amount)
     for other in known:
-        if same_fill(other, fill):
-            continue
-        if other.remaining < high and low < other.remaining + abs(other.amount):
+        overlap = other.remaining < high and low < other.remaining + abs(other.amount)
+        if overlap and not same_fill(other, fill):
             earlier = f"{other.amount.text()} at {other.price.text()} leaving {other.remaining.text()}"
             return (
                 f"{fill.amount.text()} at {fill.price.text()} leaving {fill.remaining.text()}, after"

@@ -405,7 +405,7 @@ class Venue(Protocol):
 
     @property
     def reads(self) -> Reads:
-        """Questions over HTTP, about this subaccount."""
+        """Questions over HTTP about this subaccount and the pair."""
         ...
 
     @property

@@ -10,6 +10,7 @@ second reading, whatever the two say.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import trio
 
@@ -59,15 +60,12 @@ async def resolve(doubt: Doubt, reads: Reads, report: Callable[[Resolved], None]
     not answer is asked for ever: the caller bounds the wait.
     """
     reported: Resolved | None = None
-    asked = _Asked(doubt, reads)
+    asked = _Asked(doubt, reads, report)
     while True:
         try:
             answer = await asked.again()
         except VenueError:
             answer = None
-        if asked.misfit is not None:
-            report(asked.misfit)
-            asked.misfit = None
         if answer is not None and answer != reported:
             report(answer)
             reported = answer
@@ -81,20 +79,17 @@ class _Asked:
     last answer.
     """
 
-    def __init__(self, doubt: Doubt, reads: Reads) -> None:
+    def __init__(self, doubt: Doubt, reads: Reads, report: Callable[[Resolved], None]) -> None:
         self._doubt = doubt
         self._reads = reads
+        self._report = report
         self._began_s = self._engine_due_s = trio.current_time()
         self._archived: ArchivedOrder | None = None
         self._twice = RepeatedReading()
         self._proving_since_ms: int | None = None
         """The first reading that could have proven an absence."""
         self.at_ms = 0
-        self._misfits = False
-        self.misfit: Resolved | None = None
-        """An archive's record that cannot be this order's: reported, for the ledger to name, and not
-        believed.
-        """
+        self._mismatched = False
 
     async def again(self) -> Resolved | None:
         """Ask once; what is known of the order now, None while that is nothing. Raises `VenueError`."""
@@ -141,18 +136,18 @@ class _Asked:
         """What the archive knows, or knew when it last answered: it is another host, and the engine is
         asked whether it answers or not.
         """
-        try:
+        found: tuple[ArchivedOrder, ...] = ()
+        with suppress(VenueError):
             found = await self._reads.archived([self._doubt.order_digest])
-        except VenueError:
-            return self._archived
         if not found:
             return self._archived
         answer = _from_archive(self._doubt, found[0])
-        misfit = answer_mismatch(SignedTerms.of_doubt(self._doubt), answer)
-        if misfit is None or misfit.of_money:
+        mismatch = answer_mismatch(SignedTerms.of_doubt(self._doubt), answer)
+        if mismatch is None or mismatch.of_money:
             return found[0]
-        if not self._misfits:
-            self._misfits, self.misfit = True, answer
+        if not self._mismatched:  # it cannot be this order's: reported once, for the ledger to name
+            self._mismatched = True
+            self._report(answer)
         return self._archived
 
     def _pause_ms(self) -> float:

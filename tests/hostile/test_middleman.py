@@ -20,7 +20,7 @@ from tests.hostile.judge import Claim, false_claims, held_at, uneven_s, unlawful
 from tests.hostile.middleman import Middleman, kind_of, parsed, purpose_of
 from tests.hostile.mode import Answer, Asked, Chance, Mode, Spoken
 from tests.hostile.vandal import DEEDS, VandalScene
-from venue.nado.appendix import Appendix, pack
+from tests.venue.nado.appendices import Appendix, pack
 from venue.simulated.engine.order_log import LoggedFill, LoggedOrder
 
 GOOD = b"HTTP/1.1 101 Switching Protocols\r\nSec-WebSocket-Extensions: permessage-deflate\r\n"

@@ -27,7 +27,8 @@ from tests.machine.test_escape_and_recovery import FLAT, HOURS, SHORT, escaped, 
 from tests.machine.test_killed import PHASES, strike_in
 from tests.machine.test_lost_connections import cut
 from tests.thinned import thinned
-from venue.nado.appendix import Appendix, OrderKind, pack
+from tests.venue.nado.appendices import Appendix, pack
+from venue.nado.appendix import OrderKind
 from venue.nado.signing import Signer, order_digest, order_nonce
 from venue.protocol import Order
 from venue.simulated.engine.rules import DEFAULT_PRODUCTS, Product

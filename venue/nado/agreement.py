@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from messages.units import Base, Price
-from venue.nado.appendix import Appendix, OrderKind, pack
+from venue.nado.appendix import OrderKind, appendix_of
 from venue.nado.signing import (
     Signer,
     cancellation_digest,
@@ -119,7 +119,7 @@ def _order_of(
         Base(side * product.size_step),
         now_ms // 1000 + 61,
         nonce,
-        pack(Appendix(kind, closing)),
+        appendix_of(kind, reduce_only=closing),
     )
 
 

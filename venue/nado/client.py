@@ -130,7 +130,7 @@ class NadoVenue:
 
     @property
     def reads(self) -> Reads:
-        """Questions over HTTP, about this subaccount."""
+        """Questions over HTTP about this subaccount and the pair."""
         return self._http
 
     @property

@@ -3,8 +3,8 @@ reconnect.
 
 Nothing here decides anything: a frame that cannot be read is dropped by whoever read it, and who misses it
 notices elsewhere (the book's chain of timestamps, the sum of an order's fills). It is counted so that a
-person can see it, and told at once the first time and once a minute after that: a venue that has changed its
-wire must not fill the disk.
+person can see it, and reported at once the first time and once a minute after that: a venue that has changed
+its wire must not fill the disk.
 """
 
 from collections.abc import Callable

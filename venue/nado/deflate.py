@@ -40,7 +40,7 @@ class BoundedDeflate(PerMessageDeflate):
     def frame_inbound_header(
         self, proto: FrameDecoder | FrameProtocol, opcode: Opcode, rsv: RsvBits, payload_length: int
     ) -> CloseReason | RsvBits:
-        """As wsproto's; but a ping between two fragments leaves the message around it alone."""
+        """As wsproto's; but a ping between two fragments does not change the message around it."""
         compressed = self._inbound_compressed
         answer = super().frame_inbound_header(proto, opcode, rsv, payload_length)
         if opcode.iscontrol():

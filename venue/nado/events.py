@@ -39,7 +39,7 @@ class _Head(msgspec.Struct, frozen=True):
 
 
 class _Event(Protocol):
-    """An event as the venue writes it."""
+    """An event as the venue writes it, field by field."""
 
     def message(self, sender: str, /) -> StreamEvent:
         """What it says, once checked: raises `OutOfRange` for impossible numbers, `Malformed` for another

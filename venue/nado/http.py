@@ -124,7 +124,7 @@ class HttpReads:
     async def status(self) -> str:
         """`active`, or why nobody can trade now. A routine question."""
         self._only_routinely(query_weight({"type": "status"}))
-        return await self._query({"type": "status"}, str)
+        return await self.ask({"type": "status"}, str)
 
     async def rules(self) -> VenueRules:
         """Chain, endpoint, both products' rules and the fees, as far as they can be read. Raises
@@ -146,8 +146,8 @@ class HttpReads:
             f"{self._name}:{instance}" if instance else self._name,
             contracts,
             await self._symbols() if self._products is None else await self._said(self._symbols()),
-            await self._said(self._query({"type": "all_products"}, queries.AllProducts)),
-            await self._said(self._query({"type": "fee_rates", "sender": self._sender}, queries.FeeRates)),
+            await self._said(self.ask({"type": "all_products"}, queries.AllProducts)),
+            await self._said(self.ask({"type": "fee_rates", "sender": self._sender}, queries.FeeRates)),
             self._products,
         )
         self._products = rules.eth.product_id, rules.sol.product_id
@@ -161,7 +161,7 @@ class HttpReads:
 
         async def ask_status() -> None:
             with suppress(VenueError):
-                said["venue"] = await self._query({"type": "status"}, str)
+                said["venue"] = await self.ask({"type": "status"}, str)
 
         async def ask_symbols() -> None:
             with suppress(VenueError):
@@ -186,7 +186,7 @@ class HttpReads:
     async def book(self, product_id: int, depth: int = 100) -> BookSnapshot:
         """A snapshot of at most 100 levels a side; its timestamp is the engine's clock."""
         question = {"type": "market_liquidity", "product_id": product_id, "depth": depth}
-        return queries.book_of(await self._query(question, queries.Liquidity), product_id)
+        return queries.book_of(await self.ask(question, queries.Liquidity), product_id)
 
     async def account(self) -> AccountSnapshot:
         """Positions, health and open orders, all asked for *after* the engine named the timestamp that the
@@ -199,16 +199,14 @@ class HttpReads:
             clock = await self.book(sol, depth=1)
         return queries.account_of(
             Ms(clock.at_ns // 1_000_000),
-            await self._query(
-                {"type": "subaccount_info", "subaccount": self._sender}, queries.SubaccountInfo
-            ),
+            await self.ask({"type": "subaccount_info", "subaccount": self._sender}, queries.SubaccountInfo),
             await self._said(
-                self._query(
+                self.ask(
                     {"type": "isolated_positions", "subaccount": self._sender}, queries.IsolatedPositions
                 )
             ),
             await self._said(
-                self._query(
+                self.ask(
                     {"type": "orders", "sender": self._sender, "product_ids": [eth, sol]}, queries.Orders
                 )
             ),
@@ -326,8 +324,8 @@ class HttpReads:
         return tuple(order.digest for order in cancelled.cancelled_orders)
 
     async def ask(self, question: dict[str, object], kind: type[T]) -> T:
-        """The answer to any other query, for what only a command wants to know."""
-        return await self._query(question, kind)
+        """The answer to any one query, also to those that only a command asks. Raises `VenueError`."""
+        return (await self._asked(question, kind))[0]
 
     async def submit(self, frame: str) -> None:
         """Send an execute whose answer carries nothing but yes. Raises `Refused` with the venue's code."""
@@ -342,10 +340,7 @@ class HttpReads:
         return self._products
 
     async def _symbols(self) -> queries.Symbols:
-        return await self._query({"type": "symbols", "product_type": "perp"}, queries.Symbols)
-
-    async def _query(self, question: dict[str, object], kind: type[T]) -> T:
-        return (await self._asked(question, kind))[0]
+        return await self.ask({"type": "symbols", "product_type": "perp"}, queries.Symbols)
 
     async def _asked(self, question: dict[str, object], kind: type[T]) -> tuple[T, str]:
         """The answer to a query, and the instance that gave it."""

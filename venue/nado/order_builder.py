@@ -10,7 +10,7 @@ from hashlib import blake2b
 
 from messages.sizing import Leg, SizingPlan
 from messages.units import Ms
-from venue.nado.appendix import Appendix, pack
+from venue.nado.appendix import appendix_of
 from venue.nado.signing import Signer, order_digest, order_nonce, recv_time_of, subaccount_owner
 from venue.protocol import OffLattice, Order, ProductRules, SignedOrder, VenueRules
 
@@ -63,7 +63,7 @@ class NadoOrderBuilder:
                 plan.recv_time_ms,
                 int.from_bytes(blake2b((plan_digest + leg).encode(), digest_size=3).digest(), "big") >> 4,
             ),
-            appendix=pack(Appendix(wanted.kind, wanted.reduce_only)),
+            appendix=appendix_of(wanted.kind, reduce_only=wanted.reduce_only),
         )
         _check_lattice(order, product)
         return order

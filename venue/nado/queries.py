@@ -120,8 +120,8 @@ def id_of(name: str, symbols: Symbols) -> int:
 
 
 def status_of(name: str, symbols: Symbols | None) -> str:
-    """The trading status of the product called `name`: a word of the venue's, `delisted` when it lists no
-    such product, `unsaid` without a word.
+    """The trading status of the product called `name`: the venue's own, `delisted` when it lists no
+    such product, `unsaid` when it names none.
     """
     if symbols is None:
         return "unsaid"
@@ -628,7 +628,7 @@ EVENT_KINDS: dict[str, MoneyKind] = {
     "claim_builder_fee": "other",
     "manual_assert": "other",
 }
-"""Every event type that moves a balance, but for `match_orders`: those are told as fills."""
+"""Every event type that moves a balance, but for `match_orders`: those are reported as fills."""
 
 
 def moved_of(found: ArchiveEvents, subaccount: str) -> tuple[MoneyEvent, ...]:
@@ -654,7 +654,7 @@ def _moved(event: _Event, at_ns: Ns) -> MoneyEvent:
     was, now = (
         read(bytes(each), _PerpState).perp.balance for each in (event.pre_balance, event.post_balance)
     )
-    # The balance before may not have paid its funding yet; funding is told by its own payments.
+    # The balance before may not have paid its funding yet; funding is reported by its own payments.
     paid = was.amount * (now.last_cumulative_funding_x18 - was.last_cumulative_funding_x18)
     owed = abs(paid) // ONE if paid >= 0 else -(abs(paid) // ONE)
     quote = Quote(now.v_quote_balance - was.v_quote_balance + owed)
@@ -663,13 +663,13 @@ def _moved(event: _Event, at_ns: Ns) -> MoneyEvent:
 
 def paid_of(found: Payments) -> tuple[MoneyEvent, ...]:
     """Funding and interest payments, as they came: newest first."""
-    told: tuple[tuple[MoneyKind, tuple[_Payment, ...]], ...] = (
+    lists: tuple[tuple[MoneyKind, tuple[_Payment, ...]], ...] = (
         ("funding", found.funding_payments),
         ("interest", found.interest_payments),
     )
     return tuple(
         MoneyEvent(kind, int(one.product_id), one.amount, int(one.idx), _seconds_ns(int(one.timestamp)))
-        for kind, payments in told
+        for kind, payments in lists
         for one in payments
     )
 

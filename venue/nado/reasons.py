@@ -1,4 +1,4 @@
-"""Why a connection failed, in the words of whoever knew: libraries wrap an error until its text is empty."""
+"""Why a connection failed, as the layer below knew it: libraries wrap an error until its text is empty."""
 
 import re
 

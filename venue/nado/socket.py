@@ -379,7 +379,7 @@ def _connection(
 
 
 async def drop(stream: trio.abc.Stream) -> None:
-    """Close a stream without a word to the other side, come what may."""
+    """Close a stream without a closing handshake. Raises nothing but a cancellation."""
     # a stream that cannot even be closed is as lost as one that was
     with trio.CancelScope(shield=True), suppress(Exception):
         await trio.aclose_forcefully(stream)
@@ -449,17 +449,17 @@ async def background() -> AsyncIterator[trio.Nursery]:
     """A nursery for the life of a `with` block: cancelled at its end, and the block's own exception comes
     out bare instead of in a group.
     """
-    alone: BaseException | None = None
+    failure: BaseException | None = None
     try:
         async with trio.open_nursery() as nursery:
             yield nursery
             nursery.cancel_scope.cancel()
     except BaseExceptionGroup as group:
-        alone = _only_failure(group)
-        if alone is None:
+        failure = _only_failure(group)
+        if failure is None:
             raise
-    if alone is not None:
-        raise alone
+    if failure is not None:
+        raise failure
 
 
 def _only_failure(group: BaseExceptionGroup[BaseException]) -> BaseException | None:

@@ -23,8 +23,6 @@ class TrackedStreams:
         return stream
 
     async def cut(self) -> None:
-        """Close all of them without a word to the other side. Whoever reads or writes one hears that it is
-        lost.
-        """
+        """Close all of them without a closing handshake: reads and writes under way end as lost."""
         for stream in tuple(self._open):
             await drop(stream)

@@ -6,8 +6,7 @@ import pytest
 from messages.sizing import LegOrder, SizingPlan
 from messages.units import ONE, Base, Bps, Ms, Price, Quote, Rate
 from messages.wire import digest
-from tests.venue.nado.appendices import unpack
-from venue.nado.appendix import Appendix
+from tests.venue.nado.appendices import Appendix, unpack
 from venue.nado.order_builder import NadoOrderBuilder
 from venue.nado.signing import Signer, order_digest, recover, recv_time_of, subaccount_hex
 from venue.protocol import OffLattice, ProductRules, VenueRules

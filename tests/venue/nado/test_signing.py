@@ -12,8 +12,7 @@ import pytest
 
 from messages.units import Base, Price
 from tests.shared_data import shared
-from tests.venue.nado.appendices import unpack
-from venue.nado.appendix import Appendix, pack
+from tests.venue.nado.appendices import Appendix, pack, unpack
 from venue.nado.signing import (
     Signer,
     cancellation_digest,

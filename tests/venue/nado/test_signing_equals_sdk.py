@@ -17,8 +17,7 @@ import pytest
 
 from messages.units import Base, Price
 from tests.thinned import thinned
-from tests.venue.nado.appendices import unpack
-from venue.nado.appendix import Appendix, pack
+from tests.venue.nado.appendices import Appendix, pack, unpack
 from venue.nado.signing import (
     Signer,
     cancellation_digest,

@@ -14,7 +14,8 @@ import trio
 from messages.market import Level
 from messages.units import Base, Price, Quote
 from runtime.clock import RunClock
-from venue.nado.appendix import Appendix, OrderKind, pack
+from tests.venue.nado.appendices import Appendix, pack
+from venue.nado.appendix import OrderKind
 from venue.nado.signing import Signer, order_digest, order_nonce, subaccount_hex
 from venue.nado.socket import Socket, open_socket
 from venue.protocol import Order

@@ -15,9 +15,9 @@ import pytest
 
 from messages.market import Level
 from messages.units import Base, Price, Quote
+from tests.venue.nado.appendices import Appendix, pack
 from tests.venue.simulated.desk import ETH, ME, OTHER, OURS, SOL, THEIRS, Desk, desk
 from tests.venue.simulated.desk import order as new_order
-from venue.nado.appendix import Appendix, pack
 from venue.simulated.engine import treasury
 from venue.simulated.engine.codes import ExchangeRefusal
 from venue.simulated.engine.events import Event, Filled, Liquidated, OrderUpdated, PositionChanged
