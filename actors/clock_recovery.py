@@ -21,6 +21,7 @@ from messages.execution import Outcome
 from messages.units import Ms
 from runtime.clock import ClockShift
 from runtime.observe import Notes
+from runtime.retry import retried
 from venue.protocol import VenueError
 from venue.venue_time import MISTIMED, measure_clock
 
@@ -95,9 +96,9 @@ class ClockRecovery:
 
     async def _answered(self, ask: Callable[[], Awaitable[Answer]]) -> Answer:
         """The venue's answer, asked for until it comes."""
-        while True:
-            try:
-                return await ask()
-            except VenueError as error:
-                self._note("warning", f"after a clock jumped: {error}")
-                await trio.sleep(AGAIN_S)
+        return await retried(
+            ask,
+            VenueError,
+            AGAIN_S,
+            lambda error: self._note("warning", f"after a clock jumped: {error}"),
+        )

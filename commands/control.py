@@ -25,6 +25,7 @@ from actors.run_ending import Leave, open_legs
 from commands.output.run_report import RunReport
 from messages.lifecycle import Held
 from messages.settings import Settings
+from runtime.retry import until
 
 PATH_MAX = 107
 LINE_MAX = 65_536
@@ -139,8 +140,7 @@ class RunControl:
     async def farewell(self) -> None:
         """Let whoever waits hear how it ended, for `FAREWELL_S` at most."""
         with trio.move_on_after(FAREWELL_S):
-            while self._talking:  # noqa: ASYNC110 - it is over in a moment, and bounded
-                await trio.sleep(0.01)
+            await until(lambda: not self._talking, 0.01)
 
 
 @asynccontextmanager

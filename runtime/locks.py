@@ -62,14 +62,10 @@ def lifelong(path: Path, logs: str) -> IO[str]:
     `AlreadyRunning` within 0.2 s, and `OSError`.
     """
     file = open(path.with_suffix(LOCK), "a+", encoding="utf-8", opener=private)  # noqa: SIM115 - it is the lock, and outlives this function
-    for left in reversed(range(TRIES)):
-        if _taken(file):
-            break
-        if not left:
-            known = last_holder(path)
-            file.close()
-            raise AlreadyRunning(known.pid, known.logs)
-        select.select([], [], [], BETWEEN_S)
+    if not taken_soon(file):
+        known = last_holder(path)
+        file.close()
+        raise AlreadyRunning(known.pid, known.logs)
     earlier = tuple(each for each in last_holder(path).folders if each != logs)[:FOLDERS]
     file.truncate(0)
     file.write(msgspec.json.encode(Holder(os.getpid(), logs, earlier)).decode())
@@ -127,6 +123,15 @@ def writing(path: Path) -> Iterator[None]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+def taken_soon(file: IO[str]) -> bool:
+    """Take the lock on an open file, within 0.2 s. False: another process keeps it."""
+    for _ in range(TRIES - 1):
+        if _taken(file):
+            return True
+        select.select([], [], [], BETWEEN_S)
+    return _taken(file)
 
 
 def _taken(lock: IO[str]) -> bool:

@@ -35,6 +35,7 @@ from messages.units import Base, Bps, Ms, Price
 from messages.wire import digest
 from runtime.clock import VenueClock
 from runtime.outlive import outlive, outlive_call
+from runtime.retry import until
 from venue.closing import LASTING, LEGS, Closing, closing, hedged, near_liquidation, on_the_steps
 from venue.escape_wire import KeptWire, kept_wires
 from venue.order_consistency import APART_MS, QUIET_MS, RepeatedReading
@@ -437,8 +438,7 @@ class _Escape:
         self, wires: dict[Leg, KeptWire], plan: SizingPlan, signed: dict[Leg, SignedOrder]
     ) -> None:
         with trio.move_on_after(CONNECT_S):  # then with those that are up
-            while not all(wires[leg].connected for leg in signed):  # noqa: ASYNC110 - a wire has no event for it
-                await trio.sleep(PAUSE_S[0] / 10)
+            await until(lambda: all(wires[leg].connected for leg in signed), PAUSE_S[0] / 10)
         self.put_down(EscapeRound(plan, *(signed[leg].digest if leg in signed else "" for leg in LEGS)))
         async with trio.open_nursery() as nursery:
             for leg, order in signed.items():

@@ -30,6 +30,7 @@ from runtime.locks import (
     lifelong,
     writing,
 )
+from runtime.retry import until
 from runtime.specs import Fatal
 from runtime.state_file import (
     ANCHOR,
@@ -220,19 +221,18 @@ class RunState:
 
         Raises `StateLocked` when somebody else writes the state file and does not let go within `LOCK_S`.
         """
-        until = trio.current_time() + LOCK_S
+        by_s = trio.current_time() + LOCK_S
         while True:
             try:
                 with writing(self._path):
                     self._begin()
                 break
             except LockHeld as error:
-                if trio.current_time() > until:
+                if trio.current_time() > by_s:
                     raise StateLocked(f"{error}, and does not release it: stop that process") from error
             await trio.sleep(0.05)
         with trio.move_on_after(GUARD_GONE_S):
-            while self.guard_closes:  # noqa: ASYNC110 - another process holds it
-                await trio.sleep(0.05)
+            await until(lambda: not self.guard_closes, 0.05)
 
     def _begin(self) -> None:
         for path in self._paths:

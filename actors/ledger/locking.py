@@ -6,19 +6,16 @@ state; the ledger they share stops the second. Whoever only reads takes no lock,
 reads, and journals beside the ledger.
 """
 
-import fcntl
 import os
-import select
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
 from runtime.files import private
+from runtime.locks import taken_soon
 
 LOCK = ".lock"
-TRIES, BETWEEN_S = 10, 0.02
-"""A run's end and its journal follow each other in a moment; whoever has it longer keeps it."""
 
 
 class LedgerError(Exception):
@@ -66,15 +63,11 @@ def take(ledger: Path) -> Path:
         _held[key] = file, times + 1
         return key
     file = open(key.with_name(key.name + LOCK), "a+", encoding="utf-8", opener=private)  # noqa: SIM115 - it is the lock, and outlives this function
-    for left in reversed(range(TRIES)):
-        if _taken(file):
-            break
-        if not left:
-            file.seek(0)
-            pid = file.read(20).strip() or "unknown"
-            file.close()
-            raise Elsewhere(ledger, pid)
-        select.select([], [], [], BETWEEN_S)
+    if not taken_soon(file):  # a run's end and its journal follow each other in a moment
+        file.seek(0)
+        pid = file.read(20).strip() or "unknown"
+        file.close()
+        raise Elsewhere(ledger, pid)
     file.truncate(0)
     file.write(str(os.getpid()))
     file.flush()
@@ -105,11 +98,3 @@ def drop(key: Path) -> None:
         _held[key] = file, times - 1
     else:
         file.close()
-
-
-def _taken(file: IO[str]) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

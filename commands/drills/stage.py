@@ -35,6 +35,7 @@ from messages.settings import Settings, VenueSettings
 from messages.units import Ms, Quote
 from messages.wire import decode
 from runtime.heartbeat import Beat, Heartbeat
+from runtime.retry import retried, until
 from venue.nado.http import HttpReads
 from venue.protocol import Malformed, VenueError, VenueRules
 from venue.simulated.engine.events import Liquidated
@@ -224,8 +225,7 @@ class Scene:
                 await trio.sleep(LOOK_S)
             words = self.folder / "logs" / "guard.log"
             with trio.move_on_after(GUARD_S):
-                while "FLAT" not in words.read_text(errors="replace"):  # noqa: ASYNC110 - another process writes it
-                    await trio.sleep(LOOK_S)
+                await until(lambda: "FLAT" in words.read_text(errors="replace"), LOOK_S)
 
     def dismiss_guard(self) -> None:
         """A guard that still watches ends when the heartbeat has ended, one that closes when somebody
@@ -242,21 +242,18 @@ class Scene:
         """Order log, takeovers and account, once the venue answers again."""
         after = None
         with trio.move_on_after(ENDS_S):
-            while after is None:
-                try:
-                    after = await self._reads.account()
-                except VenueError:
-                    await trio.sleep(0.2)
+            after = await retried(self._reads.account, VenueError, 0.2)
         return *(await self._log()), after
 
     async def _log(self) -> tuple[list[LoggedOrder], list[Liquidated]]:
         """Both, as soon as the host is there."""
-        while True:
-            with suppress(httpx.HTTPError):
-                orders = (await self._venue.get("/simulated/order_log")).raise_for_status()
-                takeovers = (await self._venue.get("/simulated/takeovers")).raise_for_status()
-                return decode(orders.content, list[LoggedOrder]), decode(takeovers.content, list[Liquidated])
-            await trio.sleep(LOOK_S)
+
+        async def read() -> tuple[list[LoggedOrder], list[Liquidated]]:
+            orders = (await self._venue.get("/simulated/order_log")).raise_for_status()
+            takeovers = (await self._venue.get("/simulated/takeovers")).raise_for_status()
+            return decode(orders.content, list[LoggedOrder]), decode(takeovers.content, list[Liquidated])
+
+        return await retried(read, httpx.HTTPError, LOOK_S)
 
 
 def _told(output: Path) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from commands.setup.escaping import close_ours, write_down_halt
 from commands.stopping import Stops
 from messages.lifecycle import TAKEN_OVER, Halted, Held
 from runtime.observe import Notes
+from runtime.retry import until
 from supervisor import Machine
 from venue.protocol import VenueError
 
@@ -86,8 +87,7 @@ async def while_guard_closes(known: World, stops: Stops) -> None:
     """Another process closes what is open: wait until it has, and touch nothing."""
     with trio.move_on_after(STOP_PATIENCE_S) as scope:
         stops.hear(lambda _number, count: scope.cancel() if count > 1 else None)
-        while known.state.guard_closes:  # noqa: ASYNC110 - another process holds that lock
-            await trio.sleep(LOOK_S)
+        await until(lambda: not known.state.guard_closes, LOOK_S)
         while True:
             with suppress(VenueError):
                 snapshot = await known.venue.reads.account()
