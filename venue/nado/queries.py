@@ -316,14 +316,11 @@ def account_of(
         if healths is not None and len(healths) == 3
         else [None if healths else unsaid] * 3
     )
-    usdt0 = next(
-        (
-            spot.balance.amount
-            for entry in _readable(bytes(info.spot_balances), tuple[msgspec.Raw, ...]) or ()
-            if (spot := _readable(bytes(entry), _Spot)) is not None and spot.product_id == 0
-        ),
-        unsaid,
-    )
+    spots = [
+        _readable(bytes(entry), _Spot)
+        for entry in _readable(bytes(info.spot_balances), tuple[msgspec.Raw, ...]) or ()
+    ]
+    usdt0 = next((spot.balance.amount for spot in spots if spot is not None and spot.product_id == 0), unsaid)
     oracles = {
         int(named.product_id): price
         for entry in _readable(bytes(info.perp_products), tuple[msgspec.Raw, ...]) or ()
@@ -333,6 +330,8 @@ def account_of(
     }
     cross = _cross(info, ours)
     apart, unread = _apart(isolated)
+    if _hides_positions(info, spots, cross, initial, unweighted):
+        unread = (*unread, "cross positions: none is listed, and the healths say that there are some")
     return AccountSnapshot(
         at_ms=at_ms,
         exists=bool(info.perp_balances) if exists is None else exists,
@@ -349,6 +348,24 @@ def account_of(
         else (),
         unread=unread if orders else (*unread, "orders"),
     )
+
+
+def _hides_positions(
+    info: SubaccountInfo,
+    spots: list[_Spot | None],
+    cross: dict[int, _PerpBalance],
+    initial: Quote | None,
+    unweighted: Quote | None,
+) -> bool:
+    """Do the healths count a position that is not listed? USDT0 weighs 1, an open position never does: an
+    account that holds nothing else has three equal healths. Not known where anything else could weigh.
+    """
+    only_usdt0 = all(
+        spot is not None and (spot.product_id == 0 or spot.balance.amount == 0) for spot in spots
+    )
+    all_read = len(cross) == len(info.perp_balances)
+    flat = not any(perp.amount for perp in cross.values())
+    return only_usdt0 and all_read and flat and None not in {initial, unweighted} and initial != unweighted
 
 
 def _cross(info: SubaccountInfo, ours: tuple[int, int] | None) -> dict[int, _PerpBalance]:

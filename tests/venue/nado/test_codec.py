@@ -218,6 +218,40 @@ def test_an_account_that_does_not_exist_says_so_and_healths_that_are_not_said_ar
     assert (silent.position(4).cross, silent.position(8).cross, silent.unread) == (42, -7, ())
 
 
+def healths(*amounts: str) -> list[dict[str, str]]:
+    return [{"assets": "0", "liabilities": "0", "health": amount} for amount in amounts]
+
+
+def spot(product_id: int, amount: str) -> dict[str, Any]:
+    return {"product_id": product_id, "balance": {"amount": amount}}
+
+
+WEIGHED = {"exists": True, "healths": healths("90", "95", "100"), "spot_balances": [spot(0, "100")]}
+"""Healths that differ: something in the account has a weight."""
+
+
+@pytest.mark.parametrize("perps", [[], [perp(4, "0"), perp(8, "0")]])
+def test_positions_that_are_not_listed_while_the_healths_count_them_are_not_flat(perps: list[Any]) -> None:
+    """Seen: an answer without positions, twice, and `status` said that nothing is open over an open pair."""
+    read = account({**WEIGHED, "perp_balances": perps})
+    assert read.unread == ("cross positions: none is listed, and the healths say that there are some",)
+
+
+@pytest.mark.parametrize(
+    "explained",
+    [
+        {"healths": healths("100", "100", "100")},
+        {"healths": None},
+        {"spot_balances": [spot(0, "100"), spot(1, "3")]},
+        {"perp_balances": [perp(10, "7")]},
+        {"perp_balances": [perp(10, None)]},
+        {"spot_balances": [spot(0, "100"), "?"]},
+    ],
+)
+def test_healths_that_something_else_explains_say_nothing_of_our_positions(explained: dict[str, Any]) -> None:
+    assert account({**WEIGHED, "perp_balances": [], **explained}).unread == ()
+
+
 @pytest.mark.parametrize(
     "odd", [perp(10, None), perp(10, "1.5"), {"product_id": 10}, {"balance": None}, "x", perp(None)]
 )
