@@ -30,6 +30,7 @@ if __name__ == "__main__":
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 from runtime.observe import Notes
 import msgspec
@@ -56,7 +57,7 @@ from messages.lifecycle import AccountStream, Denial, Denied, Held, Hop, Started
 from messages.sizing import Abort, Declined, Ready, Sealed, SizingPlan, Skipped
 from messages.units import Ms
 from venue.closing import REREAD_AFTER, hedged, liquidation_near, on_the_steps
-from venue.protocol import Tradable, VenueRules, rules_read
+from venue.protocol import Tradable, rules_read
 
 TICK_S = 0.05
 """How often the supervisor looks at its deadlines when nothing happens."""
@@ -90,10 +91,10 @@ class Machine:
         world.venue.order_builder.use(start)
         self.channels = Channels(halted=world.state.halted is not None, rules=start)
         self.barrier = Barrier(world.state.bump(), 0)
-        self.tree = self.planted()
-        self._inquiry = Reconciliation(world, self.channels)
-        self._waking = ClockRecovery(world, self.channels)
-        self._way_out = PresignedExit(world, self.channels)
+        self.tree = self.build_tree()
+        self._reconciliation = Reconciliation(world, self.channels)
+        self._clock_recovery = ClockRecovery(world, self.channels)
+        self._presigned_exit = PresignedExit(world, self.channels)
         self._endings = RunEnding(world, self.channels)
         self.beat: Callable[[float], None] = lambda _now_s: None
         """Called with Trio's time in every turn of the loop: the heartbeat, where somebody listens for
@@ -101,7 +102,7 @@ class Machine:
         """
         self.missing_guard: Callable[[], tuple[str, float]] = lambda: ("", 0.0)
         """Why a guard that is wanted is not alive, and for how many seconds; "" when it is."""
-        self._told: tuple[str, Denial | None] = ("", None)
+        self._noted: tuple[str, Denial | None] = ("", None)
         """The purpose and the denial that were noted last: a proposal comes again four times a second."""
         self._fills_due_ms = 0
         self._leaving: SizingPlan | None = None
@@ -114,13 +115,13 @@ class Machine:
         self._obstructed = (0.0, Waiting())
         """When a proposal was last not sealed, and why."""
         self._waiting = Waiting()
-        """What was told last of why nothing is sent."""
+        """What was reported last of why nothing is sent."""
         self._aborts = Aborts(random.Random(f"aborts {world.seed}"))  # noqa: S311 - jitter
         self._connections = LegConnections(world)
         self._gone: TreeGone | None = None
 
-    def planted(self) -> Tree:
-        """The tree this machine runs."""
+    def build_tree(self) -> Tree:
+        """The supervision tree under this machine; tests put one in its place that can be made to crash."""
         return Tree(self.world, self.channels)
 
     # -- the run ---------------------------------------------------------------------------------------------
@@ -133,33 +134,37 @@ class Machine:
             ending = await self._run()
         except Exception as error:  # noqa: BLE001 - above this there is nobody who would close what is open
             return self._endings.halt("INTERNAL", told(error))
-        return (
-            ending
-            if self._gone is None or ending.by == "halt"
-            else self._endings.halt(self._gone.code, self._gone.detail)
-        )
+        if self._gone is None or ending.by == "halt":
+            return ending
+        return self._endings.halt(self._gone.code, self._gone.detail)
 
     async def _run(self) -> Ending:
+        world, ending = self.world, None
         async with trio.open_nursery() as nursery:
             self._nursery = nursery
-            self.channels.to_ledger.post(self._started())
-            self.channels.to_ledger.post(rules_read(self.channels.rules.value or self.world.rules))
+            subaccount = world.settings.venue.subaccount
+            started = Started(world.seed, world.clock.utc_ns(), world.url, world.signer, subaccount)
+            self.channels.to_ledger.post(started)
+            self.channels.to_ledger.post(rules_read(self.channels.rules.value or world.rules))
             nursery.start_soon(self._run_tree)
             nursery.start_soon(self.tree.watch_for_ever)
-            nursery.start_soon(self._inquiry.reconcile_for_ever)
-            nursery.start_soon(self._inquiry.follow_money)
-            nursery.start_soon(self._way_out.keep)
-            self._clocks = ClockWatch(self.world.clock)
+            nursery.start_soon(self._reconciliation.reconcile_for_ever)
+            nursery.start_soon(self._reconciliation.follow_money)
+            nursery.start_soon(self._presigned_exit.keep)
+            self._clocks = ClockWatch(world.clock)
             nursery.start_soon(self._clocks.look_for_ever, self.channels.inbox.post)
-            ending = await self._conduct()
+            with self.channels.inbox.reader() as inbox:
+                while ending is None:
+                    with trio.move_on_after(TICK_S):
+                        ending = self._take(await inbox.receive())
+                    if ending is None:
+                        self._look_at_deadlines()
+                        held, now_s = self.channels.held.value, trio.current_time()
+                        self._endings.unreachable = self._connections.overdue(held, now_s)
+                        settled, idle = self._reconciliation.settled, self.barrier.phase == "idle"
+                        ending = self._endings.now(settled=settled, idle=idle)
             nursery.cancel_scope.cancel()
         return ending
-
-    def _started(self) -> Started:
-        world = self.world
-        return Started(
-            world.seed, world.clock.utc_ns(), world.url, world.signer, world.settings.venue.subaccount
-        )
 
     async def _run_tree(self) -> None:
         """However the tree ends, what is open must still be closed: nothing is raised, `_gone` says what
@@ -171,9 +176,8 @@ class Machine:
         except trio.Cancelled:
             raise
         except BaseException as error:  # noqa: BLE001 - a library's SystemExit must not leave a leg open either
-            gone = TreeGone(
-                first_cause_first(error), "LEDGER_UNWRITABLE" if isinstance(error, Unwritable) else "GAVE_UP"
-            )
+            code = "LEDGER_UNWRITABLE" if isinstance(error, Unwritable) else "GAVE_UP"
+            gone = TreeGone(first_cause_first(error), code)
         self._gone = gone
         self.channels.inbox.post(self._gone)
 
@@ -181,65 +185,31 @@ class Machine:
         """Ask for the end: no new entries, close both legs."""
         self.channels.inbox.post(Stop(reason, signal))
 
-    async def _conduct(self) -> Ending:
-        with self.channels.inbox.reader() as inbox:
-            while True:
-                with trio.move_on_after(TICK_S):
-                    ending = self._take(await inbox.receive())
-                    if ending:
-                        return ending
-                self._look_at_deadlines()
-                self._endings.unreachable = self._connections.overdue(
-                    self.channels.held.value, trio.current_time()
-                )
-                ending = self._endings.now(settled=self._inquiry.settled, idle=self.barrier.phase == "idle")
-                if ending:
-                    return ending
-
     def _take(self, message: msgspec.Struct) -> Ending | None:
         self.world.observe(message)
-        if isinstance(message, TreeGone):
-            return self._endings.halt(message.code, message.detail)
-        if isinstance(message, Stop):
-            return self._endings.stop(message)
-        if isinstance(message, Tradable):
-            self._may_leave(message)
-        else:
-            self._hear(message)
-        return None
-
-    def _hear(self, message: msgspec.Struct) -> None:
-        """What moves the barrier, the ledger or the way a run ends."""
         self._endings.hear(message)
-        if isinstance(message, Leave):
-            self._endings.leave(message)
-        elif isinstance(message, AccountStream):
-            self._stream = message
-            self._inquiry.reconcile_soon()
-        elif isinstance(message, ClockShift):
-            self._shifted(message)
-        elif isinstance(message, Skipped | Denied):
-            self._not_entered(message)
-        elif isinstance(message, EpochBumped):
-            self._bumped(message)
-        elif isinstance(message, SizingPlan):
-            self._propose(message)
-        elif isinstance(message, Ready) and len(self.barrier.ready) == 2 and not self.tree.legs_up():
-            self._step(LegDown(message.epoch, message.seq))
-        elif isinstance(message, Ready | Declined | Outcome | PlanClosed):
-            if isinstance(message, Outcome):
-                self._answered(message)
-            self._step(message)
+        handle = TAKEN.get(type(message))
+        return handle(self, message) if handle else None
+
+    def _heard_of_stream(self, stream: AccountStream) -> None:
+        self._stream = stream
+        self._reconciliation.reconcile_soon()
+
+    def _voted(self, vote: Ready) -> None:
+        """The third vote places both orders, so both legs must still be there to carry it out."""
+        third = len(self.barrier.ready) == 2
+        self._step(LegDown(vote.epoch, vote.seq) if third and not self.tree.legs_up() else vote)
 
     def _answered(self, outcome: Outcome) -> None:
-        """What an order's answer says beside its outcome: about our time, and about the venue's rules."""
-        self._waking.answered(outcome, self._nursery)
+        """An order's answer says something of our time and of the venue's rules as well."""
+        self._clock_recovery.answered(outcome, self._nursery)
         if outcome.code in REREAD_AFTER:
             self.channels.doubted.put(self.world.clock.now_ms())
+        self._step(outcome)
 
     def _shifted(self, shift: ClockShift) -> None:
         self._endings.look_at_epoch()
-        self._waking.shifted(shift, self._nursery)
+        self._clock_recovery.shifted(shift, self._nursery)
         if shift.jumped and self.barrier.sealed:
             plan = self.barrier.sealed.plan
             self._step(ClockJumped(plan.epoch, plan.seq, shift.text()))
@@ -264,31 +234,24 @@ class Machine:
             return self._seal(plan)
         if self.world.clock.now_ms() >= self._kept_until_ms:
             self._leaving = plan
-            self._inquiry.ask_tradable(self._nursery)
+            self._reconciliation.ask_tradable(self._nursery)
         return None
 
     def _seal(self, plan: SizingPlan) -> None:
         """The order_builder changes over to the newest rules here and nowhere between a vote and its
         orders: both legs must find the same one.
         """
-        rules = self.channels.rules.value
+        rules, held = self.channels.rules.value, self.channels.held.value
+        closes = plan.purpose in {"exit", "flatten"}
         if rules:
             self.world.venue.order_builder.use(rules)
-            self._name_rest(plan, rules)
-        if plan.purpose in {"exit", "flatten"}:
-            self._way_out.drop()
+        if rules and held and closes:
+            rest = on_the_steps(held.eth.amount, held.sol.amount, rules).kept
+            if rest:
+                self._note("warning", f"{plan.purpose}: {rest}")
+        if closes:
+            self._presigned_exit.drop()
         self._step(plan)
-
-    def _name_rest(self, plan: SizingPlan, rules: VenueRules) -> None:
-        """What an exit leaves behind because it does not fit the venue's size steps."""
-        held = self.channels.held.value
-        rest = (
-            on_the_steps(held.eth.amount, held.sol.amount, rules).kept
-            if held is not None and plan.purpose in {"exit", "flatten"}
-            else ""
-        )
-        if rest:
-            self._note("warning", f"{plan.purpose}: {rest}")
 
     def _may_leave(self, answer: Tradable) -> None:
         """The exchange's answer, or none, on the exit that waits. Only an explicit answer keeps both legs;
@@ -298,27 +261,26 @@ class Machine:
         if plan is None:
             return None
         denial = self._may_seal(plan)
-        if not denial and answer.obstacle and not self._liquidation_near():
+        held, rules = self.channels.held.value, self.channels.rules.value
+        limit = self.world.settings.limits.min_liquidation_move
+        if (
+            not denial
+            and answer.obstacle
+            and not (
+                held is not None
+                and rules is not None
+                and liquidation_near(held.eth.amount, held.sol.amount, held.maintenance_health, rules, limit)
+            )
+        ):
             self._kept_until_ms = self.world.clock.now_ms() + KEPT_MS
             self.channels.doubted.put(self.world.clock.now_ms())
             denial = Denial(NOT_SEALED, f"hedged, and kept: {answer.obstacle}")
-        if denial:
-            return self._not_sealed(plan, denial)
-        return self._seal(plan)
-
-    def _liquidation_near(self) -> bool:
-        held, rules = self.channels.held.value, self.channels.rules.value
-        limit = self.world.settings.limits.min_liquidation_move
-        return (
-            held is not None
-            and rules is not None
-            and liquidation_near(held.eth.amount, held.sol.amount, held.maintenance_health, rules, limit)
-        )
+        return self._not_sealed(plan, denial) if denial else self._seal(plan)
 
     def _not_sealed(self, plan: SizingPlan, denial: Denial) -> None:
         self._obstructed = trio.current_time(), Waiting(plan.purpose, denial.code, denial.detail)
-        if (plan.purpose, denial) != self._told:
-            self._told = plan.purpose, denial
+        if (plan.purpose, denial) != self._noted:
+            self._noted = plan.purpose, denial
             why = denial.detail if denial.code == NOT_SEALED else denial.text
             self._note("info", f"{plan.purpose} not sealed: {why}")
 
@@ -367,7 +329,7 @@ class Machine:
             # It reads the disk, and ends the run: asked only where its answer decides.
             superseded=free and self._endings.look_at_epoch(),
             unsigned=self._endings.unsigned,
-            known_ms=self._waking.known_ms,
+            known_ms=self._clock_recovery.known_ms,
             unconnected=self._connections.missing(),
             aborts=self._aborts,
             now_s=trio.current_time(),
@@ -422,10 +384,10 @@ class Machine:
             if isinstance(action.message, Abort):
                 self.world.observe(action.message)
         elif isinstance(action, barrier.Resolve):
-            self._inquiry.resolve_doubts(self._nursery)
+            self._reconciliation.resolve_doubts(self._nursery)
         else:
             self._fills_due_ms = 0
-            self._inquiry.reconcile_soon()
+            self._reconciliation.reconcile_soon()
 
     def _tell(self, action: barrier.Tell) -> None:
         message = action.message
@@ -449,9 +411,9 @@ class Machine:
     # -- deadlines -------------------------------------------------------------------------------------------
 
     def _look_at_deadlines(self) -> None:
-        state, now_ms = self.barrier, self.world.clock.now_ms()
+        state, held, now_ms = self.barrier, self.channels.held.value, self.world.clock.now_ms()
         self.beat(trio.current_time())
-        self._inquiry.price_again(self._nursery)
+        self._reconciliation.price_again(self._nursery)
         self._look_at_wait()
         alarm = self._denials.due(now_ms)
         if alarm:
@@ -462,11 +424,16 @@ class Machine:
         elif state.phase == "placed" and state.sealed and self._fills_due_ms and now_ms > self._fills_due_ms:
             self._fills_due_ms = now_ms + FILLS_DUE_MS
             self._step(FillsDue(state.sealed.plan.epoch, state.sealed.plan.seq))
-        elif state.phase == "recovering":
-            self._recover()
+        elif state.phase == "recovering" and held is not None and held.epoch == state.epoch:
+            if held.doubts:
+                self._reconciliation.resolve_doubts(self._nursery)
+            elif held.phase != "in_flight" and self.tree.legs_up():
+                self.barrier = msgspec.structs.replace(state, seq=max(state.seq, held.seq))
+                self._step(Recovered())
+                self._reconciliation.reconcile_soon()
 
     def _look_at_wait(self) -> None:
-        """Tell why nothing is sent, when that has changed; and give up once nothing could be entered for
+        """Report why nothing is sent, when that has changed; and give up once nothing could be entered for
         `max_wait`.
         """
         held, settings, now_s = self.channels.held.value, self.world.settings, trio.current_time()
@@ -485,20 +452,28 @@ class Machine:
                 "refused", reason.code, f"{nothing}, mostly {reason.code}: {reason.detail}"
             )
 
-    def _recover(self) -> None:
-        held = self.channels.held.value
-        if held is None or held.epoch != self.barrier.epoch:
-            return
-        if held.doubts:
-            self._inquiry.resolve_doubts(self._nursery)
-        elif held.phase != "in_flight" and self.tree.legs_up():
-            self.barrier = msgspec.structs.replace(self.barrier, seq=max(self.barrier.seq, held.seq))
-            self._step(Recovered())
-            self._inquiry.reconcile_soon()
-
 
 def leaves_a_pair(plan: SizingPlan, held: Held | None) -> bool:
     """Does it close while two legs hedge each other? Then both can leave, or neither should."""
     return (
         plan.purpose in {"exit", "flatten"} and held is not None and hedged(held.eth.amount, held.sol.amount)
     )
+
+
+TAKEN: dict[type, Callable[[Machine, Any], Ending | None]] = {
+    TreeGone: lambda machine, gone: machine._endings.halt(gone.code, gone.detail),
+    Stop: lambda machine, stop: machine._endings.stop(stop),
+    Leave: lambda machine, wish: machine._endings.leave(wish),
+    Tradable: lambda machine, answer: machine._may_leave(answer),
+    AccountStream: lambda machine, stream: machine._heard_of_stream(stream),
+    ClockShift: lambda machine, shift: machine._shifted(shift),
+    Skipped: lambda machine, why: machine._not_entered(why),
+    Denied: lambda machine, why: machine._not_entered(why),
+    EpochBumped: lambda machine, bump: machine._bumped(bump),
+    SizingPlan: lambda machine, plan: machine._propose(plan),
+    Ready: lambda machine, vote: machine._voted(vote),
+    Declined: lambda machine, vote: machine._step(vote),
+    Outcome: lambda machine, outcome: machine._answered(outcome),
+    PlanClosed: lambda machine, closed: machine._step(closed),
+}
+"""What the supervisor does with each message; anything else is only observed."""

@@ -76,7 +76,7 @@ class CrashableMachine(Machine):
 
     tree: CrashableTree
 
-    def planted(self) -> CrashableTree:
+    def build_tree(self) -> CrashableTree:
         return CrashableTree(self.world, self.channels)
 
 
