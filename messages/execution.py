@@ -98,7 +98,7 @@ class Position(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def total(self) -> Base:
-        """What the venue would have to close."""
+        """Cross and isolated together, signed: what the venue would have to close."""
         return Base(self.cross + self.isolated)
 
 

@@ -234,7 +234,7 @@ class Held(msgspec.Struct, frozen=True):
     money_ask: MoneyAsk = MoneyAsk()
 
     def leg(self, leg: Leg) -> HeldLeg:
-        """One of both."""
+        """One leg of both: for rules that are the same for ETH and SOL."""
         return self.eth if leg == "eth" else self.sol
 
     def attempts(self, *, count_skips: bool) -> int:

@@ -125,7 +125,7 @@ class LegQuote(msgspec.Struct, frozen=True):
 
     @property
     def mid(self) -> Price:
-        """Half-way between the best bid and ask."""
+        """Half-way between the best bid and ask, x18, rounded down."""
         return Price((self.bids[0].price + self.asks[0].price) // 2)
 
 
@@ -150,5 +150,5 @@ class PairQuote(msgspec.Struct, frozen=True):
 
     @property
     def skew_ms(self) -> Ms:
-        """|age of ETH - age of SOL|."""
+        """How far the ages of both books are apart, in ms, unsigned."""
         return Ms(abs(self.eth.proven_ms - self.sol.proven_ms))

@@ -51,7 +51,7 @@ class X18(int):
         return cls(value)
 
     def decimal(self) -> Decimal:
-        """The exact decimal value."""
+        """The exact value as a `Decimal`, all eighteen decimals kept."""
         with localcontext() as exact:
             exact.prec = 80
             return Decimal(int(self)).scaleb(-18)

@@ -39,7 +39,7 @@ def _decoder(kind: Hashable) -> msgspec.json.Decoder[Any]:
 
 
 def encode(message: msgspec.Struct) -> bytes:
-    """The canonical JSON bytes of a message."""
+    """The canonical JSON bytes of a message: rows, digests and logs have the same."""
     return _encoder.encode(message)
 
 

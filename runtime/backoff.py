@@ -54,7 +54,7 @@ class Streak:
         self._up_since_s = math.inf
 
     def up(self, now_s: float) -> None:
-        """It has started."""
+        """It has started at `now_s`: if it lasts, the next pause is short again."""
         self._up_since_s = now_s
 
     def pause_s(self, now_s: float) -> float:

@@ -38,10 +38,10 @@ _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class Clock(Protocol):
-    """What a machine can read."""
+    """What a machine can read: UTC and a steady count; tests pass another."""
 
     def utc_ns(self) -> Ns:
-        """Nanoseconds since the Unix epoch."""
+        """Nanoseconds since the Unix epoch; somebody may set this clock."""
         ...
 
     def steady_ns(self) -> Ns:
@@ -115,7 +115,7 @@ class VenueClock:
 
     @property
     def offset_ms(self) -> Ms:
-        """Venue minus local UTC, in milliseconds."""
+        """Venue minus local UTC, in milliseconds; > 0 when this machine is slow."""
         return Ms(self.now_ms() - self._clock.utc_ns() // 1_000_000)
 
     def now_ms(self) -> Ms:
@@ -129,11 +129,11 @@ class VenueClock:
         return Ns(self._clock.steady_ns() + self._lead_ms * 1_000_000)
 
     def utc_ns(self) -> Ns:
-        """Local UTC."""
+        """Local UTC in ns, for what is shown to people."""
         return self._clock.utc_ns()
 
     def steady_ns(self) -> Ns:
-        """Local and steady."""
+        """Local and steady, in ns: for measuring how long something took."""
         return self._clock.steady_ns()
 
 
@@ -147,11 +147,11 @@ class ClockShift(msgspec.Struct, frozen=True):
 
     @property
     def jumped(self) -> bool:
-        """Does nothing that was known still count?"""
+        """Is the shift so large that quotes, connections and account are to be read again?"""
         return max(abs(self.slept_ms), abs(self.set_ms)) > JUMP_MS
 
     def text(self) -> str:
-        """In words."""
+        """What the clocks did, as a sentence for log and screen."""
         asleep = f"the machine slept for {self.slept_ms / 1000:.1f} s" if self.slept_ms > STEP_MS else ""
         way = "forward" if self.set_ms > 0 else "back"
         moved = (

@@ -36,7 +36,7 @@ class Heartbeat:
         self._due = 0.0
 
     def begin(self) -> None:
-        """Say whose heartbeat begins. Raises `OSError`."""
+        """Write the file that says whose heartbeat begins; `beat` only touches it. Raises `OSError`."""
         replace_file(self._path, msgspec.json.encode(self._beat), sync="none")
 
     def beat(self, now_s: float) -> None:
@@ -78,7 +78,7 @@ class HeartbeatMonitor:
         return found[0]
 
     def silent_s(self, now_s: float) -> float:
-        """Seconds since something last changed."""
+        """Seconds, by the reader's own steady clock, since the file last changed."""
         return now_s - self._since_s
 
 

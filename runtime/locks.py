@@ -53,7 +53,7 @@ class Holder(msgspec.Struct, frozen=True):
 
     @property
     def folders(self) -> tuple[str, ...]:
-        """Every folder that is known, newest first."""
+        """Every logs folder that holders have named, newest first, each once."""
         return tuple(dict.fromkeys(each for each in (self.logs, *self.earlier) if each != "unknown"))
 
 

@@ -28,7 +28,7 @@ class Mailbox(Generic[T]):
         self._send, self._receive = trio.open_memory_channel[T](size)
 
     def post(self, message: T) -> None:
-        """Put `message` in, now. Raises `MailboxFull`."""
+        """Put `message` in without waiting. Raises `MailboxFull`: its reader is stuck."""
         try:
             self._send.send_nowait(message)
         except trio.WouldBlock:
@@ -42,7 +42,7 @@ class Mailbox(Generic[T]):
 
     @property
     def backlog(self) -> int:
-        """Messages not yet taken."""
+        """How many messages were posted and not yet taken."""
         return self._receive.statistics().current_buffer_used
 
     def drain(self) -> list[T]:
@@ -64,7 +64,7 @@ class Latest(Generic[T]):
         self._changed = trio.Event()
 
     def put(self, value: T) -> None:
-        """Replace the value and wake every waiter."""
+        """Replace the value and wake every waiter; a value that nobody read is gone."""
         self._value = value
         self.version += 1
         changed, self._changed = self._changed, trio.Event()

@@ -24,5 +24,5 @@ class Notes(msgspec.Struct, frozen=True):
     source: str
 
     def __call__(self, level: Literal["debug", "info", "warning", "error"], text: str) -> None:
-        """Say `text`; `level` as in logging."""
+        """Tell whoever watches, at once; `level` as in logging. Never waits."""
         self.observe(Note(self.clock.utc_ns(), level, self.source, text))

@@ -30,7 +30,7 @@ class Inbox(Protocol):
 
     @property
     def backlog(self) -> int:
-        """How many were not taken yet."""
+        """How many messages wait there and were not taken yet."""
         ...
 
 

@@ -127,7 +127,7 @@ class Restarting(msgspec.Struct, frozen=True):
 
 
 class GivingUp(msgspec.Struct, frozen=True):
-    """The supervisor stops everything and gives up."""
+    """The supervisor stops everything and fails itself; `why` names its first failure."""
 
     supervisor: str
     why: str

@@ -46,7 +46,7 @@ class Anchor(msgspec.Struct, frozen=True):
 
 
 class Saved(msgspec.Struct, frozen=True):
-    """What the files hold."""
+    """What the state files of one subaccount hold, read together (`read_state`)."""
 
     epoch: int = 0
     venue: str = ""
@@ -118,7 +118,7 @@ def read_anchor(path: Path) -> Anchor | None:
 
 
 def write_saved(path: Path, saved: Saved) -> None:
-    """Replace the state file, durably. Raises `OSError`."""
+    """Replace the state file; it survives a power cut once this returns. Raises `OSError`."""
     replace_file(path, msgspec.json.encode(msgspec.structs.replace(saved, anchor=None)))
 
 

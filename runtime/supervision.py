@@ -138,7 +138,10 @@ class Supervisor:
         self._forget()
         try:
             for spec in self.spec.children:
-                await self._boot(spec)
+                child = await self._start(spec)
+                if not child.up:
+                    await self._end(child)
+                    raise child.error or NotStarted(f"{spec.name} did not start")
             task_status.started()
             while await self._step():
                 pass
@@ -146,12 +149,6 @@ class Supervisor:
             with trio.CancelScope(shield=True):
                 await self._stop_all()
             self._runs = False
-
-    async def _boot(self, spec: ChildSpec) -> None:
-        child = await self._start(spec)
-        if not child.up:
-            await self._end(child)
-            raise child.error or NotStarted(f"{spec.name} did not start")
 
     async def _step(self) -> bool:
         """One piece of news or, when there is none, the restarts that are due. False when a significant
@@ -238,19 +235,17 @@ class Supervisor:
         """
         now_s = trio.current_time()
         due = [spec for spec in self.spec.children if self._due_s.get(spec.name, math.inf) <= now_s]
-        self._prepare(tuple(spec.name for spec in due))
+        names = tuple(spec.name for spec in due)
+        if self.spec.on_restart is not None:
+            try:
+                self.spec.on_restart(names)
+            except Exception as error:  # noqa: BLE001 - whatever it is, what the restart needs is not there
+                cause = self._failures[-1].error
+                raise RestartRefused(f"on_restart{names} raised {told(error)}") from cause
         for spec in due:
             del self._due_s[spec.name]
             if not (await self._start(spec)).up:
                 return
-
-    def _prepare(self, names: tuple[str, ...]) -> None:
-        if self.spec.on_restart is None:
-            return
-        try:
-            self.spec.on_restart(names)
-        except Exception as error:  # noqa: BLE001 - whatever it is, what the restart needs is not there
-            raise RestartRefused(f"on_restart{names} raised {told(error)}") from self._failures[-1].error
 
     # -- starting and stopping one ---------------------------------------------------------------------------
 

@@ -144,12 +144,12 @@ class RunState:
 
     @property
     def epoch(self) -> int:
-        """The epoch in force."""
+        """The epoch of this run, as last written by it; a guard may have started a newer one (`beaten`)."""
         return self._saved.epoch
 
     @property
     def halted(self) -> tuple[str, str] | None:
-        """Code and detail of a latched halt."""
+        """Code and detail of the halt that keeps this subaccount from entering; None without one."""
         return (self._saved.halt_code, self._saved.halt_detail) if self._saved.halt_code else None
 
     @property
@@ -279,12 +279,12 @@ class RunState:
     # -- halt and ledger -------------------------------------------------------------------------------------
 
     def halt(self, code: str, detail: str) -> None:
-        """Latch entering off. The first cause stays."""
+        """Latch entering off, on disk before this returns; the first cause stays. Raises `OSError`."""
         if not self._saved.halt_code:
             self._write(msgspec.structs.replace(self._saved, halt_code=code, halt_detail=detail))
 
     def clear_halt(self) -> None:
-        """A person allows trading again."""
+        """A person has looked and allows entering again (`clear-halt`). Raises `OSError`."""
         self._write(msgspec.structs.replace(self._saved, halt_code="", halt_detail=""))
 
     def remember(self, last_hash: str, may_be_open: bool, at_ms: int, until_ms: int = 0) -> None:
@@ -294,7 +294,7 @@ class RunState:
         write_anchor(self._path, Anchor(self._logs, last_hash, may_be_open, at_ms, until_ms))
 
     def close(self) -> None:
-        """Give the locks back."""
+        """Give the locks back; another process may trade this subaccount then."""
         for lock in self._locks:
             lock.close()
 

@@ -66,7 +66,7 @@ class CsvBooks:
         self._written: dict[File, int] = {"trades": 0, "positions": 0}
 
     def path(self, file: File) -> Path:
-        """Where one of the files is."""
+        """Where the CSV file of this kind is; it need not exist."""
         return self._folder / f"DN_pair_eth_sol_nado_{file}.csv"
 
     def sizes(self) -> tuple[int, int]:
@@ -134,7 +134,7 @@ class CsvBooks:
         self.append(missing)
 
     def append(self, lines: Sequence[Line]) -> None:
-        """Write new lines."""
+        """Append lines; a file that is not there is begun with its header. Raises `OSError`."""
         for file, header in HEADERS.items():
             cells = [{"exchange": self._exchange} | line for name, line in lines if name == file]
             if cells:
@@ -163,7 +163,7 @@ def closed_lines(orders: Sequence[OurOrder], cycle: Cycle) -> list[Line]:
 
 
 def closed_count(orders: Sequence[OurOrder]) -> dict[File, int]:
-    """How many lines `closed_lines` makes."""
+    """How many lines `closed_lines` makes of `orders`, per file, without making them."""
     traded = sum(order.total.filled != 0 for order in orders)
     return {"trades": traded, "positions": traded}
 
@@ -309,6 +309,6 @@ def _last_ns(order: OurOrder) -> int:
 
 
 def utc_text(at_ns: int) -> str:
-    """ISO-8601 with microseconds and Z."""
+    """A time in ns since the Unix epoch as ISO-8601 in UTC, with microseconds and Z."""
     seconds, rest = divmod(at_ns, 1_000_000_000)
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S") + f".{rest // 1000:06d}Z"

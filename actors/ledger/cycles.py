@@ -76,7 +76,7 @@ class Cycle(msgspec.Struct):
 
     @property
     def direction(self) -> Literal["", "long-eth", "long-sol"]:
-        """Which leg is bought."""
+        """Which leg its `enter` buys; "" before the first."""
         if self.wanted == FLAT:
             return ""
         return "long-eth" if self.wanted[0] > 0 else "long-sol"
@@ -88,7 +88,7 @@ class Cycle(msgspec.Struct):
 
     @property
     def entered(self) -> bool:
-        """Did an order of it open anything?"""
+        """Did any order of it trade that makes a position larger?"""
         return any(order.order.increases and order.total.filled for order in self.orders)
 
     @property
@@ -102,7 +102,7 @@ class Cycle(msgspec.Struct):
 
     @property
     def sent(self) -> bool:
-        """Has any order of it left?"""
+        """Is it certain that bytes of any order of it left?"""
         return any(order.sent for order in self.orders)
 
     def opened(self, leg: Leg) -> Sums:
@@ -129,11 +129,11 @@ class Cycle(msgspec.Struct):
                 self.refused.discard(order.leg)
 
     def closed(self, leg: Leg) -> Sums:
-        """Everything that took the position down."""
+        """Sums of all orders that made the position of this leg smaller."""
         return _sum(order.total for order in self.orders if order.leg == leg and not order.order.increases)
 
     def holds_pair(self, held: Pair) -> bool:
-        """Is `held` the balanced pair?"""
+        """Is `held` exactly the pair that counts as hedged, both legs open?"""
         return 0 not in held and held == self.pair
 
     @property
@@ -171,7 +171,7 @@ class Cycle(msgspec.Struct):
 
     @property
     def legging(self) -> Legging:
-        """The same, as everybody is told."""
+        """The same as a message, in USD x18 and ms: limits, screen and `--json` go by it."""
         found = self.exposure()
         lasted_ms, since_ms = Ms(found.lasted_ns // 1_000_000), Ms(found.since_ns // 1_000_000)
         return Legging(

@@ -55,7 +55,7 @@ class Day(msgspec.Struct):
         self.moving, self.strange = 0, False
 
     def seen(self, snapshot: AccountSnapshot) -> None:
-        """A reading of the account."""
+        """Take a reading of the account: its value, as the limits judge it."""
         if snapshot.exists and snapshot.value is not None:
             self.last = snapshot.value
             self.first = self.last if self.first is None else self.first

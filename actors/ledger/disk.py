@@ -64,5 +64,5 @@ class Disk:
 
 
 def is_full(error: sqlite3.Error) -> bool:
-    """Did SQLite find the disk full?"""
+    """Did SQLite find the disk full? Then the reserve is freed and the write made once more."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF == sqlite3.SQLITE_FULL

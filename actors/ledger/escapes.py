@@ -22,7 +22,7 @@ TAKEN = ".taken"
 
 
 class JournalLine(msgspec.Struct, frozen=True):
-    """One row."""
+    """One row as a line of JSON: venue time, kind and message."""
 
     at_ns: int
     kind: str
@@ -30,7 +30,7 @@ class JournalLine(msgspec.Struct, frozen=True):
 
 
 def write_down(path: Path, rows: Sequence[Timed]) -> None:
-    """Append rows to `path`, durably. Raises `OSError`."""
+    """Append rows to `path`; they survive a power cut once this returns. Raises `OSError`."""
     lines = [
         msgspec.json.encode(JournalLine(at_ns, type(message).__name__, encode(message).decode()))
         for at_ns, message in rows

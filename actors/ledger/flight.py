@@ -24,11 +24,11 @@ class Flight(msgspec.Struct):
 
     @property
     def plan(self) -> SizingPlan:
-        """The plan."""
+        """The plan as it was sealed; three voters have its digest."""
         return self.sealed.plan
 
     def is_plan(self, epoch: int, seq: int) -> bool:
-        """Is it plan (epoch, seq)?"""
+        """Is it the plan of this number? News of another plan says nothing about it."""
         return (self.plan.epoch, self.plan.seq) == (epoch, seq)
 
     def abort(self) -> None:
@@ -41,7 +41,7 @@ class Flight(msgspec.Struct):
 
     @property
     def asked(self) -> list[OurOrder]:
-        """The orders that have an amount."""
+        """The orders that have an amount: one of both may have nothing to do."""
         return [order for order in self.orders if order.order.amount]
 
     @property
@@ -56,12 +56,12 @@ class Flight(msgspec.Struct):
 
     @property
     def refusals(self) -> int:
-        """Orders that were refused or not sent."""
+        """How many orders were refused or not sent; all of them when it was aborted."""
         return sum(self.aborted or order.answer in {"refused", "none"} for order in self.asked)
 
     @property
     def whole(self) -> int:
-        """Orders that were filled in full."""
+        """How many orders were filled in full, to the last lot."""
         return sum(order.total.filled == order.order.amount for order in self.asked)
 
     @property
@@ -87,6 +87,6 @@ class Flight(msgspec.Struct):
         return max((move.at_ns for order in self.orders for move in order.moves()), default=0)
 
     def closed(self) -> PlanClosed:
-        """The message that says how it ended."""
+        """The message that says how it ended, with what each leg filled."""
         eth, sol = (order.leg_fill(aborted=self.aborted) for order in self.orders)
         return PlanClosed(self.plan.epoch, self.plan.seq, self.aborted, eth, sol)

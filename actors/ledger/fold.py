@@ -680,7 +680,7 @@ class Fold(msgspec.Struct):
                 del self.suspects[order.digest]
 
     def _known(self, digests: Iterable[str]) -> list[OurOrder]:
-        """Those orders of ours that are remembered."""
+        """The orders of these digests, but for those too long ago to be remembered."""
         return [order for order in map(self.order, digests) if order is not None]
 
     def _flat_for_certain(self, snapshot: AccountSnapshot) -> bool:

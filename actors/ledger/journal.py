@@ -71,7 +71,7 @@ class Journal:
 
     @property
     def fold(self) -> Fold:
-        """What is held, everything written here included."""
+        """What is held by the ledger and by everything that was written here."""
         return self.clerk.fold
 
     @property

@@ -92,7 +92,7 @@ def kept(ledger: Path) -> Iterator[None]:
 
 
 def drop(key: Path) -> None:
-    """Give back one `take`."""
+    """Give back one `take`; the lock is free when as many were dropped as were taken."""
     file, times = _held.pop(key)
     if times > 1:
         _held[key] = file, times - 1

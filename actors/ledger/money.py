@@ -21,6 +21,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from actors.ledger.flight import LEGS
 from actors.ledger.tally import OrderTotals, grained, reference, worth
 from messages.execution import AccountSnapshot, Fill
 from messages.lifecycle import Alarm
@@ -28,7 +29,6 @@ from messages.money import CycleMoney, MoneyAsk, MoneyEvent, MoneyKind, MoneyRea
 from messages.sizing import Leg, SizingPlan
 from messages.units import ONE, Ms, Quote, notional
 
-LEGS: tuple[Leg, Leg] = ("eth", "sol")
 USDT0 = 0
 TRADING: tuple[Term, ...] = (
     "spread",
@@ -227,7 +227,7 @@ class Money(msgspec.Struct):
             self.held[leg] = amount
 
     def cycle_ended(self, number: int, at_ms: int) -> None:
-        """A cycle is over."""
+        """Cycle `number` ended at venue time `at_ms`: later entries of the archive are not its own."""
         if number in self.cycles:
             self.cycles[number].until_ms = at_ms
             self.cycles[number].gap_after = sum(self.gaps.values())
@@ -276,7 +276,7 @@ class Money(msgspec.Struct):
         return self.sides[event.idx]
 
     def book(self, event: MoneyEvent) -> None:
-        """One entry of the archive."""
+        """Book one entry of the archive under its term; of products that are not ours, nothing."""
         leg, term = self._leg(event.product_id), BOOKED_AS[event.kind]
         if leg is None and event.product_id != USDT0:
             return

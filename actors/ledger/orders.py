@@ -59,7 +59,7 @@ class Sums(msgspec.Struct, frozen=True):
 
     @property
     def vwap(self) -> Price:
-        """Average price; 0 when nothing was filled."""
+        """Average price of the fills, before fees, x18; 0 when nothing was filled."""
         return Price(self.quote * ONE // abs(self.filled) if self.filled else 0)
 
     @property
@@ -125,7 +125,7 @@ class OurOrder(msgspec.Struct, eq=False):
 
     @property
     def order(self) -> LegOrder:
-        """What the plan says."""
+        """What the plan asks of this leg; its amount is 0 where there is nothing to do."""
         return self.plan.leg(self.leg)
 
     @property

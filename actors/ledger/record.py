@@ -18,7 +18,7 @@ WINDOW = 20
 
 
 class Past(NamedTuple):
-    """One cycle that sent orders."""
+    """One cycle that sent orders, as the success and fill rates count it."""
 
     completed: bool
     legs: int
@@ -42,17 +42,17 @@ class TrackRecord(msgspec.Struct):
             self.peak = self.value if self.peak is None else max(self.peak, self.value)
 
     def cycle_ended(self, cycle: Cycle, *, completed: bool) -> None:
-        """A cycle that sent orders is over."""
+        """A cycle that sent orders is over; it pushes the oldest one out of the window."""
         self.failed_in_row = 0 if completed else self.failed_in_row + 1
         self.window = [*self.window, Past(completed, 2, cycle.filled_first)][-WINDOW:]
 
     def clear(self) -> None:
-        """A person has looked."""
+        """A person has cleared the halt: peak, streak and window begin again."""
         self.peak, self.failed_in_row = None, 0
         self.window.clear()
 
     def told(self) -> Record:
-        """As the limits judge it."""
+        """As a message: drawdown in USD x18, rates x18; None where nothing can be said."""
         cycles = len(self.window)
         drawdown = Quote(max(0, (self.peak or 0) - self.value) if self.peak is not None else 0)
         return Record(

@@ -114,7 +114,7 @@ def _decoder() -> msgspec.json.Decoder[_Ended]:
 
 
 def shrunk(order: OurOrder) -> Shrunk:
-    """An order that has ended, as bytes."""
+    """An order that has ended as JSON bytes, about 300; `revived` makes it whole again."""
     plan, asked, outcome, resolved = order.plan, order.order, order.outcome, order.resolved
     pieces = tuple(
         _Piece(Base(left), fill.amount, fill.price, fill.fee, fill.at_ns)

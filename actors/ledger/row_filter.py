@@ -51,7 +51,7 @@ class RowFilter(msgspec.Struct):
     _events: dict[Event, None] = msgspec.field(default_factory=dict)
 
     def admitted(self, fold: Fold, message: msgspec.Struct, at_ns: int) -> list[msgspec.Struct]:
-        """What becomes rows now, in this order."""
+        """What becomes rows now, in this order: the message, readings that waited beside it, or nothing."""
         if isinstance(message, AccountSnapshot):
             return self._reading(fold, message, at_ns)
         if isinstance(message, Fill | OrderUpdate | PositionChange):

@@ -432,7 +432,7 @@ class Links:
         return good
 
     def check(self) -> None:
-        """Raises `BrokenChain` if it is."""
+        """Raises `BrokenChain`, naming the first bad row, unless all rows so far were whole."""
         if self.broken is not None:
             raise BrokenChain(self.broken)
 

@@ -86,7 +86,7 @@ def _keep(kept: list[Bps], value: Bps) -> None:
 
 
 class Tally(msgspec.Struct):
-    """Counts and sums since `Started`."""
+    """Counts and sums since the row `Started`; USD x18."""
 
     completed: int = 0
     skipped: int = 0

@@ -37,7 +37,7 @@ class AccountView(msgspec.Struct):
 
     @property
     def ok(self) -> bool:
-        """May an entry rely on it?"""
+        """May an entry rely on it: stream alive, reading agreed, no absence too young?"""
         return self.live and self.agreed and not self.quiet
 
     @property
