@@ -74,9 +74,14 @@ def main(options: GuardOptions) -> int:
     if not options.run:  # typed by a person, who will press Ctrl-C
         words.say(f"Ctrl-C and a closed terminal do not end a guard: kill {os.getpid()} does")
     here, signs = _access(options, words)
+
+    async def guarding() -> int:
+        state = state_file(state_directory(), here.identity(Path(options.settings.files.logs)))
+        return await GuardRun(options, state, words, Reach(here, words), signs=signs).run()
+
     while True:
         code = outlive_call(
-            lambda: trio.run(_guarding, options, here, signs, words),
+            lambda: trio.run(guarding),
             lambda why: words.say(f"starting again after {why}", "error"),
         )
         if code is not None:
@@ -99,11 +104,6 @@ def _access(options: GuardOptions, words: GuardWords) -> tuple[Access, bool]:
         why = error.message if isinstance(error, Problem) else one_line(error)
         words.say(f"no key of its own ({why}): only what was signed in advance can close", "warning")
         return place(options.settings, options.url), False
-
-
-async def _guarding(options: GuardOptions, here: Access, signs: bool, words: GuardWords) -> int:
-    state = state_file(state_directory(), here.identity(Path(options.settings.files.logs)))
-    return await GuardRun(options, state, words, Reach(here, words), signs=signs).run()
 
 
 class GuardRun:

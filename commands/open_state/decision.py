@@ -94,6 +94,7 @@ def decide(known: Evidence) -> OpenAnswer:
     """The table. First the venue that is gone with its run, then the exchange's reading where there is
     one, then the files alone.
     """
+    # A venue that was its run's child has nothing to say any more: it is gone, and every position with it.
     if known.child:
         return _of_child(known)
     if known.venue.snapshot is not None and known.venue.rules is not None:
@@ -194,6 +195,7 @@ def trusted(known: Evidence) -> LedgerEvidence | None:
     found = [
         each for each in (known.ledger, *known.elsewhere) if each.state == "good" and each.held is not None
     ]
+    # A ledger by which something is open comes first, wherever it is: else a new, empty one would hide it.
     holding = [each for each in found if _open_by(each.held)]
     return holding[0] if holding else found[0] if found else None
 

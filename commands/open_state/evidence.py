@@ -7,7 +7,7 @@ never read as "nothing is open".
 
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import reduce
 from pathlib import Path
 from typing import Literal
@@ -160,7 +160,10 @@ def gathered(
     ours = [state_file(directory, identity) for identity in here.identities(logs, directory)] if here else []
     # What is remembered of a URL is what anybody was told there, on a bad wire too.
     ours = [*([mine] if mine and mine not in ours else []), *ours]
-    naming = [path for path in _there(directory) if path not in ours and _logs_of(path) == folder]
+    there: list[Path] = []
+    with suppress(OSError):
+        there = sorted(directory.glob("*.json"))
+    naming = [path for path in there if path not in ours and _logs_of(path) == folder]
     ours, others = (ours, naming) if here else (naming, [])
     saved = strictest([read_state(path) for path in ours])
     ledger = ledger_evidence(logs / "ledger.sqlite", saved.anchor, here, full=full)
@@ -253,13 +256,6 @@ def _resolved(folder: Path) -> Path:
         return folder.resolve()
     except OSError:
         return folder.absolute()
-
-
-def _there(directory: Path) -> list[Path]:
-    try:
-        return sorted(directory.glob("*.json"))
-    except OSError:
-        return []
 
 
 def escape_evidence(path: Path) -> EscapeEvidence | None:

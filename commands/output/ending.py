@@ -78,8 +78,10 @@ def exit_code(
     """The exit code of a run. Something open or unknown beats everything; then a halt, an error, a signal,
     a refusal or nothing traded.
     """
+    # Money first: whoever reads only the code must never take exposure for an error, a signal or success.
     if open_legs:
         return OPEN
+    # A halt before the rest: it stays latched, and a person has to look, however the process ended.
     if halted or ended_by == "halt":
         return HALTED
     if ended_by == "error":

@@ -109,12 +109,12 @@ class RunReport(msgspec.Struct, frozen=True):
         or there was nothing to count.
         """
         totals = self.totals
+        if not (totals.skipped or totals.failed or totals.unfinished or totals.adopted):
+            return ""
         parts = [f"{totals.completed} completed", f"{totals.skipped} skipped", f"{totals.failed} failed"]
         parts += ["1 without an end"] if totals.unfinished else []
         parts += [f"{totals.adopted} of an earlier run"] if totals.adopted else []
-        return (
-            ", ".join(parts) if totals.skipped or totals.failed or totals.unfinished or totals.adopted else ""
-        )
+        return ", ".join(parts)
 
 
 def rounds_words(rounds: int) -> str:

@@ -65,12 +65,9 @@ class Crashes:
                 moment = "answered"
             elif isinstance(message, PlanClosed) and not message.aborted:
                 moment = "held"
-            if moment is not None:
-                self._strike(self._entry.plan.cycle, moment)
-
-    def _strike(self, cycle: int, moment: Moment) -> None:
-        nth = cycle - (self._first_cycle or cycle) + 1
-        for crash in [crash for crash in self._left if (crash.cycle, crash.moment) == (nth, moment)]:
-            if self._kill(crash.actor):
-                self._left.remove(crash)
-                self._tell(Staged(cycle, f"{crash.actor} killed, the pair {_WORDS[moment]}"))
+            cycle = self._entry.plan.cycle
+            nth = cycle - (self._first_cycle or cycle) + 1
+            for crash in [crash for crash in self._left if (crash.cycle, crash.moment) == (nth, moment)]:
+                if self._kill(crash.actor):
+                    self._left.remove(crash)
+                    self._tell(Staged(cycle, f"{crash.actor} killed, the pair {_WORDS[crash.moment]}"))

@@ -23,10 +23,10 @@ from commands.config.effective import Loaded, printed
 from commands.config.keys import KEYS
 from commands.config.options import RunOptions
 from commands.output.words import DONE
-from messages.lifecycle import Note
 from runtime.clock import WallClock
 from runtime.files import private, private_folder
 from runtime.heartbeat import BEAT_S, Heartbeat, HeartbeatMonitor
+from runtime.observe import Notes
 from runtime.outlive import outlive, outlive_call
 
 LIVES, LIVES_S = 3, 60.0
@@ -104,12 +104,10 @@ async def guarded(known: World, options: RunOptions) -> AsyncIterator[Guarded]:
         return
     heartbeat = Heartbeat(known.state.beside(BEAT), f"{os.getpid()}-{WallClock().utc_ns()}")
     heartbeat.begin()
-    starts = Starter(known, options, heartbeat.run)
+    starts, note = Starter(known, options, heartbeat.run), Notes(known.observe, known.clock, "guard")
 
     def say(text: str) -> None:
-        outlive_call(
-            lambda: known.observe(Note(known.clock.utc_ns(), "error", "guard", f"{text}; read {starts.log}"))
-        )
+        outlive_call(lambda: note("error", f"{text}; read {starts.log}"))
 
     keeper = Keeper(known.state, Guarded(heartbeat), heartbeat.run, starts, say)
     keeper.guard.words = "guard starting"

@@ -18,9 +18,8 @@ from commands.open_state.decision import RefusedWhileOpen, decide, starts_by_its
 from commands.open_state.evidence import Evidence, gathered
 from commands.open_state.readings import venue_said
 from commands.setup.worst_case import must_be_accepted, stated
-from messages.lifecycle import Note
 from messages.units import Quote
-from runtime.observe import Observe
+from runtime.observe import Notes, Observe
 
 GATES: tuple[Callable[[AnsweredVenue], Awaitable[Finding]], ...] = (
     venue.contracts,
@@ -63,19 +62,16 @@ async def preflight(known: AnsweredVenue, accepted: Quote | None, observe: Obser
     fails, `VenueError` for no answer.
     """
     # something is open then, or nobody would have come so far: it must be closed all the same
+    note = Notes(observe, known.clock, "ready")
     if problem := known.rules.incomplete():
-        _say(known, observe, f"nothing can be entered, only closed: {problem}", warning=True)
+        note("warning", f"nothing can be entered, only closed: {problem}")
     else:
         worst = stated(known.settings, known.rules.terms(), known.clock.now_ms())
         if known.access.name == "mainnet":
             must_be_accepted(worst, accepted)
-        _say(known, observe, worst.text())
+        note("info", worst.text())
     for gate in GATES:
         found = await gate(known)
         if found.state == "fail":
             raise found.refusal()
-        _say(known, observe, f"{found.check}: {found.found}", warning=found.state == "warn")
-
-
-def _say(known: AnsweredVenue, observe: Observe, text: str, *, warning: bool = False) -> None:
-    observe(Note(known.clock.utc_ns(), "warning" if warning else "info", "ready", text))
+        note("warning" if found.state == "warn" else "info", f"{found.check}: {found.found}")
