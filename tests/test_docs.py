@@ -1,5 +1,6 @@
 """The manual has a place for every word that a message sends people to."""
 
+import ast
 import re
 from pathlib import Path
 
@@ -49,3 +50,48 @@ def test_every_command_that_acts_on_what_is_open_is_in_the_manual(command: str) 
 @pytest.mark.parametrize("drill", DRILLS, ids=lambda drill: drill.name)
 def test_every_drill_is_in_the_manual_in_its_own_words(drill: Drill) -> None:
     assert f"| {drill.name} | {drill.text} | `{CLASSES[drill.legging]}` |" in MANUAL
+
+
+NAMED = re.compile(r"`([\w/.]+\.py):([\w.]+)`")
+"""A function, a class or a method, as the documents name it: `actors/leg.py:on_sealed`."""
+WALK = ROOT / "docs" / "protocol.md"
+
+
+def named_in(page: Path) -> list[tuple[str, str]]:
+    return NAMED.findall(page.read_text(encoding="utf-8"))
+
+
+def defined_in(path: Path) -> set[str]:
+    """Its functions and classes, and the methods as `Class.method`."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    found = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, kinds)]
+    inside = {
+        f"{outer.name}.{node.name}"
+        for outer in found
+        if isinstance(outer, ast.ClassDef)
+        for node in outer.body
+        if isinstance(node, kinds)
+    }
+    return inside | {node.name for node in found}
+
+
+@pytest.mark.parametrize(
+    ("page", "file", "name"),
+    [
+        pytest.param(page, file, name, id=f"{page.name}-{file}-{name}")
+        for page in (ROOT / "CONTRIBUTING.md", ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+        for file, name in dict.fromkeys(named_in(page))
+    ],
+)
+def test_a_function_that_a_document_names_is_there(page: Path, file: str, name: str) -> None:
+    assert (ROOT / file).is_file(), f"{page.name}: {file} has moved"
+    assert name in defined_in(ROOT / file), f"{page.name}: {file} has no {name}"
+
+
+def test_each_step_of_a_plan_is_in_the_layer_that_the_page_says() -> None:
+    rows = [line.split(" | ") for line in WALK.read_text(encoding="utf-8").splitlines() if ".py:" in line]
+    assert len(rows) > 12
+    for number, layers, functions, _what in rows:
+        # the digest of a message is the messages', whoever asks for it
+        places = [file.partition("/")[0].removesuffix(".py") for file, _ in NAMED.findall(functions)]
+        assert set(places) - {"messages"} == set(layers.split(", ")), f"step {number.strip('| ')}"
