@@ -95,3 +95,16 @@ def test_each_step_of_a_plan_is_in_the_layer_that_the_page_says() -> None:
         # the digest of a message is the messages', whoever asks for it
         places = [file.partition("/")[0].removesuffix(".py") for file, _ in NAMED.findall(functions)]
         assert set(places) - {"messages"} == set(layers.split(", ")), f"step {number.strip('| ')}"
+
+
+def test_the_readmes_map_of_folders_is_the_tree() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    rows = text.partition("| folder | contents |\n|---|---|\n")[2].partition("\n\n")[0].splitlines()
+    named = [row.split("|")[1].strip(" `") for row in rows]
+    assert [name for name in named if not (ROOT / name).exists()] == []
+    sources = {path.parent.name for path in ROOT.glob("*/__init__.py")}
+    assert sources <= {name.strip("/") for name in named}
+
+
+def test_the_readme_is_short_enough_to_be_read() -> None:
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= 170
