@@ -26,19 +26,28 @@ Account = Callable[[], Awaitable[AccountSnapshot]]
 
 
 async def venue_said(
-    account: Account, rules: VenueRules, by_s: float, files: Evidence, *, expected_flat: bool = False
+    account: Account,
+    rules: VenueRules,
+    by_s: float,
+    files: Evidence,
+    *,
+    expected_flat: bool = False,
+    waits: trio.CancelScope | None = None,
 ) -> VenueEvidence:
     """The exchange's reading as far as it can be believed; its `trouble` says why there is none. Never raises
     `VenueError`.
 
     `files`: what this machine knows, which says what of a reading is ours. `expected_flat`: something beside
-    the files says that nothing is open.
+    the files says that nothing is open. `waits`: the scope of the waiting, for who may want to end it before
+    `by_s` and keep what was heard until then.
     """
     files = msgspec.structs.replace(files, venue=VenueEvidence(), runner=None)
     expected_flat = expected_flat or decide(files).flat
     readings = _Readings(account, rules)
     found = VenueEvidence(rules=rules, trouble="the venue did not answer")
-    with trio.move_on_at(by_s):
+    waits = waits or trio.CancelScope()
+    waits.deadline = min(waits.deadline, by_s)
+    with waits:
         while True:
             snapshot = await readings.next()
             if snapshot is None:

@@ -63,7 +63,10 @@ def residual(money: Statement) -> list[str]:
     if money.state == "exact":
         return [f"residual 0.00 USD: {_explained(money)}"]
     first, *more = money.words.split("; ")
-    return [f"residual {money.residual.text()} USD, {money.state}: {first}", *more]
+    return [
+        f"residual {money.residual.text()} USD, {money.state}: {first.removeprefix(f'{money.state}: ')}",
+        *more,
+    ]
 
 
 def _explained(money: Statement) -> str:

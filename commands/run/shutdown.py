@@ -26,12 +26,15 @@ from messages.lifecycle import TAKEN_OVER, Halted, Held
 from runtime.observe import Notes
 from runtime.retry import until
 from supervisor import Machine
+from venue.order_consistency import APART_MS
 from venue.protocol import VenueError
 
 FLAT_CHECK_S = 5.0
 """How long the last question to the venue may take."""
-IMPATIENT_S = 1.0
-"""The same after a second Ctrl-C."""
+IMPATIENT_S = APART_MS / 1000 + 1
+"""The same after a second Ctrl-C: as long as two readings take, for without them what has just been closed
+would be reported as unknown.
+"""
 LOOK_S = 0.1
 """Between two looks at the lock that a closing guard holds."""
 GUARD_ASK_S = 1.0
@@ -115,22 +118,22 @@ def _read_again(known: World, held: Held | None) -> Fold | None:
 
 
 async def _asked_once_more(known: World, held: Held | None, stops: Stops) -> VenueEvidence:
-    """What the venue says is open, asked at the very end. Who has stopped waiting waits for it only a second.
+    """What the venue says is open, asked at the very end; of who has stopped waiting for `IMPATIENT_S`.
 
     Where our own fills do not say flat, two readings must: the stored escape and the guard are given up by
     this reading.
     """
-    said = VenueEvidence(rules=known.rules, trouble="the venue did not answer")
-    with trio.move_on_after(FLAT_CHECK_S + 1) as scope:
-        stops.hear(
-            lambda _number, count: _ends_by(scope, trio.current_time() + IMPATIENT_S) if count > 1 else None
-        )
-        said = await venue_said(
-            known.venue.reads.account,
-            known.rules,
-            trio.current_time() + FLAT_CHECK_S,
-            evidence_at_the_end(known, held, VenueEvidence()),
-        )
+    waits = trio.CancelScope()
+    stops.hear(
+        lambda _number, count: _ends_by(waits, trio.current_time() + IMPATIENT_S) if count > 1 else None
+    )
+    said = await venue_said(
+        known.venue.reads.account,
+        known.rules,
+        trio.current_time() + FLAT_CHECK_S,
+        evidence_at_the_end(known, held, VenueEvidence()),
+        waits=waits,
+    )
     stops.hear(None)
     return said
 

@@ -11,6 +11,7 @@ from commands.access.venue import place
 from commands.open_state.decision import on_disk
 from commands.open_state.evidence import Evidence, LedgerEvidence, VenueEvidence
 from commands.open_state.readings import AGAIN_S, settled, venue_said
+from commands.run.shutdown import IMPATIENT_S
 from messages.execution import AccountSnapshot, Position
 from messages.lifecycle import Held
 from messages.settings import Settings
@@ -50,6 +51,31 @@ class Account:
 
 def files(what: Held) -> Evidence:
     return Evidence(LedgerEvidence("good", "logs/ledger.sqlite", held=what, grounded=True), "logs")
+
+
+async def test_who_stops_waiting_keeps_what_the_venue_has_said(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    """A second Ctrl-C once made "the venue did not answer" of a venue that had."""
+    account, waits = Account(lambda _s: FLAT), trio.CancelScope()
+
+    async def stop_waiting() -> None:
+        await trio.sleep(1)
+        waits.deadline = trio.current_time()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(stop_waiting)
+        word = await venue_said(account, RULES, trio.current_time() + 5, files(HELD), waits=waits)
+    assert trio.current_time() - account.asked[0] == 1
+    assert word.trouble.startswith("the venue has said only once that nothing is open")
+
+
+async def test_a_second_signal_leaves_time_for_the_two_readings_that_flat_takes(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    account = Account(lambda _s: FLAT)
+    word = await venue_said(account, RULES, trio.current_time() + IMPATIENT_S, files(HELD))
+    assert word.snapshot is not None
 
 
 async def test_what_is_open_is_believed_at_once(autojump_clock: trio.testing.MockClock) -> None:

@@ -93,7 +93,7 @@ def test_money_that_was_moved_is_a_line_of_its_own_and_so_is_what_nothing_explai
         words="unexplained: 25 USD in USDT0; between 12:00:00Z and 12:00:05Z; read: the account",
     )
     lines = text(msgspec.structs.replace(DEMO, totals=totals(money=odd)))
-    assert "           residual 25 USD, unexplained: unexplained: 25 USD in USDT0" in lines
+    assert "           residual 25 USD, unexplained: 25 USD in USDT0" in lines
     assert "           between 12:00:00Z and 12:00:05Z" in lines
 
 
