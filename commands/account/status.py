@@ -23,8 +23,8 @@ from commands.output.words import DONE, OPEN, Problem, Refusal, clock_time
 
 ASK_S = 5.0
 """How long a live run is asked."""
-VENUE_S = 10.0
-"""How long the venue is asked; two readings that say flat against our own fills take two seconds of it."""
+VENUE_S = 15.0
+"""How long the venue is asked; two readings that say flat against our own fills take ten seconds of it."""
 WATCH_S = 2.0
 """Between two looks with --watch."""
 

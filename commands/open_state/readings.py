@@ -2,9 +2,10 @@
 
 What is open is believed at once. That no Evenkeel positions are open is believed at once only where something
 else says so too (our own fills, or two readings that ESCAPE has made); else it takes a second reading,
-`APART_MS` or more later, because `subaccount_info` carries no time and may be older than it looks
-(`venue/order_consistency.py`). Readings of which a part could not be read are asked for again. Nothing here
-waits beyond `by_s`, a time of Trio's clock.
+`QUIET_MS` or more later, because `subaccount_info` carries no time and may be older than it looks
+(`venue/order_consistency.py`); ESCAPE waits as long where it has sent nothing. A subaccount that does not
+exist any more is no answer where our own fills say that it holds a pair. Readings of which a part could not
+be read are asked for again. Nothing here waits beyond `by_s`, a time of Trio's clock.
 """
 
 from collections.abc import Awaitable, Callable
@@ -15,7 +16,7 @@ import trio
 from commands.open_state.decision import decide
 from commands.open_state.evidence import Evidence, VenueEvidence
 from messages.execution import AccountSnapshot
-from venue.order_consistency import APART_MS, RepeatedReading
+from venue.order_consistency import APART_MS, QUIET_MS, RepeatedReading
 from venue.protocol import VenueError, VenueRules
 
 AGAIN_S = 0.5
@@ -43,7 +44,7 @@ async def venue_said(
     """
     files = msgspec.structs.replace(files, venue=VenueEvidence(), runner=None)
     expected_flat = expected_flat or decide(files).flat
-    readings = _Readings(account, rules)
+    readings = _Readings(account, rules, QUIET_MS)
     found = VenueEvidence(rules=rules, trouble="the venue did not answer")
     waits = waits or trio.CancelScope()
     waits.deadline = min(waits.deadline, by_s)
@@ -56,16 +57,17 @@ async def venue_said(
             found = VenueEvidence(snapshot, rules)
             if snapshot.unread:
                 continue
-            if (
-                expected_flat
-                or readings.twice
-                or not decide(msgspec.structs.replace(files, venue=found)).flat
-            ):
+            if expected_flat or not decide(msgspec.structs.replace(files, venue=found)).flat:
                 return found
-            found = VenueEvidence(
-                rules=rules,
-                trouble="the venue has said only once that nothing is open, and our own fills do not say so",
+            if readings.twice and snapshot.exists:
+                return found
+            said = (
+                f"has not said for {QUIET_MS / 1000:g} s that nothing is open"
+                if snapshot.exists
+                else "says that this subaccount does not exist"
             )
+            trouble = f"the venue {said}, and our own fills say that something is"
+            found = VenueEvidence(rules=rules, trouble=trouble)
     return found
 
 
@@ -73,7 +75,7 @@ async def settled(account: Account, rules: VenueRules, by_s: float) -> AccountSn
     """What two readings, `APART_MS` or more apart, and every one between them say of both positions; None
     when there were no two by then.
     """
-    readings = _Readings(account, rules)
+    readings = _Readings(account, rules, APART_MS)
     with trio.move_on_at(by_s):
         while True:
             snapshot = await readings.next()
@@ -85,13 +87,13 @@ async def settled(account: Account, rules: VenueRules, by_s: float) -> AccountSn
 class _Readings:
     """One reading after the other, and whether they agree."""
 
-    def __init__(self, account: Account, rules: VenueRules) -> None:
-        self._account, self._rules = account, rules
+    def __init__(self, account: Account, rules: VenueRules, apart_ms: int) -> None:
+        self._account, self._rules, self._apart_ms = account, rules, apart_ms
         self._same = RepeatedReading()
         self._amounts: tuple[int, ...] = ()
         self._first = True
         self.twice = False
-        """Did the last reading say what one of `APART_MS` before, and all since, have said?"""
+        """Did the last reading say what one of `apart_ms` before, and all since, have said?"""
         self.trouble = ""
 
     async def next(self) -> AccountSnapshot | None:
@@ -110,5 +112,5 @@ class _Readings:
         if amounts != self._amounts or snapshot.unread:
             self._same.forget()
         self._amounts = amounts
-        self.twice = not snapshot.unread and self._same.confirms(int(snapshot.at_ms), 0, APART_MS)
+        self.twice = not snapshot.unread and self._same.confirms(int(snapshot.at_ms), 0, self._apart_ms)
         return snapshot

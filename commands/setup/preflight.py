@@ -30,7 +30,7 @@ GATES: tuple[Callable[[AnsweredVenue], Awaitable[Finding]], ...] = (
     venue.clock,
 )
 """The chain before the key, the key before the SDK; the clock last, because the SDK's imports disturb it."""
-ASK_S = 10.0
+ASK_S = 15.0
 """How long the venue is asked at a start what is open."""
 
 

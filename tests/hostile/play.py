@@ -142,7 +142,7 @@ def _wire(bed: Bed, cell: HostileCell, mode: Mode, between: Middleman) -> list[s
         run,
         cell.state == "killed",
         began if mode.closable else began + lasts_s,
-        ARRIVES_WITHIN_S if mode.drops_orders else 0.0,
+        mode.drops_orders,
     )
     while not over.done():
         if time.monotonic() >= began + lasts_s and between.ended_s is None:
@@ -158,7 +158,7 @@ class _Over:
     """Waits for a flat venue and no process left; `faults` is what did not come in time, from `good_s` on."""
 
     def __init__(
-        self, bed: Bed, run: subprocess.Popen[bytes], ended: bool, good_s: float, arrives_s: float
+        self, bed: Bed, run: subprocess.Popen[bytes], ended: bool, good_s: float, swallowed: bool
     ) -> None:
         self.faults: list[str] = []
         self._bed = bed
@@ -166,8 +166,8 @@ class _Over:
         self._ended = ended
         self._run_until = good_s + ENDS_WITHIN_S * slack()
         self._flat_until = good_s + CLOSED_WITHIN_S * slack()
-        self._arrives_s = arrives_s
-        """How long an order that was swallowed may still arrive: a guard may not call it flat before."""
+        self._swallowed = swallowed
+        """Were orders swallowed? They may still arrive."""
 
     def done(self) -> bool:
         """Is there nothing left to wait for?"""
@@ -182,7 +182,9 @@ class _Over:
 
     def _flat_or_too_late(self, now: float) -> bool:
         held, guards = self._bed.held(), self._bed.guards()
-        if now > self._flat_until + (0.0 if held else self._arrives_s) and (held or guards):
+        # An order that nobody could account for may still arrive: no guard may call that flat.
+        arrives = not held and (self._swallowed or " unknown" in tail(self._bed.guard_words()))
+        if now > self._flat_until + (ARRIVES_WITHIN_S if arrives else 0.0) and (held or guards):
             alive = "a guard lives" if guards else "no guard lives"
             late = (
                 f"the venue holds {words_of(held)}, {CLOSED_WITHIN_S:.0f} s after it could be closed"

@@ -17,7 +17,7 @@ from messages.lifecycle import Held
 from messages.settings import Settings
 from messages.units import Base, Ms, Quote
 from tests.actors.fakes import RULES, START_MS, held
-from venue.order_consistency import APART_MS
+from venue.order_consistency import APART_MS, QUIET_MS
 from venue.protocol import Unreachable
 
 PAIR = (Base.of("0.042"), Base.of("-1"))
@@ -101,18 +101,32 @@ async def test_flat_against_our_fills_takes_two_readings(autojump_clock: trio.te
     flat.
     """
     account = Account(lambda _s: FLAT)
-    word = await venue_said(account, RULES, trio.current_time() + 5, files(HELD))
+    word = await venue_said(account, RULES, trio.current_time() + 15, files(HELD))
     assert word.snapshot is not None
-    assert APART_MS / 1000 <= account.asked[-1] - account.asked[0] <= APART_MS / 1000 + AGAIN_S
+    assert QUIET_MS / 1000 <= account.asked[-1] - account.asked[0] <= QUIET_MS / 1000 + AGAIN_S
 
 
 async def test_a_reading_that_was_older_than_it_looked_is_overtaken(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
-    account = Account(lambda seconds: FLAT if seconds < 1.4 else PAIR)
-    word = await venue_said(account, RULES, trio.current_time() + 5, files(HELD))
+    account = Account(lambda seconds: FLAT if seconds < 6.4 else PAIR)
+    word = await venue_said(account, RULES, trio.current_time() + 15, files(HELD))
     assert word.snapshot is not None
     assert word.snapshot.position(4).cross == PAIR[0]
+
+
+async def test_a_subaccount_that_is_gone_is_no_flat_where_our_fills_hold_a_pair(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    gone = Account(lambda _s: FLAT)
+
+    async def account() -> AccountSnapshot:
+        return msgspec.structs.replace(await gone(), exists=False)
+
+    word = await venue_said(account, RULES, trio.current_time() + 15, files(HELD))
+    assert word.snapshot is None
+    assert "does not exist" in word.trouble
+    assert (await venue_said(account, RULES, trio.current_time() + 15, files(held()))).snapshot is not None
 
 
 async def test_a_venue_that_says_flat_once_and_then_nothing_is_not_believed(
