@@ -33,18 +33,20 @@ async def venue_said(
     files: Evidence,
     *,
     expected_flat: bool = False,
+    apart_ms: int = QUIET_MS,
     waits: trio.CancelScope | None = None,
 ) -> VenueEvidence:
     """The exchange's reading as far as it can be believed; its `trouble` says why there is none. Never raises
     `VenueError`.
 
     `files`: what this machine knows, which says what of a reading is ours. `expected_flat`: something beside
-    the files says that nothing is open. `waits`: the scope of the waiting, for who may want to end it before
-    `by_s` and keep what was heard until then.
+    the files says that nothing is open. `apart_ms`: between two readings that say flat against the files;
+    `APART_MS` is for who has just sent what closes. `waits`: the scope of the waiting, for who may want to
+    end it before `by_s` and keep what was heard until then.
     """
     files = msgspec.structs.replace(files, venue=VenueEvidence(), runner=None)
     expected_flat = expected_flat or decide(files).flat
-    readings = _Readings(account, rules, QUIET_MS)
+    readings = _Readings(account, rules, apart_ms)
     found = VenueEvidence(rules=rules, trouble="the venue did not answer")
     waits = waits or trio.CancelScope()
     waits.deadline = min(waits.deadline, by_s)
@@ -62,7 +64,7 @@ async def venue_said(
             if readings.twice and snapshot.exists:
                 return found
             said = (
-                f"has not said for {QUIET_MS / 1000:g} s that nothing is open"
+                f"has not said for {apart_ms / 1000:g} s that nothing is open"
                 if snapshot.exists
                 else "says that this subaccount does not exist"
             )

@@ -132,6 +132,7 @@ async def _asked_once_more(known: World, held: Held | None, stops: Stops) -> Ven
         known.rules,
         trio.current_time() + FLAT_CHECK_S,
         evidence_at_the_end(known, held, VenueEvidence()),
+        apart_ms=APART_MS,
         waits=waits,
     )
     stops.hear(None)

@@ -67,14 +67,14 @@ async def test_who_stops_waiting_keeps_what_the_venue_has_said(
         nursery.start_soon(stop_waiting)
         word = await venue_said(account, RULES, trio.current_time() + 5, files(HELD), waits=waits)
     assert trio.current_time() - account.asked[0] == 1
-    assert word.trouble.startswith("the venue has said only once that nothing is open")
+    assert word.trouble.startswith("the venue has not said for 10 s that nothing is open")
 
 
 async def test_a_second_signal_leaves_time_for_the_two_readings_that_flat_takes(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     account = Account(lambda _s: FLAT)
-    word = await venue_said(account, RULES, trio.current_time() + IMPATIENT_S, files(HELD))
+    word = await venue_said(account, RULES, trio.current_time() + IMPATIENT_S, files(HELD), apart_ms=APART_MS)
     assert word.snapshot is not None
 
 
