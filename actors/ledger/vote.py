@@ -5,7 +5,7 @@ from actors.ledger.fold import Fold
 from actors.risk.may_enter import LEDGER, VOTE, LedgerBallot, may_enter
 from actors.risk.objections import Ballot
 from messages.lifecycle import Denial
-from messages.sizing import RESTORES, TOP_UPS, Declined, Leg, Ready, Sealed, SizingPlan
+from messages.sizing import RESTORES, TOP_UPS, Declined, Ready, Sealed, SizingPlan
 from messages.units import Base
 from venue.protocol import OrderBuilder
 
@@ -17,9 +17,22 @@ def vote(
     down in here. `no_entry`: why the ledger's file and disk let nothing be entered.
     """
     plan = sealed.plan
+    flying = fold.flight.plan if fold.flight is not None else None
+    stray = f"order {fold.strays[0].digest} of ESCAPE" if fold.strays else ""
+    ballot = LedgerBallot(
+        plan=plan,
+        unfinished=stray if flying is None else f"plan {flying.epoch}.{flying.seq}",
+        cycle_over=fold.cycle.over and plan.cycle <= fold.cycle.number,
+        no_entry=no_entry,
+        foreign=fold.view.foreign,
+        unfit=fold.unfit,
+        flat=fold.phase == "flat" and not fold.awaiting_proof,
+        ok=fold.view.ok,
+        young=fold.view.live and fold.view.agreed,
+    )
     denial = (
         may_enter(VOTE, Ballot(sealed, epoch, fold.seq), plan.purpose)
-        or may_enter(LEDGER, _ballot(fold, plan, no_entry), plan.purpose)
+        or may_enter(LEDGER, ballot, plan.purpose)
         or _misfit(fold, plan)
     )
     if denial is not None:
@@ -36,22 +49,6 @@ def vote(
     return Ready("ledger", plan.epoch, plan.seq, sealed.digest, eth, sol)
 
 
-def _ballot(fold: Fold, plan: SizingPlan, no_entry: Denial | None) -> LedgerBallot:
-    flying = fold.flight.plan if fold.flight is not None else None
-    stray = f"order {fold.strays[0].digest} of ESCAPE" if fold.strays else ""
-    return LedgerBallot(
-        plan=plan,
-        unfinished=stray if flying is None else f"plan {flying.epoch}.{flying.seq}",
-        cycle_over=fold.cycle.over and plan.cycle <= fold.cycle.number,
-        no_entry=no_entry,
-        foreign=fold.view.foreign,
-        unfit=fold.unfit,
-        flat=fold.phase == "flat" and not fold.awaiting_proof,
-        ok=fold.view.ok,
-        young=fold.view.live and fold.view.agreed,
-    )
-
-
 def _misfit(fold: Fold, plan: SizingPlan) -> Denial | None:
     """Does a plan that does not enter fit what is held?"""
     if plan.purpose == "enter":
@@ -62,7 +59,18 @@ def _misfit(fold: Fold, plan: SizingPlan) -> Denial | None:
         denial = _may_not_restore(fold, plan)
         if denial is not None:
             return denial
-    return next((denial for leg in LEGS if (denial := _leg_misfit(fold, plan, leg))), None)
+    # A closing order opposes what is held and is no larger; a completing one is no more than what is missing
+    # (lessons O3, O8).
+    for leg in LEGS:
+        order, held = plan.leg(leg), fold.position[leg]
+        room = -held if order.reduce_only else fold.cycle.wanted[LEGS.index(leg)] - held
+        fits = (order.amount > 0) == (room > 0) and abs(order.amount) <= abs(room)
+        what = f"{leg} order of {order.amount.text()} while {Base(held).text()} is held"
+        if order.amount and not fits and order.reduce_only:
+            return Denial("NOT_A_CLOSE", what)
+        if order.amount and not fits:
+            return Denial("NOT_MISSING", f"{what} and {Base(room).text()} is missing")
+    return None
 
 
 def _may_not_restore(fold: Fold, plan: SizingPlan) -> Denial | None:
@@ -106,18 +114,3 @@ def _may_not_top_up(fold: Fold, plan: SizingPlan) -> Denial | None:
                 f" {Base(wanted).text()}",
             )
     return None
-
-
-def _leg_misfit(fold: Fold, plan: SizingPlan, leg: Leg) -> Denial | None:
-    """A closing order opposes what is held and is no larger; a completing one is no more than what is
-    missing (lessons O3, O8).
-    """
-    order, held = plan.leg(leg), fold.position[leg]
-    if order.amount == 0:
-        return None
-    room = -held if order.reduce_only else fold.cycle.wanted[LEGS.index(leg)] - held
-    if (order.amount > 0) == (room > 0) and abs(order.amount) <= abs(room):
-        return None
-    code = "NOT_A_CLOSE" if order.reduce_only else "NOT_MISSING"
-    what = f"{leg} order of {order.amount.text()} while {Base(held).text()} is held"
-    return Denial(code, what if order.reduce_only else f"{what} and {Base(room).text()} is missing")

@@ -8,7 +8,7 @@ everything else is the ledger's, so that a restart loses nothing.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import trio
@@ -21,7 +21,7 @@ from actors.risk.may_enter import ACCOUNT, STANDING, TURN, AccountFacts, Outlook
 from actors.sizing.attainability import Attainability, attainable
 from actors.sizing.lattice import MINIMUM_PERCENT, TakenSide, possible_near, size_pair, vwap
 from actors.sizing.min_notional import topping_up
-from actors.sizing.repair import Way, cheapest
+from actors.sizing.repair import cheapest
 from messages.lifecycle import Denial, Denied, Directive, Held, Hop, Note, Waiting
 from messages.market import LegQuote, Level, PairQuote
 from messages.settings import Settings
@@ -74,7 +74,7 @@ class Memory(msgspec.Struct, frozen=True):
 
 
 class Look(msgspec.Struct, frozen=True):
-    """Everything a step looks at."""
+    """Everything that one step of sizing looks at, at venue time `now_ms`."""
 
     quote: PairQuote | None
     held: Held
@@ -82,6 +82,20 @@ class Look(msgspec.Struct, frozen=True):
     now_ms: Ms
     doubted_ms: Ms = Ms(0)
     """Venue time of the last refusal that says that the venue's rules are not those we know."""
+
+
+class Intended(NamedTuple):
+    """What a plan is to do: an order of `amounts` (ETH and SOL, signed, x18; 0 = none) within `slippage`."""
+
+    purpose: Purpose
+    cycle: int
+    step: int
+    amounts: tuple[int, int]
+    slippage: Bps
+    closes: tuple[bool, bool] = (False, False)
+    """Per leg: does its order only make the position smaller?"""
+    deadline_ms: int = 0
+    """Venue time at which its quotes are too old to place by; 0 = they never are."""
 
 
 Decision = SizingPlan | Skipped | None
@@ -132,7 +146,8 @@ class Sizer(msgspec.Struct, frozen=True):
     # -- flat: enter, or say why not -------------------------------------------------------------------------
 
     def _flat(self, memory: Memory, look: Look, quote: PairQuote) -> tuple[Memory, Decision]:
-        barred, held = self.barred(look), look.held
+        outlook, held = self._outlook(look), look.held
+        barred = may_enter(STANDING, outlook)
         known = AccountFacts(
             no_entry=held.no_entry,
             foreign=held.foreign,
@@ -140,7 +155,7 @@ class Sizer(msgspec.Struct, frozen=True):
             flat=not held.awaiting_proof,
             ok=held.account_ok,
         )
-        if barred or may_enter(TURN, self._outlook(look)) or may_enter(ACCOUNT, known):
+        if barred or may_enter(TURN, outlook) or may_enter(ACCOUNT, known):
             return msgspec.structs.replace(memory, waiting_since_ms=Ms(0), denial=barred), None
         if not memory.waiting_since_ms:
             memory = msgspec.structs.replace(memory, waiting_since_ms=look.now_ms)
@@ -183,7 +198,12 @@ class Sizer(msgspec.Struct, frozen=True):
         if chosen is None:
             advised = self.attainable(quote, self.signs(cycle)).verdict
             return Skipped(cycle, "UNBALANCED", advised.reason, advised)
-        return self._enter(look, quote, cycle, chosen)
+        deadline_ms = min(quote.eth.proven_ms, quote.sol.proven_ms) + self.settings.max_quote_age
+        amounts = (sign * chosen.eth, -sign * chosen.sol)
+        slippage = self.settings.max_slippage
+        return self._plan(
+            look, quote, Intended("enter", cycle, 0, amounts, slippage, deadline_ms=deadline_ms)
+        )
 
     def possible(self, quote: PairQuote, cycle: int) -> bool:
         """Could this target be entered at prices within `NEAR` of these, by the venue's lots and minimums?
@@ -282,34 +302,17 @@ class Sizer(msgspec.Struct, frozen=True):
             return larger if larger.kind == "met" else None
         return None
 
-    def _enter(self, look: Look, quote: PairQuote, cycle: int, verdict: Verdict) -> SizingPlan:
-        sign = self.sign(cycle)
-        eth = self._order(
-            quote.eth, self.rules.eth, sign * verdict.eth, self.settings.max_slippage, reduce_only=False
-        )
-        sol = self._order(
-            quote.sol, self.rules.sol, -sign * verdict.sol, self.settings.max_slippage, reduce_only=False
-        )
-        deadline = min(quote.eth.proven_ms, quote.sol.proven_ms) + self.settings.max_quote_age
-        return self._plan(look, quote, ("enter", cycle, 0, deadline), eth, sol)
-
     # -- open: leave when it is time -------------------------------------------------------------------------
 
     def _open(self, look: Look, quote: PairQuote) -> SizingPlan | None:
         held = look.held
-        due = (
-            look.directive.leave_now
-            or held.flattens > 0
-            or look.now_ms >= held.entered_ms + self.settings.hold
-        )
-        due = due or self.leaves_early(look) is not None
-        if not due or not quote.venue_active:
+        held_long_enough = look.now_ms >= held.entered_ms + self.settings.hold
+        asked = look.directive.leave_now or held.flattens > 0
+        if not quote.venue_active or not (asked or held_long_enough or self.leaves_early(look)):
             return None
-        return (
-            self._flatten(look, quote)
-            if held.flattens
-            else self._close(look, quote, "exit", self.settings.max_slippage)
-        )
+        if held.flattens:
+            return self._flatten(look, quote)
+        return self._close(look, quote, "exit", self.settings.max_slippage)
 
     def leaves_early(self, look: Look) -> Denial | None:
         """The limit that ends an open pair before its time; None while it may stay."""
@@ -329,9 +332,10 @@ class Sizer(msgspec.Struct, frozen=True):
         )
         if blocked or not (part.eth or part.sol):
             return None
-        eth = self._order(quote.eth, self.rules.eth, -part.eth, slippage, reduce_only=True)
-        sol = self._order(quote.sol, self.rules.sol, -part.sol, slippage, reduce_only=True)
-        return self._plan(look, quote, (purpose, held.cycle, held.flattens, 0), eth, sol)
+        amounts, closes = (-part.eth, -part.sol), (True, True)
+        return self._plan(
+            look, quote, Intended(purpose, held.cycle, held.flattens, amounts, slippage, closes)
+        )
 
     def closing(self, held: Held) -> Closing:
         """What of it the venue lets go now, by the rules of now."""
@@ -379,44 +383,27 @@ class Sizer(msgspec.Struct, frozen=True):
     # -- uneven: the cheapest of completing, adjusting and flattening ----------------------------------------
 
     def _uneven(self, look: Look, quote: PairQuote) -> SizingPlan | None:
-        held = look.held
-        step = held.repairs + held.flattens
-        if (
-            step
-            and not (_topped_up(held) or held.led)
-            and look.now_ms < held.last_change_ms + min(RETRY_MS[0] << min(step, 10), RETRY_MS[1])
-        ):
+        held, settings = look.held, self.settings
+        if _too_soon(look, held.repairs + held.flattens):
             return None
-        if self._repairable(look) and _tradable(quote) and not self.rules.incomplete():
+        # It may become the pair until closing has begun, after so many tries, and not too long on one leg.
+        tries_left = held.flattens == 0 and held.repairs < settings.max_repair_steps
+        in_time = not look.directive.leave_now and not over_budget(held, settings, look.now_ms)
+        if tries_left and in_time and _tradable(quote) and not self.rules.incomplete():
             if held.unpriced and held.legging.doubted and look.now_ms < held.last_change_ms + PRICE_MS:
                 return None
-            way = cheapest(_at_the_mid(held), quote, self.settings, self.rules.terms())
+            way = cheapest(_at_the_mid(held), quote, settings, self.rules.terms())
             if way.name != "flatten":
-                return self._repair(look, quote, way)
+                # What makes a position larger is FOK, what trims it a reduce-only IOC.
+                trims = (way.eth * held.eth.wanted < 0, way.sol * held.sol.wanted < 0)
+                step, slippage, amounts = held.repairs + 1, settings.max_slippage, (way.eth, way.sol)
+                intended = Intended("repair", held.cycle, step, amounts, slippage, trims)
+                return self._plan(look, quote, intended)
         restoring = self._restore(look, quote)
         if restoring is not None:
             return restoring
-        lone = 0 in (held.eth.amount, held.sol.amount)
-        return self._flatten(look, quote) if quote.venue_active or lone else None
-
-    def _repairable(self, look: Look) -> bool:
-        """May it still become the pair? Not once closing has begun, nor after too many tries or too long
-        on one leg.
-        """
-        held, settings = look.held, self.settings
-        tries_left = held.flattens == 0 and held.repairs < settings.max_repair_steps
-        return tries_left and not look.directive.leave_now and not over_budget(held, settings, look.now_ms)
-
-    def _repair(self, look: Look, quote: PairQuote, way: Way) -> SizingPlan:
-        """Orders that make a position larger are FOK, those that trim are reduce-only IOC."""
-        held, slippage = look.held, self.settings.max_slippage
-        eth = self._order(
-            quote.eth, self.rules.eth, way.eth, slippage, reduce_only=way.eth * held.eth.wanted < 0
-        )
-        sol = self._order(
-            quote.sol, self.rules.sol, way.sol, slippage, reduce_only=way.sol * held.sol.wanted < 0
-        )
-        return self._plan(look, quote, ("repair", held.cycle, held.repairs + 1, 0), eth, sol)
+        unhedged = 0 in (held.eth.amount, held.sol.amount)
+        return self._flatten(look, quote) if quote.venue_active or unhedged else None
 
     def _restore(self, look: Look, quote: PairQuote) -> SizingPlan | None:
         """Open again what has left, because the other leg was refused for a reason that lasts: a pair stays
@@ -439,28 +426,21 @@ class Sizer(msgspec.Struct, frozen=True):
         missing = missing_counterpart(held, stays, self.rules.product(left))  # type: ignore[arg-type]
         if not missing or rules_denial(self.rules, look.doubted_ms, look.now_ms) or self.urgent(held):
             return None
-        eth, sol = (missing, 0) if left == "eth" else (0, missing)
-        orders = (
-            self._order(leg, product, amount, self.settings.max_slippage, reduce_only=False)
-            for leg, product, amount in ((quote.eth, self.rules.eth, eth), (quote.sol, self.rules.sol, sol))
-        )
-        deadline = (quote.eth if left == "eth" else quote.sol).proven_ms + self.settings.max_quote_age
-        plan = self._plan(look, quote, ("repair", held.cycle, held.repairs + 1, deadline), *orders)
-        return (
-            None
-            if restore_denial(plan, quote, held, self.rules.terms(), self.settings, look.now_ms)
-            else plan
-        )
+        amounts, step = (missing, 0) if left == "eth" else (0, missing), held.repairs + 1
+        deadline_ms = (quote.eth if left == "eth" else quote.sol).proven_ms + self.settings.max_quote_age
+        slippage = self.settings.max_slippage
+        intended = Intended("repair", held.cycle, step, amounts, slippage, deadline_ms=deadline_ms)
+        plan = self._plan(look, quote, intended)
+        denial = restore_denial(plan, quote, held, self.rules.terms(), self.settings, look.now_ms)
+        return None if denial else plan
 
     def _flatten(self, look: Look, quote: PairQuote) -> SizingPlan | None:
-        held = look.held
+        held, steps = look.held, self.settings.flatten_steps
+        slippage = steps[min(held.flattens, len(steps) - 1)]
         if _topped_up(held):
-            return self._close(look, quote, "flatten", self._flatten_slippage(held))
-        more = (
-            topping_up(held, quote, self.rules.terms())
-            if _tradable(quote) and not self.rules.incomplete()
-            else None
-        )
+            return self._close(look, quote, "flatten", slippage)
+        opens = _tradable(quote) and not self.rules.incomplete()
+        more = topping_up(held, quote, self.rules.terms()) if opens else None
         # A leg that was refused for its size alone is topped up and closed; only where nothing helps but
         # other rules does a hedged pair wait.
         kept = (
@@ -469,31 +449,13 @@ class Sizer(msgspec.Struct, frozen=True):
             and hedged(held.eth.amount, held.sol.amount)
             and held.last_rules == self.rules.version
         )
-        if kept and look.now_ms < held.last_change_ms + REFUSED_MS:
+        waits = kept and look.now_ms < held.last_change_ms + REFUSED_MS
+        if waits or _too_soon(look, held.flattens):
             return None
-        if (
-            held.flattens
-            and not held.led
-            and look.now_ms < held.last_change_ms + min(RETRY_MS[0] << min(held.flattens, 10), RETRY_MS[1])
-        ):
-            return None
-        return (
-            self._top_up(look, quote, *more)
-            if more
-            else self._close(look, quote, "flatten", self._flatten_slippage(held))
-        )
-
-    def _flatten_slippage(self, held: Held) -> Bps:
-        steps = self.settings.flatten_steps
-        return steps[min(held.flattens, len(steps) - 1)]
-
-    def _top_up(self, look: Look, quote: PairQuote, eth: Base, sol: Base) -> SizingPlan:
-        slippage = self.settings.max_slippage
-        orders = (
-            self._order(leg, product, amount, slippage, reduce_only=False)
-            for leg, product, amount in ((quote.eth, self.rules.eth, eth), (quote.sol, self.rules.sol, sol))
-        )
-        return self._plan(look, quote, ("top_up", look.held.cycle, look.held.top_ups + 1, 0), *orders)
+        if more is None:
+            return self._close(look, quote, "flatten", slippage)
+        intended = Intended("top_up", held.cycle, held.top_ups + 1, more, self.settings.max_slippage)
+        return self._plan(look, quote, intended)
 
     # -- orders ----------------------------------------------------------------------------------------------
 
@@ -503,22 +465,35 @@ class Sizer(msgspec.Struct, frozen=True):
         kind: Literal["ioc", "fok"] = "ioc" if reduce_only else "fok"
         if amount == 0:
             return LegOrder(product.product_id, Base(0), Price(0), kind, reduce_only, Price(0), leg.mid)
-        expected = _expected(_taken(leg, amount), amount)
+        ladder = _taken(leg, amount)
+        try:
+            expected = vwap(ladder, abs(amount))
+        except ValueError:  # the book is thinner than that, and closing is never refused for depth
+            expected = ladder[-1].price
         limit = limit_price(expected, amount, slippage, product.price_tick)
         return LegOrder(product.product_id, Base(amount), limit, kind, reduce_only, expected, leg.mid)
 
-    def _plan(
-        self, look: Look, quote: PairQuote, what: tuple[Purpose, int, int, int], eth: LegOrder, sol: LegOrder
-    ) -> SizingPlan:
-        purpose, cycle, step, deadline = what
-        eth_age, sol_age = quote.age_ms(look.now_ms)
-        planned = (
-            imbalance(notional(eth.vwap, eth.amount), notional(sol.vwap, sol.amount))
-            if eth.amount and sol.amount
-            else Bps(0)
+    def _plan(self, look: Look, quote: PairQuote, intended: Intended) -> SizingPlan:
+        """Both orders, and what is known of the books that they are to be judged by later."""
+        purpose, cycle, step, amounts, slippage, closes, deadline_ms = intended
+        products, legs, settings = (self.rules.eth, self.rules.sol), (quote.eth, quote.sol), self.settings
+        eth, sol = (
+            self._order(leg, product, amount, slippage, reduce_only=reduces)
+            for leg, product, amount, reduces in zip(legs, products, amounts, closes, strict=True)
         )
-        known = self._book_facts(quote, purpose, eth, sol)
-        version = self.rules.version
+        eth_age, sol_age = quote.age_ms(look.now_ms)
+        # A plan of one leg has no imbalance of its own.
+        both = eth.amount and sol.amount
+        planned = (
+            imbalance(notional(eth.vwap, eth.amount), notional(sol.vwap, sol.amount)) if both else Bps(0)
+        )
+        spreads = [Bps((leg.asks[0].price - leg.bids[0].price) * BASIS // leg.mid) for leg in legs]
+        depths = [
+            depth_within(_taken(leg, amount), settings.max_slippage)
+            if leg.proven_ms > 0 and amount
+            else Quote(0)
+            for leg, amount in zip(legs, amounts, strict=True)
+        ]
         return SizingPlan(
             0,
             0,
@@ -529,31 +504,16 @@ class Sizer(msgspec.Struct, frozen=True):
             Ms(0),
             eth_age,
             sol_age,
-            Ms(deadline),
+            Ms(deadline_ms),
             planned,
             eth,
             sol,
-            version,
-            *known,
-        )
-
-    def _book_facts(
-        self, quote: PairQuote, purpose: Purpose, eth: LegOrder, sol: LegOrder
-    ) -> tuple[Bps, Bps, Quote, Quote, Bps]:
-        """Spreads, depths and the limit of the spreads, as the plan keeps them."""
-        legs = ((quote.eth, eth.amount), (quote.sol, sol.amount))
-        spreads = [Bps((leg.asks[0].price - leg.bids[0].price) * BASIS // leg.mid) for leg, _ in legs]
-        within = self.settings.max_slippage
-        depths = [
-            depth_within(_taken(leg, amount), within) if leg.proven_ms > 0 and amount else Quote(0)
-            for leg, amount in legs
-        ]
-        return (
+            self.rules.version,
             spreads[0],
             spreads[1],
             depths[0],
             depths[1],
-            self.settings.max_spread if purpose == "enter" else Bps(0),
+            settings.max_spread if purpose == "enter" else Bps(0),
         )
 
 
@@ -592,19 +552,18 @@ def _taken(leg: LegQuote, amount: int) -> tuple[Level, ...]:
     return leg.asks if amount > 0 else leg.bids
 
 
-def _expected(ladder: tuple[Level, ...], amount: int) -> Price:
-    """The VWAP of taking `amount`; the last visible price when the book is thinner than that (closing is
-    never refused for depth).
-    """
-    try:
-        return vwap(ladder, abs(amount))
-    except ValueError:
-        return ladder[-1].price
-
-
 def _topped_up(held: Held) -> bool:
     """Has the first of two steps just been done? The second waits for nothing."""
     return held.last_purpose == "top_up" and not held.last_refusals
+
+
+def _too_soon(look: Look, steps: int) -> bool:
+    """Is the pause after the last of `steps` steps not over? The second of two that belong together waits for
+    nothing.
+    """
+    held, pause_ms = look.held, min(RETRY_MS[0] << min(steps, 10), RETRY_MS[1])
+    at_once = not steps or held.led or _topped_up(held)
+    return not at_once and look.now_ms < held.last_change_ms + pause_ms
 
 
 def _tradable(quote: PairQuote) -> bool:

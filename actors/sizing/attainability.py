@@ -86,7 +86,9 @@ def attainable(
     if target > 0:
         start = (target if lowest is None else max(lowest, Quote(CENT // ONE))) * ONE
         smallest = _bound(_common_smallest(searches, start), start, searches)
-        always = _bound(_common_always(searches, start), start, searches)
+        found = [search.always(start) for search in searches]
+        common = None if None in found else max(each for each in found if each is not None)
+        always = _bound(common, start, searches)
     nearest = (
         smallest
         if smallest is None or smallest.target >= target
@@ -112,11 +114,6 @@ def _common_smallest(searches: Sequence[Search], lowest: int) -> int | None:
         if highest == reached:
             return reached
         reached = highest
-
-
-def _common_always(searches: Sequence[Search], lowest: int) -> int | None:
-    found = [search.always(lowest) for search in searches]
-    return None if None in found else max(each for each in found if each is not None)
 
 
 def _bound(target: int | None, start: int, searches: Sequence[Search]) -> Bound | None:

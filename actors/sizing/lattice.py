@@ -26,7 +26,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from actors.market_data.cost_curve import BASIS, SQUARE, CostCurve, depth_within, vwap, walk
-from actors.sizing.verdict_words import elsewhere, nothing_fits, unbalanced
+from actors.sizing.verdict_words import LegBounds, elsewhere, nothing_fits, unbalanced
 from messages.market import Level
 from messages.sizing import Leg, Verdict
 from messages.units import ONE, Base, Bps, Quote, imbalance
@@ -88,7 +88,7 @@ class Pair(NamedTuple):
 
 
 class Window(NamedTuple):
-    """Undivided costs allowed for one leg."""
+    """Undivided costs (USD x36) allowed for one leg, both ends included."""
 
     low: int
     high: int
@@ -200,7 +200,7 @@ class SizingRequest(NamedTuple):
 
     @property
     def far(self) -> int:
-        """The largest target that advice looks at."""
+        """The largest target that advice looks at, undivided: `REACH` times the one asked for."""
         return REACH * self.target
 
     def target_of(self, pair: Pair, lowest: int) -> int:
@@ -208,7 +208,7 @@ class SizingRequest(NamedTuple):
         return max(lowest, _over(max(pair.eth, pair.sol) * BASIS, (BASIS + self.deviation) * CENT) * CENT)
 
     def admits(self, pair: Pair, lowest: int) -> bool:
-        """May that target also be this small?"""
+        """May `target_of` this pair also be as small as its smaller leg, and is it within `far`?"""
         target = self.target_of(pair, lowest)
         return target <= self.far and min(pair.eth, pair.sol) * BASIS >= target * (BASIS - self.deviation)
 
@@ -260,7 +260,7 @@ class Search:
         self.ask = SizingRequest(target * ONE, max_deviation, max_imbalance, (_floor(eth), _floor(sol)))
 
     def judged(self) -> Judged:
-        """The best pair for the target itself."""
+        """The best pair for the target itself, the exact one that advice begins from."""
         ask = self.ask
         windows = ask.windows(ask.target, ask.target)
         pair = (
@@ -288,7 +288,10 @@ class Search:
     def verdict(self, judged: Judged, smallest: Quote | None, always: Quote | None) -> Verdict:
         """What was found, with this advice, in the words that people read."""
         pair, thin, obstacle = judged
-        reason = "" if obstacle is None else obstacle.reason + self._elsewhere(smallest, always)
+        reason = "" if obstacle is None else obstacle.reason
+        if obstacle is not None and self.ask.target > 0:
+            too_thin = min(self.lattice.eth.cost_all, self.lattice.sol.cost_all) < self.ask.far
+            reason += elsewhere(smallest, always, too_thin)
         if pair is None:
             return Verdict(
                 "impossible", False, Base(0), Base(0), Quote(0), Quote(0), Bps(0), reason, smallest, always
@@ -317,13 +320,9 @@ class Search:
                 if curve.cost_all < window.low
                 else "lot_step"
             )
-            holds, low, high, least = (
-                Quote(cost // ONE) for cost in (curve.cost_all, window.low, window.high, floor)
-            )
-            words = nothing_fits(
-                source, leg.upper(), Base(curve.step), holds, low, high, least, Bps(ask.deviation)
-            )
-            return Obstacle(source, leg, words)
+            costs = (curve.cost_all, window.low, window.high, floor)
+            bounds = LegBounds(leg.upper(), Base(curve.step), *(Quote(cost // ONE) for cost in costs))
+            return Obstacle(source, leg, nothing_fits(source, bounds, Bps(ask.deviation)))
         return None
 
     def smallest(self, lowest: int) -> int | None:
@@ -365,10 +364,6 @@ class Search:
             return lowest
         found = _over(reached, (BASIS + ask.deviation) * CENT) * CENT
         return found if found <= ask.far else None
-
-    def _elsewhere(self, smallest: Quote | None, always: Quote | None) -> str:
-        too_thin = min(self.lattice.eth.cost_all, self.lattice.sol.cost_all) < self.ask.far
-        return elsewhere(smallest, always, too_thin) if self.ask.target > 0 else ""
 
 
 def size_pair(
@@ -455,7 +450,7 @@ def _meet(one: Window, other: Window, promise: Bps) -> bool:
 
 
 def usd_of(cost: int | None) -> Quote | None:
-    """Undivided costs as USD."""
+    """Undivided costs (USD x36) as USD (x18), rounded down; None stays None."""
     return None if cost is None else Quote(cost // ONE)
 
 
@@ -464,5 +459,4 @@ def _floor(side: TakenSide) -> int:
 
 
 def _over(dividend: int, divisor: int) -> int:
-    """The quotient, rounded up."""
     return -(-dividend // divisor)

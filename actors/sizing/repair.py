@@ -38,7 +38,7 @@ Name = Literal["complete", "trim", "adjust", "flatten"]
 
 
 class Way(msgspec.Struct, frozen=True):
-    """One way out: signed amounts to order (0 = nothing), and its cost in USD."""
+    """One repair: signed amounts to order (0 = nothing), and its cost in USD."""
 
     name: Name
     eth: Base
@@ -66,7 +66,7 @@ class LegPosition(msgspec.Struct, frozen=True):
 
     @property
     def notional(self) -> Quote:
-        """USD paid for what is held."""
+        """USD (x18) paid for what is held, by the average price paid."""
         return notional(self.paid, self.held)
 
     def side(self, amount: int) -> tuple[Level, ...]:
@@ -124,8 +124,14 @@ def _way(legs: dict[Leg, LegPosition], name: Name, final: tuple[int, int]) -> Wa
 def _finals(legs: dict[Leg, LegPosition], settings: Settings) -> Iterator[tuple[Name, tuple[int, int]]]:
     """Balanced pairs that may be within reach, by the signed amounts held afterwards."""
     eth, sol = legs["eth"], legs["sol"]
-    if (eth.held == eth.wanted) != (sol.held == sol.wanted) and _keeps_promise(legs, settings):
-        yield "complete", (eth.wanted, sol.wanted)
+    if (eth.held == eth.wanted) != (sol.held == sol.wanted):
+        # Does the completed pair keep the promise, at the prices paid and the one expected?
+        completed = (
+            leg.notional + (leg.spent(leg.wanted - leg.held) if leg.wanted != leg.held else 0)
+            for leg in legs.values()
+        )
+        if imbalance(*completed) <= settings.max_imbalance:
+            yield "complete", (eth.wanted, sol.wanted)
     order: tuple[Leg, Leg] = ("eth", "sol") if eth.notional >= sol.notional else ("sol", "eth")
     for name, window in _windows(legs[order[0]], legs[order[1]]).items():
         pair = _reachable(legs, order, window, settings)
@@ -152,15 +158,6 @@ def _windows(leading: LegPosition, lagging: LegPosition) -> dict[Name, Window]:
 
 def _signed(amount: int, leg: LegPosition) -> int:
     return amount if leg.wanted > 0 else -amount
-
-
-def _keeps_promise(legs: dict[Leg, LegPosition], settings: Settings) -> bool:
-    """Would the completed pair be balanced, at the prices paid and the one expected?"""
-    eth, sol = (
-        leg.notional + (leg.spent(leg.wanted - leg.held) if leg.wanted != leg.held else 0)
-        for leg in legs.values()
-    )
-    return imbalance(eth, sol) <= settings.max_imbalance
 
 
 def _reachable(

@@ -3,6 +3,8 @@
 Dollars are shown to the cent; what is computed with is never these texts.
 """
 
+from typing import NamedTuple
+
 from messages.amounts import percent_above, round_usd, short_percent
 from messages.units import Base, Bps, Quote
 
@@ -13,12 +15,21 @@ def unbalanced(target: Quote, promise: Bps, found: Bps, eth: Base, sol: Base) ->
     return f"{round_usd(target)} USD per leg cannot be balanced to {short_percent(promise)} here: {best}."
 
 
-def nothing_fits(
-    source: str, leg: str, step: Base, holds: Quote, low: Quote, high: Quote, floor: Quote, deviation: Bps
-) -> str:
-    """Why not one quantity of this leg is allowed, and where each bound comes from. `floor` is the venue's
-    minimum with its reserve.
-    """
+class LegBounds(NamedTuple):
+    """What one leg's quantity may cost, in USD, and what its book has."""
+
+    leg: str
+    step: Base
+    holds: Quote
+    low: Quote
+    high: Quote
+    floor: Quote
+    """The venue's minimum with its reserve."""
+
+
+def nothing_fits(source: str, bounds: LegBounds, deviation: Bps) -> str:
+    """Why not one quantity of this leg is allowed, and where each bound comes from."""
+    leg, step, holds, low, high, floor = bounds
     apart = short_percent(deviation)
     most = f"{round_usd(high)} USD (target + max_deviation of {apart})"
     if source == "min_notional":
