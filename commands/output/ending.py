@@ -28,7 +28,7 @@ from commands.output.words import (
 from messages.lifecycle import SIGNER_REPLACED, TAKEN_OVER, Held, Staged, Totals
 from messages.settings import Settings
 from messages.sizing import Skipped
-from messages.units import Bps
+from messages.units import Base, Bps
 
 EndedBy = Literal["done", "signal", "halt", "refused", "error"]
 
@@ -47,6 +47,9 @@ class Report(msgspec.Struct, frozen=True):
     """"" when the venue says flat; else what is open or unknown, in words."""
     unknown: bool = False
     """Can nobody say what is open?"""
+    open_eth: Base | None = None
+    open_sol: Base | None = None
+    """Signed amounts of what is open and may be ours, by the same answer; None = unknown."""
     checked_ms: int | None = None
     """Venue time at which the venue was asked what is open; None: it did not answer."""
     code: str = ""

@@ -2,7 +2,7 @@
 null, never "0", never missing.
 """
 
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -10,10 +10,10 @@ from commands.output import json_keys
 from commands.output.ending import Report, code_of, median_of, problem_of
 from commands.output.sentences import skip_sentence
 from commands.output.words import DONE, Problem
-from messages.lifecycle import Held, Totals
+from messages.lifecycle import Totals
 from messages.money import CycleMoney, Statement
 from messages.settings import Settings
-from messages.sizing import Skipped
+from messages.sizing import Leg, Skipped
 from messages.units import ONE, Base, Bps, Quote
 
 SCHEMA = "evenkeel.run/1"
@@ -32,8 +32,8 @@ def run_json(report: Report) -> dict[str, Any]:
         "exit_code": code,
         "ended_by": report.ended_by,
         "error": problem.as_json() if problem else None,
-        "open_eth": _open_size(report.held, "eth"),
-        "open_sol": _open_size(report.held, "sol"),
+        "open_eth": _open_size(report, report.open_eth, "eth"),
+        "open_sol": _open_size(report, report.open_sol, "sol"),
         "seed": report.seed,
         "ledger": report.ledger,
         "venue": report.venue,
@@ -128,11 +128,13 @@ def _text(value: Base | Bps | Quote | None) -> str | None:
     return None if value is None else value.text()
 
 
-def _open_size(held: Held | None, leg: Literal["eth", "sol"]) -> str | None:
-    """What is held; null while an order of this leg is in doubt."""
-    if held is None or any(doubt.leg == leg for doubt in held.doubts):
+def _open_size(report: Report, size: Base | None, leg: Leg) -> str | None:
+    """What is open, by the answer that the sentences are made of; null while nobody knows, or while an order
+    of this leg is in doubt.
+    """
+    if size is None or (report.held and any(doubt.leg == leg for doubt in report.held.doubts)):
         return None
-    return held.leg(leg).amount.text()
+    return size.text()
 
 
 def _skip(settings: Settings, skipped: Skipped) -> dict[str, Any]:

@@ -154,6 +154,8 @@ def _report(
         held=held,
         open_legs=answer.words,
         unknown=answer.kind == "unknown",
+        open_eth=answer.eth,
+        open_sol=answer.sol,
         checked_ms=said.snapshot.at_ms if said.snapshot else None,
         code=ending.code,
         detail=ending.detail,

@@ -158,7 +158,7 @@ class _Over:
     """Waits for a flat venue and no process left; `faults` is what did not come in time, from `good_s` on."""
 
     def __init__(
-        self, bed: Bed, run: subprocess.Popen[bytes], ended: bool, good_s: float, swallowed: bool
+        self, bed: Bed, run: subprocess.Popen[bytes], ended: bool, good_s: float, swallowed: bool = False
     ) -> None:
         self.faults: list[str] = []
         self._bed = bed

@@ -25,6 +25,8 @@ DEMO = Report(
     totals(),
     held(account_ok=True),
     "",
+    open_eth=Base(0),
+    open_sol=Base(0),
     ledger="logs/ledger.sqlite",
     files=("logs/ledger.sqlite", "logs/DN_pair_eth_sol_nado_trades.csv"),
     staged=(
@@ -241,7 +243,9 @@ def test_the_object_has_every_key_in_order_and_its_types() -> None:
 
 
 def test_what_nobody_knows_is_null() -> None:
-    told = run_json(msgspec.structs.replace(DEMO, totals=None, held=None, ledger=None))
+    told = run_json(
+        msgspec.structs.replace(DEMO, totals=None, held=None, ledger=None, open_eth=None, open_sol=None)
+    )
     for key in ("cycles", "pnl_usd", "fees_usd", "open_eth", "open_sol", "fill_rate", "halted", "ledger"):
         assert told[key] is None
     assert tuple(told) == KEYS
@@ -269,6 +273,20 @@ def test_a_leg_in_doubt_is_not_zero() -> None:
     )
     assert (told["open_eth"], told["open_sol"], told["exit_code"], told["ok"]) == ("0", None, 4, False)
     assert told["error"]["code"] == "NOT_FLAT"
+
+
+def test_amounts_and_sentence_are_one_answer() -> None:
+    """Seen: "NOT FLAT: unknown whose: ETH-PERP 0.357" beside "open_eth": "0", which was the ledger's word."""
+    told = run_json(
+        msgspec.structs.replace(
+            DEMO,
+            open_legs="unknown whose: ETH-PERP 0.357, SOL-PERP -8.5",
+            unknown=True,
+            open_eth=Base.of("0.357"),
+            open_sol=Base.of("-8.5"),
+        )
+    )
+    assert (told["open_eth"], told["open_sol"], told["exit_code"]) == ("0.357", "-8.5", 4)
 
 
 def test_a_fill_rate_is_never_rounded_up_to_its_limit() -> None:
