@@ -188,12 +188,10 @@ class Machine:
     def _take(self, message: msgspec.Struct) -> Ending | None:
         self.world.observe(message)
         self._endings.hear(message)
+        if isinstance(message, AccountStream):
+            self._stream = message
         handle = TAKEN.get(type(message))
         return handle(self, message) if handle else None
-
-    def _heard_of_stream(self, stream: AccountStream) -> None:
-        self._stream = stream
-        self._reconciliation.reconcile_soon()
 
     def _voted(self, vote: Ready) -> None:
         """The third vote places both orders, so both legs must still be there to carry it out."""
@@ -465,7 +463,7 @@ TAKEN: dict[type, Callable[[Machine, Any], Ending | None]] = {
     Stop: lambda machine, stop: machine._endings.stop(stop),
     Leave: lambda machine, wish: machine._endings.leave(wish),
     Tradable: lambda machine, answer: machine._may_leave(answer),
-    AccountStream: lambda machine, stream: machine._heard_of_stream(stream),
+    AccountStream: lambda machine, _: machine._reconciliation.reconcile_soon(),
     ClockShift: lambda machine, shift: machine._shifted(shift),
     Skipped: lambda machine, why: machine._not_entered(why),
     Denied: lambda machine, why: machine._not_entered(why),

@@ -22,7 +22,7 @@ TICK_S = 1.0
 
 
 class PresignedExit:
-    """One run's stored exit orders."""
+    """One run's exit orders on disk: signs, replaces and drops them."""
 
     def __init__(self, world: World, channels: Channels) -> None:
         self._world = world
@@ -37,7 +37,7 @@ class PresignedExit:
         """Of the venue's rules that it was signed by."""
 
     async def keep(self) -> None:
-        """For as long as the run lives."""
+        """Keep them as what is held and the rules say, until cancelled."""
         seen = 0
         while True:
             with trio.move_on_at(max(self._due_s, trio.current_time() + TICK_S)):
@@ -62,15 +62,12 @@ class PresignedExit:
         if held.phase == "in_flight" or fresh:
             return
         if any(now):
-            self._sign(held)
+            self._generation += 1
+            self._due_s = trio.current_time() + RENEW_S
+            self._attempt(lambda: self._file.replace(self._signed(held)))
         elif self._kept != now:
             self.drop()
         self._kept, self._version = now, version
-
-    def _sign(self, held: Held) -> None:
-        self._generation += 1
-        self._due_s = trio.current_time() + RENEW_S
-        self._attempt(lambda: self._file.replace(self._signed(held)))
 
     def _signed(self, held: Held) -> StoredEscape:
         """Raises `ValueError` where no order can be made of it: no price, nothing on the venue's step."""

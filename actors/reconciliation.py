@@ -124,18 +124,14 @@ class Reconciliation:
             else:
                 self._money_trouble = ""
                 self._channels.to_ledger.post(msgspec.structs.replace(answer, asked_ms=asked_ms))
-            await self._money_due(pause_s if ask.due else MONEY_S[2])
+            if ask.due:
+                await trio.sleep(pause_s)
+            else:
+                with trio.move_on_after(MONEY_S[2]):
+                    seen = self._channels.held.version
+                    while not (await self._channels.held.newer_than(seen)).money_ask.due:
+                        seen = self._channels.held.version
             pause_s = min(2 * pause_s, MONEY_S[1]) if ask.due else MONEY_S[0]
-
-    async def _money_due(self, pause_s: float) -> None:
-        """Until `pause_s` have gone by, or, where that is long, the ledger says that it is due."""
-        with trio.move_on_after(pause_s):
-            seen = self._channels.held.version
-            while pause_s == MONEY_S[2]:
-                if (await self._channels.held.newer_than(seen)).money_ask.due:
-                    return
-                seen = self._channels.held.version
-            await trio.sleep_forever()
 
     def ask_tradable(self, nursery: trio.Nursery) -> None:
         """Ask whether both legs can be traded now; the answer comes to the supervisor's inbox within

@@ -4,7 +4,7 @@ wait.
 Staleness is not "no message lately": a motionless book must trade and a frozen feed must not. A book's age
 counts from the last moment it was *proven*: by an event, or, when a product has been silent for half of
 `max_quote_age`, by a snapshot that equals it. A snapshot that differs means that the feed has frozen: the
-book starts over from the snapshot, and the incident is counted.
+book starts over from the snapshot, and the log says so.
 
 A lost connection is handled in here; only a defect gets out.
 """
@@ -54,10 +54,6 @@ class MarketState(msgspec.Struct):
     rules: VenueRules
     active: bool = True
     version: int = 0
-    resyncs: int = 0
-    frozen: int = 0
-    strangers: int = 0
-    """Batches of products that nobody asked for."""
     doubted: set[int] = msgspec.field(default_factory=set)
     """Products whose book cannot be right, of which it has been told."""
     wanted: set[int] = msgspec.field(default_factory=set)
@@ -72,12 +68,10 @@ class MarketState(msgspec.Struct):
     def take(self, delta: BookDelta) -> bool:
         """Apply one batch; True when there may be something new to publish."""
         book = self.books.get(delta.product_id)
-        if book is None:
-            self.strangers += 1
+        if book is None:  # a batch of a product that nobody asked for
             return False
         result = book.apply(delta)
         if result == "gap":
-            self.resyncs += 1
             self.wanted.add(delta.product_id)
         return result == "applied"
 
@@ -216,7 +210,6 @@ class Feed(msgspec.Struct, frozen=True):
                 await trio.sleep(BATCH_GRACE_S)
                 if book.proven_ns != before or product in self.market.wanted:
                     continue
-                self.market.frozen += 1
                 await self.read_anew(product)
                 self.note(
                     "warning",
@@ -290,7 +283,7 @@ class Feed(msgspec.Struct, frozen=True):
 
 
 async def run(feed: Feed, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-    """Keep `feed.out` filled until cancelled."""
+    """Keep `feed.out` filled until cancelled. A silent venue is asked again; only a defect gets out."""
     async with trio.open_nursery() as nursery:
         nursery.start_soon(feed.stream)
         nursery.start_soon(feed.every, feed.settings.max_quote_age / 8_000, feed.prove)

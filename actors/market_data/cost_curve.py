@@ -47,7 +47,7 @@ class CostCurve:
 
     @property
     def lot_cost(self) -> int:
-        """What one lot costs at the touch."""
+        """What one lot costs at the touch, undivided (USD x36)."""
         return self._prices[0] * self.step
 
     @property
@@ -56,7 +56,7 @@ class CostCurve:
         return self.cost(self.lots_max) if self.lots_max else 0
 
     def cost(self, lots: int) -> int:
-        """The exact cost of 1..`lots_max` lots."""
+        """The exact cost of 1..`lots_max` lots, undivided (USD x36)."""
         amount = lots * self.step
         below = bisect_left(self._amounts, amount) - 1
         return self._costs[below] + (amount - self._amounts[below]) * self._prices[below]

@@ -35,7 +35,7 @@ class LocalBook:
 
     @property
     def usable(self) -> bool:
-        """May somebody trade on this book?"""
+        """May somebody trade on this book: loaded, unbroken, with two sides that do not cross?"""
         return self._usable and bool(self._bids) and bool(self._asks) and max(self._bids) < min(self._asks)
 
     @property

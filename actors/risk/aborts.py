@@ -35,7 +35,7 @@ class Aborts:
         self._enters = purpose == "enter"
 
     def aborted(self, abort: Abort, now_s: float) -> None:
-        """One more."""
+        """Count one more at Trio's time `now_s`; the next of its kind waits longer."""
         self._count += 1
         self._until_s[self._enters] = now_s + self._streaks[self._enters].pause_s(now_s)
         self._last = f"{abort.code}: {abort.detail}"

@@ -35,7 +35,7 @@ class DenialAlarm(msgspec.Struct):
         self.code = self.detail = ""
 
     def due(self, now_ms: int) -> Alarm | None:
-        """The alarm to raise now."""
+        """The alarm to raise at venue time `now_ms`; None while it is not due."""
         if not self.code or now_ms < self.alarmed_ms + self.patience_ms:
             return None
         self.alarmed_ms = now_ms

@@ -1,7 +1,7 @@
 """For how long nothing could be entered, and for want of what: after `max_wait` of it a run ends, flat,
 naming the commonest reason.
 
-Pure: the supervisor tells what it sees in every turn of its loop. Time that a person has asked for does not
+Pure: the supervisor reports what it sees in every turn of its loop. Time that a person has asked for does not
 count (a window of `no_entry_utc`, the pause after a cycle), nor time in which this process did not run.
 """
 
@@ -25,7 +25,7 @@ class Reason(NamedTuple):
 
 
 class EntryWait:
-    """Counts for one run."""
+    """Adds up, for one run, how long each reason was heard (seconds of Trio's time)."""
 
     def __init__(self, max_wait_s: float) -> None:
         self._max_wait_s = max_wait_s
@@ -60,12 +60,12 @@ class EntryWait:
             return
         self.waited_s += turn_s
         if reason.code in self._reasons or len(self._reasons) < REASONS_MAX:
-            for_s = self._reasons[reason.code].for_s if reason.code in self._reasons else 0.0
-            self._reasons[reason.code] = Reason(for_s + turn_s, reason)
+            before_s = self._reasons.get(reason.code, Reason(0.0, reason)).for_s
+            self._reasons[reason.code] = Reason(before_s + turn_s, reason)
 
     @property
     def over(self) -> bool:
-        """Has it lasted for `max_wait`?"""
+        """Has nothing been entered for `max_wait`, so that the run gives up?"""
         return self.waited_s >= self._max_wait_s
 
     @property

@@ -164,7 +164,8 @@ def _wide(name: str, leg: LegQuote, settings: Settings) -> Denial | None:
     if (ask - bid) * 2 * BASIS <= settings.max_spread * (ask + bid):
         return None
     spread = _bps((ask - bid) * 2, ask + bid)
-    brief = f"{_coin(name)} {_two_places(spread)} > {_two_places(settings.max_spread)} bps"
+    coin = _coin(name)
+    brief = f"{coin} {_two_places(spread)} > {_two_places(settings.max_spread)} bps"
     return Denial(
         "SPREAD_WIDE",
         f"the spread of {name} is {spread.text()} bps, limit {settings.max_spread.text()} bps",

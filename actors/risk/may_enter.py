@@ -56,7 +56,7 @@ GUARD_START_S = 5.0
 
 
 class Condition(NamedTuple, Generic[Facts_contra]):
-    """One thing that must hold."""
+    """One thing that must hold before a pair is entered, and where it stands in the order."""
 
     name: str
     codes: tuple[str, ...]
@@ -94,6 +94,10 @@ def may_enter(
             if denial is not None:
                 return denial
     return None
+
+
+def _because(code: str, why: str) -> Denial | None:
+    return Denial(code, why) if why else None
 
 
 # -- 1, 2: whenever sizing looks, and once more before a seal ------------------------------------------------
@@ -199,22 +203,6 @@ class AccountFacts(msgspec.Struct, frozen=True, kw_only=True):
     """Only not yet confirmed for long enough?"""
 
 
-def foreign_denial(facts: AccountFacts) -> Denial | None:
-    """Is everything at the venue explained by our intents, and does every number of its fit them?"""
-    if facts.foreign:
-        return Denial("FOREIGN", facts.foreign)
-    return Denial("MISFIT", facts.unfit) if facts.unfit else None
-
-
-def flat_denial(facts: AccountFacts) -> Denial | None:
-    """Is the last cycle over, and has the venue said so too?"""
-    if facts.flat:
-        return None
-    return Denial(
-        "NOT_FLAT", "part of the last cycle is open, or the exchange has not yet confirmed that nothing is"
-    )
-
-
 def account_denial(facts: AccountFacts) -> Denial | None:
     """Is the account view one to enter upon?"""
     if facts.ok:
@@ -234,13 +222,18 @@ KNOWN: tuple[Condition[AccountFacts], ...] = (
     Condition(
         "nothing at the exchange is foreign, and its numbers fit what was signed",
         ("FOREIGN", "MISFIT"),
-        foreign_denial,
+        lambda facts: _because("FOREIGN", facts.foreign) or _because("MISFIT", facts.unfit),
         "Before flatness: a third party's position is named as such, not as a cycle of ours that is open.",
     ),
     Condition(
         "the last cycle is closed and the exchange has confirmed it",
         ("NOT_FLAT",),
-        flat_denial,
+        lambda facts: _because(
+            "NOT_FLAT",
+            ""
+            if facts.flat
+            else "part of the last cycle is open, or the exchange has not yet confirmed that nothing is",
+        ),
         "Two pairs at a time would share margin and could not be told apart.",
     ),
     Condition(
@@ -337,12 +330,6 @@ class Proposal(Outlook, frozen=True, kw_only=True):
     """Why a guard that is wanted is not alive, and for how many seconds; "" when it is."""
 
 
-def barrier_denial(proposal: Proposal) -> Denial | None:
-    """Is no other plan under way?"""
-    idle = proposal.barrier == "idle"
-    return None if idle else Denial(NOT_SEALED, f"the barrier is {proposal.barrier}")
-
-
 def clocks_denial(proposal: Proposal) -> Denial | None:
     """Was it decided on what is known since the clocks jumped last?"""
     if proposal.known_ms is None:
@@ -364,22 +351,6 @@ def connection_denial(plan: SizingPlan, unconnected: tuple[Leg, ...]) -> Denial 
     return Denial("NOT_CONNECTED", f"{' and '.join(gone)} {have} no connection to send an order on")
 
 
-def version_denial(proposal: Proposal) -> Denial | None:
-    """Was it proposed by the venue's rules of now? A version of 0 is nobody's."""
-    current = proposal.plan.rules_version in {0, proposal.rules.version}
-    return None if current else Denial(NOT_SEALED, "the venue's rules have changed since it was proposed")
-
-
-def guard_denial(proposal: Proposal) -> Denial | None:
-    """Is the guard there, where one is wanted? One that has only just gone is waited for without a name."""
-    why, for_s = proposal.guard_missing
-    return Denial("GUARD_DOWN" if for_s > GUARD_START_S else NOT_SEALED, why) if why else None
-
-
-def _passing(why: str) -> Denial | None:
-    return Denial(NOT_SEALED, why) if why else None
-
-
 SEAL: EntryStage[Proposal] = EntryStage(
     "supervisor",
     "before it seals a plan; a denied plan is dropped, and sizing proposes again four times a second",
@@ -387,28 +358,30 @@ SEAL: EntryStage[Proposal] = EntryStage(
         Condition(
             "the barrier is idle",
             (NOT_SEALED,),
-            barrier_denial,
+            lambda proposal: _because(
+                NOT_SEALED, "" if proposal.barrier == "idle" else f"the barrier is {proposal.barrier}"
+            ),
             "First: one plan at a time, and the answers below change while another one is under way.",
             every_plan=True,
         ),
         Condition(
             "both legs are running and have taken everything sent to them",
             (NOT_SEALED,),
-            lambda proposal: None if proposal.legs_ready else Denial(NOT_SEALED, "a leg is not ready for it"),
+            lambda proposal: _because(NOT_SEALED, "" if proposal.legs_ready else "a leg is not ready for it"),
             "With the barrier: a seal would wait in a mailbox and be late.",
             every_plan=True,
         ),
         Condition(
             "no guard has taken over",
             (NOT_SEALED,),
-            lambda proposal: _passing("a guard has taken over" if proposal.superseded else ""),
+            lambda proposal: _because(NOT_SEALED, "a guard has taken over" if proposal.superseded else ""),
             "Before all that may pass: this run sends nothing again.",
             every_plan=True,
         ),
         Condition(
             "the exchange takes our signature",
             (NOT_SEALED,),
-            lambda proposal: _passing(proposal.unsigned),
+            lambda proposal: _because(NOT_SEALED, proposal.unsigned),
             "It does not pass either: no order of this key would fare better.",
             every_plan=True,
         ),
@@ -440,14 +413,19 @@ SEAL: EntryStage[Proposal] = EntryStage(
         Condition(
             "it was made by the exchange's rules of now",
             (NOT_SEALED,),
-            version_denial,
+            lambda proposal: _because(
+                NOT_SEALED,
+                ""
+                if proposal.plan.rules_version in {0, proposal.rules.version}
+                else "the venue's rules have changed since it was proposed",
+            ),
             "Its sizes may not fit the new ones; the next proposal, a moment later, goes by them.",
             every_plan=True,
         ),
         Condition(
             "the rate limits leave room for it and for closing everything",
             (NOT_SEALED,),
-            lambda proposal: _passing(proposal.rate_limited),
+            lambda proposal: _because(NOT_SEALED, proposal.rate_limited),
             "Of every plan that makes a position larger: what is opened must be closable within the limits.",
             every_plan=True,
         ),
@@ -460,7 +438,10 @@ SEAL: EntryStage[Proposal] = EntryStage(
         Condition(
             "the guard is alive, where one is wanted",
             (NOT_SEALED, "GUARD_DOWN"),
-            guard_denial,
+            lambda proposal: _because(
+                "GUARD_DOWN" if proposal.guard_missing[1] > GUARD_START_S else NOT_SEALED,
+                proposal.guard_missing[0],
+            ),
             "Before the limits: without it nobody would close what is open if this process died; named after"
             " 5 s, and after 3 min the run ends.",
             "alarm",
@@ -536,7 +517,7 @@ VOTE: EntryStage[Ballot] = EntryStage(
 
 
 class LegBallot(msgspec.Struct, frozen=True):
-    """The same plan before one leg."""
+    """The plan before one leg, which asks only of its own half."""
 
     leg: Leg
     plan: SizingPlan
@@ -578,24 +559,13 @@ LEG: EntryStage[LegBallot] = EntryStage(
 
 
 class LedgerBallot(AccountFacts, frozen=True, kw_only=True):
-    """The same plan before the ledger."""
+    """The plan before the ledger, with what its fold knows of the plan's place."""
 
     plan: SizingPlan
     unfinished: str
     """The plan or the order of ESCAPE that is not final yet; "" when there is none."""
     cycle_over: bool
     """Has the plan's cycle had its ending?"""
-
-
-def flight_denial(ballot: LedgerBallot) -> Denial | None:
-    """Is every order sent before final?"""
-    unfinished = ballot.unfinished
-    return Denial("PLAN_IN_FLIGHT", f"{unfinished} is not final yet") if unfinished else None
-
-
-def cycle_denial(ballot: LedgerBallot) -> Denial | None:
-    """Is the plan's cycle still without an ending?"""
-    return Denial("CYCLE_OVER", f"cycle {ballot.plan.cycle} has ended") if ballot.cycle_over else None
 
 
 LEDGER: EntryStage[LedgerBallot] = EntryStage(
@@ -606,7 +576,9 @@ LEDGER: EntryStage[LedgerBallot] = EntryStage(
         Condition(
             "no order sent before is without an ending",
             ("PLAN_IN_FLIGHT",),
-            flight_denial,
+            lambda ballot: _because(
+                "PLAN_IN_FLIGHT", ballot.unfinished and f"{ballot.unfinished} is not final yet"
+            ),
             "First: what is held is not known while one is, so nothing below has an answer.",
             every_plan=True,
         ),
@@ -614,7 +586,9 @@ LEDGER: EntryStage[LedgerBallot] = EntryStage(
         Condition(
             "the plan's cycle has had no ending",
             ("CYCLE_OVER",),
-            cycle_denial,
+            lambda ballot: _because(
+                "CYCLE_OVER", f"cycle {ballot.plan.cycle} has ended" if ballot.cycle_over else ""
+            ),
             "Last: an entry into a closed cycle would be counted nowhere.",
         ),
     ),

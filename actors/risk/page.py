@@ -4,11 +4,10 @@ python -m actors.risk.page              writes the page; a test fails when it is
                                         declarations
 """
 
-from collections.abc import Iterator
+from itertools import compress
 from pathlib import Path
-from typing import Any
 
-from actors.risk.may_enter import ORDER, SEAL, Condition, EntryStage
+from actors.risk.may_enter import ORDER, SEAL
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "entering.md"
 HEAD = """\
@@ -30,29 +29,29 @@ What helps is printed when nothing could be entered for `max_wait` because of th
 
 
 def page() -> str:
-    """The whole page."""
-    return "\n".join([HEAD, *("\n".join(_section(number, stage)) for number, stage in enumerate(ORDER, 1))])
-
-
-def _section(number: int, stage: EntryStage[Any]) -> Iterator[str]:
-    yield from (f"## {number}. {stage.asker}", "", f"Asked {stage.when}.", "")
-    sealing = stage is SEAL
-    curable = any(condition.cures for condition in stage.conditions)
-    titles = ["must hold", "code", "asked of", *(["follows"] if sealing else []), "why here"]
-    titles += ["what helps"] if curable else []
-    yield from (f"| {' | '.join(titles)} |", f"|{'---|' * len(titles)}")
-    for condition in stage.conditions:
-        codes = ", ".join(f"`{code}`" for code in condition.codes)
-        of = "every plan" if condition.every_plan else "entries"
-        cells = [condition.name, codes, of, *([condition.follows] if sealing else []), condition.why]
-        cells += [_cures(condition)] if curable else []
-        yield f"| {' | '.join(cells)} |"
-    yield ""
-
-
-def _cures(condition: Condition[Any]) -> str:
-    words = [f"`{code}`: {cure}" for code, cure in condition.cures.items()]
-    return ". ".join(words).format(command="python supervisor.py", logs="logs")
+    """The whole page, in Markdown, with a section for each stage."""
+    lines = [HEAD]
+    for number, stage in enumerate(ORDER, 1):
+        lines += [f"## {number}. {stage.asker}", "", f"Asked {stage.when}.", ""]
+        sealing, curable = stage is SEAL, any(condition.cures for condition in stage.conditions)
+        titles = ["must hold", "code", "asked of", "follows", "why here", "what helps"]
+        shown = [True, True, True, sealing, True, curable]
+        rows = [titles, ["---"] * len(titles)]
+        for condition in stage.conditions:
+            cures = ". ".join(f"`{code}`: {cure}" for code, cure in condition.cures.items())
+            rows.append(
+                [
+                    condition.name,
+                    ", ".join(f"`{code}`" for code in condition.codes),
+                    "every plan" if condition.every_plan else "entries",
+                    condition.follows,
+                    condition.why,
+                    cures.format(command="python supervisor.py", logs="logs"),
+                ]
+            )
+        lines += ["| " + " | ".join(compress(row, shown)) + " |" for row in rows]
+        lines.append("")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ REPLACED = 2028
 
 
 class SignerStatus:
-    """What was heard of it so far."""
+    """What the venue has said of our key so far, by its answers and by the account's stream."""
 
     def __init__(self) -> None:
         self.lost = ""
@@ -25,20 +25,17 @@ class SignerStatus:
 
     def hear(self, message: msgspec.Struct) -> bool:
         """Take one message; True when this is the first that says it is gone."""
-        before = self.lost
+        what = ""
         if isinstance(message, Outcome) and (message.kind, message.code) == ("refused", REPLACED):
             self.order_refused = True
-            self._lose(f"an order for {message.leg.upper()}-PERP")
+            what = f"an order for {message.leg.upper()}-PERP"
         elif isinstance(message, AccountStream) and message.refused == REPLACED:
-            self._lose("the account's stream")
-        return bool(self.lost) and not before
-
-    def _lose(self, what: str) -> None:
-        self.lost = (
-            self.lost
-            or f"the venue refused {what} with {REPLACED}: the key of this run may no longer sign for"
-            " the subaccount"
-        )
+            what = "the account's stream"
+        first = bool(what) and not self.lost
+        if first:
+            may_not = "the key of this run may no longer sign for the subaccount"
+            self.lost = f"the venue refused {what} with {REPLACED}: {may_not}"
+        return first
 
     @property
     def obstacle(self) -> str:

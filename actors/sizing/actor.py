@@ -392,7 +392,13 @@ class Sizer(msgspec.Struct, frozen=True):
         if tries_left and in_time and _tradable(quote) and not self.rules.incomplete():
             if held.unpriced and held.legging.doubted and look.now_ms < held.last_change_ms + PRICE_MS:
                 return None
-            way = cheapest(_at_the_mid(held), quote, settings, self.rules.terms())
+            # Where the price paid is an estimate, the mid is nearer to it than the order's limit.
+            unpriced = {
+                doubt.leg: msgspec.structs.replace(held.leg(doubt.leg), vwap=Price(0))
+                for doubt in held.unpriced
+            }
+            priced = msgspec.structs.replace(held, **unpriced)
+            way = cheapest(priced, quote, settings, self.rules.terms())
             if way.name != "flatten":
                 # What makes a position larger is FOK, what trims it a reduce-only IOC.
                 trims = (way.eth * held.eth.wanted < 0, way.sol * held.sol.wanted < 0)
@@ -537,14 +543,6 @@ def at_the_oracle(rules: VenueRules) -> PairQuote | None:
         for level in ((Level(oracle, ENDLESS),),)
     )
     return PairQuote(0, Ms(0), eth, sol, venue_active=True)
-
-
-def _at_the_mid(held: Held) -> Held:
-    """With no price where the price is an estimate: a repair then reckons with the mid, which is nearer to
-    what was paid than the order's limit.
-    """
-    legs = {doubt.leg: msgspec.structs.replace(held.leg(doubt.leg), vwap=Price(0)) for doubt in held.unpriced}
-    return msgspec.structs.replace(held, **legs)
 
 
 def _taken(leg: LegQuote, amount: int) -> tuple[Level, ...]:

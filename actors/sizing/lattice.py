@@ -425,20 +425,18 @@ def possible_near(
     ]
     if len(counts[0]) * len(counts[1]) > COUNTS_MAX:
         return True
+    # What each count may cost at prices within `near`, as far as its window allows it.
     spans = [
-        [_span(count * lot, window, near) for count in each]
+        [
+            Window(
+                max(window.low, _over(count * lot * (BASIS - near), BASIS)),
+                min(window.high, count * lot * (BASIS + near) // BASIS),
+            )
+            for count in each
+        ]
         for each, lot, window in zip(counts, lots, windows, strict=True)
     ]
     return any(_meet(eth, sol, max_imbalance) for eth in spans[0] for sol in spans[1])
-
-
-def _span(cost: int, window: Window, near: Bps) -> Window:
-    """What a quantity that costs `cost` now may cost at prices within `near`, as far as `window` allows
-    it.
-    """
-    return Window(
-        max(window.low, _over(cost * (BASIS - near), BASIS)), min(window.high, cost * (BASIS + near) // BASIS)
-    )
 
 
 def _meet(one: Window, other: Window, promise: Bps) -> bool:
