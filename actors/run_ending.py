@@ -130,7 +130,7 @@ class RunEnding:
         held = self._channels.held.value
         # First what cannot wait for anything: a guard that closes for us, and a stop whose time is over.
         if self._superseded:
-            return self._stands_down()
+            return self.halt(TAKEN_OVER, "")
         if self._stop and trio.current_time() > self._stop_by:
             return self._stopped(held)
         if held is None:
@@ -275,18 +275,17 @@ class RunEnding:
         self._note("info", f"stopping ({stop.reason}): {how}")
         return None
 
-    def _stands_down(self) -> Ending:
-        """Nothing is latched and nothing sent: the state and the subaccount are another process's now."""
-        detail = "this run's heartbeat had stopped, so its guard closes what is open; the run stops trading"
-        self._world.observe(Halted(TAKEN_OVER, detail))
-        return Ending("halt", TAKEN_OVER, detail, 0, open_legs(self._channels.held.value))
-
     def halt(self, code: str, detail: str) -> Ending:
-        """Latch it and end; a run whose guard has taken over only stops trading."""
-        if self.look_at_epoch():
-            return self._stands_down()
+        """Latch it and end. After a guard has taken over nothing is latched: the state and the subaccount are
+        another process's then, and this run only stops trading.
+        """
+        superseded = self.look_at_epoch()
+        if superseded:
+            gone = "this run's heartbeat had stopped, so its guard closes what is open"
+            code, detail = TAKEN_OVER, f"{gone}; the run stops trading"
         self._world.observe(Halted(code, detail))
-        self._latch(code, detail)
+        if not superseded:
+            self._latch(code, detail)
         return Ending("halt", code, detail, 0, open_legs(self._channels.held.value))
 
     def _latch(self, code: str, detail: str) -> None:

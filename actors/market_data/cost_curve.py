@@ -19,31 +19,31 @@ BASIS = 10_000 * ONE
 
 
 class CostCurve:
-    """A ladder in lots of `step`. The cost grows strictly with the lots, so both directions are a
+    """One side of a book in lots of `step`. The cost grows strictly with the lots, so both directions are a
     bisection.
     """
 
-    def __init__(self, ladder: Sequence[Level], step: Base) -> None:
-        """Best level first. Raises `ValueError` naming an empty ladder, a step, price or amount that is
+    def __init__(self, levels: Sequence[Level], step: Base) -> None:
+        """Best level first. Raises `ValueError` naming a side without levels, a step, price or amount that is
         not positive.
         """
-        if not ladder:
+        if not levels:
             raise ValueError("the ladder is empty")
         if step <= 0:
             raise ValueError(f"a size step of {Base(step).text()} is not positive")
-        for level in ladder:
+        for level in levels:
             if level.price <= 0 or level.amount <= 0:
                 raise ValueError(
                     f"a level of {Base(level.amount).text()} at price {Price(level.price).text()} is not"
                     " positive"
                 )
         self.step = int(step)
-        self._prices = [int(level.price) for level in ladder]
-        amounts = [int(level.amount) for level in ladder]
+        self._prices = [int(level.price) for level in levels]
+        amounts = [int(level.amount) for level in levels]
         self._amounts: list[int] = [0, *accumulate(amounts)]
         self._costs: list[int] = [0, *accumulate(map(mul, self._prices, amounts))]
         self.lots_max = self._amounts[-1] // self.step
-        """The most lots that the ladder fills."""
+        """The most lots that the levels fill."""
 
     @property
     def lot_cost(self) -> int:
@@ -52,7 +52,7 @@ class CostCurve:
 
     @property
     def cost_all(self) -> int:
-        """What all the lots of the ladder cost."""
+        """What all the lots of the levels cost."""
         return self.cost(self.lots_max) if self.lots_max else 0
 
     def cost(self, lots: int) -> int:
@@ -84,41 +84,41 @@ class CostCurve:
         ]
 
 
-def walk(ladder: Sequence[Level], amount: int) -> Quote | None:
-    """What taking |amount| costs, level by level, in USD; None when the ladder is too thin.
+def walk(levels: Sequence[Level], amount: int) -> Quote | None:
+    """What taking |amount| costs, level by level, in USD; None when the levels are too thin.
 
     Exact wherever tick times step is at least 10**-18 USD (at every venue we know); otherwise rounded down
     once, at the end.
     """
-    cost = _undivided(ladder, abs(amount))
+    cost = _undivided(levels, abs(amount))
     return None if cost is None else Quote(cost // ONE)
 
 
-def vwap(ladder: Sequence[Level], amount: int) -> Price:
+def vwap(levels: Sequence[Level], amount: int) -> Price:
     """The average price of taking |amount|, rounded down to 10**-18 USD. Raises `ValueError` for an amount
-    of 0 or a ladder too thin for it.
+    of 0 or levels too thin for it.
     """
-    cost = _undivided(ladder, abs(amount))
+    cost = _undivided(levels, abs(amount))
     if cost is None or amount == 0:
         raise ValueError(
             f"no average price of {Base(amount).text()}: the ladder holds"
-            f" {Base(sum(level.amount for level in ladder)).text()}"
+            f" {Base(sum(level.amount for level in levels)).text()}"
         )
     return Price(cost // abs(amount))
 
 
-def depth_within(ladder: Sequence[Level], slippage: Bps) -> Quote:
-    """USD standing at most `slippage` away from the touch, the touch included; 0 for an empty ladder."""
-    if not ladder:
+def depth_within(levels: Sequence[Level], slippage: Bps) -> Quote:
+    """USD standing at most `slippage` away from the touch, the touch included; 0 for an empty side."""
+    if not levels:
         return Quote(0)
-    reach = ladder[0].price * slippage
-    inside = (level for level in ladder if abs(level.price - ladder[0].price) * BASIS <= reach)
+    reach = levels[0].price * slippage
+    inside = (level for level in levels if abs(level.price - levels[0].price) * BASIS <= reach)
     return Quote(sum(level.price * level.amount for level in inside) // ONE)
 
 
-def _undivided(ladder: Sequence[Level], amount: int) -> int | None:
+def _undivided(levels: Sequence[Level], amount: int) -> int | None:
     cost = 0
-    for level in ladder:
+    for level in levels:
         taken = min(amount, level.amount)
         cost += level.price * taken
         amount -= taken

@@ -174,8 +174,8 @@ def _wide(name: str, leg: LegQuote, settings: Settings) -> Denial | None:
 
 
 def _thin(name: str, leg: LegQuote, amount: int, settings: Settings) -> Denial | None:
-    ladder = leg.asks if amount > 0 else leg.bids
-    ours, depth = walk(ladder, amount), depth_within(ladder, settings.max_slippage)
+    levels = leg.asks if amount > 0 else leg.bids
+    ours, depth = walk(levels, amount), depth_within(levels, settings.max_slippage)
     if ours is not None and ours * settings.min_depth <= depth * ONE:
         return None
     within = f"{usd(depth)} USD of {name} are within {settings.max_slippage.text()} bps of the touch"

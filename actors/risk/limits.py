@@ -110,26 +110,16 @@ def run_over(held: Held, settings: Settings) -> Denial | None:
             f"{record.failed_in_row} cycles in a row failed, limits.max_failed_cycles ="
             f" {limits.max_failed_cycles}",
         )
-    if record.cycles < JUDGED_FROM:
-        return None
-    if record.fill_rate is not None and record.fill_rate < limits.min_fill_rate:
-        return Denial(
-            "FILL_RATE",
-            _too_low(
-                "legs filled by their first order", record.fill_rate, record.cycles, limits.min_fill_rate
-            ),
-        )
-    if record.success is not None and record.success < limits.min_cycle_success:
-        return Denial(
-            "CYCLE_SUCCESS",
-            _too_low("cycles completed", record.success, record.cycles, limits.min_cycle_success),
-        )
+    rates = (
+        ("FILL_RATE", "legs filled by their first order", record.fill_rate, limits.min_fill_rate),
+        ("CYCLE_SUCCESS", "cycles completed", record.success, limits.min_cycle_success),
+    )
+    for code, what, rate, least in rates:
+        # A rate of few cycles is chance.
+        if record.cycles >= JUDGED_FROM and rate is not None and rate < least:
+            found = f"{rate_percent(rate)} % of {what} over the last {record.cycles} cycles"
+            return Denial(code, f"{found}, at least {rate_percent(least)} % wanted")
     return None
-
-
-def _too_low(what: str, rate: Rate, cycles: int, least: Rate) -> str:
-    found, wanted = rate_percent(rate), rate_percent(least)
-    return f"{found} % of {what} over the last {cycles} cycles, at least {wanted} % wanted"
 
 
 def pair_over(held: Held, quote: PairQuote, settings: Settings, now_ms: int) -> Denial | None:

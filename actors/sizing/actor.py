@@ -111,6 +111,7 @@ class Sizer(msgspec.Struct, frozen=True):
         """At most one decision. The memory returned belongs to it."""
         held = look.held
         unanswered = memory.version == held.rows and look.now_ms < memory.proposed_ms + ANSWER_MS
+        # One decision at a time: what is in flight, or on its way to the supervisor, may change all below.
         if held.phase == "in_flight" or unanswered:
             return memory, None
         if look.quote is None:
@@ -191,6 +192,8 @@ class Sizer(msgspec.Struct, frozen=True):
             return Skipped(cycle, "NOT_FILLED", f"neither leg traded in {ENTRY_TRIES} attempts", None)
         sign = self.sign(cycle)
         verdict = self.size(quote, sign, self.settings.target)
+        # The gates before the verdict: a target that cannot be balanced in a book that is old or thin says
+        # nothing about the target, and only the amounts found here tell how much depth is needed.
         denial = entry_denial(quote, look.now_ms, self.settings, sign * verdict.eth, -sign * verdict.sol)
         if denial:
             return denial
@@ -310,6 +313,7 @@ class Sizer(msgspec.Struct, frozen=True):
         asked = look.directive.leave_now or held.flattens > 0
         if not quote.venue_active or not (asked or held_long_enough or self.leaves_early(look)):
             return None
+        # Once one close has not taken all, the next goes on with a worse price.
         if held.flattens:
             return self._flatten(look, quote)
         return self._close(look, quote, "exit", self.settings.max_slippage)
@@ -405,6 +409,7 @@ class Sizer(msgspec.Struct, frozen=True):
                 step, slippage, amounts = held.repairs + 1, settings.max_slippage, (way.eth, way.sol)
                 intended = Intended("repair", held.cycle, step, amounts, slippage, trims)
                 return self._plan(look, quote, intended)
+        # A pair that can be hedged again is, before anything of it is closed.
         restoring = self._restore(look, quote)
         if restoring is not None:
             return restoring
@@ -471,11 +476,11 @@ class Sizer(msgspec.Struct, frozen=True):
         kind: Literal["ioc", "fok"] = "ioc" if reduce_only else "fok"
         if amount == 0:
             return LegOrder(product.product_id, Base(0), Price(0), kind, reduce_only, Price(0), leg.mid)
-        ladder = _taken(leg, amount)
+        levels = _taken(leg, amount)
         try:
-            expected = vwap(ladder, abs(amount))
+            expected = vwap(levels, abs(amount))
         except ValueError:  # the book is thinner than that, and closing is never refused for depth
-            expected = ladder[-1].price
+            expected = levels[-1].price
         limit = limit_price(expected, amount, slippage, product.price_tick)
         return LegOrder(product.product_id, Base(amount), limit, kind, reduce_only, expected, leg.mid)
 

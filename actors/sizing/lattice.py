@@ -55,7 +55,7 @@ class TakenSide(msgspec.Struct, frozen=True):
     quantities.
     """
 
-    ladder: tuple[Level, ...]
+    levels: tuple[Level, ...]
     step: Base
     min_notional: Quote
 
@@ -105,8 +105,8 @@ class Lattice:
     """Both legs' cost curves. The coarser leg (dearer lots) is scanned, the finer one is solved for."""
 
     def __init__(self, eth: TakenSide, sol: TakenSide) -> None:
-        self.eth = CostCurve(eth.ladder, eth.step)
-        self.sol = CostCurve(sol.ladder, sol.step)
+        self.eth = CostCurve(eth.levels, eth.step)
+        self.sol = CostCurve(sol.levels, sol.step)
         self._eth_scanned = self.eth.lot_cost > self.sol.lot_cost
         self._scanned, self._solved = (self.eth, self.sol) if self._eth_scanned else (self.sol, self.eth)
         self.counts_left = COUNTS_MAX
@@ -253,7 +253,7 @@ class Search:
         planning_margin: Bps,
         max_deviation: Bps,
     ) -> None:
-        """Raises `ValueError` for an empty ladder and for a price, amount or step that is not positive."""
+        """Raises `ValueError` for an empty side and for a price, amount or step that is not positive."""
         self.sides = eth, sol
         self.lattice = Lattice(eth, sol)
         self.goal = max_imbalance - planning_margin
@@ -380,7 +380,7 @@ def size_pair(
     `max_imbalance`.
 
     A verdict that is not `met` always carries the smallest target that would be; `always_from` only when
-    `advise`. A target of 0 or less is `impossible`. Raises `ValueError` for an empty ladder and for a price,
+    `advise`. A target of 0 or less is `impossible`. Raises `ValueError` for an empty side and for a price,
     amount or step that is not positive.
     """
     search = Search(
@@ -416,7 +416,7 @@ def possible_near(
     windows = SizingRequest(
         target * ONE, max_deviation, max_imbalance, (_floor(sides[0]), _floor(sides[1]))
     ).windows(target * ONE, largest * ONE)
-    lots = [side.step * side.ladder[0].price for side in sides]
+    lots = [side.step * side.levels[0].price for side in sides]
     counts = [
         range(
             _over(window.low * BASIS, lot * (BASIS + near)), window.high * BASIS // (lot * (BASIS - near)) + 1

@@ -75,13 +75,13 @@ class LegPosition(msgspec.Struct, frozen=True):
 
     def spent(self, amount: int) -> int:
         """USD that an order takes, book walk; what the book does not hold is reckoned at its last price."""
-        ladder = self.side(amount)
-        exact = walk(ladder, amount)
+        levels = self.side(amount)
+        exact = walk(levels, amount)
         if exact is not None:
             return exact
-        there = sum(level.amount for level in ladder)
-        return sum(notional(level.price, level.amount) for level in ladder) + notional(
-            ladder[-1].price, abs(amount) - there
+        there = sum(level.amount for level in levels)
+        return sum(notional(level.price, level.amount) for level in levels) + notional(
+            levels[-1].price, abs(amount) - there
         )
 
     def cost(self, amount: int) -> int:
@@ -167,10 +167,10 @@ def _reachable(
     None when there is none.
     """
     leading, lagging = order
-    ladders = {leading: _kept(legs[leading]), lagging: _kept(legs[lagging]) + _completing(legs[lagging])}
-    if not all(ladders.values()):
+    sides = {leading: _kept(legs[leading]), lagging: _kept(legs[lagging]) + _completing(legs[lagging])}
+    if not all(sides.values()):
         return None
-    eth, sol = (TakenSide(ladders[name], leg.rules.size_step, Quote(0)) for name, leg in legs.items())
+    eth, sol = (TakenSide(sides[name], leg.rules.size_step, Quote(0)) for name, leg in legs.items())
     target = legs[leading].notional * ONE
     windows = {leading: Window(1, target), lagging: window}
     return Lattice(eth, sol).closest((windows["eth"], windows["sol"]), target, settings.max_imbalance)
