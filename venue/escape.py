@@ -244,7 +244,9 @@ class _Escape:
 
     def _done(self) -> bool:
         """Flat for certain: by two readings, each later than every order of ours."""
-        if self._left() != (0, 0) or not self._settled():
+        # Our own fills hold something: that the subaccount does not exist is no answer.
+        vanished = self._held() and self.snapshot is not None and not self.snapshot.exists
+        if vanished or self._left() != (0, 0) or not self._settled():
             self._flat_twice.forget()
             return False
         return self._flat_twice.confirms(int(self._known().at_ms), 0, self._apart_ms())
@@ -253,8 +255,11 @@ class _Escape:
         """How far apart two readings must be that say flat. A reading has no time of its own: one that
         contradicts our own fills needs longer.
         """
-        held = any(ours.low == ours.high != 0 for ours in (self.task.eth, self.task.sol))
-        return QUIET_MS if held and not self.rounds else APART_MS
+        return QUIET_MS if self._held() and not self.rounds else APART_MS
+
+    def _held(self) -> bool:
+        """Do our own fills say, beyond doubt, that something is held?"""
+        return any(ours.low == ours.high != 0 for ours in (self.task.eth, self.task.sol))
 
     def _left(self) -> tuple[Base, Base] | None:
         """What is open of our positions (ETH, SOL), signed; None when the venue has not said."""

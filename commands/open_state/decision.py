@@ -140,6 +140,10 @@ def _by_venue(known: Evidence, snapshot: AccountSnapshot, rules: VenueRules) -> 
     ledger = trusted(known)
     held = ledger.held if ledger else None
     at_ms = int(snapshot.at_ms)
+    if not snapshot.exists and _open_by(held):
+        # A subaccount that has traded does not vanish: this is an answer about another one, or a wrong one.
+        words = f"unknown: the venue says that this subaccount does not exist; by our fills: {_open_by(held)}"
+        return OpenAnswer("unknown", words, cure_of(known), checked_ms=at_ms)
     task = ClosingTask.of(held) if held else ClosingTask(OwnPosition(), OwnPosition())
     amounts, reasons = [], []
     for index, (leg, explained) in enumerate(zip(LEGS, (task.eth, task.sol), strict=True)):

@@ -3,9 +3,8 @@
 What is open is believed at once. That no Evenkeel positions are open is believed at once only where something
 else says so too (our own fills, or two readings that ESCAPE has made); else it takes a second reading,
 `QUIET_MS` or more later, because `subaccount_info` carries no time and may be older than it looks
-(`venue/order_consistency.py`); ESCAPE waits as long where it has sent nothing. A subaccount that does not
-exist any more is no answer where our own fills say that it holds a pair. Readings of which a part could not
-be read are asked for again. Nothing here waits beyond `by_s`, a time of Trio's clock.
+(`venue/order_consistency.py`); ESCAPE waits as long where it has sent nothing. Readings of which a part
+could not be read are asked for again. Nothing here waits beyond `by_s`, a time of Trio's clock.
 """
 
 from collections.abc import Awaitable, Callable
@@ -61,14 +60,12 @@ async def venue_said(
                 continue
             if expected_flat or not decide(msgspec.structs.replace(files, venue=found)).flat:
                 return found
-            if readings.twice and snapshot.exists:
+            if readings.twice:
                 return found
-            said = (
-                f"has not said for {apart_ms / 1000:g} s that nothing is open"
-                if snapshot.exists
-                else "says that this subaccount does not exist"
+            trouble = (
+                f"the venue has not said for {apart_ms / 1000:g} s that nothing is open, and our own fills do"
+                " not say so"
             )
-            trouble = f"the venue {said}, and our own fills say that something is"
             found = VenueEvidence(rules=rules, trouble=trouble)
     return found
 

@@ -72,3 +72,18 @@ async def test_a_subaccount_that_is_flat_is_called_so_after_two_seconds(
         began_s = trio.current_time()
         assert (await told.escape(ClosingTask(OwnPosition(0, 0), OwnPosition(0, 0)))).flat
         assert 2 <= trio.current_time() - began_s < 6  # up to 3 s of it are for the archive
+
+
+async def test_a_subaccount_that_is_said_not_to_exist_is_not_flat_while_our_own_fills_hold_a_pair(
+    autojump_clock: trio.testing.MockClock, tmp_path: Path
+) -> None:
+    """Seen: an exchange that said so for 15 s, over an open pair; the guard said FLAT and ended."""
+
+    def vanished(truth: AccountSnapshot, _number: int, for_s: float) -> AccountSnapshot:
+        return msgspec.structs.replace(flat_reading(truth), exists=False) if for_s < 15 else truth
+
+    async with trial(tmp_path) as told:
+        reading(told, vanished)
+        escaped = await told.escape(HELD)
+        assert told.open_now() == (0, 0)
+        assert escaped.flat

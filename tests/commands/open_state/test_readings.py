@@ -8,7 +8,7 @@ import msgspec
 import trio
 
 from commands.access.venue import place
-from commands.open_state.decision import on_disk
+from commands.open_state.decision import decide, on_disk
 from commands.open_state.evidence import Evidence, LedgerEvidence, VenueEvidence
 from commands.open_state.readings import AGAIN_S, settled, venue_said
 from commands.run.shutdown import IMPATIENT_S
@@ -124,8 +124,9 @@ async def test_a_subaccount_that_is_gone_is_no_flat_where_our_fills_hold_a_pair(
         return msgspec.structs.replace(await gone(), exists=False)
 
     word = await venue_said(account, RULES, trio.current_time() + 15, files(HELD))
-    assert word.snapshot is None
-    assert "does not exist" in word.trouble
+    answer = decide(msgspec.structs.replace(files(HELD), venue=word))
+    assert (answer.kind, answer.eth) == ("unknown", None)
+    assert "does not exist; by our fills: ETH" in answer.words
     assert (await venue_said(account, RULES, trio.current_time() + 15, files(held()))).snapshot is not None
 
 
