@@ -8,7 +8,7 @@ connections of its own.
 
 from actors.tree import World
 from messages.lifecycle import Held
-from messages.sizing import Leg
+from messages.sizing import LEGS, Leg
 
 UNEVEN_S = 10.0
 """How long something that is no balanced pair is held while a leg has no connection."""
@@ -16,7 +16,6 @@ STEADY_S = 1.0
 """How long connections must have held to count as back: one that is accepted and dropped again and again
 is none.
 """
-LEGS: tuple[Leg, Leg] = ("eth", "sol")
 
 
 class LegConnections:

@@ -32,7 +32,7 @@ from actors.sizing import actor as sizing
 from messages.lifecycle import AccountStream, Directive, Held, Opened, Restarted, Waiting
 from messages.market import PairQuote
 from messages.settings import Settings
-from messages.sizing import Abort, Leg, Place, Sealed
+from messages.sizing import LEGS, Abort, Leg, Place, Sealed
 from messages.units import Ms
 from runtime.backoff import Backoff
 from runtime.clock import VenueClock
@@ -132,10 +132,9 @@ class Tree:
         self._watch = Watch()
         feeds = (ChildSpec("market_data", self._market_data), ChildSpec("account", self._account))
         answered_s = (world.settings.recv_time + ANSWER_AFTER_RECV_MS) / 1000
-        names: tuple[Leg, Leg] = ("eth", "sol")
         legs = tuple(
             ChildSpec(f"{name}_leg", partial(self._leg, name), shutdown_s=answered_s + LEG_TIDY_S)
-            for name in names
+            for name in LEGS
         )
         under_legs = self.group("legs", "one_for_all", (5, 60), legs)
         # The order of starting: the ledger is up before a leg can send, and no decision comes before both.

@@ -128,6 +128,10 @@ class LegQuote(msgspec.Struct, frozen=True):
         """Half-way between the best bid and ask, x18, rounded down."""
         return Price((self.bids[0].price + self.asks[0].price) // 2)
 
+    def side(self, amount: int) -> tuple[Level, ...]:
+        """The side of the book that an order of this sign takes from."""
+        return self.asks if amount > 0 else self.bids
+
 
 class PairQuote(msgspec.Struct, frozen=True):
     """market_data -> sizing, through a conflating slot: both books at once."""

@@ -12,6 +12,8 @@ import msgspec
 from messages.units import Base, Bps, Ms, Price, Quote
 
 Leg = Literal["eth", "sol"]
+LEGS: tuple[Leg, Leg] = ("eth", "sol")
+"""In the order in which they stand everywhere."""
 Purpose = Literal["enter", "repair", "exit", "flatten", "top_up"]
 """`top_up` is the first of the two steps that close a remainder which the venue refuses to close for being
 too small (`actors/sizing/min_notional.py`).

@@ -20,11 +20,10 @@ from collections.abc import Collection
 import msgspec
 
 from messages.execution import AccountSnapshot
-from messages.sizing import Leg
+from messages.sizing import LEGS, Leg
 from messages.units import ONE, Base, Rate, notional
 from venue.protocol import ProductRules, VenueRules
 
-LEGS: tuple[Leg, Leg] = ("eth", "sol")
 REREAD_AFTER = frozenset({2000, 2001, 2069, 2073, 2094, 2122})
 """Refusals after which the rules that an order was made by are old: tick, step, trading status,
 self-match, minimum, isolated margin only.

@@ -30,13 +30,13 @@ import trio
 from messages.execution import AccountSnapshot, EscapeRound, Outcome, Resolved
 from messages.lifecycle import Note
 from messages.settings import Settings
-from messages.sizing import Leg, LegOrder, SizingPlan
+from messages.sizing import LEGS, Leg, LegOrder, SizingPlan
 from messages.units import Base, Bps, Ms, Price
 from messages.wire import digest
 from runtime.clock import VenueClock
 from runtime.outlive import outlive, outlive_call
 from runtime.retry import until
-from venue.closing import LASTING, LEGS, Closing, closing, hedged, near_liquidation, on_the_steps
+from venue.closing import LASTING, Closing, closing, hedged, near_liquidation, on_the_steps
 from venue.escape_wire import KeptWire, kept_wires
 from venue.order_consistency import APART_MS, QUIET_MS, RepeatedReading
 from venue.own_position import ClosingTask, OwnPosition

@@ -17,11 +17,11 @@ import msgspec
 
 from messages.lifecycle import Held
 from messages.settings import Settings
-from messages.sizing import Leg, LegOrder, SizingPlan
+from messages.sizing import LEGS, Leg, LegOrder, SizingPlan
 from messages.units import Base, Bps, Ms, Price, worse
 from messages.wire import decode, digest, encode
 from runtime.files import replace_file
-from venue.closing import LEGS, Closing, on_the_steps
+from venue.closing import Closing, on_the_steps
 from venue.protocol import OrderBuilder, ProductRules, SignedOrder, VenueRules
 
 WINDOW_MS = 90_000

@@ -21,7 +21,6 @@ from actors.ledger.bookkeeping import lines_of, place_in, write_lines
 from actors.ledger.csvs import CsvBooks, Line
 from actors.ledger.disk import Disk, is_full
 from actors.ledger.escapes import take_in
-from actors.ledger.flight import LEGS
 from actors.ledger.fold import Fold
 from actors.ledger.reading import SNAPSHOT_ROWS, START_ROWS, Reading
 from actors.ledger.row_filter import RowFilter
@@ -55,7 +54,7 @@ from messages.lifecycle import (
 )
 from messages.market import RulesRead
 from messages.money import MoneyRead
-from messages.sizing import Abort, Place, Ready, Sealed, Skipped
+from messages.sizing import LEGS, Abort, Place, Ready, Sealed, Skipped
 from messages.units import Base, Ns
 from runtime.clock import VenueClock
 from runtime.mailbox import Latest

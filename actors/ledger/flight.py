@@ -4,10 +4,7 @@ import msgspec
 
 from actors.ledger.orders import OurOrder
 from messages.execution import PlanClosed
-from messages.sizing import Leg, Sealed, SizingPlan
-
-LEGS: tuple[Leg, Leg] = ("eth", "sol")
-"""In the order in which they stand everywhere."""
+from messages.sizing import Sealed, SizingPlan
 
 
 class Flight(msgspec.Struct):

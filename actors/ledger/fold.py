@@ -32,7 +32,7 @@ import msgspec
 
 from actors.ledger.cycles import Cycle
 from actors.ledger.day import Day
-from actors.ledger.flight import LEGS, Flight
+from actors.ledger.flight import Flight
 from actors.ledger.money import Money
 from actors.ledger.orders import LATE, OurOrder, Shrunk
 from actors.ledger.quotes import QuoteCheck
@@ -70,7 +70,7 @@ from messages.lifecycle import (
 )
 from messages.market import RulesRead
 from messages.money import MoneyRead, Statement
-from messages.sizing import Abort, Leg, Place, Purpose, Ready, Sealed, Skipped
+from messages.sizing import LEGS, Abort, Leg, Place, Purpose, Ready, Sealed, Skipped
 from messages.units import ONE, Base, Ms, Quote, notional
 from venue.order_consistency import (
     APART_MS,

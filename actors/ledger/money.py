@@ -21,12 +21,11 @@ from collections.abc import Mapping
 
 import msgspec
 
-from actors.ledger.flight import LEGS
 from actors.ledger.tally import OrderTotals, grained, reference, worth
 from messages.execution import AccountSnapshot, Fill
 from messages.lifecycle import Alarm
 from messages.money import CycleMoney, MoneyAsk, MoneyEvent, MoneyKind, MoneyRead, Statement, Term
-from messages.sizing import Leg, SizingPlan
+from messages.sizing import LEGS, Leg, SizingPlan
 from messages.units import ONE, Ms, Quote, notional
 
 USDT0 = 0

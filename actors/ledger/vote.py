@@ -1,11 +1,10 @@
 """The ledger's vote: what it alone can know is whether a plan fits what is held."""
 
-from actors.ledger.flight import LEGS
 from actors.ledger.fold import Fold
 from actors.risk.may_enter import LEDGER, VOTE, LedgerBallot, may_enter
 from actors.risk.objections import Ballot
 from messages.lifecycle import Denial
-from messages.sizing import RESTORES, TOP_UPS, Declined, Ready, Sealed, SizingPlan
+from messages.sizing import LEGS, RESTORES, TOP_UPS, Declined, Ready, Sealed, SizingPlan
 from messages.units import Base
 from venue.protocol import OrderBuilder
 

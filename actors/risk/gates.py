@@ -174,7 +174,7 @@ def _wide(name: str, leg: LegQuote, settings: Settings) -> Denial | None:
 
 
 def _thin(name: str, leg: LegQuote, amount: int, settings: Settings) -> Denial | None:
-    levels = leg.asks if amount > 0 else leg.bids
+    levels = leg.side(amount)
     ours, depth = walk(levels, amount), depth_within(levels, settings.max_slippage)
     if ours is not None and ours * settings.min_depth <= depth * ONE:
         return None

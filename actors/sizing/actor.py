@@ -281,8 +281,8 @@ class Sizer(msgspec.Struct, frozen=True):
     def _sides(self, quote: PairQuote, sign: int) -> tuple[TakenSide, TakenSide]:
         """The sides of both books that an entry with this sign takes from. Raises `Incomplete`."""
         terms = self.rules.terms()
-        eth = TakenSide(_taken(quote.eth, sign), terms.eth.size_step, terms.eth.min_notional)
-        return eth, TakenSide(_taken(quote.sol, -sign), terms.sol.size_step, terms.sol.min_notional)
+        eth = TakenSide(quote.eth.side(sign), terms.eth.size_step, terms.eth.min_notional)
+        return eth, TakenSide(quote.sol.side(-sign), terms.sol.size_step, terms.sol.min_notional)
 
     def chosen(self, quote: PairQuote, sign: int, verdict: Verdict) -> Verdict | None:
         """The verdict to trade on under `when_unbalanced`; None = skip."""
@@ -476,7 +476,7 @@ class Sizer(msgspec.Struct, frozen=True):
         kind: Literal["ioc", "fok"] = "ioc" if reduce_only else "fok"
         if amount == 0:
             return LegOrder(product.product_id, Base(0), Price(0), kind, reduce_only, Price(0), leg.mid)
-        levels = _taken(leg, amount)
+        levels = leg.side(amount)
         try:
             expected = vwap(levels, abs(amount))
         except ValueError:  # the book is thinner than that, and closing is never refused for depth
@@ -500,7 +500,7 @@ class Sizer(msgspec.Struct, frozen=True):
         )
         spreads = [Bps((leg.asks[0].price - leg.bids[0].price) * BASIS // leg.mid) for leg in legs]
         depths = [
-            depth_within(_taken(leg, amount), settings.max_slippage)
+            depth_within(leg.side(amount), settings.max_slippage)
             if leg.proven_ms > 0 and amount
             else Quote(0)
             for leg, amount in zip(legs, amounts, strict=True)
@@ -548,11 +548,6 @@ def at_the_oracle(rules: VenueRules) -> PairQuote | None:
         for level in ((Level(oracle, ENDLESS),),)
     )
     return PairQuote(0, Ms(0), eth, sol, venue_active=True)
-
-
-def _taken(leg: LegQuote, amount: int) -> tuple[Level, ...]:
-    """The side of the book that an order of this sign takes from."""
-    return leg.asks if amount > 0 else leg.bids
 
 
 def _topped_up(held: Held) -> bool:

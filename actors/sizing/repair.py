@@ -69,13 +69,9 @@ class LegPosition(msgspec.Struct, frozen=True):
         """USD (x18) paid for what is held, by the average price paid."""
         return notional(self.paid, self.held)
 
-    def side(self, amount: int) -> tuple[Level, ...]:
-        """The side of the book that an order of this sign takes from."""
-        return self.book.asks if amount > 0 else self.book.bids
-
     def spent(self, amount: int) -> int:
         """USD that an order takes, book walk; what the book does not hold is reckoned at its last price."""
-        levels = self.side(amount)
+        levels = self.book.side(amount)
         exact = walk(levels, amount)
         if exact is not None:
             return exact
@@ -99,7 +95,7 @@ class LegPosition(msgspec.Struct, frozen=True):
         order may be: the venue decides.)
         """
         spent = self.spent(amount)
-        deep = spent <= depth_within(self.side(amount), slippage)
+        deep = spent <= depth_within(self.book.side(amount), slippage)
         return deep and (not increases or spent >= self.rules.min_notional)
 
 
@@ -185,7 +181,7 @@ def _completing(leg: LegPosition) -> tuple[Level, ...]:
     """The levels that what is missing would take."""
     left = abs(leg.wanted) - abs(leg.held)
     levels = []
-    for level in leg.side(leg.wanted):
+    for level in leg.book.side(leg.wanted):
         if left <= 0:
             break
         levels.append(Level(level.price, Base(min(left, level.amount))))

@@ -23,14 +23,12 @@ from commands.output.words import COMMAND, OPEN, Problem, clock_time, exposure
 from messages.amounts import fixed
 from messages.execution import AccountSnapshot
 from messages.lifecycle import Held
-from messages.sizing import Leg
+from messages.sizing import LEGS
 from messages.units import Base, notional
 from runtime.specs import told
 from venue.own_position import ClosingTask, OwnPosition
 from venue.protocol import ProductRules, VenueRules
 from venue.resolve import WINDOW_MARGIN_MS
-
-LEGS: tuple[Leg, Leg] = ("eth", "sol")
 
 
 class OpenAnswer(msgspec.Struct, frozen=True):

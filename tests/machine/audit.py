@@ -16,8 +16,7 @@ import msgspec
 
 from actors.barrier import EpochBumped
 from actors.ledger import Fold, Store
-from actors.ledger.flight import LEGS
-from messages.sizing import Leg, LegOrder, Place, Purpose, Ready, Sealed, SizingPlan
+from messages.sizing import LEGS, Leg, LegOrder, Place, Purpose, Ready, Sealed, SizingPlan
 from messages.units import ONE, notional
 from venue.protocol import OrderBuilder
 from venue.simulated.engine.order_log import LoggedOrder
