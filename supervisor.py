@@ -261,15 +261,13 @@ class Machine:
         denial = self._may_seal(plan)
         held, rules = self.channels.held.value, self.channels.rules.value
         limit = self.world.settings.limits.min_liquidation_move
-        if (
-            not denial
-            and answer.obstacle
-            and not (
-                held is not None
-                and rules is not None
-                and liquidation_near(held.eth.amount, held.sol.amount, held.maintenance_health, rules, limit)
-            )
-        ):
+        near = (
+            held is not None
+            and rules is not None
+            and liquidation_near(held.eth.amount, held.sol.amount, held.maintenance_health, rules, limit)
+        )
+        # Near liquidation one leg closed alone is the smaller risk.
+        if not denial and answer.obstacle and not near:
             self._kept_until_ms = self.world.clock.now_ms() + KEPT_MS
             self.channels.doubted.put(self.world.clock.now_ms())
             denial = Denial(NOT_SEALED, f"hedged, and kept: {answer.obstacle}")

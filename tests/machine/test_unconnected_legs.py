@@ -18,7 +18,7 @@ from actors.leg_connections import LegConnections
 from actors.risk import may_enter
 from actors.tree import World
 from messages.execution import Outcome
-from messages.lifecycle import Alarm, Denial, Denied, Halted, Held, HeldLeg, Note
+from messages.lifecycle import Alarm, Denial, Denied, Halted, Held, HeldLeg, Note, Waiting
 from messages.sizing import Abort, Declined, Place, Sealed, SizingPlan
 from messages.units import Base, Ms
 from runtime.specs import Restarting
@@ -111,6 +111,7 @@ async def test_when_only_the_legs_cannot_connect_nothing_is_sealed_one_line_says
         alarms = [said for said in ready.said if isinstance(said, Alarm)]
         assert [alarm.code for alarm in alarms] == ["NOT_CONNECTED"] * 2
         assert sum(isinstance(said, Note) and both in said.text for said in ready.said) == 1
+        assert Waiting("enter", "NOT_CONNECTED", both) in of_kind(ready, Waiting)
 
 
 async def test_a_lone_leg_without_a_connection_is_waited_for_ten_seconds_and_then_the_run_halts_for_escape(
