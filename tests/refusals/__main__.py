@@ -237,6 +237,8 @@ def main() -> int:
     )
     parser.add_argument("--only", default="", metavar="WORDS", help="cases with these words in their name")
     only, failed, count, began = parser.parse_args().only, [], 0, time.monotonic()
+    # Under nohup a process is born deaf to SIGHUP, until it installs its own handler: not what is tried here.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     for state, cases in (("open", with_a_pair_open), ("flat", with_nothing_open)):
         with tempfile.TemporaryDirectory(prefix="refusals-") as folder:
             # each with a venue of its own: what one of them holds is nobody's for the other
