@@ -8,13 +8,15 @@ view.py     what the venue says beside it            fold.py     rows in, what i
 reading.py  the rows again, slice by slice           starting.py  how a start reads them
 snapshots.py  what they come to, as one row of them
 vote.py     may this plan stand?                     csvs.py     the same facts for spreadsheets
+clerk.py    one step: what is written and said, pure
 actor.py    the loop: drain, fold, commit, speak     bookkeeping.py  what a CSV file may not do
 disk.py     room to close on a full disk             escapes.py      what ESCAPE wrote beside the ledger
 locking.py  one process writes it
 journal.py  writing while no ledger actor lives      remembered_orders.py  orders that ended long ago, shrunk
 """
 
-from actors.ledger.actor import LedgerMessage, LedgerWiring, Unwritable, ledger_actor
+from actors.ledger.actor import LedgerWiring, Unwritable, ledger_actor
+from actors.ledger.clerk import LedgerMessage
 from actors.ledger.csvs import CsvBooks
 from actors.ledger.disk import Disk
 from actors.ledger.fold import Fold

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 
 import msgspec
 
-from actors.ledger.actor import Clerk
+from actors.ledger.clerk import Clerk
 from actors.ledger.disk import Disk
 from actors.ledger.escapes import take_in, write_down
 from actors.ledger.fold import Fold

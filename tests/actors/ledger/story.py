@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from actors.ledger.actor import Clerk
+from actors.ledger.clerk import Clerk
 from actors.ledger.fold import Fold
 from messages.execution import (
     AccountSnapshot,
