@@ -12,7 +12,7 @@ import trio
 from actors.instance.state import AlreadyRunning, NoState, RunState, opened_state, state_directory
 from actors.ledger import SCHEMA
 from actors.tree import World
-from commands.account.flatten import observe, said
+from commands.account.open_now import observe, said
 from commands.account.outcome import CommandOutcome, checked_at
 from commands.account.target_account import TargetAccount
 from commands.open_state.decision import RefusedWhileOpen, decide

@@ -30,7 +30,8 @@ def main(typed: argparse.Namespace) -> int:
     target = target_account(typed.config, typed.url, typed.overrides, signs=signs)
     MEANT.learn(target.access, target.settings)
     if closes:
-        from commands.account.flatten import FlattenRequest, confirm, flattened_or_stopped
+        from commands.account.closing import FlattenRequest
+        from commands.account.flatten import confirm, flattened_or_stopped
 
         timeout_ms: Ms = typed_value("--timeout", typed.timeout, Duration, Ms(1000))
         everything = command == "flatten" and typed.everything

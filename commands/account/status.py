@@ -11,7 +11,7 @@ import trio
 
 from actors.instance.state import state_directory
 from actors.ledger import Verified
-from commands.account.flatten import known_now, open_facts
+from commands.account.open_now import known_now, open_facts
 from commands.account.outcome import CommandOutcome, show
 from commands.account.target_account import TargetAccount
 from commands.control import ControlReply, ControlRequest, ask

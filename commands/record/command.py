@@ -12,7 +12,7 @@ import random
 import shlex
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -27,20 +27,18 @@ from commands.config.units_text import Duration
 from commands.output.run_json import json_line
 from commands.output.words import COMMAND, DONE, ConfigError, Refusal, say, span, stopped_code
 from commands.record.files import HEADERS, PRIVATE_HEADERS, RecordingFiles, Tape
+from commands.record.recording import Opened, Recording, follow, record_market
 from commands.setup.connecting import connected
 from commands.stopping import Stopped, Stops
 from messages.settings import Settings
 from messages.units import Ms
-from runtime.backoff import RECONNECT, Streak
-from runtime.clock import Clock, WallClock, stopwatch_ns
-from venue.nado.counts import TroubleTally
+from runtime.clock import WallClock, stopwatch_ns
 from venue.nado.http import HttpReads
 from venue.nado.networks import NETWORKS
-from venue.nado.public_stream import public_stream
 from venue.nado.queries import ETH, SOL
 from venue.nado.signing import subaccount_hex
-from venue.nado.socket import Dialer, TcpDialer, background
-from venue.protocol import EventStream, Reads, VenueError
+from venue.nado.socket import TcpDialer, background
+from venue.protocol import Reads, VenueError
 
 SCHEMA = "evenkeel.record/1"
 FLUSH_S = 10.0
@@ -86,80 +84,6 @@ def options_of(typed: argparse.Namespace, settings: Settings) -> RecordOptions:
         message = f'--for: "{typed.length}" is no time at all'
         raise ConfigError("OUT_OF_RANGE", "--for", message, cure, NOTHING)
     return RecordOptions(settings, out, length, url, typed.private, typed.json)
-
-
-@dataclass
-class Recording:
-    """One recording under way: its files, the books that they come from, and the gaps so far."""
-
-    files: RecordingFiles
-    tape: Tape
-    clock: Clock
-    symbols: dict[int, str]
-    gaps: int = 0
-
-    def take(self, event: object) -> None:
-        """One event of a stream. Raises `OSError` when the disk refuses."""
-        self.files.add(self.tape.take(event, self.clock.utc_ns()))
-
-    async def read_books(self, reads: Reads) -> None:
-        """A snapshot of every book that has to start over. Raises `VenueError`."""
-        for product_id in sorted(self.tape.wanted):
-            snapshot = await reads.book(product_id)
-            self.files.add(self.tape.snapshot(snapshot, self.clock.utc_ns()))
-
-    def line(self) -> str:
-        """How much there is, for a person: rows of each kind and gaps."""
-        parts = [
-            f"{self.files.rows(kind):,} {word}"
-            for kind, word in (("quotes", "quotes"), ("l2_20", "books"), ("trades", "trades"))
-        ]
-        return ", ".join([*parts, f"{self.gaps} {'gap' if self.gaps == 1 else 'gaps'}"])
-
-
-Opened = Callable[[], AbstractAsyncContextManager[EventStream[object]]]
-
-
-async def follow(recording: Recording, opened: Opened, rng: random.Random, reads: Reads | None) -> None:
-    """Write down what a stream brings and open it again when it is lost, until cancelled. With `reads` the
-    books start over each time.
-
-    Raises `VenueError` when it cannot be opened the first time: what never began is no gap.
-    """
-    streak, began = Streak(RECONNECT, rng), False
-    while True:
-        try:
-            async with opened() as events:
-                streak.up(trio.current_time())
-                if reads is not None:
-                    await recording.read_books(reads)
-                began = True
-                async for event in events:
-                    recording.take(event)
-                    if reads is not None and recording.tape.wanted:
-                        await recording.read_books(reads)
-        except VenueError:
-            if not began:
-                raise
-        recording.gaps += 1
-        if reads is not None:
-            recording.tape.lost()
-        await trio.sleep(streak.pause_s(trio.current_time()))
-
-
-async def record_market(
-    gateway: str, recording: Recording, reads: Reads, dialer: Dialer, seed: int = 0
-) -> None:
-    """Record both products' public streams until cancelled. Raises `VenueError` when the venue cannot be
-    reached at the beginning, `OSError`.
-    """
-    tally = TroubleTally("tape")
-    await follow(
-        recording,
-        lambda: public_stream(gateway, dialer, sorted(recording.symbols), tally),
-        random.Random(seed),  # noqa: S311 - jitter
-        reads,
-    )
 
 
 def main(options: RecordOptions) -> int:

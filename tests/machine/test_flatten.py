@@ -10,7 +10,7 @@ import trio
 
 from actors.run_ending import Ending, Leave
 from commands.access.venue import Access
-from commands.account.flatten import FlattenRequest, _closed
+from commands.account.closing import FlattenRequest, closed
 from commands.account.outcome import CommandOutcome
 from commands.account.target_account import TargetAccount
 from commands.checks.answered_venue import AnsweredVenue
@@ -42,7 +42,7 @@ async def flatten(ready: Bench, folder: Path, order: FlattenRequest) -> CommandO
         HOURS, ACCESS, world.venue, world.venue.reads, ready.dialer, world.rules, world.clock
     )  # type: ignore[arg-type]
     who = TargetAccount(HOURS, ACCESS, folder, THROWAWAY_ADDRESS)
-    return await _closed(who, order, world.state, there, trio.current_time() + order.timeout_s)
+    return await closed(who, order, world.state, there, trio.current_time() + order.timeout_s)
 
 
 async def test_what_a_killed_run_left_is_closed_and_is_no_strangers_at_the_next_start(

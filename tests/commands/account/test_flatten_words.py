@@ -12,7 +12,8 @@ from trio.testing import MockClock
 
 from actors.instance.state import AlreadyRunning
 from commands.access.venue import place
-from commands.account.flatten import PROGRESS_S, FlattenRequest, Progress, ended_with_its_venue
+from commands.account.closing import FlattenRequest
+from commands.account.flatten import PROGRESS_S, Progress, ended_with_its_venue
 from commands.account.outcome import CommandOutcome
 from commands.account.target_account import TargetAccount
 from commands.control import ControlReply

@@ -17,8 +17,9 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from commands.record.command import NOBODY, Recording, follow, record_market
+from commands.record.command import NOBODY
 from commands.record.files import HEADERS, LEVELS, RecordingFiles, Tape
+from commands.record.recording import Recording, follow, record_market
 from messages.market import Level
 from runtime.clock import RunClock
 from tests.commands.record.test_recording import SYMBOLS, rows_of
