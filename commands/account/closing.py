@@ -1,4 +1,4 @@
-"""`flatten` at an exchange that answers: close what is ours, ask what is left, say it.
+"""`flatten` at an exchange that answers: close Evenkeel's positions, ask what is left, say it.
 
 The caller holds the subaccount's lock, and no run is left. By default only what the ledger, or the escape
 that was signed in advance, says is Evenkeel's; with `everything` the whole of both positions.
