@@ -201,6 +201,13 @@ class Sizer(msgspec.Struct, frozen=True):
         if chosen is None:
             advised = self.attainable(quote, self.signs(cycle)).verdict
             return Skipped(cycle, "UNBALANCED", advised.reason, advised)
+        return self.entry(look, quote, cycle, chosen)
+
+    def entry(self, look: Look, quote: PairQuote, cycle: int, chosen: Verdict) -> SizingPlan:
+        """The plan that enters the pair of this cycle with the quantities of `chosen`, whatever the gates
+        say of it. The command `plan` shows the same one.
+        """
+        sign = self.sign(cycle)
         deadline_ms = min(quote.eth.proven_ms, quote.sol.proven_ms) + self.settings.max_quote_age
         amounts = (sign * chosen.eth, -sign * chosen.sol)
         slippage = self.settings.max_slippage
@@ -215,7 +222,7 @@ class Sizer(msgspec.Struct, frozen=True):
         settings, chosen = self.settings, self.settings.when_unbalanced
         promise = Bps(max(settings.max_imbalance, chosen.accept))
         largest = Quote(settings.target * max(ONE, chosen.raise_by) // ONE)
-        sides = self._sides(quote, self.sign(cycle))
+        sides = self.sides(quote, self.sign(cycle))
         return possible_near(
             settings.target,
             largest,
@@ -250,7 +257,7 @@ class Sizer(msgspec.Struct, frozen=True):
         """The lattice's verdict for `target` USD per leg on the sides that an entry in this direction
         takes. Raises `Incomplete`.
         """
-        settings, (eth, sol) = self.settings, self._sides(quote, sign)
+        settings, (eth, sol) = self.settings, self.sides(quote, sign)
         return size_pair(
             target,
             eth,
@@ -271,14 +278,14 @@ class Sizer(msgspec.Struct, frozen=True):
         settings = self.settings
         return attainable(
             settings.target,
-            [self._sides(quote, sign) for sign in signs],
+            [self.sides(quote, sign) for sign in signs],
             max_imbalance=settings.max_imbalance,
             planning_margin=settings.planning_margin,
             max_deviation=settings.max_deviation,
             lowest=lowest,
         )
 
-    def _sides(self, quote: PairQuote, sign: int) -> tuple[TakenSide, TakenSide]:
+    def sides(self, quote: PairQuote, sign: int) -> tuple[TakenSide, TakenSide]:
         """The sides of both books that an entry with this sign takes from. Raises `Incomplete`."""
         terms = self.rules.terms()
         eth = TakenSide(quote.eth.side(sign), terms.eth.size_step, terms.eth.min_notional)
