@@ -14,11 +14,9 @@ import trio
 
 from messages.units import Ms, Ns, Price, Quote
 from runtime.clock import Clock
-from venue.nado.signing import order_digest, recover
 from venue.simulated.admission import Admission
 from venue.simulated.engine.book import Resting
 from venue.simulated.engine.candles import Candles
-from venue.simulated.engine.codes import refused, require
 from venue.simulated.engine.events import BalanceMoved, Filled, FundingCharged, Traded
 from venue.simulated.engine.exchange import Exchange, Extras
 from venue.simulated.engine.funding import PERIOD_S
@@ -36,6 +34,7 @@ from venue.simulated.faults.order_faults import (
 from venue.simulated.markets.move import BookChange, PriceSource, shifted
 from venue.simulated.payloads.archive import Archive
 from venue.simulated.payloads.requests import PlaceOrder
+from venue.simulated.signatures import identified
 from venue.simulated.streams.delivery import Delivery
 from venue.simulated.streams.publisher import Publisher, repeat
 from venue.simulated.streams.subscribers import Subscribers
@@ -43,8 +42,6 @@ from venue.simulated.streams.subscribers import Subscribers
 PERIOD_NS = PERIOD_S * 10**9
 EXPIRY_S = 1.0
 """How often resting orders are looked at for expiration."""
-SIGNATURE_CHARS = 132
-"""0x, and two digits for each of r || s || v's 65 bytes."""
 
 
 class AnswerTruncated(ConnectionCut):
@@ -205,7 +202,7 @@ class SimulatedVenue:
         What arrives here is processed to the end whatever becomes of the connection it came on.
         """
         order = body.to_order()
-        digest, signer = self.identify(body)
+        digest, signer = identified(order, body.signature, self.exchange.chain_id)
         market = self.exchange.markets.get(order.product_id)
         symbol = market.product.symbol if market else ""
         staged = self._faults.next(symbol, increasing=self.exchange.would_increase(order))
@@ -249,25 +246,6 @@ class SimulatedVenue:
         return self.exchange.options.bump == "takers" or self.exchange.markets[
             order.order.product_id
         ].book.crosses(order.order)
-
-    def identify(self, body: PlaceOrder) -> tuple[str, str]:
-        """The order's digest and who signed it. Raises `ExchangeRefusal`."""
-        try:
-            digest = order_digest(body.to_order(), self.exchange.chain_id)
-        except ValueError as error:
-            raise refused(2038) from error
-        return "0x" + digest.hex(), self.signer_of(digest, body.signature)
-
-    def signer_of(self, digest: bytes, signature: str) -> str:
-        """The address that signed. Raises `ExchangeRefusal`: 2027 for a wrong length, 2034 for a wrong v,
-        2035 for what is no signature at all.
-        """
-        require(len(signature) == SIGNATURE_CHARS and signature.startswith("0x"), 2027)
-        require(signature[-2:].lower() in {"1b", "1c"}, 2034)
-        try:
-            return recover(digest, signature)
-        except ValueError as error:
-            raise refused(2035, error=error) from error
 
     # -- publishing ------------------------------------------------------------------------------------------
 

@@ -29,6 +29,7 @@ from venue.simulated.payloads.requests import (
     read_request,
 )
 from venue.simulated.payloads.wire import failure, order_json, success
+from venue.simulated.signatures import identified, signer_of
 from venue.simulated.venue import AnswerTruncated, SimulatedVenue
 
 ORDERS_MAX = 50
@@ -118,7 +119,7 @@ async def _cancel_product_orders(venue: SimulatedVenue, body: bytes) -> object:
     digest = digest_of(
         cancellation_products_digest, sender, products, nonce, exchange.chain_id, exchange.endpoint
     )
-    _check_request(venue, sender, nonce, venue.signer_of(digest, request.signature))
+    _check_request(venue, sender, nonce, signer_of(digest, request.signature))
     wanted = products or exchange.markets
     return _cancelled(
         venue, [order for product_id in wanted for order in exchange.open_orders(sender, product_id)]
@@ -131,11 +132,8 @@ async def _cancel_and_place(venue: SimulatedVenue, body: bytes) -> object:
     """
     request = read_request(body, CancelAndPlace)
     require(request.cancel_tx.sender.lower() == request.place_order.order.sender.lower(), 2066)
-    require(
-        _cancel_signer(venue, request.cancel_tx, request.cancel_signature)
-        == venue.identify(request.place_order)[1],
-        2066,
-    )
+    canceller, order = _cancel_signer(venue, request.cancel_tx, request.cancel_signature), request.place_order
+    require(canceller == identified(order.to_order(), order.signature, venue.exchange.chain_id)[1], 2066)
     try:
         orders = _resting(
             venue, request.cancel_tx, request.cancel_signature, request.required_unfilled_amount
@@ -170,7 +168,7 @@ def _cancel_signer(venue: SimulatedVenue, tx: CancellationTx, signature: str) ->
         venue.exchange.chain_id,
         venue.exchange.endpoint,
     )
-    return venue.signer_of(digest, signature)
+    return signer_of(digest, signature)
 
 
 def _resting(

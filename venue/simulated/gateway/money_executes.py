@@ -17,6 +17,7 @@ from venue.simulated.payloads.requests import (
     Withdraw,
     read_request,
 )
+from venue.simulated.signatures import signer_of
 from venue.simulated.venue import SimulatedVenue
 
 TRANSFER = "TransferQuote(bytes32 sender,bytes32 recipient,uint128 amount,uint64 nonce)"
@@ -44,7 +45,7 @@ def _link_signer(venue: SimulatedVenue, body: bytes) -> None:
     exchange, sender, signer = venue.exchange, request.tx.sender.lower(), request.tx.signer.lower()
     nonce = _nonce(request.tx.nonce)
     digest = digest_of(link_signer_digest, sender, signer, nonce, exchange.chain_id, exchange.endpoint)
-    with _admitted(venue, sender, nonce, venue.signer_of(digest, request.signature)):
+    with _admitted(venue, sender, nonce, signer_of(digest, request.signature)):
         treasury.link_signer(exchange, sender, signer[:42], venue.now_ns())
 
 
@@ -53,7 +54,7 @@ def _transfer_quote(venue: SimulatedVenue, body: bytes) -> None:
     sender, recipient = request.tx.sender.lower(), request.tx.recipient.lower()
     amount, nonce = int(request.tx.amount), _nonce(request.tx.nonce)
     digest = _typed(venue, TRANSFER, sender=sender, recipient=recipient, amount=amount, nonce=nonce)
-    with _admitted(venue, sender, nonce, venue.signer_of(digest, request.signature)):
+    with _admitted(venue, sender, nonce, signer_of(digest, request.signature)):
         treasury.transfer_quote(venue.exchange, sender, recipient, amount, venue.now_ns())
 
 
@@ -66,7 +67,7 @@ def _withdraw(venue: SimulatedVenue, body: bytes, *, kind: str) -> None:
     )
     digest = _typed(venue, kind, sender=sender, productId=product_id, amount=amount, nonce=nonce, **more)
     may_borrow = request.spot_leverage is not False
-    with _admitted(venue, sender, nonce, venue.signer_of(digest, request.signature)):
+    with _admitted(venue, sender, nonce, signer_of(digest, request.signature)):
         treasury.withdraw(venue.exchange, sender, product_id, amount, venue.now_ns(), may_borrow=may_borrow)
 
 
@@ -85,7 +86,7 @@ def _liquidate(venue: SimulatedVenue, body: bytes) -> None:
         nonce=nonce,
     )
     require(not tx.isEncodedSpread, 2045)
-    with _admitted(venue, sender, nonce, venue.signer_of(digest, request.signature)):
+    with _admitted(venue, sender, nonce, signer_of(digest, request.signature)):
         liquidation.liquidate_by(
             venue.exchange, sender, liquidatee, product_id, int(tx.amount), venue.now_ns()
         )

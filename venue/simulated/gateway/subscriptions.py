@@ -17,6 +17,7 @@ from venue.simulated.engine.rules import RECV_WINDOW_MS
 from venue.simulated.faults.order_faults import ConnectionCut
 from venue.simulated.gateway.sessions import Closed, Frames
 from venue.simulated.payloads.requests import read_request
+from venue.simulated.signatures import signer_of
 from venue.simulated.streams.subscribers import QUEUE_MAX, Listener, Topic, TruncatedFrame
 from venue.simulated.venue import SimulatedVenue
 
@@ -164,6 +165,6 @@ class Subscriptions:
             )
         except ValueError as error:
             raise refused(2038) from error
-        venue.exchange.check_signer(sender, venue.signer_of(digest, frame.signature))
+        venue.exchange.check_signer(sender, signer_of(digest, frame.signature))
         self._wallet = sender[:42]
         self._venue.admission.admit(self._wallet, self._listener)
