@@ -35,6 +35,7 @@ class Filled(msgspec.Struct, frozen=True):
     is_taker: bool
     is_bid: bool
     fee: Quote
+    """All that the account paid for it: the exchange's fee and the builder's."""
     quote: Quote
     """Signed change of the account's v_quote: the traded quote after the fee."""
     submission_idx: int
@@ -44,6 +45,8 @@ class Filled(msgspec.Struct, frozen=True):
     isolated: bool = False
     also: str = ""
     """Another name under which the event can be subscribed to: the isolated subaccount's, or its parent's."""
+    builder_fee: Quote = Quote(0)
+    """What of `fee` is the builder's."""
 
 
 class OrderUpdated(msgspec.Struct, frozen=True):

@@ -154,7 +154,7 @@ class Exchange(Matching):
             # by the venue's clock, which a staged skew makes wrong; the engine's own time only grows
             check_window(order, now_ns // 1_000_000)
             require(self.order_log.known(digest) is None, 2013)
-            check_form(order, terms, market.product)
+            check_form(order, terms, market.product, self.options.builders)
             check_isolation(order, terms, market.product)
             check_status(terms, market.product)
             check_size(order, terms, market.product, self.options)

@@ -24,6 +24,7 @@ class _Piece(NamedTuple):
     quote: int
     """Signed, before the fee."""
     fee: Quote
+    """The exchange's alone."""
     is_taker: bool
     idx: int
 
@@ -155,7 +156,8 @@ class Matching(Engine):
             require(interest * market.oracle <= limit * ONE, 2070)
         quote = -sign * sum(price * amount // ONE for price, amount in pieces)
         fee = fee_on(taker_metered(quote, 0, market.product.min_size), market.product.taker_fee)
-        require(self.initial_after(account, order.order.product_id, amount, quote - fee) >= 0, code)
+        after = quote - fee - order.terms.builder_fee(quote)
+        require(self.initial_after(account, order.order.product_id, amount, after) >= 0, code)
 
     # -- what trades -----------------------------------------------------------------------------------------
 
@@ -199,13 +201,13 @@ class Matching(Engine):
         if order.terms.isolated:
             self.open_isolated(order, account)
         signed = Base(piece.amount if order.is_bid else -piece.amount)
-        after = self.change(account, wire.product_id, signed, piece.quote - piece.fee)
+        builder_fee = order.terms.builder_fee(piece.quote)
+        fee = Quote(piece.fee + builder_fee)
+        after = self.change(account, wire.product_id, signed, piece.quote - fee)
         self.markets[wire.product_id].fees += piece.fee
         entry = self.order_log.known(order.digest)
         if entry is not None:
-            entry.fills.append(
-                LoggedFill(signed, Price(piece.price), piece.fee, piece.is_taker, piece.idx, now)
-            )
+            entry.fills.append(LoggedFill(signed, Price(piece.price), fee, piece.is_taker, piece.idx, now))
         name, also = self.shown_as(account)
         self.outbox.append(
             Filled(
@@ -218,14 +220,15 @@ class Matching(Engine):
                 Price(piece.price),
                 piece.is_taker,
                 order.is_bid,
-                piece.fee,
-                Quote(piece.quote - piece.fee),
+                fee,
+                Quote(piece.quote - fee),
                 piece.idx,
                 order.order_id,
                 wire.appendix,
                 now,
                 bool(account.parent),
                 also,
+                builder_fee,
             )
         )
         self._update(order, Base(order.remaining), "filled", now, piece)

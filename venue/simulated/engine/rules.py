@@ -5,6 +5,7 @@ Sources: the exchange's documentation, and the settlement contracts for fees and
 leave open is an option, or decided here in one place with its reason. Codes and their texts are in `codes`.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -75,6 +76,30 @@ SOL_PERP = Product("SOL-PERP", 8, Price.of("0.01"), Base.of("0.1"), Quote.of(100
 DEFAULT_PRODUCTS = (ETH_PERP, SOL_PERP)
 
 
+BUILDER_ID_MAX = 2**16 - 1
+BUILDER_RATE_MAX = 2**10 - 1
+"""Tenths of a basis point: what the appendix has room for."""
+
+
+class Builder(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A builder that orders may name: whoever sent the order on gets a share of what it trades, at a rate
+    that the order sets. Rates in tenths of a basis point.
+    """
+
+    id: int
+    lowest_rate: int = 0
+    highest_rate: int = BUILDER_RATE_MAX
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.id <= BUILDER_ID_MAX:
+            raise ValueError(f"id: a builder has a number from 1 to {BUILDER_ID_MAX}, not {self.id}")
+        if not 0 <= self.lowest_rate <= self.highest_rate <= BUILDER_RATE_MAX:
+            raise ValueError(
+                f"lowest_rate, highest_rate: tenths of a basis point, 0 to {BUILDER_RATE_MAX} in this order,"
+                f" not {self.lowest_rate} and {self.highest_rate}"
+            )
+
+
 class VenueOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What Nado's documents leave open, settled for a run. The defaults are the likelier behaviour; a
     faults file may say otherwise under [venue].
@@ -133,6 +158,11 @@ class VenueOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which connection is closed when a wallet authenticates on a sixth."""
     needs_encoding: bool = True
     """Is a request refused that accepts no compressed answer?"""
+    builders: tuple[Builder, ...] = ()
+    """Which builders may an order name, and at what rates (tenths of a basis point)? Each is a table
+    `[[venue.builders]]` with `id`, `lowest_rate` and `highest_rate`. Every other is refused with 2118, on the
+    test network all of them are.
+    """
 
     def __post_init__(self) -> None:
         if self.settle_every_s < 0:
@@ -156,11 +186,19 @@ class AppendixTerms(msgspec.Struct, frozen=True):
     builder: int
     margin: Quote = Quote(0)
     """What an isolated order takes with it from its parent."""
+    builder_rate: int = 0
+    """Tenths of a basis point."""
+
+    def builder_fee(self, quote: int) -> Quote:
+        """What the builder gets of a fill of `quote` USDT0 (x18, either sign), on top of the exchange's fee:
+        price x |amount| x rate (nado-python-sdk: builder-integration).
+        """
+        return Quote(abs(quote) * self.builder_rate // 10**5)
 
 
 def terms_of(appendix: int) -> AppendixTerms:
     """The order's terms from its appendix: bits 7..0 version, 8 isolated, 10..9 kind, 11 reduce-only, 13..12
-    trigger, 63..48 builder, 127..64 margin.
+    trigger, 47..38 the builder's rate, 63..48 builder, 127..64 margin.
 
     Reads any number, unlike the client's own decoder: an order that is refused for its version still appears
     in the order log.
@@ -171,16 +209,28 @@ def terms_of(appendix: int) -> AppendixTerms:
         version=appendix & 0xFF,
         isolated=bool(appendix >> 8 & 1),
         triggered=bool(appendix >> 12 & 3),
-        builder=appendix >> 48 & 0xFFFF,
+        builder=appendix >> 48 & BUILDER_ID_MAX,
         margin=Quote((appendix >> 64) * 10**12) if appendix >> 8 & 1 else Quote(0),
+        builder_rate=appendix >> 38 & BUILDER_RATE_MAX,
     )
 
 
-def check_form(order: Order, terms: AppendixTerms, product: Product) -> None:
-    """Raise `ExchangeRefusal` unless version, type, amount and price have the form the product demands."""
+def check_form(
+    order: Order, terms: AppendixTerms, product: Product, builders: Sequence[Builder] = ()
+) -> None:
+    """Raise `ExchangeRefusal` unless version, type, builder, amount and price have the form that the product
+    and the registry of builders demand.
+    """
     require(terms.version == 1, 2095, version=terms.version)
     require(not terms.triggered, 2084 if terms.isolated else 2009)
-    require(not terms.builder, 2118)
+    if terms.builder or terms.builder_rate:  # a rate without a builder is refused too
+        require(
+            any(
+                each.id == terms.builder and each.lowest_rate <= terms.builder_rate <= each.highest_rate
+                for each in builders
+            ),
+            2118,
+        )
     require(order.amount != 0, 2002)
     require(order.price > 0, 2055)
     require(

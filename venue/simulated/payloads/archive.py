@@ -80,6 +80,7 @@ class _Match(msgspec.Struct, frozen=True):
     base: int
     quote: int
     fee: int
+    builder_fee: int
 
 
 class Archive:
@@ -177,9 +178,15 @@ class Archive:
         if order is None:
             raise LookupError(f"a fill of {fill.digest}, which never arrived")
         mine = self._by_digest.setdefault(fill.digest, [])
-        base, quote, fee = (mine[-1].base, mine[-1].quote, mine[-1].fee) if mine else (0, 0, 0)
-        signed = fill.filled if fill.is_bid else -fill.filled
-        match = _Match(fill, order, base + signed, quote + fill.quote, fee + fill.fee)
+        before = mine[-1] if mine else _Match(fill, order, 0, 0, 0, 0)
+        match = _Match(
+            fill,
+            order,
+            before.base + (fill.filled if fill.is_bid else -fill.filled),
+            before.quote + fill.quote,
+            before.fee + fill.fee,
+            before.builder_fee + fill.builder_fee,
+        )
         mine.append(match)
         self._matches.append(match)
 
@@ -224,7 +231,7 @@ def _match_json(match: _Match) -> dict[str, Any]:
         "base_filled": str(int(fill.filled) if fill.is_bid else -int(fill.filled)),
         "quote_filled": str(int(fill.quote)),
         "fee": str(int(fill.fee)),
-        "builder_fee": "0",
+        "builder_fee": str(int(fill.builder_fee)),
         "sequencer_fee": "0",
         "cumulative_fee": str(match.fee),
         "cumulative_base_filled": str(match.base),
@@ -283,7 +290,7 @@ def _order_json(match: _Match) -> dict[str, Any]:
         "base_filled": str(match.base),
         "quote_filled": str(match.quote),
         "fee": str(match.fee),
-        "builder_fee": "0",
+        "builder_fee": str(match.builder_fee),
         "timestamp": str(fill.at_ns // 10**9),
         "isolated": fill.isolated,
     }

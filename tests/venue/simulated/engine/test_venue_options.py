@@ -10,9 +10,13 @@ import pytest
 import trio
 from trio.testing import MockClock
 
-from tests.venue.simulated.desk import ETH, ME, floor, order
+from messages.units import Quote
+from tests.venue.nado.appendices import Appendix, pack
+from tests.venue.simulated.desk import ETH, ME, OTHER, desk, floor, levels, order
 from tests.venue.simulated.scenes import NOT_FOUND, VenueStage
-from venue.simulated.engine.rules import VenueOptions
+from venue.nado.appendix import OrderKind
+from venue.simulated.engine.events import Filled
+from venue.simulated.engine.rules import Builder, VenueOptions
 from venue.simulated.faults.order_faults import Faults
 
 
@@ -121,6 +125,80 @@ async def test_results_settle_by_themselves_as_often_as_is_said(
         assert (value == 0) is settled
 
 
+# -- builders ------------------------------------------------------------------------------------------------
+
+SEVEN = Builder(7, lowest_rate=5, highest_rate=10)
+
+
+def for_builder(builder_id: int, rate: int, kind: OrderKind = "ioc") -> int:
+    return pack(Appendix(kind, builder_id=builder_id, builder_rate=rate))
+
+
+@pytest.mark.parametrize(
+    ("builder_id", "rate", "code"),
+    [(0, 0, 0), (7, 5, 0), (7, 10, 0), (7, 4, 2118), (7, 11, 2118), (7, 0, 2118), (8, 5, 2118)],
+)
+def test_an_order_names_a_registered_builder_and_a_rate_within_its_bounds(
+    builder_id: int, rate: int, code: int
+) -> None:
+    seven = desk(options=VenueOptions(builders=(SEVEN,)))
+    assert seven.code(order("0.042", "2756.9", appendix=for_builder(builder_id, rate))) == code
+
+
+def test_a_rate_without_a_builder_is_refused() -> None:
+    assert desk().code(order("0.042", "2756.9", appendix=513 | 1 << 38)) == 2118
+
+
+def test_without_a_registry_every_builder_is_refused_as_on_the_test_network() -> None:
+    assert desk().code(order("0.042", "2756.9", appendix=for_builder(7, 5))) == 2118
+
+
+def test_a_builder_is_paid_on_every_fill_of_taker_and_maker_on_top_of_the_exchanges_fee() -> None:
+    plain, built = desk(), desk(options=VenueOptions(builders=(SEVEN,)))
+    for rate, at in ((0, plain), (10, built)):
+        named = 7 if rate else 0
+        at.draw(ETH, levels(("2756.8", "1")), ())
+        resting = for_builder(named, rate, "post_only")
+        at.place(order("-0.5", "2756.9", "post_only", sender=OTHER, appendix=resting))
+        at.place(order("0.2", "2756.9", appendix=for_builder(named, rate)))
+    usual, charged = (
+        {event.subaccount: event for event in at.events() if isinstance(event, Filled)}
+        for at in (plain, built)
+    )
+    share = Quote.of("0.055138")  # 0.2 x 2756.9 x 1 bp
+    for name in (ME, OTHER):
+        before, after = usual[name], charged[name]
+        assert (before.builder_fee, after.builder_fee) == (0, share)
+        assert (after.fee - before.fee, before.quote - after.quote) == (share, share)
+        held = built.exchange.accounts[name].position(ETH).v_quote
+        assert plain.exchange.accounts[name].position(ETH).v_quote - held == share
+    # what the exchange itself has collected is the same
+    assert plain.exchange.markets[ETH].fees == built.exchange.markets[ETH].fees > 0
+
+
+def test_the_builders_fee_counts_when_margin_is_asked() -> None:
+    """0.31 ETH: 21.37 USDT0 of margin and 0.30 of fees; the builder's 8.74 more than are there."""
+    options = VenueOptions(builders=(Builder(7),))
+    assert desk(options=options, funds="25").code(order("0.31", "2756.9")) == 0
+    built = order("0.31", "2756.9", appendix=for_builder(7, 1023))
+    assert desk(options=options, funds="25").code(built) == 2006
+
+
+async def test_the_archive_tells_the_builders_share_of_a_fee(autojump_clock: MockClock) -> None:
+    async with floor(faults=option(builders=(SEVEN,))) as place:
+        wanted = order("0.2", "2756.9", appendix=for_builder(7, 10))
+        digest = (await place.post("/v1/execute", place.frame(wanted)))["data"]["digest"]
+        await trio.sleep(1)
+        (match,) = (await place.post("/archive/v1", {"matches": {"subaccounts": [ME]}}))["matches"]
+        (total,) = (await place.post("/archive/v1", {"orders": {"digests": [digest]}}))["orders"]
+        # a buyer pays the exchange m / (1 - f) - m with f = 3.5 bp, and 1 bp of m to the builder
+        expected = Quote.of("551.38") * 35 // (100_000 - 35) + Quote.of("0.055138")
+        for one in (match, total):
+            assert one["builder_fee"] == str(int(Quote.of("0.055138")))
+            assert abs(int(one["fee"]) - expected) <= 1
+            assert -int(one["quote_filled"]) == int(Quote.of("551.38")) + int(one["fee"])
+
+
 @pytest.mark.parametrize(("needs", "status"), [(True, 403), (False, 200)])
 async def test_a_request_that_accepts_no_compressed_answer_is_refused_or_not(
     needs: bool, status: int, autojump_clock: MockClock
@@ -140,6 +218,10 @@ async def test_a_request_that_accepts_no_compressed_answer_is_refused_or_not(
         {"limited_status": 42},
         {"limited_by": 7},
         {"bump": "never"},
+        {"builders": [{"id": 0}]},
+        {"builders": [{"id": 65_536}]},
+        {"builders": [{"id": 7, "lowest_rate": 20, "highest_rate": 10}]},
+        {"builders": [{"id": 7, "highest_rate": 1024}]},
     ],
 )
 def test_a_knob_that_cannot_be_is_refused_by_its_name(wrong: dict[str, Any]) -> None:
