@@ -23,6 +23,7 @@ from typing import Literal
 
 from actors.ledger.cycles import Cycle
 from actors.ledger.orders import OurOrder, Sums
+from messages.sizing import LEGS
 from messages.units import ONE, Base, Bps, Price, Quote, notional
 from runtime.files import private
 
@@ -185,6 +186,10 @@ def _leg_lines(order: OurOrder, cycle: Cycle) -> Iterator[Line]:
         "price": total.vwap.text(),
         "cycle_id": str(order.plan.cycle),
     }
+    opening = [move.at_ns for order in cycle.orders if order.order.increases for move in order.moves()]
+    prices = {f"entry_price_{leg}": cycle.opened(leg).vwap for leg in LEGS} | {
+        f"exit_price_{leg}": cycle.closed(leg).vwap for leg in LEGS
+    }
     yield (
         "trades",
         common
@@ -196,7 +201,8 @@ def _leg_lines(order: OurOrder, cycle: Cycle) -> Iterator[Line]:
             "fee_usd": Quote(total.fee).text(),
             "cycle_skipped": "False",
         }
-        | _cycle_cells(cycle)
+        | {name: price.text() if price else "" for name, price in prices.items()}
+        | {"entry_timestamp": utc_text(min(opening)) if opening else ""}
         | _side_cells(order, cycle),
     )
     yield (
@@ -212,25 +218,18 @@ def _leg_lines(order: OurOrder, cycle: Cycle) -> Iterator[Line]:
     )
 
 
-def _cycle_cells(cycle: Cycle) -> dict[str, str]:
-    opening = [move.at_ns for order in cycle.orders if order.order.increases for move in order.moves()]
-    prices = {f"entry_price_{leg}": cycle.opened(leg).vwap for leg in ("eth", "sol")} | {
-        f"exit_price_{leg}": cycle.closed(leg).vwap for leg in ("eth", "sol")
-    }
-    return {name: price.text() if price else "" for name, price in prices.items()} | {
-        "entry_timestamp": utc_text(min(opening)) if opening else ""
-    }
-
-
 def _side_cells(order: OurOrder, cycle: Cycle) -> dict[str, str]:
     """What an order paid against the mid and against its plan, in the columns of its side."""
     plan, entry = order.plan, order.order.increases
     side, first = ("entry" if entry else "exit"), order.leg == "eth"
     age_ms = plan.eth_age_ms if first else plan.sol_age_ms
+    limit = next((each.plan.max_spread for each in cycle.orders if each.plan.max_spread), 0)
+    spread = plan.eth_spread if first else plan.sol_spread
     cells = {
         f"spread_bps_{side}": _against(order, order.order.mid),
         f"slippage_bps_{side}": _against(order, order.order.vwap),
-        f"spread_state_{side}": _spread_state(order, cycle),
+        # was the book at the decision wider than an entry of this cycle allowed? Empty without book or limit
+        f"spread_state_{side}": ("NARROW" if spread <= limit else "WIDE") if spread and limit else "",
         # without a book of the stream behind the decision it was made at the oracle's price
         "websocket_available": str(plan.decided_ms > age_ms),
     }
@@ -245,17 +244,6 @@ def _side_cells(order: OurOrder, cycle: Cycle) -> dict[str, str]:
         "pnl_no_fee": before_fees,
         "pnl_with_fee": after_fees,
     }
-
-
-def _spread_state(order: OurOrder, cycle: Cycle) -> str:
-    """Was the book of this leg, at the decision, wider than an entry of this cycle allowed? Empty without
-    a book or a limit.
-    """
-    limit = next((each.plan.max_spread for each in cycle.orders if each.plan.max_spread), 0)
-    spread = order.plan.eth_spread if order.leg == "eth" else order.plan.sol_spread
-    if not (spread and limit):
-        return ""
-    return "NARROW" if spread <= limit else "WIDE"
 
 
 def closing_pnl(order: OurOrder, cycle: Cycle) -> tuple[str, str]:

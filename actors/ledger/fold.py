@@ -202,6 +202,14 @@ class Fold(msgspec.Struct):
                 self.shrink()
             case Opened():
                 self.opened = message
+            case RulesRead():
+                self.charges = {
+                    leg: Charges(int(read.taker_fee), int(read.min_notional))
+                    for leg, read in zip(LEGS, (message.eth, message.sol), strict=True)
+                    if read.taker_fee is not None
+                    and read.min_notional is not None
+                    and 0 <= read.taker_fee < ONE
+                }
             case Restarted():
                 self.tally.restarts += 1
                 self._events_lost(at_ns)
@@ -563,9 +571,19 @@ class Fold(msgspec.Struct):
             self.differs_since_ms = 0
             self._check_quotes(snapshot)
         if agreed and not self.view.quiet:
-            self._absence_stands()
+            # long after, the account still says what we say: who was believed absent is, and what was said
+            # of an order that did nothing was nothing
+            self.absent.clear()
+            for order in self._known(self.suspects):
+                if order.ended and not order.total.filled:
+                    order.suspect = ""
+                    del self.suspects[order.digest]
         found: list[msgspec.Struct] = [alarm] if alarm is not None else []
-        if not (agreed and self.awaiting_proof and self._flat_for_certain(snapshot)):
+        if not (agreed and self.awaiting_proof):
+            return found
+        # where only positions told what an order of the cycle did, a second reading has to agree
+        inferred = any(order.by_position for order in self.cycle.orders)
+        if inferred and not self.flat_twice.confirms(int(snapshot.at_ms), self.last_change_ms, APART_MS):
             return found
         ending: Ending = "completed" if self.cycle.was_open else "failed"
         return [*found, self._end_cycle(ending, "flat, confirmed by the exchange", at_ns)]
@@ -669,27 +687,9 @@ class Fold(msgspec.Struct):
             self.lacking.update(dict.fromkeys(lacking))
             self.view.doubt(at_ns // 1_000_000)
 
-    def _absence_stands(self) -> None:
-        """Long after, the account still says what we say: who was believed absent is, and what was said of
-        an order that did nothing was nothing.
-        """
-        self.absent.clear()
-        for order in self._known(self.suspects):
-            if order.ended and not order.total.filled:
-                order.suspect = ""
-                del self.suspects[order.digest]
-
     def _known(self, digests: Iterable[str]) -> list[OurOrder]:
         """The orders of these digests, but for those too long ago to be remembered."""
         return [order for order in map(self.order, digests) if order is not None]
-
-    def _flat_for_certain(self, snapshot: AccountSnapshot) -> bool:
-        """Our fills say flat, and so does the reading. Where only positions told what an order of the
-        cycle did, a second reading has to agree.
-        """
-        if not any(order.by_position for order in self.cycle.orders):
-            return True
-        return self.flat_twice.confirms(int(snapshot.at_ms), self.last_change_ms, APART_MS)
 
     # -- cycles ----------------------------------------------------------------------------------------------
 
@@ -740,13 +740,6 @@ class Fold(msgspec.Struct):
             self.cycle.over = True
             self.cycle.enters = self.cycle.repairs = self.cycle.flattens = 0
         self._events_lost(at_ns)
-
-    def _on_rules(self, rules: RulesRead, _at_ns: int) -> None:
-        self.charges = {
-            leg: Charges(int(read.taker_fee), int(read.min_notional))
-            for leg, read in zip(LEGS, (rules.eth, rules.sol), strict=True)
-            if read.taker_fee is not None and read.min_notional is not None and 0 <= read.taker_fee < ONE
-        }
 
     def _on_cleared(self, _cleared: HaltCleared, _at_ns: int) -> None:
         self.record.clear()
@@ -893,6 +886,5 @@ _HANDLERS: dict[type, Callable[[Fold, Any, int], Came]] = {
     EscapeRound: Fold._on_escape,
     Adopted: Fold._on_adopted,
     HaltCleared: Fold._on_cleared,
-    RulesRead: Fold._on_rules,
 }
 """What takes the rows that follow a rule; the others are `Fold._note`'s."""

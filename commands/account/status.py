@@ -54,11 +54,13 @@ async def looked(target: TargetAccount, *, full: bool = False) -> CommandOutcome
     answer = await ask(target.state_name, ControlRequest("status"), ASK_S) if runner else None
     found = decide(known)
     line = _doing(known, found, answer, runner.pid if runner else None)
+    checked_ms = found.checked_ms
+    at = f", checked {clock_time(checked_ms)}Z (cross, isolated, open orders)" if checked_ms else ""
     lines = [
         ("now", line),
         ("run", f"{_run_words(answer)}, pid {runner.pid}, logs {runner.logs}" if runner else "none"),
         ("halted", ": ".join(known.halted) if known.halted else "no"),
-        ("open", found.words or _nothing(found)),
+        ("open", found.words or f"no Evenkeel positions{at}"),
         ("ledger", ledger_evidences(known)),
     ]
     third = third_party_words(known, found)
@@ -120,14 +122,6 @@ def _run_words(answer: ControlReply | None) -> str:
         f"alive, {answer.phase.replace('_', ' ')}, {answer.progress or f'cycle {answer.cycle}'}"
         if answer
         else "it does not answer"
-    )
-
-
-def _nothing(found: OpenAnswer) -> str:
-    return "no Evenkeel positions" + (
-        f", checked {clock_time(found.checked_ms)}Z (cross, isolated, open orders)"
-        if found.checked_ms
-        else ""
     )
 
 

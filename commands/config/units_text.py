@@ -133,7 +133,7 @@ class Measure(Text):
                     None,
                 )
             unit = str(cls.write(like)).lstrip("-0123456789.").strip()
-        return f"{number.lstrip('+-')}{_spaced(unit)}"
+        return number.lstrip("+-") + _spaced(unit)
 
     @classmethod
     def form(cls) -> str:

@@ -163,7 +163,12 @@ def gathered(
     there: list[Path] = []
     with suppress(OSError):
         there = sorted(directory.glob("*.json"))
-    naming = [path for path in there if path not in ours and _logs_of(path) == folder]
+    naming = [
+        path
+        for path in there
+        if path not in ours
+        and (anchor.logs if (anchor := read_state(path).anchor) else last_holder(path).logs) == folder
+    ]
     ours, others = (ours, naming) if here else (naming, [])
     saved = strictest([read_state(path) for path in ours])
     ledger = ledger_evidence(logs / "ledger.sqlite", saved.anchor, here, full=full)
@@ -262,11 +267,6 @@ def escape_evidence(path: Path) -> EscapeEvidence | None:
     """The newest stored escape beside the state file at `path`; None when there is none that can be read."""
     stored = EscapeFile(path.with_suffix(ESCAPE), durable=False).read()
     return EscapeEvidence.of(stored) if stored else None
-
-
-def _logs_of(path: Path) -> str:
-    anchor = read_state(path).anchor
-    return anchor.logs if anchor else last_holder(path).logs
 
 
 def strictest(known: Sequence[Saved]) -> Saved:

@@ -64,8 +64,10 @@ class RunReport(msgspec.Struct, frozen=True):
         """What was traded, for a run that has ended flat. `took`: `in 17.2 s`; `where`: `(simulated, seed
         7)`.
         """
-        totals, closed = self.totals, self._closed_by
-        sentences = [self._pairs(took, where)]
+        totals, sentences = self.totals, [self._pairs(took, where)]
+        still_held = self.held is not None and bool(self.held.eth.amount or self.held.sol.amount)
+        closed = "by others: by hand, or by the exchange" if still_held else "as the run ended"
+        closed = "by the guard" if self.code == TAKEN_OVER else closed
         if totals.unfinished and totals.entered:  # flat, although the cycle has no ending
             sentences.append(f"The last pair was closed {closed}.")
         if totals.adopted:
@@ -96,13 +98,6 @@ class RunReport(msgspec.Struct, frozen=True):
             f"{totals.completed} of {begun} pairs entered and exited {took}, {totals.together} together"
             f" {where}."
         )
-
-    @property
-    def _closed_by(self) -> str:
-        still_held = self.held is not None and bool(self.held.eth.amount or self.held.sol.amount)
-        if self.code == TAKEN_OVER:
-            return "by the guard"
-        return "by others: by hand, or by the exchange" if still_held else "as the run ended"
 
     def count_words(self) -> str:
         """`3 completed, 1 skipped, 1 failed`, and what is in none of these; "" where all have completed,

@@ -104,6 +104,23 @@ class RunView:
         fold = _FOLDS.get(type(message))
         if fold is not None:
             fold(self, message)
+        match message:  # the run itself: what is said of it stands by itself
+            case Stopping():
+                self.stopping, self._stopped_by_ms = message, self._now_ms() + message.within_ms
+            case Waiting():
+                self.waiting = message
+            case Halted():
+                self.halted = message
+                self.say(f"HALTED {message.code}: {message.detail}", notable=True)
+            case Staged():
+                self.staged.append(message)
+                self.say(f"STAGED {message.text}", notable=True, cycle=message.cycle)
+            case Restarted():
+                for actor in message.actor.split(", "):
+                    self.restarts[actor] = self.restarts.get(actor, 0) + 1
+                self.say(restarted_words(message), notable=True)
+            case Note() if message.level != "debug":
+                self.say(message.text, notable=message.level != "info", at_ms=message.at_ns // 1_000_000)
 
     def say(
         self, text: str, *, notable: bool = False, cycle: int | None = None, at_ms: int | None = None
@@ -144,9 +161,6 @@ class RunView:
     def stopping_s(self, now_ms: int) -> int | None:
         """Whole seconds that a stop may still take; None while nobody has asked for one."""
         return None if self.stopping is None else max(0, -((now_ms - self._stopped_by_ms) // 1000))
-
-    def _stops(self, stopping: Stopping) -> None:
-        self.stopping, self._stopped_by_ms = stopping, self._now_ms() + stopping.within_ms
 
     # -- market and holdings ---------------------------------------------------------------------------------
 
@@ -292,11 +306,6 @@ class RunView:
         if before is None or before.code != skipped.code:
             self.say(f"skipped: {skip_sentence(self.settings, skipped)}", notable=True, cycle=skipped.cycle)
 
-    def _restarted(self, restarted: Restarted) -> None:
-        for actor in restarted.actor.split(", "):
-            self.restarts[actor] = self.restarts.get(actor, 0) + 1
-        self.say(restarted_words(restarted), notable=True)
-
     def _child_gone(self, exited: specs.Exited) -> None:
         self._gone_ms[exited.child] = self._now_ms()
         if exited.why and exited.child in ACTORS:
@@ -310,17 +319,6 @@ class RunView:
             after = span(max(0, self._now_ms() - self._gone_ms.get(started.child, self._now_ms())))
             self.say(f"{started.child} back after {after}", notable=True)
 
-    def _halted(self, halted: Halted) -> None:
-        self.halted = halted
-        self.say(f"HALTED {halted.code}: {halted.detail}", notable=True)
-
-    def _waits(self, waiting: Waiting) -> None:
-        self.waiting = waiting
-
-    def _staged(self, staged: Staged) -> None:
-        self.staged.append(staged)
-        self.say(f"STAGED {staged.text}", notable=True, cycle=staged.cycle)
-
     def _hop(self, hop: Hop) -> None:
         """Only to count what left twice: a leg names its order when it sends it."""
         if hop.hop in LEG_SENDS.values():
@@ -328,10 +326,6 @@ class RunView:
             self._sent[hop.note] = None
             if len(self._sent) > DIGESTS_KEPT:
                 del self._sent[next(iter(self._sent))]
-
-    def _note(self, note: Note) -> None:
-        if note.level != "debug":
-            self.say(note.text, notable=note.level != "info", at_ms=note.at_ns // 1_000_000)
 
 
 _LEGS: tuple[Leg, Leg] = ("eth", "sol")
@@ -350,15 +344,9 @@ _FOLDS: dict[type, Callable[[RunView, Any], None]] = {
     PlanClosed: RunView._closed,
     CycleEnded: RunView._ended,
     Skipped: RunView._skipped,
-    Restarted: RunView._restarted,
     specs.Exited: RunView._child_gone,
     specs.ChildStarted: RunView._child_up,
-    Halted: RunView._halted,
-    Waiting: RunView._waits,
     Denied: lambda view, m: view.say(f"entering denied, {m.code}: {m.detail}", notable=True),
     Alarm: lambda view, m: view.say(f"ALARM {m.code}: {m.detail}", notable=True),
-    Staged: RunView._staged,
-    Stopping: RunView._stops,
     Hop: RunView._hop,
-    Note: RunView._note,
 }

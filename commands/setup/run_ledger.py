@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
@@ -17,7 +16,6 @@ from actors.ledger import (
     LedgerError,
     LedgerFile,
     OtherIdentity,
-    Store,
     archive_logs,
     catch_up,
     folded,
@@ -25,9 +23,8 @@ from actors.ledger import (
 from commands.access.disk import slow_commit_ms, sync_of
 from commands.access.venue import SIMULATED
 from commands.checks.answered_venue import AnsweredVenue
-from commands.open_state.evidence import LedgerEvidence, ledger_evidence
+from commands.open_state.evidence import ledger_evidence
 from messages.lifecycle import Halted, Held, Opened
-from runtime.clock import VenueClock
 from runtime.observe import Notes, Observe
 
 
@@ -64,12 +61,10 @@ def held_by(ledger: Path) -> Held | None:
 
 
 class RunLedger(msgspec.Struct, frozen=True):
-    """The ledger of one run: where it is, whose it must be, and how durable its commits are."""
+    """The ledger of one run at a venue that has answered."""
 
-    path: Path
-    opened: Opened
-    sync: Literal["full", "normal"]
-    clock: VenueClock
+    file: LedgerFile
+    known: AnsweredVenue
     observe: Observe
 
     @classmethod
@@ -77,27 +72,30 @@ class RunLedger(msgspec.Struct, frozen=True):
         """In the configured folder, for this subaccount at the venue that has answered."""
         rules = known.rules
         opened = Opened(SCHEMA, rules.venue, rules.chain_id, known.access.sender)
-        path = known.logs / "ledger.sqlite"
-        return cls(path, opened, sync_of(known.settings), known.clock, observe)
+        return cls(LedgerFile(known.logs / "ledger.sqlite", opened, sync_of(known.settings)), known, observe)
 
-    async def made_ready(self, state: RunState, known: AnsweredVenue, *, own_venue: bool) -> CsvBooks:
+    async def made_ready(self, state: RunState, *, own_venue: bool) -> CsvBooks:
         """The CSV books, once the ledger can be gone on with, they have its tail, a halt stands in ledger and
         state file, and the disk is quick enough.
 
         Raises `OtherIdentity`, `NewerSchema`, `UnreadableLedger`, `UnwritableLedger`, `SlowDisk`,
         `LedgerError`.
         """
-        with readable(self.path):
+        known, path = self.known, self.file.path
+        with readable(path):
             state.belongs_to(known.rules.venue)
             self._make_way(own_venue=own_venue)
-            csvs = CsvBooks(self.path.parent, known.access.exchange)
-            file = LedgerFile(self.path, self.opened, self.sync)
-            await catch_up(file, csvs, self.observe, self.clock)
-            word = ledger_evidence(self.path, None, None if own_venue else known.access)
+            csvs = CsvBooks(path.parent, known.access.exchange)
+            await catch_up(self.file, csvs, self.observe, known.clock)
+            word = ledger_evidence(path, None, None if own_venue else known.access)
             state.recover(word.epoch, None if own_venue else word.halted)
-            self._write_down_halt(state, word)
-            if folded(self.path).phase == "flat":  # a slow disk is no reason to leave a pair open
-                slowest, allowed = slow_commit_ms(self.path.parent, self.sync), known.settings.ready_deadline
+            if state.halted is not None and word.halted is None and word.state == "good":
+                # a halt stands in both places, so that neither can be lost alone
+                halted = Halted(*state.halted)
+                with suppress(sqlite3.Error, OSError, LedgerError), closing(self.file.store(0)) as store:
+                    store.append_all([(known.clock.now_ns(), halted)])
+            if folded(path).phase == "flat":  # a slow disk is no reason to leave a pair open
+                slowest, allowed = slow_commit_ms(path.parent, self.file.sync), known.settings.ready_deadline
                 if slowest > allowed / 2:
                     more = f"more than half of ready_deadline = {allowed} ms"
                     raise SlowDisk(f"a commit took {slowest:.0f} ms, {more}")
@@ -105,51 +103,35 @@ class RunLedger(msgspec.Struct, frozen=True):
 
     def _make_way(self, *, own_venue: bool) -> None:
         """A venue of our own is new each time: the files of the one before go to `archive/`. A broken chain
-        is gone on with, to close what is open.
+        is gone on with, to close what is open; so is a file that can only be read.
         """
+        path = self.file.path
         try:
-            Store.open(self.path, self.opened, self.sync).close()
+            self.file.store(0).close()
         except (OtherIdentity, BrokenChain, sqlite3.Error) as error:
             if own_venue and not (isinstance(error, OtherIdentity) and self._outlives()):
                 self._archive()
             elif isinstance(error, OtherIdentity):
                 raise
             elif isinstance(error, sqlite3.Error):
-                self._only_to_close(error)
+                try:
+                    busy = held_by(path) is not None
+                except (sqlite3.Error, BrokenChain) as unreadable:
+                    raise UnreadableLedger(f"{path}: {unreadable}") from unreadable
+                if not busy:  # else the run goes on, and ends in ESCAPE
+                    raise UnwritableLedger(f"{path}: {error}") from error
 
     def _archive(self) -> None:
-        now = datetime.fromtimestamp(self.clock.utc_ns() / 1_000_000_000, UTC)
-        folder = self.path.parent / "archive" / now.strftime("%Y%m%dT%H%M%S%fZ")
-        archive_logs(self.path.parent, folder.name)
-        Store.open(self.path, self.opened, self.sync).close()
+        logs, now = self.file.path.parent, datetime.fromtimestamp(self.known.clock.utc_ns() / 1e9, UTC)
+        folder = archive_logs(logs, now.strftime("%Y%m%dT%H%M%S%fZ"))
+        self.file.store(0).close()
         text = f"a new simulated venue: the files of the previous one are in {folder}"
-        Notes(self.observe, self.clock, "run")("info", text)
+        Notes(self.observe, self.known.clock, "run")("info", text)
 
     def _outlives(self) -> bool:
         """Is this the ledger of a venue that is still there when its run is gone, or was real money in it?
         Then it is no demo's to put away.
         """
-        word = ledger_evidence(self.path, None, None)
+        word = ledger_evidence(self.file.path, None, None)
         simulated = word.opened is not None and word.opened.venue.partition(":")[0] == SIMULATED
         return not word.child and (not simulated or (word.held is not None and word.held.phase != "flat"))
-
-    def _only_to_close(self, error: sqlite3.Error) -> None:
-        """It cannot be written. If it can be read and something is open the run goes on: it will end in
-        ESCAPE.
-        """
-        try:
-            busy = held_by(self.path) is not None
-        except (sqlite3.Error, BrokenChain) as unreadable:
-            raise UnreadableLedger(f"{self.path}: {unreadable}") from unreadable
-        if not busy:
-            raise UnwritableLedger(f"{self.path}: {error}") from error
-
-    def _write_down_halt(self, state: RunState, word: LedgerEvidence) -> None:
-        """A halt stands in both places, so that neither can be lost alone."""
-        if state.halted is None or word.halted is not None or word.state != "good":
-            return
-        with (
-            suppress(sqlite3.Error, OSError, LedgerError),
-            closing(Store.open(self.path, self.opened, self.sync)) as store,
-        ):
-            store.append_all([(self.clock.now_ns(), Halted(*state.halted))])

@@ -88,19 +88,19 @@ async def _allowed(
     if here.live:
         await preflight(known, options.accept_loss, observe)
     ours = RunLedger.of(known, observe)
-    csvs = await ours.made_ready(state, known, own_venue=own_venue)
+    csvs = await ours.made_ready(state, own_venue=own_venue)
     return World(
         settings,
         known.venue,
         known.rules,
         known.clock,
-        ours.path,
-        ours.opened,
+        ours.file.path,
+        ours.file.opened,
         state,
         observe,
         options.seed,
         lambda: csvs,
-        ours.sync,
+        ours.file.sync,
         Disk(known.logs, settings.files.min_free_disk),
         "" if own_venue else here.gateway,
         here.signer.address if here.signer else "",
