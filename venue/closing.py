@@ -144,21 +144,15 @@ def liquidation_near(eth: int, sol: int, maintenance: int | None, rules: VenueRu
     """May one leg's price move by less than `limit` until the account's maintenance health (USD x18) is
     used up? Not known = no.
     """
-    slopes = [
-        _slope(amount, rules.product(leg)) for leg, amount in zip(LEGS, (eth, sol), strict=True) if amount
-    ]
-    known = [slope for slope in slopes if slope is not None]
-    if maintenance is None or not known or len(known) < len(slopes):
-        return False
-    return max(0, maintenance) * ONE < limit * max(known)
-
-
-def _slope(amount: int, product: ProductRules) -> int | None:
-    """USD (x18) of maintenance health that a move of the whole price would cost."""
-    weight = product.long_weight_maintenance if amount > 0 else product.short_weight_maintenance
-    if weight is None or product.oracle is None:
-        return None
-    return notional(product.oracle, amount) * weight // ONE
+    slopes = []  # USD (x18) of maintenance health that a move of the whole price would cost, leg by leg
+    for leg, amount in zip(LEGS, (eth, sol), strict=True):
+        product = rules.product(leg)
+        weight = product.long_weight_maintenance if amount > 0 else product.short_weight_maintenance
+        if amount:
+            if weight is None or product.oracle is None:
+                return False
+            slopes.append(notional(product.oracle, amount) * weight // ONE)
+    return maintenance is not None and bool(slopes) and max(0, maintenance) * ONE < limit * max(slopes)
 
 
 def near_liquidation(snapshot: AccountSnapshot, rules: VenueRules, limit: Rate) -> bool:

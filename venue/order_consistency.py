@@ -169,16 +169,6 @@ def _too_good(terms: SignedTerms, price: int) -> str:
     )
 
 
-def _fee(terms: SignedTerms, _known: Iterable[Fill], fill: Fill) -> str:
-    before = abs(terms.amount) - fill.remaining - abs(fill.amount)
-    return _unlikely(
-        terms.charges,
-        int(notional(fill.price, fill.amount)),
-        fill.fee,
-        before=int(notional(fill.price, before)),
-    )
-
-
 def _unlikely(charges: Charges | None, quote: int, fee: int, *, before: int = 0) -> str:
     """What is wrong with a fee, in words. `before`: about what the order had traded for until then, USD x18,
     unsigned.
@@ -257,7 +247,15 @@ FILL_CHECKS: tuple[tuple[Name, FillCheck], ...] = (
     ("pieces", _pieces),
     ("limit", lambda terms, _known, fill: _beyond(terms, fill.price)),
     ("price", lambda terms, _known, fill: _too_good(terms, fill.price)),
-    ("fee", _fee),
+    (
+        "fee",
+        lambda terms, _known, fill: _unlikely(
+            terms.charges,
+            int(notional(fill.price, fill.amount)),
+            fill.fee,
+            before=int(notional(fill.price, abs(terms.amount) - fill.remaining - abs(fill.amount))),
+        ),
+    ),
     ("time", _time),
 )
 """Of the quantity first: what is wrong in more than one way is wrong about the quantity."""

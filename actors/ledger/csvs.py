@@ -15,9 +15,8 @@ stays empty. Money is exact text, times are UTC. docs/csv.md says what stands in
 """
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from itertools import chain
 from pathlib import Path
 from typing import Literal
 
@@ -159,8 +158,39 @@ def _size(path: Path) -> int:
 
 def closed_lines(orders: Sequence[OurOrder], cycle: Cycle) -> list[Line]:
     """What a closed plan traded: for each leg a line in both files, ETH before SOL."""
-    traded = [order for order in orders if order.total.filled]
-    return list(chain.from_iterable(_leg_lines(order, cycle) for order in traded))
+    opening = [move.at_ns for order in cycle.orders if order.order.increases for move in order.moves()]
+    prices = {f"entry_price_{leg}": cycle.opened(leg).vwap for leg in LEGS} | {
+        f"exit_price_{leg}": cycle.closed(leg).vwap for leg in LEGS
+    }
+    of_cycle = {name: price.text() if price else "" for name, price in prices.items()} | {
+        "entry_timestamp": utc_text(min(opening)) if opening else ""
+    }
+    lines: list[Line] = []
+    for order in (order for order in orders if order.total.filled):
+        total, filled = order.total, Base(order.total.filled)
+        common = {
+            "timestamp": utc_text(_last_ns(order)),
+            "price": total.vwap.text(),
+            "cycle_id": str(order.plan.cycle),
+        }
+        trade = {
+            "side": f"{order.leg.upper()}-{'BUY' if filled > 0 else 'SELL'}",
+            "quantity": Base(abs(filled)).text(),
+            "order_type": order.order.kind,
+            "mode": order.plan.purpose,
+            "fee_usd": Quote(total.fee).text(),
+            "cycle_skipped": "False",
+        }
+        position = {
+            "ticker": order.leg.upper(),
+            "old_position": Base(order.before).text(),
+            "new_position": Base(order.before + filled).text(),
+            "position_change": filled.text(),
+            "source": order.source,
+        }
+        lines.append(("trades", common | trade | of_cycle | _side_cells(order, cycle)))
+        lines.append(("positions", common | position))
+    return lines
 
 
 def closed_count(orders: Sequence[OurOrder]) -> dict[File, int]:
@@ -177,45 +207,6 @@ def skipped_line(at_ns: int, cycle: int, reason: str) -> Line:
         "cycle_skipped": "True",
         "skip_reason": reason,
     }
-
-
-def _leg_lines(order: OurOrder, cycle: Cycle) -> Iterator[Line]:
-    total, filled = order.total, Base(order.total.filled)
-    common = {
-        "timestamp": utc_text(_last_ns(order)),
-        "price": total.vwap.text(),
-        "cycle_id": str(order.plan.cycle),
-    }
-    opening = [move.at_ns for order in cycle.orders if order.order.increases for move in order.moves()]
-    prices = {f"entry_price_{leg}": cycle.opened(leg).vwap for leg in LEGS} | {
-        f"exit_price_{leg}": cycle.closed(leg).vwap for leg in LEGS
-    }
-    yield (
-        "trades",
-        common
-        | {
-            "side": f"{order.leg.upper()}-{'BUY' if filled > 0 else 'SELL'}",
-            "quantity": Base(abs(filled)).text(),
-            "order_type": order.order.kind,
-            "mode": order.plan.purpose,
-            "fee_usd": Quote(total.fee).text(),
-            "cycle_skipped": "False",
-        }
-        | {name: price.text() if price else "" for name, price in prices.items()}
-        | {"entry_timestamp": utc_text(min(opening)) if opening else ""}
-        | _side_cells(order, cycle),
-    )
-    yield (
-        "positions",
-        common
-        | {
-            "ticker": order.leg.upper(),
-            "old_position": Base(order.before).text(),
-            "new_position": Base(order.before + filled).text(),
-            "position_change": filled.text(),
-            "source": order.source,
-        },
-    )
 
 
 def _side_cells(order: OurOrder, cycle: Cycle) -> dict[str, str]:

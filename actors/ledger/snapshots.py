@@ -91,9 +91,17 @@ def fold_in(snapshot: FoldSnapshot) -> Fold:
     if snapshot.version != FOLD_VERSION:
         raise NoSnapshot(f"a snapshot of fold version {snapshot.version}, this is {FOLD_VERSION}")
     try:
-        return _thawed(_decoder().decode(snapshot.state))
+        frozen = _decoder().decode(snapshot.state)
+        pool = frozen.pool
+        fold = _with_fields(Fold(), frozen.fields)
+        fold.cycle = _with_fields(Cycle(orders=[pool[place] for place in frozen.cycle_orders]), frozen.cycle)
+        fold.flight, fold.last_flight = _flown(frozen.flight, pool), _flown(frozen.last_flight, pool)
+        fold.strays = [pool[place] for place in frozen.strays]
+        fold.unpriced = {pool[place].digest: pool[place] for place in frozen.unpriced}
+        fold.orders = {digest: _whole(raw, pool) for digest, raw in frozen.orders.items()}
     except (msgspec.DecodeError, ValueError, TypeError, LookupError) as error:
         raise NoSnapshot(f"a snapshot that cannot be read: {error}") from error
+    return fold
 
 
 @cache
@@ -123,17 +131,6 @@ def _fields(struct: msgspec.Struct) -> Fields:
 
 def _flight(flight: Flight | None, pool: _Pool) -> _Flight | None:
     return _Flight(_fields(flight), *pool.places(flight.orders)) if flight is not None else None
-
-
-def _thawed(frozen: _Frozen) -> Fold:
-    pool = frozen.pool
-    fold = _with_fields(Fold(), frozen.fields)
-    fold.cycle = _with_fields(Cycle(orders=[pool[place] for place in frozen.cycle_orders]), frozen.cycle)
-    fold.flight, fold.last_flight = _flown(frozen.flight, pool), _flown(frozen.last_flight, pool)
-    fold.strays = [pool[place] for place in frozen.strays]
-    fold.unpriced = {pool[place].digest: pool[place] for place in frozen.unpriced}
-    fold.orders = {digest: _whole(raw, pool) for digest, raw in frozen.orders.items()}
-    return fold
 
 
 def _flown(flight: _Flight | None, pool: list[OurOrder]) -> Flight | None:

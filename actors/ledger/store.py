@@ -191,7 +191,13 @@ class Store:
             self.append_all([(at_ns, opened)])
             return
         self._next, self._prev = last[0] + 1, last[1]
-        _same_ledger(self._identity(), opened)
+        found = self._identity()
+        name, _, version = found.schema.rpartition("/")
+        ours, _, known = SCHEMA.rpartition("/")
+        if name != ours or not version.isdecimal() or int(version) > int(known):
+            raise NewerSchema(found.schema)
+        if msgspec.structs.replace(found, schema=opened.schema) != opened:
+            raise OtherIdentity(found, opened)
 
     def _identity(self) -> Opened:
         first = self._db.execute(
@@ -486,15 +492,6 @@ def _file_id(path: Path) -> FileId:
     except OSError:
         return None
     return found.st_dev, found.st_ino
-
-
-def _same_ledger(found: Opened, wanted: Opened) -> None:
-    name, _, version = found.schema.rpartition("/")
-    ours, _, known = SCHEMA.rpartition("/")
-    if name != ours or not version.isdecimal() or int(version) > int(known):
-        raise NewerSchema(found.schema)
-    if (found.venue, found.chain_id, found.subaccount) != (wanted.venue, wanted.chain_id, wanted.subaccount):
-        raise OtherIdentity(found, wanted)
 
 
 def _identity(opened: Opened) -> str:

@@ -54,7 +54,11 @@ async def reported(session: Session, machine: Machine, ending: Ending) -> Report
     heard = machine.channels.held.value
     if heard is not None:
         session.view.observe(heard)
-    fold = _read_again(known, heard)
+    fold = None
+    with suppress(sqlite3.Error, LedgerError):
+        again = folded(known.ledger)
+        # fewer rows than this run has written: it is another ledger
+        fold = again if heard is None or again.rows >= heard.rows else None
     held = fold.held(known.state.epoch) if fold else heard
     said = await _asked_once_more(known, held, session.stops)
     report = _report(session, known, ending, held, fold, said)
@@ -104,17 +108,6 @@ async def while_guard_closes(known: World, stops: Stops) -> None:
 
 def _ends_by(scope: trio.CancelScope, at_s: float) -> None:
     scope.deadline = min(scope.deadline, at_s)
-
-
-def _read_again(known: World, held: Held | None) -> Fold | None:
-    """The ledger, folded once more from what is on disk; None when that cannot be read, or is not the one
-    that this run has written.
-    """
-    try:
-        fold = folded(known.ledger)
-    except (sqlite3.Error, LedgerError):
-        return None
-    return fold if held is None or fold.rows >= held.rows else None
 
 
 async def _asked_once_more(known: World, held: Held | None, stops: Stops) -> VenueEvidence:
