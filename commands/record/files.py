@@ -142,7 +142,6 @@ class Tape:
         self._shown: dict[int, tuple[tuple[Level, ...], tuple[Level, ...]]] = {}
         self._trades = 0
         self.wanted = set(symbols)
-        self.resyncs = 0
 
     def lost(self) -> None:
         """The stream is gone: every book starts over."""
@@ -165,7 +164,6 @@ class Tape:
         book = self._books.get(delta.product_id)
         result = book.apply(delta) if book else "old"
         if result == "gap":
-            self.resyncs += 1
             self.wanted.add(delta.product_id)
         return self._book(delta.product_id, delta.max_ns, recv_ns) if result == "applied" else []
 

@@ -70,7 +70,6 @@ class RunView:
         self.guard: Callable[[], str] = lambda: "guard off"
         """What is known of this run's guard, in two words."""
         self._now_ms = now_ms
-        self.started_ms = Ms(now_ms())
         self.events: deque[Event] = deque(maxlen=EVENTS_KEPT)
         self.quote: PairQuote | None = None
         self.held: Held | None = None

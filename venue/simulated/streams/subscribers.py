@@ -24,15 +24,12 @@ class Listener:
     def __init__(self, queue_max: int = QUEUE_MAX) -> None:
         self._in, self.queue = trio.open_memory_channel[str](queue_max)
         self.scope = trio.CancelScope()
-        self.cut_off = False
-        """Did it fall behind?"""
 
     def post(self, text: str) -> None:
         """Queue a text; a full queue ends the connection."""
         try:
             self._in.send_nowait(text)
         except trio.WouldBlock:
-            self.cut_off = True
             self.scope.cancel()
 
 
