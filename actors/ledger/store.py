@@ -296,10 +296,11 @@ class Store:
         return _file_id(self._path), _file_id(self._path.with_name(self._path.name + "-wal"))
 
     def opened(self) -> Opened | None:
-        """Whose ledger this is: row 0. None while there is no row. Raises `BrokenChain` when row 0 is not
-        what was written.
+        """Whose ledger this is: row 0. None while there is no row, or no table yet. Raises `BrokenChain` when
+        row 0 is not what was written.
         """
-        return self._identity() if self.last_hash else None
+        begun = self._db.execute("SELECT 1 FROM sqlite_master WHERE name = 'events'").fetchone()
+        return self._identity() if begun and self.last_hash else None
 
     def last_ns(self) -> int:
         """Venue time of the last row in nanoseconds; 0 while there is none."""

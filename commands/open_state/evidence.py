@@ -214,8 +214,6 @@ def ledger_evidence(
             known = anchor is None or store.contains(anchor.last_hash)
         fold, broken, verified = read_verified(path, full=full)
     except (sqlite3.Error, LedgerError, OSError, msgspec.MsgspecError, ValueError) as error:
-        if "no such table" in str(error):
-            return LedgerEvidence("empty", name, f"{name} is empty")
         return LedgerEvidence("unreadable", name, f"{name} cannot be read ({told(error)})")
     fold.reopened()
     lost = ""
