@@ -5,6 +5,7 @@ to type instead.
     python supervisor.py run ...         commands/run/command.py
     python supervisor.py simulate ...    commands/simulate.py
     python supervisor.py record ...      commands/record/command.py
+    python supervisor.py plan ...        commands/plan/command.py
     python supervisor.py doctor ...      commands/doctor/command.py
     python supervisor.py drill ...       commands/drills/command.py
 
@@ -48,6 +49,7 @@ LEADS_TO = {
     "start": "run",
     "trade": "run",
     "check": "doctor",
+    "cost": "plan",
     "resume": "clear-halt",
     "pause": "halt",
 }
@@ -154,7 +156,7 @@ def _carried_out(typed: argparse.Namespace) -> int:
         return record.main(record.options_of(typed, loaded_by(typed).settings))
     if typed.command == "drill":
         return _drill(typed)
-    if typed.command in {"run", "doctor", "guard"}:
+    if typed.command in {"run", "plan", "doctor", "guard"}:
         return _configured(typed, loaded_by(typed, DEMO_DEFAULTS if typed.demo else {}))
     code: int = import_module(COMMANDS[typed.command].module).main(typed)
     return code
@@ -185,11 +187,15 @@ def _config_shown(typed: argparse.Namespace, loaded: config.Loaded) -> bool:
 
 
 def _configured(typed: argparse.Namespace, loaded: config.Loaded) -> int:
-    """`run`, `doctor` or `guard`, which all act by this configuration; the exit code."""
+    """`run`, `plan`, `doctor` or `guard`, which all act by this configuration; the exit code."""
     if typed.command == "run":
         return _run(typed, loaded)
     if _config_shown(typed, loaded):
         return DONE
+    if typed.command == "plan":
+        from commands.plan.command import main as plan
+
+        return plan(typed, loaded)
     where = url_of(typed.url)
     if typed.command == "doctor":
         from commands.doctor.command import main as doctor

@@ -167,6 +167,29 @@ COMMANDS: Mapping[str, Command] = {
             _switch("--quiet", "no screen, only the summary"),
         ),
     ),
+    "plan": Command(
+        "can this target be balanced, and what does it cost",
+        "Can this target be balanced, what would a cycle cost, what does it need?\n"
+        "Nothing is traded, no key is read. Exit code 3 when a run would not enter now.",
+        (*CONFIGURED, "seed"),
+        (
+            _option("--eth-price", "plan at this price of ETH; no exchange is asked", metavar="PRICE"),
+            _option("--sol-price", "and at this one of SOL", metavar="PRICE"),
+            _option("--market", "plan at the first books of this market, as run has it", metavar="WHICH"),
+            _option(
+                "--deposit",
+                f"what the account has; by default as the\nexchange says, {DEPOSIT} where none is asked",
+                metavar="'N USD'",
+            ),
+            _option(
+                "--sweep",
+                "which targets can be balanced at which share of\nthe prices up to 10 %% away, or so many",
+                nargs="?",
+                const="10 %",
+                metavar="'N %'",
+            ),
+        ),
+    ),
     "simulate": Command(
         "serve a simulated Nado on loopback",
         "Serve a simulated Nado on loopback; prints its base URL first.",

@@ -44,6 +44,7 @@ ROOMS = (
     "commands.drills",
     "commands.doctor",
     "commands.record",
+    "commands.plan",
     "commands",
 )
 """From the bottom to the top: a room imports only from rooms before it, and from itself. What stands in no

@@ -15,12 +15,13 @@ A bound comes from what forbids a target one cent below it.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from actors.market_data.cost_curve import BASIS
 from actors.sizing.lattice import CENT, Obstacle, Search, Source, TakenSide, usd_of
 from actors.sizing.verdict_words import too_far_apart
 from messages.sizing import Leg, Verdict
 from messages.units import ONE, Bps, Quote
 
-__all__ = ["Attainability", "Bound", "attainable"]
+__all__ = ["Attainability", "Bound", "RatioRoom", "attainable", "ratio_room"]
 
 
 class Bound(NamedTuple):
@@ -101,6 +102,30 @@ def attainable(
     return Attainability(
         met, searches[at].verdict(judged[at], *advised), judged[at].obstacle, smallest, always
     )
+
+
+class RatioRoom(NamedTuple):
+    """How far ETH's price may move against SOL's, of what it is, while a pair stays within a promise: basis
+    points x18, rounded down. Below 0: it is not within it, and the move must be the other way.
+    """
+
+    up: Bps | None
+    """None: without end, as only a promise of 100 % allows."""
+    down: Bps
+
+
+def ratio_room(eth: Quote, sol: Quote, promise: Bps) -> RatioRoom:
+    """The room of a pair whose legs are worth `eth` and `sol` USD (unsigned, x18) until |E - S| / max(E, S)
+    is more than `promise`.
+
+    With f times the ratio it holds while f E (1 - promise) <= S and S (1 - promise) <= f E. Raises
+    `ValueError` for a leg that is worth nothing.
+    """
+    if eth <= 0 or sol <= 0:
+        raise ValueError("a leg that is worth nothing has no ratio to the other one")
+    within = BASIS - promise
+    up = Bps((sol * BASIS - eth * within) * BASIS // (eth * within)) if within > 0 else None
+    return RatioRoom(up, Bps((eth * BASIS - sol * within) // eth))
 
 
 def _common_smallest(searches: Sequence[Search], lowest: int) -> int | None:

@@ -114,10 +114,16 @@ ACCOUNT = (
     ),
 )
 """Of the commands that act on an account."""
+PLAN = (
+    *("target_usd", "max_imbalance_bps", "planning_goal_bps", "source", "assumed"),
+    *("eth_bid", "eth_ask", "sol_bid", "sol_ask", "eth_taker_fee", "sol_taker_fee", "free_margin_usd"),
+    *("directions", "smallest_target_usd", "smallest_reason", "always_from_usd", "always_reason", "sweep"),
+)
+"""What the object of `plan` has beside `SHARED`."""
 SHARED = ("schema", "ok", "exit_code", "ended_by", "error", "venue", "subaccount", "seed")
 """Those that the object of every command has."""
 ACCOUNT_COMMANDS = ("status", "flatten", "halt", "clear-halt", "link-signer")
-PLAY_COMMANDS = ("simulate", "record", "drill", "completion")
+PLAY_COMMANDS = ("simulate", "record", "drill", "plan", "completion")
 """Commands that have no account: what is open is not theirs to say."""
 OTHER_COMMANDS = ("doctor", "guard", *PLAY_COMMANDS)
 """With `run` and those of an account: every command there is. `commands/parser.py` has their options; they
@@ -134,4 +140,6 @@ def keys_of(command: str) -> Tuple[str, ...]:
     """The keys that the `--json` object of `command` has on every exit code, in order."""
     if command in ACCOUNT_COMMANDS:
         return ACCOUNT
+    if command == "plan":
+        return SHARED + PLAN
     return SHARED if command in OTHER_COMMANDS else RUN

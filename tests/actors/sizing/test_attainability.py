@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import pytest
 
-from actors.sizing.attainability import Attainability, attainable
+from actors.sizing.attainability import Attainability, attainable, ratio_room
 from actors.sizing.lattice import REACH, TakenSide
 from messages.market import Level
 from messages.units import ONE, Base, Bps, Price, Quote
@@ -247,3 +247,48 @@ def test_every_obstacle_names_the_rule_and_the_leg_it_is_of(
 def test_no_direction_is_no_question() -> None:
     with pytest.raises(ValueError, match="no direction"):
         asked_target("100")
+
+
+# -- how far the ratio may move ------------------------------------------------------------------------------
+
+
+def kept(eth: Fraction, sol: Fraction, promise: Fraction) -> bool:
+    return abs(eth - sol) <= promise * max(eth, sol)
+
+
+def test_a_pair_holds_to_the_end_of_its_room_and_not_a_bit_further() -> None:
+    print(f"EVENKEEL_SEED={SEED} pytest tests/actors/sizing/test_attainability.py -k its_room")  # noqa: T201 - captured, shown with a failure
+    random_, outside = random.Random(SEED), 0
+    step, basis = Fraction(1, ONE), 10_000
+    for _ in range(10_000):
+        eth, sol = random_.randint(1, 10**21), random_.randint(1, 10**21)
+        if random_.random() < 0.8:
+            sol = eth + random_.randint(-eth // 500, eth // 500)
+        promise = Bps(random_.choice((0, 1, random_.randint(1, 30 * ONE), 10 * ONE, 9_999 * ONE)))
+        room, limit = ratio_room(Quote(eth), Quote(sol), promise), Fraction(promise, basis * ONE)
+        assert room.up is not None
+        up, down = (Fraction(each, ONE) for each in (room.up, room.down))
+        outside += not kept(Fraction(eth), Fraction(sol), limit)
+        # both ends hold, as far as there is anything between them; a bit beyond either does not
+        if -room.down <= room.up:
+            assert kept(eth * (1 + up / basis), Fraction(sol), limit), (eth, sol, promise)
+            assert kept(eth * (1 - down / basis), Fraction(sol), limit), (eth, sol, promise)
+        assert not kept(eth * (1 + (up + step) / basis), Fraction(sol), limit), (eth, sol, promise)
+        assert not kept(eth * (1 - (down + step) / basis), Fraction(sol), limit), (eth, sol, promise)
+    assert 1000 < outside < 9000
+
+
+def test_at_the_founding_prices_eth_may_rise_by_16_bps_or_fall_by_4() -> None:
+    room = ratio_room(Quote.of("115.7898"), Quote.of("115.86"), Bps.of(10))
+    assert room.up is not None
+    assert (room.up // (ONE // 100), room.down // (ONE // 100)) == (1607, 394)
+
+
+def test_a_promise_of_100_percent_lets_eth_rise_without_end() -> None:
+    assert ratio_room(Quote.of(1), Quote.of(1), Bps.of(10_000)) == (None, Bps.of(10_000))
+
+
+@pytest.mark.parametrize(("eth", "sol"), [(0, 1), (1, 0)])
+def test_a_leg_that_is_worth_nothing_has_no_ratio(eth: int, sol: int) -> None:
+    with pytest.raises(ValueError, match="no ratio"):
+        ratio_room(Quote(eth), Quote(sol), Bps.of(10))
