@@ -1,1 +1,3 @@
-"""The simulated venue against the exchange's own SDK, unmodified: nado-protocol 2.0.0, over loopback."""
+"""The simulated venue over loopback against two clients of others, unmodified: the exchange's own SDK
+(nado-protocol 2.0.0), and ccxt (4.5.90).
+"""

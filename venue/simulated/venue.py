@@ -21,6 +21,7 @@ from venue.simulated.engine.events import BalanceMoved, Filled, FundingCharged, 
 from venue.simulated.engine.exchange import Exchange, Extras
 from venue.simulated.engine.funding import PERIOD_S
 from venue.simulated.engine.liquidation import liquidate_unhealthy
+from venue.simulated.engine.public_trades import PublicTrades
 from venue.simulated.engine.rules import TAKER_DELAY_S
 from venue.simulated.engine.treasury import deposit, pay_funding, settle_results
 from venue.simulated.faults.active_incidents import ActiveIncidents, shifted_by_bps
@@ -76,6 +77,7 @@ class SimulatedVenue:
         self.subscribers = Subscribers()
         self.archive = Archive(exchange.order_log, self.incidents.archive_omits)
         self.candles = Candles()
+        self.public_trades = PublicTrades()
         self._market = market
         self.market_over = trio.Event()
         """Set when the market has made its last move: its books stand still from then on."""
@@ -255,7 +257,10 @@ class SimulatedVenue:
         """
         events, self.exchange.outbox = self.exchange.outbox, []
         for event in events:
-            self.changes += not isinstance(event, Traded)
+            if isinstance(event, Traded):
+                self.public_trades.take(event)
+            else:
+                self.changes += 1
             if isinstance(event, FundingCharged | BalanceMoved):
                 self.archive.record_money(event)
                 continue

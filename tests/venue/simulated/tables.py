@@ -15,6 +15,7 @@ from venue.simulated.faults import incidents
 from venue.simulated.faults.order_faults import Faults, Recurring, Stream, Trigger
 from venue.simulated.gateway.archive_requests import READERS
 from venue.simulated.gateway.executes import EXECUTES
+from venue.simulated.gateway.market_data import QUESTIONS
 from venue.simulated.gateway.money_executes import MONEY_EXECUTES
 from venue.simulated.gateway.public import CACHED
 from venue.simulated.payloads.queries import QUERIES
@@ -62,6 +63,7 @@ def surface() -> str:
         "executes": [*EXECUTES, *MONEY_EXECUTES],
         "streams": streams,
         "archive": list(READERS),
+        "`/v2`": list(QUESTIONS),
         "cached reads": ["cached_prices", "cached_bbo_history", *CACHED, "ping", "time"],
     }
     return table_of(

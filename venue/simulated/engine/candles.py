@@ -6,6 +6,7 @@ from collections import deque
 
 import msgspec
 
+from messages.units import ONE
 from venue.simulated.engine.events import Traded
 
 GRANULARITIES_S = (60, 300, 900, 3600, 7200, 14_400, 86_400, 604_800, 2_419_200)
@@ -14,7 +15,9 @@ CANDLES_MAX = 1000
 
 
 class Candle(msgspec.Struct, frozen=True):
-    """One candlestick of `granularity` seconds from `start_s`; prices and volume (base) x18."""
+    """One candlestick of `granularity` seconds from `start_s`; prices, volume (base) and quote (the same in
+    USDT0) x18.
+    """
 
     product_id: int
     granularity: int
@@ -24,6 +27,7 @@ class Candle(msgspec.Struct, frozen=True):
     low: int
     closed: int
     volume: int
+    quote: int
     last_ns: int
 
     def with_trade(self, trade: Traded) -> "Candle":
@@ -34,6 +38,7 @@ class Candle(msgspec.Struct, frozen=True):
             low=min(self.low, trade.price),
             closed=int(trade.price),
             volume=self.volume + trade.amount,
+            quote=self.quote + trade.price * trade.amount // ONE,
             last_ns=trade.at_ns,
         )
 
@@ -65,6 +70,7 @@ class Candles:
                     price,
                     price,
                     int(trade.amount),
+                    price * trade.amount // ONE,
                     trade.at_ns,
                 )
             )

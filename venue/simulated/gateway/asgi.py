@@ -3,8 +3,9 @@ called in-process by tests.
 
 GET|POST /v1/query   POST /v1/execute   GET /v1/time   GET /v1/symbols   POST /v1/edge/query   GET /v1/ip and
                      /v1/cf-check
-POST /v1 and /archive/v1 (the archive)   GET /v2/assets, /v2/pairs, /v2/orderbook, /v2/apr   /v1/ws   /ws/v2
-                                         /v1/subscribe
+POST /v1 and /archive/v1 (the archive)   GET /v2/assets, /v2/pairs, /v2/orderbook, /v2/apr, and /v2/tickers,
+                                         /v2/contracts, /v2/trades, also under /archive
+/v1/ws   /ws/v2   /v1/subscribe
 GET /simulated/order_log   no question that Nado answers: every attempt to place an order, for whoever audits
                            a client from outside
 GET /simulated/takeovers   the same for positions that were liquidated
@@ -14,6 +15,7 @@ POST /simulated/money      move money at once: {"kind": "deposit", "amount": "25
 """
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import msgspec
 import trio
@@ -34,6 +36,7 @@ from venue.simulated.faults.order_faults import AnswerLost, ConnectionCut, fault
 from venue.simulated.gateway import public
 from venue.simulated.gateway.answers import QUERY_ONLY, REQUESTS, Answer, answer, carried
 from venue.simulated.gateway.archive_requests import archived
+from venue.simulated.gateway.market_data import ARCHIVED, QUESTIONS, write_numbers
 from venue.simulated.gateway.request_limits import TOO_LARGE, TooLarge, always, bounded
 from venue.simulated.gateway.sessions import (
     Closed,
@@ -43,7 +46,6 @@ from venue.simulated.gateway.sessions import (
     serve_session,
 )
 from venue.simulated.gateway.subscriptions import subscribe_session
-from venue.simulated.payloads.params import whole
 from venue.simulated.payloads.queries import symbol_json
 from venue.simulated.venue import SimulatedVenue
 
@@ -71,21 +73,16 @@ def application(venue: SimulatedVenue) -> ASGIApp:
         Route("/v1/execute", http.execute, methods=post),
         Route("/v1/time", http.time, methods=get),
         Route("/v1/symbols", http.symbols, methods=get),
-        Route("/v1/edge/query", http.edge, methods=post),
+        Route("/v1/edge/query", http.edge, methods=[*get, *post]),
         Route("/v1/ip", http.ip, methods=get),
         Route("/v1/cf-check", http.ip, methods=get),
         Route("/v1", http.archive, methods=post),
         Route("/archive/v1", http.archive, methods=post),
-        Route("/v2/assets", _read(lambda _: public.assets(venue)), methods=get),
-        Route("/v2/pairs", _read(lambda asked: public.pairs(venue, asked.get("market"))), methods=get),
-        Route(
-            "/v2/orderbook",
-            _read(
-                lambda asked: public.orderbook(venue, asked.get("ticker_id", ""), whole(asked.get("depth")))
-            ),
-            methods=get,
+        *(
+            Route(f"{base}/{name}", _read(partial(find, venue), write_numbers), methods=get)
+            for name, find in QUESTIONS.items()
+            for base in (("/v2", "/archive/v2") if name in ARCHIVED else ("/v2",))
         ),
-        Route("/v2/apr", _read(lambda _: []), methods=get),  # of spot products, of which there are none
         Route("/simulated/order_log", _read(lambda _: list(venue.exchange.order_log)), methods=get),
         Route("/simulated/takeovers", _read(lambda _: list(venue.exchange.takeovers)), methods=get),
         Route("/simulated/faults", http.faults, methods=post),
@@ -169,7 +166,11 @@ class _Http:
         )
 
     async def edge(self, request: Request) -> Response:
-        """`/v1/edge/query`: cached reads, and pings; 400 for what is no JSON object."""
+        """`/v1/edge/query`: cached reads, and pings; parameters in the URL or in a JSON body, 400 for a body
+        that is no JSON object.
+        """
+        if request.method == "GET":
+            return _text(public.answer_edge(self._venue, request.query_params))
         try:
             params = msgspec.json.decode(await request.body(), type=dict[str, object])
         except msgspec.DecodeError as error:
@@ -217,12 +218,12 @@ class _Http:
         return await self._carried(f"archive_{name}", write(found))
 
 
-def _read(find: Callable[[QueryParams], object]) -> Endpoint:
+def _read(find: Callable[[QueryParams], object], to_text: Callable[[object], str] = write) -> Endpoint:
     """An endpoint that answers with what `find` makes of the parameters, as JSON without an envelope."""
 
     async def endpoint(request: Request) -> Response:
         try:
-            return _text(write(find(request.query_params)))
+            return _text(to_text(find(request.query_params)))
         except ExchangeRefusal as no:
             return _refusal(no)
 

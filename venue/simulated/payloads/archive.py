@@ -193,7 +193,20 @@ class Archive:
     def matches(self, query: ArchiveQuery, now_ns: int) -> dict[str, Any]:
         """`matches`: newest first, once they are `LAG_NS` old."""
         found = (match for match in reversed(self._matches) if _visible(match, query, now_ns))
-        return {"matches": [_match_json(match) for match in _first(found, query)], "txs": []}
+        shown = _first(found, query)
+        txs = {match.fill.submission_idx: match.fill for match in shown}
+        return {
+            "matches": [_match_json(match) for match in shown],
+            "txs": [
+                {
+                    "submission_idx": str(idx),
+                    "product_id": fill.product_id,
+                    "timestamp": str(fill.at_ns // 10**9),
+                    "tx": {"match_orders": {"product_id": fill.product_id}},
+                }
+                for idx, fill in txs.items()
+            ],
+        }
 
     def orders(self, query: ArchiveQuery, now_ns: int) -> dict[str, Any]:
         """`orders`: those that have traded, with their totals, newest first."""
@@ -203,7 +216,10 @@ class Archive:
             for digest in digests
         )
         return {
-            "orders": [_order_json(match) for match in _first((mine[-1] for mine in visible if mine), query)]
+            "orders": [
+                _order_json(match, self._by_digest[match.fill.digest][0].fill)
+                for match in _first((mine[-1] for mine in visible if mine), query)
+            ]
         }
 
 
@@ -275,7 +291,7 @@ def _balance_json(moved: BalanceMoved, amount: int, quote: int) -> dict[str, Any
     return {"perp": {"product_id": moved.product_id, "balance": balance}}
 
 
-def _order_json(match: _Match) -> dict[str, Any]:
+def _order_json(match: _Match, first: Filled) -> dict[str, Any]:
     fill, order = match.fill, match.order
     return {
         "digest": fill.digest,
@@ -291,6 +307,8 @@ def _order_json(match: _Match) -> dict[str, Any]:
         "quote_filled": str(match.quote),
         "fee": str(match.fee),
         "builder_fee": str(match.builder_fee),
+        "first_fill_timestamp": str(first.at_ns // 10**9),
+        "last_fill_timestamp": str(fill.at_ns // 10**9),
         "timestamp": str(fill.at_ns // 10**9),
         "isolated": fill.isolated,
     }
