@@ -45,8 +45,8 @@ class MoneyEvent(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class MoneyRead(msgspec.Struct, frozen=True, omit_defaults=True):
-    """supervisor's inquiry -> ledger: the archive's answer to "what moved money after `after`?". Complete
-    up to `through`.
+    """supervisor's reconciliation -> ledger: the archive's answer to "what moved money after `after`?".
+    Complete up to `through`.
     """
 
     eth: int
@@ -66,8 +66,8 @@ class MoneyRead(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class MoneyAsk(msgspec.Struct, frozen=True):
-    """ledger -> supervisor's inquiry, inside `Held`: from where on the archive is to be asked, and whether
-    that is due now.
+    """ledger -> supervisor's reconciliation, inside `Held`: from where on the archive is to be asked, and
+    whether that is due now.
     """
 
     due: bool = True

@@ -42,8 +42,8 @@ async def answering(
     stack: AsyncExitStack, settings: Settings, here: Access, seed: int, observe: Observe
 ) -> AnsweredVenue:
     """A venue that answers. A busy one is asked again for `BUSY_S`; any that does not answer for
-    `venue_patience`, while our fills say that something is open there: who could close it must not give up at
-    the door. Raises `VenueError`.
+    `venue_patience`, while our fills say that something is open there: who could close it must not give up
+    before it has begun. Raises `VenueError`.
     """
     began_s = said_s = trio.current_time()
     said_s -= SAID_S

@@ -26,7 +26,7 @@ from tests.machine.test_escape_and_recovery import (
     opened,
     until_open,
 )
-from tests.machine.test_strangers import ETH, SOL, by_hand, reported
+from tests.machine.test_third_party import ETH, SOL, by_hand, reported
 from venue.simulated.faults.incidents import LiquidateNow
 from venue.simulated.faults.order_faults import Faults, Refuse
 

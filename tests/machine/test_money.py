@@ -16,7 +16,7 @@ from messages.units import Ms, Quote
 from tests.endings.outcomes import LATE_MS, OUTCOMES, StruckOrder, together
 from tests.machine.bench import Bench, bench
 from tests.machine.test_escape_and_recovery import escaped
-from tests.machine.test_strangers import SOL, by_hand
+from tests.machine.test_third_party import SOL, by_hand
 from tests.thinned import thinned
 from venue.simulated.engine.order_log import LoggedOrder
 from venue.simulated.faults.incidents import (

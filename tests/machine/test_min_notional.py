@@ -16,7 +16,7 @@ from messages.units import ONE, Base, Ms, Price, Quote
 from tests.machine.audit import Heard, Written, faults, judged
 from tests.machine.bench import Bench, bench
 from tests.machine.test_escape_and_recovery import FLAT, HOURS, escaped, interrupted, messages_of, opened
-from tests.machine.test_strangers import by_hand
+from tests.machine.test_third_party import by_hand
 from venue.simulated.engine.rules import VenueOptions
 from venue.simulated.faults.order_faults import Faults, Refuse, Thin
 

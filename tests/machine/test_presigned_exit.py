@@ -1,4 +1,4 @@
-"""The way out of an open pair is on disk while it is open, and not while it is being closed."""
+"""An open pair's exit, signed in advance, is on disk while it is open, and not while it is being closed."""
 
 import os
 from pathlib import Path

@@ -355,7 +355,7 @@ WORST = {(ETH, 1): "2800", (ETH, -1): "2700", (SOL, 1): "120", (SOL, -1): "110"}
 async def test_a_hand_at_any_moment_gets_what_it_did_and_nothing_of_it_is_touched(
     autojump_clock: MockClock, tmp_path: Path, nursery: trio.Nursery, seed: int
 ) -> None:
-    """Repeat one with: pytest tests/machine/test_strangers.py -k 'hand_at_any_moment and [SEED]'."""
+    """Repeat one with: pytest tests/machine/test_third_party.py -k 'hand_at_any_moment and [SEED]'."""
     seed_trio(seed)
     chance = random.Random(f"hand {seed}")
     product, sign = chance.choice((ETH, SOL)), chance.choice((1, -1))
