@@ -93,7 +93,7 @@ def _price(flag: str, text: str) -> Price:
 
 
 def _span(text: str) -> Bps:
-    """How far around the prices of now a sweep reaches. Raises `ConfigError`."""
+    """How far around the present prices a sweep reaches. Raises `ConfigError`."""
     span: Bps = typed_value("--sweep", text, Percent, Bps(ONE), NOTHING)
     if not 0 < span <= SPAN_MOST:
         message = f'--sweep: "{text}" is not above 0 % and at most {Percent.write(SPAN_MOST)}'

@@ -1,7 +1,7 @@
 """What a cycle costs by cause, entered and exited at the books of one moment.
 
     fees       taker fee x what both orders of a leg trade, in and out
-    spread     amount x (best ask - best bid): half of it is paid on the way in, half on the way out
+    spread     amount x (best ask - best bid): half of it is paid at entry, half at exit
     slippage   what the orders pay beyond the best price, because they take more than stands there
 
 So spread and slippage of a leg together are what buying and selling its amount in these books loses. The
