@@ -122,6 +122,10 @@ class LegQuote(msgspec.Struct, frozen=True):
     """As the exchange spells it; `TradingStatus` has the documented ones, and an unknown one counts as not
     live.
     """
+    behind_ms: Ms = Ms(0)
+    """How old the newest batch of this product's feed was when it was read: far beyond the usual, more comes
+    than can be read. Counts until the feed is in time again, whatever a snapshot has proven meanwhile.
+    """
 
     @property
     def mid(self) -> Price:

@@ -394,6 +394,12 @@ class EventStream(Protocol[E_co]):
         """Ends by `Unreachable`, once the connection is lost and all that had arrived is taken."""
         ...
 
+    async def batch(self) -> Sequence[E_co]:
+        """All that arrived together with the next event, which nobody has taken yet: at least that one, and
+        some tens at most, oldest first. Raises `Unreachable` where the iteration ends.
+        """
+        ...
+
 
 MarketEvent = BookDelta
 """What a market stream yields."""

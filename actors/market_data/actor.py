@@ -6,11 +6,15 @@ counts from the last moment it was *proven*: by an event, or, when a product has
 `max_quote_age`, by a snapshot that equals it. A snapshot that differs means that the feed has frozen: the
 book starts over from the snapshot, and the log says so.
 
+A flood costs no more than it must: batches that have arrived together are all applied, in order and each
+with its place in the chain checked, and then published once. When even that is too slow the newest batch read
+is an old one, and how old is published with the book.
+
 A lost connection is handled in here; only a defect gets out.
 """
 
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 import trio
@@ -65,15 +69,21 @@ class MarketState(msgspec.Struct):
         ids = (rules.eth.product_id, rules.sol.product_id)
         return cls({product: LocalBook(product) for product in ids}, rules, wanted=set(ids))
 
-    def take(self, delta: BookDelta) -> bool:
-        """Apply one batch; True when there may be something new to publish."""
-        book = self.books.get(delta.product_id)
-        if book is None:  # a batch of a product that nobody asked for
-            return False
-        result = book.apply(delta)
-        if result == "gap":
-            self.wanted.add(delta.product_id)
-        return result == "applied"
+    def take(self, deltas: Iterable[BookDelta], now_ms: int) -> bool:
+        """Apply batches in their order, received at venue time `now_ms`; True when there may be something
+        new to publish.
+        """
+        news = False
+        for delta in deltas:
+            book = self.books.get(delta.product_id)
+            if book is None:  # a batch of a product that nobody asked for
+                continue
+            result = book.apply(delta)
+            if result == "gap":
+                self.wanted.add(delta.product_id)
+            news = news or result == "applied"
+            book.heard(delta, now_ms)
+        return news
 
     def take_rules(self, read: VenueRules, read_ms: int) -> bool:
         """Go by other rules from now on, asked for at venue time `read_ms`; True when anything but an oracle
@@ -115,7 +125,9 @@ class MarketState(msgspec.Struct):
     def _leg(self, product: ProductRules) -> LegQuote:
         book = self.books[product.product_id]
         bids, asks = book.levels()
-        return LegQuote(product.product_id, bids, asks, book.proven_ms, product.oracle, product.status)
+        return LegQuote(
+            product.product_id, bids, asks, book.proven_ms, product.oracle, product.status, book.behind_ms
+        )
 
 
 def _identity(rules: VenueRules) -> tuple[int, str, int, int]:
@@ -165,8 +177,9 @@ class Feed(msgspec.Struct, frozen=True):
                     self.pulse.inbox = events
                     streak.up(trio.current_time())
                     await self.resync()
-                    async for delta in events:
-                        if self.market.take(delta):
+                    while True:
+                        # Sizing looks at the newest only: what has arrived together is published once.
+                        if self.market.take(await events.batch(), self.clock.now_ms()):
                             self.publish()
                         await self.resync()
             except VenueError as error:
@@ -196,8 +209,9 @@ class Feed(msgspec.Struct, frozen=True):
     async def prove(self) -> None:
         """Products silent for half of `max_quote_age` are compared with a snapshot."""
         for product, book in self.market.books.items():
-            silent_ms = self.clock.now_ms() - book.proven_ms
-            if not book.usable or silent_ms < self.settings.max_quote_age // 2:
+            now_ms = self.clock.now_ms()
+            silent = now_ms - book.heard_ms >= BATCH_GRACE_S * 1000
+            if not (book.usable and silent and now_ms - book.proven_ms >= self.settings.max_quote_age // 2):
                 continue
             before = book.proven_ns
             snapshot = await self.venue.reads.book(product)
@@ -211,6 +225,7 @@ class Feed(msgspec.Struct, frozen=True):
                 if book.proven_ns != before or product in self.market.wanted:
                     continue
                 await self.read_anew(product)
+                book.behind_ms = Ms(0)
                 self.note(
                     "warning",
                     f"product {product}: the feed was silent while the book moved; started over from a"
@@ -221,15 +236,23 @@ class Feed(msgspec.Struct, frozen=True):
     async def doubt(self) -> None:
         """Books that no snapshot would prove as they are start over from one, again and again; it is told
         once until they are right.
+
+        So does the book of a feed that is behind: what is held is left, and judged, at prices of about now.
+        It counts as stale all the same, until the feed has caught up (`LegQuote.behind_ms`).
         """
         for product, book in self.market.books.items():
             ahead_ms = book.proven_ms - self.clock.now_ms()
-            sound = book.usable and ahead_ms <= self.settings.max_clock_skew
-            if sound or product in self.market.wanted:  # a wanted one starts over anyway
+            if not book.usable:
+                problem = "the book is crossed or has an empty side"
+            elif ahead_ms > self.settings.max_clock_skew:
+                problem = f"the book is {ahead_ms} ms ahead of our clock"
+            elif book.behind_ms > self.settings.max_quote_age:
+                problem = f"the feed is {book.behind_ms} ms behind, more comes than can be read"
+            else:
+                problem = ""
+            if not problem or product in self.market.wanted:  # a wanted one starts over anyway
                 self.market.doubted.discard(product)
                 continue
-            ahead, crossed = f"{ahead_ms} ms ahead of our clock", "crossed or has an empty side"
-            problem = f"the book is {ahead if book.usable else crossed}"
             await self.read_anew(product)
             if product not in self.market.doubted:
                 self.market.doubted.add(product)

@@ -5,11 +5,12 @@ phantom spread (lesson R8). So: take a snapshot, apply what is newer, and check 
 before it. The chain is checked from the last batch *received*, dropped ones included.
 """
 
-from collections.abc import Iterable, Mapping
+from bisect import bisect_left, insort
+from collections.abc import Iterable
 from typing import Literal
 
 from messages.market import BookDelta, BookSnapshot, Level
-from messages.units import Base, Ms, Ns, Price
+from messages.units import Ms, Ns
 
 LEVELS_SHOWN = 40
 """Levels of each side that a quote carries; a snapshot has at most 100."""
@@ -18,13 +19,62 @@ LEVELS_KEPT = 400
 """Levels of each side remembered; the far ones go first, so that a long run does not grow (lesson R16)."""
 
 
+class _Side:
+    """One side of a book: its levels by price, and its prices in order.
+
+    The order is kept and not made anew for every quote, and the levels are those that came, so that what is
+    shown costs as much as it has changed.
+    """
+
+    def __init__(self, *, dearest_first: bool) -> None:
+        self._dearest_first = dearest_first
+        self._levels: dict[int, Level] = {}
+        self._prices: list[int] = []
+        """Cheapest first, on both sides."""
+        self._shown: tuple[Level, ...] | None = ()
+        """What `shown` answered last; None once something has changed."""
+
+    def __len__(self) -> int:
+        return len(self._prices)
+
+    @property
+    def best(self) -> int:
+        """The best price, x18. Raises `IndexError` for a side without levels."""
+        return self._prices[-1 if self._dearest_first else 0]
+
+    def change(self, levels: Iterable[Level]) -> None:
+        """Set each level's amount; 0 deletes it. Of too many the far half goes."""
+        for level in levels:
+            price = level.price
+            if level.amount == 0:
+                if self._levels.pop(price, None) is not None:
+                    del self._prices[bisect_left(self._prices, price)]
+            else:
+                if price not in self._levels:
+                    insort(self._prices, price)
+                self._levels[price] = level
+            self._shown = None
+        if len(self._prices) > LEVELS_KEPT:
+            kept = LEVELS_KEPT // 2
+            self._prices = self._prices[-kept:] if self._dearest_first else self._prices[:kept]
+            self._levels = {price: self._levels[price] for price in self._prices}
+
+    def shown(self) -> tuple[Level, ...]:
+        """Best first, `LEVELS_SHOWN` at most; the very same tuple until something changes."""
+        if self._shown is None:
+            prices = (
+                self._prices[: -LEVELS_SHOWN - 1 : -1] if self._dearest_first else self._prices[:LEVELS_SHOWN]
+            )
+            self._shown = tuple(map(self._levels.__getitem__, prices))
+        return self._shown
+
+
 class LocalBook:
     """One product's book. Not usable before the first snapshot, after a gap, or while crossed."""
 
     def __init__(self, product_id: int) -> None:
         self.product_id = product_id
-        self._bids: dict[int, int] = {}
-        self._asks: dict[int, int] = {}
+        self._bids, self._asks = _Side(dearest_first=True), _Side(dearest_first=False)
         self._snapshot_ns = 0
         self._chain_ns: int | None = None
         self._usable = False
@@ -32,11 +82,15 @@ class LocalBook:
         """Venue time at which the book was last proven right."""
         self.asked_ns = 0
         """Steady time of this machine at which the snapshot was asked for that the book began from."""
+        self.heard_ms = Ms(0)
+        """Venue time at which the newest batch was received, applied or not."""
+        self.behind_ms = Ms(0)
+        """How old it was then; 0 once a silent feed's book was found to be right, or lost."""
 
     @property
     def usable(self) -> bool:
         """May somebody trade on this book: loaded, unbroken, with two sides that do not cross?"""
-        return self._usable and bool(self._bids) and bool(self._asks) and max(self._bids) < min(self._asks)
+        return self._usable and len(self._bids) > 0 < len(self._asks) and self._bids.best < self._asks.best
 
     @property
     def proven_ms(self) -> Ms:
@@ -47,12 +101,14 @@ class LocalBook:
         """The stream ended: nothing more is known, and the next batch starts a new chain."""
         self._usable = False
         self._chain_ns = None
+        self.behind_ms = Ms(0)
 
     def load(self, snapshot: BookSnapshot, asked_ns: int = 0) -> None:
         """Start over from a snapshot that was asked for at steady time `asked_ns`."""
         self.asked_ns = asked_ns
-        self._bids = {int(level.price): int(level.amount) for level in snapshot.bids}
-        self._asks = {int(level.price): int(level.amount) for level in snapshot.asks}
+        self._bids, self._asks = _Side(dearest_first=True), _Side(dearest_first=False)
+        self._bids.change(snapshot.bids)
+        self._asks.change(snapshot.asks)
         self._snapshot_ns = snapshot.at_ns
         self.proven_ns = snapshot.at_ns
         self._usable = True
@@ -68,10 +124,16 @@ class LocalBook:
             return "gap"
         if not self._usable or delta.max_ns <= self._snapshot_ns:
             return "old"
-        _change(self._bids, delta.bids)
-        _change(self._asks, delta.asks)
-        self.proven_ns = Ns(max(self.proven_ns, delta.max_ns))
+        self._bids.change(delta.bids)
+        self._asks.change(delta.asks)
+        # not the later of two: a batch from before an equal snapshot makes the book one of before it
+        self.proven_ns = delta.max_ns
         return "applied"
+
+    def heard(self, delta: BookDelta, now_ms: int) -> None:
+        """Note that `delta`, the newest batch, was received at venue time `now_ms`."""
+        self.heard_ms = Ms(now_ms)
+        self.behind_ms = Ms(max(0, now_ms - delta.max_ns // 1_000_000))
 
     def agrees(self, snapshot: BookSnapshot) -> bool:
         """Is this book what the snapshot shows, as far down as both reach?"""
@@ -79,33 +141,15 @@ class LocalBook:
         return _same(bids, snapshot.bids) and _same(asks, snapshot.asks)
 
     def proven_by(self, snapshot: BookSnapshot) -> None:
-        """An equal snapshot: the age restarts at its timestamp."""
+        """An equal snapshot of a silent feed: the age restarts at its timestamp."""
         self.proven_ns = Ns(max(self.proven_ns, snapshot.at_ns))
+        self.behind_ms = Ms(0)
 
     def levels(self) -> tuple[tuple[Level, ...], tuple[Level, ...]]:
-        """Bids and asks, best first, `LEVELS_SHOWN` of each at most."""
-        self._bids = _trimmed(self._bids, dearest_first=True)
-        self._asks = _trimmed(self._asks, dearest_first=False)
-        return _best(self._bids, dearest_first=True), _best(self._asks, dearest_first=False)
-
-
-def _change(side: dict[int, int], levels: Iterable[Level]) -> None:
-    for level in levels:
-        if level.amount == 0:
-            side.pop(int(level.price), None)
-        else:
-            side[int(level.price)] = int(level.amount)
-
-
-def _trimmed(side: dict[int, int], *, dearest_first: bool) -> dict[int, int]:
-    if len(side) <= LEVELS_KEPT:
-        return side
-    return {price: side[price] for price in sorted(side, reverse=dearest_first)[: LEVELS_KEPT // 2]}
-
-
-def _best(side: Mapping[int, int], *, dearest_first: bool) -> tuple[Level, ...]:
-    prices = sorted(side, reverse=dearest_first)[:LEVELS_SHOWN]
-    return tuple(Level(Price(price), Base(side[price])) for price in prices)
+        """Bids and asks, best first, `LEVELS_SHOWN` of each at most; the very same tuples until that side
+        changes.
+        """
+        return self._bids.shown(), self._asks.shown()
 
 
 def _same(ours: tuple[Level, ...], theirs: tuple[Level, ...]) -> bool:

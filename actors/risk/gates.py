@@ -59,6 +59,12 @@ def staleness_denial(attempt: Attempt) -> Denial | None:
         coin, age_ms, oldest_ms = _coin(name), attempt.now_ms - leg.proven_ms, settings.max_quote_age
         if leg.status != "live":
             return Denial("NOT_TRADABLE", f"{name} is {leg.status}, not live", f"{coin} is {leg.status}")
+        if leg.behind_ms > oldest_ms:
+            detail = (
+                f"the feed of {name} is {leg.behind_ms} ms behind, limit {oldest_ms} ms: more comes than can"
+                " be read"
+            )
+            return Denial("QUOTE_STALE", detail, f"{coin} feed {leg.behind_ms} ms behind")
         if age_ms > oldest_ms:
             detail = f"the book of {name} was last confirmed {age_ms} ms ago, limit {oldest_ms} ms"
             return Denial("QUOTE_STALE", detail, f"{coin} {age_ms} > {oldest_ms} ms")

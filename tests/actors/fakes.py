@@ -21,6 +21,7 @@ from messages.wire import digest
 from runtime.clock import RunClock, VenueClock
 from venue.nado.order_builder import NadoOrderBuilder
 from venue.nado.signing import Signer, subaccount_hex
+from venue.nado.socket import BATCH_MESSAGES
 from venue.protocol import ArchivedOrder, ProductRules, Reply, SignedOrder, Unreachable, VenueRules
 
 START_MS = 1_790_000_000_000
@@ -218,6 +219,12 @@ class FakeStream:
             return await self._receive.receive()
         except trio.EndOfChannel:
             raise Unreachable("cut") from None
+
+    async def batch(self) -> list[Any]:
+        batch = [await anext(self)]
+        while len(batch) < BATCH_MESSAGES and self.backlog:
+            batch.append(self._receive.receive_nowait())
+        return batch
 
 
 class FakeVenue:

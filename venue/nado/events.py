@@ -13,8 +13,9 @@ import msgspec
 
 from messages.execution import Fill, OrderUpdate, PositionChange
 from messages.market import BookDelta, Level, PublicTrade, Touch
-from messages.units import Base, Ns, Price, Quote
+from messages.units import X18_LIMIT, Base, Ns, Price, Quote
 from venue.nado.codec import (
+    MOMENT_LIMIT,
     NO_ASK,
     ControlFrameReply,
     Moment,
@@ -82,6 +83,58 @@ class _BookDepth(msgspec.Struct, frozen=True):
             bids=_levels(self.bids),
             asks=_levels(self.asks),
         )
+
+
+class _PlainBookDepth(msgspec.Struct, frozen=True):
+    """`_BookDepth` with bare integers, for a decoder that makes them of strings by itself."""
+
+    product_id: int
+    min_timestamp: int
+    max_timestamp: int
+    last_max_timestamp: int
+    bids: tuple[tuple[int, int], ...]
+    asks: tuple[tuple[int, int], ...]
+
+
+_plain_book_depth = msgspec.json.Decoder(_PlainBookDepth, strict=False)
+
+_NAMES_E = "".join(("type", "book_depth", *_PlainBookDepth.__struct_fields__)).count("e")
+"""How many letters e a book batch's names have, its type included."""
+
+
+def _plain_batch(text: str) -> BookDelta | None:
+    """What `_BookDepth` makes of `text`, at a quarter of the cost, where everything in it is as usual; None
+    where anything is not, for `_BookDepth` to say what.
+
+    msgspec reads "123" as an integer when it is not strict, and faster than Python can call a function per
+    number. But it also reads 1.0, "1.0" and "1e3", which are no numbers here (`codec`). So it reads nothing
+    that has a point or, its names apart, an exponent's letter; nor a backslash, by which names can be written
+    in other letters.
+    """
+    if "." in text or "\\" in text or "E" in text or text.count("e") != _NAMES_E:
+        return None
+    try:
+        batch = _plain_book_depth.decode(text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None
+    if not (0 < batch.min_timestamp <= batch.max_timestamp < MOMENT_LIMIT and 0 <= batch.product_id < 2**32):
+        return None
+    sides: list[tuple[Level, ...]] = []
+    for wire in (batch.bids, batch.asks):
+        levels = []
+        for price, amount in wire:
+            if not (0 < price < NO_ASK and 0 <= amount < X18_LIMIT):
+                return None
+            levels.append(Level(Price(price), Base(amount)))
+        sides.append(tuple(levels))
+    return BookDelta(
+        batch.product_id,
+        Ns(batch.min_timestamp),
+        Ns(batch.max_timestamp),
+        Ns(batch.last_max_timestamp),
+        sides[0],
+        sides[1],
+    )
 
 
 class _BestBidOffer(msgspec.Struct, frozen=True):
@@ -219,8 +272,12 @@ def _decoder(kind: type[_Event]) -> Callable[[str, str], StreamEvent]:
     return lambda text, sender: read(text, kind).message(sender)
 
 
+def _book_batch(text: str, sender: str) -> BookDelta:
+    return _plain_batch(text) or read(text, _BookDepth).message(sender)
+
+
 DECODERS: dict[str, Callable[[str, str], StreamEvent]] = {
-    "book_depth": _decoder(_BookDepth),
+    "book_depth": _book_batch,
     "best_bid_offer": _decoder(_BestBidOffer),
     "trade": _decoder(_Trade),
     "fill": _decoder(_Fill),

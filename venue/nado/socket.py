@@ -10,23 +10,30 @@ every 30 s; silence of 60 s ends the connection; the handshake, the closing, the
 its fragments, and what waits to be read are bounded. Whoever reads must read promptly: a full queue also
 delays the pongs.
 
+Messages are handed over in batches: those that one read of the stream has brought, `BATCH_MESSAGES` at most.
+Only one empty message per batch passes through trio-websocket's queue, in the batch's place in the order of
+things: it wakes the reader, ends a batch before the closing that follows it, and holds up the reading while
+the queue is full. So a flood costs a scheduler's turn per batch and not two per message, and everybody else
+has a turn after each.
+
 Whatever the far side sends, and whatever a library makes of it, is `Unreachable`, and `broken_by` is the one
 place that says so: the peer's bytes reach h11, wsproto, zlib and trio-websocket, none of which has ever had a
 complete list of what it raises.
 """
 
 import json
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
-from typing import Protocol
+from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
 import trio
 from trio_websocket import ConnectionClosed, ConnectionRejected, WebSocketConnection, WebSocketRequest
 from wsproto import ConnectionType, WSConnection
 from wsproto.connection import ConnectionState
-from wsproto.events import AcceptConnection, CloseConnection, Event, Message, RejectData, Request
+from wsproto.events import AcceptConnection, CloseConnection, Event, Message, RejectData, Request, TextMessage
 from wsproto.utilities import ProtocolError
 
 from venue.nado.deflate import BoundedDeflate
@@ -50,10 +57,16 @@ TOO_BIG = 1009
 """The close code for a message beyond the limit; we send it."""
 PROTOCOL_ERROR, POLICY = 1002, 1008
 _QUOTED = 200
-QUEUE_SIZE = 256
+BATCH_MESSAGES = 32
+"""Messages that are handed over at once, at most: a millisecond's work or two for whoever reads them, so that
+an order under way, which takes some ten turns of the scheduler, does not wait for a flood.
+"""
+BATCH_TEXT = 256 * 1024
+"""Characters after which a batch is handed over, however few its messages are."""
+QUEUE_BATCHES = 64
 QUEUE_TEXT_MAX = 2 * MESSAGE_BYTES_MAX
-"""Characters of the messages that wait to be read. Whoever reads is only a scheduler's turn behind, so
-this many are a flood.
+"""Characters of the messages that wait to be read. Reading stops at `QUEUE_BATCHES`, which are far fewer
+unless the messages are large.
 """
 FRAGMENTS_MAX = 4_096
 """Of one message; a fragment may be empty, so its size does not bound their number."""
@@ -132,9 +145,14 @@ class _Deflating(WSConnection):
         """Why nothing more is read from this connection."""
         self.waiting = 0
         """Characters of the messages that nobody has taken yet."""
+        self.arrived: deque[str] = deque()
+        """These messages, the oldest first."""
+        self._unsaid = self._unsaid_text = 0
+        """How many of them no empty message stands for yet, and their characters."""
         self._refusal_bytes = 0
-        self._fragments: list[int] = []
-        """Lengths of what has come of the message that is under way."""
+        self._fragments: list[str | bytes] = []
+        """What has come of the message that is under way."""
+        self._fragment_sizes = 0
 
     def send(self, event: Event) -> bytes:
         """As wsproto's, with the extension added to the events that negotiate it."""
@@ -148,42 +166,97 @@ class _Deflating(WSConnection):
             super().receive_data(data)
 
     def events(self) -> Generator[Event, None, None]:
-        """As wsproto's, noticing the handshake on its way. Raises `Broken` at what cannot be, and at what
-        is too much.
+        """As wsproto's, noticing the handshake on its way, with one empty message in place of a batch of
+        them. Raises `Broken` at what cannot be, and at what is too much.
         """
-        with self._noted():
-            empty_handed = 0
-            for event in super().events():
-                if isinstance(event, Request):
-                    self.request = event
-                    self.decided.set()
-                elif isinstance(event, AcceptConnection):
-                    self.accepted = True
-                    self.decided.set()
-                empty_handed += not (isinstance(event, Message) and event.message_finished)
-                self._bound(event, empty_handed)
-                yield event
-                # wsproto reports what it cannot parse as a closing, and then reads nothing more;
-                # trio-websocket would go on collecting.
-                if isinstance(event, CloseConnection) and self.state is ConnectionState.OPEN:
-                    raise Broken(event.reason or "an invalid frame", event.code)
+        try:
+            with self._noted():
+                for event in self._checked():
+                    control = not isinstance(event, Message)
+                    if self._unsaid and (
+                        control or self._unsaid >= BATCH_MESSAGES or self._unsaid_text >= BATCH_TEXT
+                    ):
+                        yield self._said()
+                    if control:
+                        yield event
+        except Broken:
+            # what had arrived before is still read
+            if self._unsaid:
+                yield self._said()
+            raise
+        if self._unsaid:
+            yield self._said()
 
-    def _bound(self, event: Event, empty_handed: int) -> None:
-        if empty_handed > EMPTY_HANDED_MAX:
-            raise Broken(f"more than {EMPTY_HANDED_MAX} frames at once without a message", POLICY)
-        if isinstance(event, RejectData):
+    def _checked(self) -> Generator[Event, None, None]:
+        """Each of wsproto's events, noted before it is passed on."""
+        empty_handed = 0
+        for event in super().events():
+            if isinstance(event, Message):
+                empty_handed += not event.message_finished
+                self._collect(event)
+            else:
+                empty_handed += 1
+                self._notice(event)
+            if empty_handed > EMPTY_HANDED_MAX:
+                raise Broken(f"more than {EMPTY_HANDED_MAX} frames at once without a message", POLICY)
+            yield event
+            # wsproto reports what it cannot parse as a closing, and then reads nothing more; trio-websocket
+            # would go on collecting.
+            if isinstance(event, CloseConnection) and self.state is ConnectionState.OPEN:
+                raise Broken(event.reason or "an invalid frame", event.code)
+
+    def taken(self) -> list[str]:
+        """The oldest messages, a batch at most. To be asked for once per empty message; none are left for one
+        when those before it have taken them.
+        """
+        batch: list[str] = []
+        text = 0
+        while self.arrived and len(batch) < BATCH_MESSAGES and text < BATCH_TEXT:
+            batch.append(self.arrived.popleft())
+            text += len(batch[-1])
+        self.waiting -= text
+        return batch
+
+    def _said(self) -> TextMessage:
+        self._unsaid = self._unsaid_text = 0
+        return TextMessage("")
+
+    def _collect(self, event: Message[Any]) -> None:
+        """Add it to the message that is under way, and to the batch once that is whole."""
+        self._fragments.append(event.data)
+        self._fragment_sizes += len(event.data)
+        if self._fragment_sizes > MESSAGE_BYTES_MAX:
+            raise Broken(f"a message of more than {MESSAGE_BYTES_MAX} bytes", TOO_BIG)
+        if len(self._fragments) > FRAGMENTS_MAX:
+            raise Broken(f"a message of more than {FRAGMENTS_MAX} fragments", TOO_BIG)
+        if not event.message_finished:
+            return
+        text = (
+            "".join(cast("list[str]", self._fragments))
+            if isinstance(event, TextMessage)
+            else b"".join(cast("list[bytes]", self._fragments)).decode("utf-8", "replace")
+        )
+        self._fragments.clear()
+        self._fragment_sizes = 0
+        self.arrived.append(text)
+        self.waiting += len(text)
+        self._unsaid += 1
+        self._unsaid_text += len(text)
+        if self.waiting > QUEUE_TEXT_MAX:
+            raise Broken(f"more than {QUEUE_TEXT_MAX} characters wait to be read", POLICY)
+
+    def _notice(self, event: Event) -> None:
+        """What the handshake says."""
+        if isinstance(event, Request):
+            self.request = event
+            self.decided.set()
+        elif isinstance(event, AcceptConnection):
+            self.accepted = True
+            self.decided.set()
+        elif isinstance(event, RejectData):
             self._refusal_bytes += len(event.data)
             if self._refusal_bytes > REFUSAL_BYTES_MAX:
                 raise Broken(f"the upgrade was refused with more than {REFUSAL_BYTES_MAX} bytes")
-        elif isinstance(event, Message):
-            self._fragments.append(len(event.data))
-            if len(self._fragments) > FRAGMENTS_MAX:
-                raise Broken(f"a message of more than {FRAGMENTS_MAX} fragments", TOO_BIG)
-            if event.message_finished:
-                self.waiting += sum(self._fragments)
-                self._fragments.clear()
-                if self.waiting > QUEUE_TEXT_MAX:
-                    raise Broken(f"more than {QUEUE_TEXT_MAX} characters wait to be read", POLICY)
 
     @contextmanager
     def _noted(self) -> Iterator[None]:
@@ -209,6 +282,8 @@ class Socket:
         self._over = ""
         self._heard_at = trio.current_time()
         self._unanswered = 0
+        self._read: deque[str] = deque()
+        """The rest of a batch, for whoever takes one message at a time."""
         self.ended = trio.Event()
         """Set when no more bytes will come or go."""
 
@@ -254,14 +329,29 @@ class Socket:
         """The next message. Raises `Unreachable` once the connection is over and everything that had
         arrived is read.
         """
+        if not self._read:
+            self._read.extend(await self.receive_batch())
+        return self._read.popleft()
+
+    async def receive_batch(self) -> list[str]:
+        """The messages that arrived together with the next one, which nobody has taken yet: between one and
+        `BATCH_MESSAGES`. Raises as `receive` does.
+        """
+        batch: list[str] = []
         try:
             with broken_by():
-                message = await self._connection.get_message()
+                while not batch:
+                    await self._connection.get_message()
+                    batch = self._wire.taken()
         except Broken as error:
             raise self.lost(error) from None
-        self._wire.waiting -= len(message)
         self._heard_at = trio.current_time()
-        return message if isinstance(message, str) else message.decode("utf-8", "replace")
+        return batch
+
+    @property
+    def unread(self) -> int:
+        """How many messages have arrived and were not taken yet."""
+        return len(self._wire.arrived) + len(self._read)
 
     def abandon(self, why: str) -> None:
         """Give the connection up now, without a closing handshake. Nothing is sent on it from here on."""
@@ -372,7 +462,7 @@ def _connection(
         wire,
         host=host,
         path=path,
-        message_queue_size=QUEUE_SIZE,
+        message_queue_size=QUEUE_BATCHES,
         max_message_size=MESSAGE_BYTES_MAX,
         receive_buffer_size=RECEIVE_BYTES,
     )

@@ -2,11 +2,14 @@
 by the first loss.
 
 There is no replay: whoever loses a stream subscribes anew and reads the state again. So nothing here
-reconnects or repairs; it says `Unreachable`. The socket is drained by a task of its own into a bounded
-buffer, because a stalled reader stops answering pings and the venue would cut it off. A reader that falls
-behind by a whole buffer loses the connection.
+reconnects or repairs; it says `Unreachable`.
+
+Frames are decoded by whoever takes the events, a batch at a time: a defect in there is that actor's, and a
+flood costs a turn of the scheduler per batch. Who takes nothing for a while lets frames wait in the socket's
+queue, and then in the network's; the connection's silence (`venue/nado/socket.py`) ends that.
 """
 
+from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -15,11 +18,13 @@ import trio
 from venue.nado import codec
 from venue.nado.counts import TroubleTally
 from venue.nado.events import StreamEvent, decode
-from venue.nado.socket import Dialer, Socket, background, open_socket
+from venue.nado.socket import Dialer, Socket, open_socket
 from venue.protocol import Refused, Unreachable
 
 BUFFER_SIZE = 4096
-"""Events. At 20 batches a second and product this is over a minute and a half."""
+"""Events that may come before the last acknowledgement. At 20 batches a second and product this is over a
+minute and a half.
+"""
 BUFFER_TEXT_MAX = 4 * 2**20
 """Characters of the frames that these events were read from; an event takes up to twenty times as much
 memory.
@@ -32,7 +37,7 @@ Stream = dict[str, object]
 
 class Subscription:
     """The events of one connection, in the order of their arrival. Raises `Unreachable` when it is over
-    and everything that came is read.
+    and everything that came is taken.
     """
 
     def __init__(self, socket: Socket, wanted: frozenset[str], sender: str, tally: TroubleTally) -> None:
@@ -40,10 +45,9 @@ class Subscription:
         self._wanted = wanted
         self._sender = sender
         self._tally = tally
-        self._send, self._receive = trio.open_memory_channel[tuple[StreamEvent, int]](BUFFER_SIZE)
+        self._events: deque[StreamEvent] = deque()
         self.waiting = 0
-        """Characters of the frames whose events nobody has taken yet."""
-        self._progress = trio.Event()
+        """Characters of the frames that were decoded since nothing waited to be taken."""
         self._refusal: codec.ControlFrameReply | None = None
         self._asked: set[int] = set()
         """Ids of the control frames that are not acknowledged yet."""
@@ -51,58 +55,52 @@ class Subscription:
 
     @property
     def backlog(self) -> int:
-        """Events that have arrived and were not taken yet."""
-        return self._receive.statistics().current_buffer_used
+        """Events that have arrived and were not taken yet; frames that nobody has looked at count as one."""
+        return len(self._events) + self._socket.unread
 
     def __aiter__(self) -> AsyncIterator[StreamEvent]:
         return self
 
     async def __anext__(self) -> StreamEvent:
-        try:
-            event, size = await self._receive.receive()
-        except trio.EndOfChannel:
-            raise self._socket.lost() from None
-        self.waiting -= size
-        return event
+        while not self._events:
+            await self._read()
+        return self._events.popleft()
 
-    async def drain(self) -> None:
-        """Read the socket until it ends: events into the buffer, answers to where `ask` waits for them."""
+    async def batch(self) -> Sequence[StreamEvent]:
+        """Everything that arrived together with the next event; one at least, the oldest first."""
+        while not self._events:
+            await self._read()
+        taken, self._events = self._events, deque()
+        return taken
+
+    async def _read(self) -> None:
+        """Take what the socket has: events to be taken from here, answers to where `ask` looks for them.
+
+        Raises `Unreachable`: the connection is over, or more waits to be taken than may.
+        """
+        if len(self._events) > BUFFER_SIZE or self.waiting > BUFFER_TEXT_MAX:
+            self._socket.abandon(f"fell behind: {self.backlog} events were not read")
         try:
-            with self._send:
-                while True:
-                    text = await self._socket.receive()
-                    self._take(decode(text, self._wanted, self._sender, self._tally), len(text))
+            texts = await self._socket.receive_batch()
         except Unreachable as error:
-            # the reader hears of it from `__anext__`, after what had arrived before
             self._tally.counts.lost += 1
             if self._socket.oversized:
                 self._tally.trouble("oversized", str(error))
-        except trio.WouldBlock:
-            self._tally.counts.lost += 1
-            self._socket.abandon(f"fell behind: {self.backlog} events were not read")
-        finally:
-            self._notify()
+            raise
+        self.waiting = (self.waiting if self._events else 0) + sum(map(len, texts))
+        for text in texts:
+            read = decode(text, self._wanted, self._sender, self._tally)
+            if isinstance(read, codec.ControlFrameReply):
+                self._answered(read)
+            elif read is not None:
+                self._events.append(read)
 
-    def _take(self, read: StreamEvent | codec.ControlFrameReply | None, size: int) -> None:
-        """An event into the buffer, an answer to where `ask` waits for it. Raises `trio.WouldBlock` when more
-        waits than may.
-        """
-        if isinstance(read, codec.ControlFrameReply):
-            if read.refusal is not None:
-                self._tally.trouble("refused", read.refusal)
-                self._refusal = read if self._asked else None
-            elif read.id is not None:
-                self._asked.discard(int(read.id))
-            self._notify()
-        elif read is not None:
-            self.waiting += size
-            if self.waiting > BUFFER_TEXT_MAX:
-                raise trio.WouldBlock
-            self._send.send_nowait((read, size))
-
-    def _notify(self) -> None:
-        progress, self._progress = self._progress, trio.Event()
-        progress.set()
+    def _answered(self, reply: codec.ControlFrameReply) -> None:
+        if reply.refusal is not None:
+            self._tally.trouble("refused", reply.refusal)
+            self._refusal = reply if self._asked else None
+        elif reply.id is not None:
+            self._asked.discard(int(reply.id))
 
     def next_id(self) -> int:
         """A request id that this connection has not used yet; the venue echoes it."""
@@ -123,9 +121,7 @@ class Subscription:
                 if self._refusal is not None:
                     code = self._refusal.error_code
                     raise Refused(None if code is None else int(code), self._refusal.refusal or "")
-                if not self._socket.open:
-                    raise self._socket.lost()
-                await self._progress.wait()
+                await self._read()
             return
         raise Unreachable(f"{self._socket.name}: no acknowledgement in {ACK_S:g} s")
 
@@ -146,9 +142,8 @@ async def subscribed(
     acknowledged before anything is subscribed.
     """
     tally.counts.attempts += 1
-    async with open_socket(url, dialer) as socket, background() as nursery:
+    async with open_socket(url, dialer) as socket:
         events = Subscription(socket, frozenset(str(stream["type"]) for stream in streams), sender, tally)
-        nursery.start_soon(events.drain)
         if authentication is not None:
             request_id = events.next_id()
             await events.ask({request_id: codec.authenticate(request_id, sender, *authentication)})

@@ -14,7 +14,7 @@ from tests.shared_data import shared
 from tests.venue.nado.wires import MemoryDialer
 from venue.nado import codec
 from venue.nado.counts import TroubleTally
-from venue.nado.socket import Socket
+from venue.nado.socket import BATCH_MESSAGES, QUEUE_BATCHES, Socket
 from venue.nado.streams import ACK_S, BUFFER_SIZE, subscribed
 from venue.protocol import Refused, Unreachable
 
@@ -214,20 +214,69 @@ async def test_account_events_on_a_market_stream_are_not_passed_on(autojump_cloc
         assert isinstance(await anext(events), BookDelta)
 
 
-async def test_a_reader_that_falls_behind_loses_the_connection_instead_of_growing_for_ever(
+def flood(events: int) -> list[str]:
+    return [delta_frame(number) for number in range(1, events + 1)]
+
+
+async def test_a_reader_that_takes_nothing_for_a_while_keeps_the_connection_and_misses_nothing(
+    autojump_clock: MockClock,
+) -> None:
+    """It reads a snapshot, in the middle of a flood. Lesson R16: what waits meanwhile is bounded, the rest
+    stays on the wire.
+    """
+    async with (
+        MemoryDialer(StreamServer(flood(10_000))) as dialer,
+        subscribed(URL, dialer, BOOKS, TroubleTally()) as events,
+    ):
+        await trio.sleep(20)
+        assert BATCH_MESSAGES <= events.backlog <= BATCH_MESSAGES * (QUEUE_BATCHES + 2)
+        seen = [await anext(events) for _ in range(10_000)]
+        assert [event.max_ns for event in seen if isinstance(event, BookDelta)] == [*range(1, 10_001)]
+
+
+async def test_a_reader_that_takes_nothing_for_good_loses_the_connection(autojump_clock: MockClock) -> None:
+    async with (
+        MemoryDialer(StreamServer(flood(10_000))) as dialer,
+        subscribed(URL, dialer, BOOKS, TroubleTally()) as events,
+    ):
+        await trio.sleep(100)
+        with pytest.raises(Unreachable, match="nothing received for 60 s"):
+            async for _ in events:
+                pass
+
+
+async def test_a_flood_before_the_acknowledgement_is_kept_up_to_a_number_of_events(
     autojump_clock: MockClock,
 ) -> None:
     """Lesson R16: every queue is bounded."""
-    flood = [delta_frame(number) for number in range(1, BUFFER_SIZE + 200)]
+
+    async def session(socket: Socket) -> None:
+        await socket.receive()
+        for text in flood(3 * BUFFER_SIZE):
+            await socket.send(text)
+        await trio.sleep_forever()
+
+    async with MemoryDialer(session) as dialer:
+        with pytest.raises(Unreachable, match=r"fell behind: \d+ events"):
+            async with subscribed(URL, dialer, BOOKS, TroubleTally()):
+                raise AssertionError("entered")
+
+
+async def test_what_arrives_together_is_taken_together_in_order_and_never_too_much_of_it(
+    autojump_clock: MockClock,
+) -> None:
     async with (
-        MemoryDialer(StreamServer(flood)) as dialer,
+        MemoryDialer(StreamServer(flood(200))) as dialer,
         subscribed(URL, dialer, BOOKS, TroubleTally()) as events,
     ):
         await trio.sleep(1)
-        seen = [await anext(events) for _ in range(BUFFER_SIZE)]
-        assert all(isinstance(event, BookDelta) for event in seen)
-        with pytest.raises(Unreachable, match="fell behind"):
-            await anext(events)
+        batches: list[list[int]] = []
+        while sum(map(len, batches)) < 200:
+            batch = await events.batch()
+            batches.append([event.max_ns for event in batch if isinstance(event, BookDelta)])
+        assert [number for batch in batches for number in batch] == [*range(1, 201)]
+        assert max(map(len, batches)) <= BATCH_MESSAGES
+        assert len(batches) < 20
 
 
 async def test_a_silent_stream_is_unreachable_after_a_minute(autojump_clock: MockClock) -> None:

@@ -141,8 +141,9 @@ async def test_what_could_not_be_read_is_told_at_once_and_every_connection_sums_
     nado, notes = Nado(), list[Any]()
     nado.after = ["garbage"]
     async with venue_at(nado, notes=notes) as venue:
-        async with venue.market_events([4]):
-            await trio.sleep(0.1)
+        async with venue.market_events([4]) as events:
+            with trio.move_on_after(0.1):
+                await events.batch()
             assert [(note.source, note.level) for note in notes] == [("market stream", "warning")]
             assert "unreadable" in notes[0].text
         async with venue.market_events([4]):
