@@ -337,7 +337,8 @@ class Socket:
         """The messages that arrived together with the next one, which nobody has taken yet: between one and
         `BATCH_MESSAGES`. Raises as `receive` does.
         """
-        batch: list[str] = []
+        batch = list(self._read)
+        self._read.clear()
         try:
             with broken_by():
                 while not batch:

@@ -7,8 +7,9 @@ import pytest
 import trio
 
 from actors.market_data import actor as market_data
-from actors.market_data.actor import Feed, MarketState
-from actors.market_data.local_book import LEVELS_KEPT, LocalBook
+from actors.market_data.actor import DOUBT_EVERY_S, Feed, MarketState
+from actors.market_data.local_book import LEVELS_KEPT, LEVELS_SHOWN, LocalBook
+from actors.risk.may_enter import entry_denial
 from messages.lifecycle import Note
 from messages.market import BookDelta, BookSnapshot, Level, PairQuote
 from messages.settings import Settings
@@ -395,3 +396,124 @@ async def test_a_side_that_stays_empty_is_read_anew_every_second_and_told_once(
     bench.set_books(60_000)
     await trio.sleep(1.1)
     assert bench.quote().eth.bids[0].price == Price.of("2756.8")
+
+
+def test_batches_that_arrive_together_are_one_quote_and_none_of_them_is_left_out() -> None:
+    market = MarketState.of(RULES)
+    market.books[4].load(ETH_BOOK)
+    market.books[8].load(SOL_BOOK)
+    together = [
+        delta(4, START_MS + step, START_MS + step - 1, [(f"{2756 - step / 10:.1f}", f"{step}")])
+        for step in range(1, 6)
+    ]
+    assert market.take(together, START_MS + 10)
+    shown = market.books[4].levels()[0]
+    assert [level.amount for level in shown[2:]] == [Base.of(amount) for amount in range(1, 6)]
+    assert market.books[4].behind_ms == 5
+
+
+def test_a_gap_among_batches_that_arrive_together_is_a_gap() -> None:
+    market = MarketState.of(RULES)
+    for product, book in ((4, ETH_BOOK), (8, SOL_BOOK)):
+        market.books[product].load(book)
+    market.wanted.clear()
+    missing = [delta(4, START_MS + at, START_MS + last) for at, last in ((1, 0), (3, 2), (4, 3))]
+    market.take([*missing, delta(8, START_MS + 2, START_MS + 1)], START_MS + 5)
+    assert market.wanted == {4}
+    assert market.quote(START_MS + 5) is None
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_a_book_shows_is_what_a_plain_table_of_its_levels_would_show(seed: int) -> None:
+    """Against a dictionary sorted anew each time. Again: pytest -k plain_table."""
+    chance = seeded(seed)
+    book = LocalBook(4)
+    book.load(BookSnapshot(4, Ns(1), (), ()))
+    plain: dict[bool, dict[int, int]] = {True: {}, False: {}}
+    for step in range(2, 1_500):
+        sides = []
+        for is_bid in (True, False):
+            changed = {}
+            for _ in range(chance.randrange(4)):
+                price = chance.randrange(1, 800)
+                changed[price] = chance.choice((0, 0, chance.randrange(1, 9)))
+            plain[is_bid] |= changed
+            plain[is_bid] = {price: amount for price, amount in plain[is_bid].items() if amount}
+            if len(plain[is_bid]) > LEVELS_KEPT:
+                kept = sorted(plain[is_bid], reverse=is_bid)[: LEVELS_KEPT // 2]
+                plain[is_bid] = {price: plain[is_bid][price] for price in kept}
+            sides.append(tuple(Level(Price(price), Base(amount)) for price, amount in changed.items()))
+        before = book.levels()
+        book.apply(BookDelta(4, Ns(step), Ns(step), Ns(step - 1), *sides))
+        for side, is_bid in enumerate((True, False)):
+            wanted = sorted(plain[is_bid], reverse=is_bid)[:LEVELS_SHOWN]
+            shown = book.levels()[side]
+            assert [(level.price, level.amount) for level in shown] == [
+                (price, plain[is_bid][price]) for price in wanted
+            ], f"seed {seed}, step {step}"
+            assert sides[side] or shown is before[side], "a side that has not changed is the same tuple"
+
+
+def test_a_batch_from_before_an_equal_snapshot_makes_the_book_as_old_as_the_batch() -> None:
+    """A level went and came back, and the snapshot was of after that: what it proved is over with the first
+    of the two batches.
+    """
+    book = loaded()
+    book.proven_by(msgspec.structs.replace(ETH_BOOK, at_ns=Ns((START_MS + 900) * 1_000_000)))
+    assert book.proven_ms == START_MS + 900
+    book.apply(delta(4, START_MS + 100, START_MS, [("2756.8", "0")]))
+    assert book.proven_ms == START_MS + 100
+    book.apply(delta(4, START_MS + 1000, START_MS + 100, [("2756.8", "3")]))
+    assert book.proven_ms == START_MS + 1000
+
+
+async def late_feed(bench: MarketDataBench, late_ms: int, until_s: float) -> None:
+    """A batch of each product every 20 ms, each as old as this when it comes."""
+    last = START_MS
+    while trio.current_time() < until_s:
+        at = max(last + 1, bench.clock.now_ms() - late_ms)
+        for product, price in ((4, "2756.8"), (8, "115.86")):
+            bench.venue.send(delta(product, at, last, [(price, str(1 + at % 7))]))
+        last = at
+        await trio.sleep(0.02)
+
+
+async def test_a_feed_that_is_behind_counts_as_stale_although_snapshots_keep_its_book_young(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    """More comes than can be read. What is held must be left at prices of about now, and nothing entered."""
+    bench = MarketDataBench()
+    nursery.start_soon(keep_books_current, bench)
+    await nursery.start(bench.run)
+    nursery.start_soon(late_feed, bench, 3_000, 9)
+    await trio.sleep(4)
+    for _ in range(20):
+        await trio.sleep(0.2)
+        assert max(bench.ages()) <= 1_000 * DOUBT_EVERY_S + 100
+        now_ms = bench.clock.now_ms()
+        denial = entry_denial(bench.quote(), now_ms, Settings(), Base.of("0.01"), Base.of("-0.1"))
+        assert denial is not None
+        assert denial.code == "QUOTE_STALE"
+        assert "ms behind, limit 1000 ms: more comes than can be read" in denial.detail
+    told = [note.text for note in bench.notes if isinstance(note, Note)]
+    assert len([text for text in told if "behind, more comes than can be read" in text]) == 2, told
+    await trio.sleep(3)
+    assert (bench.quote().eth.behind_ms, bench.quote().sol.behind_ms) == (0, 0), (
+        "silence was found to be right"
+    )
+
+
+async def test_a_feed_that_is_late_and_flows_is_not_taken_for_a_silent_one(
+    autojump_clock: trio.testing.MockClock, nursery: trio.Nursery
+) -> None:
+    """Its book is old, but snapshots would cost time that it lacks, and prove nothing."""
+    bench = MarketDataBench()
+    nursery.start_soon(keep_books_current, bench)
+    await nursery.start(bench.run)
+    await trio.sleep(1)
+    nursery.start_soon(late_feed, bench, 700, 60)
+    await trio.sleep(1)
+    before = len(bench.venue.asked)
+    await trio.sleep(5)
+    assert len(bench.venue.asked) == before
+    assert 600 < max(bench.ages()) < 800

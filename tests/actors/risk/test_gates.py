@@ -57,6 +57,18 @@ def test_a_book_as_old_as_allowed_passes_and_a_millisecond_more_is_stale(name: s
 
 
 @pytest.mark.parametrize(("name", "product"), [("eth", "ETH-PERP"), ("sol", "SOL-PERP")])
+def test_a_feed_as_late_as_a_book_may_be_old_passes_and_a_millisecond_more_is_stale(
+    name: str, product: str
+) -> None:
+    assert entry_denial(leg(name, behind_ms=Ms(1000)), NOW, SETTINGS, ETH, SOL) is None
+    assert denied(leg(name, behind_ms=Ms(1001))) == Denial(
+        "QUOTE_STALE",
+        f"the feed of {product} is 1001 ms behind, limit 1000 ms: more comes than can be read",
+        f"{product[:3]} feed 1001 ms behind",
+    )
+
+
+@pytest.mark.parametrize(("name", "product"), [("eth", "ETH-PERP"), ("sol", "SOL-PERP")])
 def test_a_book_ahead_of_our_clock_by_more_than_the_clock_may_be_off_is_stale(
     name: str, product: str
 ) -> None:

@@ -14,6 +14,7 @@ from tests.venue.nado.wires import MemoryDialer
 from venue.nado.socket import (
     NO_DEFLATE,
     PING_EVERY_S,
+    RECEIVE_BYTES,
     SILENCE_S,
     Socket,
     TcpDialer,
@@ -54,6 +55,45 @@ async def test_both_sides_agree_on_deflate_and_texts_cross_unchanged(autojump_cl
             await socket.send(text)
             assert await socket.receive() == text
         assert sides == [socket.compressed] == [True]
+
+
+async def test_while_a_flood_of_one_read_is_worked_through_everybody_else_has_turns(
+    autojump_clock: MockClock,
+) -> None:
+    """An order takes some ten turns of the scheduler from its plan to its bytes."""
+    count, turns = 3_000, 0
+    one_read = b"\x81\x02{}" * count
+
+    async def others() -> None:
+        nonlocal turns
+        while True:
+            await trio.lowlevel.checkpoint()
+            turns += 1
+
+    async with MemoryDialer(drain) as dialer, open_socket(URL, dialer) as socket, background() as nursery:
+        assert len(one_read) < RECEIVE_BYTES
+        await dialer.inject(one_read)
+        nursery.start_soon(others)
+        read = 0
+        while read < count:
+            batch = await socket.receive_batch()
+            assert 0 < len(batch) <= 50
+            read += len(batch)
+        assert turns >= count // 50
+
+
+async def test_messages_before_a_closing_are_read_one_by_one_or_together_and_then_it_is_over(
+    autojump_clock: MockClock,
+) -> None:
+    closing = b"\x81\x02{}" * 40 + b"\x88\x02\x03\xe8"
+    async with MemoryDialer(drain) as dialer, open_socket(URL, dialer) as socket:
+        await dialer.inject(closing)
+        read = [await socket.receive()]
+        while len(read) < 40:
+            read += await socket.receive_batch()
+        assert read == ["{}"] * 40
+        with pytest.raises(Unreachable, match="closed: 1000"):
+            await socket.receive_batch()
 
 
 async def test_compressed_bytes_are_fewer_than_the_text(autojump_clock: MockClock) -> None:
