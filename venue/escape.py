@@ -211,8 +211,15 @@ class _Escape:
             await self._read()
             if self.mistimed:
                 await outlive(self._ask_time, lambda why: self._note(f"the venue's clock: {why}"))
-            if self._done() or self._rest_stays():
+            if self._done():
                 return True
+            left = self._left()
+            if left is not None and self.reread and self._settled():
+                fits = on_the_steps(*left, self.rules)
+                # all that is left is under the venue's steps, by rules read here, and no order of ours is
+                # under way: another round is no help
+                if not (fits.eth or fits.sol):
+                    return True
             # before anything is closed: an order of ours that rests could trade beside the closing one
             await outlive(self._cancel_ours, lambda why: self._note(f"cancelling: {why}"))
             may = await outlive(self._may_close, lambda why: self._note(f"can the legs be traded? {why}"))
@@ -358,16 +365,6 @@ class _Escape:
             self._known(), self.rules, self.context.settings.limits.min_liquidation_move
         )
         return closing(*left, self.rules, refused=self.refused, urgent=urgent)
-
-    def _rest_stays(self) -> bool:
-        """Is all that is left under the venue's steps, by rules read in here, and no order of ours under
-        way? Then another round is no help.
-        """
-        left = self._left()
-        if left is None or not self.reread or not self._settled():
-            return False
-        fits = on_the_steps(*left, self.rules)
-        return not (fits.eth or fits.sol)
 
     async def _close(self, wires: dict[Leg, KeptWire]) -> None:
         part = self._part(self._left() or (Base(0), Base(0)))

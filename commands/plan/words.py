@@ -102,7 +102,9 @@ def _direction(each: DirectionPlan, settings: Settings, basis: Basis) -> Iterato
     else:
         yield from _cost(each.cost, settings)
     if each.margin is not None:
-        yield "margin", _margin(each.margin, basis.held.initial_health)
+        has = basis.held.initial_health
+        there = "the account's is not known" if has is None else f"{usd(has)} there"
+        yield "margin", f"{usd_up(each.margin)} USDT0 needed, {there}"
     yield "liquidation", _liquidation(each.liquidation, settings)
 
 
@@ -144,11 +146,6 @@ def _cost(cost: CycleCost, settings: Settings) -> Iterator[tuple[str, str]]:
     per_million = fixed(Quote(cost.total * 10**6 * ONE // cost.traded), 0)
     share = f"{bps(cost.bps(cost.total))} of the {usd(cost.traded)} USD that its four orders trade"
     yield "", f"{share}, {per_million} USD per 1M"
-
-
-def _margin(needs: Quote, has: Quote | None) -> str:
-    there = "the account's is not known" if has is None else f"{usd(has)} there"
-    return f"{usd_up(needs)} USDT0 needed, {there}"
 
 
 def _liquidation(move: Rate | None, settings: Settings) -> str:

@@ -108,11 +108,19 @@ class RunLedger(msgspec.Struct, frozen=True):
         path = self.file.path
         try:
             self.file.store(0).close()
-        except (OtherIdentity, BrokenChain, sqlite3.Error) as error:
-            if own_venue and not (isinstance(error, OtherIdentity) and self._outlives()):
-                self._archive()
-            elif isinstance(error, OtherIdentity):
+        except OtherIdentity:
+            if not own_venue:
                 raise
+            word = ledger_evidence(path, None, None)
+            simulated = word.opened is not None and word.opened.venue.partition(":")[0] == SIMULATED
+            held = word.held is not None and word.held.phase != "flat"
+            # of a venue that is still there when its run is gone, or with real money: no demo's to put away
+            if not word.child and (held or not simulated):
+                raise
+            self._archive()
+        except (BrokenChain, sqlite3.Error) as error:
+            if own_venue:
+                self._archive()
             elif isinstance(error, sqlite3.Error):
                 try:
                     busy = held_by(path) is not None
@@ -127,11 +135,3 @@ class RunLedger(msgspec.Struct, frozen=True):
         self.file.store(0).close()
         text = f"a new simulated venue: the files of the previous one are in {folder}"
         Notes(self.observe, self.known.clock, "run")("info", text)
-
-    def _outlives(self) -> bool:
-        """Is this the ledger of a venue that is still there when its run is gone, or was real money in it?
-        Then it is no demo's to put away.
-        """
-        word = ledger_evidence(self.file.path, None, None)
-        simulated = word.opened is not None and word.opened.venue.partition(":")[0] == SIMULATED
-        return not word.child and (not simulated or (word.held is not None and word.held.phase != "flat"))

@@ -15,7 +15,6 @@ import trio
 from messages.units import Ms, Ns, Price, Quote
 from runtime.clock import Clock
 from venue.simulated.admission import Admission
-from venue.simulated.engine.book import Resting
 from venue.simulated.engine.candles import Candles
 from venue.simulated.engine.events import BalanceMoved, Filled, FundingCharged, Traded
 from venue.simulated.engine.exchange import Exchange, Extras
@@ -222,7 +221,7 @@ class SimulatedVenue:
                 with trio.CancelScope(shield=True):
                     await trio.sleep(staged.late_ms / 1000)
             resting = self.exchange.arrive(order, digest, signer, self.now_ns(), extras)
-            if self._waits(resting):
+            if self.exchange.waits_at_bump(resting):
                 with trio.CancelScope(shield=True):  # only 30 ms, so no end of the run waits for it
                     await trio.sleep(TAKER_DELAY_S)
             if staged.forget:
@@ -240,14 +239,6 @@ class SimulatedVenue:
         if "during" in staged.cuts:
             raise AnswerTruncated(digest)
         return digest
-
-    def _waits(self, order: Resting) -> bool:
-        """Does the order wait at the speed bump?"""
-        if order.terms.kind == "post_only":
-            return False
-        return self.exchange.options.bump == "takers" or self.exchange.markets[
-            order.order.product_id
-        ].book.crosses(order.order)
 
     # -- publishing ------------------------------------------------------------------------------------------
 

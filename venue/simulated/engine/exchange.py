@@ -169,6 +169,15 @@ class Exchange(Matching):
                 raise extras.staged
         return waiting
 
+    def waits_at_bump(self, order: Resting) -> bool:
+        """Does `TAKER_DELAY_S` pass before the order is matched? By the options for every order that may
+        take, or for those that would now.
+        """
+        if order.terms.kind == "post_only":
+            return False
+        book = self.markets[order.order.product_id].book
+        return self.options.bump == "takers" or book.crosses(order.order)
+
     def check_sender(self, sender: str, signer: str) -> Account:
         """The sender's account; 2028 unless its owner or linked signer signed, 2024 when it never had a
         deposit.
