@@ -14,7 +14,12 @@ import pytest
 
 from commands import cli
 from commands.output.json_keys import keys_of
-from messages.units import Rate
+from commands.plan.basis import of_prices
+from commands.plan.planned import planned as planned_at
+from commands.plan.sweep import swept
+from messages.settings import Settings
+from messages.units import Bps, Price, Quote, Rate
+from tests.commands.plan.page import PAGE, page
 from tests.live.served import KEY, OWNER, served
 from tests.live.typed import rehearse, typed, written
 from venue.simulated.venue import SimulatedVenue
@@ -260,6 +265,13 @@ def test_a_recording_that_nobody_can_read_is_named(
     assert "is missing" in planned(capsys, "--market", str(tmp_path / "monday"))[1]["error"]["message"]
 
 
+# -- what is written about it --------------------------------------------------------------------------------
+
+
+def test_the_page_is_what_comes_of_the_command() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "python -m tests.commands.plan.page"
+
+
 # -- how it looks --------------------------------------------------------------------------------------------
 
 
@@ -318,3 +330,24 @@ def test_the_sweep_counts_what_sizing_meets(capsys: pytest.CaptureFixture[str]) 
     assert shares == sorted(shares)
     assert float(rows["2000"]["worst_bps"]) <= 7.5
     assert sweep["always_from_usd"] in rows
+
+
+def test_a_pair_of_prices_counts_when_a_plan_there_is_met_in_both_directions() -> None:
+    """Moving the books of given prices is giving other prices."""
+    settings, eth, sol = Settings(target=Quote.of(200)), Price.of("2756.9"), Price.of("115.86")
+    table = swept(settings, of_prices(eth, sol, None), Bps.of(1000))
+    [row] = [row for row in table.rows if row.target == settings.target]
+    moved = [
+        [Price(price + mid * step // 100 // tick * tick) for step in range(-10, 11)]
+        for price, mid, tick in (
+            (eth, Price.of("2756.85"), Price.of("0.1")),
+            (sol, Price.of("115.865"), Price.of("0.01")),
+        )
+    ]
+    met = [
+        [each.verdict.kind == "met" for each in planned_at(settings, of_prices(one, other, None)).directions]
+        for one in moved[0]
+        for other in moved[1]
+    ]
+    assert row.met == sum(all(each) for each in met)
+    assert row.met < sum(any(each) for each in met)
