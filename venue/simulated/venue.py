@@ -10,10 +10,12 @@ A motionless market wakes nobody up, so virtual time jumps over it.
 from collections.abc import Callable
 from functools import partial
 
+import msgspec
 import trio
 
 from messages.units import Ms, Ns, Price, Quote
 from runtime.clock import Clock
+from venue.protocol import Order
 from venue.simulated.admission import Admission
 from venue.simulated.engine.candles import Candles
 from venue.simulated.engine.events import BalanceMoved, Filled, FundingCharged, Traded
@@ -197,24 +199,28 @@ class SimulatedVenue:
     # -- orders ----------------------------------------------------------------------------------------------
 
     async def place(self, body: PlaceOrder) -> str:
+        """Process one order as the wire brings it; the digest. Raises as `trade` does."""
+        order = body.to_order()
+        digest, signer = identified(order, body.signature, self.exchange.chain_id)
+        extras = Extras(
+            None if body.id is None else int(body.id), body.borrow_margin is not False, body.spot_leverage
+        )
+        return await self.trade(order, digest, signer, extras)
+
+    async def trade(self, order: Order, digest: str, signer: str, extras: Extras) -> str:
         """Process one order from its arrival to its end or rest; the digest. Raises `ExchangeRefusal`,
         `AnswerLost`, `ConnectionCut`.
 
-        What arrives here is processed to the end whatever becomes of the connection it came on.
+        What arrives here is processed to the end whatever becomes of the connection it came on. `digest` and
+        `signer` (address) are what the signature says: nothing is verified here.
         """
-        order = body.to_order()
-        digest, signer = identified(order, body.signature, self.exchange.chain_id)
         market = self.exchange.markets.get(order.product_id)
         symbol = market.product.symbol if market else ""
         staged = self._faults.next(symbol, increasing=self.exchange.would_increase(order))
         if "before" in staged.cuts:
             raise ConnectionCut
-        extras = Extras(
-            None if body.id is None else int(body.id),
-            body.borrow_margin is not False,
-            body.spot_leverage,
-            staged.refusal,
-            staged.split(market.product.step) if market else None,
+        extras = msgspec.structs.replace(
+            extras, staged=staged.refusal, split=staged.split(market.product.step) if market else None
         )
         try:
             if staged.late_ms:

@@ -212,6 +212,12 @@ class Book:
         )
         return tuple(Level(Price(price), Base(side.amount_at(price))) for price in prices)
 
+    def top(self, is_bid: bool) -> Level | None:
+        """The best level of one side; None when the side is empty."""
+        side = self.side(is_bid)
+        best = side.best()
+        return None if best is None else Level(Price(best), Base(side.amount_at(best)))
+
     def levels(self, is_bid: bool, depth: int) -> tuple[Level, ...]:
         """The best `depth` levels of one side, best first; fewer when there are no more."""
         side = self.side(is_bid)

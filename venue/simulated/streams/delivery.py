@@ -74,16 +74,16 @@ class Delivery:
 
     # -- events ----------------------------------------------------------------------------------------------
 
-    def publish(self, topics: Sequence[Topic], text: Callable[[], str]) -> None:
+    def publish(self, topics: Sequence[Topic], text: Callable[[], str], event: object = None) -> None:
         """Post one event to all listeners of `topics`. A topic's first part is the stream, its last the
-        product; None = on all products.
+        product; None = on all products. `event`: for whoever reads no text.
         """
         if not self._subscribers.has_any(topics):
             return
         stream, symbol = str(topics[0][0]), self._symbols.get(int(topics[0][-1] or 0), "")
         fault = self._events.due(lambda fault: fault.stream in {"", stream} and fault.product in {"", symbol})
         held = self._overtaken.pop(stream, [])
-        deliver = partial(self._subscribers.publish, topics, text)
+        deliver = partial(self._subscribers.publish, topics, text, event)
         match fault.how if fault else "":
             case "cut":
                 self._subscribers.publish(topics, lambda: TruncatedFrame(text()))

@@ -95,6 +95,7 @@ class Publisher:
         self._delivery.publish(
             _topics(event),
             partial(event_json, event, order_update_fills=self._exchange.options.order_update_fills),
+            event,
         )
 
     def publish_books(self) -> None:
@@ -104,7 +105,7 @@ class Publisher:
         for product_id, market in self._exchange.markets.items():
             if market.book.changed and product_id not in self._incidents.frozen:
                 self._book_changed.set()
-                bid, ask = (next(iter(market.book.levels(is_bid, 1)), None) for is_bid in (True, False))
+                bid, ask = market.book.top(True), market.book.top(False)
                 if self._tops.get(product_id) != (bid, ask):
                     self._tops[product_id] = (bid, ask)
                     self._delivery.publish(
@@ -122,9 +123,8 @@ class Publisher:
             for product_id, market in self._exchange.markets.items():
                 lies = product_id in self._incidents.crossed or product_id in self._taken_back
                 if (market.book.changed or lies) and product_id not in self._incidents.frozen:
-                    self._delivery.publish(
-                        [("book_depth", product_id)], partial(batch_json, self._batch(market.book))
-                    )
+                    batch = self._batch(market.book)
+                    self._delivery.publish([("book_depth", product_id)], partial(batch_json, batch), batch)
 
     def _batch(self, book: Book) -> BookBatch:
         """The next batch; crossed when that is staged, and the one after takes back what was never there."""

@@ -3,6 +3,7 @@ up is cut, never waited for.
 """
 
 from collections.abc import Callable, Iterable
+from typing import Protocol
 
 import trio
 
@@ -18,12 +19,45 @@ Topic = tuple[str | int | None, ...]
 """A stream's type and parameters, e.g. ("book_depth", 4) or ("fill", subaccount, None) = on all products."""
 
 
+class Said:
+    """One message on its way to everybody who listens: what the engine reported, and its text, which is
+    written once, when the first of them wants text.
+    """
+
+    __slots__ = ("_text", "_write", "event")
+
+    def __init__(self, write: Callable[[], str], event: object = None) -> None:
+        """`event` None: there is only the text."""
+        self.event = event
+        self._write = write
+        self._text: str | None = None
+
+    @property
+    def text(self) -> str:
+        """As the wire has it."""
+        if self._text is None:
+            self._text = self._write()
+        return self._text
+
+
+class Hearing(Protocol):
+    """Whoever has subscribed: a connection, or a client in this process."""
+
+    def hear(self, said: Said) -> None:
+        """Take one message at once, without waiting."""
+        ...
+
+
 class Listener:
     """One subscribing connection: its queue, and the scope that ends with it."""
 
     def __init__(self, queue_max: int = QUEUE_MAX) -> None:
         self._in, self.queue = trio.open_memory_channel[str](queue_max)
         self.scope = trio.CancelScope()
+
+    def hear(self, said: Said) -> None:
+        """Queue a message's text."""
+        self.post(said.text)
 
     def post(self, text: str) -> None:
         """Queue a text; a full queue ends the connection."""
@@ -37,13 +71,13 @@ class Subscribers:
     """Topics and their listeners, in order of subscription (sets would make runs differ)."""
 
     def __init__(self) -> None:
-        self._topics: dict[Topic, dict[Listener, None]] = {}
+        self._topics: dict[Topic, dict[Hearing, None]] = {}
 
-    def add(self, topic: Topic, listener: Listener) -> None:
+    def add(self, topic: Topic, listener: Hearing) -> None:
         """Subscribe, or do nothing where that is subscribed already."""
         self._topics.setdefault(topic, {})[listener] = None
 
-    def remove(self, topic: Topic, listener: Listener) -> None:
+    def remove(self, topic: Topic, listener: Hearing) -> None:
         """Unsubscribe, or do nothing where that was never subscribed."""
         listeners = self._topics.get(topic, {})
         listeners.pop(listener, None)
@@ -54,10 +88,10 @@ class Subscribers:
         """Has anybody subscribed to one of `topics`? Only then is an event counted and its text made."""
         return any(topic in self._topics for topic in topics)
 
-    def publish(self, topics: Iterable[Topic], text: Callable[[], str]) -> None:
-        """Post one text to all listeners of `topics`; it is only made when somebody listens."""
+    def publish(self, topics: Iterable[Topic], text: Callable[[], str], event: object = None) -> None:
+        """Post one message to all listeners of `topics`; its text is only made when somebody wants it."""
         listeners = [listener for topic in topics for listener in self._topics.get(topic, ())]
         if listeners:
-            made = text()
+            said = Said(text, event)
             for listener in listeners:
-                listener.post(made)
+                listener.hear(said)
