@@ -4,6 +4,7 @@ to type instead.
     python supervisor.py                 the demo = run --market synthetic --faults demo
     python supervisor.py run ...         commands/run/command.py
     python supervisor.py simulate ...    commands/simulate.py
+    python supervisor.py replay ...      commands/replay/command.py
     python supervisor.py record ...      commands/record/command.py
     python supervisor.py plan ...        commands/plan/command.py
     python supervisor.py doctor ...      commands/doctor/command.py
@@ -154,6 +155,8 @@ def _carried_out(typed: argparse.Namespace) -> int:
         from commands.record import command as record
 
         return record.main(record.options_of(typed, loaded_by(typed).settings))
+    if typed.command == "replay":
+        return _replay(typed)
     if typed.command == "drill":
         return _drill(typed)
     if typed.command in {"run", "plan", "doctor", "guard"}:
@@ -242,6 +245,18 @@ def _run(typed: argparse.Namespace, loaded: config.Loaded) -> int:
     from commands.run.command import main as run
 
     return run(options)
+
+
+def _replay(typed: argparse.Namespace) -> int:
+    from commands.replay.options import DEFAULTS, options_of
+
+    loaded = loaded_by(typed, DEFAULTS)
+    if _config_shown(typed, loaded):
+        return DONE
+    options = options_of(typed, loaded)
+    from commands.replay.command import main as replay
+
+    return replay(options)
 
 
 def _drill(typed: argparse.Namespace) -> int:

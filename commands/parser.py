@@ -218,6 +218,22 @@ COMMANDS: Mapping[str, Command] = {
         ),
         module="commands.simulate",
     ),
+    "replay": Command(
+        "trade a recorded market in virtual time, as fast as this machine can",
+        "Trade a recorded market with the whole machine, in virtual time and in one process.\n"
+        "It ends with the recording; the same seed gives the same bytes.",
+        (*CONFIGURED, "seed", "market", "deposit"),
+        (
+            _option("--faults", "none, demo, crashes or a file, as of run", metavar="WHICH"),
+            _option(
+                "--latency",
+                "one way to the exchange and back, for orders, answers and events; 1 ms",
+                default="1 ms",
+                metavar="'N ms'",
+            ),
+            _switch("--quiet", "no progress, only the summary"),
+        ),
+    ),
     "status": Command(
         "what is open, who runs it, is it halted",
         "What is open, who runs it, is it halted.\nExit code 4 when something is open and no run manages it.",

@@ -12,25 +12,20 @@ import os
 import socket
 import sys
 import threading
-import tomllib
 from functools import partial
 from pathlib import Path
 
-import msgspec
 import trio
 
-from commands.config.options import market_of, seed_of, usd_of
+from commands.access.staged import bad_market, named_market, staged_faults, told_without_number, unreadable
+from commands.config.options import seed_of, usd_of
 from commands.output.words import DONE, RECORDING_OVER, ConfigError, Refusal, say
 from commands.stopping import Stops
 from runtime.clock import WallClock
 from venue.nado.signing import subaccount_hex
 from venue.simulated.engine.exchange import Exchange
-from venue.simulated.engine.rules import DEFAULT_PRODUCTS
-from venue.simulated.faults.order_faults import Faults, faults_named
-from venue.simulated.gateway.answers import REQUESTS
 from venue.simulated.gateway.server import LOOPBACK, listen, serve
-from venue.simulated.markets import PriceSource, market_named
-from venue.simulated.markets.recording import RecordingMarket, UnreadableRecording
+from venue.simulated.markets.recording import RecordingMarket
 from venue.simulated.persistence import keep, load, restore, save, state_of
 from venue.simulated.venue import SimulatedVenue
 from venue.throwaway import THROWAWAY_SENDER
@@ -50,9 +45,9 @@ def main(arguments: argparse.Namespace) -> int:
         _funded(arguments.fund),
         usd_of("--deposit", arguments.deposit),
     )
-    clock, faults = WallClock(), _faults(arguments.faults)
+    clock, faults = WallClock(), staged_faults(arguments.faults)
     instance = f"simulated-{seed}-{clock.utc_ns()}"
-    market = _market(arguments.market, seed)
+    market = named_market(arguments.market, seed)
     venue = SimulatedVenue(Exchange(options=faults.venue), market, clock, faults, instance=instance)
     kept = Path(arguments.keep_state) if arguments.keep_state else None
     if not (kept and _restored(venue, kept)):
@@ -74,17 +69,10 @@ def main(arguments: argparse.Namespace) -> int:
                 )
             )
         except BaseExceptionGroup as group:
-            if (unreadable := _unreadable(group)) is None:
+            if (found := unreadable(group)) is None:
                 raise
-            raise _bad_market(unreadable) from group
+            raise bad_market(found) from group
     return DONE
-
-
-def _unreadable(error: BaseException) -> UnreadableRecording | None:
-    """What is wrong with the recording, where that is what ended the venue: rows are read as it begins."""
-    if isinstance(error, BaseExceptionGroup):
-        return next((found for each in error.exceptions if (found := _unreadable(each)) is not None), None)
-    return error if isinstance(error, UnreadableRecording) else None
 
 
 def _funded(text: str | None) -> list[str]:
@@ -100,42 +88,6 @@ def _funded(text: str | None) -> list[str]:
         ) from None
 
 
-def _market(spec: str, seed: int) -> PriceSource:
-    try:
-        return market_named(market_of(spec), seed)
-    except (ValueError, OSError) as error:
-        raise _bad_market(error) from error
-
-
-def _bad_market(error: Exception) -> ConfigError:
-    return ConfigError(
-        "BAD_VALUE", "--market", f"--market: {error}", "type --market synthetic, or name another recording"
-    )
-
-
-def _faults(spec: str) -> Faults:
-    try:
-        return faults_named(spec).with_known(
-            frozenset(product.symbol for product in DEFAULT_PRODUCTS), REQUESTS
-        )
-    except (ValueError, OSError) as error:
-        syntax = tomllib.TOMLDecodeError | UnicodeDecodeError | msgspec.DecodeError
-        garbled = isinstance(error, syntax) and not isinstance(error, msgspec.ValidationError)
-        what = (
-            f"is not valid {'JSON' if spec.endswith('.json') else 'TOML'}: {error}"
-            if garbled
-            else _reason(error)
-        )
-        raise ConfigError(
-            "BAD_VALUE", "--faults", f"--faults {spec}: {what}", "correct the file, or type --faults none"
-        ) from error
-
-
-def _reason(error: Exception) -> str:
-    """What went wrong, without the number and the name that Python puts before and after it."""
-    return error.strerror.lower() if isinstance(error, OSError) and error.strerror else str(error)
-
-
 def _restored(venue: SimulatedVenue, path: Path) -> bool:
     """Put the venue into the state that was kept; False when none was."""
     try:
@@ -146,7 +98,7 @@ def _restored(venue: SimulatedVenue, path: Path) -> bool:
     except (ValueError, OSError) as error:
         cure = "name a file that an earlier simulate has written, or one that does not exist yet"
         raise ConfigError(
-            "BAD_VALUE", "--keep-state", f"--keep-state {path}: {_reason(error)}", cure
+            "BAD_VALUE", "--keep-state", f"--keep-state {path}: {told_without_number(error)}", cure
         ) from error
     return kept is not None
 

@@ -82,6 +82,8 @@ RUN = (
     *("money_state", "money_detail", "cycles_money"),
 )
 """Of `run` and the demo."""
+REPLAY = (*RUN, "market", "began_at", "ticks", "last_row")
+"""Of `replay`: a run's, and the ledger's last row, whose hash names every row before it."""
 ACCOUNT = (
     *(
         "schema",
@@ -123,7 +125,7 @@ PLAN = (
 SHARED = ("schema", "ok", "exit_code", "ended_by", "error", "venue", "subaccount", "seed")
 """Those that the object of every command has."""
 ACCOUNT_COMMANDS = ("status", "flatten", "halt", "clear-halt", "link-signer")
-PLAY_COMMANDS = ("simulate", "record", "drill", "plan", "completion")
+PLAY_COMMANDS = ("simulate", "replay", "record", "drill", "plan", "completion")
 """Commands that have no account: what is open is not theirs to say."""
 OTHER_COMMANDS = ("doctor", "guard", *PLAY_COMMANDS)
 """With `run` and those of an account: every command there is. `commands/parser.py` has their options; they
@@ -142,4 +144,6 @@ def keys_of(command: str) -> Tuple[str, ...]:
         return ACCOUNT
     if command == "plan":
         return SHARED + PLAN
+    if command == "replay":
+        return REPLAY
     return SHARED if command in OTHER_COMMANDS else RUN

@@ -11,18 +11,28 @@ Schema (gzip CSV with a header line; times in epoch nanoseconds, sizes in base c
     PREFIX_trades.csv.gz   ts_ns, recv_ns, symbol, px, sz, aggressor, trade_id                 aggressor = the
                            taker's side, buy or sell
 
-Time is the exchange's (`ts_ns`). Between two books the touch follows the quotes. Sizes are floored to the
-step and levels of size 0 left out; a price off the tick is moved away from the other side (bids down, asks
-up). What would cross is left out. Replay starts at the first moment at which both books are known; after the
-last row the last books stand still, which the venue reports, and ends a run that replays it itself.
+Time is the exchange's (`ts_ns`). A recorder writes rows as they arrive, so a file may be out of order by
+`REORDER_NS`; a row that comes later than that counts as of the moment that has been reached. The files are
+read as the replay goes on, a few rows ahead: memory does not grow with their length. Between two books the
+touch follows the quotes. Sizes are floored to the step and levels of size 0 left out; a price off the tick is
+moved away from the other side (bids down, asks up). What would cross is left out. Replay starts at the first
+moment at which both books are known; after the last row the last books stand still, which the venue reports,
+and ends a run that replays it itself.
 """
 
 import csv
 import gzip
+import heapq
+import io
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import IO
+
+import msgspec
 
 from messages.market import Level
 from messages.units import Base, Price
@@ -33,6 +43,12 @@ ORDER = {"l2_20": 0, "quotes": 1, "trades": 2}
 """Rows of one instant: the whole book first, then its touch, then what traded."""
 PRODUCTS: dict[str, ProductName] = {"ETH": "eth", "SOL": "sol"}
 """The product of a symbol's first part; rows of other symbols are left out."""
+
+REORDER_NS = 10_000_000_000
+"""How far out of order rows of one file may stand."""
+
+TEXTS_KEPT = 4_096
+"""Prices with their sizes that are remembered as levels, of each side of each book."""
 
 Row = tuple[int, int, list[str]]
 """Exchange time, kind (see `ORDER`), cells."""
@@ -51,47 +67,83 @@ class RecordingMarket:
         """Raises `UnreadableRecording` naming a file that is missing. Rows are read by `moves`."""
         self._files = {kind: Path(f"{prefix}_{kind}.csv.gz") for kind in ORDER}
         self._steps = steps
+        self.ticks = 0
+        """Rows replayed so far: quotes, books and trades."""
+        self._open: list[IO[bytes]] = []
         for path in self._files.values():
             if not path.is_file():
                 raise UnreadableRecording(f"{path} is missing")
+        self._bytes = sum(path.stat().st_size for path in self._files.values())
+
+    @property
+    def share(self) -> float:
+        """How much of the files has been read, 0 to 1; only for showing how far a replay is."""
+        return sum(file.tell() for file in self._open if not file.closed) / max(1, self._bytes)
+
+    @property
+    def began_ns(self) -> int:
+        """Exchange time of the first moment at which both books are known: 0 ns of `moves`. Raises
+        `UnreadableRecording`.
+        """
+        return next(self._played())[0]
 
     def moves(self) -> Iterator[BookChange]:
         """Every change of either book, by exchange time. Raises `UnreadableRecording` naming what cannot be
         read, also when there is no change.
         """
+        played = self._played()
+        began_ns, first = next(played)
+        yield first
+        for at_ns, move in played:
+            yield msgspec.structs.replace(move, at_ns=at_ns - began_ns)
+
+    def _played(self) -> Iterator[tuple[int, BookChange]]:
+        """Moves with their exchange times, which never decrease."""
         books = {product: _Book(self._steps.of(product)) for product in PRODUCTS.values()}
-        began: int | None = None
-        for at_ns, kind, cells in self._rows():
-            product = PRODUCTS.get(cells[2].partition("-")[0])
-            if product is None:
-                continue
-            changed = books[product].take(kind, cells)
-            if began is None:
-                if all(book.whole for book in books.values()):
-                    began = at_ns
-                    yield from (books[name].move(0, name) for name in PRODUCTS.values())
-            elif changed and books[product].whole:
-                yield books[product].move(at_ns - began, product)
-        if began is None:
+        now_ns, began, self.ticks, self._open = 0, False, 0, []
+        with ExitStack() as files:
+            for at_ns, kind, cells in heapq.merge(*(self._rows(files, each) for each in ORDER)):
+                product = PRODUCTS.get(cells[2].partition("-")[0])
+                if product is None:
+                    continue
+                self.ticks += 1
+                now_ns = max(now_ns, at_ns)
+                changed = books[product].take(kind, cells)
+                if not began:
+                    began = all(book.whole for book in books.values())
+                    if began:
+                        yield from ((now_ns, books[name].move(name)) for name in PRODUCTS.values())
+                elif changed and books[product].whole:
+                    yield now_ns, books[product].move(product)
+        if not began:
             raise UnreadableRecording(
                 f"{self._files['l2_20']} holds no moment at which both ETH and SOL have a book"
             )
 
-    def _rows(self) -> list[Row]:
-        """All rows by exchange time; cells stay text until their moment comes, so that a replay starts
-        quickly.
-        """
-        rows: list[Row] = []
-        for kind, path in self._files.items():
-            try:
-                with gzip.open(path, "rt", encoding="ascii", newline="") as file:
-                    lines = csv.reader(file)
-                    next(lines, None)
-                    rows.extend((int(cells[0]), ORDER[kind], cells) for cells in lines if cells)
-            except (OSError, EOFError, ValueError, csv.Error, zlib.error) as error:
-                raise UnreadableRecording(f"{path} is no recording: {error}") from error
-        rows.sort(key=lambda row: (row[0], row[1]))
-        return rows
+    def _rows(self, files: ExitStack, kind: str) -> Iterator[Row]:
+        """The rows of one file by exchange time. Raises `UnreadableRecording` where it cannot be read."""
+        path, waiting, newest_ns = self._files[kind], list[tuple[int, int, list[str]]](), 0
+        try:
+            raw = files.enter_context(path.open("rb"))
+            self._open.append(raw)
+            text = io.TextIOWrapper(gzip.GzipFile(fileobj=raw), encoding="ascii", newline="")
+            lines = csv.reader(text)
+            next(lines, None)
+            for number, cells in enumerate(lines):
+                if not cells:
+                    continue
+                at_ns = int(cells[0])
+                newest_ns = max(newest_ns, at_ns)
+                # by its number among equals: rows of one instant stay in the order of the file
+                heapq.heappush(waiting, (at_ns, number, cells))
+                while waiting[0][0] <= newest_ns - REORDER_NS:
+                    due = heapq.heappop(waiting)
+                    yield due[0], ORDER[kind], due[2]
+        except (OSError, EOFError, ValueError, csv.Error, zlib.error) as error:
+            raise UnreadableRecording(f"{path} is no recording: {error}") from error
+        while waiting:
+            due = heapq.heappop(waiting)
+            yield due[0], ORDER[kind], due[2]
 
 
 @dataclass
@@ -102,6 +154,11 @@ class _Book:
     bids: tuple[Level, ...] = ()
     asks: tuple[Level, ...] = ()
     trades: list[Trade] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        # Most levels of a book stand in the next one too, so each text is read once.
+        cached = lru_cache(maxsize=TEXTS_KEPT)
+        self._bid, self._ask = cached(partial(self._level, up=False)), cached(partial(self._level, up=True))
 
     @property
     def whole(self) -> bool:
@@ -128,47 +185,62 @@ class _Book:
         before = self.bids, self.asks
         if kind == ORDER["l2_20"]:
             numbers = cells[3 : 3 + 4 * LEVELS]
-            self.bids = self._side(zip(numbers[0::4], numbers[1::4], strict=True), up=False)
-            self.asks = self._side(zip(numbers[2::4], numbers[3::4], strict=True), up=True)
+            if len(numbers) % 4:
+                raise ValueError(f"{len(numbers)} cells are no whole number of levels")
+            self.bids = _side(map(self._bid, numbers[0::4], numbers[1::4]))
+            self.asks = _side(map(self._ask, numbers[2::4], numbers[3::4]))
         elif self.bids and self.asks:
             self._touch(*cells[3:7])
         return (self.bids, self.asks) != before
 
     def _touch(self, bid: str, bid_size: str, ask: str, ask_size: str) -> None:
         """A new best bid and ask: levels beyond them are gone."""
-        bids, asks = self._side([(bid, bid_size)], up=False), self._side([(ask, ask_size)], up=True)
+        at_bid, at_ask = self._bid(bid, bid_size), self._ask(ask, ask_size)
+        below, above = _down(scaled(bid), self.lattice.tick), _up(scaled(ask), self.lattice.tick)
         self.bids = (
-            bids + tuple(level for level in self.bids if level.price < _down(scaled(bid), self.lattice.tick))
+            *((at_bid,) if at_bid.amount else ()),
+            *(level for level in self.bids if level.price < below),
         )[:LEVELS]
         self.asks = (
-            asks + tuple(level for level in self.asks if level.price > _up(scaled(ask), self.lattice.tick))
+            *((at_ask,) if at_ask.amount else ()),
+            *(level for level in self.asks if level.price > above),
         )[:LEVELS]
 
-    def _side(self, pairs: Iterable[tuple[str, str]], *, up: bool) -> tuple[Level, ...]:
-        """Levels on the lattice, best first; those that fall onto one tick become one."""
-        amounts: dict[Price, int] = {}
-        for price, size in pairs:
-            amount = self._amount(size) if price else Base(0)
-            if amount:
-                on_tick = (_up if up else _down)(scaled(price), self.lattice.tick)
-                amounts[on_tick] = amounts.get(on_tick, 0) + amount
-        return tuple(Level(price, Base(amount)) for price, amount in amounts.items())
+    def _level(self, price: str, size: str, *, up: bool) -> Level:
+        """One level on the lattice; of amount 0, and no price, where none stands."""
+        amount = self._amount(size) if price else Base(0)
+        if not amount:
+            return Level(Price(0), amount)
+        return Level((_up if up else _down)(scaled(price), self.lattice.tick), amount)
 
     def _amount(self, size: str) -> Base:
         whole = scaled(size)
         return Base(whole - whole % self.lattice.step)
 
-    def move(self, at_ns: int, product: ProductName) -> BookChange:
-        """The book now, and what has traded since the last move."""
+    def move(self, product: ProductName) -> BookChange:
+        """The book now, and what has traded since the last move; at 0 ns."""
         trades, self.trades = tuple(self.trades), []
         return BookChange(
-            at_ns,
+            0,
             product,
             self.bids,
             self.asks,
             Price((self.bids[0].price + self.asks[0].price) // 2),
             trades,
         )
+
+
+def _side(levels: Iterable[Level]) -> tuple[Level, ...]:
+    """Those that stand, best first; those that fall onto one tick become one."""
+    found: list[Level] = []
+    for level in levels:
+        if not level.amount:
+            continue
+        if found and found[-1].price == level.price:
+            found[-1] = Level(level.price, Base(found[-1].amount + level.amount))
+        else:
+            found.append(level)
+    return tuple(found)
 
 
 def scaled(text: str) -> int:

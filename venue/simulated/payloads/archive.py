@@ -102,6 +102,10 @@ class Archive:
         """Every fill, oldest first, invisible ones too: what `persistence` saves."""
         return [match.fill for match in self._matches]
 
+    def fills_of(self, digest: str) -> list[Filled]:
+        """The fills of one order, oldest first, invisible ones too."""
+        return [match.fill for match in self._by_digest.get(digest, ())]
+
     def record_money(self, event: FundingCharged | BalanceMoved) -> None:
         """Take in what moved money of one account without a match."""
         if isinstance(event, BalanceMoved):

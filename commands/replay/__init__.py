@@ -1,0 +1,1 @@
+"""`python supervisor.py replay`: the whole machine over a recorded market, on virtual time, one process."""

@@ -1,0 +1,95 @@
+"""What a command line asks of a replay, decided."""
+
+import argparse
+from pathlib import Path
+
+import msgspec
+
+from commands.access.staged import bad_market, named_market, staged_faults
+from commands.config.effective import Loaded
+from commands.config.options import RunOptions, faults_of, market_of, seed_of, typed_value, usd_of
+from commands.config.units_text import Duration
+from commands.output.words import COMMAND, ConfigError
+from messages.units import Ms, Quote
+from venue.simulated.direct.client import objection
+from venue.simulated.faults.order_faults import Faults
+from venue.simulated.markets import PriceSource
+from venue.simulated.markets.recording import RecordingMarket
+
+LATENCY = "1 ms"
+"""One way between us and the exchange, unless `--latency` says otherwise: what a `run` has to a `simulate` on
+the same machine.
+"""
+LATENCY_MS_MAX = 1_000
+DEFAULTS = {"cycles": "forever"}
+"""What a replay does otherwise than a run, where nobody has written it: it ends with its recording."""
+
+
+class ReplayOptions(msgspec.Struct, frozen=True):
+    """One replay."""
+
+    run: RunOptions
+    market: PriceSource
+    faults: Faults
+    latency: Ms
+    deposit: Quote
+    ends: bool
+    """Is the replay over when its market is?"""
+    logs: Path | None
+    """Where ledger and CSV files stay; None: nothing stays."""
+
+
+def options_of(typed: argparse.Namespace, loaded: Loaded) -> ReplayOptions:
+    """What was typed, as far as it can be done. Raises `ConfigError`."""
+    settings, seed = loaded.settings, seed_of(typed.seed)
+    if typed.url is not None:
+        raise _no_such("--url", "a replay has an exchange of its own, in its own process")
+    if settings.venue.name != "simulated":
+        raise _no_such("venue.name", f"a replay trades at a simulated exchange, not on {settings.venue.name}")
+    faults = staged_faults(faults_of(typed.faults or "none"))
+    if why := objection(faults):
+        cure = f"{COMMAND} run --market {typed.market} --faults {typed.faults} stages it over real sockets"
+        raise ConfigError("BAD_VALUE", "--faults", f"--faults {typed.faults}: {why}", cure)
+    market = market_of(typed.market)
+    source = named_market(market, seed)
+    if not isinstance(source, RecordingMarket) and settings.cycles is None:
+        message = f"--market {market}: this market never ends, and neither would the replay"
+        raise ConfigError("ENDLESS", "--market", message, "add --cycles N, or name a recording")
+    logs = Path(settings.files.logs) if "files.logs" in typed.overrides else None
+    if logs is not None and (logs / "ledger.sqlite").exists():
+        message = f"--logs: {logs} holds a ledger already, and a replay begins its own"
+        raise ConfigError("BAD_VALUE", "--logs", message, "name a folder that is new")
+    return ReplayOptions(
+        RunOptions(
+            settings=settings,
+            origins=loaded.origins,
+            seed=seed,
+            market=market,
+            faults=typed.faults or "none",
+            url=None,
+            json=typed.json,
+            quiet=typed.quiet,
+            demo=False,
+        ),
+        source,
+        faults,
+        _latency(typed.latency),
+        usd_of("--deposit", typed.deposit),
+        isinstance(source, RecordingMarket),
+        logs,
+    )
+
+
+def _latency(text: str) -> Ms:
+    latency: Ms = typed_value("--latency", text, Duration, Ms(1))
+    if not 0 <= latency <= LATENCY_MS_MAX:
+        message = f"--latency: {text} is not between 0 and {LATENCY_MS_MAX} ms, one way"
+        raise ConfigError("BAD_VALUE", "--latency", message, f"type --latency '{LATENCY}'")
+    return latency
+
+
+def _no_such(key: str, why: str) -> ConfigError:
+    return ConfigError("BAD_OPTION", key, f"{key}: {why}", "leave it out")
+
+
+__all__ = ["DEFAULTS", "LATENCY", "ReplayOptions", "bad_market", "options_of"]
