@@ -15,7 +15,7 @@ from commands.output.run_json import json_line, run_json
 from commands.output.summary import text
 from commands.output.words import fitted_to, iso_micros, say, span
 from commands.replay.options import ReplayOptions
-from commands.replay.progress import Progress, rate, shown_on
+from commands.replay.progress import ReplayProgress, rate, shown_on
 from commands.replay.replaying import Replayed, replay
 
 
@@ -23,7 +23,7 @@ def main(options: ReplayOptions) -> int:
     """Replay, print the summary and, with --json, the one object; the exit code is the run's. Raises
     `ConfigError` for a recording that cannot be read.
     """
-    progress = Progress(options.market, shown_on(quiet=options.run.quiet))
+    progress = ReplayProgress(options.market, shown_on(quiet=options.run.quiet))
     try:
         replayed = replay(options, progress)
     except BaseExceptionGroup as group:
@@ -36,7 +36,7 @@ def main(options: ReplayOptions) -> int:
     return code_of(replayed.report)
 
 
-def _print(options: ReplayOptions, replayed: Replayed, progress: Progress) -> None:
+def _print(options: ReplayOptions, replayed: Replayed, progress: ReplayProgress) -> None:
     report, elapsed_ns = replayed.report, progress.elapsed_ns
     output = sys.stderr if options.run.json else sys.stdout
     say(output, fitted_to(output, text(report), shutil.get_terminal_size().columns, indent=11))

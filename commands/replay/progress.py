@@ -19,7 +19,7 @@ BAR = 24
 """Characters of the bar."""
 
 
-class Progress:
+class ReplayProgress:
     """A market that is counted while it is replayed, and shown on `stream` where that is a terminal."""
 
     def __init__(self, market: PriceSource, stream: TextIO | None = None) -> None:

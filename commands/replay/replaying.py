@@ -22,7 +22,7 @@ from actors.tree import World
 from commands.access.venue import SIMULATED, place
 from commands.output.ending import Report
 from commands.replay.options import ReplayOptions
-from commands.replay.progress import Progress
+from commands.replay.progress import ReplayProgress
 from commands.run.crashes import Crashes
 from commands.run.last_resort import LastResort
 from commands.run.session import Session
@@ -56,7 +56,7 @@ class Replayed(msgspec.Struct, frozen=True):
     """Number and hash of the ledger's last row, which name every byte before."""
 
 
-def replay(options: ReplayOptions, progress: Progress) -> Replayed:
+def replay(options: ReplayOptions, progress: ReplayProgress) -> Replayed:
     """Replay to the end. Raises `UnreadableRecording`, alone or in a group."""
     with ExitStack() as stack:
         passing = Path(stack.enter_context(TemporaryDirectory(prefix="evenkeel-replay-")))
@@ -69,7 +69,7 @@ def replay(options: ReplayOptions, progress: Progress) -> Replayed:
 
 
 async def _replay(
-    options: ReplayOptions, progress: Progress, passing: Path, stops: Stops, last: LastResort
+    options: ReplayOptions, progress: ReplayProgress, passing: Path, stops: Stops, last: LastResort
 ) -> Replayed:
     """`passing`: a folder that is gone afterwards, for what nobody looks at."""
     settings, seed = options.run.settings, options.run.seed
