@@ -30,6 +30,8 @@ class DirectStream(Generic[E]):
         self._convert = convert
         self._latency_s = latency_s
         self._in, self._out = trio.open_memory_channel[tuple[float, E]](BUFFER)
+        self._early: tuple[float, E] | None = None
+        """The next event, which is still on its way."""
         self._lost = ""
         """Why the connection is gone; "" while it holds."""
 
@@ -60,12 +62,24 @@ class DirectStream(Generic[E]):
 
     async def __anext__(self) -> E:
         try:
-            due_s, event = await self._out.receive()
+            due_s, event = self._early or await self._out.receive()
         except trio.EndOfChannel:
             raise Unreachable(self._lost) from None
+        self._early = None
         if due_s > trio.current_time():
             await trio.sleep_until(due_s)
         return event
+
+    async def batch(self) -> Sequence[E]:
+        """All that has arrived by the time the next event has. Raises `Unreachable`."""
+        events, now_s = [await self.__anext__()], trio.current_time()
+        while self.backlog:
+            self._early = self._out.receive_nowait()
+            if self._early[0] > now_s:
+                break
+            events.append(self._early[1])
+            self._early = None
+        return events
 
 
 @contextmanager
