@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from actors.market_data.cost_curve import BASIS
-from actors.sizing.lattice import CENT, Obstacle, Search, Source, TakenSide, usd_of
+from actors.sizing.lattice import CENT, Obstacle, Search, SizingRequest, Source, TakenSide, usd_of
 from actors.sizing.verdict_words import too_far_apart
 from messages.sizing import Leg, Verdict
 from messages.units import ONE, Bps, Quote
@@ -74,15 +74,23 @@ def attainable(
     """
     if not directions:
         raise ValueError("no direction to trade in")
-    bounds = {
-        "max_imbalance": max_imbalance,
-        "planning_margin": planning_margin,
-        "max_deviation": max_deviation,
-    }
-    searches = [Search(target, eth, sol, **bounds) for eth, sol in directions]
+    searches = [
+        Search(
+            SizingRequest.of(
+                target,
+                (eth.min_notional, sol.min_notional),
+                max_imbalance=max_imbalance,
+                planning_margin=planning_margin,
+                max_deviation=max_deviation,
+            ),
+            eth,
+            sol,
+        )
+        for eth, sol in directions
+    ]
     judged = [search.judged() for search in searches]
-    at = next((index for index, each in enumerate(judged) if each.obstacle is not None), 0)
-    met = judged[at].obstacle is None
+    at = next((index for index, each in enumerate(judged) if not each.met), 0)
+    met = judged[at].met
     smallest = always = None
     if target > 0:
         start = (target if lowest is None else max(lowest, Quote(CENT // ONE))) * ONE
@@ -100,7 +108,7 @@ def attainable(
         (None if always is None else Quote(max(always.target, target))),
     )
     return Attainability(
-        met, searches[at].verdict(judged[at], *advised), judged[at].obstacle, smallest, always
+        met, searches[at].verdict(judged[at], *advised), searches[at].obstacle(judged[at]), smallest, always
     )
 
 

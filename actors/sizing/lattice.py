@@ -7,25 +7,34 @@ small fall does not make the exit unsendable). |E - S| / max(E, S) is their imba
 planning goal the one of least |E + S - 2T| is taken; if no pair reaches the goal, the one of least imbalance;
 ties go to less imbalance, then to the smaller pair.
 
-How it stays cheap without giving up exactness: for one count of the coarser leg, costing C, the admissible
-costs of the finer leg form the interval
+How it stays cheap without giving up exactness:
 
-    max(deviation, minimum, C (1 - goal))  ..  min(deviation, C / (1 - goal))
+1. For one count of the coarser leg, costing C, the admissible costs of the finer leg form the interval
 
-and the best of them is the one nearest 2T - C: one bisection. The counts are scanned outward from the target,
-and a scan ends when even the near end of that interval would be farther from 2T than the best pair found. A
-million dollars per leg has 35,000 counts of SOL; some 60 are looked at.
+       max(deviation, minimum, C (1 - goal))  ..  min(deviation, C / (1 - goal))
 
-Costs are compared undivided (USD x36) and by cross-multiplication: no ratio is ever rounded before it has
-been decided upon.
+   and the best of them is the one nearest 2T - C: one division. The counts are looked at outward from the
+   target, and that ends when even the near end of the interval would be farther from 2T than the best pair
+   found.
+2. Within one level of each book costs are straight lines, and small integers once the common divisor of
+   both lots' costs and the target is taken out. A pair within reach D of 2T and within the goal has both legs
+   close to T, so that as a rule one level of each book is all that is looked at.
+3. Where the goal leaves room for several lots of the finer leg (from some 10,000 USD on) the interval does
+   not bind: the distance from 2T is then what is left over by a division, and the least of all left-overs is
+   found before anything else. A million dollars per leg has 35,000 counts of SOL; 65 left-overs and two or
+   three counts are looked at.
+
+Costs are compared undivided (USD x36, or that over the common divisor) and by cross-multiplication: no ratio
+is ever rounded before it has been decided upon.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
 import msgspec
 
-from actors.market_data.cost_curve import BASIS, SQUARE, CostCurve, depth_within, vwap, walk
+from actors.market_data.cost_curve import BASIS, SQUARE, LotCurve, depth_within, vwap, walk
+from actors.sizing.closest import Question, closest_points
 from actors.sizing.verdict_words import LegBounds, elsewhere, nothing_fits, unbalanced
 from messages.market import Level
 from messages.sizing import Leg, Verdict
@@ -46,6 +55,8 @@ MINIMUM_PERCENT = 105
 """Of the venue's minimum, what each leg is planned to be at least: a small fall must not make the exit
 unsendable.
 """
+NEAR_LOTS = 4
+"""How far from twice the target is looked first, in lots of the coarser leg: mostly it ends there."""
 CENT = SQUARE // 100
 """Advised targets are rounded up to whole cents: people type them."""
 
@@ -105,8 +116,8 @@ class Lattice:
     """Both legs' cost curves. The coarser leg (dearer lots) is scanned, the finer one is solved for."""
 
     def __init__(self, eth: TakenSide, sol: TakenSide) -> None:
-        self.eth = CostCurve(eth.levels, eth.step)
-        self.sol = CostCurve(sol.levels, sol.step)
+        self.eth = LotCurve(eth.levels, eth.step)
+        self.sol = LotCurve(sol.levels, sol.step)
         self._eth_scanned = self.eth.lot_cost > self.sol.lot_cost
         self._scanned, self._solved = (self.eth, self.sol) if self._eth_scanned else (self.sol, self.eth)
         self.counts_left = COUNTS_MAX
@@ -116,35 +127,46 @@ class Lattice:
         """The best pair within `goal`; None when there is none. `windows` are ETH's and SOL's, `target` is
         undivided.
         """
+        if goal < 0:
+            return None
         scanned, solved = self._roles(windows)
-        twice, best = 2 * target, None
-        counts = self._counts(scanned)
-        middle = min(max(self._scanned.lots_for(target) + 1, counts.start), counts.stop)
-        for upward, half in (
-            (True, range(middle, counts.stop)),
-            (False, range(middle - 1, counts.start - 1, -1)),
-        ):
-            for count in half:
-                cost = self._scanned.cost(count)
-                window = solved.narrowed(cost, goal)
-                nearest = cost + window.low - twice if upward else twice - cost - window.high
-                if best is not None and nearest > abs(best.eth + best.sol - twice):
-                    break
-                for pair in self._pairs(count, cost, twice - cost, window):
-                    best = pair if pair.beats(best, twice) else best
+        question = Question.of(2 * target, goal)
+        reach = NEAR_LOTS * self._scanned.lot_cost
+        best = self._closest_within(reach, question, scanned, solved)
+        if best is not None and (distance := abs(best.eth + best.sol - question.twice)) <= reach:
+            return best
+        # Nothing lies that near. The best pair found, if any, says how far the rest must be looked at.
+        farthest = scanned.high + solved.high + question.twice if best is None else distance
+        return self._closest_within(farthest, question, scanned, solved)
+
+    def _closest_within(self, reach: int, question: Question, scanned: Window, solved: Window) -> Pair | None:
+        """The best of all pairs that are no farther than `reach` from twice the target."""
+        low, high = question.legs_within(reach)
+        best: Pair | None = None
+        others = list(self._solved.pieces(max(low, solved.low), min(high, solved.high)))
+        for piece in self._scanned.pieces(max(low, scanned.low), min(high, scanned.high)):
+            for other in others:
+                reach, points = closest_points(piece, other, question, reach)
+                for count, lots in points:
+                    pair = self._pair(
+                        count, piece.base + count * piece.lot, lots, other.base + lots * other.lot
+                    )
+                    best = pair if pair.beats(best, question.twice) else best
         return best
 
     def least_imbalanced(self, windows: tuple[Window, Window]) -> Pair | None:
         """The pair of least imbalance; None when no pair is admissible. Looks at every count: needed only
         where lots are coarse.
         """
-        scanned, solved = self._roles(windows)
         best: Pair | None = None
-        for count in self._counts(scanned):
-            cost = self._scanned.cost(count)
-            for pair in self._pairs(count, cost, cost, solved):
-                best = pair if pair.beats(best, None) else best
-            if best is not None and best.eth == best.sol:
+        apart, larger = 1, 0  # of the best pair: |E - S| and max(E, S); at first worse than any
+        for count, cost, others in self._neighbours(*self._roles(windows)):
+            for lots, other in others:
+                if abs(cost - other) * larger <= apart * max(cost, other):
+                    pair = self._pair(count, cost, lots, other)
+                    if pair.beats(best, None):
+                        best, apart, larger = pair, abs(cost - other), max(cost, other)
+            if apart == 0:
                 break
         return best
 
@@ -159,38 +181,84 @@ class Lattice:
         scanned, solved = self._roles(windows)
         low = max(scanned.low, _over(solved.low * (BASIS - promise), BASIS))
         best: Pair | None = None
-        for count in self._counts(Window(low, scanned.high)):
-            cost = self._scanned.cost(count)
+        for count, cost, others in self._neighbours(Window(low, scanned.high), solved):
             if best is not None and cost >= max(best.eth, best.sol):
                 break
             if self.counts_left == 0:
                 return None
             self.counts_left -= 1
-            for pair in self._pairs(count, cost, cost, solved.narrowed(cost, promise)):
-                if fits(pair) and (best is None or max(pair.eth, pair.sol) < max(best.eth, best.sol)):
-                    best = pair
+            for lots, other in others:
+                larger = max(cost, other)
+                if abs(cost - other) * BASIS <= promise * larger:
+                    pair = self._pair(count, cost, lots, other)
+                    if fits(pair) and (best is None or larger < max(best.eth, best.sol)):
+                        best = pair
         return best
+
+    def _neighbours(
+        self, scanned: Window, solved: Window
+    ) -> Iterator[tuple[int, int, tuple[tuple[int, int], ...]]]:
+        """Every count of the scanned leg in its window, what it costs, and the lots of the solved leg in its
+        window that cost next below (or as much) and next above, as far as there are any: (lots, cost).
+        """
+        pieces = self._solved.pieces(*solved)
+        piece, following = next(pieces, None), next(pieces, None)
+        for first_count, last_count, base, lot in self._scanned.pieces(*scanned):
+            for count in range(first_count, last_count + 1):
+                cost = base + count * lot
+                while following is not None and following.base + following.first * following.lot <= cost:
+                    piece, following = following, next(pieces, None)
+                if piece is None:
+                    yield count, cost, ()
+                    continue
+                first, last, other_base, other_lot = piece
+                lots = (cost - other_base) // other_lot
+                if lots < first:
+                    yield count, cost, ((first, other_base + first * other_lot),)
+                    continue
+                if lots < last:
+                    below = other_base + lots * other_lot
+                    yield count, cost, ((lots, below), (lots + 1, below + other_lot))
+                    continue
+                end = (last, other_base + last * other_lot)
+                if following is None:
+                    yield count, cost, (end,)
+                else:
+                    first = following.first
+                    yield count, cost, (end, (first, following.base + first * following.lot))
+
+    def _pair(self, count: int, cost: int, lots: int, other: int) -> Pair:
+        return Pair(count, lots, cost, other) if self._eth_scanned else Pair(lots, count, other, cost)
 
     def _roles(self, windows: tuple[Window, Window]) -> tuple[Window, Window]:
         return windows if self._eth_scanned else (windows[1], windows[0])
 
-    def _counts(self, window: Window) -> range:
-        return range(self._scanned.lots_for(window.low - 1) + 1, self._scanned.lots_for(window.high) + 1)
-
-    def _pairs(self, count: int, cost: int, wanted: int, window: Window) -> Iterable[Pair]:
-        for lots, other in self._solved.around(wanted, window.low, window.high):
-            yield Pair(count, lots, cost, other) if self._eth_scanned else Pair(lots, count, other, cost)
-
 
 class SizingRequest(NamedTuple):
-    """What is asked, undivided: the target, the deviation and the promise (Bps x18), the two floors from
-    the venue's minimum notionals.
+    """What is asked, undivided: the target, the deviation, the promise and the planning goal (Bps x18), the
+    two floors from the venue's minimum notionals.
     """
 
     target: int
     deviation: int
     promise: int
+    goal: int
     floors: tuple[int, int]
+
+    @classmethod
+    def of(
+        cls,
+        target: Quote,
+        minimums: tuple[Quote, Quote],
+        *,
+        max_imbalance: Bps,
+        planning_margin: Bps,
+        max_deviation: Bps,
+    ) -> "SizingRequest":
+        """`target` USD per leg, and the venue's minimum notionals of ETH and SOL."""
+        eth, sol = (_over(minimum * ONE * MINIMUM_PERCENT, 100) for minimum in minimums)
+        goal = max_imbalance - planning_margin
+        return cls(target * ONE, max_deviation, max_imbalance, goal, (eth, sol))
 
     def windows(self, low: int, high: int) -> tuple[Window, Window]:
         """The costs allowed to ETH and SOL when the smallest target is `low` and the largest `high`."""
@@ -229,13 +297,13 @@ class Obstacle(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """What the search found for one target: the pair, if there is one, and what stands in the way of the
-    promise, if something does.
+    """What the search found for one target: the pair, if there is one, and whether it keeps the promise and
+    the planning goal (`thin`: only the promise).
     """
 
     pair: Pair | None
+    met: bool
     thin: bool
-    obstacle: Obstacle | None
 
 
 class Search:
@@ -243,51 +311,60 @@ class Search:
     shared by all of its advice.
     """
 
-    def __init__(
-        self,
-        target: Quote,
-        eth: TakenSide,
-        sol: TakenSide,
-        *,
-        max_imbalance: Bps,
-        planning_margin: Bps,
-        max_deviation: Bps,
-    ) -> None:
-        """Raises `ValueError` for an empty side and for a price, amount or step that is not positive."""
+    def __init__(self, ask: SizingRequest, eth: TakenSide, sol: TakenSide) -> None:
+        """Raises `ValueError` for an empty side, for a step that is not positive, and as soon as a level is
+        reached whose price or amount is not.
+        """
         self.sides = eth, sol
         self.lattice = Lattice(eth, sol)
-        self.goal = max_imbalance - planning_margin
-        self.ask = SizingRequest(target * ONE, max_deviation, max_imbalance, (_floor(eth), _floor(sol)))
+        self.ask = ask
 
     def judged(self) -> Judged:
         """The best pair for the target itself, the exact one that advice begins from."""
-        ask = self.ask
+        ask, lattice = self.ask, self.lattice
+        if ask.target <= 0:
+            return Judged(None, met=False, thin=False)
         windows = ask.windows(ask.target, ask.target)
-        pair = (
-            (self.lattice.closest(windows, ask.target, self.goal) or self.lattice.least_imbalanced(windows))
-            if ask.target > 0
-            else None
+        pair = lattice.closest(windows, ask.target, ask.goal)
+        if pair is not None:
+            return Judged(pair, met=True, thin=False)
+        pair = lattice.least_imbalanced(windows)
+        kept = pair is not None and pair.within(ask.promise)
+        return Judged(pair, met=kept, thin=kept)
+
+    def amounts(self, judged: Judged) -> tuple[Base, Base]:
+        """Of ETH and SOL, unsigned; 0 when there is no pair."""
+        pair, (eth, sol) = judged.pair, self.sides
+        return (
+            (Base(0), Base(0))
+            if pair is None
+            else (Base(pair.eth_lots * eth.step), Base(pair.sol_lots * sol.step))
         )
+
+    def obstacle(self, judged: Judged) -> Obstacle | None:
+        """Why the target is not met; None when it is."""
+        if judged.met:
+            return None
+        pair, ask = judged.pair, self.ask
         if pair is None:
             obstacle = self.nothing_fits(ask.target)
             if obstacle is None:
                 raise AssertionError("both legs have admissible quantities, and yet no pair was found")
-            return Judged(None, False, obstacle)
-        if pair.within(ask.promise):
-            return Judged(pair, not pair.within(self.goal), None)
-        found, (eth, sol) = imbalance(pair.eth, pair.sol), self.sides
-        words = unbalanced(
-            Quote(ask.target // ONE),
-            Bps(ask.promise),
-            found,
-            Base(pair.eth_lots * eth.step),
-            Base(pair.sol_lots * sol.step),
-        )
-        return Judged(pair, False, Obstacle("imbalance", None, words))
+            return obstacle
+        found = imbalance(pair.eth, pair.sol)
+        words = unbalanced(Quote(ask.target // ONE), Bps(ask.promise), found, *self.amounts(judged))
+        return Obstacle("imbalance", None, words)
+
+    def answer(self, judged: Judged, *, advise: bool = False) -> Verdict:
+        """What was found, with the advice of `size_pair`."""
+        target = self.ask.target
+        smallest = target if judged.met else self.smallest(target) if target > 0 else None
+        always = self.always(target) if advise and target > 0 else None
+        return self.verdict(judged, usd_of(smallest), usd_of(always))
 
     def verdict(self, judged: Judged, smallest: Quote | None, always: Quote | None) -> Verdict:
         """What was found, with this advice, in the words that people read."""
-        pair, thin, obstacle = judged
+        pair, obstacle = judged.pair, self.obstacle(judged)
         reason = "" if obstacle is None else obstacle.reason
         if obstacle is not None and self.ask.target > 0:
             too_thin = min(self.lattice.eth.cost_all, self.lattice.sol.cost_all) < self.ask.far
@@ -296,10 +373,16 @@ class Search:
             return Verdict(
                 "impossible", False, Base(0), Base(0), Quote(0), Quote(0), Bps(0), reason, smallest, always
             )
-        eth, sol = Base(pair.eth_lots * self.sides[0].step), Base(pair.sol_lots * self.sides[1].step)
-        notionals, apart = (Quote(pair.eth // ONE), Quote(pair.sol // ONE)), imbalance(pair.eth, pair.sol)
         return Verdict(
-            "best_effort" if obstacle else "met", thin, eth, sol, *notionals, apart, reason, smallest, always
+            "met" if judged.met else "best_effort",
+            judged.thin,
+            *self.amounts(judged),
+            Quote(pair.eth // ONE),
+            Quote(pair.sol // ONE),
+            imbalance(pair.eth, pair.sol),
+            reason,
+            smallest,
+            always,
         )
 
     def nothing_fits(self, target: int) -> Obstacle | None:
@@ -309,7 +392,7 @@ class Search:
         if target <= 0:
             return Obstacle("no_target", None, "a target must be above 0 USD per leg.")
         lattice, ask = self.lattice, self.ask
-        legs: tuple[tuple[Leg, CostCurve], ...] = (("eth", lattice.eth), ("sol", lattice.sol))
+        legs: tuple[tuple[Leg, LotCurve], ...] = (("eth", lattice.eth), ("sol", lattice.sol))
         for (leg, curve), window, floor in zip(legs, ask.windows(target, target), ask.floors, strict=True):
             if curve.around(window.low, window.low, window.high):
                 continue
@@ -383,17 +466,15 @@ def size_pair(
     `advise`. A target of 0 or less is `impossible`. Raises `ValueError` for an empty side and for a price,
     amount or step that is not positive.
     """
-    search = Search(
+    ask = SizingRequest.of(
         target,
-        eth,
-        sol,
+        (eth.min_notional, sol.min_notional),
         max_imbalance=max_imbalance,
         planning_margin=planning_margin,
         max_deviation=max_deviation,
     )
-    judged, lowest = search.judged(), search.ask.target
-    smallest = target if judged.obstacle is None else usd_of(search.smallest(lowest)) if target > 0 else None
-    return search.verdict(judged, smallest, usd_of(search.always(lowest)) if advise and target > 0 else None)
+    search = Search(ask, eth, sol)
+    return search.answer(search.judged(), advise=advise)
 
 
 def possible_near(
@@ -413,8 +494,12 @@ def possible_near(
     """
     if target <= 0:
         return False
-    windows = SizingRequest(
-        target * ONE, max_deviation, max_imbalance, (_floor(sides[0]), _floor(sides[1]))
+    windows = SizingRequest.of(
+        target,
+        (sides[0].min_notional, sides[1].min_notional),
+        max_imbalance=max_imbalance,
+        planning_margin=Bps(0),
+        max_deviation=max_deviation,
     ).windows(target * ONE, largest * ONE)
     lots = [side.step * side.levels[0].price for side in sides]
     counts = [
@@ -450,10 +535,6 @@ def _meet(one: Window, other: Window, promise: Bps) -> bool:
 def usd_of(cost: int | None) -> Quote | None:
     """Undivided costs (USD x36) as USD (x18), rounded down; None stays None."""
     return None if cost is None else Quote(cost // ONE)
-
-
-def _floor(side: TakenSide) -> int:
-    return _over(side.min_notional * ONE * MINIMUM_PERCENT, 100)
 
 
 def _over(dividend: int, divisor: int) -> int:

@@ -5,13 +5,15 @@ rule, written apart from it.
 import csv
 import os
 import random
+import sys
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import NamedTuple
+from pathlib import Path
+from types import FrameType
+from typing import Any, NamedTuple
 
 import pytest
 
-from actors.market_data.cost_curve import CostCurve
 from actors.sizing.lattice import COUNTS_MAX, REACH, TakenSide, possible_near, size_pair
 from messages.market import Level
 from messages.sizing import Verdict
@@ -21,6 +23,7 @@ from tests.thinned import thinned
 
 SEED = int(os.environ.get("EVENKEEL_SEED", "20"))
 DEEP = "100000000"
+SEARCH_FILES = ("lattice.py", "closest.py", "cost_curve.py")
 
 
 def repeat(name: str) -> None:
@@ -490,20 +493,31 @@ def test_advice_that_would_take_for_ever_is_not_known_instead() -> None:
     )
 
 
-def test_a_million_dollars_looks_at_some_hundred_lot_counts_and_not_at_all_35_000(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    asked = 0
-    exact = CostCurve.cost
+def lines_run(target: str) -> int:
+    """How many lines of the search one verdict executes: work, whatever the machine."""
+    count = 0
 
-    def counted(curve: CostCurve, lots: int) -> int:
-        nonlocal asked
-        asked += 1
-        return exact(curve, lots)
+    def line(_frame: FrameType, _event: str, _argument: object) -> Any:
+        nonlocal count
+        count += 1
+        return line
 
-    monkeypatch.setattr(CostCurve, "cost", counted)
-    assert founding("1000000").kind == "met"
-    assert asked < 600
+    def call(frame: FrameType, _event: str, _argument: object) -> Any:
+        return line if Path(frame.f_code.co_filename).name in SEARCH_FILES else None
+
+    before = sys.gettrace()
+    sys.settrace(call)
+    try:
+        assert founding(target).kind == "met"
+    finally:
+        sys.settrace(before)
+    return count
+
+
+def test_a_million_dollars_takes_no_more_work_than_a_thousand_although_it_has_35_000_counts() -> None:
+    thousand, million = lines_run("1000"), lines_run("1000000")
+    assert 50 < thousand < 500
+    assert million < 1.5 * thousand
 
 
 # -- is waiting for another price worth it? ------------------------------------------------------------------
