@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from actors.market_data.cost_curve import BASIS
-from actors.sizing.lattice import CENT, Obstacle, Search, SizingRequest, Source, TakenSide, usd_of
+from actors.sizing.lattice import CENT, Obstacle, Search, Source, TakenSide, usd_of
 from actors.sizing.verdict_words import too_far_apart
 from messages.sizing import Leg, Verdict
 from messages.units import ONE, Bps, Quote
@@ -74,20 +74,12 @@ def attainable(
     """
     if not directions:
         raise ValueError("no direction to trade in")
-    searches = [
-        Search(
-            SizingRequest.of(
-                target,
-                (eth.min_notional, sol.min_notional),
-                max_imbalance=max_imbalance,
-                planning_margin=planning_margin,
-                max_deviation=max_deviation,
-            ),
-            eth,
-            sol,
-        )
-        for eth, sol in directions
-    ]
+    bounds = {
+        "max_imbalance": max_imbalance,
+        "planning_margin": planning_margin,
+        "max_deviation": max_deviation,
+    }
+    searches = [Search.of(target, eth, sol, **bounds) for eth, sol in directions]
     judged = [search.judged() for search in searches]
     at = next((index for index, each in enumerate(judged) if not each.met), 0)
     met = judged[at].met

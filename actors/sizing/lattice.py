@@ -319,6 +319,27 @@ class Search:
         self.lattice = Lattice(eth, sol)
         self.ask = ask
 
+    @classmethod
+    def of(
+        cls,
+        target: Quote,
+        eth: TakenSide,
+        sol: TakenSide,
+        *,
+        max_imbalance: Bps,
+        planning_margin: Bps,
+        max_deviation: Bps,
+    ) -> "Search":
+        """For one target alone; who asks at every quote keeps the request. Raises as the constructor."""
+        ask = SizingRequest.of(
+            target,
+            (eth.min_notional, sol.min_notional),
+            max_imbalance=max_imbalance,
+            planning_margin=planning_margin,
+            max_deviation=max_deviation,
+        )
+        return cls(ask, eth, sol)
+
     def judged(self) -> Judged:
         """The best pair for the target itself, the exact one that advice begins from."""
         ask, lattice = self.ask, self.lattice
@@ -466,14 +487,14 @@ def size_pair(
     `advise`. A target of 0 or less is `impossible`. Raises `ValueError` for an empty side and for a price,
     amount or step that is not positive.
     """
-    ask = SizingRequest.of(
+    search = Search.of(
         target,
-        (eth.min_notional, sol.min_notional),
+        eth,
+        sol,
         max_imbalance=max_imbalance,
         planning_margin=planning_margin,
         max_deviation=max_deviation,
     )
-    search = Search(ask, eth, sol)
     return search.answer(search.judged(), advise=advise)
 
 

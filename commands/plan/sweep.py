@@ -113,7 +113,7 @@ def _row(target: Quote, settings: Settings, basis: Basis, quotes: Sequence[PairQ
     signs, met, unsized, found = sizer.signs(1), 0, 0, []
     for quote in quotes:
         judged = [
-            Search(
+            Search.of(
                 target,
                 *sizer.sides(quote, sign),
                 max_imbalance=settings.max_imbalance,
@@ -122,7 +122,7 @@ def _row(target: Quote, settings: Settings, basis: Basis, quotes: Sequence[PairQ
             ).judged()
             for sign in signs
         ]
-        met += all(each.obstacle is None for each in judged)
+        met += all(each.met for each in judged)
         pairs = [each.pair for each in judged if each.pair is not None]
         if len(pairs) < len(judged):
             unsized += 1
