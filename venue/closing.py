@@ -22,7 +22,7 @@ import msgspec
 from messages.execution import AccountSnapshot
 from messages.sizing import LEGS, Leg
 from messages.units import ONE, Base, Rate, notional
-from venue.protocol import ProductRules, VenueRules
+from venue.protocol import VenueRules
 
 REREAD_AFTER = frozenset({2000, 2001, 2069, 2073, 2094, 2122})
 """Refusals after which the rules that an order was made by are old: tick, step, trading status,
@@ -80,8 +80,18 @@ def closing(
             f" {', '.join(f'{product.symbol} is {product.status}' for product in untradable)}",
         )
     fits = on_the_steps(eth, sol, rules, pair=pair)
-    doubtful = [
-        leg for leg in LEGS if leg in refused or _may_be_refused(fits.part(leg), rules.product(leg), tops_up)
+    doubtful = [  # what the venue says leaves it open whether it takes this leg's closing order
+        leg
+        for leg in LEGS
+        for product in [rules.product(leg)]
+        if leg in refused
+        or product.unsure
+        or (
+            product.min_notional is not None
+            and product.oracle is not None
+            and notional(product.oracle, fits.part(leg)) < product.min_notional
+            and product.min_notional * MINIMUM_PERCENT > tops_up * 100
+        )
     ]
     if not (pair and hedged(fits.eth, fits.sol) and len(doubtful) == 1):
         return fits
@@ -128,16 +138,6 @@ def _matched(held: tuple[int, int], parts: dict[Leg, int], rules: VenueRules) ->
     amount = min(nearest, abs(parts[other]))
     matched = {least: parts[least], other: amount if totals[other] > 0 else -amount}
     return matched if all(matched.values()) else dict.fromkeys(LEGS, 0)
-
-
-def _may_be_refused(amount: int, product: ProductRules, tops_up: int) -> bool:
-    """Does what the venue says leave it open whether it takes this closing order?"""
-    return product.unsure or (
-        product.min_notional is not None
-        and product.oracle is not None
-        and notional(product.oracle, amount) < product.min_notional
-        and product.min_notional * MINIMUM_PERCENT > tops_up * 100
-    )
 
 
 def liquidation_near(eth: int, sol: int, maintenance: int | None, rules: VenueRules, limit: Rate) -> bool:

@@ -159,7 +159,15 @@ class GuardRun:
     async def _look(self) -> int | None:
         """One look at the heartbeat; the exit code when this guard's work is done."""
         beat = self._pulse.look(trio.current_time())
-        if self._needless(beat):
+        if not self._run:
+            needless = False
+        elif beat is not None:
+            needless = beat.ended or beat.run != self._run
+        else:
+            # Another run takes the heartbeat away first and then starts an epoch. One that is gone and
+            # followed by nothing is silence: somebody removed the file, or its folder.
+            needless = not self._met or read_state(self._state).epoch > self._epoch
+        if needless:
             self._words.say("the run has ended, or a newer one has started")
             return DONE
         if self._heart is not None and self._heart.replaced():
@@ -171,18 +179,6 @@ class GuardRun:
         if self._dead(beat):
             return await self._take_over(beat)
         return None
-
-    def _needless(self, beat: Beat | None) -> bool:
-        """Has its run ended on purpose, or another one begun, which takes the heartbeat away first and then
-        starts an epoch?
-
-        A heartbeat that is gone and followed by nothing is silence: somebody removed the file, or its folder.
-        """
-        if not self._run:
-            return False
-        if beat is not None:
-            return beat.ended or beat.run != self._run
-        return not self._met or read_state(self._state).epoch > self._epoch
 
     def _dead(self, beat: Beat | None) -> bool:
         """Is it still this heartbeat, and silent for too long?"""

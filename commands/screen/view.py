@@ -203,15 +203,15 @@ class RunView:
     def _concerns(self, epoch: int, seq: int) -> bool:
         return self.sealed is not None and (self.sealed.plan.epoch, self.sealed.plan.seq) == (epoch, seq)
 
-    def _ready(self, vote: Ready) -> None:
-        if self._concerns(vote.epoch, vote.seq) and self.sealed:
+    def _voted(self, vote: Ready | Declined) -> None:
+        if self.sealed is None or not self._concerns(vote.epoch, vote.seq):
+            return
+        if isinstance(vote, Ready):
             self.votes[vote.who] = "READY" if vote.plan_digest == self.sealed.digest else "OTHER DIGEST"
-
-    def _declined(self, vote: Declined) -> None:
-        if self._concerns(vote.epoch, vote.seq):
-            self.votes[vote.who] = vote.code
-            voter = vote.who if vote.who == "ledger" else f"{vote.who}_leg"
-            self.say(f"{voter} declined, {vote.code}: {vote.detail}", notable=True)
+            return
+        self.votes[vote.who] = vote.code
+        voter = vote.who if vote.who == "ledger" else f"{vote.who}_leg"
+        self.say(f"{voter} declined, {vote.code}: {vote.detail}", notable=True)
 
     def _placed(self, place: Place) -> None:
         if not self._concerns(place.epoch, place.seq):
@@ -334,8 +334,8 @@ _FOLDS: dict[type, Callable[[RunView, Any], None]] = {
     PairQuote: RunView._quoted,
     Held: RunView._holds,
     Sealed: RunView._sealed,
-    Ready: RunView._ready,
-    Declined: RunView._declined,
+    Ready: RunView._voted,
+    Declined: RunView._voted,
     Place: RunView._placed,
     Abort: RunView._aborted,
     Outcome: RunView._outcome,
