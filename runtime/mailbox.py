@@ -6,10 +6,11 @@ slow the writer down. The supervisor owns the box for the life of the process an
 incarnations, because closing the last receive end would throw the backlog away.
 
 `Latest`: one slot, the newest value wins. A slow reader misses versions and never sees an old one; a fast one
-waits for a newer version.
+waits for a newer version, of one slot or of the first of several (`any_newer`), in its own task.
 """
 
-from typing import Generic, TypeVar
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
 
 import trio
 
@@ -61,14 +62,14 @@ class Latest(Generic[T]):
     def __init__(self, first: T | None = None) -> None:
         self._value = first
         self.version = 0 if first is None else 1
-        self._changed = trio.Event()
+        self._waiters: list[trio.Event] = []
 
     def put(self, value: T) -> None:
         """Replace the value and wake every waiter; a value that nobody read is gone."""
         self._value = value
         self.version += 1
-        changed, self._changed = self._changed, trio.Event()
-        changed.set()
+        for waiter in self._waiters:
+            waiter.set()
 
     def clear(self) -> None:
         """Forget the value: until the next `put` there is none."""
@@ -82,5 +83,24 @@ class Latest(Generic[T]):
     async def newer_than(self, version: int) -> T:
         """The newest value, as soon as `self.version > version`."""
         while self.version <= version or self._value is None:
-            await self._changed.wait()
+            await any_newer((self,), (version,))
         return self._value
+
+
+async def any_newer(slots: Sequence[Latest[Any]], seen: Sequence[int]) -> None:
+    """Return as soon as one of `slots` has a value that is newer than its version in `seen`; at once, and
+    without a checkpoint, where one has it already.
+    """
+    while not any(
+        slot.version > version and slot._value is not None
+        for slot, version in zip(slots, seen, strict=True)
+    ):
+        # One event for all of them: a task for each slot is started and cancelled on the way of every tick.
+        changed = trio.Event()
+        for slot in slots:
+            slot._waiters.append(changed)
+        try:
+            await changed.wait()
+        finally:
+            for slot in slots:
+                slot._waiters.remove(changed)

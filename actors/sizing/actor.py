@@ -8,7 +8,7 @@ everything else is the ledger's, so that a restart loses nothing.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import msgspec
 import trio
@@ -28,7 +28,7 @@ from messages.settings import Settings
 from messages.sizing import RESTORES, TOP_UPS, Leg, LegOrder, Purpose, SizingPlan, Skipped, Verdict
 from messages.units import ONE, Base, Bps, Ms, Price, Quote, imbalance, notional
 from runtime.clock import VenueClock
-from runtime.mailbox import Latest
+from runtime.mailbox import Latest, any_newer
 from runtime.observe import Observe
 from runtime.pulse import Pulse
 from venue.closing import Closing, closing, hedged, liquidation_near
@@ -611,7 +611,7 @@ async def run(
     while True:
         pulse.expect("its next look", TICK_S)
         with trio.move_on_after(TICK_S):
-            await _any_newer(watched, seen)
+            await any_newer(watched, seen)
         seen = (slots.quotes.version, slots.held.version, slots.directives.version)
         if slots.held.value is None or slots.directives.value is None:
             continue
@@ -639,15 +639,3 @@ async def run(
             observe(Hop(clock.utc_ns(), "sizing proposes", 0, 0, "", eth, sol, note))
         if decision is not None:
             post(decision)
-
-
-async def _any_newer(slots: tuple[Latest[Any], ...], seen: tuple[int, ...]) -> None:
-    """Return as soon as one slot has a newer version than the one seen."""
-    async with trio.open_nursery() as nursery:
-
-        async def watch(slot: Latest[Any], version: int) -> None:
-            await slot.newer_than(version)
-            nursery.cancel_scope.cancel()
-
-        for slot, version in zip(slots, seen, strict=True):
-            nursery.start_soon(watch, slot, version)
