@@ -105,6 +105,8 @@ class Machine:
         self._noted: tuple[str, Denial | None] = ("", None)
         """The purpose and the denial that were noted last: a proposal comes again four times a second."""
         self._fills_due_ms = 0
+        self._told = 0
+        """How many plans were sealed, placed or aborted."""
         self._leaving: SizingPlan | None = None
         """The exit that waits for the venue to say whether both legs can be traded."""
         self._kept_until_ms = 0
@@ -155,16 +157,25 @@ class Machine:
             nursery.start_soon(self._clocks.look_for_ever, self.channels.inbox.post)
             with self.channels.inbox.reader() as inbox:
                 while ending is None:
+                    told, taken = self._told, []
                     with trio.move_on_after(TICK_S):
-                        ending = self._take(await inbox.receive())
-                    if ending is None:
-                        self._look_at_deadlines()
-                        held, now_s = self.channels.held.value, trio.current_time()
-                        self._endings.unreachable = self._connections.overdue(held, now_s)
-                        settled, idle = self._reconciliation.settled, self.barrier.phase == "idle"
-                        ending = self._endings.now(settled=settled, idle=idle)
+                        taken = [await inbox.receive()]
+                    # All that waits in one turn: three votes are one, and no task switch lies between them.
+                    for message in [*taken, *self.channels.inbox.drain()]:
+                        ending = ending or self._take(message)
+                    # The turn that has sealed or placed a plan ends here: whoever was told runs first.
+                    if ending is None and self._told == told:
+                        ending = self._look_around()
             nursery.cancel_scope.cancel()
         return ending
+
+    def _look_around(self) -> Ending | None:
+        """What time alone may have changed: deadlines, connections, and whether an ending is due."""
+        self._look_at_deadlines()
+        held, now_s = self.channels.held.value, trio.current_time()
+        self._endings.unreachable = self._connections.overdue(held, now_s)
+        settled, idle = self._reconciliation.settled, self.barrier.phase == "idle"
+        return self._endings.now(settled=settled, idle=idle)
 
     async def _run_tree(self) -> None:
         """However the tree ends, what is open must still be closed: nothing is raised, `_gone` says what
@@ -387,6 +398,7 @@ class Machine:
 
     def _tell(self, action: barrier.Tell) -> None:
         message = action.message
+        self._told += 1
         self.channels.tell_three(message)
         self.world.observe(message)
         if isinstance(message, Abort):

@@ -65,7 +65,8 @@ def on_sealed(
         return state, Declined(state.leg, plan.epoch, plan.seq, code, str(error))
     built = signed.digest if signed else ""
     eth_order, sol_order = (built, None) if state.leg == "eth" else (None, built)
-    vote = Ready(state.leg, plan.epoch, plan.seq, digest(plan), eth_order, sol_order)
+    # The ballot has taken the digest again, from this very object.
+    vote = Ready(state.leg, plan.epoch, plan.seq, sealed.digest, eth_order, sol_order)
     return LegState(state.leg, state.epoch, plan.seq, sealed, signed), vote
 
 
@@ -74,7 +75,8 @@ def on_place(state: LegState, place: Place, order_builder: OrderBuilder) -> Sign
     must not be sent.
 
     Everything is checked once more on what is held *now*: the plan's digest, and that the order is the one
-    the plan says and the ledger wrote down.
+    the plan says and the ledger wrote down. It is built and its digest taken again; it is signed once, at
+    the vote.
     """
     sealed = state.sealed
     if (
@@ -88,11 +90,12 @@ def on_place(state: LegState, place: Place, order_builder: OrderBuilder) -> Sign
     if sealed.plan.leg(state.leg).amount == 0:
         return None
     wanted = place.eth_order if state.leg == "eth" else place.sol_order
-    signed = state.signed
+    signed, order = state.signed, order_builder.order_of(sealed.plan, sealed.digest, state.leg)
     if (
         signed is None
-        or signed != order_builder.sign(order_builder.order_of(sealed.plan, sealed.digest, state.leg))
-        or signed.digest != wanted
+        or signed.order != order
+        or signed.recv_time_ms != sealed.plan.recv_time_ms
+        or not signed.digest == wanted == order_builder.digest_of(order)
     ):
         return Denial("ORDER_CHANGED", "the order is not the one the plan says and the ledger wrote down")
     return signed

@@ -9,6 +9,8 @@ from typing import Literal
 
 FILE = 0o600
 FOLDER = 0o700
+PAGE = 4_096
+"""Bytes that an operating system writes into a file at once."""
 
 
 def private(path: str, flags: int) -> int:
@@ -44,6 +46,27 @@ def replace_file(path: Path, content: bytes, *, sync: Literal["none", "file", "f
     temporary.replace(path)
     if sync == "folder":
         sync_folder(path.parent)
+
+
+def overwrite_file(path: Path, content: bytes) -> None:
+    """Have `content` at `path` in a single write, for a file that is written while somebody waits: a rename
+    over a file takes a journalling file system milliseconds. A `kill -9` leaves the old content or the new
+    one; a power cut, or a reader at the same instant, may find parts of both, so the content must say whether
+    it is whole. A file that is not there, or of another length, is replaced. Raises `OSError`.
+    """
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        replace_file(path, content, sync="none")
+        return
+    try:
+        # within one page: a process is not killed in the middle of it
+        if len(content) <= PAGE and os.fstat(handle).st_size == len(content):
+            os.pwrite(handle, content, 0)
+            return
+    finally:
+        os.close(handle)
+    replace_file(path, content, sync="none")
 
 
 def sync_folder(folder: Path) -> None:

@@ -92,8 +92,7 @@ async def any_newer(slots: Sequence[Latest[Any]], seen: Sequence[int]) -> None:
     without a checkpoint, where one has it already.
     """
     while not any(
-        slot.version > version and slot._value is not None
-        for slot, version in zip(slots, seen, strict=True)
+        slot.version > version and slot._value is not None for slot, version in zip(slots, seen, strict=True)
     ):
         # One event for all of them: a task for each slot is started and cancelled on the way of every tick.
         changed = trio.Event()

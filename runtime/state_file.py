@@ -5,10 +5,10 @@ KEY.json     epoch, the venue's instance, halt            written whole: a tempo
 KEY.taken    the epoch that a guard has started           by the guard alone, the same way: a run that was
              stopped in mid-write and goes on
                                                           writes KEY.json and cannot take it back
-KEY.anchor   which ledger, its last row, may a pair be open   by the run, renamed but not synced: after a
-             power cut an older word or none is
+KEY.anchor   which ledger, its last row, may a pair be open   by the run, written over itself and not synced:
+             after a power cut an older word or none is
                                                           found, which makes an answer stricter and never
-                                                          laxer
+                                                          laxer; one that is not whole counts as none
 """
 
 import os
@@ -18,10 +18,14 @@ from pathlib import Path
 
 import msgspec
 
-from runtime.files import replace_file
+from runtime.files import overwrite_file, replace_file
 
 TAKEN = ".taken"
 ANCHOR = ".anchor"
+ANCHOR_BYTES = 1_024
+"""The file's length is a multiple of it, blanks at the end, so that one word fits over the last one."""
+ANCHOR_LOOKS = 3
+"""How often an anchor that is not whole is read: it may be being written just now."""
 UNREADABLE = "STATE_UNREADABLE"
 """Halt code of a state file that is not what was written."""
 
@@ -43,6 +47,15 @@ class Anchor(msgspec.Struct, frozen=True):
     """Venue time of this word."""
     until_ms: int = 0
     """Venue time after which no order that was intended by then can arrive any more."""
+    check: str = ""
+    """Of all the rest, by `checked`; "" in a file of an earlier version, which has no blanks at its end."""
+
+    def checked(self) -> "Anchor":
+        """The same with its `check`: 16 hex digits of BLAKE2b over the JSON without it."""
+        bare = msgspec.structs.replace(self, check="")
+        return msgspec.structs.replace(
+            bare, check=blake2b(msgspec.json.encode(bare), digest_size=8).hexdigest()
+        )
 
 
 class Saved(msgspec.Struct, frozen=True):
@@ -111,9 +124,17 @@ def taken_epoch(path: Path) -> int:
 
 
 def read_anchor(path: Path) -> Anchor | None:
-    """What was last recorded about the ledger; None when there is none that can be read."""
-    with suppress(OSError, msgspec.DecodeError, UnicodeError):
-        return msgspec.json.decode(path.with_suffix(ANCHOR).read_bytes(), type=Anchor)
+    """What was last recorded about the ledger; None when there is none that can be read whole."""
+    for _ in range(ANCHOR_LOOKS):
+        try:
+            content = path.with_suffix(ANCHOR).read_bytes()
+        except OSError:
+            return None
+        with suppress(msgspec.DecodeError, UnicodeError):
+            anchor = msgspec.json.decode(content, type=Anchor)
+            by_earlier = not anchor.check and len(content) % ANCHOR_BYTES
+            if by_earlier or anchor == anchor.checked():
+                return anchor
     return None
 
 
@@ -128,5 +149,7 @@ def write_taken(path: Path, epoch: int) -> None:
 
 
 def write_anchor(path: Path, anchor: Anchor) -> None:
-    """Record the state of the ledger: one rename, no sync. Raises `OSError`."""
-    replace_file(path.with_suffix(ANCHOR), msgspec.json.encode(anchor), sync="none")
+    """Record the state of the ledger: written over the last one, no sync. Raises `OSError`."""
+    content = msgspec.json.encode(anchor.checked())
+    length = -(-len(content) // ANCHOR_BYTES) * ANCHOR_BYTES
+    overwrite_file(path.with_suffix(ANCHOR), content.ljust(length))

@@ -3,6 +3,10 @@
 A vote or an ending that others act on is on disk before they hear of it; if the commit fails nobody hears
 anything. That bounded write is the one blocking act on the trading path. Rows carry *venue* time, the clock
 that orders, fills and quotes are judged by.
+
+Only the vote is waited for. Between a yes and the orders' bytes the ledger keeps still: what a yes has
+changed is told, and a Place committed, with the next message or `STILL_S` later (decision 030). A kill in
+between leaves the intent, which is asked about at the start like any other.
 """
 
 import sqlite3
@@ -15,14 +19,14 @@ import trio
 from actors.ledger.anchoring import Anchoring, Remember
 from actors.ledger.bookkeeping import place_in, write_lines
 from actors.ledger.clerk import Clerk, LedgerMessage
-from actors.ledger.csvs import CsvBooks
+from actors.ledger.csvs import CsvBooks, Line
 from actors.ledger.disk import Disk, is_full
 from actors.ledger.escapes import take_in
 from actors.ledger.reading import SNAPSHOT_ROWS, START_ROWS, Reading
 from actors.ledger.starting import in_slices, reading_of
 from actors.ledger.store import LedgerFile, Store, Timed
-from messages.lifecycle import VERIFYING, Denial, Held
-from messages.sizing import LEGS, Sealed
+from messages.lifecycle import VERIFYING, Denial, Held, Hop
+from messages.sizing import LEGS, Place, Ready, Sealed
 from runtime.clock import VenueClock
 from runtime.mailbox import Latest
 from runtime.observe import Notes, Observe
@@ -32,6 +36,10 @@ from venue.protocol import OrderBuilder
 
 CHECKPOINT_ROWS = 500
 """Rows between two checkpoints; they wait until nothing is in flight."""
+STILL_S = 0.005
+"""How long the ledger keeps still while legs vote or send: both take about a millisecond, an answer of the
+exchange takes longer.
+"""
 
 
 class Unwritable(Fatal):
@@ -101,23 +109,41 @@ async def ledger_actor(
 async def _keep(desk: "_Desk", task_status: trio.TaskStatus[None]) -> None:
     """Take what comes until cancelled; while nothing comes, verify old rows, a slice at a time."""
     inbox = desk.wiring.inbox
+    taken: list[LedgerMessage] = []
     desk.begin()
     desk.work(_waiting(inbox))
+    desk.tell()
     desk.rest(START_ROWS)
     task_status.started()
     try:
         while True:
-            first: list[LedgerMessage] = []
-            while desk.verifying and not first:
+            while desk.verifying and not taken:
                 desk.verify()
                 await trio.lowlevel.checkpoint()
-                first = _waiting(inbox)
-            desk.work([*(first or [await inbox.receive()]), *_waiting(inbox)])
+                taken += _waiting(inbox)
+            taken = taken or [await inbox.receive()]
+            taken += _waiting(inbox)
+            if isinstance(taken[-1], Place):
+                # Both legs hand their orders to the sockets now, and what a restart needs to ask about them
+                # is on disk since the vote: a commit here would only delay the second order.
+                await _wait_for_mail(inbox, taken)
+            work, taken = taken, []
+            if desk.work(work):
+                await _wait_for_mail(inbox, taken)  # the same, for what the vote has changed
+                if taken:
+                    continue
+            desk.tell()
             desk.rest(SNAPSHOT_ROWS)
             desk.wiring.pulse.done()
     except trio.Cancelled:
-        desk.leave()
+        desk.leave(taken)
         raise
+
+
+async def _wait_for_mail(inbox: trio.MemoryReceiveChannel[LedgerMessage], taken: list[LedgerMessage]) -> None:
+    """Keep still until the next message, which is added to `taken`, or for `STILL_S`."""
+    with trio.move_on_after(STILL_S):
+        taken.append(await inbox.receive())
 
 
 def _waiting(inbox: trio.MemoryReceiveChannel[LedgerMessage]) -> list[LedgerMessage]:
@@ -145,6 +171,9 @@ class _Desk(msgspec.Struct):
     """Is everything in the fold also in the file?"""
     _snapshot_at: int = 0
     """How many rows the fold had when the newest snapshot was written."""
+    _hops: list[Hop] = msgspec.field(default_factory=list)
+    _lines: list[tuple[list[Line], str]] = msgspec.field(default_factory=list)
+    """Hops and CSV lines that are not told yet."""
 
     def __post_init__(self) -> None:
         self._snapshot_at = self.clerk.fold.rows - self.reading.read
@@ -157,7 +186,10 @@ class _Desk(msgspec.Struct):
             self.note("error", wrong)
         self.look_at_disk()
 
-    def work(self, messages: Sequence[LedgerMessage]) -> None:
+    def work(self, messages: Sequence[LedgerMessage]) -> bool:
+        """Fold and commit `messages`, then post what follows for the supervisor. True after a yes to a plan:
+        what else is to be told may wait until its orders have left.
+        """
         if any(isinstance(message, Sealed) and message.plan.increases for message in messages):
             self.look_at_disk()  # before each entry: is the file still ours, and is there room?
         fold, wiring, clock = self.clerk.fold, self.wiring, self.wiring.clock
@@ -168,9 +200,18 @@ class _Desk(msgspec.Struct):
         self._committed = True
         for message in self.anchoring.before_speaking(fold, batch.posts, clock.now_ms()):
             wiring.post(message)
+        # rows carry venue time; who reads a log has one clock, this machine's
+        self._hops += [msgspec.structs.replace(hop, at_ns=clock.utc_ns()) for hop in batch.hops]
+        self._lines += batch.lines
+        voted = any(isinstance(message, Ready) for message in batch.posts)
+        return voted and fold.flight is not None and not fold.flight.placed
+
+    def tell(self) -> None:
+        """Tell everybody else: what is held, the hops of plans, the CSV files."""
+        fold, wiring = self.clerk.fold, self.wiring
         wiring.held.put(self.clerk.held)
-        for hop in batch.hops:  # rows carry venue time; who reads a log has one clock, this machine's
-            wiring.observe(msgspec.structs.replace(hop, at_ns=clock.utc_ns()))
+        for hop in self._hops:
+            wiring.observe(hop)
         now = (
             f"entering is blocked: {fold.view.foreign}" if fold.view.foreign else "",
             f"not Evenkeel's, not touched, sharing the margin: {fold.view.others}"
@@ -183,8 +224,9 @@ class _Desk(msgspec.Struct):
                 self.note("warning", text)
         self._named = now
         if self.csvs is not None:
-            for lines in batch.lines:
+            for lines in self._lines:
                 write_lines(self.csvs.append, lines, self.note)
+        self._hops, self._lines = [], []
 
     def _commit(self, rows: list[Timed]) -> None:
         """Write rows; the first time that the disk is full, once more with the reserve."""
@@ -247,13 +289,16 @@ class _Desk(msgspec.Struct):
             self.store.checkpoint()
             self._checkpointed = fold.rows
 
-    def leave(self) -> None:
-        """The end of an incarnation: the next one need not fold much again. What cannot be written now is
-        folded then.
+    def leave(self, taken: Sequence[LedgerMessage]) -> None:
+        """The end of an incarnation, with messages that it took and did not write yet. The next one need not
+        fold much again; what cannot be written now is folded then.
         """
         if not self._committed:
             return
         with suppress(sqlite3.Error, OSError):
+            if taken:
+                self.work(taken)
+            self.tell()
             self._committed = False
             self._commit(self.clerk.rest(self.wiring.clock.now_ns()).rows)
             self._committed = True

@@ -263,6 +263,8 @@ class Store:
         Whoever keeps it elsewhere (the state file) can tell later whether this chain is that chain, or an
         empty, replaced, older or shortened one.
         """
+        if self._prev:  # the only writer knows what it wrote last
+            return f"{self._next - 1}:{self._prev}"
         last = self._db.execute("SELECT seq, hash FROM events ORDER BY seq DESC LIMIT 1").fetchone()
         return f"{last[0]}:{last[1]}" if last else ""
 

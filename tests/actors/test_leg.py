@@ -167,6 +167,31 @@ def test_a_flipped_side_inside_the_built_order_is_never_sent() -> None:
     )
 
 
+@pytest.mark.parametrize("change", [{"digest": "0x0"}, {"recv_time_ms": Ms(1)}])
+def test_an_order_that_is_not_as_it_was_signed_is_never_sent(change: dict[str, object]) -> None:
+    """It is not signed again at Place, so each field beside the signature is compared."""
+    message = sealed()
+    state, _ = vote(message)
+    assert state.signed is not None
+    changed = msgspec.structs.replace(state, signed=msgspec.structs.replace(state.signed, **change))
+    assert isinstance(on_place(changed, place_for(message), ORDER_BUILDER), Denial)
+
+
+def test_an_order_is_signed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    signatures = []
+    real = type(ORDER_BUILDER).sign
+
+    def counted(builder: object, order: Order) -> SignedOrder:
+        signatures.append(order)
+        return real(ORDER_BUILDER, order)
+
+    monkeypatch.setattr(type(ORDER_BUILDER), "sign", counted)
+    message = sealed()
+    state, _ = vote(message)
+    assert on_place(state, place_for(message), ORDER_BUILDER) == state.signed
+    assert len(signatures) == 1
+
+
 @pytest.mark.parametrize("change", [{"epoch": 2}, {"seq": 2}, {"plan_digest": "0"}, {"eth_order": "0x0"}])
 def test_a_place_for_anything_else_sends_nothing(change: dict[str, object]) -> None:
     message = sealed()

@@ -30,6 +30,7 @@ from actors.instance.state import (
 from actors.instance.venues import canonical, known_venue, remember_venue
 from runtime.heartbeat import Heartbeat, HeartbeatMonitor
 from runtime.locks import writing
+from runtime.state_file import ANCHOR, Anchor, read_anchor, write_anchor
 
 IDENTITY = "http://127.0.0.1:8645 default"
 
@@ -361,3 +362,54 @@ def test_what_a_venue_said_it_is_is_kept_by_its_address(tmp_path: Path) -> None:
     assert known_venue(tmp_path, url) == "chain 1"
     (tmp_path / "venues").write_bytes(b"\0")
     assert known_venue(tmp_path, url) == ""
+
+
+def anchored(may_be_open: bool, row: str = "7:ab") -> Anchor:
+    return Anchor("/logs/one", row, may_be_open, 5, 6).checked()
+
+
+def test_a_later_word_on_the_ledger_is_written_over_the_last_one(tmp_path: Path) -> None:
+    """A rename over a file takes a journalling file system milliseconds, and the vote waits for this."""
+    path = tmp_path / "KEY.json"
+    write_anchor(path, anchored(may_be_open=False))
+    before = path.with_suffix(ANCHOR).stat()
+    write_anchor(path, anchored(may_be_open=True, row="1234567:" + "ab" * 16))
+    after = path.with_suffix(ANCHOR).stat()
+    assert read_anchor(path) == anchored(may_be_open=True, row="1234567:" + "ab" * 16)
+    assert (after.st_ino, after.st_size) == (before.st_ino, before.st_size)
+    assert [each.name for each in tmp_path.iterdir()] == ["KEY.anchor"]
+
+
+def test_a_word_that_is_longer_than_the_last_one_replaces_it(tmp_path: Path) -> None:
+    path = tmp_path / "KEY.json"
+    write_anchor(path, anchored(may_be_open=False))
+    longer = Anchor("/" + "x" * 5_000, "8:cd", True)
+    write_anchor(path, longer)
+    assert read_anchor(path) == longer.checked()
+    write_anchor(path, anchored(may_be_open=True))
+    assert read_anchor(path) == anchored(may_be_open=True)
+
+
+def test_a_word_of_which_half_is_an_older_one_counts_as_none(tmp_path: Path) -> None:
+    """What a power cut may leave of a file that is written in place: never less than was said."""
+    path = tmp_path / "KEY.json"
+    write_anchor(path, anchored(may_be_open=True))
+    file = path.with_suffix(ANCHOR)
+    newer = file.read_bytes()
+    write_anchor(path, anchored(may_be_open=False, row="9:ef"))
+    older, halves = file.read_bytes(), 0
+    for cut in range(len(newer)):
+        mixed = newer[:cut] + older[cut:]
+        if mixed not in {newer, older}:
+            file.write_bytes(mixed)
+            halves += 1
+            assert read_anchor(path) is None
+    assert halves > 20
+
+
+def test_the_word_of_an_earlier_version_is_believed(tmp_path: Path) -> None:
+    path = tmp_path / "KEY.json"
+    path.with_suffix(ANCHOR).write_bytes(
+        b'{"logs":"/logs/one","last_hash":"7:ab","may_be_open":true,"at_ms":5,"until_ms":6}'
+    )
+    assert read_anchor(path) == Anchor("/logs/one", "7:ab", True, 5, 6)

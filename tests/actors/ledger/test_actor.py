@@ -1,5 +1,6 @@
 """The loop, on fake channels and virtual time, with a real file."""
 
+import shutil
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
@@ -22,6 +23,7 @@ from actors.ledger import (
     Unwritable,
     ledger_actor,
 )
+from actors.ledger.actor import STILL_S
 from actors.ledger.store import SCHEMA, Timed
 from messages.execution import Outcome, PlanClosed
 from messages.lifecycle import AccountStream, CycleEnded, Denial, Held, Hop, Note, Opened, Started
@@ -169,6 +171,86 @@ async def test_a_crash_between_commit_and_vote_leaves_an_intent_in_doubt(
         assert (desk.holding.phase, desk.holding.epoch) == ("in_flight", 2)
         assert [doubt.leg for doubt in desk.holding.doubts] == ["eth", "sol"]
         assert desk.said == []
+
+
+def kinds(rows: list[msgspec.Struct]) -> list[str]:
+    return [type(row).__name__ for row in rows]
+
+
+async def test_between_a_yes_and_the_orders_bytes_nothing_is_committed_and_nobody_else_is_woken(
+    desk: LedgerDesk, autojump_clock: MockClock
+) -> None:
+    """The vote is heard at once; what it has changed, and the Place, follow when the orders have left."""
+    story = entry()
+    story.place()
+    *before, seal, place = told(story)
+    async with desk.running():
+        await desk.tell(*before)
+        versions, seen = desk.held.version, len(desk.seen)
+        await desk.tell(seal)
+        assert [type(message) for message in desk.said] == [Ready]
+        await desk.tell(place)
+        assert kinds(desk.rows())[-2:] == ["Sealed", "Ready"]
+        assert (desk.held.version, len(desk.seen)) == (versions, seen)
+        await trio.sleep(2 * STILL_S)
+        assert kinds(desk.rows())[-1] == "Place"
+        assert (desk.held.version, desk.holding.phase) == (versions + 1, "in_flight")
+        assert [hop.hop for hop in desk.seen[seen:] if isinstance(hop, Hop)] == ["ledger intent"]
+
+
+async def test_what_comes_after_a_place_ends_the_waiting(desk: LedgerDesk, autojump_clock: MockClock) -> None:
+    story = entry()
+    story.place()
+    story.outcome("eth", "accepted")
+    async with desk.running():
+        start = trio.current_time()
+        for message in told(story):
+            await desk.tell(message)
+        assert kinds(desk.rows())[-2:] == ["Place", "Outcome"]
+        assert trio.current_time() == start
+
+
+async def test_a_yes_that_nothing_follows_is_told_all_the_same(
+    desk: LedgerDesk, autojump_clock: MockClock
+) -> None:
+    async with desk.running():
+        await desk.tell(*told(entry()))
+        await trio.sleep(2 * STILL_S)
+        assert desk.holding.phase == "in_flight"
+
+
+async def test_a_place_in_hand_is_written_by_a_ledger_that_is_told_to_stop(
+    desk: LedgerDesk, autojump_clock: MockClock
+) -> None:
+    story = entry()
+    story.place()
+    async with desk.running():
+        for message in told(story):
+            await desk.tell(message)
+        assert "Place" not in kinds(desk.rows())
+    assert kinds(desk.rows())[-1] == "Place"
+
+
+async def test_a_kill_between_the_orders_bytes_and_the_commit_of_their_place_leaves_both_in_doubt(
+    desk: LedgerDesk, tmp_path: Path, autojump_clock: MockClock
+) -> None:
+    """O6: what SIGKILL leaves on the disk then is the intent. Both orders may be on their way."""
+    story = entry()
+    story.place()
+    (tmp_path / "killed").mkdir()
+    killed = LedgerDesk(tmp_path / "killed" / "ledger.sqlite")
+    async with desk.running():
+        for message in told(story):
+            await desk.tell(message)
+        for end in ("", "-wal"):
+            shutil.copy(f"{desk.path}{end}", f"{killed.path}{end}")
+    assert kinds(killed.rows())[-1] == "Ready"
+    async with killed.running(epoch=2):
+        assert killed.holding.phase == "in_flight"
+        assert [doubt.leg for doubt in killed.holding.doubts] == ["eth", "sol"]
+        # it fits no longer: nothing is sent while they are in doubt
+        await killed.tell(*told(entry(), Sealed))
+        assert [type(message) for message in killed.said] == [Declined]
 
 
 async def test_what_waits_is_one_transaction_and_seen_once(
