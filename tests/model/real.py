@@ -233,15 +233,14 @@ class _Forge:
 
     def order_of(self, plan: SizingPlan, plan_digest: str, leg: str) -> Order:
         half = plan.leg(leg)  # type: ignore[arg-type]
-        return Order(
-            half.product_id, "", half.limit, half.amount, 0, int(plan_digest, 16), int(half.reduce_only)
-        )
+        until_ms, nonce = int(plan.recv_time_ms), int(plan_digest, 16)
+        return Order(half.product_id, "", half.limit, half.amount, until_ms, nonce, int(half.reduce_only))
 
     def digest_of(self, order: Order) -> str:
         return f"{order.product_id} {int(order.amount)} {order.nonce:x}"
 
     def sign(self, order: Order) -> SignedOrder:
-        return SignedOrder(order, self.digest_of(order), "", Ms(0))
+        return SignedOrder(order, self.digest_of(order), "", Ms(order.expiration_s))
 
 
 ORDER_BUILDER = _Forge()
