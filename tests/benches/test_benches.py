@@ -1,0 +1,117 @@
+"""`python -m benches`: every bench runs with few values and says what it should. Nothing here is about how
+fast anything is.
+"""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from benches.__main__ import ALONE, BENCHES, main, parsed
+from benches.figures import ROOT, Results
+
+KEYS = {"case", "quantity", "unit", "n", "p50", "p99"}
+MACHINE = {"cpu", "cores", "python", "kernel", "load_before", "load_after", "taken", "commit"}
+
+
+def measured(text: str, *names: str) -> dict[str, Results]:
+    """What `--json` has printed, once its keys are there."""
+    told = json.loads(text)
+    assert sorted(told) == sorted(names)
+    for each in told.values():
+        assert each["machine"].keys() == MACHINE
+        assert each["figures"]
+        assert all(figure.keys() >= KEYS for figure in each["figures"])
+    return msgspec.convert(told, dict[str, Results])
+
+
+def test_every_bench_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list"]) == 0
+    listed = capsys.readouterr().out
+    assert [name for name in (*BENCHES, *ALONE) if f"{name} " not in listed] == []
+
+
+def test_every_file_of_a_bench_is_listed() -> None:
+    shared = {"__init__", "__main__", "asked", "before", "figures", "page"}
+    modules = {bench.module.split(".")[1] for bench in BENCHES.values()}
+    files = {path.stem for path in (ROOT / "benches").glob("*.py")} - shared
+    assert files <= modules | ALONE.keys()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["tock"], "there is no bench 'tock' here; --list names them"),
+        (["soak"], "it is run by: python benches/soak.py --minutes 60"),
+        (["tick", "--n", "0"], "--n, --rounds and --seconds are at least 1"),
+        (["tick", "--against", "/nowhere"], "there is no supervisor.py in it; name a checkout"),
+        (["ledger", "--rows", "10"], "invalid numbers value: '10'"),
+    ],
+)
+def test_what_cannot_be_measured_is_said_in_a_sentence(
+    words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parsed(words)
+    assert ended.value.code == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_sizing_and_frames_in_this_process(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sizing", "frames", "--n", "2", "--json"]) == 0
+    found = measured(capsys.readouterr().out, "sizing", "frames")
+    assert {figure.mode for figure in found["frames"].figures} == {"hot", "cold"}
+    assert {figure.size for figure in found["sizing"].figures} == {
+        *("1,000 USD", "10,000 USD", "100,000 USD", "1,000,000 USD"),
+    }
+
+
+def typed(*words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "benches", *words, "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.process
+def test_a_tick_and_its_hops_on_the_real_run() -> None:
+    found = measured(typed("tick", "hops", "--n", "3", "--rounds", "1"), "tick", "hops")
+    ticks = [figure for figure in found["tick"].figures if figure.quantity == "tick to two orders"]
+    assert {figure.case for figure in ticks} >= {"Evenkeel, ledger normal", "Evenkeel, ledger full"}
+    assert all(0 < figure.least <= figure.p50 <= figure.p99 for figure in ticks)
+    hops = [figure for figure in found["hops"].figures if figure.quantity == "hop"]
+    assert len(hops) == 14
+
+
+@pytest.mark.process
+def test_ledger_flood_commands_and_idle_with_few_values() -> None:
+    names = ("ledger", "flood", "commands", "idle")
+    found = measured(typed(*names, "--n", "2", "--rows", "1000", "--rates", "50", "--seconds", "2"), *names)
+    assert {figure.size for figure in found["flood"].figures} == {"50/s"}
+    assert {figure.size for figure in found["ledger"].figures} == {"1,000 rows"}
+    assert {figure.n for figure in found["idle"].figures} == {2}
+
+
+@pytest.mark.process
+def test_a_block_that_did_not_trade_is_no_figure(tmp_path: Path) -> None:
+    """A checkout without Evenkeel in it: its own words come out, and no numbers."""
+    (tmp_path / "supervisor.py").write_text("raise SystemExit('this trades nothing')")
+    words = ("tick", "--n", "1", "--rounds", "1", "--against", str(tmp_path))
+    done = subprocess.run(
+        [sys.executable, "-m", "benches", *words, "--json"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert "BlockFailed: exit code" in done.stderr

@@ -1,0 +1,44 @@
+"""docs/performance.md is what comes of the results that are kept beside the benches."""
+
+from pathlib import Path
+
+from benches.figures import Figure, Results, kept, machine_line
+from benches.page import PAGE, page, write_page
+from benches.tick.bench import FSYNC, FULL, NAUTILUS, NORMAL, SKEW, TICK
+
+
+def tick(**p50: float) -> Results:
+    """Results of one run; milliseconds become microseconds."""
+    figures = [Figure(case, TICK, "us", 300, p50[case] * 1000, p50[case] * 2000, 1, "cold") for case in p50]
+    return Results(
+        "tick", machine_line(0.1), "python -m benches tick", figures, [f"{NAUTILUS}: not installed; do"]
+    )
+
+
+def test_the_page_is_what_comes_of_the_kept_results() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(kept()), "make it anew: python -m benches --page"
+
+
+def test_ratios_are_of_one_run_and_ours_is_one() -> None:
+    text = page({"tick": tick(**{NORMAL: 3.0, "SDK script": 4.5})})
+    assert f"| {NORMAL} | 300 | 3 / 6 | not measured | 1.00 |" in text
+    assert "| SDK script | 300 | 4.50 / 9 | not measured | 1.50 |" in text
+
+
+def test_what_is_not_installed_says_how_to_install_it() -> None:
+    assert f"| {NAUTILUS} | not installed; do |" in page({"tick": tick(**{NORMAL: 3.0})})
+
+
+def test_full_sync_stands_there_net_of_the_disk_too() -> None:
+    results = tick(**{NORMAL: 3.0, FULL: 5.0})
+    results.figures.append(Figure(FSYNC, "commit", "us", 300, 1_500.0, 2_000.0, 1, "cold"))
+    results.figures.append(Figure(FULL, SKEW, "us", 300, 35.0, 70.0, 1, "cold"))
+    text = page({"tick": results})
+    assert "p50 1,500 µs, p99 2,000 µs (n 300). Net of that median, `full` is p50 3.50 ms." in text
+    assert f"| {FULL} | 300 | 5 / 10 | 35 / 70 | 1.67 |" in text
+
+
+def test_what_was_not_measured_is_said_and_not_left_out(tmp_path: Path) -> None:
+    text = write_page(tmp_path, tmp_path / "page.md").read_text()
+    assert "| leg skew: p50 / p99 µs | 35 / 710 | not measured | not measured |" in text
+    assert "book messages a second: not measured." in text
