@@ -63,6 +63,11 @@ class X18(int):
         return "0" if text in {"-0", ""} else text
 
 
+def text_of(value: X18 | None) -> str | None:
+    """The exact value as a program reads it; None, and so null, where nobody knows it."""
+    return None if value is None else value.text()
+
+
 class Price(X18):
     """USD per unit of base, x18."""
 

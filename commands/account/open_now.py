@@ -19,6 +19,7 @@ from commands.open_state.readings import venue_said
 from commands.output.words import say
 from commands.setup.connecting import connected
 from messages.lifecycle import Note
+from messages.units import text_of
 from venue.nado.socket import TcpDialer
 from venue.protocol import VenueError
 
@@ -72,11 +73,10 @@ def at_least(until: float) -> float:
 
 def open_facts(answer: OpenAnswer) -> dict[str, object]:
     """What is open as the object of `--json` has it: amounts as exact decimals, None for unknown."""
-    eth, sol = (None if amount is None else amount.text() for amount in (answer.eth, answer.sol))
     return {
         "open": answer.words,
-        "open_eth": eth,
-        "open_sol": sol,
+        "open_eth": text_of(answer.eth),
+        "open_sol": text_of(answer.sol),
         "checked_at": checked_at(answer.checked_ms),
     }
 

@@ -35,7 +35,7 @@ from commands.output.words import (
 from commands.setup.drill_results import Measured, remember
 from commands.stopping import Stopped, Stops
 from messages.amounts import fixed, usd
-from messages.units import Ms, Quote
+from messages.units import Ms, Quote, text_of
 from runtime.clock import WallClock
 from venue.protocol import VenueError
 from venue.throwaway import THROWAWAY_ADDRESS
@@ -265,7 +265,7 @@ def _entry(result: Result) -> dict[str, Any]:
         "unhedged_usd_s": result.usd_s.text(),
         "unhedged_allowed_usd_s": result.usd_s_allowed.text(),
         "legging": result.legging,
-        "cost_usd": None if result.cost is None else result.cost.text(),
+        "cost_usd": text_of(result.cost),
         "cost_allowed_usd": result.cost_allowed.text(),
         "ending": result.ending,
         "run_exit_code": result.exit_code,

@@ -20,6 +20,7 @@ from commands.access.venue import Access
 from commands.output.json_keys import PLAY_COMMANDS
 from commands.output.words import OPEN, Problem, exposure
 from messages.settings import Settings
+from messages.units import text_of
 
 if TYPE_CHECKING:
     from commands.open_state.evidence import VenueEvidence
@@ -120,7 +121,7 @@ def _looked(argv: Sequence[str]) -> Found:
         if answer.flat:
             zero = None if MEANT.here is None else "0"
             return Found("", "", counts=False, eth=zero, sol=zero)
-        eth, sol = (None if amount is None else amount.text() for amount in (answer.eth, answer.sol))
+        eth, sol = (text_of(amount) for amount in (answer.eth, answer.sol))
         words = answer.words or "unknown"
         return Found(
             words, answer.cure, counts=not _managed(logs), known=answer.kind == "open", eth=eth, sol=sol

@@ -14,7 +14,7 @@ from messages.lifecycle import Totals
 from messages.money import CycleMoney, Statement
 from messages.settings import Settings
 from messages.sizing import Leg, Skipped
-from messages.units import ONE, Base, Bps, Quote
+from messages.units import ONE, Base, Quote, text_of
 
 SCHEMA = "evenkeel.run/1"
 SKIPS_TOLD = 100
@@ -63,16 +63,16 @@ def _of_totals(totals: Totals) -> dict[str, Any]:
         "skipped": totals.skipped,
         "failed": totals.failed,
         "fill_rate": fill_rate,
-        "filled_imbalance_max_bps": _text(max(totals.filled_imbalances, default=None)),
-        "filled_imbalance_median_bps": _text(median_of(totals.filled_imbalances)),
-        "exit_imbalance_max_bps": _text(max(totals.exit_imbalances, default=None)),
+        "filled_imbalance_max_bps": text_of(max(totals.filled_imbalances, default=None)),
+        "filled_imbalance_median_bps": text_of(median_of(totals.filled_imbalances)),
+        "exit_imbalance_max_bps": text_of(max(totals.exit_imbalances, default=None)),
         "orders_sent": totals.orders_sent,
         "orders_resolved": totals.orders_closed,
         "restarts": totals.restarts,
-        "pnl_usd": _text(totals.pnl),
+        "pnl_usd": text_of(totals.pnl),
         "fees_usd": totals.fees.text(),
         "spread_usd": totals.spread.text(),
-        "funding_usd": _text(totals.funding),
+        "funding_usd": text_of(totals.funding),
         "traded_usd": totals.traded.text(),
         "unhedged_worst_usd": totals.unhedged_worst.text(),
         "unhedged_usd_s": totals.unhedged_usd_s.text(),
@@ -109,7 +109,7 @@ _RECEIVED = (
 
 def _of_money(money: Statement) -> dict[str, Any]:
     paid = {key: Quote(-getattr(money, name)).text() for key, name in _PAID.items()}
-    received = {f"{name}_usd": _text(getattr(money, name)) for name in _RECEIVED}
+    received = {f"{name}_usd": text_of(getattr(money, name)) for name in _RECEIVED}
     amounts = [name for name in CycleMoney.__struct_fields__ if name != "cycle"]
     of_cycles = [
         {"cycle": cycle.cycle, **{f"{name}_usd": getattr(cycle, name).text() for name in amounts}}
@@ -122,10 +122,6 @@ def _of_money(money: Statement) -> dict[str, Any]:
         "money_detail": money.words,
         "cycles_money": of_cycles,
     }
-
-
-def _text(value: Base | Bps | Quote | None) -> str | None:
-    return None if value is None else value.text()
 
 
 def _open_size(report: Report, size: Base | None, leg: Leg) -> str | None:
@@ -147,8 +143,8 @@ def _skip(settings: Settings, skipped: Skipped) -> dict[str, Any]:
         "best_bps": verdict.imbalance.text() if verdict and verdict.kind == "best_effort" else None,
         "eth": verdict.eth.text() if verdict and verdict.kind == "best_effort" else None,
         "sol": verdict.sol.text() if verdict and verdict.kind == "best_effort" else None,
-        "smallest_target_usd": _text(verdict.smallest_target) if verdict else None,
-        "always_from_usd": _text(verdict.always_from) if verdict else None,
+        "smallest_target_usd": text_of(verdict.smallest_target) if verdict else None,
+        "always_from_usd": text_of(verdict.always_from) if verdict else None,
     }
 
 

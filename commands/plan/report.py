@@ -12,7 +12,7 @@ from commands.plan.cost import CycleCost
 from commands.plan.planned import DirectionPlan, Planned
 from commands.plan.sweep import Sweep
 from messages.sizing import LegOrder
-from messages.units import X18, Quote, notional
+from messages.units import Quote, notional, text_of
 
 
 def as_object(plan: Planned, basis: Basis, sweep: Sweep | None) -> dict[str, Any]:
@@ -39,15 +39,34 @@ def as_object(plan: Planned, basis: Basis, sweep: Sweep | None) -> dict[str, Any
         "eth_ask": eth.asks[0].price.text(),
         "sol_bid": sol.bids[0].price.text(),
         "sol_ask": sol.asks[0].price.text(),
-        "eth_taker_fee": _text(basis.rules.eth.taker_fee),
-        "sol_taker_fee": _text(basis.rules.sol.taker_fee),
-        "free_margin_usd": _text(basis.held.initial_health),
+        "eth_taker_fee": text_of(basis.rules.eth.taker_fee),
+        "sol_taker_fee": text_of(basis.rules.sol.taker_fee),
+        "free_margin_usd": text_of(basis.held.initial_health),
         "directions": [_direction(each) for each in plan.directions],
         "smallest_target_usd": _target(bounds.smallest),
         "smallest_reason": _reason(bounds.smallest),
         "always_from_usd": _target(bounds.always),
         "always_reason": _reason(bounds.always),
-        "sweep": None if sweep is None else _sweep(sweep),
+        "sweep": None
+        if sweep is None
+        else {
+            "pairs": sweep.pairs,
+            "eth_low": sweep.eth[0].text(),
+            "eth_high": sweep.eth[1].text(),
+            "sol_low": sweep.sol[0].text(),
+            "sol_high": sweep.sol[1].text(),
+            "always_from_usd": text_of(sweep.always),
+            "rows": [
+                {
+                    "target_usd": row.target.text(),
+                    "met": row.met,
+                    "without_quantities": row.unsized,
+                    "median_bps": text_of(row.median),
+                    "worst_bps": text_of(row.worst),
+                }
+                for row in sweep.rows
+            ],
+        },
     }
 
 
@@ -64,11 +83,11 @@ def _direction(each: DirectionPlan) -> dict[str, Any]:
         "planned_imbalance_bps": plan.planned_imbalance.text() if plan else None,
         **_order("eth", plan.eth if plan else None),
         **_order("sol", plan.sol if plan else None),
-        "ratio_up_bps": _text(room.up) if room else None,
+        "ratio_up_bps": text_of(room.up) if room else None,
         "ratio_down_bps": room.down.text() if room else None,
         **_cost(each.cost),
-        "margin_usd": _text(each.margin),
-        "liquidation_move": _text(each.liquidation),
+        "margin_usd": text_of(each.margin),
+        "liquidation_move": text_of(each.liquidation),
     }
 
 
@@ -97,34 +116,9 @@ def _cost(cost: CycleCost | None) -> dict[str, str | None]:
     return told
 
 
-def _sweep(sweep: Sweep) -> dict[str, Any]:
-    return {
-        "pairs": sweep.pairs,
-        "eth_low": sweep.eth[0].text(),
-        "eth_high": sweep.eth[1].text(),
-        "sol_low": sweep.sol[0].text(),
-        "sol_high": sweep.sol[1].text(),
-        "always_from_usd": _text(sweep.always),
-        "rows": [
-            {
-                "target_usd": row.target.text(),
-                "met": row.met,
-                "without_quantities": row.unsized,
-                "median_bps": _text(row.median),
-                "worst_bps": _text(row.worst),
-            }
-            for row in sweep.rows
-        ],
-    }
-
-
 def _target(bound: Bound | None) -> str | None:
     return None if bound is None else bound.target.text()
 
 
 def _reason(bound: Bound | None) -> str | None:
     return (bound.reason or None) if bound is not None else None
-
-
-def _text(value: X18 | None) -> str | None:
-    return None if value is None else value.text()

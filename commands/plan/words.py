@@ -105,7 +105,11 @@ def _direction(each: DirectionPlan, settings: Settings, basis: Basis) -> Iterato
         has = basis.held.initial_health
         there = "the account's is not known" if has is None else f"{usd(has)} there"
         yield "margin", f"{usd_up(each.margin)} USDT0 needed, {there}"
-    yield "liquidation", _liquidation(each.liquidation, settings)
+    far = "distance not known without the account's margin"
+    if each.liquidation is not None:
+        move = "more than 100.00" if each.liquidation > FAR else rate_percent(each.liquidation)
+        far = f"after a move of {move} % of one leg against it"
+    yield "liquidation", f"{far}, least allowed {rate_percent(settings.limits.min_liquidation_move)} %"
 
 
 def _order(order: LegOrder) -> str:
@@ -146,14 +150,6 @@ def _cost(cost: CycleCost, settings: Settings) -> Iterator[tuple[str, str]]:
     per_million = fixed(Quote(cost.total * 10**6 * ONE // cost.traded), 0)
     share = f"{bps(cost.bps(cost.total))} of the {usd(cost.traded)} USD that its four orders trade"
     yield "", f"{share}, {per_million} USD per 1M"
-
-
-def _liquidation(move: Rate | None, settings: Settings) -> str:
-    least = f"least allowed {rate_percent(settings.limits.min_liquidation_move)} %"
-    if move is None:
-        return f"distance not known without the account's margin, {least}"
-    far = "more than 100.00" if move > FAR else rate_percent(move)
-    return f"after a move of {far} % of one leg against it, {least}"
 
 
 def _table(sweep: Sweep, settings: Settings) -> Iterator[str]:
