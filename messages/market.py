@@ -11,7 +11,7 @@ from messages.units import Base, Ms, Ns, Price, Quote, Rate
 TradingStatus = Literal["live", "post_only", "not_tradable", "reduce_only", "soft_reduce_only"]
 
 
-class Level(msgspec.Struct, frozen=True):
+class Level(msgspec.Struct, frozen=True, gc=False):
     """One price of a book side and the amount (> 0) that stands there."""
 
     price: Price
@@ -19,7 +19,11 @@ class Level(msgspec.Struct, frozen=True):
 
 
 class BookDelta(msgspec.Struct, frozen=True):
-    """venue client -> market_data: one batch of book changes. An amount of 0 deletes the level.
+    """venue client -> market_data: one batch of book changes, each a price and the amount that stands there
+    from now on, both x18. An amount of 0 deletes the level.
+
+    They are bare integers, and only what is shown becomes a `Level`: of a flood's thousands a second most are
+    replaced before anybody looks at them, and the garbage collector would follow each.
 
     Source: `book_depth`. Batches form a chain: `last_max_ns` of one is `max_ns` of the one before, else
     events were lost.
@@ -29,8 +33,8 @@ class BookDelta(msgspec.Struct, frozen=True):
     min_ns: Ns
     max_ns: Ns
     last_max_ns: Ns
-    bids: tuple[Level, ...]
-    asks: tuple[Level, ...]
+    bids: tuple[tuple[int, int], ...]
+    asks: tuple[tuple[int, int], ...]
 
 
 class BookSnapshot(msgspec.Struct, frozen=True):

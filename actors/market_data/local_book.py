@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from messages.market import BookDelta, BookSnapshot, Level
-from messages.units import Ms, Ns
+from messages.units import Base, Ms, Ns, Price
 
 LEVELS_SHOWN = 40
 """Levels of each side that a quote carries; a snapshot has at most 100."""
@@ -20,18 +20,19 @@ LEVELS_KEPT = 400
 
 
 class _Side:
-    """One side of a book: its levels by price, and its prices in order.
+    """One side of a book: what stands at each price, and the prices in order.
 
-    The order is kept and not made anew for every quote, and the levels are those that came, so that what is
-    shown costs as much as it has changed.
+    The order is kept and not made anew for every quote, and a `Level` is made when it is first shown, so that
+    what is shown costs as much as it has changed.
     """
 
-    def __init__(self, *, dearest_first: bool) -> None:
+    def __init__(self, levels: Iterable[Level], *, dearest_first: bool) -> None:
         self._dearest_first = dearest_first
-        self._levels: dict[int, Level] = {}
-        self._prices: list[int] = []
+        self._at: dict[int, Level | int] = {int(level.price): level for level in levels if level.amount}
+        """By price (x18): the level, or the amount (x18) of one that nobody has seen yet."""
+        self._prices = sorted(self._at)
         """Cheapest first, on both sides."""
-        self._shown: tuple[Level, ...] | None = ()
+        self._shown: tuple[Level, ...] | None = None
         """What `shown` answered last; None once something has changed."""
 
     def __len__(self) -> int:
@@ -42,22 +43,21 @@ class _Side:
         """The best price, x18. Raises `IndexError` for a side without levels."""
         return self._prices[-1 if self._dearest_first else 0]
 
-    def change(self, levels: Iterable[Level]) -> None:
-        """Set each level's amount; 0 deletes it. Of too many the far half goes."""
-        for level in levels:
-            price = level.price
-            if level.amount == 0:
-                if self._levels.pop(price, None) is not None:
+    def change(self, changes: Iterable[tuple[int, int]]) -> None:
+        """Set the amount at each price; 0 deletes the level. Of too many levels the far half goes."""
+        for price, amount in changes:
+            if amount == 0:
+                if self._at.pop(price, None) is not None:
                     del self._prices[bisect_left(self._prices, price)]
             else:
-                if price not in self._levels:
+                if price not in self._at:
                     insort(self._prices, price)
-                self._levels[price] = level
+                self._at[price] = amount
             self._shown = None
         if len(self._prices) > LEVELS_KEPT:
             kept = LEVELS_KEPT // 2
             self._prices = self._prices[-kept:] if self._dearest_first else self._prices[:kept]
-            self._levels = {price: self._levels[price] for price in self._prices}
+            self._at = {price: self._at[price] for price in self._prices}
 
     def shown(self) -> tuple[Level, ...]:
         """Best first, `LEVELS_SHOWN` at most; the very same tuple until something changes."""
@@ -65,8 +65,14 @@ class _Side:
             prices = (
                 self._prices[: -LEVELS_SHOWN - 1 : -1] if self._dearest_first else self._prices[:LEVELS_SHOWN]
             )
-            self._shown = tuple(map(self._levels.__getitem__, prices))
+            self._shown = tuple([self._level(price) for price in prices])
         return self._shown
+
+    def _level(self, price: int) -> Level:
+        level = self._at[price]
+        if isinstance(level, int):
+            level = self._at[price] = Level(Price(price), Base(level))
+        return level
 
 
 class LocalBook:
@@ -74,7 +80,7 @@ class LocalBook:
 
     def __init__(self, product_id: int) -> None:
         self.product_id = product_id
-        self._bids, self._asks = _Side(dearest_first=True), _Side(dearest_first=False)
+        self._bids, self._asks = _Side((), dearest_first=True), _Side((), dearest_first=False)
         self._snapshot_ns = 0
         self._chain_ns: int | None = None
         self._usable = False
@@ -106,9 +112,8 @@ class LocalBook:
     def load(self, snapshot: BookSnapshot, asked_ns: int = 0) -> None:
         """Start over from a snapshot that was asked for at steady time `asked_ns`."""
         self.asked_ns = asked_ns
-        self._bids, self._asks = _Side(dearest_first=True), _Side(dearest_first=False)
-        self._bids.change(snapshot.bids)
-        self._asks.change(snapshot.asks)
+        self._bids = _Side(snapshot.bids, dearest_first=True)
+        self._asks = _Side(snapshot.asks, dearest_first=False)
         self._snapshot_ns = snapshot.at_ns
         self.proven_ns = snapshot.at_ns
         self._usable = True

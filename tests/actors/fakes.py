@@ -337,8 +337,8 @@ def delta(
         Ns(at_ms * 1_000_000),
         Ns(at_ms * 1_000_000),
         Ns(last_ms * 1_000_000),
-        fake_levels(bids),
-        fake_levels(asks),
+        tuple((Price.of(price), Base.of(amount)) for price, amount in bids),
+        tuple((Price.of(price), Base.of(amount)) for price, amount in asks),
     )
 
 

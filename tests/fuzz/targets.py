@@ -6,7 +6,7 @@ documented. Anything else it raises is a find.
 
 import json
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -104,12 +104,11 @@ def _number(read: int, said: int) -> None:
         raise Wrong(f"read {int(read)}, the text says {said}")
 
 
-def _levels(read: tuple[Level, ...], said: Json) -> None:
+def _levels(read: Sequence[Level | tuple[int, int]], said: Json) -> None:
     pairs = [(exactly(price), exactly(amount)) for price, amount in said]
     real = [pair for pair in pairs if 0 < pair[0] < codec.NO_ASK]
-    if [(int(level.price), int(level.amount)) for level in read] != real or any(
-        amount < 0 for _, amount in real
-    ):
+    got = [(each.price, each.amount) if isinstance(each, Level) else each for each in read]
+    if got != real or any(amount < 0 for _, amount in real):
         raise Wrong(f"read levels {read}, the text says {said}")
 
 

@@ -80,8 +80,8 @@ class _BookDepth(msgspec.Struct, frozen=True):
             min_ns=Ns(int(self.min_timestamp)),
             max_ns=Ns(int(self.max_timestamp)),
             last_max_ns=Ns(int(self.last_max_timestamp)),
-            bids=_levels(self.bids),
-            asks=_levels(self.asks),
+            bids=tuple((int(price), int(amount)) for price, amount in real_levels(self.bids)),
+            asks=tuple((int(price), int(amount)) for price, amount in real_levels(self.asks)),
         )
 
 
@@ -119,21 +119,17 @@ def _plain_batch(text: str) -> BookDelta | None:
         return None
     if not (0 < batch.min_timestamp <= batch.max_timestamp < MOMENT_LIMIT and 0 <= batch.product_id < 2**32):
         return None
-    sides: list[tuple[Level, ...]] = []
-    for wire in (batch.bids, batch.asks):
-        levels = []
-        for price, amount in wire:
+    for levels in (batch.bids, batch.asks):
+        for price, amount in levels:
             if not (0 < price < NO_ASK and 0 <= amount < X18_LIMIT):
                 return None
-            levels.append(Level(Price(price), Base(amount)))
-        sides.append(tuple(levels))
     return BookDelta(
         batch.product_id,
         Ns(batch.min_timestamp),
         Ns(batch.max_timestamp),
         Ns(batch.last_max_timestamp),
-        sides[0],
-        sides[1],
+        batch.bids,
+        batch.asks,
     )
 
 

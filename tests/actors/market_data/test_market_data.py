@@ -87,8 +87,7 @@ def test_the_documented_sequence_of_batches_ends_as_it_says() -> None:
     results = []
     for event in example["events"]:
         bids, offers = (
-            tuple(Level(Price(int(price)), Base(int(amount))) for price, amount in event[side])
-            for side in ("bids", "asks")
+            tuple((int(price), int(amount)) for price, amount in event[side]) for side in ("bids", "asks")
         )
         times = (Ns(int(event[name])) for name in ("min_timestamp", "max_timestamp", "last_max_timestamp"))
         results.append(book.apply(BookDelta(4, *times, bids, offers)))
@@ -442,7 +441,7 @@ def test_what_a_book_shows_is_what_a_plain_table_of_its_levels_would_show(seed: 
             if len(plain[is_bid]) > LEVELS_KEPT:
                 kept = sorted(plain[is_bid], reverse=is_bid)[: LEVELS_KEPT // 2]
                 plain[is_bid] = {price: plain[is_bid][price] for price in kept}
-            sides.append(tuple(Level(Price(price), Base(amount)) for price, amount in changed.items()))
+            sides.append(tuple(changed.items()))
         before = book.levels()
         book.apply(BookDelta(4, Ns(step), Ns(step), Ns(step - 1), *sides))
         for side, is_bid in enumerate((True, False)):
