@@ -11,7 +11,7 @@ queue, and then in the network's; the connection's silence (`venue/nado/socket.p
 
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import trio
 
@@ -115,8 +115,10 @@ class Subscription:
         """
         self._asked = set(frames)
         with trio.move_on_after(ACK_S):
-            for frame in frames.values():
-                await self._socket.send(frame)
+            # What has arrived is read although nothing more can be sent: it may say why.
+            with suppress(Unreachable):
+                for frame in frames.values():
+                    await self._socket.send(frame)
             while self._asked:
                 if self._refusal is not None:
                     code = self._refusal.error_code

@@ -137,6 +137,20 @@ async def test_a_refused_subscription_is_refused(
         assert caught.value.code == 2060
 
 
+async def test_a_refusal_that_ends_the_connection_is_refused_and_not_merely_unreachable(
+    autojump_clock: MockClock,
+) -> None:
+    async def session(socket: Socket) -> None:
+        frame = json.loads(await socket.receive())
+        await socket.send(json.dumps({"id": frame["id"], "error": "too many", "error_code": 1000}))
+        await dialer.cut()
+
+    async with MemoryDialer(session) as dialer:
+        with pytest.raises(Refused, match="too many"):
+            async with subscribed(URL, dialer, BOOKS, TroubleTally()):
+                raise AssertionError("entered")
+
+
 async def test_a_refused_authentication_subscribes_to_nothing(autojump_clock: MockClock) -> None:
     server = StreamServer(
         [], lambda frame: json.dumps({"id": frame["id"], "error": "Invalid signature", "error_code": 2028})
