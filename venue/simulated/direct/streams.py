@@ -98,7 +98,10 @@ def market_event(event: object) -> MarketEvent:
     """A batch of book changes. Raises `TypeError` for anything else."""
     if not isinstance(event, BookBatch):
         raise TypeError(f"{type(event).__name__} is no event of a market")
-    return BookDelta(event.product_id, event.min_ns, event.max_ns, event.last_max_ns, event.bids, event.asks)
+    bids, asks = (
+        tuple((int(level.price), int(level.amount)) for level in side) for side in (event.bids, event.asks)
+    )
+    return BookDelta(event.product_id, event.min_ns, event.max_ns, event.last_max_ns, bids, asks)
 
 
 def account_event(event: object) -> AccountEvent:
