@@ -6,7 +6,6 @@ What only real time needs is left out: the guard, the control socket, the lock o
 the screen.
 """
 
-from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -15,33 +14,26 @@ from tempfile import TemporaryDirectory
 import msgspec
 import trio
 
-from actors.instance.state import RunState
-from actors.ledger import SCHEMA, CsvBooks, Store
-from actors.run_ending import RECORDING_ENDED, Leave
+from actors.ledger import Store
 from actors.tree import World
-from commands.access.venue import SIMULATED, place
+from commands.access.venue import place
 from commands.output.ending import Report
 from commands.replay.options import ReplayOptions
 from commands.replay.progress import ReplayProgress
-from commands.run.crashes import Crashes
+from commands.replay.world import replay_world
 from commands.run.last_resort import LastResort
 from commands.run.session import Session
 from commands.run.shutdown import reported
-from commands.run.staging import Staging
+from commands.run.trading import leave_once_replayed, watch_faults
 from commands.stopping import Stops
-from messages.lifecycle import Opened
-from runtime.clock import RunClock, VenueClock
+from runtime.clock import RunClock
 from runtime.files import private_folder
 from runtime.virtual_clock import VirtualClock, ordered
 from supervisor import Machine
 from venue.nado.signing import Signer
-from venue.nado.weights import Weights
-from venue.simulated.direct.client import connected_directly
-from venue.simulated.direct.reads import Link
 from venue.simulated.engine.exchange import Exchange
 from venue.simulated.venue import SimulatedVenue
 from venue.throwaway import THROWAWAY_KEY
-from venue.venue_time import measure_clock
 
 START_NS = 1_767_225_600_000_000_000
 """2026-01-01 00:00 UTC: when a market begins that has no time of its own."""
@@ -92,7 +84,7 @@ async def _replay(
         outside = await stack.enter_async_context(trio.open_nursery())
         stack.callback(outside.cancel_scope.cancel)
         await outside.start(venue.run)
-        known = await _world(stack, session, venue, options, RunState(passing, "replay", "replay"), local)
+        known = await replay_world(stack, session, venue, options, passing, local)
         report = await _traded(session, known, venue.market_over if options.ends else trio.Event())
         with closing(Store.reading(known.ledger)) as store:
             last_row = store.last_hash
@@ -103,61 +95,15 @@ async def _replay(
     raise AssertionError("the nursery was cancelled from outside")
 
 
-async def _world(
-    stack: AsyncExitStack,
-    session: Session,
-    venue: SimulatedVenue,
-    options: ReplayOptions,
-    state: RunState,
-    local: RunClock,
-) -> World:
-    stack.callback(state.close)
-    here, clock = session.access, VenueClock(local)
-    name = f"{SIMULATED}:{venue.instance}"
-    link = Link(venue, options.latency / 1000, Weights())
-    assert here.signer is not None  # noqa: S101 - given right above
-    client = await stack.enter_async_context(connected_directly(link, here.sender, here.signer, clock, name))
-    rules = await client.reads.rules_now()
-    await measure_clock(client, clock)
-    folder = Path(session.settings.files.logs)
-    csvs: Callable[[], CsvBooks] | None = None
-    if options.logs is not None:
-        books = CsvBooks(folder, here.exchange)
-        csvs = lambda: books  # noqa: E731
-    opened = Opened(SCHEMA, rules.venue, rules.chain_id, here.sender)
-    return World(
-        session.settings,
-        client,
-        rules,
-        clock,
-        folder / "ledger.sqlite",
-        opened,
-        state,
-        session.recorder.observe,
-        options.run.seed,
-        csvs,
-        signer=here.signer.address,
-    )
-
-
 async def _traded(session: Session, known: World, market_over: trio.Event) -> Report:
     """The machine until it ends, and the run's own ending."""
-    machine, recorder = Machine(known), session.recorder
-    recorder.trading = True
-    if session.options.faults == "demo":
-        staging = Staging(machine.tree.supervisor.kill, known.clock.now_ms, recorder.observe)
-        recorder.watchers.append(staging.watch)
-    elif session.options.faults == "crashes":
-        recorder.watchers.append(Crashes(machine.tree.supervisor.kill, recorder.observe).watch)
+    machine = Machine(known)
+    session.recorder.trading = True
+    watch_faults(session, machine)
     session.stops.hear(lambda number, _count: machine.stop(number.name, number))
 
-    async def leave_once_over() -> None:
-        await market_over.wait()
-        over = "the recording has been replayed to its end"
-        machine.channels.inbox.post(Leave(RECORDING_ENDED, over, latch=False))
-
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(leave_once_over)
+        nursery.start_soon(leave_once_replayed, market_over, machine)
         ending = await machine.run()
         nursery.cancel_scope.cancel()
     session.stops.hear(None)

@@ -34,13 +34,8 @@ async def traded(session: Session, known: World, guard: Guarded) -> Report:
     """
     machine = Machine(known)
     machine.beat, machine.missing_guard = guard.beat, guard.missing
-    recorder = session.recorder
-    recorder.trading = True
-    if session.options.faults == "demo":
-        staging = Staging(machine.tree.supervisor.kill, known.clock.now_ms, recorder.observe)
-        recorder.watchers.append(staging.watch)
-    elif session.options.faults == "crashes":
-        recorder.watchers.append(Crashes(machine.tree.supervisor.kill, recorder.observe).watch)
+    session.recorder.trading = True
+    watch_faults(session, machine)
     control = RunControl(
         machine.channels.inbox.post,
         lambda: machine.channels.held.value,
@@ -67,14 +62,24 @@ async def _until_ended(session: Session, machine: Machine) -> Ending:
         nursery.start_soon(show, "the books on screen", _watch, machine.channels.quotes, view)
         nursery.start_soon(show, "the cost expected", _announce, machine, session.notes)
         nursery.start_soon(show, "the countdown", _counted_down, view)
-        nursery.start_soon(_leave_once_replayed, session.replayed, machine)
+        nursery.start_soon(leave_once_replayed, session.replayed, machine)
         ending = await machine.run()
         nursery.cancel_scope.cancel()
     session.stops.hear(None)
     return ending
 
 
-async def _leave_once_replayed(replayed: trio.Event, machine: Machine) -> None:
+def watch_faults(session: Session, machine: Machine) -> None:
+    """What `--faults demo` and `--faults crashes` do to the machine itself, and tell of it."""
+    recorder, kill = session.recorder, machine.tree.supervisor.kill
+    if session.options.faults == "demo":
+        staging = Staging(kill, machine.world.clock.now_ms, recorder.observe)
+        recorder.watchers.append(staging.watch)
+    elif session.options.faults == "crashes":
+        recorder.watchers.append(Crashes(kill, recorder.observe).watch)
+
+
+async def leave_once_replayed(replayed: trio.Event, machine: Machine) -> None:
     """Prices that stand still for ever are no market: the pair is closed at the last ones, and the run is
     done.
     """
