@@ -26,12 +26,13 @@ from pathlib import Path
 from types import MappingProxyType
 
 from commands.config import effective as config
-from commands.config.keys import DEMO_DEFAULTS
+from commands.config.keys import DEMO_DEFAULTS, PAPER_DEFAULTS
 from commands.config.options import (
     RunOptions,
     faults_of,
     market_of,
     not_staged,
+    on_paper,
     seed_of,
     url_of,
     usd_of,
@@ -160,7 +161,8 @@ def _carried_out(typed: argparse.Namespace) -> int:
     if typed.command == "drill":
         return _drill(typed)
     if typed.command in {"run", "plan", "doctor", "guard"}:
-        return _configured(typed, loaded_by(typed, DEMO_DEFAULTS if typed.demo else {}))
+        own = DEMO_DEFAULTS if typed.demo else PAPER_DEFAULTS if getattr(typed, "paper", False) else {}
+        return _configured(typed, loaded_by(typed, own))
     code: int = import_module(COMMANDS[typed.command].module).main(typed)
     return code
 
@@ -238,6 +240,15 @@ def _run(typed: argparse.Namespace, loaded: config.Loaded) -> int:
     )
     if _config_shown(typed, loaded):
         return DONE
+    if typed.paper:
+        options = on_paper(options, typed.deposit)
+    elif typed.deposit is not None:
+        raise ConfigError(
+            "BAD_OPTION",
+            "--deposit",
+            "--deposit: only a paper account is given one",
+            "add --paper, or leave it out",
+        )
     venue = options.settings.venue.name
     not_staged(venue, options.faults, demo=typed.demo)
     if venue != "simulated":

@@ -148,6 +148,15 @@ COMMANDS: Mapping[str, Command] = {
                 "none, demo (two staged faults), crashes (every\nactor dies once) or a file",
                 metavar="WHICH",
             ),
+            _switch(
+                "--paper",
+                "the market of --venue or --url, a paper account in\nthis process: no key, no money",
+            ),
+            _option(
+                "--deposit",
+                f"with --paper: what the account begins with,\n{DEPOSIT}",
+                metavar="'N USD'",
+            ),
             _switch("--adopt", "book the exchange's other positions as Evenkeel's"),
             _option("--accept-loss", "mainnet: at least the worst case that is printed", metavar="'N USD'"),
             _option(

@@ -2,8 +2,10 @@
 cannot trade, and cannot close.
 """
 
+from typing import Protocol
+
 from runtime.clock import ROUND_TRIP_MAX_MS, VenueClock
-from venue.protocol import Unreachable, Venue
+from venue.protocol import Reads, Unreachable
 
 MEASUREMENTS = 3
 """How often the clock is asked for at most."""
@@ -15,7 +17,16 @@ venue's time is wrong.
 """
 
 
-async def measure_clock(venue: Venue, clock: VenueClock) -> None:
+class Answers(Protocol):
+    """Whoever answers questions: a venue, or its public half alone."""
+
+    @property
+    def reads(self) -> Reads:
+        """The questions."""
+        ...
+
+
+async def measure_clock(venue: Answers, clock: VenueClock) -> None:
     """Ask the venue for its time, up to three times until an answer is quick, and take the quickest: it is
     wrong by half its round trip at most.
 

@@ -60,7 +60,7 @@ class CsvBooks:
     reach trading (lesson R11).
     """
 
-    def __init__(self, folder: Path, exchange: Literal["Nado", "Nado-simulated"]) -> None:
+    def __init__(self, folder: Path, exchange: Literal["Nado", "Nado-simulated", "Nado-PAPER"]) -> None:
         self._folder = folder
         self._exchange = exchange
         self._written: dict[File, int] = {"trades": 0, "positions": 0}

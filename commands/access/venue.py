@@ -15,6 +15,7 @@ import msgspec
 from actors.instance.state import state_directory
 from actors.instance.venues import canonical, known_venue, remember_venue
 from commands.access.signing_key import read_key
+from commands.config.options import Paper
 from commands.output.words import PLAY_MONEY, ConfigError, Refusal
 from messages.settings import Settings
 from venue.nado.networks import NETWORKS, Network
@@ -23,13 +24,22 @@ from venue.protocol import VenueRules
 from venue.throwaway import THROWAWAY_ADDRESS, THROWAWAY_KEY
 
 SIMULATED = "Nado-simulated"
+PAPER = "Nado-PAPER"
+"""What a paper account's venue is called, before the exchange whose market it has."""
+
+
+def is_play_money(name: str) -> bool:
+    """Is a venue of this name simulated, or on paper?"""
+    return name == SIMULATED or name.startswith(PAPER)
 
 
 class Access(msgspec.Struct, frozen=True):
     """Everything that differs between venues, before the first question is asked."""
 
     name: str
-    """What a ledger calls the venue: `Nado-simulated`, `testnet` or `mainnet`."""
+    """What a ledger calls the venue: `Nado-simulated`, `Nado-PAPER-mainnet` and the like, `testnet` or
+    `mainnet`.
+    """
     live: bool
     """Do the rules of live trading hold? Also in a rehearsal."""
     gateway: str
@@ -43,10 +53,14 @@ class Access(msgspec.Struct, frozen=True):
     """bytes32 of the subaccount."""
     signer: Signer | None
     """None for whoever only looks."""
+    paper: Paper | None = None
+    """Whose market it has, where the account is on paper."""
 
     @property
     def money(self) -> str:
         """Whose money it is: what every screen says first."""
+        if self.name.startswith(PAPER):
+            return f"PAPER on {self.name.removeprefix(f'{PAPER}-')}, play money"
         if not self.live:
             return PLAY_MONEY
         if self.network is None:
@@ -54,8 +68,10 @@ class Access(msgspec.Struct, frozen=True):
         return "MAINNET, real money" if self.name == "mainnet" else f"{self.name.upper()}, test money"
 
     @property
-    def exchange(self) -> Literal["Nado", "Nado-simulated"]:
+    def exchange(self) -> Literal["Nado", "Nado-simulated", "Nado-PAPER"]:
         """What the CSV files call it: a rehearsal is simulated too."""
+        if self.name.startswith(PAPER):
+            return "Nado-PAPER"
         return "Nado" if self.network else "Nado-simulated"
 
     def identity(self, logs: Path) -> str:
@@ -131,6 +147,11 @@ def access(
         )
         raise Refusal("PUBLIC_KEY", "venue.key", message, "use a key of your own", "no order was sent")
     return msgspec.structs.replace(here, signer=signer)
+
+
+def on_paper(here: Access, paper: Paper) -> Access:
+    """The published key's subaccount, with the market of `paper`'s exchange."""
+    return msgspec.structs.replace(here, name=f"{PAPER}-{paper.name}", paper=paper)
 
 
 def owner_of(settings: Settings) -> str:

@@ -23,7 +23,7 @@ from actors.instance.state import (
 )
 from actors.ledger import LedgerError, folded
 from commands.access.signing_key import ask_passphrase
-from commands.access.venue import SIMULATED, Access, access, place
+from commands.access.venue import PAPER, Access, access, is_play_money, place
 from commands.config import effective as config
 from commands.config.options import url_of
 from commands.open_state.evidence import strictest
@@ -133,12 +133,12 @@ def target_account(
     if loaded.origins["venue.name"] == "default" and typed_url is None:
         if known is None:
             raise _which_venue(logs / "ledger.sqlite", config_file)
-        if known.started is None and known.opened.venue.partition(":")[0] == SIMULATED:
+        if known.started is None and is_play_money(known.opened.venue.partition(":")[0]):
             # No run has got as far as saying where its venue is: it may be one that outlives it.
             raise _which_venue(logs / "ledger.sqlite", config_file)
         name, sender = known.opened.venue.partition(":")[0], known.opened.subaccount
         venue: dict[str, Any] = {
-            "name": "simulated" if name == SIMULATED else name,
+            "name": "simulated" if is_play_money(name) else name,
             "subaccount": bytes.fromhex(sender[42:]).rstrip(b"\0").decode("ascii", "replace"),
             "owner": sender[:42],
         }
@@ -150,6 +150,8 @@ def target_account(
             "WHICH_VENUE", "--url", "which simulated venue?", "add --url, or --logs of its run", ""
         )
     here = access(settings, typed_url, os.environ, ask_passphrase) if signs else place(settings, typed_url)
+    if known is not None and (paper := known.opened.venue.partition(":")[0]).startswith(PAPER):
+        here = msgspec.structs.replace(here, name=paper)
     signer = here.signer.address if here.signer else known.started.signer if known and known.started else ""
     return TargetAccount(settings, here, logs, signer)
 

@@ -7,10 +7,9 @@ import msgspec
 from commands.access.venue import Access
 from messages.settings import Settings
 from runtime.clock import VenueClock
-from venue.nado.client import NadoVenue
 from venue.nado.http import HttpReads
 from venue.nado.socket import Dialer
-from venue.protocol import VenueRules
+from venue.protocol import Venue, VenueRules
 
 
 class AnsweredVenue(msgspec.Struct, frozen=True):
@@ -18,8 +17,9 @@ class AnsweredVenue(msgspec.Struct, frozen=True):
 
     settings: Settings
     access: Access
-    venue: NadoVenue
+    venue: Venue
     reads: HttpReads
+    """Questions to the exchange; of a paper account, about its market alone."""
     dialer: Dialer
     rules: VenueRules
     clock: VenueClock

@@ -100,6 +100,8 @@ DEMO_DEFAULTS = {"max_wait": "20 s"}
 """What the demo does otherwise than a run, where nobody has written it: whoever watches it does not wait
 for ten minutes.
 """
+PAPER_DEFAULTS = {"files.logs": "logs/paper"}
+"""What a paper run does otherwise than a run, where nobody has written it: its files are no real run's."""
 MAINTENANCE = (WeeklyWindow(0, 830, 860), WeeklyWindow(3, 830, 860))
 """The exchange's own windows: Monday and Thursday 14:00 UTC, at most ten minutes (its documents), and ten
 minutes on either side.

@@ -12,6 +12,7 @@ from commands.config.units_text import BadText, Text, Usd
 from commands.output.words import COMMAND, ConfigError, did_you_mean
 from messages.settings import Settings
 from messages.units import ONE, Quote
+from venue.nado.networks import NETWORKS
 
 SEED = 7
 """Everybody's first run is the same run."""
@@ -19,6 +20,16 @@ DEPOSIT = "10000 USD"
 """The balance of a simulated account at its start."""
 FAULTS = ("demo", "crashes", "none")
 """Sets of faults that have a name; anything else is a file."""
+
+
+class Paper(msgspec.Struct, frozen=True):
+    """A paper account: whose market it trades, and what it begins with."""
+
+    name: str
+    """`mainnet`, `testnet`, or `simulated` for the `simulate` at a typed URL."""
+    gateway: str
+    """The exchange's base URL without `/v1`."""
+    deposit: Quote
 
 
 class RunOptions(msgspec.Struct, frozen=True):
@@ -41,6 +52,8 @@ class RunOptions(msgspec.Struct, frozen=True):
     """What somebody says that the run may lose at worst; mainnet asks for it."""
     adopt: bool = False
     """Book what the venue holds beyond our fills as ours, first."""
+    paper: Paper | None = None
+    """Trade on paper: then the settings are those of a simulated run, whose market is an exchange's."""
 
 
 def seed_of(text: str) -> int:
@@ -174,6 +187,30 @@ def not_staged(venue: str, faults: str, *, demo: bool) -> None:
     if faults != "none":
         message = f"--faults: faults are staged at a simulated venue only, not on {venue}"
         raise ConfigError("LIVE_FAULTS", "--faults", message, "leave --faults out")
+
+
+def on_paper(options: RunOptions, deposit: str | None) -> RunOptions:
+    """The same run on paper: its market is that of the exchange that was typed, its venue is simulated, in
+    its own process. Raises `ConfigError` where no exchange was named, and for what no paper account has.
+    """
+    venue = options.settings.venue
+    name, none = venue.name, "leave it out"
+    if name == "simulated" and options.url is None:
+        cure = "type --venue mainnet, --venue testnet, or --url http://127.0.0.1:PORT as simulate prints it"
+        raise ConfigError("WHICH_VENUE", "--venue", "--paper: whose market?", cure)
+    if options.market != "synthetic":
+        raise ConfigError("BAD_OPTION", "--market", "--market: a paper run has the exchange's market", none)
+    if options.faults != "none":
+        raise ConfigError("BAD_OPTION", "--faults", "--faults: nothing is staged on paper", none)
+    for flag, typed in (("--adopt", options.adopt), ("--accept-loss", options.accept_loss is not None)):
+        if typed:
+            raise ConfigError("BAD_OPTION", flag, f"{flag}: is for an account of real money", none)
+    gateway = options.url or NETWORKS[name].gateway
+    settings = msgspec.structs.replace(
+        options.settings, venue=msgspec.structs.replace(venue, name="simulated")
+    )
+    paper = Paper(name, gateway, usd_of("--deposit", DEPOSIT if deposit is None else deposit))
+    return msgspec.structs.replace(options, settings=settings, url=None, paper=paper)
 
 
 def pair_of(text: str) -> Sequence[str]:

@@ -15,7 +15,7 @@ from functools import partial
 import trio
 
 from commands.access.signing_key import ask_passphrase
-from commands.access.venue import access, place
+from commands.access.venue import access, on_paper, place
 from commands.config.options import RunOptions
 from commands.open_state.verdict import MEANT, asked
 from commands.output.ending import Report, code_of
@@ -46,6 +46,7 @@ def main(options: RunOptions) -> int:
     settings = options.settings
     MEANT.learn(place(settings, options.url), settings)
     here = access(settings, options.url, os.environ, ask_passphrase)
+    here = on_paper(here, options.paper) if options.paper is not None else here
     with Stops() as stops, LastResort(json=options.json) as last:
         session = Session.begun(options, here, stops, last)
         try:

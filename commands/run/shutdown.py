@@ -153,7 +153,7 @@ def _report(
         code=ending.code,
         detail=ending.detail,
         signal=ending.signal,
-        venue=options.settings.venue.name,
+        venue=f"PAPER-{options.paper.name}" if options.paper else options.settings.venue.name,
         url=options.url,
         ledger=str(known.ledger),
         files=tuple(str(logs / name) for name in files if (logs / name).exists()),

@@ -35,7 +35,9 @@ async def started(session: Session) -> Report:
             session.last_resort.arm(cause, closing_line(settings, options.url), within_s)
 
     recorder.watchers.append(arm)
-    if here.signer is None or not here.live:
+    if here.paper is not None:
+        session.notes("info", f"{here.money}, no key, no account at the exchange")
+    elif here.signer is None or not here.live:
         session.notes("info", f"{here.money}, no key, no network · seed {options.seed}")
     else:
         account = (

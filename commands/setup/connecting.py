@@ -12,7 +12,9 @@ import trio
 from actors.ledger import LedgerError, Store
 from commands.access.venue import Access
 from commands.checks.answered_venue import AnsweredVenue
+from commands.paper.opening import paper_account
 from commands.setup.run_ledger import held_by
+from commands.setup.whole_rules import whole_rules
 from messages.amounts import rate_bps
 from messages.settings import Settings
 from runtime.clock import Clock, VenueClock, WallClock
@@ -20,7 +22,7 @@ from runtime.observe import Notes, Observe
 from venue.nado.client import Addresses, NadoVenue, SigningAccount, Transports
 from venue.nado.http import HttpReads
 from venue.nado.socket import Dialer, TcpDialer
-from venue.protocol import Busy, Malformed, Unreachable, VenueRules
+from venue.protocol import Busy, Unreachable, VenueRules
 from venue.venue_time import measure_clock
 
 if TYPE_CHECKING:
@@ -31,11 +33,6 @@ BUSY_S = 30.0
 SAID_S = 5.0
 """How often it is said that an exchange is asked again."""
 AGAIN_S = 1.0
-RULES_TRIES = 3
-RULES_AGAIN_S = 0.3
-"""How often the rules are read at the start, and how long is waited between, while something is missing in
-them.
-"""
 
 
 async def answering(
@@ -78,12 +75,16 @@ async def connected(
     """The venue at `here.gateway`, for as long as the context is open: its rules are read and its clock is
     measured. Raises `VenueError`.
     """
+    if here.paper is not None:
+        async with paper_account(settings, here, seed, dialer, transport, local) as known:
+            yield known
+        return
     clock = VenueClock(local or WallClock())
     async with HttpReads(
         here.gateway, here.sender, name=here.name, archive_url=here.archive, transport=transport
     ) as reads:
         reads.known(known_products(Path(settings.files.logs) / "ledger.sqlite"))
-        rules = await _whole_rules(reads)
+        rules = await whole_rules(reads)
         async with NadoVenue(
             Addresses(here.gateway, here.archive),
             rules,
@@ -94,24 +95,6 @@ async def connected(
         ) as venue:
             await measure_clock(venue, clock)
             yield AnsweredVenue(settings, here, venue, reads, dialer, rules, clock)
-
-
-async def _whole_rules(reads: HttpReads) -> VenueRules:
-    """The rules; read again where an answer was lost on the way, because a rule that nobody could read is not
-    one that is missing.
-
-    Raises `VenueError`.
-    """
-    for left in reversed(range(RULES_TRIES)):
-        try:
-            rules = await reads.rules_now()
-            if not (left and rules.incomplete()):
-                return rules
-        except Malformed:
-            if not left:
-                raise
-        await trio.sleep(RULES_AGAIN_S)
-    raise AssertionError("the last try returns or raises")
 
 
 def known_products(ledger: Path) -> tuple[int, int] | None:
@@ -132,6 +115,8 @@ def place_and_rules(here: Access, rules: VenueRules) -> str:
     """
     eth, sol, where = rules.eth, rules.sol, here.gateway.partition("://")[2]
     place = f"Nado {here.name} on {where}" if here.network else f"Nado simulated on {where}"
+    if here.paper is not None:
+        place = f"{here.money}: the market of {here.paper.gateway.partition('://')[2]}"
     taker = rate_bps(eth.taker_fee) if eth.taker_fee is not None else "?"
     minimum = eth.min_notional.text() if eth.min_notional is not None else "?"
     lots = (

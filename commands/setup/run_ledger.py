@@ -21,7 +21,7 @@ from actors.ledger import (
     folded,
 )
 from commands.access.disk import slow_commit_ms, sync_of
-from commands.access.venue import SIMULATED
+from commands.access.venue import is_play_money
 from commands.checks.answered_venue import AnsweredVenue
 from commands.open_state.evidence import ledger_evidence
 from messages.lifecycle import Halted, Held, Opened
@@ -112,7 +112,7 @@ class RunLedger(msgspec.Struct, frozen=True):
             if not own_venue:
                 raise
             word = ledger_evidence(path, None, None)
-            simulated = word.opened is not None and word.opened.venue.partition(":")[0] == SIMULATED
+            simulated = word.opened is not None and is_play_money(word.opened.venue.partition(":")[0])
             held = word.held is not None and word.held.phase != "flat"
             # of a venue that is still there when its run is gone, or with real money: no demo's to put away
             if not word.child and (held or not simulated):
@@ -133,5 +133,6 @@ class RunLedger(msgspec.Struct, frozen=True):
         logs, now = self.file.path.parent, datetime.fromtimestamp(self.known.clock.utc_ns() / 1e9, UTC)
         folder = archive_logs(logs, now.strftime("%Y%m%dT%H%M%S%fZ"))
         self.file.store(0).close()
-        text = f"a new simulated venue: the files of the previous one are in {folder}"
+        what = "paper account" if self.known.access.paper else "simulated venue"
+        text = f"a new {what}: the files of the previous one are in {folder}"
         Notes(self.observe, self.known.clock, "run")("info", text)

@@ -47,7 +47,7 @@ async def world(
         state.at_least(found.epoch)
         await state.begin()
         async with AsyncExitStack() as stack:
-            if own_venue:
+            if own_venue and here.paper is None:
                 log = logs / "venue.log"
                 child = simulated_nado(options.seed, options.market, options.faults, log, over=replayed)
                 here = msgspec.structs.replace(here, gateway=await stack.enter_async_context(child))

@@ -162,7 +162,7 @@ class SimulatedVenue:
                     started = True
                     task_status.started()
                 await trio.sleep_until(began + move.at_ns / 1e9)
-                self._apply(move)
+                self.move(move)
             if not started:
                 task_status.started()
             self.market_over.set()
@@ -171,9 +171,10 @@ class SimulatedVenue:
 
     def move_again(self, product_id: int) -> None:
         """Apply the market's last book again, shifted as it is staged to be now."""
-        self._apply(self._last_moves[product_id].untraded)
+        self.move(self._last_moves[product_id].untraded)
 
-    def _apply(self, move: BookChange) -> None:
+    def move(self, move: BookChange) -> None:
+        """The market moves now: the house's book is this one, this was traded, this is the oracle price."""
         now, product_id = self.now_ns(), self._ids[move.product]
         if move.bids or move.asks:
             self._last_moves[product_id] = move

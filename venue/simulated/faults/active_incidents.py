@@ -123,8 +123,8 @@ class ActiveIncidents:
             case of.GatewayMode():
                 _add(self.gates, incident.answer, undo)
             case of.Down():
-                self._go_down(1)  # before the connections are cut, so that no client comes back at once
-                undo.callback(self._go_down, -1)
+                self.go_down(1)  # before the connections are cut, so that no client comes back at once
+                undo.callback(self.go_down, -1)
                 venue.cut_connections()
             case of.Freeze():
                 _add(self.frozen, venue.product_id(incident.product), undo)
@@ -168,7 +168,8 @@ class ActiveIncidents:
             case of.Deposit() | of.WithdrawNow() | of.Transfer():
                 _move_money(incident, exchange, now)
 
-    def _go_down(self, by: int) -> None:
+    def go_down(self, by: int) -> None:
+        """One more reason (1) or one less (-1) why the host is down; who waits for a change hears of it."""
         self.down += by
         self.changed.set()
         self.changed = trio.Event()
