@@ -151,7 +151,8 @@ class PaperStream:
 
     async def __anext__(self) -> MarketEvent:
         while True:
-            event = await anext(aiter(self._events))
+            with reaching(self._market):
+                event = await anext(aiter(self._events))
             self._market.take(event)
             if isinstance(event, BookDelta):
                 return event
@@ -249,13 +250,12 @@ def under_name_of(own: VenueRules, rules: VenueRules) -> VenueRules:
 
 @contextmanager
 def reaching(market: PaperMarket) -> Iterator[None]:
-    """The exchange is asked something inside: whether it could be reached is what the market goes by. One
-    that is over a limit, or refuses, is there.
+    """The exchange is asked something inside: whether it could be reached is what the market goes by. That
+    we are over a limit, or something in front of it has no answer, says neither.
     """
     try:
         yield
     except Busy:
-        market.reached(is_there=True)
         raise
     except Unreachable:
         market.reached(is_there=False)
