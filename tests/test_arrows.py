@@ -37,6 +37,7 @@ ROOMS = (
     "commands.access",
     "commands.open_state",
     "commands.checks",
+    "commands.paper",
     "commands.setup",
     "commands.account",
     "commands.screen",

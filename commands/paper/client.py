@@ -153,9 +153,19 @@ class PaperStream:
         while True:
             with reaching(self._market):
                 event = await anext(aiter(self._events))
-            self._market.take(event)
+            self._market.take((event,))
             if isinstance(event, BookDelta):
                 return event
+
+    async def batch(self) -> Sequence[MarketEvent]:
+        """Book batches that have arrived together, one at least. Raises `Unreachable`."""
+        batches: list[MarketEvent] = []
+        while not batches:
+            with reaching(self._market):
+                events = await self._events.batch()
+            self._market.take(events)
+            batches = [event for event in events if isinstance(event, BookDelta)]
+        return batches
 
 
 class PaperVenue:

@@ -8,6 +8,7 @@ hear of. No I/O.
 market_data keeps its book of the same messages: what is decided by is what is traded on.
 """
 
+from collections.abc import Iterable
 from typing import cast, get_args
 
 import msgspec
@@ -24,8 +25,8 @@ _STATUSES = frozenset(get_args(TradingStatus))
 
 
 def engine_for(rules: VenueRules) -> Exchange:
-    """An engine with the exchange's two products by these rules. It signs like the test network, whosever
-    market it has: what is signed on paper is worth nothing elsewhere.
+    """An engine with the exchange's two products by these rules. It signs like the test network,
+    whatever exchange it takes the market from: what is signed on paper is worth nothing elsewhere.
 
     Raises `Incomplete` where the exchange leaves something out.
     """
@@ -74,14 +75,20 @@ class PaperMarket:
         self._books[snapshot.product_id].load(snapshot)
         self._move(snapshot.product_id)
 
-    def take(self, event: object) -> None:
-        """One event of the public stream; what is neither a batch nor a trade changes nothing."""
-        if isinstance(event, BookDelta) and event.product_id in self._books:
-            if self._books[event.product_id].apply(event) == "applied":
-                self._move(event.product_id)
-        elif isinstance(event, PublicTrade) and event.product_id in self._names:
-            trade = Trade(event.price, event.amount, event.taker_buys)
-            self._venue.move(BookChange(0, self._names[event.product_id], (), (), None, (trade,)))
+    def take(self, events: Iterable[object]) -> None:
+        """Events of the public stream that have arrived together; what is neither a batch nor a trade changes
+        nothing. The engine's books move once, when all are taken.
+        """
+        moved: dict[int, None] = {}
+        for event in events:
+            if isinstance(event, BookDelta) and event.product_id in self._books:
+                if self._books[event.product_id].apply(event) == "applied":
+                    moved[event.product_id] = None
+            elif isinstance(event, PublicTrade) and event.product_id in self._names:
+                trade = Trade(event.price, event.amount, event.taker_buys)
+                self._venue.move(BookChange(0, self._names[event.product_id], (), (), None, (trade,)))
+        for product_id in moved:
+            self._move(product_id)
 
     def lost(self) -> None:
         """The stream is over: no book is known until the next snapshot of it."""

@@ -7,10 +7,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from commands.access.venue import Access
+from commands.access.whole_rules import whole_rules
 from commands.checks.answered_venue import AnsweredVenue
 from commands.paper.client import PaperVenue, under_name_of
 from commands.paper.market import PaperMarket, engine_for
-from commands.setup.whole_rules import whole_rules
 from messages.settings import Settings
 from messages.units import Ns
 from runtime.clock import Clock, VenueClock, WallClock

@@ -11,10 +11,10 @@ import trio
 
 from actors.ledger import LedgerError, Store
 from commands.access.venue import Access
+from commands.access.whole_rules import whole_rules
 from commands.checks.answered_venue import AnsweredVenue
 from commands.paper.opening import paper_account
 from commands.setup.run_ledger import held_by
-from commands.setup.whole_rules import whole_rules
 from messages.amounts import rate_bps
 from messages.settings import Settings
 from runtime.clock import Clock, VenueClock, WallClock

@@ -48,7 +48,7 @@ RULES = VenueRules(
 )
 
 
-class Desk:
+class PaperDesk:
     """A market that somebody drives by hand, and one account."""
 
     def __init__(self) -> None:
@@ -62,7 +62,7 @@ class Desk:
         self.market.load(BookSnapshot(ETH, Ns(at_ns), bids, asks))
 
     def batch(self, at_ns: int, before_ns: int, bids: tuple[Level, ...], asks: tuple[Level, ...]) -> None:
-        self.market.take(BookDelta(ETH, Ns(at_ns), Ns(at_ns), Ns(before_ns), bids, asks))
+        self.market.take([BookDelta(ETH, Ns(at_ns), Ns(at_ns), Ns(before_ns), bids, asks)])
 
     def place(self, *wanted: str, **how: object) -> LoggedOrder:
         asked = order(*wanted, **how)  # type: ignore[arg-type]
@@ -79,7 +79,7 @@ class Desk:
 
 
 def test_a_book_is_known_from_its_snapshot_on_and_follows_the_batches() -> None:
-    desk = Desk()
+    desk = PaperDesk()
     assert not desk.market.knows(ETH)
     desk.batch(500, 400, (), levels(("2758", "3")))
     assert desk.asks() == []
@@ -90,7 +90,7 @@ def test_a_book_is_known_from_its_snapshot_on_and_follows_the_batches() -> None:
 
 
 def test_a_missing_batch_or_a_lost_stream_leaves_the_book_unknown_until_the_next_snapshot() -> None:
-    desk = Desk()
+    desk = PaperDesk()
     desk.load()
     desk.batch(2000, 900, (), ())
     desk.batch(4000, 3000, (), levels(("2757", "7")))
@@ -105,7 +105,7 @@ def test_a_missing_batch_or_a_lost_stream_leaves_the_book_unknown_until_the_next
 
 def test_what_an_order_has_taken_is_there_again_with_the_next_batch() -> None:
     """The exchange never knew of it: this flatters, and the documents say so."""
-    desk = Desk()
+    desk = PaperDesk()
     desk.load()
     taken = desk.place("0.4", "2756.9")
     assert taken.filled == Base.of("0.4")
@@ -115,19 +115,19 @@ def test_what_an_order_has_taken_is_there_again_with_the_next_batch() -> None:
 
 
 def test_a_public_trade_beyond_the_price_of_a_resting_order_fills_it_and_one_at_its_price_does_not() -> None:
-    desk = Desk()
+    desk = PaperDesk()
     desk.load()
     resting = desk.place("-0.1", "2756.9", "post_only")
-    desk.market.take(PublicTrade(ETH, Ns(3000), Price.of("2756.9"), Base.of("0.5"), taker_buys=True))
+    desk.market.take([PublicTrade(ETH, Ns(3000), Price.of("2756.9"), Base.of("0.5"), taker_buys=True)])
     assert resting.filled == 0
-    desk.market.take(PublicTrade(ETH, Ns(3001), Price.of("2757"), Base.of("0.04"), taker_buys=True))
+    desk.market.take([PublicTrade(ETH, Ns(3001), Price.of("2757"), Base.of("0.04"), taker_buys=True)])
     assert resting.filled == Base.of("-0.04")
-    desk.market.take(Touch(ETH, Ns(3002), None, None))
+    desk.market.take([Touch(ETH, Ns(3002), None, None)])
     assert resting.filled == Base.of("-0.04")
 
 
 def test_rules_that_the_exchange_changes_are_the_engines_and_what_it_does_not_say_stays() -> None:
-    desk = Desk()
+    desk = PaperDesk()
     desk.load()
     dearer = msgspec.structs.replace(
         RULES.eth,
@@ -154,5 +154,5 @@ def test_an_exchange_whose_rules_are_incomplete_has_no_paper_account() -> None:
         engine_for(msgspec.structs.replace(RULES, sol=lacking))
 
 
-def test_what_is_signed_on_paper_is_signed_for_the_test_network_whosever_market_it_is() -> None:
+def test_what_is_signed_on_paper_is_signed_for_the_test_network_whichever_exchange_has_the_market() -> None:
     assert engine_for(RULES).chain_id == 763373 != RULES.chain_id
