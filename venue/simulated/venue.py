@@ -35,8 +35,6 @@ from venue.simulated.faults.order_faults import (
 )
 from venue.simulated.markets.move import BookChange, PriceSource, shifted
 from venue.simulated.payloads.archive import Archive
-from venue.simulated.payloads.requests import PlaceOrder
-from venue.simulated.signatures import identified
 from venue.simulated.streams.delivery import Delivery
 from venue.simulated.streams.publisher import Publisher, repeat
 from venue.simulated.streams.subscribers import Subscribers
@@ -198,15 +196,6 @@ class SimulatedVenue:
         self.publish()
 
     # -- orders ----------------------------------------------------------------------------------------------
-
-    async def place(self, body: PlaceOrder) -> str:
-        """Process one order as the wire brings it; the digest. Raises as `trade` does."""
-        order = body.to_order()
-        digest, signer = identified(order, body.signature, self.exchange.chain_id)
-        extras = Extras(
-            None if body.id is None else int(body.id), body.borrow_margin is not False, body.spot_leverage
-        )
-        return await self.trade(order, digest, signer, extras)
 
     async def trade(self, order: Order, digest: str, signer: str, extras: Extras) -> str:
         """Process one order from its arrival to its end or rest; the digest. Raises `ExchangeRefusal`,

@@ -1,5 +1,5 @@
 """The executes that trade: orders and cancellations. Each answers with one envelope; orders go through
-`SimulatedVenue.place`.
+`SimulatedVenue.trade`.
 
 Those that move money are in `money_executes`.
 """
@@ -15,6 +15,7 @@ from venue.nado.codec import Whole
 from venue.nado.signing import cancellation_digest, cancellation_products_digest
 from venue.simulated.engine.book import Resting
 from venue.simulated.engine.codes import ExchangeRefusal, require
+from venue.simulated.engine.exchange import Extras
 from venue.simulated.engine.rules import check_recv_time
 from venue.simulated.faults.order_faults import AnswerLost
 from venue.simulated.gateway.money_executes import MONEY_EXECUTES, digest_of
@@ -80,9 +81,18 @@ async def _run(venue: SimulatedVenue, name: str, body: bytes) -> object:
     if name in MONEY_EXECUTES:
         return MONEY_EXECUTES[name](venue, body)
     if name == "place_order":
-        return {"digest": await venue.place(read_request(body, PlaceOrder))}
+        return {"digest": await _place(venue, read_request(body, PlaceOrder))}
     require(name in BATCHES, 2038)
     return await BATCHES[name](venue, body)
+
+
+async def _place(venue: SimulatedVenue, body: PlaceOrder) -> str:
+    """Process one order as the wire brings it; the digest. Raises as `SimulatedVenue.trade` does."""
+    order = body.to_order()
+    digest, signer = identified(order, body.signature, venue.exchange.chain_id)
+    order_id = None if body.id is None else int(body.id)
+    extras = Extras(order_id, body.borrow_margin is not False, body.spot_leverage)
+    return await venue.trade(order, digest, signer, extras)
 
 
 async def _place_orders(venue: SimulatedVenue, body: bytes) -> object:
@@ -95,7 +105,7 @@ async def _place_orders(venue: SimulatedVenue, body: bytes) -> object:
     lost = False
     for order in request.orders:
         try:
-            results.append({"digest": await venue.place(order), "error": None})
+            results.append({"digest": await _place(venue, order), "error": None})
         except AnswerLost:
             lost = True
         except ExchangeRefusal as no:
@@ -151,7 +161,7 @@ async def _cancel_and_place(venue: SimulatedVenue, body: bytes) -> object:
     ):
         raise ExchangeRefusal(2020, "The order to be replaced has been filled in part.")
     _cancelled(venue, orders)
-    return {"digest": await venue.place(request.place_order)}
+    return {"digest": await _place(venue, request.place_order)}
 
 
 def _cancel_signer(venue: SimulatedVenue, tx: CancellationTx, signature: str) -> str:
