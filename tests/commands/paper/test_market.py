@@ -62,7 +62,8 @@ class PaperDesk:
         self.market.load(BookSnapshot(ETH, Ns(at_ns), bids, asks))
 
     def batch(self, at_ns: int, before_ns: int, bids: tuple[Level, ...], asks: tuple[Level, ...]) -> None:
-        self.market.take([BookDelta(ETH, Ns(at_ns), Ns(at_ns), Ns(before_ns), bids, asks)])
+        sides = (tuple((int(each.price), int(each.amount)) for each in side) for side in (bids, asks))
+        self.market.take([BookDelta(ETH, Ns(at_ns), Ns(at_ns), Ns(before_ns), *sides)])
 
     def place(self, *wanted: str, **how: object) -> LoggedOrder:
         asked = order(*wanted, **how)  # type: ignore[arg-type]
