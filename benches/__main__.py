@@ -139,12 +139,11 @@ def main(words: list[str]) -> int:
         found[name] = run(name, asked, command)
         if not typed.json:
             print("\n".join(table(found[name])), flush=True)
-        if typed.record:
+        if typed.record:  # after each: what is measured is kept, whatever becomes of the next
             keep(found[name])
+            write_page()
     if typed.json:
         print(msgspec.json.encode(found).decode())
-    if typed.record:
-        write_page()
     return 0
 
 

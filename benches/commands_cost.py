@@ -12,7 +12,7 @@ from pathlib import Path
 from actors.ledger.store import SCHEMA
 from benches.asked import Asked, can_import
 from benches.figures import ROOT, Taken
-from benches.long_ledger import build
+from benches.long_ledger import build, took
 from benches.tick.block import HERE
 from messages.lifecycle import Opened
 from tests.actors.fakes import RULES
@@ -30,11 +30,10 @@ IMPORTS = (
 
 def spent_s(command: Sequence[str], state: Path) -> float:
     """User and system time of one process and its children, once it has ended."""
-    before = os.times()
     environment = os.environ | {"PYTHONPATH": str(ROOT), "XDG_STATE_HOME": str(state)}
-    subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False)
-    after = os.times()
-    return sum(after[2:4]) - sum(before[2:4])
+    return took(
+        lambda: subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False)
+    ).cpu
 
 
 def measure(asked: Asked) -> Taken:

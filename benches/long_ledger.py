@@ -9,6 +9,7 @@ pair writes.
 
 import os
 import random
+import resource
 import shutil
 import subprocess
 import sys
@@ -114,7 +115,8 @@ class Cost(NamedTuple):
 
 
 def now() -> Cost:
-    return Cost(time.perf_counter(), sum(os.times()[:4]))
+    spent = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return Cost(time.perf_counter(), sum(usage.ru_utime + usage.ru_stime for usage in spent))
 
 
 def since(began: Cost) -> Cost:

@@ -32,6 +32,8 @@ from nado_protocol.contracts.types import NadoTxType
 FILL_OR_KILL = 2 << 9
 VERSION = 1
 X18 = 10**18
+SLIPPAGE = X18 * 10
+"""USD, x18, beyond the price seen: none of these orders is to fail for having come late."""
 TARGET = Decimal(1000)
 
 
@@ -95,8 +97,8 @@ async def trade(url: str, orders: Orders, count: int, eth: int, sol: int, narrow
                 continue
             ask = int(narrow_ask)
             eth_amount, sol_amount = sized(TARGET, Decimal(ask) / X18, Decimal(bid) / X18)
-            await eth_orders.send(orders.frame(eth, ask + 3 * X18 // 10 * 9, eth_amount))
-            await sol_orders.send(orders.frame(sol, bid - X18 // 10, sol_amount))
+            await eth_orders.send(orders.frame(eth, ask + SLIPPAGE, eth_amount))
+            await sol_orders.send(orders.frame(sol, bid - SLIPPAGE, sol_amount))
             sent += 1
             if sent == count:
                 break

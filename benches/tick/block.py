@@ -24,8 +24,8 @@ WARM_UP = 5
 START_S = 30.0
 WAIT_S = 60.0
 SETTINGS = (
-    # one entry per period: the cycle ends when the spread is wide again, and before it is narrow again
-    "hold=120 ms",
+    # a cycle ends about when the spread is wide again, and long before it is narrow again
+    "hold=100 ms",
     "pause=0 s",
     "direction=long-eth",
     # what halts or pauses a run by its own statistics is opened wide; every check on orders stays

@@ -42,7 +42,7 @@ class GatedMarket:
         self._period_ns = period_ms * NS_PER_MS
 
     def moves(self) -> Iterator[BookChange]:
-        """A period: ETH narrow at 0, SOL moves at 20 %, ETH wide from 33 %, SOL moves at 70 %."""
+        """A period: ETH narrow at 0, wide from 33 %; SOL moves at 20 % and at 70 %."""
         yield eth(0, 0, wide=True)
         yield sol(0, 0)
         number = 0
