@@ -16,6 +16,7 @@ Errors, and what the caller does:
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import cached_property
 from typing import Literal, Protocol, TypeVar
 
 import msgspec
@@ -154,9 +155,9 @@ class ProductRules(msgspec.Struct, frozen=True):
         return ProductTerms(**said)
 
 
-class VenueRules(msgspec.Struct, frozen=True):
+class VenueRules(msgspec.Struct, frozen=True, dict=True):
     """What the venue says of itself and of our two products: a message with a version and an age, read
-    again and again while a run lives.
+    again and again while a run lives. `dict` is for `terms`, which are asked for with every quote.
     """
 
     venue: str
@@ -176,6 +177,10 @@ class VenueRules(msgspec.Struct, frozen=True):
 
     def terms(self) -> PairTerms:
         """All that entering the pair needs. Raises `Incomplete` naming what is missing."""
+        return self._terms
+
+    @cached_property
+    def _terms(self) -> PairTerms:
         return PairTerms(self.eth.terms(), self.sol.terms())
 
     def incomplete(self) -> str:

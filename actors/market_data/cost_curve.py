@@ -110,7 +110,7 @@ class CostCurve:
             pass
         level = max(0, bisect_left(costs, low) - 1)
         while costs[level] < high and (level + 1 < len(costs) or self._add_level()):
-            price = int(self.levels[level].price)
+            price = self.levels[level].price
             lot, base = price * step, costs[level] - amounts[level] * price
             first, last = amounts[level] // step + 1, amounts[level + 1] // step
             if base + first * lot < low:

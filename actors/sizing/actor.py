@@ -8,18 +8,19 @@ everything else is the ledger's, so that a restart loses nothing.
 """
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Literal, NamedTuple
 
 import msgspec
 import trio
 
-from actors.market_data.cost_curve import BASIS, depth_within
+from actors.market_data.cost_curve import BASIS, depth_within, vwap
 from actors.risk.gates import limit_price, rules_denial
 from actors.risk.legging import over_budget
 from actors.risk.limits import pair_over
 from actors.risk.may_enter import ACCOUNT, STANDING, TURN, AccountFacts, Outlook, entry_denial, may_enter
 from actors.sizing.attainability import Attainability, attainable
-from actors.sizing.lattice import MINIMUM_PERCENT, TakenSide, possible_near, size_pair, vwap
+from actors.sizing.lattice import MINIMUM_PERCENT, Search, SizingRequest, TakenSide, possible_near
 from actors.sizing.min_notional import topping_up
 from actors.sizing.repair import cheapest
 from messages.lifecycle import Denial, Denied, Directive, Held, Hop, Note, Waiting
@@ -101,11 +102,28 @@ class Intended(NamedTuple):
 Decision = SizingPlan | Skipped | None
 
 
-class Sizer(msgspec.Struct, frozen=True):
-    """The pure step, for one configuration and one venue's rules."""
+class Sizer(msgspec.Struct, frozen=True, dict=True):
+    """The pure step, for one configuration and one venue's rules. `dict` is for what follows from them and
+    is worked out once.
+    """
 
     settings: Settings
     rules: VenueRules
+
+    @cached_property
+    def request(self) -> SizingRequest:
+        """What the search is asked for the configured target. Raises `Incomplete`."""
+        return self._request(self.settings.target)
+
+    def _request(self, target: Quote) -> SizingRequest:
+        settings, terms = self.settings, self.rules.terms()
+        return SizingRequest.of(
+            target,
+            (terms.eth.min_notional, terms.sol.min_notional),
+            max_imbalance=settings.max_imbalance,
+            planning_margin=settings.planning_margin,
+            max_deviation=settings.max_deviation,
+        )
 
     def step(self, memory: Memory, look: Look) -> tuple[Memory, Decision]:
         """At most one decision. The memory returned belongs to it."""
@@ -191,25 +209,29 @@ class Sizer(msgspec.Struct, frozen=True):
         if look.held.enters >= ENTRY_TRIES:
             return Skipped(cycle, "NOT_FILLED", f"neither leg traded in {ENTRY_TRIES} attempts", None)
         sign = self.sign(cycle)
-        verdict = self.size(quote, sign, self.settings.target)
+        search = Search(self.request, *self.sides(quote, sign))
+        judged = search.judged()
+        eth, sol = search.amounts(judged)
         # The gates before the verdict: a target that cannot be balanced in a book that is old or thin says
         # nothing about the target, and only the amounts found here tell how much depth is needed.
-        denial = entry_denial(quote, look.now_ms, self.settings, sign * verdict.eth, -sign * verdict.sol)
+        denial = entry_denial(quote, look.now_ms, self.settings, sign * eth, -sign * sol)
         if denial:
             return denial
-        chosen = self.chosen(quote, sign, verdict)
-        if chosen is None:
-            advised = self.attainable(quote, self.signs(cycle)).verdict
-            return Skipped(cycle, "UNBALANCED", advised.reason, advised)
-        return self.entry(look, quote, cycle, chosen)
+        if not judged.met:
+            chosen = self.chosen(quote, sign, search.answer(judged))
+            if chosen is None:
+                advised = self.attainable(quote, self.signs(cycle)).verdict
+                return Skipped(cycle, "UNBALANCED", advised.reason, advised)
+            eth, sol = chosen.eth, chosen.sol
+        return self.entry(look, quote, cycle, (eth, sol))
 
-    def entry(self, look: Look, quote: PairQuote, cycle: int, chosen: Verdict) -> SizingPlan:
-        """The plan that enters the pair of this cycle with the quantities of `chosen`, whatever the gates
-        say of it. The command `plan` shows the same one.
+    def entry(self, look: Look, quote: PairQuote, cycle: int, sizes: tuple[Base, Base]) -> SizingPlan:
+        """The plan that enters the pair of this cycle with these quantities of ETH and SOL (unsigned),
+        whatever the gates say of it. The command `plan` shows the same one.
         """
         sign = self.sign(cycle)
         deadline_ms = min(quote.eth.proven_ms, quote.sol.proven_ms) + self.settings.max_quote_age
-        amounts = (sign * chosen.eth, -sign * chosen.sol)
+        amounts = (sign * sizes[0], -sign * sizes[1])
         slippage = self.settings.max_slippage
         return self._plan(
             look, quote, Intended("enter", cycle, 0, amounts, slippage, deadline_ms=deadline_ms)
@@ -257,15 +279,8 @@ class Sizer(msgspec.Struct, frozen=True):
         """The lattice's verdict for `target` USD per leg on the sides that an entry in this direction
         takes. Raises `Incomplete`.
         """
-        settings, (eth, sol) = self.settings, self.sides(quote, sign)
-        return size_pair(
-            target,
-            eth,
-            sol,
-            max_imbalance=settings.max_imbalance,
-            planning_margin=settings.planning_margin,
-            max_deviation=settings.max_deviation,
-        )
+        search = Search(self._request(target), *self.sides(quote, sign))
+        return search.answer(search.judged())
 
     def attainable(
         self, quote: PairQuote, signs: Sequence[int], lowest: Quote | None = None
@@ -491,27 +506,24 @@ class Sizer(msgspec.Struct, frozen=True):
         limit = limit_price(expected, amount, slippage, product.price_tick)
         return LegOrder(product.product_id, Base(amount), limit, kind, reduce_only, expected, leg.mid)
 
+    def _depth(self, leg: LegQuote, amount: Base) -> Quote:
+        """What stands within `max_slippage` on the side that `amount` takes; 0 for no amount and no book."""
+        if leg.proven_ms <= 0 or not amount:
+            return Quote(0)
+        return depth_within(leg.side(amount), self.settings.max_slippage)
+
     def _plan(self, look: Look, quote: PairQuote, intended: Intended) -> SizingPlan:
         """Both orders, and what is known of the books that they are to be judged by later."""
         purpose, cycle, step, amounts, slippage, closes, deadline_ms = intended
-        products, legs, settings = (self.rules.eth, self.rules.sol), (quote.eth, quote.sol), self.settings
-        eth, sol = (
-            self._order(leg, product, amount, slippage, reduce_only=reduces)
-            for leg, product, amount, reduces in zip(legs, products, amounts, closes, strict=True)
-        )
+        rules, settings = self.rules, self.settings
+        eth = self._order(quote.eth, rules.eth, amounts[0], slippage, reduce_only=closes[0])
+        sol = self._order(quote.sol, rules.sol, amounts[1], slippage, reduce_only=closes[1])
         eth_age, sol_age = quote.age_ms(look.now_ms)
         # A plan of one leg has no imbalance of its own.
         both = eth.amount and sol.amount
         planned = (
             imbalance(notional(eth.vwap, eth.amount), notional(sol.vwap, sol.amount)) if both else Bps(0)
         )
-        spreads = [Bps((leg.asks[0].price - leg.bids[0].price) * BASIS // leg.mid) for leg in legs]
-        depths = [
-            depth_within(leg.side(amount), settings.max_slippage)
-            if leg.proven_ms > 0 and amount
-            else Quote(0)
-            for leg, amount in zip(legs, amounts, strict=True)
-        ]
         return SizingPlan(
             0,
             0,
@@ -527,12 +539,16 @@ class Sizer(msgspec.Struct, frozen=True):
             eth,
             sol,
             self.rules.version,
-            spreads[0],
-            spreads[1],
-            depths[0],
-            depths[1],
+            _spread(quote.eth, eth.mid),
+            _spread(quote.sol, sol.mid),
+            self._depth(quote.eth, eth.amount),
+            self._depth(quote.sol, sol.amount),
             settings.max_spread if purpose == "enter" else Bps(0),
         )
+
+
+def _spread(leg: LegQuote, mid: Price) -> Bps:
+    return Bps((leg.asks[0].price - leg.bids[0].price) * BASIS // mid)
 
 
 def at_the_oracle(rules: VenueRules) -> PairQuote | None:
@@ -615,7 +631,7 @@ async def run(
         seen = (slots.quotes.version, slots.held.version, slots.directives.version)
         if slots.held.value is None or slots.directives.value is None:
             continue
-        if slots.rules.value is not None:
+        if slots.rules.value is not None and slots.rules.value is not sizer.rules:
             sizer = msgspec.structs.replace(sizer, rules=slots.rules.value)
         look = Look(
             slots.quotes.value,

@@ -5,9 +5,7 @@ least |S + E - 2T| are wanted. Pure integers; whatever divides both lots' costs,
 out of them first, and what is left fits a machine word, which is several times as quick as USD x36.
 """
 
-from itertools import repeat
 from math import gcd
-from operator import mod
 from typing import NamedTuple
 
 from actors.market_data.cost_curve import BASIS, Piece
@@ -15,7 +13,7 @@ from actors.market_data.cost_curve import BASIS, Piece
 
 class Question(NamedTuple):
     """Twice the target (undivided), and how small the smaller leg may be beside the larger: `kept` of
-    `whole`.
+    `whole`. Nothing is balanced where that is more than all.
     """
 
     twice: int
@@ -24,7 +22,9 @@ class Question(NamedTuple):
 
     @classmethod
     def of(cls, twice: int, goal: int) -> "Question":
-        """`goal` is the largest imbalance allowed, Bps x18, >= 0; from 100 % on everything is balanced."""
+        """`goal` is the largest imbalance allowed, Bps x18: below 0 nothing is balanced, from 100 % on
+        everything.
+        """
         common = gcd(goal, BASIS)
         return cls(twice, BASIS // common, max(0, BASIS - goal) // common)
 
@@ -39,12 +39,10 @@ class Question(NamedTuple):
 
 
 class _Lines(NamedTuple):
-    """Both pieces and the question, over their common divisor: S(n) = s + b n and E(m) = e + a m for n and m
+    """Both pieces and the question, over their common divisor: S(n) = s + b n, and E(m) = e + a m for m
     between these ends.
     """
 
-    n_low: int
-    n_high: int
     s: int
     b: int
     m_low: int
@@ -72,16 +70,22 @@ def closest_points(scanned: Piece, solved: Piece, question: Question, limit: int
     unit = gcd(b, a, s, e, twice)
     if unit > 1:
         s, b, e, a, twice = s // unit, b // unit, e // unit, a // unit, twice // unit
+    e_low, e_high = e + a * m_low, e + a * m_high
     # No other counts have anything balanced in the solved piece.
-    n_low = max(n_low, -((s * whole - (e + a * m_low) * kept) // (b * whole)))
+    n_low = max(n_low, -((s * whole - e_low * kept) // (b * whole)))
     if kept:
-        n_high = min(n_high, ((e + a * m_high) * whole - s * kept) // (b * kept))
+        n_high = min(n_high, (e_high * whole - s * kept) // (b * kept))
     if n_low > n_high:
         return limit, []
-    lines = _Lines(n_low, n_high, s, b, m_low, m_high, e, a, twice, whole, kept)
+    lines = _Lines(s, b, m_low, m_high, e, a, twice, whole, kept)
+    # Of the counts from here to there the lots on both sides of 2T - S are certainly balanced and in the
+    # piece: for these only what a division leaves over counts.
+    both = whole + kept
+    s_low = max(-(-(twice + a) * kept // both), twice + a - e_high)
+    s_high = min((twice - a) * whole // both, twice - e_low)
+    free_low, free_high = max(n_low, -((s - s_low) // b)), min(n_high, (s_high - s) // b)
     best = limit // unit
     points: list[tuple[int, int]] = []
-    free_low, free_high = _unbound_counts(lines)
     if free_low <= free_high:
         best, points = _by_left_over(lines, free_low, free_high, best)
         upward, downward = free_high + 1, free_low - 1
@@ -93,25 +97,14 @@ def closest_points(scanned: Piece, solved: Piece, question: Question, limit: int
     return (best * unit if points else limit), points
 
 
-def _unbound_counts(lines: _Lines) -> tuple[int, int]:
-    """The first and last count of which the lots on both sides of 2T - S are certainly balanced and in the
-    piece: there only what a division leaves over counts.
-    """
-    n_low, n_high, s, b, m_low, m_high, e, a, twice, whole, kept = lines
-    both = whole + kept
-    least = max(-(-(twice + a) * kept // both), twice + a - e - a * m_high)
-    most = min((twice - a) * whole // both, twice - e - a * m_low)
-    return max(n_low, -((s - least) // b)), min(n_high, (most - s) // b)
-
-
 def _by_left_over(lines: _Lines, first: int, last: int, best: int) -> Found:
     """The closest points of the counts `first`..`last`, none of which is bound by goal or piece."""
-    _, _, s, b, _, _, e, a, twice, _, _ = lines
+    s, b, _, _, e, a, twice, _, _ = lines
     rest = twice - s - e  # what b n + a m should come to
     # From one period on the left-overs repeat.
     period = a // gcd(a, b)
     begin, looked_at = rest - b * first, min(last - first + 1, period)
-    left_over = list(map(mod, range(begin, begin - b * looked_at, -b), repeat(a)))
+    left_over = [missing % a for missing in range(begin, begin - b * looked_at, -b)]
     below, above = min(left_over), max(left_over)
     least = min(below, a - above)
     points: list[tuple[int, int]] = []
@@ -125,8 +118,10 @@ def _by_left_over(lines: _Lines, first: int, last: int, best: int) -> Found:
         together = rest - lacking
         nearest = first + left_over.index(left)
         farthest = nearest + (last - nearest) // period * period
-        even = nearest + ((together + e - s) // (2 * b) - nearest) // period * period
-        counts = {min(max(count, nearest), farthest) for count in (even, even + period)}
+        counts = {nearest}
+        if farthest > nearest:
+            even = nearest + ((together + e - s) // (2 * b) - nearest) // period * period
+            counts = {min(max(count, nearest), farthest) for count in (even, even + period)}
         points += [(count, (together - b * count) // a) for count in counts]
     return least, points
 
@@ -135,7 +130,7 @@ def _outward(lines: _Lines, counts: range, best: int, points: list[tuple[int, in
     """The closest points of these counts and of those found before: away from the target, and only as long
     as there can be closer ones.
     """
-    _, _, s, b, m_low, m_high, e, a, twice, whole, kept = lines
+    s, b, m_low, m_high, e, a, twice, whole, kept = lines
     upward = counts.step > 0
     for n in counts:
         cost = s + b * n

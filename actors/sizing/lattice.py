@@ -33,14 +33,12 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
-from actors.market_data.cost_curve import BASIS, SQUARE, LotCurve, depth_within, vwap, walk
+from actors.market_data.cost_curve import BASIS, SQUARE, LotCurve
 from actors.sizing.closest import Question, closest_points
 from actors.sizing.verdict_words import LegBounds, elsewhere, nothing_fits, unbalanced
 from messages.market import Level
 from messages.sizing import Leg, Verdict
 from messages.units import ONE, Base, Bps, Quote, imbalance
-
-__all__ = ["COUNTS_MAX", "REACH", "TakenSide", "depth_within", "size_pair", "vwap", "walk"]
 
 REACH = 100
 """How many times the target `smallest_target` and `always_from` look ahead."""
@@ -104,13 +102,6 @@ class Window(NamedTuple):
     low: int
     high: int
 
-    def narrowed(self, cost: int, promise: int) -> "Window":
-        """What of this window is balanced to within `promise` against a leg that costs `cost`."""
-        low = max(self.low, _over(cost * (BASIS - promise), BASIS))
-        return Window(
-            low, min(self.high, cost * BASIS // (BASIS - promise)) if promise < BASIS else self.high
-        )
-
 
 class Lattice:
     """Both legs' cost curves. The coarser leg (dearer lots) is scanned, the finer one is solved for."""
@@ -123,14 +114,11 @@ class Lattice:
         self.counts_left = COUNTS_MAX
         """How many counts advice may still look at."""
 
-    def closest(self, windows: tuple[Window, Window], target: int, goal: int) -> Pair | None:
-        """The best pair within `goal`; None when there is none. `windows` are ETH's and SOL's, `target` is
-        undivided.
-        """
-        if goal < 0:
+    def closest(self, windows: tuple[Window, Window], question: Question) -> Pair | None:
+        """The best pair within the goal; None when there is none. `windows` are ETH's and SOL's."""
+        if question.kept > question.whole:  # a goal below 0 %
             return None
         scanned, solved = self._roles(windows)
-        question = Question.of(2 * target, goal)
         reach = NEAR_LOTS * self._scanned.lot_cost
         best = self._closest_within(reach, question, scanned, solved)
         if best is not None and (distance := abs(best.eth + best.sol - question.twice)) <= reach:
@@ -235,15 +223,17 @@ class Lattice:
 
 
 class SizingRequest(NamedTuple):
-    """What is asked, undivided: the target, the deviation, the promise and the planning goal (Bps x18), the
-    two floors from the venue's minimum notionals.
+    """What is asked, undivided: the target, the deviation and the promise (Bps x18), the two floors from the
+    venue's minimum notionals; and what the search begins with, which follows from these.
     """
 
     target: int
     deviation: int
     promise: int
-    goal: int
     floors: tuple[int, int]
+    question: Question
+    at_target: tuple[Window, Window]
+    """The costs allowed to ETH and SOL for the target itself."""
 
     @classmethod
     def of(
@@ -257,14 +247,13 @@ class SizingRequest(NamedTuple):
     ) -> "SizingRequest":
         """`target` USD per leg, and the venue's minimum notionals of ETH and SOL."""
         eth, sol = (_over(minimum * ONE * MINIMUM_PERCENT, 100) for minimum in minimums)
-        goal = max_imbalance - planning_margin
-        return cls(target * ONE, max_deviation, max_imbalance, goal, (eth, sol))
+        question = Question.of(2 * target * ONE, max_imbalance - planning_margin)
+        at_target = _windows(target * ONE, target * ONE, max_deviation, (eth, sol))
+        return cls(target * ONE, max_deviation, max_imbalance, (eth, sol), question, at_target)
 
     def windows(self, low: int, high: int) -> tuple[Window, Window]:
         """The costs allowed to ETH and SOL when the smallest target is `low` and the largest `high`."""
-        least, most = _over(low * (BASIS - self.deviation), BASIS), high * (BASIS + self.deviation) // BASIS
-        eth, sol = self.floors
-        return Window(max(least, eth), most), Window(max(least, sol), most)
+        return _windows(low, high, self.deviation, self.floors)
 
     @property
     def far(self) -> int:
@@ -345,11 +334,10 @@ class Search:
         ask, lattice = self.ask, self.lattice
         if ask.target <= 0:
             return Judged(None, met=False, thin=False)
-        windows = ask.windows(ask.target, ask.target)
-        pair = lattice.closest(windows, ask.target, ask.goal)
+        pair = lattice.closest(ask.at_target, ask.question)
         if pair is not None:
             return Judged(pair, met=True, thin=False)
-        pair = lattice.least_imbalanced(windows)
+        pair = lattice.least_imbalanced(ask.at_target)
         kept = pair is not None and pair.within(ask.promise)
         return Judged(pair, met=kept, thin=kept)
 
@@ -556,6 +544,11 @@ def _meet(one: Window, other: Window, promise: Bps) -> bool:
 def usd_of(cost: int | None) -> Quote | None:
     """Undivided costs (USD x36) as USD (x18), rounded down; None stays None."""
     return None if cost is None else Quote(cost // ONE)
+
+
+def _windows(low: int, high: int, deviation: int, floors: tuple[int, int]) -> tuple[Window, Window]:
+    least, most = _over(low * (BASIS - deviation), BASIS), high * (BASIS + deviation) // BASIS
+    return Window(max(least, floors[0]), most), Window(max(least, floors[1]), most)
 
 
 def _over(dividend: int, divisor: int) -> int:

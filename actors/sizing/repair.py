@@ -26,6 +26,7 @@ from typing import Literal
 import msgspec
 
 from actors.market_data.cost_curve import depth_within, walk
+from actors.sizing.closest import Question
 from actors.sizing.lattice import Lattice, Pair, TakenSide, Window
 from messages.lifecycle import Held
 from messages.market import LegQuote, Level, PairQuote
@@ -169,7 +170,9 @@ def _reachable(
     eth, sol = (TakenSide(sides[name], leg.rules.size_step, Quote(0)) for name, leg in legs.items())
     target = legs[leading].notional * ONE
     windows = {leading: Window(1, target), lagging: window}
-    return Lattice(eth, sol).closest((windows["eth"], windows["sol"]), target, settings.max_imbalance)
+    return Lattice(eth, sol).closest(
+        (windows["eth"], windows["sol"]), Question.of(2 * target, settings.max_imbalance)
+    )
 
 
 def _kept(leg: LegPosition) -> tuple[Level, ...]:

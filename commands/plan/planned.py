@@ -116,7 +116,9 @@ def _direction(
     if verdict.kind == "impossible":
         return DirectionPlan(name, verdict, "", None, None, None, None, None, untradable)
     directive = Directive(enter=True, leave_now=False, reason="")
-    plan = sizer.entry(Look(quote, basis.held, directive, quote.at_ms), quote, cycle, verdict)
+    plan = sizer.entry(
+        Look(quote, basis.held, directive, quote.at_ms), quote, cycle, (verdict.eth, verdict.sol)
+    )
     known = basis.held.maintenance_health is not None and basis.held.initial_health is not None
     # Where nobody knows what the account has, its margin refuses nothing: the other limits are asked alone.
     held = (
