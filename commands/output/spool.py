@@ -5,7 +5,9 @@ hold a `write` for as long as they like. The thread may be held; who puts someth
 is full the oldest is dropped, counted, and said as soon as writing goes on: what was said last (how it ended,
 what is open) is what a person needs most.
 
-Nothing that trades runs in such a thread, and nothing that trades waits for one.
+Nothing that trades runs in such a thread, and nothing that trades waits for one. A thread that is woken for
+every text takes turns with the loop that trades, so that a log is gathered: the thread is woken by the first
+text and by `hurry`, and writes what has come some time later.
 """
 
 import threading
@@ -27,10 +29,19 @@ class Spool:
         write: Callable[[str], object],
         notice: Callable[[int], str],
         bytes_max: int = BYTES_MAX,
+        *,
+        gather_s: float = 0.0,
+        join_max: int = 0,
     ) -> None:
+        """`gather_s`: how long texts are gathered before they are written. `join_max`: up to so many
+        characters of them are written at once.
+        """
         self.lost = 0
         """Texts that were dropped, because the queue was full, `write` failed, or no thread could be had."""
         self._write, self._notice, self._bytes_max = write, notice, bytes_max
+        self._gather_s, self._join_max = gather_s, join_max
+        self._hurried = False
+        """Is nothing to be gathered until the queue is empty?"""
         self._waiting: deque[str] = deque()
         self._size = self._unsaid = 0
         self._writing = False
@@ -48,6 +59,13 @@ class Spool:
                 self._unsaid += 1
                 self.lost += 1
             self._begin()
+            if len(self._waiting) == 1 or not self._gather_s:
+                self._change.notify_all()
+
+    def hurry(self) -> None:
+        """Let what waits be written now."""
+        with self._change:
+            self._hurried = True
             self._change.notify_all()
 
     @property
@@ -57,6 +75,7 @@ class Spool:
 
     def finish(self, within_s: float) -> bool:
         """Wait until all is written, at most so long; False when it was not. Not for the loop that trades."""
+        self.hurry()
         with self._change:
             return self._change.wait_for(lambda: not self.busy, within_s)
 
@@ -73,13 +92,21 @@ class Spool:
                 self._size = 0
 
     def _work(self) -> None:
+        gathered = False
         while True:
             with self._change:
                 self._writing = False
-                self._change.notify_all()
-                self._change.wait_for(lambda: bool(self._waiting))
+                if not self._waiting:
+                    gathered = self._hurried = False
+                    self._change.notify_all()
+                    self._change.wait_for(lambda: bool(self._waiting))
+                if self._gather_s and not gathered:
+                    self._change.wait_for(lambda: self._hurried, self._gather_s)
+                    gathered = True
                 self._writing = True
-                text = self._waiting.popleft()
+                text, joined = self._waiting.popleft(), 1
+                while self._waiting and len(text) + len(self._waiting[0]) <= self._join_max:
+                    text, joined = text + self._waiting.popleft(), joined + 1
                 self._size -= len(text)
                 if self._unsaid:
                     text = self._notice(self._unsaid) + text
@@ -87,4 +114,4 @@ class Spool:
             try:
                 self._write(text)
             except Exception:  # noqa: BLE001 - speaking may fail in any way, and what trades must not hear of it
-                self.lost += 1
+                self.lost += joined

@@ -1,15 +1,23 @@
-"""Who hears what the actors say: the log, the screen's view, the staging, the summary. All of them are for
-people.
+"""Who hears what the actors say.
+
+`watchers` are told at once, in the task that speaks: they act on it (the staging of a demo's faults, what
+arms the end of the process at a halt). `people` are the log and the screen's view. While a machine trades
+(`tell_later`) they are told `TELL_S` later, in order, one message at a time, by a task of their own: making a
+line takes as long as a vote, and a plan is spoken of a dozen times before its orders leave. A halt is told to
+them at once, with all before it. What is told later is dated by when it was said.
 """
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 
 import msgspec
+import trio
 
 from commands.run.logfile import LogFile
-from messages.lifecycle import Staged
+from messages.lifecycle import Halted, Note, Staged
 from messages.sizing import Skipped
+from messages.units import Ns
 from runtime.clock import WallClock
 from runtime.observe import Notes, Observe
 from runtime.specs import told
@@ -17,12 +25,30 @@ from runtime.specs import told
 SKIPS_KEPT = 1_000
 EARLY_KEPT = 100
 """Messages said before the log is open: only who holds the lock may write to it."""
+UNTOLD_MAX = 10_000
+"""Messages that wait for people. More come only while the loop is held up; then the oldest are dropped,
+counted, and that is said.
+"""
+TELL_S = 0.05
+"""How long people wait for news: longer than a plan takes from a quote to its orders."""
+
+
+class SaidClock(WallClock):
+    """The machine's clock; while somebody is told something later, the moment at which it was said."""
+
+    said_ns: Ns | None = None
+
+    def utc_ns(self) -> Ns:
+        """Nanoseconds since the Unix epoch."""
+        return super().utc_ns() if self.said_ns is None else self.said_ns
+
+    def utc_ms(self) -> int:
+        """The same in milliseconds."""
+        return self.utc_ns() // 1_000_000
 
 
 class Recorder:
-    """Fans out what actors say to the log, the screen's view and the staging, and keeps what the summary
-    needs.
-    """
+    """Fans out what actors say, and keeps what the summary needs."""
 
     def __init__(self) -> None:
         self.staged: list[Staged] = []
@@ -30,7 +56,16 @@ class Recorder:
         self.trading = False
         """Has a machine begun? From then on an error is no refusal to start."""
         self.watchers: list[Observe] = []
+        self.people: list[Observe] = []
+        self.clock = SaidClock()
+        """What `people` date by."""
         self._early: list[msgspec.Struct] | None = []
+        self._later = False
+        """Are people told later?"""
+        self._untold: deque[tuple[Ns, msgspec.Struct]] = deque()
+        self._dropped = 0
+        self._said = trio.Event()
+        """Set when somebody has said something that people were not told."""
 
     @contextmanager
     def logging_to(self, log: LogFile) -> Iterator[None]:
@@ -40,10 +75,11 @@ class Recorder:
         early, self._early = self._early, None
         for message in early or ():
             log(message)
-        self.watchers.append(log)
+        self.people.append(log)
         try:
             yield
         finally:
+            self.tell_all()
             self._drop(log)
             log.close()
 
@@ -55,7 +91,50 @@ class Recorder:
             self.skips.append(message)
         if self._early is not None and len(self._early) < EARLY_KEPT:
             self._early.append(message)
-        for watch in tuple(self.watchers):
+        self._untold.append((self.clock.utc_ns(), message))
+        self._tell(self.watchers, message)
+        if not self._later or isinstance(message, Halted):
+            self.tell_all()
+            return
+        if len(self._untold) > UNTOLD_MAX:
+            self._untold.popleft()
+            self._dropped += 1
+        self._said.set()
+
+    def tell_all(self) -> None:
+        """Tell people now what they have not been told."""
+        while self._untold:
+            self._tell_one()
+
+    async def tell_later(self) -> None:
+        """Until cancelled people are told a moment later what is said; then they have been told it all."""
+        self._later = True
+        try:
+            while True:
+                await self._said.wait()
+                await trio.sleep(TELL_S)
+                while self._untold:
+                    self._tell_one()
+                    # Whoever trades runs between two lines.
+                    await trio.lowlevel.checkpoint()
+                self._said = trio.Event()
+        finally:
+            self._later = False
+            self.tell_all()
+
+    def _tell_one(self) -> None:
+        """The oldest message that people were not told. Somebody who is told may speak: that comes next."""
+        at_ns, message = self._untold.popleft()
+        before, self.clock.said_ns = self.clock.said_ns, at_ns
+        dropped, self._dropped = self._dropped, 0
+        if dropped:
+            text = f"{dropped} messages before this one were dropped, the run had no time to tell them"
+            self._tell(self.people, Note(at_ns, "warning", "log", text))
+        self._tell(self.people, message)
+        self.clock.said_ns = before
+
+    def _tell(self, whom: list[Observe], message: msgspec.Struct) -> None:
+        for watch in tuple(whom):
             try:
                 watch(message)
             except Exception as error:  # noqa: BLE001 - a watcher is for people: it must not take the actor with it that spoke (lesson R11)
@@ -78,3 +157,4 @@ class Recorder:
 
     def _drop(self, watch: Observe) -> None:
         self.watchers = [other for other in self.watchers if other is not watch]
+        self.people = [other for other in self.people if other is not watch]

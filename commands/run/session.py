@@ -35,9 +35,9 @@ class Session(msgspec.Struct, frozen=True):
     @classmethod
     def begun(cls, options: RunOptions, access: Access, stops: Stops, last_resort: LastResort) -> "Session":
         """From now on; its view sees all that the recorder hears."""
-        view = RunView(options.settings, options.seed, utc_ms, whose=access.money)
         recorder = Recorder()
-        recorder.watchers.append(view.observe)
+        view = RunView(options.settings, options.seed, recorder.clock.utc_ms, whose=access.money)
+        recorder.people.append(view.observe)
         return cls(options, access, recorder, view, stops, last_resort, trio.Event(), stopwatch_ns())
 
     @property

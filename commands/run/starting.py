@@ -47,7 +47,10 @@ async def started(session: Session) -> Report:
     async with world(options, here, recorder.observe, session.replayed) as known:
         files = settings.files
         log = log_observer(
-            Path(files.logs) / "evenkeel.log", known.clock, log_size=files.log_size, log_keep=files.log_keep
+            Path(files.logs) / "evenkeel.log",
+            recorder.clock,
+            log_size=files.log_size,
+            log_keep=files.log_keep,
         )
         with recorder.logging_to(log):
             if options.adopt:

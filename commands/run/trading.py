@@ -23,7 +23,9 @@ from runtime.observe import Notes
 from supervisor import Machine
 
 WATCH_S = 0.1
-"""How often the screen takes in holdings and books: what a person can see."""
+"""How often people are told of holdings at most."""
+LOOK_S = 0.25
+"""How often they are told of the books: what a person can see."""
 COUNT_EVERY_S = 3.0
 """How often a stop says how long it may still take."""
 
@@ -58,8 +60,9 @@ async def _until_ended(session: Session, machine: Machine) -> Ending:
     show, view = session.recorder.show, session.view
     session.stops.hear(lambda number, _count: machine.stop(number.name, number))
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(show, "the holdings on screen", _watch, machine.channels.held, view)
-        nursery.start_soon(show, "the books on screen", _watch, machine.channels.quotes, view)
+        nursery.start_soon(session.recorder.tell_later)
+        nursery.start_soon(show, "the holdings on screen", _watch_held, machine.channels.held, session)
+        nursery.start_soon(show, "the books on screen", _watch_quotes, machine.channels.quotes, session)
         nursery.start_soon(show, "the cost expected", _announce, machine, session.notes)
         nursery.start_soon(show, "the countdown", _counted_down, view)
         nursery.start_soon(leave_once_replayed, session.replayed, machine)
@@ -98,14 +101,24 @@ async def _counted_down(view: RunView) -> None:
             view.say(f"closing both legs, {left_s} s left; a second Ctrl-C stops waiting")
 
 
-async def _watch(slot: Latest[Held] | Latest[PairQuote], view: RunView) -> None:
-    """Keep the view current, a few times a second."""
+async def _watch_held(slot: Latest[Held], session: Session) -> None:
+    """Keep what people are told of the holdings current, a few times a second; in order with all else."""
     seen = 0
     while True:
         value = await slot.newer_than(seen)
         seen = slot.version
-        view.observe(value)
+        session.recorder.observe(value)
         await trio.sleep(WATCH_S)
+
+
+async def _watch_quotes(slot: Latest[PairQuote], session: Session) -> None:
+    """The same of the books. It looks now and then: who waits for a quote runs before its orders leave."""
+    seen = 0
+    while True:
+        if slot.version > seen and slot.value is not None:
+            seen = slot.version
+            session.recorder.observe(slot.value)
+        await trio.sleep(LOOK_S)
 
 
 async def _announce(machine: Machine, note: Notes) -> None:

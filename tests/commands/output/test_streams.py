@@ -149,6 +149,37 @@ def test_where_there_is_no_thread_to_be_had_everything_is_dropped(monkeypatch: p
     assert (spool.busy, spool.lost) == (False, 1)
 
 
+def test_what_is_gathered_is_written_together_as_far_as_it_may_be() -> None:
+    written: list[str] = []
+    spool = Spool("gathers", written.append, lambda count: f"{count} lost\n", gather_s=1_000.0, join_max=9)
+    for text in ("one\n", "two\n", "three\n", "four\n"):
+        spool.put(text)
+    assert written == []
+    assert spool.finish(SOON_S)
+    assert written == ["one\ntwo\n", "three\n", "four\n"]
+
+
+def test_of_what_is_gathered_the_oldest_is_dropped_when_it_is_too_much_and_each_text_counts() -> None:
+    written: list[str] = []
+    spool = Spool("gathers", written.append, lambda count: f"{count} lost\n", 12, gather_s=1e3, join_max=99)
+    for number in range(10):
+        spool.put(f"{number:03}\n")
+    assert spool.finish(SOON_S)
+    assert written == ["7 lost\n007\n008\n009\n"]
+    assert spool.lost == 7
+
+
+def test_of_texts_that_fail_together_each_counts() -> None:
+    def fails(_text: str) -> None:
+        raise OSError("full")
+
+    spool = Spool("fails", fails, lambda count: f"{count} lost\n", gather_s=1e3, join_max=99)
+    for number in range(10):
+        spool.put(f"{number}\n")
+    assert spool.finish(SOON_S)
+    assert spool.lost == 10
+
+
 @pytest.mark.parametrize("live", [True, False], ids=["in place", "lines"])
 async def test_the_screen_of_a_terminal_that_nobody_reads_leaves_the_loop_alone(
     unread: tuple[int, int], live: bool, monkeypatch: pytest.MonkeyPatch

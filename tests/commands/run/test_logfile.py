@@ -1,5 +1,6 @@
 """evenkeel.log: what happened, in words."""
 
+import time
 from pathlib import Path
 
 import msgspec
@@ -84,6 +85,45 @@ def test_the_file_is_rotated_and_never_more_than_it_may_be(tmp_path: Path) -> No
     assert files == ["evenkeel.log", "evenkeel.log.1", "evenkeel.log.2"]
     assert all(path.stat().st_size <= 10_000 for path in tmp_path.iterdir())
     assert (tmp_path / "evenkeel.log").read_text(encoding="utf-8").endswith("line 999\n")
+
+
+def test_lines_are_gathered_and_an_error_is_written_at_once_with_all_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("commands.run.logfile.GATHER_S", 1_000.0)
+    path = tmp_path / "evenkeel.log"
+    observe = log_observer(path, Clock())
+    for each in range(3):
+        observe(Note(Ns(START_MS * 10**6), "info", "x", f"line {each}"))
+    assert path.read_bytes() == b""
+    observe(Halted("GAVE_UP", "legs"))
+    deadline = time.monotonic() + 30
+    while not path.read_bytes().endswith(b"GAVE_UP: legs\n") and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert [line.rpartition(": ")[2] for line in path.read_text(encoding="utf-8").splitlines()] == [
+        "line 0",
+        "line 1",
+        "line 2",
+        "legs",
+    ]
+    observe(Note(Ns(START_MS * 10**6), "info", "x", "the last one"))
+    observe.close()
+    assert path.read_text(encoding="utf-8").endswith("the last one\n")
+
+
+def test_every_line_that_cannot_be_written_is_counted(tmp_path: Path) -> None:
+    """Several are written at once: what fails then is all of them."""
+    folder = tmp_path / "logs"
+    folder.mkdir()
+    observe = log_observer(folder / "evenkeel.log", Clock(), log_size=2_000, log_keep=1)
+    (folder / "evenkeel.log").unlink()
+    folder.rmdir()
+    folder.touch()
+    observe(Note(Ns(START_MS * 10**6), "info", "x", "y" * 3_000))
+    for each in range(20):
+        observe(Note(Ns(START_MS * 10**6), "info", "x", f"line {each}"))
+    observe.close()
+    assert observe.lost == 21
 
 
 def test_a_log_that_cannot_be_written_stops_nothing(

@@ -3,11 +3,15 @@ and that is said.
 """
 
 import msgspec
+import pytest
 import trio
-from trio.testing import MockClock
+from trio.testing import MockClock, wait_all_tasks_blocked
 
-from commands.run.recorder import Recorder
-from messages.lifecycle import Note, Staged
+from commands.run import recorder as module
+from commands.run.logfile import GATHER_S
+from commands.run.recorder import TELL_S, Recorder
+from messages.lifecycle import Halted, Note, Staged
+from messages.units import Ns
 
 SAID = Staged(1, "an accident")
 
@@ -60,3 +64,126 @@ async def test_a_terminal_that_has_gone_away_ends_the_screen_and_nothing_else(
         nursery.start_soon(recorder.show, "the screen", screen, 80)
         await trio.sleep(100)
     assert notes(heard) == ["the screen failed and is left out from here on: BrokenPipeError: nobody reads"]
+
+
+def note(number: int) -> Note:
+    return Note(Ns(0), "info", "x", f"line {number}")
+
+
+class Heard(list[msgspec.Struct]):
+    """What one listener was told, and the moments by which it would date it."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        super().__init__()
+        self.at_ns: list[int] = []
+        self._recorder = recorder
+
+    def hear(self, message: msgspec.Struct) -> None:
+        self.append(message)
+        self.at_ns.append(self._recorder.clock.utc_ns())
+
+
+async def test_while_a_machine_trades_people_are_told_a_moment_later_and_whoever_acts_at_once(
+    autojump_clock: MockClock,
+) -> None:
+    recorder = Recorder()
+    acts, people = Heard(recorder), Heard(recorder)
+    recorder.watchers.append(acts.hear)
+    recorder.people.append(people.hear)
+    recorder.observe(note(0))
+    assert acts == people == [note(0)]
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(recorder.tell_later)
+        await wait_all_tasks_blocked()
+        for number in (1, 2, 3):
+            recorder.observe(note(number))
+        assert acts == [note(number) for number in range(4)]
+        assert people == [note(0)]
+        await trio.sleep(2 * TELL_S)
+        assert people == acts
+        # dated by when it was said, and the clock goes on afterwards
+        assert people.at_ns == sorted(people.at_ns)
+        assert max(people.at_ns) <= recorder.clock.utc_ns()
+        recorder.observe(note(4))
+        nursery.cancel_scope.cancel()
+    assert people[-1] == note(4)
+    recorder.observe(note(5))
+    assert people[-1] == note(5)
+
+
+async def test_what_is_told_later_is_dated_by_when_it_was_said(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder, now = Recorder(), [1_000]
+    monkeypatch.setattr(module.WallClock, "utc_ns", lambda _clock: Ns(now[0]))
+    people = Heard(recorder)
+    recorder.people.append(people.hear)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(recorder.tell_later)
+        await wait_all_tasks_blocked()
+        for now[0] in (2_000, 3_000):
+            recorder.observe(note(1))
+        now[0] = 9_000
+        await trio.sleep(2 * TELL_S)
+        assert people.at_ns == [2_000, 3_000]
+        assert recorder.clock.utc_ns() == 9_000
+        nursery.cancel_scope.cancel()
+
+
+async def test_a_halt_is_told_at_once_and_all_before_it(autojump_clock: MockClock) -> None:
+    recorder = Recorder()
+    people = Heard(recorder)
+    recorder.people.append(people.hear)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(recorder.tell_later)
+        await wait_all_tasks_blocked()
+        recorder.observe(note(1))
+        assert people == []
+        recorder.observe(Halted("GAVE_UP", "legs"))
+        assert people == [note(1), Halted("GAVE_UP", "legs")]
+        nursery.cancel_scope.cancel()
+
+
+async def test_what_people_had_no_time_to_be_told_is_counted_and_said_and_whoever_acts_misses_nothing(
+    autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R16: bounded. A loop that is held up says more than it can tell; the newest is what a person needs."""
+    monkeypatch.setattr(module, "UNTOLD_MAX", 5)
+    recorder = Recorder()
+    acts, people = Heard(recorder), Heard(recorder)
+    recorder.watchers.append(acts.hear)
+    recorder.people.append(people.hear)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(recorder.tell_later)
+        await wait_all_tasks_blocked()
+        recorder.observe(SAID)
+        for number in range(11):
+            recorder.observe(note(number))
+        await trio.sleep(2 * TELL_S)
+        nursery.cancel_scope.cancel()
+    assert acts == [SAID, *[note(number) for number in range(11)]]
+    assert recorder.staged == [SAID]
+    assert notes(people[:1])[0].startswith("7 messages before this one were dropped")
+    assert people[1:] == [note(number) for number in range(6, 11)]
+
+
+async def test_other_tasks_run_between_two_things_that_people_are_told(autojump_clock: MockClock) -> None:
+    recorder = Recorder()
+    people = Heard(recorder)
+    recorder.people.append(people.hear)
+    told_at_turn: list[int] = []
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(recorder.tell_later)
+        await wait_all_tasks_blocked()
+        for number in range(20):
+            recorder.observe(note(number))
+        await trio.sleep(TELL_S)
+        while len(people) < 20:
+            told_at_turn.append(len(people))
+            await trio.lowlevel.checkpoint()
+        nursery.cancel_scope.cancel()
+    assert len(told_at_turn) >= 19
+
+
+def test_a_kill_loses_a_quarter_of_a_second_of_the_log() -> None:
+    assert TELL_S + GATHER_S <= 0.25
