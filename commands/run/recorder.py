@@ -1,10 +1,10 @@
 """Who hears what the actors say.
 
-`watchers` are told at once, in the task that speaks: they act on it (the staging of a demo's faults, what
+`watchers` hear of it at once, in the task that speaks: they act on it (the staging of a demo's faults, what
 arms the end of the process at a halt). `people` are the log and the screen's view. While a machine trades
-(`tell_later`) they are told `TELL_S` later, in order, one message at a time, by a task of their own: making a
-line takes as long as a vote, and a plan is spoken of a dozen times before its orders leave. A halt is told to
-them at once, with all before it. What is told later is dated by when it was said.
+(`report_later`) they hear of it `REPORT_S` later, in order, one message at a time, from a task of their own:
+making a line takes as long as a vote, and a dozen lines are about a plan before its orders leave. A halt is
+reported at once, with all before it. What is reported later is dated by when it was said.
 """
 
 from collections import deque
@@ -25,16 +25,16 @@ from runtime.specs import told
 SKIPS_KEPT = 1_000
 EARLY_KEPT = 100
 """Messages said before the log is open: only who holds the lock may write to it."""
-UNTOLD_MAX = 10_000
+UNREPORTED_MAX = 10_000
 """Messages that wait for people. More come only while the loop is held up; then the oldest are dropped,
 counted, and that is said.
 """
-TELL_S = 0.05
-"""How long people wait for news: longer than a plan takes from a quote to its orders."""
+REPORT_S = 0.05
+"""How long people wait for a report: longer than a plan takes from a quote to its orders."""
 
 
 class SaidClock(WallClock):
-    """The machine's clock; while somebody is told something later, the moment at which it was said."""
+    """The machine's clock; while something is reported later, the moment at which it was said."""
 
     said_ns: Ns | None = None
 
@@ -61,11 +61,11 @@ class Recorder:
         """What `people` date by."""
         self._early: list[msgspec.Struct] | None = []
         self._later = False
-        """Are people told later?"""
-        self._untold: deque[tuple[Ns, msgspec.Struct]] = deque()
+        """Do people hear of everything a moment later?"""
+        self._unreported: deque[tuple[Ns, msgspec.Struct]] = deque()
         self._dropped = 0
         self._said = trio.Event()
-        """Set when somebody has said something that people were not told."""
+        """Set when something was said that is not reported yet."""
 
     @contextmanager
     def logging_to(self, log: LogFile) -> Iterator[None]:
@@ -79,7 +79,7 @@ class Recorder:
         try:
             yield
         finally:
-            self.tell_all()
+            self.report_all()
             self._drop(log)
             log.close()
 
@@ -91,44 +91,44 @@ class Recorder:
             self.skips.append(message)
         if self._early is not None and len(self._early) < EARLY_KEPT:
             self._early.append(message)
-        self._untold.append((self.clock.utc_ns(), message))
+        self._unreported.append((self.clock.utc_ns(), message))
         self._tell(self.watchers, message)
         if not self._later or isinstance(message, Halted):
-            self.tell_all()
+            self.report_all()
             return
-        if len(self._untold) > UNTOLD_MAX:
-            self._untold.popleft()
+        if len(self._unreported) > UNREPORTED_MAX:
+            self._unreported.popleft()
             self._dropped += 1
         self._said.set()
 
-    def tell_all(self) -> None:
-        """Tell people now what they have not been told."""
-        while self._untold:
-            self._tell_one()
+    def report_all(self) -> None:
+        """Report now what is not reported yet."""
+        while self._unreported:
+            self._report_one()
 
-    async def tell_later(self) -> None:
-        """Until cancelled people are told a moment later what is said; then they have been told it all."""
+    async def report_later(self) -> None:
+        """Until cancelled report what is said a moment later; in the end all of it is reported."""
         self._later = True
         try:
             while True:
                 await self._said.wait()
-                await trio.sleep(TELL_S)
-                while self._untold:
-                    self._tell_one()
+                await trio.sleep(REPORT_S)
+                while self._unreported:
+                    self._report_one()
                     # Whoever trades runs between two lines.
                     await trio.lowlevel.checkpoint()
                 self._said = trio.Event()
         finally:
             self._later = False
-            self.tell_all()
+            self.report_all()
 
-    def _tell_one(self) -> None:
-        """The oldest message that people were not told. Somebody who is told may speak: that comes next."""
-        at_ns, message = self._untold.popleft()
+    def _report_one(self) -> None:
+        """The oldest message. Who hears of it may speak: that comes after all that waits."""
+        at_ns, message = self._unreported.popleft()
         before, self.clock.said_ns = self.clock.said_ns, at_ns
         dropped, self._dropped = self._dropped, 0
         if dropped:
-            text = f"{dropped} messages before this one were dropped, the run had no time to tell them"
+            text = f"{dropped} messages before this one were dropped, the run had no time to report them"
             self._tell(self.people, Note(at_ns, "warning", "log", text))
         self._tell(self.people, message)
         self.clock.said_ns = before

@@ -18,14 +18,15 @@ from commands.screen.view import RunView
 from messages.amounts import grouped
 from messages.lifecycle import Held
 from messages.market import PairQuote
+from runtime import garbage
 from runtime.mailbox import Latest
 from runtime.observe import Notes
 from supervisor import Machine
 
 WATCH_S = 0.1
-"""How often people are told of holdings at most."""
+"""How often holdings are reported at most."""
 LOOK_S = 0.25
-"""How often they are told of the books: what a person can see."""
+"""How often books are reported: what a person can see."""
 COUNT_EVERY_S = 3.0
 """How often a stop says how long it may still take."""
 
@@ -59,15 +60,18 @@ async def _until_ended(session: Session, machine: Machine) -> Ending:
     """Run the machine and let it hear of signals."""
     show, view = session.recorder.show, session.view
     session.stops.hear(lambda number, _count: machine.stop(number.name, number))
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(session.recorder.tell_later)
-        nursery.start_soon(show, "the holdings on screen", _watch_held, machine.channels.held, session)
-        nursery.start_soon(show, "the books on screen", _watch_quotes, machine.channels.quotes, session)
-        nursery.start_soon(show, "the cost expected", _announce, machine, session.notes)
-        nursery.start_soon(show, "the countdown", _counted_down, view)
-        nursery.start_soon(leave_once_replayed, session.replayed, machine)
-        ending = await machine.run()
-        nursery.cancel_scope.cancel()
+    idle = lambda: machine.barrier.phase == "idle"  # noqa: E731
+    with garbage.set_aside():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(garbage.collect_between, machine.channels.held, idle)
+            nursery.start_soon(session.recorder.report_later)
+            nursery.start_soon(show, "the holdings on screen", _watch_held, machine.channels.held, session)
+            nursery.start_soon(show, "the books on screen", _watch_quotes, machine.channels.quotes, session)
+            nursery.start_soon(show, "the cost expected", _announce, machine, session.notes)
+            nursery.start_soon(show, "the countdown", _counted_down, view)
+            nursery.start_soon(leave_once_replayed, session.replayed, machine)
+            ending = await machine.run()
+            nursery.cancel_scope.cancel()
     session.stops.hear(None)
     return ending
 
@@ -102,7 +106,7 @@ async def _counted_down(view: RunView) -> None:
 
 
 async def _watch_held(slot: Latest[Held], session: Session) -> None:
-    """Keep what people are told of the holdings current, a few times a second; in order with all else."""
+    """Report what is held, a few times a second; in order with all else."""
     seen = 0
     while True:
         value = await slot.newer_than(seen)

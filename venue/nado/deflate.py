@@ -13,6 +13,11 @@ from wsproto.frame_protocol import CloseReason, FrameDecoder, FrameProtocol, Opc
 
 _TAIL = b"\x00\x00\xff\xff"
 """What every sender leaves off the end of a message (RFC 7692, 7.2.1)."""
+LEVEL, WINDOW_BITS, MEMORY_LEVEL = 1, 12, 5
+"""How we deflate: 4 kB of history and 64 kB less of tables than zlib's own choice. An order is a few hundred
+bytes, and what zlib touches for it is in no cache when a plan is placed. Any receiver reads it: a window may
+be smaller than the one agreed upon.
+"""
 _SWITCHES = frozenset({"client_no_context_takeover", "server_no_context_takeover"})
 _WINDOWS = frozenset({"client_max_window_bits", "server_max_window_bits"})
 
@@ -36,6 +41,16 @@ class BoundedDeflate(PerMessageDeflate):
         if len(set(names)) != len(names):
             raise ValueError(f"a parameter stands twice in {offer!r}")
         super().finalize(offer)
+
+    def frame_outbound(
+        self, proto: FrameDecoder | FrameProtocol, opcode: Opcode, rsv: RsvBits, data: bytes, fin: bool
+    ) -> tuple[RsvBits, bytes]:
+        """As wsproto's, with a compressor that fits what we send."""
+        if self._compressor is None:
+            agreed = self.client_max_window_bits if proto.client else self.server_max_window_bits
+            bits = min(int(agreed), WINDOW_BITS)
+            self._compressor = zlib.compressobj(LEVEL, zlib.DEFLATED, -bits, MEMORY_LEVEL)
+        return super().frame_outbound(proto, opcode, rsv, data, fin)
 
     def frame_inbound_header(
         self, proto: FrameDecoder | FrameProtocol, opcode: Opcode, rsv: RsvBits, payload_length: int

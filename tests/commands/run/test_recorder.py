@@ -9,7 +9,7 @@ from trio.testing import MockClock, wait_all_tasks_blocked
 
 from commands.run import recorder as module
 from commands.run.logfile import GATHER_S
-from commands.run.recorder import TELL_S, Recorder
+from commands.run.recorder import REPORT_S, Recorder
 from messages.lifecycle import Halted, Note, Staged
 from messages.units import Ns
 
@@ -71,7 +71,7 @@ def note(number: int) -> Note:
 
 
 class Heard(list[msgspec.Struct]):
-    """What one listener was told, and the moments by which it would date it."""
+    """What one listener heard, and the moments by which it would date it."""
 
     def __init__(self, recorder: Recorder) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class Heard(list[msgspec.Struct]):
         self.at_ns.append(self._recorder.clock.utc_ns())
 
 
-async def test_while_a_machine_trades_people_are_told_a_moment_later_and_whoever_acts_at_once(
+async def test_while_a_machine_trades_people_hear_of_it_a_moment_later_and_whoever_acts_at_once(
     autojump_clock: MockClock,
 ) -> None:
     recorder = Recorder()
@@ -93,13 +93,13 @@ async def test_while_a_machine_trades_people_are_told_a_moment_later_and_whoever
     recorder.observe(note(0))
     assert acts == people == [note(0)]
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(recorder.tell_later)
+        nursery.start_soon(recorder.report_later)
         await wait_all_tasks_blocked()
         for number in (1, 2, 3):
             recorder.observe(note(number))
         assert acts == [note(number) for number in range(4)]
         assert people == [note(0)]
-        await trio.sleep(2 * TELL_S)
+        await trio.sleep(2 * REPORT_S)
         assert people == acts
         # dated by when it was said, and the clock goes on afterwards
         assert people.at_ns == sorted(people.at_ns)
@@ -111,7 +111,7 @@ async def test_while_a_machine_trades_people_are_told_a_moment_later_and_whoever
     assert people[-1] == note(5)
 
 
-async def test_what_is_told_later_is_dated_by_when_it_was_said(
+async def test_what_is_reported_later_is_dated_by_when_it_was_said(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recorder, now = Recorder(), [1_000]
@@ -119,23 +119,23 @@ async def test_what_is_told_later_is_dated_by_when_it_was_said(
     people = Heard(recorder)
     recorder.people.append(people.hear)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(recorder.tell_later)
+        nursery.start_soon(recorder.report_later)
         await wait_all_tasks_blocked()
         for now[0] in (2_000, 3_000):
             recorder.observe(note(1))
         now[0] = 9_000
-        await trio.sleep(2 * TELL_S)
+        await trio.sleep(2 * REPORT_S)
         assert people.at_ns == [2_000, 3_000]
         assert recorder.clock.utc_ns() == 9_000
         nursery.cancel_scope.cancel()
 
 
-async def test_a_halt_is_told_at_once_and_all_before_it(autojump_clock: MockClock) -> None:
+async def test_a_halt_is_reported_at_once_and_all_before_it(autojump_clock: MockClock) -> None:
     recorder = Recorder()
     people = Heard(recorder)
     recorder.people.append(people.hear)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(recorder.tell_later)
+        nursery.start_soon(recorder.report_later)
         await wait_all_tasks_blocked()
         recorder.observe(note(1))
         assert people == []
@@ -144,22 +144,22 @@ async def test_a_halt_is_told_at_once_and_all_before_it(autojump_clock: MockCloc
         nursery.cancel_scope.cancel()
 
 
-async def test_what_people_had_no_time_to_be_told_is_counted_and_said_and_whoever_acts_misses_nothing(
+async def test_what_there_was_no_time_to_report_is_counted_and_said_and_whoever_acts_misses_nothing(
     autojump_clock: MockClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """R16: bounded. A loop that is held up says more than it can tell; the newest is what a person needs."""
-    monkeypatch.setattr(module, "UNTOLD_MAX", 5)
+    """R16: bounded. A loop that is held up says more than it can report; a person needs the newest."""
+    monkeypatch.setattr(module, "UNREPORTED_MAX", 5)
     recorder = Recorder()
     acts, people = Heard(recorder), Heard(recorder)
     recorder.watchers.append(acts.hear)
     recorder.people.append(people.hear)
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(recorder.tell_later)
+        nursery.start_soon(recorder.report_later)
         await wait_all_tasks_blocked()
         recorder.observe(SAID)
         for number in range(11):
             recorder.observe(note(number))
-        await trio.sleep(2 * TELL_S)
+        await trio.sleep(2 * REPORT_S)
         nursery.cancel_scope.cancel()
     assert acts == [SAID, *[note(number) for number in range(11)]]
     assert recorder.staged == [SAID]
@@ -167,17 +167,17 @@ async def test_what_people_had_no_time_to_be_told_is_counted_and_said_and_whoeve
     assert people[1:] == [note(number) for number in range(6, 11)]
 
 
-async def test_other_tasks_run_between_two_things_that_people_are_told(autojump_clock: MockClock) -> None:
+async def test_other_tasks_run_between_two_reports(autojump_clock: MockClock) -> None:
     recorder = Recorder()
     people = Heard(recorder)
     recorder.people.append(people.hear)
     told_at_turn: list[int] = []
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(recorder.tell_later)
+        nursery.start_soon(recorder.report_later)
         await wait_all_tasks_blocked()
         for number in range(20):
             recorder.observe(note(number))
-        await trio.sleep(TELL_S)
+        await trio.sleep(REPORT_S)
         while len(people) < 20:
             told_at_turn.append(len(people))
             await trio.lowlevel.checkpoint()
@@ -186,4 +186,4 @@ async def test_other_tasks_run_between_two_things_that_people_are_told(autojump_
 
 
 def test_a_kill_loses_a_quarter_of_a_second_of_the_log() -> None:
-    assert TELL_S + GATHER_S <= 0.25
+    assert REPORT_S + GATHER_S <= 0.25
