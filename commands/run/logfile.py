@@ -47,7 +47,7 @@ OPEN_S = 1.0
 CLOSE_S = 1.0
 """How long the last lines may take."""
 GATHER_S = 0.2
-"""How long lines are gathered before they are written: with `REPORT_S` of the recorder what a SIGKILL loses."""
+"""How long lines are gathered: with `REPORT_S` of the recorder, what a SIGKILL loses."""
 JOINED = 8_192
 """Characters that are written at once, at most; never more than a quarter of a file's size."""
 
