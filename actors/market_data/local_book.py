@@ -7,7 +7,7 @@ before it. The chain is checked from the last batch *received*, dropped ones inc
 
 from bisect import bisect_left, insort
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, cast
 
 from messages.market import BookDelta, BookSnapshot, Level
 from messages.units import Base, Ms, Ns, Price
@@ -65,14 +65,13 @@ class _Side:
             prices = (
                 self._prices[: -LEVELS_SHOWN - 1 : -1] if self._dearest_first else self._prices[:LEVELS_SHOWN]
             )
-            self._shown = tuple([self._level(price) for price in prices])
+            levels = [self._at[price] for price in prices]
+            for index, level in enumerate(levels):
+                if isinstance(level, int):
+                    price = prices[index]
+                    levels[index] = self._at[price] = Level(Price(price), Base(level))
+            self._shown = cast("tuple[Level, ...]", tuple(levels))
         return self._shown
-
-    def _level(self, price: int) -> Level:
-        level = self._at[price]
-        if isinstance(level, int):
-            level = self._at[price] = Level(Price(price), Base(level))
-        return level
 
 
 class LocalBook:
