@@ -105,13 +105,17 @@ class Batches:
 
 
 class Rehearsed(trio.abc.Stream):
-    """A stream whose first bytes have been read already."""
+    """A stream whose first bytes have been read already. Several may send on it, each whole frames: the flood
+    and what answers pings.
+    """
 
     def __init__(self, stream: trio.abc.Stream, read: bytes) -> None:
         self._stream, self._read = stream, read
+        self._line = trio.Lock()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        await self._stream.send_all(data)
+        async with self._line:
+            await self._stream.send_all(data)
 
     async def wait_send_all_might_not_block(self) -> None:
         await self._stream.wait_send_all_might_not_block()
