@@ -19,14 +19,13 @@ import json
 import os
 import resource
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -50,6 +49,8 @@ BURST = 256
 """Batches that it sends at most before it looks at the clock again."""
 SETTLE_S = 3.0
 """From the run's start to the beginning of the flood: it is connected by then and may have entered."""
+STALE_MS = 1_000
+"""The default of `max_quote_age`."""
 SETS = (
     "pause=0 s",
     "direction=long-eth",
@@ -243,8 +244,11 @@ class Probe(trio.abc.Instrument):
     """What is noted inside of the run's process."""
 
     def __init__(self) -> None:
-        self.ages: list[tuple[float, int, str]] = []
-        """Per look of sizing: when, the older book's age in ms, the phase of what is held."""
+        self.ages: dict[int, int] = {}
+        """How often sizing has looked at a pair of books of which the older was so many ms old."""
+        self.stale_at: float | None = None
+        self.phases: list[tuple[float, int, str]] = []
+        """When what is held came into another phase, the age of the book that sizing saw then, the phase."""
         self.tallies: list[Any] = []
         self.by_task: dict[str, float] = defaultdict(float)
         self.by_function: dict[str, list[float]] = defaultdict(lambda: [0.0, 0.0])
@@ -257,6 +261,14 @@ class Probe(trio.abc.Instrument):
         self.by_task[task.name.removeprefix("venue.nado.").removeprefix("actors.")] += (
             time.thread_time() - self._began
         )
+
+    def looked(self, age_ms: int, phase: str) -> None:
+        """Sizing looks at a pair of books of which the older is `age_ms` old, and holds what it holds."""
+        self.ages[age_ms] = self.ages.get(age_ms, 0) + 1
+        if age_ms > STALE_MS and self.stale_at is None:
+            self.stale_at = time.time()
+        if not self.phases or self.phases[-1][2] != phase:
+            self.phases.append((time.time(), age_ms, phase))
 
     def counted(self, name: str, function: Callable[..., Any]) -> Callable[..., Any]:
         """`function`, and its processor time is added to that of `name`."""
@@ -290,7 +302,7 @@ def client(out: Path, words: list[str], *, hops: bool) -> None:
 
     def looked(self: Any, memory: Any, look: Any) -> Any:
         if look.quote is not None:
-            probe.ages.append((time.time(), max(look.quote.age_ms(look.now_ms)), look.held.phase))
+            probe.looked(max(look.quote.age_ms(look.now_ms)), look.held.phase)
         return step(self, memory, look)
 
     Sizer.step = looked  # type: ignore[method-assign]
@@ -318,13 +330,17 @@ def client(out: Path, words: list[str], *, hops: bool) -> None:
     def note() -> None:
         for _ in sys.stdin:
             usage = resource.getrusage(resource.RUSAGE_SELF)
-            ages, probe.ages = probe.ages, []
+            ages, probe.ages = probe.ages, {}
+            stale_at, probe.stale_at = probe.stale_at, None
+            phases, probe.phases = probe.phases, probe.phases[-1:]
             row = {
                 "at": time.time(),
                 "cpu_s": usage.ru_utime + usage.ru_stime,
                 "events": sum(tally.counts.events for tally in probe.tallies),
                 "lost": sum(tally.counts.lost for tally in probe.tallies),
-                "ages": ages,
+                "ages": list(ages.items()),
+                "stale_at": stale_at,
+                "phases": phases,
                 "by_task": dict(probe.by_task),
                 "by_function": {name: list(spent) for name, spent in probe.by_function.items()},
                 "resident_kb": int(Path("/proc/self/statm").read_text().split()[1]) * 4,
@@ -385,9 +401,9 @@ class Bed:
 
     def end(self) -> tuple[int, dict[str, Any]]:
         """End the run as Ctrl-C does; its exit code and its summary."""
-        self.flood(20)
-        self.run.send_signal(signal.SIGINT)
         try:
+            self.flood(20)
+            self.run.send_signal(signal.SIGINT)
             said, errors = self.run.communicate(timeout=90)
         finally:
             for child in (self.run, self.front, self.venue):
@@ -405,7 +421,7 @@ def _line(child: "subprocess.Popen[str]") -> str:
     assert child.stdout is not None
     line = child.stdout.readline().strip()
     if not line:
-        raise RuntimeError(f"{child.args} has ended")
+        raise RuntimeError(f"{child.args!r} has ended")
     return line
 
 
@@ -437,7 +453,9 @@ def measured(
         finally:
             code, summary = bed.end()
         log = (Path(name) / "logs" / "evenkeel.log").read_text(errors="replace").splitlines()
-    ages = [tuple(look) for look in (*(early or {"ages": []})["ages"], *last["ages"])]
+    noted = [last] if early is None else [early, last]
+    ages = [(age, count) for each in noted for age, count in each["ages"]]
+    stale_at = next((each["stale_at"] for each in noted if each["stale_at"]), None)
     spent_s, events = last["cpu_s"] - first["cpu_s"], last["events"] - first["events"]
     row = {
         "rate": rate,
@@ -448,13 +466,11 @@ def measured(
         "received": events,
         "cpu_s": round(spent_s, 2),
         "per_cpu_s": round(events / spent_s) if spent_s else 0,
-        "looks": len(ages),
-        "age_ms": _spread([age for _, age, _ in ages]),
-        "stale_looks": sum(age > 1000 for _, age, _ in ages),
-        "stale_after_s": next((round(at - first["at"], 2) for at, age, _ in ages if age > 1000), None),
-        "resident_mb": [
-            round(noted["resident_kb"] / 1024, 1) for noted in (first, early or first, last, after)
-        ],
+        "looks": sum(count for _, count in ages),
+        "age_ms": _spread(ages),
+        "stale_looks": sum(count for age, count in ages if age > STALE_MS),
+        "stale_after_s": stale_at and round(stale_at - first["at"], 2),
+        "resident_mb": [round(each["resident_kb"] / 1024, 1) for each in (first, *noted, after)],
         "streams_lost": last["lost"] - first["lost"],
         "exit_code": code,
         "cycles": summary.get("completed"),
@@ -463,24 +479,16 @@ def measured(
         "load": round(os.getloadavg()[0], 1),
     }
     if above:
-        row["phases"] = list(_phases(ages, first["at"]))
-        row["log"] = [
-            line[11:200] for line in log if "stale" in line.lower() or "behind" in line or "stream" in line
-        ][:8]
+        row["phases"] = [
+            f"{phase} at {at - first['at']:.2f} s, book {age} ms old"
+            for each in noted
+            for at, age, phase in each["phases"]
+        ]
+        words = ("stale", "behind", "exit", "flatten")
+        row["log"] = [line[11:220] for line in log if any(word in line.lower() for word in words)][:20]
     if hops:
         row["hops_us"] = _hops(first, last, events)
     return row
-
-
-def _phases(ages: list[tuple[float, int, str]], began: float) -> Iterator[str]:
-    """What was held, and from when on: seconds since the flood began, and the age of the book that sizing saw
-    when it changed.
-    """
-    held = ""
-    for at, age, phase in ages:
-        if phase != held:
-            held = phase
-            yield f"{phase} at {at - began:.2f} s, book {age} ms old"
 
 
 def _hops(first: dict[str, Any], last: dict[str, Any], events: int) -> dict[str, float]:
@@ -493,15 +501,18 @@ def _hops(first: dict[str, Any], last: dict[str, Any], events: int) -> dict[str,
     return {name: round(us, 1) for name, us in sorted(spent.items(), key=lambda item: -item[1]) if us >= 0.5}
 
 
-def _spread(values: list[int]) -> dict[str, float]:
-    if not values:
-        return {}
-    ordered = sorted(values)
-    return {
-        "p50": statistics.median(ordered),
-        "p99": ordered[min(len(ordered) - 1, len(ordered) * 99 // 100)],
-        "max": ordered[-1],
-    }
+def _spread(counted: list[tuple[int, int]]) -> dict[str, int]:
+    """Quantiles of values, each of which was counted so often."""
+    ordered, looks = sorted(counted), sum(count for _, count in counted)
+    found: dict[str, int] = {}
+    for name, share in (("p50", 0.5), ("p99", 0.99), ("max", 1.0)):
+        below = 0
+        for value, count in ordered:
+            below += count
+            if below >= share * looks:
+                found[name] = value
+                break
+    return found
 
 
 def main(words: list[str] | None = None) -> list[dict[str, Any]]:
