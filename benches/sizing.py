@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable
 from decimal import Decimal
 
+import msgspec
+
 from actors.sizing.actor import Sizer
 from benches.asked import Asked
 from benches.figures import Taken
@@ -62,10 +64,10 @@ def _leg(
 def measure(asked: Asked) -> Taken:
     """Every target hot and cold, then the loop."""
     taken, random_ = Taken(), random.Random(1)  # noqa: S311 - books, not keys
-    sizer = Sizer(Settings(), RULES)
     version = 0
     for target in asked.targets:
         wanted, size = Quote.of(target), f"{int(target):,} USD"
+        sizer = Sizer(msgspec.structs.replace(Settings(), target=wanted), RULES)
         for mode in ("hot", "cold"):
             first: list[float] = []
             again: list[float] = []
@@ -73,8 +75,8 @@ def measure(asked: Asked) -> Taken:
                 version += 1
                 fresh = quote(random_, version)
 
-                def work(fresh: PairQuote = fresh, wanted: Quote = wanted) -> object:
-                    return sizer.size(fresh, 1, wanted)
+                def work(fresh: PairQuote = fresh, sizer: Sizer = sizer) -> object:
+                    return sizer.size(fresh, 1, sizer.settings.target)
 
                 for times in (first, again):
                     if mode == "cold":

@@ -11,6 +11,7 @@ before somebody asks, and no further than asked: most orders end in the first le
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from operator import attrgetter
 from typing import NamedTuple
 
 from messages.market import Level
@@ -20,6 +21,7 @@ SQUARE = ONE * ONE
 """1 USD in undivided costs."""
 BASIS = 10_000 * ONE
 """100 % in basis points x18."""
+_price_of = attrgetter("price")
 CURVES_KEPT = 8
 """Both sides of both books, of this quote and of the one before."""
 
@@ -93,7 +95,7 @@ class CostCurve:
             inside = (
                 bisect_right(levels, touch + reach, key=_price_of)
                 if levels[-1].price >= touch
-                else bisect_right(levels, reach - touch, key=_minus_price_of)
+                else len(levels) - bisect_left(levels[::-1], touch - reach, key=_price_of)
             )
             # A list, not a generator: it is half as long in coming, and this is most of what a look costs.
             undivided = sum([level.price * level.amount for level in levels[:inside]])
@@ -230,11 +232,3 @@ def vwap(levels: tuple[Level, ...], amount: int) -> Price:
 def depth_within(levels: tuple[Level, ...], slippage: Bps) -> Quote:
     """USD standing at most `slippage` away from the touch, the touch included; 0 for an empty side."""
     return curve_of(levels).depth(slippage) if levels else Quote(0)
-
-
-def _price_of(level: Level) -> int:
-    return level.price
-
-
-def _minus_price_of(level: Level) -> int:
-    return -level.price

@@ -176,14 +176,14 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
         )
         if barred or may_enter(TURN, outlook) or may_enter(ACCOUNT, known):
             return msgspec.structs.replace(memory, waiting_since_ms=Ms(0), denial=barred), None
-        if not memory.waiting_since_ms:
-            memory = msgspec.structs.replace(memory, waiting_since_ms=look.now_ms)
-        patient = look.now_ms < memory.waiting_since_ms + ENTRY_PATIENCE_MS
         attempt = self._attempt(look, quote)
         if not isinstance(attempt, Denial):
             return self._proposed(memory, look, attempt)
+        since_ms = memory.waiting_since_ms or look.now_ms
+        patient = look.now_ms < since_ms + ENTRY_PATIENCE_MS
         late = None if patient else Skipped(self._cycle(look.held), attempt.code, attempt.detail, None)
-        return self._proposed(msgspec.structs.replace(memory, denial=attempt), look, late)
+        waits = msgspec.structs.replace(memory, waiting_since_ms=since_ms, denial=attempt)
+        return self._proposed(waits, look, late)
 
     def barred(self, look: Look) -> Denial | None:
         """What keeps us from entering however good the books are. It is waited out: no cycle is skipped
@@ -279,7 +279,8 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
         """The lattice's verdict for `target` USD per leg on the sides that an entry in this direction
         takes. Raises `Incomplete`.
         """
-        search = Search(self._request(target), *self.sides(quote, sign))
+        request = self.request if target == self.settings.target else self._request(target)
+        search = Search(request, *self.sides(quote, sign))
         return search.answer(search.judged())
 
     def attainable(

@@ -482,3 +482,25 @@ async def test_why_nothing_is_entered_is_said_once_when_it_begins_and_once_when_
         "MAX_DAILY_LOSS: this UTC day has cost 50.00 USD, limit 50.00 USD; nothing more is entered",
         "entering is possible again",
     ]
+
+
+# -- what is kept between two looks --------------------------------------------------------------------------
+
+
+def test_other_rules_are_asked_for_other_quantities_although_the_request_is_kept() -> None:
+    """At 100 USD; by the newer rules a leg must be worth 120 x 1.05, more than the deviation allows."""
+    before = Sizer(SETTINGS, RULES)
+    look = Look(quote(NOW), held(), FREE, Ms(NOW))
+    assert plan_of(before.step(NEW, look)[1]).eth.amount == Base.of("0.042")
+    dearer = msgspec.structs.replace(RULES.eth, min_notional=Quote.of(120))
+    after = msgspec.structs.replace(before, rules=msgspec.structs.replace(RULES, eth=dearer))
+    decision = after.step(NEW, look)[1]
+    assert isinstance(decision, Skipped)
+    assert decision.code == "UNBALANCED"
+
+
+def test_the_same_rules_are_the_same_terms_and_others_are_not() -> None:
+    terms = RULES.terms()
+    assert RULES.terms() is terms
+    other = msgspec.structs.replace(RULES, version=2, sol=msgspec.structs.replace(RULES.sol, status="off"))
+    assert other.terms().sol.status == "off"
