@@ -115,7 +115,7 @@ def _trouble() -> Optional[Tuple[str, str, str]]:
 def _refused(argv: List[str], code: str, message: str, cure: str) -> int:
     """Evenkeel cannot run here: one sentence, and the object where one was promised."""
     _speak(2, "%s · nothing was started · %s\n" % (message, cure))
-    if "--json" in argv:
+    if "--json" in argv or "--events" in argv:
         command = argv[0] if argv and not argv[0].startswith("-") else "run"
         told: Dict[str, Any] = dict.fromkeys(json_keys.keys_of(command))
         error = {"code": code, "key": None, "message": message, "cure": cure}

@@ -56,6 +56,8 @@ LEADS_TO = {
     "pause": "halt",
 }
 """Words that people try, and the command that does what they mean."""
+JSON_FLAGS = frozenset({"--json", "--events"})
+"""Flags after which the last line of standard output is the one object, on every exit code."""
 
 
 def main(argv: Sequence[str]) -> int:
@@ -86,7 +88,7 @@ def main(argv: Sequence[str]) -> int:
     # What is open is known before a word is said, and what cannot be said changes nothing.
     problem, found = verdict.of(_as_typed(problem, argv), argv, command)
     say(sys.stderr, problem.sentence)
-    if "--json" in argv:
+    if not JSON_FLAGS.isdisjoint(argv):
         facts = failure_json(problem, command)
         if found is not None and "open_eth" in facts:
             facts |= {"open_eth": found.eth, "open_sol": found.sol}
@@ -125,9 +127,9 @@ def _dispatch(argv: list[str], command: str) -> int:
     parser = parsers.commands.get(name, parsers)
     # before anything is parsed: whoever asks for help may have typed the rest wrong
     if "--help" in rest or "-h" in rest:
-        return _answered(parser.format_help().splitlines(), command, as_json="--json" in rest)
+        return _answered(parser.format_help().splitlines(), command, as_json=not JSON_FLAGS.isdisjoint(rest))
     if "--version" in rest and name in {"", "run"}:
-        return _answered([f"evenkeel {_version()}"], command, as_json="--json" in rest)
+        return _answered([f"evenkeel {_version()}"], command, as_json=not JSON_FLAGS.isdisjoint(rest))
     typed = parsers.commands[command].parse_args(rest)
     typed.demo = not name
     return _carried_out(typed)
@@ -225,6 +227,7 @@ def _configured(typed: argparse.Namespace, loaded: config.Loaded) -> int:
 
 
 def _run(typed: argparse.Namespace, loaded: config.Loaded) -> int:
+    typed.json = typed.json or typed.events
     options = RunOptions(
         loaded.settings,
         loaded.origins,
@@ -237,6 +240,7 @@ def _run(typed: argparse.Namespace, loaded: config.Loaded) -> int:
         typed.demo,
         usd_of("--accept-loss", typed.accept_loss) if typed.accept_loss is not None else None,
         typed.adopt,
+        events=typed.events,
     )
     if _config_shown(typed, loaded):
         return DONE

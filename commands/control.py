@@ -22,6 +22,7 @@ import msgspec
 import trio
 
 from actors.run_ending import Leave, open_legs
+from commands.output.event_feed import EventFeed
 from commands.output.run_report import RunReport
 from messages.lifecycle import Held
 from messages.settings import Settings
@@ -38,7 +39,7 @@ FAREWELL_S = 1.0
 class ControlRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a command asks of a run; `reason` is written into the ledger."""
 
-    do: Literal["status", "flatten", "halt"]
+    do: Literal["status", "flatten", "halt", "events"]
     reason: str = ""
 
 
@@ -94,9 +95,11 @@ class RunControl:
         held: Callable[[], Held | None],
         settings: Settings,
         doing: Callable[[], str] = lambda: "",
+        events: EventFeed | None = None,
     ) -> None:
         """`doing`: the line that says what the run is doing now."""
         self._post, self._held, self._settings, self._doing = post, held, settings, doing
+        self._events = events
         self._over = trio.Event()
         self._open, self._unknown = "unknown", True
         self._talking = 0
@@ -124,6 +127,9 @@ class RunControl:
             with suppress(trio.BrokenResourceError, msgspec.DecodeError):
                 with trio.fail_after(ANSWER_S):
                     ask = msgspec.json.decode(await _line(stream), type=ControlRequest)
+                if ask.do == "events":
+                    await self._tell_events(stream)
+                    return
                 if ask.do != "status":
                     code = "HALTED_BY_HAND" if ask.do == "halt" else "FLATTENED"
                     self._post(Leave(code, ask.reason or "asked to flatten", latch=ask.do == "halt"))
@@ -137,10 +143,39 @@ class RunControl:
             self._talking -= 1
             await trio.aclose_forcefully(stream)
 
+    async def _tell_events(self, stream: trio.SocketStream) -> None:
+        """Every event from here on, until the reader goes or the run has ended. A thread of its own writes
+        them: a reader that does not read holds nobody.
+        """
+        descriptor = os.dup(stream.socket.fileno())
+        reader = self._events.attach(descriptor) if self._events else None
+        if reader is None or self._events is None:
+            os.close(descriptor)
+            return
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_until_closed, stream, nursery.cancel_scope)
+                await self._over.wait()
+                nursery.cancel_scope.cancel()
+            await trio.to_thread.run_sync(reader.finish, FAREWELL_S / 2)
+        finally:
+            self._events.detach(reader)
+            with suppress(OSError):  # or a thread that is held by the reader would never end
+                stream.socket.shutdown(socket.SHUT_RDWR)
+            reader.close()
+
     async def farewell(self) -> None:
         """Let whoever waits hear how it ended, for `FAREWELL_S` at most."""
         with trio.move_on_after(FAREWELL_S):
             await until(lambda: not self._talking, 0.01)
+
+
+async def _until_closed(stream: trio.SocketStream, scope: trio.CancelScope) -> None:
+    """Cancel once the other side has closed the connection; it has nothing more to say."""
+    with suppress(trio.BrokenResourceError):
+        while await stream.receive_some(LINE_MAX):
+            pass
+    scope.cancel()
 
 
 @asynccontextmanager
@@ -207,6 +242,23 @@ async def ask(
                 if answer is None:
                     return None
     return answer
+
+
+async def events_of(name: str, heard: Callable[[str], object]) -> None:
+    """Tell each line of the run `name` as it comes, until the run closes the connection; at once where nobody
+    answers. A run that is older than events closes it without one.
+    """
+    path = socket_path(name)
+    if path is None or not path.exists():
+        return
+    with suppress(OSError, trio.BrokenResourceError):
+        async with await trio.open_unix_socket(path) as stream:
+            await stream.send_all(msgspec.json.encode(ControlRequest("events")) + b"\n")
+            rest = b""
+            while piece := await stream.receive_some(LINE_MAX):
+                *lines, rest = (rest + piece).split(b"\n")
+                for line in lines:
+                    heard(line.decode())
 
 
 async def _line(stream: trio.SocketStream) -> bytes:

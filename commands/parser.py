@@ -174,6 +174,7 @@ COMMANDS: Mapping[str, Command] = {
                 value="true",
             ),
             _switch("--quiet", "no screen, only the summary"),
+            _switch("--events", "every event as a line of JSON on stdout, then the\nobject of --json"),
         ),
     ),
     "plan": Command(
@@ -248,7 +249,9 @@ COMMANDS: Mapping[str, Command] = {
         "What is open, who runs it, is it halted.\nExit code 4 when something is open and no run manages it.",
         ("venue", "logs"),
         (
-            _switch("--watch", "look again every 2 s until Ctrl-C"),
+            _switch(
+                "--watch", "look again every 2 s until Ctrl-C; with --json\nalso tell a live run's events"
+            ),
             _switch("--full", "verify every row of the ledger, not only those since its newest snapshot"),
         ),
         module="commands.account.command_lines",

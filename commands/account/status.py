@@ -4,6 +4,8 @@ Exit code 4: something is open or unknown and no run manages it; 3: nothing is, 
 the row that was written.
 """
 
+import sys
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -14,12 +16,13 @@ from actors.ledger import Verified
 from commands.account.open_now import known_now, open_facts
 from commands.account.outcome import CommandOutcome, show
 from commands.account.target_account import TargetAccount
-from commands.control import ControlReply, ControlRequest, ask
+from commands.control import ControlReply, ControlRequest, ask, events_of
 from commands.open_state.decision import OpenAnswer, decide, third_party_words
 from commands.open_state.evidence import Evidence, gathered
 from commands.open_state.verdict import breathes
 from commands.output.doing import without_run
-from commands.output.words import DONE, OPEN, Problem, Refusal, clock_time
+from commands.output.words import DONE, OPEN, Problem, Refusal, clock_time, say
+from venue.nado.socket import background
 
 ASK_S = 5.0
 """How long a live run is asked."""
@@ -30,12 +33,17 @@ WATCH_S = 2.0
 
 
 async def main(target: TargetAccount, *, json: bool, watch: bool, full: bool = False) -> int:
-    """Look once, or until interrupted; the exit code of the last look."""
-    while True:
-        code = show(await looked(target, full=full), target, json=json)
-        if not watch:
-            return code
-        await trio.sleep(WATCH_S)
+    """Look once, or until interrupted; the exit code of the last look. With `json` the events of a live run
+    are told between two looks.
+    """
+    async with background() as nursery:
+        while True:
+            code = show(await looked(target, full=full), target, json=json)
+            if not watch:
+                return code
+            if json and not nursery.child_tasks:
+                nursery.start_soon(events_of, target.state_name, partial(say, sys.stdout))
+            await trio.sleep(WATCH_S)
 
 
 async def looked(target: TargetAccount, *, full: bool = False) -> CommandOutcome:

@@ -54,6 +54,8 @@ class RunOptions(msgspec.Struct, frozen=True):
     """Book what the venue holds beyond our fills as ours, first."""
     paper: Paper | None = None
     """Trade on paper: then the settings are those of a simulated run, whose market is an exchange's."""
+    events: bool = False
+    """Every event as a line of standard output; the one object follows as the last."""
 
 
 def seed_of(text: str) -> int:

@@ -42,6 +42,7 @@ class Spool:
         self._gather_s, self._join_max = gather_s, join_max
         self._hurried = False
         """Is nothing to be gathered until the queue is empty?"""
+        self._last: Callable[[], object] | None = None
         self._waiting: deque[str] = deque()
         self._size = self._unsaid = 0
         self._writing = False
@@ -79,6 +80,18 @@ class Spool:
         with self._change:
             return self._change.wait_for(lambda: not self.busy, within_s)
 
+    def close(self, last: Callable[[], object]) -> None:
+        """End the thread: what waits is dropped, and `last` is called in the thread once it has written what
+        it is writing. Never waits.
+        """
+        with self._change:
+            self._waiting.clear()
+            self._size, self._last = 0, last
+            self._begin()
+            self._change.notify_all()
+            if self._thread is None:
+                last()
+
     def _begin(self) -> None:
         """The thread is started by the first text. Where the system gives no thread everything is dropped."""
         if self._thread is None:
@@ -99,10 +112,12 @@ class Spool:
                 if not self._waiting:
                     gathered = self._hurried = False
                     self._change.notify_all()
-                    self._change.wait_for(lambda: bool(self._waiting))
+                    self._change.wait_for(lambda: bool(self._waiting) or self._last is not None)
                 if self._gather_s and not gathered:
-                    self._change.wait_for(lambda: self._hurried, self._gather_s)
+                    self._change.wait_for(lambda: self._hurried or self._last is not None, self._gather_s)
                     gathered = True
+                if self._last is not None:
+                    break
                 self._writing = True
                 text, joined = self._waiting.popleft(), 1
                 while self._waiting and len(text) + len(self._waiting[0]) <= self._join_max:
@@ -115,3 +130,4 @@ class Spool:
                 self._write(text)
             except Exception:  # noqa: BLE001 - speaking may fail in any way, and what trades must not hear of it
                 self.lost += joined
+        self._last()

@@ -62,15 +62,21 @@ class Queued(io.TextIOBase):
         return True
 
     def _written(self, text: str) -> None:
-        rest = memoryview(text.encode(self._encoding, "replace"))
-        while rest:
-            try:
-                rest = rest[os.write(self._descriptor, rest) :]
-            except BlockingIOError:  # somebody made the shared pipe non-blocking
-                select.select([], [self._descriptor], [], LOOK_S)
-            except BrokenPipeError:  # nobody will ever read again
-                self._gone = True
-                raise
+        try:
+            write_all(self._descriptor, text.encode(self._encoding, "replace"))
+        except BrokenPipeError:  # nobody will ever read again
+            self._gone = True
+            raise
+
+
+def write_all(descriptor: int, content: bytes) -> None:
+    """Write all of it, however long that takes: only for a thread that may be held. Raises `OSError`."""
+    rest = memoryview(content)
+    while rest:
+        try:
+            rest = rest[os.write(descriptor, rest) :]
+        except BlockingIOError:  # somebody made the shared pipe non-blocking, or it is a socket of Trio's
+            select.select([], [descriptor], [], LOOK_S)
 
 
 def take_over() -> None:

@@ -20,6 +20,7 @@ from commands.config.options import RunOptions
 from commands.open_state.verdict import MEANT, asked
 from commands.output.ending import Report, code_of
 from commands.output.run_json import failure_json, json_line, run_json
+from commands.output.streams import FINISH_S
 from commands.output.summary import text
 from commands.output.words import Problem, fitted_to, say
 from commands.run.last_resort import LastResort
@@ -49,6 +50,7 @@ def main(options: RunOptions) -> int:
     here = on_paper(here, options.paper) if options.paper is not None else here
     with Stops() as stops, LastResort(json=options.json) as last:
         session = Session.begun(options, here, stops, last)
+        reader = session.events.attach(sys.stdout.fileno()) if options.events else None
         try:
             report = trio.run(_run, session)
         except (Exception, BaseExceptionGroup) as error:
@@ -59,6 +61,10 @@ def main(options: RunOptions) -> int:
             # Once there was a machine an error is no refusal to start.
             flat = "no Evenkeel positions are open according to the ledger"
             raise Problem("INTERNAL", None, told(error), _read_log(options), flat) from error
+        finally:
+            # the one object comes after all of them, where anybody reads
+            if reader is not None:
+                reader.finish(FINISH_S)
         code = code_of(report)
         _print(report, options, code)
         return code

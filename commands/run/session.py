@@ -1,15 +1,21 @@
 """What one run keeps from its command line to its report."""
 
+import os
+
 import msgspec
 import trio
 
 from commands.access.venue import Access
 from commands.config.options import RunOptions
+from commands.output.event_feed import EventFeed
+from commands.output.events import BeginEvent
+from commands.output.words import iso_micros
 from commands.run.last_resort import LastResort
 from commands.run.recorder import Recorder
 from commands.screen.view import RunView
 from commands.stopping import Stops
 from messages.settings import Settings
+from messages.units import Ns
 from runtime.clock import WallClock, stopwatch_ns
 from runtime.observe import Notes
 
@@ -31,14 +37,31 @@ class Session(msgspec.Struct, frozen=True):
     """Set when the recording that a venue of our own replays has ended."""
     began_ns: int
     """By the stopwatch."""
+    events: EventFeed
+    """Hears all that the recorder's people hear."""
 
     @classmethod
     def begun(cls, options: RunOptions, access: Access, stops: Stops, last_resort: LastResort) -> "Session":
         """From now on; its view sees all that the recorder hears."""
         recorder = Recorder()
         view = RunView(options.settings, options.seed, recorder.clock.utc_ms, whose=access.money)
-        recorder.people.append(view.observe)
-        return cls(options, access, recorder, view, stops, last_resort, trio.Event(), stopwatch_ns())
+        settings = options.settings
+
+        def begin(seq: int, at_ns: Ns) -> BeginEvent:
+            return BeginEvent(
+                seq=seq,
+                at=iso_micros(at_ns),
+                pid=os.getpid(),
+                money=access.money,
+                venue=settings.venue.name,
+                subaccount=settings.venue.subaccount,
+                target_usd=settings.target.text(),
+                seed=options.seed,
+            )
+
+        events = EventFeed(begin, recorder.clock.utc_ns)
+        recorder.people += [view.observe, events]
+        return cls(options, access, recorder, view, stops, last_resort, trio.Event(), stopwatch_ns(), events)
 
     @property
     def settings(self) -> Settings:

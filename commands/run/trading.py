@@ -44,6 +44,7 @@ async def traded(session: Session, known: World, guard: Guarded) -> Report:
         lambda: machine.channels.held.value,
         known.settings,
         lambda: session.view.doing(known.clock.utc_ns() // 1_000_000),
+        session.events,
     )
     async with controlled(control, known.state.name, partial(session.notes, "info")):
         ending = await _until_ended(session, machine)

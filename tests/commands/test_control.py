@@ -2,6 +2,7 @@
 
 import os
 import stat
+import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,13 +12,26 @@ import pytest
 import trio
 
 from actors.run_ending import Leave
-from commands.control import LINE_MAX, ControlReply, ControlRequest, RunControl, ask, controlled, socket_path
+from commands.control import (
+    LINE_MAX,
+    ControlReply,
+    ControlRequest,
+    RunControl,
+    ask,
+    controlled,
+    events_of,
+    socket_path,
+)
+from commands.output.event_feed import READERS_MAX, EventFeed
 from messages.lifecycle import Held
 from messages.settings import Settings
 from messages.units import Base
 from tests.actors.fakes import held
+from tests.commands.output.event_samples import AT, MESSAGES
+from tests.commands.output.test_events import begin
 
 NAME = "0123456789abcdef01234567"
+SOON_S = 20.0
 
 
 @pytest.fixture(autouse=True)
@@ -131,3 +145,59 @@ def test_a_runtime_directory_that_others_may_enter_is_not_used(tmp_path: Path) -
     (tmp_path / "evenkeel").chmod(0o755)
     path = socket_path(NAME)
     assert path is None or not path.is_relative_to(tmp_path)
+
+
+# -- events --------------------------------------------------------------------------------------------------
+
+
+class Talkative(Run):
+    """A run whose events can be followed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events = EventFeed(begin, lambda: AT)
+        self.control = RunControl(self.posted.append, lambda: self.held, Settings(), events=self.events)
+
+
+async def test_events_are_followed_from_where_the_run_is_until_it_has_ended() -> None:
+    run, heard = Talkative(), []
+    run.events(MESSAGES[0])
+    async with run.serving(), trio.open_nursery() as nursery:
+        nursery.start_soon(events_of, NAME, heard.append)
+        with trio.fail_after(SOON_S):
+            while not heard:  # noqa: ASYNC110 - a list
+                await trio.sleep(0.005)
+        for message in MESSAGES:
+            run.events(message)
+        run.control.finished("")
+    lines = [msgspec.json.decode(line) for line in heard]
+    assert [line["event"] for line in lines[:2]] == ["begin", "note"]
+    assert [line["seq"] for line in lines] == list(range(1, len(MESSAGES) + 2))
+    assert run.posted == []
+
+
+async def test_a_reader_of_events_that_does_not_read_holds_nobody_and_one_that_goes_is_forgotten() -> None:
+    run, path = Talkative(), socket_path(NAME)
+    assert path is not None
+    async with run.serving():
+        for _ in range(2 * READERS_MAX):
+            async with await trio.open_unix_socket(path) as deaf:
+                await deaf.send_all(b'{"do":"events"}\n')
+                with trio.fail_after(SOON_S):
+                    assert b'"begin"' in await deaf.receive_some(100_000)
+                for _ in range(2_000):
+                    run.events(MESSAGES[0])
+                # somebody else is answered meanwhile
+                with trio.fail_after(SOON_S):
+                    assert await ask(NAME, ControlRequest("status"), 5)
+        with trio.fail_after(SOON_S):
+            while any(each.name.startswith("writes events") for each in threading.enumerate()):  # noqa: ASYNC110 - threads
+                await trio.sleep(0.01)
+
+
+async def test_a_run_without_events_says_none() -> None:
+    run, heard = Run(), []
+    async with run.serving():
+        await events_of(NAME, heard.append)
+    await events_of(NAME, heard.append)
+    assert heard == []

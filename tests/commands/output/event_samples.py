@@ -1,0 +1,86 @@
+"""One message of every kind that is published as an event, as actors say them."""
+
+import msgspec
+
+from commands.output.events import BeginEvent, LostEvent, RunEvent, event_of
+from commands.output.words import iso_micros
+from messages.execution import Resolved
+from messages.lifecycle import (
+    AccountStream,
+    Alarm,
+    CycleEnded,
+    Denied,
+    Halted,
+    Note,
+    Staged,
+    Stopping,
+    Waiting,
+)
+from messages.sizing import Abort, Declined, Skipped
+from messages.units import Base, Ms, Ns, Quote
+from runtime import specs
+from runtime.clock import ClockShift
+from tests.actors.fakes import RULES, START_MS
+from tests.commands.scenes import (
+    ETH_ORDER,
+    SOL_ORDER,
+    closed,
+    fill,
+    hop,
+    leg_fill,
+    outcome,
+    place,
+    plan,
+    votes,
+)
+from venue.protocol import rules_read
+
+AT = Ns(START_MS * 1_000_000)
+SEALED = plan()
+MESSAGES: tuple[msgspec.Struct, ...] = (
+    Note(AT, "info", "run", "account 10,000 USDT0"),
+    hop("eth_leg sends", ETH_ORDER),
+    SEALED,
+    votes(SEALED)[0],
+    Declined("sol", 2, 7, "NOT_CONNECTED", "the leg has no connection"),
+    place(SEALED),
+    Abort(2, 7, "NOT_CONNECTED", "the leg has no connection"),
+    outcome(SEALED, "sol", "refused", 2031),
+    fill(ETH_ORDER, 4, "-0.357", "2757.9"),
+    Resolved(SOL_ORDER, 8, Base.of("8.5"), Quote.of("984.81"), Quote.of("0.34"), False, "archive"),
+    closed(
+        SEALED,
+        leg_fill(SEALED.plan.eth, ETH_ORDER, "-0.357", "2757.9"),
+        leg_fill(SEALED.plan.sol, SOL_ORDER, "0", "0", 2031),
+    ),
+    CycleEnded(4, "completed", "", Quote.of("76.2")),
+    Skipped(5, "SPREAD_WIDE", "the spread of SOL-PERP is 6.1 bps, limit 5 bps", None),
+    Waiting("enter", "SPREAD_WIDE", "the spread of SOL-PERP is 6.1 bps, limit 5 bps"),
+    Denied("MAX_DAILY_LOSS", "this UTC day has cost 50.10 USD, limit 50.00 USD; nothing more is entered"),
+    Alarm("SPREAD_WIDE", "every entry has been denied for 10 min", Ms(START_MS)),
+    Halted("LEGGING_BUDGET", "512 USD·s unhedged, limit 500 USD·s"),
+    Stopping("SIGINT", Ms(15_000)),
+    AccountStream(False, "the connection was lost"),
+    specs.Exited("trading", "eth_leg", 1, "Killed", ""),
+    specs.ChildStarted("trading", "eth_leg", 2),
+    specs.GivingUp("root", "more than 5 failures within 60 s"),
+    ClockShift(Ms(0), Ms(-4_000)),
+    rules_read(RULES),
+    Staged(3, "eth_leg killed after READY"),
+)
+
+
+def lines() -> list[RunEvent]:
+    """A line of every type that there is."""
+    begin = BeginEvent(
+        seq=0,
+        at=iso_micros(AT),
+        pid=4123,
+        money="SIMULATED, play money",
+        venue="simulated",
+        subaccount="default",
+        target_usd="1000",
+        seed=7,
+    )
+    lost = LostEvent(seq=8_112, at=iso_micros(AT), count=412)
+    return [begin, lost, *(event_of(message, seq, AT) for seq, message in enumerate(MESSAGES, start=1))]
