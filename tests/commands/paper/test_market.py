@@ -3,11 +3,14 @@
 import msgspec
 import pytest
 
+from commands.paper.client import PaperWire
 from commands.paper.market import PaperMarket, engine_for
 from commands.paper.opening import Unmoved
 from messages.market import BookDelta, BookSnapshot, Level, PublicTrade, Touch
 from messages.units import ONE, Base, Ns, Price, Quote, Rate
+from messages.wire import digest
 from runtime.clock import WallClock
+from tests.actors.fakes import ORDER_BUILDER, FakeWire, fake_plan
 from tests.venue.simulated.desk import ETH, ME, OURS, SOL, START_NS, levels, order
 from venue.nado.signing import order_digest
 from venue.protocol import Incomplete, ProductRules, VenueRules
@@ -157,3 +160,16 @@ def test_an_exchange_whose_rules_are_incomplete_has_no_paper_account() -> None:
 
 def test_what_is_signed_on_paper_is_signed_for_the_test_network_whichever_exchange_has_the_market() -> None:
     assert engine_for(RULES).chain_id == 763373 != RULES.chain_id
+
+
+async def test_no_order_is_sent_where_the_exchanges_book_is_not_known() -> None:
+    desk, wire = PaperDesk(), FakeWire()
+    way, plan = PaperWire(wire, desk.market), fake_plan()
+    signed = ORDER_BUILDER.sign(ORDER_BUILDER.order_of(plan, digest(plan), "eth"))
+    reply = await way.place(signed)
+    assert (reply.kind, reply.code, wire.sent) == ("not_sent", None, [])
+    desk.load()
+    assert (await way.place(signed)).kind == "accepted"
+    desk.market.lost()
+    assert (await way.place(signed)).kind == "not_sent"
+    assert wire.sent == [signed]

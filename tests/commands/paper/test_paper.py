@@ -3,7 +3,7 @@ and its market alone is heard. Orders go to the engine in the machine's own proc
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -28,7 +28,7 @@ from messages.units import ONE, Base, Ms, Price, Quote, Rate
 from runtime.clock import RunClock
 from supervisor import Machine
 from venue.nado.signing import Signer
-from venue.protocol import Unreachable
+from venue.protocol import Unreachable, VenueError
 from venue.simulated.engine.exchange import Exchange
 from venue.simulated.engine.rules import ETH_PERP, SOL_PERP, Product
 from venue.simulated.faults.incidents import Down, Freeze, GatewayMode, Incident, Rules, Status
@@ -231,3 +231,30 @@ async def test_while_the_exchange_cannot_be_reached_neither_can_the_paper_accoun
             await venue.reads.book(ETH)
             assert wire.connected
             assert (await venue.reads.account()).usdt0 == DEPOSIT
+
+
+async def test_everything_is_given_up_when_the_machine_says_so(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with on_paper_at(tmp_path) as paper:
+        venue = paper.known.venue
+        async with venue.market_events([ETH, SOL]) as market, venue.account_events() as account:
+            await venue.disconnect()
+            for stream in (market, account):
+                with pytest.raises(Unreachable):
+                    await anext(aiter(stream))
+        async with venue.market_events([ETH, SOL]):
+            pass
+        assert (await paper.account()).exists
+
+
+async def test_questions_to_the_exchange_use_up_what_orders_on_paper_need_for_closing(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with on_paper_at(tmp_path) as paper:
+        venue = paper.known.venue
+        assert venue.rate_obstacle(2, 3) == ""
+        for _ in range(40):  # of 10 each, where 400 may be asked in ten seconds
+            with suppress(VenueError):
+                await venue.reads.rules_now()
+        assert "rate limit for questions leaves no room" in venue.rate_obstacle(2, 3)
