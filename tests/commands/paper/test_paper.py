@@ -25,10 +25,12 @@ from messages.execution import AccountSnapshot
 from messages.lifecycle import CycleEnded, Note, Opened
 from messages.settings import Settings
 from messages.units import ONE, Base, Ms, Price, Quote, Rate
+from messages.wire import digest
 from runtime.clock import RunClock
 from supervisor import Machine
+from tests.actors.fakes import fake_plan, leg_order
 from venue.nado.signing import Signer
-from venue.protocol import Unreachable, VenueError
+from venue.protocol import Reply, Unreachable, VenueError
 from venue.simulated.engine.exchange import Exchange
 from venue.simulated.engine.rules import ETH_PERP, SOL_PERP, Product
 from venue.simulated.faults.incidents import Down, Freeze, GatewayMode, Incident, Rules, Status
@@ -258,3 +260,42 @@ async def test_questions_to_the_exchange_use_up_what_orders_on_paper_need_for_cl
             with suppress(VenueError):
                 await venue.reads.rules_now()
         assert "rate limit for questions leaves no room" in venue.rate_obstacle(2, 3)
+
+
+async def ordered(paper: OnPaper, amount: str, limit: str) -> Reply:
+    """The answer to one FOK order for ETH, signed as a leg would sign it."""
+    venue, now_ms = paper.known.venue, paper.known.clock.now_ms()
+    plan = fake_plan(now_ms, recv_time_ms=Ms(now_ms + 2_000), eth=leg_order(ETH, amount, limit))
+    signed = venue.order_builder.sign(venue.order_builder.order_of(plan, digest(plan), "eth"))
+    async with venue.order_wire("eth") as wire:
+        return await wire.place(signed)
+
+
+async def test_while_the_exchange_is_not_active_no_order_trades_on_paper_either(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with on_paper_at(tmp_path, Status(at_ms=1_000, for_ms=5_000)) as paper:
+        reads = paper.known.venue.reads
+        assert (await ordered(paper, "0.042", "2756.9")).kind == "accepted"
+        await trio.sleep(2)
+        assert await reads.status() == "live_syncing"
+        reply = await ordered(paper, "0.042", "2756.9")
+        assert (reply.kind, reply.code) == ("refused", 2068)
+        await trio.sleep(5)
+        assert await reads.status() == "active"
+        assert (await ordered(paper, "0.042", "2756.9")).kind == "accepted"
+
+
+async def test_an_order_is_judged_by_the_rules_that_the_exchange_has_now(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    coarser = Rules(product="ETH-PERP", tick="0.5", at_ms=1_000, for_ms=3_600_000)
+    async with on_paper_at(tmp_path, coarser) as paper:
+        reads = paper.known.venue.reads
+        assert (await ordered(paper, "0.042", "2757.2")).kind == "accepted"
+        await trio.sleep(2)
+        assert (await ordered(paper, "0.042", "2757.3")).kind == "accepted"  # nobody has asked yet
+        assert (await reads.rules()).eth.price_tick == Price.of("0.5")
+        reply = await ordered(paper, "0.042", "2757.4")
+        assert (reply.kind, reply.code) == ("refused", 2000)
+        assert (await ordered(paper, "0.042", "2757.5")).kind == "accepted"
