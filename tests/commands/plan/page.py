@@ -76,7 +76,7 @@ decimal strings; what is not known is null. `directions` has one object for each
 """  # noqa: E501
 
 
-class Terminal(io.StringIO):
+class PlanTerminal(io.StringIO):
     """Standard output of so many columns."""
 
     def isatty(self) -> bool:
@@ -85,7 +85,7 @@ class Terminal(io.StringIO):
 
 def shown(line: str) -> str:
     """What is typed and what comes of it, as a terminal shows it."""
-    screen = Terminal()
+    screen = PlanTerminal()
     with mock.patch.dict(os.environ, COLUMNS=str(COLUMNS)), redirect_stdout(screen), redirect_stderr(screen):
         code = cli.main(shlex.split(line))
     return f"```text\n$ {COMMAND} {line}\n{screen.getvalue().rstrip()}\n$ echo $?\n{code}\n```"

@@ -70,7 +70,7 @@ def note(number: int) -> Note:
     return Note(Ns(0), "info", "x", f"line {number}")
 
 
-class Heard(list[msgspec.Struct]):
+class Watched(list[msgspec.Struct]):
     """What one listener heard, and the moments by which it would date it."""
 
     def __init__(self, recorder: Recorder) -> None:
@@ -87,7 +87,7 @@ async def test_while_a_machine_trades_people_hear_of_it_a_moment_later_and_whoev
     autojump_clock: MockClock,
 ) -> None:
     recorder = Recorder()
-    acts, people = Heard(recorder), Heard(recorder)
+    acts, people = Watched(recorder), Watched(recorder)
     recorder.watchers.append(acts.hear)
     recorder.people.append(people.hear)
     recorder.observe(note(0))
@@ -116,7 +116,7 @@ async def test_what_is_reported_later_is_dated_by_when_it_was_said(
 ) -> None:
     recorder, now = Recorder(), [1_000]
     monkeypatch.setattr(module.WallClock, "utc_ns", lambda _clock: Ns(now[0]))
-    people = Heard(recorder)
+    people = Watched(recorder)
     recorder.people.append(people.hear)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(recorder.report_later)
@@ -132,7 +132,7 @@ async def test_what_is_reported_later_is_dated_by_when_it_was_said(
 
 async def test_a_halt_is_reported_at_once_and_all_before_it(autojump_clock: MockClock) -> None:
     recorder = Recorder()
-    people = Heard(recorder)
+    people = Watched(recorder)
     recorder.people.append(people.hear)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(recorder.report_later)
@@ -150,7 +150,7 @@ async def test_what_there_was_no_time_to_report_is_counted_and_said_and_whoever_
     """R16: bounded. A loop that is held up says more than it can report; a person needs the newest."""
     monkeypatch.setattr(module, "UNREPORTED_MAX", 5)
     recorder = Recorder()
-    acts, people = Heard(recorder), Heard(recorder)
+    acts, people = Watched(recorder), Watched(recorder)
     recorder.watchers.append(acts.hear)
     recorder.people.append(people.hear)
     async with trio.open_nursery() as nursery:
@@ -169,7 +169,7 @@ async def test_what_there_was_no_time_to_report_is_counted_and_said_and_whoever_
 
 async def test_other_tasks_run_between_two_reports(autojump_clock: MockClock) -> None:
     recorder = Recorder()
-    people = Heard(recorder)
+    people = Watched(recorder)
     recorder.people.append(people.hear)
     told_at_turn: list[int] = []
     async with trio.open_nursery() as nursery:
