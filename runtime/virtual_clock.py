@@ -14,12 +14,22 @@ from contextlib import contextmanager
 
 import trio
 
+from runtime.timetable import Timetable
+
+ACTS_MAX = 1_000
+"""Acts between two turns of Trio's loop where nobody is woken: in a turn signals are heard."""
+
 
 class VirtualClock(trio.abc.Clock):
-    """Seconds from 0; give it to `trio.run`. Two runs of the same tasks see the same times."""
+    """Seconds from 0; give it to `trio.run`. Two runs of the same tasks see the same times.
 
-    def __init__(self) -> None:
+    `timetable`: what is done in between, by the clock itself, each act at its moment; time stands still from
+    the act that wakes somebody until nobody can run again.
+    """
+
+    def __init__(self, timetable: Timetable | None = None) -> None:
         self._now_s = 0.0
+        self._timetable = timetable or Timetable()
 
     def start_clock(self) -> None:
         """Trio's run begins; time stands at 0 until somebody waits."""
@@ -29,9 +39,19 @@ class VirtualClock(trio.abc.Clock):
         return self._now_s
 
     def deadline_to_sleep_time(self, deadline: float) -> float:
-        """Trio asks how long it may sleep: it need not, it is `deadline` already. Without any deadline only a
-        signal can come, and that is waited for.
+        """Trio asks how long it may sleep: it need not, it is `deadline` already, or an act before that has
+        woken somebody. Without deadlines and acts only a signal can come, and that is waited for.
         """
+        timetable = self._timetable
+        for _ in range(ACTS_MAX):
+            if timetable.due_s > deadline or timetable.due_s == math.inf:
+                break
+            self._now_s = max(self._now_s, timetable.due_s)
+            timetable.step()
+            if trio.lowlevel.current_statistics().tasks_runnable:
+                return 0.0
+        else:
+            return 0.0
         if deadline == math.inf:
             return math.inf
         self._now_s = max(self._now_s, deadline)

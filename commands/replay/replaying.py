@@ -28,6 +28,7 @@ from commands.run.trading import leave_once_replayed, watch_faults
 from commands.stopping import Stops
 from runtime.clock import RunClock
 from runtime.files import private_folder
+from runtime.timetable import Timetable
 from runtime.virtual_clock import VirtualClock, ordered
 from supervisor import Machine
 from venue.nado.signing import Signer
@@ -54,14 +55,23 @@ def replay(options: ReplayOptions, progress: ReplayProgress) -> Replayed:
         passing = Path(stack.enter_context(TemporaryDirectory(prefix="evenkeel-replay-")))
         if options.logs is not None:
             private_folder(options.logs)
+        timetable = Timetable()
         stack.enter_context(ordered(options.run.seed))
         stops = stack.enter_context(Stops())
         last = stack.enter_context(LastResort(json=options.run.json))
-        return trio.run(partial(_replay, options, progress, passing, stops, last), clock=VirtualClock())
+        return trio.run(
+            partial(_replay, options, progress, passing, stops, last, timetable),
+            clock=VirtualClock(timetable),
+        )
 
 
 async def _replay(
-    options: ReplayOptions, progress: ReplayProgress, passing: Path, stops: Stops, last: LastResort
+    options: ReplayOptions,
+    progress: ReplayProgress,
+    passing: Path,
+    stops: Stops,
+    last: LastResort,
+    timetable: Timetable,
 ) -> Replayed:
     """`passing`: a folder that is gone afterwards, for what nobody looks at."""
     settings, seed = options.run.settings, options.run.seed
@@ -83,8 +93,8 @@ async def _replay(
     async with AsyncExitStack() as stack:
         outside = await stack.enter_async_context(trio.open_nursery())
         stack.callback(outside.cancel_scope.cancel)
-        await outside.start(venue.run)
-        known = await replay_world(stack, session, venue, options, passing, local)
+        await outside.start(venue.run, timetable)
+        known = await replay_world(stack, session, venue, options, passing, local, timetable)
         report = await _traded(session, known, venue.market_over if options.ends else trio.Event())
         with closing(Store.reading(known.ledger)) as store:
             last_row = store.last_hash

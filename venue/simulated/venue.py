@@ -7,7 +7,7 @@
 A motionless market wakes nobody up, so virtual time jumps over it.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import msgspec
@@ -15,6 +15,7 @@ import trio
 
 from messages.units import Ms, Ns, Price, Quote
 from runtime.clock import Clock
+from runtime.timetable import Timetable
 from venue.protocol import Order
 from venue.simulated.admission import Admission
 from venue.simulated.engine.candles import Candles
@@ -36,7 +37,7 @@ from venue.simulated.faults.order_faults import (
 from venue.simulated.markets.move import BookChange, PriceSource, shifted
 from venue.simulated.payloads.archive import Archive
 from venue.simulated.streams.delivery import Delivery
-from venue.simulated.streams.publisher import Publisher, repeat
+from venue.simulated.streams.publisher import Publisher
 from venue.simulated.streams.subscribers import Subscribers
 
 PERIOD_NS = PERIOD_S * 10**9
@@ -140,15 +141,23 @@ class SimulatedVenue:
         """Publish every product's funding rate of this moment."""
         self.publisher.publish_funding_rates()
 
-    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
-        """Drive the market for ever. Started = every product has a price and a book."""
+    async def run(
+        self,
+        timetable: Timetable | None = None,
+        *,
+        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
+    ) -> None:
+        """Drive the market for ever. Started = every product has a price and a book.
+
+        `timetable`: where somebody else does what is due, as a virtual clock.
+        """
+        own = timetable or Timetable()
         async with trio.open_nursery() as nursery:
-            nursery.start_soon(repeat, EXPIRY_S, partial(self._step, Exchange.expire))
-            nursery.start_soon(self.delivery.run)
-            nursery.start_soon(self.publisher.run)
-            nursery.start_soon(self.incidents.run, self)
-            nursery.start_soon(self._pay_funding)
+            own.every(EXPIRY_S, partial(self._step, Exchange.expire))
+            self.publisher.begin(own)
+            own.at(self._next_funding_s(), partial(self._pay_funding, own, self.now_ns() // PERIOD_NS))
             if self.exchange.options.settle_every_s:
+<<<<<<< HEAD
                 every_s = self.exchange.options.settle_every_s
                 nursery.start_soon(repeat, every_s, partial(self._step, settle_results))
             began, started = trio.current_time(), False
@@ -164,8 +173,41 @@ class SimulatedVenue:
             if not started:
                 task_status.started()
             self.market_over.set()
+=======
+                own.every(self.exchange.options.settle_every_s, partial(self._step, settle_results))
+            began_s, moves = trio.current_time(), self._market.moves()
+            for move in moves:
+                if move.at_ns > 0 or self._priced:
+                    # started once every product has a price: with the first move after 0 ns at the latest
+                    act = partial(self._move, move, moves, own, began_s)
+                    own.at(began_s + move.at_ns / 1e9, act)
+                    break
+                self._apply(move)
+            else:
+                self.market_over.set()
+            task_status.started()
+            nursery.start_soon(self.delivery.run)
+            nursery.start_soon(self.incidents.run, self)
+            nursery.start_soon(own.keep if timetable is None else own.watch)
+>>>>>>> c8ee8e9 (The simulated exchange is driven by a timetable: a task's in simulate, the virtual clock's own in a replay, where a move then costs no turn of Trio's loop)
 
     # -- the market ------------------------------------------------------------------------------------------
+
+    @property
+    def _priced(self) -> bool:
+        return all(market.oracle for market in self.exchange.markets.values())
+
+    def _move(
+        self, move: BookChange, moves: Iterator[BookChange], timetable: Timetable, began_s: float
+    ) -> None:
+        """Apply one move, and put the next of the market's `moves` into the timetable."""
+        self._apply(move)
+        following = next(moves, None)
+        if following is None:
+            self.market_over.set()
+        else:
+            act = partial(self._move, following, moves, timetable, began_s)
+            timetable.at(began_s + following.at_ns / 1e9, act)
 
     def move_again(self, product_id: int) -> None:
         """Apply the market's last book again, shifted as it is staged to be now."""
@@ -258,15 +300,18 @@ class SimulatedVenue:
 
     # -- by the clock ----------------------------------------------------------------------------------------
 
-    async def _pay_funding(self) -> None:
-        """At every full hour of the venue's clock, once, even if that clock is set back."""
-        paid = self.now_ns() // PERIOD_NS
-        while True:
-            await trio.sleep((PERIOD_NS - self.now_ns() % PERIOD_NS) / 1e9)
-            if self.now_ns() // PERIOD_NS > paid:
-                paid = self.now_ns() // PERIOD_NS
-                self._step(pay_funding)
-                self._step(liquidate_unhealthy)
+    def _next_funding_s(self) -> float:
+        return trio.current_time() + (PERIOD_NS - self.now_ns() % PERIOD_NS) / 1e9
+
+    def _pay_funding(self, timetable: Timetable, paid: int) -> None:
+        """At every full hour of the venue's clock, once, even if that clock is set back. `paid`: the newest
+        hour that is paid, since the epoch.
+        """
+        hour = self.now_ns() // PERIOD_NS
+        timetable.at(self._next_funding_s(), partial(self._pay_funding, timetable, max(paid, hour)))
+        if hour > paid:
+            self._step(pay_funding)
+            self._step(liquidate_unhealthy)
 
     def _step(self, step: Callable[[Exchange, Ns], object]) -> None:
         step(self.exchange, self.now_ns())

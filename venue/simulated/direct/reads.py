@@ -13,6 +13,7 @@ from messages.execution import AccountSnapshot, Fill, Position
 from messages.market import BookSnapshot
 from messages.money import MoneyEvent, MoneyRead
 from messages.units import Base, Ms, Ns, Quote
+from runtime.timetable import Timetable
 from venue.nado.http import EVENTS_PAGE, PAGE, RULES_WEIGHT, TIME_WEIGHT
 from venue.nado.queries import ETH, EVENT_KINDS, SOL
 from venue.nado.weights import ACCOUNT_WEIGHT, Weights, archive_weight, query_weight
@@ -46,6 +47,8 @@ class Link(NamedTuple):
     latency_s: float
     """One way, for everything: orders, answers, questions, events."""
     weights: Weights
+    timetable: Timetable
+    """What is under way to us."""
 
     async def there(self) -> None:
         """A request arrives. Raises `Unreachable` while the host is down."""
@@ -66,7 +69,7 @@ class DirectReads:
     def __init__(self, link: Link, sender: str, name: str) -> None:
         """`name`: what the rules call the venue, its instance behind it."""
         self._link = link
-        self._venue, self._latency_s, self._weights = link
+        self._venue, self._weights = link.venue, link.weights
         self._sender = sender
         self._name = name
         self._eth, self._sol = self._venue.product_id(ETH), self._venue.product_id(SOL)

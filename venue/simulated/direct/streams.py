@@ -6,6 +6,7 @@ together.
 
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Generic, TypeVar
 
 import trio
@@ -13,6 +14,7 @@ import trio
 from messages.execution import Fill, OrderUpdate, PositionChange
 from messages.market import BookDelta
 from messages.units import Base
+from runtime.timetable import Timetable
 from venue.protocol import AccountEvent, MarketEvent, Unreachable
 from venue.simulated.engine.events import BookBatch, Filled, OrderUpdated, PositionChanged
 from venue.simulated.streams.subscribers import Said, Subscribers, Topic
@@ -24,14 +26,13 @@ E = TypeVar("E")
 
 
 class DirectStream(Generic[E]):
-    """One subscription: what is published for it waits here, each event `latency_s` on its way."""
+    """One subscription: what is published for it waits here, once it has been `latency_s` on its way."""
 
-    def __init__(self, convert: Callable[[object], E], latency_s: float) -> None:
+    def __init__(self, convert: Callable[[object], E], latency_s: float, timetable: Timetable) -> None:
         self._convert = convert
         self._latency_s = latency_s
-        self._in, self._out = trio.open_memory_channel[tuple[float, E]](BUFFER)
-        self._early: tuple[float, E] | None = None
-        """The next event, which is still on its way."""
+        self._timetable = timetable
+        self._in, self._out = trio.open_memory_channel[E](BUFFER)
         self._lost = ""
         """Why the connection is gone; "" while it holds."""
 
@@ -42,11 +43,17 @@ class DirectStream(Generic[E]):
 
     def hear(self, said: Said) -> None:
         """Take one event. One that is cut in mid-frame, or one too many, ends the connection."""
-        if said.event is None:
+        if not self._latency_s:
+            self._arrive(said.event)
+        else:
+            self._timetable.at(trio.current_time() + self._latency_s, partial(self._arrive, said.event))
+
+    def _arrive(self, event: object) -> None:
+        if event is None:
             self.lose("cut in mid-frame")
             return
         try:
-            self._in.send_nowait((trio.current_time() + self._latency_s, self._convert(said.event)))
+            self._in.send_nowait(self._convert(event))
         except trio.ClosedResourceError:
             return
         except trio.WouldBlock:
@@ -62,23 +69,15 @@ class DirectStream(Generic[E]):
 
     async def __anext__(self) -> E:
         try:
-            due_s, event = self._early or await self._out.receive()
+            return await self._out.receive()
         except trio.EndOfChannel:
             raise Unreachable(self._lost) from None
-        self._early = None
-        if due_s > trio.current_time():
-            await trio.sleep_until(due_s)
-        return event
 
     async def batch(self) -> Sequence[E]:
         """All that has arrived by the time the next event has. Raises `Unreachable`."""
-        events, now_s = [await self.__anext__()], trio.current_time()
+        events = [await self.__anext__()]
         while self.backlog:
-            self._early = self._out.receive_nowait()
-            if self._early[0] > now_s:
-                break
-            events.append(self._early[1])
-            self._early = None
+            events.append(self._out.receive_nowait())
         return events
 
 

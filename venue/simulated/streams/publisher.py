@@ -14,6 +14,7 @@ import trio
 
 from messages.market import Level
 from messages.units import Base, Ns, Price
+from runtime.timetable import Timetable
 from venue.simulated.engine.book import Book
 from venue.simulated.engine.candles import Candles
 from venue.simulated.engine.events import (
@@ -68,23 +69,24 @@ class Publisher:
         self._candles = candles
         self._incidents = incidents
         self._now_ns = now_ns
-        self._book_changed = trio.Event()
+        self._book_changed = False
+        """Does a batch wait to be made?"""
+        self._timetable: Timetable | None = None
         self._tops: dict[int, tuple[Level | None, Level | None]] = {}
         self._taken_back: dict[int, Price] = {}
         """By product: a bid that was never there and has to be taken back."""
 
-    async def run(self) -> None:
-        """Publish what goes by the clock, for ever: book batches, funding rates, all best prices."""
+    def begin(self, timetable: Timetable) -> None:
+        """From now on book batches, funding rates and all best prices are published, by the clock."""
 
         def all_bbo() -> str:
             return all_bbo_json(all_prices(self._exchange), self._now_ns() // 1_000_000)
 
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(self._batch_books)
-            nursery.start_soon(repeat, FUNDING_RATE_S, self.publish_funding_rates)
-            nursery.start_soon(
-                repeat, ALL_BBO_S, partial(self._delivery.publish, [("all_bbo", None)], all_bbo)
-            )
+        self._timetable = timetable
+        timetable.every(FUNDING_RATE_S, self.publish_funding_rates)
+        timetable.every(ALL_BBO_S, partial(self._delivery.publish, [("all_bbo", None)], all_bbo))
+        if self._book_changed:
+            timetable.at(trio.current_time() + BATCH_S, self._batch_books)
 
     def publish(self, event: PublishedEvent) -> None:
         """Publish one event, and the candles that a trade has changed."""
@@ -104,7 +106,7 @@ class Publisher:
         """
         for product_id, market in self._exchange.markets.items():
             if market.book.changed and product_id not in self._incidents.frozen:
-                self._book_changed.set()
+                self._batch_soon()
                 bid, ask = market.book.top(True), market.book.top(False)
                 if self._tops.get(product_id) != (bid, ask):
                     self._tops[product_id] = (bid, ask)
@@ -113,18 +115,21 @@ class Publisher:
                         partial(top_json, product_id, bid, ask, self._exchange.now_ns),
                     )
         if self._incidents.crossed:
-            self._book_changed.set()
+            self._batch_soon()
 
-    async def _batch_books(self) -> None:
-        while True:
-            await self._book_changed.wait()
-            await trio.sleep(BATCH_S)
-            self._book_changed = trio.Event()
-            for product_id, market in self._exchange.markets.items():
-                lies = product_id in self._incidents.crossed or product_id in self._taken_back
-                if (market.book.changed or lies) and product_id not in self._incidents.frozen:
-                    batch = self._batch(market.book)
-                    self._delivery.publish([("book_depth", product_id)], partial(batch_json, batch), batch)
+    def _batch_soon(self) -> None:
+        """A book has changed: the next batch is made `BATCH_S` after the first change."""
+        if not self._book_changed and self._timetable is not None:
+            self._timetable.at(trio.current_time() + BATCH_S, self._batch_books)
+        self._book_changed = True
+
+    def _batch_books(self) -> None:
+        self._book_changed = False
+        for product_id, market in self._exchange.markets.items():
+            lies = product_id in self._incidents.crossed or product_id in self._taken_back
+            if (market.book.changed or lies) and product_id not in self._incidents.frozen:
+                batch = self._batch(market.book)
+                self._delivery.publish([("book_depth", product_id)], partial(batch_json, batch), batch)
 
     def _batch(self, book: Book) -> BookBatch:
         """The next batch; crossed when that is staged, and the one after takes back what was never there."""
@@ -133,7 +138,7 @@ class Publisher:
             self._incidents.crossed.remove(product_id)
             self._taken_back[product_id] = Price(best)
             batch = book.batch(self._now_ns())
-            self._book_changed.set()
+            self._batch_soon()
             lie = Level(Price(best), self._exchange.markets[product_id].product.step)
             return msgspec.structs.replace(batch, bids=(lie, *batch.bids))
         taken_back = self._taken_back.pop(product_id, None)
@@ -152,13 +157,6 @@ class Publisher:
         for product_id in self._exchange.markets:
             topics: list[Topic] = [("funding_rate", product_id), ("funding_rate", None)]
             self._delivery.publish(topics, partial(text, product_id))
-
-
-async def repeat(every_s: float, act: Callable[[], None]) -> None:
-    """Call `act` every `every_s` seconds, for ever; first after `every_s`."""
-    while True:
-        await trio.sleep(every_s)
-        act()
 
 
 def _topics(event: PublishedEvent) -> list[Topic]:
