@@ -789,9 +789,10 @@ class Fold(msgspec.Struct):
         """
         return next((order.suspect for order in self._known(self.suspects)), "")
 
-    def held(self, epoch: int, no_entry: Denial | None = None) -> Held:
+    def held(self, epoch: int, no_entry: Denial | None = None, newest: AccountSnapshot | None = None) -> Held:
         """Everything sizing and the supervisor need to know, for the incarnation of `epoch`. `no_entry`: see
-        `Held`; this process knows it, no row says it.
+        `Held`; this process knows it, no row says it. `newest`: a reading of the account that is no row, at
+        whose prices the money is told.
         """
         cycle, snapshot = self.cycle, self.view.snapshot
         return Held(
@@ -843,7 +844,7 @@ class Fold(msgspec.Struct):
                 msgspec.structs.replace(order.doubt(), alone=False)
                 for order in self._known({**self.lacking, **self.unsure})
             ),
-            totals=self.totals(snapshot),
+            totals=self.totals(newest or snapshot, cycles=False),
             money_ask=self.money.ask,
         )
 
@@ -851,14 +852,15 @@ class Fold(msgspec.Struct):
         wanted, opened = self.cycle.wanted[LEGS.index(leg)], self.cycle.opened(leg)
         return HeldLeg(amount=Base(self.position[leg]), wanted=Base(wanted), vwap=opened.vwap)
 
-    def totals(self, snapshot: AccountSnapshot | None = None) -> Totals:
-        """The invocation in numbers, at the prices of `snapshot`, or of the last reading that is a row."""
+    def totals(self, snapshot: AccountSnapshot | None = None, *, cycles: bool = True) -> Totals:
+        """The invocation in numbers, at the prices of `snapshot`, or of the last reading that is a row.
+        `cycles`: with the last cycles' shares of the money, which reports want and no decision does.
+        """
         current = not self.busy and self.view.current
-        return self.tally.totals(
-            self.rows, self.cycle, self.statement(snapshot or self.view.snapshot), current=current
-        )
+        money = self.statement(snapshot or self.view.snapshot, cycles=cycles)
+        return self.tally.totals(self.rows, self.cycle, money, current=current)
 
-    def statement(self, snapshot: AccountSnapshot | None) -> Statement:
+    def statement(self, snapshot: AccountSnapshot | None, *, cycles: bool = True) -> Statement:
         """The invocation's money, at the oracle prices of `snapshot`: the one calculation behind every
         figure (docs/money.md).
         """
@@ -868,7 +870,7 @@ class Fold(msgspec.Struct):
             else {}
         )
         prices = {leg: int(position.oracle) for leg, position in positions.items() if position.oracle}
-        return self.money.statement(prices, paired=self._paired, complete=not self.unpriced)
+        return self.money.statement(prices, paired=self._paired, complete=not self.unpriced, cycles=cycles)
 
 
 _HANDLERS: dict[type, Callable[[Fold, Any, int], Came]] = {

@@ -508,10 +508,13 @@ class Money(msgspec.Struct):
         leg = self._leg(product)
         return "USDT0" if leg is None else f"{leg.upper()}-PERP"
 
-    def statement(self, prices: Mapping[Leg, int], *, paired: bool, complete: bool) -> Statement:
+    def statement(
+        self, prices: Mapping[Leg, int], *, paired: bool, complete: bool, cycles: bool = True
+    ) -> Statement:
         """The money of the invocation at `prices` (oracle prices; where there is none, the last marks).
 
-        `complete`: no order's price or fee is an estimate.
+        `complete`: no order's price or fee is an estimate. `cycles`: with the last cycles' shares, which cost
+        more than all the rest.
         """
         marks = {leg: grained(price) for leg, price in prices.items() if self.held[leg] and price}
         terms: dict[Term, int] = dict(self.terms)
@@ -572,7 +575,7 @@ class Money(msgspec.Struct):
             words=why or ("the price of an order is an estimate" if not complete else ""),
             read_ms=Ms(self.read_ms),
             judged_ms=Ms(self.judged_ms),
-            cycles=tuple(self._cycle(number, book) for number, book in self.cycles.items()),
+            cycles=tuple(self._cycle(number, book) for number, book in self.cycles.items() if cycles),
         )
 
     def _cycle(self, number: int, book: CycleBook) -> CycleMoney:

@@ -119,7 +119,8 @@ class RowFilter(msgspec.Struct):
 
     def held(self, fold: Fold, epoch: int, no_entry: Denial | None = None) -> Held:
         """What is held, and the account as it was read last."""
-        held, now = fold.held(epoch, no_entry), self.current
+        now = self.current
+        held = fold.held(epoch, no_entry, now)
         if now is None:
             return held
         record, day = msgspec.structs.replace(fold.record), msgspec.structs.replace(fold.day)
@@ -134,7 +135,6 @@ class RowFilter(msgspec.Struct):
             value=now.value,
             record=record.told(),
             day_loss=day.loss,
-            totals=fold.totals(now),
         )
 
 
