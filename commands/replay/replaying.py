@@ -88,13 +88,14 @@ async def _replay(
         local,
         options.faults,
         instance=f"replay-{seed}",
+        timetable=timetable,
     )
     venue.fund(here.sender, options.deposit)
     async with AsyncExitStack() as stack:
         outside = await stack.enter_async_context(trio.open_nursery())
         stack.callback(outside.cancel_scope.cancel)
-        await outside.start(venue.run, timetable)
-        known = await replay_world(stack, session, venue, options, passing, local, timetable)
+        await outside.start(venue.run)
+        known = await replay_world(stack, session, venue, options, passing, local)
         report = await _traded(session, known, venue.market_over if options.ends else trio.Event())
         with closing(Store.reading(known.ledger)) as store:
             last_row = store.last_hash

@@ -12,7 +12,6 @@ from commands.replay.options import ReplayOptions
 from commands.run.session import Session
 from messages.lifecycle import Opened
 from runtime.clock import RunClock, VenueClock
-from runtime.timetable import Timetable
 from venue.nado.weights import Weights
 from venue.simulated.direct.client import connected_directly
 from venue.simulated.direct.reads import Link
@@ -27,7 +26,6 @@ async def replay_world(
     options: ReplayOptions,
     passing: Path,
     local: RunClock,
-    timetable: Timetable,
 ) -> World:
     """A `World` of this exchange, reached by function calls and `options.latency` away, for as long as
     `stack` is open. Its run state is kept in the folder `passing`. Raises `VenueError`.
@@ -36,7 +34,7 @@ async def replay_world(
     stack.callback(state.close)
     here, clock = session.access, VenueClock(local)
     name = f"{SIMULATED}:{venue.instance}"
-    link = Link(venue, options.latency / 1000, Weights(), timetable)
+    link = Link(venue, options.latency / 1000, Weights())
     assert here.signer is not None  # noqa: S101 - given right above
     client = await stack.enter_async_context(connected_directly(link, here.sender, here.signer, clock, name))
     rules = await client.reads.rules_now()

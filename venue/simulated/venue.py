@@ -64,8 +64,13 @@ class SimulatedVenue:
         faults: Faults = NO_FAULTS,
         *,
         instance: str = "test",
+        timetable: Timetable | None = None,
     ) -> None:
+        """`timetable`: one that somebody else keeps, as a virtual clock does; None: `run` keeps its own."""
         self.exchange = exchange
+        self.timetable = timetable or Timetable()
+        """What is due at this exchange, and what is under way to clients in this process."""
+        self._keeps_time = timetable is None
         self.instance = instance
         """Identity of this start of the venue, sent with every HTTP answer: another start has another
         history.
@@ -141,55 +146,29 @@ class SimulatedVenue:
         """Publish every product's funding rate of this moment."""
         self.publisher.publish_funding_rates()
 
-    async def run(
-        self,
-        timetable: Timetable | None = None,
-        *,
-        task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
-    ) -> None:
-        """Drive the market for ever. Started = every product has a price and a book.
-
-        `timetable`: where somebody else does what is due, as a virtual clock.
-        """
-        own = timetable or Timetable()
+    async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+        """Drive the market for ever. Started = every product has a price and a book."""
+        timetable = self.timetable
         async with trio.open_nursery() as nursery:
-            own.every(EXPIRY_S, partial(self._step, Exchange.expire))
-            self.publisher.begin(own)
-            own.at(self._next_funding_s(), partial(self._pay_funding, own, self.now_ns() // PERIOD_NS))
+            timetable.every(EXPIRY_S, partial(self._step, Exchange.expire))
+            self.publisher.begin(timetable)
+            timetable.at(self._next_funding_s(), partial(self._pay_funding, self.now_ns() // PERIOD_NS))
             if self.exchange.options.settle_every_s:
-<<<<<<< HEAD
-                every_s = self.exchange.options.settle_every_s
-                nursery.start_soon(repeat, every_s, partial(self._step, settle_results))
-            began, started = trio.current_time(), False
-            for move in self._market.moves():
-                # started once every product has a price: with the first move after 0 ns at the latest
-                if not started and (
-                    move.at_ns > 0 or all(market.oracle for market in self.exchange.markets.values())
-                ):
-                    started = True
-                    task_status.started()
-                await trio.sleep_until(began + move.at_ns / 1e9)
-                self.move(move)
-            if not started:
-                task_status.started()
-            self.market_over.set()
-=======
-                own.every(self.exchange.options.settle_every_s, partial(self._step, settle_results))
+                timetable.every(self.exchange.options.settle_every_s, partial(self._step, settle_results))
             began_s, moves = trio.current_time(), self._market.moves()
             for move in moves:
                 if move.at_ns > 0 or self._priced:
                     # started once every product has a price: with the first move after 0 ns at the latest
-                    act = partial(self._move, move, moves, own, began_s)
-                    own.at(began_s + move.at_ns / 1e9, act)
+                    act = partial(self._move_on, move, moves, began_s)
+                    timetable.at(began_s + move.at_ns / 1e9, act)
                     break
-                self._apply(move)
+                self.move(move)
             else:
                 self.market_over.set()
             task_status.started()
             nursery.start_soon(self.delivery.run)
             nursery.start_soon(self.incidents.run, self)
-            nursery.start_soon(own.keep if timetable is None else own.watch)
->>>>>>> c8ee8e9 (The simulated exchange is driven by a timetable: a task's in simulate, the virtual clock's own in a replay, where a move then costs no turn of Trio's loop)
+            nursery.start_soon(timetable.keep if self._keeps_time else timetable.watch)
 
     # -- the market ------------------------------------------------------------------------------------------
 
@@ -197,17 +176,15 @@ class SimulatedVenue:
     def _priced(self) -> bool:
         return all(market.oracle for market in self.exchange.markets.values())
 
-    def _move(
-        self, move: BookChange, moves: Iterator[BookChange], timetable: Timetable, began_s: float
-    ) -> None:
+    def _move_on(self, move: BookChange, moves: Iterator[BookChange], began_s: float) -> None:
         """Apply one move, and put the next of the market's `moves` into the timetable."""
-        self._apply(move)
+        self.move(move)
         following = next(moves, None)
         if following is None:
             self.market_over.set()
         else:
-            act = partial(self._move, following, moves, timetable, began_s)
-            timetable.at(began_s + following.at_ns / 1e9, act)
+            act = partial(self._move_on, following, moves, began_s)
+            self.timetable.at(began_s + following.at_ns / 1e9, act)
 
     def move_again(self, product_id: int) -> None:
         """Apply the market's last book again, shifted as it is staged to be now."""
@@ -303,12 +280,12 @@ class SimulatedVenue:
     def _next_funding_s(self) -> float:
         return trio.current_time() + (PERIOD_NS - self.now_ns() % PERIOD_NS) / 1e9
 
-    def _pay_funding(self, timetable: Timetable, paid: int) -> None:
+    def _pay_funding(self, paid: int) -> None:
         """At every full hour of the venue's clock, once, even if that clock is set back. `paid`: the newest
         hour that is paid, since the epoch.
         """
         hour = self.now_ns() // PERIOD_NS
-        timetable.at(self._next_funding_s(), partial(self._pay_funding, timetable, max(paid, hour)))
+        self.timetable.at(self._next_funding_s(), partial(self._pay_funding, max(paid, hour)))
         if hour > paid:
             self._step(pay_funding)
             self._step(liquidate_unhealthy)

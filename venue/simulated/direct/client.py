@@ -224,7 +224,7 @@ class DirectVenue:
     @asynccontextmanager
     async def market_events(self, product_ids: Sequence[int]) -> AsyncIterator[EventStream[MarketEvent]]:
         """Book batches of the products. Raises `Unreachable` while the host is down."""
-        stream = DirectStream(market_event, self._link.latency_s, self._link.timetable)
+        stream = DirectStream(market_event, self._link.latency_s, self._link.venue.timetable)
         await self._connect()
         topics: list[Topic] = [("book_depth", each) for each in product_ids]
         with self._kept(stream), listening(self._link.venue.subscribers, topics, stream):
@@ -233,7 +233,7 @@ class DirectVenue:
     @asynccontextmanager
     async def account_events(self) -> AsyncIterator[EventStream[AccountEvent]]:
         """Fills, order updates and position changes of the subaccount. Raises `Unreachable`."""
-        stream = DirectStream(account_event, self._link.latency_s, self._link.timetable)
+        stream = DirectStream(account_event, self._link.latency_s, self._link.venue.timetable)
         await self._connect()
         topics: list[Topic] = [(kind, self.sender, None) for kind in ACCOUNT_STREAMS]
         with self._kept(stream), listening(self._link.venue.subscribers, topics, stream):

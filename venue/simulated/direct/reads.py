@@ -13,7 +13,6 @@ from messages.execution import AccountSnapshot, Fill, Position
 from messages.market import BookSnapshot
 from messages.money import MoneyEvent, MoneyRead
 from messages.units import Base, Ms, Ns, Quote
-from runtime.timetable import Timetable
 from venue.nado.http import EVENTS_PAGE, PAGE, RULES_WEIGHT, TIME_WEIGHT
 from venue.nado.queries import ETH, EVENT_KINDS, SOL
 from venue.nado.weights import ACCOUNT_WEIGHT, Weights, archive_weight, query_weight
@@ -47,8 +46,6 @@ class Link(NamedTuple):
     latency_s: float
     """One way, for everything: orders, answers, questions, events."""
     weights: Weights
-    timetable: Timetable
-    """What is under way to us."""
 
     async def there(self) -> None:
         """A request arrives. Raises `Unreachable` while the host is down."""

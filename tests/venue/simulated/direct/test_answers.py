@@ -14,7 +14,6 @@ import trio
 
 from messages.units import ONE, Base, Ms, Price, Quote
 from runtime.clock import RunClock, VenueClock
-from runtime.timetable import Timetable
 from venue.nado.counts import TroubleTally
 from venue.nado.events import decode
 from venue.nado.http import HttpReads
@@ -54,12 +53,10 @@ async def both(market: str = "synthetic", faults: Faults = NO_FAULTS) -> AsyncIt
         Exchange(options=faults.venue), market_named(market, 3), RunClock(START_NS), faults, instance="one"
     )
     venue.fund(THROWAWAY_SENDER, Quote(10_000 * ONE))
-    timetable = Timetable()
-    link = Link(venue, 0.0, Weights(), timetable)
+    link = Link(venue, 0.0, Weights())
     clock = VenueClock(RunClock(START_NS))
     async with trio.open_nursery() as outside:
-        await outside.start(venue.run, timetable)
-        outside.start_soon(timetable.keep)
+        await outside.start(venue.run)
         transport = httpx.ASGITransport(app=application(venue))
         async with (
             connected_directly(link, THROWAWAY_SENDER, OWNER, clock, f"{NAME}:one") as direct,
@@ -173,7 +170,7 @@ async def test_a_rule_that_changes_is_the_same_rule_both_ways(autojump_clock: ob
 
 async def test_what_takes_time_takes_it_both_ways(autojump_clock: object) -> None:
     async with both() as here:
-        slow = Link(here.venue, 0.02, Weights(), Timetable())
+        slow = Link(here.venue, 0.02, Weights())
         clock = VenueClock(RunClock(START_NS))
         async with connected_directly(slow, THROWAWAY_SENDER, OWNER, clock, NAME) as client:
             asked = trio.current_time()
