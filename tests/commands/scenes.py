@@ -127,7 +127,7 @@ def leg_fill(
     )
 
 
-def closed(sealed: Sealed, eth: LegFill, sol: LegFill, *, aborted: bool = False) -> PlanClosed:
+def closed_plan(sealed: Sealed, eth: LegFill, sol: LegFill, *, aborted: bool = False) -> PlanClosed:
     return PlanClosed(sealed.plan.epoch, sealed.plan.seq, aborted, eth, sol)
 
 
@@ -142,7 +142,7 @@ def calm_entry(sealed: Sealed) -> list[msgspec.Struct]:
         fill(ETH_ORDER, 4, eth.amount.text(), "2757.9"),
         fill(SOL_ORDER, 8, sol.amount.text(), "115.86", at=43),
         outcome(sealed, "sol", after=38),
-        closed(
+        closed_plan(
             sealed,
             leg_fill(eth, ETH_ORDER, eth.amount.text(), "2757.9"),
             leg_fill(sol, SOL_ORDER, sol.amount.text(), "115.86"),
@@ -162,12 +162,12 @@ def refused_and_repaired() -> list[msgspec.Struct]:
         outcome(enter, "eth"),
         fill(ETH_ORDER, 4, "-0.357", "2757.9", at=41),
         outcome(enter, "sol", "refused", 2031, 38),
-        closed(enter, leg_fill(enter.plan.eth, ETH_ORDER, "-0.357", "2757.9"), nothing),
+        closed_plan(enter, leg_fill(enter.plan.eth, ETH_ORDER, "-0.357", "2757.9"), nothing),
         repair,
         *votes(repair),
         place(repair, "", REPAIR_ORDER),
         fill(REPAIR_ORDER, 8, "8.5", "115.87", at=118),
-        closed(
+        closed_plan(
             repair,
             leg_fill(repair.plan.eth, "", "0", "0"),
             leg_fill(repair.plan.sol, REPAIR_ORDER, "8.5", "115.87"),

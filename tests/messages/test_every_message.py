@@ -62,7 +62,10 @@ def sample_message(kind: Any, rng: random.Random) -> Any:
     if origin in {typing.Union, types.UnionType}:
         return sample_message(rng.choice(get_args(kind)), rng)
     if origin is tuple:
-        return tuple(sample_message(get_args(kind)[0], rng) for _ in range(rng.randrange(3)))
+        parts = get_args(kind)
+        if parts[-1] is not Ellipsis:
+            return tuple(sample_message(part, rng) for part in parts)
+        return tuple(sample_message(parts[0], rng) for _ in range(rng.randrange(3)))
     if issubclass(kind, msgspec.Struct):
         return filled(kind, rng)
     if issubclass(kind, X18):

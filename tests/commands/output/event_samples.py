@@ -24,7 +24,7 @@ from tests.actors.fakes import RULES, START_MS
 from tests.commands.scenes import (
     ETH_ORDER,
     SOL_ORDER,
-    closed,
+    closed_plan,
     fill,
     hop,
     leg_fill,
@@ -48,7 +48,7 @@ MESSAGES: tuple[msgspec.Struct, ...] = (
     outcome(SEALED, "sol", "refused", 2031),
     fill(ETH_ORDER, 4, "-0.357", "2757.9"),
     Resolved(SOL_ORDER, 8, Base.of("8.5"), Quote.of("984.81"), Quote.of("0.34"), False, "archive"),
-    closed(
+    closed_plan(
         SEALED,
         leg_fill(SEALED.plan.eth, ETH_ORDER, "-0.357", "2757.9"),
         leg_fill(SEALED.plan.sol, SOL_ORDER, "0", "0", 2031),
@@ -70,7 +70,7 @@ MESSAGES: tuple[msgspec.Struct, ...] = (
 )
 
 
-def lines() -> list[RunEvent]:
+def sample_lines() -> list[RunEvent]:
     """A line of every type that there is."""
     begin = BeginEvent(
         seq=0,

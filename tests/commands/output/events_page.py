@@ -13,7 +13,7 @@ import msgspec
 
 from commands.output.event_feed import READERS_MAX, WAITING_MAX
 from commands.output.events import EXACT, KINDS, schema
-from tests.commands.output.event_samples import lines
+from tests.commands.output.event_samples import sample_lines
 
 DOCS = Path(__file__).resolve().parents[3] / "docs"
 PAGE, RECORD = DOCS / "events.md", DOCS / "events.schema.json"
@@ -41,12 +41,12 @@ DEFINED = "#/$defs/"
 EVERY_LINE = ("schema", "event", "seq", "at")
 
 
-def written(of: dict[str, Any]) -> str:
+def type_words(of: dict[str, Any]) -> str:
     """A type of the schema in a few words."""
     if "$ref" in of:
         return str(of["$ref"]).removeprefix(DEFINED)
     if "anyOf" in of:
-        return " or ".join(written(each) for each in of["anyOf"])
+        return " or ".join(type_words(each) for each in of["anyOf"])
     if "enum" in of:
         return ", ".join(f"`{word}`" for word in of["enum"])
     if of.get("pattern") == EXACT:
@@ -62,11 +62,11 @@ def described(of: dict[str, Any]) -> str:
     return str(of.get("description") or max(inside, key=len, default=""))
 
 
-def page() -> str:
+def events_page() -> str:
     """The whole page, as Markdown."""
     defined = schema()["$defs"]
     common = defined[KINDS[0].__name__]["properties"]
-    examples = {type(line): line for line in reversed(lines())}
+    examples = {type(line): line for line in reversed(sample_lines())}
     text = [
         TEXT.format(
             waiting=WAITING_MAX // 2**20,
@@ -78,25 +78,25 @@ def page() -> str:
     for kind in KINDS:
         of = defined[kind.__name__]
         text += [f"## {of['properties']['event']['enum'][0]}", "", " ".join(of["description"].split()), ""]
-        text += table(of)
+        text += field_rows(of)
         text += ["", f"    {msgspec.json.encode(examples[kind]).decode()}", ""]
     for name in sorted(set(defined) - {kind.__name__ for kind in KINDS}):
         of = defined[name]
-        text += [f"## {name}", "", " ".join(of["description"].split()), "", *table(of), ""]
+        text += [f"## {name}", "", " ".join(of["description"].split()), "", *field_rows(of), ""]
     return "\n".join(text)
 
 
-def table(of: dict[str, Any]) -> list[str]:
+def field_rows(of: dict[str, Any]) -> list[str]:
     """Its fields but those that every line has."""
     rows = [
-        f"| `{name}` | {written(field)} | {described(field)} |"
+        f"| `{name}` | {type_words(field)} | {described(field)} |"
         for name, field in of["properties"].items()
         if name not in EVERY_LINE
     ]
     return ["| field | type | |", "|---|---|---|", *rows] if rows else []
 
 
-def broken(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
+def incompatible(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """What a script that was written for `before` would stumble over: a type or field that is gone, one that
     may be absent now, or one whose values may be others.
     """
@@ -133,7 +133,7 @@ def recorded() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    if RECORD.exists() and (why := broken(recorded(), schema())):
+    if RECORD.exists() and (why := incompatible(recorded(), schema())):
         sys.exit("not written, scripts read this: " + "; ".join(why))
     RECORD.write_text(json.dumps(schema(), indent=1) + "\n", encoding="utf-8")
-    PAGE.write_text(page(), encoding="utf-8")
+    PAGE.write_text(events_page(), encoding="utf-8")

@@ -22,8 +22,8 @@ from commands.run.logfile import _WORDS
 from messages.lifecycle import Note, Restarted
 from messages.units import Ns
 from tests.actors.fakes import quote
-from tests.commands.output.event_samples import AT, MESSAGES, lines
-from tests.commands.output.events_page import PAGE, RECORD, broken, page, recorded
+from tests.commands.output.event_samples import AT, MESSAGES, sample_lines
+from tests.commands.output.events_page import PAGE, RECORD, events_page, incompatible, recorded
 from tests.patience import slack
 
 SOON_S = 5.0
@@ -37,7 +37,7 @@ def test_every_kind_has_a_sample_and_every_sample_is_what_its_kind_declares() ->
     union: Any = KINDS[0]
     for kind in KINDS[1:]:
         union = union | kind
-    for line in lines():
+    for line in sample_lines():
         written = msgspec.json.encode(line)
         assert b"\n" not in written
         assert msgspec.json.decode(written, type=union) == line
@@ -49,14 +49,14 @@ def test_all_that_the_log_has_words_for_is_an_event() -> None:
 
 
 def test_amounts_are_exact_decimals_and_times_have_their_zone() -> None:
-    sealed = next(line for line in lines() if isinstance(line, SealedEvent))
+    sealed = next(line for line in sample_lines() if isinstance(line, SealedEvent))
     assert (sealed.plan, sealed.eth.amount, sealed.sol.amount, sealed.sol.limit) == (
         "2.7",
         "-0.357",
         "8.5",
         "115.86",
     )
-    fill = next(line for line in lines() if isinstance(line, FillEvent))
+    fill = next(line for line in sample_lines() if isinstance(line, FillEvent))
     assert (fill.amount, fill.price, fill.fee_usd, fill.remaining) == ("-0.357", "2757.9", "0.34", "0")
     assert (fill.at, fill.traded_at) == ("2026-09-21T14:13:20.000000Z", "2026-09-21T14:13:20.041000Z")
 
@@ -67,7 +67,7 @@ def test_amounts_are_exact_decimals_and_times_have_their_zone() -> None:
 def test_the_page_and_the_schema_are_what_comes_of_the_declarations() -> None:
     """A change of a declaration is announced by making them anew, which refuses what would break a script."""
     assert RECORD.read_text(encoding="utf-8") == json.dumps(schema(), indent=1) + "\n", COMMAND
-    assert PAGE.read_text(encoding="utf-8") == page(), COMMAND
+    assert PAGE.read_text(encoding="utf-8") == events_page(), COMMAND
 
 
 COMMAND = "python -m tests.commands.output.events_page"
@@ -115,9 +115,9 @@ def with_a_word_less(now: dict[str, Any]) -> None:
 )
 def test_what_would_break_a_script_cannot_be_announced(change: Callable[[dict[str, Any]], None]) -> None:
     now = copy.deepcopy(schema())
-    assert broken(recorded(), now) == []
+    assert incompatible(recorded(), now) == []
     change(now)
-    assert len(broken(recorded(), now)) == 1
+    assert len(incompatible(recorded(), now)) == 1
 
 
 def test_what_is_added_breaks_nothing() -> None:
@@ -125,7 +125,7 @@ def test_what_is_added_breaks_nothing() -> None:
     now["$defs"]["NewEvent"] = {"properties": {}, "required": []}
     now["$defs"]["FillEvent"]["properties"]["more"] = {"type": "integer"}
     now["$defs"]["NoteEvent"]["properties"]["level"]["enum"].append("trace")
-    assert broken(recorded(), now) == []
+    assert incompatible(recorded(), now) == []
 
 
 # -- who reads -----------------------------------------------------------------------------------------------
@@ -140,7 +140,7 @@ def pipe() -> Iterator[tuple[int, int]]:
 
 
 def begin(seq: int, at_ns: Ns) -> BeginEvent:
-    sample = lines()[0]
+    sample = sample_lines()[0]
     assert isinstance(sample, BeginEvent)
     return msgspec.structs.replace(sample, seq=seq, at=iso_micros(at_ns))
 
