@@ -159,7 +159,6 @@ class RunControl:
                 nursery.cancel_scope.cancel()
             await trio.to_thread.run_sync(reader.finish, FAREWELL_S / 2)
         finally:
-            self._events.detach(reader)
             with suppress(OSError):  # or a thread that is held by the reader would never end
                 stream.socket.shutdown(socket.SHUT_RDWR)
             reader.close()

@@ -101,6 +101,7 @@ class EventFeed:
         if type(message) not in PUBLISHED:
             return
         self._seq += 1
+        self._readers = tuple(reader for reader in self._readers if not reader.gone)
         if self._readers:
             at_ns = message.at_ns if isinstance(message, Note | Hop) else self._utc_ns()
             line = line_of(event_of(message, self._seq, at_ns))
@@ -115,10 +116,6 @@ class EventFeed:
         reader = EventReader(descriptor, self._begin(self._seq, self._utc_ns()))
         self._readers += (reader,)
         return reader
-
-    def detach(self, reader: EventReader) -> None:
-        """Give it no more events."""
-        self._readers = tuple(other for other in self._readers if other is not reader)
 
 
 def line_of(event: RunEvent) -> str:

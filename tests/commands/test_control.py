@@ -195,6 +195,31 @@ async def test_a_reader_of_events_that_does_not_read_holds_nobody_and_one_that_g
                 await trio.sleep(0.01)
 
 
+async def test_a_run_ends_although_a_reader_of_its_events_stays_and_does_not_read() -> None:
+    run, path = Talkative(), socket_path(NAME)
+    assert path is not None
+    with trio.fail_after(SOON_S):
+        async with trio.open_nursery() as nursery:
+            served = trio.Event()
+
+            async def until_over() -> None:
+                async with run.serving():
+                    served.set()
+                    await run.control._over.wait()
+
+            nursery.start_soon(until_over)
+            await served.wait()
+            deaf = await trio.open_unix_socket(path)
+            await deaf.send_all(b'{"do":"events"}\n')
+            assert b'"begin"' in await deaf.receive_some(100_000)
+            for _ in range(10_000):
+                run.events(MESSAGES[0])
+            run.control.finished("")
+        while any(each.name.startswith("writes events") for each in threading.enumerate()):  # noqa: ASYNC110 - threads
+            await trio.sleep(0.01)
+        await deaf.aclose()
+
+
 async def test_a_run_without_events_says_none() -> None:
     run, heard = Run(), []
     async with run.serving():

@@ -251,7 +251,6 @@ def test_a_reader_that_has_gone_is_forgotten_with_its_thread_and_its_place(pipe:
         os.close(far)
         while not reader.gone:
             events(note(1))
-        events.detach(reader)
         reader.close()
     last = events.attach(pipe[1])
     assert last is not None

@@ -28,8 +28,10 @@ def lines(capfd: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
 
 
 def test_a_runs_events_are_its_cycle_and_the_last_line_is_its_object(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # lines that are still gathered come before the object, too
+    monkeypatch.setattr("commands.output.event_feed.GATHER_S", 30.0)
     with served(fund=[THROWAWAY_SENDER]) as exchange:
         asked = ("--cycles", "1", "--hold", "100 ms", "--quiet", "--logs", str(tmp_path / "logs"))
         code = cli.main(["run", "--events", "--url", exchange.url, *asked, "--set", "ready_deadline=900 ms"])
