@@ -162,7 +162,7 @@ def table(results: Results) -> list[str]:
     ]
     for each in results.figures:
         what = ", ".join(part for part in (each.case, each.quantity, each.size, each.mode) if part)
-        spread = f" p99 {each.p99:>10,.1f}" if each.n > 1 else ""
-        spread += f"  least {each.least:>10,.1f}" if each.n > 1 and each.least is not None else ""
-        lines.append(f"  {what:<78} n {each.n:>5}  p50 {each.p50:>10,.1f}{spread} {each.unit}")
+        spread = f" p99 {each.p99:>11,}" if each.n > 1 else ""
+        spread += f"  least {each.least:>11,}" if each.n > 1 and each.least is not None else ""
+        lines.append(f"  {what:<78} n {each.n:>5}  p50 {each.p50:>11,}{spread} {each.unit}")
     return lines + [f"  {note}" for note in results.notes]

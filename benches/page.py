@@ -7,11 +7,13 @@ from pathlib import Path
 
 from benches import before
 from benches.figures import RESULTS, ROOT, Figure, Results, kept
-from benches.tick.bench import CYCLE_END, FSYNC, FULL, NAUTILUS, NORMAL, SDK, SKEW, TICK
+from benches.tick.bench import CYCLE_END, FSYNC, FULL, HOPS_TOTAL, NAUTILUS, NORMAL, SDK, SKEW, TICK
 from benches.tick.hops import HOPS, PARTS
 
 PAGE = ROOT / "docs" / "performance.md"
 NONE = "not measured"
+QUIET_LOAD = 1.5
+"""Average of a minute, on two cores: the bench before it leaves no more than this behind."""
 HEAD = """\
 # Performance
 
@@ -76,7 +78,7 @@ def page(results: dict[str, Results]) -> str:
     """The whole page, in Markdown."""
     known = Kept(results)
     parts = [
-        [HEAD.format(before=before.COMMIT)],
+        [HEAD.format(before=before.COMMIT), *_busy(results)],
         _changes(known),
         [TICK_HEAD, *_ticks(known), "", BESIDE],
         _hops(known),
@@ -84,6 +86,18 @@ def page(results: dict[str, Results]) -> str:
         _machines(results),
     ]
     return "\n".join(line for part in parts for line in part).rstrip() + "\n"
+
+
+def _busy(results: dict[str, Results]) -> list[str]:
+    """A warning, where a bench's machine had other things to do."""
+    busy = [name for name, found in results.items() if found.machine.load_before > QUIET_LOAD]
+    if not busy:
+        return []
+    return [
+        f"**The machine was busy** (a load above {QUIET_LOAD:g} as the bench began) for {', '.join(busy)}:"
+        " these figures are too high, the p99 above all, and say little about how fast Evenkeel is.",
+        "",
+    ]
 
 
 def write_page(folder: Path = RESULTS, page_path: Path = PAGE) -> Path:
@@ -100,9 +114,8 @@ def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 def _number(value: float | None) -> str:
     if value is None:
         return "-"
-    if abs(value) < 10 and value != round(value):
-        return f"{value:.2f}"
-    return f"{value:,.0f}"
+    digits = 0 if value == round(value) or abs(value) >= 100 else 2 if abs(value) < 10 else 1
+    return f"{value:,.{digits}f}"
 
 
 def _pair(p50: float | None, p99: float | None, scale: float = 1.0) -> str:
@@ -233,6 +246,7 @@ def _ticks(known: Kept) -> list[str]:
 
 def _hops(known: Kept) -> list[str]:
     rows: list[list[str]] = []
+    whole = known.figure("hops", NORMAL, HOPS_TOTAL)
     for (name, *_), was in zip(HOPS, before.HOPS_US, strict=True):
         rows.append([name, _number(was), _of(known.figure("hops", name, "hop"))])
     for name, *_ in PARTS:
@@ -242,8 +256,9 @@ def _hops(known: Kept) -> list[str]:
     return [
         "## Where the time goes",
         "",
-        "The hops of one entry, end to end, from a block in which every one is timed (which costs some 5 %)."
-        " They are timed at public functions of the sources, listed in `benches/tick/seams.py`.",
+        "The hops of one entry, end to end, from blocks in which every one is timed at public functions of"
+        f" the sources, listed in `benches/tick/seams.py`. With that the whole takes {_of(whole, 1000)} ms (p50 /"
+        f" p99, {'n ' + str(whole.n) if whole else NONE}).",
         "",
         *_table(["µs, cold", "before, p50", "now, p50 / p99"], rows),
         *(f"\n- {note}." for note in known.notes("hops")),

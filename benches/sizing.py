@@ -31,7 +31,7 @@ FIRST, AGAIN, LOOP = (
 )
 LOOP_LOTS_MAX = 4_000_000
 """The loop takes long at 1,000,000 USD: it is repeated only until it has tried as many lots."""
-ETH_LOT = Decimal("2.757")
+ETH_LOT_USD = Decimal("2.757")
 
 
 def quote(random_: random.Random, version: int) -> PairQuote:
@@ -84,7 +84,7 @@ def measure(asked: Asked) -> Taken:
                     times.append(_us(work))
             taken.add(FIRST, WHAT, "us", first, mode=mode, size=size)
             taken.add(AGAIN, WHAT, "us", again, mode=mode, size=size)
-        lots = max(1, int(Decimal(target) / ETH_LOT * 1000 * Decimal("0.4")))
+        lots = max(1, int(Decimal(target) / ETH_LOT_USD * Decimal("0.4")))
         rounds = max(1, min(asked.n, LOOP_LOTS_MAX // lots))
         loop = [
             _us(lambda target=target: sized(Decimal(target), Decimal("2756.9"), Decimal("115.86")))  # type: ignore[misc]

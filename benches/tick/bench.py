@@ -10,13 +10,14 @@ from functools import partial
 from pathlib import Path
 
 from benches.asked import Asked, can_import
-from benches.figures import ROOT, Taken, commit_of
+from benches.figures import Taken, commit_of
 from benches.tick.block import PERIOD_MS, WARM_UP, Block, Contestant, evenkeel, nautilus_node, sdk_script
 from benches.tick.hops import hop_times
 
 TICK, SKEW, CYCLE_END = "tick to two orders", "leg skew", "plan closed to cycle ended"
 NORMAL, FULL, FSYNC = "Evenkeel, ledger normal", "Evenkeel, ledger full", "fdatasync of 4 KiB, same disk"
 SDK, NAUTILUS = "SDK script", "nautilus_trader"
+HOPS_TOTAL = f"{TICK}, with every hop timed"
 COLD = "cold"
 PAGE = os.urandom(4096)
 FSYNC_PAUSE_S = 0.02
@@ -90,7 +91,7 @@ def fsync_us(count: int) -> list[float]:
 def measure_hops(asked: Asked) -> Taken:
     """One block with the seams timed. Raises `BlockFailed`."""
     taken = Taken()
-    block = evenkeel(Contestant(ROOT), asked.n + WARM_UP, seams=True)
+    block = evenkeel(Contestant(), asked.n + WARM_UP, seams=True)
     times = hop_times(block.entries, block.seams)
     for name, values in times.hops.items():
         taken.add(name, "hop", "us", values, mode=COLD)
@@ -98,7 +99,7 @@ def measure_hops(asked: Asked) -> Taken:
         taken.add(name, "part", "us", values, mode=COLD)
     for name, values in times.counts.items():
         taken.add(name, "count", "", values, mode=COLD)
-    taken.add(NORMAL, f"{TICK}, with every hop timed", "us", [e.tick_us for e in block.entries], mode=COLD)
+    taken.add(NORMAL, HOPS_TOTAL, "us", [e.tick_us for e in block.entries], mode=COLD)
     if times.unfollowed:
         reasons = ", ".join(sorted(set(times.unfollowed)))
         taken.notes.append(f"{len(times.unfollowed)} entries could not be followed: {reasons}")

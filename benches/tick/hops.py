@@ -1,7 +1,7 @@
 """Which part of an entry takes how long, from calls of public functions (`seams.py`).
 
 A hop reaches from one boundary to the next, so that they add up to the whole. The wrappers and the count of
-steps add about 5 % themselves: these figures say where the time goes, `tick` how much it is.
+steps cost time themselves: these figures say where the time goes, `tick` how much it is.
 """
 
 from collections.abc import Callable, Sequence

@@ -2,8 +2,8 @@
 library only: the same tap is in a run of Evenkeel, in an older checkout of it, and in an asyncio script.
 
 `install` must come before trio is imported, which keeps a reference to `socket.socket.recv` and `send`.
-Nothing is decoded here: `reading.py` does that after the run, so that a tap costs about a microsecond a
-call.
+Nothing is decoded here: `reading.py` does that after the run, so that a call costs half a microsecond
+more.
 """
 
 import marshal

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import msgspec
+
 from benches.figures import Figure, Results, kept, machine_line
 from benches.page import PAGE, page, write_page
 from benches.tick.bench import FSYNC, FULL, NAUTILUS, NORMAL, SKEW, TICK
@@ -36,6 +38,13 @@ def test_full_sync_stands_there_net_of_the_disk_too() -> None:
     text = page({"tick": results})
     assert "p50 1,500 µs, p99 2,000 µs (n 300). Net of that median, `full` is p50 3.50 ms." in text
     assert f"| {FULL} | 300 | 5 / 10 | 35 / 70 | 1.67 |" in text
+
+
+def test_a_busy_machine_is_named_above_the_figures() -> None:
+    quiet, busy = tick(**{NORMAL: 3.0}), tick(**{NORMAL: 3.0})
+    busy = msgspec.structs.replace(busy, machine=msgspec.structs.replace(busy.machine, load_before=7.0))
+    assert "busy" not in page({"tick": quiet})
+    assert "**The machine was busy** (a load above 1.5 as the bench began) for tick:" in page({"tick": busy})
 
 
 def test_what_was_not_measured_is_said_and_not_left_out(tmp_path: Path) -> None:
