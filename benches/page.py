@@ -257,8 +257,8 @@ def _hops(known: Kept) -> list[str]:
         "## Where the time goes",
         "",
         "The hops of one entry, end to end, from blocks in which every one is timed at public functions of"
-        f" the sources, listed in `benches/tick/seams.py`. With that the whole takes {_of(whole, 1000)} ms (p50 /"
-        f" p99, {'n ' + str(whole.n) if whole else NONE}).",
+        f" the sources, listed in `benches/tick/seams.py`. With that the whole takes {_of(whole, 1000)} ms"
+        f" (p50 / p99, {'n ' + str(whole.n) if whole else NONE}).",
         "",
         *_table(["µs, cold", "before, p50", "now, p50 / p99"], rows),
         *(f"\n- {note}." for note in known.notes("hops")),
@@ -283,14 +283,15 @@ def _growth(known: Kept) -> list[str]:
 def _by_size(title: str, figures: Sequence[Figure]) -> list[str]:
     """A column for each size, a row for each case and mode."""
     sizes = list(dict.fromkeys(each.size for each in figures))
-    rows: dict[tuple[str, str], dict[str, str]] = {}
+    rows: dict[str, dict[str, str]] = {}
     for each in figures:
         mode = f", {each.mode}" if each.mode else ""
         what = each.quantity if title.startswith("book") else each.case
-        row = rows.setdefault((f"{what}{mode}, {each.unit.replace('us', 'µs')}", ""), {})
+        unit = f", {each.unit.replace('us', 'µs')}" if each.unit else ""
+        row = rows.setdefault(f"{what}{mode}{unit}", {})
         row[each.size] = _pair(each.p50, each.p99) if each.n > 1 else _number(each.p50)
     return _table(
-        [title, *sizes], ([name, *(row.get(size, "-") for size in sizes)] for (name, _), row in rows.items())
+        [title, *sizes], ([name, *(row.get(size, "-") for size in sizes)] for name, row in rows.items())
     )
 
 
