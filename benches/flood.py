@@ -48,7 +48,7 @@ TICK_S = 0.002
 BURST = 256
 """Batches that it sends at most before it looks at the clock again."""
 SETTLE_S = 3.0
-"""From the run's start to the beginning of the flood: it is connected by then and may have entered."""
+"""From sizing's first look at a quote to the beginning of the flood: a pair is held by then, or soon."""
 STALE_MS = 1_000
 """The default of `max_quote_age`."""
 SETS = (
@@ -394,6 +394,14 @@ class Bed:
             time.sleep(0.1)
         raise RuntimeError("the run does not answer")
 
+    def wait_for_quotes(self) -> None:
+        """Until sizing has looked at a quote. Raises `RuntimeError` where that takes too long."""
+        for _ in range(240):
+            if self.noted()["ages"]:
+                return
+            time.sleep(0.25)
+        raise RuntimeError("sizing never looked at a quote")
+
     def _rows(self) -> list[str]:
         if not self.out.exists():
             return []
@@ -438,6 +446,7 @@ def measured(
     with tempfile.TemporaryDirectory(prefix="flood-") as name:
         bed = Bed(Path(name), levels, f"{SETTLE_S + seconds / 2:g} s" if above else "5 s", hops=hops)
         try:
+            bed.wait_for_quotes()
             time.sleep(SETTLE_S)
             first, began = bed.noted(), time.monotonic()
             sent_before = bed.flood(rate)["sent"]
