@@ -33,7 +33,7 @@ class CostCurve:
     Every method raises `ValueError` when it comes to a level whose price or amount is not positive.
     """
 
-    __slots__ = ("_amounts", "_costs", "_depth", "levels")
+    __slots__ = ("_amounts", "_costs", "_depth", "_slippage", "levels")
 
     def __init__(self, levels: tuple[Level, ...]) -> None:
         """Best level first. Raises `ValueError` for a side without levels."""
@@ -43,7 +43,7 @@ class CostCurve:
         # Of the first 0, 1, 2 ... levels, as far as they have been added up.
         self._amounts: list[int] = [0]
         self._costs: list[int] = [0]
-        self._depth: tuple[int, Quote] = (-1, Quote(0))
+        self._slippage = -1
 
     def _add_level(self) -> bool:
         """Add up one more level; False when there is none."""
@@ -88,7 +88,7 @@ class CostCurve:
 
     def depth(self, slippage: Bps) -> Quote:
         """USD standing at most `slippage` away from the touch, the touch included."""
-        if self._depth[0] != slippage:
+        if self._slippage != slippage:
             levels, touch = self.levels, self.levels[0].price
             reach = touch * slippage // BASIS
             # Prices only get worse, so that those within reach are the first so many.
@@ -99,8 +99,8 @@ class CostCurve:
             )
             # A list, not a generator: it is half as long in coming, and this is most of what a look costs.
             undivided = sum([level.price * level.amount for level in levels[:inside]])
-            self._depth = (slippage, Quote(undivided // ONE))
-        return self._depth[1]
+            self._slippage, self._depth = slippage, Quote(undivided // ONE)
+        return self._depth
 
     def pieces(self, step: int, low: int, high: int) -> "Iterator[Piece]":
         """The lots of `step` that cost `low`..`high` (undivided), best first, in pieces of one price each.
@@ -115,10 +115,10 @@ class CostCurve:
             price = self.levels[level].price
             lot, base = price * step, costs[level] - amounts[level] * price
             first, last = amounts[level] // step + 1, amounts[level + 1] // step
-            if base + first * lot < low:
-                first = -((base - low) // lot)
-            if base + last * lot > high:
-                last = (high - base) // lot
+            dear_enough, cheap_enough = -((base - low) // lot), (high - base) // lot
+            # Conditional expressions, here and in the search: a call of min() takes as long as three of them.
+            first = first if first > dear_enough else dear_enough
+            last = last if last < cheap_enough else cheap_enough
             if first <= last:
                 yield Piece(first, last, base, lot)
             level += 1

@@ -72,18 +72,22 @@ def closest_points(scanned: Piece, solved: Piece, question: Question, limit: int
         s, b, e, a, twice = s // unit, b // unit, e // unit, a // unit, twice // unit
     e_low, e_high = e + a * m_low, e + a * m_high
     # No other counts have anything balanced in the solved piece.
-    n_low = max(n_low, -((s * whole - e_low * kept) // (b * whole)))
-    if kept:
-        n_high = min(n_high, (e_high * whole - s * kept) // (b * kept))
+    first = -((s * whole - e_low * kept) // (b * whole))
+    last = (e_high * whole - s * kept) // (b * kept) if kept else n_high
+    # Conditional expressions, here and below: a call of min() or max() takes as long as three of them.
+    n_low, n_high = first if first > n_low else n_low, last if last < n_high else n_high
     if n_low > n_high:
         return limit, []
     lines = _Lines(s, b, m_low, m_high, e, a, twice, whole, kept)
     # Of the counts from here to there the lots on both sides of 2T - S are certainly balanced and in the
     # piece: for these only what a division leaves over counts.
     both = whole + kept
-    s_low = max(-(-(twice + a) * kept // both), twice + a - e_high)
-    s_high = min((twice - a) * whole // both, twice - e_low)
-    free_low, free_high = max(n_low, -((s - s_low) // b)), min(n_high, (s_high - s) // b)
+    s_low, in_piece = -(-(twice + a) * kept // both), twice + a - e_high
+    s_low = s_low if s_low > in_piece else in_piece
+    s_high, in_piece = (twice - a) * whole // both, twice - e_low
+    s_high = s_high if s_high < in_piece else in_piece
+    first, last = -((s - s_low) // b), (s_high - s) // b
+    free_low, free_high = first if first > n_low else n_low, last if last < n_high else n_high
     best = limit // unit
     points: list[tuple[int, int]] = []
     if free_low <= free_high:
@@ -137,7 +141,6 @@ def _outward(lines: _Lines, counts: range, best: int, points: list[tuple[int, in
         wanted = twice - cost - e
         least_m = -((e * whole - cost * kept) // (a * whole))
         most_m = (cost * whole - e * kept) // (a * kept) if kept else m_high
-        # Conditional expressions: each call of min() or max() is as long as three of them.
         least_m = least_m if least_m > m_low else m_low
         most_m = most_m if most_m < m_high else m_high
         # The near end of what is allowed gets farther with each count: then so does all that follows.

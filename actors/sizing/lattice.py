@@ -373,11 +373,12 @@ class Search:
 
     def verdict(self, judged: Judged, smallest: Quote | None, always: Quote | None) -> Verdict:
         """What was found, with this advice, in the words that people read."""
-        pair, obstacle = judged.pair, self.obstacle(judged)
-        reason = "" if obstacle is None else obstacle.reason
-        if obstacle is not None and self.ask.target > 0:
-            too_thin = min(self.lattice.eth.cost_all, self.lattice.sol.cost_all) < self.ask.far
-            reason += elsewhere(smallest, always, too_thin)
+        pair, reason = judged.pair, ""
+        if (obstacle := self.obstacle(judged)) is not None:
+            reason = obstacle.reason
+            if self.ask.target > 0:
+                too_thin = min(self.lattice.eth.cost_all, self.lattice.sol.cost_all) < self.ask.far
+                reason += elsewhere(smallest, always, too_thin)
         if pair is None:
             return Verdict(
                 "impossible", False, Base(0), Base(0), Quote(0), Quote(0), Bps(0), reason, smallest, always
