@@ -329,6 +329,20 @@ COMMANDS: Mapping[str, Command] = {
         ),
         module="commands.account.command_lines",
     ),
+    "verify": Command(
+        "recompute all that a ledger says, name what does not hold",
+        "Recompute plans, orders, positions and CSV lines from the rows of a ledger, by\n"
+        "code that shares nothing with what wrote them. Exit code 3 when something does\n"
+        "not hold; the first thing is named.",
+        (),
+        (
+            _option(
+                "path", "a folder of logs or a ledger's file; logs", nargs="?", default="logs", metavar="PATH"
+            ),
+            _switch("--json", "the last line of stdout is one JSON object"),
+        ),
+        module="commands.verify.command",
+    ),
     "completion": Command(
         "print what completes all of this in bash, zsh or fish",
         f"Print a script by which a shell completes the commands and options of\n{COMMAND}.",

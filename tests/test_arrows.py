@@ -48,6 +48,7 @@ ROOMS = (
     "commands.doctor",
     "commands.record",
     "commands.plan",
+    "commands.verify",
     "commands",
 )
 """From the bottom to the top: a room imports only from rooms before it, and from itself. What stands in no

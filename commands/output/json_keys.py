@@ -122,10 +122,15 @@ PLAN = (
     *("directions", "smallest_target_usd", "smallest_reason", "always_from_usd", "always_reason", "sweep"),
 )
 """What the object of `plan` has beside `SHARED`."""
+VERIFY = (
+    *("ledger", "files", "rows", "last_row", "plans", "cycles"),
+    *("csv_lines", "csv_missing", "unjudged", "wrong_at", "wrong_field"),
+)
+"""What the object of `verify` has beside `SHARED`."""
 SHARED = ("schema", "ok", "exit_code", "ended_by", "error", "venue", "subaccount", "seed")
 """Those that the object of every command has."""
 ACCOUNT_COMMANDS = ("status", "flatten", "halt", "clear-halt", "link-signer")
-PLAY_COMMANDS = ("simulate", "replay", "record", "drill", "plan", "completion")
+PLAY_COMMANDS = ("simulate", "replay", "record", "drill", "plan", "verify", "completion")
 """Commands that have no account: what is open is not theirs to say."""
 OTHER_COMMANDS = ("doctor", "guard", *PLAY_COMMANDS)
 """With `run` and those of an account: every command there is. `commands/parser.py` has their options; they
@@ -144,6 +149,8 @@ def keys_of(command: str) -> Tuple[str, ...]:
         return ACCOUNT
     if command == "plan":
         return SHARED + PLAN
+    if command == "verify":
+        return SHARED + VERIFY
     if command == "replay":
         return REPLAY
     return SHARED if command in OTHER_COMMANDS else RUN

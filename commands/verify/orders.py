@@ -1,0 +1,239 @@
+"""One order, recomputed from the rows that name its digest.
+
+Fills add up, one by what was left after it. What RESOLVE found out replaces them where it says more. An order
+of which something was said that does not fit it is `odd`: what the ledger then booked rests on questions to
+the archive, and its price and fee are not judged here.
+"""
+
+from typing import Any, NamedTuple
+
+import msgspec
+
+from commands.verify.findings import ONE
+
+ENTRY_TIER = 35 * ONE // 100_000
+BETTER_BPS = 2_000
+ROUNDING = 10**9
+CLOCK_MS = 2_000
+LATE = "engine position, late"
+
+
+class Sum(NamedTuple):
+    """Signed amount, unsigned notional and fee of some trades, x18."""
+
+    filled: int = 0
+    quote: int = 0
+    fee: int = 0
+
+    def plus(self, other: "Sum") -> "Sum":
+        """Both together."""
+        return Sum(self.filled + other.filled, self.quote + other.quote, self.fee + other.fee)
+
+    @property
+    def vwap(self) -> int:
+        """Average price, rounded down; 0 for nothing."""
+        return self.quote * ONE // abs(self.filled) if self.filled else 0
+
+    @property
+    def cash(self) -> int:
+        """Before fees: > 0 for a sale."""
+        return -self.quote if self.filled > 0 else self.quote
+
+
+class OrderTrade(NamedTuple):
+    """A piece, at the exchange's time."""
+
+    at_ns: int
+    leg: str
+    amount: int
+    price: int
+
+
+class TakerCharges(NamedTuple):
+    """The account's taker rate and the notional that is charged at least, x18."""
+
+    rate: int
+    least: int
+
+
+class AuditedOrder(msgspec.Struct, eq=False):
+    """One leg of one plan. `plan` and `asked` are the messages as they stand in the row."""
+
+    leg: str
+    plan: dict[str, Any]
+    digest: str
+    before: int
+    """What was held when the plan was sealed."""
+    pieces: dict[int, dict[str, Any]] = {}
+    resolved: dict[str, Any] | None = None
+    resolved_ns: int = 0
+    outcome: str = "unknown"
+    code: int | None = None
+    left: int | None = None
+    cancelled: bool = False
+    ended: bool = False
+    misfit: bool = False
+
+    @property
+    def asked(self) -> dict[str, Any]:
+        """The order as the plan has it."""
+        asked: dict[str, Any] = self.plan[self.leg]
+        return asked
+
+    @property
+    def amount(self) -> int:
+        """Signed."""
+        return int(self.asked["amount"])
+
+    @property
+    def increases(self) -> bool:
+        """Can it make a position larger?"""
+        return self.amount != 0 and not self.asked["reduce_only"]
+
+    @property
+    def plan_id(self) -> tuple[int, int]:
+        """Epoch and number of its plan."""
+        return self.plan["epoch"], self.plan["seq"]
+
+    def take_outcome(self, outcome: dict[str, Any]) -> None:
+        """What the leg heard; the first definite answer stands."""
+        if self.outcome == "unknown":
+            self.outcome, self.code = outcome["kind"], outcome["code"]
+        self._judge()
+
+    def take_fill(self, fill: dict[str, Any], charges: TakerCharges | None) -> None:
+        """A piece, unless it was told before or does not fit."""
+        if not self._fits(fill, charges):
+            self.misfit = True
+            return
+        self.pieces = {int(fill["remaining"]): fill} | self.pieces
+        self._judge()
+
+    def take_update(self, update: dict[str, Any]) -> None:
+        """Something changed; only with what had traded does a cancellation end it."""
+        least = 1 if update["reason"] == "filled" else 0
+        left = int(update["remaining"])
+        if update["product_id"] != self.asked["product_id"] or not 0 <= left <= abs(self.amount) - least:
+            return
+        if update["reason"] == "filled":
+            self.left = left if self.left is None else min(self.left, left)
+        self.cancelled = self.cancelled or update["reason"] == "cancelled"
+        self._judge()
+
+    def take_resolved(self, answer: dict[str, Any], at_ns: int) -> None:
+        """RESOLVE's word on all of it. A presence replaces an absence, never the other way round."""
+        filled, provisional = int(answer["filled"]), answer["provisional"]
+        if filled and ((filled > 0) != (self.amount > 0) or abs(filled) > abs(self.amount)):
+            self.misfit = True
+            return
+        of_record, now = bool(filled) and not provisional, self.total
+        more = of_record and abs(filled) > abs(now.filled)
+        estimated = self.resolved is not None and self.resolved["provisional"]
+        absent = self.resolved is not None and self.resolved["by_absence"] and not now.filled
+        if self.ended and not (estimated or absent or more):
+            other = Sum(filled, int(answer["quote"]), int(answer["fee"]))
+            self.misfit = self.misfit or (of_record and other != now)
+            return
+        if self.ended and (not filled or (provisional and not (absent and answer["source"] == LATE))):
+            return
+        if abs(filled) >= abs(self._pieced.filled):
+            self.resolved, self.resolved_ns, self.ended = answer, at_ns, True
+        else:
+            self.ended = self.ended or not provisional
+
+    def _judge(self) -> None:
+        traded, whole = abs(self._pieced.filled), abs(self.amount)
+        never = self.outcome in {"refused", "none"} and not self.pieces
+        all_told = self.cancelled and self.left is not None and traded == whole - self.left
+        self.ended = self.ended or never or traded == whole or all_told
+
+    def _fits(self, fill: dict[str, Any], charges: TakerCharges | None) -> bool:
+        """Does a fill fit what was signed? Told again, it must be the same."""
+        amount, left, price, fee = (int(fill[name]) for name in ("amount", "remaining", "price", "fee"))
+        known, whole, limit = self.pieces.get(left), abs(self.amount), int(self.asked["limit"])
+        if known is not None:
+            return all(known[name] == fill[name] for name in ("amount", "product_id", "price", "fee"))
+        beyond = price - limit if amount > 0 else limit - price
+        at_ms, before = fill["at_ns"] // 1_000_000, whole - left - abs(amount)
+        shared = any(
+            other < left + abs(amount) and left < other + abs(int(piece["amount"]))
+            for other, piece in self.pieces.items()
+        )
+        return (
+            fill["product_id"] == self.asked["product_id"]
+            and int(fill["original"]) == whole
+            and amount != 0
+            and (amount > 0) == (self.amount > 0)
+            and left >= 0
+            and before >= 0
+            and not shared
+            and beyond <= limit // ROUNDING + 1
+            and -beyond * 10_000 <= limit * BETTER_BPS
+            and self.plan["decided_ms"] - CLOCK_MS <= at_ms <= self.plan["recv_time_ms"] + CLOCK_MS
+            and _likely(fee, abs(price * amount) // ONE, price * before // ONE, charges)
+        )
+
+    @property
+    def _pieced(self) -> Sum:
+        total = Sum()
+        for piece in self.pieces.values():
+            amount, price = int(piece["amount"]), int(piece["price"])
+            total = total.plus(Sum(amount, abs(amount * price) // ONE, int(piece["fee"])))
+        return total
+
+    @property
+    def by_answer(self) -> bool:
+        """Do its numbers come from RESOLVE and not from its fills?"""
+        if self.resolved is None:
+            return False
+        pieced, answered = abs(self._pieced.filled), abs(int(self.resolved["filled"]))
+        return pieced <= answered and not (
+            self.resolved["provisional"] and self.pieces and pieced == answered
+        )
+
+    @property
+    def total(self) -> Sum:
+        """What it has done, as far as it is known by now."""
+        answer = self.resolved
+        if answer is None or not self.by_answer:
+            return self._pieced
+        return Sum(int(answer["filled"]), int(answer["quote"]), int(answer["fee"]))
+
+    @property
+    def odd(self) -> bool:
+        """Are its price and fee not judged here?"""
+        estimated = self.by_answer and self.resolved is not None and self.resolved["provisional"]
+        return self.misfit or estimated
+
+    @property
+    def source(self) -> str:
+        """Who told its numbers."""
+        return str(self.resolved["source"]) if self.resolved is not None and self.by_answer else "fills"
+
+    @property
+    def answer(self) -> str:
+        """What the exchange answered, as a closed plan names it."""
+        if self.amount == 0:
+            return "none"
+        return self.outcome if self.outcome != "unknown" or not self.total.filled else "accepted"
+
+    @property
+    def trades(self) -> list[OrderTrade]:
+        """Its pieces; one at the time of the answer where only that is known."""
+        total = self.total
+        if self.by_answer and total.filled != self._pieced.filled:
+            return [OrderTrade(self.resolved_ns, self.leg, total.filled, total.vwap)] if total.filled else []
+        return [
+            OrderTrade(piece["at_ns"], self.leg, int(piece["amount"]), int(piece["price"]))
+            for piece in self.pieces.values()
+        ]
+
+
+def _likely(fee: int, quote: int, before: int, charges: TakerCharges | None) -> bool:
+    """Can it be the fee of a piece of `quote` USD, of an order that had traded for `before`?"""
+    if charges is None:
+        return abs(fee) <= quote // 100 + ONE
+    free = max(0, charges.least - before) if before else 0
+    low = charges.rate * max(0, quote - 2 * free) // ONE // 2
+    high = max(charges.rate, ENTRY_TIER) * (quote + charges.least) // ONE * 2
+    return low - ROUNDING <= fee <= high + ROUNDING

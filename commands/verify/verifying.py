@@ -1,0 +1,58 @@
+"""One verification: the rows in order, and whatever else names them held against what they come to."""
+
+from pathlib import Path
+
+import msgspec
+
+from commands.verify.csv_lines import CsvFiles
+from commands.verify.recompute import Audit
+from commands.verify.rows import Chain
+
+LEDGER = "ledger.sqlite"
+
+
+class VerifiedFiles(msgspec.Struct):
+    """What was looked at, and holds."""
+
+    ledger: str
+    venue: str = ""
+    subaccount: str = ""
+    files: int = 0
+    rows: int = 0
+    last_row: str = ""
+    """Number and hash of the last row, which name every byte before."""
+    plans: int = 0
+    cycles: int = 0
+    csv_lines: int = 0
+    csv_missing: int = 0
+    unjudged: int = 0
+    """Orders, cycles and CSV lines whose price and fee rest on numbers that the exchange told wrongly."""
+
+
+def verified(path: Path) -> VerifiedFiles:
+    """Verify the ledger at `path`, a file or its folder, and the CSV files beside it. Raises
+    `DoesNotHold` at the first thing that does not hold.
+    """
+    ledger = path / LEDGER if path.is_dir() else path
+    with CsvFiles(ledger.parent) as csvs:
+        return _verified(ledger, csvs)
+
+
+def _verified(ledger: Path, csvs: CsvFiles) -> VerifiedFiles:
+    chain = Chain(ledger)
+    audit = Audit(csvs.closed, csvs.skipped)
+    found = VerifiedFiles(str(ledger), files=len(chain.files))
+    for row in chain.rows():
+        audit.take(row)
+        found.rows += 1
+        if found.rows == 1:
+            found.venue, found.subaccount = audit.opened["venue"], audit.opened["subaccount"]
+            csvs.named(found.venue)
+    for file in csvs.both:
+        file.end()
+        found.csv_lines, found.csv_missing = found.csv_lines + file.lines, found.csv_missing + file.missing
+        found.unjudged += file.unjudged
+    found.plans, found.cycles = audit.plans, audit.cycles
+    found.unjudged += audit.unjudged
+    found.last_row = f"{chain.last.seq}:{chain.last.hash}" if chain.last else ""
+    return found
