@@ -13,6 +13,7 @@ KEY.anchor   which ledger, its last row, may a pair be open   by the run, writte
 
 import os
 from contextlib import suppress
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 
@@ -107,7 +108,7 @@ def read_state(path: Path) -> Saved:
 def file_epoch(path: Path) -> int:
     """What the state file itself says, a guard's epoch left out; 0 when it cannot be read."""
     with suppress(OSError, msgspec.DecodeError, UnicodeError):
-        return msgspec.json.decode(path.read_bytes(), type=Saved).epoch
+        return msgspec.json.decode(_content(path), type=Saved).epoch
     return 0
 
 
@@ -119,7 +120,7 @@ def unreadable(why: str) -> Saved:
 def taken_epoch(path: Path) -> int:
     """The epoch that a guard has started; 0 when none has."""
     with suppress(OSError, msgspec.DecodeError, UnicodeError):
-        return msgspec.json.decode(path.with_suffix(TAKEN).read_bytes(), type=_Taken).epoch
+        return msgspec.json.decode(_content(_beside(path, TAKEN)), type=_Taken).epoch
     return 0
 
 
@@ -152,4 +153,20 @@ def write_anchor(path: Path, anchor: Anchor) -> None:
     """Record the state of the ledger: written over the last one, no sync. Raises `OSError`."""
     content = msgspec.json.encode(anchor.checked())
     length = -(-len(content) // ANCHOR_BYTES) * ANCHOR_BYTES
-    overwrite_file(path.with_suffix(ANCHOR), content.ljust(length))
+    overwrite_file(_beside(path, ANCHOR), content.ljust(length))
+
+
+@lru_cache(maxsize=16)
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_suffix(suffix)
+
+
+def _content(path: Path) -> bytes:
+    """All of a small file. Asked before every plan, so with four calls of the system and nothing around
+    them. Raises `OSError`.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        return os.read(handle, os.fstat(handle).st_size)
+    finally:
+        os.close(handle)

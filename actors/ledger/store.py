@@ -124,6 +124,7 @@ class Store:
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._db = connection
         self._path = path
+        self._wal = path.with_name(path.name + "-wal")
         self._next, self._prev = 0, ""
         self._files: tuple[FileId, FileId] = (None, None)
         self._lock: Path | None = None
@@ -295,7 +296,7 @@ class Store:
         return self._files[0] is not None and self._files_now() == self._files
 
     def _files_now(self) -> "tuple[FileId, FileId]":
-        return _file_id(self._path), _file_id(self._path.with_name(self._path.name + "-wal"))
+        return _file_id(self._path), _file_id(self._wal)
 
     def opened(self) -> Opened | None:
         """Whose ledger this is: row 0. None while there is no row, or no table yet. Raises `BrokenChain` when
