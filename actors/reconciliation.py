@@ -10,7 +10,7 @@ import msgspec
 import trio
 
 from actors.tree import Channels, World
-from messages.execution import Doubt, Resolved
+from messages.execution import AccountSnapshot, Doubt, Resolved
 from messages.money import MoneyAsk
 from runtime.observe import Notes
 from venue.protocol import ASKED_S, UNSAID, Reads, VenueError
@@ -163,16 +163,21 @@ class Reconciliation:
 
     async def reconcile_for_ever(self) -> None:
         """Read the account after every plan, and now and then; the ledger compares it with its own fills."""
-        pause_s = RECONCILE_S[0]
+        pause_s, soon_s = RECONCILE_S[0], 0.0
         while True:
             # Until something has changed, or a proof is missing after `pause_s`; else the longest pause.
             with trio.move_on_after(RECONCILE_S[1]):
-                with trio.move_on_after(pause_s):
+                with trio.move_on_after(soon_s or pause_s):
                     await self._wanted.wait()
                 if not self._wanted.is_set() and not self._pending():
                     await self._wanted.wait()
-            pause_s = RECONCILE_S[0] if self._wanted.is_set() else min(2 * pause_s, RECONCILE_S[1])
+            wanted = self._wanted.is_set()
+            if wanted:
+                pause_s = RECONCILE_S[0]
+            elif not soon_s:
+                pause_s = min(2 * pause_s, RECONCILE_S[1])
             await trio.sleep(LATER_S)
+            soon_s = 0.0
             self._wanted = trio.Event()
             try:
                 snapshot = await self._world.venue.reads.account()
@@ -181,6 +186,17 @@ class Reconciliation:
                 await trio.sleep(RECONCILE_S[0])
             else:
                 self._channels.to_ledger.post(snapshot)
+                if wanted:  # once for each change: an engine whose time stands still is not asked more often
+                    soon_s = self._later_s(snapshot)
+
+    def _later_s(self, reading: AccountSnapshot) -> float:
+        """In how many seconds the engine's time passes what happened last, where `reading` is from before it by
+        less than a pause; else 0. A clock that is some milliseconds ahead of the venue's dates a plan's last
+        fill after the reading that would prove it.
+        """
+        held = self._channels.held.value
+        early_s = (held.last_change_ms - reading.at_ms) / 1000 if held is not None else -1.0
+        return early_s + LATER_S if 0 <= early_s < RECONCILE_S[0] else 0.0
 
     def _pending(self) -> bool:
         held = self._channels.held.value
