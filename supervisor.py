@@ -60,7 +60,9 @@ from venue.closing import REREAD_AFTER, hedged, liquidation_near, on_the_steps
 from venue.protocol import Tradable, rules_read
 
 TICK_S = 0.05
-"""How often the supervisor looks at its deadlines when nothing happens."""
+"""How often the supervisor looks at its deadlines while a plan is under way or in doubt."""
+IDLE_S = 0.125
+"""The same while there is none: a heartbeat is due every 0.25 s."""
 GUARD_WAIT_S = 180.0
 """After this long without a guard the run ends, flat: it could not be closed by anybody else if this
 process died.
@@ -158,7 +160,7 @@ class Machine:
             with self.channels.inbox.reader() as inbox:
                 while ending is None:
                     told, taken = self._told, []
-                    with trio.move_on_after(TICK_S):
+                    with trio.move_on_after(IDLE_S if self.barrier.phase == "idle" else TICK_S):
                         taken = [await inbox.receive()]
                     # All that waits in one turn: three votes are one, and no task switch lies between them.
                     for message in [*taken, *self.channels.inbox.drain()]:

@@ -190,9 +190,9 @@ class Reconciliation:
                     soon_s = self._later_s(snapshot)
 
     def _later_s(self, reading: AccountSnapshot) -> float:
-        """In how many seconds the engine's time passes what happened last, where `reading` is from before it by
-        less than a pause; else 0. A clock that is some milliseconds ahead of the venue's dates a plan's last
-        fill after the reading that would prove it.
+        """In how many seconds the engine's time passes what happened last, where `reading` is from before it
+        by less than a pause; else 0. A clock that is some milliseconds ahead of the venue's dates a plan's
+        last fill after the reading that would prove it.
         """
         held = self._channels.held.value
         early_s = (held.last_change_ms - reading.at_ms) / 1000 if held is not None else -1.0

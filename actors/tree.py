@@ -52,7 +52,7 @@ LEG_TIDY_S = 2.5
 """What a leg that is told to stop may take beyond the answer it waits for: a leg is not stuck because the
 venue is slow.
 """
-LOOK_S = 0.1
+LOOK_S = 0.2
 """How often the supervisor looks for an actor that makes no progress."""
 
 BUMPING = frozenset({"ledger", "legs", "eth_leg", "sol_leg"})

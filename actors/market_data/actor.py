@@ -206,8 +206,10 @@ class Feed(msgspec.Struct, frozen=True):
         asked_ns = self.clock.steady_ns()
         self.market.books[product].load(await self.venue.reads.book(product), asked_ns)
 
-    async def prove(self) -> None:
-        """Products silent for half of `max_quote_age` are compared with a snapshot."""
+    async def prove(self) -> float:
+        """Products silent for half of `max_quote_age` are compared with a snapshot. Returns in how many
+        seconds the next one can be as silent.
+        """
         for product, book in self.market.books.items():
             now_ms = self.clock.now_ms()
             silent = now_ms - book.heard_ms >= BATCH_GRACE_S * 1000
@@ -232,6 +234,14 @@ class Feed(msgspec.Struct, frozen=True):
                     " snapshot",
                 )
             self.publish()
+        now_ms, half_ms, grace_ms = (
+            self.clock.now_ms(),
+            self.settings.max_quote_age // 2,
+            BATCH_GRACE_S * 1000,
+        )
+        usable = [book for book in self.market.books.values() if book.usable]
+        due_ms = (max(book.proven_ms + half_ms, book.heard_ms + grace_ms) for book in usable)
+        return (min(due_ms, default=now_ms) - now_ms) / 1000
 
     async def doubt(self) -> None:
         """Books that no snapshot would prove as they are start over from one, again and again; it is told
@@ -278,7 +288,7 @@ class Feed(msgspec.Struct, frozen=True):
         await measure_clock(self.venue, self.clock)
 
     async def every(
-        self, seconds: float, work: Callable[[], Awaitable[None]], soon: Latest[Ms] | None = None
+        self, seconds: float, work: Callable[[], Awaitable[float | None]], soon: Latest[Ms] | None = None
     ) -> None:
         """Do `work` now and then every `seconds`; a venue that does not answer is noted and asked again, a
         busy one more and more rarely.
@@ -290,8 +300,8 @@ class Feed(msgspec.Struct, frozen=True):
         while True:
             self.pulse.expect(name, ROUND_S)
             try:
-                await work()
-                pause_s = seconds
+                # what knows when it will be due is not asked before that
+                pause_s = max(seconds, await work() or 0.0)
             except VenueError as error:
                 self.note("warning", f"{name}: {error}")
                 pause_s = max(seconds, min(2 * pause_s, BUSY_S)) if isinstance(error, Busy) else seconds

@@ -25,7 +25,7 @@ from supervisor import Machine
 
 WATCH_S = 0.1
 """How often holdings are reported at most."""
-LOOK_S = 0.25
+LOOK_S = 0.5
 """How often books are reported: what a person can see."""
 COUNT_EVERY_S = 3.0
 """How often a stop says how long it may still take."""
