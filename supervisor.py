@@ -28,7 +28,6 @@ if __name__ == "__main__":
 
     begin(sys.argv[1:])
 
-import random
 from collections.abc import Callable
 from typing import Any
 
@@ -36,26 +35,21 @@ from runtime.observe import Notes
 import msgspec
 import trio
 
-from actors.risk.aborts import Aborts
-from actors.risk.denial_alarm import DenialAlarm
 from actors.run_ending import Ending, RunEnding, Leave, Stop, TreeGone
-from actors.risk.entry_wait import EntryWait
 from actors.reconciliation import Reconciliation
 from actors.ledger import Unwritable
-from actors.leg_connections import LegConnections
-from actors.risk.may_enter import FOLLOWS, NOT_SEALED, SEAL, Proposal, may_enter
+from actors.risk.may_enter import NOT_SEALED
+from actors.seal_gate import SealGate
 from actors import barrier
 from actors.barrier import Barrier, ClockJumped, EpochBumped, FillsDue, LegDown, Recovered, VotesDue
 from runtime.clock import ClockWatch, ClockShift
 from runtime.specs import first_cause_first, told
-from actors.sizing.actor import Sizer
 from actors.tree import Channels, Tree, World
 from actors.clock_recovery import ClockRecovery
 from actors.presigned_exit import PresignedExit
 from messages.execution import Outcome, PlanClosed
-from messages.lifecycle import AccountStream, Denial, Denied, Held, Hop, Started, Waiting
+from messages.lifecycle import AccountStream, Denial, Denied, Held, Hop, Started
 from messages.sizing import Abort, Declined, Ready, Sealed, SizingPlan, Skipped
-from messages.units import Ms
 from venue.closing import REREAD_AFTER, hedged, liquidation_near, on_the_steps
 from venue.protocol import Tradable, rules_read
 
@@ -63,18 +57,8 @@ TICK_S = 0.05
 """How often the supervisor looks at its deadlines while a plan is under way or in doubt."""
 IDLE_S = 0.125
 """The same while there is none: a heartbeat is due every 0.25 s."""
-GUARD_WAIT_S = 180.0
-"""After this long without a guard the run ends, flat: it could not be closed by anybody else if this
-process died.
-"""
 FILLS_DUE_MS = 500
 """After Place, how long fills may take before RESOLVE starts asking."""
-
-
-OBSTRUCTED_S = 1.0
-"""How long a proposal that was not sealed counts as what is waited for: it comes again four times a
-second.
-"""
 KEPT_MS = 1_000
 """How long a pair is kept before the venue is asked again whether both legs can be traded."""
 
@@ -104,8 +88,6 @@ class Machine:
         """
         self.missing_guard: Callable[[], tuple[str, float]] = lambda: ("", 0.0)
         """Why a guard that is wanted is not alive, and for how many seconds; "" when it is."""
-        self._noted: tuple[str, Denial | None] = ("", None)
-        """The purpose and the denial that were noted last: a proposal comes again four times a second."""
         self._fills_due_ms = 0
         self._told = 0
         """How many plans were sealed, placed or aborted."""
@@ -114,14 +96,8 @@ class Machine:
         self._kept_until_ms = 0
         """Venue time until which a pair is kept because the venue said that a leg cannot be traded."""
         self._stream: AccountStream | None = None
-        self._denials = DenialAlarm(world.settings.limits.alarm_after_denying)
-        self._entry_wait = EntryWait(world.settings.max_wait / 1000)
-        self._obstructed = (0.0, Waiting())
-        """When a proposal was last not sealed, and why."""
-        self._waiting = Waiting()
-        """What was reported last of why nothing is sent."""
-        self._aborts = Aborts(random.Random(f"aborts {world.seed}"))  # noqa: S311 - jitter
-        self._connections = LegConnections(world)
+        away = lambda: self.missing_guard()  # noqa: E731, PLW0108 - whoever has a guard puts another in place
+        self._gate = SealGate(world, self.channels, self.tree, self._endings, self._clock_recovery, away)
         self._gone: TreeGone | None = None
 
     def build_tree(self) -> Tree:
@@ -174,8 +150,7 @@ class Machine:
     def _look_around(self) -> Ending | None:
         """What time alone may have changed: deadlines, connections, and whether an ending is due."""
         self._look_at_deadlines()
-        held, now_s = self.channels.held.value, trio.current_time()
-        self._endings.unreachable = self._connections.overdue(held, now_s)
+        self._endings.unreachable = self._gate.unconnected_overdue()
         settled, idle = self._reconciliation.settled, self.barrier.phase == "idle"
         return self._endings.now(settled=settled, idle=idle)
 
@@ -238,9 +213,9 @@ class Machine:
         if shift:
             self.world.observe(shift)
             self._shifted(shift)
-        denial = self._may_seal(plan)
+        denial = self._gate.denial(plan, self.barrier.phase)
         if denial:
-            return self._not_sealed(plan, denial)
+            return self._gate.not_sealed(plan, denial)
         if not leaves_a_pair(plan, self.channels.held.value):
             return self._seal(plan)
         if self.world.clock.now_ms() >= self._kept_until_ms:
@@ -271,7 +246,7 @@ class Machine:
         plan, self._leaving = self._leaving, None
         if plan is None:
             return None
-        denial = self._may_seal(plan)
+        denial = self._gate.denial(plan, self.barrier.phase)
         held, rules = self.channels.held.value, self.channels.rules.value
         limit = self.world.settings.limits.min_liquidation_move
         near = (
@@ -284,93 +259,7 @@ class Machine:
             self._kept_until_ms = self.world.clock.now_ms() + KEPT_MS
             self.channels.doubted.put(self.world.clock.now_ms())
             denial = Denial(NOT_SEALED, f"hedged, and kept: {answer.obstacle}")
-        return self._not_sealed(plan, denial) if denial else self._seal(plan)
-
-    def _not_sealed(self, plan: SizingPlan, denial: Denial) -> None:
-        self._obstructed = trio.current_time(), Waiting(plan.purpose, denial.code, denial.detail)
-        if (plan.purpose, denial) != self._noted:
-            self._noted = plan.purpose, denial
-            why = denial.detail if denial.code == NOT_SEALED else denial.text
-            self._note("info", f"{plan.purpose} not sealed: {why}")
-
-    def _may_seal(self, plan: SizingPlan) -> Denial | None:
-        """Why this plan may not be sealed now. What the denial means for the run is done here."""
-        proposal = self._proposal(plan)
-        if proposal is None:
-            return Denial(NOT_SEALED, f"the barrier is {self.barrier.phase}")
-        denial = may_enter(SEAL, proposal, plan.purpose)
-        follows = "waits" if denial is None else FOLLOWS.get(denial.code, "waits")
-        if denial is None or follows == "waits":
-            return denial
-        if denial.code in {"NOT_CONNECTED", "ABORTED"}:
-            # Also of plans that close: a fault of ours or of the way to the venue, and no patience.
-            self._denied(Denied(denial.code, f"{plan.purpose}: {denial.detail}"))
-            self._endings.closing_refused |= plan.purpose in {"exit", "flatten"}
-            return denial
-        self._denied(Denied(denial.code, denial.detail))
-        away_s = proposal.guard_missing[1]
-        if denial.code == "GUARD_DOWN" and away_s > GUARD_WAIT_S:
-            self._endings.refused = Ending("refused", denial.code, f"{denial.detail}, for {away_s:.0f} s")
-        elif follows == "ends":
-            self._endings.refused = Ending("refused", denial.code, denial.detail)
-        return denial
-
-    def _proposal(self, plan: SizingPlan) -> Proposal | None:
-        """All that speaks for or against sealing it; None before the ledger has said what is held."""
-        held, settings = self.channels.held.value, self.world.settings
-        if held is None:
-            return None
-        # A repair orders one leg, so one order may come to be in doubt; unhedged exposure must not wait for
-        # room that a pair would need.
-        legs = (plan.eth.amount != 0) + (plan.sol.amount != 0)
-        legs_ready = self.channels.legs_idle and self.tree.legs_up()
-        free = self.barrier.phase == "idle" and legs_ready
-        return Proposal(
-            settings=settings,
-            rules=self.channels.rules.value or self.world.rules,
-            held=held,
-            directive=self.channels.directive.value,
-            now_ms=self.world.clock.now_ms(),
-            doubted_ms=self.channels.doubted.value or Ms(0),
-            plan=plan,
-            barrier=self.barrier.phase,
-            legs_ready=legs_ready,
-            # It reads the disk, and ends the run: asked only where its answer decides.
-            superseded=free and self._endings.look_at_epoch(),
-            unsigned=self._endings.unsigned,
-            known_ms=self._clock_recovery.known_ms,
-            unconnected=self._connections.missing(),
-            aborts=self._aborts,
-            now_s=trio.current_time(),
-            rate_limited=(
-                self.world.venue.rate_obstacle(2, len(settings.flatten_steps), legs) if plan.increases else ""
-            ),
-            guard_missing=self.missing_guard(),
-        )
-
-    def _not_entered(self, why: Skipped | Denied) -> None:
-        """Sizing's word: a cycle skipped is written down each time. A target that cannot be entered at any
-        price near these ends the run.
-        """
-        if isinstance(why, Skipped):
-            self._entry_wait.skipped(why.code, why.detail)
-            quote, rules = self.channels.quotes.value, self.channels.rules.value or self.world.rules
-            if (
-                why.verdict is not None
-                and quote is not None
-                and not Sizer(self.world.settings, rules).possible(quote, why.cycle)
-            ):
-                self._endings.given_up = Ending(
-                    "refused", why.code, f"not at any price within 1 % of this one: {why.detail}"
-                )
-        if self._denials.denied(why.code, why.detail, self.world.clock.now_ms()) or isinstance(why, Skipped):
-            self.channels.to_ledger.post(why)
-
-    def _denied(self, denied: Denied) -> None:
-        """Our own denial; written down when its reason is a new one."""
-        if self._denials.denied(denied.code, denied.detail, self.world.clock.now_ms()):
-            self.world.observe(denied)
-            self.channels.to_ledger.post(denied)
+        return self._gate.not_sealed(plan, denial) if denial else self._seal(plan)
 
     def _step(self, event: barrier.Event) -> None:
         settings = self.world.settings
@@ -403,19 +292,15 @@ class Machine:
         self._told += 1
         self.channels.tell_three(message)
         self.world.observe(message)
-        if isinstance(message, Abort):
-            self._aborts.aborted(message, trio.current_time())
-        elif isinstance(message, Sealed):
+        self._gate.decided(message)
+        if isinstance(message, Sealed):
             plan = message.plan
-            self._aborts.sealed(plan.purpose)
             at_ns, eth, sol = self.world.clock.utc_ns(), plan.eth.amount, plan.sol.amount
             self.world.observe(
                 Hop(at_ns, "supervisor seals", plan.epoch, plan.seq, message.digest, eth, sol, plan.purpose)
             )
         elif self.barrier.phase == "placed":
             self._endings.placed = True
-            self._aborts.placed()
-            self._denials.entered()
             self._fills_due_ms = self.world.clock.now_ms() + FILLS_DUE_MS
 
     # -- deadlines -------------------------------------------------------------------------------------------
@@ -424,11 +309,7 @@ class Machine:
         state, held, now_ms = self.barrier, self.channels.held.value, self.world.clock.now_ms()
         self.beat(trio.current_time())
         self._reconciliation.price_again(self._nursery)
-        self._look_at_wait()
-        alarm = self._denials.due(now_ms)
-        if alarm:
-            self.world.observe(alarm)
-            self.channels.to_ledger.post(alarm)
+        self._gate.look(now_ms)
         if state.phase == "voting" and state.sealed and now_ms > state.votes_due_ms:
             self._step(VotesDue(state.sealed.plan.epoch, state.sealed.plan.seq))
         elif state.phase == "placed" and state.sealed and self._fills_due_ms and now_ms > self._fills_due_ms:
@@ -441,26 +322,6 @@ class Machine:
                 self.barrier = msgspec.structs.replace(state, seq=max(state.seq, held.seq))
                 self._step(Recovered())
                 self._reconciliation.reconcile_soon()
-
-    def _look_at_wait(self) -> None:
-        """Report why nothing is sent, when that has changed; and give up once nothing could be entered for
-        `max_wait`.
-        """
-        held, settings, now_s = self.channels.held.value, self.world.settings, trio.current_time()
-        at_s, obstructed = self._obstructed
-        fresh = obstructed.code and now_s < at_s + OBSTRUCTED_S
-        waiting = obstructed if fresh else self.channels.waiting.value or Waiting()
-        if waiting != self._waiting:
-            self._waiting = waiting
-            self.world.observe(waiting)
-        resting = held is not None and self.world.clock.now_ms() < held.last_change_ms + settings.pause
-        self._entry_wait.look(now_s, held, waiting, resting=resting)
-        if self._entry_wait.over and self._endings.given_up is None:
-            reason = self._entry_wait.commonest.last
-            nothing = f"nothing could be entered for {settings.max_wait / 1000:g} s (max_wait)"
-            self._endings.given_up = Ending(
-                "refused", reason.code, f"{nothing}, mostly {reason.code}: {reason.detail}"
-            )
 
 
 def leaves_a_pair(plan: SizingPlan, held: Held | None) -> bool:
@@ -477,8 +338,8 @@ TAKEN: dict[type, Callable[[Machine, Any], Ending | None]] = {
     Tradable: lambda machine, answer: machine._may_leave(answer),
     AccountStream: lambda machine, _: machine._reconciliation.reconcile_soon(),
     ClockShift: lambda machine, shift: machine._shifted(shift),
-    Skipped: lambda machine, why: machine._not_entered(why),
-    Denied: lambda machine, why: machine._not_entered(why),
+    Skipped: lambda machine, why: machine._gate.not_entered(why),
+    Denied: lambda machine, why: machine._gate.not_entered(why),
     EpochBumped: lambda machine, bump: machine._bumped(bump),
     SizingPlan: lambda machine, plan: machine._propose(plan),
     Ready: lambda machine, vote: machine._voted(vote),
