@@ -5,7 +5,7 @@ anything. That bounded write is the one blocking act on the trading path. Rows c
 that orders, fills and quotes are judged by.
 
 Only the vote is waited for. Between a yes and the orders' bytes the ledger keeps still: what a yes has
-changed is told, and a Place committed, with the next message or `STILL_S` later (decision 032). A kill in
+changed is told, and a Place committed, with the next message or `STILL_S` later (decision 033). A kill in
 between leaves the intent, which is asked about at the start like any other.
 """
 
