@@ -132,11 +132,13 @@ class Machine:
             nursery.start_soon(self._reconciliation.follow_money)
             nursery.start_soon(self._presigned_exit.keep)
             self._clocks = ClockWatch(world.clock)
-            nursery.start_soon(self._clocks.look_for_ever, self.channels.inbox.post)
+            nursery.start_soon(self._clocks.look_for_ever, self.channels.inbox.post, world.slack)
             with self.channels.inbox.reader() as inbox:
                 while ending is None:
                     told, taken = self._told, []
-                    with trio.move_on_after(IDLE_S if self.barrier.phase == "idle" else TICK_S):
+                    # A plan under way has deadlines of milliseconds, whatever time is.
+                    idle = self.barrier.phase == "idle"
+                    with trio.move_on_after(IDLE_S * world.slack if idle else TICK_S):
                         taken = [await inbox.receive()]
                     # All that waits in one turn: three votes are one, and no task switch lies between them.
                     for message in [*taken, *self.channels.inbox.drain()]:

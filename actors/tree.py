@@ -79,6 +79,10 @@ class World:
     """Base URL of a venue that outlives us; "" for our own child."""
     signer: str = ""
     """Address of the key that signs."""
+    slack: int = 1
+    """How many times rarer than live the machine looks, in peace, at what time alone changes. On virtual time
+    nobody stalls and no clock jumps, and what happens wakes whoever it concerns.
+    """
 
 
 class Channels:
@@ -161,7 +165,7 @@ class Tree:
         counted.
         """
         while True:
-            await trio.sleep(LOOK_S)
+            await trio.sleep(LOOK_S * self.world.slack)
             for name, why in self._watch.stalled(trio.current_time(), self.supervisor.running):
                 self.supervisor.stall(name, why)
 
@@ -295,5 +299,6 @@ class Tree:
             w.clock,
             w.observe,
             pulse=self._watch.fresh("sizing"),
+            slack=w.slack,
             task_status=task_status,
         )

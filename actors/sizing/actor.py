@@ -614,10 +614,11 @@ async def run(
     observe: Observe,
     *,
     pulse: Pulse | None = None,
+    slack: int = 1,
     task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED,
 ) -> None:
-    """Look whenever quotes, holdings or the directive change, and at least every `TICK_S`; post each decision
-    to the supervisor.
+    """Look whenever quotes, holdings or the directive change, and at least every `TICK_S` (`slack` times
+    rarer); post each decision to the supervisor.
     """
     memory = Memory()
     barred: Denial | None = None
@@ -626,8 +627,8 @@ async def run(
     pulse = pulse or Pulse()
     task_status.started()
     while True:
-        pulse.expect("its next look", TICK_S)
-        with trio.move_on_after(TICK_S):
+        pulse.expect("its next look", TICK_S * slack)
+        with trio.move_on_after(TICK_S * slack):
             await any_newer(watched, seen)
         seen = (slots.quotes.version, slots.held.version, slots.directives.version)
         if slots.held.value is None or slots.directives.value is None:

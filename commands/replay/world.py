@@ -19,6 +19,10 @@ from venue.simulated.venue import SimulatedVenue
 from venue.venue_time import measure_clock
 
 
+SLACK = 4
+"""See `World.slack`: a fifth of a second between two looks of the supervisor that nothing has called for."""
+
+
 async def replay_world(
     stack: AsyncExitStack,
     session: Session,
@@ -57,4 +61,5 @@ async def replay_world(
         options.run.seed,
         csvs,
         signer=here.signer.address,
+        slack=SLACK,
     )
