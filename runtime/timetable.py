@@ -12,7 +12,9 @@ from heapq import heappop, heappush
 import trio
 
 Act = Callable[[], None]
-"""Returns at once. It may wake tasks (events, channels), and put further acts into the timetable."""
+"""Returns at once. It may put further acts into the timetable. One that wakes tasks (by an event, a channel)
+says so: `Timetable.woken`.
+"""
 
 
 class Timetable:
@@ -21,6 +23,8 @@ class Timetable:
     def __init__(self) -> None:
         self._acts: list[tuple[float, int, Act]] = []
         self._number = 0
+        self.woken = False
+        """Has an act woken somebody, who must run before time goes on?"""
         self._added = trio.Event()
         self._failed = trio.Event()
         self._failure: Exception | None = None
@@ -55,6 +59,7 @@ class Timetable:
             self._failure = error
             self._acts.clear()
             self._failed.set()
+            self.woken = True
 
     async def keep(self) -> None:
         """Do everything when it is due, for ever. Raises what an act raises."""

@@ -18,7 +18,6 @@ from venue.simulated.direct.reads import Link
 from venue.simulated.venue import SimulatedVenue
 from venue.venue_time import measure_clock
 
-
 SLACK = 4
 """See `World.slack`: a fifth of a second between two looks of the supervisor that nothing has called for."""
 

@@ -182,6 +182,7 @@ class SimulatedVenue:
         following = next(moves, None)
         if following is None:
             self.market_over.set()
+            self.timetable.woken = True
         else:
             act = partial(self._move_on, following, moves, began_s)
             self.timetable.at(began_s + following.at_ns / 1e9, act)

@@ -54,6 +54,7 @@ class DirectStream(Generic[E]):
             return
         try:
             self._in.send_nowait(self._convert(event))
+            self._timetable.woken = True
         except trio.ClosedResourceError:
             return
         except trio.WouldBlock:
@@ -63,6 +64,7 @@ class DirectStream(Generic[E]):
         """The connection ends here; the reader hears of it after what had arrived before."""
         self._lost = self._lost or why
         self._in.close()
+        self._timetable.woken = True
 
     def __aiter__(self) -> AsyncIterator[E]:
         return self

@@ -109,7 +109,8 @@ def weight(product: Product, amount: int, weighting: Weighting) -> int:
     return product.long_weight_maintenance if amount >= 0 else product.short_weight_maintenance
 
 
-def _weighted_value(position: PerpPosition, product: Product, oracle: int, weighting: Weighting) -> int:
+def weighted_value(position: PerpPosition, product: Product, oracle: int, weighting: Weighting) -> int:
+    """What a position counts for in a health figure, USDT0 x18, without its v_quote."""
     return product_of_x18(
         product_of_x18(position.amount, weight(product, position.amount, weighting)), oracle
     )
@@ -126,7 +127,7 @@ def health_of(
         position = account.position(product.product_id)
         # two terms, not their sum: a long is an asset and the debt it was bought with a liability
         terms += (
-            _weighted_value(position, product, oracles[product.product_id], weighting),
+            weighted_value(position, product, oracles[product.product_id], weighting),
             position.v_quote,
         )
     return Health(
@@ -137,7 +138,7 @@ def health_of(
 def contribution(account: Account, product: Product, oracle: int, weighting: Weighting) -> Quote:
     """What one perp adds to the account's health, USDT0 x18, signed: `health_contributions` of Nado."""
     position = account.position(product.product_id)
-    return Quote(_weighted_value(position, product, oracle, weighting) + position.v_quote)
+    return Quote(weighted_value(position, product, oracle, weighting) + position.v_quote)
 
 
 def imagined(account: Account, usdt0: int = 0, positions: Mapping[int, PerpPosition] = {}) -> Account:

@@ -141,9 +141,8 @@ class Book:
         """Replace the house's liquidity on one side by `levels`; levels of amount 0 are left out."""
         side = self.side(is_bid)
         levels_by_price = {int(level.price): int(level.amount) for level in levels if level.amount > 0}
-        for price in {**side.house, **levels_by_price}:
-            if side.house.get(price) != levels_by_price.get(price):
-                self._touch(is_bid, price, now_ns)
+        for price, _ in side.house.items() ^ levels_by_price.items():
+            self._touch(is_bid, price, now_ns)
         side.house = levels_by_price
 
     def take(self, is_bid: bool, offer: Offer, amount: int, now_ns: int) -> None:

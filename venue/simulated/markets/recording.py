@@ -25,7 +25,7 @@ import gzip
 import heapq
 import io
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -47,6 +47,7 @@ PRODUCTS: dict[str, ProductName] = {"ETH": "eth", "SOL": "sol"}
 REORDER_NS = 10_000_000_000
 """How far out of order rows of one file may stand."""
 
+TENS: tuple[int, ...] = tuple(10**power for power in range(19))
 TEXTS_KEPT = 4_096
 """Prices with their sizes that are remembered as levels, of each side of each book."""
 
@@ -156,9 +157,12 @@ class _Book:
     trades: list[Trade] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        # Most levels of a book stand in the next one too, so each text is read once.
-        cached = lru_cache(maxsize=TEXTS_KEPT)
-        self._bid, self._ask = cached(partial(self._level, up=False)), cached(partial(self._level, up=True))
+        # Most levels of a book stand in the next one too, and most prices come again: each text is read once.
+        cached, tick = lru_cache(maxsize=TEXTS_KEPT), self.lattice.tick
+        self._down = cached(lambda price: _down(scaled(price), tick))
+        self._up = cached(lambda price: _up(scaled(price), tick))
+        self._bid = cached(partial(self._level, self._down))
+        self._ask = cached(partial(self._level, self._up))
 
     @property
     def whole(self) -> bool:
@@ -196,22 +200,19 @@ class _Book:
     def _touch(self, bid: str, bid_size: str, ask: str, ask_size: str) -> None:
         """A new best bid and ask: levels beyond them are gone."""
         at_bid, at_ask = self._bid(bid, bid_size), self._ask(ask, ask_size)
-        below, above = _down(scaled(bid), self.lattice.tick), _up(scaled(ask), self.lattice.tick)
-        self.bids = (
-            *((at_bid,) if at_bid.amount else ()),
-            *(level for level in self.bids if level.price < below),
-        )[:LEVELS]
-        self.asks = (
-            *((at_ask,) if at_ask.amount else ()),
-            *(level for level in self.asks if level.price > above),
-        )[:LEVELS]
+        below, above = self._down(bid), self._up(ask)
+        # best first: what the new touch has left behind stands at the beginning
+        gone = next((number for number, level in enumerate(self.bids) if level.price < below), LEVELS)
+        self.bids = (*((at_bid,) if at_bid.amount else ()), *self.bids[gone:])[:LEVELS]
+        gone = next((number for number, level in enumerate(self.asks) if level.price > above), LEVELS)
+        self.asks = (*((at_ask,) if at_ask.amount else ()), *self.asks[gone:])[:LEVELS]
 
-    def _level(self, price: str, size: str, *, up: bool) -> Level:
+    def _level(self, on_tick: Callable[[str], Price], price: str, size: str) -> Level:
         """One level on the lattice; of amount 0, and no price, where none stands."""
         amount = self._amount(size) if price else Base(0)
         if not amount:
             return Level(Price(0), amount)
-        return Level((_up if up else _down)(scaled(price), self.lattice.tick), amount)
+        return Level(on_tick(price), amount)
 
     def _amount(self, size: str) -> Base:
         whole = scaled(size)
@@ -248,9 +249,10 @@ def scaled(text: str) -> int:
     has no negative numbers).
     """
     whole, _, fraction = text.partition(".")
-    if not (whole + fraction).isdecimal() or len(fraction) > 18:
+    digits, decimals = whole + fraction, len(fraction)
+    if decimals > 18 or not digits.isdecimal():
         raise ValueError(f"{text!r} is not a plain decimal number")
-    return int(whole + fraction.ljust(18, "0"))
+    return int(digits) * TENS[18 - decimals]
 
 
 def _down(price: int, tick: int) -> Price:

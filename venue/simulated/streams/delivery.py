@@ -74,6 +74,10 @@ class Delivery:
 
     # -- events ----------------------------------------------------------------------------------------------
 
+    def has_any(self, topics: Sequence[Topic]) -> bool:
+        """Does anybody listen to one of `topics`?"""
+        return self._subscribers.has_any(topics)
+
     def publish(self, topics: Sequence[Topic], text: Callable[[], str], event: object = None) -> None:
         """Post one event to all listeners of `topics`. A topic's first part is the stream, its last the
         product; None = on all products. `event`: for whoever reads no text.

@@ -107,6 +107,9 @@ class Publisher:
         for product_id, market in self._exchange.markets.items():
             if market.book.changed and product_id not in self._incidents.frozen:
                 self._batch_soon()
+                if not self._delivery.has_any([("best_bid_offer", product_id)]):
+                    self._tops.pop(product_id, None)
+                    continue
                 bid, ask = market.book.top(True), market.book.top(False)
                 if self._tops.get(product_id) != (bid, ask):
                     self._tops[product_id] = (bid, ask)
