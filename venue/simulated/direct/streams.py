@@ -99,10 +99,7 @@ def market_event(event: object) -> MarketEvent:
     """A batch of book changes. Raises `TypeError` for anything else."""
     if not isinstance(event, BookBatch):
         raise TypeError(f"{type(event).__name__} is no event of a market")
-    bids, asks = (
-        tuple((int(level.price), int(level.amount)) for level in side) for side in (event.bids, event.asks)
-    )
-    return BookDelta(event.product_id, event.min_ns, event.max_ns, event.last_max_ns, bids, asks)
+    return BookDelta(event.product_id, event.min_ns, event.max_ns, event.last_max_ns, event.bids, event.asks)
 
 
 def account_event(event: object) -> AccountEvent:

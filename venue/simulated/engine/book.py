@@ -91,7 +91,9 @@ class BookSide:
 
     def amount_at(self, price: int) -> int:
         """The house's and all accounts' amount at `price`, x18; 0 where nothing stands."""
-        return self.house.get(price, 0) + sum(order.remaining for order in self.orders.get(price, ()))
+        house = self.house.get(price, 0)
+        resting = self.orders.get(price) if self.orders else None
+        return house + sum(order.remaining for order in resting) if resting else house
 
     def best(self) -> int | None:
         """The best price; None when the side is empty."""
@@ -204,12 +206,12 @@ class Book:
         self._touched.clear()
         return batch
 
-    def _changes(self, is_bid: bool) -> tuple[Level, ...]:
+    def _changes(self, is_bid: bool) -> tuple[tuple[int, int], ...]:
         side = self.side(is_bid)
         prices = sorted(
             (price for touched_bid, price in self._touched if touched_bid is is_bid), reverse=is_bid
         )
-        return tuple(Level(Price(price), Base(side.amount_at(price))) for price in prices)
+        return tuple((price, side.amount_at(price)) for price in prices)
 
     def top(self, is_bid: bool) -> Level | None:
         """The best level of one side; None when the side is empty."""

@@ -6,7 +6,6 @@ from typing import Literal
 
 import msgspec
 
-from messages.market import Level
 from messages.units import Base, Ns, Price, Quote
 
 Reason = Literal[
@@ -100,8 +99,9 @@ class BookBatch(msgspec.Struct, frozen=True):
     min_ns: Ns
     max_ns: Ns
     last_max_ns: Ns
-    bids: tuple[Level, ...]
-    asks: tuple[Level, ...]
+    bids: tuple[tuple[int, int], ...]
+    """Price and amount, both x18, best first."""
+    asks: tuple[tuple[int, int], ...]
 
 
 class Liquidated(msgspec.Struct, frozen=True):

@@ -97,8 +97,8 @@ def batch_json(batch: BookBatch) -> str:
             "max_timestamp": str(batch.max_ns),
             "last_max_timestamp": str(batch.last_max_ns),
             "product_id": batch.product_id,
-            "bids": levels_json(batch.bids),
-            "asks": levels_json(batch.asks),
+            "bids": [[str(price), str(amount)] for price, amount in batch.bids],
+            "asks": [[str(price), str(amount)] for price, amount in batch.asks],
         }
     )
 

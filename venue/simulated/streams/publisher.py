@@ -13,7 +13,7 @@ import msgspec
 import trio
 
 from messages.market import Level
-from messages.units import Base, Ns, Price
+from messages.units import Ns, Price
 from runtime.timetable import Timetable
 from venue.simulated.engine.book import Book
 from venue.simulated.engine.candles import Candles
@@ -142,13 +142,13 @@ class Publisher:
             self._taken_back[product_id] = Price(best)
             batch = book.batch(self._now_ns())
             self._batch_soon()
-            lie = Level(Price(best), self._exchange.markets[product_id].product.step)
+            lie = best, int(self._exchange.markets[product_id].product.step)
             return msgspec.structs.replace(batch, bids=(lie, *batch.bids))
         taken_back = self._taken_back.pop(product_id, None)
         batch = book.batch(self._now_ns())
-        if taken_back is None or any(level.price == taken_back for level in batch.bids):
+        if taken_back is None or any(price == taken_back for price, _ in batch.bids):
             return batch
-        return msgspec.structs.replace(batch, bids=(Level(taken_back, Base(0)), *batch.bids))
+        return msgspec.structs.replace(batch, bids=((int(taken_back), 0), *batch.bids))
 
     def publish_funding_rates(self) -> None:
         """Publish every product's rate of this moment; every 20 s, and when a staged charge is due."""
