@@ -74,9 +74,9 @@ class Delivery:
 
     # -- events ----------------------------------------------------------------------------------------------
 
-    def has_any(self, topics: Sequence[Topic]) -> bool:
-        """Does anybody listen to one of `topics`?"""
-        return self._subscribers.has_any(topics)
+    def hears(self, stream: str) -> bool:
+        """Does anybody listen to `stream`, of any product?"""
+        return self._subscribers.hears(stream)
 
     def publish(self, topics: Sequence[Topic], text: Callable[[], str], event: object = None) -> None:
         """Post one event to all listeners of `topics`. A topic's first part is the stream, its last the

@@ -91,7 +91,8 @@ class Publisher:
     def publish(self, event: PublishedEvent) -> None:
         """Publish one event, and the candles that a trade has changed."""
         if isinstance(event, Traded):
-            for candle in self._candles.take(event):
+            changed = self._candles.take(event)
+            for candle in changed if self._delivery.hears("latest_candlestick") else ():
                 topic = ("latest_candlestick", candle.granularity, candle.product_id)
                 self._delivery.publish([topic], partial(candle_json, candle))
         self._delivery.publish(
@@ -107,7 +108,7 @@ class Publisher:
         for product_id, market in self._exchange.markets.items():
             if market.book.changed and product_id not in self._incidents.frozen:
                 self._batch_soon()
-                if not self._delivery.has_any([("best_bid_offer", product_id)]):
+                if not self._delivery.hears("best_bid_offer"):
                     self._tops.pop(product_id, None)
                     continue
                 bid, ask = market.book.top(True), market.book.top(False)

@@ -84,6 +84,10 @@ class Subscribers:
         if not listeners:
             self._topics.pop(topic, None)
 
+    def hears(self, stream: str) -> bool:
+        """Has anybody subscribed to `stream`, whatever of it?"""
+        return any(topic[0] == stream for topic in self._topics)
+
     def has_any(self, topics: Iterable[Topic]) -> bool:
         """Has anybody subscribed to one of `topics`? Only then is an event counted and its text made."""
         return any(topic in self._topics for topic in topics)
