@@ -18,8 +18,8 @@ from venue.simulated.direct.reads import Link
 from venue.simulated.venue import SimulatedVenue
 from venue.venue_time import measure_clock
 
-SLACK = 4
-"""See `World.slack`: a fifth of a second between two looks of the supervisor that nothing has called for."""
+SLACK = 2
+"""See `World.slack`: the supervisor looks every quarter of a second when nothing has called for it."""
 
 
 async def replay_world(
