@@ -256,6 +256,33 @@ COMMANDS: Mapping[str, Command] = {
         ),
         module="commands.account.command_lines",
     ),
+    "report": Command(
+        "what the cycles were and what they cost, as data",
+        "What the cycles in one or several ledgers were and what they cost.\n"
+        "It only looks: a run that is alive is not disturbed, and no exchange is asked.",
+        (),
+        (
+            _option(
+                "--logs",
+                "the folders of the ledgers; logs",
+                dest="folders",
+                nargs="+",
+                action="extend",
+                metavar="DIR",
+            ),
+            _option("--since", "cycles that began then or later: 2026-11-29, '24 h'", metavar="WHEN"),
+            _option(
+                "--out",
+                "what the files are named after, report.html",
+                metavar="FILE",
+            ),
+            _switch("--csv", "a row per cycle for spreadsheets, report.csv"),
+            _switch("--parquet", "the same for programs, report.parquet"),
+            _switch("--json", "everything as one JSON object, the last line of\nstdout"),
+            _option("--config", "a TOML file: max_imbalance and files.logs of it", metavar="FILE"),
+        ),
+        module="commands.report.command",
+    ),
     "flatten": Command(
         "close both legs, verify, report",
         "Close our legs reduce-only, verify at the venue, report.\n"

@@ -575,10 +575,13 @@ class Money(msgspec.Struct):
             words=why or ("the price of an order is an estimate" if not complete else ""),
             read_ms=Ms(self.read_ms),
             judged_ms=Ms(self.judged_ms),
-            cycles=tuple(self._cycle(number, book) for number, book in self.cycles.items() if cycles),
+            cycles=tuple(self.share_of(number, book) for number, book in self.cycles.items() if cycles),
         )
 
-    def _cycle(self, number: int, book: CycleBook) -> CycleMoney:
+    def share_of(self, number: int, book: CycleBook) -> CycleMoney:
+        """What cycle `number` has in this invocation's money, by its `book`, which may be one that is kept
+        no more.
+        """
         shown = {term: Quote(book.terms.get(term, 0)) for term in TRADING}
         net, flows = (sum(book.terms.get(term, 0) for term in terms) for terms in (TRADING, FLOWS))
         after = book.gap_after if book.until_ms else sum(self.gaps.values())

@@ -58,7 +58,7 @@ class Reading:
         self._consequence = consequence
         self.snapshot, self.fold = self._newest()
         """The message of the snapshot that this reading begins with, if any."""
-        self._links = Links(*self._start) if self.snapshot else _very_beginning(store)
+        self._links = Links(*self._start) if self.snapshot else beginning_of(store)
         self.read = 0
         """How many rows were read."""
 
@@ -145,7 +145,7 @@ class Reading:
         is gone.
         """
         until, prev = self._start
-        links = _very_beginning(self._store) if past else self._store.beginning()
+        links = beginning_of(self._store) if past else self._store.beginning()
         while links.seq < until:
             rows = self._store.rows(links.seq, min(SLICE_ROWS, until - links.seq))
             for row in rows:
@@ -172,11 +172,13 @@ class Verified(NamedTuple):
     """The first row that is not the row that was written."""
 
 
-def _very_beginning(store: Store) -> Links:
-    """Before row 0, wherever that stands. Raises `MissingPast`."""
+def beginning_of(store: Store) -> Links:
+    """Before row 0, wherever that stands: in `store` or in a file that it goes on after. Raises
+    `MissingPast`.
+    """
     earlier = store.earlier()
     if earlier is not None:
-        return _very_beginning(earlier)
+        return beginning_of(earlier)
     begins = store.beginning()
     if begins.seq > 0:
         raise MissingPast(begins.seq)

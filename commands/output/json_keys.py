@@ -127,10 +127,12 @@ VERIFY = (
     *("csv_lines", "csv_missing", "unjudged", "wrong_at", "wrong_field"),
 )
 """What the object of `verify` has beside `SHARED`."""
+REPORT = ("since", "files", "accounts")
+"""What the object of `report` has beside `SHARED`; docs/report.md has the keys of an account."""
 SHARED = ("schema", "ok", "exit_code", "ended_by", "error", "venue", "subaccount", "seed")
 """Those that the object of every command has."""
 ACCOUNT_COMMANDS = ("status", "flatten", "halt", "clear-halt", "link-signer")
-PLAY_COMMANDS = ("simulate", "replay", "record", "drill", "plan", "verify", "completion")
+PLAY_COMMANDS = ("simulate", "replay", "record", "drill", "plan", "report", "verify", "completion")
 """Commands that have no account: what is open is not theirs to say."""
 OTHER_COMMANDS = ("doctor", "guard", *PLAY_COMMANDS)
 """With `run` and those of an account: every command there is. `commands/parser.py` has their options; they
@@ -151,6 +153,8 @@ def keys_of(command: str) -> Tuple[str, ...]:
         return SHARED + PLAN
     if command == "verify":
         return SHARED + VERIFY
+    if command == "report":
+        return SHARED + REPORT
     if command == "replay":
         return REPLAY
     return SHARED if command in OTHER_COMMANDS else RUN

@@ -1,0 +1,1 @@
+"""`report`: what the cycles in one or several ledgers were, and what they cost."""
