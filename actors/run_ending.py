@@ -1,6 +1,6 @@
 """How a run ends, and who says so: everything but the barrier that the supervisor's loop has to decide.
 
-    done       all cycles are attempted
+    done       a goal is reached: `cycles`, `until_volume`, `until_cost`, `until_utc` (`actors/risk/goals.py`)
     signal     somebody stopped it; both legs are closed first, for at most `STOP_PATIENCE_S`
     refused    nothing more may be entered, and that is no fault: margin, a third party's position, a request
                through the control socket
@@ -18,6 +18,7 @@ import msgspec
 import trio
 
 from actors.risk.gates import daily_loss
+from actors.risk.goals import Goal, closes_now, goals_set, reached
 from actors.risk.legging import budget, over_budget
 from actors.risk.limits import run_over
 from actors.risk.signer_status import SignerStatus
@@ -113,6 +114,8 @@ class RunEnding:
         self._closing_since: float | None = None
         self._remaining_since: float | None = None
         self._left: Leave | None = None
+        self._time_came: Goal | None = None
+        """`until_utc`, once it has come."""
         self._foreign: Literal["", "refused", "halt"] = ""
         """How a run ends that has met something which is not Evenkeel's: refused where it was there from the
         beginning, a halt where it came while this run was trading.
@@ -139,6 +142,10 @@ class RunEnding:
             # Nothing of it is touched; Evenkeel's positions are closed and the run ends.
             self._foreign = "halt" if self.placed else "refused"
             self._channels.directive.put(Directive(enter=False, leave_now=True, reason="FOREIGN"))
+        if self._time_came is None and not (self._stop or self._left):
+            self._time_came = closes_now(self._world.settings, self._world.clock.now_ms())
+            if self._time_came is not None:
+                self._enter_no_more(*self._time_came.said)
         if held.no_entry and held.no_entry.code == LEDGER_GONE and not self._lost:
             # What is held is closed by what this process knows; a person has to look before the next entry.
             self._lost = held.no_entry.detail
@@ -229,8 +236,10 @@ class RunEnding:
         settings, left, no_entry = self._world.settings, self._left, held.no_entry
         if left:
             return Ending("done" if left.code == RECORDING_ENDED else "refused", left.code, left.detail)
-        if settings.cycles is not None and held.attempts(count_skips=settings.count_skips) >= settings.cycles:
-            return Ending("done")
+        # The time that has closed the pair is what ended the run, although that pair was the last one.
+        goal = self._time_came or reached(settings, held, self._world.clock.now_ms())
+        if goal is not None:
+            return Ending("done") if goals_set(settings) == ("cycles",) else Ending("done", *goal.said)
         if no_entry:
             verifying = no_entry.code == VERIFYING  # that passes by itself
             return None if verifying else Ending("refused", no_entry.code, no_entry.detail)

@@ -31,6 +31,7 @@ from commands.config.options import (
     RunOptions,
     faults_of,
     market_of,
+    not_past,
     not_staged,
     on_paper,
     seed_of,
@@ -43,6 +44,7 @@ from commands.output.words import COMMAND, DONE, INSTALL, ConfigError, Problem, 
 from commands.parser import COMMANDS, SHORTHANDS, parser_tree
 from commands.signals import SO_FAR
 from commands.stopping import Stopped
+from runtime.clock import WallClock
 
 LEADS_TO = {
     "stop": "flatten",
@@ -257,6 +259,7 @@ def _run(typed: argparse.Namespace, loaded: config.Loaded) -> int:
     not_staged(venue, options.faults, demo=typed.demo)
     if venue != "simulated":
         config.must_be_written(loaded, config.LIVE_RUN, f"{venue} requires explicit settings")
+    not_past(options.settings, WallClock().utc_ns() // 1_000_000)
     from commands.run.command import main as run
 
     return run(options)

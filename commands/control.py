@@ -26,6 +26,7 @@ from commands.output.event_feed import EventFeed
 from commands.output.run_report import RunReport
 from messages.lifecycle import Held
 from messages.settings import Settings
+from runtime.clock import WallClock
 from runtime.retry import until
 
 PATH_MAX = 107
@@ -56,7 +57,7 @@ class ControlReply(msgspec.Struct, frozen=True):
     doing: str = ""
     """What the run is doing, in one line; "" from a run that is older than this field."""
     progress: str = ""
-    """`cycle 2 of 5`, as its screen says."""
+    """`cycle 2 of 5` and how far each goal is, as its screen says."""
     unknown: bool = False
     """Can nobody say what is open?"""
 
@@ -114,7 +115,7 @@ class RunControl:
         held = self._held()
         over = self._over.is_set()
         phase, cycle = (held.phase, held.cycle) if held else ("unknown", 0)
-        progress = RunReport.of(self._settings, held).cycle_words
+        progress = RunReport.of(self._settings, held).progress_words(WallClock().utc_ns() // 1_000_000)
         open_now, unknown = (self._open, self._unknown) if over else (open_legs(held), held is None)
         return ControlReply(
             os.getpid(), over, phase, cycle, open_now, self._doing(), progress, unknown=unknown

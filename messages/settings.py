@@ -6,6 +6,7 @@ is written, and its least and greatest value. `commands/config/keys.py` reads al
 `--print-config`, the file that `--init-config` writes and docs/configuration.md say the same.
 """
 
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -62,6 +63,11 @@ class WeeklyWindow(msgspec.Struct, frozen=True):
     def text(self) -> str:
         """As it is written: `Mon 13:50-14:20`."""
         return f"{WEEKDAYS[self.weekday]} {_clock(self.start_min)}-{_clock(self.end_min)}"
+
+
+def utc_text(at_ms: int) -> str:
+    """A moment as it is written, without its seconds where they are 0: `2026-12-01 18:00`."""
+    return datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%d %H:%M:%S").removesuffix(":00")
 
 
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -309,6 +315,27 @@ class Settings(msgspec.Struct, frozen=True):
         ),
     ] = 5
     """None = forever."""
+    until_volume: Annotated[
+        Quote | None,
+        ConfigKey(
+            "The run ends, flat, once all its fills together are worth this much.",
+            1,
+            10**15 * ONE,
+        ),
+    ] = None
+    """None = never, here and in the next two."""
+    until_cost: Annotated[
+        Quote | None,
+        ConfigKey(
+            "The run ends, flat, once it has lost this much, net of everything.",
+            1,
+            10**12 * ONE,
+        ),
+    ] = None
+    until_utc: Annotated[
+        Ms | None,
+        ConfigKey("At this time the run closes both legs and ends."),
+    ] = None
     count_skips: Annotated[
         bool,
         ConfigKey("Let a skipped attempt use up one of cycles."),

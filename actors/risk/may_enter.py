@@ -27,6 +27,7 @@ from actors.risk.gates import (
     staleness_denial,
     venue_denial,
 )
+from actors.risk.goals import goal_denial
 from actors.risk.limits import plan_denial, run_over
 from actors.risk.objections import (
     Ballot,
@@ -125,8 +126,8 @@ def directive_denial(outlook: Outlook) -> Denial | None:
 def turn_denial(outlook: Outlook) -> Denial | None:
     """Is another cycle wanted, and is the pause after the last one over?"""
     held, settings = outlook.held, outlook.settings
-    if settings.cycles is not None and held.attempts(count_skips=settings.count_skips) >= settings.cycles:
-        return Denial(NOT_SEALED, "all cycles are done")
+    if goal := goal_denial(settings, held, outlook.now_ms):
+        return Denial(NOT_SEALED, goal.detail)
     if held.last_change_ms and outlook.now_ms < held.last_change_ms + settings.pause:
         return Denial(NOT_SEALED, "the pause after the last cycle is not over")
     return None
@@ -178,7 +179,8 @@ TURN: EntryStage[Outlook] = EntryStage(
             "A stop, a halt or a request to leave ends the question, whatever else holds.",
         ),
         Condition(
-            "another cycle is wanted, and the pause after the last one is over",
+            "no goal is reached (`cycles`, `until_volume`, `until_cost`, `until_utc`), and the pause after"
+            " the last cycle is over",
             (NOT_SEALED,),
             turn_denial,
             "Before the books are looked at: an attempt would count its 5 s of patience from here.",

@@ -20,6 +20,7 @@ from actors.risk.legging import over_budget
 from actors.risk.limits import pair_over
 from actors.risk.may_enter import ACCOUNT, STANDING, TURN, AccountFacts, Outlook, entry_denial, may_enter
 from actors.sizing.attainability import Attainability, attainable
+from actors.sizing.last_cycle import last_target
 from actors.sizing.lattice import MINIMUM_PERCENT, Search, SizingRequest, TakenSide, possible_near
 from actors.sizing.min_notional import topping_up
 from actors.sizing.repair import cheapest
@@ -209,7 +210,7 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
         if look.held.enters >= ENTRY_TRIES:
             return Skipped(cycle, "NOT_FILLED", f"neither leg traded in {ENTRY_TRIES} attempts", None)
         sign = self.sign(cycle)
-        search = Search(self.request, *self.sides(quote, sign))
+        search = Search(self._wanted(look.held, quote, sign), *self.sides(quote, sign))
         judged = search.judged()
         eth, sol = search.amounts(judged)
         # The gates before the verdict: a target that cannot be balanced in a book that is old or thin says
@@ -224,6 +225,14 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
                 return Skipped(cycle, "UNBALANCED", advised.reason, advised)
             eth, sol = chosen.eth, chosen.sol
         return self.entry(look, quote, cycle, (eth, sol))
+
+    def _wanted(self, held: Held, quote: PairQuote, sign: int) -> SizingRequest:
+        """What the search is asked for: the target, or what is left of a goal where that is less and can be
+        balanced; else the smallest target above it that can. Raises `Incomplete`.
+        """
+        left = last_target(self.settings, held, self.rules.terms(), quote)
+        found = None if left is None else self.size(quote, sign, left).smallest_target
+        return self.request if found is None or found >= self.settings.target else self._request(found)
 
     def entry(self, look: Look, quote: PairQuote, cycle: int, sizes: tuple[Base, Base]) -> SizingPlan:
         """The plan that enters the pair of this cycle with these quantities of ETH and SOL (unsigned),

@@ -84,6 +84,7 @@ async def looked(target: TargetAccount, *, full: bool = False) -> CommandOutcome
     if checked := known.ledger.verified:
         facts |= {"verified_through": checked.through, "bad_row": checked.bad}
     facts |= open_facts(found) | {"not_ours": third or None, "doing": line}
+    facts |= {"progress": answer.progress if answer else None}
     facts |= {"run_pid": runner.pid, "run_logs": runner.logs} if runner else {}
     if found.flat or (runner and breathes(runner.pid)):
         broken = broken_ledger(known)

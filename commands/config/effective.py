@@ -18,6 +18,7 @@ from typing import Any
 
 import msgspec
 
+from actors.risk.goals import goals_set
 from commands.config.keys import (
     DECLARED,
     KEYS,
@@ -279,6 +280,11 @@ def _wrong(
 def _derived(settings: Settings, origins: dict[str, str]) -> tuple[Settings, dict[str, str]]:
     """The defaults that follow from other values. What was written is never changed, and nothing shrinks."""
     simulated = settings.venue.name == "simulated"
+    until = [key for key in goals_set(settings) if key != "cycles"]
+    if until and origins["cycles"] == "default":
+        # five cycles would end it long before the goal that somebody wrote
+        settings = msgspec.structs.replace(settings, cycles=None)
+        origins = origins | {"cycles": f"default with {until[0]}"}
     room, enough = room_for(settings), settings.target * (settings.cycles or UNENDING) // 100
     grown: list[tuple[str, int, str]] = [
         # before recv_time is over nobody can say that a run is dead

@@ -24,6 +24,8 @@ from commands.config.units_text import (
     Text,
     Unbalanced,
     Usd,
+    UsdOrNever,
+    UtcTime,
     WeeklyWindows,
     choice_of,
     spelt,
@@ -74,6 +76,8 @@ TYPES: Mapping[object, type[Text]] = {
     bool: Switch,
     int: Count,
     int | None: Cycles,
+    Quote | None: UsdOrNever,
+    Ms | None: UtcTime,
     WhenUnbalanced: Unbalanced,
     tuple[Bps, ...]: CostLadder,
     tuple[WeeklyWindow, ...]: WeeklyWindows,
@@ -184,7 +188,7 @@ def sign_remark(key: str, text: object) -> str:
 def bound(key: str, scaled: int) -> object:
     """A bound of `key` as it is written."""
     like = value_of(Settings(), key)
-    return KEYS[key].write(type(like)(scaled))
+    return KEYS[key].write(scaled if like is None else type(like)(scaled))
 
 
 def _contradictions(settings: Settings) -> Iterator[Complaint]:

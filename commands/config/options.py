@@ -10,7 +10,7 @@ import msgspec
 
 from commands.config.units_text import BadText, Text, Usd
 from commands.output.words import COMMAND, ConfigError, did_you_mean
-from messages.settings import Settings
+from messages.settings import Settings, utc_text
 from messages.units import ONE, Quote
 from venue.nado.networks import NETWORKS
 
@@ -170,6 +170,17 @@ def usd_of(flag: str, text: str) -> Quote:
     """The USD x18 that were typed at `flag`. Raises `ConfigError` naming the flag."""
     amount: Quote = typed_value(flag, text, Usd, Quote(ONE))
     return amount
+
+
+def not_past(settings: Settings, now_ms: int) -> None:
+    """Raises `ConfigError` where `until_utc` has come already, at `now_ms` milliseconds since 1970: nothing
+    could be entered.
+    """
+    until = settings.until_utc
+    if until is not None and until <= now_ms:
+        message = f"until_utc: {utc_text(until)} UTC is past, it is {utc_text(now_ms)} UTC"
+        cure = 'write a later time, or until_utc = "never"'
+        raise ConfigError("PAST", "until_utc", message, cure)
 
 
 def not_staged(venue: str, faults: str, *, demo: bool) -> None:

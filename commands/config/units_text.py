@@ -12,11 +12,12 @@ somebody else's unit, is refused: nobody guesses whether 1000 meant dollars or c
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from decimal import Decimal, localcontext
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
-from messages.settings import WEEKDAYS, WeeklyWindow, WhenUnbalanced
+from messages.settings import WEEKDAYS, WeeklyWindow, WhenUnbalanced, utc_text
 from messages.units import ONE, Bps, Ms, Quote, Rate
 
 _NUMBER_AND_UNIT = re.compile(r"([+-]?(?:\d[\d,_]*)?(?:\.\d+)?)\s*(.*)", re.DOTALL)
@@ -199,6 +200,65 @@ class Usd(Measure):
         return (_written(_scaled(number, 1000 * ONE, shown), ONE) if match else number), unit or text[
             : len(text) - len(dollars)
         ]
+
+
+NEVER = "never"
+"""How a goal is written that is not set."""
+
+
+class UsdOrNever(Usd):
+    """An amount of money, or "never" (None)."""
+
+    name = f'an amount of money or "{NEVER}"'
+
+    @classmethod
+    def read(cls, written: object) -> Any:
+        """The amount, None for "never". Raises `BadText` for anything else."""
+        return None if written == NEVER else super().read(written)
+
+    @classmethod
+    def write(cls, value: Any) -> object:
+        """The amount with its unit, or "never" where there is none (None)."""
+        return NEVER if value is None else super().write(value)
+
+    @classmethod
+    def suggest(cls, written: object, like: Any) -> object | None:
+        """As of any amount of money."""
+        return super().suggest(written, 0 if like is None else like)
+
+    @classmethod
+    def form(cls) -> str:
+        """As of any amount of money, and "never"."""
+        return f'{super().form()}, or "{NEVER}"'
+
+
+class UtcTime(Text):
+    """A time, UTC, to the second; or "never" (None). Kept as milliseconds since 1970."""
+
+    name = f'a time, UTC, like "2026-12-01 18:00", or "{NEVER}"'
+    _pattern = re.compile(
+        r"((?:19[7-9]\d|[2-9]\d{3})-\d\d-\d\d)[ T](\d\d:\d\d)(:\d\d)?(?: ?(?:Z|UTC)|\+00:00)?"
+    )
+
+    @classmethod
+    def read(cls, written: object) -> Any:
+        """The moment, from its text or from a time as TOML has them. Raises `BadText` for anything else."""
+        shown = str(written).strip()
+        if shown == NEVER:
+            return None
+        match = cls._pattern.fullmatch(shown)
+        if match is None:
+            raise BadText("NOT_A_TIME", f'"{written}" is not {cls.name}')
+        try:
+            at = datetime.fromisoformat(f"{match[1]} {match[2]}{match[3] or ''}").replace(tzinfo=UTC)
+        except ValueError:
+            raise BadText("NOT_A_TIME", f'"{written}" is not a time that there is') from None
+        return Ms(int(at.timestamp()) * 1000)
+
+    @classmethod
+    def write(cls, value: Any) -> object:
+        """`2026-12-01 18:00`, with its seconds where they are not 0; "never" for None."""
+        return NEVER if value is None else utc_text(value)
 
 
 class Points(Measure):

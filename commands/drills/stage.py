@@ -82,6 +82,9 @@ def drilled(settings: Settings, drill: Drill, folder: Path) -> Settings:
     return msgspec.structs.replace(
         settings,
         cycles=drill.cycles,
+        until_volume=None,
+        until_cost=None,
+        until_utc=None,
         hold=Ms(drill.hold_ms),
         pause=Ms(min(settings.pause, PAUSE_MS)),
         venue_patience=Ms(min(settings.venue_patience, CLOSING_MS)),

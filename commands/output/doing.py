@@ -7,6 +7,7 @@ One pure function for the screen, for plain lines and for the run's answer to `s
 
 import msgspec
 
+from actors.risk.goals import reached
 from actors.run_ending import open_legs
 from commands.output.words import clock_time, seconds, span
 from messages.amounts import fixed, size
@@ -52,7 +53,7 @@ def doing(seen: Seen, now_ms: int) -> str:
     ends = ends or _sent(seen, held)
     if ends or held.phase != "flat":
         return ends or _holds(seen, held, now_ms)
-    return _enters_no_more(seen, held) or _waits(seen, held, now_ms)
+    return _enters_no_more(seen, held, now_ms) or _waits(seen, held, now_ms)
 
 
 def _ends(seen: Seen, now_ms: int) -> str:
@@ -104,13 +105,12 @@ def _holds(seen: Seen, held: Held, now_ms: int) -> str:
     return f"REPAIRING: {what}, {held.repairs} of {seen.settings.max_repair_steps} tried{why}"
 
 
-def _enters_no_more(seen: Seen, held: Held) -> str:
+def _enters_no_more(seen: Seen, held: Held, now_ms: int) -> str:
     """Nothing is open, and nothing is entered; "" when something will be."""
-    cycles, used = seen.settings.cycles, held.attempts(count_skips=seen.settings.count_skips)
     if held.awaiting_proof:
         return "CHECKING: flat by our fills, asking the exchange"
-    if cycles is not None and used >= cycles:
-        return f"DONE: {used} of {cycles} cycles"
+    if goal := reached(seen.settings, held, now_ms):
+        return f"DONE: {goal.words}"
     barred = held.foreign or (held.no_entry and held.no_entry.text) or held.unfit
     return f"BLOCKED: {barred}" if barred else ""
 

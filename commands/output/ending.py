@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from actors.risk.goals import Goal, goals
 from actors.risk.may_enter import ORDER
 from commands.output.run_report import RunReport
 from commands.output.sentences import advice, cannot
@@ -68,6 +69,11 @@ class Report(msgspec.Struct, frozen=True):
     """Orders that left more than once; None when nobody counted."""
     next: str = ""
     """A command line worth typing now, with its remark."""
+
+    @property
+    def goals(self) -> tuple[Goal, ...]:
+        """What it was to come to, and how far it has; () while nobody knows what it traded."""
+        return goals(self.settings, self.held, self.checked_ms) if self.held is not None else ()
 
     @property
     def run(self) -> RunReport:

@@ -80,6 +80,7 @@ RUN = (
         "residual_sol_usd",
     ),
     *("money_state", "money_detail", "cycles_money"),
+    *("ended_code", "goals"),
 )
 """Of `run` and the demo."""
 REPLAY = (*RUN, "market", "began_at", "ticks", "last_row")
@@ -111,6 +112,7 @@ ACCOUNT = (
         "checked_at",
         "rounds",
         "doing",
+        "progress",
         "verified_through",
         "bad_row",
     ),

@@ -6,10 +6,11 @@ from typing import Any
 
 import msgspec
 
+from actors.risk.goals import Goal
 from commands.output import json_keys
 from commands.output.ending import Report, code_of, median_of, problem_of
 from commands.output.sentences import skip_sentence
-from commands.output.words import DONE, Problem
+from commands.output.words import DONE, Problem, iso_micros
 from messages.lifecycle import Totals
 from messages.money import CycleMoney, Statement
 from messages.settings import Settings
@@ -42,6 +43,8 @@ def run_json(report: Report) -> dict[str, Any]:
         "target_usd": report.settings.target.text(),
         "staged": [{"cycle": staged.cycle, "text": staged.text} for staged in report.staged],
         "skips": [_skip(report.settings, skipped) for skipped in report.skips[-SKIPS_TOLD:]],
+        "ended_code": report.code or ("CYCLES" if report.ended_by == "done" else None),
+        "goals": [_goal(goal) for goal in report.goals],
         **known,
     }
 
@@ -146,6 +149,19 @@ def _skip(settings: Settings, skipped: Skipped) -> dict[str, Any]:
         "smallest_target_usd": text_of(verdict.smallest_target) if verdict else None,
         "always_from_usd": text_of(verdict.always_from) if verdict else None,
     }
+
+
+def _goal(goal: Goal) -> dict[str, Any]:
+    """USD as decimal strings, cycles as a count, times as ISO-8601."""
+    now, wanted = (
+        value
+        if goal.key == "cycles" or value is None
+        else iso_micros(value * 1_000_000)
+        if goal.key == "until_utc"
+        else Quote(value).text()
+        for value in (goal.now, goal.wanted)
+    )
+    return {"key": goal.key, "now": now, "wanted": wanted, "reached": goal.reached}
 
 
 def failure_json(problem: Problem | None, command: str = "run") -> dict[str, Any]:

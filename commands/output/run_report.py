@@ -8,6 +8,8 @@ booked, is closed by this one and is in no count but `adopted`.
 
 import msgspec
 
+from actors.risk.goals import Goal, goals
+from commands.output.words import span
 from messages.lifecycle import TAKEN_OVER, Held, Totals
 from messages.settings import Settings
 
@@ -57,6 +59,15 @@ class RunReport(msgspec.Struct, frozen=True):
         return (
             f"cycle {number}, until stopped" if cycles is None else f"cycle {min(number, cycles)} of {cycles}"
         )
+
+    def progress_words(self, now_ms: int) -> str:
+        """`cycle 12, until stopped` where that is all; with goals `cycle 12   until_volume 44,120.50 of
+        1,000,000 USD   until_utc 2026-12-01 18:00 UTC, 3 h 4 min left`. `now_ms`: venue time.
+        """
+        wanted = goals(self.settings, self.held, now_ms) if self.held is not None else ()
+        told = [_progress(goal) for goal in wanted if goal.key != "cycles"]
+        words = self.cycle_words.removesuffix(", until stopped") if told else self.cycle_words
+        return "   ".join([words, *told])
 
     # -- the end ---------------------------------------------------------------------------------------------
 
@@ -110,6 +121,13 @@ class RunReport(msgspec.Struct, frozen=True):
         parts += ["1 without an end"] if totals.unfinished else []
         parts += [f"{totals.adopted} of an earlier run"] if totals.adopted else []
         return ", ".join(parts)
+
+
+def _progress(goal: Goal) -> str:
+    """Of a time also how long it still is."""
+    if goal.key != "until_utc" or goal.now is None:
+        return goal.words
+    return f"{goal.words}, {span(max(0, goal.wanted - goal.now))} left"
 
 
 def rounds_words(rounds: int) -> str:

@@ -2,10 +2,12 @@
 instead.
 """
 
+from actors.risk.goals import GoalKey, goals_set
+from actors.sizing.last_cycle import cycle_price
 from actors.sizing.min_notional import least_order, worst_top_up
 from messages.amounts import grouped, plain_usd, short_percent, to_cents, usd, usd_up
 from messages.market import LegQuote, PairQuote
-from messages.settings import Settings
+from messages.settings import Settings, utc_text
 from messages.sizing import Skipped, Verdict
 from messages.units import ONE, Bps, Quote
 from venue.protocol import PairTerms
@@ -18,19 +20,21 @@ def expected_cost(settings: Settings, rules: PairTerms, quote: PairQuote) -> str
     The first line of every run: `expected cost 1.50 USD a cycle (fees 1.38 + spread 0.12), 5 cycles ≈ 7.50
     USD`.
     """
-    fees = to_cents(2 * settings.target * (rules.eth.taker_fee + rules.sol.taker_fee) // ONE)
-    spread = to_cents(
-        sum(
-            settings.target * (leg.asks[0].price - leg.bids[0].price) // leg.mid
-            for leg in (quote.eth, quote.sol)
-        )
-    )
+    price = cycle_price(settings.target, rules, quote)
+    fees, spread = to_cents(price.fees), to_cents(price.spread)
     cycle = Quote(fees + spread)
     text = f"expected cost {usd(cycle)} USD a cycle (fees {usd(fees)} + spread {usd(spread)})"
+    until = [f"{key} = {_goal_text(settings, key)}" for key in goals_set(settings) if key != "cycles"]
     if settings.cycles is None:
-        return f"{text}, until stopped"
+        return f"{text}, {' or '.join(until) or 'until stopped'}"
     plural = "cycle" if settings.cycles == 1 else "cycles"
     return f"{text}, {settings.cycles} {plural} ≈ {usd(Quote(cycle * settings.cycles))} USD"
+
+
+def _goal_text(settings: Settings, key: GoalKey) -> str:
+    if key == "until_utc":
+        return f"{utc_text(settings.until_utc or 0)} UTC"
+    return plain_usd(getattr(settings, key))
 
 
 def expected_dust(rules: PairTerms) -> str:

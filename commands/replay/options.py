@@ -5,17 +5,28 @@ from pathlib import Path
 
 import msgspec
 
+from actors.risk.goals import goals_set
 from commands.access.staged import bad_market, named_market, staged_faults
 from commands.config.effective import Loaded
-from commands.config.options import RunOptions, faults_of, market_of, seed_of, typed_value, usd_of
+from commands.config.options import (
+    RunOptions,
+    faults_of,
+    market_of,
+    not_past,
+    seed_of,
+    typed_value,
+    usd_of,
+)
 from commands.config.units_text import Duration
 from commands.output.words import COMMAND, ConfigError
 from messages.units import Ms, Quote
 from venue.simulated.direct.client import objection
 from venue.simulated.faults.order_faults import Faults
 from venue.simulated.markets import PriceSource
-from venue.simulated.markets.recording import RecordingMarket
+from venue.simulated.markets.recording import RecordingMarket, UnreadableRecording
 
+START_NS = 1_767_225_600_000_000_000
+"""2026-01-01 00:00 UTC: when a market begins that has no time of its own."""
 LATENCY = "1 ms"
 """One way between us and the exchange, unless `--latency` says otherwise: what a `run` has to a `simulate` on
 the same machine.
@@ -52,9 +63,11 @@ def options_of(typed: argparse.Namespace, loaded: Loaded) -> ReplayOptions:
         raise ConfigError("BAD_VALUE", "--faults", f"--faults {typed.faults}: {why}", cure)
     market = market_of(typed.market)
     source = named_market(market, seed)
-    if not isinstance(source, RecordingMarket) and settings.cycles is None:
+    if not isinstance(source, RecordingMarket) and not goals_set(settings):
         message = f"--market {market}: this market never ends, and neither would the replay"
         raise ConfigError("ENDLESS", "--market", message, "add --cycles N, or name a recording")
+    if settings.until_utc is not None:
+        not_past(settings, _began_ms(source))
     logs = Path(settings.files.logs) if "files.logs" in typed.overrides else None
     if logs is not None and (logs / "ledger.sqlite").exists():
         message = f"--logs: {logs} holds a ledger already, and a replay begins its own"
@@ -78,6 +91,14 @@ def options_of(typed: argparse.Namespace, loaded: Loaded) -> ReplayOptions:
         isinstance(source, RecordingMarket),
         logs,
     )
+
+
+def _began_ms(source: PriceSource) -> int:
+    try:
+        began_ns: int = getattr(source, "began_ns", START_NS)
+    except UnreadableRecording as error:
+        raise bad_market(error) from error
+    return began_ns // 1_000_000
 
 
 def _latency(text: str) -> Ms:

@@ -18,7 +18,7 @@ from actors.ledger import Store
 from actors.tree import World
 from commands.access.venue import place
 from commands.output.ending import Report
-from commands.replay.options import ReplayOptions
+from commands.replay.options import START_NS, ReplayOptions
 from commands.replay.progress import ReplayProgress
 from commands.replay.world import replay_world
 from commands.run.last_resort import LastResort
@@ -35,9 +35,6 @@ from venue.nado.signing import Signer
 from venue.simulated.engine.exchange import Exchange
 from venue.simulated.venue import SimulatedVenue
 from venue.throwaway import THROWAWAY_KEY
-
-START_NS = 1_767_225_600_000_000_000
-"""2026-01-01 00:00 UTC: when a market begins that has no time of its own."""
 
 
 class Replayed(msgspec.Struct, frozen=True):

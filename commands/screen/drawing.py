@@ -39,7 +39,7 @@ def draw(view: RunView, now_ms: int, columns: int = COLUMNS, rows: int = ROWS) -
     top = [
         title + date_time(now_ms).rjust(width - len(title)),
         *fitted(f" {view.doing(now_ms)}", width),
-        *fitted(_progress(view), width),
+        *fitted(_progress(view, now_ms), width),
         "-" * width,
         *_books(view, now_ms),
         "-" * width,
@@ -83,10 +83,10 @@ def _events(view: RunView, width: int, left: int) -> list[str]:
 # -- head ----------------------------------------------------------------------------------------------------
 
 
-def _progress(view: RunView) -> str:
+def _progress(view: RunView, now_ms: int) -> str:
     report, cycles, held = RunReport.of(view.settings, view.held), view.settings.cycles, view.held
     skipped = f"   {held.skipped} skipped" if held is not None and held.skipped else ""
-    words = f"{report.cycle_words}   {_direction(view)}".rstrip() + skipped
+    words = f"{report.progress_words(now_ms)}   {_direction(view)}".rstrip() + skipped
     if cycles is None:
         return f" {words}"
     full = min(BAR, BAR * report.used_up // cycles)

@@ -22,7 +22,10 @@ from runtime.files import replace_file
 FILE = "drills.json"
 FRESH_MS = 7 * 86_400_000
 """Figures older than that say nothing about a machine and a release that have changed since."""
-REPLACED = ("cycles", "hold", "pause", "no_entry_utc", "venue_patience", "venue.", "files.")
+REPLACED = (
+    *("cycles", "until_volume", "until_cost", "until_utc"),
+    *("hold", "pause", "no_entry_utc", "venue_patience", "venue.", "files."),
+)
 
 
 class Measured(msgspec.Struct, frozen=True):

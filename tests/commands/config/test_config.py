@@ -45,6 +45,16 @@ def test_without_anything_written_every_value_is_the_default() -> None:
     assert set(loaded.origins.values()) == {"default"}
 
 
+@pytest.mark.parametrize("goal", ["until_volume", "until_cost", "until_utc"])
+def test_with_another_goal_cycles_are_without_end_unless_they_are_written(goal: str) -> None:
+    """Five cycles would have ended the run long before it."""
+    written_goal = {goal: "2026-12-01 18:00" if goal == "until_utc" else "1000000 USD"}
+    loaded = load(None, {}, written_goal)
+    assert loaded.settings.cycles is None
+    assert loaded.origins["cycles"] == f"default with {goal}"
+    assert load(None, {}, written_goal | {"cycles": "5"}).settings.cycles == 5
+
+
 def test_every_setting_has_a_key_and_every_key_a_setting() -> None:
     names = set()
     for field in msgspec.structs.fields(Settings):
@@ -354,6 +364,9 @@ def configurations(draw: st.DrawFn) -> Settings:
         when_unbalanced=draw(unbalanced),
         direction=draw(st.sampled_from(("alternate", "long-eth", "long-sol"))),
         cycles=draw(st.none() | st.integers(1, 10**9)),
+        until_volume=draw(st.none() | st.integers(1, 10**15 * ONE).map(Quote)),
+        until_cost=draw(st.none() | st.integers(1, 10**12 * ONE).map(Quote)),
+        until_utc=draw(st.none() | st.integers(0, 250_000_000_000).map(lambda at_s: Ms(at_s * 1000))),
         count_skips=draw(st.booleans()),
         hold=draw(st.integers(0, 10**9).map(Ms)),
         pause=draw(st.integers(0, 10**9).map(Ms)),

@@ -1,5 +1,7 @@
 """Quantities as people write them."""
 
+import tomllib
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +19,8 @@ from commands.config.units_text import (
     Text,
     Unbalanced,
     Usd,
+    UsdOrNever,
+    UtcTime,
     WeeklyWindows,
     choice_of,
 )
@@ -68,6 +72,14 @@ from messages.units import ONE, Bps, Ms, Quote, Rate
         (Share, "20pct", Rate.of("0.2")),
         (Bytes, "10 mb", 10_000_000),
         (Cycles, "1_000", 1000),
+        (UsdOrNever, "1k USD", Quote(1000 * ONE)),
+        (UsdOrNever, "never", None),
+        (UtcTime, "2026-12-01 18:00", Ms(1_796_148_000_000)),
+        (UtcTime, "2026-12-01T18:00:30Z", Ms(1_796_148_030_000)),
+        (UtcTime, "2026-12-01 18:00 UTC", Ms(1_796_148_000_000)),
+        (UtcTime, tomllib.loads("at = 2026-12-01 18:00:00")["at"], Ms(1_796_148_000_000)),
+        (UtcTime, tomllib.loads("at = 2026-12-01T18:00:00Z")["at"], Ms(1_796_148_000_000)),
+        (UtcTime, "never", None),
     ],
 )
 def test_a_number_and_its_unit_are_read_exactly(kind: type[Text], text: object, value: object) -> None:
@@ -77,6 +89,13 @@ def test_a_number_and_its_unit_are_read_exactly(kind: type[Text], text: object, 
 @pytest.mark.parametrize(
     ("kind", "text", "code"),
     [
+        (UsdOrNever, "1000", "NO_UNIT"),
+        (UtcTime, "18:00", "NOT_A_TIME"),
+        (UtcTime, "2026-12-01", "NOT_A_TIME"),
+        (UtcTime, "2026-13-01 18:00", "NOT_A_TIME"),
+        (UtcTime, "2026-02-29 18:00", "NOT_A_TIME"),
+        (UtcTime, "2026-12-01 25:00", "NOT_A_TIME"),
+        (UtcTime, "2026-12-01 18:00+01:00", "NOT_A_TIME"),
         (Usd, "1000", "NO_UNIT"),
         (Usd, 1000, "NO_UNIT"),
         (Usd, 1000.5, "NO_UNIT"),

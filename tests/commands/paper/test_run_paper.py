@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,15 @@ def exchange() -> Iterator[str]:
 def run(folder: Path, *typed: str) -> "subprocess.CompletedProcess[str]":
     command = [sys.executable, str(SUPERVISOR), *typed]
     return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False, cwd=folder)
+
+
+@pytest.mark.process
+def test_a_paper_run_ends_at_its_volume(exchange: str, tmp_path: Path) -> None:
+    words = ("--hold", "0.5 s", "--json", "--set", "until_volume=3000 USD")
+    ended = run(tmp_path, "run", "--paper", "--url", exchange, *words)
+    facts: dict[str, Any] = json.loads(ended.stdout)
+    assert (ended.returncode, facts["ended_code"], facts["open_eth"]) == (0, "UNTIL_VOLUME", "0")
+    assert Decimal(3_000) <= Decimal(facts["traded_usd"]) < Decimal(4_000)
 
 
 @pytest.mark.process

@@ -1,0 +1,99 @@
+"""docs/goals.md: what ends a session, with the output of the commands themselves.
+
+python -m tests.commands.replay.goals_page      writes the page; a test fails when it is not what comes of it
+"""
+
+import io
+import os
+import shlex
+from contextlib import redirect_stderr, redirect_stdout
+from pathlib import Path
+from unittest import mock
+
+from commands import cli
+from commands.output.words import COMMAND
+from tests.commands.plan.page import COLUMNS, PlanTerminal
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "goals.md"
+SUMMARY_LINES = 5
+"""Of a run's summary: how it ended, why, balance, orders, money."""
+TEXT = """\
+# What ends a session
+
+A run ends at the first of its goals, flat, with exit code 0, and says which. `python -m tests.commands.replay.goals_page` makes this page; all output
+below is the command's, on a simulated market. `run`, `run --paper` and `replay` go by the same rules.
+
+| key | ends the run when | counted by |
+|---|---|---|
+| `cycles` | so many pairs were entered and exited | endings of cycles; skipped ones only with `count_skips` |
+| `until_volume` | all fills together are worth so much: both legs, in and out | `traded_usd` of `--json` |
+| `until_cost` | the run has lost so much, net of everything: fees, spread, what prices did, funding | NET of the summary, with its sign turned |
+| `until_utc` | it is so late, by the exchange's clock | |
+
+With a goal but without `cycles` a run goes on until that goal; a run with real money must be told `cycles` anyway (`cycles = "forever"` is one way).
+
+- **All of them are counted over one invocation**, as the ledger has it. A run that is started again after a crash begins at 0. What closing the
+  pair of an earlier run trades and costs is traded and lost by the run that closes it.
+- **Volume and cost are judged while nothing is open**: a pair is entered and exited whole, so a run passes its goal by less than one cycle. The last
+  cycle is only as large as what is left: a quarter of the volume, or that part of what a cycle costs at the books of that moment, but never less than
+  can be balanced, nor more than `target`. Its fills decide, so a small one may follow.
+- **While the cost is not known nothing is entered** with `until_cost` set: the price of an order that is still asked of the archive is no 0.
+- **At `until_utc` an open pair is closed at once**, however long it would have been held. Closing takes its time; a run that has entered nothing
+  until then ends with exit code 3, as every run without a pair.
+- When several are reached, the first of the table is named, except that `until_utc` is named where it has closed a pair.
+
+A halt, a stop and the limits come first, whatever the goals say.
+
+## `until_volume`
+
+{volume}
+
+## `until_cost`
+
+{cost}
+
+## `until_utc`
+
+{time}
+
+Not begun, because the time is past (`until_utc`, exit code 2):
+
+{past}
+
+## With `cycles`
+
+{cycles}
+
+## How far it is
+
+The screen's second line and `status` show each goal (`run` in its text, `progress` with `--json`): `cycle 12   until_volume 44,120.5 of 1,000,000 USD`.
+At the end `--json` has `ended_code` (`CYCLES`, `UNTIL_VOLUME`, `UNTIL_COST`, `UNTIL_UTC`, or the code of what else ended it) and `goals`: `key`, `now`,
+`wanted` and `reached` of each.
+"""  # noqa: E501
+
+
+def replay_shown(line: str) -> str:
+    """What is typed and the first lines of what comes of it. Standard error has how long it took, which is
+    another figure each time; a refusal is all that there is.
+    """
+    screen, beside = PlanTerminal(), io.StringIO()
+    with mock.patch.dict(os.environ, COLUMNS=str(COLUMNS)), redirect_stdout(screen), redirect_stderr(beside):
+        code = cli.main(shlex.split(line))
+    told = (screen.getvalue() or beside.getvalue()).splitlines()[:SUMMARY_LINES]
+    return "\n".join(["```text", f"$ {COMMAND} {line}", *told, "$ echo $?", str(code), "```"])
+
+
+def goals_page() -> str:
+    """The whole page, as Markdown."""
+    market = "replay --market synthetic"
+    return TEXT.format(
+        volume=replay_shown(f"{market} --hold '1 s' --set until_volume='30000 USD'"),
+        cost=replay_shown(f"{market} --hold '1 s' --set until_cost='10 USD'"),
+        time=replay_shown(f"{market} --hold '25 s' --set until_utc='2026-01-01 00:01'"),
+        past=replay_shown(f"{market} --set until_utc='2025-12-01 18:00'"),
+        cycles=replay_shown(f"{market} --cycles 2 --set until_volume='30000 USD'"),
+    )
+
+
+if __name__ == "__main__":
+    PAGE.write_text(goals_page(), encoding="utf-8")
