@@ -70,3 +70,19 @@ def test_the_last_cycle_is_the_whole_one_where_nothing_smaller_can_be_balanced()
     tight = msgspec.structs.replace(VOLUME, target=Quote(101 * ONE))
     assert Sizer(tight, RULES).size(quote(), 1, Quote(100 * ONE)).smallest_target is not None
     assert gross(tight, so_far(traded=9_999 * ONE)) <= gross(tight, so_far())
+
+
+@pytest.mark.parametrize(
+    ("settings", "state"),
+    [
+        (VOLUME, so_far(traded=10_000 * ONE)),
+        (COST, so_far(net=-10 * ONE)),
+        (COST, so_far(net=None)),
+        (msgspec.structs.replace(VOLUME, until_utc=Ms(START_MS)), so_far()),
+    ],
+)
+def test_nothing_is_entered_once_a_goal_is_reached_or_while_nobody_knows(
+    settings: Settings, state: Held
+) -> None:
+    look = Look(quote(), state, FREE, Ms(START_MS))
+    assert Sizer(settings, RULES).step(Memory(), look)[1] is None
