@@ -21,7 +21,7 @@ TEXT = """\
 # What ends a session
 
 A run ends at the first of its goals, flat, with exit code 0, and says which. `python -m tests.commands.replay.goals_page` makes this page; all output
-below is the command's, on a simulated market. `run`, `run --paper` and `replay` go by the same rules.
+below is the command's, on a market that stands still. `run`, `run --paper` and `replay` go by the same rules.
 
 | key | ends the run when | counted by |
 |---|---|---|
@@ -85,7 +85,7 @@ def replay_shown(line: str) -> str:
 
 def goals_page() -> str:
     """The whole page, as Markdown."""
-    market = "replay --market synthetic"
+    market = "replay --market flat:2756.9/115.86"
     return TEXT.format(
         volume=replay_shown(f"{market} --hold '1 s' --set until_volume='30000 USD'"),
         cost=replay_shown(f"{market} --hold '1 s' --set until_cost='10 USD'"),
