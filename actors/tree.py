@@ -26,7 +26,15 @@ import trio
 from actors import account, leg
 from actors.barrier import EpochBumped
 from actors.instance.state import RunState
-from actors.ledger import CsvBooks, Disk, LedgerFile, LedgerMessage, LedgerWiring, ledger_actor
+from actors.ledger import (
+    CertificateMaker,
+    CsvBooks,
+    Disk,
+    LedgerFile,
+    LedgerMessage,
+    LedgerWiring,
+    ledger_actor,
+)
 from actors.market_data import actor as market_data
 from actors.sizing import actor as sizing
 from messages.lifecycle import AccountStream, Directive, Held, Opened, Restarted, Waiting
@@ -83,6 +91,7 @@ class World:
     """How many times rarer than live the machine looks, in peace, at what time alone changes. On virtual time
     nobody stalls and no clock jumps, and what happens wakes whoever it concerns.
     """
+    certificates: CertificateMaker | None = None
 
 
 class Channels:
@@ -275,6 +284,7 @@ class Tree:
                 remember=w.state.remember if w.url else None,
                 may_be_open=w.state.anchor.may_be_open if w.state.anchor else None,
                 pulse=self._watch.fresh("ledger", self.channels.to_ledger),
+                certificates=w.certificates,
             ),
             task_status=task_status,
         )

@@ -358,14 +358,19 @@ COMMANDS: Mapping[str, Command] = {
     ),
     "verify": Command(
         "recompute all that a ledger says, name what does not hold",
-        "Recompute plans, orders, positions and CSV lines from the rows of a ledger, by\n"
-        "code that shares nothing with what wrote them. Exit code 3 when something does\n"
-        "not hold; the first thing is named.",
+        "Recompute plans, orders, positions, certificates and CSV lines from the rows of a\n"
+        "ledger, by code that shares nothing with what wrote them. Exit code 3 when\n"
+        "something does not hold; the first thing is named.",
         (),
         (
             _option(
-                "path", "a folder of logs or a ledger's file; logs", nargs="?", default="logs", metavar="PATH"
+                "path",
+                "a folder of logs, a ledger's file or one certificate;\nlogs",
+                nargs="?",
+                default="logs",
+                metavar="PATH",
             ),
+            _switch("--rebuild", "make missing certificates again from the ledger first"),
             _switch("--json", "the last line of stdout is one JSON object"),
         ),
         module="commands.verify.command",

@@ -249,6 +249,10 @@ class Files(msgspec.Struct, frozen=True):
         int, ConfigKey("The log file is rotated when it has this size.", 10_000, 10**12, form="bytes")
     ] = 10_000_000
     log_keep: Annotated[int, ConfigKey("How many rotated log files are kept.", 1, 1_000)] = 10
+    certificate_keep: Annotated[
+        int,
+        ConfigKey("How many certificates are kept, one per cycle, about 25 kB each; 0 keeps none.", 0, 10**6),
+    ] = 1_000
     min_free_disk: Annotated[
         int, ConfigKey("With less free disk space than this nothing is entered.", 0, 10**15, form="bytes")
     ] = 500_000_000

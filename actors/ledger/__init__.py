@@ -11,11 +11,12 @@ vote.py     may this plan stand?                     csvs.py     the same facts 
 clerk.py    one step: what is written and said, pure
 actor.py    the loop: drain, fold, commit, speak     bookkeeping.py  what a CSV file may not do
 disk.py     room to close on a full disk             escapes.py      what ESCAPE wrote beside the ledger
-locking.py  one process writes it
+locking.py  one process writes it                  certificates.py  one file per cycle, to prove it by
 journal.py  writing while no ledger actor lives      remembered_orders.py  orders that ended long ago, shrunk
 """
 
 from actors.ledger.actor import LedgerWiring, Unwritable, ledger_actor
+from actors.ledger.certificates import CERTIFICATES, CertificateMaker
 from actors.ledger.clerk import LedgerMessage
 from actors.ledger.csvs import CsvBooks
 from actors.ledger.disk import Disk
@@ -35,8 +36,10 @@ from actors.ledger.store import (
 )
 
 __all__ = [
+    "CERTIFICATES",
     "SCHEMA",
     "BrokenChain",
+    "CertificateMaker",
     "CsvBooks",
     "Disk",
     "Fold",

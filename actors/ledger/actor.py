@@ -18,6 +18,7 @@ import trio
 
 from actors.ledger.anchoring import Anchoring, Remember
 from actors.ledger.bookkeeping import place_in, write_lines
+from actors.ledger.certificates import CertificateMaker, CycleFigures
 from actors.ledger.clerk import Clerk, LedgerMessage
 from actors.ledger.csvs import CsvBooks, Line
 from actors.ledger.disk import Disk, is_full
@@ -69,6 +70,7 @@ class LedgerWiring(msgspec.Struct, frozen=True):
     may_be_open: bool | None = None
     """What was kept so before this incarnation."""
     pulse: Pulse = msgspec.field(default_factory=Pulse)
+    certificates: CertificateMaker | None = None
 
 
 async def ledger_actor(
@@ -174,6 +176,8 @@ class _Desk(msgspec.Struct):
     _hops: list[Hop] = msgspec.field(default_factory=list)
     _lines: list[tuple[list[Line], str]] = msgspec.field(default_factory=list)
     """Hops and CSV lines that are not told yet."""
+    _ended: list[CycleFigures] = msgspec.field(default_factory=list)
+    """The same for certificates."""
 
     def __post_init__(self) -> None:
         self._snapshot_at = self.clerk.fold.rows - self.reading.read
@@ -203,6 +207,7 @@ class _Desk(msgspec.Struct):
         # rows carry venue time; who reads a log has one clock, this machine's
         self._hops += [msgspec.structs.replace(hop, at_ns=clock.utc_ns()) for hop in batch.hops]
         self._lines += batch.lines
+        self._ended += batch.ended
         voted = any(isinstance(message, Ready) for message in batch.posts)
         return voted and fold.flight is not None and not fold.flight.placed
 
@@ -226,7 +231,12 @@ class _Desk(msgspec.Struct):
         if self.csvs is not None:
             for lines in self._lines:
                 write_lines(self.csvs.append, lines, self.note)
-        self._hops, self._lines = [], []
+        if wiring.certificates is not None:
+            for figures in self._ended:
+                wiring.certificates.cycle_ended(self.store.path, figures)
+            for trouble in wiring.certificates.troubles():
+                self.note("warning", trouble)
+        self._hops, self._lines, self._ended = [], [], []
 
     def _commit(self, rows: list[Timed]) -> None:
         """Write rows; the first time that the disk is full, once more with the reserve."""

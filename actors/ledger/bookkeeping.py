@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from actors.ledger.certificates import CycleFigures, figures_of
 from actors.ledger.csvs import NO_PLACE, CsvBooks, File, Line, closed_count, closed_lines, skipped_line
 from actors.ledger.fold import Fold
 from messages.execution import PlanClosed
@@ -34,6 +35,17 @@ def _lines(fold: Fold, cause: msgspec.Struct, consequence: msgspec.Struct, at_ns
     if isinstance(consequence, CycleEnded) and isinstance(cause, Skipped):
         return [skipped_line(at_ns, consequence.cycle, consequence.detail)]
     return []
+
+
+def ended_figures(fold: Fold, ended: CycleEnded, at_ns: int) -> list[CycleFigures]:
+    """What the certificate of a cycle that has ended is made of; nothing where nothing was ordered, or where
+    it cannot be made.
+    """
+    try:
+        figures = figures_of(fold, ended, at_ns)
+    except BOOKKEEPING:  # `verify` says that it is missing
+        return []
+    return [] if figures is None else [figures]
 
 
 def write_again(

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from actors.ledger.bookkeeping import lines_of
+from actors.ledger.bookkeeping import ended_figures, lines_of
+from actors.ledger.certificates import CycleFigures
 from actors.ledger.csvs import Line
 from actors.ledger.fold import Fold
 from actors.ledger.row_filter import RowFilter
@@ -30,6 +31,7 @@ from messages.lifecycle import (
     AccountStream,
     Adopted,
     Alarm,
+    CycleEnded,
     Denial,
     Denied,
     HaltCleared,
@@ -81,6 +83,8 @@ class Batch(msgspec.Struct):
     posts: list[msgspec.Struct] = msgspec.field(default_factory=list)
     hops: list[Hop] = msgspec.field(default_factory=list)
     lines: list[tuple[list[Line], str]] = msgspec.field(default_factory=list)
+    ended: list[CycleFigures] = msgspec.field(default_factory=list)
+    """Of cycles that sent something, for their certificates."""
 
 
 class Clerk(msgspec.Struct):
@@ -146,6 +150,8 @@ class Clerk(msgspec.Struct):
                 sealed = self.fold.last_flight.sealed
                 batch.hops.append(_hop("ledger fill", sealed, (eth.filled, sol.filled), said, at_ns))
             batch.lines.append(lines_of(self.fold, message, consequence, at_ns))
+            if isinstance(consequence, CycleEnded):
+                batch.ended += ended_figures(self.fold, consequence, at_ns)
 
 
 def _hop(name: HopWord, sealed: Sealed, amounts: tuple[Base, Base], note: str, at_ns: int) -> Hop:

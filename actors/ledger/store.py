@@ -33,7 +33,7 @@ import msgspec
 
 from actors.ledger.locking import LedgerError, drop, take
 from messages import execution, lifecycle, market, money, settings, sizing
-from messages.lifecycle import FoldSnapshot, Opened
+from messages.lifecycle import CycleEnded, FoldSnapshot, Opened
 from messages.wire import decode, encode
 from runtime.files import FILE, FOLDER, private_folder
 
@@ -257,6 +257,11 @@ class Store:
                 yield row[0], row[1], message_of(row)
 
     @property
+    def path(self) -> Path:
+        """Where the file is."""
+        return self._path
+
+    @property
     def last_hash(self) -> str:
         """Names the last row, and with it everything before: `seq:hash`, "" while there is none. Give it to
         `contains` as it is.
@@ -369,6 +374,18 @@ class Store:
         if since < self._begins and (earlier := self.earlier()) is not None:
             return earlier.rows(since, min(count, self._begins - since))
         return self._db.execute(f"{ROWS} WHERE seq >= ? ORDER BY seq LIMIT ?", (since, count)).fetchall()
+
+    def ending(self, at_ns: int) -> Row | None:
+        """The newest row that ended a cycle at this venue time."""
+        query = f"{ROWS} WHERE kind = ? AND at_ns = ? ORDER BY seq DESC LIMIT 1"
+        row: Row | None = self._db.execute(query, (CycleEnded.__name__, at_ns)).fetchone()
+        return row
+
+    def ending_before(self, seq: int) -> int | None:
+        """The number of the last row before `seq` in this file that ended a cycle."""
+        query = "SELECT seq FROM events WHERE kind = ? AND seq < ? ORDER BY seq DESC LIMIT 1"
+        row = self._db.execute(query, (CycleEnded.__name__, seq)).fetchone()
+        return None if row is None else int(row[0])
 
     def snapshots(self, count: int) -> list[int]:
         """Where the newest `count` snapshots stand, the newest first. An older ledger has none, and no
@@ -503,15 +520,18 @@ def _identity(opened: Opened) -> str:
 
 
 def archive_logs(logs: Path, stamp: str) -> Path:
-    """Move the ledger and the CSV files of an earlier venue to `logs/archive/<stamp>/`, and return that
-    folder.
+    """Move the ledger, the CSV files and the certificates of an earlier venue to `logs/archive/<stamp>/`, and
+    return that folder.
 
     `stamp`: UTC as a file name. Raises `FileExistsError` rather than mixing two archives.
     """
     archive = logs / "archive" / stamp
     archive.parent.mkdir(mode=FOLDER, parents=True, exist_ok=True)
     archive.mkdir(mode=FOLDER)
-    for pattern in ("ledger.sqlite", "ledger.sqlite-*", "escape-*.jsonl*", "DN_pair_eth_sol_nado_*.csv"):
+    for pattern in (
+        *("ledger.sqlite", "ledger.sqlite-*", "escape-*.jsonl*", "DN_pair_eth_sol_nado_*.csv"),
+        "certificates",
+    ):
         for path in sorted(logs.glob(pattern)):
             path.rename(archive / path.name)
     return archive

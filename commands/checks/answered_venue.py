@@ -10,6 +10,7 @@ from runtime.clock import VenueClock
 from venue.nado.http import HttpReads
 from venue.nado.socket import Dialer
 from venue.protocol import Venue, VenueRules
+from venue.raw_messages import RawMessages
 
 
 class AnsweredVenue(msgspec.Struct, frozen=True):
@@ -23,6 +24,8 @@ class AnsweredVenue(msgspec.Struct, frozen=True):
     dialer: Dialer
     rules: VenueRules
     clock: VenueClock
+    raw: RawMessages | None = None
+    """What is said about our own orders, word for word; None where no wire is between us and the exchange."""
 
     @property
     def logs(self) -> Path:

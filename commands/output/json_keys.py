@@ -127,6 +127,7 @@ PLAN = (
 VERIFY = (
     *("ledger", "files", "rows", "last_row", "plans", "cycles"),
     *("csv_lines", "csv_missing", "unjudged", "wrong_at", "wrong_field"),
+    *("certificates", "certificates_missing", "certificates_made", "raw_messages", "without_raw"),
 )
 """What the object of `verify` has beside `SHARED`."""
 REPORT = ("since", "files", "accounts")

@@ -5,11 +5,12 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 from actors.instance.state import RunState
-from actors.ledger import SCHEMA, CsvBooks
+from actors.ledger import CERTIFICATES, SCHEMA, CsvBooks
 from actors.tree import World
 from commands.access.venue import SIMULATED
 from commands.replay.options import ReplayOptions
 from commands.run.session import Session
+from commands.setup.certificates import Certificates
 from messages.lifecycle import Opened
 from runtime.clock import RunClock, VenueClock
 from venue.nado.weights import Weights
@@ -44,9 +45,12 @@ async def replay_world(
     await measure_clock(client, clock)
     folder = Path(session.settings.files.logs)
     csvs: Callable[[], CsvBooks] | None = None
+    certificates: Certificates | None = None
     if options.logs is not None:
         books = CsvBooks(folder, here.exchange)
         csvs = lambda: books  # noqa: E731
+        keep = session.settings.files.certificate_keep
+        certificates = Certificates(folder / CERTIFICATES, here.exchange, keep, None, at_once=True)
     opened = Opened(SCHEMA, rules.venue, rules.chain_id, here.sender)
     return World(
         session.settings,
@@ -61,4 +65,5 @@ async def replay_world(
         csvs,
         signer=here.signer.address,
         slack=SLACK,
+        certificates=certificates,
     )

@@ -94,7 +94,7 @@ async def connected(
             observe,
         ) as venue:
             await measure_clock(venue, clock)
-            yield AnsweredVenue(settings, here, venue, reads, dialer, rules, clock)
+            yield AnsweredVenue(settings, here, venue, reads, dialer, rules, clock, venue.raw)
 
 
 def known_products(ledger: Path) -> tuple[int, int] | None:

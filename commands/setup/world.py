@@ -8,7 +8,7 @@ import msgspec
 import trio
 
 from actors.instance.state import RunState, opened_state, state_directory
-from actors.ledger import Disk
+from actors.ledger import CERTIFICATES, Disk
 from actors.ledger.locking import kept
 from actors.tree import World
 from commands.access.simulated import simulated_nado
@@ -19,11 +19,15 @@ from commands.open_state.evidence import Evidence, gathered
 from commands.open_state.readings import venue_said
 from commands.open_state.verdict import MEANT
 from commands.output.words import Problem
+from commands.setup.certificates import Certificates
 from commands.setup.connecting import answering, place_and_rules
 from commands.setup.preflight import ASK_S, must_know_what_is_open, preflight
 from commands.setup.run_ledger import RunLedger
 from runtime.files import private_folder
 from runtime.observe import Notes, Observe
+
+CERTIFICATES_S = 2.0
+"""How long the end of a run waits for the last certificates."""
 
 
 @asynccontextmanager
@@ -54,7 +58,7 @@ async def world(
             known = await answering(stack, options.settings, here, options.seed, observe)
             Notes(observe, known.clock, "run")("info", place_and_rules(here, known.rules))
             try:
-                made = await _allowed(options, known, found, state, observe, own_venue=own_venue)
+                made = await _allowed(stack, options, known, found, state, observe, own_venue=own_venue)
             except Exception as error:
                 if not (own_venue or (isinstance(error, Problem) and error.settled)):
                     files = gathered(here, logs, state.directory)
@@ -68,6 +72,7 @@ async def world(
 
 
 async def _allowed(
+    stack: AsyncExitStack,
     options: RunOptions,
     known: AnsweredVenue,
     found: Evidence,
@@ -89,6 +94,10 @@ async def _allowed(
         await preflight(known, options.accept_loss, observe)
     ours = RunLedger.of(known, observe)
     csvs = await ours.made_ready(state, own_venue=own_venue)
+    certificates = Certificates(
+        known.logs / CERTIFICATES, here.exchange, settings.files.certificate_keep, known.raw
+    )
+    stack.callback(certificates.close, CERTIFICATES_S)
     return World(
         settings,
         known.venue,
@@ -104,4 +113,5 @@ async def _allowed(
         Disk(known.logs, settings.files.min_free_disk),
         "" if own_venue else here.gateway,
         here.signer.address if here.signer else "",
+        certificates=certificates,
     )

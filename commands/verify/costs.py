@@ -13,8 +13,12 @@ from commands.verify.findings import ONE
 from commands.verify.orders import Sum
 
 GRAIN = 10**9
-CAUSES = ("spread", "slippage", "adverse", "hedge", "lots", "fees")
-"""Those that trades make. Funding and liquidations are the archive's to tell, and are not judged here."""
+CYCLES_KEPT = 64
+CAUSES = ("spread", "slippage", "adverse", "hedge", "lots", "fees", "funding", "liquidation")
+AROUND_MS = 3_000
+"""An event so near to the first reading of the account may be in it or not: the balances decide, and they are
+not recomputed here.
+"""
 LEGS = ("eth", "sol")
 
 
@@ -23,13 +27,18 @@ class Costs:
 
     def __init__(self) -> None:
         self.cycles: dict[int, dict[str, int]] = {}
+        self.sure = True
+        """Is everything so far judged?"""
+        self._spans: dict[int, tuple[int, int]] = {}
+        self._began_ms = 0
+        self._told: dict[bool, int] = {}
         self._held = dict.fromkeys(LEGS, 0)
         self._marks: dict[str, int] = {}
         self._marked_ms = 0
 
     def started(self) -> None:
         """A new invocation counts anew."""
-        self.cycles = {}
+        self.cycles, self._spans = {}, {}
 
     def adopted(self, held: Mapping[str, int]) -> None:
         """A person said that this is ours."""
@@ -41,6 +50,8 @@ class Costs:
             return
         self._marked_ms = plan["decided_ms"]
         self.cycles.setdefault(plan["cycle"], dict.fromkeys(CAUSES, 0))
+        from_ms = self._spans.get(plan["cycle"], (plan["decided_ms"], 0))[0]
+        self._spans[plan["cycle"]] = from_ms, 0
         mids = {leg: _grained(int(plan[leg]["mid"])) for leg in LEGS if int(plan[leg]["mid"]) > 0}
         moves = {leg: mid - self._marks[leg] for leg, mid in mids.items() if leg in self._marks}
         hedged = self._hedged()
@@ -79,6 +90,41 @@ class Costs:
             if book:
                 book[cause] += change
         self._held[leg] += amount
+
+    def ended(self, cycle: int, at_ms: int) -> None:
+        """A cycle is over: what the archive tells of later moments is not its own."""
+        if cycle in self._spans:
+            self._spans[cycle] = self._spans[cycle][0], at_ms
+        while len(self._spans) > CYCLES_KEPT:
+            gone = next(iter(self._spans))
+            del self._spans[gone], self.cycles[gone]
+
+    def account(self, reading: Mapping[str, Any]) -> None:
+        """A reading of the account: the books begin with the first one."""
+        if not self._began_ms and reading["exists"] and reading["usdt0"] is not None:
+            self._began_ms = reading["at_ms"]
+
+    def told(self, answer: Mapping[str, Any]) -> None:
+        """What the archive tells: each funding payment of our products once, by its index."""
+        ours = answer["eth"], answer["sol"]
+        for event in answer["events"] if self._began_ms else ():
+            paid, at_ms = event["kind"] in {"funding", "interest"}, event["at_ns"] // 1_000_000
+            if event["idx"] <= self._told.get(paid, -1) or event["product_id"] not in ours:
+                continue
+            if event["kind"] == "liquidation" or abs(at_ms - self._began_ms) <= AROUND_MS:
+                self.sure = False
+            cycle = next(
+                (
+                    number
+                    for number, (from_ms, until_ms) in reversed(self._spans.items())
+                    if from_ms <= at_ms + 999 and (not until_ms or at_ms <= until_ms)
+                ),
+                None,
+            )
+            if cycle is not None and event["kind"] == "funding" and at_ms > self._began_ms:
+                self.cycles[cycle]["funding"] += int(event["quote"])
+        for paid, through in ((False, "events_through"), (True, "payments_through")):
+            self._told[paid] = max(self._told.get(paid, -1), answer[through])
 
 
 def _grained(price: int) -> int:

@@ -15,6 +15,7 @@ ENTRY_TIER = 35 * ONE // 100_000
 BETTER_BPS = 2_000
 ROUNDING = 10**9
 CLOCK_MS = 2_000
+TOLD_KEPT = 256
 LATE = "engine position, late"
 
 
@@ -69,6 +70,12 @@ class AuditedOrder(msgspec.Struct, eq=False):
     resolved_ns: int = 0
     outcome: str = "unknown"
     code: int | None = None
+    signer: str = ""
+    """Whose key was to sign it; "" when nobody says."""
+    told: list[dict[str, Any]] = []
+    """Every fill that a row tells of it, also one that does not fit."""
+    answered: bool = False
+    """Has the leg said what became of it?"""
     left: int | None = None
     cancelled: bool = False
     ended: bool = False
@@ -97,12 +104,14 @@ class AuditedOrder(msgspec.Struct, eq=False):
 
     def take_outcome(self, outcome: dict[str, Any]) -> None:
         """What the leg heard; the first definite answer stands."""
+        self.answered = True
         if self.outcome == "unknown":
             self.outcome, self.code = outcome["kind"], outcome["code"]
         self._judge()
 
     def take_fill(self, fill: dict[str, Any], charges: TakerCharges | None) -> None:
         """A piece, unless it was told before or does not fit."""
+        self.told = [*self.told[1 - TOLD_KEPT :], fill]
         if not self._fits(fill, charges):
             self.misfit = True
             return

@@ -37,6 +37,8 @@ class AuditedFlight(msgspec.Struct, eq=False):
     """A sealed plan and its two orders, ETH first."""
 
     row: int
+    """Of its `Sealed`."""
+    ready_row: int
     plan: dict[str, Any]
     digest: str
     orders: tuple[AuditedOrder, AuditedOrder]
@@ -53,7 +55,6 @@ class AuditedCycle(msgspec.Struct, eq=False):
     pair: Pair = FLAT
     agreed: list[Pair] = []
     orders: list[AuditedOrder] = []
-    flights: list[AuditedFlight] = []
     flattens: int = 0
     was_open: bool = False
     over: bool = True
@@ -120,8 +121,11 @@ class Audit:
         """Is the position judged?"""
         self.cycle = AuditedCycle()
         self.costs = Costs()
-        self.costs_sure = True
         self.orders: dict[str, AuditedOrder] = {}
+        self.flights: list[AuditedFlight] = []
+        """Every plan since the cycle before, also those that were aborted."""
+        self.signer = ""
+        """Whose key signs, as the run said that is under way."""
         self.plans = self.cycles = self.unjudged = 0
         self._sealed: LedgerRow | None = None
         self._flight: AuditedFlight | None = None
@@ -174,9 +178,10 @@ class Audit:
         for order in orders:
             expected = self.order_digest(plan, digest, order.leg) if order.amount else ""
             must(order.digest, expected, row.where, f"{order.leg}_order")
-            order.ended = order.amount == 0
+            order.ended, order.signer = order.amount == 0, self.signer
             self._remember(order)
-        self._flight = AuditedFlight(sealed.seq, plan, digest, (orders[0], orders[1]))
+        self._flight = AuditedFlight(sealed.seq, row.seq, plan, digest, (orders[0], orders[1]))
+        self.flights.append(self._flight)
         self.cycle.flattens += plan["purpose"] in {"exit", "flatten"}
 
     def order_digest(self, plan: dict[str, Any], digest: str, leg: str) -> str:
@@ -229,7 +234,6 @@ class Audit:
                 cycle = self.cycle = AuditedCycle(plan["cycle"], over=False)
             cycle.wanted = int(plan["eth"]["amount"]), int(plan["sol"]["amount"])
             self._agree(cycle.wanted)
-        cycle.flights.append(flight)
         cycle.orders.extend(order for order in flight.orders if order.amount)
 
     def _agree(self, pair: Pair) -> None:
@@ -268,7 +272,7 @@ class Audit:
             must(said[field], expected, row.where, f"{order.leg}.{field}", "by the rows before it is")
         if order.odd:
             self.unjudged += 1
-            self.sure = self.costs_sure = False
+            self.sure = self.costs.sure = False
             return
         for field, amount in (("filled", total.filled), ("vwap", total.vwap), ("fee", total.fee)):
             must(said[field], str(amount), row.where, f"{order.leg}.{field}", "by its fills it is")
@@ -286,7 +290,7 @@ class Audit:
         if after != before:
             self.costs.traded(order.leg, order.plan, before, after)
         if order.odd:
-            self.sure = self.costs_sure = False
+            self.sure = self.costs.sure = False
 
     def _on_outcome(self, row: LedgerRow) -> None:
         said = row.message
@@ -355,12 +359,15 @@ class Audit:
             leg: TakerCharges(int(read["taker_fee"]), int(read["min_notional"]))
             for leg in LEGS
             for read in [row.message[leg]]
-            if read.get("taker_fee") is not None and read.get("min_notional") is not None
+            if read.get("taker_fee") is not None
+            and read.get("min_notional") is not None
+            and 0 <= int(read["taker_fee"]) < ONE
         }
 
     # -- cycles ----------------------------------------------------------------------------------------------
 
-    def _on_started(self, _row: LedgerRow) -> None:
+    def _on_started(self, row: LedgerRow) -> None:
+        self.signer = row.message.get("signer", "")
         self.costs.started()
         live = not self.cycle.over and any(
             order.increases and order.total.filled for order in self.cycle.orders
@@ -387,8 +394,10 @@ class Audit:
             must(said["unhedged_usd_s"], str(usd_s), row.where, "unhedged_usd_s", "by the trades it is")
         cycle.over = True
         self.cycles += 1
+        self.costs.ended(cycle.number, row.at_ns // 1_000_000)
         self._heard[2](self, row)
-        self.position, self.sure = dict.fromkeys(LEGS, 0), True
+        self.position, self.sure, self.costs.sure = dict.fromkeys(LEGS, 0), True, True
+        self.flights = []
 
     def trades(self) -> list[OrderTrade]:
         """All trades of the cycle, by the exchange's clock."""
@@ -461,6 +470,8 @@ _HANDLERS: dict[str, Callable[[Audit, LedgerRow], None]] = {
     "RulesRead": Audit._on_rules,
     "Started": Audit._on_started,
     "Skipped": Audit._on_skipped,
+    "AccountSnapshot": lambda audit, row: audit.costs.account(row.message),
+    "MoneyRead": lambda audit, row: audit.costs.told(row.message),
     "CycleEnded": Audit._on_ended,
     "FoldSnapshot": Audit._on_snapshot,
 }

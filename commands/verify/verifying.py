@@ -4,11 +4,13 @@ from pathlib import Path
 
 import msgspec
 
+from commands.verify.certificates import CertificateFiles
 from commands.verify.csv_lines import CsvFiles
 from commands.verify.recompute import Audit
 from commands.verify.rows import Chain
 
 LEDGER = "ledger.sqlite"
+CERTIFICATES = "certificates"
 
 
 class VerifiedFiles(msgspec.Struct):
@@ -25,6 +27,12 @@ class VerifiedFiles(msgspec.Struct):
     cycles: int = 0
     csv_lines: int = 0
     csv_missing: int = 0
+    certificates: int = 0
+    certificates_missing: int = 0
+    raw_messages: int = 0
+    """Words of the exchange, and ours to it, that were held against the rows."""
+    without_raw: int = 0
+    """Certificates in which some of them are missing."""
     unjudged: int = 0
     """Orders, cycles and CSV lines whose price and fee rest on numbers that the exchange told wrongly."""
 
@@ -40,14 +48,19 @@ def verified(path: Path) -> VerifiedFiles:
 
 def _verified(ledger: Path, csvs: CsvFiles) -> VerifiedFiles:
     chain = Chain(ledger)
-    audit = Audit(csvs.closed, csvs.skipped)
+    certificates = CertificateFiles(ledger.parent / CERTIFICATES)
+    audit = Audit(csvs.closed, csvs.skipped, certificates.ended)
     found = VerifiedFiles(str(ledger), files=len(chain.files))
     for row in chain.rows():
+        certificates.take(row)
         audit.take(row)
         found.rows += 1
         if found.rows == 1:
             found.venue, found.subaccount = audit.opened["venue"], audit.opened["subaccount"]
             csvs.named(found.venue)
+    certificates.end()
+    found.certificates, found.certificates_missing = certificates.holding, certificates.missing
+    found.raw_messages, found.without_raw = certificates.raw, certificates.without_raw
     for file in csvs.both:
         file.end()
         found.csv_lines, found.csv_missing = found.csv_lines + file.lines, found.csv_missing + file.missing

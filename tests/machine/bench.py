@@ -14,9 +14,10 @@ import trio
 
 from actors.instance.state import RunState
 from actors.instance.venues import canonical
-from actors.ledger import CsvBooks, Fold, Store
+from actors.ledger import CERTIFICATES, CsvBooks, Fold, Store
 from actors.run_ending import Ending
 from actors.tree import Channels, Tree, World
+from commands.setup.certificates import Certificates
 from messages.execution import AccountSnapshot
 from messages.lifecycle import Opened, Totals
 from messages.settings import Settings
@@ -196,6 +197,10 @@ async def connected(
             observe,
             seed,
             lambda: csvs,
+            signer=signer.address,
+            certificates=Certificates(
+                folder / CERTIFICATES, "Nado-simulated", 1_000, client.raw, at_once=True
+            ),
         )
         machine = CrashableMachine(world)
         trio.lowlevel.add_instrument(machine.tree.fire)

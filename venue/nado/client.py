@@ -117,6 +117,8 @@ class NadoVenue:
             metering=Metering(self._tally("http"), self._weights),
         )
         self._http.known((rules.eth.product_id, rules.sol.product_id))
+        self.raw = self._http.raw
+        """What was said about our own orders, word for word, on all connections of this client."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -164,9 +166,8 @@ class NadoVenue:
         """A leg's connection, kept up in the background while the context is open."""
         source = random.Random(f"{name} {self._chance.random()}")  # noqa: S311 - jitter
         url = f"{self._gateway}/ws"
-        async with order_wire(
-            name, url, self._dialer, self._clock, source, Metering(self._tally(name), self._weights)
-        ) as wire:
+        metering = Metering(self._tally(name), self._weights)
+        async with order_wire(name, url, self._dialer, self._clock, source, metering, self.raw) as wire:
             self._wires[name] = wire
             try:
                 yield wire
@@ -199,7 +200,7 @@ class NadoVenue:
         streams, tally = codec.account_streams(self._sender), self._tally("account stream")
         self._weights.connect()
         async with subscribed(
-            f"{self._gateway}/subscribe", self._dialer, streams, tally, self._sender, authentication
+            f"{self._gateway}/subscribe", self._dialer, streams, tally, self._sender, authentication, self.raw
         ) as events:
             yield cast("EventStream[AccountEvent]", events)
 

@@ -41,6 +41,7 @@ from venue.protocol import (
     VenueError,
     VenueRules,
 )
+from venue.raw_messages import RawMessages
 
 if TYPE_CHECKING:
     from http.cookiejar import CookieJar
@@ -99,6 +100,8 @@ class HttpReads:
         self._transport = transport
         self._tally, self._weights = metering or Metering(TroubleTally("http"), Weights())
         self._client: httpx.AsyncClient | None = None
+        self.raw = RawMessages()
+        """What the archive said of our orders, word for word; a client gives it its own."""
 
     async def __aenter__(self) -> "HttpReads":
         return self
@@ -218,8 +221,12 @@ class HttpReads:
         """Those of `digests` that the archive knows; it lags the engine by 100 to 200 ms."""
         if not digests:
             return ()
-        found = await self._ask_archive({"orders": {"digests": list(digests)}}, queries.HistoricalOrders)
-        return queries.archived_of(found, digests, self._sender)
+        question: dict[str, dict[str, object]] = {"orders": {"digests": list(digests)}}
+        text = await self._archive_text(question)
+        found = queries.archived_of(self._read(text, queries.HistoricalOrders), digests, self._sender)
+        for each in found:
+            self.raw.keep(each.digest, "archive", text.decode("utf-8", "replace"))
+        return found
 
     async def fills_since(self, after: int | None) -> tuple[Fill, ...]:
         """What the subaccount traded in the pair after submission index `after`, oldest first; with None only
@@ -352,9 +359,12 @@ class HttpReads:
             raise type(error)(f"{question['type']}: {error}") from None
 
     async def _ask_archive(self, question: dict[str, dict[str, object]], kind: type[T]) -> T:
+        return self._read(await self._archive_text(question), kind)
+
+    async def _archive_text(self, question: dict[str, dict[str, object]]) -> bytes:
         self._weights.ask_archive(archive_weight(question))
         text, _ = await self._fetch("POST", self._archive, write(question))
-        return self._read(text, kind)
+        return text
 
     def _only_routinely(self, weight: int) -> None:
         """Raises `Unreachable` when a question that can wait would take from what an unwind needs."""

@@ -25,6 +25,7 @@ from venue.nado.gate import Withheld
 from venue.nado.socket import Dialer, Socket, background, open_socket
 from venue.nado.weights import Metering
 from venue.protocol import ANSWER_AFTER_RECV_MS, Reply, SignedOrder, Unreachable
+from venue.raw_messages import RawMessages
 
 LATEST_BEFORE_RECV_MS = 200
 """An order leaves no later than this before its receive window closes: what arrives later is refused, and
@@ -56,6 +57,7 @@ class NadoOrderWire:
         clock: VenueClock,
         source: random.Random,
         metering: Metering,
+        raw: RawMessages | None = None,
     ) -> None:
         self._name = name
         self._url = url
@@ -66,6 +68,7 @@ class NadoOrderWire:
         self._socket: Socket | None = None
         self._waiting: _Answer | None = None
         self._last_id = 0
+        self._raw = raw or RawMessages()
 
     @property
     def connected(self) -> bool:
@@ -99,9 +102,14 @@ class NadoOrderWire:
         except Withheld:
             return self._too_late(signed)
         except Unreachable as error:
+            self._raw.keep(signed.digest, "order", frame)
             return self._in_doubt(socket, str(error))
         finally:
             self._waiting = None
+        # after the answer: nothing is done for the records while the other leg's order may wait for its turn
+        self._raw.keep(signed.digest, "order", frame)
+        if answer.text is not None:
+            self._raw.keep(signed.digest, "answer", answer.text)
         return self._judge(socket, answer, signed.digest)
 
     def _in_time(self, signed: SignedOrder) -> bool:
@@ -178,15 +186,16 @@ async def order_wire(
     clock: VenueClock,
     source: random.Random,
     metering: Metering,
+    raw: RawMessages | None = None,
 ) -> AsyncIterator[NadoOrderWire]:
     """An order wire that connects in the background while the context is open. `url` is the gateway's
     `/v1/ws`.
 
     It comes up unconnected: a leg without a connection says so when it is asked to vote. The connection
     outlives a cancellation until the body of the context has ended: a leg that is stopped with an order under
-    way needs it to hear the answer.
+    way needs it to hear the answer. `raw` is given each order as it was sent, and its answer.
     """
-    wire = NadoOrderWire(name, url, dialer, clock, source, metering)
+    wire = NadoOrderWire(name, url, dialer, clock, source, metering, raw)
     life = trio.CancelScope(shield=True)
 
     async def keep_connected() -> None:

@@ -20,6 +20,7 @@ from venue.nado.counts import TroubleTally
 from venue.nado.events import StreamEvent, decode
 from venue.nado.socket import Dialer, Socket, open_socket
 from venue.protocol import Refused, Unreachable
+from venue.raw_messages import RawMessages
 
 BUFFER_SIZE = 4096
 """Events that may come before the last acknowledgement. At 20 batches a second and product this is over a
@@ -40,11 +41,20 @@ class Subscription:
     and everything that came is taken.
     """
 
-    def __init__(self, socket: Socket, wanted: frozenset[str], sender: str, tally: TroubleTally) -> None:
+    def __init__(
+        self,
+        socket: Socket,
+        wanted: frozenset[str],
+        sender: str,
+        tally: TroubleTally,
+        raw: RawMessages | None = None,
+    ) -> None:
+        """`raw` is given the text of each event of our own orders."""
         self._socket = socket
         self._wanted = wanted
         self._sender = sender
         self._tally = tally
+        self._raw = raw
         self._events: deque[StreamEvent] = deque()
         self.waiting = 0
         """Characters of the frames that were decoded since nothing waited to be taken."""
@@ -94,6 +104,8 @@ class Subscription:
                 self._answered(read)
             elif read is not None:
                 self._events.append(read)
+                if self._raw is not None:
+                    self._raw.heard(read, text)
 
     def _answered(self, reply: codec.ControlFrameReply) -> None:
         if reply.refusal is not None:
@@ -136,16 +148,18 @@ async def subscribed(
     tally: TroubleTally,
     sender: str = "",
     authentication: tuple[int, str] | None = None,
+    raw: RawMessages | None = None,
 ) -> AsyncIterator[Subscription]:
     """The events of `streams` for one connection's life. Entered = all acknowledged; raises `Refused` or
     `Unreachable` instead.
 
     `authentication`: (expiration in venue ms, signature) of `sender`, for streams that need it. It is
-    acknowledged before anything is subscribed.
+    acknowledged before anything is subscribed. `raw`: see `Subscription`.
     """
     tally.counts.attempts += 1
     async with open_socket(url, dialer) as socket:
-        events = Subscription(socket, frozenset(str(stream["type"]) for stream in streams), sender, tally)
+        wanted = frozenset(str(stream["type"]) for stream in streams)
+        events = Subscription(socket, wanted, sender, tally, raw)
         if authentication is not None:
             request_id = events.next_id()
             await events.ask({request_id: codec.authenticate(request_id, sender, *authentication)})
