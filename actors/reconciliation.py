@@ -127,7 +127,7 @@ class Reconciliation:
             if ask.due:
                 await trio.sleep(pause_s)
             else:
-                with trio.move_on_after(MONEY_S[2]):
+                with trio.move_on_after(MONEY_S[2] * self._world.slack):
                     seen = self._channels.held.version
                     while not (await self._channels.held.newer_than(seen)).money_ask.due:
                         seen = self._channels.held.version
@@ -166,7 +166,7 @@ class Reconciliation:
         pause_s, soon_s = RECONCILE_S[0], 0.0
         while True:
             # Until something has changed, or a proof is missing after `pause_s`; else the longest pause.
-            with trio.move_on_after(RECONCILE_S[1]):
+            with trio.move_on_after(RECONCILE_S[1] * self._world.slack):
                 with trio.move_on_after(soon_s or pause_s):
                     await self._wanted.wait()
                 if not self._wanted.is_set() and not self._pending():

@@ -232,6 +232,7 @@ class Tree:
             self._watch.fresh("market_data"),
             self._go_by,
             c.doubted,
+            w.slack,
         )
         await market_data.run(feed, task_status=task_status)
 

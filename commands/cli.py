@@ -266,9 +266,9 @@ def _run(typed: argparse.Namespace, loaded: config.Loaded) -> int:
 
 
 def _replay(typed: argparse.Namespace) -> int:
-    from commands.replay.options import DEFAULTS, options_of
+    from commands.replay.options import defaults_of, options_of
 
-    loaded = loaded_by(typed, DEFAULTS)
+    loaded = loaded_by(typed, defaults_of(typed))
     if _config_shown(typed, loaded):
         return DONE
     options = options_of(typed, loaded)

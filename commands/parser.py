@@ -234,6 +234,7 @@ COMMANDS: Mapping[str, Command] = {
         "It ends with the recording; the same seed gives the same bytes.",
         (*CONFIGURED, "seed", "market", "deposit"),
         (
+            _option("--bars", "1-minute bars instead of --market, for weeks", metavar="FILE"),
             _option("--faults", "none, demo, crashes or a file, as of run", metavar="WHICH"),
             _option(
                 "--latency",

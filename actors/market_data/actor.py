@@ -159,6 +159,8 @@ class Feed(msgspec.Struct, frozen=True):
     """Takes every reading of the venue's rules, and whether it differs from the one before."""
     doubted: Latest[Ms] = msgspec.field(default_factory=Latest)
     """Venue time at which somebody last had reason to doubt the rules."""
+    slack: int = 1
+    """How many times rarer than live the venue is asked what its stream does not say (`World.slack`)."""
 
     def publish(self) -> None:
         """Both books as they are now, as one message; nothing while either cannot be trusted."""
@@ -320,7 +322,8 @@ async def run(feed: Feed, *, task_status: trio.TaskStatus[None] = trio.TASK_STAT
     async with trio.open_nursery() as nursery:
         nursery.start_soon(feed.stream)
         nursery.start_soon(feed.every, feed.settings.max_quote_age / 8_000, feed.prove)
-        nursery.start_soon(feed.every, DOUBT_EVERY_S, feed.doubt)
-        nursery.start_soon(feed.every, RULES_EVERY_S, feed.read_rules, feed.doubted)
-        nursery.start_soon(feed.every, CLOCK_EVERY_S, feed.read_clock)
+        nursery.start_soon(feed.every, DOUBT_EVERY_S * feed.slack, feed.doubt)
+        # Nothing is entered by rules older than 15 s.
+        nursery.start_soon(feed.every, RULES_EVERY_S * min(feed.slack, 2), feed.read_rules, feed.doubted)
+        nursery.start_soon(feed.every, CLOCK_EVERY_S * feed.slack, feed.read_clock)
         task_status.started()

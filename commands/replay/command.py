@@ -9,15 +9,16 @@ import gc
 import shutil
 import sys
 
-from commands.access.staged import bad_market, unreadable
+from commands.access.staged import unreadable
 from commands.output.ending import code_of
 from commands.output.json_keys import schema_of
 from commands.output.run_json import json_line, run_json
 from commands.output.summary import text
 from commands.output.words import fitted_to, iso_micros, say, span
-from commands.replay.options import ReplayOptions
+from commands.replay.options import ReplayOptions, bad_replayed
 from commands.replay.progress import ReplayProgress, rate, shown_on
 from commands.replay.replaying import Replayed, replay
+from venue.simulated.markets.recording import UnreadableRecording
 
 GARBAGE = 20_000, 20, 20
 """How rarely Python looks for garbage in circles (else 700, 10, 10): a replay makes many short-lived
@@ -34,10 +35,10 @@ def main(options: ReplayOptions) -> int:
     gc.set_threshold(*GARBAGE)
     try:
         replayed = replay(options, progress)
-    except BaseExceptionGroup as group:
-        if (found := unreadable(group)) is None:
+    except (UnreadableRecording, BaseExceptionGroup) as error:
+        if (found := unreadable(error)) is None:
             raise
-        raise bad_market(found) from group
+        raise bad_replayed(options.market, found) from error
     finally:
         gc.set_threshold(*before)
         progress.clear()

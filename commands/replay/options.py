@@ -23,6 +23,7 @@ from messages.units import Ms, Quote
 from venue.simulated.direct.client import objection
 from venue.simulated.faults.order_faults import Faults
 from venue.simulated.markets import PriceSource
+from venue.simulated.markets.bars import COLUMNS, BarsMarket
 from venue.simulated.markets.recording import RecordingMarket, UnreadableRecording
 
 START_NS = 1_767_225_600_000_000_000
@@ -32,8 +33,15 @@ LATENCY = "1 ms"
 the same machine.
 """
 LATENCY_MS_MAX = 1_000
-DEFAULTS = {"cycles": "forever"}
-"""What a replay does otherwise than a run, where nobody has written it: it ends with its recording."""
+SLACK, BARS_SLACK = 2, 20
+"""See `World.slack`: in peace the supervisor looks every quarter of a second, over bars every 2.5 s."""
+
+
+def defaults_of(typed: argparse.Namespace) -> dict[str, str]:
+    """What a replay does otherwise than a run, where nobody has written it: it ends with its recording, and a
+    book made of bars, which moves every five seconds, is not too old for that.
+    """
+    return {"cycles": "forever"} | ({"max_quote_age": "15 s"} if typed.bars else {})
 
 
 class ReplayOptions(msgspec.Struct, frozen=True):
@@ -46,6 +54,8 @@ class ReplayOptions(msgspec.Struct, frozen=True):
     deposit: Quote
     ends: bool
     """Is the replay over when its market is?"""
+    slack: int
+    """See `World.slack`."""
     logs: Path | None
     """Where ledger and CSV files stay; None: nothing stays."""
 
@@ -61,9 +71,9 @@ def options_of(typed: argparse.Namespace, loaded: Loaded) -> ReplayOptions:
     if why := objection(faults):
         cure = f"{COMMAND} run --market {typed.market} --faults {typed.faults} stages it over real sockets"
         raise ConfigError("BAD_VALUE", "--faults", f"--faults {typed.faults}: {why}", cure)
-    market = market_of(typed.market)
-    source = named_market(market, seed)
-    if not isinstance(source, RecordingMarket) and not goals_set(settings):
+    market, source = _market(typed, seed)
+    ends = isinstance(source, RecordingMarket | BarsMarket)
+    if not ends and not goals_set(settings):
         message = f"--market {market}: this market never ends, and neither would the replay"
         raise ConfigError("ENDLESS", "--market", message, "add --cycles N, or name a recording")
     if settings.until_utc is not None:
@@ -88,7 +98,8 @@ def options_of(typed: argparse.Namespace, loaded: Loaded) -> ReplayOptions:
         faults,
         _latency(typed.latency),
         usd_of("--deposit", typed.deposit),
-        isinstance(source, RecordingMarket),
+        ends,
+        BARS_SLACK if typed.bars else SLACK,
         logs,
     )
 
@@ -97,8 +108,32 @@ def _began_ms(source: PriceSource) -> int:
     try:
         began_ns: int = getattr(source, "began_ns", START_NS)
     except UnreadableRecording as error:
-        raise bad_market(error) from error
+        raise bad_replayed(source, error) from error
     return began_ns // 1_000_000
+
+
+def _market(typed: argparse.Namespace, seed: int) -> tuple[str, PriceSource]:
+    """What the object calls the market, and the market. Raises `ConfigError`."""
+    if typed.bars is None:
+        market = market_of(typed.market)
+        return market, named_market(market, seed)
+    if typed.market != "synthetic":
+        message = "--bars: a replay has one market, and --market names another"
+        raise ConfigError("BAD_OPTION", "--bars", message, "leave one of the two out")
+    try:
+        return typed.bars, BarsMarket(typed.bars, seed)
+    except UnreadableRecording as error:
+        raise _bad_bars(error) from error
+
+
+def bad_replayed(market: PriceSource, error: Exception) -> ConfigError:
+    """What to say of a market that cannot be read."""
+    return _bad_bars(error) if isinstance(market, BarsMarket) else bad_market(error)
+
+
+def _bad_bars(error: Exception) -> ConfigError:
+    columns = ", ".join(COLUMNS)
+    return ConfigError("BAD_VALUE", "--bars", f"--bars: {error}", f"name a CSV file with {columns}")
 
 
 def _latency(text: str) -> Ms:
@@ -111,6 +146,3 @@ def _latency(text: str) -> Ms:
 
 def _no_such(key: str, why: str) -> ConfigError:
     return ConfigError("BAD_OPTION", key, f"{key}: {why}", "leave it out")
-
-
-__all__ = ["DEFAULTS", "LATENCY", "ReplayOptions", "bad_market", "options_of"]

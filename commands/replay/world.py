@@ -19,9 +19,6 @@ from venue.simulated.direct.reads import Link
 from venue.simulated.venue import SimulatedVenue
 from venue.venue_time import measure_clock
 
-SLACK = 2
-"""See `World.slack`: the supervisor looks every quarter of a second when nothing has called for it."""
-
 
 async def replay_world(
     stack: AsyncExitStack,
@@ -64,6 +61,6 @@ async def replay_world(
         options.run.seed,
         csvs,
         signer=here.signer.address,
-        slack=SLACK,
+        slack=options.slack,
         certificates=certificates,
     )
