@@ -131,10 +131,13 @@ async def run(
                     reported = ""
                     show(AccountStream(live=True, detail=""))
                     missed.reconnected()
-                    async for event in events:
-                        if isinstance(event, Fill):
-                            missed.seen(event)
-                        to_ledger(event)
+                    while True:
+                        # A fill, its order's change and the position's come together: to the ledger, too,
+                        # which writes them in one transaction.
+                        for event in await events.batch():
+                            if isinstance(event, Fill):
+                                missed.seen(event)
+                            to_ledger(event)
                         pulse.done()
             except VenueError as error:
                 detail = str(error)

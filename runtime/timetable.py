@@ -50,6 +50,28 @@ class Timetable:
 
         self.at(trio.current_time() + seconds, again)
 
+    async def pause(self, seconds: float) -> None:
+        """As `trio.sleep`, by an act that wakes the task up: without the scope, the deadline and the
+        exception that end a sleep of Trio's, which cost more than most of what is waited for here.
+        """
+        if seconds <= 0:
+            await trio.lowlevel.checkpoint()
+            return
+        task, waits = trio.lowlevel.current_task(), True
+
+        def wake() -> None:
+            if waits:
+                self.woken = True
+                trio.lowlevel.reschedule(task)
+
+        def abort(_raise_cancel: object) -> trio.lowlevel.Abort:
+            nonlocal waits
+            waits = False
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        self.at(trio.current_time() + seconds, wake)
+        await trio.lowlevel.wait_task_rescheduled(abort)
+
     def step(self) -> None:
         """Do the next act. What it raises is raised by `keep` or `watch`, and nothing is done after it."""
         _, _, act = heappop(self._acts)

@@ -33,8 +33,10 @@ LATENCY = "1 ms"
 the same machine.
 """
 LATENCY_MS_MAX = 1_000
-SLACK, BARS_SLACK = 2, 20
-"""See `World.slack`: in peace the supervisor looks every quarter of a second, over bars every 2.5 s."""
+SLACK, BARS_SLACK = 2, 40
+"""See `World.slack`: in peace the supervisor looks every quarter of a second; over bars every five seconds,
+as often as their books move.
+"""
 
 
 def defaults_of(typed: argparse.Namespace) -> dict[str, str]:

@@ -239,7 +239,7 @@ class SimulatedVenue:
             resting = self.exchange.arrive(order, digest, signer, self.now_ns(), extras)
             if self.exchange.waits_at_bump(resting):
                 with trio.CancelScope(shield=True):  # only 30 ms, so no end of the run waits for it
-                    await trio.sleep(TAKER_DELAY_S)
+                    await self.timetable.pause(TAKER_DELAY_S)
             if staged.forget:
                 self.exchange.forget(resting)
             else:

@@ -142,7 +142,7 @@ class DirectOrderWire:
             await link.venue.trade(order, signed.digest, self._signer, Extras())
             await link.back("place_order")
         except ExchangeRefusal as no:
-            await trio.sleep(link.latency_s)
+            await link.venue.timetable.pause(link.latency_s)
             return Reply("refused" if no.code in DEFINITE_REFUSALS else "unknown", no.code, no.text)
         except AnswerLost:
             await trio.sleep(math.inf)

@@ -49,7 +49,7 @@ class Link(NamedTuple):
 
     async def there(self) -> None:
         """A request arrives. Raises `Unreachable` while the host is down."""
-        await trio.sleep(self.latency_s)
+        await self.venue.timetable.pause(self.latency_s)
         if self.venue.incidents.down:
             raise Unreachable("the exchange is down")
 
@@ -57,7 +57,7 @@ class Link(NamedTuple):
         """Its answer arrives. Raises `Unreachable` for one that is lost or cut, when that is staged."""
         if not await self.venue.delivery.brings_answer(request):
             raise Unreachable(f"{request}: no answer")
-        await trio.sleep(self.latency_s)
+        await self.venue.timetable.pause(self.latency_s)
 
 
 class DirectReads:
