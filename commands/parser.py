@@ -258,14 +258,14 @@ COMMANDS: Mapping[str, Command] = {
         module="commands.account.command_lines",
     ),
     "report": Command(
-        "what the cycles were and what they cost, as data",
-        "What the cycles in one or several ledgers were and what they cost.\n"
+        "what the cycles were and what they cost, as a page or as data",
+        "What the cycles in one or several ledgers were and what they cost, as one page.\n"
         "It only looks: a run that is alive is not disturbed, and no exchange is asked.",
         (),
         (
             _option(
                 "--logs",
-                "the folders of the ledgers; logs",
+                "the folders of the ledgers, one column each; logs",
                 dest="folders",
                 nargs="+",
                 action="extend",
@@ -274,7 +274,7 @@ COMMANDS: Mapping[str, Command] = {
             _option("--since", "cycles that began then or later: 2026-11-29, '24 h'", metavar="WHEN"),
             _option(
                 "--out",
-                "what the files are named after, report.html",
+                "the page, report.html; the other files are named\nafter it",
                 metavar="FILE",
             ),
             _switch("--csv", "a row per cycle for spreadsheets, report.csv"),

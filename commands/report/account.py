@@ -1,6 +1,7 @@
 """One ledger as a report shows it: whose it is, whose money, what is open by it, and its figures."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from os.path import commonpath
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -23,8 +24,10 @@ LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 class ReportAccount(msgspec.Struct, frozen=True):
     """One column of a report."""
 
+    folder: str
+    """As it was typed."""
     label: str
-    """The folder, as it was typed."""
+    """What it is called beside others: the folder without what all have in common."""
     venue: str
     """By the ledger's first row, without a simulated one's instance; "" for an empty ledger."""
     money: str
@@ -70,7 +73,19 @@ class ReportAccount(msgspec.Struct, frozen=True):
         return view.agreed_ms if view.agreed and view.current else None
 
 
-def account_of(folder: str, since_ns: int, limit: Bps) -> ReportAccount:
+def labels_of(folders: Sequence[str]) -> list[str]:
+    """What each of `folders` is called: as it was typed, or where there are several, without the path that
+    they have in common.
+    """
+    whole = [Path(folder).resolve() for folder in folders]
+    if len(set(whole)) < 2:
+        return list(folders)
+    shared = commonpath(whole)
+    named = [str(path.relative_to(shared)) for path in whole]
+    return [folder if name == "." else name for folder, name in zip(folders, named, strict=True)]
+
+
+def account_of(folder: str, label: str, since_ns: int, limit: Bps) -> ReportAccount:
     """Read the ledger in `folder`. Raises `Refusal` where there is none, or it cannot be read."""
     path = Path(folder) / "ledger.sqlite"
     if not path.is_file():
@@ -95,7 +110,9 @@ def account_of(folder: str, since_ns: int, limit: Bps) -> ReportAccount:
     money, play = _money(venue, history)
     first_ns = max(since_ns, history.first_ns - CLOCKS_NS)
     hops = delays_of(path.parent, first_ns, history.last_ns + CLOCKS_NS)
-    return ReportAccount(folder, venue, money, play, history, figures_of(history, since_ns, limit), hops)
+    return ReportAccount(
+        folder, label, venue, money, play, history, figures_of(history, since_ns, limit), hops
+    )
 
 
 def _money(venue: str, history: History) -> tuple[str, bool]:

@@ -2,8 +2,8 @@
 
     --logs DIR ...              the ledgers, a column each; without it the configured folder's
     --since 2026-11-29, '24 h'  cycles that began at that moment or later
-    --out report.html           what the files are named after
-    --csv, --parquet            a row per cycle: report.csv, report.parquet; without any, --csv
+    --out report.html           the page; without it report.html, unless one of the next is typed
+    --csv, --parquet            a row per cycle, beside the page: report.csv, report.parquet
     --json                      everything as one object, the last line of standard output
 
 It only looks: no key, no lock, no exchange, and a run that writes the ledger meanwhile notices nothing. Exit
@@ -18,7 +18,7 @@ from pathlib import Path
 
 from commands.output.run_json import json_line
 from commands.output.words import DONE, INSTALL, Refusal, fitted_to, say
-from commands.report.account import NOTHING_MADE, ReportAccount, account_of
+from commands.report.account import NOTHING_MADE, ReportAccount, account_of, labels_of
 from commands.report.options import ReportOptions, options_of
 from commands.report.output_files import PAGE_MARK, may_write, write
 from commands.report.report_json import report_json
@@ -35,7 +35,10 @@ def main(typed: argparse.Namespace) -> int:
     options = options_of(typed)
     for path, mark in _wanted(options):
         may_write(path, mark)
-    accounts = [account_of(folder, options.since_ns, options.limit) for folder in options.folders]
+    accounts = [
+        account_of(folder, label, options.since_ns, options.limit)
+        for folder, label in zip(options.folders, labels_of(options.folders), strict=True)
+    ]
     files = {kind: str(path) for kind, path in _written(options, accounts)}
     problem = _problem(accounts)
     stream, columns = sys.stderr if options.json else sys.stdout, shutil.get_terminal_size().columns
@@ -54,7 +57,10 @@ def _wanted(options: ReportOptions) -> list[tuple[Path, bytes]]:
 
 def _written(options: ReportOptions, accounts: Sequence[ReportAccount]) -> list[tuple[str, Path]]:
     """Make and write the files; all are made before the first is written. Raises `Problem`."""
+    from commands.report.page import page_bytes
+
     makers: tuple[tuple[str, Path | None, Callable[[], bytes]], ...] = (
+        ("page", options.page, lambda: page_bytes(accounts, options.since_ns)),
         ("csv", options.csv, lambda: csv_bytes(accounts)),
         ("parquet", options.parquet, lambda: parquet_bytes(accounts)),
     )

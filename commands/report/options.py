@@ -54,8 +54,8 @@ def options_of(typed: argparse.Namespace) -> ReportOptions:
         folders,
         since_of(typed.since, WallClock().utc_ns()) if typed.since is not None else 0,
         settings.max_imbalance,
-        None,
-        base.with_name(f"{base.name}.csv") if typed.csv or not others else None,
+        Path(named) if typed.out is not None or not others else None,
+        base.with_name(f"{base.name}.csv") if typed.csv else None,
         base.with_name(f"{base.name}.parquet") if typed.parquet else None,
         typed.json,
     )

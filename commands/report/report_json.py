@@ -35,7 +35,7 @@ def _account(account: ReportAccount) -> dict[str, Any]:
     history, figures = account.history, account.figures
     eth, sol = account.open_now
     return {
-        "logs": account.label,
+        "logs": account.folder,
         "ledger": str(history.path),
         "venue": account.venue or None,
         "money": account.money,

@@ -33,7 +33,7 @@ HEADER = ",".join(COLUMNS)
 def records(accounts: Sequence[ReportAccount]) -> list[dict[str, Any]]:
     """A row for each cycle, ledger after ledger."""
     return [
-        {"logs": account.label} | cycle_cells(row) for account in accounts for row in account.figures.cycles
+        {"logs": account.folder} | cycle_cells(row) for account in accounts for row in account.figures.cycles
     ]
 
 
