@@ -24,6 +24,7 @@ from messages.sizing import Skipped
 from messages.units import ONE, Bps, Ms
 from tests.actors.ledger.story import Story
 from tests.commands.report.ledgers import WHOSE, ledger_told, ledger_traded, report_told
+from tests.commands.report.report_page import KEYS, PAGE, report_document
 from tests.commands.report.test_history import cycles_of
 
 pytest.importorskip("matplotlib")
@@ -335,6 +336,21 @@ def test_a_page_is_replaced_and_any_other_file_stays(
     out.write_text("<html>mine</html>")
     code, told = report_told(capsys, "--out", str(out), "--logs", str(tmp_path / "logs"))
     assert (code, told["error"]["code"], out.read_text()) == (2, "EXISTS", "<html>mine</html>")
+
+
+def test_the_document_is_what_comes_of_the_command_and_names_every_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # at which second of a replay a pair was closed is not what this document is about
+    there, made = (
+        re.sub(r"\d\d:\d\d:\d\dZ", "TIME", text)
+        for text in (PAGE.read_text(encoding="utf-8"), report_document())
+    )
+    assert there == made, "python -m tests.commands.report.report_page"
+    capsys.readouterr()
+    ledger_told(tmp_path / "logs", [])
+    (account,) = report_told(capsys, "--logs", str(tmp_path / "logs"))[1]["accounts"]
+    assert sorted(" ".join(KEYS).split()) == sorted(account)
 
 
 @pytest.mark.process
