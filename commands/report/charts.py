@@ -1,7 +1,7 @@
 """Charts as SVG that stands in the page: text stays text, colours are the page's own variables, so that they
 follow light and dark, and nothing is loaded from anywhere.
 
-matplotlib draws them. What it adds for files that stand alone (a declaration, metadata, ids that two charts
+matplotlib draws them. What it adds for a file of its own (a declaration, metadata, ids that two charts
 would share, a size in points) is taken out. Raises `ImportError` where it is not installed.
 """
 
