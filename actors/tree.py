@@ -306,7 +306,7 @@ class Tree:
         await sizing.run(
             sizing.Slots(c.quotes, c.held, c.directive, c.rules, c.doubted, c.waiting),
             c.inbox.post,
-            sizing.Sizer(w.settings, c.rules.value or w.rules),
+            sizing.Sizer(w.settings, c.rules.value or w.rules, w.seed),
             w.clock,
             w.observe,
             pulse=self._watch.fresh("sizing"),

@@ -232,6 +232,9 @@ class Held(msgspec.Struct, frozen=True):
     totals: Totals = Totals()
     """This invocation in numbers, by the same rows."""
     money_ask: MoneyAsk = MoneyAsk()
+    hold: Ms | None = None
+    pause: Ms | None = None
+    """Drawn for the cycle last entered, as its plan says; None: the configuration's count."""
 
     def leg(self, leg: Leg) -> HeldLeg:
         """One leg of both: for rules that are the same for ETH and SOL."""

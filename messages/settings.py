@@ -33,7 +33,9 @@ class ConfigKey(msgspec.Struct, frozen=True):
     """What it does."""
     least: int | None = None
     greatest: int | None = None
-    form: Literal["", "percent", "factor", "bytes", "subaccount", "owner", "key", "folder"] = ""
+    form: Literal[
+        "", "percent", "factor", "bytes", "subaccount", "owner", "key", "folder", "times", "amounts"
+    ] = ""
     remark: str = ""
     """What its unit does not say: `per leg`."""
     live: bool = False
@@ -264,9 +266,11 @@ class Settings(msgspec.Struct, frozen=True):
     target: Annotated[
         Quote,
         ConfigKey(
-            "What each leg is to be worth, in USD per leg: both legs together are twice this.",
+            "What each leg is to be worth, in USD per leg: both legs together are twice this. Of a range an"
+            " amount is drawn for each cycle.",
             1,
             10**9 * ONE,
+            form="amounts",
             remark="per leg",
             live=True,
         ),
@@ -344,11 +348,33 @@ class Settings(msgspec.Struct, frozen=True):
         bool,
         ConfigKey("Let a skipped attempt use up one of cycles."),
     ] = False
-    hold: Annotated[Ms, ConfigKey("How long a pair is held before it exits.", 0, YEAR_MS, live=True)] = Ms(
-        2000
-    )
+    hold: Annotated[
+        Ms,
+        ConfigKey(
+            "How long a pair is held before it exits; of a range a time is drawn for each cycle.",
+            0,
+            YEAR_MS,
+            form="times",
+            live=True,
+        ),
+    ] = Ms(2000)
+    min_hold: Annotated[
+        Ms,
+        ConfigKey(
+            "No pair is entered that until_utc would close sooner than this; at most the least of hold.",
+            0,
+            YEAR_MS,
+        ),
+    ] = Ms(0)
     pause: Annotated[
-        Ms, ConfigKey("How long to wait after a cycle, and after a skipped attempt.", 0, YEAR_MS)
+        Ms,
+        ConfigKey(
+            "How long to wait after a cycle, and after a skipped attempt; of a range a time is drawn for"
+            " each.",
+            0,
+            YEAR_MS,
+            form="times",
+        ),
     ] = Ms(500)
     max_wait: Annotated[
         Ms,

@@ -90,6 +90,14 @@ class SizingPlan(msgspec.Struct, frozen=True, omit_defaults=True):
     """
     max_spread: Bps = Bps(0)
     """The limit that both spreads had to meet; 0 for a purpose that asks for none."""
+    hold: Ms | None = None
+    pause: Ms | None = None
+    target: Quote | None = None
+    """Of an `enter`: how long its pair is held, how long is paused after it, and what each leg was to be
+    worth, where they were drawn from a range of the configuration; None: they are the configuration's.
+    """
+    because: str = ""
+    """Of an `exit`: the name of the rule by which the pair leaves (`actors/risk/exits.py`)."""
 
     def leg(self, name: Leg) -> LegOrder:
         """The order of one leg."""

@@ -25,6 +25,9 @@ class Cycle(msgspec.Struct):
     agreed: list[Pair] = msgspec.field(default_factory=list)
     """Every `pair` that there was: while one of them was held, nothing was unhedged."""
     entered_ms: int = 0
+    hold: Ms | None = None
+    pause: Ms | None = None
+    """As its `enter` says, where they were drawn for it."""
     leg: int = 0
     """USD (x18) that the larger leg was to cost."""
     filled_first: int = 0

@@ -348,6 +348,7 @@ class Fold(msgspec.Struct):
         self.cycle.wanted = (int(plan.eth.amount), int(plan.sol.amount))
         self.cycle.agree(self.cycle.wanted)
         self.cycle.entered_ms = plan.decided_ms
+        self.cycle.hold, self.cycle.pause = plan.hold, plan.pause
         self.cycle.leg = max(notional(plan.leg(leg).vwap, plan.leg(leg).amount) for leg in LEGS)
 
     def _close_plan(self, at_ns: int) -> PlanClosed | None:
@@ -846,6 +847,8 @@ class Fold(msgspec.Struct):
             ),
             totals=self.totals(newest or snapshot, cycles=False),
             money_ask=self.money.ask,
+            hold=cycle.hold,
+            pause=cycle.pause,
         )
 
     def _leg(self, leg: Leg) -> HeldLeg:

@@ -35,11 +35,13 @@ class Goal(msgspec.Struct, frozen=True):
     now: int | None
     """None: not known, and so not reached."""
     wanted: int
+    early: int = 0
+    """By how much less it counts as met while nothing is open: `min_hold` before a time."""
 
     @property
     def reached(self) -> bool:
         """Met exactly is met."""
-        return self.now is not None and self.now >= self.wanted
+        return self.now is not None and self.now >= self.wanted - self.early
 
     @property
     def code(self) -> str:
@@ -60,7 +62,9 @@ class Goal(msgspec.Struct, frozen=True):
     def said(self) -> tuple[str, str]:
         """Its code, and the sentence with which a run says that this ended it."""
         if self.key == "until_utc":
-            return self.code, f"it is {utc_text(self.wanted)} UTC (until_utc)"
+            came = self.now is not None and self.now >= self.wanted
+            soon = "it is" if came else "a pair would be held for less than min_hold until"
+            return self.code, f"{soon} {utc_text(self.wanted)} UTC (until_utc)"
         if self.key == "cycles":
             return self.code, f"{self.words} are done"
         done = "traded" if self.key == "until_volume" else "lost, net of everything"
@@ -78,7 +82,7 @@ def goals(settings: Settings, held: Held, now_ms: int | None) -> tuple[Goal, ...
     so_far = (held.attempts(count_skips=settings.count_skips), held.totals.traded, spent(held), now_ms)
     wanted = (settings.cycles, settings.until_volume, settings.until_cost, settings.until_utc)
     return tuple(
-        Goal(key, now, least)
+        Goal(key, now, least, settings.min_hold if key == "until_utc" else 0)
         for key, now, least in zip(GOALS, so_far, wanted, strict=True)
         if least is not None
     )

@@ -17,6 +17,7 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 import msgspec
 
 from actors.risk.aborts import Aborts
+from actors.risk.drawn_values import pause_of
 from actors.risk.gates import (
     Attempt,
     book_denial,
@@ -114,6 +115,8 @@ class Outlook(msgspec.Struct, frozen=True, kw_only=True):
     now_ms: Ms
     doubted_ms: Ms = Ms(0)
     """Venue time of the last refusal that says that the venue's rules are not those we know; 0 = none."""
+    seed: int = 0
+    """Of the run: what is drawn is drawn from it."""
 
 
 def directive_denial(outlook: Outlook) -> Denial | None:
@@ -128,7 +131,7 @@ def turn_denial(outlook: Outlook) -> Denial | None:
     held, settings = outlook.held, outlook.settings
     if goal := goal_denial(settings, held, outlook.now_ms):
         return Denial(NOT_SEALED, goal.detail)
-    if held.last_change_ms and outlook.now_ms < held.last_change_ms + settings.pause:
+    if held.last_change_ms and outlook.now_ms < held.last_change_ms + pause_of(settings, held, outlook.seed):
         return Denial(NOT_SEALED, "the pause after the last cycle is not over")
     return None
 

@@ -15,9 +15,10 @@ import msgspec
 import trio
 
 from actors.market_data.cost_curve import BASIS, depth_within, vwap
+from actors.risk.drawn_values import target_of, with_drawn
+from actors.risk.exits import exit_rule
 from actors.risk.gates import limit_price, rules_denial
 from actors.risk.legging import over_budget
-from actors.risk.limits import pair_over
 from actors.risk.may_enter import ACCOUNT, STANDING, TURN, AccountFacts, Outlook, entry_denial, may_enter
 from actors.sizing.attainability import Attainability, attainable
 from actors.sizing.last_cycle import last_target
@@ -110,11 +111,18 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
 
     settings: Settings
     rules: VenueRules
+    seed: int = 0
+    """Of the run: what is drawn for a cycle is drawn from it."""
 
     @cached_property
     def request(self) -> SizingRequest:
         """What the search is asked for the configured target. Raises `Incomplete`."""
         return self._request(self.settings.target)
+
+    @cached_property
+    def _requests(self) -> dict[Quote, SizingRequest]:
+        """That of the cycle whose target is another one."""
+        return {}
 
     def _request(self, target: Quote) -> SizingRequest:
         settings, terms = self.settings, self.rules.terms()
@@ -200,6 +208,7 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
             directive=look.directive,
             now_ms=look.now_ms,
             doubted_ms=look.doubted_ms,
+            seed=self.seed,
         )
 
     def _cycle(self, held: Held) -> int:
@@ -210,7 +219,7 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
         if look.held.enters >= ENTRY_TRIES:
             return Skipped(cycle, "NOT_FILLED", f"neither leg traded in {ENTRY_TRIES} attempts", None)
         sign = self.sign(cycle)
-        search = Search(self._wanted(look.held, quote, sign), *self.sides(quote, sign))
+        search = Search(self._wanted(look.held, quote, cycle), *self.sides(quote, sign))
         judged = search.judged()
         eth, sol = search.amounts(judged)
         # The gates before the verdict: a target that cannot be balanced in a book that is old or thin says
@@ -226,13 +235,21 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
             eth, sol = chosen.eth, chosen.sol
         return self.entry(look, quote, cycle, (eth, sol))
 
-    def _wanted(self, held: Held, quote: PairQuote, sign: int) -> SizingRequest:
-        """What the search is asked for: the target, or what is left of a goal where that is less and can be
-        balanced; else the smallest target above it that can. Raises `Incomplete`.
+    def _wanted(self, held: Held, quote: PairQuote, cycle: int) -> SizingRequest:
+        """What the search is asked for: this cycle's target, or what is left of a goal where that is less and
+        can be balanced; else the smallest target above it that can. Raises `Incomplete`.
         """
-        left = last_target(self.settings, held, self.rules.terms(), quote)
-        found = None if left is None else self.size(quote, sign, left).smallest_target
-        return self.request if found is None or found >= self.settings.target else self._request(found)
+        whole = target_of(self.settings, self.seed, cycle)
+        left = last_target(whole, self.settings, held, self.rules.terms(), quote)
+        found = None if left is None else self.size(quote, self.sign(cycle), left).smallest_target
+        target = whole if found is None else min(found, whole)
+        if target == self.settings.target:
+            return self.request
+        # asked again at every quote of one cycle
+        if target not in self._requests:
+            self._requests.clear()
+            self._requests[target] = self._request(target)
+        return self._requests[target]
 
     def entry(self, look: Look, quote: PairQuote, cycle: int, sizes: tuple[Base, Base]) -> SizingPlan:
         """The plan that enters the pair of this cycle with these quantities of ETH and SOL (unsigned),
@@ -242,9 +259,10 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
         deadline_ms = min(quote.eth.proven_ms, quote.sol.proven_ms) + self.settings.max_quote_age
         amounts = (sign * sizes[0], -sign * sizes[1])
         slippage = self.settings.max_slippage
-        return self._plan(
+        plan = self._plan(
             look, quote, Intended("enter", cycle, 0, amounts, slippage, deadline_ms=deadline_ms)
         )
+        return with_drawn(plan, self.settings, self.seed)
 
     def possible(self, quote: PairQuote, cycle: int) -> bool:
         """Could this target be entered at prices within `NEAR` of these, by the venue's lots and minimums?
@@ -340,21 +358,14 @@ class Sizer(msgspec.Struct, frozen=True, dict=True):
     # -- open: leave when it is time -------------------------------------------------------------------------
 
     def _open(self, look: Look, quote: PairQuote) -> SizingPlan | None:
-        held = look.held
-        held_long_enough = look.now_ms >= held.entered_ms + self.settings.hold
-        asked = look.directive.leave_now or held.flattens > 0
-        if not quote.venue_active or not (asked or held_long_enough or self.leaves_early(look)):
+        if not quote.venue_active:
             return None
         # Once one close has not taken all, the next goes on with a worse price.
-        if held.flattens:
+        if look.held.flattens:
             return self._flatten(look, quote)
-        return self._close(look, quote, "exit", self.settings.max_slippage)
-
-    def leaves_early(self, look: Look) -> Denial | None:
-        """The limit that ends an open pair before its time; None while it may stay."""
-        if look.held.phase != "open" or look.quote is None:
-            return None
-        return pair_over(look.held, look.quote, self.settings, look.now_ms)
+        rule = exit_rule(look.held, quote, self.settings, look.directive, look.now_ms)
+        plan = self._close(look, quote, "exit", self.settings.max_slippage) if rule else None
+        return msgspec.structs.replace(plan, because=rule.code) if plan and rule else None
 
     def _close(self, look: Look, quote: PairQuote, purpose: Purpose, slippage: Bps) -> SizingPlan | None:
         """The ledger's amount, as far as the venue lets it go now; None when nothing of it can or should
@@ -660,8 +671,10 @@ async def run(
         elif before and not barred:
             observe(Note(clock.utc_ns(), "info", "sizing", "entering is possible again"))
         if isinstance(decision, SizingPlan):
-            early = sizer.leaves_early(look)
-            note = f"{decision.purpose}, {early.text}" if early else decision.purpose
+            note: str = decision.purpose
+            if decision.purpose == "exit" and look.quote is not None:
+                rule = exit_rule(look.held, look.quote, sizer.settings, look.directive, look.now_ms)
+                note = f"exit, {rule.text}" if rule else note
             eth, sol = decision.eth.amount, decision.sol.amount
             observe(Hop(clock.utc_ns(), "sizing proposes", 0, 0, "", eth, sol, note))
         if decision is not None:

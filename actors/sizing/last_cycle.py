@@ -35,11 +35,13 @@ def cycle_price(target: Quote, terms: PairTerms, quote: PairQuote) -> CyclePrice
     return CyclePrice(Quote(fees), Quote(spread))
 
 
-def last_target(settings: Settings, held: Held, terms: PairTerms, quote: PairQuote) -> Quote | None:
+def last_target(
+    whole: Quote, settings: Settings, held: Held, terms: PairTerms, quote: PairQuote
+) -> Quote | None:
     """The target of a cycle that is to be the last one, USD x18 per leg, at least the larger of both minimum
-    notionals; None while a whole cycle is left.
+    notionals; None while a cycle of the `whole` target is left.
     """
-    whole, wanted = settings.target, []
+    wanted = []
     if settings.until_volume is not None:
         left = settings.until_volume - held.totals.traded
         wanted.append(-(-left // ORDERS))

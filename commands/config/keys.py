@@ -16,6 +16,7 @@ from commands.config.units_text import (
     Count,
     Cycles,
     Duration,
+    DurationOrRange,
     Factor,
     Percent,
     Points,
@@ -25,11 +26,13 @@ from commands.config.units_text import (
     Unbalanced,
     Usd,
     UsdOrNever,
+    UsdOrRange,
     UtcTime,
     WeeklyWindows,
     choice_of,
     spelt,
 )
+from messages.ranges import least_of
 from messages.settings import (
     HUNDRED_PERCENT,
     RECV_LEFT_MS,
@@ -44,6 +47,8 @@ FORMS: Mapping[str, type[Text]] = {
     "percent": Percent,
     "factor": Factor,
     "bytes": Bytes,
+    "times": DurationOrRange,
+    "amounts": UsdOrRange,
     # the venue packs a subaccount's name into 12 bytes
     "subaccount": spelt(
         "the subaccount's name, 1 to 12 ASCII characters",
@@ -145,19 +150,7 @@ def written(settings: Settings, key: str) -> object:
 
 def complaints(settings: Settings) -> Iterator[Complaint]:
     """Everything about these values that makes no sense, most basic first."""
-    for key, declared in DECLARED.items():
-        value, least, greatest = value_of(settings, key), declared.least, declared.greatest
-        if least is None or greatest is None or value is None or least <= value <= greatest:
-            continue
-        if value > greatest:
-            wanted = f"at most {bound(key, greatest)}"
-        elif least == 0:
-            wanted = "0 or more"
-        else:
-            wanted = "above 0" if value <= 0 else f"at least {bound(key, least)}"
-        text = KEYS[key].write(value)
-        saying = f"{text} is out of range, it must be {wanted}{sign_remark(key, text)}"
-        yield key, saying, KEYS[key].suggest(text, value)
+    yield from _out_of_bounds(settings)
     steps, choice = settings.flatten_steps, settings.when_unbalanced
     if not 1 <= len(steps) <= 20:
         yield "flatten_steps", f"has {len(steps)} steps, it must have 1 to 20", None
@@ -173,6 +166,25 @@ def complaints(settings: Settings) -> Iterator[Complaint]:
         saying = f"raises {Factor.write(choice.raise_by)}, it must be above 1x and at most 100x"
         yield "when_unbalanced", saying, None
     yield from _contradictions(settings)
+
+
+def _out_of_bounds(settings: Settings) -> Iterator[Complaint]:
+    """Of a range both ends count."""
+    for key, declared in DECLARED.items():
+        value, least, greatest = value_of(settings, key), declared.least, declared.greatest
+        if least is None or greatest is None or value is None:
+            continue
+        if least <= least_of(value) and value <= greatest:
+            continue
+        if value > greatest:
+            wanted = f"at most {bound(key, greatest)}"
+        elif least == 0:
+            wanted = "0 or more"
+        else:
+            wanted = "above 0" if least_of(value) <= 0 else f"at least {bound(key, least)}"
+        text = KEYS[key].write(value)
+        saying = f"{text} is out of range, it must be {wanted}{sign_remark(key, text)}"
+        yield key, saying, KEYS[key].suggest(text, value)
 
 
 def sign_remark(key: str, text: object) -> str:
@@ -219,6 +231,8 @@ def _contradictions(settings: Settings) -> Iterator[Complaint]:
     if settings.hold > limits.max_hold:
         saying = f"{said['limits.max_hold']} is shorter than hold = {said['hold']}"
         yield "limits.max_hold", saying, Duration.write(settings.hold)
+    if settings.min_hold > least_of(settings.hold):
+        yield "min_hold", f"{said['min_hold']} is longer than hold = {said['hold']} may be", None
     if settings.guard.dead_man < least_dead_man(settings):
         saying = (
             f"{said['guard.dead_man']} is less than recv_time = {said['recv_time']} and 2 s: orders may still"

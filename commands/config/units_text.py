@@ -17,6 +17,7 @@ from decimal import Decimal, localcontext
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
+from messages.ranges import MsRange, QuoteRange, is_range
 from messages.settings import WEEKDAYS, WeeklyWindow, WhenUnbalanced, utc_text
 from messages.units import ONE, Bps, Ms, Quote, Rate
 
@@ -305,6 +306,79 @@ class Duration(Measure):
     def write(cls, value: Any) -> object:
         """In the largest unit in which it is a whole number; nothing is "0 s"."""
         return "0 s" if value == 0 else super().write(value)
+
+
+_RANGE = re.compile(r"\s*(\$?\d[^\u2013-]*?)\s*(?:-|\u2013|\bto\b)\s*(\$?\d.*?)\s*", re.DOTALL)
+
+
+class Ranged(Measure):
+    """A measure, or a range of it: `3-9 min`, `90 s - 3 min`. The first end may lack its unit. Abstract:
+    beside a measure it makes another one.
+    """
+
+    range_type: ClassVar[type[MsRange] | type[QuoteRange]]
+
+    @classmethod
+    def ends(cls, written: object) -> tuple[int, int] | None:
+        """Both ends in the order written; None for what is no range. Raises `BadText` for an end that cannot
+        be read.
+        """
+        shown = str(written)
+        match = None if _EXPONENT.match(shown.strip()) else _RANGE.fullmatch(shown)
+        if match is None:
+            return None
+        first, last = match.groups()
+        unit = cls.parts(last)[1]
+        if not unit:
+            raise BadText("NO_UNIT", f'"{shown}" has no unit')
+        first = first if cls.parts(first)[1] else f"{first} {unit}"
+        return int(super().read(first)), int(super().read(last))
+
+    @classmethod
+    def read(cls, written: object) -> Any:
+        """The value, or the range. Raises `BadText`, also for ends that are swapped."""
+        ends = cls.ends(written)
+        if ends is None:
+            return super().read(written)
+        if ends[0] > ends[1]:
+            raise BadText("ENDS_SWAPPED", f'"{written}" goes from more to less')
+        return cls.range_type(*ends)
+
+    @classmethod
+    def write(cls, value: Any) -> object:
+        """As the measure does; a range in the first unit in which both ends are whole, else in the last."""
+        if not is_range(value):
+            return super().write(value)
+        ends = value.least, int(value)
+        whole = [unit for unit, size in cls.units.items() if not any(end % size for end in ends)]
+        unit = whole[0] if whole else list(cls.units)[-1]
+        return "-".join(_written(end, cls.units[unit]) for end in ends) + _spaced(unit)
+
+    @classmethod
+    def suggest(cls, written: object, like: Any) -> object | None:
+        """Swapped ends the right way round; else as the measure does."""
+        try:
+            ends = cls.ends(written)
+        except BadText:
+            return None
+        return super().suggest(written, like) if ends is None else cls.write(cls.range_type(*sorted(ends)))
+
+    @classmethod
+    def form(cls) -> str:
+        """As of the measure, and a range."""
+        return super().form().replace("a number", "a number, or FROM-TO,", 1)
+
+
+class DurationOrRange(Ranged, Duration):
+    """A length of time, or a range of them."""
+
+    range_type = MsRange
+
+
+class UsdOrRange(Ranged, Usd):
+    """An amount of money, or a range of them."""
+
+    range_type = QuoteRange
 
 
 class Factor(Measure):

@@ -7,6 +7,7 @@ One pure function for the screen, for plain lines and for the run's answer to `s
 
 import msgspec
 
+from actors.risk.drawn_values import hold_of, pause_of
 from actors.risk.goals import reached
 from actors.run_ending import open_legs
 from commands.output.words import clock_time, seconds, span
@@ -41,6 +42,8 @@ class Seen(msgspec.Struct, frozen=True):
     halted: Halted | None = None
     stopping: Stopping | None = None
     stops_by_ms: int = 0
+    seed: int = 0
+    """Of the run: an attempt that was skipped has no plan that says for how long it is paused."""
 
 
 def doing(seen: Seen, now_ms: int) -> str:
@@ -94,7 +97,7 @@ def _holds(seen: Seen, held: Held, now_ms: int) -> str:
     """
     why = f", {_why(seen.waiting)}" if seen.waiting.code and seen.waiting.purpose != "enter" else ""
     if held.phase == "open":
-        left = held.entered_ms + seen.settings.hold - now_ms
+        left = held.entered_ms + hold_of(seen.settings, held) - now_ms
         if left >= 0:
             return f"HOLDING: exits in {seconds(left) if left < 10_000 else span(left)}"
         return f"HOLDING: hedged, exit overdue {span(-left)}{why}"
@@ -126,7 +129,8 @@ def _waits(seen: Seen, held: Held, now_ms: int) -> str:
     if seen.waiting.code:
         late = f", skips in {_left(seen.waiting.until_ms - now_ms)}" if seen.waiting.until_ms else ""
         return f"WAITING: {_why(seen.waiting)}{late}"
-    rests = max(0, held.last_change_ms + seen.settings.pause - now_ms) if held.last_change_ms else 0
+    pause_ms = pause_of(seen.settings, held, seen.seed)
+    rests = max(0, held.last_change_ms + pause_ms - now_ms) if held.last_change_ms else 0
     if seen.skipped is not None:
         skipped, verdict = seen.skipped, seen.skipped.verdict
         why = f"{skipped.code}: {skipped.detail}"

@@ -112,6 +112,12 @@ class SealedEvent(RunEvent, frozen=True, kw_only=True, tag="sealed"):
     planned_imbalance_bps: Exact
     eth: OrderLine
     sol: OrderLine
+    rule: Annotated[
+        str | None, Meta(description="Of an exit: the rule by which the pair leaves (docs/goals.md).")
+    ] = None
+    hold_ms: Annotated[
+        int | None, Meta(description="Of an entry: drawn for its pair; null where hold is no range.")
+    ] = None
 
 
 class VoteEvent(RunEvent, frozen=True, kw_only=True, tag="vote"):
@@ -328,6 +334,8 @@ def _sealed(sealed: Sealed) -> dict[str, Any]:
         "planned_imbalance_bps": plan.planned_imbalance.text(),
         "eth": _order(plan.eth),
         "sol": _order(plan.sol),
+        "rule": plan.because or None,
+        "hold_ms": plan.hold,
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from actors.risk.drawn_values import hold_of
 from commands.output.doing import Seen, doing
 from commands.output.sentences import skip_sentence
 from commands.output.words import PLAY_MONEY, span
@@ -154,6 +155,7 @@ class RunView:
             self.halted,
             self.stopping,
             self._stopped_by_ms,
+            self.seed,
         )
         return doing(seen, now_ms)
 
@@ -175,7 +177,7 @@ class RunView:
             and (before is None or before.phase != "open")
             and held.filled_imbalance is not None
         ):
-            left = span(max(0, held.entered_ms + self.settings.hold - self._now_ms()))
+            left = span(max(0, held.entered_ms + hold_of(self.settings, held) - self._now_ms()))
             self.say(
                 f"balanced: filled imbalance {percent(held.filled_imbalance)}, exits in {left}",
                 cycle=held.cycle,

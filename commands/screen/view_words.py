@@ -26,10 +26,14 @@ def order_words(name: str, order: LegOrder) -> str:
 
 
 def plan_words(sealed: Sealed) -> str:
-    """A sealed plan: number, digest, purpose and both quantities."""
+    """A sealed plan: number, digest, purpose, the rule of an exit, and both quantities; of an entry also for
+    how long its pair is held, where that was drawn.
+    """
     plan = sealed.plan
     both = f"{order_words('ETH', plan.eth)}   {order_words('SOL', plan.sol)} USD"
-    return f"plan {plan.epoch}.{plan.seq} {sealed.digest[:8]} {plan.purpose}: {both}"
+    why = f" ({plan.because})" if plan.because else ""
+    held = "" if plan.hold is None else f"   held for {span(plan.hold)}"
+    return f"plan {plan.epoch}.{plan.seq} {sealed.digest[:8]} {plan.purpose}{why}: {both}{held}"
 
 
 def outcome_words(outcome: Outcome) -> str:

@@ -176,6 +176,8 @@ _ZERO: dict[str, Any] = dict.fromkeys(Held.__struct_fields__, 0) | {
     "awaiting_proof": False,
     "initial_health": Quote(10_000 * ONE),
     "value": Quote(10_000 * ONE),
+    "hold": None,
+    "pause": None,
 }
 
 FREE = Directive(enter=True, leave_now=False, reason="")

@@ -127,6 +127,10 @@ FIELDS = (
     "eth_depth",
     "sol_depth",
     "max_spread",
+    "hold",
+    "pause",
+    "target",
+    "because",
 )
 OTHER = {"purpose": "repair", "eth": leg_order(4, "0.043", "2759.6"), "sol": leg_order(8, "-1.1", "115.75")}
 

@@ -245,7 +245,7 @@ WRONG = [
         2,
         (
             'target: "500 ETH" is not an amount of money: the unit is USD · nothing was started · target'
-            " takes a number and USD (per leg)"
+            " takes a number, or FROM-TO, and USD (per leg)"
         ),
     ),
     (

@@ -12,6 +12,7 @@ from trio.testing import MockClock
 from commands.output.doing import Seen, doing
 from commands.output.run_report import RunReport
 from messages.lifecycle import Held
+from messages.ranges import MsRange, QuoteRange
 from messages.settings import Settings
 from messages.sizing import Sealed
 from messages.units import ONE, Ms, Quote
@@ -96,6 +97,64 @@ async def test_a_run_that_goes_on_after_a_crash_counts_what_it_has_traded_itself
             assert 7_000 * ONE <= totals.traded < 8_000 * ONE
             # two legs out; then a whole cycle, and what was left
             assert totals.completed == 2
+
+
+async def test_no_pair_is_entered_that_the_time_would_close_before_min_hold(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """Pairs of 5 s until 13 s are over: the third would have had 2 s."""
+    settings = with_goal(hold=Ms(5_000), pause=Ms(0), min_hold=Ms(4_000), until_utc=Ms(START_MS + 13_000))
+    async with bench(tmp_path, settings) as ready:
+        ending = await ready.run(within_s=60)
+        words = "a pair would be held for less than min_hold until 2026-09-21 14:13:33 UTC (until_utc)"
+        assert ending == Ending("done", "UNTIL_UTC", words)
+        assert (opened(ready), ready.totals().completed) == (FLAT, 2)
+        assert trio.current_time() < 13
+
+
+RANGES = with_goal(
+    cycles=4,
+    hold=Ms(MsRange(3_000, 9_000)),
+    pause=Ms(MsRange(1_000, 5_000)),
+    target=QuoteRange(900 * ONE, 1100 * ONE),
+)
+
+
+async def test_what_is_drawn_is_in_the_plan_and_the_pair_is_held_and_paused_for_that_long(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    async with bench(tmp_path, RANGES) as ready:
+        assert (await ready.run(within_s=120)).by == "done"
+        plans = [said.plan for said in ready.said if isinstance(said, Sealed)]
+    enters, exits = plans[::2], plans[1::2]
+    assert len({plan.hold for plan in enters}) == len({plan.target for plan in enters}) == 4
+    for entered, left in zip(enters, exits, strict=True):
+        assert (entered.purpose, left.purpose, left.because) == ("enter", "exit", "HOLD")
+        assert entered.hold is not None
+        assert 0 <= left.decided_ms - entered.decided_ms - entered.hold < 200
+    for entered, left, following in zip(enters, exits, enters[1:], strict=False):
+        assert entered.pause is not None
+        # from the end of the cycle, which the exchange confirms some time after the exit was decided
+        assert entered.pause <= following.decided_ms - left.decided_ms < entered.pause + 2_000
+
+
+async def test_a_pair_that_is_adopted_after_a_crash_keeps_the_hold_that_was_drawn_for_it(
+    autojump_clock: MockClock, tmp_path: Path
+) -> None:
+    """The next run has another range, all of it longer."""
+    async with bench(tmp_path, RANGES) as ready:
+        await killed(ready)
+        longer = with_goal(RANGES, hold=Ms(MsRange(600_000, 700_000)), cycles=1)
+        async with next_start(tmp_path, ready, longer) as again, trio.open_nursery() as nursery:
+            nursery.start_soon(again.run)
+            while not any(isinstance(said, Sealed) for said in again.said):  # noqa: ASYNC110 - said to a list
+                await trio.sleep(0.01)
+            nursery.cancel_scope.cancel()
+        entered = next(said.plan for said in ready.said if isinstance(said, Sealed))
+        left = next(said.plan for said in again.said if isinstance(said, Sealed))
+        assert (left.purpose, left.because) == ("exit", "HOLD")
+        assert entered.hold is not None
+        assert 0 <= left.decided_ms - entered.decided_ms - entered.hold < 200
 
 
 async def test_a_stop_before_the_time_is_a_stop(autojump_clock: MockClock, tmp_path: Path) -> None:

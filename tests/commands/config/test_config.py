@@ -24,8 +24,11 @@ from commands.config.effective import (
 )
 from commands.config.keys import KEYS, complaints, written
 from commands.parser import parser_tree
+from commands.setup.worst_case import worst_case
+from messages.ranges import MsRange, QuoteRange
 from messages.settings import Files, Guard, Limits, Settings, VenueSettings, WeeklyWindow, WhenUnbalanced
 from messages.units import ONE, Bps, Ms, Quote, Rate
+from tests.actors.fakes import RULES
 
 
 def refused(text: str | None = None, tmp_path: Path | None = None, **overrides: str) -> ConfigError:
@@ -53,6 +56,14 @@ def test_with_another_goal_cycles_are_without_end_unless_they_are_written(goal: 
     assert loaded.settings.cycles is None
     assert loaded.origins["cycles"] == f"default with {goal}"
     assert load(None, {}, written_goal | {"cycles": "5"}).settings.cycles == 5
+
+
+def test_whatever_grows_or_is_judged_by_the_most_takes_a_ranges_upper_end() -> None:
+    ranged, upper = (load(None, {}, {"target": text}).settings for text in ("3000-5000 USD", "5000 USD"))
+    assert ranged.limits == upper.limits
+    assert worst_case(ranged, RULES.terms()).total == worst_case(upper, RULES.terms()).total
+    error = refused(hold="1-3 h", limits__max_hold="2 h")
+    assert error.sentence.startswith("limits.max_hold: 2 h is shorter than hold = 1-3 h")
 
 
 def test_every_setting_has_a_key_and_every_key_a_setting() -> None:
@@ -333,7 +344,7 @@ def test_a_number_with_an_exponent_is_said_to_be_one() -> None:
     error = answered(target="1e3 USD")
     assert error is not None
     assert error.message == 'target: "1e3 USD" has an exponent: write the number in full'
-    assert error.cure == "target takes a number and USD (per leg)"
+    assert error.cure == "target takes a number, or FROM-TO, and USD (per leg)"
 
 
 amounts = st.integers(1, 10**26).map(Quote)
@@ -350,9 +361,16 @@ windows = st.tuples(st.integers(0, 6), st.integers(0, 1438)).flatmap(
 names = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1).filter(str.strip)
 
 
+times = st.integers(0, 10**9).map(Ms) | st.lists(st.integers(0, 10**9), min_size=2, max_size=2).map(
+    lambda ends: Ms(MsRange(*sorted(ends)))
+)
+
+
 @st.composite
 def configurations(draw: st.DrawFn) -> Settings:
     target = draw(amounts)
+    if draw(st.booleans()):
+        target = QuoteRange(draw(st.integers(1, int(target))), int(target))
     margin = draw(st.integers(0, 4_000 * ONE))
     steps = sorted(draw(st.lists(small_parts, min_size=1, max_size=20)))
     recv = draw(st.integers(3_000, 89_999))
@@ -368,8 +386,9 @@ def configurations(draw: st.DrawFn) -> Settings:
         until_cost=draw(st.none() | st.integers(1, 10**12 * ONE).map(Quote)),
         until_utc=draw(st.none() | st.integers(0, 250_000_000_000).map(lambda at_s: Ms(at_s * 1000))),
         count_skips=draw(st.booleans()),
-        hold=draw(st.integers(0, 10**9).map(Ms)),
-        pause=draw(st.integers(0, 10**9).map(Ms)),
+        hold=draw(times),
+        min_hold=Ms(0),
+        pause=draw(times),
         max_wait=draw(st.integers(1_000, 10**9).map(Ms)),
         max_slippage=draw(small_parts),
         recv_time=Ms(recv),

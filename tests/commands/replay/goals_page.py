@@ -1,4 +1,4 @@
-"""docs/goals.md: what ends a session, with the output of the commands themselves.
+"""docs/goals.md: what ends a session and a pair, with the output of the commands themselves.
 
 python -m tests.commands.replay.goals_page      writes the page; a test fails when it is not what comes of it
 """
@@ -6,19 +6,23 @@ python -m tests.commands.replay.goals_page      writes the page; a test fails wh
 import io
 import os
 import shlex
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import closing, redirect_stderr, redirect_stdout
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from unittest import mock
 
+from actors.ledger import Store
 from commands import cli
-from commands.output.words import COMMAND
+from commands.output.words import COMMAND, seconds
+from messages.amounts import usd
+from messages.sizing import Sealed
 from tests.commands.plan.page import COLUMNS, PlanTerminal
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "goals.md"
 SUMMARY_LINES = 5
 """Of a run's summary: how it ended, why, balance, orders, money."""
 TEXT = """\
-# What ends a session
+# What ends a session, and what ends a pair
 
 A run ends at the first of its goals, flat, with exit code 0, and says which. `python -m tests.commands.replay.goals_page` makes this page; all output
 below is the command's, on a market that stands still. `run`, `run --paper` and `replay` go by the same rules.
@@ -64,6 +68,39 @@ Not begun, because the time is past (`until_utc`, exit code 2):
 
 {cycles}
 
+## Ranges: `hold`, `pause`, `target`
+
+`hold = "3-9 min"`, `pause = "1-5 min"` and `target = "900-1100 USD"` are drawn for each cycle, both ends included. A draw depends on the run's `--seed`, the
+key and the cycle's number and on nothing else: a replay of the same seed draws the same, and no draw moves another. What was drawn is in the plan that
+enters, so it is in the ledger and in its digest, and **a pair that is adopted after a crash keeps its own**, whatever the configuration says by then.
+Whoever asks for the most (the worst-case statement, `doctor`, the limits that grow with `target`, `limits.max_hold`) gets the upper end.
+
+{ranges}
+
+The plans of that run, from its ledger:
+
+{drawn}
+
+A range with its ends swapped starts nothing:
+
+{swapped}
+
+`min_hold` is the least that a pair is to be held: nothing is entered that `until_utc` would close sooner, and the run then ends before that time. It is
+at most the least of `hold`, or the run is refused. It delays no stop, halt or limit.
+
+## Why a pair is left
+
+Each plan that exits names one rule: in the ledger (`because`), in the log and on the screen (`exit (HOLD)`), and as `rule` of the event `sealed`. Of
+several that hold the first of this table is named. The quote is the one that sizing looked at; a book that is old or thin keeps no pair.
+
+| rule | the pair leaves because |
+|---|---|
+| `SIGINT`, `SIGTERM`, `UNTIL_UTC`, `HALTED`, `FOREIGN`, `FLATTENED`, ... | the run ends; the code is the one with which it does |
+| `MAX_HOLD` | it has been held for `limits.max_hold` |
+| `MARGIN_CALL` | the account has less than its initial margin |
+| `MARKED_IMBALANCE` | the legs have drifted further apart than `limits.max_marked_imbalance` |
+| `HOLD` | it has been held for as long as `hold` says, or as was drawn |
+
 ## How far it is
 
 The screen's second line and `status` show each goal (`run` in its text, `progress` with `--json`): `cycle 12   until_volume 44,120.5 of 1,000,000 USD`.
@@ -83,14 +120,36 @@ def replay_shown(line: str) -> str:
     return "\n".join(["```text", f"$ {COMMAND} {line}", *told, "$ echo $?", str(code), "```"])
 
 
+def drawn_in(line: str) -> str:
+    """What was drawn for each cycle of this replay, and the rule by which its pair was left: a table."""
+    rows = ["| cycle | target | hold | pause after it | left by |", "|---|---|---|---|---|"]
+    with TemporaryDirectory() as folder:
+        logs = Path(folder) / "logs"
+        with redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+            cli.main([*shlex.split(line), "--logs", str(logs)])
+        with closing(Store.reading(logs / "ledger.sqlite")) as store:
+            plans = [message.plan for _, _, message in store.events() if isinstance(message, Sealed)]
+    for entry, left in zip(plans[::2], plans[1::2], strict=True):
+        assert entry.target is not None
+        assert entry.hold is not None
+        assert entry.pause is not None
+        times = f"{seconds(entry.hold)} | {seconds(entry.pause)}"
+        rows.append(f"| {entry.cycle} | {usd(entry.target)} USD | {times} | `{left.because}` |")
+    return "\n".join(rows)
+
+
 def goals_page() -> str:
     """The whole page, as Markdown."""
     market = "replay --market flat:2756.9/115.86"
+    ranges = f"{market} --cycles 3 --hold '3-9 s' --set pause='1-5 s' --target '900-1100 USD'"
     return TEXT.format(
         volume=replay_shown(f"{market} --hold '1 s' --set until_volume='30000 USD'"),
         cost=replay_shown(f"{market} --hold '1 s' --set until_cost='10 USD'"),
         time=replay_shown(f"{market} --hold '25 s' --set until_utc='2026-01-01 00:01'"),
         past=replay_shown(f"{market} --set until_utc='2025-12-01 18:00'"),
+        ranges=replay_shown(ranges),
+        drawn=drawn_in(ranges),
+        swapped=replay_shown(f"{market} --hold '9-3 min'"),
         cycles=replay_shown(f"{market} --cycles 2 --set until_volume='30000 USD'"),
     )
 

@@ -4,12 +4,15 @@ nothing.
 
 import json
 import re
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from actors.ledger import Store
 from commands import cli
+from messages.sizing import Sealed, SizingPlan
 from messages.units import Quote
 from tests.commands.replay.goals_page import PAGE, goals_page
 from tests.commands.replay.test_replay import replayed
@@ -88,6 +91,51 @@ def test_a_time_that_is_past_is_refused_before_anything_is_started(
     assert (told["error"]["code"], told["error"]["key"]) == ("PAST", "until_utc")
     assert told["error"]["message"].startswith(f"until_utc: {until} UTC is past, it is ")
     assert set(tmp_path.iterdir()) == files
+
+
+RANGES = ("--hold", "3-9 s", "--set", "pause=1-5 s", "--target", "900-1100 USD")
+
+
+def sealed_plans(capsys: pytest.CaptureFixture[str], logs: Path, *words: str) -> list[SizingPlan]:
+    words = ("--market", "synthetic", "--cycles", "3", *RANGES, "--logs", str(logs), *words)
+    assert replayed(capsys, *words)[0] == 0
+    with closing(Store.reading(logs / "ledger.sqlite")) as store:
+        return [message.plan for _, _, message in store.events() if isinstance(message, Sealed)]
+
+
+def test_ranges_are_drawn_the_same_for_the_same_seed_and_otherwise_for_another(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, same, other = (
+        sealed_plans(capsys, tmp_path / str(number), "--seed", seed)
+        for number, seed in enumerate(("7", "7", "8"))
+    )
+    assert one == same
+    holds, others = ([plan.hold for plan in plans if plan.purpose == "enter"] for plans in (one, other))
+    assert len({*holds, *others}) == 6
+    assert all(hold is not None and 3_000 <= hold <= 9_000 for hold in holds)
+    assert [plan.because for plan in one if plan.purpose == "exit"] == ["HOLD"] * 3
+
+
+@pytest.mark.parametrize("command", ["run", "replay"])
+@pytest.mark.parametrize(
+    ("key", "text", "code", "cure"),
+    [
+        ("hold", "9-3 min", "ENDS_SWAPPED", "'3-9 min'"),
+        ("target", "1100-900 USD", "ENDS_SWAPPED", "'900-1100 USD'"),
+        ("pause", "5-1 min", "ENDS_SWAPPED", "'1-5 min'"),
+        ("pause", "3-9 USD", "WRONG_UNIT", "pause takes a number, or FROM-TO, and h or min or s or ms"),
+        ("target", "0-5 USD", "OUT_OF_RANGE", "target takes a number, or FROM-TO, and USD (per leg)"),
+        ("min_hold", "5 min", "OUT_OF_RANGE", "min_hold takes a number and h or min or s or ms"),
+    ],
+)
+def test_a_range_that_makes_no_sense_is_refused_by_its_key(
+    command: str, key: str, text: str, code: str, cure: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main([command, "--json", "--set", f"{key}={text}"]) == 2
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (told["error"]["code"], told["error"]["key"]) == (code, key)
+    assert cure in told["error"]["cure"]
 
 
 def test_a_market_without_an_end_needs_a_goal(capsys: pytest.CaptureFixture[str]) -> None:
