@@ -18,7 +18,7 @@ SEAMS = {
     "apply": "actors.market_data.actor:MarketState.take",
     "publish": "actors.market_data.actor:Feed.publish",
     "decide": "actors.sizing.actor:Sizer.step",
-    "check": "supervisor:may_enter",
+    "check": "actors.seal_gate:may_enter",
     "tell": "actors.tree:Channels.tell_three",
     "vote": "actors.leg:on_sealed",
     "ledger vote": "actors.ledger.clerk:vote",
